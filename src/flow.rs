@@ -1,0 +1,119 @@
+//! The flow record, shared by every layer: what an exporter said of one flow, in one direction.
+//!
+//! A [`Flow`] holds the nine columns of nfkit-flow(5) and the extra columns that this version knows.
+//! It is plain data and cheap to copy; readers fill batches of them and detectors walk the batches.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::time::Timestamp;
+
+/// How many flows a reader hands over at a time. One at a time costs half as much again: 6.5 s
+/// against 4 s for the same 10 M lines into one hash map.
+pub const BATCH: usize = 1024;
+
+/// IANA protocol number of ICMP.
+pub const ICMP: u8 = 1;
+/// IANA protocol number of TCP.
+pub const TCP: u8 = 6;
+/// IANA protocol number of UDP.
+pub const UDP: u8 = 17;
+/// IANA protocol number of ICMP for IPv6.
+pub const ICMPV6: u8 = 58;
+
+/// One unidirectional flow as its exporter reported it (RFC 7011 section 2, "Flow Record").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow {
+    /// Source address.
+    pub sip: IpAddr,
+    /// Destination address.
+    pub dip: IpAddr,
+    /// SNMP ifIndex of the input interface, 0 if unknown.
+    pub sif: u32,
+    /// SNMP ifIndex of the output interface, 0 if unknown.
+    pub dif: u32,
+    /// IANA protocol number.
+    pub proto: u8,
+    /// Source port; 0 for protocols without ports and for ICMP.
+    pub sport: u16,
+    /// Destination port; for ICMP and ICMPv6 type*256+code.
+    pub dport: u16,
+    /// Packets as the exporter reported them, not scaled by sampling.
+    pub packets: u64,
+    /// Octets at the IP layer as the exporter reported them, not scaled by sampling.
+    pub octets: u64,
+    /// When the first packet was seen.
+    pub start: Option<Timestamp>,
+    /// When the last packet was seen.
+    pub end: Option<Timestamp>,
+    /// OR of the TCP control bits of all packets (RFC 9293 section 3.1), if known.
+    pub flags: Option<u16>,
+    /// Address of the device that exported the record.
+    pub exporter: Option<IpAddr>,
+    /// Packet sampling, 1 in N; 0 if unknown.
+    pub sampling: u32,
+}
+
+impl Default for Flow {
+    /// A flow with every column zero or unknown.
+    fn default() -> Flow {
+        Flow {
+            sip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            dip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            sif: 0,
+            dif: 0,
+            proto: 0,
+            sport: 0,
+            dport: 0,
+            packets: 0,
+            octets: 0,
+            start: None,
+            end: None,
+            flags: None,
+            exporter: None,
+            sampling: 0,
+        }
+    }
+}
+
+/// An address as it is published: the last octet of IPv4 and the last 80 bits of IPv6 hidden.
+///
+/// The text is no address, so that no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Masked(pub IpAddr);
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(a) => {
+                let [a, b, c, _] = a.octets();
+                write!(f, "{a}.{b}.{c}.?")
+            }
+            IpAddr::V6(a) => {
+                let [a, b, c, ..] = a.segments();
+                let site = Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string();
+                write!(f, "{}::?", site.trim_end_matches(':'))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masked_addresses_are_no_addresses() {
+        for (address, masked) in [
+            ("140.119.44.91", "140.119.44.?"),
+            ("2001:db8:7:1::99", "2001:db8:7::?"),
+            ("2001:db8::1", "2001:db8::?"),
+            ("::1", "::?"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            let text = Masked(address).to_string();
+            assert_eq!(text, masked);
+            assert!(text.parse::<IpAddr>().is_err());
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Moments, windows and the marks that open and close a window. There is no clock here.
+//!
+//! Everything that nfkit says about time comes from the data: a [`Timestamp`] out of a datagram or
+//! a line, a [`Window`] aligned to the Unix epoch, and the [`Mark`]s `#window` and `#end` of
+//! nfkit-flow(5), which both flow lines and finding lines carry.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+mod mark;
+
+pub use mark::{End, Mark, MarkError, State};
+
+const NANOS: u64 = 1_000_000_000;
+
+/// The last second that a four-digit year can name: 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A moment in nanoseconds since the Unix epoch, UTC without leap seconds. It ends in 2554.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From whole nanoseconds since the epoch.
+    pub const fn from_nanos(nanos: u64) -> Timestamp {
+        Timestamp(nanos)
+    }
+
+    /// From whole milliseconds since the epoch, at most the end of the range.
+    pub const fn from_millis(millis: u64) -> Timestamp {
+        Timestamp(millis.saturating_mul(1_000_000))
+    }
+
+    /// From whole seconds since the epoch, at most the end of the range.
+    pub const fn from_secs(secs: u64) -> Timestamp {
+        Timestamp(secs.saturating_mul(NANOS))
+    }
+
+    /// Nanoseconds since the epoch.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn secs(self) -> u64 {
+        self.0 / NANOS
+    }
+
+    /// This moment moved by `nanos`, kept inside the range.
+    pub const fn offset(self, nanos: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add_signed(nanos))
+    }
+
+    /// Reads Unix seconds with up to nine decimals (`994025700.125`) or RFC 3339 in UTC
+    /// (`2001-07-01T22:15:00Z`). `None` for anything else, more decimals, or a moment past 2554.
+    pub fn parse(text: &[u8]) -> Option<Timestamp> {
+        let dot = text.iter().position(|&b| b == b'.').unwrap_or(text.len());
+        let (whole, rest) = text.split_at(dot);
+        if whole.is_empty() || whole.len() > 11 || !whole.iter().all(u8::is_ascii_digit) {
+            return Timestamp::parse_rfc3339(text);
+        }
+        let digits = |text: &[u8]| text.iter().fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
+        let decimals = match rest.split_first() {
+            None => 0,
+            Some((_, decimals)) => {
+                if decimals.is_empty()
+                    || decimals.len() > 9
+                    || !decimals.iter().all(u8::is_ascii_digit)
+                {
+                    return None;
+                }
+                digits(decimals) * 10u64.pow(9 - decimals.len() as u32)
+            }
+        };
+        let nanos = digits(whole).checked_mul(NANOS)?.checked_add(decimals)?;
+        Some(Timestamp(nanos))
+    }
+
+    fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
+        let time = humantime::parse_rfc3339(std::str::from_utf8(text).ok()?).ok()?;
+        let since = time.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp(u64::try_from(since.as_nanos()).ok()?))
+    }
+
+    /// The moment in RFC 3339 UTC with whole seconds: `2001-07-01T00:20:00Z`.
+    pub fn rfc3339(self) -> String {
+        rfc3339(self.secs())
+    }
+}
+
+/// Unix seconds with 3, 6 or 9 decimals, the fewest that lose nothing.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (secs, nanos) = (self.0 / NANOS, self.0 % NANOS);
+        if nanos % 1_000_000 == 0 {
+            write!(f, "{secs}.{:03}", nanos / 1_000_000)
+        } else if nanos % 1_000 == 0 {
+            write!(f, "{secs}.{:06}", nanos / 1_000)
+        } else {
+            write!(f, "{secs}.{nanos:09}")
+        }
+    }
+}
+
+/// Seconds since the epoch as RFC 3339 UTC; years beyond 9999, which it cannot write, as 9999's end.
+fn rfc3339(secs: u64) -> String {
+    let time: SystemTime = UNIX_EPOCH + Duration::from_secs(secs.min(LAST_SECOND));
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// A stretch of time that is judged as one, in whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    start: u64,
+    seconds: u32,
+}
+
+impl Window {
+    /// A window of `seconds` from `start` seconds after the epoch. `None` if it is empty or ends
+    /// after the year 9999.
+    pub const fn new(start: u64, seconds: u32) -> Option<Window> {
+        if seconds == 0 || start > LAST_SECOND - seconds as u64 {
+            return None;
+        }
+        Some(Window { start, seconds })
+    }
+
+    /// The window of `seconds` (at least 1), aligned to the epoch, that holds `time`.
+    pub const fn at(time: Timestamp, seconds: u32) -> Window {
+        let seconds = if seconds == 0 { 1 } else { seconds };
+        let start = time.secs() / seconds as u64 * seconds as u64;
+        Window { start, seconds }
+    }
+
+    /// Seconds from the epoch to the window's first moment.
+    pub const fn start(self) -> u64 {
+        self.start
+    }
+
+    /// Length in seconds, at least 1.
+    pub const fn seconds(self) -> u32 {
+        self.seconds
+    }
+
+    /// Seconds from the epoch to the first moment after the window.
+    pub const fn end(self) -> u64 {
+        self.start + self.seconds as u64
+    }
+
+    /// Whether the moment lies inside.
+    pub const fn holds(self, time: Timestamp) -> bool {
+        self.start <= time.secs() && time.secs() < self.end()
+    }
+
+    /// START in RFC 3339 UTC.
+    pub fn start_text(self) -> String {
+        rfc3339(self.start)
+    }
+
+    /// Reads START and SECONDS as marks and finding lines write them; `Some(None)` is the unknown
+    /// window, `-` and `-`.
+    pub fn parse(start: &str, seconds: &str) -> Option<Option<Window>> {
+        if start == "-" && seconds == "-" {
+            return Some(None);
+        }
+        let at = Timestamp::parse_rfc3339(start.as_bytes())?;
+        if at.nanos() % NANOS != 0 || !seconds.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        Window::new(at.secs(), seconds.parse().ok()?).map(Some)
+    }
+}
+
+/// START, a TAB and SECONDS, as in a mark.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\t{}", self.start_text(), self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn timestamps_read_seconds_and_rfc3339() {
+        let time = Timestamp::from_nanos(994_025_700_125_000_000);
+        assert_eq!(Timestamp::parse(b"994025700.125"), Some(time));
+        assert_eq!(Timestamp::parse(b"2001-07-01T22:15:00.125Z"), Some(time));
+        assert_eq!(Timestamp::parse(b"0"), Some(Timestamp(0)));
+        let none: [&[u8]; 9] =
+            [b"", b".", b"1.", b".5", b"-1", b"1.1234567890", b"99999999999", b"1e9", b"+1"];
+        for text in none {
+            assert_eq!(Timestamp::parse(text), None, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn windows_align_to_the_epoch() {
+        let window = Window::at(Timestamp::parse(b"2001-07-01T00:29:59.9Z").unwrap(), 600);
+        assert_eq!(window.to_string(), "2001-07-01T00:20:00Z\t600");
+        assert!(window.holds(Timestamp::parse(b"2001-07-01T00:20:00Z").unwrap()));
+        assert!(!window.holds(Timestamp::parse(b"2001-07-01T00:30:00Z").unwrap()));
+        assert_eq!(Window::parse("2001-07-01T00:20:00Z", "600"), Some(Some(window)));
+        assert_eq!(Window::parse("-", "-"), Some(None));
+        for (start, seconds) in
+            [("-", "600"), ("2001-07-01T00:20:00Z", "0"), ("2001-07-01T00:20:00Z", "+5"), ("", "")]
+        {
+            assert_eq!(Window::parse(start, seconds), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_timestamp_reads_back(nanos: u64) {
+            let time = Timestamp::from_nanos(nanos);
+            prop_assert_eq!(Timestamp::parse(time.to_string().as_bytes()), Some(time));
+        }
+    }
+}
