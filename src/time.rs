@@ -13,8 +13,8 @@ pub use mark::{End, Mark, MarkError, State};
 
 const NANOS: u64 = 1_000_000_000;
 
-/// The last second that a four-digit year can name: 9999-12-31T23:59:59Z.
-const LAST_SECOND: u64 = 253_402_300_799;
+/// The last whole second that a timestamp can name, in the year 2554.
+const LAST_SECOND: u64 = u64::MAX / NANOS;
 
 /// A moment in nanoseconds since the Unix epoch, UTC without leap seconds. It ends in 2554.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +102,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Seconds since the epoch as RFC 3339 UTC; years beyond 9999, which it cannot write, as 9999's end.
+/// Seconds since the epoch as RFC 3339 UTC, at most the end of the range.
 fn rfc3339(secs: u64) -> String {
     let time: SystemTime = UNIX_EPOCH + Duration::from_secs(secs.min(LAST_SECOND));
     humantime::format_rfc3339_seconds(time).to_string()
@@ -117,7 +117,7 @@ pub struct Window {
 
 impl Window {
     /// A window of `seconds` from `start` seconds after the epoch. `None` if it is empty or ends
-    /// after the year 9999.
+    /// past the range of [`Timestamp`].
     pub const fn new(start: u64, seconds: u32) -> Option<Window> {
         if seconds == 0 || start > LAST_SECOND - seconds as u64 {
             return None;

@@ -1,0 +1,283 @@
+//! Reads finding streams, text and JSON, told apart line by line.
+
+use serde_json::{Map, Value};
+
+use super::row::{Error, Row, value};
+use super::{COLUMNS, Finding, MAX_LINE, Rate, number};
+use crate::time::{End, Mark, Window};
+
+/// JSON spells out the columns' names and escapes, so its lines may be longer.
+const MAX_JSON: usize = 2 * MAX_LINE;
+
+/// What a line of a finding stream says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A finding.
+    Finding(Box<Finding>),
+    /// A window opens or closes.
+    Mark(Mark),
+}
+
+/// Reads one finding stream line by line; remembers only which columns `#fields` announced.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Where each of [`COLUMNS`] stands in a line.
+    places: [usize; COLUMNS.len()],
+}
+
+impl Default for Reader {
+    fn default() -> Reader {
+        Reader { places: std::array::from_fn(|n| n) }
+    }
+}
+
+impl Reader {
+    /// A reader that assumes the frozen order until a `#fields` line says otherwise.
+    pub fn new() -> Reader {
+        Reader::default()
+    }
+
+    /// Reads one line, without its line ending. `None` for comments, `#fields` and empty lines.
+    ///
+    /// # Errors
+    /// A line that is no finding and no mark, with the column and what it held.
+    pub fn line(&mut self, line: &[u8]) -> Result<Option<Item>, Error> {
+        let (first, limit) =
+            (line.first(), if line.starts_with(b"{") { MAX_JSON } else { MAX_LINE });
+        if line.len() > limit {
+            return Err(Error::Long { found: line.len(), limit });
+        }
+        let text = std::str::from_utf8(line).map_err(|error| Error::Utf8(error.valid_up_to()))?;
+        match first {
+            None => Ok(None),
+            Some(b'{') => json(text).map(Some),
+            Some(b'#') => {
+                if let Some(names) = text.strip_prefix("#fields\t") {
+                    self.fields(names)?;
+                }
+                let mark = Mark::parse(line).transpose()?;
+                Ok(mark.map(Item::Mark))
+            }
+            Some(_) => {
+                let finding = self.row(text)?.into_finding()?;
+                Ok(Some(Item::Finding(Box::new(finding))))
+            }
+        }
+    }
+
+    fn fields(&mut self, names: &str) -> Result<(), Error> {
+        let names: Vec<&str> = names.split('\t').collect();
+        let mut places = [0; COLUMNS.len()];
+        for (place, column) in places.iter_mut().zip(COLUMNS) {
+            *place = names.iter().position(|name| *name == column).ok_or(Error::Fields(column))?;
+        }
+        self.places = places;
+        Ok(())
+    }
+
+    fn row(&self, line: &str) -> Result<Row, Error> {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let mut places = self.places.iter().zip(COLUMNS);
+        // Taken in the order of COLUMNS, which is the order of the struct below.
+        let mut next = || -> Result<(&'static str, &str), Error> {
+            let (&place, column) = places.next().ok_or(Error::Fields("more columns"))?;
+            match cells.get(place) {
+                Some(cell) => Ok((column, cell)),
+                None => Err(Error::Missing { column, found: cells.len() }),
+            }
+        };
+        fn word((_, cell): (&'static str, &str)) -> Option<String> {
+            (cell != "-").then(|| cell.to_owned())
+        }
+        fn count<T: std::str::FromStr>((column, cell): (&'static str, &str)) -> Result<T, Error> {
+            number(cell).ok_or_else(|| value(column, cell))
+        }
+        fn maybe<T: std::str::FromStr>(
+            (column, cell): (&'static str, &str),
+        ) -> Result<Option<T>, Error> {
+            if cell == "-" { Ok(None) } else { count((column, cell)).map(Some) }
+        }
+        fn rate((column, cell): (&'static str, &str)) -> Result<Rate, Error> {
+            let hundredths = cell.split_once('.').filter(|(_, decimals)| decimals.len() == 2);
+            hundredths
+                .and_then(|(whole, decimals)| {
+                    number::<u64>(whole)?.checked_mul(100)?.checked_add(number(decimals)?)
+                })
+                .map(Rate)
+                .ok_or_else(|| value(column, cell))
+        }
+        Ok(Row {
+            window: word(next()?),
+            seconds: maybe(next()?)?,
+            kind: next()?.1.to_owned(),
+            class: next()?.1.to_owned(),
+            host: next()?.1.to_owned(),
+            role: next()?.1.to_owned(),
+            side: word(next()?),
+            proto: maybe(next()?)?,
+            port: maybe(next()?)?,
+            peers: count(next()?)?,
+            peer: word(next()?),
+            flows: count(next()?)?,
+            packets: count(next()?)?,
+            octets: count(next()?)?,
+            rate: rate(next()?)?,
+            marks: word(next()?),
+            why: word(next()?),
+            sample: word(next()?),
+        })
+    }
+}
+
+fn json(text: &str) -> Result<Item, Error> {
+    let object: Map<String, Value> = serde_json::from_str(text)?;
+    let Some(mark) = object.get("mark") else {
+        let row: Row = serde_json::from_value(Value::Object(object))?;
+        return Ok(Item::Finding(Box::new(row.into_finding()?)));
+    };
+    let plain = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let part = |key| object.get(key).map_or_else(|| "-".to_owned(), plain);
+    let (start, seconds) = (part("start"), part("seconds"));
+    let window = Window::parse(&start, &seconds)
+        .ok_or_else(|| value("window", &format!("{start} {seconds}")))?;
+    match mark.as_str() {
+        Some("window") => Ok(Item::Mark(Mark::Window(window))),
+        Some("end") => {
+            let mut end = End { window, ..End::default() };
+            for (key, value) in &object {
+                if !matches!(key.as_str(), "mark" | "start" | "seconds") {
+                    end.set(key, &plain(value))?;
+                }
+            }
+            Ok(Item::Mark(Mark::End(end)))
+        }
+        _ => Err(value("mark", &plain(mark))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::any_finding;
+    use super::super::{Form, Writer};
+    use super::*;
+    use proptest::prelude::*;
+
+    const LINE: &str = "2001-07-01T00:20:00Z\t600\tscan\tsweep\t192.0.2.9\tsource\toutside\t6\t21\t\
+        4064\t140.119.56.0/21,140.119.64.0/21\t4064\t4064\t162560\t6.77\t-\t\
+        nets=16>=2,hosts=254>=200\t192.0.2.9:1025>140.119.56.1:21/6";
+
+    fn read(line: &str) -> Result<Option<Item>, Error> {
+        Reader::new().line(line.as_bytes())
+    }
+
+    fn written(form: Form, mask: bool, finding: &Finding) -> String {
+        let mut out = Vec::new();
+        Writer::new(&mut out, form, mask).finding(finding).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn finding(line: &str) -> Finding {
+        match read(line).unwrap() {
+            Some(Item::Finding(finding)) => *finding,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_reads_and_writes_the_same() {
+        assert_eq!(written(Form::Text, false, &finding(LINE)), format!("{LINE}\n"));
+        let json = written(Form::Json, false, &finding(LINE));
+        assert!(
+            json.starts_with("{\"window\":\"2001-07-01T00:20:00Z\",\"seconds\":600,"),
+            "{json}"
+        );
+        assert!(json.contains("\"rate\":6.77,\"marks\":null,"), "{json}");
+        assert_eq!(finding(json.trim_end()), finding(LINE));
+    }
+
+    #[test]
+    fn fields_may_stand_in_any_order_and_more_may_follow() {
+        let mut reader = Reader::new();
+        let names: Vec<_> = COLUMNS.iter().rev().copied().chain(["expect"]).collect();
+        let cells: Vec<_> = LINE.split('\t').rev().chain(["must"]).collect();
+        assert_eq!(reader.line(format!("#fields\t{}", names.join("\t")).as_bytes()).unwrap(), None);
+        let item = reader.line(cells.join("\t").as_bytes()).unwrap();
+        assert_eq!(item, Some(Item::Finding(Box::new(finding(LINE)))));
+        let error = reader.line(b"#fields\thost").unwrap_err().to_string();
+        assert_eq!(error, "#fields names no window");
+    }
+
+    #[test]
+    fn what_is_no_finding_is_refused_with_its_column() {
+        let with = |from: &str, to: &str| read(&LINE.replace(from, to)).unwrap_err().to_string();
+        assert_eq!(
+            with("192.0.2.9\tsource", "0.0.0.0/99\tsource"),
+            "host cannot be \"0.0.0.0/99\""
+        );
+        let masked = with("192.0.2.9\tsource", "192.0.2.?\tsource");
+        assert!(masked.starts_with("host \"192.0.2.?\" is masked"), "{masked}");
+        assert_eq!(with("sweep", "Sweep; rm"), "class cannot be \"Sweep; rm\"");
+        assert_eq!(with("\t6.77", "\t6.7"), "rate cannot be \"6.7\"");
+        assert_eq!(with("140.119.64.0/21", "+0"), "peer cannot be \"+0\"");
+        assert_eq!(
+            with("nets=", "nets\u{1b}[2J="),
+            "why cannot be \"nets\\u{1b}[2J=16>=2,hosts=254>=200\""
+        );
+        assert_eq!(read("a\tb").unwrap_err().to_string(), "seconds cannot be \"b\"");
+        assert_eq!(read("-").unwrap_err().to_string(), "1 columns, so there is no seconds");
+        assert!(read(&"x".repeat(MAX_LINE + 1)).unwrap_err().to_string().contains("4001 octets"));
+        assert!(read("{\"host\":1}").unwrap_err().to_string().starts_with("JSON: "));
+    }
+
+    #[test]
+    fn marks_read_back_in_both_forms() {
+        for line in [
+            "#window\t2001-07-01T00:20:00Z\t600",
+            "#end\t-\t-\tflows=3\tlate=0\ttool=nfport",
+            "#end\t2001-07-01T00:20:00Z\t600\tflows=3\tsampling=100\tstate=ok\ttool=nfscan\tx=7",
+        ] {
+            let Some(Item::Mark(mark)) = read(line).unwrap() else { panic!("{line}") };
+            for form in [Form::Text, Form::Json] {
+                let mut out = Vec::new();
+                Writer::new(&mut out, form, false).mark(&mark).unwrap();
+                let text = String::from_utf8(out).unwrap();
+                assert_eq!(
+                    read(text.trim_end()).unwrap(),
+                    Some(Item::Mark(mark.clone())),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(finding in any_finding()) {
+            for form in [Form::Text, Form::Json] {
+                let line = written(form, false, &finding);
+                prop_assert!(form == Form::Json || line.len() <= MAX_LINE + 1);
+                let item = read(line.trim_end_matches('\n')).unwrap();
+                prop_assert_eq!(item, Some(Item::Finding(Box::new(finding.clone()))));
+            }
+        }
+
+        #[test]
+        fn no_reader_takes_a_masked_host(mut finding in any_finding()) {
+            finding.host = super::super::Host::Address([192, 0, 2, 7].into());
+            for form in [Form::Text, Form::Json] {
+                let line = written(form, true, &finding);
+                let error = read(line.trim_end_matches('\n')).unwrap_err().to_string();
+                prop_assert!(error.contains("is masked"), "{}", error);
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Reader::new().line(&line);
+        }
+    }
+}

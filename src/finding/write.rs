@@ -1,0 +1,144 @@
+//! Writes finding lines and their marks, as text or as one JSON object a line.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::row::Row;
+use super::{COLUMNS, Finding, MAX_LINE};
+use crate::time::{End, Mark, Window};
+
+/// The two forms of a finding stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// TAB-separated columns.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Writes one finding stream. Every line is one write, at most [`MAX_LINE`] octets in the text
+/// form, so that several detectors can append to one pipe without tearing each other's lines.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    form: Form,
+    mask: bool,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer of one form; `mask` hides the host part of every address.
+    pub fn new(out: W, form: Form, mask: bool) -> Writer<W> {
+        Writer { out, form, mask }
+    }
+
+    /// Writes the line that names the columns. The JSON form has none.
+    pub fn fields(&mut self) -> io::Result<()> {
+        match self.form {
+            Form::Text => self.line(format!("#fields\t{}", COLUMNS.join("\t"))),
+            Form::Json => Ok(()),
+        }
+    }
+
+    /// Writes one finding.
+    pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let line = match self.form {
+            Form::Text => text(finding, self.mask),
+            Form::Json => serde_json::to_string(&Row::new(finding, self.mask))?,
+        };
+        self.line(line)
+    }
+
+    /// Writes one mark.
+    pub fn mark(&mut self, mark: &Mark) -> io::Result<()> {
+        let line = match self.form {
+            Form::Text => mark.to_string(),
+            Form::Json => json(mark)?,
+        };
+        self.line(line)
+    }
+
+    fn line(&mut self, mut line: String) -> io::Result<()> {
+        line.push('\n');
+        self.out.write_all(line.as_bytes())?;
+        self.out.flush()
+    }
+}
+
+/// The text form, without its line ending. Should it pass [`MAX_LINE`], the last peers go first
+/// (they stay counted in `+N`), then the samples.
+pub(super) fn text(finding: &Finding, mask: bool) -> String {
+    let mut finding = std::borrow::Cow::Borrowed(finding);
+    loop {
+        let line = columns(&Row::new(&finding, mask)).join("\t");
+        if line.len() <= MAX_LINE {
+            return line;
+        }
+        let shorter = finding.to_mut();
+        if shorter.peer.pop().is_some() {
+            shorter.more += 1;
+        } else if shorter.sample.pop().is_none() {
+            shorter.why.truncate(shorter.why.floor_char_boundary(MAX_LINE / 2));
+            shorter.marks.truncate(MAX_LINE / 100);
+            return columns(&Row::new(&finding, mask)).join("\t");
+        }
+    }
+}
+
+fn columns(row: &Row) -> [String; COLUMNS.len()] {
+    fn some<T: ToString>(value: &Option<T>) -> String {
+        value.as_ref().map_or_else(|| "-".to_owned(), T::to_string)
+    }
+    [
+        some(&row.window),
+        some(&row.seconds),
+        row.kind.clone(),
+        row.class.clone(),
+        row.host.clone(),
+        row.role.clone(),
+        some(&row.side),
+        some(&row.proto),
+        some(&row.port),
+        row.peers.to_string(),
+        some(&row.peer),
+        row.flows.to_string(),
+        row.packets.to_string(),
+        row.octets.to_string(),
+        row.rate.to_string(),
+        some(&row.marks),
+        some(&row.why),
+        some(&row.sample),
+    ]
+}
+
+#[derive(Serialize)]
+struct JsonMark<'a> {
+    mark: &'a str,
+    start: Option<String>,
+    seconds: Option<u32>,
+    #[serde(flatten)]
+    pairs: Map<String, Value>,
+}
+
+fn json(mark: &Mark) -> Result<String, serde_json::Error> {
+    let (name, window, pairs) = match mark {
+        Mark::Window(window) => ("window", *window, Map::new()),
+        Mark::End(end) => ("end", end.window, values(end)),
+    };
+    let (start, seconds) = (window.map(Window::start_text), window.map(Window::seconds));
+    serde_json::to_string(&JsonMark { mark: name, start, seconds, pairs })
+}
+
+/// The keys of `#end`, numbers as numbers. Unknown keys stay text: what they mean is not known.
+fn values(end: &End) -> Map<String, Value> {
+    let known = end.pairs().len() - end.other.len();
+    let pairs = end.pairs().into_iter().enumerate();
+    pairs
+        .map(|(n, (key, value))| {
+            let is_word = n >= known || key == "tool" || key == "state";
+            let number = if is_word { None } else { value.parse::<u64>().ok() };
+            (key.to_owned(), number.map_or(Value::String(value), Value::from))
+        })
+        .collect()
+}
