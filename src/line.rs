@@ -1,1 +1,18 @@
-//! placeholder
+//! Flow lines: nine columns of text a flow, and the marks between them.
+//!
+//! nfkit-flow(5) is the contract. [`Reader`] turns a stream of lines into batches of [`Flow`]s and
+//! marks, [`Writer`] does the reverse; [`Column`] names what a line can hold. Lines come from
+//! strangers: every one is checked, counted and bounded, and none stops the stream.
+//!
+//! [`Flow`]: crate::flow::Flow
+#![deny(clippy::indexing_slicing)]
+
+mod column;
+mod parse;
+mod read;
+mod write;
+
+pub use column::{Column, NINE};
+pub use parse::LineError;
+pub use read::{Item, MAX_LINE, Reader, StreamError};
+pub use write::Writer;

@@ -79,7 +79,7 @@ pub(super) fn text(finding: &Finding, mask: bool) -> String {
         if shorter.peer.pop().is_some() {
             shorter.more += 1;
         } else if shorter.sample.pop().is_none() {
-            shorter.why.truncate(shorter.why.floor_char_boundary(MAX_LINE / 2));
+            shorter.why = shorter.why.chars().take(MAX_LINE / 8).collect();
             shorter.marks.truncate(MAX_LINE / 100);
             return columns(&Row::new(&finding, mask)).join("\t");
         }

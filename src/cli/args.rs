@@ -1,0 +1,158 @@
+//! Options that commands share, and the texts that several of them take. Nothing is opened here.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Common {
+    /// Say nothing but why something failed
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more about what is done
+    #[arg(long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+/// Networks as an option gives them: `10.0.0.0/8,2001:db8::/32`, or `@FILE` with one a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nets {
+    /// Given in place.
+    Here(Vec<IpNet>),
+    /// To be read from a file: networks between blanks, commas or line ends; `#` begins a comment.
+    File(PathBuf),
+}
+
+impl Nets {
+    /// The networks, read from the file if that is where they are.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the first text in it that is no network, with its line.
+    pub fn load(&self) -> anyhow::Result<Vec<IpNet>> {
+        let path = match self {
+            Nets::Here(nets) => return Ok(nets.clone()),
+            Nets::File(path) => path,
+        };
+        let failed = |error| anyhow::Error::new(error).context(path.display().to_string());
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let mut nets = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default();
+            for word in line.split([' ', '\t', ',', '\r']).filter(|word| !word.is_empty()) {
+                let net = net(word).map_err(|error| {
+                    anyhow::anyhow!("{}:{}: {error}", path.display(), number + 1)
+                })?;
+                nets.push(net);
+            }
+        }
+        Ok(nets)
+    }
+}
+
+impl FromStr for Nets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Nets, String> {
+        if let Some(path) = text.strip_prefix('@') {
+            return Ok(Nets::File(path.into()));
+        }
+        text.split(',').map(|word| net(word.trim())).collect::<Result<_, _>>().map(Nets::Here)
+    }
+}
+
+/// A network, or an address that stands for itself alone.
+fn net(text: &str) -> Result<IpNet, String> {
+    let net = match text.parse::<IpNet>() {
+        Ok(net) => net,
+        Err(_) => text
+            .parse::<std::net::IpAddr>()
+            .map(IpNet::from)
+            .map_err(|_| format!("{text:?} is no network such as 192.0.2.0/24 or 2001:db8::/32"))?,
+    };
+    match net.trunc() == net {
+        true => Ok(net),
+        false => Err(format!("{text} has bits set after its prefix: {} is meant?", net.trunc())),
+    }
+}
+
+/// A duration in whole seconds: `10m`, `24h`, and `0`.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub fn parse_seconds(text: &str) -> Result<u32, String> {
+    if text == "0" {
+        return Ok(0);
+    }
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match u32::try_from(duration.as_secs()) {
+        Ok(seconds) if duration.subsec_nanos() == 0 => Ok(seconds),
+        Ok(_) => Err("only whole seconds are possible".to_owned()),
+        Err(_) => Err("longer than 136 years".to_owned()),
+    }
+}
+
+/// A size in octets with an optional binary suffix: `512K`, `64M`, `2G`.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let shift = match text.chars().last() {
+        Some('k' | 'K') => 10,
+        Some('m' | 'M') => 20,
+        Some('g' | 'G') => 30,
+        Some('t' | 'T') => 40,
+        _ => 0,
+    };
+    let digits = if shift == 0 { text } else { &text[..text.len() - 1] };
+    let number = match digits.bytes().all(|b| b.is_ascii_digit()) {
+        true => digits.parse::<u64>().ok(),
+        false => None,
+    };
+    number
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| format!("{text:?} is no size such as 64M"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_read_in_place_and_from_files() {
+        let nets: Nets = "140.119.0.0/16, 2001:288::/32,192.0.2.1".parse().unwrap();
+        let Nets::Here(list) = &nets else { panic!() };
+        assert_eq!(list.len(), 3);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "# ours\n140.119.0.0/16\n2001:288::/32, 192.0.2.1 # a host\n")
+            .unwrap();
+        let at: Nets = format!("@{}", file.path().display()).parse().unwrap();
+        assert_eq!(at.load().unwrap(), nets.load().unwrap());
+        std::fs::write(&file, "140.119.0.0/16\nnonsense\n").unwrap();
+        let error = at.load().unwrap_err().to_string();
+        assert!(
+            error.ends_with(":2: \"nonsense\" is no network such as 192.0.2.0/24 or 2001:db8::/32"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn texts_that_mean_something_else_are_refused() {
+        for (text, word) in [("10.1.0.0/8", "10.0.0.0/8 is meant"), ("10.0.0.0/33", "no network")] {
+            let error = text.parse::<Nets>().unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+        assert_eq!(parse_seconds("10m"), Ok(600));
+        assert_eq!(parse_seconds("0"), Ok(0));
+        for text in ["10", "1.5s", "500ms", "-1s", "999y"] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_size("64M"), Ok(64 << 20));
+        assert_eq!(parse_size("7"), Ok(7));
+        for text in ["", "M", "-1", "64X", "99999999999999G", "1é"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Inputs: files, stdin, and what is compressed, all as one plain stream.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use super::Out;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// RFC 8878 section 3.1.1.
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// An open input, decompressed, with the name that messages use.
+pub struct Input {
+    /// The path as the user gave it, `-` for stdin.
+    pub name: String,
+    stream: Box<dyn Read>,
+}
+
+impl Input {
+    /// Opens a file, or stdin for `-`. A read that may block first flushes `out`, so that a live
+    /// pipe is never late.
+    ///
+    /// # Errors
+    /// What the system says, without the name; a directory is an error.
+    pub fn open(path: &Path, out: &Out) -> io::Result<Input> {
+        let name = path.display().to_string();
+        if path == Path::new("-") {
+            return Ok(Input {
+                name,
+                stream: decompress(Tied { input: io::stdin(), out: out.clone() })?,
+            });
+        }
+        let file = File::open(path)?;
+        let kind = file.metadata()?.file_type();
+        if kind.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let stream = match kind.is_file() {
+            true => decompress(file)?,
+            false => decompress(Tied { input: file, out: out.clone() })?,
+        };
+        Ok(Input { name, stream })
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A stream whose reads may wait.
+struct Tied<R> {
+    input: R,
+    out: Out,
+}
+
+impl<R: Read> Read for Tied<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.out.flush()?;
+        self.input.read(buffer)
+    }
+}
+
+/// Looks at the first octets and undoes gzip (several members) or zstd (several frames).
+fn decompress(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut head = Vec::with_capacity(ZSTD.len());
+    input.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
+    let (gzip, zstd) = (head.starts_with(GZIP), head == ZSTD);
+    let whole = io::Cursor::new(head).chain(input);
+    Ok(match (gzip, zstd) {
+        (true, _) => Box::new(MultiGzDecoder::new(whole)),
+        (_, true) => Box::new(zstd::Decoder::new(whole)?),
+        _ => Box::new(whole),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(data: &[u8]) -> io::Result<String> {
+        let mut text = String::new();
+        decompress(io::Cursor::new(data.to_vec()))?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        to.write_all(text.as_bytes()).unwrap();
+        to.finish().unwrap()
+    }
+
+    #[test]
+    fn compressed_streams_are_read_as_they_are() {
+        assert_eq!(plain(b"").unwrap(), "");
+        assert_eq!(plain(b"ab").unwrap(), "ab");
+        assert_eq!(plain(&[gzip("one "), gzip("two")].concat()).unwrap(), "one two");
+        let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+        assert_eq!(plain(&[zstd("one "), zstd("two")].concat()).unwrap(), "one two");
+        let torn = gzip("a longer text that is cut");
+        assert!(plain(&torn[..torn.len() - 9]).is_err());
+    }
+}

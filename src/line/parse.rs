@@ -1,0 +1,286 @@
+//! One flow line: from octets to a [`Flow`], with the reason when there is none.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::column::{Column, NINE};
+use crate::flow::Flow;
+use crate::time::{MarkError, Timestamp};
+
+/// Why a line is no flow line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// A column holds what it cannot.
+    #[error("{} cannot be {value:?}", .column.name())]
+    Value {
+        /// Which column.
+        column: Column,
+        /// What it held, at most 60 octets of it.
+        value: String,
+    },
+    /// An address was hidden for publication.
+    #[error("{} {value:?} is masked: analyse first, mask last", .column.name())]
+    Masked {
+        /// Which column.
+        column: Column,
+        /// What it held.
+        value: String,
+    },
+    /// The line ends before one of the nine columns.
+    #[error("{found} columns, so there is no {}", .column.name())]
+    Missing {
+        /// The first that is missing.
+        column: Column,
+        /// How many columns there are.
+        found: usize,
+    },
+    /// `#fields` does not name one of the nine.
+    #[error("#fields names no {}", .0.name())]
+    Fields(Column),
+    /// Longer than a flow line can be; skipped up to its end.
+    #[error("line longer than {0} octets")]
+    Long(usize),
+    /// A `#window` or `#end` that cannot be read.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
+}
+
+/// How columns are told apart. Chosen once per stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delimiter {
+    /// Exactly this octet: an empty field is an empty field.
+    Octet(u8),
+    /// Runs of blanks, leading ones ignored.
+    Blanks,
+}
+
+impl Delimiter {
+    /// The delimiter of a stream whose first line of columns this is.
+    pub(super) fn of(line: &[u8]) -> Delimiter {
+        if line.contains(&b'\t') {
+            Delimiter::Octet(b'\t')
+        } else if line.contains(&b',') {
+            Delimiter::Octet(b',')
+        } else {
+            Delimiter::Blanks
+        }
+    }
+
+    /// Takes the next field off the front of `rest`; `None` at the end of the line.
+    fn next<'a>(self, rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
+        let line = (*rest)?;
+        let at = match self {
+            Delimiter::Octet(octet) => line.iter().position(|&b| b == octet),
+            Delimiter::Blanks => {
+                let line = line.trim_ascii_start();
+                if line.is_empty() {
+                    *rest = None;
+                    return None;
+                }
+                let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+                let (field, after) = line.split_at_checked(end)?;
+                *rest = Some(after);
+                return Some(field);
+            }
+        };
+        let Some(at) = at else {
+            *rest = None;
+            return Some(line);
+        };
+        let (field, after) = line.split_at_checked(at)?;
+        *rest = after.get(1..);
+        Some(field)
+    }
+
+    pub(super) fn split(self, line: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let mut rest = Some(line);
+        std::iter::from_fn(move || self.next(&mut rest))
+    }
+}
+
+/// Which column stands where in a line; `None` for columns that this version does not know.
+#[derive(Clone, Debug)]
+pub(super) struct Layout(Vec<Option<Column>>);
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout(NINE.into_iter().map(Some).collect())
+    }
+}
+
+impl Layout {
+    /// The layout that a `#fields` line announces, its first word cut off. Of a name that stands
+    /// there twice the first place holds.
+    pub(super) fn announced(names: &[u8], delimiter: Delimiter) -> Result<Layout, LineError> {
+        let mut columns: Vec<Option<Column>> = Vec::new();
+        for name in delimiter.split(names) {
+            let column = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+            columns.push(column.filter(|_| !columns.contains(&column)));
+        }
+        match NINE.into_iter().find(|column| !columns.contains(&Some(*column))) {
+            Some(column) => Err(LineError::Fields(column)),
+            None => Ok(Layout(columns)),
+        }
+    }
+
+    /// Reads one line. Fields after the last known column are not looked at.
+    pub(super) fn flow(&self, line: &[u8], delimiter: Delimiter) -> Result<Flow, LineError> {
+        let mut flow = Flow::default();
+        let mut rest = Some(line);
+        for (n, column) in self.0.iter().enumerate() {
+            let Some(field) = delimiter.next(&mut rest) else {
+                let missing = self.0.iter().skip(n).flatten().find(|column| NINE.contains(column));
+                return match missing {
+                    Some(&column) => Err(LineError::Missing { column, found: n }),
+                    None => Ok(flow),
+                };
+            };
+            if let Some(column) = *column {
+                set(&mut flow, column, field).ok_or_else(|| refused(column, field))?;
+            }
+        }
+        Ok(flow)
+    }
+}
+
+/// Puts the text of one column into the flow.
+fn set(flow: &mut Flow, column: Column, text: &[u8]) -> Option<()> {
+    match column {
+        Column::Sif => flow.sif = number(text)?.try_into().ok()?,
+        Column::Sip => flow.sip = address(text)?,
+        Column::Dip => flow.dip = address(text)?,
+        Column::Dif => flow.dif = number(text)?.try_into().ok()?,
+        Column::Proto => flow.proto = number(text)?.try_into().ok()?,
+        Column::Sport => flow.sport = number(text)?.try_into().ok()?,
+        Column::Dport => flow.dport = number(text)?.try_into().ok()?,
+        Column::Packets => flow.packets = number(text)?,
+        Column::Octets => flow.octets = number(text)?,
+        Column::Start => flow.start = known(text, Timestamp::parse)?,
+        Column::End => flow.end = known(text, Timestamp::parse)?,
+        Column::Flags => flow.flags = known(text, |text| number(text)?.try_into().ok())?,
+        Column::Exporter => flow.exporter = known(text, address)?,
+        Column::Sampling => {
+            flow.sampling = known(text, |text| number(text)?.try_into().ok())?.unwrap_or(0);
+        }
+    }
+    Some(())
+}
+
+/// A value that may be unknown: `-`, or an empty field.
+fn known<T>(text: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option<T>> {
+    match text {
+        b"-" | b"" => Some(None),
+        text => read(text).map(Some),
+    }
+}
+
+/// Decimal digits, at most 64 bits.
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 20 {
+        return None;
+    }
+    let mut value = 0u64;
+    for &octet in text {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+fn address(text: &[u8]) -> Option<IpAddr> {
+    match ipv4(text) {
+        Some(address) => Some(IpAddr::V4(address)),
+        None => std::str::from_utf8(text).ok()?.parse().ok(),
+    }
+}
+
+/// Dotted decimal without leading zeros, as std reads it and three times as fast.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut whole, mut part, mut digits, mut dots) = (0u32, 0u32, 0u32, 0);
+    for &octet in text {
+        if octet == b'.' {
+            if digits == 0 || dots == 3 {
+                return None;
+            }
+            whole = whole << 8 | part;
+            (part, digits, dots) = (0, 0, dots + 1);
+            continue;
+        }
+        let digit = u32::from(octet.wrapping_sub(b'0'));
+        if digit > 9 || (digits > 0 && part == 0) {
+            return None;
+        }
+        part = part * 10 + digit;
+        digits += 1;
+        if part > 255 {
+            return None;
+        }
+    }
+    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(whole << 8 | part))
+}
+
+fn refused(column: Column, field: &[u8]) -> LineError {
+    let shown = field.get(..60).unwrap_or(field);
+    let value = String::from_utf8_lossy(shown).into_owned();
+    let is_address = matches!(column, Column::Sip | Column::Dip | Column::Exporter);
+    match is_address && value.ends_with('?') {
+        true => LineError::Masked { column, value },
+        false => LineError::Value { column, value },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(line: &str) -> Result<Flow, String> {
+        let delimiter = Delimiter::of(line.as_bytes());
+        Layout::default().flow(line.as_bytes(), delimiter).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_delimiter_is_tab_or_comma_exactly_else_blanks() {
+        let flow = read("1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144").unwrap();
+        assert_eq!((flow.sif, flow.dport, flow.octets), (1, 80, 144));
+        assert_eq!(read("1,192.0.2.1,198.51.100.2,2,6,1025,80,3,144"), Ok(flow));
+        assert_eq!(read("  1  192.0.2.1 198.51.100.2 2 6   1025 80 3 144  "), Ok(flow));
+        let empty = read("1\t192.0.2.1\t198.51.100.2\t\t6\t1025\t80\t3\t144");
+        assert_eq!(empty, Err("dif cannot be \"\"".to_owned()));
+    }
+
+    #[test]
+    fn a_bad_line_says_which_column_and_why() {
+        let line = "1 192.0.2.1 2001:db8::2 2 6 1025 80 3 144";
+        assert!(read(line).is_ok());
+        for (from, to, why) in [
+            ("192.0.2.1", "192.0.2.?", "sip \"192.0.2.?\" is masked: analyse first, mask last"),
+            ("192.0.2.1", "192.0.02.1", "sip cannot be \"192.0.02.1\""),
+            ("1025", "65536", "sport cannot be \"65536\""),
+            (" 144", " 18446744073709551616", "octets cannot be \"18446744073709551616\""),
+            (" 144", " +144", "octets cannot be \"+144\""),
+            (" 3 144", "", "7 columns, so there is no packets"),
+        ] {
+            assert_eq!(read(&line.replace(from, to)), Err(why.to_owned()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_read_as_std_reads_them(text in "[0-9.]{1,16}|[0-9]{1,3}(\\.[0-9]{1,3}){3}") {
+            prop_assert_eq!(ipv4(text.as_bytes()), text.parse().ok());
+        }
+
+        #[test]
+        fn any_address_reads_back(a: IpAddr) {
+            prop_assert_eq!(address(a.to_string().as_bytes()), Some(a));
+        }
+
+        #[test]
+        fn numbers_read_as_std_reads_them(text in "[0-9]{0,21}") {
+            prop_assert_eq!(number(text.as_bytes()), text.parse().ok());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Reads a stream of flow lines in blocks and hands the flows over in batches.
+
+use std::io::{self, Read};
+
+use super::parse::{Delimiter, Layout, LineError};
+use crate::flow::{BATCH, Flow};
+use crate::time::Mark;
+
+/// The longest line that is read, without its ending. A longer one, which no writer makes, is
+/// skipped without being kept: it cannot cost memory.
+pub const MAX_LINE: usize = 64 * 1024;
+
+const BLOCK: usize = 4 * MAX_LINE;
+
+/// What stands next in the stream.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// Flows that follow each other with nothing between them, at most [`BATCH`]. Fewer when the
+    /// input has to be waited for, so that a live pipe is never late.
+    Flows(&'a [Flow]),
+    /// A window opens or closes.
+    Mark(Mark),
+    /// A line that could not be read, and was skipped.
+    Bad {
+        /// Its number, from 1.
+        line: u64,
+        /// Why.
+        error: LineError,
+    },
+}
+
+/// Why a stream cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The system's reason.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The input is no text at all.
+    #[error("not flow lines but {what}")]
+    NotText {
+        /// What it seems to be.
+        what: &'static str,
+    },
+}
+
+/// Reads flow lines from `R`, which should not buffer itself.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    block: Vec<u8>,
+    /// What of the block is filled and not yet read.
+    filled: std::ops::Range<usize>,
+    ended: bool,
+    /// In the middle of a line that is too long.
+    skipping: bool,
+    started: bool,
+    line: u64,
+    layout: Layout,
+    delimiter: Option<Delimiter>,
+    batch: Vec<Flow>,
+    /// What interrupted the last batch and is handed over after it.
+    next: Option<Item<'static>>,
+}
+
+impl<R: Read> Reader<R> {
+    /// A reader at the start of a stream.
+    pub fn new(input: R) -> Reader<R> {
+        Reader {
+            input,
+            block: vec![0; BLOCK],
+            filled: 0..0,
+            ended: false,
+            skipping: false,
+            started: false,
+            line: 0,
+            layout: Layout::default(),
+            delimiter: None,
+            batch: Vec::with_capacity(BATCH),
+            next: None,
+        }
+    }
+
+    /// The next item, `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// A stream that fails or is no text. What was read before has been handed over by then.
+    pub fn next_item(&mut self) -> Result<Option<Item<'_>>, StreamError> {
+        if let Some(item) = self.next.take() {
+            return Ok(Some(item));
+        }
+        self.batch.clear();
+        while self.batch.len() < BATCH && self.next.is_none() {
+            if !self.take_line() {
+                // Nothing whole is left in the block: hand over what there is before waiting.
+                if !self.batch.is_empty() || self.ended {
+                    break;
+                }
+                if let Err(error) = self.fill() {
+                    // What is left of a line may have lost its last digits.
+                    self.ended = true;
+                    self.filled = 0..0;
+                    return Err(error);
+                }
+            }
+        }
+        if !self.batch.is_empty() {
+            return Ok(Some(Item::Flows(&self.batch)));
+        }
+        Ok(self.next.take())
+    }
+
+    /// Reads one whole line out of the block; false if there is none.
+    fn take_line(&mut self) -> bool {
+        let unread = self.block.get(self.filled.clone()).unwrap_or_default();
+        let (line, used) = match memchr::memchr(b'\n', unread) {
+            Some(at) => (unread.get(..at).unwrap_or_default(), at + 1),
+            None if self.ended && !unread.is_empty() => (unread, unread.len()),
+            None => return false,
+        };
+        self.filled.start += used;
+        self.line += 1;
+        if std::mem::take(&mut self.skipping) || line.len() > MAX_LINE {
+            self.next = Some(Item::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
+            return true;
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let bad = |error| Some(Item::Bad { line: self.line, error });
+        match line.first() {
+            None => {}
+            Some(b'#') => match Mark::parse(line) {
+                Some(Ok(mark)) => self.next = Some(Item::Mark(mark)),
+                Some(Err(error)) => self.next = bad(error.into()),
+                None => {
+                    let names = line.strip_prefix(b"#fields");
+                    if let Some(names) = names.filter(|n| n.first().is_some_and(is_delimiter)) {
+                        let names = names.get(1..).unwrap_or_default();
+                        match Layout::announced(names, Delimiter::of(names)) {
+                            Ok(layout) => self.layout = layout,
+                            Err(error) => self.next = bad(error),
+                        }
+                    }
+                }
+            },
+            Some(_) => {
+                let delimiter = *self.delimiter.get_or_insert_with(|| Delimiter::of(line));
+                match self.layout.flow(line, delimiter) {
+                    Ok(flow) => self.batch.push(flow),
+                    Err(error) => self.next = bad(error),
+                }
+            }
+        }
+        true
+    }
+
+    /// Moves the unread rest to the front and reads once behind it.
+    fn fill(&mut self) -> Result<(), StreamError> {
+        self.block.copy_within(self.filled.clone(), 0);
+        self.filled = 0..self.filled.len();
+        if self.filled.len() > MAX_LINE + 1 {
+            // One line that never ends: forget it, its number stays.
+            self.skipping = true;
+        }
+        if self.skipping {
+            self.filled = 0..0;
+        }
+        let room = self.block.get_mut(self.filled.end..).unwrap_or_default();
+        let count = loop {
+            match self.input.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        if !std::mem::replace(&mut self.started, true) {
+            let head = room.get(..count.min(4096)).unwrap_or_default();
+            if let Some(what) = binary(head) {
+                return Err(StreamError::NotText { what });
+            }
+        }
+        self.filled.end += count;
+        if count == 0 {
+            self.ended = true;
+            if std::mem::take(&mut self.skipping) {
+                self.line += 1;
+                self.next = Some(Item::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_delimiter(octet: &u8) -> bool {
+    matches!(octet, b'\t' | b',' | b' ')
+}
+
+/// What a stream is that begins like this, unless it is text.
+fn binary(head: &[u8]) -> Option<&'static str> {
+    const CAPTURES: [&[u8]; 5] = [
+        b"\x0a\x0d\x0d\x0a",
+        b"\xa1\xb2\xc3\xd4",
+        b"\xd4\xc3\xb2\xa1",
+        b"\xa1\xb2\x3c\x4d",
+        b"\x4d\x3c\xb2\xa1",
+    ];
+    if CAPTURES.iter().any(|magic| head.starts_with(magic)) {
+        return Some("a capture file: nfdump-txt turns it into flow lines");
+    }
+    memchr::memchr(0, head).map(|_| "binary data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream that gives a few octets at a time and fails at its end if told to.
+    struct Drip<'a>(&'a [u8], usize, bool);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() && self.2 {
+                return Err(io::Error::other("torn"));
+            }
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    /// Everything in the stream, in one word an item.
+    fn items(text: &[u8], step: usize, torn: bool) -> Vec<String> {
+        let mut reader = Reader::new(Drip(text, step, torn));
+        let mut all: Vec<String> = Vec::new();
+        loop {
+            match reader.next_item() {
+                Ok(Some(Item::Flows(flows))) => {
+                    all.extend(flows.iter().map(|flow| format!("flow {}", flow.octets)));
+                }
+                Ok(Some(Item::Mark(mark))) => all.push(mark.to_string().replace('\t', " ")),
+                Ok(Some(Item::Bad { line, error })) => all.push(format!("{line}: {error}")),
+                Ok(None) => return all,
+                Err(error) => all.push(format!("error: {error}")),
+            }
+        }
+    }
+
+    const TEXT: &str = "#fields\tdip\tsip\tsif\tlabel\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\r\n\
+        #window\t2001-07-01T00:20:00Z\t600\n\
+        # a remark\n\n\
+        192.0.2.1\t192.0.2.2\t1\tx\t2\t6\t1\t2\t3\t40\t994025700.125\n\
+        192.0.2.1\t192.0.2.2\t1\tx\t2\t6\t1\t2\t3\t41\t-\r\n\
+        nonsense\n\
+        #end\t2001-07-01T00:20:00Z\t600\tflows=2\n\
+        192.0.2.1\t192.0.2.2\t1\tx\t2\t6\t1\t2\t3\t42";
+
+    #[test]
+    fn items_come_in_order_however_the_stream_is_cut() {
+        let expected = [
+            "#window 2001-07-01T00:20:00Z 600",
+            "flow 40",
+            "flow 41",
+            "7: dip cannot be \"nonsense\"",
+            "#end 2001-07-01T00:20:00Z 600 flows=2",
+            "flow 42",
+        ];
+        for step in [1, 2, 7, 64, 4096] {
+            assert_eq!(items(TEXT.as_bytes(), step, false), expected, "in steps of {step}");
+        }
+        let torn = items(TEXT.as_bytes(), 7, true);
+        assert_eq!(torn.last().unwrap(), "error: torn");
+    }
+
+    #[test]
+    fn a_line_without_end_is_skipped_in_bounded_memory() {
+        let good = "1 192.0.2.1 192.0.2.2 2 6 1 2 3 40\n";
+        let text = [good.as_bytes(), &vec![b'7'; 3 * BLOCK], b"\n", good.as_bytes()].concat();
+        let expected = ["flow 40", "2: line longer than 65536 octets", "flow 40"];
+        for step in [1000, BLOCK, 10 * BLOCK] {
+            assert_eq!(items(&text, step, false), expected);
+        }
+        let text = [good.as_bytes(), &vec![b'7'; 3 * BLOCK]].concat();
+        assert_eq!(items(&text, BLOCK, false), expected[..2]);
+        let mut reader = Reader::new(Drip(&text, BLOCK, false));
+        while reader.next_item().unwrap().is_some() {}
+        assert_eq!(reader.block.len(), BLOCK);
+    }
+
+    #[test]
+    fn what_is_no_text_says_so_at_once() {
+        let error = |text: &[u8]| items(text, 100, false).join("; ");
+        assert_eq!(error(b"\x7fELF\x02\x01\x00\n\n"), "error: not flow lines but binary data");
+        assert!(error(b"\x0a\x0d\x0d\x0a\x00\x00").contains("nfdump-txt turns it into"));
+        assert_eq!(error(b""), "");
+    }
+
+    #[test]
+    fn fields_without_one_of_the_nine_are_refused() {
+        assert_eq!(items(b"#fields\tsip\tdip\n", 9, false), ["1: #fields names no sif"]);
+        assert_eq!(items(b"#fieldsets\tsip\tdip\n", 9, false), [""; 0]);
+    }
+}
