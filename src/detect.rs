@@ -1,1 +1,152 @@
-//! placeholder
+//! Detection: flows in one window in, the hosts that stand out come out.
+//!
+//! [`Windows`] decides which flows are judged together and when; a [`Detector`] ([`scan::Scan`],
+//! [`flood::Flood`], [`port::Port`]) counts them in a [`table::Table`] and judges the sums. Only
+//! sums, minima and maxima are kept, so that the order of the flows inside a window, the hash seeds
+//! and the partitioning cannot change a finding.
+
+use std::io;
+use std::net::IpAddr;
+
+use crate::finding::{Finding, Side, UNKNOWN_SECONDS};
+use crate::flow::{Flow, Networks};
+use crate::time::{End, Window};
+
+pub mod flood;
+mod ignore;
+pub mod port;
+pub mod scan;
+pub mod table;
+mod tally;
+mod top;
+mod windows;
+
+pub use ignore::{Ignore, IgnoreError};
+pub use tally::Tally;
+pub use windows::{Closed, WindowError, Windows};
+
+/// What every detector is told about the site and the run.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Our networks; empty if nobody said, and then no host has a side.
+    pub inside: Networks,
+    /// Memory for the tables of one window, in octets; what is more goes to temporary files.
+    pub memory: u64,
+    /// A host whose counts are shown, flagged or not.
+    pub explain: Option<IpAddr>,
+}
+
+impl Site {
+    /// Where a host is.
+    pub fn side(&self, host: IpAddr) -> Option<Side> {
+        match (self.inside.is_empty(), self.inside.contains(host)) {
+            (true, _) => None,
+            (false, true) => Some(Side::Inside),
+            (false, false) => Some(Side::Outside),
+        }
+    }
+}
+
+/// Counts the flows of one window and judges them.
+pub trait Detector {
+    /// Counts some flows. Order does not matter.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()>;
+
+    /// Judges the window.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    fn finish(self, window: Option<Window>) -> io::Result<Verdict>;
+}
+
+/// What a detector has to say about one window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The findings, in their order.
+    pub findings: Vec<Finding>,
+    /// What the rules saw of the host that was asked about.
+    pub seen: Vec<Seen>,
+}
+
+/// What one rule saw of one host: a line of `--explain`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// What was counted over: `proto 6`, `port 6/80`, or `-`.
+    pub of: String,
+    /// The measure: `hosts`, `nets`, `flows`.
+    pub measure: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// How the value is held against the limit.
+    pub limit: Limit,
+}
+
+/// A limit and how a value passes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// More than this many.
+    Above(u64),
+    /// This many or more.
+    AtLeast(u64),
+}
+
+impl Limit {
+    /// A limit on flows, given for 600 s, as it holds for a window: it scales with the length.
+    pub fn scaled(self, window: Option<Window>) -> Limit {
+        let seconds = u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds));
+        let scale = |limit: u64| u128::from(limit) * u128::from(seconds);
+        let whole = u128::from(UNKNOWN_SECONDS);
+        let clamp = |limit: u128| u64::try_from(limit).unwrap_or(u64::MAX);
+        match self {
+            Limit::Above(limit) => Limit::Above(clamp(scale(limit) / whole)),
+            Limit::AtLeast(limit) => Limit::AtLeast(clamp(scale(limit).div_ceil(whole))),
+        }
+    }
+
+    /// Whether the value passes.
+    pub const fn passes(self, value: u64) -> bool {
+        match self {
+            Limit::Above(limit) => value > limit,
+            Limit::AtLeast(limit) => value >= limit,
+        }
+    }
+
+    /// The reason in the form of the `why` column: `flows=2000>1000`.
+    pub fn why(self, measure: &str, value: u64) -> String {
+        match self {
+            Limit::Above(limit) => format!("{measure}={value}>{limit}"),
+            Limit::AtLeast(limit) => format!("{measure}={value}>={limit}"),
+        }
+    }
+}
+
+/// The marks that a window's end puts on all of its findings.
+pub fn marks(end: &End) -> Vec<String> {
+    let lost = |count: Option<u64>| count.is_some_and(|count| count > 0);
+    let lossy = lost(end.lost_flows) || lost(end.lost_datagrams);
+    let sampled = end.sampling.is_some_and(|n| n > 1);
+    let marks = [(lossy, "lossy"), (sampled, "sampled")];
+    marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_on_flows_scale_with_the_window() {
+        let window = |seconds| Window::new(0, seconds);
+        assert_eq!(Limit::Above(1000).scaled(window(600)), Limit::Above(1000));
+        assert_eq!(Limit::Above(1000).scaled(window(3600)), Limit::Above(6000));
+        // 50 s: 83.3 flows, so 84 are more and 83 are not.
+        assert!(Limit::Above(1000).scaled(window(50)).passes(84));
+        assert!(!Limit::Above(1000).scaled(window(50)).passes(83));
+        assert!(Limit::AtLeast(1000).scaled(window(50)).passes(84));
+        assert!(!Limit::AtLeast(1000).scaled(window(50)).passes(83));
+        assert_eq!(Limit::AtLeast(u64::MAX).scaled(window(1200)), Limit::AtLeast(u64::MAX));
+        assert_eq!(Limit::Above(1000).scaled(None), Limit::Above(1000));
+    }
+}

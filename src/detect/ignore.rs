@@ -1,0 +1,140 @@
+//! Traffic that is known and not to be judged: `--ignore FILE`.
+//!
+//! Two hosts may have a good reason to exchange many flows: a backup, a monitor and what it
+//! watches. Flows that match a line here are not counted at all.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::flow::Flow;
+
+/// A list of flows to leave out: `src dst [proto/port]` a line, networks or `*`.
+#[derive(Clone, Debug, Default)]
+pub struct Ignore(Vec<Rule>);
+
+#[derive(Clone, Debug)]
+struct Rule {
+    src: Option<IpNet>,
+    dst: Option<IpNet>,
+    proto: Option<u8>,
+    port: Option<u16>,
+}
+
+/// A line that is no rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line}: {found:?} is no {expected}")]
+pub struct IgnoreError {
+    /// Its number, from 1.
+    pub line: usize,
+    /// The text that does not fit.
+    pub found: String,
+    /// What should stand there.
+    pub expected: &'static str,
+}
+
+impl FromStr for Ignore {
+    type Err = IgnoreError;
+
+    fn from_str(text: &str) -> Result<Ignore, IgnoreError> {
+        let mut rules = Vec::new();
+        for (n, line) in text.lines().enumerate() {
+            let words: Vec<&str> =
+                line.split('#').next().unwrap_or("").split_whitespace().collect();
+            let refuse = |found: &str, expected| IgnoreError {
+                line: n + 1,
+                found: found.to_owned(),
+                expected,
+            };
+            let net = |word: &str| match word {
+                "*" => Ok(None),
+                word => network(word).map(Some).ok_or_else(|| refuse(word, "network or *")),
+            };
+            let (src, dst, service) = match words.as_slice() {
+                [] => continue,
+                [src, dst] => (src, dst, "*"),
+                [src, dst, service] => (src, dst, *service),
+                _ => return Err(refuse(line.trim(), "line src dst [proto/port]")),
+            };
+            let (proto, port) = parse_service(service)
+                .ok_or_else(|| refuse(service, "proto/port such as tcp/80"))?;
+            rules.push(Rule { src: net(src)?, dst: net(dst)?, proto, port });
+        }
+        Ok(Ignore(rules))
+    }
+}
+
+fn network(word: &str) -> Option<IpNet> {
+    let address = || word.parse::<IpAddr>().ok().map(IpNet::from);
+    word.parse().ok().or_else(address)
+}
+
+/// `tcp/80`, `6/80`, `udp/*`, `udp`, `*`.
+fn parse_service(text: &str) -> Option<(Option<u8>, Option<u16>)> {
+    let (proto, port) = text.split_once('/').unwrap_or((text, "*"));
+    let proto = match proto {
+        "*" => None,
+        "icmp" => Some(1),
+        "tcp" => Some(6),
+        "udp" => Some(17),
+        "icmp6" => Some(58),
+        "sctp" => Some(132),
+        number => Some(number.parse().ok()?),
+    };
+    let port = if port == "*" { None } else { Some(port.parse().ok()?) };
+    Some((proto, port))
+}
+
+impl Ignore {
+    /// Whether a line matches the flow: its source, destination, protocol and destination port.
+    pub fn matches(&self, flow: &Flow) -> bool {
+        self.0.iter().any(|rule| {
+            rule.src.is_none_or(|net| net.contains(&flow.sip))
+                && rule.dst.is_none_or(|net| net.contains(&flow.dip))
+                && rule.proto.is_none_or(|proto| proto == flow.proto)
+                && rule.port.is_none_or(|port| port == flow.dport)
+        })
+    }
+
+    /// Whether there is no line.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_leaves_out_what_it_names_and_no_more() {
+        let list = "# backup\n192.0.2.0/24 198.51.100.7 tcp/22\n* 2001:db8::1 # v6\n* * icmp\n";
+        let list: Ignore = list.parse().unwrap();
+        let flow = |sip: &str, dip: &str, proto, dport| Flow {
+            sip: sip.parse().unwrap(),
+            dip: dip.parse().unwrap(),
+            proto,
+            dport,
+            ..Flow::default()
+        };
+        assert!(list.matches(&flow("192.0.2.9", "198.51.100.7", 6, 22)));
+        assert!(list.matches(&flow("203.0.113.1", "203.0.113.2", 1, 2048)));
+        assert!(list.matches(&flow("2001:db8::9", "2001:db8::1", 17, 53)));
+        assert!(!list.matches(&flow("198.51.100.7", "192.0.2.9", 6, 22)), "the other way round");
+        assert!(!list.matches(&flow("192.0.2.9", "198.51.100.7", 6, 23)));
+        assert!(!list.matches(&flow("192.0.2.9", "198.51.100.7", 17, 22)));
+        assert!(Ignore::default().is_empty() && !list.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        for (text, message) in [
+            ("\n192.0.2.1 nowhere", "2: \"nowhere\" is no network or *"),
+            ("* * tcp/http", "1: \"tcp/http\" is no proto/port such as tcp/80"),
+            ("*", "1: \"*\" is no line src dst [proto/port]"),
+        ] {
+            assert_eq!(text.parse::<Ignore>().unwrap_err().to_string(), message);
+        }
+    }
+}

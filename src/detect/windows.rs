@@ -1,0 +1,459 @@
+//! Which flows are judged together, and when a window is over.
+//!
+//! Marked input says so itself. Unmarked input is cut by the flows' own times, two windows at a
+//! time, because exporters report long flows late; input without times is one window. No flow is
+//! ever dropped for its time. nfkit-flow(5), "Windows", is the contract.
+
+use std::io;
+
+use super::Detector;
+use crate::flow::Flow;
+use crate::time::{End, Mark, State, Timestamp, Window};
+
+/// Length of the windows that unmarked input is cut into.
+pub const DEFAULT_SECONDS: u32 = 600;
+
+/// Unknown keys that a merged window keeps: a stream of made-up keys must not grow it.
+const MAX_OTHER: usize = 16;
+
+/// Why a window cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// Marked windows do not fit a whole number of times into the length asked for.
+    #[error("--window {asked}s cannot be made of the input's window {window}, {seconds}s long")]
+    Misfit {
+        /// Seconds asked for.
+        asked: u32,
+        /// START of the window that does not fit.
+        window: String,
+        /// Its length.
+        seconds: u32,
+    },
+    /// The input's counts were multiplied by the sampling.
+    #[error(
+        "the window {window} holds counts scaled by the sampling (scaled=1): detectors need them as exported"
+    )]
+    Scaled {
+        /// START of the window.
+        window: String,
+    },
+    /// A temporary file failed.
+    #[error("temporary file: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A window that is over.
+#[derive(Debug)]
+pub struct Closed<D> {
+    /// What its `#end` says.
+    pub end: End,
+    /// What was counted in it.
+    pub detector: D,
+}
+
+struct Open<D> {
+    window: Option<Window>,
+    detector: D,
+    /// Rows counted here.
+    flows: u64,
+    late: u64,
+    /// The greatest sampling that a row named.
+    sampling: u32,
+    marked: Option<Marked>,
+}
+
+/// What the marks of the windows said that make up a marked window.
+#[derive(Default)]
+struct Marked {
+    /// The window as the input marked it, while it is open; it may be the unknown one.
+    part: Option<Option<Window>>,
+    /// All `#end`s so far, added up.
+    sum: Option<End>,
+    /// A part had no `#end` of its own, or the parts leave a gap.
+    cut: bool,
+    covered: u32,
+    /// End of the last part.
+    until: u64,
+}
+
+/// Sorts flows into windows, each with a detector of its own.
+pub struct Windows<D, F> {
+    seconds: Option<u32>,
+    make: F,
+    marked: Option<Open<D>>,
+    /// Windows cut by the rows' times, older first; at most two.
+    cut: Vec<Open<D>>,
+    /// Rows without marks and times.
+    timeless: Option<Open<D>>,
+    closed: Vec<Closed<D>>,
+}
+
+impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
+    /// Windows of `seconds` (at least 1), or as the input marks them; `make` makes a detector.
+    pub fn new(seconds: Option<u32>, make: F) -> Windows<D, F> {
+        Windows { seconds, make, marked: None, cut: Vec::new(), timeless: None, closed: Vec::new() }
+    }
+
+    /// The windows that are over, in the order in which they closed.
+    pub fn closed(&mut self) -> std::vec::Drain<'_, Closed<D>> {
+        self.closed.drain(..)
+    }
+
+    /// Counts some flows.
+    ///
+    /// # Errors
+    /// A detector that fails.
+    pub fn flows(&mut self, flows: &[Flow]) -> Result<(), WindowError> {
+        if let Some(open) = &mut self.marked
+            && open.marked.as_ref().is_some_and(|marked| marked.part.is_some())
+        {
+            return Ok(open.add(flows, 0)?);
+        }
+        // Rows that share a window follow each other more often than not.
+        let length = self.seconds.unwrap_or(DEFAULT_SECONDS);
+        let place = |flow: &Flow| flow.start.or(flow.end).map(|time| Window::at(time, length));
+        for run in flows.chunk_by(|a, b| place(a) == place(b)) {
+            let window = run.first().and_then(place);
+            self.unmarked(window, run)?;
+        }
+        Ok(())
+    }
+
+    fn unmarked(&mut self, window: Option<Window>, flows: &[Flow]) -> Result<(), WindowError> {
+        let count = flows.len() as u64;
+        let Some(window) = window else {
+            // A row without time among rows with time belongs to what is going on.
+            let open = match self.cut.last_mut() {
+                Some(newest) => newest,
+                None => self.timeless.get_or_insert_with(|| Open::new(None, (self.make)())),
+            };
+            return Ok(open.add(flows, 0)?);
+        };
+        if let Some(open) = self.cut.iter_mut().find(|open| open.window == Some(window)) {
+            return Ok(open.add(flows, 0)?);
+        }
+        if let [older, _] = self.cut.as_mut_slice() {
+            if older.window > Some(window) {
+                return Ok(older.add(flows, count)?);
+            }
+            let older = self.cut.remove(0);
+            self.closed.push(older.close(None));
+        }
+        let mut open = Open::new(Some(window), (self.make)());
+        open.add(flows, 0)?;
+        let place = self.cut.partition_point(|other| other.window < Some(window));
+        self.cut.insert(place, open);
+        Ok(())
+    }
+
+    /// Takes a mark of the input.
+    ///
+    /// # Errors
+    /// A window that does not fit into `--window`, or input that detectors refuse.
+    pub fn mark(&mut self, mark: &Mark) -> Result<(), WindowError> {
+        match mark {
+            Mark::Window(part) => {
+                let whole = self.whole(*part)?;
+                self.close_cut();
+                match &mut self.marked {
+                    Some(open) if open.window == whole => {
+                        if let Some(marked) = &mut open.marked {
+                            marked.open(*part);
+                        }
+                    }
+                    _ => {
+                        self.close_marked();
+                        let mut open = Open::new(whole, (self.make)());
+                        let mut marked = Marked::default();
+                        marked.open(*part);
+                        open.marked = Some(marked);
+                        self.marked = Some(open);
+                    }
+                }
+            }
+            Mark::End(end) => {
+                if end.scaled == Some(true) {
+                    let window = end.window.map_or_else(|| "-".to_owned(), Window::start_text);
+                    return Err(WindowError::Scaled { window });
+                }
+                let whole = self.whole(end.window)?;
+                let is_open = self.marked.as_ref().is_some_and(|open| {
+                    open.window == whole
+                        && open
+                            .marked
+                            .as_ref()
+                            .is_some_and(|marked| marked.part == Some(end.window))
+                });
+                if !is_open {
+                    // Its rows were elsewhere or are lost: it must not pass for a quiet window.
+                    self.mark(&Mark::Window(end.window))?;
+                    if let Some(marked) = self.marked.as_mut().and_then(|o| o.marked.as_mut()) {
+                        marked.cut = true;
+                    }
+                }
+                if let Some(open) = &mut self.marked
+                    && let Some(marked) = &mut open.marked
+                {
+                    marked.close(end);
+                    let over =
+                        end.window.is_none_or(|part| Some(part.end()) >= whole.map(Window::end));
+                    if over {
+                        self.close_marked();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The window of ours that a marked window belongs to.
+    fn whole(&self, part: Option<Window>) -> Result<Option<Window>, WindowError> {
+        let (Some(part), Some(asked)) = (part, self.seconds) else { return Ok(part) };
+        let whole = Window::at(Timestamp::from_secs(part.start()), asked);
+        if asked % part.seconds() != 0 || part.end() > whole.end() {
+            let (window, seconds) = (part.start_text(), part.seconds());
+            return Err(WindowError::Misfit { asked, window, seconds });
+        }
+        Ok(Some(whole))
+    }
+
+    /// Closes everything: the input is over.
+    pub fn end(&mut self) {
+        self.close_cut();
+        self.close_marked();
+    }
+
+    fn close_cut(&mut self) {
+        let open = self.timeless.take().into_iter().chain(self.cut.drain(..));
+        self.closed.extend(open.map(|open| open.close(None)));
+    }
+
+    fn close_marked(&mut self) {
+        if let Some(mut open) = self.marked.take() {
+            let end = open.marked.take().map(|marked| marked.end(open.window, open.flows));
+            self.closed.push(open.close(end));
+        }
+    }
+}
+
+impl<D: Detector> Open<D> {
+    fn new(window: Option<Window>, detector: D) -> Open<D> {
+        Open { window, detector, flows: 0, late: 0, sampling: 0, marked: None }
+    }
+
+    fn add(&mut self, flows: &[Flow], late: u64) -> io::Result<()> {
+        self.flows += flows.len() as u64;
+        self.late += late;
+        let sampling = flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
+        self.sampling = self.sampling.max(sampling);
+        self.detector.add(flows)
+    }
+
+    /// Closes with what the input said of the window, or with our own counts.
+    fn close(self, end: Option<End>) -> Closed<D> {
+        let (flows, late) = (Some(self.flows), Some(self.late));
+        let mut end =
+            end.unwrap_or_else(|| End { window: self.window, flows, late, ..End::default() });
+        if self.sampling > 0 {
+            end.sampling = end.sampling.max(Some(self.sampling));
+        }
+        Closed { end, detector: self.detector }
+    }
+}
+
+impl Marked {
+    fn open(&mut self, part: Option<Window>) {
+        // A part still open here had no `#end`; the same one again only continues it.
+        self.cut |= self.part.is_some_and(|open| open != part);
+        self.part = Some(part);
+    }
+
+    fn close(&mut self, end: &End) {
+        if let Some(Some(part)) = self.part.take()
+            && part.start() >= self.until
+        {
+            self.covered = self.covered.saturating_add(part.seconds());
+            self.until = part.end();
+        }
+        self.sum = Some(match self.sum.take() {
+            None => end.clone(),
+            Some(sum) => add(sum, end),
+        });
+    }
+
+    /// What the `#end` of the whole window says.
+    fn end(self, window: Option<Window>, flows: u64) -> End {
+        let whole = window.is_none_or(|window| self.covered == window.seconds());
+        let cut = self.cut || self.part.is_some() || !whole;
+        let sum = self.sum.unwrap_or_default();
+        match cut {
+            true => End { window, flows: Some(flows), state: Some(State::Cut), ..sum },
+            false => End { window, ..sum },
+        }
+    }
+}
+
+/// Two closing marks of one window as one. What only one of them knows stays: a part of a count is
+/// more than none, but a state holds only if both have it.
+fn add(a: End, b: &End) -> End {
+    fn both<T>(a: Option<T>, b: Option<T>, join: impl FnOnce(T, T) -> T) -> Option<T> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(join(a, b)),
+            (a, b) => a.or(b),
+        }
+    }
+    let state = match (a.state, b.state) {
+        (Some(a), Some(b)) if a == b => Some(a),
+        (None, _) | (_, None) => None,
+        _ => Some(State::Cut),
+    };
+    let mut other = a.other;
+    for (key, value) in &b.other {
+        if other.len() < MAX_OTHER && !other.iter().any(|(known, _)| known == key) {
+            other.push((key.clone(), value.clone()));
+        }
+    }
+    End {
+        window: a.window,
+        flows: both(a.flows, b.flows, u64::saturating_add),
+        late: both(a.late, b.late, u64::saturating_add),
+        lost_flows: both(a.lost_flows, b.lost_flows, u64::saturating_add),
+        lost_datagrams: both(a.lost_datagrams, b.lost_datagrams, u64::saturating_add),
+        sampling: a.sampling.max(b.sampling),
+        scaled: a.scaled.max(b.scaled),
+        cover: both(a.cover, b.cover, u32::saturating_add),
+        open: a.open.max(b.open),
+        state,
+        tool: a.tool,
+        other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    struct Count(u64);
+
+    impl Detector for Count {
+        fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+            self.0 += flows.len() as u64;
+            Ok(())
+        }
+
+        fn finish(self, _: Option<Window>) -> io::Result<Verdict> {
+            Ok(Verdict::default())
+        }
+    }
+
+    /// Plays a script: `12` is a row that starts at second 12, `-` a row without a time, anything
+    /// else a mark with its TABs as blanks. Returns the `#end`s with the rows that were counted.
+    fn play(seconds: Option<u32>, script: &[&str]) -> Result<Vec<String>, WindowError> {
+        let mut windows = Windows::new(seconds, || Count(0));
+        for word in script {
+            let time = Timestamp::parse(word.as_bytes());
+            if *word == "-" || time.is_some() {
+                windows.flows(&[Flow { start: time, ..Flow::default() }])?;
+            } else {
+                let mark = Mark::parse(word.replace(' ', "\t").as_bytes()).unwrap().unwrap();
+                windows.mark(&mark)?;
+            }
+        }
+        windows.end();
+        let line = |closed: Closed<Count>| {
+            let mark = Mark::End(closed.end).to_string().replace('\t', " ");
+            let day = mark.replace("1970-01-01T", "").replace('Z', "");
+            format!("{} rows: {}", closed.detector.0, day.trim_start_matches("#end "))
+        };
+        Ok(windows.closed().map(line).collect())
+    }
+
+    const OPEN: &str = "#window 1970-01-01T00:00:00Z 600";
+    const END: &str = "#end 1970-01-01T00:00:00Z 600 flows=2 lostflows=1 state=ok";
+    const OPEN2: &str = "#window 1970-01-01T00:10:00Z 600";
+    const END2: &str = "#end 1970-01-01T00:10:00Z 600 flows=1 lostflows=2 state=ok";
+
+    #[test]
+    fn marked_windows_close_where_the_marks_say() {
+        let rows = play(None, &[OPEN, "5", OPEN, "7000", END, OPEN2, "-", END2]).unwrap();
+        assert_eq!(
+            rows,
+            [
+                "2 rows: 00:00:00 600 flows=2 lostflows=1 state=ok",
+                "1 rows: 00:10:00 600 flows=1 lostflows=2 state=ok"
+            ]
+        );
+        let rows = play(None, &["#window - -", "1", "#end - - flows=1"]).unwrap();
+        assert_eq!(rows, ["1 rows: - - flows=1"]);
+    }
+
+    #[test]
+    fn a_window_without_its_end_is_cut() {
+        let rows = play(None, &[OPEN, "5", OPEN2, "5", "6"]).unwrap();
+        assert_eq!(
+            rows,
+            ["1 rows: 00:00:00 600 flows=1 state=cut", "2 rows: 00:10:00 600 flows=2 state=cut"]
+        );
+    }
+
+    #[test]
+    fn an_end_without_its_window_is_no_quiet_window() {
+        let rows = play(None, &["5", END]).unwrap();
+        assert_eq!(
+            rows,
+            [
+                "1 rows: 00:00:00 600 flows=1 late=0",
+                "0 rows: 00:00:00 600 flows=0 lostflows=1 state=cut"
+            ]
+        );
+        let rows = play(None, &[OPEN, "5", END2]).unwrap();
+        assert!(rows.iter().all(|row| row.ends_with("state=cut")), "{rows:?}");
+    }
+
+    #[test]
+    fn marked_windows_merge_into_longer_ones() {
+        let rows = play(Some(1200), &[OPEN, "5", END, OPEN2, "5", "6", END2]).unwrap();
+        assert_eq!(rows, ["3 rows: 00:00:00 1200 flows=3 lostflows=3 state=ok"]);
+        let half = play(Some(1200), &[OPEN, "5", END]).unwrap();
+        assert_eq!(half, ["1 rows: 00:00:00 1200 flows=1 lostflows=1 state=cut"]);
+        let twice = play(Some(1200), &[OPEN, END, OPEN, END]).unwrap();
+        assert_eq!(twice, ["0 rows: 00:00:00 1200 flows=0 lostflows=2 state=cut"]);
+        let mixed =
+            play(Some(1200), &[OPEN, END, OPEN2, "#end 1970-01-01T00:10:00Z 600 state=nodata"]);
+        assert_eq!(mixed.unwrap(), ["0 rows: 00:00:00 1200 flows=2 lostflows=1 state=cut"]);
+        let error = play(Some(900), &[OPEN]).unwrap_err();
+        assert!(matches!(error, WindowError::Misfit { asked: 900, seconds: 600, .. }), "{error}");
+        let error = play(Some(1200), &["#window 1970-01-01T00:15:00Z 600"]).unwrap_err();
+        assert!(matches!(error, WindowError::Misfit { .. }), "{error}");
+    }
+
+    #[test]
+    fn unmarked_rows_are_cut_by_their_times_two_windows_at_a_time() {
+        let rows = play(None, &["5", "650", "6", "1300", "7", "-"]).unwrap();
+        assert_eq!(
+            rows,
+            [
+                "2 rows: 00:00:00 600 flows=2 late=0",
+                "2 rows: 00:10:00 600 flows=2 late=1",
+                "2 rows: 00:20:00 600 flows=2 late=0"
+            ]
+        );
+        assert_eq!(play(Some(60), &["5", "59"]).unwrap(), ["2 rows: 00:00:00 60 flows=2 late=0"]);
+        assert_eq!(play(None, &["-", "-"]).unwrap(), ["2 rows: - - flows=2 late=0"]);
+        assert_eq!(play(None, &[]).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn one_row_from_the_future_does_not_swallow_what_follows() {
+        let rows = play(None, &["5", "9000000", "650", "1300"]).unwrap();
+        assert_eq!(rows.len(), 4);
+        assert!(rows.iter().all(|row| row.ends_with("flows=1 late=0")), "{rows:?}");
+    }
+
+    #[test]
+    fn scaled_counts_are_refused() {
+        let error = play(None, &[OPEN, "#end 1970-01-01T00:00:00Z 600 scaled=1"]).unwrap_err();
+        assert!(error.to_string().contains("1970-01-01T00:00:00Z holds counts scaled"), "{error}");
+    }
+}
