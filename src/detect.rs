@@ -48,7 +48,10 @@ impl Site {
 }
 
 /// Counts the flows of one window and judges them.
-pub trait Detector {
+pub trait Detector: Sized {
+    /// A row of the figure that this detector can print instead of findings.
+    type Row;
+
     /// Counts some flows. Order does not matter.
     ///
     /// # Errors
@@ -59,16 +62,24 @@ pub trait Detector {
     ///
     /// # Errors
     /// A temporary file that cannot be read back.
-    fn finish(self, window: Option<Window>) -> io::Result<Verdict>;
+    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Self::Row>>;
 }
 
 /// What a detector has to say about one window.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict<R> {
     /// The findings, in their order.
     pub findings: Vec<Finding>,
+    /// The rows of the figure, in their order.
+    pub figure: Vec<R>,
     /// What the rules saw of the host that was asked about.
     pub seen: Vec<Seen>,
+}
+
+impl<R> Default for Verdict<R> {
+    fn default() -> Verdict<R> {
+        Verdict { findings: Vec::new(), figure: Vec::new(), seen: Vec::new() }
+    }
 }
 
 /// What one rule saw of one host: a line of `--explain`.
@@ -114,12 +125,17 @@ impl Limit {
         }
     }
 
+    /// The limit with its comparison: `>1000`, `>=200`.
+    pub fn text(self) -> String {
+        match self {
+            Limit::Above(limit) => format!(">{limit}"),
+            Limit::AtLeast(limit) => format!(">={limit}"),
+        }
+    }
+
     /// The reason in the form of the `why` column: `flows=2000>1000`.
     pub fn why(self, measure: &str, value: u64) -> String {
-        match self {
-            Limit::Above(limit) => format!("{measure}={value}>{limit}"),
-            Limit::AtLeast(limit) => format!("{measure}={value}>={limit}"),
-        }
+        format!("{measure}={value}{}", self.text())
     }
 }
 

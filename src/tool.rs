@@ -1,1 +1,11 @@
-//! placeholder
+//! One module per command: its arguments, and what it does with them.
+//!
+//! A tool is the only place where the layers meet: it opens what the arguments name, passes flows
+//! from one room to the next and says on stderr what went wrong on the way. What several tools do
+//! alike lies beside them, such as [`detector`] for the three that read flow lines and print
+//! findings.
+
+pub mod detector;
+pub mod nfflood;
+pub mod nfport;
+pub mod nfscan;

@@ -57,12 +57,16 @@ impl Flood {
         let table = Table::new(site.memory);
         Flood { site, rules, table }
     }
+}
 
-    /// Judges the window; besides the verdict, the pairs of figure 4, most flows first.
-    ///
-    /// # Errors
-    /// A temporary file that cannot be read back.
-    pub fn judge(self, window: Option<Window>) -> io::Result<(Verdict, Vec<Pair>)> {
+impl Detector for Flood {
+    type Row = Pair;
+
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        flows.iter().try_for_each(|flow| self.table.add((flow.dip, flow.sip), Tally::from(flow)))
+    }
+
+    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Pair>> {
         let Flood { site, rules, table } = self;
         let mut judge = Judge {
             limit: Limit::Above(rules.flows).scaled(window),
@@ -70,7 +74,6 @@ impl Flood {
             window,
             sources: BTreeMap::new(),
             out: Verdict::default(),
-            pairs: Vec::new(),
         };
         let mut victim: Option<Victim> = None;
         for entry in table.into_sorted()? {
@@ -88,18 +91,8 @@ impl Flood {
         judge.attackers();
         judge.out.findings.sort_by(Finding::order);
         judge.out.seen.sort();
-        judge.pairs.sort_by_key(|p| (std::cmp::Reverse(p.flows), p.victim, p.attacker));
-        Ok((judge.out, judge.pairs))
-    }
-}
-
-impl Detector for Flood {
-    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        flows.iter().try_for_each(|flow| self.table.add((flow.dip, flow.sip), Tally::from(flow)))
-    }
-
-    fn finish(self, window: Option<Window>) -> io::Result<Verdict> {
-        Ok(self.judge(window)?.0)
+        judge.out.figure.sort_by_key(|p| (std::cmp::Reverse(p.flows), p.victim, p.attacker));
+        Ok(judge.out)
     }
 }
 
@@ -157,8 +150,7 @@ struct Judge<'a> {
     limit: Limit,
     /// What inside attackers did, over all of their victims: one line each and class.
     sources: BTreeMap<(IpAddr, &'static str), Source>,
-    out: Verdict,
-    pairs: Vec<Pair>,
+    out: Verdict<Pair>,
 }
 
 struct Source {
@@ -189,7 +181,7 @@ impl Judge<'_> {
         let heavy = |&(sent, _): &(u64, Attacker)| sent >= flows.div_ceil(SHARE);
         let attackers: Vec<_> = victim.top.iter().take_while(heavy).collect();
         for (sent, attacker) in &attackers {
-            self.pairs.push(Pair {
+            self.out.figure.push(Pair {
                 victim: victim.host,
                 attacker: Some(attacker.sip),
                 flows: *sent,
@@ -200,7 +192,7 @@ impl Judge<'_> {
             }
         }
         if attackers.is_empty() {
-            self.pairs.push(Pair { victim: victim.host, attacker: None, flows });
+            self.out.figure.push(Pair { victim: victim.host, attacker: None, flows });
         }
         let top = victim.top.iter();
         self.out.findings.push(Finding {
@@ -291,7 +283,7 @@ mod tests {
     use super::*;
     use crate::flow::Networks;
 
-    fn run(inside: &str, seconds: u32, flows: &[Flow]) -> (Verdict, Vec<Pair>) {
+    fn run(inside: &str, seconds: u32, flows: &[Flow]) -> Verdict<Pair> {
         let inside = Networks::new([inside.parse().unwrap()]);
         let mut flood = Flood::new(Arc::new(Site { inside, ..Site::default() }), Rules::PAPER);
         flood.add(flows).unwrap();
@@ -321,9 +313,9 @@ mod tests {
         for client in 0..20 {
             flows.extend(hits([192, 0, 2, client], VICTIM, 2));
         }
-        let (verdict, pairs) = run("140.119.0.0/16", 600, &flows);
+        let verdict = run("140.119.0.0/16", 600, &flows);
         assert_eq!(
-            pairs,
+            verdict.figure,
             [Pair { victim: VICTIM.into(), attacker: Some(ATTACKER.into()), flows: 2000 }]
         );
         let [target, source] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
@@ -332,31 +324,31 @@ mod tests {
         assert_eq!((source.role, source.class.as_str(), source.flows), (Role::Source, "dos", 2000));
         assert_eq!(source.rate.to_string(), "3.33");
         assert_eq!(source.why, "flows=2000>1000");
-        let outside = run("10.0.0.0/8", 600, &flows).0;
+        let outside = run("10.0.0.0/8", 600, &flows);
         assert_eq!(outside.findings.len(), 1, "an attacker outside is no line of its own");
     }
 
     #[test]
     fn the_limit_scales_with_the_window() {
-        assert_eq!(run("::/0", 600, &hits(ATTACKER, VICTIM, 1000)).0.findings.len(), 0);
-        assert_eq!(run("::/0", 600, &hits(ATTACKER, VICTIM, 1001)).0.findings.len(), 1);
-        assert_eq!(run("::/0", 60, &hits(ATTACKER, VICTIM, 101)).0.findings.len(), 1);
-        assert_eq!(run("::/0", 3600, &hits(ATTACKER, VICTIM, 6000)).0.findings.len(), 0);
+        assert_eq!(run("::/0", 600, &hits(ATTACKER, VICTIM, 1000)).findings.len(), 0);
+        assert_eq!(run("::/0", 600, &hits(ATTACKER, VICTIM, 1001)).findings.len(), 1);
+        assert_eq!(run("::/0", 60, &hits(ATTACKER, VICTIM, 101)).findings.len(), 1);
+        assert_eq!(run("::/0", 3600, &hits(ATTACKER, VICTIM, 6000)).findings.len(), 0);
     }
 
     #[test]
     fn a_crowd_is_a_ddos_without_an_attacker() {
         let flows: Vec<_> = (0..200).flat_map(|n| hits([192, 0, 2, n], VICTIM, 10)).collect();
-        let (verdict, pairs) = run("140.119.0.0/16", 600, &flows);
+        let verdict = run("140.119.0.0/16", 600, &flows);
         assert_eq!(verdict.findings[0].class, "ddos");
-        assert_eq!(pairs, [Pair { victim: VICTIM.into(), attacker: None, flows: 2000 }]);
+        assert_eq!(verdict.figure, [Pair { victim: VICTIM.into(), attacker: None, flows: 2000 }]);
     }
 
     #[test]
     fn one_attacker_of_two_hosts_is_one_source_line() {
         let mut flows = hits(ATTACKER, VICTIM, 1500);
         flows.extend(hits(ATTACKER, [140, 119, 1, 2], 1200));
-        let (verdict, _) = run("140.119.0.0/16", 600, &flows);
+        let verdict = run("140.119.0.0/16", 600, &flows);
         let sources: Vec<_> = verdict.findings.iter().filter(|f| f.role == Role::Source).collect();
         let [source] = sources.as_slice() else { panic!("{sources:?}") };
         assert_eq!((source.peers, source.flows, source.why.as_str()), (2, 2700, "flows=1500>1000"));

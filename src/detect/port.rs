@@ -49,6 +49,9 @@ impl Port {
 }
 
 impl Detector for Port {
+    /// Figure 5 is the findings themselves.
+    type Row = ();
+
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
             self.table.add((flow.sip, flow.proto, flow.dport, flow.dip), Tally::from(flow))?;
@@ -56,7 +59,7 @@ impl Detector for Port {
         Ok(())
     }
 
-    fn finish(self, window: Option<Window>) -> io::Result<Verdict> {
+    fn judge(self, window: Option<Window>) -> io::Result<Verdict<()>> {
         let Port { site, rules, table } = self;
         let limit = Limit::AtLeast(rules.flows).scaled(window);
         let mut judge = Judge { site: &site, limit, window, out: Verdict::default() };
@@ -130,7 +133,7 @@ struct Judge<'a> {
     site: &'a Site,
     limit: Limit,
     window: Option<Window>,
-    out: Verdict,
+    out: Verdict<()>,
 }
 
 impl Judge<'_> {
@@ -190,7 +193,7 @@ mod tests {
         let mut port =
             Port::new(Arc::new(Site { memory: 1 << 28, ..Site::default() }), Rules::PAPER);
         port.add(&flows.into_iter().collect::<Vec<_>>()).unwrap();
-        port.finish(Window::new(0, 600)).unwrap().findings
+        port.judge(Window::new(0, 600)).unwrap().findings
     }
 
     fn worm(n: u32) -> Flow {

@@ -65,21 +65,22 @@ impl Scan {
         let table = Table::new(site.memory);
         Scan { site, rules, table }
     }
+}
 
-    /// Judges the window; besides the verdict, the scanned networks of every flagged source.
-    ///
-    /// # Errors
-    /// A temporary file that cannot be read back.
-    pub fn judge(self, window: Option<Window>) -> io::Result<(Verdict, Vec<Subnet>)> {
+impl Detector for Scan {
+    type Row = Subnet;
+
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
+            self.table.add((flow.sip, flow.proto, flow.dip), Tally::from(flow))?;
+        }
+        Ok(())
+    }
+
+    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Subnet>> {
         let Scan { site, rules, table } = self;
-        let mut judge = Judge {
-            site: &site,
-            rules,
-            window,
-            nets: Vec::new(),
-            out: Verdict::default(),
-            subnets: Vec::new(),
-        };
+        let out = Verdict::default();
+        let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
         let mut of = None;
         for entry in table.into_sorted()? {
             let ((sip, proto, dip), tally) = entry?;
@@ -91,22 +92,9 @@ impl Scan {
         }
         judge.source(of);
         judge.out.findings.sort_by(Finding::order);
+        judge.out.figure.sort();
         judge.out.seen.sort();
-        judge.subnets.sort();
-        Ok((judge.out, judge.subnets))
-    }
-}
-
-impl Detector for Scan {
-    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
-            self.table.add((flow.sip, flow.proto, flow.dip), Tally::from(flow))?;
-        }
-        Ok(())
-    }
-
-    fn finish(self, window: Option<Window>) -> io::Result<Verdict> {
-        Ok(self.judge(window)?.0)
+        Ok(judge.out)
     }
 }
 
@@ -144,8 +132,7 @@ struct Judge<'a> {
     window: Option<Window>,
     /// Networks of the current source so far: the scanned ones, and the last one while it grows.
     nets: Vec<Probed>,
-    out: Verdict,
-    subnets: Vec<Subnet>,
+    out: Verdict<Subnet>,
 }
 
 impl Judge<'_> {
@@ -232,7 +219,7 @@ impl Judge<'_> {
             why: why.join(","),
             sample: nets.iter().flat_map(|net| &net.samples).take(MAX_SAMPLES).copied().collect(),
         });
-        self.subnets.extend(nets.iter().map(|probed| Subnet {
+        self.out.figure.extend(nets.iter().map(|probed| Subnet {
             scanner: sip,
             net: probed.net,
             hosts: probed.hosts,
@@ -262,11 +249,11 @@ impl Judge<'_> {
 mod tests {
     use super::*;
 
-    fn run(flows: &[Flow]) -> Verdict {
+    fn run(flows: &[Flow]) -> Verdict<Subnet> {
         let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
         let mut scan = Scan::new(Arc::new(site), Rules::PAPER);
         scan.add(flows).unwrap();
-        scan.finish(Window::new(0, 600)).unwrap()
+        scan.judge(Window::new(0, 600)).unwrap()
     }
 
     fn probe(net: u8, host: u8) -> Flow {
@@ -297,6 +284,8 @@ mod tests {
         assert_eq!(finding.rate.to_string(), "6.77");
         assert_eq!((finding.proto, finding.port), (Some(6), Some(21)));
         assert_eq!(finding.sample.len(), 3);
+        assert_eq!(verdict.figure.len(), 16);
+        assert!(verdict.figure.iter().all(|row| (row.hosts, row.flows) == (254, 254)));
     }
 
     #[test]

@@ -337,12 +337,14 @@ mod tests {
     struct Count(u64);
 
     impl Detector for Count {
+        type Row = ();
+
         fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
             self.0 += flows.len() as u64;
             Ok(())
         }
 
-        fn finish(self, _: Option<Window>) -> io::Result<Verdict> {
+        fn judge(self, _: Option<Window>) -> io::Result<Verdict<()>> {
             Ok(Verdict::default())
         }
     }

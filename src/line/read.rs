@@ -12,6 +12,9 @@ pub const MAX_LINE: usize = 64 * 1024;
 
 const BLOCK: usize = 4 * MAX_LINE;
 
+/// How much of a stream's start is looked at for signs of binary data.
+const SNIFF: usize = 4096;
+
 /// What stands next in the stream.
 #[derive(Debug)]
 pub enum Item<'a> {
@@ -53,7 +56,8 @@ pub struct Reader<R> {
     ended: bool,
     /// In the middle of a line that is too long.
     skipping: bool,
-    started: bool,
+    /// Octets at the start of the stream that have been looked at for signs of binary data.
+    sniffed: usize,
     line: u64,
     layout: Layout,
     delimiter: Option<Delimiter>,
@@ -71,7 +75,7 @@ impl<R: Read> Reader<R> {
             filled: 0..0,
             ended: false,
             skipping: false,
-            started: false,
+            sniffed: 0,
             line: 0,
             layout: Layout::default(),
             delimiter: None,
@@ -170,11 +174,12 @@ impl<R: Read> Reader<R> {
                 result => break result?,
             }
         };
-        if !std::mem::replace(&mut self.started, true) {
-            let head = room.get(..count.min(4096)).unwrap_or_default();
-            if let Some(what) = binary(head) {
+        if self.sniffed < SNIFF {
+            let head = room.get(..count.min(SNIFF)).unwrap_or_default();
+            if let Some(what) = binary(head, self.sniffed == 0) {
                 return Err(StreamError::NotText { what });
             }
+            self.sniffed += count;
         }
         self.filled.end += count;
         if count == 0 {
@@ -192,8 +197,8 @@ fn is_delimiter(octet: &u8) -> bool {
     matches!(octet, b'\t' | b',' | b' ')
 }
 
-/// What a stream is that begins like this, unless it is text.
-fn binary(head: &[u8]) -> Option<&'static str> {
+/// What a stream is that has these octets near (`first`: at) its start, unless it is text.
+fn binary(head: &[u8], first: bool) -> Option<&'static str> {
     const CAPTURES: [&[u8]; 5] = [
         b"\x0a\x0d\x0d\x0a",
         b"\xa1\xb2\xc3\xd4",
@@ -201,7 +206,7 @@ fn binary(head: &[u8]) -> Option<&'static str> {
         b"\xa1\xb2\x3c\x4d",
         b"\x4d\x3c\xb2\xa1",
     ];
-    if CAPTURES.iter().any(|magic| head.starts_with(magic)) {
+    if first && CAPTURES.iter().any(|magic| head.starts_with(magic)) {
         return Some("a capture file: nfdump-txt turns it into flow lines");
     }
     memchr::memchr(0, head).map(|_| "binary data")
@@ -287,7 +292,9 @@ mod tests {
     #[test]
     fn what_is_no_text_says_so_at_once() {
         let error = |text: &[u8]| items(text, 100, false).join("; ");
-        assert_eq!(error(b"\x7fELF\x02\x01\x00\n\n"), "error: not flow lines but binary data");
+        let elf = b"\x7fELF\x02\x01\x00\n\n";
+        assert_eq!(error(elf), "error: not flow lines but binary data");
+        assert_eq!(items(elf, 4, false), ["error: not flow lines but binary data"]);
         assert!(error(b"\x0a\x0d\x0d\x0a\x00\x00").contains("nfdump-txt turns it into"));
         assert_eq!(error(b""), "");
     }

@@ -1,0 +1,292 @@
+//! What nfscan, nfflood and nfport do alike: flow lines in, finding lines out, window by window.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::ValueHint;
+
+use crate::cli::{self, Common, Input, Io, Nets, Status, Usage};
+use crate::detect::{Closed, Detector, Ignore, Seen, Site, WindowError, Windows, marks};
+use crate::finding::{Finding, Form, Host, Side, Writer};
+use crate::flow::{Flow, Networks};
+use crate::line::{Item, Reader, StreamError};
+use crate::time::{End, Mark, Window};
+
+/// Options of all three detectors.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Files of flow lines, gzip or zstd undone; stdin if there is none or for -
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Our networks: 140.119.0.0/16,2001:288::/32 or @FILE
+    #[arg(long, value_name = "NETS", env = "NFKIT_INSIDE")]
+    inside: Option<Nets>,
+    /// Print only findings about hosts inside or outside
+    #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"], requires = "inside")]
+    side: Option<String>,
+    /// Do not count flows that match a line `src dst [proto/port]` of this file
+    #[arg(long, value_name = "FILE", env = "NFKIT_IGNORE", value_hint = ValueHint::FilePath)]
+    ignore: Option<PathBuf>,
+    /// Judge windows of this length: merges marked ones, cuts unmarked rows [unmarked: 10m]
+    #[arg(long, value_name = "DURATION", value_parser = window)]
+    window: Option<u32>,
+    /// Judge by the paper's rule, which is also the default for now
+    #[arg(long)]
+    paper: bool,
+    /// Show what the rules saw of this host, flagged or not, instead of findings
+    #[arg(long, value_name = "HOST", conflicts_with = "json")]
+    explain: Option<IpAddr>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Hide the host part of every address, for publication
+    #[arg(long)]
+    mask: bool,
+    /// Exit with status 3 if anything was found
+    #[arg(long)]
+    exit_code: bool,
+    /// Stop with status 1 at the first line that is no flow
+    #[arg(long)]
+    strict: bool,
+    /// Memory for counting; what is more goes to temporary files [default: a quarter of the RAM]
+    #[arg(long, value_name = "SIZE", value_parser = cli::parse_size, env = "NFKIT_MEMORY")]
+    memory: Option<u64>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl AsRef<Common> for Options {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
+fn window(text: &str) -> Result<u32, String> {
+    match cli::parse_seconds(text)? {
+        0 => Err("a window needs a length".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
+/// A figure that a detector prints instead of findings.
+#[derive(Debug)]
+pub struct Figure<R> {
+    /// The columns after `window` and `seconds`.
+    pub columns: &'static [&'static str],
+    /// These columns of one row.
+    pub cells: fn(&R, Option<Window>, bool) -> Vec<String>,
+}
+
+/// Reads all inputs, judges every window and prints what was found.
+///
+/// # Errors
+/// What stops the command: an argument that cannot be carried out, a full disk, `--strict`.
+pub fn run<D: Detector>(
+    args: &Options,
+    io: &mut Io,
+    tool: &'static str,
+    figure: Option<Figure<D::Row>>,
+    make: impl Fn(&Arc<Site>) -> D,
+) -> anyhow::Result<Status> {
+    let inside = match &args.inside {
+        Some(nets) => Networks::new(nets.load().context("--inside")?),
+        None => Networks::default(),
+    };
+    let ignore = match &args.ignore {
+        Some(path) => read_ignore(path).context("--ignore")?,
+        None => Ignore::default(),
+    };
+    // Two windows can be open at once.
+    let memory = args.memory.unwrap_or_else(quarter_of_ram) / 2;
+    let site = Arc::new(Site { inside, memory, explain: args.explain });
+    let side = args.side.as_deref().and_then(Side::parse);
+
+    let printer = Printer { args, tool, figure, side, found: false, seen: false };
+    let windows = Windows::new(args.window, || make(&site));
+    let mut run =
+        Run { printer, windows, ignore, kept: Vec::new(), read: false, bad: false, failed: false };
+    run.printer.fields(io)?;
+    let stdin = [PathBuf::from("-")];
+    let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
+    for path in files {
+        run.file(path, io)?;
+    }
+    run.windows.end();
+    run.print(io)?;
+    if args.explain.is_some() && !run.printer.seen {
+        io.report.warn("no flow of that host was counted");
+    }
+    Ok(match (run.failed || (run.bad && !run.read), run.printer.found && args.exit_code) {
+        (true, _) => Status::Failed,
+        (false, true) => Status::Found,
+        (false, false) => Status::Done,
+    })
+}
+
+fn read_ignore(path: &Path) -> anyhow::Result<Ignore> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| name.to_string())?;
+    text.parse().map_err(|error| anyhow::anyhow!("{name}:{error}"))
+}
+
+/// A quarter of the machine's memory, or 1 GiB if it does not tell.
+fn quarter_of_ram() -> u64 {
+    let total = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    total().map_or(1 << 30, |kib| kib * 1024 / 4)
+}
+
+/// One run over all inputs.
+struct Run<'a, D: Detector, F> {
+    printer: Printer<'a, D::Row>,
+    windows: Windows<D, F>,
+    ignore: Ignore,
+    /// A batch without the flows that are ignored.
+    kept: Vec<Flow>,
+    /// Anything at all could be read.
+    read: bool,
+    bad: bool,
+    failed: bool,
+}
+
+impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
+    fn file(&mut self, path: &Path, io: &mut Io) -> anyhow::Result<()> {
+        let input = match Input::open(path, &io.out) {
+            Ok(input) => input,
+            Err(error) => {
+                self.failed = true;
+                io.report.error(format_args!("{}: {error}", path.display()));
+                return Ok(());
+            }
+        };
+        let name = input.name.clone();
+        let mut reader = Reader::new(input);
+        loop {
+            match reader.next_item() {
+                Ok(None) => return Ok(()),
+                Ok(Some(Item::Flows(flows))) => {
+                    self.read = true;
+                    let counted = match self.ignore.is_empty() {
+                        true => flows,
+                        false => {
+                            self.kept.clear();
+                            let kept = flows.iter().filter(|flow| !self.ignore.matches(flow));
+                            self.kept.extend(kept);
+                            &self.kept
+                        }
+                    };
+                    self.windows.flows(counted).map_err(refused)?;
+                }
+                Ok(Some(Item::Mark(mark))) => {
+                    self.read = true;
+                    self.windows.mark(&mark).map_err(refused)?;
+                }
+                Ok(Some(Item::Bad { line, error })) => {
+                    self.bad = true;
+                    anyhow::ensure!(!self.printer.args.strict, "{name}:{line}: {error}");
+                    io.report.complain("bad lines", format_args!("{name}:{line}: {error}"));
+                }
+                Err(StreamError::Io(error)) if io.out.is_closed() => return Err(error.into()),
+                Err(error) => {
+                    self.failed = true;
+                    io.report.error(format_args!("{name}: {error}"));
+                }
+            }
+            self.print(io)?;
+        }
+    }
+
+    fn print(&mut self, io: &mut Io) -> anyhow::Result<()> {
+        self.windows.closed().try_for_each(|closed| self.printer.window(closed, io))
+    }
+}
+
+/// A window that `--window` cannot make is a wrong argument, not a failure.
+fn refused(error: WindowError) -> anyhow::Error {
+    match error {
+        WindowError::Misfit { .. } => Usage(error.to_string()).into(),
+        error => error.into(),
+    }
+}
+
+/// Prints judged windows: findings, or the figure, or what was seen of one host.
+struct Printer<'a, R> {
+    args: &'a Options,
+    tool: &'static str,
+    figure: Option<Figure<R>>,
+    side: Option<Side>,
+    found: bool,
+    seen: bool,
+}
+
+const SEEN: [&str; 5] = ["host", "of", "measure", "value", "limit"];
+
+impl<R> Printer<'_, R> {
+    fn writer(&self, io: &Io) -> Writer<cli::Out> {
+        let form = if self.args.json { Form::Json } else { Form::Text };
+        Writer::new(io.out.clone(), form, self.args.mask)
+    }
+
+    fn fields(&self, io: &mut Io) -> anyhow::Result<()> {
+        let columns = match (&self.args.explain, &self.figure) {
+            (Some(_), _) => [&SEEN[..], &["verdict"]].concat(),
+            (None, Some(figure)) => figure.columns.to_vec(),
+            (None, None) => return Ok(self.writer(io).fields()?),
+        };
+        writeln!(io.out, "#fields\twindow\tseconds\t{}", columns.join("\t"))?;
+        Ok(())
+    }
+
+    fn window<D: Detector<Row = R>>(
+        &mut self,
+        closed: Closed<D>,
+        io: &mut Io,
+    ) -> anyhow::Result<()> {
+        let Closed { mut end, detector } = closed;
+        let verdict = detector.judge(end.window).context("temporary file")?;
+        let mut writer = self.writer(io);
+        writer.mark(&Mark::Window(end.window))?;
+        let marks = marks(&end);
+        let findings =
+            verdict.findings.into_iter().map(|finding| Finding { marks: marks.clone(), ..finding });
+        let findings: Vec<_> =
+            findings.filter(|finding| self.side.is_none() || finding.side == self.side).collect();
+        self.found |= !findings.is_empty();
+        if let Some(host) = self.args.explain {
+            self.seen |= !verdict.seen.is_empty();
+            self.explain(host, &verdict.seen, &end, io)?;
+        } else if let Some(figure) = &self.figure {
+            for row in &verdict.figure {
+                let cells = (figure.cells)(row, end.window, self.args.mask).join("\t");
+                writeln!(io.out, "{}\t{cells}", start(end.window))?;
+            }
+        } else {
+            findings.iter().try_for_each(|finding| writer.finding(finding))?;
+        }
+        end.tool = Some(self.tool.to_owned());
+        writer.mark(&Mark::End(end))?;
+        Ok(())
+    }
+
+    fn explain(&self, host: IpAddr, seen: &[Seen], end: &End, io: &mut Io) -> anyhow::Result<()> {
+        let host = Host::Address(host).text(self.args.mask);
+        for Seen { of, measure, value, limit } in seen {
+            let verdict = if limit.passes(*value) { "passes" } else { "-" };
+            let limit = limit.text();
+            let window = start(end.window);
+            writeln!(io.out, "{window}\t{host}\t{of}\t{measure}\t{value}\t{limit}\t{verdict}")?;
+        }
+        Ok(())
+    }
+}
+
+/// START and SECONDS of a window, as rows begin.
+fn start(window: Option<Window>) -> String {
+    window.map_or_else(|| "-\t-".to_owned(), |window| window.to_string())
+}
