@@ -10,7 +10,7 @@ use crate::time::Mark;
 /// Lines are gathered up to this many octets before they go on, whole.
 const CHUNK: usize = 16 * 1024;
 
-/// Writes flow lines to `W`. Call [`Writer::flush`] when done: nothing is left to `Drop`.
+/// Writes flow lines to `W`. Nothing stays behind in it: every call hands on all its lines.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
@@ -54,7 +54,7 @@ impl<W: Write> Writer<W> {
             }
             self.text.push(b'\n');
         }
-        self.pass_on(CHUNK)
+        self.pass_on()
     }
 
     /// Writes one mark.
@@ -62,36 +62,36 @@ impl<W: Write> Writer<W> {
         if self.marks {
             writeln!(self.text, "{mark}")?;
         }
-        self.pass_on(CHUNK)
+        self.pass_on()
     }
 
-    /// Writes one flow.
-    pub fn flow(&mut self, flow: &Flow) -> io::Result<()> {
-        let mut first = true;
-        for column in &self.columns {
-            if !std::mem::take(&mut first) {
-                self.text.push(b'\t');
+    /// Writes flows.
+    pub fn flows(&mut self, flows: &[Flow]) -> io::Result<()> {
+        for flow in flows {
+            let mut first = true;
+            for column in &self.columns {
+                if !std::mem::take(&mut first) {
+                    self.text.push(b'\t');
+                }
+                cell(&mut self.text, flow, *column, self.mask);
             }
-            cell(&mut self.text, flow, *column, self.mask);
+            self.text.push(b'\n');
+            if self.text.len() > CHUNK {
+                self.pass_on()?;
+            }
         }
-        self.text.push(b'\n');
-        self.pass_on(CHUNK)
+        self.pass_on()
     }
 
-    /// Passes on everything written so far, and flushes what is behind.
+    /// Flushes what is behind.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.pass_on(0)?;
         self.out.flush()
     }
 
-    /// Passes the text on once it is longer than `limit`.
-    fn pass_on(&mut self, limit: usize) -> io::Result<()> {
-        if self.text.len() > limit {
-            let result = self.out.write_all(&self.text);
-            self.text.clear();
-            return result;
-        }
-        Ok(())
+    fn pass_on(&mut self) -> io::Result<()> {
+        let result = self.out.write_all(&self.text);
+        self.text.clear();
+        result
     }
 }
 
@@ -182,8 +182,7 @@ mod tests {
         let mut out = Vec::new();
         let mut writer = Writer::new(&mut out).columns(&Column::ALL).mask(mask);
         writer.fields().unwrap();
-        flows.iter().for_each(|flow| writer.flow(flow).unwrap());
-        writer.flush().unwrap();
+        writer.flows(flows).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -205,8 +204,7 @@ mod tests {
         let mut writer = Writer::new(&mut out);
         writer.fields().unwrap();
         writer.mark(&Mark::Window(Window::new(0, 600))).unwrap();
-        writer.flow(&flow).unwrap();
-        writer.flush().unwrap();
+        writer.flows(&[flow]).unwrap();
         let text = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\n\
             #window\t1970-01-01T00:00:00Z\t600\n\
             1\t192.0.2.1\t2001:db8::1:0:0:2\t2\t6\t1025\t80\t3\t144\n";
