@@ -1,0 +1,145 @@
+//! Drawing lots: the generator and the tables that everything random in a scenario comes from.
+//!
+//! All of it is integer arithmetic, and the generator is fixed by its publication (PCG XSL-RR
+//! 128/64 MCG, O'Neill, HMC-CS-2014-0905), so one seed plays the same flows on every machine.
+//! `seed_from_u64` is not used: how it spreads a seed is up to the crate's version.
+
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng;
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over two words: a fixed hash.
+pub(super) const fn mix(a: u64, b: u64) -> u64 {
+    let mut z = a.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(b);
+    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A stream of random words.
+#[derive(Clone, Debug)]
+pub(super) struct Dice(Pcg64Mcg);
+
+impl Dice {
+    /// The stream that belongs to a seed, a place (a window's start) and a purpose.
+    pub(super) fn new(seed: u64, place: u64, purpose: u64) -> Dice {
+        let high = mix(mix(seed, place), purpose);
+        let low = mix(high, seed);
+        Dice(Pcg64Mcg::new(u128::from(high) << 64 | u128::from(low)))
+    }
+
+    /// 64 random bits.
+    pub(super) fn word(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Below `n`, which is at least 1.
+    pub(super) fn below(&mut self, n: u32) -> u32 {
+        ((self.word() >> 32) * u64::from(n) >> 32) as u32
+    }
+
+    /// Below `n`, which is at least 1, for numbers past 32 bits.
+    pub(super) fn below_wide(&mut self, n: u64) -> u64 {
+        (u128::from(self.word()) * u128::from(n) >> 64) as u64
+    }
+
+    /// From `low` to `high`, both included.
+    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
+        low + self.below(high - low + 1)
+    }
+
+    /// A port from `low` to `high`, both included.
+    pub(super) fn port(&mut self, low: u16, high: u16) -> u16 {
+        low + self.below(u32::from(high - low) + 1) as u16
+    }
+
+    /// True `n` times in a thousand.
+    pub(super) fn permille(&mut self, n: u32) -> bool {
+        self.below(1000) < n
+    }
+
+    /// Heavy-tailed: between two neighbours of `bounds`, each pair half as likely as the one
+    /// before it. Bounds that grow by 1.78 make a Pareto tail with exponent 1.2, as web replies
+    /// have (Crovella and Bestavros, IEEE/ACM ToN 1997). `bounds` holds at least two.
+    pub(super) fn tail(&mut self, bounds: &[u32]) -> u32 {
+        let word = self.word();
+        let level = (word.trailing_zeros() as usize).min(bounds.len() - 2);
+        let (low, high) = (bounds[level], bounds[level + 1]);
+        low + ((word >> 32) * u64::from(high - low) >> 32) as u32
+    }
+}
+
+/// An index drawn with given weights in constant time (Walker's alias method, in whole numbers).
+#[derive(Clone, Debug)]
+pub(super) struct Alias(Vec<(u32, u32)>);
+
+impl Alias {
+    /// From at least one weight, the sum times the count below 2^63 and not zero.
+    pub(super) fn new(weights: &[u64]) -> Alias {
+        let count = weights.len() as u64;
+        let total: u64 = weights.iter().sum();
+        let mut scaled: Vec<u64> = weights.iter().map(|w| w * count).collect();
+        let mut cells: Vec<(u32, u32)> = (0..weights.len() as u32).map(|i| (u32::MAX, i)).collect();
+        let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+            (0..scaled.len()).partition(|&i| scaled[i] < total);
+        while let (Some(poor), Some(&rich)) = (small.pop(), large.last()) {
+            let keep = (u128::from(scaled[poor]) << 32) / u128::from(total);
+            cells[poor] = (keep as u32, rich as u32);
+            scaled[rich] -= total - scaled[poor];
+            if scaled[rich] < total {
+                large.pop();
+                small.push(rich);
+            }
+        }
+        Alias(cells)
+    }
+
+    /// Zipf's law with exponent 1, flattened at the head: rank r (from 0) weighs 1/(r + flat).
+    pub(super) fn zipf(count: usize, flat: u64) -> Alias {
+        let weights: Vec<u64> = (0..count as u64).map(|rank| (1 << 40) / (rank + flat)).collect();
+        Alias::new(&weights)
+    }
+
+    /// An index.
+    pub(super) fn pick(&self, dice: &mut Dice) -> usize {
+        let word = dice.word();
+        let cell = ((word >> 32) * self.0.len() as u64 >> 32) as usize;
+        let (keep, other) = self.0[cell];
+        if (word as u32) < keep { cell } else { other as usize }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_draws_by_weight() {
+        let weights = [1, 0, 700, 99, 200];
+        let alias = Alias::new(&weights);
+        let mut dice = Dice::new(1, 2, 3);
+        let mut seen = [0u64; 5];
+        for _ in 0..1_000_000 {
+            seen[alias.pick(&mut dice)] += 1;
+        }
+        for (seen, weight) in seen.into_iter().zip(weights) {
+            // Five standard deviations of the widest cell.
+            assert!(seen.abs_diff(weight * 1000) < 2_300, "{seen} for {weight}");
+        }
+        assert_eq!(seen[1], 0);
+    }
+
+    #[test]
+    fn draws_stay_inside_their_range() {
+        let mut dice = Dice::new(7, 0, 0);
+        let mut seen = [false; 6];
+        for _ in 0..1000 {
+            seen[dice.between(0, 5) as usize] = true;
+            assert!(dice.below_wide(3) < 3);
+            assert_eq!(dice.port(65_535, 65_535), 65_535);
+            let tail = dice.tail(&[10, 20, 40]);
+            assert!((10..40).contains(&tail), "{tail}");
+        }
+        assert_eq!(seen, [true; 6]);
+    }
+}
