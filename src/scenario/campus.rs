@@ -16,16 +16,8 @@ pub(super) const UPLINK: u32 = 1;
 pub(super) const CAMPUS: u32 = 2;
 
 /// Inside hosts that only attacks may touch: their ordinary traffic would blur the truth's counts.
-pub(super) const RESERVED: [u32; 8] = [
-    WORM,
-    FLOODS[0].0,
-    FLOODS[0].1,
-    FLOODS[1].0,
-    FLOODS[1].1,
-    FLOODS[2].0,
-    FLOODS[2].1,
-    CROWDED,
-];
+pub(super) const RESERVED: [u32; 8] =
+    [WORM, FLOODS[0].0, FLOODS[0].1, FLOODS[1].0, FLOODS[1].1, FLOODS[2].0, FLOODS[2].1, CROWDED];
 /// The scanner of figure 3, an address that belongs to nobody (RFC 5737).
 pub(super) const SCANNER: u32 = ip(203, 0, 113, 45);
 /// Victim and attacker of each flooded pair of figure 4, the main one first.

@@ -1,0 +1,161 @@
+//! What the detectors should find in what was played: findings, and how firmly each is expected.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::attack::{Act, Tally};
+use super::campus::{CROWDED, FLOODS, SCANNER, WORM, inside};
+use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample, Side};
+use crate::time::Window;
+
+/// Whether a detector must find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expect {
+    /// Not to find it is a miss.
+    Must,
+    /// True, but by a rule of another family than the one the attack is meant for: to find it is
+    /// right, not to find it is no miss.
+    May,
+}
+
+impl Expect {
+    /// The word in the column `expect`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Expect::Must => "must",
+            Expect::May => "may",
+        }
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A finding that a window holds. What identifies it is the kind, the host and the role; a detector
+/// may have a class of its own for the same thing. A host without one is innocent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// The finding, with the counts of what was played.
+    pub finding: Finding,
+    /// How firmly it is expected.
+    pub expect: Expect,
+}
+
+/// The paper's limit of flows to one host in a window of ten minutes.
+const FLOOD_LIMIT: u64 = 1_000;
+
+/// The findings of one attack in its window, in the order of finding lines.
+pub(super) fn tell(window: Window, act: Act, tally: &Tally) -> Vec<Truth> {
+    let hosts = count(tally.peers.iter().copied());
+    let distinct = hosts.len() as u64;
+    let (peer, more);
+    match act {
+        Act::Scan => {
+            let nets = Ipv4Net::aggregate(&networks(&tally.peers, 24).collect());
+            let named = nets.into_iter().map(|net| (Host::Prefix(IpNet::V4(net)), None));
+            (peer, more) = name(named.collect());
+        }
+        Act::Worm => {
+            let hits = count(networks(&tally.peers, 16)).into_iter();
+            let named = hits.map(|(net, flows)| (Host::Prefix(IpNet::V4(net)), Some(flows)));
+            (peer, more) = name(named.collect());
+        }
+        Act::Pair { .. } | Act::Crowd { .. } => {
+            let named = hosts.into_iter().map(|(host, flows)| (Host::Address(host), Some(flows)));
+            (peer, more) = name(named.collect());
+        }
+    }
+    let row = |kind, class: &str, host, role, expect, why| Truth {
+        finding: Finding {
+            window: Some(window),
+            kind,
+            class: class.to_owned(),
+            host: address(host),
+            role,
+            side: Some(if inside(host) { Side::Inside } else { Side::Outside }),
+            proto: tally.sample.first().map(|flow| flow.proto),
+            port: tally.sample.first().map(|flow| flow.dport),
+            peers: distinct,
+            peer: peer.clone(),
+            more,
+            flows: tally.flows,
+            packets: tally.packets,
+            octets: tally.octets,
+            rate: Rate::of(tally.flows, Some(window)),
+            marks: Vec::new(),
+            why,
+            sample: tally.sample.iter().map(Sample::from).collect(),
+        },
+        expect,
+    };
+    let above = format!("flows={}>{FLOOD_LIMIT}", tally.flows);
+    let mut truth = match act {
+        _ if tally.flows == 0 => Vec::new(),
+        Act::Scan => {
+            let nets = count(networks(&tally.peers, 24));
+            let hosts = count(tally.peers.iter().copied()).len() / nets.len();
+            let sweep = format!("nets={}>=2,hosts={hosts}>=200", nets.len());
+            let spread = format!("targets={distinct}>=1000");
+            vec![
+                row(Kind::Scan, "sweep", SCANNER, Role::Source, Expect::Must, sweep),
+                row(Kind::Port, "spread", SCANNER, Role::Source, Expect::May, spread),
+            ]
+        }
+        Act::Worm => {
+            let opened = format!("flows={}>=10000", tally.flows);
+            let wide = format!("targets={distinct}>=100");
+            vec![
+                row(Kind::Port, "spread", WORM, Role::Source, Expect::Must, opened),
+                row(Kind::Scan, "horizontal", WORM, Role::Source, Expect::May, wide),
+            ]
+        }
+        _ if tally.flows <= FLOOD_LIMIT => Vec::new(),
+        Act::Crowd { .. } => {
+            vec![row(Kind::Flood, "ddos", CROWDED, Role::Target, Expect::Must, above)]
+        }
+        Act::Pair { pair, .. } => {
+            let (victim, attacker) = FLOODS[pair];
+            let target = row(Kind::Flood, "dos", victim, Role::Target, Expect::Must, above.clone());
+            // One source alone: its flows are the victim's, above the limit and above a tenth.
+            let mut source = row(Kind::Flood, "dos", attacker, Role::Source, Expect::Must, above);
+            source.finding.peer =
+                vec![Peer { host: address(victim), flows: Some(source.finding.flows) }];
+            vec![target, source]
+        }
+    };
+    truth.sort_by(|a, b| a.finding.order(&b.finding));
+    truth
+}
+
+fn address(host: u32) -> Host {
+    Host::Address(IpAddr::V4(Ipv4Addr::from(host)))
+}
+
+/// How often each item occurs, in the items' order.
+fn count<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Vec<(T, u64)> {
+    let mut items: Vec<T> = items.collect();
+    items.sort_unstable();
+    items.chunk_by(T::eq).map(|same| (same[0], same.len() as u64)).collect()
+}
+
+/// The network of each address; everything here is IPv4.
+fn networks(hosts: &[IpAddr], length: u8) -> impl Iterator<Item = Ipv4Net> {
+    hosts.iter().filter_map(move |host| match host {
+        IpAddr::V4(host) => Ipv4Net::new(*host, length).ok().map(|net| net.trunc()),
+        IpAddr::V6(_) => None,
+    })
+}
+
+/// The first entries of the column `peer`, those with most flows first, and how many are left.
+fn name(mut hosts: Vec<(Host, Option<u64>)>) -> (Vec<Peer>, u64) {
+    hosts.sort_by_key(|&(host, flows)| (Reverse(flows), host));
+    let more = hosts.len().saturating_sub(MAX_PEERS) as u64;
+    let named = hosts.into_iter().take(MAX_PEERS);
+    (named.map(|(host, flows)| Peer { host, flows }).collect(), more)
+}
