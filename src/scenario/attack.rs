@@ -85,7 +85,7 @@ impl Act {
 }
 
 /// The addresses of figure 3 in the order of the walk.
-fn walk() -> impl Iterator<Item = u32> + Clone + std::fmt::Debug {
+fn walk() -> impl Iterator<Item = u32> {
     (0..(WALK.1 - WALK.0 + 1) * WALKED_HOSTS).map(step)
 }
 

@@ -51,7 +51,7 @@ pub(super) fn alive(seed: u64, address: u32) -> bool {
         && (POPULATED.0..=POPULATED.1).contains(&net)
         && (1..=254).contains(&host)
         && !RESERVED.contains(&address)
-        && mix(mix(seed, 0xa11e), u64::from(address)) % 9 == 0
+        && mix(mix(seed, 0xa11e), u64::from(address)).is_multiple_of(9)
 }
 
 /// A random outside address of the unicast space (RFC 6890 blocks left out).

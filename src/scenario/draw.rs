@@ -35,12 +35,12 @@ impl Dice {
 
     /// Below `n`, which is at least 1.
     pub(super) fn below(&mut self, n: u32) -> u32 {
-        ((self.word() >> 32) * u64::from(n) >> 32) as u32
+        (((self.word() >> 32) * u64::from(n)) >> 32) as u32
     }
 
     /// Below `n`, which is at least 1, for numbers past 32 bits.
     pub(super) fn below_wide(&mut self, n: u64) -> u64 {
-        (u128::from(self.word()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.word()) * u128::from(n)) >> 64) as u64
     }
 
     /// From `low` to `high`, both included.
@@ -65,7 +65,7 @@ impl Dice {
         let word = self.word();
         let level = (word.trailing_zeros() as usize).min(bounds.len() - 2);
         let (low, high) = (bounds[level], bounds[level + 1]);
-        low + ((word >> 32) * u64::from(high - low) >> 32) as u32
+        low + (((word >> 32) * u64::from(high - low)) >> 32) as u32
     }
 }
 
@@ -103,7 +103,7 @@ impl Alias {
     /// An index.
     pub(super) fn pick(&self, dice: &mut Dice) -> usize {
         let word = dice.word();
-        let cell = ((word >> 32) * self.0.len() as u64 >> 32) as usize;
+        let cell = (((word >> 32) * self.0.len() as u64) >> 32) as usize;
         let (keep, other) = self.0[cell];
         if (word as u32) < keep { cell } else { other as usize }
     }
