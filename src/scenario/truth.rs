@@ -62,7 +62,7 @@ pub(super) fn tell(window: Window, act: Act, tally: &Tally) -> Vec<Truth> {
             (peer, more) = name(named.collect());
         }
         Act::Worm => {
-            let hits = count(networks(&tally.peers, 16)).into_iter();
+            let hits = count(networks(&tally.peers, 24)).into_iter();
             let named = hits.map(|(net, flows)| (Host::Prefix(IpNet::V4(net)), Some(flows)));
             (peer, more) = name(named.collect());
         }
