@@ -1,1 +1,33 @@
-//! placeholder
+//! The files that hold export datagrams: read from any capture program, written as `nfcap` writes
+//! them, found in a spool.
+//!
+//! A [`Reader`] turns a pcap or pcapng stream, ours or tcpdump's, into sections and [`Datagram`]s;
+//! a [`Writer`] makes nfcap's own pcapng; [`spool`] names the files, lists them in time order and
+//! brings a finished one in without ever overwriting another. What a datagram says is the business
+//! of [`wire`](crate::wire); the compression of a file is undone by the caller.
+//!
+//! The socket side of `nfcap` (receiving, rotation, loss accounting) has its place here, as
+//! `capture::socket`; it comes with that command.
+#![deny(clippy::indexing_slicing)]
+
+mod block;
+mod error;
+mod input;
+mod packet;
+mod reader;
+mod section;
+pub mod spool;
+mod writer;
+
+#[cfg(test)]
+mod sample;
+
+pub use error::{Error, WriteError};
+pub use packet::Skipped;
+pub use reader::{Datagram, Ending, Event, Reader};
+pub use section::{Closing, MAX_ALLOW, Slot, SlotError};
+pub use writer::Writer;
+
+/// The comment of a packet that restates templates in force: in no counter, of no exporter's making
+/// in this slot.
+const TEMPLATES: &str = "nfcap:templates";

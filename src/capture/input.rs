@@ -1,0 +1,105 @@
+//! A read buffer that hands out contiguous octets and knows the offset of each.
+//!
+//! pcap-file's own buffer is not used: it takes 8 MB for every file, reads a block that is larger
+//! as a torn file, and cannot say where in the file it stands.
+
+use std::io::{ErrorKind, Read};
+
+use super::error::Error;
+
+/// Octets asked of the stream at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// A stream with a look ahead.
+pub(super) struct Input<R> {
+    inner: R,
+    buffer: Vec<u8>,
+    /// The octets last taken lie in `taken..start`.
+    taken: usize,
+    start: usize,
+    end: usize,
+    /// Octets of the stream before `start`.
+    offset: u64,
+}
+
+impl<R: Read> Input<R> {
+    pub(super) fn new(inner: R) -> Input<R> {
+        Input { inner, buffer: vec![0; CHUNK], taken: 0, start: 0, end: 0, offset: 0 }
+    }
+
+    /// Offset in the stream of the next octet.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next `n` octets without taking them; fewer only at the end of the stream. It reads no
+    /// more than it must, so that a live pipe is never late.
+    ///
+    /// The buffer grows with the octets that arrive, not with those that a header promises.
+    pub(super) fn peek(&mut self, n: usize) -> Result<&[u8], Error> {
+        while self.end - self.start < n {
+            if self.buffer.len() - self.start < n && self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                (self.taken, self.start) = (0, 0);
+            }
+            if self.end == self.buffer.len() {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+            let free = self.buffer.get_mut(self.end..).unwrap_or_default();
+            match self.inner.read(free) {
+                Ok(0) => break,
+                Ok(read) => self.end += read.min(free.len()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(source) => {
+                    let offset = self.offset + (self.end - self.start) as u64;
+                    return Err(Error::Io { offset, source });
+                }
+            }
+        }
+        let end = self.end.min(self.start + n);
+        Ok(self.buffer.get(self.start..end).unwrap_or_default())
+    }
+
+    /// Takes `n` octets that were peeked at.
+    pub(super) fn take(&mut self, n: usize) {
+        self.taken = self.start;
+        self.start = self.end.min(self.start + n);
+        self.offset += (self.start - self.taken) as u64;
+    }
+
+    /// The octets that were last taken; gone with the next peek.
+    pub(super) fn taken(&self) -> &[u8] {
+        self.buffer.get(self.taken..self.start).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[test]
+    fn octets_come_in_order_across_the_buffer_edge() {
+        let octets: Vec<u8> = (0..3 * CHUNK + 5).map(|i| (i % 251) as u8).collect();
+        let mut input = Input::new(Cursor::new(&octets));
+        let mut at = 0;
+        for n in [7, CHUNK - 3, 2 * CHUNK, 9].into_iter() {
+            let n = n.min(octets.len() - at);
+            assert_eq!(input.peek(n).unwrap(), &octets[at..at + n]);
+            input.take(n);
+            assert_eq!(input.taken(), &octets[at..at + n]);
+            at += n;
+            assert_eq!(input.offset(), at as u64);
+        }
+        assert_eq!(at, octets.len());
+        assert!(input.peek(1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_promise_allocates_nothing() {
+        let mut input = Input::new(Cursor::new(b"abc"));
+        assert_eq!(input.peek(1 << 30).unwrap(), b"abc");
+        assert_eq!(input.buffer.len(), CHUNK);
+    }
+}

@@ -1,0 +1,451 @@
+//! pcap and pcapng streams as sections and export datagrams.
+
+use std::io::Read;
+use std::mem;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use pcap_file::pcap::PcapParser;
+use pcap_file::{Endianness, TsResolution};
+
+use super::TEMPLATES;
+use super::block::{self, Fault, Fields, Interface};
+use super::error::{self, Error};
+use super::input::Input;
+use super::packet::{self, Skipped};
+use super::section::{Closing, Slot};
+use crate::time::Timestamp;
+
+/// Octets of a pcap file header.
+const PCAP_HEADER: usize = 24;
+
+/// Octets of a pcap packet header.
+const PACKET_HEADER: usize = 16;
+
+/// The most interfaces of one section. It keeps a file of nothing but interface blocks from taking
+/// the memory; a file with more is refused.
+const MAX_INTERFACES: usize = 65_536;
+
+/// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng.
+///
+/// The stream must be decompressed already. Memory is bounded whatever the stream holds: one block
+/// of at most 16 MiB, and the interfaces of one section.
+pub struct Reader<R> {
+    input: Input<R>,
+    format: Format,
+    stage: Stage,
+    /// The error that follows the end of a torn section.
+    pending: Option<Error>,
+    skipped: Skipped,
+}
+
+enum Format {
+    Pcap {
+        parser: PcapParser,
+        link: u32,
+        big: bool,
+    },
+    Ng {
+        big: bool,
+        interfaces: Vec<Interface>,
+        /// Arrival of the last packet of the section that had one.
+        last: Timestamp,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Before the next section.
+    Outside,
+    /// In a section that another program wrote.
+    Foreign,
+    /// In a section that nfcap wrote.
+    Own,
+    /// Behind the closing block of a section that nfcap wrote.
+    Closed,
+    /// At the end, or stopped by an error.
+    Over,
+}
+
+/// What a capture says next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A section begins: with its slot if nfcap wrote it. A pcap file is one section.
+    Section(Option<Slot>),
+    /// An export datagram, in the order of the file.
+    Datagram(Datagram<'a>),
+    /// The section is over.
+    End(Ending),
+}
+
+/// One UDP datagram as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// When it was captured. A simple packet block of pcapng has no time: it gets that of the packet
+    /// before it, or the epoch.
+    pub arrival: Timestamp,
+    /// Source address.
+    pub exporter: IpAddr,
+    /// Source port.
+    pub port: u16,
+    /// Destination port.
+    pub dport: u16,
+    /// What UDP carried.
+    pub payload: &'a [u8],
+    /// nfcap wrote it to restate templates in force: it counts nowhere.
+    pub templates: bool,
+}
+
+/// How a section ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// nfcap closed it.
+    Closed(Closing),
+    /// It is whole, and another program wrote it: nothing is known of drops.
+    Whole,
+    /// It was cut short: the stream is torn, or nfcap's closing block is missing.
+    Cut,
+}
+
+/// An event that borrows nothing yet.
+enum Step {
+    Section(Option<Slot>),
+    Packet(Packet),
+    End(Ending),
+}
+
+struct Packet {
+    arrival: Timestamp,
+    /// `None`: its interface was never described.
+    link: Option<u32>,
+    /// Where it lies in the octets last taken.
+    data: Range<usize>,
+    /// Whether the wire had more of it.
+    cut: bool,
+    templates: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Recognises the format by its first octets, and reads no further than pcap's file header.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], [`Error::Short`] and [`Error::Unknown`] for a stream that is no capture;
+    /// [`Error::Io`].
+    pub fn new(input: R) -> Result<Reader<R>, Error> {
+        let mut input = Input::new(input);
+        let format = match input.peek(4)? {
+            [] => return Err(Error::Empty),
+            [0x0a, 0x0d, 0x0d, 0x0a] => {
+                Format::Ng { big: true, interfaces: Vec::new(), last: Timestamp::default() }
+            }
+            [0xa1, 0xb2, 0xc3, 0xd4]
+            | [0xa1, 0xb2, 0x3c, 0x4d]
+            | [0xd4, 0xc3, 0xb2, 0xa1]
+            | [0x4d, 0x3c, 0xb2, 0xa1] => pcap(&mut input)?,
+            few if few.len() < 4 => {
+                return Err(Error::Short { len: few.len(), first: error::first(few) });
+            }
+            _ => return Err(Error::Unknown { first: error::first(input.peek(16)?) }),
+        };
+        let (stage, skipped) = (Stage::Outside, Skipped::default());
+        Ok(Reader { input, format, stage, pending: None, skipped })
+    }
+
+    /// Packets that were passed over so far.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
+    /// The next event; `None` at the end and, for ever, after an error.
+    ///
+    /// Every [`Event::Section`] gets its [`Event::End`]. In a torn stream all whole packets come
+    /// first, then `End(Cut)`, then the error, so that a caller who leaves with `?` has closed the
+    /// window before. A section of nfcap's ends at its closing block, any other at the next section
+    /// or the end of the stream. A section of nfcap's that merely lacks its closing block ends in
+    /// `End(Cut)` without an error.
+    ///
+    /// # Errors
+    /// The first thing in the stream that breaks its format, with its offset; nothing behind it is
+    /// read. Packets without a datagram are no error, see [`skipped`](Reader::skipped).
+    #[expect(clippy::should_implement_trait, reason = "the event borrows from the reader")]
+    pub fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
+        loop {
+            let packet = match self.step()? {
+                None => return Ok(None),
+                Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
+                Some(Step::End(ending)) => return Ok(Some(Event::End(ending))),
+                Some(Step::Packet(packet)) => packet,
+            };
+            let Packet { arrival, link, data, cut, templates } = packet;
+            let octets = self.input.taken().get(data.clone()).unwrap_or_default();
+            let found = match link {
+                Some(link) => packet::udp(link, octets, cut),
+                None => Err(packet::Skip::Link),
+            };
+            match found {
+                Ok(udp) => {
+                    let within = data.start + udp.payload.start..data.start + udp.payload.end;
+                    let payload = self.input.taken().get(within).unwrap_or_default();
+                    let (exporter, port, dport) = (udp.source, udp.port, udp.dport);
+                    let datagram = Datagram { arrival, exporter, port, dport, payload, templates };
+                    return Ok(Some(Event::Datagram(datagram)));
+                }
+                Err(skip) => self.skipped.count(skip),
+            }
+        }
+    }
+
+    /// The time of the next packet of any kind. It does not search a file for UDP.
+    pub(super) fn first_arrival(&mut self) -> Result<Option<Timestamp>, Error> {
+        while let Some(step) = self.step()? {
+            if let Step::Packet(packet) = step {
+                return Ok(Some(packet.arrival));
+            }
+        }
+        Ok(None)
+    }
+
+    fn step(&mut self) -> Result<Option<Step>, Error> {
+        if let Some(error) = self.pending.take() {
+            return Err(error);
+        }
+        if self.stage == Stage::Over {
+            return Ok(None);
+        }
+        let step = match self.format {
+            Format::Pcap { .. } => self.pcap(),
+            Format::Ng { .. } => self.block(),
+        };
+        step.or_else(|error| match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Own | Stage::Foreign => {
+                self.pending = Some(error);
+                Ok(Some(Step::End(Ending::Cut)))
+            }
+            Stage::Outside | Stage::Closed | Stage::Over => Err(error),
+        })
+    }
+
+    /// Ends the section, if one is open, and goes on in `next`.
+    fn end(&mut self, next: Stage) -> Option<Step> {
+        match mem::replace(&mut self.stage, next) {
+            Stage::Foreign => Some(Step::End(Ending::Whole)),
+            Stage::Own => Some(Step::End(Ending::Cut)),
+            Stage::Outside | Stage::Closed | Stage::Over => None,
+        }
+    }
+
+    /// The next step of a pcap file.
+    fn pcap(&mut self) -> Result<Option<Step>, Error> {
+        let Format::Pcap { parser, link, big } = &self.format else { return Ok(None) };
+        if self.stage == Stage::Outside {
+            self.stage = Stage::Foreign;
+            return Ok(Some(Step::Section(None)));
+        }
+        let offset = self.input.offset();
+        let header = self.input.peek(PACKET_HEADER)?;
+        if header.is_empty() {
+            return Ok(self.end(Stage::Over));
+        }
+        let torn = |expected, found| {
+            let what = "a packet";
+            Err(Error::Torn { offset, what, expected, found })
+        };
+        let mut fields = Fields::new(*big, header);
+        let (Some(_), Some(len)) = (fields.take(8), fields.u32()) else {
+            return torn(PACKET_HEADER, header.len());
+        };
+        if len as usize > block::MAX {
+            let (what, limit) = ("a packet", block::MAX);
+            return Err(Error::Size { offset, what, found: len, limit });
+        }
+        let whole = PACKET_HEADER + len as usize;
+        let octets = self.input.peek(whole)?;
+        let Ok((_, raw)) = parser.next_raw_packet(octets) else {
+            return torn(whole, octets.len());
+        };
+        let unit = match parser.header().ts_resolution {
+            TsResolution::MicroSecond => 1_000,
+            TsResolution::NanoSecond => 1,
+        };
+        let nanos = u64::from(raw.ts_sec) * 1_000_000_000 + u64::from(raw.ts_frac) * unit;
+        let packet = Packet {
+            arrival: Timestamp::from_nanos(nanos),
+            link: Some(*link),
+            data: PACKET_HEADER..whole,
+            cut: raw.incl_len < raw.orig_len,
+            templates: false,
+        };
+        self.input.take(whole);
+        Ok(Some(Step::Packet(packet)))
+    }
+
+    /// The next step of a pcapng stream: walks over blocks that say nothing.
+    fn block(&mut self) -> Result<Option<Step>, Error> {
+        let Format::Ng { big, interfaces, last } = &mut self.format else { return Ok(None) };
+        loop {
+            let offset = self.input.offset();
+            let head = self.input.peek(block::MIN)?;
+            if head.is_empty() {
+                return Ok(self.end(Stage::Over));
+            }
+            if head.starts_with(&block::SECTION.to_be_bytes())
+                && let Stage::Foreign | Stage::Own = self.stage
+            {
+                return Ok(self.end(Stage::Outside));
+            }
+            let (kind, len) = frame(big, head, offset)?;
+            let octets = self.input.peek(len)?;
+            if octets.len() < len {
+                let (what, found) = ("a block", octets.len());
+                return Err(Error::Torn { offset, what, expected: len, found });
+            }
+            self.input.take(len);
+            let body = trailed(*big, self.input.taken(), offset)?;
+            let broken = |fault: Fault| fault.at(offset);
+            match (kind, self.stage) {
+                (block::SECTION, _) => {
+                    interfaces.clear();
+                    *last = Timestamp::default();
+                    let slot = block::section(*big, body).map_err(broken)?;
+                    self.stage = if slot.is_some() { Stage::Own } else { Stage::Foreign };
+                    return Ok(Some(Step::Section(slot)));
+                }
+                (block::INTERFACE, _) => {
+                    if interfaces.len() == MAX_INTERFACES {
+                        let expected = "at most 65536 interfaces in a section";
+                        let found = "one more".to_owned();
+                        return Err(Error::Malformed { offset, expected, found });
+                    }
+                    interfaces.push(Interface::parse(*big, body).map_err(broken)?);
+                }
+                (block::STATISTICS, Stage::Own) => {
+                    let closing = block::statistics(*big, body, interfaces).map_err(broken)?;
+                    if let Some(closing) = closing {
+                        self.stage = Stage::Closed;
+                        return Ok(Some(Step::End(Ending::Closed(closing))));
+                    }
+                }
+                (block::ENHANCED | block::PACKET | block::SIMPLE, Stage::Closed) => {
+                    let expected = "the next section behind nfcap's closing block";
+                    let found = "a packet".to_owned();
+                    return Err(Error::Malformed { offset, expected, found });
+                }
+                (block::ENHANCED | block::PACKET | block::SIMPLE, _) => {
+                    let packet = captured(kind, *big, body, interfaces, *last).map_err(broken)?;
+                    *last = packet.arrival;
+                    return Ok(Some(Step::Packet(packet)));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Reads the header of a pcap file, whose magic was seen.
+fn pcap<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
+    let header = input.peek(PCAP_HEADER)?;
+    let Ok((_, parser)) = PcapParser::new(header) else {
+        return Err(Error::Short { len: header.len(), first: error::first(header) });
+    };
+    // The upper bits hold the length of a frame check sequence (draft-ietf-opsawg-pcap section 4).
+    let link = u32::from(parser.header().datalink) & 0x03ff_ffff;
+    let big = parser.header().endianness == Endianness::Big;
+    input.take(PCAP_HEADER);
+    Ok(Format::Pcap { parser, link, big })
+}
+
+/// Type and length of the block that begins with `head`. A section header sets the byte order.
+fn frame(big: &mut bool, head: &[u8], offset: u64) -> Result<(u32, usize), Error> {
+    let torn = |found| Error::Torn { offset, what: "a block", expected: block::MIN, found };
+    let &[a, b, c, d, .., m, n, o, p] = head else { return Err(torn(head.len())) };
+    if head.len() < block::MIN {
+        return Err(torn(head.len()));
+    }
+    if u32::from_be_bytes([a, b, c, d]) == block::SECTION {
+        let magic = [m, n, o, p];
+        *big = block::order(magic).ok_or_else(|| Error::Malformed {
+            offset,
+            expected: "pcapng's byte-order magic",
+            found: format!("{magic:02x?}"),
+        })?;
+    }
+    let mut fields = Fields::new(*big, head);
+    let (Some(kind), Some(len)) = (fields.u32(), fields.u32()) else {
+        return Err(torn(head.len()));
+    };
+    if len as usize > block::MAX {
+        return Err(Error::Size { offset, what: "a block", found: len, limit: block::MAX });
+    }
+    if (len as usize) < block::MIN || len % 4 != 0 {
+        let expected = "a block length of 12 or more, a multiple of 4";
+        return Err(Error::Malformed { offset, expected, found: len.to_string() });
+    }
+    Ok((kind, len as usize))
+}
+
+/// The body of a whole block, whose two lengths must agree.
+fn trailed(big: bool, octets: &[u8], offset: u64) -> Result<&[u8], Error> {
+    let body = octets.get(block::BODY..octets.len().saturating_sub(4)).unwrap_or_default();
+    let mut trailer = Fields::new(big, octets);
+    trailer.take(octets.len().saturating_sub(4));
+    let (found, expected) = (trailer.u32().unwrap_or(0), octets.len());
+    if found as usize == expected {
+        return Ok(body);
+    }
+    let found = format!("{expected} and {found}");
+    Err(Error::Malformed { offset, expected: "a block with the same length at both ends", found })
+}
+
+/// Reads the body of a packet block of any kind (draft-ietf-opsawg-pcapng sections 4.3, 4.4 and
+/// appendix A). `last` is the time for a packet that has none.
+fn captured(
+    kind: u32,
+    big: bool,
+    body: &[u8],
+    interfaces: &[Interface],
+    last: Timestamp,
+) -> Result<Packet, Fault> {
+    let mut fields = Fields::new(big, body);
+    let short = || Fault::short("a packet block's header", body.len());
+    let (interface, ticks, captured, original);
+    if kind == block::SIMPLE {
+        original = fields.u32().ok_or_else(short)?;
+        interface = interfaces.first();
+        ticks = None;
+        let snaplen = match interface.map_or(0, |interface| interface.snaplen) {
+            0 => u32::MAX,
+            snaplen => snaplen,
+        };
+        captured = original.min(snaplen);
+    } else {
+        let id = match kind {
+            block::ENHANCED => fields.u32().ok_or_else(short)?,
+            // The obsolete block has a 16-bit interface and a count of drops.
+            _ => {
+                let id = fields.u16().ok_or_else(short)?;
+                fields.u16().ok_or_else(short)?;
+                u32::from(id)
+            }
+        };
+        interface = interfaces.get(id as usize);
+        ticks = Some(fields.ticks().ok_or_else(short)?);
+        captured = fields.u32().ok_or_else(short)?;
+        original = fields.u32().ok_or_else(short)?;
+    }
+    let start = block::BODY + body.len() - fields.left();
+    let data = fields.take(captured as usize).ok_or_else(|| {
+        let found = format!("{captured} octets in a block body of {}", body.len());
+        Fault::Format("a packet within its block", found)
+    })?;
+    fields.take(data.len().next_multiple_of(4) - data.len());
+    Ok(Packet {
+        arrival: match (interface, ticks) {
+            (Some(interface), Some(ticks)) => interface.clock.moment(ticks),
+            _ => last,
+        },
+        link: interface.map(|interface| interface.link),
+        data: start..start + data.len(),
+        cut: captured < original,
+        templates: kind != block::SIMPLE && fields.says(TEMPLATES),
+    })
+}

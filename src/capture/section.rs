@@ -1,0 +1,226 @@
+//! What nfcap's own files say in comments: the slot that a section holds, and how it closed.
+//!
+//! Both are one line of `key=value` words, one blank between them, in the opt_comment (pcapng
+//! section 3.5) of the section header and of the interface statistics block:
+//!
+//! ```text
+//! nfcap slot=2001-07-01T00:20:00Z seconds=600 open=1
+//! nfcap slot=2001-07-01T00:30:00Z seconds=600 open=0 allow=140.119.1.1/32,2001:288::/32
+//! nfcap received=1200 dropped_kernel=3 dropped_queue=0
+//! ```
+//!
+//! A key that is missing, comes twice or has a value it cannot have is an error; unknown keys are
+//! passed over.
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::time::{Timestamp, Window};
+
+/// The most networks that [`Slot::allow`] may name. A comment holds 65,535 octets, a network 44 of
+/// them at most.
+pub const MAX_ALLOW: usize = 1000;
+
+/// What one section of an nfcap file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The stretch of time in which its datagrams arrived.
+    pub window: Window,
+    /// Networks of the exporters that were heard; `None`: nfcap was open to all.
+    pub allow: Option<Vec<IpNet>>,
+}
+
+/// How a section of an nfcap file ended: its interface statistics block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// Datagrams that the kernel handed to nfcap, those in `dropped_queue` included.
+    pub received: u64,
+    /// Datagrams that the kernel dropped, the socket buffer being full.
+    pub dropped_kernel: u64,
+    /// Datagrams that nfcap dropped, its queue being full.
+    pub dropped_queue: u64,
+    /// When nfcap began to listen in this slot (isb_starttime).
+    pub start: Timestamp,
+    /// When it stopped (isb_endtime). `end - start` is the part of the slot that was covered.
+    pub end: Timestamp,
+}
+
+/// Why the comment of an nfcap section or closing block cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SlotError {
+    /// A key that must be there is not.
+    #[error("nfcap's comment lacks {0}=")]
+    Missing(&'static str),
+    /// A key comes twice, or with a value that it cannot have.
+    #[error("nfcap's comment cannot hold {0:?} here")]
+    Value(String),
+    /// The closing block does not say when nfcap listened.
+    #[error("nfcap's closing block lacks its times")]
+    Times,
+}
+
+impl Slot {
+    /// Whether nfcap took exports from anyone.
+    pub fn open(&self) -> bool {
+        self.allow.is_none()
+    }
+
+    /// Reads a section comment. `None` if it is not nfcap's.
+    pub(super) fn parse(comment: &str) -> Option<Result<Slot, SlotError>> {
+        comment.strip_prefix("nfcap slot=")?;
+        let words = comment.strip_prefix("nfcap ")?;
+        Some(Slot::read(words))
+    }
+
+    fn read(words: &str) -> Result<Slot, SlotError> {
+        let [start, seconds, open, allow] = values(words, ["slot", "seconds", "open", "allow"])?;
+        let start = start.ok_or(SlotError::Missing("slot"))?;
+        let seconds = seconds.ok_or(SlotError::Missing("seconds"))?;
+        let window = Window::parse(start, seconds).flatten();
+        let window = window.ok_or_else(|| SlotError::Value(format!("{start} {seconds}")))?;
+        let allow = match (open.ok_or(SlotError::Missing("open"))?, allow) {
+            ("1", None) => None,
+            ("0", None) => return Err(SlotError::Missing("allow")),
+            ("0", Some("")) => Some(Vec::new()),
+            ("0", Some(list)) => Some(
+                list.split(',')
+                    .map(|net| net.parse().map_err(|_| SlotError::Value(net.to_owned())))
+                    .collect::<Result<_, _>>()?,
+            ),
+            (open, _) => return Err(SlotError::Value(format!("open={open}"))),
+        };
+        Ok(Slot { window, allow })
+    }
+}
+
+/// The section comment.
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, seconds) = (self.window.start_text(), self.window.seconds());
+        write!(f, "nfcap slot={start} seconds={seconds} open={}", u8::from(self.open()))?;
+        for (i, net) in self.allow.iter().flatten().enumerate() {
+            write!(f, "{}{net}", if i == 0 { " allow=" } else { "," })?;
+        }
+        match self.allow.as_deref() {
+            Some([]) => write!(f, " allow="),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Closing {
+    /// Reads the comment of a closing block, without the times. `None` if it is not nfcap's.
+    pub(super) fn parse(comment: &str) -> Option<Result<Closing, SlotError>> {
+        comment.strip_prefix("nfcap received=")?;
+        let words = comment.strip_prefix("nfcap ")?;
+        Some(Closing::read(words))
+    }
+
+    fn read(words: &str) -> Result<Closing, SlotError> {
+        let keys = ["received", "dropped_kernel", "dropped_queue"];
+        let found = values(words, keys)?;
+        let mut counts = [0; 3];
+        for ((key, text), count) in keys.into_iter().zip(found).zip(&mut counts) {
+            let text = text.ok_or(SlotError::Missing(key))?;
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            let number = text.parse().ok().filter(|_| digits);
+            *count = number.ok_or_else(|| SlotError::Value(format!("{key}={text}")))?;
+        }
+        let [received, dropped_kernel, dropped_queue] = counts;
+        Ok(Closing { received, dropped_kernel, dropped_queue, ..Closing::default() })
+    }
+
+    /// All that was lost.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_kernel.saturating_add(self.dropped_queue)
+    }
+}
+
+/// The comment of the closing block; its times stand in options of their own.
+impl fmt::Display for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Closing { received, dropped_kernel, dropped_queue, .. } = self;
+        write!(
+            f,
+            "nfcap received={received} dropped_kernel={dropped_kernel} \
+             dropped_queue={dropped_queue}"
+        )
+    }
+}
+
+/// The values of `keys` among words of `key=value`, each at most once.
+fn values<'a, const N: usize>(
+    words: &'a str,
+    keys: [&str; N],
+) -> Result<[Option<&'a str>; N], SlotError> {
+    let mut found = [None; N];
+    for word in words.split(' ') {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err(SlotError::Value(word.to_owned()));
+        };
+        for (known, slot) in keys.iter().zip(&mut found) {
+            if *known == key && slot.replace(value).is_some() {
+                return Err(SlotError::Value(word.to_owned()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_read_back_equal() {
+        for text in [
+            "nfcap slot=2001-07-01T00:20:00Z seconds=600 open=1",
+            "nfcap slot=2001-07-01T00:20:30Z seconds=30 open=0 allow=140.119.1.1/32,2001:288::/32",
+            "nfcap slot=2001-07-01T00:20:00Z seconds=600 open=0 allow=",
+        ] {
+            assert_eq!(Slot::parse(text).unwrap().unwrap().to_string(), text);
+        }
+        let text = "nfcap slot=2001-07-01T00:20:00Z mood=good open=1 seconds=600";
+        assert!(Slot::parse(text).unwrap().unwrap().open());
+    }
+
+    #[test]
+    fn other_comments_are_not_slots() {
+        for text in ["", "nfcap", "nfcap files of Monday", "Nfcap slot=", " nfcap slot="] {
+            assert_eq!(Slot::parse(text), None, "{text}");
+            assert_eq!(Closing::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_slot_is_an_error() {
+        let start = "nfcap slot=2001-07-01T00:20:00Z";
+        for (text, error) in [
+            (start.to_owned(), SlotError::Missing("seconds")),
+            (format!("{start} seconds=600"), SlotError::Missing("open")),
+            (format!("{start} seconds=600 open=0"), SlotError::Missing("allow")),
+            (format!("{start} seconds=600 open=2"), SlotError::Value("open=2".into())),
+            (format!("{start} seconds=600 open=1 open=1"), SlotError::Value("open=1".into())),
+            (format!("{start} seconds=600 open=1 allow="), SlotError::Value("open=1".into())),
+            (format!("{start} seconds=600 open=0 allow=all"), SlotError::Value("all".into())),
+            (format!("{start} seconds=600  open=1"), SlotError::Value("".into())),
+            (format!("{start} seconds=0"), SlotError::Value("2001-07-01T00:20:00Z 0".into())),
+            ("nfcap slot=- seconds=-".to_owned(), SlotError::Value("- -".into())),
+        ] {
+            assert_eq!(Slot::parse(&text), Some(Err(error)), "{text}");
+        }
+    }
+
+    #[test]
+    fn closings_read_back_equal() {
+        let text = "nfcap received=1200 dropped_kernel=3 dropped_queue=1";
+        let closing = Closing::parse(text).unwrap().unwrap();
+        assert_eq!((closing.to_string().as_str(), closing.dropped()), (text, 4));
+        let broken = "nfcap received=+1 dropped_kernel=3 dropped_queue=0";
+        let error = Closing::parse(broken).unwrap().unwrap_err();
+        assert_eq!(error, SlotError::Value("received=+1".into()));
+        let error = Closing::parse("nfcap received=1 dropped_kernel=3").unwrap().unwrap_err();
+        assert_eq!(error, SlotError::Missing("dropped_queue"));
+    }
+}
