@@ -224,7 +224,7 @@ enum Unit {
     /// A tick is this many nanoseconds.
     Times(u64),
     /// A nanosecond is this many ticks.
-    Over(u64),
+    Over(i128),
     /// A second is 2 to the power of this many ticks.
     Binary(u32),
 }
@@ -234,8 +234,8 @@ impl Unit {
     fn of(resolution: u8) -> Unit {
         match (resolution & 0x80, u32::from(resolution & 0x7f)) {
             (0, power @ 0..=9) => Unit::Times(10u64.pow(9 - power)),
-            // Finer than any tick counter: all its times are the epoch.
-            (0, power) => Unit::Over(10u64.checked_pow(power - 9).unwrap_or(u64::MAX)),
+            // Finer than i128 counts: all its times are the epoch.
+            (0, power) => Unit::Over(10i128.checked_pow(power - 9).unwrap_or(i128::MAX)),
             (_, power) => Unit::Binary(power),
         }
     }
@@ -247,7 +247,7 @@ impl Clock {
         let ticks = i128::from(ticks);
         let nanos = match self.unit {
             Unit::Times(nanos) => ticks * i128::from(nanos),
-            Unit::Over(ticks_per_nano) => ticks / i128::from(ticks_per_nano),
+            Unit::Over(ticks_per_nano) => ticks / ticks_per_nano,
             Unit::Binary(power) => (ticks * 1_000_000_000) >> power,
         };
         let nanos = nanos + i128::from(self.offset) * 1_000_000_000;

@@ -185,3 +185,154 @@ fn ipv6(packet: &[u8], short: Skip) -> Result<(IpAddr, &[u8]), Skip> {
     }
     Ok((IpAddr::V6(header.source_addr()), body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::sample::{IP4, IP6, ethernet};
+    use proptest::prelude::*;
+
+    /// Source and payload, as text.
+    fn read(link: u32, packet: &[u8]) -> Result<String, Skip> {
+        let udp = udp(link, packet, false)?;
+        let payload = String::from_utf8_lossy(&packet[udp.payload]);
+        Ok(format!("{} {} {} {payload}", udp.source, udp.port, udp.dport))
+    }
+
+    const FOUND4: &str = "192.0.2.1 50000 2055 flow";
+    const FOUND6: &str = "2001:db8::1 50000 2055 flow";
+
+    #[test]
+    fn every_link_type_leads_to_the_payload() {
+        let sll = |kind: u16| {
+            let mut header = vec![0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0];
+            header.extend(kind.to_be_bytes());
+            header
+        };
+        let sll2 = |kind: u16| {
+            let mut header = kind.to_be_bytes().to_vec();
+            header.extend([0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]);
+            header
+        };
+        for (packet, found, kind, family) in
+            [(&IP4[..], FOUND4, 0x0800, 2), (&IP6[..], FOUND6, 0x86dd, 30)]
+        {
+            let behind = |header: &[u8]| [header, packet].concat();
+            for (link, frame) in [
+                (0, behind(&[family, 0, 0, 0])),
+                (1, ethernet(&[], packet)),
+                (1, ethernet(&[0x8100], packet)),
+                (1, ethernet(&[0x88a8, 0x8100], packet)),
+                (1, ethernet(&[0x9100, 0x88a8, 0x8100, 0x8100, 0x8100], packet)),
+                (101, packet.to_vec()),
+                (108, behind(&[0, 0, 0, family])),
+                (113, behind(&sll(kind))),
+                (113, behind(&[&sll(0x8100)[..], &[0, 1], &kind.to_be_bytes()].concat())),
+                (228, packet.to_vec()),
+                (229, packet.to_vec()),
+                (276, behind(&sll2(kind))),
+            ] {
+                assert_eq!(read(link, &frame).as_deref(), Ok(found), "link {link} {frame:02x?}");
+                // Ethernet pads short frames.
+                let padded = [&frame[..], &[0xa5; 18]].concat();
+                assert_eq!(read(link, &padded).as_deref(), Ok(found), "link {link}, padded");
+                // Whatever is cut off, it is noticed.
+                for len in 0..frame.len() {
+                    assert_eq!(
+                        udp(link, &frame[..len], true),
+                        Err(Skip::Truncated),
+                        "{link} {len}"
+                    );
+                    let whole = udp(link, &frame[..len], false);
+                    assert_eq!(whole, Err(Skip::Malformed), "{link} {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_udp_length_wins_over_the_rest() {
+        let mut packet = IP4;
+        packet[25] = 10;
+        assert_eq!(read(RAW, &packet).unwrap(), "192.0.2.1 50000 2055 fl");
+        packet[25] = 8;
+        assert_eq!(read(RAW, &packet).unwrap(), "192.0.2.1 50000 2055 ");
+        packet[25] = 7;
+        assert_eq!(read(RAW, &packet), Err(Skip::Malformed));
+        packet[25] = 13;
+        assert_eq!(read(RAW, &packet), Err(Skip::Malformed));
+    }
+
+    #[test]
+    fn lengths_left_to_the_network_card_are_zero() {
+        let mut packet = IP4;
+        packet[3] = 0;
+        assert_eq!(read(RAW, &packet).unwrap(), FOUND4);
+        let mut packet = IP6;
+        packet[5] = 0;
+        assert_eq!(read(RAW, &packet).unwrap(), FOUND6);
+        let mut packet = IP4;
+        packet[3] = 19;
+        assert_eq!(read(RAW, &packet), Err(Skip::Malformed));
+    }
+
+    #[test]
+    fn options_and_extension_headers_are_passed() {
+        let mut packet = IP4.to_vec();
+        packet.splice(20..20, [1, 1, 1, 1]);
+        (packet[0], packet[3]) = (0x46, 36);
+        assert_eq!(read(RAW, &packet).unwrap(), FOUND4);
+        // Hop-by-hop, then destination options.
+        let mut packet = IP6.to_vec();
+        packet.splice(40..40, [60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0]);
+        (packet[5], packet[6]) = (12 + 16, 0);
+        assert_eq!(read(RAW, &packet).unwrap(), FOUND6);
+        // A fragment header on a packet that is whole (RFC 6946).
+        let mut packet = IP6.to_vec();
+        packet.splice(40..40, [17, 0, 0, 0, 0, 0, 0, 1]);
+        (packet[5], packet[6]) = (12 + 8, 44);
+        assert_eq!(read(RAW, &packet).unwrap(), FOUND6);
+    }
+
+    #[test]
+    fn what_holds_no_datagram_says_why() {
+        let change = |at: usize, octet: u8| {
+            let mut packet = IP4;
+            packet[at] = octet;
+            packet
+        };
+        assert_eq!(read(147, &IP4), Err(Skip::Link));
+        assert_eq!(read(RAW, &change(0, 0x55)), Err(Skip::NotIp));
+        assert_eq!(read(RAW, &change(9, 6)), Err(Skip::NotUdp));
+        assert_eq!(read(RAW, &change(6, 0x20)), Err(Skip::Fragment));
+        assert_eq!(read(RAW, &change(7, 0x01)), Err(Skip::Fragment));
+        assert_eq!(read(RAW, &change(0, 0x44)), Err(Skip::Malformed));
+        let mut arp = ethernet(&[], &IP4);
+        arp[13] = 0x06;
+        assert_eq!(read(ETHERNET, &arp), Err(Skip::NotIp));
+        let mut fragment = IP6.to_vec();
+        fragment.splice(40..40, [17, 0, 0, 1, 0, 0, 0, 1]);
+        (fragment[5], fragment[6]) = (12 + 8, 44);
+        assert_eq!(read(RAW, &fragment), Err(Skip::Fragment));
+        let mut icmp = IP6;
+        icmp[6] = 58;
+        assert_eq!(read(RAW, &icmp), Err(Skip::NotUdp));
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_or_skipped(
+            link in prop::sample::select(vec![0, 1, 101, 108, 113, 228, 229, 276, 5]),
+            ip in prop::sample::select(vec![0x45, 0x46, 0x4f, 0x60, 0x00]),
+            mut packet in prop::collection::vec(any::<u8>(), 0..96),
+            cut in any::<bool>(),
+        ) {
+            if let Some(first) = packet.first_mut() {
+                *first = ip;
+            }
+            if let Ok(udp) = udp(link, &packet, cut) {
+                prop_assert!(packet.get(udp.payload).is_some());
+            }
+        }
+    }
+}

@@ -138,10 +138,7 @@ impl<R: Read> Reader<R> {
             [0x0a, 0x0d, 0x0d, 0x0a] => {
                 Format::Ng { big: true, interfaces: Vec::new(), last: Timestamp::default() }
             }
-            [0xa1, 0xb2, 0xc3, 0xd4]
-            | [0xa1, 0xb2, 0x3c, 0x4d]
-            | [0xd4, 0xc3, 0xb2, 0xa1]
-            | [0x4d, 0x3c, 0xb2, 0xa1] => pcap(&mut input)?,
+            four if magic(four) => pcap(&mut input)?,
             few if few.len() < 4 => {
                 return Err(Error::Short { len: few.len(), first: error::first(few) });
             }
@@ -258,6 +255,10 @@ impl<R: Read> Reader<R> {
             let (what, limit) = ("a packet", block::MAX);
             return Err(Error::Size { offset, what, found: len, limit });
         }
+        if len == 0 && magic(header) {
+            let (expected, found) = ("a packet", "the header of another pcap file".to_owned());
+            return Err(Error::Malformed { offset, expected, found });
+        }
         let whole = PACKET_HEADER + len as usize;
         let octets = self.input.peek(whole)?;
         let Ok((_, raw)) = parser.next_raw_packet(octets) else {
@@ -339,6 +340,17 @@ impl<R: Read> Reader<R> {
             }
         }
     }
+}
+
+/// Whether a pcap file may begin so: microseconds or nanoseconds, in either byte order.
+fn magic(octets: &[u8]) -> bool {
+    matches!(
+        octets,
+        [0xa1, 0xb2, 0xc3, 0xd4, ..]
+            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
+            | [0xd4, 0xc3, 0xb2, 0xa1, ..]
+            | [0x4d, 0x3c, 0xb2, 0xa1, ..]
+    )
 }
 
 /// Reads the header of a pcap file, whose magic was seen.
@@ -449,3 +461,6 @@ fn captured(
         templates: kind != block::SIMPLE && fields.says(TEMPLATES),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,7 +215,8 @@ impl SlotFile {
         let spool = spool.to_owned();
         for n in 0..MAX_FILES {
             let name = spool.join(file_name(slot, n));
-            if taken(&name).map_err(|source| SlotFileError { path: name.clone(), source })? {
+            let failed = |source| SlotFileError { path: name.clone(), source };
+            if taken(&name).map_err(failed)? || taken_by_part(&name).map_err(failed)? {
                 continue;
             }
             if let Some(dir) = name.parent() {
@@ -289,10 +290,21 @@ impl Write for SlotFile {
 
 /// Whether a file of this name is there, compressed or not. A dangling link counts.
 fn taken(name: &Path) -> io::Result<bool> {
-    for end in [""].iter().chain(&COMPRESSED) {
+    any_exists(|end| {
         let mut name = name.as_os_str().to_owned();
         name.push(end);
-        match fs::symlink_metadata(&name) {
+        name.into()
+    })
+}
+
+/// Whether a file of this name is being written, compressed or not, or was left behind.
+fn taken_by_part(name: &Path) -> io::Result<bool> {
+    any_exists(|end| part_of(name, end))
+}
+
+fn any_exists(path: impl Fn(&str) -> PathBuf) -> io::Result<bool> {
+    for end in [""].iter().chain(&COMPRESSED) {
+        match fs::symlink_metadata(path(end)) {
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -1,0 +1,451 @@
+use super::*;
+use crate::capture::sample::{BIG, IP4, IP6, LITTLE, Order, SECONDS, ethernet};
+use crate::time::Window;
+use proptest::prelude::*;
+
+/// Every event as a line, the error as the last, and what was skipped.
+fn play(octets: &[u8]) -> (Vec<String>, Skipped) {
+    let mut reader = match Reader::new(octets) {
+        Ok(reader) => reader,
+        Err(error) => return (vec![error.to_string()], Skipped::default()),
+    };
+    let mut lines = Vec::new();
+    loop {
+        lines.push(match reader.next() {
+            Ok(None) => break,
+            Ok(Some(Event::Section(None))) => "section".to_owned(),
+            Ok(Some(Event::Section(Some(slot)))) => slot.to_string(),
+            Ok(Some(Event::Datagram(datagram))) => {
+                let Datagram { arrival, exporter, port, dport, payload, templates } = datagram;
+                let payload = payload.escape_ascii();
+                let mark = if templates { " templates" } else { "" };
+                format!("{arrival} {exporter} {port} {dport} {payload}{mark}")
+            }
+            Ok(Some(Event::End(Ending::Closed(closing)))) => {
+                format!("{closing} from {} to {}", closing.start, closing.end)
+            }
+            Ok(Some(Event::End(ending))) => format!("{ending:?}"),
+            Err(error) => error.to_string(),
+        });
+    }
+    for _ in 0..3 {
+        assert_eq!(reader.next().unwrap(), None, "after the end");
+    }
+    (lines, reader.skipped())
+}
+
+fn lines(octets: &[u8]) -> Vec<String> {
+    let (lines, skipped) = play(octets);
+    assert_eq!(skipped, Skipped::default());
+    lines
+}
+
+const MICRO: u32 = 0xa1b2_c3d4;
+const NANO: u32 = 0xa1b2_3c4d;
+
+#[test]
+fn a_pcap_of_literal_octets() {
+    let mut file = vec![
+        0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
+        // 994025700.250000, 32 octets of 32
+        0xe4, 0xa0, 0x3f, 0x3b, 0x90, 0xd0, 0x03, 0x00, 32, 0, 0, 0, 32, 0, 0, 0,
+    ];
+    file.extend(IP4);
+    let expected = ["section", "994025700.250 192.0.2.1 50000 2055 flow", "Whole"];
+    assert_eq!(lines(&file), expected);
+}
+
+#[test]
+fn a_pcapng_of_literal_octets() {
+    let mut file = vec![
+        0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 28, // interface, raw IP
+        0, 0, 0, 1, 0, 0, 0, 20, 0, 101, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20,
+        // packet at 994025700.250000
+        0, 0, 0, 6, 0, 0, 0, 64, 0, 0, 0, 0, 0x00, 0x03, 0x88, 0x0f, 0xa4, 0xc2, 0xd1, 0x90, 0, 0,
+        0, 32, 0, 0, 0, 32,
+    ];
+    file.extend(IP4);
+    file.extend([0, 0, 0, 64]);
+    let expected = ["section", "994025700.250 192.0.2.1 50000 2055 flow", "Whole"];
+    assert_eq!(lines(&file), expected);
+}
+
+#[test]
+fn pcap_of_both_orders_and_resolutions() {
+    let frame = ethernet(&[0x8100], &IP6);
+    for order in [BIG, LITTLE] {
+        for (magic, fraction, time) in
+            [(MICRO, 250_001, "994025700.250001"), (NANO, 250_000_001, "994025700.250000001")]
+        {
+            // The length of a frame check sequence stands above the link type.
+            for link in [1, 0x5400_0001] {
+                let file = order.pcap(magic, link, &[(SECONDS, fraction, &frame)]);
+                let found = format!("{time} 2001:db8::1 50000 2055 flow");
+                assert_eq!(lines(&file), ["section", &found, "Whole"]);
+            }
+        }
+    }
+}
+
+/// A section header, an interface of this resolution and offset, and a packet.
+fn timed(order: Order, resolution: Option<u8>, offset: Option<i64>, ticks: u64) -> Vec<u8> {
+    let mut options = Vec::new();
+    // if_tzone, which pcap-file refuses.
+    options.extend(order.option(10, &[0, 0, 0, 0]));
+    if let Some(resolution) = resolution {
+        options.extend(order.option(9, &[resolution]));
+    }
+    if let Some(offset) = offset {
+        options.extend(order.option(14, &order.u64(offset as u64)));
+    }
+    options.extend(order.option(0, &[]));
+    let mut file = order.section(&[]);
+    file.extend(order.interface(101, 0, &options));
+    file.extend(order.packet(0, ticks, &IP4, &[]));
+    file
+}
+
+#[test]
+fn pcapng_times_follow_the_interface() {
+    let micros = u64::from(SECONDS) * 1_000_000 + 250_001;
+    let halves = u64::from(SECONDS) << 10 | 1 << 9;
+    for order in [BIG, LITTLE] {
+        for (resolution, offset, ticks, time) in [
+            (None, None, micros, "994025700.250001"),
+            (Some(6), None, micros, "994025700.250001"),
+            (Some(9), None, micros * 1_000 + 7, "994025700.250001007"),
+            (Some(3), None, micros / 1_000, "994025700.250"),
+            (Some(0), None, SECONDS.into(), "994025700.000"),
+            (Some(12), None, 1_500, "0.000000001"),
+            (Some(0x80 | 10), None, halves, "994025700.500"),
+            (Some(6), Some(SECONDS.into()), 250_001, "994025700.250001"),
+            (Some(6), Some(-3600), micros, "994022100.250001"),
+        ] {
+            let file = timed(order, resolution, offset, ticks);
+            let found = format!("{time} 192.0.2.1 50000 2055 flow");
+            assert_eq!(lines(&file), ["section", &found, "Whole"]);
+        }
+    }
+}
+
+#[test]
+fn all_kinds_of_packet_block() {
+    let mut file = LITTLE.section(&[]);
+    file.extend(LITTLE.interface(1, 65_535, &[]));
+    file.extend(LITTLE.interface(101, 0, &LITTLE.option(9, &[9])));
+    // Simple, before any time was seen; its interface is the first.
+    let frame = ethernet(&[], &IP4);
+    let simple = [&LITTLE.u32(frame.len() as u32)[..], &frame].concat();
+    file.extend(LITTLE.block(3, &simple));
+    // Obsolete: interface 1, 5 drops.
+    let mut old = [LITTLE.u16(1), LITTLE.u16(5)].concat();
+    old.extend([LITTLE.u32(0), LITTLE.u32(7_000), LITTLE.u32(52), LITTLE.u32(52)].concat());
+    old.extend(IP6);
+    file.extend(LITTLE.block(2, &old));
+    file.extend(LITTLE.block(3, &simple));
+    // A custom block, name resolution, statistics: nothing of ours.
+    for kind in [0x0bad, 4, 5] {
+        file.extend(LITTLE.block(kind, &[0; 16]));
+    }
+    let comment = LITTLE.option(1, b"nfcap:templates");
+    let broken = [&LITTLE.option(1, b"hi")[..], &[1, 0, 99, 0]].concat();
+    file.extend(LITTLE.packet(1, 9_000, &IP4, &comment));
+    file.extend(LITTLE.packet(1, 9_500, &IP4, &broken));
+    let expected = [
+        "section",
+        "0.000 192.0.2.1 50000 2055 flow",
+        "0.000007 2001:db8::1 50000 2055 flow",
+        "0.000007 192.0.2.1 50000 2055 flow",
+        "0.000009 192.0.2.1 50000 2055 flow templates",
+        "0.000009500 192.0.2.1 50000 2055 flow",
+        "Whole",
+    ];
+    assert_eq!(lines(&file), expected);
+}
+
+#[test]
+fn packets_without_a_datagram_are_counted() {
+    let mut file = BIG.section(&[]);
+    file.extend(BIG.interface(101, 10, &[]));
+    let mut tcp = IP4;
+    tcp[9] = 6;
+    file.extend(BIG.packet(0, 1, &tcp, &[]));
+    file.extend(BIG.packet(7, 2, &IP4, &[]));
+    // The wire had 32 octets, the capture 24.
+    let mut cut = BIG.packet(0, 3, &IP4[..24], &[]);
+    cut[27] = 32;
+    file.extend(cut);
+    // The snapshot length of a simple packet's interface cuts it, too.
+    file.extend(BIG.block(3, &[&BIG.u32(32)[..], &IP4[..10]].concat()));
+    // Longer than the snapshot length: that is read.
+    file.extend(BIG.packet(0, 4_000_000, &IP4, &[]));
+    let (lines, skipped) = play(&file);
+    assert_eq!(lines, ["section", "4.000 192.0.2.1 50000 2055 flow", "Whole"]);
+    let expected = Skipped { not_udp: 1, link: 1, truncated: 2, ..Skipped::default() };
+    assert_eq!((skipped, skipped.total()), (expected, 4));
+}
+
+const SLOT: &str = "nfcap slot=2001-07-01T22:10:00Z seconds=600 open=1";
+
+fn closing(order: Order) -> Vec<u8> {
+    let mut body = order.u32(0).to_vec();
+    body.extend([0; 8]);
+    body.extend(order.option(1, b"nfcap received=3 dropped_kernel=1 dropped_queue=2"));
+    // Wrong lengths, which pcap-file takes for the end of the file.
+    body.extend(order.option(4, &[1, 2, 3]));
+    for (code, micros) in [(2, 5_000_000_u64), (3, 10_000_000_000)] {
+        let (high, low) = ((micros >> 32) as u32, micros as u32);
+        body.extend(order.option(code, &[order.u32(high), order.u32(low)].concat()));
+    }
+    order.block(5, &body)
+}
+
+const CLOSED: &str = "nfcap received=3 dropped_kernel=1 dropped_queue=2 from 5.000 to 10000.000";
+
+/// A section of nfcap's with one packet.
+fn own(order: Order) -> Vec<u8> {
+    let mut file = order.section(&order.option(1, SLOT.as_bytes()));
+    file.extend(order.interface(101, 0, &[]));
+    file.extend(order.packet(0, 7_000_000, &IP4, &[]));
+    file
+}
+
+#[test]
+fn sections_open_and_close() {
+    const FLOW: &str = "7.000 192.0.2.1 50000 2055 flow";
+    let mut file = Vec::new();
+    for order in [LITTLE, BIG] {
+        file.extend(own(order));
+        file.extend(closing(order));
+    }
+    // Foreign and empty, then ours but cut short, then ours, empty and whole.
+    file.extend(LITTLE.section(&LITTLE.option(1, b"nfcap is a program")));
+    file.extend(own(BIG));
+    file.extend(LITTLE.section(&LITTLE.option(1, SLOT.as_bytes())));
+    file.extend(LITTLE.interface(101, 0, &[]));
+    file.extend(closing(LITTLE));
+    let expected = [
+        SLOT, FLOW, CLOSED, SLOT, FLOW, CLOSED, "section", "Whole", SLOT, FLOW, "Cut", SLOT, CLOSED,
+    ];
+    assert_eq!(lines(&file), expected);
+    let Ok(Some(Event::Section(Some(slot)))) =
+        Reader::new(&file[..]).and_then(|mut reader| match reader.next()? {
+            Some(Event::Section(slot)) => Ok(Some(Event::Section(slot))),
+            _ => Ok(None),
+        })
+    else {
+        panic!("no slot");
+    };
+    assert_eq!(slot.window, Window::new(994_025_400, 600).unwrap());
+}
+
+#[test]
+fn a_section_of_ours_ends_before_the_next_is_there() {
+    // A live pipe: whatever comes after the closing block, the end is told at once.
+    let mut file = own(BIG);
+    file.extend(closing(BIG));
+    let mut reader = Reader::new(file.chain(Stuck)).unwrap();
+    for _ in 0..2 {
+        reader.next().unwrap();
+    }
+    assert!(matches!(reader.next(), Ok(Some(Event::End(Ending::Closed(_))))));
+    let error = reader.next().unwrap_err().to_string();
+    assert_eq!(error, format!("byte {}: stuck", file.len()));
+}
+
+struct Stuck;
+
+impl Read for Stuck {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("stuck"))
+    }
+}
+
+#[test]
+fn what_is_no_capture_says_so() {
+    for (octets, error) in [
+        (&b""[..], "empty, no capture file"),
+        (b"\xd4\xc3", "too short for a capture file: 2 octets, \"\\xd4\\xc3\""),
+        (
+            b"\xd4\xc3\xb2\xa1\x02\x00",
+            "too short for a capture file: 6 octets, \"\\xd4\\xc3\\xb2\\xa1\\x02\\x00\"",
+        ),
+        (
+            b"2001-07-01T00:20:00Z all quiet\n",
+            "neither pcap nor pcapng, it begins with \"2001-07-01T00:20\"",
+        ),
+        // The modified pcap of patched libpcaps.
+        (b"\xa1\xb2\xcd\x34", "neither pcap nor pcapng, it begins with \"\\xa1\\xb2\\xcd4\""),
+    ] {
+        assert_eq!(lines(octets), [error]);
+    }
+}
+
+#[test]
+fn the_first_fault_ends_the_reading() {
+    let good = own(BIG);
+    let at = good.len();
+    let whole = |block: Vec<u8>| [&good[..], &block, &good].concat();
+    let mut lengths = BIG.block(9, &[0; 4]);
+    lengths[15] = 20;
+    let mut packet = BIG.packet(0, 1, &IP4, &[]);
+    packet[23] = 200;
+    let mut order = BIG.section(&[]);
+    order[8] = 0;
+    let mut version = BIG.section(&[]);
+    version[13] = 2;
+    let slot = b"nfcap slot=2001-07-01T22:10:00Z seconds=600";
+    let huge = BIG.u32(0x4000_0000);
+    let packet_behind = [closing(BIG), BIG.packet(0, 1, &IP4, &[])].concat();
+    for (block, error) in [
+        (lengths, "expected a block with the same length at both ends, found 16 and 20"),
+        (packet, "expected a packet within its block, found 200 octets in a block body of 52"),
+        (BIG.block(6, &[0; 4]), "expected a packet block's header, found a block body of 4 octets"),
+        (order, "expected pcapng's byte-order magic, found [00, 2b, 3c, 4d]"),
+        (version, "expected pcapng version 1, found version 2.0"),
+        (BIG.section(&BIG.option(1, slot)), "nfcap's comment lacks open="),
+        (
+            BIG.section(&[0, 1, 0, 99]),
+            "expected options within their block, found one that reaches beyond",
+        ),
+        (
+            BIG.interface(1, 0, &BIG.option(9, &[6, 6])),
+            "expected if_tsresol of 1 octet, found 2 octets",
+        ),
+        ([BIG.u32(9), huge].concat(), "a block of 1073741824 octets, more than 16777216"),
+        (
+            [BIG.u32(9), BIG.u32(8)].concat(),
+            "expected a block length of 12 or more, a multiple of 4, found 8",
+        ),
+        (
+            [BIG.u32(9), BIG.u32(14)].concat(),
+            "expected a block length of 12 or more, a multiple of 4, found 14",
+        ),
+        (packet_behind, "expected the next section behind nfcap's closing block, found a packet"),
+    ] {
+        let lines = lines(&whole(block));
+        let ending = if error.contains("next section") { CLOSED } else { "Cut" };
+        assert_eq!(lines[2], ending, "{lines:?}");
+        let behind = if ending == CLOSED { closing(BIG).len() } else { 0 };
+        assert_eq!(lines[3..], [format!("byte {}: {error}", at + behind)]);
+    }
+}
+
+#[test]
+fn garbage_behind_a_pcap_is_an_error() {
+    let good = LITTLE.pcap(MICRO, 101, &[(1, 0, &IP4)]);
+    let expected = [
+        "section",
+        "1.000 192.0.2.1 50000 2055 flow",
+        "Cut",
+        "byte 72: expected a packet, found the header of another pcap file",
+    ];
+    assert_eq!(lines(&[&good[..], &good].concat()), expected);
+    let ng = lines(&[&good[..], &own(BIG)].concat());
+    assert_eq!(ng[3], "byte 72: a packet of 1295788826 octets, more than 16777216");
+    let huge = [&good[..], &[0xff; 16]].concat();
+    assert_eq!(lines(&huge)[3], "byte 72: a packet of 4294967295 octets, more than 16777216");
+}
+
+#[test]
+fn interfaces_are_bounded() {
+    let mut file = BIG.section(&[]);
+    let interface = BIG.interface(101, 0, &[]);
+    file.extend(interface.repeat(MAX_INTERFACES));
+    file.extend(BIG.packet(MAX_INTERFACES as u32 - 1, 1, &IP4, &[]));
+    assert_eq!(lines(&file)[2], "Whole");
+    file.extend(interface);
+    assert!(lines(&file)[3].contains("at most 65536 interfaces"));
+}
+
+/// Files of every kind with three packets, and the offsets at which one is whole.
+fn whole_files() -> Vec<(Vec<u8>, Vec<usize>)> {
+    let mut files = Vec::new();
+    for order in [BIG, LITTLE] {
+        let mut pcap = order.pcap(NANO, 101, &[]);
+        let mut ng = own(order);
+        let (mut ends, mut ng_ends) = (Vec::new(), vec![ng.len()]);
+        for packet in [&IP4[..], &IP6, &IP4] {
+            pcap.extend(&order.pcap(NANO, 101, &[(SECONDS, 1, packet)])[24..]);
+            ends.push(pcap.len());
+            ng.extend(order.packet(0, 1, packet, &order.option(1, b"a comment")));
+            ng_ends.push(ng.len());
+        }
+        ng.extend(closing(order));
+        files.extend([(pcap, ends), (ng, ng_ends)]);
+    }
+    files
+}
+
+#[test]
+fn torn_anywhere_the_whole_packets_come_out() {
+    for (file, ends) in whole_files() {
+        for tear in 0..file.len() {
+            let lines = lines(&file[..tear]);
+            let packets = lines.iter().filter(|line| line.ends_with("flow")).count();
+            assert_eq!(packets, ends.iter().filter(|end| **end <= tear).count(), "{lines:?}");
+            let last = lines.last().unwrap();
+            let opened = lines.len() > 1;
+            if opened && (last == "Whole" || last == "Cut") {
+                continue; // between two blocks
+            }
+            assert!(!opened || lines[lines.len() - 2] == "Cut", "{lines:?}");
+            let torn = last.contains("torn: ") || last.contains("too short");
+            assert!(torn || tear == 0, "{lines:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn changed_octets_never_panic(
+        which in 0_usize..4,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let (mut file, _) = whole_files().swap_remove(which);
+        for (at, octet) in changes {
+            let at = at.index(file.len());
+            file[at] = octet;
+        }
+        let (lines, _) = play(&file);
+        // Every section gets its end.
+        let opened = lines.iter().filter(|line| *line == "section" || line.starts_with("nfcap slot="));
+        let ended = lines.iter().filter(|line| {
+            *line == "Whole" || *line == "Cut" || line.starts_with("nfcap received=")
+        });
+        prop_assert_eq!(opened.count(), ended.count());
+    }
+
+    #[test]
+    fn random_octets_never_panic(
+        magic in prop::sample::select(vec![&b"\x0a\x0d\x0d\x0a"[..], b"\xd4\xc3\xb2\xa1", b""]),
+        octets in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        play(&[magic, &octets].concat());
+    }
+}
+
+/// Captures of real devices, where the machine has them.
+#[test]
+fn real_captures_are_read() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/exports");
+    let Ok(sources) = std::fs::read_dir(dir) else {
+        println!("skipped: no captures in {dir}");
+        return;
+    };
+    let mut files = 0;
+    for source in sources.filter_map(|entry| std::fs::read_dir(entry.unwrap().path()).ok()) {
+        for path in source.map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|end| end != "pcap") {
+                continue;
+            }
+            files += 1;
+            let (lines, skipped) = play(&std::fs::read(&path).unwrap());
+            let shown = path.display();
+            assert_eq!(lines.last().unwrap(), "Whole", "{shown}");
+            assert!(lines.len() > 2, "{shown}: no datagram, {skipped:?}");
+        }
+    }
+    assert!(files >= 80, "{files} captures in {dir}");
+}
