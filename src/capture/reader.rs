@@ -28,8 +28,9 @@ const MAX_INTERFACES: usize = 65_536;
 
 /// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng.
 ///
-/// The stream must be decompressed already. Memory is bounded whatever the stream holds: one block
-/// of at most 16 MiB, and the interfaces of one section.
+/// The stream must be decompressed already. Memory is bounded whatever the stream holds: a block is
+/// at most 16 MiB (the buffer for it at most twice that), and a section has 65,536 interfaces at
+/// most; a stream that claims more is refused.
 pub struct Reader<R> {
     input: Input<R>,
     format: Format,

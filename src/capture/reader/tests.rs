@@ -4,8 +4,8 @@ use crate::time::Window;
 use proptest::prelude::*;
 
 /// Every event as a line, the error as the last, and what was skipped.
-fn play(octets: &[u8]) -> (Vec<String>, Skipped) {
-    let mut reader = match Reader::new(octets) {
+fn play(input: impl Read) -> (Vec<String>, Skipped) {
+    let mut reader = match Reader::new(input) {
         Ok(reader) => reader,
         Err(error) => return (vec![error.to_string()], Skipped::default()),
     };
@@ -180,7 +180,7 @@ fn packets_without_a_datagram_are_counted() {
     file.extend(BIG.block(3, &[&BIG.u32(32)[..], &IP4[..10]].concat()));
     // Longer than the snapshot length: that is read.
     file.extend(BIG.packet(0, 4_000_000, &IP4, &[]));
-    let (lines, skipped) = play(&file);
+    let (lines, skipped) = play(&file[..]);
     assert_eq!(lines, ["section", "4.000 192.0.2.1 50000 2055 flow", "Whole"]);
     let expected = Skipped { not_udp: 1, link: 1, truncated: 2, ..Skipped::default() };
     assert_eq!((skipped, skipped.total()), (expected, 4));
@@ -252,6 +252,48 @@ fn a_section_of_ours_ends_before_the_next_is_there() {
     assert!(matches!(reader.next(), Ok(Some(Event::End(Ending::Closed(_))))));
     let error = reader.next().unwrap_err().to_string();
     assert_eq!(error, format!("byte {}: stuck", file.len()));
+}
+
+#[test]
+fn a_pipe_may_hand_over_octet_by_octet() {
+    for (file, _) in whole_files() {
+        assert_eq!(play(Drip(&file, false)), play(&file[..]));
+    }
+}
+
+/// Gives one octet at a time, and is interrupted before each.
+struct Drip<'a>(&'a [u8], bool);
+
+impl Read for Drip<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        self.0.read(&mut into[..1])
+    }
+}
+
+#[test]
+fn packets_beyond_any_snapshot_length_are_read() {
+    // Five MiB, more than the buffer begins with and than the header admits.
+    let long = [&IP4[..], &vec![0; 5 << 20]].concat();
+    let pcap = LITTLE.pcap(MICRO, 101, &[(1, 0, &long), (2, 0, &IP6), (3, 0, &long)]);
+    let mut ng = BIG.section(&[]);
+    ng.extend(BIG.interface(101, 96, &[]));
+    for (seconds, packet) in [(1, &long[..]), (2, &IP6), (3, &long)] {
+        ng.extend(BIG.packet(0, seconds * 1_000_000, packet, &[]));
+    }
+    let expected = [
+        "section",
+        "1.000 192.0.2.1 50000 2055 flow",
+        "2.000 2001:db8::1 50000 2055 flow",
+        "3.000 192.0.2.1 50000 2055 flow",
+        "Whole",
+    ];
+    for file in [pcap, ng] {
+        assert_eq!(lines(&file), expected);
+    }
 }
 
 struct Stuck;
@@ -408,7 +450,7 @@ proptest! {
             let at = at.index(file.len());
             file[at] = octet;
         }
-        let (lines, _) = play(&file);
+        let (lines, _) = play(&file[..]);
         // Every section gets its end.
         let opened = lines.iter().filter(|line| *line == "section" || line.starts_with("nfcap slot="));
         let ended = lines.iter().filter(|line| {
@@ -422,7 +464,7 @@ proptest! {
         magic in prop::sample::select(vec![&b"\x0a\x0d\x0d\x0a"[..], b"\xd4\xc3\xb2\xa1", b""]),
         octets in prop::collection::vec(any::<u8>(), 0..300),
     ) {
-        play(&[magic, &octets].concat());
+        play(&[magic, &octets].concat()[..]);
     }
 }
 
@@ -441,7 +483,7 @@ fn real_captures_are_read() {
                 continue;
             }
             files += 1;
-            let (lines, skipped) = play(&std::fs::read(&path).unwrap());
+            let (lines, skipped) = play(std::fs::File::open(&path).unwrap());
             let shown = path.display();
             assert_eq!(lines.last().unwrap(), "Whole", "{shown}");
             assert!(lines.len() > 2, "{shown}: no datagram, {skipped:?}");
