@@ -1,1 +1,100 @@
-//! placeholder
+//! Export datagrams and flows: NetFlow v5, NetFlow v9 (RFC 3954) and IPFIX (RFC 7011), both ways.
+//!
+//! A [`Decoder`] takes the datagrams of many exporters and appends flows to a [`Batch`]; it keeps
+//! the templates, the data that came before its template, and the counts. An [`Exporter`] packs
+//! flows into datagrams of one version. One bad set never costs the datagram: it is skipped by its
+//! length, counted, and said where.
+//!
+//! One file a protocol, parse beside emit: `v5`, `v9`, `ipfix`. What v9 and IPFIX share is in `set`
+//! (the walk over sets), `element` (what a field means), `template` (a template compiled into
+//! steps), `record` (the values of one record, and the flows they make) and `held` (data without a
+//! template). `decoder` holds them together, `stats` and `error` say what happened.
+//!
+//! # What a record becomes
+//! * Counts: the delta elements, else totals, initiator's, post-observation, layer 2; never scaled
+//!   by sampling. Without any the flow counts 0 (a firewall's event).
+//! * A biflow, by RFC 5103 or by initiator and responder counters, makes two flows; the reverse
+//!   one only if it counts anything.
+//! * Where a template names an element twice, the first holds. A field of a length that its
+//!   element cannot have is skipped by its length.
+//! * A moment is `None` if it is zero, out of range, or relative and more than an hour after the
+//!   export; a start after the end is dropped. NetFlow's First and Last both 0 mean unknown.
+#![deny(clippy::indexing_slicing)]
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::flow::Flow;
+
+mod cursor;
+mod decoder;
+mod element;
+mod error;
+mod exporter;
+mod held;
+mod ipfix;
+mod record;
+mod set;
+mod stats;
+mod template;
+mod v5;
+mod v9;
+
+pub use decoder::{Decoder, Limits};
+pub use error::{Error, Fault, Reason};
+pub use exporter::{DATAGRAM, Exporter, REFRESH, Refused};
+pub use stats::{Faults, Foreign, Missing, Stats, Totals};
+
+/// The protocols that this house reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// NetFlow v5, Cisco's fixed record.
+    V5,
+    /// NetFlow v9, RFC 3954.
+    V9,
+    /// IPFIX, RFC 7011; version number 10.
+    Ipfix,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Version::V5 => "NetFlow v5",
+            Version::V9 => "NetFlow v9",
+            Version::Ipfix => "IPFIX",
+        })
+    }
+}
+
+/// Who numbers templates and counts sequences: one engine of an exporter, in one version.
+///
+/// The UDP source port is no part of it: exporters change it when they restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Domain {
+    /// Source address of the datagrams.
+    pub exporter: IpAddr,
+    /// Protocol.
+    pub version: Version,
+    /// v5: engine type * 256 + engine id; v9: source id; IPFIX: observation domain.
+    pub id: u32,
+}
+
+/// What came out of datagrams. The caller reuses it, and empties it when it likes.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Flows, appended in the order of the octets.
+    pub flows: Vec<Flow>,
+    /// How many of the flows were in data that had waited for its template.
+    pub late: u64,
+    /// Problems, at most [`Limits::errors`] a datagram; [`Stats::faults`] counts all.
+    pub errors: Vec<Error>,
+}
+
+impl Batch {
+    /// Empties it and keeps its room.
+    pub fn clear(&mut self) {
+        self.flows.clear();
+        self.late = 0;
+        self.errors.clear();
+    }
+}

@@ -1,0 +1,424 @@
+//! The decoder: whose datagram it is, and what is kept from one datagram to the next.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::cursor::Cursor;
+use super::error::{Error, Reason};
+use super::held::Shelf;
+use super::record::{Context, Record};
+use super::set::Set;
+use super::stats::{Foreign, Stats, Totals};
+use super::template::{Field, Kind, Template, Templates};
+use super::{Batch, Domain, Version, ipfix, v5, v9};
+use crate::flow::Flow;
+use crate::time::Timestamp;
+
+/// How much a decoder keeps. UDP sources are forged at will: each limit stops one way to fill the
+/// memory, and what is dropped for it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Domains, over all exporters: forged addresses and domain ids. The longest silent goes, with
+    /// its templates and counts ([`Totals::evicted_domains`]).
+    pub domains: usize,
+    /// Templates of a domain: an exporter that defines ever new ones. The least recently used goes
+    /// ([`Stats::evicted_templates`]).
+    pub templates: usize,
+    /// Templates of all domains: the product of the two limits above. The longest silent domain
+    /// that has any goes.
+    pub all_templates: usize,
+    /// Fields of a template: few templates of great size. A larger one is refused
+    /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
+    pub fields: usize,
+    /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
+    /// goes ([`Stats::evicted_sets`]).
+    pub held: usize,
+    /// The same of all domains.
+    pub all_held: usize,
+    /// Template ids of a domain that [`Stats::missing`] names: data sets of ever new ids.
+    pub missing: usize,
+    /// Protocols that [`Totals::by_version`] names: datagrams of noise.
+    pub foreign: usize,
+    /// Errors that a datagram appends to [`Batch::errors`]: datagrams of many bad sets.
+    pub errors: usize,
+}
+
+impl Default for Limits {
+    /// Room for a large network: at worst some 100 MB, of which forged exporters must fill all.
+    fn default() -> Limits {
+        Limits {
+            domains: 4096,
+            templates: 512,
+            all_templates: 16_384,
+            fields: 512,
+            held: 2 << 20,
+            all_held: 16 << 20,
+            missing: 64,
+            foreign: 64,
+            errors: 8,
+        }
+    }
+}
+
+/// What is kept of a domain.
+#[derive(Debug, Default)]
+struct State {
+    stats: Stats,
+    templates: Templates,
+    /// When the exporter started, where its options records say so.
+    boot: Option<Timestamp>,
+    /// Arrival of the last datagram.
+    last: Timestamp,
+}
+
+/// Decodes the datagrams of many exporters; keeps templates, data that waits for them, and counts.
+///
+/// Memory is bounded by [`Limits`], and a datagram that repeats costs no allocation once the room
+/// for its flows is there.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    domains: HashMap<Domain, State, RandomState>,
+    shelf: Shelf,
+    record: Record,
+    totals: Totals,
+    templates: usize,
+}
+
+/// What belongs to one call.
+struct Call<'a> {
+    exporter: IpAddr,
+    /// `None` if there is only to be learnt.
+    arrival: Option<Timestamp>,
+    out: &'a mut Batch,
+    /// How many errors may still be appended.
+    errors: usize,
+}
+
+impl Call<'_> {
+    fn error(&mut self, version: Option<Version>, set: Option<u16>, at: usize, reason: Reason) {
+        if self.errors > 0 {
+            self.errors -= 1;
+            self.out.errors.push(Error { exporter: self.exporter, version, set, at, reason });
+        }
+    }
+}
+
+impl Decoder {
+    /// A decoder that knows nothing yet.
+    pub fn new(limits: Limits) -> Decoder {
+        Decoder {
+            limits,
+            domains: HashMap::default(),
+            shelf: Shelf::default(),
+            record: Record::new(),
+            totals: Totals::default(),
+            templates: 0,
+        }
+    }
+
+    /// Reads the payload of one UDP datagram. What can be read is read: flows are appended to
+    /// `out.flows`, problems to `out.errors`. `arrival` tells which domain has been silent longest;
+    /// moments in flows come from the datagram.
+    pub fn datagram(
+        &mut self,
+        exporter: IpAddr,
+        arrival: Timestamp,
+        payload: &[u8],
+        out: &mut Batch,
+    ) {
+        self.totals.datagrams += 1;
+        let errors = self.limits.errors;
+        self.read(payload, Call { exporter, arrival: Some(arrival), out, errors });
+    }
+
+    /// Learns the templates of a datagram that an exporter did not send just now: nfcap repeats
+    /// those in force at the head of each file. It is in no count, and its data is passed over;
+    /// data that waited for one of its templates is decoded.
+    pub fn learn(&mut self, exporter: IpAddr, payload: &[u8], out: &mut Batch) {
+        let errors = self.limits.errors;
+        self.read(payload, Call { exporter, arrival: None, out, errors });
+    }
+
+    /// What each domain counted, in the order of exporter, version and id.
+    pub fn stats(&self) -> impl Iterator<Item = (&Domain, &Stats)> {
+        let mut all: Vec<_> = self.domains.iter().map(|(d, state)| (d, &state.stats)).collect();
+        all.sort_unstable_by_key(|&(domain, _)| domain);
+        all.into_iter()
+    }
+
+    /// What was counted apart from domains.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    fn read(&mut self, payload: &[u8], mut call: Call<'_>) {
+        let mut cursor = Cursor::new(payload, 0);
+        let read = match payload {
+            [0, 5, ..] => self.read_v5(&mut cursor, &mut call),
+            [0, 9, ..] => self.read_v9(&mut cursor, &mut call),
+            [0, 10, ..] => self.read_ipfix(&mut cursor, &mut call),
+            &[a, b, ref rest @ ..] => {
+                let found = u16::from_be_bytes([a, b]);
+                let foreign = match (found, rest) {
+                    (0, [0, 5, ..]) => Foreign::Sflow,
+                    _ => Foreign::Version(found),
+                };
+                if call.arrival.is_some() {
+                    self.count_foreign(foreign);
+                }
+                call.error(None, None, 0, Reason::Version { found });
+                return;
+            }
+            _ => Err((None, Reason::Short { what: "version", needed: 2, left: payload.len() })),
+        };
+        if let Err((version, reason)) = read {
+            if call.arrival.is_some() {
+                self.totals.short += 1;
+            }
+            call.error(version, None, cursor.at(), reason);
+        }
+    }
+
+    fn count_foreign(&mut self, foreign: Foreign) {
+        self.totals.foreign += 1;
+        let by_version = &mut self.totals.by_version;
+        if by_version.len() < self.limits.foreign || by_version.contains_key(&foreign) {
+            *by_version.entry(foreign).or_default() += 1;
+        }
+    }
+
+    fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header = v5::Header::parse(cursor).map_err(|reason| (Some(Version::V5), reason))?;
+        if call.arrival.is_none() {
+            return Ok(());
+        }
+        let id = header.engine.into();
+        let uptime = Some(header.uptime);
+        let rest = *cursor;
+        self.visit((Version::V5, id), header.export(), uptime, call, |session| {
+            v5::records(&header, rest, session);
+        });
+        Ok(())
+    }
+
+    fn read_v9(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header = v9::Header::parse(cursor).map_err(|reason| (Some(Version::V9), reason))?;
+        let uptime = Some(header.uptime);
+        let rest = *cursor;
+        self.visit((Version::V9, header.source), header.export(), uptime, call, |session| {
+            v9::sets(rest, session);
+        });
+        Ok(())
+    }
+
+    fn read_ipfix(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        // A message has a header of 16 octets, so every round gets on.
+        loop {
+            let at = cursor.at();
+            let version = Version::Ipfix;
+            let header = ipfix::Header::parse(cursor).map_err(|reason| (Some(version), reason))?;
+            let rest = *cursor;
+            let next = self.visit((version, header.domain), header.export(), None, call, |s| {
+                ipfix::message(at, &header, rest, s)
+            });
+            match next {
+                Some(next) => *cursor = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Finds or makes the domain's state, and holds the limits that a datagram may have crossed.
+    fn visit<T>(
+        &mut self,
+        (version, id): (Version, u32),
+        export: Timestamp,
+        uptime: Option<u32>,
+        call: &mut Call<'_>,
+        read: impl FnOnce(&mut Session<'_, '_>) -> T,
+    ) -> T {
+        let domain = Domain { exporter: call.exporter, version, id };
+        if self.domains.len() >= self.limits.domains.max(1) && !self.domains.contains_key(&domain) {
+            self.evict(|_| true);
+        }
+        let state = self.domains.entry(domain).or_default();
+        if let Some(arrival) = call.arrival {
+            state.last = state.last.max(arrival);
+            state.stats.datagrams += 1;
+        }
+        let before = state.templates.len();
+        let context = Context { exporter: call.exporter, export, uptime };
+        let mut session = Session {
+            context,
+            limits: &self.limits,
+            domain,
+            state,
+            shelf: &mut self.shelf,
+            record: &mut self.record,
+            call,
+            bad: false,
+        };
+        let result = read(&mut session);
+        if session.bad {
+            session.state.stats.bad_datagrams += 1;
+        }
+        self.templates += session.state.templates.len();
+        self.templates -= before;
+        session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
+        while self.templates > self.limits.all_templates
+            && self.evict(|(other, state)| **other != domain && state.templates.len() > 0)
+        {}
+        self.count_dropped();
+        result
+    }
+
+    /// Drops the longest silent of the domains that may go. Returns whether there was one.
+    ///
+    /// It looks at all of them: to have it done often a forger must find the table full.
+    fn evict(&mut self, may_go: impl Fn(&(&Domain, &State)) -> bool) -> bool {
+        let silent = self.domains.iter().filter(|entry| may_go(entry));
+        // Equal arrivals are told apart by the domain, so that a replay drops the same ones.
+        let Some((&domain, _)) = silent.min_by_key(|(domain, state)| (state.last, **domain)) else {
+            return false;
+        };
+        self.shelf.forget(domain);
+        self.count_dropped();
+        if let Some(state) = self.domains.remove(&domain) {
+            self.templates -= state.templates.len();
+            self.totals.evicted_domains += 1;
+            self.totals.evicted.add(&state.stats);
+        }
+        true
+    }
+
+    fn count_dropped(&mut self) {
+        for (domain, octets) in self.shelf.take_dropped() {
+            let held = self.shelf.octets(&domain) as u64;
+            if let Some(state) = self.domains.get_mut(&domain) {
+                state.stats.evicted_sets += 1;
+                state.stats.evicted_octets += octets as u64;
+                state.stats.held_octets = held;
+            }
+        }
+    }
+}
+
+type Read = Result<(), (Option<Version>, Reason)>;
+
+/// One datagram, or one message of it, on its way into its domain.
+pub(super) struct Session<'a, 'b> {
+    /// What its header said.
+    pub context: Context,
+    limits: &'a Limits,
+    domain: Domain,
+    state: &'a mut State,
+    shelf: &'a mut Shelf,
+    record: &'a mut Record,
+    call: &'a mut Call<'b>,
+    bad: bool,
+}
+
+impl Session<'_, '_> {
+    /// Says and counts that something could not be read.
+    pub fn fault(&mut self, at: usize, set: Option<u16>, reason: Reason) {
+        self.call.error(Some(self.domain.version), set, at, reason);
+        if self.call.arrival.is_some() {
+            self.bad = true;
+            self.state.stats.faults.count(reason.fault());
+        }
+    }
+
+    /// Takes the flows of a datagram that has no templates.
+    pub fn add_flows(&mut self, flows: impl Iterator<Item = Flow>, sampling: u32) {
+        let before = self.call.out.flows.len();
+        self.call.out.flows.extend(flows);
+        let added = (self.call.out.flows.len() - before) as u64;
+        let stats = &mut self.state.stats;
+        stats.flows += added;
+        stats.records += added;
+        stats.sampling = stats.sampling.max(sampling);
+    }
+
+    /// Reads a data set, or holds it until its template comes.
+    pub fn data(&mut self, set: &Set<'_>) {
+        if self.call.arrival.is_none() {
+            return;
+        }
+        let State { stats, templates, boot, .. } = &mut *self.state;
+        let Some(template) = templates.get(set.id) else {
+            let octets = set.body.left();
+            stats.miss(set.id, octets as u64, self.limits.missing);
+            return self.shelf.hold(
+                (self.domain, set.id),
+                self.context,
+                (set.body.at(), set.body.rest()),
+                (self.limits.held, self.limits.all_held),
+            );
+        };
+        let flows = &mut self.call.out.flows;
+        let read = template.read(set.body, &self.context, boot, self.record, stats, flows);
+        if let Err((at, reason)) = read {
+            self.fault(at, Some(set.id), reason);
+        }
+    }
+
+    /// Puts a template in force, and reads the data that waited for it.
+    ///
+    /// # Errors
+    /// A template that cannot be used; one of the same number stays in force.
+    pub fn define(
+        &mut self,
+        id: u16,
+        kind: Kind,
+        fields: impl IntoIterator<Item = Field>,
+    ) -> Result<(), Reason> {
+        let fields: Vec<Field> = fields.into_iter().collect();
+        let template = Template::compile(id, kind, &fields, self.limits.fields)?;
+        let evicted = self.state.templates.define(template, self.limits.templates);
+        let stats = &mut self.state.stats;
+        stats.evicted_templates += u64::from(evicted);
+        if self.call.arrival.is_some() {
+            match kind {
+                Kind::Data => stats.templates += 1,
+                Kind::Options => stats.options_templates += 1,
+            }
+        }
+        for held in self.shelf.take(self.domain, id) {
+            let State { stats, templates, boot, .. } = &mut *self.state;
+            let Some(template) = templates.get(id) else { break };
+            let before = stats.flows;
+            stats.found(id, held.body.len() as u64);
+            let body = Cursor::new(&held.body, held.at);
+            let flows = &mut self.call.out.flows;
+            let read = template.read(body, &held.context, boot, self.record, stats, flows);
+            let late = stats.flows - before;
+            stats.late += late;
+            self.call.out.late += late;
+            if let Err((at, reason)) = read {
+                self.fault(at, Some(id), reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a template out of force.
+    pub fn withdraw(&mut self, id: u16) {
+        let withdrawn = self.state.templates.withdraw(id);
+        self.count_withdrawn(withdrawn.into());
+    }
+
+    /// Takes all templates of a kind out of force.
+    pub fn withdraw_all(&mut self, kind: Kind) {
+        let withdrawn = self.state.templates.withdraw_all(kind);
+        self.count_withdrawn(withdrawn as u64);
+    }
+
+    fn count_withdrawn(&mut self, n: u64) {
+        if self.call.arrival.is_some() {
+            self.state.stats.withdrawn += n;
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The information elements that make a flow, with the numbers and names of IANA's registry
+//! "IPFIX Information Elements" (RFC 7012). NetFlow v9's field types up to 127 are the same numbers.
+
+/// Private enterprise number of reverse elements (RFC 5103 section 6.1).
+pub(super) const REVERSE: u32 = 29305;
+
+/// Length in a template that stands for "variable" (RFC 7011 section 7).
+pub(super) const VARIABLE: u16 = 65535;
+
+pub(super) const OCTET_DELTA_COUNT: u16 = 1;
+pub(super) const PACKET_DELTA_COUNT: u16 = 2;
+pub(super) const PROTOCOL_IDENTIFIER: u16 = 4;
+pub(super) const TCP_CONTROL_BITS: u16 = 6;
+pub(super) const SOURCE_TRANSPORT_PORT: u16 = 7;
+pub(super) const SOURCE_IPV4_ADDRESS: u16 = 8;
+pub(super) const INGRESS_INTERFACE: u16 = 10;
+pub(super) const DESTINATION_TRANSPORT_PORT: u16 = 11;
+pub(super) const DESTINATION_IPV4_ADDRESS: u16 = 12;
+pub(super) const EGRESS_INTERFACE: u16 = 14;
+pub(super) const FLOW_END_SYS_UP_TIME: u16 = 21;
+pub(super) const FLOW_START_SYS_UP_TIME: u16 = 22;
+pub(super) const SOURCE_IPV6_ADDRESS: u16 = 27;
+pub(super) const DESTINATION_IPV6_ADDRESS: u16 = 28;
+pub(super) const ICMP_TYPE_CODE_IPV4: u16 = 32;
+pub(super) const ICMP_TYPE_CODE_IPV6: u16 = 139;
+pub(super) const FLOW_START_MILLISECONDS: u16 = 152;
+pub(super) const FLOW_END_MILLISECONDS: u16 = 153;
+
+/// Where a field's value goes in a [`Record`](super::record::Record).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Slot {
+    Source6,
+    Destination6,
+    Source4,
+    Destination4,
+    Protocol,
+    SourcePort,
+    DestinationPort,
+    UdpSource,
+    UdpDestination,
+    TcpSource,
+    TcpDestination,
+    Icmp4,
+    IcmpType4,
+    IcmpCode4,
+    Icmp6,
+    IcmpType6,
+    IcmpCode6,
+    Ingress,
+    Egress,
+    Flags,
+    Packets,
+    Octets,
+    Start,
+    End,
+    Duration,
+    SystemInit,
+    Sampling,
+    SampledPackets,
+    SampledSpace,
+    ReverseIcmp4,
+    ReverseIcmp6,
+    ReverseIngress,
+    ReverseEgress,
+    ReverseFlags,
+    ReversePackets,
+    ReverseOctets,
+    ReverseStart,
+    ReverseEnd,
+    ReverseDuration,
+}
+
+impl Slot {
+    /// How many there are.
+    pub const COUNT: usize = Slot::ReverseDuration as usize + 1;
+
+    /// Whether a field of `len` octets can go here: addresses have one length, numbers may be
+    /// reduced to as little as one octet (RFC 7011 section 6.2) or be longer than they need.
+    pub const fn takes(self, len: usize) -> bool {
+        match self {
+            Slot::Source6 | Slot::Destination6 => len == 16,
+            Slot::Source4 | Slot::Destination4 => len == 4,
+            _ => 1 <= len && len <= 8,
+        }
+    }
+
+    /// The slot of the same element in the other direction (RFC 5103).
+    const fn reverse(self) -> Option<Slot> {
+        match self {
+            Slot::Icmp4 => Some(Slot::ReverseIcmp4),
+            Slot::Icmp6 => Some(Slot::ReverseIcmp6),
+            Slot::Ingress => Some(Slot::ReverseIngress),
+            Slot::Egress => Some(Slot::ReverseEgress),
+            Slot::Flags => Some(Slot::ReverseFlags),
+            Slot::Packets => Some(Slot::ReversePackets),
+            Slot::Octets => Some(Slot::ReverseOctets),
+            Slot::Start => Some(Slot::ReverseStart),
+            Slot::End => Some(Slot::ReverseEnd),
+            Slot::Duration => Some(Slot::ReverseDuration),
+            _ => None,
+        }
+    }
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Itself.
+    #[default]
+    Plain,
+    /// Seconds, since the epoch where it is a moment.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+    /// A moment in NTP's format, the last 11 bits of which mean nothing (RFC 7011 section 6.1.9).
+    NtpMicros,
+    /// A moment in NTP's format (RFC 7011 section 6.1.10).
+    NtpNanos,
+    /// Microseconds before the export time.
+    AgoMicros,
+    /// Milliseconds of sysUpTime, 32 bits that wrap.
+    Uptime,
+}
+
+/// An information element that makes a flow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element {
+    /// IANA's number.
+    pub number: u16,
+    /// IANA's name.
+    #[allow(dead_code, reason = "the table is read by people, and by the tests")]
+    pub name: &'static str,
+    /// Where it goes.
+    pub slot: Slot,
+    /// Which of several elements for the same slot is taken: the lowest.
+    pub rank: u8,
+    /// What it counts.
+    pub unit: Unit,
+}
+
+/// What the element means to a flow; `None` if nothing. `enterprise` is 0 for IANA's own.
+pub(super) fn find(enterprise: u32, number: u16) -> Option<Element> {
+    let find = || ELEMENTS.iter().find(|element| element.number == number).copied();
+    match enterprise {
+        0 => find(),
+        REVERSE => find().and_then(|e| Some(Element { slot: e.slot.reverse()?, ..e })),
+        _ => None,
+    }
+}
+
+const fn e(number: u16, name: &'static str, slot: Slot, rank: u8, unit: Unit) -> Element {
+    Element { number, name, slot, rank, unit }
+}
+
+/// In the order of the registry. 232 and 299 count what the responder sent, so they lie in reverse
+/// slots though they are no reverse elements of RFC 5103.
+#[rustfmt::skip]
+const ELEMENTS: &[Element] = &[
+    e(OCTET_DELTA_COUNT, "octetDeltaCount", Slot::Octets, 0, Unit::Plain),
+    e(PACKET_DELTA_COUNT, "packetDeltaCount", Slot::Packets, 0, Unit::Plain),
+    e(PROTOCOL_IDENTIFIER, "protocolIdentifier", Slot::Protocol, 0, Unit::Plain),
+    e(TCP_CONTROL_BITS, "tcpControlBits", Slot::Flags, 0, Unit::Plain),
+    e(SOURCE_TRANSPORT_PORT, "sourceTransportPort", Slot::SourcePort, 0, Unit::Plain),
+    e(SOURCE_IPV4_ADDRESS, "sourceIPv4Address", Slot::Source4, 0, Unit::Plain),
+    e(INGRESS_INTERFACE, "ingressInterface", Slot::Ingress, 0, Unit::Plain),
+    e(DESTINATION_TRANSPORT_PORT, "destinationTransportPort", Slot::DestinationPort, 0, Unit::Plain),
+    e(DESTINATION_IPV4_ADDRESS, "destinationIPv4Address", Slot::Destination4, 0, Unit::Plain),
+    e(EGRESS_INTERFACE, "egressInterface", Slot::Egress, 0, Unit::Plain),
+    e(FLOW_END_SYS_UP_TIME, "flowEndSysUpTime", Slot::End, 6, Unit::Uptime),
+    e(FLOW_START_SYS_UP_TIME, "flowStartSysUpTime", Slot::Start, 6, Unit::Uptime),
+    e(23, "postOctetDeltaCount", Slot::Octets, 3, Unit::Plain),
+    e(24, "postPacketDeltaCount", Slot::Packets, 3, Unit::Plain),
+    e(SOURCE_IPV6_ADDRESS, "sourceIPv6Address", Slot::Source6, 0, Unit::Plain),
+    e(DESTINATION_IPV6_ADDRESS, "destinationIPv6Address", Slot::Destination6, 0, Unit::Plain),
+    e(ICMP_TYPE_CODE_IPV4, "icmpTypeCodeIPv4", Slot::Icmp4, 0, Unit::Plain),
+    e(34, "samplingInterval", Slot::Sampling, 0, Unit::Plain),
+    e(50, "samplerRandomInterval", Slot::Sampling, 1, Unit::Plain),
+    e(85, "octetTotalCount", Slot::Octets, 1, Unit::Plain),
+    e(86, "packetTotalCount", Slot::Packets, 1, Unit::Plain),
+    e(ICMP_TYPE_CODE_IPV6, "icmpTypeCodeIPv6", Slot::Icmp6, 0, Unit::Plain),
+    e(150, "flowStartSeconds", Slot::Start, 4, Unit::Seconds),
+    e(151, "flowEndSeconds", Slot::End, 4, Unit::Seconds),
+    e(FLOW_START_MILLISECONDS, "flowStartMilliseconds", Slot::Start, 3, Unit::Millis),
+    e(FLOW_END_MILLISECONDS, "flowEndMilliseconds", Slot::End, 3, Unit::Millis),
+    e(154, "flowStartMicroseconds", Slot::Start, 2, Unit::NtpMicros),
+    e(155, "flowEndMicroseconds", Slot::End, 2, Unit::NtpMicros),
+    e(156, "flowStartNanoseconds", Slot::Start, 1, Unit::NtpNanos),
+    e(157, "flowEndNanoseconds", Slot::End, 1, Unit::NtpNanos),
+    e(158, "flowStartDeltaMicroseconds", Slot::Start, 5, Unit::AgoMicros),
+    e(159, "flowEndDeltaMicroseconds", Slot::End, 5, Unit::AgoMicros),
+    e(160, "systemInitTimeMilliseconds", Slot::SystemInit, 0, Unit::Millis),
+    e(161, "flowDurationMilliseconds", Slot::Duration, 1, Unit::Millis),
+    e(162, "flowDurationMicroseconds", Slot::Duration, 0, Unit::Micros),
+    e(171, "postOctetTotalCount", Slot::Octets, 4, Unit::Plain),
+    e(172, "postPacketTotalCount", Slot::Packets, 4, Unit::Plain),
+    e(176, "icmpTypeIPv4", Slot::IcmpType4, 0, Unit::Plain),
+    e(177, "icmpCodeIPv4", Slot::IcmpCode4, 0, Unit::Plain),
+    e(178, "icmpTypeIPv6", Slot::IcmpType6, 0, Unit::Plain),
+    e(179, "icmpCodeIPv6", Slot::IcmpCode6, 0, Unit::Plain),
+    e(180, "udpSourcePort", Slot::UdpSource, 0, Unit::Plain),
+    e(181, "udpDestinationPort", Slot::UdpDestination, 0, Unit::Plain),
+    e(182, "tcpSourcePort", Slot::TcpSource, 0, Unit::Plain),
+    e(183, "tcpDestinationPort", Slot::TcpDestination, 0, Unit::Plain),
+    e(231, "initiatorOctets", Slot::Octets, 2, Unit::Plain),
+    e(232, "responderOctets", Slot::ReverseOctets, 2, Unit::Plain),
+    e(252, "ingressPhysicalInterface", Slot::Ingress, 1, Unit::Plain),
+    e(253, "egressPhysicalInterface", Slot::Egress, 1, Unit::Plain),
+    e(298, "initiatorPackets", Slot::Packets, 2, Unit::Plain),
+    e(299, "responderPackets", Slot::ReversePackets, 2, Unit::Plain),
+    e(305, "samplingPacketInterval", Slot::SampledPackets, 0, Unit::Plain),
+    e(306, "samplingPacketSpace", Slot::SampledSpace, 0, Unit::Plain),
+    e(322, "observationTimeSeconds", Slot::End, 10, Unit::Seconds),
+    e(323, "observationTimeMilliseconds", Slot::End, 9, Unit::Millis),
+    e(324, "observationTimeMicroseconds", Slot::End, 8, Unit::NtpMicros),
+    e(325, "observationTimeNanoseconds", Slot::End, 7, Unit::NtpNanos),
+    e(352, "layer2OctetDeltaCount", Slot::Octets, 5, Unit::Plain),
+    e(353, "layer2OctetTotalCount", Slot::Octets, 6, Unit::Plain),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_has_no_ties() {
+        assert!(ELEMENTS.windows(2).all(|pair| pair[0].number < pair[1].number));
+        let mut places: Vec<_> = ELEMENTS.iter().map(|e| (e.slot, e.rank)).collect();
+        places.sort();
+        places.dedup();
+        assert_eq!(places.len(), ELEMENTS.len());
+    }
+
+    #[test]
+    fn enterprises_have_their_own_numbers() {
+        assert_eq!(find(0, 1).unwrap().slot, Slot::Octets);
+        assert_eq!(find(REVERSE, 1).unwrap().slot, Slot::ReverseOctets);
+        assert!(find(REVERSE, SOURCE_IPV4_ADDRESS).is_none());
+        assert!(find(9, 1).is_none());
+        assert!(find(0, 40001).is_none());
+    }
+}

@@ -1,0 +1,182 @@
+//! What the decoder counted, by domain and over all.
+
+use std::collections::BTreeMap;
+
+use super::error::Fault;
+
+/// Counts of one domain. All only grow, but for the three that say "now".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams (IPFIX: messages), bad ones included.
+    pub datagrams: u64,
+    /// Of these, datagrams in which something could not be read.
+    pub bad_datagrams: u64,
+    /// What could not be read, by reason.
+    pub faults: Faults,
+    /// Flows made. A biflow makes two, a record without addresses none.
+    pub flows: u64,
+    /// Flow data records read.
+    pub records: u64,
+    /// Options data records read.
+    pub option_records: u64,
+    /// Records without a source or destination address, which make no flow.
+    pub no_address: u64,
+    /// Flows out of data that had waited for its template; also in `flows`.
+    pub late: u64,
+    /// Template definitions, repetitions included.
+    pub templates: u64,
+    /// Options template definitions, repetitions included.
+    pub options_templates: u64,
+    /// Templates withdrawn (RFC 7011 section 8.1).
+    pub withdrawn: u64,
+    /// Templates dropped because the domain had too many.
+    pub evicted_templates: u64,
+    /// Now: data sets whose template has not come. Those decoded later are taken off again.
+    pub undecodable_sets: u64,
+    /// Now: octets in these sets, without the sets' headers.
+    pub undecodable_octets: u64,
+    /// Now: octets of data held for templates to come.
+    pub held_octets: u64,
+    /// Sets of held data dropped for want of room, oldest first.
+    pub evicted_sets: u64,
+    /// Octets in these sets.
+    pub evicted_octets: u64,
+    /// The templates that have not come, by id; at most [`Limits::missing`](super::Limits::missing)
+    /// of them, the rest is in `undecodable_sets` only.
+    pub missing: BTreeMap<u16, Missing>,
+    /// The largest N of packet sampling 1 in N seen, 0 if none.
+    pub sampling: u32,
+}
+
+/// Data sets that wait for one template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// How many.
+    pub sets: u64,
+    /// Octets in them.
+    pub octets: u64,
+}
+
+impl Stats {
+    /// Adds the counts of another domain. The ids of missing templates are not taken over.
+    pub fn add(&mut self, other: &Stats) {
+        let Stats {
+            datagrams,
+            bad_datagrams,
+            faults,
+            flows,
+            records,
+            option_records,
+            no_address,
+            late,
+            templates,
+            options_templates,
+            withdrawn,
+            evicted_templates,
+            undecodable_sets,
+            undecodable_octets,
+            held_octets,
+            evicted_sets,
+            evicted_octets,
+            missing: _,
+            sampling,
+        } = other;
+        self.datagrams += datagrams;
+        self.bad_datagrams += bad_datagrams;
+        self.faults.add(faults);
+        self.flows += flows;
+        self.records += records;
+        self.option_records += option_records;
+        self.no_address += no_address;
+        self.late += late;
+        self.templates += templates;
+        self.options_templates += options_templates;
+        self.withdrawn += withdrawn;
+        self.evicted_templates += evicted_templates;
+        self.undecodable_sets += undecodable_sets;
+        self.undecodable_octets += undecodable_octets;
+        self.held_octets += held_octets;
+        self.evicted_sets += evicted_sets;
+        self.evicted_octets += evicted_octets;
+        self.sampling = self.sampling.max(*sampling);
+    }
+
+    /// A set came without its template.
+    pub(super) fn miss(&mut self, id: u16, octets: u64, limit: usize) {
+        self.undecodable_sets += 1;
+        self.undecodable_octets += octets;
+        if self.missing.len() < limit || self.missing.contains_key(&id) {
+            let missing = self.missing.entry(id).or_default();
+            missing.sets += 1;
+            missing.octets += octets;
+        }
+    }
+
+    /// A set that had come without its template was decoded after all.
+    pub(super) fn found(&mut self, id: u16, octets: u64) {
+        self.undecodable_sets = self.undecodable_sets.saturating_sub(1);
+        self.undecodable_octets = self.undecodable_octets.saturating_sub(octets);
+        if let Some(missing) = self.missing.get_mut(&id) {
+            missing.sets = missing.sets.saturating_sub(1);
+            missing.octets = missing.octets.saturating_sub(octets);
+            if missing.sets == 0 {
+                self.missing.remove(&id);
+            }
+        }
+    }
+}
+
+/// How often each [`Fault`] was met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults([u64; Fault::ALL.len()]);
+
+impl Faults {
+    /// How often this one was met.
+    pub fn get(&self, fault: Fault) -> u64 {
+        self.0.get(fault as usize).copied().unwrap_or(0)
+    }
+
+    /// Those that were met, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (Fault, u64)> + '_ {
+        Fault::ALL.into_iter().zip(self.0).filter(|&(_, n)| n > 0)
+    }
+
+    pub(super) fn count(&mut self, fault: Fault) {
+        if let Some(n) = self.0.get_mut(fault as usize) {
+            *n += 1;
+        }
+    }
+
+    fn add(&mut self, other: &Faults) {
+        for (n, more) in self.0.iter_mut().zip(other.0) {
+            *n += more;
+        }
+    }
+}
+
+/// A protocol that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Foreign {
+    /// sFlow version 5: its version number has 32 bits, NetFlow's 16.
+    Sflow,
+    /// Any other first two octets.
+    Version(u16),
+}
+
+/// Counts that belong to no domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All datagrams handed to the decoder but those to learn from.
+    pub datagrams: u64,
+    /// Datagrams too short for their header.
+    pub short: u64,
+    /// Datagrams of protocols that are not read.
+    pub foreign: u64,
+    /// The same by protocol; at most [`Limits::foreign`](super::Limits::foreign) of them, the rest
+    /// is in `foreign` only.
+    pub by_version: BTreeMap<Foreign, u64>,
+    /// Domains dropped, the longest silent first.
+    pub evicted_domains: u64,
+    /// What those had counted.
+    pub evicted: Stats,
+}

@@ -1,0 +1,423 @@
+//! Templates, compiled when they arrive into the few steps that fetch a flow's columns.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::cursor::Cursor;
+use super::element::{self, Slot, Unit, VARIABLE};
+use super::error::Reason;
+use super::record::{Context, Record, Units};
+use super::stats::Stats;
+use crate::flow::Flow;
+use crate::time::Timestamp;
+
+/// A field as a template names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// Private enterprise number, 0 for IANA's elements.
+    pub enterprise: u32,
+    /// Number of the element.
+    pub element: u16,
+    /// Octets, or [`VARIABLE`].
+    pub len: u16,
+    /// The field says what an options record is about, and is no value of it.
+    pub scope: bool,
+}
+
+/// What the records of a template are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Flow data records.
+    Data,
+    /// Options data records.
+    Options,
+}
+
+/// Fetches one field of a record of fixed length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Step {
+    offset: u16,
+    len: u8,
+    slot: Slot,
+}
+
+/// Walks over one field, or over several that nobody wants, of a record of variable length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stride {
+    Skip(u16),
+    Take(u8, Slot),
+    Variable(Option<Slot>),
+}
+
+#[derive(Clone, Debug)]
+enum Plan {
+    Fixed(Box<[Step]>),
+    Variable(Box<[Stride]>),
+}
+
+/// A template in force.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    id: u16,
+    kind: Kind,
+    /// Octets of the shortest record, at least 1; of every record if the plan is fixed.
+    shortest: u16,
+    plan: Plan,
+    units: Units,
+}
+
+impl Template {
+    /// Compiles a template. Of several elements for the same column the one of the best rank is
+    /// fetched, of several of the same rank the first.
+    ///
+    /// # Errors
+    /// Records that have no octets, which would never end, or more than a set can hold; more than
+    /// `limit` fields.
+    pub fn compile(
+        id: u16,
+        kind: Kind,
+        fields: &[Field],
+        limit: usize,
+    ) -> Result<Template, Reason> {
+        if fields.len() > limit {
+            return Err(Reason::TemplateFields { id, found: fields.len(), limit });
+        }
+        let variable = fields.iter().any(|field| field.len == VARIABLE);
+        // A field of variable length has at least the octet that tells its length.
+        let lens = fields.iter().map(|f| if f.len == VARIABLE { 1 } else { usize::from(f.len) });
+        let found = lens.sum();
+        let shortest = match u16::try_from(found) {
+            Ok(shortest) if shortest > 0 => shortest,
+            _ => return Err(Reason::TemplateLength { id, found }),
+        };
+        let mut best: [Option<(u8, usize, Unit)>; Slot::COUNT] = [None; Slot::COUNT];
+        for (n, field) in fields.iter().enumerate() {
+            let Some((slot, rank, unit)) = want(field) else { continue };
+            if let Some(best) = best.get_mut(slot as usize)
+                && best.is_none_or(|(other, _, _)| rank < other)
+            {
+                *best = Some((rank, n, unit));
+            }
+        }
+        let best = |slot: Slot| best.get(slot as usize).copied().flatten();
+        let slot_of = |n: usize, field: &Field| {
+            let (slot, _, _) = want(field)?;
+            best(slot).is_some_and(|(_, taken, _)| taken == n).then_some(slot)
+        };
+        let unit = |slot| best(slot).map(|(_, _, unit)| unit).unwrap_or_default();
+        let units = Units {
+            start: unit(Slot::Start),
+            end: unit(Slot::End),
+            duration: unit(Slot::Duration),
+            reverse_start: unit(Slot::ReverseStart),
+            reverse_end: unit(Slot::ReverseEnd),
+            reverse_duration: unit(Slot::ReverseDuration),
+        };
+        let fields = fields.iter().enumerate().map(|(n, field)| (slot_of(n, field), field.len));
+        let plan = match variable {
+            false => Plan::Fixed(steps(fields)),
+            true => Plan::Variable(strides(fields)),
+        };
+        Ok(Template { id, kind, shortest, plan, units })
+    }
+
+    /// What its records are.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// Reads the records of a data set. What is left at its end and is shorter than a record is
+    /// padding. `boot` is the exporter's start as its options records tell it, and is updated.
+    ///
+    /// # Errors
+    /// A record that ends after the set, with its offset; the records before it were read.
+    pub fn read(
+        &self,
+        mut body: Cursor<'_>,
+        context: &Context,
+        boot: &mut Option<Timestamp>,
+        record: &mut Record,
+        stats: &mut Stats,
+        flows: &mut Vec<Flow>,
+    ) -> Result<(), (usize, Reason)> {
+        let shortest = usize::from(self.shortest).max(1);
+        match &self.plan {
+            Plan::Fixed(steps) => {
+                for octets in body.rest().chunks_exact(shortest) {
+                    record.clear();
+                    for step in steps {
+                        let from = usize::from(step.offset);
+                        if let Some(field) = octets.get(from..from + usize::from(step.len)) {
+                            record.load(step.slot, field);
+                        }
+                    }
+                    self.done(record, context, boot, stats, flows);
+                }
+                Ok(())
+            }
+            Plan::Variable(strides) => {
+                // The shortest record has an octet at least, so every round gets on.
+                while body.left() >= shortest {
+                    let at = body.at();
+                    let before = body;
+                    record.clear();
+                    if let Err(reason) = walk(strides, &mut body, record) {
+                        // A tail of zeros is padding, however long.
+                        return match (before.is_padding(), reason) {
+                            (true, _) => Ok(()),
+                            (false, Reason::Short { needed, left, .. }) => {
+                                Err((at, Reason::Record { id: self.id, needed, left }))
+                            }
+                            (false, reason) => Err((at, reason)),
+                        };
+                    }
+                    self.done(record, context, boot, stats, flows);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn done(
+        &self,
+        record: &Record,
+        context: &Context,
+        boot: &mut Option<Timestamp>,
+        stats: &mut Stats,
+        flows: &mut Vec<Flow>,
+    ) {
+        match self.kind {
+            Kind::Data => {
+                stats.records += 1;
+                match record.flows(&self.units, context, *boot, flows) {
+                    0 => stats.no_address += 1,
+                    n => stats.flows += n,
+                }
+                stats.sampling = stats.sampling.max(record.sampling());
+            }
+            // The place where what an exporter says of itself is read; sampling by options is to
+            // come.
+            Kind::Options => {
+                stats.option_records += 1;
+                if let Some(millis) = record.get(Slot::SystemInit)
+                    && millis > 0
+                {
+                    *boot = Some(Timestamp::from_millis(millis));
+                }
+            }
+        }
+    }
+}
+
+/// Where a field goes, if anywhere.
+fn want(field: &Field) -> Option<(Slot, u8, Unit)> {
+    let element = element::find(field.enterprise, field.element)?;
+    let fits = field.len == VARIABLE || element.slot.takes(usize::from(field.len));
+    (fits && !field.scope).then_some((element.slot, element.rank, element.unit))
+}
+
+fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Step]> {
+    let mut offset = 0u16;
+    let mut steps = Vec::new();
+    for (slot, len) in fields {
+        if let (Some(slot), Ok(len)) = (slot, u8::try_from(len)) {
+            steps.push(Step { offset, len, slot });
+        }
+        offset = offset.saturating_add(len);
+    }
+    steps.into()
+}
+
+fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Stride]> {
+    let mut strides: Vec<Stride> = Vec::new();
+    for (slot, len) in fields {
+        let stride = match (slot, len, u8::try_from(len)) {
+            (slot, VARIABLE, _) => Stride::Variable(slot),
+            (Some(slot), _, Ok(len)) => Stride::Take(len, slot),
+            (_, len, _) => Stride::Skip(len),
+        };
+        match (strides.last_mut(), stride) {
+            (Some(Stride::Skip(run)), Stride::Skip(more)) => *run = run.saturating_add(more),
+            _ => strides.push(stride),
+        }
+    }
+    strides.into()
+}
+
+fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Result<(), Reason> {
+    for stride in strides {
+        match *stride {
+            Stride::Skip(len) => {
+                body.take("field", usize::from(len))?;
+            }
+            Stride::Take(len, slot) => record.load(slot, body.take("field", usize::from(len))?),
+            Stride::Variable(slot) => {
+                // One octet, or 255 and two (RFC 7011 section 7).
+                let len = match body.u8("field length")? {
+                    255 => usize::from(body.u16("field length")?),
+                    len => usize::from(len),
+                };
+                let field = body.take("field", len)?;
+                if let Some(slot) = slot {
+                    record.load(slot, field);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The templates of one domain, data and options under the same numbers.
+///
+/// Bounded: a forged exporter that defines ever new templates costs a domain its least recently
+/// used ones, and no memory.
+#[derive(Debug, Default)]
+pub(super) struct Templates {
+    by_id: HashMap<u16, (Template, u64), RandomState>,
+    /// Counts uses, to tell which template was used last.
+    clock: u64,
+}
+
+impl Templates {
+    /// How many are in force.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// The template of this number.
+    pub fn get(&mut self, id: u16) -> Option<&Template> {
+        let (template, used) = self.by_id.get_mut(&id)?;
+        self.clock += 1;
+        *used = self.clock;
+        Some(template)
+    }
+
+    /// Puts a template in force, in place of the one of the same number. Returns whether another
+    /// one, the least recently used, had to go.
+    pub fn define(&mut self, template: Template, limit: usize) -> bool {
+        self.clock += 1;
+        let id = template.id();
+        let oldest = match self.by_id.len() >= limit.max(1) && !self.by_id.contains_key(&id) {
+            true => self.by_id.iter().min_by_key(|(_, (_, used))| *used).map(|(&id, _)| id),
+            false => None,
+        };
+        if let Some(oldest) = oldest {
+            self.by_id.remove(&oldest);
+        }
+        self.by_id.insert(id, (template, self.clock));
+        oldest.is_some()
+    }
+
+    /// Takes a template out of force. Returns whether there was one.
+    pub fn withdraw(&mut self, id: u16) -> bool {
+        self.by_id.remove(&id).is_some()
+    }
+
+    /// Takes all templates of a kind out of force. Returns how many there were.
+    pub fn withdraw_all(&mut self, kind: Kind) -> usize {
+        let before = self.by_id.len();
+        self.by_id.retain(|_, (template, _)| template.kind() != kind);
+        before - self.by_id.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(element: u16, len: u16) -> Field {
+        Field { enterprise: 0, element, len, scope: false }
+    }
+
+    fn compile(fields: &[Field]) -> Result<Template, Reason> {
+        Template::compile(256, Kind::Data, fields, 100)
+    }
+
+    #[test]
+    fn only_what_makes_a_flow_becomes_a_step() {
+        // An unknown field, a source address, one of a wrong length, a zero-length one, packets.
+        let template = compile(&[
+            field(61, 1),
+            field(8, 4),
+            field(12, 5),
+            field(7, 0),
+            Field { enterprise: 9, ..field(1, 8) },
+            field(2, 3),
+        ]);
+        let Plan::Fixed(steps) = template.unwrap().plan else { panic!("a fixed plan") };
+        assert_eq!(
+            *steps,
+            [
+                Step { offset: 1, len: 4, slot: Slot::Source4 },
+                Step { offset: 18, len: 3, slot: Slot::Packets }
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_of_equals_and_the_best_of_ranks() {
+        let template = compile(&[
+            field(85, 4),
+            field(1, 4),
+            field(1, 8),
+            field(22, 4),
+            field(152, 8),
+            field(21, 4),
+        ]);
+        let template = template.unwrap();
+        assert_eq!((template.units.start, template.units.end), (Unit::Millis, Unit::Uptime));
+        let Plan::Fixed(steps) = template.plan else { panic!("a fixed plan") };
+        assert_eq!(
+            *steps,
+            [
+                Step { offset: 4, len: 4, slot: Slot::Octets },
+                Step { offset: 20, len: 8, slot: Slot::Start },
+                Step { offset: 28, len: 4, slot: Slot::End }
+            ]
+        );
+    }
+
+    #[test]
+    fn skips_of_variable_records_are_joined() {
+        let template = compile(&[field(61, 1), field(60, 2), field(82, VARIABLE), field(4, 1)]);
+        let Plan::Variable(strides) = template.unwrap().plan else { panic!("a variable plan") };
+        assert_eq!(
+            *strides,
+            [Stride::Skip(3), Stride::Variable(None), Stride::Take(1, Slot::Protocol)]
+        );
+    }
+
+    #[test]
+    fn records_without_an_end_are_refused() {
+        let length = |found| Reason::TemplateLength { id: 256, found };
+        assert_eq!(compile(&[]).unwrap_err(), length(0));
+        assert_eq!(compile(&[field(1, 0), field(2, 0)]).unwrap_err(), length(0));
+        assert_eq!(compile(&[field(1, 40_000), field(2, 40_000)]).unwrap_err(), length(80_000));
+        assert_eq!(
+            Template::compile(256, Kind::Data, &[field(1, 1); 3], 2).unwrap_err(),
+            Reason::TemplateFields { id: 256, found: 3, limit: 2 }
+        );
+        assert!(compile(&[field(82, VARIABLE)]).is_ok());
+    }
+
+    #[test]
+    fn the_least_recently_used_goes() {
+        let mut templates = Templates::default();
+        let with = |id| Template { id, ..compile(&[field(1, 4)]).unwrap() };
+        assert!(!templates.define(with(256), 2));
+        assert!(!templates.define(with(257), 2));
+        assert!(templates.get(256).is_some());
+        assert!(!templates.define(with(257), 2));
+        assert!(templates.get(256).is_some());
+        assert!(templates.define(with(258), 2));
+        assert!(templates.get(257).is_none());
+        assert!(templates.get(256).is_some());
+        assert_eq!(templates.len(), 2);
+    }
+}
