@@ -10,7 +10,7 @@
 //!
 //! * [`time`] and [`flow`] hold what all the others share: a moment, a window, the marks that open
 //!   and close one, and the flow record. They know no file, no socket and no clock.
-//! * [`wire`] turns one export datagram into flows and back; [`line`] does the same with lines of
+//! * [`wire`] turns one export datagram into flows and back; [`mod@line`] does the same with lines of
 //!   text. Neither sees the other, and [`detect`] sees neither, so that every filter can be replaced
 //!   by any program that speaks the line format.
 //! * [`capture`] reads and writes the files that hold export datagrams.

@@ -6,6 +6,9 @@
 //! findings.
 
 pub mod detector;
+pub mod nfdump_txt;
 pub mod nfflood;
+pub mod nfgen;
 pub mod nfport;
 pub mod nfscan;
+mod stats;

@@ -1,0 +1,416 @@
+//! nfgen: plays a scenario of ordinary traffic and known attacks, as a router would export it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum, ValueHint};
+
+use crate::capture::{
+    Closing, Slot, Writer as Capture,
+    spool::{Compression, SlotFile},
+};
+use crate::cli::{self, Common, Io, Out, Status, Usage};
+use crate::finding::{self, Form};
+use crate::flow::Flow;
+use crate::line::{self, Column};
+use crate::scenario::{Figure, Kind, Plan, Player};
+use crate::time::{End, Mark, State, Timestamp, Window};
+use crate::wire::{Exporter, Version};
+
+/// The exporter that nfgen plays: TEST-NET-1 of RFC 5737, port as softflowd's.
+const ROUTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 2055);
+
+/// Where the router exports to: the collector's default port.
+const COLLECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9999);
+
+/// The router started so many seconds before the first window.
+const UPTIME: u64 = 3600;
+
+/// The longest that a flow waits for its datagram to fill, in nanoseconds.
+const HOLD: u64 = 1_000_000_000;
+
+/// Generate flow exports with known attacks, and the truth beside them.
+///
+/// The same arguments give the same octets on every machine.
+#[derive(Debug, Parser)]
+#[command(name = "nfgen", version, max_term_width = 100)]
+pub struct Args {
+    /// What to play
+    scenario: Scenario,
+    /// Of `paper`, only this figure: 3 a scan, 4 a flood, 5 an attack on one port [default: all]
+    #[arg(long, value_name = "N", value_parser = figure)]
+    figure: Option<Figure>,
+    /// How long to play, in windows of 10 minutes [default: one window, or one per figure]
+    #[arg(long = "for", value_name = "DURATION", value_parser = cli::parse_seconds)]
+    length: Option<u32>,
+    /// Version of the export datagrams
+    #[arg(long, value_name = "VERSION", default_value = "5")]
+    export: Export,
+    /// Flows in all, the attacks' own among them [default: 60000 a window and the attacks]
+    #[arg(long, value_name = "N")]
+    flows: Option<u64>,
+    /// Another seed plays other hosts and flows
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Start of the first window, RFC 3339 UTC [default: the figure's date]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start: Option<u64>,
+    /// Write a capture file, - for stdout; a name that ends in / is a spool like nfcap's
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present = "text")]
+    write: Option<PathBuf>,
+    /// Write flow lines to stdout
+    #[arg(long, conflicts_with_all = ["write", "export"])]
+    text: bool,
+    /// Write what is to be found to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    truth: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl AsRef<Common> for Args {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What nfgen can play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// The attacks of the paper's figures amid ordinary traffic
+    Paper,
+    /// Ordinary traffic of a campus
+    Campus,
+}
+
+/// What nfgen can export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Export {
+    /// NetFlow v5
+    #[value(name = "5")]
+    V5,
+    /// NetFlow v9
+    #[value(name = "9")]
+    V9,
+    /// IPFIX
+    Ipfix,
+}
+
+fn figure(text: &str) -> Result<Figure, String> {
+    match text {
+        "3" => Ok(Figure::Scan),
+        "4" => Ok(Figure::Flood),
+        "5" => Ok(Figure::Port),
+        _ => Err("the paper's attacks are figures 3, 4 and 5".to_owned()),
+    }
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    let time = Timestamp::parse(text.as_bytes()).filter(|_| text.contains('T'));
+    let time = time.ok_or_else(|| "not a moment such as 2001-07-01T00:20:00Z".to_owned())?;
+    Ok(time.secs())
+}
+
+/// Runs nfgen.
+///
+/// # Errors
+/// What stops the command: arguments that cannot be played, a file that cannot be written.
+pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
+    let kind = match (args.scenario, args.figure) {
+        (Scenario::Paper, figure) => Kind::Paper(figure),
+        (Scenario::Campus, None) => Kind::Campus,
+        (Scenario::Campus, Some(_)) => {
+            return Err(Usage("--figure is of the scenario paper".to_owned()).into());
+        }
+    };
+    let (seed, flows, length, start) = (args.seed, args.flows, args.length, args.start);
+    let plan = Plan { kind, seed, flows, length, start };
+    let mut player = Player::new(plan).map_err(|error| Usage(error.to_string()))?;
+    let mut truth = match &args.truth {
+        Some(path) => Some(Truth::create(path)?),
+        None => None,
+    };
+    let mut sink = Sink::open(&args, io)?;
+    let mut batch = Vec::new();
+    while let Some(window) = player.next_window() {
+        sink.window(window)?;
+        while player.next(&mut batch) {
+            sink.flows(&batch)?;
+        }
+        sink.end(window)?;
+        if let Some(truth) = &mut truth {
+            truth.window(window, &player)?;
+        }
+    }
+    sink.finish()?;
+    if let Some(truth) = truth {
+        truth.finish()?;
+    }
+    Ok(Status::Done)
+}
+
+/// Where the flows go.
+enum Sink {
+    /// Flow lines on stdout.
+    Lines { writer: line::Writer<Out>, flows: u64, batch: Vec<Flow> },
+    /// Export datagrams, one section a window.
+    Captured(Box<Captured>),
+}
+
+impl Sink {
+    fn open(args: &Args, io: &Io) -> anyhow::Result<Sink> {
+        let Some(path) = &args.write else {
+            let known = [Column::Start, Column::End, Column::Flags];
+            let columns = [line::NINE.as_slice(), &known].concat();
+            let mut writer = line::Writer::new(io.out.clone()).columns(&columns);
+            writer.fields()?;
+            return Ok(Sink::Lines { writer, flows: 0, batch: Vec::new() });
+        };
+        let to = if path == Path::new("-") {
+            To::File(Capture::new(Box::new(io.out.clone()) as Box<dyn Write>), "stdout".to_owned())
+        } else if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            To::Spool(path.clone(), None)
+        } else {
+            let name = path.display().to_string();
+            let file = File::create(path).with_context(|| name.clone())?;
+            let file = BufWriter::with_capacity(1 << 16, file);
+            To::File(Capture::new(Box::new(file) as Box<dyn Write>), name)
+        };
+        let version = match args.export {
+            Export::V5 => Version::V5,
+            Export::V9 => Version::V9,
+            Export::Ipfix => Version::Ipfix,
+        };
+        let captured = Captured { to, version, exporter: None, sent: 0, first: None };
+        Ok(Sink::Captured(Box::new(captured)))
+    }
+
+    fn window(&mut self, window: Window) -> anyhow::Result<()> {
+        match self {
+            Sink::Lines { writer, flows, .. } => {
+                *flows = 0;
+                Ok(writer.mark(&Mark::Window(Some(window)))?)
+            }
+            Sink::Captured(captured) => captured.window(window),
+        }
+    }
+
+    fn flows(&mut self, arrived: &[(Timestamp, Flow)]) -> anyhow::Result<()> {
+        match self {
+            Sink::Lines { writer, flows, batch } => {
+                *flows += arrived.len() as u64;
+                batch.clear();
+                batch.extend(arrived.iter().map(|(_, flow)| *flow));
+                Ok(writer.flows(batch)?)
+            }
+            Sink::Captured(captured) => captured.flows(arrived),
+        }
+    }
+
+    fn end(&mut self, window: Window) -> anyhow::Result<()> {
+        match self {
+            Sink::Lines { writer, flows, .. } => {
+                let (window, state) = (Some(window), Some(State::Ok));
+                let (late, scaled) = (Some(0), Some(false));
+                let end =
+                    End { window, flows: Some(*flows), late, scaled, state, ..End::default() };
+                writer.mark(&Mark::End(end))?;
+                Ok(writer.flush()?)
+            }
+            Sink::Captured(captured) => captured.end(window),
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Sink::Captured(captured) => captured.finish(),
+            Sink::Lines { .. } => Ok(()),
+        }
+    }
+}
+
+/// Flows as a router exports them and nfcap writes them down.
+struct Captured {
+    to: To,
+    version: Version,
+    exporter: Option<Exporter>,
+    /// Datagrams of this window.
+    sent: u64,
+    /// Arrival of the first flow that waits in the exporter.
+    first: Option<Timestamp>,
+}
+
+/// The file or files that are written.
+enum To {
+    File(Capture<Box<dyn Write>>, String),
+    Spool(PathBuf, Option<Capture<BufWriter<SlotFile>>>),
+}
+
+impl To {
+    /// Does something to the file that is open, with its name to any error.
+    fn with(
+        &mut self,
+        file: impl FnOnce(&mut dyn Section) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self {
+            To::File(capture, name) => file(capture).with_context(|| name.clone()),
+            To::Spool(dir, Some(capture)) => {
+                file(capture).with_context(|| dir.display().to_string())
+            }
+            To::Spool(_, None) => Ok(()),
+        }
+    }
+}
+
+/// A capture writer, whatever it writes to.
+trait Section {
+    fn section(&mut self, slot: &Slot) -> anyhow::Result<()>;
+    fn templates(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()>;
+    fn datagram(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()>;
+    fn end(&mut self, closing: &Closing) -> anyhow::Result<()>;
+}
+
+impl<W: Write> Section for Capture<W> {
+    fn section(&mut self, slot: &Slot) -> anyhow::Result<()> {
+        Ok(Capture::section(self, slot)?)
+    }
+
+    fn templates(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(Capture::templates(self, arrival, ROUTER, COLLECTOR, payload)?)
+    }
+
+    fn datagram(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(Capture::datagram(self, arrival, ROUTER, COLLECTOR, payload)?)
+    }
+
+    fn end(&mut self, closing: &Closing) -> anyhow::Result<()> {
+        Capture::end(self, closing)?;
+        Ok(self.flush()?)
+    }
+}
+
+impl Captured {
+    fn window(&mut self, window: Window) -> anyhow::Result<()> {
+        let start = Timestamp::from_secs(window.start());
+        let boot = Timestamp::from_secs(window.start().saturating_sub(UPTIME));
+        let exporter = self.exporter.get_or_insert_with(|| Exporter::new(self.version, 0, boot));
+        if let To::Spool(dir, capture) = &mut self.to {
+            let file = SlotFile::create(dir, window, Compression::None)?;
+            *capture = Some(Capture::new(BufWriter::with_capacity(1 << 16, file)));
+        }
+        // nfcap names the networks it listens to; this is the one there is.
+        let slot = Slot { window, allow: Some(vec![ROUTER.ip().into()]) };
+        let templates = exporter.templates(start);
+        self.sent = 0;
+        self.to.with(|file| {
+            file.section(&slot)?;
+            templates.iter().try_for_each(|payload| file.templates(start, payload))
+        })
+    }
+
+    fn flows(&mut self, arrived: &[(Timestamp, Flow)]) -> anyhow::Result<()> {
+        let Some(exporter) = &mut self.exporter else { return Ok(()) };
+        let (sent, first) = (&mut self.sent, &mut self.first);
+        self.to.with(|file| {
+            for (arrival, flow) in arrived {
+                let mut wrote = Ok(());
+                let mut send = |payload: &[u8]| {
+                    *sent += 1;
+                    *first = None;
+                    if wrote.is_ok() {
+                        wrote = file.datagram(*arrival, payload);
+                    }
+                };
+                exporter.push(flow, *arrival, &mut send)?;
+                wrote?;
+                let waits = first.get_or_insert(*arrival);
+                if arrival.nanos() - waits.nanos() > HOLD {
+                    flush(exporter, *arrival, sent, file)?;
+                    *first = None;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn end(&mut self, window: Window) -> anyhow::Result<()> {
+        let Some(exporter) = &mut self.exporter else { return Ok(()) };
+        let (start, end) =
+            (Timestamp::from_secs(window.start()), Timestamp::from_secs(window.end()));
+        let sent = &mut self.sent;
+        self.first = None;
+        self.to.with(|file| {
+            flush(exporter, end.offset(-1), sent, file)?;
+            file.end(&Closing { received: *sent, dropped_kernel: 0, dropped_queue: 0, start, end })
+        })?;
+        if let To::Spool(_, capture) = &mut self.to
+            && let Some(capture) = capture.take()
+        {
+            let file = capture.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.finish()?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self.to {
+            To::File(capture, name) => capture.into_inner().flush().context(name),
+            To::Spool(..) => Ok(()),
+        }
+    }
+}
+
+/// Sends the datagram that waits to be full.
+fn flush(
+    exporter: &mut Exporter,
+    now: Timestamp,
+    sent: &mut u64,
+    file: &mut dyn Section,
+) -> anyhow::Result<()> {
+    let mut wrote = Ok(());
+    exporter.flush(now, &mut |payload: &[u8]| {
+        *sent += 1;
+        wrote = file.datagram(now, payload);
+    });
+    wrote
+}
+
+/// The file of what is to be found: finding lines with the column `expect` after the others.
+struct Truth {
+    file: BufWriter<File>,
+    name: String,
+}
+
+impl Truth {
+    fn create(path: &Path) -> anyhow::Result<Truth> {
+        let name = path.display().to_string();
+        let file = File::create(path).with_context(|| name.clone())?;
+        let mut truth = Truth { file: BufWriter::new(file), name };
+        let columns = [finding::COLUMNS.as_slice(), &["expect"]].concat().join("\t");
+        truth.line(&format!("#fields\t{columns}"))?;
+        Ok(truth)
+    }
+
+    fn window(&mut self, window: Window, player: &Player) -> anyhow::Result<()> {
+        self.line(&Mark::Window(Some(window)).to_string())?;
+        for truth in player.truth() {
+            let mut line = Vec::new();
+            finding::Writer::new(&mut line, Form::Text, false).finding(&truth.finding)?;
+            let line = String::from_utf8_lossy(&line);
+            self.line(&format!("{}\t{}", line.trim_end_matches('\n'), truth.expect))?;
+        }
+        let tool = Some("nfgen".to_owned());
+        self.line(&Mark::End(End { window: Some(window), tool, ..End::default() }).to_string())
+    }
+
+    fn line(&mut self, line: &str) -> anyhow::Result<()> {
+        writeln!(self.file, "{line}").with_context(|| self.name.clone())
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        self.file.flush().context(self.name)
+    }
+}

@@ -1,0 +1,140 @@
+//! What `nfdump-txt --stats` prints, and the complaints that only the whole input justifies.
+
+use std::io::{self, Write};
+
+use crate::capture::Skipped;
+use crate::finding::Host;
+use crate::wire::{Decoder, Domain, Foreign, Stats};
+
+/// Packets that never came to the decoder, and those that did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Packets {
+    /// Datagrams decoded.
+    pub datagrams: u64,
+    /// Datagrams to ports that were not asked for.
+    pub other_ports: u64,
+    skipped: Skipped,
+}
+
+impl Packets {
+    /// Adds what one file's reader passed over.
+    pub(super) fn skip(&mut self, by: &Skipped) {
+        let all = &mut self.skipped;
+        all.link += by.link;
+        all.not_ip += by.not_ip;
+        all.not_udp += by.not_udp;
+        all.fragments += by.fragments;
+        all.truncated += by.truncated;
+        all.malformed += by.malformed;
+    }
+}
+
+/// The reasons of skipped packets with their counts: `not UDP 3, fragments 1`.
+pub(super) fn skipped(skipped: &Skipped) -> String {
+    let reasons = [
+        (skipped.link, "unknown link type"),
+        (skipped.not_ip, "not IP"),
+        (skipped.not_udp, "not UDP"),
+        (skipped.fragments, "fragments"),
+        (skipped.truncated, "cut by the capture"),
+        (skipped.malformed, "malformed"),
+    ];
+    let met = reasons.iter().filter(|(count, _)| *count > 0);
+    met.map(|(count, reason)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What the user should know although no single datagram was wrong.
+pub(super) fn complaints(decoder: &Decoder) -> Vec<String> {
+    let mut said = Vec::new();
+    for (foreign, count) in &decoder.totals().by_version {
+        said.push(match foreign {
+            Foreign::Sflow => format!("{count} datagrams of sFlow, which is not decoded yet"),
+            Foreign::Version(version) => {
+                format!(
+                    "{count} datagrams of version {version}: decoded are NetFlow 5, 9 and IPFIX"
+                )
+            }
+        });
+    }
+    let all = total(decoder);
+    if all.undecodable_sets > 0 {
+        said.push(format!(
+            "{} data sets could not be decoded: their templates never came (--stats names them)",
+            all.undecodable_sets
+        ));
+    }
+    if all.evicted_sets > 0 {
+        said.push(format!(
+            "{} data sets were dropped, waiting for their templates with too many others",
+            all.evicted_sets
+        ));
+    }
+    said
+}
+
+fn total(decoder: &Decoder) -> Stats {
+    let mut all = decoder.totals().evicted.clone();
+    decoder.stats().for_each(|(_, stats)| all.add(stats));
+    all
+}
+
+/// Prints the table: a line per domain, a total, and `#` lines for what belongs to no domain.
+pub(super) fn print(
+    decoder: &Decoder,
+    packets: &Packets,
+    mask: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "#fields\texporter\tversion\tdomain\tdatagrams\tbad\tflows\trecords\toptions\tnoaddress\t\
+         templates\twithdrawn\tlate\tundecodable\tdropped\tsampling\tfaults\tmissing"
+    )?;
+    for (Domain { exporter, version, id }, stats) in decoder.stats() {
+        let exporter = Host::Address(*exporter).text(mask);
+        writeln!(out, "{exporter}\t{version}\t{id}\t{}", cells(stats))?;
+    }
+    writeln!(out, "total\t-\t-\t{}", cells(&total(decoder)))?;
+    let totals = decoder.totals();
+    writeln!(
+        out,
+        "# datagrams={} short={} foreign={} otherports={} evicteddomains={}",
+        packets.datagrams,
+        totals.short,
+        totals.foreign,
+        packets.other_ports,
+        totals.evicted_domains
+    )?;
+    for (foreign, count) in &totals.by_version {
+        match foreign {
+            Foreign::Sflow => writeln!(out, "# sFlow, not decoded: {count}")?,
+            Foreign::Version(version) => writeln!(out, "# version {version}, unknown: {count}")?,
+        }
+    }
+    if packets.skipped.total() > 0 {
+        writeln!(out, "# packets that hold no datagram: {}", skipped(&packets.skipped))?;
+    }
+    Ok(())
+}
+
+fn cells(stats: &Stats) -> String {
+    let list = |items: Vec<String>| if items.is_empty() { "-".to_owned() } else { items.join(",") };
+    let faults = stats.faults.iter().map(|(fault, count)| format!("{}={count}", fault.as_str()));
+    let missing = stats.missing.iter().map(|(id, missing)| format!("{id}={}", missing.sets));
+    let numbers = [
+        stats.datagrams,
+        stats.bad_datagrams,
+        stats.flows,
+        stats.records,
+        stats.option_records,
+        stats.no_address,
+        stats.templates + stats.options_templates,
+        stats.withdrawn,
+        stats.late,
+        stats.undecodable_sets,
+        stats.evicted_sets,
+        u64::from(stats.sampling),
+    ];
+    let numbers = numbers.map(|number| number.to_string()).join("\t");
+    format!("{numbers}\t{}\t{}", list(faults.collect()), list(missing.collect()))
+}
