@@ -29,10 +29,10 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// A moment that is `millis` of sysUpTime, in 32 bits that wrap after 49.7 days: the one
-    /// nearest to the export, up to 24.8 days before it.
-    pub fn at_uptime(&self, millis: u32, uptime: Option<u32>) -> Option<Timestamp> {
-        let ahead = i64::from(millis.wrapping_sub(uptime?) as i32);
+    /// A moment that is `millis` of sysUpTime, in 32 bits that wrap after 49.7 days, where the
+    /// export was at `uptime`: the one nearest to the export, up to 24.8 days before it.
+    pub fn at_uptime(&self, millis: u32, uptime: u32) -> Option<Timestamp> {
+        let ahead = i64::from(millis.wrapping_sub(uptime).cast_signed());
         if ahead > AHEAD {
             return None;
         }
@@ -40,7 +40,22 @@ impl Context {
         Some(Timestamp::from_nanos(nanos))
     }
 
-    fn moment(&self, value: u64, unit: Unit, uptime: Option<u32>) -> Option<Timestamp> {
+    /// The same by the header's sysUpTime, or without one by the moment the exporter started; if
+    /// that is after the export its clock says nothing, and the start is believed.
+    fn at_up(&self, millis: u64, boot: Option<Timestamp>) -> Option<Timestamp> {
+        let short = u32::try_from(millis).ok()?;
+        if let Some(uptime) = self.uptime {
+            return self.at_uptime(short, uptime);
+        }
+        let boot = boot?;
+        match self.export.nanos().checked_sub(boot.nanos()) {
+            // The remainder modulo 2^32 is what a 32-bit sysUpTime shows.
+            Some(elapsed) => self.at_uptime(short, (elapsed / 1_000_000) as u32),
+            None => Some(boot.offset(i64::from(short) * NANOS_PER_MILLI)),
+        }
+    }
+
+    fn moment(&self, value: u64, unit: Unit, boot: Option<Timestamp>) -> Option<Timestamp> {
         let nanos = match unit {
             Unit::Seconds => value.checked_mul(NANOS)?,
             Unit::Millis => value.checked_mul(1_000_000)?,
@@ -48,7 +63,7 @@ impl Context {
             Unit::NtpMicros => ntp(value & !0x7ff, 1_000_000)?,
             Unit::NtpNanos => ntp(value, NANOS)?,
             Unit::AgoMicros => self.export.nanos().checked_sub(value.checked_mul(1_000)?)?,
-            Unit::Uptime => return self.at_uptime(u32::try_from(value).ok()?, uptime),
+            Unit::Uptime => return self.at_up(value, boot),
             Unit::Plain => return None,
         };
         (value != 0 || unit == Unit::AgoMicros).then_some(Timestamp::from_nanos(nanos))
@@ -173,6 +188,25 @@ impl Record {
         }
     }
 
+    /// The protocol; without its element (softflowd's ICMP templates) the one whose own elements
+    /// there are, 0 if none.
+    fn proto(&self) -> u8 {
+        let any = |slots: [Slot; 2]| slots.into_iter().any(|slot| self.has(slot));
+        if self.has(Slot::Protocol) {
+            self.fit(Slot::Protocol)
+        } else if any([Slot::Icmp4, Slot::IcmpType4]) {
+            ICMP
+        } else if any([Slot::Icmp6, Slot::IcmpType6]) {
+            ICMPV6
+        } else if any([Slot::TcpSource, Slot::TcpDestination]) {
+            TCP
+        } else if any([Slot::UdpSource, Slot::UdpDestination]) {
+            UDP
+        } else {
+            0
+        }
+    }
+
     /// Type*256+code of ICMP by the elements made for it, that of the flow's own family first.
     fn icmp(&self, proto: u8) -> Option<u16> {
         let pair = |kind, code| {
@@ -222,7 +256,7 @@ impl Record {
     fn times(
         &self,
         context: &Context,
-        uptime: Option<u32>,
+        boot: Option<Timestamp>,
         [start, end, duration]: [(Slot, Unit); 3],
     ) -> (Option<Timestamp>, Option<Timestamp>) {
         let value = |(slot, unit): (Slot, Unit)| self.get(slot).map(|value| (value, unit));
@@ -230,9 +264,8 @@ impl Record {
         if let (Some((0, Unit::Uptime)), Some((0, Unit::Uptime))) = (start, end) {
             return (None, None);
         }
-        let moment = |value: Option<(u64, Unit)>| {
-            value.and_then(|(n, unit)| context.moment(n, unit, uptime))
-        };
+        let moment =
+            |value: Option<(u64, Unit)>| value.and_then(|(n, unit)| context.moment(n, unit, boot));
         let (mut start, mut end) = (moment(start), moment(end));
         if start.is_some() != end.is_some()
             && let Some((n, unit)) = value(duration)
@@ -261,19 +294,12 @@ impl Record {
         out: &mut Vec<Flow>,
     ) -> u64 {
         let Some((sip, dip)) = self.addresses() else { return 0 };
-        let proto: u8 = self.fit(Slot::Protocol);
+        let proto = self.proto();
         let (sport, dport) = self.ports(proto);
-        let uptime = context.uptime.or_else(|| {
-            let boot = match self.get(Slot::SystemInit) {
-                Some(millis) => Timestamp::from_millis(millis),
-                None => boot?,
-            };
-            // The remainder modulo 2^32 is what a 32-bit sysUpTime shows.
-            Some((context.export.nanos().checked_sub(boot.nanos())? / 1_000_000) as u32)
-        });
+        let boot = self.get(Slot::SystemInit).map(Timestamp::from_millis).or(boot);
         let (start, end) = self.times(
             context,
-            uptime,
+            boot,
             [(Slot::Start, units.start), (Slot::End, units.end), (Slot::Duration, units.duration)],
         );
         let flags = |slot| self.get(slot).and_then(|n| u16::try_from(n).ok());
@@ -306,7 +332,7 @@ impl Record {
             (Slot::ReverseEnd, units.reverse_end),
             (Slot::ReverseDuration, units.reverse_duration),
         ];
-        let (start, end) = match self.times(context, uptime, own) {
+        let (start, end) = match self.times(context, boot, own) {
             // Counters without times of their own are those of the same observation.
             (None, None) => (start, end),
             times => times,
@@ -355,7 +381,7 @@ mod tests {
     }
 
     fn moment(value: u64, unit: Unit) -> Option<String> {
-        context().moment(value, unit, Some(5_000)).map(|time| time.to_string())
+        context().moment(value, unit, None).map(|time| time.to_string())
     }
 
     fn text(time: &str) -> Option<String> {
@@ -387,6 +413,17 @@ mod tests {
     }
 
     #[test]
+    fn without_a_header_s_sys_up_time_the_boot_counts() {
+        let context = Context { uptime: None, ..context() };
+        let moment = |boot| Some(context.moment(4_000, Unit::Uptime, boot)?.to_string());
+        assert_eq!(moment(None), None);
+        assert_eq!(moment(Timestamp::parse(b"999999995")), text("999999999.000"));
+        // Up for longer than 32 bits of milliseconds tell.
+        assert_eq!(moment(Timestamp::parse(b"995705027.704")), text("999999999.000"));
+        assert_eq!(moment(Timestamp::parse(b"1585735165.729")), text("1585735169.729"));
+    }
+
+    #[test]
     fn nonsense_is_no_moment() {
         for unit in [Unit::Seconds, Unit::Millis, Unit::NtpMicros, Unit::NtpNanos] {
             assert_eq!(moment(0, unit), None);
@@ -395,7 +432,6 @@ mod tests {
         assert_eq!(moment(u64::MAX, Unit::Millis), None);
         assert_eq!(moment(u64::MAX, Unit::AgoMicros), None);
         assert_eq!(moment(1 << 32, Unit::Uptime), None);
-        assert_eq!(context().moment(1, Unit::Uptime, None), None);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Stats {
     pub no_address: u64,
     /// Flows out of data that had waited for its template; also in `flows`.
     pub late: u64,
+    /// Data sets that had waited for their template and were decoded.
+    pub late_sets: u64,
     /// Template definitions, repetitions included.
     pub templates: u64,
     /// Options template definitions, repetitions included.
@@ -69,6 +71,7 @@ impl Stats {
             option_records,
             no_address,
             late,
+            late_sets,
             templates,
             options_templates,
             withdrawn,
@@ -89,6 +92,7 @@ impl Stats {
         self.option_records += option_records;
         self.no_address += no_address;
         self.late += late;
+        self.late_sets += late_sets;
         self.templates += templates;
         self.options_templates += options_templates;
         self.withdrawn += withdrawn;
@@ -114,6 +118,7 @@ impl Stats {
 
     /// A set that had come without its template was decoded after all.
     pub(super) fn found(&mut self, id: u16, octets: u64) {
+        self.late_sets += 1;
         self.undecodable_sets = self.undecodable_sets.saturating_sub(1);
         self.undecodable_octets = self.undecodable_octets.saturating_sub(octets);
         if let Some(missing) = self.missing.get_mut(&id) {

@@ -161,8 +161,9 @@ pub(super) fn parse_record(octets: &[u8; RECORD], context: &Context) -> Flow {
     let last = be32(octets, record::LAST.start);
     let (mut start, mut end) = (None, None);
     if first != 0 || last != 0 {
-        start = context.at_uptime(first, context.uptime);
-        end = context.at_uptime(last, context.uptime);
+        let uptime = context.uptime.unwrap_or(0);
+        start = context.at_uptime(first, uptime);
+        end = context.at_uptime(last, uptime);
     }
     if start > end && end.is_some() {
         start = None;
