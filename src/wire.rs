@@ -37,6 +37,8 @@ mod record;
 mod set;
 mod stats;
 mod template;
+#[cfg(test)]
+mod tests;
 mod v5;
 mod v9;
 
