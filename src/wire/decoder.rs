@@ -1,6 +1,6 @@
 //! The decoder: whose datagram it is, and what is kept from one datagram to the next.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -26,14 +26,15 @@ pub struct Limits {
     /// Templates of a domain: an exporter that defines ever new ones. The least recently used goes
     /// ([`Stats::evicted_templates`]).
     pub templates: usize,
-    /// Templates of all domains: the product of the two limits above. The longest silent domain
-    /// that has any goes.
+    /// Templates of all domains: the product of the two limits above. The longest silent domains
+    /// go until it is kept.
     pub all_templates: usize,
     /// Fields of a template: few templates of great size. A larger one is refused
     /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
     pub fields: usize,
     /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
-    /// goes ([`Stats::evicted_sets`]).
+    /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
+    /// nine octets, in one [`Batch`].
     pub held: usize,
     /// The same of all domains.
     pub all_held: usize,
@@ -75,12 +76,15 @@ struct State {
 
 /// Decodes the datagrams of many exporters; keeps templates, data that waits for them, and counts.
 ///
-/// Memory is bounded by [`Limits`], and a datagram that repeats costs no allocation once the room
-/// for its flows is there.
+/// Memory is bounded by [`Limits`]. Data whose template is known costs no allocation once the batch
+/// has room for its flows.
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
     domains: HashMap<Domain, State, RandomState>,
+    /// The domains by their last arrival, or by an earlier one: brought up to date only when one
+    /// must go, so that a flood of forged domains costs no search of the table for each.
+    silent: BTreeSet<(Timestamp, Domain)>,
     shelf: Shelf,
     record: Record,
     totals: Totals,
@@ -112,6 +116,7 @@ impl Decoder {
         Decoder {
             limits,
             domains: HashMap::default(),
+            silent: BTreeSet::new(),
             shelf: Shelf::default(),
             record: Record::new(),
             totals: Totals::default(),
@@ -215,20 +220,19 @@ impl Decoder {
     }
 
     fn read_ipfix(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
-        // A message has a header of 16 octets, so every round gets on.
-        loop {
-            let at = cursor.at();
+        for n in 0..ipfix::MESSAGES {
             let version = Version::Ipfix;
             let header = ipfix::Header::parse(cursor).map_err(|reason| (Some(version), reason))?;
             let rest = *cursor;
             let next = self.visit((version, header.domain), header.export(), None, call, |s| {
-                ipfix::message(at, &header, rest, s)
+                ipfix::message(n, &header, rest, s)
             });
             match next {
                 Some(next) => *cursor = next,
-                None => return Ok(()),
+                None => break,
             }
         }
+        Ok(())
     }
 
     /// Finds or makes the domain's state, and holds the limits that a datagram may have crossed.
@@ -241,8 +245,11 @@ impl Decoder {
         read: impl FnOnce(&mut Session<'_, '_>) -> T,
     ) -> T {
         let domain = Domain { exporter: call.exporter, version, id };
-        if self.domains.len() >= self.limits.domains.max(1) && !self.domains.contains_key(&domain) {
-            self.evict(|_| true);
+        if !self.domains.contains_key(&domain) {
+            if self.domains.len() >= self.limits.domains.max(1) {
+                self.evict(domain);
+            }
+            self.silent.insert((call.arrival.unwrap_or_default(), domain));
         }
         let state = self.domains.entry(domain).or_default();
         if let Some(arrival) = call.arrival {
@@ -268,22 +275,29 @@ impl Decoder {
         self.templates += session.state.templates.len();
         self.templates -= before;
         session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
-        while self.templates > self.limits.all_templates
-            && self.evict(|(other, state)| **other != domain && state.templates.len() > 0)
-        {}
+        while self.templates > self.limits.all_templates && self.evict(domain) {}
         self.count_dropped();
         result
     }
 
-    /// Drops the longest silent of the domains that may go. Returns whether there was one.
-    ///
-    /// It looks at all of them: to have it done often a forger must find the table full.
-    fn evict(&mut self, may_go: impl Fn(&(&Domain, &State)) -> bool) -> bool {
-        let silent = self.domains.iter().filter(|entry| may_go(entry));
-        // Equal arrivals are told apart by the domain, so that a replay drops the same ones.
-        let Some((&domain, _)) = silent.min_by_key(|(domain, state)| (state.last, **domain)) else {
-            return false;
+    /// Drops the longest silent domain but `keep`. Returns whether there was one. Of equally silent
+    /// ones the least goes, so that a replay drops the same.
+    fn evict(&mut self, keep: Domain) -> bool {
+        let mut kept = None;
+        let found = loop {
+            let Some((arrival, domain)) = self.silent.pop_first() else { break None };
+            match self.domains.get(&domain) {
+                // Once brought up to date it does not come here again, so the loop ends.
+                Some(state) if state.last > arrival => {
+                    self.silent.insert((state.last, domain));
+                }
+                Some(_) if domain == keep => kept = Some((arrival, domain)),
+                Some(_) => break Some(domain),
+                None => {}
+            }
         };
+        self.silent.extend(kept);
+        let Some(domain) = found else { return false };
         self.shelf.forget(domain);
         self.count_dropped();
         if let Some(state) = self.domains.remove(&domain) {
@@ -351,6 +365,9 @@ impl Session<'_, '_> {
         let Some(template) = templates.get(set.id) else {
             let octets = set.body.left();
             stats.miss(set.id, octets as u64, self.limits.missing);
+            if octets == 0 {
+                return;
+            }
             return self.shelf.hold(
                 (self.domain, set.id),
                 self.context,
@@ -368,7 +385,8 @@ impl Session<'_, '_> {
     /// Puts a template in force, and reads the data that waited for it.
     ///
     /// # Errors
-    /// A template that cannot be used; one of the same number stays in force.
+    /// A template that cannot be used. One of the same number is out of force then: it would read
+    /// the new one's records wrong.
     pub fn define(
         &mut self,
         id: u16,
@@ -376,7 +394,8 @@ impl Session<'_, '_> {
         fields: impl IntoIterator<Item = Field>,
     ) -> Result<(), Reason> {
         let fields: Vec<Field> = fields.into_iter().collect();
-        let template = Template::compile(id, kind, &fields, self.limits.fields)?;
+        let template = Template::compile(id, kind, &fields, self.limits.fields)
+            .inspect_err(|_| _ = self.state.templates.withdraw(id))?;
         let evicted = self.state.templates.define(template, self.limits.templates);
         let stats = &mut self.state.stats;
         stats.evicted_templates += u64::from(evicted);

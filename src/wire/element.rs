@@ -143,7 +143,10 @@ pub(super) struct Element {
 
 /// What the element means to a flow; `None` if nothing. `enterprise` is 0 for IANA's own.
 pub(super) fn find(enterprise: u32, number: u16) -> Option<Element> {
-    let find = || ELEMENTS.iter().find(|element| element.number == number).copied();
+    let find = || {
+        let at = ELEMENTS.binary_search_by_key(&number, |element| element.number).ok()?;
+        ELEMENTS.get(at).copied()
+    };
     match enterprise {
         0 => find(),
         REVERSE => find().and_then(|e| Some(Element { slot: e.slot.reverse()?, ..e })),

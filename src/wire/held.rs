@@ -126,6 +126,8 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::time::Timestamp;
     use crate::wire::Version;
@@ -161,5 +163,47 @@ mod tests {
         hold(&mut shelf, 1, 256, 1);
         shelf.forget(domain(1));
         assert!(shelf.octets.is_empty() && shelf.sets.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_shelf_is_a_list_in_order(
+            steps in prop::collection::vec((0..3u32, 256..259u16, 0..400usize, any::<bool>()), 1..80)
+        ) {
+            let (own, all) = (3 * COST, 5 * COST);
+            let context =
+                Context { exporter: domain(0).exporter, export: Timestamp::default(), uptime: None };
+            let mut shelf = Shelf::default();
+            let mut list: Vec<(u32, u16, usize)> = Vec::new();
+            let mut dropped = 0;
+            for (id, template, len, take) in steps {
+                if take {
+                    let taken = shelf.take(domain(id), template);
+                    let taken: Vec<_> = taken.iter().map(|held| held.body.len()).collect();
+                    let same = |held: &&(u32, u16, usize)| (held.0, held.1) == (id, template);
+                    let expected: Vec<_> = list.iter().filter(same).map(|held| held.2).collect();
+                    prop_assert_eq!(taken, expected);
+                    list.retain(|held| !same(&held));
+                } else {
+                    shelf.hold((domain(id), template), context, (0, &vec![0; len]), (own, all));
+                    list.push((id, template, len));
+                    let sum = |list: &[(u32, u16, usize)], of: Option<u32>| -> usize {
+                        let of = |held: &&(u32, u16, usize)| of.is_none_or(|id| held.0 == id);
+                        list.iter().filter(of).map(|held| held.2 + COST).sum()
+                    };
+                    while sum(&list, Some(id)) > own {
+                        list.remove(list.iter().position(|held| held.0 == id).unwrap());
+                        dropped += 1;
+                    }
+                    while sum(&list, None) > all {
+                        list.remove(0);
+                        dropped += 1;
+                    }
+                    prop_assert_eq!(shelf.octets(&domain(id)), sum(&list, Some(id)));
+                }
+            }
+            prop_assert_eq!(shelf.take_dropped().len(), dropped);
+            prop_assert_eq!(shelf.sets.len(), list.len());
+        }
     }
 }

@@ -17,6 +17,10 @@ pub(super) const OPTIONS: u16 = 3;
 /// Octets of the header.
 pub(super) const HEADER: usize = 16;
 
+/// Messages in one datagram at most. Exporters put a few there; a forger would put thousands, each
+/// of a domain of its own, and push out every other domain with one datagram.
+pub(super) const MESSAGES: usize = 64;
+
 /// In an element's number: an enterprise number of four octets follows (RFC 7011 section 3.2).
 const ENTERPRISE: u16 = 0x8000;
 
@@ -65,14 +69,15 @@ impl Header {
     }
 }
 
-/// Reads the sets after a header, which is at `at`. Returns what follows the message in the
-/// datagram, if that begins another one: some exporters put several into one.
+/// Reads the sets after the header of message `n`. Returns what follows in the datagram, if that
+/// begins another message: some exporters put several into one.
 pub(super) fn message<'a>(
-    at: usize,
+    n: usize,
     header: &Header,
     mut cursor: Cursor<'a>,
     session: &mut Session<'_, '_>,
 ) -> Option<Cursor<'a>> {
+    let at = cursor.at() - HEADER;
     let held = cursor.left();
     let stated = usize::from(header.len).checked_sub(HEADER);
     let Some(len) = stated.filter(|&len| len <= held) else {
@@ -86,7 +91,7 @@ pub(super) fn message<'a>(
     if cursor.is_padding() {
         return None;
     }
-    if cursor.left() >= HEADER && cursor.rest().starts_with(&[0, 10]) {
+    if n + 1 < MESSAGES && cursor.left() >= HEADER && cursor.rest().starts_with(&[0, 10]) {
         return Some(cursor);
     }
     session.fault(cursor.at(), None, Reason::Trailing { left: cursor.left() });

@@ -357,8 +357,8 @@ fn an_options_record_tells_when_an_ipfix_exporter_started() {
 fn bad_sets_cost_themselves_only() {
     let reserved = [0, 9, 0, 6, 1, 2];
     let low = [0, 0, 0, 12, 0, 99, 0, 1, 0, 8, 0, 4];
-    let empty = [0, 0, 0, 12, 1, 0, 0, 1, 0, 8, 0, 0];
-    let none = [0, 0, 0, 8, 1, 0, 0, 0];
+    let empty = [0, 0, 0, 12, 1, 8, 0, 1, 0, 8, 0, 0];
+    let none = [0, 0, 0, 8, 1, 9, 0, 0];
     let cut = [0, 0, 0, 12, 1, 7, 0, 9, 0, 8, 0, 4];
     let seen = Seen::of(&[&v9(&[&PLAIN9, &reserved, &low, &empty, &none, &cut, &DATA])]);
     assert_eq!(seen.flows(), [FLOW]);
@@ -403,6 +403,9 @@ fn ipfix_messages_back_to_back_and_of_wrong_length() {
     let seen = Seen::of(&[&two]);
     assert_eq!(seen.flows(), [FLOW; 2]);
     assert_eq!((seen.own().datagrams, seen.faults().len()), (2, 0));
+    // Seventy of them are none of an exporter.
+    let seen = Seen::of(&[&ipfix(&[]).repeat(70)]);
+    assert_eq!((seen.own().datagrams, seen.faults()), (64, vec![(Fault::Trailing, 1)]));
     // What follows is no message.
     let seen = Seen::of(&[&[&*ipfix(&[&PLAIN10, &DATA]), &[7; 20]].concat()]);
     assert_eq!(seen.flows(), [FLOW]);
@@ -532,6 +535,14 @@ fn a_template_of_too_many_fields_is_refused() {
 }
 
 #[test]
+fn a_template_that_is_refused_ends_the_one_before() {
+    let empty = [0, 0, 0, 12, 1, 0, 0, 1, 0, 8, 0, 0];
+    let seen = Seen::of(&[&v9(&[&PLAIN9, &DATA, &empty, &DATA])]);
+    assert_eq!(seen.flows(), [FLOW]);
+    assert_eq!(seen.own().undecodable_sets, 1);
+}
+
+#[test]
 fn data_without_a_template_is_bounded() {
     let limits = Limits { held: 1000, missing: 3, errors: 1, ..Limits::default() };
     let mut seen = Seen::with(limits);
@@ -595,6 +606,80 @@ mod any {
 
     fn anything() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![3 => broken(), 1 => noise(), 1 => prop::collection::vec(any::<u8>(), 0..100)]
+    }
+
+    /// A field of a template, most of them ones that make a flow.
+    fn field() -> impl Strategy<Value = (u16, u16)> {
+        let number = prop_oneof![
+            1..33u16,
+            Just(8),
+            Just(12),
+            Just(27),
+            Just(28),
+            139..184u16,
+            Just(231),
+            Just(232),
+            298..326u16
+        ];
+        let len = prop_oneof![4 => Just(4u16), 2 => Just(16), 1 => Just(8), 1 => 0..12u16];
+        (number, len)
+    }
+
+    proptest! {
+        #[test]
+        fn fixed_and_variable_records_are_read_alike(
+            fields in prop::collection::vec(field(), 1..20),
+            octets in prop::collection::vec(any::<u8>(), 240),
+        ) {
+            let octets = &octets[..fields.iter().map(|&(_, len)| usize::from(len)).sum()];
+            prop_assume!(!octets.is_empty());
+            let set = |id: u16, body: &[u8]| {
+                let len = 4 + body.len() as u16;
+                [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
+            };
+            let read = |fields: &[(u16, u16)], record: &[u8]| {
+                let mut template = vec![1, 0, 0, fields.len() as u8];
+                for (number, len) in fields {
+                    template.extend(number.to_be_bytes().into_iter().chain(len.to_be_bytes()));
+                }
+                let seen = Seen::of(&[&ipfix(&[&set(2, &template), &set(256, record)])]);
+                assert_eq!(seen.own().records, 1);
+                seen.batch.flows
+            };
+            // The same with a name of variable length in front, here of two octets.
+            let named = [&[(82, 65535)], &*fields].concat();
+            let record = [&[2, b'e', b'0'], octets].concat();
+            prop_assert_eq!(read(&fields, octets), read(&named, &record));
+        }
+
+        #[test]
+        fn domains_go_as_in_a_list_of_them(
+            datagrams in prop::collection::vec((0..8u8, 0..20u64), 1..60)
+        ) {
+            let mut seen = Seen::with(Limits { domains: 4, ..Limits::default() });
+            let mut list: Vec<(u64, u32)> = Vec::new();
+            for (source, secs) in datagrams {
+                let mut datagram = v9(&[]);
+                datagram[19] = source;
+                let arrival = Timestamp::from_secs(secs);
+                seen.decoder.datagram(exporter(), arrival, &datagram, &mut seen.batch);
+                let id = source.into();
+                match list.iter_mut().find(|(_, other)| *other == id) {
+                    Some((last, _)) => *last = secs.max(*last),
+                    None => {
+                        if list.len() == 4 {
+                            list.remove(0);
+                        }
+                        list.push((secs, id));
+                    }
+                }
+                list.sort();
+                let mut ids: Vec<u32> = list.iter().map(|&(_, id)| id).collect();
+                ids.sort();
+                let left: Vec<u32> = seen.decoder.stats().map(|(domain, _)| domain.id).collect();
+                prop_assert_eq!(left, ids);
+            }
+        }
     }
 
     proptest! {
