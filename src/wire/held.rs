@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(shelf.take_dropped(), [(domain(1), 10)]);
         assert_eq!(shelf.octets(&domain(1)), COST + 10);
         let taken = |held: Vec<Held>| held.iter().map(|held| held.body[0]).collect::<Vec<_>>();
-        assert_eq!(taken(shelf.take(domain(1), 257)), []);
+        assert_eq!(taken(shelf.take(domain(1), 257)), [0u8; 0]);
         assert_eq!(taken(shelf.take(domain(2), 256)), [4, 5]);
         assert_eq!(taken(shelf.take(domain(1), 256)), [3]);
         assert_eq!((shelf.total, shelf.by_domain.len(), shelf.by_template.len()), (0, 0, 0));
