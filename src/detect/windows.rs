@@ -57,6 +57,8 @@ struct Open<D> {
     /// Rows counted here.
     flows: u64,
     late: u64,
+    /// Lines that were no rows.
+    bad: u64,
     /// The greatest sampling that a row named.
     sampling: u32,
     marked: Option<Marked>,
@@ -144,6 +146,17 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
         let place = self.cut.partition_point(|other| other.window < Some(window));
         self.cut.insert(place, open);
         Ok(())
+    }
+
+    /// Counts a line that could not be read, to the window that is open.
+    pub fn bad_line(&mut self) {
+        let open = match &mut self.marked {
+            Some(open) => Some(open),
+            None => self.cut.last_mut().or(self.timeless.as_mut()),
+        };
+        if let Some(open) = open {
+            open.bad += 1;
+        }
     }
 
     /// Takes a mark of the input.
@@ -238,7 +251,7 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
 
 impl<D: Detector> Open<D> {
     fn new(window: Option<Window>, detector: D) -> Open<D> {
-        Open { window, detector, flows: 0, late: 0, sampling: 0, marked: None }
+        Open { window, detector, flows: 0, late: 0, bad: 0, sampling: 0, marked: None }
     }
 
     fn add(&mut self, flows: &[Flow], late: u64) -> io::Result<()> {
@@ -256,6 +269,13 @@ impl<D: Detector> Open<D> {
             end.unwrap_or_else(|| End { window: self.window, flows, late, ..End::default() });
         if self.sampling > 0 {
             end.sampling = end.sampling.max(Some(self.sampling));
+        }
+        if self.bad > 0 {
+            end.other.push(("badlines".to_owned(), self.bad.to_string()));
+        }
+        // Of a window that was mostly unreadable nobody may say that it was quiet.
+        if self.bad > self.flows && end.state.is_some() {
+            end.state = Some(State::Cut);
         }
         Closed { end, detector: self.detector }
     }
@@ -355,7 +375,9 @@ mod tests {
         let mut windows = Windows::new(seconds, || Count(0));
         for word in script {
             let time = Timestamp::parse(word.as_bytes());
-            if *word == "-" || time.is_some() {
+            if *word == "bad" {
+                windows.bad_line();
+            } else if *word == "-" || time.is_some() {
                 windows.flows(&[Flow { start: time, ..Flow::default() }])?;
             } else {
                 let mark = Mark::parse(word.replace(' ', "\t").as_bytes()).unwrap().unwrap();
@@ -411,6 +433,20 @@ mod tests {
         );
         let rows = play(None, &[OPEN, "5", END2]).unwrap();
         assert!(rows.iter().all(|row| row.ends_with("state=cut")), "{rows:?}");
+    }
+
+    #[test]
+    fn a_window_of_bad_lines_is_no_quiet_window() {
+        let some = play(None, &["bad", OPEN, "5", "bad", END]).unwrap();
+        assert_eq!(some, ["1 rows: 00:00:00 600 flows=2 lostflows=1 state=ok badlines=1"]);
+        let most = play(None, &[OPEN, "5", "bad", "bad", END, "7", "bad"]).unwrap();
+        assert_eq!(
+            most,
+            [
+                "1 rows: 00:00:00 600 flows=2 lostflows=1 state=cut badlines=2",
+                "1 rows: 00:00:00 600 flows=1 late=0 badlines=1"
+            ]
+        );
     }
 
     #[test]

@@ -189,6 +189,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
                 }
                 Ok(Some(Item::Bad { line, error })) => {
                     self.bad = true;
+                    self.windows.bad_line();
                     anyhow::ensure!(!self.printer.args.strict, "{name}:{line}: {error}");
                     io.report.complain("bad lines", format_args!("{name}:{line}: {error}"));
                 }

@@ -170,14 +170,14 @@ impl Sink {
             return Ok(Sink::Lines { writer, flows: 0, batch: Vec::new() });
         };
         let to = if path == Path::new("-") {
-            To::File(Capture::new(Box::new(io.out.clone()) as Box<dyn Write>), "stdout".to_owned())
+            To::File(Capture::new(Box::new(io.out.clone()) as Box<dyn Write>), None)
         } else if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             To::Spool(path.clone(), None)
         } else {
             let name = path.display().to_string();
             let file = File::create(path).with_context(|| name.clone())?;
             let file = BufWriter::with_capacity(1 << 16, file);
-            To::File(Capture::new(Box::new(file) as Box<dyn Write>), name)
+            To::File(Capture::new(Box::new(file) as Box<dyn Write>), Some(name))
         };
         let version = match args.export {
             Export::V5 => Version::V5,
@@ -243,9 +243,9 @@ struct Captured {
     first: Option<Timestamp>,
 }
 
-/// The file or files that are written.
+/// The file or files that are written. Standard output has no name here: it names itself.
 enum To {
-    File(Capture<Box<dyn Write>>, String),
+    File(Capture<Box<dyn Write>>, Option<String>),
     Spool(PathBuf, Option<Capture<BufWriter<SlotFile>>>),
 }
 
@@ -256,7 +256,8 @@ impl To {
         file: impl FnOnce(&mut dyn Section) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         match self {
-            To::File(capture, name) => file(capture).with_context(|| name.clone()),
+            To::File(capture, None) => file(capture),
+            To::File(capture, Some(name)) => file(capture).with_context(|| name.clone()),
             To::Spool(dir, Some(capture)) => {
                 file(capture).with_context(|| dir.display().to_string())
             }
@@ -357,7 +358,8 @@ impl Captured {
 
     fn finish(self) -> anyhow::Result<()> {
         match self.to {
-            To::File(capture, name) => capture.into_inner().flush().context(name),
+            To::File(capture, None) => Ok(capture.into_inner().flush()?),
+            To::File(capture, Some(name)) => capture.into_inner().flush().context(name),
             To::Spool(..) => Ok(()),
         }
     }
