@@ -85,7 +85,7 @@ impl<R> Default for Verdict<R> {
 /// What one rule saw of one host: a line of `--explain`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
-    /// What was counted over: `proto 6`, `port 6/80`, or `-`.
+    /// What was counted over: `proto 6`, `port 6/80`, `flows`.
     pub of: String,
     /// The measure: `hosts`, `nets`, `flows`.
     pub measure: &'static str,

@@ -81,6 +81,9 @@ impl Detector for Flood {
             if victim.as_ref().is_none_or(|victim| victim.host != dip) {
                 victim.replace(Victim::new(dip)).into_iter().for_each(|over| judge.victim(over));
             }
+            if site.explain == Some(sip) {
+                judge.see("sent to one host", tally.flows);
+            }
             if let Some(victim) = &mut victim {
                 victim.sum.merge(&tally);
                 victim.sources += 1;
@@ -167,9 +170,6 @@ impl Judge<'_> {
             self.see("received from all", flows);
             let most = victim.top.iter().next().map_or(0, |(flows, _)| flows);
             self.see("received from one host", most);
-        }
-        if let Some((most, _)) = victim.top.iter().find(|(_, a)| self.site.explain == Some(a.sip)) {
-            self.see("sent to one host", most);
         }
         if !self.limit.passes(flows) {
             return;

@@ -65,9 +65,10 @@ impl FromStr for Ignore {
     }
 }
 
+/// A network without bits after its prefix, or an address for itself alone.
 fn network(word: &str) -> Option<IpNet> {
     let address = || word.parse::<IpAddr>().ok().map(IpNet::from);
-    word.parse().ok().or_else(address)
+    word.parse().ok().or_else(address).filter(|net| net.trunc() == *net)
 }
 
 /// `tcp/80`, `6/80`, `udp/*`, `udp`, `*`.
@@ -131,6 +132,7 @@ mod tests {
     fn a_wrong_line_is_named() {
         for (text, message) in [
             ("\n192.0.2.1 nowhere", "2: \"nowhere\" is no network or *"),
+            ("10.1.0.0/8 *", "1: \"10.1.0.0/8\" is no network or *"),
             ("* * tcp/http", "1: \"tcp/http\" is no proto/port such as tcp/80"),
             ("*", "1: \"*\" is no line src dst [proto/port]"),
         ] {

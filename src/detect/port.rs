@@ -1,6 +1,7 @@
 //! Hosts that attack one port, by the paper's rule: ten thousand flows from one host to one port in
 //! ten minutes, as Code Red did (figure 5).
 
+use std::cmp::Ordering;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Detector for Port {
         }
         attack.into_iter().for_each(|over| judge.attack(over));
         judge.out.findings.sort_by(Finding::order);
-        judge.out.seen.sort();
+        judge.out.seen.sort_by(most_flows);
         Ok(judge.out)
     }
 }
@@ -179,10 +180,14 @@ impl Judge<'_> {
     fn see(&mut self, seen: Seen) {
         self.out.seen.push(seen);
         if self.out.seen.len() > MAX_PEERS {
-            self.out.seen.sort_by(|a, b| b.value.cmp(&a.value).then_with(|| a.cmp(b)));
+            self.out.seen.sort_by(most_flows);
             self.out.seen.truncate(MAX_PEERS);
         }
     }
+}
+
+fn most_flows(a: &Seen, b: &Seen) -> Ordering {
+    b.value.cmp(&a.value).then_with(|| a.cmp(b))
 }
 
 #[cfg(test)]

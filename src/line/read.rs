@@ -59,7 +59,8 @@ pub struct Reader<R> {
     /// Octets at the start of the stream that have been looked at for signs of binary data.
     sniffed: usize,
     line: u64,
-    layout: Layout,
+    /// `None` after a `#fields` line that was refused: the old places would be the wrong ones.
+    layout: Option<Layout>,
     delimiter: Option<Delimiter>,
     batch: Vec<Flow>,
     /// What interrupted the last batch and is handed over after it.
@@ -77,7 +78,7 @@ impl<R: Read> Reader<R> {
             skipping: false,
             sniffed: 0,
             line: 0,
-            layout: Layout::default(),
+            layout: Some(Layout::default()),
             delimiter: None,
             batch: Vec::with_capacity(BATCH),
             next: None,
@@ -139,15 +140,22 @@ impl<R: Read> Reader<R> {
                     if let Some(names) = names.filter(|n| n.first().is_some_and(is_delimiter)) {
                         let names = names.get(1..).unwrap_or_default();
                         match Layout::announced(names, Delimiter::of(names)) {
-                            Ok(layout) => self.layout = layout,
-                            Err(error) => self.next = bad(error),
+                            Ok(layout) => self.layout = Some(layout),
+                            Err(error) => {
+                                self.layout = None;
+                                self.next = bad(error);
+                            }
                         }
                     }
                 }
             },
             Some(_) => {
                 let delimiter = *self.delimiter.get_or_insert_with(|| Delimiter::of(line));
-                match self.layout.flow(line, delimiter) {
+                let flow = match &self.layout {
+                    Some(layout) => layout.flow(line, delimiter),
+                    None => Err(LineError::Unknown),
+                };
+                match flow {
                     Ok(flow) => self.batch.push(flow),
                     Err(error) => self.next = bad(error),
                 }
@@ -302,6 +310,17 @@ mod tests {
     #[test]
     fn fields_without_one_of_the_nine_are_refused() {
         assert_eq!(items(b"#fields\tsip\tdip\n", 9, false), ["1: #fields names no sif"]);
+        let good = "1 192.0.2.1 192.0.2.2 2 6 1 2 3 40\n";
+        let text = format!(
+            "{good}#fields\tsip\n{good}#fields sif sip dip dif proto sport dport packets octets\n{good}"
+        );
+        let expected = [
+            "flow 40",
+            "2: #fields names no sif",
+            "3: columns unknown since the #fields line that was refused",
+            "flow 40",
+        ];
+        assert_eq!(items(text.as_bytes(), 999, false), expected);
         assert_eq!(items(b"#fieldsets\tsip\tdip\n", 9, false), [""; 0]);
     }
 }

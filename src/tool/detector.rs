@@ -76,6 +76,8 @@ fn window(text: &str) -> Result<u32, String> {
 pub struct Figure<R> {
     /// The columns after `window` and `seconds`.
     pub columns: &'static [&'static str],
+    /// The host that a row is about, for `--side`.
+    pub host: fn(&R) -> IpAddr,
     /// These columns of one row.
     pub cells: fn(&R, Option<Window>, bool) -> Vec<String>,
 }
@@ -104,7 +106,8 @@ pub fn run<D: Detector>(
     let site = Arc::new(Site { inside, memory, explain: args.explain });
     let side = args.side.as_deref().and_then(Side::parse);
 
-    let printer = Printer { args, tool, figure, side, found: false, seen: false };
+    let printer =
+        Printer { args, tool, figure, site: site.clone(), side, found: false, seen: false };
     let windows = Windows::new(args.window, || make(&site));
     let mut run =
         Run { printer, windows, ignore, kept: Vec::new(), read: false, bad: false, failed: false };
@@ -149,7 +152,7 @@ struct Run<'a, D: Detector, F> {
     ignore: Ignore,
     /// A batch without the flows that are ignored.
     kept: Vec<Flow>,
-    /// Anything at all could be read.
+    /// Any flow at all could be read.
     read: bool,
     bad: bool,
     failed: bool,
@@ -183,10 +186,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
                     };
                     self.windows.flows(counted).map_err(refused)?;
                 }
-                Ok(Some(Item::Mark(mark))) => {
-                    self.read = true;
-                    self.windows.mark(&mark).map_err(refused)?;
-                }
+                Ok(Some(Item::Mark(mark))) => self.windows.mark(&mark).map_err(refused)?,
                 Ok(Some(Item::Bad { line, error })) => {
                     self.bad = true;
                     self.windows.bad_line();
@@ -221,6 +221,7 @@ struct Printer<'a, R> {
     args: &'a Options,
     tool: &'static str,
     figure: Option<Figure<R>>,
+    site: Arc<Site>,
     side: Option<Side>,
     found: bool,
     seen: bool,
@@ -256,14 +257,14 @@ impl<R> Printer<'_, R> {
         let marks = marks(&end);
         let findings =
             verdict.findings.into_iter().map(|finding| Finding { marks: marks.clone(), ..finding });
-        let findings: Vec<_> =
-            findings.filter(|finding| self.side.is_none() || finding.side == self.side).collect();
+        let findings: Vec<_> = findings.filter(|finding| self.shows(finding.side)).collect();
         self.found |= !findings.is_empty();
         if let Some(host) = self.args.explain {
             self.seen |= !verdict.seen.is_empty();
             self.explain(host, &verdict.seen, &end, io)?;
         } else if let Some(figure) = &self.figure {
-            for row in &verdict.figure {
+            let rows = verdict.figure.iter();
+            for row in rows.filter(|row| self.shows(self.site.side((figure.host)(row)))) {
                 let cells = (figure.cells)(row, end.window, self.args.mask).join("\t");
                 writeln!(io.out, "{}\t{cells}", start(end.window))?;
             }
@@ -273,6 +274,11 @@ impl<R> Printer<'_, R> {
         end.tool = Some(self.tool.to_owned());
         writer.mark(&Mark::End(end))?;
         Ok(())
+    }
+
+    /// Whether `--side` lets a host of this side through.
+    fn shows(&self, side: Option<Side>) -> bool {
+        self.side.is_none() || side == self.side
     }
 
     fn explain(&self, host: IpAddr, seen: &[Seen], end: &End, io: &mut Io) -> anyhow::Result<()> {

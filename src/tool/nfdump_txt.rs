@@ -306,10 +306,13 @@ impl Run<'_> {
         let Some(open) = self.open.take_if(|open| Some(open.window) != next) else {
             return Ok(());
         };
-        let state = match (open.cut, open.datagrams) {
-            (true, _) => State::Cut,
-            (false, 0) => State::NoData,
-            (false, _) => State::Ok,
+        // Another program's capture may begin or end in the middle of a window: only nfcap's slots
+        // are known to have been listened to.
+        let state = match (open.cut, open.from_anyone, open.datagrams) {
+            (true, _, _) => Some(State::Cut),
+            (false, None, _) => None,
+            (false, Some(_), 0) => Some(State::NoData),
+            (false, Some(_), _) => Some(State::Ok),
         };
         let end = End {
             window: Some(open.window),
@@ -319,7 +322,7 @@ impl Run<'_> {
             sampling: (open.sampling > 0).then_some(open.sampling),
             scaled: Some(false),
             open: open.from_anyone,
-            state: Some(state),
+            state,
             ..End::default()
         };
         if !self.args.stats {

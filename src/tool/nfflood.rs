@@ -38,7 +38,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let rules = Rules { flows: args.limit_flows };
     let figure = args.pairs.then_some(Figure {
         columns: &["victim", "attacker", "flows", "rate"],
-        cells: |row: &Pair, window, mask| {
+        host: |row: &Pair| row.victim,
+        cells: |row, window, mask| {
             let attacker = row.attacker.map(|attacker| Host::Address(attacker).text(mask));
             vec![
                 Host::Address(row.victim).text(mask),

@@ -45,7 +45,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         Rules { max_packets: args.max_packets, hosts: args.limit_hosts, nets: args.limit_nets };
     let figure = args.subnets.then_some(Figure {
         columns: &["scanner", "net", "hosts", "flows"],
-        cells: |row: &Subnet, _, mask| {
+        host: |row: &Subnet| row.scanner,
+        cells: |row, _, mask| {
             vec![
                 Host::Address(row.scanner).text(mask),
                 Host::Prefix(row.net).text(mask),
