@@ -271,11 +271,13 @@ impl<D: Detector> Open<D> {
             end.sampling = end.sampling.max(Some(self.sampling));
         }
         if self.bad > 0 {
+            end.other.retain(|(key, _)| key != "badlines");
             end.other.push(("badlines".to_owned(), self.bad.to_string()));
-        }
-        // Of a window that was mostly unreadable nobody may say that it was quiet.
-        if self.bad > self.flows && end.state.is_some() {
-            end.state = Some(State::Cut);
+            // Of a window that was mostly unreadable nobody may say that it was quiet.
+            let rows = end.flows.unwrap_or(self.flows);
+            if end.state.is_some() && self.bad.saturating_mul(2) > rows {
+                end.state = Some(State::Cut);
+            }
         }
         Closed { end, detector: self.detector }
     }

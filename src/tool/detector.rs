@@ -259,6 +259,8 @@ impl<R> Printer<'_, R> {
             verdict.findings.into_iter().map(|finding| Finding { marks: marks.clone(), ..finding });
         let findings: Vec<_> = findings.filter(|finding| self.shows(finding.side)).collect();
         self.found |= !findings.is_empty();
+        let (window, flows) = (start(end.window), end.flows.unwrap_or(0));
+        io.report.detail(format_args!("{window}: {flows} flows, {} findings", findings.len()));
         if let Some(host) = self.args.explain {
             self.seen |= !verdict.seen.is_empty();
             self.explain(host, &verdict.seen, &end, io)?;

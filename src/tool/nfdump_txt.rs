@@ -10,7 +10,7 @@ use crate::capture::{Datagram, Ending, Error, Event, Reader, Slot, spool};
 use crate::cli::{self, Common, Input, Io, Out, Status};
 use crate::line::{Column, NINE, Writer};
 use crate::time::{End, Mark, State, Timestamp, Window};
-use crate::wire::{Batch, Decoder, Limits};
+use crate::wire::{self, Batch, Decoder, Limits, Reason};
 
 /// Length of the windows where neither an option nor the file says one.
 const DEFAULT_SECONDS: u32 = 600;
@@ -154,6 +154,11 @@ struct Open {
     late: u64,
     datagrams: u64,
     sampling: u32,
+    /// Datagrams of protocols that are decoded.
+    decoded: u64,
+    /// Seconds of it that nfcap's slots cover, and the last of these slots.
+    covered: u32,
+    slot: Option<Window>,
     /// Drops that the collector told, where it told.
     dropped: Option<u64>,
     /// Whether the collector took exports from anyone, where it told.
@@ -169,19 +174,24 @@ impl Run<'_> {
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
             Err(error) => {
+                self.torn(path);
                 io.report.error(format_args!("{name}: {error}"));
                 return Ok(false);
             }
         };
         let mut reader = match Reader::new(input) {
             Ok(reader) => reader,
-            Err(error) => return self.unreadable(&name.to_string(), error, io),
+            Err(error) => {
+                self.torn(path);
+                return self.unreadable(&name.to_string(), error, io);
+            }
         };
+        let (mut good, mut said) = (true, false);
         let mut slot: Option<Slot> = None;
         let mut within = false;
-        let whole = loop {
+        loop {
             match reader.next() {
-                Ok(None) => break true,
+                Ok(None) => break,
                 Ok(Some(Event::Section(of))) => {
                     within = false;
                     slot = of;
@@ -199,12 +209,23 @@ impl Run<'_> {
                         self.decode(&datagram, &name.to_string(), io)?;
                     } else {
                         self.packets.other_ports += 1;
+                        if let Some(open) = &mut self.open {
+                            open.datagrams += 1;
+                        }
                     }
                 }
-                Ok(Some(Event::End(ending))) => self.leave(ending, slot.as_ref(), joins)?,
-                Err(error) => break self.unreadable(&name.to_string(), error, io)?,
+                Ok(Some(Event::End(ending))) => {
+                    good &= ending != Ending::Cut;
+                    self.leave(ending, slot.as_ref(), joins)?;
+                }
+                Err(error) => {
+                    (good, said) = (self.unreadable(&name.to_string(), error, io)?, true);
+                }
             }
-        };
+        }
+        if !good && !said {
+            io.report.error(format_args!("{name}: cut short: nfcap's closing block is missing"));
+        }
         let skipped = reader.skipped();
         if skipped.total() > 0 {
             io.report.complain(
@@ -217,7 +238,16 @@ impl Run<'_> {
             );
             self.packets.skip(&skipped);
         }
-        Ok(whole)
+        io.report.detail(format_args!("{name}: read"));
+        Ok(good)
+    }
+
+    /// A file of nfcap's cannot be read: if its slot is open, that is not whole.
+    fn torn(&mut self, path: &Path) {
+        let slot = slot_of(path).map(Timestamp::secs);
+        if let Some(open) = self.open.as_mut().filter(|open| Some(open.window.start()) == slot) {
+            open.cut = true;
+        }
     }
 
     /// Reports what ends the reading of a file, unless it is our own output that failed.
@@ -246,6 +276,9 @@ impl Run<'_> {
         if let Some(window) = window {
             let open = self.open(window)?;
             open.from_anyone = open.from_anyone.max(Some(slot.open()));
+            if open.slot.replace(slot.window) != Some(slot.window) {
+                open.covered = open.covered.saturating_add(slot.window.seconds());
+            }
         }
         Ok(())
     }
@@ -294,6 +327,9 @@ impl Run<'_> {
             flows: 0,
             late: 0,
             datagrams: 0,
+            decoded: 0,
+            covered: 0,
+            slot: None,
             sampling: 0,
             dropped: None,
             from_anyone: None,
@@ -307,11 +343,13 @@ impl Run<'_> {
             return Ok(());
         };
         // Another program's capture may begin or end in the middle of a window: only nfcap's slots
-        // are known to have been listened to.
+        // are known to have been listened to. What was heard and not understood is not seen.
+        let unseen = open.covered < open.window.seconds() || open.decoded == 0;
         let state = match (open.cut, open.from_anyone, open.datagrams) {
             (true, _, _) => Some(State::Cut),
             (false, None, _) => None,
             (false, Some(_), 0) => Some(State::NoData),
+            (false, Some(_), _) if unseen => Some(State::Cut),
             (false, Some(_), _) => Some(State::Ok),
         };
         let end = End {
@@ -342,7 +380,9 @@ impl Run<'_> {
                 self.decoder.datagram(exporter, arrival, payload, batch);
             }
         }
-        for error in &batch.errors {
+        // Other protocols are told of once, at the end.
+        let foreign = |error: &wire::Error| matches!(error.reason, Reason::Version { .. });
+        for error in batch.errors.iter().filter(|error| !foreign(error)) {
             io.report.complain(
                 "parts of datagrams that cannot be read",
                 format_args!("{name}: {error}"),
@@ -350,6 +390,7 @@ impl Run<'_> {
         }
         if let Some(open) = &mut self.open {
             open.datagrams += u64::from(!datagram.templates);
+            open.decoded += u64::from(!datagram.templates && !batch.errors.iter().any(foreign));
             open.flows += batch.flows.len() as u64;
             open.late += batch.late;
             let sampling = batch.flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);

@@ -110,7 +110,8 @@ fn figure(text: &str) -> Result<Figure, String> {
 
 fn moment(text: &str) -> Result<u64, String> {
     let time = Timestamp::parse(text.as_bytes()).filter(|_| text.contains('T'));
-    let time = time.ok_or_else(|| "not a moment such as 2001-07-01T00:20:00Z".to_owned())?;
+    let whole = time.filter(|time| time.nanos() % 1_000_000_000 == 0);
+    let time = whole.ok_or_else(|| "not a second such as 2001-07-01T00:20:00Z".to_owned())?;
     Ok(time.secs())
 }
 
@@ -130,7 +131,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let plan = Plan { kind, seed, flows, length, start };
     let mut player = Player::new(plan).map_err(|error| Usage(error.to_string()))?;
     let mut truth = match &args.truth {
-        Some(path) => Some(Truth::create(path)?),
+        Some(path)
+            if path == Path::new("-") && args.write.as_deref().is_none_or(|to| to == path) =>
+        {
+            return Err(Usage("stdout cannot take both the flows and the truth".to_owned()).into());
+        }
+        Some(path) => Some(Truth::create(path, io)?),
         None => None,
     };
     let mut sink = Sink::open(&args, io)?;
@@ -141,6 +147,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             sink.flows(&batch)?;
         }
         sink.end(window)?;
+        io.report.detail(format_args!("{}: played", window.start_text()));
         if let Some(truth) = &mut truth {
             truth.window(window, &player)?;
         }
@@ -295,6 +302,11 @@ impl<W: Write> Section for Capture<W> {
 
 impl Captured {
     fn window(&mut self, window: Window) -> anyhow::Result<()> {
+        // NetFlow and IPFIX headers have 32 bits for the time: RFC 7011 section 3.1.
+        if window.end() > u64::from(u32::MAX) {
+            let message = format!("{} is past what exports can say", window.start_text());
+            return Err(Usage(message).into());
+        }
         let start = Timestamp::from_secs(window.start());
         let boot = Timestamp::from_secs(window.start().saturating_sub(UPTIME));
         let exporter = self.exporter.get_or_insert_with(|| Exporter::new(self.version, 0, boot));
@@ -382,15 +394,18 @@ fn flush(
 
 /// The file of what is to be found: finding lines with the column `expect` after the others.
 struct Truth {
-    file: BufWriter<File>,
+    file: Box<dyn Write>,
     name: String,
 }
 
 impl Truth {
-    fn create(path: &Path) -> anyhow::Result<Truth> {
+    fn create(path: &Path, io: &Io) -> anyhow::Result<Truth> {
         let name = path.display().to_string();
-        let file = File::create(path).with_context(|| name.clone())?;
-        let mut truth = Truth { file: BufWriter::new(file), name };
+        let file: Box<dyn Write> = match path == Path::new("-") {
+            true => Box::new(io.out.clone()),
+            false => Box::new(BufWriter::new(File::create(path).with_context(|| name.clone())?)),
+        };
+        let mut truth = Truth { file, name };
         let columns = [finding::COLUMNS.as_slice(), &["expect"]].concat().join("\t");
         truth.line(&format!("#fields\t{columns}"))?;
         Ok(truth)
