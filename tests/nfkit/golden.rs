@@ -1,0 +1,394 @@
+//! Captures octet by octet, and the flow lines that they hold: `tests/data`.
+//!
+//! The captures are made here rather than recorded, so that every octet has a reason. What the files
+//! hold must be what is made, and what nfdump-txt prints of them must be the lines beside them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use nfkit::capture::{Closing, Slot, Writer};
+use nfkit::flow::{Flow, ICMP, ICMPV6, TCP, UDP};
+use nfkit::time::{Timestamp, Window};
+use nfkit::wire::{Exporter, Version};
+
+use crate::harness::{package, tool};
+
+/// 2001-07-01T00:20:00Z, the start of every capture here.
+pub const START: u64 = 993_946_800;
+
+const ROUTER: &str = "192.0.2.1:50000";
+const COLLECTOR: &str = "192.0.2.9:2055";
+
+/// Octets in network order, one piece after the other.
+#[derive(Clone, Default)]
+pub struct Octets(pub Vec<u8>);
+
+impl Octets {
+    pub fn u8(mut self, n: u8) -> Octets {
+        self.0.push(n);
+        self
+    }
+
+    pub fn u16(mut self, n: u16) -> Octets {
+        self.0.extend(n.to_be_bytes());
+        self
+    }
+
+    pub fn u32(mut self, n: u32) -> Octets {
+        self.0.extend(n.to_be_bytes());
+        self
+    }
+
+    pub fn u64(mut self, n: u64) -> Octets {
+        self.0.extend(n.to_be_bytes());
+        self
+    }
+
+    pub fn all(mut self, octets: impl AsRef<[u8]>) -> Octets {
+        self.0.extend(octets.as_ref());
+        self
+    }
+
+    /// A set of v9 or IPFIX: id, length, content padded to four octets.
+    pub fn set(self, id: u16, content: Octets) -> Octets {
+        let mut content = content.0;
+        content.resize(content.len().next_multiple_of(4), 0);
+        self.u16(id).u16(content.len() as u16 + 4).all(content)
+    }
+}
+
+pub fn octets() -> Octets {
+    Octets::default()
+}
+
+/// A v5 datagram of one record an entry: source, destination, protocol, ports.
+fn v5(sampling: u16, records: &[(&str, &str, u8, u16, u16)]) -> Vec<u8> {
+    let mut out = octets().u16(5).u16(records.len() as u16);
+    // Started an hour before START; exported 60.5 s after it.
+    out = out.u32(3_660_500).u32(START as u32 + 60).u32(500_000_000);
+    out = out.u32(7).u8(1).u8(2).u16(sampling);
+    for (n, (source, target, proto, sport, dport)) in records.iter().enumerate() {
+        let address = |text: &str| text.parse::<Ipv4Addr>().unwrap().octets();
+        out = out.all(address(source)).all(address(target)).u32(0).u16(1).u16(2);
+        out = out.u32(3 + n as u32).u32(144 + n as u32).u32(3_600_000).u32(3_601_250);
+        out = out.u16(*sport).u16(*dport).u8(0).u8(0x1b).u8(*proto).u8(0);
+        out = out.u16(0).u16(0).u8(24).u8(16).u16(0);
+    }
+    out.0
+}
+
+/// An IPv4 or IPv6 packet with UDP around a payload. The checksum of UDP is left out.
+pub fn packet(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
+    let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
+    let len = payload.len() as u16 + 8;
+    let udp = octets().u16(from.port()).u16(to.port()).u16(len).u16(0).all(payload).0;
+    let (IpAddr::V4(source), IpAddr::V4(target)) = (from.ip(), to.ip()) else { panic!("IPv4") };
+    let head = |sum: u16| {
+        let head = octets().u8(0x45).u8(0).u16(len + 20).u16(0).u16(0x4000).u8(64).u8(UDP);
+        head.u16(sum).all(source.octets()).all(target.octets()).0
+    };
+    let words = head(0);
+    let sum: u32 =
+        words.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let sum = (sum & 0xffff) + (sum >> 16);
+    [head(!((sum & 0xffff) as u16 + (sum >> 16) as u16)), udp].concat()
+}
+
+/// A frame of Ethernet in which an IPv4 packet lies, in one VLAN or none.
+fn ethernet(vlan: Option<u16>, packet: Vec<u8>) -> Vec<u8> {
+    let head = octets().all([2, 0, 0, 0, 0, 9]).all([2, 0, 0, 0, 0, 1]);
+    let head = match vlan {
+        Some(vlan) => head.u16(0x8100).u16(vlan),
+        None => head,
+    };
+    // The checksum of the frame, which some devices capture as well, belongs to nobody.
+    head.u16(0x0800).all(packet).all([0xee; 4]).0
+}
+
+/// A frame of Linux' "any" interface, LINKTYPE_LINUX_SLL.
+fn cooked(packet: Vec<u8>) -> Vec<u8> {
+    octets().u16(0).u16(1).u16(6).all([2, 0, 0, 0, 0, 1, 0, 0]).u16(0x0800).all(packet).0
+}
+
+/// A pcap file. Times are nanoseconds after [`START`]; `nano`: the file keeps all nine digits.
+pub fn pcap(nano: bool, link: u32, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let magic: u32 = if nano { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
+    // Little-endian, as most machines write it.
+    let mut file = Vec::new();
+    file.extend(magic.to_le_bytes());
+    file.extend(2u16.to_le_bytes());
+    file.extend(4u16.to_le_bytes());
+    for word in [0, 0, 65_535, link] {
+        file.extend(u32::to_le_bytes(word));
+    }
+    for (after, packet) in packets {
+        let (secs, nanos) = (START + after / 1_000_000_000, after % 1_000_000_000);
+        let fraction = if nano { nanos } else { nanos / 1000 };
+        for word in [secs as u32, fraction as u32, packet.len() as u32, packet.len() as u32] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(packet);
+    }
+    file
+}
+
+/// A pcapng file as tcpdump or dumpcap would write it: little-endian, one interface with
+/// microseconds, which is what no `if_tsresol` means.
+fn pcapng(link: u16, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let block = |kind: u32, body: Vec<u8>| {
+        let len = (12 + body.len().next_multiple_of(4)) as u32;
+        let mut block = [kind.to_le_bytes(), len.to_le_bytes()].concat();
+        block.extend(&body);
+        block.resize(len as usize - 4, 0);
+        block.extend(len.to_le_bytes());
+        block
+    };
+    let mut section = 0x1a2b_3c4d_u32.to_le_bytes().to_vec();
+    section.extend([1, 0, 0, 0]);
+    section.extend([0xff; 8]);
+    let mut file = block(0x0a0d_0d0a, section);
+    let interface = [link.to_le_bytes(), [0, 0], [0, 0], [4, 0]].concat();
+    file.extend(block(1, interface));
+    for (after, packet) in packets {
+        let micros = START * 1_000_000 + after / 1000;
+        let len = packet.len() as u32;
+        let words = [0, (micros >> 32) as u32, micros as u32, len, len];
+        let mut body: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        body.extend(packet);
+        file.extend(block(6, body));
+    }
+    file
+}
+
+fn at(nanos: u64) -> Timestamp {
+    Timestamp::from_nanos(START * 1_000_000_000 + nanos)
+}
+
+/// What an [`nfcap`] section is filled with: arrival in nanoseconds after START, exporter, whether
+/// it restates templates, payload.
+pub type Packet = (u64, &'static str, bool, Vec<u8>);
+
+/// One section of nfcap's, of the n-th slot from [`START`].
+pub fn section(n: u64, allow: &[&str], packets: &[Packet], dropped: u64) -> Vec<u8> {
+    let window = Window::new(START + 600 * n, 600).unwrap();
+    let allow = (!allow.is_empty()).then(|| allow.iter().map(|net| net.parse().unwrap()).collect());
+    let mut writer = Writer::new(Vec::new());
+    writer.section(&Slot { window, allow }).unwrap();
+    let mut received = 0;
+    for (after, from, templates, payload) in packets {
+        let from: SocketAddr = from.parse().unwrap();
+        let to = if from.is_ipv4() { COLLECTOR } else { "[2001:db8::9]:2055" };
+        let to = to.parse().unwrap();
+        match templates {
+            true => writer.templates(at(*after), from, to, payload).unwrap(),
+            false => {
+                received += 1;
+                writer.datagram(at(*after), from, to, payload).unwrap();
+            }
+        }
+    }
+    let (start, end) = (window.start(), window.end());
+    let closing = Closing {
+        received,
+        dropped_kernel: dropped,
+        dropped_queue: 0,
+        start: Timestamp::from_secs(start),
+        end: Timestamp::from_secs(end),
+    };
+    writer.end(&closing).unwrap();
+    writer.into_inner()
+}
+
+/// Two plain flows and an answered ping, as one family sees them.
+pub fn flows(six: bool) -> Vec<Flow> {
+    let [a, b]: [IpAddr; 2] = match six {
+        true => ["2001:db8:7::25", "2001:db8:1::1"].map(|a| a.parse().unwrap()),
+        false => ["140.119.44.91", "198.51.100.7"].map(|a| a.parse().unwrap()),
+    };
+    let (ping, pong, proto) = if six { (128, 129, ICMPV6) } else { (8, 0, ICMP) };
+    let web = Flow {
+        sip: a,
+        dip: b,
+        sif: 2,
+        dif: 1,
+        proto: TCP,
+        sport: 1025,
+        dport: 80,
+        packets: 7,
+        octets: 4327,
+        start: Some(at(1_000_000)),
+        end: Some(at(2_250_000_000)),
+        flags: Some(0x1b),
+        ..Flow::default()
+    };
+    let ask = Flow { proto, sport: 0, dport: ping * 256, packets: 4, flags: Some(0), ..web };
+    let answer = Flow { sip: b, dip: a, sif: 1, dif: 2, dport: pong * 256, ..ask };
+    let query = Flow { proto: UDP, sport: 53, dport: 53, packets: 1, octets: 69, ..ask };
+    vec![web, ask, answer, query]
+}
+
+/// The datagrams that an exporter makes of flows.
+pub fn export(version: Version, flows: &[Flow]) -> Vec<Vec<u8>> {
+    let mut sent = Vec::new();
+    let mut exporter = Exporter::new(version, 7, Timestamp::from_secs(START - 3600));
+    let mut send = |payload: &[u8]| sent.push(payload.to_vec());
+    for flow in flows {
+        exporter.push(flow, at(3_000_000_000), &mut send).unwrap();
+    }
+    exporter.flush(at(3_000_000_000), &mut send);
+    sent
+}
+
+/// A v9 datagram of one set.
+fn v9(sequence: u32, set: Octets) -> Vec<u8> {
+    let head = octets().u16(9).u16(1).u32(3_660_000).u32(START as u32 + 60).u32(sequence).u32(7);
+    head.all(set.0).0
+}
+
+/// The template 300 of [`v9_data`]: addresses, ports, protocol, counts and interfaces.
+pub fn v9_template() -> Vec<u8> {
+    let fields = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (2, 4), (1, 4), (10, 2), (14, 2)];
+    let template = octets().u16(300).u16(fields.len() as u16);
+    let template = fields.into_iter().fold(template, |out, (kind, len)| out.u16(kind).u16(len));
+    v9(2, octets().set(0, template))
+}
+
+/// Two records of template 300.
+pub fn v9_data(sequence: u32) -> Vec<u8> {
+    let record = |out: Octets, host: u8, dport: u16| {
+        let out = out.all([140, 119, 44, host]).all([198, 51, 100, 7]).u16(1025).u16(dport);
+        out.u8(TCP).u32(3).u32(144).u16(2).u16(1)
+    };
+    let records = record(record(octets(), 91, 80), 92, 443);
+    v9(sequence, octets().set(300, records))
+}
+
+fn ipfix(sets: Octets) -> Vec<u8> {
+    let len = sets.0.len() as u16 + 16;
+    octets().u16(10).u16(len).u32(START as u32 + 60).u32(0).u32(7).all(sets.0).0
+}
+
+/// An options template that says the sampling, its record, a template with reduced sizes, one
+/// enterprise field and one of variable length, and a record of it.
+fn ipfix_options() -> Vec<u8> {
+    // Scope: observationDomainId. samplingPacketInterval 1, samplingPacketSpace 99: 1 in 100.
+    let options = octets().u16(257).u16(3).u16(1).u16(149).u16(4).u16(305).u16(4).u16(306).u16(4);
+    let sampling = octets().u32(7).u32(1).u32(99);
+    let template = octets().u16(256).u16(12);
+    let template = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1)]
+        .into_iter()
+        .fold(template, |out, (kind, len)| out.u16(kind).u16(len));
+    // applicationName of variable length; a field of enterprise 29999.
+    let template = template.u16(96).u16(0xffff).u16(0x8001).u16(2).u32(29_999);
+    // packetDeltaCount in 2 octets, octetDeltaCount in 3; flowStart and flowEnd in milliseconds.
+    let template = template.u16(2).u16(2).u16(1).u16(3).u16(152).u16(8).u16(153).u16(8);
+    let template = template.u16(6).u16(2);
+    let record = octets().all([140, 119, 44, 91]).all([198, 51, 100, 7]).u16(1025).u16(80).u8(TCP);
+    let record = record.u8(4).all("http").u16(0xa5a5).u16(513).all([1, 0, 2]);
+    let record = record.u64(START * 1000 + 1).u64(START * 1000 + 2250).u16(0x1b);
+    ipfix(octets().set(3, options).set(257, sampling).set(2, template).set(256, record))
+}
+
+/// Every capture by its name in `tests/data`.
+pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
+    const MINUTE: u64 = 60_000_000_000;
+    let one = |payload: Vec<u8>| packet(ROUTER, COLLECTOR, &payload);
+    let web = ("140.119.44.91", "198.51.100.7", TCP, 1025, 80);
+    // ICMP echo request: v5 puts type and code into the destination port.
+    let ping = ("140.119.44.91", "198.51.100.7", ICMP, 0, 8 * 256);
+    let plain = v5(0, &[web, ping]);
+    let all = |version| {
+        let all = export(version, &flows(false)).into_iter();
+        all.map(|payload| (3_000_000_000, ROUTER, false, payload)).collect::<Vec<_>>()
+    };
+    let late = vec![
+        (1_000_000, ROUTER, false, v9_data(0)),
+        (2_000_000, ROUTER, false, v9_data(1)),
+        (3_000_000, ROUTER, false, v9_template()),
+        (4_000_000, ROUTER, false, v9_data(3)),
+    ];
+    let six = [Version::V9, Version::Ipfix].into_iter().flat_map(|version| {
+        let all = export(version, &flows(true)).into_iter();
+        all.map(|payload| (4_000_000_000, "[2001:db8::1]:50000", false, payload))
+    });
+    vec![
+        (
+            "v5-micro-ethernet.pcap",
+            pcap(false, 1, &[(MINUTE + 123_456_789, ethernet(None, one(plain.clone())))]),
+        ),
+        (
+            "v5-nano-vlan.pcap",
+            pcap(true, 1, &[(MINUTE + 123_456_789, ethernet(Some(42), one(plain.clone())))]),
+        ),
+        ("v5-cooked.pcap", pcap(false, 113, &[(MINUTE, cooked(one(plain.clone())))])),
+        ("v5-raw.pcap", pcap(true, 101, &[(MINUTE, one(plain.clone()))])),
+        (
+            "v5-sampled.pcapng",
+            pcapng(1, &[(MINUTE, ethernet(None, one(v5(0x4000 | 100, &[web]))))]),
+        ),
+        // Half an hour of silence between the packets.
+        (
+            "gap.pcapng",
+            pcapng(
+                1,
+                &[
+                    (MINUTE, ethernet(None, one(plain.clone()))),
+                    (31 * MINUTE, ethernet(None, one(plain))),
+                ],
+            ),
+        ),
+        ("v5.pcapng", section(0, &["192.0.2.0/24"], &all(Version::V5), 0)),
+        ("v9.pcapng", section(0, &["192.0.2.0/24"], &all(Version::V9), 3)),
+        ("ipfix.pcapng", section(0, &[], &all(Version::Ipfix), 0)),
+        ("v9-late.pcapng", section(0, &[], &late, 0)),
+        (
+            "ipfix-options.pcapng",
+            section(0, &[], &[(1_000_000, ROUTER, false, ipfix_options())], 0),
+        ),
+        ("ipv6.pcapng", section(0, &[], &six.collect::<Vec<_>>(), 0)),
+    ]
+}
+
+/// Compares a file with what it should hold, or writes it if that was asked for.
+fn golden(name: &str, expected: &[u8]) {
+    let path = package("tests/data").join(name);
+    if std::env::var_os("NFKIT_BLESS").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(package("tests/data")).unwrap();
+        std::fs::write(&path, expected).unwrap();
+        return;
+    }
+    let found = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(
+        found == expected,
+        "{} is not what is made now; if that is right, NFKIT_BLESS=1 rewrites it.\n\
+         --- in the file\n{}\n--- made now\n{}",
+        path.display(),
+        String::from_utf8_lossy(&found),
+        String::from_utf8_lossy(expected)
+    );
+}
+
+#[test]
+fn captures_hold_the_lines_beside_them() {
+    for (name, capture) in captures() {
+        golden(name, &capture);
+        let ran = tool("nfdump-txt").args(["--fields", "+start,end,flags,exporter,sampling"]);
+        let ran = ran.arg(package("tests/data").join(name)).run().ok();
+        let (stem, _) = name.split_once('.').unwrap();
+        golden(&format!("{stem}.flows"), &ran.out);
+    }
+}
+
+/// What is in `tests/data` and made by nobody would never be compared.
+#[test]
+fn every_golden_file_is_made_here() {
+    let made: Vec<_> = captures().into_iter().map(|(name, _)| name).collect();
+    for entry in std::fs::read_dir(package("tests/data")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let stem = name.strip_suffix(".flows");
+        let known = made.iter().any(|made| match stem {
+            Some(stem) => made.split_once('.').unwrap().0 == stem,
+            None => *made == name,
+        });
+        assert!(known, "{name} is made by no test");
+    }
+}

@@ -1,0 +1,20 @@
+//! The commands as their users meet them: run as processes, judged by what they print and how they
+//! end. One module a tool, one for the manners that all share, one for whole paths, one against
+//! other programs and one for the man pages; `harness` runs the commands.
+//!
+//! Golden files lie in `tests/data`: a capture beside the flow lines that it holds. Both are made
+//! and compared by `golden`, and rewritten only with `NFKIT_BLESS=1`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod golden;
+mod harness;
+mod man;
+mod manners;
+mod metamorphic;
+mod nfdump_txt;
+mod nfflood;
+mod nfgen;
+mod nfport;
+mod nfscan;
+mod peers;
+mod pipeline;
