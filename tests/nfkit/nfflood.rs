@@ -1,1 +1,116 @@
-//! To come.
+//! nfflood: figure 4, the rule at its limits, and whom it flags besides.
+
+use std::collections::BTreeMap;
+
+use crate::detector::{FIELDS, W1, found, row, window};
+use crate::harness::{INSIDE, campus, flood, tool};
+
+const VICTIM: &str = "140.119.100.13";
+const ATTACKER: &str = "140.119.53.7";
+
+#[test]
+fn both_ends_of_figure_4_are_told() {
+    let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&flood().text).run().ok();
+    let expected = [format!("flood source {ATTACKER}"), format!("flood target {VICTIM}")];
+    assert_eq!(found(&ran), expected, "{ran}");
+    for (row, peer) in ran.table().iter().zip([VICTIM, ATTACKER]) {
+        let cells = ["class", "side", "flows", "rate", "peers", "why"].map(|c| row[c].as_str());
+        assert_eq!(cells, ["dos", "inside", "2000", "3.33", "1", "flows=2000>1000"], "{ran}");
+        assert_eq!(row["peer"], format!("{peer}=2000"), "{ran}");
+    }
+}
+
+#[test]
+fn pairs_are_the_labels_of_figure_4() {
+    let ran = tool("nfflood").arg("--pairs").stdin(&flood().text).run().ok();
+    assert!(
+        ran.text().starts_with("#fields\twindow\tseconds\tvictim\tattacker\tflows\trate\n"),
+        "{ran}"
+    );
+    assert_eq!(
+        ran.rows(),
+        [format!("2001-08-04T14:00:00Z\t600\t{VICTIM}\t{ATTACKER}\t2000\t3.33")],
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_pair_without_a_heavy_attacker_names_none() {
+    let rows: String = (0..1100)
+        .map(|n| row(&format!("192.0.{}.{}", n / 250, n % 250), "198.51.100.1", 80))
+        .collect();
+    let ran = tool("nfflood").arg("--pairs").stdin(window(W1, &rows)).run().ok();
+    assert_eq!(ran.rows(), [format!("{W1}\t198.51.100.1\t-\t1100\t1.83")], "{ran}");
+    let ran = tool("nfflood").stdin(window(W1, &rows)).run().ok();
+    assert_eq!(ran.table()[0]["class"], "ddos", "{ran}");
+    assert_eq!(ran.table()[0]["peers"], "1100", "{ran}");
+    // Twenty are named, all are counted.
+    let peer = &ran.table()[0]["peer"];
+    assert_eq!(peer.split(',').count(), 21, "{ran}");
+    assert!(peer.ends_with(",+1080"), "{ran}");
+}
+
+#[test]
+fn the_limit_is_what_must_be_passed() {
+    let flood = |count| FIELDS.to_owned() + &window(W1, &row(ATTACKER, VICTIM, 80).repeat(count));
+    let finds = |input: &str, args: &[&str]| {
+        let ran = tool("nfflood").args(["--inside", INSIDE]).args(args).stdin(input).run().ok();
+        ran.rows().len()
+    };
+    assert_eq!(finds(&flood(1000), &[]), 0);
+    assert_eq!(finds(&flood(1001), &[]), 2);
+    assert_eq!(finds(&flood(1001), &["--limit-flows", "1001"]), 0);
+    assert_eq!(finds(&flood(10), &["--limit-flows", "9"]), 2);
+    tool("nfflood").args(["--limit-flows", "-1"]).run().status(2).mute();
+}
+
+/// An inside source gets a line of its own if it alone passes the limit and sends a tenth.
+#[test]
+fn who_sends_a_tenth_and_passes_the_limit_is_told() {
+    let flood = |ours: usize, others: usize| {
+        let rows =
+            row(ATTACKER, VICTIM, 80).repeat(ours) + &row("203.0.113.9", VICTIM, 80).repeat(others);
+        let input = FIELDS.to_owned() + &window(W1, &rows);
+        let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(input).run().ok();
+        found(&ran).iter().any(|row| *row == format!("flood source {ATTACKER}"))
+    };
+    assert!(flood(1001, 9009));
+    assert!(!flood(1001, 9010), "less than a tenth");
+    assert!(!flood(1000, 500), "not above the limit itself");
+}
+
+/// The rule is the paper's: busy servers receive more than 1000 flows as well, and nothing else
+/// innocent does. The servers of this seed, by what they serve.
+#[test]
+fn the_innocent_that_are_flagged_are_the_busiest_servers() {
+    let busy = [
+        ("140.119.48.244", "resolver"),
+        ("140.119.109.90", "resolver"),
+        ("140.119.238.236", "resolver"),
+        ("140.119.194.188", "resolver"),
+        ("140.119.237.174", "web"),
+    ];
+    let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&campus().text).run().ok();
+    let rows = ran.table();
+    let mut hosts: Vec<_> = rows.iter().map(|row| row["host"].as_str()).collect();
+    hosts.sort_unstable();
+    let mut expected = busy.map(|(host, _)| host);
+    expected.sort_unstable();
+    assert_eq!(hosts, expected, "{ran}");
+    assert!(rows.iter().all(|row| row["role"] == "target" && row["side"] == "inside"), "{ran}");
+    // What most of their flows ask for is what they serve.
+    for (host, service) in busy {
+        let mut ports: BTreeMap<&str, usize> = BTreeMap::new();
+        for line in campus().text.lines().filter(|line| !line.starts_with('#')) {
+            let cells: Vec<_> = line.split('\t').collect();
+            if cells[2] == host {
+                // A resolver hears questions at port 53, and the answers to its own from there.
+                let port = if cells[5] == "53" { "53" } else { cells[6] };
+                *ports.entry(port).or_default() += 1;
+            }
+        }
+        let most = ports.iter().max_by_key(|(_, count)| **count).unwrap();
+        let port = if service == "resolver" { "53" } else { "80" };
+        assert_eq!(*most.0, port, "{host} {ports:?}");
+    }
+}

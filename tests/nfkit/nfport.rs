@@ -1,1 +1,70 @@
-//! To come.
+//! nfport: figure 5, and the rule at its limits.
+
+use crate::detector::{FIELDS, W1, found, row, window};
+use crate::harness::{INSIDE, paper, tool};
+
+const WORM: &str = "140.119.44.91";
+
+#[test]
+fn the_worm_of_figure_5_is_found() {
+    let ran = tool("nfport").args(["--inside", INSIDE]).stdin(&paper().text).run().ok();
+    assert_eq!(found(&ran), [format!("port source {WORM}")], "{ran}");
+    let row = &ran.table()[0];
+    let cells = ["window", "class", "side", "proto", "port", "flows", "rate", "why"];
+    let expected = [
+        "2001-08-17T17:20:00Z",
+        "spread",
+        "inside",
+        "6",
+        "80",
+        "200000",
+        "333.33",
+        "flows=200000>=10000",
+    ];
+    assert_eq!(cells.map(|c| row[c].as_str()), expected, "{ran}");
+    assert_eq!(row["peer"].split(',').count(), 21, "{ran}");
+}
+
+fn attack(flows: usize, targets: usize, proto: u8) -> String {
+    let rows = (0..flows).map(|n| {
+        let target = format!("10.{}.{}.9", n % targets / 250, n % targets % 250);
+        row(WORM, &target, 445).replace("\t6\t", &format!("\t{proto}\t"))
+    });
+    FIELDS.to_owned() + &window(W1, &rows.collect::<String>())
+}
+
+#[test]
+fn the_limit_is_enough() {
+    let finds =
+        |input: &str, args: &[&str]| tool("nfport").args(args).stdin(input).run().ok().rows().len();
+    assert_eq!(finds(&attack(10_000, 500, 6), &[]), 1);
+    assert_eq!(finds(&attack(9_999, 500, 6), &[]), 0);
+    assert_eq!(finds(&attack(9_999, 500, 17), &["--limit-flows", "9999"]), 1);
+    assert_eq!(finds(&attack(9_998, 500, 6), &["--limit-flows", "9999"]), 0);
+    // In an hour, six times as many.
+    assert_eq!(finds(&attack(10_000, 500, 6), &["--window", "1h"]), 0);
+}
+
+#[test]
+fn protocols_without_ports_attack_none() {
+    let ran = tool("nfport").stdin(attack(10_000, 500, 1)).run().ok();
+    assert!(ran.rows().is_empty(), "{ran}");
+}
+
+#[test]
+fn few_targets_are_hammered_and_many_spread_over() {
+    let class = |targets| {
+        let ran =
+            tool("nfport").args(["--limit-flows", "100"]).stdin(attack(100, targets, 6)).run().ok();
+        ran.table()[0]["class"].clone()
+    };
+    assert_eq!(class(9), "hammer");
+    assert_eq!(class(10), "spread");
+}
+
+#[test]
+fn flows_to_many_ports_do_not_add_up() {
+    let rows: String = (0..10_000).map(|n| row(WORM, "192.0.2.1", 80 + (n % 2) as u16)).collect();
+    let ran = tool("nfport").stdin(window(W1, &rows)).run().ok();
+    assert!(ran.rows().is_empty(), "{ran}");
+}

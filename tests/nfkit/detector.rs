@@ -1,0 +1,575 @@
+//! What the three detectors do alike: options, windows, forms of input and output.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::harness::{DETECTORS, INSIDE, Ran, Run, Scene, gzip, paper, table, tool, zstd};
+
+pub const FIELDS: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\n";
+
+/// The first of two windows that follow each other, and the second.
+pub const W1: &str = "2001-07-01T00:20:00Z\t600";
+pub const W2: &str = "2001-07-01T00:30:00Z\t600";
+
+/// One flow line of a TCP connection request.
+pub fn row(sip: &str, dip: &str, dport: u16) -> String {
+    format!("1\t{sip}\t{dip}\t2\t6\t1025\t{dport}\t1\t40\n")
+}
+
+/// Rows in a marked window that the collector saw whole.
+pub fn window(mark: &str, rows: &str) -> String {
+    let flows = rows.lines().count();
+    format!("#window\t{mark}\n{rows}#end\t{mark}\tflows={flows}\tlate=0\tscaled=0\tstate=ok\n")
+}
+
+/// Every detector's attack at once: a scan of two networks, a flood from inside and a port attack,
+/// as rows of one window.
+pub fn attacks() -> String {
+    let mut rows = String::new();
+    for net in [16, 17] {
+        for host in 1..=200 {
+            rows += &row("203.0.113.45", &format!("140.119.{net}.{host}"), 21);
+        }
+    }
+    for _ in 0..1001 {
+        rows += &row("140.119.53.7", "198.51.100.13", 80);
+    }
+    for n in 0..10_000 {
+        rows += &row("140.119.44.91", &format!("10.{}.{}.9", n / 250, n % 250), 445);
+    }
+    rows
+}
+
+/// The same in a window with its names and marks.
+fn input() -> String {
+    FIELDS.to_owned() + &window(W1, &attacks())
+}
+
+fn run(name: &str, input: &str, args: &[&str]) -> Run {
+    tool(name).args(args).stdin(input)
+}
+
+/// The findings as kind, role and host.
+pub fn found(ran: &Ran) -> Vec<String> {
+    let name =
+        |row: &BTreeMap<String, String>| format!("{} {} {}", row["kind"], row["role"], row["host"]);
+    ran.table().iter().map(name).collect()
+}
+
+/// What each detector finds in [`attacks`] with our networks known.
+fn all(name: &str) -> &'static [&'static str] {
+    match name {
+        "nfscan" => &["scan source 203.0.113.45"],
+        "nfflood" => &["flood source 140.119.53.7", "flood target 198.51.100.13"],
+        _ => &["port source 140.119.44.91"],
+    }
+}
+
+#[test]
+fn each_finds_its_own_attack_and_no_other() {
+    for name in DETECTORS {
+        let ran = run(name, &input(), &["--inside", INSIDE]).run().ok();
+        assert_eq!(found(&ran), all(name), "{ran}");
+        let row = &ran.table()[0];
+        assert_eq!(
+            (row["window"].as_str(), row["seconds"].as_str()),
+            ("2001-07-01T00:20:00Z", "600")
+        );
+        let end = format!("#end\t{W1}\tflows=11401\tlate=0\tscaled=0\tstate=ok\ttool={name}");
+        assert_eq!(ran.marks("#end"), [end], "{ran}");
+        assert_eq!(ran.marks("#window"), [format!("#window\t{W1}")], "{ran}");
+    }
+}
+
+#[test]
+fn paper_is_what_is_judged_by_anyway() {
+    for name in DETECTORS {
+        let plain = run(name, &input(), &["--inside", INSIDE]).run().ok();
+        run(name, &input(), &["--paper", "--inside", INSIDE]).run().ok().prints(plain.text());
+    }
+}
+
+#[test]
+fn without_inside_no_host_has_a_side() {
+    for name in DETECTORS {
+        let ran = run(name, &input(), &[]).run().ok();
+        assert!(ran.table().iter().all(|row| row["side"] == "-"), "{ran}");
+        // Who floods is told of inside hosts only.
+        assert_eq!(ran.rows().len(), 1, "{ran}");
+    }
+}
+
+#[test]
+fn inside_comes_from_the_environment_or_a_file() {
+    let scene = Scene::new();
+    let nets = scene.write("nets", "# ours\n2001:db8::/32, 140.119.0.0/16\n");
+    let at = format!("@{}", nets.display());
+    for name in DETECTORS {
+        let given = run(name, &input(), &["--inside", INSIDE]).run().ok();
+        let env = run(name, &input(), &[]).env("NFKIT_INSIDE", INSIDE).run().ok();
+        assert_eq!(env.text(), given.text());
+        let file = run(name, &input(), &["--inside", &at]).run().ok();
+        assert_eq!(file.text(), given.text());
+        let other = run(name, &input(), &["--inside", "192.0.2.0/24"]).env("NFKIT_INSIDE", INSIDE);
+        let other = other.run().ok();
+        assert!(other.table().iter().all(|row| row["side"] == "outside"), "an option wins{other}");
+    }
+}
+
+#[test]
+fn wrong_networks_are_told() {
+    for name in DETECTORS {
+        run(name, "", &["--inside", "10.1.0.0/8"]).run().status(2).mute().says("10.0.0.0/8");
+        run(name, "", &["--inside", "office"]).run().status(2).mute();
+        run(name, "", &["--inside", "@/nowhere"]).run().status(1).says_lines(1).says("/nowhere");
+    }
+}
+
+#[test]
+fn one_side_is_shown_alone() {
+    for name in DETECTORS {
+        for side in ["inside", "outside"] {
+            let ran = run(name, &input(), &["--inside", INSIDE, "--side", side]).run().ok();
+            let inside = |row: &&&str| row.contains(" 140.119.") == (side == "inside");
+            let expected: Vec<_> = all(name).iter().filter(inside).copied().collect();
+            assert_eq!(found(&ran), expected, "{ran}");
+            assert!(ran.table().iter().all(|row| row["side"] == side), "{ran}");
+        }
+        run(name, "", &["--side", "inside"]).run().status(2).mute().says("--inside");
+        run(name, "", &["--inside", INSIDE, "--side", "left"]).run().status(2).mute();
+    }
+}
+
+#[test]
+fn ignored_flows_are_not_counted() {
+    let scene = Scene::new();
+    let cases = [
+        ("nfscan", "203.0.113.45 *\n"),
+        ("nfscan", "* 140.119.16.0/24 tcp/21 # ours\n"),
+        ("nfflood", "140.119.53.7 198.51.100.13\n"),
+        ("nfflood", "140.119.53.7 198.51.100.13 tcp/80\n"),
+        ("nfport", "\n# a comment\n140.119.44.91 10.0.0.0/8 6/445\n"),
+    ];
+    for (name, rules) in cases {
+        let file = scene.write("ignore", rules);
+        let args = ["--inside", INSIDE, "--ignore", file.to_str().unwrap()];
+        let ran = run(name, &input(), &args).run().ok();
+        assert!(ran.rows().is_empty(), "{rules}{ran}");
+        let env = run(name, &input(), &[]).env("NFKIT_IGNORE", &file).run().ok();
+        assert!(env.rows().is_empty(), "{rules}{env}");
+    }
+    for (name, rules) in [
+        ("nfscan", "203.0.113.46 *\n"),
+        ("nfflood", "198.51.100.13 140.119.53.7\n"),
+        ("nfflood", "140.119.53.7 198.51.100.13 tcp/443\n"),
+        ("nfport", "140.119.44.91 10.0.0.0/8 udp/445\n"),
+    ] {
+        let file = scene.write("ignore", rules);
+        let args = ["--inside", INSIDE, "--ignore", file.to_str().unwrap()];
+        let ran = run(name, &input(), &args).run().ok();
+        assert_eq!(found(&ran), all(name), "{rules}{ran}");
+    }
+}
+
+#[test]
+fn a_wrong_ignore_file_is_told_with_its_line() {
+    let scene = Scene::new();
+    let file = scene.write("ignore", "* *\n10.0.0.0/8 somebody\n");
+    for name in DETECTORS {
+        let ran = tool(name).arg("--ignore").arg(&file).stdin(input()).run().status(1).mute();
+        ran.says_lines(1).says("ignore:2: ").says("somebody");
+        tool(name).args(["--ignore", "/nowhere"]).run().status(1).mute().says_lines(1);
+    }
+}
+
+#[test]
+fn explain_shows_what_the_rules_saw() {
+    let explain = |name: &str, host: &str| {
+        let ran = run(name, &input(), &["--inside", INSIDE, "--explain", host]).run().status(0);
+        let cells = |row: &BTreeMap<String, String>| {
+            ["measure", "value", "limit", "verdict"].map(|column| row[column].clone()).join(" ")
+        };
+        assert!(ran.table().iter().all(|row| row["host"] == host), "{ran}");
+        let rows: Vec<_> = ran.table().iter().map(cells).collect();
+        (rows, ran)
+    };
+    let (rows, ran) = explain("nfscan", "203.0.113.45");
+    assert_eq!(rows, ["adjacent nets 2 >=2 passes", "hosts of one net 200 >=200 passes"], "{ran}");
+    let (rows, ran) = explain("nfflood", "198.51.100.13");
+    assert!(rows.contains(&"received from all 1001 >1000 passes".to_owned()), "{ran}");
+    let (rows, ran) = explain("nfflood", "140.119.53.7");
+    assert!(rows.contains(&"sent to one host 1001 >1000 passes".to_owned()), "{ran}");
+    let (rows, ran) = explain("nfflood", "140.119.16.1");
+    assert!(rows.contains(&"received from all 1 >1000 -".to_owned()), "not flagged{ran}");
+    let (rows, ran) = explain("nfport", "140.119.44.91");
+    assert_eq!(rows, ["flows 10000 >=10000 passes"], "{ran}");
+    let (rows, ran) = explain("nfport", "140.119.53.7");
+    assert_eq!(rows, ["flows 1001 >=10000 -"], "{ran}");
+    for name in DETECTORS {
+        let (rows, ran) = explain(name, "192.0.2.77");
+        assert!(rows.is_empty(), "{ran}");
+        ran.says_lines(1).says("no flow of that host");
+        run(name, "", &["--explain", "example.org"]).run().status(2).mute();
+        run(name, "", &["--explain", "192.0.2.7", "--json"]).run().status(2).mute();
+    }
+}
+
+#[test]
+fn exit_code_tells_whether_anything_was_found() {
+    for name in DETECTORS {
+        let args = ["--inside", INSIDE, "--exit-code"];
+        run(name, &input(), &args).run().status(3);
+        run(name, &(FIELDS.to_owned() + &window(W1, "")), &args).run().status(0);
+        run(name, "", &args).run().status(0);
+        // What is not shown was not found.
+        let other = if name == "nfport" { "outside" } else { "inside" };
+        let side = [&args[..], &["--side", other]].concat();
+        let expected = if name == "nfflood" { 3 } else { 0 };
+        run(name, &input(), &side).run().status(expected);
+        // A failure is told before a finding.
+        let ran = run(name, &input(), &args).args(["-", "/nowhere"]).run().status(1);
+        assert_eq!(found(&ran), all(name));
+    }
+}
+
+#[test]
+fn json_says_what_the_text_says() {
+    for name in DETECTORS {
+        let text = run(name, &input(), &["--inside", INSIDE]).run().ok();
+        let json = run(name, &input(), &["--inside", INSIDE, "--json"]).run().ok();
+        let lines: Vec<Value> =
+            json.text().lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        let rows: Vec<_> = lines.iter().filter(|line| line.get("mark").is_none()).collect();
+        assert_eq!(rows.len(), text.rows().len(), "{json}");
+        for (row, expected) in rows.iter().zip(text.table()) {
+            assert_eq!(row.as_object().unwrap().len(), expected.len(), "{json}");
+            for (column, cell) in &expected {
+                let is_number =
+                    ["seconds", "proto", "port", "peers", "flows", "packets", "octets", "rate"];
+                match (&row[column], cell.as_str()) {
+                    (Value::Null, cell) => assert_eq!(cell, "-", "{column}{json}"),
+                    (Value::Number(n), cell) => {
+                        assert!(is_number.contains(&column.as_str()), "{column}{json}");
+                        assert_eq!(n.as_f64(), Some(cell.parse().unwrap()), "{column}{json}");
+                    }
+                    (Value::String(text), cell) => {
+                        assert!(!is_number.contains(&column.as_str()), "{column}{json}");
+                        assert_eq!(text, cell, "{column}{json}");
+                    }
+                    (other, _) => panic!("{column} is {other}{json}"),
+                }
+            }
+        }
+        let marks: Vec<_> = lines.iter().filter(|line| line.get("mark").is_some()).collect();
+        let expected = [
+            serde_json::json!({"mark": "window", "start": "2001-07-01T00:20:00Z", "seconds": 600}),
+            serde_json::json!({
+                "mark": "end", "start": "2001-07-01T00:20:00Z", "seconds": 600, "flows": 11401,
+                "late": 0, "scaled": 0, "state": "ok", "tool": name,
+            }),
+        ];
+        assert_eq!(marks, expected.iter().collect::<Vec<_>>(), "{json}");
+    }
+}
+
+/// Everything in a text that could be an address.
+fn addresses(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == '?'));
+    words.filter(|word| word.parse::<std::net::Ipv4Addr>().is_ok()).collect()
+}
+
+#[test]
+fn masked_findings_hold_no_whole_address() {
+    for name in DETECTORS {
+        let options: &[&[&str]] = match name {
+            "nfscan" => &[&[], &["--json"], &["--subnets"], &["--explain", "203.0.113.45"]],
+            "nfflood" => &[&[], &["--json"], &["--pairs"], &["--explain", "198.51.100.13"]],
+            _ => &[&[], &["--json"], &["--explain", "140.119.44.91"]],
+        };
+        for options in options {
+            let plain = run(name, &input(), &["--inside", INSIDE]).args(*options).run().ok();
+            assert!(!addresses(plain.text()).is_empty(), "{plain}");
+            let ran =
+                run(name, &input(), &["--inside", INSIDE, "--mask"]).args(*options).run().ok();
+            assert_eq!(ran.text().lines().count(), plain.text().lines().count(), "{ran}");
+            // Networks of 24 bits or fewer are what a mask leaves.
+            let left: Vec<_> =
+                addresses(ran.text()).into_iter().filter(|a| !a.ends_with(".0")).collect();
+            assert!(left.is_empty(), "{left:?}{ran}");
+        }
+        let ran = run(name, &input(), &["--inside", INSIDE, "--mask"]).run().ok();
+        let mut reader = nfkit::finding::Reader::new();
+        let lines = ran.text().lines();
+        let refused = lines.filter(|line| reader.line(line.as_bytes()).is_err()).count();
+        assert_eq!(refused, all(name).len());
+    }
+}
+
+#[test]
+fn masked_flow_lines_are_refused() {
+    let masked =
+        input().replace("203.0.113.45", "203.0.113.?").replace("198.51.100.13", "198.51.100.?");
+    for name in DETECTORS {
+        let ran = run(name, &masked, &[]).run().status(0);
+        assert!(ran.text().contains("badlines=1401"), "{ran}");
+        ran.says_lines(6).says("is masked: analyse first, mask last");
+        let only = FIELDS.to_owned() + &row("203.0.113.?", "140.119.16.?", 21);
+        run(name, &only, &[]).run().status(1).says("is masked");
+    }
+}
+
+#[test]
+fn the_shape_of_the_rows_does_not_matter() {
+    let expected: Vec<_> =
+        DETECTORS.map(|name| run(name, &input(), &[]).run().ok().rows().join("\n")).into();
+    let swapped = {
+        let lines = attacks();
+        let rows = lines.lines().map(|line| {
+            let c: Vec<_> = line.split('\t').collect();
+            format!(
+                "{}\tlabel\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+                c[8], c[2], c[1], c[0], c[3], c[4], c[5], c[6], c[7], "x"
+            )
+        });
+        let names =
+            "#fields\toctets\tlabel\tdip\tsip\tsif\tdif\tproto\tsport\tdport\tpackets\tnote\n";
+        names.to_owned() + &window(W1, &rows.collect::<String>())
+    };
+    let texts = [
+        window(W1, &attacks()),
+        window(W1, &attacks().replace('\t', ",")),
+        window(W1, &attacks().replace('\t', "  ")),
+        window(W1, &attacks().replace('\n', "\r\n")),
+        // No line ending after the last.
+        input().trim_end().to_owned(),
+        swapped,
+    ];
+    for text in texts {
+        for (name, expected) in DETECTORS.iter().zip(&expected) {
+            let ran = run(name, &text, &[]).run().ok();
+            assert_eq!(ran.rows().join("\n"), *expected, "{ran}");
+        }
+    }
+}
+
+#[test]
+fn compressed_lines_are_read_as_they_are() {
+    let scene = Scene::new();
+    let files = [
+        scene.write("flows.gz", gzip(input().as_bytes())),
+        scene.write("flows.zst", zstd(input().as_bytes())),
+        scene.write("flows", input()),
+    ];
+    for name in DETECTORS {
+        let expected = run(name, &input(), &[]).run().ok();
+        for file in &files {
+            tool(name).arg(file).run().ok().prints(expected.text());
+            tool(name).stdin_file(file).run().ok().prints(expected.text());
+        }
+    }
+}
+
+#[test]
+fn marked_windows_merge_and_limits_grow_with_them() {
+    let flood = |count: usize| row("140.119.53.7", "198.51.100.13", 80).repeat(count);
+    let two = |first, second| {
+        FIELDS.to_owned() + &window(W1, &flood(first)) + &window(W2, &flood(second))
+    };
+    let long = ["--window", "20m"];
+    let ran = run("nfflood", &two(1000, 1001), &long).run().ok();
+    assert_eq!(ran.rows().len(), 1, "2001 are more than 2000{ran}");
+    let merged = "2001-07-01T00:20:00Z\t1200";
+    assert_eq!(ran.marks("#window"), [format!("#window\t{merged}")], "{ran}");
+    assert_eq!(
+        ran.marks("#end"),
+        [format!("#end\t{merged}\tflows=2001\tlate=0\tscaled=0\tstate=ok\ttool=nfflood")],
+        "{ran}"
+    );
+    assert!(ran.rows()[0].contains("\tflows=2001>2000\t"), "{ran}");
+    let ran = run("nfflood", &two(1000, 1000), &long).run().ok();
+    assert_eq!(ran.rows().len(), 0, "{ran}");
+    let ran = run("nfflood", &two(1000, 1001), &[]).run().ok();
+    assert_eq!(ran.marks("#window").len(), 2, "{ran}");
+    assert_eq!(ran.rows().len(), 1, "{ran}");
+    // Half of it was never heard of: nobody may take it for quiet.
+    let half = FIELDS.to_owned() + &window(W1, &flood(1));
+    let ran = run("nfflood", &half, &long).run().ok();
+    assert!(ran.marks("#end")[0].contains("state=cut"), "{ran}");
+}
+
+#[test]
+fn windows_that_do_not_fit_are_a_usage_error() {
+    for name in DETECTORS {
+        for window in ["15m", "5m"] {
+            let ran = run(name, &input(), &["--window", window]).run().status(2);
+            assert!(ran.rows().is_empty(), "{ran}");
+            ran.says_lines(1).says("--window");
+        }
+        for window in ["0", "ten", "600"] {
+            run(name, &input(), &["--window", window]).run().status(2).mute();
+        }
+    }
+}
+
+/// The rows of [`attacks`] with a moment each, `n` steps of nanoseconds after the epoch's second.
+fn timed(from: u64, seconds: u64) -> String {
+    let rows = attacks();
+    let count = rows.lines().count() as u64;
+    let stamp = |(n, line): (usize, &str)| {
+        format!("{line}\t{}.{:03}\n", from + n as u64 * seconds / count, n % 1000)
+    };
+    rows.lines().enumerate().map(stamp).collect()
+}
+
+const TIMED: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\n";
+
+#[test]
+fn unmarked_rows_are_cut_by_their_start() {
+    let text = TIMED.to_owned() + &timed(993_946_800, 600);
+    let column_end = text.replace("\tstart\n", "\tend\n");
+    for name in DETECTORS {
+        let ran = run(name, &text, &["--inside", INSIDE]).run().ok();
+        assert_eq!(found(&ran), all(name), "{ran}");
+        assert_eq!(ran.marks("#window"), [format!("#window\t{W1}")], "{ran}");
+        // Nobody knows whether all of it was there: no state.
+        assert_eq!(
+            ran.marks("#end"),
+            [format!("#end\t{W1}\tflows=11401\tlate=0\ttool={name}")],
+            "{ran}"
+        );
+        run(name, &column_end, &["--inside", INSIDE]).run().ok().prints(ran.text());
+        let ran = run(name, &text, &["--window", "1h"]).run().ok();
+        assert_eq!(ran.marks("#window"), ["#window\t2001-07-01T00:00:00Z\t3600"], "{ran}");
+        let ran = run(name, &text, &["--window", "1m"]).run().ok();
+        assert_eq!(ran.marks("#window").len(), 10, "{ran}");
+    }
+}
+
+#[test]
+fn an_old_row_is_late_and_not_dropped() {
+    let at = |secs: u64| row("192.0.2.1", "192.0.2.2", 80).replace('\n', &format!("\t{secs}\n"));
+    let start = 993_946_800;
+    let text = TIMED.to_owned() + &at(start) + &at(start + 600) + &at(start + 1200) + &at(start);
+    for name in DETECTORS {
+        let ran = run(name, &text, &[]).run().ok();
+        let ends: Vec<_> = ran.marks("#end").iter().map(|end| end.replace('\t', " ")).collect();
+        assert_eq!(ends.len(), 3, "{ran}");
+        assert!(ends[0].contains("00:20:00Z 600 flows=1 late=0"), "{ran}");
+        assert!(ends[1].contains("00:30:00Z 600 flows=2 late=1"), "{ran}");
+        assert!(ends[2].contains("00:40:00Z 600 flows=1 late=0"), "{ran}");
+    }
+}
+
+#[test]
+fn rows_without_any_time_are_one_unknown_window() {
+    for name in DETECTORS {
+        let ran = run(name, &attacks(), &["--inside", INSIDE]).run().ok();
+        assert_eq!(found(&ran), all(name), "{ran}");
+        assert_eq!(ran.marks("#window"), ["#window\t-\t-"], "{ran}");
+        assert_eq!(ran.marks("#end"), [format!("#end\t-\t-\tflows=11401\tlate=0\ttool={name}")]);
+        assert!(
+            ran.table().iter().all(|row| row["window"] == "-" && row["seconds"] == "-"),
+            "{ran}"
+        );
+        if name == "nfflood" {
+            assert_eq!(ran.table()[0]["rate"], "1.67", "as of 600 s{ran}");
+        }
+    }
+}
+
+#[test]
+fn a_window_without_its_end_is_cut() {
+    let open = format!("{FIELDS}#window\t{W1}\n{}", attacks());
+    let next = format!("{open}#window\t{W2}\n#end\t{W2}\tflows=0\tstate=ok\n");
+    for name in DETECTORS {
+        let ran = run(name, &open, &["--inside", INSIDE]).run().ok();
+        assert_eq!(found(&ran), all(name), "{ran}");
+        assert!(ran.marks("#end")[0].contains("\tstate=cut\t"), "{ran}");
+        let ran = run(name, &next, &["--inside", INSIDE]).run().ok();
+        let ends = ran.marks("#end");
+        assert_eq!(ends.len(), 2, "{ran}");
+        assert!(ends[0].contains("state=cut") && ends[1].contains("state=ok"), "{ran}");
+    }
+}
+
+#[test]
+fn what_the_collector_said_of_a_window_is_copied() {
+    let said = "flows=0\tlate=0\tlostflows=4\tlostdatagrams=1\tsampling=100\tscaled=0\tcover=600\topen=1\tstate=nodata";
+    let text = format!("{FIELDS}#window\t{W1}\n#end\t{W1}\t{said}\tmood=good\n");
+    for name in DETECTORS {
+        let ran = run(name, &text, &[]).run().ok();
+        assert_eq!(
+            ran.marks("#end"),
+            [format!("#end\t{W1}\t{said}\ttool={name}\tmood=good")],
+            "{ran}"
+        );
+        // Findings of a window with losses or sampling say so.
+        let lossy = input().replace("state=ok", "lostflows=4\tsampling=100\tstate=ok");
+        let ran = run(name, &lossy, &[]).run().ok();
+        assert!(ran.table().iter().all(|row| row["marks"] == "lossy,sampled"), "{ran}");
+    }
+}
+
+#[test]
+fn scaled_counts_are_refused() {
+    let text = input().replace("scaled=0", "scaled=1");
+    for name in DETECTORS {
+        let ran = run(name, &text, &[]).run().status(1);
+        assert!(ran.rows().is_empty(), "{ran}");
+        ran.says_lines(1).says("scaled=1");
+    }
+}
+
+#[test]
+fn one_window_in_two_files_is_judged_as_one() {
+    let scene = Scene::new();
+    let rows = attacks();
+    let lines: Vec<_> = rows.lines().collect();
+    let (a, b) = lines.split_at(lines.len() / 2);
+    let part = |lines: &[&str]| format!("{FIELDS}#window\t{W1}\n{}\n", lines.join("\n"));
+    let first = scene.write("a", part(a));
+    let second = scene
+        .write("b", part(b) + &format!("#end\t{W1}\tflows=11401\tlate=0\tscaled=0\tstate=ok\n"));
+    for name in DETECTORS {
+        let expected = run(name, &input(), &[]).run().ok();
+        tool(name).arg(&first).arg(&second).run().ok().prints(expected.text());
+    }
+}
+
+#[test]
+fn empty_input_is_good_input() {
+    for name in DETECTORS {
+        for text in ["", FIELDS, "\n\n", "# nothing\n"] {
+            let ran = run(name, text, &[]).run().ok();
+            assert_eq!(ran.text().lines().count(), 1, "{ran}");
+            assert!(ran.text().starts_with("#fields\twindow\tseconds\tkind"), "{ran}");
+        }
+        run(name, "", &["--json"]).run().ok().mute();
+    }
+}
+
+#[test]
+fn tables_that_do_not_fit_into_memory_give_the_same_lines() {
+    let text = &paper().text;
+    for name in DETECTORS {
+        let plain = run(name, text, &["--inside", INSIDE]).run().ok();
+        assert!(!plain.rows().is_empty(), "{plain}");
+        let ran = run(name, text, &["--inside", INSIDE, "--memory", "1K"]).run().ok();
+        assert_eq!(ran.text(), plain.text(), "{name}");
+        let ran = run(name, text, &["--inside", INSIDE]).env("NFKIT_MEMORY", "1M").run().ok();
+        assert_eq!(ran.text(), plain.text(), "{name}");
+        run(name, "", &["--memory", "much"]).run().status(2).mute();
+    }
+}
+
+#[test]
+fn findings_come_in_their_order() {
+    // Two floods of the same size: the host decides; a larger one comes first.
+    let rows = row("192.0.2.1", "198.51.100.20", 80).repeat(1100)
+        + &row("192.0.2.1", "198.51.100.9", 80).repeat(1100)
+        + &row("192.0.2.1", "198.51.100.30", 80).repeat(1200);
+    let ran = run("nfflood", &window(W1, &rows), &[]).run().ok();
+    let hosts: Vec<_> = table(ran.text()).iter().map(|row| row["host"].clone()).collect();
+    assert_eq!(hosts, ["198.51.100.30", "198.51.100.9", "198.51.100.20"], "{ran}");
+}
