@@ -175,7 +175,7 @@ impl Run {
             panic!("{line}\nhas not ended after {:?}", self.limit);
         };
         let status = child.wait().unwrap();
-        Ran { line, status, out, err: String::from_utf8(err).expect("stderr is text") }
+        Ran::new(line, status, out, err)
     }
 
     /// Starts it with both pipes in the test's hands.
@@ -192,15 +192,15 @@ impl Run {
     /// Starts it, reads the first octets that it prints and closes the pipe.
     pub fn head(mut self) -> Ran {
         let line = self.line();
-        if let Input::Octets(octets) = std::mem::replace(&mut self.stdin, Input::Nothing) {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(&octets).unwrap();
-            std::io::Seek::rewind(&mut file).unwrap();
-            self.stdin = Input::File(file);
-        }
         match self.stdin {
+            Input::Nothing => self.command.stdin(Stdio::null()),
             Input::File(file) => self.command.stdin(file),
-            _ => self.command.stdin(Stdio::null()),
+            Input::Octets(octets) => {
+                let mut file = tempfile::tempfile().unwrap();
+                file.write_all(&octets).unwrap();
+                std::io::Seek::rewind(&mut file).unwrap();
+                self.command.stdin(file)
+            }
         };
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -216,7 +216,7 @@ impl Run {
             panic!("{line}\nhas not ended {:?} after its reader went away", self.limit);
         };
         let status = child.wait().unwrap();
-        Ran { line, status, out, err: String::from_utf8(err).expect("stderr is text") }
+        Ran::new(line, status, out, err)
     }
 }
 
@@ -302,8 +302,7 @@ impl Live {
             out.push('\n');
         }
         let status = self.child.wait().unwrap();
-        let err = String::from_utf8(err).expect("stderr is text");
-        Ran { line: std::mem::take(&mut self.line), status, out: out.into(), err }
+        Ran::new(std::mem::take(&mut self.line), status, out.into(), err)
     }
 }
 
@@ -334,6 +333,17 @@ impl fmt::Display for Ran {
 }
 
 impl Ran {
+    /// Whatever it did, it did not panic, and what it said can do a terminal no harm.
+    #[track_caller]
+    fn new(line: String, status: ExitStatus, out: Vec<u8>, err: Vec<u8>) -> Ran {
+        let err = String::from_utf8_lossy(&err).into_owned();
+        let ran = Ran { line, status, out, err };
+        assert!(!ran.err.contains("panicked at") && ran.status.code() != Some(101), "panic{ran}");
+        let control = ran.err.chars().find(|&c| c.is_control() && c != '\n');
+        assert_eq!(control, None, "a control character on stderr{ran}");
+        ran
+    }
+
     /// It ended with this status, and not by a signal.
     #[track_caller]
     pub fn status(self, expected: i32) -> Ran {
