@@ -1,1 +1,91 @@
-//! To come.
+//! The manual pages name the options that the commands have, and no others.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::harness::{TOOLS, other, package, tool};
+
+/// The long options in what `--help` prints.
+fn helped(name: &str) -> BTreeSet<String> {
+    let ran = tool(name).arg("--help").run().ok();
+    let lines = ran.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let options =
+        lines.filter_map(|line| line.split([' ', ',']).find(|word| word.starts_with("--")));
+    let options: BTreeSet<_> =
+        options.map(|word| word[2..].trim_end_matches("...").to_owned()).collect();
+    assert!(options.contains("help") && options.contains("version"), "{options:?}{ran}");
+    options
+}
+
+/// The long options in a page: `Fl Fl name`, wherever it stands.
+fn written(name: &str) -> BTreeSet<String> {
+    let path = package(&format!("man/{name}.1"));
+    let page =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut options = BTreeSet::new();
+    for line in page.lines().filter(|line| line.starts_with('.') && !line.starts_with(".\\\"")) {
+        let words: Vec<_> = line.trim_start_matches('.').split_whitespace().collect();
+        for three in words.windows(3) {
+            if three[0] == "Fl" && three[1] == "Fl" {
+                options.insert(three[2].split('=').next().unwrap().replace("\\-", "-"));
+            }
+        }
+    }
+    options
+}
+
+fn compare(name: &str) {
+    let (helped, written) = (helped(name), written(name));
+    let missing: Vec<_> = helped.difference(&written).collect();
+    assert!(missing.is_empty(), "man/{name}.1 says nothing of {missing:?}");
+    let unknown: Vec<_> = written.difference(&helped).collect();
+    assert!(unknown.is_empty(), "man/{name}.1 has {unknown:?}, which {name} --help does not");
+}
+
+#[test]
+fn nfdump_txt_and_its_page_agree() {
+    compare("nfdump-txt");
+}
+
+#[test]
+fn nfscan_and_its_page_agree() {
+    compare("nfscan");
+}
+
+#[test]
+fn nfflood_and_its_page_agree() {
+    compare("nfflood");
+}
+
+#[test]
+fn nfport_and_its_page_agree() {
+    compare("nfport");
+}
+
+#[test]
+fn nfgen_and_its_page_agree() {
+    compare("nfgen");
+}
+
+#[test]
+fn every_option_is_described_and_not_only_listed() {
+    for name in TOOLS {
+        let Ok(page) = fs::read_to_string(package(&format!("man/{name}.1"))) else { continue };
+        for option in helped(name) {
+            let described = page
+                .lines()
+                .any(|line| line.starts_with(".It") && line.contains(&format!("Fl Fl {option}")));
+            assert!(described, "man/{name}.1 has no .It for --{option}");
+        }
+    }
+}
+
+#[test]
+fn mandoc_has_nothing_to_say() {
+    let mut pages: Vec<_> =
+        fs::read_dir(package("man")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.sort();
+    assert!(!pages.is_empty());
+    let Some(mandoc) = other("mandoc") else { return };
+    mandoc.args(["-T", "lint", "-W", "warning"]).args(&pages).run().ok().mute();
+}

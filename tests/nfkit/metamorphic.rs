@@ -1,1 +1,249 @@
-//! To come.
+//! What must not change a finding: the order of a window's rows, how they were partitioned, the
+//! names of networks, other windows.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::OnceLock;
+
+use crate::detector::{FIELDS, W1, attacks, window};
+use crate::harness::{DETECTORS, Lots, Scene, campus, paper, table, tool};
+
+const INSIDE: Ipv4Addr = Ipv4Addr::new(140, 119, 0, 0);
+
+/// A stream of marked windows: the line that names the columns, and each window's rows.
+struct Stream {
+    fields: String,
+    /// `START<TAB>SECONDS`, the rows, and the closing mark.
+    windows: Vec<(String, Vec<String>, String)>,
+}
+
+impl Stream {
+    fn read(text: &str) -> Stream {
+        let mut stream = Stream { fields: String::new(), windows: Vec::new() };
+        for line in text.lines() {
+            if line.starts_with("#fields") {
+                stream.fields = line.to_owned();
+            } else if let Some(mark) = line.strip_prefix("#window\t") {
+                stream.windows.push((mark.to_owned(), Vec::new(), String::new()));
+            } else if line.starts_with("#end") {
+                stream.windows.last_mut().unwrap().2 = line.to_owned();
+            } else {
+                stream.windows.last_mut().unwrap().1.push(line.to_owned());
+            }
+        }
+        stream
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}\n", self.fields);
+        for (mark, rows, end) in &self.windows {
+            text += &format!("#window\t{mark}\n");
+            rows.iter().for_each(|row| text += &format!("{row}\n"));
+            text += &format!("{end}\n");
+        }
+        text
+    }
+}
+
+/// The paper's three windows, and 5,000 ordinary flows with every attack amid them.
+fn streams() -> [Stream; 2] {
+    let campus = campus().text.lines().filter(|line| !line.starts_with('#')).take(5000);
+    let short = |line: &str| line.split('\t').take(9).collect::<Vec<_>>().join("\t") + "\n";
+    let mixed = campus.map(short).collect::<String>() + &attacks();
+    [Stream::read(&paper().text), Stream::read(&(FIELDS.to_owned() + &window(W1, &mixed)))]
+}
+
+fn judge(name: &str, text: &str, inside: Ipv4Addr) -> String {
+    let ran = tool(name).args(["--inside", &format!("{inside}/16")]).stdin(text).run().ok();
+    ran.text().to_owned()
+}
+
+/// What the detectors say of the streams as they are.
+fn plain() -> &'static Vec<[String; 3]> {
+    static PLAIN: OnceLock<Vec<[String; 3]>> = OnceLock::new();
+    PLAIN.get_or_init(|| {
+        let all = streams().iter().map(Stream::text).collect::<Vec<_>>();
+        let all = all.iter().map(|text| DETECTORS.map(|name| judge(name, text, INSIDE)));
+        let all: Vec<_> = all.collect();
+        for text in all.iter().flatten() {
+            assert!(!table(text).is_empty(), "nothing is found, so nothing is tested:\n{text}");
+        }
+        all
+    })
+}
+
+/// Each stream changed, and what the detectors say of it, beside what they said before.
+fn each(change: impl Fn(&mut Stream), check: impl Fn(&str, &str, &str)) {
+    for (mut stream, before) in streams().into_iter().zip(plain()) {
+        change(&mut stream);
+        let text = stream.text();
+        for (name, before) in DETECTORS.iter().zip(before) {
+            check(name, &text, before);
+        }
+    }
+}
+
+#[test]
+fn the_order_of_rows_inside_a_window_does_not_matter() {
+    let shuffle = |stream: &mut Stream| {
+        let mut lots = Lots(7);
+        stream.windows.iter_mut().for_each(|(_, rows, _)| lots.shuffle(rows));
+    };
+    each(shuffle, |name, text, before| assert_eq!(judge(name, text, INSIDE), *before, "{name}"));
+}
+
+/// Five files with a fifth of each window's rows: joined in any order, by the shell or by us.
+#[test]
+fn partitions_of_a_window_may_be_joined_in_any_order() {
+    let scene = Scene::new();
+    for (n, (stream, before)) in streams().iter().zip(plain()).enumerate() {
+        for (mark, rows, end) in &stream.windows {
+            let part = |k: usize| {
+                let rows = rows.iter().skip(k).step_by(5).map(|row| row.clone() + "\n");
+                format!("{}\n#window\t{mark}\n{}", stream.fields, rows.collect::<String>())
+            };
+            let order = [3, 0, 4, 1, 2];
+            let mut parts = order.map(part);
+            parts[4] += &format!("{end}\n");
+            let files: Vec<_> = parts
+                .iter()
+                .enumerate()
+                .map(|(k, part)| scene.write(&format!("{n}{k}"), part))
+                .collect();
+            for (name, before) in DETECTORS.iter().zip(before) {
+                let ran = tool(name).args(["--inside", "140.119.0.0/16"]).args(&files).run().ok();
+                let expected: Vec<_> = before
+                    .lines()
+                    .filter(|line| line.starts_with("#fields") || line.contains(mark))
+                    .collect();
+                assert_eq!(ran.text().lines().collect::<Vec<_>>(), expected, "{name}{ran}");
+            }
+        }
+    }
+}
+
+/// Puts another address in the place of each.
+fn rename(text: &str, to: impl Fn(Ipv4Addr) -> Ipv4Addr) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    let mut done = |word: &mut String, out: &mut String| {
+        match word.parse::<Ipv4Addr>() {
+            Ok(address) => *out += &to(address).to_string(),
+            Err(_) => *out += word,
+        }
+        word.clear();
+    };
+    for c in text.chars() {
+        if c.is_ascii_digit() || c == '.' {
+            word.push(c);
+        } else {
+            done(&mut word, &mut out);
+            out.push(c);
+        }
+    }
+    done(&mut word, &mut out);
+    out
+}
+
+/// The network's half of an address.
+fn upper(address: Ipv4Addr) -> u16 {
+    (u32::from(address) >> 16) as u16
+}
+
+fn with_upper(address: Ipv4Addr, upper: u16) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(upper) << 16 | u32::from(address) & 0xffff)
+}
+
+/// Networks renamed in their order: the same lines to the octet.
+#[test]
+fn the_names_of_networks_do_not_matter() {
+    for (mut stream, before) in streams().into_iter().zip(plain()) {
+        let mut nets: BTreeSet<u16> = BTreeSet::from([upper(INSIDE)]);
+        for row in stream.windows.iter().flat_map(|(_, rows, _)| rows) {
+            nets.extend(row.split('\t').skip(1).take(2).map(|cell| upper(cell.parse().unwrap())));
+        }
+        let nets: Vec<u16> = nets.into_iter().collect();
+        let to = |a| with_upper(a, nets.binary_search(&upper(a)).unwrap() as u16);
+        let back = |a| with_upper(a, nets[usize::from(upper(a))]);
+        assert_ne!(to(INSIDE), INSIDE);
+        for (_, rows, _) in &mut stream.windows {
+            rows.iter_mut().for_each(|row| *row = rename(row, to));
+        }
+        let text = stream.text();
+        for (name, before) in DETECTORS.iter().zip(before) {
+            assert_eq!(rename(&judge(name, &text, to(INSIDE)), back), *before, "{name}");
+        }
+    }
+}
+
+/// Networks renamed across their order: the same findings, but equals are listed in another order,
+/// so that others of them may be among the twenty that are named.
+#[test]
+fn the_order_of_networks_does_not_matter() {
+    let turn = |a| with_upper(a, upper(a) ^ 0x9e37);
+    let change = |stream: &mut Stream| {
+        for (_, rows, _) in &mut stream.windows {
+            rows.iter_mut().for_each(|row| *row = rename(row, turn));
+        }
+    };
+    let facts = |text: &str| {
+        let rows = table(text).into_iter().map(|mut row| {
+            let mut peers: Vec<_> = row["peer"].split(',').map(str::to_owned).collect();
+            if row["peer"].contains('+') {
+                peers
+                    .iter_mut()
+                    .for_each(|peer| *peer = peer.split('=').next_back().unwrap().to_owned());
+            }
+            peers.sort();
+            row.insert("peer".to_owned(), peers.join(","));
+            let samples = row["sample"].split(';').count();
+            row.insert("sample".to_owned(), samples.to_string());
+            row
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    };
+    each(change, |name, text, before| {
+        let after = rename(&judge(name, text, turn(INSIDE)), turn);
+        assert_eq!(facts(&after), facts(before), "{name}\n{after}");
+        // What is shown as evidence was there.
+        for row in table(&after) {
+            for sample in row["sample"].split(';') {
+                let (ends, proto) = sample.rsplit_once('/').unwrap();
+                let cells: Vec<_> = ends.split(['>', ':']).collect();
+                let [sip, sport, dip, dport] = cells[..] else { panic!("{sample}") };
+                let back = |text: &str| turn(text.parse().unwrap()).to_string();
+                let part = format!("\t{}\t{}\t", back(sip), back(dip));
+                let rest = format!("\t{proto}\t{sport}\t{dport}\t");
+                let there = text.lines().any(|line| line.contains(&part) && line.contains(&rest));
+                assert!(there, "{name}: {sample} is no flow of the input");
+            }
+        }
+    });
+}
+
+#[test]
+fn other_windows_do_not_matter() {
+    let other = |start: &str, stream: &Stream| {
+        let mark = format!("{start}\t600");
+        let rows: Vec<_> = stream.windows[0].1.iter().step_by(2).cloned().collect();
+        (mark.clone(), rows, format!("#end\t{mark}\tstate=ok"))
+    };
+    let change = |stream: &mut Stream| {
+        let (first, last) =
+            (other("1999-01-01T00:00:00Z", stream), other("2030-01-01T00:00:00Z", stream));
+        stream.windows.insert(0, first);
+        stream.windows.push(last);
+    };
+    each(change, |name, text, before| {
+        let after = judge(name, text, INSIDE);
+        let same = |line: &&str| !line.contains("1999-01-01T") && !line.contains("2030-01-01T");
+        assert_eq!(
+            after.lines().filter(same).collect::<Vec<_>>(),
+            before.lines().collect::<Vec<_>>(),
+            "{name}"
+        );
+        assert!(after.lines().count() >= before.lines().count() + 4, "{name}\n{after}");
+    });
+}

@@ -1,1 +1,213 @@
-//! To come.
+//! nfgen: what it plays is the same in every form, and the truth beside it is true.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Run, Scene, flood, paper, scan, table, tool};
+
+pub const EXPORTS: [&str; 3] = ["5", "9", "ipfix"];
+
+fn nfgen(args: &[&str]) -> Run {
+    tool("nfgen").args(args)
+}
+
+/// All files under a directory, sorted, without its own path.
+pub fn tree(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { dirs.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files.iter().map(|file| file.strip_prefix(dir).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_same_arguments_give_the_same_octets() {
+    for args in [
+        &["campus", "--flows", "500", "--text"][..],
+        &["paper", "--figure", "4", "--flows", "3000", "--export", "9", "-w", "-"],
+    ] {
+        let first = nfgen(args).run().ok();
+        assert!(first.out == nfgen(args).run().ok().out, "{first}");
+        assert!(first.out == nfgen(args).args(["--seed", "1"]).run().ok().out, "{first}");
+        assert!(first.out != nfgen(args).args(["--seed", "2"]).run().ok().out, "{first}");
+    }
+}
+
+#[test]
+fn a_file_and_stdout_get_the_same_octets() {
+    let scene = Scene::new();
+    for export in EXPORTS {
+        let args = ["campus", "--flows", "500", "--export", export, "-w"];
+        let out = nfgen(&args).arg("-").run().ok();
+        nfgen(&args).arg(scene.path("file")).run().ok().mute();
+        assert!(scene.read("file") == out.out);
+    }
+}
+
+#[test]
+fn every_export_holds_the_flows_of_the_text() {
+    for args in [&["campus", "--flows", "3000"][..], &["paper", "--figure", "3", "--flows", "6000"]]
+    {
+        let text = nfgen(args).arg("--text").run().ok();
+        let shape = |text: &str| {
+            let lines = text.lines().map(|line| match line.starts_with("#end") {
+                true => line.split('\t').take(4).collect::<Vec<_>>().join("\t"),
+                false => line.to_owned(),
+            });
+            lines.collect::<Vec<_>>()
+        };
+        for export in EXPORTS {
+            let capture = nfgen(args).args(["--export", export, "-w", "-"]).run().ok();
+            let lines =
+                tool("nfdump-txt").args(["--fields", "+start,end,flags"]).stdin(capture.out);
+            let lines = lines.run().ok();
+            assert_eq!(shape(lines.text()), shape(text.text()), "{export}");
+        }
+    }
+}
+
+#[test]
+fn flows_are_all_flows() {
+    let rows = |args: &[&str]| nfgen(args).arg("--text").run().ok().rows().len();
+    assert_eq!(rows(&["campus", "--flows", "1"]), 1);
+    assert_eq!(rows(&["campus", "--flows", "0"]), 0);
+    assert_eq!(rows(&["campus", "--flows", "1234", "--for", "30m"]), 1234);
+    assert_eq!(rows(&["paper", "--figure", "4", "--flows", "2345"]), 2345);
+    for args in [["paper", "--flows", "200000"], ["paper", "--flows", "99"]] {
+        nfgen(&args).arg("--text").run().status(2).mute().says("too few");
+    }
+}
+
+#[test]
+fn each_figure_has_its_window() {
+    let windows = |text: &str| {
+        let marks = text.lines().filter_map(|line| line.strip_prefix("#window\t"));
+        marks.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let figures =
+        ["2001-07-01T00:20:00Z\t600", "2001-08-04T14:00:00Z\t600", "2001-08-17T17:20:00Z\t600"];
+    assert_eq!(windows(&paper().text), figures);
+    assert_eq!(windows(&scan().text), figures[..1]);
+    assert_eq!(windows(&flood().text), figures[1..2]);
+    assert_eq!(windows(&paper().truth), figures);
+    let args =
+        ["campus", "--flows", "90", "--for", "30m", "--start", "2026-01-01T00:00:00Z", "--text"];
+    let ran = nfgen(&args).run().ok();
+    assert_eq!(
+        windows(ran.text()),
+        ["00", "10", "20"].map(|m| format!("2026-01-01T00:{m}:00Z\t600"))
+    );
+    let ends = ran.marks("#end");
+    assert!(
+        ends.iter().all(|end| end.contains("\tflows=30\t") && end.ends_with("state=ok")),
+        "{ran}"
+    );
+}
+
+#[test]
+fn what_cannot_be_played_is_a_usage_error() {
+    for args in [
+        &["paper", "--text", "--figure", "6"][..],
+        &["campus", "--text", "--figure", "3"],
+        &["campus", "--text", "--for", "15m"],
+        &["campus", "--text", "--for", "0"],
+        &["paper", "--text", "--for", "24h"],
+        &["campus", "--text", "--start", "2026-01-01T00:05:00Z"],
+        &["campus", "--text", "--start", "yesterday"],
+        &["campus", "--text", "-w", "file"],
+        &["campus", "--text", "--export", "9"],
+        &["campus", "-w", "-", "--export", "8"],
+        &["village", "--text"],
+        &["campus"],
+    ] {
+        nfgen(args).run().status(2).mute();
+    }
+}
+
+#[test]
+fn a_spool_has_a_file_a_window_that_stands_alone() {
+    let scene = Scene::new();
+    for export in EXPORTS {
+        let spool = scene.path(&format!("spool{export}/"));
+        let args = ["campus", "--flows", "400", "--for", "20m", "--export", export, "-w"];
+        nfgen(&args).arg(&spool).run().ok().mute();
+        let day = "2001/07/02/nfcap.20010702";
+        let files: Vec<_> =
+            ["0800", "0810"].map(|time| PathBuf::from(format!("{day}{time}.pcapng"))).into();
+        assert_eq!(tree(&spool), files);
+        for file in &files {
+            let path = spool.join(file);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+            let ran = tool("nfdump-txt").arg("--stats").arg(&path).run().ok();
+            let total = ran.table().pop().unwrap();
+            assert_eq!((total["flows"].as_str(), total["late"].as_str()), ("200", "0"), "{ran}");
+        }
+        // The same again takes nothing away.
+        let before = fs::read(spool.join(&files[0])).unwrap();
+        nfgen(&args).arg(&spool).run().ok().mute();
+        let all = ["0800.1", "0800", "0810.1", "0810"].map(|time| format!("{day}{time}.pcapng"));
+        let mut all: Vec<_> = all.map(PathBuf::from).into();
+        all.sort();
+        assert_eq!(tree(&spool), all);
+        assert!(fs::read(spool.join(&files[0])).unwrap() == before);
+        let ran = tool("nfdump-txt").arg(&spool).run().ok();
+        assert_eq!(ran.rows().len(), 800, "{ran}");
+        assert_eq!(ran.marks("#window").len(), 2, "{ran}");
+    }
+}
+
+#[test]
+fn what_was_there_is_not_overwritten_by_a_spool_that_cannot_be() {
+    let scene = Scene::new();
+    let file = scene.write("file", "mine");
+    nfgen(&["campus", "--flows", "9", "-w"]).arg(file.join("")).run().status(1).says_lines(1);
+    assert_eq!(scene.text("file"), "mine");
+    nfgen(&["campus", "--flows", "9", "-w", "/nowhere/file"])
+        .run()
+        .status(1)
+        .says_lines(1)
+        .says("/nowhere/file");
+}
+
+#[test]
+fn the_truth_is_finding_lines_with_an_expectation() {
+    let rows = table(&paper().truth);
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| ["kind", "role", "host", "expect"].map(|c| row[c].as_str()).join(" "))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "scan source 203.0.113.45 must",
+            "port source 203.0.113.45 may",
+            "flood source 140.119.53.7 must",
+            "flood target 140.119.100.13 must",
+            "scan source 140.119.44.91 may",
+            "port source 140.119.44.91 must",
+        ]
+    );
+    let fields = paper().truth.lines().next().unwrap();
+    let columns = [&nfkit::finding::COLUMNS[..], &["expect"]].concat();
+    assert_eq!(fields, format!("#fields\t{}", columns.join("\t")));
+    let mut reader = nfkit::finding::Reader::new();
+    for line in paper().truth.lines() {
+        reader.line(line.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn the_innocent_have_an_empty_truth() {
+    let scene = Scene::new();
+    let truth = scene.path("truth");
+    nfgen(&["campus", "--flows", "9", "--text", "--truth"]).arg(&truth).run().ok();
+    let text = scene.text("truth");
+    assert!(table(&text).is_empty(), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+}
