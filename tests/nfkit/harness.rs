@@ -2,7 +2,7 @@
 //! printed and how it ended out. A failed expectation prints the command and everything it said.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -93,11 +93,6 @@ impl Run {
 
     pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Run {
         self.command.env(key, value);
-        self
-    }
-
-    pub fn dir(mut self, dir: &Path) -> Run {
-        self.command.current_dir(dir);
         self
     }
 
@@ -533,9 +528,4 @@ impl Lots {
             items.swap(i, self.below(i + 1));
         }
     }
-}
-
-/// Arguments of mixed kinds.
-pub fn words(args: &[&dyn AsRef<OsStr>]) -> Vec<OsString> {
-    args.iter().map(|arg| arg.as_ref().to_owned()).collect()
 }

@@ -126,7 +126,7 @@ fn partitions_of_a_window_may_be_joined_in_any_order() {
 fn rename(text: &str, to: impl Fn(Ipv4Addr) -> Ipv4Addr) -> String {
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
-    let mut done = |word: &mut String, out: &mut String| {
+    let done = |word: &mut String, out: &mut String| {
         match word.parse::<Ipv4Addr>() {
             Ok(address) => *out += &to(address).to_string(),
             Err(_) => *out += word,

@@ -484,6 +484,6 @@ fn real_exports_hold_what_an_independent_count_says() {
 }
 
 /// Files of protocols that are not decoded yet.
-fn foreign(name: &str) -> bool {
+pub fn foreign(name: &str) -> bool {
     name.to_lowercase().contains("sflow") || name.contains("PACKET_V1.")
 }
