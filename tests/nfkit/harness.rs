@@ -114,6 +114,14 @@ impl Run {
         self
     }
 
+    /// Sends standard output into a pipe that nobody reads any more.
+    pub fn stdout_closed(mut self) -> Run {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.stdout = Some(File::from(std::os::fd::OwnedFd::from(writer)));
+        self
+    }
+
     pub fn limit(mut self, limit: Duration) -> Run {
         self.limit = limit;
         self
