@@ -48,10 +48,16 @@ pub fn other(name: &str) -> Option<Run> {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|dir| dir.join(name).is_file());
     if !found {
-        eprintln!("skipped: {name} is not installed");
+        skipped(format_args!("{name} is not installed"));
         return None;
     }
     Some(Run::new(name))
+}
+
+/// Says aloud that something was not tested. Not by `eprintln!`, which the test runner swallows
+/// where the test passes.
+pub fn skipped(why: impl fmt::Display) {
+    _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// A command line that is being put together.

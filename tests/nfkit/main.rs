@@ -4,7 +4,7 @@
 //!
 //! Golden files lie in `tests/data`: a capture beside the flow lines that it holds. Both are made
 //! and compared by `golden`, and rewritten only with `NFKIT_BLESS=1`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod detector;
 mod golden;

@@ -7,7 +7,7 @@ use nfkit::capture::spool;
 use nfkit::time::Window;
 
 use crate::golden::{self, START, pcap, section, v9_data, v9_template};
-use crate::harness::{Scene, gzip, package, table, tool, zstd};
+use crate::harness::{Scene, gzip, package, skipped, table, tool, zstd};
 
 const ROUTER: &str = "192.0.2.1:50000";
 
@@ -441,7 +441,7 @@ const KNOWN: [Known; 5] = [
 fn real_exports_hold_what_an_independent_count_says() {
     let exports = package("../shared/exports");
     let Ok(expected) = fs::read_to_string(exports.join("EXPECTED.tsv")) else {
-        eprintln!("skipped: no real exports in {}", exports.display());
+        skipped(format_args!("no real exports in {}", exports.display()));
         return;
     };
     let expected = format!("#fields\t{expected}");

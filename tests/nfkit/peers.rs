@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nfkit::capture::{Event, Reader};
 
-use crate::harness::{LIMIT, Live, Scene, other, package, tool};
+use crate::harness::{LIMIT, Live, Scene, other, package, skipped, tool};
 use crate::nfgen::EXPORTS;
 
 /// Lines with how often each occurs.
@@ -245,7 +245,7 @@ fn captured() -> Vec<(String, PathBuf)> {
         .collect();
     let exports = package("../shared/exports");
     let Ok(table) = fs::read_to_string(exports.join("EXPECTED.tsv")) else {
-        eprintln!("skipped: no real exports in {}", exports.display());
+        skipped(format_args!("no real exports in {}", exports.display()));
         return all;
     };
     let names = table.lines().skip(1).filter_map(|line| line.split('\t').next());
