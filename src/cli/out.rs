@@ -16,18 +16,25 @@ pub struct Out(Rc<RefCell<Stream>>);
 struct Stream {
     to: BufWriter<Box<dyn Write>>,
     closed: bool,
+    failed: bool,
 }
 
 impl Out {
     /// Buffers `to`.
     pub fn new(to: impl Write + 'static) -> Out {
         let to = BufWriter::with_capacity(BUFFER, Box::new(to) as Box<dyn Write>);
-        Out(Rc::new(RefCell::new(Stream { to, closed: false })))
+        Out(Rc::new(RefCell::new(Stream { to, closed: false, failed: false })))
     }
 
     /// Whether the reader of this stream went away: the end of `| head -1`, and no error.
     pub fn is_closed(&self) -> bool {
         self.0.borrow().closed
+    }
+
+    /// Whether something could not be written: then there is nothing left to work for. An input
+    /// that flushed this stream passes its error on as one of its own.
+    pub fn has_failed(&self) -> bool {
+        self.0.borrow().failed
     }
 
     fn attempt<T>(
@@ -36,6 +43,7 @@ impl Out {
     ) -> io::Result<T> {
         let stream = &mut *self.0.borrow_mut();
         action(&mut stream.to).map_err(|error| {
+            stream.failed = true;
             stream.closed |= error.kind() == io::ErrorKind::BrokenPipe;
             io::Error::new(error.kind(), format!("stdout: {error}"))
         })

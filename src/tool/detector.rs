@@ -162,6 +162,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
     fn file(&mut self, path: &Path, io: &mut Io) -> anyhow::Result<()> {
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
+            Err(error) if io.out.has_failed() => return Err(error.into()),
             Err(error) => {
                 self.failed = true;
                 io.report.error(format_args!("{}: {error}", path.display()));
@@ -193,7 +194,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
                     anyhow::ensure!(!self.printer.args.strict, "{name}:{line}: {error}");
                     io.report.complain("bad lines", format_args!("{name}:{line}: {error}"));
                 }
-                Err(StreamError::Io(error)) if io.out.is_closed() => return Err(error.into()),
+                Err(StreamError::Io(error)) if io.out.has_failed() => return Err(error.into()),
                 Err(error) => {
                     self.failed = true;
                     io.report.error(format_args!("{name}: {error}"));

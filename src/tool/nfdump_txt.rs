@@ -173,6 +173,7 @@ impl Run<'_> {
         let name = path.display();
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
+            Err(error) if io.out.has_failed() => return Err(error.into()),
             Err(error) => {
                 self.torn(path);
                 io.report.error(format_args!("{name}: {error}"));
@@ -253,7 +254,7 @@ impl Run<'_> {
     /// Reports what ends the reading of a file, unless it is our own output that failed.
     fn unreadable(&self, name: &str, error: Error, io: &mut Io) -> anyhow::Result<bool> {
         match error {
-            Error::Io { .. } if io.out.is_closed() => Err(error.into()),
+            Error::Io { source, .. } if io.out.has_failed() => Err(source.into()),
             error => {
                 io.report.error(format_args!("{name}: {error}"));
                 Ok(false)
