@@ -15,6 +15,7 @@
 //!   by any program that speaks the line format.
 //! * [`capture`] reads and writes the files that hold export datagrams.
 //! * [`detect`] counts flows in a window and returns the hosts that stand out, as [`finding`]s.
+//! * [`incident`] says whose a host is and turns findings into mails and block commands.
 //! * [`scenario`] is what `nfgen` plays: hosts, traffic and attacks, with the truth beside them.
 //! * [`cli`] is what all commands do alike: streams, exit status, messages, shared options.
 //! * [`tool`] has one module per command. It is the only place where the layers meet.
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod detect;
 pub mod finding;
 pub mod flow;
+pub mod incident;
 pub mod line;
 pub mod scenario;
 pub mod time;

@@ -9,6 +9,7 @@ pub mod detector;
 pub mod nfdump_txt;
 pub mod nfflood;
 pub mod nfgen;
+pub mod nfnotify;
 pub mod nfport;
 pub mod nfscan;
 mod stats;

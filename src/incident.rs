@@ -1,0 +1,19 @@
+//! From findings to action: who is responsible for a host, what to tell them, what to block.
+//!
+//! A [`Docket`] holds each finding once, however often it was read. [`Contacts`] says whose a host
+//! is, [`mail`] turns the findings into one letter per responsible person, and [`block`] into
+//! commands for a router or a firewall. Everything here is text in, text out: nothing is sent and
+//! nothing is remembered from one run to the next.
+//!
+//! Findings come off the network and may be forged, so nothing of a finding reaches a header or a
+//! command but numbers, addresses and words of fixed shape.
+#![deny(clippy::indexing_slicing)]
+
+pub mod block;
+mod contacts;
+mod docket;
+pub mod mail;
+mod words;
+
+pub use contacts::{Address, Contact, ContactError, Contacts};
+pub use docket::{Docket, LIMIT};

@@ -1,0 +1,364 @@
+//! Who is responsible for which network: a CSV file of `network,mail,name`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::finding::Host;
+
+/// The longest name, in characters. More is no name, and a header has to hold it.
+const MAX_NAME: usize = 100;
+
+/// The most mistakes of one file that are told.
+const MAX_ERRORS: usize = 20;
+
+/// A mail address that is one plain addr-spec of ASCII (RFC 5322 section 3.4.1): a dot-atom, `@`
+/// and a domain name. No quoted local part, no comment, no display name: nothing that a mail
+/// program could take for two addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(String);
+
+impl Address {
+    /// The address as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before and after the `@`.
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.rsplit_once('@').unwrap_or((&self.0, ""))
+    }
+
+    /// The address with the case folded: two that differ in case alone reach one person.
+    fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Address, String> {
+        let plain = text.split_once('@').is_some_and(|(local, domain)| {
+            // RFC 5321 section 4.5.3.1: 64 octets and 255.
+            let local_fits = local.len() <= 64 && local.split('.').all(is_atom);
+            let domain_fits = domain.len() <= 255 && domain.split('.').all(is_label);
+            // A program that took it for an argument would take this for an option.
+            local_fits && domain_fits && !local.starts_with('-')
+        });
+        match plain {
+            true => Ok(Address(text.to_owned())),
+            false => Err(format!("{text:?} is no mail address such as admin@example.org")),
+        }
+    }
+}
+
+/// RFC 5322 section 3.2.3.
+fn is_atom(text: &str) -> bool {
+    let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    !text.is_empty() && text.bytes().all(is_atext)
+}
+
+/// RFC 1123 section 2.1.
+fn is_label(text: &str) -> bool {
+    let is_ldh = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(is_ldh)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Somebody who is responsible for a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Where to write to.
+    pub mail: Address,
+    /// What to call them; empty if the file does not say.
+    pub name: String,
+}
+
+/// Why a line of a contacts file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line}: {why}")]
+pub struct ContactError {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// Contacts by network.
+#[derive(Clone, Debug, Default)]
+pub struct Contacts {
+    nets: BTreeMap<IpNet, Vec<Contact>>,
+    /// The prefix lengths in use, longest first: a look-up asks once for each.
+    lengths: Vec<u8>,
+}
+
+impl Contacts {
+    /// Reads the file: RFC 4180 CSV in UTF-8, `network,mail,name`, the name optional, an address
+    /// standing for itself alone. The line `network,mail,name` may stand first; lines that begin
+    /// with `#` and empty lines are skipped.
+    ///
+    /// # Errors
+    /// Every line that cannot be used, the first twenty of them: a mail that goes to nobody is
+    /// found out too late.
+    pub fn parse(text: &[u8]) -> Result<Contacts, Vec<ContactError>> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .trim(csv::Trim::All)
+            .from_reader(text);
+        let (mut contacts, mut errors) = (Contacts::default(), Vec::new());
+        let mut is_first = true;
+        for record in reader.records() {
+            let entry = match record {
+                Ok(record) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    let is_header = std::mem::take(&mut is_first) && is_header(&record);
+                    if is_header {
+                        continue;
+                    }
+                    entry(&record).map_err(|why| ContactError { line, why })
+                }
+                Err(error) => Err(broken(&error)),
+            };
+            match entry {
+                Ok((net, contact)) => contacts.add(net, contact),
+                Err(error) => errors.push(error),
+            }
+            if errors.len() == MAX_ERRORS {
+                break;
+            }
+        }
+        contacts.lengths = contacts.nets.keys().map(IpNet::prefix_len).collect();
+        contacts.lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
+        contacts.lengths.dedup();
+        if errors.is_empty() { Ok(contacts) } else { Err(errors) }
+    }
+
+    fn add(&mut self, net: IpNet, contact: Contact) {
+        let known = self.nets.entry(net).or_default();
+        if !known.iter().any(|other| other.mail.folded() == contact.mail.folded()) {
+            known.push(contact);
+        }
+    }
+
+    /// Those who are responsible for a host, and the network by which they are: the entries of the
+    /// longest prefix that holds it, all of them if several are of that length. A network is theirs
+    /// whose network holds all of it.
+    pub fn of(&self, host: Host) -> Option<(IpNet, &[Contact])> {
+        let net = match host {
+            Host::Address(address) => IpNet::from(address),
+            Host::Prefix(net) => net,
+        };
+        self.lengths.iter().filter(|&&length| length <= net.prefix_len()).find_map(|&length| {
+            let around = shorter(net.addr(), length)?;
+            self.nets.get(&around).map(|contacts| (around, contacts.as_slice()))
+        })
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.nets.is_empty()
+    }
+}
+
+/// The network of that prefix length around an address, if its family has such a length.
+fn shorter(address: IpAddr, length: u8) -> Option<IpNet> {
+    IpNet::new(address, length).ok().map(|net| net.trunc())
+}
+
+fn is_header(record: &csv::StringRecord) -> bool {
+    let mut names = record.iter().map(str::to_ascii_lowercase);
+    names.next().as_deref() == Some("network") && names.next().as_deref() == Some("mail")
+}
+
+fn entry(record: &csv::StringRecord) -> Result<(IpNet, Contact), String> {
+    let (net, mail, name) = match record.iter().collect::<Vec<_>>().as_slice() {
+        [net, mail] => (*net, *mail, ""),
+        [net, mail, name] => (*net, *mail, *name),
+        cells => return Err(format!("{} columns, not network,mail,name", cells.len())),
+    };
+    let net = network(net).ok_or_else(|| format!("{net:?} is no network such as 192.0.2.0/24"))?;
+    if name.chars().count() > MAX_NAME {
+        return Err(format!("a name of more than {MAX_NAME} characters"));
+    }
+    if let Some(bad) = name.chars().find(|&c| !is_visible(c)) {
+        return Err(format!("{bad:?} in a name"));
+    }
+    Ok((net, Contact { mail: mail.parse()?, name: name.to_owned() }))
+}
+
+/// A network with no bit set after its prefix, or an address that stands for itself alone.
+fn network(text: &str) -> Option<IpNet> {
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    (net.trunc() == net).then_some(net)
+}
+
+/// Whether a character of a name shows as itself: no control, nothing that reorders or hides text.
+pub(super) fn is_visible(c: char) -> bool {
+    !(c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'))
+}
+
+fn broken(error: &csv::Error) -> ContactError {
+    let line = error.position().map_or(0, csv::Position::line);
+    let why = match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    ContactError { line, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILE: &str = "network,mail,name\n\
+        # the computing centre\n\
+        140.119.0.0/16,noc@example.edu,Network Operation\n\
+        \n\
+        140.119.44.0/24,chang@cs.example.edu,\"張, 系統管理\"\n\
+        140.119.44.0/24, lin@cs.example.edu\n\
+        140.119.44.7, web@example.edu, Web\r\n\
+        2001:288::/32,noc@example.edu,Network Operation\n";
+
+    fn mails(contacts: &Contacts, host: &str) -> Vec<String> {
+        let list = contacts.of(Host::Prefix(network(host).unwrap())).map_or(&[][..], |of| of.1);
+        list.iter().map(|contact| contact.mail.to_string()).collect()
+    }
+
+    #[test]
+    fn the_longest_prefix_holds_and_all_of_its_entries() {
+        let contacts = Contacts::parse(FILE.as_bytes()).unwrap();
+        assert_eq!(mails(&contacts, "140.119.1.1"), ["noc@example.edu"]);
+        assert_eq!(
+            mails(&contacts, "140.119.44.8"),
+            ["chang@cs.example.edu", "lin@cs.example.edu"]
+        );
+        assert_eq!(mails(&contacts, "140.119.44.7"), ["web@example.edu"]);
+        assert_eq!(mails(&contacts, "2001:288:1::9"), ["noc@example.edu"]);
+        assert_eq!(mails(&contacts, "140.120.0.1"), [""; 0]);
+        assert_eq!(mails(&contacts, "::ffff:140.119.44.7"), [""; 0], "an IPv6 address");
+        assert_eq!(mails(&contacts, "140.119.44.0/25").len(), 2, "a network inside");
+        assert_eq!(mails(&contacts, "140.119.32.0/19"), ["noc@example.edu"]);
+        assert_eq!(mails(&contacts, "140.0.0.0/8"), [""; 0], "a network around");
+        let (net, list) = contacts.of(Host::Address([140, 119, 44, 8].into())).unwrap();
+        assert_eq!(
+            (net.to_string().as_str(), list[0].name.as_str()),
+            ("140.119.44.0/24", "張, 系統管理")
+        );
+    }
+
+    #[test]
+    fn every_bad_entry_is_told_with_its_line() {
+        let long = "x".repeat(MAX_NAME + 1);
+        let bad = format!(
+            "192.0.2.0/24,a@b\n10.1.0.0/8,a@b\nhost,a@b,Name\n192.0.2.0/24,a b@c\n192.0.2.1\n\
+             192.0.2.1,a@b,\"x\nBcc: all@example.org\"\n192.0.2.1,a@b,\u{202e}gpj\n1,2,3,4\n\
+             192.0.2.1,a@b,{long}\n"
+        );
+        let errors = Contacts::parse(bad.as_bytes()).unwrap_err();
+        let said: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "2: \"10.1.0.0/8\" is no network such as 192.0.2.0/24",
+                "3: \"host\" is no network such as 192.0.2.0/24",
+                "4: \"a b@c\" is no mail address such as admin@example.org",
+                "5: 1 columns, not network,mail,name",
+                "6: '\\n' in a name",
+                "8: '\\u{202e}' in a name",
+                "9: 4 columns, not network,mail,name",
+                "10: a name of more than 100 characters",
+            ]
+        );
+        let errors = Contacts::parse(b"192.0.2.0/24,a@b\n192.0.2.0/24,a@b,\xff\n").unwrap_err();
+        assert_eq!(errors[0].to_string(), "2: not UTF-8");
+        assert_eq!(Contacts::parse("x\n".repeat(99).as_bytes()).unwrap_err().len(), MAX_ERRORS);
+        assert!(Contacts::parse(b"\xef\xbb\xbfnetwork,mail\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_plain_address_and_nothing_else() {
+        for good in ["root@localhost", "a.b+c@x-1.example.org", "o'neil@example.org"] {
+            assert_eq!(good.parse::<Address>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "root",
+            "@x",
+            "a@",
+            "a@b@c",
+            "a@b,c@d",
+            "a@b\nBcc: c@d",
+            "a@b\r",
+            "a b@c",
+            "<a@b>",
+            "A <a@b>",
+            "\"a b\"@c",
+            "a@[192.0.2.1]",
+            "a(x)@b",
+            "a@b.",
+            "a..b@c",
+            ".a@b",
+            "-t@b",
+            "a@-b",
+            "a@b;c",
+            "\u{e9}@b",
+            "a@b\u{0}",
+            "a:b@c",
+        ] {
+            assert!(bad.parse::<Address>().is_err(), "{bad:?}");
+        }
+        assert!(format!("{}@b", "a".repeat(65)).parse::<Address>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_up_agrees_with_asking_every_entry(
+            nets in proptest::collection::vec((any::<u8>(), 0u8..=32), 0..12), low: u8, v6: bool,
+        ) {
+            let address = |low: u8| -> IpAddr {
+                if v6 { [0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, low].into() }
+                else { [192, 0, 2, low].into() }
+            };
+            let more = if v6 { 96 } else { 0 };
+            let nets: Vec<_> = nets
+                .iter()
+                .map(|&(low, length)| IpNet::new(address(low), length + more).unwrap().trunc())
+                .collect();
+            let text: String =
+                nets.iter().enumerate().map(|(n, net)| format!("{net},{n}@example.org\n")).collect();
+            let contacts = Contacts::parse(text.as_bytes()).unwrap();
+            let holds = |net: &&IpNet| net.contains(&address(low));
+            let longest = nets.iter().filter(holds).map(IpNet::prefix_len).max();
+            let twin: Vec<_> = (0..nets.len())
+                .filter(|&n| holds(&&nets[n]) && Some(nets[n].prefix_len()) == longest)
+                .map(|n| format!("{n}@example.org"))
+                .collect();
+            prop_assert_eq!(mails(&contacts, &address(low).to_string()), twin);
+        }
+
+        #[test]
+        fn no_file_panics(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Contacts::parse(&text);
+        }
+    }
+}
