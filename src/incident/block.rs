@@ -177,7 +177,14 @@ impl fmt::Display for Commands<'_> {
         }
         if !self.unblock {
             writeln!(f, "{mark} To unblock:")?;
-            for line in self.lines(true) {
+            let lines = match self.device {
+                Device::Ios => self.lines(true),
+                Device::Nftables => {
+                    let elements = self.plan.hosts.keys().map(|&host| element(host));
+                    elements.map(|element| format!("nft delete {element}")).collect()
+                }
+            };
+            for line in lines {
                 writeln!(f, "{mark} {line}")?;
             }
         }
@@ -187,26 +194,26 @@ impl fmt::Display for Commands<'_> {
 
 impl Commands<'_> {
     fn lines(&self, unblock: bool) -> Vec<String> {
-        let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) =
-            self.plan.hosts.keys().partition(|host| host.is_ipv4());
+        let hosts: Vec<IpAddr> = self.plan.hosts.keys().copied().collect();
         match self.device {
-            Device::Ios => ios(&v4, &v6, unblock),
-            Device::Nftables => nftables(&v4, &v6, unblock),
+            Device::Ios => ios(&hosts, unblock),
+            Device::Nftables => nftables(&hosts, unblock),
         }
     }
 }
 
-fn ios(v4: &[IpAddr], v6: &[IpAddr], unblock: bool) -> Vec<String> {
+fn ios(hosts: &[IpAddr], unblock: bool) -> Vec<String> {
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = hosts.iter().partition(|host| host.is_ipv4());
     let no = if unblock { "no " } else { "" };
-    let groups = [("network NFKIT", v4), ("v6-network NFKIT6", v6)];
-    let groups = groups.into_iter().filter(|(_, hosts)| !hosts.is_empty());
-    groups
-        .flat_map(|(name, hosts)| {
-            let members = hosts.iter().map(move |host| format!(" {no}host {host}"));
-            let head = std::iter::once(format!("object-group {name}"));
-            head.chain(members).chain(std::iter::once("exit".to_owned()))
-        })
-        .collect()
+    let mut lines = Vec::new();
+    for (name, hosts) in [("network NFKIT", v4), ("v6-network NFKIT6", v6)] {
+        if !hosts.is_empty() {
+            lines.push(format!("object-group {name}"));
+            lines.extend(hosts.iter().map(|host| format!(" {no}host {host}")));
+            lines.push("exit".to_owned());
+        }
+    }
+    lines
 }
 
 /// Adding what is there already changes nothing, and the chains are emptied before they are filled,
@@ -229,22 +236,24 @@ const CHAINS: [&str; 8] = [
     "add rule inet nfkit input ip6 saddr @blocked6 counter drop",
 ];
 
-fn nftables(v4: &[IpAddr], v6: &[IpAddr], unblock: bool) -> Vec<String> {
+fn nftables(hosts: &[IpAddr], unblock: bool) -> Vec<String> {
     let mut lines: Vec<String> = TABLE.into_iter().map(str::to_owned).collect();
     if !unblock {
         lines.extend(CHAINS.into_iter().map(str::to_owned));
     }
-    for (set, hosts) in [("blocked4", v4), ("blocked6", v6)] {
-        for host in hosts {
-            let element = format!("element inet nfkit {set} {{ {host} }}");
-            lines.push(format!("add {element}"));
-            if unblock {
-                // Added first, because to delete what is not there fails the whole transaction.
-                lines.push(format!("delete {element}"));
-            }
+    for &host in hosts {
+        lines.push(format!("add {}", element(host)));
+        if unblock {
+            // Added first, because to delete what is not there fails the whole transaction.
+            lines.push(format!("delete {}", element(host)));
         }
     }
     lines
+}
+
+fn element(host: IpAddr) -> String {
+    let set = if host.is_ipv4() { "blocked4" } else { "blocked6" };
+    format!("element inet nfkit {set} {{ {host} }}")
 }
 
 #[cfg(test)]
@@ -373,7 +382,7 @@ mod tests {
         assert!(block.contains("\nadd element inet nfkit blocked4 { 140.119.44.91 }\n"), "{block}");
         assert!(block.contains("\nadd element inet nfkit blocked6 { 2001:db8::7 }\n"), "{block}");
         assert!(
-            block.contains("\n# delete element inet nfkit blocked4 { 140.119.44.91 }\n"),
+            block.contains("\n# nft delete element inet nfkit blocked4 { 140.119.44.91 }\n"),
             "{block}"
         );
         let unblock = text(Device::Nftables, &[source("140.119.44.91")], true);

@@ -9,7 +9,9 @@ use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ipnet::IpNet;
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
+};
 use lettre::message::{Body, Mailbox, Message};
 
 use super::contacts::is_visible;
@@ -17,6 +19,9 @@ use super::words::{self, Situation, line, wrap};
 use super::{Address, Contacts, Docket};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::time::{Timestamp, Window};
+
+#[cfg(test)]
+mod tests;
 
 /// Hosts of one letter that are told in full; the others are only named. Nobody reads more, and a
 /// flood of findings must not make a mail that no server takes.
@@ -142,7 +147,7 @@ impl Episode<'_> {
         let port = words::port(self.worst.proto, self.worst.port);
         match situation {
             Situation::PortAttacker => format!("attacks {port}"),
-            _ => format!("{} ({port})", situation.short()),
+            _ => format!("{}: {port}", situation.short()),
         }
     }
 }
@@ -248,7 +253,7 @@ impl Letter<'_> {
                 let acts: Vec<_> = episodes.iter().take(2).map(|episode| episode.short()).collect();
                 let _ = write!(text, "{} {}", host.text(false), acts.join(" and "));
                 if !more.is_empty() {
-                    let _ = write!(text, ", and {} more", words::of(more.len() as u64, "host"));
+                    let _ = write!(text, "; and {}", words::of(more.len() as u64, "more host"));
                 }
             }
             None => {
@@ -259,12 +264,11 @@ impl Letter<'_> {
         let _ = match (windows.first(), windows.last()) {
             (Some(Some(first)), Some(Some(last))) if first == last => {
                 let length = words::length(first.seconds());
-                write!(text, ", {} UTC, {length}", words::moment(first.start()))
+                write!(text, "; {} UTC, {length}", words::moment(first.start()))
             }
             (_, Some(Some(last))) => {
                 let first = windows.iter().flatten().next().unwrap_or(last);
-                let (first, last) = (words::moment(first.start()), words::moment(last.end()));
-                write!(text, ", {first} to {last} UTC")
+                write!(text, "; {}", words::between(*first, *last))
             }
             _ => Ok(()),
         };
@@ -320,9 +324,9 @@ impl Letter<'_> {
         out.push('\n');
         let (full, named) = cases.split_at(cases.len().min(MAX_HOSTS));
         for (host, case) in full {
-            let acts = case.episodes().into_iter().take(2).map(Episode::short);
+            let acts = case.episodes().into_iter().take(3).map(Episode::short);
             let acts: Vec<_> = acts.collect();
-            wrap(out, "    ", &format!("{} {}", host.text(false), acts.join(", ")));
+            wrap(out, "    ", &format!("{} {}", host.text(false), acts.join("; ")));
         }
         if !named.is_empty() {
             wrap(
@@ -349,9 +353,12 @@ impl Letter<'_> {
                 named.iter().flat_map(|(_, case)| case.episodes.values().map(Episode::situation)),
             );
         }
+        heading(out, "What it usually means");
         let is_single = situations.len() == 1;
-        for situation in &situations {
-            heading(out, "What it usually means");
+        for (nth, situation) in situations.iter().enumerate() {
+            if nth > 0 {
+                out.push('\n');
+            }
             if !is_single {
                 wrap(out, "  ", &format!("If {}:", situation.long()));
                 out.push('\n');
@@ -360,7 +367,7 @@ impl Letter<'_> {
                 if n > 0 {
                     out.push('\n');
                 }
-                wrap(out, "  ", text);
+                wrap(out, if is_single { "  " } else { "    " }, text);
             }
         }
         for (is_suspect, title, list) in [
@@ -456,11 +463,14 @@ impl Letter<'_> {
             true => ContentTransferEncoding::SevenBit,
             false => ContentTransferEncoding::EightBit,
         };
-        let body = Body::new_with_encoding(body, encoding).unwrap_or_else(Body::new);
+        // Left as it is, readable wherever the message is looked at: lettre would make base64 of
+        // lines that are short in columns and long in octets.
+        let body = Body::dangerous_pre_encoded(body.replace('\n', "\r\n").into_bytes(), encoding);
         let message = builder
             .subject(subject)
             .message_id(Some(format!("<nfkit.{id:032x}@{domain}>")))
             .raw_header(HeaderValue::new(auto, "auto-generated".to_owned()))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(body)?;
         Ok(message.formatted())
@@ -506,11 +516,9 @@ fn when(episode: &Episode<'_>) -> String {
     let (count, first, last) = (episode.windows.len(), known.next(), episode.windows.last());
     match (count, first, last) {
         (2.., Some(first), Some(Some(last))) => {
-            let (from, to) = (words::moment(first.start()), words::moment(last.end()));
-            format!(
-                "in {} from {from} to {to} UTC, most from {worst}",
-                words::of(count as u64, "window")
-            )
+            let (windows, between) =
+                (words::of(count as u64, "window"), words::between(*first, *last));
+            format!("in {windows} from {between}, most from {worst}")
         }
         _ => worst,
     }

@@ -143,18 +143,24 @@ pub(super) const CHECK_VICTIM: &[&str] = &[
 
 /// How to say that it is over.
 pub(super) const FIXED: &str = "Reply to this mail: what it was, what you did, and when. A reply \
-    also helps when nothing was wrong, so that you are not written to again for the same thing. \
-    If the machine is not yours, please say whose it is.";
+    also helps when nothing was wrong: such flows can be left out from then on. If the machine is not yours, please say whose it is.";
 
 /// A window: `2001-08-17 17:20 to 17:30 UTC (10 minutes)`.
 pub(super) fn span(window: Option<Window>) -> String {
-    let Some(window) = window else { return "at a time that the data does not tell".to_owned() };
-    let (start, end) = (moment(window.start()), moment(window.end()));
+    match window {
+        Some(window) => format!("{} ({})", between(window, window), length(window.seconds())),
+        None => "at a time that the data does not tell".to_owned(),
+    }
+}
+
+/// From the start of one window to the end of another: `2001-08-17 17:20 to 17:30 UTC`.
+pub(super) fn between(first: Window, last: Window) -> String {
+    let (start, end) = (moment(first.start()), moment(last.end()));
     let end = match (start.split_once(' '), end.split_once(' ')) {
-        (Some((day, _)), Some((same, time))) if day == same => time.to_owned(),
-        _ => end,
+        (Some((day, _)), Some((same, time))) if day == same => time,
+        _ => &end,
     };
-    format!("{start} to {end} UTC ({})", length(window.seconds()))
+    format!("{start} to {end} UTC")
 }
 
 /// Seconds since the epoch as `2001-08-17 17:20`, with seconds unless they are zero.
@@ -294,23 +300,29 @@ pub(super) fn sample(sample: &Sample) -> String {
     }
 }
 
+/// How many of those on the other side are named: the list is to get an idea from.
+const MAX_PEERS: usize = 8;
+
 /// Those on the other side, the most important first.
 pub(super) fn peers(finding: &Finding) -> String {
-    let mut text = of(finding.peers, "host");
-    let named = finding.peer.iter().map(|peer| {
-        let net = if matches!(peer.host, Host::Prefix(_)) { "network " } else { "" };
-        let flows =
-            peer.flows.map_or_else(String::new, |flows| format!(" ({})", of(flows, "flow")));
-        format!("{net}{}{flows}", peer.host.text(false))
+    let named = finding.peer.iter().take(MAX_PEERS).map(|peer| match peer.flows {
+        Some(flows) => format!("{} ({})", peer.host.text(false), of(flows, "flow")),
+        None => peer.host.text(false),
     });
     let named: Vec<_> = named.collect();
-    if !named.is_empty() {
-        let _ = write!(text, ": {}", named.join(", "));
+    let hosts = of(finding.peers, "host");
+    if named.is_empty() {
+        return hosts;
     }
-    if finding.more > 0 {
-        let _ = write!(text, " and {} more", count(finding.more));
-    }
-    text
+    let are_nets = finding.peer.iter().all(|peer| matches!(peer.host, Host::Prefix(_)));
+    let word = if are_nets { " in" } else { ":" };
+    let more = finding.more.saturating_add((finding.peer.len() - named.len()) as u64);
+    let rest = match (more, are_nets) {
+        (0, _) => String::new(),
+        (_, true) => format!(" and {}", of(more, "more network")),
+        (_, false) => format!(" and {} more", count(more)),
+    };
+    format!("{hosts}{word} {}{rest}", named.join(", "))
 }
 
 /// What the marks of a finding mean for its reader.

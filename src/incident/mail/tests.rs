@@ -1,0 +1,200 @@
+//! Who gets which letter, and that no finding gets into a header.
+
+use super::*;
+use crate::finding::tests::any_finding;
+use crate::incident::docket::tests::finding;
+use crate::time::{End, State};
+use proptest::prelude::*;
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+const CONTACTS: &str = "10.0.0.0/8,noc@example.org,NOC\n\
+    10.1.0.0/16,a@example.org,\"An, <b@x>; \"\"c\"\"\"\n10.2.0.0/16,A@Example.org,\n\
+    10.2.0.0/16,b@example.org,\n";
+
+/// Recipients with their hosts and, after `|`, the others.
+fn sorted_out(findings: &[Finding], operator: bool) -> (Vec<String>, Vec<String>) {
+    let contacts = Contacts::parse(CONTACTS.as_bytes()).unwrap();
+    let operator = operator.then(|| address("op@example.org"));
+    let mut docket = Docket::new();
+    findings.iter().for_each(|finding| docket.finding(finding.clone()));
+    let route = Route { contacts: &contacts, operator: operator.as_ref(), survey: false };
+    let post = sort(&mut docket, route);
+    let text = |cases: &BTreeMap<Host, Case<'_>>| {
+        cases.keys().map(|host| host.text(false)).collect::<Vec<_>>().join(" ")
+    };
+    let letters = post.letters.iter();
+    let letters = letters.map(|l| format!("{}: {}|{}", l.to, text(&l.hosts), text(&l.others)));
+    (letters.collect(), post.orphans.iter().map(|host| host.text(false)).collect())
+}
+
+#[test]
+fn everybody_gets_theirs_and_the_operator_the_rest() {
+    let row = |host, role| finding(host, Kind::Flood, role);
+    let outside = Finding { side: Some(Side::Outside), ..row([10, 1, 0, 9], Role::Source) };
+    let survey = Finding { marks: vec!["survey".into()], ..row([10, 1, 0, 8], Role::Source) };
+    let sideless = |host| Finding { side: None, ..row(host, Role::Target) };
+    let findings = [
+        row([10, 1, 0, 1], Role::Target),
+        row([10, 2, 0, 1], Role::Source),
+        row([10, 9, 0, 1], Role::Source),
+        row([172, 16, 0, 1], Role::Target),
+        sideless([10, 9, 0, 2]),
+        sideless([192, 0, 2, 2]),
+        outside,
+        survey,
+    ];
+    let (letters, orphans) = sorted_out(&findings, true);
+    assert_eq!(
+        letters,
+        [
+            "a@example.org: 10.1.0.1 10.2.0.1|",
+            "b@example.org: 10.2.0.1|",
+            "noc@example.org: 10.9.0.1 10.9.0.2|",
+            "op@example.org: 172.16.0.1|10.1.0.9 192.0.2.2",
+        ]
+    );
+    assert_eq!(orphans, ["172.16.0.1"]);
+    let (letters, orphans) = sorted_out(&findings, false);
+    assert_eq!((letters.len(), orphans.len()), (3, 1));
+}
+
+#[test]
+fn a_silent_exporter_is_told_to_the_operator_or_to_nobody() {
+    let mut docket = Docket::new();
+    let window = Window::new(998_068_800, 600);
+    docket.end(&End { window, state: Some(State::NoData), ..End::default() });
+    let contacts = Contacts::default();
+    let operator = address("op@example.org");
+    let route = Route { contacts: &contacts, operator: None, survey: false };
+    let post = sort(&mut docket, route);
+    assert_eq!((post.letters.len(), post.unheard), (0, vec![window]));
+    let post = sort(&mut docket, Route { operator: Some(&operator), ..route });
+    let [letter] = post.letters.as_slice() else { panic!("{post:?}") };
+    assert_eq!(letter.subject("X"), "[X] no exporter spoke; 2001-08-17 17:20 UTC, 10 minutes");
+    let body = letter.body(&sender(&operator));
+    assert!(body.contains("\n    2001-08-17 17:20 to 17:30 UTC (10 minutes)\n"), "{body}");
+}
+
+fn sender(from: &Address) -> Sender<'_> {
+    let date = Timestamp::from_secs(998_069_400);
+    Sender { from, reply_to: None, site: "", date }
+}
+
+fn letter<'a>(name: &str, findings: &'a [Finding]) -> Letter<'a> {
+    let mut case: BTreeMap<Host, Case<'_>> = BTreeMap::new();
+    findings.iter().for_each(|finding| case.entry(finding.host).or_default().add(finding));
+    let name = name.to_owned();
+    let (to, others, silent) = (address("a@example.org"), case.clone(), vec![None]);
+    Letter { to, name, hosts: case, others, silent }
+}
+
+#[test]
+fn windows_of_one_act_are_one_episode() {
+    let first = finding([10, 0, 0, 1], Kind::Port, Role::Source);
+    let later = |n: u64, flows| {
+        let window = Window::new(998_068_800 + n * 600, 600);
+        Finding { window, flows, ..first.clone() }
+    };
+    let findings = [first.clone(), later(1, 9000), later(3, 10)];
+    let letter = letter("", &findings);
+    let body = letter.body(&sender(&address("op@example.org")));
+    for part in [
+        "  When      in 3 windows from 2001-08-17 17:20 to 18:00 UTC, most from\n",
+        "            2001-08-17 17:30 to 17:40 UTC (10 minutes)\n",
+        "  How much  9,000 flows, 3.33 a second; 6,000 packets, 288.0 kB\n",
+        "            11,010 flows in all windows together\n",
+    ] {
+        assert!(body.contains(part), "{part}{body}");
+    }
+    let subject = letter.subject("");
+    assert_eq!(
+        subject,
+        "[nfkit] 10.0.0.1 attacks TCP port 80 (web); 2001-08-17 17:20 to 18:00 UTC"
+    );
+}
+
+#[test]
+fn the_same_findings_have_the_same_name_and_others_another() {
+    let findings = [finding([10, 0, 0, 1], Kind::Scan, Role::Source)];
+    let other = [Finding { flows: 2001, ..findings[0].clone() }];
+    let from = address("op@example.org");
+    let id = |findings: &[Finding], date| {
+        let sender = Sender { date: Timestamp::from_secs(date), ..sender(&from) };
+        let message = letter("", findings).message(&sender).unwrap();
+        let text = String::from_utf8(message).unwrap();
+        text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned()
+    };
+    assert_eq!(id(&findings, 0), id(&findings, 7));
+    assert_ne!(id(&findings, 0), id(&other, 0));
+    // The hash of nothing, and of "a": the reference values of FNV-1a without our separators.
+    assert_eq!(digest(&[]), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+}
+
+#[test]
+fn a_mailbox_file_can_be_split_again() {
+    let from = address("op@example.org");
+    let sender = sender(&from);
+    let text = mbox(b"A: b\r\n\r\nFrom me\r\n>From you\r\nx From\r\r\n", &sender);
+    assert_eq!(
+        String::from_utf8(text).unwrap(),
+        "From op@example.org Fri Aug 17 17:30:00 2001\n\
+         A: b\n\n>From me\n>>From you\nx From\r\n\n"
+    );
+    assert_eq!(asctime(Timestamp::from_secs(0)), "Thu Jan  1 00:00:00 1970");
+    assert_eq!(asctime(Timestamp::from_secs(1_709_208_000)), "Thu Feb 29 12:00:00 2024");
+}
+
+#[test]
+fn a_site_is_one_line() {
+    assert_eq!(site(" NCCU \u{653f}\u{5927}").unwrap(), "NCCU \u{653f}\u{5927}");
+    for bad in ["x\nBcc: a@b", "\u{202e}", &"x".repeat(61)] {
+        assert!(site(bad).is_err());
+    }
+}
+
+const HEADERS: [&str; 9] = [
+    "Date",
+    "From",
+    "To",
+    "Subject",
+    "Message-ID",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn nothing_adds_a_header_or_a_long_line(
+        findings in proptest::collection::vec(any_finding(), 0..60),
+        why in "[^\\p{Cc}]{0,300}",
+        name in "[ -~]{0,40}|[\u{a1}-\u{ac}\u{4e00}-\u{4eff}\"<>@,:;]{0,40}",
+        site in "[ -~]{0,60}|[\u{4e00}-\u{4eff}]{0,60}",
+    ) {
+        let mut findings = findings;
+        findings.iter_mut().for_each(|finding| finding.why.clone_from(&why));
+        let letter = letter(name.trim(), &findings);
+        let from = address("op@example.org");
+        let message = letter.message(&Sender { site: site.trim(), ..sender(&from) }).unwrap();
+        let text = String::from_utf8(message).unwrap();
+        prop_assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let names: Vec<_> = head
+            .split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .map(|line| line.split_once(": ").map_or("", |(name, _)| name))
+            .collect();
+        prop_assert_eq!(names, HEADERS);
+        prop_assert!(head.is_ascii());
+        prop_assert!(head.split("\r\n").all(|line| line.len() <= 998));
+        for line in body.split("\r\n") {
+            prop_assert!(line.chars().count() <= words::WIDTH, "{:?}", line);
+            prop_assert!(line.chars().all(is_visible), "{:?}", line);
+        }
+    }
+}
