@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use super::words;
 use crate::finding::{Finding, Host, Role, Side};
 use crate::flow::Networks;
 use crate::time::Window;
@@ -166,7 +167,8 @@ impl fmt::Display for Commands<'_> {
             Device::Nftables => ("#", "load with nft -f"),
         };
         let word = if self.unblock { "unblock" } else { "block" };
-        writeln!(f, "{mark} nfkit: {word} {} hosts; {head}", self.plan.hosts.len())?;
+        let hosts = words::of(self.plan.hosts.len() as u64, "host");
+        writeln!(f, "{mark} nfkit: {word} {hosts}; {head}")?;
         for (host, finding) in &self.plan.hosts {
             let Finding { kind, class, flows, .. } = finding;
             let when = finding.window.map_or_else(|| "-".to_owned(), Window::start_text);

@@ -15,6 +15,7 @@ mod metamorphic;
 mod nfdump_txt;
 mod nfflood;
 mod nfgen;
+mod nfnotify;
 mod nfport;
 mod nfscan;
 mod peers;

@@ -122,7 +122,7 @@ fn tell(post: &Post<'_>, args: &Args, io: &mut Io) -> bool {
     }
     if nobody && (!post.orphans.is_empty() || !post.unheard.is_empty()) {
         io.report.error(format_args!(
-            "{} hosts without a contact and {} windows without data were told to nobody",
+            "told to nobody: hosts without a contact: {}, windows without data: {}",
             post.orphans.len(),
             post.unheard.len()
         ));

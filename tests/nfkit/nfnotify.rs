@@ -1,0 +1,405 @@
+//! nfnotify: who is told what, what is blocked, and what hostile findings can do about it.
+//!
+//! `tests/data/nfnotify` holds a stream of findings with the mails and the commands that it makes.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::harness::{INSIDE, Ran, Run, Scene, flood, gzip, other, package, tool, zstd};
+
+const DATE: &str = "2001-08-17T17:51:00Z";
+const MAY_BLOCK: &str = "140.119.0.0/16,2001:288::/32";
+const NEVER: &str = "140.119.1.0/24";
+
+fn data(name: &str) -> PathBuf {
+    package("tests/data/nfnotify").join(name)
+}
+
+fn mail() -> Run {
+    let run = tool("nfnotify").args(["-q", "mail", "--date", DATE, "--contacts"]);
+    run.arg(data("contacts.csv")).args(["--from", "nfkit@example.edu"])
+}
+
+fn block(device: &str) -> Run {
+    let run = tool("nfnotify").args(["block", "--device", device, "--may-block", MAY_BLOCK]);
+    run.args(["--never", NEVER])
+}
+
+/// What was printed must be what lies in the golden file; `NFKIT_BLESS=1` writes it.
+#[track_caller]
+fn golden(ran: &Ran, name: &str) {
+    let path = data(name);
+    if std::env::var_os("NFKIT_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &ran.out).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(ran.text(), expected, "{} differs{ran}", path.display());
+}
+
+/// The header lines of every message of a mailbox file, unfolded.
+fn headers(mbox: &str) -> Vec<Vec<String>> {
+    let mut all: Vec<Vec<String>> = Vec::new();
+    let mut within = false;
+    for line in mbox.lines() {
+        if line.starts_with("From ") {
+            all.push(Vec::new());
+            within = true;
+        } else if line.is_empty() {
+            within = false;
+        } else if within {
+            let headers = all.last_mut().unwrap();
+            match line.strip_prefix(' ') {
+                Some(more) => *headers.last_mut().unwrap() += more,
+                None => headers.push(line.to_owned()),
+            }
+        }
+    }
+    all
+}
+
+fn named<'a>(mails: &'a [Vec<String>], name: &str) -> Vec<&'a str> {
+    let named = |lines: &'a Vec<String>| lines.iter().find_map(|line| line.strip_prefix(name));
+    mails.iter().filter_map(named).collect()
+}
+
+#[test]
+fn the_mails_of_a_day() {
+    let operator = ["--operator", "op@example.edu", "--site", "Example University"];
+    let ran = mail().args(operator).arg(data("day.findings")).run().ok();
+    golden(&ran, "day.mbox");
+    let ran = mail().args(operator).args(["--date", "0"]).arg(data("day.findings")).run();
+    ran.status(2).says("--date");
+}
+
+#[test]
+fn python_reads_each_mail_as_one_to_one_person() {
+    let Some(python) = other("python3") else { return };
+    let scene = Scene::new();
+    let ran = mail().args(["--operator", "op@example.edu"]).arg(data("day.findings")).run().ok();
+    let path = scene.write("mbox", &ran.out);
+    let script = "
+import email, email.policy, mailbox, sys
+read = lambda f: email.message_from_binary_file(f, policy=email.policy.default)
+for m in mailbox.mbox(sys.argv[1], factory=read):
+    to, = m['to'].addresses
+    assert not m.defects and m['mime-version'] == '1.0', m.defects
+    assert m['auto-submitted'] == 'auto-generated'
+    assert m.get_content_type() == 'text/plain' and m.get_content_charset() == 'utf-8'
+    body = m.get_content()
+    assert max(map(len, body.splitlines())) <= 72
+    print(to.addr_spec, to.display_name, body.splitlines()[0], sep='|')
+";
+    let ran = python.args(["-c", script]).arg(path).env("PYTHONUTF8", "1").run().ok();
+    ran.prints(
+        "chang@cs.example.edu|張, 系統管理|Hello 張, 系統管理,\n\
+         lin@cs.example.edu||Hello,\n\
+         noc@example.edu|NOC|Hello NOC,\n\
+         op@example.edu||Hello,\n",
+    );
+}
+
+#[test]
+fn victim_and_attacker_of_the_paper_are_both_told() {
+    let findings = tool("nfflood").args(["--inside", INSIDE]).stdin(&flood().text).run().ok().out;
+    let scene = Scene::new();
+    let contacts = scene.write("c", "140.119.53.0/24,a@x.example\n140.119.100.0/24,v@x.example\n");
+    let ran = tool("nfnotify")
+        .args(["-q", "mail", "--operator", "op@x.example", "--contacts"])
+        .arg(contacts)
+        .stdin(findings)
+        .run()
+        .ok();
+    let mails = headers(ran.text());
+    assert_eq!(named(&mails, "To: "), ["a@x.example", "v@x.example"], "{ran}");
+    let subjects = named(&mails, "Subject: ");
+    assert!(subjects[0].contains("140.119.53.7 floods other hosts"), "{ran}");
+    assert!(subjects[1].contains("140.119.100.13 is flooded"), "{ran}");
+}
+
+#[test]
+fn forms_compression_order_and_repetition_change_nothing() {
+    let text = std::fs::read(data("day.findings")).unwrap();
+    let expected = mail().args(["--operator", "o@x"]).stdin(&text).run().ok();
+    let mut rows: Vec<&[u8]> = text.split_inclusive(|&b| b == b'\n').collect();
+    rows.reverse();
+    let scene = Scene::new();
+    let (gz, zst) = (scene.write("a.gz", gzip(&text)), scene.write("b.zst", zstd(&text)));
+    let mixed = scene.write("c", rows.concat());
+    let ran = mail().args(["--operator", "o@x"]).arg(gz).arg(zst).arg(mixed).run().ok();
+    ran.prints(expected.text());
+}
+
+#[test]
+fn who_cannot_be_told_is_said_and_is_a_failure() {
+    let ran = mail().arg(data("day.findings")).run().status(1);
+    let ran = ran.says("told to nobody: hosts without a contact: 1, windows without data: 1");
+    assert_eq!(headers(ran.text()).len(), 3, "the others are mailed all the same{ran}");
+    let loud = tool("nfnotify").args(["mail", "--operator", "op@x"]).arg(data("day.findings"));
+    loud.run()
+        .status(0)
+        .says("nfnotify: 140.119.44.91: no contact: told to the operator")
+        .says("run again, the same findings are mailed again");
+}
+
+#[test]
+fn arguments_that_make_no_sense_stop_before_anything_is_mailed() {
+    let run = |args: &[&str]| tool("nfnotify").arg("mail").args(args).run().mute();
+    run(&[]).status(2).says("--contacts or --operator is needed");
+    run(&["--contacts", "x"]).status(2).says("--from or --operator");
+    run(&["--operator", "a@b\nBcc: c@d"]).status(2).says("is no mail address");
+    run(&["--operator", "a@b", "--site", "x\ny"]).status(2).says("--site");
+    let scene = Scene::new();
+    let contacts = scene.write("c.csv", "192.0.2.0/24,a@b\n192.0.2.0/24,a b@c,x\n10.0.0.1/8,a@b\n");
+    let ran = mail().args(["--contacts"]).arg(&contacts).run();
+    ran.status(2);
+    let ran = tool("nfnotify").args(["mail", "--operator", "a@b", "--contacts"]).arg(&contacts);
+    let path = contacts.display();
+    ran.run()
+        .mute()
+        .status(1)
+        .says(&format!("nfnotify: {path}:2: \"a b@c\" is no mail address"))
+        .says(&format!("nfnotify: {path}:3: \"10.0.0.1/8\" is no network"));
+    tool("nfnotify").args(["block", "--device", "ios"]).run().status(2).says("--may-block");
+}
+
+/// A program that stands in for sendmail.
+fn program(scene: &Scene, name: &str, script: &str) -> String {
+    let path = scene.write(name, format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    format!("--sendmail={}", path.display())
+}
+
+#[test]
+fn sendmail_gets_each_message_and_its_failure_is_told() {
+    let scene = Scene::new();
+    let run = |sendmail: &str| {
+        let run = mail().args(["--operator", "op@example.edu", sendmail]);
+        run.arg(data("day.findings")).dir(scene.dir()).run().mute()
+    };
+    let good = program(&scene, "good", "echo \"$@\" >> args; cat >> all; echo %%%% >> all");
+    run(&good).ok();
+    assert_eq!(scene.text("args"), "-t -i\n".repeat(4));
+    let all = scene.text("all");
+    let messages: Vec<_> = all.split_terminator("%%%%\n").collect();
+    assert_eq!(messages.len(), 4);
+    assert!(messages.iter().all(|text| text.starts_with("Date: ") && !text.contains('\r')));
+
+    // One of four recipients is refused; the program does not even read that message.
+    let picky = "head -n 4 > head; if grep -q '^To: lin@' head; then
+        echo 'lin@: no such user' >&2; head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 67; fi
+        cat > /dev/null; grep ^To: head >> done";
+    let ran = run(&program(&scene, "picky", picky)).status(1).says_lines(1);
+    let ran =
+        ran.says("nfnotify: lin@cs.example.edu: not mailed: ").says("exit status: 67: lin@: no");
+    assert!(ran.err.len() < 3000, "what sendmail says is cut{ran}");
+    assert_eq!(scene.text("done").lines().count(), 3, "the others are tried");
+
+    run(&program(&scene, "dead", "kill -9 $$")).status(1).says("signal: 9").says_lines(4);
+    run("--sendmail=/nonexistent/sendmail").status(1).says("No such file").says_lines(4);
+}
+
+#[test]
+fn input_that_is_no_finding_is_told_and_skipped() {
+    let good = std::fs::read(data("day.findings")).unwrap();
+    let noise = "nonsense\n".repeat(20);
+    let ran = block("ios").stdin([noise.as_bytes(), &good].concat()).run().status(0);
+    let ran = ran.says("nfnotify: -:1: ").says("15 more bad lines, 20 in all");
+    golden(&ran, "day.ios");
+    block("ios").stdin("nonsense\n").run().status(1).mute();
+    block("ios").stdin("").run().ok().mute();
+    block("ios").arg("/nonexistent").arg(data("day.findings")).run().status(1).says("No such file");
+    let endless = [&vec![b'x'; 20 << 20], &b"\n"[..], &good].concat();
+    let ran = block("ios").stdin(endless).run().status(0);
+    golden(&ran.says("-:1: line longer than 8000 octets"), "day.ios");
+}
+
+#[test]
+fn the_commands_of_a_day() {
+    let run = |device: &str, more: &[&str]| {
+        block(device).args(more).arg(data("day.findings")).run().status(0)
+    };
+    golden(&run("ios", &[]).says("203.0.113.45: not blocked: it is outside"), "day.ios");
+    golden(&run("nftables", &[]), "day.nft");
+    golden(&run("ios", &["--unblock"]), "day.ios-unblock");
+    golden(&run("nftables", &["--unblock"]), "day.nft-unblock");
+    let ran = block("nftables").args(["--may-block", "192.0.2.0/24"]).run();
+    ran.status(2).mute();
+    let free = ["block", "--device", "ios", "--may-block", "192.0.2.0/24"];
+    let ran = tool("nfnotify").args(free).arg(data("day.findings")).run().status(0).mute();
+    ran.says("140.119.44.91: not blocked: it is not in --may-block");
+    // What was blocked before it was listed must come free all the same.
+    let listed = ["block", "--device", "ios", "--may-block", MAY_BLOCK, "--never", INSIDE];
+    let never = tool("nfnotify").args(listed).arg(data("day.findings")).run().status(0).mute();
+    never.says("140.119.44.91: not blocked: it is in --never");
+    let ran = tool("nfnotify").args(listed).arg("--unblock").arg(data("day.findings")).run();
+    golden(&ran.status(0), "day.ios-unblock");
+}
+
+#[test]
+fn hostile_findings_change_no_command() {
+    for device in ["ios", "nftables"] {
+        let plain = block(device).arg(data("day.findings")).run().status(0);
+        let both = block(device).arg(data("hostile.findings")).arg(data("day.findings"));
+        let both =
+            both.run().status(0).says("more bad lines").says("140.119.1.1: not blocked: it is in");
+        both.prints(plain.text());
+        block(device).arg(data("hostile.findings")).run().status(0).mute();
+    }
+}
+
+#[test]
+fn hostile_findings_change_no_header() {
+    const NAMES: [&str; 10] = [
+        "Date",
+        "From",
+        "To",
+        "Reply-To",
+        "Subject",
+        "Message-ID",
+        "Auto-Submitted",
+        "MIME-Version",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+    ];
+    let files = [data("hostile.findings"), data("day.findings")];
+    let ran = mail().args(["--operator", "op@example.edu"]).args(files).run().status(0);
+    let mails = headers(ran.text());
+    for mail in &mails {
+        let names: Vec<_> = mail.iter().map(|line| line.split_once(": ").unwrap().0).collect();
+        assert_eq!(names, NAMES, "{ran}");
+    }
+    assert_eq!(mails.len(), 4);
+    let subjects = named(&mails, "Subject: ");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " .:;,()[]/-".contains(c);
+    assert!(subjects.iter().all(|subject| subject.chars().all(is_plain)), "{subjects:?}");
+    assert!(!ran.text().contains(['\u{202e}', '\u{1b}', '\r']), "{ran}");
+}
+
+/// Three network namespaces in a row, inside, router and outside; gone when dropped.
+struct Net(String);
+
+impl Net {
+    /// `None`, said aloud, without root or the programs.
+    fn new() -> Option<Net> {
+        for name in ["ip", "nft", "ping", "sysctl"] {
+            other(name)?;
+        }
+        let net = Net(format!("nfkit{}", std::process::id()));
+        if !net.try_run("ip netns add N-in") {
+            eprintln!("skipped: network namespaces need root");
+            return None;
+        }
+        for line in "ip netns add N-rt
+            ip netns add N-out
+            ip link add name v0 netns N-in type veth peer name v1 netns N-rt
+            ip link add name v2 netns N-rt type veth peer name v3 netns N-out
+            ip netns exec N-rt sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+            ip -n N-in addr add 140.119.44.91/24 dev v0
+            ip -n N-in addr add 140.119.44.92/24 dev v0
+            ip -n N-in addr add 2001:288:44::91/64 dev v0 nodad
+            ip -n N-rt addr add 140.119.44.1/24 dev v1
+            ip -n N-rt addr add 2001:288:44::1/64 dev v1 nodad
+            ip -n N-rt addr add 198.51.100.1/24 dev v2
+            ip -n N-rt addr add 2001:db8::1/64 dev v2 nodad
+            ip -n N-out addr add 198.51.100.2/24 dev v3
+            ip -n N-out addr add 2001:db8::2/64 dev v3 nodad
+            ip -n N-in link set v0 up
+            ip -n N-rt link set v1 up
+            ip -n N-rt link set v2 up
+            ip -n N-out link set v3 up
+            ip -n N-in route add default via 140.119.44.1
+            ip -n N-in route add default via 2001:288:44::1
+            ip -n N-out route add default via 198.51.100.1
+            ip -n N-out route add default via 2001:db8::1"
+            .lines()
+        {
+            assert!(net.try_run(line), "{line}");
+        }
+        Some(net)
+    }
+
+    fn try_run(&self, line: &str) -> bool {
+        let line = line.replace("N-", &format!("{}-", self.0));
+        let mut words = line.split_whitespace();
+        let out = Command::new(words.next().unwrap()).args(words).output().unwrap();
+        out.status.success()
+    }
+
+    fn passes(&self, from: &str, to: &str) -> bool {
+        self.try_run(&format!("ip netns exec N-in ping -q -c 1 -W 1 -I {from} {to}"))
+    }
+
+    /// A link may need a moment before the first packet passes.
+    fn wait(&self, from: &str, to: &str) {
+        let began = Instant::now();
+        while !self.passes(from, to) {
+            assert!(began.elapsed() < Duration::from_secs(20), "{from} never reaches {to}");
+        }
+    }
+
+    /// Loads commands at the router.
+    #[track_caller]
+    fn load(&self, path: &Path) {
+        let line = format!("ip netns exec N-rt nft -f {}", path.display());
+        assert!(self.try_run(&line), "{line}\n{}", std::fs::read_to_string(path).unwrap());
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for name in ["in", "rt", "out"] {
+            self.try_run(&format!("ip netns del N-{name}"));
+        }
+    }
+}
+
+#[test]
+fn nft_takes_the_commands_and_they_stop_packets() {
+    let Some(net) = Net::new() else { return };
+    let scene = Scene::new();
+    let findings = std::fs::read_to_string(data("day.findings")).unwrap();
+    let findings = findings.replace("140.119.53.7\tsource", "2001:288:44::91\tsource");
+    let text = |more: &[&str]| block("nftables").args(more).stdin(&findings).run().status(0).out;
+    let stop = scene.write("block.nft", text(&[]));
+    let free = scene.write("unblock.nft", text(&["--unblock"]));
+    let (v4, other, v6) = ("140.119.44.91", "140.119.44.92", "2001:288:44::91");
+    let (out4, out6) = ("198.51.100.2", "2001:db8::2");
+    let state = || {
+        [
+            net.passes(v4, out4),
+            net.passes(v6, out6),
+            net.passes(v4, "140.119.44.1"),
+            net.passes(other, out4),
+        ]
+    };
+    net.wait(v4, out4);
+    net.wait(v6, out6);
+    net.load(&free);
+    assert_eq!(state(), [true; 4], "to unblock who is not blocked is harmless");
+    for _ in 0..2 {
+        net.load(&stop);
+        assert_eq!(state(), [false, false, false, true], "blocked, but nobody else");
+    }
+    let rules = Command::new("ip")
+        .args(["netns", "exec", &format!("{}-rt", net.0), "nft", "list", "ruleset"])
+        .output()
+        .unwrap();
+    let rules = String::from_utf8(rules.stdout).unwrap();
+    assert_eq!(rules.matches("drop").count(), 4, "loaded twice, there once: {rules}");
+    for _ in 0..2 {
+        net.load(&free);
+        assert_eq!(state(), [true; 4], "let go");
+    }
+    // The comments of the blocking commands are the way back for who has only these.
+    net.load(&stop);
+    let text = std::fs::read_to_string(&stop).unwrap();
+    let back: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# nft ")).collect();
+    assert_eq!(back.len(), 2, "{text}");
+    for command in back {
+        assert!(net.try_run(&format!("ip netns exec N-rt nft {command}")), "{command}");
+    }
+    assert_eq!(state(), [true; 4], "let go by the comments");
+}
