@@ -2,13 +2,14 @@
 //!
 //! `tests/data/nfnotify` holds a stream of findings with the mails and the commands that it makes.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{INSIDE, Ran, Run, Scene, flood, gzip, other, package, tool, zstd};
+use crate::harness::{INSIDE, Ran, Run, Scene, flood, gzip, other, package, skipped, tool, zstd};
 
 const DATE: &str = "2001-08-17T17:51:00Z";
 const MAY_BLOCK: &str = "140.119.0.0/16,2001:288::/32";
@@ -167,7 +168,7 @@ fn arguments_that_make_no_sense_stop_before_anything_is_mailed() {
 
 /// A program that stands in for sendmail.
 fn program(scene: &Scene, name: &str, script: &str) -> String {
-    let path = scene.write(name, format!("#!/bin/sh\n{script}\n"));
+    let path = scene.write(name, format!("#!/bin/sh\ncd \"$SCENE\" || exit\n{script}\n"));
     std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     format!("--sendmail={}", path.display())
 }
@@ -177,7 +178,7 @@ fn sendmail_gets_each_message_and_its_failure_is_told() {
     let scene = Scene::new();
     let run = |sendmail: &str| {
         let run = mail().args(["--operator", "op@example.edu", sendmail]);
-        run.arg(data("day.findings")).dir(scene.dir()).run().mute()
+        run.arg(data("day.findings")).env("SCENE", scene.path("")).run().mute()
     };
     let good = program(&scene, "good", "echo \"$@\" >> args; cat >> all; echo %%%% >> all");
     run(&good).ok();
@@ -278,6 +279,44 @@ fn hostile_findings_change_no_header() {
     assert!(!ran.text().contains(['\u{202e}', '\u{1b}', '\r']), "{ran}");
 }
 
+#[test]
+fn an_output_that_ends_early_or_is_full() {
+    for run in [|| mail().args(["--operator", "op@x"]), || block("ios").arg("-q")] {
+        let ran = run().arg(data("day.findings")).stdout_file("/dev/full").run().status(1);
+        ran.says("No space left").says_lines(1);
+        run().arg(data("day.findings")).head().status(0).says_lines(0);
+    }
+}
+
+#[test]
+fn the_page_has_the_options_of_both_actions_and_no_others() {
+    let page = std::fs::read_to_string(package("man/nfnotify.1")).unwrap();
+    let mut known = BTreeSet::new();
+    for action in [&[][..], &["mail"], &["block"]] {
+        let ran = tool("nfnotify").args(action).arg("--help").run().ok();
+        let help = ran.text();
+        let words = help.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
+        for name in words.filter_map(|word| word.strip_prefix("--")).filter(|name| !name.is_empty())
+        {
+            known.insert(name.to_owned());
+            let item =
+                |line: &str| line.starts_with(".It") && line.contains(&format!("Fl Fl {name}"));
+            // The help names an option of the detectors too.
+            assert!(name == "inside" || page.lines().any(item), "--{name} is not described");
+        }
+        let variables = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next());
+        for name in variables.map(|name| name.trim().to_owned()) {
+            assert!(page.contains(&format!(".It Ev {name}\n")), "{name} is not described");
+        }
+    }
+    for name in page.split("Fl Fl ").skip(1) {
+        let name: String =
+            name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        assert!(known.contains(&name) || name == "inside", "there is no --{name}");
+    }
+    assert!(known.contains("may-block") && known.contains("sendmail"));
+}
+
 /// Three network namespaces in a row, inside, router and outside; gone when dropped.
 struct Net(String);
 
@@ -289,7 +328,7 @@ impl Net {
         }
         let net = Net(format!("nfkit{}", std::process::id()));
         if !net.try_run("ip netns add N-in") {
-            eprintln!("skipped: network namespaces need root");
+            skipped("network namespaces need root");
             return None;
         }
         for line in "ip netns add N-rt
