@@ -100,7 +100,9 @@ impl Policy {
         }
     }
 
-    /// Judges all findings. A host that is blocked for one of them is not among the refused.
+    /// Judges all findings. A host that is blocked for one of them is not among the refused, but a
+    /// single finding that is marked forged keeps its host from being blocked for any other: only
+    /// the detector that could tell has marked its line.
     pub fn plan<'a>(&self, findings: &[&'a Finding]) -> Plan<'a> {
         let mut hosts: BTreeMap<IpAddr, &Finding> = BTreeMap::new();
         let mut refused: BTreeMap<Host, Refusal> = BTreeMap::new();
@@ -119,6 +121,8 @@ impl Policy {
                 }
             }
         }
+        let is_forged = |host: IpAddr| refused.get(&Host::Address(host)) == Some(&Refusal::Forged);
+        hosts.retain(|&host, _| !is_forged(host));
         let is_blocked = |host| matches!(host, Host::Address(host) if hosts.contains_key(&host));
         let refused = refused.into_iter().filter(|&(host, _)| !is_blocked(host));
         let mut refused: Vec<_> = refused.map(|(host, why)| (why, host)).collect();
@@ -340,11 +344,10 @@ mod tests {
     #[test]
     fn a_host_is_blocked_once_and_refused_once() {
         let good = source("140.119.44.91");
-        let forged = Finding { marks: vec!["forged".into()], port: Some(81), ..good.clone() };
         let large = Finding { flows: 9000, port: Some(22), ..good.clone() };
         let outside = Finding { side: Some(Side::Outside), ..source("192.0.2.1") };
         let router = source("140.119.1.1");
-        let all = [&good, &forged, &large, &outside, &outside, &router];
+        let all = [&good, &large, &outside, &outside, &router];
         let plan = policy().plan(&all);
         assert_eq!(plan.hosts.values().map(|f| f.flows).collect::<Vec<_>>(), [9000]);
         let refused: Vec<_> =
@@ -353,6 +356,11 @@ mod tests {
             refused,
             [(Refusal::Never, "140.119.1.1".into()), (Refusal::Outside, "192.0.2.1".into())]
         );
+        // One forged line about a host casts doubt on all of its lines.
+        let forged = Finding { marks: vec!["forged".into()], port: Some(81), ..good.clone() };
+        let plan = policy().plan(&[&good, &forged, &large]);
+        assert!(plan.hosts.is_empty());
+        assert_eq!(plan.refused, [(Refusal::Forged, good.host)]);
     }
 
     #[test]
