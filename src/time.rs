@@ -125,10 +125,13 @@ impl Window {
         Some(Window { start, seconds })
     }
 
-    /// The window of `seconds` (at least 1), aligned to the epoch, that holds `time`.
+    /// The window of `seconds` (at least 1), aligned to the epoch, that holds `time`. At the end of
+    /// the range of [`Timestamp`] it is the last whole one.
     pub const fn at(time: Timestamp, seconds: u32) -> Window {
         let seconds = if seconds == 0 { 1 } else { seconds };
-        let start = time.secs() / seconds as u64 * seconds as u64;
+        let last = LAST_SECOND / seconds as u64 - 1;
+        let nth = time.secs() / seconds as u64;
+        let start = if nth < last { nth } else { last } * seconds as u64;
         Window { start, seconds }
     }
 
@@ -204,6 +207,10 @@ mod tests {
         assert!(!window.holds(Timestamp::parse(b"2001-07-01T00:30:00Z").unwrap()));
         assert_eq!(Window::parse("2001-07-01T00:20:00Z", "600"), Some(Some(window)));
         assert_eq!(Window::parse("-", "-"), Some(None));
+        for seconds in [0, 1, 600, u32::MAX] {
+            let last = Window::at(Timestamp::from_nanos(u64::MAX), seconds);
+            assert_eq!(Window::new(last.start(), last.seconds()), Some(last));
+        }
         for (start, seconds) in
             [("-", "600"), ("2001-07-01T00:20:00Z", "0"), ("2001-07-01T00:20:00Z", "+5"), ("", "")]
         {

@@ -6,15 +6,19 @@
 
 use std::io;
 
-use super::Detector;
+use super::{Detector, Ignore};
 use crate::flow::Flow;
 use crate::time::{End, Mark, State, Timestamp, Window};
 
 /// Length of the windows that unmarked input is cut into.
 pub const DEFAULT_SECONDS: u32 = 600;
 
-/// Unknown keys that a merged window keeps: a stream of made-up keys must not grow it.
-const MAX_OTHER: usize = 16;
+/// Seconds from every open window beyond which a row's time is not believed at once.
+const FAR: u64 = 86_400;
+
+/// So many such rows in a row are no wrong clock of one datagram's, but input that has jumped: two
+/// files of different weeks, say.
+const JUMP: usize = 100;
 
 /// Why a window cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,7 @@ pub struct Closed<D> {
 struct Open<D> {
     window: Option<Window>,
     detector: D,
-    /// Rows counted here.
+    /// Rows read here, those that are not judged included.
     flows: u64,
     late: u64,
     /// Lines that were no rows.
@@ -78,22 +82,40 @@ struct Marked {
     until: u64,
 }
 
+/// The window in which a flow began, or else ended.
+fn place(flow: &Flow, seconds: u32) -> Option<Window> {
+    flow.start.or(flow.end).map(|time| Window::at(time, seconds))
+}
+
 /// Sorts flows into windows, each with a detector of its own.
 pub struct Windows<D, F> {
     seconds: Option<u32>,
+    ignore: Ignore,
     make: F,
     marked: Option<Open<D>>,
     /// Windows cut by the rows' times, older first; at most two.
     cut: Vec<Open<D>>,
     /// Rows without marks and times.
     timeless: Option<Open<D>>,
+    /// Rows in a row whose times are far from all open windows, until it is known what they mean.
+    astray: Vec<Flow>,
     closed: Vec<Closed<D>>,
 }
 
 impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
-    /// Windows of `seconds` (at least 1), or as the input marks them; `make` makes a detector.
-    pub fn new(seconds: Option<u32>, make: F) -> Windows<D, F> {
-        Windows { seconds, make, marked: None, cut: Vec::new(), timeless: None, closed: Vec::new() }
+    /// Windows of `seconds` (at least 1), or as the input marks them; `make` makes a detector, which
+    /// is not shown the flows that `ignore` names.
+    pub fn new(seconds: Option<u32>, ignore: Ignore, make: F) -> Windows<D, F> {
+        Windows {
+            seconds,
+            ignore,
+            make,
+            marked: None,
+            cut: Vec::new(),
+            timeless: None,
+            astray: Vec::new(),
+            closed: Vec::new(),
+        }
     }
 
     /// The windows that are over, in the order in which they closed.
@@ -109,40 +131,75 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
         if let Some(open) = &mut self.marked
             && open.marked.as_ref().is_some_and(|marked| marked.part.is_some())
         {
-            return Ok(open.add(flows, 0)?);
+            return Ok(open.add(flows, 0, &self.ignore)?);
         }
         // Rows that share a window follow each other more often than not.
         let length = self.seconds.unwrap_or(DEFAULT_SECONDS);
-        let place = |flow: &Flow| flow.start.or(flow.end).map(|time| Window::at(time, length));
-        for run in flows.chunk_by(|a, b| place(a) == place(b)) {
-            let window = run.first().and_then(place);
-            self.unmarked(window, run)?;
+        for run in flows.chunk_by(|a, b| place(a, length) == place(b, length)) {
+            let Some(window) = run.first().and_then(|flow| place(flow, length)) else {
+                self.without_time(run)?;
+                continue;
+            };
+            if self.is_astray(window) {
+                for flow in run {
+                    self.astray.push(*flow);
+                    if self.astray.len() == JUMP {
+                        self.jump()?;
+                    }
+                }
+                continue;
+            }
+            if !self.astray.is_empty() {
+                // The rows after them are where they always were: single clocks were wrong.
+                let astray = std::mem::take(&mut self.astray);
+                if let Some(newest) = self.cut.last_mut() {
+                    newest.add(&astray, astray.len() as u64, &self.ignore)?;
+                }
+            }
+            self.with_time(window, run)?;
         }
         Ok(())
     }
 
-    fn unmarked(&mut self, window: Option<Window>, flows: &[Flow]) -> Result<(), WindowError> {
-        let count = flows.len() as u64;
-        let Some(window) = window else {
-            // A row without time among rows with time belongs to what is going on.
-            let open = match self.cut.last_mut() {
-                Some(newest) => newest,
-                None => self.timeless.get_or_insert_with(|| Open::new(None, (self.make)())),
-            };
-            return Ok(open.add(flows, 0)?);
+    /// Whether a window is so far from all open ones that a row in it has a wrong clock, or the
+    /// input has jumped.
+    fn is_astray(&self, window: Window) -> bool {
+        let far = FAR.max(2 * u64::from(window.seconds()));
+        let near = |open: &Open<D>| {
+            open.window.is_none_or(|open| open.start().abs_diff(window.start()) <= far)
         };
+        !self.cut.is_empty() && !self.cut.iter().any(near)
+    }
+
+    /// The input has jumped: what was open is over.
+    fn jump(&mut self) -> Result<(), WindowError> {
+        self.closed.extend(self.cut.drain(..).map(|open| open.close(None)));
+        let astray = std::mem::take(&mut self.astray);
+        self.flows(&astray)
+    }
+
+    /// A row without time among rows with time belongs to what is going on.
+    fn without_time(&mut self, flows: &[Flow]) -> Result<(), WindowError> {
+        let open = match self.cut.last_mut() {
+            Some(newest) => newest,
+            None => self.timeless.get_or_insert_with(|| Open::new(None, (self.make)())),
+        };
+        Ok(open.add(flows, 0, &self.ignore)?)
+    }
+
+    fn with_time(&mut self, window: Window, flows: &[Flow]) -> Result<(), WindowError> {
         if let Some(open) = self.cut.iter_mut().find(|open| open.window == Some(window)) {
-            return Ok(open.add(flows, 0)?);
+            return Ok(open.add(flows, 0, &self.ignore)?);
         }
         if let [older, _] = self.cut.as_mut_slice() {
             if older.window > Some(window) {
-                return Ok(older.add(flows, count)?);
+                return Ok(older.add(flows, flows.len() as u64, &self.ignore)?);
             }
             let older = self.cut.remove(0);
             self.closed.push(older.close(None));
         }
         let mut open = Open::new(Some(window), (self.make)());
-        open.add(flows, 0)?;
+        open.add(flows, 0, &self.ignore)?;
         let place = self.cut.partition_point(|other| other.window < Some(window));
         self.cut.insert(place, open);
         Ok(())
@@ -159,6 +216,13 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
         }
     }
 
+    /// The input broke off: a window that is open was not seen whole.
+    pub fn torn(&mut self) {
+        if let Some(marked) = self.marked.as_mut().and_then(|open| open.marked.as_mut()) {
+            marked.cut = true;
+        }
+    }
+
     /// Takes a mark of the input.
     ///
     /// # Errors
@@ -167,7 +231,7 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
         match mark {
             Mark::Window(part) => {
                 let whole = self.whole(*part)?;
-                self.close_cut();
+                self.close_cut()?;
                 match &mut self.marked {
                     Some(open) if open.window == whole => {
                         if let Some(marked) = &mut open.marked {
@@ -231,14 +295,23 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
     }
 
     /// Closes everything: the input is over.
-    pub fn end(&mut self) {
-        self.close_cut();
+    ///
+    /// # Errors
+    /// A detector that fails.
+    pub fn end(&mut self) -> Result<(), WindowError> {
+        self.close_cut()?;
         self.close_marked();
+        Ok(())
     }
 
-    fn close_cut(&mut self) {
+    fn close_cut(&mut self) -> Result<(), WindowError> {
+        // Each jump finds a place for one row at least.
+        while !self.astray.is_empty() {
+            self.jump()?;
+        }
         let open = self.timeless.take().into_iter().chain(self.cut.drain(..));
         self.closed.extend(open.map(|open| open.close(None)));
+        Ok(())
     }
 
     fn close_marked(&mut self) {
@@ -254,12 +327,19 @@ impl<D: Detector> Open<D> {
         Open { window, detector, flows: 0, late: 0, bad: 0, sampling: 0, marked: None }
     }
 
-    fn add(&mut self, flows: &[Flow], late: u64) -> io::Result<()> {
+    fn add(&mut self, flows: &[Flow], late: u64, ignore: &Ignore) -> io::Result<()> {
         self.flows += flows.len() as u64;
         self.late += late;
         let sampling = flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
         self.sampling = self.sampling.max(sampling);
-        self.detector.add(flows)
+        if ignore.is_empty() {
+            return self.detector.add(flows);
+        }
+        let mut judged = flows.chunk_by(|a, b| ignore.matches(a) == ignore.matches(b));
+        judged.try_for_each(|run| match run.first().is_some_and(|flow| ignore.matches(flow)) {
+            true => Ok(()),
+            false => self.detector.add(run),
+        })
     }
 
     /// Closes with what the input said of the window, or with our own counts.
@@ -274,8 +354,7 @@ impl<D: Detector> Open<D> {
             end.other.retain(|(key, _)| key != "badlines");
             end.other.push(("badlines".to_owned(), self.bad.to_string()));
             // Of a window that was mostly unreadable nobody may say that it was quiet.
-            let rows = end.flows.unwrap_or(self.flows);
-            if end.state.is_some() && self.bad.saturating_mul(2) > rows {
+            if end.state.is_some() && self.bad > self.flows {
                 end.state = Some(State::Cut);
             }
         }
@@ -329,12 +408,9 @@ fn add(a: End, b: &End) -> End {
         (None, _) | (_, None) => None,
         _ => Some(State::Cut),
     };
-    let mut other = a.other;
-    for (key, value) in &b.other {
-        if other.len() < MAX_OTHER && !other.iter().any(|(known, _)| known == key) {
-            other.push((key.clone(), value.clone()));
-        }
-    }
+    let mut sum = End { other: a.other, ..End::default() };
+    // Of an unknown key the first value holds; one that was read once can be set.
+    b.other.iter().for_each(|(key, value)| _ = sum.set(key, value));
     End {
         window: a.window,
         flows: both(a.flows, b.flows, u64::saturating_add),
@@ -347,7 +423,7 @@ fn add(a: End, b: &End) -> End {
         open: a.open.max(b.open),
         state,
         tool: a.tool,
-        other,
+        other: sum.other,
     }
 }
 
@@ -374,7 +450,7 @@ mod tests {
     /// Plays a script: `12` is a row that starts at second 12, `-` a row without a time, anything
     /// else a mark with its TABs as blanks. Returns the `#end`s with the rows that were counted.
     fn play(seconds: Option<u32>, script: &[&str]) -> Result<Vec<String>, WindowError> {
-        let mut windows = Windows::new(seconds, || Count(0));
+        let mut windows = Windows::new(seconds, Ignore::default(), || Count(0));
         for word in script {
             let time = Timestamp::parse(word.as_bytes());
             if *word == "bad" {
@@ -386,7 +462,7 @@ mod tests {
                 windows.mark(&mark)?;
             }
         }
-        windows.end();
+        windows.end()?;
         let line = |closed: Closed<Count>| {
             let mark = Mark::End(closed.end).to_string().replace('\t', " ");
             let day = mark.replace("1970-01-01T", "").replace('Z', "");
@@ -485,10 +561,37 @@ mod tests {
     }
 
     #[test]
-    fn one_row_from_the_future_does_not_swallow_what_follows() {
+    fn wrong_clocks_do_not_swallow_what_follows() {
         let rows = play(None, &["5", "9000000", "650", "1300"]).unwrap();
-        assert_eq!(rows.len(), 4);
-        assert!(rows.iter().all(|row| row.ends_with("flows=1 late=0")), "{rows:?}");
+        assert_eq!(
+            rows,
+            [
+                "2 rows: 00:00:00 600 flows=2 late=1",
+                "1 rows: 00:10:00 600 flows=1 late=0",
+                "1 rows: 00:20:00 600 flows=1 late=0"
+            ]
+        );
+        let rows = play(None, &["900000000", "900000700", "5", "650"]).unwrap();
+        assert_eq!(rows.len(), 4, "at the end of input they are taken at their word: {rows:?}");
+        // A day of rows behind two wrong ones is cut as it should be.
+        let mut script = vec!["900000000".to_owned(), "910000000".to_owned()];
+        script.extend((0..144 * 9).map(|n| (n * 600 / 9).to_string()));
+        let script: Vec<_> = script.iter().map(String::as_str).collect();
+        let rows = play(None, &script).unwrap();
+        let whole = rows.iter().filter(|row| row.starts_with("9 rows")).count();
+        assert!(whole >= 132, "{whole} of 144");
+    }
+
+    #[test]
+    fn input_that_jumps_is_cut_where_it_jumps() {
+        let mut script = vec!["5"; 3];
+        script.extend(["9000000"; 250]);
+        let rows = play(None, &script).unwrap();
+        assert_eq!(rows.len(), 2);
+        assert!(
+            rows[0].starts_with("3 rows: 00:00:00") && rows[1].starts_with("250 rows"),
+            "{rows:?}"
+        );
     }
 
     #[test]

@@ -88,11 +88,18 @@ impl Column {
     }
 }
 
+impl Column {
+    /// The column of this name.
+    pub(super) fn named(name: &[u8]) -> Option<Column> {
+        Column::ALL.into_iter().find(|column| column.name().as_bytes() == name)
+    }
+}
+
 impl FromStr for Column {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Column, String> {
-        Column::ALL.into_iter().find(|column| column.name() == text).ok_or_else(|| {
+        Column::named(text.as_bytes()).ok_or_else(|| {
             let names: Vec<_> = Column::ALL.iter().map(|column| column.name()).collect();
             format!("there is no column {text:?}, only {}", names.join(" "))
         })

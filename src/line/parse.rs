@@ -116,9 +116,11 @@ impl Layout {
     pub(super) fn announced(names: &[u8], delimiter: Delimiter) -> Result<Layout, LineError> {
         let mut columns: Vec<Option<Column>> = Vec::new();
         for name in delimiter.split(names) {
-            let column = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+            let column = Column::named(name);
             columns.push(column.filter(|_| !columns.contains(&column)));
         }
+        let last = columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        columns.truncate(last);
         match NINE.into_iter().find(|column| !columns.contains(&Some(*column))) {
             Some(column) => Err(LineError::Fields(column)),
             None => Ok(Layout(columns)),

@@ -124,11 +124,16 @@ impl<R: Read> Reader<R> {
         };
         self.filled.start += used;
         self.line += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // Editors on some systems begin a text with a byte-order mark.
+        let line = match self.line {
+            1 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
+            _ => line,
+        };
         if std::mem::take(&mut self.skipping) || line.len() > MAX_LINE {
             self.next = Some(Item::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
             return true;
         }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let bad = |error| Some(Item::Bad { line: self.line, error });
         match line.first() {
             None => {}
@@ -150,13 +155,16 @@ impl<R: Read> Reader<R> {
                 }
             },
             Some(_) => {
-                let delimiter = *self.delimiter.get_or_insert_with(|| Delimiter::of(line));
+                let delimiter = self.delimiter.unwrap_or_else(|| Delimiter::of(line));
                 let flow = match &self.layout {
                     Some(layout) => layout.flow(line, delimiter),
                     None => Err(LineError::Unknown),
                 };
                 match flow {
-                    Ok(flow) => self.batch.push(flow),
+                    Ok(flow) => {
+                        self.delimiter = Some(delimiter);
+                        self.batch.push(flow);
+                    }
                     Err(error) => self.next = bad(error),
                 }
             }
@@ -295,6 +303,15 @@ mod tests {
         let mut reader = Reader::new(Drip(&text, BLOCK, false));
         while reader.next_item().unwrap().is_some() {}
         assert_eq!(reader.block.len(), BLOCK);
+    }
+
+    #[test]
+    fn a_mark_of_byte_order_and_a_first_line_of_prose_change_nothing() {
+        let fields = "#fields\tdip\tsip\tsif\tdif\tproto\tsport\tdport\tpackets\toctets\n";
+        let text =
+            format!("\u{feff}{fields}Hello, world\n192.0.2.1\t192.0.2.2\t1\t2\t6\t1\t2\t3\t40\n");
+        let expected = ["2: dip cannot be \"Hello\"", "flow 40"];
+        assert_eq!(items(text.as_bytes(), 4096, false), expected);
     }
 
     #[test]

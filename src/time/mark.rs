@@ -41,7 +41,7 @@ pub struct End {
     pub state: Option<State>,
     /// `tool`: the filter that judged the window.
     pub tool: Option<String>,
-    /// Keys that this version does not know, in the order they came.
+    /// Keys that this version does not know, in the order they came; at most 16.
     pub other: Vec<(String, String)>,
 }
 
@@ -97,6 +97,17 @@ pub enum MarkError {
         /// The field.
         found: String,
     },
+}
+
+/// Unknown keys that an `#end` keeps, and octets of the value of one: what filters copy from mark to
+/// mark must not grow, nor carry what a terminal obeys.
+const MAX_OTHER: usize = 16;
+const MAX_VALUE: usize = 64;
+
+/// The name of a key or a tool: lower-case letters, digits, `-` and `_`.
+fn is_word(text: &str) -> bool {
+    let is_fit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    (1..=32).contains(&text.len()) && text.bytes().all(is_fit)
 }
 
 impl Mark {
@@ -165,8 +176,16 @@ impl End {
             "cover" => self.cover = Some(short()?),
             "open" => self.open = Some(flag()?),
             "state" => self.state = Some(State::parse(value).ok_or_else(bad)?),
+            "tool" if !is_word(value) => return Err(bad()),
             "tool" => self.tool = Some(value.to_owned()),
-            _ => self.other.push((key.to_owned(), value.to_owned())),
+            // These three are what a mark in JSON says of itself.
+            "mark" | "start" | "seconds" => return Err(bad()),
+            _ if !is_word(key) || value.len() > MAX_VALUE => return Err(bad()),
+            _ if !value.bytes().all(|b| b.is_ascii_graphic()) => return Err(bad()),
+            _ if self.other.len() < MAX_OTHER && !self.other.iter().any(|(k, _)| k == key) => {
+                self.other.push((key.to_owned(), value.to_owned()));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -250,6 +269,12 @@ mod tests {
         assert_eq!(error, "#end: flows cannot be \"-1\"");
         let error = read("#end\t-\t-\tstate=fine").unwrap_err().to_string();
         assert_eq!(error, "#end: state cannot be \"fine\"");
+        for end in ["start=x", "zz=\u{1b}[31m", "Key=1", "=1", "tool=a b"] {
+            assert!(read(&format!("#end\t-\t-\t{end}")).is_err(), "{end}");
+        }
+        let many: String = (0..40).map(|n| format!("\tk{n}=1\tk{n}=2")).collect();
+        let Mark::End(end) = read(&format!("#end\t-\t-{many}")).unwrap() else { panic!() };
+        assert_eq!(end.other.len(), MAX_OTHER);
         let error = read("#end\t-\t-\thuh").unwrap_err().to_string();
         assert_eq!(error, "#end: \"huh\" is no key=value");
     }

@@ -11,7 +11,7 @@ use clap::ValueHint;
 use crate::cli::{self, Common, Input, Io, Nets, Status, Usage};
 use crate::detect::{Closed, Detector, Ignore, Seen, Site, WindowError, Windows, marks};
 use crate::finding::{Finding, Form, Host, Side, Writer};
-use crate::flow::{Flow, Networks};
+use crate::flow::Networks;
 use crate::line::{Item, Reader, StreamError};
 use crate::time::{End, Mark, Window};
 
@@ -94,7 +94,11 @@ pub fn run<D: Detector>(
     make: impl Fn(&Arc<Site>) -> D,
 ) -> anyhow::Result<Status> {
     let inside = match &args.inside {
-        Some(nets) => Networks::new(nets.load().context("--inside")?),
+        // An empty list would switch off, without a word, all that depends on it.
+        Some(nets) => match nets.load().context("--inside")? {
+            nets if nets.is_empty() => anyhow::bail!("--inside: no network in it"),
+            nets => Networks::new(nets),
+        },
         None => Networks::default(),
     };
     let ignore = match &args.ignore {
@@ -108,16 +112,15 @@ pub fn run<D: Detector>(
 
     let printer =
         Printer { args, tool, figure, site: site.clone(), side, found: false, seen: false };
-    let windows = Windows::new(args.window, || make(&site));
-    let mut run =
-        Run { printer, windows, ignore, kept: Vec::new(), read: false, bad: false, failed: false };
+    let windows = Windows::new(args.window, ignore, || make(&site));
+    let mut run = Run { printer, windows, read: false, bad: false, failed: false };
     run.printer.fields(io)?;
     let stdin = [PathBuf::from("-")];
     let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
     for path in files {
         run.file(path, io)?;
     }
-    run.windows.end();
+    run.windows.end()?;
     run.print(io)?;
     if args.explain.is_some() && !run.printer.seen {
         io.report.warn("no flow of that host was counted");
@@ -149,9 +152,6 @@ fn quarter_of_ram() -> u64 {
 struct Run<'a, D: Detector, F> {
     printer: Printer<'a, D::Row>,
     windows: Windows<D, F>,
-    ignore: Ignore,
-    /// A batch without the flows that are ignored.
-    kept: Vec<Flow>,
     /// Any flow at all could be read.
     read: bool,
     bad: bool,
@@ -165,6 +165,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
             Err(error) if io.out.has_failed() => return Err(error.into()),
             Err(error) => {
                 self.failed = true;
+                self.windows.torn();
                 io.report.error(format_args!("{}: {error}", path.display()));
                 return Ok(());
             }
@@ -176,16 +177,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
                 Ok(None) => return Ok(()),
                 Ok(Some(Item::Flows(flows))) => {
                     self.read = true;
-                    let counted = match self.ignore.is_empty() {
-                        true => flows,
-                        false => {
-                            self.kept.clear();
-                            let kept = flows.iter().filter(|flow| !self.ignore.matches(flow));
-                            self.kept.extend(kept);
-                            &self.kept
-                        }
-                    };
-                    self.windows.flows(counted).map_err(refused)?;
+                    self.windows.flows(flows).map_err(refused)?;
                 }
                 Ok(Some(Item::Mark(mark))) => self.windows.mark(&mark).map_err(refused)?,
                 Ok(Some(Item::Bad { line, error })) => {
@@ -197,6 +189,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
                 Err(StreamError::Io(error)) if io.out.has_failed() => return Err(error.into()),
                 Err(error) => {
                     self.failed = true;
+                    self.windows.torn();
                     io.report.error(format_args!("{name}: {error}"));
                 }
             }

@@ -1,12 +1,13 @@
 //! nfdump-txt: capture files of export datagrams in, flow lines out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Parser, ValueHint};
 
 use super::stats;
-use crate::capture::{Datagram, Ending, Error, Event, Reader, Slot, spool};
+use crate::capture::{Closing, Datagram, Ending, Error, Event, Reader, Slot, spool};
 use crate::cli::{self, Common, Input, Io, Out, Status};
 use crate::line::{Column, NINE, Writer};
 use crate::time::{End, Mark, State, Timestamp, Window};
@@ -14,6 +15,12 @@ use crate::wire::{self, Batch, Decoder, Limits, Reason};
 
 /// Length of the windows where neither an option nor the file says one.
 const DEFAULT_SECONDS: u32 = 600;
+
+/// Nanoseconds in a second.
+const NANOS: u64 = 1_000_000_000;
+
+/// Windows whose starts are remembered, to notice one that comes again.
+const MAX_CLOSED: usize = 65_536;
 
 /// Decode captured NetFlow v5, v9 and IPFIX datagrams into flow lines.
 ///
@@ -112,6 +119,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             .marks(!args.no_header)
             .mask(args.mask),
         open: None,
+        torn: None,
+        closed: BTreeSet::new(),
         packets: stats::Packets::default(),
     };
     if !args.stats {
@@ -144,6 +153,10 @@ struct Run<'a> {
     batch: Batch,
     writer: Writer<Out>,
     open: Option<Open>,
+    /// Slot of a file that could not be read, until its window opens.
+    torn: Option<u64>,
+    /// Windows that are closed.
+    closed: BTreeSet<Window>,
     packets: stats::Packets,
 }
 
@@ -154,16 +167,33 @@ struct Open {
     late: u64,
     datagrams: u64,
     sampling: u32,
-    /// Datagrams of protocols that are decoded.
+    /// Datagrams that could be read as one of the protocols.
     decoded: u64,
-    /// Seconds of it that nfcap's slots cover, and the last of these slots.
-    covered: u32,
-    slot: Option<Window>,
+    /// Nanoseconds of it in which nfcap listened, and until when.
+    covered: u64,
+    until: Timestamp,
     /// Drops that the collector told, where it told.
     dropped: Option<u64>,
     /// Whether the collector took exports from anyone, where it told.
     from_anyone: Option<bool>,
     cut: bool,
+}
+
+impl Open {
+    fn holds(&self, start: u64) -> bool {
+        self.window.holds(Timestamp::from_secs(start))
+    }
+
+    /// Adds the time between two moments of nfcap's, as far as it lies in the window and no other
+    /// file covered it.
+    fn listened(&mut self, closing: &Closing) {
+        let inside = |time: Timestamp| {
+            time.nanos().clamp(self.window.start() * NANOS, self.window.end() * NANOS)
+        };
+        let (start, end) = (inside(closing.start.max(self.until)), inside(closing.end));
+        self.covered += end.saturating_sub(start);
+        self.until = self.until.max(closing.end);
+    }
 }
 
 impl Run<'_> {
@@ -243,11 +273,11 @@ impl Run<'_> {
         Ok(good)
     }
 
-    /// A file of nfcap's cannot be read: if its slot is open, that is not whole.
+    /// A file of nfcap's cannot be read: its slot, open or to come from another file, is not whole.
     fn torn(&mut self, path: &Path) {
-        let slot = slot_of(path).map(Timestamp::secs);
-        if let Some(open) = self.open.as_mut().filter(|open| Some(open.window.start()) == slot) {
-            open.cut = true;
+        self.torn = slot_of(path).map(Timestamp::secs);
+        if let Some(open) = &mut self.open {
+            open.cut |= self.torn.is_some_and(|start| open.holds(start));
         }
     }
 
@@ -277,22 +307,23 @@ impl Run<'_> {
         if let Some(window) = window {
             let open = self.open(window)?;
             open.from_anyone = open.from_anyone.max(Some(slot.open()));
-            if open.slot.replace(slot.window) != Some(slot.window) {
-                open.covered = open.covered.saturating_add(slot.window.seconds());
-            }
         }
         Ok(())
     }
 
-    /// A datagram arrives: `within` a section time does not run back, so that one packet out of
-    /// order does not tear its window in two.
+    /// A datagram arrives. `within` a section a packet that is out of order by less than a window
+    /// does not tear its window in two; time that runs back further was wrong before.
     fn arrive(&mut self, arrival: Timestamp, within: bool) -> anyhow::Result<()> {
         let seconds = self.args.window.unwrap_or(DEFAULT_SECONDS);
         if seconds == 0 {
             return Ok(());
         }
         let window = Window::at(arrival, seconds);
-        if within && self.open.as_ref().is_some_and(|open| window.start() < open.window.start()) {
+        let is_just_late = |open: &Open| {
+            window.start() < open.window.start()
+                && open.window.start() <= window.end().max(window.start() + 60)
+        };
+        if within && self.open.as_ref().is_some_and(is_just_late) {
             return Ok(());
         }
         self.close(Some(window))?;
@@ -309,6 +340,7 @@ impl Run<'_> {
             Ending::Cut => open.cut = true,
             Ending::Closed(closing) => {
                 open.dropped = Some(open.dropped.unwrap_or(0).saturating_add(closing.dropped()));
+                open.listened(&closing);
                 let over = slot.is_some_and(|slot| open.window.end() <= slot.window.end());
                 if over && !joins {
                     self.close(None)?;
@@ -323,6 +355,8 @@ impl Run<'_> {
         if self.open.is_none() && !self.args.stats {
             self.writer.mark(&Mark::Window(Some(window)))?;
         }
+        let again = self.closed.contains(&window);
+        let torn = self.torn.is_some_and(|start| window.holds(Timestamp::from_secs(start)));
         Ok(self.open.get_or_insert(Open {
             window,
             flows: 0,
@@ -330,11 +364,12 @@ impl Run<'_> {
             datagrams: 0,
             decoded: 0,
             covered: 0,
-            slot: None,
+            until: Timestamp::default(),
             sampling: 0,
             dropped: None,
             from_anyone: None,
-            cut: false,
+            // Parts of a window that are apart are judged apart: neither was seen whole.
+            cut: torn || again,
         }))
     }
 
@@ -343,13 +378,19 @@ impl Run<'_> {
         let Some(open) = self.open.take_if(|open| Some(open.window) != next) else {
             return Ok(());
         };
+        self.closed.insert(open.window);
+        if self.closed.len() > MAX_CLOSED {
+            self.closed.pop_first();
+        }
         // Another program's capture may begin or end in the middle of a window: only nfcap's slots
         // are known to have been listened to. What was heard and not understood is not seen.
-        let unseen = open.covered < open.window.seconds() || open.decoded == 0;
+        let length = u64::from(open.window.seconds()) * NANOS;
+        let unseen = open.covered + NANOS < length || open.decoded == 0;
+        let cover = u32::try_from((open.covered + NANOS / 2) / NANOS).ok();
         let state = match (open.cut, open.from_anyone, open.datagrams) {
             (true, _, _) => Some(State::Cut),
             (false, None, _) => None,
-            (false, Some(_), 0) => Some(State::NoData),
+            (false, Some(_), 0) if open.covered + NANOS >= length => Some(State::NoData),
             (false, Some(_), _) if unseen => Some(State::Cut),
             (false, Some(_), _) => Some(State::Ok),
         };
@@ -360,6 +401,7 @@ impl Run<'_> {
             lost_datagrams: open.dropped,
             sampling: (open.sampling > 0).then_some(open.sampling),
             scaled: Some(false),
+            cover: cover.filter(|_| open.from_anyone.is_some()),
             open: open.from_anyone,
             state,
             ..End::default()
@@ -372,6 +414,8 @@ impl Run<'_> {
     }
 
     fn decode(&mut self, datagram: &Datagram<'_>, name: &str, io: &mut Io) -> anyhow::Result<()> {
+        let refused = |decoder: &Decoder| decoder.totals().foreign + decoder.totals().short;
+        let before = refused(&self.decoder);
         let batch = &mut self.batch;
         batch.clear();
         match datagram.templates {
@@ -391,7 +435,8 @@ impl Run<'_> {
         }
         if let Some(open) = &mut self.open {
             open.datagrams += u64::from(!datagram.templates);
-            open.decoded += u64::from(!datagram.templates && !batch.errors.iter().any(foreign));
+            let read = refused(&self.decoder) == before;
+            open.decoded += u64::from(!datagram.templates && read);
             open.flows += batch.flows.len() as u64;
             open.late += batch.late;
             let sampling = batch.flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
