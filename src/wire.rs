@@ -7,8 +7,9 @@
 //!
 //! One file a protocol, parse beside emit: `v5`, `v9`, `ipfix`. What v9 and IPFIX share is in `set`
 //! (the walk over sets), `element` (what a field means), `template` (a template compiled into
-//! steps), `record` (the values of one record, and the flows they make) and `held` (data without a
-//! template). `decoder` holds them together, `stats` and `error` say what happened.
+//! steps), `record` (the values of one record, and the flows they make), `force` (the templates in
+//! force as datagrams again) and `held` (data without a template). `decoder` holds them together,
+//! `stats` and `error` say what happened.
 //!
 //! # What a record becomes
 //! * Counts: the delta elements, else totals, initiator's, post-observation, layer 2; never scaled
@@ -31,6 +32,7 @@ mod decoder;
 mod element;
 mod error;
 mod exporter;
+mod force;
 mod held;
 mod ipfix;
 mod record;

@@ -25,6 +25,12 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
+    /// The octets from here to where `later`, a copy that was read on, stands.
+    pub fn until(&self, later: &Cursor<'_>) -> &'a [u8] {
+        let len = later.at.saturating_sub(self.at);
+        self.rest.get(..len).unwrap_or_default()
+    }
+
     /// Octets not read yet.
     pub const fn left(&self) -> usize {
         self.rest.len()
@@ -89,6 +95,7 @@ mod tests {
             Reason::Short { what: "time", needed: 4, left: 3 }
         );
         assert_eq!(cursor.at(), 22);
+        assert_eq!(Cursor::new(&[1, 2, 3, 4, 5], 20).until(&cursor), [1, 2]);
         assert_eq!(cursor.take("body", 2).unwrap(), [3, 4]);
         cursor.skip(9);
         assert_eq!((cursor.at(), cursor.left()), (25, 0));

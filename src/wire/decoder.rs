@@ -12,7 +12,7 @@ use super::record::{Context, Record};
 use super::set::Set;
 use super::stats::{Foreign, Stats, Totals};
 use super::template::{Field, Kind, Template, Templates};
-use super::{Batch, Domain, Version, ipfix, v5, v9};
+use super::{Batch, Domain, Version, force, ipfix, v5, v9};
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
@@ -29,6 +29,10 @@ pub struct Limits {
     /// Templates of all domains: the product of the two limits above. The longest silent domains
     /// go until it is kept.
     pub all_templates: usize,
+    /// Octets of the records that defined the templates of all domains: they are kept for
+    /// [`Decoder::templates_in_force`], and exporters might define none but the largest. The longest
+    /// silent domains go until it is kept. With 0 no definitions are kept, and nobody goes.
+    pub definitions: usize,
     /// Fields of a template: few templates of great size. A larger one is refused
     /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
     pub fields: usize,
@@ -53,6 +57,7 @@ impl Default for Limits {
             domains: 4096,
             templates: 512,
             all_templates: 16_384,
+            definitions: 0,
             fields: 512,
             held: 2 << 20,
             all_held: 16 << 20,
@@ -89,13 +94,17 @@ pub struct Decoder {
     record: Record,
     totals: Totals,
     templates: usize,
+    /// Octets of the definitions that are kept.
+    definitions: usize,
 }
 
 /// What belongs to one call.
 struct Call<'a> {
     exporter: IpAddr,
-    /// `None` if there is only to be learnt.
-    arrival: Option<Timestamp>,
+    /// When the exporter sent it; `None` if it did not just now.
+    heard: Option<Timestamp>,
+    /// Whether it is counted and its data read, or only templates are learnt.
+    counts: bool,
     out: &'a mut Batch,
     /// How many errors may still be appended.
     errors: usize,
@@ -121,6 +130,7 @@ impl Decoder {
             record: Record::new(),
             totals: Totals::default(),
             templates: 0,
+            definitions: 0,
         }
     }
 
@@ -136,7 +146,7 @@ impl Decoder {
     ) {
         self.totals.datagrams += 1;
         let errors = self.limits.errors;
-        self.read(payload, Call { exporter, arrival: Some(arrival), out, errors });
+        self.read(payload, Call { exporter, heard: Some(arrival), counts: true, out, errors });
     }
 
     /// Learns the templates of a datagram that an exporter did not send just now: nfcap repeats
@@ -144,7 +154,34 @@ impl Decoder {
     /// data that waited for one of its templates is decoded.
     pub fn learn(&mut self, exporter: IpAddr, payload: &[u8], out: &mut Batch) {
         let errors = self.limits.errors;
-        self.read(payload, Call { exporter, arrival: None, out, errors });
+        self.read(payload, Call { exporter, heard: None, counts: false, out, errors });
+    }
+
+    /// Learns the templates of a datagram that an exporter sent just now, as
+    /// [`learn`](Decoder::learn) does: for a collector that decodes nothing but must know what is in
+    /// force.
+    pub fn watch(&mut self, exporter: IpAddr, arrival: Timestamp, payload: &[u8], out: &mut Batch) {
+        let errors = self.limits.errors;
+        self.read(payload, Call { exporter, heard: Some(arrival), counts: false, out, errors });
+    }
+
+    /// The templates and options templates in force, as payloads of fresh datagrams with the
+    /// exporter that each stands for: what another decoder [`learn`](Decoder::learn)s from them is
+    /// what this one knows. Nothing unless [`Limits::definitions`] lets it keep what it takes.
+    ///
+    /// In the order of exporter, version, domain, kind and number. A datagram has at most
+    /// [`DATAGRAM`](super::DATAGRAM) octets unless one template alone has more; its header has `now` for the time of
+    /// export, and zero for sequence and uptime.
+    pub fn templates_in_force(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (IpAddr, Vec<u8>)> + '_ {
+        let mut domains: Vec<_> = self.domains.iter().collect();
+        domains.sort_unstable_by_key(|&(domain, _)| domain);
+        domains.into_iter().flat_map(move |(domain, state)| {
+            let datagrams = force::datagrams(domain, &state.templates, now);
+            datagrams.into_iter().map(|datagram| (domain.exporter, datagram))
+        })
     }
 
     /// What each domain counted, in the order of exporter, version and id.
@@ -171,7 +208,7 @@ impl Decoder {
                     (0, [0, 5, ..]) => Foreign::Sflow,
                     _ => Foreign::Version(found),
                 };
-                if call.arrival.is_some() {
+                if call.counts {
                     self.count_foreign(foreign);
                 }
                 call.error(None, None, 0, Reason::Version { found });
@@ -180,7 +217,7 @@ impl Decoder {
             _ => Err((None, Reason::Short { what: "version", needed: 2, left: payload.len() })),
         };
         if let Err((version, reason)) = read {
-            if call.arrival.is_some() {
+            if call.counts {
                 self.totals.short += 1;
             }
             call.error(version, None, cursor.at(), reason);
@@ -197,7 +234,7 @@ impl Decoder {
 
     fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v5::Header::parse(cursor).map_err(|reason| (Some(Version::V5), reason))?;
-        if call.arrival.is_none() {
+        if !call.counts {
             return Ok(());
         }
         let id = header.engine.into();
@@ -249,14 +286,12 @@ impl Decoder {
             if self.domains.len() >= self.limits.domains.max(1) {
                 self.evict(domain);
             }
-            self.silent.insert((call.arrival.unwrap_or_default(), domain));
+            self.silent.insert((call.heard.unwrap_or_default(), domain));
         }
         let state = self.domains.entry(domain).or_default();
-        if let Some(arrival) = call.arrival {
-            state.last = state.last.max(arrival);
-            state.stats.datagrams += 1;
-        }
-        let before = state.templates.len();
+        state.last = state.last.max(call.heard.unwrap_or_default());
+        state.stats.datagrams += u64::from(call.counts);
+        let before = (state.templates.len(), state.templates.octets());
         let context = Context { exporter: call.exporter, export, uptime };
         let mut session = Session {
             context,
@@ -273,9 +308,14 @@ impl Decoder {
             session.state.stats.bad_datagrams += 1;
         }
         self.templates += session.state.templates.len();
-        self.templates -= before;
+        self.templates -= before.0;
+        self.definitions += session.state.templates.octets();
+        self.definitions -= before.1;
         session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
-        while self.templates > self.limits.all_templates && self.evict(domain) {}
+        while (self.templates > self.limits.all_templates
+            || self.definitions > self.limits.definitions)
+            && self.evict(domain)
+        {}
         self.count_dropped();
         result
     }
@@ -302,6 +342,7 @@ impl Decoder {
         self.count_dropped();
         if let Some(state) = self.domains.remove(&domain) {
             self.templates -= state.templates.len();
+            self.definitions -= state.templates.octets();
             self.totals.evicted_domains += 1;
             self.totals.evicted.add(&state.stats);
         }
@@ -339,7 +380,7 @@ impl Session<'_, '_> {
     /// Says and counts that something could not be read.
     pub fn fault(&mut self, at: usize, set: Option<u16>, reason: Reason) {
         self.call.error(Some(self.domain.version), set, at, reason);
-        if self.call.arrival.is_some() {
+        if self.call.counts {
             self.bad = true;
             self.state.stats.faults.count(reason.fault());
         }
@@ -358,7 +399,7 @@ impl Session<'_, '_> {
 
     /// Reads a data set, or holds it until its template comes.
     pub fn data(&mut self, set: &Set<'_>) {
-        if self.call.arrival.is_none() {
+        if !self.call.counts {
             return;
         }
         let State { stats, templates, boot, .. } = &mut *self.state;
@@ -382,7 +423,8 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Puts a template in force, and reads the data that waited for it.
+    /// Puts a template in force, and reads the data that waited for it. `definition` is the record
+    /// that defines it.
     ///
     /// # Errors
     /// A template that cannot be used. One of the same number is out of force then: it would read
@@ -392,14 +434,18 @@ impl Session<'_, '_> {
         id: u16,
         kind: Kind,
         fields: impl IntoIterator<Item = Field>,
+        definition: &[u8],
     ) -> Result<(), Reason> {
         let fields: Vec<Field> = fields.into_iter().collect();
-        let template = Template::compile(id, kind, &fields, self.limits.fields)
+        let mut template = Template::compile(id, kind, &fields, self.limits.fields)
             .inspect_err(|_| _ = self.state.templates.withdraw(id))?;
+        if self.limits.definitions > 0 {
+            template = template.with_definition(definition);
+        }
         let evicted = self.state.templates.define(template, self.limits.templates);
         let stats = &mut self.state.stats;
         stats.evicted_templates += u64::from(evicted);
-        if self.call.arrival.is_some() {
+        if self.call.counts {
             match kind {
                 Kind::Data => stats.templates += 1,
                 Kind::Options => stats.options_templates += 1,
@@ -436,7 +482,7 @@ impl Session<'_, '_> {
     }
 
     fn count_withdrawn(&mut self, n: u64) {
-        if self.call.arrival.is_some() {
+        if self.call.counts {
             self.state.stats.withdrawn += n;
         }
     }

@@ -138,6 +138,7 @@ fn template(
     kind: Kind,
     session: &mut Session<'_, '_>,
 ) -> Result<(), Reason> {
+    let before = *body;
     let (id, count) = (body.u16("template")?, body.u16("template")?);
     if count == 0 && id == set {
         session.withdraw_all(kind);
@@ -164,7 +165,7 @@ fn template(
         };
         fields.push(Field { enterprise, element: element & !ENTERPRISE, len, scope: n < scopes });
     }
-    session.define(id, kind, fields)
+    session.define(id, kind, fields, before.until(body))
 }
 
 /// Octets of a record before its addresses.

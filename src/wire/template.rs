@@ -65,6 +65,8 @@ pub(super) struct Template {
     shortest: u16,
     plan: Plan,
     units: Units,
+    /// The record that defined it, as it came; empty if definitions are not kept.
+    definition: Box<[u8]>,
 }
 
 impl Template {
@@ -119,7 +121,17 @@ impl Template {
             false => Plan::Fixed(steps(fields)),
             true => Plan::Variable(strides(fields)),
         };
-        Ok(Template { id, kind, shortest, plan, units })
+        Ok(Template { id, kind, shortest, plan, units, definition: Box::default() })
+    }
+
+    /// The same template with the record that defined it.
+    pub fn with_definition(self, definition: &[u8]) -> Template {
+        Template { definition: definition.into(), ..self }
+    }
+
+    /// The record that defined it; empty if definitions are not kept.
+    pub const fn definition(&self) -> &[u8] {
+        &self.definition
     }
 
     /// What its records are.
@@ -282,12 +294,26 @@ pub(super) struct Templates {
     by_id: HashMap<u16, (Template, u64), RandomState>,
     /// Counts uses, to tell which template was used last.
     clock: u64,
+    /// Octets of all definitions that are kept.
+    octets: usize,
 }
 
 impl Templates {
     /// How many are in force.
     pub fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// Octets of the definitions that are kept.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// All of them, those of data first, in the order of their numbers.
+    pub fn in_order(&self) -> Vec<&Template> {
+        let mut all: Vec<_> = self.by_id.values().map(|(template, _)| template).collect();
+        all.sort_unstable_by_key(|template| (template.kind == Kind::Options, template.id));
+        all
     }
 
     /// The template of this number.
@@ -308,21 +334,26 @@ impl Templates {
             false => None,
         };
         if let Some(oldest) = oldest {
-            self.by_id.remove(&oldest);
+            self.withdraw(oldest);
         }
-        self.by_id.insert(id, (template, self.clock));
+        self.octets += template.definition.len();
+        let before = self.by_id.insert(id, (template, self.clock));
+        self.octets -= before.map_or(0, |(template, _)| template.definition.len());
         oldest.is_some()
     }
 
     /// Takes a template out of force. Returns whether there was one.
     pub fn withdraw(&mut self, id: u16) -> bool {
-        self.by_id.remove(&id).is_some()
+        let withdrawn = self.by_id.remove(&id);
+        self.octets -= withdrawn.as_ref().map_or(0, |(template, _)| template.definition.len());
+        withdrawn.is_some()
     }
 
     /// Takes all templates of a kind out of force. Returns how many there were.
     pub fn withdraw_all(&mut self, kind: Kind) -> usize {
         let before = self.by_id.len();
         self.by_id.retain(|_, (template, _)| template.kind() != kind);
+        self.octets = self.by_id.values().map(|(template, _)| template.definition.len()).sum();
         before - self.by_id.len()
     }
 }

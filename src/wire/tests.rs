@@ -694,6 +694,7 @@ mod any {
                 templates: 2,
                 all_templates: 5,
                 fields: 8,
+                definitions: 60,
                 held: 600,
                 all_held: 1000,
                 missing: 2,

@@ -101,12 +101,13 @@ fn templates(set: &Set<'_>, session: &mut Session<'_, '_>) {
 }
 
 fn template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Result<(), Reason> {
+    let before = *body;
     let (id, count) = (body.u16("template")?, body.u16("template")?);
     if id < DATA {
         return Err(Reason::TemplateId { found: id });
     }
     let fields = body.take("fields", usize::from(count) * 4)?;
-    session.define(id, Kind::Data, fields_of(fields, false))
+    session.define(id, Kind::Data, fields_of(fields, false), before.until(body))
 }
 
 /// Reads options template records (RFC 3954 section 6.1): two lengths in octets, of the scopes and
@@ -122,6 +123,7 @@ fn options(set: &Set<'_>, session: &mut Session<'_, '_>) {
 }
 
 fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Result<(), Reason> {
+    let before = *body;
     let id = body.u16("options template")?;
     let (scopes, options) = (body.u16("options template")?, body.u16("options template")?);
     if id < DATA {
@@ -129,7 +131,8 @@ fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Res
     }
     let scopes = body.take("scopes", usize::from(scopes & !3))?;
     let options = body.take("options", usize::from(options & !3))?;
-    session.define(id, Kind::Options, fields_of(scopes, true).chain(fields_of(options, false)))
+    let fields = fields_of(scopes, true).chain(fields_of(options, false));
+    session.define(id, Kind::Options, fields, before.until(body))
 }
 
 fn fields_of(octets: &[u8], scope: bool) -> impl Iterator<Item = Field> {

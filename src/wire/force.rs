@@ -1,0 +1,278 @@
+//! The templates in force, packed into datagrams again: a capture file that begins with them can be
+//! decoded alone.
+
+use super::exporter::DATAGRAM;
+use super::template::{Kind, Template, Templates};
+use super::{Domain, Version, ipfix, set, v9};
+use crate::time::Timestamp;
+
+/// The datagrams that define a domain's templates; none for v5, which has no templates. A template
+/// whose definition was not kept is left out.
+pub(super) fn datagrams(domain: &Domain, templates: &Templates, now: Timestamp) -> Vec<Vec<u8>> {
+    let (header, ids) = match domain.version {
+        Version::V5 => return Vec::new(),
+        Version::V9 => (v9::HEADER, [v9::TEMPLATES, v9::OPTIONS]),
+        Version::Ipfix => (ipfix::HEADER, [ipfix::TEMPLATES, ipfix::OPTIONS]),
+    };
+    let mut datagrams = Vec::new();
+    let mut open: Option<Open> = None;
+    for template in templates.in_order().into_iter().filter(|t| !t.definition().is_empty()) {
+        // A further set costs its header, and the padding of the one before and of its own.
+        let most = template.definition().len() + set::HEADER + 6;
+        if let Some(full) = open.take_if(|open| open.octets.len() + most > DATAGRAM) {
+            datagrams.push(full.close(domain, now));
+        }
+        open.get_or_insert_with(|| Open { octets: vec![0; header], set: None, count: 0 })
+            .add(template, ids);
+    }
+    datagrams.extend(open.map(|open| open.close(domain, now)));
+    datagrams
+}
+
+/// A datagram under way, its header still zeros.
+struct Open {
+    octets: Vec<u8>,
+    /// Where the set under way began, and of what it is.
+    set: Option<(usize, Kind)>,
+    /// Templates in it.
+    count: u16,
+}
+
+impl Open {
+    fn add(&mut self, template: &Template, [data, options]: [u16; 2]) {
+        let kind = template.kind();
+        if self.set.is_none_or(|(_, open)| open != kind) {
+            if let Some((at, _)) = self.set {
+                set::end(&mut self.octets, at);
+            }
+            let id = match kind {
+                Kind::Data => data,
+                Kind::Options => options,
+            };
+            self.set = Some((set::begin(&mut self.octets, id), kind));
+        }
+        self.octets.extend_from_slice(template.definition());
+        self.count += 1;
+    }
+
+    fn close(mut self, domain: &Domain, now: Timestamp) -> Vec<u8> {
+        if let Some((at, _)) = self.set {
+            set::end(&mut self.octets, at);
+        }
+        let secs = u32::try_from(now.secs()).unwrap_or(u32::MAX);
+        let len = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
+        match domain.version {
+            Version::V5 => {}
+            Version::V9 => {
+                let header = v9::Header { uptime: 0, secs, sequence: 0, source: domain.id };
+                if let Some(octets) = self.octets.first_chunk_mut() {
+                    header.emit(self.count, octets);
+                }
+            }
+            Version::Ipfix => {
+                let header = ipfix::Header { len, secs, sequence: 0, domain: domain.id };
+                if let Some(octets) = self.octets.first_chunk_mut() {
+                    header.emit(octets);
+                }
+            }
+        }
+        self.octets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
+    use super::super::{Batch, Decoder, Limits};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000_000);
+
+    fn exporter(octet: u8) -> IpAddr {
+        [192, 0, 2, octet].into()
+    }
+
+    fn keeping() -> Decoder {
+        Decoder::new(Limits { definitions: 1 << 20, ..Limits::default() })
+    }
+
+    fn in_force(decoder: &Decoder) -> Vec<(IpAddr, Vec<u8>)> {
+        decoder.templates_in_force(NOW).collect()
+    }
+
+    /// A v9 or IPFIX datagram of these sets, from domain 3.
+    fn datagram(version: u8, sets: &[u8]) -> Vec<u8> {
+        let [high, low] = (16 + sets.len() as u16).to_be_bytes();
+        let header: &[u8] = match version {
+            9 => &[0, 9, 0, 1, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 3],
+            _ => &[0, 10, high, low, 0, 0, 0, 8, 0, 0, 0, 7, 0, 0, 0, 3],
+        };
+        [header, sets].concat()
+    }
+
+    #[test]
+    fn literal_octets() {
+        let template = [0, 0, 0, 20, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1];
+        let options = [0, 1, 0, 20, 1, 0, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4, 0, 0];
+        let other = [0, 0, 0, 12, 1, 2, 0, 1, 0, 8, 0, 4];
+        let mut decoder = keeping();
+        let mut batch = Batch::default();
+        let all = datagram(9, &[&options[..], &other, &template].concat());
+        decoder.watch(exporter(1), NOW, &all, &mut batch);
+        decoder.watch(exporter(1), NOW, &[0, 5], &mut batch);
+        #[rustfmt::skip]
+        let expected = [
+            0, 9, 0, 3, 0, 0, 0, 0, 0x3b, 0x9a, 0xca, 0, 0, 0, 0, 0, 0, 0, 0, 3,
+            0, 0, 0, 28, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1, 1, 2, 0, 1, 0, 8, 0, 4,
+            0, 1, 0, 20, 1, 0, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4, 0, 0,
+        ];
+        assert_eq!(in_force(&decoder), [(exporter(1), expected.to_vec())]);
+        // What is only watched is in no count.
+        assert_eq!(decoder.totals().datagrams, 0);
+        assert!(decoder.stats().all(|(_, stats)| stats.datagrams + stats.templates == 0));
+
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.watch(exporter(1), NOW, &all, &mut batch);
+        assert_eq!(in_force(&decoder), []);
+    }
+
+    #[test]
+    fn withdrawn_and_redefined_ones_are_gone() {
+        let define = [0, 2, 0, 20, 1, 0, 0, 1, 0, 8, 0, 4, 1, 1, 0, 1, 0, 12, 0, 4];
+        let withdraw = [0, 2, 0, 8, 1, 0, 0, 0];
+        let redefine = [0, 2, 0, 16, 1, 1, 0, 2, 0, 12, 0, 4, 0, 8, 0, 4];
+        let mut decoder = keeping();
+        let mut batch = Batch::default();
+        let sets = [&define[..], &withdraw, &redefine].concat();
+        decoder.watch(exporter(1), NOW, &datagram(10, &sets), &mut batch);
+        let [(_, octets)] = &in_force(&decoder)[..] else { panic!("one datagram") };
+        assert_eq!(octets[..4], [0, 10, 0, 32]);
+        assert_eq!(octets[16..], redefine);
+    }
+
+    #[test]
+    fn definitions_are_bounded_by_the_longest_silent() {
+        let limits = Limits { definitions: 40, ..Limits::default() };
+        let mut decoder = Decoder::new(limits);
+        let mut batch = Batch::default();
+        let define = [0, 0, 0, 20, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1];
+        for (octet, secs) in [(1, 5), (2, 6), (1, 7), (3, 8)] {
+            let arrival = Timestamp::from_secs(secs);
+            decoder.watch(exporter(octet), arrival, &datagram(9, &define), &mut batch);
+        }
+        let left: Vec<_> = in_force(&decoder).into_iter().map(|(exporter, _)| exporter).collect();
+        assert_eq!(left, [exporter(1), exporter(3)]);
+    }
+
+    #[test]
+    fn datagrams_are_split_between_templates() {
+        let mut decoder = keeping();
+        let mut batch = Batch::default();
+        for (id, fields) in [(0, 3), (1, 300), (2, 500), (3, 4), (4, 250), (5, 100), (6, 1)] {
+            let mut record = vec![1, id];
+            record.extend_from_slice(&(fields as u16).to_be_bytes());
+            (0..fields).for_each(|_| record.extend_from_slice(&[0, 8, 0, 4]));
+            let len = (record.len() as u16 + 4).to_be_bytes();
+            let set = [&[0, 2], &len[..], &record].concat();
+            decoder.watch(exporter(1), NOW, &datagram(10, &set), &mut batch);
+        }
+        let lens: Vec<_> = in_force(&decoder).iter().map(|(_, octets)| octets.len()).collect();
+        // The first two fill one, the largest is too large for any.
+        let record = |fields: usize| 4 + 4 * fields;
+        let head = 16 + 4;
+        assert_eq!(
+            lens,
+            [
+                head + record(3) + record(300),
+                head + record(500),
+                head + record(4) + record(250),
+                head + record(100) + record(1)
+            ]
+        );
+    }
+
+    /// A set of templates or options templates, right or with an odd number in it.
+    fn set(version: u8) -> impl Strategy<Value = Vec<u8>> {
+        let field = (1..400u16, prop_oneof![Just(4u16), Just(65535), 0..9u16], any::<bool>());
+        let record = (250..262u16, prop::collection::vec(field, 0..30), 0..3u16);
+        (any::<bool>(), prop::collection::vec(record, 1..12), 0..3usize).prop_map(
+            move |(options, records, padding)| {
+                let mut out = Vec::new();
+                let id = u16::from(options) + if version == 9 { 0 } else { 2 };
+                out.extend_from_slice(&id.to_be_bytes());
+                out.extend_from_slice(&[0, 0]);
+                for (id, fields, scopes) in records {
+                    let count = fields.len() as u16;
+                    let head = match (version, options) {
+                        (9, true) => {
+                            let scopes = scopes.min(count);
+                            vec![id, scopes * 4, (count - scopes) * 4]
+                        }
+                        (_, true) => vec![id, count, scopes],
+                        (_, false) => vec![id, count],
+                    };
+                    head.iter().for_each(|n| out.extend_from_slice(&n.to_be_bytes()));
+                    for (element, len, enterprise) in fields {
+                        let own = enterprise && version == 10;
+                        let element = element | if own { 0x8000 } else { 0 };
+                        out.extend_from_slice(&element.to_be_bytes());
+                        out.extend_from_slice(&len.to_be_bytes());
+                        if own {
+                            out.extend_from_slice(&[0, 0, 0x72, 0x79]);
+                        }
+                    }
+                }
+                out.resize(out.len() + padding, 0);
+                let len = (out.len() as u16).to_be_bytes();
+                out[2..4].copy_from_slice(&len);
+                out
+            },
+        )
+    }
+
+    fn sent() -> impl Strategy<Value = (u8, Vec<u8>)> {
+        prop_oneof![Just(9u8), Just(10u8)].prop_flat_map(|version| {
+            let sets = prop::collection::vec(set(version), 1..4);
+            (1..3u8, sets.prop_map(move |sets| datagram(version, &sets.concat())))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn who_learns_them_knows_the_same(
+            sent in prop::collection::vec(sent(), 1..8),
+            data in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut batch = Batch::default();
+            let (mut first, mut second) = (keeping(), keeping());
+            for (octet, datagram) in &sent {
+                first.watch(exporter(*octet), NOW, datagram, &mut batch);
+            }
+            batch.clear();
+            for (exporter, datagram) in first.templates_in_force(NOW) {
+                prop_assert!(datagram.len() <= DATAGRAM);
+                second.learn(exporter, &datagram, &mut batch);
+            }
+            prop_assert!(batch.errors.is_empty(), "{:?}", batch.errors);
+            prop_assert_eq!(in_force(&first), in_force(&second));
+            // Data of every template means the same to both.
+            let mut sets = Vec::new();
+            for id in 256..262u16 {
+                sets.extend_from_slice(&id.to_be_bytes());
+                sets.extend_from_slice(&(4 + data.len() as u16).to_be_bytes());
+                sets.extend_from_slice(&data);
+            }
+            let mut read = [Batch::default(), Batch::default()];
+            for version in [9, 10] {
+                let datagram = datagram(version, &sets);
+                first.datagram(exporter(1), NOW, &datagram, &mut read[0]);
+                second.datagram(exporter(1), NOW, &datagram, &mut read[1]);
+            }
+            prop_assert_eq!(&read[0].flows, &read[1].flows);
+            prop_assert_eq!(&read[0].errors, &read[1].errors);
+        }
+    }
+}
