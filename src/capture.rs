@@ -6,22 +6,26 @@
 //! brings a finished one in without ever overwriting another. What a datagram says is the business
 //! of [`wire`](crate::wire); the compression of a file is undone by the caller.
 //!
-//! The socket side of `nfcap` (receiving, rotation, loss accounting) has its place here, as
-//! `capture::socket`; it comes with that command.
+//! A [`Socket`](socket::Socket) receives datagrams and knows what the kernel dropped; a
+//! [`Collector`] puts them into the slots of their arrival and begins each file with the templates in
+//! force.
 #![deny(clippy::indexing_slicing)]
 
 mod block;
+mod collect;
 mod error;
 mod input;
 mod packet;
 mod reader;
 mod section;
+pub mod socket;
 pub mod spool;
 mod writer;
 
 #[cfg(test)]
 mod sample;
 
+pub use collect::{CollectError, Collector, Denied, Finished, To};
 pub use error::{Error, WriteError};
 pub use packet::Skipped;
 pub use reader::{Datagram, Ending, Event, Reader};

@@ -14,6 +14,12 @@ use std::path::{Path, PathBuf};
 use super::reader::Reader;
 use crate::time::{Timestamp, Window};
 
+mod lock;
+mod recover;
+
+pub use lock::{Lock, LockError};
+pub use recover::{Recovered, recover};
+
 /// The most files of one slot. A collector that restarts over and over stops here instead of
 /// filling a directory.
 const MAX_FILES: u32 = 10_000;

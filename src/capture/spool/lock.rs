@@ -1,0 +1,99 @@
+//! One collector a spool: two would both write the same slots.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+/// The file that is locked; it holds the number of the process that has the lock.
+const NAME: &str = ".nfcap.lock";
+
+/// The lock of a spool (flock(2)): it goes with the process that has it, however that ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: Flock<File>,
+}
+
+/// Why a spool cannot be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("{}: in use by {}", spool.display(), match pid {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    })]
+    Held {
+        /// The spool.
+        spool: PathBuf,
+        /// The process, if it has written its number down.
+        pid: Option<u32>,
+    },
+    /// What the system says.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The spool or the file in it.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Locks a spool, which is made if it is not there.
+    ///
+    /// # Errors
+    /// Somebody else has it, or what the system says.
+    pub fn take(spool: &Path) -> Result<Lock, LockError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |source| LockError::Io { path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o750).create(spool).map_err(failed(spool))?;
+        let path = spool.join(NAME);
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).mode(0o640);
+        let mut file = options.open(&path).map_err(failed(&path))?;
+        // Whoever has it writes its number at once; one that is not there yet is no reason to wait.
+        let mut text = String::new();
+        _ = Read::by_ref(&mut file).take(20).read_to_string(&mut text);
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                let pid = text.trim().parse().ok();
+                return Err(LockError::Held { spool: spool.to_owned(), pid });
+            }
+            Err((_, errno)) => return Err(failed(&path)(errno.into())),
+        };
+        let mut write = || {
+            file.set_len(0)?;
+            io::Seek::rewind(&mut *file)?;
+            writeln!(file, "{}", std::process::id())
+        };
+        // A full disk stops no collector: the lock holds without the number.
+        _ = write();
+        Ok(Lock { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = dir.path().join("a/spool");
+        let lock = Lock::take(&spool).unwrap();
+        let error = Lock::take(&spool).unwrap_err();
+        let me = std::process::id();
+        assert!(matches!(error, LockError::Held { pid: Some(pid), .. } if pid == me), "{error}");
+        assert!(error.to_string().ends_with(&format!("spool: in use by process {me}")), "{error}");
+        drop(lock);
+        Lock::take(&spool).unwrap();
+        let error = Lock::take(Path::new("/proc/nowhere")).unwrap_err().to_string();
+        assert!(error.starts_with("/proc/nowhere: "), "{error}");
+    }
+}
