@@ -17,18 +17,25 @@ struct Stream {
     to: BufWriter<Box<dyn Write>>,
     closed: bool,
     failed: bool,
+    vital: bool,
 }
 
 impl Out {
     /// Buffers `to`.
     pub fn new(to: impl Write + 'static) -> Out {
         let to = BufWriter::with_capacity(BUFFER, Box::new(to) as Box<dyn Write>);
-        Out(Rc::new(RefCell::new(Stream { to, closed: false, failed: false })))
+        Out(Rc::new(RefCell::new(Stream { to, closed: false, failed: false, vital: false })))
     }
 
-    /// Whether the reader of this stream went away: the end of `| head -1`, and no error.
+    /// Whether the reader of this stream went away: the end of `| head -1`, and no error. Never so
+    /// for a [`vital`](Out::vital) stream.
     pub fn is_closed(&self) -> bool {
         self.0.borrow().closed
+    }
+
+    /// Makes a closed pipe an error like any other: a collector that stops is news.
+    pub fn vital(&self) {
+        self.0.borrow_mut().vital = true;
     }
 
     /// Whether something could not be written: then there is nothing left to work for. An input
@@ -44,7 +51,7 @@ impl Out {
         let stream = &mut *self.0.borrow_mut();
         action(&mut stream.to).map_err(|error| {
             stream.failed = true;
-            stream.closed |= error.kind() == io::ErrorKind::BrokenPipe;
+            stream.closed |= error.kind() == io::ErrorKind::BrokenPipe && !stream.vital;
             io::Error::new(error.kind(), format!("stdout: {error}"))
         })
     }
@@ -94,5 +101,11 @@ mod tests {
         let error = csv.flush().unwrap_err();
         assert!(error.to_string().starts_with("stdout: "), "{error}");
         assert!(out.is_closed());
+
+        let out = Out::new(Closed);
+        out.vital();
+        out.clone().write_all(b"a").unwrap();
+        assert!(out.clone().flush().is_err());
+        assert!(!out.is_closed());
     }
 }
