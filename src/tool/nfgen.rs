@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum, ValueHint};
@@ -16,7 +18,7 @@ use crate::cli::{self, Common, Io, Out, Status, Usage};
 use crate::finding::{self, Form};
 use crate::flow::Flow;
 use crate::line::{self, Column};
-use crate::scenario::{Figure, Kind, Plan, Player};
+use crate::scenario::{Figure, Kind, Plan, Player, SECONDS};
 use crate::time::{End, Mark, State, Timestamp, Window};
 use crate::wire::{Exporter, Version};
 
@@ -32,9 +34,20 @@ const UPTIME: u64 = 3600;
 /// The longest that a flow waits for its datagram to fill, in nanoseconds.
 const HOLD: u64 = 1_000_000_000;
 
+/// Datagrams a second.
+const RATE: u32 = 1000;
+
+/// Datagrams that are due this soon are sent at once: a sleep costs more.
+const EARLY: Duration = Duration::from_millis(1);
+
+/// Who falls behind by more than this goes on from where he is, and sends no burst.
+const BEHIND: Duration = Duration::from_millis(50);
+
 /// Generate flow exports with known attacks, and the truth beside them.
 ///
-/// The same arguments give the same octets on every machine.
+/// The same arguments give the same octets on every machine, but for --to: that sends live, in less
+/// time than the scenario takes, and shifts the flows' times so that they end as they are sent. With
+/// --start they stay the scenario's.
 #[derive(Debug, Parser)]
 #[command(name = "nfgen", version, max_term_width = 100)]
 pub struct Args {
@@ -55,12 +68,18 @@ pub struct Args {
     /// Another seed plays other hosts and flows
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Start of the first window, RFC 3339 UTC [default: the figure's date]
+    /// Start of the first window, RFC 3339 UTC [default: the figure's date; with --to, now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     start: Option<u64>,
     /// Write a capture file, - for stdout; a name that ends in / is a spool like nfcap's
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present = "text")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present_any = ["text", "to"])]
     write: Option<PathBuf>,
+    /// Send the datagrams to a collector over UDP, one window right after the other
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["write", "text"])]
+    to: Option<SocketAddr>,
+    /// With --to, so many datagrams a second
+    #[arg(long, value_name = "DATAGRAMS", default_value_t = RATE, requires = "to", conflicts_with_all = ["write", "text"], value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
     /// Write flow lines to stdout
     #[arg(long, conflicts_with_all = ["write", "export"])]
     text: bool,
@@ -127,7 +146,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             return Err(Usage("--figure is of the scenario paper".to_owned()).into());
         }
     };
-    let (seed, flows, length, start) = (args.seed, args.flows, args.length, args.start);
+    let (seed, flows, length) = (args.seed, args.flows, args.length);
+    // The truth names the windows of the scenario: live, the one that is now.
+    let now = || Window::at(clock(), SECONDS).start();
+    let start = args.start.or_else(|| args.to.map(|_| now()));
     let plan = Plan { kind, seed, flows, length, start };
     let mut player = Player::new(plan).map_err(|error| Usage(error.to_string()))?;
     let mut truth = match &args.truth {
@@ -152,11 +174,19 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             truth.window(window, &player)?;
         }
     }
-    sink.finish()?;
+    let refused = sink.finish()?;
     if let Some(truth) = truth {
         truth.finish()?;
     }
-    Ok(Status::Done)
+    match refused {
+        0 => Ok(Status::Done),
+        refused => anyhow::bail!("nobody listened: {refused} datagrams were refused"),
+    }
+}
+
+fn clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Where the flows go.
@@ -169,6 +199,10 @@ enum Sink {
 
 impl Sink {
     fn open(args: &Args, io: &Io) -> anyhow::Result<Sink> {
+        if let Some(collector) = args.to {
+            let udp = Udp::connect(collector, args.rate).with_context(|| collector.to_string())?;
+            return Ok(Sink::captured(To::Udp(udp), args));
+        }
         let Some(path) = &args.write else {
             let known = [Column::Start, Column::End, Column::Flags];
             let columns = [line::NINE.as_slice(), &known].concat();
@@ -186,13 +220,19 @@ impl Sink {
             let file = BufWriter::with_capacity(1 << 16, file);
             To::File(Capture::new(Box::new(file) as Box<dyn Write>), Some(name))
         };
+        Ok(Sink::captured(to, args))
+    }
+
+    fn captured(to: To, args: &Args) -> Sink {
         let version = match args.export {
             Export::V5 => Version::V5,
             Export::V9 => Version::V9,
             Export::Ipfix => Version::Ipfix,
         };
-        let captured = Captured { to, version, exporter: None, sent: 0, first: None };
-        Ok(Sink::Captured(Box::new(captured)))
+        // Sent live, times are those of the sending, unless one was asked for.
+        let now = args.to.is_some() && args.start.is_none();
+        let captured = Captured { to, version, exporter: None, now, sent: 0, first: None };
+        Sink::Captured(Box::new(captured))
     }
 
     fn window(&mut self, window: Window) -> anyhow::Result<()> {
@@ -231,10 +271,11 @@ impl Sink {
         }
     }
 
-    fn finish(self) -> anyhow::Result<()> {
+    /// How many datagrams the other side refused.
+    fn finish(self) -> anyhow::Result<u64> {
         match self {
             Sink::Captured(captured) => captured.finish(),
-            Sink::Lines { .. } => Ok(()),
+            Sink::Lines { .. } => Ok(0),
         }
     }
 }
@@ -244,14 +285,18 @@ struct Captured {
     to: To,
     version: Version,
     exporter: Option<Exporter>,
+    /// Flows end as they are sent, and not when the scenario says.
+    now: bool,
     /// Datagrams of this window.
     sent: u64,
     /// Arrival of the first flow that waits in the exporter.
     first: Option<Timestamp>,
 }
 
-/// The file or files that are written. Standard output has no name here: it names itself.
+/// The file or files that are written, or where the datagrams go. Standard output has no name here:
+/// it names itself.
 enum To {
+    Udp(Udp),
     File(Capture<Box<dyn Write>>, Option<String>),
     Spool(PathBuf, Option<Capture<BufWriter<SlotFile>>>),
 }
@@ -263,6 +308,10 @@ impl To {
         file: impl FnOnce(&mut dyn Section) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         match self {
+            To::Udp(udp) => {
+                let collector = udp.collector;
+                file(udp).with_context(|| collector.to_string())
+            }
             To::File(capture, None) => file(capture),
             To::File(capture, Some(name)) => file(capture).with_context(|| name.clone()),
             To::Spool(dir, Some(capture)) => {
@@ -300,6 +349,78 @@ impl<W: Write> Section for Capture<W> {
     }
 }
 
+/// A collector, and the pace at which it gets datagrams.
+struct Udp {
+    socket: UdpSocket,
+    collector: SocketAddr,
+    rate: u32,
+    /// When the next datagram is due.
+    due: Instant,
+    refused: u64,
+}
+
+impl Udp {
+    fn connect(collector: SocketAddr, rate: u32) -> io::Result<Udp> {
+        let any = match collector {
+            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(collector)?;
+        Ok(Udp { socket, collector, rate, due: Instant::now(), refused: 0 })
+    }
+
+    fn send(&mut self, payload: &[u8]) -> io::Result<()> {
+        let now = Instant::now();
+        let ahead = self.due.saturating_duration_since(now);
+        if ahead > EARLY {
+            thread::sleep(ahead);
+        }
+        if now.saturating_duration_since(self.due) > BEHIND {
+            self.due = now;
+        }
+        self.due += Duration::from_secs(1) / self.rate;
+        let mut sent = self.socket.send(payload);
+        if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+            // The answer to one before, which says nothing of this one.
+            self.refused += 1;
+            sent = self.socket.send(payload);
+        }
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            sent => _ = sent?,
+        }
+        Ok(())
+    }
+}
+
+/// On the wire there are no sections, and the exporter repeats its templates by itself.
+impl Section for Udp {
+    fn section(&mut self, _: &Slot) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn templates(&mut self, _: Timestamp, _: &[u8]) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn datagram(&mut self, _: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(self.send(payload)?)
+    }
+
+    fn end(&mut self, _: &Closing) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// The flow as if it had arrived at `now`, moved by whole milliseconds.
+fn shifted(flow: &Flow, arrival: Timestamp, now: Timestamp) -> Flow {
+    let millis = |time: Timestamp| time.nanos() / 1_000_000 * 1_000_000;
+    let shift = millis(now).wrapping_sub(millis(arrival)).cast_signed();
+    let moved = |time: Option<Timestamp>| time.map(|time| time.offset(shift));
+    Flow { start: moved(flow.start), end: moved(flow.end), ..*flow }
+}
+
 impl Captured {
     fn window(&mut self, window: Window) -> anyhow::Result<()> {
         // NetFlow and IPFIX headers have 32 bits for the time: RFC 7011 section 3.1.
@@ -326,9 +447,16 @@ impl Captured {
 
     fn flows(&mut self, arrived: &[(Timestamp, Flow)]) -> anyhow::Result<()> {
         let Some(exporter) = &mut self.exporter else { return Ok(()) };
-        let (sent, first) = (&mut self.sent, &mut self.first);
+        let (sent, first, now) = (&mut self.sent, &mut self.first, self.now);
         self.to.with(|file| {
             for (arrival, flow) in arrived {
+                let (flow, at) = match now {
+                    true => {
+                        let at = clock();
+                        (shifted(flow, *arrival, at), at)
+                    }
+                    false => (*flow, *arrival),
+                };
                 let mut wrote = Ok(());
                 let mut send = |payload: &[u8]| {
                     *sent += 1;
@@ -337,11 +465,11 @@ impl Captured {
                         wrote = file.datagram(*arrival, payload);
                     }
                 };
-                exporter.push(flow, *arrival, &mut send)?;
+                exporter.push(&flow, at, &mut send)?;
                 wrote?;
                 let waits = first.get_or_insert(*arrival);
                 if arrival.nanos() - waits.nanos() > HOLD {
-                    flush(exporter, *arrival, sent, file)?;
+                    flush(exporter, at, sent, file)?;
                     *first = None;
                 }
             }
@@ -355,8 +483,9 @@ impl Captured {
             (Timestamp::from_secs(window.start()), Timestamp::from_secs(window.end()));
         let sent = &mut self.sent;
         self.first = None;
+        let last = if self.now { clock() } else { end.offset(-1) };
         self.to.with(|file| {
-            flush(exporter, end.offset(-1), sent, file)?;
+            flush(exporter, last, sent, file)?;
             file.end(&Closing { received: *sent, dropped_kernel: 0, dropped_queue: 0, start, end })
         })?;
         if let To::Spool(_, capture) = &mut self.to
@@ -368,12 +497,14 @@ impl Captured {
         Ok(())
     }
 
-    fn finish(self) -> anyhow::Result<()> {
+    fn finish(self) -> anyhow::Result<u64> {
         match self.to {
-            To::File(capture, None) => Ok(capture.into_inner().flush()?),
-            To::File(capture, Some(name)) => capture.into_inner().flush().context(name),
-            To::Spool(..) => Ok(()),
+            To::Udp(udp) => return Ok(udp.refused),
+            To::File(capture, None) => capture.into_inner().flush()?,
+            To::File(capture, Some(name)) => capture.into_inner().flush().context(name)?,
+            To::Spool(..) => {}
         }
+        Ok(0)
     }
 }
 
