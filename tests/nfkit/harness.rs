@@ -34,6 +34,7 @@ fn binary(name: &str) -> &'static str {
         "nfflood" => env!("CARGO_BIN_EXE_nfflood"),
         "nfport" => env!("CARGO_BIN_EXE_nfport"),
         "nfgen" => env!("CARGO_BIN_EXE_nfgen"),
+        "nfcap" => env!("CARGO_BIN_EXE_nfcap"),
         "nfnotify" => env!("CARGO_BIN_EXE_nfnotify"),
         other => panic!("there is no command {other}"),
     }

@@ -12,6 +12,7 @@ mod harness;
 mod man;
 mod manners;
 mod metamorphic;
+mod nfcap;
 mod nfdump_txt;
 mod nfflood;
 mod nfgen;

@@ -43,6 +43,11 @@ fn compare(name: &str) {
 }
 
 #[test]
+fn nfcap_and_its_page_agree() {
+    compare("nfcap");
+}
+
+#[test]
 fn nfdump_txt_and_its_page_agree() {
     compare("nfdump-txt");
 }
