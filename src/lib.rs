@@ -17,6 +17,7 @@
 //! * [`detect`] counts flows in a window and returns the hosts that stand out, as [`finding`]s.
 //! * [`incident`] says whose a host is and turns findings into mails and block commands.
 //! * [`scenario`] is what `nfgen` plays: hosts, traffic and attacks, with the truth beside them.
+//! * [`page`] shows findings, and the windows that were judged, as one static web page.
 //! * [`cli`] is what all commands do alike: streams, exit status, messages, shared options.
 //! * [`tool`] has one module per command. It is the only place where the layers meet.
 //!
@@ -33,6 +34,7 @@ pub mod finding;
 pub mod flow;
 pub mod incident;
 pub mod line;
+pub mod page;
 pub mod scenario;
 pub mod time;
 pub mod tool;

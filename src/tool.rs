@@ -11,6 +11,7 @@ pub mod nfdump_txt;
 pub mod nfflood;
 pub mod nfgen;
 pub mod nfnotify;
+pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
 mod stats;

@@ -35,6 +35,7 @@ fn binary(name: &str) -> &'static str {
         "nfport" => env!("CARGO_BIN_EXE_nfport"),
         "nfgen" => env!("CARGO_BIN_EXE_nfgen"),
         "nfcap" => env!("CARGO_BIN_EXE_nfcap"),
+        "nfpage" => env!("CARGO_BIN_EXE_nfpage"),
         "nfnotify" => env!("CARGO_BIN_EXE_nfnotify"),
         other => panic!("there is no command {other}"),
     }

@@ -17,6 +17,7 @@ mod nfdump_txt;
 mod nfflood;
 mod nfgen;
 mod nfnotify;
+mod nfpage;
 mod nfport;
 mod nfscan;
 mod peers;

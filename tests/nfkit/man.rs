@@ -73,6 +73,11 @@ fn nfgen_and_its_page_agree() {
 }
 
 #[test]
+fn nfpage_and_its_page_agree() {
+    compare("nfpage");
+}
+
+#[test]
 fn every_option_is_described_and_not_only_listed() {
     for name in TOOLS {
         let Ok(page) = fs::read_to_string(package(&format!("man/{name}.1"))) else { continue };

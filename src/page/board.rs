@@ -1,0 +1,298 @@
+//! Collects findings and closing marks, each once, in bounded memory.
+
+use std::cmp::Ordering;
+
+use crate::finding::{Finding, Item};
+use crate::time::{End, Mark, State, Window};
+
+/// How many findings are kept: those of the newest windows, and in a window those with the most
+/// flows. A stream without end cannot cost more memory than twice as many.
+const MAX_FINDINGS: usize = 30_000;
+
+/// How many verdicts are kept, one a window and tool: those of the newest windows. As above.
+const MAX_LOOKS: usize = 50_000;
+
+/// The most characters of a rule that are kept; nfkit's own have some dozens.
+const MAX_WHY: usize = 300;
+
+/// The longest name of a tool.
+const MAX_TOOL: usize = 32;
+
+/// What finding streams say, in whatever order: findings, verdicts on windows, and what could not
+/// be read.
+#[derive(Debug, Default)]
+pub struct Board {
+    findings: Vec<Finding>,
+    looks: Vec<Look>,
+    /// Findings or verdicts were left out because there were too many.
+    overflow: bool,
+    /// Findings were: of windows before the last one that is kept nothing is known.
+    is_cut: bool,
+    bad_lines: u64,
+    bad_inputs: u64,
+}
+
+/// One tool's verdict on one window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub window: Option<Window>,
+    /// A word, empty if the mark named none.
+    pub tool: String,
+    pub state: Option<State>,
+    /// Flows or export datagrams are missing.
+    pub is_lossy: bool,
+    /// The collector took exports from anyone.
+    pub is_open: bool,
+}
+
+/// What a board holds, each thing once: findings in the order of the page, verdicts by window (the
+/// newest first) and tool.
+pub(super) struct Held<'a> {
+    pub findings: &'a [Finding],
+    pub looks: &'a [Look],
+    pub overflow: bool,
+    pub bad_lines: u64,
+    pub bad_inputs: u64,
+}
+
+impl Board {
+    /// A board with nothing on it.
+    pub fn new() -> Board {
+        Board::default()
+    }
+
+    /// Takes one line of a finding stream.
+    pub fn item(&mut self, item: Item) {
+        match item {
+            Item::Finding(mut finding) => {
+                if let Some((end, _)) = finding.why.char_indices().nth(MAX_WHY) {
+                    finding.why.truncate(end);
+                    finding.why.push('…');
+                }
+                self.findings.push(*finding);
+                if self.findings.len() >= 2 * MAX_FINDINGS {
+                    self.settle();
+                }
+            }
+            Item::Mark(Mark::End(end)) => {
+                self.looks.push(Look::new(&end));
+                if self.looks.len() >= 2 * MAX_LOOKS {
+                    self.settle();
+                }
+            }
+            Item::Mark(Mark::Window(_)) => {}
+        }
+    }
+
+    /// Counts a line that could not be read: the page says that something is missing.
+    pub fn bad_line(&mut self) {
+        self.bad_lines += 1;
+    }
+
+    /// Counts an input that could not be read to its end: the page says that something is missing.
+    pub fn bad_input(&mut self) {
+        self.bad_inputs += 1;
+    }
+
+    /// Whether nothing at all could be read, though something was there: no page should say so
+    /// little in place of an older one that says more.
+    pub fn is_unreadable(&self) -> bool {
+        let is_empty = self.findings.is_empty() && self.looks.is_empty();
+        is_empty && self.bad_lines + self.bad_inputs > 0
+    }
+
+    pub(super) fn held(&mut self) -> Held<'_> {
+        self.settle();
+        Held {
+            findings: &self.findings,
+            looks: &self.looks,
+            overflow: self.overflow,
+            bad_lines: self.bad_lines,
+            bad_inputs: self.bad_inputs,
+        }
+    }
+
+    /// Leaves each thing once, in order, and no more than the limits.
+    fn settle(&mut self) {
+        // Of lines about the same thing the first one holds, the one with the most flows.
+        self.findings
+            .sort_unstable_by(|a, b| identity(a).cmp(&identity(b)).then_with(|| rank(a, b)));
+        self.findings.dedup_by(|a, b| identity(a) == identity(b));
+        self.findings.sort_unstable_by(by_page);
+        self.is_cut |= self.findings.len() > MAX_FINDINGS;
+        self.findings.truncate(MAX_FINDINGS);
+        if let Some(last) = self.findings.last().filter(|_| self.is_cut) {
+            // A window whose findings were left out must not look clean.
+            self.looks.retain(|look| look.window >= last.window);
+        }
+
+        self.looks.sort_by(|a, b| newest(a.window, b.window).then_with(|| a.tool.cmp(&b.tool)));
+        self.looks.dedup_by(|a, b| {
+            let same = (a.window, &a.tool) == (b.window, &b.tool);
+            if same {
+                b.join(a);
+            }
+            same
+        });
+        self.overflow |= self.is_cut || self.looks.len() > MAX_LOOKS;
+        self.looks.truncate(MAX_LOOKS);
+    }
+}
+
+impl Look {
+    fn new(end: &End) -> Look {
+        let is_word = |text: &&String| {
+            text.len() <= MAX_TOOL
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
+        Look {
+            window: end.window,
+            tool: end.tool.as_ref().filter(is_word).cloned().unwrap_or_default(),
+            state: end.state,
+            is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
+            is_open: end.open == Some(true),
+        }
+    }
+
+    /// Makes one verdict of two: the worse of each part.
+    fn join(&mut self, other: &Look) {
+        self.state = worse(self.state, other.state);
+        self.is_lossy |= other.is_lossy;
+        self.is_open |= other.is_open;
+    }
+}
+
+/// Of two states the one that promises less.
+pub(super) fn worse(a: Option<State>, b: Option<State>) -> Option<State> {
+    let badness = |state: &Option<State>| match state {
+        Some(State::Ok) => 0,
+        None => 1,
+        Some(State::Cut) => 2,
+        Some(State::NoData) => 3,
+    };
+    if badness(&a) >= badness(&b) { a } else { b }
+}
+
+/// What tells one finding from another: nfkit-finding(5), "Identity".
+fn identity(finding: &Finding) -> impl Ord + '_ {
+    let Finding { window, kind, class, host, role, proto, port, .. } = finding;
+    (window, kind, class, host, role, proto, port)
+}
+
+/// The order among lines about the same thing: the one that holds comes first, whatever the order
+/// of the input.
+fn rank(a: &Finding, b: &Finding) -> Ordering {
+    fn rest(f: &Finding) -> impl Ord + '_ {
+        let counts = (f.flows, f.packets, f.octets, f.peers, f.rate, f.more, f.side);
+        (counts, &f.peer, &f.marks, &f.why, &f.sample)
+    }
+    rest(b).cmp(&rest(a))
+}
+
+/// The order of the page: the newest window first, in it the order of finding lines.
+fn by_page(a: &Finding, b: &Finding) -> Ordering {
+    newest(a.window, b.window).then_with(|| a.order(b))
+}
+
+/// Newer windows before older ones, the unknown one last.
+fn newest(a: Option<Window>, b: Option<Window>) -> Ordering {
+    b.cmp(&a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{end, finding};
+    use super::*;
+    use crate::finding::Host;
+
+    fn board(items: impl IntoIterator<Item = Item>) -> Board {
+        let mut board = Board::new();
+        items.into_iter().for_each(|item| board.item(item));
+        board
+    }
+
+    fn flows(board: &mut Board) -> Vec<u64> {
+        board.held().findings.iter().map(|finding| finding.flows).collect()
+    }
+
+    #[test]
+    fn the_same_thing_counts_once_and_the_larger_flows_hold() {
+        let item = |host: &str, flows| Item::Finding(Box::new(finding(host, 600, flows)));
+        let items = [item("192.0.2.1", 9), item("192.0.2.1", 11), item("192.0.2.2", 10)];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut board = board(order.map(|n| items[n].clone()));
+            assert_eq!(flows(&mut board), [11, 10], "{order:?}");
+        }
+        let other = Finding { port: Some(22), ..finding("192.0.2.1", 600, 9) };
+        let mut board = board([items[1].clone(), Item::Finding(Box::new(other))]);
+        assert_eq!(flows(&mut board), [11, 9]);
+    }
+
+    #[test]
+    fn the_newest_window_comes_first_and_the_unknown_one_last() {
+        let unknown = Finding { window: None, ..finding("192.0.2.1", 0, 3) };
+        let old = finding("192.0.2.1", 600, 5);
+        let new = finding("192.0.2.1", 1200, 1);
+        let mut board = board([unknown, old, new].map(|f| Item::Finding(Box::new(f))));
+        assert_eq!(flows(&mut board), [1, 5, 3]);
+    }
+
+    #[test]
+    fn the_worst_verdict_of_a_tool_holds() {
+        for order in [[0, 1], [1, 0]] {
+            let ends = [end(600, "nfscan", Some(State::Ok)), end(600, "nfscan", Some(State::Cut))];
+            let mut board = board(order.map(|n| Item::Mark(Mark::End(ends[n].clone()))));
+            let held = board.held();
+            assert_eq!(held.looks.len(), 1);
+            assert_eq!(held.looks[0].state, Some(State::Cut));
+        }
+    }
+
+    #[test]
+    fn a_stream_without_end_is_kept_within_bounds() {
+        let mut board = Board::new();
+        for n in 0..3 * MAX_FINDINGS as u64 {
+            board.item(Item::Finding(Box::new(finding("192.0.2.1", n * 600, n))));
+            assert!(board.findings.len() < 2 * MAX_FINDINGS);
+        }
+        let held = board.held();
+        assert!(held.overflow);
+        assert_eq!(held.findings.len(), MAX_FINDINGS);
+        assert_eq!(held.findings[0].flows, 3 * MAX_FINDINGS as u64 - 1);
+
+        let mut board = Board::new();
+        for n in 0..3 * MAX_LOOKS as u64 {
+            board.item(Item::Mark(Mark::End(end(n * 600, "nfscan", None))));
+            assert!(board.looks.len() < 2 * MAX_LOOKS);
+        }
+        assert!(board.held().overflow);
+        assert!(!super::Board::new().held().overflow);
+    }
+
+    #[test]
+    fn a_window_whose_findings_were_left_out_is_not_clean() {
+        let ends = (0..2).map(|n| Item::Mark(Mark::End(end(n * 600, "nfscan", Some(State::Ok)))));
+        let found = (0..=MAX_FINDINGS as u32).map(|n| {
+            let host = Host::Address(std::net::Ipv4Addr::from_bits(n).into());
+            let start = if n == 0 { 0 } else { 600 };
+            Item::Finding(Box::new(Finding { host, ..finding("192.0.2.1", start, 1) }))
+        });
+        for mut board in [board(found.clone().chain(ends.clone())), board(ends.chain(found))] {
+            let held = board.held();
+            assert!(held.overflow);
+            let starts: Vec<_> = held.looks.iter().map(|look| look.window).collect();
+            assert_eq!(starts, [Window::new(600, 600)]);
+        }
+    }
+
+    #[test]
+    fn long_rules_and_odd_tools_are_not_kept() {
+        let long = Finding { why: "é".repeat(2000), ..finding("192.0.2.1", 0, 1) };
+        let mut board =
+            board([Item::Finding(Box::new(long)), Item::Mark(Mark::End(end(0, "<b>", None)))]);
+        let held = board.held();
+        assert_eq!(held.findings[0].why.chars().count(), MAX_WHY + 1);
+        assert_eq!(held.looks[0].tool, "");
+    }
+}

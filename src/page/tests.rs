@@ -1,0 +1,228 @@
+//! The page as a reader gets it, and findings to make one of.
+
+use proptest::prelude::*;
+
+use super::{Board, MAX_ROWS, Show};
+use crate::finding::tests::any_finding;
+use crate::finding::{Finding, Host, Item, Kind, Rate, Role, Side};
+use crate::time::{End, Mark, State, Window};
+
+/// A scan by an inside host in the ten minutes from `start`.
+pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
+    let window = Window::new(start, 600);
+    Finding {
+        window,
+        kind: Kind::Scan,
+        class: "sweep".to_owned(),
+        host: Host::Address(host.parse().unwrap()),
+        role: Role::Source,
+        side: Some(Side::Inside),
+        proto: Some(6),
+        port: Some(21),
+        peers: 400,
+        peer: Vec::new(),
+        more: 0,
+        flows,
+        packets: flows,
+        octets: flows * 40,
+        rate: Rate::of(flows, window),
+        marks: Vec::new(),
+        why: "nets=2>=2,hosts=200>=200".to_owned(),
+        sample: Vec::new(),
+    }
+}
+
+/// A tool's verdict on the ten minutes from `start`.
+pub(super) fn end(start: u64, tool: &str, state: Option<State>) -> End {
+    End { window: Window::new(start, 600), tool: Some(tool.to_owned()), state, ..End::default() }
+}
+
+fn found(finding: Finding) -> Item {
+    Item::Finding(Box::new(finding))
+}
+
+fn looked(start: u64, state: State) -> Item {
+    Item::Mark(Mark::End(end(start, "nfscan", Some(state))))
+}
+
+fn show() -> Show {
+    Show { title: "Findings".to_owned(), mask: false, side: None, last: 86_400 }
+}
+
+fn html(items: impl IntoIterator<Item = Item>, show: &Show) -> String {
+    let mut board = Board::new();
+    items.into_iter().for_each(|item| board.item(item));
+    board.html(show).unwrap()
+}
+
+/// The text of the page without tags, style and the words that are on every page.
+fn text(html: &str) -> String {
+    let body = html.split_once("<body>").unwrap().1.split_once("<footer>").unwrap().0;
+    let parts = body.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after));
+    parts.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn has(html: &str, part: &str) {
+    let text = text(html);
+    assert!(text.contains(part), "{part:?} is not in: {text:.2000}");
+}
+
+#[test]
+fn nothing_judged_is_not_all_well() {
+    let page = html([], &show());
+    has(&page, "Nothing was judged.");
+    assert!(!text(&page).contains("clean"));
+    assert!(page.contains("class=\"notice alarm\""));
+}
+
+#[test]
+fn clean_windows_are_named() {
+    let page = html([looked(600, State::Ok), looked(1200, State::Ok)], &show());
+    has(
+        &page,
+        "No findings. 2 windows were seen whole and found clean by nfscan: 1970-01-01 00:10 to 00:30.",
+    );
+    has(&page, "Seen whole and clean 2 1970-01-01 00:10 to 00:30 nfscan 0");
+}
+
+#[test]
+fn what_was_not_seen_is_not_clean() {
+    let page = html([looked(600, State::Ok), looked(1200, State::NoData)], &show());
+    has(&page, "No exporter spoke in 1 window: 1970-01-01 00:20 to 00:30.");
+    has(&page, "1 window was seen whole and found clean by nfscan: 1970-01-01 00:10 to 00:20.");
+    assert!(page.contains("class=\"notice alarm\""));
+
+    let page = html([looked(600, State::Cut)], &show());
+    has(&page, "1 window was cut short: 1970-01-01 00:10 to 00:20.");
+    has(&page, "No findings, but no window was seen whole and found clean.");
+    assert!(!page.contains("class=\"notice good\""));
+
+    let unsaid = Item::Mark(Mark::End(end(600, "nfscan", None)));
+    let page = html([unsaid], &show());
+    assert!(!page.contains("class=\"notice good\""));
+}
+
+#[test]
+fn findings_that_are_not_shown_are_counted() {
+    let outside = Finding { side: Some(Side::Outside), ..finding("192.0.2.9", 90_000, 7) };
+    let items = [found(outside), found(finding("192.0.2.1", 0, 5)), looked(90_000, State::Ok)];
+    let page = html(items.clone(), &show());
+    has(&page, "1 finding about 1 host outside.");
+    has(&page, "1 finding of older windows is not shown. This page is about the last 24 hours");
+    assert!(!page.contains("192.0.2.1<"));
+
+    let page = html(items.clone(), &Show { last: 0, ..show() });
+    has(&page, "2 findings about 1 host inside and 1 host outside.");
+
+    // Its window is not clean, though nothing of it is shown.
+    let page = html(items, &Show { side: Some(Side::Inside), ..show() });
+    has(&page, "No findings about hosts inside, but no window");
+    has(&page, "1 finding about other hosts is not shown.");
+    assert!(!page.contains("192.0.2.9"));
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let mut board = Board::new();
+    board.item(found(finding("192.0.2.1", 600, 5)));
+    board.bad_line();
+    board.bad_line();
+    board.bad_input();
+    assert!(!board.is_unreadable());
+    has(&board.html(&show()).unwrap(), "1 file and 2 lines of the input could not be read.");
+
+    let mut lossy = end(600, "nfscan", Some(State::Ok));
+    (lossy.lost_flows, lossy.open) = (Some(3), Some(true));
+    let page = html([Item::Mark(Mark::End(lossy))], &show());
+    has(&page, "Records were lost in 1 window.");
+    has(&page, "Exports were taken from anyone in 1 window.");
+
+    let mut board = Board::new();
+    assert!(!board.is_unreadable());
+    board.bad_line();
+    assert!(board.is_unreadable());
+}
+
+#[test]
+fn a_table_that_is_too_long_is_cut_and_the_rest_counted() {
+    let many = (0..MAX_ROWS as u32 + 7).map(|n| {
+        let host = Host::Address(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).into());
+        found(Finding { host, ..finding("192.0.2.1", 600, 5) })
+    });
+    let page = html(many, &show());
+    assert_eq!(page.matches("<tr class=\"row\"><th").count(), 1, "what was looked at");
+    assert_eq!(page.matches("<th scope=\"row\"><span").count(), MAX_ROWS);
+    has(&page, "7 more findings were counted but not listed.");
+    has(&page, "2,007 findings about 2,007 hosts inside.");
+}
+
+#[test]
+fn nothing_foreign_becomes_markup() {
+    let hostile = Finding {
+        why: "<script>alert(1)</script>\"'&<!--".to_owned(),
+        marks: vec!["<b>".to_owned(), "\" onclick=\"x".to_owned()],
+        class: "</style><img src=x>".to_owned(),
+        ..finding("192.0.2.1", 600, 5)
+    };
+    let mark = Item::Mark(Mark::End(end(600, "<i>", Some(State::Ok))));
+    let title = "</title><script>1</script>".to_owned();
+    let page = html([found(hostile), mark], &Show { title, ..show() });
+    for tag in ["<script", "<b>", "<img", "<i>", "onclick=\"", "<!--"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    assert!(page.contains("&#60;script&#62;alert(1)"));
+    assert_eq!(page.matches("</style>").count(), 1);
+}
+
+#[test]
+fn the_page_needs_no_other_file() {
+    let page = html([found(finding("192.0.2.1", 600, 5)), looked(600, State::Ok)], &show());
+    for word in ["<script", "<link", "<img", "<a ", "src=", "href=", "url(", "@import", "http://"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    let policy = "http-equiv=\"Content-Security-Policy\" \
+                  content=\"default-src 'none'; style-src 'unsafe-inline'\"";
+    assert!(page.contains(policy));
+}
+
+/// Every text in the page that reads as an address.
+fn addresses(html: &str) -> Vec<String> {
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '.' || c == ':';
+    let words = text(html);
+    let words = words.split(|c| !is_part(c)).map(|word| word.trim_end_matches('.'));
+    // What is left of a masked IPv6 address ends as no host's of the tests does.
+    let words = words.filter(|word| !word.ends_with(':'));
+    words.filter(|w| w.parse::<std::net::IpAddr>().is_ok()).map(str::to_owned).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_order_of_the_input_means_nothing(
+        findings in proptest::collection::vec(any_finding(), 1..8),
+        by in 0usize..8,
+    ) {
+        let show = Show { last: 0, ..show() };
+        let mut items: Vec<_> = findings.into_iter().map(found).collect();
+        let again = items[by % items.len()].clone();
+        let page = html(items.clone(), &show);
+        let middle = by % items.len();
+        items.rotate_left(middle);
+        items.push(again);
+        prop_assert_eq!(html(items, &show), page);
+    }
+
+    #[test]
+    fn a_masked_page_holds_no_address(
+        mut finding in any_finding(), host in any::<std::net::IpAddr>(),
+    ) {
+        finding.why = format!("by={host}>=1");
+        finding.peer.retain(|peer| matches!(peer.host, Host::Address(_)));
+        finding.host = Host::Address(host);
+        let page = |mask| html([found(finding.clone())], &Show { mask, ..show() });
+        prop_assert!(addresses(&page(false)).contains(&host.to_string()));
+        prop_assert_eq!(addresses(&page(true)), [""; 0]);
+    }
+}

@@ -1,0 +1,232 @@
+//! nfpage: finding lines in, one static page out.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Parser, ValueHint};
+
+use crate::cli::{self, Common, Input, Io, Status};
+use crate::finding::{Reader, Side};
+use crate::page::{self, Board, Show};
+
+/// The longest line that is read, without its ending: what the JSON form of a finding may take. A
+/// longer one is passed over without being kept, so that a line without end costs no memory.
+const MAX_LINE: usize = 8000;
+
+/// Show findings on a static web page.
+///
+/// Reads findings, nfkit-finding(5), of all three detectors, as text or JSON, and writes
+/// DIR/index.html: one page that needs no other file and no script.
+#[derive(Debug, Parser)]
+#[command(name = "nfpage", version, max_term_width = 100)]
+pub struct Args {
+    /// Files of finding lines, gzip or zstd undone; stdin if there is none or for -
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// The site's folder, made if need be
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    write: PathBuf,
+    /// The heading of the page
+    #[arg(
+        long, value_name = "TEXT", env = "NFKIT_TITLE", default_value = "Findings in network traffic",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    title: String,
+    /// Show only windows that begin this long before the end of the newest, 0 for all
+    #[arg(
+        long, value_name = "DURATION", default_value = "24h", value_parser = cli::parse_seconds
+    )]
+    last: u32,
+    /// Show only findings about hosts inside or outside
+    #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"])]
+    side: Option<String>,
+    /// Hide the host part of every address, for publication
+    #[arg(long)]
+    mask: bool,
+    /// Stop with status 1 at the first line that is no finding, and leave the old page
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl AsRef<Common> for Args {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Runs nfpage.
+///
+/// # Errors
+/// What stops the command: a page that cannot be written, `--strict`.
+pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
+    let mut board = Board::new();
+    let mut failed = false;
+    let stdin = [PathBuf::from("-")];
+    let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
+    for path in files {
+        let input = Input::open(path, &io.out);
+        let read = match input {
+            Ok(input) => file(input, args.strict, &mut board, io)?,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = read {
+            failed = true;
+            board.bad_input();
+            io.report.error(format_args!("{}: {error}", path.display()));
+        }
+    }
+    if board.is_unreadable() {
+        let page = args.write.join(page::NAME);
+        anyhow::bail!("nothing could be read, so {} is left as it was", page.display());
+    }
+    let show = Show {
+        title: args.title,
+        mask: args.mask,
+        side: args.side.as_deref().and_then(Side::parse),
+        last: args.last,
+    };
+    page::publish(&args.write, &board.html(&show)?)?;
+    Ok(if failed { Status::Failed } else { Status::Done })
+}
+
+/// Reads one input. The inner result is what its reading came to, the outer one is `--strict`'s.
+fn file(
+    input: Input,
+    strict: bool,
+    board: &mut Board,
+    io: &mut Io,
+) -> anyhow::Result<std::io::Result<()>> {
+    let name = input.name.clone();
+    let mut input = BufReader::new(input);
+    let mut reader = Reader::new();
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        match next(&mut input, &mut line) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Ok(Err(error)),
+        }
+        let error = match reader.line(&line) {
+            Ok(None) => continue,
+            Ok(Some(item)) => {
+                board.item(item);
+                continue;
+            }
+            Err(error) => error,
+        };
+        if strict {
+            anyhow::bail!("{name}:{number}: {error}");
+        }
+        board.bad_line();
+        io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
+    }
+    Ok(Ok(()))
+}
+
+/// Reads the next line without its ending; false at the end. Of a line that is too long it keeps
+/// enough for the reader to refuse it.
+fn next(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    // One octet for the line feed and one for a carriage return.
+    let limit = MAX_LINE + 2;
+    if input.by_ref().take(limit as u64).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if line.pop_if(|last| *last == b'\n').is_some() {
+        line.pop_if(|last| *last == b'\r');
+    } else if line.len() == limit {
+        input.skip_until(b'\n')?;
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Out, Report};
+    use clap::CommandFactory;
+    use std::path::Path;
+
+    const HEAD: &str = "2001-07-01T00:20:00Z\t600\tscan\tsweep\t203.0.113.45\tsource\toutside\t6\t21\
+        \t4064\t140.119.56.0/21\t4131\t4600\t184000\t6.89\t-\tnets=16>=2\t-\n";
+    const END: &str = "#end\t2001-07-01T00:20:00Z\t600\tflows=64511\tstate=ok\ttool=nfscan\n";
+
+    fn page_of(dir: &Path) -> PathBuf {
+        dir.join(page::NAME)
+    }
+
+    fn nfpage(dir: &Path, more: &[&str]) -> anyhow::Result<Status> {
+        let args = ["nfpage".as_ref(), "-w".as_ref(), dir.as_os_str()];
+        let args = args.into_iter().chain(more.iter().map(AsRef::as_ref));
+        let mut io = Io {
+            out: Out::new(std::io::sink()),
+            report: Report::new("nfpage", Box::new(std::io::sink()), false, false),
+        };
+        run(Args::try_parse_from(args).unwrap(), &mut io)
+    }
+
+    #[test]
+    fn arguments_hold_together() {
+        Args::command().debug_assert();
+        assert!(Args::try_parse_from(["nfpage"]).is_err(), "-w is needed");
+        assert!(Args::try_parse_from(["nfpage", "-w", "x", "--title", ""]).is_err());
+    }
+
+    #[test]
+    fn lines_are_bounded() {
+        let text = format!("a\r\n\n{}\n{}\r\nb", "x".repeat(20_000), "y".repeat(MAX_LINE));
+        let mut input = text.as_bytes();
+        let mut line = Vec::new();
+        let mut lengths = Vec::new();
+        while next(&mut input, &mut line).unwrap() {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [1, 0, MAX_LINE + 2, MAX_LINE, 1]);
+        assert!(line.capacity() < 4 * MAX_LINE);
+    }
+
+    #[test]
+    fn a_page_comes_of_files_and_stays_when_nothing_can_be_read() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("www");
+        let path = |name: &str| root.path().join(name);
+        std::fs::write(path("good"), format!("{HEAD}{END}")).unwrap();
+        std::fs::write(path("bad"), "nonsense\n").unwrap();
+        let (good, bad) = (path("good"), path("bad"));
+        let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
+        assert_eq!(nfpage(&dir, &[good]).unwrap(), Status::Done);
+        let page = std::fs::read_to_string(page_of(&dir)).unwrap();
+        assert!(page.contains("203.0.113.45"));
+
+        let error = nfpage(&dir, &[bad]).unwrap_err().to_string();
+        assert!(error.ends_with("index.html is left as it was"), "{error}");
+        let error = nfpage(&dir, &["--strict", good, bad]).unwrap_err().to_string();
+        assert!(error.contains("bad:1: "), "{error}");
+        assert_eq!(std::fs::read_to_string(page_of(&dir)).unwrap(), page);
+
+        assert_eq!(nfpage(&dir, &[good, bad]).unwrap(), Status::Done);
+        let said = std::fs::read_to_string(page_of(&dir)).unwrap();
+        assert!(said.contains("1 line of the input could not be read."));
+        assert_eq!(nfpage(&dir, &[good, "/no/such/file"]).unwrap(), Status::Failed);
+        let said = std::fs::read_to_string(page_of(&dir)).unwrap();
+        assert!(said.contains("1 file of the input could not be read."));
+    }
+
+    #[test]
+    fn a_masked_page_of_one_side() {
+        let root = tempfile::tempdir().unwrap();
+        let good = root.path().join("good");
+        std::fs::write(&good, format!("{HEAD}{END}")).unwrap();
+        let good = good.to_str().unwrap();
+        nfpage(root.path(), &["--mask", "--title", "Our <net>", good]).unwrap();
+        let page = std::fs::read_to_string(page_of(root.path())).unwrap();
+        assert!(page.contains("203.0.113.?") && !page.contains("203.0.113.45"));
+        assert!(page.contains("<h1>Our &#60;net&#62;</h1>"));
+        nfpage(root.path(), &["--side", "inside", good]).unwrap();
+        let page = std::fs::read_to_string(page_of(root.path())).unwrap();
+        assert!(!page.contains("203.0.113"));
+    }
+}
