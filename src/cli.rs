@@ -114,6 +114,7 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
                         c if c.is_ascii_control() => write!(self.0, "\\x{:02x}", u32::from(c))?,
                         // Controls above ASCII, and marks that reorder or hide text (UAX #9).
                         '\u{80}'..='\u{9f}'
+                        | '\u{61c}'
                         | '\u{200b}'..='\u{200f}'
                         | '\u{2028}'..='\u{202e}'
                         | '\u{2060}'..='\u{206f}'

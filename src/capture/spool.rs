@@ -82,12 +82,12 @@ pub struct Listing {
 
 /// A directory or an entry that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: {error}", path.display())]
 pub struct ListError {
     /// Which.
     pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+    /// What the system said; in the message already, so no `source()` of it.
+    pub error: io::Error,
 }
 
 /// Finds the files `nfcap.*.pcapng*` and `*.pcap*` in a directory, at any depth, in time order:
@@ -104,7 +104,7 @@ pub fn list(dir: &Path, open: impl Fn(&Path) -> io::Result<Box<dyn Read>>) -> Li
     let mut dirs = vec![dir.to_owned()];
     while let Some(dir) = dirs.pop() {
         let mut fail = |path: &Path, source| {
-            listing.errors.push(ListError { path: path.to_owned(), source });
+            listing.errors.push(ListError { path: path.to_owned(), error: source });
         };
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
@@ -141,9 +141,24 @@ pub fn list(dir: &Path, open: impl Fn(&Path) -> io::Result<Box<dyn Read>>) -> Li
         }
     }
     files.sort_by(|a, b| order(a.0, b.0).then_with(|| (a.1, &a.2).cmp(&(b.1, &b.2))));
+    // A compression that was killed leaves both forms of one file, and its flows twice.
+    files.dedup_by(|(_, _, later), (_, _, first)| {
+        let is_same = plain(later) == plain(first);
+        if is_same {
+            let error = io::Error::other(format!("passed over for {}", first.display()));
+            listing.errors.push(ListError { path: later.clone(), error });
+        }
+        is_same
+    });
     listing.files = files.into_iter().map(|(_, _, path)| path).collect();
     listing.errors.sort_by(|a, b| a.path.cmp(&b.path));
     listing
+}
+
+/// The path without what a compressed file adds to it.
+fn plain(path: &Path) -> &[u8] {
+    let path = path.as_os_str().as_encoded_bytes();
+    COMPRESSED.iter().find_map(|end| path.strip_suffix(end.as_bytes())).unwrap_or(path)
 }
 
 /// `*.pcap*`, which includes `nfcap.*.pcapng*`.
@@ -185,12 +200,12 @@ pub struct SlotFile {
 
 /// Why a slot's file could not be made or finished.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: {error}", path.display())]
 pub struct SlotFileError {
     /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+    /// What the system said; in the message already, so no `source()` of it.
+    pub error: io::Error,
 }
 
 /// How the octets written to a [`SlotFile`] are compressed, for its name. It compresses nothing.
@@ -221,19 +236,19 @@ impl SlotFile {
         let spool = spool.to_owned();
         for n in 0..MAX_FILES {
             let name = spool.join(file_name(slot, n));
-            let failed = |source| SlotFileError { path: name.clone(), source };
+            let failed = |error| SlotFileError { path: name.clone(), error };
             if taken(&name).map_err(failed)? || taken_by_part(&name).map_err(failed)? {
                 continue;
             }
             if let Some(dir) = name.parent() {
                 let made = DirBuilder::new().recursive(true).mode(0o750).create(dir);
-                made.map_err(|source| SlotFileError { path: dir.to_owned(), source })?;
+                made.map_err(|error| SlotFileError { path: dir.to_owned(), error })?;
             }
             let part = part_of(&name, compressed);
             match OpenOptions::new().write(true).create_new(true).mode(0o640).open(&part) {
                 Ok(file) => return Ok(SlotFile { file, part, spool, slot, n, compressed }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(SlotFileError { path: part, source }),
+                Err(error) => return Err(SlotFileError { path: part, error }),
             }
         }
         Err(full(&spool, slot))
@@ -249,7 +264,7 @@ impl SlotFile {
     /// # Errors
     /// What the system says, with the path.
     pub fn sync(&self) -> Result<(), SlotFileError> {
-        let failed = |source| SlotFileError { path: self.part.clone(), source };
+        let failed = |error| SlotFileError { path: self.part.clone(), error };
         self.file.sync_all().map_err(failed)
     }
 
@@ -266,14 +281,14 @@ impl SlotFile {
             let mut name = plain.clone().into_os_string();
             name.push(self.compressed);
             let name = PathBuf::from(name);
-            let failed = |source| SlotFileError { path: name.clone(), source };
+            let failed = |error| SlotFileError { path: name.clone(), error };
             if taken(&plain).map_err(failed)? {
                 continue;
             }
             match fs::hard_link(&self.part, &name) {
                 Ok(()) => {
                     fs::remove_file(&self.part)
-                        .map_err(|source| SlotFileError { path: self.part.clone(), source })?;
+                        .map_err(|error| SlotFileError { path: self.part.clone(), error })?;
                     return Ok(name);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -326,7 +341,7 @@ fn part_of(name: &Path, compressed: &str) -> PathBuf {
 
 fn full(spool: &Path, slot: Window) -> SlotFileError {
     let source = io::Error::other(format!("the slot has {MAX_FILES} files already"));
-    SlotFileError { path: spool.join(file_name(slot, 0)), source }
+    SlotFileError { path: spool.join(file_name(slot, 0)), error: source }
 }
 
 #[cfg(test)]

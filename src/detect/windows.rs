@@ -42,7 +42,7 @@ pub enum WindowError {
         window: String,
     },
     /// A temporary file failed.
-    #[error("temporary file: {0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
 }
 

@@ -21,13 +21,13 @@ pub enum Item {
 /// Reads one finding stream line by line; remembers only which columns `#fields` announced.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    /// Where each of [`COLUMNS`] stands in a line.
-    places: [usize; COLUMNS.len()],
+    /// Where each of [`COLUMNS`] stands in a line; `None` after a `#fields` line that was refused.
+    places: Option<[usize; COLUMNS.len()]>,
 }
 
 impl Default for Reader {
     fn default() -> Reader {
-        Reader { places: std::array::from_fn(|n| n) }
+        Reader { places: Some(std::array::from_fn(|n| n)) }
     }
 }
 
@@ -67,17 +67,20 @@ impl Reader {
 
     fn fields(&mut self, names: &str) -> Result<(), Error> {
         let names: Vec<&str> = names.split('\t').collect();
+        // Until a good line comes, the old places would be the wrong ones.
+        self.places = None;
         let mut places = [0; COLUMNS.len()];
         for (place, column) in places.iter_mut().zip(COLUMNS) {
             *place = names.iter().position(|name| *name == column).ok_or(Error::Fields(column))?;
         }
-        self.places = places;
+        self.places = Some(places);
         Ok(())
     }
 
     fn row(&self, line: &str) -> Result<Row, Error> {
         let cells: Vec<&str> = line.split('\t').collect();
-        let mut places = self.places.iter().zip(COLUMNS);
+        let Some(places) = &self.places else { return Err(Error::Unknown) };
+        let mut places = places.iter().zip(COLUMNS);
         // Taken in the order of COLUMNS, which is the order of the struct below.
         let mut next = || -> Result<(&'static str, &str), Error> {
             let (&place, column) = places.next().ok_or(Error::Fields("more columns"))?;
@@ -209,6 +212,8 @@ mod tests {
         assert_eq!(item, Some(Item::Finding(Box::new(finding(LINE)))));
         let error = reader.line(b"#fields\thost").unwrap_err().to_string();
         assert_eq!(error, "#fields names no window");
+        let error = reader.line(LINE.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("columns unknown since"), "{error}");
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub enum Error {
     /// `#fields` does not name a column that every finding has.
     #[error("#fields names no {0}")]
     Fields(&'static str),
+    /// A line whose columns are not known.
+    #[error("columns unknown since the #fields line that was refused")]
+    Unknown,
     /// The line is longer than a finding line can be.
     #[error("line of {found} octets, at most {limit} make a finding")]
     Long {

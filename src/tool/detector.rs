@@ -120,7 +120,7 @@ pub fn run<D: Detector>(
     for path in files {
         run.file(path, io)?;
     }
-    run.windows.end()?;
+    run.windows.end().map_err(refused)?;
     run.print(io)?;
     if args.explain.is_some() && !run.printer.seen {
         io.report.warn("no flow of that host was counted");
@@ -206,6 +206,7 @@ impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
 fn refused(error: WindowError) -> anyhow::Error {
     match error {
         WindowError::Misfit { .. } => Usage(error.to_string()).into(),
+        WindowError::Io(error) => anyhow::Error::new(error).context("temporary file"),
         error => error.into(),
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::{self, Common, Io, Out, Status, Usage};
 use crate::finding::{self, Form};
 use crate::flow::Flow;
 use crate::line::{self, Column};
-use crate::scenario::{Figure, Kind, Plan, Player, SECONDS};
+use crate::scenario::{Figure, Kind, Part, Plan, Player, SECONDS};
 use crate::time::{End, Mark, State, Timestamp, Window};
 use crate::wire::{Exporter, Version};
 
@@ -152,15 +152,21 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let start = args.start.or_else(|| args.to.map(|_| now()));
     let plan = Plan { kind, seed, flows, length, start };
     let mut player = Player::new(plan).map_err(|error| Usage(error.to_string()))?;
-    let mut truth = match &args.truth {
-        Some(path)
-            if path == Path::new("-") && args.write.as_deref().is_none_or(|to| to == path) =>
-        {
-            return Err(Usage("stdout cannot take both the flows and the truth".to_owned()).into());
-        }
-        Some(path) => Some(Truth::create(path, io)?),
-        None => None,
-    };
+    // Everything that can be refused is, before a file is touched. Export headers have 32 bits for
+    // the time: RFC 3954 section 5.1, RFC 7011 section 3.1.
+    let last = plan.windows().map_err(|error| Usage(error.to_string()))?.last();
+    let fits = |part: &Part| args.text || part.window.end() <= u64::from(u32::MAX);
+    if let Some(part) = last.filter(|part| !fits(part)) {
+        let message = format!("{} is past what exports can say", part.window.start_text());
+        return Err(Usage(message).into());
+    }
+    if args.truth.as_deref().is_some_and(|truth| truth == Path::new("-")) {
+        return Err(Usage("--truth needs a file: stdout is for the flows".to_owned()).into());
+    }
+    if args.truth.is_some() && args.truth == args.write {
+        return Err(Usage("--truth and --write are the same file".to_owned()).into());
+    }
+    let mut truth = args.truth.as_deref().map(Truth::create).transpose()?;
     let mut sink = Sink::open(&args, io)?;
     let mut batch = Vec::new();
     while let Some(window) = player.next_window() {
@@ -423,11 +429,6 @@ fn shifted(flow: &Flow, arrival: Timestamp, now: Timestamp) -> Flow {
 
 impl Captured {
     fn window(&mut self, window: Window) -> anyhow::Result<()> {
-        // NetFlow and IPFIX headers have 32 bits for the time: RFC 7011 section 3.1.
-        if window.end() > u64::from(u32::MAX) {
-            let message = format!("{} is past what exports can say", window.start_text());
-            return Err(Usage(message).into());
-        }
         let start = Timestamp::from_secs(window.start());
         let boot = Timestamp::from_secs(window.start().saturating_sub(UPTIME));
         let exporter = self.exporter.get_or_insert_with(|| Exporter::new(self.version, 0, boot));
@@ -525,17 +526,14 @@ fn flush(
 
 /// The file of what is to be found: finding lines with the column `expect` after the others.
 struct Truth {
-    file: Box<dyn Write>,
+    file: BufWriter<File>,
     name: String,
 }
 
 impl Truth {
-    fn create(path: &Path, io: &Io) -> anyhow::Result<Truth> {
+    fn create(path: &Path) -> anyhow::Result<Truth> {
         let name = path.display().to_string();
-        let file: Box<dyn Write> = match path == Path::new("-") {
-            true => Box::new(io.out.clone()),
-            false => Box::new(BufWriter::new(File::create(path).with_context(|| name.clone())?)),
-        };
+        let file = BufWriter::new(File::create(path).with_context(|| name.clone())?);
         let mut truth = Truth { file, name };
         let columns = [finding::COLUMNS.as_slice(), &["expect"]].concat().join("\t");
         truth.line(&format!("#fields\t{columns}"))?;

@@ -47,7 +47,7 @@ pub fn recover(
         let entries = match entries {
             Ok(entries) => entries,
             Err(source) => {
-                results.push((dir.clone(), Err(SlotFileError { path: dir, source })));
+                results.push((dir.clone(), Err(SlotFileError { path: dir, error: source })));
                 continue;
             }
         };
@@ -64,7 +64,7 @@ pub fn recover(
     parts.sort();
     for (name, compressed, path) in parts {
         let result = one(spool, &path, name, compressed, &open)
-            .map_err(|source| SlotFileError { path: path.clone(), source });
+            .map_err(|error| SlotFileError { path: path.clone(), error });
         results.push((path, result));
     }
     results
@@ -114,7 +114,7 @@ fn one(
     }
     let (file, part, spool) = (File::open(path)?, path.to_owned(), spool.to_owned());
     let file = SlotFile { file, part, spool, slot, n: name.n, compressed };
-    Ok(Recovered::Named { file: file.finish().map_err(|error| error.source)?, slot })
+    Ok(Recovered::Named { file: file.finish().map_err(|error| error.error)?, slot })
 }
 
 /// `.NAME.part` as `NAME` without its compression.
