@@ -9,6 +9,7 @@
 mod detector;
 mod golden;
 mod harness;
+mod live;
 mod man;
 mod manners;
 mod metamorphic;

@@ -37,7 +37,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// nfcap as it runs, or another of the commands that have no harness of their own.
-struct Nfcap {
+pub struct Nfcap {
     child: Child,
     err: Receiver<String>,
     said: Vec<String>,
@@ -47,7 +47,7 @@ struct Nfcap {
 
 impl Nfcap {
     /// Starts it, and waits until it listens at each of its ports.
-    fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Nfcap {
+    pub fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Nfcap {
         Nfcap::listening(args, Stdio::null())
     }
 
@@ -107,7 +107,7 @@ impl Nfcap {
         }
     }
 
-    fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.at[0].port()
     }
 
@@ -127,7 +127,7 @@ impl Nfcap {
 
     /// Tells it to end and returns all that it said.
     #[track_caller]
-    fn stop(mut self) -> String {
+    pub fn stop(mut self) -> String {
         self.signal("TERM");
         let status = self.wait();
         let said = self.said.join("\n");
