@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod detector;
+mod every10;
 mod golden;
 mod harness;
 mod live;

@@ -1,0 +1,1010 @@
+//! scripts/nf-every10: each file of a spool once at least, whatever happens to the job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use nfkit::capture::{Closing, Slot, Writer, spool};
+use nfkit::time::{Timestamp, Window};
+
+use crate::harness::{INSIDE, LIMIT, Lots, Scene, other, package, tool, zstd};
+
+/// What the job needs besides our own commands. Said aloud where it is missing.
+fn ready() -> bool {
+    ["flock", "awk", "nice"].iter().all(|name| other(name).is_some())
+}
+
+fn binaries() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_nfdump-txt")).parent().unwrap()
+}
+
+/// A spool and what the job makes of it.
+struct Job {
+    scene: Scene,
+    options: Vec<String>,
+    hook: Vec<String>,
+}
+
+impl Job {
+    fn new() -> Job {
+        let scene = Scene::new();
+        fs::create_dir(scene.path("spool")).unwrap();
+        Job { scene, options: vec!["--inside".to_owned(), INSIDE.to_owned()], hook: Vec::new() }
+    }
+
+    /// One with links to all files of a spool whose name holds one of these words.
+    fn of(spool: &Path, words: &[&str]) -> Job {
+        let job = Job::new();
+        for name in names(spool).iter().filter(|name| words.iter().any(|word| name.contains(word)))
+        {
+            job.add(spool, name);
+        }
+        job
+    }
+
+    fn add(&self, spool: &Path, name: &str) {
+        let to = self.scene.path("spool").join(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(spool.join(name), to).unwrap();
+    }
+
+    fn put(&self, name: &str, octets: impl AsRef<[u8]>) {
+        self.scene.write(&format!("spool/{name}"), octets);
+    }
+
+    fn hook(&mut self, words: &[&str]) {
+        self.hook = words.iter().map(|&word| word.to_owned()).collect();
+    }
+
+    fn script(&mut self, name: &str, text: &str) -> PathBuf {
+        let path = self.scene.write(name, format!("#!/bin/sh\n{text}"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn command(&self) -> Command {
+        self.to(&self.scene.path("out"))
+    }
+
+    fn to(&self, out: &Path) -> Command {
+        let mut command = Command::new(package("scripts/nf-every10"));
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .env("PATH", format!("{}:{path}", binaries().display()))
+            .env_remove("NFKIT_INSIDE")
+            .env_remove("NFKIT_IGNORE")
+            .args(&self.options)
+            .arg(self.scene.path("spool"))
+            .arg(out);
+        if !self.hook.is_empty() {
+            command.arg("--then").args(&self.hook);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    #[track_caller]
+    fn run(&self) -> Said {
+        Said(self.command().output().unwrap())
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.scene.path("out").join(name)
+    }
+
+    #[track_caller]
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.out(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The ledger as (name, verdict), in its order.
+    fn ledger(&self) -> Vec<(String, String)> {
+        ledger(&self.scene.path("out"))
+    }
+
+    fn verdicts(&self) -> Vec<String> {
+        self.ledger().into_iter().map(|(name, verdict)| format!("{name} {verdict}")).collect()
+    }
+}
+
+/// A job that ended.
+struct Said(Output);
+
+impl Said {
+    fn err(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    #[track_caller]
+    fn status(self, expected: i32) -> Said {
+        assert_eq!(self.0.status.code(), Some(expected), "{}", self.err());
+        self
+    }
+
+    /// It ended well and had nothing to say: cron sends no mail.
+    #[track_caller]
+    fn quiet(self) -> Said {
+        let said = self.status(0);
+        assert_eq!(said.err(), "");
+        assert_eq!(String::from_utf8_lossy(&said.0.stdout), "");
+        said
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Said {
+        assert_eq!(self.err(), text);
+        self
+    }
+}
+
+/// All files below a directory, by their path in it.
+fn names(dir: &Path) -> Vec<String> {
+    let (mut found, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(at) = dirs.pop() {
+        for entry in fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => dirs.push(path),
+                false => found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned()),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn ledger(out: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(out.join("ledger")).unwrap();
+    let lines = text.lines().map(|line| {
+        let cells: Vec<_> = line.split('\t').collect();
+        assert_eq!(cells.len(), 4, "{line:?}");
+        assert!(Timestamp::parse(cells[3].as_bytes()).is_some(), "{line:?}");
+        (cells[0].to_owned(), cells[2].to_owned())
+    });
+    lines.collect()
+}
+
+/// All that a job leaves, but for when it was done.
+fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all: BTreeMap<_, _> = names(out)
+        .into_iter()
+        .filter(|name| name != "ledger" && name != "lock")
+        .map(|name| (name.clone(), fs::read(out.join(name)).unwrap()))
+        .collect();
+    let entries: BTreeSet<_> = ledger(out).into_iter().collect();
+    all.insert("ledger".to_owned(), format!("{entries:?}").into_bytes());
+    all
+}
+
+#[track_caller]
+fn same(one: &Path, two: &Path) {
+    let (one, two) = (results(one), results(two));
+    let keys = |all: &BTreeMap<String, Vec<u8>>| all.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&one), keys(&two));
+    for (name, octets) in &one {
+        assert!(octets == &two[name], "{name} differs");
+    }
+}
+
+/// The day of figure 4 as a spool of 144 slots.
+fn day() -> &'static Path {
+    static DAY: OnceLock<Scene> = OnceLock::new();
+    let scene = DAY.get_or_init(|| {
+        let scene = Scene::new();
+        tool("nfgen")
+            .args(["paper", "--figure", "4", "--for", "24h", "--flows", "100000", "-w"])
+            .arg(format!("{}/", scene.path("spool").display()))
+            .run()
+            .ok();
+        scene
+    });
+    static SPOOL: OnceLock<PathBuf> = OnceLock::new();
+    SPOOL.get_or_init(|| scene.path("spool"))
+}
+
+/// A slot of the day in which there is an attack.
+const ATTACK: &str = "2001/08/04/nfcap.200108041310";
+
+/// A NetFlow v5 datagram with one flow.
+fn v5() -> Vec<u8> {
+    let mut octets = vec![0; 72];
+    octets[..4].copy_from_slice(&[0, 5, 0, 1]);
+    octets[8..12].copy_from_slice(&993_946_800_u32.to_be_bytes());
+    octets[24..32].copy_from_slice(&[203, 0, 113, 1, 140, 119, 1, 1]);
+    octets[43] = 1;
+    octets[47] = 40;
+    octets[62] = 6;
+    octets
+}
+
+/// The file of the `n`-th slot of ten minutes, in which these exporters spoke.
+fn heard(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
+    let window = Window::new(994_000_200 + 600 * n, 600).unwrap();
+    let start = Timestamp::from_secs(window.start());
+    let mut writer = Writer::new(Vec::new());
+    writer.section(&Slot { window, allow: Some(Vec::new()) }).unwrap();
+    for exporter in exporters {
+        let from = SocketAddr::new(exporter.parse().unwrap(), 2055);
+        let to = if from.is_ipv4() { "192.0.2.99:9999" } else { "[2001:db8::99]:9999" };
+        let to: SocketAddr = to.parse().unwrap();
+        writer.datagram(start, from, to, &v5()).unwrap();
+    }
+    let closing = Closing { start, end: Timestamp::from_secs(window.end()), ..Closing::default() };
+    writer.end(&closing).unwrap();
+    (spool::file_name(window, 0).to_str().unwrap().to_owned(), writer.into_inner())
+}
+
+#[test]
+fn the_papers_figures_with_their_evidence() {
+    if !ready() {
+        return;
+    }
+    let job = Job::new();
+    let spool = job.scene.path("spool");
+    let to = format!("{}/", spool.display());
+    tool("nfgen").args(["paper", "--flows", "230000", "-w", &to]).run().ok();
+    job.run().quiet();
+
+    let slots = names(&spool);
+    assert_eq!(slots.len(), 3);
+    let done: Vec<_> = slots.iter().map(|name| (name.clone(), "done".to_owned())).collect();
+    assert_eq!(job.ledger(), done);
+    let mut expected =
+        vec!["current".to_owned(), "exporters".into(), "ledger".into(), "lock".into()];
+    for slot in &slots {
+        let base = slot.strip_suffix(".pcapng").unwrap();
+        expected.extend([format!("{base}.evidence"), format!("{base}.findings")]);
+
+        // The same that the commands print by themselves.
+        let flows = tool("nfdump-txt").arg(spool.join(slot)).run().ok();
+        let mut lines = Vec::new();
+        for name in ["nfscan", "nfflood", "nfport"] {
+            let ran = tool(name).args(["--inside", INSIDE]).stdin(&flows.out).run().ok();
+            lines.extend(ran.text().lines().map(str::to_owned));
+        }
+        let fields = lines[0].clone();
+        let mut first = true;
+        lines.retain(|line| *line != fields || std::mem::take(&mut first));
+        let findings = job.text(&format!("{base}.findings"));
+        assert_eq!(findings.lines().collect::<Vec<_>>(), lines);
+
+        // Each finding with its first thousand flows, which are about its host.
+        let evidence = job.text(&format!("{base}.evidence"));
+        let rows: Vec<_> = findings.lines().filter(|line| !line.starts_with('#')).collect();
+        let (mut finding, mut shown, mut seen) = (Vec::new(), 0, 0);
+        for line in evidence.lines().skip(1) {
+            let cells: Vec<_> = line.split('\t').collect();
+            match cells[0] {
+                "#finding" => {
+                    assert_eq!(cells[1..].join("\t"), rows[seen]);
+                    (finding, shown, seen) = (cells[1..].to_vec(), 0, seen + 1);
+                }
+                "#more" => {
+                    let more: u64 = cells[1].parse().unwrap();
+                    let flows: u64 = finding[11].parse().unwrap();
+                    assert_eq!(shown, flows.min(1000));
+                    assert_eq!(shown + more, flows, "{finding:?}");
+                }
+                _ => {
+                    shown += 1;
+                    let host = if finding[5] == "source" { cells[1] } else { cells[2] };
+                    assert_eq!(host, finding[4]);
+                    assert_eq!(finding[7], cells[4]);
+                    assert!(finding[8] == "-" || finding[8] == cells[6], "{line}");
+                }
+            }
+        }
+        assert_eq!(seen, rows.len());
+        assert!(seen > 0);
+        let fields = evidence.lines().next().unwrap();
+        assert!(fields.ends_with("packets\toctets\tstart\tend\tflags\texporter"), "{fields}");
+        // Evidence is a stream of flow lines itself.
+        tool("nfport").stdin(&evidence).run().ok();
+    }
+    expected.sort();
+    assert_eq!(names(&job.scene.path("out")), expected);
+    let last = slots[2].replace(".pcapng", ".findings");
+    assert_eq!(job.text("current"), job.text(&last));
+    for name in &expected {
+        let mode = fs::metadata(job.out(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640, "{name}");
+    }
+
+    let before = (results(&job.scene.path("out")), job.text("ledger"));
+    job.run().quiet();
+    assert_eq!(before, (results(&job.scene.path("out")), job.text("ledger")));
+}
+
+#[test]
+fn a_day_off_changes_nothing() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["pcapng"]);
+    job.run().quiet();
+    assert_eq!(job.ledger().len(), 144);
+    let windows = job.text("current").lines().filter(|line| line.starts_with("#window")).count();
+    assert_eq!(windows, 3 * 144);
+
+    // After each file of three hours, after three hours off, after each file again, after the rest.
+    let each = Job::new();
+    let slots = names(day());
+    for (n, slot) in slots.iter().enumerate() {
+        each.add(day(), slot);
+        if n < 18 || (36..39).contains(&n) || n == 143 {
+            each.run().quiet();
+        }
+    }
+    same(&job.scene.path("out"), &each.scene.path("out"));
+    let order: Vec<_> = each.ledger().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(order, slots);
+}
+
+/// Ends everything that a job has started.
+fn kill(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    let killed = Command::new("kill").args(["-9", "--", &group]).stderr(Stdio::null()).status();
+    assert!(killed.is_ok());
+    child.wait().unwrap();
+}
+
+/// Waits until a job that was killed is gone, and looks at what it has left.
+#[track_caller]
+fn whole_or_nothing(out: &Path, whole: &BTreeMap<String, Vec<u8>>) {
+    let lock = out.join("lock");
+    // It is free when the last of its processes has ended.
+    assert!(
+        !lock.exists() || Command::new("flock").arg(lock).arg("true").status().unwrap().success()
+    );
+    if !out.exists() {
+        return;
+    }
+    for name in names(out).iter().filter(|name| name.starts_with("2001/")) {
+        assert!(fs::read(out.join(name)).unwrap() == whole[name], "{name} is torn");
+    }
+    if out.join("ledger").exists() {
+        for (name, _) in ledger(out) {
+            let findings = name.replace(".pcapng", ".findings");
+            assert!(out.join(&findings).exists(), "{findings} is not there");
+        }
+    }
+}
+
+#[test]
+fn killed_at_each_step_it_leaves_nothing_or_the_whole() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804131"]);
+    let log = job.scene.path("handed");
+    let hook = job.script("hook", &format!("echo \"$@\" >>'{}'\n", log.display()));
+    job.hook(&[hook.to_str().unwrap()]);
+    job.run().quiet();
+    let whole = results(&job.scene.path("out"));
+
+    // Whatever changes a file counts the steps, and at one of them everything is killed; a copy in
+    // its middle.
+    let (step, last) = (job.scene.path("step"), job.scene.path("last"));
+    let path = std::env::var("PATH").unwrap();
+    for name in ["cp", "mv", "rm", "mkdir", "touch", "sync"] {
+        let tear = if name == "cp" { "head -c 100 \"$2\" >\"$3\"; " } else { "" };
+        let text = format!(
+            "PATH='{path}'\n\
+             n=$(($(cat '{step}') + 1)); echo $n >'{step}'\n\
+             if [ $n = $(cat '{last}') ]; then {tear}kill -9 0; fi\n\
+             exec {name} \"$@\"\n",
+            step = step.display(),
+            last = last.display(),
+        );
+        job.script(&format!("stub/{name}"), &text);
+    }
+    let stub = job.scene.path("stub");
+    let stubs = format!("{}:{}:{path}", stub.display(), binaries().display());
+    for n in 1.. {
+        fs::write(&step, "0").unwrap();
+        fs::write(&last, n.to_string()).unwrap();
+        fs::remove_file(&log).unwrap();
+        let out = job.scene.path(&format!("out{n}"));
+        let said = job.to(&out).env("PATH", &stubs).process_group(0).output().unwrap();
+        if said.status.code().is_some() {
+            Said(said).quiet();
+            assert!(n > 20, "{n} steps");
+            break;
+        }
+        whole_or_nothing(&out, &whole);
+        Said(job.to(&out).output().unwrap()).quiet();
+        same(&job.scene.path("out"), &out);
+        // The hook has had the file, after the results were there.
+        let handed = fs::read_to_string(&log).unwrap();
+        assert!(handed.ends_with(&format!("{ATTACK}.findings\n")), "{handed}");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_nothing_or_the_whole() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804130", "0804131", "0804132", "0804133"]);
+    let log = job.scene.path("handed");
+    let text = format!("printf '%s\\n' \"$@\" >>'{}'\n", log.display());
+    let hook = job.script("hook", &text);
+    job.hook(&[hook.to_str().unwrap()]);
+    let began = Instant::now();
+    job.run().quiet();
+    let took = began.elapsed();
+    let whole = results(&job.scene.path("out"));
+    assert_eq!(job.ledger().len(), 4);
+
+    let mut lots = Lots(4);
+    for round in 0..3 {
+        fs::remove_file(&log).unwrap();
+        let out = job.scene.path(&format!("out{round}"));
+        for kills in 0.. {
+            let mut child = job.to(&out).process_group(0).spawn().unwrap();
+            let share = lots.below(1000) as u32;
+            let patience = took * share / 1000 * (1 + kills / 10);
+            let until = Instant::now() + patience;
+            let ended = loop {
+                match child.try_wait().unwrap() {
+                    Some(status) => break Some(status),
+                    None if Instant::now() >= until => break None,
+                    None => std::thread::sleep(Duration::from_millis(2)),
+                }
+            };
+            if let Some(status) = ended {
+                assert!(status.success());
+                break;
+            }
+            kill(&mut child);
+            whole_or_nothing(&out, &whole);
+            assert!(kills < 100, "it never ends");
+        }
+        same(&job.scene.path("out"), &out);
+        let handed: BTreeSet<_> =
+            fs::read_to_string(&log).unwrap().lines().map(String::from).collect();
+        let findings = names(&out).into_iter().filter(|name| name.ends_with(".findings"));
+        let findings: BTreeSet<_> =
+            findings.map(|name| out.join(name).to_str().unwrap().to_owned()).collect();
+        assert_eq!(handed, findings);
+    }
+}
+
+#[test]
+fn run_many_times_at_once_it_works_once() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804130", "0804131", "0804132", "0804133", "0804134"]);
+    let children: Vec<_> = (0..4).map(|_| job.command().spawn().unwrap()).collect();
+    for child in children {
+        Said(child.wait_with_output().unwrap()).quiet();
+    }
+    // Each file once.
+    let slots = names(&job.scene.path("spool"));
+    let files: Vec<_> = job.ledger().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(files, slots);
+    let alone = job.scene.path("alone");
+    Said(job.to(&alone).output().unwrap()).quiet();
+    same(&job.scene.path("out"), &alone);
+}
+
+/// Waits for a file that a hook makes.
+#[track_caller]
+fn wait_for(path: &Path) {
+    let until = Instant::now() + LIMIT;
+    while !path.exists() {
+        assert!(Instant::now() < until, "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_file_that_comes_while_another_run_works_is_not_left() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804130"]);
+    let (held, hold) = (job.scene.path("held"), job.scene.write("hold", ""));
+    let text = format!(
+        "touch '{}'\nwhile [ -e '{}' ]; do sleep 0.05; done\n",
+        held.display(),
+        hold.display()
+    );
+    let hook = job.script("hook", &text);
+    job.hook(&[hook.to_str().unwrap()]);
+    let first = job.command().spawn().unwrap();
+    wait_for(&held);
+    job.add(day(), &format!("{ATTACK}.pcapng"));
+    // The second has nothing to wait for.
+    job.run().quiet();
+    assert_eq!(job.ledger().len(), 1);
+    fs::remove_file(hold).unwrap();
+    Said(first.wait_with_output().unwrap()).quiet();
+    assert_eq!(job.ledger().len(), 2);
+    assert!(!job.out("again").exists());
+}
+
+#[test]
+fn a_file_that_comes_between_the_last_look_and_the_end_of_the_lock_is_not_left() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804130"]);
+    let late = job.scene.path("late");
+    fs::copy(day().join(format!("{ATTACK}.pcapng")), &late).unwrap();
+    let spool = job.scene.path("spool");
+    let command = job.command();
+    let line: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+    let line: Vec<_> = line.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let path = std::env::var("PATH").unwrap();
+    let (binaries, ran) = (binaries().display(), job.scene.path("ran"));
+    // At the moment before the lock is given up, a file comes, and with it another run.
+    let text = format!(
+        "PATH='{binaries}:{path}'\n\
+         if [ \"$1\" = -u ] && [ -e '{late}' ]; then\n\
+             mv '{late}' '{spool}/{ATTACK}.pcapng'\n\
+             {line} 9>&-; echo $? >'{ran}'\n\
+         fi\n\
+         exec flock \"$@\"\n",
+        late = late.display(),
+        spool = spool.display(),
+        line = line.join(" "),
+        ran = ran.display(),
+    );
+    let stub = job.script("stub/flock", &text);
+    let stub = stub.parent().unwrap().display();
+    let mut command = job.command();
+    command.env("PATH", format!("{stub}:{binaries}:{path}"));
+    Said(command.output().unwrap()).quiet();
+    assert_eq!(fs::read_to_string(ran).unwrap(), "0\n");
+    assert_eq!(job.ledger().len(), 2);
+}
+
+#[test]
+fn the_files_of_a_slot_are_judged_together() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804131"]);
+    job.run().quiet();
+    let findings = format!("{ATTACK}.findings");
+    let count = |text: &str| -> Vec<u64> {
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        rows.map(|row| row.split('\t').nth(11).unwrap().parse().unwrap()).collect()
+    };
+    let one = count(&job.text(&findings));
+    assert!(!one.is_empty());
+    // After a restart the collector has written a second file, which holds as much again.
+    let first = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
+    fs::copy(first, job.scene.path("spool").join(format!("{ATTACK}.1.pcapng"))).unwrap();
+    job.run().quiet();
+    let two = count(&job.text(&findings));
+    let doubled: Vec<_> = one.iter().map(|flows| flows * 2).collect();
+    // A busy host may pass the limit only now.
+    assert!(doubled.iter().all(|flows| two.contains(flows)), "{one:?} {two:?}");
+    assert_eq!(job.text("current").matches("\ttool=nfscan").count(), 1);
+    let expected = [
+        format!("{ATTACK}.pcapng done"),
+        format!("{ATTACK}.pcapng done"),
+        format!("{ATTACK}.1.pcapng done"),
+    ];
+    assert_eq!(job.verdicts(), expected);
+
+    // A spool that is in order from the start comes to the same.
+    let out = job.scene.path("together");
+    Said(job.to(&out).output().unwrap()).quiet();
+    same(&job.scene.path("out"), &out);
+}
+
+#[test]
+fn a_file_that_is_compressed_later_is_no_other_file() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804131"]);
+    job.run().quiet();
+    let before = job.text("ledger");
+    let name = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
+    let octets = fs::read(&name).unwrap();
+    // While zstd works both are there, and later only one.
+    job.put(&format!("{ATTACK}.pcapng.zst"), &zstd(&octets)[..2000]);
+    job.run().quiet();
+    job.put(&format!("{ATTACK}.pcapng.zst"), zstd(&octets));
+    fs::remove_file(name).unwrap();
+    job.run().quiet();
+    assert_eq!(job.text("ledger"), before);
+
+    // Compressed from the start it is read as well.
+    let out = job.scene.path("compressed");
+    Said(job.to(&out).output().unwrap()).quiet();
+    let findings = format!("{ATTACK}.findings");
+    assert_eq!(fs::read_to_string(out.join(&findings)).unwrap(), job.text(&findings));
+}
+
+#[test]
+fn a_torn_file_counts_as_far_as_it_goes() {
+    if !ready() {
+        return;
+    }
+    let job = Job::new();
+    let octets = fs::read(day().join(format!("{ATTACK}.pcapng"))).unwrap();
+    job.put(&format!("{ATTACK}.pcapng"), &octets[..octets.len() / 2]);
+    let said = job.run().status(0);
+    let err = said.err();
+    assert_eq!(err.lines().count(), 2, "{err}");
+    assert!(err.contains("nfcap.200108041310.pcapng: cut short"), "{err}");
+    assert_eq!(job.verdicts(), [format!("{ATTACK}.pcapng cut")]);
+    assert!(job.text(&format!("{ATTACK}.findings")).contains("\tstate=cut\ttool=nfport"));
+    assert!(job.text(&format!("{ATTACK}.said")).contains("torn"));
+    job.run().quiet();
+
+    // Killed between two datagrams: nothing is torn, but the closing block is not there.
+    let window = Window::new(994_000_200, 600).unwrap();
+    let mut writer = Writer::new(Vec::new());
+    writer.section(&Slot { window, allow: None }).unwrap();
+    job.put("nfcap.200107011510.pcapng", writer.into_inner());
+    job.add(day(), "2001/08/04/nfcap.200108041320.pcapng");
+    fs::rename(
+        job.scene.path("spool/2001/08/04/nfcap.200108041320.pcapng"),
+        job.scene.path("spool/nfcap.200108041310.1.pcapng"),
+    )
+    .unwrap();
+    let err = job.run().status(0).err();
+    assert!(err.contains("nfcap.200107011510.pcapng: cut short"), "{err}");
+    let expected = [
+        "nfcap.200107011510.pcapng cut".to_owned(),
+        format!("{ATTACK}.pcapng cut"),
+        "nfcap.200108041310.1.pcapng done".to_owned(),
+    ];
+    assert_eq!(job.verdicts()[1..], expected);
+    job.run().quiet();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804130", "0804132"]);
+    job.put(&format!("{ATTACK}.pcapng"), "no capture\n");
+    // Names that are none of a slot's.
+    job.put(".nfcap.200108041340.pcapng.part", "x");
+    job.put("nfcap.200113041340.pcapng", "x");
+    job.put("nfcap.200108041340.0.pcapng", "x");
+    job.put(".hidden/nfcap.200108041340.pcapng", "x");
+    job.put("notes", "x");
+    let good: Vec<_> =
+        ["00", "20"].iter().map(|m| format!("2001/08/04/nfcap.2001080413{m}")).collect();
+    for n in 1..=5 {
+        let err = job.run().status(1).err();
+        let how = match n {
+            5 => "try 5; given up but for one try a day".to_owned(),
+            n => format!("try {n} of 5"),
+        };
+        assert_eq!(err.lines().count(), 2, "{err}");
+        let first = format!("nf-every10: {ATTACK}.pcapng: failed, {how}");
+        assert_eq!(err.lines().next(), Some(first.as_str()));
+        assert!(err.contains("neither pcap nor pcapng"), "{err}");
+        assert_eq!(job.ledger().len(), 2 + n);
+    }
+    let mut expected = vec![format!("{}.pcapng done", good[0]), format!("{ATTACK}.pcapng failed")];
+    expected.push(format!("{}.pcapng done", good[1]));
+    assert_eq!(job.verdicts()[..3], expected);
+    for base in &good {
+        assert!(job.out(&format!("{base}.findings")).exists());
+    }
+    assert!(!job.out(&format!("{ATTACK}.findings")).exists());
+    job.run().quiet();
+
+    // A day later.
+    let ledger = job.text("ledger");
+    let today = ledger.lines().last().unwrap().split('\t').next_back().unwrap();
+    fs::write(job.out("ledger"), ledger.replace(&today[..10], "2001-09-01")).unwrap();
+    let err = job.run().status(1).err();
+    assert!(err.contains("try 6; given up"), "{err}");
+    job.run().quiet();
+
+    // It was replaced by a good one.
+    job.add(day(), &format!("{ATTACK}.pcapng"));
+    job.run().quiet();
+    assert_eq!(job.verdicts().last().unwrap(), &format!("{ATTACK}.pcapng done"));
+    assert!(job.out(&format!("{ATTACK}.findings")).exists());
+}
+
+#[test]
+fn a_slot_with_a_bad_file_is_no_quiet_slot() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804131"]);
+    job.put(&format!("{ATTACK}.1.pcapng"), "no capture\n");
+    job.run().status(1);
+    let verdicts = [format!("{ATTACK}.pcapng done"), format!("{ATTACK}.1.pcapng failed")];
+    assert_eq!(job.verdicts(), verdicts);
+    let findings = job.text(&format!("{ATTACK}.findings"));
+    assert_eq!(findings.matches("\tstate=cut").count(), 3);
+    assert_eq!(findings.matches("\tstate=ok").count(), 0);
+    assert!(findings.lines().any(|line| !line.starts_with('#')));
+}
+
+#[test]
+fn a_ledger_that_a_crash_has_torn_is_read_as_far_as_it_goes() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804130", "0804131"]);
+    job.run().quiet();
+    let ledger = job.text("ledger");
+    fs::write(job.out("ledger"), &ledger[..ledger.len() - 30]).unwrap();
+    job.run().quiet();
+    let text = job.text("ledger");
+    assert_eq!(text.lines().count(), 3);
+    assert!(text.lines().last().unwrap().starts_with(ATTACK), "{text}");
+    job.run().quiet();
+    assert_eq!(job.text("ledger"), text);
+}
+
+#[test]
+fn silence_is_said_once_and_its_end() {
+    if !ready() {
+        return;
+    }
+    let job = Job::new();
+    let (a, b) = ("192.0.2.1", "2001:db8::1");
+    let at = |n: u64| Window::new(994_000_200 + 600 * n, 600).unwrap().start_text();
+    let expect = |n: u64, who: &[&str], said: &[String]| {
+        let (name, octets) = heard(n, who);
+        job.put(&name, octets);
+        let said: String = said.iter().map(|line| format!("nf-every10: {line}\n")).collect();
+        job.run().status(0).says(&said);
+        // Twice is once.
+        job.run().quiet();
+    };
+    let silent = |who: &str, n: u64, last: u64| {
+        format!(
+            "exporter {who} has been silent for two windows, up to {}; the last time was in that of {}",
+            at(n),
+            at(last)
+        )
+    };
+    let again =
+        |who: &str, n: u64| format!("exporter {who} speaks again, in the window of {}", at(n));
+    expect(0, &[a, b], &[]);
+    expect(1, &[a], &[]);
+    expect(2, &[a, b], &[]);
+    expect(3, &[a], &[]);
+    expect(4, &[a], &[silent(b, 4, 2)]);
+    expect(5, &[a], &[]);
+    expect(6, &[a, b], &[again(b, 6)]);
+    // Nobody at all.
+    expect(7, &[], &[]);
+    let nobody = format!(
+        "no exporter has spoken for two windows (state=nodata), up to {}; the last time was in that of {}",
+        at(8),
+        at(6)
+    );
+    expect(8, &[], &[nobody]);
+    expect(9, &[], &[]);
+    let any = format!("any exporter speaks again, in the window of {}", at(10));
+    expect(10, &[a], &[any, again(a, 10)]);
+    expect(11, &[a, b], &[again(b, 11)]);
+    // Slots without a file are no silence: nobody listened.
+    expect(20, &[a], &[]);
+    // Nor is a torn one, of which only a part was heard.
+    for n in [21, 22] {
+        let (name, octets) = heard(n, &[a]);
+        job.put(&name, &octets[..octets.len() - 10]);
+        let err = job.run().status(0).err();
+        assert!(err.contains("cut short") && !err.contains("silent"), "{err}");
+    }
+    expect(23, &[a], &[silent(b, 23, 11)]);
+    let last = |n: u64, who: &str, missed: u32| format!("{who}\t{}\t{missed}\n", at(n));
+    let expected = format!(
+        "#newest\t{}\n#fields\texporter\tlast\tmissed\n{}{}{}",
+        at(23),
+        last(23, "*", 0),
+        last(23, a, 0),
+        last(11, b, 2)
+    );
+    assert_eq!(job.text("exporters"), expected);
+    let current = job.text("current");
+    assert_eq!(current.matches("\tstate=nodata").count(), 9);
+}
+
+#[test]
+fn no_exporter_from_the_start() {
+    if !ready() {
+        return;
+    }
+    let job = Job::new();
+    for n in 0..3 {
+        let (name, octets) = heard(n, &[]);
+        job.put(&name, octets);
+    }
+    let at = Window::new(994_000_800, 600).unwrap().start_text();
+    job.run().status(0).says(&format!(
+        "nf-every10: no exporter has spoken for two windows (state=nodata), up to {at}\n"
+    ));
+}
+
+#[test]
+fn a_collector_that_has_stopped_is_said_once() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804131"]);
+    let file = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
+    let old = SystemTime::now() - Duration::from_secs(7200);
+    File::options().write(true).open(file).unwrap().set_modified(old).unwrap();
+    job.run().quiet();
+    let err = job.run().status(0).err();
+    assert!(err.contains("is nfcap running?"), "{err}");
+    assert_eq!(err.lines().count(), 1);
+    job.run().quiet();
+    job.add(day(), "2001/08/04/nfcap.200108041320.pcapng");
+    job.run().quiet();
+    job.run().quiet();
+    assert!(!job.out("stale").exists());
+}
+
+#[test]
+fn evidence_is_bounded_and_can_be_left_out() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804131"]);
+    for (limit, lines) in [("7", 7), ("0", 0)] {
+        job.options = vec![format!("--inside={INSIDE}"), format!("--evidence={limit}")];
+        let out = job.scene.path(limit);
+        Said(job.to(&out).output().unwrap()).quiet();
+        let text = fs::read_to_string(out.join(format!("{ATTACK}.evidence"))).unwrap();
+        let findings = text.matches("#finding\t").count();
+        assert!(findings >= 2);
+        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), findings * lines);
+    }
+}
+
+#[test]
+fn the_hook_gets_words_and_files_and_a_second_chance() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804130", "0804131"]);
+    let log = job.scene.path("log");
+    let broken = job.scene.write("broken", "");
+    let text = format!(
+        "for word; do echo \"<$word>\"; done >>'{}'\numask >&2\n[ ! -e '{}' ] || exit 7\n",
+        log.display(),
+        broken.display()
+    );
+    let hook = job.script("hook", &text);
+    let hook = hook.to_str().unwrap().to_owned();
+    job.hook(&[&hook, "a b", "$(touch x)", ""]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 022; exec \"$@\"", "sh"]);
+    let inner = job.command();
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (key, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
+    let said = Said(command.output().unwrap()).status(1);
+    let failed = format!("--then {hook}: status 7; it gets the same files again in the next run");
+    said.says(&format!("0022\nnf-every10: {failed}\n"));
+    let out = fs::canonicalize(job.scene.path("out")).unwrap();
+    let files = ["1300", "1310"]
+        .map(|time| format!("<{}/2001/08/04/nfcap.20010804{time}.findings>\n", out.display()));
+    let words = "<a b>\n<$(touch x)>\n<>\n".to_owned();
+    assert_eq!(fs::read_to_string(&log).unwrap(), words.clone() + &files.concat());
+
+    fs::remove_file(&broken).unwrap();
+    fs::remove_file(&log).unwrap();
+    job.run().status(0);
+    assert_eq!(fs::read_to_string(&log).unwrap(), words.clone() + &files.concat());
+    // Nothing new, nothing to do.
+    fs::remove_file(&log).unwrap();
+    job.run().quiet();
+    assert!(!log.exists());
+}
+
+#[test]
+fn what_the_hook_leaves_running_does_not_keep_the_lock() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804130"]);
+    let hold = job.scene.write("hold", "");
+    let text =
+        format!("while [ -e '{}' ]; do sleep 0.05; done >/dev/null 2>&1 &\n", hold.display());
+    let hook = job.script("hook", &text);
+    job.hook(&[hook.to_str().unwrap()]);
+    job.run().quiet();
+    job.add(day(), &format!("{ATTACK}.pcapng"));
+    job.run().quiet();
+    assert_eq!(job.ledger().len(), 2);
+    fs::remove_file(hold).unwrap();
+}
+
+#[test]
+fn it_runs_with_nothing_in_its_environment() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804131"]);
+    let bin = job.scene.path("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::copy(package("scripts/nf-every10"), bin.join("nf-every10")).unwrap();
+    for name in ["nfdump-txt", "nfscan", "nfflood", "nfport"] {
+        symlink(binaries().join(name), bin.join(name)).unwrap();
+    }
+    let mut command = Command::new(bin.join("nf-every10"));
+    command.env_clear().current_dir("/").args(&job.options);
+    command.arg(job.scene.path("spool")).arg(job.scene.path("bare"));
+    Said(command.output().unwrap()).quiet();
+    job.run().quiet();
+    same(&job.scene.path("out"), &job.scene.path("bare"));
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_and_touches_nothing() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &["0804131"]);
+    let spool = job.scene.path("spool");
+    let spool = spool.to_str().unwrap();
+    let out = job.scene.path("out");
+    let out = out.to_str().unwrap();
+    let ignore = job.scene.path("missing");
+    let ignore = ignore.to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&[], 2, "SPOOL and OUT"),
+        (&[spool], 2, "SPOOL and OUT"),
+        (&[spool, out, "more"], 2, "one argument too many: more"),
+        (&["--nothing", spool, out], 2, "unknown option --nothing"),
+        (&[spool, out, "--inside"], 2, "--inside needs a value"),
+        (&[spool, out, "--then"], 2, "--then needs a command"),
+        (&["--evidence", "many", spool, out], 2, "--evidence takes a number"),
+        (&["--inside", "140.119.0.0/33", spool, out], 2, "--inside"),
+        (&["--ignore", ignore, spool, out], 1, "--ignore"),
+    ];
+    for (args, status, text) in cases {
+        let whole = job.command();
+        let mut command = Command::new(whole.get_program());
+        command.envs(whole.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        let said = Said(command.args(args).output().unwrap()).status(status);
+        assert!(said.err().contains(text), "{args:?}: {}", said.err());
+        assert!(!Path::new(out).join("ledger").exists(), "{args:?}");
+    }
+    let said = Said(Command::new(job.command().get_program()).arg("--help").output().unwrap());
+    assert!(String::from_utf8_lossy(&said.status(0).0.stdout).starts_with("usage: nf-every10"));
+}
+
+#[test]
+fn the_page_has_the_options_of_the_script() {
+    let text = fs::read_to_string(package("man/nf-every10.8")).unwrap();
+    let ran = Command::new(package("scripts/nf-every10")).arg("--help").output().unwrap();
+    let help = String::from_utf8(ran.stdout).unwrap();
+    let options: BTreeSet<_> = help
+        .lines()
+        .skip(1)
+        .filter(|line| line.trim_start().starts_with('-'))
+        .flat_map(|line| line.split([' ', ',']).filter(|word| word.starts_with("--")))
+        .collect();
+    assert!(options.len() >= 6, "{options:?}");
+    let described: BTreeSet<_> = text
+        .lines()
+        .filter(|line| line.starts_with(".It"))
+        .filter_map(|line| Some(format!("--{}", line.split("Fl Fl ").nth(1)?.split(' ').next()?)))
+        .collect();
+    assert_eq!(options.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), described);
+}
