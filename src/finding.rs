@@ -15,9 +15,10 @@ use crate::time::Window;
 
 mod read;
 mod row;
+pub mod words;
 mod write;
 
-pub use read::{Item, Reader};
+pub use read::{Item, MAX_JSON, Reader};
 pub use row::Error;
 pub use write::{Form, Writer};
 

@@ -6,6 +6,7 @@
 //! findings.
 
 pub mod detector;
+mod findings;
 pub mod nfcap;
 pub mod nfdump_txt;
 pub mod nfflood;

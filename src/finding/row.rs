@@ -42,10 +42,8 @@ pub enum Error {
     #[error("columns unknown since the #fields line that was refused")]
     Unknown,
     /// The line is longer than a finding line can be.
-    #[error("line of {found} octets, at most {limit} make a finding")]
+    #[error("line longer than {limit} octets")]
     Long {
-        /// Octets in the line.
-        found: usize,
         /// The bound that was passed.
         limit: usize,
     },

@@ -558,7 +558,7 @@ fn about_host(out: &mut String, host: Host, case: &Case<'_>) -> BTreeSet<Situati
         let why = words::plain(&finding.why).replace(',', ", ");
         fact("Rule", &format!("{} {}: {why}", finding.kind, finding.class));
         for (n, sample) in finding.sample.iter().enumerate() {
-            fact(if n == 0 { "Evidence" } else { "" }, &words::sample(sample));
+            fact(if n == 0 { "Evidence" } else { "" }, &words::sample(sample, false));
         }
         for text in finding.marks.iter().filter_map(|mark| words::mark(mark, finding.role)) {
             fact("Note", text);

@@ -3,11 +3,13 @@
 //! Written for somebody who is woken by it, knows the machine and not this program.
 
 use std::fmt::{self, Write};
-use std::net::IpAddr;
 
-use crate::finding::{Finding, Host, Kind, Role, Sample};
-use crate::flow::{ICMP, ICMPV6, TCP, UDP};
-use crate::time::{Timestamp, Window};
+use crate::finding::words;
+use crate::finding::{Finding, Host, Kind, Role};
+use crate::flow::{ICMP, ICMPV6};
+use crate::time::Window;
+
+pub(super) use crate::finding::words::{count, length, moment, octets, of, sample};
 
 /// Columns of a line of mail.
 pub(super) const WIDTH: usize = 72;
@@ -155,77 +157,7 @@ pub(super) fn span(window: Option<Window>) -> String {
 
 /// From the start of one window to the end of another: `2001-08-17 17:20 to 17:30 UTC`.
 pub(super) fn between(first: Window, last: Window) -> String {
-    let (start, end) = (moment(first.start()), moment(last.end()));
-    let end = match (start.split_once(' '), end.split_once(' ')) {
-        (Some((day, _)), Some((same, time))) if day == same => time,
-        _ => &end,
-    };
-    format!("{start} to {end} UTC")
-}
-
-/// Seconds since the epoch as `2001-08-17 17:20`, with seconds unless they are zero.
-pub(super) fn moment(seconds: u64) -> String {
-    let text = Timestamp::from_secs(seconds).rfc3339();
-    let text = text.trim_end_matches('Z').replace('T', " ");
-    text.strip_suffix(":00").map_or(text.clone(), str::to_owned)
-}
-
-/// A length in the largest unit that it is whole in.
-pub(super) fn length(seconds: u32) -> String {
-    let (count, unit) = match seconds {
-        s if s % 3600 == 0 => (s / 3600, "hour"),
-        s if s % 60 == 0 => (s / 60, "minute"),
-        s => (s, "second"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A count with its thousands apart: `200,000`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Octets in the unit that leaves up to three digits before the point: `9.6 MB`.
-pub(super) fn octets(number: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if number < 1000 {
-        return format!("{number} octets");
-    }
-    let mut value = u128::from(number) * 10 / 1000;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while value >= 10_000 {
-        value /= 1000;
-        unit = units.next();
-    }
-    format!("{}.{} {}", value / 10, value % 10, unit.unwrap_or(&"EB"))
-}
-
-/// A count with its noun: `1 host`, `2,000 hosts`.
-pub(super) fn of(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// The name of a protocol.
-pub(super) fn protocol(proto: u8) -> String {
-    match proto {
-        ICMP => "ICMP".to_owned(),
-        TCP => "TCP".to_owned(),
-        UDP => "UDP".to_owned(),
-        ICMPV6 => "ICMPv6".to_owned(),
-        47 => "GRE".to_owned(),
-        50 => "ESP".to_owned(),
-        132 => "SCTP".to_owned(),
-        _ => format!("IP protocol {proto}"),
-    }
+    format!("{} UTC", words::span(first.start(), last.end()))
 }
 
 /// Protocol and destination port: `TCP port 80 (http)`, `ICMP type 8 code 0 (echo request)`.
@@ -233,70 +165,18 @@ pub(super) fn port(proto: Option<u8>, port: Option<u16>) -> String {
     match (proto, port) {
         (None, None) => "several protocols and ports".to_owned(),
         (None, Some(port)) => format!("port {port}, several protocols"),
-        (Some(proto @ (ICMP | ICMPV6)), Some(port)) => {
-            let (kind, code) = (port >> 8, port & 0xff);
-            let name = match (proto, kind) {
-                (ICMP, 8) | (ICMPV6, 128) => " (echo request)",
-                (ICMP, 0) | (ICMPV6, 129) => " (echo reply)",
-                (ICMP, 3) | (ICMPV6, 1) => " (unreachable)",
-                _ => "",
+        (Some(proto), Some(port)) => {
+            let text = match proto {
+                ICMP | ICMPV6 => words::icmp(proto, port),
+                _ => format!("{} port {port}", words::protocol(proto)),
             };
-            format!("{} type {kind} code {code}{name}", protocol(proto))
+            match words::service(Some(proto), Some(port)) {
+                Some(name) => format!("{text} ({name})"),
+                None => text,
+            }
         }
-        (Some(proto @ (ICMP | ICMPV6)), None) => protocol(proto),
-        (Some(proto), None) => format!("{}, several ports", protocol(proto)),
-        (Some(proto), Some(port)) => match service(proto, port) {
-            Some(name) => format!("{} port {port} ({name})", protocol(proto)),
-            None => format!("{} port {port}", protocol(proto)),
-        },
-    }
-}
-
-/// What usually listens on a port that attacks go to.
-fn service(proto: u8, port: u16) -> Option<&'static str> {
-    Some(match (proto, port) {
-        (TCP, 21) => "ftp",
-        (TCP, 22) => "ssh",
-        (TCP, 23) => "telnet",
-        (TCP, 25) => "mail",
-        (TCP | UDP, 53) => "name service",
-        (TCP, 80) => "web",
-        (TCP, 110) => "pop3",
-        (TCP | UDP, 111) => "portmapper",
-        (UDP, 123) => "time service",
-        (TCP | UDP, 135..=139) => "Windows networking",
-        (TCP, 143) => "imap",
-        (UDP, 161) => "snmp",
-        (TCP | UDP, 389) => "ldap",
-        (TCP | UDP, 443) => "web, encrypted",
-        (TCP | UDP, 445) => "Windows file sharing",
-        (TCP, 515) => "printer",
-        (TCP, 587) => "mail submission",
-        (TCP, 993) => "imap, encrypted",
-        (TCP, 1433) | (UDP, 1434) => "Microsoft SQL",
-        (TCP, 1521) => "Oracle",
-        (UDP, 1900) => "ssdp",
-        (TCP, 2323) => "telnet of small devices",
-        (TCP, 3306) => "MySQL",
-        (TCP | UDP, 3389) => "Windows remote desktop",
-        (TCP | UDP, 5060) => "telephony, sip",
-        (TCP, 5432) => "PostgreSQL",
-        (TCP, 5900) => "vnc",
-        (TCP, 6379) => "Redis",
-        (TCP, 8080) => "web proxy",
-        (TCP | UDP, 11211) => "memcached",
-        (TCP, 27017) => "MongoDB",
-        _ => return None,
-    })
-}
-
-/// One flow as evidence: `192.0.2.1 port 1025 to 198.51.100.7 port 80, TCP`.
-pub(super) fn sample(sample: &Sample) -> String {
-    let Sample { sip, sport, dip, dport, proto } = *sample;
-    let end = |address: IpAddr, port: u16| format!("{address} port {port}");
-    match proto {
-        ICMP | ICMPV6 => format!("{sip} to {dip}, {}", port(Some(proto), Some(dport))),
-        _ => format!("{} to {}, {}", end(sip, sport), end(dip, dport), protocol(proto)),
+        (Some(proto @ (ICMP | ICMPV6)), None) => words::protocol(proto),
+        (Some(proto), None) => format!("{}, several ports", words::protocol(proto)),
     }
 }
 
@@ -396,10 +276,6 @@ mod tests {
             "2001-08-17 23:59 to 2001-08-18 00:00:01 UTC (61 seconds)"
         );
         assert_eq!(window(998_092_740, 3600).rsplit('(').next(), Some("1 hour)"));
-        let counts: Vec<_> = [0, 999, 1000, 200_000, 1_234_567].map(count).into();
-        assert_eq!(counts, ["0", "999", "1,000", "200,000", "1,234,567"]);
-        let sizes: Vec<_> = [999, 1000, 9_600_000, 999_999, 1_000_000, u64::MAX].map(octets).into();
-        assert_eq!(sizes, ["999 octets", "1.0 kB", "9.6 MB", "999.9 kB", "1.0 MB", "18.4 EB"]);
         assert_eq!(port(Some(6), Some(80)), "TCP port 80 (web)");
         assert_eq!(port(Some(1), Some(0x0800)), "ICMP type 8 code 0 (echo request)");
         assert_eq!(port(Some(17), None), "UDP, several ports");

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
+use super::findings;
 use crate::cli::{Common, Input, Io, Status};
-use crate::finding::{Item, Reader};
+use crate::finding::Item;
 use crate::incident::{Docket, LIMIT};
 use crate::time::Mark;
 
 mod block;
-mod lines;
 mod mail;
 
 /// Tell those who are responsible for a host, or print the commands that block it.
@@ -99,34 +99,24 @@ fn file(
 ) -> std::io::Result<()> {
     let input = Input::open(path, &io.out)?;
     let name = input.name.clone();
-    let mut lines = lines::Lines::new(input);
-    let mut reader = Reader::new();
+    let mut lines = findings::Findings::new(input);
     let (good, bad) = seen;
-    while let Some(line) = lines.next()? {
-        let mut complain = |error: &dyn std::fmt::Display| {
-            *bad = true;
-            io.report.complain("bad lines", format_args!("{name}:{}: {error}", line.number));
-        };
-        let item = match line.text {
-            Some(text) => reader.line(text),
-            None => {
-                complain(&format_args!("line longer than {} octets", lines::MAX_LINE));
-                continue;
-            }
-        };
+    while let Some((number, item)) = lines.next()? {
         match item {
-            Ok(None) => {}
-            Ok(Some(Item::Finding(finding))) => {
+            Ok(Item::Finding(finding)) => {
                 *good = true;
                 docket.finding(*finding);
             }
-            Ok(Some(Item::Mark(mark))) => {
+            Ok(Item::Mark(mark)) => {
                 *good = true;
                 if let Mark::End(end) = mark {
                     docket.end(&end);
                 }
             }
-            Err(error) => complain(&error),
+            Err(error) => {
+                *bad = true;
+                io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
+            }
         }
     }
     Ok(())

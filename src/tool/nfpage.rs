@@ -1,18 +1,14 @@
 //! nfpage: finding lines in, one static page out.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 
+use super::findings::Findings;
 use crate::cli::{self, Common, Input, Io, Status};
-use crate::finding::{Reader, Side};
+use crate::finding::Side;
 use crate::page::{self, Board, Show};
-
-/// The longest line that is read, without its ending: what the JSON form of a finding may take. A
-/// longer one is passed over without being kept, so that a line without end costs no memory.
-const MAX_LINE: usize = 8000;
 
 /// Show findings on a static web page.
 ///
@@ -100,22 +96,16 @@ fn file(
     io: &mut Io,
 ) -> anyhow::Result<std::io::Result<()>> {
     let name = input.name.clone();
-    let mut input = BufReader::new(input);
-    let mut reader = Reader::new();
-    let mut line = Vec::new();
-    for number in 1u64.. {
-        match next(&mut input, &mut line) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => return Ok(Err(error)),
-        }
-        let error = match reader.line(&line) {
-            Ok(None) => continue,
-            Ok(Some(item)) => {
+    let mut findings = Findings::new(input);
+    loop {
+        let (number, error) = match findings.next() {
+            Ok(None) => return Ok(Ok(())),
+            Ok(Some((_, Ok(item)))) => {
                 board.item(item);
                 continue;
             }
-            Err(error) => error,
+            Ok(Some((number, Err(error)))) => (number, error),
+            Err(error) => return Ok(Err(error)),
         };
         if strict {
             anyhow::bail!("{name}:{number}: {error}");
@@ -123,24 +113,6 @@ fn file(
         board.bad_line();
         io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
     }
-    Ok(Ok(()))
-}
-
-/// Reads the next line without its ending; false at the end. Of a line that is too long it keeps
-/// enough for the reader to refuse it.
-fn next(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    // One octet for the line feed and one for a carriage return.
-    let limit = MAX_LINE + 2;
-    if input.by_ref().take(limit as u64).read_until(b'\n', line)? == 0 {
-        return Ok(false);
-    }
-    if line.pop_if(|last| *last == b'\n').is_some() {
-        line.pop_if(|last| *last == b'\r');
-    } else if line.len() == limit {
-        input.skip_until(b'\n')?;
-    }
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -173,19 +145,6 @@ mod tests {
         Args::command().debug_assert();
         assert!(Args::try_parse_from(["nfpage"]).is_err(), "-w is needed");
         assert!(Args::try_parse_from(["nfpage", "-w", "x", "--title", ""]).is_err());
-    }
-
-    #[test]
-    fn lines_are_bounded() {
-        let text = format!("a\r\n\n{}\n{}\r\nb", "x".repeat(20_000), "y".repeat(MAX_LINE));
-        let mut input = text.as_bytes();
-        let mut line = Vec::new();
-        let mut lengths = Vec::new();
-        while next(&mut input, &mut line).unwrap() {
-            lengths.push(line.len());
-        }
-        assert_eq!(lengths, [1, 0, MAX_LINE + 2, MAX_LINE, 1]);
-        assert!(line.capacity() < 4 * MAX_LINE);
     }
 
     #[test]

@@ -214,7 +214,7 @@ fn input_that_is_no_finding_is_told_and_skipped() {
     block("ios").arg("/nonexistent").arg(data("day.findings")).run().status(1).says("No such file");
     let endless = [&vec![b'x'; 20 << 20], &b"\n"[..], &good].concat();
     let ran = block("ios").stdin(endless).run().status(0);
-    golden(&ran.says("-:1: line longer than 8000 octets"), "day.ios");
+    golden(&ran.says("-:1: line longer than 4000 octets"), "day.ios");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn windows_of_one_act_are_one_episode() {
     for part in [
         "  When      in 3 windows from 2001-08-17 17:20 to 18:00 UTC, most from\n",
         "            2001-08-17 17:30 to 17:40 UTC (10 minutes)\n",
-        "  How much  9,000 flows, 3.33 a second; 6,000 packets, 288.0 kB\n",
+        "  How much  9,000 flows, 3.33 a second; 6,000 packets, 288 kB\n",
         "            11,010 flows in all windows together\n",
     ] {
         assert!(body.contains(part), "{part}{body}");

@@ -1,0 +1,172 @@
+//! Findings in words that a reader without the manual understands: times, counts, ports, flows.
+//!
+//! What a mail says and what a page says about the same number should be the same.
+
+use super::{Host, Sample};
+use crate::flow::{ICMP, ICMPV6, TCP, UDP};
+use crate::time::Timestamp;
+
+/// A stretch of time between two moments in seconds since the epoch, UTC: `2001-08-17 17:20 to
+/// 17:30`.
+pub fn span(start: u64, end: u64) -> String {
+    let (start, end) = (moment(start), moment(end));
+    match (start.split_once(' '), end.split_once(' ')) {
+        (Some((day, _)), Some((same, time))) if day == same => format!("{start} to {time}"),
+        _ => format!("{start} to {end}"),
+    }
+}
+
+/// Seconds since the epoch, UTC: `2001-08-17 17:20`, with seconds unless they are zero.
+pub fn moment(seconds: u64) -> String {
+    let text = Timestamp::from_secs(seconds).rfc3339();
+    let text = text.trim_end_matches('Z').replace('T', " ");
+    text.strip_suffix(":00").map(str::to_owned).unwrap_or(text)
+}
+
+/// A length in the largest unit that it is whole in: `10 minutes`.
+pub fn length(seconds: u32) -> String {
+    match seconds {
+        s if s % 3600 == 0 => of(u64::from(s / 3600), "hour"),
+        s if s % 60 == 0 => of(u64::from(s / 60), "minute"),
+        s => of(u64::from(s), "second"),
+    }
+}
+
+/// A count with its thousands apart: `200,000`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 host`, `2,000 hosts`.
+pub fn of(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// Octets in two or three digits, rounded down: `9.6 MB`, `184 kB`.
+pub fn octets(number: u64) -> String {
+    const STEPS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let mut scale = 1u64;
+    let mut step = 0;
+    while number / scale >= 1000 {
+        scale *= 1000;
+        step += 1;
+    }
+    let prefix = STEPS.get(step).copied().unwrap_or_default();
+    let (whole, tenths) = (number / scale, number % scale * 10 / scale.max(10));
+    match whole < 100 && scale > 1 {
+        true => format!("{whole}.{tenths} {prefix}B"),
+        false => format!("{whole} {prefix}B"),
+    }
+}
+
+/// The name of a protocol.
+pub fn protocol(proto: u8) -> String {
+    match proto {
+        ICMP => "ICMP".to_owned(),
+        TCP => "TCP".to_owned(),
+        UDP => "UDP".to_owned(),
+        ICMPV6 => "ICMPv6".to_owned(),
+        47 => "GRE".to_owned(),
+        50 => "ESP".to_owned(),
+        132 => "SCTP".to_owned(),
+        _ => format!("IP protocol {proto}"),
+    }
+}
+
+/// What usually listens on a port that attacks go to, or what an ICMP message is.
+pub fn service(proto: Option<u8>, port: Option<u16>) -> Option<&'static str> {
+    Some(match (proto?, port?) {
+        (ICMP, 0x0800) | (ICMPV6, 0x8000) => "echo request",
+        (ICMP, 0) | (ICMPV6, 0x8100) => "echo reply",
+        (ICMP, 0x0300..=0x03ff) | (ICMPV6, 0x0100..=0x01ff) => "unreachable",
+        (TCP, 21) => "ftp",
+        (TCP, 22) => "ssh",
+        (TCP, 23) => "telnet",
+        (TCP, 25) => "mail",
+        (TCP | UDP, 53) => "name service",
+        (TCP, 80) => "web",
+        (TCP, 110) => "pop3",
+        (TCP | UDP, 111) => "portmapper",
+        (UDP, 123) => "time service",
+        (TCP | UDP, 135..=139) => "Windows networking",
+        (TCP, 143) => "imap",
+        (UDP, 161) => "snmp",
+        (TCP | UDP, 389) => "ldap",
+        (TCP | UDP, 443) => "web, encrypted",
+        (TCP | UDP, 445) => "Windows file sharing",
+        (TCP, 515) => "printer",
+        (TCP, 587) => "mail submission",
+        (TCP, 993) => "imap, encrypted",
+        (TCP, 1433) | (UDP, 1434) => "Microsoft SQL",
+        (TCP, 1521) => "Oracle",
+        (UDP, 1900) => "ssdp",
+        (TCP, 2323) => "telnet of small devices",
+        (TCP, 3306) => "MySQL",
+        (TCP | UDP, 3389) => "Windows remote desktop",
+        (TCP | UDP, 5060) => "telephony, sip",
+        (TCP, 5432) => "PostgreSQL",
+        (TCP, 5900) => "vnc",
+        (TCP, 6379) => "Redis",
+        (TCP, 8080) => "web proxy",
+        (TCP | UDP, 11211) => "memcached",
+        (TCP, 27017) => "MongoDB",
+        _ => return None,
+    })
+}
+
+/// What an ICMP flow has in place of ports: `ICMP type 8 code 0`.
+pub fn icmp(proto: u8, port: u16) -> String {
+    format!("{} type {} code {}", protocol(proto), port >> 8, port & 0xff)
+}
+
+/// One flow as evidence: `192.0.2.1 port 1025 to 198.51.100.7 port 80, TCP`. Masked, the addresses
+/// are those of a publication.
+pub fn sample(sample: &Sample, mask: bool) -> String {
+    let Sample { sip, sport, dip, dport, proto } = *sample;
+    let (source, target) = (Host::Address(sip).text(mask), Host::Address(dip).text(mask));
+    match proto {
+        ICMP | ICMPV6 => format!("{source} to {target}, {}", icmp(proto, dport)),
+        _ => format!("{source} port {sport} to {target} port {dport}, {}", protocol(proto)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn times_and_numbers_read_well() {
+        assert_eq!(span(998_068_800, 998_069_400), "2001-08-17 17:20 to 17:30");
+        assert_eq!(span(998_092_740, 998_092_801), "2001-08-17 23:59 to 2001-08-18 00:00:01");
+        assert_eq!([600, 3600, 61].map(length), ["10 minutes", "1 hour", "61 seconds"]);
+        let counts = [0, 999, 1000, 1_234_567].map(count);
+        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
+        let sizes = [999, 1000, 9_650_000, 184_000, 999_999, u64::MAX].map(octets);
+        assert_eq!(sizes, ["999 B", "1.0 kB", "9.6 MB", "184 kB", "999 kB", "18.4 EB"]);
+    }
+
+    proptest! {
+        #[test]
+        fn octets_lose_less_than_their_last_digit(number: u64) {
+            let text = octets(number);
+            let (digits, unit) = text.split_once(' ').unwrap();
+            let value: f64 = digits.parse().unwrap();
+            let step = ["", "k", "M", "G", "T", "P", "E"].iter().position(|p| format!("{p}B") == unit).unwrap();
+            let scale = 1000f64.powi(step as i32);
+            prop_assert!(value < 1000.0, "{}", text);
+            // Rounded down, by less than one of its last digit.
+            let ulp = if digits.contains('.') { 0.1 } else { 1.0 };
+            let exact = number as f64 / scale;
+            prop_assert!(value <= exact * 1.000_001 && exact < value + ulp * 1.000_001, "{}", text);
+        }
+    }
+}
