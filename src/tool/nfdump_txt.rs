@@ -231,7 +231,8 @@ impl Run<'_> {
                     }
                 }
                 Ok(Some(Event::Datagram(datagram))) => {
-                    if self.args.port.is_empty() || self.args.port.contains(&datagram.dport) {
+                    let ports = &self.args.port;
+                    if ports.is_empty() || datagram.templates || ports.contains(&datagram.dport) {
                         if slot.is_none() || self.args.window.is_some() {
                             self.arrive(datagram.arrival, within)?;
                             within = true;
