@@ -8,7 +8,7 @@
 //! One file a protocol, parse beside emit: `v5`, `v9`, `ipfix`. What v9 and IPFIX share is in `set`
 //! (the walk over sets), `element` (what a field means), `template` (a template compiled into
 //! steps), `record` (the values of one record, and the flows they make), `force` (the templates in
-//! force as datagrams again) and `held` (data without a template). `decoder` holds them together,
+//! force as datagrams again) and `held` (data without a template). `session` is what a protocol's file puts them into, `decoder` holds all together,
 //! `stats` and `error` say what happened.
 //!
 //! # What a record becomes
@@ -35,7 +35,9 @@ mod exporter;
 mod force;
 mod held;
 mod ipfix;
+mod limits;
 mod record;
+mod session;
 mod set;
 mod stats;
 mod template;
@@ -44,9 +46,10 @@ mod tests;
 mod v5;
 mod v9;
 
-pub use decoder::{Decoder, Limits};
+pub use decoder::Decoder;
 pub use error::{Error, Fault, Reason};
 pub use exporter::{DATAGRAM, Exporter, REFRESH, Refused};
+pub use limits::Limits;
 pub use stats::{Faults, Foreign, Missing, Stats, Totals};
 
 /// The protocols that this house reads and writes.

@@ -6,78 +6,17 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::cursor::Cursor;
-use super::error::{Error, Reason};
+use super::error::Reason;
 use super::held::Shelf;
+use super::limits::Limits;
 use super::record::{Context, Record};
-use super::set::Set;
+use super::session::{Call, Session, State};
 use super::stats::{Foreign, Stats, Totals};
-use super::template::{Field, Kind, Template, Templates};
 use super::{Batch, Domain, Version, force, ipfix, v5, v9};
-use crate::flow::Flow;
 use crate::time::Timestamp;
 
-/// How much a decoder keeps. UDP sources are forged at will: each limit stops one way to fill the
-/// memory, and what is dropped for it is counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Domains, over all exporters: forged addresses and domain ids. The longest silent goes, with
-    /// its templates and counts ([`Totals::evicted_domains`]).
-    pub domains: usize,
-    /// Templates of a domain: an exporter that defines ever new ones. The least recently used goes
-    /// ([`Stats::evicted_templates`]).
-    pub templates: usize,
-    /// Templates of all domains: the product of the two limits above. The longest silent domains
-    /// go until it is kept.
-    pub all_templates: usize,
-    /// Octets of the records that defined the templates of all domains: they are kept for
-    /// [`Decoder::templates_in_force`], and exporters might define none but the largest. The longest
-    /// silent domains go until it is kept. With 0 no definitions are kept, and nobody goes.
-    pub definitions: usize,
-    /// Fields of a template: few templates of great size. A larger one is refused
-    /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
-    pub fields: usize,
-    /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
-    /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
-    /// nine octets, in one [`Batch`].
-    pub held: usize,
-    /// The same of all domains.
-    pub all_held: usize,
-    /// Template ids of a domain that [`Stats::missing`] names: data sets of ever new ids.
-    pub missing: usize,
-    /// Protocols that [`Totals::by_version`] names: datagrams of noise.
-    pub foreign: usize,
-    /// Errors that a datagram appends to [`Batch::errors`]: datagrams of many bad sets.
-    pub errors: usize,
-}
-
-impl Default for Limits {
-    /// Room for a large network: at worst some 100 MB, of which forged exporters must fill all.
-    fn default() -> Limits {
-        Limits {
-            domains: 4096,
-            templates: 512,
-            all_templates: 16_384,
-            definitions: 0,
-            fields: 512,
-            held: 2 << 20,
-            all_held: 16 << 20,
-            missing: 64,
-            foreign: 64,
-            errors: 8,
-        }
-    }
-}
-
-/// What is kept of a domain.
-#[derive(Debug, Default)]
-struct State {
-    stats: Stats,
-    templates: Templates,
-    /// When the exporter started, where its options records say so.
-    boot: Option<Timestamp>,
-    /// Arrival of the last datagram.
-    last: Timestamp,
-}
+/// How the reading of a header ended: the protocol, once it is known, and what is wrong.
+type Read = Result<(), (Option<Version>, Reason)>;
 
 /// Decodes the datagrams of many exporters; keeps templates, data that waits for them, and counts.
 ///
@@ -96,27 +35,6 @@ pub struct Decoder {
     templates: usize,
     /// Octets of the definitions that are kept.
     definitions: usize,
-}
-
-/// What belongs to one call.
-struct Call<'a> {
-    exporter: IpAddr,
-    /// When the exporter sent it; `None` if it did not just now.
-    heard: Option<Timestamp>,
-    /// Whether it is counted and its data read, or only templates are learnt.
-    counts: bool,
-    out: &'a mut Batch,
-    /// How many errors may still be appended.
-    errors: usize,
-}
-
-impl Call<'_> {
-    fn error(&mut self, version: Option<Version>, set: Option<u16>, at: usize, reason: Reason) {
-        if self.errors > 0 {
-            self.errors -= 1;
-            self.out.errors.push(Error { exporter: self.exporter, version, set, at, reason });
-        }
-    }
 }
 
 impl Decoder {
@@ -357,133 +275,6 @@ impl Decoder {
                 state.stats.evicted_octets += octets as u64;
                 state.stats.held_octets = held;
             }
-        }
-    }
-}
-
-type Read = Result<(), (Option<Version>, Reason)>;
-
-/// One datagram, or one message of it, on its way into its domain.
-pub(super) struct Session<'a, 'b> {
-    /// What its header said.
-    pub context: Context,
-    limits: &'a Limits,
-    domain: Domain,
-    state: &'a mut State,
-    shelf: &'a mut Shelf,
-    record: &'a mut Record,
-    call: &'a mut Call<'b>,
-    bad: bool,
-}
-
-impl Session<'_, '_> {
-    /// Says and counts that something could not be read.
-    pub fn fault(&mut self, at: usize, set: Option<u16>, reason: Reason) {
-        self.call.error(Some(self.domain.version), set, at, reason);
-        if self.call.counts {
-            self.bad = true;
-            self.state.stats.faults.count(reason.fault());
-        }
-    }
-
-    /// Takes the flows of a datagram that has no templates.
-    pub fn add_flows(&mut self, flows: impl Iterator<Item = Flow>, sampling: u32) {
-        let before = self.call.out.flows.len();
-        self.call.out.flows.extend(flows);
-        let added = (self.call.out.flows.len() - before) as u64;
-        let stats = &mut self.state.stats;
-        stats.flows += added;
-        stats.records += added;
-        stats.sampling = stats.sampling.max(sampling);
-    }
-
-    /// Reads a data set, or holds it until its template comes.
-    pub fn data(&mut self, set: &Set<'_>) {
-        if !self.call.counts {
-            return;
-        }
-        let State { stats, templates, boot, .. } = &mut *self.state;
-        let Some(template) = templates.get(set.id) else {
-            let octets = set.body.left();
-            stats.miss(set.id, octets as u64, self.limits.missing);
-            if octets == 0 {
-                return;
-            }
-            return self.shelf.hold(
-                (self.domain, set.id),
-                self.context,
-                (set.body.at(), set.body.rest()),
-                (self.limits.held, self.limits.all_held),
-            );
-        };
-        let flows = &mut self.call.out.flows;
-        let read = template.read(set.body, &self.context, boot, self.record, stats, flows);
-        if let Err((at, reason)) = read {
-            self.fault(at, Some(set.id), reason);
-        }
-    }
-
-    /// Puts a template in force, and reads the data that waited for it. `definition` is the record
-    /// that defines it.
-    ///
-    /// # Errors
-    /// A template that cannot be used. One of the same number is out of force then: it would read
-    /// the new one's records wrong.
-    pub fn define(
-        &mut self,
-        id: u16,
-        kind: Kind,
-        fields: impl IntoIterator<Item = Field>,
-        definition: &[u8],
-    ) -> Result<(), Reason> {
-        let fields: Vec<Field> = fields.into_iter().collect();
-        let mut template = Template::compile(id, kind, &fields, self.limits.fields)
-            .inspect_err(|_| _ = self.state.templates.withdraw(id))?;
-        if self.limits.definitions > 0 {
-            template = template.with_definition(definition);
-        }
-        let evicted = self.state.templates.define(template, self.limits.templates);
-        let stats = &mut self.state.stats;
-        stats.evicted_templates += u64::from(evicted);
-        if self.call.counts {
-            match kind {
-                Kind::Data => stats.templates += 1,
-                Kind::Options => stats.options_templates += 1,
-            }
-        }
-        for held in self.shelf.take(self.domain, id) {
-            let State { stats, templates, boot, .. } = &mut *self.state;
-            let Some(template) = templates.get(id) else { break };
-            let before = stats.flows;
-            stats.found(id, held.body.len() as u64);
-            let body = Cursor::new(&held.body, held.at);
-            let flows = &mut self.call.out.flows;
-            let read = template.read(body, &held.context, boot, self.record, stats, flows);
-            let late = stats.flows - before;
-            stats.late += late;
-            self.call.out.late += late;
-            if let Err((at, reason)) = read {
-                self.fault(at, Some(id), reason);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a template out of force.
-    pub fn withdraw(&mut self, id: u16) {
-        let withdrawn = self.state.templates.withdraw(id);
-        self.count_withdrawn(withdrawn.into());
-    }
-
-    /// Takes all templates of a kind out of force.
-    pub fn withdraw_all(&mut self, kind: Kind) {
-        let withdrawn = self.state.templates.withdraw_all(kind);
-        self.count_withdrawn(withdrawn as u64);
-    }
-
-    fn count_withdrawn(&mut self, n: u64) {
-        if self.call.counts {
-            self.state.stats.withdrawn += n;
         }
     }
 }

@@ -1,9 +1,9 @@
 //! IPFIX (RFC 7011): messages of sets, whose templates say what the records hold.
 
 use super::cursor::Cursor;
-use super::decoder::Session;
 use super::element;
 use super::error::Reason;
+use super::session::Session;
 use super::set::{DATA, Set, put};
 use super::template::{Field, Kind};
 use crate::flow::Flow;

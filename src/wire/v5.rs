@@ -4,9 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::cursor::Cursor;
-use super::decoder::Session;
 use super::error::Reason;
 use super::record::Context;
+use super::session::Session;
 use super::set::put;
 use crate::flow::{Flow, ICMP, ICMPV6};
 use crate::time::Timestamp;

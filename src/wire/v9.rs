@@ -5,9 +5,9 @@
 //! length of 65535 is a field of variable length as in IPFIX (H3C).
 
 use super::cursor::Cursor;
-use super::decoder::Session;
 use super::element;
 use super::error::Reason;
+use super::session::Session;
 use super::set::{DATA, Set, put};
 use super::template::{Field, Kind};
 use crate::flow::Flow;

@@ -1,0 +1,56 @@
+//! How much a decoder may keep.
+
+#[cfg(doc)]
+use super::{Batch, Decoder, Stats, Totals};
+
+/// How much a decoder keeps. UDP sources are forged at will: each limit stops one way to fill the
+/// memory, and what is dropped for it is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Domains, over all exporters: forged addresses and domain ids. The longest silent goes, with
+    /// its templates and counts ([`Totals::evicted_domains`]).
+    pub domains: usize,
+    /// Templates of a domain: an exporter that defines ever new ones. The least recently used goes
+    /// ([`Stats::evicted_templates`]).
+    pub templates: usize,
+    /// Templates of all domains: the product of the two limits above. The longest silent domains
+    /// go until it is kept.
+    pub all_templates: usize,
+    /// Octets of the records that defined the templates of all domains: they are kept for
+    /// [`Decoder::templates_in_force`], and exporters might define none but the largest. The longest
+    /// silent domains go until it is kept. With 0 no definitions are kept, and nobody goes.
+    pub definitions: usize,
+    /// Fields of a template: few templates of great size. A larger one is refused
+    /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
+    pub fields: usize,
+    /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
+    /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
+    /// nine octets, in one [`Batch`].
+    pub held: usize,
+    /// The same of all domains.
+    pub all_held: usize,
+    /// Template ids of a domain that [`Stats::missing`] names: data sets of ever new ids.
+    pub missing: usize,
+    /// Protocols that [`Totals::by_version`] names: datagrams of noise.
+    pub foreign: usize,
+    /// Errors that a datagram appends to [`Batch::errors`]: datagrams of many bad sets.
+    pub errors: usize,
+}
+
+impl Default for Limits {
+    /// Room for a large network: at worst some 100 MB, of which forged exporters must fill all.
+    fn default() -> Limits {
+        Limits {
+            domains: 4096,
+            templates: 512,
+            all_templates: 16_384,
+            definitions: 0,
+            fields: 512,
+            held: 2 << 20,
+            all_held: 16 << 20,
+            missing: 64,
+            foreign: 64,
+            errors: 8,
+        }
+    }
+}
