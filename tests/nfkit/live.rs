@@ -2,6 +2,7 @@
 //! a worm spreads, beside a web server with clients and a DNS server. `tests/lab/attacks` sets it
 //! up in network namespaces, which takes root.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ const PARTS: [&str; 11] = [
     "tcpdump",
     "python3",
 ];
+
+/// The versions that softflowd and nfkit share; 10 is IPFIX.
+const VERSIONS: [&str; 3] = ["5", "9", "10"];
 
 /// The exporter's own count: `Flows exported: 14690 (17955 records) in 571 packets`.
 fn records(said: &str) -> usize {
@@ -53,39 +57,39 @@ fn real_attackers_are_named_and_nobody_else() {
         return;
     }
     let scene = Scene::new();
-    let (spool, pcap) = (scene.path("spool"), scene.path("link.pcap"));
+    let dir = scene.path("lab");
+    std::fs::create_dir(&dir).unwrap();
     let bins = Path::new(env!("CARGO_BIN_EXE_nfcap")).parent().unwrap();
     let path = format!("{}:{}", bins.display(), std::env::var("PATH").unwrap());
-    let lab = package("tests/lab/attacks");
-    let lab = other("sh").unwrap().arg(lab).args([&spool, &pcap]).env("PATH", path);
-    let said = lab.limit(Duration::from_secs(180)).run().status(0);
+    let lab = other("sh").unwrap().arg(package("tests/lab/attacks")).arg(&dir).env("PATH", path);
+    lab.limit(Duration::from_secs(180)).run().status(0);
+    for version in VERSIONS {
+        let said = std::fs::read_to_string(dir.join(format!("{version}.said"))).unwrap();
+        judge(&dir.join(version), &said, &format!("live, version {version}"));
+    }
 
-    let seen = flows(&spool);
-    assert_eq!(seen.lines().count(), records(said.text()), "flows against softflowd's{said}");
-    assert_eq!(named("nfscan", &seen), ["scan 10.90.0.2 source outside"], "{said}");
-    assert_eq!(named("nfflood", &seen), ["flood 10.77.4.10 target inside"], "{said}");
-    assert_eq!(named("nfport", &seen), ["port 10.77.4.66 source inside"], "{said}");
-
-    // The same link from its packets, in each version that softflowd and nfkit share.
-    for version in ["5", "9", "10"] {
+    // The same link from its packets.
+    for version in VERSIONS {
         let spool = scene.path(version);
-        let mut args = ["-b", "127.0.0.1", "-p", "0", "-t", "24h", "--allow", "127.0.0.1", "-w"]
-            .map(std::ffi::OsString::from)
-            .to_vec();
-        args.push(spool.clone().into());
+        let args = ["-b", "127.0.0.1", "-p", "0", "-t", "24h", "--allow", "127.0.0.1", "-w"];
+        let args = args.into_iter().map(OsString::from).chain([spool.clone().into()]);
         let nfcap = Nfcap::start(args);
         let to = format!("127.0.0.1:{}", nfcap.port());
-        let softflowd = other("softflowd").unwrap();
+        let softflowd = other("softflowd").unwrap().arg("-p").arg(scene.path("softflowd.pid"));
         let softflowd =
             softflowd.args(["-d", "-c", "none", "-m", "65536", "-v", version, "-n", &to]);
-        let pid = scene.path("softflowd.pid");
-        let ran = softflowd.arg("-p").arg(pid).arg("-r").arg(&pcap).run().status(0);
+        let ran = softflowd.arg("-r").arg(dir.join("link.pcap")).run().status(0);
         nfcap.stop();
         let said = format!("{}{}", String::from_utf8_lossy(&ran.out), ran.err);
-        let seen = flows(&spool);
-        assert_eq!(seen.lines().count(), records(&said), "version {version}{ran}");
-        assert_eq!(named("nfscan", &seen), ["scan 10.90.0.2 source outside"], "{version}");
-        assert_eq!(named("nfflood", &seen), ["flood 10.77.4.10 target inside"], "{version}");
-        assert_eq!(named("nfport", &seen), ["port 10.77.4.66 source inside"], "{version}");
+        judge(&spool, &said, &format!("from a capture, version {version}"));
     }
+}
+
+/// All that softflowd counted is there, and the attackers are named and nobody else.
+fn judge(spool: &Path, softflowd: &str, what: &str) {
+    let seen = flows(spool);
+    assert_eq!(seen.lines().count(), records(softflowd), "{what}: {softflowd}");
+    assert_eq!(named("nfscan", &seen), ["scan 10.90.0.2 source outside"], "{what}");
+    assert_eq!(named("nfflood", &seen), ["flood 10.77.4.10 target inside"], "{what}");
+    assert_eq!(named("nfport", &seen), ["port 10.77.4.66 source inside"], "{what}");
 }
