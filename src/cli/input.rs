@@ -12,6 +12,8 @@ use super::Out;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// RFC 8878 section 3.1.1.
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// RFC 8878 section 3.1.2, but for its first octet, 0x50 to 0x5f: parallel compressors begin so.
+const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 /// An open input, decompressed, with the name that messages use.
 pub struct Input {
@@ -76,7 +78,9 @@ impl<R: Read> Read for Tied<R> {
 fn decompress(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut head = Vec::with_capacity(ZSTD.len());
     input.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
-    let (gzip, zstd) = (head.starts_with(GZIP), head == ZSTD);
+    let skippable =
+        head.split_first().is_some_and(|(n, rest)| n >> 4 == 5 && rest == ZSTD_SKIPPABLE);
+    let (gzip, zstd) = (head.starts_with(GZIP), head == ZSTD || skippable);
     let whole = io::Cursor::new(head).chain(input);
     Ok(match (gzip, zstd) {
         (true, _) => Box::new(MultiGzDecoder::new(whole)),
@@ -108,6 +112,9 @@ mod tests {
         assert_eq!(plain(&[gzip("one "), gzip("two")].concat()).unwrap(), "one two");
         let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
         assert_eq!(plain(&[zstd("one "), zstd("two")].concat()).unwrap(), "one two");
+        let skipped =
+            [&[0x5a, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7], zstd("two").as_slice()].concat();
+        assert_eq!(plain(&skipped).unwrap(), "two");
         let torn = gzip("a longer text that is cut");
         assert!(plain(&torn[..torn.len() - 9]).is_err());
     }

@@ -71,6 +71,11 @@ fn network(word: &str) -> Option<IpNet> {
     word.parse().ok().or_else(address).filter(|net| net.trunc() == *net)
 }
 
+/// Digits alone: `parse` would take a sign.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 /// `tcp/80`, `6/80`, `udp/*`, `udp`, `*`.
 fn parse_service(text: &str) -> Option<(Option<u8>, Option<u16>)> {
     let (proto, port) = text.split_once('/').unwrap_or((text, "*"));
@@ -81,9 +86,9 @@ fn parse_service(text: &str) -> Option<(Option<u8>, Option<u16>)> {
         "udp" => Some(17),
         "icmp6" => Some(58),
         "sctp" => Some(132),
-        number => Some(number.parse().ok()?),
+        number => Some(digits(number)?),
     };
-    let port = if port == "*" { None } else { Some(port.parse().ok()?) };
+    let port = if port == "*" { None } else { Some(digits(port)?) };
     Some((proto, port))
 }
 
@@ -134,6 +139,7 @@ mod tests {
             ("\n192.0.2.1 nowhere", "2: \"nowhere\" is no network or *"),
             ("10.1.0.0/8 *", "1: \"10.1.0.0/8\" is no network or *"),
             ("* * tcp/http", "1: \"tcp/http\" is no proto/port such as tcp/80"),
+            ("* * 6/+80", "1: \"6/+80\" is no proto/port such as tcp/80"),
             ("*", "1: \"*\" is no line src dst [proto/port]"),
         ] {
             assert_eq!(text.parse::<Ignore>().unwrap_err().to_string(), message);
