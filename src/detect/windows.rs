@@ -141,11 +141,11 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
                 continue;
             };
             if self.is_astray(window) {
-                for flow in run {
-                    self.astray.push(*flow);
-                    if self.astray.len() == JUMP {
-                        self.jump()?;
-                    }
+                let (waiting, rest) = run.split_at(run.len().min(JUMP - self.astray.len()));
+                self.astray.extend_from_slice(waiting);
+                if self.astray.len() == JUMP {
+                    self.jump()?;
+                    self.flows(rest)?;
                 }
                 continue;
             }

@@ -200,7 +200,7 @@ impl Run<'_> {
     /// Decodes one file; false if something went wrong with it. `joins`: the next file goes on with
     /// the same slot.
     fn file(&mut self, path: &Path, joins: bool, io: &mut Io) -> anyhow::Result<bool> {
-        let name = path.display();
+        let name = path.display().to_string();
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
             Err(error) if io.out.has_failed() => return Err(error.into()),
@@ -214,7 +214,7 @@ impl Run<'_> {
             Ok(reader) => reader,
             Err(error) => {
                 self.torn(path);
-                return self.unreadable(&name.to_string(), error, io);
+                return self.unreadable(&name, error, io);
             }
         };
         let (mut good, mut said) = (true, false);
@@ -238,7 +238,7 @@ impl Run<'_> {
                             within = true;
                         }
                         self.packets.datagrams += u64::from(!datagram.templates);
-                        self.decode(&datagram, &name.to_string(), io)?;
+                        self.decode(&datagram, &name, io)?;
                     } else {
                         self.packets.other_ports += 1;
                         if let Some(open) = &mut self.open {
@@ -251,7 +251,7 @@ impl Run<'_> {
                     self.leave(ending, slot.as_ref(), joins)?;
                 }
                 Err(error) => {
-                    (good, said) = (self.unreadable(&name.to_string(), error, io)?, true);
+                    (good, said) = (self.unreadable(&name, error, io)?, true);
                 }
             }
         }
@@ -320,9 +320,10 @@ impl Run<'_> {
             return Ok(());
         }
         let window = Window::at(arrival, seconds);
+        // Of windows shorter than a minute, by less than a minute.
+        let late = u64::from(seconds.max(60));
         let is_just_late = |open: &Open| {
-            window.start() < open.window.start()
-                && open.window.start() <= window.end().max(window.start() + 60)
+            window.start() < open.window.start() && open.window.start() - window.start() <= late
         };
         if within && self.open.as_ref().is_some_and(is_just_late) {
             return Ok(());
