@@ -163,7 +163,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.truth.as_deref().is_some_and(|truth| truth == Path::new("-")) {
         return Err(Usage("--truth needs a file: stdout is for the flows".to_owned()).into());
     }
-    if args.truth.is_some() && args.truth == args.write {
+    if let (Some(truth), Some(write)) = (&args.truth, &args.write)
+        && is_same(truth, write)
+    {
         return Err(Usage("--truth and --write are the same file".to_owned()).into());
     }
     let mut truth = args.truth.as_deref().map(Truth::create).transpose()?;
@@ -188,6 +190,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         0 => Ok(Status::Done),
         refused => anyhow::bail!("nobody listened: {refused} datagrams were refused"),
     }
+}
+
+/// Whether two names are of one file, links followed.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    a == b || real(a).is_some_and(|a| real(b) == Some(a))
 }
 
 fn clock() -> Timestamp {

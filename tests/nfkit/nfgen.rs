@@ -211,3 +211,20 @@ fn the_innocent_have_an_empty_truth() {
     assert!(table(&text).is_empty(), "{text}");
     assert_eq!(text.lines().count(), 3, "{text}");
 }
+
+/// What is refused is refused before a file is touched.
+#[test]
+fn no_file_is_lost_to_wrong_arguments() {
+    let scene = Scene::new();
+    let (file, link) = (scene.path("precious"), scene.path("link"));
+    fs::write(&file, "precious").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let late = ["--start", "2106-02-07T06:20:00Z"];
+    for (args, truth) in [(&[][..], &file), (&[][..], &link), (&late[..], &scene.path("truth"))] {
+        let run = nfgen(&["campus", "--flows", "9", "-w"]).arg(&file).args(args);
+        run.arg("--truth").arg(truth).run().status(2).mute();
+        assert_eq!(scene.text("precious"), "precious");
+        assert!(!scene.path("truth").exists());
+    }
+    nfgen(&["campus", "--flows", "9", "--text", "--truth", "-"]).run().status(2).mute();
+}
