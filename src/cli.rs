@@ -88,13 +88,26 @@ fn finish(result: anyhow::Result<Status>, io: &mut Io) -> ExitCode {
         Ok(Status::Failed) => ExitCode::FAILURE,
         Ok(Status::Found) => ExitCode::from(3),
         Err(error) => {
-            io.report.error(format_args!("{error:#}"));
+            io.report.error(chain(&error));
             match error.is::<Usage>() {
                 true => ExitCode::from(2),
                 false => ExitCode::FAILURE,
             }
         }
     }
+}
+
+/// An error with its causes, each said once: some errors name their cause themselves.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Text that may come off the network, made harmless for a terminal: control and invisible
@@ -132,6 +145,17 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("spool: {0}")]
+        struct Wordy(#[source] io::Error);
+        let wordy = Wordy(io::Error::other("disk full"));
+        assert_eq!(chain(&anyhow::Error::new(wordy)), "spool: disk full");
+        let error = anyhow::anyhow!("disk full").context("spool").context("slot");
+        assert_eq!(chain(&error), "slot: spool: disk full");
+    }
 
     #[test]
     fn what_could_move_a_cursor_is_escaped() {
