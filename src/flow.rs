@@ -80,6 +80,55 @@ impl Default for Flow {
     }
 }
 
+/// What an exporter said of a flow beyond a [`Flow`]: for people who look at single flows. Detectors
+/// read none of it, so it travels beside the flows and only where it was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// Type of service or traffic class: DSCP and ECN (RFC 2474, RFC 3168).
+    pub tos: Option<u8>,
+    /// AS number of the source or of the peer before it, as the exporter is set up; 0 its own.
+    pub srcas: Option<u32>,
+    /// The same of the destination.
+    pub dstas: Option<u32>,
+    /// Length of the route's prefix that the source address matched.
+    pub srcmask: Option<u8>,
+    /// The same of the destination.
+    pub dstmask: Option<u8>,
+    /// The router that the flow was sent on to.
+    pub nexthop: Option<IpAddr>,
+    /// The next hop by BGP.
+    pub bgpnexthop: Option<IpAddr>,
+    /// VLAN id as the flow came in (IEEE 802.1Q).
+    pub vlan: Option<u16>,
+    /// VLAN id as the flow went out.
+    pub outvlan: Option<u16>,
+    /// Source MAC address as the flow came in.
+    pub srcmac: Option<[u8; 6]>,
+    /// Destination MAC address as the flow came in or, if only that is told, went out.
+    pub dstmac: Option<[u8; 6]>,
+    /// Source address after translation (NAT), or before it where the flow has the one after.
+    pub natsip: Option<IpAddr>,
+    /// The same of the destination.
+    pub natdip: Option<IpAddr>,
+    /// Source port after translation, or before it where the flow has the one after.
+    pub natsport: Option<u16>,
+    /// The same of the destination.
+    pub natdport: Option<u16>,
+    /// What happened to the flow: a firewall's event (IANA element 233: 1 created, 2 deleted, 3
+    /// denied, 4 alert, 5 update), else a translator's (element 230).
+    pub event: Option<u8>,
+    /// 0 seen as it came in, 1 as it went out (IANA element 61).
+    pub direction: Option<u8>,
+    /// Why the flow was exported (IANA element 136: 1 idle, 2 active timeout, 3 end, 4 forced, 5 lack
+    /// of resources).
+    pub endreason: Option<u8>,
+    /// Virtual routing table that the flow came in by (IANA element 234).
+    pub vrf: Option<u32>,
+    /// Number of the observation domain: v5 and v7 engine type*256+id, v9 source id, IPFIX
+    /// observation domain, sFlow sub-agent.
+    pub domain: Option<u32>,
+}
+
 /// An address as it is published: the last octet of IPv4 and the last 80 bits of IPv6 hidden.
 ///
 /// The text is no address, so that no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.

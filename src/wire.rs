@@ -25,7 +25,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::flow::Flow;
+use crate::flow::{Extra, Flow};
 
 mod cursor;
 mod decoder;
@@ -55,20 +55,29 @@ pub use stats::{Faults, Foreign, Missing, Stats, Totals};
 /// The protocols that this house reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
+    /// NetFlow v1, Cisco's first fixed record.
+    V1,
     /// NetFlow v5, Cisco's fixed record.
     V5,
+    /// NetFlow v7, the fixed record of Catalyst switches.
+    V7,
     /// NetFlow v9, RFC 3954.
     V9,
     /// IPFIX, RFC 7011; version number 10.
     Ipfix,
+    /// sFlow version 5, sflow.org.
+    Sflow,
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Version::V1 => "NetFlow v1",
             Version::V5 => "NetFlow v5",
+            Version::V7 => "NetFlow v7",
             Version::V9 => "NetFlow v9",
             Version::Ipfix => "IPFIX",
+            Version::Sflow => "sFlow",
         })
     }
 }
@@ -78,11 +87,12 @@ impl fmt::Display for Version {
 /// The UDP source port is no part of it: exporters change it when they restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Domain {
-    /// Source address of the datagrams.
+    /// Source address of the datagrams; of sFlow the agent's address.
     pub exporter: IpAddr,
     /// Protocol.
     pub version: Version,
-    /// v5: engine type * 256 + engine id; v9: source id; IPFIX: observation domain.
+    /// v5 and v7: engine type * 256 + engine id; v9: source id; IPFIX: observation domain; sFlow:
+    /// sub-agent; v1 has none, 0.
     pub id: u32,
 }
 
@@ -91,6 +101,8 @@ pub struct Domain {
 pub struct Batch {
     /// Flows, appended in the order of the octets.
     pub flows: Vec<Flow>,
+    /// The rest that was said of each of them, if the decoder was asked to keep it; else nothing.
+    pub extras: Vec<Extra>,
     /// How many of the flows were in data that had waited for its template.
     pub late: u64,
     /// Problems, at most [`Limits::errors`] a datagram; [`Stats::faults`] counts all.
@@ -101,6 +113,7 @@ impl Batch {
     /// Empties it and keeps its room.
     pub fn clear(&mut self) {
         self.flows.clear();
+        self.extras.clear();
         self.late = 0;
         self.errors.clear();
     }

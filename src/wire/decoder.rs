@@ -10,7 +10,7 @@ use super::error::Reason;
 use super::held::Shelf;
 use super::limits::Limits;
 use super::record::{Context, Record};
-use super::session::{Call, Session, State};
+use super::session::{Call, Session, State, Want};
 use super::stats::{Foreign, Stats, Totals};
 use super::{Batch, Domain, Version, force, ipfix, v5, v9};
 use crate::time::Timestamp;
@@ -25,6 +25,7 @@ type Read = Result<(), (Option<Version>, Reason)>;
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
+    want: Want,
     domains: HashMap<Domain, State, RandomState>,
     /// The domains by their last arrival, or by an earlier one: brought up to date only when one
     /// must go, so that a flood of forged domains costs no search of the table for each.
@@ -42,6 +43,7 @@ impl Decoder {
     pub fn new(limits: Limits) -> Decoder {
         Decoder {
             limits,
+            want: Want::default(),
             domains: HashMap::default(),
             silent: BTreeSet::new(),
             shelf: Shelf::default(),
@@ -50,6 +52,12 @@ impl Decoder {
             templates: 0,
             definitions: 0,
         }
+    }
+
+    /// The same decoder, that fills [`Batch::extras`].
+    pub fn with_extras(mut self) -> Decoder {
+        self.want.extras = true;
+        self
     }
 
     /// Reads the payload of one UDP datagram. What can be read is read: flows are appended to
@@ -214,6 +222,7 @@ impl Decoder {
         let mut session = Session {
             context,
             limits: &self.limits,
+            want: self.want,
             domain,
             state,
             shelf: &mut self.shelf,

@@ -114,7 +114,7 @@ impl Exporter {
     ) -> Result<(), Refused> {
         let icmp = if flow.proto == ICMP || flow.proto == ICMPV6 { flow.dport } else { 0 };
         match self.version {
-            Version::V5 => {
+            Version::V1 | Version::V5 | Version::V7 | Version::Sflow => {
                 let narrow = self.narrow(flow, now)?;
                 let mut record = [0; v5::RECORD];
                 v5::emit_record(flow, &narrow, &mut record);
@@ -157,7 +157,7 @@ impl Exporter {
         self.sent += 1;
         self.sequence = self.sequence.wrapping_add(match self.version {
             Version::V9 => 1,
-            Version::V5 | Version::Ipfix => self.flows.into(),
+            _ => self.flows.into(),
         });
         self.flows = 0;
         self.templates = 0;
@@ -174,7 +174,7 @@ impl Exporter {
 
     const fn header(&self) -> usize {
         match self.version {
-            Version::V5 => v5::HEADER,
+            Version::V5 | Version::V1 | Version::V7 | Version::Sflow => v5::HEADER,
             Version::V9 => v9::HEADER,
             Version::Ipfix => ipfix::HEADER,
         }
@@ -183,7 +183,7 @@ impl Exporter {
     /// Appends the templates as a set. Returns how many.
     fn emit_templates(&self, out: &mut Vec<u8>) -> u16 {
         let (id, fields) = match self.version {
-            Version::V5 => return 0,
+            Version::V1 | Version::V5 | Version::V7 | Version::Sflow => return 0,
             Version::V9 => (v9::TEMPLATES, v9::FIELDS),
             Version::Ipfix => (ipfix::TEMPLATES, ipfix::FIELDS),
         };
@@ -204,7 +204,7 @@ impl Exporter {
         let uptime = |millis: u64| millis.wrapping_sub(self.boot) as u32;
         let len = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
         match self.version {
-            Version::V5 => {
+            Version::V1 | Version::V5 | Version::V7 | Version::Sflow => {
                 let header = v5::Header {
                     count,
                     uptime: uptime(millis(now)),
@@ -487,7 +487,7 @@ mod tests {
                 let number =
                     |at: usize| u32::from_be_bytes(datagram[at..at + 4].try_into().unwrap());
                 let sequence = match version {
-                    Version::V5 => number(16),
+                    _ => number(16),
                     Version::V9 => number(12),
                     Version::Ipfix => number(8),
                 };

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// whose definition was not kept is left out.
 pub(super) fn datagrams(domain: &Domain, templates: &Templates, now: Timestamp) -> Vec<Vec<u8>> {
     let (header, ids) = match domain.version {
-        Version::V5 => return Vec::new(),
+        Version::V1 | Version::V5 | Version::V7 | Version::Sflow => return Vec::new(),
         Version::V9 => (v9::HEADER, [v9::TEMPLATES, v9::OPTIONS]),
         Version::Ipfix => (ipfix::HEADER, [ipfix::TEMPLATES, ipfix::OPTIONS]),
     };
@@ -62,7 +62,7 @@ impl Open {
         let secs = u32::try_from(now.secs()).unwrap_or(u32::MAX);
         let len = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
         match domain.version {
-            Version::V5 => {}
+            Version::V1 | Version::V5 | Version::V7 | Version::Sflow => {}
             Version::V9 => {
                 let header = v9::Header { uptime: 0, secs, sequence: 0, source: domain.id };
                 if let Some(octets) = self.octets.first_chunk_mut() {

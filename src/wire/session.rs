@@ -12,7 +12,7 @@ use super::set::Set;
 use super::stats::Stats;
 use super::template::{Field, Kind, Template, Templates};
 use super::{Batch, Domain, Version};
-use crate::flow::Flow;
+use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
 
 /// What is kept of a domain.
@@ -24,6 +24,13 @@ pub(super) struct State {
     pub boot: Option<Timestamp>,
     /// Arrival of the last datagram.
     pub last: Timestamp,
+}
+
+/// What the caller of the decoder asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Want {
+    /// Keep [`Batch::extras`].
+    pub extras: bool,
 }
 
 /// What belongs to one call.
@@ -52,6 +59,7 @@ pub(super) struct Session<'a, 'b> {
     /// What its header said.
     pub context: Context,
     pub limits: &'a Limits,
+    pub want: Want,
     pub domain: Domain,
     pub state: &'a mut State,
     pub shelf: &'a mut Shelf,
@@ -70,15 +78,19 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Takes the flows of a datagram that has no templates.
-    pub fn add_flows(&mut self, flows: impl Iterator<Item = Flow>, sampling: u32) {
-        let before = self.call.out.flows.len();
-        self.call.out.flows.extend(flows);
-        let added = (self.call.out.flows.len() - before) as u64;
+    /// Takes the flow of one record of a protocol without templates. `extra` is called only where
+    /// what it says is kept.
+    #[inline]
+    pub fn add(&mut self, flow: Flow, extra: impl FnOnce() -> Extra) {
+        if self.want.extras {
+            let domain = Some(self.domain.id);
+            self.call.out.extras.push(Extra { domain, ..extra() });
+        }
+        self.call.out.flows.push(flow);
         let stats = &mut self.state.stats;
-        stats.flows += added;
-        stats.records += added;
-        stats.sampling = stats.sampling.max(sampling);
+        stats.flows += 1;
+        stats.records += 1;
+        stats.sampling = stats.sampling.max(flow.sampling);
     }
 
     /// Reads a data set, or holds it until its template comes.

@@ -21,6 +21,12 @@ pub struct Stats {
     pub option_records: u64,
     /// Records without a source or destination address, which make no flow.
     pub no_address: u64,
+    /// sFlow: samples of counters, which hold no flow.
+    pub counter_samples: u64,
+    /// sFlow: samples of packets that the device threw away, which are in no flow.
+    pub discard_samples: u64,
+    /// sFlow: samples of other kinds.
+    pub other_samples: u64,
     /// Flows out of data that had waited for its template; also in `flows`.
     pub late: u64,
     /// Data sets that had waited for their template and were decoded.
@@ -70,6 +76,9 @@ impl Stats {
             records,
             option_records,
             no_address,
+            counter_samples,
+            discard_samples,
+            other_samples,
             late,
             late_sets,
             templates,
@@ -91,6 +100,9 @@ impl Stats {
         self.records += records;
         self.option_records += option_records;
         self.no_address += no_address;
+        self.counter_samples += counter_samples;
+        self.discard_samples += discard_samples;
+        self.other_samples += other_samples;
         self.late += late;
         self.late_sets += late_sets;
         self.templates += templates;

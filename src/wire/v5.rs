@@ -8,7 +8,7 @@ use super::error::Reason;
 use super::record::Context;
 use super::session::Session;
 use super::set::put;
-use crate::flow::{Flow, ICMP, ICMPV6};
+use crate::flow::{Extra, Flow, ICMP, ICMPV6};
 use crate::time::Timestamp;
 
 /// Records that a datagram holds at most by the book, and in ours.
@@ -144,13 +144,9 @@ pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut Session
     let context = session.context;
     let sampling = header.interval();
     let (chunks, _) = cursor.rest().as_chunks::<RECORD>();
-    session.add_flows(
-        chunks
-            .iter()
-            .take(header.count.into())
-            .map(|octets| Flow { sampling, ..parse_record(octets, &context) }),
-        sampling,
-    );
+    for octets in chunks.iter().take(header.count.into()) {
+        session.add(Flow { sampling, ..parse_record(octets, &context) }, Extra::default);
+    }
 }
 
 /// Reads one record.
