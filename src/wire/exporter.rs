@@ -487,9 +487,9 @@ mod tests {
                 let number =
                     |at: usize| u32::from_be_bytes(datagram[at..at + 4].try_into().unwrap());
                 let sequence = match version {
-                    _ => number(16),
                     Version::V9 => number(12),
                     Version::Ipfix => number(8),
+                    _ => number(16),
                 };
                 let expected = if version == Version::V9 { n } else { batch.flows.len() };
                 assert_eq!(sequence as usize, expected, "{version}");
