@@ -10,7 +10,7 @@ use super::error::Reason;
 use super::held::Shelf;
 use super::limits::Limits;
 use super::record::{Context, Record};
-use super::session::{Call, Session, State, Want};
+use super::session::{Call, Count, Session, State, Want};
 use super::stats::{Foreign, Stats, Totals};
 use super::{Batch, Domain, Version, force, ipfix, v5, v9};
 use crate::time::Timestamp;
@@ -36,6 +36,18 @@ pub struct Decoder {
     templates: usize,
     /// Octets of the definitions that are kept.
     definitions: usize,
+}
+
+/// What the header of a datagram says, whatever its version.
+struct Heading {
+    version: Version,
+    /// Number of the domain.
+    id: u32,
+    export: Timestamp,
+    /// sysUpTime in milliseconds.
+    uptime: Option<u32>,
+    /// The sequence number, and what it counts.
+    number: Option<(u32, Count)>,
 }
 
 impl Decoder {
@@ -163,22 +175,29 @@ impl Decoder {
         if !call.counts {
             return Ok(());
         }
-        let id = header.engine.into();
-        let uptime = Some(header.uptime);
+        let heading = Heading {
+            version: Version::V5,
+            id: header.engine.into(),
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Flows(header.count))),
+        };
         let rest = *cursor;
-        self.visit((Version::V5, id), header.export(), uptime, call, |session| {
-            v5::records(&header, rest, session);
-        });
+        self.visit(heading, call, |session| v5::records(&header, rest, session));
         Ok(())
     }
 
     fn read_v9(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v9::Header::parse(cursor).map_err(|reason| (Some(Version::V9), reason))?;
-        let uptime = Some(header.uptime);
+        let heading = Heading {
+            version: Version::V9,
+            id: header.source,
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Datagram)),
+        };
         let rest = *cursor;
-        self.visit((Version::V9, header.source), header.export(), uptime, call, |session| {
-            v9::sets(rest, session);
-        });
+        self.visit(heading, call, |session| v9::sets(rest, session));
         Ok(())
     }
 
@@ -186,10 +205,15 @@ impl Decoder {
         for n in 0..ipfix::MESSAGES {
             let version = Version::Ipfix;
             let header = ipfix::Header::parse(cursor).map_err(|reason| (Some(version), reason))?;
+            let heading = Heading {
+                version,
+                id: header.domain,
+                export: header.export(),
+                uptime: None,
+                number: Some((header.sequence, Count::Records)),
+            };
             let rest = *cursor;
-            let next = self.visit((version, header.domain), header.export(), None, call, |s| {
-                ipfix::message(n, &header, rest, s)
-            });
+            let next = self.visit(heading, call, |s| ipfix::message(n, &header, rest, s));
             match next {
                 Some(next) => *cursor = next,
                 None => break,
@@ -201,12 +225,11 @@ impl Decoder {
     /// Finds or makes the domain's state, and holds the limits that a datagram may have crossed.
     fn visit<T>(
         &mut self,
-        (version, id): (Version, u32),
-        export: Timestamp,
-        uptime: Option<u32>,
+        heading: Heading,
         call: &mut Call<'_>,
         read: impl FnOnce(&mut Session<'_, '_>) -> T,
     ) -> T {
+        let Heading { version, id, export, uptime, number } = heading;
         let domain = Domain { exporter: call.exporter, version, id };
         if !self.domains.contains_key(&domain) {
             if self.domains.len() >= self.limits.domains.max(1) {
@@ -229,8 +252,13 @@ impl Decoder {
             record: &mut self.record,
             call,
             bad: false,
+            unread: false,
+            counted: 0,
         };
         let result = read(&mut session);
+        if let Some((number, count)) = number.filter(|_| session.call.counts) {
+            session.follow(number, count);
+        }
         if session.bad {
             session.state.stats.bad_datagrams += 1;
         }
