@@ -87,15 +87,15 @@ impl Decoder {
         self.read(payload, Call { exporter, heard: Some(arrival), counts: true, out, errors });
     }
 
-    /// Learns the templates of a datagram that an exporter did not send just now: nfcap repeats
-    /// those in force at the head of each file. It is in no count, and its data is passed over;
-    /// data that waited for one of its templates is decoded.
+    /// Learns the templates and options of a datagram that an exporter did not send just now: nfcap
+    /// repeats those in force at the head of each file. It is in no count, and its flows are passed
+    /// over; data that waited for one of its templates is decoded.
     pub fn learn(&mut self, exporter: IpAddr, payload: &[u8], out: &mut Batch) {
         let errors = self.limits.errors;
         self.read(payload, Call { exporter, heard: None, counts: false, out, errors });
     }
 
-    /// Learns the templates of a datagram that an exporter sent just now, as
+    /// Learns the templates and options of a datagram that an exporter sent just now, as
     /// [`learn`](Decoder::learn) does: for a collector that decodes nothing but must know what is in
     /// force.
     pub fn watch(&mut self, exporter: IpAddr, arrival: Timestamp, payload: &[u8], out: &mut Batch) {

@@ -117,7 +117,7 @@ impl Session<'_, '_> {
     /// Reads a data set, or holds it until its template comes.
     pub fn data(&mut self, set: &Set<'_>) {
         if !self.call.counts {
-            return;
+            return self.learn(set);
         }
         let State { stats, templates, options, .. } = &mut *self.state;
         let Some(template) = templates.get(set.id) else {
@@ -152,6 +152,26 @@ impl Session<'_, '_> {
         }
     }
 
+    /// Reads a data set that counts for nothing: of options what they say, of flows nothing.
+    fn learn(&mut self, set: &Set<'_>) {
+        let State { templates, options, .. } = &mut *self.state;
+        let Some(template) = templates.get(set.id).filter(|t| t.kind() == Kind::Options) else {
+            return;
+        };
+        let mut reading = Reading {
+            context: &self.context,
+            want: self.want,
+            domain: self.domain.id,
+            limits: self.limits,
+            options,
+            stats: &mut Stats::default(),
+            out: &mut *self.call.out,
+        };
+        if let Err((at, reason)) = template.read(set.body, self.record, &mut reading) {
+            self.fault(at, Some(set.id), reason);
+        }
+    }
+
     /// Looks what is missing before this datagram, once it was read.
     pub fn follow(&mut self, number: u32, count: Count) {
         let sent = self.context.export;
@@ -164,18 +184,19 @@ impl Session<'_, '_> {
         let before = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
         let start = self.context.uptime.map(before);
         let step = self.state.sequence.take(Numbered { number, count: count_of_it, sent, start });
+        let stats = &mut self.state.stats;
         let missing = match step {
-            Step::Next => return,
             Step::Lost(n) => i64::from(n),
             Step::Found(n) => -i64::from(n),
-            Step::Again => return self.state.stats.repeated += 1,
-            Step::Restart => return self.state.stats.restarts += 1,
+            Step::Next | Step::Again | Step::Restart => 0,
         };
+        stats.repeated += u64::from(step == Step::Again);
+        stats.restarts += u64::from(step == Step::Restart);
         let lost = match count {
-            Count::Datagram => Lost { datagrams: missing, flows: 0 },
-            _ => Lost { flows: missing, datagrams: 0 },
+            Count::Datagram => Lost { datagrams: Some(missing), flows: None },
+            Count::Flows(_) | Count::Records => Lost { flows: Some(missing), datagrams: None },
         };
-        self.state.stats.lost.add(lost);
+        stats.lost.add(lost);
         self.call.out.lost.add(lost);
     }
 

@@ -94,21 +94,25 @@ impl Source {
     }
 }
 
-/// What is missing by sequence numbers, in the unit of each protocol. Negative where datagrams that
-/// were late fill gaps which were counted before.
+/// What is missing by sequence numbers, in the unit of each protocol; `None` where nothing was
+/// numbered so. Negative where datagrams that were late fill gaps which were counted before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Of v5, v7 and IPFIX: flows; IPFIX counts options records among them.
-    pub flows: i64,
+    pub flows: Option<i64>,
     /// Of v9 and sFlow: datagrams.
-    pub datagrams: i64,
+    pub datagrams: Option<i64>,
 }
 
 impl Lost {
     /// Adds others.
     pub fn add(&mut self, other: Lost) {
-        self.flows = self.flows.saturating_add(other.flows);
-        self.datagrams = self.datagrams.saturating_add(other.datagrams);
+        let sum = |a: Option<i64>, b: Option<i64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        self.flows = sum(self.flows, other.flows);
+        self.datagrams = sum(self.datagrams, other.datagrams);
     }
 }
 
