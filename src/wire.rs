@@ -27,23 +27,28 @@ use std::net::IpAddr;
 
 use crate::flow::{Extra, Flow};
 
+mod classic;
 mod cursor;
 mod decoder;
 mod element;
 mod error;
 mod exporter;
 mod force;
+mod frame;
 mod held;
 mod ipfix;
 mod limits;
 mod record;
 mod session;
 mod set;
+mod sflow;
 mod stats;
 mod template;
 #[cfg(test)]
 mod tests;
+mod v1;
 mod v5;
+mod v7;
 mod v9;
 
 pub use decoder::Decoder;
