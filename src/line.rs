@@ -15,4 +15,4 @@ mod write;
 pub use column::{Column, NINE};
 pub use parse::LineError;
 pub use read::{Item, MAX_LINE, Reader, StreamError};
-pub use write::Writer;
+pub use write::{Form, Writer};

@@ -38,7 +38,10 @@ mod frame;
 mod held;
 mod ipfix;
 mod limits;
+mod options;
+mod plain;
 mod record;
+mod sequence;
 mod session;
 mod set;
 mod sflow;
@@ -55,7 +58,7 @@ pub use decoder::Decoder;
 pub use error::{Error, Fault, Reason};
 pub use exporter::{DATAGRAM, Exporter, REFRESH, Refused};
 pub use limits::Limits;
-pub use stats::{Faults, Foreign, Missing, Stats, Totals};
+pub use stats::{Faults, Foreign, Lost, Missing, Source, Stats, Totals};
 
 /// The protocols that this house reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +113,8 @@ pub struct Batch {
     pub extras: Vec<Extra>,
     /// How many of the flows were in data that had waited for its template.
     pub late: u64,
+    /// What is missing before them, by the exporters' sequence numbers.
+    pub lost: Lost,
     /// Problems, at most [`Limits::errors`] a datagram; [`Stats::faults`] counts all.
     pub errors: Vec<Error>,
 }
@@ -120,6 +125,7 @@ impl Batch {
         self.flows.clear();
         self.extras.clear();
         self.late = 0;
+        self.lost = Lost::default();
         self.errors.clear();
     }
 }

@@ -2,12 +2,9 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-
 use super::row::Row;
 use super::{COLUMNS, Finding, MAX_LINE};
-use crate::time::{End, Mark, Window};
+use crate::time::Mark;
 
 /// The two forms of a finding stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +51,7 @@ impl<W: Write> Writer<W> {
     pub fn mark(&mut self, mark: &Mark) -> io::Result<()> {
         let line = match self.form {
             Form::Text => mark.to_string(),
-            Form::Json => json(mark)?,
+            Form::Json => mark.json()?,
         };
         self.line(line)
     }
@@ -110,35 +107,4 @@ fn columns(row: &Row) -> [String; COLUMNS.len()] {
         some(&row.why),
         some(&row.sample),
     ]
-}
-
-#[derive(Serialize)]
-struct JsonMark<'a> {
-    mark: &'a str,
-    start: Option<String>,
-    seconds: Option<u32>,
-    #[serde(flatten)]
-    pairs: Map<String, Value>,
-}
-
-fn json(mark: &Mark) -> Result<String, serde_json::Error> {
-    let (name, window, pairs) = match mark {
-        Mark::Window(window) => ("window", *window, Map::new()),
-        Mark::End(end) => ("end", end.window, values(end)),
-    };
-    let (start, seconds) = (window.map(Window::start_text), window.map(Window::seconds));
-    serde_json::to_string(&JsonMark { mark: name, start, seconds, pairs })
-}
-
-/// The keys of `#end`, numbers as numbers. Unknown keys stay text: what they mean is not known.
-fn values(end: &End) -> Map<String, Value> {
-    let known = end.pairs().len() - end.other.len();
-    let pairs = end.pairs().into_iter().enumerate();
-    pairs
-        .map(|(n, (key, value))| {
-            let is_word = n >= known || key == "tool" || key == "state";
-            let number = if is_word { None } else { value.parse::<u64>().ok() };
-            (key.to_owned(), number.map_or(Value::String(value), Value::from))
-        })
-        .collect()
 }

@@ -100,7 +100,7 @@ impl Delimiter {
     }
 }
 
-/// Which column stands where in a line; `None` for columns that this version does not know.
+/// Which column stands where in a line; `None` for columns that are passed over.
 #[derive(Clone, Debug)]
 pub(super) struct Layout(Vec<Option<Column>>);
 
@@ -116,7 +116,7 @@ impl Layout {
     pub(super) fn announced(names: &[u8], delimiter: Delimiter) -> Result<Layout, LineError> {
         let mut columns: Vec<Option<Column>> = Vec::new();
         for name in delimiter.split(names) {
-            let column = Column::named(name);
+            let column = Column::named(name).filter(|column| !column.is_extra());
             columns.push(column.filter(|_| !columns.contains(&column)));
         }
         let last = columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
@@ -125,6 +125,14 @@ impl Layout {
             Some(column) => Err(LineError::Fields(column)),
             None => Ok(Layout(columns)),
         }
+    }
+
+    /// The layout that a line of plain names announces, as the first line of CSV is: it begins with
+    /// a column's name and names all of the nine. No flow line does.
+    pub(super) fn named(line: &[u8]) -> Option<Layout> {
+        let delimiter = Delimiter::of(line);
+        let first = delimiter.split(line).next()?;
+        Column::named(first).and_then(|_| Layout::announced(line, delimiter).ok())
     }
 
     /// Reads one line. Fields after the last known column are not looked at.
@@ -166,6 +174,8 @@ fn set(flow: &mut Flow, column: Column, text: &[u8]) -> Option<()> {
         Column::Sampling => {
             flow.sampling = known(text, |text| number(text)?.try_into().ok())?.unwrap_or(0);
         }
+        // Not of a flow: no layout has them.
+        _ => {}
     }
     Some(())
 }

@@ -165,7 +165,11 @@ impl<R: Read> Reader<R> {
                         self.delimiter = Some(delimiter);
                         self.batch.push(flow);
                     }
-                    Err(error) => self.next = bad(error),
+                    // Looked for only here, so that flows pay nothing for it.
+                    Err(error) => match Layout::named(line) {
+                        Some(layout) => self.layout = Some(layout),
+                        None => self.next = bad(error),
+                    },
                 }
             }
         }
@@ -322,6 +326,16 @@ mod tests {
         assert_eq!(items(elf, 4, false), ["error: not flow lines but binary data"]);
         assert!(error(b"\x0a\x0d\x0d\x0a\x00\x00").contains("nfdump-txt turns it into"));
         assert_eq!(error(b""), "");
+    }
+
+    #[test]
+    fn a_line_of_names_is_like_fields() {
+        let text = b"octets,sif,sip,dip,dif,proto,sport,dport,packets,vlan,end\r\n\
+            40,1,192.0.2.1,192.0.2.2,2,6,1,2,3,100,\r\n\
+            sip,dip\n\
+            octets\n";
+        let expected = ["flow 40", "3: octets cannot be \"sip\"", "4: octets cannot be \"octets\""];
+        assert_eq!(items(text, 9, false), expected);
     }
 
     #[test]

@@ -1,19 +1,37 @@
 //! Writes flow lines and marks.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::column::{Column, NINE};
-use crate::flow::{Flow, Masked};
+use crate::flow::{Extra, Flow, Masked};
 use crate::time::Mark;
+
+#[cfg(test)]
+mod tests;
 
 /// Lines are gathered up to this many octets before they go on, whole.
 const CHUNK: usize = 16 * 1024;
+
+/// The forms of a stream of flow lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Columns separated by TABs, marks and the names of the columns after `#`.
+    #[default]
+    Text,
+    /// Columns separated by commas (RFC 4180), a first line with their names, no marks. What is
+    /// unknown is an empty field.
+    Csv,
+    /// One object a line, marks too. What is unknown is null.
+    Json,
+}
 
 /// Writes flow lines to `W`. Nothing stays behind in it: every call hands on all its lines.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
+    form: Form,
     columns: Vec<Column>,
     marks: bool,
     mask: bool,
@@ -21,9 +39,22 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer of the nine columns with `#` lines.
+    /// A writer of the nine columns as text with `#` lines.
     pub fn new(out: W) -> Writer<W> {
-        Writer { out, columns: NINE.to_vec(), marks: true, mask: false, text: Vec::new() }
+        Writer {
+            out,
+            form: Form::Text,
+            columns: NINE.to_vec(),
+            marks: true,
+            mask: false,
+            text: Vec::new(),
+        }
+    }
+
+    /// Writes another form than text.
+    pub fn form(mut self, form: Form) -> Writer<W> {
+        self.form = form;
+        self
     }
 
     /// Writes these columns instead of the nine.
@@ -32,7 +63,7 @@ impl<W: Write> Writer<W> {
         self
     }
 
-    /// Whether `#` lines are written.
+    /// Whether anything but flows is written: marks, and the line that names the columns.
     pub fn marks(mut self, marks: bool) -> Writer<W> {
         self.marks = marks;
         self
@@ -44,43 +75,74 @@ impl<W: Write> Writer<W> {
         self
     }
 
-    /// Writes the line that names the columns.
+    /// Writes the line that names the columns. JSON has none.
     pub fn fields(&mut self) -> io::Result<()> {
-        if self.marks {
-            self.text.extend_from_slice(b"#fields");
-            for column in &self.columns {
-                self.text.push(b'\t');
-                self.text.extend_from_slice(column.name().as_bytes());
-            }
-            self.text.push(b'\n');
+        let names: Vec<_> = self.columns.iter().map(|column| column.name()).collect();
+        match self.form {
+            _ if !self.marks => {}
+            Form::Text => writeln!(self.text, "#fields\t{}", names.join("\t"))?,
+            Form::Csv => writeln!(self.text, "{}", names.join(","))?,
+            Form::Json => {}
         }
         self.pass_on()
     }
 
-    /// Writes one mark.
+    /// Writes one mark. CSV has none.
     pub fn mark(&mut self, mark: &Mark) -> io::Result<()> {
-        if self.marks {
-            writeln!(self.text, "{mark}")?;
+        match self.form {
+            _ if !self.marks => {}
+            Form::Text => writeln!(self.text, "{mark}")?,
+            Form::Csv => {}
+            Form::Json => writeln!(self.text, "{}", mark.json()?)?,
         }
         self.pass_on()
     }
 
-    /// Writes flows.
+    /// Writes flows of which nothing more is known.
     pub fn flows(&mut self, flows: &[Flow]) -> io::Result<()> {
-        for flow in flows {
-            let mut first = true;
-            for column in &self.columns {
-                if !std::mem::take(&mut first) {
-                    self.text.push(b'\t');
-                }
-                cell(&mut self.text, flow, *column, self.mask);
-            }
-            self.text.push(b'\n');
+        self.rows(flows, &[])
+    }
+
+    /// Writes flows, each with what stands at its place in `extras`; where that ends, nothing more
+    /// is known of them.
+    pub fn rows(&mut self, flows: &[Flow], extras: &[Extra]) -> io::Result<()> {
+        let unknown = Extra::default();
+        for (n, flow) in flows.iter().enumerate() {
+            let extra = extras.get(n).unwrap_or(&unknown);
+            self.row(flow, extra);
             if self.text.len() > CHUNK {
                 self.pass_on()?;
             }
         }
         self.pass_on()
+    }
+
+    fn row(&mut self, flow: &Flow, extra: &Extra) {
+        let (text, form) = (&mut self.text, self.form);
+        for (n, column) in self.columns.iter().enumerate() {
+            let before: &[u8] = match (form, n) {
+                (Form::Json, 0) => b"{",
+                (_, 0) => b"",
+                (Form::Text, _) => b"\t",
+                (Form::Csv | Form::Json, _) => b",",
+            };
+            text.extend_from_slice(before);
+            if form == Form::Json {
+                text.extend_from_slice(b"\"");
+                text.extend_from_slice(column.name().as_bytes());
+                text.extend_from_slice(b"\":");
+            }
+            let before = text.len();
+            cell(text, flow, extra, *column, form, self.mask);
+            if text.len() == before {
+                text.extend_from_slice(match form {
+                    Form::Text => b"-",
+                    Form::Csv => b"",
+                    Form::Json => b"null",
+                });
+            }
+        }
+        text.extend_from_slice(if form == Form::Json { b"}\n" } else { b"\n" });
     }
 
     /// Flushes what is behind.
@@ -95,155 +157,69 @@ impl<W: Write> Writer<W> {
     }
 }
 
-fn cell(text: &mut Vec<u8>, flow: &Flow, column: Column, mask: bool) {
-    match column {
-        Column::Sif => number(text, flow.sif),
-        Column::Sip => address(text, flow.sip, mask),
-        Column::Dip => address(text, flow.dip, mask),
-        Column::Dif => number(text, flow.dif),
-        Column::Proto => number(text, flow.proto),
-        Column::Sport => number(text, flow.sport),
-        Column::Dport => number(text, flow.dport),
-        Column::Packets => number(text, flow.packets),
-        Column::Octets => number(text, flow.octets),
-        Column::Start => known(text, flow.start, display),
-        Column::End => known(text, flow.end, display),
-        Column::Flags => known(text, flow.flags, number),
-        Column::Exporter => {
-            known(text, flow.exporter, |text, exporter| address(text, exporter, mask));
+/// Writes one value; nothing if it is unknown.
+fn cell(text: &mut Vec<u8>, flow: &Flow, extra: &Extra, column: Column, form: Form, mask: bool) {
+    let quote = if form == Form::Json { "\"" } else { "" };
+    let address = |text: &mut Vec<u8>, address: Option<IpAddr>| match address {
+        None => {}
+        Some(address) if mask => display(text, format_args!("{quote}{}{quote}", Masked(address))),
+        Some(address) => display(text, format_args!("{quote}{address}{quote}")),
+    };
+    let mac = |text: &mut Vec<u8>, mac: Option<[u8; 6]>| match mac {
+        None => {}
+        Some([a, b, c, ..]) if mask => {
+            display(text, format_args!("{quote}{a:02x}:{b:02x}:{c:02x}:?{quote}"));
         }
-        Column::Sampling => number(text, flow.sampling),
+        Some([a, b, c, d, e, f]) => display(
+            text,
+            format_args!("{quote}{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}{quote}"),
+        ),
+    };
+    match column {
+        Column::Sif => display(text, flow.sif),
+        Column::Sip => address(text, Some(flow.sip)),
+        Column::Dip => address(text, Some(flow.dip)),
+        Column::Dif => display(text, flow.dif),
+        Column::Proto => display(text, flow.proto),
+        Column::Sport => display(text, flow.sport),
+        Column::Dport => display(text, flow.dport),
+        Column::Packets => display(text, flow.packets),
+        Column::Octets => display(text, flow.octets),
+        Column::Start => known(text, flow.start),
+        Column::End => known(text, flow.end),
+        Column::Flags => known(text, flow.flags),
+        Column::Exporter => address(text, flow.exporter),
+        Column::Sampling => display(text, flow.sampling),
+        Column::Tos => known(text, extra.tos),
+        Column::Srcas => known(text, extra.srcas),
+        Column::Dstas => known(text, extra.dstas),
+        Column::Srcmask => known(text, extra.srcmask),
+        Column::Dstmask => known(text, extra.dstmask),
+        Column::Nexthop => address(text, extra.nexthop),
+        Column::Bgpnexthop => address(text, extra.bgpnexthop),
+        Column::Vlan => known(text, extra.vlan),
+        Column::Outvlan => known(text, extra.outvlan),
+        Column::Srcmac => mac(text, extra.srcmac),
+        Column::Dstmac => mac(text, extra.dstmac),
+        Column::Natsip => address(text, extra.natsip),
+        Column::Natdip => address(text, extra.natdip),
+        Column::Natsport => known(text, extra.natsport),
+        Column::Natdport => known(text, extra.natdport),
+        Column::Event => known(text, extra.event),
+        Column::Direction => known(text, extra.direction),
+        Column::Endreason => known(text, extra.endreason),
+        Column::Vrf => known(text, extra.vrf),
+        Column::Domain => known(text, extra.domain),
     }
 }
 
-fn known<T>(text: &mut Vec<u8>, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
-    match value {
-        Some(value) => write(text, value),
-        None => text.push(b'-'),
+fn known(text: &mut Vec<u8>, value: Option<impl fmt::Display>) {
+    if let Some(value) = value {
+        display(text, value);
     }
 }
 
-fn number(text: &mut Vec<u8>, value: impl itoa::Integer) {
-    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn display(text: &mut Vec<u8>, value: impl std::fmt::Display) {
+fn display(text: &mut Vec<u8>, value: impl fmt::Display) {
     // A Vec takes everything.
     let _ = write!(text, "{value}");
-}
-
-fn address(text: &mut Vec<u8>, address: IpAddr, mask: bool) {
-    match address {
-        _ if mask => display(text, Masked(address)),
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            number(text, a);
-            for part in [b, c, d] {
-                text.push(b'.');
-                number(text, part);
-            }
-        }
-        IpAddr::V6(address) => display(text, address),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::line::{Item, Reader};
-    use crate::time::{Timestamp, Window};
-    use proptest::prelude::*;
-
-    fn any_flow() -> impl Strategy<Value = Flow> {
-        let time = || any::<Option<u64>>().prop_map(|nanos| nanos.map(Timestamp::from_nanos));
-        (
-            any::<(u32, IpAddr, IpAddr, u32, u8, u16, u16, u64, u64)>(),
-            (time(), time(), any::<Option<u16>>(), any::<Option<IpAddr>>(), any::<u32>()),
-        )
-            .prop_map(|(nine, (start, end, flags, exporter, sampling))| Flow {
-                sif: nine.0,
-                sip: nine.1,
-                dip: nine.2,
-                dif: nine.3,
-                proto: nine.4,
-                sport: nine.5,
-                dport: nine.6,
-                packets: nine.7,
-                octets: nine.8,
-                start,
-                end,
-                flags,
-                exporter,
-                sampling,
-            })
-    }
-
-    fn written(flows: &[Flow], mask: bool) -> String {
-        let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out).columns(&Column::ALL).mask(mask);
-        writer.fields().unwrap();
-        writer.flows(flows).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn the_line_of_a_plain_flow() {
-        let flow = Flow {
-            sif: 1,
-            sip: [192, 0, 2, 1].into(),
-            dip: "2001:db8::1:0:0:2".parse().unwrap(),
-            dif: 2,
-            proto: 6,
-            sport: 1025,
-            dport: 80,
-            packets: 3,
-            octets: 144,
-            ..Flow::default()
-        };
-        let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out);
-        writer.fields().unwrap();
-        writer.mark(&Mark::Window(Window::new(0, 600))).unwrap();
-        writer.flows(&[flow]).unwrap();
-        let text = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\n\
-            #window\t1970-01-01T00:00:00Z\t600\n\
-            1\t192.0.2.1\t2001:db8::1:0:0:2\t2\t6\t1025\t80\t3\t144\n";
-        assert_eq!(String::from_utf8(out).unwrap(), text);
-        let masked = written(&[flow], true);
-        assert!(masked.contains("\t192.0.2.?\t2001:db8::?\t"), "{masked}");
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_reads_back(flows in proptest::collection::vec(any_flow(), 0..9)) {
-            let text = written(&flows, false);
-            let mut reader = Reader::new(text.as_bytes());
-            let mut read = Vec::new();
-            while let Some(item) = reader.next_item().unwrap() {
-                match item {
-                    Item::Flows(flows) => read.extend_from_slice(flows),
-                    other => panic!("{other:?}"),
-                }
-            }
-            prop_assert_eq!(read, flows);
-        }
-
-        /// The csv crate reads the same fields out of the same lines.
-        #[test]
-        fn the_csv_crate_reads_the_same(flows in proptest::collection::vec(any_flow(), 1..9)) {
-            let text = written(&flows, false);
-            let mut twin = csv::ReaderBuilder::new()
-                .delimiter(b'\t')
-                .quoting(false)
-                .flexible(true)
-                .from_reader(text.as_bytes());
-            for (record, flow) in twin.records().zip(&flows) {
-                let record = record.unwrap();
-                prop_assert_eq!(record.len(), Column::ALL.len());
-                prop_assert_eq!(record.get(1).unwrap().parse::<IpAddr>().unwrap(), flow.sip);
-                prop_assert_eq!(record.get(2).unwrap().parse::<IpAddr>().unwrap(), flow.dip);
-                prop_assert_eq!(record.get(8).unwrap().parse::<u64>().unwrap(), flow.octets);
-            }
-        }
-    }
 }

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use super::Window;
 
 /// A mark as it stands in a stream of flow lines or finding lines.
@@ -147,6 +150,29 @@ impl Mark {
         }
         Some(Ok(Mark::End(end)))
     }
+
+    /// The mark as one JSON object, the same between flows and between findings.
+    ///
+    /// # Errors
+    /// None that is known: nothing in a mark has no JSON.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        let (mark, window, pairs) = match self {
+            Mark::Window(window) => ("window", *window, Map::new()),
+            Mark::End(end) => ("end", end.window, end.values()),
+        };
+        let (start, seconds) = (window.map(Window::start_text), window.map(Window::seconds));
+        serde_json::to_string(&Object { mark, start, seconds, pairs })
+    }
+}
+
+/// A mark in JSON.
+#[derive(Serialize)]
+struct Object {
+    mark: &'static str,
+    start: Option<String>,
+    seconds: Option<u32>,
+    #[serde(flatten)]
+    pairs: Map<String, Value>,
 }
 
 impl End {
@@ -209,6 +235,19 @@ impl End {
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
         known.chain(self.other.iter().map(|(key, value)| (key.as_str(), value.clone()))).collect()
+    }
+
+    /// The keys in JSON, numbers as numbers. Unknown keys stay text: what they mean is not known.
+    fn values(&self) -> Map<String, Value> {
+        let known = self.pairs().len() - self.other.len();
+        let pairs = self.pairs().into_iter().enumerate();
+        pairs
+            .map(|(n, (key, value))| {
+                let is_word = n >= known || key == "tool" || key == "state";
+                let number = if is_word { None } else { value.parse::<u64>().ok() };
+                (key.to_owned(), number.map_or(Value::String(value), Value::from))
+            })
+            .collect()
     }
 }
 

@@ -139,6 +139,16 @@ pub enum Reason {
         /// Shortest record it describes.
         found: usize,
     },
+    /// More records than [`Limits::records`](super::Limits::records); the others are not read.
+    #[error("more than {limit} records of template {id}, {left} octets are left")]
+    Records {
+        /// The template.
+        id: u16,
+        /// The limit.
+        limit: usize,
+        /// Octets there are behind them.
+        left: usize,
+    },
     /// A record of variable length that ends after its set.
     #[error("a field of variable length of template {id}: {needed} octets, {left} are left")]
     Record {
@@ -168,6 +178,7 @@ impl Reason {
             Reason::TemplateId { .. } => Fault::TemplateId,
             Reason::TemplateFields { .. } => Fault::TemplateFields,
             Reason::TemplateLength { .. } => Fault::TemplateLength,
+            Reason::Records { .. } => Fault::Records,
             Reason::Record { .. } => Fault::Record,
         }
     }
@@ -202,13 +213,15 @@ pub enum Fault {
     TemplateFields,
     /// [`Reason::TemplateLength`]
     TemplateLength,
+    /// [`Reason::Records`]
+    Records,
     /// [`Reason::Record`]
     Record,
 }
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Fault; 14] = [
+    pub const ALL: [Fault; 15] = [
         Fault::Short,
         Fault::Version,
         Fault::Count,
@@ -222,6 +235,7 @@ impl Fault {
         Fault::TemplateId,
         Fault::TemplateFields,
         Fault::TemplateLength,
+        Fault::Records,
         Fault::Record,
     ];
 
@@ -241,6 +255,7 @@ impl Fault {
             Fault::TemplateId => "template-id",
             Fault::TemplateFields => "template-fields",
             Fault::TemplateLength => "template-length",
+            Fault::Records => "records",
             Fault::Record => "record",
         }
     }

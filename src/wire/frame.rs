@@ -72,8 +72,10 @@ pub(super) const CONTROL_BITS: u16 = 0x0fff;
 /// What the first octets of a packet say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    pub source: IpAddr,
-    pub destination: IpAddr,
+    /// Source address.
+    pub sip: IpAddr,
+    /// Destination address.
+    pub dip: IpAddr,
     /// Of IPv6 the one after the extension headers.
     pub proto: u8,
     /// 0 for protocols without ports, for ICMP, and where the header is cut before it.
@@ -82,22 +84,25 @@ pub(super) struct Packet {
     pub dport: u16,
     /// 0 for other protocols than TCP; `None` if TCP's are not there.
     pub flags: Option<u16>,
-    /// Octets at the IP layer: by the IP header, where that says 0 by the length of the frame.
+    /// Octets at the IP layer: by the IP header; where that says 0 by the length of the frame, 0 if
+    /// that is not known either.
     pub octets: u64,
     /// Type of service or traffic class.
-    pub tos: u8,
+    pub tos: Option<u8>,
     /// VLAN id of the outermost tag that has one.
     pub vlan: Option<u16>,
-    /// Source and destination MAC address.
-    pub macs: Option<([u8; 6], [u8; 6])>,
+    /// Source MAC address.
+    pub srcmac: Option<[u8; 6]>,
+    /// Destination MAC address.
+    pub dstmac: Option<[u8; 6]>,
 }
 
 impl Packet {
     /// What it says, in the columns of a flow of one packet.
     pub fn flow(&self) -> Flow {
         Flow {
-            sip: self.source,
-            dip: self.destination,
+            sip: self.sip,
+            dip: self.dip,
             proto: self.proto,
             sport: self.sport,
             dport: self.dport,
@@ -109,25 +114,30 @@ impl Packet {
     }
 }
 
-/// Some octets of a packet, and how many the whole packet has from the first of them on.
+/// Some octets of a packet, and how many the whole packet has from the first of them on, 0 if that
+/// is not known.
 #[derive(Clone, Copy, Debug)]
 struct Rest<'a> {
     octets: &'a [u8],
-    len: usize,
+    len: u64,
 }
 
 impl<'a> Rest<'a> {
+    fn new(octets: &'a [u8], len: Option<u32>) -> Rest<'a> {
+        Rest { octets, len: len.unwrap_or(0).into() }
+    }
+
     /// Without the first `N` octets, which come apart.
     fn split<const N: usize>(self) -> Option<(&'a [u8; N], Rest<'a>)> {
         let (head, octets) = self.octets.split_first_chunk()?;
-        Some((head, Rest { octets, len: self.len.saturating_sub(N) }))
+        Some((head, Rest { octets, len: self.len.saturating_sub(N as u64) }))
     }
 }
 
-/// Reads an Ethernet frame that has `len` octets without its check sequence, of which the first are
-/// here. `None` if there is no IP packet in it, or too little of it.
-pub(super) fn ethernet(octets: &[u8], len: usize) -> Option<Packet> {
-    let (macs, mut rest) = Rest { octets, len }.split::<12>()?;
+/// Reads an Ethernet frame that has `len` octets, if that is known, without its check sequence; the
+/// first of them are here. `None` if there is no IP packet in it, or too little of it.
+pub(super) fn ethernet(octets: &[u8], len: Option<u32>) -> Option<Packet> {
+    let (macs, mut rest) = Rest::new(octets, len).split::<12>()?;
     let mut vlan = None;
     let mut kind;
     let mut tags = 0;
@@ -154,23 +164,23 @@ pub(super) fn ethernet(octets: &[u8], len: usize) -> Option<Packet> {
         _ => None,
     }?;
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *macs;
-    let macs = Some(([s0, s1, s2, s3, s4, s5], [d0, d1, d2, d3, d4, d5]));
-    Some(Packet { vlan, macs, ..packet })
+    let (dstmac, srcmac) = (Some([d0, d1, d2, d3, d4, d5]), Some([s0, s1, s2, s3, s4, s5]));
+    Some(Packet { vlan, srcmac, dstmac, ..packet })
 }
 
-/// Reads an MPLS packet of `len` octets from its first label on (RFC 3032).
-pub(super) fn mpls(octets: &[u8], len: usize) -> Option<Packet> {
-    labelled(Rest { octets, len })
+/// Reads an MPLS packet of `len` octets, if that is known, from its first label on (RFC 3032).
+pub(super) fn mpls(octets: &[u8], len: Option<u32>) -> Option<Packet> {
+    labelled(Rest::new(octets, len))
 }
 
-/// Reads a PPP packet of `len` octets from its address or its protocol on (RFC 1661, RFC 1662).
-pub(super) fn ppp(octets: &[u8], len: usize) -> Option<Packet> {
-    point_to_point(Rest { octets, len })
+/// Reads a PPP packet of `len` octets, if that is known, from its address or its protocol on (RFC 1661, RFC 1662).
+pub(super) fn ppp(octets: &[u8], len: Option<u32>) -> Option<Packet> {
+    point_to_point(Rest::new(octets, len))
 }
 
-/// Reads an IP packet of `len` octets, of the version that it says.
-pub(super) fn ip(octets: &[u8], len: usize) -> Option<Packet> {
-    either(Rest { octets, len })
+/// Reads an IP packet of `len` octets, if that is known, of the version that it says.
+pub(super) fn ip(octets: &[u8], len: Option<u32>) -> Option<Packet> {
+    either(Rest::new(octets, len))
 }
 
 fn labelled(mut rest: Rest<'_>) -> Option<Packet> {
@@ -224,16 +234,17 @@ fn four(rest: Rest<'_>) -> Option<Packet> {
         IpAddr::V4(Ipv4Addr::from(four.copied().unwrap_or_default()))
     };
     Some(Packet {
-        source: address(ipv4::SOURCE),
-        destination: address(ipv4::DESTINATION),
+        sip: address(ipv4::SOURCE),
+        dip: address(ipv4::DESTINATION),
         proto,
         sport,
         dport,
         flags,
-        octets: if stated == 0 { rest.len as u64 } else { stated.into() },
-        tos: header[ipv4::TOS],
+        octets: if stated == 0 { rest.len } else { stated.into() },
+        tos: Some(header[ipv4::TOS]),
         vlan: None,
-        macs: None,
+        srcmac: None,
+        dstmac: None,
     })
 }
 
@@ -271,19 +282,20 @@ fn six(rest: Rest<'_>) -> Option<Packet> {
         IpAddr::V6(Ipv6Addr::from(six.copied().unwrap_or_default()))
     };
     Some(Packet {
-        source: address(ipv6::SOURCE),
-        destination: address(ipv6::DESTINATION),
+        sip: address(ipv6::SOURCE),
+        dip: address(ipv6::DESTINATION),
         proto,
         sport,
         dport,
         flags,
         octets: match stated {
-            0 => rest.len as u64,
+            0 => rest.len,
             _ => u64::from(stated) + ipv6::HEADER as u64,
         },
-        tos: first << 4 | second >> 4,
+        tos: Some(first << 4 | second >> 4),
         vlan: None,
-        macs: None,
+        srcmac: None,
+        dstmac: None,
     })
 }
 
@@ -437,15 +449,15 @@ mod tests {
 
     fn seen(packet: Option<Packet>) -> (u8, u16, u16, Option<u16>, u64) {
         let packet = packet.unwrap();
-        assert_eq!(packet.tos, 0xb8);
+        assert_eq!(packet.tos, Some(0xb8));
         (packet.proto, packet.sport, packet.dport, packet.flags, packet.octets)
     }
 
     #[test]
     fn protocols_and_their_ports() {
         let both = |proto: u8, after: &[u8]| {
-            let four = seen(ip(&four(proto, after), 9999));
-            let six = seen(ip(&six(proto, after), 9999));
+            let four = seen(ip(&four(proto, after), Some(9999)));
+            let six = seen(ip(&six(proto, after), Some(9999)));
             assert_eq!((six.4, four.4), (100, 84));
             assert_eq!((four.0, four.1, four.2, four.3), (six.0, six.1, six.2, six.3));
             four
@@ -465,31 +477,31 @@ mod tests {
     fn a_length_of_zero_is_the_frame_s() {
         let mut packet = four(17, &TCP_OCTETS);
         packet[3] = 0;
-        assert_eq!(ip(&packet, 3000).unwrap().octets, 3000);
+        assert_eq!(ip(&packet, Some(3000)).unwrap().octets, 3000);
         let frame = [&[0; 12][..], &[0x81, 0, 0, 9, 8, 0], &packet].concat();
-        assert_eq!(ethernet(&frame, 3018).unwrap().octets, 3000);
+        assert_eq!(ethernet(&frame, Some(3018)).unwrap().octets, 3000);
         let mut packet = six(17, &TCP_OCTETS);
         packet[5] = 0;
-        assert_eq!(ip(&packet, 70_000).unwrap().octets, 70_000);
+        assert_eq!(ip(&packet, Some(70_000)).unwrap().octets, 70_000);
     }
 
     #[test]
     fn ipv4_options_and_fragments() {
         let mut packet = four(6, &[&[1; 4][..], &TCP_OCTETS].concat());
         packet[0] = 0x46;
-        assert_eq!(seen(ip(&packet, 84)), (6, 1234, 80, Some(0x1c2), 84));
+        assert_eq!(seen(ip(&packet, Some(84))), (6, 1234, 80, Some(0x1c2), 84));
         // The first fragment has ports, a later one has not.
         packet[6] = 0x20;
-        assert_eq!(seen(ip(&packet, 84)).1, 1234);
+        assert_eq!(seen(ip(&packet, Some(84))).1, 1234);
         packet[7] = 1;
-        assert_eq!(seen(ip(&packet, 84)), (6, 0, 0, None, 84));
+        assert_eq!(seen(ip(&packet, Some(84))), (6, 0, 0, None, 84));
         // Options that reach beyond what is there.
         packet[0] = 0x4f;
         packet[6..8].fill(0);
-        assert_eq!(seen(ip(&packet, 84)), (6, 0, 0, None, 84));
+        assert_eq!(seen(ip(&packet, Some(84))), (6, 0, 0, None, 84));
         for first in [0x44, 0x55, 0x05, 0x75] {
             packet[0] = first;
-            assert_eq!(ip(&packet, 84), None);
+            assert_eq!(ip(&packet, Some(84)), None);
         }
     }
 
@@ -503,28 +515,29 @@ mod tests {
         headers.extend([0; 22]);
         headers.extend([6, 0, 0, 0, 0, 0, 0, 0]);
         let packet = six(0, &[&headers[..], &TCP_OCTETS].concat());
-        assert_eq!(seen(ip(&packet, 100)), (6, 1234, 80, Some(0x1c2), 100));
+        assert_eq!(seen(ip(&packet, Some(100))), (6, 1234, 80, Some(0x1c2), 100));
         // Cut in the middle of them: the last one that is named.
-        assert_eq!(seen(ip(&packet[..60], 100)), (51, 0, 0, Some(0), 100));
+        assert_eq!(seen(ip(&packet[..60], Some(100))), (51, 0, 0, Some(0), 100));
         let fragment =
             |offset: u8| six(44, &[&[17, 0, 0, offset, 0, 0, 0, 1], &TCP_OCTETS[..]].concat());
-        assert_eq!(seen(ip(&fragment(1), 100)), (17, 1234, 80, Some(0), 100));
-        assert_eq!(seen(ip(&fragment(8), 100)), (17, 0, 0, Some(0), 100));
+        assert_eq!(seen(ip(&fragment(1), Some(100))), (17, 1234, 80, Some(0), 100));
+        assert_eq!(seen(ip(&fragment(8), Some(100))), (17, 0, 0, Some(0), 100));
         // As many as one likes: the walk ends.
         let many = six(0, &[0; 8 * 100]);
-        assert_eq!(seen(ip(&many, 100)), (0, 0, 0, Some(0), 100));
+        assert_eq!(seen(ip(&many, Some(100))), (0, 0, 0, Some(0), 100));
     }
 
     #[test]
     fn what_lies_around_ip() {
         let packet = four(17, &TCP_OCTETS);
-        let expected = ip(&packet, 84).unwrap();
+        let expected = ip(&packet, Some(84)).unwrap();
         let macs = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-        let around = |tags: &[u8]| ethernet(&[&macs, tags, &packet].concat(), 1518);
+        let around = |tags: &[u8]| ethernet(&[&macs, tags, &packet].concat(), Some(1518));
         let framed = |vlan| {
             Some(Packet {
                 vlan,
-                macs: Some(([7, 8, 9, 10, 11, 12], [1, 2, 3, 4, 5, 6])),
+                srcmac: Some([7, 8, 9, 10, 11, 12]),
+                dstmac: Some([1, 2, 3, 4, 5, 6]),
                 ..expected
             })
         };
@@ -539,31 +552,28 @@ mod tests {
         assert_eq!(around(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 86, 0, 0x21]), framed(None));
         assert_eq!(around(&[8, 6]), None);
         assert_eq!(around(&[0x88, 0x47, 0, 0, 0x10, 64]), None);
-        assert_eq!(mpls(&[&labels[..], &packet].concat(), 92), Some(expected));
-        assert_eq!(ppp(&[&[0xff, 3, 0, 0x21][..], &packet].concat(), 88), Some(expected));
-        assert_eq!(ppp(&[&[0, 0x21][..], &packet].concat(), 86), Some(expected));
-        assert_eq!(ppp(&[&[0x02, 0x81][..], &labels, &packet].concat(), 94), Some(expected));
-        assert_eq!(ppp(&[&[0xc0, 0x21][..], &packet].concat(), 86), None);
+        assert_eq!(mpls(&[&labels[..], &packet].concat(), Some(92)), Some(expected));
+        assert_eq!(ppp(&[&[0xff, 3, 0, 0x21][..], &packet].concat(), Some(88)), Some(expected));
+        assert_eq!(ppp(&[&[0, 0x21][..], &packet].concat(), Some(86)), Some(expected));
+        assert_eq!(ppp(&[&[0x02, 0x81][..], &labels, &packet].concat(), Some(94)), Some(expected));
+        assert_eq!(ppp(&[&[0xc0, 0x21][..], &packet].concat(), Some(86)), None);
         // Tags and labels without end.
-        assert_eq!(ethernet(&[0x81; 2000], 2000), None);
+        assert_eq!(ethernet(&[0x81; 2000], Some(2000)), None);
         assert_eq!(around(&[0x81, 0, 0, 7].repeat(100)), None);
-        assert_eq!(mpls(&[0; 400], 400), None);
+        assert_eq!(mpls(&[0; 400], Some(400)), None);
     }
 
     #[test]
     fn a_packet_cut_anywhere() {
         for packet in [four(6, &TCP_OCTETS), six(6, &TCP_OCTETS)] {
-            let whole = ip(&packet, 84).unwrap();
+            let whole = ip(&packet, Some(84)).unwrap();
             let header = packet.len() - TCP_OCTETS.len();
             for len in 0..packet.len() {
-                match ip(&packet[..len], 84) {
+                match ip(&packet[..len], Some(84)) {
                     None => assert!(len < header),
                     Some(cut) => {
                         assert!(len >= header);
-                        assert_eq!(
-                            (cut.source, cut.destination),
-                            (whole.source, whole.destination)
-                        );
+                        assert_eq!((cut.sip, cut.dip), (whole.sip, whole.dip));
                     }
                 }
             }

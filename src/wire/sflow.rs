@@ -236,9 +236,10 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut Session<'_
         ..packet.flow()
     };
     session.add(flow, || {
-        let (srcmac, dstmac) = packet.macs.or(seen.macs).unzip();
         let vlan = seen.extra.vlan.or(packet.vlan);
-        Extra { tos: Some(packet.tos), vlan, srcmac, dstmac, ..seen.extra }
+        let srcmac = packet.srcmac.or(seen.extra.srcmac);
+        let dstmac = packet.dstmac.or(seen.extra.dstmac);
+        Extra { tos: packet.tos, vlan, srcmac, dstmac, ..seen.extra }
     });
 }
 
@@ -265,8 +266,6 @@ struct Seen {
     packet: Option<Packet>,
     /// By the addresses and ports that the agent read.
     sampled: Option<Packet>,
-    /// Source and destination that the agent read.
-    macs: Option<([u8; 6], [u8; 6])>,
     extra: Extra,
 }
 
@@ -283,7 +282,8 @@ impl Seen {
                 // A fixed opaque of six octets takes eight in XDR (RFC 4506 section 4.9).
                 let &[s0, s1, s2, s3, s4, s5, _, _] = body.array("sampled Ethernet")?;
                 let &[d0, d1, d2, d3, d4, d5, ..] = body.array::<8>("sampled Ethernet")?;
-                self.macs = Some(([s0, s1, s2, s3, s4, s5], [d0, d1, d2, d3, d4, d5]));
+                self.extra.srcmac = Some([s0, s1, s2, s3, s4, s5]);
+                self.extra.dstmac = Some([d0, d1, d2, d3, d4, d5]);
             }
             record::IPV4 => self.sampled = Some(sampled::<4>(body)?),
             record::IPV6 => self.sampled = Some(sampled::<16>(body)?),
@@ -351,7 +351,7 @@ fn last_of_path(body: &mut Cursor<'_>, segments: u32) -> Result<u32, Reason> {
 fn raw_header(body: &mut Cursor<'_>) -> Result<(Option<Packet>, Option<Reason>), Reason> {
     let [protocol, frame, stripped, stated] = words(body, "raw header")?;
     // Of Ethernet the frame counts its check sequence, and what was stripped does too.
-    let len = usize::try_from(frame.saturating_sub(stripped)).unwrap_or(usize::MAX);
+    let len = Some(frame.saturating_sub(stripped));
     let (header, overrun) = part(&mut body.clone(), "packet", stated);
     let octets = header.rest();
     let packet = match protocol {
@@ -371,23 +371,24 @@ where
 {
     const WHAT: &str = "sampled IP";
     let [octets, proto] = words(body, WHAT)?;
-    let source = IpAddr::from(*body.array::<N>(WHAT)?);
-    let destination = IpAddr::from(*body.array::<N>(WHAT)?);
+    let sip = IpAddr::from(*body.array::<N>(WHAT)?);
+    let dip = IpAddr::from(*body.array::<N>(WHAT)?);
     let [sport, dport, flags, tos] = words(body, WHAT)?;
     let proto = u8::try_from(proto).unwrap_or(0);
     let port = |port| u16::try_from(port).unwrap_or(0);
     let flags = if proto == TCP { port(flags) & frame::CONTROL_BITS } else { 0 };
     Ok(Packet {
-        source,
-        destination,
+        sip,
+        dip,
         proto,
         sport: if proto == ICMP || proto == ICMPV6 { 0 } else { port(sport) },
         dport: port(dport),
         flags: Some(flags),
         octets: octets.into(),
-        tos: u8::try_from(tos).unwrap_or(0),
+        tos: u8::try_from(tos).ok(),
         vlan: None,
-        macs: None,
+        srcmac: None,
+        dstmac: None,
     })
 }
 

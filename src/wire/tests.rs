@@ -723,6 +723,8 @@ mod any {
                 templates: 2,
                 all_templates: 5,
                 fields: 8,
+                records: 40,
+                samplers: 2,
                 definitions: 60,
                 held: 600,
                 all_held: 1000,

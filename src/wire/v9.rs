@@ -18,6 +18,9 @@ pub(super) const TEMPLATES: u16 = 0;
 /// Set id of options templates.
 pub(super) const OPTIONS: u16 = 1;
 
+/// The scope "interface".
+const SCOPE_INTERFACE: u16 = 2;
+
 /// Octets of the header.
 pub(super) const HEADER: usize = 20;
 
@@ -135,10 +138,16 @@ fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Res
     session.define(id, Kind::Options, fields, before.until(body))
 }
 
+/// Scopes have numbers of their own (RFC 3954 section 6.1): that of an interface becomes the element
+/// that says the same, the others (system, line card, cache, template) none.
 fn fields_of(octets: &[u8], scope: bool) -> impl Iterator<Item = Field> {
     octets.as_chunks().0.iter().map(move |&[a, b, c, d]| Field {
         enterprise: 0,
-        element: u16::from_be_bytes([a, b]),
+        element: match (scope, u16::from_be_bytes([a, b])) {
+            (false, element) => element,
+            (true, SCOPE_INTERFACE) => element::INGRESS_INTERFACE,
+            (true, _) => 0,
+        },
         len: u16::from_be_bytes([c, d]),
         scope,
     })

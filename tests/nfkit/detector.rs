@@ -338,8 +338,12 @@ fn the_shape_of_the_rows_does_not_matter() {
             "#fields\toctets\tlabel\tdip\tsip\tsif\tdif\tproto\tsport\tdport\tpackets\tnote\n";
         names.to_owned() + &window(W1, &rows.collect::<String>())
     };
+    // CSV: the first line is the names alone.
+    let csv = FIELDS.replace("#fields\t", "").replace('\t', ",")
+        + &window(W1, &attacks().replace('\t', ","));
     let texts = [
         window(W1, &attacks()),
+        csv,
         window(W1, &attacks().replace('\t', ",")),
         window(W1, &attacks().replace('\t', "  ")),
         window(W1, &attacks().replace('\n', "\r\n")),

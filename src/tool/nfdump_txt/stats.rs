@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::capture::Skipped;
 use crate::finding::Host;
-use crate::wire::{Decoder, Domain, Stats};
+use crate::wire::{Decoder, Domain, Source, Stats};
 
 /// Packets that never came to the decoder, and those that did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Packets {
     pub datagrams: u64,
     /// Datagrams to ports that were not asked for.
     pub other_ports: u64,
+    /// Datagrams that came at other times than were asked for.
+    pub other_times: u64,
     skipped: Skipped,
 }
 
@@ -58,6 +60,12 @@ pub(super) fn complaints(decoder: &Decoder) -> Vec<String> {
             all.undecodable_sets
         ));
     }
+    if all.refused_samplers > 0 {
+        said.push(format!(
+            "the sampling of {} samplers is not known: their exporters described too many",
+            all.refused_samplers
+        ));
+    }
     if all.evicted_sets > 0 {
         said.push(format!(
             "{} data sets were dropped, waiting for their templates with too many others",
@@ -83,7 +91,8 @@ pub(super) fn print(
     writeln!(
         out,
         "#fields\texporter\tversion\tdomain\tdatagrams\tbad\tflows\trecords\toptions\tnoaddress\t\
-         templates\twithdrawn\tlate\tundecodable\tdropped\tsampling\tfaults\tmissing"
+         counters\tdiscards\tothers\ttemplates\twithdrawn\tforgotten\tlate\tundecodable\tdropped\t\
+         lostflows\tlostdatagrams\trestarts\trepeated\tsampling\tfrom\tfaults\tmissing"
     )?;
     for (Domain { exporter, version, id }, stats) in decoder.stats() {
         let exporter = Host::Address(*exporter).text(mask);
@@ -93,11 +102,12 @@ pub(super) fn print(
     let totals = decoder.totals();
     writeln!(
         out,
-        "# datagrams={} short={} foreign={} otherports={} evicteddomains={}",
+        "# datagrams={} short={} foreign={} otherports={} othertimes={} evicteddomains={}",
         packets.datagrams,
         totals.short,
         totals.foreign,
         packets.other_ports,
+        packets.other_times,
         totals.evicted_domains
     )?;
     for (foreign, count) in &totals.by_version {
@@ -113,6 +123,7 @@ fn cells(stats: &Stats) -> String {
     let list = |items: Vec<String>| if items.is_empty() { "-".to_owned() } else { items.join(",") };
     let faults = stats.faults.iter().map(|(fault, count)| format!("{}={count}", fault.as_str()));
     let missing = stats.missing.iter().map(|(id, missing)| format!("{id}={}", missing.sets));
+    let known = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.max(0).to_string());
     let numbers = [
         stats.datagrams,
         stats.bad_datagrams,
@@ -120,13 +131,22 @@ fn cells(stats: &Stats) -> String {
         stats.records,
         stats.option_records,
         stats.no_address,
+        stats.counter_samples,
+        stats.discard_samples,
+        stats.other_samples,
         stats.templates + stats.options_templates,
         stats.withdrawn,
+        stats.evicted_templates,
         stats.late,
         stats.undecodable_sets,
         stats.evicted_sets,
-        u64::from(stats.sampling),
     ];
     let numbers = numbers.map(|number| number.to_string()).join("\t");
-    format!("{numbers}\t{}\t{}", list(faults.collect()), list(missing.collect()))
+    let (flows, datagrams) = (known(stats.lost.flows), known(stats.lost.datagrams));
+    let Stats { restarts, repeated, sampling, .. } = stats;
+    let from = stats.sampling_from.map_or("-", Source::as_str);
+    let (faults, missing) = (list(faults.collect()), list(missing.collect()));
+    format!(
+        "{numbers}\t{flows}\t{datagrams}\t{restarts}\t{repeated}\t{sampling}\t{from}\t{faults}\t{missing}"
+    )
 }
