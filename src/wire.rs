@@ -27,6 +27,7 @@ use std::net::IpAddr;
 
 use crate::flow::{Extra, Flow};
 
+mod classic;
 mod cursor;
 mod decoder;
 mod element;
@@ -43,11 +44,14 @@ mod record;
 mod sequence;
 mod session;
 mod set;
+mod sflow;
 mod stats;
 mod template;
 #[cfg(test)]
 mod tests;
+mod v1;
 mod v5;
+mod v7;
 mod v9;
 
 pub use decoder::Decoder;

@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::record::{Context, Record};
 use super::session::{Call, Count, Session, State, Want};
 use super::stats::{Foreign, Stats, Totals};
-use super::{Batch, Domain, Version, force, ipfix, v5, v9};
+use super::{Batch, Domain, Version, force, ipfix, sflow, v1, v5, v7, v9};
 use crate::time::Timestamp;
 
 /// How the reading of a header ended: the protocol, once it is known, and what is wrong.
@@ -137,19 +137,22 @@ impl Decoder {
     fn read(&mut self, payload: &[u8], mut call: Call<'_>) {
         let mut cursor = Cursor::new(payload, 0);
         let read = match payload {
+            [0, 1, ..] => self.read_v1(&mut cursor, &mut call),
             [0, 5, ..] => self.read_v5(&mut cursor, &mut call),
+            [0, 7, ..] => self.read_v7(&mut cursor, &mut call),
             [0, 9, ..] => self.read_v9(&mut cursor, &mut call),
             [0, 10, ..] => self.read_ipfix(&mut cursor, &mut call),
+            [0, 0, 0, 5, ..] => self.read_sflow(&mut cursor, &mut call),
             &[a, b, ref rest @ ..] => {
                 let found = u16::from_be_bytes([a, b]);
                 let foreign = match (found, rest) {
-                    (0, [0, 5, ..]) => Foreign::Sflow,
+                    (0, &[0, old @ (2 | 4), ..]) => Foreign::Sflow(old.into()),
                     _ => Foreign::Version(found),
                 };
                 if call.counts {
                     self.count_foreign(foreign);
                 }
-                call.error(None, None, 0, Reason::Version { found });
+                call.error(None, None, 0, Reason::Version { found: foreign });
                 return;
             }
             _ => Err((None, Reason::Short { what: "version", needed: 2, left: payload.len() })),
@@ -170,6 +173,23 @@ impl Decoder {
         }
     }
 
+    fn read_v1(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header = v1::Header::parse(cursor).map_err(|reason| (Some(Version::V1), reason))?;
+        if !call.counts {
+            return Ok(());
+        }
+        let heading = Heading {
+            version: Version::V1,
+            id: 0,
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: None,
+        };
+        let rest = *cursor;
+        self.visit(heading, call, |session| v1::records(&header, rest, session));
+        Ok(())
+    }
+
     fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v5::Header::parse(cursor).map_err(|reason| (Some(Version::V5), reason))?;
         if !call.counts {
@@ -184,6 +204,23 @@ impl Decoder {
         };
         let rest = *cursor;
         self.visit(heading, call, |session| v5::records(&header, rest, session));
+        Ok(())
+    }
+
+    fn read_v7(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header = v7::Header::parse(cursor).map_err(|reason| (Some(Version::V7), reason))?;
+        if !call.counts {
+            return Ok(());
+        }
+        let heading = Heading {
+            version: Version::V7,
+            id: header.engine.into(),
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Flows(header.count))),
+        };
+        let rest = *cursor;
+        self.visit(heading, call, |session| v7::records(&header, rest, session));
         Ok(())
     }
 
@@ -219,6 +256,27 @@ impl Decoder {
                 None => break,
             }
         }
+        Ok(())
+    }
+
+    fn read_sflow(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header =
+            sflow::Header::parse(cursor).map_err(|reason| (Some(Version::Sflow), reason))?;
+        if !call.counts {
+            return Ok(());
+        }
+        // The agent says who it is: its datagrams may leave by any of its addresses. sFlow tells no
+        // time of day, so a sample is as old as its datagram.
+        call.exporter = header.agent.unwrap_or(call.exporter);
+        let heading = Heading {
+            version: Version::Sflow,
+            id: header.sub_agent,
+            export: call.heard.unwrap_or_default(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Datagram)),
+        };
+        let rest = *cursor;
+        self.visit(heading, call, |session| sflow::samples(&header, rest, session));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::classic::Narrow;
 use super::element;
 use super::record::AHEAD;
 use super::{Version, ipfix, set, v5, v9};
@@ -292,7 +293,7 @@ impl Exporter {
         Ok(())
     }
 
-    fn narrow(&self, flow: &Flow, now: Timestamp) -> Result<v5::Narrow, Refused> {
+    fn narrow(&self, flow: &Flow, now: Timestamp) -> Result<Narrow, Refused> {
         let (IpAddr::V4(source), IpAddr::V4(destination)) = (flow.sip, flow.dip) else {
             return Err(Refused::Ipv6);
         };
@@ -302,7 +303,7 @@ impl Exporter {
         let count =
             |column, value: u64| u32::try_from(value).map_err(|_| Refused::Wide { column, value });
         let [first, last] = self.uptimes(flow, now)?;
-        Ok(v5::Narrow {
+        Ok(Narrow {
             source,
             destination,
             input: interface("sif", flow.sif)?,

@@ -183,7 +183,7 @@ impl Record {
         }
         match slot {
             Slot::Frame => self.packet = frame::ethernet(octets, None),
-            Slot::Ip => self.packet = frame::ip(octets),
+            Slot::Ip => self.packet = frame::ip(octets, None),
             _ => {}
         }
         if let Some(place) = self.wide.get_mut(slot as usize)

@@ -1,6 +1,7 @@
 //! What the decoder counted, by domain and over all.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::error::Fault;
 
@@ -253,10 +254,19 @@ impl Faults {
 /// A protocol that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Foreign {
-    /// sFlow version 5: its version number has 32 bits, NetFlow's 16.
-    Sflow,
+    /// sFlow of another version than 5: its number has 32 bits, NetFlow's 16.
+    Sflow(u32),
     /// Any other first two octets.
     Version(u16),
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Foreign::Sflow(version) => write!(f, "sFlow version {version}"),
+            Foreign::Version(version) => write!(f, "version {version}"),
+        }
+    }
 }
 
 /// Counts that belong to no domain.

@@ -428,34 +428,58 @@ fn ipfix_messages_back_to_back_and_of_wrong_length() {
 }
 
 #[test]
-fn v5_counts_what_is_there() {
-    let mut header = [0; 24];
-    header[1] = 5;
-    header[3] = 2;
-    header[22..].copy_from_slice(&[0x43, 0xe8]);
-    let mut record = [0; 48];
-    record[..8].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
-    record[19] = 5;
-    let two = [&header[..], &record, &record, &[1, 2, 3]].concat();
-    let mut seen = Seen::of(&[&two]);
-    assert_eq!(seen.flows(), [FLOW; 2]);
-    assert_eq!((seen.own().sampling, seen.batch.flows[0].sampling), (1000, 1000));
-    assert_eq!(seen.faults(), []);
-    seen.read(&two[..24 + 48 + 40]);
-    assert_eq!(seen.flows(), [FLOW; 3]);
-    assert_eq!(seen.faults(), [(Fault::Count, 1)]);
-    header[3] = 0;
-    seen.read(&[&header[..], &record].concat());
-    assert_eq!((seen.flows().len(), seen.own().records, seen.own().datagrams), (3, 3, 3));
+fn fixed_records_count_what_is_there() {
+    for (version, head, record) in [(1, 16, 48), (5, 24, 48), (7, 24, 52)] {
+        let mut header = vec![0; head];
+        header[1] = version;
+        header[3] = 2;
+        let mut sampling = 0;
+        if version == 5 {
+            header[22..].copy_from_slice(&[0x43, 0xe8]);
+            sampling = 1000;
+        }
+        let mut octets = vec![0; record];
+        octets[..8].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        octets[19] = 5;
+        let two = [&header[..], &octets, &octets, &[1, 2, 3]].concat();
+        let mut seen = Seen::of(&[&two]);
+        assert_eq!(seen.flows(), [FLOW; 2]);
+        assert_eq!((seen.own().sampling, seen.batch.flows[0].sampling), (sampling, sampling));
+        assert_eq!(seen.faults(), []);
+        seen.read(&two[..head + record + 40]);
+        assert_eq!(seen.flows(), [FLOW; 3]);
+        assert_eq!(seen.faults(), [(Fault::Count, 1)]);
+        header[3] = 0;
+        seen.read(&[&header[..], &octets].concat());
+        assert_eq!((seen.flows().len(), seen.own().records, seen.own().datagrams), (3, 3, 3));
+        seen.decoder.learn(exporter(), &two, &mut seen.batch);
+        assert_eq!((seen.flows().len(), seen.own().datagrams), (3, 3));
+    }
+}
+
+#[test]
+fn fixed_records_belong_to_an_engine() {
+    let ids = [(1, 16), (5, 24), (7, 24)].map(|(version, head)| {
+        let mut header = vec![0; head];
+        header[1] = version;
+        if head > 20 {
+            header[20..22].copy_from_slice(&[1, 2]);
+        }
+        let seen = Seen::of(&[&header]);
+        let (domain, _) = seen.decoder.stats().next().unwrap();
+        *domain
+    });
+    let expected = [(Version::V1, 0), (Version::V5, 0x0102), (Version::V7, 0x0102)];
+    assert_eq!(ids, expected.map(|(version, id)| domain(version, id)));
 }
 
 #[test]
 fn other_protocols_are_told_apart_and_counted() {
     let limits = Limits { foreign: 3, ..Limits::default() };
     let mut seen = Seen::with(limits);
-    seen.read(&[0, 0, 0, 5, 0, 0, 0, 1]);
+    seen.read(&[0, 0, 0, 4, 0, 0, 0, 1]);
     seen.read(&[0, 0, 0, 6]);
-    for version in [7, 7, 1, 8] {
+    for version in [8, 8, 6, 11] {
         seen.read(&[0, version]);
     }
     seen.read(&[0]);
@@ -465,10 +489,15 @@ fn other_protocols_are_told_apart_and_counted() {
     let by_version: Vec<_> = totals.by_version.iter().map(|(&foreign, &n)| (foreign, n)).collect();
     assert_eq!(
         by_version,
-        [(Foreign::Sflow, 1), (Foreign::Version(0), 1), (Foreign::Version(7), 2)]
+        [(Foreign::Sflow(4), 1), (Foreign::Version(0), 1), (Foreign::Version(8), 2)]
     );
     assert_eq!((totals.datagrams, totals.foreign, totals.short), (9, 6, 3));
     assert_eq!(seen.batch.errors.len(), 9);
+    assert_eq!(
+        seen.batch.errors[0].to_string(),
+        "192.0.2.1: octet 0: expected NetFlow version 1, 5, 7, 9, IPFIX or sFlow version 5, found \
+         sFlow version 4"
+    );
     assert_eq!(
         seen.batch.errors[8].to_string(),
         "192.0.2.1: NetFlow v5, octet 0: header needs 24 octets, 4 are left"

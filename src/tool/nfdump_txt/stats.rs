@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::capture::Skipped;
 use crate::finding::Host;
-use crate::wire::{Decoder, Domain, Foreign, Source, Stats};
+use crate::wire::{Decoder, Domain, Source, Stats};
 
 /// Packets that never came to the decoder, and those that did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,14 +49,9 @@ pub(super) fn skipped(skipped: &Skipped) -> String {
 pub(super) fn complaints(decoder: &Decoder) -> Vec<String> {
     let mut said = Vec::new();
     for (foreign, count) in &decoder.totals().by_version {
-        said.push(match foreign {
-            Foreign::Sflow => format!("{count} datagrams of sFlow, which is not decoded yet"),
-            Foreign::Version(version) => {
-                format!(
-                    "{count} datagrams of version {version}: decoded are NetFlow 5, 9 and IPFIX"
-                )
-            }
-        });
+        said.push(format!(
+            "{count} datagrams of {foreign}: decoded are NetFlow 1, 5, 7, 9, IPFIX and sFlow 5"
+        ));
     }
     let all = total(decoder);
     if all.undecodable_sets > 0 {
@@ -116,10 +111,7 @@ pub(super) fn print(
         totals.evicted_domains
     )?;
     for (foreign, count) in &totals.by_version {
-        match foreign {
-            Foreign::Sflow => writeln!(out, "# sFlow, not decoded: {count}")?,
-            Foreign::Version(version) => writeln!(out, "# version {version}, unknown: {count}")?,
-        }
+        writeln!(out, "# {foreign}, not decoded: {count}")?;
     }
     if packets.skipped.total() > 0 {
         writeln!(out, "# packets that hold no datagram: {}", skipped(&packets.skipped))?;
