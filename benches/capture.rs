@@ -46,14 +46,34 @@ fn ethernet(vlan: bool, packet: Vec<u8>) -> Vec<u8> {
 
 /// A pcap file as tcpdump writes it.
 fn pcap(link: u32, frame: &[u8]) -> Vec<u8> {
+    packets(link, std::iter::repeat_n(frame.to_vec(), DATAGRAMS as usize))
+}
+
+fn packets(link: u32, frames: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let words = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, link];
     let mut file: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-    for n in 0..DATAGRAMS {
+    for (n, frame) in (0..).zip(frames) {
         let words = [START as u32, n, frame.len() as u32, frame.len() as u32];
         file.extend(words.into_iter().flat_map(u32::to_le_bytes));
         file.extend(frame);
     }
     file
+}
+
+/// The datagrams in two fragments each, as a link of 1280 octets makes of them.
+fn fragments() -> Vec<u8> {
+    let frames = (0..DATAGRAMS).flat_map(|n| {
+        let whole = packet(PAYLOAD);
+        [(0, 1256), (1256, whole.len() - 20)].map(|(start, end)| {
+            let mut piece = [&whole[..20], &whole[20 + start..20 + end]].concat();
+            let (len, more) = (piece.len() as u16, u16::from(start == 0));
+            piece[2..4].copy_from_slice(&len.to_be_bytes());
+            piece[4..6].copy_from_slice(&(n as u16).to_be_bytes());
+            piece[6..8].copy_from_slice(&(more << 13 | start as u16 / 8).to_be_bytes());
+            piece
+        })
+    });
+    packets(101, frames)
 }
 
 /// A pcapng file as dumpcap writes it: nanoseconds, no options behind the packets.
@@ -144,6 +164,7 @@ fn main() -> io::Result<()> {
         measure("pcapng, VLAN", &pcapng(1, &ethernet(true, packet(PAYLOAD))));
         measure("pcap, Ethernet", &pcap(1, &ethernet(false, packet(PAYLOAD))));
         measure("pcap, raw IP", &pcap(101, &packet(PAYLOAD)));
+        measure("pcap, in two fragments", &fragments());
         measure("pcap, small packets", &pcap(101, &packet(72)));
     }
     Ok(())

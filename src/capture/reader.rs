@@ -11,8 +11,9 @@ use pcap_file::{Endianness, TsResolution};
 use super::TEMPLATES;
 use super::block::{self, Fault, Fields, Interface};
 use super::error::{self, Error};
+use super::fragments::Fragments;
 use super::input::Input;
-use super::packet::{self, Skipped};
+use super::packet::{self, Skipped, Udp};
 use super::section::{Closing, Slot};
 use crate::time::Timestamp;
 
@@ -30,13 +31,16 @@ const MAX_INTERFACES: usize = 65_536;
 ///
 /// The stream must be decompressed already. Memory is bounded whatever the stream holds: a block is
 /// at most 16 MiB (the buffer for it at most twice that), and a section has 65,536 interfaces at
-/// most; a stream that claims more is refused.
+/// most; a stream that claims more is refused. Of fragments that wait for the rest of their
+/// datagram at most 8 MiB of 1024 datagrams are kept, for 30 s of the capture's time; a section's
+/// fragments never meet those of another.
 pub struct Reader<R> {
     input: Input<R>,
     format: Format,
     stage: Stage,
     /// The error that follows the end of a torn section.
     pending: Option<Error>,
+    fragments: Fragments,
     skipped: Skipped,
 }
 
@@ -82,7 +86,7 @@ pub enum Event<'a> {
 /// One UDP datagram as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// When it was captured. A simple packet block of pcapng has no time: it gets that of the packet
+    /// When it was captured; if it came in fragments, when the one that made it whole was. A simple packet block of pcapng has no time: it gets that of the packet
     /// before it, or the epoch.
     pub arrival: Timestamp,
     /// Source address.
@@ -145,11 +149,12 @@ impl<R: Read> Reader<R> {
             }
             _ => return Err(Error::Unknown { first: error::first(input.peek(16)?) }),
         };
-        let (stage, skipped) = (Stage::Outside, Skipped::default());
-        Ok(Reader { input, format, stage, pending: None, skipped })
+        let (fragments, skipped) = (Fragments::default(), Skipped::default());
+        Ok(Reader { input, format, stage: Stage::Outside, pending: None, fragments, skipped })
     }
 
-    /// Packets that were passed over so far.
+    /// Packets that were passed over so far. Fragments are counted when their datagram is given up,
+    /// the last of them at the end of their section.
     pub fn skipped(&self) -> Skipped {
         self.skipped
     }
@@ -171,7 +176,10 @@ impl<R: Read> Reader<R> {
             let packet = match self.step()? {
                 None => return Ok(None),
                 Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
-                Some(Step::End(ending)) => return Ok(Some(Event::End(ending))),
+                Some(Step::End(ending)) => {
+                    self.fragments.clear(&mut self.skipped);
+                    return Ok(Some(Event::End(ending)));
+                }
                 Some(Step::Packet(packet)) => packet,
             };
             let Packet { arrival, link, data, cut, templates } = packet;
@@ -188,9 +196,40 @@ impl<R: Read> Reader<R> {
                     let datagram = Datagram { arrival, exporter, port, dport, payload, templates };
                     return Ok(Some(Event::Datagram(datagram)));
                 }
-                Err(skip) => self.skipped.count(skip),
+                Err(packet::Skip::Fragment) => {
+                    if let Some(udp) = self.piece(arrival, link, data, cut) {
+                        let (exporter, port, dport) = (udp.source, udp.port, udp.dport);
+                        let payload = self.fragments.whole().get(udp.payload).unwrap_or_default();
+                        let datagram =
+                            Datagram { arrival, exporter, port, dport, payload, templates };
+                        return Ok(Some(Event::Datagram(datagram)));
+                    }
+                }
+                Err(skip) => self.skipped.count(skip, 1),
             }
         }
+    }
+
+    /// Takes a fragment that lies in `data` of the octets last taken: the datagram, if that is whole
+    /// with it, in [`Fragments::whole`].
+    #[cold]
+    fn piece(
+        &mut self,
+        arrival: Timestamp,
+        link: Option<u32>,
+        data: Range<usize>,
+        cut: bool,
+    ) -> Option<Udp> {
+        let octets = self.input.taken().get(data).unwrap_or_default();
+        let whole = match packet::fragment(link?, octets, cut) {
+            Ok(fragment) => self.fragments.add(arrival, &fragment, &mut self.skipped)?,
+            Err(skip) => {
+                self.skipped.count(skip, 1);
+                return None;
+            }
+        };
+        let read = packet::reassembled(whole.source, whole.first, self.fragments.whole());
+        read.map_err(|skip| self.skipped.count(skip, whole.packets)).ok()
     }
 
     /// The time of the next packet of any kind. It does not search a file for UDP.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::capture::sample::{BIG, IP4, IP6, LITTLE, Order, SECONDS, ethernet};
+use crate::capture::sample::{BIG, IP4, IP6, LITTLE, Order, SECONDS, carrying, ethernet, pieces};
 use crate::time::Window;
 use proptest::prelude::*;
 
@@ -490,4 +490,162 @@ fn real_captures_are_read() {
         }
     }
     assert!(files >= 80, "{files} captures in {dir}");
+}
+
+/// Packets a microsecond apart, the first at 1.000001, in a pcap file of this link type.
+fn spaced(link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
+    let packets: Vec<_> =
+        (1..).zip(packets).map(|(micros, packet)| (1, micros, &packet[..])).collect();
+    LITTLE.pcap(MICRO, link, &packets)
+}
+
+#[test]
+fn fragments_are_put_together() {
+    let [four, six] = [false, true].map(|six| carrying(b"a datagram in pieces", six));
+    let [mut four, mut six] = [four, six].map(|packet| pieces(&packet, &[8, 16, 28], 7));
+    four.swap(0, 1);
+    six.rotate_left(1);
+    // Between each other, with a whole datagram and a duplicate among them.
+    let packets = [
+        four.remove(0),
+        six.remove(0),
+        IP4.to_vec(),
+        four[0].clone(),
+        four.remove(0),
+        six.remove(0),
+        six.remove(0),
+        four.remove(0),
+        IP6.to_vec(),
+    ];
+    let expected = [
+        "section",
+        "1.000003 192.0.2.1 50000 2055 flow",
+        "1.000007 2001:db8::1 50000 2055 a datagram in pieces",
+        "1.000008 192.0.2.1 50000 2055 a datagram in pieces",
+        "1.000009 2001:db8::1 50000 2055 flow",
+        "Whole",
+    ];
+    assert_eq!(lines(&spaced(101, &packets)), expected);
+    // On whatever link each of them was captured.
+    let mut file = LITTLE.section(&[]);
+    for link in [101, 1] {
+        file.extend(LITTLE.interface(link, 0, &[]));
+    }
+    for (micros, packet) in (1_000_001..).zip(&packets) {
+        let tags: &[u16] = if micros % 3 == 0 { &[] } else { &[0x8100] };
+        match micros % 2 {
+            0 => file.extend(LITTLE.packet(0, micros, packet, &[])),
+            _ => file.extend(LITTLE.packet(1, micros, &ethernet(tags, packet), &[])),
+        }
+    }
+    assert_eq!(lines(&file), expected);
+}
+
+#[test]
+fn fragments_without_a_datagram_are_counted_by_the_reason() {
+    let whole = carrying(b"a datagram in pieces", false);
+    let cut = |id| pieces(&whole, &[8, 16, 28], id);
+    let mut packets = Vec::new();
+    packets.extend(cut(1).split_off(1));
+    // The second reaches into the third; the third of another says so as well, too late.
+    let mut teardrop = cut(2);
+    teardrop[1].extend([0; 8]);
+    teardrop[1][3] += 8;
+    packets.extend(teardrop);
+    // Whole, but UDP claims more or the protocol inside is none that is read.
+    let mut long = whole.clone();
+    long[25] += 1;
+    packets.extend(pieces(&long, &[8, 28], 3));
+    let mut tcp = cut(4);
+    tcp.iter_mut().for_each(|piece| piece[9] = 6);
+    packets.extend(tcp);
+    let mut options = pieces(&carrying(b"\x06\0\x01\x04\0\0\0\0", true), &[8, 16], 5);
+    options.iter_mut().for_each(|piece| piece[40] = 60);
+    options[0][48..56].copy_from_slice(&[6, 0, 1, 4, 0, 0, 0, 0]);
+    packets.extend(options);
+    let (found, skipped) = play(&spaced(101, &packets)[..]);
+    assert_eq!(found, ["section", "Whole"]);
+    let expected =
+        Skipped { fragments: 2, overlaps: 3, malformed: 2, not_udp: 5, ..Skipped::default() };
+    assert_eq!(skipped, expected);
+    // What the snapshot length cut is no piece, and the rest stays without it.
+    let pieces = cut(6);
+    let mut file = BIG.section(&[]);
+    file.extend(BIG.interface(101, 0, &[]));
+    let mut short = BIG.packet(0, 1, &pieces[0][..24], &[]);
+    short[27] = 28;
+    file.extend(short);
+    file.extend(BIG.packet(0, 1, &pieces[1], &[]));
+    file.extend(BIG.packet(0, 1, &pieces[2], &[]));
+    let (found, skipped) = play(&file[..]);
+    assert_eq!(found, ["section", "Whole"]);
+    let expected = Skipped { truncated: 1, fragments: 2, ..Skipped::default() };
+    assert_eq!(skipped, expected);
+}
+
+#[test]
+fn fragments_of_two_sections_never_meet() {
+    let pieces = pieces(&carrying(b"a datagram in pieces", false), &[8, 28], 7);
+    let section = |piece: &[u8]| {
+        let mut section = BIG.section(&[]);
+        section.extend(BIG.interface(101, 0, &[]));
+        section.extend(BIG.packet(0, 1, piece, &[]));
+        section
+    };
+    let file = [section(&pieces[0]), section(&pieces[1])].concat();
+    let (found, skipped) = play(&file[..]);
+    assert_eq!(found, ["section", "Whole", "section", "Whole"]);
+    assert_eq!(skipped, Skipped { fragments: 2, ..Skipped::default() });
+    // A torn stream counts them, too.
+    let (found, skipped) = play(&file[..file.len() - 1]);
+    assert_eq!(found.len(), 5);
+    assert_eq!(skipped, Skipped { fragments: 1, ..Skipped::default() });
+}
+
+proptest! {
+    #[test]
+    fn fragments_in_any_order_make_what_was_sent(
+        sent in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec(any::<u8>(), 9..2000)),
+            1..8,
+        ),
+        cuts in prop::collection::vec(prop::collection::vec(0_usize..250, 1..20), 8),
+        shuffle in prop::collection::vec((any::<u32>(), any::<bool>()), 200),
+    ) {
+        let mut packets = Vec::new();
+        for ((id, (six, payload)), cuts) in (1..).zip(&sent).zip(&cuts) {
+            let end = 8 + payload.len();
+            let mut ends: Vec<_> =
+                cuts.iter().map(|cut| (cut * 8) % end / 8 * 8).filter(|end| *end > 0).collect();
+            ends.extend([8, end]);
+            ends.sort_unstable();
+            ends.dedup();
+            packets.extend(pieces(&carrying(payload, *six), &ends, id));
+        }
+        let mut packets: Vec<_> = packets.into_iter().zip(&shuffle).collect();
+        packets.sort_by_key(|(_, (order, _))| *order);
+        // A duplicate right behind the original, unless that makes the datagram whole.
+        let packets: Vec<Vec<u8>> = packets
+            .into_iter()
+            .flat_map(|(packet, (_, twice))| std::iter::repeat_n(packet, 1 + usize::from(*twice)))
+            .collect();
+        let (found, skipped) = play(&spaced(101, &packets)[..]);
+        prop_assert!(skipped.total() <= sent.len() as u64);
+        prop_assert_eq!(skipped.total(), skipped.fragments);
+        let mut found: Vec<_> = found
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(_, rest)| rest.to_owned())
+            .collect();
+        let mut expected: Vec<_> = sent
+            .iter()
+            .map(|(six, payload)| {
+                let exporter = if *six { "2001:db8::1" } else { "192.0.2.1" };
+                format!("{exporter} 50000 2055 {}", payload.escape_ascii())
+            })
+            .collect();
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
 }
