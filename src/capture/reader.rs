@@ -5,9 +5,6 @@ use std::mem;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use pcap_file::pcap::PcapParser;
-use pcap_file::{Endianness, TsResolution};
-
 use super::TEMPLATES;
 use super::block::{self, Fault, Fields, Interface};
 use super::error::{self, Error};
@@ -17,17 +14,18 @@ use super::packet::{self, Skipped, Udp};
 use super::section::{Closing, Slot};
 use crate::time::Timestamp;
 
-/// Octets of a pcap file header.
+/// Octets of a pcap file header (draft-ietf-opsawg-pcap section 4).
 const PCAP_HEADER: usize = 24;
 
-/// Octets of a pcap packet header.
+/// Octets of a pcap packet header (section 5).
 const PACKET_HEADER: usize = 16;
 
 /// The most interfaces of one section. It keeps a file of nothing but interface blocks from taking
 /// the memory; a file with more is refused.
 const MAX_INTERFACES: usize = 65_536;
 
-/// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng.
+/// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng, or any
+/// of them one behind the other, as `cat` joins files.
 ///
 /// The stream must be decompressed already. Memory is bounded whatever the stream holds: a block is
 /// at most 16 MiB (the buffer for it at most twice that), and a section has 65,536 interfaces at
@@ -45,17 +43,24 @@ pub struct Reader<R> {
 }
 
 enum Format {
-    Pcap {
-        parser: PcapParser,
-        link: u32,
-        big: bool,
-    },
+    /// Another file begins, of a format to be recognised.
+    Next,
+    Pcap(Pcap),
     Ng {
         big: bool,
         interfaces: Vec<Interface>,
         /// Arrival of the last packet of the section that had one.
         last: Timestamp,
     },
+}
+
+/// What the header of a pcap file says.
+#[derive(Clone, Copy)]
+struct Pcap {
+    big: bool,
+    /// Nanoseconds in a unit of its times.
+    unit: u64,
+    link: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,21 +139,11 @@ impl<R: Read> Reader<R> {
     /// Recognises the format by its first octets, and reads no further than pcap's file header.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Short`] and [`Error::Unknown`] for a stream that is no capture;
-    /// [`Error::Io`].
+    /// [`Error::Empty`], [`Error::Short`] and [`Error::Unknown`] for a stream that is no capture,
+    /// [`Error::Malformed`] for one in a variant of pcap that is not read; [`Error::Io`].
     pub fn new(input: R) -> Result<Reader<R>, Error> {
         let mut input = Input::new(input);
-        let format = match input.peek(4)? {
-            [] => return Err(Error::Empty),
-            [0x0a, 0x0d, 0x0d, 0x0a] => {
-                Format::Ng { big: true, interfaces: Vec::new(), last: Timestamp::default() }
-            }
-            four if magic(four) => pcap(&mut input)?,
-            few if few.len() < 4 => {
-                return Err(Error::Short { len: few.len(), first: error::first(few) });
-            }
-            _ => return Err(Error::Unknown { first: error::first(input.peek(16)?) }),
-        };
+        let format = recognise(&mut input)?;
         let (fragments, skipped) = (Fragments::default(), Skipped::default());
         Ok(Reader { input, format, stage: Stage::Outside, pending: None, fragments, skipped })
     }
@@ -249,17 +244,32 @@ impl<R: Read> Reader<R> {
         if self.stage == Stage::Over {
             return Ok(None);
         }
-        let step = match self.format {
-            Format::Pcap { .. } => self.pcap(),
-            Format::Ng { .. } => self.block(),
-        };
-        step.or_else(|error| match mem::replace(&mut self.stage, Stage::Over) {
+        self.go_on().or_else(|error| match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Own | Stage::Foreign => {
                 self.pending = Some(error);
                 Ok(Some(Step::End(Ending::Cut)))
             }
             Stage::Outside | Stage::Closed | Stage::Over => Err(error),
         })
+    }
+
+    fn go_on(&mut self) -> Result<Option<Step>, Error> {
+        if matches!(self.format, Format::Next) {
+            self.format = recognise(&mut self.input)?;
+        }
+        match self.format {
+            Format::Pcap(pcap) => self.pcap(pcap),
+            _ => self.block(),
+        }
+    }
+
+    /// Another file begins inside the stream.
+    fn turn(&mut self) -> Result<Option<Step>, Error> {
+        self.format = Format::Next;
+        match self.end(Stage::Outside) {
+            Some(end) => Ok(Some(end)),
+            None => self.go_on(),
+        }
     }
 
     /// Ends the section, if one is open, and goes on in `next`.
@@ -272,8 +282,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next step of a pcap file.
-    fn pcap(&mut self) -> Result<Option<Step>, Error> {
-        let Format::Pcap { parser, link, big } = &self.format else { return Ok(None) };
+    fn pcap(&mut self, Pcap { big, unit, link }: Pcap) -> Result<Option<Step>, Error> {
         if self.stage == Stage::Outside {
             self.stage = Stage::Foreign;
             return Ok(Some(Step::Section(None)));
@@ -283,41 +292,35 @@ impl<R: Read> Reader<R> {
         if header.is_empty() {
             return Ok(self.end(Stage::Over));
         }
-        let torn = |expected, found| {
-            let what = "a packet";
-            Err(Error::Torn { offset, what, expected, found })
-        };
-        let mut fields = Fields::new(*big, header);
-        let (Some(_), Some(len)) = (fields.take(8), fields.u32()) else {
-            return torn(PACKET_HEADER, header.len());
+        if begins(header) {
+            return self.turn();
+        }
+        let torn = |expected, found| Error::Torn { offset, what: "a packet", expected, found };
+        let mut fields = Fields::new(big, header);
+        let (Some(secs), Some(fraction), Some(len), Some(original)) =
+            (fields.u32(), fields.u32(), fields.u32(), fields.u32())
+        else {
+            return Err(torn(PACKET_HEADER, header.len()));
         };
         if len as usize > block::MAX {
             let (what, limit) = ("a packet", block::MAX);
             return Err(Error::Size { offset, what, found: len, limit });
         }
-        if len == 0 && magic(header) {
-            let (expected, found) = ("a packet", "the header of another pcap file".to_owned());
-            return Err(Error::Malformed { offset, expected, found });
-        }
         let whole = PACKET_HEADER + len as usize;
         let octets = self.input.peek(whole)?;
-        let Ok((_, raw)) = parser.next_raw_packet(octets) else {
-            return torn(whole, octets.len());
-        };
-        let unit = match parser.header().ts_resolution {
-            TsResolution::MicroSecond => 1_000,
-            TsResolution::NanoSecond => 1,
-        };
-        let nanos = u64::from(raw.ts_sec) * 1_000_000_000 + u64::from(raw.ts_frac) * unit;
-        let packet = Packet {
-            arrival: Timestamp::from_nanos(nanos),
-            link: Some(*link),
-            data: PACKET_HEADER..whole,
-            cut: raw.incl_len < raw.orig_len,
-            templates: false,
-        };
+        if octets.len() < whole {
+            return Err(torn(whole, octets.len()));
+        }
         self.input.take(whole);
-        Ok(Some(Step::Packet(packet)))
+        Ok(Some(Step::Packet(Packet {
+            arrival: Timestamp::from_nanos(
+                u64::from(secs) * 1_000_000_000 + u64::from(fraction) * unit,
+            ),
+            link: Some(link),
+            data: PACKET_HEADER..whole,
+            cut: len < original,
+            templates: false,
+        })))
     }
 
     /// The next step of a pcapng stream: walks over blocks that say nothing.
@@ -333,6 +336,9 @@ impl<R: Read> Reader<R> {
                 && let Stage::Foreign | Stage::Own = self.stage
             {
                 return Ok(self.end(Stage::Outside));
+            }
+            if variant(head).is_some() && begins(head) {
+                return self.turn();
             }
             let (kind, len) = frame(big, head, offset)?;
             let octets = self.input.peek(len)?;
@@ -382,28 +388,79 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Whether a pcap file may begin so: microseconds or nanoseconds, in either byte order.
-fn magic(octets: &[u8]) -> bool {
-    matches!(
-        octets,
-        [0xa1, 0xb2, 0xc3, 0xd4, ..]
-            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
-            | [0xd4, 0xc3, 0xb2, 0xa1, ..]
-            | [0x4d, 0x3c, 0xb2, 0xa1, ..]
-    )
+/// What the first four octets say of a pcap file.
+enum Variant {
+    /// Byte order, and nanoseconds in a unit of time.
+    Read { big: bool, unit: u64 },
+    /// With more in the header of each packet.
+    Modified,
 }
 
-/// Reads the header of a pcap file, whose magic was seen.
-fn pcap<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
-    let header = input.peek(PCAP_HEADER)?;
-    let Ok((_, parser)) = PcapParser::new(header) else {
-        return Err(Error::Short { len: header.len(), first: error::first(header) });
+/// The pcap that begins so.
+fn variant(octets: &[u8]) -> Option<Variant> {
+    let magic = *octets.first_chunk()?;
+    let (big, number) = match u32::from_be_bytes(magic) {
+        number @ 0xa1b2_0000..=0xa1b2_ffff => (true, number),
+        _ => (false, u32::from_le_bytes(magic)),
     };
-    // The upper bits hold the length of a frame check sequence (draft-ietf-opsawg-pcap section 4).
-    let link = u32::from(parser.header().datalink) & 0x03ff_ffff;
-    let big = parser.header().endianness == Endianness::Big;
+    match number {
+        0xa1b2_c3d4 => Some(Variant::Read { big, unit: 1_000 }),
+        0xa1b2_3c4d => Some(Variant::Read { big, unit: 1 }),
+        0xa1b2_cd34 => Some(Variant::Modified),
+        _ => None,
+    }
+}
+
+/// Whether another file begins where a packet or block should. As a packet's header, that of pcap
+/// would be of one microsecond in the year 2055 or 2083, that of pcapng of 439 MB; as a block, pcap's
+/// would be of a type for local use.
+fn begins(head: &[u8]) -> bool {
+    match head {
+        [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, magic @ ..] => {
+            magic.first_chunk().is_some_and(|magic| block::order(*magic).is_some())
+        }
+        // Version 2.4, or an older 2, in the byte order of the magic.
+        [0xa1, 0xb2, _, _, 0, 2, 0, 0..=4, ..] | [_, _, 0xb2, 0xa1, 2, 0, 0..=4, 0, ..] => {
+            variant(head).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Recognises what begins here, and takes the header if it is pcap's.
+fn recognise<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
+    let offset = input.offset();
+    let four = input.peek(4)?;
+    let (big, unit) = match (four, variant(four)) {
+        ([], _) => return Err(Error::Empty),
+        ([0x0a, 0x0d, 0x0d, 0x0a], _) => {
+            let (interfaces, last) = (Vec::new(), Timestamp::default());
+            return Ok(Format::Ng { big: true, interfaces, last });
+        }
+        (_, Some(Variant::Read { big, unit })) => (big, unit),
+        (_, Some(Variant::Modified)) => {
+            let found = "the modified pcap of Kuznetzov's libpcap (magic 0xa1b2cd34), which \
+                         `editcap -F pcap` converts"
+                .to_owned();
+            return Err(Error::Malformed { offset, expected: "pcap or pcapng", found });
+        }
+        (few, None) if few.len() < 4 => {
+            return Err(Error::Short { len: few.len(), first: error::first(few) });
+        }
+        _ => return Err(Error::Unknown { first: error::first(input.peek(16)?) }),
+    };
+    let header = input.peek(PCAP_HEADER)?;
+    let (what, expected, found) = ("the header of a pcap file", PCAP_HEADER, header.len());
+    let mut fields = Fields::new(big, header);
+    let Some(link) = fields.take(PCAP_HEADER - 4).and_then(|_| fields.u32()) else {
+        return Err(match offset {
+            0 => Error::Short { len: found, first: error::first(header) },
+            _ => Error::Torn { offset, what, expected, found },
+        });
+    };
     input.take(PCAP_HEADER);
-    Ok(Format::Pcap { parser, link, big })
+    // The upper bits hold the length of a frame check sequence (draft-ietf-opsawg-pcap section 4).
+    Ok(Format::Pcap(Pcap { big, unit, link: link & 0x03ff_ffff }))
 }
 
 /// Type and length of the block that begins with `head`. A section header sets the byte order.

@@ -304,6 +304,9 @@ impl Read for Stuck {
     }
 }
 
+const MODIFIED: &str = "byte 0: expected pcap or pcapng, found the modified pcap of Kuznetzov's \
+                        libpcap (magic 0xa1b2cd34), which `editcap -F pcap` converts";
+
 #[test]
 fn what_is_no_capture_says_so() {
     for (octets, error) in [
@@ -317,8 +320,9 @@ fn what_is_no_capture_says_so() {
             b"2001-07-01T00:20:00Z all quiet\n",
             "neither pcap nor pcapng, it begins with \"2001-07-01T00:20\"",
         ),
-        // The modified pcap of patched libpcaps.
-        (b"\xa1\xb2\xcd\x34", "neither pcap nor pcapng, it begins with \"\\xa1\\xb2\\xcd4\""),
+        (b"\xa1\xb2\xcd\x34", MODIFIED),
+        (b"\x34\xcd\xb2\xa1\x02\x00\x04\x00", MODIFIED),
+        (b"\xa1\xb2\xff\xff", "neither pcap nor pcapng, it begins with \"\\xa1\\xb2\\xff\\xff\""),
     ] {
         assert_eq!(lines(octets), [error]);
     }
@@ -377,17 +381,87 @@ fn the_first_fault_ends_the_reading() {
 #[test]
 fn garbage_behind_a_pcap_is_an_error() {
     let good = LITTLE.pcap(MICRO, 101, &[(1, 0, &IP4)]);
-    let expected = [
-        "section",
-        "1.000 192.0.2.1 50000 2055 flow",
-        "Cut",
-        "byte 72: expected a packet, found the header of another pcap file",
+    let at = |tail: &[u8]| lines(&[&good[..], tail].concat()).split_off(2);
+    assert_eq!(
+        at(&[0xff; 16]),
+        ["Cut", "byte 72: a packet of 4294967295 octets, more than 16777216"]
+    );
+    // A section's type without its magic, a pcap of version 9, and both too short to be known.
+    let mut section = BIG.section(&[]);
+    section[8] = 0xff;
+    assert_eq!(at(&section), ["Cut", "byte 72: a packet of 1295789055 octets, more than 16777216"]);
+    let mut version = good.clone();
+    version[4] = 9;
+    let (found, _) = play(&[&good[..], &version].concat()[..]);
+    assert_eq!(found.iter().filter(|line| *line == "section").count(), 1);
+    assert_eq!(
+        at(&BIG.section(&[])[..11]),
+        ["Cut", "byte 72: torn: a packet needs 16 octets, the file ends after 11"]
+    );
+    assert_eq!(
+        at(&good[..7]),
+        ["Cut", "byte 72: torn: a packet needs 16 octets, the file ends after 7"]
+    );
+    // What is known as a header, and torn: nothing is wrong with the file before it.
+    assert_eq!(
+        at(&good[..23]),
+        [
+            "Whole",
+            "byte 72: torn: the header of a pcap file needs 24 octets, the file ends after 23"
+        ]
+    );
+    assert_eq!(
+        at(&BIG.section(&[])[..12]),
+        ["Whole", "byte 72: torn: a block needs 28 octets, the file ends after 12"]
+    );
+    for modified in [b"\xa1\xb2\xcd\x34\0\x02\0\x04", b"\x34\xcd\xb2\xa1\x02\0\x04\0"] {
+        let modified = [&modified[..], &[0; 16]].concat();
+        assert_eq!(at(&modified), ["Whole", &MODIFIED.replace("byte 0", "byte 72")]);
+    }
+}
+
+#[test]
+fn joined_files_are_read_one_after_the_other() {
+    let frame = ethernet(&[], &IP6);
+    let ng = |order: Order| {
+        let mut file = order.section(&[]);
+        file.extend(order.interface(101, 0, &[]));
+        file.extend(order.packet(0, 7_000_000, &IP4, &[]));
+        file
+    };
+    let slot = [own(BIG), closing(BIG)].concat();
+    const NG: &str = "7.000 192.0.2.1 50000 2055 flow";
+    let parts = [
+        (
+            LITTLE.pcap(MICRO, 101, &[(1, 5, &IP4)]),
+            vec!["section", "1.000005 192.0.2.1 50000 2055 flow", "Whole"],
+        ),
+        (
+            BIG.pcap(NANO, 1, &[(2, 5, &frame), (SECONDS, 0, &frame)]),
+            vec![
+                "section",
+                "2.000000005 2001:db8::1 50000 2055 flow",
+                "994025700.000 2001:db8::1 50000 2055 flow",
+                "Whole",
+            ],
+        ),
+        (LITTLE.pcap(NANO, 1, &[]), vec!["section", "Whole"]),
+        (ng(LITTLE), vec!["section", NG, "Whole"]),
+        (ng(BIG), vec!["section", NG, "Whole"]),
+        (slot, vec![SLOT, NG, CLOSED]),
+        (own(LITTLE), vec![SLOT, NG, "Cut"]),
     ];
-    assert_eq!(lines(&[&good[..], &good].concat()), expected);
-    let ng = lines(&[&good[..], &own(BIG)].concat());
-    assert_eq!(ng[3], "byte 72: a packet of 1295788826 octets, more than 16777216");
-    let huge = [&good[..], &[0xff; 16]].concat();
-    assert_eq!(lines(&huge)[3], "byte 72: a packet of 4294967295 octets, more than 16777216");
+    // Every kind behind every other.
+    for (one, first) in &parts {
+        for (other, second) in &parts {
+            for (third, last) in &parts {
+                let file = [&one[..], other, third].concat();
+                assert_eq!(lines(&file), [&first[..], second, last].concat());
+            }
+        }
+    }
+    let all: Vec<u8> = parts.iter().flat_map(|(file, _)| file.clone()).collect();
+    assert_eq!(play(Drip(&all, false)), play(&all[..]));
 }
 
 #[test]
@@ -463,8 +537,10 @@ proptest! {
     fn random_octets_never_panic(
         magic in prop::sample::select(vec![&b"\x0a\x0d\x0d\x0a"[..], b"\xd4\xc3\xb2\xa1", b""]),
         octets in prop::collection::vec(any::<u8>(), 0..300),
+        whole in prop::option::of(0_usize..4),
     ) {
-        play(&[magic, &octets].concat()[..]);
+        let before = whole.map(|which| whole_files().swap_remove(which).0).unwrap_or_default();
+        play(&[&before[..], magic, &octets].concat()[..]);
     }
 }
 
