@@ -168,14 +168,17 @@ impl<R: Read> Reader<R> {
     #[expect(clippy::should_implement_trait, reason = "the event borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
         loop {
-            let packet = match self.step()? {
-                None => return Ok(None),
-                Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
-                Some(Step::End(ending)) => {
-                    self.fragments.clear(&mut self.skipped);
-                    return Ok(Some(Event::End(ending)));
-                }
-                Some(Step::Packet(packet)) => packet,
+            let packet = match self.plain() {
+                Some(packet) => packet,
+                None => match self.step()? {
+                    None => return Ok(None),
+                    Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
+                    Some(Step::End(ending)) => {
+                        self.fragments.clear(&mut self.skipped);
+                        return Ok(Some(Event::End(ending)));
+                    }
+                    Some(Step::Packet(packet)) => packet,
+                },
             };
             let Packet { arrival, link, data, cut, templates } = packet;
             let octets = self.input.taken().get(data.clone()).unwrap_or_default();
@@ -203,6 +206,27 @@ impl<R: Read> Reader<R> {
                 Err(skip) => self.skipped.count(skip, 1),
             }
         }
+    }
+
+    /// The next packet, if it is there already and as plain as nearly all are. Whatever is unusual
+    /// about it is left to [`step`](Reader::step), which finds the same or says what is wrong.
+    #[inline]
+    fn plain(&mut self) -> Option<Packet> {
+        if !matches!(self.stage, Stage::Foreign | Stage::Own) {
+            return None;
+        }
+        let ahead = self.input.ahead();
+        let (packet, whole) = match &mut self.format {
+            Format::Next => return None,
+            Format::Pcap(pcap) => plain_pcap(*pcap, ahead)?,
+            Format::Ng { big, interfaces, last } => {
+                let (packet, whole) = plain_block(*big, interfaces, ahead)?;
+                *last = packet.arrival;
+                (packet, whole)
+            }
+        };
+        self.input.take(whole);
+        Some(packet)
     }
 
     /// Takes a fragment that lies in `data` of the octets last taken: the datagram, if that is whole
@@ -282,7 +306,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next step of a pcap file.
-    fn pcap(&mut self, Pcap { big, unit, link }: Pcap) -> Result<Option<Step>, Error> {
+    fn pcap(&mut self, pcap: Pcap) -> Result<Option<Step>, Error> {
         if self.stage == Stage::Outside {
             self.stage = Stage::Foreign;
             return Ok(Some(Step::Section(None)));
@@ -296,12 +320,10 @@ impl<R: Read> Reader<R> {
             return self.turn();
         }
         let torn = |expected, found| Error::Torn { offset, what: "a packet", expected, found };
-        let mut fields = Fields::new(big, header);
-        let (Some(secs), Some(fraction), Some(len), Some(original)) =
-            (fields.u32(), fields.u32(), fields.u32(), fields.u32())
-        else {
+        let Some(header) = header.first_chunk::<PACKET_HEADER>() else {
             return Err(torn(PACKET_HEADER, header.len()));
         };
+        let [secs, fraction, len, original] = words(pcap.big, header);
         if len as usize > block::MAX {
             let (what, limit) = ("a packet", block::MAX);
             return Err(Error::Size { offset, what, found: len, limit });
@@ -312,15 +334,7 @@ impl<R: Read> Reader<R> {
             return Err(torn(whole, octets.len()));
         }
         self.input.take(whole);
-        Ok(Some(Step::Packet(Packet {
-            arrival: Timestamp::from_nanos(
-                u64::from(secs) * 1_000_000_000 + u64::from(fraction) * unit,
-            ),
-            link: Some(link),
-            data: PACKET_HEADER..whole,
-            cut: len < original,
-            templates: false,
-        })))
+        Ok(Some(Step::Packet(pcap.packet(secs, fraction, len, original))))
     }
 
     /// The next step of a pcapng stream: walks over blocks that say nothing.
@@ -388,6 +402,70 @@ impl<R: Read> Reader<R> {
     }
 }
 
+/// The packet of a pcap file that begins with `ahead`, if that holds all of it and it is nothing
+/// unusual, and its octets with its header.
+#[inline]
+fn plain_pcap(pcap: Pcap, ahead: &[u8]) -> Option<(Packet, usize)> {
+    let header = ahead.first_chunk::<PACKET_HEADER>()?;
+    let [secs, fraction, len, original] = words(pcap.big, header);
+    let whole = PACKET_HEADER + len as usize;
+    if whole > ahead.len() || len as usize > block::MAX || begins(header) {
+        return None;
+    }
+    Some((pcap.packet(secs, fraction, len, original), whole))
+}
+
+/// The enhanced packet block (draft-ietf-opsawg-pcapng section 4.3) that `ahead` begins with, if that
+/// holds all of it, there are no options and the interface is known; and the block's octets.
+#[inline]
+fn plain_block(big: bool, interfaces: &[Interface], ahead: &[u8]) -> Option<(Packet, usize)> {
+    const HEAD: usize = 28;
+    let head = ahead.first_chunk::<HEAD>()?;
+    let [kind, len, id, high, low, captured, original] = words(big, head);
+    let padded = (captured as usize).checked_next_multiple_of(4)?;
+    if kind != block::ENHANCED || len as usize > block::MAX || len as usize != HEAD + padded + 4 {
+        return None;
+    }
+    let [trailer] = words(big, ahead.get(HEAD + padded..)?.first_chunk::<4>()?);
+    let interface = interfaces.get(id as usize).filter(|_| trailer == len)?;
+    let packet = Packet {
+        arrival: interface.clock.moment(u64::from(high) << 32 | u64::from(low)),
+        link: Some(interface.link),
+        data: HEAD..HEAD + captured as usize,
+        cut: captured < original,
+        templates: false,
+    };
+    Some((packet, len as usize))
+}
+
+/// Octets as 32-bit numbers of one byte order.
+#[inline]
+fn words<const OCTETS: usize, const WORDS: usize>(
+    big: bool,
+    octets: &[u8; OCTETS],
+) -> [u32; WORDS] {
+    let (chunks, _) = octets.as_chunks::<4>();
+    let mut words = [0; WORDS];
+    for (word, chunk) in words.iter_mut().zip(chunks) {
+        *word = if big { u32::from_be_bytes(*chunk) } else { u32::from_le_bytes(*chunk) };
+    }
+    words
+}
+
+impl Pcap {
+    #[inline]
+    fn packet(self, secs: u32, fraction: u32, len: u32, original: u32) -> Packet {
+        let nanos = u64::from(secs) * 1_000_000_000 + u64::from(fraction) * self.unit;
+        Packet {
+            arrival: Timestamp::from_nanos(nanos),
+            link: Some(self.link),
+            data: PACKET_HEADER..PACKET_HEADER + len as usize,
+            cut: len < original,
+            templates: false,
+        }
+    }
+}
+
 /// What the first four octets say of a pcap file.
 enum Variant {
     /// Byte order, and nanoseconds in a unit of time.
@@ -414,6 +492,7 @@ fn variant(octets: &[u8]) -> Option<Variant> {
 /// Whether another file begins where a packet or block should. As a packet's header, that of pcap
 /// would be of one microsecond in the year 2055 or 2083, that of pcapng of 439 MB; as a block, pcap's
 /// would be of a type for local use.
+#[inline]
 fn begins(head: &[u8]) -> bool {
     match head {
         [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, magic @ ..] => {
