@@ -59,7 +59,7 @@ pub(super) struct Plain {
     proto: Place,
     sport: Place,
     dport: Place,
-    /// Type and code of ICMP: for ICMP, for ICMPv6.
+    /// Type and code of ICMP and of ICMPv6.
     icmp: [Place; 2],
     ingress: Place,
     egress: Place,
@@ -117,8 +117,6 @@ impl Plain {
             () => return None,
         };
         let proto = place(Slot::Protocol);
-        let (icmp4, icmp6) = (place(Slot::Icmp4), place(Slot::Icmp6));
-        let first = |one: Place, other: Place| if one.is_there() { one } else { other };
         Some(Plain {
             is_ipv6: whole(six),
             source,
@@ -126,7 +124,7 @@ impl Plain {
             proto: proto.is_there().then_some(proto)?,
             sport: place(Slot::SourcePort),
             dport: place(Slot::DestinationPort),
-            icmp: [first(icmp4, icmp6), first(icmp6, icmp4)],
+            icmp: [place(Slot::Icmp4), place(Slot::Icmp6)],
             ingress: place(Slot::Ingress),
             egress: place(Slot::Egress),
             flags: place(Slot::Flags),
@@ -161,8 +159,9 @@ impl Plain {
         if proto == ICMP || proto == ICMPV6 {
             sport = 0;
             let [icmp4, icmp6] = self.icmp;
-            let icmp = if proto == ICMP { icmp4 } else { icmp6 };
-            dport = icmp.value(record).and_then(|n| u16::try_from(n).ok()).unwrap_or(dport);
+            let [own, other] = if proto == ICMP { [icmp4, icmp6] } else { [icmp6, icmp4] };
+            let whole = |place: Place| u16::try_from(place.value(record)?).ok();
+            dport = whole(own).or_else(|| whole(other)).unwrap_or(dport);
         }
         let (start, end) = context.span(
             self.start.0.value(record).map(|n| (n, self.start.1)),

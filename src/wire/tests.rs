@@ -3,6 +3,9 @@
 use super::*;
 use crate::time::Timestamp;
 
+mod hostile;
+mod told;
+
 const EXPORTER: &str = "192.0.2.1";
 
 fn exporter() -> IpAddr {
@@ -654,6 +657,14 @@ mod any {
         (number, len)
     }
 
+    /// A field of nearly every router's template.
+    fn common_field() -> impl Strategy<Value = (u16, u16)> {
+        let number = prop::sample::select(vec![
+            1u16, 2, 6, 7, 10, 11, 14, 21, 22, 32, 34, 48, 139, 150, 151, 152, 153, 156, 158, 302,
+        ]);
+        (number, prop_oneof![4 => Just(4u16), 2 => Just(2), 2 => Just(8), 1 => 0..10u16])
+    }
+
     proptest! {
         #[test]
         fn fixed_and_variable_records_are_read_alike(
@@ -679,6 +690,49 @@ mod any {
             let named = [&[(82, 65535)], &*fields].concat();
             let record = [&[2, b'e', b'0'], octets].concat();
             prop_assert_eq!(read(&fields, octets), read(&named, &record));
+        }
+
+        /// Who keeps what is beside the flows reads no record the short way.
+        #[test]
+        fn common_records_are_read_alike(
+            six: bool,
+            fields in prop::collection::vec(common_field(), 0..14),
+            octets in prop::collection::vec(any::<u8>(), 300),
+            proto in prop_oneof![Just(6u8), Just(17), Just(1), Just(58), any::<u8>()],
+        ) {
+            let addresses = if six { [(27, 16), (28, 16)] } else { [(8, 4), (12, 4)] };
+            let fields = [&[(4, 1)], &fields[..], &addresses].concat();
+            let len: usize = fields.iter().map(|&(_, len)| usize::from(len)).sum();
+            let mut octets = octets[..(octets.len() / len).max(1) * len].to_vec();
+            octets[0] = proto;
+            let set = |id: u16, body: &[u8]| {
+                let len = 4 + body.len() as u16;
+                [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
+            };
+            let mut template = vec![1, 0, 0, fields.len() as u8];
+            for (number, len) in &fields {
+                template.extend(number.to_be_bytes().into_iter().chain(len.to_be_bytes()));
+            }
+            let of_system = [0, 1, 0, 18, 1, 2, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
+            let told = set(258, &[0, 0, 0, 0, 0, 0, 0, 10]);
+            let (nine, ten) = (set(0, &template), set(2, &template));
+            let datagrams = [
+                v9(&[&nine, &set(256, &octets)]),
+                v9(&[&of_system, &told, &set(256, &octets)]),
+                ipfix(&[&ten, &set(256, &octets)]),
+            ];
+            let read = |mut decoder: Decoder| {
+                let mut batch = Batch::default();
+                for datagram in &datagrams {
+                    decoder.datagram(exporter(), Timestamp::default(), datagram, &mut batch);
+                }
+                let stats: Vec<_> = decoder.stats().map(|(_, stats)| stats.clone()).collect();
+                (batch.flows, stats)
+            };
+            let plain = read(Decoder::new(Limits::default()));
+            let whole = read(Decoder::new(Limits::default()).with_extras());
+            prop_assert!(!plain.0.is_empty());
+            prop_assert_eq!(plain, whole);
         }
 
         #[test]

@@ -9,6 +9,8 @@ use nfkit::time::Window;
 use crate::golden::{self, START, pcap, section, v9_data, v9_template};
 use crate::harness::{Scene, gzip, package, skipped, table, tool, zstd};
 
+mod asked;
+
 const ROUTER: &str = "192.0.2.1:50000";
 
 fn data(name: &str) -> PathBuf {
