@@ -107,6 +107,24 @@ fn stdin_gzip_and_zstd_are_read_as_they_are() {
 }
 
 #[test]
+fn joined_captures_are_one_after_the_other() {
+    let scene = Scene::new();
+    let names = ["v5-raw.pcap", "v5-nano-vlan.pcap", "gap.pcapng", "v5-cooked.pcap", "v9.pcapng"];
+    let files = names.map(|name| fs::read(data(name)).unwrap());
+    let apart = tool("nfdump-txt").args(names.map(data)).run().ok();
+    for (name, joined) in [
+        ("all", files.concat()),
+        ("all.gz", files.each_ref().map(|file| gzip(file)).concat()),
+        ("all.zst", files.each_ref().map(|file| zstd(file)).concat()),
+    ] {
+        let joined = scene.write(name, joined);
+        let joined = tool("nfdump-txt").arg(joined).run().ok();
+        assert!(joined.rows().len() > 5, "{joined}");
+        assert_eq!(joined.rows(), apart.rows(), "{joined}");
+    }
+}
+
+#[test]
 fn no_header_leaves_rows_alone() {
     let expected: String = nine("v9")
         .lines()

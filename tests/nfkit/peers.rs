@@ -411,6 +411,7 @@ const NFDUMP: &[(&str, &str)] = &[
 
 /// Captures of which tshark 4.0 says something else than we do, and why.
 const TSHARK: &[(&str, &str)] = &[
+    ("fragments.pcapng", "it reads the datagram whose fragments overlap, and all others as we do"),
     ("v9-late.pcapng", "it drops data that comes before its template"),
     ("bitkeks/PACKET_V9_TEMPLATE_MIXED.0.bin.pcap", "it drops data that comes before its template"),
     (
