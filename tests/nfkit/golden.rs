@@ -286,8 +286,11 @@ pub fn flows(six: bool) -> Vec<Flow> {
 
 /// The datagrams that an exporter makes of flows.
 pub fn export(version: Version, flows: &[Flow]) -> Vec<Vec<u8>> {
+    export_by(Exporter::new(version, 7, Timestamp::from_secs(START - 3600)), flows)
+}
+
+fn export_by(mut exporter: Exporter, flows: &[Flow]) -> Vec<Vec<u8>> {
     let mut sent = Vec::new();
-    let mut exporter = Exporter::new(version, 7, Timestamp::from_secs(START - 3600));
     let mut send = |payload: &[u8]| sent.push(payload.to_vec());
     for flow in flows {
         exporter.push(flow, at(3_000_000_000), &mut send).unwrap();
@@ -346,6 +349,55 @@ fn ipfix_options() -> Vec<u8> {
     ipfix(octets().set(3, options).set(257, sampling).set(2, template).set(256, record))
 }
 
+/// sFlow of two agents: our own exporter's, 1 in 512, and one of IPv6 that sends an expanded sample
+/// of a tagged frame with all that an agent says beside, a sample that it read itself, counters, and
+/// a packet that it threw away.
+fn sflow() -> Vec<Packet> {
+    let exporter = Exporter::new(Version::Sflow, 7, Timestamp::from_secs(START - 3600));
+    let exporter = exporter.agent([192, 0, 2, 1].into()).sampling(512).unwrap();
+    let all = [flows(false), flows(true)].concat();
+    let sent = export_by(exporter, &all).into_iter();
+    let mut sent: Vec<Packet> =
+        sent.map(|payload| (3_000_000_000, ROUTER, false, payload)).collect();
+
+    let record = |out: Octets, format: u32, body: Octets| {
+        out.u32(format).u32(body.0.len() as u32).all(body.0)
+    };
+    let macs = octets().all([2, 0, 0, 0, 0, 2]).all([2, 0, 0, 0, 0, 1]);
+    let ip = octets().all([0x45, 0xb8, 5, 220, 0, 0, 0x40, 0, 64, TCP, 0, 0]);
+    let ip = ip.all([140, 119, 44, 91]).all([198, 51, 100, 7]);
+    let tcp = octets().u16(1025).u16(80).u32(1).u32(2).u16(0x5018).u16(9).u32(0);
+    let frame = macs.u16(0x8100).u16(42).u16(0x0800).all(ip.0).all(tcp.0);
+    let raw = octets().u32(1).u32(1522).u32(4).u32(58).all(frame.0).u16(0);
+    let records = record(octets(), 1, raw);
+    // Switch, router, gateway with the path 64500 64501, addresses and ports translated.
+    let records = record(records, 1001, octets().u32(42).u32(0).u32(43).u32(0));
+    let records = record(records, 1002, octets().u32(1).all([192, 0, 2, 254]).u32(16).u32(24));
+    let gateway = octets().u32(1).all([192, 0, 2, 253]).u32(64_496).u32(64_497).u32(64_498);
+    let path = gateway.u32(1).u32(2).u32(2).u32(64_500).u32(64_501).u32(0).u32(100);
+    let records = record(records, 1003, path);
+    let nat = octets().u32(1).all([203, 0, 113, 1]).u32(1).all([198, 51, 100, 7]);
+    let records = record(records, 1007, nat);
+    let records = record(records, 1020, octets().u32(40_000).u32(80));
+    // Sequence, source, rate, pool, drops, interfaces with their kind, records.
+    let head = octets().u32(9).u32(0).u32(3).u32(512).u32(4608).u32(0);
+    let expanded = head.u32(0).u32(1 << 30).u32(0).u32(4).u32(6).all(records.0);
+    let four = octets().u32(84).u32(1).all([140, 119, 44, 91]).all([198, 51, 100, 7]);
+    let four = record(octets(), 3, four.u32(0).u32(8 * 256).u32(0).u32(0));
+    // To several interfaces.
+    let plain = octets().u32(10).u32(3).u32(512).u32(5120).u32(0).u32(3).u32(1 << 31 | 2).u32(1);
+    let samples = record(octets(), 3, expanded);
+    let samples = record(samples, 1, plain.all(four.0));
+    let samples = record(samples, 2, octets().u32(1).u32(3).u32(0));
+    let samples =
+        record(samples, 5, octets().u32(1).u32(0).u32(3).u32(0).u32(3).u32(0).u32(1).u32(0));
+    let head =
+        octets().u32(5).u32(2).all([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    let datagram = head.u32(0).u32(1).u32(5_000).u32(4).all(samples.0);
+    sent.push((4_000_000_000, "[2001:db8::1]:50000", false, datagram.0));
+    sent
+}
+
 /// Every capture by its name in `tests/data`.
 pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
     const MINUTE: u64 = 60_000_000_000;
@@ -394,6 +446,9 @@ pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
                 ],
             ),
         ),
+        ("v1.pcapng", section(0, &["192.0.2.0/24"], &all(Version::V1), 0)),
+        ("v7.pcapng", section(0, &["192.0.2.0/24"], &all(Version::V7), 0)),
+        ("sflow.pcapng", section(0, &[], &sflow(), 0)),
         ("v5.pcapng", section(0, &["192.0.2.0/24"], &all(Version::V5), 0)),
         ("v9.pcapng", section(0, &["192.0.2.0/24"], &all(Version::V9), 3)),
         ("ipfix.pcapng", section(0, &[], &all(Version::Ipfix), 0)),
