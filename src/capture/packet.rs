@@ -280,7 +280,6 @@ fn ipv6(packet: &[u8], short: Skip) -> Result<(IpAddr, &[u8]), Skip> {
 ///
 /// etherparse's own walk goes on into a fragment's data as if its first octets were headers, also
 /// where it is not the first fragment.
-#[expect(clippy::type_complexity, reason = "the three are taken apart at once")]
 fn extensions(
     mut next: IpNumber,
     mut body: &[u8],
@@ -580,8 +579,8 @@ mod tests {
                 piece.truncate(piece.len() - cut);
                 let len = (piece.len() - if six { 40 } else { 0 }) as u16;
                 let (at, field): (usize, u16) = match six {
-                    false => (6, 1 << 13 | offset / 8),
-                    true => (42, offset & !7 | 1),
+                    false => (6, (1 << 13) | (offset / 8)),
+                    true => (42, (offset & !7) | 1),
                 };
                 let place = if six { 4 } else { 2 };
                 piece[place..place + 2].copy_from_slice(&len.to_be_bytes());

@@ -130,7 +130,7 @@ pub(super) fn pieces(packet: &[u8], ends: &[usize], identification: u16) -> Vec<
         } else {
             piece[2..4].copy_from_slice(&(20 + data.len() as u16).to_be_bytes());
             piece[4..6].copy_from_slice(&identification.to_be_bytes());
-            piece[6..8].copy_from_slice(&(more << 13 | offset / 8).to_be_bytes());
+            piece[6..8].copy_from_slice(&((more << 13) | (offset / 8)).to_be_bytes());
         }
         piece.extend(data);
         piece

@@ -119,7 +119,8 @@ fn fragments(id: u16, packet: &[u8], ranges: &[(usize, usize)]) -> Vec<Vec<u8>> 
             let head = octets().all(&head[..4]).u16(8 + len).u8(44).all(&head[7..]);
             return head.u8(UDP).u8(0).u16(place | more).u32(id.into()).all(data).0;
         }
-        let mut head = octets().all(&head[..2]).u16(20 + len).u16(id).u16(more << 13 | place / 8);
+        let mut head =
+            octets().all(&head[..2]).u16(20 + len).u16(id).u16((more << 13) | (place / 8));
         head = head.all([64, UDP]).u16(0).all(&packet[12..20]);
         let sum = checksum(&head.0);
         head.0[10..12].copy_from_slice(&sum.to_be_bytes());
