@@ -1,14 +1,18 @@
-//! Export datagrams and flows: NetFlow v5, NetFlow v9 (RFC 3954) and IPFIX (RFC 7011), both ways.
+//! Export datagrams and flows: NetFlow v1, v5, v7 and v9 (RFC 3954), IPFIX (RFC 7011) and sFlow
+//! version 5 (sflow.org), both ways.
 //!
 //! A [`Decoder`] takes the datagrams of many exporters and appends flows to a [`Batch`]; it keeps
 //! the templates, the data that came before its template, and the counts. An [`Exporter`] packs
 //! flows into datagrams of one version. One bad set never costs the datagram: it is skipped by its
 //! length, counted, and said where.
 //!
-//! One file a protocol, parse beside emit: `v5`, `v9`, `ipfix`. What v9 and IPFIX share is in `set`
-//! (the walk over sets), `element` (what a field means), `template` (a template compiled into
-//! steps), `record` (the values of one record, and the flows they make), `force` (the templates in
-//! force as datagrams again) and `held` (data without a template). `session` is what a protocol's file puts them into, `decoder` holds all together,
+//! One file a protocol, parse beside emit: `v1`, `v5`, `v7`, `v9`, `ipfix`, `sflow`. What the three
+//! of fixed records share is in `classic`. What v9 and IPFIX share is in `set` (the walk over sets),
+//! `element` (what a field means), `template` (a template compiled into steps), `record` and `plain`
+//! (the values of one record, and the flows they make), `options` (what an exporter tells of itself),
+//! `force` (the templates in force as datagrams again) and `held` (data without a template). The
+//! first octets of a packet, which sFlow and IPFIX carry, are read in `frame`. `session` is what a
+//! protocol's file puts them into, `sequence` finds what is missing, `decoder` holds all together,
 //! `stats` and `error` say what happened.
 //!
 //! # What a record becomes

@@ -23,7 +23,7 @@ const DEFAULT_SECONDS: u32 = 600;
 /// Windows whose starts are remembered, to notice one that comes again.
 const MAX_CLOSED: usize = 65_536;
 
-/// Decode captured NetFlow v5, v9 and IPFIX datagrams into flow lines.
+/// Decode captured NetFlow, IPFIX and sFlow datagrams into flow lines.
 ///
 /// Reads pcap and pcapng, nfcap's or tcpdump's, and prints flow lines, nfkit-flow(5): nine columns a
 /// flow, in windows by the datagrams' arrival.

@@ -311,7 +311,8 @@ impl Decoder {
             call,
             bad: false,
             unread: false,
-            counted: 0,
+            records: 0,
+            flows: 0,
         };
         let result = read(&mut session);
         if let Some((number, count)) = number.filter(|_| session.call.counts) {

@@ -22,9 +22,15 @@ pub(super) const FLOW_START_SYS_UP_TIME: u16 = 22;
 pub(super) const SOURCE_IPV6_ADDRESS: u16 = 27;
 pub(super) const DESTINATION_IPV6_ADDRESS: u16 = 28;
 pub(super) const ICMP_TYPE_CODE_IPV4: u16 = 32;
+pub(super) const SAMPLING_INTERVAL: u16 = 34;
+pub(super) const SAMPLING_ALGORITHM: u16 = 35;
 pub(super) const ICMP_TYPE_CODE_IPV6: u16 = 139;
+pub(super) const OBSERVATION_DOMAIN_ID: u16 = 149;
 pub(super) const FLOW_START_MILLISECONDS: u16 = 152;
 pub(super) const FLOW_END_MILLISECONDS: u16 = 153;
+pub(super) const SELECTOR_ALGORITHM: u16 = 304;
+pub(super) const SAMPLING_PACKET_INTERVAL: u16 = 305;
+pub(super) const SAMPLING_PACKET_SPACE: u16 = 306;
 
 /// Where a field's value goes in a [`Record`](super::record::Record).
 ///

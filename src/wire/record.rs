@@ -375,6 +375,11 @@ impl Record {
             boot,
             [(Slot::Start, units.start), (Slot::End, units.end), (Slot::Duration, units.duration)],
         );
+        // A single packet was seen at one moment.
+        let (start, end) = match packet {
+            Some(_) => (start.or(end), end.or(start)),
+            None => (start, end),
+        };
         let flags = |slot| self.get(slot).and_then(|n| u16::try_from(n).ok());
         let (sampling, source) = match self.sampling() {
             0 => {

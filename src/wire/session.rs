@@ -9,7 +9,7 @@ use super::held::Shelf;
 use super::limits::Limits;
 use super::options::Options;
 use super::record::{Context, NANOS_PER_MILLI, Reading, Record};
-use super::sequence::{Numbered, Sequence, Step};
+use super::sequence::{Numbered, Sequence, Step, Unit, Way};
 use super::set::Set;
 use super::stats::{Lost, Source, Stats};
 use super::template::{Field, Kind, Template, Templates};
@@ -23,7 +23,8 @@ pub(super) struct State {
     pub stats: Stats,
     pub templates: Templates,
     pub options: Options,
-    pub sequence: Sequence,
+    /// Once there was a number.
+    pub sequence: Option<Sequence>,
     /// Arrival of the last datagram.
     pub last: Timestamp,
 }
@@ -70,8 +71,9 @@ pub(super) struct Session<'a, 'b> {
     pub bad: bool,
     /// Records of it could not be counted: their template has not come, or they are torn.
     pub unread: bool,
-    /// Records of it that were counted, options records among them.
-    pub counted: u64,
+    /// Its data records, options records among them, and without these.
+    pub records: u64,
+    pub flows: u64,
 }
 
 /// What a sequence number counts.
@@ -161,9 +163,12 @@ impl Session<'_, '_> {
             stats,
             out: &mut *self.call.out,
         };
-        let before = reading.stats.records + reading.stats.option_records;
+        let count = |stats: &Stats| (stats.records, stats.records + stats.option_records);
+        let before = count(reading.stats);
         let read = template.read(set.body, self.record, &mut reading);
-        self.counted += reading.stats.records + reading.stats.option_records - before;
+        let after = count(reading.stats);
+        self.flows += after.0 - before.0;
+        self.records += after.1 - before.1;
         if let Err((at, reason)) = read {
             self.unread = true;
             self.fault(at, Some(set.id), reason);
@@ -193,15 +198,18 @@ impl Session<'_, '_> {
     /// Looks what is missing before this datagram, once it was read.
     pub fn follow(&mut self, number: u32, count: Count) {
         let sent = self.context.export;
-        let count_of_it = match count {
-            Count::Datagram => Some(1),
-            Count::Flows(stated) => Some(stated.into()),
-            Count::Records if self.unread => None,
-            Count::Records => u32::try_from(self.counted).ok(),
+        let counted = |n: u64| u32::try_from(n).ok().filter(|_| !self.unread);
+        let (unit, records, flows) = match count {
+            Count::Flows(stated) => (Unit::Records, Some(stated.into()), Some(stated.into())),
+            Count::Records => (Unit::Records, counted(self.records), counted(self.flows)),
+            Count::Datagram => (Unit::Datagrams, counted(self.records), counted(self.flows)),
         };
         let before = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
         let start = self.context.uptime.map(before);
-        let step = self.state.sequence.take(Numbered { number, count: count_of_it, sent, start });
+        let new = || Sequence::new(Way::by_the_book(unit));
+        let sequence = self.state.sequence.get_or_insert_with(new);
+        let step = sequence.take(Numbered { number, records, flows, sent, start });
+        let unit = sequence.unit();
         let stats = &mut self.state.stats;
         let missing = match step {
             Step::Lost(n) => i64::from(n),
@@ -210,9 +218,9 @@ impl Session<'_, '_> {
         };
         stats.repeated += u64::from(step == Step::Again);
         stats.restarts += u64::from(step == Step::Restart);
-        let lost = match count {
-            Count::Datagram => Lost { datagrams: Some(missing), flows: None },
-            Count::Flows(_) | Count::Records => Lost { flows: Some(missing), datagrams: None },
+        let lost = match unit {
+            Unit::Datagrams => Lost { datagrams: Some(missing), flows: None },
+            Unit::Records | Unit::Flows => Lost { flows: Some(missing), datagrams: None },
         };
         stats.lost.add(lost);
         self.call.out.lost.add(lost);

@@ -191,3 +191,27 @@ pub(super) fn emit_record(
     put(octets, 38, [flow.proto]);
     put(octets, 39, icmp.to_be_bytes());
 }
+
+/// Scope "system" (RFC 3954 section 6.1).
+const SCOPE_SYSTEM: u16 = 1;
+
+/// How packets are picked (element 35): at random. The other one is 1, every Nth.
+const RANDOM: u8 = 2;
+
+/// Appends an options template that tells the sampling of a whole system.
+pub(super) fn emit_options_template(id: u16, out: &mut Vec<u8>) {
+    // One scope and two options, by their octets here.
+    for number in [id, 4, 8, SCOPE_SYSTEM, 4] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    for number in [element::SAMPLING_INTERVAL, 4, element::SAMPLING_ALGORITHM, 1] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+/// Appends a record of it.
+pub(super) fn emit_options(system: u32, interval: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&system.to_be_bytes());
+    out.extend_from_slice(&interval.to_be_bytes());
+    out.push(RANDOM);
+}

@@ -1,6 +1,9 @@
 //! What the writer writes, word by word and against the simple way to write it.
 
+use std::net::IpAddr;
+
 use super::*;
+use crate::flow::Masked;
 use crate::line::{Item, Reader};
 use crate::time::{End, State, Timestamp, Window};
 use proptest::prelude::*;
@@ -233,6 +236,110 @@ fn extras_that_are_missing_are_unknown() {
     assert_eq!(String::from_utf8(out).unwrap(), "6\t184\n6\t-\n6\t-\n");
 }
 
+/// One value as text, the simple way; `None` if it is unknown.
+fn cell(column: Column, flow: &Flow, extra: &Extra, mask: bool) -> Option<String> {
+    fn some(value: Option<impl ToString>) -> Option<String> {
+        value.map(|value| value.to_string())
+    }
+    let address = |address: Option<IpAddr>| match mask {
+        true => some(address.map(Masked)),
+        false => some(address),
+    };
+    let mac = |mac: Option<[u8; 6]>| {
+        let text = mac?.map(|octet| format!("{octet:02x}"));
+        Some(if mask { format!("{}:?", text[..3].join(":")) } else { text.join(":") })
+    };
+    match column {
+        Column::Sif => some(Some(flow.sif)),
+        Column::Sip => address(Some(flow.sip)),
+        Column::Dip => address(Some(flow.dip)),
+        Column::Dif => some(Some(flow.dif)),
+        Column::Proto => some(Some(flow.proto)),
+        Column::Sport => some(Some(flow.sport)),
+        Column::Dport => some(Some(flow.dport)),
+        Column::Packets => some(Some(flow.packets)),
+        Column::Octets => some(Some(flow.octets)),
+        Column::Start => some(flow.start),
+        Column::End => some(flow.end),
+        Column::Flags => some(flow.flags),
+        Column::Exporter => address(flow.exporter),
+        Column::Sampling => some(Some(flow.sampling)),
+        Column::Tos => some(extra.tos),
+        Column::Srcas => some(extra.srcas),
+        Column::Dstas => some(extra.dstas),
+        Column::Srcmask => some(extra.srcmask),
+        Column::Dstmask => some(extra.dstmask),
+        Column::Nexthop => address(extra.nexthop),
+        Column::Bgpnexthop => address(extra.bgpnexthop),
+        Column::Vlan => some(extra.vlan),
+        Column::Outvlan => some(extra.outvlan),
+        Column::Srcmac => mac(extra.srcmac),
+        Column::Dstmac => mac(extra.dstmac),
+        Column::Natsip => address(extra.natsip),
+        Column::Natdip => address(extra.natdip),
+        Column::Natsport => some(extra.natsport),
+        Column::Natdport => some(extra.natdport),
+        Column::Event => some(extra.event),
+        Column::Direction => some(extra.direction),
+        Column::Endreason => some(extra.endreason),
+        Column::Vrf => some(extra.vrf),
+        Column::Domain => some(extra.domain),
+    }
+}
+
+/// One line, the simple way.
+fn line(form: Form, columns: &[Column], flow: &Flow, extra: &Extra, mask: bool) -> String {
+    let cells = columns.iter().map(|column| (column.name(), cell(*column, flow, extra, mask)));
+    let json = |(name, value): (&str, Option<String>)| {
+        let value = value.unwrap_or_else(|| "null".to_owned());
+        // A time is a number too.
+        let is_number =
+            value.chars().all(|c| c.is_ascii_digit() || c == '.') && value.matches('.').count() < 2;
+        match is_number || value == "null" {
+            true => format!("\"{name}\":{value}"),
+            false => format!("\"{name}\":\"{value}\""),
+        }
+    };
+    let or = |unknown: &str| -> Vec<_> {
+        cells.clone().map(|(_, value)| value.unwrap_or_else(|| unknown.to_owned())).collect()
+    };
+    match form {
+        Form::Text => or("-").join("\t") + "\n",
+        Form::Csv => or("").join(",") + "\n",
+        Form::Json => format!("{{{}}}\n", cells.map(json).collect::<Vec<_>>().join(",")),
+    }
+}
+
+fn any_columns() -> impl Strategy<Value = Vec<Column>> {
+    let some = proptest::sample::subsequence(Column::ALL.to_vec(), 0..=Column::ALL.len());
+    (some.prop_shuffle(), any::<bool>())
+        .prop_map(|(some, nine)| if nine { [&NINE[..], &some].concat() } else { some })
+}
+
+fn any_form() -> impl Strategy<Value = Form> {
+    prop_oneof![Just(Form::Text), Just(Form::Csv), Just(Form::Json)]
+}
+
+#[test]
+fn every_write_is_of_whole_lines_and_of_many() {
+    struct Writes(Vec<usize>);
+    impl Write for Writes {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            assert_eq!(data.last(), Some(&b'\n'));
+            self.0.push(data.len());
+            Ok(data.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut writes = Writes(Vec::new());
+    Writer::new(&mut writes).flows(&[full().0; 10_000]).unwrap();
+    let (last, first) = writes.0.split_last().unwrap();
+    assert!(first.iter().all(|len| *len > CHUNK && *len < CHUNK + 200), "{first:?}");
+    assert!(*last > 0);
+}
+
 /// The flows that a reader finds in a text.
 fn read_back(text: &[u8]) -> Vec<Flow> {
     let mut reader = Reader::new(text);
@@ -247,6 +354,31 @@ fn read_back(text: &[u8]) -> Vec<Flow> {
 }
 
 proptest! {
+    #[test]
+    fn lines_are_as_the_simple_way_writes_them(
+        rows in proptest::collection::vec((any_flow(), any_extra()), 0..9),
+        form in any_form(),
+        columns in any_columns(),
+        mask: bool,
+        times in 1usize..200,
+    ) {
+        let (flows, mut extras): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        // Some lines more than one chunk holds; the last have no extra.
+        let flows = flows.repeat(times);
+        extras = extras.repeat(times);
+        extras.truncate(flows.len() * 7 / 8);
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out).form(form).columns(&columns).mask(mask);
+        writer.rows(&flows, &extras).unwrap();
+        extras.resize(flows.len(), Extra::default());
+        let expected: String = flows
+            .iter()
+            .zip(&extras)
+            .map(|(flow, extra)| line(form, &columns, flow, extra, mask))
+            .collect();
+        prop_assert!(out == expected.as_bytes());
+    }
+
     #[test]
     fn csv_reads_back(rows in proptest::collection::vec((any_flow(), any_extra()), 0..9)) {
         let (flows, extras): (Vec<_>, Vec<_>) = rows.into_iter().unzip();

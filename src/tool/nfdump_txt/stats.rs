@@ -26,18 +26,22 @@ impl Packets {
         all.not_ip += by.not_ip;
         all.not_udp += by.not_udp;
         all.fragments += by.fragments;
+        all.overlaps += by.overlaps;
+        all.evicted += by.evicted;
         all.truncated += by.truncated;
         all.malformed += by.malformed;
     }
 }
 
-/// The reasons of skipped packets with their counts: `not UDP 3, fragments 1`.
+/// The reasons of skipped packets with their counts: `not UDP 3, malformed 1`.
 pub(super) fn skipped(skipped: &Skipped) -> String {
     let reasons = [
         (skipped.link, "unknown link type"),
         (skipped.not_ip, "not IP"),
         (skipped.not_udp, "not UDP"),
-        (skipped.fragments, "fragments"),
+        (skipped.fragments, "fragments without the rest"),
+        (skipped.overlaps, "overlapping fragments"),
+        (skipped.evicted, "fragments beyond the limits"),
         (skipped.truncated, "cut by the capture"),
         (skipped.malformed, "malformed"),
     ];

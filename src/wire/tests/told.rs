@@ -189,7 +189,8 @@ fn a_section_of_a_frame_is_one_packet() {
     assert_eq!((flow.sif, flow.dif, flow.proto), (3, 4, 6));
     assert_eq!((flow.sport, flow.dport, flow.flags), (1234, 80, Some(2)));
     assert_eq!((flow.packets, flow.octets), (1, 40));
-    assert_eq!(flow.end, Some(Timestamp::from_millis(1_000_000_000_000)));
+    let seen = Some(Timestamp::from_millis(1_000_000_000_000));
+    assert_eq!((flow.start, flow.end), (seen, seen));
     assert_eq!((extra.vlan, extra.srcmac), (Some(5), Some([2, 0, 0, 0, 0, 1])));
 }
 
