@@ -85,22 +85,23 @@ fn flows(six: bool) -> Vec<Flow> {
         flags: Some(18),
         ..Flow::default()
     };
-    (1..200).map(flow).collect()
+    (1..150).map(flow).collect()
 }
 
-/// Flows of both families as one exporter sends them, after the datagrams with its templates.
+/// Flows, of both families where there is room for them, as one exporter sends them, after the datagrams with its templates.
 fn exported(version: Version) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let mut exporter = Exporter::new(version, 3, NOW.offset(-3_600_000_000_000));
     let mut all = Vec::new();
     let mut send = |datagram: &[u8]| all.push(datagram.to_vec());
-    let six = if version == Version::V5 { Vec::new() } else { flows(true) };
+    let sets = matches!(version, Version::V9 | Version::Ipfix);
+    let six = if sets { flows(true) } else { Vec::new() };
     for flow in flows(false).iter().chain(&six) {
         exporter.push(flow, NOW, &mut send).unwrap();
     }
     exporter.flush(NOW, &mut send);
     // The first has the templates, and none after it before the twentieth.
     let rest = all.split_off(1);
-    assert!((5..20).contains(&rest.len()));
+    assert!(!sets || (5..19).contains(&rest.len()), "{version}: {} datagrams", rest.len());
     (all, rest)
 }
 
@@ -125,16 +126,17 @@ fn warm(mut decoder: Decoder, templates: &[Vec<u8>], datagrams: &[Vec<u8>]) -> u
         decoder.datagram(exporter(), NOW, datagram, &mut batch);
     }
     assert!(batch.errors.is_empty(), "{:?}", batch.errors);
-    let first = batch.flows.len();
+    let mut read = 0;
     let allocations = allocations(|| {
-        for _ in 0..3 {
+        while read < 10_000 {
             batch.clear();
             for datagram in datagrams {
                 decoder.datagram(exporter(), NOW, datagram, &mut batch);
             }
+            assert!(!batch.flows.is_empty());
+            read += batch.flows.len();
         }
     });
-    assert!(batch.flows.len() <= first && !batch.flows.is_empty());
     allocations
 }
 
@@ -145,7 +147,7 @@ fn decoding_allocates_nothing() {
             let decoder = Decoder::new(Limits::default());
             if extras { decoder.with_extras() } else { decoder }
         };
-        for version in [Version::V5, Version::V9, Version::Ipfix] {
+        for version in [Version::V1, Version::V5, Version::V7, Version::V9, Version::Ipfix] {
             let (templates, datagrams) = exported(version);
             let allocations = warm(decoder(), &templates, &datagrams);
             assert_eq!(allocations, 0, "{version}, extras {extras}");
