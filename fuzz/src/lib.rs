@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 
 use nfkit::capture::{Ending, Event, Reader, Slot};
+use nfkit::cli::decompress;
 use nfkit::flow::{Flow, ICMP, ICMPV6};
 use nfkit::line::{self, Column};
 use nfkit::time::Timestamp;
@@ -162,8 +163,9 @@ pub fn datagrams(octets: &[u8]) {
     trial.end();
 }
 
-/// A capture file: datagrams as its reader finds them.
+/// A capture file, compressed or not: datagrams as its reader finds them.
 pub fn capture(octets: &[u8]) {
+    let octets = &plain(octets)[..];
     let mut trial = Trial::new(limits(octets.len() % 2 == 1));
     let whole = Told::of(octets, octets.len());
     let mut left = octets.len();
@@ -176,6 +178,23 @@ pub fn capture(octets: &[u8]) {
     trial.end();
     // A file is the same however it comes in.
     assert_eq!(Told::of(octets, 1 + octets.len() % 13), whole);
+}
+
+/// What the tools would read of a file, but no more than the beginning: a few octets of zstd may be
+/// gigabytes.
+fn plain(octets: &[u8]) -> Vec<u8> {
+    let read = |at_once| {
+        let mut out = Vec::new();
+        let stream = decompress(Pieces { octets, at_once });
+        let read = stream.and_then(|stream| stream.take(1 << 18).read_to_end(&mut out));
+        (out, read.ok())
+    };
+    let (out, whole) = read(octets.len());
+    // Where a stream breaks, more of it may come out one way than the other.
+    if let (true, (other, Some(_))) = (whole.is_some(), read(1 + octets.len() % 13)) {
+        assert!(out == other, "decompressed in pieces it is another file");
+    }
+    out
 }
 
 /// Datagrams of sFlow: the header is made here, mostly a right one.

@@ -9,7 +9,7 @@ use nfkit::capture::{Event, Reader};
 use nfkit::wire::Version;
 
 use crate::golden::{self, Octets, octets};
-use crate::harness::{package, skipped};
+use crate::harness::{gzip, package, skipped, zstd};
 
 #[path = "../../fuzz/src/lib.rs"]
 mod target;
@@ -60,8 +60,12 @@ fn seeds() {
             fs::create_dir_all(dir.join(format!("{target}{of}"))).unwrap();
         }
     }
-    for (name, octets) in golden::captures() {
+    for (name, octets) in golden::captures().into_iter().chain(captures()) {
         seed_capture(&dir, "", name, &octets);
+        if ["joined", "ipfix.pcapng"].contains(&name) {
+            write(&dir, "capture", &format!("{name}.gz"), &gzip(&octets));
+            write(&dir, "capture", &format!("{name}.zst"), &zstd(&octets));
+        }
     }
     for version in [Version::V5, Version::V9, Version::Ipfix] {
         for six in [false, true] {
@@ -94,7 +98,10 @@ fn seeds() {
 }
 
 fn write(dir: &Path, target: &str, name: &str, octets: &[u8]) {
-    let name = format!("{}-{}", name.replace(' ', "-"), octets.len());
+    // Of seeds of one name the contents differ.
+    let sum =
+        octets.iter().fold(0u32, |sum, octet| sum.wrapping_mul(31).wrapping_add((*octet).into()));
+    let name = format!("{}-{sum:08x}", name.replace(' ', "-"));
     fs::write(dir.join(target).join(name), octets).unwrap();
 }
 
@@ -112,6 +119,7 @@ fn seed_capture(dir: &Path, of: &str, name: &str, capture: &[u8]) {
             all.push((octet, datagram.payload.to_vec()));
         }
     }
+    assert!(!all.is_empty(), "no datagram in {name}");
     // Of sFlow what comes after the header of 28 octets, where the agent has an IPv4 address.
     let samples: Vec<_> = all
         .iter()
@@ -232,6 +240,97 @@ fn raw_frame() -> Vec<u8> {
     frame.all(packet.0).u8(17).u8(0).u16(0).u32(9).u16(53).u16(1234).u32(0).0
 }
 
+/// A block of pcapng in network order; the body is padded.
+fn block(kind: u32, body: Octets) -> Vec<u8> {
+    let len = 12 + body.0.len().next_multiple_of(4);
+    let mut block = octets().u32(kind).u32(len as u32).all(body.0).0;
+    block.resize(len - 4, 0);
+    octets().all(block).u32(len as u32).0
+}
+
+/// An option of pcapng, padded.
+fn option(code: u16, value: &[u8]) -> Vec<u8> {
+    let mut option = octets().u16(code).u16(value.len() as u16).all(value).0;
+    option.resize(4 + value.len().next_multiple_of(4), 0);
+    option
+}
+
+/// Captures as other programs might write them: every block and option that means something, and
+/// every way to lay a packet into a frame.
+fn captures() -> Vec<(&'static str, Vec<u8>)> {
+    let packet = golden::packet("192.0.2.1:50000", "192.0.2.9:2055", &golden::v9_template());
+    let [high, low] = [994_025u32, 700_000_001];
+    let section = |options: Vec<u8>| {
+        let head = octets().u32(0x1a2b_3c4d).u16(1).u16(0).all([0xff; 8]);
+        block(0x0a0d_0d0a, head.all(options))
+    };
+    let interface = |link: u16, snaplen: u32, options: &[Vec<u8>]| {
+        block(1, octets().u16(link).u16(0).u32(snaplen).all(options.concat()))
+    };
+    let enhanced = |interface: u32, packet: &[u8], options: &[Vec<u8>]| {
+        let len = packet.len() as u32;
+        let mut body = octets().u32(interface).u32(high).u32(low).u32(len).u32(len).all(packet).0;
+        body.resize(20 + packet.len().next_multiple_of(4), 0);
+        block(6, octets().all(body).all(options.concat()))
+    };
+    let simple = |packet: &[u8]| block(3, octets().u32(packet.len() as u32).all(packet));
+    let old = {
+        let len = packet.len() as u32;
+        block(2, octets().u16(1).u16(9).u32(high).u32(low).u32(len).u32(len).all(&packet))
+    };
+    let end = option(0, &[]);
+    let options = [
+        section(option(1, b"no slot")),
+        interface(101, 0, &[option(9, &[9]), option(2, b"eth0"), end.clone()]),
+        interface(101, 96, &[option(9, &[0x8a]), option(14, &994_000_000u64.to_be_bytes())]),
+        interface(228, 0, &[option(9, &[12]), option(10, &[0; 4])]),
+        enhanced(0, &packet, &[option(1, b"nfcap:templates"), option(2, &[0; 4]), end]),
+        enhanced(1, &packet, &[]),
+        enhanced(2, &packet, &[option(1, b"other")]),
+        enhanced(9, &packet, &[]),
+        old,
+        simple(&packet),
+        block(4, octets().u32(0)),
+        block(5, octets().u32(0).u32(high).u32(low).all(option(4, &[0; 8]))),
+        block(0x8000_0bad, octets().u32(7)),
+        section(Vec::new()),
+        interface(101, 0, &[]),
+        simple(&packet),
+    ];
+    // A file of the other order and of pcap behind it, as cat joins them.
+    let mut big = octets().u32(0xa1b2_3c4d).u16(2).u16(4).u64(0).u32(65_535).u32(101);
+    big = big.u32(high).u32(low).u32(packet.len() as u32).u32(1500).all(&packet);
+    let joined = [&options.concat()[..], &golden::captures()[0].1, &big.0].concat();
+    let behind = |head: &[u8]| octets().all(head).all(&packet).0;
+    let macs = || octets().all([2; 12]);
+    // Options of IPv4; hop-by-hop, routing and destination options of IPv6.
+    let mut long = octets().u8(0x46).all(&packet[1..20]).all([1, 1, 1, 0]).all(&packet[20..]).0;
+    long[3] += 4;
+    let udp = &packet[20..];
+    let mut six = octets().u32(0x6000_0000).u16(24 + udp.len() as u16).u8(0).u8(64).all([1; 32]);
+    for next in [43, 60, 17] {
+        six = six.u8(next).u8(0).all([1, 4, 0, 0, 0, 0]);
+    }
+    let six = six.all(udp).0;
+    let frames: Vec<(u32, Vec<u8>)> = vec![
+        (0, behind(&[2, 0, 0, 0])),
+        (1, macs().u16(0x88a8).u16(5).u16(0x8100).u16(7).u16(0x0800).all(&packet).0),
+        (1, macs().u16(0x8847).u32(0x0001_0040).u32(0x0002_0140).all(&packet).0),
+        (1, macs().u16(0x8864).u16(0x1100).u32(0x0007_0036).u16(0x0021).all(&packet).0),
+        (9, behind(&[0xff, 3, 0, 0x21])),
+        (50, behind(&[0x0f, 0, 8, 0])),
+        (104, behind(&[0x8f, 0, 8, 0])),
+        (108, behind(&[0, 0, 0, 2])),
+        (276, behind(&octets().u16(0x0800).u16(0).u32(3).u16(1).u8(0).u8(6).u64(0).0)),
+        (228, long),
+        (229, six),
+    ];
+    let file = |(link, frame)| golden::pcap(true, link, &[(1, frame)]);
+    let mut all = vec![("options", options.concat()), ("joined", joined)];
+    all.extend(frames.into_iter().map(|frame| ("frame", file(frame))));
+    all
+}
+
 /// Samples of sFlow, by what is in them.
 fn samples() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let opaque =
@@ -292,7 +391,7 @@ fn samples() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     ]
 }
 
-/// The real captures are read where they are, and are not part of this repository.
+/// All of it together stays below 1 MiB, for it is replayed by every test.
 #[test]
 fn the_corpus_is_small() {
     let mut octets = 0;
