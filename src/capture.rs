@@ -14,6 +14,7 @@
 mod block;
 mod collect;
 mod error;
+mod fragments;
 mod input;
 mod packet;
 mod reader;

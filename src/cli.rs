@@ -16,7 +16,7 @@ mod input;
 mod out;
 mod report;
 
-pub use args::{Common, Nets, parse_seconds, parse_size};
+pub use args::{Common, Nets, When, parse_seconds, parse_size};
 pub use input::Input;
 pub use out::Out;
 pub use report::Report;

@@ -129,6 +129,53 @@ pub struct Extra {
     pub domain: Option<u32>,
 }
 
+impl Extra {
+    /// What is known of the other direction of a biflow: who was the source is the destination. What
+    /// was said of one direction alone, is left out.
+    pub fn reversed(self) -> Extra {
+        Extra {
+            srcas: self.dstas,
+            dstas: self.srcas,
+            srcmask: self.dstmask,
+            dstmask: self.srcmask,
+            srcmac: self.dstmac,
+            dstmac: self.srcmac,
+            natsip: self.natdip,
+            natdip: self.natsip,
+            natsport: self.natdport,
+            natdport: self.natsport,
+            vlan: self.outvlan,
+            outvlan: self.vlan,
+            nexthop: None,
+            bgpnexthop: None,
+            direction: None,
+            vrf: None,
+            ..self
+        }
+    }
+
+    /// Exchanges the flow's addresses and ports for those after translation, as far as they are
+    /// known; the ones before stand here then.
+    pub fn translate(&mut self, flow: &mut Flow) {
+        let filled = |address: &IpAddr| !address.is_unspecified();
+        if let Some(address) = self.natsip.as_mut().filter(|address| filled(address)) {
+            std::mem::swap(address, &mut flow.sip);
+        }
+        if let Some(address) = self.natdip.as_mut().filter(|address| filled(address)) {
+            std::mem::swap(address, &mut flow.dip);
+        }
+        if flow.proto == ICMP || flow.proto == ICMPV6 {
+            return;
+        }
+        if let Some(port) = self.natsport.as_mut().filter(|port| **port != 0) {
+            std::mem::swap(port, &mut flow.sport);
+        }
+        if let Some(port) = self.natdport.as_mut().filter(|port| **port != 0) {
+            std::mem::swap(port, &mut flow.dport);
+        }
+    }
+}
+
 /// An address as it is published: the last octet of IPv4 and the last 80 bits of IPv6 hidden.
 ///
 /// The text is no address, so that no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.

@@ -5,6 +5,8 @@
 //! window holds ([`Truth`]). It is a stream: no more of a window is held than the answers that are
 //! about to come and the addresses that the attack touched, at most 200,000.
 //!
+//! A [`Sampler`] leaves of its flows what a router sees that looks at one packet in N.
+//!
 //! All times are data time. The campus is 140.119.0.0/16 behind ifIndex 2, the world lies behind
 //! ifIndex 1. Flows end before they arrive: within a second if the connection was closed, else after
 //! the router's inactive timeout of 15 s, and no flow lasts longer than its active timeout of five
@@ -41,6 +43,7 @@ mod campus;
 mod draw;
 mod plan;
 mod record;
+mod sampler;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -51,6 +54,7 @@ use campus::Campus;
 use traffic::Traffic;
 
 pub use plan::{BACKGROUND, Error, Figure, Kind, Part, Parts, Plan, SECONDS};
+pub use sampler::Sampler;
 pub use truth::{Expect, Truth};
 
 /// Plays a plan, one window after the other.

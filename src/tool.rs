@@ -15,4 +15,3 @@ pub mod nfnotify;
 pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
-mod stats;

@@ -1,14 +1,18 @@
-//! Export datagrams and flows: NetFlow v5, NetFlow v9 (RFC 3954) and IPFIX (RFC 7011), both ways.
+//! Export datagrams and flows: NetFlow v1, v5, v7 and v9 (RFC 3954), IPFIX (RFC 7011) and sFlow
+//! version 5 (sflow.org), both ways.
 //!
 //! A [`Decoder`] takes the datagrams of many exporters and appends flows to a [`Batch`]; it keeps
 //! the templates, the data that came before its template, and the counts. An [`Exporter`] packs
 //! flows into datagrams of one version. One bad set never costs the datagram: it is skipped by its
 //! length, counted, and said where.
 //!
-//! One file a protocol, parse beside emit: `v5`, `v9`, `ipfix`. What v9 and IPFIX share is in `set`
-//! (the walk over sets), `element` (what a field means), `template` (a template compiled into
-//! steps), `record` (the values of one record, and the flows they make), `force` (the templates in
-//! force as datagrams again) and `held` (data without a template). `session` is what a protocol's file puts them into, `decoder` holds all together,
+//! One file a protocol, parse beside emit: `v1`, `v5`, `v7`, `v9`, `ipfix`, `sflow`. What the three
+//! of fixed records share is in `classic`. What v9 and IPFIX share is in `set` (the walk over sets),
+//! `element` (what a field means), `template` (a template compiled into steps), `record` and `plain`
+//! (the values of one record, and the flows they make), `options` (what an exporter tells of itself),
+//! `force` (the templates in force as datagrams again) and `held` (data without a template). The
+//! first octets of a packet, which sFlow and IPFIX carry, are read in `frame`. `session` is what a
+//! protocol's file puts them into, `sequence` finds what is missing, `decoder` holds all together,
 //! `stats` and `error` say what happened.
 //!
 //! # What a record becomes
@@ -27,30 +31,38 @@ use std::net::IpAddr;
 
 use crate::flow::{Extra, Flow};
 
+mod classic;
 mod cursor;
 mod decoder;
 mod element;
 mod error;
 mod exporter;
 mod force;
+mod frame;
 mod held;
 mod ipfix;
 mod limits;
+mod options;
+mod plain;
 mod record;
+mod sequence;
 mod session;
 mod set;
+mod sflow;
 mod stats;
 mod template;
 #[cfg(test)]
 mod tests;
+mod v1;
 mod v5;
+mod v7;
 mod v9;
 
 pub use decoder::Decoder;
 pub use error::{Error, Fault, Reason};
 pub use exporter::{DATAGRAM, Exporter, REFRESH, Refused};
 pub use limits::Limits;
-pub use stats::{Faults, Foreign, Missing, Stats, Totals};
+pub use stats::{Faults, Foreign, Lost, Missing, Source, Stats, Totals};
 
 /// The protocols that this house reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +117,8 @@ pub struct Batch {
     pub extras: Vec<Extra>,
     /// How many of the flows were in data that had waited for its template.
     pub late: u64,
+    /// What is missing before them, by the exporters' sequence numbers.
+    pub lost: Lost,
     /// Problems, at most [`Limits::errors`] a datagram; [`Stats::faults`] counts all.
     pub errors: Vec<Error>,
 }
@@ -115,6 +129,7 @@ impl Batch {
         self.flows.clear();
         self.extras.clear();
         self.late = 0;
+        self.lost = Lost::default();
         self.errors.clear();
     }
 }

@@ -243,7 +243,18 @@ impl Unit {
 
 impl Clock {
     /// The moment of a tick, kept inside the range of timestamps.
+    #[inline]
     pub(super) fn moment(self, ticks: u64) -> Timestamp {
+        // What nearly all interfaces have needs no 128 bits.
+        if let (Unit::Times(nanos), 0) = (self.unit, self.offset)
+            && let Some(nanos) = ticks.checked_mul(nanos)
+        {
+            return Timestamp::from_nanos(nanos);
+        }
+        self.any_moment(ticks)
+    }
+
+    fn any_moment(self, ticks: u64) -> Timestamp {
         let ticks = i128::from(ticks);
         let nanos = match self.unit {
             Unit::Times(nanos) => ticks * i128::from(nanos),

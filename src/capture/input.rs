@@ -36,7 +36,24 @@ impl<R: Read> Input<R> {
     /// more than it must, so that a live pipe is never late.
     ///
     /// The buffer grows with the octets that arrive, not with those that a header promises.
+    #[inline]
     pub(super) fn peek(&mut self, n: usize) -> Result<&[u8], Error> {
+        if self.end - self.start < n {
+            self.fill(n)?;
+        }
+        let end = self.end.min(self.start + n);
+        Ok(self.buffer.get(self.start..end).unwrap_or_default())
+    }
+
+    /// The octets that are there already. It reads nothing.
+    #[inline]
+    pub(super) fn ahead(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Reads until `n` octets are ahead, or the stream ends.
+    #[cold]
+    fn fill(&mut self, n: usize) -> Result<(), Error> {
         while self.end - self.start < n {
             if self.buffer.len() - self.start < n && self.start > 0 {
                 self.buffer.copy_within(self.start..self.end, 0);
@@ -57,11 +74,11 @@ impl<R: Read> Input<R> {
                 }
             }
         }
-        let end = self.end.min(self.start + n);
-        Ok(self.buffer.get(self.start..end).unwrap_or_default())
+        Ok(())
     }
 
     /// Takes `n` octets that were peeked at.
+    #[inline]
     pub(super) fn take(&mut self, n: usize) {
         self.taken = self.start;
         self.start = self.end.min(self.start + n);
@@ -69,6 +86,7 @@ impl<R: Read> Input<R> {
     }
 
     /// The octets that were last taken; gone with the next peek.
+    #[inline]
     pub(super) fn taken(&self) -> &[u8] {
         self.buffer.get(self.taken..self.start).unwrap_or_default()
     }

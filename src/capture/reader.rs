@@ -5,53 +5,62 @@ use std::mem;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use pcap_file::pcap::PcapParser;
-use pcap_file::{Endianness, TsResolution};
-
 use super::TEMPLATES;
 use super::block::{self, Fault, Fields, Interface};
 use super::error::{self, Error};
+use super::fragments::Fragments;
 use super::input::Input;
-use super::packet::{self, Skipped};
+use super::packet::{self, Skipped, Udp};
 use super::section::{Closing, Slot};
 use crate::time::Timestamp;
 
-/// Octets of a pcap file header.
+/// Octets of a pcap file header (draft-ietf-opsawg-pcap section 4).
 const PCAP_HEADER: usize = 24;
 
-/// Octets of a pcap packet header.
+/// Octets of a pcap packet header (section 5).
 const PACKET_HEADER: usize = 16;
 
 /// The most interfaces of one section. It keeps a file of nothing but interface blocks from taking
 /// the memory; a file with more is refused.
 const MAX_INTERFACES: usize = 65_536;
 
-/// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng.
+/// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng, or any
+/// of them one behind the other, as `cat` joins files.
 ///
 /// The stream must be decompressed already. Memory is bounded whatever the stream holds: a block is
 /// at most 16 MiB (the buffer for it at most twice that), and a section has 65,536 interfaces at
-/// most; a stream that claims more is refused.
+/// most; a stream that claims more is refused. Of fragments that wait for the rest of their
+/// datagram at most 8 MiB of 1024 datagrams are kept, for 30 s of the capture's time; a section's
+/// fragments never meet those of another.
 pub struct Reader<R> {
     input: Input<R>,
     format: Format,
     stage: Stage,
     /// The error that follows the end of a torn section.
     pending: Option<Error>,
+    fragments: Fragments,
     skipped: Skipped,
 }
 
 enum Format {
-    Pcap {
-        parser: PcapParser,
-        link: u32,
-        big: bool,
-    },
+    /// Another file begins, of a format to be recognised.
+    Next,
+    Pcap(Pcap),
     Ng {
         big: bool,
         interfaces: Vec<Interface>,
         /// Arrival of the last packet of the section that had one.
         last: Timestamp,
     },
+}
+
+/// What the header of a pcap file says.
+#[derive(Clone, Copy)]
+struct Pcap {
+    big: bool,
+    /// Nanoseconds in a unit of its times.
+    unit: u64,
+    link: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +91,7 @@ pub enum Event<'a> {
 /// One UDP datagram as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// When it was captured. A simple packet block of pcapng has no time: it gets that of the packet
+    /// When it was captured; if it came in fragments, when the one that made it whole was. A simple packet block of pcapng has no time: it gets that of the packet
     /// before it, or the epoch.
     pub arrival: Timestamp,
     /// Source address.
@@ -130,26 +139,17 @@ impl<R: Read> Reader<R> {
     /// Recognises the format by its first octets, and reads no further than pcap's file header.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Short`] and [`Error::Unknown`] for a stream that is no capture;
-    /// [`Error::Io`].
+    /// [`Error::Empty`], [`Error::Short`] and [`Error::Unknown`] for a stream that is no capture,
+    /// [`Error::Malformed`] for one in a variant of pcap that is not read; [`Error::Io`].
     pub fn new(input: R) -> Result<Reader<R>, Error> {
         let mut input = Input::new(input);
-        let format = match input.peek(4)? {
-            [] => return Err(Error::Empty),
-            [0x0a, 0x0d, 0x0d, 0x0a] => {
-                Format::Ng { big: true, interfaces: Vec::new(), last: Timestamp::default() }
-            }
-            four if magic(four) => pcap(&mut input)?,
-            few if few.len() < 4 => {
-                return Err(Error::Short { len: few.len(), first: error::first(few) });
-            }
-            _ => return Err(Error::Unknown { first: error::first(input.peek(16)?) }),
-        };
-        let (stage, skipped) = (Stage::Outside, Skipped::default());
-        Ok(Reader { input, format, stage, pending: None, skipped })
+        let format = recognise(&mut input)?;
+        let (fragments, skipped) = (Fragments::default(), Skipped::default());
+        Ok(Reader { input, format, stage: Stage::Outside, pending: None, fragments, skipped })
     }
 
-    /// Packets that were passed over so far.
+    /// Packets that were passed over so far. Fragments are counted when their datagram is given up,
+    /// the last of them at the end of their section.
     pub fn skipped(&self) -> Skipped {
         self.skipped
     }
@@ -168,11 +168,17 @@ impl<R: Read> Reader<R> {
     #[expect(clippy::should_implement_trait, reason = "the event borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
         loop {
-            let packet = match self.step()? {
-                None => return Ok(None),
-                Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
-                Some(Step::End(ending)) => return Ok(Some(Event::End(ending))),
-                Some(Step::Packet(packet)) => packet,
+            let packet = match self.plain() {
+                Some(packet) => packet,
+                None => match self.step()? {
+                    None => return Ok(None),
+                    Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
+                    Some(Step::End(ending)) => {
+                        self.fragments.clear(&mut self.skipped);
+                        return Ok(Some(Event::End(ending)));
+                    }
+                    Some(Step::Packet(packet)) => packet,
+                },
             };
             let Packet { arrival, link, data, cut, templates } = packet;
             let octets = self.input.taken().get(data.clone()).unwrap_or_default();
@@ -188,9 +194,61 @@ impl<R: Read> Reader<R> {
                     let datagram = Datagram { arrival, exporter, port, dport, payload, templates };
                     return Ok(Some(Event::Datagram(datagram)));
                 }
-                Err(skip) => self.skipped.count(skip),
+                Err(packet::Skip::Fragment) => {
+                    if let Some(udp) = self.piece(arrival, link, data, cut) {
+                        let (exporter, port, dport) = (udp.source, udp.port, udp.dport);
+                        let payload = self.fragments.whole().get(udp.payload).unwrap_or_default();
+                        let datagram =
+                            Datagram { arrival, exporter, port, dport, payload, templates };
+                        return Ok(Some(Event::Datagram(datagram)));
+                    }
+                }
+                Err(skip) => self.skipped.count(skip, 1),
             }
         }
+    }
+
+    /// The next packet, if it is there already and as plain as nearly all are. Whatever is unusual
+    /// about it is left to [`step`](Reader::step), which finds the same or says what is wrong.
+    #[inline]
+    fn plain(&mut self) -> Option<Packet> {
+        if !matches!(self.stage, Stage::Foreign | Stage::Own) {
+            return None;
+        }
+        let ahead = self.input.ahead();
+        let (packet, whole) = match &mut self.format {
+            Format::Next => return None,
+            Format::Pcap(pcap) => plain_pcap(*pcap, ahead)?,
+            Format::Ng { big, interfaces, last } => {
+                let (packet, whole) = plain_block(*big, interfaces, ahead)?;
+                *last = packet.arrival;
+                (packet, whole)
+            }
+        };
+        self.input.take(whole);
+        Some(packet)
+    }
+
+    /// Takes a fragment that lies in `data` of the octets last taken: the datagram, if that is whole
+    /// with it, in [`Fragments::whole`].
+    #[cold]
+    fn piece(
+        &mut self,
+        arrival: Timestamp,
+        link: Option<u32>,
+        data: Range<usize>,
+        cut: bool,
+    ) -> Option<Udp> {
+        let octets = self.input.taken().get(data).unwrap_or_default();
+        let whole = match packet::fragment(link?, octets, cut) {
+            Ok(fragment) => self.fragments.add(arrival, &fragment, &mut self.skipped)?,
+            Err(skip) => {
+                self.skipped.count(skip, 1);
+                return None;
+            }
+        };
+        let read = packet::reassembled(whole.source, whole.first, self.fragments.whole());
+        read.map_err(|skip| self.skipped.count(skip, whole.packets)).ok()
     }
 
     /// The time of the next packet of any kind. It does not search a file for UDP.
@@ -210,17 +268,32 @@ impl<R: Read> Reader<R> {
         if self.stage == Stage::Over {
             return Ok(None);
         }
-        let step = match self.format {
-            Format::Pcap { .. } => self.pcap(),
-            Format::Ng { .. } => self.block(),
-        };
-        step.or_else(|error| match mem::replace(&mut self.stage, Stage::Over) {
+        self.go_on().or_else(|error| match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Own | Stage::Foreign => {
                 self.pending = Some(error);
                 Ok(Some(Step::End(Ending::Cut)))
             }
             Stage::Outside | Stage::Closed | Stage::Over => Err(error),
         })
+    }
+
+    fn go_on(&mut self) -> Result<Option<Step>, Error> {
+        if matches!(self.format, Format::Next) {
+            self.format = recognise(&mut self.input)?;
+        }
+        match self.format {
+            Format::Pcap(pcap) => self.pcap(pcap),
+            _ => self.block(),
+        }
+    }
+
+    /// Another file begins inside the stream.
+    fn turn(&mut self) -> Result<Option<Step>, Error> {
+        self.format = Format::Next;
+        match self.end(Stage::Outside) {
+            Some(end) => Ok(Some(end)),
+            None => self.go_on(),
+        }
     }
 
     /// Ends the section, if one is open, and goes on in `next`.
@@ -233,8 +306,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next step of a pcap file.
-    fn pcap(&mut self) -> Result<Option<Step>, Error> {
-        let Format::Pcap { parser, link, big } = &self.format else { return Ok(None) };
+    fn pcap(&mut self, pcap: Pcap) -> Result<Option<Step>, Error> {
         if self.stage == Stage::Outside {
             self.stage = Stage::Foreign;
             return Ok(Some(Step::Section(None)));
@@ -244,41 +316,25 @@ impl<R: Read> Reader<R> {
         if header.is_empty() {
             return Ok(self.end(Stage::Over));
         }
-        let torn = |expected, found| {
-            let what = "a packet";
-            Err(Error::Torn { offset, what, expected, found })
+        if begins(header) {
+            return self.turn();
+        }
+        let torn = |expected, found| Error::Torn { offset, what: "a packet", expected, found };
+        let Some(header) = header.first_chunk::<PACKET_HEADER>() else {
+            return Err(torn(PACKET_HEADER, header.len()));
         };
-        let mut fields = Fields::new(*big, header);
-        let (Some(_), Some(len)) = (fields.take(8), fields.u32()) else {
-            return torn(PACKET_HEADER, header.len());
-        };
+        let [secs, fraction, len, original] = words(pcap.big, header);
         if len as usize > block::MAX {
             let (what, limit) = ("a packet", block::MAX);
             return Err(Error::Size { offset, what, found: len, limit });
         }
-        if len == 0 && magic(header) {
-            let (expected, found) = ("a packet", "the header of another pcap file".to_owned());
-            return Err(Error::Malformed { offset, expected, found });
-        }
         let whole = PACKET_HEADER + len as usize;
         let octets = self.input.peek(whole)?;
-        let Ok((_, raw)) = parser.next_raw_packet(octets) else {
-            return torn(whole, octets.len());
-        };
-        let unit = match parser.header().ts_resolution {
-            TsResolution::MicroSecond => 1_000,
-            TsResolution::NanoSecond => 1,
-        };
-        let nanos = u64::from(raw.ts_sec) * 1_000_000_000 + u64::from(raw.ts_frac) * unit;
-        let packet = Packet {
-            arrival: Timestamp::from_nanos(nanos),
-            link: Some(*link),
-            data: PACKET_HEADER..whole,
-            cut: raw.incl_len < raw.orig_len,
-            templates: false,
-        };
+        if octets.len() < whole {
+            return Err(torn(whole, octets.len()));
+        }
         self.input.take(whole);
-        Ok(Some(Step::Packet(packet)))
+        Ok(Some(Step::Packet(pcap.packet(secs, fraction, len, original))))
     }
 
     /// The next step of a pcapng stream: walks over blocks that say nothing.
@@ -294,6 +350,9 @@ impl<R: Read> Reader<R> {
                 && let Stage::Foreign | Stage::Own = self.stage
             {
                 return Ok(self.end(Stage::Outside));
+            }
+            if variant(head).is_some() && begins(head) {
+                return self.turn();
             }
             let (kind, len) = frame(big, head, offset)?;
             let octets = self.input.peek(len)?;
@@ -343,28 +402,144 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Whether a pcap file may begin so: microseconds or nanoseconds, in either byte order.
-fn magic(octets: &[u8]) -> bool {
-    matches!(
-        octets,
-        [0xa1, 0xb2, 0xc3, 0xd4, ..]
-            | [0xa1, 0xb2, 0x3c, 0x4d, ..]
-            | [0xd4, 0xc3, 0xb2, 0xa1, ..]
-            | [0x4d, 0x3c, 0xb2, 0xa1, ..]
-    )
+/// The packet of a pcap file that begins with `ahead`, if that holds all of it and it is nothing
+/// unusual, and its octets with its header.
+#[inline]
+fn plain_pcap(pcap: Pcap, ahead: &[u8]) -> Option<(Packet, usize)> {
+    let header = ahead.first_chunk::<PACKET_HEADER>()?;
+    let [secs, fraction, len, original] = words(pcap.big, header);
+    let whole = PACKET_HEADER + len as usize;
+    if whole > ahead.len() || len as usize > block::MAX || begins(header) {
+        return None;
+    }
+    Some((pcap.packet(secs, fraction, len, original), whole))
 }
 
-/// Reads the header of a pcap file, whose magic was seen.
-fn pcap<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
-    let header = input.peek(PCAP_HEADER)?;
-    let Ok((_, parser)) = PcapParser::new(header) else {
-        return Err(Error::Short { len: header.len(), first: error::first(header) });
+/// The enhanced packet block (draft-ietf-opsawg-pcapng section 4.3) that `ahead` begins with, if that
+/// holds all of it, there are no options and the interface is known; and the block's octets.
+#[inline]
+fn plain_block(big: bool, interfaces: &[Interface], ahead: &[u8]) -> Option<(Packet, usize)> {
+    const HEAD: usize = 28;
+    let head = ahead.first_chunk::<HEAD>()?;
+    let [kind, len, id, high, low, captured, original] = words(big, head);
+    let padded = (captured as usize).checked_next_multiple_of(4)?;
+    if kind != block::ENHANCED || len as usize > block::MAX || len as usize != HEAD + padded + 4 {
+        return None;
+    }
+    let [trailer] = words(big, ahead.get(HEAD + padded..)?.first_chunk::<4>()?);
+    let interface = interfaces.get(id as usize).filter(|_| trailer == len)?;
+    let packet = Packet {
+        arrival: interface.clock.moment(u64::from(high) << 32 | u64::from(low)),
+        link: Some(interface.link),
+        data: HEAD..HEAD + captured as usize,
+        cut: captured < original,
+        templates: false,
     };
-    // The upper bits hold the length of a frame check sequence (draft-ietf-opsawg-pcap section 4).
-    let link = u32::from(parser.header().datalink) & 0x03ff_ffff;
-    let big = parser.header().endianness == Endianness::Big;
+    Some((packet, len as usize))
+}
+
+/// Octets as 32-bit numbers of one byte order.
+#[inline]
+fn words<const OCTETS: usize, const WORDS: usize>(
+    big: bool,
+    octets: &[u8; OCTETS],
+) -> [u32; WORDS] {
+    let (chunks, _) = octets.as_chunks::<4>();
+    let mut words = [0; WORDS];
+    for (word, chunk) in words.iter_mut().zip(chunks) {
+        *word = if big { u32::from_be_bytes(*chunk) } else { u32::from_le_bytes(*chunk) };
+    }
+    words
+}
+
+impl Pcap {
+    #[inline]
+    fn packet(self, secs: u32, fraction: u32, len: u32, original: u32) -> Packet {
+        let nanos = u64::from(secs) * 1_000_000_000 + u64::from(fraction) * self.unit;
+        Packet {
+            arrival: Timestamp::from_nanos(nanos),
+            link: Some(self.link),
+            data: PACKET_HEADER..PACKET_HEADER + len as usize,
+            cut: len < original,
+            templates: false,
+        }
+    }
+}
+
+/// What the first four octets say of a pcap file.
+enum Variant {
+    /// Byte order, and nanoseconds in a unit of time.
+    Read { big: bool, unit: u64 },
+    /// With more in the header of each packet.
+    Modified,
+}
+
+/// The pcap that begins so.
+fn variant(octets: &[u8]) -> Option<Variant> {
+    let magic = *octets.first_chunk()?;
+    let (big, number) = match u32::from_be_bytes(magic) {
+        number @ 0xa1b2_0000..=0xa1b2_ffff => (true, number),
+        _ => (false, u32::from_le_bytes(magic)),
+    };
+    match number {
+        0xa1b2_c3d4 => Some(Variant::Read { big, unit: 1_000 }),
+        0xa1b2_3c4d => Some(Variant::Read { big, unit: 1 }),
+        0xa1b2_cd34 => Some(Variant::Modified),
+        _ => None,
+    }
+}
+
+/// Whether another file begins where a packet or block should. As a packet's header, that of pcap
+/// would be of one microsecond in the year 2055 or 2083, that of pcapng of 439 MB; as a block, pcap's
+/// would be of a type for local use.
+#[inline]
+fn begins(head: &[u8]) -> bool {
+    match head {
+        [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, magic @ ..] => {
+            magic.first_chunk().is_some_and(|magic| block::order(*magic).is_some())
+        }
+        // Version 2.4, or an older 2, in the byte order of the magic.
+        [0xa1, 0xb2, _, _, 0, 2, 0, 0..=4, ..] | [_, _, 0xb2, 0xa1, 2, 0, 0..=4, 0, ..] => {
+            variant(head).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Recognises what begins here, and takes the header if it is pcap's.
+fn recognise<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
+    let offset = input.offset();
+    let four = input.peek(4)?;
+    let (big, unit) = match (four, variant(four)) {
+        ([], _) => return Err(Error::Empty),
+        ([0x0a, 0x0d, 0x0d, 0x0a], _) => {
+            let (interfaces, last) = (Vec::new(), Timestamp::default());
+            return Ok(Format::Ng { big: true, interfaces, last });
+        }
+        (_, Some(Variant::Read { big, unit })) => (big, unit),
+        (_, Some(Variant::Modified)) => {
+            let found = "the modified pcap of Kuznetzov's libpcap (magic 0xa1b2cd34), which \
+                         `editcap -F pcap` converts"
+                .to_owned();
+            return Err(Error::Malformed { offset, expected: "pcap or pcapng", found });
+        }
+        (few, None) if few.len() < 4 => {
+            return Err(Error::Short { len: few.len(), first: error::first(few) });
+        }
+        _ => return Err(Error::Unknown { first: error::first(input.peek(16)?) }),
+    };
+    let header = input.peek(PCAP_HEADER)?;
+    let (what, expected, found) = ("the header of a pcap file", PCAP_HEADER, header.len());
+    let mut fields = Fields::new(big, header);
+    let Some(link) = fields.take(PCAP_HEADER - 4).and_then(|_| fields.u32()) else {
+        return Err(match offset {
+            0 => Error::Short { len: found, first: error::first(header) },
+            _ => Error::Torn { offset, what, expected, found },
+        });
+    };
     input.take(PCAP_HEADER);
-    Ok(Format::Pcap { parser, link, big })
+    // The upper bits hold the length of a frame check sequence (draft-ietf-opsawg-pcap section 4).
+    Ok(Format::Pcap(Pcap { big, unit, link: link & 0x03ff_ffff }))
 }
 
 /// Type and length of the block that begins with `head`. A section header sets the byte order.

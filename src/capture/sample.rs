@@ -109,3 +109,45 @@ pub(super) fn ethernet(tags: &[u16], packet: &[u8]) -> Vec<u8> {
     frame.extend(packet);
     frame
 }
+
+/// An IP packet, of IPv4 without options or IPv6 without extension headers, in fragments that end
+/// after these octets of its payload, with this identification.
+pub(super) fn pieces(packet: &[u8], ends: &[usize], identification: u16) -> Vec<Vec<u8>> {
+    let six = packet[0] >> 4 == 6;
+    let (header, payload) = packet.split_at(if six { 40 } else { 20 });
+    let mut start = 0;
+    let piece = |end: &usize| {
+        let (offset, more) = (start as u16, u16::from(*end < payload.len()));
+        let data = &payload[start..*end];
+        start = *end;
+        let mut piece = header.to_vec();
+        if six {
+            piece[4..6].copy_from_slice(&(8 + data.len() as u16).to_be_bytes());
+            piece[6] = 44;
+            piece.extend([header[6], 0]);
+            piece.extend((offset | more).to_be_bytes());
+            piece.extend(u32::from(identification).to_be_bytes());
+        } else {
+            piece[2..4].copy_from_slice(&(20 + data.len() as u16).to_be_bytes());
+            piece[4..6].copy_from_slice(&identification.to_be_bytes());
+            piece[6..8].copy_from_slice(&((more << 13) | (offset / 8)).to_be_bytes());
+        }
+        piece.extend(data);
+        piece
+    };
+    ends.iter().map(piece).collect()
+}
+
+/// A packet like [`IP4`] or [`IP6`] with another payload.
+pub(super) fn carrying(payload: &[u8], six: bool) -> Vec<u8> {
+    let (mut packet, udp) = if six { (IP6.to_vec(), 40) } else { (IP4.to_vec(), 20) };
+    packet.truncate(udp + 8);
+    packet.extend(payload);
+    let len = 8 + payload.len() as u16;
+    packet[udp + 4..udp + 6].copy_from_slice(&len.to_be_bytes());
+    match six {
+        true => packet[4..6].copy_from_slice(&len.to_be_bytes()),
+        false => packet[2..4].copy_from_slice(&(20 + len).to_be_bytes()),
+    }
+    packet
+}

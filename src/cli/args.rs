@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use crate::time::Timestamp;
+
 /// Options of every command.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Messages")]
@@ -94,6 +96,43 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A moment as an option names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// This one.
+    At(Timestamp),
+    /// So many seconds before now.
+    Ago(u32),
+}
+
+impl When {
+    /// The moment, where it is `now`.
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            When::At(time) => time,
+            When::Ago(seconds) => now.offset(-i64::from(seconds) * 1_000_000_000),
+        }
+    }
+}
+
+/// `2001-07-01T00:20:00Z`, a date (its first moment, UTC), Unix seconds, or a duration before now
+/// such as `2h`.
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<When, String> {
+        if let Some(time) = Timestamp::parse(text.as_bytes()) {
+            return Ok(When::At(time));
+        }
+        if let Some(time) = Timestamp::parse(format!("{text}T00:00:00Z").as_bytes()) {
+            return Ok(When::At(time));
+        }
+        parse_seconds(text).map(When::Ago).map_err(|_| {
+            format!("{text:?} is no time such as 2001-07-01T00:20:00Z, 2001-07-01 or 2h (ago)")
+        })
+    }
+}
+
 /// A size in octets with an optional binary suffix: `512K`, `64M`, `2G`.
 ///
 /// # Errors
@@ -136,6 +175,22 @@ mod tests {
             error.ends_with(":2: \"nonsense\" is no network such as 192.0.2.0/24 or 2001:db8::/32"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn moments_are_told_in_four_ways() {
+        let now = Timestamp::from_secs(1_000_000_000);
+        for (text, secs) in [
+            ("2001-07-01T00:20:00Z", 993_946_800),
+            ("2001-07-01", 993_945_600),
+            ("993946800", 993_946_800),
+            ("1h", 999_996_400),
+        ] {
+            assert_eq!(text.parse::<When>().unwrap().at(now).secs(), secs, "{text}");
+        }
+        for text in ["", "yesterday", "2001-07-32", "-1h", "2001-07-01T00:20:00"] {
+            assert!(text.parse::<When>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -3,26 +3,27 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, ValueHint};
+use clap::{Parser, ValueEnum, ValueHint};
 
-use super::stats;
-use crate::capture::{Closing, Datagram, Ending, Error, Event, Reader, Slot, spool};
-use crate::cli::{self, Common, Input, Io, Out, Status};
-use crate::line::{Column, NINE, Writer};
-use crate::time::{End, Mark, State, Timestamp, Window};
+use self::open::Open;
+use crate::capture::{Datagram, Ending, Error, Event, Reader, Slot, spool};
+use crate::cli::{self, Common, Input, Io, Out, Status, When};
+use crate::line::{Column, Form, NINE, Writer};
+use crate::time::{Mark, Timestamp, Window};
 use crate::wire::{self, Batch, Decoder, Limits, Reason};
+
+mod open;
+mod stats;
 
 /// Length of the windows where neither an option nor the file says one.
 const DEFAULT_SECONDS: u32 = 600;
 
-/// Nanoseconds in a second.
-const NANOS: u64 = 1_000_000_000;
-
 /// Windows whose starts are remembered, to notice one that comes again.
 const MAX_CLOSED: usize = 65_536;
 
-/// Decode captured NetFlow v5, v9 and IPFIX datagrams into flow lines.
+/// Decode captured NetFlow, IPFIX and sFlow datagrams into flow lines.
 ///
 /// Reads pcap and pcapng, nfcap's or tcpdump's, and prints flow lines, nfkit-flow(5): nine columns a
 /// flow, in windows by the datagrams' arrival.
@@ -47,6 +48,24 @@ pub struct Args {
     /// Print a table of counts per exporter and domain instead of flow lines
     #[arg(long, conflicts_with = "no_header")]
     stats: bool,
+    /// Only datagrams that arrived at this time or later: RFC 3339, a date, or 2h (ago)
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Only datagrams that arrived before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+    /// Addresses and ports of translated flows: before (pre) or after the translation (post)
+    #[arg(long, value_name = "SIDE", default_value = "pre")]
+    nat: Nat,
+    /// Multiply packets and octets by the sampling; detectors refuse such lines
+    #[arg(long, conflicts_with = "stats")]
+    scale: bool,
+    /// Write an object of JSON a line
+    #[arg(long, conflicts_with_all = ["stats", "csv"])]
+    json: bool,
+    /// Write comma-separated values under a line of names, without marks
+    #[arg(long, conflicts_with = "stats")]
+    csv: bool,
     /// Hide the host part of every address, for publication
     #[arg(long)]
     mask: bool,
@@ -57,6 +76,65 @@ pub struct Args {
 impl AsRef<Common> for Args {
     fn as_ref(&self) -> &Common {
         &self.common
+    }
+}
+
+/// Which addresses of a translated flow are its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Nat {
+    /// Those before the translation
+    Pre,
+    /// Those after it, where the record has them
+    Post,
+}
+
+/// Which arrivals were asked for: from `since` to before `until`.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Asked {
+    fn holds(&self, arrival: Timestamp) -> bool {
+        self.since.is_none_or(|since| since <= arrival)
+            && self.until.is_none_or(|end| arrival < end)
+    }
+
+    fn is_early(&self, arrival: Timestamp) -> bool {
+        self.since.is_some_and(|since| arrival < since)
+    }
+
+    /// Whether any moment of the window was asked for.
+    fn holds_any(&self, window: Window) -> bool {
+        self.since.is_none_or(|since| since < Timestamp::from_secs(window.end()))
+            && self.until.is_none_or(|end| Timestamp::from_secs(window.start()) < end)
+    }
+
+    /// Whether all of them were.
+    fn holds_all(&self, window: Window) -> bool {
+        self.since.is_none_or(|since| since <= Timestamp::from_secs(window.start()))
+            && self.until.is_none_or(|end| Timestamp::from_secs(window.end()) <= end)
+    }
+
+    /// The files that may hold what was asked for. nfcap's stand alone, so that one whose slot begins
+    /// too late is passed over, and one whose next file's slot begins early enough.
+    fn files(&self, files: Vec<PathBuf>) -> Vec<PathBuf> {
+        let slots: Vec<_> = files.iter().map(|path| slot_of(path)).collect();
+        let is_over = |n: usize| {
+            let next = slots.get(n + 1).copied().flatten();
+            let (Some(since), Some(next), Some(Some(own))) = (self.since, next, slots.get(n))
+            else {
+                return false;
+            };
+            *own < next && next <= since
+        };
+        let is_early = |n: usize| match (self.until, slots.get(n)) {
+            (Some(until), Some(&Some(own))) => own < until,
+            _ => true,
+        };
+        let files = files.into_iter().enumerate();
+        files.filter(|&(n, _)| is_early(n) && !is_over(n)).map(|(_, path)| path).collect()
     }
 }
 
@@ -110,16 +188,32 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         files.extend(listing.files);
     }
 
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::from_secs(now.as_secs());
+    let asked = Asked {
+        since: args.since.map(|when| when.at(now)),
+        until: args.until.map(|when| when.at(now)),
+    };
+    let files = asked.files(files);
+    let form = match (args.json, args.csv) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Csv,
+        _ => Form::Text,
+    };
+    let extras = args.nat == Nat::Post || args.fields.0.iter().any(|column| column.is_extra());
+    let decoder = Decoder::new(Limits::default());
     let mut run = Run {
         args: &args,
-        decoder: Decoder::new(Limits::default()),
+        decoder: if extras { decoder.with_extras() } else { decoder },
         batch: Batch::default(),
         writer: Writer::new(io.out.clone())
+            .form(form)
             .columns(&args.fields.0)
             .marks(!args.no_header)
             .mask(args.mask),
         open: None,
         torn: None,
+        asked,
         closed: BTreeSet::new(),
         packets: stats::Packets::default(),
     };
@@ -155,45 +249,11 @@ struct Run<'a> {
     open: Option<Open>,
     /// Slot of a file that could not be read, until its window opens.
     torn: Option<u64>,
+    /// What of the time is asked for.
+    asked: Asked,
     /// Windows that are closed.
     closed: BTreeSet<Window>,
     packets: stats::Packets,
-}
-
-/// The window that is open.
-struct Open {
-    window: Window,
-    flows: u64,
-    late: u64,
-    datagrams: u64,
-    sampling: u32,
-    /// Datagrams that could be read as one of the protocols.
-    decoded: u64,
-    /// Nanoseconds of it in which nfcap listened, and until when.
-    covered: u64,
-    until: Timestamp,
-    /// Drops that the collector told, where it told.
-    dropped: Option<u64>,
-    /// Whether the collector took exports from anyone, where it told.
-    from_anyone: Option<bool>,
-    cut: bool,
-}
-
-impl Open {
-    fn holds(&self, start: u64) -> bool {
-        self.window.holds(Timestamp::from_secs(start))
-    }
-
-    /// Adds the time between two moments of nfcap's, as far as it lies in the window and no other
-    /// file covered it.
-    fn listened(&mut self, closing: &Closing) {
-        let inside = |time: Timestamp| {
-            time.nanos().clamp(self.window.start() * NANOS, self.window.end() * NANOS)
-        };
-        let (start, end) = (inside(closing.start.max(self.until)), inside(closing.end));
-        self.covered += end.saturating_sub(start);
-        self.until = self.until.max(closing.end);
-    }
 }
 
 impl Run<'_> {
@@ -232,14 +292,20 @@ impl Run<'_> {
                 }
                 Ok(Some(Event::Datagram(datagram))) => {
                     let ports = &self.args.port;
+                    let asked = self.asked.holds(datagram.arrival);
                     if ports.is_empty() || datagram.templates || ports.contains(&datagram.dport) {
-                        if slot.is_none() || self.args.window.is_some() {
+                        if asked && (slot.is_none() || self.args.window.is_some()) {
                             self.arrive(datagram.arrival, within)?;
                             within = true;
                         }
-                        self.packets.datagrams += u64::from(!datagram.templates);
-                        self.decode(&datagram, &name, io)?;
-                    } else {
+                        let counted = if asked || datagram.templates {
+                            &mut self.packets.datagrams
+                        } else {
+                            &mut self.packets.other_times
+                        };
+                        *counted += u64::from(!datagram.templates);
+                        self.decode(&datagram, asked, &name, io)?;
+                    } else if asked {
                         self.packets.other_ports += 1;
                         if let Some(open) = &mut self.open {
                             open.datagrams += 1;
@@ -305,7 +371,7 @@ impl Run<'_> {
     /// A slot of nfcap's begins: its window opens, whether a datagram comes or not.
     fn enter(&mut self, window: Option<Window>, slot: &Slot) -> anyhow::Result<()> {
         self.close(window)?;
-        if let Some(window) = window {
+        if let Some(window) = window.filter(|&window| self.asked.holds_any(window)) {
             let open = self.open(window)?;
             open.from_anyone = open.from_anyone.max(Some(slot.open()));
         }
@@ -341,8 +407,7 @@ impl Run<'_> {
             Ending::Whole => {}
             Ending::Cut => open.cut = true,
             Ending::Closed(closing) => {
-                open.dropped = Some(open.dropped.unwrap_or(0).saturating_add(closing.dropped()));
-                open.listened(&closing);
+                open.close(&closing);
                 let over = slot.is_some_and(|slot| open.window.end() <= slot.window.end());
                 if over && !joins {
                     self.close(None)?;
@@ -359,20 +424,10 @@ impl Run<'_> {
         }
         let again = self.closed.contains(&window);
         let torn = self.torn.is_some_and(|start| window.holds(Timestamp::from_secs(start)));
-        Ok(self.open.get_or_insert(Open {
-            window,
-            flows: 0,
-            late: 0,
-            datagrams: 0,
-            decoded: 0,
-            covered: 0,
-            until: Timestamp::default(),
-            sampling: 0,
-            dropped: None,
-            from_anyone: None,
-            // Parts of a window that are apart are judged apart: neither was seen whole.
-            cut: torn || again,
-        }))
+        // Parts of a window that are apart are judged apart: neither was seen whole. Nor is what
+        // --since or --until cuts off.
+        let cut = torn || again || !self.asked.holds_all(window);
+        Ok(self.open.get_or_insert_with(|| Open::new(window, cut)))
     }
 
     /// Closes the open window unless it is `next`.
@@ -384,48 +439,35 @@ impl Run<'_> {
         if self.closed.len() > MAX_CLOSED {
             self.closed.pop_first();
         }
-        // Another program's capture may begin or end in the middle of a window: only nfcap's slots
-        // are known to have been listened to. What was heard and not understood is not seen.
-        let length = u64::from(open.window.seconds()) * NANOS;
-        let unseen = open.covered + NANOS < length || open.decoded == 0;
-        let cover = u32::try_from((open.covered + NANOS / 2) / NANOS).ok();
-        let state = match (open.cut, open.from_anyone, open.datagrams) {
-            (true, _, _) => Some(State::Cut),
-            (false, None, _) => None,
-            (false, Some(_), 0) if open.covered + NANOS >= length => Some(State::NoData),
-            (false, Some(_), _) if unseen => Some(State::Cut),
-            (false, Some(_), _) => Some(State::Ok),
-        };
-        let end = End {
-            window: Some(open.window),
-            flows: Some(open.flows),
-            late: Some(open.late),
-            lost_datagrams: open.dropped,
-            sampling: (open.sampling > 0).then_some(open.sampling),
-            scaled: Some(false),
-            cover: cover.filter(|_| open.from_anyone.is_some()),
-            open: open.from_anyone,
-            state,
-            ..End::default()
-        };
         if !self.args.stats {
-            self.writer.mark(&Mark::End(end))?;
+            self.writer.mark(&Mark::End(open.end(self.args.scale)))?;
             self.writer.flush()?;
         }
         Ok(())
     }
 
-    fn decode(&mut self, datagram: &Datagram<'_>, name: &str, io: &mut Io) -> anyhow::Result<()> {
+    /// Decodes a datagram; if it is not `within` what was asked for, only its templates.
+    fn decode(
+        &mut self,
+        datagram: &Datagram<'_>,
+        within: bool,
+        name: &str,
+        io: &mut Io,
+    ) -> anyhow::Result<()> {
         let refused = |decoder: &Decoder| decoder.totals().foreign + decoder.totals().short;
         let before = refused(&self.decoder);
         let batch = &mut self.batch;
         batch.clear();
-        match datagram.templates {
-            true => self.decoder.learn(datagram.exporter, datagram.payload, batch),
-            false => {
-                let Datagram { exporter, arrival, payload, .. } = *datagram;
-                self.decoder.datagram(exporter, arrival, payload, batch);
+        let Datagram { exporter, arrival, payload, .. } = *datagram;
+        match (datagram.templates, within) {
+            (true, _) => self.decoder.learn(exporter, payload, batch),
+            (false, true) => self.decoder.datagram(exporter, arrival, payload, batch),
+            // Its templates may serve what was asked for. Held data that they free belongs to the
+            // last window; once that is closed there is no place for it.
+            (false, false) if self.open.is_some() || self.asked.is_early(arrival) => {
+                self.decoder.watch(exporter, arrival, payload, batch);
             }
+            (false, false) => {}
         }
         // Other protocols are told of once, at the end.
         let foreign = |error: &wire::Error| matches!(error.reason, Reason::Version { .. });
@@ -436,16 +478,24 @@ impl Run<'_> {
             );
         }
         if let Some(open) = &mut self.open {
-            open.datagrams += u64::from(!datagram.templates);
-            let read = refused(&self.decoder) == before;
-            open.decoded += u64::from(!datagram.templates && read);
-            open.flows += batch.flows.len() as u64;
-            open.late += batch.late;
-            let sampling = batch.flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
-            open.sampling = open.sampling.max(sampling);
+            let counts = within && !datagram.templates;
+            open.datagrams += u64::from(counts);
+            open.decoded += u64::from(counts && refused(&self.decoder) == before);
+            open.add(batch);
+        }
+        if self.args.nat == Nat::Post {
+            for (flow, extra) in batch.flows.iter_mut().zip(&mut batch.extras) {
+                extra.translate(flow);
+            }
+        }
+        if self.args.scale {
+            for flow in batch.flows.iter_mut().filter(|flow| flow.sampling > 1) {
+                flow.packets = flow.packets.saturating_mul(flow.sampling.into());
+                flow.octets = flow.octets.saturating_mul(flow.sampling.into());
+            }
         }
         if !self.args.stats {
-            self.writer.flows(&batch.flows)?;
+            self.writer.rows(&batch.flows, &batch.extras)?;
         }
         Ok(())
     }

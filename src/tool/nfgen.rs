@@ -18,9 +18,9 @@ use crate::cli::{self, Common, Io, Out, Status, Usage};
 use crate::finding::{self, Form};
 use crate::flow::Flow;
 use crate::line::{self, Column};
-use crate::scenario::{Figure, Kind, Part, Plan, Player, SECONDS};
+use crate::scenario::{Figure, Kind, Part, Plan, Player, SECONDS, Sampler};
 use crate::time::{End, Mark, State, Timestamp, Window};
-use crate::wire::{Exporter, Version};
+use crate::wire::{Exporter, Refused, Version};
 
 /// The exporter that nfgen plays: TEST-NET-1 of RFC 5737, port as softflowd's.
 const ROUTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 2055);
@@ -62,6 +62,9 @@ pub struct Args {
     /// Version of the export datagrams
     #[arg(long, value_name = "VERSION", default_value = "5")]
     export: Export,
+    /// Sample packets, 1 in N, and say so in the exports; not in versions 1 and 7
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    sampling: Option<u32>,
     /// Flows in all, the attacks' own among them [default: 60000 a window and the attacks]
     #[arg(long, value_name = "N")]
     flows: Option<u64>,
@@ -108,14 +111,44 @@ enum Scenario {
 /// What nfgen can export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Export {
+    /// NetFlow v1
+    #[value(name = "1")]
+    V1,
     /// NetFlow v5
     #[value(name = "5")]
     V5,
+    /// NetFlow v7
+    #[value(name = "7")]
+    V7,
     /// NetFlow v9
     #[value(name = "9")]
     V9,
     /// IPFIX
     Ipfix,
+    /// sFlow version 5
+    Sflow,
+}
+
+impl Export {
+    const fn version(self) -> Version {
+        match self {
+            Export::V1 => Version::V1,
+            Export::V5 => Version::V5,
+            Export::V7 => Version::V7,
+            Export::V9 => Version::V9,
+            Export::Ipfix => Version::Ipfix,
+            Export::Sflow => Version::Sflow,
+        }
+    }
+}
+
+/// The router's exporter, started at `boot`.
+fn exporter(version: Version, sampling: Option<u32>, boot: Timestamp) -> Result<Exporter, Refused> {
+    let exporter = Exporter::new(version, 0, boot).agent(ROUTER.ip());
+    match sampling {
+        None => Ok(exporter),
+        Some(interval) => exporter.sampling(interval),
+    }
 }
 
 fn figure(text: &str) -> Result<Figure, String> {
@@ -160,6 +193,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let message = format!("{} is past what exports can say", part.window.start_text());
         return Err(Usage(message).into());
     }
+    if !args.text {
+        exporter(args.export.version(), args.sampling, Timestamp::default())
+            .map_err(|refused| Usage(refused.to_string()))?;
+    }
     if args.truth.as_deref().is_some_and(|truth| truth == Path::new("-")) {
         return Err(Usage("--truth needs a file: stdout is for the flows".to_owned()).into());
     }
@@ -170,10 +207,23 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     }
     let mut truth = args.truth.as_deref().map(Truth::create).transpose()?;
     let mut sink = Sink::open(&args, io)?;
+    let mut sampler = args.sampling.map(|interval| Sampler::new(seed, interval));
     let mut batch = Vec::new();
     while let Some(window) = player.next_window() {
         sink.window(window)?;
+        if let Some(sampler) = &mut sampler {
+            sampler.enter(window);
+        }
         while player.next(&mut batch) {
+            if let Some(sampler) = &mut sampler {
+                batch.retain_mut(|(_, flow)| match sampler.take(flow) {
+                    Some(taken) => {
+                        *flow = taken;
+                        true
+                    }
+                    None => false,
+                });
+            }
             sink.flows(&batch)?;
         }
         sink.end(window)?;
@@ -206,7 +256,7 @@ fn clock() -> Timestamp {
 /// Where the flows go.
 enum Sink {
     /// Flow lines on stdout.
-    Lines { writer: line::Writer<Out>, flows: u64, batch: Vec<Flow> },
+    Lines { writer: line::Writer<Out>, flows: u64, batch: Vec<Flow>, sampling: Option<u32> },
     /// Export datagrams, one section a window.
     Captured(Box<Captured>),
 }
@@ -219,10 +269,16 @@ impl Sink {
         }
         let Some(path) = &args.write else {
             let known = [Column::Start, Column::End, Column::Flags];
-            let columns = [line::NINE.as_slice(), &known].concat();
+            let sampled = args.sampling.map(|_| Column::Sampling);
+            let columns = [line::NINE.as_slice(), &known, sampled.as_slice()].concat();
             let mut writer = line::Writer::new(io.out.clone()).columns(&columns);
             writer.fields()?;
-            return Ok(Sink::Lines { writer, flows: 0, batch: Vec::new() });
+            return Ok(Sink::Lines {
+                writer,
+                flows: 0,
+                batch: Vec::new(),
+                sampling: args.sampling,
+            });
         };
         let to = if path == Path::new("-") {
             To::File(Capture::new(Box::new(io.out.clone()) as Box<dyn Write>), None)
@@ -238,14 +294,11 @@ impl Sink {
     }
 
     fn captured(to: To, args: &Args) -> Sink {
-        let version = match args.export {
-            Export::V5 => Version::V5,
-            Export::V9 => Version::V9,
-            Export::Ipfix => Version::Ipfix,
-        };
+        let (version, sampling) = (args.export.version(), args.sampling);
         // Sent live, times are those of the sending, unless one was asked for.
         let now = args.to.is_some() && args.start.is_none();
-        let captured = Captured { to, version, exporter: None, now, sent: 0, first: None };
+        let captured =
+            Captured { to, version, sampling, exporter: None, now, sent: 0, first: None };
         Sink::Captured(Box::new(captured))
     }
 
@@ -261,7 +314,7 @@ impl Sink {
 
     fn flows(&mut self, arrived: &[(Timestamp, Flow)]) -> anyhow::Result<()> {
         match self {
-            Sink::Lines { writer, flows, batch } => {
+            Sink::Lines { writer, flows, batch, .. } => {
                 *flows += arrived.len() as u64;
                 batch.clear();
                 batch.extend(arrived.iter().map(|(_, flow)| *flow));
@@ -273,11 +326,10 @@ impl Sink {
 
     fn end(&mut self, window: Window) -> anyhow::Result<()> {
         match self {
-            Sink::Lines { writer, flows, .. } => {
-                let (window, state) = (Some(window), Some(State::Ok));
-                let (late, scaled) = (Some(0), Some(false));
-                let end =
-                    End { window, flows: Some(*flows), late, scaled, state, ..End::default() };
+            Sink::Lines { writer, flows, sampling, .. } => {
+                let (window, state, sampling) = (Some(window), Some(State::Ok), *sampling);
+                let (flows, late, scaled) = (Some(*flows), Some(0), Some(false));
+                let end = End { window, flows, late, sampling, scaled, state, ..End::default() };
                 writer.mark(&Mark::End(end))?;
                 Ok(writer.flush()?)
             }
@@ -298,6 +350,7 @@ impl Sink {
 struct Captured {
     to: To,
     version: Version,
+    sampling: Option<u32>,
     exporter: Option<Exporter>,
     /// Flows end as they are sent, and not when the scenario says.
     now: bool,
@@ -439,7 +492,10 @@ impl Captured {
     fn window(&mut self, window: Window) -> anyhow::Result<()> {
         let start = Timestamp::from_secs(window.start());
         let boot = Timestamp::from_secs(window.start().saturating_sub(UPTIME));
-        let exporter = self.exporter.get_or_insert_with(|| Exporter::new(self.version, 0, boot));
+        let exporter = match &mut self.exporter {
+            Some(exporter) => exporter,
+            none => none.insert(exporter(self.version, self.sampling, boot)?),
+        };
         if let To::Spool(dir, capture) = &mut self.to {
             let file = SlotFile::create(dir, window, Compression::None)?;
             *capture = Some(Capture::new(BufWriter::with_capacity(1 << 16, file)));

@@ -10,9 +10,9 @@ use super::error::Reason;
 use super::held::Shelf;
 use super::limits::Limits;
 use super::record::{Context, Record};
-use super::session::{Call, Session, State, Want};
+use super::session::{Call, Count, Session, State, Want};
 use super::stats::{Foreign, Stats, Totals};
-use super::{Batch, Domain, Version, force, ipfix, v5, v9};
+use super::{Batch, Domain, Version, force, ipfix, sflow, v1, v5, v7, v9};
 use crate::time::Timestamp;
 
 /// How the reading of a header ended: the protocol, once it is known, and what is wrong.
@@ -36,6 +36,18 @@ pub struct Decoder {
     templates: usize,
     /// Octets of the definitions that are kept.
     definitions: usize,
+}
+
+/// What the header of a datagram says, whatever its version.
+struct Heading {
+    version: Version,
+    /// Number of the domain.
+    id: u32,
+    export: Timestamp,
+    /// sysUpTime in milliseconds.
+    uptime: Option<u32>,
+    /// The sequence number, and what it counts.
+    number: Option<(u32, Count)>,
 }
 
 impl Decoder {
@@ -75,15 +87,15 @@ impl Decoder {
         self.read(payload, Call { exporter, heard: Some(arrival), counts: true, out, errors });
     }
 
-    /// Learns the templates of a datagram that an exporter did not send just now: nfcap repeats
-    /// those in force at the head of each file. It is in no count, and its data is passed over;
-    /// data that waited for one of its templates is decoded.
+    /// Learns the templates and options of a datagram that an exporter did not send just now: nfcap
+    /// repeats those in force at the head of each file. It is in no count, and its flows are passed
+    /// over; data that waited for one of its templates is decoded.
     pub fn learn(&mut self, exporter: IpAddr, payload: &[u8], out: &mut Batch) {
         let errors = self.limits.errors;
         self.read(payload, Call { exporter, heard: None, counts: false, out, errors });
     }
 
-    /// Learns the templates of a datagram that an exporter sent just now, as
+    /// Learns the templates and options of a datagram that an exporter sent just now, as
     /// [`learn`](Decoder::learn) does: for a collector that decodes nothing but must know what is in
     /// force.
     pub fn watch(&mut self, exporter: IpAddr, arrival: Timestamp, payload: &[u8], out: &mut Batch) {
@@ -125,19 +137,22 @@ impl Decoder {
     fn read(&mut self, payload: &[u8], mut call: Call<'_>) {
         let mut cursor = Cursor::new(payload, 0);
         let read = match payload {
+            [0, 1, ..] => self.read_v1(&mut cursor, &mut call),
             [0, 5, ..] => self.read_v5(&mut cursor, &mut call),
+            [0, 7, ..] => self.read_v7(&mut cursor, &mut call),
             [0, 9, ..] => self.read_v9(&mut cursor, &mut call),
             [0, 10, ..] => self.read_ipfix(&mut cursor, &mut call),
+            [0, 0, 0, 5, ..] => self.read_sflow(&mut cursor, &mut call),
             &[a, b, ref rest @ ..] => {
                 let found = u16::from_be_bytes([a, b]);
                 let foreign = match (found, rest) {
-                    (0, [0, 5, ..]) => Foreign::Sflow,
+                    (0, &[0, old @ (2 | 4), ..]) => Foreign::Sflow(old.into()),
                     _ => Foreign::Version(found),
                 };
                 if call.counts {
                     self.count_foreign(foreign);
                 }
-                call.error(None, None, 0, Reason::Version { found });
+                call.error(None, None, 0, Reason::Version { found: foreign });
                 return;
             }
             _ => Err((None, Reason::Short { what: "version", needed: 2, left: payload.len() })),
@@ -158,27 +173,68 @@ impl Decoder {
         }
     }
 
+    fn read_v1(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header = v1::Header::parse(cursor).map_err(|reason| (Some(Version::V1), reason))?;
+        if !call.counts {
+            return Ok(());
+        }
+        let heading = Heading {
+            version: Version::V1,
+            id: 0,
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: None,
+        };
+        let rest = *cursor;
+        self.visit(heading, call, |session| v1::records(&header, rest, session));
+        Ok(())
+    }
+
     fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v5::Header::parse(cursor).map_err(|reason| (Some(Version::V5), reason))?;
         if !call.counts {
             return Ok(());
         }
-        let id = header.engine.into();
-        let uptime = Some(header.uptime);
+        let heading = Heading {
+            version: Version::V5,
+            id: header.engine.into(),
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Flows(header.count))),
+        };
         let rest = *cursor;
-        self.visit((Version::V5, id), header.export(), uptime, call, |session| {
-            v5::records(&header, rest, session);
-        });
+        self.visit(heading, call, |session| v5::records(&header, rest, session));
+        Ok(())
+    }
+
+    fn read_v7(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header = v7::Header::parse(cursor).map_err(|reason| (Some(Version::V7), reason))?;
+        if !call.counts {
+            return Ok(());
+        }
+        let heading = Heading {
+            version: Version::V7,
+            id: header.engine.into(),
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Flows(header.count))),
+        };
+        let rest = *cursor;
+        self.visit(heading, call, |session| v7::records(&header, rest, session));
         Ok(())
     }
 
     fn read_v9(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v9::Header::parse(cursor).map_err(|reason| (Some(Version::V9), reason))?;
-        let uptime = Some(header.uptime);
+        let heading = Heading {
+            version: Version::V9,
+            id: header.source,
+            export: header.export(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Datagram)),
+        };
         let rest = *cursor;
-        self.visit((Version::V9, header.source), header.export(), uptime, call, |session| {
-            v9::sets(rest, session);
-        });
+        self.visit(heading, call, |session| v9::sets(rest, session));
         Ok(())
     }
 
@@ -186,10 +242,15 @@ impl Decoder {
         for n in 0..ipfix::MESSAGES {
             let version = Version::Ipfix;
             let header = ipfix::Header::parse(cursor).map_err(|reason| (Some(version), reason))?;
+            let heading = Heading {
+                version,
+                id: header.domain,
+                export: header.export(),
+                uptime: None,
+                number: Some((header.sequence, Count::Records)),
+            };
             let rest = *cursor;
-            let next = self.visit((version, header.domain), header.export(), None, call, |s| {
-                ipfix::message(n, &header, rest, s)
-            });
+            let next = self.visit(heading, call, |s| ipfix::message(n, &header, rest, s));
             match next {
                 Some(next) => *cursor = next,
                 None => break,
@@ -198,15 +259,35 @@ impl Decoder {
         Ok(())
     }
 
+    fn read_sflow(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+        let header =
+            sflow::Header::parse(cursor).map_err(|reason| (Some(Version::Sflow), reason))?;
+        if !call.counts {
+            return Ok(());
+        }
+        // The agent says who it is: its datagrams may leave by any of its addresses. sFlow tells no
+        // time of day, so a sample is as old as its datagram.
+        call.exporter = header.agent.unwrap_or(call.exporter);
+        let heading = Heading {
+            version: Version::Sflow,
+            id: header.sub_agent,
+            export: call.heard.unwrap_or_default(),
+            uptime: Some(header.uptime),
+            number: Some((header.sequence, Count::Datagram)),
+        };
+        let rest = *cursor;
+        self.visit(heading, call, |session| sflow::samples(&header, rest, session));
+        Ok(())
+    }
+
     /// Finds or makes the domain's state, and holds the limits that a datagram may have crossed.
     fn visit<T>(
         &mut self,
-        (version, id): (Version, u32),
-        export: Timestamp,
-        uptime: Option<u32>,
+        heading: Heading,
         call: &mut Call<'_>,
         read: impl FnOnce(&mut Session<'_, '_>) -> T,
     ) -> T {
+        let Heading { version, id, export, uptime, number } = heading;
         let domain = Domain { exporter: call.exporter, version, id };
         if !self.domains.contains_key(&domain) {
             if self.domains.len() >= self.limits.domains.max(1) {
@@ -229,8 +310,14 @@ impl Decoder {
             record: &mut self.record,
             call,
             bad: false,
+            unread: false,
+            records: 0,
+            flows: 0,
         };
         let result = read(&mut session);
+        if let Some((number, count)) = number.filter(|_| session.call.counts) {
+            session.follow(number, count);
+        }
         if session.bad {
             session.state.stats.bad_datagrams += 1;
         }

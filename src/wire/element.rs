@@ -22,16 +22,29 @@ pub(super) const FLOW_START_SYS_UP_TIME: u16 = 22;
 pub(super) const SOURCE_IPV6_ADDRESS: u16 = 27;
 pub(super) const DESTINATION_IPV6_ADDRESS: u16 = 28;
 pub(super) const ICMP_TYPE_CODE_IPV4: u16 = 32;
+pub(super) const SAMPLING_INTERVAL: u16 = 34;
+pub(super) const SAMPLING_ALGORITHM: u16 = 35;
 pub(super) const ICMP_TYPE_CODE_IPV6: u16 = 139;
+pub(super) const OBSERVATION_DOMAIN_ID: u16 = 149;
 pub(super) const FLOW_START_MILLISECONDS: u16 = 152;
 pub(super) const FLOW_END_MILLISECONDS: u16 = 153;
+pub(super) const SELECTOR_ALGORITHM: u16 = 304;
+pub(super) const SAMPLING_PACKET_INTERVAL: u16 = 305;
+pub(super) const SAMPLING_PACKET_SPACE: u16 = 306;
 
 /// Where a field's value goes in a [`Record`](super::record::Record).
+///
+/// Those of 16 octets come first, then those that make a flow, then what its sampling follows from,
+/// then the reverse direction, then what is in an [`Extra`](crate::flow::Extra) only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Slot {
     Source6,
     Destination6,
+    NextHop6,
+    BgpNextHop6,
+    NatSource6,
+    NatDestination6,
     Source4,
     Destination4,
     Protocol,
@@ -56,9 +69,18 @@ pub(super) enum Slot {
     End,
     Duration,
     SystemInit,
+    /// Octets of a packet from its layer 2 header on.
+    Frame,
+    /// Octets of a packet from its IP header on.
+    Ip,
     Sampling,
     SampledPackets,
     SampledSpace,
+    SamplingSize,
+    SamplingPopulation,
+    SamplingProbability,
+    Sampler,
+    Selector,
     ReverseIcmp4,
     ReverseIcmp6,
     ReverseIngress,
@@ -69,20 +91,61 @@ pub(super) enum Slot {
     ReverseStart,
     ReverseEnd,
     ReverseDuration,
+    Tos,
+    SourceAs,
+    DestinationAs,
+    SourceMask,
+    DestinationMask,
+    NextHop4,
+    BgpNextHop4,
+    Vlan,
+    OutVlan,
+    SourceMac,
+    DestinationMac,
+    NatSource4,
+    NatDestination4,
+    NatSourcePort,
+    NatDestinationPort,
+    FirewallEvent,
+    NatEvent,
+    Direction,
+    EndReason,
+    Vrf,
 }
 
 impl Slot {
     /// How many there are.
-    pub const COUNT: usize = Slot::ReverseDuration as usize + 1;
+    pub const COUNT: usize = Slot::Vrf as usize + 1;
+
+    /// How many of them have 16 octets.
+    pub const WIDE: usize = Slot::Source4 as usize;
 
     /// Whether a field of `len` octets can go here: addresses have one length, numbers may be
     /// reduced to as little as one octet (RFC 7011 section 6.2) or be longer than they need.
     pub const fn takes(self, len: usize) -> bool {
         match self {
-            Slot::Source6 | Slot::Destination6 => len == 16,
-            Slot::Source4 | Slot::Destination4 => len == 4,
+            _ if (self as usize) < Slot::WIDE => len == 16,
+            Slot::Source4
+            | Slot::Destination4
+            | Slot::NextHop4
+            | Slot::BgpNextHop4
+            | Slot::NatSource4
+            | Slot::NatDestination4 => len == 4,
+            Slot::SourceMac | Slot::DestinationMac => len == 6,
+            // float64, which may be reduced to float32 (RFC 7011 section 6.2).
+            Slot::SamplingProbability => len == 4 || len == 8,
+            Slot::Frame | Slot::Ip => len > 0,
             _ => 1 <= len && len <= 8,
         }
+    }
+
+    /// Whether only an [`Extra`](crate::flow::Extra) holds it.
+    pub const fn is_extra(self) -> bool {
+        self as u8 >= Slot::Tos as u8
+            || matches!(
+                self,
+                Slot::NextHop6 | Slot::BgpNextHop6 | Slot::NatSource6 | Slot::NatDestination6
+            )
     }
 
     /// The slot of the same element in the other direction (RFC 5103).
@@ -159,30 +222,53 @@ const fn e(number: u16, name: &'static str, slot: Slot, rank: u8, unit: Unit) ->
 }
 
 /// In the order of the registry. 232 and 299 count what the responder sent, so they lie in reverse
-/// slots though they are no reverse elements of RFC 5103.
+/// slots though they are no reverse elements of RFC 5103. From 40001 on stand numbers that Cisco's
+/// ASA used before IANA had any; only v9 has room for them, IPFIX has 15 bits for a number.
 #[rustfmt::skip]
 const ELEMENTS: &[Element] = &[
     e(OCTET_DELTA_COUNT, "octetDeltaCount", Slot::Octets, 0, Unit::Plain),
     e(PACKET_DELTA_COUNT, "packetDeltaCount", Slot::Packets, 0, Unit::Plain),
     e(PROTOCOL_IDENTIFIER, "protocolIdentifier", Slot::Protocol, 0, Unit::Plain),
+    e(5, "ipClassOfService", Slot::Tos, 0, Unit::Plain),
     e(TCP_CONTROL_BITS, "tcpControlBits", Slot::Flags, 0, Unit::Plain),
     e(SOURCE_TRANSPORT_PORT, "sourceTransportPort", Slot::SourcePort, 0, Unit::Plain),
     e(SOURCE_IPV4_ADDRESS, "sourceIPv4Address", Slot::Source4, 0, Unit::Plain),
+    e(9, "sourceIPv4PrefixLength", Slot::SourceMask, 0, Unit::Plain),
     e(INGRESS_INTERFACE, "ingressInterface", Slot::Ingress, 0, Unit::Plain),
     e(DESTINATION_TRANSPORT_PORT, "destinationTransportPort", Slot::DestinationPort, 0, Unit::Plain),
     e(DESTINATION_IPV4_ADDRESS, "destinationIPv4Address", Slot::Destination4, 0, Unit::Plain),
+    e(13, "destinationIPv4PrefixLength", Slot::DestinationMask, 0, Unit::Plain),
     e(EGRESS_INTERFACE, "egressInterface", Slot::Egress, 0, Unit::Plain),
+    e(15, "ipNextHopIPv4Address", Slot::NextHop4, 0, Unit::Plain),
+    e(16, "bgpSourceAsNumber", Slot::SourceAs, 0, Unit::Plain),
+    e(17, "bgpDestinationAsNumber", Slot::DestinationAs, 0, Unit::Plain),
+    e(18, "bgpNextHopIPv4Address", Slot::BgpNextHop4, 0, Unit::Plain),
     e(FLOW_END_SYS_UP_TIME, "flowEndSysUpTime", Slot::End, 6, Unit::Uptime),
     e(FLOW_START_SYS_UP_TIME, "flowStartSysUpTime", Slot::Start, 6, Unit::Uptime),
     e(23, "postOctetDeltaCount", Slot::Octets, 3, Unit::Plain),
     e(24, "postPacketDeltaCount", Slot::Packets, 3, Unit::Plain),
     e(SOURCE_IPV6_ADDRESS, "sourceIPv6Address", Slot::Source6, 0, Unit::Plain),
     e(DESTINATION_IPV6_ADDRESS, "destinationIPv6Address", Slot::Destination6, 0, Unit::Plain),
+    e(29, "sourceIPv6PrefixLength", Slot::SourceMask, 1, Unit::Plain),
+    e(30, "destinationIPv6PrefixLength", Slot::DestinationMask, 1, Unit::Plain),
     e(ICMP_TYPE_CODE_IPV4, "icmpTypeCodeIPv4", Slot::Icmp4, 0, Unit::Plain),
     e(34, "samplingInterval", Slot::Sampling, 0, Unit::Plain),
+    e(48, "samplerId", Slot::Sampler, 0, Unit::Plain),
     e(50, "samplerRandomInterval", Slot::Sampling, 1, Unit::Plain),
+    e(55, "postIpClassOfService", Slot::Tos, 1, Unit::Plain),
+    e(56, "sourceMacAddress", Slot::SourceMac, 0, Unit::Plain),
+    e(57, "postDestinationMacAddress", Slot::DestinationMac, 1, Unit::Plain),
+    e(58, "vlanId", Slot::Vlan, 0, Unit::Plain),
+    e(59, "postVlanId", Slot::OutVlan, 0, Unit::Plain),
+    e(61, "flowDirection", Slot::Direction, 0, Unit::Plain),
+    e(62, "ipNextHopIPv6Address", Slot::NextHop6, 0, Unit::Plain),
+    e(63, "bgpNextHopIPv6Address", Slot::BgpNextHop6, 0, Unit::Plain),
+    e(80, "destinationMacAddress", Slot::DestinationMac, 0, Unit::Plain),
+    e(81, "postSourceMacAddress", Slot::SourceMac, 1, Unit::Plain),
     e(85, "octetTotalCount", Slot::Octets, 1, Unit::Plain),
     e(86, "packetTotalCount", Slot::Packets, 1, Unit::Plain),
+    e(104, "layer2packetSectionData", Slot::Frame, 1, Unit::Plain),
+    e(136, "flowEndReason", Slot::EndReason, 0, Unit::Plain),
     e(ICMP_TYPE_CODE_IPV6, "icmpTypeCodeIPv6", Slot::Icmp6, 0, Unit::Plain),
     e(150, "flowStartSeconds", Slot::Start, 4, Unit::Seconds),
     e(151, "flowEndSeconds", Slot::End, 4, Unit::Seconds),
@@ -207,20 +293,42 @@ const ELEMENTS: &[Element] = &[
     e(181, "udpDestinationPort", Slot::UdpDestination, 0, Unit::Plain),
     e(182, "tcpSourcePort", Slot::TcpSource, 0, Unit::Plain),
     e(183, "tcpDestinationPort", Slot::TcpDestination, 0, Unit::Plain),
+    e(225, "postNATSourceIPv4Address", Slot::NatSource4, 0, Unit::Plain),
+    e(226, "postNATDestinationIPv4Address", Slot::NatDestination4, 0, Unit::Plain),
+    e(227, "postNAPTSourceTransportPort", Slot::NatSourcePort, 0, Unit::Plain),
+    e(228, "postNAPTDestinationTransportPort", Slot::NatDestinationPort, 0, Unit::Plain),
+    e(230, "natEvent", Slot::NatEvent, 0, Unit::Plain),
     e(231, "initiatorOctets", Slot::Octets, 2, Unit::Plain),
     e(232, "responderOctets", Slot::ReverseOctets, 2, Unit::Plain),
+    e(233, "firewallEvent", Slot::FirewallEvent, 0, Unit::Plain),
+    e(234, "ingressVRFID", Slot::Vrf, 0, Unit::Plain),
+    e(243, "dot1qVlanId", Slot::Vlan, 1, Unit::Plain),
     e(252, "ingressPhysicalInterface", Slot::Ingress, 1, Unit::Plain),
     e(253, "egressPhysicalInterface", Slot::Egress, 1, Unit::Plain),
+    e(254, "postDot1qVlanId", Slot::OutVlan, 1, Unit::Plain),
+    e(281, "postNATSourceIPv6Address", Slot::NatSource6, 0, Unit::Plain),
+    e(282, "postNATDestinationIPv6Address", Slot::NatDestination6, 0, Unit::Plain),
     e(298, "initiatorPackets", Slot::Packets, 2, Unit::Plain),
     e(299, "responderPackets", Slot::ReversePackets, 2, Unit::Plain),
+    e(302, "selectorId", Slot::Selector, 0, Unit::Plain),
     e(305, "samplingPacketInterval", Slot::SampledPackets, 0, Unit::Plain),
     e(306, "samplingPacketSpace", Slot::SampledSpace, 0, Unit::Plain),
+    e(309, "samplingSize", Slot::SamplingSize, 0, Unit::Plain),
+    e(310, "samplingPopulation", Slot::SamplingPopulation, 0, Unit::Plain),
+    e(311, "samplingProbability", Slot::SamplingProbability, 0, Unit::Plain),
+    e(313, "ipHeaderPacketSection", Slot::Ip, 0, Unit::Plain),
+    e(315, "dataLinkFrameSection", Slot::Frame, 0, Unit::Plain),
     e(322, "observationTimeSeconds", Slot::End, 10, Unit::Seconds),
     e(323, "observationTimeMilliseconds", Slot::End, 9, Unit::Millis),
     e(324, "observationTimeMicroseconds", Slot::End, 8, Unit::NtpMicros),
     e(325, "observationTimeNanoseconds", Slot::End, 7, Unit::NtpNanos),
     e(352, "layer2OctetDeltaCount", Slot::Octets, 5, Unit::Plain),
     e(353, "layer2OctetTotalCount", Slot::Octets, 6, Unit::Plain),
+    e(40001, "NF_F_XLATE_SRC_ADDR_IPV4", Slot::NatSource4, 1, Unit::Plain),
+    e(40002, "NF_F_XLATE_DST_ADDR_IPV4", Slot::NatDestination4, 1, Unit::Plain),
+    e(40003, "NF_F_XLATE_SRC_PORT", Slot::NatSourcePort, 1, Unit::Plain),
+    e(40004, "NF_F_XLATE_DST_PORT", Slot::NatDestinationPort, 1, Unit::Plain),
+    e(40005, "NF_F_FW_EVENT", Slot::FirewallEvent, 1, Unit::Plain),
 ];
 
 #[cfg(test)]
@@ -242,6 +350,6 @@ mod tests {
         assert_eq!(find(REVERSE, 1).unwrap().slot, Slot::ReverseOctets);
         assert!(find(REVERSE, SOURCE_IPV4_ADDRESS).is_none());
         assert!(find(9, 1).is_none());
-        assert!(find(0, 40001).is_none());
+        assert!(find(0, 40006).is_none());
     }
 }

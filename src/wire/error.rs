@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::Version;
+use super::{Foreign, Version};
 
 /// A part of a datagram that could not be read. The rest of the datagram was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +49,39 @@ pub enum Reason {
         /// Octets there are.
         left: usize,
     },
-    /// A protocol that this house does not read (sFlow, NetFlow v1, v7, noise).
-    #[error("expected version 5, 9 or 10, found {found}")]
+    /// A protocol that this house does not read (NetFlow v8, older sFlow, noise).
+    #[error("expected NetFlow version 1, 5, 7, 9, IPFIX or sFlow version 5, found {found}")]
     Version {
-        /// The first two octets.
-        found: u16,
+        /// By the first octets.
+        found: Foreign,
     },
-    /// A v5 header that counts more records than the datagram holds; those it holds are read.
-    #[error("the header counts {stated} records, {held} are there")]
+    /// A header that counts more than there is: of v1, v5 and v7 records, of sFlow samples, or an
+    /// sFlow sample its records. Those that are there are read.
+    #[error("the header counts {stated} {what}, {held} are there")]
     Count {
-        /// Records by the header.
-        stated: u16,
-        /// Whole records in the datagram.
+        /// What is counted.
+        what: &'static str,
+        /// How many by the header.
+        stated: u32,
+        /// How many there are.
         held: usize,
+    },
+    /// An sFlow sample, or a record or packet in it, that ends after what it is in; what is there
+    /// is read.
+    #[error("{what} length {stated}, {left} octets are left")]
+    Overrun {
+        /// What it is.
+        what: &'static str,
+        /// Its length as it is stated.
+        stated: u32,
+        /// Octets there are.
+        left: usize,
+    },
+    /// An address in sFlow that is neither IPv4 nor IPv6: where it ends is not known.
+    #[error("address type {found}, expected 1 or 2")]
+    AddressType {
+        /// The type.
+        found: u32,
     },
     /// An IPFIX message that is shorter than its header, or longer than the datagram; what is there
     /// is read.
@@ -119,6 +139,16 @@ pub enum Reason {
         /// Shortest record it describes.
         found: usize,
     },
+    /// More records than [`Limits::records`](super::Limits::records); the others are not read.
+    #[error("more than {limit} records of template {id}, {left} octets are left")]
+    Records {
+        /// The template.
+        id: u16,
+        /// The limit.
+        limit: usize,
+        /// Octets there are behind them.
+        left: usize,
+    },
     /// A record of variable length that ends after its set.
     #[error("a field of variable length of template {id}: {needed} octets, {left} are left")]
     Record {
@@ -138,6 +168,8 @@ impl Reason {
             Reason::Short { .. } => Fault::Short,
             Reason::Version { .. } => Fault::Version,
             Reason::Count { .. } => Fault::Count,
+            Reason::Overrun { .. } => Fault::Overrun,
+            Reason::AddressType { .. } => Fault::AddressType,
             Reason::MessageLength { .. } => Fault::MessageLength,
             Reason::Trailing { .. } => Fault::Trailing,
             Reason::SetLength { .. } => Fault::SetLength,
@@ -146,6 +178,7 @@ impl Reason {
             Reason::TemplateId { .. } => Fault::TemplateId,
             Reason::TemplateFields { .. } => Fault::TemplateFields,
             Reason::TemplateLength { .. } => Fault::TemplateLength,
+            Reason::Records { .. } => Fault::Records,
             Reason::Record { .. } => Fault::Record,
         }
     }
@@ -160,6 +193,10 @@ pub enum Fault {
     Version,
     /// [`Reason::Count`]
     Count,
+    /// [`Reason::Overrun`]
+    Overrun,
+    /// [`Reason::AddressType`]
+    AddressType,
     /// [`Reason::MessageLength`]
     MessageLength,
     /// [`Reason::Trailing`]
@@ -176,16 +213,20 @@ pub enum Fault {
     TemplateFields,
     /// [`Reason::TemplateLength`]
     TemplateLength,
+    /// [`Reason::Records`]
+    Records,
     /// [`Reason::Record`]
     Record,
 }
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Fault; 12] = [
+    pub const ALL: [Fault; 15] = [
         Fault::Short,
         Fault::Version,
         Fault::Count,
+        Fault::Overrun,
+        Fault::AddressType,
         Fault::MessageLength,
         Fault::Trailing,
         Fault::SetLength,
@@ -194,6 +235,7 @@ impl Fault {
         Fault::TemplateId,
         Fault::TemplateFields,
         Fault::TemplateLength,
+        Fault::Records,
         Fault::Record,
     ];
 
@@ -203,6 +245,8 @@ impl Fault {
             Fault::Short => "short",
             Fault::Version => "version",
             Fault::Count => "count",
+            Fault::Overrun => "overrun",
+            Fault::AddressType => "address-type",
             Fault::MessageLength => "message-length",
             Fault::Trailing => "trailing",
             Fault::SetLength => "set-length",
@@ -211,6 +255,7 @@ impl Fault {
             Fault::TemplateId => "template-id",
             Fault::TemplateFields => "template-fields",
             Fault::TemplateLength => "template-length",
+            Fault::Records => "records",
             Fault::Record => "record",
         }
     }

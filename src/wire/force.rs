@@ -2,17 +2,18 @@
 //! decoded alone.
 
 use super::exporter::DATAGRAM;
+use super::exporter::sets::{Head, Protocol};
 use super::template::{Kind, Template, Templates};
-use super::{Domain, Version, ipfix, set, v9};
+use super::{Domain, Version, set};
 use crate::time::Timestamp;
 
-/// The datagrams that define a domain's templates; none for v5, which has no templates. A template
+/// The datagrams that define a domain's templates; none of a protocol without templates. A template
 /// whose definition was not kept is left out.
 pub(super) fn datagrams(domain: &Domain, templates: &Templates, now: Timestamp) -> Vec<Vec<u8>> {
-    let (header, ids) = match domain.version {
+    let protocol = match domain.version {
         Version::V1 | Version::V5 | Version::V7 | Version::Sflow => return Vec::new(),
-        Version::V9 => (v9::HEADER, [v9::TEMPLATES, v9::OPTIONS]),
-        Version::Ipfix => (ipfix::HEADER, [ipfix::TEMPLATES, ipfix::OPTIONS]),
+        Version::V9 => Protocol::V9,
+        Version::Ipfix => Protocol::Ipfix,
     };
     let mut datagrams = Vec::new();
     let mut open: Option<Open> = None;
@@ -22,8 +23,7 @@ pub(super) fn datagrams(domain: &Domain, templates: &Templates, now: Timestamp) 
         if let Some(full) = open.take_if(|open| open.octets.len() + most > DATAGRAM) {
             datagrams.push(full.close(domain, now));
         }
-        open.get_or_insert_with(|| Open { octets: vec![0; header], set: None, count: 0 })
-            .add(template, ids);
+        open.get_or_insert_with(|| Open::new(protocol)).add(template);
     }
     datagrams.extend(open.map(|open| open.close(domain, now)));
     datagrams
@@ -31,6 +31,7 @@ pub(super) fn datagrams(domain: &Domain, templates: &Templates, now: Timestamp) 
 
 /// A datagram under way, its header still zeros.
 struct Open {
+    protocol: Protocol,
     octets: Vec<u8>,
     /// Where the set under way began, and of what it is.
     set: Option<(usize, Kind)>,
@@ -39,12 +40,17 @@ struct Open {
 }
 
 impl Open {
-    fn add(&mut self, template: &Template, [data, options]: [u16; 2]) {
+    fn new(protocol: Protocol) -> Open {
+        Open { protocol, octets: vec![0; protocol.header()], set: None, count: 0 }
+    }
+
+    fn add(&mut self, template: &Template) {
         let kind = template.kind();
         if self.set.is_none_or(|(_, open)| open != kind) {
             if let Some((at, _)) = self.set {
                 set::end(&mut self.octets, at);
             }
+            let [data, options] = self.protocol.ids();
             let id = match kind {
                 Kind::Data => data,
                 Kind::Options => options,
@@ -60,22 +66,8 @@ impl Open {
             set::end(&mut self.octets, at);
         }
         let secs = u32::try_from(now.secs()).unwrap_or(u32::MAX);
-        let len = u16::try_from(self.octets.len()).unwrap_or(u16::MAX);
-        match domain.version {
-            Version::V1 | Version::V5 | Version::V7 | Version::Sflow => {}
-            Version::V9 => {
-                let header = v9::Header { uptime: 0, secs, sequence: 0, source: domain.id };
-                if let Some(octets) = self.octets.first_chunk_mut() {
-                    header.emit(self.count, octets);
-                }
-            }
-            Version::Ipfix => {
-                let header = ipfix::Header { len, secs, sequence: 0, domain: domain.id };
-                if let Some(octets) = self.octets.first_chunk_mut() {
-                    header.emit(octets);
-                }
-            }
-        }
+        let head = Head { secs, domain: domain.id, count: self.count, ..Head::default() };
+        self.protocol.finish(&head, &mut self.octets);
         self.octets
     }
 }

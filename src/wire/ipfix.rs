@@ -206,3 +206,32 @@ pub(super) fn emit_record(
     put(octets, 46, [flow.proto]);
     put(octets, 47, icmp.to_be_bytes());
 }
+
+/// How packets are picked (element 304): by count, so many and then a space (RFC 5477 section 8.2).
+const BY_COUNT: u16 = 1;
+
+/// Appends an options template that tells the sampling of a whole observation domain.
+pub(super) fn emit_options_template(id: u16, out: &mut Vec<u8>) {
+    // Four fields, the first of which is the scope.
+    for number in [id, 4, 1, element::OBSERVATION_DOMAIN_ID, 4] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    for number in [
+        element::SELECTOR_ALGORITHM,
+        2,
+        element::SAMPLING_PACKET_INTERVAL,
+        4,
+        element::SAMPLING_PACKET_SPACE,
+        4,
+    ] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+/// Appends a record of it: one packet, and the space up to the next.
+pub(super) fn emit_options(domain: u32, interval: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&domain.to_be_bytes());
+    out.extend_from_slice(&BY_COUNT.to_be_bytes());
+    out.extend_from_slice(&1u32.to_be_bytes());
+    out.extend_from_slice(&interval.saturating_sub(1).to_be_bytes());
+}

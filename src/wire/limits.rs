@@ -23,6 +23,14 @@ pub struct Limits {
     /// Fields of a template: few templates of great size. A larger one is refused
     /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
     pub fields: usize,
+    /// Records that are read of one data set, or of the sets without templates of one datagram: a
+    /// template of one octet would make 65,000 of a datagram. The rest is passed over
+    /// ([`Fault::Records`](super::Fault::Records)). A value has an octet at least, so the values of a
+    /// datagram are no more than its octets.
+    pub records: usize,
+    /// Samplers, selectors and interfaces of a domain whose sampling is known: options records that
+    /// describe ever new ones. Those that came first stay ([`Stats::refused_samplers`]).
+    pub samplers: usize,
     /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
     /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
     /// nine octets, in one [`Batch`].
@@ -46,6 +54,8 @@ impl Default for Limits {
             all_templates: 16_384,
             definitions: 0,
             fields: 512,
+            records: 16_384,
+            samplers: 1024,
             held: 2 << 20,
             all_held: 16 << 20,
             missing: 64,

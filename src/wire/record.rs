@@ -2,12 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::Batch;
 use super::element::{Slot, Unit};
-use crate::flow::{Flow, ICMP, ICMPV6, TCP, UDP};
+use super::frame::{self, Packet};
+use super::limits::Limits;
+use super::options::Options;
+use super::session::Want;
+use super::stats::{Source, Stats};
+use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP, UDP};
 use crate::time::Timestamp;
 
 const NANOS: u64 = 1_000_000_000;
-const NANOS_PER_MILLI: i64 = 1_000_000;
+pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// Seconds from NTP's epoch, 1900, to Unix's.
 const NTP_TO_UNIX: u64 = 2_208_988_800;
@@ -15,6 +21,9 @@ const NTP_TO_UNIX: u64 = 2_208_988_800;
 /// How far a relative moment may lie after the export: some exporters read the clock twice, some
 /// state the export time in whole seconds. More is nonsense.
 pub(super) const AHEAD: i64 = 3_600_000;
+
+/// When a flow started and ended, where that is known.
+pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
 
 /// What a record's values are relative to: the header of its datagram, and who sent it. Held data
 /// keeps it.
@@ -52,6 +61,28 @@ impl Context {
             // The remainder modulo 2^32 is what a 32-bit sysUpTime shows.
             Some(elapsed) => self.at_uptime(short, (elapsed / 1_000_000) as u32),
             None => Some(boot.offset(i64::from(short) * NANOS_PER_MILLI)),
+        }
+    }
+
+    /// Start and end. Two zeros of sysUpTime mean that neither is known; a start after the end is
+    /// dropped.
+    #[inline]
+    pub fn span(
+        &self,
+        start: Option<(u64, Unit)>,
+        end: Option<(u64, Unit)>,
+        boot: Option<Timestamp>,
+    ) -> Span {
+        if let (Some((0, Unit::Uptime)), Some((0, Unit::Uptime))) = (start, end) {
+            return (None, None);
+        }
+        let moment = |value: Option<(u64, Unit)>| {
+            let (n, unit) = value?;
+            self.moment(n, unit, boot)
+        };
+        match (moment(start), moment(end)) {
+            (Some(first), Some(last)) if first > last => (None, Some(last)),
+            span => span,
         }
     }
 
@@ -93,26 +124,42 @@ pub(super) struct Units {
     pub reverse_duration: Unit,
 }
 
+/// What the records of a set are read with, and what they are read into.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    pub context: &'a Context,
+    pub want: Want,
+    /// Number of the domain.
+    pub domain: u32,
+    pub limits: &'a Limits,
+    /// What the domain's options records said, and may say anew.
+    pub options: &'a mut Options,
+    pub stats: &'a mut Stats,
+    pub out: &'a mut Batch,
+}
+
 /// The values of one record, by slot. Emptied and filled again for each record of a set.
 #[derive(Debug)]
 pub(super) struct Record {
     /// A bit for each slot that has a value.
-    seen: u64,
+    seen: u128,
     numbers: [u64; Slot::COUNT],
-    source6: u128,
-    destination6: u128,
+    wide: [u128; Slot::WIDE],
+    /// The headers of a packet, if the record has octets of one.
+    packet: Option<Packet>,
 }
 
-const _: () = assert!(Slot::COUNT <= 64);
+const _: () = assert!(Slot::COUNT <= 128);
 
 impl Record {
     pub const fn new() -> Record {
-        Record { seen: 0, numbers: [0; Slot::COUNT], source6: 0, destination6: 0 }
+        Record { seen: 0, numbers: [0; Slot::COUNT], wide: [0; Slot::WIDE], packet: None }
     }
 
     /// Forgets all values.
     pub fn clear(&mut self) {
         self.seen = 0;
+        self.packet = None;
     }
 
     /// Takes a field's octets; those of a length that the slot cannot have are left out.
@@ -134,11 +181,15 @@ impl Record {
         if !slot.takes(octets.len()) {
             return;
         }
-        if let Ok(wide) = <[u8; 16]>::try_from(octets) {
-            match slot {
-                Slot::Source6 => self.source6 = u128::from_be_bytes(wide),
-                _ => self.destination6 = u128::from_be_bytes(wide),
-            }
+        match slot {
+            Slot::Frame => self.packet = frame::ethernet(octets, None),
+            Slot::Ip => self.packet = frame::ip(octets, None),
+            _ => {}
+        }
+        if let Some(place) = self.wide.get_mut(slot as usize)
+            && let Ok(wide) = <[u8; 16]>::try_from(octets)
+        {
+            *place = u128::from_be_bytes(wide);
             self.seen |= 1 << slot as u8;
         } else {
             let number = octets.iter().fold(0, |n, &octet| n << 8 | u64::from(octet));
@@ -170,14 +221,16 @@ impl Record {
     /// Source and destination address. A dual-stack template leaves one family all zero: the
     /// other one holds, IPv4 if both are filled or both are zero.
     fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
-        let four = |slot| self.get(slot).map(|n| IpAddr::V4(Ipv4Addr::from_bits(n as u32)));
-        let six = |slot, n| self.has(slot).then(|| IpAddr::V6(Ipv6Addr::from_bits(n)));
-        let (source4, destination4) = (four(Slot::Source4), four(Slot::Destination4));
-        if self.seen & (1 << Slot::Source6 as u8 | 1 << Slot::Destination6 as u8) == 0 {
+        let (source4, destination4) = (self.four(Slot::Source4), self.four(Slot::Destination4));
+        let (source6, destination6) = (self.six(Slot::Source6), self.six(Slot::Destination6));
+        if let (None, None, None, None, Some(packet)) =
+            (source4, destination4, source6, destination6, &self.packet)
+        {
+            return Some((packet.sip, packet.dip));
+        }
+        if source6.is_none() && destination6.is_none() {
             return Some((source4?, destination4?));
         }
-        let source6 = six(Slot::Source6, self.source6);
-        let destination6 = six(Slot::Destination6, self.destination6);
         let filled = |address: Option<IpAddr>| address.is_some_and(|a| !a.is_unspecified());
         let prefer6 = !filled(source4)
             && !filled(destination4)
@@ -186,6 +239,17 @@ impl Record {
             true => Some((source6.or(source4)?, destination6.or(destination4)?)),
             false => Some((source4.or(source6)?, destination4.or(destination6)?)),
         }
+    }
+
+    fn four(&self, slot: Slot) -> Option<IpAddr> {
+        Some(IpAddr::V4(Ipv4Addr::from_bits(self.get(slot)? as u32)))
+    }
+
+    fn six(&self, slot: Slot) -> Option<IpAddr> {
+        if !self.has(slot) {
+            return None;
+        }
+        self.wide.get(slot as usize).map(|&bits| IpAddr::V6(Ipv6Addr::from_bits(bits)))
     }
 
     /// The protocol; without its element (softflowd's ICMP templates) the one whose own elements
@@ -203,7 +267,7 @@ impl Record {
         } else if any([Slot::UdpSource, Slot::UdpDestination]) {
             UDP
         } else {
-            0
+            self.packet.map_or(0, |packet| packet.proto)
         }
     }
 
@@ -221,6 +285,11 @@ impl Record {
     }
 
     fn ports(&self, proto: u8) -> (u16, u16) {
+        let ports = [Slot::SourcePort, Slot::DestinationPort];
+        if let Some(packet) = self.packet.filter(|_| !ports.into_iter().any(|slot| self.has(slot)))
+        {
+            return (packet.sport, packet.dport);
+        }
         let port = |slot: Slot, udp: Slot, tcp: Slot| {
             let other = match proto {
                 UDP => udp,
@@ -238,18 +307,36 @@ impl Record {
         }
     }
 
-    /// Packet sampling, 1 in N; 0 if the record does not say. With 305 and 306 it is N packets out
-    /// of N and the space between them (RFC 5477 section 8.2), with 305 alone the exporters that
-    /// send it mean N.
+    /// Packet sampling, 1 in N; 0 if the record does not say. By 34 or 50; by 305 and 306, N packets
+    /// out of N and the space between them (RFC 5477 section 8.2), with 305 alone the exporters that
+    /// send it mean N; by 309 out of 310; by the probability, 311.
     pub fn sampling(&self) -> u32 {
         let clamp = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         if let Some(interval) = self.get(Slot::Sampling) {
             return clamp(interval);
         }
         match (self.get(Slot::SampledPackets), self.get(Slot::SampledSpace)) {
-            (Some(taken), Some(space)) if taken > 0 => clamp(taken.saturating_add(space) / taken),
-            (Some(taken), None) => clamp(taken),
-            _ => 0,
+            (Some(taken), Some(space)) if taken > 0 => {
+                return clamp(taken.saturating_add(space) / taken);
+            }
+            (Some(taken), None) => return clamp(taken),
+            _ => {}
+        }
+        match (self.get(Slot::SamplingSize), self.get(Slot::SamplingPopulation)) {
+            (Some(size), Some(population)) if size > 0 => return clamp(population / size),
+            _ => {}
+        }
+        match self.get(Slot::SamplingProbability) {
+            None => 0,
+            Some(bits) => {
+                // A float32 came in the lower half, where no float64 above zero is that small.
+                let of = u32::try_from(bits).map(|bits| f64::from(f32::from_bits(bits)));
+                let probability = of.unwrap_or(f64::from_bits(bits));
+                match probability > 0.0 && probability <= 1.0 {
+                    true => clamp((1.0 / probability).round() as u64),
+                    false => 0,
+                }
+            }
         }
     }
 
@@ -258,51 +345,56 @@ impl Record {
         context: &Context,
         boot: Option<Timestamp>,
         [start, end, duration]: [(Slot, Unit); 3],
-    ) -> (Option<Timestamp>, Option<Timestamp>) {
+    ) -> Span {
         let value = |(slot, unit): (Slot, Unit)| self.get(slot).map(|value| (value, unit));
-        let (start, end) = (value(start), value(end));
-        if let (Some((0, Unit::Uptime)), Some((0, Unit::Uptime))) = (start, end) {
-            return (None, None);
-        }
-        let moment =
-            |value: Option<(u64, Unit)>| value.and_then(|(n, unit)| context.moment(n, unit, boot));
-        let (mut start, mut end) = (moment(start), moment(end));
-        if start.is_some() != end.is_some()
+        let (mut first, mut last) = context.span(value(start), value(end), boot);
+        if first.is_some() != last.is_some()
             && let Some((n, unit)) = value(duration)
             && let Some(nanos) = n.checked_mul(if unit == Unit::Millis { 1_000_000 } else { 1_000 })
         {
-            match (start, end) {
-                (Some(at), _) => end = at.nanos().checked_add(nanos).map(Timestamp::from_nanos),
-                (_, Some(at)) => start = at.nanos().checked_sub(nanos).map(Timestamp::from_nanos),
+            match (first, last) {
+                (Some(at), _) => last = at.nanos().checked_add(nanos).map(Timestamp::from_nanos),
+                (_, Some(at)) => first = at.nanos().checked_sub(nanos).map(Timestamp::from_nanos),
                 _ => {}
             }
         }
-        match (start, end) {
-            (Some(first), Some(last)) if first > last => (None, end),
-            times => times,
-        }
+        (first, last)
     }
 
     /// Appends the flow of this record, and that of the reverse direction if it counts anything.
-    /// Returns how many; none if an address is missing. `boot` is the exporter's start, where it
-    /// said it apart from the header (IPFIX, element 160).
-    pub fn flows(
-        &self,
-        units: &Units,
-        context: &Context,
-        boot: Option<Timestamp>,
-        out: &mut Vec<Flow>,
-    ) -> u64 {
+    /// Returns how many; none if an address is missing.
+    pub fn flows(&self, units: &Units, reading: &mut Reading<'_>) -> u64 {
         let Some((sip, dip)) = self.addresses() else { return 0 };
+        let packet = self.packet.as_ref();
         let proto = self.proto();
         let (sport, dport) = self.ports(proto);
-        let boot = self.get(Slot::SystemInit).map(Timestamp::from_millis).or(boot);
+        let options = &*reading.options;
+        let boot = self.get(Slot::SystemInit).map(Timestamp::from_millis).or(options.boot);
         let (start, end) = self.times(
-            context,
+            reading.context,
             boot,
             [(Slot::Start, units.start), (Slot::End, units.end), (Slot::Duration, units.duration)],
         );
+        // A single packet was seen at one moment.
+        let (start, end) = match packet {
+            Some(_) => (start.or(end), end.or(start)),
+            None => (start, end),
+        };
         let flags = |slot| self.get(slot).and_then(|n| u16::try_from(n).ok());
+        let (sampling, source) = match self.sampling() {
+            0 => {
+                let (sampler, selector) = (self.get(Slot::Sampler), self.get(Slot::Selector));
+                let interfaces =
+                    [Slot::Ingress, Slot::Egress].map(|slot| self.get(slot).unwrap_or(0));
+                options.sampling(sampler, selector, interfaces).unwrap_or((0, Source::Record))
+            }
+            own => (own, Source::Record),
+        };
+        // Of a sampled packet the record may tell no counts: it is one.
+        let counted = |slot, of_packet: u64| match packet {
+            Some(_) if !self.has(slot) => of_packet,
+            _ => self.fit(slot),
+        };
         let flow = Flow {
             sip,
             dip,
@@ -311,15 +403,18 @@ impl Record {
             proto,
             sport,
             dport,
-            packets: self.fit(Slot::Packets),
-            octets: self.fit(Slot::Octets),
+            packets: counted(Slot::Packets, 1),
+            octets: counted(Slot::Octets, packet.map_or(0, |packet| packet.octets)),
             start,
             end,
-            flags: flags(Slot::Flags),
-            exporter: Some(context.exporter),
-            sampling: self.sampling(),
+            flags: flags(Slot::Flags).or(packet.and_then(|packet| packet.flags)),
+            exporter: Some(reading.context.exporter),
+            sampling,
         };
-        out.push(flow);
+        reading.stats.sampled(sampling, source);
+        let extra = reading.want.extras.then(|| self.extra(reading.domain));
+        reading.out.flows.push(flow);
+        reading.out.extras.extend(extra);
         let packets = self.fit(Slot::ReversePackets);
         let octets = self.fit(Slot::ReverseOctets);
         if packets == 0 && octets == 0 {
@@ -332,13 +427,13 @@ impl Record {
             (Slot::ReverseEnd, units.reverse_end),
             (Slot::ReverseDuration, units.reverse_duration),
         ];
-        let (start, end) = match self.times(context, boot, own) {
+        let (start, end) = match self.times(reading.context, boot, own) {
             // Counters without times of their own are those of the same observation.
             (None, None) => (start, end),
             times => times,
         };
         let interface = |slot, other| if self.has(slot) { self.fit(slot) } else { other };
-        out.push(Flow {
+        reading.out.flows.push(Flow {
             sip: dip,
             dip: sip,
             sif: interface(Slot::ReverseIngress, flow.dif),
@@ -352,7 +447,50 @@ impl Record {
             flags: flags(Slot::ReverseFlags),
             ..flow
         });
+        reading.out.extras.extend(extra.map(Extra::reversed));
         2
+    }
+
+    /// What only an [`Extra`] holds.
+    fn extra(&self, domain: u32) -> Extra {
+        let packet = self.packet.as_ref();
+        let number = |slot| self.get(slot).and_then(|n| u32::try_from(n).ok());
+        let short = |slot| self.get(slot).and_then(|n| u16::try_from(n).ok());
+        let octet = |slot| self.get(slot).and_then(|n| u8::try_from(n).ok());
+        let mac = |slot| {
+            let [_, _, mac @ ..] = self.get(slot)?.to_be_bytes();
+            Some(mac)
+        };
+        // Of a next hop of both families one is zero.
+        let address = |four, six| {
+            let four = self.four(four);
+            match four {
+                Some(address) if !address.is_unspecified() => four,
+                _ => self.six(six).or(four),
+            }
+        };
+        Extra {
+            tos: octet(Slot::Tos).or(packet.and_then(|packet| packet.tos)),
+            srcas: number(Slot::SourceAs),
+            dstas: number(Slot::DestinationAs),
+            srcmask: octet(Slot::SourceMask),
+            dstmask: octet(Slot::DestinationMask),
+            nexthop: address(Slot::NextHop4, Slot::NextHop6),
+            bgpnexthop: address(Slot::BgpNextHop4, Slot::BgpNextHop6),
+            vlan: short(Slot::Vlan).or(packet.and_then(|packet| packet.vlan)),
+            outvlan: short(Slot::OutVlan),
+            srcmac: mac(Slot::SourceMac).or(packet.and_then(|packet| packet.srcmac)),
+            dstmac: mac(Slot::DestinationMac).or(packet.and_then(|packet| packet.dstmac)),
+            natsip: address(Slot::NatSource4, Slot::NatSource6),
+            natdip: address(Slot::NatDestination4, Slot::NatDestination6),
+            natsport: short(Slot::NatSourcePort),
+            natdport: short(Slot::NatDestinationPort),
+            event: octet(Slot::FirewallEvent).or(octet(Slot::NatEvent)),
+            direction: octet(Slot::Direction),
+            endreason: octet(Slot::EndReason),
+            vrf: number(Slot::Vrf),
+            domain: Some(domain),
+        }
     }
 
     /// Type and code of the reverse direction: by its own element, else the reply to an echo

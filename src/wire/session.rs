@@ -7,9 +7,11 @@ use super::cursor::Cursor;
 use super::error::{Error, Reason};
 use super::held::Shelf;
 use super::limits::Limits;
-use super::record::{Context, Record};
+use super::options::Options;
+use super::record::{Context, NANOS_PER_MILLI, Reading, Record};
+use super::sequence::{Numbered, Sequence, Step, Unit, Way};
 use super::set::Set;
-use super::stats::Stats;
+use super::stats::{Lost, Source, Stats};
 use super::template::{Field, Kind, Template, Templates};
 use super::{Batch, Domain, Version};
 use crate::flow::{Extra, Flow};
@@ -20,8 +22,9 @@ use crate::time::Timestamp;
 pub(super) struct State {
     pub stats: Stats,
     pub templates: Templates,
-    /// When the exporter started, where its options records say so.
-    pub boot: Option<Timestamp>,
+    pub options: Options,
+    /// Once there was a number.
+    pub sequence: Option<Sequence>,
     /// Arrival of the last datagram.
     pub last: Timestamp,
 }
@@ -66,6 +69,22 @@ pub(super) struct Session<'a, 'b> {
     pub record: &'a mut Record,
     pub call: &'a mut Call<'b>,
     pub bad: bool,
+    /// Records of it could not be counted: their template has not come, or they are torn.
+    pub unread: bool,
+    /// Its data records, options records among them, and without these.
+    pub records: u64,
+    pub flows: u64,
+}
+
+/// What a sequence number counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Count {
+    /// Datagrams.
+    Datagram,
+    /// Flows, of which the header says how many follow.
+    Flows(u16),
+    /// Data records, which are counted as they are read.
+    Records,
 }
 
 impl Session<'_, '_> {
@@ -78,7 +97,7 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Takes the flow of one record of a protocol without templates. `extra` is called only where
+    /// Takes the flow of one sample of a packet. `extra` is called only where
     /// what it says is kept.
     #[inline]
     pub fn add(&mut self, flow: Flow, extra: impl FnOnce() -> Extra) {
@@ -90,17 +109,40 @@ impl Session<'_, '_> {
         let stats = &mut self.state.stats;
         stats.flows += 1;
         stats.records += 1;
-        stats.sampling = stats.sampling.max(flow.sampling);
+        stats.sampled(flow.sampling, Source::Record);
+    }
+
+    /// Takes the flows of a datagram's records of one fixed layout, all with the same sampling, at
+    /// once: counting one by one costs as much as reading them.
+    #[inline]
+    pub fn add_all(
+        &mut self,
+        sampling: u32,
+        flows: impl ExactSizeIterator<Item = Flow>,
+        extras: impl Iterator<Item = Extra>,
+    ) {
+        let stats = &mut self.state.stats;
+        stats.flows += flows.len() as u64;
+        stats.records += flows.len() as u64;
+        if flows.len() > 0 {
+            stats.sampled(sampling, Source::Header);
+        }
+        self.call.out.flows.extend(flows);
+        if self.want.extras {
+            let domain = Some(self.domain.id);
+            self.call.out.extras.extend(extras.map(|extra| Extra { domain, ..extra }));
+        }
     }
 
     /// Reads a data set, or holds it until its template comes.
     pub fn data(&mut self, set: &Set<'_>) {
         if !self.call.counts {
-            return;
+            return self.learn(set);
         }
-        let State { stats, templates, boot, .. } = &mut *self.state;
+        let State { stats, templates, options, .. } = &mut *self.state;
         let Some(template) = templates.get(set.id) else {
             let octets = set.body.left();
+            self.unread = true;
             stats.miss(set.id, octets as u64, self.limits.missing);
             if octets == 0 {
                 return;
@@ -112,11 +154,76 @@ impl Session<'_, '_> {
                 (self.limits.held, self.limits.all_held),
             );
         };
-        let flows = &mut self.call.out.flows;
-        let read = template.read(set.body, &self.context, boot, self.record, stats, flows);
+        let mut reading = Reading {
+            context: &self.context,
+            want: self.want,
+            domain: self.domain.id,
+            limits: self.limits,
+            options,
+            stats,
+            out: &mut *self.call.out,
+        };
+        let count = |stats: &Stats| (stats.records, stats.records + stats.option_records);
+        let before = count(reading.stats);
+        let read = template.read(set.body, self.record, &mut reading);
+        let after = count(reading.stats);
+        self.flows += after.0 - before.0;
+        self.records += after.1 - before.1;
         if let Err((at, reason)) = read {
+            self.unread = true;
             self.fault(at, Some(set.id), reason);
         }
+    }
+
+    /// Reads a data set that counts for nothing: of options what they say, of flows nothing.
+    fn learn(&mut self, set: &Set<'_>) {
+        let State { templates, options, .. } = &mut *self.state;
+        let Some(template) = templates.get(set.id).filter(|t| t.kind() == Kind::Options) else {
+            return;
+        };
+        let mut reading = Reading {
+            context: &self.context,
+            want: self.want,
+            domain: self.domain.id,
+            limits: self.limits,
+            options,
+            stats: &mut Stats::default(),
+            out: &mut *self.call.out,
+        };
+        if let Err((at, reason)) = template.read(set.body, self.record, &mut reading) {
+            self.fault(at, Some(set.id), reason);
+        }
+    }
+
+    /// Looks what is missing before this datagram, once it was read.
+    pub fn follow(&mut self, number: u32, count: Count) {
+        let sent = self.context.export;
+        let counted = |n: u64| u32::try_from(n).ok().filter(|_| !self.unread);
+        let (unit, records, flows) = match count {
+            Count::Flows(stated) => (Unit::Records, Some(stated.into()), Some(stated.into())),
+            Count::Records => (Unit::Records, counted(self.records), counted(self.flows)),
+            Count::Datagram => (Unit::Datagrams, counted(self.records), counted(self.flows)),
+        };
+        let before = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
+        let start = self.context.uptime.map(before);
+        let new = || Sequence::new(Way::by_the_book(unit));
+        let sequence = self.state.sequence.get_or_insert_with(new);
+        let step = sequence.take(Numbered { number, records, flows, sent, start });
+        let unit = sequence.unit();
+        let stats = &mut self.state.stats;
+        let missing = match step {
+            Step::Lost(n) => i64::from(n),
+            Step::Found(n) => -i64::from(n),
+            Step::Next | Step::Again | Step::Restart => 0,
+        };
+        stats.repeated += u64::from(step == Step::Again);
+        stats.restarts += u64::from(step == Step::Restart);
+        let lost = match unit {
+            Unit::Datagrams => Lost { datagrams: Some(missing), flows: None },
+            Unit::Records | Unit::Flows => Lost { flows: Some(missing), datagrams: None },
+        };
+        stats.lost.add(lost);
+        self.call.out.lost.add(lost);
     }
 
     /// Puts a template in force, and reads the data that waited for it. `definition` is the record
@@ -133,7 +240,7 @@ impl Session<'_, '_> {
         definition: &[u8],
     ) -> Result<(), Reason> {
         let fields: Vec<Field> = fields.into_iter().collect();
-        let mut template = Template::compile(id, kind, &fields, self.limits.fields)
+        let mut template = Template::compile(id, kind, &fields, self.limits.fields, self.want)
             .inspect_err(|_| _ = self.state.templates.withdraw(id))?;
         if self.limits.definitions > 0 {
             template = template.with_definition(definition);
@@ -148,13 +255,21 @@ impl Session<'_, '_> {
             }
         }
         for held in self.shelf.take(self.domain, id) {
-            let State { stats, templates, boot, .. } = &mut *self.state;
+            let State { stats, templates, options, .. } = &mut *self.state;
             let Some(template) = templates.get(id) else { break };
             let before = stats.flows;
             stats.found(id, held.body.len() as u64);
             let body = Cursor::new(&held.body, held.at);
-            let flows = &mut self.call.out.flows;
-            let read = template.read(body, &held.context, boot, self.record, stats, flows);
+            let mut reading = Reading {
+                context: &held.context,
+                want: self.want,
+                domain: self.domain.id,
+                limits: self.limits,
+                options,
+                stats,
+                out: &mut *self.call.out,
+            };
+            let read = template.read(body, self.record, &mut reading);
             let late = stats.flows - before;
             stats.late += late;
             self.call.out.late += late;

@@ -1,6 +1,7 @@
 //! What the decoder counted, by domain and over all.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::error::Fault;
 
@@ -52,8 +53,68 @@ pub struct Stats {
     /// The templates that have not come, by id; at most [`Limits::missing`](super::Limits::missing)
     /// of them, the rest is in `undecodable_sets` only.
     pub missing: BTreeMap<u16, Missing>,
+    /// Options records that described one sampler more than [`Limits::samplers`](super::Limits::samplers).
+    pub refused_samplers: u64,
     /// The largest N of packet sampling 1 in N seen, 0 if none.
     pub sampling: u32,
+    /// Where that was said, if there is one.
+    pub sampling_from: Option<Source>,
+    /// By sequence number.
+    pub lost: Lost,
+    /// How often the sequence began anew: the exporter was restarted.
+    pub restarts: u64,
+    /// Datagrams (IPFIX: messages) that came twice, or after their gap was forgotten.
+    pub repeated: u64,
+}
+
+/// Where an exporter says how it samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the header of each datagram (v5).
+    Header,
+    /// In the record itself; sFlow: in the sample.
+    Record,
+    /// By the sampler or selector that the record names, which an options record describes.
+    Sampler,
+    /// By an options record for the interface.
+    Interface,
+    /// By an options record for the exporter or for all its samplers.
+    Options,
+}
+
+impl Source {
+    /// A word for statistics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Source::Header => "header",
+            Source::Record => "record",
+            Source::Sampler => "sampler",
+            Source::Interface => "interface",
+            Source::Options => "options",
+        }
+    }
+}
+
+/// What is missing by sequence numbers, in the unit of each protocol; `None` where nothing was
+/// numbered so. Negative where datagrams that were late fill gaps which were counted before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Of v5, v7 and IPFIX: flows; IPFIX counts options records among them.
+    pub flows: Option<i64>,
+    /// Of v9 and sFlow: datagrams.
+    pub datagrams: Option<i64>,
+}
+
+impl Lost {
+    /// Adds others.
+    pub fn add(&mut self, other: Lost) {
+        let sum = |a: Option<i64>, b: Option<i64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        self.flows = sum(self.flows, other.flows);
+        self.datagrams = sum(self.datagrams, other.datagrams);
+    }
 }
 
 /// Data sets that wait for one template.
@@ -91,7 +152,12 @@ impl Stats {
             evicted_sets,
             evicted_octets,
             missing: _,
+            refused_samplers,
             sampling,
+            sampling_from,
+            lost,
+            restarts,
+            repeated,
         } = other;
         self.datagrams += datagrams;
         self.bad_datagrams += bad_datagrams;
@@ -114,7 +180,21 @@ impl Stats {
         self.held_octets += held_octets;
         self.evicted_sets += evicted_sets;
         self.evicted_octets += evicted_octets;
-        self.sampling = self.sampling.max(*sampling);
+        self.refused_samplers += refused_samplers;
+        if *sampling > self.sampling {
+            (self.sampling, self.sampling_from) = (*sampling, *sampling_from);
+        }
+        self.lost.add(*lost);
+        self.restarts += restarts;
+        self.repeated += repeated;
+    }
+
+    /// A flow was sampled 1 in `n`.
+    #[inline]
+    pub(super) fn sampled(&mut self, n: u32, from: Source) {
+        if n > self.sampling {
+            (self.sampling, self.sampling_from) = (n, Some(from));
+        }
     }
 
     /// A set came without its template.
@@ -174,10 +254,19 @@ impl Faults {
 /// A protocol that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Foreign {
-    /// sFlow version 5: its version number has 32 bits, NetFlow's 16.
-    Sflow,
+    /// sFlow of another version than 5: its number has 32 bits, NetFlow's 16.
+    Sflow(u32),
     /// Any other first two octets.
     Version(u16),
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Foreign::Sflow(version) => write!(f, "sFlow version {version}"),
+            Foreign::Version(version) => write!(f, "version {version}"),
+        }
+    }
 }
 
 /// Counts that belong to no domain.

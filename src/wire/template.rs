@@ -1,16 +1,15 @@
 //! Templates, compiled when they arrive into the few steps that fetch a flow's columns.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
 use super::cursor::Cursor;
 use super::element::{self, Slot, Unit, VARIABLE};
 use super::error::Reason;
-use super::record::{Context, Record, Units};
-use super::stats::Stats;
-use crate::flow::Flow;
-use crate::time::Timestamp;
+use super::plain::Plain;
+use super::record::{Reading, Record, Units};
+use super::session::Want;
 
 /// A field as a template names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Step {
     offset: u16,
-    len: u8,
+    len: u16,
     slot: Slot,
 }
 
@@ -46,12 +45,13 @@ struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stride {
     Skip(u16),
-    Take(u8, Slot),
+    Take(u16, Slot),
     Variable(Option<Slot>),
 }
 
 #[derive(Clone, Debug)]
 enum Plan {
+    Plain(Box<Plain>),
     Fixed(Box<[Step]>),
     Variable(Box<[Stride]>),
 }
@@ -71,7 +71,7 @@ pub(super) struct Template {
 
 impl Template {
     /// Compiles a template. Of several elements for the same column the one of the best rank is
-    /// fetched, of several of the same rank the first.
+    /// fetched, of several of the same rank the first. What nobody wants is not fetched.
     ///
     /// # Errors
     /// Records that have no octets, which would never end, or more than a set can hold; more than
@@ -81,6 +81,7 @@ impl Template {
         kind: Kind,
         fields: &[Field],
         limit: usize,
+        want: Want,
     ) -> Result<Template, Reason> {
         if fields.len() > limit {
             return Err(Reason::TemplateFields { id, found: fields.len(), limit });
@@ -95,7 +96,7 @@ impl Template {
         };
         let mut best: [Option<(u8, usize, Unit)>; Slot::COUNT] = [None; Slot::COUNT];
         for (n, field) in fields.iter().enumerate() {
-            let Some((slot, rank, unit)) = want(field) else { continue };
+            let Some((slot, rank, unit)) = wanted(field, want) else { continue };
             if let Some(best) = best.get_mut(slot as usize)
                 && best.is_none_or(|(other, _, _)| rank < other)
             {
@@ -104,7 +105,7 @@ impl Template {
         }
         let best = |slot: Slot| best.get(slot as usize).copied().flatten();
         let slot_of = |n: usize, field: &Field| {
-            let (slot, _, _) = want(field)?;
+            let (slot, _, _) = wanted(field, want)?;
             best(slot).is_some_and(|(_, taken, _)| taken == n).then_some(slot)
         };
         let unit = |slot| best(slot).map(|(_, _, unit)| unit).unwrap_or_default();
@@ -118,7 +119,7 @@ impl Template {
         };
         let fields = fields.iter().enumerate().map(|(n, field)| (slot_of(n, field), field.len));
         let plan = match variable {
-            false => Plan::Fixed(steps(fields)),
+            false => fixed(steps(fields), kind, want, &units),
             true => Plan::Variable(strides(fields)),
         };
         Ok(Template { id, kind, shortest, plan, units, definition: Box::default() })
@@ -145,100 +146,113 @@ impl Template {
     }
 
     /// Reads the records of a data set. What is left at its end and is shorter than a record is
-    /// padding. `boot` is the exporter's start as its options records tell it, and is updated.
+    /// padding.
     ///
     /// # Errors
-    /// A record that ends after the set, with its offset; the records before it were read.
+    /// A record that ends after the set, or more records than the limit, with the offset; the records
+    /// before it were read.
     pub fn read(
         &self,
         mut body: Cursor<'_>,
-        context: &Context,
-        boot: &mut Option<Timestamp>,
         record: &mut Record,
-        stats: &mut Stats,
-        flows: &mut Vec<Flow>,
+        reading: &mut Reading<'_>,
     ) -> Result<(), (usize, Reason)> {
         let shortest = usize::from(self.shortest).max(1);
+        let limit = reading.limits.records;
+        let too_many = |body: &Cursor<'_>| {
+            let (id, left) = (self.id, body.left());
+            Err((body.at(), Reason::Records { id, limit, left }))
+        };
+        if let Plan::Variable(strides) = &self.plan {
+            // The shortest record has an octet at least, so every round gets on.
+            for _ in 0..limit {
+                if body.left() < shortest {
+                    return Ok(());
+                }
+                let at = body.at();
+                let before = body;
+                record.clear();
+                if let Err(reason) = walk(strides, &mut body, record) {
+                    // A tail of zeros is padding, however long.
+                    return match (before.is_padding(), reason) {
+                        (true, _) => Ok(()),
+                        (false, Reason::Short { needed, left, .. }) => {
+                            Err((at, Reason::Record { id: self.id, needed, left }))
+                        }
+                        (false, reason) => Err((at, reason)),
+                    };
+                }
+                self.done(record, reading);
+            }
+            return if body.left() < shortest { Ok(()) } else { too_many(&body) };
+        }
+        let taken = shortest * (body.left() / shortest).min(limit);
+        let octets = body.rest().get(..taken).unwrap_or_default();
         match &self.plan {
+            Plan::Plain(plain) => plain.read(octets, shortest, reading),
             Plan::Fixed(steps) => {
-                for octets in body.rest().chunks_exact(shortest) {
+                for octets in octets.chunks_exact(shortest) {
                     record.clear();
                     for step in steps {
                         let from = usize::from(step.offset);
-                        if let Some(field) = octets.get(from..from + usize::from(step.len)) {
+                        let to = from + usize::from(step.len);
+                        if let Some(field) = octets.get(from..to) {
                             record.load(step.slot, field);
                         }
                     }
-                    self.done(record, context, boot, stats, flows);
+                    self.done(record, reading);
                 }
-                Ok(())
             }
-            Plan::Variable(strides) => {
-                // The shortest record has an octet at least, so every round gets on.
-                while body.left() >= shortest {
-                    let at = body.at();
-                    let before = body;
-                    record.clear();
-                    if let Err(reason) = walk(strides, &mut body, record) {
-                        // A tail of zeros is padding, however long.
-                        return match (before.is_padding(), reason) {
-                            (true, _) => Ok(()),
-                            (false, Reason::Short { needed, left, .. }) => {
-                                Err((at, Reason::Record { id: self.id, needed, left }))
-                            }
-                            (false, reason) => Err((at, reason)),
-                        };
-                    }
-                    self.done(record, context, boot, stats, flows);
-                }
-                Ok(())
-            }
+            Plan::Variable(_) => {}
         }
+        body.skip(taken);
+        if body.left() < shortest { Ok(()) } else { too_many(&body) }
     }
 
-    fn done(
-        &self,
-        record: &Record,
-        context: &Context,
-        boot: &mut Option<Timestamp>,
-        stats: &mut Stats,
-        flows: &mut Vec<Flow>,
-    ) {
+    fn done(&self, record: &Record, reading: &mut Reading<'_>) {
         match self.kind {
             Kind::Data => {
-                stats.records += 1;
-                match record.flows(&self.units, context, *boot, flows) {
-                    0 => stats.no_address += 1,
-                    n => stats.flows += n,
+                reading.stats.records += 1;
+                match record.flows(&self.units, reading) {
+                    0 => reading.stats.no_address += 1,
+                    n => reading.stats.flows += n,
                 }
-                stats.sampling = stats.sampling.max(record.sampling());
             }
-            // The place where what an exporter says of itself is read; sampling by options is to
-            // come.
             Kind::Options => {
-                stats.option_records += 1;
-                if let Some(millis) = record.get(Slot::SystemInit)
-                    && millis > 0
-                {
-                    *boot = Some(Timestamp::from_millis(millis));
-                }
+                reading.stats.option_records += 1;
+                let told = reading.options.learn(record, reading.limits.samplers);
+                reading.stats.refused_samplers += u64::from(!told);
             }
         }
     }
 }
 
 /// Where a field goes, if anywhere.
-fn want(field: &Field) -> Option<(Slot, u8, Unit)> {
+fn wanted(field: &Field, want: Want) -> Option<(Slot, u8, Unit)> {
     let element = element::find(field.enterprise, field.element)?;
     let fits = field.len == VARIABLE || element.slot.takes(usize::from(field.len));
-    (fits && !field.scope).then_some((element.slot, element.rank, element.unit))
+    // Of what an options record is about, only this is told apart.
+    let is_scope = matches!(element.slot, Slot::Ingress | Slot::Sampler | Slot::Selector);
+    let asked = (is_scope || !field.scope) && (want.extras || !element.slot.is_extra());
+    (fits && asked).then_some((element.slot, element.rank, element.unit))
+}
+
+/// The plan for records of fixed length.
+fn fixed(steps: Box<[Step]>, kind: Kind, want: Want, units: &Units) -> Plan {
+    if kind == Kind::Data && !want.extras {
+        let fields: Vec<_> = steps.iter().map(|step| (step.slot, step.offset, step.len)).collect();
+        if let Some(plain) = Plain::of(&fields, units) {
+            return Plan::Plain(Box::new(plain));
+        }
+    }
+    Plan::Fixed(steps)
 }
 
 fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Step]> {
     let mut offset = 0u16;
     let mut steps = Vec::new();
     for (slot, len) in fields {
-        if let (Some(slot), Ok(len)) = (slot, u8::try_from(len)) {
+        if let Some(slot) = slot {
             steps.push(Step { offset, len, slot });
         }
         offset = offset.saturating_add(len);
@@ -249,10 +263,10 @@ fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Step]> {
 fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Stride]> {
     let mut strides: Vec<Stride> = Vec::new();
     for (slot, len) in fields {
-        let stride = match (slot, len, u8::try_from(len)) {
-            (slot, VARIABLE, _) => Stride::Variable(slot),
-            (Some(slot), _, Ok(len)) => Stride::Take(len, slot),
-            (_, len, _) => Stride::Skip(len),
+        let stride = match (slot, len) {
+            (slot, VARIABLE) => Stride::Variable(slot),
+            (Some(slot), len) => Stride::Take(len, slot),
+            (None, len) => Stride::Skip(len),
         };
         match (strides.last_mut(), stride) {
             (Some(Stride::Skip(run)), Stride::Skip(more)) => *run = run.saturating_add(more),
@@ -291,11 +305,23 @@ fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Resul
 /// used ones, and no memory.
 #[derive(Debug, Default)]
 pub(super) struct Templates {
-    by_id: HashMap<u16, (Template, u64), RandomState>,
+    by_id: HashMap<u16, Entry, RandomState>,
+    /// The numbers by their last use, or by an earlier one: brought up to date only when one must
+    /// go, so that neither the use of a template nor a flood of new ones costs a search.
+    unused: BTreeSet<(u64, u16)>,
     /// Counts uses, to tell which template was used last.
     clock: u64,
     /// Octets of all definitions that are kept.
     octets: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    template: Template,
+    /// Its last use.
+    used: u64,
+    /// The use under which it stands in [`Templates::unused`].
+    listed: u64,
 }
 
 impl Templates {
@@ -311,50 +337,59 @@ impl Templates {
 
     /// All of them, those of data first, in the order of their numbers.
     pub fn in_order(&self) -> Vec<&Template> {
-        let mut all: Vec<_> = self.by_id.values().map(|(template, _)| template).collect();
+        let mut all: Vec<_> = self.by_id.values().map(|entry| &entry.template).collect();
         all.sort_unstable_by_key(|template| (template.kind == Kind::Options, template.id));
         all
     }
 
     /// The template of this number.
     pub fn get(&mut self, id: u16) -> Option<&Template> {
-        let (template, used) = self.by_id.get_mut(&id)?;
+        let entry = self.by_id.get_mut(&id)?;
         self.clock += 1;
-        *used = self.clock;
-        Some(template)
+        entry.used = self.clock;
+        Some(&entry.template)
     }
 
     /// Puts a template in force, in place of the one of the same number. Returns whether another
     /// one, the least recently used, had to go.
     pub fn define(&mut self, template: Template, limit: usize) -> bool {
-        self.clock += 1;
         let id = template.id();
-        let oldest = match self.by_id.len() >= limit.max(1) && !self.by_id.contains_key(&id) {
-            true => self.by_id.iter().min_by_key(|(_, (_, used))| *used).map(|(&id, _)| id),
-            false => None,
-        };
-        if let Some(oldest) = oldest {
-            self.withdraw(oldest);
-        }
+        let known = self.withdraw(id);
+        let evicted = !known && self.by_id.len() >= limit.max(1) && self.evict();
+        self.clock += 1;
         self.octets += template.definition.len();
-        let before = self.by_id.insert(id, (template, self.clock));
-        self.octets -= before.map_or(0, |(template, _)| template.definition.len());
-        oldest.is_some()
+        self.unused.insert((self.clock, id));
+        self.by_id.insert(id, Entry { template, used: self.clock, listed: self.clock });
+        evicted
+    }
+
+    /// Takes the least recently used template out of force. Returns whether there was one.
+    fn evict(&mut self) -> bool {
+        while let Some((_, id)) = self.unused.pop_first() {
+            let Some(entry) = self.by_id.get_mut(&id) else { continue };
+            if entry.used == entry.listed {
+                return self.withdraw(id);
+            }
+            // Once brought up to date it does not come here again, so the loop ends.
+            entry.listed = entry.used;
+            self.unused.insert((entry.used, id));
+        }
+        false
     }
 
     /// Takes a template out of force. Returns whether there was one.
     pub fn withdraw(&mut self, id: u16) -> bool {
-        let withdrawn = self.by_id.remove(&id);
-        self.octets -= withdrawn.as_ref().map_or(0, |(template, _)| template.definition.len());
-        withdrawn.is_some()
+        let Some(Entry { template, listed, .. }) = self.by_id.remove(&id) else { return false };
+        self.unused.remove(&(listed, id));
+        self.octets -= template.definition.len();
+        true
     }
 
     /// Takes all templates of a kind out of force. Returns how many there were.
     pub fn withdraw_all(&mut self, kind: Kind) -> usize {
-        let before = self.by_id.len();
-        self.by_id.retain(|_, (template, _)| template.kind() != kind);
-        self.octets = self.by_id.values().map(|(template, _)| template.definition.len()).sum();
-        before - self.by_id.len()
+        let of_kind = self.by_id.values().map(|entry| &entry.template).filter(|t| t.kind == kind);
+        let ids: Vec<u16> = of_kind.map(Template::id).collect();
+        ids.into_iter().filter(|&id| self.withdraw(id)).count()
     }
 }
 
@@ -367,7 +402,7 @@ mod tests {
     }
 
     fn compile(fields: &[Field]) -> Result<Template, Reason> {
-        Template::compile(256, Kind::Data, fields, 100)
+        Template::compile(256, Kind::Data, fields, 100, Want::default())
     }
 
     #[test]
@@ -431,7 +466,7 @@ mod tests {
         assert_eq!(compile(&[field(1, 0), field(2, 0)]).unwrap_err(), length(0));
         assert_eq!(compile(&[field(1, 40_000), field(2, 40_000)]).unwrap_err(), length(80_000));
         assert_eq!(
-            Template::compile(256, Kind::Data, &[field(1, 1); 3], 2).unwrap_err(),
+            Template::compile(256, Kind::Data, &[field(1, 1); 3], 2, Want::default()).unwrap_err(),
             Reason::TemplateFields { id: 256, found: 3, limit: 2 }
         );
         assert!(compile(&[field(82, VARIABLE)]).is_ok());

@@ -3,6 +3,10 @@
 use super::*;
 use crate::time::Timestamp;
 
+mod any;
+mod hostile;
+mod told;
+
 const EXPORTER: &str = "192.0.2.1";
 
 fn exporter() -> IpAddr {
@@ -425,34 +429,58 @@ fn ipfix_messages_back_to_back_and_of_wrong_length() {
 }
 
 #[test]
-fn v5_counts_what_is_there() {
-    let mut header = [0; 24];
-    header[1] = 5;
-    header[3] = 2;
-    header[22..].copy_from_slice(&[0x43, 0xe8]);
-    let mut record = [0; 48];
-    record[..8].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
-    record[19] = 5;
-    let two = [&header[..], &record, &record, &[1, 2, 3]].concat();
-    let mut seen = Seen::of(&[&two]);
-    assert_eq!(seen.flows(), [FLOW; 2]);
-    assert_eq!((seen.own().sampling, seen.batch.flows[0].sampling), (1000, 1000));
-    assert_eq!(seen.faults(), []);
-    seen.read(&two[..24 + 48 + 40]);
-    assert_eq!(seen.flows(), [FLOW; 3]);
-    assert_eq!(seen.faults(), [(Fault::Count, 1)]);
-    header[3] = 0;
-    seen.read(&[&header[..], &record].concat());
-    assert_eq!((seen.flows().len(), seen.own().records, seen.own().datagrams), (3, 3, 3));
+fn fixed_records_count_what_is_there() {
+    for (version, head, record) in [(1, 16, 48), (5, 24, 48), (7, 24, 52)] {
+        let mut header = vec![0; head];
+        header[1] = version;
+        header[3] = 2;
+        let mut sampling = 0;
+        if version == 5 {
+            header[22..].copy_from_slice(&[0x43, 0xe8]);
+            sampling = 1000;
+        }
+        let mut octets = vec![0; record];
+        octets[..8].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        octets[19] = 5;
+        let two = [&header[..], &octets, &octets, &[1, 2, 3]].concat();
+        let mut seen = Seen::of(&[&two]);
+        assert_eq!(seen.flows(), [FLOW; 2]);
+        assert_eq!((seen.own().sampling, seen.batch.flows[0].sampling), (sampling, sampling));
+        assert_eq!(seen.faults(), []);
+        seen.read(&two[..head + record + 40]);
+        assert_eq!(seen.flows(), [FLOW; 3]);
+        assert_eq!(seen.faults(), [(Fault::Count, 1)]);
+        header[3] = 0;
+        seen.read(&[&header[..], &octets].concat());
+        assert_eq!((seen.flows().len(), seen.own().records, seen.own().datagrams), (3, 3, 3));
+        seen.decoder.learn(exporter(), &two, &mut seen.batch);
+        assert_eq!((seen.flows().len(), seen.own().datagrams), (3, 3));
+    }
+}
+
+#[test]
+fn fixed_records_belong_to_an_engine() {
+    let ids = [(1, 16), (5, 24), (7, 24)].map(|(version, head)| {
+        let mut header = vec![0; head];
+        header[1] = version;
+        if head > 20 {
+            header[20..22].copy_from_slice(&[1, 2]);
+        }
+        let seen = Seen::of(&[&header]);
+        let (domain, _) = seen.decoder.stats().next().unwrap();
+        *domain
+    });
+    let expected = [(Version::V1, 0), (Version::V5, 0x0102), (Version::V7, 0x0102)];
+    assert_eq!(ids, expected.map(|(version, id)| domain(version, id)));
 }
 
 #[test]
 fn other_protocols_are_told_apart_and_counted() {
     let limits = Limits { foreign: 3, ..Limits::default() };
     let mut seen = Seen::with(limits);
-    seen.read(&[0, 0, 0, 5, 0, 0, 0, 1]);
+    seen.read(&[0, 0, 0, 4, 0, 0, 0, 1]);
     seen.read(&[0, 0, 0, 6]);
-    for version in [7, 7, 1, 8] {
+    for version in [8, 8, 6, 11] {
         seen.read(&[0, version]);
     }
     seen.read(&[0]);
@@ -462,10 +490,15 @@ fn other_protocols_are_told_apart_and_counted() {
     let by_version: Vec<_> = totals.by_version.iter().map(|(&foreign, &n)| (foreign, n)).collect();
     assert_eq!(
         by_version,
-        [(Foreign::Sflow, 1), (Foreign::Version(0), 1), (Foreign::Version(7), 2)]
+        [(Foreign::Sflow(4), 1), (Foreign::Version(0), 1), (Foreign::Version(8), 2)]
     );
     assert_eq!((totals.datagrams, totals.foreign, totals.short), (9, 6, 3));
     assert_eq!(seen.batch.errors.len(), 9);
+    assert_eq!(
+        seen.batch.errors[0].to_string(),
+        "192.0.2.1: octet 0: expected NetFlow version 1, 5, 7, 9, IPFIX or sFlow version 5, found \
+         sFlow version 4"
+    );
     assert_eq!(
         seen.batch.errors[8].to_string(),
         "192.0.2.1: NetFlow v5, octet 0: header needs 24 octets, 4 are left"
@@ -557,186 +590,4 @@ fn data_without_a_template_is_bounded() {
     assert_eq!(stats.evicted_sets, 97);
     assert_eq!(stats.missing.len(), 3);
     assert_eq!((seen.batch.errors.len(), stats.bad_datagrams), (100, 100));
-}
-
-mod any {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Datagrams that a decoder takes, to be broken.
-    fn valid() -> impl Strategy<Value = Vec<u8>> {
-        let options9 = [0, 1, 0, 18, 1, 1, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
-        let variable = [0, 2, 0, 20, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 82, 255, 255];
-        let named = [1, 1, 0, 15, 10, 0, 0, 1, 10, 0, 0, 2, 2, 65, 66];
-        let mut v5 = vec![0; 24 + 48];
-        v5[1] = 5;
-        v5[3] = 1;
-        prop_oneof![
-            Just(v9(&[&PLAIN9, &DATA])),
-            Just(v9(&[&DATA, &options9, &[1, 1, 0, 12, 0, 0, 0, 0, 0, 0, 0, 9]])),
-            Just(ipfix(&[&PLAIN10, &DATA, &variable, &named])),
-            Just([ipfix(&[&named]), ipfix(&[&[0, 2, 0, 8, 1, 0, 0, 0]])].concat()),
-            Just(v5),
-        ]
-    }
-
-    fn broken() -> impl Strategy<Value = Vec<u8>> {
-        let change = (any::<prop::sample::Index>(), any::<u8>());
-        let cut = prop::option::weighted(0.2, any::<prop::sample::Index>());
-        (valid(), prop::collection::vec(change, 0..6), cut).prop_map(
-            |(mut octets, changes, cut)| {
-                for (at, octet) in changes {
-                    let at = at.index(octets.len());
-                    octets[at] = octet;
-                }
-                if let Some(cut) = cut {
-                    octets.truncate(cut.index(octets.len()));
-                }
-                octets
-            },
-        )
-    }
-
-    fn noise() -> impl Strategy<Value = Vec<u8>> {
-        let version = prop_oneof![Just(5u8), Just(9), Just(10), any::<u8>()];
-        (version, prop::collection::vec(any::<u8>(), 0..200))
-            .prop_map(|(version, octets)| [&[0, version], &*octets].concat())
-    }
-
-    fn anything() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![3 => broken(), 1 => noise(), 1 => prop::collection::vec(any::<u8>(), 0..100)]
-    }
-
-    /// A field of a template, most of them ones that make a flow.
-    fn field() -> impl Strategy<Value = (u16, u16)> {
-        let number = prop_oneof![
-            1..33u16,
-            Just(8),
-            Just(12),
-            Just(27),
-            Just(28),
-            139..184u16,
-            Just(231),
-            Just(232),
-            298..326u16
-        ];
-        let len = prop_oneof![4 => Just(4u16), 2 => Just(16), 1 => Just(8), 1 => 0..12u16];
-        (number, len)
-    }
-
-    proptest! {
-        #[test]
-        fn fixed_and_variable_records_are_read_alike(
-            fields in prop::collection::vec(field(), 1..20),
-            octets in prop::collection::vec(any::<u8>(), 240),
-        ) {
-            let octets = &octets[..fields.iter().map(|&(_, len)| usize::from(len)).sum()];
-            prop_assume!(!octets.is_empty());
-            let set = |id: u16, body: &[u8]| {
-                let len = 4 + body.len() as u16;
-                [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
-            };
-            let read = |fields: &[(u16, u16)], record: &[u8]| {
-                let mut template = vec![1, 0, 0, fields.len() as u8];
-                for (number, len) in fields {
-                    template.extend(number.to_be_bytes().into_iter().chain(len.to_be_bytes()));
-                }
-                let seen = Seen::of(&[&ipfix(&[&set(2, &template), &set(256, record)])]);
-                assert_eq!(seen.own().records, 1);
-                seen.batch.flows
-            };
-            // The same with a name of variable length in front, here of two octets.
-            let named = [&[(82, 65535)], &*fields].concat();
-            let record = [&[2, b'e', b'0'], octets].concat();
-            prop_assert_eq!(read(&fields, octets), read(&named, &record));
-        }
-
-        #[test]
-        fn domains_go_as_in_a_list_of_them(
-            datagrams in prop::collection::vec((0..8u8, 0..20u64), 1..60)
-        ) {
-            let mut seen = Seen::with(Limits { domains: 4, ..Limits::default() });
-            let mut list: Vec<(u64, u32)> = Vec::new();
-            for (source, secs) in datagrams {
-                let mut datagram = v9(&[]);
-                datagram[19] = source;
-                let arrival = Timestamp::from_secs(secs);
-                seen.decoder.datagram(exporter(), arrival, &datagram, &mut seen.batch);
-                let id = source.into();
-                match list.iter_mut().find(|(_, other)| *other == id) {
-                    Some((last, _)) => *last = secs.max(*last),
-                    None => {
-                        if list.len() == 4 {
-                            list.remove(0);
-                        }
-                        list.push((secs, id));
-                    }
-                }
-                list.sort();
-                let mut ids: Vec<u32> = list.iter().map(|&(_, id)| id).collect();
-                ids.sort();
-                let left: Vec<u32> = seen.decoder.stats().map(|(domain, _)| domain.id).collect();
-                prop_assert_eq!(left, ids);
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(512))]
-
-        #[test]
-        fn foreign_octets_never_break_it(
-            datagrams in prop::collection::vec((anything(), 0..4u8, any::<bool>()), 1..40)
-        ) {
-            let limits = Limits {
-                domains: 3,
-                templates: 2,
-                all_templates: 5,
-                fields: 8,
-                definitions: 60,
-                held: 600,
-                all_held: 1000,
-                missing: 2,
-                foreign: 2,
-                errors: 2,
-            };
-            let mut decoder = Decoder::new(limits.clone());
-            let mut batch = Batch::default();
-            let mut sent = 0;
-            let mut flows = 0;
-            let mut late = 0;
-            for (n, (octets, host, learn)) in datagrams.iter().enumerate() {
-                let exporter = IpAddr::from([192, 0, 2, *host]);
-                batch.clear();
-                if *learn {
-                    decoder.learn(exporter, octets, &mut batch);
-                } else {
-                    sent += 1;
-                    let arrival = Timestamp::from_secs(n as u64);
-                    decoder.datagram(exporter, arrival, octets, &mut batch);
-                }
-                flows += batch.flows.len() as u64;
-                late += batch.late;
-                prop_assert!(batch.errors.len() <= limits.errors);
-                prop_assert!(batch.late <= batch.flows.len() as u64);
-                prop_assert!(decoder.stats().count() <= limits.domains);
-                let mut held = 0;
-                for (_, stats) in decoder.stats() {
-                    prop_assert!(stats.missing.len() <= limits.missing);
-                    prop_assert!(stats.held_octets <= limits.held as u64);
-                    held += stats.held_octets;
-                }
-                prop_assert!(held <= limits.all_held as u64);
-                prop_assert!(decoder.totals().by_version.len() <= limits.foreign);
-            }
-            let mut sum = decoder.totals().evicted.clone();
-            for (_, stats) in decoder.stats() {
-                sum.add(stats);
-            }
-            prop_assert_eq!(decoder.totals().datagrams, sent);
-            prop_assert_eq!((sum.flows, sum.late), (flows, late));
-            prop_assert!(sum.bad_datagrams <= sum.datagrams);
-        }
-    }
 }

@@ -1,60 +1,54 @@
 //! NetFlow v5: a header and up to 30 records of one fixed layout, as Cisco's "NetFlow Export
 //! Datagram Format" and flow-tools' `ftlib.h` give it.
 
-use std::net::{IpAddr, Ipv4Addr};
-
+use super::classic::{self, Narrow, be16, be32, header};
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::record::Context;
 use super::session::Session;
 use super::set::put;
-use crate::flow::{Extra, Flow, ICMP, ICMPV6};
+use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
 
 /// Records that a datagram holds at most by the book, and in ours.
 pub(super) const RECORDS: usize = 30;
 
-/// Offsets in the header.
-mod header {
+/// The largest N of packet sampling 1 in N that a header can tell: 14 bits.
+pub(super) const SAMPLING: u32 = 0x3fff;
+
+/// Sampling mode 1 in a header's upper two bits: one packet out of each N (Cisco's "packet
+/// interval").
+pub(super) const SAMPLED: u16 = 0x4000;
+
+/// Offsets in the header after what v1, v5 and v7 share.
+mod tail {
     use std::ops::Range;
 
-    pub const VERSION: Range<usize> = 0..2;
-    pub const COUNT: Range<usize> = 2..4;
-    pub const SYS_UPTIME: Range<usize> = 4..8;
-    pub const UNIX_SECS: Range<usize> = 8..12;
-    pub const UNIX_NSECS: Range<usize> = 12..16;
     pub const FLOW_SEQUENCE: Range<usize> = 16..20;
     pub const ENGINE: Range<usize> = 20..22;
     pub const SAMPLING: Range<usize> = 22..24;
 }
 
 /// Octets of the header.
-pub(super) const HEADER: usize = header::SAMPLING.end;
+pub(super) const HEADER: usize = tail::SAMPLING.end;
 
-/// Offsets in a record.
+/// Offsets in a record after what v1, v5 and v7 share.
 mod record {
     use std::ops::Range;
 
-    pub const SRCADDR: Range<usize> = 0..4;
-    pub const DSTADDR: Range<usize> = 4..8;
-    pub const NEXTHOP: Range<usize> = 8..12;
-    pub const INPUT: Range<usize> = 12..14;
-    pub const OUTPUT: Range<usize> = 14..16;
-    pub const D_PKTS: Range<usize> = 16..20;
-    pub const D_OCTETS: Range<usize> = 20..24;
-    pub const FIRST: Range<usize> = 24..28;
-    pub const LAST: Range<usize> = 28..32;
-    pub const SRCPORT: Range<usize> = 32..34;
-    pub const DSTPORT: Range<usize> = 34..36;
-    pub const PAD1: usize = 36;
+    pub const PAD1: usize = super::classic::SHARED;
     pub const TCP_FLAGS: usize = 37;
     pub const PROT: usize = 38;
-    /// Type of service, AS numbers, masks and two octets of padding.
-    pub const REST: Range<usize> = 39..48;
+    pub const TOS: usize = 39;
+    pub const SRC_AS: Range<usize> = 40..42;
+    pub const DST_AS: Range<usize> = 42..44;
+    pub const SRC_MASK: usize = 44;
+    pub const DST_MASK: usize = 45;
+    pub const PAD2: Range<usize> = 46..48;
 }
 
 /// Octets of a record.
-pub(super) const RECORD: usize = record::REST.end;
+pub(super) const RECORD: usize = record::PAD2.end;
 
 /// The header without its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,140 +81,70 @@ impl Header {
             uptime: be32(octets, header::SYS_UPTIME.start),
             secs: be32(octets, header::UNIX_SECS.start),
             nsecs: be32(octets, header::UNIX_NSECS.start),
-            sequence: be32(octets, header::FLOW_SEQUENCE.start),
-            engine: be16(octets, header::ENGINE.start),
-            sampling: be16(octets, header::SAMPLING.start),
+            sequence: be32(octets, tail::FLOW_SEQUENCE.start),
+            engine: be16(octets, tail::ENGINE.start),
+            sampling: be16(octets, tail::SAMPLING.start),
         })
     }
 
     /// Writes a header.
     pub fn emit(&self, octets: &mut [u8; HEADER]) {
-        put(octets, header::VERSION.start, 5u16.to_be_bytes());
-        put(octets, header::COUNT.start, self.count.to_be_bytes());
-        put(octets, header::SYS_UPTIME.start, self.uptime.to_be_bytes());
-        put(octets, header::UNIX_SECS.start, self.secs.to_be_bytes());
-        put(octets, header::UNIX_NSECS.start, self.nsecs.to_be_bytes());
-        put(octets, header::FLOW_SEQUENCE.start, self.sequence.to_be_bytes());
-        put(octets, header::ENGINE.start, self.engine.to_be_bytes());
-        put(octets, header::SAMPLING.start, self.sampling.to_be_bytes());
+        classic::emit_header(5, self.count, [self.uptime, self.secs, self.nsecs], octets);
+        put(octets, tail::FLOW_SEQUENCE.start, self.sequence.to_be_bytes());
+        put(octets, tail::ENGINE.start, self.engine.to_be_bytes());
+        put(octets, tail::SAMPLING.start, self.sampling.to_be_bytes());
     }
 
     /// Packet sampling, 1 in N. Devices that sample leave the mode 0 (Juniper MX), so it is not
     /// asked.
     pub const fn interval(&self) -> u32 {
-        self.sampling as u32 & 0x3fff
+        self.sampling as u32 & SAMPLING
     }
 
     /// Export time.
     pub const fn export(&self) -> Timestamp {
-        let nsecs = if self.nsecs < 1_000_000_000 { self.nsecs } else { 0 };
-        Timestamp::from_secs(self.secs as u64).offset(nsecs as i64)
+        classic::export(self.secs, self.nsecs)
     }
 }
 
-/// A number at a constant offset of a fixed layout.
-const fn be16<const N: usize>(octets: &[u8; N], at: usize) -> u16 {
-    match octets.split_at(at).1.first_chunk() {
-        Some(number) => u16::from_be_bytes(*number),
-        None => 0,
-    }
-}
-
-const fn be32<const N: usize>(octets: &[u8; N], at: usize) -> u32 {
-    match octets.split_at(at).1.first_chunk() {
-        Some(number) => u32::from_be_bytes(*number),
-        None => 0,
-    }
-}
-
-/// Reads the records after a header. As many as the header counts, or as there are: a count of 0
-/// is a datagram without flows, one above 30 is taken at its word, octets after the last record
-/// are padding.
+/// Reads the records after a header.
 pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
-    let held = cursor.left() / RECORD;
-    if usize::from(header.count) > held {
-        session.fault(0, None, Reason::Count { stated: header.count, held });
-    }
-    let context = session.context;
-    let sampling = header.interval();
-    let (chunks, _) = cursor.rest().as_chunks::<RECORD>();
-    for octets in chunks.iter().take(header.count.into()) {
-        session.add(Flow { sampling, ..parse_record(octets, &context) }, Extra::default);
-    }
+    let told = (header.count, header.interval());
+    classic::records(told, cursor, session, parse_record, parse_extra);
 }
 
 /// Reads one record.
-pub(super) fn parse_record(octets: &[u8; RECORD], context: &Context) -> Flow {
-    let address =
-        |at: std::ops::Range<usize>| IpAddr::V4(Ipv4Addr::from_bits(be32(octets, at.start)));
-    let first = be32(octets, record::FIRST.start);
-    let last = be32(octets, record::LAST.start);
-    let (mut start, mut end) = (None, None);
-    if first != 0 || last != 0 {
-        let uptime = context.uptime.unwrap_or(0);
-        start = context.at_uptime(first, uptime);
-        end = context.at_uptime(last, uptime);
-    }
-    if start > end && end.is_some() {
-        start = None;
-    }
-    let proto = octets[record::PROT];
-    let icmp = proto == ICMP || proto == ICMPV6;
-    Flow {
-        sip: address(record::SRCADDR),
-        dip: address(record::DSTADDR),
-        sif: be16(octets, record::INPUT.start).into(),
-        dif: be16(octets, record::OUTPUT.start).into(),
-        proto,
-        sport: if icmp { 0 } else { be16(octets, record::SRCPORT.start) },
-        dport: be16(octets, record::DSTPORT.start),
-        packets: be32(octets, record::D_PKTS.start).into(),
-        octets: be32(octets, record::D_OCTETS.start).into(),
-        start,
-        end,
-        flags: Some(octets[record::TCP_FLAGS].into()),
-        exporter: Some(context.exporter),
-        sampling: 0,
-    }
+#[inline]
+fn parse_record(octets: &[u8; RECORD], context: &Context) -> Flow {
+    classic::parse(octets, octets[record::PROT], octets[record::TCP_FLAGS], context)
 }
 
-/// What a record can carry, its columns narrowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Narrow {
-    pub source: Ipv4Addr,
-    pub destination: Ipv4Addr,
-    pub input: u16,
-    pub output: u16,
-    pub packets: u32,
-    pub octets: u32,
-    /// sysUpTime at the first packet.
-    pub first: u32,
-    /// sysUpTime at the last packet.
-    pub last: u32,
+/// Reads what a record says beside.
+fn parse_extra(octets: &[u8; RECORD]) -> Extra {
+    Extra {
+        nexthop: Some(classic::nexthop(octets)),
+        tos: Some(octets[record::TOS]),
+        srcas: Some(be16(octets, record::SRC_AS.start).into()),
+        dstas: Some(be16(octets, record::DST_AS.start).into()),
+        srcmask: Some(octets[record::SRC_MASK]),
+        dstmask: Some(octets[record::DST_MASK]),
+        ..Extra::default()
+    }
 }
 
 /// Writes one record. Of the flags the lower eight are kept; next hop, type of service, AS numbers
 /// and masks are 0.
 pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, octets: &mut [u8; RECORD]) {
-    put(octets, record::SRCADDR.start, narrow.source.octets());
-    put(octets, record::DSTADDR.start, narrow.destination.octets());
-    put(octets, record::NEXTHOP.start, [0; 4]);
-    put(octets, record::INPUT.start, narrow.input.to_be_bytes());
-    put(octets, record::OUTPUT.start, narrow.output.to_be_bytes());
-    put(octets, record::D_PKTS.start, narrow.packets.to_be_bytes());
-    put(octets, record::D_OCTETS.start, narrow.octets.to_be_bytes());
-    put(octets, record::FIRST.start, narrow.first.to_be_bytes());
-    put(octets, record::LAST.start, narrow.last.to_be_bytes());
-    put(octets, record::SRCPORT.start, flow.sport.to_be_bytes());
-    put(octets, record::DSTPORT.start, flow.dport.to_be_bytes());
+    classic::emit(flow, narrow, octets);
     put(octets, record::PAD1, [0]);
     put(octets, record::TCP_FLAGS, [flow.flags.unwrap_or(0) as u8]);
     put(octets, record::PROT, [flow.proto]);
-    put(octets, record::REST.start, [0; 9]);
+    put(octets, record::TOS, [0; record::PAD2.end - record::TOS]);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::classic::tests::{NARROW, OCTETS, context, flow};
     use super::*;
 
     const HEADER_OCTETS: [u8; HEADER] = [
@@ -233,15 +157,11 @@ mod tests {
         0x40, 0x64, // sampling mode 1, interval 100
     ];
 
-    #[rustfmt::skip]
-    const RECORD_OCTETS: [u8; RECORD] = [
-        140, 119, 44, 91, 192, 0, 2, 7, 0, 0, 0, 0, // addresses, next hop
-        0, 3, 0, 4, // interfaces
-        0, 0, 0, 2, 0, 0, 0, 96, // packets, octets
-        0, 0, 0x0b, 0xb8, 0, 0, 0x0f, 0xa0, // 3,000 and 4,000 ms
-        0x04, 0xd2, 0, 80, 0, 0x02, 6, // ports, padding, SYN, TCP
-        0, 0, 0, 0, 0, 0, 0, 0, 0, // the rest
-    ];
+    const REST: [u8; 12] = [0, 0x02, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    fn record_octets() -> [u8; RECORD] {
+        [&OCTETS[..], &REST].concat().try_into().unwrap()
+    }
 
     fn header() -> Header {
         Header {
@@ -252,25 +172,6 @@ mod tests {
             sequence: 7,
             engine: 0x0102,
             sampling: 0x4064,
-        }
-    }
-
-    fn flow() -> Flow {
-        Flow {
-            sip: "140.119.44.91".parse().unwrap(),
-            dip: "192.0.2.7".parse().unwrap(),
-            sif: 3,
-            dif: 4,
-            proto: 6,
-            sport: 1234,
-            dport: 80,
-            packets: 2,
-            octets: 96,
-            start: Timestamp::parse(b"994025698.125"),
-            end: Timestamp::parse(b"994025699.125"),
-            flags: Some(2),
-            exporter: Some("192.0.2.1".parse().unwrap()),
-            sampling: 0,
         }
     }
 
@@ -290,38 +191,26 @@ mod tests {
 
     #[test]
     fn a_record_both_ways() {
-        let context = Context {
-            exporter: "192.0.2.1".parse().unwrap(),
-            export: header().export(),
-            uptime: Some(5_000),
-        };
-        assert_eq!(parse_record(&RECORD_OCTETS, &context), flow());
-        let narrow = Narrow {
-            source: Ipv4Addr::new(140, 119, 44, 91),
-            destination: Ipv4Addr::new(192, 0, 2, 7),
-            input: 3,
-            output: 4,
-            packets: 2,
-            octets: 96,
-            first: 3_000,
-            last: 4_000,
-        };
+        assert_eq!(parse_record(&record_octets(), &context()), flow());
         let mut octets = [0xa5; RECORD];
-        emit_record(&flow(), &narrow, &mut octets);
-        assert_eq!(octets, RECORD_OCTETS);
+        emit_record(&flow(), &NARROW, &mut octets);
+        assert_eq!(octets, record_octets());
     }
 
     #[test]
-    fn icmp_has_type_and_code_in_the_destination_port() {
-        let mut octets = RECORD_OCTETS;
-        octets[record::PROT] = ICMP;
-        put(&mut octets, record::DSTPORT.start, [8, 0]);
-        let context = Context {
-            exporter: "192.0.2.1".parse().unwrap(),
-            export: header().export(),
-            uptime: Some(5_000),
+    fn what_is_said_beside() {
+        let mut octets = record_octets();
+        put(&mut octets, 8, [192, 0, 2, 254]);
+        put(&mut octets, record::TOS, [0xb8, 0xfd, 0xe8, 0, 9, 24, 16]);
+        let extra = Extra {
+            nexthop: Some([192, 0, 2, 254].into()),
+            tos: Some(0xb8),
+            srcas: Some(65_000),
+            dstas: Some(9),
+            srcmask: Some(24),
+            dstmask: Some(16),
+            ..Extra::default()
         };
-        let flow = parse_record(&octets, &context);
-        assert_eq!((flow.sport, flow.dport), (0, 2048));
+        assert_eq!(parse_extra(&octets), extra);
     }
 }

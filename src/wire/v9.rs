@@ -18,6 +18,9 @@ pub(super) const TEMPLATES: u16 = 0;
 /// Set id of options templates.
 pub(super) const OPTIONS: u16 = 1;
 
+/// The scope "interface".
+const SCOPE_INTERFACE: u16 = 2;
+
 /// Octets of the header.
 pub(super) const HEADER: usize = 20;
 
@@ -135,10 +138,16 @@ fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Res
     session.define(id, Kind::Options, fields, before.until(body))
 }
 
+/// Scopes have numbers of their own (RFC 3954 section 6.1): that of an interface becomes the element
+/// that says the same, the others (system, line card, cache, template) none.
 fn fields_of(octets: &[u8], scope: bool) -> impl Iterator<Item = Field> {
     octets.as_chunks().0.iter().map(move |&[a, b, c, d]| Field {
         enterprise: 0,
-        element: u16::from_be_bytes([a, b]),
+        element: match (scope, u16::from_be_bytes([a, b])) {
+            (false, element) => element,
+            (true, SCOPE_INTERFACE) => element::INGRESS_INTERFACE,
+            (true, _) => 0,
+        },
         len: u16::from_be_bytes([c, d]),
         scope,
     })
@@ -181,4 +190,28 @@ pub(super) fn emit_record(
     put(octets, 36, flow.flags.unwrap_or(0).to_be_bytes());
     put(octets, 38, [flow.proto]);
     put(octets, 39, icmp.to_be_bytes());
+}
+
+/// Scope "system" (RFC 3954 section 6.1).
+const SCOPE_SYSTEM: u16 = 1;
+
+/// How packets are picked (element 35): at random. The other one is 1, every Nth.
+const RANDOM: u8 = 2;
+
+/// Appends an options template that tells the sampling of a whole system.
+pub(super) fn emit_options_template(id: u16, out: &mut Vec<u8>) {
+    // One scope and two options, by their octets here.
+    for number in [id, 4, 8, SCOPE_SYSTEM, 4] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    for number in [element::SAMPLING_INTERVAL, 4, element::SAMPLING_ALGORITHM, 1] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+/// Appends a record of it.
+pub(super) fn emit_options(system: u32, interval: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&system.to_be_bytes());
+    out.extend_from_slice(&interval.to_be_bytes());
+    out.push(RANDOM);
 }

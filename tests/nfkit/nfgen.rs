@@ -1,12 +1,14 @@
 //! nfgen: what it plays is the same in every form, and the truth beside it is true.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::harness::{Run, Scene, flood, paper, scan, table, tool};
 
-pub const EXPORTS: [&str; 3] = ["5", "9", "ipfix"];
+/// The exports that carry flows; sFlow carries packets.
+pub const EXPORTS: [&str; 5] = ["1", "5", "7", "9", "ipfix"];
 
 fn nfgen(args: &[&str]) -> Run {
     tool("nfgen").args(args)
@@ -42,7 +44,7 @@ fn the_same_arguments_give_the_same_octets() {
 #[test]
 fn a_file_and_stdout_get_the_same_octets() {
     let scene = Scene::new();
-    for export in EXPORTS {
+    for export in EXPORTS.iter().chain(&["sflow"]) {
         let args = ["campus", "--flows", "500", "--export", export, "-w"];
         let out = nfgen(&args).arg("-").run().ok();
         nfgen(&args).arg(scene.path("file")).run().ok().mute();
@@ -68,6 +70,81 @@ fn every_export_holds_the_flows_of_the_text() {
                 tool("nfdump-txt").args(["--fields", "+start,end,flags"]).stdin(capture.out);
             let lines = lines.run().ok();
             assert_eq!(shape(lines.text()), shape(text.text()), "{export}");
+        }
+    }
+}
+
+/// Packets and octets of each conversation's direction.
+fn sums(text: &str) -> BTreeMap<Vec<&str>, (u64, u64)> {
+    let mut sums = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let cells: Vec<_> = line.split('\t').collect();
+        let number = |n: usize| cells[n].parse::<u64>().unwrap();
+        let (packets, octets) = sums.entry(cells[..7].to_vec()).or_default();
+        *packets += number(7);
+        *octets += number(8);
+    }
+    sums
+}
+
+#[test]
+fn sflow_holds_the_packets_of_the_text() {
+    for sampling in [None, Some("20")] {
+        let mut args = vec!["campus", "--flows", "3000"];
+        args.extend(sampling.into_iter().flat_map(|n| ["--sampling", n]));
+        let text = nfgen(&args).arg("--text").run().ok();
+        let capture = nfgen(&args).args(["--export", "sflow", "-w", "-"]).run().ok();
+        let fields = ["--fields", "+exporter,sampling"];
+        let lines = tool("nfdump-txt").args(fields).stdin(capture.out).run().ok();
+        assert!(sums(lines.text()) == sums(text.text()), "{sampling:?}");
+        let each = format!("\t192.0.2.1\t{}", sampling.unwrap_or("1"));
+        assert!(lines.rows().iter().all(|row| row.ends_with(&each)), "{sampling:?}");
+    }
+}
+
+#[test]
+fn sampling_is_told_in_every_way_there_is() {
+    let whole = nfgen(&["campus", "--flows", "3000", "--text"]).run().ok();
+    let args = ["campus", "--flows", "3000", "--sampling", "10"];
+    let text = nfgen(&args).arg("--text").run().ok();
+    let rows: Vec<_> = text.rows().iter().map(|row| (*row).to_owned()).collect();
+    assert!(rows.iter().all(|row| row.ends_with("\t10")), "{text}");
+    assert!(text.marks("#end")[0].contains("\tsampling=10\tscaled=0\t"), "{text}");
+    // Most flows of fewer than ten packets are gone, a tenth of the packets is there.
+    assert!((500..2_000).contains(&rows.len()), "{}", rows.len());
+    let packets = |text: &str| sums(text).values().map(|(packets, _)| packets).sum::<u64>();
+    let (all, taken) = (packets(whole.text()), packets(text.text()));
+    assert!(taken.abs_diff(all / 10) < all / 200, "{taken} of {all}");
+    for export in ["5", "9", "ipfix"] {
+        let capture = nfgen(&args).args(["--export", export, "-w", "-"]).run().ok();
+        let fields = ["--fields", "+start,end,flags,sampling"];
+        let lines = tool("nfdump-txt").args(fields).stdin(capture.out).run().ok();
+        assert_eq!(lines.rows(), rows, "{export}");
+        assert!(lines.marks("#end")[0].contains("\tsampling=10\t"), "{lines}");
+    }
+    // What there is to find does not depend on what the router saw of it.
+    let scene = Scene::new();
+    let truth = |name: &str, more: &[&str]| {
+        let args = ["paper", "--figure", "3", "--flows", "6000", "--text", "--truth"];
+        nfgen(&args).arg(scene.path(name)).args(more).run().ok();
+        scene.text(name)
+    };
+    assert_eq!(truth("sampled", &["--sampling", "100"]), truth("whole", &[]));
+}
+
+/// A file of a spool says the sampling by itself, and no flow waits for its template.
+#[test]
+fn a_slot_alone_tells_the_sampling() {
+    let scene = Scene::new();
+    for export in ["5", "9", "ipfix", "sflow"] {
+        let spool = scene.path(&format!("spool{export}/"));
+        let args = ["campus", "--flows", "400", "--for", "20m", "--export", export];
+        nfgen(&args).args(["--sampling", "3", "-w"]).arg(&spool).run().ok().mute();
+        for file in tree(&spool) {
+            let ran = tool("nfdump-txt").args(["--fields", "sampling"]).arg(spool.join(file));
+            let ran = ran.run().ok();
+            assert!(!ran.rows().is_empty() && ran.rows().iter().all(|row| *row == "3"), "{ran}");
+            assert!(ran.marks("#end")[0].contains("\tlate=0\t"), "{ran}");
         }
     }
 }
@@ -123,6 +200,10 @@ fn what_cannot_be_played_is_a_usage_error() {
         &["campus", "--text", "-w", "file"],
         &["campus", "--text", "--export", "9"],
         &["campus", "-w", "-", "--export", "8"],
+        &["campus", "-w", "-", "--sampling", "0"],
+        &["campus", "-w", "-", "--sampling", "16384"],
+        &["campus", "-w", "-", "--export", "1", "--sampling", "1"],
+        &["campus", "-w", "-", "--export", "7", "--sampling", "100"],
         &["village", "--text"],
         &["campus"],
     ] {
@@ -220,7 +301,11 @@ fn no_file_is_lost_to_wrong_arguments() {
     fs::write(&file, "precious").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     let late = ["--start", "2106-02-07T06:20:00Z"];
-    for (args, truth) in [(&[][..], &file), (&[][..], &link), (&late[..], &scene.path("truth"))] {
+    let untold = ["--export", "7", "--sampling", "9"];
+    let truth = scene.path("truth");
+    for (args, truth) in
+        [(&[][..], &file), (&[][..], &link), (&late[..], &truth), (&untold[..], &truth)]
+    {
         let run = nfgen(&["campus", "--flows", "9", "-w"]).arg(&file).args(args);
         run.arg("--truth").arg(truth).run().status(2).mute();
         assert_eq!(scene.text("precious"), "precious");

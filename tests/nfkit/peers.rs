@@ -30,6 +30,30 @@ fn ours(capture: &Path) -> Multiset {
     multiset(ran.rows().into_iter().map(str::to_owned))
 }
 
+/// The same as sfcapd sees samples of untagged Ethernet: it counts the octets of the frame, its check
+/// sequence and what fills it up included, multiplies by the sampling, and has type and code of ICMP
+/// as a port each.
+fn as_frames(capture: &Path) -> Multiset {
+    let ran = tool("nfdump-txt").args(["-N", "--fields", "+sampling"]).arg(capture).run().status(0);
+    multiset(ran.rows().into_iter().map(|row| {
+        let mut cells: Vec<_> = row.split('\t').map(str::to_owned).collect();
+        let sampling: u64 = cells.pop().unwrap().parse().unwrap();
+        let octets: u64 = cells.pop().unwrap().parse().unwrap();
+        cells.pop();
+        let frame = (octets + 14).max(60) + 4;
+        if cells[4] == "1" {
+            let both: u16 = cells[6].parse().unwrap();
+            (cells[5], cells[6]) = ((both >> 8).to_string(), (both & 0xff).to_string());
+        }
+        format!("{}\t{sampling}\t{}", cells.join("\t"), frame * sampling)
+    }))
+}
+
+/// Whether the first datagram of a capture is of sFlow.
+fn is_sflow(capture: &Path) -> bool {
+    payloads(capture).first().is_some_and(|first| first.starts_with(&[0, 0, 0, 5]))
+}
+
 /// What only one side has, at most a few lines of it. Empty: they agree.
 fn difference(ours: &Multiset, theirs: &Multiset) -> String {
     let mut balance = ours.clone();
@@ -76,7 +100,7 @@ fn socket(port: u16) -> Option<(u64, u64)> {
     Some((waiting, line.last()?.parse().ok()?))
 }
 
-/// nfdump's collector on a port of its own.
+/// One of nfdump's collectors on a port of its own: nfcapd, or sfcapd for sFlow.
 struct Collector {
     live: Live,
     port: u16,
@@ -84,13 +108,22 @@ struct Collector {
 }
 
 impl Collector {
-    fn start(scene: &Scene) -> Option<Collector> {
-        let dir = scene.path("nfcapd");
+    /// What it sees of a capture, as our nine columns.
+    fn sees(capture: &Path) -> Option<Multiset> {
+        let scene = Scene::new();
+        let name = if is_sflow(capture) { "sfcapd" } else { "nfcapd" };
+        let collector = Collector::start(name, &scene)?;
+        collector.send(&payloads(capture));
+        Some(collector.stop())
+    }
+
+    fn start(name: &str, scene: &Scene) -> Option<Collector> {
+        let dir = scene.path(name);
         fs::create_dir(&dir).unwrap();
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let args = ["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-w"];
-        let live = other("nfcapd")?.args(args).arg(&dir).live();
-        wait("nfcapd", || socket(port).is_some());
+        let live = other(name)?.args(args).arg(&dir).live();
+        wait(name, || socket(port).is_some());
         Some(Collector { live, port, dir })
     }
 
@@ -98,14 +131,14 @@ impl Collector {
         let socket_out = UdpSocket::bind("127.0.0.1:0").unwrap();
         for payload in payloads {
             socket_out.send_to(payload, ("127.0.0.1", self.port)).unwrap();
-            wait("a datagram to nfcapd", || {
+            wait("a datagram to nfdump's collector", || {
                 socket(self.port).is_none_or(|(waiting, _)| waiting < 64 << 10)
             });
         }
-        wait("the last datagrams to nfcapd", || {
+        wait("the last datagrams to nfdump's collector", || {
             socket(self.port).is_none_or(|(waiting, _)| waiting == 0)
         });
-        assert_eq!(socket(self.port).map(|(_, dropped)| dropped), Some(0), "nfcapd lost datagrams");
+        assert_eq!(socket(self.port).map(|(_, dropped)| dropped), Some(0), "datagrams were lost");
     }
 
     /// The flows that it has, as our nine columns.
@@ -144,18 +177,10 @@ fn nine(line: &str, context: &str) -> String {
 
 /// What tshark makes of a capture, as our nine columns.
 fn tshark(capture: &Path) -> Option<Multiset> {
-    let args = [
-        "-d",
-        "udp.port==2055,cflow",
-        "-d",
-        "udp.port==9999,cflow",
-        "-J",
-        "cflow",
-        "-T",
-        "pdml",
-        "-r",
-    ];
-    let ran = other("tshark")?.args(args).arg(capture).run().status(0);
+    let protocol = if is_sflow(capture) { "sflow" } else { "cflow" };
+    let ports = [2055, 6343, 9999].map(|port| format!("udp.port=={port},{protocol}"));
+    let run = other("tshark")?.args(["-d", &ports[0], "-d", &ports[1], "-d", &ports[2]]);
+    let ran = run.args(["-J", protocol, "-T", "pdml", "-r"]).arg(capture).run().status(0);
     let mut lines = Vec::new();
     let mut record: Option<BTreeMap<&str, &str>> = None;
     let mut depth = 0;
@@ -169,7 +194,7 @@ fn tshark(capture: &Path) -> Option<Multiset> {
             depth = indent;
         } else if let Some(fields) = record.as_mut().filter(|_| tag.starts_with("<field")) {
             // Where an element comes twice, the first holds.
-            let value = match name.ends_with("addr") || name.ends_with("addrv6") {
+            let value = match ADDRESSES.contains(&name) {
                 true => attribute(tag, "value"),
                 false => Some(show),
             };
@@ -181,14 +206,26 @@ fn tshark(capture: &Path) -> Option<Multiset> {
     Some(multiset(lines))
 }
 
+/// Fields of which the octets are taken, not their text.
+const ADDRESSES: [&str; 8] = [
+    "cflow.srcaddr",
+    "cflow.srcaddrv6",
+    "cflow.dstaddr",
+    "cflow.dstaddrv6",
+    "ip.src",
+    "ipv6.src",
+    "ip.dst",
+    "ipv6.dst",
+];
+
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     let rest = &tag[tag.find(&format!(" {name}=\""))? + name.len() + 3..];
     Some(&rest[..rest.find('"')?])
 }
 
-/// `Flow 3`, and `pdu 3/30` of v5.
+/// `Flow 3`, `pdu 3/30` of v1, v5 and v7, `Flow sample, seq 3` and `Expanded flow sample, seq 3`.
 fn is_record(show: &str) -> bool {
-    show.starts_with("Flow ") || show.starts_with("pdu ")
+    ["Flow ", "pdu ", "Expanded flow "].iter().any(|kind| show.starts_with(kind))
 }
 
 /// A record as a flow line; `None` without addresses, which makes none of ours either.
@@ -200,8 +237,6 @@ fn of_tshark(fields: &BTreeMap<&str, &str>) -> Option<String> {
             _ => IpAddr::from(Ipv6Addr::from(u128::from_str_radix(hex, 16).ok()?)),
         })
     };
-    let sip = address("cflow.srcaddr", "cflow.srcaddrv6")?;
-    let dip = address("cflow.dstaddr", "cflow.dstaddrv6")?;
     let number = |name: &str| {
         let text = fields.get(name).copied().unwrap_or("0");
         match text.strip_prefix("0x") {
@@ -209,35 +244,75 @@ fn of_tshark(fields: &BTreeMap<&str, &str>) -> Option<String> {
             None => text.parse().unwrap(),
         }
     };
-    let proto = number("cflow.protocol");
-    let (mut sport, mut dport) = (number("cflow.srcport"), number("cflow.dstport"));
+    let first =
+        |names: &[&str]| names.iter().map(|name| number(name)).find(|&n| n > 0).unwrap_or(0);
+    let is_sample = fields.contains_key("sflow.flow_sample.sampling_rate");
+    let (sip, dip, proto, mut sport, mut dport) = match is_sample {
+        true => (
+            address("ip.src", "ipv6.src")?,
+            address("ip.dst", "ipv6.dst")?,
+            first(&["ip.proto", "ipv6.nxt"]),
+            first(&["tcp.srcport", "udp.srcport"]),
+            first(&["tcp.dstport", "udp.dstport"]),
+        ),
+        false => (
+            address("cflow.srcaddr", "cflow.srcaddrv6")?,
+            address("cflow.dstaddr", "cflow.dstaddrv6")?,
+            number("cflow.protocol"),
+            number("cflow.srcport"),
+            number("cflow.dstport"),
+        ),
+    };
     if proto == 1 || proto == 58 {
         let icmp = ["cflow.icmp_type_code_ipv4", "cflow.icmp_type_code_ipv6", "cflow.icmp_type"];
-        (sport, dport) = (0, icmp.iter().map(|name| number(name)).max().unwrap_or(0).max(dport));
+        let parts = |kind, code| number(kind) * 256 + number(code);
+        let parts = parts("icmp.type", "icmp.code").max(parts("icmpv6.type", "icmpv6.code"));
+        (sport, dport) = (0, first(&icmp).max(dport).max(parts));
     }
-    let (sif, dif) = (number("cflow.inputint"), number("cflow.outputint"));
-    let (packets, octets) = (number("cflow.packets"), number("cflow.octets"));
+    let (sif, dif, packets, octets) = match is_sample {
+        true => (
+            first(&[
+                "sflow.flow_sample.input_interface",
+                "sflow.flow_sample.input_interface_value",
+            ]),
+            first(&["sflow.flow_sample.output_interface_value"]),
+            1,
+            match fields.get("ip.len") {
+                Some(_) => number("ip.len"),
+                None => number("ipv6.plen") + 40,
+            },
+        ),
+        false => (
+            number("cflow.inputint"),
+            number("cflow.outputint"),
+            number("cflow.packets"),
+            number("cflow.octets"),
+        ),
+    };
     Some(format!("{sif}\t{sip}\t{dip}\t{dif}\t{proto}\t{sport}\t{dport}\t{packets}\t{octets}"))
 }
 
 /// The captures of nfgen that are compared: all ordinary protocols, and a scan with its answers.
 fn played(scene: &Scene) -> Vec<PathBuf> {
     let mut all = Vec::new();
-    for export in EXPORTS {
+    for export in EXPORTS.into_iter().chain(["sflow"]) {
         for (name, args) in [
             ("campus", &["campus", "--flows", "3000"][..]),
             ("scan", &["paper", "--figure", "3", "--flows", "6000"]),
             ("flood", &["paper", "--figure", "4", "--flows", "3000"]),
         ] {
             let path = scene.path(&format!("{name}{export}.pcapng"));
-            tool("nfgen").args(args).args(["--export", export, "-w"]).arg(&path).run().ok();
+            let run = tool("nfgen").args(args).args(["--export", export, "-w"]).arg(&path);
+            // The packets of as many flows are a hundred thousand.
+            let run = if export == "sflow" { run.args(["--sampling", "20"]) } else { run };
+            run.run().ok();
             all.push(path);
         }
     }
     all
 }
 
-/// The golden captures and the real ones of v5, v9 and IPFIX, by their names.
+/// The golden captures and the real ones, by their names.
 fn captured() -> Vec<(String, PathBuf)> {
     let mut all: Vec<_> = crate::golden::captures()
         .into_iter()
@@ -249,7 +324,6 @@ fn captured() -> Vec<(String, PathBuf)> {
         return all;
     };
     let names = table.lines().skip(1).filter_map(|line| line.split('\t').next());
-    let names = names.filter(|name| !crate::nfdump_txt::foreign(name));
     all.extend(names.map(|name| (name.to_owned(), exports.join(name))));
     all
 }
@@ -323,12 +397,21 @@ const NFDUMP: &[(&str, &str)] = &[
     ),
     (
         "netflow_parser/restored-legacy-tests-it-parses-multiple-packets.pcap",
-        "it reads v7, multiplies by the sampling, and has flows of records without addresses",
+        "it multiplies by the sampling, and has flows of records without addresses",
+    ),
+    ("sflow.pcapng", "it counts a frame's tag, and of ICMPv6 it reads no type"),
+    ("goflow2/TestExpandedSFlowDecode.0.data.bin.pcap", "it counts the frames' tags"),
+    ("goflow2/TestSFlowDecode.0.data.bin.pcap", "it counts the frame's tag"),
+    ("tcpdump/sflow_expanded.pcap", "it counts the frame's tag"),
+    (
+        "tcpdump/sflow_multiple_counter_30_pdus.pcap",
+        "its two collectors read either sFlow or NetFlow, and both come here",
     ),
 ];
 
 /// Captures of which tshark 4.0 says something else than we do, and why.
 const TSHARK: &[(&str, &str)] = &[
+    ("fragments.pcapng", "it reads the datagram whose fragments overlap, and all others as we do"),
     ("v9-late.pcapng", "it drops data that comes before its template"),
     ("bitkeks/PACKET_V9_TEMPLATE_MIXED.0.bin.pcap", "it drops data that comes before its template"),
     (
@@ -368,11 +451,19 @@ const TSHARK: &[(&str, &str)] = &[
         "logstash/Netflow-9-invalid-01.pcap",
         "it refuses the datagram, of which some sets can be read",
     ),
-    ("netflow_parser/restored-legacy-tests-it-parses-multiple-packets.pcap", "it reads v7"),
+    ("sflow.pcapng", "it shows what the agent read itself of a packet under other names"),
+    (
+        "tcpdump/sflow_multiple_counter_30_pdus.pcap",
+        "on one port it takes all for sFlow, and some are v5",
+    ),
 ];
 
 /// Compares all captures; those in the list must differ, all others must not.
-fn compare(known: &[(&str, &str)], theirs: impl Fn(&Path) -> Option<Multiset>) {
+fn compare(
+    known: &[(&str, &str)],
+    theirs: impl Fn(&Path) -> Option<Multiset>,
+    ours: impl Fn(&Path) -> Multiset,
+) {
     let mut wrong = String::new();
     let mut equal = 0;
     let captures = captured();
@@ -400,21 +491,18 @@ fn compare(known: &[(&str, &str)], theirs: impl Fn(&Path) -> Option<Multiset>) {
 fn nfdump_sees_what_nfgen_exports() {
     let scene = Scene::new();
     for capture in played(&scene) {
-        let scene = Scene::new();
-        let Some(collector) = Collector::start(&scene) else { return };
-        collector.send(&payloads(&capture));
-        let difference = difference(&ours(&capture), &collector.stop());
+        let Some(theirs) = Collector::sees(&capture) else { return };
+        let ours = if is_sflow(&capture) { as_frames(&capture) } else { ours(&capture) };
+        let difference = difference(&ours, &theirs);
         assert!(difference.is_empty(), "{}\n{difference}", capture.display());
     }
 }
 
 #[test]
 fn nfdump_sees_what_we_see_of_real_exports() {
-    compare(NFDUMP, |path| {
-        let scene = Scene::new();
-        let collector = Collector::start(&scene)?;
-        collector.send(&payloads(path));
-        Some(collector.stop())
+    compare(NFDUMP, Collector::sees, |path| match is_sflow(path) {
+        true => as_frames(path),
+        false => ours(path),
     });
 }
 
@@ -430,5 +518,5 @@ fn tshark_sees_what_nfgen_exports() {
 
 #[test]
 fn tshark_sees_what_we_see_of_real_exports() {
-    compare(TSHARK, tshark);
+    compare(TSHARK, tshark, ours);
 }

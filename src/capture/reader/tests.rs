@@ -1,5 +1,5 @@
 use super::*;
-use crate::capture::sample::{BIG, IP4, IP6, LITTLE, Order, SECONDS, ethernet};
+use crate::capture::sample::{BIG, IP4, IP6, LITTLE, Order, SECONDS, carrying, ethernet, pieces};
 use crate::time::Window;
 use proptest::prelude::*;
 
@@ -304,6 +304,9 @@ impl Read for Stuck {
     }
 }
 
+const MODIFIED: &str = "byte 0: expected pcap or pcapng, found the modified pcap of Kuznetzov's \
+                        libpcap (magic 0xa1b2cd34), which `editcap -F pcap` converts";
+
 #[test]
 fn what_is_no_capture_says_so() {
     for (octets, error) in [
@@ -317,8 +320,9 @@ fn what_is_no_capture_says_so() {
             b"2001-07-01T00:20:00Z all quiet\n",
             "neither pcap nor pcapng, it begins with \"2001-07-01T00:20\"",
         ),
-        // The modified pcap of patched libpcaps.
-        (b"\xa1\xb2\xcd\x34", "neither pcap nor pcapng, it begins with \"\\xa1\\xb2\\xcd4\""),
+        (b"\xa1\xb2\xcd\x34", MODIFIED),
+        (b"\x34\xcd\xb2\xa1\x02\x00\x04\x00", MODIFIED),
+        (b"\xa1\xb2\xff\xff", "neither pcap nor pcapng, it begins with \"\\xa1\\xb2\\xff\\xff\""),
     ] {
         assert_eq!(lines(octets), [error]);
     }
@@ -377,17 +381,87 @@ fn the_first_fault_ends_the_reading() {
 #[test]
 fn garbage_behind_a_pcap_is_an_error() {
     let good = LITTLE.pcap(MICRO, 101, &[(1, 0, &IP4)]);
-    let expected = [
-        "section",
-        "1.000 192.0.2.1 50000 2055 flow",
-        "Cut",
-        "byte 72: expected a packet, found the header of another pcap file",
+    let at = |tail: &[u8]| lines(&[&good[..], tail].concat()).split_off(2);
+    assert_eq!(
+        at(&[0xff; 16]),
+        ["Cut", "byte 72: a packet of 4294967295 octets, more than 16777216"]
+    );
+    // A section's type without its magic, a pcap of version 9, and both too short to be known.
+    let mut section = BIG.section(&[]);
+    section[8] = 0xff;
+    assert_eq!(at(&section), ["Cut", "byte 72: a packet of 1295789055 octets, more than 16777216"]);
+    let mut version = good.clone();
+    version[4] = 9;
+    let (found, _) = play(&[&good[..], &version].concat()[..]);
+    assert_eq!(found.iter().filter(|line| *line == "section").count(), 1);
+    assert_eq!(
+        at(&BIG.section(&[])[..11]),
+        ["Cut", "byte 72: torn: a packet needs 16 octets, the file ends after 11"]
+    );
+    assert_eq!(
+        at(&good[..7]),
+        ["Cut", "byte 72: torn: a packet needs 16 octets, the file ends after 7"]
+    );
+    // What is known as a header, and torn: nothing is wrong with the file before it.
+    assert_eq!(
+        at(&good[..23]),
+        [
+            "Whole",
+            "byte 72: torn: the header of a pcap file needs 24 octets, the file ends after 23"
+        ]
+    );
+    assert_eq!(
+        at(&BIG.section(&[])[..12]),
+        ["Whole", "byte 72: torn: a block needs 28 octets, the file ends after 12"]
+    );
+    for modified in [b"\xa1\xb2\xcd\x34\0\x02\0\x04", b"\x34\xcd\xb2\xa1\x02\0\x04\0"] {
+        let modified = [&modified[..], &[0; 16]].concat();
+        assert_eq!(at(&modified), ["Whole", &MODIFIED.replace("byte 0", "byte 72")]);
+    }
+}
+
+#[test]
+fn joined_files_are_read_one_after_the_other() {
+    let frame = ethernet(&[], &IP6);
+    let ng = |order: Order| {
+        let mut file = order.section(&[]);
+        file.extend(order.interface(101, 0, &[]));
+        file.extend(order.packet(0, 7_000_000, &IP4, &[]));
+        file
+    };
+    let slot = [own(BIG), closing(BIG)].concat();
+    const NG: &str = "7.000 192.0.2.1 50000 2055 flow";
+    let parts = [
+        (
+            LITTLE.pcap(MICRO, 101, &[(1, 5, &IP4)]),
+            vec!["section", "1.000005 192.0.2.1 50000 2055 flow", "Whole"],
+        ),
+        (
+            BIG.pcap(NANO, 1, &[(2, 5, &frame), (SECONDS, 0, &frame)]),
+            vec![
+                "section",
+                "2.000000005 2001:db8::1 50000 2055 flow",
+                "994025700.000 2001:db8::1 50000 2055 flow",
+                "Whole",
+            ],
+        ),
+        (LITTLE.pcap(NANO, 1, &[]), vec!["section", "Whole"]),
+        (ng(LITTLE), vec!["section", NG, "Whole"]),
+        (ng(BIG), vec!["section", NG, "Whole"]),
+        (slot, vec![SLOT, NG, CLOSED]),
+        (own(LITTLE), vec![SLOT, NG, "Cut"]),
     ];
-    assert_eq!(lines(&[&good[..], &good].concat()), expected);
-    let ng = lines(&[&good[..], &own(BIG)].concat());
-    assert_eq!(ng[3], "byte 72: a packet of 1295788826 octets, more than 16777216");
-    let huge = [&good[..], &[0xff; 16]].concat();
-    assert_eq!(lines(&huge)[3], "byte 72: a packet of 4294967295 octets, more than 16777216");
+    // Every kind behind every other.
+    for (one, first) in &parts {
+        for (other, second) in &parts {
+            for (third, last) in &parts {
+                let file = [&one[..], other, third].concat();
+                assert_eq!(lines(&file), [&first[..], second, last].concat());
+            }
+        }
+    }
+    let all: Vec<u8> = parts.iter().flat_map(|(file, _)| file.clone()).collect();
+    assert_eq!(play(Drip(&all, false)), play(&all[..]));
 }
 
 #[test]
@@ -411,7 +485,8 @@ fn whole_files() -> Vec<(Vec<u8>, Vec<usize>)> {
         for packet in [&IP4[..], &IP6, &IP4] {
             pcap.extend(&order.pcap(NANO, 101, &[(SECONDS, 1, packet)])[24..]);
             ends.push(pcap.len());
-            ng.extend(order.packet(0, 1, packet, &order.option(1, b"a comment")));
+            let comment = order.option(1, b"a comment");
+            ng.extend(order.packet(0, 1, packet, if ends.len() == 2 { &comment } else { &[] }));
             ng_ends.push(ng.len());
         }
         ng.extend(closing(order));
@@ -450,7 +525,9 @@ proptest! {
             let at = at.index(file.len());
             file[at] = octet;
         }
-        let (lines, _) = play(&file[..]);
+        let (lines, skipped) = play(&file[..]);
+        // Octet by octet nothing is there before it is asked for, so no packet is a plain one.
+        prop_assert_eq!(play(Drip(&file, false)), (lines.clone(), skipped));
         // Every section gets its end.
         let opened = lines.iter().filter(|line| *line == "section" || line.starts_with("nfcap slot="));
         let ended = lines.iter().filter(|line| {
@@ -463,8 +540,11 @@ proptest! {
     fn random_octets_never_panic(
         magic in prop::sample::select(vec![&b"\x0a\x0d\x0d\x0a"[..], b"\xd4\xc3\xb2\xa1", b""]),
         octets in prop::collection::vec(any::<u8>(), 0..300),
+        whole in prop::option::of(0_usize..4),
     ) {
-        play(&[magic, &octets].concat()[..]);
+        let before = whole.map(|which| whole_files().swap_remove(which).0).unwrap_or_default();
+        let file = [&before[..], magic, &octets].concat();
+        prop_assert_eq!(play(Drip(&file, false)), play(&file[..]));
     }
 }
 
@@ -490,4 +570,162 @@ fn real_captures_are_read() {
         }
     }
     assert!(files >= 80, "{files} captures in {dir}");
+}
+
+/// Packets a microsecond apart, the first at 1.000001, in a pcap file of this link type.
+fn spaced(link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
+    let packets: Vec<_> =
+        (1..).zip(packets).map(|(micros, packet)| (1, micros, &packet[..])).collect();
+    LITTLE.pcap(MICRO, link, &packets)
+}
+
+#[test]
+fn fragments_are_put_together() {
+    let [four, six] = [false, true].map(|six| carrying(b"a datagram in pieces", six));
+    let [mut four, mut six] = [four, six].map(|packet| pieces(&packet, &[8, 16, 28], 7));
+    four.swap(0, 1);
+    six.rotate_left(1);
+    // Between each other, with a whole datagram and a duplicate among them.
+    let packets = [
+        four.remove(0),
+        six.remove(0),
+        IP4.to_vec(),
+        four[0].clone(),
+        four.remove(0),
+        six.remove(0),
+        six.remove(0),
+        four.remove(0),
+        IP6.to_vec(),
+    ];
+    let expected = [
+        "section",
+        "1.000003 192.0.2.1 50000 2055 flow",
+        "1.000007 2001:db8::1 50000 2055 a datagram in pieces",
+        "1.000008 192.0.2.1 50000 2055 a datagram in pieces",
+        "1.000009 2001:db8::1 50000 2055 flow",
+        "Whole",
+    ];
+    assert_eq!(lines(&spaced(101, &packets)), expected);
+    // On whatever link each of them was captured.
+    let mut file = LITTLE.section(&[]);
+    for link in [101, 1] {
+        file.extend(LITTLE.interface(link, 0, &[]));
+    }
+    for (micros, packet) in (1_000_001..).zip(&packets) {
+        let tags: &[u16] = if micros % 3 == 0 { &[] } else { &[0x8100] };
+        match micros % 2 {
+            0 => file.extend(LITTLE.packet(0, micros, packet, &[])),
+            _ => file.extend(LITTLE.packet(1, micros, &ethernet(tags, packet), &[])),
+        }
+    }
+    assert_eq!(lines(&file), expected);
+}
+
+#[test]
+fn fragments_without_a_datagram_are_counted_by_the_reason() {
+    let whole = carrying(b"a datagram in pieces", false);
+    let cut = |id| pieces(&whole, &[8, 16, 28], id);
+    let mut packets = Vec::new();
+    packets.extend(cut(1).split_off(1));
+    // The second reaches into the third; the third of another says so as well, too late.
+    let mut teardrop = cut(2);
+    teardrop[1].extend([0; 8]);
+    teardrop[1][3] += 8;
+    packets.extend(teardrop);
+    // Whole, but UDP claims more or the protocol inside is none that is read.
+    let mut long = whole.clone();
+    long[25] += 1;
+    packets.extend(pieces(&long, &[8, 28], 3));
+    let mut tcp = cut(4);
+    tcp.iter_mut().for_each(|piece| piece[9] = 6);
+    packets.extend(tcp);
+    let mut options = pieces(&carrying(b"\x06\0\x01\x04\0\0\0\0", true), &[8, 16], 5);
+    options.iter_mut().for_each(|piece| piece[40] = 60);
+    options[0][48..56].copy_from_slice(&[6, 0, 1, 4, 0, 0, 0, 0]);
+    packets.extend(options);
+    let (found, skipped) = play(&spaced(101, &packets)[..]);
+    assert_eq!(found, ["section", "Whole"]);
+    let expected =
+        Skipped { fragments: 2, overlaps: 3, malformed: 2, not_udp: 5, ..Skipped::default() };
+    assert_eq!(skipped, expected);
+    // What the snapshot length cut is no piece, and the rest stays without it.
+    let pieces = cut(6);
+    let mut file = BIG.section(&[]);
+    file.extend(BIG.interface(101, 0, &[]));
+    let mut short = BIG.packet(0, 1, &pieces[0][..24], &[]);
+    short[27] = 28;
+    file.extend(short);
+    file.extend(BIG.packet(0, 1, &pieces[1], &[]));
+    file.extend(BIG.packet(0, 1, &pieces[2], &[]));
+    let (found, skipped) = play(&file[..]);
+    assert_eq!(found, ["section", "Whole"]);
+    let expected = Skipped { truncated: 1, fragments: 2, ..Skipped::default() };
+    assert_eq!(skipped, expected);
+}
+
+#[test]
+fn fragments_of_two_sections_never_meet() {
+    let pieces = pieces(&carrying(b"a datagram in pieces", false), &[8, 28], 7);
+    let section = |piece: &[u8]| {
+        let mut section = BIG.section(&[]);
+        section.extend(BIG.interface(101, 0, &[]));
+        section.extend(BIG.packet(0, 1, piece, &[]));
+        section
+    };
+    let file = [section(&pieces[0]), section(&pieces[1])].concat();
+    let (found, skipped) = play(&file[..]);
+    assert_eq!(found, ["section", "Whole", "section", "Whole"]);
+    assert_eq!(skipped, Skipped { fragments: 2, ..Skipped::default() });
+    // A torn stream counts them, too.
+    let (found, skipped) = play(&file[..file.len() - 1]);
+    assert_eq!(found.len(), 5);
+    assert_eq!(skipped, Skipped { fragments: 1, ..Skipped::default() });
+}
+
+proptest! {
+    #[test]
+    fn fragments_in_any_order_make_what_was_sent(
+        sent in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec(any::<u8>(), 9..2000)),
+            1..8,
+        ),
+        cuts in prop::collection::vec(prop::collection::vec(0_usize..250, 1..20), 8),
+        shuffle in prop::collection::vec((any::<u32>(), any::<bool>()), 200),
+    ) {
+        let mut packets = Vec::new();
+        for ((id, (six, payload)), cuts) in (1..).zip(&sent).zip(&cuts) {
+            let end = 8 + payload.len();
+            let mut ends: Vec<_> =
+                cuts.iter().map(|cut| (cut * 8) % end / 8 * 8).filter(|end| *end > 0).collect();
+            ends.extend([8, end]);
+            ends.sort_unstable();
+            ends.dedup();
+            packets.extend(pieces(&carrying(payload, *six), &ends, id));
+        }
+        let mut packets: Vec<_> = packets.into_iter().zip(&shuffle).collect();
+        packets.sort_by_key(|(_, (order, _))| *order);
+        // A duplicate right behind the original, unless that makes the datagram whole.
+        let packets: Vec<Vec<u8>> = packets
+            .into_iter()
+            .flat_map(|(packet, (_, twice))| std::iter::repeat_n(packet, 1 + usize::from(*twice)))
+            .collect();
+        let (found, skipped) = play(&spaced(101, &packets)[..]);
+        prop_assert!(skipped.total() <= sent.len() as u64);
+        prop_assert_eq!(skipped.total(), skipped.fragments);
+        let mut found: Vec<_> = found
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(_, rest)| rest.to_owned())
+            .collect();
+        let mut expected: Vec<_> = sent
+            .iter()
+            .map(|(six, payload)| {
+                let exporter = if *six { "2001:db8::1" } else { "192.0.2.1" };
+                format!("{exporter} 50000 2055 {}", payload.escape_ascii())
+            })
+            .collect();
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::capture::Skipped;
 use crate::finding::Host;
-use crate::wire::{Decoder, Domain, Foreign, Stats};
+use crate::wire::{Decoder, Domain, Source, Stats};
 
 /// Packets that never came to the decoder, and those that did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Packets {
     pub datagrams: u64,
     /// Datagrams to ports that were not asked for.
     pub other_ports: u64,
+    /// Datagrams that came at other times than were asked for.
+    pub other_times: u64,
     skipped: Skipped,
 }
 
@@ -24,18 +26,22 @@ impl Packets {
         all.not_ip += by.not_ip;
         all.not_udp += by.not_udp;
         all.fragments += by.fragments;
+        all.overlaps += by.overlaps;
+        all.evicted += by.evicted;
         all.truncated += by.truncated;
         all.malformed += by.malformed;
     }
 }
 
-/// The reasons of skipped packets with their counts: `not UDP 3, fragments 1`.
+/// The reasons of skipped packets with their counts: `not UDP 3, malformed 1`.
 pub(super) fn skipped(skipped: &Skipped) -> String {
     let reasons = [
         (skipped.link, "unknown link type"),
         (skipped.not_ip, "not IP"),
         (skipped.not_udp, "not UDP"),
-        (skipped.fragments, "fragments"),
+        (skipped.fragments, "fragments without the rest"),
+        (skipped.overlaps, "overlapping fragments"),
+        (skipped.evicted, "fragments beyond the limits"),
         (skipped.truncated, "cut by the capture"),
         (skipped.malformed, "malformed"),
     ];
@@ -47,20 +53,21 @@ pub(super) fn skipped(skipped: &Skipped) -> String {
 pub(super) fn complaints(decoder: &Decoder) -> Vec<String> {
     let mut said = Vec::new();
     for (foreign, count) in &decoder.totals().by_version {
-        said.push(match foreign {
-            Foreign::Sflow => format!("{count} datagrams of sFlow, which is not decoded yet"),
-            Foreign::Version(version) => {
-                format!(
-                    "{count} datagrams of version {version}: decoded are NetFlow 5, 9 and IPFIX"
-                )
-            }
-        });
+        said.push(format!(
+            "{count} datagrams of {foreign}: decoded are NetFlow 1, 5, 7, 9, IPFIX and sFlow 5"
+        ));
     }
     let all = total(decoder);
     if all.undecodable_sets > 0 {
         said.push(format!(
             "{} data sets could not be decoded: their templates never came (--stats names them)",
             all.undecodable_sets
+        ));
+    }
+    if all.refused_samplers > 0 {
+        said.push(format!(
+            "the sampling of {} samplers is not known: their exporters described too many",
+            all.refused_samplers
         ));
     }
     if all.evicted_sets > 0 {
@@ -88,7 +95,8 @@ pub(super) fn print(
     writeln!(
         out,
         "#fields\texporter\tversion\tdomain\tdatagrams\tbad\tflows\trecords\toptions\tnoaddress\t\
-         templates\twithdrawn\tlate\tundecodable\tdropped\tsampling\tfaults\tmissing"
+         counters\tdiscards\tothers\ttemplates\twithdrawn\tforgotten\tlate\tundecodable\tdropped\t\
+         lostflows\tlostdatagrams\trestarts\trepeated\tsampling\tfrom\tfaults\tmissing"
     )?;
     for (Domain { exporter, version, id }, stats) in decoder.stats() {
         let exporter = Host::Address(*exporter).text(mask);
@@ -98,18 +106,16 @@ pub(super) fn print(
     let totals = decoder.totals();
     writeln!(
         out,
-        "# datagrams={} short={} foreign={} otherports={} evicteddomains={}",
+        "# datagrams={} short={} foreign={} otherports={} othertimes={} evicteddomains={}",
         packets.datagrams,
         totals.short,
         totals.foreign,
         packets.other_ports,
+        packets.other_times,
         totals.evicted_domains
     )?;
     for (foreign, count) in &totals.by_version {
-        match foreign {
-            Foreign::Sflow => writeln!(out, "# sFlow, not decoded: {count}")?,
-            Foreign::Version(version) => writeln!(out, "# version {version}, unknown: {count}")?,
-        }
+        writeln!(out, "# {foreign}, not decoded: {count}")?;
     }
     if packets.skipped.total() > 0 {
         writeln!(out, "# packets that hold no datagram: {}", skipped(&packets.skipped))?;
@@ -121,6 +127,7 @@ fn cells(stats: &Stats) -> String {
     let list = |items: Vec<String>| if items.is_empty() { "-".to_owned() } else { items.join(",") };
     let faults = stats.faults.iter().map(|(fault, count)| format!("{}={count}", fault.as_str()));
     let missing = stats.missing.iter().map(|(id, missing)| format!("{id}={}", missing.sets));
+    let known = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.max(0).to_string());
     let numbers = [
         stats.datagrams,
         stats.bad_datagrams,
@@ -128,13 +135,22 @@ fn cells(stats: &Stats) -> String {
         stats.records,
         stats.option_records,
         stats.no_address,
+        stats.counter_samples,
+        stats.discard_samples,
+        stats.other_samples,
         stats.templates + stats.options_templates,
         stats.withdrawn,
+        stats.evicted_templates,
         stats.late,
         stats.undecodable_sets,
         stats.evicted_sets,
-        u64::from(stats.sampling),
     ];
     let numbers = numbers.map(|number| number.to_string()).join("\t");
-    format!("{numbers}\t{}\t{}", list(faults.collect()), list(missing.collect()))
+    let (flows, datagrams) = (known(stats.lost.flows), known(stats.lost.datagrams));
+    let Stats { restarts, repeated, sampling, .. } = stats;
+    let from = stats.sampling_from.map_or("-", Source::as_str);
+    let (faults, missing) = (list(faults.collect()), list(missing.collect()));
+    format!(
+        "{numbers}\t{flows}\t{datagrams}\t{restarts}\t{repeated}\t{sampling}\t{from}\t{faults}\t{missing}"
+    )
 }

@@ -1,0 +1,143 @@
+//! v1, v5 and v7: a header and records of one layout, as many as the book allows.
+
+use std::net::IpAddr;
+
+use super::super::classic::Narrow;
+use super::super::{v1, v5, v7};
+use super::{Origin, Refused, millis, seconds};
+use crate::flow::Flow;
+use crate::time::Timestamp;
+
+/// Which layout.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Layout {
+    V1,
+    V5,
+    V7,
+}
+
+impl Layout {
+    /// Octets of the header, and records that a datagram holds at most.
+    const fn sizes(self) -> (usize, usize) {
+        match self {
+            Layout::V1 => (v1::HEADER, v1::RECORDS),
+            Layout::V5 => (v5::HEADER, v5::RECORDS),
+            Layout::V7 => (v7::HEADER, v7::RECORDS),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Fixed {
+    layout: Layout,
+    /// Flows before the next datagram.
+    sequence: u32,
+    /// The datagram under way; its header is written when it goes.
+    datagram: Vec<u8>,
+    /// Flows in it.
+    flows: u16,
+}
+
+impl Fixed {
+    pub fn new(layout: Layout) -> Fixed {
+        Fixed { layout, sequence: 0, datagram: Vec::new(), flows: 0 }
+    }
+
+    pub fn push(
+        &mut self,
+        origin: &Origin,
+        flow: &Flow,
+        now: Timestamp,
+        send: &mut impl FnMut(&[u8]),
+    ) -> Result<(), Refused> {
+        let narrow = narrow(origin, flow, now)?;
+        let (header, most) = self.layout.sizes();
+        if self.flows == 0 {
+            self.datagram.clear();
+            self.datagram.resize(header, 0);
+        }
+        match self.layout {
+            Layout::V1 => append(&mut self.datagram, |octets| {
+                v1::emit_record(flow, &narrow, octets);
+            }),
+            Layout::V5 => append(&mut self.datagram, |octets| {
+                v5::emit_record(flow, &narrow, octets);
+            }),
+            Layout::V7 => append(&mut self.datagram, |octets| {
+                v7::emit_record(flow, &narrow, octets);
+            }),
+        }
+        self.flows += 1;
+        if usize::from(self.flows) == most {
+            self.flush(origin, now, send);
+        }
+        Ok(())
+    }
+
+    pub fn flush(&mut self, origin: &Origin, now: Timestamp, send: &mut impl FnMut(&[u8])) {
+        if self.flows == 0 {
+            return;
+        }
+        let (count, sequence, engine) = (self.flows, self.sequence, origin.domain as u16);
+        let uptime = origin.uptime(millis(now));
+        let (secs, nsecs) = seconds(now);
+        let datagram = &mut self.datagram[..];
+        match self.layout {
+            Layout::V1 => {
+                let header = v1::Header { count, uptime, secs, nsecs };
+                if let Some(octets) = datagram.first_chunk_mut() {
+                    header.emit(octets);
+                }
+            }
+            Layout::V5 => {
+                let sampling = match origin.sampling {
+                    0 => 0,
+                    interval => v5::SAMPLED | interval as u16,
+                };
+                let header = v5::Header { count, uptime, secs, nsecs, sequence, engine, sampling };
+                if let Some(octets) = datagram.first_chunk_mut() {
+                    header.emit(octets);
+                }
+            }
+            Layout::V7 => {
+                let header = v7::Header { count, uptime, secs, nsecs, sequence, engine };
+                if let Some(octets) = datagram.first_chunk_mut() {
+                    header.emit(octets);
+                }
+            }
+        }
+        send(&self.datagram);
+        self.sequence = self.sequence.wrapping_add(count.into());
+        self.flows = 0;
+    }
+}
+
+fn append<const N: usize>(datagram: &mut Vec<u8>, emit: impl FnOnce(&mut [u8; N])) {
+    let mut record = [0; N];
+    emit(&mut record);
+    datagram.extend_from_slice(&record);
+}
+
+fn narrow(origin: &Origin, flow: &Flow, now: Timestamp) -> Result<Narrow, Refused> {
+    let version = origin.version;
+    let (IpAddr::V4(source), IpAddr::V4(destination)) = (flow.sip, flow.dip) else {
+        return Err(Refused::Ipv6 { version });
+    };
+    let interface = |column, value: u32| {
+        u16::try_from(value).map_err(|_| Refused::Wide { version, column, value: value.into() })
+    };
+    let count = |column, value: u64| {
+        u32::try_from(value).map_err(|_| Refused::Wide { version, column, value })
+    };
+    let [first, last] = origin.uptimes(flow, now)?;
+    Ok(Narrow {
+        source,
+        destination,
+        input: interface("sif", flow.sif)?,
+        output: interface("dif", flow.dif)?,
+        packets: count("packets", flow.packets)?,
+        octets: count("octets", flow.octets)?,
+        first,
+        last,
+    })
+}

@@ -1,0 +1,454 @@
+//! sFlow version 5 (sflow.org, "sFlow Version 5", "sFlow Dropped Packet Notification Structures",
+//! "sFlow Port NAT Structures"): samples of packets, and of counters.
+//!
+//! A flow sample is one packet out of `sampling_rate`, and makes one flow of one packet, as old as
+//! its datagram: sFlow tells no time of day. What the flow holds is read from the packet's first
+//! octets, else from the addresses and ports that the agent read itself.
+//!
+//! Everything has a length: datagram, sample, record. Each is taken at its word for where the next
+//! begins, as far as there are octets; counts are only believed downwards.
+
+use std::net::IpAddr;
+
+use super::cursor::Cursor;
+use super::error::Reason;
+use super::frame::{self, Packet};
+use super::session::Session;
+use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP};
+
+#[cfg(test)]
+mod tests;
+
+/// Octets of a sample's or record's format and length.
+const OPAQUE: usize = 8;
+
+/// Formats of samples; those of enterprises have their number above the lower 12 bits.
+mod sample {
+    pub const FLOW: u32 = 1;
+    pub const COUNTERS: u32 = 2;
+    pub const EXPANDED_FLOW: u32 = 3;
+    pub const EXPANDED_COUNTERS: u32 = 4;
+    pub const DISCARDED: u32 = 5;
+}
+
+/// Formats of the records in a flow sample.
+mod record {
+    pub const RAW_HEADER: u32 = 1;
+    pub const ETHERNET: u32 = 2;
+    pub const IPV4: u32 = 3;
+    pub const IPV6: u32 = 4;
+    pub const SWITCH: u32 = 1001;
+    pub const ROUTER: u32 = 1002;
+    pub const GATEWAY: u32 = 1003;
+    pub const NAT: u32 = 1007;
+    pub const NAT_PORT: u32 = 1020;
+}
+
+/// Protocols that a packet's first octets are of.
+mod protocol {
+    pub const ETHERNET: u32 = 1;
+    pub const PPP: u32 = 7;
+    pub const IPV4: u32 = 11;
+    pub const IPV6: u32 = 12;
+    pub const MPLS: u32 = 13;
+    /// Packet over SONET: PPP in HDLC-like framing.
+    pub const POS: u32 = 14;
+}
+
+/// Of an interface in 32 bits the upper two say what the others are; 0 is an ifIndex.
+const INTERFACE: u32 = 0x3fff_ffff;
+
+/// The datagram's header without its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The agent's address, if it has one.
+    pub agent: Option<IpAddr>,
+    /// Which of the agent's processes it is, or 0.
+    pub sub_agent: u32,
+    /// Datagrams of the sub-agent up to this one.
+    pub sequence: u32,
+    /// Milliseconds since the agent started.
+    pub uptime: u32,
+    /// Samples that follow.
+    pub samples: u32,
+}
+
+impl Header {
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// Too few octets, or an address that is none.
+    pub fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
+        let _version = cursor.u32("header")?;
+        Ok(Header {
+            agent: address(cursor)?.filter(|agent| !agent.is_unspecified()),
+            sub_agent: cursor.u32("header")?,
+            sequence: cursor.u32("header")?,
+            uptime: cursor.u32("header")?,
+            samples: cursor.u32("header")?,
+        })
+    }
+
+    /// Appends a header.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&5u32.to_be_bytes());
+        match self.agent {
+            None => out.extend_from_slice(&0u32.to_be_bytes()),
+            Some(IpAddr::V4(agent)) => {
+                out.extend_from_slice(&1u32.to_be_bytes());
+                out.extend_from_slice(&agent.octets());
+            }
+            Some(IpAddr::V6(agent)) => {
+                out.extend_from_slice(&2u32.to_be_bytes());
+                out.extend_from_slice(&agent.octets());
+            }
+        }
+        for number in [self.sub_agent, self.sequence, self.uptime, self.samples] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+}
+
+/// An address with its type before it; `None` for the type "unknown", which has no octets.
+fn address(cursor: &mut Cursor<'_>) -> Result<Option<IpAddr>, Reason> {
+    match cursor.u32("address")? {
+        0 => Ok(None),
+        1 => Ok(Some(IpAddr::from(*cursor.array::<4>("address")?))),
+        2 => Ok(Some(IpAddr::from(*cursor.array::<16>("address")?))),
+        found => Err(Reason::AddressType { found }),
+    }
+}
+
+/// A sample or a record: its format and what is in it.
+struct Opaque<'a> {
+    format: u32,
+    body: Cursor<'a>,
+    /// It is longer than what there is; `body` is what there is.
+    overrun: Option<Reason>,
+}
+
+impl<'a> Opaque<'a> {
+    fn next(cursor: &mut Cursor<'a>, what: &'static str) -> Result<Opaque<'a>, Reason> {
+        let &[a, b, c, d, e, f, g, h] = cursor.array::<OPAQUE>(what)?;
+        let format = u32::from_be_bytes([a, b, c, d]);
+        let stated = u32::from_be_bytes([e, f, g, h]);
+        let (body, overrun) = part(cursor, what, stated);
+        Ok(Opaque { format, body, overrun })
+    }
+}
+
+/// Takes the next `stated` octets, or what is left.
+fn part<'a>(
+    cursor: &mut Cursor<'a>,
+    what: &'static str,
+    stated: u32,
+) -> (Cursor<'a>, Option<Reason>) {
+    let left = cursor.left();
+    let len = usize::try_from(stated).unwrap_or(usize::MAX);
+    let overrun = (len > left).then_some(Reason::Overrun { what, stated, left });
+    let body = Cursor::new(cursor.rest().get(..len).unwrap_or(cursor.rest()), cursor.at());
+    cursor.skip(len);
+    (body, overrun)
+}
+
+/// Reads the samples after a header: as many as it counts, or as there are. Octets after the last
+/// one are padding.
+pub(super) fn samples(header: &Header, mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
+    for n in 0..header.samples {
+        let at = cursor.at();
+        if cursor.left() == 0 {
+            let (stated, held) = (header.samples, n as usize);
+            return session.fault(0, None, Reason::Count { what: "samples", stated, held });
+        }
+        // A sample has eight octets before its body, so every round gets on.
+        let sample = match Opaque::next(&mut cursor, "sample") {
+            Ok(sample) => sample,
+            Err(reason) => return session.fault(at, None, reason),
+        };
+        if let Some(reason) = sample.overrun {
+            session.fault(at, None, reason);
+        }
+        match sample.format {
+            sample::FLOW => flow_sample::<COMPACT>(sample.body, session),
+            sample::EXPANDED_FLOW => flow_sample::<EXPANDED>(sample.body, session),
+            sample::COUNTERS | sample::EXPANDED_COUNTERS => {
+                session.state.stats.counter_samples += 1;
+            }
+            sample::DISCARDED => session.state.stats.discard_samples += 1,
+            _ => session.state.stats.other_samples += 1,
+        }
+    }
+}
+
+/// Octets of a flow sample before its records.
+const COMPACT: usize = 32;
+/// The same where source and interfaces have their kind in a word of its own.
+const EXPANDED: usize = 44;
+
+/// Reads one flow sample, of which the layout follows from the size of its head.
+#[inline]
+fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut Session<'_, '_>) {
+    let at = body.at();
+    let head = match body.array::<HEAD>("flow sample") {
+        Ok(head) => head,
+        Err(reason) => return session.fault(at, None, reason),
+    };
+    let word = |n: usize| super::classic::be32(head, n * 4);
+    // Sequence, source, rate, pool and drops come first.
+    let (sampling, input, output, count) = match HEAD {
+        COMPACT => (word(2), compact(word(5)), compact(word(6)), word(7)),
+        _ => (word(3), expanded(word(6), word(7)), expanded(word(8), word(9)), word(10)),
+    };
+    let mut seen = Seen::default();
+    for n in 0..count {
+        let at = body.at();
+        if body.left() == 0 {
+            let (stated, held) = (count, n as usize);
+            session.fault(at, None, Reason::Count { what: "records", stated, held });
+            break;
+        }
+        let record = match Opaque::next(&mut body, "record") {
+            Ok(record) => record,
+            Err(reason) => {
+                session.fault(at, None, reason);
+                break;
+            }
+        };
+        if let Some(reason) = record.overrun {
+            session.fault(at, None, reason);
+        }
+        let mut body = record.body;
+        if let Err(reason) = seen.read(record.format, &mut body) {
+            session.fault(body.at(), None, reason);
+        }
+    }
+    let Some(packet) = seen.packet.or(seen.sampled) else {
+        session.state.stats.records += 1;
+        session.state.stats.no_address += 1;
+        return;
+    };
+    let time = Some(session.context.export);
+    let exporter = Some(session.context.exporter);
+    let flow = Flow {
+        sif: input,
+        dif: output,
+        start: time,
+        end: time,
+        exporter,
+        sampling,
+        ..packet.flow()
+    };
+    session.add(flow, || {
+        let vlan = seen.extra.vlan.or(packet.vlan);
+        let srcmac = packet.srcmac.or(seen.extra.srcmac);
+        let dstmac = packet.dstmac.or(seen.extra.dstmac);
+        Extra { tos: packet.tos, vlan, srcmac, dstmac, ..seen.extra }
+    });
+}
+
+/// The ifIndex of an interface in 32 bits; 0 if it is none: discarded, several, or the device
+/// itself.
+const fn compact(interface: u32) -> u32 {
+    expanded(interface >> 30, interface & INTERFACE)
+}
+
+/// The same where the kind has a word of its own. The device itself is all ones; agents write there
+/// what it is in the compact form.
+const fn expanded(format: u32, value: u32) -> u32 {
+    match (format, value) {
+        (0, INTERFACE | u32::MAX) => 0,
+        (0, index) => index,
+        _ => 0,
+    }
+}
+
+/// What the records of a sample said.
+#[derive(Default)]
+struct Seen {
+    /// By the packet's first octets.
+    packet: Option<Packet>,
+    /// By the addresses and ports that the agent read.
+    sampled: Option<Packet>,
+    extra: Extra,
+}
+
+impl Seen {
+    fn read(&mut self, format: u32, body: &mut Cursor<'_>) -> Result<(), Reason> {
+        match format {
+            record::RAW_HEADER => {
+                let (packet, overrun) = raw_header(body)?;
+                self.packet = self.packet.or(packet);
+                return overrun.map_or(Ok(()), Err);
+            }
+            record::ETHERNET => {
+                let _len = body.u32("sampled Ethernet")?;
+                // A fixed opaque of six octets takes eight in XDR (RFC 4506 section 4.9).
+                let &[s0, s1, s2, s3, s4, s5, _, _] = body.array("sampled Ethernet")?;
+                let &[d0, d1, d2, d3, d4, d5, ..] = body.array::<8>("sampled Ethernet")?;
+                self.extra.srcmac = Some([s0, s1, s2, s3, s4, s5]);
+                self.extra.dstmac = Some([d0, d1, d2, d3, d4, d5]);
+            }
+            record::IPV4 => self.sampled = Some(sampled::<4>(body)?),
+            record::IPV6 => self.sampled = Some(sampled::<16>(body)?),
+            record::SWITCH => {
+                let [source, _, destination, _] = words(body, "extended switch")?;
+                self.extra.vlan = vlan(source);
+                self.extra.outvlan = vlan(destination);
+            }
+            record::ROUTER => {
+                self.extra.nexthop = address(body)?;
+                let [source, destination] = words(body, "extended router")?;
+                self.extra.srcmask = u8::try_from(source).ok();
+                self.extra.dstmask = u8::try_from(destination).ok();
+            }
+            record::GATEWAY => {
+                self.extra.bgpnexthop = address(body)?;
+                let [_own, source, _peer, segments] = words(body, "extended gateway")?;
+                self.extra.srcas = Some(source);
+                self.extra.dstas = Some(last_of_path(body, segments)?);
+            }
+            record::NAT => {
+                self.extra.natsip = address(body)?;
+                self.extra.natdip = address(body)?;
+            }
+            record::NAT_PORT => {
+                let [source, destination] = words(body, "extended NAT port")?;
+                self.extra.natsport = u16::try_from(source).ok();
+                self.extra.natdport = u16::try_from(destination).ok();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn words<const N: usize>(body: &mut Cursor<'_>, what: &'static str) -> Result<[u32; N], Reason> {
+    let mut words = [0; N];
+    for word in &mut words {
+        *word = body.u32(what)?;
+    }
+    Ok(words)
+}
+
+/// A VLAN id; 0 and what has more than twelve bits is none.
+fn vlan(word: u32) -> Option<u16> {
+    u16::try_from(word).ok().filter(|id| (1..=0x0fff).contains(id))
+}
+
+/// The last AS of a path of segments; 0, which is the agent's own, if the path is empty.
+fn last_of_path(body: &mut Cursor<'_>, segments: u32) -> Result<u32, Reason> {
+    let mut last = 0;
+    // Each segment takes eight octets at least, and what is not there ends it.
+    for _ in 0..segments {
+        let [_kind, len] = words(body, "AS path")?;
+        let octets = usize::try_from(len).unwrap_or(usize::MAX).saturating_mul(4);
+        if let Some(octets) = body.take("AS path", octets)?.last_chunk() {
+            last = u32::from_be_bytes(*octets);
+        }
+    }
+    Ok(last)
+}
+
+/// The first octets of a packet, and whether there are fewer than it says. The cursor stays where
+/// they begin.
+fn raw_header(body: &mut Cursor<'_>) -> Result<(Option<Packet>, Option<Reason>), Reason> {
+    let [protocol, frame, stripped, stated] = words(body, "raw header")?;
+    // Of Ethernet the frame counts its check sequence, and what was stripped does too.
+    let len = Some(frame.saturating_sub(stripped));
+    let (header, overrun) = part(&mut body.clone(), "packet", stated);
+    let octets = header.rest();
+    let packet = match protocol {
+        protocol::ETHERNET => frame::ethernet(octets, len),
+        protocol::IPV4 | protocol::IPV6 => frame::ip(octets, len),
+        protocol::MPLS => frame::mpls(octets, len),
+        protocol::PPP | protocol::POS => frame::ppp(octets, len),
+        _ => None,
+    };
+    Ok((packet, overrun))
+}
+
+/// What the agent read of an IP packet: length, protocol, addresses, ports, flags, type of service.
+fn sampled<const N: usize>(body: &mut Cursor<'_>) -> Result<Packet, Reason>
+where
+    IpAddr: From<[u8; N]>,
+{
+    const WHAT: &str = "sampled IP";
+    let [octets, proto] = words(body, WHAT)?;
+    let sip = IpAddr::from(*body.array::<N>(WHAT)?);
+    let dip = IpAddr::from(*body.array::<N>(WHAT)?);
+    let [sport, dport, flags, tos] = words(body, WHAT)?;
+    let proto = u8::try_from(proto).unwrap_or(0);
+    let port = |port| u16::try_from(port).unwrap_or(0);
+    let flags = if proto == TCP { port(flags) & frame::CONTROL_BITS } else { 0 };
+    Ok(Packet {
+        sip,
+        dip,
+        proto,
+        sport: if proto == ICMP || proto == ICMPV6 { 0 } else { port(sport) },
+        dport: port(dport),
+        flags: Some(flags),
+        octets: octets.into(),
+        tos: u8::try_from(tos).ok(),
+        vlan: None,
+        srcmac: None,
+        dstmac: None,
+    })
+}
+
+/// Octets of the datagram's header, with the longest address.
+pub(super) const HEADER: usize = 40;
+
+/// Where all samples are taken: entPhysicalEntry 1, the device as a whole.
+const SOURCE: [u32; 2] = [2, 1];
+
+/// The check sequence of an Ethernet frame, which the frame's length counts and the header lacks.
+const CHECK: u64 = 4;
+
+/// Whether a sample can name the interface: all ones, in the form of either size, is none.
+pub(super) const fn is_index(interface: u32) -> bool {
+    !matches!(interface, INTERFACE | u32::MAX)
+}
+
+/// A flow sample with the first octets of an Ethernet frame, to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// Samples up to this one.
+    pub sequence: u32,
+    /// One packet in so many.
+    pub rate: u32,
+    /// Packets that might have been sampled up to this one.
+    pub pool: u32,
+    /// ifIndex of the interfaces; one that needs more than 30 bits makes it an expanded sample.
+    pub input: u32,
+    pub output: u32,
+}
+
+impl Sample {
+    /// Appends the sample of a frame of `frame` octets without its check sequence that begins with
+    /// `header`.
+    pub fn emit(&self, frame: u64, header: &[u8], out: &mut Vec<u8>) {
+        let &Sample { sequence, rate, pool, input, output } = self;
+        let mut put = |numbers: &[u32]| {
+            numbers.iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
+        };
+        let octets = u32::try_from(header.len()).unwrap_or(u32::MAX);
+        // An opaque is filled up to four octets in XDR (RFC 4506 section 4.10).
+        let padding = header.len().next_multiple_of(4) - header.len();
+        let record = 16 + octets + padding as u32;
+        let [kind, index] = SOURCE;
+        match input.max(output) > INTERFACE {
+            false => {
+                put(&[sample::FLOW, COMPACT as u32 + OPAQUE as u32 + record]);
+                put(&[sequence, kind << 24 | index, rate, pool, 0, input, output, 1]);
+            }
+            true => {
+                put(&[sample::EXPANDED_FLOW, EXPANDED as u32 + OPAQUE as u32 + record]);
+                put(&[sequence, kind, index, rate, pool, 0, 0, input, 0, output, 1]);
+            }
+        }
+        let whole = u32::try_from(frame + CHECK).unwrap_or(u32::MAX);
+        put(&[record::RAW_HEADER, record, protocol::ETHERNET, whole, CHECK as u32, octets]);
+        out.extend_from_slice(header);
+        out.resize(out.len() + padding, 0);
+    }
+}

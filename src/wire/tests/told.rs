@@ -1,0 +1,215 @@
+//! What exporters tell besides the nine columns: sampling, translation, events, packets, losses.
+
+use super::*;
+use crate::flow::Extra;
+
+/// A set of this id with this body, padded to four octets.
+fn set(id: u16, body: &[u8]) -> Vec<u8> {
+    let len = 4 + body.len() as u16;
+    [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
+}
+
+fn fields(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut record = [id.to_be_bytes(), (fields.len() as u16).to_be_bytes()].concat();
+    for (element, len) in fields {
+        record.extend(element.to_be_bytes().into_iter().chain(len.to_be_bytes()));
+    }
+    record
+}
+
+fn sampling(seen: &Seen) -> Vec<u32> {
+    seen.batch.flows.iter().map(|flow| flow.sampling).collect()
+}
+
+/// Addresses and input interface.
+const WITH_INTERFACE: [(u16, u16); 3] = [(8, 4), (12, 4), (10, 2)];
+
+#[test]
+fn sampling_by_a_sampler_that_the_record_names() {
+    // System scope, sampler id, mode, random interval: as Cisco's IOS XR tells it.
+    let options =
+        [0, 1, 0, 26, 1, 1, 0, 4, 0, 12, 0, 1, 0, 4, 0, 48, 0, 2, 0, 49, 0, 1, 0, 50, 0, 4];
+    let samplers = [
+        0, 0, 0, 0, 0, 1, 2, 0, 0, 0x03, 0xe8, //
+        0, 0, 0, 0, 0, 2, 2, 0, 0, 0x07, 0xd0,
+    ];
+    let template = set(0, &fields(256, &[(8, 4), (12, 4), (48, 1)]));
+    let data = set(256, &[10, 0, 0, 1, 10, 0, 0, 2, 2, 10, 0, 0, 1, 10, 0, 0, 2, 1]);
+    let seen = Seen::of(&[&v9(&[&options, &set(257, &samplers), &template, &data])]);
+    assert_eq!(sampling(&seen), [2000, 1000]);
+    assert_eq!((seen.own().sampling, seen.own().sampling_from), (2000, Some(Source::Sampler)));
+}
+
+#[test]
+fn sampling_by_interface_and_by_the_whole() {
+    // v9's scope 2 is an interface.
+    let of_interface = [0, 1, 0, 18, 1, 1, 0, 4, 0, 4, 0, 2, 0, 4, 0, 34, 0, 4];
+    let of_system = [0, 1, 0, 18, 1, 2, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
+    let template = set(0, &fields(256, &WITH_INTERFACE));
+    let data = set(256, &[10, 0, 0, 1, 10, 0, 0, 2, 0, 7, 10, 0, 0, 1, 10, 0, 0, 2, 0, 8]);
+    let told = set(257, &[0, 0, 0, 7, 0, 0, 0, 64]);
+    let whole = set(258, &[0, 0, 0, 0, 0, 0, 0, 10]);
+    let seen = Seen::of(&[&v9(&[&of_interface, &told, &of_system, &whole, &template, &data])]);
+    assert_eq!(sampling(&seen), [64, 10]);
+    assert_eq!(seen.own().sampling_from, Some(Source::Interface));
+    // Told after the data it is too late.
+    let seen = Seen::of(&[&v9(&[&template, &data, &of_system, &whole])]);
+    assert_eq!(sampling(&seen), [0, 0]);
+}
+
+#[test]
+fn sampling_by_a_selector() {
+    // Options of scope selectorId: one packet, then 99 that are left out.
+    let options = set(3, &[1, 1, 0, 4, 0, 1, 1, 46, 0, 8, 1, 48, 0, 2, 1, 49, 0, 4, 1, 50, 0, 4]);
+    let told = set(257, &[0, 0, 0, 0, 0, 0, 0, 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 99]);
+    let template = set(2, &fields(256, &[(8, 4), (12, 4), (302, 1)]));
+    let data = set(256, &[10, 0, 0, 1, 10, 0, 0, 2, 5]);
+    let seen = Seen::of(&[&ipfix(&[&options, &told, &template, &data])]);
+    assert_eq!(sampling(&seen), [100]);
+    assert_eq!(seen.own().sampling_from, Some(Source::Sampler));
+}
+
+#[test]
+fn options_are_learnt_from_a_file_s_head() {
+    let of_system = [0, 1, 0, 18, 1, 2, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
+    let whole = set(258, &[0, 0, 0, 0, 0, 0, 0, 10]);
+    let mut seen = Seen::with(Limits::default());
+    seen.decoder.learn(exporter(), &v9(&[&of_system, &whole, &PLAIN9, &DATA]), &mut seen.batch);
+    assert!(seen.batch.flows.is_empty());
+    assert_eq!(seen.stats(), Stats::default());
+    seen.read(&v9(&[&DATA]));
+    assert_eq!(sampling(&seen), [10]);
+}
+
+fn with_extras(datagrams: &[&[u8]]) -> (Flow, Extra) {
+    let mut decoder = Decoder::new(Limits::default()).with_extras();
+    let mut batch = Batch::default();
+    for datagram in datagrams {
+        decoder.datagram(exporter(), Timestamp::default(), datagram, &mut batch);
+    }
+    assert_eq!(batch.flows.len(), batch.extras.len());
+    (batch.flows[0], batch.extras[0])
+}
+
+#[test]
+fn what_detectors_do_not_read_is_beside_the_flow() {
+    let elements = [
+        (8, 4),
+        (12, 4),
+        (5, 1),
+        (16, 4),
+        (17, 2),
+        (9, 1),
+        (13, 1),
+        (15, 4),
+        (58, 2),
+        (59, 2),
+        (56, 6),
+        (80, 6),
+        (61, 1),
+        (136, 1),
+        (234, 4),
+        (63, 16),
+    ];
+    #[rustfmt::skip]
+    let data = [
+        &[10, 0, 0, 1, 10, 0, 0, 2, 0xb8, 0, 1, 0x86, 0xa0, 0xfd, 0xe8, 24, 16, 192, 0, 2, 9][..],
+        &[0, 100, 0, 200, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 1, 3, 0, 0, 0, 7],
+        &[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+    ];
+    let data = set(256, &data.concat());
+    let (_, extra) = with_extras(&[&ipfix(&[&set(2, &fields(256, &elements)), &data])]);
+    let expected = Extra {
+        tos: Some(0xb8),
+        srcas: Some(100_000),
+        dstas: Some(65_000),
+        srcmask: Some(24),
+        dstmask: Some(16),
+        nexthop: Some([192, 0, 2, 9].into()),
+        bgpnexthop: Some("2001:db8::1".parse().unwrap()),
+        vlan: Some(100),
+        outvlan: Some(200),
+        srcmac: Some([2, 0, 0, 0, 0, 1]),
+        dstmac: Some([2, 0, 0, 0, 0, 2]),
+        direction: Some(1),
+        endreason: Some(3),
+        vrf: Some(7),
+        domain: Some(3),
+        ..Extra::default()
+    };
+    assert_eq!(extra, expected);
+}
+
+/// ASA's old numbers are v9's only: IPFIX reads them as an enterprise's.
+#[test]
+fn an_event_with_its_translation() {
+    let elements = [
+        (8, 4),
+        (12, 4),
+        (7, 2),
+        (11, 2),
+        (4, 1),
+        (40001, 4),
+        (40002, 4),
+        (40003, 2),
+        (40004, 2),
+        (40005, 1),
+    ];
+    let data = set(
+        256,
+        &[
+            10, 0, 0, 1, 198, 51, 100, 7, 0x04, 0xd2, 0, 80, 6, //
+            192, 0, 2, 5, 198, 51, 100, 7, 0x10, 0, 0, 80, 2, 0, 0,
+        ],
+    );
+    let (mut flow, mut extra) = with_extras(&[&v9(&[&set(0, &fields(256, &elements)), &data])]);
+    assert_eq!((flow.packets, flow.octets, extra.event), (0, 0, Some(2)));
+    assert_eq!(flow.sip, IpAddr::from([10, 0, 0, 1]));
+    extra.translate(&mut flow);
+    assert_eq!((flow.sip, flow.sport), ([192, 0, 2, 5].into(), 4096));
+    assert_eq!((extra.natsip, extra.natsport), (Some([10, 0, 0, 1].into()), Some(1234)));
+    assert_eq!((flow.dip, flow.dport), ([198, 51, 100, 7].into(), 80));
+}
+
+#[test]
+fn a_section_of_a_frame_is_one_packet() {
+    // Ethernet, VLAN 5, IPv4, TCP SYN.
+    #[rustfmt::skip]
+    let frame = [
+        2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 5, 8, 0,
+        0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        0x04, 0xd2, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0,
+    ];
+    let template = set(2, &fields(256, &[(10, 4), (14, 4), (323, 8), (315, 65535)]));
+    let mut record = vec![0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0xe8, 0xd4, 0xa5, 0x10, 0];
+    record.push(frame.len() as u8);
+    record.extend(frame);
+    let (flow, extra) = with_extras(&[&ipfix(&[&template, &set(256, &record)])]);
+    assert_eq!((flow.sip, flow.dip), ([10, 0, 0, 1].into(), [10, 0, 0, 2].into()));
+    assert_eq!((flow.sif, flow.dif, flow.proto), (3, 4, 6));
+    assert_eq!((flow.sport, flow.dport, flow.flags), (1234, 80, Some(2)));
+    assert_eq!((flow.packets, flow.octets), (1, 40));
+    let seen = Some(Timestamp::from_millis(1_000_000_000_000));
+    assert_eq!((flow.start, flow.end), (seen, seen));
+    assert_eq!((extra.vlan, extra.srcmac), (Some(5), Some([2, 0, 0, 0, 0, 1])));
+}
+
+#[test]
+fn losses_are_told_in_the_unit_of_the_protocol() {
+    let number = |mut datagram: Vec<u8>, at: usize, n: u8| {
+        datagram[at + 3] = n;
+        datagram
+    };
+    let nine = |n| number(v9(&[&PLAIN9, &DATA]), 12, n);
+    let seen = Seen::of(&[&nine(7), &nine(9)]);
+    let datagrams = Lost { datagrams: Some(1), flows: None };
+    assert_eq!((seen.batch.lost, seen.own().lost), (datagrams, datagrams));
+    // IPFIX counts the one record of each.
+    let ten = |n| number(ipfix(&[&PLAIN10, &DATA]), 8, n);
+    let seen = Seen::of(&[&ten(7), &ten(8), &ten(13)]);
+    assert_eq!(seen.batch.lost, Lost { flows: Some(4), datagrams: None });
+    // Whose template has not come cannot be counted.
+    let unknown = number(ipfix(&[&DATA]), 8, 7);
+    let seen = Seen::of(&[&unknown, &ten(90)]);
+    assert_eq!(seen.batch.lost, Lost { flows: Some(0), datagrams: None });
+}

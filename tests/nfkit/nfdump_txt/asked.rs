@@ -1,0 +1,216 @@
+//! What nfdump-txt is asked for: times, forms, scaled counts, translated addresses; and what `#end`
+//! says is lost.
+
+use super::*;
+use crate::golden::{Octets, octets};
+
+/// Columns of a `#end`.
+fn end(line: &str, key: &str) -> Option<String> {
+    line.split('\t').find_map(|cell| Some(cell.strip_prefix(key)?.strip_prefix('=')?.to_owned()))
+}
+
+fn spool(scene: &Scene) -> PathBuf {
+    for n in 0..3 {
+        slot_file(scene, n, 0, v9_slot(n, 10 + n as u32));
+    }
+    scene.path("spool")
+}
+
+#[test]
+fn only_the_slots_asked_for_are_read() {
+    let scene = Scene::new();
+    let spool = spool(&scene);
+    let windows = |args: &[&str]| -> Vec<String> {
+        let ran = tool("nfdump-txt").args(args).arg(&spool).run().ok();
+        let text = |line: &&str| line.split('\t').take(2).nth(1).unwrap().to_owned();
+        ran.marks("#end")
+            .iter()
+            .map(|line| format!("{} {}", text(line), end(line, "state").unwrap()))
+            .collect()
+    };
+    let [first, second, third] =
+        ["2001-07-01T00:20:00Z ok", "2001-07-01T00:30:00Z ok", "2001-07-01T00:40:00Z ok"];
+    assert_eq!(windows(&[]), [first, second, third]);
+    assert_eq!(windows(&["--since", "2001-07-01T00:30:00Z"]), [second, third]);
+    assert_eq!(windows(&["--until", "2001-07-01T00:30:00Z"]), [first]);
+    let both = ["--since", "2001-07-01T00:30:00Z", "--until", "2001-07-01T00:40:00Z"];
+    assert_eq!(windows(&both), [second]);
+    assert_eq!(windows(&["--since", "2001-07-01"]), [first, second, third]);
+    assert_eq!(windows(&["--since", "2h"]), [""; 0]);
+    // Of a slot that is asked for in part only that part is read, and nobody may call it quiet.
+    assert_eq!(windows(&["--since", "2001-07-01T00:35:00Z"]), ["2001-07-01T00:30:00Z cut", third]);
+    let ran = tool("nfdump-txt").args(["--since", "2001-07-01T00:35:00Z"]).arg(&spool).run().ok();
+    assert_eq!(ran.rows().len(), 2, "{ran}");
+}
+
+#[test]
+fn templates_from_before_serve_what_is_asked_for() {
+    let scene = Scene::new();
+    const SECOND: u64 = 1_000_000_000;
+    let packet = |payload: &[u8]| golden::packet(ROUTER, "192.0.2.9:2055", payload);
+    let capture = pcap(
+        true,
+        101,
+        &[
+            (0, packet(&v9_template())),
+            (SECOND, packet(&v9_data(3))),
+            (700 * SECOND, packet(&v9_data(4))),
+            (1300 * SECOND, packet(&v9_data(5))),
+        ],
+    );
+    let file = scene.write("router.pcap", capture);
+    let args = ["--since", "2001-07-01T00:30:00Z", "--until", "993948000.5"];
+    let ran = tool("nfdump-txt").args(args).arg(&file).run().ok();
+    assert_eq!(ran.rows().len(), 2, "{ran}");
+    assert_eq!(ran.marks("#window"), ["#window\t2001-07-01T00:30:00Z\t600"]);
+    let ran = tool("nfdump-txt").arg("--stats").args(args).arg(&file).run().ok();
+    assert!(
+        ran.text().contains("# datagrams=1 ") && ran.text().contains(" othertimes=3 "),
+        "{ran}"
+    );
+}
+
+#[test]
+fn what_is_no_time_is_a_usage_error() {
+    for time in ["yesterday", "2001-13-01", "-2h", ""] {
+        let ran = tool("nfdump-txt").args([&format!("--since={time}")]).run().status(2);
+        assert!(ran.err.contains("is no time such as"), "{ran}");
+    }
+}
+
+#[test]
+fn scaled_counts_say_so_and_are_refused() {
+    let capture = data("v5-sampled.pcapng");
+    let args = ["--fields", "+sampling"];
+    let plain = tool("nfdump-txt").args(args).arg(&capture).run().ok();
+    let scaled = tool("nfdump-txt").args(args).arg("--scale").arg(&capture).run().ok();
+    let counts = |ran: &crate::harness::Ran| {
+        let row = &ran.table()[0];
+        ["packets", "octets", "sampling"].map(|c| row[c].parse::<u64>().unwrap())
+    };
+    let [packets, octets, sampling] = counts(&plain);
+    assert_eq!(sampling, 100);
+    assert_eq!(counts(&scaled), [100 * packets, 100 * octets, 100]);
+    assert_eq!(end(scaled.marks("#end")[0], "scaled").as_deref(), Some("1"));
+    assert_eq!(end(plain.marks("#end")[0], "scaled").as_deref(), Some("0"));
+    tool("nfscan").stdin(&scaled.out).run().status(1);
+}
+
+/// One record of a NAT event: 10.0.0.5:1025 goes out as 192.0.2.77:4096.
+fn translated() -> Vec<u8> {
+    let fields = [
+        (8, 4),
+        (225, 4),
+        (12, 4),
+        (226, 4),
+        (7, 2),
+        (227, 2),
+        (11, 2),
+        (228, 2),
+        (4, 1),
+        (230, 1),
+    ];
+    let template = octets().u16(300).u16(fields.len() as u16);
+    let template = fields.into_iter().fold(template, |out, (kind, len)| out.u16(kind).u16(len));
+    let record: Octets = octets().all([10, 0, 0, 5]).all([192, 0, 2, 77]).all([198, 51, 100, 7]);
+    let record = record.all([198, 51, 100, 7]).u16(1025).u16(4096).u16(80).u16(80).u8(6).u8(4);
+    let sets = octets().set(0, template).set(300, record);
+    octets().u16(9).u16(2).u32(5000).u32(START as u32).u32(0).u32(0).all(sets.0).0
+}
+
+#[test]
+fn translated_addresses_are_shown_on_either_side() {
+    let scene = Scene::new();
+    let packet = golden::packet(ROUTER, "192.0.2.9:2055", &translated());
+    let file = scene.write("nat.pcap", pcap(true, 101, &[(0, packet)]));
+    let run = |nat: &[&str]| {
+        let fields = ["-N", "--fields", "sip,sport,natsip,natsport,dip,dport,event"];
+        let ran = tool("nfdump-txt").args(fields).args(nat).arg(&file).run().ok();
+        ran.text().trim_end().to_owned()
+    };
+    let pre = "10.0.0.5\t1025\t192.0.2.77\t4096\t198.51.100.7\t80\t4";
+    assert_eq!(run(&[]), pre);
+    assert_eq!(run(&["--nat", "pre"]), pre);
+    assert_eq!(run(&["--nat", "post"]), "192.0.2.77\t4096\t10.0.0.5\t1025\t198.51.100.7\t80\t4");
+    // The nine columns alone are translated too.
+    let ran = tool("nfdump-txt").args(["-N", "--nat", "post"]).arg(&file).run().ok();
+    assert!(ran.text().starts_with("0\t192.0.2.77\t198.51.100.7\t0\t6\t4096\t80\t"), "{ran}");
+}
+
+#[test]
+fn json_and_csv_hold_what_the_lines_hold() {
+    let capture = data("v9.pcapng");
+    let fields = ["--fields", "+start,flags,nexthop"];
+    let lines = tool("nfdump-txt").args(fields).arg(&capture).run().ok();
+    let json = tool("nfdump-txt").args(fields).arg("--json").arg(&capture).run().ok();
+    let objects: Vec<serde_json::Value> =
+        json.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (marks, rows): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|object| object.get("mark").is_some());
+    assert_eq!(marks.len(), 2, "{json}");
+    assert_eq!(marks[1]["state"], "ok");
+    let table = lines.table();
+    assert_eq!(rows.len(), table.len());
+    for (row, line) in rows.iter().zip(&table) {
+        assert_eq!(row["sip"], line["sip"]);
+        assert_eq!(row["octets"].to_string(), line["octets"]);
+        assert_eq!(
+            row["start"].to_string().trim_end_matches('0'),
+            line["start"].trim_end_matches('0')
+        );
+        assert!(row["nexthop"].is_null());
+    }
+    let csv = tool("nfdump-txt").args(fields).arg("--csv").arg(&capture).run().ok();
+    let expected: String = std::iter::once(
+        "sif,sip,dip,dif,proto,sport,dport,packets,octets,start,flags,nexthop".to_owned(),
+    )
+    .chain(lines.rows().iter().map(|line| line.replace('\t', ",").replace(",-", ",")))
+    .map(|line| line + "\n")
+    .collect();
+    assert_eq!(csv.text(), expected);
+    let bare = tool("nfdump-txt").args(fields).args(["--csv", "-N"]).arg(&capture).run().ok();
+    assert_eq!(bare.text().lines().count(), table.len());
+    // A filter takes it, its line of names too.
+    let ran = tool("nfscan").stdin(&csv.out).run().ok();
+    assert!(ran.err.is_empty(), "{ran}");
+    for pair in [["--json", "--csv"], ["--json", "--stats"], ["--csv", "--stats"]] {
+        tool("nfdump-txt").args(pair).arg(&capture).run().status(2);
+    }
+}
+
+#[test]
+fn the_end_says_what_is_lost() {
+    let scene = Scene::new();
+    slot_file(&scene, 0, 0, v9_slot(0, 10));
+    slot_file(&scene, 1, 0, v9_slot(1, 14));
+    slot_file(&scene, 2, 0, v9_slot(2, 15));
+    let ran = tool("nfdump-txt").arg(scene.path("spool")).run().ok();
+    let lost: Vec<_> = ran.marks("#end").iter().map(|line| end(line, "lostdatagrams")).collect();
+    assert_eq!(lost, ["0", "3", "0"].map(|n| Some(n.to_owned())), "{ran}");
+    // v9 numbers no flows.
+    assert!(ran.marks("#end").iter().all(|line| end(line, "lostflows").is_none()), "{ran}");
+    let ran = tool("nfdump-txt").arg("--stats").arg(scene.path("spool")).run().ok();
+    let row = &ran.table()[0];
+    assert_eq!(
+        ["lostflows", "lostdatagrams", "restarts"].map(|c| row[c].as_str()),
+        ["-", "3", "0"]
+    );
+}
+
+/// What the collector dropped is missing by number too: the larger of both is told, not the sum.
+#[test]
+fn drops_of_the_collector_are_not_told_twice() {
+    let scene = Scene::new();
+    let slot = |n: u64, sequence, dropped| {
+        let at = n * 600_000_000_000 + 1_000_000;
+        let packets =
+            [(at, ROUTER, true, v9_template()), (at + 1, ROUTER, false, v9_data(sequence))];
+        section(n, &["192.0.2.0/24"], &packets, dropped)
+    };
+    slot_file(&scene, 0, 0, slot(0, 10, 0));
+    slot_file(&scene, 1, 0, slot(1, 14, 2));
+    slot_file(&scene, 2, 0, slot(2, 16, 5));
+    let ran = tool("nfdump-txt").arg(scene.path("spool")).run().ok();
+    let lost: Vec<_> = ran.marks("#end").iter().map(|line| end(line, "lostdatagrams")).collect();
+    assert_eq!(lost, ["0", "3", "5"].map(|n| Some(n.to_owned())), "{ran}");
+}
