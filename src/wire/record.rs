@@ -361,8 +361,8 @@ impl Record {
         (first, last)
     }
 
-    /// Appends the flow of this record, and that of the reverse direction if it counts anything.
-    /// Returns how many; none if an address is missing.
+    /// Appends the flow of this record and that of the reverse direction, without the one that is
+    /// told to have no packets where the other has. Returns how many; none if an address is missing.
     pub fn flows(&self, units: &Units, reading: &mut Reading<'_>) -> u64 {
         let Some((sip, dip)) = self.addresses() else { return 0 };
         let packet = self.packet.as_ref();
@@ -413,11 +413,16 @@ impl Record {
         };
         reading.stats.sampled(sampling, source);
         let extra = reading.want.extras.then(|| self.extra(reading.domain));
-        reading.out.flows.push(flow);
-        reading.out.extras.extend(extra);
         let packets = self.fit(Slot::ReversePackets);
         let octets = self.fit(Slot::ReverseOctets);
-        if packets == 0 && octets == 0 {
+        let answered = packets != 0 || octets != 0;
+        // softflowd exports so a packet of which it saw no other direction.
+        let unasked = answered && self.has(Slot::Packets) && (flow.packets, flow.octets) == (0, 0);
+        if !unasked {
+            reading.out.flows.push(flow);
+            reading.out.extras.extend(extra);
+        }
+        if !answered {
             return 1;
         }
         let icmp = proto == ICMP || proto == ICMPV6;
@@ -448,7 +453,7 @@ impl Record {
             ..flow
         });
         reading.out.extras.extend(extra.map(Extra::reversed));
-        2
+        if unasked { 1 } else { 2 }
     }
 
     /// What only an [`Extra`] holds.

@@ -252,7 +252,7 @@ fn fields_of_variable_length() {
 }
 
 #[test]
-fn a_biflow_makes_two_flows() {
+fn a_biflow_makes_a_flow_of_each_direction_that_has_packets() {
     #[rustfmt::skip]
     let template = [
         0, 2, 0, 60, 1, 0, 0, 11,
@@ -264,9 +264,10 @@ fn a_biflow_makes_two_flows() {
     ];
     #[rustfmt::skip]
     let data = [
-        1, 0, 0, 42,
+        1, 0, 0, 61,
         10, 0, 0, 1, 10, 0, 0, 2, 7, 6, 0x04, 0xd2, 0, 80, 3, 120, 2, 18, 2,
         10, 0, 0, 1, 10, 0, 0, 3, 7, 6, 0x04, 0xd2, 0, 80, 3, 120, 0, 0, 2,
+        10, 0, 0, 1, 10, 0, 0, 4, 7, 6, 0x04, 0xd2, 0, 80, 0, 0, 1, 20, 0,
     ];
     let seen = Seen::of(&[&ipfix(&[&template, &data])]);
     assert_eq!(
@@ -274,13 +275,14 @@ fn a_biflow_makes_two_flows() {
         [
             "10.0.0.1:1234>10.0.0.2:80/6 3 120",
             "10.0.0.2:80>10.0.0.1:1234/6 2 0",
-            "10.0.0.1:1234>10.0.0.3:80/6 3 120"
+            "10.0.0.1:1234>10.0.0.3:80/6 3 120",
+            "10.0.0.4:80>10.0.0.1:1234/6 1 0"
         ]
     );
-    let [there, back, _] = seen.batch.flows[..] else { panic!() };
+    let [there, back, _, _] = seen.batch.flows[..] else { panic!() };
     assert_eq!((there.sif, there.dif, there.flags), (7, 0, Some(2)));
     assert_eq!((back.sif, back.dif, back.flags), (0, 7, Some(18)));
-    assert_eq!((seen.own().records, seen.own().flows), (2, 3));
+    assert_eq!((seen.own().records, seen.own().flows), (3, 4));
 }
 
 #[test]

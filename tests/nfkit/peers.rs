@@ -15,6 +15,8 @@ use nfkit::capture::{Event, Reader};
 use crate::harness::{LIMIT, Live, Scene, other, package, skipped, tool};
 use crate::nfgen::EXPORTS;
 
+mod softflowd;
+
 /// Lines with how often each occurs.
 type Multiset = BTreeMap<String, i64>;
 
@@ -266,7 +268,13 @@ fn of_tshark(fields: &BTreeMap<&str, &str>) -> Option<String> {
     if proto == 1 || proto == 58 {
         let icmp = ["cflow.icmp_type_code_ipv4", "cflow.icmp_type_code_ipv6", "cflow.icmp_type"];
         let parts = |kind, code| number(kind) * 256 + number(code);
-        let parts = parts("icmp.type", "icmp.code").max(parts("icmpv6.type", "icmpv6.code"));
+        let parts = [
+            parts("icmp.type", "icmp.code"),
+            parts("icmpv6.type", "icmpv6.code"),
+            parts("cflow.icmp_ipv4_type", "cflow.icmp_ipv4_code"),
+            parts("cflow.icmp_ipv6_type", "cflow.icmp_ipv6_code"),
+        ];
+        let parts = parts.into_iter().max().unwrap_or(0);
         (sport, dport) = (0, first(&icmp).max(dport).max(parts));
     }
     let (sif, dif, packets, octets) = match is_sample {
