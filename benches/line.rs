@@ -127,12 +127,15 @@ fn bare(out: &mut impl Write, text: &mut [u8], flows: &[Flow]) {
     out.write_all(&text[..at]).unwrap();
 }
 
+/// Writes lines of flows.
+type Writes<'a> = Box<dyn FnMut(&[Flow]) + 'a>;
+
 /// One contestant.
 struct Way<'a> {
     name: &'static str,
     flows: &'a [Flow],
     batch: usize,
-    write: Box<dyn FnMut(&[Flow]) + 'a>,
+    write: Writes<'a>,
     /// Nanoseconds a line, turn by turn.
     took: Vec<f64>,
 }

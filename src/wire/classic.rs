@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::record::Context;
+use super::record::{Context, Span};
 use super::session::Session;
 use super::set::put;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6};
@@ -92,7 +92,7 @@ pub(super) fn records<const N: usize>(
     (count, sampling): (u16, u32),
     cursor: Cursor<'_>,
     session: &mut Session<'_, '_>,
-    fill: impl Fn(&[u8; N], &Context, &mut Flow),
+    fill: impl Fn(&[u8; N], Option<&Context>, &mut Flow),
     extra: impl Fn(&[u8; N]) -> Extra,
 ) {
     let (all, _) = cursor.rest().as_chunks::<N>();
@@ -104,31 +104,22 @@ pub(super) fn records<const N: usize>(
     let records = all.get(..counted).unwrap_or(all);
     let context = session.context;
     let same = Flow { exporter: Some(context.exporter), sampling, ..Flow::default() };
-    session.add_all(&same, records, |octets, flow| fill(octets, &context, flow), extra);
+    let timed = session.want.times.then_some(&context);
+    session.add_all(&same, records, |octets, flow| fill(octets, timed, flow), extra);
 }
 
-/// Reads what all records share into a flow; protocol and flags lie elsewhere in each.
-#[inline]
+/// Reads what all records share into a flow; protocol and flags lie elsewhere in each. Its times
+/// are read if there is a context, which tells what they are relative to.
+#[inline(always)]
 pub(super) fn parse<const N: usize>(
     octets: &[u8; N],
     proto: u8,
     flags: u8,
-    context: &Context,
+    context: Option<&Context>,
     flow: &mut Flow,
 ) {
     let address =
         |at: std::ops::Range<usize>| IpAddr::V4(Ipv4Addr::from_bits(be32(octets, at.start)));
-    let first = be32(octets, record::FIRST.start);
-    let last = be32(octets, record::LAST.start);
-    let (mut start, mut end) = (None, None);
-    if first != 0 || last != 0 {
-        let uptime = context.uptime.unwrap_or(0);
-        start = context.at_uptime(first, uptime);
-        end = context.at_uptime(last, uptime);
-    }
-    if start > end && end.is_some() {
-        start = None;
-    }
     let icmp = proto == ICMP || proto == ICMPV6;
     flow.sip = address(record::SRCADDR);
     flow.dip = address(record::DSTADDR);
@@ -139,9 +130,23 @@ pub(super) fn parse<const N: usize>(
     flow.dport = be16(octets, record::DSTPORT.start);
     flow.packets = be32(octets, record::D_PKTS.start).into();
     flow.octets = be32(octets, record::D_OCTETS.start).into();
-    flow.start = start;
-    flow.end = end;
     flow.flags = Some(flags.into());
+    if let Some(context) = context {
+        (flow.start, flow.end) = times(octets, context);
+    }
+}
+
+fn times<const N: usize>(octets: &[u8; N], context: &Context) -> Span {
+    let first = be32(octets, record::FIRST.start);
+    let last = be32(octets, record::LAST.start);
+    if first == 0 && last == 0 {
+        return (None, None);
+    }
+    let uptime = context.uptime.unwrap_or(0);
+    match (context.at_uptime(first, uptime), context.at_uptime(last, uptime)) {
+        (Some(start), Some(end)) if start > end => (None, Some(end)),
+        span => span,
+    }
 }
 
 /// The router that the flow was sent on to.
@@ -237,7 +242,7 @@ pub(super) mod tests {
 
     fn parsed(octets: &[u8; SHARED], proto: u8, flags: u8) -> Flow {
         let mut flow = Flow { exporter: flow().exporter, ..Flow::default() };
-        parse(octets, proto, flags, &context(), &mut flow);
+        parse(octets, proto, flags, Some(&context()), &mut flow);
         flow
     }
 

@@ -30,10 +30,18 @@ pub(super) struct State {
 }
 
 /// What the caller of the decoder asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Want {
     /// Keep [`Batch::extras`].
     pub extras: bool,
+    /// Read when flows started and ended.
+    pub times: bool,
+}
+
+impl Default for Want {
+    fn default() -> Want {
+        Want { extras: false, times: true }
+    }
 }
 
 /// What belongs to one call.

@@ -114,8 +114,8 @@ pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut Session
 }
 
 /// Reads one record into a flow that has what all of the datagram share.
-#[inline]
-fn parse_record(octets: &[u8; RECORD], context: &Context, flow: &mut Flow) {
+#[inline(always)]
+fn parse_record(octets: &[u8; RECORD], context: Option<&Context>, flow: &mut Flow) {
     classic::parse(octets, octets[record::PROT], octets[record::TCP_FLAGS], context, flow);
 }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_record_both_ways() {
         let mut parsed = Flow { exporter: flow().exporter, ..Flow::default() };
-        parse_record(&record_octets(), &context(), &mut parsed);
+        parse_record(&record_octets(), Some(&context()), &mut parsed);
         assert_eq!(parsed, flow());
         let mut octets = [0xa5; RECORD];
         emit_record(&flow(), &NARROW, &mut octets);
