@@ -17,7 +17,7 @@ mod out;
 mod report;
 
 pub use args::{Common, Nets, When, parse_seconds, parse_size};
-pub use input::Input;
+pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;
 

@@ -97,7 +97,10 @@ impl<R: Read + AsFd> Read for Tied<R> {
 }
 
 /// Looks at the first octets and undoes gzip (several members) or zstd (several frames).
-fn decompress(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+///
+/// # Errors
+/// What the stream says, and a zstd decoder without memory.
+pub fn decompress<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut head = Vec::with_capacity(ZSTD.len());
     input.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
     let skippable =

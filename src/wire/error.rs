@@ -150,11 +150,11 @@ pub enum Reason {
         left: usize,
     },
     /// A record of variable length that ends after its set.
-    #[error("a field of variable length of template {id}: {needed} octets, {left} are left")]
+    #[error("a record of template {id} has {needed} octets or more, {left} are left")]
     Record {
         /// The template.
         id: u16,
-        /// Octets it needs.
+        /// Octets it has at least, by the lengths that could be read.
         needed: usize,
         /// Octets there are.
         left: usize,

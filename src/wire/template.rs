@@ -169,18 +169,16 @@ impl Template {
                 if body.left() < shortest {
                     return Ok(());
                 }
-                let at = body.at();
                 let before = body;
                 record.clear();
-                if let Err(reason) = walk(strides, &mut body, record) {
+                if let Err(missing) = walk(strides, &mut body, record) {
                     // A tail of zeros is padding, however long.
-                    return match (before.is_padding(), reason) {
-                        (true, _) => Ok(()),
-                        (false, Reason::Short { needed, left, .. }) => {
-                            Err((at, Reason::Record { id: self.id, needed, left }))
-                        }
-                        (false, reason) => Err((at, reason)),
-                    };
+                    if before.is_padding() {
+                        return Ok(());
+                    }
+                    let left = before.left();
+                    let needed = left + missing;
+                    return Err((before.at(), Reason::Record { id: self.id, needed, left }));
                 }
                 self.done(record, reading);
             }
@@ -278,9 +276,30 @@ fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Stride]> {
     strides.into()
 }
 
-fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Result<(), Reason> {
-    for stride in strides {
-        match *stride {
+/// Reads one record.
+///
+/// # Errors
+/// Octets that it has at least and the set has not: up to where its lengths are known, and the least
+/// after that. So they do not depend on which of its fields somebody wants.
+fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Result<(), usize> {
+    let mut strides = strides.iter();
+    while let Some(stride) = strides.next() {
+        if let Err(reason) = stride.walk(body, record) {
+            let needed = match reason {
+                Reason::Short { needed, .. } => needed,
+                _ => 0,
+            };
+            let after: usize = strides.map(Stride::shortest).sum();
+            return Err((needed + after).saturating_sub(body.left()));
+        }
+    }
+    Ok(())
+}
+
+impl Stride {
+    #[inline]
+    fn walk(&self, body: &mut Cursor<'_>, record: &mut Record) -> Result<(), Reason> {
+        match *self {
             Stride::Skip(len) => {
                 body.take("field", usize::from(len))?;
             }
@@ -297,8 +316,16 @@ fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Resul
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Octets that it walks over at least.
+    fn shortest(&self) -> usize {
+        match *self {
+            Stride::Skip(len) | Stride::Take(len, _) => len.into(),
+            Stride::Variable(_) => 1,
+        }
+    }
 }
 
 /// The templates of one domain, data and options under the same numbers.

@@ -246,9 +246,33 @@ fn fields_of_variable_length() {
     assert_eq!(seen.flows(), [expected[0], expected[0], expected[1]]);
     assert_eq!(
         seen.batch.errors[0].to_string(),
-        "192.0.2.1: IPFIX, set 256, octet 59: a field of variable length of template 256: \
-         200 octets, 11 are left"
+        "192.0.2.1: IPFIX, set 256, octet 59: a record of template 256 has 210 octets or more, \
+         12 are left"
     );
+}
+
+/// Fields that nobody wants are passed over together, and who keeps extras wants more of them. What a
+/// torn record lacks is the same.
+#[test]
+fn a_torn_record_is_told_alike_by_all() {
+    // A name, type of service, an unknown element, the addresses.
+    let fields = [(82, 65535), (5, 1), (999, 6), (8, 4), (12, 4)];
+    let fields: Vec<u8> = fields
+        .iter()
+        .flat_map(|&(e, len): &(u16, u16)| [e.to_be_bytes(), len.to_be_bytes()].concat())
+        .collect();
+    let template = [&[0, 2, 0, 28, 1, 0, 0, 5][..], &fields].concat();
+    let record = [2, b'e', b'0', 1, 9, 9, 9, 9, 9, 9, 10, 0, 0, 1, 10, 0, 0, 2];
+    for cut in 16..record.len() {
+        let set = [&[1, 0, 0, 4 + cut as u8][..], &record[..cut]].concat();
+        let decoder = || Decoder::new(Limits::default());
+        for decoder in [decoder(), decoder().with_extras()] {
+            let mut seen = Seen { decoder, batch: Batch::default() };
+            seen.read(&ipfix(&[&template, &set]));
+            let reason = Reason::Record { id: 256, needed: 18, left: cut };
+            assert_eq!(seen.batch.errors[0].reason, reason, "cut at {cut}");
+        }
+    }
 }
 
 #[test]

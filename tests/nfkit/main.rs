@@ -8,6 +8,7 @@
 
 mod detector;
 mod every10;
+mod fuzz;
 mod golden;
 mod harness;
 mod live;
@@ -22,5 +23,6 @@ mod nfnotify;
 mod nfpage;
 mod nfport;
 mod nfscan;
+mod oracle;
 mod peers;
 mod pipeline;

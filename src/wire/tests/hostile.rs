@@ -165,3 +165,174 @@ fn lengths_that_are_torn_or_lie_at_every_octet() {
         }
     }
 }
+
+/// v1, v5 and v7 torn at every octet, and every octet changed to lie: of the records those that are
+/// whole are read, and never more than there are.
+#[test]
+fn fixed_records_that_are_torn_or_lie_at_every_octet() {
+    for (version, header, len) in [(1, 16, 48), (5, 24, 48), (7, 24, 52)] {
+        // Three records of an address each; sysUpTime is later than what they say.
+        let mut whole = vec![0, version, 0, 3, 0x7f, 0, 0, 0, 0x3b, 0x9a, 0xca, 0];
+        whole.resize(header, 0);
+        for n in 1..=3u8 {
+            whole.extend([10, 0, 0, n]);
+            whole.resize(header + len * usize::from(n), n);
+        }
+        let all = Seen::of(&[&whole]);
+        assert_eq!((all.batch.flows.len(), all.faults()), (3, vec![]), "v{version}");
+        for cut in 0..whole.len() {
+            let seen = Seen::of(&[&whole[..cut]]);
+            let held = cut.saturating_sub(header) / len;
+            assert_eq!(seen.batch.flows, all.batch.flows[..held], "v{version} cut at {cut}");
+            let faults = if cut < header { vec![] } else { vec![(Fault::Count, 1)] };
+            let refused = u64::from(cut < header);
+            assert_eq!((seen.faults(), seen.decoder.totals().short), (faults, refused));
+        }
+        for at in 0..whole.len() {
+            for lie in [0, 1, 2, 3, 4, 5, 7, 127, 128, 255] {
+                let mut lying = whole.clone();
+                lying[at] = lie;
+                let seen = Seen::of(&[&lying, &whole]);
+                let flows = seen.batch.flows.len();
+                assert!((3..=6).contains(&flows), "v{version}: {lie} at {at}: {flows}");
+            }
+        }
+        // The largest count.
+        whole[2..4].fill(0xff);
+        let seen = Seen::of(&[&whole]);
+        assert_eq!((seen.batch.flows.len(), seen.faults()), (3, vec![(Fault::Count, 1)]));
+    }
+}
+
+/// A datagram of sFlow: the agent's address, and what comes after a header that counts `count`
+/// samples.
+fn sflow(agent: [u8; 4], count: u32, samples: &[&[u8]]) -> Vec<u8> {
+    let head = [&[0, 0, 0, 5, 0, 0, 0, 1][..], &agent, &[0; 8], &[0, 0, 0x13, 0x88]].concat();
+    [&head[..], &count.to_be_bytes(), &samples.concat()].concat()
+}
+
+/// A format and a length, which need not be that of what follows.
+fn opaque(format: u32, stated: u32, body: &[u8]) -> Vec<u8> {
+    [&format.to_be_bytes()[..], &stated.to_be_bytes(), body].concat()
+}
+
+/// A flow sample of the right length that counts `count` records.
+fn sample(count: u32, records: &[u8]) -> Vec<u8> {
+    let body = [&[0; 28][..], &count.to_be_bytes(), records].concat();
+    opaque(1, body.len() as u32, &body)
+}
+
+/// What the agent read itself: UDP from 10.0.0.1 to 10.0.0.2.
+#[rustfmt::skip]
+const READ: [u8; 40] = [
+    0, 0, 0, 3, 0, 0, 0, 32,
+    0, 0, 0, 84, 0, 0, 0, 17, 10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 53, 0, 0, 0, 0, 0, 0, 0, 0,
+];
+const READ_FLOW: &str = "10.0.0.1:9>10.0.0.2:53/17 1 84";
+
+/// Samples and records that have no octets take eight each, so that a datagram holds no more of them
+/// than its octets allow.
+#[test]
+fn samples_of_no_octets_end_with_the_datagram() {
+    let nothing = opaque(2, 0, &[]).repeat(8_000);
+    let seen = Seen::of(&[&sflow([192, 0, 2, 7], u32::MAX, &[&nothing])]);
+    assert_eq!((seen.own().counter_samples, seen.own().records), (8_000, 0));
+    assert_eq!(seen.faults(), [(Fault::Count, 1)]);
+    // Flow samples without a head: each is a fault, and few are told.
+    let nothing = opaque(1, 0, &[]).repeat(8_000);
+    let seen = Seen::of(&[&sflow([192, 0, 2, 7], 8_000, &[&nothing])]);
+    assert_eq!(seen.faults(), [(Fault::Short, 8_000)]);
+    assert_eq!(seen.batch.errors.len(), Limits::default().errors);
+    // Records without octets in one sample, before the one that makes the flow.
+    let records = [opaque(77, 0, &[]).repeat(4_000), READ.to_vec()].concat();
+    let seen = Seen::of(&[&sflow([192, 0, 2, 7], 1, &[&sample(4_001, &records)])]);
+    assert_eq!((seen.flows(), seen.faults()), (vec![READ_FLOW.to_owned()], vec![]));
+}
+
+/// Counts of 2^32-1 samples, records and segments of an AS path are believed as far as there are
+/// octets.
+#[test]
+fn counts_of_sflow_that_lie_end_with_the_octets() {
+    let good = sample(1, &READ);
+    let path =
+        [&[0, 0, 0, 1, 9, 9, 9, 9][..], &[0; 12], &[0xff; 4], &[0, 0, 0, 2, 0, 0, 0, 0]].concat();
+    let gateway = opaque(1003, path.len() as u32, &path);
+    let many = sample(u32::MAX, &[&gateway[..], &READ].concat());
+    let seen = Seen::of(&[&sflow([192, 0, 2, 7], u32::MAX, &[&good, &many, &good])]);
+    assert_eq!(seen.flows(), [READ_FLOW; 3]);
+    // The path, the records, the samples.
+    assert_eq!(seen.faults(), [(Fault::Short, 1), (Fault::Count, 2)]);
+}
+
+/// Lengths near 2^32 add up to nothing small: what they stand before ends with what it is in.
+#[test]
+fn lengths_of_sflow_that_would_wrap_cost_themselves() {
+    for stated in [u32::MAX, u32::MAX - 7, u32::MAX - 40, 1 << 31] {
+        // A record, a packet, the path of a gateway, and a sample.
+        let record = sample(2, &[&READ[..], &opaque(1, stated, &[0; 16])].concat());
+        let packet = [&[0, 0, 0, 1][..], &[0; 8], &stated.to_be_bytes(), &[2; 12]].concat();
+        let packet = sample(2, &[&opaque(1, packet.len() as u32, &packet)[..], &READ].concat());
+        let path = [&[0; 16][..], &[0, 0, 0, 1, 0, 0, 0, 2], &stated.to_be_bytes()].concat();
+        let path = sample(2, &[&opaque(1003, path.len() as u32, &path)[..], &READ].concat());
+        let mut last = sample(1, &READ);
+        last[4..8].copy_from_slice(&stated.to_be_bytes());
+        let datagram = sflow([192, 0, 2, 7], 4, &[&record, &packet, &path, &last]);
+        let seen = Seen::of(&[&datagram]);
+        assert_eq!(seen.flows(), [READ_FLOW; 4], "{stated}");
+        assert_eq!(seen.faults(), [(Fault::Short, 1), (Fault::Overrun, 3)], "{stated}");
+    }
+}
+
+/// The agent's address is the sender's word. Forged ones fill the table of domains and no more, and
+/// change nothing of another protocol's domain of that address.
+#[test]
+fn forged_agents_fill_a_table_and_no_more() {
+    let mut seen = Seen::with(Limits { domains: 50, ..Limits::default() });
+    for n in 0..5_000u32 {
+        // The router goes on sending in between.
+        if n % 10 == 0 {
+            seen.decoder.datagram(
+                exporter(),
+                Timestamp::from_secs(n.into()),
+                &v9(&[&PLAIN9, &DATA]),
+                &mut seen.batch,
+            );
+        }
+        let agent = if n == 77 { [192, 0, 2, 1] } else { n.to_be_bytes() };
+        let forged = sflow(agent, 1, &[&sample(1, &READ)]);
+        seen.decoder.datagram(exporter(), Timestamp::from_secs(n.into()), &forged, &mut seen.batch);
+    }
+    assert_eq!(seen.decoder.stats().count(), 50);
+    assert_eq!(seen.decoder.totals().evicted_domains, 5_001 - 50);
+    let (_, router) = seen.decoder.stats().find(|(d, _)| **d == domain(Version::V9, 3)).unwrap();
+    assert_eq!((router.datagrams, router.flows), (500, 500));
+    assert_eq!(seen.batch.flows.len(), 5_500);
+    // An address of an unknown type is no agent, and nobody's datagram.
+    let mut odd = sflow([192, 0, 2, 7], 1, &[&sample(1, &READ)]);
+    odd[7] = 9;
+    seen.read(&odd);
+    assert_eq!((seen.decoder.totals().short, seen.batch.flows.len()), (1, 5_500));
+}
+
+/// A datagram of sFlow torn at every octet, and every octet changed to lie: nothing panics, and its
+/// records are no more than its octets.
+#[test]
+fn sflow_that_is_torn_or_lies_at_every_octet() {
+    let whole = sflow([192, 0, 2, 7], 2, &[&sample(1, &READ), &sample(1, &READ)]);
+    for cut in 0..whole.len() {
+        let seen = Seen::of(&[&whole[..cut]]);
+        assert!(seen.batch.flows.len() <= 2, "cut at {cut}");
+        let foreign = seen.decoder.totals().foreign + seen.decoder.totals().short;
+        assert!(foreign == 1 || !seen.faults().is_empty(), "cut at {cut}");
+    }
+    for at in 0..whole.len() {
+        for lie in [0, 1, 3, 4, 127, 128, 255] {
+            let mut lying = whole.clone();
+            lying[at] = lie;
+            let seen = Seen::of(&[&lying, &whole]);
+            // Of v1, which the second octet makes it, it has three records.
+            let most = if at == 1 { 5 } else { 4 };
+            assert!((2..=most).contains(&seen.batch.flows.len()), "{lie} at {at}");
+        }
+    }
+}
