@@ -3,9 +3,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Out;
 
@@ -23,7 +25,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens a file, or stdin for `-`. A read that may block first flushes `out`, so that a live
+    /// Opens a file, or stdin for `-`. A read that would wait first flushes `out`, so that a live
     /// pipe is never late.
     ///
     /// # Errors
@@ -31,10 +33,7 @@ impl Input {
     pub fn open(path: &Path, out: &Out) -> io::Result<Input> {
         let name = path.display().to_string();
         if path == Path::new("-") {
-            return Ok(Input {
-                name,
-                stream: decompress(Tied { input: io::stdin(), out: out.clone() })?,
-            });
+            return Ok(Input { name, stream: decompress(Tied::new(io::stdin(), out))? });
         }
         let file = File::open(path)?;
         let kind = file.metadata()?.file_type();
@@ -43,7 +42,7 @@ impl Input {
         }
         let stream = match kind.is_file() {
             true => decompress(file)?,
-            false => decompress(Tied { input: file, out: out.clone() })?,
+            false => decompress(Tied::new(file, out))?,
         };
         Ok(Input { name, stream })
     }
@@ -61,15 +60,38 @@ impl fmt::Debug for Input {
     }
 }
 
-/// A stream whose reads may wait.
+/// Reads in a row that need no flush before them. Who always has more for us must not keep back what
+/// others wait for.
+const EAGER: u32 = 16;
+
+/// A stream whose reads may wait. Output is flushed before one that will: on a busy pipe a flush
+/// before every read would make of a small read a small write.
 struct Tied<R> {
     input: R,
     out: Out,
+    /// Reads since the last flush.
+    eager: u32,
 }
 
-impl<R: Read> Read for Tied<R> {
+impl<R: Read + AsFd> Tied<R> {
+    fn new(input: R, out: &Out) -> Tied<R> {
+        Tied { input, out: out.clone(), eager: 0 }
+    }
+
+    /// Whether a read would wait, as far as the system can tell.
+    fn waits(&self) -> bool {
+        let mut input = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+        !matches!(poll(&mut input, PollTimeout::ZERO), Ok(1..))
+    }
+}
+
+impl<R: Read + AsFd> Read for Tied<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.out.flush()?;
+        if self.out.is_behind() && (self.eager >= EAGER || self.waits()) {
+            self.out.flush()?;
+            self.eager = 0;
+        }
+        self.eager += 1;
         self.input.read(buffer)
     }
 }
@@ -106,6 +128,47 @@ mod tests {
         let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         to.write_all(text.as_bytes()).unwrap();
         to.finish().unwrap()
+    }
+
+    #[test]
+    fn output_is_flushed_before_a_read_that_would_wait() {
+        #[derive(Clone, Default)]
+        struct Sink(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+        impl Write for Sink {
+            fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+                self.0.borrow_mut().extend_from_slice(data);
+                Ok(data.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let sink = Sink::default();
+        let seen = || sink.0.borrow().len();
+        let mut out = Out::new(sink.clone());
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut tied = Tied::new(reader, &out);
+        let mut octet = [0];
+
+        out.write_all(b"a").unwrap();
+        assert!(tied.waits());
+        writer.write_all(&[7; 100]).unwrap();
+        assert!(!tied.waits());
+        for _ in 0..EAGER {
+            tied.read_exact(&mut octet).unwrap();
+            assert_eq!(seen(), 0);
+        }
+        tied.read_exact(&mut octet).unwrap();
+        assert_eq!(seen(), 1);
+
+        out.write_all(b"b").unwrap();
+        let rest = 100 - EAGER as usize - 1;
+        tied.read_exact(&mut vec![0; rest]).unwrap();
+        assert_eq!(seen(), 1);
+        assert!(tied.waits());
+        // The end is something to read.
+        drop(writer);
+        assert!(!tied.waits());
     }
 
     #[test]

@@ -201,10 +201,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         _ => Form::Text,
     };
     let extras = args.nat == Nat::Post || args.fields.0.iter().any(|column| column.is_extra());
+    let times = args.fields.0.iter().any(|column| matches!(column, Column::Start | Column::End));
     let decoder = Decoder::new(Limits::default());
+    let decoder = if extras { decoder.with_extras() } else { decoder };
     let mut run = Run {
         args: &args,
-        decoder: if extras { decoder.with_extras() } else { decoder },
+        decoder: if times { decoder } else { decoder.without_times() },
         batch: Batch::default(),
         writer: Writer::new(io.out.clone())
             .form(form)

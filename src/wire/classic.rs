@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::record::Context;
+use super::record::{Context, Span};
 use super::session::Session;
 use super::set::put;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6};
@@ -92,7 +92,7 @@ pub(super) fn records<const N: usize>(
     (count, sampling): (u16, u32),
     cursor: Cursor<'_>,
     session: &mut Session<'_, '_>,
-    flow: impl Fn(&[u8; N], &Context) -> Flow,
+    fill: impl Fn(&[u8; N], Option<&Context>, &mut Flow),
     extra: impl Fn(&[u8; N]) -> Extra,
 ) {
     let (all, _) = cursor.rest().as_chunks::<N>();
@@ -103,50 +103,49 @@ pub(super) fn records<const N: usize>(
     }
     let records = all.get(..counted).unwrap_or(all);
     let context = session.context;
-    session.add_all(
-        sampling,
-        records.iter().map(|octets| Flow { sampling, ..flow(octets, &context) }),
-        records.iter().map(extra),
-    );
+    let same = Flow { exporter: Some(context.exporter), sampling, ..Flow::default() };
+    let timed = session.want.times.then_some(&context);
+    session.add_all(&same, records, |octets, flow| fill(octets, timed, flow), extra);
 }
 
-/// Reads what all records share; protocol and flags lie elsewhere in each.
-#[inline]
+/// Reads what all records share into a flow; protocol and flags lie elsewhere in each. Its times
+/// are read if there is a context, which tells what they are relative to.
+#[inline(always)]
 pub(super) fn parse<const N: usize>(
     octets: &[u8; N],
     proto: u8,
     flags: u8,
-    context: &Context,
-) -> Flow {
+    context: Option<&Context>,
+    flow: &mut Flow,
+) {
     let address =
         |at: std::ops::Range<usize>| IpAddr::V4(Ipv4Addr::from_bits(be32(octets, at.start)));
+    let icmp = proto == ICMP || proto == ICMPV6;
+    flow.sip = address(record::SRCADDR);
+    flow.dip = address(record::DSTADDR);
+    flow.sif = be16(octets, record::INPUT.start).into();
+    flow.dif = be16(octets, record::OUTPUT.start).into();
+    flow.proto = proto;
+    flow.sport = if icmp { 0 } else { be16(octets, record::SRCPORT.start) };
+    flow.dport = be16(octets, record::DSTPORT.start);
+    flow.packets = be32(octets, record::D_PKTS.start).into();
+    flow.octets = be32(octets, record::D_OCTETS.start).into();
+    flow.flags = Some(flags.into());
+    if let Some(context) = context {
+        (flow.start, flow.end) = times(octets, context);
+    }
+}
+
+fn times<const N: usize>(octets: &[u8; N], context: &Context) -> Span {
     let first = be32(octets, record::FIRST.start);
     let last = be32(octets, record::LAST.start);
-    let (mut start, mut end) = (None, None);
-    if first != 0 || last != 0 {
-        let uptime = context.uptime.unwrap_or(0);
-        start = context.at_uptime(first, uptime);
-        end = context.at_uptime(last, uptime);
+    if first == 0 && last == 0 {
+        return (None, None);
     }
-    if start > end && end.is_some() {
-        start = None;
-    }
-    let icmp = proto == ICMP || proto == ICMPV6;
-    Flow {
-        sip: address(record::SRCADDR),
-        dip: address(record::DSTADDR),
-        sif: be16(octets, record::INPUT.start).into(),
-        dif: be16(octets, record::OUTPUT.start).into(),
-        proto,
-        sport: if icmp { 0 } else { be16(octets, record::SRCPORT.start) },
-        dport: be16(octets, record::DSTPORT.start),
-        packets: be32(octets, record::D_PKTS.start).into(),
-        octets: be32(octets, record::D_OCTETS.start).into(),
-        start,
-        end,
-        flags: Some(flags.into()),
-        exporter: Some(context.exporter),
-        sampling: 0,
+    let uptime = context.uptime.unwrap_or(0);
+    match (context.at_uptime(first, uptime), context.at_uptime(last, uptime)) {
+        (Some(start), Some(end)) if start > end => (None, Some(end)),
+        span => span,
     }
 }
 
@@ -241,9 +240,15 @@ pub(super) mod tests {
         last: 4_000,
     };
 
+    fn parsed(octets: &[u8; SHARED], proto: u8, flags: u8) -> Flow {
+        let mut flow = Flow { exporter: flow().exporter, ..Flow::default() };
+        parse(octets, proto, flags, Some(&context()), &mut flow);
+        flow
+    }
+
     #[test]
     fn the_shared_octets_both_ways() {
-        assert_eq!(parse(&OCTETS, 6, 2, &context()), flow());
+        assert_eq!(parsed(&OCTETS, 6, 2), flow());
         let mut octets = [0xa5; SHARED];
         emit(&flow(), &NARROW, &mut octets);
         assert_eq!(octets, OCTETS);
@@ -254,7 +259,7 @@ pub(super) mod tests {
         let mut octets = OCTETS;
         put(&mut octets, record::DSTPORT.start, [8, 0]);
         for proto in [ICMP, ICMPV6] {
-            let flow = parse(&octets, proto, 0, &context());
+            let flow = parsed(&octets, proto, 0);
             assert_eq!((flow.sport, flow.dport), (0, 2048));
         }
     }
@@ -265,7 +270,7 @@ pub(super) mod tests {
             let mut octets = OCTETS;
             put(&mut octets, record::FIRST.start, first.to_be_bytes());
             put(&mut octets, record::LAST.start, last.to_be_bytes());
-            let flow = parse(&octets, 6, 0, &context());
+            let flow = parsed(&octets, 6, 0);
             (flow.start, flow.end)
         };
         let at = |text: &[u8]| Timestamp::parse(text);

@@ -72,6 +72,13 @@ impl Decoder {
         self
     }
 
+    /// The same decoder, that may leave out when flows started and ended: for who prints no times
+    /// they are a tenth of the work.
+    pub fn without_times(mut self) -> Decoder {
+        self.want.times = false;
+        self
+    }
+
     /// Reads the payload of one UDP datagram. What can be read is read: flows are appended to
     /// `out.flows`, problems to `out.errors`. `arrival` tells which domain has been silent longest;
     /// moments in flows come from the datagram.

@@ -148,6 +148,19 @@ impl Slot {
             )
     }
 
+    /// Whether it tells when a flow started or ended, and nothing else.
+    pub const fn is_time(self) -> bool {
+        matches!(
+            self,
+            Slot::Start
+                | Slot::End
+                | Slot::Duration
+                | Slot::ReverseStart
+                | Slot::ReverseEnd
+                | Slot::ReverseDuration
+        )
+    }
+
     /// The slot of the same element in the other direction (RFC 5103).
     const fn reverse(self) -> Option<Slot> {
         match self {

@@ -30,10 +30,18 @@ pub(super) struct State {
 }
 
 /// What the caller of the decoder asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Want {
     /// Keep [`Batch::extras`].
     pub extras: bool,
+    /// Read when flows started and ended.
+    pub times: bool,
+}
+
+impl Default for Want {
+    fn default() -> Want {
+        Want { extras: false, times: true }
+    }
 }
 
 /// What belongs to one call.
@@ -115,22 +123,29 @@ impl Session<'_, '_> {
     /// Takes the flows of a datagram's records of one fixed layout, all with the same sampling, at
     /// once: counting one by one costs as much as reading them.
     #[inline]
-    pub fn add_all(
+    pub fn add_all<R>(
         &mut self,
-        sampling: u32,
-        flows: impl ExactSizeIterator<Item = Flow>,
-        extras: impl Iterator<Item = Extra>,
+        same: &Flow,
+        records: &[R],
+        fill: impl Fn(&R, &mut Flow),
+        extra: impl Fn(&R) -> Extra,
     ) {
         let stats = &mut self.state.stats;
-        stats.flows += flows.len() as u64;
-        stats.records += flows.len() as u64;
-        if flows.len() > 0 {
-            stats.sampled(sampling, Source::Header);
+        stats.flows += records.len() as u64;
+        stats.records += records.len() as u64;
+        if !records.is_empty() {
+            stats.sampled(same.sampling, Source::Header);
         }
-        self.call.out.flows.extend(flows);
+        let flows = &mut self.call.out.flows;
+        let before = flows.len();
+        flows.resize(before + records.len(), *same);
+        for (flow, record) in flows.iter_mut().skip(before).zip(records) {
+            fill(record, flow);
+        }
         if self.want.extras {
             let domain = Some(self.domain.id);
-            self.call.out.extras.extend(extras.map(|extra| Extra { domain, ..extra }));
+            let extras = records.iter().map(|record| Extra { domain, ..extra(record) });
+            self.call.out.extras.extend(extras);
         }
     }
 

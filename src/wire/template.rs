@@ -231,7 +231,9 @@ fn wanted(field: &Field, want: Want) -> Option<(Slot, u8, Unit)> {
     let fits = field.len == VARIABLE || element.slot.takes(usize::from(field.len));
     // Of what an options record is about, only this is told apart.
     let is_scope = matches!(element.slot, Slot::Ingress | Slot::Sampler | Slot::Selector);
-    let asked = (is_scope || !field.scope) && (want.extras || !element.slot.is_extra());
+    let asked = (is_scope || !field.scope)
+        && (want.extras || !element.slot.is_extra())
+        && (want.times || !element.slot.is_time());
     (fits && asked).then_some((element.slot, element.rank, element.unit))
 }
 

@@ -1,0 +1,227 @@
+//! Captures to flow lines: nfdump-txt as its users run it, beside the bare loop and other programs.
+//!
+//! Every contestant is a process of its own that reads a file and writes to /dev/null, and is
+//! measured by what the system says of it when it is over: user and system time, and the peak of
+//! its memory. They take turns in one run, because what the machine does meanwhile moves every
+//! figure; compare ratios.
+//!
+//! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` for the captures (kept there), `--peers
+//! FILE` with other programs to run, a line each: a name, the number of flows it prints, a command
+//! for sh, separated by TABs.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::exit)]
+
+mod bare;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use bare::{LINE, Line, load, median};
+use nix::sys::resource::{UsageWho, getrusage};
+
+const NFDUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
+const NFGEN: &str = env!("CARGO_BIN_EXE_nfgen");
+
+/// Block type of a packet in pcapng, an enhanced packet block.
+const PACKET: u32 = 6;
+/// From the start of that block to the datagram: the block's own fields, IPv4, UDP.
+const DATAGRAM: usize = 28 + 20 + 8;
+
+/// NetFlow v5 out of one of nfcap's files as nine columns, for one purpose and without a check.
+fn bare_loop(path: &Path) {
+    let mut file = File::open(path).unwrap();
+    let mut out = File::options().write(true).open("/dev/stdout").unwrap();
+    let mut block = vec![0; 256 * 1024];
+    let mut text = vec![0; 64 * 1024];
+    let (mut start, mut end, mut at) = (0, 0, 0);
+    loop {
+        while end - start >= 8 {
+            let len = word(&block[start + 4..]) as usize;
+            if end - start < len {
+                break;
+            }
+            let one = &block[start..start + len];
+            start += len;
+            if word(one) != PACKET {
+                continue;
+            }
+            let datagram = &one[DATAGRAM..];
+            for record in datagram[24..].chunks_exact(48).take(short(&datagram[2..]).into()) {
+                if at > text.len() - LINE {
+                    out.write_all(&text[..at]).unwrap();
+                    at = 0;
+                }
+                let room = (&mut text[at..at + LINE]).try_into().unwrap();
+                let mut line = Line { room, at: 0 };
+                bare_line(&mut line, record.try_into().unwrap());
+                at += line.at;
+            }
+        }
+        block.copy_within(start..end, 0);
+        (start, end) = (0, end - start);
+        let count = file.read(&mut block[end..]).unwrap();
+        if count == 0 {
+            break;
+        }
+        end += count;
+    }
+    out.write_all(&text[..at]).unwrap();
+}
+
+#[inline(always)]
+fn bare_line(line: &mut Line<'_>, record: &[u8; 48]) {
+    line.number(short(&record[12..]).into(), b'\t');
+    line.ipv4([record[0], record[1], record[2], record[3]], b'\t');
+    line.ipv4([record[4], record[5], record[6], record[7]], b'\t');
+    line.number(short(&record[14..]).into(), b'\t');
+    line.small(record[38], b'\t');
+    line.wide(short(&record[32..]).into(), b'\t');
+    line.wide(short(&record[34..]).into(), b'\t');
+    line.number(word(&record[16..]), b'\t');
+    line.wide(word(&record[20..]), b'\n');
+}
+
+#[inline(always)]
+fn word(octets: &[u8]) -> u32 {
+    u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]])
+}
+
+#[inline(always)]
+fn short(octets: &[u8]) -> u16 {
+    u16::from_be_bytes([octets[0], octets[1]])
+}
+
+/// Runs one command and says what it took: a process of its own, so that the peak is of one child.
+fn measure(command: &[String]) {
+    let status = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).status();
+    assert!(status.unwrap().success(), "{command:?} failed");
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    println!("{} {}", seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss());
+}
+
+/// One contestant.
+struct Way {
+    name: String,
+    flows: f64,
+    command: Vec<String>,
+    /// CPU seconds, turn by turn.
+    took: Vec<f64>,
+    /// The most memory of any turn, in KiB.
+    peak: f64,
+}
+
+impl Way {
+    fn new(name: &str, flows: f64, command: &[&str]) -> Way {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        Way { name: name.to_owned(), flows, command, took: Vec::new(), peak: 0.0 }
+    }
+
+    fn turn(&mut self, me: &Path) {
+        let run = Command::new(me).arg("--measure").args(&self.command).output().unwrap();
+        let said = String::from_utf8(run.stdout).unwrap();
+        let figures: Vec<f64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
+        let [seconds, peak] = figures[..] else {
+            panic!("{}: {}", self.name, String::from_utf8_lossy(&run.stderr));
+        };
+        self.took.push(seconds);
+        self.peak = self.peak.max(peak);
+    }
+}
+
+struct Options {
+    flows: u64,
+    turns: usize,
+    dir: Option<PathBuf>,
+    peers: Option<PathBuf>,
+}
+
+fn options(mut words: impl Iterator<Item = String>) -> Options {
+    let mut options = Options { flows: 1_000_000, turns: 9, dir: None, peers: None };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+        match word.as_str() {
+            "-n" => options.flows = value().parse().unwrap(),
+            "-r" => options.turns = value().parse().unwrap(),
+            "--dir" => options.dir = Some(value().into()),
+            "--peers" => options.peers = Some(value().into()),
+            // What cargo says to every bench.
+            "--bench" => {}
+            _ => panic!("there is no option {word}"),
+        }
+    }
+    options
+}
+
+fn main() {
+    let words: Vec<_> = env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("--measure") => return measure(&words[1..]),
+        Some("--bare") => return bare_loop(Path::new(&words[1])),
+        _ => {}
+    }
+    let options = options(words.into_iter());
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = options.dir.as_deref().unwrap_or(scratch.path());
+    let (me, flows) = (env::current_exe().unwrap(), options.flows);
+
+    let mut ways = Vec::new();
+    for (version, name) in [("5", "v5"), ("9", "v9"), ("ipfix", "ipfix"), ("sflow", "sflow")] {
+        let file = dir.join(format!("{name}-{flows}.pcapng"));
+        let path = file.to_str().unwrap();
+        if !file.exists() {
+            let count = flows.to_string();
+            let mut words = vec!["campus", "--flows", &count, "--export", version, "--write", path];
+            if name == "sflow" {
+                // A flow has about so many packets, and every packet would be a sample.
+                words.extend(["--sampling", "50"]);
+            }
+            let status = Command::new(NFGEN).args(words).stderr(Stdio::null()).status();
+            assert!(status.unwrap().success(), "nfgen: {name}");
+        }
+        if version == "5" {
+            let bare = [me.to_str().unwrap(), "--bare", path];
+            assert!(text(&bare) == text(&[NFDUMP, "-N", path]), "the bare loop writes other lines");
+            ways.push(Way::new("bare loop, v5", flows as f64, &bare));
+        }
+        let lines = text(&[NFDUMP, "-N", path]).iter().filter(|&&octet| octet == b'\n').count();
+        ways.push(Way::new(&format!("nfdump-txt, {name}"), lines as f64, &[NFDUMP, path]));
+    }
+    if let Some(peers) = options.peers {
+        for line in fs::read_to_string(peers).unwrap().lines() {
+            let cells: Vec<_> = line.split('\t').collect();
+            let [name, flows, command] = cells[..] else { panic!("{line:?}: not three columns") };
+            ways.push(Way::new(name, flows.parse().unwrap(), &["sh", "-c", command]));
+        }
+    }
+
+    for _ in 0..options.turns {
+        ways.iter_mut().for_each(|way| way.turn(&me));
+    }
+    println!(
+        "{flows} campus flows, file to /dev/null, median of {} turns, {}",
+        options.turns,
+        load()
+    );
+    let (cpu, rate) = ("CPU s per M", "M flows/s");
+    println!("{:32}{cpu:>12}{:>10}{rate:>12}{:>10}", "", "x bare", "peak MiB");
+    let mut bare = 0.0;
+    for way in &mut ways {
+        let took = median(&mut way.took) / way.flows * 1e6;
+        if bare == 0.0 {
+            bare = took;
+        }
+        let (ratio, rate, peak) = (took / bare, 1.0 / took, way.peak / 1024.0);
+        println!("{:32}{took:>12.4}{ratio:>10.2}{rate:>12.2}{peak:>10.1}", way.name);
+    }
+}
+
+/// What a command prints.
+fn text(command: &[&str]) -> Vec<u8> {
+    let run = Command::new(command[0]).args(&command[1..]).output().unwrap();
+    assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
+    run.stdout
+}
