@@ -127,7 +127,7 @@ fn warm(mut decoder: Decoder, templates: &[Vec<u8>], datagrams: &[Vec<u8>]) -> u
     }
     assert!(batch.errors.is_empty(), "{:?}", batch.errors);
     let mut read = 0;
-    let allocations = allocations(|| {
+    allocations(|| {
         while read < 10_000 {
             batch.clear();
             for datagram in datagrams {
@@ -136,8 +136,7 @@ fn warm(mut decoder: Decoder, templates: &[Vec<u8>], datagrams: &[Vec<u8>]) -> u
             assert!(!batch.flows.is_empty());
             read += batch.flows.len();
         }
-    });
-    allocations
+    })
 }
 
 #[test]

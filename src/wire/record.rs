@@ -284,10 +284,15 @@ impl Record {
         if proto == ICMP { four().or_else(six) } else { six().or_else(four) }
     }
 
+    /// The section of a packet, if it is of this protocol: what it says above IP means nothing in
+    /// another, which the record's own element may name.
+    fn packet_of(&self, proto: u8) -> Option<&Packet> {
+        self.packet.as_ref().filter(|packet| packet.proto == proto)
+    }
+
     fn ports(&self, proto: u8) -> (u16, u16) {
-        let ports = [Slot::SourcePort, Slot::DestinationPort];
-        if let Some(packet) = self.packet.filter(|_| !ports.into_iter().any(|slot| self.has(slot)))
-        {
+        let own = [Slot::SourcePort, Slot::DestinationPort].into_iter().any(|slot| self.has(slot));
+        if let (false, Some(packet)) = (own, self.packet_of(proto)) {
             return (packet.sport, packet.dport);
         }
         let port = |slot: Slot, udp: Slot, tcp: Slot| {
@@ -407,7 +412,7 @@ impl Record {
             octets: counted(Slot::Octets, packet.map_or(0, |packet| packet.octets)),
             start,
             end,
-            flags: flags(Slot::Flags).or(packet.and_then(|packet| packet.flags)),
+            flags: flags(Slot::Flags).or(self.packet_of(proto).and_then(|packet| packet.flags)),
             exporter: Some(reading.context.exporter),
             sampling,
         };

@@ -194,6 +194,21 @@ fn a_section_of_a_frame_is_one_packet() {
     assert_eq!((extra.vlan, extra.srcmac), (Some(5), Some([2, 0, 0, 0, 0, 1])));
 }
 
+/// The record's own element names the protocol, and a section of a packet of another one has no ports
+/// for it.
+#[test]
+fn a_section_of_another_protocol_has_no_ports() {
+    // IPv4, UDP.
+    let udp = [69, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 4, 210, 0, 53];
+    let template = set(2, &fields(256, &[(4, 1), (313, 65535)]));
+    for (proto, ports, flags) in [(17, (1234, 53), Some(0)), (1, (0, 0), None), (6, (0, 0), None)] {
+        let record = [&[proto, udp.len() as u8][..], &udp].concat();
+        let (flow, _) = with_extras(&[&ipfix(&[&template, &set(256, &record)])]);
+        assert_eq!((flow.proto, flow.sport, flow.dport), (proto, ports.0, ports.1));
+        assert_eq!((flow.dip, flow.flags), ([10, 0, 0, 2].into(), flags), "{proto}");
+    }
+}
+
 #[test]
 fn losses_are_told_in_the_unit_of_the_protocol() {
     let number = |mut datagram: Vec<u8>, at: usize, n: u8| {
