@@ -14,11 +14,14 @@ mod bare;
 
 use std::env;
 use std::fs::{self, File};
+use std::hint::black_box;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bare::{LINE, Line, load, median};
+use netflow_parser::NetflowParser;
+use nfkit::capture::{Event, Reader};
 use nix::sys::resource::{UsageWho, getrusage};
 
 const NFDUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
@@ -93,6 +96,19 @@ fn short(octets: &[u8]) -> u16 {
     u16::from_be_bytes([octets[0], octets[1]])
 }
 
+/// The same capture through the crate netflow_parser, which prints nothing.
+fn parser(path: &Path) {
+    let mut reader = Reader::new(File::open(path).unwrap()).unwrap();
+    let mut parser = NetflowParser::default();
+    let mut packets = 0;
+    while let Some(event) = reader.next().unwrap() {
+        if let Event::Datagram(datagram) = event {
+            packets += black_box(parser.parse_bytes(datagram.payload)).packets.len();
+        }
+    }
+    assert!(packets > 0, "nothing was read");
+}
+
 /// Runs one command and says what it took: a process of its own, so that the peak is of one child.
 fn measure(command: &[String]) {
     let status = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).status();
@@ -161,6 +177,7 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("--measure") => return measure(&words[1..]),
         Some("--bare") => return bare_loop(Path::new(&words[1])),
+        Some("--parser") => return parser(Path::new(&words[1])),
         _ => {}
     }
     let options = options(words.into_iter());
@@ -188,7 +205,14 @@ fn main() {
             ways.push(Way::new("bare loop, v5", flows as f64, &bare));
         }
         let lines = text(&[NFDUMP, "-N", path]).iter().filter(|&&octet| octet == b'\n').count();
-        ways.push(Way::new(&format!("nfdump-txt, {name}"), lines as f64, &[NFDUMP, path]));
+        let unit = if name == "sflow" { "sflow, a sample each" } else { name };
+        ways.push(Way::new(&format!("nfdump-txt, {unit}"), lines as f64, &[NFDUMP, path]));
+        if name == "v9" {
+            let only = [NFDUMP, "--stats", path];
+            ways.push(Way::new("nfdump-txt, v9, no lines", flows as f64, &only));
+            let parser = [me.to_str().unwrap(), "--parser", path];
+            ways.push(Way::new("netflow_parser, v9, no lines", flows as f64, &parser));
+        }
     }
     if let Some(peers) = options.peers {
         for line in fs::read_to_string(peers).unwrap().lines() {
