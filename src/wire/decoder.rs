@@ -280,7 +280,7 @@ impl Decoder {
             id: header.sub_agent,
             export: call.heard.unwrap_or_default(),
             uptime: Some(header.uptime),
-            number: Some((header.sequence, Count::Datagram)),
+            number: Some((header.sequence, Count::OnlyDatagram)),
         };
         let rest = *cursor;
         self.visit(heading, call, |session| sflow::samples(&header, rest, session));

@@ -19,6 +19,8 @@ enum Scope {
     Selector(u64),
     /// An interface by its ifIndex.
     Interface(u64),
+    /// A part that flows do not name, such as a line card.
+    Part(u64),
 }
 
 /// What is known of a domain from its options records.
@@ -32,7 +34,7 @@ pub(super) struct Options {
     /// Packet sampling 1 in N of the whole domain; 0 unknown.
     whole: u32,
     parts: HashMap<Scope, u32, RandomState>,
-    /// The N that all samplers and selectors have; 0 if they differ or there is none.
+    /// The N that all samplers, selectors and parts have; 0 if they differ or there is none.
     common: u32,
 }
 
@@ -49,7 +51,8 @@ impl Options {
         let sampler = record.get(Slot::Sampler).map(Scope::Sampler);
         let selector = || record.get(Slot::Selector).map(Scope::Selector);
         let interface = || record.get(Slot::Ingress).filter(|&n| n > 0).map(Scope::Interface);
-        let Some(scope) = sampler.or_else(selector).or_else(interface) else {
+        let part = || record.get(Slot::Part).map(Scope::Part);
+        let Some(scope) = sampler.or_else(selector).or_else(interface).or_else(part) else {
             self.whole = sampling;
             return true;
         };
@@ -134,6 +137,18 @@ mod tests {
         let psamp = [(Slot::Selector, 7), (Slot::SampledPackets, 1), (Slot::SampledSpace, 999)];
         assert!(options.learn(&record(&psamp), 9));
         assert_eq!(options.sampling(None, Some(7), [0, 0]), Some((1000, Source::Sampler)));
+    }
+
+    #[test]
+    fn what_is_told_of_a_part_holds_if_all_parts_agree() {
+        let mut options = Options::default();
+        let card = |n, sampling| record(&[(Slot::Part, n), (Slot::Sampling, sampling)]);
+        assert!(options.learn(&card(1, 100), 9));
+        assert_eq!(options.sampling(None, None, [3, 4]), Some((100, Source::Options)));
+        assert!(options.learn(&card(2, 1000), 9));
+        assert_eq!(options.sampling(None, None, [3, 4]), None);
+        assert!(options.learn(&card(1, 1000), 9));
+        assert_eq!(options.sampling(None, None, [3, 4]), Some((1000, Source::Options)));
     }
 
     #[test]
