@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(short, long, value_name = "PORT", value_delimiter = ',')]
     port: Vec<u16>,
     /// Print a table of counts per exporter and domain instead of flow lines
-    #[arg(long, conflicts_with = "no_header")]
+    #[arg(long, conflicts_with_all = ["no_header", "fields", "window", "nat"])]
     stats: bool,
     /// Only datagrams that arrived at this time or later: RFC 3339, a date, or 2h (ago)
     #[arg(long, value_name = "TIME")]
@@ -118,7 +118,8 @@ impl Asked {
     }
 
     /// The files that may hold what was asked for. nfcap's stand alone, so that one whose slot begins
-    /// too late is passed over, and one whose next file's slot begins early enough.
+    /// too late is passed over, and one whose next file in its directory begins early enough: of two
+    /// collectors' files each goes its own way.
     fn files(&self, files: Vec<PathBuf>) -> Vec<PathBuf> {
         let slots: Vec<_> = files.iter().map(|path| slot_of(path)).collect();
         let is_over = |n: usize| {
@@ -127,14 +128,16 @@ impl Asked {
             else {
                 return false;
             };
-            *own < next && next <= since
+            let is_beside = files.get(n).map(|path| path.parent())
+                == files.get(n + 1).map(|path| path.parent());
+            is_beside && *own < next && next <= since
         };
         let is_early = |n: usize| match (self.until, slots.get(n)) {
             (Some(until), Some(&Some(own))) => own < until,
             _ => true,
         };
-        let files = files.into_iter().enumerate();
-        files.filter(|&(n, _)| is_early(n) && !is_over(n)).map(|(_, path)| path).collect()
+        let asked = (0..files.len()).filter(|&n| is_early(n) && !is_over(n));
+        asked.filter_map(|n| files.get(n).cloned()).collect()
     }
 }
 
@@ -375,7 +378,10 @@ impl Run<'_> {
         self.close(window)?;
         if let Some(window) = window.filter(|&window| self.asked.holds_any(window)) {
             let open = self.open(window)?;
-            open.from_anyone = open.from_anyone.max(Some(slot.open()));
+            // Of a window that is a part of the slot nothing is known.
+            if slot.window.seconds() <= window.seconds() {
+                open.from_anyone = open.from_anyone.max(Some(slot.open()));
+            }
         }
         Ok(())
     }

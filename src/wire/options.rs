@@ -34,8 +34,8 @@ pub(super) struct Options {
     /// Packet sampling 1 in N of the whole domain; 0 unknown.
     whole: u32,
     parts: HashMap<Scope, u32, RandomState>,
-    /// The N that all samplers, selectors and parts have; 0 if they differ or there is none.
-    common: u32,
+    /// The N that all samplers, selectors and parts have: 0 if they differ, `None` of none.
+    common: Option<u32>,
 }
 
 impl Options {
@@ -59,13 +59,27 @@ impl Options {
         if self.parts.len() >= limit && !self.parts.contains_key(&scope) {
             return false;
         }
-        if self.parts.insert(scope, sampling) != Some(sampling) {
-            let samplers = self.parts.iter().filter(|(s, _)| !matches!(s, Scope::Interface(_)));
-            let mut rates = samplers.map(|(_, &rate)| rate);
-            let first = rates.next().unwrap_or(0);
-            self.common = if rates.all(|rate| rate == first) { first } else { 0 };
+        let before = self.parts.insert(scope, sampling);
+        if matches!(scope, Scope::Interface(_)) || before == Some(sampling) {
+            return true;
         }
+        let joined = |common: Option<u32>, rate| match common {
+            Some(common) if common != rate => Some(0),
+            _ => Some(rate),
+        };
+        self.common = match before {
+            None => joined(self.common, sampling),
+            Some(_) => {
+                let parts = self.parts.iter().filter(|(s, _)| !matches!(s, Scope::Interface(_)));
+                parts.map(|(_, &rate)| rate).fold(None, joined)
+            }
+        };
         true
+    }
+
+    /// Samplers, selectors, interfaces and parts.
+    pub fn len(&self) -> usize {
+        self.parts.len()
     }
 
     /// Packet sampling of a record that does not state it: that of the sampler or selector that it
@@ -95,8 +109,8 @@ impl Options {
             .and_then(|id| of(Scope::Sampler(id), Source::Sampler))
             .or_else(|| of(Scope::Selector(selector?), Source::Sampler));
         let common = || match sampler.or(selector) {
-            None if self.common > 0 => Some((self.common, Source::Options)),
-            _ => None,
+            None => self.common.filter(|&n| n > 0).map(|n| (n, Source::Options)),
+            Some(_) => None,
         };
         named
             .or_else(|| of(Scope::Interface(ingress), Source::Interface))

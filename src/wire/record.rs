@@ -457,7 +457,9 @@ impl Record {
             flags: flags(Slot::ReverseFlags),
             ..flow
         });
-        reading.out.extras.extend(extra.map(Extra::reversed));
+        let tos = self.get(Slot::ReverseTos).and_then(|n| u8::try_from(n).ok());
+        let back = |extra: Extra| Extra { tos: tos.or(extra.tos), ..extra.reversed() };
+        reading.out.extras.extend(extra.map(back));
         if unasked { 1 } else { 2 }
     }
 

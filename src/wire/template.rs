@@ -235,8 +235,8 @@ fn wanted(field: &Field, want: Want) -> Option<(Slot, u8, Unit)> {
     }
     let element = element?;
     let fits = field.len == VARIABLE || element.slot.takes(usize::from(field.len));
-    let asked = (want.extras || !element.slot.is_extra())
-        && (want.times || !element.slot.is_time());
+    let asked =
+        (want.extras || !element.slot.is_extra()) && (want.times || !element.slot.is_time());
     (fits && asked).then_some((element.slot, element.rank, element.unit))
 }
 

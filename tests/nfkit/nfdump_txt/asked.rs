@@ -43,6 +43,43 @@ fn only_the_slots_asked_for_are_read() {
     assert_eq!(ran.rows().len(), 2, "{ran}");
 }
 
+/// The slots of one collector say nothing of where those of another end.
+#[test]
+fn another_collectors_slots_hide_none() {
+    let scene = Scene::new();
+    let name = |n: u64| spool::file_name(Window::new(START + 600 * n, 600).unwrap(), 0);
+    scene.write(&format!("both/long/{}", name(0).display()), v9_slot(2, 10));
+    for n in 0..2 {
+        scene.write(&format!("both/short/{}", name(n).display()), v9_slot(n, n as u32));
+    }
+    let ran = tool("nfdump-txt").args(["--since", "2001-07-01T00:30:00Z"]).arg(scene.path("both"));
+    let ran = ran.run().ok();
+    assert_eq!(ran.rows().len(), 4, "{ran}");
+}
+
+/// Nobody knows what a collector heard in a part of its slot.
+#[test]
+fn parts_of_a_slot_have_no_state() {
+    let scene = Scene::new();
+    let slot = scene.write("slot.pcapng", v9_slot(0, 10));
+    for window in ["1s", "1m", "5m"] {
+        let ran = tool("nfdump-txt").args(["--window", window]).arg(&slot).run().ok();
+        let ends = ran.marks("#end");
+        assert!(!ends.is_empty());
+        for key in ["state", "open", "cover"] {
+            assert!(ends.iter().all(|line| end(line, key).is_none()), "{window}: {ran}");
+        }
+    }
+}
+
+#[test]
+fn stats_refuse_what_means_nothing_to_them() {
+    for option in ["--no-header", "--fields=+start", "--window=1m", "--nat=post", "--scale"] {
+        let ran = tool("nfdump-txt").args(["--stats", option]).arg(data("v5.pcapng")).run();
+        ran.status(2).mute().says("--stats");
+    }
+}
+
 #[test]
 fn templates_from_before_serve_what_is_asked_for() {
     let scene = Scene::new();
