@@ -275,6 +275,7 @@ impl Run<'_> {
                 return Ok(false);
             }
         };
+        let live = input.is_live();
         let mut reader = match Reader::new(input) {
             Ok(reader) => reader,
             Err(error) => {
@@ -282,14 +283,14 @@ impl Run<'_> {
                 return self.unreadable(&name, error, io);
             }
         };
-        let (mut good, mut said) = (true, false);
+        let (mut good, mut said, mut last) = (true, false, None);
         let mut slot: Option<Slot> = None;
-        let mut within = false;
+        let (mut within, mut began) = (false, false);
         loop {
             match reader.next() {
                 Ok(None) => break,
                 Ok(Some(Event::Section(of))) => {
-                    within = false;
+                    (within, began) = (false, true);
                     slot = of;
                     if let Some(slot) = &slot {
                         self.enter(self.length(slot.window), slot)?;
@@ -319,12 +320,23 @@ impl Run<'_> {
                 }
                 Ok(Some(Event::End(ending))) => {
                     good &= ending != Ending::Cut;
-                    self.leave(ending, slot.as_ref(), joins)?;
+                    self.leave(&ending);
+                    if live && !joins {
+                        self.finish(&ending, slot.as_ref())?;
+                    }
+                    last = Some(ending);
                 }
                 Err(error) => {
                     (good, said) = (self.unreadable(&name, error, io)?, true);
+                    // Also behind a closing block: a checksum that is wrong is of all before it.
+                    if let Some(open) = self.open.as_mut().filter(|_| began) {
+                        open.cut = true;
+                    }
                 }
             }
+        }
+        if let Some(last) = last.filter(|_| !joins) {
+            self.finish(&last, slot.as_ref())?;
         }
         if !good && !said {
             io.report.error(format_args!("{name}: cut short: nfcap's closing block is missing"));
@@ -407,20 +419,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A section ends. A window of nfcap's that is over closes at once: on a live pipe the next
-    /// section may be long in coming.
-    fn leave(&mut self, ending: Ending, slot: Option<&Slot>, joins: bool) -> anyhow::Result<()> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        match ending {
-            Ending::Whole => {}
-            Ending::Cut => open.cut = true,
-            Ending::Closed(closing) => {
-                open.close(&closing);
-                let over = slot.is_some_and(|slot| open.window.end() <= slot.window.end());
-                if over && !joins {
-                    self.close(None)?;
-                }
-            }
+    /// A section ends.
+    fn leave(&mut self, ending: &Ending) {
+        match (&mut self.open, ending) {
+            (None, _) | (_, Ending::Whole) => {}
+            (Some(open), Ending::Cut) => open.cut = true,
+            (Some(open), Ending::Closed(closing)) => open.close(closing),
+        }
+    }
+
+    /// Closes the window of a slot that is over, at the end of its file. On a live pipe that is the
+    /// end of its section: the next one may be long in coming.
+    fn finish(&mut self, ending: &Ending, slot: Option<&Slot>) -> anyhow::Result<()> {
+        let is_over = |open: &Open| slot.is_some_and(|s| open.window.end() <= s.window.end());
+        if matches!(ending, Ending::Closed(_)) && self.open.as_ref().is_some_and(is_over) {
+            self.close(None)?;
         }
         Ok(())
     }

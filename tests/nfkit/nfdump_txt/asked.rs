@@ -1,6 +1,11 @@
 //! What nfdump-txt is asked for: times, forms, scaled counts, translated addresses; and what `#end`
 //! says is lost.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::*;
 use crate::golden::{Octets, octets};
 
@@ -55,6 +60,30 @@ fn another_collectors_slots_hide_none() {
     let ran = tool("nfdump-txt").args(["--since", "2001-07-01T00:30:00Z"]).arg(scene.path("both"));
     let ran = ran.run().ok();
     assert_eq!(ran.rows().len(), 4, "{ran}");
+}
+
+/// Two sections of one slot in one file are one window; one whose packing is torn is cut, also if that
+/// shows behind its closing block only.
+#[test]
+fn a_slot_is_judged_at_the_end_of_its_file() {
+    let scene = Scene::new();
+    let states = |name: &str, octets: Vec<u8>, status: i32| -> Vec<String> {
+        let ran = tool("nfdump-txt").arg(scene.write(name, octets)).run().status(status);
+        ran.marks("#end").iter().map(|line| end(line, "state").unwrap()).collect()
+    };
+    let slot = v9_slot(0, 10);
+    assert_eq!(states("one.pcapng", slot.clone(), 0), ["ok"]);
+    let twice = [&slot[..], &v9_slot(0, 11)].concat();
+    assert_eq!(states("twice.pcapng", twice, 0), ["ok"]);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&slot).unwrap();
+    let packed = packed.finish().unwrap();
+    assert_eq!(states("whole.pcapng.gz", packed.clone(), 0), ["ok"]);
+    assert_eq!(states("torn.pcapng.gz", packed[..packed.len() - 4].to_vec(), 1), ["cut"]);
+    let mut wrong = packed;
+    let crc = wrong.len() - 8;
+    wrong[crc] ^= 1;
+    assert_eq!(states("wrong.pcapng.gz", wrong, 1), ["cut"]);
 }
 
 /// Nobody knows what a collector heard in a part of its slot.
