@@ -392,6 +392,8 @@ impl Run<'_> {
             let open = self.open(window)?;
             // Of a window that is a part of the slot nothing is known.
             if slot.window.seconds() <= window.seconds() {
+                // Nor of what another program captured before.
+                open.cut |= open.from_anyone.is_none() && open.datagrams > 0;
                 open.from_anyone = open.from_anyone.max(Some(slot.open()));
             }
         }

@@ -86,6 +86,21 @@ fn a_slot_is_judged_at_the_end_of_its_file() {
     assert_eq!(states("wrong.pcapng.gz", wrong, 1), ["cut"]);
 }
 
+/// Nor is a window whole that another program's capture has a part in.
+#[test]
+fn a_slot_behind_a_foreign_capture_of_its_time_is_cut() {
+    let scene = Scene::new();
+    let packet = golden::packet(ROUTER, "192.0.2.9:2055", &v9_data(3));
+    let foreign = scene.write("router.pcap", pcap(true, 101, &[(0, packet)]));
+    let slot = scene.write("slot.pcapng", v9_slot(0, 10));
+    let ran = tool("nfdump-txt").arg(&foreign).arg(&slot).run().ok();
+    let ends = ran.marks("#end");
+    assert_eq!(
+        ends.iter().map(|line| end(line, "state")).collect::<Vec<_>>(),
+        [Some("cut".into())]
+    );
+}
+
 /// Nobody knows what a collector heard in a part of its slot.
 #[test]
 fn parts_of_a_slot_have_no_state() {
