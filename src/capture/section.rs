@@ -69,7 +69,8 @@ impl Slot {
     /// Reads a section comment. `None` if it is not nfcap's.
     pub(super) fn parse(comment: &str) -> Option<Result<Slot, SlotError>> {
         comment.strip_prefix("nfcap slot=")?;
-        let words = comment.strip_prefix("nfcap ")?;
+        // mergecap makes one section of many, under all their comments: that is no slot.
+        let words = comment.strip_prefix("nfcap ").filter(|words| !words.contains('\n'))?;
         Some(Slot::read(words))
     }
 
@@ -187,7 +188,15 @@ mod tests {
 
     #[test]
     fn other_comments_are_not_slots() {
-        for text in ["", "nfcap", "nfcap files of Monday", "Nfcap slot=", " nfcap slot="] {
+        // The last is what mergecap makes of two.
+        for text in [
+            "",
+            "nfcap",
+            "nfcap files of Monday",
+            "Nfcap slot=",
+            " nfcap slot=",
+            "nfcap slot=2001-07-01T00:20:00Z seconds=600 open=1\nFile 1: a.pcapng",
+        ] {
             assert_eq!(Slot::parse(text), None, "{text}");
             assert_eq!(Closing::parse(text), None, "{text}");
         }

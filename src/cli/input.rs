@@ -22,6 +22,7 @@ pub struct Input {
     /// The path as the user gave it, `-` for stdin.
     pub name: String,
     stream: Box<dyn Read>,
+    live: bool,
 }
 
 impl Input {
@@ -33,7 +34,8 @@ impl Input {
     pub fn open(path: &Path, out: &Out) -> io::Result<Input> {
         let name = path.display().to_string();
         if path == Path::new("-") {
-            return Ok(Input { name, stream: decompress(Tied::new(io::stdin(), out))? });
+            let stream = decompress(Tied::new(io::stdin(), out))?;
+            return Ok(Input { name, stream, live: true });
         }
         let file = File::open(path)?;
         let kind = file.metadata()?.file_type();
@@ -44,7 +46,12 @@ impl Input {
             true => decompress(file)?,
             false => decompress(Tied::new(file, out))?,
         };
-        Ok(Input { name, stream })
+        Ok(Input { name, stream, live: !kind.is_file() })
+    }
+
+    /// Whether more may be long in coming: all but a regular file.
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(short, long, value_name = "PORT", value_delimiter = ',')]
     port: Vec<u16>,
     /// Print a table of counts per exporter and domain instead of flow lines
-    #[arg(long, conflicts_with = "no_header")]
+    #[arg(long, conflicts_with_all = ["no_header", "fields", "window", "nat"])]
     stats: bool,
     /// Only datagrams that arrived at this time or later: RFC 3339, a date, or 2h (ago)
     #[arg(long, value_name = "TIME")]
@@ -118,7 +118,8 @@ impl Asked {
     }
 
     /// The files that may hold what was asked for. nfcap's stand alone, so that one whose slot begins
-    /// too late is passed over, and one whose next file's slot begins early enough.
+    /// too late is passed over, and one whose next file in its directory begins early enough: of two
+    /// collectors' files each goes its own way.
     fn files(&self, files: Vec<PathBuf>) -> Vec<PathBuf> {
         let slots: Vec<_> = files.iter().map(|path| slot_of(path)).collect();
         let is_over = |n: usize| {
@@ -127,14 +128,16 @@ impl Asked {
             else {
                 return false;
             };
-            *own < next && next <= since
+            let is_beside = files.get(n).map(|path| path.parent())
+                == files.get(n + 1).map(|path| path.parent());
+            is_beside && *own < next && next <= since
         };
         let is_early = |n: usize| match (self.until, slots.get(n)) {
             (Some(until), Some(&Some(own))) => own < until,
             _ => true,
         };
-        let files = files.into_iter().enumerate();
-        files.filter(|&(n, _)| is_early(n) && !is_over(n)).map(|(_, path)| path).collect()
+        let asked = (0..files.len()).filter(|&n| is_early(n) && !is_over(n));
+        asked.filter_map(|n| files.get(n).cloned()).collect()
     }
 }
 
@@ -272,6 +275,7 @@ impl Run<'_> {
                 return Ok(false);
             }
         };
+        let live = input.is_live();
         let mut reader = match Reader::new(input) {
             Ok(reader) => reader,
             Err(error) => {
@@ -279,14 +283,14 @@ impl Run<'_> {
                 return self.unreadable(&name, error, io);
             }
         };
-        let (mut good, mut said) = (true, false);
+        let (mut good, mut said, mut last) = (true, false, None);
         let mut slot: Option<Slot> = None;
-        let mut within = false;
+        let (mut within, mut began) = (false, false);
         loop {
             match reader.next() {
                 Ok(None) => break,
                 Ok(Some(Event::Section(of))) => {
-                    within = false;
+                    (within, began) = (false, true);
                     slot = of;
                     if let Some(slot) = &slot {
                         self.enter(self.length(slot.window), slot)?;
@@ -316,12 +320,23 @@ impl Run<'_> {
                 }
                 Ok(Some(Event::End(ending))) => {
                     good &= ending != Ending::Cut;
-                    self.leave(ending, slot.as_ref(), joins)?;
+                    self.leave(&ending);
+                    if live && !joins {
+                        self.finish(&ending, slot.as_ref())?;
+                    }
+                    last = Some(ending);
                 }
                 Err(error) => {
                     (good, said) = (self.unreadable(&name, error, io)?, true);
+                    // Also behind a closing block: a checksum that is wrong is of all before it.
+                    if let Some(open) = self.open.as_mut().filter(|_| began) {
+                        open.cut = true;
+                    }
                 }
             }
+        }
+        if let Some(last) = last.filter(|_| !joins) {
+            self.finish(&last, slot.as_ref())?;
         }
         if !good && !said {
             io.report.error(format_args!("{name}: cut short: nfcap's closing block is missing"));
@@ -375,7 +390,12 @@ impl Run<'_> {
         self.close(window)?;
         if let Some(window) = window.filter(|&window| self.asked.holds_any(window)) {
             let open = self.open(window)?;
-            open.from_anyone = open.from_anyone.max(Some(slot.open()));
+            // Of a window that is a part of the slot nothing is known.
+            if slot.window.seconds() <= window.seconds() {
+                // Nor of what another program captured before.
+                open.cut |= open.from_anyone.is_none() && open.datagrams > 0;
+                open.from_anyone = open.from_anyone.max(Some(slot.open()));
+            }
         }
         Ok(())
     }
@@ -401,20 +421,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A section ends. A window of nfcap's that is over closes at once: on a live pipe the next
-    /// section may be long in coming.
-    fn leave(&mut self, ending: Ending, slot: Option<&Slot>, joins: bool) -> anyhow::Result<()> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        match ending {
-            Ending::Whole => {}
-            Ending::Cut => open.cut = true,
-            Ending::Closed(closing) => {
-                open.close(&closing);
-                let over = slot.is_some_and(|slot| open.window.end() <= slot.window.end());
-                if over && !joins {
-                    self.close(None)?;
-                }
-            }
+    /// A section ends.
+    fn leave(&mut self, ending: &Ending) {
+        match (&mut self.open, ending) {
+            (None, _) | (_, Ending::Whole) => {}
+            (Some(open), Ending::Cut) => open.cut = true,
+            (Some(open), Ending::Closed(closing)) => open.close(closing),
+        }
+    }
+
+    /// Closes the window of a slot that is over, at the end of its file. On a live pipe that is the
+    /// end of its section: the next one may be long in coming.
+    fn finish(&mut self, ending: &Ending, slot: Option<&Slot>) -> anyhow::Result<()> {
+        let is_over = |open: &Open| slot.is_some_and(|s| open.window.end() <= s.window.end());
+        if matches!(ending, Ending::Closed(_)) && self.open.as_ref().is_some_and(is_over) {
+            self.close(None)?;
         }
         Ok(())
     }

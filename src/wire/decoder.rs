@@ -36,6 +36,8 @@ pub struct Decoder {
     templates: usize,
     /// Octets of the definitions that are kept.
     definitions: usize,
+    /// Samplers of all domains.
+    samplers: usize,
 }
 
 /// What the header of a datagram says, whatever its version.
@@ -63,6 +65,7 @@ impl Decoder {
             totals: Totals::default(),
             templates: 0,
             definitions: 0,
+            samplers: 0,
         }
     }
 
@@ -280,7 +283,7 @@ impl Decoder {
             id: header.sub_agent,
             export: call.heard.unwrap_or_default(),
             uptime: Some(header.uptime),
-            number: Some((header.sequence, Count::Datagram)),
+            number: Some((header.sequence, Count::OnlyDatagram)),
         };
         let rest = *cursor;
         self.visit(heading, call, |session| sflow::samples(&header, rest, session));
@@ -305,7 +308,7 @@ impl Decoder {
         let state = self.domains.entry(domain).or_default();
         state.last = state.last.max(call.heard.unwrap_or_default());
         state.stats.datagrams += u64::from(call.counts);
-        let before = (state.templates.len(), state.templates.octets());
+        let before = (state.templates.len(), state.templates.octets(), state.options.len());
         let context = Context { exporter: call.exporter, export, uptime };
         let mut session = Session {
             context,
@@ -332,9 +335,12 @@ impl Decoder {
         self.templates -= before.0;
         self.definitions += session.state.templates.octets();
         self.definitions -= before.1;
+        self.samplers += session.state.options.len();
+        self.samplers -= before.2;
         session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
         while (self.templates > self.limits.all_templates
-            || self.definitions > self.limits.definitions)
+            || self.definitions > self.limits.definitions
+            || self.samplers > self.limits.all_samplers)
             && self.evict(domain)
         {}
         self.count_dropped();
@@ -364,6 +370,7 @@ impl Decoder {
         if let Some(state) = self.domains.remove(&domain) {
             self.templates -= state.templates.len();
             self.definitions -= state.templates.octets();
+            self.samplers -= state.options.len();
             self.totals.evicted_domains += 1;
             self.totals.evicted.add(&state.stats);
         }

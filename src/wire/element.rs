@@ -25,12 +25,21 @@ pub(super) const ICMP_TYPE_CODE_IPV4: u16 = 32;
 pub(super) const SAMPLING_INTERVAL: u16 = 34;
 pub(super) const SAMPLING_ALGORITHM: u16 = 35;
 pub(super) const ICMP_TYPE_CODE_IPV6: u16 = 139;
+pub(super) const LINE_CARD_ID: u16 = 141;
+pub(super) const TEMPLATE_ID: u16 = 145;
 pub(super) const OBSERVATION_DOMAIN_ID: u16 = 149;
 pub(super) const FLOW_START_MILLISECONDS: u16 = 152;
 pub(super) const FLOW_END_MILLISECONDS: u16 = 153;
 pub(super) const SELECTOR_ALGORITHM: u16 = 304;
 pub(super) const SAMPLING_PACKET_INTERVAL: u16 = 305;
 pub(super) const SAMPLING_PACKET_SPACE: u16 = 306;
+
+/// No element: 0 is reserved.
+pub(super) const NONE: u16 = 0;
+
+/// Scopes of options that hold for all that the exporter sends in the domain: its address, the
+/// metering or the exporting process, the domain.
+pub(super) const WHOLE: [u16; 6] = [NONE, 130, 131, 143, 144, 149];
 
 /// Where a field's value goes in a [`Record`](super::record::Record).
 ///
@@ -81,6 +90,8 @@ pub(super) enum Slot {
     SamplingProbability,
     Sampler,
     Selector,
+    /// What an options record is about, if that is a part of the exporter that flows do not name.
+    Part,
     ReverseIcmp4,
     ReverseIcmp6,
     ReverseIngress,
@@ -92,6 +103,7 @@ pub(super) enum Slot {
     ReverseEnd,
     ReverseDuration,
     Tos,
+    ReverseTos,
     SourceAs,
     DestinationAs,
     SourceMask,
@@ -134,7 +146,7 @@ impl Slot {
             Slot::SourceMac | Slot::DestinationMac => len == 6,
             // float64, which may be reduced to float32 (RFC 7011 section 6.2).
             Slot::SamplingProbability => len == 4 || len == 8,
-            Slot::Frame | Slot::Ip => len > 0,
+            Slot::Frame | Slot::Ip | Slot::Part => len > 0,
             _ => 1 <= len && len <= 8,
         }
     }
@@ -169,6 +181,7 @@ impl Slot {
             Slot::Ingress => Some(Slot::ReverseIngress),
             Slot::Egress => Some(Slot::ReverseEgress),
             Slot::Flags => Some(Slot::ReverseFlags),
+            Slot::Tos => Some(Slot::ReverseTos),
             Slot::Packets => Some(Slot::ReversePackets),
             Slot::Octets => Some(Slot::ReverseOctets),
             Slot::Start => Some(Slot::ReverseStart),

@@ -9,7 +9,7 @@ use super::Domain;
 use super::record::Context;
 
 /// What keeping a set costs besides its octets, about.
-pub(super) const COST: usize = 256;
+pub(super) const COST: usize = 640;
 
 /// A data set and what its header said.
 #[derive(Debug)]

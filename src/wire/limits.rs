@@ -31,6 +31,9 @@ pub struct Limits {
     /// Samplers, selectors and interfaces of a domain whose sampling is known: options records that
     /// describe ever new ones. Those that came first stay ([`Stats::refused_samplers`]).
     pub samplers: usize,
+    /// The same of all domains: forged exporters that describe samplers. The domain that was silent
+    /// longest goes.
+    pub all_samplers: usize,
     /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
     /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
     /// nine octets, in one [`Batch`].
@@ -56,6 +59,7 @@ impl Default for Limits {
             fields: 512,
             records: 16_384,
             samplers: 1024,
+            all_samplers: 65_536,
             held: 2 << 20,
             all_held: 16 << 20,
             missing: 64,

@@ -19,6 +19,8 @@ enum Scope {
     Selector(u64),
     /// An interface by its ifIndex.
     Interface(u64),
+    /// A part that flows do not name, such as a line card.
+    Part(u64),
 }
 
 /// What is known of a domain from its options records.
@@ -32,8 +34,8 @@ pub(super) struct Options {
     /// Packet sampling 1 in N of the whole domain; 0 unknown.
     whole: u32,
     parts: HashMap<Scope, u32, RandomState>,
-    /// The N that all samplers and selectors have; 0 if they differ or there is none.
-    common: u32,
+    /// The N that all samplers, selectors and parts have: 0 if they differ, `None` of none.
+    common: Option<u32>,
 }
 
 impl Options {
@@ -49,20 +51,35 @@ impl Options {
         let sampler = record.get(Slot::Sampler).map(Scope::Sampler);
         let selector = || record.get(Slot::Selector).map(Scope::Selector);
         let interface = || record.get(Slot::Ingress).filter(|&n| n > 0).map(Scope::Interface);
-        let Some(scope) = sampler.or_else(selector).or_else(interface) else {
+        let part = || record.get(Slot::Part).map(Scope::Part);
+        let Some(scope) = sampler.or_else(selector).or_else(interface).or_else(part) else {
             self.whole = sampling;
             return true;
         };
         if self.parts.len() >= limit && !self.parts.contains_key(&scope) {
             return false;
         }
-        if self.parts.insert(scope, sampling) != Some(sampling) {
-            let samplers = self.parts.iter().filter(|(s, _)| !matches!(s, Scope::Interface(_)));
-            let mut rates = samplers.map(|(_, &rate)| rate);
-            let first = rates.next().unwrap_or(0);
-            self.common = if rates.all(|rate| rate == first) { first } else { 0 };
+        let before = self.parts.insert(scope, sampling);
+        if matches!(scope, Scope::Interface(_)) || before == Some(sampling) {
+            return true;
         }
+        let joined = |common: Option<u32>, rate| match common {
+            Some(common) if common != rate => Some(0),
+            _ => Some(rate),
+        };
+        self.common = match before {
+            None => joined(self.common, sampling),
+            Some(_) => {
+                let parts = self.parts.iter().filter(|(s, _)| !matches!(s, Scope::Interface(_)));
+                parts.map(|(_, &rate)| rate).fold(None, joined)
+            }
+        };
         true
+    }
+
+    /// Samplers, selectors, interfaces and parts.
+    pub fn len(&self) -> usize {
+        self.parts.len()
     }
 
     /// Packet sampling of a record that does not state it: that of the sampler or selector that it
@@ -92,8 +109,8 @@ impl Options {
             .and_then(|id| of(Scope::Sampler(id), Source::Sampler))
             .or_else(|| of(Scope::Selector(selector?), Source::Sampler));
         let common = || match sampler.or(selector) {
-            None if self.common > 0 => Some((self.common, Source::Options)),
-            _ => None,
+            None => self.common.filter(|&n| n > 0).map(|n| (n, Source::Options)),
+            Some(_) => None,
         };
         named
             .or_else(|| of(Scope::Interface(ingress), Source::Interface))
@@ -134,6 +151,18 @@ mod tests {
         let psamp = [(Slot::Selector, 7), (Slot::SampledPackets, 1), (Slot::SampledSpace, 999)];
         assert!(options.learn(&record(&psamp), 9));
         assert_eq!(options.sampling(None, Some(7), [0, 0]), Some((1000, Source::Sampler)));
+    }
+
+    #[test]
+    fn what_is_told_of_a_part_holds_if_all_parts_agree() {
+        let mut options = Options::default();
+        let card = |n, sampling| record(&[(Slot::Part, n), (Slot::Sampling, sampling)]);
+        assert!(options.learn(&card(1, 100), 9));
+        assert_eq!(options.sampling(None, None, [3, 4]), Some((100, Source::Options)));
+        assert!(options.learn(&card(2, 1000), 9));
+        assert_eq!(options.sampling(None, None, [3, 4]), None);
+        assert!(options.learn(&card(1, 1000), 9));
+        assert_eq!(options.sampling(None, None, [3, 4]), Some((1000, Source::Options)));
     }
 
     #[test]

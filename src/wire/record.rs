@@ -317,7 +317,7 @@ impl Record {
     /// send it mean N; by 309 out of 310; by the probability, 311.
     pub fn sampling(&self) -> u32 {
         let clamp = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        if let Some(interval) = self.get(Slot::Sampling) {
+        if let Some(interval) = self.get(Slot::Sampling).filter(|&interval| interval > 0) {
             return clamp(interval);
         }
         match (self.get(Slot::SampledPackets), self.get(Slot::SampledSpace)) {
@@ -457,7 +457,9 @@ impl Record {
             flags: flags(Slot::ReverseFlags),
             ..flow
         });
-        reading.out.extras.extend(extra.map(Extra::reversed));
+        let tos = self.get(Slot::ReverseTos).and_then(|n| u8::try_from(n).ok());
+        let back = |extra: Extra| Extra { tos: tos.or(extra.tos), ..extra.reversed() };
+        reading.out.extras.extend(extra.map(back));
         if unasked { 1 } else { 2 }
     }
 
@@ -665,6 +667,7 @@ mod tests {
         };
         assert_eq!(sampling(&[]), 0);
         assert_eq!(sampling(&[(Slot::Sampling, 100)]), 100);
+        assert_eq!(sampling(&[(Slot::Sampling, 0), (Slot::SampledPackets, 100)]), 100);
         assert_eq!(sampling(&[(Slot::SampledPackets, 100)]), 100);
         assert_eq!(sampling(&[(Slot::SampledPackets, 1), (Slot::SampledSpace, 99)]), 100);
         assert_eq!(sampling(&[(Slot::SampledPackets, 0), (Slot::SampledSpace, 99)]), 0);

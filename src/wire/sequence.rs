@@ -5,6 +5,8 @@
 //! is nonsense. As RFC 3550 appendix A.1 does it for RTP: a number far off is believed only when the
 //! next datagram goes on from it, so that neither a restart nor a forged datagram is a loss.
 
+use std::collections::VecDeque;
+
 use crate::time::Timestamp;
 
 /// A step ahead of at most so many is believed at once, as a loss, whatever the time between.
@@ -20,8 +22,12 @@ const START: u64 = 5_000_000_000;
 /// 2^32 milliseconds in nanoseconds, after which sysUpTime is 0 again.
 const WRAP: u64 = (1 << 32) * 1_000_000;
 
-/// Gaps that are remembered, for datagrams that were overtaken.
-const GAPS: usize = 8;
+/// Gaps that are remembered, for datagrams that were overtaken: the latest.
+const GAPS: usize = 64;
+
+/// Who is behind by no more than this, and was not started anew by its header, was overtaken or came
+/// twice.
+const BEHIND: u32 = 1 << 16;
 
 /// What a sequence number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +160,8 @@ pub(super) struct Sequence {
     latest: Timestamp,
     /// How far the numbers went in that time.
     run: u64,
-    /// Begin and length of the latest gaps.
-    gaps: [(u32, u32); GAPS],
-    oldest: usize,
+    /// Begin and length of gaps, the oldest first.
+    gaps: VecDeque<(u32, u32)>,
 }
 
 impl Sequence {
@@ -171,8 +176,7 @@ impl Sequence {
             first: Timestamp::default(),
             latest: Timestamp::default(),
             run: 0,
-            gaps: [(0, 0); GAPS],
-            oldest: 0,
+            gaps: VecDeque::new(),
         }
     }
 
@@ -213,7 +217,8 @@ impl Sequence {
             return if lost > 0 { Step::Found(lost) } else { Step::Next };
         }
         let step = self.jump(of, last, moved, elsewhere);
-        if ways != 0 {
+        // One that comes twice says nothing of the way.
+        if ways != 0 && of.number != last.number {
             let lost = if let Step::Lost(lost) = step { lost } else { 0 };
             self.doubt = Some(Doubt { at: of, ways, lost });
         }
@@ -233,23 +238,25 @@ impl Sequence {
             self.go_on(of, 0);
             return Step::Next;
         };
-        if moved || elsewhere.is_some_and(|elsewhere| of.follows(&elsewhere, self.way)) {
+        if moved {
+            self.begin(of);
+            return Step::Restart;
+        }
+        if let Some(found) = self.fill(begin, end.wrapping_sub(begin)) {
+            return Step::Found(found);
+        }
+        if elsewhere.is_some_and(|elsewhere| of.follows(&elsewhere, self.way)) {
             self.begin(of);
             return Step::Restart;
         }
         let ahead = begin.wrapping_sub(next);
         if ahead < 1 << 31 && u64::from(ahead) <= self.plausible(of.sent) {
-            if let Some(gap) = self.gaps.get_mut(self.oldest) {
-                *gap = (next, ahead);
-            }
-            self.oldest = (self.oldest + 1) % GAPS;
+            self.remember(next, ahead);
             self.go_on(of, ahead);
             return Step::Lost(ahead);
         }
-        if let Some(found) = self.fill(begin, end.wrapping_sub(begin)) {
-            return Step::Found(found);
-        }
-        self.elsewhere = Some(of);
+        let is_same_run = of.start.is_some() && next.wrapping_sub(begin) <= BEHIND;
+        self.elsewhere = (!is_same_run).then_some(of);
         if ahead < 1 << 31 { Step::Next } else { Step::Again }
     }
 
@@ -274,22 +281,25 @@ impl Sequence {
         paced.max(AHEAD.into())
     }
 
-    /// Takes a datagram that was overtaken out of its gap. `None` if it is in none.
+    fn remember(&mut self, begin: u32, len: u32) {
+        if self.gaps.len() >= GAPS {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back((begin, len));
+    }
+
+    /// Takes a datagram that was overtaken out of its gap, of which what is before and behind it
+    /// stays. `None` if it is in none.
     fn fill(&mut self, number: u32, count: u32) -> Option<u32> {
-        let gaps = self.gaps.iter_mut();
-        let (begin, len) = gaps.map(|(begin, len)| (begin, len)).find(|(begin, len)| {
-            let inside = number.wrapping_sub(**begin);
-            inside < **len
-        })?;
-        let inside = number.wrapping_sub(*begin);
-        let found = count.min(*len - inside);
-        // Of a gap that is filled in its middle the longer part is kept.
-        let (before, behind) = (inside, *len - inside - found);
-        if before >= behind {
-            *len = before;
-        } else {
-            *begin = number.wrapping_add(found);
-            *len = behind;
+        let is_in = |&(begin, len): &(u32, u32)| number.wrapping_sub(begin) < len;
+        let at = self.gaps.iter().position(is_in)?;
+        let (begin, len) = self.gaps.remove(at)?;
+        let inside = number.wrapping_sub(begin);
+        let found = count.min(len - inside);
+        for (begin, len) in [(begin, inside), (number.wrapping_add(found), len - inside - found)] {
+            if len > 0 {
+                self.remember(begin, len);
+            }
         }
         Some(found)
     }
@@ -330,6 +340,31 @@ mod tests {
             [Next, Lost(2), Found(1), Again, Next]
         );
         assert_eq!(steps(&[(0, 9), (90, 9), (30, 9), (81, 9)])[2..], [Found(9), Found(9)]);
+        // What is left of a gap on both sides of who was found can be found too.
+        assert_eq!(
+            steps(&[(0, 1), (4, 1), (2, 1), (1, 1), (3, 1), (5, 1)])[1..],
+            [Lost(3), Found(1), Found(1), Found(1), Next]
+        );
+    }
+
+    #[test]
+    fn blocks_that_come_twice_are_no_restart_if_the_header_tells_the_start() {
+        let mut sequence = Sequence::new(BOOK);
+        let start = Some(Timestamp::from_secs(999_000_000));
+        let mut take = |number| sequence.take(Numbered { start, ..numbered(number, 1) });
+        assert_eq!([0, 1, 5, 6].map(&mut take), [Next, Next, Lost(3), Next]);
+        assert_eq!([0, 1, 5, 6].map(&mut take), [Again; 4]);
+        assert_eq!(take(7), Next);
+    }
+
+    #[test]
+    fn who_comes_twice_numbers_as_before() {
+        // Without records, as datagrams of templates alone, and then a loss.
+        let mut sequence = Sequence::new(Way::by_the_book(Unit::Datagrams));
+        let mut take = |number, count| sequence.take(numbered(number, count));
+        assert_eq!([0, 0, 0].map(|n| take(n, 0)), [Next, Again, Again]);
+        assert_eq!([1, 2, 4, 5].map(|n| take(n, 3)), [Next, Next, Lost(1), Next]);
+        assert_eq!(sequence.unit(), Unit::Datagrams);
     }
 
     #[test]

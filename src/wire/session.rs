@@ -87,8 +87,10 @@ pub(super) struct Session<'a, 'b> {
 /// What a sequence number counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Count {
-    /// Datagrams.
+    /// Datagrams, and some exporters records instead.
     Datagram,
+    /// Datagrams, whoever sends them.
+    OnlyDatagram,
     /// Flows, of which the header says how many follow.
     Flows(u16),
     /// Data records, which are counted as they are read.
@@ -218,6 +220,7 @@ impl Session<'_, '_> {
             Count::Flows(stated) => (Unit::Records, Some(stated.into()), Some(stated.into())),
             Count::Records => (Unit::Records, counted(self.records), counted(self.flows)),
             Count::Datagram => (Unit::Datagrams, counted(self.records), counted(self.flows)),
+            Count::OnlyDatagram => (Unit::Datagrams, None, None),
         };
         let before = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
         let start = self.context.uptime.map(before);

@@ -227,13 +227,16 @@ impl Template {
 
 /// Where a field goes, if anywhere.
 fn wanted(field: &Field, want: Want) -> Option<(Slot, u8, Unit)> {
-    let element = element::find(field.enterprise, field.element)?;
+    let element = element::find(field.enterprise, field.element);
+    let is_named = |slot| matches!(slot, Slot::Ingress | Slot::Sampler | Slot::Selector);
+    if field.scope && !element.is_some_and(|element| is_named(element.slot)) {
+        let is_whole = field.enterprise == 0 && element::WHOLE.contains(&field.element);
+        return (!is_whole && field.len > 0).then_some((Slot::Part, 0, Unit::Plain));
+    }
+    let element = element?;
     let fits = field.len == VARIABLE || element.slot.takes(usize::from(field.len));
-    // Of what an options record is about, only this is told apart.
-    let is_scope = matches!(element.slot, Slot::Ingress | Slot::Sampler | Slot::Selector);
-    let asked = (is_scope || !field.scope)
-        && (want.extras || !element.slot.is_extra())
-        && (want.times || !element.slot.is_time());
+    let asked =
+        (want.extras || !element.slot.is_extra()) && (want.times || !element.slot.is_time());
     (fits && asked).then_some((element.slot, element.rank, element.unit))
 }
 

@@ -21,6 +21,10 @@ pub(super) const OPTIONS: u16 = 1;
 /// The scope "interface".
 const SCOPE_INTERFACE: u16 = 2;
 
+/// Those of a part that flows do not name.
+const SCOPE_LINE_CARD: u16 = 3;
+const SCOPE_TEMPLATE: u16 = 5;
+
 /// Octets of the header.
 pub(super) const HEADER: usize = 20;
 
@@ -138,15 +142,17 @@ fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Res
     session.define(id, Kind::Options, fields, before.until(body))
 }
 
-/// Scopes have numbers of their own (RFC 3954 section 6.1): that of an interface becomes the element
-/// that says the same, the others (system, line card, cache, template) none.
+/// Scopes have numbers of their own (RFC 3954 section 6.1). They become the elements that say the
+/// same; system and cache, of which an exporter has one, none.
 fn fields_of(octets: &[u8], scope: bool) -> impl Iterator<Item = Field> {
     octets.as_chunks().0.iter().map(move |&[a, b, c, d]| Field {
         enterprise: 0,
         element: match (scope, u16::from_be_bytes([a, b])) {
             (false, element) => element,
             (true, SCOPE_INTERFACE) => element::INGRESS_INTERFACE,
-            (true, _) => 0,
+            (true, SCOPE_LINE_CARD) => element::LINE_CARD_ID,
+            (true, SCOPE_TEMPLATE) => element::TEMPLATE_ID,
+            (true, _) => element::NONE,
         },
         len: u16::from_be_bytes([c, d]),
         scope,

@@ -97,7 +97,7 @@ impl Open {
             lost_datagrams: datagrams,
             sampling: (self.sampling > 0).then_some(self.sampling),
             scaled: Some(scaled),
-            cover: cover.filter(|_| self.from_anyone.is_some()),
+            cover: cover.filter(|_| self.from_anyone.is_some() && self.dropped.is_some()),
             open: self.from_anyone,
             state,
             ..End::default()

@@ -93,6 +93,25 @@ fn spoofed_exporters_fill_a_table_and_no_more() {
     assert_eq!(decoder.totals().evicted.datagrams, 4_960);
 }
 
+/// Forged exporters that describe samplers push out who was silent longest.
+#[test]
+fn samplers_of_spoofed_exporters_are_bounded() {
+    let limits = Limits { all_samplers: 100, ..Limits::default() };
+    let mut decoder = Decoder::new(limits);
+    let mut batch = Batch::default();
+    let options = [1, 0, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 4, 0, 34, 0, 4, 0, 0];
+    for n in 0..200u8 {
+        let records = (0..10u32).flat_map(|id| [[0; 4], id.to_be_bytes(), [0, 0, 0, 9]].concat());
+        let told = v9(&[&set(1, &options), &set(256, &records.collect::<Vec<_>>())]);
+        let arrival = Timestamp::from_secs(n.into());
+        decoder.datagram(IpAddr::from([10, 0, 0, n]), arrival, &told, &mut batch);
+    }
+    assert!(batch.errors.is_empty(), "{:?}", batch.errors);
+    assert_eq!(decoder.stats().count(), 10);
+    assert!(decoder.stats().all(|(_, stats)| stats.option_records == 10));
+    assert_eq!(decoder.totals().evicted_domains, 190);
+}
+
 /// The values of a datagram are no more than its octets, and its records no more than the limit.
 #[test]
 fn a_datagram_of_millions_of_values_is_cut_short() {

@@ -92,6 +92,40 @@ fn with_extras(datagrams: &[&[u8]]) -> (Flow, Extra) {
 }
 
 #[test]
+fn the_other_direction_has_its_own_type_of_service() {
+    // Addresses, packets, type of service; reverse packets and type of service (RFC 5103).
+    #[rustfmt::skip]
+    let template = [
+        1, 0, 0, 6, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1, 0, 5, 0, 1,
+        0x80, 2, 0, 1, 0, 0, 0x72, 0x79, 0x80, 5, 0, 1, 0, 0, 0x72, 0x79,
+    ];
+    let data = set(256, &[10, 0, 0, 1, 10, 0, 0, 2, 1, 0x20, 1, 0xb8]);
+    let mut decoder = Decoder::new(Limits::default()).with_extras();
+    let mut batch = Batch::default();
+    let datagram = ipfix(&[&set(2, &template), &data]);
+    decoder.datagram(exporter(), Timestamp::default(), &datagram, &mut batch);
+    let tos: Vec<_> = batch.extras.iter().map(|extra| extra.tos).collect();
+    assert_eq!(tos, [Some(0x20), Some(0xb8)]);
+}
+
+#[test]
+fn scopes_of_a_part_are_told_from_those_of_the_whole() {
+    // One scope of an IPFIX options template: a line card, the egress interface, a VRF's name, and
+    // what stands for the whole exporter.
+    for (scope, is_whole) in [(141, false), (14, false), (236, false), (144, true), (130, true)] {
+        let [high, low] = u16::to_be_bytes(scope);
+        let template = [1, 0, 0, 2, 0, 1, high, low, 0, 4, 0, 34, 0, 4];
+        let options = |card: u8, n: u8| set(256, &[0, 0, 0, card, 0, 0, 0, n]);
+        let data =
+            [&set(2, &fields(257, &[(8, 4), (12, 4)]))[..], &set(257, &[10, 0, 0, 1, 10, 0, 0, 2])]
+                .concat();
+        let seen =
+            Seen::of(&[&ipfix(&[&set(3, &template), &options(1, 10), &options(2, 20), &data])]);
+        assert_eq!(sampling(&seen), [if is_whole { 20 } else { 0 }], "{scope}");
+    }
+}
+
+#[test]
 fn what_detectors_do_not_read_is_beside_the_flow() {
     let elements = [
         (8, 4),

@@ -1,6 +1,11 @@
 //! What nfdump-txt is asked for: times, forms, scaled counts, translated addresses; and what `#end`
 //! says is lost.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::*;
 use crate::golden::{Octets, octets};
 
@@ -41,6 +46,82 @@ fn only_the_slots_asked_for_are_read() {
     assert_eq!(windows(&["--since", "2001-07-01T00:35:00Z"]), ["2001-07-01T00:30:00Z cut", third]);
     let ran = tool("nfdump-txt").args(["--since", "2001-07-01T00:35:00Z"]).arg(&spool).run().ok();
     assert_eq!(ran.rows().len(), 2, "{ran}");
+}
+
+/// The slots of one collector say nothing of where those of another end.
+#[test]
+fn another_collectors_slots_hide_none() {
+    let scene = Scene::new();
+    let name = |n: u64| spool::file_name(Window::new(START + 600 * n, 600).unwrap(), 0);
+    scene.write(&format!("both/long/{}", name(0).display()), v9_slot(2, 10));
+    for n in 0..2 {
+        scene.write(&format!("both/short/{}", name(n).display()), v9_slot(n, n as u32));
+    }
+    let ran = tool("nfdump-txt").args(["--since", "2001-07-01T00:30:00Z"]).arg(scene.path("both"));
+    let ran = ran.run().ok();
+    assert_eq!(ran.rows().len(), 4, "{ran}");
+}
+
+/// Two sections of one slot in one file are one window; one whose packing is torn is cut, also if that
+/// shows behind its closing block only.
+#[test]
+fn a_slot_is_judged_at_the_end_of_its_file() {
+    let scene = Scene::new();
+    let states = |name: &str, octets: Vec<u8>, status: i32| -> Vec<String> {
+        let ran = tool("nfdump-txt").arg(scene.write(name, octets)).run().status(status);
+        ran.marks("#end").iter().map(|line| end(line, "state").unwrap()).collect()
+    };
+    let slot = v9_slot(0, 10);
+    assert_eq!(states("one.pcapng", slot.clone(), 0), ["ok"]);
+    let twice = [&slot[..], &v9_slot(0, 11)].concat();
+    assert_eq!(states("twice.pcapng", twice, 0), ["ok"]);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&slot).unwrap();
+    let packed = packed.finish().unwrap();
+    assert_eq!(states("whole.pcapng.gz", packed.clone(), 0), ["ok"]);
+    assert_eq!(states("torn.pcapng.gz", packed[..packed.len() - 4].to_vec(), 1), ["cut"]);
+    let mut wrong = packed;
+    let crc = wrong.len() - 8;
+    wrong[crc] ^= 1;
+    assert_eq!(states("wrong.pcapng.gz", wrong, 1), ["cut"]);
+}
+
+/// Nor is a window whole that another program's capture has a part in.
+#[test]
+fn a_slot_behind_a_foreign_capture_of_its_time_is_cut() {
+    let scene = Scene::new();
+    let packet = golden::packet(ROUTER, "192.0.2.9:2055", &v9_data(3));
+    let foreign = scene.write("router.pcap", pcap(true, 101, &[(0, packet)]));
+    let slot = scene.write("slot.pcapng", v9_slot(0, 10));
+    let ran = tool("nfdump-txt").arg(&foreign).arg(&slot).run().ok();
+    let ends = ran.marks("#end");
+    assert_eq!(
+        ends.iter().map(|line| end(line, "state")).collect::<Vec<_>>(),
+        [Some("cut".into())]
+    );
+}
+
+/// Nobody knows what a collector heard in a part of its slot.
+#[test]
+fn parts_of_a_slot_have_no_state() {
+    let scene = Scene::new();
+    let slot = scene.write("slot.pcapng", v9_slot(0, 10));
+    for window in ["1s", "1m", "5m"] {
+        let ran = tool("nfdump-txt").args(["--window", window]).arg(&slot).run().ok();
+        let ends = ran.marks("#end");
+        assert!(!ends.is_empty());
+        for key in ["state", "open", "cover"] {
+            assert!(ends.iter().all(|line| end(line, key).is_none()), "{window}: {ran}");
+        }
+    }
+}
+
+#[test]
+fn stats_refuse_what_means_nothing_to_them() {
+    for option in ["--no-header", "--fields=+start", "--window=1m", "--nat=post", "--scale"] {
+        let ran = tool("nfdump-txt").args(["--stats", option]).arg(data("v5.pcapng")).run();
+        ran.status(2).mute().says("--stats");
+    }
 }
 
 #[test]
