@@ -106,7 +106,9 @@ fn slot(count: u32) -> Vec<u8> {
     let [from, to]: [SocketAddr; 2] =
         ["192.0.2.1:50000", "192.0.2.9:2055"].map(|address| address.parse().unwrap());
     let mut writer = Writer::new(Vec::new());
-    writer.section(&Slot { window: Window::new(START, 600).unwrap(), allow: None }).unwrap();
+    writer
+        .section(&Slot { window: Window::new(START, 600).unwrap(), allow: None, ident: None })
+        .unwrap();
     for n in 0..count {
         let at = Timestamp::from_nanos(START * 1_000_000_000 + u64::from(n));
         writer.datagram(at, from, to, &[0xa5; PAYLOAD]).unwrap();

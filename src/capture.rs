@@ -6,31 +6,40 @@
 //! brings a finished one in without ever overwriting another. What a datagram says is the business
 //! of [`wire`](crate::wire); the compression of a file is undone by the caller.
 //!
-//! A [`Socket`](socket::Socket) receives datagrams and knows what the kernel dropped; a
-//! [`Collector`] puts them into the slots of their arrival and begins each file with the templates in
-//! force.
+//! [`Live`] is the collector: a thread that receives from [`Socket`](socket::Socket)s, a thread in
+//! which a [`Collector`] writes the slots of their arrival, and a bounded queue between them.
 #![deny(clippy::indexing_slicing)]
 
 mod block;
 mod collect;
 mod error;
 mod fragments;
+mod gate;
 mod input;
+mod known;
+mod live;
 mod packet;
+mod queue;
 mod reader;
+mod receive;
 mod section;
+mod slots;
 pub mod socket;
 pub mod spool;
+mod wrap;
 mod writer;
 
 #[cfg(test)]
 mod sample;
 
-pub use collect::{CollectError, Collector, Denied, Finished, To};
+pub use collect::{CollectError, Collector, Finished, Followed, To};
 pub use error::{Error, WriteError};
+pub use gate::{Allow, Denied, MAX_RATE};
+pub use live::{Live, News, Plan};
 pub use packet::Skipped;
 pub use reader::{Datagram, Ending, Event, Reader};
-pub use section::{Closing, MAX_ALLOW, Slot, SlotError};
+pub use receive::{Counters, clock};
+pub use section::{Closing, MAX_ALLOW, MAX_IDENT, Slot, SlotError, is_ident};
 pub use writer::Writer;
 
 /// The comment of a packet that restates templates in force: in no counter, of no exporter's making

@@ -16,7 +16,7 @@ mod input;
 mod out;
 mod report;
 
-pub use args::{Common, Nets, When, parse_seconds, parse_size};
+pub use args::{Common, Nets, When, parse_net, parse_seconds, parse_size, read_words};
 pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;

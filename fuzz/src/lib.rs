@@ -373,12 +373,12 @@ impl Trial {
             let limits = Limits { definitions: usize::MAX, ..Limits::default() };
             let mut other = Decoder::new(limits);
             let mut batch = Batch::default();
-            let all: Vec<_> = decoder.templates_in_force(BEGIN).collect();
+            let all: Vec<_> = decoder.in_force(BEGIN).collect();
             for (exporter, datagram) in &all {
                 other.learn(*exporter, datagram, &mut batch);
             }
             assert_eq!(batch.errors, []);
-            assert_eq!(other.templates_in_force(BEGIN).collect::<Vec<_>>(), all);
+            assert_eq!(other.in_force(BEGIN).collect::<Vec<_>>(), all);
             // The largest domain may stay above the limit, alone. Headers and padding come on top.
             let octets: usize = all.iter().map(|(_, d)| d.len().saturating_sub(40)).sum();
             let Limits { templates, fields, .. } = self.limits;

@@ -31,7 +31,7 @@ pub(super) const BODY: usize = 8;
 /// 4 GB from taking the memory.
 pub(super) const MAX: usize = 16 << 20;
 
-const COMMENT: u16 = 1;
+pub(super) const COMMENT: u16 = 1;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 const ISB_STARTTIME: u16 = 2;

@@ -1,94 +1,109 @@
-//! Datagrams into the slots of their arrival: one file a slot in a spool, or one section a slot in a
-//! stream.
+//! The writing: chunks of datagrams into files of their slots, in a thread that may wait for the disk.
 //!
-//! The collector knows no clock and no socket: whoever has both calls [`begin`](Collector::begin),
-//! hands over what arrives, and when a slot is [`due`](Collector::due) calls
-//! [`end`](Collector::end) and `begin` again. Octets go to the output as they came, by one thread for
-//! now; compression and a queue between receiving and writing have their place in `Output`.
+//! The collector knows no clock and no socket: chunks say which slot they belong to and when it is
+//! over. It follows what templates and options are in force, to begin each file with them, and the
+//! exporters' sequence numbers, to say what is missing.
 //!
-//! A disk that takes no more stops no collector: what cannot be written is counted and told in the
-//! closing block, the buffer that waits is tried again with every flush, and a file that could not
-//! be made is tried again when asked.
+//! A disk that takes no more stops nothing: [`take`](Collector::take) fails, keeps its place to the
+//! octet, and goes on there when it is called with the same chunk again.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use ipnet::IpNet;
+use zstd::stream::write::Encoder;
 
+use super::TEMPLATES;
 use super::error::WriteError;
+use super::gate::Denied;
+use super::known::{self, Known};
+use super::queue::{Chunk, Tally};
 use super::section::{Closing, Slot};
+use super::slots::Heard;
 use super::spool::{Compression, SlotFile, SlotFileError};
-use super::writer::Writer;
-use crate::flow::Networks;
+use super::wrap::{self, Ends};
+use super::writer;
 use crate::time::{Timestamp, Window};
-use crate::wire::{Batch, Decoder, Limits};
+use crate::wire::{Batch, Decoder, Domain, Limits, Lost};
 
-/// Octets that wait for the disk. More than the longest block: a block then goes into the buffer
-/// whole or not at all, so that an output which failed can go on where it stopped.
-const BUFFER: usize = 256 * 1024;
+/// Exporters and their domains that are followed, at most: without an allow list anybody can send
+/// from ever new addresses. The longest silent goes. Of exporters beyond it the ports are not known
+/// either, and their templates are restated from port 0.
+const EXPORTERS: usize = 16_384;
 
-/// Exporters whose ports are known, at most: without an allow list anybody can send from ever new
-/// addresses. Templates of one beyond them are restated from port 0.
-const EXPORTERS: usize = 4096;
-
-/// Senders that are counted by name where only some are allowed, at most: whoever is not allowed can
-/// forge addresses at will. The others are in [`Denied::datagrams`] only.
-const SENDERS: usize = 1024;
-
-/// Octets of template definitions that are kept: as many templates as the decoder takes, of sixty
-/// fields each. They stand at the head of every file.
-const DEFINITIONS: usize = 4 << 20;
+/// Octets of templates and options that are kept, of all exporters. They stand at the head of every
+/// file.
+const DEFINITIONS: usize = 16 << 20;
 
 /// Where the datagrams go.
 pub enum To {
     /// A directory, one file a slot.
-    Spool(PathBuf),
+    Spool {
+        /// Which.
+        dir: PathBuf,
+        /// A level of zstd, if the files are to be compressed.
+        zstd: Option<i32>,
+    },
     /// A pipe, one section a slot.
-    Stream(Box<dyn Write>),
-}
-
-enum Output {
-    Spool { dir: PathBuf, open: Option<Box<File>> },
-    Stream(Writer<Box<dyn Write>>),
-}
-
-/// A slot's file that is open.
-struct File {
-    writer: Writer<BufWriter<SlotFile>>,
-    part: PathBuf,
+    Stream(Box<dyn Write + Send>),
 }
 
 /// Puts datagrams into slots.
 pub struct Collector {
-    output: Output,
-    seconds: u32,
-    allow: Option<(Vec<IpNet>, Networks)>,
-    /// Knows the templates in force.
+    to: To,
+    /// Knows what is in force.
     decoder: Decoder,
     batch: Batch,
     /// From where to where each exporter of templates sent its last datagram.
-    ports: HashMap<IpAddr, (SocketAddr, SocketAddr), RandomState>,
-    current: Option<Current>,
-    /// Where the slot before ended, if it was heard to its end.
-    heard_to: Option<u64>,
+    ports: HashMap<IpAddr, Ends, RandomState>,
+    open: Option<Open>,
+    /// How far the chunk in hand was taken.
+    progress: Progress,
+    known: Known,
+    /// Something was written since the last [`sync`](Collector::sync).
     dirty: bool,
 }
 
-/// The slot that is collected.
-struct Current {
-    window: Window,
+/// A slot, or a part of one, while it is written.
+struct Open {
+    slot: Arc<Slot>,
     start: Timestamp,
-    /// The latest moment seen in it.
-    last: Timestamp,
-    received: u64,
-    unwritten: u64,
-    denied: Denied,
-    /// A failure of the output was told.
-    told: bool,
+    heard: Timestamp,
+    tally: Tally,
+    missing: Lost,
+    output: Option<Output>,
+    /// Octets that go before the next chunk's: the section's beginning, or its end.
+    ahead: Pending,
+    /// Once the slot is over.
+    closing: Option<Closing>,
+    /// A part of it is missing: nothing more is written.
+    given_up: bool,
+}
+
+#[derive(Default)]
+struct Pending {
+    octets: Vec<u8>,
+    written: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// Its datagrams were looked at.
+    watched: bool,
+    /// Octets of its blocks that were written.
+    written: usize,
+}
+
+/// What a slot is written to.
+enum Output {
+    Plain(SlotFile),
+    Zstd(Box<Encoder<'static, SlotFile>>),
+    /// The stream itself is in [`To`].
+    Stream,
 }
 
 /// A slot, or a part of one, that is over.
@@ -96,23 +111,29 @@ struct Current {
 pub struct Finished {
     /// The slot.
     pub slot: Window,
-    /// Its file. `None` in a stream, and where nothing could be written; the part is there then, if
-    /// it could be made.
+    /// Its file; `None` in a stream, and of a slot that was given up.
     pub file: Option<PathBuf>,
     /// What its closing block says.
     pub closing: Closing,
     /// Who was not allowed.
     pub denied: Denied,
+    /// Who sent more than it may.
+    pub limited: Denied,
     /// Why the file lacks its closing block or its name.
     pub error: Option<CollectError>,
 }
 
-/// Datagrams of senders that the allow list does not hold. They are in no other count.
-#[derive(Clone, Debug, Default)]
-pub struct Denied {
-    /// How many.
+/// What is missing of an exporter's domain, by its sequence numbers, since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// Who.
+    pub domain: Domain,
+    /// Datagrams that came.
     pub datagrams: u64,
-    by_sender: HashMap<IpAddr, u64, RandomState>,
+    /// What is missing, in the exporter's own unit.
+    pub missing: Lost,
+    /// How often it began anew.
+    pub restarts: u64,
 }
 
 /// Why something was not written.
@@ -129,301 +150,364 @@ pub enum CollectError {
         /// Why.
         source: WriteError,
     },
-}
-
-impl Denied {
-    fn count(&mut self, sender: IpAddr) {
-        self.datagrams += 1;
-        if self.by_sender.len() < SENDERS || self.by_sender.contains_key(&sender) {
-            *self.by_sender.entry(sender).or_default() += 1;
-        }
-    }
-
-    /// The `n` senders of the most datagrams.
-    pub fn top(&self, n: usize) -> Vec<(IpAddr, u64)> {
-        let mut all: Vec<_> =
-            self.by_sender.iter().map(|(&sender, &count)| (sender, count)).collect();
-        all.sort_unstable_by_key(|&(sender, count)| (std::cmp::Reverse(count), sender));
-        all.truncate(n);
-        all
-    }
-}
-
-impl Output {
-    /// Does something to the writer that is open, if one is.
-    fn with(
-        &mut self,
-        action: impl FnOnce(&mut dyn Section) -> Result<(), WriteError>,
-    ) -> Option<Result<(), CollectError>> {
-        let failed = |path: Option<&Path>| {
-            let path = path.map(Path::to_owned);
-            |source| CollectError::Write { path, source }
-        };
-        match self {
-            Output::Spool { open, .. } => {
-                let file = open.as_mut()?;
-                Some(action(&mut file.writer).map_err(failed(Some(&file.part))))
-            }
-            Output::Stream(writer) => Some(action(writer).map_err(failed(None))),
-        }
-    }
-}
-
-/// A writer, whatever it writes to.
-trait Section {
-    fn section(&mut self, slot: &Slot) -> Result<(), WriteError>;
-    fn templates(&mut self, at: Timestamp, ends: Ends, payload: &[u8]) -> Result<(), WriteError>;
-    fn datagram(&mut self, at: Timestamp, ends: Ends, payload: &[u8]) -> Result<(), WriteError>;
-    fn end(&mut self, closing: &Closing) -> Result<(), WriteError>;
-    fn flush(&mut self) -> Result<(), WriteError>;
-}
-
-/// From where to where.
-type Ends = (SocketAddr, SocketAddr);
-
-impl<W: Write> Section for Writer<W> {
-    fn section(&mut self, slot: &Slot) -> Result<(), WriteError> {
-        Writer::section(self, slot)
-    }
-
-    fn templates(&mut self, at: Timestamp, ends: Ends, payload: &[u8]) -> Result<(), WriteError> {
-        Writer::templates(self, at, ends.0, ends.1, payload)
-    }
-
-    fn datagram(&mut self, at: Timestamp, ends: Ends, payload: &[u8]) -> Result<(), WriteError> {
-        Writer::datagram(self, at, ends.0, ends.1, payload)
-    }
-
-    fn end(&mut self, closing: &Closing) -> Result<(), WriteError> {
-        Writer::end(self, closing)
-    }
-
-    fn flush(&mut self) -> Result<(), WriteError> {
-        Writer::flush(self)
-    }
+    /// It belongs to a slot that is given up.
+    #[error("what was before it could not be written")]
+    GivenUp,
 }
 
 impl Collector {
-    /// Slots of `seconds`, aligned to the epoch; only datagrams from `allow`, if it is given.
-    pub fn new(to: To, seconds: u32, allow: Option<Vec<IpNet>>) -> Collector {
-        let output = match to {
-            To::Spool(dir) => Output::Spool { dir, open: None },
-            To::Stream(stream) => Output::Stream(Writer::new(stream)),
+    /// Writes to `to`; what is remembered of an earlier run in the same spool is in force again. Also
+    /// says why not all of it is, if so.
+    pub fn new(to: To) -> (Collector, Option<String>) {
+        let limits = Limits {
+            domains: EXPORTERS,
+            all_templates: 4 * EXPORTERS,
+            definitions: DEFINITIONS,
+            ..Limits::default()
         };
-        Collector {
-            output,
-            seconds: seconds.max(1),
-            allow: allow.map(|nets| (nets.clone(), Networks::new(nets))),
-            decoder: Decoder::new(Limits { definitions: DEFINITIONS, ..Limits::default() }),
+        let mut collector = Collector {
+            to,
+            decoder: Decoder::new(limits),
             batch: Batch::default(),
             ports: HashMap::default(),
-            current: None,
-            heard_to: None,
+            open: None,
+            progress: Progress::default(),
+            known: Known::default(),
             dirty: false,
+        };
+        let error = collector.recall();
+        (collector, error)
+    }
+
+    fn recall(&mut self) -> Option<String> {
+        let To::Spool { dir, .. } = &self.to else { return None };
+        let (datagrams, error) = known::read(dir);
+        for (ends, payload) in datagrams {
+            let exporter = ends.0.ip();
+            self.batch.clear();
+            self.decoder.learn(exporter, &payload, &mut self.batch);
+            self.ports.insert(exporter, ends);
         }
+        self.known = Known::at(self.decoder.generation());
+        error
     }
 
-    /// The slot that is collected.
-    pub fn slot(&self) -> Option<Window> {
-        self.current.as_ref().map(|current| current.window)
+    /// Writes to a stream, which does not come back when it is gone.
+    pub(super) const fn is_stream(&self) -> bool {
+        matches!(self.to, To::Stream(_))
     }
 
-    /// Whether the slot is over at `now`. A clock that was set back by no more than a slot's length
-    /// ends nothing: time stands still until it has caught up, so that no slot is begun twice for a
-    /// correction at its boundary.
-    pub fn due(&self, now: Timestamp) -> bool {
-        self.current.as_ref().is_some_and(|Current { window, .. }| {
-            now.secs() >= window.end()
-                || now.secs().saturating_add(u64::from(self.seconds)) < window.start()
-        })
+    /// At the end what is in force is written down whatever that takes.
+    pub(super) fn hurry(&mut self) {
+        self.known.hurry();
     }
 
-    /// Begins the slot of `now`: opens its file or section and restates the templates in force.
+    /// Takes a chunk: writes its datagrams, and finishes the slot if it is over. A slot that is over
+    /// is added to `finished`.
     ///
     /// # Errors
-    /// What the output says. In a spool collecting goes on: see [`retry`](Collector::retry).
-    pub fn begin(&mut self, now: Timestamp) -> Result<(), CollectError> {
-        let window = Window::at(now, self.seconds);
-        // The sockets were listening since the slot before ended.
-        let start = match self.heard_to == Some(window.start()) {
-            true => Timestamp::from_secs(window.start()),
-            false => now,
-        };
-        self.current = Some(Current {
-            window,
-            start,
-            last: now,
-            received: 0,
-            unwritten: 0,
-            denied: Denied::default(),
-            told: false,
+    /// What the output says. Call it again with the same chunk, or [`abandon`](Collector::abandon)
+    /// that.
+    pub(super) fn take(
+        &mut self,
+        chunk: &mut Chunk,
+        finished: &mut Vec<Finished>,
+    ) -> Result<(), CollectError> {
+        if self.open.as_ref().is_some_and(|open| !Arc::ptr_eq(&open.slot, &chunk.slot)) {
+            // Its end was not told for want of room.
+            self.end(None, finished)?;
+        }
+        if self.open.is_none() {
+            self.begin(chunk)?;
+        }
+        if self.open.as_ref().is_some_and(|open| open.given_up) {
+            return Err(CollectError::GivenUp);
+        }
+        if !self.progress.watched {
+            self.watch(chunk);
+            self.progress.watched = true;
+        }
+        self.open()?;
+        if let Some(open) = &mut self.open
+            && let Some(output) = &mut open.output
+        {
+            put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
+            // What stands at the head of a file can be large.
+            if open.closing.is_none() {
+                open.ahead = Pending::default();
+            }
+            put(&mut self.to, output, &chunk.blocks, &mut self.progress.written)?;
+            self.dirty |= !chunk.blocks.is_empty();
+        }
+        if let Some(end) = chunk.end {
+            self.end(Some(end), finished)?;
+        }
+        self.progress = Progress::default();
+        Ok(())
+    }
+
+    /// Begins the slot of a chunk, with what is in force before it.
+    fn begin(&mut self, chunk: &Chunk) -> Result<(), CollectError> {
+        let failed = |source| CollectError::Write { path: None, source };
+        let mut octets = writer::opening(&chunk.slot).map_err(failed)?;
+        let now = chunk.entries.first().map_or(chunk.heard, |entry| entry.arrival);
+        for (exporter, payload) in self.decoder.in_force(now) {
+            let ends = self.ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
+            wrap::append(&mut octets, now, ends, &payload, Some(TEMPLATES)).map_err(failed)?;
+        }
+        self.open = Some(Open {
+            slot: Arc::clone(&chunk.slot),
+            start: now,
+            heard: now,
+            tally: Tally::default(),
+            missing: Lost::default(),
+            output: None,
+            ahead: Pending { octets, written: 0 },
+            closing: None,
+            given_up: false,
         });
-        let result = self.open(now);
         // Those that still speak come back with their next datagram.
         if self.ports.len() >= EXPORTERS {
             self.ports.clear();
         }
-        self.tell(result)
+        Ok(())
     }
 
-    /// Tries to make the slot's file again if that failed before.
-    ///
-    /// # Errors
-    /// What the output says, the first time in a slot.
-    pub fn retry(&mut self, now: Timestamp) -> Result<(), CollectError> {
-        if self.current.is_none() || !matches!(self.output, Output::Spool { open: None, .. }) {
+    /// Learns what a chunk's datagrams say of templates, and follows their numbers.
+    fn watch(&mut self, chunk: &Chunk) {
+        self.batch.clear();
+        for entry in &chunk.entries {
+            let Some(payload) = chunk.blocks.get(entry.payload.clone()) else { continue };
+            let exporter = entry.ends.0.ip().to_canonical();
+            if let [0, 9 | 10, ..] = payload
+                && (self.ports.len() < EXPORTERS || self.ports.contains_key(&exporter))
+            {
+                self.ports.insert(exporter, entry.ends);
+            }
+            self.batch.errors.clear();
+            self.decoder.watch(exporter, entry.arrival, payload, &mut self.batch);
+        }
+        if let Some(open) = &mut self.open {
+            open.missing.add(self.batch.lost);
+            open.tally.add(&chunk.tally);
+            open.heard = open.heard.max(chunk.heard);
+        }
+    }
+
+    /// Makes the file of the open slot, if there is none yet.
+    fn open(&mut self) -> Result<(), CollectError> {
+        let Some(open) = self.open.as_mut().filter(|open| open.output.is_none()) else {
             return Ok(());
-        }
-        let result = self.open(now);
-        self.tell(result)
-    }
-
-    fn open(&mut self, now: Timestamp) -> Result<(), CollectError> {
-        let Some(Current { window, .. }) = self.current else { return Ok(()) };
-        if let Output::Spool { dir, open } = &mut self.output {
-            let file = SlotFile::create(dir, window, Compression::None)?;
-            let part = file.part().to_owned();
-            let writer = Writer::new(BufWriter::with_capacity(BUFFER, file));
-            *open = Some(Box::new(File { writer, part }));
-        }
-        self.dirty = true;
-        let slot = Slot { window, allow: self.allow.as_ref().map(|(nets, _)| nets.clone()) };
-        let (decoder, ports) = (&self.decoder, &self.ports);
-        let wrote = self.output.with(|file| {
-            file.section(&slot)?;
-            decoder.templates_in_force(now).try_for_each(|(exporter, payload)| {
-                let ends = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
-                file.templates(now, ends, &payload)
-            })
-        });
-        wrote.unwrap_or(Ok(()))
-    }
-
-    /// Only the first failure of a slot's output is told; a stream that failed is at its end.
-    fn tell(&mut self, result: Result<(), CollectError>) -> Result<(), CollectError> {
-        match (&mut self.current, &self.output) {
-            (Some(current), Output::Spool { .. }) if result.is_err() => {
-                match std::mem::replace(&mut current.told, true) {
-                    true => Ok(()),
-                    false => result,
-                }
-            }
-            _ => result,
-        }
-    }
-
-    /// Takes a datagram that arrived at `now` from `from` at our address `to`, in the slot that is
-    /// open. Time does not run back within a slot.
-    ///
-    /// # Errors
-    /// It was not written; in a spool only the first time in a slot.
-    pub fn datagram(
-        &mut self,
-        now: Timestamp,
-        from: SocketAddr,
-        to: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), CollectError> {
-        let Some(current) = &mut self.current else { return Ok(()) };
-        current.last = current.last.max(now);
-        let exporter = from.ip().to_canonical();
-        if let Some((_, allowed)) = &self.allow
-            && !allowed.contains(exporter)
-        {
-            current.denied.count(exporter);
-            return Ok(());
-        }
-        current.received += 1;
-        let arrival = current.last;
-        if let [0, 9 | 10, ..] = payload {
-            if self.ports.len() < EXPORTERS || self.ports.contains_key(&exporter) {
-                self.ports.insert(exporter, (from, to));
-            }
-            self.batch.clear();
-            self.decoder.watch(exporter, arrival, payload, &mut self.batch);
-        }
-        match self.output.with(|file| file.datagram(arrival, (from, to), payload)) {
-            Some(Ok(())) => {
-                self.dirty = true;
-                Ok(())
-            }
-            failed => {
-                current.unwritten += 1;
-                self.tell(failed.unwrap_or(Ok(())))
-            }
-        }
-    }
-
-    /// Whether something waits to be flushed.
-    pub const fn dirty(&self) -> bool {
-        self.dirty
-    }
-
-    /// Notes that somebody listens at `now`, and brings what was written to the output.
-    ///
-    /// # Errors
-    /// What the output says; in a spool only the first time in a slot.
-    pub fn flush(&mut self, now: Timestamp) -> Result<(), CollectError> {
-        if let Some(current) = &mut self.current {
-            current.last = current.last.max(now);
-        }
-        if !self.dirty {
-            return Ok(());
-        }
-        let result = self.output.with(|file| file.flush()).unwrap_or(Ok(()));
-        self.dirty = result.is_err();
-        self.tell(result)
-    }
-
-    /// Ends the slot, at its own end or before: closing block, flush, and in a spool the file's
-    /// name. `None` if no slot is open.
-    ///
-    /// # Errors
-    /// What a stream says; what a spool says is in [`Finished::error`].
-    pub fn end(
-        &mut self,
-        now: Timestamp,
-        dropped_kernel: u64,
-    ) -> Result<Option<Finished>, CollectError> {
-        let Some(current) = self.current.take() else { return Ok(None) };
-        let window = current.window;
-        let over = Timestamp::from_secs(window.end());
-        let end = match now.secs().checked_sub(window.end()) {
-            // Longer than a slot ago: the clock was set, or the machine slept.
-            Some(after) if after >= u64::from(self.seconds) => current.last,
-            Some(_) => over,
-            None => current.last.max(now),
         };
-        let end = end.clamp(current.start, over.max(current.start));
-        self.heard_to = (end == over).then_some(window.end());
-        let closing = Closing {
-            received: current.received,
-            dropped_kernel,
-            dropped_queue: current.unwritten,
-            start: current.start,
-            end,
+        open.output = Some(match &self.to {
+            To::Stream(_) => Output::Stream,
+            To::Spool { dir, zstd: None } => {
+                Output::Plain(SlotFile::create(dir, open.slot.window, Compression::None)?)
+            }
+            To::Spool { dir, zstd: Some(level) } => {
+                let file = SlotFile::create(dir, open.slot.window, Compression::Zstd)?;
+                let path = file.part().to_owned();
+                let encoder = Encoder::new(file, *level).map_err(|error| failed(&path, error))?;
+                Output::Zstd(Box::new(encoder))
+            }
+        });
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Ends the open slot: closing block, disk, and in a spool the file's name.
+    fn end(
+        &mut self,
+        heard: Option<Heard>,
+        finished: &mut Vec<Finished>,
+    ) -> Result<(), CollectError> {
+        self.open()?;
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let closing = match open.closing {
+            Some(closing) => closing,
+            None => {
+                let heard = heard.unwrap_or(Heard { start: open.start, end: open.heard });
+                let closing = closing(&open.tally, open.missing, heard);
+                let octets = writer::closing(&closing)
+                    .map_err(|source| CollectError::Write { path: None, source })?;
+                open.ahead.octets.extend_from_slice(&octets);
+                *open.closing.insert(closing)
+            }
+        };
+        let Some(output) = &mut open.output else { return Ok(()) };
+        put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
+        let file = match output {
+            Output::Stream => {
+                flush(&mut self.to)?;
+                None
+            }
+            Output::Plain(file) => Some(finish(file)?),
+            Output::Zstd(encoder) => {
+                let path = encoder.get_ref().part().to_owned();
+                encoder.do_finish().map_err(|error| failed(&path, error))?;
+                Some(finish(encoder.get_mut())?)
+            }
         };
         self.dirty = false;
-        let closed = self.output.with(|file| {
-            file.end(&closing)?;
-            file.flush()
-        });
-        let (mut file, mut error) = (None, closed.and_then(Result::err));
-        match &mut self.output {
-            Output::Stream(_) => error = error.map_or(Ok(None), Err)?,
-            Output::Spool { open, .. } => {
-                if let Some(open) = open.take() {
-                    // What the disk did not take by now is given up.
-                    let (written, _) = open.writer.into_inner().into_parts();
-                    match written.finish() {
-                        Ok(name) => file = Some(name),
-                        Err(failed) => error = error.or(Some(failed.into())),
-                    }
-                }
-            }
+        if let Some(Open { slot, tally, .. }) = self.open.take() {
+            let Tally { limited, denied, .. } = tally;
+            let slot = slot.window;
+            finished.push(Finished { slot, file, closing, denied, limited, error: None });
         }
-        Ok(Some(Finished { slot: window, file, closing, denied: current.denied, error }))
+        Ok(())
     }
+
+    /// Gives up a chunk that could not be written, and with it the rest of its slot: the file is left
+    /// as it is. Returns how many of the chunk's datagrams are in no file.
+    pub(super) fn abandon(
+        &mut self,
+        chunk: &Chunk,
+        error: CollectError,
+        finished: &mut Vec<Finished>,
+    ) -> u64 {
+        let Progress { watched, written } = std::mem::take(&mut self.progress);
+        let lost = chunk.entries.iter().filter(|entry| entry.payload.end > written).count() as u64;
+        let Some(open) = &mut self.open else { return lost };
+        if !watched {
+            open.tally.add(&chunk.tally);
+        }
+        open.tally.dropped_queue += lost;
+        open.given_up = true;
+        let Some(heard) = chunk.end else { return lost };
+        let file = match &open.output {
+            Some(Output::Plain(file)) => file.finish().ok(),
+            Some(Output::Zstd(encoder)) => encoder.get_ref().finish().ok(),
+            Some(Output::Stream) | None => None,
+        };
+        let closing = closing(&open.tally, open.missing, heard);
+        if let Some(Open { slot, tally: Tally { limited, denied, .. }, .. }) = self.open.take() {
+            let (slot, error) = (slot.window, Some(error));
+            finished.push(Finished { slot, file, closing, denied, limited, error });
+        }
+        lost
+    }
+
+    /// Brings what was written to the disk, and what is in force to the file that remembers it.
+    /// Returns whether a file that somebody had removed was made again.
+    ///
+    /// # Errors
+    /// What the output says; it can be called again.
+    pub(super) fn sync(&mut self) -> Result<bool, CollectError> {
+        let mut restored = false;
+        if let Some(Open { output: Some(output), .. }) = &mut self.open {
+            if std::mem::replace(&mut self.dirty, false) {
+                let result = match output {
+                    Output::Stream => flush(&mut self.to),
+                    Output::Plain(file) => Ok(file.sync()?),
+                    Output::Zstd(encoder) => {
+                        let path = encoder.get_ref().part().to_owned();
+                        encoder.flush().map_err(|error| failed(&path, error))?;
+                        Ok(encoder.get_ref().sync()?)
+                    }
+                };
+                result.inspect_err(|_| self.dirty = true)?;
+            }
+            restored = match output {
+                Output::Stream => false,
+                Output::Plain(file) => file.restore()?,
+                Output::Zstd(encoder) => encoder.get_mut().restore()?,
+            };
+        }
+        self.remember()?;
+        Ok(restored)
+    }
+
+    /// Writes down what is in force, if it is not what was written down.
+    ///
+    /// # Errors
+    /// What the system says; what was remembered before is still there.
+    fn remember(&mut self) -> Result<(), CollectError> {
+        let To::Spool { dir, .. } = &self.to else { return Ok(()) };
+        let generation = self.decoder.generation();
+        if self.known.is(generation) {
+            return Ok(());
+        }
+        let now = self.open.as_ref().map_or(Timestamp::default(), |open| open.heard);
+        let ports = &self.ports;
+        let all = self.decoder.in_force(now).map(|(exporter, payload)| {
+            let ends = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
+            (ends, payload)
+        });
+        Ok(self.known.write(dir, generation, now, all)?)
+    }
+
+    /// What is missing of each exporter's domain.
+    pub(super) fn followed(&self) -> Vec<Followed> {
+        let of = |(domain, stats): (&Domain, &crate::wire::Stats)| Followed {
+            domain: *domain,
+            datagrams: stats.datagrams,
+            missing: stats.lost,
+            restarts: stats.restarts,
+        };
+        self.decoder.stats().map(of).collect()
+    }
+}
+
+fn closing(tally: &Tally, missing: Lost, heard: Heard) -> Closing {
+    Closing {
+        received: tally.received,
+        dropped_kernel: tally.dropped_kernel,
+        dropped_queue: tally.dropped_queue,
+        limited: tally.limited.datagrams,
+        denied: tally.denied.datagrams,
+        missing,
+        start: heard.start,
+        end: heard.end,
+    }
+}
+
+/// Writes what is left of some octets.
+fn put(
+    to: &mut To,
+    output: &mut Output,
+    octets: &[u8],
+    written: &mut usize,
+) -> Result<(), CollectError> {
+    while let Some(left) = octets.get(*written..).filter(|left| !left.is_empty()) {
+        let (result, path) = match (&mut *output, &mut *to) {
+            (Output::Plain(file), _) => (file.write(left), Some(file.part())),
+            (Output::Zstd(file), _) => (file.write(left), Some(file.get_ref().part())),
+            (Output::Stream, To::Stream(stream)) => (stream.write(left), None),
+            (Output::Stream, To::Spool { .. }) => return Ok(()),
+        };
+        let error = match result {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(n) => {
+                *written += n;
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => error,
+        };
+        let path = path.map(Path::to_owned);
+        return Err(CollectError::Write { path, source: error.into() });
+    }
+    Ok(())
+}
+
+fn flush(to: &mut To) -> Result<(), CollectError> {
+    match to {
+        To::Stream(stream) => {
+            stream.flush().map_err(|error| CollectError::Write { path: None, source: error.into() })
+        }
+        To::Spool { .. } => Ok(()),
+    }
+}
+
+/// Gives a file its name, once it is on the disk.
+fn finish(file: &mut SlotFile) -> Result<PathBuf, CollectError> {
+    file.restore()?;
+    file.sync()?;
+    Ok(file.finish()?)
+}
+
+fn failed(path: &Path, error: io::Error) -> CollectError {
+    CollectError::Write { path: Some(path.to_owned()), source: error.into() }
 }
 
 /// Ends of a datagram of an exporter whose ports are not known.
@@ -437,7 +521,7 @@ fn unknown(exporter: IpAddr) -> Ends {
 
 impl fmt::Debug for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collector").field("slot", &self.slot()).finish_non_exhaustive()
+        f.debug_struct("Collector").finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@
 //! nfcap slot=2001-07-01T00:20:00Z seconds=600 open=1
 //! nfcap slot=2001-07-01T00:30:00Z seconds=600 open=0 allow=140.119.1.1/32,2001:288::/32
 //! nfcap received=1200 dropped_kernel=3 dropped_queue=0
+//! nfcap received=1200 dropped_kernel=3 dropped_queue=0 limited=9 denied=7 missing_datagrams=12
 //! ```
 //!
 //! A key that is missing, comes twice or has a value it cannot have is an error; unknown keys are
@@ -17,6 +18,10 @@ use std::fmt;
 use ipnet::IpNet;
 
 use crate::time::{Timestamp, Window};
+use crate::wire::Lost;
+
+/// The most octets of [`Slot::ident`].
+pub const MAX_IDENT: usize = 64;
 
 /// The most networks that [`Slot::allow`] may name. A comment holds 65,535 octets, a network 44 of
 /// them at most.
@@ -29,17 +34,33 @@ pub struct Slot {
     pub window: Window,
     /// Networks of the exporters that were heard; `None`: nfcap was open to all.
     pub allow: Option<Vec<IpNet>>,
+    /// Which collector it was, if it has a name; see [`is_ident`].
+    pub ident: Option<String>,
+}
+
+/// Whether a collector can have this name: 1 to [`MAX_IDENT`] printing characters of ASCII, no blank
+/// among them. It is one word of a comment.
+pub fn is_ident(text: &str) -> bool {
+    (1..=MAX_IDENT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
 /// How a section of an nfcap file ended: its interface statistics block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
-    /// Datagrams that the kernel handed to nfcap, those in `dropped_queue` included.
+    /// Datagrams of exporters that are allowed that the kernel handed to nfcap, those in
+    /// `dropped_queue` and `limited` included.
     pub received: u64,
     /// Datagrams that the kernel dropped, the socket buffer being full.
     pub dropped_kernel: u64,
     /// Datagrams that nfcap dropped, its queue being full.
     pub dropped_queue: u64,
+    /// Datagrams that nfcap dropped because their exporter sent more than it may.
+    pub limited: u64,
+    /// Datagrams of senders that are not allowed. They are in no other count.
+    pub denied: u64,
+    /// What is missing by the sequence numbers of all exporters, wherever it was lost: what is
+    /// dropped here is missing too.
+    pub missing: Lost,
     /// When nfcap began to listen in this slot (isb_starttime).
     pub start: Timestamp,
     /// When it stopped (isb_endtime). `end - start` is the part of the slot that was covered.
@@ -75,7 +96,11 @@ impl Slot {
     }
 
     fn read(words: &str) -> Result<Slot, SlotError> {
-        let [start, seconds, open, allow] = values(words, ["slot", "seconds", "open", "allow"])?;
+        let keys = ["slot", "seconds", "open", "allow", "ident"];
+        let [start, seconds, open, allow, ident] = values(words, keys)?;
+        if let Some(ident) = ident.filter(|ident| !is_ident(ident)) {
+            return Err(SlotError::Value(format!("ident={ident}")));
+        }
         let start = start.ok_or(SlotError::Missing("slot"))?;
         let seconds = seconds.ok_or(SlotError::Missing("seconds"))?;
         let window = Window::parse(start, seconds).flatten();
@@ -91,7 +116,7 @@ impl Slot {
             ),
             (open, _) => return Err(SlotError::Value(format!("open={open}"))),
         };
-        Ok(Slot { window, allow })
+        Ok(Slot { window, allow, ident: ident.map(str::to_owned) })
     }
 }
 
@@ -100,6 +125,9 @@ impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, seconds) = (self.window.start_text(), self.window.seconds());
         write!(f, "nfcap slot={start} seconds={seconds} open={}", u8::from(self.open()))?;
+        if let Some(ident) = &self.ident {
+            write!(f, " ident={ident}")?;
+        }
         for (i, net) in self.allow.iter().flatten().enumerate() {
             write!(f, "{}{net}", if i == 0 { " allow=" } else { "," })?;
         }
@@ -119,34 +147,76 @@ impl Closing {
     }
 
     fn read(words: &str) -> Result<Closing, SlotError> {
-        let keys = ["received", "dropped_kernel", "dropped_queue"];
+        let keys = [
+            "received",
+            "dropped_kernel",
+            "dropped_queue",
+            "limited",
+            "denied",
+            "missing_flows",
+            "missing_datagrams",
+        ];
         let found = values(words, keys)?;
-        let mut counts = [0; 3];
-        for ((key, text), count) in keys.into_iter().zip(found).zip(&mut counts) {
-            let text = text.ok_or(SlotError::Missing(key))?;
-            let digits = text.bytes().all(|b| b.is_ascii_digit());
-            let number = text.parse().ok().filter(|_| digits);
-            *count = number.ok_or_else(|| SlotError::Value(format!("{key}={text}")))?;
-        }
-        let [received, dropped_kernel, dropped_queue] = counts;
-        Ok(Closing { received, dropped_kernel, dropped_queue, ..Closing::default() })
+        let [received, dropped_kernel, dropped_queue, limited, denied, flows, datagrams] = found;
+        let must = |key, text: Option<&str>| count(key, text.ok_or(SlotError::Missing(key))?);
+        let may = |key, text: Option<&str>| text.map_or(Ok(0), |text| count(key, text));
+        // Negative where datagrams that were late fill the gaps of the slot before.
+        let signed = |key, text: Option<&str>| match text.map(|text| (text, text.strip_prefix('-')))
+        {
+            None => Ok(None),
+            Some((text, None)) => Ok(Some(count::<i64>(key, text)?)),
+            Some((_, Some(text))) => Ok(Some(-count::<i64>(key, text)?)),
+        };
+        Ok(Closing {
+            received: must("received", received)?,
+            dropped_kernel: must("dropped_kernel", dropped_kernel)?,
+            dropped_queue: must("dropped_queue", dropped_queue)?,
+            limited: may("limited", limited)?,
+            denied: may("denied", denied)?,
+            missing: Lost {
+                flows: signed("missing_flows", flows)?,
+                datagrams: signed("missing_datagrams", datagrams)?,
+            },
+            ..Closing::default()
+        })
     }
 
-    /// All that was lost.
+    /// All that was lost here.
     pub fn dropped(&self) -> u64 {
-        self.dropped_kernel.saturating_add(self.dropped_queue)
+        self.dropped_kernel.saturating_add(self.dropped_queue).saturating_add(self.limited)
     }
 }
 
-/// The comment of the closing block; its times stand in options of their own.
+/// A number without a sign.
+fn count<N: std::str::FromStr>(key: &str, text: &str) -> Result<N, SlotError> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| SlotError::Value(format!("{key}={text}")))
+}
+
+/// The comment of the closing block; its times stand in options of their own. Of what is nothing or
+/// not known only the first three are written.
 impl fmt::Display for Closing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Closing { received, dropped_kernel, dropped_queue, .. } = self;
+        let Closing { received, dropped_kernel, dropped_queue, limited, denied, missing, .. } =
+            self;
         write!(
             f,
             "nfcap received={received} dropped_kernel={dropped_kernel} \
              dropped_queue={dropped_queue}"
-        )
+        )?;
+        for (key, count) in [("limited", *limited), ("denied", *denied)] {
+            if count > 0 {
+                write!(f, " {key}={count}")?;
+            }
+        }
+        let missing = [("missing_flows", missing.flows), ("missing_datagrams", missing.datagrams)];
+        for (key, count) in missing {
+            if let Some(count) = count {
+                write!(f, " {key}={count}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -179,6 +249,7 @@ mod tests {
             "nfcap slot=2001-07-01T00:20:00Z seconds=600 open=1",
             "nfcap slot=2001-07-01T00:20:30Z seconds=30 open=0 allow=140.119.1.1/32,2001:288::/32",
             "nfcap slot=2001-07-01T00:20:00Z seconds=600 open=0 allow=",
+            "nfcap slot=2001-07-01T00:20:00Z seconds=600 open=0 ident=pop-3=b allow=192.0.2.1/32",
         ] {
             assert_eq!(Slot::parse(text).unwrap().unwrap().to_string(), text);
         }
@@ -213,6 +284,7 @@ mod tests {
             (format!("{start} seconds=600 open=1 open=1"), SlotError::Value("open=1".into())),
             (format!("{start} seconds=600 open=1 allow="), SlotError::Value("open=1".into())),
             (format!("{start} seconds=600 open=0 allow=all"), SlotError::Value("all".into())),
+            (format!("{start} seconds=600 open=1 ident="), SlotError::Value("ident=".into())),
             (format!("{start} seconds=600  open=1"), SlotError::Value("".into())),
             (format!("{start} seconds=0"), SlotError::Value("2001-07-01T00:20:00Z 0".into())),
             ("nfcap slot=- seconds=-".to_owned(), SlotError::Value("- -".into())),
@@ -226,10 +298,17 @@ mod tests {
         let text = "nfcap received=1200 dropped_kernel=3 dropped_queue=1";
         let closing = Closing::parse(text).unwrap().unwrap();
         assert_eq!((closing.to_string().as_str(), closing.dropped()), (text, 4));
+        let text = "nfcap received=9 dropped_kernel=3 dropped_queue=0 limited=2 denied=7 \
+                    missing_flows=-30 missing_datagrams=0";
+        let closing = Closing::parse(text).unwrap().unwrap();
+        assert_eq!((closing.to_string().as_str(), closing.dropped()), (text, 5));
         let broken = "nfcap received=+1 dropped_kernel=3 dropped_queue=0";
         let error = Closing::parse(broken).unwrap().unwrap_err();
         assert_eq!(error, SlotError::Value("received=+1".into()));
         let error = Closing::parse("nfcap received=1 dropped_kernel=3").unwrap().unwrap_err();
         assert_eq!(error, SlotError::Missing("dropped_queue"));
+        let broken = "nfcap received=1 dropped_kernel=3 dropped_queue=0 missing_flows=--1";
+        let error = Closing::parse(broken).unwrap().unwrap_err();
+        assert_eq!(error, SlotError::Value("missing_flows=-1".into()));
     }
 }

@@ -7,8 +7,8 @@
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::reader::Reader;
@@ -195,7 +195,7 @@ pub struct SlotFile {
     spool: PathBuf,
     slot: Window,
     n: u32,
-    compressed: &'static str,
+    compression: Compression,
 }
 
 /// Why a slot's file could not be made or finished.
@@ -216,6 +216,19 @@ pub enum Compression {
     None,
     /// By zstd: the name ends in `.zst`.
     Zstd,
+    /// By gzip: the name ends in `.gz`.
+    Gzip,
+}
+
+impl Compression {
+    /// What the name of a file ends in.
+    const fn ending(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Zstd => ".zst",
+            Compression::Gzip => ".gz",
+        }
+    }
 }
 
 impl SlotFile {
@@ -229,10 +242,6 @@ impl SlotFile {
         slot: Window,
         compression: Compression,
     ) -> Result<SlotFile, SlotFileError> {
-        let compressed = match compression {
-            Compression::None => "",
-            Compression::Zstd => ".zst",
-        };
         let spool = spool.to_owned();
         for n in 0..MAX_FILES {
             let name = spool.join(file_name(slot, n));
@@ -244,9 +253,11 @@ impl SlotFile {
                 let made = DirBuilder::new().recursive(true).mode(0o750).create(dir);
                 made.map_err(|error| SlotFileError { path: dir.to_owned(), error })?;
             }
-            let part = part_of(&name, compressed);
-            match OpenOptions::new().write(true).create_new(true).mode(0o640).open(&part) {
-                Ok(file) => return Ok(SlotFile { file, part, spool, slot, n, compressed }),
+            let part = part_of(&name, compression.ending());
+            let mut options = OpenOptions::new();
+            let options = options.read(true).write(true).create_new(true).mode(0o640);
+            match options.open(&part) {
+                Ok(file) => return Ok(SlotFile { file, part, spool, slot, n, compression }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(SlotFileError { path: part, error }),
             }
@@ -264,8 +275,38 @@ impl SlotFile {
     /// # Errors
     /// What the system says, with the path.
     pub fn sync(&self) -> Result<(), SlotFileError> {
-        let failed = |error| SlotFileError { path: self.part.clone(), error };
-        self.file.sync_all().map_err(failed)
+        self.file.sync_data().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> SlotFileError {
+        SlotFileError { path: self.part.clone(), error }
+    }
+
+    /// Makes the file again, with what is in it, if somebody has removed or moved it or a directory
+    /// above it: as long as it is open its octets are still there. Returns whether that was needed.
+    ///
+    /// # Errors
+    /// What the system says, with the path; it can be tried again.
+    pub fn restore(&mut self) -> Result<bool, SlotFileError> {
+        let open = self.file.metadata().map_err(|error| self.failed(error))?;
+        match fs::symlink_metadata(&self.part) {
+            Ok(found) if (found.dev(), found.ino()) == (open.dev(), open.ino()) => {
+                return Ok(false);
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(self.failed(error)),
+        }
+        let mut again = SlotFile::create(&self.spool, self.slot, self.compression)?;
+        let copied = self.file.rewind().and_then(|()| io::copy(&mut self.file, &mut again.file));
+        let back = self.file.seek(io::SeekFrom::End(0));
+        if let Err(error) = copied.and(back) {
+            // Whatever is in it is in the open file as well.
+            _ = fs::remove_file(&again.part);
+            return Err(again.failed(error));
+        }
+        *self = again;
+        Ok(true)
     }
 
     /// Gives the file its name, the next free one of its slot, and returns it. No file is ever
@@ -273,13 +314,13 @@ impl SlotFile {
     /// does the part go.
     ///
     /// # Errors
-    /// What the system says, with the path; the part is then still there. File systems without hard
-    /// links (FAT) are refused here.
-    pub fn finish(self) -> Result<PathBuf, SlotFileError> {
+    /// What the system says, with the path; the part is then still there, and it can be tried again.
+    /// File systems without hard links (FAT) are refused here.
+    pub fn finish(&self) -> Result<PathBuf, SlotFileError> {
         for n in self.n..MAX_FILES {
             let plain = self.spool.join(file_name(self.slot, n));
             let mut name = plain.clone().into_os_string();
-            name.push(self.compressed);
+            name.push(self.compression.ending());
             let name = PathBuf::from(name);
             let failed = |error| SlotFileError { path: name.clone(), error };
             if taken(&plain).map_err(failed)? {
@@ -287,8 +328,8 @@ impl SlotFile {
             }
             match fs::hard_link(&self.part, &name) {
                 Ok(()) => {
-                    fs::remove_file(&self.part)
-                        .map_err(|error| SlotFileError { path: self.part.clone(), error })?;
+                    // A part that stays is the same file: the next start sees that and removes it.
+                    _ = fs::remove_file(&self.part);
                     return Ok(name);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -362,7 +403,9 @@ mod tests {
     fn capture(at: &str) -> Vec<u8> {
         let arrival = Timestamp::parse(at.as_bytes()).unwrap();
         let mut writer = Writer::new(Vec::new());
-        writer.section(&Slot { window: Window::at(arrival, 600), allow: None }).unwrap();
+        writer
+            .section(&Slot { window: Window::at(arrival, 600), allow: None, ident: None })
+            .unwrap();
         let (from, to) = ("192.0.2.1:2055".parse().unwrap(), "192.0.2.9:9999".parse().unwrap());
         writer.datagram(arrival, from, to, b"x").unwrap();
         writer.into_inner()

@@ -1,13 +1,9 @@
 //! nfcap's own capture files: pcapng sections of raw IP packets.
 
-use std::borrow::Cow;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use etherparse::{IpNumber, Ipv4Header, Ipv6Header, UdpHeader};
 use pcap_file::pcapng::PcapNgWriter;
-use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
@@ -20,34 +16,90 @@ use pcap_file::{DataLink, Endianness};
 use super::TEMPLATES;
 use super::error::WriteError;
 use super::section::{Closing, MAX_ALLOW, Slot};
+use super::wrap;
 use crate::time::Timestamp;
-
-/// Hop limit of the packets that stand around the datagrams.
-const HOPS: u8 = 64;
 
 /// Nothing is cut; this is what other programs write for that.
 const SNAPLEN: u32 = 262_144;
 
-/// The only interface of a section.
-const INTERFACE: u32 = 0;
+/// The blocks that open a section.
+///
+/// # Errors
+/// [`WriteError::Allow`] if the slot allows more than [`MAX_ALLOW`] networks.
+pub(super) fn opening(slot: &Slot) -> Result<Vec<u8>, WriteError> {
+    let len = slot.allow.as_ref().map_or(0, Vec::len);
+    if len > MAX_ALLOW {
+        return Err(WriteError::Allow { len });
+    }
+    Ok(section(vec![
+        SectionHeaderOption::Comment(slot.to_string().into()),
+        SectionHeaderOption::UserApplication("nfkit".into()),
+    ])?
+    .into_inner())
+}
+
+/// The interface statistics block that closes a section. isb_ifrecv is what was received, isb_ifdrop
+/// all that was dropped, where other programs look for it, isb_osdrop the kernel's part of that; the
+/// comment says it in our own words.
+///
+/// # Errors
+/// What pcap-file says.
+pub(super) fn closing(closing: &Closing) -> Result<Vec<u8>, WriteError> {
+    let block = InterfaceStatisticsBlock {
+        interface_id: 0,
+        timestamp: closing.end.nanos(),
+        options: vec![
+            InterfaceStatisticsOption::Comment(closing.to_string().into()),
+            InterfaceStatisticsOption::IsbStartTime(closing.start.nanos()),
+            InterfaceStatisticsOption::IsbEndTime(closing.end.nanos()),
+            InterfaceStatisticsOption::IsbIfRecv(closing.received),
+            InterfaceStatisticsOption::IsbIfDrop(closing.dropped()),
+            InterfaceStatisticsOption::IsbOsDrop(closing.dropped_kernel),
+        ],
+    };
+    // pcap-file forms no block without its interface.
+    let mut section = section(Vec::new())?;
+    section.get_mut().clear();
+    section.write_pcapng_block(block)?;
+    Ok(section.into_inner())
+}
+
+/// A section up to its interface. Big-endian: pcap-file writes the times of a closing block
+/// half-swapped in the other order.
+fn section(
+    options: Vec<SectionHeaderOption<'static>>,
+) -> Result<PcapNgWriter<Vec<u8>>, pcap_file::PcapError> {
+    let header = SectionHeaderBlock {
+        endianness: Endianness::Big,
+        options,
+        ..SectionHeaderBlock::default()
+    };
+    let interface = InterfaceDescriptionBlock {
+        linktype: DataLink::RAW,
+        snaplen: SNAPLEN,
+        options: vec![InterfaceDescriptionOption::IfTsResol(9)],
+    };
+    let mut section = PcapNgWriter::with_section_header(Vec::new(), header)?;
+    section.write_pcapng_block(interface)?;
+    Ok(section)
+}
 
 /// Writes sections, each a slot: header, templates in force, datagrams, closing block.
 ///
 /// Every block is one write to the output, so that a reader of a live pipe sees whole blocks; give
-/// it a [`BufWriter`](std::io::BufWriter) for a file. Sections are big-endian: pcap-file writes the
-/// times of a closing block half-swapped in the other order.
+/// it a [`BufWriter`](std::io::BufWriter) for a file.
 pub struct Writer<W: Write> {
     output: W,
-    /// Puts blocks into their form, one at a time, while a section is open.
-    section: Option<PcapNgWriter<Vec<u8>>>,
-    /// Reused for the packet around each datagram.
-    packet: Vec<u8>,
+    /// A section is open.
+    open: bool,
+    /// Reused for the block around each datagram.
+    block: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
     /// A writer that has written nothing yet.
     pub fn new(output: W) -> Writer<W> {
-        Writer { output, section: None, packet: Vec::new() }
+        Writer { output, open: false, block: Vec::new() }
     }
 
     /// Opens a section.
@@ -56,30 +108,11 @@ impl<W: Write> Writer<W> {
     /// [`WriteError::Order`] inside a section, [`WriteError::Allow`] if the slot allows more than
     /// [`MAX_ALLOW`] networks, and what the output says.
     pub fn section(&mut self, slot: &Slot) -> Result<(), WriteError> {
-        if self.section.is_some() {
+        if self.open {
             return Err(WriteError::Order("the section before is not ended"));
         }
-        let len = slot.allow.as_ref().map_or(0, Vec::len);
-        if len > MAX_ALLOW {
-            return Err(WriteError::Allow { len });
-        }
-        let header = SectionHeaderBlock {
-            endianness: Endianness::Big,
-            options: vec![
-                SectionHeaderOption::Comment(slot.to_string().into()),
-                SectionHeaderOption::UserApplication("nfkit".into()),
-            ],
-            ..SectionHeaderBlock::default()
-        };
-        let interface = InterfaceDescriptionBlock {
-            linktype: DataLink::RAW,
-            snaplen: SNAPLEN,
-            options: vec![InterfaceDescriptionOption::IfTsResol(9)],
-        };
-        let mut section = PcapNgWriter::with_section_header(Vec::new(), header)?;
-        section.write_pcapng_block(interface)?;
-        self.output.write_all(section.get_ref())?;
-        self.section = Some(section);
+        self.output.write_all(&opening(slot)?)?;
+        self.open = true;
         Ok(())
     }
 
@@ -94,8 +127,7 @@ impl<W: Write> Writer<W> {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        let comment = EnhancedPacketOption::Comment(TEMPLATES.into());
-        self.packet(arrival, from, to, payload, vec![comment])
+        self.packet(arrival, (from, to), payload, Some(TEMPLATES))
     }
 
     /// Writes a datagram as it came. IPv4 addresses in IPv6 form (`::ffff:192.0.2.1`), as a socket
@@ -111,60 +143,33 @@ impl<W: Write> Writer<W> {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        self.packet(arrival, from, to, payload, Vec::new())
+        self.packet(arrival, (from, to), payload, None)
     }
 
     fn packet(
         &mut self,
         arrival: Timestamp,
-        from: SocketAddr,
-        to: SocketAddr,
+        ends: wrap::Ends,
         payload: &[u8],
-        options: Vec<EnhancedPacketOption<'_>>,
+        comment: Option<&str>,
     ) -> Result<(), WriteError> {
-        let Some(section) = &mut self.section else {
+        if !self.open {
             return Err(WriteError::Order("a packet outside a section"));
-        };
-        wrap(&mut self.packet, from, to, payload)?;
-        let block = EnhancedPacketBlock {
-            interface_id: INTERFACE,
-            timestamp: Duration::from_nanos(arrival.nanos()),
-            original_len: self.packet.len() as u32,
-            data: Cow::Borrowed(&self.packet),
-            options,
-        };
-        section.get_mut().clear();
-        section.write_pcapng_block(block)?;
-        self.output.write_all(section.get_ref())?;
-        Ok(())
+        }
+        self.block.clear();
+        wrap::append(&mut self.block, arrival, ends, payload, comment)?;
+        Ok(self.output.write_all(&self.block)?)
     }
 
-    /// Closes the section with an interface statistics block. isb_ifrecv is what was received,
-    /// isb_ifdrop all that was dropped, where other programs look for it, isb_osdrop the kernel's
-    /// part of that; the comment says it in our own words.
+    /// Closes the section with an interface statistics block.
     ///
     /// # Errors
     /// [`WriteError::Order`] outside a section, and what the output says.
     pub fn end(&mut self, closing: &Closing) -> Result<(), WriteError> {
-        let Some(mut section) = self.section.take() else {
+        if !std::mem::take(&mut self.open) {
             return Err(WriteError::Order("an end outside a section"));
-        };
-        let block = InterfaceStatisticsBlock {
-            interface_id: INTERFACE,
-            timestamp: closing.end.nanos(),
-            options: vec![
-                InterfaceStatisticsOption::Comment(closing.to_string().into()),
-                InterfaceStatisticsOption::IsbStartTime(closing.start.nanos()),
-                InterfaceStatisticsOption::IsbEndTime(closing.end.nanos()),
-                InterfaceStatisticsOption::IsbIfRecv(closing.received),
-                InterfaceStatisticsOption::IsbIfDrop(closing.dropped()),
-                InterfaceStatisticsOption::IsbOsDrop(closing.dropped_kernel),
-            ],
-        };
-        section.get_mut().clear();
-        section.write_pcapng_block(block)?;
-        self.output.write_all(section.get_ref())?;
-        Ok(())
+        }
+        Ok(self.output.write_all(&self::closing(closing)?)?)
     }
 
     /// Flushes the output.
@@ -181,66 +186,23 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Puts IP and UDP headers, with their checksums, before the payload.
-fn wrap(
-    packet: &mut Vec<u8>,
-    from: SocketAddr,
-    to: SocketAddr,
-    payload: &[u8],
-) -> Result<(), WriteError> {
-    let too_long = || WriteError::Payload { len: payload.len() };
-    let len = payload.len().saturating_add(UdpHeader::LEN);
-    let len = u16::try_from(len).map_err(|_| too_long())?;
-    let source = from.ip().to_canonical();
-    let destination = match to.ip().to_canonical() {
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) if source.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
-        destination => destination,
-    };
-    packet.clear();
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let (source, destination) = (source.octets(), destination.octets());
-            let mut ip = Ipv4Header::new(len, HOPS, IpNumber::UDP, source, destination)
-                .map_err(|_| too_long())?;
-            ip.header_checksum = ip.calc_header_checksum();
-            let udp = UdpHeader::with_ipv4_checksum(from.port(), to.port(), &ip, payload);
-            packet.extend_from_slice(&ip.to_bytes());
-            packet.extend_from_slice(&udp.map_err(|_| too_long())?.to_bytes());
-        }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            let ip = Ipv6Header {
-                payload_length: len,
-                next_header: IpNumber::UDP,
-                hop_limit: HOPS,
-                source: source.octets(),
-                destination: destination.octets(),
-                ..Ipv6Header::default()
-            };
-            let udp = UdpHeader::with_ipv6_checksum(from.port(), to.port(), &ip, payload);
-            packet.extend_from_slice(&ip.to_bytes());
-            packet.extend_from_slice(&udp.map_err(|_| too_long())?.to_bytes());
-        }
-        (from, to) => return Err(WriteError::Versions { from, to }),
-    }
-    packet.extend_from_slice(payload);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::capture::{Datagram, Ending, Event, Reader};
     use crate::time::Window;
+    use crate::wire::Lost;
     use proptest::prelude::*;
+    use std::net::{IpAddr, Ipv4Addr};
     use std::process::Command;
 
     fn slot(start: u64) -> Slot {
-        Slot { window: Window::new(start, 600).unwrap(), allow: None }
+        Slot { window: Window::new(start, 600).unwrap(), allow: None, ident: None }
     }
 
     fn closing(received: u64, start: u64) -> Closing {
         let (start, end) = (Timestamp::from_secs(start), Timestamp::from_secs(start + 600));
-        Closing { received, dropped_kernel: 2, dropped_queue: 1, start, end }
+        Closing { received, dropped_kernel: 2, dropped_queue: 1, start, end, ..Closing::default() }
     }
 
     /// The only datagram of a file, written by `write`.
@@ -460,6 +422,9 @@ mod tests {
                 received: counts.0,
                 dropped_kernel: counts.1,
                 dropped_queue: counts.2,
+                limited: counts.0 / 2,
+                denied: counts.1 % 2,
+                missing: Lost { flows: Some(-7), datagrams: None },
                 start: Timestamp::from_nanos(counts.0),
                 end: Timestamp::from_nanos(counts.1),
             };

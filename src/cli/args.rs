@@ -1,6 +1,6 @@
 //! Options that commands share, and the texts that several of them take. Nothing is opened here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -34,24 +34,33 @@ impl Nets {
     /// # Errors
     /// A file that cannot be read, or the first text in it that is no network, with its line.
     pub fn load(&self) -> anyhow::Result<Vec<IpNet>> {
-        let path = match self {
-            Nets::Here(nets) => return Ok(nets.clone()),
-            Nets::File(path) => path,
-        };
-        let failed = |error| anyhow::Error::new(error).context(path.display().to_string());
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        let mut nets = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default();
-            for word in line.split([' ', '\t', ',', '\r']).filter(|word| !word.is_empty()) {
-                let net = net(word).map_err(|error| {
-                    anyhow::anyhow!("{}:{}: {error}", path.display(), number + 1)
-                })?;
-                nets.push(net);
-            }
+        match self {
+            Nets::Here(nets) => Ok(nets.clone()),
+            Nets::File(path) => read_words(path, parse_net),
         }
-        Ok(nets)
     }
+}
+
+/// The words of a file, between blanks, commas or line ends; `#` begins a comment.
+///
+/// # Errors
+/// A file that cannot be read, or the first word that `parse` does not take, with its line.
+pub fn read_words<T>(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> anyhow::Result<Vec<T>> {
+    let failed = |error| anyhow::Error::new(error).context(path.display().to_string());
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let mut words = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        for word in line.split([' ', '\t', ',', '\r']).filter(|word| !word.is_empty()) {
+            let word = parse(word)
+                .map_err(|error| anyhow::anyhow!("{}:{}: {error}", path.display(), number + 1))?;
+            words.push(word);
+        }
+    }
+    Ok(words)
 }
 
 impl FromStr for Nets {
@@ -61,12 +70,15 @@ impl FromStr for Nets {
         if let Some(path) = text.strip_prefix('@') {
             return Ok(Nets::File(path.into()));
         }
-        text.split(',').map(|word| net(word.trim())).collect::<Result<_, _>>().map(Nets::Here)
+        text.split(',').map(|word| parse_net(word.trim())).collect::<Result<_, _>>().map(Nets::Here)
     }
 }
 
 /// A network, or an address that stands for itself alone.
-fn net(text: &str) -> Result<IpNet, String> {
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub fn parse_net(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpNet>() {
         Ok(net) => net,
         Err(_) => text

@@ -1,10 +1,15 @@
 //! nfcap: export datagrams from UDP into capture files, one a slot of time.
+//!
+//! Two threads of [`Live`] receive and write. This one has the signals, the commands, the messages
+//! and the metrics, and may take its time.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Parser, ValueHint};
@@ -12,68 +17,116 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::capture::socket::{self, Socket};
+use crate::capture::socket::{Drops, Socket};
 use crate::capture::{
-    CollectError, Collector, Finished, MAX_ALLOW, To,
+    Allow, Collector, Counters, Denied, Finished, Followed, Live, MAX_ALLOW, MAX_IDENT, News, Plan,
+    To, clock, is_ident,
     spool::{self, Recovered},
 };
-use crate::cli::{self, Common, Input, Io, Nets, Status, Usage};
-use crate::time::Timestamp;
+use crate::cli::{self, Common, Input, Io, Status, Usage};
+use crate::wire::Domain;
 
+mod allow;
 mod exec;
+mod metrics;
 mod signals;
+mod user;
 
+use allow::Exporters;
 use exec::{Hooks, Words};
+use metrics::Metrics;
 use signals::Signals;
 
 /// Seconds of a day, which slots divide.
 const DAY: u32 = 86_400;
 
-/// How long written octets may wait for the disk: what a kill can cost.
-const DISK: Duration = Duration::from_secs(1);
+/// How often the metrics are written, and it is seen that a thread failed.
+const TICK: Duration = Duration::from_secs(5);
 
-/// How long they may wait for the reader of a pipe.
-const PIPE: Duration = Duration::from_millis(200);
-
-/// The longest that it sleeps: it then sees that the clock was set.
-const SLEEP: Duration = Duration::from_secs(1);
-
-/// Datagrams that are read before anything else is looked at.
-const TURN: usize = 1024;
+/// How often the counts of what was not said are told.
+const COUNTS: Duration = Duration::from_secs(60);
 
 /// How long commands of `--exec` are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Senders that are named where only some are allowed.
+/// Senders, or exporters, that are named in a message.
 const NAMED: usize = 5;
+
+/// The most that zstd compresses without taking a hundred times the memory.
+const MAX_LEVEL: i32 = 19;
+
+/// The level without a number: of those that keep up with a gigabit of exports the best.
+const LEVEL: i32 = 1;
 
 /// Collect flow exports from UDP into capture files.
 ///
 /// Takes NetFlow, IPFIX and sFlow as routers send them and writes them undecoded, one file for each
-/// slot of time, nfkit-capture(5). TERM and INT finish the file and end it, HUP begins another file.
+/// slot of time, nfkit-capture(5). TERM and INT finish the file and end it, HUP begins another file
+/// and reads --allow again, USR1 tells what was counted.
 #[derive(Debug, Parser)]
 #[command(name = "nfcap", version, max_term_width = 100)]
 pub struct Args {
     /// The spool, a directory for the files; - for one live stream on stdout
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     write: PathBuf,
-    /// Listen at this address [default: all, IPv4 and IPv6]
-    #[arg(short, long, value_name = "ADDR")]
-    bind: Option<IpAddr>,
-    /// Listen at these UDP ports, 0 for any free one
-    #[arg(short, long, value_name = "PORT", value_delimiter = ',', default_value = "9999")]
-    port: Vec<u16>,
     /// Length of the slots, which divide a day
     #[arg(short = 't', long, value_name = "DURATION", default_value = "10m", value_parser = slot)]
     slot: u32,
-    /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64 or @FILE
+    /// Compress the files; a level from 1 to 19 goes behind a colon, as in zstd:3
+    #[arg(long, value_name = "zstd", value_parser = compression)]
+    compress: Option<i32>,
+    /// How long what was received may wait for the disk
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    sync: Duration,
+    /// Octets that may wait for a slow disk
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = queue)]
+    queue: u64,
+    /// A name for this collector, kept in its files
+    #[arg(long, value_name = "NAME", value_parser = ident)]
+    ident: Option<String>,
+    /// Write what was counted to this file, for Prometheus
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    network: Network,
+    #[command(flatten)]
+    exec: Exec,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Network")]
+struct Network {
+    /// Listen at these addresses [default: all, IPv4 and IPv6]
+    #[arg(short, long, value_name = "ADDR", value_delimiter = ',')]
+    bind: Vec<IpAddr>,
+    /// Listen at these UDP ports, 0 for any free one
+    #[arg(short, long, value_name = "PORT", value_delimiter = ',', default_value = "9999")]
+    port: Vec<u16>,
+    /// Octets that the kernel holds for each port
+    #[arg(short = 'B', long, value_name = "SIZE", default_value = "32M", value_parser = buffer)]
+    buffer: usize,
+    /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
-    allow: Option<Nets>,
+    allow: Option<Exporters>,
+    /// Datagrams a second that an exporter may send
+    #[arg(long, value_name = "DATAGRAMS", value_parser = allow::rate)]
+    rate: Option<u32>,
+    /// Be this user once the ports are bound
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Have this group then [default: the user's]
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Commands")]
+struct Exec {
     /// Run this after each file: %f file, %d spool, %t and %u start of the slot, %% a %; no shell
     #[arg(short = 'x', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     exec: Option<Words>,
-    #[command(flatten)]
-    common: Common,
 }
 
 impl AsRef<Common> for Args {
@@ -90,9 +143,35 @@ fn slot(text: &str) -> Result<u32, String> {
     }
 }
 
-fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+fn compression(text: &str) -> Result<i32, String> {
+    let (name, level) = text.split_once(':').map_or((text, None), |(name, n)| (name, Some(n)));
+    let level = level.map_or(Some(LEVEL), |level| level.parse().ok());
+    match (name, level) {
+        ("zstd", Some(level @ 1..=MAX_LEVEL)) => Ok(level),
+        ("zstd", _) => Err(format!("a level is a number from 1 to {MAX_LEVEL}")),
+        _ => Err("only zstd is known".to_owned()),
+    }
+}
+
+fn queue(text: &str) -> Result<u64, String> {
+    match cli::parse_size(text)? {
+        size if size >= 1 << 20 => Ok(size),
+        _ => Err("at least 1M, a few of the largest datagrams".to_owned()),
+    }
+}
+
+fn buffer(text: &str) -> Result<usize, String> {
+    match cli::parse_size(text)? {
+        size @ 4096..=0x3fff_ffff => Ok(size as usize),
+        _ => Err("from 4K to less than 1G, as the kernel has it".to_owned()),
+    }
+}
+
+fn ident(text: &str) -> Result<String, String> {
+    match is_ident(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("1 to {MAX_IDENT} printing characters of ASCII and no blank")),
+    }
 }
 
 /// Runs nfcap until it is told to end.
@@ -101,69 +180,112 @@ fn clock() -> Timestamp {
 /// What keeps it from collecting: a port that is taken, a spool that is in use, a pipe that closed.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let live = args.write == Path::new("-");
-    if live && args.exec.is_some() {
+    if live && args.exec.exec.is_some() {
         return Err(Usage("--exec needs files, not a stream".to_owned()).into());
     }
-    let allow = allow(args.allow.as_ref(), io)?;
+    if live && args.compress.is_some() {
+        return Err(Usage("--compress needs files, not a stream: pipe it into zstd".into()).into());
+    }
+    let allow = allow(&args.network, io)?;
     io.out.vital();
     let signals = Signals::catch().context("signals")?;
+    let sockets = bind(&args.network)?;
+    user::become_user(args.network.user.as_deref(), args.network.group.as_deref())?;
     let lock = match live {
         true => None,
         false => Some(spool::Lock::take(&args.write)?),
     };
-    let sockets = bind(&args)?;
-    let mut hooks = Hooks::new(args.exec.clone(), args.write.clone());
+    let mut hooks = Hooks::new(args.exec.exec.clone(), args.write.clone());
     if !live {
         recover(&args.write, &mut hooks, io);
     }
     let to = match live {
-        true => To::Stream(Box::new(io.out.clone())),
-        false => To::Spool(args.write.clone()),
+        true => To::Stream(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))),
+        false => To::Spool { dir: args.write.clone(), zstd: args.compress },
     };
-    let collector = Collector::new(to, args.slot, allow);
-    let mut run = Run { collector, sockets, signals, hooks, live, flushed: Instant::now() };
-    run.begin(clock(), io)?;
-    for socket in &run.sockets {
-        let kib = socket.buffer() / 1024;
-        io.report.warn(format_args!("listening on {}", socket.local()));
-        io.report.detail(format_args!("{}: receive buffer of {kib} KiB", socket.local()));
+    let (collector, forgotten) = Collector::new(to);
+    if let Some(why) = forgotten {
+        io.report.error(format_args!("{why}; not all templates of the last run are known"));
     }
-    run.collect(io)?;
-    run.finish(io)?;
+    let plan = Plan {
+        seconds: args.slot,
+        queue: usize::try_from(args.queue).unwrap_or(usize::MAX),
+        sync: args.sync,
+        allow,
+        ident: args.ident.clone(),
+    };
+    let listening: Vec<_> =
+        sockets.iter().map(|socket| (socket.local(), socket.buffer())).collect();
+    let metrics = Metrics {
+        ident: args.ident.clone(),
+        started: clock(),
+        receive_buffer: listening.iter().map(|&(_, buffer)| buffer).min().unwrap_or(0) as u64,
+        ..Metrics::default()
+    };
+    let drops = Drops::of(&sockets);
+    let (teller, news) = mpsc::channel();
+    let collecting = Live::start(sockets, collector, plan, teller, signals.bell()?)?;
+    let asked = args.network.buffer;
+    for (local, buffer) in listening {
+        io.report.warn(format_args!("listening on {local}"));
+        if buffer < asked {
+            io.report.warn(format_args!(
+                "{local}: the kernel gives a receive buffer of {} KiB, not of {} KiB: be root, or \
+                 raise net.core.rmem_max",
+                buffer / 1024,
+                asked / 1024
+            ));
+        }
+    }
+    let run = Run { args, live: collecting, news, signals, hooks, drops, metrics, is_over: false };
+    let status = run.run(io)?;
     drop(lock);
-    Ok(Status::Done)
+    Ok(status)
 }
 
 /// The networks of `--allow`, as few as there can be.
-fn allow(nets: Option<&Nets>, io: &mut Io) -> anyhow::Result<Option<Vec<IpNet>>> {
-    let Some(nets) = nets else {
+fn allow(network: &Network, io: &mut Io) -> anyhow::Result<Allow> {
+    let rate = network.rate;
+    let Some(exporters) = &network.allow else {
         io.report.warn(
             "no --allow: whoever reaches the port can forge exports, and every window says open=1",
         );
-        return Ok(None);
+        return Ok(Allow { nets: None, rate });
     };
-    let nets = IpNet::aggregate(&nets.load().context("--allow")?);
+    let mut nets = exporters.load().context("--allow")?;
+    // Networks in others are not named twice, if they have no rate of their own.
+    if nets.iter().all(|(_, rate)| rate.is_none()) {
+        let all: Vec<IpNet> = nets.iter().map(|&(net, _)| net).collect();
+        nets = IpNet::aggregate(&all).into_iter().map(|net| (net, None)).collect();
+    }
     if nets.is_empty() {
         io.report.warn("--allow names no network: nobody is heard");
     }
     match nets.len() {
-        0..=MAX_ALLOW => Ok(Some(nets)),
+        0..=MAX_ALLOW => Ok(Allow { nets: Some(nets), rate }),
         len => Err(Usage(format!("--allow: {len} networks, at most {MAX_ALLOW} go")).into()),
     }
 }
 
-fn bind(args: &Args) -> anyhow::Result<Vec<Socket>> {
+fn bind(network: &Network) -> anyhow::Result<Vec<Socket>> {
+    let addresses = match &network.bind[..] {
+        [] => vec![None],
+        some => some.iter().copied().map(Some).collect(),
+    };
+    let mut asked: Vec<(Option<IpAddr>, u16)> = Vec::new();
     let mut sockets = Vec::new();
-    for (n, &port) in args.port.iter().enumerate() {
-        let again = args.port.iter().take(n).any(|&before| before == port);
-        if port != 0 && again {
-            continue;
+    for &port in &network.port {
+        for &address in &addresses {
+            if port != 0 && asked.contains(&(address, port)) {
+                continue;
+            }
+            asked.push((address, port));
+            let socket = Socket::bind(address, port, network.buffer);
+            sockets.push(socket.with_context(|| match address {
+                Some(address) => format!("{address}, port {port}"),
+                None => format!("port {port}"),
+            })?);
         }
-        let socket = Socket::bind(args.bind, port).with_context(|| match args.bind {
-            Some(address) => format!("{address}, port {port}"),
-            None => format!("port {port}"),
-        })?;
-        sockets.push(socket);
     }
     Ok(sockets)
 }
@@ -190,197 +312,260 @@ fn recover(dir: &Path, hooks: &mut Hooks, io: &mut Io) {
     }
 }
 
-/// The collecting itself.
+/// What there is while it runs.
 struct Run {
-    collector: Collector,
-    sockets: Vec<Socket>,
+    args: Args,
+    live: Live,
+    news: mpsc::Receiver<News>,
     signals: Signals,
     hooks: Hooks,
-    /// To stdout.
-    live: bool,
-    flushed: Instant,
+    drops: Drops,
+    metrics: Metrics,
+    is_over: bool,
 }
 
 impl Run {
-    /// Until TERM or INT.
-    fn collect(&mut self, io: &mut Io) -> anyhow::Result<()> {
-        let mut buffer = vec![0; socket::DATAGRAM];
+    /// Until all is written after TERM or INT, and the commands are done.
+    fn run(mut self, io: &mut Io) -> anyhow::Result<Status> {
+        let to_stream = self.args.write == Path::new("-");
+        let mut status = Status::Done;
+        let (mut stopped, mut over) = (false, None);
+        let (mut ticked, mut counted) = (Instant::now(), Instant::now());
+        sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("NOTIFY_SOCKET")?;
         loop {
             self.signals.drain();
-            if self.signals.stop() {
-                // What the kernel has taken is not lost; an exporter that never stops must not
-                // hold us here.
-                let began = Instant::now();
-                while self.receive(&mut buffer, io)? && began.elapsed() < SLEEP {}
-                return Ok(());
+            while let Ok(news) = self.news.try_recv() {
+                status = self.hear(news, io)?.unwrap_or(status);
             }
-            let now = clock();
-            let again = self.signals.again();
-            if self.collector.due(now) || (again && !self.live) {
-                self.end(now, io)?;
-                self.begin(now, io)?;
+            if self.signals.stop() && !stopped {
+                stopped = true;
+                self.live.stop();
+                _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
             }
-            if again || self.flushed.elapsed() >= self.patience() {
-                self.flushed = Instant::now();
-                let retried = self.collector.retry(now);
-                self.told(retried, io)?;
-                let flushed = self.collector.flush(now);
-                self.told(flushed, io)?;
+            if self.signals.again() && !stopped {
+                self.again(io);
+            }
+            if self.signals.tell() {
+                self.tell(io);
             }
             self.hooks.poke(&mut io.report);
-            if !self.receive(&mut buffer, io)? {
-                self.wait(now)?;
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                self.publish(io);
+                anyhow::ensure!(self.is_over || self.live.is_alive(), "a thread failed");
             }
-        }
-    }
-
-    /// Reads a turn of datagrams from each socket. False if there were none at all.
-    fn receive(&mut self, buffer: &mut [u8], io: &mut Io) -> anyhow::Result<bool> {
-        let mut any = false;
-        for n in 0..self.sockets.len() {
-            for _ in 0..TURN {
-                let Some(socket) = self.sockets.get(n) else { break };
-                let local = socket.local();
-                let (len, from) = match socket.receive(buffer) {
-                    Ok(Some(received)) => received,
-                    Ok(None) => break,
-                    Err(error) => {
-                        let complaint = format_args!("{local}: {error}");
-                        io.report.complain("errors in receiving", complaint);
-                        break;
-                    }
-                };
-                any = true;
-                let now = clock();
-                if self.collector.due(now) {
-                    self.end(now, io)?;
-                    self.begin(now, io)?;
+            if counted.elapsed() >= COUNTS {
+                counted = Instant::now();
+                io.report.finish();
+            }
+            if self.is_over {
+                let since = *over.get_or_insert_with(Instant::now);
+                if self.hooks.idle() || since.elapsed() >= PATIENCE {
+                    break;
                 }
-                let payload = buffer.get(..len).unwrap_or_default();
-                let taken = self.collector.datagram(now, from, local, payload);
-                self.told(taken, io)?;
             }
+            self.wait(to_stream)?;
         }
-        Ok(any)
+        self.hooks.abandon(&mut io.report);
+        self.publish(io);
+        Ok(status)
     }
 
-    /// How long written octets may wait.
-    const fn patience(&self) -> Duration {
-        if self.live { PIPE } else { DISK }
-    }
-
-    /// Sleeps until a datagram or a signal comes, the slot ends or something must be flushed.
+    /// Sleeps until a signal or news comes, but no longer than a tick.
     ///
     /// # Errors
     /// The reader of the stream went away.
-    fn wait(&self, now: Timestamp) -> anyhow::Result<()> {
-        let mut most = SLEEP;
-        if let Some(slot) = self.collector.slot() {
-            let end = Timestamp::from_secs(slot.end()).nanos();
-            most = most.min(Duration::from_nanos(end.saturating_sub(now.nanos())));
-        }
-        if self.collector.dirty() {
-            most = most.min(self.patience().saturating_sub(self.flushed.elapsed()));
-        }
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds = vec![readable(self.signals.as_fd())];
-        fds.extend(self.sockets.iter().map(|socket| readable(socket.as_fd())));
+    fn wait(&self, to_stream: bool) -> anyhow::Result<()> {
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let stdout = io::stdout();
-        if self.live {
+        if to_stream {
             fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
         }
-        // Rounded up: a moment too early is no use, and would be a busy loop.
-        let millis = u16::try_from(most.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let millis = u16::try_from(TICK.as_millis()).unwrap_or(u16::MAX);
         match poll(&mut fds, PollTimeout::from(millis)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).context("poll"),
         }
         let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
         let closed = fds.last().and_then(PollFd::revents).is_some_and(|seen| seen.intersects(gone));
-        anyhow::ensure!(!(self.live && closed), "stdout: its reader went away");
+        anyhow::ensure!(!(to_stream && closed), "stdout: its reader went away");
         Ok(())
     }
 
-    fn begin(&mut self, now: Timestamp, io: &mut Io) -> anyhow::Result<()> {
-        let begun = self.collector.begin(now);
-        self.told(begun, io)
+    /// Says what there is to say. A status, if that is another one now.
+    fn hear(&mut self, news: News, io: &mut Io) -> anyhow::Result<Option<Status>> {
+        match news {
+            News::Finished(finished) => self.finished(*finished, io),
+            News::Stuck(error) => {
+                self.metrics.failures += 1;
+                self.metrics.stuck = true;
+                io.report.error(format_args!("{error}; what comes waits in the queue"));
+            }
+            News::Resumed(after) => {
+                self.metrics.stuck = false;
+                let seconds = after.as_secs_f64();
+                io.report.error(format_args!("writing goes on after {seconds:.1} s"));
+            }
+            News::Restored => {
+                io.report.error("the file that is written was removed or moved, and is made again");
+            }
+            News::Left(lost) => {
+                io.report.error(format_args!("{lost} datagrams are lost, and no file says so"));
+                return Ok(Some(Status::Failed));
+            }
+            News::Receiving(error) => io.report.complain("errors in receiving", error),
+            News::Failed(why) => anyhow::bail!(why),
+            News::Over => self.is_over = true,
+        }
+        Ok(None)
     }
 
-    /// Ends the slot or a part of it, says what must be said and hands the file on.
-    fn end(&mut self, now: Timestamp, io: &mut Io) -> anyhow::Result<()> {
-        let dropped = socket::dropped(&mut self.sockets).unwrap_or_else(|error| {
-            let complaint = format_args!("the kernel's drops are not known: {error}");
-            io.report.complain("slots without the kernel's drops", complaint);
-            0
-        });
-        let Some(finished) = self.collector.end(now, dropped)? else { return Ok(()) };
-        let Finished { slot, file, closing, denied, error } = finished;
+    /// A slot, or a part of one, is over.
+    fn finished(&mut self, finished: Finished, io: &mut Io) {
+        let Finished { slot, file, closing, denied, limited, error } = finished;
         let start = slot.start_text();
         if let Some(error) = error {
             io.report.error(format_args!("slot {start}: {error}"));
         }
         if closing.dropped_kernel > 0 {
-            let kib = self.sockets.iter().map(Socket::buffer).min().unwrap_or(0) / 1024;
             io.report.warn(format_args!(
-                "slot {start}: the kernel dropped {} of {} datagrams, its buffer of {kib} KiB being \
-                 full (see net.core.rmem_max)",
+                "slot {start}: the kernel dropped {} of {} datagrams, its buffer of {} KiB being \
+                 full (see --buffer)",
                 closing.dropped_kernel,
-                closing.dropped_kernel + closing.received
+                closing.dropped_kernel + closing.received,
+                self.metrics.receive_buffer / 1024
             ));
         }
         if closing.dropped_queue > 0 {
             let lost = closing.dropped_queue;
-            io.report.warn(format_args!("slot {start}: {lost} datagrams could not be written"));
+            io.report.warn(format_args!(
+                "slot {start}: {lost} datagrams were not written, the queue being full (see --queue)"
+            ));
         }
-        if denied.datagrams > 0 {
-            let named = denied.top(NAMED);
+        let named = |all: &Denied| {
+            let named = all.top(NAMED);
             let named: Vec<_> =
                 named.iter().map(|(sender, count)| format!("{sender} ({count})")).collect();
+            named.join(", ")
+        };
+        if limited.datagrams > 0 {
+            io.report.warn(format_args!(
+                "slot {start}: {} datagrams beyond the rate of their exporter: {}",
+                limited.datagrams,
+                named(&limited)
+            ));
+        }
+        if denied.datagrams > 0 {
             io.report.warn(format_args!(
                 "slot {start}: {} datagrams from senders that --allow does not name: {}",
                 denied.datagrams,
-                named.join(", ")
+                named(&denied)
             ));
         }
+        let before = std::mem::replace(&mut self.metrics.followed, self.live.followed());
+        if let Some(lost) = missing(&closing) {
+            let whose = gaps(&before, &self.metrics.followed);
+            io.report
+                .warn(format_args!("slot {start}: missing by sequence numbers: {lost}{whose}"));
+        }
         let name = file.as_ref().map_or("-".into(), |file| file.display().to_string());
-        io.report.detail(format_args!("slot {start}: {} datagrams, {name}", closing.received));
+        let counts = closing.to_string();
+        let counts = counts.trim_start_matches("nfcap ");
+        io.report.detail(format_args!("slot {start}: {counts}, {name}"));
+        self.metrics.last_slot = Some(slot.end());
         if let Some(file) = file {
+            self.metrics.files += 1;
             self.hooks.push(file, slot, &mut io.report);
         }
-        Ok(())
+        self.publish(io);
     }
 
-    /// A failure of a stream is the end, one of a spool is said.
-    fn told(&self, result: Result<(), CollectError>, io: &mut Io) -> anyhow::Result<()> {
-        match result {
-            Err(error) if self.live => Err(error.into()),
+    /// Reads the list of exporters anew and begins another file.
+    fn again(&mut self, io: &mut Io) {
+        match allow(&self.args.network, io) {
+            Ok(allow) => self.live.again(allow),
             Err(error) => {
-                io.report.error(format_args!("{error}; what cannot be written is counted"));
-                Ok(())
+                io.report.error(format_args!("{error:#}; the list of before stays in force"));
+                self.live.again_as_before();
             }
-            Ok(()) => Ok(()),
         }
     }
 
-    /// Finishes the file, and waits for the commands, but not for ever.
-    fn finish(mut self, io: &mut Io) -> anyhow::Result<()> {
-        self.end(clock(), io)?;
-        let began = Instant::now();
-        loop {
-            self.signals.drain();
-            self.hooks.poke(&mut io.report);
-            let left = PATIENCE.saturating_sub(began.elapsed());
-            if self.hooks.idle() || left.is_zero() {
-                break;
-            }
-            let millis = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            // A signal in between is no reason to stop waiting.
-            _ = poll(&mut fds, PollTimeout::from(millis));
-        }
-        self.hooks.abandon(&mut io.report);
-        Ok(())
+    /// Brings the metrics up to date.
+    fn count(&mut self) {
+        let Counters { received, octets, dropped_queue, limited, denied } = self.live.counters();
+        let load = |counter: &std::sync::atomic::AtomicU64| {
+            counter.load(std::sync::atomic::Ordering::Relaxed)
+        };
+        self.metrics.received = load(received);
+        self.metrics.octets = load(octets);
+        self.metrics.dropped_queue = load(dropped_queue);
+        self.metrics.limited = load(limited);
+        self.metrics.denied = load(denied);
+        self.metrics.queue = self.live.queue();
+        self.metrics.followed = self.live.followed();
+        // That the table cannot be read is said by who needs it for a file.
+        self.metrics.dropped_kernel += self.drops.more().unwrap_or(0);
     }
+
+    fn publish(&mut self, io: &mut Io) {
+        let Some(path) = self.args.metrics_file.clone() else { return };
+        self.count();
+        if let Err(error) = self.metrics.write(&path) {
+            let complaint = format_args!("{}: {error}", path.display());
+            io.report.complain("failures in writing --metrics-file", complaint);
+        }
+    }
+
+    /// USR1.
+    fn tell(&mut self, io: &mut Io) {
+        self.count();
+        io.report.error(self.metrics.summary());
+        for line in self.metrics.worst(NAMED) {
+            io.report.error(line);
+        }
+    }
+}
+
+/// What a slot misses by sequence numbers, and how much of it was lost before it came here: that is
+/// known only where all exporters count datagrams, as we do.
+fn missing(closing: &crate::capture::Closing) -> Option<String> {
+    let lost = closing.missing;
+    let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
+    match (count(lost.datagrams), count(lost.flows)) {
+        (None, None) => None,
+        (None, Some(flows)) => Some(format!("{flows} flows")),
+        (Some(datagrams), Some(flows)) => Some(format!("{datagrams} datagrams, {flows} flows")),
+        (Some(datagrams), None) => {
+            let here = closing.dropped().min(datagrams);
+            match lost.flows {
+                None => {
+                    Some(format!("{datagrams} datagrams, {} before they came", datagrams - here))
+                }
+                Some(_) => Some(format!("{datagrams} datagrams")),
+            }
+        }
+    }
+}
+
+/// Whose they are, of those that miss most since `before`.
+fn gaps(before: &[Followed], now: &[Followed]) -> String {
+    // Both are sorted by domain.
+    let of = |domain: &Domain| {
+        let found = before.binary_search_by_key(domain, |followed: &Followed| followed.domain);
+        found.ok().and_then(|n| before.get(n)).map_or(0, metrics::missing)
+    };
+    let gap = |followed: &Followed| metrics::missing(followed) - of(&followed.domain);
+    let mut all: Vec<_> = now.iter().map(|f| (gap(f), f)).filter(|&(gap, _)| gap > 0).collect();
+    all.sort_by_key(|&(gap, followed)| (std::cmp::Reverse(gap), followed.domain));
+    all.truncate(NAMED);
+    let named: Vec<_> = all
+        .iter()
+        .map(|(gap, f)| {
+            format!("{} {} domain {} ({gap})", f.domain.exporter, f.domain.version, f.domain.id)
+        })
+        .collect();
+    if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) }
 }
 
 #[cfg(test)]

@@ -501,7 +501,7 @@ impl Captured {
             *capture = Some(Capture::new(BufWriter::with_capacity(1 << 16, file)));
         }
         // nfcap names the networks it listens to; this is the one there is.
-        let slot = Slot { window, allow: Some(vec![ROUTER.ip().into()]) };
+        let slot = Slot { window, allow: Some(vec![ROUTER.ip().into()]), ident: None };
         let templates = exporter.templates(start);
         self.sent = 0;
         self.to.with(|file| {
@@ -551,7 +551,7 @@ impl Captured {
         let last = if self.now { clock() } else { end.offset(-1) };
         self.to.with(|file| {
             flush(exporter, last, sent, file)?;
-            file.end(&Closing { received: *sent, dropped_kernel: 0, dropped_queue: 0, start, end })
+            file.end(&Closing { received: *sent, start, end, ..Closing::default() })
         })?;
         if let To::Spool(_, capture) = &mut self.to
             && let Some(capture) = capture.take()

@@ -120,16 +120,18 @@ impl Decoder {
     /// In the order of exporter, version, domain, kind and number. A datagram has at most
     /// [`DATAGRAM`](super::DATAGRAM) octets unless one template alone has more; its header has `now` for the time of
     /// export, and zero for sequence and uptime.
-    pub fn templates_in_force(
-        &self,
-        now: Timestamp,
-    ) -> impl Iterator<Item = (IpAddr, Vec<u8>)> + '_ {
+    pub fn in_force(&self, now: Timestamp) -> impl Iterator<Item = (IpAddr, Vec<u8>)> + '_ {
         let mut domains: Vec<_> = self.domains.iter().collect();
         domains.sort_unstable_by_key(|&(domain, _)| domain);
         domains.into_iter().flat_map(move |(domain, state)| {
             let datagrams = force::datagrams(domain, &state.templates, now);
             datagrams.into_iter().map(|datagram| (domain.exporter, datagram))
         })
+    }
+
+    /// STUB
+    pub fn generation(&self) -> u64 {
+        0
     }
 
     /// What each domain counted, in the order of exporter, version and id.

@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn in_force(decoder: &Decoder) -> Vec<(IpAddr, Vec<u8>)> {
-        decoder.templates_in_force(NOW).collect()
+        decoder.in_force(NOW).collect()
     }
 
     /// A v9 or IPFIX datagram of these sets, from domain 3.
@@ -244,7 +244,7 @@ mod tests {
                 first.watch(exporter(*octet), NOW, datagram, &mut batch);
             }
             batch.clear();
-            for (exporter, datagram) in first.templates_in_force(NOW) {
+            for (exporter, datagram) in first.in_force(NOW) {
                 prop_assert!(datagram.len() <= DATAGRAM);
                 second.learn(exporter, &datagram, &mut batch);
             }

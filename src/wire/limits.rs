@@ -17,7 +17,7 @@ pub struct Limits {
     /// go until it is kept.
     pub all_templates: usize,
     /// Octets of the records that defined the templates of all domains: they are kept for
-    /// [`Decoder::templates_in_force`], and exporters might define none but the largest. The longest
+    /// [`Decoder::in_force`], and exporters might define none but the largest. The longest
     /// silent domains go until it is kept. With 0 no definitions are kept, and nobody goes.
     pub definitions: usize,
     /// Fields of a template: few templates of great size. A larger one is refused

@@ -229,7 +229,7 @@ fn heard(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
     let window = Window::new(994_000_200 + 600 * n, 600).unwrap();
     let start = Timestamp::from_secs(window.start());
     let mut writer = Writer::new(Vec::new());
-    writer.section(&Slot { window, allow: Some(Vec::new()) }).unwrap();
+    writer.section(&Slot { window, allow: Some(Vec::new()), ident: None }).unwrap();
     for exporter in exporters {
         let from = SocketAddr::new(exporter.parse().unwrap(), 2055);
         let to = if from.is_ipv4() { "192.0.2.99:9999" } else { "[2001:db8::99]:9999" };
@@ -428,7 +428,7 @@ fn a_torn_file_counts_as_far_as_it_goes() {
     // Killed between two datagrams: nothing is torn, but the closing block is not there.
     let window = Window::new(994_000_200, 600).unwrap();
     let mut writer = Writer::new(Vec::new());
-    writer.section(&Slot { window, allow: None }).unwrap();
+    writer.section(&Slot { window, allow: None, ident: None }).unwrap();
     job.put("nfcap.200107011510.pcapng", writer.into_inner());
     job.add(day(), "2001/08/04/nfcap.200108041320.pcapng");
     fs::rename(

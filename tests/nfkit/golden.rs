@@ -231,7 +231,7 @@ pub fn section(n: u64, allow: &[&str], packets: &[Packet], dropped: u64) -> Vec<
     let window = Window::new(START + 600 * n, 600).unwrap();
     let allow = (!allow.is_empty()).then(|| allow.iter().map(|net| net.parse().unwrap()).collect());
     let mut writer = Writer::new(Vec::new());
-    writer.section(&Slot { window, allow }).unwrap();
+    writer.section(&Slot { window, allow, ident: None }).unwrap();
     let mut received = 0;
     for (after, from, templates, payload) in packets {
         let from: SocketAddr = from.parse().unwrap();
@@ -249,9 +249,9 @@ pub fn section(n: u64, allow: &[&str], packets: &[Packet], dropped: u64) -> Vec<
     let closing = Closing {
         received,
         dropped_kernel: dropped,
-        dropped_queue: 0,
         start: Timestamp::from_secs(start),
         end: Timestamp::from_secs(end),
+        ..Closing::default()
     };
     writer.end(&closing).unwrap();
     writer.into_inner()

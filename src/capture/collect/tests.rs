@@ -1,11 +1,11 @@
 //! Slots by a clock of the test's own.
 
-use std::cell::RefCell;
 use std::fs;
-use std::rc::Rc;
+use std::sync::Mutex;
 
 use super::*;
 use crate::capture::{Ending, Event, Reader};
+use crate::flow::Flow;
 use crate::wire::{Exporter, Version};
 
 /// 2001-07-01T00:20:00Z.
@@ -56,39 +56,76 @@ fn read(octets: &[u8]) -> Vec<String> {
     seen
 }
 
-fn spool(allow: Option<Vec<IpNet>>) -> (tempfile::TempDir, Collector) {
+fn spool(zstd: Option<i32>) -> (tempfile::TempDir, Collector) {
     let dir = tempfile::tempdir().unwrap();
-    let collector = Collector::new(To::Spool(dir.path().to_owned()), 600, allow);
+    let (collector, error) = Collector::new(To::Spool { dir: dir.path().to_owned(), zstd });
+    assert_eq!(error, None);
     (dir, collector)
+}
+
+/// A slot of ten minutes.
+fn slot(start: u64) -> Arc<Slot> {
+    let window = Window::new(START + start, 600).unwrap();
+    Arc::new(Slot { window, allow: None, ident: None })
+}
+
+/// Datagrams of the router that arrived at a time.
+fn chunk(slot: &Arc<Slot>, arrival: u64, payloads: &[&[u8]]) -> Chunk {
+    let mut chunk = Chunk { heard: at(arrival), ..Chunk::new(Arc::clone(slot)) };
+    for payload in payloads {
+        chunk.push(at(arrival), (router(), ours()), payload).unwrap();
+        chunk.tally.received += 1;
+    }
+    chunk
+}
+
+fn ended(mut chunk: Chunk, start: u64, end: u64) -> Chunk {
+    chunk.end = Some(Heard { start: at(start), end: at(end) });
+    chunk
+}
+
+/// Takes a chunk that finishes a slot.
+fn finish(collector: &mut Collector, mut chunk: Chunk) -> Finished {
+    let mut finished = Vec::new();
+    collector.take(&mut chunk, &mut finished).unwrap();
+    finished.pop().unwrap()
 }
 
 fn file(finished: &Finished) -> (String, Vec<String>) {
     assert!(finished.error.is_none(), "{finished:?}");
     let path = finished.file.as_ref().unwrap();
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    (name, read(&fs::read(path).unwrap()))
+    let octets = fs::read(path).unwrap();
+    let octets = match name.ends_with(".zst") {
+        true => zstd::decode_all(&octets[..]).unwrap(),
+        false => octets,
+    };
+    (name, read(&octets))
 }
 
 #[test]
 fn a_slot_is_a_file_and_an_idle_one_too() {
-    let (_dir, mut collector) = spool(None);
-    // Begun in mid-slot.
-    collector.begin(at(90)).unwrap();
-    collector.datagram(at(91), router(), ours(), b"one").unwrap();
-    assert!(!collector.due(at(599)));
-    assert!(collector.due(at(600)));
-    let first = collector.end(at(600), 7).unwrap().unwrap();
-    collector.begin(at(601)).unwrap();
-    let second = collector.end(at(1200), 0).unwrap().unwrap();
-    assert!(collector.end(at(1200), 0).unwrap().is_none());
-    let text = vec!["slot 0 1", "D 91 192.0.2.1:2055 9999 [111, 110, 101]", "1 7 0 from 90 to 600"];
-    let expect = |name: &str, text: &[&str]| {
-        (name.to_owned(), text.iter().map(|&line| line.to_owned()).collect::<Vec<_>>())
-    };
-    assert_eq!(file(&first), expect("nfcap.200107010020.pcapng", &text));
-    // It was listened to from its first moment on.
-    let text = ["slot 600 1", "0 0 0 from 600 to 1200"];
-    assert_eq!(file(&second), expect("nfcap.200107010030.pcapng", &text));
+    for (level, end) in [(None, ""), (Some(1), ".zst")] {
+        let (_dir, mut collector) = spool(level);
+        let (first, second) = (slot(0), slot(600));
+        collector.take(&mut chunk(&first, 90, &[]), &mut Vec::new()).unwrap();
+        collector.take(&mut chunk(&first, 91, &[b"one"]), &mut Vec::new()).unwrap();
+        let mut last = ended(chunk(&first, 95, &[b"two"]), 90, 600);
+        last.tally.dropped_kernel = 7;
+        last.tally.dropped_queue = 1;
+        let first = finish(&mut collector, last);
+        let second = finish(&mut collector, ended(chunk(&second, 600, &[]), 600, 1200));
+        let name = |stamp: &str| format!("nfcap.2001070100{stamp}.pcapng{end}");
+        let text = [
+            "slot 0 1",
+            "D 91 192.0.2.1:2055 9999 [111, 110, 101]",
+            "D 95 192.0.2.1:2055 9999 [116, 119, 111]",
+            "2 7 1 from 90 to 600",
+        ];
+        assert_eq!(file(&first), (name("20"), text.map(str::to_owned).to_vec()));
+        let text = ["slot 600 1", "0 0 0 from 600 to 1200"];
+        assert_eq!(file(&second), (name("30"), text.map(str::to_owned).to_vec()));
+    }
 }
 
 #[test]
@@ -96,9 +133,8 @@ fn a_second_file_of_a_slot_overwrites_nothing() {
     let (_dir, mut collector) = spool(None);
     let mut files = Vec::new();
     for second in [10, 20, 30] {
-        collector.begin(at(second)).unwrap();
-        collector.datagram(at(second), router(), ours(), &[second as u8]).unwrap();
-        files.push(file(&collector.end(at(second + 5), 0).unwrap().unwrap()));
+        let chunk = chunk(&slot(0), second, &[&[second as u8]]);
+        files.push(file(&finish(&mut collector, ended(chunk, second, second + 5))));
     }
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
@@ -109,68 +145,57 @@ fn a_second_file_of_a_slot_overwrites_nothing() {
 }
 
 #[test]
-fn the_clock_is_set() {
+fn a_slot_whose_end_was_not_told_is_ended_by_the_next() {
     let (_dir, mut collector) = spool(None);
-    collector.begin(at(1200)).unwrap();
-    collector.datagram(at(1210), router(), ours(), b"a").unwrap();
-    // A little back, even before the slot: nothing is over, and time stands still.
-    assert!(!collector.due(at(1190)));
-    collector.datagram(at(1190), router(), ours(), b"b").unwrap();
-    // Far back.
-    assert!(collector.due(at(10)));
-    let first = collector.end(at(10), 0).unwrap().unwrap();
-    collector.begin(at(10)).unwrap();
-    assert!(!collector.due(at(10)));
-    // Far ahead: nobody listened meanwhile.
-    collector.flush(at(300)).unwrap();
-    assert!(collector.due(at(90_000)));
-    let second = collector.end(at(90_000), 0).unwrap().unwrap();
-    collector.begin(at(90_000)).unwrap();
-    assert!(!collector.due(at(90_000)));
-    let third = collector.end(at(90_010), 0).unwrap().unwrap();
-    assert_eq!(
-        file(&first).1[1..],
-        [
-            "D 1210 192.0.2.1:2055 9999 [97]",
-            "D 1210 192.0.2.1:2055 9999 [98]",
-            "2 0 0 from 1200 to 1210"
-        ]
-    );
-    assert_eq!(file(&second).1, ["slot 0 1", "0 0 0 from 10 to 300"]);
-    assert_eq!(file(&third).1, ["slot 90000 1", "0 0 0 from 90000 to 90010"]);
+    let (first, second) = (slot(0), slot(600));
+    collector.take(&mut chunk(&first, 91, &[b"one"]), &mut Vec::new()).unwrap();
+    let mut finished = Vec::new();
+    collector.take(&mut chunk(&second, 700, &[b"two"]), &mut finished).unwrap();
+    assert_eq!(file(&finished[0]).1[2], "1 0 0 from 91 to 91");
 }
 
 #[test]
-fn each_file_begins_with_the_templates_in_force() {
-    let (_dir, mut collector) = spool(None);
-    collector.begin(at(0)).unwrap();
-    let exporter = Exporter::new(Version::V9, 5, at(0));
+fn each_file_begins_with_what_is_in_force() {
+    let (dir, mut collector) = spool(None);
+    let exporter = Exporter::new(Version::V9, 5, at(0)).sampling(100).unwrap();
     let templates = exporter.templates(at(1)).unwrap();
     let other = SocketAddr::new("2001:db8::7".parse().unwrap(), 4000);
     let mapped = "[::ffff:192.0.2.1]:2055".parse().unwrap();
-    collector.datagram(at(1), mapped, ours(), &templates).unwrap();
-    collector.datagram(at(2), other, ours(), &templates).unwrap();
-    collector.end(at(600), 0).unwrap();
-    collector.begin(at(600)).unwrap();
-    let second = collector.end(at(1200), 0).unwrap().unwrap();
-    let path = second.file.as_ref().unwrap();
-    let octets = fs::read(path).unwrap();
-    let heads: Vec<_> = file(&second).1.into_iter().filter(|line| line.starts_with('T')).collect();
-    assert_eq!(heads.len(), 2);
-    assert!(heads[0].starts_with("T 600 192.0.2.1:2055 9999 "), "{}", heads[0]);
-    assert!(heads[1].starts_with("T 600 2001:db8::7:4000 9999 "), "{}", heads[1]);
+    let mut first = chunk(&slot(0), 1, &[]);
+    first.push(at(1), (mapped, ours()), &templates).unwrap();
+    first.push(at(2), (other, ours()), &templates).unwrap();
+    finish(&mut collector, ended(first, 0, 600));
+    let second = finish(&mut collector, ended(chunk(&slot(600), 600, &[]), 600, 1200));
+    collector.sync().unwrap();
+    // Another collector of the same spool goes on from there.
+    drop(collector);
+    let to = To::Spool { dir: dir.path().to_owned(), zstd: None };
+    let (mut collector, error) = Collector::new(to);
+    assert_eq!(error, None);
+    let third = finish(&mut collector, ended(chunk(&slot(1200), 1200, &[]), 1200, 1800));
+    for (start, finished) in [(600, second), (1200, third)] {
+        let path = finished.file.as_ref().unwrap();
+        let octets = fs::read(path).unwrap();
+        let heads: Vec<_> =
+            file(&finished).1.into_iter().filter(|line| line.starts_with('T')).collect();
+        assert_eq!(heads.len(), 2);
+        assert!(heads[0].starts_with(&format!("T {start} 192.0.2.1:2055 9999 ")), "{}", heads[0]);
+        assert!(heads[1].starts_with(&format!("T {start} 2001:db8::7:4000 9999 ")), "{}", heads[1]);
+        decodes_alone(&octets, exporter.clone());
+    }
+}
 
-    // Who reads this file alone decodes what comes by those templates.
+/// What comes from the router is read by the head of a file, sampling and all.
+fn decodes_alone(octets: &[u8], mut exporter: Exporter) {
     let mut decoder = Decoder::new(Limits::default());
     let mut batch = Batch::default();
-    let mut reader = Reader::new(&octets[..]).unwrap();
+    let mut reader = Reader::new(octets).unwrap();
     while let Some(event) = reader.next().unwrap() {
         if let Event::Datagram(datagram) = event {
             decoder.learn(datagram.exporter, datagram.payload, &mut batch);
         }
     }
-    let mut exporter = exporter;
-    let flow = crate::flow::Flow { packets: 3, ..Default::default() };
+    let flow = Flow { packets: 3, ..Flow::default() };
     // The template datagrams come only now and then: the first ones are passed over.
     let mut sent = Vec::new();
     for _ in 0..3 {
@@ -178,38 +203,28 @@ fn each_file_begins_with_the_templates_in_force() {
         exporter.flush(at(700), &mut |octets: &[u8]| sent.push(octets.to_vec()));
     }
     decoder.datagram("192.0.2.1".parse().unwrap(), at(700), &sent[2], &mut batch);
-    assert_eq!(batch.flows.len(), 1);
+    assert_eq!(batch.flows.iter().map(|flow| flow.sampling).collect::<Vec<_>>(), [100]);
 }
 
 #[test]
-fn who_is_not_allowed_is_counted_and_named() {
-    let net = "192.0.2.0/31".parse().unwrap();
-    let (_dir, mut collector) = spool(Some(vec![net]));
-    collector.begin(at(0)).unwrap();
-    for sender in 0..4u8 {
-        for _ in 0..sender {
-            let from = SocketAddr::new([192, 0, 2, sender].into(), 5);
-            collector.datagram(at(1), from, ours(), &[sender]).unwrap();
-        }
+fn what_is_missing_is_told_of_the_slot_that_misses_it() {
+    let (_dir, mut collector) = spool(None);
+    let mut exporter = Exporter::new(Version::V9, 5, at(0));
+    let mut sent = Vec::new();
+    for _ in 0..9 {
+        let mut send = |octets: &[u8]| sent.push(octets.to_vec());
+        exporter.push(&Flow::default(), at(1), &mut send).unwrap();
+        exporter.flush(at(1), &mut send);
     }
-    let finished = collector.end(at(2), 0).unwrap().unwrap();
-    assert_eq!(file(&finished).1, ["slot 0 0", "D 1 192.0.2.1:5 9999 [1]", "1 0 0 from 0 to 2"]);
-    assert_eq!(finished.denied.datagrams, 5);
-    assert_eq!(finished.denied.top(1), [("192.0.2.3".parse().unwrap(), 3)]);
-    assert_eq!(finished.denied.top(9).len(), 2);
-}
-
-#[test]
-fn forged_senders_are_bounded() {
-    let (_dir, mut collector) = spool(Some(Vec::new()));
-    collector.begin(at(0)).unwrap();
-    for n in 0..SENDERS as u32 + 10 {
-        let from = SocketAddr::new(n.to_be_bytes().into(), 5);
-        collector.datagram(at(1), from, ours(), b"").unwrap();
-    }
-    let denied = collector.end(at(2), 0).unwrap().unwrap().denied;
-    assert_eq!(denied.datagrams, SENDERS as u64 + 10);
-    assert_eq!(denied.top(usize::MAX).len(), SENDERS);
+    let of = |numbers: &[usize]| numbers.iter().map(|&n| &sent[n][..]).collect::<Vec<_>>();
+    let first = ended(chunk(&slot(0), 1, &of(&[0, 1, 4])), 0, 600);
+    let second = ended(chunk(&slot(600), 601, &of(&[5, 2, 8])), 600, 1200);
+    let missing = [first, second].map(|chunk| finish(&mut collector, chunk).closing.missing);
+    let datagrams = |n| Lost { flows: None, datagrams: Some(n) };
+    // One that was overtaken is taken off again where it comes.
+    assert_eq!(missing, [datagrams(2), datagrams(1)]);
+    let [followed] = collector.followed()[..] else { panic!("one domain") };
+    assert_eq!((followed.datagrams, followed.missing), (6, datagrams(3)));
 }
 
 #[test]
@@ -217,80 +232,65 @@ fn a_spool_that_cannot_be_written_is_tried_again() {
     let (dir, mut collector) = spool(None);
     let year = dir.path().join("2001");
     fs::write(&year, b"in the way").unwrap();
-    let error = collector.begin(at(0)).unwrap_err().to_string();
-    assert!(error.contains("/2001/"), "{error}");
-    // It was told once; what is lost meanwhile is counted.
-    collector.datagram(at(1), router(), ours(), b"a").unwrap();
-    collector.retry(at(2)).unwrap();
+    let slot = slot(0);
+    let mut first = chunk(&slot, 1, &[b"a"]);
+    for _ in 0..2 {
+        let error = collector.take(&mut first, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("/2001/"), "{error}");
+    }
     fs::remove_file(&year).unwrap();
-    collector.retry(at(3)).unwrap();
-    collector.datagram(at(4), router(), ours(), b"b").unwrap();
-    let finished = collector.end(at(5), 0).unwrap().unwrap();
+    collector.take(&mut first, &mut Vec::new()).unwrap();
+    let finished = finish(&mut collector, ended(chunk(&slot, 4, &[b"b"]), 1, 5));
     assert_eq!(
         file(&finished).1,
-        ["slot 0 1", "D 4 192.0.2.1:2055 9999 [98]", "2 0 1 from 0 to 5"]
-    );
-    fs::remove_dir_all(&year).unwrap();
-    fs::write(&year, b"in the way").unwrap();
-    collector.begin(at(6)).unwrap_err();
-    collector.datagram(at(7), router(), ours(), b"a").unwrap();
-    let finished = collector.end(at(8), 0).unwrap().unwrap();
-    assert_eq!((finished.file, finished.closing.dropped_queue), (None, 1));
-}
-
-/// A pipe that the test can look into.
-#[derive(Clone, Default)]
-struct Pipe(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Pipe {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_stream_has_a_section_a_slot() {
-    let pipe = Pipe::default();
-    let stream = Box::new(BufWriter::new(pipe.clone()));
-    let mut collector = Collector::new(To::Stream(stream), 600, None);
-    collector.begin(at(0)).unwrap();
-    collector.datagram(at(1), router(), ours(), b"x").unwrap();
-    assert!(collector.dirty());
-    collector.flush(at(1)).unwrap();
-    assert!(!collector.dirty());
-    let flushed = pipe.0.borrow().len();
-    assert!(flushed > 100);
-    assert!(collector.end(at(600), 0).unwrap().unwrap().file.is_none());
-    assert!(pipe.0.borrow().len() > flushed, "the end is not held back");
-    collector.begin(at(600)).unwrap();
-    collector.end(at(1200), 0).unwrap();
-    assert_eq!(
-        read(&pipe.0.borrow()),
         [
             "slot 0 1",
-            "D 1 192.0.2.1:2055 9999 [120]",
-            "1 0 0 from 0 to 600",
-            "slot 600 1",
-            "0 0 0 from 600 to 1200"
+            "D 1 192.0.2.1:2055 9999 [97]",
+            "D 4 192.0.2.1:2055 9999 [98]",
+            "2 0 0 from 1 to 5"
         ]
     );
 }
 
-/// A disk of so many octets.
-struct Disk(usize);
-
-impl Write for Disk {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        let taken = octets.len().min(self.0);
-        self.0 -= taken;
-        match taken {
-            0 => Err(std::io::ErrorKind::StorageFull.into()),
-            taken => Ok(taken),
+#[test]
+fn what_is_removed_or_moved_while_it_is_written_is_made_again() {
+    for (level, by) in [(None, "remove"), (Some(1), "remove"), (None, "move")] {
+        let (dir, mut collector) = spool(level);
+        let slot = slot(0);
+        collector.take(&mut chunk(&slot, 1, &[b"a"]), &mut Vec::new()).unwrap();
+        assert!(!collector.sync().unwrap());
+        let year = dir.path().join("2001");
+        match by {
+            "remove" => fs::remove_dir_all(&year).unwrap(),
+            _ => fs::rename(&year, dir.path().join("old")).unwrap(),
         }
+        assert!(collector.sync().unwrap());
+        collector.take(&mut chunk(&slot, 2, &[b"b"]), &mut Vec::new()).unwrap();
+        fs::remove_dir_all(&year).unwrap();
+        let finished = finish(&mut collector, ended(chunk(&slot, 3, &[b"c"]), 1, 5));
+        let lines = file(&finished).1;
+        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert_eq!(lines[4], "3 0 0 from 1 to 5");
+    }
+}
+
+/// A pipe that takes so much and then nothing for once, and that the test can look into.
+#[derive(Clone)]
+struct Pipe {
+    octets: Arc<Mutex<Vec<u8>>>,
+    room: usize,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let taken = octets.len().min(self.room);
+        if taken == 0 && !octets.is_empty() {
+            self.room = usize::MAX;
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.room -= if self.room == usize::MAX { 0 } else { taken };
+        self.octets.lock().unwrap().extend_from_slice(&octets[..taken]);
+        Ok(taken)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -298,13 +298,64 @@ impl Write for Disk {
     }
 }
 
+/// Two slots in a stream that fails once, after so many octets. What was written, and how often it
+/// was tried in vain.
+fn stream(room: usize) -> (Vec<u8>, usize) {
+    let pipe = Pipe { octets: Arc::default(), room };
+    let (mut collector, _) = Collector::new(To::Stream(Box::new(pipe.clone())));
+    let (first, second) = (slot(0), slot(600));
+    let mut failures = 0;
+    let mut finished = Vec::new();
+    for mut chunk in [
+        chunk(&first, 0, &[]),
+        chunk(&first, 1, &[b"x", b"yy"]),
+        ended(chunk(&first, 2, &[b"z"]), 0, 600),
+        ended(chunk(&second, 600, &[]), 600, 1200),
+    ] {
+        while collector.take(&mut chunk, &mut finished).is_err() {
+            failures += 1;
+        }
+    }
+    assert_eq!(finished.len(), 2);
+    assert!(finished.iter().all(|slot| slot.file.is_none()));
+    (pipe.octets.lock().unwrap().clone(), failures)
+}
+
 #[test]
-fn a_full_stream_is_an_error_each_time() {
-    let stream = Box::new(BufWriter::with_capacity(100, Disk(300)));
-    let mut collector = Collector::new(To::Stream(stream), 600, None);
-    collector.begin(at(0)).unwrap();
-    let mut send = || collector.datagram(at(1), router(), ours(), &[0; 200]);
-    assert!((0..3).map(|_| send()).any(|sent| sent.is_err()));
-    assert!(send().is_err());
-    assert!(collector.end(at(2), 0).is_err());
+fn writing_goes_on_at_the_octet_where_it_failed() {
+    let (whole, failures) = stream(usize::MAX);
+    assert_eq!(failures, 0);
+    assert_eq!(
+        read(&whole),
+        [
+            "slot 0 1",
+            "D 1 192.0.2.1:2055 9999 [120]",
+            "D 1 192.0.2.1:2055 9999 [121, 121]",
+            "D 2 192.0.2.1:2055 9999 [122]",
+            "3 0 0 from 0 to 600",
+            "slot 600 1",
+            "0 0 0 from 600 to 1200"
+        ]
+    );
+    for room in 0..whole.len() {
+        assert!(stream(room) == (whole.clone(), 1), "failed at {room}");
+    }
+}
+
+#[test]
+fn what_is_given_up_is_counted() {
+    let (dir, mut collector) = spool(None);
+    fs::write(dir.path().join("2001"), b"in the way").unwrap();
+    let mut finished = Vec::new();
+    let mut lost = 0;
+    let slot = slot(0);
+    for mut chunk in [chunk(&slot, 1, &[b"a", b"b"]), ended(chunk(&slot, 2, &[b"c"]), 0, 600)] {
+        let error = collector.take(&mut chunk, &mut finished).unwrap_err();
+        lost += collector.abandon(&chunk, error, &mut finished);
+    }
+    assert_eq!(lost, 3);
+    let [Finished { file: None, closing, error: Some(_), .. }] = &finished[..] else {
+        panic!("{finished:?}");
+    };
+    assert_eq!((closing.received, closing.dropped_queue), (3, 3));
 }

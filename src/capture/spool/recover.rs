@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{COMPRESSED, MAX_FILES, Name, SlotFile, SlotFileError, file_name};
+use super::{Compression, MAX_FILES, Name, SlotFile, SlotFileError, file_name};
 use crate::capture::{Event, Reader};
 use crate::time::Window;
 
@@ -61,9 +61,9 @@ pub fn recover(
             }
         }
     }
-    parts.sort();
-    for (name, compressed, path) in parts {
-        let result = one(spool, &path, name, compressed, &open)
+    parts.sort_unstable_by(|(a, _, path), (b, _, other)| (a, path).cmp(&(b, other)));
+    for (name, compression, path) in parts {
+        let result = one(spool, &path, name, compression, &open)
             .map_err(|error| SlotFileError { path: path.clone(), error });
         results.push((path, result));
     }
@@ -71,17 +71,18 @@ pub fn recover(
 }
 
 /// What a part's name says: its slot and number, and its compression.
-fn part(name: &str) -> Option<(Name, &'static str)> {
+fn part(name: &str) -> Option<(Name, Compression)> {
     let name = name.strip_prefix('.')?.strip_suffix(".part")?;
-    let end = COMPRESSED.into_iter().find(|end| name.ends_with(end)).unwrap_or("");
-    Some((Name::parse(name)?, end))
+    let all = [Compression::Zstd, Compression::Gzip];
+    let compression = all.into_iter().find(|compression| name.ends_with(compression.ending()));
+    Some((Name::parse(name)?, compression.unwrap_or_default()))
 }
 
 fn one(
     spool: &Path,
     path: &Path,
     name: Name,
-    compressed: &'static str,
+    compression: Compression,
     open: &impl Fn(&Path) -> io::Result<Box<dyn Read>>,
 ) -> io::Result<Recovered> {
     let data = fs::metadata(path)?;
@@ -94,14 +95,16 @@ fn one(
         Err(why) => return Ok(Recovered::Aside { file: aside(path)?, why }),
     };
     let home = spool.join(file_name(slot, name.n));
-    if home.parent() != path.parent() || home.file_name() != plain(path, compressed).file_name() {
+    if home.parent() != path.parent()
+        || home.file_name() != plain(path, compression.ending()).file_name()
+    {
         let why = format!("its slot {} is not that of its name", slot.start_text());
         return Ok(Recovered::Aside { file: aside(path)?, why });
     }
     // Killed between the two steps of finishing: it has its name already.
     for n in name.n..MAX_FILES {
         let mut file = spool.join(file_name(slot, n)).into_os_string();
-        file.push(compressed);
+        file.push(compression.ending());
         let same = match fs::symlink_metadata(&file) {
             Ok(other) => (other.dev(), other.ino()) == (data.dev(), data.ino()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
@@ -113,7 +116,7 @@ fn one(
         }
     }
     let (file, part, spool) = (File::open(path)?, path.to_owned(), spool.to_owned());
-    let file = SlotFile { file, part, spool, slot, n: name.n, compressed };
+    let file = SlotFile { file, part, spool, slot, n: name.n, compression };
     Ok(Recovered::Named { file: file.finish().map_err(|error| error.error)?, slot })
 }
 
@@ -172,7 +175,7 @@ mod tests {
     fn section(start: &str) -> Vec<u8> {
         let at = Timestamp::parse(start.as_bytes()).unwrap();
         let mut writer = Writer::new(Vec::new());
-        writer.section(&Slot { window: Window::at(at, 600), allow: None }).unwrap();
+        writer.section(&Slot { window: Window::at(at, 600), allow: None, ident: None }).unwrap();
         writer
             .datagram(at, "192.0.2.1:5".parse().unwrap(), "192.0.2.9:6".parse().unwrap(), b"x")
             .unwrap();
@@ -247,7 +250,7 @@ mod tests {
         let file = SlotFile::create(dir.path(), slot, Compression::None).unwrap();
         let part = file.part().to_owned();
         let mut writer = Writer::new(file);
-        writer.section(&Slot { window: slot, allow: None }).unwrap();
+        writer.section(&Slot { window: slot, allow: None, ident: None }).unwrap();
         writer.end(&Closing::default()).unwrap();
         let name = writer.into_inner().finish().unwrap();
         fs::hard_link(&name, &part).unwrap();

@@ -1,4 +1,4 @@
-//! Signals, as flags to look at and a pipe that wakes a `poll`.
+//! Signals, as flags to look at and a pipe that wakes a `poll`, which others may ring too.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
 
 /// The signals that nfcap knows.
@@ -14,11 +14,13 @@ use signal_hook::{flag, low_level};
 pub struct Signals {
     stop: Arc<AtomicBool>,
     again: Arc<AtomicBool>,
+    tell: Arc<AtomicBool>,
     pipe: UnixStream,
+    wake: UnixStream,
 }
 
 impl Signals {
-    /// Catches TERM, INT, HUP and CHLD from now on. A second TERM or INT ends the process at once,
+    /// Catches TERM, INT, HUP, USR1 and CHLD from now on. A second TERM or INT ends the process at once,
     /// with status 1.
     ///
     /// # Errors
@@ -26,17 +28,18 @@ impl Signals {
     pub fn catch() -> io::Result<Signals> {
         let (pipe, wake) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
-        let (stop, again) = (Arc::default(), Arc::default());
+        let (stop, again, tell) = (Arc::default(), Arc::default(), Arc::default());
         for signal in [SIGTERM, SIGINT] {
             // This one looks at the flag before the next one sets it.
             flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
         flag::register(SIGHUP, Arc::clone(&again))?;
-        for signal in [SIGTERM, SIGINT, SIGHUP, SIGCHLD] {
+        flag::register(SIGUSR1, Arc::clone(&tell))?;
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] {
             low_level::pipe::register(signal, wake.try_clone()?)?;
         }
-        Ok(Signals { stop, again, pipe })
+        Ok(Signals { stop, again, tell, pipe, wake })
     }
 
     /// TERM or INT came.
@@ -47,6 +50,19 @@ impl Signals {
     /// HUP came since the last call.
     pub fn again(&self) -> bool {
         self.again.swap(false, Ordering::Relaxed)
+    }
+
+    /// USR1 came since the last call.
+    pub fn tell(&self) -> bool {
+        self.tell.swap(false, Ordering::Relaxed)
+    }
+
+    /// An end of the pipe, for who has news of another kind: an octet wakes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn bell(&self) -> io::Result<UnixStream> {
+        self.wake.try_clone()
     }
 
     /// Empties the pipe; a signal that comes later wakes again. Look at the flags after it.

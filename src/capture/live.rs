@@ -1,0 +1,314 @@
+//! A collector at work: one thread that receives, one that writes, the queue between them, and what
+//! they have to say.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::collect::{CollectError, Collector, Finished, Followed};
+use super::gate::Allow;
+use super::queue::{Chunk, Popped, Queue};
+use super::receive::{Counters, Order, Receiver, Trouble};
+use super::socket::Socket;
+
+/// How long after a failure writing is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// At the end, how long a disk that takes nothing is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often what is missing by sequence numbers is told anew, for whoever asks.
+const FOLLOW: Duration = Duration::from_secs(5);
+
+/// What a collector is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Length of the slots in seconds.
+    pub seconds: u32,
+    /// Octets that may wait for the disk.
+    pub queue: usize,
+    /// How long written octets may wait for the disk itself, or for the reader of a stream.
+    pub sync: Duration,
+    /// Who may send, and how much.
+    pub allow: Allow,
+    /// Name of the collector.
+    pub ident: Option<String>,
+}
+
+/// What there is to tell.
+#[derive(Debug)]
+pub enum News {
+    /// A slot, or a part of one, is over.
+    Finished(Box<Finished>),
+    /// Something could not be written, the first time since it could; it is tried again.
+    Stuck(CollectError),
+    /// It could be written after all, so long after.
+    Resumed(Duration),
+    /// Somebody removed or moved the spool's file that is being written; it was made again.
+    Restored,
+    /// So many datagrams are lost at the end, and no file says so.
+    Left(u64),
+    /// What the sockets or the kernel's table of drops say.
+    Receiving(String),
+    /// The stream's reader is gone, or a thread failed: it is over.
+    Failed(String),
+    /// The writer has finished.
+    Over,
+}
+
+/// The threads, and what is known of them from outside.
+#[derive(Debug)]
+pub struct Live {
+    orders: mpsc::Sender<Order>,
+    wake: UnixStream,
+    threads: Vec<JoinHandle<()>>,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    followed: Arc<Mutex<Vec<Followed>>>,
+}
+
+/// Where the news goes, with a bell that wakes who waits for more than news.
+#[derive(Clone, Debug)]
+struct Teller {
+    news: mpsc::Sender<News>,
+    bell: Arc<UnixStream>,
+}
+
+impl Teller {
+    fn tell(&self, news: News) {
+        // Nobody listens any more: then nobody needs to know.
+        if self.news.send(news).is_ok() {
+            _ = io::Write::write(&mut &*self.bell, &[0]);
+        }
+    }
+}
+
+impl Live {
+    /// Starts to receive from `sockets` and to write with `collector`. `bell` is rung, an octet a
+    /// time, when there is news.
+    ///
+    /// # Errors
+    /// What the system says of threads and pipes.
+    pub fn start(
+        sockets: Vec<Socket>,
+        collector: Collector,
+        plan: Plan,
+        news: mpsc::Sender<News>,
+        bell: UnixStream,
+    ) -> io::Result<Live> {
+        let (ours, wake) = UnixStream::pair()?;
+        for pipe in [&ours, &wake, &bell] {
+            pipe.set_nonblocking(true)?;
+        }
+        let (orders, taken) = mpsc::channel();
+        let queue = Arc::new(Queue::new(plan.queue));
+        let (counters, followed) = (Arc::<Counters>::default(), Arc::default());
+        let teller = Teller { news, bell: Arc::new(bell) };
+        let receiver = Receiver {
+            sockets,
+            queue: Arc::clone(&queue),
+            counters: Arc::clone(&counters),
+            orders: taken,
+            wake,
+            ident: plan.ident,
+            seconds: plan.seconds,
+        };
+        let writing = Writing {
+            collector,
+            queue: Arc::clone(&queue),
+            teller: teller.clone(),
+            sync: plan.sync,
+            followed: Arc::clone(&followed),
+            deadline: None,
+            lost: 0,
+        };
+        let allow = plan.allow;
+        let write = thread::Builder::new().name("write".to_owned()).spawn(|| writing.run())?;
+        let receive = thread::Builder::new()
+            .name("receive".to_owned())
+            .spawn(move || receiving(receiver, allow, &teller))?;
+        let threads = vec![receive, write];
+        Ok(Live { orders, wake: ours, threads, queue, counters, followed })
+    }
+
+    /// Ends the slot's part that is open and begins another, from now on with these exporters.
+    pub fn again(&self, allow: Allow) {
+        self.order(Order::Again(allow));
+    }
+
+    /// The same with the exporters of before.
+    pub fn again_as_before(&self) {
+        self.order(Order::AgainAsBefore);
+    }
+
+    /// Takes what the kernel has, and ends: [`News::Over`] comes when all is written.
+    pub fn stop(&self) {
+        self.order(Order::Stop);
+    }
+
+    fn order(&self, order: Order) {
+        // A receiver that is gone has told why.
+        if self.orders.send(order).is_ok() {
+            _ = io::Write::write(&mut &self.wake, &[0]);
+        }
+    }
+
+    /// Whether both threads still run. One that panicked tells nothing else.
+    pub fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    /// What was counted up to now.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Octets that wait for the disk, and how many may.
+    pub fn queue(&self) -> (u64, u64) {
+        (self.queue.octets(), self.queue.limit() as u64)
+    }
+
+    /// What is missing of each exporter's domain, as of some seconds ago.
+    pub fn followed(&self) -> Vec<Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn receiving(receiver: Receiver, allow: Allow, teller: &Teller) {
+    let trouble = |trouble| {
+        teller.tell(match trouble {
+            Trouble::Receive(local, error) => News::Receiving(format!("{local}: {error}")),
+            Trouble::Drops(error) => {
+                News::Receiving(format!("the kernel's drops are not known yet: {error}"))
+            }
+            Trouble::Left(lost) => News::Left(lost),
+        });
+    };
+    if let Err(error) = receiver.run(allow, trouble) {
+        teller.tell(News::Failed(format!("poll: {error}")));
+    }
+}
+
+/// The thread that writes.
+struct Writing {
+    collector: Collector,
+    queue: Arc<Queue>,
+    teller: Teller,
+    sync: Duration,
+    followed: Arc<Mutex<Vec<Followed>>>,
+    /// At the end: until when a disk that takes nothing is tried.
+    deadline: Option<Instant>,
+    /// Datagrams that are given up.
+    lost: u64,
+}
+
+impl Writing {
+    fn run(mut self) {
+        let mut stuck = Stuck::default();
+        let (mut synced, mut followed) = (Instant::now(), Instant::now());
+        let mut finished = Vec::new();
+        loop {
+            let left = self.sync.saturating_sub(synced.elapsed());
+            let chunk = match self.queue.pop(left.max(Duration::from_millis(1))) {
+                Popped::Chunk(chunk) => Some(*chunk),
+                Popped::Nothing => None,
+                Popped::Closed => break,
+            };
+            if let Some(mut chunk) = chunk {
+                if !self.write(&mut chunk, &mut finished, &mut stuck) {
+                    return;
+                }
+                let is_over = !finished.is_empty();
+                for slot in finished.drain(..) {
+                    self.teller.tell(News::Finished(Box::new(slot)));
+                }
+                self.queue.give_back(chunk);
+                if is_over {
+                    self.tell_followed();
+                    followed = Instant::now();
+                }
+            }
+            if synced.elapsed() >= self.sync {
+                synced = Instant::now();
+                self.sync(&mut stuck);
+            }
+            if followed.elapsed() >= FOLLOW {
+                followed = Instant::now();
+                self.tell_followed();
+            }
+        }
+        self.collector.hurry();
+        self.sync(&mut stuck);
+        self.tell_followed();
+        if self.lost > 0 {
+            self.teller.tell(News::Left(self.lost));
+        }
+        self.teller.tell(News::Over);
+    }
+
+    /// Writes a chunk, however long that takes. False if there is nothing left to write to.
+    fn write(
+        &mut self,
+        chunk: &mut Chunk,
+        finished: &mut Vec<Finished>,
+        stuck: &mut Stuck,
+    ) -> bool {
+        loop {
+            let error = match self.collector.take(chunk, finished) {
+                Ok(()) => {
+                    stuck.over(&self.teller);
+                    return true;
+                }
+                Err(error) => error,
+            };
+            if self.collector.is_stream() {
+                self.teller.tell(News::Failed(format!("stdout: {error}")));
+                return false;
+            }
+            if self.queue.is_closed() {
+                let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
+                if Instant::now() >= deadline {
+                    let lost = self.collector.abandon(chunk, error, finished);
+                    self.lost += lost;
+                    return true;
+                }
+            }
+            stuck.on(error, &self.teller);
+            thread::sleep(AGAIN);
+        }
+    }
+
+    fn sync(&mut self, stuck: &mut Stuck) {
+        match self.collector.sync() {
+            Ok(true) => self.teller.tell(News::Restored),
+            Ok(false) => {}
+            Err(error) => stuck.on(error, &self.teller),
+        }
+    }
+
+    fn tell_followed(&self) {
+        let followed = self.collector.followed();
+        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = followed;
+    }
+}
+
+/// A failure that lasts is told once, and its end.
+#[derive(Default)]
+struct Stuck(Option<Instant>);
+
+impl Stuck {
+    fn on(&mut self, error: CollectError, teller: &Teller) {
+        if self.0.is_none() {
+            self.0 = Some(Instant::now());
+            teller.tell(News::Stuck(error));
+        }
+    }
+
+    fn over(&mut self, teller: &Teller) {
+        if let Some(since) = self.0.take() {
+            teller.tell(News::Resumed(since.elapsed()));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The value of `--allow`: networks of exporters, each with a rate if it has one of its own.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::capture::MAX_RATE;
+use crate::cli::{parse_net, read_words};
+
+/// `192.0.2.1,2001:db8::/32=5000`, or `@FILE` with such words in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exporters {
+    /// Given in place.
+    Here(Vec<(IpNet, Option<u32>)>),
+    /// To be read from a file, now and whenever that is asked for.
+    File(PathBuf),
+}
+
+impl Exporters {
+    /// The networks, read from the file if that is where they are.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the first word in it that is no network, with its line.
+    pub fn load(&self) -> anyhow::Result<Vec<(IpNet, Option<u32>)>> {
+        match self {
+            Exporters::Here(nets) => Ok(nets.clone()),
+            Exporters::File(path) => read_words(path, exporter),
+        }
+    }
+}
+
+impl FromStr for Exporters {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Exporters, String> {
+        if let Some(path) = text.strip_prefix('@') {
+            return Ok(Exporters::File(path.into()));
+        }
+        let all = text.split(',').map(|word| exporter(word.trim()));
+        all.collect::<Result<_, _>>().map(Exporters::Here)
+    }
+}
+
+fn exporter(text: &str) -> Result<(IpNet, Option<u32>), String> {
+    match text.split_once('=') {
+        None => Ok((parse_net(text)?, None)),
+        Some((net, text)) => Ok((parse_net(net)?, Some(rate(text)?))),
+    }
+}
+
+/// Datagrams a second.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub fn rate(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(rate @ 1..=MAX_RATE) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(rate),
+        _ => Err(format!("{text:?} is no number of datagrams a second, from 1 to {MAX_RATE}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_stands_behind_its_network() {
+        let list = "192.0.2.1, 2001:db8::/32=5000";
+        let expected = vec![
+            ("192.0.2.1/32".parse().unwrap(), None),
+            ("2001:db8::/32".parse().unwrap(), Some(5000)),
+        ];
+        assert_eq!(list.parse(), Ok(Exporters::Here(expected.clone())));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "192.0.2.1 # the core\n2001:db8::/32=5000\n").unwrap();
+        let at: Exporters = format!("@{}", file.path().display()).parse().unwrap();
+        assert_eq!(at.load().unwrap(), expected);
+        for text in ["", "192.0.2.1=", "192.0.2.1=0", "192.0.2.1=-1", "192.0.2.1=1k", "=5", "x=5"] {
+            assert!(text.parse::<Exporters>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What nfcap counts, for people (USR1) and for Prometheus: text format 0.0.4, as the textfile
+//! collector of node_exporter reads it.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::capture::Followed;
+use crate::time::Timestamp;
+
+/// Exporters' domains that have series of their own, those of the most datagrams. Where no list says
+/// who may send, forged ones would otherwise fill a monitoring system.
+const NAMED: usize = 1000;
+
+/// All that is told. Counts are since the start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub ident: Option<String>,
+    pub started: Timestamp,
+    pub received: u64,
+    pub octets: u64,
+    pub dropped_kernel: u64,
+    pub dropped_queue: u64,
+    pub limited: u64,
+    pub denied: u64,
+    /// Octets that wait for the disk, and how many may.
+    pub queue: (u64, u64),
+    /// Octets that the kernel holds for each socket.
+    pub receive_buffer: u64,
+    pub files: u64,
+    /// Writing fails at the moment.
+    pub stuck: bool,
+    /// How often it began to fail.
+    pub failures: u64,
+    /// End of the last slot that was finished.
+    pub last_slot: Option<u64>,
+    pub removed: u64,
+    pub hooks: Vec<(&'static str, u64)>,
+    pub followed: Vec<Followed>,
+}
+
+impl Metrics {
+    /// In one line, for people.
+    pub fn summary(&self) -> String {
+        let Metrics { received, dropped_kernel, dropped_queue, limited, denied, files, .. } = self;
+        let (queued, limit) = self.queue;
+        format!(
+            "received={received} dropped_kernel={dropped_kernel} dropped_queue={dropped_queue} \
+             limited={limited} denied={denied} queue={queued}/{limit} files={files} exporters={}",
+            self.followed.len()
+        )
+    }
+
+    /// The exporters of which most is missing, at most `n`, one line each.
+    pub fn worst(&self, n: usize) -> Vec<String> {
+        let mut all: Vec<_> = self.followed.iter().filter(|f| missing(f) > 0).collect();
+        all.sort_by_key(|f| (std::cmp::Reverse(missing(f)), f.domain));
+        all.truncate(n);
+        all.iter().map(|followed| worst(followed)).collect()
+    }
+
+    fn text(&self) -> String {
+        let mut text = Text::default();
+        let ident = self.ident.as_deref().unwrap_or_default();
+        let version = env!("CARGO_PKG_VERSION");
+        text.head("nfcap_info", "gauge", "The collector.");
+        text.row("nfcap_info", &[("version", version), ("ident", ident)], 1);
+        text.one("nfcap_start_time_seconds", "gauge", "When it was started.", self.started.secs());
+        let name = "nfcap_received_datagrams_total";
+        text.one(name, "counter", "Datagrams that the kernel handed over.", self.received);
+        let name = "nfcap_received_octets_total";
+        text.one(name, "counter", "Octets in these.", self.octets);
+        let name = "nfcap_dropped_datagrams_total";
+        text.head(name, "counter", "Datagrams dropped here, by whom.");
+        for (by, count) in [
+            ("kernel", self.dropped_kernel),
+            ("queue", self.dropped_queue),
+            ("limit", self.limited),
+        ] {
+            text.row(name, &[("by", by)], count);
+        }
+        let name = "nfcap_denied_datagrams_total";
+        text.one(name, "counter", "Datagrams of senders that are not allowed.", self.denied);
+        let (queued, limit) = self.queue;
+        text.one("nfcap_queue_octets", "gauge", "Octets that wait for the disk.", queued);
+        text.one("nfcap_queue_limit_octets", "gauge", "How many may.", limit);
+        let name = "nfcap_receive_buffer_octets";
+        let help = "Octets that the kernel holds for the smallest socket.";
+        text.one(name, "gauge", help, self.receive_buffer);
+        text.one("nfcap_files_total", "counter", "Files that were finished.", self.files);
+        let name = "nfcap_write_failures_total";
+        text.one(name, "counter", "How often writing began to fail.", self.failures);
+        let name = "nfcap_write_failing";
+        text.one(name, "gauge", "Whether writing fails now.", self.stuck.into());
+        if let Some(end) = self.last_slot {
+            let name = "nfcap_last_slot_end_seconds";
+            text.one(name, "gauge", "End of the last slot that was finished.", end);
+        }
+        let name = "nfcap_removed_files_total";
+        text.one(
+            name,
+            "counter",
+            "Files removed by --keep, --max-size or --min-free.",
+            self.removed,
+        );
+        let name = "nfcap_commands";
+        if !self.hooks.is_empty() {
+            text.head(name, "gauge", "Runs of --exec, by what became of them.");
+        }
+        for &(what, count) in &self.hooks {
+            text.row(name, &[("what", what)], count);
+        }
+        self.exporters(&mut text);
+        text.0
+    }
+
+    fn exporters(&self, text: &mut Text) {
+        let all = self.followed.len() as u64;
+        text.one("nfcap_exporters", "gauge", "Domains of exporters that are followed.", all);
+        let mut followed: Vec<_> = self.followed.iter().collect();
+        followed.sort_by_key(|f| (std::cmp::Reverse(f.datagrams), f.domain));
+        followed.truncate(NAMED);
+        let mut series = |name: &str,
+                          kind,
+                          help,
+                          rows: &dyn Fn(&Followed) -> Vec<(String, i64)>| {
+            text.head(name, kind, help);
+            for followed in &followed {
+                let exporter = followed.domain.exporter.to_string();
+                let version = followed.domain.version.to_string();
+                let domain = followed.domain.id.to_string();
+                for (unit, count) in rows(followed) {
+                    let mut labels =
+                        vec![("exporter", &*exporter), ("version", &version), ("domain", &domain)];
+                    if !unit.is_empty() {
+                        labels.push(("unit", &unit));
+                    }
+                    text.row(name, &labels, count);
+                }
+            }
+        };
+        let count = |n: u64| vec![(String::new(), n.cast_signed())];
+        let help = "Datagrams of an exporter's domain.";
+        let name = "nfcap_exporter_datagrams_total";
+        series(name, "counter", help, &|followed| count(followed.datagrams));
+        let name = "nfcap_exporter_restarts_total";
+        let help = "How often its sequence numbers began anew.";
+        series(name, "counter", help, &|followed| count(followed.restarts));
+        // It falls when datagrams come that were overtaken, so it is no counter.
+        let name = "nfcap_exporter_missing";
+        let help = "What is missing by its sequence numbers, in the unit that it counts.";
+        series(name, "gauge", help, &|followed| {
+            let lost = followed.missing;
+            let units = [("flows", lost.flows), ("datagrams", lost.datagrams)];
+            units.into_iter().filter_map(|(unit, n)| Some((unit.to_owned(), n?))).collect()
+        });
+    }
+
+    /// Writes them to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut part = path.to_owned().into_os_string();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        // Another user reads it.
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o644).open(&part)?;
+        let written = file.write_all(self.text().as_bytes());
+        written.and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
+            _ = fs::remove_file(&part);
+        })
+    }
+}
+
+/// All that is missing, in whatever unit.
+pub fn missing(followed: &Followed) -> i64 {
+    let lost = followed.missing;
+    lost.flows.unwrap_or(0).saturating_add(lost.datagrams.unwrap_or(0))
+}
+
+fn worst(followed: &Followed) -> String {
+    let Followed { domain, datagrams, missing, restarts } = followed;
+    let mut text = format!(
+        "exporter {} {} domain {}: datagrams={datagrams}",
+        domain.exporter, domain.version, domain.id
+    );
+    for (unit, count) in [("flows", missing.flows), ("datagrams", missing.datagrams)] {
+        if let Some(count) = count {
+            _ = write!(text, " missing_{unit}={count}");
+        }
+    }
+    _ = write!(text, " restarts={restarts}");
+    text
+}
+
+/// The text format.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string does not fail.
+        _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn row(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.0.push_str(name);
+        for (n, (key, label)) in labels.iter().enumerate() {
+            let label = label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            _ = write!(self.0, "{}{key}=\"{label}\"", if n == 0 { "{" } else { "," });
+        }
+        _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.head(name, kind, help);
+        self.row(name, &[], value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Domain, Lost, Version};
+
+    fn followed(octet: u8, datagrams: u64, missing: Lost) -> Followed {
+        let exporter = [192, 0, 2, octet].into();
+        let domain = Domain { exporter, version: Version::V9, id: 7 };
+        Followed { domain, datagrams, missing, restarts: 1 }
+    }
+
+    #[test]
+    fn labels_are_quoted_and_exporters_bounded() {
+        let lost = |n| Lost { flows: None, datagrams: Some(n) };
+        let many = (0..NAMED as u64 + 5).map(|n| followed(n as u8, n, lost(0)));
+        let mut metrics = Metrics { ident: Some("a\"b\\c".to_owned()), ..Metrics::default() };
+        metrics.followed = many.chain([followed(1, 9000, lost(3))]).collect();
+        let text = metrics.text();
+        assert!(text.contains("nfcap_info{version=\"0.1.0\",ident=\"a\\\"b\\\\c\"} 1\n"), "{text}");
+        let row = "nfcap_exporter_missing{exporter=\"192.0.2.1\",version=\"NetFlow v9\",domain=\"7\",\
+                   unit=\"datagrams\"} 3\n";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("nfcap_exporters 1006\n"));
+        assert_eq!(text.matches("nfcap_exporter_datagrams_total{").count(), NAMED);
+        let worst =
+            "exporter 192.0.2.1 NetFlow v9 domain 7: datagrams=9000 missing_datagrams=3 restarts=1";
+        assert_eq!(metrics.worst(5), [worst]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nfcap.prom");
+        for received in [1, 2] {
+            Metrics { received, ..Metrics::default() }.write(&path).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(&format!("\nnfcap_received_datagrams_total {received}\n")));
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let error = Metrics::default().write(Path::new("/nowhere/nfcap.prom")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}
