@@ -10,7 +10,7 @@
 //! of fixed records share is in `classic`. What v9 and IPFIX share is in `set` (the walk over sets),
 //! `element` (what a field means), `template` (a template compiled into steps), `record` and `plain`
 //! (the values of one record, and the flows they make), `options` (what an exporter tells of itself),
-//! `force` (the templates in force as datagrams again) and `held` (data without a template). The
+//! `scoped` (the same as it came), `force` (what is in force as datagrams again) and `held` (data without a template). The
 //! first octets of a packet, which sFlow and IPFIX carry, are read in `frame`. `session` is what a
 //! protocol's file puts them into, `sequence` finds what is missing, `decoder` holds all together,
 //! `stats` and `error` say what happened.
@@ -45,6 +45,7 @@ mod limits;
 mod options;
 mod plain;
 mod record;
+mod scoped;
 mod sequence;
 mod session;
 mod set;

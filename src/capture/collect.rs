@@ -214,7 +214,7 @@ impl Collector {
             output,
             seconds: seconds.max(1),
             allow: allow.map(|nets| (nets.clone(), Networks::new(nets))),
-            decoder: Decoder::new(Limits { definitions: DEFINITIONS, ..Limits::default() }),
+            decoder: Decoder::new(Limits { restated: DEFINITIONS, ..Limits::default() }),
             batch: Batch::default(),
             ports: HashMap::default(),
             current: None,
@@ -291,7 +291,7 @@ impl Collector {
         let (decoder, ports) = (&self.decoder, &self.ports);
         let wrote = self.output.with(|file| {
             file.section(&slot)?;
-            decoder.templates_in_force(now).try_for_each(|(exporter, payload)| {
+            decoder.in_force(now).try_for_each(|(exporter, payload)| {
                 let ends = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
                 file.templates(now, ends, &payload)
             })

@@ -84,6 +84,24 @@ impl Way {
         Way::ALL.get(all.trailing_zeros() as usize).copied()
     }
 
+    /// The numbers of datagrams of so many options data records each, and no others, if what comes
+    /// after them has the number `next`.
+    pub fn before(self, next: u32, options: &[u32]) -> Vec<u32> {
+        let count = |&records: &u32| match self.unit {
+            Unit::Datagrams => 1,
+            Unit::Records => records,
+            Unit::Flows => 0,
+        };
+        let all = options.iter().map(count).fold(0, u32::wrapping_add);
+        let mut begin = next.wrapping_sub(all);
+        let numbers = options.iter().map(|records| {
+            let end = begin.wrapping_add(count(records));
+            let begin = std::mem::replace(&mut begin, end);
+            if self.counted_in { end } else { begin }
+        });
+        numbers.collect()
+    }
+
     /// The way of a protocol's specification.
     pub const fn by_the_book(unit: Unit) -> Way {
         Way { unit, counted_in: false }
@@ -183,6 +201,13 @@ impl Sequence {
     /// What it counts.
     pub const fn unit(&self) -> Unit {
         self.way.unit
+    }
+
+    /// The way it counts, and the number of what comes first in the next datagram; where the last one
+    /// could not be counted that datagram's own.
+    pub fn next(&self) -> Option<(Way, u32)> {
+        let last = self.last.as_ref()?;
+        Some((self.way, last.span(self.way).map_or(last.number, |(_, end)| end)))
     }
 
     /// Takes the next datagram.
@@ -445,6 +470,31 @@ mod tests {
             Next | Again | Restart => 0,
         };
         steps.iter().map(lost).sum()
+    }
+
+    /// Restated datagrams come before the next one without a gap, however it is numbered.
+    #[test]
+    fn what_is_restated_leaves_no_gap() {
+        for way in Way::ALL {
+            for next in [1_000, 1, u32::MAX] {
+                let options = [0, 3, 2];
+                let mut sequence = Sequence { possible: 0, ..Sequence::new(way) };
+                for (number, options) in way.before(next, &options).into_iter().zip(options) {
+                    let of = Numbered { flows: Some(0), ..numbered(number, options) };
+                    assert!(matches!(sequence.take(of), Next), "{way:?} {next}");
+                }
+                assert_eq!(sequence.next(), Some((way, next)));
+                let number = if way.counted_in {
+                    next.wrapping_add(match way.unit {
+                        Unit::Datagrams => 1,
+                        _ => 5,
+                    })
+                } else {
+                    next
+                };
+                assert_eq!(sequence.take(numbered(number, 5)), Next, "{way:?} {next}");
+            }
+        }
     }
 
     /// softflowd numbers an IPFIX message by its last flow, and options not at all.

@@ -39,7 +39,7 @@ fn a_template_storm_costs_the_unused_templates() {
     let own = seen.own();
     assert_eq!(own.flows, 80, "the template in use was thrown out");
     assert_eq!(own.evicted_templates, own.templates - 16);
-    let kept = seen.decoder.templates_in_force(Timestamp::default()).count();
+    let kept = seen.decoder.in_force(Timestamp::default()).count();
     assert_eq!(kept, 0, "definitions are kept only where asked for");
 }
 
