@@ -309,13 +309,16 @@ impl Decoder {
     ) -> T {
         let Heading { version, id, export, uptime, number } = heading;
         let domain = Domain { exporter: call.exporter, version, id };
-        if !self.domains.contains_key(&domain) {
-            if self.domains.len() >= self.limits.domains.max(1) {
-                self.evict(domain);
+        let state = match self.domains.get_mut(&domain) {
+            Some(state) => state,
+            None => {
+                if self.domains.len() >= self.limits.domains.max(1) {
+                    self.evict(domain);
+                }
+                self.silent.insert((call.arrival(), domain));
+                self.domains.entry(domain).or_default()
             }
-            self.silent.insert((call.arrival(), domain));
-        }
-        let state = self.domains.entry(domain).or_default();
+        };
         state.last = state.last.max(call.arrival());
         state.stats.datagrams += u64::from(call.counts());
         if call.counts() || state.uptime.is_none() {
@@ -394,6 +397,9 @@ impl Decoder {
     }
 
     fn count_dropped(&mut self) {
+        if !self.shelf.has_dropped() {
+            return;
+        }
         for (domain, octets) in self.shelf.take_dropped() {
             let held = self.shelf.octets(&domain) as u64;
             if let Some(state) = self.domains.get_mut(&domain) {

@@ -74,9 +74,10 @@ impl Way {
     ];
 
     /// Those by which one datagram goes on from another, a bit each.
+    #[inline]
     fn all(before: &Numbered, of: &Numbered) -> u8 {
-        let fit = Way::ALL.iter().enumerate().filter(|(_, way)| of.follows(before, **way));
-        fit.fold(0, |all, (n, _)| all | 1 << n)
+        let fit = Way::ALL.iter().enumerate().map(|(n, way)| (of.follows(before, *way) as u8) << n);
+        fit.fold(0, |all, bit| all | bit)
     }
 
     /// The first of some.
@@ -142,12 +143,20 @@ impl Numbered {
         })
     }
 
+    /// Whether the exporter was started between another one and this.
+    fn started_anew(&self, before: &Numbered) -> bool {
+        let (Some(before), Some(now)) = (before.start, self.start) else { return false };
+        let apart = before.nanos().abs_diff(now.nanos()) % WRAP;
+        apart.min(WRAP - apart) > START
+    }
+
     /// Whether it goes on from another one.
+    #[inline]
     fn follows(&self, before: &Numbered, way: Way) -> bool {
-        match (before.span(way), self.span(way)) {
-            (Some((_, end)), Some((begin, _))) => end == begin,
-            _ => false,
-        }
+        let counts = (before.count(way.unit), self.count(way.unit));
+        let (Some(before_count), Some(count)) = counts else { return false };
+        let step = if way.counted_in { count } else { before_count };
+        self.number == before.number.wrapping_add(step)
     }
 }
 
@@ -217,15 +226,7 @@ impl Sequence {
             self.begin(of);
             return Step::Next;
         };
-        let started = |start: Option<Timestamp>| start.or(last.start);
-        let of = Numbered { start: started(of.start), ..of };
-        let moved = match (last.start, of.start) {
-            (Some(before), Some(now)) => {
-                let apart = before.nanos().abs_diff(now.nanos()) % WRAP;
-                apart.min(WRAP - apart) > START
-            }
-            _ => false,
-        };
+        let of = Numbered { start: of.start.or(last.start), ..of };
         let ways = Way::all(&last, &of) & self.possible;
         let doubt = self.doubt.take();
         if of.follows(&last, self.way) {
@@ -241,7 +242,7 @@ impl Sequence {
             self.go_on(of, 0);
             return if lost > 0 { Step::Found(lost) } else { Step::Next };
         }
-        let step = self.jump(of, last, moved, elsewhere);
+        let step = self.jump(of, last, elsewhere);
         // One that comes twice says nothing of the way.
         if ways != 0 && of.number != last.number {
             let lost = if let Step::Lost(lost) = step { lost } else { 0 };
@@ -251,19 +252,14 @@ impl Sequence {
     }
 
     /// Takes a datagram that does not go on from the last one.
-    fn jump(
-        &mut self,
-        of: Numbered,
-        last: Numbered,
-        moved: bool,
-        elsewhere: Option<Numbered>,
-    ) -> Step {
+    #[cold]
+    fn jump(&mut self, of: Numbered, last: Numbered, elsewhere: Option<Numbered>) -> Step {
         // What cannot be counted leaves the next number unknown.
         let (Some((_, next)), Some((begin, end))) = (last.span(self.way), of.span(self.way)) else {
             self.go_on(of, 0);
             return Step::Next;
         };
-        if moved {
+        if of.started_anew(&last) {
             self.begin(of);
             return Step::Restart;
         }
