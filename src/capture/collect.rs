@@ -37,7 +37,7 @@ const EXPORTERS: usize = 16_384;
 
 /// Octets of templates and options that are kept, of all exporters. They stand at the head of every
 /// file.
-const DEFINITIONS: usize = 16 << 20;
+const RESTATED: usize = 16 << 20;
 
 /// Where the datagrams go.
 pub enum To {
@@ -162,7 +162,7 @@ impl Collector {
         let limits = Limits {
             domains: EXPORTERS,
             all_templates: 4 * EXPORTERS,
-            definitions: DEFINITIONS,
+            restated: RESTATED,
             ..Limits::default()
         };
         let mut collector = Collector {

@@ -488,7 +488,7 @@ impl Run<'_> {
             // Its templates may serve what was asked for. Held data that they free belongs to the
             // last window; once that is closed there is no place for it.
             (false, false) if self.open.is_some() || self.asked.is_early(arrival) => {
-                self.decoder.watch(exporter, arrival, payload, batch);
+                self.decoder.learn(exporter, payload, batch);
             }
             (false, false) => {}
         }

@@ -102,6 +102,10 @@ pub(super) fn records<const N: usize>(
         session.fault(0, None, Reason::Count { what: "records", stated, held });
     }
     let records = all.get(..counted).unwrap_or(all);
+    if !session.call.decodes() {
+        session.state.stats.records += records.len() as u64;
+        return;
+    }
     let context = session.context;
     let same = Flow { exporter: Some(context.exporter), sampling, ..Flow::default() };
     let timed = session.want.times.then_some(&context);

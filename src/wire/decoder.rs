@@ -10,7 +10,7 @@ use super::error::Reason;
 use super::held::Shelf;
 use super::limits::Limits;
 use super::record::{Context, Record};
-use super::session::{Call, Count, Session, State, Want};
+use super::session::{Call, Count, Purpose, Session, State, Want};
 use super::stats::{Foreign, Stats, Totals};
 use super::{Batch, Domain, Version, force, ipfix, sflow, v1, v5, v7, v9};
 use crate::time::Timestamp;
@@ -34,10 +34,11 @@ pub struct Decoder {
     record: Record,
     totals: Totals,
     templates: usize,
-    /// Octets of the definitions that are kept.
-    definitions: usize,
+    /// What is kept to be restated, in octets.
+    restated: usize,
     /// Samplers of all domains.
     samplers: usize,
+    generation: u64,
 }
 
 /// What the header of a datagram says, whatever its version.
@@ -64,8 +65,9 @@ impl Decoder {
             record: Record::new(),
             totals: Totals::default(),
             templates: 0,
-            definitions: 0,
+            restated: 0,
             samplers: 0,
+            generation: 0,
         }
     }
 
@@ -92,46 +94,50 @@ impl Decoder {
         payload: &[u8],
         out: &mut Batch,
     ) {
-        self.totals.datagrams += 1;
-        let errors = self.limits.errors;
-        self.read(payload, Call { exporter, heard: Some(arrival), counts: true, out, errors });
+        self.read(exporter, Purpose::Decode(arrival), payload, out);
+    }
+
+    /// Counts a datagram and learns its templates and options, but makes no flows of it: for a
+    /// collector that stores datagrams undecoded, and must know what is in force and what is missing.
+    ///
+    /// It is in the same counts as by [`datagram`](Decoder::datagram), as far as these follow from
+    /// headers and lengths: datagrams, records, templates, and all that sequence numbers tell. Data
+    /// whose template is not known is not held. Of sFlow samples only the heads are looked at.
+    pub fn watch(&mut self, exporter: IpAddr, arrival: Timestamp, payload: &[u8], out: &mut Batch) {
+        self.read(exporter, Purpose::Watch(arrival), payload, out);
     }
 
     /// Learns the templates and options of a datagram that an exporter did not send just now: nfcap
     /// repeats those in force at the head of each file. It is in no count, and its flows are passed
     /// over; data that waited for one of its templates is decoded.
     pub fn learn(&mut self, exporter: IpAddr, payload: &[u8], out: &mut Batch) {
-        let errors = self.limits.errors;
-        self.read(payload, Call { exporter, heard: None, counts: false, out, errors });
+        self.read(exporter, Purpose::Learn, payload, out);
     }
 
-    /// Learns the templates and options of a datagram that an exporter sent just now, as
-    /// [`learn`](Decoder::learn) does: for a collector that decodes nothing but must know what is in
-    /// force.
-    pub fn watch(&mut self, exporter: IpAddr, arrival: Timestamp, payload: &[u8], out: &mut Batch) {
-        let errors = self.limits.errors;
-        self.read(payload, Call { exporter, heard: Some(arrival), counts: false, out, errors });
-    }
-
-    /// The templates and options templates in force, as payloads of fresh datagrams with the
-    /// exporter that each stands for: what another decoder [`learn`](Decoder::learn)s from them is
-    /// what this one knows. Nothing unless [`Limits::definitions`] lets it keep what it takes.
+    /// What is in force, as payloads of fresh datagrams with the exporter that each stands for:
+    /// templates, options templates, and of each thing that options data records speak of the latest.
+    /// What another decoder [`learn`](Decoder::learn)s from them is what this one knows. Nothing unless
+    /// [`Limits::restated`] lets it keep what it takes.
     ///
-    /// In the order of exporter, version, domain, kind and number. A datagram has at most
-    /// [`DATAGRAM`](super::DATAGRAM) octets unless one template alone has more; its header has `now` for the time of
-    /// export, and zero for sequence and uptime.
+    /// In the order of exporter, version, domain, kind and number; options data in the order in which
+    /// it was told last. A datagram has at most [`DATAGRAM`](super::DATAGRAM) octets unless one record
+    /// alone has more. Its header has `now` for the time of export, in v9 the sysUpTime that the
+    /// exporter has then, and a number from which the exporter's next datagram goes on, so that who
+    /// reads them before it finds nothing missing; 0 if no number is known.
     pub fn in_force(&self, now: Timestamp) -> impl Iterator<Item = (IpAddr, Vec<u8>)> + '_ {
         let mut domains: Vec<_> = self.domains.iter().collect();
         domains.sort_unstable_by_key(|&(domain, _)| domain);
         domains.into_iter().flat_map(move |(domain, state)| {
-            let datagrams = force::datagrams(domain, &state.templates, now);
+            let datagrams = force::datagrams(domain, state, now);
             datagrams.into_iter().map(|datagram| (domain.exporter, datagram))
         })
     }
 
-    /// STUB
-    pub fn generation(&self) -> u64 {
-        0
+    /// Goes up whenever [`in_force`](Decoder::in_force) has something else to say, times and sequence
+    /// numbers aside; an exporter that only repeats what it said changes nothing. 0 as long as nothing
+    /// is kept.
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What each domain counted, in the order of exporter, version and id.
@@ -146,7 +152,9 @@ impl Decoder {
         &self.totals
     }
 
-    fn read(&mut self, payload: &[u8], mut call: Call<'_>) {
+    fn read(&mut self, exporter: IpAddr, purpose: Purpose, payload: &[u8], out: &mut Batch) {
+        let mut call = Call { exporter, purpose, out, errors: self.limits.errors };
+        self.totals.datagrams += u64::from(call.counts());
         let mut cursor = Cursor::new(payload, 0);
         let read = match payload {
             [0, 1, ..] => self.read_v1(&mut cursor, &mut call),
@@ -161,7 +169,7 @@ impl Decoder {
                     (0, &[0, old @ (2 | 4), ..]) => Foreign::Sflow(old.into()),
                     _ => Foreign::Version(found),
                 };
-                if call.counts {
+                if call.counts() {
                     self.count_foreign(foreign);
                 }
                 call.error(None, None, 0, Reason::Version { found: foreign });
@@ -170,7 +178,7 @@ impl Decoder {
             _ => Err((None, Reason::Short { what: "version", needed: 2, left: payload.len() })),
         };
         if let Err((version, reason)) = read {
-            if call.counts {
+            if call.counts() {
                 self.totals.short += 1;
             }
             call.error(version, None, cursor.at(), reason);
@@ -187,7 +195,7 @@ impl Decoder {
 
     fn read_v1(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v1::Header::parse(cursor).map_err(|reason| (Some(Version::V1), reason))?;
-        if !call.counts {
+        if !call.counts() {
             return Ok(());
         }
         let heading = Heading {
@@ -204,7 +212,7 @@ impl Decoder {
 
     fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v5::Header::parse(cursor).map_err(|reason| (Some(Version::V5), reason))?;
-        if !call.counts {
+        if !call.counts() {
             return Ok(());
         }
         let heading = Heading {
@@ -221,7 +229,7 @@ impl Decoder {
 
     fn read_v7(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header = v7::Header::parse(cursor).map_err(|reason| (Some(Version::V7), reason))?;
-        if !call.counts {
+        if !call.counts() {
             return Ok(());
         }
         let heading = Heading {
@@ -274,7 +282,7 @@ impl Decoder {
     fn read_sflow(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
         let header =
             sflow::Header::parse(cursor).map_err(|reason| (Some(Version::Sflow), reason))?;
-        if !call.counts {
+        if !call.counts() {
             return Ok(());
         }
         // The agent says who it is: its datagrams may leave by any of its addresses. sFlow tells no
@@ -283,7 +291,7 @@ impl Decoder {
         let heading = Heading {
             version: Version::Sflow,
             id: header.sub_agent,
-            export: call.heard.unwrap_or_default(),
+            export: call.arrival(),
             uptime: Some(header.uptime),
             number: Some((header.sequence, Count::OnlyDatagram)),
         };
@@ -301,15 +309,21 @@ impl Decoder {
     ) -> T {
         let Heading { version, id, export, uptime, number } = heading;
         let domain = Domain { exporter: call.exporter, version, id };
-        if !self.domains.contains_key(&domain) {
-            if self.domains.len() >= self.limits.domains.max(1) {
-                self.evict(domain);
+        let state = match self.domains.get_mut(&domain) {
+            Some(state) => state,
+            None => {
+                if self.domains.len() >= self.limits.domains.max(1) {
+                    self.evict(domain);
+                }
+                self.silent.insert((call.arrival(), domain));
+                self.domains.entry(domain).or_default()
             }
-            self.silent.insert((call.heard.unwrap_or_default(), domain));
+        };
+        state.last = state.last.max(call.arrival());
+        state.stats.datagrams += u64::from(call.counts());
+        if call.counts() || state.uptime.is_none() {
+            state.uptime = uptime.map(|uptime| (uptime, export));
         }
-        let state = self.domains.entry(domain).or_default();
-        state.last = state.last.max(call.heard.unwrap_or_default());
-        state.stats.datagrams += u64::from(call.counts);
         let before = (state.templates.len(), state.templates.octets(), state.options.len());
         let context = Context { exporter: call.exporter, export, uptime };
         let mut session = Session {
@@ -322,26 +336,28 @@ impl Decoder {
             record: &mut self.record,
             call,
             bad: false,
+            changed: false,
             unread: false,
             records: 0,
             flows: 0,
         };
         let result = read(&mut session);
-        if let Some((number, count)) = number.filter(|_| session.call.counts) {
+        if let Some((number, count)) = number {
             session.follow(number, count);
         }
+        self.generation += u64::from(session.changed && self.limits.restated > 0);
         if session.bad {
             session.state.stats.bad_datagrams += 1;
         }
         self.templates += session.state.templates.len();
         self.templates -= before.0;
-        self.definitions += session.state.templates.octets();
-        self.definitions -= before.1;
+        self.restated += session.state.templates.octets();
+        self.restated -= before.1;
         self.samplers += session.state.options.len();
         self.samplers -= before.2;
         session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
         while (self.templates > self.limits.all_templates
-            || self.definitions > self.limits.definitions
+            || self.restated > self.limits.restated
             || self.samplers > self.limits.all_samplers)
             && self.evict(domain)
         {}
@@ -371,8 +387,9 @@ impl Decoder {
         self.count_dropped();
         if let Some(state) = self.domains.remove(&domain) {
             self.templates -= state.templates.len();
-            self.definitions -= state.templates.octets();
+            self.restated -= state.templates.octets();
             self.samplers -= state.options.len();
+            self.generation += u64::from(state.templates.octets() > 0);
             self.totals.evicted_domains += 1;
             self.totals.evicted.add(&state.stats);
         }
@@ -380,6 +397,9 @@ impl Decoder {
     }
 
     fn count_dropped(&mut self) {
+        if !self.shelf.has_dropped() {
+            return;
+        }
         for (domain, octets) in self.shelf.take_dropped() {
             let held = self.shelf.octets(&domain) as u64;
             if let Some(state) = self.domains.get_mut(&domain) {

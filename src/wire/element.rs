@@ -41,6 +41,38 @@ pub(super) const NONE: u16 = 0;
 /// metering or the exporting process, the domain.
 pub(super) const WHOLE: [u16; 6] = [NONE, 130, 131, 143, 144, 149];
 
+/// Elements whose value names what an options record speaks of, also where they are no scope: its
+/// interfaces, sampler, class, application, point, card, port, process, template, flow, domain, VRF,
+/// selection, element and enterprise.
+const NAMES: [u16; 21] = [
+    INGRESS_INTERFACE,
+    EGRESS_INTERFACE,
+    48,
+    51,
+    95,
+    138,
+    LINE_CARD_ID,
+    142,
+    143,
+    144,
+    TEMPLATE_ID,
+    148,
+    OBSERVATION_DOMAIN_ID,
+    234,
+    235,
+    252,
+    253,
+    301,
+    302,
+    303,
+    346,
+];
+
+/// Whether the element's value names what an options record speaks of.
+pub(super) fn names(enterprise: u32, number: u16) -> bool {
+    enterprise == 0 && NAMES.contains(&number)
+}
+
 /// Where a field's value goes in a [`Record`](super::record::Record).
 ///
 /// Those of 16 octets come first, then those that make a flow, then what its sampling follows from,

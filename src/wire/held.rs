@@ -98,6 +98,12 @@ impl Shelf {
         self.octets.get(domain).copied().unwrap_or(0)
     }
 
+    /// Whether sets were dropped since the last call of [`take_dropped`](Shelf::take_dropped).
+    #[inline]
+    pub const fn has_dropped(&self) -> bool {
+        !self.dropped.is_empty()
+    }
+
     /// Whose sets were dropped since the last call, and how many octets each had.
     pub fn take_dropped(&mut self) -> Vec<(Domain, usize)> {
         std::mem::take(&mut self.dropped)

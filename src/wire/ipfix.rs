@@ -155,17 +155,25 @@ fn template(
         Kind::Data => 0,
         Kind::Options => body.u16("options template")?,
     };
-    // A field has four octets at least: what the set cannot hold takes no memory.
-    let mut fields = Vec::with_capacity(usize::from(count).min(body.left() / 4));
-    for n in 0..count {
-        let (element, len) = (body.u16("field")?, body.u16("field")?);
-        let enterprise = match element & ENTERPRISE {
-            0 => 0,
-            _ => body.u32("enterprise")?,
-        };
-        fields.push(Field { enterprise, element: element & !ENTERPRISE, len, scope: n < scopes });
+    let mut fields = *body;
+    for _ in 0..count {
+        field(body)?;
     }
+    let fields = (0..count).map_while(|n| {
+        let (enterprise, element, len) = field(&mut fields).ok()?;
+        Some(Field { enterprise, element, len, scope: n < scopes })
+    });
     session.define(id, kind, fields, before.until(body))
+}
+
+/// Reads a field specifier (RFC 7011 section 3.2): enterprise, element, length.
+fn field(body: &mut Cursor<'_>) -> Result<(u32, u16, u16), Reason> {
+    let (element, len) = (body.u16("field")?, body.u16("field")?);
+    let enterprise = match element & ENTERPRISE {
+        0 => 0,
+        _ => body.u32("enterprise")?,
+    };
+    Ok((enterprise, element & !ENTERPRISE, len))
 }
 
 /// Octets of a record before its addresses.

@@ -16,10 +16,14 @@ pub struct Limits {
     /// Templates of all domains: the product of the two limits above. The longest silent domains
     /// go until it is kept.
     pub all_templates: usize,
-    /// Octets of the records that defined the templates of all domains: they are kept for
-    /// [`Decoder::in_force`], and exporters might define none but the largest. The longest
-    /// silent domains go until it is kept. With 0 no definitions are kept, and nobody goes.
-    pub definitions: usize,
+    /// Octets of what is kept of all domains for [`Decoder::in_force`]: the records that defined
+    /// templates, and options data records, with 128 for each of these and the octets that name its
+    /// scope. Exporters might define none but the largest. The longest silent domains go until it is
+    /// kept. With 0 nothing is kept, and nobody goes.
+    pub restated: usize,
+    /// The same of the options data records of a domain: an exporter that speaks of ever new things.
+    /// Those that came first stay ([`Stats::refused_options`]).
+    pub options: usize,
     /// Fields of a template: few templates of great size. A larger one is refused
     /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
     pub fields: usize,
@@ -55,7 +59,8 @@ impl Default for Limits {
             domains: 4096,
             templates: 512,
             all_templates: 16_384,
-            definitions: 0,
+            restated: 0,
+            options: 1 << 20,
             fields: 512,
             records: 16_384,
             samplers: 1024,

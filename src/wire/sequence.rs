@@ -74,14 +74,33 @@ impl Way {
     ];
 
     /// Those by which one datagram goes on from another, a bit each.
+    #[inline]
     fn all(before: &Numbered, of: &Numbered) -> u8 {
-        let fit = Way::ALL.iter().enumerate().filter(|(_, way)| of.follows(before, **way));
-        fit.fold(0, |all, (n, _)| all | 1 << n)
+        let fit = Way::ALL.iter().enumerate().map(|(n, way)| (of.follows(before, *way) as u8) << n);
+        fit.fold(0, |all, bit| all | bit)
     }
 
     /// The first of some.
     fn first(all: u8) -> Option<Way> {
         Way::ALL.get(all.trailing_zeros() as usize).copied()
+    }
+
+    /// The numbers of datagrams of so many options data records each, and no others, if what comes
+    /// after them has the number `next`.
+    pub fn before(self, next: u32, options: &[u32]) -> Vec<u32> {
+        let count = |&records: &u32| match self.unit {
+            Unit::Datagrams => 1,
+            Unit::Records => records,
+            Unit::Flows => 0,
+        };
+        let all = options.iter().map(count).fold(0, u32::wrapping_add);
+        let mut begin = next.wrapping_sub(all);
+        let numbers = options.iter().map(|records| {
+            let end = begin.wrapping_add(count(records));
+            let begin = std::mem::replace(&mut begin, end);
+            if self.counted_in { end } else { begin }
+        });
+        numbers.collect()
     }
 
     /// The way of a protocol's specification.
@@ -124,12 +143,20 @@ impl Numbered {
         })
     }
 
+    /// Whether the exporter was started between another one and this.
+    fn started_anew(&self, before: &Numbered) -> bool {
+        let (Some(before), Some(now)) = (before.start, self.start) else { return false };
+        let apart = before.nanos().abs_diff(now.nanos()) % WRAP;
+        apart.min(WRAP - apart) > START
+    }
+
     /// Whether it goes on from another one.
+    #[inline]
     fn follows(&self, before: &Numbered, way: Way) -> bool {
-        match (before.span(way), self.span(way)) {
-            (Some((_, end)), Some((begin, _))) => end == begin,
-            _ => false,
-        }
+        let counts = (before.count(way.unit), self.count(way.unit));
+        let (Some(before_count), Some(count)) = counts else { return false };
+        let step = if way.counted_in { count } else { before_count };
+        self.number == before.number.wrapping_add(step)
     }
 }
 
@@ -185,6 +212,13 @@ impl Sequence {
         self.way.unit
     }
 
+    /// The way it counts, and the number of what comes first in the next datagram; where the last one
+    /// could not be counted that datagram's own.
+    pub fn next(&self) -> Option<(Way, u32)> {
+        let last = self.last.as_ref()?;
+        Some((self.way, last.span(self.way).map_or(last.number, |(_, end)| end)))
+    }
+
     /// Takes the next datagram.
     pub fn take(&mut self, of: Numbered) -> Step {
         let elsewhere = self.elsewhere.take();
@@ -192,15 +226,7 @@ impl Sequence {
             self.begin(of);
             return Step::Next;
         };
-        let started = |start: Option<Timestamp>| start.or(last.start);
-        let of = Numbered { start: started(of.start), ..of };
-        let moved = match (last.start, of.start) {
-            (Some(before), Some(now)) => {
-                let apart = before.nanos().abs_diff(now.nanos()) % WRAP;
-                apart.min(WRAP - apart) > START
-            }
-            _ => false,
-        };
+        let of = Numbered { start: of.start.or(last.start), ..of };
         let ways = Way::all(&last, &of) & self.possible;
         let doubt = self.doubt.take();
         if of.follows(&last, self.way) {
@@ -216,7 +242,7 @@ impl Sequence {
             self.go_on(of, 0);
             return if lost > 0 { Step::Found(lost) } else { Step::Next };
         }
-        let step = self.jump(of, last, moved, elsewhere);
+        let step = self.jump(of, last, elsewhere);
         // One that comes twice says nothing of the way.
         if ways != 0 && of.number != last.number {
             let lost = if let Step::Lost(lost) = step { lost } else { 0 };
@@ -226,19 +252,14 @@ impl Sequence {
     }
 
     /// Takes a datagram that does not go on from the last one.
-    fn jump(
-        &mut self,
-        of: Numbered,
-        last: Numbered,
-        moved: bool,
-        elsewhere: Option<Numbered>,
-    ) -> Step {
+    #[cold]
+    fn jump(&mut self, of: Numbered, last: Numbered, elsewhere: Option<Numbered>) -> Step {
         // What cannot be counted leaves the next number unknown.
         let (Some((_, next)), Some((begin, end))) = (last.span(self.way), of.span(self.way)) else {
             self.go_on(of, 0);
             return Step::Next;
         };
-        if moved {
+        if of.started_anew(&last) {
             self.begin(of);
             return Step::Restart;
         }
@@ -445,6 +466,31 @@ mod tests {
             Next | Again | Restart => 0,
         };
         steps.iter().map(lost).sum()
+    }
+
+    /// Restated datagrams come before the next one without a gap, however it is numbered.
+    #[test]
+    fn what_is_restated_leaves_no_gap() {
+        for way in Way::ALL {
+            for next in [1_000, 1, u32::MAX] {
+                let options = [0, 3, 2];
+                let mut sequence = Sequence { possible: 0, ..Sequence::new(way) };
+                for (number, options) in way.before(next, &options).into_iter().zip(options) {
+                    let of = Numbered { flows: Some(0), ..numbered(number, options) };
+                    assert!(matches!(sequence.take(of), Next), "{way:?} {next}");
+                }
+                assert_eq!(sequence.next(), Some((way, next)));
+                let number = if way.counted_in {
+                    next.wrapping_add(match way.unit {
+                        Unit::Datagrams => 1,
+                        _ => 5,
+                    })
+                } else {
+                    next
+                };
+                assert_eq!(sequence.take(numbered(number, 5)), Next, "{way:?} {next}");
+            }
+        }
     }
 
     /// softflowd numbers an IPFIX message by its last flow, and options not at all.

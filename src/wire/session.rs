@@ -25,8 +25,12 @@ pub(super) struct State {
     pub options: Options,
     /// Once there was a number.
     pub sequence: Option<Sequence>,
+    /// Until there was one: the number after that of the last datagram which was only learnt.
+    pub learnt: Option<u32>,
     /// Arrival of the last datagram.
     pub last: Timestamp,
+    /// Its sysUpTime, and the export time by its header.
+    pub uptime: Option<(u32, Timestamp)>,
 }
 
 /// What the caller of the decoder asked for.
@@ -44,19 +48,47 @@ impl Default for Want {
     }
 }
 
+/// What a datagram is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its flows: everything in it is read and counted. It arrived then.
+    Decode(Timestamp),
+    /// What it holds: records are counted, and only those of options are read. It arrived then.
+    Watch(Timestamp),
+    /// Templates and options alone: its exporter did not send it just now, so it counts for nothing.
+    Learn,
+}
+
 /// What belongs to one call.
 pub(super) struct Call<'a> {
     pub exporter: IpAddr,
-    /// When the exporter sent it; `None` if it did not just now.
-    pub heard: Option<Timestamp>,
-    /// Whether it is counted and its data read, or only templates are learnt.
-    pub counts: bool,
+    pub purpose: Purpose,
     pub out: &'a mut Batch,
     /// How many errors may still be appended.
     pub errors: usize,
 }
 
 impl Call<'_> {
+    /// When it arrived; the epoch if it did not just now.
+    pub const fn arrival(&self) -> Timestamp {
+        match self.purpose {
+            Purpose::Decode(arrival) | Purpose::Watch(arrival) => arrival,
+            Purpose::Learn => Timestamp::from_secs(0),
+        }
+    }
+
+    /// Whether it goes into the counts.
+    #[inline]
+    pub const fn counts(&self) -> bool {
+        !matches!(self.purpose, Purpose::Learn)
+    }
+
+    /// Whether its flows are asked for.
+    #[inline]
+    pub const fn decodes(&self) -> bool {
+        matches!(self.purpose, Purpose::Decode(_))
+    }
+
     pub fn error(&mut self, version: Option<Version>, set: Option<u16>, at: usize, reason: Reason) {
         if self.errors > 0 {
             self.errors -= 1;
@@ -77,6 +109,8 @@ pub(super) struct Session<'a, 'b> {
     pub record: &'a mut Record,
     pub call: &'a mut Call<'b>,
     pub bad: bool,
+    /// What is in force is not what it was.
+    pub changed: bool,
     /// Records of it could not be counted: their template has not come, or they are torn.
     pub unread: bool,
     /// Its data records, options records among them, and without these.
@@ -101,7 +135,7 @@ impl Session<'_, '_> {
     /// Says and counts that something could not be read.
     pub fn fault(&mut self, at: usize, set: Option<u16>, reason: Reason) {
         self.call.error(Some(self.domain.version), set, at, reason);
-        if self.call.counts {
+        if self.call.counts() {
             self.bad = true;
             self.state.stats.faults.count(reason.fault());
         }
@@ -151,69 +185,93 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Reads a data set, or holds it until its template comes.
+    /// Reads a data set as far as it is asked for, or holds it until its template comes.
     pub fn data(&mut self, set: &Set<'_>) {
-        if !self.call.counts {
-            return self.learn(set);
-        }
         let State { stats, templates, options, .. } = &mut *self.state;
-        let Some(template) = templates.get(set.id) else {
-            let octets = set.body.left();
-            self.unread = true;
-            stats.miss(set.id, octets as u64, self.limits.missing);
-            if octets == 0 {
-                return;
+        let Some(template) = templates.get(set.id) else { return self.unknown(set) };
+        let kind = template.kind();
+        let read = match (self.call.purpose, kind) {
+            (Purpose::Learn, Kind::Data) => return,
+            (Purpose::Watch(_), Kind::Data) => {
+                let (records, read) = template.count(set.body, self.limits.records);
+                stats.records += records;
+                self.records += records;
+                self.flows += records;
+                read
             }
-            return self.shelf.hold(
+            (purpose, _) => {
+                let mut uncounted;
+                let stats = match purpose {
+                    Purpose::Learn => {
+                        uncounted = Stats::default();
+                        &mut uncounted
+                    }
+                    Purpose::Decode(_) | Purpose::Watch(_) => stats,
+                };
+                let before = (stats.records, stats.option_records);
+                let mut reading = Reading {
+                    context: &self.context,
+                    want: self.want,
+                    domain: self.domain.id,
+                    limits: self.limits,
+                    options,
+                    stats,
+                    out: &mut *self.call.out,
+                };
+                let read = template.read(set.body, self.record, &mut reading);
+                let flows = reading.stats.records - before.0;
+                self.flows += flows;
+                self.records += flows + reading.stats.option_records - before.1;
+                read
+            }
+        };
+        if let Err((at, reason)) = read {
+            self.unread = true;
+            self.fault(at, Some(set.id), reason);
+        }
+        if kind == Kind::Options {
+            self.keep(set.id, set.body);
+        }
+    }
+
+    /// Takes a data set whose template is not known.
+    fn unknown(&mut self, set: &Set<'_>) {
+        self.unread = true;
+        if !self.call.counts() {
+            return;
+        }
+        let octets = set.body.left();
+        self.state.stats.miss(set.id, octets as u64, self.limits.missing);
+        if octets > 0 && self.call.decodes() {
+            self.shelf.hold(
                 (self.domain, set.id),
                 self.context,
                 (set.body.at(), set.body.rest()),
                 (self.limits.held, self.limits.all_held),
             );
-        };
-        let mut reading = Reading {
-            context: &self.context,
-            want: self.want,
-            domain: self.domain.id,
-            limits: self.limits,
-            options,
-            stats,
-            out: &mut *self.call.out,
-        };
-        let count = |stats: &Stats| (stats.records, stats.records + stats.option_records);
-        let before = count(reading.stats);
-        let read = template.read(set.body, self.record, &mut reading);
-        let after = count(reading.stats);
-        self.flows += after.0 - before.0;
-        self.records += after.1 - before.1;
-        if let Err((at, reason)) = read {
-            self.unread = true;
-            self.fault(at, Some(set.id), reason);
         }
     }
 
-    /// Reads a data set that counts for nothing: of options what they say, of flows nothing.
-    fn learn(&mut self, set: &Set<'_>) {
-        let State { templates, options, .. } = &mut *self.state;
-        let Some(template) = templates.get(set.id).filter(|t| t.kind() == Kind::Options) else {
-            return;
-        };
-        let mut reading = Reading {
-            context: &self.context,
-            want: self.want,
-            domain: self.domain.id,
-            limits: self.limits,
-            options,
-            stats: &mut Stats::default(),
-            out: &mut *self.call.out,
-        };
-        if let Err((at, reason)) = template.read(set.body, self.record, &mut reading) {
-            self.fault(at, Some(set.id), reason);
+    /// Keeps the records of a set of options, to be restated.
+    fn keep(&mut self, id: u16, body: Cursor<'_>) {
+        let keeping =
+            self.state.templates.keep(id, body, (self.limits.records, self.limits.options));
+        self.changed |= keeping.changed;
+        if self.call.counts() {
+            self.state.stats.refused_options += keeping.refused;
         }
     }
 
     /// Looks what is missing before this datagram, once it was read.
     pub fn follow(&mut self, number: u32, count: Count) {
+        if !self.call.counts() {
+            let count = match count {
+                Count::Records => self.records as u32,
+                _ => 1,
+            };
+            self.state.learnt = Some(number.wrapping_add(count));
+            return;
+        }
         let sent = self.context.export;
         let counted = |n: u64| u32::try_from(n).ok().filter(|_| !self.unread);
         let (unit, records, flows) = match count {
@@ -257,16 +315,20 @@ impl Session<'_, '_> {
         fields: impl IntoIterator<Item = Field>,
         definition: &[u8],
     ) -> Result<(), Reason> {
-        let fields: Vec<Field> = fields.into_iter().collect();
-        let mut template = Template::compile(id, kind, &fields, self.limits.fields, self.want)
-            .inspect_err(|_| _ = self.state.templates.withdraw(id))?;
-        if self.limits.definitions > 0 {
-            template = template.with_definition(definition);
+        let keeps = self.limits.restated > 0;
+        if !keeps || !self.state.templates.renew(id, kind, definition) {
+            let fields: Vec<Field> = fields.into_iter().collect();
+            let mut template = Template::compile(id, kind, &fields, self.limits.fields, self.want)
+                .inspect_err(|_| self.changed |= self.state.templates.withdraw(id))?;
+            self.changed = true;
+            if keeps {
+                template = template.with_definition(definition, &fields);
+            }
+            let evicted = self.state.templates.define(template, self.limits.templates);
+            self.state.stats.evicted_templates += u64::from(evicted);
         }
-        let evicted = self.state.templates.define(template, self.limits.templates);
         let stats = &mut self.state.stats;
-        stats.evicted_templates += u64::from(evicted);
-        if self.call.counts {
+        if self.call.counts() {
             match kind {
                 Kind::Data => stats.templates += 1,
                 Kind::Options => stats.options_templates += 1,
@@ -294,6 +356,9 @@ impl Session<'_, '_> {
             if let Err((at, reason)) = read {
                 self.fault(at, Some(id), reason);
             }
+            if kind == Kind::Options {
+                self.keep(id, body);
+            }
         }
         Ok(())
     }
@@ -301,17 +366,18 @@ impl Session<'_, '_> {
     /// Takes a template out of force.
     pub fn withdraw(&mut self, id: u16) {
         let withdrawn = self.state.templates.withdraw(id);
-        self.count_withdrawn(withdrawn.into());
+        self.withdrew(withdrawn.into());
     }
 
     /// Takes all templates of a kind out of force.
     pub fn withdraw_all(&mut self, kind: Kind) {
         let withdrawn = self.state.templates.withdraw_all(kind);
-        self.count_withdrawn(withdrawn as u64);
+        self.withdrew(withdrawn as u64);
     }
 
-    fn count_withdrawn(&mut self, n: u64) {
-        if self.call.counts {
+    fn withdrew(&mut self, n: u64) {
+        self.changed |= n > 0;
+        if self.call.counts() {
             self.state.stats.withdrawn += n;
         }
     }

@@ -78,10 +78,13 @@ pub(super) fn begin(out: &mut Vec<u8>, id: u16) -> usize {
 
 /// Ends the set that began at `at`: pads it to four octets and writes its length.
 pub(super) fn end(out: &mut Vec<u8>, at: usize) {
-    while !(out.len() - at).is_multiple_of(4) {
-        out.push(0);
-    }
-    let len = u16::try_from(out.len() - at).unwrap_or(u16::MAX);
+    out.resize(at + (out.len() - at).next_multiple_of(4), 0);
+    end_unpadded(out, at);
+}
+
+/// Ends the set that began at `at` where it is: writes its length.
+pub(super) fn end_unpadded(out: &mut [u8], at: usize) {
+    let len = u16::try_from(out.len().saturating_sub(at)).unwrap_or(u16::MAX);
     if let Some(place) = out.get_mut(at + field::LENGTH.start..at + field::LENGTH.end) {
         place.copy_from_slice(&len.to_be_bytes());
     }

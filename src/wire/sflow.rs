@@ -193,6 +193,10 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut Session<'_
         Ok(head) => head,
         Err(reason) => return session.fault(at, None, reason),
     };
+    if !session.call.decodes() {
+        session.state.stats.records += 1;
+        return;
+    }
     let word = |n: usize| super::classic::be32(head, n * 4);
     // Sequence, source, rate, pool and drops come first.
     let (sampling, input, output, count) = match HEAD {

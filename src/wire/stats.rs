@@ -55,6 +55,9 @@ pub struct Stats {
     pub missing: BTreeMap<u16, Missing>,
     /// Options records that described one sampler more than [`Limits::samplers`](super::Limits::samplers).
     pub refused_samplers: u64,
+    /// Options data records that there was no room to keep: more than
+    /// [`Limits::options`](super::Limits::options) has.
+    pub refused_options: u64,
     /// The largest N of packet sampling 1 in N seen, 0 if none.
     pub sampling: u32,
     /// Where that was said, if there is one.
@@ -95,8 +98,8 @@ impl Source {
     }
 }
 
-/// What is missing by sequence numbers, in the unit of each protocol; `None` where nothing was
-/// numbered so. Negative where datagrams that were late fill gaps which were counted before.
+/// What is missing by sequence numbers, in the unit of each protocol, or in that of an exporter which
+/// counts in another way; `None` where nothing was numbered so. Negative where datagrams that were late fill gaps which were counted before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Of v5, v7 and IPFIX: flows; IPFIX counts options records among them.
@@ -153,6 +156,7 @@ impl Stats {
             evicted_octets,
             missing: _,
             refused_samplers,
+            refused_options,
             sampling,
             sampling_from,
             lost,
@@ -181,6 +185,7 @@ impl Stats {
         self.evicted_sets += evicted_sets;
         self.evicted_octets += evicted_octets;
         self.refused_samplers += refused_samplers;
+        self.refused_options += refused_options;
         if *sampling > self.sampling {
             (self.sampling, self.sampling_from) = (*sampling, *sampling_from);
         }

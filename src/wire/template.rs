@@ -9,6 +9,7 @@ use super::element::{self, Slot, Unit, VARIABLE};
 use super::error::Reason;
 use super::plain::Plain;
 use super::record::{Reading, Record, Units};
+use super::scoped::{Scoped, Told};
 use super::session::Want;
 
 /// A field as a template names it.
@@ -67,6 +68,17 @@ pub(super) struct Template {
     units: Units,
     /// The record that defined it, as it came; empty if definitions are not kept.
     definition: Box<[u8]>,
+    /// Its records in force, if it is one of options and they are kept.
+    scoped: Option<Box<Scoped>>,
+}
+
+/// What became of the records of a set that were to be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Keeping {
+    /// What is in force is not what it was.
+    pub changed: bool,
+    /// Records that there was no room for.
+    pub refused: u64,
 }
 
 impl Template {
@@ -122,12 +134,15 @@ impl Template {
             false => fixed(steps(fields), kind, want, &units),
             true => Plan::Variable(strides(fields)),
         };
-        Ok(Template { id, kind, shortest, plan, units, definition: Box::default() })
+        Ok(Template { id, kind, shortest, plan, units, definition: Box::default(), scoped: None })
     }
 
-    /// The same template with the record that defined it.
-    pub fn with_definition(self, definition: &[u8]) -> Template {
-        Template { definition: definition.into(), ..self }
+    /// The same template, of these fields, with the record that defined it, and with room for records
+    /// of options.
+    pub fn with_definition(self, definition: &[u8], fields: &[Field]) -> Template {
+        let scoped = || Box::new(Scoped::new(fields));
+        let scoped = (self.kind == Kind::Options).then(scoped);
+        Template { definition: definition.into(), scoped, ..self }
     }
 
     /// The record that defined it; empty if definitions are not kept.
@@ -138,6 +153,11 @@ impl Template {
     /// What its records are.
     pub const fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Octets of the shortest record.
+    pub const fn shortest(&self) -> u16 {
+        self.shortest
     }
 
     /// Its number.
@@ -159,10 +179,6 @@ impl Template {
     ) -> Result<(), (usize, Reason)> {
         let shortest = usize::from(self.shortest).max(1);
         let limit = reading.limits.records;
-        let too_many = |body: &Cursor<'_>| {
-            let (id, left) = (self.id, body.left());
-            Err((body.at(), Reason::Records { id, limit, left }))
-        };
         if let Plan::Variable(strides) = &self.plan {
             // The shortest record has an octet at least, so every round gets on.
             for _ in 0..limit {
@@ -171,18 +187,13 @@ impl Template {
                 }
                 let before = body;
                 record.clear();
-                if let Err(missing) = walk(strides, &mut body, record) {
-                    // A tail of zeros is padding, however long.
-                    if before.is_padding() {
-                        return Ok(());
-                    }
-                    let left = before.left();
-                    let needed = left + missing;
-                    return Err((before.at(), Reason::Record { id: self.id, needed, left }));
+                let load = |slot, octets: &[u8]| record.load(slot, octets);
+                if let Err(missing) = walk(strides, &mut body, load) {
+                    return self.torn(&before, missing);
                 }
                 self.done(record, reading);
             }
-            return if body.left() < shortest { Ok(()) } else { too_many(&body) };
+            return if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) };
         }
         let taken = shortest * (body.left() / shortest).min(limit);
         let octets = body.rest().get(..taken).unwrap_or_default();
@@ -204,7 +215,42 @@ impl Template {
             Plan::Variable(_) => {}
         }
         body.skip(taken);
-        if body.left() < shortest { Ok(()) } else { too_many(&body) }
+        if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) }
+    }
+
+    /// Counts the records of a data set, and finds of it the same wrong as [`read`](Template::read).
+    pub fn count(&self, mut body: Cursor<'_>, limit: usize) -> (u64, Result<(), (usize, Reason)>) {
+        let shortest = usize::from(self.shortest).max(1);
+        let mut count = 0;
+        if let Plan::Variable(strides) = &self.plan {
+            while count < limit && body.left() >= shortest {
+                let before = body;
+                if let Err(missing) = walk(strides, &mut body, |_, _| {}) {
+                    let torn = self.torn(&before, missing);
+                    return (count as u64, torn);
+                }
+                count += 1;
+            }
+        } else {
+            count = (body.left() / shortest).min(limit);
+            body.skip(shortest * count);
+        }
+        let all = if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) };
+        (count as u64, all)
+    }
+
+    /// What is wrong with a record that lacks `missing` octets.
+    fn torn(&self, record: &Cursor<'_>, missing: usize) -> Result<(), (usize, Reason)> {
+        // A tail of zeros is padding, however long.
+        if record.is_padding() {
+            return Ok(());
+        }
+        let left = record.left();
+        Err((record.at(), Reason::Record { id: self.id, needed: left + missing, left }))
+    }
+
+    fn too_many(&self, body: &Cursor<'_>, limit: usize) -> Result<(), (usize, Reason)> {
+        Err((body.at(), Reason::Records { id: self.id, limit, left: body.left() }))
     }
 
     fn done(&self, record: &Record, reading: &mut Reading<'_>) {
@@ -279,15 +325,20 @@ fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Stride]> {
     strides.into()
 }
 
-/// Reads one record.
+/// Reads one record: `load` gets the fields that are wanted.
 ///
 /// # Errors
 /// Octets that it has at least and the set has not: up to where its lengths are known, and the least
 /// after that. So they do not depend on which of its fields somebody wants.
-fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Result<(), usize> {
+#[inline]
+fn walk(
+    strides: &[Stride],
+    body: &mut Cursor<'_>,
+    mut load: impl FnMut(Slot, &[u8]),
+) -> Result<(), usize> {
     let mut strides = strides.iter();
     while let Some(stride) = strides.next() {
-        if let Err(reason) = stride.walk(body, record) {
+        if let Err(reason) = stride.walk(body, &mut load) {
             let needed = match reason {
                 Reason::Short { needed, .. } => needed,
                 _ => 0,
@@ -301,12 +352,16 @@ fn walk(strides: &[Stride], body: &mut Cursor<'_>, record: &mut Record) -> Resul
 
 impl Stride {
     #[inline]
-    fn walk(&self, body: &mut Cursor<'_>, record: &mut Record) -> Result<(), Reason> {
+    fn walk(
+        &self,
+        body: &mut Cursor<'_>,
+        load: &mut impl FnMut(Slot, &[u8]),
+    ) -> Result<(), Reason> {
         match *self {
             Stride::Skip(len) => {
                 body.take("field", usize::from(len))?;
             }
-            Stride::Take(len, slot) => record.load(slot, body.take("field", usize::from(len))?),
+            Stride::Take(len, slot) => load(slot, body.take("field", usize::from(len))?),
             Stride::Variable(slot) => {
                 // One octet, or 255 and two (RFC 7011 section 7).
                 let len = match body.u8("field length")? {
@@ -315,7 +370,7 @@ impl Stride {
                 };
                 let field = body.take("field", len)?;
                 if let Some(slot) = slot {
-                    record.load(slot, field);
+                    load(slot, field);
                 }
             }
         }
@@ -344,7 +399,11 @@ pub(super) struct Templates {
     /// Counts uses, to tell which template was used last.
     clock: u64,
     /// Octets of all definitions that are kept.
-    octets: usize,
+    definitions: usize,
+    /// What keeping options data records costs.
+    options: usize,
+    /// The octets that name what a record speaks of.
+    name: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -362,9 +421,9 @@ impl Templates {
         self.by_id.len()
     }
 
-    /// Octets of the definitions that are kept.
+    /// Octets of the definitions that are kept, and of options data records.
     pub fn octets(&self) -> usize {
-        self.octets
+        self.definitions + self.options
     }
 
     /// All of them, those of data first, in the order of their numbers.
@@ -372,6 +431,57 @@ impl Templates {
         let mut all: Vec<_> = self.by_id.values().map(|entry| &entry.template).collect();
         all.sort_unstable_by_key(|template| (template.kind == Kind::Options, template.id));
         all
+    }
+
+    /// The options data records in force, with the template of each, in the order in which they were
+    /// told last: of two that contradict each other the last one holds.
+    pub fn records(&self) -> Vec<(&Template, &[u8])> {
+        let mut all = Vec::new();
+        for Entry { template, .. } in self.by_id.values() {
+            let records = template.scoped.iter().flat_map(|scoped| scoped.iter());
+            all.extend(records.map(|(told, octets)| (told, template, octets)));
+        }
+        all.sort_unstable_by_key(|&(told, _, _)| told);
+        all.into_iter().map(|(_, template, octets)| (template, octets)).collect()
+    }
+
+    /// Keeps the options data records of a set, at most so many and as many as there is room for: what
+    /// all of the domain cost stays within `room`.
+    pub fn keep(
+        &mut self,
+        id: u16,
+        mut body: Cursor<'_>,
+        (limit, room): (usize, usize),
+    ) -> Keeping {
+        let mut keeping = Keeping::default();
+        let Some(Entry { template, .. }) = self.by_id.get_mut(&id) else { return keeping };
+        let shortest = usize::from(template.shortest).max(1);
+        let Some(scoped) = &mut template.scoped else { return keeping };
+        let others = self.options - scoped.octets();
+        for _ in 0..limit {
+            if body.left() < shortest {
+                break;
+            }
+            let Some(octets) = scoped.next(&mut body, &mut self.name) else { break };
+            self.clock += 1;
+            match scoped.tell(&self.name, octets, self.clock, room.saturating_sub(others)) {
+                Told::Again => {}
+                Told::Anew => keeping.changed = true,
+                Told::Refused(gone) => {
+                    keeping.changed |= gone;
+                    keeping.refused += 1;
+                }
+            }
+        }
+        self.options = others + scoped.octets();
+        keeping
+    }
+
+    /// Whether the very same template is in force already; it counts as used then.
+    pub fn renew(&mut self, id: u16, kind: Kind, definition: &[u8]) -> bool {
+        let same =
+            |template: &Template| template.kind == kind && *template.definition == *definition;
+        self.get(id).is_some_and(same)
     }
 
     /// The template of this number.
@@ -389,7 +499,7 @@ impl Templates {
         let known = self.withdraw(id);
         let evicted = !known && self.by_id.len() >= limit.max(1) && self.evict();
         self.clock += 1;
-        self.octets += template.definition.len();
+        self.definitions += template.definition.len();
         self.unused.insert((self.clock, id));
         self.by_id.insert(id, Entry { template, used: self.clock, listed: self.clock });
         evicted
@@ -413,7 +523,8 @@ impl Templates {
     pub fn withdraw(&mut self, id: u16) -> bool {
         let Some(Entry { template, listed, .. }) = self.by_id.remove(&id) else { return false };
         self.unused.remove(&(listed, id));
-        self.octets -= template.definition.len();
+        self.definitions -= template.definition.len();
+        self.options -= template.scoped.map_or(0, |scoped| scoped.octets());
         true
     }
 

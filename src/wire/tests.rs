@@ -1,11 +1,14 @@
 //! Behaviour of the decoder, over literal octets.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::time::Timestamp;
 
 mod any;
 mod hostile;
 mod told;
+mod watch;
 
 const EXPORTER: &str = "192.0.2.1";
 

@@ -42,7 +42,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(version, octets)| [&[0, version], &*octets].concat())
 }
 
-fn anything() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn anything() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => broken(), 1 => noise(), 1 => prop::collection::vec(any::<u8>(), 0..100)]
 }
 
@@ -186,7 +186,8 @@ proptest! {
             records: 40,
             samplers: 2,
             all_samplers: 20,
-            definitions: 60,
+            restated: 60,
+            options: 300,
             held: 1500,
             all_held: 2500,
             missing: 2,
