@@ -40,6 +40,8 @@ pub struct Plan {
 /// What there is to tell.
 #[derive(Debug)]
 pub enum News {
+    /// There is a file for what comes.
+    Begun,
     /// A slot, or a part of one, is over.
     Finished(Box<Finished>),
     /// Something could not be written, the first time since it could; it is tried again.
@@ -209,6 +211,7 @@ impl Writing {
         let mut stuck = Stuck::default();
         let (mut synced, mut followed) = (Instant::now(), Instant::now());
         let mut finished = Vec::new();
+        let mut begun = false;
         loop {
             let left = self.sync.saturating_sub(synced.elapsed());
             let chunk = match self.queue.pop(left.max(Duration::from_millis(1))) {
@@ -219,6 +222,9 @@ impl Writing {
             if let Some(mut chunk) = chunk {
                 if !self.write(&mut chunk, &mut finished, &mut stuck) {
                     return;
+                }
+                if !std::mem::replace(&mut begun, true) {
+                    self.teller.tell(News::Begun);
                 }
                 let is_over = !finished.is_empty();
                 for slot in finished.drain(..) {

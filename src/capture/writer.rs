@@ -193,7 +193,7 @@ mod tests {
     use crate::time::Window;
     use crate::wire::Lost;
     use proptest::prelude::*;
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::IpAddr;
     use std::process::Command;
 
     fn slot(start: u64) -> Slot {

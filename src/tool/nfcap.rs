@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -42,6 +42,9 @@ const DAY: u32 = 86_400;
 
 /// How often the metrics are written, and it is seen that a thread failed.
 const TICK: Duration = Duration::from_secs(5);
+
+/// How long the first file is waited for before it is said that all is ready.
+const FIRST: Duration = Duration::from_secs(5);
 
 /// How often the counts of what was not said are told.
 const COUNTS: Duration = Duration::from_secs(60);
@@ -225,19 +228,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let drops = Drops::of(&sockets);
     let (teller, news) = mpsc::channel();
     let collecting = Live::start(sockets, collector, plan, teller, signals.bell()?)?;
-    let asked = args.network.buffer;
-    for (local, buffer) in listening {
-        io.report.warn(format_args!("listening on {local}"));
-        if buffer < asked {
-            io.report.warn(format_args!(
-                "{local}: the kernel gives a receive buffer of {} KiB, not of {} KiB: be root, or \
-                 raise net.core.rmem_max",
-                buffer / 1024,
-                asked / 1024
-            ));
-        }
-    }
-    let run = Run { args, live: collecting, news, signals, hooks, drops, metrics, is_over: false };
+    let mut run =
+        Run { args, live: collecting, news, signals, hooks, drops, metrics, is_over: false };
+    run.announce(&listening, io)?;
     let status = run.run(io)?;
     drop(lock);
     Ok(status)
@@ -325,13 +318,33 @@ struct Run {
 }
 
 impl Run {
+    /// Says where it listens, once there is a file for what comes, or it is known that there is none.
+    fn announce(&mut self, listening: &[(SocketAddr, usize)], io: &mut Io) -> anyhow::Result<()> {
+        match self.news.recv_timeout(FIRST) {
+            Ok(News::Begun) | Err(_) => {}
+            Ok(news) => _ = self.hear(news, io)?,
+        }
+        let asked = self.args.network.buffer;
+        for &(local, buffer) in listening {
+            io.report.warn(format_args!("listening on {local}"));
+            if buffer < asked {
+                io.report.warn(format_args!(
+                    "{local}: the kernel gives a receive buffer of {} KiB, not of {} KiB: be root, \
+                     or raise net.core.rmem_max",
+                    buffer / 1024,
+                    asked / 1024
+                ));
+            }
+        }
+        sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("NOTIFY_SOCKET")
+    }
+
     /// Until all is written after TERM or INT, and the commands are done.
     fn run(mut self, io: &mut Io) -> anyhow::Result<Status> {
         let to_stream = self.args.write == Path::new("-");
         let mut status = Status::Done;
         let (mut stopped, mut over) = (false, None);
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
-        sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("NOTIFY_SOCKET")?;
         loop {
             self.signals.drain();
             while let Ok(news) = self.news.try_recv() {
@@ -396,6 +409,7 @@ impl Run {
     fn hear(&mut self, news: News, io: &mut Io) -> anyhow::Result<Option<Status>> {
         match news {
             News::Finished(finished) => self.finished(*finished, io),
+            News::Begun => {}
             News::Stuck(error) => {
                 self.metrics.failures += 1;
                 self.metrics.stuck = true;
