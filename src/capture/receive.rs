@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -26,6 +27,14 @@ const HOLD: Duration = Duration::from_millis(20);
 
 /// The longest that it sleeps: it then sees that the clock was set.
 const SLEEP: Duration = Duration::from_secs(1);
+
+/// Where datagrams come in numbers, how long more of them are let come before they are read: waking
+/// up for every few costs more than reading them. The smallest receive buffer holds many times what
+/// comes in this time.
+const NAP: Duration = Duration::from_micros(500);
+
+/// So many at once are numbers.
+const MANY: usize = 8;
 
 /// Batches that are read from one socket before the next has its turn.
 const TURN: usize = 16;
@@ -162,23 +171,26 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
                 Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
                 Err(mpsc::TryRecvError::Empty) => {}
             }
-            let mut more = false;
+            let mut count = 0;
             for (socket, buffer) in &mut *sockets {
-                more |= self.turn(socket, buffer);
+                count += self.turn(socket, buffer);
             }
             let now = clock();
             self.turn_slot(now);
             self.slots.heard(now);
             self.hand_over();
-            if !more {
-                self.wait(sockets, wake, now)?;
+            match count {
+                0..MANY => self.wait(sockets, wake, now)?,
+                MANY..BATCH => thread::sleep(NAP),
+                _ => {}
             }
         }
     }
 
-    /// Reads from one socket, and then lets the next have its turn. Returns whether there is more.
-    fn turn(&mut self, socket: &Socket, buffer: &mut Buffer) -> bool {
+    /// Reads from one socket, and then lets the next have its turn. Returns how many there were.
+    fn turn(&mut self, socket: &Socket, buffer: &mut Buffer) -> usize {
         let local = socket.local();
+        let mut all = 0;
         for _ in 0..TURN {
             let now = clock();
             self.turn_slot(now);
@@ -191,16 +203,17 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             let count = received.unwrap_or_else(|error| {
                 (self.trouble)(Trouble::Receive(local, error));
                 // One that stays must not keep a processor busy.
-                std::thread::sleep(Duration::from_millis(10));
+                thread::sleep(Duration::from_millis(10));
                 0
             });
             self.counters.octets.fetch_add(octets, Ordering::Relaxed);
             self.hand_over();
+            all += count;
             if count < BATCH {
-                return false;
+                break;
             }
         }
-        true
+        all
     }
 
     fn datagram(
@@ -338,7 +351,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             if let Err(error) = socket.close_to_others() {
                 (self.trouble)(Trouble::Receive(socket.local(), error));
             }
-            while self.turn(socket, buffer) && Instant::now() < deadline {}
+            while self.turn(socket, buffer) > 0 && Instant::now() < deadline {}
         }
         self.end_slot(clock());
         // The queue had no room for the end of the slot.
