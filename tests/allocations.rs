@@ -155,6 +155,37 @@ fn decoding_allocates_nothing() {
     }
 }
 
+/// Nor does watching, templates and options that are repeated included.
+#[test]
+fn watching_allocates_nothing() {
+    let sampling = |version| {
+        let exporter = Exporter::new(version, 3, NOW.offset(-3_600_000_000_000));
+        exporter.sampling(100).unwrap().templates(NOW)
+    };
+    for version in [Version::V5, Version::V7, Version::V9, Version::Ipfix, Version::Sflow] {
+        let (templates, mut datagrams) = match version {
+            Version::Sflow => (Vec::new(), vec![sflow()]),
+            _ => exported(version),
+        };
+        datagrams.extend(templates);
+        if matches!(version, Version::V9 | Version::Ipfix) {
+            datagrams.extend(sampling(version));
+        }
+        let limits = Limits { restated: 1 << 20, ..Limits::default() };
+        let (mut decoder, mut batch) = (Decoder::new(limits), Batch::default());
+        let mut watch = || {
+            for datagram in &datagrams {
+                decoder.watch(exporter(), NOW, datagram, &mut batch);
+            }
+        };
+        // The first time round some data comes before its template.
+        watch();
+        watch();
+        assert_eq!(allocations(watch), 0, "{version}");
+        assert!(batch.errors.is_empty() && batch.flows.is_empty());
+    }
+}
+
 /// Records of variable length, options among the data, and counts that are missing cost nothing
 /// either.
 #[test]

@@ -220,20 +220,27 @@ impl Sequence {
     }
 
     /// Takes the next datagram.
+    #[inline]
     pub fn take(&mut self, of: Numbered) -> Step {
-        let elsewhere = self.elsewhere.take();
-        let Some(last) = self.last else {
+        let Some(last) = &self.last else {
             self.begin(of);
             return Step::Next;
         };
         let of = Numbered { start: of.start.or(last.start), ..of };
-        let ways = Way::all(&last, &of) & self.possible;
-        let doubt = self.doubt.take();
-        if of.follows(&last, self.way) {
-            self.possible = ways;
-            self.go_on(of, 0);
-            return Step::Next;
+        let ways = Way::all(last, &of) & self.possible;
+        if !of.follows(last, self.way) {
+            return self.leap(of, *last, ways);
         }
+        self.possible = ways;
+        (self.elsewhere, self.doubt) = (None, None);
+        self.go_on(of, 0);
+        Step::Next
+    }
+
+    /// Takes a datagram that does not go on from the last one, or in these ways only.
+    #[cold]
+    fn leap(&mut self, of: Numbered, last: Numbered, ways: u8) -> Step {
+        let (elsewhere, doubt) = (self.elsewhere.take(), self.doubt.take());
         if let Some(Doubt { at, ways, lost }) = doubt
             && let again = Way::all(&at, &of) & ways
             && let Some(way) = Way::first(again)
@@ -251,8 +258,7 @@ impl Sequence {
         step
     }
 
-    /// Takes a datagram that does not go on from the last one.
-    #[cold]
+    /// Takes a datagram that does not go on from the last one in the way the exporter counts.
     fn jump(&mut self, of: Numbered, last: Numbered, elsewhere: Option<Numbered>) -> Step {
         // What cannot be counted leaves the next number unknown.
         let (Some((_, next)), Some((begin, end))) = (last.span(self.way), of.span(self.way)) else {

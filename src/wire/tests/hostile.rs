@@ -153,6 +153,32 @@ fn ever_new_samplers_are_counted() {
     assert_eq!((seen.own().option_records, seen.own().refused_samplers), (10, 6));
 }
 
+/// Options data of ever new scopes, to be kept and restated, fills its domain's room and no more;
+/// that of forged exporters costs the longest silent ones.
+#[test]
+fn ever_new_options_data_is_refused() {
+    let limits = Limits { restated: 20_000, options: 5_000, ..Limits::default() };
+    let mut decoder = Decoder::new(limits);
+    let mut batch = Batch::default();
+    // Scope line card, a name.
+    let options = [1, 1, 0, 4, 0, 4, 0, 3, 0, 4, 0, 82, 255, 255];
+    for n in 0..10u8 {
+        let exporter = IpAddr::from([10, 0, 0, n]);
+        let arrival = Timestamp::from_secs(n.into());
+        decoder.watch(exporter, arrival, &v9(&[&set(1, &options)]), &mut batch);
+        for card in 0..200u32 {
+            let record = [&card.to_be_bytes()[..], &[2, b'a', b'b']].concat();
+            decoder.watch(exporter, arrival, &v9(&[&set(257, &record)]), &mut batch);
+        }
+    }
+    // Each takes 4 + 7 + 128 octets of 5,000, and so do four domains of 20,000.
+    let refused: Vec<_> = decoder.stats().map(|(_, stats)| stats.refused_options).collect();
+    assert_eq!(refused, [165; 4]);
+    assert_eq!(decoder.totals().evicted_domains, 6);
+    let octets: usize = decoder.in_force(Timestamp::default()).map(|(_, d)| d.len()).sum();
+    assert_eq!(octets, 4 * (20 + 20 + 4 + 35 * 7 + 3));
+}
+
 /// Every length in a datagram torn at every octet, and every octet changed to lie: nothing panics,
 /// and whole records before the place are read.
 #[test]
