@@ -15,7 +15,9 @@ use nfkit::flow::Flow;
 use nfkit::time::Timestamp;
 use nfkit::wire::{Exporter, Version};
 
-use super::harness::{INSIDE, Ran, Scene, table, tool};
+use super::harness::{INSIDE, Ran, Scene, other, skipped, table, tool};
+
+mod faults;
 
 /// What may be waited for.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -59,22 +61,30 @@ impl Nfcap {
         let given = args.iter().skip_while(|arg| *arg != "-p").nth(1);
         let ports = given.map_or(1, |ports| ports.to_str().unwrap().split(',').count());
         let mut nfcap = Nfcap::spawn(args, stdout);
-        while nfcap.at.len() < ports {
-            nfcap.says("listening on ");
-            let said = nfcap.said.iter();
-            let at = said.filter_map(|line| line.strip_prefix("nfcap: listening on "));
-            nfcap.at = at.map(|at| at.parse().unwrap()).collect();
-            if nfcap.at.len() < ports {
-                let line = nfcap.err.recv_timeout(LIMIT).unwrap();
-                nfcap.said.push(line);
-            }
-        }
+        nfcap.listens(ports);
         nfcap
     }
 
+    /// Waits until it listens at so many ports.
+    fn listens(&mut self, ports: usize) {
+        while self.at.len() < ports {
+            self.says("listening on ");
+            let said = self.said.iter();
+            let at = said.filter_map(|line| line.strip_prefix("nfcap: listening on "));
+            self.at = at.map(|at| at.parse().unwrap()).collect();
+            if self.at.len() < ports {
+                let line = self.err.recv_timeout(LIMIT).unwrap();
+                self.said.push(line);
+            }
+        }
+    }
+
     fn spawn<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>, out: Stdio) -> Nfcap {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_nfcap"))
-            .args(args)
+        Nfcap::spawn_as(Command::new(env!("CARGO_BIN_EXE_nfcap")).args(args), out)
+    }
+
+    fn spawn_as(command: &mut Command, out: Stdio) -> Nfcap {
+        let mut child = command
             .env_remove("NFKIT_ALLOW")
             .stdin(Stdio::null())
             .stdout(out)
@@ -185,7 +195,7 @@ struct Held {
 #[track_caller]
 fn read(path: &Path) -> Held {
     let file = fs::File::open(path).unwrap();
-    let mut reader = Reader::new(file).unwrap();
+    let mut reader = Reader::new(nfkit::cli::decompress(file).unwrap()).unwrap();
     let Some(Event::Section(Some(slot))) = reader.next().unwrap() else { panic!("no section") };
     let (mut templates, mut arrivals, mut datagrams) = (0, Vec::new(), Vec::new());
     let closing = loop {

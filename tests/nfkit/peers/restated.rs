@@ -54,7 +54,7 @@ fn tshark_finds_no_gap_behind_a_head() {
                 ["192.0.2.1:2055", "192.0.2.9:9999"].map(|end| end.parse::<SocketAddr>().unwrap());
             let mut writer = Writer::new(Vec::new());
             let window = Window::at(NOW, 600);
-            writer.section(&Slot { window, allow: None }).unwrap();
+            writer.section(&Slot { window, allow: None, ident: None }).unwrap();
             for datagram in head {
                 writer.templates(NOW, ends[0], ends[1], datagram).unwrap();
             }

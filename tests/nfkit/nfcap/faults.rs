@@ -1,0 +1,511 @@
+//! What goes wrong around a collector, made to go wrong for real: full, frozen and forbidden disks,
+//! a spool that is removed, no file descriptors, a clock that is set, kills. Whatever it is, datagrams
+//! sent are stored or counted, one by one.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use super::*;
+
+/// Sends datagrams that tell their number.
+struct Sender {
+    socket: UdpSocket,
+    to: SocketAddr,
+    sent: u64,
+}
+
+impl Sender {
+    fn new(nfcap: &Nfcap) -> Sender {
+        let to = SocketAddr::new([127, 0, 0, 1].into(), nfcap.port());
+        Sender { socket: UdpSocket::bind("127.0.0.1:0").unwrap(), to, sent: 0 }
+    }
+
+    /// So many datagrams of so many octets, with a pause now and then so that loopback itself loses
+    /// none.
+    fn send(&mut self, count: u64, len: usize) {
+        let mut payload = vec![0xa5; len];
+        for n in 0..count {
+            payload[..8].copy_from_slice(&self.sent.to_be_bytes());
+            self.socket.send_to(&payload, self.to).unwrap();
+            self.sent += 1;
+            if n % 200 == 199 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+}
+
+/// What nfcap answers to USR1.
+fn counts(nfcap: &mut Nfcap) -> BTreeMap<String, String> {
+    let before = nfcap.said.len();
+    nfcap.signal("USR1");
+    loop {
+        let line = nfcap.err.recv_timeout(LIMIT).unwrap();
+        nfcap.said.push(line);
+        let new = nfcap.said[before..].iter();
+        let told = new.filter_map(|line| line.strip_prefix("nfcap: received=")).next();
+        if let Some(told) = told {
+            let words = format!("received={told}");
+            let pairs = words.split(' ').filter_map(|word| word.split_once('='));
+            return pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        }
+    }
+}
+
+/// Waits until it has received all that was sent.
+fn heard(nfcap: &mut Nfcap, sender: &Sender) {
+    until("all datagrams received", || {
+        (counts(nfcap)["received"] == sender.sent.to_string()).then_some(())
+    });
+}
+
+/// What a spool holds: the numbers of the datagrams in their order, and the sums of all closing
+/// blocks.
+#[derive(Debug, Default)]
+struct Stored {
+    numbers: Vec<u64>,
+    received: u64,
+    kernel: u64,
+    queue: u64,
+    files: usize,
+}
+
+fn stored(spool: &Path) -> Stored {
+    let mut all = Stored::default();
+    for file in files(spool) {
+        let held = read(&file);
+        let number = |d: &Datagram| u64::from_be_bytes(d.3[..8].try_into().unwrap());
+        assert!(held.arrivals.is_sorted());
+        all.numbers.extend(held.datagrams.iter().map(number));
+        all.received += held.closing.received;
+        all.kernel += held.closing.dropped_kernel;
+        all.queue += held.closing.dropped_queue;
+        all.files += 1;
+    }
+    assert!(parts(spool).is_empty());
+    all
+}
+
+impl Stored {
+    /// Sent = stored + dropped, and what is stored came once and in order.
+    #[track_caller]
+    fn adds_up(&self, sent: u64) {
+        assert!(self.numbers.is_sorted_by(|a, b| a < b), "each once and in order");
+        let stored = self.numbers.len() as u64;
+        let Stored { received, kernel, queue, .. } = *self;
+        assert_eq!(sent, stored + kernel + queue, "{stored} stored, {kernel} + {queue} dropped");
+        assert_eq!(received, stored + queue);
+    }
+
+    #[track_caller]
+    fn is_whole(&self, sent: u64) {
+        self.adds_up(sent);
+        assert_eq!((self.kernel, self.queue), (0, 0));
+    }
+}
+
+fn run(program: &str, args: &[&str]) -> Output {
+    Command::new(program).args(args).output().unwrap()
+}
+
+fn is_root() -> bool {
+    let id = run("id", &["-u"]);
+    id.stdout == b"0\n"
+}
+
+/// A file system of its own at a place, gone when dropped. `None`, said aloud, if we may not.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(at: &Path, args: &[&str]) -> Option<Mount> {
+        if !is_root() {
+            skipped("only root can mount");
+            return None;
+        }
+        fs::create_dir_all(at).unwrap();
+        let mounted = run("mount", &[args, &[&path(at)]].concat());
+        if !mounted.status.success() {
+            skipped(format_args!("mount: {}", String::from_utf8_lossy(&mounted.stderr)));
+            return None;
+        }
+        Some(Mount(at.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        run("umount", &["-l", &path(&self.0)]);
+    }
+}
+
+#[test]
+fn a_full_disk_holds_nothing_up_and_loses_nothing() {
+    for compress in [false, true] {
+        let scene = Scene::new();
+        let spool = scene.path("spool");
+        let Some(_mount) = Mount::new(&spool, &["-t", "tmpfs", "-o", "size=4m", "none"]) else {
+            return;
+        };
+        let filler = spool.join("filler");
+        fs::write(&filler, vec![0; 3_900_000]).unwrap();
+        let mut args = vec!["-t".to_owned(), "1s".into(), "-p".into(), "0".into()];
+        args.extend(["-w".to_owned(), path(&spool)]);
+        if compress {
+            args.extend(["--compress".to_owned(), "zstd".into()]);
+        }
+        let mut nfcap = Nfcap::start(&args);
+        let mut sender = Sender::new(&nfcap);
+        // What zstd makes of it must be too much as well.
+        let wanted = if compress { 40_000 } else { 1000 };
+        let mut told = false;
+        for _ in 0..200 {
+            sender.send(wanted / 20, 1000);
+            std::thread::sleep(Duration::from_millis(20));
+            while let Ok(line) = nfcap.err.try_recv() {
+                told |= line.contains("No space left on device");
+                nfcap.said.push(line);
+            }
+            if told {
+                break;
+            }
+            fs::write(spool.join("more"), vec![0; 10_000]).ok();
+        }
+        nfcap.says("No space left on device (os error 28); what comes waits in the queue");
+        // It goes on receiving.
+        sender.send(500, 1000);
+        heard(&mut nfcap, &sender);
+        fs::remove_file(&filler).unwrap();
+        _ = fs::remove_file(spool.join("more"));
+        nfcap.says("writing goes on after ");
+        sender.send(100, 1000);
+        nfcap.stop();
+        stored(&spool).is_whole(sender.sent);
+    }
+}
+
+#[test]
+fn a_queue_that_is_full_counts_what_it_drops() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let Some(_mount) = Mount::new(&spool, &["-t", "tmpfs", "-o", "size=8m", "none"]) else {
+        return;
+    };
+    let filler = spool.join("filler");
+    let args = ["-t", "1s", "-p", "0", "--queue", "1M", "-w", &path(&spool)];
+    let mut nfcap = Nfcap::start(args);
+    // All that is left.
+    fs::write(&filler, vec![0; 9_000_000]).unwrap_err();
+    let mut sender = Sender::new(&nfcap);
+    sender.send(6000, 1000);
+    heard(&mut nfcap, &sender);
+    let dropped: u64 = counts(&mut nfcap)["dropped_queue"].parse().unwrap();
+    // A queue of a megabyte holds about a thousand of them.
+    assert!((4000..5500).contains(&dropped), "{dropped}");
+    let queue = counts(&mut nfcap)["queue"].clone();
+    let (waiting, limit) = queue.split_once('/').unwrap();
+    assert!(waiting.parse::<u64>().unwrap() <= limit.parse().unwrap(), "{queue}");
+    fs::remove_file(&filler).unwrap();
+    nfcap.says("writing goes on after ");
+    sender.send(100, 1000);
+    let said = nfcap.stop();
+    assert!(said.contains(" datagrams were not written, the queue being full"), "{said}");
+    let stored = stored(&spool);
+    stored.adds_up(sender.sent);
+    assert!((4000..5500).contains(&stored.queue) && stored.kernel == 0, "{stored:?}");
+}
+
+#[test]
+fn a_disk_that_hangs_holds_nothing_up() {
+    let scene = Scene::new();
+    let (image, spool) = (scene.path("image"), scene.path("spool"));
+    if !run("truncate", &["-s", "32M", &path(&image)]).status.success()
+        || !run("mkfs.ext4", &["-q", "-F", &path(&image)]).status.success()
+    {
+        return skipped("no mkfs.ext4 here");
+    }
+    let Some(_mount) = Mount::new(&spool, &["-o", "loop", &path(&image)]) else { return };
+    let mut nfcap = Nfcap::start(["-t", "1s", "-p", "0", "-w", &path(&spool)]);
+    let mut sender = Sender::new(&nfcap);
+    sender.send(100, 1000);
+    until("a file", || (!files(&spool).is_empty()).then_some(()));
+    // Whoever writes to it now waits, however long: a disk at its slowest.
+    if !run("fsfreeze", &["-f", &path(&spool)]).status.success() {
+        return skipped("fsfreeze cannot freeze it");
+    }
+    for _ in 0..12 {
+        sender.send(300, 1000);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    heard(&mut nfcap, &sender);
+    assert!(run("fsfreeze", &["-u", &path(&spool)]).status.success());
+    sender.send(100, 1000);
+    nfcap.stop();
+    let stored = stored(&spool);
+    stored.is_whole(sender.sent);
+    // The slots of that time have their files all the same.
+    assert!(stored.files >= 3, "{stored:?}");
+}
+
+#[test]
+fn a_spool_that_nobody_may_write_to() {
+    if !is_root() {
+        return skipped("only root can be another user");
+    }
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    fs::create_dir(&spool).unwrap();
+    let own = |owner: &str| assert!(run("chown", &["-R", owner, &path(&spool)]).status.success());
+    own("nobody");
+    // Its parents must let the user pass.
+    assert!(run("chmod", &["a+x", &path(scene.dir())]).status.success());
+    let args = ["-t", "1s", "-p", "0", "--user", "nobody", "-w", &path(&spool)];
+    let mut nfcap = Nfcap::start(args);
+    let status = fs::read_to_string(format!("/proc/{}/status", nfcap.child.id())).unwrap();
+    let ids = |key| status.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    for key in ["Uid:", "Gid:", "Groups:"] {
+        let ids = ids(key);
+        let ids: Vec<_> = ids.split_ascii_whitespace().skip(1).collect();
+        assert!(!ids.is_empty() && ids.iter().all(|&id| id == "65534"), "{key} {ids:?}");
+    }
+    let mut sender = Sender::new(&nfcap);
+    sender.send(100, 100);
+    until("a file", || (!files(&spool).is_empty()).then_some(()));
+    let all = run("find", &[&path(&spool), "-type", "d"]);
+    let dirs = String::from_utf8(all.stdout).unwrap();
+    let mode = |mode: &str| {
+        for dir in dirs.lines() {
+            assert!(run("chmod", &[mode, dir]).status.success());
+        }
+    };
+    own("root");
+    mode("0555");
+    nfcap.says("Permission denied (os error 13); what comes waits in the queue");
+    sender.send(100, 100);
+    heard(&mut nfcap, &sender);
+    mode("0750");
+    own("nobody");
+    nfcap.says("writing goes on after ");
+    nfcap.stop();
+    stored(&spool).is_whole(sender.sent);
+}
+
+#[test]
+fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
+    let mut sender = Sender::new(&nfcap);
+    sender.send(100, 100);
+    let part = parts(&spool).pop().unwrap();
+    until("datagrams on the disk", || (written(&part) == 100).then_some(()));
+    fs::remove_dir_all(&spool).unwrap();
+    nfcap.says("was removed or moved, and is made again");
+    sender.send(100, 100);
+    // A second one is still kept out.
+    let mut second = Nfcap::spawn(["-p", "0", "-w", &path(&spool)], Stdio::null());
+    assert_eq!(second.wait().code(), Some(1), "{:?}", second.said);
+    nfcap.stop();
+    stored(&spool).is_whole(sender.sent);
+}
+
+#[test]
+fn no_file_descriptors_for_a_while() {
+    if other("prlimit").is_none() {
+        return;
+    }
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let mut nfcap = Nfcap::start(["-t", "1s", "-p", "0", "-w", &path(&spool)]);
+    let mut sender = Sender::new(&nfcap);
+    sender.send(100, 100);
+    let pid = nfcap.child.id().to_string();
+    let limit = |soft: &str| {
+        let limit = format!("--nofile={soft}:");
+        assert!(run("prlimit", &["--pid", &pid, &limit]).status.success());
+    };
+    limit("3");
+    nfcap.says("Too many open files (os error 24); what comes waits in the queue");
+    sender.send(200, 100);
+    heard(&mut nfcap, &sender);
+    limit("100");
+    nfcap.says("writing goes on after ");
+    sender.send(100, 100);
+    nfcap.stop();
+    stored(&spool).is_whole(sender.sent);
+}
+
+/// nfcap under a clock that the test sets, by libfaketime. `None`, said aloud, without it.
+fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
+    let lib = ["x86_64", "aarch64"].map(|machine| {
+        PathBuf::from(format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"))
+    });
+    let Some(lib) = lib.iter().find(|lib| lib.exists()) else {
+        skipped("no libfaketime");
+        return None;
+    };
+    let clock = scene.write("clock", "+0");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nfcap"));
+    command
+        .env("LD_PRELOAD", lib)
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let mut nfcap = Nfcap::spawn_as(command.args(args), Stdio::null());
+    nfcap.listens(1);
+    Some((nfcap, clock))
+}
+
+#[test]
+fn a_clock_that_is_set_back_and_forward() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let args = ["-t", "10m", "-p", "0", "-w", &path(&spool)];
+    let Some((mut nfcap, clock)) = faked(&scene, &args) else { return };
+    let mut sender = Sender::new(&nfcap);
+    sender.send(10, 100);
+    heard(&mut nfcap, &sender);
+    let mut files_before = 0;
+    // Two hours ahead, back by as much and more, and a few seconds back, which ends nothing.
+    for (shift, ends) in [("+7200", true), ("-7200", true), ("-7203", false), ("-3600", true)] {
+        fs::write(&clock, shift).unwrap();
+        if ends {
+            until("a file", || (files(&spool).len() > files_before).then_some(()));
+            files_before = files(&spool).len();
+        }
+        sender.send(10, 100);
+        heard(&mut nfcap, &sender);
+    }
+    nfcap.stop();
+    let stored: Vec<Held> = files(&spool).iter().map(|file| read(file)).collect();
+    let mut numbers: Vec<u64> = Vec::new();
+    for held in &stored {
+        assert!(held.arrivals.iter().all(|&at| held.slot.window.holds(at)));
+        assert!(held.closing.start <= held.closing.end);
+        assert!(held.closing.end.secs() <= held.slot.window.end());
+        numbers.extend(
+            held.datagrams.iter().map(|d| u64::from_be_bytes(d.3[..8].try_into().unwrap())),
+        );
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..sender.sent).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_kill_at_any_moment_costs_less_than_a_second() {
+    for compress in [false, true] {
+        let scene = Scene::new();
+        let spool = scene.path("spool");
+        let mut args = vec!["-t", LONG, "-p", "0", "-w"];
+        let dir = path(&spool);
+        args.push(&dir);
+        if compress {
+            args.extend(["--compress", "zstd", "--sync", "100ms"]);
+        }
+        let mut rounds = Vec::new();
+        for round in 0..5u64 {
+            let mut nfcap = Nfcap::start(&args);
+            let mut sender = Sender::new(&nfcap);
+            sender.sent = round * 1_000_000;
+            let began = Instant::now();
+            let mut times = Vec::new();
+            // Another moment each time.
+            while began.elapsed() < Duration::from_millis(700 + round * 173) {
+                sender.send(20, 300);
+                times.push((began.elapsed(), sender.sent));
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            nfcap.signal("KILL");
+            let killed = began.elapsed();
+            nfcap.wait();
+            let safe = killed.saturating_sub(Duration::from_millis(600));
+            let must = times.iter().take_while(|(at, _)| *at <= safe).last().unwrap().1;
+            rounds.push((round * 1_000_000, must));
+        }
+        Nfcap::start(&args).stop();
+        let mut numbers: Vec<u64> = Vec::new();
+        for file in files(&spool) {
+            let file = fs::File::open(file).unwrap();
+            let mut reader = Reader::new(nfkit::cli::decompress(file).unwrap()).unwrap();
+            while let Ok(Some(event)) = reader.next() {
+                if let Event::Datagram(d) = event {
+                    numbers.push(u64::from_be_bytes(d.payload[..8].try_into().unwrap()));
+                }
+            }
+        }
+        for (first, must) in rounds {
+            let of: Vec<_> =
+                numbers.iter().copied().filter(|n| n / 1_000_000 == first / 1_000_000).collect();
+            // Only the tail is lost, and not more of it than half a second.
+            assert_eq!(of, (first..first + of.len() as u64).collect::<Vec<_>>());
+            assert!(first + of.len() as u64 >= must, "{} of {}", of.len(), must - first);
+        }
+    }
+}
+
+#[test]
+fn what_the_kernel_drops_is_counted_to_the_last_one() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let args = ["-t", LONG, "-p", "0", "-B", "64K", "-w", &path(&spool)];
+    let nfcap = Nfcap::start(args);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    nfcap.signal("STOP");
+    let datagrams = exported(Version::V9, 3000);
+    for datagram in &datagrams {
+        socket.send_to(datagram, ("127.0.0.1", nfcap.port())).unwrap();
+    }
+    nfcap.signal("CONT");
+    // The last ones tell what is missing before them.
+    std::thread::sleep(Duration::from_millis(200));
+    let last = exported(Version::V9, 3001).pop().unwrap();
+    socket.send_to(&last, ("127.0.0.1", nfcap.port())).unwrap();
+    let said = nfcap.stop();
+    let held = read(&files(&spool)[0]);
+    let Closing { received, dropped_kernel, dropped_queue, missing, .. } = held.closing;
+    assert_eq!(received, held.datagrams.len() as u64);
+    assert!(dropped_kernel > 1000, "{dropped_kernel}");
+    assert_eq!((received + dropped_kernel, dropped_queue), (3001, 0));
+    // By the exporter's own numbers it is the same.
+    assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
+    assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
+    let told = format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 before they came");
+    assert!(said.contains(&told), "{said}");
+}
+
+#[test]
+fn ten_thousand_exporters() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)]);
+    let datagrams = exported(Version::V9, 2);
+    let mut sent = 0u64;
+    for part in 0..2 {
+        for n in 0..10_000u32 {
+            let [_, _, high, low] = n.to_be_bytes();
+            let socket = UdpSocket::bind((IpAddr::from([127, 1, high, low]), 0)).unwrap();
+            // The templates are in the first one only.
+            socket.send_to(&datagrams[part], nfcap.at[0]).unwrap();
+            sent += 1;
+            if n % 200 == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        until("all datagrams received", || {
+            (counts(&mut nfcap)["received"] == sent.to_string()).then_some(())
+        });
+        if part == 0 {
+            nfcap.signal("HUP");
+            until("a file", || (files(&spool).len() == 1).then_some(()));
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", nfcap.child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 150_000, "{peak} kB");
+    nfcap.stop();
+    let files = files(&spool);
+    let held = read(&files[1]);
+    assert_eq!((held.templates, held.datagrams.len()), (10_000, 10_000));
+    let ran = tool("nfdump-txt").arg(&files[1]).run().ok();
+    assert_eq!(ran.rows().len(), 10_000);
+}
