@@ -30,9 +30,8 @@ use super::writer;
 use crate::time::{Timestamp, Window};
 use crate::wire::{Batch, Decoder, Domain, Limits, Lost};
 
-/// Exporters and their domains that are followed, at most: without an allow list anybody can send
-/// from ever new addresses. The longest silent goes. Of exporters beyond it the ports are not known
-/// either, and their templates are restated from port 0.
+/// Exporters whose ports are known, at most: without an allow list anybody can send from ever new
+/// addresses. Templates of one beyond them are restated from port 0.
 const EXPORTERS: usize = 16_384;
 
 /// Octets of templates and options that are kept, of all exporters. They stand at the head of every
@@ -159,12 +158,7 @@ impl Collector {
     /// Writes to `to`; what is remembered of an earlier run in the same spool is in force again. Also
     /// says why not all of it is, if so.
     pub fn new(to: To) -> (Collector, Option<String>) {
-        let limits = Limits {
-            domains: EXPORTERS,
-            all_templates: 4 * EXPORTERS,
-            restated: RESTATED,
-            ..Limits::default()
-        };
+        let limits = Limits { restated: RESTATED, ..Limits::default() };
         let mut collector = Collector {
             to,
             decoder: Decoder::new(limits),

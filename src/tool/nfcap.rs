@@ -229,11 +229,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let (teller, news) = mpsc::channel();
     let collecting = Live::start(sockets, collector, plan, teller, signals.bell()?)?;
     let mut run =
-        Run { args, live: collecting, news, signals, hooks, drops, metrics, is_over: false };
+        Run { args, live: collecting, news, signals, hooks, drops, metrics, lock, is_over: false };
     run.announce(&listening, io)?;
-    let status = run.run(io)?;
-    drop(lock);
-    Ok(status)
+    run.run(io)
 }
 
 /// The networks of `--allow`, as few as there can be.
@@ -314,6 +312,8 @@ struct Run {
     hooks: Hooks,
     drops: Drops,
     metrics: Metrics,
+    /// Of the spool, until the end.
+    lock: Option<spool::Lock>,
     is_over: bool,
 }
 
@@ -422,6 +422,9 @@ impl Run {
             }
             News::Restored => {
                 io.report.error("the file that is written was removed or moved, and is made again");
+                if let Some(Err(error)) = self.lock.as_mut().map(spool::Lock::renew) {
+                    io.report.error(error);
+                }
             }
             News::Left(lost) => {
                 io.report.error(format_args!("{lost} datagrams are lost, and no file says so"));

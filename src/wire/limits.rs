@@ -53,12 +53,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Room for a large network: at worst some 100 MB, of which forged exporters must fill all.
+    /// Room for a large network, ten thousand exporters: at worst some 200 MB, of which forged
+    /// exporters must fill all.
     fn default() -> Limits {
         Limits {
-            domains: 4096,
+            domains: 16_384,
             templates: 512,
-            all_templates: 16_384,
+            all_templates: 32_768,
             restated: 0,
             options: 1 << 20,
             fields: 512,

@@ -1,8 +1,8 @@
 //! One collector a spool: two would both write the same slots.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -14,7 +14,8 @@ const NAME: &str = ".nfcap.lock";
 /// The lock of a spool (flock(2)): it goes with the process that has it, however that ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: Flock<File>,
+    file: Flock<File>,
+    spool: PathBuf,
 }
 
 /// Why a spool cannot be locked.
@@ -74,7 +75,22 @@ impl Lock {
         };
         // A full disk stops no collector: the lock holds without the number.
         _ = write();
-        Ok(Lock { _file: file })
+        Ok(Lock { file, spool: spool.to_owned() })
+    }
+
+    /// Locks the spool again if somebody removed or moved it, or the file that is locked. Returns
+    /// whether that was needed.
+    ///
+    /// # Errors
+    /// Somebody else was faster, or what the system says.
+    pub fn renew(&mut self) -> Result<bool, LockError> {
+        let ours = self.file.metadata().map(|data| (data.dev(), data.ino()));
+        let there = fs::metadata(self.spool.join(NAME)).map(|data| (data.dev(), data.ino()));
+        if ours.is_ok() && ours.ok() == there.ok() {
+            return Ok(false);
+        }
+        *self = Lock::take(&self.spool)?;
+        Ok(true)
     }
 }
 
@@ -92,7 +108,15 @@ mod tests {
         assert!(matches!(error, LockError::Held { pid: Some(pid), .. } if pid == me), "{error}");
         assert!(error.to_string().ends_with(&format!("spool: in use by process {me}")), "{error}");
         drop(lock);
-        Lock::take(&spool).unwrap();
+        let mut lock = Lock::take(&spool).unwrap();
+        assert!(!lock.renew().unwrap());
+        fs::remove_dir_all(&spool).unwrap();
+        assert!(lock.renew().unwrap());
+        assert!(matches!(Lock::take(&spool), Err(LockError::Held { .. })));
+        fs::remove_dir_all(&spool).unwrap();
+        let other = Lock::take(&spool).unwrap();
+        assert!(matches!(lock.renew(), Err(LockError::Held { .. })));
+        drop(other);
         let error = Lock::take(Path::new("/proc/nowhere")).unwrap_err().to_string();
         assert!(error.starts_with("/proc/nowhere: "), "{error}");
     }

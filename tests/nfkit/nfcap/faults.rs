@@ -277,13 +277,11 @@ fn a_spool_that_nobody_may_write_to() {
             assert!(run("chmod", &[mode, dir]).status.success());
         }
     };
-    own("root");
     mode("0555");
     nfcap.says("Permission denied (os error 13); what comes waits in the queue");
     sender.send(100, 100);
     heard(&mut nfcap, &sender);
     mode("0750");
-    own("nobody");
     nfcap.says("writing goes on after ");
     nfcap.stop();
     stored(&spool).is_whole(sender.sent);
@@ -301,6 +299,7 @@ fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
     fs::remove_dir_all(&spool).unwrap();
     nfcap.says("was removed or moved, and is made again");
     sender.send(100, 100);
+    until("the lock", || spool.join(".nfcap.lock").exists().then_some(()));
     // A second one is still kept out.
     let mut second = Nfcap::spawn(["-p", "0", "-w", &path(&spool)], Stdio::null());
     assert_eq!(second.wait().code(), Some(1), "{:?}", second.said);
@@ -468,7 +467,8 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
     // By the exporter's own numbers it is the same.
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
-    let told = format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 before they came");
+    let told =
+        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 before they came");
     assert!(said.contains(&told), "{said}");
 }
 
