@@ -18,6 +18,7 @@ use nfkit::wire::{Exporter, Version};
 use super::harness::{INSIDE, Ran, Scene, other, skipped, table, tool};
 
 mod faults;
+mod operate;
 
 /// What may be waited for.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -36,7 +36,7 @@ impl Sender {
 }
 
 /// What nfcap answers to USR1.
-fn counts(nfcap: &mut Nfcap) -> BTreeMap<String, String> {
+pub(super) fn counts(nfcap: &mut Nfcap) -> BTreeMap<String, String> {
     let before = nfcap.said.len();
     nfcap.signal("USR1");
     loop {
@@ -104,11 +104,11 @@ impl Stored {
     }
 }
 
-fn run(program: &str, args: &[&str]) -> Output {
+pub(super) fn run(program: &str, args: &[&str]) -> Output {
     Command::new(program).args(args).output().unwrap()
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     let id = run("id", &["-u"]);
     id.stdout == b"0\n"
 }
