@@ -20,10 +20,11 @@ use crate::capture::{
 use crate::cli::{self, Common, Input, Io, Nets, Status, Usage};
 use crate::time::Timestamp;
 
+#[allow(dead_code)] // Its options are not all there yet.
 mod exec;
 mod signals;
 
-use exec::{Hooks, Words};
+use exec::{Hook, Hooks, Plan, Words};
 use signals::Signals;
 
 /// Seconds of a day, which slots divide.
@@ -112,7 +113,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         false => Some(spool::Lock::take(&args.write)?),
     };
     let sockets = bind(&args)?;
-    let mut hooks = Hooks::new(args.exec.clone(), args.write.clone());
+    let plan = |words| Plan { tries: 1, limit: None, ..Plan::new(Hook::Words(words)) };
+    let mut hooks = Hooks::new(args.exec.clone().map(plan), args.write.clone());
     if !live {
         recover(&args.write, &mut hooks, io);
     }
