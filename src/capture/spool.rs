@@ -16,9 +16,11 @@ use crate::time::{Timestamp, Window};
 
 mod lock;
 mod recover;
+mod retain;
 
 pub use lock::{Lock, LockError};
 pub use recover::{Recovered, recover};
+pub use retain::{Free, Removed, Retained, Rules, Why, retain};
 
 /// The most files of one slot. A collector that restarts over and over stops here instead of
 /// filling a directory.

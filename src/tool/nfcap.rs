@@ -4,41 +4,42 @@
 //! and the metrics, and may take its time.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{Parser, ValueHint};
 use ipnet::IpNet;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::capture::socket::{Drops, Socket};
 use crate::capture::{
-    Allow, Collector, Counters, Denied, Finished, Followed, Live, MAX_ALLOW, MAX_IDENT, News, Plan,
-    To, clock, is_ident,
-    spool::{self, Recovered},
+    Allow, Closing, Collector, Counters, Denied, Finished, Followed, Live, MAX_ALLOW, News, Plan,
+    To, clock,
+    spool::{self, Recovered, Retained},
 };
-use crate::cli::{self, Common, Input, Io, Status, Usage};
+use crate::cli::{Input, Io, Status, Usage};
 use crate::wire::Domain;
 
 mod allow;
+mod args;
 mod exec;
+mod keep;
 mod metrics;
 mod signals;
 mod user;
 
-use allow::Exporters;
-use exec::{Hooks, Words};
+pub use args::Args;
+
+use args::Network;
+use exec::Hooks;
+use keep::Keeper;
 use metrics::Metrics;
 use signals::Signals;
-
-/// Seconds of a day, which slots divide.
-const DAY: u32 = 86_400;
 
 /// How often the metrics are written, and it is seen that a thread failed.
 const TICK: Duration = Duration::from_secs(5);
@@ -55,139 +56,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Senders, or exporters, that are named in a message.
 const NAMED: usize = 5;
 
-/// The most that zstd compresses without taking a hundred times the memory.
-const MAX_LEVEL: i32 = 19;
-
-/// The level without a number: of those that keep up with a gigabit of exports the best.
-const LEVEL: i32 = 1;
-
-/// Collect flow exports from UDP into capture files.
-///
-/// Takes NetFlow, IPFIX and sFlow as routers send them and writes them undecoded, one file for each
-/// slot of time, nfkit-capture(5). TERM and INT finish the file and end it, HUP begins another file
-/// and reads --allow again, USR1 tells what was counted.
-#[derive(Debug, Parser)]
-#[command(name = "nfcap", version, max_term_width = 100)]
-pub struct Args {
-    /// The spool, a directory for the files; - for one live stream on stdout
-    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    write: PathBuf,
-    /// Length of the slots, which divide a day
-    #[arg(short = 't', long, value_name = "DURATION", default_value = "10m", value_parser = slot)]
-    slot: u32,
-    /// Compress the files; a level from 1 to 19 goes behind a colon, as in zstd:3
-    #[arg(long, value_name = "zstd", value_parser = compression)]
-    compress: Option<i32>,
-    /// How long what was received may wait for the disk
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
-    sync: Duration,
-    /// Octets that may wait for a slow disk
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = queue)]
-    queue: u64,
-    /// A name for this collector, kept in its files
-    #[arg(long, value_name = "NAME", value_parser = ident)]
-    ident: Option<String>,
-    /// Write what was counted to this file, for Prometheus
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    metrics_file: Option<PathBuf>,
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    exec: Exec,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Network")]
-struct Network {
-    /// Listen at these addresses [default: all, IPv4 and IPv6]
-    #[arg(short, long, value_name = "ADDR", value_delimiter = ',')]
-    bind: Vec<IpAddr>,
-    /// Listen at these UDP ports, 0 for any free one
-    #[arg(short, long, value_name = "PORT", value_delimiter = ',', default_value = "9999")]
-    port: Vec<u16>,
-    /// Octets that the kernel holds for each port
-    #[arg(short = 'B', long, value_name = "SIZE", default_value = "32M", value_parser = buffer)]
-    buffer: usize,
-    /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
-    #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
-    allow: Option<Exporters>,
-    /// Datagrams a second that an exporter may send
-    #[arg(long, value_name = "DATAGRAMS", value_parser = allow::rate)]
-    rate: Option<u32>,
-    /// Be this user once the ports are bound
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
-    /// Have this group then [default: the user's]
-    #[arg(long, value_name = "NAME")]
-    group: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Commands")]
-struct Exec {
-    /// Run this after each file: %f file, %d spool, %t and %u start of the slot, %% a %; no shell
-    #[arg(short = 'x', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
-    exec: Option<Words>,
-}
-
-impl AsRef<Common> for Args {
-    fn as_ref(&self) -> &Common {
-        &self.common
-    }
-}
-
-fn slot(text: &str) -> Result<u32, String> {
-    match cli::parse_seconds(text)? {
-        0 => Err("a slot needs a length".to_owned()),
-        seconds if DAY.is_multiple_of(seconds) => Ok(seconds),
-        _ => Err("no whole number of such slots makes a day".to_owned()),
-    }
-}
-
-fn compression(text: &str) -> Result<i32, String> {
-    let (name, level) = text.split_once(':').map_or((text, None), |(name, n)| (name, Some(n)));
-    let level = level.map_or(Some(LEVEL), |level| level.parse().ok());
-    match (name, level) {
-        ("zstd", Some(level @ 1..=MAX_LEVEL)) => Ok(level),
-        ("zstd", _) => Err(format!("a level is a number from 1 to {MAX_LEVEL}")),
-        _ => Err("only zstd is known".to_owned()),
-    }
-}
-
-fn queue(text: &str) -> Result<u64, String> {
-    match cli::parse_size(text)? {
-        size if size >= 1 << 20 => Ok(size),
-        _ => Err("at least 1M, a few of the largest datagrams".to_owned()),
-    }
-}
-
-fn buffer(text: &str) -> Result<usize, String> {
-    match cli::parse_size(text)? {
-        size @ 4096..=0x3fff_ffff => Ok(size as usize),
-        _ => Err("from 4K to less than 1G, as the kernel has it".to_owned()),
-    }
-}
-
-fn ident(text: &str) -> Result<String, String> {
-    match is_ident(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("1 to {MAX_IDENT} printing characters of ASCII and no blank")),
-    }
-}
-
 /// Runs nfcap until it is told to end.
 ///
 /// # Errors
 /// What keeps it from collecting: a port that is taken, a spool that is in use, a pipe that closed.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let live = args.write == Path::new("-");
-    if live && args.exec.exec.is_some() {
-        return Err(Usage("--exec needs files, not a stream".to_owned()).into());
-    }
-    if live && args.compress.is_some() {
-        return Err(Usage("--compress needs files, not a stream: pipe it into zstd".into()).into());
+    args.check()?;
+    let live = args.is_stream();
+    if args.retention.dry_run {
+        return dry_run(&args, io);
     }
     let allow = allow(&args.network, io)?;
     io.out.vital();
@@ -198,8 +75,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         true => None,
         false => Some(spool::Lock::take(&args.write)?),
     };
-    let mut hooks = Hooks::new(args.exec.exec.clone(), args.write.clone());
+    let mut hooks = Hooks::new(args.exec.plan(), args.write.clone());
     if !live {
+        left_over(&hooks, io);
         recover(&args.write, &mut hooks, io);
     }
     let to = match live {
@@ -225,11 +103,25 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         receive_buffer: listening.iter().map(|&(_, buffer)| buffer).min().unwrap_or(0) as u64,
         ..Metrics::default()
     };
+    let keeper = match args.retention.rules().filter(|_| !live) {
+        Some(rules) => Some(Keeper::start(args.write.clone(), rules, signals.bell()?)?),
+        None => None,
+    };
     let drops = Drops::of(&sockets);
     let (teller, news) = mpsc::channel();
     let collecting = Live::start(sockets, collector, plan, teller, signals.bell()?)?;
-    let mut run =
-        Run { args, live: collecting, news, signals, hooks, drops, metrics, lock, is_over: false };
+    let mut run = Run {
+        args,
+        live: collecting,
+        news,
+        signals,
+        hooks,
+        drops,
+        metrics,
+        keeper,
+        lock,
+        is_over: false,
+    };
     run.announce(&listening, io)?;
     run.run(io)
 }
@@ -281,6 +173,33 @@ fn bind(network: &Network) -> anyhow::Result<Vec<Socket>> {
     Ok(sockets)
 }
 
+/// Prints what retention would remove, and why.
+fn dry_run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
+    let Some(rules) = args.retention.rules() else { return Ok(Status::Done) };
+    let Retained { removed, errors, .. } = spool::retain(&args.write, &rules, clock(), true);
+    for removed in &removed {
+        let (path, octets, why) = (removed.path.display(), removed.octets, &removed.why);
+        writeln!(io.out, "{path}\t{octets}\t{why}")?;
+    }
+    for error in &errors {
+        io.report.error(error);
+    }
+    Ok(if errors.is_empty() { Status::Done } else { Status::Failed })
+}
+
+/// Says how many files wait for somebody who deals with them.
+fn left_over(hooks: &Hooks, io: &mut Io) {
+    let list = hooks.list();
+    match hooks.left_over() {
+        Ok(0) => {}
+        Ok(count) => {
+            io.report
+                .warn(format_args!("{count} files whose command failed are in {}", list.display()));
+        }
+        Err(error) => io.report.error(format_args!("{}: {error}", list.display())),
+    }
+}
+
 /// Brings in what a killed nfcap left behind.
 fn recover(dir: &Path, hooks: &mut Hooks, io: &mut Io) {
     let open = |path: &Path| Ok(Box::new(Input::open(path, &io.out)?) as Box<dyn Read>);
@@ -312,6 +231,7 @@ struct Run {
     hooks: Hooks,
     drops: Drops,
     metrics: Metrics,
+    keeper: Option<Keeper>,
     /// Of the spool, until the end.
     lock: Option<spool::Lock>,
     is_over: bool,
@@ -341,7 +261,7 @@ impl Run {
 
     /// Until all is written after TERM or INT, and the commands are done.
     fn run(mut self, io: &mut Io) -> anyhow::Result<Status> {
-        let to_stream = self.args.write == Path::new("-");
+        let to_stream = self.args.is_stream();
         let mut status = Status::Done;
         let (mut stopped, mut over) = (false, None);
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
@@ -362,6 +282,7 @@ impl Run {
                 self.tell(io);
             }
             self.hooks.poke(&mut io.report);
+            self.kept(io);
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.publish(io);
@@ -373,7 +294,7 @@ impl Run {
             }
             if self.is_over {
                 let since = *over.get_or_insert_with(Instant::now);
-                if self.hooks.idle() || since.elapsed() >= PATIENCE {
+                if self.hooks.idle() || since.elapsed() >= PATIENCE || self.only_later(since) {
                     break;
                 }
             }
@@ -384,7 +305,13 @@ impl Run {
         Ok(status)
     }
 
-    /// Sleeps until a signal or news comes, but no longer than a tick.
+    /// At the end: whether no command runs, and none will in the time that is left.
+    fn only_later(&self, since: Instant) -> bool {
+        let left = PATIENCE.saturating_sub(since.elapsed());
+        self.hooks.counts().running == 0 && self.hooks.next().is_some_and(|next| next > left)
+    }
+
+    /// Sleeps until a signal or news comes or a command is due, but no longer than a tick.
     ///
     /// # Errors
     /// The reader of the stream went away.
@@ -394,7 +321,8 @@ impl Run {
         if to_stream {
             fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
         }
-        let millis = u16::try_from(TICK.as_millis()).unwrap_or(u16::MAX);
+        let most = self.hooks.next().map_or(TICK, |next| next.min(TICK));
+        let millis = u16::try_from(most.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         match poll(&mut fds, PollTimeout::from(millis)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).context("poll"),
@@ -413,6 +341,8 @@ impl Run {
             News::Stuck(error) => {
                 self.metrics.failures += 1;
                 self.metrics.stuck = true;
+                // It may be full.
+                self.keep();
                 io.report.error(format_args!("{error}; what comes waits in the queue"));
             }
             News::Resumed(after) => {
@@ -494,7 +424,33 @@ impl Run {
             self.metrics.files += 1;
             self.hooks.push(file, slot, &mut io.report);
         }
+        self.keep();
         self.publish(io);
+    }
+
+    /// Has old files removed.
+    fn keep(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.go();
+        }
+    }
+
+    /// Says what was removed.
+    fn kept(&mut self, io: &mut Io) {
+        let Some(keeper) = &self.keeper else { return };
+        while let Some(Retained { removed, errors, .. }) = keeper.done() {
+            self.metrics.removed += removed.len() as u64;
+            for removed in removed {
+                io.report.detail(format_args!(
+                    "{}: removed, {}",
+                    removed.path.display(),
+                    removed.why
+                ));
+            }
+            for error in errors {
+                io.report.complain("files that could not be removed", error);
+            }
+        }
     }
 
     /// Reads the list of exporters anew and begins another file.
@@ -521,6 +477,17 @@ impl Run {
         self.metrics.denied = load(denied);
         self.metrics.queue = self.live.queue();
         self.metrics.followed = self.live.followed();
+        let exec::Counts { runs, failures, timeouts, given_up, left_out, waiting, running } =
+            self.hooks.counts();
+        self.metrics.commands = [
+            ("runs", runs),
+            ("failures", failures),
+            ("timeouts", timeouts),
+            ("given_up", given_up),
+            ("left_out", left_out),
+            ("waiting", waiting as u64),
+            ("running", running as u64),
+        ];
         // That the table cannot be read is said by who needs it for a file.
         self.metrics.dropped_kernel += self.drops.more().unwrap_or(0);
     }
@@ -546,7 +513,7 @@ impl Run {
 
 /// What a slot misses by sequence numbers, and how much of it was lost before it came here: that is
 /// known only where all exporters count datagrams, as we do.
-fn missing(closing: &crate::capture::Closing) -> Option<String> {
+fn missing(closing: &Closing) -> Option<String> {
     let lost = closing.missing;
     let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
     match (count(lost.datagrams), count(lost.flows)) {
@@ -583,25 +550,4 @@ fn gaps(before: &[Followed], now: &[Followed]) -> String {
         })
         .collect();
     if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_divide_a_day() {
-        for (text, seconds) in [("10m", 600), ("1s", 1), ("24h", DAY), ("90s", 90)] {
-            assert_eq!(slot(text), Ok(seconds), "{text}");
-        }
-        for text in ["0", "7m", "25h", "48h", "1500ms", "ten"] {
-            assert!(slot(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn arguments_are_sound() {
-        use clap::CommandFactory;
-        Args::command().debug_assert();
-    }
 }

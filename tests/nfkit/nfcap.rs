@@ -495,7 +495,8 @@ fn a_slow_command_holds_nothing_up() {
         ),
     );
     let exec = format!("{hook} %u");
-    let nfcap = Nfcap::start(["-t", "1s", "-p", "0", "-w", &path(&spool), "-x", &exec]);
+    let args = ["-t", "1s", "-p", "0", "--exec-tries", "1", "-w", &path(&spool), "-x", &exec];
+    let nfcap = Nfcap::start(args);
     until("files beside a command that hangs", || (files(&spool).len() >= 3).then_some(()));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
     nfcap.signal("TERM");
@@ -721,6 +722,15 @@ fn arguments_that_mean_nothing() {
         (vec!["-w", &spool, "-t", "7m"], "makes a day"),
         (vec!["-w", &spool, "-x", "run %z"], "%z means nothing"),
         (vec!["-w", "-", "-x", "run"], "needs files"),
+        (vec!["-w", "-", "--compress", "zstd"], "needs files"),
+        (vec!["-w", "-", "--dry-run"], "no files to remove"),
+        (vec!["-w", &spool, "-x", "run", "--exec-shell", "run"], "cannot be used with"),
+        (vec!["-w", &spool, "--compress", "lz4"], "only zstd"),
+        (vec!["-w", &spool, "--compress", "zstd:20"], "from 1 to 19"),
+        (vec!["-w", &spool, "--keep", "0s"], "forever keeps all"),
+        (vec!["-w", &spool, "--queue", "1K"], "at least 1M"),
+        (vec!["-w", &spool, "--ident", "a b"], "no blank"),
+        (vec!["-w", &spool, "--rate", "0"], "no number of datagrams a second"),
         (vec!["-w", &spool, "-p", "70000"], "70000"),
         (vec!["-p", "0"], "--write"),
     ] {

@@ -37,7 +37,8 @@ pub struct Metrics {
     /// End of the last slot that was finished.
     pub last_slot: Option<u64>,
     pub removed: u64,
-    pub hooks: Vec<(&'static str, u64)>,
+    /// Runs of the command, by what became of them, and what waits and runs now.
+    pub commands: [(&'static str, u64); 7],
     pub followed: Vec<Followed>,
 }
 
@@ -106,10 +107,8 @@ impl Metrics {
             self.removed,
         );
         let name = "nfcap_commands";
-        if !self.hooks.is_empty() {
-            text.head(name, "gauge", "Runs of --exec, by what became of them.");
-        }
-        for &(what, count) in &self.hooks {
+        text.head(name, "gauge", "Commands of --exec, by what became of them or what they do.");
+        for (what, count) in self.commands {
             text.row(name, &[("what", what)], count);
         }
         self.exporters(&mut text);

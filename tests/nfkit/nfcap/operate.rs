@@ -34,7 +34,9 @@ fn the_list_of_exporters_is_read_again() {
     // One that cannot be read changes nothing.
     fs::write(&list, "127.0.0.1\nnonsense\n").unwrap();
     nfcap.signal("HUP");
-    nfcap.says("allow:2: \"nonsense\" is no network such as 192.0.2.0/24 or 2001:db8::/32; the list of");
+    nfcap.says(
+        "allow:2: \"nonsense\" is no network such as 192.0.2.0/24 or 2001:db8::/32; the list of",
+    );
     until("a file", || (files(&spool).len() == 2).then_some(()));
     send(&nfcap, "127.0.0.2");
     until("the last one", || (counts(&mut nfcap)["received"] == "2").then_some(()));
@@ -128,7 +130,9 @@ fn node_exporter_reads_the_metrics() {
     }
     assert_eq!(counts(&mut nfcap)["exporters"], "1");
     let said = nfcap.stop();
-    assert!(said.contains("exporter 127.0.0.1 NetFlow v9 domain 7: datagrams=4 missing_datagrams=3"));
+    assert!(
+        said.contains("exporter 127.0.0.1 NetFlow v9 domain 7: datagrams=4 missing_datagrams=3")
+    );
 }
 
 #[test]
@@ -139,10 +143,8 @@ fn the_service_manager_is_told() {
     socket.set_read_timeout(Some(LIMIT)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_nfcap"));
     let args = ["-t", LONG, "-p", "0", "-w", &path(&spool)];
-    let mut nfcap = Nfcap::spawn_as(
-        command.args(args).env("NOTIFY_SOCKET", &path_of),
-        Stdio::null(),
-    );
+    let mut nfcap =
+        Nfcap::spawn_as(command.args(args).env("NOTIFY_SOCKET", &path_of), Stdio::null());
     let told = || {
         let mut buffer = [0; 100];
         let len = socket.recv(&mut buffer).unwrap();
@@ -170,7 +172,8 @@ fn the_unit_is_one_that_systemd_takes() {
     let text = String::from_utf8_lossy(&seen.stderr).into_owned();
     let about: Vec<_> = text.lines().filter(|line| line.contains("nfcap.service")).collect();
     assert!(about.is_empty() && seen.status.success(), "{text}");
-    let seen = run("systemd-analyze", &["security", "--offline=yes", "--threshold=20", &path(&unit)]);
+    let seen =
+        run("systemd-analyze", &["security", "--offline=yes", "--threshold=20", &path(&unit)]);
     let text = String::from_utf8_lossy(&seen.stdout).into_owned();
     let last = text.lines().last().unwrap_or_default();
     assert!(seen.status.success(), "at most 2.0: {last}");
@@ -264,9 +267,14 @@ fn foreign_programs_read(file: &Path, flows: usize, is_torn: bool) {
         assert!(seen.status.success(), "{text}{}", String::from_utf8_lossy(&seen.stderr));
     }
     let fields = ["-T", "fields", "-e", "cflow.srcport", "-e", "_ws.malformed"];
-    let seen = run("tshark", &[&["-r", &file, "-d", "udp.port==1-65535,cflow"], &fields[..]].concat());
+    let seen =
+        run("tshark", &[&["-r", &file, "-d", "udp.port==1-65535,cflow"], &fields[..]].concat());
     let text = String::from_utf8_lossy(&seen.stdout).into_owned();
     let ports = text.split(['\n', '\t', ',']).filter(|word| word.parse::<u16>().is_ok()).count();
+    if ports != flows {
+        let seen = run("tshark", &["-r", &file, "-V", "-d", "udp.port==1-65535,cflow"]);
+        println!("{}", String::from_utf8_lossy(&seen.stdout));
+    }
     assert_eq!(ports, flows, "{file}: {text}");
 }
 

@@ -1,0 +1,447 @@
+use super::super::{Compression, SlotFile, file_name, list};
+use super::*;
+use crate::time::Window;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+/// What a page of a file takes; no file system of tests has larger blocks.
+const PAGE: usize = 4096;
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text.as_bytes()).unwrap()
+}
+
+/// A spool in which a file takes as many pages as it is given.
+struct Spool(tempfile::TempDir);
+
+impl Spool {
+    fn new() -> Spool {
+        Spool(tempfile::tempdir().unwrap())
+    }
+
+    fn put(&self, name: &str, pages: usize) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, vec![b'x'; pages * PAGE]).unwrap();
+        path
+    }
+
+    /// All that is in it, directories too.
+    fn all(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        let mut dirs = vec![self.0.path().to_owned()];
+        while let Some(dir) = dirs.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let entry = entry.unwrap();
+                let name = entry.path().strip_prefix(self.0.path()).unwrap().to_owned();
+                all.insert(name.to_str().unwrap().to_owned());
+                if entry.file_type().unwrap().is_dir() {
+                    dirs.push(entry.path());
+                }
+            }
+        }
+        all
+    }
+
+    fn retain(&self, rules: Rules, now: &str, free: u64) -> Retained {
+        let (path, now) = (self.0.path(), time(now));
+        let space = |_: &Path| Ok(Space { free, total: pages(1000) });
+        let before = self.all();
+        let dry = retain_on(path, &rules, now, space, |_| Ok(()));
+        assert_eq!(self.all(), before);
+        let done = retain_on(path, &rules, now, space, |path| fs::remove_file(path));
+        assert_eq!(dry.removed, done.removed);
+        assert_eq!((dry.kept_files, dry.kept_octets), (done.kept_files, done.kept_octets));
+        // Without a rule only the directories are left to do.
+        let rest = retain(path, &Rules::default(), now, false);
+        assert_eq!((rest.kept_files, rest.kept_octets), (done.kept_files, done.kept_octets));
+        done
+    }
+
+    /// The removed ones without their directories.
+    fn names(retained: &Retained) -> Vec<(&str, Why)> {
+        assert!(retained.errors.is_empty(), "{:?}", retained.errors);
+        let name = |path: &Path| path.file_name().unwrap().to_str().map(str::len).unwrap();
+        (retained.removed.iter())
+            .map(|removed| {
+                let path = removed.path.to_str().unwrap();
+                (&path[path.len() - name(&removed.path)..], removed.why)
+            })
+            .collect()
+    }
+}
+
+fn pages(n: usize) -> u64 {
+    (n * PAGE) as u64
+}
+
+fn keep(days: u64) -> Rules {
+    Rules { keep: Some(Duration::from_secs(days * DAY)), ..Rules::default() }
+}
+
+#[test]
+fn shares_and_sizes_are_read() {
+    let size = |text: &str| text.parse::<u64>().map_err(|_| "no size".to_owned());
+    for (text, free) in [
+        ("5%", Free::Tenths(50)),
+        ("2.5%", Free::Tenths(25)),
+        ("0%", Free::Tenths(0)),
+        ("100%", Free::Tenths(1000)),
+        ("4096", Free::Octets(4096)),
+    ] {
+        assert_eq!(Free::parse(text, size), Ok(free), "{text}");
+    }
+    for text in ["%", "101%", "100.1%", "2.55%", "2.%", ".5%", "-1%", "+1%", "1e1%", "x", ""] {
+        assert!(Free::parse(text, size).is_err(), "{text}");
+    }
+    assert_eq!(Free::Tenths(25).octets(1000), 25);
+    assert_eq!(Free::Tenths(1000).octets(u64::MAX), u64::MAX);
+    assert_eq!(Free::Octets(7).octets(1), 7);
+}
+
+#[test]
+fn without_a_rule_nothing_goes() {
+    let spool = Spool::new();
+    spool.put("2001/07/01/nfcap.200107010000.pcapng", 1);
+    let done = spool.retain(Rules::default(), "2026-01-01T00:00:00Z", 0);
+    assert_eq!((done.removed.len(), done.kept_files, done.kept_octets), (0, 1, pages(1)));
+    // No spool at all is nothing to complain about here: whoever writes to it does.
+    let none = retain(Path::new("/nonexistent"), &keep(1), time("2026-01-01T00:00:00Z"), false);
+    assert!(none.removed.is_empty() && none.errors.is_empty());
+}
+
+#[test]
+fn old_files_go_and_empty_directories_with_them() {
+    let spool = Spool::new();
+    spool.put("2000/12/31/nfcap.200012312350.pcapng", 1);
+    spool.put("2001/06/30/nfcap.200106302350.pcapng.gz", 1);
+    spool.put("2001/07/01/nfcap.200107010000.pcapng", 1);
+    spool.put("2001/07/01/nfcap.200107010000.1.pcapng.zst", 1);
+    spool.put("2001/07/01/nfcap.200107010010.pcapng", 1);
+    fs::create_dir_all(spool.0.path().join("2001/05/04")).unwrap();
+    fs::create_dir_all(spool.0.path().join("2001/07/30")).unwrap();
+    // To the second: the slot that began just as long ago stays.
+    let done = spool.retain(keep(30), "2001-07-31T00:10:00Z", 0);
+    let expected = [
+        "nfcap.200012312350.pcapng",
+        "nfcap.200106302350.pcapng.gz",
+        "nfcap.200107010000.pcapng",
+        "nfcap.200107010000.1.pcapng.zst",
+    ];
+    assert_eq!(Spool::names(&done), expected.map(|name| (name, Why::Age)));
+    assert_eq!((done.kept_files, done.kept_octets), (1, pages(1)));
+    let left = ["2001", "2001/07", "2001/07/01", "2001/07/01/nfcap.200107010010.pcapng"];
+    let left: Vec<_> = left.into_iter().chain(["2001/07/30"]).map(str::to_owned).collect();
+    assert_eq!(spool.all().into_iter().collect::<Vec<_>>(), left);
+
+    // By age the newest one goes as well, and the spool itself stays. A day later the year may go.
+    let done = spool.retain(keep(30), "2002-01-02T00:00:00Z", 0);
+    assert_eq!((done.removed.len(), done.kept_files, done.kept_octets), (1, 0, 0));
+    assert_eq!(spool.all().len(), 0);
+    assert!(spool.0.path().exists());
+}
+
+#[test]
+fn what_is_not_nfcaps_stays() {
+    let spool = Spool::new();
+    let foreign = [
+        // Not where nfcap puts it: a copy that somebody wants to keep.
+        "evidence/nfcap.200107010000.pcapng",
+        "nfcap.200107010000.pcapng",
+        "2001/07/nfcap.200107010000.pcapng",
+        "2001/07/02/nfcap.200107010000.pcapng",
+        "2001/07/01/deep/nfcap.200107010000.pcapng",
+        "2001/07/1/nfcap.200107010000.pcapng",
+        // Not its names.
+        "2001/07/01/notes.txt",
+        "2001/07/01/nfcap.200107010000.pcap",
+        "2001/07/01/nfcap.200107010000.pcapng.bak",
+        "2001/07/01/nfcap.200107010000.pcapng.bad",
+        "2001/07/01/.nfcap.200107010000.pcapng",
+        "2001/07/01/.nfcap.200107010000.pcapng.x.bad",
+        "2001/07/01/.bad",
+        ".nfcap.lock",
+        ".nfcap.failed",
+        // Its own, but being written.
+        "2001/07/01/.nfcap.200107010000.pcapng.part",
+        "2001/07/01/.nfcap.200107010000.1.pcapng.zst.part",
+    ];
+    for name in foreign {
+        spool.put(name, 1);
+    }
+    let outside = Spool::new();
+    let target = outside.put("07/01/nfcap.200107010000.pcapng", 1);
+    symlink(outside.0.path(), spool.0.path().join("2000")).unwrap();
+    symlink(&target, spool.0.path().join("2001/07/01/nfcap.200107010000.pcapng")).unwrap();
+    fs::create_dir(spool.0.path().join("2001/07/01/nfcap.200107010010.pcapng")).unwrap();
+    let before = spool.all();
+    let own = [
+        ".nfcap.200107010000.pcapng.bad",
+        ".nfcap.200107010000.pcapng.1.bad",
+        ".nfcap.200107010000.2.pcapng.gz.bad",
+        "nfcap.20010701000001.3.pcapng",
+    ];
+    for name in own {
+        spool.put(&format!("2001/07/01/{name}"), 1);
+    }
+    let rules = Rules {
+        keep: Some(Duration::ZERO),
+        max_size: Some(0),
+        min_free: Some(Free::Octets(u64::MAX)),
+    };
+    let done = spool.retain(rules, "2026-01-01T00:00:00Z", 0);
+    let mut removed: Vec<&str> = Spool::names(&done).into_iter().map(|(name, _)| name).collect();
+    removed.sort_unstable();
+    let mut own = own;
+    own.sort_unstable();
+    assert_eq!(removed, own);
+    assert_eq!((done.kept_files, done.kept_octets), (0, pages(2)));
+    assert_eq!(spool.all(), before);
+    assert!(target.exists());
+}
+
+#[test]
+fn a_spool_that_is_too_large_loses_its_oldest() {
+    let spool = Spool::new();
+    spool.put("2001/07/01/nfcap.200107010000.2.pcapng", 2);
+    spool.put("2001/07/01/nfcap.200107010000.10.pcapng", 3);
+    spool.put("2001/07/01/.nfcap.200107010005.pcapng.bad", 1);
+    spool.put("2001/07/01/nfcap.200107010010.pcapng", 0);
+    spool.put("2001/07/01/nfcap.200107010020.pcapng", 4);
+    spool.put("2001/07/01/.nfcap.200107010030.pcapng.part", 5);
+    let max = |n| Rules { max_size: Some(pages(n)), ..Rules::default() };
+    let now = "2001-07-01T00:31:00Z";
+    assert!(spool.retain(max(15), now, 0).removed.is_empty());
+    let done = spool.retain(max(12), now, 0);
+    let expected =
+        [("nfcap.200107010000.2.pcapng", Why::Size), ("nfcap.200107010000.10.pcapng", Why::Size)];
+    assert_eq!(Spool::names(&done), expected);
+    assert_eq!((done.kept_files, done.kept_octets), (3, pages(10)));
+    // The part alone is too large; the newest file stays, and so does one that takes nothing.
+    let done = spool.retain(max(1), now, 0);
+    assert_eq!(Spool::names(&done), [(".nfcap.200107010005.pcapng.bad", Why::Size)]);
+    assert_eq!((done.kept_files, done.kept_octets), (2, pages(9)));
+}
+
+#[test]
+fn a_disk_that_is_too_full_gets_room() {
+    let spool = Spool::new();
+    let linked = spool.put("2001/07/01/nfcap.200107010000.pcapng", 9);
+    fs::hard_link(linked, spool.0.path().join("evidence.pcapng")).unwrap();
+    for n in 1..5 {
+        spool.put(&format!("2001/07/01/nfcap.2001070100{n}0.pcapng"), 2);
+    }
+    let min = |free| Rules { min_free: Some(free), ..Rules::default() };
+    let now = "2001-07-01T01:00:00Z";
+    let half = Free::Octets(pages(10));
+    assert!(spool.retain(min(half), now, pages(10)).removed.is_empty());
+    // What would give nothing back is passed over.
+    let done = spool.retain(min(half), now, pages(10) - 1);
+    assert_eq!(Spool::names(&done), [("nfcap.200107010010.pcapng", Why::Free)]);
+    // One percent of 1000 pages is ten.
+    let done = spool.retain(min(Free::Tenths(10)), now, pages(7));
+    let expected =
+        [("nfcap.200107010020.pcapng", Why::Free), ("nfcap.200107010030.pcapng", Why::Free)];
+    assert_eq!(Spool::names(&done), expected);
+    // Never the newest.
+    assert!(spool.retain(min(Free::Tenths(1000)), now, 0).removed.is_empty());
+
+    let failing = |_: &Path| Err(io::Error::other("no figures"));
+    let done = retain_on(spool.0.path(), &min(half), time(now), failing, |_| Ok(()));
+    assert_eq!((done.removed.len(), done.errors.len()), (0, 1));
+}
+
+#[test]
+fn what_cannot_be_removed_is_passed_over() {
+    let spool = Spool::new();
+    let stuck = spool.put("2001/07/01/nfcap.200107010000.pcapng", 2);
+    let gone = spool.put("2001/07/02/nfcap.200107020000.pcapng", 2);
+    for day in 3..6 {
+        spool.put(&format!("2001/07/0{day}/nfcap.2001070{day}0000.pcapng"), 2);
+    }
+    let space = |_: &Path| Ok(Space { free: 0, total: pages(1000) });
+    let remove = |path: &Path| match path {
+        path if path == stuck => Err(io::ErrorKind::PermissionDenied.into()),
+        // Somebody else removes it this moment.
+        path if path == gone => {
+            fs::remove_file(path)?;
+            Err(io::ErrorKind::NotFound.into())
+        }
+        path => fs::remove_file(path),
+    };
+    let rules = Rules { max_size: Some(pages(6)), ..Rules::default() };
+    let done = retain_on(spool.0.path(), &rules, time("2001-07-05T01:00:00Z"), space, remove);
+    let errors: Vec<_> = done.errors.iter().map(|error| &error.path).collect();
+    assert_eq!(errors, [&stuck]);
+    // The next ones go for it, and what others removed made room too.
+    let removed: Vec<_> = done.removed.iter().map(|removed| removed.path.file_name()).collect();
+    assert_eq!(removed, [Some("nfcap.200107030000.pcapng".as_ref())]);
+    assert_eq!((done.kept_files, done.kept_octets), (3, pages(6)));
+}
+
+#[test]
+fn others_may_remove_at_the_same_time() {
+    let spool = Spool::new();
+    for n in 0..200 {
+        let slot = Window::new(993_945_600 + 600 * n, 600).unwrap();
+        spool.put(file_name(slot, 0).to_str().unwrap(), 0);
+    }
+    let done: Vec<Retained> = std::thread::scope(|scope| {
+        let retain = || retain(spool.0.path(), &keep(1), time("2026-01-01T00:00:00Z"), false);
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(retain)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(done.iter().map(|done| done.removed.len()).sum::<usize>(), 200);
+    assert!(done.iter().all(|done| done.errors.is_empty()), "{done:?}");
+    assert!(spool.all().is_empty());
+}
+
+#[test]
+fn a_collector_beside_it_is_not_disturbed() {
+    let spool = Spool::new();
+    let slot = Window::new(993_945_600, 600).unwrap();
+    let file = SlotFile::create(spool.0.path(), slot, Compression::None).unwrap();
+    let rules = Rules { max_size: Some(0), ..keep(0) };
+    retain(spool.0.path(), &rules, time("2026-01-01T00:00:00Z"), false);
+    let name = file.finish().unwrap();
+    assert_eq!(list(spool.0.path(), |path| Ok(Box::new(File::open(path)?))).files, [name]);
+}
+
+/// A small file system of its own, if there may be one.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn new() -> Option<Mount> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=1m", "nfkit"]).arg(dir.path());
+        let done = mount.output().is_ok_and(|output| output.status.success());
+        done.then_some(Mount(dir))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_real_disk_gets_room() {
+    let Some(mount) = Mount::new() else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let spool = mount.0.path().join("spool");
+    for n in 0..6 {
+        let path = spool.join(format!("2001/07/01/nfcap.2001070100{n}0.pcapng"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, vec![0; 128 << 10]).unwrap();
+    }
+    let rules = Rules { min_free: Some(Free::Tenths(500)), ..Rules::default() };
+    let now = time("2001-07-01T01:00:00Z");
+    let dry = retain(&spool, &rules, now, true);
+    let done = retain(&spool, &rules, now, false);
+    assert_eq!(dry.removed, done.removed);
+    assert_eq!((done.removed.len(), done.kept_files), (2, 4), "{done:?}");
+    let found = statvfs(&spool).unwrap();
+    assert!(found.blocks_available() * 2 >= found.blocks());
+    assert!(retain(&spool, &rules, now, false).removed.is_empty());
+}
+
+/// The rules in the plainest words: for each file, everything is added up again.
+fn twin(all: &[(PathBuf, Kind)], rules: &Rules, now: Timestamp, space: Space) -> Vec<Removed> {
+    let start = |path: &Path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        kind(name).unwrap().1
+    };
+    let octets = |path: &PathBuf| fs::symlink_metadata(path).unwrap().blocks() * 512;
+    let alone = |path: &PathBuf| fs::symlink_metadata(path).unwrap().nlink() == 1;
+    let mut files: Vec<_> = all.iter().filter(|(_, kind)| *kind != Kind::Part).collect();
+    files.sort_by_key(|(path, _)| (start(path), path.clone()));
+    let newest = files.iter().rfind(|(_, kind)| *kind == Kind::Finished).map(|(path, _)| path);
+    let mut removed: Vec<Removed> = Vec::new();
+    for (path, _) in files {
+        let left = all.iter().filter(|(path, _)| removed.iter().all(|gone| gone.path != *path));
+        let total: u64 = left.map(|(path, _)| octets(path)).sum();
+        let freed = removed.iter().filter(|gone| alone(&gone.path)).map(|gone| gone.octets);
+        let free = space.free + freed.sum::<u64>();
+        let age = now.nanos().saturating_sub(start(path).start.nanos());
+        let may = newest != Some(path) && octets(path) > 0;
+        let why = if rules.keep.is_some_and(|keep| Duration::from_nanos(age) > keep) {
+            Why::Age
+        } else if may && rules.max_size.is_some_and(|max| total > max) {
+            Why::Size
+        } else if may
+            && alone(path)
+            && rules.min_free.is_some_and(|min| free < min.octets(space.total))
+        {
+            Why::Free
+        } else {
+            continue;
+        };
+        removed.push(Removed { path: path.clone(), octets: octets(path), why });
+    }
+    removed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_plainest_words_remove_the_same(
+        files in prop::collection::btree_map(
+            (0u64..40, 0u32..3),
+            (0usize..6, 0usize..4, any::<bool>()),
+            0..16,
+        ),
+        hours in prop::option::of(0u64..80),
+        max in prop::option::of(0usize..30),
+        min in prop::option::of(0usize..30),
+        free in 0usize..30,
+        now in 0u64..90,
+    ) {
+        let spool = Spool::new();
+        let begin = 993_945_600;
+        let mut all = Vec::new();
+        for ((hour, n), (form, pages, linked)) in files {
+            let slot = Window::new(begin + 3600 * hour, 3600).unwrap();
+            let name = file_name(slot, n);
+            let (dir, name) = (name.parent().unwrap(), name.file_name().unwrap().to_str().unwrap());
+            let (name, kind) = match form {
+                0 => (format!(".{name}.part"), Kind::Part),
+                1 => (format!(".{name}.bad"), Kind::Bad),
+                2 => (format!(".{name}.zst.7.bad"), Kind::Bad),
+                3 => (format!("{name}.gz"), Kind::Finished),
+                _ => (name.to_owned(), Kind::Finished),
+            };
+            let path = spool.put(dir.join(name).to_str().unwrap(), pages);
+            if linked && kind != Kind::Part {
+                let other = spool.0.path().join(format!("other.{hour}.{n}"));
+                fs::hard_link(&path, other).unwrap();
+            }
+            all.push((path, kind));
+        }
+        let rules = Rules {
+            keep: hours.map(|hours| Duration::from_secs(3600 * hours)),
+            max_size: max.map(pages),
+            min_free: min.map(|n| Free::Octets(pages(n))),
+        };
+        let space = Space { free: pages(free), total: pages(1000) };
+        let now = Timestamp::from_secs(begin + 3600 * now);
+        let expected = twin(&all, &rules, now, space);
+        let done = spool.retain(rules, &now.rfc3339(), space.free);
+        prop_assert_eq!(&done.removed, &expected);
+        prop_assert!(done.errors.is_empty());
+        let left = all.iter().filter(|(path, _)| path.exists());
+        let is_file = |(_, kind): &&(PathBuf, Kind)| *kind != Kind::Part;
+        prop_assert_eq!(left.clone().filter(is_file).count() as u64, done.kept_files);
+        let octets = left.map(|(path, _)| fs::metadata(path).unwrap().blocks() * 512);
+        prop_assert_eq!(octets.sum::<u64>(), done.kept_octets);
+        prop_assert_eq!(all.len() as u64 - all.iter().filter(|(_, kind)| *kind == Kind::Part).count() as u64,
+            done.kept_files + done.removed.len() as u64);
+    }
+}

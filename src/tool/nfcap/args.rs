@@ -1,0 +1,265 @@
+//! The arguments: what they can say, checked as text. Nothing is opened here.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, ValueHint};
+
+use super::allow::{self, Exporters};
+use super::exec::{Hook, MAX_JOBS, Plan, Words};
+use crate::capture::spool::{Free, Rules};
+use crate::capture::{MAX_IDENT, is_ident};
+use crate::cli::{self, Common, Usage};
+
+/// Seconds of a day, which slots divide.
+const DAY: u32 = 86_400;
+
+/// The most that zstd compresses without taking a hundred times the memory.
+const MAX_LEVEL: i32 = 19;
+
+/// The level without a number: of those that keep up with a gigabit of exports the best.
+const LEVEL: i32 = 1;
+
+/// Collect flow exports from UDP into capture files.
+///
+/// Takes NetFlow, IPFIX and sFlow as routers send them and writes them undecoded, one file for each
+/// slot of time, nfkit-capture(5). TERM and INT finish the file and end it, HUP begins another file
+/// and reads --allow again, USR1 tells what was counted.
+#[derive(Debug, Parser)]
+#[command(name = "nfcap", version, max_term_width = 100)]
+pub struct Args {
+    /// The spool, a directory for the files; - for one live stream on stdout
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) write: PathBuf,
+    /// Length of the slots, which divide a day
+    #[arg(short = 't', long, value_name = "DURATION", default_value = "10m", value_parser = slot)]
+    pub(super) slot: u32,
+    /// Compress the files; a level from 1 to 19 goes behind a colon, as in zstd:3
+    #[arg(long, value_name = "zstd", value_parser = compression)]
+    pub(super) compress: Option<i32>,
+    /// How long what was received may wait for the disk
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(super) sync: Duration,
+    /// Octets that may wait for a slow disk
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = queue)]
+    pub(super) queue: u64,
+    /// A name for this collector, kept in its files
+    #[arg(long, value_name = "NAME", value_parser = ident)]
+    pub(super) ident: Option<String>,
+    /// Write what was counted to this file, for Prometheus
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) network: Network,
+    #[command(flatten)]
+    pub(super) exec: Exec,
+    #[command(flatten)]
+    pub(super) retention: Retention,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct Network {
+    /// Listen at these addresses [default: all, IPv4 and IPv6]
+    #[arg(short, long, value_name = "ADDR", value_delimiter = ',')]
+    pub bind: Vec<IpAddr>,
+    /// Listen at these UDP ports, 0 for any free one
+    #[arg(short, long, value_name = "PORT", value_delimiter = ',', default_value = "9999")]
+    pub port: Vec<u16>,
+    /// Octets that the kernel holds for each port
+    #[arg(short = 'B', long, value_name = "SIZE", default_value = "32M", value_parser = buffer)]
+    pub buffer: usize,
+    /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
+    #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
+    pub allow: Option<Exporters>,
+    /// Datagrams a second that an exporter may send
+    #[arg(long, value_name = "DATAGRAMS", value_parser = allow::rate)]
+    pub rate: Option<u32>,
+    /// Be this user once the ports are bound
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Have this group then [default: the user's]
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Commands")]
+pub(super) struct Exec {
+    /// Run this after each file: %f file, %d spool, %t and %u start of the slot, %% a %; no shell
+    #[arg(short = 'x', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
+    exec: Option<Words>,
+    /// Give this to sh -c after each file; "$NFCAP_FILE" is the file
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString, conflicts_with = "exec", value_parser = Hook::shell)]
+    exec_shell: Option<Hook>,
+    /// Commands that run beside each other
+    #[arg(long, value_name = "N", default_value = "1", value_parser = jobs)]
+    exec_jobs: usize,
+    /// How long a command may run; 0 is for ever
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    exec_limit: Duration,
+    /// How often a command is tried that fails
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
+    exec_tries: u32,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retention")]
+pub(super) struct Retention {
+    /// Remove files of slots that began longer ago; "forever" keeps them
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = keep)]
+    keep: Keep,
+    /// Remove the oldest files while all take more than this
+    #[arg(long, value_name = "SIZE", value_parser = cli::parse_size)]
+    max_size: Option<u64>,
+    /// Remove the oldest files while the disk has less free: 10G or 5%
+    #[arg(long, value_name = "SIZE", value_parser = free)]
+    min_free: Option<Free>,
+    /// Only print which files would be removed now, and end
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How long files are kept; `None` for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Keep(Option<Duration>);
+
+impl Args {
+    /// What a stream on stdout has no use for.
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        let refused = |why: &str| Err(Usage(why.to_owned()));
+        if !self.is_stream() {
+            return Ok(());
+        }
+        if self.exec.exec.is_some() || self.exec.exec_shell.is_some() {
+            return refused("a command needs files, not a stream");
+        }
+        if self.compress.is_some() {
+            return refused("--compress needs files, not a stream: pipe it into zstd");
+        }
+        if self.retention.dry_run
+            || self.retention.max_size.is_some()
+            || self.retention.min_free.is_some()
+        {
+            return refused("a stream has no files to remove");
+        }
+        Ok(())
+    }
+
+    /// `--write -`.
+    pub(super) fn is_stream(&self) -> bool {
+        self.write == Path::new("-")
+    }
+}
+
+impl Exec {
+    /// The command to run, if there is one.
+    pub fn plan(&self) -> Option<Plan> {
+        let hook = self.exec.clone().map(Hook::Words).or_else(|| self.exec_shell.clone())?;
+        Some(Plan {
+            jobs: self.exec_jobs,
+            limit: Some(self.exec_limit).filter(|limit| !limit.is_zero()),
+            tries: self.exec_tries,
+            ..Plan::new(hook)
+        })
+    }
+}
+
+impl Retention {
+    /// Which files go; `None` if all stay.
+    pub fn rules(&self) -> Option<Rules> {
+        let Retention { keep: Keep(keep), max_size, min_free, .. } = *self;
+        let any = keep.is_some() || max_size.is_some() || min_free.is_some();
+        any.then_some(Rules { keep, max_size, min_free })
+    }
+}
+
+impl AsRef<Common> for Args {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
+fn slot(text: &str) -> Result<u32, String> {
+    match cli::parse_seconds(text)? {
+        0 => Err("a slot needs a length".to_owned()),
+        seconds if DAY.is_multiple_of(seconds) => Ok(seconds),
+        _ => Err("no whole number of such slots makes a day".to_owned()),
+    }
+}
+
+fn compression(text: &str) -> Result<i32, String> {
+    let (name, level) = text.split_once(':').map_or((text, None), |(name, n)| (name, Some(n)));
+    let level = level.map_or(Some(LEVEL), |level| level.parse().ok());
+    match (name, level) {
+        ("zstd", Some(level @ 1..=MAX_LEVEL)) => Ok(level),
+        ("zstd", _) => Err(format!("a level is a number from 1 to {MAX_LEVEL}")),
+        _ => Err("only zstd is known".to_owned()),
+    }
+}
+
+fn queue(text: &str) -> Result<u64, String> {
+    match cli::parse_size(text)? {
+        size if size >= 1 << 20 => Ok(size),
+        _ => Err("at least 1M, a few of the largest datagrams".to_owned()),
+    }
+}
+
+fn buffer(text: &str) -> Result<usize, String> {
+    match cli::parse_size(text)? {
+        size @ 4096..=0x3fff_ffff => Ok(size as usize),
+        _ => Err("from 4K to less than 1G, as the kernel has it".to_owned()),
+    }
+}
+
+fn ident(text: &str) -> Result<String, String> {
+    match is_ident(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("1 to {MAX_IDENT} printing characters of ASCII and no blank")),
+    }
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=MAX_JOBS) => Ok(jobs),
+        _ => Err(format!("a number from 1 to {MAX_JOBS}")),
+    }
+}
+
+fn keep(text: &str) -> Result<Keep, String> {
+    match text {
+        "forever" => Ok(Keep(None)),
+        text => match humantime::parse_duration(text).map_err(|error| error.to_string())? {
+            Duration::ZERO => Err("nothing would stay; forever keeps all".to_owned()),
+            keep => Ok(Keep(Some(keep))),
+        },
+    }
+}
+
+fn free(text: &str) -> Result<Free, String> {
+    Free::parse(text, cli::parse_size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_divide_a_day() {
+        for (text, seconds) in [("10m", 600), ("1s", 1), ("24h", DAY), ("90s", 90)] {
+            assert_eq!(slot(text), Ok(seconds), "{text}");
+        }
+        for text in ["0", "7m", "25h", "48h", "1500ms", "ten"] {
+            assert!(slot(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}
