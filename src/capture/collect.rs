@@ -155,9 +155,9 @@ pub enum CollectError {
 }
 
 impl Collector {
-    /// Writes to `to`; what is remembered of an earlier run in the same spool is in force again. Also
-    /// says why not all of it is, if so.
-    pub fn new(to: To) -> (Collector, Option<String>) {
+    /// Writes to `to` what comes in at these addresses; what is remembered of an earlier run in the
+    /// same spool is in force again. Also says why not all of it is, if so.
+    pub fn new(to: To, listening: &[SocketAddr]) -> (Collector, Option<String>) {
         let limits = Limits { restated: RESTATED, ..Limits::default() };
         let mut collector = Collector {
             to,
@@ -169,18 +169,26 @@ impl Collector {
             known: Known::default(),
             dirty: false,
         };
-        let error = collector.recall();
+        let error = collector.recall(listening);
         (collector, error)
     }
 
-    fn recall(&mut self) -> Option<String> {
+    fn recall(&mut self, listening: &[SocketAddr]) -> Option<String> {
         let To::Spool { dir, .. } = &self.to else { return None };
         let (datagrams, error) = known::read(dir);
-        for (ends, payload) in datagrams {
-            let exporter = ends.0.ip();
+        for (from, port, payload) in datagrams {
+            let exporter = from.ip();
             self.batch.clear();
             self.decoder.learn(exporter, &payload, &mut self.batch);
-            self.ports.insert(exporter, ends);
+            // Other programs tell templates apart by where they were sent to: here, as what comes.
+            let hears = |to: &&SocketAddr| {
+                to.ip().to_canonical().is_ipv4() == exporter.is_ipv4()
+                    || to.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+            };
+            let ours = || listening.iter().filter(hears);
+            if let Some(&to) = ours().find(|to| to.port() == port).or_else(|| ours().next()) {
+                self.ports.insert(exporter, (from, to));
+            }
         }
         self.known = Known::at(self.decoder.generation());
         error

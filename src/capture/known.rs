@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -98,9 +99,12 @@ fn write(
     output.get_ref().sync_data()
 }
 
+/// A restated datagram: who, from which port to which, and what.
+pub(super) type Restated = (SocketAddr, u16, Vec<u8>);
+
 /// The datagrams that were written down in a spool, up to where the file cannot be read, and why it
 /// cannot. None of a spool that is new.
-pub(super) fn read(dir: &Path) -> (Vec<(Ends, Vec<u8>)>, Option<String>) {
+pub(super) fn read(dir: &Path) -> (Vec<Restated>, Option<String>) {
     let path = dir.join(NAME);
     let mut datagrams = Vec::new();
     let mut read = || -> Result<(), String> {
@@ -113,22 +117,13 @@ pub(super) fn read(dir: &Path) -> (Vec<(Ends, Vec<u8>)>, Option<String>) {
         while let Some(event) = reader.next().map_err(|error| error.to_string())? {
             if let Event::Datagram(datagram) = event {
                 let from = (datagram.exporter, datagram.port).into();
-                let to = (known_destination(&datagram), datagram.dport).into();
-                datagrams.push(((from, to), datagram.payload.to_vec()));
+                datagrams.push((from, datagram.dport, datagram.payload.to_vec()));
             }
         }
         Ok(())
     };
     let error = read().err().map(|error| format!("{}: {error}", path.display()));
     (datagrams, error)
-}
-
-/// The address that an exporter sends to is not kept; a slot file has the collector's own, or any.
-fn known_destination(datagram: &super::Datagram<'_>) -> std::net::IpAddr {
-    match datagram.exporter {
-        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    }
 }
 
 #[cfg(test)]
@@ -141,18 +136,21 @@ mod tests {
         assert_eq!(read(dir.path()), (Vec::new(), None));
         let ends = |octet: u8| (([192, 0, 2, octet], 2055).into(), ([0, 0, 0, 0], 9999).into());
         let all: Vec<_> = (1..=3).map(|n| (ends(n), vec![n; 50])).collect();
+        let restated = |all: &[(Ends, Vec<u8>)]| -> Vec<Restated> {
+            all.iter().map(|((from, to), payload)| (*from, to.port(), payload.clone())).collect()
+        };
         let mut known = Known::default();
         let now = Timestamp::from_secs(993_946_800);
         known.write(dir.path(), 7, now, all.clone().into_iter()).unwrap();
         assert!(known.is(7) && known.is(8));
         known.hurry();
         assert!(known.is(7) && !known.is(8));
-        assert_eq!(read(dir.path()), (all.clone(), None));
+        assert_eq!(read(dir.path()), (restated(&all), None));
         let path = dir.path().join(NAME);
         let octets = fs::read(&path).unwrap();
         fs::write(&path, &octets[..octets.len() - 150]).unwrap();
         let (left, error) = read(dir.path());
-        assert!(left.len() < 3 && left[..] == all[..left.len()], "{left:?}");
+        assert!(left.len() < 3 && left == restated(&all[..left.len()]), "{left:?}");
         assert!(error.unwrap().contains(".nfcap.templates.pcapng: byte "));
         // Where it cannot be written the old one stays.
         fs::write(&path, &octets).unwrap();
@@ -160,6 +158,6 @@ mod tests {
         known.write(dir.path(), 8, now, all.clone().into_iter()).unwrap_err();
         known.hurry();
         assert!(!known.is(8));
-        assert_eq!(read(dir.path()), (all, None));
+        assert_eq!(read(dir.path()), (restated(&all), None));
     }
 }

@@ -84,10 +84,6 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         true => To::Stream(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))),
         false => To::Spool { dir: args.write.clone(), zstd: args.compress },
     };
-    let (collector, forgotten) = Collector::new(to);
-    if let Some(why) = forgotten {
-        io.report.error(format_args!("{why}; not all templates of the last run are known"));
-    }
     let plan = Plan {
         seconds: args.slot,
         queue: usize::try_from(args.queue).unwrap_or(usize::MAX),
@@ -97,6 +93,11 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     let listening: Vec<_> =
         sockets.iter().map(|socket| (socket.local(), socket.buffer())).collect();
+    let local: Vec<_> = listening.iter().map(|&(local, _)| local).collect();
+    let (collector, forgotten) = Collector::new(to, &local);
+    if let Some(why) = forgotten {
+        io.report.error(format_args!("{why}; not all templates of the last run are known"));
+    }
     let metrics = Metrics {
         ident: args.ident.clone(),
         started: clock(),

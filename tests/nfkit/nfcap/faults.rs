@@ -479,12 +479,12 @@ fn ten_thousand_exporters() {
     let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)]);
     let datagrams = exported(Version::V9, 2);
     let mut sent = 0u64;
-    for part in 0..2 {
+    for (part, datagram) in datagrams.iter().enumerate() {
         for n in 0..10_000u32 {
             let [_, _, high, low] = n.to_be_bytes();
             let socket = UdpSocket::bind((IpAddr::from([127, 1, high, low]), 0)).unwrap();
             // The templates are in the first one only.
-            socket.send_to(&datagrams[part], nfcap.at[0]).unwrap();
+            socket.send_to(datagram, nfcap.at[0]).unwrap();
             sent += 1;
             if n % 200 == 0 {
                 std::thread::sleep(Duration::from_millis(2));

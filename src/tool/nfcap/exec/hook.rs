@@ -52,6 +52,8 @@ impl Hook {
             .env("NFCAP_SLOT", slot.start_text())
             .env("NFCAP_SLOT_UNIX", slot.start().to_string())
             .env("NFCAP_SECONDS", slot.seconds().to_string())
+            // What speaks there is taken for us by a service manager.
+            .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
             // A group of its own: an interrupt at the terminal is for us alone, and what ends the
             // command reaches whatever it has started.
