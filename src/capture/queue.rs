@@ -23,8 +23,9 @@ use crate::time::Timestamp;
 /// second, and what a level-two cache holds several times.
 const FULL: usize = 256 * 1024;
 
-/// Emptied chunks that are kept for the next ones.
-const SPARE: usize = 8;
+/// Emptied chunks that are kept for the next ones, ten megabytes: fresh memory has to be cleared by
+/// the kernel, which costs half of what receiving into it does.
+const SPARE: usize = 32;
 
 /// Octets beyond the bound that are kept for the ends of slots alone: with slots of a second, an hour
 /// of them.

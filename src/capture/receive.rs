@@ -253,7 +253,13 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
     /// Gives the writer what there is, if there is enough of it or the writer has nothing to do.
     fn hand_over(&mut self) {
         if self.chunk.is_full() {
+            let is_behind = !self.queue.is_empty();
             self.push();
+            if is_behind {
+                // Where both have one processor, the writer has its turn before what waits for it
+                // has left the caches. One that waits for the disk does not take it.
+                thread::yield_now();
+            }
         } else if !self.chunk.is_empty() {
             let began = *self.began.get_or_insert_with(Instant::now);
             if began.elapsed() >= HOLD && self.queue.is_empty() {
