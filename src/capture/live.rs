@@ -226,15 +226,15 @@ impl Writing {
                 if !std::mem::replace(&mut begun, true) {
                     self.teller.tell(News::Begun);
                 }
-                let is_over = !finished.is_empty();
+                if !finished.is_empty() {
+                    // First what the news will be seen beside.
+                    self.tell_followed();
+                    followed = Instant::now();
+                }
                 for slot in finished.drain(..) {
                     self.teller.tell(News::Finished(Box::new(slot)));
                 }
                 self.queue.give_back(chunk);
-                if is_over {
-                    self.tell_followed();
-                    followed = Instant::now();
-                }
             }
             if synced.elapsed() >= self.sync {
                 synced = Instant::now();

@@ -16,8 +16,9 @@ pub struct Report {
     to: Box<dyn Write>,
     quiet: bool,
     verbose: bool,
-    /// Messages by kind; the kinds are fixed words of the program, so this cannot grow with input.
-    counts: BTreeMap<&'static str, u64>,
+    /// Messages by kind, and whether they are of failures; the kinds are fixed words of the program,
+    /// so this cannot grow with input.
+    counts: BTreeMap<&'static str, (u64, bool)>,
 }
 
 impl Report {
@@ -49,18 +50,31 @@ impl Report {
     /// A complaint about the input that may repeat: the first five of a kind are printed, the rest
     /// is counted and told at the end. `kind` is what the count is of: `bad lines`.
     pub fn complain(&mut self, kind: &'static str, message: impl fmt::Display) {
-        let count = self.counts.entry(kind).or_default();
-        *count += 1;
-        if *count <= REPEATS {
+        if self.is_new(kind, false) {
             self.warn(message);
         }
     }
 
-    /// Tells the counts of what was not printed, once.
+    /// The same of a failure, which not even `--quiet` hides.
+    pub fn fail(&mut self, kind: &'static str, message: impl fmt::Display) {
+        if self.is_new(kind, true) {
+            self.error(message);
+        }
+    }
+
+    fn is_new(&mut self, kind: &'static str, is_failure: bool) -> bool {
+        let (count, failure) = self.counts.entry(kind).or_default();
+        *count += 1;
+        *failure |= is_failure;
+        *count <= REPEATS
+    }
+
+    /// Tells the counts of what was not printed, once. What comes after it is printed again, five of
+    /// a kind: who runs for years calls it from time to time.
     pub fn finish(&mut self) {
-        for (kind, count) in std::mem::take(&mut self.counts) {
-            if count > REPEATS {
-                self.warn(format_args!("{} more {kind}, {count} in all", count - REPEATS));
+        for (kind, (count, failure)) in std::mem::take(&mut self.counts) {
+            if count > REPEATS && (failure || !self.quiet) {
+                self.error(format_args!("{} more {kind}, {count} in all", count - REPEATS));
             }
         }
     }
@@ -118,10 +132,14 @@ mod tests {
         let text = said(true, |report| {
             report.warn("a warning");
             report.complain("bad lines", "a complaint");
+            (0..7).for_each(|_| report.complain("bad lines", "a complaint"));
+            (0..6).for_each(|_| report.fail("failures", "a failure"));
             report.error("disk\nfull");
             report.finish();
         });
-        assert_eq!(text, "nftest: disk\\nfull\n");
+        let failures = "nftest: a failure\n".repeat(5);
+        let end = "nftest: disk\\nfull\nnftest: 1 more failures, 6 in all\n";
+        assert_eq!(text, failures + end);
     }
 
     #[test]

@@ -119,6 +119,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         hooks,
         drops,
         metrics,
+        followed: Vec::new(),
         keeper,
         lock,
         is_over: false,
@@ -232,6 +233,8 @@ struct Run {
     hooks: Hooks,
     drops: Drops,
     metrics: Metrics,
+    /// As of the end of the last slot.
+    followed: Vec<Followed>,
     keeper: Option<Keeper>,
     /// Of the spool, until the end.
     lock: Option<spool::Lock>,
@@ -344,12 +347,14 @@ impl Run {
                 self.metrics.stuck = true;
                 // It may be full.
                 self.keep();
-                io.report.error(format_args!("{error}; what comes waits in the queue"));
+                let failure = format_args!("{error}; what comes waits in the queue");
+                io.report.fail("failures in writing", failure);
             }
             News::Resumed(after) => {
                 self.metrics.stuck = false;
                 let seconds = after.as_secs_f64();
-                io.report.error(format_args!("writing goes on after {seconds:.1} s"));
+                let end = format_args!("writing goes on after {seconds:.1} s");
+                io.report.fail("failures in writing that ended", end);
             }
             News::Restored => {
                 io.report.error("the file that is written was removed or moved, and is made again");
@@ -376,19 +381,21 @@ impl Run {
             io.report.error(format_args!("slot {start}: {error}"));
         }
         if closing.dropped_kernel > 0 {
-            io.report.warn(format_args!(
+            let complaint = format_args!(
                 "slot {start}: the kernel dropped {} of {} datagrams, its buffer of {} KiB being \
                  full (see --buffer)",
                 closing.dropped_kernel,
                 closing.dropped_kernel + closing.received,
                 self.metrics.receive_buffer / 1024
-            ));
+            );
+            io.report.complain("slots of which the kernel dropped datagrams", complaint);
         }
         if closing.dropped_queue > 0 {
             let lost = closing.dropped_queue;
-            io.report.warn(format_args!(
+            let complaint = format_args!(
                 "slot {start}: {lost} datagrams were not written, the queue being full (see --queue)"
-            ));
+            );
+            io.report.complain("slots of which the queue dropped datagrams", complaint);
         }
         let named = |all: &Denied| {
             let named = all.top(NAMED);
@@ -397,24 +404,27 @@ impl Run {
             named.join(", ")
         };
         if limited.datagrams > 0 {
-            io.report.warn(format_args!(
+            let complaint = format_args!(
                 "slot {start}: {} datagrams beyond the rate of their exporter: {}",
                 limited.datagrams,
                 named(&limited)
-            ));
+            );
+            io.report.complain("slots with exporters beyond their rate", complaint);
         }
         if denied.datagrams > 0 {
-            io.report.warn(format_args!(
+            let complaint = format_args!(
                 "slot {start}: {} datagrams from senders that --allow does not name: {}",
                 denied.datagrams,
                 named(&denied)
-            ));
+            );
+            io.report.complain("slots with senders that are not allowed", complaint);
         }
-        let before = std::mem::replace(&mut self.metrics.followed, self.live.followed());
+        let before = std::mem::replace(&mut self.followed, self.live.followed());
         if let Some(lost) = missing(&closing) {
-            let whose = gaps(&before, &self.metrics.followed);
-            io.report
-                .warn(format_args!("slot {start}: missing by sequence numbers: {lost}{whose}"));
+            let whose = gaps(&before, &self.followed);
+            let complaint =
+                format_args!("slot {start}: missing by sequence numbers: {lost}{whose}");
+            io.report.complain("slots with datagrams missing by sequence numbers", complaint);
         }
         let name = file.as_ref().map_or("-".into(), |file| file.display().to_string());
         let counts = closing.to_string();
