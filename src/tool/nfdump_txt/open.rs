@@ -18,6 +18,8 @@ pub(super) struct Open {
     pub sampling: u32,
     /// By sequence number.
     pub lost: Lost,
+    /// The same as the collector told it: it knows what came before the first datagram of a file.
+    told: Lost,
     /// Drops that the collector told, where it told.
     pub dropped: Option<u64>,
     /// Whether the collector took exports from anyone, where it told.
@@ -38,6 +40,7 @@ impl Open {
             decoded: 0,
             sampling: 0,
             lost: Lost::default(),
+            told: Lost::default(),
             dropped: None,
             from_anyone: None,
             cut,
@@ -59,10 +62,11 @@ impl Open {
         self.sampling = self.sampling.max(sampling);
     }
 
-    /// Adds what the closing block of one of nfcap's files says: its drops, and the time between two
-    /// moments as far as it lies in the window and no other file covered it.
+    /// Adds what the closing block of one of nfcap's files says: its drops, what is missing, and the
+    /// time between two moments as far as it lies in the window and no other file covered it.
     pub(super) fn close(&mut self, closing: &Closing) {
         self.dropped = Some(self.dropped.unwrap_or(0).saturating_add(closing.dropped()));
+        self.told.add(closing.missing);
         let inside = |time: Timestamp| {
             time.nanos().clamp(self.window.start() * NANOS, self.window.end() * NANOS)
         };
@@ -87,13 +91,14 @@ impl Open {
         };
         // A datagram that was late fills a gap which an earlier window may have told.
         let missing = |n: i64| u64::try_from(n).unwrap_or(0);
+        let most = |here: Option<i64>, told: Option<i64>| here.map(missing).max(told.map(missing));
         // What the collector dropped is missing by number too, so that the sum would count it twice.
-        let datagrams = self.lost.datagrams.map(missing).max(self.dropped);
+        let datagrams = most(self.lost.datagrams, self.told.datagrams).max(self.dropped);
         End {
             window: Some(self.window),
             flows: Some(self.flows),
             late: Some(self.late),
-            lost_flows: self.lost.flows.map(missing),
+            lost_flows: most(self.lost.flows, self.told.flows),
             lost_datagrams: datagrams,
             sampling: (self.sampling > 0).then_some(self.sampling),
             scaled: Some(scaled),
