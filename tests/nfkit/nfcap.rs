@@ -19,6 +19,7 @@ use super::harness::{INSIDE, Ran, Scene, other, skipped, table, tool};
 
 mod faults;
 mod operate;
+mod soak;
 
 /// What may be waited for.
 const LIMIT: Duration = Duration::from_secs(30);
