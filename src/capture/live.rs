@@ -135,14 +135,14 @@ impl Live {
         Ok(Live { orders, wake: ours, threads, queue, counters, followed })
     }
 
-    /// Ends the slot's part that is open and begins another, from now on with these exporters.
-    pub fn again(&self, allow: Allow) {
-        self.order(Order::Again(allow));
+    /// Hears these exporters from now on. What is being written names those of before until its end.
+    pub fn allow(&self, allow: Allow) {
+        self.order(Order::Allow(allow));
     }
 
-    /// The same with the exporters of before.
-    pub fn again_as_before(&self) {
-        self.order(Order::AgainAsBefore);
+    /// Ends the slot's part that is open and begins another.
+    pub fn again(&self) {
+        self.order(Order::Again);
     }
 
     /// Takes what the kernel has, and ends: [`News::Over`] comes when all is written.

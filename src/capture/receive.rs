@@ -66,10 +66,10 @@ pub fn clock() -> Timestamp {
 /// What a receiver is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// End the slot's part and begin another, from now on with these.
-    Again(Allow),
-    /// The same with those of before.
-    AgainAsBefore,
+    /// Hear these from now on.
+    Allow(Allow),
+    /// End the slot's part and begin another, which names those that are heard.
+    Again,
     /// Take what the kernel has, and end.
     Stop,
 }
@@ -162,14 +162,20 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         loop {
             // Drained before the orders are looked at: what comes later wakes again.
             while matches!(wake.read(&mut [0; 64]), Ok(1..)) {}
-            match orders.try_recv() {
-                Ok(Order::Again(allow)) => {
-                    self.gate = Gate::new(&allow);
-                    self.again(Some(allow));
+            loop {
+                match orders.try_recv() {
+                    Ok(Order::Allow(allow)) => {
+                        self.gate = Gate::new(&allow);
+                        self.allow = allow;
+                    }
+                    Ok(Order::Again) => {
+                        let now = clock();
+                        self.end_slot(now);
+                        self.begin_slot(now);
+                    }
+                    Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
+                    Err(mpsc::TryRecvError::Empty) => break,
                 }
-                Ok(Order::AgainAsBefore) => self.again(None),
-                Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Ok(()),
-                Err(mpsc::TryRecvError::Empty) => {}
             }
             let mut count = 0;
             for (socket, buffer) in &mut *sockets {
@@ -281,14 +287,6 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             self.began = None;
         }
         pushed
-    }
-
-    /// Begins another part of the slot.
-    fn again(&mut self, allow: Option<Allow>) {
-        let now = clock();
-        self.end_slot(now);
-        self.allow = allow.unwrap_or_else(|| std::mem::take(&mut self.allow));
-        self.begin_slot(now);
     }
 
     fn turn_slot(&mut self, now: Timestamp) {

@@ -464,14 +464,18 @@ impl Run {
         }
     }
 
-    /// Reads the list of exporters anew and begins another file.
+    /// Reads the list of exporters anew and begins another file. A stream goes on as it is: there, a
+    /// second part of a slot would be a second window to whoever reads it.
     fn again(&mut self, io: &mut Io) {
-        match allow(&self.args.network, io) {
-            Ok(allow) => self.live.again(allow),
-            Err(error) => {
+        match self.args.network.allow.as_ref().map(|_| allow(&self.args.network, io)) {
+            None => {}
+            Some(Ok(allow)) => self.live.allow(allow),
+            Some(Err(error)) => {
                 io.report.error(format_args!("{error:#}; the list of before stays in force"));
-                self.live.again_as_before();
             }
+        }
+        if !self.args.is_stream() {
+            self.live.again();
         }
     }
 

@@ -53,6 +53,43 @@ fn the_list_of_exporters_is_read_again() {
 }
 
 #[test]
+fn a_stream_hears_the_new_list_and_its_slot_stays_one() {
+    let scene = Scene::new();
+    let list = scene.write("allow", "127.0.0.1\n");
+    let allow = format!("@{}", list.display());
+    let args = ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "--allow", &allow, "-w", "-"];
+    let mut nfcap = Nfcap::listening(args, Stdio::piped());
+    let mut reader = Reader::new(nfcap.child.stdout.take().unwrap()).unwrap();
+    let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
+    let at = nfcap.at[0];
+    let mut sent = 0;
+    let mut send_until = |nfcap: &mut Nfcap, kind: &str| {
+        until("a datagram that counts", || {
+            sent += 1;
+            socket.send_to(b"x", at).unwrap();
+            (counts(nfcap)[kind] != "0").then_some(())
+        });
+    };
+    send_until(&mut nfcap, "denied");
+    fs::write(&list, "127.0.0.2\n").unwrap();
+    nfcap.signal("HUP");
+    send_until(&mut nfcap, "received");
+    nfcap.signal("TERM");
+    let (mut sections, mut ends) = (0, Vec::new());
+    while let Some(event) = reader.next().unwrap() {
+        match event {
+            Event::Section(_) => sections += 1,
+            Event::End(Ending::Closed(closing)) => ends.push(closing),
+            _ => {}
+        }
+    }
+    nfcap.stop();
+    assert_eq!((sections, ends.len()), (1, 1));
+    assert!(ends[0].received > 0 && ends[0].denied > 0, "{:?}", ends[0]);
+    assert_eq!(ends[0].received + ends[0].denied, sent);
+}
+
+#[test]
 fn an_exporter_may_send_so_much_a_second() {
     let scene = Scene::new();
     let spool = scene.path("spool");
