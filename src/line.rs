@@ -8,11 +8,14 @@
 #![deny(clippy::indexing_slicing)]
 
 mod column;
+mod lines;
+mod nine;
 mod parse;
 mod read;
 mod write;
 
 pub use column::{Column, NINE};
+pub use lines::{Kept, Lines, Text};
 pub use parse::LineError;
 pub use read::{Item, MAX_LINE, Reader, StreamError};
 pub use write::{Form, Writer};

@@ -2,6 +2,8 @@
 //! checks. It is the rival that the library is measured against, and shares no code with it.
 #![allow(dead_code)]
 
+pub mod text;
+
 /// Room that one line needs, with what stores touch behind it.
 pub const LINE: usize = 256;
 

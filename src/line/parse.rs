@@ -68,6 +68,14 @@ impl Delimiter {
         }
     }
 
+    /// The octet that writers put between two columns.
+    pub(super) fn octet(self) -> u8 {
+        match self {
+            Delimiter::Octet(octet) => octet,
+            Delimiter::Blanks => b' ',
+        }
+    }
+
     /// Takes the next field off the front of `rest`; `None` at the end of the line.
     fn next<'a>(self, rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
         let line = (*rest)?;
@@ -102,15 +110,29 @@ impl Delimiter {
 
 /// Which column stands where in a line; `None` for columns that are passed over.
 #[derive(Clone, Debug)]
-pub(super) struct Layout(Vec<Option<Column>>);
+pub(super) struct Layout {
+    columns: Vec<Option<Column>>,
+    /// The nine come first and in their order.
+    nine_first: bool,
+}
 
 impl Default for Layout {
     fn default() -> Layout {
-        Layout(NINE.into_iter().map(Some).collect())
+        Layout::new(NINE.into_iter().map(Some).collect())
     }
 }
 
 impl Layout {
+    fn new(columns: Vec<Option<Column>>) -> Layout {
+        let nine_first = columns.iter().take(NINE.len()).copied().eq(NINE.map(Some));
+        Layout { columns, nine_first }
+    }
+
+    /// The columns behind the nine, if these come first and in their order.
+    pub(super) fn behind_nine(&self) -> Option<&[Option<Column>]> {
+        self.columns.get(NINE.len()..).filter(|_| self.nine_first)
+    }
+
     /// The layout that a `#fields` line announces, its first word cut off. Of a name that stands
     /// there twice the first place holds.
     pub(super) fn announced(names: &[u8], delimiter: Delimiter) -> Result<Layout, LineError> {
@@ -123,7 +145,7 @@ impl Layout {
         columns.truncate(last);
         match NINE.into_iter().find(|column| !columns.contains(&Some(*column))) {
             Some(column) => Err(LineError::Fields(column)),
-            None => Ok(Layout(columns)),
+            None => Ok(Layout::new(columns)),
         }
     }
 
@@ -139,11 +161,12 @@ impl Layout {
     pub(super) fn flow(&self, line: &[u8], delimiter: Delimiter) -> Result<Flow, LineError> {
         let mut flow = Flow::default();
         let mut rest = Some(line);
-        for (n, column) in self.0.iter().enumerate() {
+        for (n, column) in self.columns.iter().enumerate() {
             let Some(field) = delimiter.next(&mut rest) else {
-                let missing = self.0.iter().skip(n).flatten().find(|column| NINE.contains(column));
+                let behind = self.columns.iter().skip(n).flatten();
+                let missing = behind.copied().find(|column| NINE.contains(column));
                 return match missing {
-                    Some(&column) => Err(LineError::Missing { column, found: n }),
+                    Some(column) => Err(LineError::Missing { column, found: n }),
                     None => Ok(flow),
                 };
             };
@@ -153,6 +176,21 @@ impl Layout {
         }
         Ok(flow)
     }
+}
+
+/// Reads fields of further columns, as far as there are any.
+pub(super) fn further(
+    flow: &mut Flow,
+    columns: &[Option<Column>],
+    text: &[u8],
+    delimiter: Delimiter,
+) -> Result<(), LineError> {
+    for (column, field) in columns.iter().zip(delimiter.split(text)) {
+        if let Some(column) = *column {
+            set(flow, column, field).ok_or_else(|| refused(column, field))?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts the text of one column into the flow.

@@ -1,8 +1,10 @@
 //! Reads a stream of flow lines in blocks and hands the flows over in batches.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
-use super::parse::{Delimiter, Layout, LineError};
+use super::nine;
+use super::parse::{Delimiter, Layout, LineError, further};
 use crate::flow::{BATCH, Flow};
 use crate::time::Mark;
 
@@ -11,6 +13,9 @@ use crate::time::Mark;
 pub const MAX_LINE: usize = 64 * 1024;
 
 const BLOCK: usize = 4 * MAX_LINE;
+
+/// What editors on some systems begin a text with.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// How much of a stream's start is looked at for signs of binary data.
 const SNIFF: usize = 4096;
@@ -46,13 +51,34 @@ pub enum StreamError {
     },
 }
 
+/// What a reader has come to.
+pub(super) enum Step {
+    /// Flows, in the batch.
+    Batch,
+    /// What stands between two batches.
+    Between(Between),
+    End,
+}
+
+#[derive(Debug)]
+pub(super) enum Between {
+    Mark(Mark),
+    Bad {
+        line: u64,
+        error: LineError,
+    },
+    /// A line that names the columns, and where it stands in the block.
+    Fields(Range<usize>),
+}
+
 /// Reads flow lines from `R`, which should not buffer itself.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
-    block: Vec<u8>,
+    /// Behind its end lies what [`nine::read`] may look at.
+    pub(super) block: Vec<u8>,
     /// What of the block is filled and not yet read.
-    filled: std::ops::Range<usize>,
+    filled: Range<usize>,
     ended: bool,
     /// In the middle of a line that is too long.
     skipping: bool,
@@ -62,9 +88,11 @@ pub struct Reader<R> {
     /// `None` after a `#fields` line that was refused: the old places would be the wrong ones.
     layout: Option<Layout>,
     delimiter: Option<Delimiter>,
-    batch: Vec<Flow>,
+    pub(super) batch: Vec<Flow>,
+    /// Where the lines of the batch stand in the block, if somebody wants their text.
+    pub(super) spans: Option<Vec<Range<usize>>>,
     /// What interrupted the last batch and is handed over after it.
-    next: Option<Item<'static>>,
+    next: Option<Between>,
 }
 
 impl<R: Read> Reader<R> {
@@ -72,7 +100,7 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R) -> Reader<R> {
         Reader {
             input,
-            block: vec![0; BLOCK],
+            block: vec![0; BLOCK + nine::WINDOW],
             filled: 0..0,
             ended: false,
             skipping: false,
@@ -81,6 +109,7 @@ impl<R: Read> Reader<R> {
             layout: Some(Layout::default()),
             delimiter: None,
             batch: Vec::with_capacity(BATCH),
+            spans: None,
             next: None,
         }
     }
@@ -90,12 +119,26 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// A stream that fails or is no text. What was read before has been handed over by then.
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, StreamError> {
-        if let Some(item) = self.next.take() {
-            return Ok(Some(item));
+        loop {
+            return Ok(Some(match self.step()? {
+                Step::Batch => Item::Flows(&self.batch),
+                Step::Between(Between::Mark(mark)) => Item::Mark(mark),
+                Step::Between(Between::Bad { line, error }) => Item::Bad { line, error },
+                Step::Between(Between::Fields(_)) => continue,
+                Step::End => return Ok(None),
+            }));
+        }
+    }
+
+    /// Reads on to the end of a batch, or to what stands between two.
+    pub(super) fn step(&mut self) -> Result<Step, StreamError> {
+        if let Some(between) = self.next.take() {
+            return Ok(Step::Between(between));
         }
         self.batch.clear();
+        self.spans.iter_mut().for_each(Vec::clear);
         while self.batch.len() < BATCH && self.next.is_none() {
-            if !self.take_line() {
+            if !self.take_nine() && !self.take_line() {
                 // Nothing whole is left in the block: hand over what there is before waiting.
                 if !self.batch.is_empty() || self.ended {
                     break;
@@ -108,10 +151,54 @@ impl<R: Read> Reader<R> {
                 }
             }
         }
-        if !self.batch.is_empty() {
-            return Ok(Some(Item::Flows(&self.batch)));
+        Ok(match self.next.take() {
+            between if !self.batch.is_empty() => {
+                self.next = between;
+                Step::Batch
+            }
+            Some(between) => Step::Between(between),
+            None => Step::End,
+        })
+    }
+
+    /// Reads lines of the nine columns in the form that writers give them, as many as there are up to
+    /// one in another form or the batch's end; false if there was none. What it takes,
+    /// [`Self::take_line`] would read the same.
+    fn take_nine(&mut self) -> bool {
+        let behind = self.layout.as_ref().and_then(Layout::behind_nine);
+        let (Some(delimiter), Some(behind), false) = (self.delimiter, behind, self.skipping) else {
+            return false;
+        };
+        let before = self.batch.len();
+        while self.batch.len() < BATCH {
+            let unread = self.block.get(self.filled.start..).unwrap_or_default();
+            let Some(text) = unread.first_chunk() else { break };
+            let Some((mut flow, end)) = nine::read(text, delimiter.octet()) else { break };
+            let unread = self.block.get(self.filled.clone()).unwrap_or_default();
+            let used = match unread.get(end..) {
+                Some([b'\n', ..]) => end + 1,
+                Some([octet, rest @ ..]) if *octet == delimiter.octet() => {
+                    let Some(length) = memchr::memchr(b'\n', rest) else { break };
+                    let rest = rest.get(..length).unwrap_or_default();
+                    let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
+                    if end + length >= MAX_LINE
+                        || further(&mut flow, behind, rest, delimiter).is_err()
+                    {
+                        break;
+                    }
+                    end + 1 + length + 1
+                }
+                Some([b'\r', b'\n', ..]) => end + 2,
+                _ => break,
+            };
+            self.batch.push(flow);
+            self.line += 1;
+            if let Some(spans) = &mut self.spans {
+                spans.push(self.filled.start..self.filled.start + used);
+            }
+            self.filled.start += used;
         }
-        Ok(self.next.take())
+        self.batch.len() > before
     }
 
     /// Reads one whole line out of the block; false if there is none.
@@ -122,30 +209,33 @@ impl<R: Read> Reader<R> {
             None if self.ended && !unread.is_empty() => (unread, unread.len()),
             None => return false,
         };
+        let span = self.filled.start..self.filled.start + used;
         self.filled.start += used;
         self.line += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // Editors on some systems begin a text with a byte-order mark.
         let line = match self.line {
-            1 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
+            1 => line.strip_prefix(BOM).unwrap_or(line),
             _ => line,
         };
         if std::mem::take(&mut self.skipping) || line.len() > MAX_LINE {
-            self.next = Some(Item::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
+            self.next = Some(Between::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
             return true;
         }
-        let bad = |error| Some(Item::Bad { line: self.line, error });
+        let bad = |error| Some(Between::Bad { line: self.line, error });
         match line.first() {
             None => {}
             Some(b'#') => match Mark::parse(line) {
-                Some(Ok(mark)) => self.next = Some(Item::Mark(mark)),
+                Some(Ok(mark)) => self.next = Some(Between::Mark(mark)),
                 Some(Err(error)) => self.next = bad(error.into()),
                 None => {
                     let names = line.strip_prefix(b"#fields");
                     if let Some(names) = names.filter(|n| n.first().is_some_and(is_delimiter)) {
                         let names = names.get(1..).unwrap_or_default();
                         match Layout::announced(names, Delimiter::of(names)) {
-                            Ok(layout) => self.layout = Some(layout),
+                            Ok(layout) => {
+                                self.layout = Some(layout);
+                                self.next = Some(Between::Fields(span));
+                            }
                             Err(error) => {
                                 self.layout = None;
                                 self.next = bad(error);
@@ -164,10 +254,14 @@ impl<R: Read> Reader<R> {
                     Ok(flow) => {
                         self.delimiter = Some(delimiter);
                         self.batch.push(flow);
+                        self.spans.iter_mut().for_each(|spans| spans.push(span.clone()));
                     }
                     // Looked for only here, so that flows pay nothing for it.
                     Err(error) => match Layout::named(line) {
-                        Some(layout) => self.layout = Some(layout),
+                        Some(layout) => {
+                            self.layout = Some(layout);
+                            self.next = Some(Between::Fields(span));
+                        }
                         None => self.next = bad(error),
                     },
                 }
@@ -187,7 +281,7 @@ impl<R: Read> Reader<R> {
         if self.skipping {
             self.filled = 0..0;
         }
-        let room = self.block.get_mut(self.filled.end..).unwrap_or_default();
+        let room = self.block.get_mut(self.filled.end..BLOCK).unwrap_or_default();
         let count = loop {
             match self.input.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -206,7 +300,8 @@ impl<R: Read> Reader<R> {
             self.ended = true;
             if std::mem::take(&mut self.skipping) {
                 self.line += 1;
-                self.next = Some(Item::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
+                self.next =
+                    Some(Between::Bad { line: self.line, error: LineError::Long(MAX_LINE) });
             }
         }
         Ok(())
@@ -234,7 +329,10 @@ fn binary(head: &[u8], first: bool) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
     use super::*;
+    use proptest::prelude::*;
 
     /// A stream that gives a few octets at a time and fails at its end if told to.
     struct Drip<'a>(&'a [u8], usize, bool);
@@ -265,6 +363,113 @@ mod tests {
                 Ok(None) => return all,
                 Err(error) => all.push(format!("error: {error}")),
             }
+        }
+    }
+
+    /// What the crate csv makes of the nine columns between TABs.
+    fn twin(text: &[u8]) -> Vec<String> {
+        let mut rows = csv::ReaderBuilder::new();
+        rows.delimiter(b'\t').quoting(false).has_headers(false).flexible(true);
+        rows.terminator(csv::Terminator::Any(b'\n'));
+        let mut all = Vec::new();
+        for row in rows.from_reader(text).byte_records() {
+            let row = row.unwrap();
+            let field = |n: usize| {
+                let field = row.get(n)?;
+                let last = n + 1 == row.len();
+                let field = field.strip_suffix(b"\r").filter(|_| last).unwrap_or(field);
+                std::str::from_utf8(field).ok().filter(|text| !text.starts_with('+'))
+            };
+            let number = |n: usize| field(n)?.parse::<u64>().ok();
+            let small = |n: usize| number(n).filter(|value| *value <= u32::MAX.into());
+            let port = |n: usize| number(n).filter(|value| *value <= u16::MAX.into());
+            let address = |n: usize| field(n)?.parse::<IpAddr>().ok();
+            let flow = || {
+                let proto = number(4).filter(|value| *value <= u8::MAX.into())?;
+                let flow = Flow {
+                    sif: small(0)? as u32,
+                    sip: address(1)?,
+                    dip: address(2)?,
+                    dif: small(3)? as u32,
+                    proto: proto as u8,
+                    sport: port(5)? as u16,
+                    dport: port(6)? as u16,
+                    packets: number(7)?,
+                    octets: number(8)?,
+                    ..Flow::default()
+                };
+                Some(format!("{flow:?}"))
+            };
+            // A line of nothing but its ending is none.
+            if row.len() > 1 || row.get(0).is_some_and(|only| only != b"\r") {
+                all.push(flow().unwrap_or_else(|| "bad".to_owned()));
+            }
+        }
+        all
+    }
+
+    /// The same by the reader.
+    fn read(text: &[u8], step: usize) -> Vec<String> {
+        let mut reader = Reader::new(Drip(text, step, false));
+        let mut all = Vec::new();
+        while let Some(item) = reader.next_item().unwrap() {
+            match item {
+                Item::Flows(flows) => all.extend(flows.iter().map(|flow| format!("{flow:?}"))),
+                Item::Bad { .. } => all.push("bad".to_owned()),
+                Item::Mark(mark) => panic!("{mark}"),
+            }
+        }
+        all
+    }
+
+    fn field() -> impl Strategy<Value = String> {
+        prop_oneof![
+            6 => any::<Ipv4Addr>().prop_map(|address| address.to_string()),
+            1 => any::<Ipv6Addr>().prop_map(|address| address.to_string()),
+            1 => "[0-9.]{0,16}",
+            6 => "0{0,2}[0-9]{1,5}",
+            1 => "[0-9]{5,22}",
+            1 => "[-+ 0-9a-z/]{0,3}",
+        ]
+    }
+
+    fn good() -> impl Strategy<Value = String> {
+        let address = || {
+            prop_oneof![
+                9 => any::<Ipv4Addr>().prop_map(IpAddr::V4),
+                1 => any::<Ipv6Addr>().prop_map(IpAddr::V6),
+            ]
+        };
+        let octets = prop_oneof![3 => 0..1_000_000u64, 1 => any::<u64>()];
+        (any::<u16>(), address(), address(), any::<u8>(), any::<u16>(), 1..99u8, octets).prop_map(
+            |(sif, sip, dip, proto, port, packets, octets)| {
+                format!("{sif}\t{sip}\t{dip}\t7\t{proto}\t{port}\t53\t{packets}\t{octets}")
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn lines_are_read_as_the_crate_csv_reads_them(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    6 => good(),
+                    1 => good().prop_map(|line| line + "\t994025700.125\tx"),
+                    2 => prop::collection::vec(field(), 0..12).prop_map(|fields| fields.join("\t")),
+                ],
+                1..40,
+            ),
+            ends in prop::collection::vec(prop::sample::select(vec!["\n", "\r\n"]), 40),
+            last in any::<bool>(),
+            step in 1..300usize,
+        ) {
+            // The first line of columns is to decide for TABs.
+            let mut text = "1\t192.0.2.1\t192.0.2.2\t2\t6\t1\t2\t3\t40\n".to_owned();
+            lines.iter().zip(&ends).for_each(|(line, end)| text.extend([line.as_str(), end]));
+            let text = if last { text.trim_end() } else { &text };
+            prop_assert_eq!(read(text.as_bytes(), step), twin(text.as_bytes()));
         }
     }
 
@@ -306,7 +511,7 @@ mod tests {
         assert_eq!(items(&text, BLOCK, false), expected[..2]);
         let mut reader = Reader::new(Drip(&text, BLOCK, false));
         while reader.next_item().unwrap().is_some() {}
-        assert_eq!(reader.block.len(), BLOCK);
+        assert_eq!(reader.block.len(), BLOCK + nine::WINDOW);
     }
 
     #[test]

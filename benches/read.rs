@@ -1,0 +1,181 @@
+//! Flows from flow lines in memory: the reader, what reads the same field by field, and bare loops.
+//!
+//! All take turns in one run, because what the machine does meanwhile moves every figure; compare
+//! ratios. The text lies in memory as in the page cache, and is read through blocks by the reader.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod bare;
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv6Addr};
+
+use bare::text::{Row, scalar, words};
+use bare::{cpu, load, median};
+use nfkit::flow::{BATCH, Flow};
+use nfkit::line::{Column, Form, Item, Kept, Lines, NINE, Reader, Writer};
+use nfkit::scenario::{Kind, Plan, Player};
+
+/// Lines of the scenario.
+const LINES: usize = 60_000;
+/// Turns.
+const TURNS: usize = 15;
+
+/// Flows of a campus as they come.
+fn campus() -> Vec<Flow> {
+    let plan = Plan { kind: Kind::Campus, seed: 1, flows: None, length: None, start: None };
+    let mut player = Player::new(plan).unwrap();
+    player.next_window();
+    let (mut flows, mut batch) = (Vec::new(), Vec::new());
+    while flows.len() < LINES && player.next(&mut batch) {
+        flows.extend(batch.iter().map(|(_, flow)| *flow).filter(|flow| flow.sip.is_ipv4()));
+    }
+    flows.truncate(LINES);
+    flows
+}
+
+fn ipv6(flows: &[Flow]) -> Vec<Flow> {
+    let wide = |address: IpAddr| match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets().map(u16::from);
+            IpAddr::V6(Ipv6Addr::from([0x2001, 0xdb8, a, b, 0, 0, c, d]))
+        }
+        address => address,
+    };
+    flows.iter().map(|flow| Flow { sip: wide(flow.sip), dip: wide(flow.dip), ..*flow }).collect()
+}
+
+fn text(flows: &[Flow], columns: &[Column], form: Form) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut writer = Writer::new(&mut text).columns(columns).form(form);
+    writer.fields().unwrap();
+    writer.flows(flows).unwrap();
+    text
+}
+
+/// All of a text through the reader.
+fn reader(text: &[u8]) -> usize {
+    let (mut reader, mut count) = (Reader::new(text), 0);
+    while let Some(item) = reader.next_item().unwrap() {
+        let Item::Flows(flows) = item else { panic!("{item:?}") };
+        count += black_box(flows).len();
+    }
+    count
+}
+
+fn lines(text: &[u8]) -> usize {
+    let (mut lines, mut count) = (Lines::new(text), 0);
+    while let Some(kept) = lines.next_kept().unwrap() {
+        if let Kept::Flows { flows, text } = kept {
+            count += black_box((flows, text)).0.len();
+        }
+    }
+    count
+}
+
+/// The crate csv, and std for every field: what most would write.
+fn simple(text: &[u8]) -> usize {
+    let mut rows = csv::ReaderBuilder::new();
+    rows.delimiter(b'\t').quoting(false).has_headers(false).flexible(true);
+    let mut rows = rows.comment(Some(b'#')).from_reader(text);
+    let mut row = csv::ByteRecord::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut count = 0;
+    while rows.read_byte_record(&mut row).unwrap() {
+        let field = |n: usize| std::str::from_utf8(&row[n]).unwrap();
+        batch.push(Flow {
+            sif: field(0).parse().unwrap(),
+            sip: field(1).parse().unwrap(),
+            dip: field(2).parse().unwrap(),
+            dif: field(3).parse().unwrap(),
+            proto: field(4).parse().unwrap(),
+            sport: field(5).parse().unwrap(),
+            dport: field(6).parse().unwrap(),
+            packets: field(7).parse().unwrap(),
+            octets: field(8).parse().unwrap(),
+            ..Flow::default()
+        });
+        if batch.len() == BATCH {
+            count += black_box(&batch).len();
+            batch.clear();
+        }
+    }
+    count + black_box(batch).len()
+}
+
+/// A bare loop, over text without a line of names.
+fn bare(text: &[u8], read: impl Fn(&[u8], &mut usize) -> Row) -> usize {
+    let end = text.len() - bare::text::WINDOW;
+    let mut batch = vec![Row::default(); BATCH];
+    let (mut at, mut count) = (0, 0);
+    while at < end {
+        batch[count % BATCH] = read(text, &mut at);
+        count += 1;
+        if count % BATCH == 0 {
+            black_box(&mut batch);
+        }
+    }
+    black_box(&mut batch);
+    count
+}
+
+fn newlines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', text).count()
+}
+
+/// One contestant.
+struct Way<'a> {
+    name: &'static str,
+    read: Box<dyn Fn() -> usize + 'a>,
+    /// Nanoseconds a line, turn by turn.
+    took: Vec<f64>,
+}
+
+fn way<'a>(name: &'static str, read: impl Fn() -> usize + 'a) -> Way<'a> {
+    Way { name, read: Box::new(read), took: Vec::new() }
+}
+
+fn main() {
+    let v4 = campus();
+    let v6 = ipv6(&v4);
+    let timed = [NINE.as_slice(), &[Column::Start, Column::End, Column::Flags]].concat();
+    let nine = text(&v4, &NINE, Form::Text);
+    let wide = text(&v6, &NINE, Form::Text);
+    let comma = text(&v4, &NINE, Form::Csv);
+    let twelve = text(&v4, &timed, Form::Text);
+    // Without its line of names, and with what the loops may look at behind the end.
+    let names = nine.iter().position(|&octet| octet == b'\n').unwrap() + 1;
+    let plain = [&nine[names..], &[0; bare::text::WINDOW]].concat();
+
+    let (mut a, mut b) = (0, 0);
+    for flow in &v4 {
+        let row = words(&plain, &mut a);
+        assert_eq!(row, scalar(&plain, &mut b), "the bare loops read different flows");
+        assert_eq!(row, Row::from(flow), "a bare loop reads another flow");
+    }
+
+    let mut ways = [
+        way("bare, words at a time", || bare(&plain, words)),
+        way("bare, octet by octet", || bare(&plain, scalar)),
+        way("newlines counted", || newlines(&nine) - 1),
+        way("csv and std", || simple(&nine)),
+        way("nine", || reader(&nine)),
+        way("nine, text kept", || lines(&nine)),
+        way("nine, commas", || reader(&comma)),
+        way("nine, IPv6", || reader(&wide)),
+        way("start, end and flags", || reader(&twelve)),
+    ];
+    for _ in 0..TURNS {
+        for way in &mut ways {
+            let start = cpu();
+            assert_eq!((way.read)(), LINES, "{}", way.name);
+            way.took.push((cpu() - start) as f64 / LINES as f64);
+        }
+    }
+    println!("flows from {LINES} flow lines in memory, CPU, median of {TURNS} turns, {}", load());
+    println!("{:24}{:>10}{:>12}{:>16}", "", "ns/line", "M lines/s", "of bare's rate");
+    let bare = median(&mut ways[0].took);
+    for way in &mut ways {
+        let took = median(&mut way.took);
+        println!("{:24}{took:>10.1}{:>12.1}{:>16.2}", way.name, 1e3 / took, bare / took);
+    }
+}
