@@ -54,26 +54,23 @@ impl Timestamp {
     /// Reads Unix seconds with up to nine decimals (`994025700.125`) or RFC 3339 in UTC
     /// (`2001-07-01T22:15:00Z`). `None` for anything else, more decimals, or a moment past 2554.
     pub fn parse(text: &[u8]) -> Option<Timestamp> {
-        let dot = text.iter().position(|&b| b == b'.').unwrap_or(text.len());
-        let (whole, rest) = text.split_at(dot);
-        if whole.is_empty() || whole.len() > 11 || !whole.iter().all(u8::is_ascii_digit) {
+        let (whole, rest) = digits(text);
+        if !(1..=11).contains(&(text.len() - rest.len())) {
             return Timestamp::parse_rfc3339(text);
         }
-        let digits = |text: &[u8]| text.iter().fold(0u64, |n, b| n * 10 + u64::from(b - b'0'));
-        let decimals = match rest.split_first() {
-            None => 0,
-            Some((_, decimals)) => {
-                if decimals.is_empty()
-                    || decimals.len() > 9
-                    || !decimals.iter().all(u8::is_ascii_digit)
-                {
+        let decimals = match rest {
+            [] => 0,
+            [b'.', rest @ ..] => {
+                let (decimals, behind) = digits(rest);
+                let missing = 9usize.checked_sub(rest.len())?;
+                if rest.is_empty() || !behind.is_empty() {
                     return None;
                 }
-                digits(decimals) * 10u64.pow(9 - decimals.len() as u32)
+                decimals * TENS.get(missing)?
             }
+            _ => return Timestamp::parse_rfc3339(text),
         };
-        let nanos = digits(whole).checked_mul(NANOS)?.checked_add(decimals)?;
-        Some(Timestamp(nanos))
+        Some(Timestamp(whole.checked_mul(NANOS)?.checked_add(decimals)?))
     }
 
     fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
@@ -86,6 +83,20 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         rfc3339(self.secs())
     }
+}
+
+/// 10 to the power of 0 to 9.
+const TENS: [u64; 10] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/// The value of the digits that `text` begins with, good for 19 of them, and what follows.
+fn digits(mut text: &[u8]) -> (u64, &[u8]) {
+    let mut value = 0u64;
+    while let [octet @ b'0'..=b'9', rest @ ..] = text {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(octet - b'0'));
+        text = rest;
+    }
+    (value, text)
 }
 
 /// Unix seconds with 3, 6 or 9 decimals, the fewest that lose nothing.

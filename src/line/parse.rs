@@ -1,6 +1,6 @@
 //! One flow line: from octets to a [`Flow`], with the reason when there is none.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::column::{Column, NINE};
 use crate::flow::Flow;
@@ -245,7 +245,56 @@ fn number(text: &[u8]) -> Option<u64> {
 fn address(text: &[u8]) -> Option<IpAddr> {
     match ipv4(text) {
         Some(address) => Some(IpAddr::V4(address)),
-        None => std::str::from_utf8(text).ok()?.parse().ok(),
+        None => ipv6(text).map(IpAddr::V6),
+    }
+}
+
+/// Every form of RFC 4291 section 2.2, as std reads them. That with IPv4 in it is left to std.
+fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    let (mut groups, mut count, mut gap) = ([0u16; 8], 0, None);
+    let (mut group, mut digits) = (0u16, 0);
+    // Colons stand between groups: one that is not behind a group is the second of two.
+    let mut rest = text.strip_prefix(b":").unwrap_or(text);
+    if rest.len() < text.len() && rest.first() != Some(&b':') {
+        return None;
+    }
+    while let [octet, behind @ ..] = rest {
+        rest = behind;
+        let digit = match *octet {
+            digit @ b'0'..=b'9' => digit - b'0',
+            letter @ (b'a'..=b'f' | b'A'..=b'F') => (letter | 0x20) - b'a' + 10,
+            b':' if digits > 0 => {
+                *groups.get_mut(count)? = group;
+                (count, group, digits) = (count + 1, 0, 0);
+                if behind.is_empty() {
+                    return None;
+                }
+                continue;
+            }
+            b':' if gap.is_none() => {
+                gap = Some(count);
+                continue;
+            }
+            b'.' => return std::str::from_utf8(text).ok()?.parse().ok(),
+            _ => return None,
+        };
+        if digits == 4 {
+            return None;
+        }
+        (group, digits) = (group << 4 | u16::from(digit), digits + 1);
+    }
+    if digits > 0 {
+        *groups.get_mut(count)? = group;
+        count += 1;
+    }
+    match gap {
+        None => (count == 8).then(|| Ipv6Addr::from(groups)),
+        // It stands for one group or more.
+        Some(at) if count < 8 => {
+            groups.get_mut(at..)?.rotate_right(8 - count);
+            Some(Ipv6Addr::from(groups))
+        }
+        Some(_) => None,
     }
 }
 
@@ -329,6 +378,14 @@ mod tests {
         #[test]
         fn any_address_reads_back(a: IpAddr) {
             prop_assert_eq!(address(a.to_string().as_bytes()), Some(a));
+        }
+
+        #[test]
+        fn addresses_of_ipv6_read_as_std_reads_them(
+            text in "[0-9a-fA-F:]{0,12}|(([0-9a-f]{1,4}:){1,8}|::|:)([0-9A-F]{0,5}(:|::)?){0,8}|\
+                [0-9a-f:]{0,20}:[0-9.]{1,12}|::?[0-9a-g]?::?"
+        ) {
+            prop_assert_eq!(ipv6(text.as_bytes()), text.parse().ok(), "{}", text);
         }
 
         #[test]

@@ -169,29 +169,34 @@ impl<R: Read> Reader<R> {
         let (Some(delimiter), Some(behind), false) = (self.delimiter, behind, self.skipping) else {
             return false;
         };
+        let separator = delimiter.octet();
         let before = self.batch.len();
         while self.batch.len() < BATCH {
             let unread = self.block.get(self.filled.start..).unwrap_or_default();
             let Some(text) = unread.first_chunk() else { break };
-            let Some((mut flow, end)) = nine::read(text, delimiter.octet()) else { break };
+            let Some((flow, end)) = nine::read(text, separator) else { break };
             let unread = self.block.get(self.filled.clone()).unwrap_or_default();
-            let used = match unread.get(end..) {
-                Some([b'\n', ..]) => end + 1,
-                Some([octet, rest @ ..]) if *octet == delimiter.octet() => {
+            // Where the line ends, and what stands there behind the nine.
+            let (used, rest) = match unread.get(end..) {
+                Some([b'\n', ..]) => (end + 1, None),
+                Some([b'\r', b'\n', ..]) => (end + 2, None),
+                Some([octet, rest @ ..]) if *octet == separator => {
                     let Some(length) = memchr::memchr(b'\n', rest) else { break };
-                    let rest = rest.get(..length).unwrap_or_default();
-                    let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
-                    if end + length >= MAX_LINE
-                        || further(&mut flow, behind, rest, delimiter).is_err()
-                    {
-                        break;
-                    }
-                    end + 1 + length + 1
+                    (end + 1 + length + 1, rest.get(..length))
                 }
-                Some([b'\r', b'\n', ..]) => end + 2,
                 _ => break,
             };
+            if used > MAX_LINE {
+                break;
+            }
             self.batch.push(flow);
+            if let (Some(rest), Some(flow)) = (rest, self.batch.last_mut()) {
+                let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
+                if further(flow, behind, rest, delimiter).is_err() {
+                    self.batch.pop();
+                    break;
+                }
+            }
             self.line += 1;
             if let Some(spans) = &mut self.spans {
                 spans.push(self.filled.start..self.filled.start + used);
