@@ -85,12 +85,12 @@ pub fn words(text: &[u8], at: &mut usize) -> Row {
         (u64::from_le_bytes(*octets), length)
     };
     let small = |(word, length): (u64, u32)| {
-        let digits = (word as u32).wrapping_sub(0x3030_3030) << (32 - 8 * length & 31);
+        let digits = (word as u32).wrapping_sub(0x3030_3030) << ((32 - 8 * length) & 31);
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
         (pairs & 0xff) * 100 + (pairs >> 16 & 0xff)
     };
     let large = |(word, length): (u64, u32)| {
-        let digits = word.wrapping_sub(0x3030_3030_3030_3030) << (64 - 8 * length & 63);
+        let digits = word.wrapping_sub(0x3030_3030_3030_3030) << ((64 - 8 * length) & 63);
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
         let first = (pairs & 0xff_0000_00ff).wrapping_mul(1_000_000 << 32 | 100);
         let second = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(10_000 << 32 | 1);

@@ -249,6 +249,21 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     }
 }
 
+const NO_DIGIT: u8 = 16;
+
+/// Values of hexadecimal digits: a comparison for each kind of them would be a guess for each digit.
+static HEX: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    #[allow(clippy::indexing_slicing)] // At compile time.
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+
 /// Every form of RFC 4291 section 2.2, as std reads them. That with IPv4 in it is left to std.
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     let (mut groups, mut count, mut gap) = ([0u16; 8], 0, None);
@@ -260,28 +275,25 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     }
     while let [octet, behind @ ..] = rest {
         rest = behind;
-        let digit = match *octet {
-            digit @ b'0'..=b'9' => digit - b'0',
-            letter @ (b'a'..=b'f' | b'A'..=b'F') => (letter | 0x20) - b'a' + 10,
+        let digit = HEX.get(usize::from(*octet)).copied().unwrap_or(NO_DIGIT);
+        match *octet {
+            _ if digit != NO_DIGIT => {
+                if digits == 4 {
+                    return None;
+                }
+                (group, digits) = (group << 4 | u16::from(digit), digits + 1);
+            }
             b':' if digits > 0 => {
                 *groups.get_mut(count)? = group;
                 (count, group, digits) = (count + 1, 0, 0);
                 if behind.is_empty() {
                     return None;
                 }
-                continue;
             }
-            b':' if gap.is_none() => {
-                gap = Some(count);
-                continue;
-            }
+            b':' if gap.is_none() => gap = Some(count),
             b'.' => return std::str::from_utf8(text).ok()?.parse().ok(),
             _ => return None,
-        };
-        if digits == 4 {
-            return None;
         }
-        (group, digits) = (group << 4 | u16::from(digit), digits + 1);
     }
     if digits > 0 {
         *groups.get_mut(count)? = group;
