@@ -1,9 +1,11 @@
 //! Detection: flows in one window in, the hosts that stand out come out.
 //!
 //! [`Windows`] decides which flows are judged together and when; a [`Detector`] ([`scan::Scan`],
-//! [`flood::Flood`], [`port::Port`]) counts them in a [`table::Table`] and judges the sums. Only
+//! [`flood::Flood`], [`port::Port`]) counts them in a [`Table`] and judges the sums. Only
 //! sums, minima and maxima are kept, so that the order of the flows inside a window, the hash seeds
 //! and the partitioning cannot change a finding.
+//!
+//! [`Table`]: crate::table::Table
 
 use std::io;
 use std::net::IpAddr;
@@ -16,7 +18,6 @@ pub mod flood;
 mod ignore;
 pub mod port;
 pub mod scan;
-pub mod table;
 mod tally;
 mod top;
 mod windows;

@@ -14,6 +14,7 @@
 //!   text. Neither sees the other, and [`detect`] sees neither, so that every filter can be replaced
 //!   by any program that speaks the line format.
 //! * [`capture`] reads and writes the files that hold export datagrams.
+//! * [`mod@table`] counts anything by key, exactly at any size: what memory cannot hold goes to disk.
 //! * [`detect`] counts flows in a window and returns the hosts that stand out, as [`finding`]s.
 //! * [`incident`] says whose a host is and turns findings into mails and block commands.
 //! * [`scenario`] is what `nfgen` plays: hosts, traffic and attacks, with the truth beside them.
@@ -36,6 +37,7 @@ pub mod incident;
 pub mod line;
 pub mod page;
 pub mod scenario;
+pub mod table;
 pub mod time;
 pub mod tool;
 pub mod wire;

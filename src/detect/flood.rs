@@ -6,11 +6,11 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::table::Table;
 use super::top::Top;
 use super::{Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
+use crate::table::{Sum, Table};
 use crate::time::Window;
 
 /// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself.
@@ -48,7 +48,7 @@ pub struct Pair {
 pub struct Flood {
     site: Arc<Site>,
     rules: Rules,
-    table: Table<(IpAddr, IpAddr)>,
+    table: Table<(IpAddr, IpAddr), Tally>,
 }
 
 impl Flood {
@@ -63,7 +63,7 @@ impl Detector for Flood {
     type Row = Pair;
 
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        flows.iter().try_for_each(|flow| self.table.add((flow.dip, flow.sip), Tally::from(flow)))
+        flows.iter().try_for_each(|flow| self.table.add((flow.dip, flow.sip), &Tally::from(flow)))
     }
 
     fn judge(self, window: Option<Window>) -> io::Result<Verdict<Pair>> {

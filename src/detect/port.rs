@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::table::Table;
 use super::top::Top;
 use super::{Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
+use crate::table::{Sum, Table};
 use crate::time::Window;
 
 /// Targets from which an attack on a port is called a spread.
@@ -38,7 +38,7 @@ impl Rules {
 pub struct Port {
     site: Arc<Site>,
     rules: Rules,
-    table: Table<(IpAddr, u8, u16, IpAddr)>,
+    table: Table<(IpAddr, u8, u16, IpAddr), Tally>,
 }
 
 impl Port {
@@ -55,7 +55,7 @@ impl Detector for Port {
 
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
-            self.table.add((flow.sip, flow.proto, flow.dport, flow.dip), Tally::from(flow))?;
+            self.table.add((flow.sip, flow.proto, flow.dport, flow.dip), &Tally::from(flow))?;
         }
         Ok(())
     }

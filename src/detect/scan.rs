@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::table::Table;
 use super::{Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
+use crate::table::{Sum, Table};
 use crate::time::Window;
 
 /// The limits of the rule. None scales with the window: they count hosts, not flows.
@@ -47,7 +47,7 @@ pub struct Subnet {
 pub struct Scan {
     site: Arc<Site>,
     rules: Rules,
-    table: Table<(IpAddr, u8, IpAddr)>,
+    table: Table<(IpAddr, u8, IpAddr), Tally>,
 }
 
 /// A network that one source probed by one protocol.
@@ -72,7 +72,7 @@ impl Detector for Scan {
 
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
-            self.table.add((flow.sip, flow.proto, flow.dip), Tally::from(flow))?;
+            self.table.add((flow.sip, flow.proto, flow.dip), &Tally::from(flow))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
+use crate::table::Sum;
 
 /// Sums over flows, with one of them as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +35,8 @@ impl From<&Flow> for Tally {
     }
 }
 
-impl Tally {
-    /// Of no flow at all: merging it changes nothing.
-    pub const EMPTY: Tally = Tally {
+impl Sum for Tally {
+    const EMPTY: Tally = Tally {
         flows: 0,
         packets: 0,
         octets: 0,
@@ -45,9 +45,8 @@ impl Tally {
         ports: (u16::MAX, 0),
     };
 
-    /// Adds what another tally counted. Sums stop at the end of their range, so that no exporter's
-    /// nonsense can wrap them.
-    pub fn merge(&mut self, other: &Tally) {
+    /// Sums stop at the end of their range, so that no exporter's nonsense can wrap them.
+    fn merge(&mut self, other: &Tally) {
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
         self.octets = self.octets.saturating_add(other.octets);
@@ -55,7 +54,9 @@ impl Tally {
         self.proto = self.proto.max(other.proto);
         self.ports = (self.ports.0.min(other.ports.0), self.ports.1.max(other.ports.1));
     }
+}
 
+impl Tally {
     /// The protocol, if all flows had the same.
     pub fn proto(&self) -> Option<u8> {
         (self.least.0 == self.proto).then_some(self.proto)

@@ -1,0 +1,396 @@
+//! The one table that everything is counted in: exact at any size.
+//!
+//! Keys are chosen by whoever sends packets, so a flood of forged sources or a scan of a whole
+//! country would fill any memory. A [`Table`] holds as many keys as its budget allows; then it
+//! writes them, sorted, to an unnamed temporary file and goes on. At the end all of these runs are
+//! merged. Nothing is evicted and nothing estimated: what bounds it is the disk, and a full one is
+//! an error.
+//!
+//! In memory it is a list of entries and an index of places in it, found by a hash: growing the index
+//! moves four octets a key, and the list, which is most of it, is never more than it has to be.
+#![deny(clippy::indexing_slicing)]
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::hash::{BuildHasher, Hash};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
+
+use foldhash::fast::RandomState;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What can be counted under.
+pub trait Key: Copy + Ord + Hash + Serialize + DeserializeOwned {}
+
+impl<T: Copy + Ord + Hash + Serialize + DeserializeOwned> Key for T {}
+
+/// What is counted: sums that can be added up in any order.
+pub trait Sum: Copy + Serialize + DeserializeOwned {
+    /// Of nothing at all: merging it changes nothing.
+    const EMPTY: Self;
+
+    /// Adds what another sum counted.
+    fn merge(&mut self, other: &Self);
+}
+
+/// Counts that are added up, each for itself. They stop at the end of their range, so that no
+/// exporter's nonsense can wrap them.
+impl<const N: usize> Sum for [u64; N]
+where
+    [u64; N]: Serialize + DeserializeOwned,
+{
+    const EMPTY: [u64; N] = [0; N];
+
+    fn merge(&mut self, other: &[u64; N]) {
+        for (sum, count) in self.iter_mut().zip(other) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+}
+
+/// As many runs are merged into one: each holds a file descriptor and a buffer.
+const MAX_RUNS: usize = 64;
+
+/// No budget is smaller than this many keys: with fewer the runs would be nothing but overhead.
+const MIN_KEYS: usize = 1024;
+
+/// No table in memory is larger: the index counts places in 32 bits.
+const MAX_KEYS: usize = 1 << 30;
+
+/// The longest record in a run: two addresses, small numbers and six counts, each at most 10 octets.
+const RECORD: usize = 256;
+
+/// Sums by key.
+#[derive(Debug)]
+pub struct Table<K, V> {
+    entries: Vec<(K, V)>,
+    /// Places in the list counted from 1, 0 where there is none; a power of two of them, at most half
+    /// of them taken. A key is looked for from where its hash says up to the first 0.
+    index: Vec<u32>,
+    hasher: RandomState,
+    limit: usize,
+    runs: Vec<File>,
+    spilled: u64,
+    /// For [`Table::update`], place by place.
+    guesses: Vec<u32>,
+}
+
+impl<K: Key, V: Sum> Table<K, V> {
+    /// A table that keeps to about `memory` octets, not counting what the merge reads ahead.
+    pub fn new(memory: u64) -> Table<K, V> {
+        // An index that has just doubled has four places a key.
+        let key = size_of::<(K, V)>() + 4 * size_of::<u32>();
+        let limit = usize::try_from(memory).unwrap_or(usize::MAX) / key;
+        Table {
+            entries: Vec::new(),
+            index: vec![0; 2 * MIN_KEYS],
+            hasher: RandomState::default(),
+            limit: limit.clamp(MIN_KEYS, MAX_KEYS),
+            runs: Vec::new(),
+            spilled: 0,
+            guesses: Vec::new(),
+        }
+    }
+
+    /// Counts one sum under `key`.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    pub fn add(&mut self, key: K, sum: &V) -> io::Result<()> {
+        self.entry(key)?.merge(sum);
+        Ok(())
+    }
+
+    /// Counts under many keys: `change` is called with each one's number and what was counted under
+    /// it. This hides the time that memory takes to answer: no lookup waits for the one before it.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    pub fn update(&mut self, keys: &[K], mut change: impl FnMut(usize, &mut V)) -> io::Result<()> {
+        let mut guesses = std::mem::take(&mut self.guesses);
+        guesses.clear();
+        guesses.extend(keys.iter().map(|key| self.index.get(self.place(key)).map_or(0, |at| *at)));
+        let mut done = Ok(());
+        for (n, (key, guess)) in keys.iter().zip(&guesses).enumerate() {
+            // An entry keeps its place, and one that has gone to a file is no longer there.
+            match self.entries.get_mut((*guess as usize).wrapping_sub(1)) {
+                Some((found, sum)) if found == key => change(n, sum),
+                _ => match self.entry(*key) {
+                    Ok(sum) => change(n, sum),
+                    Err(error) => {
+                        done = Err(error);
+                        break;
+                    }
+                },
+            }
+        }
+        self.guesses = guesses;
+        done
+    }
+
+    /// Where the index is looked at first.
+    fn place(&self, key: &K) -> usize {
+        // The lower bits are good enough: the hash is a folded product.
+        self.hasher.hash_one(key) as usize & (self.index.len() - 1)
+    }
+
+    fn entry(&mut self, key: K) -> io::Result<&mut V> {
+        let mut place = self.place(&key);
+        let found = loop {
+            let at = self.index.get(place).map_or(0, |at| *at as usize);
+            match self.entries.get(at.wrapping_sub(1)) {
+                Some((found, _)) if *found == key => break Some(at),
+                Some(_) => place = (place + 1) & (self.index.len() - 1),
+                None => break None,
+            }
+        };
+        let at = match found {
+            Some(at) => at,
+            None => {
+                if self.entries.len() >= self.limit {
+                    self.spill()?;
+                    place = self.place(&key);
+                }
+                self.entries.push((key, V::EMPTY));
+                self.take(place, self.entries.len() as u32);
+                if self.entries.len() * 2 > self.index.len() {
+                    self.grow();
+                }
+                self.entries.len()
+            }
+        };
+        match self.entries.get_mut(at - 1) {
+            Some((_, sum)) => Ok(sum),
+            None => Err(io::Error::other("a table lost an entry")),
+        }
+    }
+
+    fn take(&mut self, place: usize, at: u32) {
+        if let Some(free) = self.index.get_mut(place) {
+            *free = at;
+        }
+    }
+
+    fn grow(&mut self) {
+        let places = self.index.len() * 2;
+        self.index.clear();
+        self.index.resize(places, 0);
+        for (at, (key, _)) in (1..).zip(&self.entries) {
+            let mut place = self.hasher.hash_one(key) as usize & (places - 1);
+            while let Some(other) = self.index.get_mut(place) {
+                if *other == 0 {
+                    *other = at;
+                    break;
+                }
+                place = (place + 1) & (places - 1);
+            }
+        }
+    }
+
+    /// How many keys have gone to temporary files so far.
+    pub fn spilled(&self) -> u64 {
+        self.spilled
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        self.entries.sort_unstable_by_key(|(key, _)| *key);
+        self.spilled += self.entries.len() as u64;
+        self.index.fill(0);
+        self.runs.push(write_run(self.entries.drain(..).map(Ok))?);
+        if self.runs.len() == MAX_RUNS {
+            let runs = std::mem::take(&mut self.runs);
+            let merged = write_run(Merge::<K, V>::new(runs, Vec::new())?)?;
+            self.runs.push(merged);
+        }
+        Ok(())
+    }
+
+    /// All keys in ascending order, each once.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    pub fn into_sorted(self) -> io::Result<impl Iterator<Item = io::Result<(K, V)>>> {
+        let mut entries = self.entries;
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        Merge::new(self.runs, entries)
+    }
+
+    /// All keys, each once, in any order: it need not be sorted if nothing has gone to a file.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    pub fn into_entries(self) -> io::Result<impl Iterator<Item = io::Result<(K, V)>>> {
+        let mut entries = self.entries;
+        if !self.runs.is_empty() {
+            entries.sort_unstable_by_key(|(key, _)| *key);
+        }
+        Merge::new(self.runs, entries)
+    }
+}
+
+fn write_run<K: Key, V: Sum>(
+    entries: impl Iterator<Item = io::Result<(K, V)>>,
+) -> io::Result<File> {
+    let mut to = BufWriter::with_capacity(1 << 16, tempfile::tempfile()?);
+    for entry in entries {
+        let mut record = [0; RECORD];
+        let record = postcard::to_slice(&entry?, &mut record).map_err(io::Error::other)?;
+        to.write_all(record)?;
+    }
+    let mut file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Reads sorted runs as one, merging what has the same key.
+struct Merge<K, V> {
+    runs: Vec<BufReader<File>>,
+    memory: std::vec::IntoIter<(K, V)>,
+    /// The next entry of each run, the smallest key on top; the last place is the memory's.
+    heads: BinaryHeap<Reverse<Head<K, V>>>,
+}
+
+struct Head<K, V> {
+    key: K,
+    run: usize,
+    sum: V,
+}
+
+impl<K: Ord, V> Ord for Head<K, V> {
+    fn cmp(&self, other: &Head<K, V>) -> std::cmp::Ordering {
+        self.key.cmp(&other.key).then(self.run.cmp(&other.run))
+    }
+}
+
+impl<K: Ord, V> PartialOrd for Head<K, V> {
+    fn partial_cmp(&self, other: &Head<K, V>) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Ord, V> PartialEq for Head<K, V> {
+    fn eq(&self, other: &Head<K, V>) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<K: Ord, V> Eq for Head<K, V> {}
+
+impl<K: Key, V: Sum> Merge<K, V> {
+    fn new(runs: Vec<File>, memory: Vec<(K, V)>) -> io::Result<Merge<K, V>> {
+        let runs: Vec<_> = runs.into_iter().map(BufReader::new).collect();
+        let heads = BinaryHeap::with_capacity(runs.len() + 1);
+        let mut merge = Merge { runs, memory: memory.into_iter(), heads };
+        // Without runs there is nothing to merge with.
+        if !merge.runs.is_empty() {
+            (0..=merge.runs.len()).try_for_each(|run| merge.refill(run))?;
+        }
+        Ok(merge)
+    }
+
+    /// Takes the next entry of one run up among the heads.
+    fn refill(&mut self, run: usize) -> io::Result<()> {
+        let entry = match self.runs.get_mut(run) {
+            Some(file) => read_record(file)?,
+            None => self.memory.next(),
+        };
+        if let Some((key, sum)) = entry {
+            self.heads.push(Reverse(Head { key, run, sum }));
+        }
+        Ok(())
+    }
+}
+
+fn read_record<K: Key, V: Sum>(file: &mut BufReader<File>) -> io::Result<Option<(K, V)>> {
+    if file.fill_buf()?.is_empty() {
+        return Ok(None);
+    }
+    let mut scratch = [0; RECORD];
+    let (record, _) = postcard::from_io((file, &mut scratch)).map_err(io::Error::other)?;
+    Ok(Some(record))
+}
+
+impl<K: Key, V: Sum> Iterator for Merge<K, V> {
+    type Item = io::Result<(K, V)>;
+
+    fn next(&mut self) -> Option<io::Result<(K, V)>> {
+        if self.runs.is_empty() {
+            return self.memory.next().map(Ok);
+        }
+        let Reverse(Head { key, run, mut sum }) = self.heads.pop()?;
+        if let Err(error) = self.refill(run) {
+            return Some(Err(error));
+        }
+        while self.heads.peek().is_some_and(|Reverse(head)| head.key == key) {
+            let Some(Reverse(head)) = self.heads.pop() else { break };
+            sum.merge(&head.sum);
+            if let Err(error) = self.refill(head.run) {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok((key, sum)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    impl Sum for (u64, u64) {
+        const EMPTY: (u64, u64) = (0, 0);
+
+        fn merge(&mut self, other: &(u64, u64)) {
+            *self = (self.0 + other.0, self.1.max(other.1));
+        }
+    }
+
+    #[test]
+    fn a_table_that_spills_counts_the_same() {
+        let mut table = Table::<(u32, u8), (u64, u64)>::new(0);
+        let mut twin = BTreeMap::<(u32, u8), (u64, u64)>::new();
+        for n in 0..200_000u32 {
+            let key = (n.wrapping_mul(2_654_435_761) % 150_000, (n % 3) as u8);
+            let sum = (n.into(), (n % 1000).into());
+            table.add(key, &sum).unwrap();
+            twin.entry(key).or_default().merge(&sum);
+        }
+        assert!(table.spilled() > MAX_RUNS as u64 * MIN_KEYS as u64, "runs were merged on the way");
+        let read: Vec<_> = table.into_sorted().unwrap().map(Result::unwrap).collect();
+        assert_eq!(read, twin.into_iter().collect::<Vec<_>>());
+    }
+
+    proptest! {
+        #[test]
+        fn many_at_a_time_count_as_one_by_one(
+            batches in prop::collection::vec(prop::collection::vec(0..5000u32, 0..3000), 1..8),
+            memory in prop::sample::select(vec![0u64, 1 << 20]),
+        ) {
+            let mut table = Table::<u32, (u64, u64)>::new(memory);
+            let mut twin = BTreeMap::<u32, (u64, u64)>::new();
+            for keys in &batches {
+                table.update(keys, |n, sum| sum.merge(&(1, n as u64))).unwrap();
+                for (n, key) in keys.iter().enumerate() {
+                    twin.entry(*key).or_default().merge(&(1, n as u64));
+                }
+            }
+            let mut read: Vec<_> = table.into_entries().unwrap().map(Result::unwrap).collect();
+            read.sort_unstable();
+            prop_assert_eq!(read, twin.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_budget_is_kept() {
+        let budget = 1 << 20;
+        let mut table = Table::<[u64; 2], [u64; 6]>::new(budget);
+        for n in 0..100_000 {
+            table.add([n, !n], &[1; 6]).unwrap();
+            let entries = table.entries.len() * size_of::<([u64; 2], [u64; 6])>();
+            assert!(entries + table.index.len() * size_of::<u32>() <= budget as usize);
+        }
+        assert!(table.spilled() > 0);
+    }
+}
