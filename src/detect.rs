@@ -1,6 +1,6 @@
 //! Detection: flows in one window in, the hosts that stand out come out.
 //!
-//! [`Windows`] decides which flows are judged together and when; a [`Detector`] ([`scan::Scan`],
+//! [`Windows`] decides which flows are counted together and when; a [`Detector`] ([`scan::Scan`],
 //! [`flood::Flood`], [`port::Port`]) counts them in a [`Table`] and judges the sums. Only
 //! sums, minima and maxima are kept, so that the order of the flows inside a window, the hash seeds
 //! and the partitioning cannot change a finding.
@@ -48,16 +48,19 @@ impl Site {
     }
 }
 
-/// Counts the flows of one window and judges them.
-pub trait Detector: Sized {
-    /// A row of the figure that this detector can print instead of findings.
-    type Row;
-
+/// Counts the flows of one window.
+pub trait Counter: Sized {
     /// Counts some flows. Order does not matter.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
     fn add(&mut self, flows: &[Flow]) -> io::Result<()>;
+}
+
+/// Counts the flows of one window and judges them.
+pub trait Detector: Counter {
+    /// A row of the figure that this detector can print instead of findings.
+    type Row;
 
     /// Judges the window.
     ///

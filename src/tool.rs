@@ -15,3 +15,4 @@ pub mod nfnotify;
 pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
+mod windowed;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::top::Top;
-use super::{Detector, Limit, Seen, Site, Tally, Verdict};
+use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
@@ -59,12 +59,14 @@ impl Flood {
     }
 }
 
-impl Detector for Flood {
-    type Row = Pair;
-
+impl Counter for Flood {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         flows.iter().try_for_each(|flow| self.table.add((flow.dip, flow.sip), &Tally::from(flow)))
     }
+}
+
+impl Detector for Flood {
+    type Row = Pair;
 
     fn judge(self, window: Option<Window>) -> io::Result<Verdict<Pair>> {
         let Flood { site, rules, table } = self;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::top::Top;
-use super::{Detector, Limit, Seen, Site, Tally, Verdict};
+use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
@@ -49,16 +49,18 @@ impl Port {
     }
 }
 
-impl Detector for Port {
-    /// Figure 5 is the findings themselves.
-    type Row = ();
-
+impl Counter for Port {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
             self.table.add((flow.sip, flow.proto, flow.dport, flow.dip), &Tally::from(flow))?;
         }
         Ok(())
     }
+}
+
+impl Detector for Port {
+    /// Figure 5 is the findings themselves.
+    type Row = ();
 
     fn judge(self, window: Option<Window>) -> io::Result<Verdict<()>> {
         let Port { site, rules, table } = self;

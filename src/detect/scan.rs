@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Detector, Limit, Seen, Site, Tally, Verdict};
+use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
@@ -67,15 +67,17 @@ impl Scan {
     }
 }
 
-impl Detector for Scan {
-    type Row = Subnet;
-
+impl Counter for Scan {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
             self.table.add((flow.sip, flow.proto, flow.dip), &Tally::from(flow))?;
         }
         Ok(())
     }
+}
+
+impl Detector for Scan {
+    type Row = Subnet;
 
     fn judge(self, window: Option<Window>) -> io::Result<Verdict<Subnet>> {
         let Scan { site, rules, table } = self;

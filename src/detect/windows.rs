@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::{Detector, Ignore};
+use super::{Counter, Ignore};
 use crate::flow::Flow;
 use crate::time::{End, Mark, State, Timestamp, Window};
 
@@ -48,16 +48,16 @@ pub enum WindowError {
 
 /// A window that is over.
 #[derive(Debug)]
-pub struct Closed<D> {
+pub struct Closed<C> {
     /// What its `#end` says.
     pub end: End,
     /// What was counted in it.
-    pub detector: D,
+    pub counter: C,
 }
 
-struct Open<D> {
+struct Open<C> {
     window: Option<Window>,
-    detector: D,
+    counter: C,
     /// Rows read here, those that are not judged included.
     flows: u64,
     late: u64,
@@ -87,28 +87,30 @@ fn place(flow: &Flow, seconds: u32) -> Option<Window> {
     flow.start.or(flow.end).map(|time| Window::at(time, seconds))
 }
 
-/// Sorts flows into windows, each with a detector of its own.
-pub struct Windows<D, F> {
+/// Sorts flows into windows, each with a counter of its own.
+pub struct Windows<C, F> {
     seconds: Option<u32>,
     ignore: Ignore,
+    takes_scaled: bool,
     make: F,
-    marked: Option<Open<D>>,
+    marked: Option<Open<C>>,
     /// Windows cut by the rows' times, older first; at most two.
-    cut: Vec<Open<D>>,
+    cut: Vec<Open<C>>,
     /// Rows without marks and times.
-    timeless: Option<Open<D>>,
+    timeless: Option<Open<C>>,
     /// Rows in a row whose times are far from all open windows, until it is known what they mean.
     astray: Vec<Flow>,
-    closed: Vec<Closed<D>>,
+    closed: Vec<Closed<C>>,
 }
 
-impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
-    /// Windows of `seconds` (at least 1), or as the input marks them; `make` makes a detector, which
+impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
+    /// Windows of `seconds` (at least 1), or as the input marks them; `make` makes a counter, which
     /// is not shown the flows that `ignore` names.
-    pub fn new(seconds: Option<u32>, ignore: Ignore, make: F) -> Windows<D, F> {
+    pub fn new(seconds: Option<u32>, ignore: Ignore, make: F) -> Windows<C, F> {
         Windows {
             seconds,
             ignore,
+            takes_scaled: false,
             make,
             marked: None,
             cut: Vec::new(),
@@ -118,15 +120,20 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
         }
     }
 
+    /// The same for who does not mind counts that were multiplied by the sampling.
+    pub fn takes_scaled(self) -> Windows<C, F> {
+        Windows { takes_scaled: true, ..self }
+    }
+
     /// The windows that are over, in the order in which they closed.
-    pub fn closed(&mut self) -> std::vec::Drain<'_, Closed<D>> {
+    pub fn closed(&mut self) -> std::vec::Drain<'_, Closed<C>> {
         self.closed.drain(..)
     }
 
     /// Counts some flows.
     ///
     /// # Errors
-    /// A detector that fails.
+    /// A counter that fails.
     pub fn flows(&mut self, flows: &[Flow]) -> Result<(), WindowError> {
         if let Some(open) = &mut self.marked
             && open.marked.as_ref().is_some_and(|marked| marked.part.is_some())
@@ -165,7 +172,7 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
     /// input has jumped.
     fn is_astray(&self, window: Window) -> bool {
         let far = FAR.max(2 * u64::from(window.seconds()));
-        let near = |open: &Open<D>| {
+        let near = |open: &Open<C>| {
             open.window.is_none_or(|open| open.start().abs_diff(window.start()) <= far)
         };
         !self.cut.is_empty() && !self.cut.iter().any(near)
@@ -226,7 +233,7 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
     /// Takes a mark of the input.
     ///
     /// # Errors
-    /// A window that does not fit into `--window`, or input that detectors refuse.
+    /// A window that does not fit into `--window`, or input that was scaled.
     pub fn mark(&mut self, mark: &Mark) -> Result<(), WindowError> {
         match mark {
             Mark::Window(part) => {
@@ -249,7 +256,7 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
                 }
             }
             Mark::End(end) => {
-                if end.scaled == Some(true) {
+                if end.scaled == Some(true) && !self.takes_scaled {
                     let window = end.window.map_or_else(|| "-".to_owned(), Window::start_text);
                     return Err(WindowError::Scaled { window });
                 }
@@ -297,7 +304,7 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
     /// Closes everything: the input is over.
     ///
     /// # Errors
-    /// A detector that fails.
+    /// A counter that fails.
     pub fn end(&mut self) -> Result<(), WindowError> {
         self.close_cut()?;
         self.close_marked();
@@ -322,9 +329,9 @@ impl<D: Detector, F: FnMut() -> D> Windows<D, F> {
     }
 }
 
-impl<D: Detector> Open<D> {
-    fn new(window: Option<Window>, detector: D) -> Open<D> {
-        Open { window, detector, flows: 0, late: 0, bad: 0, sampling: 0, marked: None }
+impl<C: Counter> Open<C> {
+    fn new(window: Option<Window>, counter: C) -> Open<C> {
+        Open { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marked: None }
     }
 
     fn add(&mut self, flows: &[Flow], late: u64, ignore: &Ignore) -> io::Result<()> {
@@ -333,17 +340,17 @@ impl<D: Detector> Open<D> {
         let sampling = flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
         self.sampling = self.sampling.max(sampling);
         if ignore.is_empty() {
-            return self.detector.add(flows);
+            return self.counter.add(flows);
         }
         let mut judged = flows.chunk_by(|a, b| ignore.matches(a) == ignore.matches(b));
         judged.try_for_each(|run| match run.first().is_some_and(|flow| ignore.matches(flow)) {
             true => Ok(()),
-            false => self.detector.add(run),
+            false => self.counter.add(run),
         })
     }
 
     /// Closes with what the input said of the window, or with our own counts.
-    fn close(self, end: Option<End>) -> Closed<D> {
+    fn close(self, end: Option<End>) -> Closed<C> {
         let (flows, late) = (Some(self.flows), Some(self.late));
         let mut end =
             end.unwrap_or_else(|| End { window: self.window, flows, late, ..End::default() });
@@ -358,7 +365,7 @@ impl<D: Detector> Open<D> {
                 end.state = Some(State::Cut);
             }
         }
-        Closed { end, detector: self.detector }
+        Closed { end, counter: self.counter }
     }
 }
 
@@ -429,21 +436,14 @@ fn add(a: End, b: &End) -> End {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
 
     struct Count(u64);
 
-    impl Detector for Count {
-        type Row = ();
-
+    impl Counter for Count {
         fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
             self.0 += flows.len() as u64;
             Ok(())
-        }
-
-        fn judge(self, _: Option<Window>) -> io::Result<Verdict<()>> {
-            Ok(Verdict::default())
         }
     }
 
@@ -466,7 +466,7 @@ mod tests {
         let line = |closed: Closed<Count>| {
             let mark = Mark::End(closed.end).to_string().replace('\t', " ");
             let day = mark.replace("1970-01-01T", "").replace('Z', "");
-            format!("{} rows: {}", closed.detector.0, day.trim_start_matches("#end "))
+            format!("{} rows: {}", closed.counter.0, day.trim_start_matches("#end "))
         };
         Ok(windows.closed().map(line).collect())
     }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::ValueHint;
 
-use crate::cli::{self, Common, Input, Io, Nets, Status, Usage};
-use crate::detect::{Closed, Detector, Ignore, Seen, Site, WindowError, Windows, marks};
+use super::windowed::Windowed;
+use crate::cli::{self, Common, Io, Nets, Status};
+use crate::detect::{Closed, Detector, Ignore, Seen, Site, Windows, marks};
 use crate::finding::{Finding, Form, Host, Side, Writer};
 use crate::flow::Networks;
-use crate::line::{Item, Reader, StreamError};
 use crate::time::{End, Mark, Window};
 
 /// Options of all three detectors.
@@ -110,22 +110,16 @@ pub fn run<D: Detector>(
     let site = Arc::new(Site { inside, memory, explain: args.explain });
     let side = args.side.as_deref().and_then(Side::parse);
 
-    let printer =
+    let mut printer =
         Printer { args, tool, figure, site: site.clone(), side, found: false, seen: false };
     let windows = Windows::new(args.window, ignore, || make(&site));
-    let mut run = Run { printer, windows, read: false, bad: false, failed: false };
-    run.printer.fields(io)?;
-    let stdin = [PathBuf::from("-")];
-    let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
-    for path in files {
-        run.file(path, io)?;
-    }
-    run.windows.end().map_err(refused)?;
-    run.print(io)?;
-    if args.explain.is_some() && !run.printer.seen {
+    let mut windowed = Windowed::new(windows, args.strict);
+    printer.fields(io)?;
+    windowed.run(&args.files, io, |closed, io| printer.window(closed, io))?;
+    if args.explain.is_some() && !printer.seen {
         io.report.warn("no flow of that host was counted");
     }
-    Ok(match (run.failed || (run.bad && !run.read), run.printer.found && args.exit_code) {
+    Ok(match (windowed.has_failed(), printer.found && args.exit_code) {
         (true, _) => Status::Failed,
         (false, true) => Status::Found,
         (false, false) => Status::Done,
@@ -146,69 +140,6 @@ fn quarter_of_ram() -> u64 {
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
     };
     total().map_or(1 << 30, |kib| kib * 1024 / 4)
-}
-
-/// One run over all inputs.
-struct Run<'a, D: Detector, F> {
-    printer: Printer<'a, D::Row>,
-    windows: Windows<D, F>,
-    /// Any flow at all could be read.
-    read: bool,
-    bad: bool,
-    failed: bool,
-}
-
-impl<D: Detector, F: FnMut() -> D> Run<'_, D, F> {
-    fn file(&mut self, path: &Path, io: &mut Io) -> anyhow::Result<()> {
-        let input = match Input::open(path, &io.out) {
-            Ok(input) => input,
-            Err(error) if io.out.has_failed() => return Err(error.into()),
-            Err(error) => {
-                self.failed = true;
-                self.windows.torn();
-                io.report.error(format_args!("{}: {error}", path.display()));
-                return Ok(());
-            }
-        };
-        let name = input.name.clone();
-        let mut reader = Reader::new(input);
-        loop {
-            match reader.next_item() {
-                Ok(None) => return Ok(()),
-                Ok(Some(Item::Flows(flows))) => {
-                    self.read = true;
-                    self.windows.flows(flows).map_err(refused)?;
-                }
-                Ok(Some(Item::Mark(mark))) => self.windows.mark(&mark).map_err(refused)?,
-                Ok(Some(Item::Bad { line, error })) => {
-                    self.bad = true;
-                    self.windows.bad_line();
-                    anyhow::ensure!(!self.printer.args.strict, "{name}:{line}: {error}");
-                    io.report.complain("bad lines", format_args!("{name}:{line}: {error}"));
-                }
-                Err(StreamError::Io(error)) if io.out.has_failed() => return Err(error.into()),
-                Err(error) => {
-                    self.failed = true;
-                    self.windows.torn();
-                    io.report.error(format_args!("{name}: {error}"));
-                }
-            }
-            self.print(io)?;
-        }
-    }
-
-    fn print(&mut self, io: &mut Io) -> anyhow::Result<()> {
-        self.windows.closed().try_for_each(|closed| self.printer.window(closed, io))
-    }
-}
-
-/// A window that `--window` cannot make is a wrong argument, not a failure.
-fn refused(error: WindowError) -> anyhow::Error {
-    match error {
-        WindowError::Misfit { .. } => Usage(error.to_string()).into(),
-        WindowError::Io(error) => anyhow::Error::new(error).context("temporary file"),
-        error => error.into(),
-    }
 }
 
 /// Prints judged windows: findings, or the figure, or what was seen of one host.
@@ -245,8 +176,8 @@ impl<R> Printer<'_, R> {
         closed: Closed<D>,
         io: &mut Io,
     ) -> anyhow::Result<()> {
-        let Closed { mut end, detector } = closed;
-        let verdict = detector.judge(end.window).context("temporary file")?;
+        let Closed { mut end, counter } = closed;
+        let verdict = counter.judge(end.window).context("temporary file")?;
         let mut writer = self.writer(io);
         writer.mark(&Mark::Window(end.window))?;
         let marks = marks(&end);
