@@ -16,7 +16,10 @@ mod input;
 mod out;
 mod report;
 
-pub use args::{Common, Nets, When, parse_net, parse_seconds, parse_size, read_words};
+pub use args::{
+    Common, Nets, When, parse_net, parse_seconds, parse_size, parse_window, quarter_of_ram,
+    read_words,
+};
 pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;

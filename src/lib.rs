@@ -15,6 +15,7 @@
 //!   by any program that speaks the line format.
 //! * [`capture`] reads and writes the files that hold export datagrams.
 //! * [`mod@table`] counts anything by key, exactly at any size: what memory cannot hold goes to disk.
+//! * [`total`] adds up flows, packets and octets by whatever a flow line says, and ranks them.
 //! * [`detect`] counts flows in a window and returns the hosts that stand out, as [`finding`]s.
 //! * [`incident`] says whose a host is and turns findings into mails and block commands.
 //! * [`scenario`] is what `nfgen` plays: hosts, traffic and attacks, with the truth beside them.
@@ -40,4 +41,5 @@ pub mod scenario;
 pub mod table;
 pub mod time;
 pub mod tool;
+pub mod total;
 pub mod wire;

@@ -15,4 +15,5 @@ pub mod nfnotify;
 pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
+pub mod nftop;
 mod windowed;

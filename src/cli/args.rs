@@ -108,6 +108,27 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The length of a window: a duration as [`parse_seconds`] takes it, but not none.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub fn parse_window(text: &str) -> Result<u32, String> {
+    match parse_seconds(text)? {
+        0 => Err("a window needs a length".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
+/// A quarter of the machine's memory, or 1 GiB if it does not tell.
+pub fn quarter_of_ram() -> u64 {
+    let total = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    total().map_or(1 << 30, |kib| kib * 1024 / 4)
+}
+
 /// A moment as an option names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {

@@ -66,7 +66,29 @@ struct Open<C> {
     /// The greatest sampling that a row named.
     sampling: u32,
     marked: Option<Marked>,
+    /// First and last moment, where all of the input is one window.
+    span: Option<Span>,
 }
+
+/// From when to when all of the input is, in Unix seconds: by its marks, else by its rows' times.
+#[derive(Clone, Copy, Default)]
+struct Span(Option<(u64, u64)>);
+
+impl Span {
+    fn add(&mut self, start: u64, end: u64) {
+        let (first, last) = self.0.unwrap_or((start, end));
+        self.0 = Some((first.min(start), last.max(end)));
+    }
+
+    /// `None` if there is no time in it, or more than a window can hold.
+    fn window(self) -> Option<Window> {
+        let (start, end) = self.0?;
+        Window::new(start, u32::try_from(end.checked_sub(start)?.max(1)).ok()?)
+    }
+}
+
+/// Longer than anything: in windows of this length all of the input is in one.
+const WHOLE: u32 = u32::MAX;
 
 /// What the marks of the windows said that make up a marked window.
 #[derive(Default)]
@@ -92,6 +114,7 @@ pub struct Windows<C, F> {
     seconds: Option<u32>,
     ignore: Ignore,
     takes_scaled: bool,
+    is_whole: bool,
     make: F,
     marked: Option<Open<C>>,
     /// Windows cut by the rows' times, older first; at most two.
@@ -111,6 +134,7 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
             seconds,
             ignore,
             takes_scaled: false,
+            is_whole: false,
             make,
             marked: None,
             cut: Vec::new(),
@@ -118,6 +142,12 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
             astray: Vec::new(),
             closed: Vec::new(),
         }
+    }
+
+    /// One window of all the input, whatever its marks and its rows' times say.
+    pub fn of_all(make: F) -> Windows<C, F> {
+        let windows = Windows::new(Some(WHOLE), Ignore::default(), make);
+        Windows { is_whole: true, takes_scaled: true, ..windows }
     }
 
     /// The same for who does not mind counts that were multiplied by the sampling.
@@ -189,7 +219,9 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
     fn without_time(&mut self, flows: &[Flow]) -> Result<(), WindowError> {
         let open = match self.cut.last_mut() {
             Some(newest) => newest,
-            None => self.timeless.get_or_insert_with(|| Open::new(None, (self.make)())),
+            None => {
+                self.timeless.get_or_insert_with(|| Open::new(None, (self.make)(), self.is_whole))
+            }
         };
         Ok(open.add(flows, 0, &self.ignore)?)
     }
@@ -205,7 +237,7 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
             let older = self.cut.remove(0);
             self.closed.push(older.close(None));
         }
-        let mut open = Open::new(Some(window), (self.make)());
+        let mut open = Open::new(Some(window), (self.make)(), self.is_whole);
         open.add(flows, 0, &self.ignore)?;
         let place = self.cut.partition_point(|other| other.window < Some(window));
         self.cut.insert(place, open);
@@ -240,17 +272,11 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
                 let whole = self.whole(*part)?;
                 self.close_cut()?;
                 match &mut self.marked {
-                    Some(open) if open.window == whole => {
-                        if let Some(marked) = &mut open.marked {
-                            marked.open(*part);
-                        }
-                    }
+                    Some(open) if open.window == whole => open.open(*part),
                     _ => {
                         self.close_marked();
-                        let mut open = Open::new(whole, (self.make)());
-                        let mut marked = Marked::default();
-                        marked.open(*part);
-                        open.marked = Some(marked);
+                        let mut open = Open::new(whole, (self.make)(), self.is_whole);
+                        open.open(*part);
                         self.marked = Some(open);
                     }
                 }
@@ -294,6 +320,9 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
     fn whole(&self, part: Option<Window>) -> Result<Option<Window>, WindowError> {
         let (Some(part), Some(asked)) = (part, self.seconds) else { return Ok(part) };
         let whole = Window::at(Timestamp::from_secs(part.start()), asked);
+        if self.is_whole {
+            return Ok(Some(whole));
+        }
         if asked % part.seconds() != 0 || part.end() > whole.end() {
             let (window, seconds) = (part.start_text(), part.seconds());
             return Err(WindowError::Misfit { asked, window, seconds });
@@ -323,15 +352,25 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
 
     fn close_marked(&mut self) {
         if let Some(mut open) = self.marked.take() {
-            let end = open.marked.take().map(|marked| marked.end(open.window, open.flows));
+            let window = open.span.map_or(open.window, Span::window);
+            let end = open.marked.take().map(|marked| marked.end(window, open.flows));
             self.closed.push(open.close(end));
         }
     }
 }
 
 impl<C: Counter> Open<C> {
-    fn new(window: Option<Window>, counter: C) -> Open<C> {
-        Open { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marked: None }
+    fn new(window: Option<Window>, counter: C, is_whole: bool) -> Open<C> {
+        let span = is_whole.then(Span::default);
+        Open { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marked: None, span }
+    }
+
+    /// A part of it begins.
+    fn open(&mut self, part: Option<Window>) {
+        self.marked.get_or_insert_default().open(part);
+        if let (Some(span), Some(part)) = (&mut self.span, part) {
+            span.add(part.start(), part.end());
+        }
     }
 
     fn add(&mut self, flows: &[Flow], late: u64, ignore: &Ignore) -> io::Result<()> {
@@ -339,6 +378,12 @@ impl<C: Counter> Open<C> {
         self.late += late;
         let sampling = flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
         self.sampling = self.sampling.max(sampling);
+        if let (Some(span), None) = (&mut self.span, &self.marked) {
+            for flow in flows {
+                let times = flow.start.or(flow.end).zip(flow.end.or(flow.start));
+                times.iter().for_each(|(start, end)| span.add(start.secs(), end.secs() + 1));
+            }
+        }
         if ignore.is_empty() {
             return self.counter.add(flows);
         }
@@ -352,8 +397,8 @@ impl<C: Counter> Open<C> {
     /// Closes with what the input said of the window, or with our own counts.
     fn close(self, end: Option<End>) -> Closed<C> {
         let (flows, late) = (Some(self.flows), Some(self.late));
-        let mut end =
-            end.unwrap_or_else(|| End { window: self.window, flows, late, ..End::default() });
+        let window = self.span.map_or(self.window, Span::window);
+        let mut end = end.unwrap_or_else(|| End { window, flows, late, ..End::default() });
         if self.sampling > 0 {
             end.sampling = end.sampling.max(Some(self.sampling));
         }
@@ -450,7 +495,13 @@ mod tests {
     /// Plays a script: `12` is a row that starts at second 12, `-` a row without a time, anything
     /// else a mark with its TABs as blanks. Returns the `#end`s with the rows that were counted.
     fn play(seconds: Option<u32>, script: &[&str]) -> Result<Vec<String>, WindowError> {
-        let mut windows = Windows::new(seconds, Ignore::default(), || Count(0));
+        run(Windows::new(seconds, Ignore::default(), || Count(0)), script)
+    }
+
+    fn run<F: FnMut() -> Count>(
+        mut windows: Windows<Count, F>,
+        script: &[&str],
+    ) -> Result<Vec<String>, WindowError> {
         for word in script {
             let time = Timestamp::parse(word.as_bytes());
             if *word == "bad" {
@@ -592,6 +643,22 @@ mod tests {
             rows[0].starts_with("3 rows: 00:00:00") && rows[1].starts_with("250 rows"),
             "{rows:?}"
         );
+    }
+
+    #[test]
+    fn all_of_the_input_can_be_one_window() {
+        let whole = |script: &[&str]| run(Windows::of_all(|| Count(0)), script).unwrap();
+        let later = "#window 1970-01-03T00:00:00Z 300";
+        let later_end = "#end 1970-01-03T00:00:00Z 300 flows=1 state=ok scaled=1";
+        let marked = whole(&[OPEN, "5", "6", END, OPEN2, "99999", END2]);
+        assert_eq!(marked, ["3 rows: 00:00:00 1200 flows=3 lostflows=3 state=ok"]);
+        let gap = whole(&[OPEN, "5", "6", END, later, "99999", later_end]);
+        let end = "00:00:00 173100 flows=3 lostflows=1 scaled=1 state=cut";
+        assert_eq!(gap, [format!("3 rows: {end}")]);
+        let timed = whole(&["50", "9000000.5", "20", "-"]);
+        assert_eq!(timed, ["4 rows: 00:00:20 8999981 flows=4 late=0"]);
+        assert_eq!(whole(&["-", "-"]), ["2 rows: - - flows=2 late=0"]);
+        assert_eq!(whole(&[]), [""; 0]);
     }
 
     #[test]

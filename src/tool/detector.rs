@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", env = "NFKIT_IGNORE", value_hint = ValueHint::FilePath)]
     ignore: Option<PathBuf>,
     /// Judge windows of this length: merges marked ones, cuts unmarked rows [unmarked: 10m]
-    #[arg(long, value_name = "DURATION", value_parser = window)]
+    #[arg(long, value_name = "DURATION", value_parser = cli::parse_window)]
     window: Option<u32>,
     /// Judge by the paper's rule, which is also the default for now
     #[arg(long)]
@@ -61,13 +61,6 @@ pub struct Options {
 impl AsRef<Common> for Options {
     fn as_ref(&self) -> &Common {
         &self.common
-    }
-}
-
-fn window(text: &str) -> Result<u32, String> {
-    match cli::parse_seconds(text)? {
-        0 => Err("a window needs a length".to_owned()),
-        seconds => Ok(seconds),
     }
 }
 
@@ -106,7 +99,7 @@ pub fn run<D: Detector>(
         None => Ignore::default(),
     };
     // Two windows can be open at once.
-    let memory = args.memory.unwrap_or_else(quarter_of_ram) / 2;
+    let memory = args.memory.unwrap_or_else(cli::quarter_of_ram) / 2;
     let site = Arc::new(Site { inside, memory, explain: args.explain });
     let side = args.side.as_deref().and_then(Side::parse);
 
@@ -130,16 +123,6 @@ fn read_ignore(path: &Path) -> anyhow::Result<Ignore> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| name.to_string())?;
     text.parse().map_err(|error| anyhow::anyhow!("{name}:{error}"))
-}
-
-/// A quarter of the machine's memory, or 1 GiB if it does not tell.
-fn quarter_of_ram() -> u64 {
-    let total = || {
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    };
-    total().map_or(1 << 30, |kib| kib * 1024 / 4)
 }
 
 /// Prints judged windows: findings, or the figure, or what was seen of one host.
