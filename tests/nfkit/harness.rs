@@ -25,12 +25,13 @@ pub const INSIDE: &str = "140.119.0.0/16";
 pub const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
 
 /// All commands.
-pub const TOOLS: [&str; 5] = ["nfdump-txt", "nfscan", "nfflood", "nfport", "nfgen"];
+pub const TOOLS: [&str; 6] = ["nfdump-txt", "nftop", "nfscan", "nfflood", "nfport", "nfgen"];
 
 fn binary(name: &str) -> &'static str {
     match name {
         "nfdump-txt" => env!("CARGO_BIN_EXE_nfdump-txt"),
         "nfscan" => env!("CARGO_BIN_EXE_nfscan"),
+        "nftop" => env!("CARGO_BIN_EXE_nftop"),
         "nfflood" => env!("CARGO_BIN_EXE_nfflood"),
         "nfport" => env!("CARGO_BIN_EXE_nfport"),
         "nfgen" => env!("CARGO_BIN_EXE_nfgen"),

@@ -23,6 +23,7 @@ mod nfnotify;
 mod nfpage;
 mod nfport;
 mod nfscan;
+mod nftop;
 mod oracle;
 mod peers;
 mod pipeline;

@@ -53,6 +53,11 @@ fn nfdump_txt_and_its_page_agree() {
 }
 
 #[test]
+fn nftop_and_its_page_agree() {
+    compare("nftop");
+}
+
+#[test]
 fn nfscan_and_its_page_agree() {
     compare("nfscan");
 }

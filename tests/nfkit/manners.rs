@@ -22,6 +22,8 @@ fn small() -> Vec<Run> {
     let lines = FIELDS.to_owned() + &window(W1, &row("192.0.2.1", "192.0.2.2", 80));
     let mut all: Vec<_> = DETECTORS.map(|name| tool(name).stdin(&lines)).into();
     all.extend([
+        tool("nftop").stdin(&lines),
+        tool("nftop").args(["--bars", "always"]).stdin(&lines),
         tool("nfscan").arg("--subnets").stdin(&lines),
         tool("nfflood").arg("--pairs").stdin(&lines),
         tool("nfport").args(["--explain", "192.0.2.1"]).stdin(&lines),
@@ -43,6 +45,7 @@ fn big(scene: &Scene) -> Vec<Run> {
         tool("nfscan").args(["--limit-hosts", "1", "--limit-nets", "1"]).arg(&lines),
         tool("nfflood").args(["--limit-flows", "1"]).arg(&lines),
         tool("nfport").args(["--limit-flows", "1"]).arg(&lines),
+        tool("nftop").args(["-n", "0", "--per", "pair"]).arg(&lines),
         tool("nfdump-txt").arg(&file),
         tool("nfdump-txt").stdin_file(&file),
         tool("nfgen").args(["campus", "--flows", "60000", "--text"]),
