@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use bare::{LINE, Line, load, median};
+use bare::process::{Process, measure, text};
+use bare::{LINE, Line, load};
 use netflow_parser::NetflowParser;
 use nfkit::capture::{Event, Reader};
 use nfkit::flow::{Flow, TCP};
 use nfkit::time::Timestamp;
 use nfkit::wire::{Batch, Decoder, Exporter, Limits, Version};
-use nix::sys::resource::{UsageWho, getrusage};
 
 const NFDUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
 const NFGEN: &str = env!("CARGO_BIN_EXE_nfgen");
@@ -114,45 +114,6 @@ fn parser(path: &Path) {
         }
     }
     assert!(packets > 0, "nothing was read");
-}
-
-/// Runs one command and says what it took: a process of its own, so that the peak is of one child.
-fn measure(command: &[String]) {
-    let status = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).status();
-    assert!(status.unwrap().success(), "{command:?} failed");
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    println!("{} {}", seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss());
-}
-
-/// One contestant.
-struct Way {
-    name: String,
-    flows: f64,
-    command: Vec<String>,
-    /// CPU seconds, turn by turn.
-    took: Vec<f64>,
-    /// The most memory of any turn, in KiB.
-    peak: f64,
-}
-
-impl Way {
-    fn new(name: &str, flows: f64, command: &[&str]) -> Way {
-        let command = command.iter().map(|word| (*word).to_owned()).collect();
-        Way { name: name.to_owned(), flows, command, took: Vec::new(), peak: 0.0 }
-    }
-
-    fn turn(&mut self, me: &Path) {
-        let run = Command::new(me).arg("--measure").args(&self.command).output().unwrap();
-        let said = String::from_utf8(run.stdout).unwrap();
-        let figures: Vec<f64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
-        let [seconds, peak] = figures[..] else {
-            panic!("{}: {}", self.name, String::from_utf8_lossy(&run.stderr));
-        };
-        self.took.push(seconds);
-        self.peak = self.peak.max(peak);
-    }
 }
 
 /// When the exporters of [`watching`] send.
@@ -315,23 +276,23 @@ fn main() {
         if version == "5" {
             let bare = [me.to_str().unwrap(), "--bare", path];
             assert!(text(&bare) == text(&[NFDUMP, "-N", path]), "the bare loop writes other lines");
-            ways.push(Way::new("bare loop, v5", flows as f64, &bare));
+            ways.push(Process::new("bare loop, v5", flows as f64, &bare));
         }
         let lines = text(&[NFDUMP, "-N", path]).iter().filter(|&&octet| octet == b'\n').count();
         let unit = if name == "sflow" { "sflow, a sample each" } else { name };
-        ways.push(Way::new(&format!("nfdump-txt, {unit}"), lines as f64, &[NFDUMP, path]));
+        ways.push(Process::new(&format!("nfdump-txt, {unit}"), lines as f64, &[NFDUMP, path]));
         if name == "v9" {
             let only = [NFDUMP, "--stats", path];
-            ways.push(Way::new("nfdump-txt, v9, no lines", flows as f64, &only));
+            ways.push(Process::new("nfdump-txt, v9, no lines", flows as f64, &only));
             let parser = [me.to_str().unwrap(), "--parser", path];
-            ways.push(Way::new("netflow_parser, v9, no lines", flows as f64, &parser));
+            ways.push(Process::new("netflow_parser, v9, no lines", flows as f64, &parser));
         }
     }
     if let Some(peers) = options.peers {
         for line in fs::read_to_string(peers).unwrap().lines() {
             let cells: Vec<_> = line.split('\t').collect();
             let [name, flows, command] = cells[..] else { panic!("{line:?}: not three columns") };
-            ways.push(Way::new(name, flows.parse().unwrap(), &["sh", "-c", command]));
+            ways.push(Process::new(name, flows.parse().unwrap(), &["sh", "-c", command]));
         }
     }
 
@@ -347,19 +308,12 @@ fn main() {
     println!("{:32}{cpu:>12}{:>10}{rate:>12}{:>10}", "", "x bare", "peak MiB");
     let mut bare = 0.0;
     for way in &mut ways {
-        let took = median(&mut way.took) / way.flows * 1e6;
+        let took = way.cpu() / way.flows * 1e6;
         if bare == 0.0 {
             bare = took;
         }
-        let (ratio, rate, peak) = (took / bare, 1.0 / took, way.peak / 1024.0);
+        let (ratio, rate, peak) = (took / bare, 1.0 / took, way.peak);
         println!("{:32}{took:>12.4}{ratio:>10.2}{rate:>12.2}{peak:>10.1}", way.name);
     }
     watching();
-}
-
-/// What a command prints.
-fn text(command: &[&str]) -> Vec<u8> {
-    let run = Command::new(command[0]).args(&command[1..]).output().unwrap();
-    assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
-    run.stdout
 }

@@ -1,7 +1,8 @@
 //! The bare loop: nine columns written as tight as safe Rust allows, for one purpose and without
 //! checks. It is the rival that the library is measured against, and shares no code with it.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::panic)]
 
+pub mod process;
 pub mod text;
 
 /// Room that one line needs, with what stores touch behind it.
