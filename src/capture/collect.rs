@@ -65,6 +65,10 @@ pub struct Collector {
     known: Known,
     /// Something was written since the last [`sync`](Collector::sync).
     dirty: bool,
+    /// Counts of a slot that was passed over, for the next one.
+    carried: (Tally, Lost),
+    /// Datagrams of such slots since somebody asked.
+    passed: u64,
 }
 
 /// A slot, or a part of one, while it is written.
@@ -81,6 +85,10 @@ struct Open {
     closing: Option<Closing>,
     /// A part of it is missing: nothing more is written.
     given_up: bool,
+    /// It can have no file, or its file no name: what comes of it is counted in the next one.
+    passed_over: bool,
+    /// Datagrams that a compressor has and that may not be in the file yet.
+    inside: u64,
 }
 
 #[derive(Default)]
@@ -154,6 +162,17 @@ pub enum CollectError {
     GivenUp,
 }
 
+impl CollectError {
+    /// The system's reason, where it is the output that failed.
+    pub(super) fn kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            CollectError::File(error) => Some(error.error.kind()),
+            CollectError::Write { source: WriteError::Io(error), .. } => Some(error.kind()),
+            _ => None,
+        }
+    }
+}
+
 impl Collector {
     /// Writes to `to` what comes in at these addresses; what is remembered of an earlier run in the
     /// same spool is in force again. Also says why not all of it is, if so.
@@ -168,6 +187,8 @@ impl Collector {
             progress: Progress::default(),
             known: Known::default(),
             dirty: false,
+            carried: (Tally::default(), Lost::default()),
+            passed: 0,
         };
         let error = collector.recall(listening);
         (collector, error)
@@ -217,7 +238,10 @@ impl Collector {
     ) -> Result<(), CollectError> {
         if self.open.as_ref().is_some_and(|open| !Arc::ptr_eq(&open.slot, &chunk.slot)) {
             // Its end was not told for want of room.
-            self.end(None, finished)?;
+            match self.open.as_ref().is_some_and(|open| open.passed_over) {
+                true => self.carry(),
+                false => self.end(None, finished)?,
+            }
         }
         if self.open.is_none() {
             self.begin(chunk)?;
@@ -228,6 +252,18 @@ impl Collector {
         if !self.progress.watched {
             self.watch(chunk);
             self.progress.watched = true;
+        }
+        if let Some(open) = self.open.as_mut().filter(|open| open.passed_over) {
+            // With its closing block in it, all of it is in a file, if only one without a name.
+            if open.closing.is_none() {
+                open.tally.dropped_queue += chunk.entries.len() as u64;
+                self.passed += chunk.entries.len() as u64;
+            }
+            if chunk.end.is_some() {
+                self.carry();
+            }
+            self.progress = Progress::default();
+            return Ok(());
         }
         self.open()?;
         if let Some(open) = &mut self.open
@@ -240,12 +276,45 @@ impl Collector {
             }
             put(&mut self.to, output, &chunk.blocks, &mut self.progress.written)?;
             self.dirty |= !chunk.blocks.is_empty();
+            if matches!(output, Output::Zstd(_)) {
+                open.inside += chunk.entries.len() as u64;
+            }
         }
         if let Some(end) = chunk.end {
             self.end(Some(end), finished)?;
         }
         self.progress = Progress::default();
         Ok(())
+    }
+
+    /// Whether the slot that is open can have no file, by what `error` says, and is over at `now`: what
+    /// keeps one slot from the disk must not keep all that follow.
+    pub(super) fn is_hopeless(&self, error: &CollectError, now: Timestamp) -> bool {
+        let is_over = |open: &Open| open.slot.window.end() <= now.secs();
+        matches!(error, CollectError::File(error) if error.is_of_the_slot())
+            && self.open.as_ref().is_some_and(is_over)
+    }
+
+    /// Passes the open slot over. Its datagrams are dropped, and counted in the next slot's file.
+    pub(super) fn pass_over(&mut self, error: CollectError, finished: &mut Vec<Finished>) {
+        let Some(open) = &mut self.open else { return };
+        open.passed_over = true;
+        let (denied, limited) = Default::default();
+        let (slot, closing) = (open.slot.window, open.closing.unwrap_or_default());
+        finished.push(Finished { slot, file: None, closing, denied, limited, error: Some(error) });
+    }
+
+    /// Leaves a slot that was passed over.
+    fn carry(&mut self) {
+        if let Some(open) = self.open.take().filter(|open| open.closing.is_none()) {
+            self.carried.0.add(&open.tally);
+            self.carried.1.add(open.missing);
+        }
+    }
+
+    /// Datagrams of slots that were passed over, since the last call.
+    pub(super) fn passed(&mut self) -> u64 {
+        std::mem::take(&mut self.passed)
     }
 
     /// Begins the slot of a chunk, with what is in force before it.
@@ -261,12 +330,14 @@ impl Collector {
             slot: Arc::clone(&chunk.slot),
             start: now,
             heard: now,
-            tally: Tally::default(),
-            missing: Lost::default(),
+            tally: std::mem::take(&mut self.carried.0),
+            missing: std::mem::take(&mut self.carried.1),
             output: None,
             ahead: Pending { octets, written: 0 },
             closing: None,
             given_up: false,
+            passed_over: false,
+            inside: 0,
         });
         // Those that still speak come back with their next datagram.
         if self.ports.len() >= EXPORTERS {
@@ -360,7 +431,7 @@ impl Collector {
     }
 
     /// Gives up a chunk that could not be written, and with it the rest of its slot: the file is left
-    /// as it is. Returns how many of the chunk's datagrams are in no file.
+    /// as it is. Returns how many datagrams are in no file; of a compressed one, how many may not be.
     pub(super) fn abandon(
         &mut self,
         chunk: &Chunk,
@@ -370,6 +441,11 @@ impl Collector {
         let Progress { watched, written } = std::mem::take(&mut self.progress);
         let lost = chunk.entries.iter().filter(|entry| entry.payload.end > written).count() as u64;
         let Some(open) = &mut self.open else { return lost };
+        let lost = match open.output {
+            // What went into a compressor did not necessarily come out.
+            Some(Output::Zstd(_)) => chunk.entries.len() as u64 + std::mem::take(&mut open.inside),
+            _ => lost,
+        };
         if !watched {
             open.tally.add(&chunk.tally);
         }
@@ -389,14 +465,14 @@ impl Collector {
         lost
     }
 
-    /// Brings what was written to the disk, and what is in force to the file that remembers it.
-    /// Returns whether a file that somebody had removed was made again.
+    /// Brings what was written to the disk. Returns whether a file that somebody had removed was made
+    /// again.
     ///
     /// # Errors
     /// What the output says; it can be called again.
     pub(super) fn sync(&mut self) -> Result<bool, CollectError> {
         let mut restored = false;
-        if let Some(Open { output: Some(output), .. }) = &mut self.open {
+        if let Some(Open { output: Some(output), inside, .. }) = &mut self.open {
             if std::mem::replace(&mut self.dirty, false) {
                 let result = match output {
                     Output::Stream => flush(&mut self.to),
@@ -404,6 +480,7 @@ impl Collector {
                     Output::Zstd(encoder) => {
                         let path = encoder.get_ref().part().to_owned();
                         encoder.flush().map_err(|error| failed(&path, error))?;
+                        *inside = 0;
                         Ok(encoder.get_ref().sync()?)
                     }
                 };
@@ -415,15 +492,19 @@ impl Collector {
                 Output::Zstd(encoder) => encoder.get_mut().restore()?,
             };
         }
-        self.remember()?;
         Ok(restored)
+    }
+
+    /// Whether files are compressed.
+    pub(super) const fn compresses(&self) -> bool {
+        matches!(self.to, To::Spool { zstd: Some(_), .. })
     }
 
     /// Writes down what is in force, if it is not what was written down.
     ///
     /// # Errors
     /// What the system says; what was remembered before is still there.
-    fn remember(&mut self) -> Result<(), CollectError> {
+    pub(super) fn remember(&mut self) -> Result<(), SlotFileError> {
         let To::Spool { dir, .. } = &self.to else { return Ok(()) };
         let generation = self.decoder.generation();
         if self.known.is(generation) {
@@ -435,7 +516,7 @@ impl Collector {
             let ends = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
             (ends, payload)
         });
-        Ok(self.known.write(dir, generation, now, all)?)
+        self.known.write(dir, generation, now, all)
     }
 
     /// What is missing of each exporter's domain.

@@ -1,12 +1,14 @@
 //! What a collector remembers across restarts: the templates and options in force, as a capture file
 //! of restated datagrams. Its name begins with a dot, so that readers of the spool skip it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
 
 use super::reader::{Event, Reader};
 use super::section::{Closing, Slot};
@@ -21,6 +23,9 @@ const NAME: &str = ".nfcap.templates.pcapng";
 /// So many times what writing it took is waited before it is written again: ten thousand exporters
 /// that start at once must not keep the disk busy with it.
 const PAUSE: u32 = 20;
+
+/// As long at most, and after a failure.
+const REST: Duration = Duration::from_secs(60);
 
 /// What was written down.
 #[derive(Debug, Default)]
@@ -63,8 +68,8 @@ impl Known {
         part.push(".part");
         let part = PathBuf::from(part);
         let written = write(&part, now, datagrams).and_then(|()| fs::rename(&part, &path));
-        let took = began.elapsed();
-        self.rest = Some(Instant::now() + (took * PAUSE).min(Duration::from_secs(60)));
+        let pause = if written.is_ok() { (began.elapsed() * PAUSE).min(REST) } else { REST };
+        self.rest = Some(Instant::now() + pause);
         match written {
             Ok(()) => {
                 self.generation = Some(generation);
@@ -83,8 +88,10 @@ fn write(
     now: Timestamp,
     datagrams: impl Iterator<Item = (Ends, Vec<u8>)>,
 ) -> io::Result<()> {
+    // What lies there may be a link.
+    _ = fs::remove_file(part);
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o640).open(part)?;
+    let file = options.write(true).create_new(true).mode(0o640).open(part)?;
     let mut writer = Writer::new(BufWriter::new(file));
     let slot = Slot { window: Window::at(now, 1), allow: None, ident: None };
     writer.section(&slot).map_err(io::Error::other)?;
@@ -108,11 +115,16 @@ pub(super) fn read(dir: &Path) -> (Vec<Restated>, Option<String>) {
     let path = dir.join(NAME);
     let mut datagrams = Vec::new();
     let mut read = || -> Result<(), String> {
-        let file = match File::open(&path) {
+        let mut options = OpenOptions::new();
+        let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+        let file = match options.read(true).custom_flags(flags).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.to_string()),
         };
+        if !file.metadata().is_ok_and(|data| data.is_file()) {
+            return Err("no regular file".to_owned());
+        }
         let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
         while let Some(event) = reader.next().map_err(|error| error.to_string())? {
             if let Event::Datagram(datagram) = event {

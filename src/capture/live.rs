@@ -3,18 +3,24 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::collect::{CollectError, Collector, Finished, Followed};
 use super::gate::Allow;
 use super::queue::{Chunk, Popped, Queue};
-use super::receive::{Counters, Order, Receiver, Trouble};
+use super::receive::{Counters, Order, Receiver, Trouble, clock};
 use super::socket::Socket;
+use super::spool::SlotFileError;
 
 /// How long after a failure writing is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// The same of a pipe that is only slow.
+const SOON: Duration = Duration::from_millis(5);
 
 /// At the end, how long a disk that takes nothing is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,8 +56,16 @@ pub enum News {
     Resumed(Duration),
     /// Somebody removed or moved the spool's file that is being written; it was made again.
     Restored,
-    /// So many datagrams are lost at the end, and no file says so.
-    Left(u64),
+    /// So many datagrams are lost at the end, and no file says so. Some of them may be in a file after
+    /// all where that is compressed.
+    Left {
+        /// How many.
+        lost: u64,
+        /// No more than so many.
+        at_most: bool,
+    },
+    /// What is in force could not be written down, the first time since it could.
+    Forgetful(SlotFileError),
     /// What the sockets or the kernel's table of drops say.
     Receiving(String),
     /// The stream's reader is gone, or a thread failed: it is over.
@@ -65,7 +79,6 @@ pub enum News {
 pub struct Live {
     orders: mpsc::Sender<Order>,
     wake: UnixStream,
-    threads: Vec<JoinHandle<()>>,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     followed: Arc<Mutex<Vec<Followed>>>,
@@ -123,16 +136,25 @@ impl Live {
             teller: teller.clone(),
             sync: plan.sync,
             followed: Arc::clone(&followed),
+            counters: Arc::clone(&counters),
             deadline: None,
             lost: 0,
+            forgetful: false,
         };
         let allow = plan.allow;
-        let write = thread::Builder::new().name("write".to_owned()).spawn(|| writing.run())?;
-        let receive = thread::Builder::new()
-            .name("receive".to_owned())
-            .spawn(move || receiving(receiver, allow, &teller))?;
-        let threads = vec![receive, write];
-        Ok(Live { orders, wake: ours, threads, queue, counters, followed })
+        let run = |name: &str, teller: Teller, body: Box<dyn FnOnce() + Send>| {
+            let guarded = move || {
+                // One that panics would be waited for without end.
+                if panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
+                    teller.tell(News::Failed("a thread failed".to_owned()));
+                }
+            };
+            thread::Builder::new().name(name.to_owned()).spawn(guarded).map(drop)
+        };
+        run("write", teller.clone(), Box::new(|| writing.run()))?;
+        let told = teller.clone();
+        run("receive", told, Box::new(move || receiving(receiver, allow, &teller)))?;
+        Ok(Live { orders, wake: ours, queue, counters, followed })
     }
 
     /// Hears these exporters from now on. What is being written names those of before until its end.
@@ -155,11 +177,6 @@ impl Live {
         if self.orders.send(order).is_ok() {
             _ = io::Write::write(&mut &self.wake, &[0]);
         }
-    }
-
-    /// Whether both threads still run. One that panicked tells nothing else.
-    pub fn is_alive(&self) -> bool {
-        self.threads.iter().all(|thread| !thread.is_finished())
     }
 
     /// What was counted up to now.
@@ -185,7 +202,7 @@ fn receiving(receiver: Receiver, allow: Allow, teller: &Teller) {
             Trouble::Drops(error) => {
                 News::Receiving(format!("the kernel's drops are not known yet: {error}"))
             }
-            Trouble::Left(lost) => News::Left(lost),
+            Trouble::Left(lost) => News::Left { lost, at_most: false },
         });
     };
     if let Err(error) = receiver.run(allow, trouble) {
@@ -200,10 +217,13 @@ struct Writing {
     teller: Teller,
     sync: Duration,
     followed: Arc<Mutex<Vec<Followed>>>,
+    counters: Arc<Counters>,
     /// At the end: until when a disk that takes nothing is tried.
     deadline: Option<Instant>,
     /// Datagrams that are given up.
     lost: u64,
+    /// What is in force could not be written down.
+    forgetful: bool,
 }
 
 impl Writing {
@@ -234,6 +254,10 @@ impl Writing {
                 for slot in finished.drain(..) {
                     self.teller.tell(News::Finished(Box::new(slot)));
                 }
+                let passed = self.collector.passed();
+                self.counters.dropped_queue.fetch_add(passed, Ordering::Relaxed);
+                let written = chunk.entries.len() as u64 - passed.min(chunk.entries.len() as u64);
+                self.counters.written.fetch_add(written, Ordering::Relaxed);
                 self.queue.give_back(chunk);
             }
             if synced.elapsed() >= self.sync {
@@ -249,7 +273,8 @@ impl Writing {
         self.sync(&mut stuck);
         self.tell_followed();
         if self.lost > 0 {
-            self.teller.tell(News::Left(self.lost));
+            let at_most = self.collector.compresses();
+            self.teller.tell(News::Left { lost: self.lost, at_most });
         }
         self.teller.tell(News::Over);
     }
@@ -270,8 +295,23 @@ impl Writing {
                 Err(error) => error,
             };
             if self.collector.is_stream() {
-                self.teller.tell(News::Failed(format!("stdout: {error}")));
-                return false;
+                match error.kind() {
+                    // Somebody else has set the pipe up so.
+                    Some(io::ErrorKind::WouldBlock) if !self.queue.is_closed() => {
+                        thread::sleep(SOON);
+                        continue;
+                    }
+                    Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                        self.teller.tell(News::Failed(format!("stdout: {error}")));
+                        return false;
+                    }
+                    // A disk behind it may get room.
+                    _ => {}
+                }
+            }
+            if self.collector.is_hopeless(&error, clock()) {
+                self.collector.pass_over(error, finished);
+                continue;
             }
             if self.queue.is_closed() {
                 let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
@@ -291,6 +331,14 @@ impl Writing {
             Ok(true) => self.teller.tell(News::Restored),
             Ok(false) => {}
             Err(error) => stuck.on(error, &self.teller),
+        }
+        match self.collector.remember() {
+            Ok(()) => self.forgetful = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.forgetful, true) {
+                    self.teller.tell(News::Forgetful(error));
+                }
+            }
         }
     }
 

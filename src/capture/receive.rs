@@ -55,6 +55,17 @@ pub struct Counters {
     pub limited: AtomicU64,
     /// Datagrams of senders that are not allowed.
     pub denied: AtomicU64,
+    /// Datagrams that have gone to the output, or were given up.
+    pub written: AtomicU64,
+}
+
+impl Counters {
+    /// Datagrams that wait to be written.
+    pub fn waiting(&self) -> u64 {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let gone = [&self.written, &self.dropped_queue, &self.limited].map(load).iter().sum();
+        load(&self.received).saturating_sub(gone)
+    }
 }
 
 /// The system's clock.
@@ -201,10 +212,12 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             let now = clock();
             self.turn_slot(now);
             let arrival = self.slots.heard(now);
+            // The clock may be set; rates are by one that is not.
+            let tick = Instant::now();
             let mut octets = 0;
             let received = socket.receive(buffer, |from, payload| {
                 octets += payload.len() as u64;
-                self.datagram(arrival, from, local, payload);
+                self.datagram((arrival, tick), from, local, payload);
             });
             let count = received.unwrap_or_else(|error| {
                 (self.trouble)(Trouble::Receive(local, error));
@@ -224,14 +237,14 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
 
     fn datagram(
         &mut self,
-        arrival: Timestamp,
+        (arrival, tick): (Timestamp, Instant),
         from: SocketAddr,
         local: SocketAddr,
         payload: &[u8],
     ) {
         let add = |counter: &AtomicU64| _ = counter.fetch_add(1, Ordering::Relaxed);
         let sender = from.ip().to_canonical();
-        match self.gate.judge(sender, arrival) {
+        match self.gate.judge(sender, tick) {
             Verdict::Welcome => {}
             Verdict::Limited => {
                 add(&self.counters.limited);

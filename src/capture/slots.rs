@@ -37,8 +37,10 @@ impl Slots {
     /// correction at its boundary.
     pub fn due(&self, now: Timestamp) -> bool {
         self.current.is_some_and(|Current { window, .. }| {
-            now.secs() >= window.end()
-                || now.secs().saturating_add(u64::from(self.seconds)) < window.start()
+            let is_over = now.secs() >= window.end()
+                || now.secs().saturating_add(u64::from(self.seconds)) < window.start();
+            // The last slot of all has no other one behind it.
+            is_over && Window::at(now, self.seconds) != window
         })
     }
 
@@ -114,6 +116,14 @@ mod tests {
         // Ended before its time: the rest of it begins where it was ended.
         assert_eq!(slots.begin(at(901)).start(), at(600).secs());
         assert_eq!(slots.end(at(1200)), heard(901, 1200));
+    }
+
+    #[test]
+    fn the_last_slot_of_all_does_not_end() {
+        let mut slots = Slots::new(600);
+        let never = Timestamp::from_nanos(u64::MAX);
+        slots.begin(never);
+        assert!(!slots.due(never) && slots.due(at(0)));
     }
 
     #[test]

@@ -48,19 +48,22 @@ impl Socket {
     /// What the system says: the port is taken, the address is not ours.
     pub fn bind(address: Option<IpAddr>, port: u16, buffer: usize) -> io::Result<Socket> {
         let any = match address {
-            Some(address) => return Socket::bound(SocketAddr::new(address, port), buffer),
-            None => Socket::bound(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), buffer),
+            Some(address) => return Socket::bound(SocketAddr::new(address, port), buffer, true),
+            None => {
+                Socket::bound(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), buffer, false)
+            }
         };
         let missing = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL].map(|errno| Some(errno as i32));
         match any {
             Err(error) if missing.contains(&error.raw_os_error()) => {
-                Socket::bound(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), buffer)
+                Socket::bound(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port), buffer, true)
             }
             any => any,
         }
     }
 
-    fn bound(address: SocketAddr, buffer: usize) -> io::Result<Socket> {
+    /// `alone`: not for the other family too.
+    fn bound(address: SocketAddr, buffer: usize, alone: bool) -> io::Result<Socket> {
         let family = match address {
             SocketAddr::V4(_) => AddressFamily::Inet,
             SocketAddr::V6(_) => AddressFamily::Inet6,
@@ -68,7 +71,7 @@ impl Socket {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(family, SockType::Datagram, flags, None)?;
         if address.is_ipv6() {
-            setsockopt(&fd, sockopt::Ipv6V6Only, &false)?;
+            setsockopt(&fd, sockopt::Ipv6V6Only, &alone)?;
         }
         // Beyond rmem_max only for root; the other one takes what there is to have.
         if setsockopt(&fd, sockopt::RcvBufForce, &buffer).is_err() {
@@ -265,6 +268,16 @@ mod tests {
         assert_eq!(drops.more().unwrap(), 100 - received);
         assert!(received < 100);
         assert_eq!(drops.more().unwrap(), 0);
+    }
+
+    #[test]
+    fn an_address_that_is_named_is_that_alone() {
+        let four = Socket::bind(Some(Ipv4Addr::UNSPECIFIED.into()), 0, BUFFER).unwrap();
+        let port = four.local().port();
+        match Socket::bind(Some(Ipv6Addr::UNSPECIFIED.into()), port, BUFFER) {
+            Ok(six) => assert_eq!(six.local().port(), port),
+            Err(error) => assert_ne!(error.kind(), io::ErrorKind::AddrInUse),
+        }
     }
 
     #[test]

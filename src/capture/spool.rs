@@ -210,6 +210,14 @@ pub struct SlotFileError {
     pub error: io::Error,
 }
 
+impl SlotFileError {
+    /// Whether it is the slot's own: names that are taken, a file where a directory belongs. Another
+    /// slot may have none of it.
+    pub fn is_of_the_slot(&self) -> bool {
+        matches!(self.error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory)
+    }
+}
+
 /// How the octets written to a [`SlotFile`] are compressed, for its name. It compresses nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
@@ -383,8 +391,9 @@ fn part_of(name: &Path, compressed: &str) -> PathBuf {
 }
 
 fn full(spool: &Path, slot: Window) -> SlotFileError {
-    let source = io::Error::other(format!("the slot has {MAX_FILES} files already"));
-    SlotFileError { path: spool.join(file_name(slot, 0)), error: source }
+    let why = format!("the slot has {MAX_FILES} files already");
+    let error = io::Error::new(io::ErrorKind::AlreadyExists, why);
+    SlotFileError { path: spool.join(file_name(slot, 0)), error }
 }
 
 #[cfg(test)]

@@ -50,6 +50,13 @@ const FIRST: Duration = Duration::from_secs(5);
 /// How often the counts of what was not said are told.
 const COUNTS: Duration = Duration::from_secs(60);
 
+/// At the end, how long nothing may go to the disk, or to the reader of a stream.
+const STALLED: Duration = Duration::from_secs(10);
+
+/// A second TERM or INT means something only so long after the first: timeout(1) and terminals send
+/// one to the process and one to its group.
+const TWICE: Duration = Duration::from_secs(1);
+
 /// How long commands of `--exec` are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -178,6 +185,8 @@ fn bind(network: &Network) -> anyhow::Result<Vec<Socket>> {
 /// Prints what retention would remove, and why.
 fn dry_run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let Some(rules) = args.retention.rules() else { return Ok(Status::Done) };
+    // A name that was mistyped is no spool from which nothing would be removed.
+    std::fs::read_dir(&args.write).with_context(|| args.write.display().to_string())?;
     let Retained { removed, errors, .. } = spool::retain(&args.write, &rules, clock(), true);
     for removed in &removed {
         let (path, octets, why) = (removed.path.display(), removed.octets, &removed.why);
@@ -224,6 +233,22 @@ fn recover(dir: &Path, hooks: &mut Hooks, io: &mut Io) {
     }
 }
 
+/// When the number of what waits changed last.
+#[derive(Default)]
+struct Moved(Option<(u64, Instant)>);
+
+impl Moved {
+    fn since(&mut self, waiting: u64) -> Duration {
+        match self.0 {
+            Some((before, since)) if before == waiting => since.elapsed(),
+            _ => {
+                self.0 = Some((waiting, Instant::now()));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
 /// What there is while it runs.
 struct Run {
     args: Args,
@@ -260,26 +285,51 @@ impl Run {
                 ));
             }
         }
-        sd_notify::notify(&[sd_notify::NotifyState::Ready]).context("NOTIFY_SOCKET")
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+            io.report.error(format_args!("NOTIFY_SOCKET: {error}"));
+        }
+        Ok(())
     }
 
     /// Until all is written after TERM or INT, and the commands are done.
     fn run(mut self, io: &mut Io) -> anyhow::Result<Status> {
+        let status = self.serve(io);
+        // However it ended: what was not run is listed.
+        self.hooks.abandon(&mut io.report);
+        self.publish(io);
+        status
+    }
+
+    fn serve(&mut self, io: &mut Io) -> anyhow::Result<Status> {
         let to_stream = self.args.is_stream();
         let mut status = Status::Done;
-        let (mut stopped, mut over) = (false, None);
+        let (mut stopped, mut over) = (None, None);
+        let mut moved = Moved::default();
         let (mut ticked, mut counted) = (Instant::now(), Instant::now());
         loop {
             self.signals.drain();
             while let Ok(news) = self.news.try_recv() {
                 status = self.hear(news, io)?.unwrap_or(status);
             }
-            if self.signals.stop() && !stopped {
-                stopped = true;
+            if self.signals.stop() && stopped.is_none() {
+                stopped = Some(Instant::now());
                 self.live.stop();
                 _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
             }
-            if self.signals.again() && !stopped {
+            if let Some(since) = stopped {
+                if since.elapsed() >= TWICE {
+                    self.signals.arm();
+                }
+                // With nothing left to write the disk has all the time that it needs.
+                let waiting = self.live.counters().waiting();
+                anyhow::ensure!(
+                    self.is_over || waiting == 0 || moved.since(waiting) < STALLED,
+                    "nothing could be written for {} s: up to {waiting} datagrams are lost, and no \
+                     file says so",
+                    STALLED.as_secs()
+                );
+            }
+            if self.signals.again() && stopped.is_none() {
                 self.again(io);
             }
             if self.signals.tell() {
@@ -290,7 +340,7 @@ impl Run {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.publish(io);
-                anyhow::ensure!(self.is_over || self.live.is_alive(), "a thread failed");
+                self.relock(io);
             }
             if counted.elapsed() >= COUNTS {
                 counted = Instant::now();
@@ -299,14 +349,18 @@ impl Run {
             if self.is_over {
                 let since = *over.get_or_insert_with(Instant::now);
                 if self.hooks.idle() || since.elapsed() >= PATIENCE || self.only_later(since) {
-                    break;
+                    return Ok(status);
                 }
             }
-            self.wait(to_stream)?;
+            self.wait(to_stream, stopped.is_some())?;
         }
-        self.hooks.abandon(&mut io.report);
-        self.publish(io);
-        Ok(status)
+    }
+
+    /// The spool is locked again where somebody removed it, or the file that is locked.
+    fn relock(&mut self, io: &mut Io) {
+        if let Some(Err(error)) = self.lock.as_mut().map(spool::Lock::renew) {
+            io.report.fail("failures in locking the spool", error);
+        }
     }
 
     /// At the end: whether no command runs, and none will in the time that is left.
@@ -319,13 +373,14 @@ impl Run {
     ///
     /// # Errors
     /// The reader of the stream went away.
-    fn wait(&self, to_stream: bool) -> anyhow::Result<()> {
+    fn wait(&self, to_stream: bool, stopped: bool) -> anyhow::Result<()> {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         let stdout = io::stdout();
         if to_stream {
             fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
         }
-        let most = self.hooks.next().map_or(TICK, |next| next.min(TICK));
+        let tick = if stopped { TWICE } else { TICK };
+        let most = self.hooks.next().map_or(tick, |next| next.min(tick));
         let millis = u16::try_from(most.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         match poll(&mut fds, PollTimeout::from(millis)) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -358,13 +413,18 @@ impl Run {
             }
             News::Restored => {
                 io.report.error("the file that is written was removed or moved, and is made again");
-                if let Some(Err(error)) = self.lock.as_mut().map(spool::Lock::renew) {
-                    io.report.error(error);
-                }
+                self.relock(io);
             }
-            News::Left(lost) => {
-                io.report.error(format_args!("{lost} datagrams are lost, and no file says so"));
+            News::Left { lost, at_most } => {
+                let up_to = if at_most { "up to " } else { "" };
+                let loss = format_args!("{up_to}{lost} datagrams are lost, and no file says so");
+                io.report.error(loss);
                 return Ok(Some(Status::Failed));
+            }
+            News::Forgetful(error) => {
+                let failure =
+                    format_args!("{error}: after a restart not all templates will be known");
+                io.report.fail("failures in writing templates down", failure);
             }
             News::Receiving(error) => io.report.complain("errors in receiving", error),
             News::Failed(why) => anyhow::bail!(why),
@@ -481,7 +541,8 @@ impl Run {
 
     /// Brings the metrics up to date.
     fn count(&mut self) {
-        let Counters { received, octets, dropped_queue, limited, denied } = self.live.counters();
+        let Counters { received, octets, dropped_queue, limited, denied, .. } =
+            self.live.counters();
         let load = |counter: &std::sync::atomic::AtomicU64| {
             counter.load(std::sync::atomic::Ordering::Relaxed)
         };

@@ -168,6 +168,7 @@ fn each_file_begins_with_what_is_in_force() {
     finish(&mut collector, ended(first, 0, 600));
     let second = finish(&mut collector, ended(chunk(&slot(600), 600, &[]), 600, 1200));
     collector.sync().unwrap();
+    collector.remember().unwrap();
     // Another collector of the same spool goes on from there.
     drop(collector);
     let to = To::Spool { dir: dir.path().to_owned(), zstd: None };
@@ -359,4 +360,31 @@ fn what_is_given_up_is_counted() {
         panic!("{finished:?}");
     };
     assert_eq!((closing.received, closing.dropped_queue), (3, 3));
+}
+
+#[test]
+fn a_slot_that_can_have_no_file_does_not_hold_up_the_next() {
+    let (dir, mut collector) = spool(None);
+    fs::create_dir(dir.path().join("2001")).unwrap();
+    fs::write(dir.path().join("2001/07"), b"in the way").unwrap();
+    let mut finished = Vec::new();
+    let first = slot(0);
+    let mut one = chunk(&first, 1, &[b"a", b"b"]);
+    let error = collector.take(&mut one, &mut finished).unwrap_err();
+    // As long as it lasts somebody may still clear the way.
+    assert!(!collector.is_hopeless(&error, at(599)));
+    assert!(collector.is_hopeless(&error, at(600)));
+    collector.pass_over(error, &mut finished);
+    collector.take(&mut one, &mut finished).unwrap();
+    collector.take(&mut ended(chunk(&first, 2, &[b"c"]), 0, 600), &mut finished).unwrap();
+    let [Finished { file: None, error: Some(_), .. }] = &finished[..] else {
+        panic!("{finished:?}");
+    };
+    assert_eq!((collector.passed(), collector.passed()), (3, 0));
+    fs::remove_file(dir.path().join("2001/07")).unwrap();
+    let next = slot(600);
+    collector.take(&mut ended(chunk(&next, 601, &[b"d"]), 600, 1200), &mut finished).unwrap();
+    // What was dropped stands in the next file, so that all files together say how many there were.
+    let closing = finished[1].closing;
+    assert_eq!((closing.received, closing.dropped_queue), (4, 3));
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 /// The file that is locked; it holds the number of the process that has the lock.
 const NAME: &str = ".nfcap.lock";
@@ -56,7 +56,12 @@ impl Lock {
         let path = spool.join(NAME);
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).mode(0o640);
+        // In a spool that others write to it may be a link, or something that makes one wait.
+        let options = options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
         let mut file = options.open(&path).map_err(failed(&path))?;
+        if !file.metadata().map_err(failed(&path))?.is_file() {
+            return Err(failed(&path)(io::Error::other("no regular file")));
+        }
         // Whoever has it writes its number at once; one that is not there yet is no reason to wait.
         let mut text = String::new();
         _ = Read::by_ref(&mut file).take(20).read_to_string(&mut text);
@@ -85,7 +90,8 @@ impl Lock {
     /// Somebody else was faster, or what the system says.
     pub fn renew(&mut self) -> Result<bool, LockError> {
         let ours = self.file.metadata().map(|data| (data.dev(), data.ino()));
-        let there = fs::metadata(self.spool.join(NAME)).map(|data| (data.dev(), data.ino()));
+        let there =
+            fs::symlink_metadata(self.spool.join(NAME)).map(|data| (data.dev(), data.ino()));
         if ours.is_ok() && ours.ok() == there.ok() {
             return Ok(false);
         }
@@ -117,6 +123,12 @@ mod tests {
         let other = Lock::take(&spool).unwrap();
         assert!(matches!(lock.renew(), Err(LockError::Held { .. })));
         drop(other);
+        let path = dir.path().join(NAME);
+        std::os::unix::fs::symlink(dir.path().join("victim"), &path).unwrap();
+        assert!(Lock::take(dir.path()).is_err() && !dir.path().join("victim").exists());
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Lock::take(dir.path()).unwrap_err().to_string().ends_with("no regular file"));
         let error = Lock::take(Path::new("/proc/nowhere")).unwrap_err().to_string();
         assert!(error.starts_with("/proc/nowhere: "), "{error}");
     }

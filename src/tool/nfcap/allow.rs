@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::capture::MAX_RATE;
 use crate::cli::{parse_net, read_words};
@@ -44,9 +44,18 @@ impl FromStr for Exporters {
 
 fn exporter(text: &str) -> Result<(IpNet, Option<u32>), String> {
     match text.split_once('=') {
-        None => Ok((parse_net(text)?, None)),
-        Some((net, text)) => Ok((parse_net(net)?, Some(rate(text)?))),
+        None => Ok((sender(parse_net(text)?), None)),
+        Some((net, text)) => Ok((sender(parse_net(net)?), Some(rate(text)?))),
     }
+}
+
+/// A network as its members are seen: senders whose address is of IPv4, mapped to IPv6, are hosts of
+/// IPv4.
+fn sender(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    let length = v6.prefix_len().checked_sub(96);
+    let v4 = v6.addr().to_ipv4_mapped().zip(length);
+    v4.and_then(|(addr, length)| Ipv4Net::new(addr, length).ok()).map_or(net, IpNet::V4)
 }
 
 /// Datagrams a second.
@@ -72,6 +81,9 @@ mod tests {
             ("2001:db8::/32".parse().unwrap(), Some(5000)),
         ];
         assert_eq!(list.parse(), Ok(Exporters::Here(expected.clone())));
+        let mapped = "::ffff:192.0.2.0/120,::/0";
+        let nets = vec![("192.0.2.0/24".parse().unwrap(), None), ("::/0".parse().unwrap(), None)];
+        assert_eq!(mapped.parse(), Ok(Exporters::Here(nets)));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "192.0.2.1 # the core\n2001:db8::/32=5000\n").unwrap();
         let at: Exporters = format!("@{}", file.path().display()).parse().unwrap();

@@ -165,9 +165,11 @@ impl Metrics {
         let mut part = path.to_owned().into_os_string();
         part.push(".part");
         let part = PathBuf::from(part);
+        // What lies there may be a link.
+        _ = fs::remove_file(&part);
         // Another user reads it.
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o644).open(&part)?;
+        let mut file = options.write(true).create_new(true).mode(0o644).open(&part)?;
         let written = file.write_all(self.text().as_bytes());
         written.and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
             _ = fs::remove_file(&part);

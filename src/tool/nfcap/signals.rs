@@ -13,6 +13,7 @@ use signal_hook::{flag, low_level};
 #[derive(Debug)]
 pub struct Signals {
     stop: Arc<AtomicBool>,
+    armed: Arc<AtomicBool>,
     again: Arc<AtomicBool>,
     tell: Arc<AtomicBool>,
     pipe: UnixStream,
@@ -20,18 +21,17 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Catches TERM, INT, HUP, USR1 and CHLD from now on. A second TERM or INT ends the process at once,
-    /// with status 1.
+    /// Catches TERM, INT, HUP, USR1 and CHLD from now on. After [`Signals::arm`] another TERM or INT ends
+    /// the process at once, with status 1.
     ///
     /// # Errors
     /// What the system says.
     pub fn catch() -> io::Result<Signals> {
         let (pipe, wake) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
-        let (stop, again, tell) = (Arc::default(), Arc::default(), Arc::default());
+        let [stop, armed, again, tell] = std::array::from_fn(|_| Arc::<AtomicBool>::default());
         for signal in [SIGTERM, SIGINT] {
-            // This one looks at the flag before the next one sets it.
-            flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
+            flag::register_conditional_shutdown(signal, 1, Arc::clone(&armed))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
         flag::register(SIGHUP, Arc::clone(&again))?;
@@ -39,12 +39,17 @@ impl Signals {
         for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] {
             low_level::pipe::register(signal, wake.try_clone()?)?;
         }
-        Ok(Signals { stop, again, tell, pipe, wake })
+        Ok(Signals { stop, armed, again, tell, pipe, wake })
     }
 
     /// TERM or INT came.
     pub fn stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// From now on TERM or INT ends the process at once.
+    pub fn arm(&self) {
+        self.armed.store(true, Ordering::Relaxed);
     }
 
     /// HUP came since the last call.

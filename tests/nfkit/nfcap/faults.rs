@@ -509,3 +509,104 @@ fn ten_thousand_exporters() {
     let ran = tool("nfdump-txt").arg(&files[1]).run().ok();
     assert_eq!(ran.rows().len(), 10_000);
 }
+
+/// nfcap to a pipe, and more in its queue than the pipe holds.
+fn behind() -> (Nfcap, std::process::ChildStdout, Sender) {
+    let args = ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", "-"];
+    let mut nfcap = Nfcap::listening(args, Stdio::piped());
+    let out = nfcap.child.stdout.take().unwrap();
+    let mut sender = Sender::new(&nfcap);
+    sender.send(2000, 1400);
+    heard(&mut nfcap, &sender);
+    (nfcap, out, sender)
+}
+
+#[test]
+fn at_the_end_a_slow_reader_gets_all_of_it() {
+    let (mut nfcap, mut out, sender) = behind();
+    nfcap.signal("TERM");
+    let mut octets = Vec::new();
+    let began = Instant::now();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = std::io::Read::read(&mut out, &mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        octets.extend_from_slice(&buffer[..count]);
+        // Longer in all than a disk that takes nothing is tried.
+        if began.elapsed() < Duration::from_secs(7) {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+    }
+    assert!(began.elapsed() > Duration::from_secs(5));
+    assert!(nfcap.wait().success(), "{:?}", nfcap.said);
+    let mut reader = Reader::new(octets.as_slice()).unwrap();
+    let mut closing = None;
+    let mut count = 0;
+    while let Some(event) = reader.next().unwrap() {
+        match event {
+            Event::Datagram(_) => count += 1,
+            Event::End(Ending::Closed(closed)) => closing = Some(closed.received),
+            _ => {}
+        }
+    }
+    assert_eq!((count, closing), (sender.sent, Some(sender.sent)));
+}
+
+#[test]
+fn at_the_end_a_reader_that_takes_nothing_is_given_up_and_the_loss_is_said() {
+    let (mut nfcap, out, sender) = behind();
+    nfcap.signal("TERM");
+    assert_eq!(nfcap.wait().code(), Some(1));
+    let said = nfcap.said.last().unwrap();
+    let lost = said.strip_prefix("nfcap: nothing could be written for 10 s: up to ");
+    let lost = lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file says so"));
+    let lost: u64 = lost.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+    assert!((1..=sender.sent).contains(&lost), "{said}");
+    drop(out);
+}
+
+#[test]
+fn a_second_signal_at_the_same_moment_means_nothing_and_a_later_one_the_end() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
+    nfcap.signal("TERM");
+    nfcap.signal("TERM");
+    assert!(nfcap.wait().success(), "{:?}", nfcap.said);
+    assert_eq!((files(&spool).len(), parts(&spool).len()), (1, 0));
+
+    let (mut nfcap, out, _) = behind();
+    nfcap.signal("TERM");
+    let began = Instant::now();
+    let status = until("its end", || {
+        nfcap.signal("TERM");
+        std::thread::sleep(Duration::from_millis(100));
+        nfcap.child.try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(1));
+    assert!(began.elapsed() >= Duration::from_secs(1) && began.elapsed() < Duration::from_secs(9));
+    drop(out);
+}
+
+#[test]
+fn templates_that_cannot_be_written_down_keep_nothing_from_the_disk() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    fs::create_dir_all(spool.join(".nfcap.templates.pcapng.part")).unwrap();
+    let metrics = scene.path("metrics");
+    let args = ["-t", LONG, "-p", "0", "-w", &path(&spool), "--metrics-file", &path(&metrics)];
+    let mut nfcap = Nfcap::start(args);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for datagram in exported(Version::V9, 3) {
+        socket.send_to(&datagram, ("127.0.0.1", nfcap.port())).unwrap();
+    }
+    nfcap.says(
+        ".nfcap.templates.pcapng: File exists (os error 17): after a restart not all templates",
+    );
+    let said = nfcap.stop();
+    assert!(!said.contains("waits in the queue"), "{said}");
+    assert_eq!(read(&files(&spool)[0]).closing.received, 3);
+    assert!(fs::read_to_string(metrics).unwrap().contains("nfcap_write_failures_total 0\n"));
+}
