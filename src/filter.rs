@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use crate::flow::Flow;
 
+mod batch;
 mod cases;
 mod error;
 mod names;
@@ -20,6 +21,7 @@ mod tests;
 mod token;
 mod tree;
 
+pub use batch::Chosen;
 pub use cases::{Case, Cases};
 pub use error::{FilterError, Reason};
 
@@ -61,9 +63,8 @@ impl Filter {
         self.0.holds(flow)
     }
 
-    /// The same for a batch: one answer a flow, in place of what was in `chosen`.
-    pub fn select(&self, flows: &[Flow], chosen: &mut Vec<bool>) {
-        chosen.clear();
-        chosen.extend(flows.iter().map(|flow| self.0.holds(flow)));
+    /// Chooses those of a batch, at a fraction of what it costs to ask one by one.
+    pub fn select(&self, flows: &[Flow], chosen: &mut Chosen) {
+        self.0.choose(flows, chosen);
     }
 }

@@ -9,28 +9,28 @@ use super::tree::{Ends, Expr, Field, Ranges, Term, has_ports};
 use crate::flow::{Flow, Networks};
 
 /// Where to go on after a test; two places are ends.
-type Place = u16;
-const YES: Place = Place::MAX;
-const NO: Place = Place::MAX - 1;
+pub(super) type Place = u16;
+pub(super) const YES: Place = Place::MAX;
+pub(super) const NO: Place = Place::MAX - 1;
 
 /// Tests, each with the place to go on if it holds, and if not. All jumps go backwards, so that it
 /// ends.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    steps: Vec<Step>,
-    start: Place,
+    pub steps: Vec<Step>,
+    pub start: Place,
 }
 
 #[derive(Clone, Debug)]
-struct Step {
-    test: Test,
-    yes: Place,
-    no: Place,
+pub(super) struct Step {
+    pub test: Test,
+    pub yes: Place,
+    pub no: Place,
 }
 
 /// One test. What is asked most often has one of its own.
 #[derive(Clone, Debug)]
-enum Test {
+pub(super) enum Test {
     V4,
     V6,
     /// IPv4 addresses of one network or host.
@@ -51,7 +51,7 @@ enum Test {
 
 /// Numbers from `.0` on, `.1` more of them, or such ranges in order.
 #[derive(Clone, Debug)]
-enum Set {
+pub(super) enum Set {
     One(u64, u64),
     Many(Ranges),
 }
@@ -113,7 +113,11 @@ impl Test {
             Term::Exporter(nets) => Test::Exporter(Networks::new(nets)),
             Term::Port(ends, ranges) => match ordered(ranges).as_slice() {
                 [] => return Err(false),
-                &[(first, last)] => Test::Port(ends, first as u16, last.min(0xffff) as u16),
+                &[(first, last)] => match u16::try_from(first) {
+                    Ok(first) => Test::Port(ends, first, u16::try_from(last).unwrap_or(u16::MAX)),
+                    // As in `port > 65535`.
+                    Err(_) => return Err(false),
+                },
                 ranges => Test::Ports(ends, Box::new(bits(ranges))),
             },
             Term::Number(Field::Proto, ranges) if ranges.is_empty() => return Err(false),
@@ -127,7 +131,7 @@ impl Test {
     }
 
     #[inline(always)]
-    fn holds(&self, flow: &Flow) -> bool {
+    pub fn holds(&self, flow: &Flow) -> bool {
         match self {
             Test::V4 => flow.sip.is_ipv4() && flow.dip.is_ipv4(),
             Test::V6 => flow.sip.is_ipv6() && flow.dip.is_ipv6(),
@@ -184,7 +188,7 @@ impl Set {
     }
 
     #[inline(always)]
-    fn has(&self, value: u64) -> bool {
+    pub fn has(&self, value: u64) -> bool {
         match self {
             Set::One(first, more) => value.wrapping_sub(*first) <= *more,
             Set::Many(ranges) => {
@@ -236,7 +240,7 @@ fn bits<const N: usize>(ranges: &[(u64, u64)]) -> [u64; N] {
 }
 
 #[inline(always)]
-fn has(bits: &[u64], number: u16) -> bool {
+pub(super) fn has(bits: &[u64], number: u16) -> bool {
     bits.get(usize::from(number / 64)).is_some_and(|word| word >> (number % 64) & 1 == 1)
 }
 

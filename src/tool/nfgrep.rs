@@ -10,6 +10,7 @@ use self::columns::Columns;
 use self::marks::Marks;
 use self::wanted::Wanted;
 use crate::cli::{Common, Escaped, Input, Io, Nets, Status};
+use crate::filter::Chosen;
 use crate::flow::Flow;
 use crate::line::{Kept, Lines, StreamError, Text};
 use crate::time::Mark;
@@ -85,6 +86,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         columns: Columns::new(!args.no_header && !args.count),
         marks: Marks::default(),
         lines: Vec::new(),
+        chosen: Chosen::default(),
         matched: 0,
         read: 0,
         found: false,
@@ -127,6 +129,7 @@ struct Run<'a> {
     marks: Marks,
     /// Lines that are not yet written; nothing between two batches.
     lines: Vec<u8>,
+    chosen: Chosen,
     /// Flows of this input that match.
     matched: u64,
     /// Flows of all inputs.
@@ -164,7 +167,7 @@ impl Run<'_> {
                 Ok(Some(Kept::Flows { flows, text })) => self.flows(flows, text, io)?,
                 Ok(Some(Kept::Fields(line))) => {
                     self.columns.named(line, &mut self.lines);
-                    self.write(io)?;
+                    write(&mut self.lines, io)?;
                 }
                 Ok(Some(Kept::Mark(mark))) => {
                     for mark in self.marks.mark(mark) {
@@ -189,32 +192,30 @@ impl Run<'_> {
 
     /// Prints the lines of the flows that match.
     fn flows(&mut self, flows: &[Flow], text: Text<'_>, io: &mut Io) -> anyhow::Result<()> {
+        self.wanted.choose(flows, self.marks.window(), &mut self.chosen);
+        if self.args.invert_match {
+            self.chosen.invert(flows.len());
+        }
         let left = self.args.max_count.map_or(u64::MAX, |most| most - self.matched);
-        let (window, invert) = (self.marks.window(), self.args.invert_match);
-        let (mut read, mut matched) = (0, 0);
-        if !flows.is_empty() {
-            self.columns.first(text.line(0));
-        }
-        for (n, flow) in flows.iter().enumerate() {
-            read += 1;
-            if self.wanted.matches(flow, window) == invert {
-                continue;
-            }
-            matched += 1;
-            if !self.args.count {
-                self.columns.line(text.line(n), &mut self.lines);
-                if self.lines.len() >= CHUNK {
-                    self.write(io)?;
-                }
-            }
-            if matched == left {
-                break;
-            }
-        }
+        let all = self.chosen.count() as u64;
+        let matched = all.min(left);
+        // With the last one that is asked for, reading ends.
+        let last = if all < left { None } else { self.chosen.iter().nth(left as usize - 1) };
+        let read = last.map_or(flows.len(), |last| last + 1) as u64;
         self.read += read;
         self.matched += matched;
         self.marks.flows(read, matched);
-        self.write(io)
+        if self.args.count || matched == 0 {
+            return Ok(());
+        }
+        self.columns.first(text.line(0));
+        for n in self.chosen.iter().take(matched as usize) {
+            self.columns.line(text.line(n), &mut self.lines);
+            if self.lines.len() >= CHUNK {
+                write(&mut self.lines, io)?;
+            }
+        }
+        write(&mut self.lines, io)
     }
 
     fn print(&mut self, mark: Option<Mark>, io: &mut Io) -> anyhow::Result<()> {
@@ -223,12 +224,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
 
-    fn write(&mut self, io: &mut Io) -> anyhow::Result<()> {
-        if !self.lines.is_empty() {
-            io.out.write_all(&self.lines)?;
-            self.lines.clear();
-        }
-        Ok(())
+/// Writes what was gathered.
+fn write(lines: &mut Vec<u8>, io: &mut Io) -> anyhow::Result<()> {
+    if !lines.is_empty() {
+        io.out.write_all(lines)?;
+        lines.clear();
     }
+    Ok(())
 }

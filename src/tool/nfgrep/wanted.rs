@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::Args;
 use crate::cli::{Input, Io, Usage, parse_net, read_words};
-use crate::filter::{Case, Cases, Context, Filter, MAX_LENGTH, Reason};
+use crate::filter::{Case, Cases, Chosen, Context, Filter, MAX_LENGTH, Reason};
 use crate::finding::{Finding, Host, Item, Role};
 use crate::flow::Flow;
 use crate::time::Window;
@@ -60,11 +60,15 @@ impl Wanted {
         Ok((Wanted { filter, cases }, files))
     }
 
-    /// Whether a flow that stands in the marked window `marked` is wanted.
-    #[inline]
-    pub fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.matches(flow))
-            && self.cases.as_ref().is_none_or(|cases| cases.matches(flow, marked))
+    /// Chooses the flows that are wanted of those that stand in the marked window `marked`.
+    pub fn choose(&self, flows: &[Flow], marked: Option<Window>, chosen: &mut Chosen) {
+        match &self.filter {
+            Some(filter) => filter.select(flows, chosen),
+            None => chosen.all(flows.len()),
+        }
+        if let Some(cases) = &self.cases {
+            chosen.retain(|n| flows.get(n).is_some_and(|flow| cases.matches(flow, marked)));
+        }
     }
 }
 
