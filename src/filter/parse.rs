@@ -267,6 +267,13 @@ impl Parser<'_, '_> {
                 self.at += 1;
                 (ends, next)
             }
+            // The names of the columns.
+            "sip" => (Ends::Src, "host".to_owned()),
+            "dip" => (Ends::Dst, "host".to_owned()),
+            "sport" => (Ends::Src, "port".to_owned()),
+            "dport" => (Ends::Dst, "port".to_owned()),
+            "sif" => (Ends::Src, "if".to_owned()),
+            "dif" => (Ends::Dst, "if".to_owned()),
             word => (Ends::Either, word.to_owned()),
         };
         let what = match word.as_str() {
@@ -427,8 +434,24 @@ const AFTER_ENDS: &str = "host, net, port, if, inside, outside or an address";
 
 /// Words that say what a value is of, but for those of one kind of term alone.
 fn is_qualifier(word: &str) -> bool {
-    const WORDS: [&str; 10] =
-        ["src", "dst", "host", "net", "port", "portrange", "if", "interface", "inside", "outside"];
+    const WORDS: [&str; 16] = [
+        "src",
+        "dst",
+        "host",
+        "net",
+        "port",
+        "portrange",
+        "if",
+        "interface",
+        "inside",
+        "outside",
+        "sip",
+        "dip",
+        "sport",
+        "dport",
+        "sif",
+        "dif",
+    ];
     WORDS.contains(&word)
 }
 

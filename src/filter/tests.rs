@@ -239,6 +239,9 @@ fn what_is_left_out_is_taken_from_before() {
         ("host 192.0.2.1 and port 80 or 81", "host 192.0.2.1 and port 80 or port 81"),
         ("if 3 or (4 and tcp)", "if 3 or (if 4 and tcp)"),
         ("tcp port (80 or 443)", "tcp port 80 or tcp port 443"),
+        ("sip 192.0.2.1 and dip 192.0.2.2", "src host 192.0.2.1 and dst host 192.0.2.2"),
+        ("tcp sport 80 or dport > 1024", "tcp src port 80 or dst port > 1024"),
+        ("sif 1 and dif in [2 3]", "in if 1 and out if in [2 3]"),
     ] {
         assert_eq!(tree(short), tree(long), "{short}");
     }
