@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
 use crate::flow::Flow;
-use crate::time::Window;
+use crate::time::{Timestamp, Window};
 
 /// What is known of the flows that one finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,38 @@ pub struct Case {
 #[derive(Clone, Debug, Default)]
 pub struct Cases {
     /// By host, and whether it is the source. There is as much here as there are findings.
-    hosts: HashMap<(IpAddr, bool), Vec<Case>, RandomState>,
+    hosts: HashMap<(IpAddr, bool), Host, RandomState>,
     /// Those of whole networks, which are few.
     nets: Vec<Case>,
+}
+
+/// The cases of one host: of a busy month there are thousands, and a flow can be of few.
+#[derive(Clone, Debug, Default)]
+struct Host {
+    /// Of any time.
+    always: Vec<Case>,
+    /// Of their windows, by their starts.
+    then: Vec<(Window, Case)>,
+    /// Seconds of the longest window.
+    longest: u64,
+}
+
+impl Host {
+    /// Whether a flow of this host belongs to one of them.
+    fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
+        let time = flow.start.or(flow.end).map(Timestamp::secs);
+        let span = marked.map(|part| (part.start(), part.end()));
+        let near = match span.or(time.map(|time| (time, time + 1))) {
+            Some((from, to)) => {
+                let first = self.then.partition_point(|(w, _)| w.start() + self.longest <= from);
+                let last = self.then.partition_point(|(w, _)| w.start() < to);
+                self.then.get(first..last).unwrap_or_default()
+            }
+            None => self.then.as_slice(),
+        };
+        self.always.iter().any(|case| case.is_kind(flow))
+            || near.iter().any(|(_, case)| case.is_kind(flow) && case.is_then(flow, marked))
+    }
 }
 
 impl Case {
@@ -69,10 +98,19 @@ impl Cases {
                 continue;
             }
             let host = all.hosts.entry((case.host.addr(), case.is_source)).or_default();
-            // The updates of a row are about the same flows.
-            if host.last() != Some(&case) {
-                host.push(case);
+            match case.window {
+                Some(window) => {
+                    host.then.push((window, case));
+                    host.longest = host.longest.max(window.seconds().into());
+                }
+                None => host.always.push(case),
             }
+        }
+        for host in all.hosts.values_mut() {
+            host.then.sort_by_key(|(window, _)| *window);
+            // The updates of a row are about the same flows.
+            host.then.dedup();
+            host.always.dedup();
         }
         all
     }
@@ -80,8 +118,7 @@ impl Cases {
     /// Whether a flow that stands in the marked window `marked` belongs to one of them.
     pub fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
         let of = |host: IpAddr, is_source: bool| {
-            let cases = self.hosts.get(&(host, is_source)).map_or(&[][..], Vec::as_slice);
-            cases.iter().any(|case| case.is_kind(flow) && case.is_then(flow, marked))
+            self.hosts.get(&(host, is_source)).is_some_and(|host| host.matches(flow, marked))
         };
         of(flow.sip, true)
             || of(flow.dip, false)
@@ -92,7 +129,6 @@ impl Cases {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
     use proptest::prelude::*;
 
     /// Few hosts, windows and ports, so that they meet.
@@ -127,7 +163,7 @@ mod tests {
     proptest! {
         #[test]
         fn many_cases_match_what_one_of_them_does(
-            cases in proptest::collection::vec(case(), 0..6),
+            cases in proptest::collection::vec(case(), 0..16),
             flow in flow(),
             marked in proptest::option::of((0u64..5, 1u32..4)),
         ) {
