@@ -17,6 +17,7 @@
 //! * [`mod@table`] counts anything by key, exactly at any size: what memory cannot hold goes to disk.
 //! * [`total`] adds up flows, packets and octets by whatever a flow line says, and ranks them.
 //! * [`detect`] counts flows in a window and returns the hosts that stand out, as [`finding`]s.
+//! * [`filter`] reads `nfgrep`'s expressions and says which flows they mean.
 //! * [`incident`] says whose a host is and turns findings into mails and block commands.
 //! * [`scenario`] is what `nfgen` plays: hosts, traffic and attacks, with the truth beside them.
 //! * [`page`] shows findings, and the windows that were judged, as one static web page.
@@ -32,6 +33,7 @@
 pub mod capture;
 pub mod cli;
 pub mod detect;
+pub mod filter;
 pub mod finding;
 pub mod flow;
 pub mod incident;

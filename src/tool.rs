@@ -11,6 +11,7 @@ pub mod nfcap;
 pub mod nfdump_txt;
 pub mod nfflood;
 pub mod nfgen;
+pub mod nfgrep;
 pub mod nfnotify;
 pub mod nfpage;
 pub mod nfport;

@@ -4,42 +4,75 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Networks as sorted, disjoint ranges of addresses: a look-up is one binary search.
+/// Networks as sorted ranges of addresses with gaps between them: a look-up is one binary search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
-    /// First and last address of each range.
-    ranges: Vec<(IpAddr, IpAddr)>,
+    /// First and last address of each range, and the same of IPv6: apart, because numbers compare
+    /// faster than addresses of either kind.
+    v4: Vec<(u32, u32)>,
+    v6: Vec<(u128, u128)>,
 }
 
 impl Networks {
     /// The set of all addresses in any of `nets`.
     pub fn new(nets: impl IntoIterator<Item = IpNet>) -> Networks {
-        let nets: Vec<IpNet> = nets.into_iter().collect();
-        // Aggregated networks are sorted and do not overlap, IPv4 before IPv6.
-        let ranges = IpNet::aggregate(&nets);
-        let mut ranges: Vec<_> =
-            ranges.into_iter().map(|net| (net.network(), net.broadcast())).collect();
-        ranges.sort_unstable();
-        Networks { ranges }
+        let mut set = Networks::default();
+        for net in nets {
+            match net {
+                IpNet::V4(net) => set.v4.push((net.network().into(), net.broadcast().into())),
+                IpNet::V6(net) => set.v6.push((net.network().into(), net.broadcast().into())),
+            }
+        }
+        join(&mut set.v4, |last| last.checked_add(1));
+        join(&mut set.v6, |last| last.checked_add(1));
+        set
     }
 
     /// Whether the address lies in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let after = self.ranges.partition_point(|&(first, _)| first <= address);
-        let range = after.checked_sub(1).and_then(|n| self.ranges.get(n));
-        range.is_some_and(|&(_, last)| address <= last)
+        match address {
+            IpAddr::V4(address) => lies_in(&self.v4, address.into()),
+            IpAddr::V6(address) => lies_in(&self.v6, address.into()),
+        }
     }
 
     /// Whether the set holds no address at all.
     pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+        self.v4.is_empty() && self.v6.is_empty()
     }
+}
+
+/// Sorts ranges, and makes one of those that overlap or touch.
+fn join<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
+    ranges.sort_unstable();
+    ranges.dedup_by(|after, before| {
+        let touches = next(before.1).is_none_or(|next| after.0 <= next);
+        if touches {
+            before.1 = before.1.max(after.1);
+        }
+        touches
+    });
+}
+
+#[inline]
+fn lies_in<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
+    let after = ranges.partition_point(|&(first, _)| first <= address);
+    let range = after.checked_sub(1).and_then(|n| ranges.get(n));
+    range.is_some_and(|&(_, last)| address <= last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn networks_that_touch_are_one_range() {
+        let set = |text: &str| Networks::new(text.split(' ').map(|net| net.parse().unwrap()));
+        assert_eq!(set("10.0.0.0/9 10.128.0.0/9 10.3.0.0/16"), set("10.0.0.0/8"));
+        assert_eq!(set("255.0.0.0/8 255.1.0.0/16 ::/1 8000::/1"), set("255.0.0.0/8 ::/0"));
+        assert_ne!(set("10.0.0.0/9 10.128.0.1/32"), set("10.0.0.0/9"));
+    }
 
     proptest! {
         #[test]

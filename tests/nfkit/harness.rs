@@ -25,7 +25,8 @@ pub const INSIDE: &str = "140.119.0.0/16";
 pub const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
 
 /// All commands.
-pub const TOOLS: [&str; 6] = ["nfdump-txt", "nftop", "nfscan", "nfflood", "nfport", "nfgen"];
+pub const TOOLS: [&str; 7] =
+    ["nfdump-txt", "nfgrep", "nftop", "nfscan", "nfflood", "nfport", "nfgen"];
 
 fn binary(name: &str) -> &'static str {
     match name {
@@ -35,6 +36,7 @@ fn binary(name: &str) -> &'static str {
         "nfflood" => env!("CARGO_BIN_EXE_nfflood"),
         "nfport" => env!("CARGO_BIN_EXE_nfport"),
         "nfgen" => env!("CARGO_BIN_EXE_nfgen"),
+        "nfgrep" => env!("CARGO_BIN_EXE_nfgrep"),
         "nfcap" => env!("CARGO_BIN_EXE_nfcap"),
         "nfpage" => env!("CARGO_BIN_EXE_nfpage"),
         "nfnotify" => env!("CARGO_BIN_EXE_nfnotify"),

@@ -19,6 +19,7 @@ mod nfcap;
 mod nfdump_txt;
 mod nfflood;
 mod nfgen;
+mod nfgrep;
 mod nfnotify;
 mod nfpage;
 mod nfport;

@@ -78,6 +78,11 @@ fn nfgen_and_its_page_agree() {
 }
 
 #[test]
+fn nfgrep_and_its_page_agree() {
+    compare("nfgrep");
+}
+
+#[test]
 fn nfpage_and_its_page_agree() {
     compare("nfpage");
 }

@@ -15,6 +15,7 @@ use nfkit::capture::{Event, Reader};
 use crate::harness::{LIMIT, Live, Scene, other, package, skipped, tool};
 use crate::nfgen::EXPORTS;
 
+mod filters;
 mod restated;
 mod softflowd;
 
@@ -146,19 +147,29 @@ impl Collector {
 
     /// The flows that it has, as our nine columns.
     fn stop(self) -> Multiset {
+        listed(&self.end(), None)
+    }
+
+    /// Ends it and leaves its files.
+    fn end(self) -> PathBuf {
         other("kill").unwrap().args(["-TERM", &self.live.id().to_string()]).run().ok();
         let ran = self.live.close();
         assert!(ran.status.success(), "{ran}");
-        let format = "fmt:%in %sa %da %out %pr %sp %dp %pkt %byt";
-        let run = other("nfdump").unwrap().args(["-q", "-N", "-6", "-o", format, "-R"]);
-        let ran = run.arg(&self.dir).run().status(0);
-        multiset(
-            ran.text()
-                .lines()
-                .filter(|line| !line.trim().is_empty() && *line != "No matching flows")
-                .map(|line| nine(line, &ran.err)),
-        )
+        self.dir
     }
+}
+
+/// What nfdump lists of its files, all or by a filter, as our nine columns.
+fn listed(dir: &Path, filter: Option<&str>) -> Multiset {
+    let format = "fmt:%in %sa %da %out %pr %sp %dp %pkt %byt";
+    let run = other("nfdump").unwrap().args(["-q", "-N", "-6", "-o", format, "-R"]);
+    let ran = run.arg(dir).args(filter).run().status(0);
+    multiset(
+        ran.text()
+            .lines()
+            .filter(|line| !line.trim().is_empty() && *line != "No matching flows")
+            .map(|line| nine(line, &ran.err)),
+    )
 }
 
 /// One line of nfdump's as ours: it prints the ports of ICMP as `type.code`, and protocols by name

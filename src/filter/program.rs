@@ -1,0 +1,335 @@
+//! An expression as a row of tests that jump.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::tree::{Ends, Expr, Field, Ranges, Term, has_ports};
+use crate::flow::{Flow, Networks};
+
+/// Where to go on after a test; two places are ends.
+pub(super) type Place = u16;
+pub(super) const YES: Place = Place::MAX;
+pub(super) const NO: Place = Place::MAX - 1;
+
+/// Tests, each with the place to go on if it holds, and if not. All jumps go backwards, so that it
+/// ends.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub steps: Vec<Step>,
+    pub start: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub test: Test,
+    pub yes: Place,
+    pub no: Place,
+}
+
+/// One test. What is asked most often has one of its own.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    V4,
+    V6,
+    /// IPv4 addresses of one network or host.
+    Net(Ends, u32, u32),
+    Nets(Ends, Networks),
+    Exporter(Networks),
+    /// A bit for each protocol.
+    Proto([u64; 4]),
+    Port(Ends, u16, u16),
+    /// A bit for each port.
+    Ports(Ends, Box<[u64; 1024]>),
+    Interface(Ends, Set),
+    Number(Field, Set),
+    Ratio(Field, Set),
+    AllFlags(u16),
+    AnyFlag(u16),
+}
+
+/// Numbers from `.0` on, `.1` more of them, or such ranges in order.
+#[derive(Clone, Debug)]
+pub(super) enum Set {
+    One(u64, u64),
+    Many(Ranges),
+}
+
+impl Program {
+    pub fn new(expr: Expr) -> Program {
+        let mut program = Program { steps: Vec::new(), start: NO };
+        program.start = program.lay(joined(expr), YES, NO);
+        program
+    }
+
+    #[inline]
+    pub fn holds(&self, flow: &Flow) -> bool {
+        let mut at = self.start;
+        while let Some(step) = self.steps.get(usize::from(at)) {
+            at = if step.test.holds(flow) { step.yes } else { step.no };
+        }
+        at == YES
+    }
+
+    /// Lays down the tests of an expression and returns where it begins. There are far fewer tests
+    /// than places: at most one a term.
+    fn lay(&mut self, expr: Expr, yes: Place, no: Place) -> Place {
+        match expr {
+            Expr::Not(inner) => self.lay(*inner, no, yes),
+            Expr::And(all) => {
+                all.into_iter().rev().fold(yes, |next, expr| self.lay(expr, next, no))
+            }
+            Expr::Or(all) => all.into_iter().rev().fold(no, |next, expr| self.lay(expr, yes, next)),
+            Expr::Term(term) => match Test::of(term) {
+                Ok(test) => {
+                    self.steps.push(Step { test, yes, no });
+                    Place::try_from(self.steps.len() - 1).unwrap_or(NO)
+                }
+                Err(always) => {
+                    if always {
+                        yes
+                    } else {
+                        no
+                    }
+                }
+            },
+        }
+    }
+}
+
+impl Test {
+    /// The test of a term, or how it ends for every flow.
+    fn of(term: Term) -> Result<Test, bool> {
+        Ok(match term {
+            Term::Any => return Err(true),
+            Term::V4 => Test::V4,
+            Term::V6 => Test::V6,
+            Term::Address(ends, nets) => match nets.as_slice() {
+                [] => return Err(false),
+                [IpNet::V4(net)] => Test::Net(ends, net.network().into(), net.netmask().into()),
+                _ => Test::Nets(ends, Networks::new(nets)),
+            },
+            Term::Exporter(nets) => Test::Exporter(Networks::new(nets)),
+            Term::Port(ends, ranges) => match ordered(ranges).as_slice() {
+                [] => return Err(false),
+                &[(first, last)] => match u16::try_from(first) {
+                    Ok(first) => Test::Port(ends, first, u16::try_from(last).unwrap_or(u16::MAX)),
+                    // As in `port > 65535`.
+                    Err(_) => return Err(false),
+                },
+                ranges => Test::Ports(ends, Box::new(bits(ranges))),
+            },
+            Term::Number(Field::Proto, ranges) if ranges.is_empty() => return Err(false),
+            Term::Number(Field::Proto, ranges) => Test::Proto(bits(&ranges)),
+            Term::Interface(ends, ranges) => Test::Interface(ends, Set::of(ranges)?),
+            Term::Number(field, ranges) if field.is_ratio() => Test::Ratio(field, Set::of(ranges)?),
+            Term::Number(field, ranges) => Test::Number(field, Set::of(ranges)?),
+            Term::Flags { mask, all: true } => Test::AllFlags(mask),
+            Term::Flags { mask, all: false } => Test::AnyFlag(mask),
+        })
+    }
+
+    #[inline(always)]
+    pub fn holds(&self, flow: &Flow) -> bool {
+        match self {
+            Test::V4 => flow.sip.is_ipv4() && flow.dip.is_ipv4(),
+            Test::V6 => flow.sip.is_ipv6() && flow.dip.is_ipv6(),
+            Test::Net(ends, net, mask) => ends.hold(flow.sip, flow.dip, |address| match address {
+                IpAddr::V4(address) => u32::from(address) & mask == *net,
+                IpAddr::V6(_) => false,
+            }),
+            Test::Nets(ends, nets) => {
+                ends.hold(flow.sip, flow.dip, |address| nets.contains(address))
+            }
+            Test::Exporter(nets) => flow.exporter.is_some_and(|address| nets.contains(address)),
+            Test::Proto(protos) => has(protos, u16::from(flow.proto)),
+            Test::Port(ends, first, last) => {
+                has_ports(flow.proto)
+                    && ends.hold(flow.sport, flow.dport, |port| *first <= port && port <= *last)
+            }
+            Test::Ports(ends, ports) => {
+                has_ports(flow.proto)
+                    && ends.hold(flow.sport, flow.dport, |port| has(ports.as_slice(), port))
+            }
+            Test::Interface(ends, set) => {
+                ends.hold(flow.sif, flow.dif, |interface| set.has(u64::from(interface)))
+            }
+            Test::Number(field, set) => field.value(flow).is_some_and(|value| set.has(value)),
+            Test::Ratio(field, set) => {
+                field.ratio(flow).is_some_and(|(of, by)| set.has_ratio(of, by))
+            }
+            Test::AllFlags(mask) => flow.flags.is_some_and(|flags| flags & mask == *mask),
+            Test::AnyFlag(mask) => flow.flags.is_some_and(|flags| flags & mask != 0),
+        }
+    }
+}
+
+impl Ends {
+    #[inline(always)]
+    fn hold<T>(self, src: T, dst: T, holds: impl Fn(T) -> bool) -> bool {
+        match self {
+            Ends::Src => holds(src),
+            Ends::Dst => holds(dst),
+            Ends::Either => holds(src) || holds(dst),
+            Ends::Both => holds(src) && holds(dst),
+        }
+    }
+}
+
+impl Set {
+    fn of(ranges: Ranges) -> Result<Set, bool> {
+        let ranges = ordered(ranges);
+        match ranges.as_slice() {
+            [] => Err(false),
+            &[(first, last)] => Ok(Set::One(first, last - first)),
+            _ => Ok(Set::Many(ranges)),
+        }
+    }
+
+    #[inline(always)]
+    pub fn has(&self, value: u64) -> bool {
+        match self {
+            Set::One(first, more) => value.wrapping_sub(*first) <= *more,
+            Set::Many(ranges) => {
+                let after = ranges.partition_point(|&(first, _)| first <= value);
+                let range = after.checked_sub(1).and_then(|n| ranges.get(n));
+                range.is_some_and(|&(_, last)| value <= last)
+            }
+        }
+    }
+
+    /// Whether the set has `of / by` rounded down. A product costs less than a quotient of 128 bits.
+    fn has_ratio(&self, of: u128, by: u64) -> bool {
+        let by = u128::from(by);
+        let lies_in = |first: u64, last: u64| {
+            let below = last == u64::MAX || of < (u128::from(last) + 1) * by;
+            u128::from(first) * by <= of && below
+        };
+        match self {
+            Set::One(first, more) => lies_in(*first, first + more),
+            Set::Many(ranges) => ranges.iter().any(|&(first, last)| lies_in(first, last)),
+        }
+    }
+}
+
+/// The ranges in order, and those that overlap or touch as one.
+fn ordered(mut ranges: Ranges) -> Ranges {
+    ranges.sort_unstable();
+    ranges.dedup_by(|after, before| {
+        let touches = after.0 <= before.1.saturating_add(1);
+        if touches {
+            before.1 = before.1.max(after.1);
+        }
+        touches
+    });
+    ranges
+}
+
+/// A bit for each number of the ranges that there is a bit for.
+fn bits<const N: usize>(ranges: &[(u64, u64)]) -> [u64; N] {
+    let mut bits = [0; N];
+    for &(first, last) in ranges {
+        for number in first..=last.min(64 * N as u64 - 1) {
+            if let Some(word) = bits.get_mut((number / 64) as usize) {
+                *word |= 1 << (number % 64);
+            }
+        }
+    }
+    bits
+}
+
+#[inline(always)]
+pub(super) fn has(bits: &[u64], number: u16) -> bool {
+    bits.get(usize::from(number / 64)).is_some_and(|word| word >> (number % 64) & 1 == 1)
+}
+
+/// What two terms must share so that one or the other is one term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    Address(u8),
+    Exporter,
+    Port(u8),
+    Interface(u8),
+    Number(u8),
+}
+
+impl Group {
+    fn of(expr: &Expr) -> Option<Group> {
+        // Both ends in one of two sets is less than both in their union.
+        let ends = |ends: &Ends| (*ends != Ends::Both).then_some(*ends as u8);
+        match expr {
+            Expr::Term(Term::Address(at, _)) => ends(at).map(Group::Address),
+            Expr::Term(Term::Exporter(_)) => Some(Group::Exporter),
+            Expr::Term(Term::Port(at, _)) => ends(at).map(Group::Port),
+            Expr::Term(Term::Interface(at, _)) => ends(at).map(Group::Interface),
+            Expr::Term(Term::Number(field, _)) => Some(Group::Number(*field as u8)),
+            _ => None,
+        }
+    }
+}
+
+/// The same expression with alternatives of one kind as one term: a thousand hosts with `or` between
+/// them are one look-up.
+fn joined(expr: Expr) -> Expr {
+    match expr {
+        Expr::Or(all) => any_of(all),
+        // Not this and not that is neither.
+        Expr::And(all) => {
+            let (not, mut rest): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|expr| matches!(expr, Expr::Not(_)));
+            let not = not.into_iter().filter_map(|expr| match expr {
+                Expr::Not(inner) => Some(*inner),
+                _ => None,
+            });
+            let not: Vec<_> = not.collect();
+            rest = rest.into_iter().map(joined).collect();
+            if !not.is_empty() {
+                rest.push(Expr::Not(Box::new(any_of(not))));
+            }
+            Expr::And(rest)
+        }
+        Expr::Not(inner) => Expr::Not(Box::new(joined(*inner))),
+        Expr::Term(term) => Expr::Term(term),
+    }
+}
+
+fn any_of(all: Vec<Expr>) -> Expr {
+    let mut kept: Vec<Expr> = Vec::new();
+    let mut places: BTreeMap<Group, usize> = BTreeMap::new();
+    for expr in all {
+        let parts = match joined(expr) {
+            Expr::Or(parts) => parts,
+            other => vec![other],
+        };
+        for part in parts {
+            let Some(group) = Group::of(&part) else {
+                kept.push(part);
+                continue;
+            };
+            let place = *places.entry(group).or_insert(kept.len());
+            match (kept.get_mut(place), part) {
+                (Some(Expr::Term(into)), Expr::Term(term)) => into.take(term),
+                (_, part) => kept.push(part),
+            }
+        }
+    }
+    if kept.len() == 1 { kept.remove(0) } else { Expr::Or(kept) }
+}
+
+impl Term {
+    /// Takes in what another term of the same group means.
+    fn take(&mut self, other: Term) {
+        match (self, other) {
+            (
+                Term::Address(_, nets) | Term::Exporter(nets),
+                Term::Address(_, more) | Term::Exporter(more),
+            ) => nets.extend(more),
+            (
+                Term::Port(_, ranges) | Term::Interface(_, ranges) | Term::Number(_, ranges),
+                Term::Port(_, more) | Term::Interface(_, more) | Term::Number(_, more),
+            ) => ranges.extend(more),
+            _ => {}
+        }
+    }
+}

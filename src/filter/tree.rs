@@ -1,0 +1,141 @@
+//! An expression as a tree, as it was written.
+
+use ipnet::IpNet;
+
+use crate::flow::{Flow, ICMP, ICMPV6};
+
+/// A whole expression or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Expr {
+    Term(Term),
+    Not(Box<Expr>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+}
+
+/// One question to a flow. What it asks for may be unknown; then it does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Term {
+    /// Holds for every flow.
+    Any,
+    /// Both addresses are IPv4.
+    V4,
+    /// Both addresses are IPv6.
+    V6,
+    Address(Ends, Vec<IpNet>),
+    Exporter(Vec<IpNet>),
+    /// Ports of protocols that have them: in other flows the columns hold something else.
+    Port(Ends, Ranges),
+    Interface(Ends, Ranges),
+    Number(Field, Ranges),
+    /// All of these TCP flags are set, or any.
+    Flags {
+        mask: u16,
+        all: bool,
+    },
+}
+
+/// Which end of a flow is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    Src,
+    Dst,
+    Either,
+    Both,
+}
+
+/// Numbers from one through another, any of which will do.
+pub(super) type Ranges = Vec<(u64, u64)>;
+
+/// A number that a flow holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Proto,
+    Packets,
+    Octets,
+    /// Nanoseconds since the epoch.
+    Start,
+    /// The same.
+    End,
+    /// Nanoseconds.
+    Duration,
+    Sampling,
+    IcmpType,
+    IcmpCode,
+    /// TCP flags as one number.
+    Flags,
+    /// Bits a second, rounded down as the two below.
+    Bps,
+    /// Packets a second.
+    Pps,
+    /// Octets a packet.
+    Bpp,
+}
+
+/// How a number is held against another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compare {
+    Equal,
+    Unequal,
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+impl Compare {
+    /// The numbers that pass; for [`Compare::Unequal`] those that do not.
+    pub fn range(self, value: u64) -> Option<(u64, u64)> {
+        match self {
+            Compare::Equal | Compare::Unequal => Some((value, value)),
+            Compare::Below => Some((0, value.checked_sub(1)?)),
+            Compare::AtMost => Some((0, value)),
+            Compare::Above => Some((value.checked_add(1)?, u64::MAX)),
+            Compare::AtLeast => Some((value, u64::MAX)),
+        }
+    }
+}
+
+/// Whether protocols have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol numbers).
+pub(super) const fn has_ports(proto: u8) -> bool {
+    matches!(proto, 6 | 17 | 33 | 132 | 136)
+}
+
+impl Field {
+    /// A value that stands in the flow as it is; `None` if it is unknown, or for [`Field::ratio`].
+    #[inline(always)]
+    pub fn value(self, flow: &Flow) -> Option<u64> {
+        let is_icmp = flow.proto == ICMP || flow.proto == ICMPV6;
+        match self {
+            Field::Proto => Some(u64::from(flow.proto)),
+            Field::Packets => Some(flow.packets),
+            Field::Octets => Some(flow.octets),
+            Field::Start => Some(flow.start?.nanos()),
+            Field::End => Some(flow.end?.nanos()),
+            Field::Duration => flow.end?.nanos().checked_sub(flow.start?.nanos()),
+            Field::Sampling => Some(u64::from(flow.sampling)),
+            Field::IcmpType => is_icmp.then_some(u64::from(flow.dport >> 8)),
+            Field::IcmpCode => is_icmp.then_some(u64::from(flow.dport & 0xff)),
+            Field::Flags => flow.flags.map(u64::from),
+            Field::Bps | Field::Pps | Field::Bpp => None,
+        }
+    }
+
+    /// A value that is one number through another, at which it is rounded down; `None` if one of the
+    /// two is unknown or there is nothing to divide by.
+    pub fn ratio(self, flow: &Flow) -> Option<(u128, u64)> {
+        const SECOND: u128 = 1_000_000_000;
+        let (of, by) = match self {
+            Field::Bps => (u128::from(flow.octets) * 8 * SECOND, Field::Duration.value(flow)?),
+            Field::Pps => (u128::from(flow.packets) * SECOND, Field::Duration.value(flow)?),
+            Field::Bpp => (u128::from(flow.octets), flow.packets),
+            _ => return None,
+        };
+        (by != 0).then_some((of, by))
+    }
+
+    /// Whether the value is a ratio.
+    pub fn is_ratio(self) -> bool {
+        matches!(self, Field::Bps | Field::Pps | Field::Bpp)
+    }
+}

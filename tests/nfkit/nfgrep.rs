@@ -1,0 +1,342 @@
+//! nfgrep: lines as they were, marks that stay true, findings, grep's options, errors that point.
+
+use crate::detector::{FIELDS, W1, W2, attacks, row, window};
+use crate::harness::{DETECTORS, INSIDE, Run, Scene, gzip, paper, scan, tool, zstd};
+
+fn grep(args: &[&str], input: &str) -> Run {
+    tool("nfgrep").args(args).stdin(input)
+}
+
+/// A stream with further columns, marks, a comment and an odd end of line.
+fn stream() -> String {
+    format!(
+        "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tlabel\tflags\n\
+         #window\t{W1}\n# a remark\n\
+         1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144\ta b\t2\n\
+         1\t192.0.2.2\t198.51.100.2\t2\t6\t1025\t443\t03\t145\t\u{e9}\t18\r\n\
+         1\t2001:DB8::1\t2001:db8::2\t2\t17\t53\t53\t1\t70\t\t-\n\
+         #end\t{W1}\tflows=3\tlate=1\tscaled=0\tcover=600\tstate=ok\tmood=good\n"
+    )
+}
+
+#[test]
+fn lines_are_printed_as_they_were() {
+    let fields =
+        "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tlabel\tflags\n";
+    let end =
+        format!("#end\t{W1}\tflows=2\tscaled=0\tcover=600\tstate=ok\tmood=good\tfiltered=1\n");
+    let web = "1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144\ta b\t2\n\
+        1\t192.0.2.2\t198.51.100.2\t2\t6\t1025\t443\t03\t145\t\u{e9}\t18\n";
+    grep(&["tcp"], &stream()).run().ok().prints(&format!("{fields}#window\t{W1}\n{web}{end}"));
+    grep(&["-N", "tcp"], &stream()).run().ok().prints(web);
+    let other = "1\t2001:DB8::1\t2001:db8::2\t2\t17\t53\t53\t1\t70\t\t-\n";
+    grep(&["-vN", "tcp"], &stream()).run().ok().prints(other);
+    grep(&["-N", "2001:db8::/32"], &stream()).run().ok().prints(other);
+    let all = stream().replace("# a remark\n", "").replace('\r', "");
+    grep(&["any"], &stream()).run().ok().prints(&all);
+}
+
+#[test]
+fn an_end_is_true_of_what_is_left() {
+    let quiet = grep(&["dst port 7"], &stream()).run().ok();
+    assert_eq!(
+        quiet.marks("#end"),
+        [format!("#end\t{W1}\tflows=0\tscaled=0\tcover=600\tstate=ok\tmood=good\tfiltered=1")],
+    );
+    // And whoever reads on keeps the word.
+    let ran = tool("nfscan").stdin(quiet.text()).run().ok();
+    assert!(ran.marks("#end")[0].contains("filtered=1"), "{ran}");
+    let nodata = format!("{FIELDS}#window\t{W1}\n#end\t{W1}\tflows=0\tstate=nodata\n");
+    grep(&["tcp"], &nodata).run().ok().prints(&nodata);
+    grep(&["tcp"], FIELDS).run().ok().prints(FIELDS);
+    grep(&["tcp"], "").run().ok().prints("");
+}
+
+#[test]
+fn a_filter_before_a_detector_changes_only_what_it_leaves_out() {
+    let input = FIELDS.to_owned() + &window(W1, &attacks());
+    for name in DETECTORS {
+        let plain = tool(name).stdin(&input).run().ok();
+        let all = grep(&["any"], &input).run().ok();
+        tool(name).stdin(all.text()).run().ok().prints(plain.text());
+        let none = grep(&["not any"], &input).run().ok();
+        assert!(tool(name).stdin(none.text()).run().ok().rows().is_empty());
+    }
+}
+
+#[test]
+fn windows_that_are_not_seen_whole_are_cut() {
+    let rows = row("192.0.2.1", "192.0.2.2", 80).repeat(3);
+    let open = format!("{FIELDS}#window\t{W1}\n{rows}");
+    let cut = format!("#end\t{W1}\tflows=3\tstate=cut");
+    assert_eq!(grep(&["tcp"], &open).run().ok().marks("#end"), [cut.as_str()]);
+    let next = open.clone() + &window(W2, &rows);
+    let ran = grep(&["tcp"], &next).run().ok();
+    assert_eq!(ran.marks("#end")[0], cut);
+    assert!(ran.marks("#end")[1].ends_with("late=0\tscaled=0\tstate=ok"), "{ran}");
+    // One window in two files, of which the first is torn.
+    let scene = Scene::new();
+    let whole = gzip((FIELDS.to_owned() + &window(W1, &rows)).as_bytes());
+    let first = scene.write("first.gz", gzip(open.as_bytes()));
+    let torn = [gzip(open.as_bytes()), gzip(b"more")[..9].to_vec()].concat();
+    let torn = scene.write("torn.gz", torn);
+    let rest = scene
+        .write("rest", format!("{FIELDS}#window\t{W1}\n{rows}#end\t{W1}\tflows=6\tstate=ok\n"));
+    let ran = tool("nfgrep").arg("any").arg(&first).arg(&rest).run().ok();
+    assert_eq!(ran.marks("#end"), [format!("#end\t{W1}\tflows=6\tstate=ok")], "{ran}");
+    let ran = tool("nfgrep").arg("any").arg(&first).arg("/nowhere").arg(&rest).run().status(1);
+    assert_eq!(ran.marks("#end"), [format!("#end\t{W1}\tflows=6\tstate=cut")], "{ran}");
+    let ran = tool("nfgrep").arg("any").arg(&torn).arg(&rest).run().status(1).says_lines(1);
+    assert_eq!(ran.marks("#end"), [format!("#end\t{W1}\tflows=6\tstate=cut")], "{ran}");
+    let packed = scene.write("whole.gz", whole);
+    let ran = tool("nfgrep").args(["-m", "2", "any"]).arg(&packed).arg(&rest).run().ok();
+    let ends: Vec<_> = (0..2).map(|_| format!("#end\t{W1}\tflows=2\tstate=cut")).collect();
+    assert_eq!(ran.marks("#end"), ends, "{ran}");
+}
+
+#[test]
+fn bad_lines_are_told_and_counted_in_their_window() {
+    let input = stream().replace("# a remark", "nonsense");
+    let ran =
+        grep(&["tcp"], &input).run().status(0).says_lines(1).says("nfgrep: -:3: sif cannot be");
+    assert!(ran.marks("#end")[0].ends_with("badlines=1"), "{ran}");
+    let mostly = stream().replace("# a remark\n", &"nonsense\n".repeat(9));
+    let ran =
+        grep(&["tcp"], &mostly).run().status(0).says_lines(6).says("4 more bad lines, 9 in all");
+    assert!(ran.marks("#end")[0].contains("state=cut"), "{ran}");
+    grep(&["--strict", "tcp"], &input).run().status(1).says_lines(1);
+    grep(&["tcp"], "nonsense\n").run().status(1).says_lines(1);
+    grep(&["-q", "tcp"], &input).run().ok();
+}
+
+#[test]
+fn counts_are_greps() {
+    let scene = Scene::new();
+    let (a, b) =
+        (scene.write("a.flows", stream()), scene.write("b.zst", zstd(stream().as_bytes())));
+    grep(&["-c", "tcp"], &stream()).run().ok().prints("2\n");
+    grep(&["-cv", "tcp"], &stream()).run().ok().prints("1\n");
+    let ran = tool("nfgrep").args(["-c", "tcp"]).arg(&a).arg(&b).run().ok();
+    ran.prints(&format!("{}:2\n{}:2\n", a.display(), b.display()));
+    let ran = tool("nfgrep").args(["-c", "-m", "1", "any"]).arg(&a).arg(&b).run().ok();
+    ran.prints(&format!("{}:1\n{}:1\n", a.display(), b.display()));
+    let ran = tool("nfgrep").args(["-c", "any", "/nowhere"]).arg(&a).run().status(1).says_lines(1);
+    ran.prints(&format!("{}:3\n", a.display()));
+    let few = grep(&["-m1", "any"], &stream()).run().ok();
+    assert_eq!(few.rows().len(), 1, "{few}");
+    assert!(grep(&["-m0", "any"], &stream()).run().ok().rows().is_empty());
+    let said = grep(&["--verbose", "tcp"], &stream()).run().status(0);
+    said.says("nfgrep: -: 2 of 3 flows match");
+}
+
+#[test]
+fn the_exit_status_is_that_of_all_commands() {
+    grep(&["port 7"], &stream()).run().ok();
+    grep(&["--exit-code", "port 7"], &stream()).run().ok();
+    grep(&["--exit-code", "port 80"], &stream()).run().status(3);
+    grep(&["-c", "--exit-code", "port 80"], &stream()).run().status(3).prints("1\n");
+}
+
+#[test]
+fn an_error_points_at_its_word() {
+    let ran = grep(&["tcp and src port http", "/nowhere"], "").run().status(2).mute().says_lines(3);
+    ran.says("nfgrep: tcp and src port http\nnfgrep:                  ^^^^\nnfgrep: column 18: \"http\" is no port");
+    for (text, word) in [
+        ("", "empty expression"),
+        ("host www.example.net", "names are not looked up"),
+        ("src as 65000", "cannot be asked for"),
+        ("inside", "--inside NETS"),
+        ("tcp \u{1b}[2J", "control character"),
+        ("net 10.1.0.0/8", "10.0.0.0/8 is meant"),
+    ] {
+        grep(&[text], "").run().status(2).mute().says_lines(3).says(word);
+    }
+    let scene = Scene::new();
+    let file = scene.write("words", "# the web\ntcp and\n\tport http\n");
+    let ran = tool("nfgrep").arg("-f").arg(&file).run().status(2).mute().says_lines(3);
+    ran.says("words: line 3, column 7: \"http\" is no port");
+    tool("nfgrep").run().status(2).mute().says_lines(1).says("no expression");
+    tool("nfgrep")
+        .args(["-f", "/nowhere"])
+        .run()
+        .status(1)
+        .says_lines(1)
+        .says("/nowhere: No such file");
+    grep(&["in @/nowhere"], "").run().status(1).says("/nowhere: No such file");
+    grep(&["--inside", "10.1.0.0/8", "inside"], "").run().status(2).mute();
+    grep(&["-e", "tcp", "-f", "x"], "").run().status(2).mute();
+    grep(&["--finding", "-"], "").run().status(2).mute().says_lines(1);
+}
+
+#[test]
+fn expressions_come_from_options_and_files_too() {
+    let scene = Scene::new();
+    let lines = scene.write("lines", stream());
+    let words = scene.write("words", "# the web\ntcp and # not UDP\n port 80 or 443\n");
+    let nets = scene.write("nets", "# ours\n192.0.2.2, 203.0.113.0/24\n2001:db8::/64 # all\n");
+    let count = |args: &[&str]| {
+        let ran = tool("nfgrep").arg("-c").args(args).arg(&lines).run().ok();
+        ran.text().trim().parse::<u32>().unwrap()
+    };
+    assert_eq!(count(&["-e", "tcp"]), 2);
+    assert_eq!(count(&["-f", words.to_str().unwrap()]), 2);
+    assert_eq!(count(&[&format!("in @{}", nets.display())]), 2);
+    assert_eq!(count(&[&format!("(src in @{}) and tcp", nets.display())]), 1);
+    assert_eq!(count(&["--inside", "192.0.2.0/24", "src inside and dst outside"]), 2);
+    let at = format!("@{}", nets.display());
+    assert_eq!(count(&["--inside", &at, "inside"]), 2);
+    let ran =
+        tool("nfgrep").args(["-c", "inside"]).arg(&lines).env("NFKIT_INSIDE", "192.0.2.1").run();
+    ran.ok().prints("1\n");
+    let empty = scene.write("empty", "# nobody\n");
+    let ran = tool("nfgrep").args(["--inside", &format!("@{}", empty.display()), "inside"]).run();
+    ran.status(1).says_lines(1).says("no network in it");
+    assert_eq!(count(&[&format!("in @{}", empty.display())]), 0);
+}
+
+#[test]
+fn files_of_other_columns_are_one_stream() {
+    let scene = Scene::new();
+    let first = scene.write("first", stream());
+    let plain = scene.write("plain", row("192.0.2.9", "192.0.2.8", 80));
+    let csv = scene.write(
+        "csv",
+        "octets,sif,sip,dip,dif,proto,sport,dport,packets\n40,1,192.0.2.7,192.0.2.8,2,6,1,80,1\n",
+    );
+    let blanks = scene.write("blanks", "  1 192.0.2.6   192.0.2.8 2 6 1 80 1 40 more\n");
+    let ran = tool("nfgrep").arg("port 80").args([&first, &plain, &csv, &blanks]).run().ok();
+    // Whoever reads it sees the same flows as in the files.
+    let again = tool("nfgrep").arg("any").stdin(ran.text()).run().ok();
+    again.prints(ran.text());
+    for host in ["192.0.2.9", "192.0.2.7", "192.0.2.6", "192.0.2.1"] {
+        tool("nfgrep")
+            .args(["-c", &format!("src {host}")])
+            .stdin(ran.text())
+            .run()
+            .ok()
+            .prints("1\n");
+    }
+    tool("nfgrep")
+        .args(["-c", "octets 40 and packets 1 and dst port 80"])
+        .stdin(ran.text())
+        .run()
+        .ok()
+        .prints("3\n");
+}
+
+#[test]
+fn the_flows_behind_findings_are_found() {
+    let scene = Scene::new();
+    let lines = scene.write("lines", &scan().text);
+    for form in [&[][..], &["--json"]] {
+        let ran = tool("nfscan").args(["--inside", INSIDE]).args(form).arg(&lines).run().ok();
+        let findings = scene.write("findings", ran.text());
+        let ran = tool("nfgrep").arg("--finding").arg(&findings).arg(&lines).run().ok();
+        assert!(
+            ran.rows().iter().all(|row| row.split('\t').nth(1) == Some("203.0.113.45")),
+            "{ran}"
+        );
+        assert_eq!(ran.rows().len(), 4131, "{ran}");
+        // The scanner's are all there is to find, and the detector finds them again.
+        let again = tool("nfscan").stdin(ran.text()).run().ok();
+        assert_eq!(again.rows().len(), 1, "{again}");
+        let both = tool("nfgrep").args(["-c", "-e", "dst 140.119.56.0/24", "--finding"]);
+        let count =
+            both.arg(&findings).arg(&lines).run().ok().text().trim().parse::<u32>().unwrap();
+        assert!((254..=280).contains(&count), "{count}");
+        let rest = tool("nfgrep").arg("-v").arg("--finding").arg(&findings).arg(&lines).run().ok();
+        assert!(tool("nfscan").stdin(rest.text()).run().ok().rows().is_empty());
+        // Findings through a pipe.
+        let piped =
+            tool("nfgrep").args(["-c", "--finding", "-"]).arg(&lines).stdin(scene.read("findings"));
+        piped.run().ok().prints("4131\n");
+    }
+}
+
+#[test]
+fn a_finding_is_of_its_window_alone() {
+    let scene = Scene::new();
+    let lines = scene.write("lines", &paper().text);
+    let ran = tool("nfport").args(["--inside", INSIDE]).arg(&lines).run().ok();
+    let findings = scene.write("findings", ran.text());
+    let ran = tool("nfgrep").arg("--finding").arg(&findings).arg(&lines).run().ok();
+    assert_eq!(ran.rows().len(), 200_000, "{}", ran.rows().len());
+    // Without marks the times tell, and without both nothing does.
+    let attack = row("140.119.44.91", "192.0.2.1", 80);
+    let timed = |time: &str| {
+        let fields = FIELDS.trim_end().to_owned() + "\tstart\n";
+        format!("{fields}{}\t{time}\n", attack.trim_end())
+    };
+    let count = |input: String| {
+        let run = tool("nfgrep").args(["-c", "--finding"]).arg(&findings).stdin(input);
+        run.run().ok().text().trim().to_owned()
+    };
+    assert_eq!(count(timed("2001-08-17T17:25:00Z")), "1");
+    assert_eq!(count(timed("2001-08-17T17:35:00Z")), "0");
+    assert_eq!(count(timed("-")), "1");
+    assert_eq!(count(attack.clone()), "1");
+    assert_eq!(count(window(W1, &attack)), "0");
+    assert_eq!(count(window("2001-08-17T17:20:00Z\t600", &attack)), "1");
+    assert_eq!(count(attack.replace("\t80\t", "\t81\t")), "0");
+}
+
+#[test]
+fn findings_that_cannot_be_read_stop_it() {
+    let scene = Scene::new();
+    let good = tool("nfscan").stdin(&scan().text).run().ok();
+    let one_bad = scene.write("bad", format!("{}nonsense\n", good.text()));
+    let ran = tool("nfgrep").args(["-c", "--finding"]).arg(&one_bad).stdin(&scan().text).run();
+    ran.status(0).says_lines(1).prints("4131\n");
+    let ran =
+        tool("nfgrep").args(["--strict", "--finding"]).arg(&one_bad).stdin(&scan().text).run();
+    ran.status(1).mute().says_lines(1);
+    let masked = tool("nfscan").arg("--mask").stdin(&scan().text).run().ok();
+    let masked = scene.write("masked", masked.rows().join("\n"));
+    let ran = tool("nfgrep").arg("--finding").arg(&masked).stdin(&scan().text).run();
+    ran.status(1).mute().says("masked").says("no line of --finding could be read");
+    let ran = tool("nfgrep").args(["--finding", "/nowhere"]).stdin("").run();
+    ran.status(1).mute().says_lines(1).says("/nowhere");
+    // Looked, and found nothing.
+    let quiet = scene.write("quiet", format!("#end\t{W1}\tstate=ok\ttool=nfscan\n"));
+    tool("nfgrep")
+        .args(["-c", "--finding"])
+        .arg(quiet)
+        .stdin(&scan().text)
+        .run()
+        .ok()
+        .prints("0\n");
+}
+
+#[test]
+fn a_live_pipe_is_never_late() {
+    let mut live = tool("nfgrep").arg("port 80").live();
+    live.send(FIELDS);
+    assert_eq!(live.next(), FIELDS.trim_end());
+    live.send(format!("#window\t{W1}\n"));
+    assert_eq!(live.next(), format!("#window\t{W1}"));
+    for n in 1..4 {
+        let wanted = row(&format!("192.0.2.{n}"), "192.0.2.9", 80);
+        live.send(row("192.0.2.7", "192.0.2.9", 81) + &wanted);
+        assert_eq!(live.next(), wanted.trim_end());
+    }
+    live.send(format!("#end\t{W1}\tflows=6\tstate=ok\n"));
+    assert_eq!(live.next(), format!("#end\t{W1}\tflows=3\tstate=ok\tfiltered=1"));
+    // It ends with its last match, while the pipe stays open.
+    let mut few = tool("nfgrep").args(["-N", "-m", "1", "port 80"]).live();
+    few.send(row("192.0.2.1", "192.0.2.9", 80));
+    assert_eq!(few.next(), row("192.0.2.1", "192.0.2.9", 80).trim_end());
+    live.close().ok();
+    few.close().ok();
+}
+
+#[test]
+fn what_is_no_flow_lines_is_told() {
+    let scene = Scene::new();
+    let pcap = crate::harness::package("tests/data/v5-raw.pcap");
+    tool("nfgrep").arg("any").arg(pcap).run().status(1).mute().says_lines(1).says("nfdump-txt");
+    tool("nfgrep").arg("any").arg(scene.dir()).run().status(1).says_lines(1).says("directory");
+    grep(&["any"], "\u{7f}ELF\u{0}").run().status(1).mute().says_lines(1).says("binary");
+    let lines = scene.write("lines", stream());
+    let ran = tool("nfgrep").args(["any", "/nowhere"]).arg(&lines).run().status(1).says_lines(1);
+    assert_eq!(ran.rows().len(), 3, "{ran}");
+}

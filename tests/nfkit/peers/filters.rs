@@ -1,0 +1,163 @@
+//! nfdump and tcpdump choose what nfgrep chooses by the same words.
+
+use super::*;
+use crate::golden::{octets, pcap};
+use crate::harness::Lots;
+
+/// nfdump's words; no flow is looked at of which the two are known to say something else, as of the
+/// port of a ping.
+const NFDUMP_WORDS: &[&str] = &[
+    "any",
+    "proto tcp",
+    "proto 17",
+    "proto icmp",
+    "not proto tcp",
+    "inet",
+    "ipv6",
+    "src net 140.119.0.0/16",
+    "net 140.119.0.0 255.255.0.0",
+    "src or dst net 140.119.44.0/24",
+    "src and dst net 140.119.0.0/16",
+    "host 140.119.53.7 or ip 140.119.44.91",
+    "ip in [140.119.53.7 140.119.44.91]",
+    "proto tcp and port 80",
+    "proto tcp and src port 80 or proto udp and dst port 53",
+    "proto tcp and (src port < 1024 or dst port >= 50000)",
+    "proto tcp and dst port in [ 80 443 25 ]",
+    "proto udp and not port 53",
+    "in if 1",
+    "out if 1",
+    "if 2",
+    "packets > 100",
+    "packets = 1",
+    "packets 1 or packets 2",
+    "bytes > 10k",
+    "bytes <= 1K and packets >= 2",
+    "bytes GT 1m",
+    "bpp > 500",
+    "pps > 10",
+    "bps > 100k",
+    "duration > 2000",
+    "duration = 0",
+    "flags S",
+    "flags SA",
+    "flags AF",
+    "flags S and not flags AFRPU",
+    "not flags S",
+    "not flags FR",
+    "flags 2",
+    "flags = 27",
+    "flags X",
+    "icmp-type 8",
+    "not (proto tcp or proto udp)",
+    "not host 140.119.53.7 and not net 140.119.44.0/24",
+];
+
+#[test]
+fn nfdump_chooses_what_we_choose() {
+    let scene = Scene::new();
+    let capture = scene.path("campus.pcapng");
+    tool("nfgen")
+        .args(["campus", "--flows", "20000", "--export", "5", "-w"])
+        .arg(&capture)
+        .run()
+        .ok();
+    let Some(collector) = Collector::start("nfcapd", &scene) else { return };
+    collector.send(&payloads(&capture));
+    let dir = collector.end();
+    let run =
+        tool("nfdump-txt").args(["--fields", "+start,end,flags"]).arg(&capture).run().status(0);
+    let lines = scene.write("lines", &run.out);
+    let mut wrong = String::new();
+    for words in NFDUMP_WORDS {
+        let ran = tool("nfgrep").args(["-N", words]).arg(&lines).run().ok();
+        let nine = |row: &str| row.split('\t').take(9).collect::<Vec<_>>().join("\t");
+        let ours = multiset(ran.rows().into_iter().map(nine));
+        let theirs = listed(&dir, Some(words));
+        let difference = difference(&ours, &theirs);
+        if !difference.is_empty() {
+            wrong += &format!("{words}: we {}, they {}\n{difference}", ours.len(), theirs.len());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// tcpdump's words. `and` and `or` are not mixed without parentheses: there the two differ.
+const TCPDUMP_WORDS: &[&str] = &[
+    "ip",
+    "ip6",
+    "tcp",
+    "udp or icmp",
+    "not tcp",
+    "ip proto 6",
+    "ip proto \\tcp",
+    "proto 17",
+    "host 10.0.0.1",
+    "src 10.0.0.1",
+    "src or dst host 10.0.0.1",
+    "src and dst net 10.0.0.0/30",
+    "dst net 10.0.0.0 mask 255.255.255.252",
+    "net 10",
+    "net 10.0.1",
+    "net 10.0.1.0",
+    "ip host 10.0.0.2",
+    "not host 10.0.0.1 and 10.0.0.2",
+    "port 80",
+    "tcp port 80",
+    "udp src port 53",
+    "tcp dst port 80 or 53",
+    "tcp port (80 or 53)",
+    "src net (10.0.0.0/30 or 10.0.1.0/30)",
+    "portrange 53-80",
+    "udp dst portrange 54-90",
+    "not port 80 and not port 53",
+    "(tcp or udp) and (src 10.0.0.1 or dst 10.0.0.1)",
+    "!tcp && !udp",
+    "sctp or (icmp and src host 10.0.0.3)",
+    "src host 10.0.0.1 or 10.0.0.2 or 10.0.1.1",
+];
+
+#[test]
+fn tcpdump_chooses_what_we_choose() {
+    let Some(tcpdump) = other("tcpdump") else { return };
+    drop(tcpdump);
+    let mut lots = Lots(7);
+    let (mut packets, mut rows) = (Vec::new(), String::new());
+    for n in 0..2000u64 {
+        let [proto, sport, dport] =
+            [&[6u16, 17, 1, 132, 47][..], &[80, 53, 60, 1025], &[80, 53, 60, 1025]]
+                .map(|some| some[lots.below(some.len())]);
+        let mut host = || [10, 0, lots.below(2) as u8, lots.below(5) as u8];
+        let (sip, dip) = (host(), host());
+        let has_ports = [6, 17, 132].contains(&proto);
+        // Of ICMP the ports are no ports, but they stand where those would.
+        let ports =
+            if has_ports { [sport, dport] } else { [0, if proto == 1 { 8 << 8 } else { 0 }] };
+        let ip =
+            octets().u8(0x45).u8(0).u16(40).u32(0).u8(64).u8(proto as u8).u16(0).all(sip).all(dip);
+        let ip = if has_ports { ip.u16(sport).u16(dport) } else { ip.u16(8 << 8).u16(0) };
+        packets.push((n, ip.all([0; 16]).0));
+        let [sip, dip] = [sip, dip].map(Ipv4Addr::from);
+        rows += &format!("0\t{sip}\t{dip}\t0\t{proto}\t{}\t{}\t1\t40\n", ports[0], ports[1]);
+    }
+    let scene = Scene::new();
+    let file = scene.write("packets.pcap", pcap(true, 101, &packets));
+    let mut wrong = String::new();
+    for words in TCPDUMP_WORDS {
+        let ours: usize = tool("nfgrep")
+            .args(["-c", words])
+            .stdin(&rows)
+            .run()
+            .ok()
+            .text()
+            .trim()
+            .parse()
+            .unwrap();
+        let run = other("tcpdump").unwrap().args(["-n", "-t", "-q", "-r"]).arg(&file).arg(words);
+        let theirs = run.run().status(0).text().lines().count();
+        if ours != theirs {
+            wrong += &format!("{words}: we {ours}, tcpdump {theirs}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
