@@ -8,6 +8,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod column;
+mod dialect;
 mod lines;
 mod nine;
 mod parse;
@@ -15,6 +16,7 @@ mod read;
 mod write;
 
 pub use column::{Column, NINE};
+pub use dialect::Tool;
 pub use lines::{Kept, Lines, Text};
 pub use parse::LineError;
 pub use read::{Item, MAX_LINE, Reader, StreamError};

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::ops::Range;
 
+use super::dialect::Tool;
 use super::parse::LineError;
 use super::read::{BOM, Between, Reader, Step, StreamError};
 use crate::flow::Flow;
@@ -15,8 +16,8 @@ pub enum Kept<'a> {
     Flows {
         /// The flows.
         flows: &'a [Flow],
-        /// Their lines.
-        text: Text<'a>,
+        /// Their lines; `None` of another program's output, where a line need not be one flow.
+        text: Option<Text<'a>>,
     },
     /// A line that names the columns, without its ending: `#fields`, or the names alone as CSV begins.
     Fields(&'a [u8]),
@@ -57,6 +58,11 @@ impl<R: Read> Lines<R> {
         Lines(reader)
     }
 
+    /// The same of output that is known to be this program's.
+    pub fn of(self, tool: Tool) -> Lines<R> {
+        Lines(self.0.of(tool))
+    }
+
     /// What is next, `None` at the end of the stream.
     ///
     /// # Errors
@@ -64,8 +70,9 @@ impl<R: Read> Lines<R> {
     pub fn next_kept(&mut self) -> Result<Option<Kept<'_>>, StreamError> {
         Ok(Some(match self.0.step()? {
             Step::Batch => {
-                let spans = self.0.spans.as_deref().unwrap_or_default();
-                Kept::Flows { flows: &self.0.batch, text: Text { block: &self.0.block, spans } }
+                let spans = self.0.spans.as_deref().filter(|_| self.0.dialect.is_none());
+                let text = spans.map(|spans| Text { block: &self.0.block, spans });
+                Kept::Flows { flows: &self.0.batch, text }
             }
             Step::Between(Between::Mark(mark)) => Kept::Mark(mark),
             Step::Between(Between::Bad { line, error }) => Kept::Bad { line, error },
@@ -103,7 +110,11 @@ mod tests {
         while let Some(kept) = lines.next_kept().unwrap() {
             match kept {
                 Kept::Flows { flows, text } => all.extend((0..flows.len()).map(|n| {
-                    format!("{}: {}", flows[n].octets, String::from_utf8_lossy(text.line(n)))
+                    format!(
+                        "{}: {}",
+                        flows[n].octets,
+                        String::from_utf8_lossy(text.unwrap().line(n))
+                    )
                 })),
                 Kept::Fields(line) => all.push(String::from_utf8_lossy(line).into_owned()),
                 Kept::Mark(mark) => all.push(mark.to_string()),

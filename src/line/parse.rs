@@ -42,6 +42,30 @@ pub enum LineError {
     /// Longer than a flow line can be; skipped up to its end.
     #[error("line longer than {0} octets")]
     Long(usize),
+    /// A column of another program's holds what it cannot.
+    #[error("{tool}: {column} cannot be {value:?}")]
+    Foreign {
+        /// Whose output it is.
+        tool: &'static str,
+        /// Which column, by its own name.
+        column: &'static str,
+        /// What it held, at most 60 octets of it.
+        value: String,
+    },
+    /// Another program's output lacks a column.
+    #[error("{tool}: there is no {column}")]
+    Lacks {
+        /// Whose output it is.
+        tool: &'static str,
+        /// Which column, by its own name.
+        column: &'static str,
+    },
+    /// Another program says that it left flows out here.
+    #[error("{tool}: flows are missing here, it says")]
+    Skipped {
+        /// Whose output it is.
+        tool: &'static str,
+    },
     /// A `#window` or `#end` that cannot be read.
     #[error(transparent)]
     Mark(#[from] MarkError),
@@ -227,7 +251,7 @@ fn known<T>(text: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option
 }
 
 /// Decimal digits, at most 64 bits.
-fn number(text: &[u8]) -> Option<u64> {
+pub(super) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
@@ -242,7 +266,7 @@ fn number(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-fn address(text: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     match ipv4(text) {
         Some(address) => Some(IpAddr::V4(address)),
         None => ipv6(text).map(IpAddr::V6),
@@ -335,9 +359,13 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     (dots == 3 && digits > 0).then(|| Ipv4Addr::from(whole << 8 | part))
 }
 
+/// A field as errors show it.
+pub(super) fn shown(field: &[u8]) -> String {
+    String::from_utf8_lossy(field.get(..60).unwrap_or(field)).into_owned()
+}
+
 fn refused(column: Column, field: &[u8]) -> LineError {
-    let shown = field.get(..60).unwrap_or(field);
-    let value = String::from_utf8_lossy(shown).into_owned();
+    let value = shown(field);
     let is_address = matches!(column, Column::Sip | Column::Dip | Column::Exporter);
     match is_address && value.ends_with('?') {
         true => LineError::Masked { column, value },

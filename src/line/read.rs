@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use super::dialect::{Dialect, Tool};
 use super::nine;
 use super::parse::{Delimiter, Layout, LineError, further};
 use crate::flow::{BATCH, Flow};
@@ -88,6 +89,10 @@ pub struct Reader<R> {
     /// `None` after a `#fields` line that was refused: the old places would be the wrong ones.
     layout: Option<Layout>,
     delimiter: Option<Delimiter>,
+    /// Whose output it is, if that was said.
+    tool: Option<Tool>,
+    /// Another program's output.
+    pub(super) dialect: Option<Dialect>,
     pub(super) batch: Vec<Flow>,
     /// Where the lines of the batch stand in the block, if somebody wants their text.
     pub(super) spans: Option<Vec<Range<usize>>>,
@@ -108,10 +113,17 @@ impl<R: Read> Reader<R> {
             line: 0,
             layout: Some(Layout::default()),
             delimiter: None,
+            tool: None,
+            dialect: None,
             batch: Vec::with_capacity(BATCH),
             spans: None,
             next: None,
         }
+    }
+
+    /// The same of output that is known to be this program's, instead of what it seems to be.
+    pub fn of(self, tool: Tool) -> Reader<R> {
+        Reader { tool: Some(tool), dialect: Dialect::forced(tool), ..self }
     }
 
     /// The next item, `None` at the end of the stream.
@@ -137,7 +149,9 @@ impl<R: Read> Reader<R> {
         }
         self.batch.clear();
         self.spans.iter_mut().for_each(Vec::clear);
-        while self.batch.len() < BATCH && self.next.is_none() {
+        // A line of another program's may be two flows.
+        let most = BATCH - usize::from(self.dialect.is_some());
+        while self.batch.len() < most && self.next.is_none() {
             if !self.take_nine() && !self.take_line() {
                 // Nothing whole is left in the block: hand over what there is before waiting.
                 if !self.batch.is_empty() || self.ended {
@@ -227,6 +241,21 @@ impl<R: Read> Reader<R> {
             return true;
         }
         let bad = |error| Some(Between::Bad { line: self.line, error });
+        // Before the first flow it is seen whose output it is.
+        if self.delimiter.is_none() && self.dialect.is_none() && self.tool.is_none() {
+            self.dialect = Dialect::of(line);
+            if self.dialect.is_some() && line.first() == Some(&b'#') {
+                return true;
+            }
+        }
+        if let Some(dialect) = &mut self.dialect {
+            if !line.is_empty()
+                && let Err(error) = dialect.read(line, &mut self.batch)
+            {
+                self.next = bad(error);
+            }
+            return true;
+        }
         match line.first() {
             None => {}
             Some(b'#') => match Mark::parse(line) {

@@ -13,6 +13,7 @@ use crate::cli::{self, Common, Io, Nets, Status};
 use crate::detect::{Closed, Detector, Ignore, Seen, Site, Windows, marks};
 use crate::finding::{Finding, Form, Host, Side, Writer};
 use crate::flow::Networks;
+use crate::line::Tool;
 use crate::time::{End, Mark, Window};
 
 /// Options of all three detectors.
@@ -48,6 +49,9 @@ pub struct Options {
     /// Exit with status 3 if anything was found
     #[arg(long)]
     exit_code: bool,
+    /// Whose output the files are: flow, nfdump, rwcut, zeek or vpc [default: as they begin]
+    #[arg(long, value_name = "TOOL")]
+    input: Option<Tool>,
     /// Stop with status 1 at the first line that is no flow
     #[arg(long)]
     strict: bool,
@@ -106,7 +110,7 @@ pub fn run<D: Detector>(
     let mut printer =
         Printer { args, tool, figure, site: site.clone(), side, found: false, seen: false };
     let windows = Windows::new(args.window, ignore, || make(&site));
-    let mut windowed = Windowed::new(windows, args.strict);
+    let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
     windowed.run(&args.files, io, |closed, io| printer.window(closed, io))?;
     if args.explain.is_some() && !printer.seen {

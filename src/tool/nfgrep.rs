@@ -12,7 +12,7 @@ use self::wanted::Wanted;
 use crate::cli::{Common, Escaped, Input, Io, Nets, Status};
 use crate::filter::Chosen;
 use crate::flow::Flow;
-use crate::line::{Kept, Lines, StreamError, Text};
+use crate::line::{Column, Kept, Lines, StreamError, Text, Tool, Writer};
 use crate::time::Mark;
 
 mod columns;
@@ -21,6 +21,22 @@ mod wanted;
 
 const USAGE: &str = "nfgrep [OPTIONS] EXPR [FILE]...\n       \
     nfgrep [OPTIONS] <-e EXPR|-f FILE|--finding FILE>... [FILE]...";
+
+/// Columns for flows of other programs, which tell times and flags.
+const OURS: [Column; 12] = [
+    Column::Sif,
+    Column::Sip,
+    Column::Dip,
+    Column::Dif,
+    Column::Proto,
+    Column::Sport,
+    Column::Dport,
+    Column::Packets,
+    Column::Octets,
+    Column::Start,
+    Column::End,
+    Column::Flags,
+];
 
 /// Print the flow lines that match an expression.
 ///
@@ -62,6 +78,9 @@ pub struct Args {
     /// Exit with status 3 if any flow matched
     #[arg(long)]
     exit_code: bool,
+    /// Whose output the files are: flow, nfdump, rwcut, zeek or vpc [default: as they begin]
+    #[arg(long, value_name = "TOOL")]
+    input: Option<Tool>,
     /// Stop with status 1 at the first line that is no flow
     #[arg(long)]
     strict: bool,
@@ -153,7 +172,11 @@ impl Run<'_> {
             }
         };
         let name = input.name.clone();
-        let mut lines = Lines::new(input);
+        let lines = Lines::new(input);
+        let mut lines = match self.args.input {
+            Some(tool) => lines.of(tool),
+            None => lines,
+        };
         self.columns.next_input();
         loop {
             if self.args.max_count.is_some_and(|most| self.matched >= most) {
@@ -191,7 +214,7 @@ impl Run<'_> {
     }
 
     /// Prints the lines of the flows that match.
-    fn flows(&mut self, flows: &[Flow], text: Text<'_>, io: &mut Io) -> anyhow::Result<()> {
+    fn flows(&mut self, flows: &[Flow], text: Option<Text<'_>>, io: &mut Io) -> anyhow::Result<()> {
         self.wanted.choose(flows, self.marks.window(), &mut self.chosen);
         if self.args.invert_match {
             self.chosen.invert(flows.len());
@@ -208,12 +231,31 @@ impl Run<'_> {
         if self.args.count || matched == 0 {
             return Ok(());
         }
+        let Some(text) = text else { return self.write_flows(flows, matched as usize, io) };
         self.columns.first(text.line(0));
         for n in self.chosen.iter().take(matched as usize) {
             self.columns.line(text.line(n), &mut self.lines);
             if self.lines.len() >= CHUNK {
                 write(&mut self.lines, io)?;
             }
+        }
+        write(&mut self.lines, io)
+    }
+
+    /// Prints flows of another program's output as flow lines.
+    fn write_flows(&mut self, flows: &[Flow], matched: usize, io: &mut Io) -> anyhow::Result<()> {
+        let chosen = self.chosen.iter().take(matched).filter_map(|n| flows.get(n)).copied();
+        let mut text = Vec::new();
+        let mut writer = Writer::new(&mut text).columns(&OURS);
+        writer.fields()?;
+        writer.flows(&chosen.collect::<Vec<_>>())?;
+        let mut lines = text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
+        if let Some(names) = lines.next() {
+            self.columns.named(names, &mut self.lines);
+        }
+        for line in lines {
+            self.columns.first(line);
+            self.columns.line(line, &mut self.lines);
         }
         write(&mut self.lines, io)
     }

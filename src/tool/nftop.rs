@@ -10,6 +10,7 @@ use super::windowed::Windowed;
 use crate::cli::{self, Common, Io, Status, Usage};
 use crate::detect::{Counter, Ignore, Windows};
 use crate::flow::Flow;
+use crate::line::Tool;
 use crate::total::{By, Per, Plan, Totals};
 
 mod bars;
@@ -61,6 +62,9 @@ pub struct Args {
     /// Hide the host part of every address, for publication
     #[arg(long)]
     mask: bool,
+    /// Whose output the files are: flow, nfdump, rwcut, zeek or vpc [default: as they begin]
+    #[arg(long, value_name = "TOOL")]
+    input: Option<Tool>,
     /// Stop with status 1 at the first line that is no flow
     #[arg(long)]
     strict: bool,
@@ -148,7 +152,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         true => Windows::of_all(make),
         false => Windows::new(args.window, Ignore::default(), make).takes_scaled(),
     };
-    let mut windowed = Windowed::new(windows, args.strict);
+    let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(&mut io.out)?;
     windowed.run(&args.files, io, |closed, io| {
         let total = closed.counter.total();

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Input, Io, Usage};
 use crate::detect::{Closed, Counter, WindowError, Windows};
-use crate::line::{Item, Reader, StreamError};
+use crate::line::{Item, Reader, StreamError, Tool};
 
 /// One run over all inputs.
 pub struct Windowed<C, F> {
     windows: Windows<C, F>,
     /// The first bad line stops it.
     strict: bool,
+    /// Whose output the files are, if that was said.
+    tool: Option<Tool>,
     /// Any flow at all could be read.
     read: bool,
     bad: bool,
@@ -19,8 +21,8 @@ pub struct Windowed<C, F> {
 
 impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
     /// Nothing read yet.
-    pub fn new(windows: Windows<C, F>, strict: bool) -> Windowed<C, F> {
-        Windowed { windows, strict, read: false, bad: false, failed: false }
+    pub fn new(windows: Windows<C, F>, strict: bool, tool: Option<Tool>) -> Windowed<C, F> {
+        Windowed { windows, strict, tool, read: false, bad: false, failed: false }
     }
 
     /// Reads the files, or stdin where there are none, and calls `over` with each window that is over.
@@ -63,7 +65,11 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
             }
         };
         let name = input.name.clone();
-        let mut reader = Reader::new(input);
+        let reader = Reader::new(input);
+        let mut reader = match self.tool {
+            Some(tool) => reader.of(tool),
+            None => reader,
+        };
         loop {
             match reader.next_item() {
                 Ok(None) => return Ok(()),

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod detector;
+mod dialects;
 mod every10;
 mod fuzz;
 mod golden;

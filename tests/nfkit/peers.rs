@@ -15,6 +15,7 @@ use nfkit::capture::{Event, Reader};
 use crate::harness::{LIMIT, Live, Scene, other, package, skipped, tool};
 use crate::nfgen::EXPORTS;
 
+mod csv;
 mod filters;
 mod restated;
 mod softflowd;

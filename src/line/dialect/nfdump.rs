@@ -1,0 +1,73 @@
+//! nfdump's `-o csv`: a line of names, a line a flow, and a summary.
+//!
+//! 1.7.1 prints 48 columns with short names. Since 1.7.5 the columns can be chosen and have long names;
+//! `csv-fast` has a fixed list of them. Times are local ones, so that TZ=UTC is needed for them to be
+//! right.
+
+use super::{Dialect, Plan, Role, Tool, plan};
+
+const COLUMNS: &[(&str, Role)] = &[
+    ("ts", Role::Start),
+    ("te", Role::End),
+    ("td", Role::Duration),
+    ("sa", Role::Sip),
+    ("da", Role::Dip),
+    ("sp", Role::Sport),
+    ("dp", Role::Dport),
+    ("pr", Role::Proto),
+    ("flg", Role::Flags),
+    ("ipkt", Role::Packets),
+    ("ibyt", Role::Octets),
+    ("in", Role::Sif),
+    ("out", Role::Dif),
+    ("ra", Role::Exporter),
+    ("firstSeen", Role::Start),
+    ("lastSeen", Role::End),
+    ("duration", Role::Duration),
+    ("srcAddr", Role::Sip),
+    ("dstAddr", Role::Dip),
+    ("srcPort", Role::Sport),
+    ("dstPort", Role::Dport),
+    ("proto", Role::Proto),
+    ("flags", Role::Flags),
+    ("packets", Role::Packets),
+    ("bytes", Role::Octets),
+    ("inPackets", Role::Packets),
+    ("inBytes", Role::Octets),
+    ("input", Role::Sif),
+    ("output", Role::Dif),
+    ("routerIP", Role::Exporter),
+    ("icmpTYpe", Role::IcmpType),
+    ("icmpCode", Role::IcmpCode),
+];
+
+/// Columns of 1.7.1 up to the last that is read.
+const USUAL: &str = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out,sas,das,smk,\
+    dmk,dtos,dir,nh,nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,\
+    mpls9,mpls10,cl,sl,al,ra";
+
+pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
+    let first = line.split(|octet| *octet == b',').next()?;
+    if !line.contains(&b',')
+        || !matches!(first, b"ts" | b"firstSeen" | b"cnt" | b"version" | b"count")
+    {
+        return None;
+    }
+    let names = std::str::from_utf8(line).ok()?.split(',').map(|name| name.trim().to_owned());
+    let (plan, missing) = plan(names, COLUMNS);
+    missing.is_none().then_some(Dialect {
+        tool: Tool::Nfdump,
+        plan: Some(plan),
+        separator: b',',
+        skip: 0,
+    })
+}
+
+pub(super) fn usual() -> Plan {
+    plan(USUAL.split(',').map(str::to_owned), COLUMNS).0
+}
+
+/// Two lines follow it.
+pub(super) fn is_summary(line: &[u8]) -> bool {
+    line == b"Summary"
+}

@@ -1,0 +1,242 @@
+//! Lines that the programs really printed, and lines that they could not have.
+
+use super::super::{Item, Reader};
+use super::*;
+use proptest::prelude::*;
+
+/// nfdump 1.7.1 of Debian 12, `-o csv`, with its summary.
+const NFDUMP: &str = "\
+ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out,sas,das,smk,dmk,dtos,dir,nh,nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,mpls9,mpls10,cl,sl,al,ra,eng,exid,tr
+2026-11-26 01:32:51,2026-11-26 01:32:52,0.674,140.119.48.112,204.229.147.226,1998,80,TCP,...AP.SF,0,0,5,477,0,0,2,1,0,0,0,0,0,0,0.0.0.0,0.0.0.0,0,0,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,    0.000,    0.000,    0.000,127.0.0.1,0/0,1,2026-11-26 01:32:53.320
+2026-11-26 01:32:14,2026-11-26 01:32:37,23.000,140.119.134.232,94.145.241.21,0,2048,ICMP,........,0,0,24,1440,0,0,2,1,0,0,0,0,0,0,0.0.0.0,0.0.0.0,0,0,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,    0.000,    0.000,    0.000,127.0.0.1,0/0,1,2026-11-26 01:32:53.264
+Summary
+flows,bytes,packets,avg_bps,avg_pps,avg_bpp
+2,1917,29,41485,77,66
+";
+
+/// The names that output_csv.c of nfdump 1.7.5 gives its default columns, and output_csv_fast.c its own.
+const NFDUMP_LATER: &str = "\
+firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows
+2001-07-01 00:20:01.125,0.674,TCP,140.119.48.112,1998,204.229.147.226,80,5,477,1
+2001-07-01 00:20:01.125,1.000,ICMP,140.119.48.112,0,204.229.147.226,8.0,5,477,1
+cnt,af,firstSeen,lastSeen,proto,srcAddr,srcPort,dstAddr,dstPort,srcAS,dstAS,input,output,flags,srcTos,packets,bytes
+1,10,993946801125,993946802000,6,2001:db8::1,1998,2001:db8::2,80,0,0,3,4,...AP.SF,0,5,477
+";
+
+/// rwcut of SiLK 3: padded as it is on a terminal (addresses of a published example), and with
+/// `--delimited --integer-ips --integer-tcp-flags` and a choice of columns.
+const RWCUT: &str = "     \
+sIP|        dIP|sPort|dPort|pro|   packets|     bytes|   flags|                  sTime| duration|                  eTime|sen|
+10.0.0.1|   10.0.0.2| 9998|33342|  6|         8|       447|   PA   |2023/10/30T18:49:20.567|    8.201|2023/10/30T18:49:28.768| S0|
+10.0.0.3|   10.0.0.2|45476| 5666|  6|        11|      2511|FS PA   |2023/10/30T18:49:47.027|    0.296|2023/10/30T18:49:47.323| S0|
+10.0.2.15|195.88.55.16|    0| 2048|  1|         2|       168|        |2021/12/16T16:15:55.787|    1.002|2021/12/16T16:15:56.789|tcpdump|
+";
+const RWCUT_DELIMITED: &str = "\
+dIP|sIP|sPort|dPort|protocol|bytes|packets|in|out|flags|sTime
+167772162|167772161|9998|33342|6|447|8|1|2|24|1698691760.567
+010.000.000.002|010.000.000.001|9998|33342|6|447|8|1|2|24|1698691760.567
+";
+
+/// Zeek 3's conn.log: the test of its own archiver has the first three, the fourth is a ping.
+const ZEEK: &str = "\
+#separator \\x09
+#set_separator\t,
+#empty_field\t(empty)
+#unset_field\t-
+#path\tconn
+#open\t2019-11-08-11-44-16
+#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig\tlocal_resp\tmissed_bytes\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\ttunnel_parents
+#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tbool\tbool\tcount\tstring\tcount\tcount\tcount\tcount\tset[string]
+1521911721.255387\tC8Tful1TvM3Zf5x8fl\t10.164.94.120\t39681\t10.47.3.155\t3389\ttcp\t-\t0.004266\t97\t19\tRSTR\t-\t-\t0\tShADTdtr\t10\t730\t6\t342\t-
+1521911721.411148\tCXWfTK3LRdiuQxBbM6\t10.47.25.80\t50817\t10.128.0.218\t23189\ttcp\t-\t0.000486\t0\t0\tREJ\t-\t-\t0\tSr\t2\t104\t2\t80\t-
+1521911722.690601\tCuKFds250kxFgkhh8f\t10.47.25.80\t50813\t10.128.0.218\t27765\ttcp\t-\t-\t-\t-\tS0\t-\t-\t0\tS\t2\t104\t0\t0\t-
+1521911723.205187\tCBrzd94qfowOqJwCHa\t10.47.25.80\t8\t10.128.0.218\t0\ticmp\t-\t1.000000\t112\t112\tOTH\t-\t-\t0\t-\t2\t168\t2\t168\t-
+#close\t2019-11-08-11-44-17
+";
+const ZEEK_JSON: &str = r#"{"ts":1313379416.74883,"uid":"CKmcUPexVMCAAkl6h","id.orig_h":"210.87.254.81","id.orig_p":3,"id.resp_h":"147.32.84.165","id.resp_p":1,"proto":"icmp","conn_state":"OTH","missed_bytes":0,"orig_pkts":1,"orig_ip_bytes":56,"resp_pkts":0,"resp_ip_bytes":0,"tunnel_parents":[]}
+{"ts":"2011-08-15T03:37:11.992151Z","uid":"CTluup1eVngpaS6e2i","id.orig_h":"147.32.84.165","id.orig_p":3923,"id.resp_h":"218.108.143.87","id.resp_p":22,"proto":"tcp","duration":3.006088,"orig_bytes":0,"resp_bytes":0,"conn_state":"S0","missed_bytes":0,"history":"S","orig_pkts":4,"orig_ip_bytes":192,"resp_pkts":0,"resp_ip_bytes":0,"tunnel_parents":[]}
+"#;
+
+/// The examples of Amazon's own page.
+const VPC: &str = "\
+2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK
+2 123456789010 eni-1235b8ca123456789 172.31.9.69 172.31.9.12 49761 3389 6 20 4249 1418530010 1418530070 REJECT OK
+2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA
+2 123456789010 eni-11111111aaaaaaaaa - - - - - - - 1431280876 1431280934 - SKIPDATA
+";
+const VPC_NAMED: &str = "\
+version vpc-id srcaddr dstaddr srcport dstport protocol tcp-flags packets bytes start end log-status
+3 vpc-abcdefab012345678 52.213.180.42 10.0.0.62 43416 5001 6 2 14 1034 1566848875 1566848933 OK
+";
+
+/// What is read of a text: flows in the nine columns and what else is known, and errors.
+fn read(text: &str, tool: Option<Tool>) -> Vec<String> {
+    let reader = Reader::new(text.as_bytes());
+    let mut reader = match tool {
+        Some(tool) => reader.of(tool),
+        None => reader,
+    };
+    let mut all = Vec::new();
+    while let Some(item) = reader.next_item().unwrap() {
+        match item {
+            Item::Flows(flows) => all.extend(flows.iter().map(|flow| {
+                let Flow { sif, sip, dip, dif, proto, sport, dport, packets, octets, .. } = flow;
+                let time = |time: Option<Timestamp>| time.map_or("-".to_owned(), |t| t.to_string());
+                let flags = flow.flags.map_or("-".to_owned(), |flags| format!("{flags:#x}"));
+                format!(
+                    "{sif} {sip} {dip} {dif} {proto} {sport} {dport} {packets} {octets}, {} {} {flags}",
+                    time(flow.start),
+                    time(flow.end)
+                )
+            })),
+            Item::Bad { line, error } => all.push(format!("{line}: {error}")),
+            Item::Mark(mark) => all.push(mark.to_string()),
+        }
+    }
+    all
+}
+
+#[test]
+fn nfdump() {
+    let flows = [
+        "2 140.119.48.112 204.229.147.226 1 6 1998 80 5 477, 1795656771.000 1795656772.000 0x1b",
+        "2 140.119.134.232 94.145.241.21 1 1 0 2048 24 1440, 1795656734.000 1795656757.000 -",
+    ];
+    assert_eq!(read(NFDUMP, None), flows);
+    assert_eq!(read(&NFDUMP.repeat(2), None), flows.repeat(2));
+    // -q leaves the names out.
+    let rows: String = NFDUMP.split_inclusive('\n').skip(1).take(2).collect();
+    assert_eq!(read(&rows, Some(Tool::Nfdump)), flows);
+    assert_eq!(
+        read(NFDUMP_LATER, None),
+        [
+            "0 140.119.48.112 204.229.147.226 0 6 1998 80 5 477, 993946801.125 993946801.799 -",
+            "0 140.119.48.112 204.229.147.226 0 1 0 2048 5 477, 993946801.125 993946802.125 -",
+            "3 2001:db8::1 2001:db8::2 4 6 1998 80 5 477, 993946801.125 993946802.000 0x1b",
+        ]
+    );
+}
+
+#[test]
+fn rwcut() {
+    assert_eq!(
+        read(RWCUT, None),
+        [
+            "0 10.0.0.1 10.0.0.2 0 6 9998 33342 8 447, 1698691760.567 1698691768.768 0x18",
+            "0 10.0.0.3 10.0.0.2 0 6 45476 5666 11 2511, 1698691787.027 1698691787.323 0x1b",
+            "0 10.0.2.15 195.88.55.16 0 1 0 2048 2 168, 1639671355.787 1639671356.789 -",
+        ]
+    );
+    let flow = "1 10.0.0.1 10.0.0.2 2 6 9998 33342 8 447, 1698691760.567 - 0x18";
+    assert_eq!(read(RWCUT_DELIMITED, None), [flow, flow]);
+    assert_eq!(read(&RWCUT_DELIMITED.replace('|', ","), None), [flow, flow]);
+}
+
+#[test]
+fn zeek() {
+    assert_eq!(
+        read(ZEEK, None),
+        [
+            "0 10.164.94.120 10.47.3.155 0 6 39681 3389 10 730, 1521911721.255387 1521911721.259653 0x12",
+            "0 10.47.3.155 10.164.94.120 0 6 3389 39681 6 342, 1521911721.255387 1521911721.259653 0x16",
+            "0 10.47.25.80 10.128.0.218 0 6 50817 23189 2 104, 1521911721.411148 1521911721.411634 0x2",
+            "0 10.128.0.218 10.47.25.80 0 6 23189 50817 2 80, 1521911721.411148 1521911721.411634 0x4",
+            "0 10.47.25.80 10.128.0.218 0 6 50813 27765 2 104, 1521911722.690601 - 0x2",
+            "0 10.47.25.80 10.128.0.218 0 1 0 2048 2 168, 1521911723.205187 1521911724.205187 -",
+            "0 10.128.0.218 10.47.25.80 0 1 0 0 2 168, 1521911723.205187 1521911724.205187 -",
+        ]
+    );
+    assert_eq!(
+        read(ZEEK_JSON, None),
+        [
+            "0 210.87.254.81 147.32.84.165 0 1 0 769 1 56, 1313379416.748830 - -",
+            "0 147.32.84.165 218.108.143.87 0 6 3923 22 4 192, 1313379431.992151 1313379434.998239 0x2",
+        ]
+    );
+    let dns = ZEEK.replace("\torig_pkts", "\tquery");
+    let errors = read(&dns, None);
+    assert_eq!(errors[0], "7: zeek: there is no orig_pkts");
+    assert!(errors[1..].iter().all(|error| error.ends_with("that was refused")), "{errors:?}");
+}
+
+#[test]
+fn vpc() {
+    assert_eq!(
+        read(VPC, None),
+        [
+            "0 172.31.16.139 172.31.16.21 0 6 20641 22 20 4249, 1418530010.000 1418530070.000 -",
+            "0 172.31.9.69 172.31.9.12 0 6 49761 3389 20 4249, 1418530010.000 1418530070.000 -",
+            "4: vpc: flows are missing here, it says",
+        ]
+    );
+    assert_eq!(
+        read(VPC_NAMED, None),
+        ["0 52.213.180.42 10.0.0.62 0 6 43416 5001 14 1034, 1566848875.000 1566848933.000 0x2"]
+    );
+}
+
+#[test]
+fn what_was_said_of_the_input_holds() {
+    assert_eq!(read(VPC, Some(Tool::Flow)).len(), 4);
+    assert!(read(VPC, Some(Tool::Flow))[0].starts_with("1: "));
+    assert!(read(NFDUMP, Some(Tool::Zeek))[0].starts_with("1: zeek: "));
+    // A word that stands in other texts too makes no line of names of it.
+    for text in ["version 2\n", "ts,x\n", "sIP|dIP\n", "{\"a\":1}\n", "#separators\n"] {
+        assert!(read(text, None).iter().all(|line| line.starts_with("1: ")), "{text:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_by_the_programs_own_name() {
+    for (text, from, to, why) in [
+        (NFDUMP, ",1998,", ",65536,", "2: nfdump: sp cannot be \"65536\""),
+        (NFDUMP, "TCP", "TCQ", "2: nfdump: pr cannot be \"TCQ\""),
+        (NFDUMP, "2026-11-26 01:32:51", "yesterday", "2: nfdump: ts cannot be \"yesterday\""),
+        (RWCUT, "|   PA   |", "| zzzz |", "2: rwcut: flags cannot be \"zzzz\""),
+        (ZEEK, "\t730\t", "\t-730\t", "9: zeek: orig_ip_bytes cannot be \"-730\""),
+        (
+            VPC,
+            " 4249 ",
+            " 18446744073709551616 ",
+            "1: vpc: bytes cannot be \"18446744073709551616\"",
+        ),
+        (VPC, " 172.31.16.139 ", " 172.31.16.? ", "1: vpc: srcaddr cannot be \"172.31.16.?\""),
+    ] {
+        let read = read(&text.replacen(from, to, 1), None);
+        assert!(read.iter().any(|line| line == why), "{read:#?}");
+    }
+    let short: String = NFDUMP.chars().take(400).collect();
+    assert_eq!(read(&short, None), ["2: nfdump: there is no ra"]);
+    let torn = &ZEEK_JSON[..100];
+    assert!(read(torn, None)[0].starts_with("1: zeek: line cannot be \"{"));
+}
+
+proptest! {
+    #[test]
+    fn any_change_is_read_or_told(
+        sample in prop::sample::select(vec![NFDUMP, NFDUMP_LATER, RWCUT, ZEEK, ZEEK_JSON, VPC, VPC_NAMED]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        tool in prop::sample::select(Tool::ALL.to_vec()),
+    ) {
+        let mut text = sample.as_bytes().to_vec();
+        for (at, octet) in changes {
+            *at.get_mut(&mut text) = if octet == 0 { b'1' } else { octet };
+        }
+        for reader in [Reader::new(text.as_slice()), Reader::new(text.as_slice()).of(tool)] {
+            let mut reader = reader;
+            let (mut last, mut count) = (0, 0);
+            while let Ok(Some(item)) = reader.next_item() {
+                match item {
+                    Item::Bad { line, .. } => {
+                        prop_assert!(line > last);
+                        last = line;
+                    }
+                    Item::Flows(flows) => count += flows.len(),
+                    Item::Mark(_) => {}
+                }
+            }
+            let lines = text.iter().filter(|octet| **octet == b'\n').count() + 1;
+            prop_assert!(count <= 2 * lines && last as usize <= lines);
+        }
+    }
+}
