@@ -239,6 +239,84 @@ pub fn sflow(octets: &[u8]) {
     trial.end();
 }
 
+/// Flow lines, or another program's output: the first octet may say whose.
+pub fn lines(octets: &[u8]) {
+    let mut octets = Octets(octets);
+    let tool = line::Tool::ALL.get(usize::from(octets.u8())).copied();
+    let text = octets.0;
+    let whole = Lined::of(text, text.len(), tool);
+    // A stream is the same however it comes in.
+    assert_eq!(Lined::of(text, 1 + text.len() % 13, tool), whole);
+    let lines = text.iter().filter(|octet| **octet == b'\n').count() + 1;
+    assert!(whole.bad.is_sorted_by(|a, b| a < b), "{:?}", whole.bad);
+    assert!(whole.bad.last().is_none_or(|last| *last <= lines as u64));
+    assert!(whole.flows.len() <= 2 * lines);
+    // What was read can be written, and is read back.
+    let mut written = Vec::new();
+    let mut writer = line::Writer::new(&mut written).columns(&COLUMNS);
+    writer.fields().and_then(|()| writer.flows(&whole.flows)).expect("a Vec takes everything");
+    let again = Lined::of(&written, written.len(), None);
+    assert_eq!((again.flows, again.bad.len()), (whole.flows.clone(), 0));
+    // Who keeps the text has the same flows, and each line of it says its flow.
+    let reader = line::Lines::new(text);
+    let mut reader = match tool {
+        Some(tool) => reader.of(tool),
+        None => reader,
+    };
+    let (mut kept, mut names) = (Vec::new(), Vec::new());
+    while let Ok(Some(item)) = reader.next_kept() {
+        match item {
+            line::Kept::Fields(line) => names = [line, b"\n"].concat(),
+            line::Kept::Flows { flows, text } => {
+                kept.extend_from_slice(flows);
+                let Some(text) = text else { continue };
+                for (n, flow) in flows.iter().enumerate().take(8) {
+                    let alone = [&names[..], text.line(n), b"\n"].concat();
+                    // The line before chose what separates columns, and this one may hold others too.
+                    let alone = Lined::of(&alone, alone.len(), Some(line::Tool::Flow));
+                    assert!(alone.flows.is_empty() || alone.flows == [*flow]);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(kept, whole.flows);
+}
+
+/// What a reader says of lines.
+#[derive(Debug, PartialEq)]
+struct Lined {
+    flows: Vec<Flow>,
+    marks: Vec<String>,
+    bad: Vec<u64>,
+    error: bool,
+}
+
+impl Lined {
+    /// Of octets that come so many at a time.
+    fn of(octets: &[u8], at_once: usize, tool: Option<line::Tool>) -> Lined {
+        let reader = line::Reader::new(Pieces { octets, at_once });
+        let mut reader = match tool {
+            Some(tool) => reader.of(tool),
+            None => reader,
+        };
+        let mut lined =
+            Lined { flows: Vec::new(), marks: Vec::new(), bad: Vec::new(), error: false };
+        loop {
+            match reader.next_item() {
+                Ok(None) => return lined,
+                Ok(Some(line::Item::Flows(flows))) => {
+                    assert!(!flows.is_empty() && flows.len() <= nfkit::flow::BATCH);
+                    lined.flows.extend_from_slice(flows);
+                }
+                Ok(Some(line::Item::Mark(mark))) => lined.marks.push(mark.to_string()),
+                Ok(Some(line::Item::Bad { line, .. })) => lined.bad.push(line),
+                Err(_) => lined.error = true,
+            }
+        }
+    }
+}
+
 /// Three decoders that are given the same: two alike, and one that keeps extras.
 struct Trial {
     limits: Limits,

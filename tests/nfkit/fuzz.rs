@@ -43,6 +43,11 @@ fn the_corpus_of_captures() {
 }
 
 #[test]
+fn the_corpus_of_lines() {
+    replay("lines", target::lines);
+}
+
+#[test]
 fn the_corpus_of_sflow() {
     replay("sflow", target::sflow);
 }
@@ -55,7 +60,7 @@ fn seeds() {
     let Some(dir) = std::env::var_os("NFKIT_FUZZ_SEEDS").map(PathBuf::from) else {
         return skipped("NFKIT_FUZZ_SEEDS does not say where to write seeds");
     };
-    for target in ["datagrams", "capture", "sflow"] {
+    for target in ["datagrams", "capture", "sflow", "lines"] {
         for of in ["", "-exports"] {
             fs::create_dir_all(dir.join(format!("{target}{of}"))).unwrap();
         }
@@ -87,6 +92,7 @@ fn seeds() {
             write(&dir, "sflow", &name, &target::pack_sflow(agent == 4, &[sent[0], sent[0]]));
         }
     }
+    seed_lines(&dir);
     let exports = package("../shared/exports");
     let Ok(table) = fs::read_to_string(exports.join("EXPECTED.tsv")) else {
         return skipped(format_args!("no real exports in {}", exports.display()));
@@ -103,6 +109,54 @@ fn write(dir: &Path, target: &str, name: &str, octets: &[u8]) {
         octets.iter().fold(0u32, |sum, octet| sum.wrapping_mul(31).wrapping_add((*octet).into()));
     let name = format!("{}-{sum:08x}", name.replace(' ', "-"));
     fs::write(dir.join(target).join(name), octets).unwrap();
+}
+
+/// Flow lines of our own and other programs' output: as what they are, and as what they are not.
+fn seed_lines(dir: &Path) {
+    let mut texts = Vec::new();
+    for folder in ["tests/data", "tests/data/dialects"] {
+        for entry in fs::read_dir(package(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_file() && (name.ends_with(".flows") || folder.ends_with("dialects")) {
+                texts.push((name, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    let flow = "1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144";
+    for (name, line) in [
+        ("blanks", flow.replace('\t', "  ")),
+        ("commas", flow.replace('\t', ",")),
+        ("ipv6", flow.replace("192.0.2.1", "2001:db8::1:0:0:192.0.2.1")),
+        ("crlf", flow.to_owned() + "\r"),
+        (
+            "names",
+            format!(
+                "sif,sip,dip,dif,proto,sport,dport,packets,octets\n{}",
+                flow.replace('\t', ",")
+            ),
+        ),
+        (
+            "marks",
+            format!(
+                "#window\t2001-07-01T00:20:00Z\t600\n{flow}\n#end\t2001-07-01T00:20:00Z\t600\tflows=1\tstate=ok"
+            ),
+        ),
+        (
+            "further",
+            format!(
+                "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\tflags\n{flow}\t994025700.125\t27"
+            ),
+        ),
+    ] {
+        texts.push((name.to_owned(), (line + "\n" + flow + "\n").into_bytes()));
+    }
+    for (name, text) in texts {
+        let text = &text[..text.len().min(4000)];
+        for tool in [5, (name.len() % 5) as u8] {
+            write(dir, "lines", &name, &[&[tool], text].concat());
+        }
+    }
 }
 
 /// A capture as it is, and what it holds.
@@ -395,7 +449,7 @@ fn samples() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 #[test]
 fn the_corpus_is_small() {
     let mut octets = 0;
-    for target in ["datagrams", "capture", "sflow"] {
+    for target in ["datagrams", "capture", "sflow", "lines"] {
         for entry in fs::read_dir(package("fuzz/corpus").join(target)).unwrap() {
             octets += File::open(entry.unwrap().path()).unwrap().metadata().unwrap().len();
         }

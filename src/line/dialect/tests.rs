@@ -5,69 +5,23 @@ use super::*;
 use proptest::prelude::*;
 
 /// nfdump 1.7.1 of Debian 12, `-o csv`, with its summary.
-const NFDUMP: &str = "\
-ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out,sas,das,smk,dmk,dtos,dir,nh,nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,mpls9,mpls10,cl,sl,al,ra,eng,exid,tr
-2026-11-26 01:32:51,2026-11-26 01:32:52,0.674,140.119.48.112,204.229.147.226,1998,80,TCP,...AP.SF,0,0,5,477,0,0,2,1,0,0,0,0,0,0,0.0.0.0,0.0.0.0,0,0,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,    0.000,    0.000,    0.000,127.0.0.1,0/0,1,2026-11-26 01:32:53.320
-2026-11-26 01:32:14,2026-11-26 01:32:37,23.000,140.119.134.232,94.145.241.21,0,2048,ICMP,........,0,0,24,1440,0,0,2,1,0,0,0,0,0,0,0.0.0.0,0.0.0.0,0,0,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,00:00:00:00:00:00,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,0-0-0,    0.000,    0.000,    0.000,127.0.0.1,0/0,1,2026-11-26 01:32:53.264
-Summary
-flows,bytes,packets,avg_bps,avg_pps,avg_bpp
-2,1917,29,41485,77,66
-";
+const NFDUMP: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.1.csv");
 
 /// The names that output_csv.c of nfdump 1.7.5 gives its default columns, and output_csv_fast.c its own.
-const NFDUMP_LATER: &str = "\
-firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows
-2001-07-01 00:20:01.125,0.674,TCP,140.119.48.112,1998,204.229.147.226,80,5,477,1
-2001-07-01 00:20:01.125,1.000,ICMP,140.119.48.112,0,204.229.147.226,8.0,5,477,1
-cnt,af,firstSeen,lastSeen,proto,srcAddr,srcPort,dstAddr,dstPort,srcAS,dstAS,input,output,flags,srcTos,packets,bytes
-1,10,993946801125,993946802000,6,2001:db8::1,1998,2001:db8::2,80,0,0,3,4,...AP.SF,0,5,477
-";
+const NFDUMP_LATER: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.5.csv");
 
 /// rwcut of SiLK 3: padded as it is on a terminal (addresses of a published example), and with
 /// `--delimited --integer-ips --integer-tcp-flags` and a choice of columns.
-const RWCUT: &str = "     \
-sIP|        dIP|sPort|dPort|pro|   packets|     bytes|   flags|                  sTime| duration|                  eTime|sen|
-10.0.0.1|   10.0.0.2| 9998|33342|  6|         8|       447|   PA   |2023/10/30T18:49:20.567|    8.201|2023/10/30T18:49:28.768| S0|
-10.0.0.3|   10.0.0.2|45476| 5666|  6|        11|      2511|FS PA   |2023/10/30T18:49:47.027|    0.296|2023/10/30T18:49:47.323| S0|
-10.0.2.15|195.88.55.16|    0| 2048|  1|         2|       168|        |2021/12/16T16:15:55.787|    1.002|2021/12/16T16:15:56.789|tcpdump|
-";
-const RWCUT_DELIMITED: &str = "\
-dIP|sIP|sPort|dPort|protocol|bytes|packets|in|out|flags|sTime
-167772162|167772161|9998|33342|6|447|8|1|2|24|1698691760.567
-010.000.000.002|010.000.000.001|9998|33342|6|447|8|1|2|24|1698691760.567
-";
+const RWCUT: &str = include_str!("../../../tests/data/dialects/rwcut.txt");
+const RWCUT_DELIMITED: &str = include_str!("../../../tests/data/dialects/rwcut-delimited.txt");
 
 /// Zeek 3's conn.log: the test of its own archiver has the first three, the fourth is a ping.
-const ZEEK: &str = "\
-#separator \\x09
-#set_separator\t,
-#empty_field\t(empty)
-#unset_field\t-
-#path\tconn
-#open\t2019-11-08-11-44-16
-#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig\tlocal_resp\tmissed_bytes\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\ttunnel_parents
-#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tbool\tbool\tcount\tstring\tcount\tcount\tcount\tcount\tset[string]
-1521911721.255387\tC8Tful1TvM3Zf5x8fl\t10.164.94.120\t39681\t10.47.3.155\t3389\ttcp\t-\t0.004266\t97\t19\tRSTR\t-\t-\t0\tShADTdtr\t10\t730\t6\t342\t-
-1521911721.411148\tCXWfTK3LRdiuQxBbM6\t10.47.25.80\t50817\t10.128.0.218\t23189\ttcp\t-\t0.000486\t0\t0\tREJ\t-\t-\t0\tSr\t2\t104\t2\t80\t-
-1521911722.690601\tCuKFds250kxFgkhh8f\t10.47.25.80\t50813\t10.128.0.218\t27765\ttcp\t-\t-\t-\t-\tS0\t-\t-\t0\tS\t2\t104\t0\t0\t-
-1521911723.205187\tCBrzd94qfowOqJwCHa\t10.47.25.80\t8\t10.128.0.218\t0\ticmp\t-\t1.000000\t112\t112\tOTH\t-\t-\t0\t-\t2\t168\t2\t168\t-
-#close\t2019-11-08-11-44-17
-";
-const ZEEK_JSON: &str = r#"{"ts":1313379416.74883,"uid":"CKmcUPexVMCAAkl6h","id.orig_h":"210.87.254.81","id.orig_p":3,"id.resp_h":"147.32.84.165","id.resp_p":1,"proto":"icmp","conn_state":"OTH","missed_bytes":0,"orig_pkts":1,"orig_ip_bytes":56,"resp_pkts":0,"resp_ip_bytes":0,"tunnel_parents":[]}
-{"ts":"2011-08-15T03:37:11.992151Z","uid":"CTluup1eVngpaS6e2i","id.orig_h":"147.32.84.165","id.orig_p":3923,"id.resp_h":"218.108.143.87","id.resp_p":22,"proto":"tcp","duration":3.006088,"orig_bytes":0,"resp_bytes":0,"conn_state":"S0","missed_bytes":0,"history":"S","orig_pkts":4,"orig_ip_bytes":192,"resp_pkts":0,"resp_ip_bytes":0,"tunnel_parents":[]}
-"#;
+const ZEEK: &str = include_str!("../../../tests/data/dialects/conn.log");
+const ZEEK_JSON: &str = include_str!("../../../tests/data/dialects/conn.json");
 
 /// The examples of Amazon's own page.
-const VPC: &str = "\
-2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK
-2 123456789010 eni-1235b8ca123456789 172.31.9.69 172.31.9.12 49761 3389 6 20 4249 1418530010 1418530070 REJECT OK
-2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA
-2 123456789010 eni-11111111aaaaaaaaa - - - - - - - 1431280876 1431280934 - SKIPDATA
-";
-const VPC_NAMED: &str = "\
-version vpc-id srcaddr dstaddr srcport dstport protocol tcp-flags packets bytes start end log-status
-3 vpc-abcdefab012345678 52.213.180.42 10.0.0.62 43416 5001 6 2 14 1034 1566848875 1566848933 OK
-";
+const VPC: &str = include_str!("../../../tests/data/dialects/vpc-2.txt");
+const VPC_NAMED: &str = include_str!("../../../tests/data/dialects/vpc-3.txt");
 
 /// What is read of a text: flows in the nine columns and what else is known, and errors.
 fn read(text: &str, tool: Option<Tool>) -> Vec<String> {
