@@ -29,9 +29,12 @@ const HOLD: Duration = Duration::from_millis(20);
 const SLEEP: Duration = Duration::from_secs(1);
 
 /// Where datagrams come in numbers, how long more of them are let come before they are read: waking
-/// up for every few costs more than reading them. The smallest receive buffer holds many times what
-/// comes in this time.
-const NAP: Duration = Duration::from_micros(500);
+/// up for every few costs more than reading them. The receive buffer holds many times what comes in
+/// this time; one that is not [`AMPLE`] has half of it.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Octets of a receive buffer for some 1500 datagrams of full length.
+const AMPLE: usize = 4 << 20;
 
 /// So many at once are numbers.
 const MANY: usize = 8;
@@ -116,6 +119,7 @@ struct Running<'a, F: FnMut(Trouble)> {
     allow: Allow,
     drops: Drops,
     chunk: Chunk,
+    nap: Duration,
     /// When the chunk had its first datagram.
     began: Option<Instant>,
     /// At the end: until when the writer is waited for.
@@ -133,6 +137,7 @@ impl Receiver {
         let mut slots = Slots::new(self.seconds);
         let window = slots.begin(now);
         let slot = section(window, &allow, self.ident.as_deref());
+        let is_ample = self.sockets.iter().all(|socket| socket.buffer() >= AMPLE);
         let mut running = Running {
             queue: &self.queue,
             counters: &self.counters,
@@ -142,6 +147,7 @@ impl Receiver {
             allow,
             drops: Drops::of(&self.sockets),
             chunk: Chunk { heard: now, ..Chunk::new(slot) },
+            nap: if is_ample { NAP } else { NAP / 2 },
             began: None,
             deadline: None,
             trouble,
@@ -198,7 +204,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             self.hand_over();
             match count {
                 0..MANY => self.wait(sockets, wake, now)?,
-                MANY..BATCH => thread::sleep(NAP),
+                MANY..BATCH => thread::sleep(self.nap),
                 _ => {}
             }
         }

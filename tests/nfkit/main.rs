@@ -29,3 +29,4 @@ mod nftop;
 mod oracle;
 mod peers;
 mod pipeline;
+mod recipes;
