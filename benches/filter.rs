@@ -9,16 +9,10 @@ mod bare;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
-use bare::{cpu, load, median};
+use bare::lines::{campus, contest, reader, text, way};
 use nfkit::filter::{Chosen, Context, Filter};
 use nfkit::flow::{BATCH, Flow};
-use nfkit::line::{Column, Item, Kept, Lines, NINE, Reader, Writer};
-use nfkit::scenario::{Kind, Plan, Player};
-
-/// Lines of the scenario.
-const LINES: usize = 60_000;
-/// Turns.
-const TURNS: usize = 15;
+use nfkit::line::{Form, Kept, Lines, NINE};
 
 /// Ten terms of ten kinds, most of which hold, so that each is asked for most flows.
 const TEN: &str = "(tcp or udp) and not src net 10.0.0.0/8 and port != 25 and packets < 1M \
@@ -28,27 +22,6 @@ const TEN: &str = "(tcp or udp) and not src net 10.0.0.0/8 and port != 25 and pa
 /// Ten that no flow matches, each of which is asked.
 const NONE: &str = "src 192.0.2.1 or dst 192.0.2.2 or port 7 or icmp or packets > 1G or octets > 1T \
     or if 99 or bpp > 70000 or src port 1 or flags SRX";
-
-/// Flows of a campus as they come.
-fn campus() -> Vec<Flow> {
-    let plan = Plan { kind: Kind::Campus, seed: 1, flows: None, length: None, start: None };
-    let mut player = Player::new(plan).unwrap();
-    player.next_window();
-    let (mut flows, mut batch) = (Vec::new(), Vec::new());
-    while flows.len() < LINES && player.next(&mut batch) {
-        flows.extend(batch.iter().map(|(_, flow)| *flow));
-    }
-    flows.truncate(LINES);
-    flows
-}
-
-fn text(flows: &[Flow], columns: &[Column]) -> Vec<u8> {
-    let mut text = Vec::new();
-    let mut writer = Writer::new(&mut text).columns(columns);
-    writer.fields().unwrap();
-    writer.flows(flows).unwrap();
-    text
-}
 
 fn filter(text: &str) -> Filter {
     let mut file = |name: &str| Err(name.to_owned());
@@ -60,16 +33,6 @@ fn list(length: u32) -> Filter {
     let address = |n: u32| Ipv4Addr::from(n.wrapping_mul(0x9e37_79b1));
     let mut file = |_: &str| Ok((0..length).map(|n| IpAddr::from(address(n)).into()).collect());
     Filter::parse("in @list", &mut Context { inside: None, file: &mut file }).unwrap()
-}
-
-/// All of a text through the reader.
-fn reader(text: &[u8]) -> usize {
-    let (mut reader, mut count) = (Reader::new(text), 0);
-    while let Some(item) = reader.next_item().unwrap() {
-        let Item::Flows(flows) = item else { panic!("{item:?}") };
-        count += black_box(flows).len();
-    }
-    count
 }
 
 /// The same with its text kept, and the lines of flows that match gathered.
@@ -108,21 +71,9 @@ fn batches(flows: &[Flow], filter: &Filter) -> usize {
     flows.len()
 }
 
-/// One contestant.
-struct Way<'a> {
-    name: &'static str,
-    run: Box<dyn Fn() -> usize + 'a>,
-    /// Nanoseconds a line, turn by turn.
-    took: Vec<f64>,
-}
-
-fn way<'a>(name: &'static str, run: impl Fn() -> usize + 'a) -> Way<'a> {
-    Way { name, run: Box::new(run), took: Vec::new() }
-}
-
 fn main() {
     let flows = campus();
-    let nine = text(&flows, &NINE);
+    let nine = text(&flows, &NINE, Form::Text);
     let (ten, none, web) = (filter(TEN), filter(NONE), filter("tcp and port 80"));
     let long = list(50_000);
     let share = |filter: &Filter| {
@@ -131,7 +82,7 @@ fn main() {
     };
     println!("of the flows match: ten terms {} %, ten that fail {} %", share(&ten), share(&none));
 
-    let mut ways = [
+    let ways = vec![
         way("reader", || reader(&nine)),
         way("reader, text kept", || grep(&nine, None)),
         way("with tcp and port 80", || grep(&nine, Some(&web))),
@@ -144,18 +95,5 @@ fn main() {
         way("by batches", || batches(&flows, &none)),
         way("50,000 by batches", || batches(&flows, &long)),
     ];
-    for _ in 0..TURNS {
-        for way in &mut ways {
-            let start = cpu();
-            assert_eq!((way.run)(), LINES, "{}", way.name);
-            way.took.push((cpu() - start) as f64 / LINES as f64);
-        }
-    }
-    println!("{LINES} flow lines in memory, CPU, median of {TURNS} turns, {}", load());
-    println!("{:24}{:>10}{:>12}{:>18}", "", "ns/line", "M lines/s", "of reader's rate");
-    let reader = median(&mut ways[0].took);
-    for way in &mut ways {
-        let took = median(&mut way.took);
-        println!("{:24}{took:>10.1}{:>12.1}{:>18.2}", way.name, 1e3 / took, reader / took);
-    }
+    contest(ways, "the reader");
 }

@@ -9,29 +9,10 @@ mod bare;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv6Addr};
 
+use bare::lines::{campus, contest, reader, text, way};
 use bare::text::{Row, scalar, words};
-use bare::{cpu, load, median};
 use nfkit::flow::{BATCH, Flow};
-use nfkit::line::{Column, Form, Item, Kept, Lines, NINE, Reader, Writer};
-use nfkit::scenario::{Kind, Plan, Player};
-
-/// Lines of the scenario.
-const LINES: usize = 60_000;
-/// Turns.
-const TURNS: usize = 15;
-
-/// Flows of a campus as they come.
-fn campus() -> Vec<Flow> {
-    let plan = Plan { kind: Kind::Campus, seed: 1, flows: None, length: None, start: None };
-    let mut player = Player::new(plan).unwrap();
-    player.next_window();
-    let (mut flows, mut batch) = (Vec::new(), Vec::new());
-    while flows.len() < LINES && player.next(&mut batch) {
-        flows.extend(batch.iter().map(|(_, flow)| *flow).filter(|flow| flow.sip.is_ipv4()));
-    }
-    flows.truncate(LINES);
-    flows
-}
+use nfkit::line::{Column, Form, Kept, Lines, NINE};
 
 fn ipv6(flows: &[Flow]) -> Vec<Flow> {
     let wide = |address: IpAddr| match address {
@@ -42,24 +23,6 @@ fn ipv6(flows: &[Flow]) -> Vec<Flow> {
         address => address,
     };
     flows.iter().map(|flow| Flow { sip: wide(flow.sip), dip: wide(flow.dip), ..*flow }).collect()
-}
-
-fn text(flows: &[Flow], columns: &[Column], form: Form) -> Vec<u8> {
-    let mut text = Vec::new();
-    let mut writer = Writer::new(&mut text).columns(columns).form(form);
-    writer.fields().unwrap();
-    writer.flows(flows).unwrap();
-    text
-}
-
-/// All of a text through the reader.
-fn reader(text: &[u8]) -> usize {
-    let (mut reader, mut count) = (Reader::new(text), 0);
-    while let Some(item) = reader.next_item().unwrap() {
-        let Item::Flows(flows) = item else { panic!("{item:?}") };
-        count += black_box(flows).len();
-    }
-    count
 }
 
 fn lines(text: &[u8]) -> usize {
@@ -122,18 +85,6 @@ fn newlines(text: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', text).count()
 }
 
-/// One contestant.
-struct Way<'a> {
-    name: &'static str,
-    read: Box<dyn Fn() -> usize + 'a>,
-    /// Nanoseconds a line, turn by turn.
-    took: Vec<f64>,
-}
-
-fn way<'a>(name: &'static str, read: impl Fn() -> usize + 'a) -> Way<'a> {
-    Way { name, read: Box::new(read), took: Vec::new() }
-}
-
 fn main() {
     let v4 = campus();
     let v6 = ipv6(&v4);
@@ -153,7 +104,7 @@ fn main() {
         assert_eq!(row, Row::from(flow), "a bare loop reads another flow");
     }
 
-    let mut ways = [
+    let ways = vec![
         way("bare, words at a time", || bare(&plain, words)),
         way("bare, octet by octet", || bare(&plain, scalar)),
         way("newlines counted", || newlines(&nine) - 1),
@@ -164,18 +115,5 @@ fn main() {
         way("nine, IPv6", || reader(&wide)),
         way("start, end and flags", || reader(&twelve)),
     ];
-    for _ in 0..TURNS {
-        for way in &mut ways {
-            let start = cpu();
-            assert_eq!((way.read)(), LINES, "{}", way.name);
-            way.took.push((cpu() - start) as f64 / LINES as f64);
-        }
-    }
-    println!("flows from {LINES} flow lines in memory, CPU, median of {TURNS} turns, {}", load());
-    println!("{:24}{:>10}{:>12}{:>16}", "", "ns/line", "M lines/s", "of bare's rate");
-    let bare = median(&mut ways[0].took);
-    for way in &mut ways {
-        let took = median(&mut way.took);
-        println!("{:24}{took:>10.1}{:>12.1}{:>16.2}", way.name, 1e3 / took, bare / took);
-    }
+    contest(ways, "the bare loop");
 }

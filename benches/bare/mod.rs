@@ -2,6 +2,7 @@
 //! checks. It is the rival that the library is measured against, and shares no code with it.
 #![allow(dead_code, clippy::panic)]
 
+pub mod lines;
 pub mod process;
 pub mod text;
 

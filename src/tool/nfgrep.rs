@@ -12,7 +12,7 @@ use self::wanted::Wanted;
 use crate::cli::{Common, Escaped, Input, Io, Nets, Status};
 use crate::filter::Chosen;
 use crate::flow::Flow;
-use crate::line::{Column, Kept, Lines, StreamError, Text, Tool, Writer};
+use crate::line::{Column, Kept, Lines, NINE, StreamError, Text, Tool, Writer};
 use crate::time::Mark;
 
 mod columns;
@@ -21,22 +21,6 @@ mod wanted;
 
 const USAGE: &str = "nfgrep [OPTIONS] EXPR [FILE]...\n       \
     nfgrep [OPTIONS] <-e EXPR|-f FILE|--finding FILE>... [FILE]...";
-
-/// Columns for flows of other programs, which tell times and flags.
-const OURS: [Column; 12] = [
-    Column::Sif,
-    Column::Sip,
-    Column::Dip,
-    Column::Dif,
-    Column::Proto,
-    Column::Sport,
-    Column::Dport,
-    Column::Packets,
-    Column::Octets,
-    Column::Start,
-    Column::End,
-    Column::Flags,
-];
 
 /// Print the flow lines that match an expression.
 ///
@@ -246,7 +230,10 @@ impl Run<'_> {
     fn write_flows(&mut self, flows: &[Flow], matched: usize, io: &mut Io) -> anyhow::Result<()> {
         let chosen = self.chosen.iter().take(matched).filter_map(|n| flows.get(n)).copied();
         let mut text = Vec::new();
-        let mut writer = Writer::new(&mut text).columns(&OURS);
+        // Those programs tell times and flags too.
+        let further = [Column::Start, Column::End, Column::Flags];
+        let columns = [NINE.as_slice(), &further].concat();
+        let mut writer = Writer::new(&mut text).columns(&columns);
         writer.fields()?;
         writer.flows(&chosen.collect::<Vec<_>>())?;
         let mut lines = text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
