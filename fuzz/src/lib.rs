@@ -245,8 +245,10 @@ pub fn lines(octets: &[u8]) {
     let tool = line::Tool::ALL.get(usize::from(octets.u8())).copied();
     let text = octets.0;
     let whole = Lined::of(text, text.len(), tool);
-    // A stream is the same however it comes in.
-    assert_eq!(Lined::of(text, 1 + text.len() % 13, tool), whole);
+    // A stream is the same however it comes in, but for one that turns out to be no text: of what stands
+    // before that more may have been read, and a capture is told by the first octets that come at once.
+    let pieces = Lined::of(text, 1 + text.len() % 13, tool);
+    assert!(whole.error || pieces == whole, "{pieces:?}\n{whole:?}");
     let lines = text.iter().filter(|octet| **octet == b'\n').count() + 1;
     assert!(whole.bad.is_sorted_by(|a, b| a < b), "{:?}", whole.bad);
     assert!(whole.bad.last().is_none_or(|last| *last <= lines as u64));
