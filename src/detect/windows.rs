@@ -87,9 +87,6 @@ impl Span {
     }
 }
 
-/// Longer than anything: in windows of this length all of the input is in one.
-const WHOLE: u32 = u32::MAX;
-
 /// What the marks of the windows said that make up a marked window.
 #[derive(Default)]
 struct Marked {
@@ -146,7 +143,7 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
 
     /// One window of all the input, whatever its marks and its rows' times say.
     pub fn of_all(make: F) -> Windows<C, F> {
-        let windows = Windows::new(Some(WHOLE), Ignore::default(), make);
+        let windows = Windows::new(None, Ignore::default(), make);
         Windows { is_whole: true, takes_scaled: true, ..windows }
     }
 
@@ -165,6 +162,9 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
     /// # Errors
     /// A counter that fails.
     pub fn flows(&mut self, flows: &[Flow]) -> Result<(), WindowError> {
+        if self.is_whole {
+            return Ok(self.whole_open().add(flows, 0, &Ignore::default())?);
+        }
         if let Some(open) = &mut self.marked
             && open.marked.as_ref().is_some_and(|marked| marked.part.is_some())
         {
@@ -257,7 +257,8 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
 
     /// The input broke off: a window that is open was not seen whole.
     pub fn torn(&mut self) {
-        if let Some(marked) = self.marked.as_mut().and_then(|open| open.marked.as_mut()) {
+        let open = if self.is_whole { &mut self.timeless } else { &mut self.marked };
+        if let Some(marked) = open.as_mut().and_then(|open| open.marked.as_mut()) {
             marked.cut = true;
         }
     }
@@ -267,6 +268,10 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
     /// # Errors
     /// A window that does not fit into `--window`, or input that was scaled.
     pub fn mark(&mut self, mark: &Mark) -> Result<(), WindowError> {
+        if self.is_whole {
+            self.whole_open().mark(mark);
+            return Ok(());
+        }
         match mark {
             Mark::Window(part) => {
                 let whole = self.whole(*part)?;
@@ -316,13 +321,15 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
         Ok(())
     }
 
+    /// The one window of all the input.
+    fn whole_open(&mut self) -> &mut Open<C> {
+        self.timeless.get_or_insert_with(|| Open::new(None, (self.make)(), true))
+    }
+
     /// The window of ours that a marked window belongs to.
     fn whole(&self, part: Option<Window>) -> Result<Option<Window>, WindowError> {
         let (Some(part), Some(asked)) = (part, self.seconds) else { return Ok(part) };
         let whole = Window::at(Timestamp::from_secs(part.start()), asked);
-        if self.is_whole {
-            return Ok(Some(whole));
-        }
         if asked % part.seconds() != 0 || part.end() > whole.end() {
             let (window, seconds) = (part.start_text(), part.seconds());
             return Err(WindowError::Misfit { asked, window, seconds });
@@ -345,15 +352,20 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
         while !self.astray.is_empty() {
             self.jump()?;
         }
-        let open = self.timeless.take().into_iter().chain(self.cut.drain(..));
-        self.closed.extend(open.map(|open| open.close(None)));
+        if let Some(mut open) = self.timeless.take() {
+            let window = open.span.map_or(open.window, Span::window);
+            let end = open.marked.take().map(|marked| marked.end(window, open.flows));
+            // Rows may stand outside of the marks.
+            let end = end.map(|end| End { flows: Some(open.flows), ..end });
+            self.closed.push(open.close(end));
+        }
+        self.closed.extend(self.cut.drain(..).map(|open| open.close(None)));
         Ok(())
     }
 
     fn close_marked(&mut self) {
         if let Some(mut open) = self.marked.take() {
-            let window = open.span.map_or(open.window, Span::window);
-            let end = open.marked.take().map(|marked| marked.end(window, open.flows));
+            let end = open.marked.take().map(|marked| marked.end(open.window, open.flows));
             self.closed.push(open.close(end));
         }
     }
@@ -363,6 +375,24 @@ impl<C: Counter> Open<C> {
     fn new(window: Option<Window>, counter: C, is_whole: bool) -> Open<C> {
         let span = is_whole.then(Span::default);
         Open { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marked: None, span }
+    }
+
+    /// A mark of some part of it.
+    fn mark(&mut self, mark: &Mark) {
+        match mark {
+            Mark::Window(part) => self.open(*part),
+            Mark::End(end) => {
+                let is_open =
+                    self.marked.as_ref().is_some_and(|marked| marked.part == Some(end.window));
+                if !is_open {
+                    self.open(end.window);
+                }
+                if let Some(marked) = &mut self.marked {
+                    marked.cut |= !is_open;
+                    marked.close(end);
+                }
+            }
+        }
     }
 
     /// A part of it begins.
@@ -403,8 +433,7 @@ impl<C: Counter> Open<C> {
             end.sampling = end.sampling.max(Some(self.sampling));
         }
         if self.bad > 0 {
-            end.other.retain(|(key, _)| key != "badlines");
-            end.other.push(("badlines".to_owned(), self.bad.to_string()));
+            end.add_bad_lines(self.bad);
             // Of a window that was mostly unreadable nobody may say that it was quiet.
             if end.state.is_some() && self.bad > self.flows {
                 end.state = Some(State::Cut);
@@ -460,9 +489,16 @@ fn add(a: End, b: &End) -> End {
         (None, _) | (_, None) => None,
         _ => Some(State::Cut),
     };
+    let had_bad = a.other.iter().any(|(key, _)| key == "badlines");
     let mut sum = End { other: a.other, ..End::default() };
     // Of an unknown key the first value holds; one that was read once can be set.
     b.other.iter().for_each(|(key, value)| _ = sum.set(key, value));
+    let bad = b.other.iter().find(|(key, _)| key == "badlines");
+    if let Some(bad) = bad.and_then(|(_, value)| value.parse().ok())
+        && had_bad
+    {
+        sum.add_bad_lines(bad);
+    }
     End {
         window: a.window,
         flows: both(a.flows, b.flows, u64::saturating_add),
@@ -658,6 +694,19 @@ mod tests {
         let timed = whole(&["50", "9000000.5", "20", "-"]);
         assert_eq!(timed, ["4 rows: 00:00:20 8999981 flows=4 late=0"]);
         assert_eq!(whole(&["-", "-"]), ["2 rows: - - flows=2 late=0"]);
+        // Whatever stands beside what: it is one window.
+        let unknown = whole(&[
+            "#window - -",
+            "1",
+            "#end - - flows=1",
+            "#window - -",
+            "2",
+            "#end - - flows=1",
+        ]);
+        assert_eq!(unknown, ["2 rows: - - flows=2"]);
+        assert_eq!(whole(&["5", "7258118400"]).len(), 1);
+        let mixed = whole(&["7", OPEN, "5", "6", END, "8"]);
+        assert_eq!(mixed, ["4 rows: 00:00:00 600 flows=4 lostflows=1 state=ok"]);
         assert_eq!(whole(&[]), [""; 0]);
     }
 

@@ -11,6 +11,7 @@ use super::parse::{self, LineError};
 use crate::flow::{Flow, ICMP, ICMPV6, TCP};
 use crate::time::Timestamp;
 
+mod names;
 mod nfdump;
 mod rwcut;
 #[cfg(test)]
@@ -140,15 +141,16 @@ impl Dialect {
                 return Ok(());
             }
         }
+        if self.tool == Tool::Nfdump
+            && let Some(lines) = nfdump::summary(line)
+        {
+            self.skip = lines;
+        }
         if self.skip > 0 {
             self.skip -= 1;
             return Ok(());
         }
         let record = match self.tool {
-            Tool::Nfdump if nfdump::is_summary(line) => {
-                self.skip = 2;
-                return Ok(());
-            }
             Tool::Zeek if line.first() == Some(&b'#') => {
                 if let Some(names) = line.strip_prefix(b"#fields\t") {
                     self.plan = None;
@@ -286,6 +288,8 @@ impl Record {
         match role {
             Role::Sip => flow.sip = address(self.tool, text)?,
             Role::Dip => flow.dip = address(self.tool, text)?,
+            // What does not apply to the flow.
+            Role::Sport | Role::Dport | Role::Flags if text == b"-" => {}
             Role::Sport => flow.sport = parse::number(text)?.try_into().ok()?,
             // Some versions of nfdump print type and code of ICMP so.
             Role::Dport => {
@@ -391,37 +395,8 @@ fn proto(text: &[u8]) -> Option<u8> {
     if let Some(number) = parse::number(text) {
         return u8::try_from(number).ok();
     }
-    const NAMES: [(&str, u8); 26] = [
-        ("icmp", 1),
-        ("igmp", 2),
-        ("ggp", 3),
-        ("ipip", 4),
-        ("st", 5),
-        ("tcp", 6),
-        ("cbt", 7),
-        ("egp", 8),
-        ("igp", 9),
-        ("udp", 17),
-        ("dccp", 33),
-        ("ipv6", 41),
-        ("rsvp", 46),
-        ("gre", 47),
-        ("esp", 50),
-        ("ah", 51),
-        ("icmp6", 58),
-        ("ipv6-icmp", 58),
-        ("eigrp", 88),
-        ("ospf", 89),
-        ("pim", 103),
-        ("vrrp", 112),
-        ("l2tp", 115),
-        ("sctp", 132),
-        ("udplite", 136),
-        // Zeek's for all that it does not follow.
-        ("unknown_transport", 255),
-    ];
     let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
-    NAMES.iter().find(|(name, _)| is(name)).map(|(_, number)| *number)
+    names::NAMES.iter().find(|(name, _)| is(name)).map(|(_, number)| *number)
 }
 
 /// TCP flags by their number (`27`, `0x1b`), or by their letters among dots and blanks.
@@ -460,7 +435,7 @@ fn seconds(text: &[u8]) -> Option<Option<u64>> {
 
 /// A moment as one of the programs writes it, taken for UTC where it does not say.
 fn time(tool: Tool, text: &[u8]) -> Option<Option<Timestamp>> {
-    if text == b"-" || text.is_empty() {
+    if text == b"-" || text.is_empty() || text.starts_with(b"0000-00-00") {
         return Some(None);
     }
     // Milliseconds since 1970, as nfdump's fast CSV has them.

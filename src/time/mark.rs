@@ -176,6 +176,21 @@ struct Object {
 }
 
 impl End {
+    /// Sets a key of our own that is none of the fields. If there are too many, the last of the others
+    /// goes.
+    pub fn put(&mut self, key: &str, value: String) {
+        self.other.retain(|(other, _)| other != key);
+        self.other.truncate(MAX_OTHER - 1);
+        self.other.push((key.to_owned(), value));
+    }
+
+    /// Adds to `badlines`, the lines of the window that could not be read.
+    pub fn add_bad_lines(&mut self, count: u64) {
+        let old = self.other.iter().find(|(key, _)| key == "badlines");
+        let old = old.and_then(|(_, value)| value.parse::<u64>().ok()).unwrap_or(0);
+        self.put("badlines", old.saturating_add(count).to_string());
+    }
+
     /// Sets one key from its text.
     ///
     /// # Errors

@@ -212,11 +212,14 @@ impl Run<'_> {
         self.read += read;
         self.matched += matched;
         self.marks.flows(read, matched);
+        // The first flow line of an input says what separates its columns, whether it matches or not.
+        if let Some(text) = text {
+            self.columns.first(text.line(0));
+        }
         if self.args.count || matched == 0 {
             return Ok(());
         }
         let Some(text) = text else { return self.write_flows(flows, matched as usize, io) };
-        self.columns.first(text.line(0));
         for n in self.chosen.iter().take(matched as usize) {
             self.columns.line(text.line(n), &mut self.lines);
             if self.lines.len() >= CHUNK {
@@ -230,8 +233,8 @@ impl Run<'_> {
     fn write_flows(&mut self, flows: &[Flow], matched: usize, io: &mut Io) -> anyhow::Result<()> {
         let chosen = self.chosen.iter().take(matched).filter_map(|n| flows.get(n)).copied();
         let mut text = Vec::new();
-        // Those programs tell times and flags too.
-        let further = [Column::Start, Column::End, Column::Flags];
+        // Those programs may tell these too.
+        let further = [Column::Start, Column::End, Column::Flags, Column::Exporter];
         let columns = [NINE.as_slice(), &further].concat();
         let mut writer = Writer::new(&mut text).columns(&columns);
         writer.fields()?;

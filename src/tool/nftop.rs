@@ -135,11 +135,15 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.series.is_some() && args.top == 0 {
         return Err(Usage("--series needs a number of keys, -n".to_owned()).into());
     }
+    if args.bars == Bars::Always && (args.json || args.csv || args.top == 0) {
+        let why = "--bars always goes neither with --json and --csv nor with all keys, -n 0";
+        return Err(Usage(why.to_owned()).into());
+    }
     let form = match (args.json, args.csv, args.bars) {
         (true, ..) => Form::Json,
         (_, true, _) => Form::Csv,
         (.., Bars::Always) => Form::Bars,
-        (.., Bars::Auto) if io::stdout().is_terminal() => Form::Bars,
+        (.., Bars::Auto) if args.top > 0 && io::stdout().is_terminal() => Form::Bars,
         _ => Form::Text,
     };
     // Two windows can be open at once.
@@ -156,7 +160,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     printer.fields(&mut io.out)?;
     windowed.run(&args.files, io, |closed, io| {
         let total = closed.counter.total();
-        let ranking = closed.counter.rank(limit).context("temporary file")?;
+        let ranking = closed.counter.rank(limit).context("counting")?;
         printer.window(closed.end, total, ranking, &mut io.out)
     })?;
     Ok(if windowed.has_failed() { Status::Failed } else { Status::Done })

@@ -246,7 +246,9 @@ where
             let (_, start, more) = entry?;
             let (sent, received) = sides(&more);
             if steps.len() == MAX_STEPS {
-                return Err(io::Error::other("a series of more than a million steps"));
+                return Err(io::Error::other(
+                    "one key has more than a million steps: --series takes longer ones",
+                ));
             }
             steps.push(Step { start, sent, received });
             sums.merge(&more);

@@ -34,12 +34,11 @@ fn what_is_grepped_out_of_it_are_flow_lines() {
             + "994000000.0\tCx\t192.0.2.1\t8\t192.0.2.2\t0\ticmp\t0.5\t56\t56\t-\t1\t84\t1\t84\n",
     );
     let ran = tool("nfgrep").args(["icmp or host 140.119.16.9"]).arg(&log).run().ok();
-    let names =
-        "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\tend\tflags\n";
+    let names = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\tend\tflags\texporter\n";
     ran.prints(&format!(
-        "{names}0\t203.0.113.45\t140.119.16.9\t0\t6\t4096\t22\t1\t40\t993946808.250\t-\t2\n\
-         0\t192.0.2.1\t192.0.2.2\t0\t1\t0\t2048\t1\t84\t994000000.000\t994000000.500\t-\n\
-         0\t192.0.2.2\t192.0.2.1\t0\t1\t0\t0\t1\t84\t994000000.000\t994000000.500\t-\n"
+        "{names}0\t203.0.113.45\t140.119.16.9\t0\t6\t4096\t22\t1\t40\t993946808.250\t-\t2\t-\n\
+         0\t192.0.2.1\t192.0.2.2\t0\t1\t0\t2048\t1\t84\t994000000.000\t994000000.500\t-\t-\n\
+         0\t192.0.2.2\t192.0.2.1\t0\t1\t0\t0\t1\t84\t994000000.000\t994000000.500\t-\t-\n"
     ));
     // And those are read like any others.
     let lines = tool("nfgrep").args(["any"]).arg(&log).run().ok();

@@ -287,6 +287,11 @@ fn a_series_has_every_step() {
     let input = input.replace("993947100", "4149620700");
     let ran = tool("nftop").args(args).stdin(&input).run().ok();
     assert_eq!(ran.table().len(), 4, "{ran}");
+    let other = input.replace("192.0.2.1\t192.0.2.2", "192.0.2.7\t192.0.2.2");
+    let both = input.clone() + &other.replace("4149620700", "4149620777");
+    let args = ["--series", "1m", "--per", "sip", "--whole"];
+    let ran = tool("nftop").args(args).stdin(&both).run().ok();
+    assert_eq!(ran.table().len(), 8, "each has its own steps alone{ran}");
 }
 
 #[test]
@@ -337,6 +342,8 @@ fn wrong_arguments_are_told() {
         (vec!["--per", "pair", "--by", "peers"], "--by peers does not go with --per pair"),
         (vec!["--by", "peers", "--series", "1m"], "--by peers does not go with --series"),
         (vec!["--series", "1m", "-n", "0"], "--series needs a number of keys"),
+        (vec!["--bars", "always", "-n", "0"], "--bars always goes neither"),
+        (vec!["--bars", "always", "--csv"], "--bars always goes neither"),
         (vec!["--series", "0"], "a window needs a length"),
         (vec!["--whole", "--window", "1h"], "cannot be used with"),
         (vec!["--json", "--csv"], "cannot be used with"),

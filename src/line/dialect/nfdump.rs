@@ -48,9 +48,7 @@ const USUAL: &str = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in
 
 pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
     let first = line.split(|octet| *octet == b',').next()?;
-    if !line.contains(&b',')
-        || !matches!(first, b"ts" | b"firstSeen" | b"cnt" | b"version" | b"count")
-    {
+    if !first.first().is_some_and(u8::is_ascii_alphabetic) || first.len() == line.len() {
         return None;
     }
     let names = std::str::from_utf8(line).ok()?.split(',').map(|name| name.trim().to_owned());
@@ -67,7 +65,11 @@ pub(super) fn usual() -> Plan {
     plan(USUAL.split(',').map(str::to_owned), COLUMNS).0
 }
 
-/// Two lines follow it.
-pub(super) fn is_summary(line: &[u8]) -> bool {
-    line == b"Summary"
+/// How many lines, from this one on, are about the flows and are none themselves.
+pub(super) fn summary(line: &[u8]) -> Option<u32> {
+    match line {
+        b"Summary" => Some(3),
+        b"No matching flows" | b"No matched flows" => Some(1),
+        _ => None,
+    }
 }

@@ -72,6 +72,20 @@ fn nfdump() {
 }
 
 #[test]
+fn nfdump_with_other_columns_and_with_nothing_to_say() {
+    let text = "srcAddr,srcPort,dstAddr,dstPort,proto,packets,bytes,firstSeen\n\
+        10.0.0.1,1998,10.0.0.2,80,UDP-L,5,477,0000-00-00 00:00:00.000\n";
+    assert_eq!(read(text, None), ["0 10.0.0.1 10.0.0.2 0 136 1998 80 5 477, - - -"]);
+    let names: String = NFDUMP.lines().take(1).collect();
+    let none = names + "\nNo matching flows\nSummary\nflows,bytes\n0,0\n";
+    assert_eq!(read(&none, None), [""; 0]);
+    for (name, number) in names::NAMES {
+        let text = text.replace("UDP-L", &name.to_uppercase());
+        assert!(read(&text, None)[0].contains(&format!(" 0 {number} 1998 ")), "{name}");
+    }
+}
+
+#[test]
 fn rwcut() {
     assert_eq!(
         read(RWCUT, None),
@@ -107,6 +121,12 @@ fn zeek() {
             "0 147.32.84.165 218.108.143.87 0 6 3923 22 4 192, 1313379431.992151 1313379434.998239 0x2",
         ]
     );
+    let v6 =
+        ZEEK_JSON.replace("210.87.254.81", "2001:db8::1").replace("147.32.84.165", "2001:db8::2");
+    let ping = v6
+        .replace("\"id.orig_p\":3,", "\"id.orig_p\":128,")
+        .replace("\"id.resp_p\":1,", "\"id.resp_p\":129,");
+    assert!(read(&ping, None)[0].starts_with("0 2001:db8::1 2001:db8::2 0 58 0 32768 1 56,"));
     let dns = ZEEK.replace("\torig_pkts", "\tquery");
     let errors = read(&dns, None);
     assert_eq!(errors[0], "7: zeek: there is no orig_pkts");

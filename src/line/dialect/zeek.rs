@@ -31,7 +31,7 @@ const USUAL: &str = "ts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\
 pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
     let is_json =
         line.first() == Some(&b'{') && memchr::memmem::find(line, b"\"id.orig_h\"").is_some();
-    if !is_json && !line.starts_with(b"#separator ") {
+    if !is_json && !line.starts_with(b"#separator \\x") {
         return None;
     }
     Some(Dialect { tool: Tool::Zeek, plan: None, separator: b'\t', skip: 0 })
@@ -125,21 +125,27 @@ pub(super) fn history(text: &[u8]) -> Option<(u16, u16)> {
     Some(flags)
 }
 
-/// ICMP: the originator's port is the type and the responder's the code.
+/// ICMP: the originator's port is the type. The responder's is the type that answers it where there is
+/// one, else the code (Zeek's ICMP.cc, after RFC 792, RFC 4443, RFC 4861).
 pub(super) fn finish(flow: &mut Flow, back: &mut Flow) {
     if flow.proto == ICMP && flow.sip.is_ipv6() {
         flow.proto = ICMPV6;
         back.proto = ICMPV6;
     }
-    if flow.proto != ICMP && flow.proto != ICMPV6 {
-        return;
-    }
-    let (kind, code) = (flow.sport, flow.dport & 0xff);
-    // What answers it (RFC 792, RFC 4443, RFC 4861).
-    let answer = match (flow.proto, kind) {
-        (ICMP, 8) => 0,
-        (ICMP, 13 | 15 | 17) | (ICMPV6, 128 | 133 | 135 | 139) => kind + 1,
-        _ => kind,
+    let pairs: &[(u16, u16)] = match flow.proto {
+        ICMP => &[(0, 8), (9, 10), (13, 14), (15, 16), (17, 18)],
+        ICMPV6 => &[(128, 129), (130, 131), (133, 134), (135, 136), (139, 140), (144, 145)],
+        _ => return,
+    };
+    let kind = flow.sport & 0xff;
+    let answer = pairs.iter().find_map(|&(one, other)| match kind {
+        kind if kind == one => Some(other),
+        kind if kind == other => Some(one),
+        _ => None,
+    });
+    let (answer, code) = match answer {
+        Some(answer) => (answer, 0),
+        None => (kind, flow.dport & 0xff),
     };
     (flow.sport, flow.dport) = (0, kind << 8 | code);
     (back.sport, back.dport) = (0, answer << 8 | code);

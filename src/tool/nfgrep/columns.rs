@@ -16,6 +16,17 @@ impl Delimiter {
     }
 }
 
+impl Delimiter {
+    /// Whether a line of this delimiter holds one that a reader would rather take, were it the first.
+    fn is_masked_in(self, line: &[u8]) -> bool {
+        match self {
+            Delimiter::Octet(b'\t') => false,
+            Delimiter::Octet(_) => line.contains(&b'\t'),
+            Delimiter::Blanks => line.contains(&b'\t') || line.contains(&b','),
+        }
+    }
+}
+
 /// Passes lines on, and says what their columns are where that changes.
 #[derive(Debug)]
 pub(super) struct Columns {
@@ -61,7 +72,9 @@ impl Columns {
             self.tell(lines);
         }
         match (self.from, *self.to.get_or_insert(self.from.unwrap_or(Delimiter::Blanks))) {
-            (Some(from), to) if from != to => translate(line, from, to, lines),
+            (Some(from), to) if from != to || to.is_masked_in(line) => {
+                translate(line, from, to, lines);
+            }
             _ => lines.extend_from_slice(line),
         }
         lines.push(b'\n');
@@ -105,9 +118,12 @@ fn translate(line: &[u8], from: Delimiter, to: Delimiter, lines: &mut Vec<u8>) {
             lines.push(b'-');
         }
         // No value that anyone knows holds a delimiter; of other columns nobody looks at.
-        lines.extend(
-            field.iter().map(|&b| if b == end || (end == b' ' && b == b'\t') { b'_' } else { b }),
-        );
+        lines.extend(field.iter().map(|&octet| match octet {
+            b'\t' => b'_',
+            b',' if end == b' ' => b'_',
+            octet if octet == end => b'_',
+            octet => octet,
+        }));
     };
     match from {
         Delimiter::Octet(octet) => {

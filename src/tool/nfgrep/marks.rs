@@ -7,9 +7,11 @@ use crate::time::{End, Mark, State, Window};
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     open: Option<Open>,
-    /// The window in which reading was given up: another part of it, in another file, is not whole
-    /// either.
-    given_up: Option<Option<Window>>,
+    /// Reading was given up: what was in the rest of an input nobody knows, and no window that comes
+    /// later, in another one, can be said to be whole.
+    given_up: bool,
+    /// Lines outside of a window since the last mark, and those of them that were passed on.
+    outside: (u64, u64),
 }
 
 /// A window between its marks.
@@ -30,15 +32,10 @@ impl Open {
         if left_out {
             // How many of the late ones are left is not known, unless there were none.
             end.late = end.late.filter(|late| *late == 0);
-            end.other.retain(|(key, _)| key != "filtered");
-            end.other.push(("filtered".to_owned(), "1".to_owned()));
+            end.put("filtered", "1".to_owned());
         }
         if self.bad > 0 {
-            let (old, other): (Vec<_>, Vec<_>) =
-                end.other.into_iter().partition(|(key, _)| key == "badlines");
-            let old = old.first().and_then(|(_, value)| value.parse::<u64>().ok()).unwrap_or(0);
-            end.other = other;
-            end.other.push(("badlines".to_owned(), old.saturating_add(self.bad).to_string()));
+            end.add_bad_lines(self.bad);
         }
         // Of a window that was mostly unreadable nobody may say that it was quiet.
         if self.cut || (end.state.is_some() && self.bad > self.read) {
@@ -63,9 +60,9 @@ impl Marks {
 
     /// Counts flows that stand in the open window, and those of them that were passed on.
     pub fn flows(&mut self, read: u64, passed: u64) {
-        if let Some(open) = &mut self.open {
-            open.read += read;
-            open.passed += passed;
+        match &mut self.open {
+            Some(open) => (open.read, open.passed) = (open.read + read, open.passed + passed),
+            None => self.outside = (self.outside.0 + read, self.outside.1 + passed),
         }
     }
 
@@ -84,29 +81,33 @@ impl Marks {
 
     /// Takes a mark of the input and gives those of the output.
     pub fn mark(&mut self, mark: Mark) -> [Option<Mark>; 2] {
+        let (read, passed) = std::mem::take(&mut self.outside);
         match mark {
             Mark::Window(window) => {
                 if self.open.as_ref().is_some_and(|open| open.window == window) {
                     return [Some(Mark::Window(window)), None];
                 }
-                let cut = self.given_up == Some(window);
-                let next = Open { window, cut, ..Open::default() };
+                let next = Open { window, cut: self.given_up, ..Open::default() };
                 let before = self.open.replace(next).map(Open::cut);
                 [before, Some(Mark::Window(window))]
             }
             Mark::End(end) => match self.open.take_if(|open| open.window == end.window) {
                 Some(open) => [Some(open.end(end)), None],
-                // Its lines were elsewhere, and whoever reads it next knows that too.
-                None => [Some(Mark::End(end)), None],
+                // The first part of it was elsewhere. A window without a line was not open for long.
+                None if read == 0 && !self.given_up => [Some(Mark::End(end)), None],
+                None => {
+                    let window = end.window;
+                    let open = Open { window, read, passed, cut: true, ..Open::default() };
+                    [Some(open.end(end)), None]
+                }
             },
         }
     }
 
     /// Nothing more of this input is read.
     pub fn stop(&mut self) -> Option<Mark> {
-        let open = self.open.take()?;
-        self.given_up = Some(open.window);
-        Some(open.cut())
+        self.given_up = true;
+        self.open.take().map(Open::cut)
     }
 
     /// The last input is over.

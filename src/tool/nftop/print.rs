@@ -166,7 +166,8 @@ impl Printer {
         }
     }
 
-    /// Every step of a series, those without a flow too, so that a plot falls to 0 there.
+    /// Every step of a series, those without a flow too, so that a plot falls to 0 there. None if that
+    /// would be too many.
     pub fn times(&self, window: Option<Window>, rows: &[Row]) -> Vec<Option<u64>> {
         let step = u64::from(self.plan.step.unwrap_or(1));
         let seen = || rows.iter().flat_map(|row| &row.steps).map(|at| at.start);
@@ -179,7 +180,7 @@ impl Printer {
             (Some(first), Some(last)) if (last - first) / step < MAX_FILLED => {
                 (0..=(last - first) / step).map(|n| Some(first + n * step)).collect()
             }
-            _ => seen().filter(Option::is_some).collect(),
+            _ => return Vec::new(),
         };
         if seen().any(|time| time.is_none()) {
             times.push(None);
@@ -197,7 +198,9 @@ impl Printer {
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
         let none = row.received.map(|_| Counts::default());
-        for &time in times {
+        // Where there are too many steps to fill up, a key has only those that it has.
+        let own: Vec<_> = row.steps.iter().map(|step| step.start).collect();
+        for &time in if times.is_empty() { &own } else { times } {
             let place = row.steps.binary_search_by_key(&time, |step| step.start);
             let step = place.ok().and_then(|at| row.steps.get(at)).copied();
             let empty = Step { start: time, sent: Counts::default(), received: none };
