@@ -323,7 +323,7 @@ impl<R: Read> Reader<R> {
             }
         };
         if self.sniffed < SNIFF {
-            let head = room.get(..count.min(SNIFF)).unwrap_or_default();
+            let head = room.get(..count.min(SNIFF - self.sniffed)).unwrap_or_default();
             if let Some(what) = binary(head, self.sniffed == 0) {
                 return Err(StreamError::NotText { what });
             }
