@@ -4,7 +4,7 @@
 //! how its output begins, what its columns are called and how it writes their values. All of them put
 //! a [`Record`] together, which becomes a flow, or one flow for each direction.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::parse::{self, LineError};
@@ -78,6 +78,8 @@ enum Role {
     Exporter,
     IcmpType,
     IcmpCode,
+    /// The protocol's number beside a name that does not always say it.
+    ProtoNumber,
     /// What came back, where a line tells of both directions.
     BackPackets,
     BackOctets,
@@ -99,15 +101,31 @@ pub(super) struct Dialect {
     tool: Tool,
     /// `None` until the stream has named its columns.
     plan: Option<Plan>,
+    /// What its line of names lacks, so that no line of it can be a flow.
+    lacks: Option<&'static str>,
     separator: u8,
+    /// What Zeek writes where it has no value.
+    unset: Vec<u8>,
     /// Lines to pass over: nfdump closes with a summary.
     skip: u32,
 }
 
 impl Dialect {
-    /// The program whose output begins with this line, unless flow lines do.
+    /// A stream that has yet to name its columns.
+    fn unnamed(tool: Tool, separator: u8) -> Dialect {
+        Dialect { tool, plan: None, lacks: None, separator, unset: b"-".to_vec(), skip: 0 }
+    }
+
+    /// A stream of these columns, or of ones that lack the one named.
+    fn new(tool: Tool, separator: u8, (plan, lacks): (Plan, Option<&'static str>)) -> Dialect {
+        let plan = lacks.is_none().then_some(plan);
+        Dialect { plan, lacks, ..Dialect::unnamed(tool, separator) }
+    }
+
+    /// The program whose output begins with this line, unless flow lines do. The line is still to be
+    /// [read](Dialect::read).
     pub fn of(first: &[u8]) -> Option<Dialect> {
-        let tools = [nfdump::begins, rwcut::begins, zeek::begins, vpc::begins];
+        let tools = [zeek::begins, nfdump::names, rwcut::names, vpc::begins];
         tools.into_iter().find_map(|begins| begins(first))
     }
 
@@ -121,25 +139,13 @@ impl Dialect {
             Tool::Zeek => (zeek::usual(), b'\t'),
             Tool::Vpc => (vpc::usual(), b' '),
         };
-        Some(Dialect { tool, plan: Some(plan), separator, skip: 0 })
+        Some(Dialect::new(tool, separator, (plan, None)))
     }
 
     /// Reads one line, which holds no, one or two flows, and adds them.
     pub fn read(&mut self, line: &[u8], flows: &mut Vec<Flow>) -> Result<(), LineError> {
-        // A file behind another one begins anew.
-        let again = match self.tool {
-            Tool::Nfdump => nfdump::begins(line),
-            Tool::Rwcut => rwcut::begins(line),
-            Tool::Zeek => zeek::begins(line),
-            Tool::Vpc => vpc::names(line),
-            Tool::Flow => None,
-        };
-        if let Some(again) = again {
-            let has_flow = matches!(self.tool, Tool::Zeek) && line.first() == Some(&b'{');
-            *self = again;
-            if !has_flow {
-                return Ok(());
-            }
+        if self.names(line)? {
+            return Ok(());
         }
         if self.tool == Tool::Nfdump
             && let Some(lines) = nfdump::summary(line)
@@ -150,42 +156,60 @@ impl Dialect {
             self.skip -= 1;
             return Ok(());
         }
-        let record = match self.tool {
+        match self.tool {
+            Tool::Zeek if line.first() == Some(&b'{') => zeek::json(line)?.flows(flows),
+            _ => self.record(line)?.flows(flows),
+        }
+    }
+
+    /// Whether the line tells of columns instead of a flow. A file behind another one begins anew.
+    fn names(&mut self, line: &[u8]) -> Result<bool, LineError> {
+        let again = match self.tool {
+            Tool::Nfdump => nfdump::names(line),
+            Tool::Rwcut => rwcut::names(line),
             Tool::Zeek if line.first() == Some(&b'#') => {
-                if let Some(names) = line.strip_prefix(b"#fields\t") {
-                    self.plan = None;
-                    self.plan = Some(zeek::plan_of(names)?);
-                }
-                return Ok(());
+                return zeek::header(self, line).map(|()| true);
             }
-            Tool::Zeek if line.first() == Some(&b'{') => zeek::json(line)?,
-            _ => {
-                let plan = self.plan.as_ref().ok_or(LineError::Unknown)?;
-                let mut record = Record::new(self.tool);
-                if let Some(at) = plan
-                    .iter()
-                    .position(|column| column.is_some_and(|(role, _)| role == Role::Status))
-                {
-                    // Where there is no flow the columns of one hold nothing.
-                    if let Some(field) = fields(self.tool, self.separator, line).nth(at) {
-                        record.set(Role::Status, "log-status", field)?;
-                    }
-                }
-                let mut seen = 0;
-                for (field, column) in fields(self.tool, self.separator, line).zip(plan) {
-                    seen += 1;
-                    if let Some((role, name)) = *column {
-                        record.set(role, name, field)?;
-                    }
-                }
-                let missing = plan.iter().skip(seen).flatten().next();
-                if let Some((_, name)) = missing {
-                    return Err(LineError::Lacks { tool: self.tool.name(), column: name });
-                }
-                record
-            }
+            Tool::Zeek => zeek::names(line),
+            Tool::Vpc => vpc::names(line),
+            Tool::Flow => None,
         };
-        record.flows(flows)
+        let Some(again) = again else { return Ok(false) };
+        *self = again;
+        self.lacks.map_or(Ok(true), |column| Err(self.lack(column)))
+    }
+
+    /// What the columns of a line tell.
+    fn record(&self, line: &[u8]) -> Result<Record, LineError> {
+        let plan = match (&self.plan, self.lacks) {
+            (Some(plan), _) => plan,
+            (None, Some(column)) => return Err(self.lack(column)),
+            (None, None) => return Err(LineError::Unknown),
+        };
+        let mut record = Record::new(self.tool);
+        let is_status = |column: &Option<(Role, _)>| matches!(column, Some((Role::Status, _)));
+        if let Some(at) = plan.iter().position(is_status) {
+            // Where there is no flow the columns of one hold nothing.
+            if let Some(field) = fields(self.tool, self.separator, line).nth(at) {
+                record.set(Role::Status, "log-status", field)?;
+            }
+        }
+        let mut seen = 0;
+        for (field, column) in fields(self.tool, self.separator, line).zip(plan) {
+            seen += 1;
+            if let Some((role, name)) = *column {
+                let is_unset = self.tool == Tool::Zeek && field == self.unset;
+                record.set(role, name, if is_unset { b"-" } else { field })?;
+            }
+        }
+        match plan.iter().skip(seen).flatten().next() {
+            Some((_, column)) => Err(self.lack(column)),
+            None => Ok(record),
+        }
+    }
+
+    fn lack(&self, column: &'static str) -> LineError {
+        LineError::Lacks { tool: self.tool.name(), column }
     }
 }
 
@@ -242,8 +266,9 @@ struct Record {
     payload: (Option<u64>, Option<u64>),
     octets: Option<u64>,
     duration: Option<u64>,
-    icmp: (Option<u64>, Option<u64>),
-    history: Option<(u16, u16)>,
+    icmp: (Option<u8>, Option<u8>),
+    number: Option<u8>,
+    history: Option<(Option<u16>, Option<u16>)>,
     /// There is no flow in it.
     empty: bool,
     /// Flows are missing here, as the program says.
@@ -260,6 +285,7 @@ impl Record {
             octets: None,
             duration: None,
             icmp: (None, None),
+            number: None,
             history: None,
             empty: false,
             skipped: false,
@@ -286,6 +312,8 @@ impl Record {
             text => parse::number(text).map(Some),
         };
         match role {
+            // A format of one's own need not say so in a column for it.
+            Role::Sip | Role::Dip if self.tool == Tool::Vpc && text == b"-" => self.empty = true,
             Role::Sip => flow.sip = address(self.tool, text)?,
             Role::Dip => flow.dip = address(self.tool, text)?,
             // What does not apply to the flow.
@@ -304,6 +332,7 @@ impl Record {
                 }
             }
             Role::Proto => flow.proto = proto(text)?,
+            Role::ProtoNumber => self.number = octet(text)?,
             Role::Packets => flow.packets = count()?.unwrap_or(0),
             Role::Octets => self.octets = count()?,
             Role::Sif => flow.sif = parse::number(text)?.try_into().ok()?,
@@ -313,13 +342,13 @@ impl Record {
             Role::Duration => self.duration = seconds(text)?,
             Role::Flags => flow.flags = Some(flags(text)?),
             Role::Exporter => flow.exporter = Some(address(self.tool, text)?),
-            Role::IcmpType => self.icmp.0 = parse::number(text),
-            Role::IcmpCode => self.icmp.1 = parse::number(text),
+            Role::IcmpType => self.icmp.0 = octet(text)?,
+            Role::IcmpCode => self.icmp.1 = octet(text)?,
             Role::BackPackets => self.back.0 = count()?,
             Role::BackOctets => self.back.1 = count()?,
             Role::Payload => self.payload.0 = count()?,
             Role::BackPayload => self.payload.1 = count()?,
-            Role::History => self.history = zeek::history(text),
+            Role::History => self.history = Some(zeek::history(text)),
             Role::Status => match text {
                 b"OK" => {}
                 b"NODATA" => self.empty = true,
@@ -340,6 +369,7 @@ impl Record {
         }
         let flow = &mut self.flow;
         flow.octets = self.octets.or(self.payload.0).unwrap_or(0);
+        flow.proto = self.number.unwrap_or(flow.proto);
         if let (Some(start), None, Some(length)) = (flow.start, flow.end, self.duration) {
             flow.end = start.nanos().checked_add(length).map(Timestamp::from_nanos);
         }
@@ -350,13 +380,14 @@ impl Record {
         (back.sport, back.dport) = (flow.dport, flow.sport);
         (back.sif, back.dif) = (flow.dif, flow.sif);
         if self.tool == Tool::Zeek {
-            zeek::finish(flow, &mut back);
-            let flags = self.history.filter(|_| flow.proto == TCP);
-            (flow.flags, back.flags) = (flags.map(|flags| flags.0), flags.map(|flags| flags.1));
-        } else if (flow.proto == ICMP || flow.proto == ICMPV6)
-            && let (Some(kind), Some(code)) = self.icmp
-        {
-            flow.dport = (kind << 8 | code & 0xff) as u16;
+            zeek::finish(flow, &mut back)?;
+            let flags = self.history.filter(|_| flow.proto == TCP).unwrap_or_default();
+            (flow.flags, back.flags) = flags;
+        } else if flow.proto == ICMP || flow.proto == ICMPV6 {
+            flow.sport = 0;
+            if let (Some(kind), Some(code)) = self.icmp {
+                flow.dport = u16::from_be_bytes([kind, code]);
+            }
         }
         let is_flow = self.tool != Tool::Zeek || flow.packets > 0;
         if is_flow {
@@ -378,8 +409,12 @@ fn address(tool: Tool, text: &[u8]) -> Option<IpAddr> {
     if tool != Tool::Rwcut {
         return None;
     }
-    if let Some(number) = parse::number(text) {
-        return u32::try_from(number).ok().map(|word| Ipv4Addr::from(word).into());
+    if text.iter().all(u8::is_ascii_digit) {
+        let number: u128 = std::str::from_utf8(text).ok()?.parse().ok()?;
+        return Some(match u32::try_from(number) {
+            Ok(word) => Ipv4Addr::from(word).into(),
+            Err(_) => Ipv6Addr::from(number).into(),
+        });
     }
     let mut octets = text.split(|octet| *octet == b'.').map(|part| match part.len() {
         1..=3 => parse::number(part).and_then(|octet| u8::try_from(octet).ok()),
@@ -397,6 +432,14 @@ fn proto(text: &[u8]) -> Option<u8> {
     }
     let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
     names::NAMES.iter().find(|(name, _)| is(name)).map(|(_, number)| *number)
+}
+
+/// A number of 8 bits; nothing, or `-`, where there is none.
+fn octet(text: &[u8]) -> Option<Option<u8>> {
+    match text {
+        b"-" | b"" => Some(None),
+        text => parse::number(text)?.try_into().ok().map(Some),
+    }
 }
 
 /// TCP flags by their number (`27`, `0x1b`), or by their letters among dots and blanks.
@@ -435,18 +478,49 @@ fn seconds(text: &[u8]) -> Option<Option<u64>> {
 
 /// A moment as one of the programs writes it, taken for UTC where it does not say.
 fn time(tool: Tool, text: &[u8]) -> Option<Option<Timestamp>> {
-    if text == b"-" || text.is_empty() || text.starts_with(b"0000-00-00") {
-        return Some(None);
+    // Zeros are nfdump's way to say that it does not know.
+    let is_known = |time: &Timestamp| tool != Tool::Nfdump || time.nanos() > 0;
+    match text {
+        b"-" | b"" => return Some(None),
+        text if text.starts_with(b"0000-00-00") => return Some(None),
+        _ => {}
     }
-    // Milliseconds since 1970, as nfdump's fast CSV has them.
-    if let (Tool::Nfdump, Some(millis @ 100_000_000_000..)) = (tool, parse::number(text)) {
-        return millis.checked_mul(1_000_000).map(|nanos| Some(Timestamp::from_nanos(nanos)));
-    }
-    if let Some(time) = Timestamp::parse(text) {
-        return Some(Some(time));
-    }
-    // 2009/02/12T00:00:00.000 and 2009-02-12 00:00:00.000.
+    let whole = text.iter().take_while(|octet| octet.is_ascii_digit()).count();
+    let time = match (tool, whole) {
+        // Of seconds there are eleven digits at most.
+        (Tool::Nfdump | Tool::Zeek, 12..=14) => millis(text, whole)?,
+        _ => match Timestamp::parse(text) {
+            Some(time) => time,
+            None => Timestamp::parse(&rfc3339(text)?)?,
+        },
+    };
+    Some(Some(time).filter(is_known))
+}
+
+/// Milliseconds since 1970 with decimals: nfdump's `csv-fast` has them, and Zeek if it is set up so.
+fn millis(text: &[u8], whole: usize) -> Option<Timestamp> {
+    let (whole, decimals) = text.split_at_checked(whole)?;
+    let nanos = match decimals {
+        [] => 0,
+        [b'.', decimals @ ..] if !decimals.is_empty() => {
+            let decimals = decimals.get(..6).unwrap_or(decimals);
+            parse::number(decimals)? * 10u64.pow(6 - decimals.len() as u32)
+        }
+        _ => return None,
+    };
+    let millis = parse::number(whole)?.checked_mul(1_000_000)?;
+    Some(Timestamp::from_nanos(millis.checked_add(nanos)?))
+}
+
+/// RFC 3339 of `2009/02/12T00:00:00.000`, `2009-02-12 00:00:00.000` and `02/12/2009 00:00:00.000`.
+fn rfc3339(text: &[u8]) -> Option<Vec<u8>> {
     let mut text = text.to_vec();
+    if text.get(2) == Some(&b'/') && text.get(5) == Some(&b'/') {
+        let date = text.get_mut(..10)?;
+        // The year goes first, and the slash before it behind it.
+        date.rotate_right(5);
+        date.get_mut(..5)?.rotate_left(1);
+    }
     for (at, to) in [(4, b'-'), (7, b'-'), (10, b'T')] {
         let octet = text.get_mut(at).filter(|octet| matches!(octet, b'-' | b'/' | b' ' | b'T'))?;
         *octet = to;
@@ -454,5 +528,5 @@ fn time(tool: Tool, text: &[u8]) -> Option<Option<Timestamp>> {
     if text.last() != Some(&b'Z') {
         text.push(b'Z');
     }
-    Timestamp::parse(&text).map(Some)
+    Some(text)
 }

@@ -150,8 +150,8 @@ impl<R: Read> Reader<R> {
         self.batch.clear();
         self.spans.iter_mut().for_each(Vec::clear);
         // A line of another program's may be two flows.
-        let most = BATCH - usize::from(self.dialect.is_some());
-        while self.batch.len() < most && self.next.is_none() {
+        while self.batch.len() + usize::from(self.dialect.is_some()) < BATCH && self.next.is_none()
+        {
             if !self.take_nine() && !self.take_line() {
                 // Nothing whole is left in the block: hand over what there is before waiting.
                 if !self.batch.is_empty() || self.ended {
@@ -244,9 +244,6 @@ impl<R: Read> Reader<R> {
         // Before the first flow it is seen whose output it is.
         if self.delimiter.is_none() && self.dialect.is_none() && self.tool.is_none() {
             self.dialect = Dialect::of(line);
-            if self.dialect.is_some() && line.first() == Some(&b'#') {
-                return true;
-            }
         }
         if let Some(dialect) = &mut self.dialect {
             if !line.is_empty()

@@ -2,7 +2,8 @@
 //!
 //! 1.7.1 prints 48 columns with short names. Since 1.7.5 the columns can be chosen and have long names;
 //! `csv-fast` has a fixed list of them. Times are local ones, so that TZ=UTC is needed for them to be
-//! right.
+//! right. `opkt` and `obyt` are passed over: it depends on the exporter whether they tell of packets
+//! that came back or of the same ones behind the router.
 
 use super::{Dialect, Plan, Role, Tool, plan};
 
@@ -46,19 +47,16 @@ const USUAL: &str = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in
     dmk,dtos,dir,nh,nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,\
     mpls9,mpls10,cl,sl,al,ra";
 
-pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
-    let first = line.split(|octet| *octet == b',').next()?;
-    if !first.first().is_some_and(u8::is_ascii_alphabetic) || first.len() == line.len() {
+/// A line of names: of all that a flow needs, or of addresses or times of its own way at least.
+pub(super) fn names(line: &[u8]) -> Option<Dialect> {
+    if !line.first()?.is_ascii_alphabetic() || !line.contains(&b',') {
         return None;
     }
     let names = std::str::from_utf8(line).ok()?.split(',').map(|name| name.trim().to_owned());
     let (plan, missing) = plan(names, COLUMNS);
-    missing.is_none().then_some(Dialect {
-        tool: Tool::Nfdump,
-        plan: Some(plan),
-        separator: b',',
-        skip: 0,
-    })
+    let is_own = |(role, _): &(Role, _)| matches!(role, Role::Sip | Role::Dip | Role::Start);
+    let is_known = missing.is_none() || plan.first()?.as_ref().is_some_and(is_own);
+    is_known.then(|| Dialect::new(Tool::Nfdump, b',', (plan, missing)))
 }
 
 pub(super) fn usual() -> Plan {

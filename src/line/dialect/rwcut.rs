@@ -32,18 +32,25 @@ const COLUMNS: &[(&str, Role)] = &[
 
 const USUAL: &str = "sIP|dIP|sPort|dPort|pro|packets|bytes|flags|sTime|duration|eTime";
 
-pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
+/// A line of titles: of all that a flow needs, or of an address and two more at least.
+pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     // What follows the first title separates the columns.
     let line = line.trim_ascii();
+    if !line.first()?.is_ascii_alphabetic() {
+        return None;
+    }
     let title = line.iter().take_while(|octet| octet.is_ascii_alphanumeric() || **octet == b'+');
     let separator = *line.get(title.count())?;
-    if separator.is_ascii_alphanumeric() || matches!(separator, b' ' | b'.' | b'_' | b'-') {
+    if separator.is_ascii_alphanumeric() || matches!(separator, b' ' | b'.' | b':' | b'_' | b'-') {
         return None;
     }
     let text = std::str::from_utf8(line).ok()?;
     let names = text.split(char::from(separator)).map(|name| name.trim().to_owned());
     let (plan, missing) = plan(names, COLUMNS);
-    missing.is_none().then_some(Dialect { tool: Tool::Rwcut, plan: Some(plan), separator, skip: 0 })
+    let known = plan.iter().flatten();
+    let has_address = known.clone().any(|(role, _)| matches!(role, Role::Sip | Role::Dip));
+    let is_known = missing.is_none() || (has_address && known.count() >= 3);
+    is_known.then(|| Dialect::new(Tool::Rwcut, separator, (plan, missing)))
 }
 
 pub(super) fn usual() -> Plan {

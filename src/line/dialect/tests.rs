@@ -2,22 +2,35 @@
 
 use super::super::{Item, Reader};
 use super::*;
+use crate::flow::BATCH;
 use proptest::prelude::*;
 
 /// nfdump 1.7.1 of Debian 12, `-o csv`, with its summary.
 const NFDUMP: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.1.csv");
 
-/// The names that output_csv.c of nfdump 1.7.5 gives its default columns, and output_csv_fast.c its own.
+/// What the same prints where nothing matched.
+const NFDUMP_NONE: &str = include_str!("../../../tests/data/dialects/nfdump-none.csv");
+
+/// The names that output_csv.c of nfdump 1.7.5 gives its default columns and some that were chosen, and
+/// output_csv_fast.c its own; values as these files print them.
 const NFDUMP_LATER: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.5.csv");
 
-/// rwcut of SiLK 3: padded as it is on a terminal (addresses of a published example), and with
+/// rwcut of SiLK 3 with `--all-fields`, from a training of CERT (2016); padded as it is on a terminal (addresses of a published example), and with
 /// `--delimited --integer-ips --integer-tcp-flags` and a choice of columns.
+const RWCUT_ALL: &str = include_str!("../../../tests/data/dialects/rwcut-all.txt");
 const RWCUT: &str = include_str!("../../../tests/data/dialects/rwcut.txt");
 const RWCUT_DELIMITED: &str = include_str!("../../../tests/data/dialects/rwcut-delimited.txt");
 
 /// Zeek 3's conn.log: the test of its own archiver has the first three, the fourth is a ping.
 const ZEEK: &str = include_str!("../../../tests/data/dialects/conn.log");
 const ZEEK_JSON: &str = include_str!("../../../tests/data/dialects/conn.json");
+
+/// Of a course on Zeek, made of a public capture: ICMP in both families. TABs that the page has lost
+/// are there again.
+const ZEEK_ICMP: &str = include_str!("../../../tests/data/dialects/conn-icmp.log");
+
+/// Of Zeek 8, made of a public capture (CTU-13).
+const ZEEK_IP_PROTO: &str = include_str!("../../../tests/data/dialects/conn-ip_proto.log");
 
 /// The examples of Amazon's own page.
 const VPC: &str = include_str!("../../../tests/data/dialects/vpc-2.txt");
@@ -67,8 +80,15 @@ fn nfdump() {
             "0 140.119.48.112 204.229.147.226 0 6 1998 80 5 477, 993946801.125 993946801.799 -",
             "0 140.119.48.112 204.229.147.226 0 1 0 2048 5 477, 993946801.125 993946802.125 -",
             "3 2001:db8::1 2001:db8::2 4 6 1998 80 5 477, 993946801.125 993946802.000 0x1b",
+            "0 140.119.48.112 204.229.147.226 0 1 0 769 5 477, - 993946802.000 -",
         ]
     );
+    assert_eq!(read(NFDUMP_NONE, None), [""; 0]);
+    // 0 is no moment of a flow.
+    for zero in ["0", "0.000", "1970-01-01 00:00:00"] {
+        let rows = NFDUMP_LATER.replace("993946801125", zero);
+        assert!(read(&rows, None)[2].ends_with(" 477, - 993946802.000 0x1b"));
+    }
 }
 
 #[test]
@@ -81,7 +101,7 @@ fn nfdump_with_other_columns_and_with_nothing_to_say() {
     assert_eq!(read(&none, None), [""; 0]);
     for (name, number) in names::NAMES {
         let text = text.replace("UDP-L", &name.to_uppercase());
-        assert!(read(&text, None)[0].contains(&format!(" 0 {number} 1998 ")), "{name}");
+        assert!(read(&text, None)[0].contains(&format!(" 10.0.0.2 0 {number} ")), "{name}");
     }
 }
 
@@ -98,6 +118,23 @@ fn rwcut() {
     let flow = "1 10.0.0.1 10.0.0.2 2 6 9998 33342 8 447, 1698691760.567 - 0x18";
     assert_eq!(read(RWCUT_DELIMITED, None), [flow, flow]);
     assert_eq!(read(&RWCUT_DELIMITED.replace('|', ","), None), [flow, flow]);
+    let all = "0 10.1.10.5 10.1.60.5 0 6 3507 53 1 48, 1240227323.443 1240227323.444 0x2";
+    assert_eq!(read(RWCUT_ALL, None), [all]);
+    for (from, to) in [
+        ("2009/04/20T11:35:23.443", "04/20/2009 11:35:23.443"),
+        ("2009/04/20T11:35:23.443", "2009-04-20 11:35:23.443000"),
+        ("2009/04/20T11:35:23.443", "1240227323.443"),
+        ("10.1.10.5", "010.001.010.005"),
+        ("10.1.10.5", "167840261"),
+    ] {
+        assert_eq!(read(&RWCUT_ALL.replace(from, to), None), [all], "{to}");
+    }
+    let six = read(&RWCUT_ALL.replace("10.1.10.5", "42540766411282592856903984951653826561"), None);
+    assert!(six[0].starts_with("0 2001:db8::1 10.1.60.5 "), "{six:?}");
+    let icmp = RWCUT_ALL.replace("|  6|", "|  1|").replace("|   |   |\n", "|  3|  1|\n");
+    assert!(read(&icmp, None)[0].starts_with("0 10.1.10.5 10.1.60.5 0 1 0 769 1 48, "));
+    let wrong = RWCUT_ALL.replace("|   |   |\n", "|256|  1|\n");
+    assert_eq!(read(&wrong, None), ["2: rwcut: iTy cannot be \"256\""]);
 }
 
 #[test]
@@ -127,10 +164,81 @@ fn zeek() {
         .replace("\"id.orig_p\":3,", "\"id.orig_p\":128,")
         .replace("\"id.resp_p\":1,", "\"id.resp_p\":129,");
     assert!(read(&ping, None)[0].starts_with("0 2001:db8::1 2001:db8::2 0 58 0 32768 1 56,"));
+    assert_eq!(
+        read(ZEEK_ICMP, None)[2..],
+        [
+            "0 fe80::214:69ff:fe9e:1141 ff02::9 0 17 521 521 36 4032, 1488571037.971338 1488571357.818259 -",
+            "0 192.168.121.2 192.168.120.1 0 1 0 3328 60 2400, 1488571051.941752 1488571352.124872 -",
+            "0 192.168.120.1 192.168.121.2 0 1 0 3584 30 1200, 1488571051.941752 1488571352.124872 -",
+            "0 2003:51:6012:121::2 2a01:488:42:1000:50ed:8588:8a:c570 0 58 0 32768 6 456, \
+             1488571051.941 1488571351.953100 -",
+            "0 2a01:488:42:1000:50ed:8588:8a:c570 2003:51:6012:121::2 0 58 0 33024 6 456, \
+             1488571051.941 1488571351.953100 -",
+            "0 fe80::214:69ff:fe9e:1141 2003:51:6012:121::2 0 58 0 34560 2 144, \
+             1488571297.893206 1488571334.871942 -",
+            "0 2003:51:6012:121::2 fe80::214:69ff:fe9e:1141 0 58 0 34816 2 128, \
+             1488571297.893206 1488571334.871942 -",
+        ]
+    );
+    let wrong = ZEEK_ICMP.replace("\t13\t", "\t300\t");
+    assert!(read(&wrong, None).contains(&"11: zeek: id.orig_p cannot be \"300\"".to_owned()));
+    // IGMP, which Zeek does not follow.
+    let last = read(ZEEK_IP_PROTO, None).pop().unwrap();
+    assert!(last.starts_with("0 147.32.84.165 224.0.0.22 0 2 0 0 4 160, "), "{last}");
+    let without = read(&ZEEK_IP_PROTO.replace("ip_proto", "x"), None).pop().unwrap();
+    assert!(without.starts_with("0 147.32.84.165 224.0.0.22 0 255 0 0 4 160, "), "{without}");
     let dns = ZEEK.replace("\torig_pkts", "\tquery");
     let errors = read(&dns, None);
     assert_eq!(errors[0], "7: zeek: there is no orig_pkts");
     assert!(errors[1..].iter().all(|error| error.ends_with("that was refused")), "{errors:?}");
+}
+
+#[test]
+fn zeek_as_it_can_be_set_up() {
+    let expected = read(ZEEK, None);
+    let head = ZEEK.find("#fields").unwrap();
+    let types = ZEEK.find("#types").unwrap();
+    let fields = &ZEEK[head..types];
+    let (rows, _) = ZEEK[ZEEK.find("1521911721.2").unwrap()..].split_once("#close").unwrap();
+    let unset = |text: &str| text.replace("\t-", "\t");
+    for (what, text) in [
+        ("another separator", ZEEK.replace("\\x09", "\\x7c").replace('\t', "|")),
+        ("a comma", ZEEK.replace("\\x09", ",").replace('\t', ",")),
+        ("unknown is nothing", unset(ZEEK)),
+        ("names alone", format!("{}{rows}", &fields[8..])),
+        ("without the first lines", format!("{fields}{rows}")),
+        ("names with underscores", format!("{}{rows}", fields[8..].replace("id.", "id_"))),
+    ] {
+        assert_eq!(read(&text, None), expected, "{what}\n{text}");
+    }
+    let many = ZEEK.replace("\\x09", "\\x09\\x09");
+    assert_eq!(read(&many, None)[0], "1: zeek: #separator cannot be \"\\\\x09\\\\x09\"");
+    let expected = read(ZEEK_JSON, None);
+    for (what, text) in [
+        ("milliseconds", ZEEK_JSON.replace("1313379416.74883", "1313379416748.83")),
+        ("names with underscores", ZEEK_JSON.replace("\"id.", "\"id_")),
+        ("null", ZEEK_JSON.replace("\"conn_state\"", "\"ip_proto\":null,\"conn_state\"")),
+        ("a power of ten", ZEEK_JSON.replace("3.006088", "3006.088e-3")),
+    ] {
+        assert_eq!(read(&text, None), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_batch_has_its_limit_though_a_line_may_be_two_flows() {
+    let names = ZEEK.lines().find(|line| line.starts_with("#fields")).unwrap();
+    let names = names.replace("\ttunnel_parents", "");
+    let one = format!("0\tC\t192.0.2.1\t5\t192.0.2.2\t6\tudp{}\t1\t40\t0\t0\n", "\t-".repeat(9));
+    let two = one.replace("\t0\t0\n", "\t1\t40\n");
+    let text = format!("{names}\n{}{}", one.repeat(BATCH - 1), two.repeat(BATCH));
+    let mut reader = Reader::new(text.as_bytes());
+    let mut count = 0;
+    while let Some(item) = reader.next_item().unwrap() {
+        let Item::Flows(flows) = item else { panic!("{item:?}") };
+        assert!(flows.len() <= BATCH, "{}", flows.len());
+        count += flows.len();
+    }
+    assert_eq!(count, 3 * BATCH - 1);
 }
 
 #[test]
@@ -141,22 +249,48 @@ fn vpc() {
             "0 172.31.16.139 172.31.16.21 0 6 20641 22 20 4249, 1418530010.000 1418530070.000 -",
             "0 172.31.9.69 172.31.9.12 0 6 49761 3389 20 4249, 1418530010.000 1418530070.000 -",
             "4: vpc: flows are missing here, it says",
+            "0 203.0.113.12 172.31.16.139 0 1 0 0 4 336, 1432917027.000 1432917142.000 -",
+            "0 2001:db8:1234:a100:8d6e:3477:df66:f105 2001:db8:1234:a102:3304:8879:34cf:4071 0 6 34892 \
+             22 54 8855, 1477913708.000 1477913820.000 -",
         ]
     );
-    assert_eq!(
-        read(VPC_NAMED, None),
-        ["0 52.213.180.42 10.0.0.62 0 6 43416 5001 14 1034, 1566848875.000 1566848933.000 0x2"]
-    );
+    let named = [
+        "0 52.213.180.42 10.0.0.62 0 6 43416 5001 8 568, 1566848875.000 1566848933.000 0x2",
+        "0 10.0.0.62 52.213.180.42 0 6 5001 43416 7 376, 1566848875.000 1566848933.000 0x12",
+    ];
+    assert_eq!(read(VPC_NAMED, None), named);
+    let other = VPC_NAMED.replace("tcp-flags log-status", "tcp_flags log_status");
+    assert_eq!(read(&other, None), named);
+    // Without the column for it, the addresses say that there is no flow.
+    let short = "srcaddr dstaddr srcport dstport protocol packets bytes\n- - - - - - -\n\
+        192.0.2.1 192.0.2.2 1 2 17 3 120\n";
+    assert_eq!(read(short, None), ["0 192.0.2.1 192.0.2.2 0 17 1 2 3 120, - - -"]);
 }
 
 #[test]
 fn what_was_said_of_the_input_holds() {
-    assert_eq!(read(VPC, Some(Tool::Flow)).len(), 4);
+    assert_eq!(read(VPC, Some(Tool::Flow)).len(), 6);
     assert!(read(VPC, Some(Tool::Flow))[0].starts_with("1: "));
     assert!(read(NFDUMP, Some(Tool::Zeek))[0].starts_with("1: zeek: "));
     // A word that stands in other texts too makes no line of names of it.
     for text in ["version 2\n", "ts,x\n", "sIP|dIP\n", "{\"a\":1}\n", "#separators\n"] {
         assert!(read(text, None).iter().all(|line| line.starts_with("1: ")), "{text:?}");
+    }
+    // Names that do not do are told as that, and so is every line below them.
+    for (names, row, why) in [
+        // nfdump -s ip -o csv
+        (
+            "ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,pps,bps,bpp",
+            "1,2,3",
+            "nfdump: there is no sa",
+        ),
+        ("srcAddr,bytes", "192.0.2.1,40", "nfdump: there is no da"),
+        ("sIP|dIP|sPort|dPort|pro|", "192.0.2.1|192.0.2.2|1|2|6|", "rwcut: there is no packets"),
+        ("version srcaddr dstaddr", "3 192.0.2.1 192.0.2.2", "vpc: there is no srcport"),
+        ("ts\tid.orig_h\tid.resp_h", "1\t192.0.2.1\t192.0.2.2", "zeek: there is no id.orig_p"),
+    ] {
+        let expected = [format!("1: {why}"), format!("2: {why}")];
+        assert_eq!(read(&format!("{names}\n{row}\n"), None), expected);
     }
 }
 
@@ -188,13 +322,30 @@ fn a_wrong_value_is_told_by_the_programs_own_name() {
 proptest! {
     #[test]
     fn any_change_is_read_or_told(
-        sample in prop::sample::select(vec![NFDUMP, NFDUMP_LATER, RWCUT, ZEEK, ZEEK_JSON, VPC, VPC_NAMED]),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        sample in prop::sample::select(vec![
+            NFDUMP, NFDUMP_LATER, RWCUT, RWCUT_ALL, RWCUT_DELIMITED, ZEEK, ZEEK_ICMP, ZEEK_JSON, VPC,
+            VPC_NAMED,
+        ]),
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<Option<u8>>(), 0..40usize), 1..6
+        ),
         tool in prop::sample::select(Tool::ALL.to_vec()),
     ) {
         let mut text = sample.as_bytes().to_vec();
-        for (at, octet) in changes {
-            *at.get_mut(&mut text) = if octet == 0 { b'1' } else { octet };
+        for (at, octet, length) in changes {
+            if text.is_empty() {
+                break;
+            }
+            let at = at.index(text.len());
+            match octet {
+                Some(octet) => text[at] = octet,
+                // A piece goes, or comes twice.
+                None => {
+                    let piece = at..text.len().min(at + length);
+                    let twice = text[piece.clone()].repeat(length % 2 * 2);
+                    drop(text.splice(piece, twice));
+                }
+            }
         }
         for reader in [Reader::new(text.as_slice()), Reader::new(text.as_slice()).of(tool)] {
             let mut reader = reader;

@@ -28,23 +28,18 @@ pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
     let is_second = words.next() == Some(b"2");
     let interface = words.nth(1)?;
     let is_usual = is_second && interface.starts_with(b"eni-") && words.count() == 11;
-    is_usual.then(|| Dialect { tool: Tool::Vpc, plan: Some(usual()), separator: b' ', skip: 0 })
+    is_usual.then(|| Dialect::new(Tool::Vpc, b' ', (usual(), None)))
 }
 
-/// A line of names.
+/// A line of names; where they have come by way of a database, with another sign between words.
 pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     let text = std::str::from_utf8(line).ok()?;
     let names = text.split(' ').filter(|name| !name.is_empty());
     if !names.clone().any(|name| name == "srcaddr") {
         return None;
     }
-    let (plan, missing) = plan(names.map(str::to_owned), COLUMNS);
-    missing.is_none().then_some(Dialect {
-        tool: Tool::Vpc,
-        plan: Some(plan),
-        separator: b' ',
-        skip: 0,
-    })
+    let names = names.map(|name| name.replace('_', "-"));
+    Some(Dialect::new(Tool::Vpc, b' ', plan(names, COLUMNS)))
 }
 
 pub(super) fn usual() -> Plan {
