@@ -1,6 +1,9 @@
 //! Files of other programs, given to the commands as their users would.
 
-use crate::harness::{Scene, tool};
+use std::fs;
+
+use crate::golden::golden;
+use crate::harness::{DETECTORS, Scene, package, tool};
 
 const ZEEK: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\t\
     id.resp_p\tproto\tduration\torig_bytes\tresp_bytes\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\t\
@@ -61,4 +64,88 @@ fn a_program_can_be_named_and_what_is_wrong_is_counted() {
     assert_eq!(ran.table()[0]["octets"], "4249");
     let ran = tool("nftop").args(["--input", "flow"]).stdin(vpc).run().status(1);
     ran.says("-:1: sip cannot be \"1\"");
+}
+
+/// Every sample beside the flow lines that it holds.
+#[test]
+fn samples_hold_the_lines_beside_them() {
+    let folder = package("tests/data/dialects");
+    let mut samples: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    samples.retain(|path| path.extension().is_none_or(|end| end != "flows"));
+    samples.sort();
+    assert!(samples.len() >= 13, "{samples:?}");
+    for sample in samples {
+        let name = sample.file_name().unwrap().to_str().unwrap();
+        let ran = tool("nfgrep").arg("any").arg(&sample).run().status(0);
+        let said = match name {
+            "vpc-2.txt" => ":4: vpc: flows are missing here, it says\n",
+            _ => "",
+        };
+        assert!(
+            ran.err.ends_with(said) && ran.err.lines().count() == said.lines().count(),
+            "{ran}"
+        );
+        golden(&format!("dialects/{name}.flows"), &ran.out);
+        // Who counts them reads the same.
+        let read = |input: &[u8]| {
+            let ran = tool("nftop").args(["--whole", "-n", "0"]).stdin(input).run();
+            ran.rows().join("\n")
+        };
+        assert_eq!(read(&fs::read(&sample).unwrap()), read(&ran.out), "{name}");
+    }
+}
+
+/// Nothing that matched is no failure.
+#[test]
+fn no_flow_is_a_good_input() {
+    let none = package("tests/data/dialects/nfdump-none.csv");
+    for name in DETECTORS {
+        assert!(tool(name).arg(&none).run().ok().rows().is_empty());
+    }
+}
+
+/// The names, a good line, one that is spoilt, the good one again: two flows and one bad line, the
+/// third, whatever happened to it.
+#[test]
+fn one_bad_line_costs_one_line() {
+    let nfdump = fs::read_to_string(package("tests/data/dialects/nfdump-1.7.1.csv")).unwrap();
+    let mut lines = nfdump.lines();
+    let nfdump = (lines.next().unwrap(), lines.next().unwrap());
+    let rwcut = ("sIP|dIP|sPort|dPort|pro|packets|bytes|", "192.0.2.1|192.0.2.2|1|2|17|3|120|");
+    let names = ZEEK.lines().last().unwrap();
+    let zeek = (names, "1.5\tC\t192.0.2.1\t1\t192.0.2.2\t2\tudp\t-\t-\t-\t-\t1\t40\t0\t0");
+    let vpc = (
+        "srcaddr dstaddr srcport dstport protocol packets bytes",
+        "192.0.2.1 192.0.2.2 1 2 17 3 120",
+    );
+    let over = "18446744073709551616";
+    for (tool_name, (names, row), from, to) in [
+        ("nfdump", nfdump, ",477,", format!(",{over},")),
+        ("nfdump", nfdump, ",477,", ",\"477\",".to_owned()),
+        ("nfdump", nfdump, ",TCP,", ",6.0,".to_owned()),
+        ("nfdump", nfdump, ",1998,", ",-1,".to_owned()),
+        ("nfdump", nfdump, ",1998,", ",8.256,".to_owned()),
+        ("rwcut", rwcut, "|3|", "|3 0|".to_owned()),
+        ("rwcut", rwcut, "|120|", "".to_owned()),
+        ("rwcut", rwcut, "192.0.2.1|", "192.0.2.256|".to_owned()),
+        ("zeek", zeek, "\t40\t", format!("\t{over}\t")),
+        ("zeek", zeek, "1.5", "1.5e9".to_owned()),
+        ("zeek", zeek, "\t0\t0", "".to_owned()),
+        ("zeek", zeek, "192.0.2.1\t", "192.0.2.1\u{1b}[31m\t".to_owned()),
+        ("vpc", vpc, " 120", " 0x78".to_owned()),
+        ("vpc", vpc, " 17 ", " 256 ".to_owned()),
+    ] {
+        let spoilt = row.replacen(from, &to, 1);
+        assert_ne!(spoilt, row);
+        for end in ["\n", "\r\n"] {
+            let text = [names, row, &spoilt, row, ""].join(end);
+            let ran = tool("nfgrep").args(["-c", "any"]).stdin(&text).run().status(0);
+            let ran = ran.prints("2\n").says_lines(1).says(&format!("-:3: {tool_name}: "));
+            tool("nfgrep").args(["--strict", "any"]).stdin(&text).run().status(1).says(&ran.err);
+        }
+    }
+    // Of a NUL far enough behind the beginning, where it does not tell of another kind of file.
+    let text = [nfdump.0, &[nfdump.1, "\n"].concat().repeat(30), "1,\0,2", nfdump.1].join("\n");
+    let ran = tool("nfgrep").args(["-c", "any"]).stdin(&text).run().status(0);
+    ran.prints("31\n").says_lines(1).says("-:33: nfdump: te cannot be \"\\0\"");
 }

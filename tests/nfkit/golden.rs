@@ -464,7 +464,7 @@ pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// Compares a file with what it should hold, or writes it if that was asked for.
-fn golden(name: &str, expected: &[u8]) {
+pub fn golden(name: &str, expected: &[u8]) {
     let path = package("tests/data").join(name);
     if std::env::var_os("NFKIT_BLESS").is_some_and(|value| value == "1") {
         std::fs::create_dir_all(package("tests/data")).unwrap();
