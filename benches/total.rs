@@ -5,21 +5,15 @@
 //!
 //! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` for the flow lines (kept there),
 //! `--python PYTHON` with duckdb and polars, `--peers FILE` with other programs to run, a line each: a
-//! name, the number of flows it reads, a command for sh, separated by TABs; `FLOWS` in it is the file.
+//! name, the number of flows it reads, a command for sh, separated by TABs.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bare;
 
 use std::env;
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use bare::load;
-use bare::process::{Process, measure, text};
+use bare::process::{Process, contest, measure, nine, options, peers, text};
 
-const NFDUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
-const NFGEN: &str = env!("CARGO_BIN_EXE_nfgen");
 const NFTOP: &str = env!("CARGO_BIN_EXE_nftop");
 
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/totals.py");
@@ -28,32 +22,6 @@ const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/totals.
 const MAWK: &str = r#"mawk -F'\t' '{ n[$2]++; p[$2] += $8; o[$2] += $9 }
     END { for (k in n) printf "%s\t%d\t%d\t%d\n", k, n[k], p[k], o[k] }' FLOWS |
     sort -t'	' -k4,4nr -k1,1 | head -n 10"#;
-
-struct Options {
-    flows: usize,
-    turns: usize,
-    dir: Option<PathBuf>,
-    python: Option<String>,
-    peers: Option<PathBuf>,
-}
-
-fn options(mut words: impl Iterator<Item = String>) -> Options {
-    let mut options = Options { flows: 1_000_000, turns: 9, dir: None, python: None, peers: None };
-    while let Some(word) = words.next() {
-        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
-        match word.as_str() {
-            "-n" => options.flows = value().parse().unwrap(),
-            "-r" => options.turns = value().parse().unwrap(),
-            "--dir" => options.dir = Some(value().into()),
-            "--python" => options.python = Some(value()),
-            "--peers" => options.peers = Some(value().into()),
-            // cargo bench passes it on.
-            "--bench" => {}
-            other => panic!("{other}: no such option"),
-        }
-    }
-    options
-}
 
 /// Lines of key, flows, packets and octets, in order of the text.
 fn sorted(text: &[u8]) -> Vec<String> {
@@ -81,23 +49,8 @@ fn main() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = options.dir.as_deref().unwrap_or(scratch.path());
     let (me, flows) = (env::current_exe().unwrap(), options.flows);
-    let file = dir.join(format!("nine-{flows}.flows"));
+    let file = nine(dir, flows);
     let path = file.to_str().unwrap();
-    if !file.exists() {
-        let count = flows.to_string();
-        let mut played = Command::new(NFGEN)
-            .args(["campus", "--flows", &count, "--write", "-"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let dumped = Command::new(NFDUMP)
-            .arg("-N")
-            .stdin(played.stdout.take().unwrap())
-            .stdout(File::create(&file).unwrap())
-            .status();
-        assert!(dumped.unwrap().success() && played.wait().unwrap().success(), "no flow lines");
-    }
 
     let flows_read = flows as f64;
     let mut ways = vec![
@@ -125,22 +78,6 @@ fn main() {
         let command = MAWK.replace("FLOWS", path);
         ways.push(Process::new("mawk, sip", flows_read, &["sh", "-c", &command]));
     }
-    if let Some(peers) = &options.peers {
-        for line in fs::read_to_string(peers).unwrap().lines() {
-            let cells: Vec<_> = line.split('\t').collect();
-            let [name, flows, command] = cells[..] else { panic!("{line:?}: not three columns") };
-            ways.push(Process::new(name, flows.parse().unwrap(), &["sh", "-c", command]));
-        }
-    }
-
-    for _ in 0..options.turns {
-        ways.iter_mut().for_each(|way| way.turn(&me));
-    }
-    println!("{flows} campus flows, median of {} turns, {}", options.turns, load());
-    println!("{:24}{:>10}{:>10}{:>10}{:>10}", "", "CPU s", "wall s", "x first", "peak MiB");
-    let first = ways.first_mut().map_or(1.0, Process::cpu);
-    for way in &mut ways {
-        let (cpu, wall) = (way.cpu(), way.wall());
-        println!("{:24}{cpu:>10.3}{wall:>10.3}{:>10.2}{:>10.1}", way.name, cpu / first, way.peak);
-    }
+    ways.extend(peers(options.peers.as_deref()));
+    contest(ways, &me, flows, options.turns);
 }

@@ -1,13 +1,14 @@
 //! Contestants that are commands: each run is a process of its own, measured by what the system says
 //! of it when it is over.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use super::median;
+use super::{load, median};
 
 /// Runs one command and says what it took: a process of its own, so that the peak is of one child.
 pub fn measure(command: &[String]) {
@@ -70,4 +71,77 @@ pub fn text(command: &[&str]) -> Vec<u8> {
     let run = Command::new(command[0]).args(&command[1..]).output().unwrap();
     assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
     run.stdout
+}
+
+/// What a bench of flow lines is told.
+pub struct Options {
+    pub flows: usize,
+    pub turns: usize,
+    pub dir: Option<PathBuf>,
+    pub python: Option<String>,
+    pub peers: Option<PathBuf>,
+}
+
+pub fn options(mut words: impl Iterator<Item = String>) -> Options {
+    let mut options = Options { flows: 1_000_000, turns: 9, dir: None, python: None, peers: None };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+        match word.as_str() {
+            "-n" => options.flows = value().parse().unwrap(),
+            "-r" => options.turns = value().parse().unwrap(),
+            "--dir" => options.dir = Some(value().into()),
+            "--python" => options.python = Some(value()),
+            "--peers" => options.peers = Some(value().into()),
+            // cargo bench passes it on.
+            "--bench" => {}
+            other => panic!("{other}: no such option"),
+        }
+    }
+    options
+}
+
+/// A file of so many flows of a campus in nine columns, made if it is not there.
+pub fn nine(dir: &Path, flows: usize) -> PathBuf {
+    let file = dir.join(format!("nine-{flows}.flows"));
+    if !file.exists() {
+        let count = flows.to_string();
+        let mut played = Command::new(env!("CARGO_BIN_EXE_nfgen"))
+            .args(["campus", "--flows", &count, "--write", "-"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let dumped = Command::new(env!("CARGO_BIN_EXE_nfdump-txt"))
+            .arg("-N")
+            .stdin(played.stdout.take().unwrap())
+            .stdout(File::create(&file).unwrap())
+            .status();
+        assert!(dumped.unwrap().success() && played.wait().unwrap().success(), "no flow lines");
+    }
+    file
+}
+
+/// Other programs to run, a line each: a name, the number of flows it reads, a command for sh.
+pub fn peers(list: Option<&Path>) -> Vec<Process> {
+    let list = list.map_or(String::new(), |path| fs::read_to_string(path).unwrap());
+    let peer = |line: &str| {
+        let cells: Vec<_> = line.split('\t').collect();
+        let [name, flows, command] = cells[..] else { panic!("{line:?}: not three columns") };
+        Process::new(name, flows.parse().unwrap(), &["sh", "-c", command])
+    };
+    list.lines().map(peer).collect()
+}
+
+/// Lets all take turns, and prints what each took beside the first.
+pub fn contest(mut ways: Vec<Process>, me: &Path, flows: usize, turns: usize) {
+    for _ in 0..turns {
+        ways.iter_mut().for_each(|way| way.turn(me));
+    }
+    println!("{flows} campus flows, median of {turns} turns, {}", load());
+    println!("{:28}{:>10}{:>10}{:>10}{:>10}", "", "CPU s", "wall s", "x first", "peak MiB");
+    let first = ways.first_mut().map_or(1.0, Process::cpu);
+    for way in &mut ways {
+        let (cpu, wall) = (way.cpu(), way.wall());
+        println!("{:28}{cpu:>10.3}{wall:>10.3}{:>10.2}{:>10.1}", way.name, cpu / first, way.peak);
+    }
 }
