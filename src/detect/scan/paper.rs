@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
+use crate::detect::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
-use crate::time::Window;
+use crate::time::{End, Window};
 
 /// The limits of the rule. None scales with the window: they count hosts, not flows.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub struct Subnet {
 
 /// Counts small flows by source, protocol and destination.
 #[derive(Debug)]
-pub struct Scan {
+pub struct Paper {
     site: Arc<Site>,
     rules: Rules,
     table: Table<(IpAddr, u8, IpAddr), Tally>,
@@ -59,15 +59,15 @@ struct Probed {
     samples: Vec<Sample>,
 }
 
-impl Scan {
+impl Paper {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: Rules) -> Scan {
+    pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
         let table = Table::new(site.memory);
-        Scan { site, rules, table }
+        Paper { site, rules, table }
     }
 }
 
-impl Counter for Scan {
+impl Counter for Paper {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
             self.table.add((flow.sip, flow.proto, flow.dip), &Tally::from(flow))?;
@@ -76,11 +76,12 @@ impl Counter for Scan {
     }
 }
 
-impl Detector for Scan {
+impl Detector for Paper {
     type Row = Subnet;
 
-    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Subnet>> {
-        let Scan { site, rules, table } = self;
+    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+        let window = end.window;
+        let Paper { site, rules, table } = self;
         let out = Verdict::default();
         let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
         let mut of = None;
@@ -101,7 +102,7 @@ impl Detector for Scan {
 }
 
 /// The network of a host that the rule counts over.
-pub(super) fn subnet(host: IpAddr) -> IpNet {
+pub(in crate::detect) fn subnet(host: IpAddr) -> IpNet {
     match host {
         IpAddr::V4(a) => {
             let [a, b, c, _] = a.octets();
@@ -115,7 +116,7 @@ pub(super) fn subnet(host: IpAddr) -> IpNet {
 }
 
 /// Whether `b` is the network right after `a`.
-fn adjacent(a: &IpNet, b: &IpNet) -> bool {
+pub(super) fn adjacent(a: &IpNet, b: &IpNet) -> bool {
     match (a, b) {
         (IpNet::V4(a), IpNet::V4(b)) => {
             u32::from(a.broadcast()).checked_add(1) == Some(u32::from(b.network()))
@@ -253,9 +254,9 @@ mod tests {
 
     fn run(flows: &[Flow]) -> Verdict<Subnet> {
         let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
-        let mut scan = Scan::new(Arc::new(site), Rules::PAPER);
+        let mut scan = Paper::new(Arc::new(site), Rules::PAPER);
         scan.add(flows).unwrap();
-        scan.judge(Window::new(0, 600)).unwrap()
+        scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
     }
 
     fn probe(net: u8, host: u8) -> Flow {

@@ -1,0 +1,345 @@
+//! Scanners: who asked many in vain.
+//!
+//! The window's flows are put together as conversations, and each (host, port) that somebody asked for
+//! is a trial that worked or failed ([`Trial`](trial::Trial)). Trials go by source, sorted, into one
+//! source's [`Evidence`](evidence::Evidence) after the other, and the classes of scans
+//! ([`class::CLASSES`]) take their measures of it. [`Paper`] is the paper's own rule, alone.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::conversation::{Conversations, Pairing};
+use super::{Counter, Detector, Limit, Seen, Site, Verdict};
+use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role};
+use crate::flow::{Flow, Networks};
+use crate::time::{End, Window};
+
+mod class;
+mod emit;
+mod evidence;
+mod group;
+mod limits;
+mod paper;
+mod sources;
+mod trial;
+
+pub use limits::{BoundError, Bounds};
+pub(super) use paper::subnet;
+pub use paper::{Paper, Rules, Subnet};
+
+use class::backscatter::BACKSCATTER;
+use class::{Answers, CLASSES, Case, Class, Measure};
+use emit::Emitter;
+use evidence::Evidence;
+use group::Group;
+use sources::Sources;
+
+/// What nfscan is told beside what all detectors are.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// The site's own limits.
+    pub bounds: Bounds,
+    /// Networks of those who scan for research and say so.
+    pub survey: Networks,
+}
+
+/// Fewer long TCP flows say nothing of whether both directions are exported.
+const PAIRING_KNOWN: u64 = 20;
+
+/// Counts who asked whom, and judges the sources.
+#[derive(Debug)]
+pub struct Scan {
+    site: Arc<Site>,
+    setup: Arc<Setup>,
+    conversations: Conversations,
+}
+
+impl Scan {
+    /// An empty window.
+    pub fn new(site: Arc<Site>, setup: Arc<Setup>) -> Scan {
+        let conversations = Conversations::new(site.memory / 2);
+        Scan { site, setup, conversations }
+    }
+}
+
+impl Counter for Scan {
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        self.conversations.add(flows, &self.site.inside)
+    }
+}
+
+impl Detector for Scan {
+    type Row = Subnet;
+
+    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+        let Scan { site, setup, mut conversations } = self;
+        let sampled = conversations.sampling().max(end.sampling.unwrap_or(0)) > 1;
+        let active = conversations.take_active();
+        // Of one packet in many, an address may well be in use and not be seen.
+        let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
+        let mut emitter = Emitter::new(site.memory / 2, &site.inside, &active, knows_dark);
+        let pairing = conversations.visit(sampled, &mut emitter)?;
+        let mut judge = Judge {
+            site: &site,
+            setup: &setup,
+            window: end.window,
+            answers: answers(pairing),
+            sampled,
+            knows_dark,
+            out: Verdict::default(),
+        };
+        let trials = emitter.into_trials();
+        let mut four = Sources::<u32>::new();
+        trials.v4.sorted(|rows| four.part(rows, &mut judge))?;
+        let mut six = Sources::<u128>::new();
+        trials.v6.sorted(|rows| six.part(rows, &mut judge))?;
+        let mut out = judge.out;
+        out.findings.sort_by(Finding::order);
+        out.figure.sort();
+        out.seen.sort();
+        Ok(out)
+    }
+}
+
+/// Whether the input has both directions.
+fn answers(pairing: Pairing) -> Answers {
+    let Pairing { long, paired } = pairing;
+    match long {
+        ..PAIRING_KNOWN => Answers::Seen,
+        _ if paired * 10 >= long * 8 => Answers::Seen,
+        _ if paired * 10 >= long * 3 => Answers::Partly,
+        _ => Answers::Unseen,
+    }
+}
+
+/// Takes the evidence of all sources, one by one.
+struct Judge<'a> {
+    site: &'a Site,
+    setup: &'a Setup,
+    window: Option<Window>,
+    answers: Answers,
+    sampled: bool,
+    knows_dark: bool,
+    out: Verdict<Subnet>,
+}
+
+impl Judge<'_> {
+    /// Whether a source with so many failures, or answers that nobody asked for, is worth a look.
+    fn looks_at(&self, src: IpAddr, failed: usize, unasked: usize) -> bool {
+        let floor = if self.sampled { 3 } else { class::NET as usize };
+        failed >= floor || unasked >= 25 || self.site.explain == Some(src)
+    }
+
+    /// Fewer attempts make no group.
+    fn group_floor(&self) -> u64 {
+        self.setup.bounds.least("group").unwrap_or(group::ATTEMPTS)
+    }
+
+    /// Judges a source. True if it was flagged for what it asked.
+    fn source(&mut self, evidence: &Evidence) -> bool {
+        let setup = self.setup;
+        let case = Case {
+            evidence,
+            side: self.site.side(evidence.src),
+            answers: self.answers,
+            sampled: self.sampled,
+            knows_dark: self.knows_dark,
+            bounds: &setup.bounds,
+        };
+        let all = CLASSES.iter().chain([&&BACKSCATTER]);
+        let all: Vec<(&Class, Vec<Measure>)> =
+            all.filter_map(|class| Some((*class, (class.measure)(&case)?))).collect();
+        if self.site.explain == Some(evidence.src) {
+            self.explain(evidence, &all);
+        }
+        let mut fired = all.iter().filter(|(_, measures)| measures.iter().all(Measure::passes));
+        let first = fired.next();
+        let also: Vec<&str> = fired.clone().map(|(class, _)| class.name).collect();
+        let Some((class, measures)) = first else { return false };
+        if class.name == BACKSCATTER.name {
+            let finding = self.victim(&case, measures);
+            self.out.findings.push(finding);
+            return false;
+        }
+        let finding = self.scanner(&case, class, measures, &also);
+        self.out.findings.push(finding);
+        if also.contains(&BACKSCATTER.name)
+            && let Some((_, measures)) = all.last()
+        {
+            let finding = self.victim(&case, measures);
+            self.out.findings.push(finding);
+        }
+        if class.name == "sweep" {
+            let scanned = evidence.nets.iter().filter(|net| net.asked >= 200);
+            self.out.figure.extend(scanned.map(|net| Subnet {
+                scanner: evidence.src,
+                net: net.net,
+                hosts: net.asked,
+                flows: net.flows,
+            }));
+        }
+        true
+    }
+
+    fn scanner(&self, case: &Case, class: &Class, measures: &[Measure], also: &[&str]) -> Finding {
+        let evidence = case.evidence;
+        let nets: Vec<IpNet> = evidence.nets.iter().map(|probed| probed.net).collect();
+        let is_survey = self.setup.survey.contains(evidence.src);
+        let mut why = why(measures);
+        why.extend(tells(evidence));
+        if is_survey {
+            why.push(format!("class={}", class.name));
+        }
+        let also: Vec<&str> =
+            also.iter().copied().filter(|name| *name != BACKSCATTER.name).collect();
+        if !also.is_empty() {
+            why.push(format!("also={}", also.join("+")));
+        }
+        let class_name = if is_survey { "survey" } else { class.name };
+        let mut finding = self.finding(case, class_name, Role::Source, why);
+        finding.port = (class.port)(evidence);
+        finding.peers = evidence.hosts;
+        (finding.peer, finding.more) = named(&nets, evidence.more_nets);
+        (finding.flows, finding.packets, finding.octets) =
+            (evidence.flows, evidence.packets, evidence.octets);
+        finding.rate = Rate::of(evidence.flows, self.window);
+        finding.sample.clone_from(&evidence.sample);
+        if is_survey {
+            finding.marks.push("survey".to_owned());
+        }
+        finding
+    }
+
+    fn victim(&self, case: &Case, measures: &[Measure]) -> Finding {
+        let unasked = &case.evidence.unasked;
+        let mut why = why(measures);
+        why.push(format!("from={}", unasked.top.0));
+        let mut finding = self.finding(case, BACKSCATTER.name, Role::Target, why);
+        finding.peers = unasked.hosts;
+        (finding.flows, finding.packets, finding.octets) =
+            (unasked.flows, unasked.packets, unasked.octets);
+        finding.rate = Rate::of(unasked.flows, self.window);
+        finding.sample.clone_from(&unasked.sample);
+        finding
+    }
+
+    /// The parts that all findings share.
+    fn finding(&self, case: &Case, class: &str, role: Role, why: Vec<String>) -> Finding {
+        let evidence = case.evidence;
+        Finding {
+            window: self.window,
+            kind: Kind::Scan,
+            class: class.to_owned(),
+            host: Host::Address(evidence.src),
+            role,
+            side: case.side,
+            proto: Some(evidence.proto),
+            port: None,
+            peers: 0,
+            peer: Vec::new(),
+            more: 0,
+            flows: 0,
+            packets: 0,
+            octets: 0,
+            rate: Rate::default(),
+            marks: self.marks(),
+            why: why.join(","),
+            sample: Vec::new(),
+        }
+    }
+
+    fn marks(&self) -> Vec<String> {
+        match self.answers {
+            Answers::Seen => Vec::new(),
+            _ => vec!["oneway".to_owned()],
+        }
+    }
+
+    /// Sources of one network that scan together, none of them flagged by itself.
+    fn group(&mut self, group: &Group) {
+        let side = self.site.side(group.net.addr());
+        let limit = self.setup.bounds.of("group", group.net.addr()).unwrap_or(group::ATTEMPTS);
+        let measures = group.measures(limit, self.sampled || self.answers != Answers::Seen);
+        if !measures.iter().all(Measure::passes) {
+            return;
+        }
+        self.out.findings.push(Finding {
+            window: self.window,
+            kind: Kind::Scan,
+            class: "group".to_owned(),
+            host: Host::Prefix(group.net),
+            role: Role::Source,
+            side,
+            proto: Some(group.proto),
+            port: Some(group.port),
+            peers: group.targets,
+            peer: group.peer.clone(),
+            more: group.more,
+            flows: group.flows,
+            packets: group.packets,
+            octets: group.octets,
+            rate: Rate::of(group.flows, self.window),
+            marks: self.marks(),
+            why: why(&measures).join(","),
+            sample: group.sample.clone(),
+        });
+    }
+
+    fn explain(&mut self, evidence: &Evidence, all: &[(&Class, Vec<Measure>)]) {
+        let mut see = |of: String, measure, value, limit| {
+            self.out.seen.push(Seen { of, measure, value, limit });
+        };
+        for (class, measures) in all {
+            for measure in measures {
+                let of = format!("proto {} {}", evidence.proto, class.name);
+                see(of, measure.name, measure.value, measure.limit);
+            }
+        }
+        let of = format!("proto {} attempts", evidence.proto);
+        see(of.clone(), "failed", evidence.failed, Limit::AtLeast(0));
+        see(of.clone(), "worked", evidence.worked, Limit::AtLeast(0));
+        see(of, "dark", evidence.dark, Limit::AtLeast(0));
+    }
+}
+
+/// The measures as the column `why` has them.
+fn why(measures: &[Measure]) -> Vec<String> {
+    measures.iter().map(|measure| measure.limit.why(measure.name, measure.value)).collect()
+}
+
+/// What else an admin wants to know of a scanner: the order of its targets, and marks of its tool.
+fn tells(evidence: &Evidence) -> Vec<String> {
+    let mut tells = Vec::new();
+    let (near, steps) = evidence.steps;
+    if steps >= 10 {
+        let percent = evidence::percent(near, steps);
+        let order = match percent {
+            80.. => Some("sequential"),
+            ..20 => Some("random"),
+            _ => None,
+        };
+        tells.extend(order.map(|order| format!("order={order}")));
+    }
+    let ((packets, octets), alike) = evidence.shape;
+    if packets > 0 && alike * 10 >= evidence.failed * 9 {
+        tells.push(format!("octetsapacket={}", octets / packets));
+    }
+    if evidence.sports == 1 && evidence.failed > 1 {
+        tells.push("sport=fixed".to_owned());
+    }
+    tells
+}
+
+/// The column `peer`: networks, neighbours merged.
+fn named(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
+    let merged = IpNet::aggregate(&nets.to_vec());
+    let more = more + merged.len().saturating_sub(MAX_PEERS) as u64;
+    let peer = merged.into_iter().take(MAX_PEERS);
+    (peer.map(|net| Peer { host: Host::Prefix(net), flows: None }).collect(), more)
+}
+
+#[cfg(test)]
+mod tests;
