@@ -19,7 +19,7 @@ const TCP_ATTEMPT: u32 = 7;
 /// A UDP flow of more packets is no mere attempt.
 const UDP_ATTEMPT: u32 = 3;
 /// Packets each way that a TCP conversation has at least that carried something.
-const CARRIED: u32 = 3;
+pub(super) const CARRIED: u32 = 3;
 /// A flow of so many packets says whether the other direction is exported too.
 pub(super) const LONG: u32 = 10;
 
@@ -42,6 +42,8 @@ pub struct Half {
     pub has_flags: bool,
     /// Some record has more than [`Address::LOADED`] octets a packet.
     pub loaded: bool,
+    /// Some record of at least three packets has more than [`Address::RESET`] octets a packet.
+    pub talks: bool,
     /// Some record has more than [`Address::BARE`] octets a packet.
     pub large: bool,
     /// The first record's start in milliseconds since the epoch; 0 if none had one.
@@ -59,6 +61,7 @@ impl Half {
         flags: 0,
         has_flags: true,
         loaded: false,
+        talks: false,
         large: false,
         start: 0,
     };
@@ -197,7 +200,8 @@ fn tcp(asked: &Half, answered: &Half) -> Outcome {
         };
     }
     let is_carried = asked.most >= CARRIED && answered.most >= CARRIED;
-    if is_carried && (asked.loaded || answered.loaded) {
+    // Three resets for three tries are 40 octets each; a greeting that is only read is more.
+    if is_carried && (asked.loaded || answered.loaded || answered.talks) {
         return Outcome::Productive;
     }
     let has_data = [asked, answered].iter().any(|half| half.has_flags && half.has(PSH | ACK));
