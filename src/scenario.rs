@@ -29,6 +29,11 @@
 //! The hosts named here have no ordinary traffic, so that what the truth counts is what a detector
 //! counts.
 //!
+//! # Who can be added by name
+//! [`Actor`] has the kinds: `scans` says what scanners do, `innocents` what those do that look like
+//! one. A `cast` gives each its address, its dice and its turns, and counts what the truth tells. What
+//! a plan plays without them is the same beside them.
+//!
 //! # How ordinary the traffic is
 //! At [`BACKGROUND`] flows a window and at ten times as many, no ordinary source meets the paper's
 //! rules for scans and port attacks. The busiest servers and resolvers do receive more than 1000

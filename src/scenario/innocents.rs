@@ -2,12 +2,12 @@
 //!
 //! Each is the real thing with both directions: servers whose replies go everywhere, clients that ask
 //! everywhere, hosts that knock where nobody is any more, and answers to questions that were never
-//! asked. What is dead or closed stays so in every window.
+//! asked. Who is said to be gone has no other traffic either, and stays away in every window.
 
 use super::actor::Actor;
 use super::campus::{Campus, INSIDE, alive};
 use super::cast::Member;
-use super::draw::{Order, mix};
+use super::draw::{Dice, Order, mix};
 use super::script::Script;
 
 mod askers;
@@ -32,6 +32,11 @@ impl Turn<'_> {
     /// A number for the actor and something else, the same in every window.
     fn lot(&self, of: impl Into<u64>) -> u64 {
         mix(self.member.key, of.into()) >> 16
+    }
+
+    /// The nth of the outside hosts that the actor has to do with in every window.
+    fn friend(&self, n: u64) -> u32 {
+        self.campus.peer(&mut Dice::new(self.member.key, n, 0xf21))
     }
 
     /// The nth of the inside clients in an order of the actor's own, counted round.

@@ -3,14 +3,16 @@
 use super::Turn;
 use super::servers::page;
 use crate::flow::{ICMP, UDP};
+use crate::scenario::draw::Order;
 use crate::scenario::record::{ECHO, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{FILES, Talk, client_port, letter, lookup};
 
 /// A resolver: one or two questions to each name server, and over TCP what did not fit.
 pub(super) fn resolver(turn: &Turn, script: &mut Script) {
-    let server = match script.dice.permille(200) {
-        true => turn.campus.names.pick(&mut script.dice),
+    let names = &turn.campus.names;
+    let server = match turn.n.is_multiple_of(5) {
+        true => names.rank(Order::new(turn.member.key, names.len()).at(turn.n.into()) as usize),
         false => turn.campus.peer(&mut script.dice),
     };
     for k in 0..script.dice.between(1, 2) {
@@ -31,12 +33,11 @@ pub(super) fn resolver(turn: &Turn, script: &mut Script) {
     }
 }
 
-/// Many clients behind one address. Of a thousand sites some forty are down.
+/// Many clients behind one address. Of some thousand sites one in twenty-five is down.
 pub(super) fn nat(turn: &Turn, script: &mut Script) {
-    let sites = &turn.campus.sites;
     // The first are the most popular.
-    let rank = script.dice.below(1000).min(script.dice.below(1000));
-    let site = sites.rank((turn.lot(0u8) as usize % 1000) + rank as usize);
+    let rank = script.dice.below(1300).min(script.dice.below(1300));
+    let site = turn.friend(rank.into());
     let from = (turn.host(), script.dice.port(1024, 65_535));
     let port = match script.dice.below(100) {
         0..35 => 80,
@@ -57,9 +58,9 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
 
 /// A mail server: to each remote one a mail or two, and for two that it writes one that it gets.
 pub(super) fn mail(turn: &Turn, script: &mut Script) {
-    let there = turn.campus.peer(&mut script.dice);
+    let there = turn.friend(turn.n.into());
     let to = (there, 25);
-    if script.dice.permille(120) {
+    if turn.lot(there) % 1000 < 120 {
         // All that is in the queue for a dead server is tried, each from a port of its own.
         for k in 0..script.dice.between(2, 4) {
             let from = (turn.host(), script.dice.port(32_768, 61_000));
@@ -125,8 +126,8 @@ pub(super) fn spider(turn: &Turn, script: &mut Script) {
 
 /// A station that looks after hosts: are they there, how are they, does ssh answer.
 pub(super) fn monitor(turn: &Turn, script: &mut Script) {
-    let (host, target) = (turn.host(), turn.client(turn.n));
-    let down = turn.lot(target) % 1000 < 30;
+    let (host, down) = (turn.host(), turn.lot(turn.n) % 1000 < 30);
+    let target = if down { turn.there(false, turn.n as usize) } else { turn.client(turn.n) };
     let heap = |packets, octets| Heap { packets, octets, flags: 0 };
     let told = |heap| (!down).then_some(heap);
     let (from, to) = ((host, 0), (target, ECHO));
@@ -158,7 +159,7 @@ pub(super) fn stale(turn: &Turn, script: &mut Script) {
     let which = turn.n as usize % GONE.len();
     let target = match which {
         0 | 1 => turn.there(false, which),
-        _ => turn.campus.sites.rank(turn.lot(which as u64) as usize % 1000 + which),
+        _ => turn.friend(which as u64),
     };
     let from = (turn.host(), client_port(&mut script.dice));
     let talk = Talk::silent(&mut script.dice, from, (target, GONE[which]));
@@ -197,7 +198,9 @@ pub(super) fn trace(turn: &Turn, script: &mut Script) {
             let router = match hop {
                 0 => continue,
                 _ if last => target,
-                _ => turn.campus.nets.rank(turn.lot(hop) as usize) | (0x0101 + hop),
+                // The first routers are those of everybody's way.
+                1..5 => turn.friend(1_000 + u64::from(hop)),
+                _ => turn.friend(2_000 + u64::from(turn.n) * 32 + u64::from(hop)),
             };
             let what = if last { PORT_UNREACHABLE } else { TIME_EXCEEDED };
             let heap = Heap { packets: 3, octets: 168, flags: 0 };

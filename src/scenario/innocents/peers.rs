@@ -78,7 +78,7 @@ pub(super) fn leaver(turn: &Turn, script: &mut Script) {
 /// has a turn in each half of the window.
 pub(super) fn gateway(turn: &Turn, script: &mut Script) {
     let which = turn.n % turn.member.size;
-    let peer = turn.campus.visitors.rank(turn.lot(which) as usize);
+    let peer = turn.friend(which.into());
     let port = [4_500, 4_500, 1_194, 1_194, 5_060][turn.lot(which) as usize / 7 % 5];
     let (ours, theirs) = ((turn.host(), port), (peer, port));
     // Who began it cannot be seen any more.
