@@ -167,32 +167,36 @@ impl<A: Address> Pair<A> {
         }
     }
 
-    /// Where a conversation does not say who asked, the others of the pair do: who asked most of them;
-    /// whose ports are so many more than the other's that they are what is looked for; who has all of
-    /// his where systems number their clients' (RFC 6056 section 2.1), while the other has not.
+    /// Where a conversation does not say who asked, the others of the pair do: whose ports are so many
+    /// more than the other's that they are what is looked for; who has all of his where systems number
+    /// their clients' (RFC 6056 section 2.1), while the other has not; who asked most of the others. Who
+    /// spoke and got no answer asked, if none of that says otherwise.
     fn decide(&mut self, visitor: &mut impl Visitor) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let asker = match self.asked {
+        let [a, b] = [0, 1].map(|side| self.distinct(side));
+        let [low, high] = [0, 1].map(|side| self.below_clients(side));
+        let enough = self.waiting.len().min(a).min(b) >= MANY_PORTS;
+        let by_ports = match () {
+            () if a.max(b) < MORE_PORTS => None,
+            () if a >= MORE_PORTS * b => Some(1),
+            () if b >= MORE_PORTS * a => Some(0),
+            () if enough && low == 0 && high * 4 >= b => Some(0),
+            () if enough && high == 0 && low * 4 >= a => Some(1),
+            () => None,
+        };
+        let by_others = match self.asked {
             [a, b] if a > b => Some(0),
             [a, b] if a < b => Some(1),
-            _ => {
-                let [a, b] = [0, 1].map(|side| self.distinct(side));
-                let [low, high] = [0, 1].map(|side| self.below_clients(side));
-                let enough = self.waiting.len().min(a).min(b) >= MANY_PORTS;
-                match () {
-                    () if a >= MORE_PORTS * b => Some(1),
-                    () if b >= MORE_PORTS * a => Some(0),
-                    () if enough && low == 0 && high * 4 >= b => Some(0),
-                    () if enough && high == 0 && low * 4 >= a => Some(1),
-                    () => None,
-                }
-            }
+            _ => None,
         };
         for ends in std::mem::take(&mut self.waiting) {
-            // Equal ports ask each other: VPN, SIP, name servers of old.
-            let asker = asker.filter(|_| ends.ports[0] != ends.ports[1]);
+            let asker = match ends.sender() {
+                Some(sender) => by_ports.or(Some(sender)),
+                // Equal ports ask each other: VPN, SIP, name servers of old.
+                None => by_others.or(by_ports).filter(|_| ends.ports[0] != ends.ports[1]),
+            };
             visitor.talk(&Talk::new(self.hosts, self.proto, &ends, asker, self.is_sampled))?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! One conversation: both directions between two ports, who asked, and what came of it.
 
+use std::cmp::Ordering;
+
 use super::Address;
 use super::service::strength;
 use crate::flow::{TCP, UDP};
@@ -138,7 +140,7 @@ impl Ends {
     /// Who asked: 0 the smaller address, 1 the larger.
     ///
     /// Flags say it where they say anything. Then a port that is a service's and one that is none; then
-    /// who began. One direction alone is a question, unless a service sent it to nobody's service.
+    /// who began. `None` if that is all the same, or there is one direction alone.
     pub(super) fn asker(&self, proto: u8) -> Option<usize> {
         let [a, b] = &self.halves;
         if proto == TCP {
@@ -156,19 +158,26 @@ impl Ends {
         }
         let [first, second] = self.ports.map(strength);
         match first.cmp(&second) {
-            std::cmp::Ordering::Less => return Some(0),
-            std::cmp::Ordering::Greater => return Some(1),
-            std::cmp::Ordering::Equal => {}
+            Ordering::Less => return Some(0),
+            Ordering::Greater => return Some(1),
+            Ordering::Equal => {}
         }
-        match (a.is_there(), b.is_there()) {
-            (true, false) => Some(0),
-            (false, true) => Some(1),
-            _ if a.start == 0 || b.start == 0 => None,
-            _ => match a.start.cmp(&b.start) {
-                std::cmp::Ordering::Less => Some(0),
-                std::cmp::Ordering::Greater => Some(1),
-                std::cmp::Ordering::Equal => None,
-            },
+        if self.sender().is_some() || a.start == 0 || b.start == 0 {
+            return None;
+        }
+        match a.start.cmp(&b.start) {
+            Ordering::Less => Some(0),
+            Ordering::Greater => Some(1),
+            Ordering::Equal => None,
+        }
+    }
+
+    /// Who sent it, if it is one direction alone.
+    pub(super) fn sender(&self) -> Option<usize> {
+        match self.halves.map(|half| half.is_there()) {
+            [true, false] => Some(0),
+            [false, true] => Some(1),
+            _ => None,
         }
     }
 
