@@ -5,10 +5,12 @@
 //! asked. Who is said to be gone has no other traffic either, and stays away in every window.
 
 use super::actor::Actor;
-use super::campus::{Campus, INSIDE, alive};
+use super::campus::{Campus, INSIDE, alive, populated};
 use super::cast::Member;
 use super::draw::{Dice, Order, mix};
+use super::record::{ACK, Heap, RST, SYN};
 use super::script::Script;
+use super::traffic::Talk;
 
 mod askers;
 mod peers;
@@ -52,11 +54,37 @@ impl Turn<'_> {
 
     /// The nth inside address where nobody is, or where somebody is, in an order of the actor's own.
     fn there(&self, there: bool, n: usize) -> u32 {
-        let all = (0..1 << 16).map(|place| self.address(place));
-        let mut found = all.filter(|&address| alive(self.seed, address) == there);
+        let mine = |address: &u32| populated(*address) && alive(self.seed, *address) == there;
+        let mut found = (0..1 << 16).map(|place| self.address(place)).filter(mine);
         found.nth(n).unwrap_or(INSIDE | 0x0101)
     }
 }
+
+/// A TCP connection that nobody answers, as the system tries it whose source port it looks like.
+fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    let talk = Talk::silent(dice, from, to);
+    if from.1 < LINUX {
+        return talk;
+    }
+    // After 1, 3 and 7 s.
+    let packets = dice.between(2, 4);
+    let ask = Heap { packets, octets: packets * 60, flags: SYN };
+    Talk { ask, millis: ((1 << (packets - 1)) - 1) * 1_000, ..talk }
+}
+
+/// The same, refused: Windows tries again, Linux does not.
+fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    let talk = Talk::refused(dice, from, to);
+    if from.1 < LINUX {
+        return talk;
+    }
+    let ask = Heap { packets: 1, octets: 60, flags: SYN };
+    let answer = Some(Heap { packets: 1, octets: 40, flags: RST | ACK });
+    Talk { ask, answer, millis: 0, ..talk }
+}
+
+/// Where Linux' source ports begin (ip_local_port_range).
+const LINUX: u16 = 32_768;
 
 /// A turn of an innocent actor: the nth of this window, `all` since the scenario began.
 pub(super) fn turn(

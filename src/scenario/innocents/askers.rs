@@ -1,7 +1,7 @@
 //! Clients that ask very many, or ask where nobody answers.
 
-use super::Turn;
 use super::servers::page;
+use super::{Turn, refused, silent};
 use crate::flow::{ICMP, UDP};
 use crate::scenario::draw::Order;
 use crate::scenario::record::{ECHO, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
@@ -49,8 +49,8 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
     };
     let down = turn.lot(site) % 1000 < 40 || script.dice.permille(20);
     let talk = match (down, turn.lot(site) >> 20 & 1) {
-        (true, 0) => Talk::silent(&mut script.dice, from, (site, port)),
-        (true, _) => Talk::refused(&mut script.dice, from, (site, port)),
+        (true, 0) => silent(&mut script.dice, from, (site, port)),
+        (true, _) => refused(&mut script.dice, from, (site, port)),
         (false, _) => page(&mut script.dice, from, (site, port)),
     };
     script.talk(talk, 0);
@@ -64,7 +64,7 @@ pub(super) fn mail(turn: &Turn, script: &mut Script) {
         // All that is in the queue for a dead server is tried, each from a port of its own.
         for k in 0..script.dice.between(2, 4) {
             let from = (turn.host(), script.dice.port(32_768, 61_000));
-            let talk = Talk::silent(&mut script.dice, from, to);
+            let talk = silent(&mut script.dice, from, to);
             script.talk(talk, u64::from(k) * 2_500);
         }
     } else {
@@ -93,8 +93,8 @@ pub(super) fn crawler(turn: &Turn, script: &mut Script) {
     for k in 0..if failed { 1 } else { script.dice.between(1, 3) } {
         let from = (turn.host(), script.dice.port(32_768, 61_000));
         let talk = match (failed, script.dice.below(3)) {
-            (true, 0) => Talk::refused(&mut script.dice, from, (site, port)),
-            (true, _) => Talk::silent(&mut script.dice, from, (site, port)),
+            (true, 0) => refused(&mut script.dice, from, (site, port)),
+            (true, _) => silent(&mut script.dice, from, (site, port)),
             (false, _) => page(&mut script.dice, from, (site, port)),
         };
         script.talk(talk, 200 + u64::from(k) * 1_500);
@@ -114,8 +114,8 @@ pub(super) fn spider(turn: &Turn, script: &mut Script) {
         let there = retired.is_multiple_of(2);
         let to = (turn.there(there, retired as usize), port);
         match there {
-            true => Talk::refused(&mut script.dice, from, to),
-            false => Talk::silent(&mut script.dice, from, to),
+            true => refused(&mut script.dice, from, to),
+            false => silent(&mut script.dice, from, to),
         }
     } else {
         let to = (turn.campus.web.pick(&mut script.dice), port);
@@ -143,7 +143,7 @@ pub(super) fn monitor(turn: &Turn, script: &mut Script) {
 
     let (from, to) = ((host, script.dice.port(32_768, 61_000)), (target, 22));
     let talk = match down {
-        true => Talk::silent(&mut script.dice, from, to),
+        true => silent(&mut script.dice, from, to),
         // The banner of either side, and the close.
         false => Talk::stream(from, to, (24, 42), script.dice.between(10, 90)),
     };
@@ -162,7 +162,7 @@ pub(super) fn stale(turn: &Turn, script: &mut Script) {
         _ => turn.friend(which as u64),
     };
     let from = (turn.host(), client_port(&mut script.dice));
-    let talk = Talk::silent(&mut script.dice, from, (target, GONE[which]));
+    let talk = silent(&mut script.dice, from, (target, GONE[which]));
     script.talk(talk, 0);
     if which == 0 && script.dice.permille(300) {
         // Is the printer out of paper?

@@ -108,7 +108,7 @@ fn every_kind_plays_flows_that_a_router_reports() {
 #[test]
 fn a_scanner_has_as_many_targets_as_were_asked_for() {
     for actor in SCANS {
-        for size in [actor.size(), 26, 7, 1] {
+        for size in [actor.size(), 24] {
             for (window, played, truth) in hours(&format!("{actor}={size}"), 2) {
                 let row = |kind, class: &str| {
                     let mut rows =
@@ -375,7 +375,7 @@ const INNOCENTS: [(Actor, bool, [usize; 2], [usize; 2]); 17] = [
 #[test]
 fn innocents_are_what_they_seem() {
     for (actor, ours, others, lost) in INNOCENTS {
-        for seed in 1..4 {
+        for seed in 1..3 {
             let (_, played, truth) = alone(actor.name(), seed);
             let who = centre(&played);
             assert_eq!(inside(v4(who)), ours, "{actor}");
@@ -455,4 +455,16 @@ fn a_monitor_asks_the_same_hosts_and_a_tunnel_has_one_port() {
         flows(&played).all(|f| f.proto == ICMP && f.dif == 2 && [3, 11].contains(&(f.dport >> 8)))
     );
     assert!(flows(&played).map(|f| f.sip).collect::<HashSet<_>>().len() > 195);
+}
+
+#[test]
+fn a_seed_plays_the_same_actors_everywhere() {
+    let all = Actor::ALL.map(|actor| format!("{actor}=100x2")).join(",");
+    let played = |seed| {
+        let (_, played, _) = alone(&all, seed);
+        played.iter().fold(0xcbf2_9ce4_8422_2325, digest)
+    };
+    // Changing this changes what every seed plays: say so in the change log.
+    assert_eq!(format!("{:016x}", played(1)), "36afa61e2a4b1588");
+    assert_ne!(played(2), played(1));
 }
