@@ -90,8 +90,8 @@ impl Detector for Scan {
         let is_shown = !sampled || memory.as_ref().is_some_and(|memory| memory.is_warm());
         let knows_dark = !site.inside.is_empty() && !active.is_full() && is_shown;
         let inside = knows_dark.then_some(&site.inside);
-        let known =
-            Known { inside, active: &active, memory: memory.as_deref(), window: end.window };
+        let (window, before) = (end.window, memory.as_deref());
+        let known = Known { inside, active: &active, memory: before, window, sampled };
         let mut emitter = Emitter::new(site.memory / 2, known);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let trials = emitter.into_trials();

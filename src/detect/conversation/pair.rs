@@ -60,6 +60,7 @@ impl Half {
         self.has_flags &= bits & FLAGS != 0;
         self.loaded |= u64::from(octets) > A::LOADED * u64::from(packets);
         let is_reset = u64::from(octets) <= A::RESET * u64::from(packets);
+        self.says |= !is_reset;
         self.talks |= packets >= CARRIED && !is_reset;
         self.large |= u64::from(octets) > A::BARE * u64::from(packets);
         let start = u64::from(bits & UPPER) << 32 | u64::from(start);

@@ -44,6 +44,8 @@ pub struct Half {
     pub has_flags: bool,
     /// Some record has more than [`Address::LOADED`] octets a packet.
     pub loaded: bool,
+    /// Some record has more than [`Address::RESET`] octets a packet.
+    pub says: bool,
     /// Some record of at least three packets has more than [`Address::RESET`] octets a packet.
     pub talks: bool,
     /// Some record has more than [`Address::BARE`] octets a packet.
@@ -63,6 +65,7 @@ impl Half {
         flags: 0,
         has_flags: true,
         loaded: false,
+        says: false,
         talks: false,
         large: false,
         start: 0,
@@ -227,9 +230,10 @@ fn sampled(asked: &Half, answered: &Half) -> Outcome {
         true => asked.has(ACK) && !(asked.has(RST) && !asked.has(PSH)),
         false => asked.most > TCP_ATTEMPT,
     };
-    match (asked.large || goes_on, answered.is_there()) {
+    // Without flags, what is longer than a reset is an answer.
+    let says = answered.large || (answered.says && !answered.has_flags);
+    match (asked.large || goes_on || says, answered.is_there()) {
         (true, _) => Outcome::Productive,
-        (false, _) if answered.large => Outcome::Productive,
         (false, true) => Outcome::Refused,
         (false, false) => Outcome::Silent,
     }

@@ -30,6 +30,8 @@ pub(super) struct Known<'a> {
     /// Who was before.
     pub memory: Option<&'a Memory>,
     pub window: Option<Window>,
+    /// One packet in many was seen.
+    pub sampled: bool,
 }
 
 impl Known<'_> {
@@ -150,8 +152,11 @@ impl Visitor for Emitter<'_> {
                 };
                 self.write(&answer)?;
                 // An answer that carries something is one to a question, asked in the window before.
+                // Of one packet in many, one that is longer than a reset does.
+                let is_one = self.known.sampled && !answered.has_flags;
+                let says = if is_one { answered.says } else { !is_lone };
                 let refused = answered.has_flags && answered.flags & RST != 0;
-                match proto != TCP || (!is_lone && !refused) {
+                match proto != TCP || (says && !refused) {
                     true => self.worked([asker, host], proto, [port, sport]),
                     false => Ok(()),
                 }
