@@ -402,8 +402,8 @@ fn tells(evidence: &Evidence) -> Vec<String> {
     if steps >= 10 {
         let percent = evidence::percent(near, steps);
         let order = match percent {
-            80.. => Some("sequential"),
-            ..20 => Some("random"),
+            70.. => Some("sequential"),
+            ..30 => Some("random"),
             _ => None,
         };
         tells.extend(order.map(|order| format!("order={order}")));
@@ -427,4 +427,4 @@ fn named(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(self) mod tests;

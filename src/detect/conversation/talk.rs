@@ -159,7 +159,11 @@ impl Ends {
                 }
             }
         }
-        let [first, second] = self.ports.map(strength);
+        let [first, second] = match proto {
+            TCP | UDP => self.ports.map(strength),
+            // Of ICMP the asked side has the question for a port.
+            _ => self.ports.map(|port| u8::from(port != 0)),
+        };
         match first.cmp(&second) {
             Ordering::Less => return Some(0),
             Ordering::Greater => return Some(1),

@@ -20,8 +20,8 @@ mod udp;
 /// All classes in the order in which they name a finding: the first that holds does.
 pub(super) const CLASSES: [&Class; 7] = [
     &sweep::SWEEP,
-    &horizontal::HORIZONTAL,
     &block::BLOCK,
+    &horizontal::HORIZONTAL,
     &ports::PORTS,
     &udp::UDP,
     &icmp::ICMP,

@@ -145,6 +145,9 @@ mod tests {
             assert_eq!(Bounds::parse(text).unwrap_err().to_string(), error);
         }
         let error = Bounds::parse("*,speed,3").unwrap_err().to_string();
-        assert!(error.starts_with("1: \"speed\" is no metric (sweep, horizontal"), "{error}");
+        assert!(
+            error.starts_with("1: \"speed\" is no metric (sweep, block, horizontal"),
+            "{error}"
+        );
     }
 }

@@ -1,1 +1,279 @@
+//! Flows to try the classes on, and what holds for all of them.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{Bounds, Memory, Scan, Setup};
+use crate::detect::{Counter, Detector, Site, Verdict};
+use crate::finding::{Finding, Role};
+use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
+use crate::time::{End, Timestamp, Window};
+
+/// A stranger, and one of ours.
+pub(super) const OUTSIDE: [u8; 4] = [192, 0, 2, 9];
+pub(super) const INSIDE: [u8; 4] = [10, 7, 7, 7];
+
+/// A host of ours.
+pub(super) fn ours(n: u32) -> [u8; 4] {
+    (0x0a01_0000 + n).to_be_bytes()
+}
+
+/// A stranger, each in a network of its own.
+pub(super) fn theirs(n: u32) -> [u8; 4] {
+    (0xc633_0000u32.wrapping_add(n << 8) + 1).to_be_bytes()
+}
+
+/// One packet of TCP without an answer: a SYN.
+pub(super) fn ask(from: [u8; 4], to: [u8; 4], port: u16) -> Flow {
+    let [.., c, d] = to;
+    Flow {
+        sip: from.into(),
+        dip: to.into(),
+        proto: TCP,
+        sport: 40_000 + u16::from_be_bytes([c, d]) % 20_000,
+        dport: port,
+        packets: 1,
+        octets: 40,
+        flags: Some(2),
+        ..Flow::default()
+    }
+}
+
+/// A datagram, or an echo request, without an answer.
+pub(super) fn send(proto: u8, from: [u8; 4], to: [u8; 4], port: u16) -> Flow {
+    let sport = if proto == ICMP { 0 } else { 50_000 };
+    Flow { proto, sport, flags: None, octets: 60, ..ask(from, to, port) }
+}
+
+/// The other direction of a flow.
+pub(super) fn back(flow: &Flow, packets: u64, octets: u64, flags: u16) -> Flow {
+    let (sport, dport) = match flow.proto {
+        ICMP => (0, 0),
+        _ => (flow.dport, flow.sport),
+    };
+    let flags = flow.flags.map(|_| flags);
+    Flow { sip: flow.dip, dip: flow.sip, sport, dport, packets, octets, flags, ..*flow }
+}
+
+/// A conversation that carried something.
+pub(super) fn talk(from: [u8; 4], to: [u8; 4], port: u16) -> [Flow; 2] {
+    let there = Flow { packets: 6, octets: 700, flags: Some(27), ..ask(from, to, port) };
+    [there, back(&there, 8, 4_000, 27)]
+}
+
+/// A question and its answer.
+pub(super) fn reply(proto: u8, from: [u8; 4], to: [u8; 4], port: u16) -> [Flow; 2] {
+    let there = send(proto, from, to, port);
+    [there, back(&there, 1, 120, 0)]
+}
+
+/// As flow lines of nine columns have them.
+pub(super) fn nine(flows: &[Flow]) -> Vec<Flow> {
+    flows.iter().map(|flow| Flow { flags: None, start: None, end: None, ..*flow }).collect()
+}
+
+pub(super) fn site(memory: u64) -> Arc<Site> {
+    let inside = Networks::new(["10.0.0.0/8".parse().unwrap()]);
+    Arc::new(Site { inside, memory, ..Site::default() })
+}
+
+pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<super::Subnet> {
+    let mut scan = Scan::new(site(1 << 30), Rc::new(setup));
+    scan.add(flows).unwrap();
+    scan.judge(end).unwrap()
+}
+
+/// The findings of a window, and those on nine columns beside them, which must be the same but for the
+/// order that times tell.
+pub(super) fn judge(flows: &[Flow]) -> Vec<Finding> {
+    let end = End { window: Window::new(0, 600), ..End::default() };
+    judge_by(Setup::default(), &end, flows).findings
+}
+
+/// Class, host and role of each finding.
+pub(super) fn names(findings: &[Finding]) -> Vec<String> {
+    let name = |finding: &Finding| {
+        let (class, host, role) = (&finding.class, finding.host.text(false), finding.role);
+        format!("{class} {host} {role}")
+    };
+    findings.iter().map(name).collect()
+}
+
+/// What is found with flags and on nine columns alike.
+pub(super) fn both(flows: &[Flow]) -> Vec<String> {
+    let named = names(&judge(flows));
+    assert_eq!(names(&judge(&nine(flows))), named, "nine columns say something else");
+    named
+}
+
+/// The same with limits of the site's own.
+pub(super) fn named_by(limits: &str, flows: &[Flow]) -> Vec<String> {
+    let named = |flows: &[Flow]| {
+        let setup = Setup { bounds: Bounds::parse(limits).unwrap(), ..Setup::default() };
+        names(&judge_by(setup, &End::default(), flows).findings)
+    };
+    assert_eq!(named(&nine(flows)), named(flows), "nine columns say something else");
+    named(flows)
+}
+
+#[test]
+fn who_talks_to_many_is_no_scanner() {
+    let flows: Vec<Flow> = (0..600).flat_map(|n| talk(OUTSIDE, ours(n), 80)).collect();
+    assert_eq!(both(&flows), [""; 0]);
+    let flows: Vec<Flow> = (0..600).flat_map(|n| reply(UDP, INSIDE, theirs(n), 53)).collect();
+    assert_eq!(both(&flows), [""; 0]);
+}
+
+#[test]
+fn why_tells_the_order_and_the_tool() {
+    let mut flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
+    for (n, flow) in (0..).zip(&mut flows) {
+        (flow.start, flow.sport) = (Some(Timestamp::from_millis(1_000_000 + n * 10)), 61_000);
+    }
+    let why = |flows: &[Flow]| judge(flows)[0].why.clone();
+    let walk = why(&flows);
+    assert!(walk.ends_with("order=sequential,octetsapacket=40,sport=fixed,also=dark"), "{walk}");
+    for (n, flow) in (0..).zip(&mut flows) {
+        flow.start = Some(Timestamp::from_millis(1_000_000 + (n * 17 % 40) * 10));
+    }
+    assert!(why(&flows).contains("order=random"), "{}", why(&flows));
+    assert!(!why(&nine(&flows)).contains("order"), "{}", why(&nine(&flows)));
+}
+
+#[test]
+fn a_survey_is_named_as_one() {
+    let flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
+    let survey = Networks::new(["192.0.2.0/24".parse().unwrap()]);
+    let setup = Setup { survey, ..Setup::default() };
+    let findings = judge_by(setup, &End::default(), &flows).findings;
+    assert_eq!(names(&findings), ["survey 192.0.2.9 source"]);
+    assert_eq!(findings[0].marks, ["survey"]);
+    assert!(findings[0].why.contains("class=horizontal"), "{}", findings[0].why);
+}
+
+#[test]
+fn a_site_sets_its_own_limits() {
+    let flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
+    let named = |text: &str| {
+        let setup = Setup { bounds: Bounds::parse(text).unwrap(), ..Setup::default() };
+        names(&judge_by(setup, &End::default(), &flows).findings)
+    };
+    assert_eq!(named(""), ["horizontal 192.0.2.9 source"]);
+    assert_eq!(named("192.0.2.0/24,horizontal,41"), ["dark 192.0.2.9 source"]);
+    assert_eq!(named("192.0.2.0/24,horizontal,off\n*,dark,off"), [""; 0]);
+    assert_eq!(named("192.0.2.128/25,horizontal,41"), ["horizontal 192.0.2.9 source"]);
+}
+
+#[test]
+fn one_way_and_sampled_input_says_so_and_needs_more() {
+    // Long flows whose other direction is not exported.
+    let long = |n| Flow { packets: 50, octets: 60_000, ..ask(theirs(n), ours(n), 443) };
+    let mut flows: Vec<Flow> = (0..60).map(long).collect();
+    assert_eq!(both(&flows), [""; 0]);
+    // Resolvers whose answers are not there are none of our business; a scan by TCP is.
+    flows.extend((0..400).map(|n| send(UDP, INSIDE, theirs(n), 53)));
+    assert_eq!(both(&flows), [""; 0]);
+    flows.extend((0..400).map(|n| ask(OUTSIDE, ours(n), 23)));
+    let findings = judge(&flows);
+    assert_eq!(names(&findings), ["horizontal 192.0.2.9 source"]);
+    assert_eq!(findings[0].marks, ["oneway"]);
+    let sampled = |flow: &Flow| Flow { sampling: 100, ..*flow };
+    let flows: Vec<Flow> = (0..400).map(|n| sampled(&send(UDP, INSIDE, theirs(n), 53))).collect();
+    assert_eq!(both(&flows), [""; 0]);
+}
+
+#[test]
+fn what_is_remembered_finds_the_slow_and_the_dark() {
+    let setup = Setup { memory: Some(Memory::default().into()), ..Setup::default() };
+    let setup = Rc::new(setup);
+    let mut found = Vec::new();
+    for n in 0..60u32 {
+        let mut scan = Scan::new(site(1 << 30), setup.clone());
+        let flows: Vec<Flow> = (n * 11..(n + 1) * 11)
+            .map(|n| ask(OUTSIDE, ours(n * 7), 22))
+            .chain((0..3).flat_map(|n| talk(theirs(n), INSIDE, 80)))
+            .collect();
+        scan.add(&flows).unwrap();
+        let window = Window::new(u64::from(n) * 600, 600);
+        let verdict = scan.judge(&End { window, ..End::default() }).unwrap();
+        found.extend(names(&verdict.findings).into_iter().map(|name| format!("{n} {name}")));
+    }
+    // 11 targets a window: the sixth has 66 in an hour, and so has each one after it.
+    assert_eq!(found.first().map(String::as_str), Some("5 slow 192.0.2.9 source"));
+    assert_eq!(found.len(), 55, "{found:?}");
+    // The same window again teaches nothing.
+    let before = setup.memory.as_ref().unwrap().borrow().clone();
+    let mut scan = Scan::new(site(1 << 30), setup.clone());
+    scan.add(&[ask(OUTSIDE, ours(9), 22)]).unwrap();
+    scan.judge(&End { window: Window::new(600, 600), ..End::default() }).unwrap();
+    assert_eq!(*setup.memory.as_ref().unwrap().borrow(), before);
+    // A host that was in use today is not dark, though it is silent now.
+    assert!(before.holds(INSIDE.into(), Window::new(60 * 600, 600)));
+    assert!(!before.holds(INSIDE.into(), Window::new(60 * 600 + 86_400 * 2, 600)));
+    assert!(before.is_warm());
+}
+
+/// A flow among few hosts and ports, so that what belongs together meets.
+fn any_flow() -> impl Strategy<Value = Flow> {
+    let host = || {
+        (0u32..3, 0u32..90).prop_map(|(net, n)| match net {
+            0 => OUTSIDE,
+            1 => ours(n),
+            _ => theirs(n % 7),
+        })
+    };
+    let port = || prop::sample::select(vec![22u16, 53, 80, 4000, 40_000, 50_000, 65_535]);
+    let proto = prop::sample::select(vec![TCP, TCP, TCP, UDP, ICMP, 47]);
+    let flags = prop::option::of(prop::sample::select(vec![2u16, 18, 20, 27, 16, 4]));
+    let counts = (1u64..20, 40u64..200);
+    (host(), host(), proto, port(), port(), counts, flags, prop::option::of(0u64..1_000)).prop_map(
+        |(sip, dip, proto, sport, dport, (packets, size), flags, start)| Flow {
+            sip: sip.into(),
+            dip: dip.into(),
+            proto,
+            sport,
+            dport,
+            packets,
+            octets: packets * size,
+            flags,
+            start: start.map(Timestamp::from_secs),
+            ..Flow::default()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Order, partition and memory change nothing; nor does every flow twice, but for the sums.
+    #[test]
+    fn findings_do_not_depend_on_how_the_work_was_done(
+        mut flows in proptest::collection::vec(any_flow(), 0..400),
+        scan in 0u32..80,
+        shuffle in any::<u64>(),
+    ) {
+        flows.extend((0..scan).map(|n| ask(OUTSIDE, ours(n), 23)));
+        let judge = |flows: &[Flow], memory| {
+            let mut scan = Scan::new(site(memory), Rc::new(Setup::default()));
+            for part in flows.chunks(7) {
+                scan.add(part).unwrap();
+            }
+            scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
+        };
+        let straight = judge(&flows, 1 << 30);
+        let mut mixed = flows.clone();
+        let mut state = shuffle | 1;
+        for n in (1..mixed.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            mixed.swap(n, (state >> 33) as usize % (n + 1));
+        }
+        prop_assert_eq!(&judge(&mixed, 0), &straight);
+        let twice = [mixed.clone(), flows].concat();
+        prop_assert_eq!(names(&judge(&twice, 1 << 30).findings).len(), names(&straight.findings).len());
+        for (a, b) in judge(&twice, 1 << 30).findings.iter().zip(&straight.findings) {
+            prop_assert!(a.role == Role::Target || a.peers == b.peers || a.host != b.host);
+        }
+    }
+}

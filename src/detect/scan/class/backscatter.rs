@@ -36,3 +36,31 @@ pub(in crate::detect::scan) const BACKSCATTER: Class = Class {
     },
     port: |_| None,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{OUTSIDE, ask, judge, names, nine, ours};
+    use crate::flow::Flow;
+
+    #[test]
+    fn the_victim_of_a_forged_flood_is_a_target() {
+        let answer = |flags, sport| {
+            move |n: u32| Flow {
+                sport,
+                flags: Some(flags),
+                ..ask(OUTSIDE, ours(n * 3), 2000 + (n * 97 % 60_000) as u16)
+            }
+        };
+        for (flags, port) in [(18, 80), (20, 80), (18, 25_565), (20, 443)] {
+            let flows: Vec<Flow> = (0..200).map(answer(flags, port)).collect();
+            assert_eq!(names(&judge(&flows)), ["backscatter 192.0.2.9 target"], "{flags} {port}");
+            let few: Vec<Flow> = (0..24).map(answer(flags, port)).collect();
+            assert_eq!(names(&judge(&few)), [""; 0]);
+        }
+        // On nine columns it is known by the port, if that is a service's.
+        let flows: Vec<Flow> = (0..200).map(answer(18, 80)).collect();
+        assert_eq!(names(&judge(&nine(&flows))), ["backscatter 192.0.2.9 target"]);
+        let high: Vec<Flow> = (0..200).map(answer(18, 25_565)).collect();
+        assert!(names(&judge(&nine(&high))).iter().all(|name| !name.starts_with("block")));
+    }
+}

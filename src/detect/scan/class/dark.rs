@@ -37,3 +37,57 @@ pub(super) const DARK: Class = Class {
     },
     port: |evidence| evidence.focus().port(),
 };
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::super::tests::{OUTSIDE, ask, both, names, ours, site, talk, theirs};
+    use super::super::super::{Memory, Scan, Setup};
+    use crate::detect::{Counter, Detector};
+    use crate::flow::Flow;
+    use crate::time::{End, Window};
+
+    #[test]
+    fn twelve_addresses_that_nobody_uses() {
+        // A port each: no other class.
+        let hits = |count: u32| -> Vec<Flow> {
+            (0..count).map(|n| ask(OUTSIDE, ours(n), 1000 + (n * 67 % 60_000) as u16)).collect()
+        };
+        assert_eq!(both(&hits(12)), ["dark 192.0.2.9 source"]);
+        assert_eq!(both(&hits(11)), [""; 0]);
+        // All of them in use.
+        let mut flows = hits(40);
+        flows.extend((0..40).flat_map(|n| talk(ours(n), theirs(n), 80)));
+        assert_eq!(both(&flows), [""; 0]);
+    }
+
+    #[test]
+    fn what_works_is_held_against_it_up_to_fifty() {
+        let crawl = |dark| {
+            let dead = (0..dark).map(|n| ask(OUTSIDE, ours(5000 + n), 80));
+            (0..200).flat_map(|n| talk(OUTSIDE, ours(n), 80)).chain(dead).collect::<Vec<_>>()
+        };
+        assert_eq!(both(&crawl(49)), [""; 0]);
+        assert_eq!(both(&crawl(50)), ["dark 192.0.2.9 source"]);
+    }
+
+    #[test]
+    fn of_one_packet_in_many_it_takes_memory() {
+        let sampled =
+            |flows: Vec<Flow>| flows.into_iter().map(|flow| Flow { sampling: 100, ..flow });
+        let hits = || sampled((0..3).map(|n| ask(OUTSIDE, ours(9000 + n * 9), 22)).collect());
+        let window = |n: u64| End { window: Window::new(n * 600, 600), ..End::default() };
+        let setup = Setup { memory: Some(Memory::default().into()), ..Setup::default() };
+        let setup = Rc::new(setup);
+        for n in 0..40 {
+            let mut scan = Scan::new(site(1 << 30), setup.clone());
+            let talks = (0..50).flat_map(|n| talk(theirs(n), ours(n), 80)).collect();
+            let flows: Vec<Flow> = sampled(talks).chain(hits()).collect();
+            scan.add(&flows).unwrap();
+            let named = names(&scan.judge(&window(n)).unwrap().findings);
+            let expected: &[&str] = if n < 36 { &[] } else { &["dark 192.0.2.9 source"] };
+            assert_eq!(named, expected, "window {n}");
+        }
+    }
+}

@@ -31,3 +31,51 @@ pub(super) const HORIZONTAL: Class = Class {
     },
     port: |evidence| evidence.focus().port(),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{
+        INSIDE, OUTSIDE, ask, back, both, named_by, ours, talk, theirs,
+    };
+    use crate::flow::Flow;
+
+    #[test]
+    fn twenty_five_from_outside_a_hundred_from_inside() {
+        let from = |host, count, to: fn(u32) -> [u8; 4]| -> Vec<Flow> {
+            (0..count).map(|n| ask(host, to(n), 445)).collect()
+        };
+        let site = "*,dark,off";
+        let named = |flows: &[Flow]| named_by(site, flows);
+        assert_eq!(named(&from(OUTSIDE, 25, ours)), ["horizontal 192.0.2.9 source"]);
+        assert_eq!(named(&from(OUTSIDE, 24, ours)), [""; 0]);
+        assert_eq!(named(&from(INSIDE, 100, theirs)), ["horizontal 10.7.7.7 source"]);
+        assert_eq!(named(&from(INSIDE, 99, theirs)), [""; 0]);
+    }
+
+    #[test]
+    fn a_refusal_is_a_failure_and_a_reset_no_question() {
+        let refused = |n| {
+            let there = ask(OUTSIDE, ours(n), 445);
+            [there, back(&there, 1, 40, 20)]
+        };
+        let flows: Vec<Flow> = (0..60).flat_map(refused).collect();
+        assert_eq!(both(&flows), ["horizontal 192.0.2.9 source"]);
+    }
+
+    #[test]
+    fn a_crawler_a_mail_server_and_a_peer_to_peer_client_are_none() {
+        // Eight percent of the sites are dead, a quarter of the exchanges, and most of the peers.
+        let site = |n| match n % 12 {
+            0 => vec![ask(INSIDE, theirs(n), 443)],
+            _ => talk(INSIDE, theirs(n), 443).to_vec(),
+        };
+        let mail = |n| match n % 4 {
+            0 => vec![ask(INSIDE, theirs(n), 25)],
+            _ => talk(INSIDE, theirs(n), 25).to_vec(),
+        };
+        let peer = |n: u32| vec![ask(INSIDE, theirs(n), 20_000 + (n * 31 % 30_000) as u16)];
+        assert_eq!(both(&(0..3000).flat_map(site).collect::<Vec<_>>()), [""; 0]);
+        assert_eq!(both(&(0..800).flat_map(mail).collect::<Vec<_>>()), [""; 0]);
+        assert_eq!(both(&(0..900).flat_map(peer).collect::<Vec<_>>()), [""; 0]);
+    }
+}

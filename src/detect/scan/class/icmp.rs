@@ -26,3 +26,33 @@ pub(super) const ICMP: Class = Class {
     },
     port: |evidence| evidence.focus().port(),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{INSIDE, OUTSIDE, both, named_by, ours, reply, send, theirs};
+    use crate::flow::{Flow, ICMP};
+
+    #[test]
+    fn twenty_five_hosts_that_do_not_answer() {
+        let flows = |count| -> Vec<Flow> {
+            (0..count).map(|n| send(ICMP, OUTSIDE, ours(n), 2048)).collect()
+        };
+        let named = |flows: &[Flow]| named_by("*,dark,off", flows);
+        assert_eq!(named(&flows(25)), ["icmp 192.0.2.9 source"]);
+        assert_eq!(named(&flows(24)), [""; 0]);
+        let timestamp: Vec<Flow> =
+            flows(25).iter().map(|flow| Flow { dport: 13 << 8, ..*flow }).collect();
+        assert_eq!(named(&timestamp), ["icmp 192.0.2.9 source"]);
+    }
+
+    #[test]
+    fn monitoring_and_errors_are_none() {
+        let ping = |n| match n % 25 {
+            0 => vec![send(ICMP, INSIDE, ours(n), 2048)],
+            _ => reply(ICMP, INSIDE, ours(n), 2048).to_vec(),
+        };
+        assert_eq!(both(&(0..900).flat_map(ping).collect::<Vec<_>>()), [""; 0]);
+        let unreachable = |n| send(ICMP, theirs(1), ours(n), 3 << 8 | 1);
+        assert_eq!(both(&(0..300).map(unreachable).collect::<Vec<_>>()), [""; 0]);
+    }
+}

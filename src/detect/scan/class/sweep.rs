@@ -26,3 +26,36 @@ pub(super) const SWEEP: Class = Class {
     },
     port: |evidence| evidence.focus().port(),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{INSIDE, OUTSIDE, ask, both, judge, ours, reply};
+    use crate::flow::{Flow, ICMP, UDP};
+
+    #[test]
+    fn two_neighbouring_networks_and_no_fewer() {
+        let walk = |nets: &[u32], hosts: u32| -> Vec<Flow> {
+            let nets = nets.iter().flat_map(|net| (0..hosts).map(move |host| net << 8 | host));
+            nets.map(|n| ask(OUTSIDE, ours(n), 23)).collect()
+        };
+        let first = |flows: &[Flow]| both(flows).remove(0);
+        assert_eq!(first(&walk(&[1, 2], 200)), "sweep 192.0.2.9 source");
+        assert_eq!(first(&walk(&[1, 3], 256)), "horizontal 192.0.2.9 source");
+        assert_eq!(first(&walk(&[1, 2], 199)), "horizontal 192.0.2.9 source");
+        let finding = &judge(&walk(&[1, 2, 3], 256))[0];
+        assert_eq!(finding.peer[0].host.text(false), "10.1.1.0/24");
+        assert_eq!(finding.peer[1].host.text(false), "10.1.2.0/23");
+        assert!(
+            finding.why.starts_with("nets=3>=2,hosts=256>=200,failedpct=100>=50"),
+            "{finding:?}"
+        );
+    }
+
+    #[test]
+    fn who_serves_or_watches_a_campus_is_answered() {
+        let clock = |n| reply(UDP, INSIDE, ours(n), 123);
+        let ping = |n| reply(ICMP, INSIDE, ours(n), 2048);
+        let flows: Vec<Flow> = (0..2048).flat_map(|n| [clock(n), ping(n)].concat()).collect();
+        assert_eq!(both(&flows), [""; 0]);
+    }
+}
