@@ -79,20 +79,19 @@ impl Conversations {
                 self.active.see(flow, inside);
             }
             let Some((sport, dport)) = ports(flow) else { continue };
+            if is_everybodys(flow.dip) {
+                continue;
+            }
             match (flow.sip, flow.dip) {
                 (IpAddr::V4(a), IpAddr::V4(b)) => {
-                    if !(b.is_multicast() || b.is_broadcast() || b.is_unspecified()) {
-                        let (a, b) = (u32::from(a), u32::from(b));
-                        let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
-                        self.rows.v4.push(hash, pair::row(a, b, flow, sport, dport))?;
-                    }
+                    let (a, b) = (u32::from(a), u32::from(b));
+                    let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
+                    self.rows.v4.push(hash, pair::row(a, b, flow, sport, dport))?;
                 }
                 (IpAddr::V6(a), IpAddr::V6(b)) => {
-                    if !(b.is_multicast() || b.is_unspecified()) {
-                        let (a, b) = (u128::from(a), u128::from(b));
-                        let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
-                        self.rows.v6.push(hash, pair::row(a, b, flow, sport, dport))?;
-                    }
+                    let (a, b) = (u128::from(a), u128::from(b));
+                    let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
+                    self.rows.v6.push(hash, pair::row(a, b, flow, sport, dport))?;
                 }
                 _ => {}
             }
@@ -127,6 +126,14 @@ impl Conversations {
         let mut six = Pair::<u128>::new(sampled);
         self.rows.v6.sorted(|rows| six.part(rows, &mut pairing, visitor))?;
         Ok(pairing)
+    }
+}
+
+/// Multicast and broadcast, and no address at all.
+fn is_everybodys(host: IpAddr) -> bool {
+    match host {
+        IpAddr::V4(host) => host.is_multicast() || host.is_broadcast() || host.is_unspecified(),
+        IpAddr::V6(host) => host.is_multicast() || host.is_unspecified(),
     }
 }
 

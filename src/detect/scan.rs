@@ -427,4 +427,4 @@ fn named(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
 }
 
 #[cfg(test)]
-pub(self) mod tests;
+mod tests;

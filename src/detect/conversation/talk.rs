@@ -209,8 +209,9 @@ fn tcp(asked: &Half, answered: &Half) -> Outcome {
     let is_small = asked.most <= TCP_ATTEMPT && !asked.large;
     if !answered.is_there() {
         // What is left of a connection that was opened before.
-        let is_rest = asked.has_flags && asked.has(ACK) && asked.flags & (FIN | PSH | RST) != 0;
-        return match is_small && !(is_rest && !asked.has(SYN)) {
+        let goes_on = asked.has(ACK) && asked.flags & (FIN | PSH | RST) != 0 && !asked.has(SYN);
+        let is_rest = asked.has_flags && goes_on;
+        return match is_small && !is_rest {
             true => Outcome::Silent,
             false => Outcome::Other,
         };
@@ -231,7 +232,8 @@ fn tcp(asked: &Half, answered: &Half) -> Outcome {
 /// somebody to send it to.
 fn sampled(asked: &Half, answered: &Half) -> Outcome {
     let goes_on = match asked.has_flags {
-        true => asked.has(ACK) && !(asked.has(RST) && !asked.has(PSH)),
+        // An acknowledgement, but not that of a reset.
+        true => asked.has(ACK) && (asked.has(PSH) || !asked.has(RST)),
         false => asked.most > TCP_ATTEMPT,
     };
     // Without flags, what is longer than a reset is an answer.

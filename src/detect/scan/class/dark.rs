@@ -6,16 +6,20 @@ use crate::finding::Side;
 /// So many dark addresses, and the share of failures does not matter.
 const MANY: u64 = 50;
 
+/// Of one packet in many, so many failures: each stands for as many as the sampling says.
+const SAMPLED: u64 = 3;
+
 /// At least 12 addresses of ours that are not in use, at least half of all attempts in vain; or, from
 /// outside, 50 such addresses.
 ///
 /// The best single evidence: nobody has a reason to ask them. A monitor inside that still asks for
 /// machines long gone is why the share counts there. Of one packet in a hundred a scanner of 841 addresses
-/// shows three or more with a chance of .99; that these are of one port or shape then has to do for more.
+/// shows three or more attempts with a chance of .99; that these are of one port or shape, and two of them
+/// dark, then has to do for more.
 pub(super) const DARK: Class = Class {
     name: "dark",
     limit: (12, 12),
-    sampled: Some((3, 3)),
+    sampled: Some((2, 2)),
     measure: |case| {
         if !case.knows_dark {
             return None;
@@ -31,6 +35,7 @@ pub(super) const DARK: Class = Class {
         if case.sampled {
             let of_port = evidence.top.first().map_or(0, |(_, failed, _)| *failed);
             let alike = percent(of_port.max(evidence.shape.1), evidence.failed);
+            measures.push(Measure::at_least("failed", evidence.failed, SAMPLED));
             measures.push(Measure::at_least("alikepct", alike, 80));
         }
         Some(measures)
