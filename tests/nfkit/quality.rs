@@ -55,7 +55,8 @@ fn possible(scenario: &Scenario) -> bool {
 }
 
 fn words(args: &str) -> Vec<String> {
-    args.replace("INNOCENTS", grid::INNOCENTS).split(' ').map(str::to_owned).collect()
+    let args = grid::WORDS.iter().fold(args.to_owned(), |args, (word, is)| args.replace(word, is));
+    args.split(' ').map(str::to_owned).collect()
 }
 
 fn judge(
