@@ -38,12 +38,17 @@
 use crate::flow::{BATCH, Flow};
 use crate::time::{Timestamp, Window};
 
+mod actor;
 mod attack;
 mod campus;
+mod cast;
 mod draw;
+mod innocents;
 mod plan;
 mod record;
 mod sampler;
+mod scans;
+mod script;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -51,8 +56,10 @@ mod truth;
 
 use attack::Attack;
 use campus::Campus;
+use cast::{Cast, Scene};
 use traffic::Traffic;
 
+pub use actor::{Actor, MAX_ACTORS, MAX_COUNT, MAX_SIZE, Unfit, With};
 pub use plan::{BACKGROUND, Error, Figure, Kind, Part, Parts, Plan, SECONDS};
 pub use sampler::Sampler;
 pub use truth::{Expect, Truth};
@@ -63,6 +70,7 @@ pub struct Player {
     seed: u64,
     parts: Parts,
     campus: Campus,
+    cast: Cast,
     stage: Option<Stage>,
 }
 
@@ -76,6 +84,9 @@ struct Stage {
     attack: Option<Attack>,
     /// Flows of the attack, and the running remainder that spreads them over all flows.
     spread: (u64, u64),
+    /// The actors, if there are any, and the flow of the others that waits for theirs.
+    scene: Option<Scene>,
+    waiting: Option<(Timestamp, Flow)>,
 }
 
 /// Arrival times: the window in as many slots as it has flows, each arrival somewhere in its slot.
@@ -98,14 +109,35 @@ impl Player {
     /// # Errors
     /// A plan that cannot be played.
     pub fn new(plan: Plan) -> Result<Player, Error> {
-        let parts = plan.windows()?;
-        Ok(Player { seed: plan.seed, parts, campus: Campus::new(plan.seed), stage: None })
+        Player::with(plan, &[])
+    }
+
+    /// A player before the first window, with actors in every window besides what the plan has. The
+    /// flows of a plan that says how many there are in all are also those of the actors; they are
+    /// played once to be counted then.
+    ///
+    /// # Errors
+    /// A plan that cannot be played, or not with so many actors.
+    pub fn with(mut plan: Plan, with: &[With]) -> Result<Player, Error> {
+        let (seed, campus) = (plan.seed, Campus::new(plan.seed));
+        let cast = Cast::new(seed, &campus, with)?;
+        if let Some(flows) = plan.flows
+            && !cast.is_empty()
+        {
+            let actors = plan.windows()?.map(|part| {
+                let mut scene = Scene::new(seed, part.window, part.index, &cast);
+                std::iter::from_fn(|| scene.next(&campus)).count() as u64
+            });
+            let actors = actors.sum();
+            plan.flows = Some(flows.checked_sub(actors).ok_or(Error::TooFewFor { flows, actors })?);
+        }
+        Ok(Player { seed, parts: plan.windows()?, campus, cast, stage: None })
     }
 
     /// Goes on to the next window, whether the one before was played to its end or not. `None` when
     /// there is none.
     pub fn next_window(&mut self) -> Option<Window> {
-        self.stage = self.parts.next().map(|part| Stage::new(self.seed, part));
+        self.stage = self.parts.next().map(|part| Stage::new(self.seed, part, &self.cast));
         Some(self.stage.as_ref()?.window)
     }
 
@@ -127,16 +159,18 @@ impl Player {
     /// What was to be found in what the window played so far: complete once [`Player::next`] said
     /// that it is over. In the order of finding lines.
     pub fn truth(&self) -> Vec<Truth> {
-        let told = self.stage.as_ref().and_then(|stage| {
-            let attack = stage.attack.as_ref()?;
-            Some(truth::tell(stage.window, attack.act(), attack.tally()))
-        });
-        told.unwrap_or_default()
+        let Some(stage) = &self.stage else { return Vec::new() };
+        let attack = stage.attack.as_ref();
+        let told = attack.map(|attack| truth::tell(stage.window, attack.act(), attack.tally()));
+        let mut told = told.unwrap_or_default();
+        told.extend(stage.scene.iter().flat_map(|scene| truth::of_actors(stage.window, scene)));
+        told.sort_by(|a, b| a.finding.order(&b.finding));
+        told
     }
 }
 
 impl Stage {
-    fn new(seed: u64, part: Part) -> Stage {
+    fn new(seed: u64, part: Part, cast: &Cast) -> Stage {
         let place = part.window.start();
         Stage {
             window: part.window,
@@ -145,10 +179,26 @@ impl Stage {
             background: part.background,
             attack: part.act.map(|act| Attack::new(act, seed, place)),
             spread: (part.attack, 0),
+            scene: (!cast.is_empty()).then(|| Scene::new(seed, part.window, part.index, cast)),
+            waiting: None,
         }
     }
 
     fn next(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
+        if self.scene.is_none() {
+            return self.ordinary(campus);
+        }
+        self.waiting = self.waiting.or_else(|| self.ordinary(campus));
+        let scene = self.scene.as_mut()?;
+        match (scene.peek(campus), &self.waiting) {
+            (None, _) => self.waiting.take(),
+            (Some(moment), Some((arrival, _))) if *arrival <= moment => self.waiting.take(),
+            (Some(_), _) => scene.next(campus),
+        }
+    }
+
+    /// The next flow of ordinary traffic or of the attack.
+    fn ordinary(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
         let arrival = self.beat.next()?;
         let (share, carry) = &mut self.spread;
         *carry += *share;
@@ -158,7 +208,7 @@ impl Stage {
             *carry -= self.beat.flows;
             return Some((arrival, attack.flow(arrival, campus)));
         }
-        self.background -= 1;
+        self.background = self.background.saturating_sub(1);
         Some((arrival, self.traffic.flow(arrival, self.background, campus)))
     }
 }

@@ -99,8 +99,9 @@ struct Knock {
     answer: Option<Answer>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+/// What a port says to a knock, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
     Closed,
     Open,
 }

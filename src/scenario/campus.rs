@@ -97,6 +97,16 @@ impl Pool {
         self.hosts[self.alias.pick(dice)]
     }
 
+    /// How many hosts there are, at least one.
+    pub(super) fn len(&self) -> u32 {
+        self.hosts.len() as u32
+    }
+
+    /// Whether a host is one of them.
+    pub(super) fn holds(&self, host: u32) -> bool {
+        self.hosts.contains(&host)
+    }
+
     /// The host of a rank, counted round.
     pub(super) fn rank(&self, rank: usize) -> u32 {
         self.hosts[rank % self.hosts.len()]

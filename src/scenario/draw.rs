@@ -109,6 +109,40 @@ impl Alias {
     }
 }
 
+/// A random order of the numbers below `n`, kept nowhere: a Feistel network of four rounds, walked
+/// along until it is inside (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    key: u64,
+    n: u32,
+    /// Bits of each half.
+    half: u32,
+}
+
+impl Order {
+    /// Of the numbers below `n`, which is at least 1.
+    pub(super) fn new(key: u64, n: u32) -> Order {
+        let bits = u32::BITS - n.saturating_sub(1).leading_zeros();
+        Order { key, n: n.max(1), half: bits.div_ceil(2).max(1) }
+    }
+
+    /// The number at a place, counted round.
+    pub(super) fn at(&self, place: u64) -> u32 {
+        let mask = (1u64 << self.half) - 1;
+        let mut word = place % u64::from(self.n);
+        loop {
+            let (mut left, mut right) = (word >> self.half, word & mask);
+            for round in 0..4 {
+                (left, right) = (right, left ^ mix(self.key, right << 8 | round) & mask);
+            }
+            word = left << self.half | right;
+            if word < u64::from(self.n) {
+                return word as u32;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +175,17 @@ mod tests {
             assert!((10..40).contains(&tail), "{tail}");
         }
         assert_eq!(seen, [true; 6]);
+    }
+
+    #[test]
+    fn an_order_has_every_number_once() {
+        for n in [1, 2, 3, 254, 1000, 65_535, 65_536] {
+            let order = Order::new(9, n);
+            let mut seen: Vec<u32> = (0..u64::from(n)).map(|place| order.at(place)).collect();
+            assert!(n < 254 || !seen.is_sorted());
+            assert_eq!(order.at(u64::from(n) + 1), seen[1 % n as usize]);
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..n), "{n}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What will be played: which windows, how much ordinary traffic and which attack in each.
 
+use super::actor::MAX_ACTORS;
 use super::attack::{self, Act};
 use crate::time::Window;
 
@@ -34,6 +35,8 @@ pub enum Kind {
     Paper(Option<Figure>),
     /// Ordinary traffic alone.
     Campus,
+    /// Nothing but the actors that are asked for.
+    None,
 }
 
 /// A figure of the paper.
@@ -98,6 +101,26 @@ pub enum Error {
     /// A start off the boundaries at which windows are cut.
     #[error("a start at {0} s since the epoch is no multiple of {SECONDS} s")]
     Start(u64),
+    /// There are not flows enough for the actors alone.
+    #[error("{flows} flows are too few: those that were asked for by name take {actors}")]
+    TooFewFor {
+        /// Flows asked for.
+        flows: u64,
+        /// Flows of the actors.
+        actors: u64,
+    },
+    /// More actors than there are addresses for.
+    #[error("{hosts} hosts by name are too many: at most {MAX_ACTORS}")]
+    Crowded {
+        /// Hosts asked for.
+        hosts: u64,
+    },
+    /// Flows in all where there is nothing that could be more or less.
+    #[error("there is no ordinary traffic that could fill up {flows} flows")]
+    NoneOrdinary {
+        /// Flows asked for.
+        flows: u64,
+    },
     /// A window past the end of time.
     #[error("the scenario would end after the year 2554")]
     Late,
@@ -113,6 +136,8 @@ pub struct Part {
     /// Flows of the attack, the answers to it among them.
     pub attack: u64,
     pub(super) act: Option<Act>,
+    /// Which window of the plan it is, from 0.
+    pub(super) index: u32,
 }
 
 /// The windows of a plan, in time order.
@@ -148,8 +173,12 @@ impl Plan {
                 return Err(Error::Late);
             }
         }
-        let mut parts = Parts { plan: *self, count, next: 0, share: (BACKGROUND, 0) };
+        let background = if self.kind == Kind::None { 0 } else { BACKGROUND };
+        let mut parts = Parts { plan: *self, count, next: 0, share: (background, 0) };
         if let Some(flows) = self.flows {
+            if self.kind == Kind::None {
+                return Err(Error::NoneOrdinary { flows });
+            }
             let limit = MAX_FLOWS.saturating_mul(u64::from(count));
             if flows > limit {
                 return Err(Error::TooMany { flows, limit, windows: count });
@@ -169,7 +198,7 @@ impl Parts {
         let after = u64::from(SECONDS) * u64::from(index);
         let main = if self.count > MAIN { MAIN } else { 0 };
         let (own, act) = match self.plan.kind {
-            Kind::Campus => (CAMPUS_START + after, None),
+            Kind::Campus | Kind::None => (CAMPUS_START + after, None),
             Kind::Paper(Some(Figure::Scan)) => {
                 (SCAN_START + after, (index == 0).then_some(Act::Scan))
             }
@@ -194,6 +223,7 @@ impl Parts {
             background: share + u64::from(u64::from(index) < rest),
             attack: act.map_or(0, |act| act.flows(self.plan.seed)),
             act,
+            index,
         })
     }
 }

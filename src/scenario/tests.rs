@@ -13,6 +13,8 @@ use super::*;
 use crate::finding::{self, Host, Role};
 use crate::flow::{ICMP, TCP};
 
+mod actors;
+
 type Played = Vec<(Timestamp, Flow)>;
 
 fn plan(kind: Kind, seed: u64) -> Plan {
@@ -25,7 +27,10 @@ fn figure(figure: Figure) -> Plan {
 
 /// Everything a plan plays.
 fn play(plan: Plan) -> Vec<(Window, Played, Vec<Truth>)> {
-    let mut player = Player::new(plan).unwrap();
+    play_all(Player::new(plan).unwrap())
+}
+
+fn play_all(mut player: Player) -> Vec<(Window, Played, Vec<Truth>)> {
     let (mut windows, mut batch) = (Vec::new(), Vec::new());
     while let Some(window) = player.next_window() {
         let mut played = Vec::new();
@@ -352,38 +357,44 @@ fn the_naive_rules_do_see_the_attacks() {
     assert_eq!(Naive::of(&played).most_opened(), WORM_FLOWS);
 }
 
+/// What is true of every flow that a router reports.
+fn check(window: Window, played: &Played) {
+    let mut before = Timestamp::from_secs(window.start());
+    for (arrival, flow) in played {
+        assert!(window.holds(*arrival) && before <= *arrival);
+        before = *arrival;
+        let (start, end) = (flow.start.unwrap(), flow.end.unwrap());
+        assert!(start <= end && end <= *arrival, "{flow:?}");
+        assert_eq!((start.nanos() % 1_000_000, end.nanos() % 1_000_000), (0, 0));
+        assert!(arrival.nanos() - end.nanos() < 60_000_000_000, "{flow:?}");
+        assert!(end.nanos() - start.nanos() <= 300_000_000_000, "{flow:?}");
+        assert!(flow.packets >= 1 && flow.packets * 28 <= flow.octets, "{flow:?}");
+        assert!(flow.octets <= flow.packets * 1500, "{flow:?}");
+        assert!(flow.packets > 1 || start == end, "{flow:?}");
+        assert!(flow.proto != TCP || flow.octets >= flow.packets * 40, "{flow:?}");
+        assert_eq!(flow.flags.unwrap() == 0, flow.proto != TCP, "{flow:?}");
+        let side = |address| if inside(v4(address)) { 2 } else { 1 };
+        assert_eq!((flow.sif, flow.dif), (side(flow.sip), side(flow.dip)));
+        assert!(flow.sif == 2 || flow.dif == 2, "{flow:?} passes by");
+        assert_eq!((flow.exporter, flow.sampling), (None, 0));
+        match flow.proto {
+            ICMP => assert_eq!(flow.sport, 0),
+            _ => assert!(flow.sport > 0 && flow.dport > 0, "{flow:?}"),
+        }
+    }
+}
+
 #[test]
 fn every_flow_is_one_that_a_router_reports() {
     for kind in [Kind::Campus, Kind::Paper(None)] {
         let mut reserved: HashSet<u32> = RESERVED.into_iter().collect();
         reserved.insert(SCANNER);
         for (window, played, truth) in play(plan(kind, 5)) {
-            let mut before = Timestamp::from_secs(window.start());
-            let mut attack = 0u64;
-            for (arrival, flow) in &played {
-                assert!(window.holds(*arrival) && before <= *arrival);
-                before = *arrival;
-                let (start, end) = (flow.start.unwrap(), flow.end.unwrap());
-                assert!(start <= end && end <= *arrival, "{flow:?}");
-                assert_eq!((start.nanos() % 1_000_000, end.nanos() % 1_000_000), (0, 0));
-                assert!(arrival.nanos() - end.nanos() < 60_000_000_000, "{flow:?}");
-                assert!(end.nanos() - start.nanos() <= 300_000_000_000, "{flow:?}");
-                assert!(flow.packets >= 1 && flow.packets * 28 <= flow.octets, "{flow:?}");
-                assert!(flow.octets <= flow.packets * 1500, "{flow:?}");
-                assert!(flow.packets > 1 || start == end, "{flow:?}");
-                assert!(flow.proto != TCP || flow.octets >= flow.packets * 40, "{flow:?}");
-                assert_eq!(flow.flags.unwrap() == 0, flow.proto != TCP, "{flow:?}");
-                let side = |address| if inside(v4(address)) { 2 } else { 1 };
-                assert_eq!((flow.sif, flow.dif), (side(flow.sip), side(flow.dip)));
-                assert!(flow.sif == 2 || flow.dif == 2, "{flow:?} passes by");
-                assert_eq!((flow.exporter, flow.sampling), (None, 0));
-                match flow.proto {
-                    ICMP => assert_eq!(flow.sport, 0),
-                    _ => assert!(flow.sport > 0 && flow.dport > 0, "{flow:?}"),
-                }
-                attack +=
-                    u64::from(reserved.contains(&v4(flow.sip)) || reserved.contains(&v4(flow.dip)));
-            }
+            check(window, &played);
+            let attack = played.iter().filter(|(_, flow)| {
+                reserved.contains(&v4(flow.sip)) || reserved.contains(&v4(flow.dip))
+            });
+            let attack = attack.count() as u64;
             // Ordinary traffic never touches the hosts of the attacks.
             assert_eq!(played.len() as u64, BACKGROUND + attack);
             assert_eq!(attack > 0, !truth.is_empty());

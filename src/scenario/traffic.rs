@@ -75,26 +75,27 @@ const MIX: [(Use, u64); 15] = [
 ];
 
 /// Octets of a web server's answer.
-const PAGES: [u32; 16] = [
+pub(super) const PAGES: [u32; 16] = [
     250, 2_000, 4_500, 8_000, 14_200, 25_300, 45_100, 80_200, 143_000, 254_000, 452_000, 805_000,
     1_430_000, 2_550_000, 4_540_000, 8_080_000,
 ];
 /// Octets of a mail.
 const LETTERS: [u32; 9] = [600, 2_500, 4_500, 8_000, 14_200, 45_000, 143_000, 452_000, 1_430_000];
 /// Octets of a shared file, or of the piece of it that one connection fetched.
-const FILES: [u32; 8] = [300, 900, 3_000, 12_000, 60_000, 400_000, 2_500_000, 6_000_000];
+pub(super) const FILES: [u32; 8] = [300, 900, 3_000, 12_000, 60_000, 400_000, 2_500_000, 6_000_000];
 
 /// Longest flow in milliseconds: the router's active timeout cuts what lasts longer.
-const ACTIVE: u32 = 300_000;
+pub(super) const ACTIVE: u32 = 300_000;
 
 /// One conversation: who asks whom, and what went each way.
-struct Talk {
-    proto: u8,
-    from: (u32, u16),
-    to: (u32, u16),
-    ask: Heap,
-    answer: Option<Heap>,
-    millis: u32,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Talk {
+    pub(super) proto: u8,
+    pub(super) from: (u32, u16),
+    pub(super) to: (u32, u16),
+    pub(super) ask: Heap,
+    pub(super) answer: Option<Heap>,
+    pub(super) millis: u32,
 }
 
 /// Ordinary traffic while it is played.
@@ -250,7 +251,12 @@ impl Traffic {
 
 impl Talk {
     /// A TCP connection that opened, carried octets both ways and was closed.
-    fn stream(from: (u32, u16), to: (u32, u16), octets: (u32, u32), millis: u32) -> Talk {
+    pub(super) fn stream(
+        from: (u32, u16),
+        to: (u32, u16),
+        octets: (u32, u32),
+        millis: u32,
+    ) -> Talk {
         let segments = |octets: u32| octets.div_ceil(1_460);
         let (asks, answers) = (segments(octets.0), segments(octets.1));
         // Beside the data: the handshake, an acknowledgement of every second segment, the close.
@@ -264,14 +270,14 @@ impl Talk {
     }
 
     /// A TCP connection that nobody answered: two or three tries.
-    fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    pub(super) fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
         let packets = dice.between(2, 3);
         let ask = Heap { packets, octets: packets * 48, flags: SYN };
         Talk { proto: TCP, from, to, ask, answer: None, millis: (packets - 1) * 4_500 - 1_500 }
     }
 
     /// A TCP connection that was refused.
-    fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    pub(super) fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
         let packets = dice.between(1, 3);
         let ask = Heap { packets, octets: packets * 48, flags: SYN };
         let answer = Some(Heap { packets, octets: packets * 40, flags: RST | ACK });
@@ -288,7 +294,7 @@ impl Talk {
 }
 
 /// A client's port: Windows' range, or Linux'.
-fn client_port(dice: &mut Dice) -> u16 {
+pub(super) fn client_port(dice: &mut Dice) -> u16 {
     match dice.permille(800) {
         true => dice.port(1024, 4999),
         false => dice.port(32_768, 61_000),
@@ -324,7 +330,7 @@ fn web(dice: &mut Dice, clients: &Pool, servers: &Pool, down: u32) -> Talk {
 }
 
 /// A question to a name server; `lost` in a thousand get no answer.
-fn lookup(dice: &mut Dice, from: (u32, u16), server: u32, lost: u32) -> Talk {
+pub(super) fn lookup(dice: &mut Dice, from: (u32, u16), server: u32, lost: u32) -> Talk {
     let tries = if dice.permille(lost) { dice.between(2, 3) } else { 1 };
     let size = dice.between(54, 76);
     let ask = Heap { packets: tries, octets: tries * size, flags: 0 };
@@ -334,7 +340,7 @@ fn lookup(dice: &mut Dice, from: (u32, u16), server: u32, lost: u32) -> Talk {
 }
 
 /// One mail from server to server.
-fn letter(dice: &mut Dice, from: (u32, u16), server: u32) -> Talk {
+pub(super) fn letter(dice: &mut Dice, from: (u32, u16), server: u32) -> Talk {
     let octets = dice.tail(&LETTERS);
     let millis = dice.between(300, 6_000) + octets / 20;
     Talk::stream(from, (server, 25), (octets, dice.between(350, 700)), millis)

@@ -6,9 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::actor::Actor;
 use super::attack::{Act, Tally};
 use super::campus::{CROWDED, FLOODS, SCANNER, WORM, inside};
+use super::cast::{self, Member, Scene};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample, Side};
+use crate::flow::ICMP;
 use crate::time::Window;
 
 /// Whether a detector must find it.
@@ -131,6 +134,142 @@ pub(super) fn tell(window: Window, act: Act, tally: &Tally) -> Vec<Truth> {
     };
     truth.sort_by(|a, b| a.finding.order(&b.finding));
     truth
+}
+
+/// Distinct targets in a window from which on a scanner must be found.
+const SCANNED: u64 = 25;
+/// Hosts on one port from which on the detector of port attacks is right as well.
+const SPREAD: u64 = 1_000;
+/// Windows and targets in them from which on a slow scanner must be found: of an hour, and of a day.
+const HOUR: (u32, u64) = (6, 61);
+const DAY: (u32, u64) = (144, 300);
+
+/// The findings of all actors in a window.
+pub(super) fn of_actors(window: Window, scene: &Scene) -> Vec<Truth> {
+    let actors = scene.tallies();
+    actors.flat_map(|(member, tallies)| of_actor(window, scene.index(), member, tallies)).collect()
+}
+
+fn of_actor(window: Window, index: u32, member: &Member, tallies: &[cast::Tally]) -> Vec<Truth> {
+    let Some(class) = member.actor.class() else { return Vec::new() };
+    let mut truth = Vec::new();
+    for (source, tally) in (0u32..).zip(tallies).filter(|(_, tally)| tally.flows > 0) {
+        let (host, single) = match member.actor {
+            Actor::Group => (cast::source(member.host, source), "horizontal"),
+            _ => (member.host, class),
+        };
+        let mut row = found(window, single, host, tally);
+        let targets = distinct(tally);
+        match member.actor {
+            Actor::Group | Actor::Survey => row.expect = Expect::May,
+            Actor::Backscatter => {
+                (row.expect, row.finding.role) = (Expect::May, Role::Target);
+                row.finding.why = format!("targets={targets}");
+            }
+            Actor::Slow => (row.expect, row.finding.why) = slow(index, member.size, targets),
+            _ => {}
+        }
+        let (hosts, flows) = (row.finding.peers, row.finding.flows);
+        if row.finding.port.is_some() && hosts >= SPREAD && flows >= SPREAD {
+            let mut spread = row.clone();
+            (spread.finding.kind, spread.finding.class) = (Kind::Port, "spread".to_owned());
+            spread.finding.why = format!("targets={hosts}>={SPREAD}");
+            spread.expect = Expect::May;
+            // An echo request knocks at no port, and a victim at none of those that it answers.
+            let knocks = spread.finding.proto != Some(ICMP) && spread.finding.role == Role::Source;
+            truth.extend(knocks.then_some(spread));
+        }
+        truth.push(row);
+    }
+    if member.actor == Actor::Group {
+        let mut whole = cast::Tally::default();
+        tallies.iter().for_each(|tally| whole.add(tally));
+        if whole.flows > 0 {
+            let mut row = found(window, class, member.host, &whole);
+            let net = Ipv4Net::new(Ipv4Addr::from(member.host), 24).ok();
+            row.finding.host = net.map_or(row.finding.host, |net| Host::Prefix(IpNet::V4(net)));
+            let sources = tallies.iter().filter(|tally| tally.flows > 0).count();
+            row.finding.why = format!("{},sources={sources}", row.finding.why);
+            truth.push(row);
+        }
+    }
+    truth
+}
+
+/// Whether a slow scanner must be found in the window of this number, and why. The windows before it
+/// had `size` targets each, and others.
+fn slow(index: u32, size: u32, targets: u64) -> (Expect, String) {
+    let played = index.saturating_add(1);
+    let sum = |windows: u32| targets + u64::from(windows.min(played) - 1) * u64::from(size);
+    let (hour, day) = (sum(HOUR.0), sum(DAY.0));
+    match () {
+        () if played >= HOUR.0 && hour >= HOUR.1 => {
+            (Expect::Must, format!("targets={hour}>={},windows={}", HOUR.1, HOUR.0))
+        }
+        () if day >= DAY.1 => {
+            let windows = played.min(DAY.0);
+            (Expect::Must, format!("targets={day}>={},windows={windows}", DAY.1))
+        }
+        () => (Expect::May, format!("targets={day},windows={}", played.min(DAY.0))),
+    }
+}
+
+/// Distinct hosts and ports.
+fn distinct(tally: &cast::Tally) -> u64 {
+    count(tally.targets.iter().copied()).len() as u64
+}
+
+/// A scan as its source's flows say.
+fn found(window: Window, class: &str, host: u32, tally: &cast::Tally) -> Truth {
+    let hosts = count(tally.targets.iter().map(|&(host, _)| Ipv4Addr::from(host)));
+    let peers = hosts.len() as u64;
+    let nets = || {
+        let host = tally.targets.iter().map(|&(host, _)| IpAddr::V4(Ipv4Addr::from(host)));
+        networks(&host.collect::<Vec<_>>(), 24).collect::<Vec<_>>()
+    };
+    let named: Vec<_> = match class {
+        _ if hosts.len() <= MAX_PEERS => {
+            let hosts = hosts.into_iter();
+            hosts.map(|(host, flows)| (Host::Address(IpAddr::V4(host)), Some(flows))).collect()
+        }
+        "sweep" => {
+            let nets = Ipv4Net::aggregate(&nets()).into_iter();
+            nets.map(|net| (Host::Prefix(IpNet::V4(net)), None)).collect()
+        }
+        _ => {
+            let nets = count(nets().into_iter()).into_iter();
+            nets.map(|(net, flows)| (Host::Prefix(IpNet::V4(net)), Some(flows))).collect()
+        }
+    };
+    let (peer, more) = name(named);
+    let targets = distinct(tally);
+    let enough = targets >= SCANNED;
+    let sign = if enough { ">=" } else { "<" };
+    let first = tally.sample.first();
+    let one = |port: u16| {
+        tally.targets.iter().all(|&(_, other)| other == tally.targets[0].1).then_some(port)
+    };
+    let finding = Finding {
+        window: Some(window),
+        kind: Kind::Scan,
+        class: class.to_owned(),
+        host: address(host),
+        role: Role::Source,
+        side: Some(if inside(host) { Side::Inside } else { Side::Outside }),
+        proto: first.map(|flow| flow.proto),
+        port: first.and_then(|flow| one(flow.dport)),
+        peers,
+        peer,
+        more,
+        flows: tally.flows,
+        packets: tally.packets,
+        octets: tally.octets,
+        rate: Rate::of(tally.flows, Some(window)),
+        marks: Vec::new(),
+        why: format!("targets={targets}{sign}{SCANNED}"),
+        sample: tally.sample.iter().map(Sample::from).collect(),
+    };
+    Truth { finding, expect: if enough { Expect::Must } else { Expect::May } }
 }
 
 fn address(host: u32) -> Host {

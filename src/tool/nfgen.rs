@@ -18,7 +18,7 @@ use crate::cli::{self, Common, Io, Out, Status, Usage};
 use crate::finding::{self, Form};
 use crate::flow::Flow;
 use crate::line::{self, Column};
-use crate::scenario::{Figure, Kind, Part, Plan, Player, SECONDS, Sampler};
+use crate::scenario::{Figure, Kind, Part, Plan, Player, SECONDS, Sampler, With};
 use crate::time::{End, Mark, State, Timestamp, Window};
 use crate::wire::{Exporter, Refused, Version};
 
@@ -56,6 +56,9 @@ pub struct Args {
     /// Of `paper`, only this figure: 3 a scan, 4 a flood, 5 an attack on one port [default: all]
     #[arg(long, value_name = "N", value_parser = figure)]
     figure: Option<Figure>,
+    /// Add hosts to every window, such as `sweep` or `nat=500x3`; SIZE is their targets or peers
+    #[arg(long, value_name = "KIND[=SIZE][xCOUNT],...", value_delimiter = ',')]
+    with: Vec<With>,
     /// How long to play, in windows of 10 minutes [default: one window, or one per figure]
     #[arg(long = "for", value_name = "DURATION", value_parser = cli::parse_seconds)]
     length: Option<u32>,
@@ -106,6 +109,8 @@ enum Scenario {
     Paper,
     /// Ordinary traffic of a campus
     Campus,
+    /// Nothing but what --with adds
+    None,
 }
 
 /// What nfgen can export.
@@ -175,16 +180,20 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let kind = match (args.scenario, args.figure) {
         (Scenario::Paper, figure) => Kind::Paper(figure),
         (Scenario::Campus, None) => Kind::Campus,
-        (Scenario::Campus, Some(_)) => {
+        (Scenario::None, None) => Kind::None,
+        (Scenario::Campus | Scenario::None, Some(_)) => {
             return Err(Usage("--figure is of the scenario paper".to_owned()).into());
         }
     };
+    if args.scenario == Scenario::Paper && !args.with.is_empty() {
+        return Err(Usage("--with is of the scenarios campus and none".to_owned()).into());
+    }
     let (seed, flows, length) = (args.seed, args.flows, args.length);
     // The truth names the windows of the scenario: live, the one that is now.
     let now = || Window::at(clock(), SECONDS).start();
     let start = args.start.or_else(|| args.to.map(|_| now()));
     let plan = Plan { kind, seed, flows, length, start };
-    let mut player = Player::new(plan).map_err(|error| Usage(error.to_string()))?;
+    let mut player = Player::with(plan, &args.with).map_err(|error| Usage(error.to_string()))?;
     // Everything that can be refused is, before a file is touched. Export headers have 32 bits for
     // the time: RFC 3954 section 5.1, RFC 7011 section 3.1.
     let last = plan.windows().map_err(|error| Usage(error.to_string()))?.last();

@@ -1,0 +1,240 @@
+//! Who can be added to a scenario by name: kinds of scanners, and of innocents that look like some.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Targets or peers of an actor in a window at most: no scan goes twice round 140.119.0.0/16.
+pub const MAX_SIZE: u32 = 60_000;
+/// Hosts of a kind that one request adds at most.
+pub const MAX_COUNT: u32 = 100;
+/// Hosts that all requests add at most, so that each has an address of its own.
+pub const MAX_ACTORS: u32 = 400;
+
+/// Where an actor's own address lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In the part of the campus where nobody else lives.
+    Inside,
+    /// In the blocks for documentation (RFC 5737).
+    Scanner,
+    /// Sixteen addresses of one /24.
+    Group,
+    /// An ordinary address of the world.
+    Public,
+}
+
+/// One list of the kinds, so that the enum, [`Actor::ALL`] and what is said of each cannot part.
+macro_rules! actors {
+    ($($actor:ident $name:literal $size:literal $home:ident $class:literal $about:literal,)+) => {
+        /// A kind of host that a scenario can have besides its ordinary traffic.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Actor {
+            $(#[doc = $about] $actor,)+
+        }
+
+        impl Actor {
+            /// Every kind: those that scan, then the innocent.
+            pub const ALL: [Actor; [$($name),+].len()] = [$(Actor::$actor),+];
+
+            /// The word that asks for it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Actor::$actor => $name,)+ }
+            }
+
+            /// Targets or peers in a window, unless another number is asked for.
+            pub const fn size(self) -> u32 {
+                match self { $(Actor::$actor => $size,)+ }
+            }
+
+            /// What it does, in a line.
+            pub const fn about(self) -> &'static str {
+                match self { $(Actor::$actor => $about,)+ }
+            }
+
+            /// The class of its finding, if there is something to be found.
+            pub const fn class(self) -> Option<&'static str> {
+                let class = match self { $(Actor::$actor => $class,)+ };
+                if class.is_empty() { None } else { Some(class) }
+            }
+
+            pub(super) const fn home(self) -> Home {
+                match self { $(Actor::$actor => Home::$home,)+ }
+            }
+        }
+    };
+}
+
+actors! {
+    Sweep "sweep" 1016 Scanner "sweep"
+        "walks whole /24s, one host after the other, tcp/23",
+    Horizontal "horizontal" 500 Scanner "horizontal"
+        "addresses of the campus in random order, tcp/445, one SYN of 40 octets each",
+    Patient "patient" 300 Scanner "horizontal"
+        "the same by connect(): SYNs of 48 or 60 octets, up to three tries",
+    Inner "inner" 500 Inside "horizontal"
+        "an inside host, random addresses of the world, tcp/445",
+    Ports "ports" 200 Scanner "ports"
+        "random TCP ports of one living host, all from one source port",
+    Connect "connect" 200 Scanner "ports"
+        "the same by connect(): a source port for each",
+    Block "block" 300 Scanner "block"
+        "ten TCP ports of each host; SIZE counts hosts and ports together",
+    Udp "udp" 500 Scanner "udp"
+        "addresses of the campus in random order, udp/161",
+    UdpWalk "udpwalk" 500 Scanner "udp"
+        "walks from host to host, udp/53",
+    Icmp "icmp" 254 Scanner "icmp"
+        "walks from host to host with echo requests",
+    Slow "slow" 12 Scanner "slow"
+        "tcp/22, few in a window and others in each",
+    Group "group" 320 Group "group"
+        "sixteen sources of one /24 that share one scan, tcp/3389",
+    Small "small" 30 Scanner "horizontal"
+        "few addresses of the campus, tcp/22",
+    Large "large" 20000 Scanner "horizontal"
+        "a third of the campus, tcp/80",
+    Survey "survey" 2000 Scanner "survey"
+        "a research scanner: ten ports, one SYN each",
+    WebServer "webserver" 2000 Inside ""
+        "an inside web server and its visitors",
+    Cdn "cdn" 400 Public ""
+        "an outside web server that many inside clients fetch from",
+    DnsServer "dnsserver" 2000 Inside ""
+        "an inside name server that the world asks",
+    Resolver "resolver" 1500 Inside ""
+        "an inside resolver that asks the world's name servers",
+    Ntp "ntp" 3000 Inside ""
+        "an inside time server and its clients",
+    Nat "nat" 3000 Inside ""
+        "one inside address with many clients behind it; SIZE counts conversations",
+    P2p "p2p" 600 Inside ""
+        "an inside BitTorrent host and its peers, many of them gone",
+    Mail "mail" 300 Inside ""
+        "an inside mail server; one in eight of the servers it writes to is dead",
+    Crawler "crawler" 1500 Inside ""
+        "an inside crawler of the world's web sites",
+    Spider "spider" 1500 Public ""
+        "an outside crawler of the campus, with 40 hosts in its list that serve no more",
+    Monitor "monitor" 200 Inside ""
+        "an inside station that asks the same inside hosts in every window",
+    Crowd "crowd" 3000 Inside ""
+        "a flash crowd at one inside web server, which one connection in eight does not reach",
+    Backscatter "backscatter" 600 Public "backscatter"
+        "the victim of a flood with forged sources: its answers to addresses of the campus",
+    Vpn "vpn" 60 Inside ""
+        "an inside gateway and telephone exchange: the same port on both sides, long flows",
+    Stale "stale" 60 Inside ""
+        "an inside client that tries five dead hosts again and again; SIZE counts tries",
+    Leaver "leaver" 400 Inside ""
+        "an inside host whose address a BitTorrent host had, whose peers still knock",
+    Trace "trace" 20 Inside ""
+        "traceroute by an inside host",
+    Misroute "misroute" 200 Public ""
+        "ICMP errors from routers of the world to inside hosts",
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// So many hosts of a kind, in the words `KIND[=SIZE][xCOUNT]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct With {
+    /// The kind.
+    pub actor: Actor,
+    /// Distinct targets or peers of each host in a window, 1 to [`MAX_SIZE`].
+    pub size: u32,
+    /// Hosts, 1 to [`MAX_COUNT`].
+    pub count: u32,
+}
+
+/// Why a request for actors is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// No such kind.
+    #[error("nobody is called {0:?}, only {list}", list = names())]
+    Unknown(String),
+    /// A size that is no number or out of bounds.
+    #[error("a size of {0:?} is not 1 to {MAX_SIZE}")]
+    Size(String),
+    /// A count that is no number or out of bounds.
+    #[error("a count of {0:?} is not 1 to {MAX_COUNT}")]
+    Count(String),
+}
+
+fn names() -> String {
+    Actor::ALL.map(Actor::name).join(" ")
+}
+
+impl FromStr for With {
+    type Err = Unfit;
+
+    fn from_str(text: &str) -> Result<With, Unfit> {
+        let named = |name: &str| Actor::ALL.into_iter().find(|actor| actor.name() == name);
+        let (name, size, count) = match (text.split_once('='), text.rsplit_once('x')) {
+            (Some((name, rest)), _) => match rest.split_once('x') {
+                Some((size, count)) => (name, Some(size), Some(count)),
+                None => (name, Some(rest), None),
+            },
+            (None, Some((name, count))) if named(name).is_some() => (name, None, Some(count)),
+            _ => (text, None, None),
+        };
+        let actor = named(name).ok_or_else(|| Unfit::Unknown(name.to_owned()))?;
+        let number = |text: &str, most| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|n| digits && (1..=most).contains(n))
+        };
+        let size = match size {
+            None => actor.size(),
+            Some(size) => number(size, MAX_SIZE).ok_or_else(|| Unfit::Size(size.to_owned()))?,
+        };
+        let count = match count {
+            None => 1,
+            Some(count) => {
+                number(count, MAX_COUNT).ok_or_else(|| Unfit::Count(count.to_owned()))?
+            }
+        };
+        Ok(With { actor, size, count })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actors_are_asked_for_in_words() {
+        let with = |actor, size, count| Ok(With { actor, size, count });
+        for (text, want) in [
+            ("sweep", with(Actor::Sweep, 1016, 1)),
+            ("natx3", with(Actor::Nat, 3000, 3)),
+            ("nat=7", with(Actor::Nat, 7, 1)),
+            ("udp=60000x100", with(Actor::Udp, 60_000, 100)),
+            ("proxy", Err(Unfit::Unknown("proxy".to_owned()))),
+            ("", Err(Unfit::Unknown(String::new()))),
+            ("sweep=", Err(Unfit::Size(String::new()))),
+            ("sweep=0", Err(Unfit::Size("0".to_owned()))),
+            ("sweep=+5", Err(Unfit::Size("+5".to_owned()))),
+            ("sweep=60001", Err(Unfit::Size("60001".to_owned()))),
+            ("sweepx0", Err(Unfit::Count("0".to_owned()))),
+            ("sweep=5x101", Err(Unfit::Count("101".to_owned()))),
+            ("sweep=5xx", Err(Unfit::Count("x".to_owned()))),
+        ] {
+            assert_eq!(text.parse(), want, "{text}");
+        }
+        let error = "proxy".parse::<With>().unwrap_err().to_string();
+        assert!(Actor::ALL.iter().all(|actor| error.contains(actor.name())), "{error}");
+    }
+
+    #[test]
+    fn every_kind_can_be_asked_for_and_has_its_line() {
+        for actor in Actor::ALL {
+            let with = With { actor, size: actor.size(), count: 1 };
+            assert_eq!(actor.name().parse(), Ok(with));
+            assert!((1..=MAX_SIZE).contains(&actor.size()));
+            assert!(!actor.about().is_empty() && !actor.about().ends_with('.'));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The actors of a scenario: their addresses, their turns in a window, and the count of what they did.
+//!
+//! Each has dice of its own, so that one more actor changes nothing of the others. A window's flows
+//! are drawn as they are needed: held are only those of conversations that have begun and are not yet
+//! exported, some half a minute's.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+
+use super::actor::{Actor, Home, MAX_ACTORS, With};
+use super::campus::{Campus, INSIDE, ip, world};
+use super::draw::{Dice, Order, mix};
+use super::plan::Error;
+use super::record::{flow, settle};
+use super::script::Script;
+use super::{innocents, scans};
+use crate::finding::MAX_SAMPLES;
+use crate::flow::{Flow, ICMP};
+use crate::time::{Timestamp, Window};
+
+/// Where inside actors live: 140.119.240.0 to 140.119.254.255, .1 to .254 of each /24.
+const ROOMS: (u32, u32) = (240, 15);
+/// Hosts of a /24 that have addresses.
+const HOSTS: u32 = 254;
+/// Scanners live beyond the paper's own, 203.0.113.45, and when that is full in TEST-NET-1 beyond the
+/// exporters.
+const FIRST: (u32, u32) = (ip(203, 0, 113, 46), 209);
+const SECOND: (u32, u32) = (ip(192, 0, 2, 10), 245);
+/// The first group's network.
+const GROUP: u32 = ip(198, 51, 100, 0);
+/// Sources of a group.
+pub(super) const SOURCES: u8 = 16;
+
+/// The end of a window in which no conversation begins, so that all are exported before it is over.
+const REST: u64 = 20_000_000_000;
+
+/// The address of one of the sources of a group's network.
+pub(super) const fn source(network: u32, number: u32) -> u32 {
+    network | (32 + number)
+}
+
+/// One actor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) actor: Actor,
+    /// Which of its kind it is, from 0.
+    pub(super) number: u32,
+    pub(super) size: u32,
+    /// Its address; of a group, the network.
+    pub(super) host: u32,
+    /// A hash of seed, kind and number: what it does in every window alike depends on this.
+    pub(super) key: u64,
+}
+
+impl Member {
+    pub(super) fn sources(&self) -> u8 {
+        if self.actor == Actor::Group { SOURCES } else { 1 }
+    }
+
+    fn turns(&self) -> u32 {
+        match self.actor {
+            // A flow of each peer in each half of the window: longer than five minutes is none.
+            Actor::Vpn => 2 * self.size,
+            _ => self.size,
+        }
+    }
+}
+
+/// All actors of a scenario.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cast(Vec<Member>);
+
+impl Cast {
+    pub(super) fn new(seed: u64, campus: &Campus, with: &[With]) -> Result<Cast, Error> {
+        let hosts = with.iter().map(|with| u64::from(with.count)).sum();
+        if hosts > u64::from(MAX_ACTORS) {
+            return Err(Error::Crowded { hosts });
+        }
+        let mut members: Vec<Member> = Vec::new();
+        for &With { actor, size, count } in with {
+            for _ in 0..count {
+                let of_kind = members.iter().filter(|member| member.actor == actor);
+                let number = of_kind.count() as u32;
+                let home = members.iter().filter(|member| member.actor.home() == actor.home());
+                let place = home.count() as u32;
+                let host = address(seed, campus, actor.home(), place);
+                // A kind's place in the table may change, its name does not.
+                let name = actor.name().bytes().fold(0, |key, byte| mix(key, u64::from(byte)));
+                let key = mix(mix(seed, name), u64::from(number));
+                members.push(Member { actor, number, size, host, key });
+            }
+        }
+        Ok(Cast(members))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The address of the actor that came to a kind of home as number `place`.
+fn address(seed: u64, campus: &Campus, home: Home, place: u32) -> u32 {
+    let order = |purpose, n| Order::new(mix(seed, purpose), n);
+    match home {
+        Home::Inside => {
+            let room = order(0x1005, ROOMS.1 * HOSTS).at(u64::from(place));
+            INSIDE | (ROOMS.0 + room / HOSTS) << 8 | (1 + room % HOSTS)
+        }
+        Home::Scanner => match place.checked_sub(FIRST.1) {
+            None => FIRST.0 + order(0x5ca1, FIRST.1).at(u64::from(place)),
+            Some(place) => SECOND.0 + order(0x5ca2, SECOND.1).at(u64::from(place)),
+        },
+        Home::Group if place == 0 => GROUP,
+        Home::Group => elsewhere(seed, campus, 0x6409, place) & 0xffff_ff00,
+        Home::Public => elsewhere(seed, campus, 0x9b11c, place),
+    }
+}
+
+/// An address in a /16 of the world that nobody else has anything to do with.
+fn elsewhere(seed: u64, campus: &Campus, purpose: u64, place: u32) -> u32 {
+    let mut dice = Dice::new(seed, u64::from(place), purpose);
+    loop {
+        let address = world(&mut dice);
+        if (1..255).contains(&(address & 0xff)) && !campus.nets.holds(address & 0xffff_0000) {
+            return address;
+        }
+    }
+}
+
+/// Counts of one source's own direction, as played.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) flows: u64,
+    pub(super) packets: u64,
+    pub(super) octets: u64,
+    /// Host and port that each flow went to.
+    pub(super) targets: Vec<(u32, u16)>,
+    pub(super) sample: Vec<Flow>,
+}
+
+impl Tally {
+    /// Adds the counts of another source.
+    pub(super) fn add(&mut self, other: &Tally) {
+        self.flows += other.flows;
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.targets.extend_from_slice(&other.targets);
+        let room = MAX_SAMPLES - self.sample.len();
+        self.sample.extend(other.sample.iter().take(room));
+    }
+
+    fn count(&mut self, flow: &Flow) {
+        self.flows += 1;
+        self.packets += flow.packets;
+        self.octets += flow.octets;
+        if let IpAddr::V4(target) = flow.dip {
+            let port = if flow.proto == ICMP { 0 } else { flow.dport };
+            self.targets.push((u32::from(target), port));
+        }
+        if self.sample.len() < MAX_SAMPLES {
+            self.sample.push(*flow);
+        }
+    }
+}
+
+/// An actor in a window.
+#[derive(Clone, Debug)]
+struct Part {
+    member: Member,
+    script: Script,
+    /// Turns taken.
+    done: u32,
+    tallies: Vec<Tally>,
+}
+
+/// A flow that was drawn and has not arrived. The order is that of arrival; the rest makes it total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    arrival: Timestamp,
+    part: usize,
+    number: u64,
+    own: Option<u8>,
+    flow: Flow,
+}
+
+/// The actors in one window.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    seed: u64,
+    window: Window,
+    /// Which window it is, from 0.
+    index: u32,
+    parts: Vec<Part>,
+    /// When each actor that has turns left takes its next.
+    turns: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    held: BinaryHeap<Reverse<Held>>,
+    drawn: u64,
+}
+
+impl Scene {
+    pub(super) fn new(seed: u64, window: Window, index: u32, cast: &Cast) -> Scene {
+        let parts = cast.0.iter().map(|&member| Part {
+            member,
+            script: Script::new(Dice::new(member.key, window.start(), 0xac7)),
+            done: 0,
+            tallies: vec![Tally::default(); usize::from(member.sources())],
+        });
+        let parts: Vec<Part> = parts.collect();
+        let (turns, held) = (BinaryHeap::new(), BinaryHeap::new());
+        let mut scene = Scene { seed, window, index, parts, turns, held, drawn: 0 };
+        (0..scene.parts.len()).for_each(|part| scene.call(part));
+        scene
+    }
+
+    /// Which window it is, from 0.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Each actor with the counts of its sources.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&Member, &[Tally])> {
+        self.parts.iter().map(|part| (&part.member, part.tallies.as_slice()))
+    }
+
+    /// Gives an actor the moment of its next turn: somewhere in its share of the window.
+    fn call(&mut self, part: usize) {
+        let Part { member, script, done, .. } = &mut self.parts[part];
+        let turns = u64::from(member.turns());
+        if u64::from(*done) < turns {
+            let span = u64::from(self.window.seconds()) * 1_000_000_000 - REST;
+            let share = span / turns;
+            let place = (u128::from(span) * u128::from(*done) / u128::from(turns)) as u64;
+            let moment = place + script.dice.below_wide(share.max(1));
+            let start = Timestamp::from_secs(self.window.start());
+            self.turns.push(Reverse((Timestamp::from_nanos(start.nanos() + moment), part)));
+        }
+    }
+
+    /// When the next flow arrives.
+    pub(super) fn peek(&mut self, campus: &Campus) -> Option<Timestamp> {
+        while let Some(&Reverse((moment, part))) = self.turns.peek() {
+            if self.held.peek().is_some_and(|Reverse(held)| held.arrival <= moment) {
+                break;
+            }
+            self.turns.pop();
+            self.play(part, moment, campus);
+            self.call(part);
+        }
+        self.held.peek().map(|Reverse(held)| held.arrival)
+    }
+
+    /// The next flow and its arrival.
+    pub(super) fn next(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
+        self.peek(campus)?;
+        let Reverse(held) = self.held.pop()?;
+        let tallies = &mut self.parts[held.part].tallies;
+        if let Some(tally) = held.own.and_then(|own| tallies.get_mut(usize::from(own))) {
+            tally.count(&held.flow);
+        }
+        Some((held.arrival, held.flow))
+    }
+
+    /// An actor's turn: the first of its flows arrives at `moment`, the others when the router is
+    /// done with them.
+    fn play(&mut self, part: usize, moment: Timestamp, campus: &Campus) {
+        let Part { member, script, done, .. } = &mut self.parts[part];
+        let turn = u64::from(self.index) * u64::from(member.size) + u64::from(*done);
+        match member.actor.home() {
+            Home::Scanner | Home::Group => scans::turn(self.seed, member, turn, script),
+            _ if member.actor == Actor::Inner => scans::turn(self.seed, member, turn, script),
+            _ => innocents::turn(self.seed, member, (*done, turn), script, campus),
+        }
+        *done += 1;
+        let mut legs = std::mem::take(&mut script.legs);
+        let exported = legs.iter().map(|leg| leg.start + leg.millis + script.idle(leg));
+        let exported: Vec<u64> = exported.collect();
+        let first = exported.iter().copied().min().unwrap_or(0);
+        let zero = (moment.nanos() / 1_000_000).saturating_sub(first);
+        let last = Timestamp::from_nanos(Timestamp::from_secs(self.window.end()).nanos() - 1);
+        for (leg, exported) in legs.drain(..).zip(exported) {
+            let arrival = moment.offset(((exported - first) * 1_000_000).cast_signed()).min(last);
+            let end = zero + leg.start + leg.millis;
+            let flow = flow(leg.proto, leg.from, leg.to, leg.heap, end, leg.millis);
+            let (number, own) = (self.drawn, leg.own);
+            let flow = settle(flow, arrival);
+            self.held.push(Reverse(Held { arrival, part, number, own, flow }));
+            self.drawn += 1;
+        }
+        script.legs = legs;
+    }
+}

@@ -1,0 +1,152 @@
+//! Servers: one service port here, many hosts there.
+
+use super::Turn;
+use crate::flow::{TCP, UDP};
+use crate::scenario::campus::alive;
+use crate::scenario::draw::Dice;
+use crate::scenario::record::{ACK, FIN, Heap, RST, SYN};
+use crate::scenario::script::Script;
+use crate::scenario::traffic::{PAGES, Talk, client_port, lookup};
+
+/// One connection to a web server, with one request or, kept alive, several.
+pub(super) fn page(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    let requests = if dice.permille(600) { 1 } else { dice.between(2, 12) };
+    // What a browser has already is answered in a few octets.
+    let one = |dice: &mut Dice| match dice.permille(200) {
+        true => dice.between(130, 250),
+        false => dice.tail(&PAGES),
+    };
+    let octets: u32 = (0..requests).map(|_| one(dice)).sum();
+    let speed = 20u32 << dice.below(7);
+    let idle = if requests > 1 { dice.between(500, 15_000) } else { 0 };
+    let millis = dice.between(20, 700) + octets / speed + idle;
+    let asked = requests * dice.between(220, 620);
+    let mut talk = Talk::stream(from, to, (asked, octets), millis);
+    if dice.permille(60) {
+        // Closed by a reset, as many browsers do.
+        talk.ask.flags = talk.ask.flags & !FIN | RST;
+    }
+    talk
+}
+
+/// A visitor's connections to this server, one after the other.
+fn visit(
+    turn: &Turn,
+    script: &mut Script,
+    count: u32,
+    port: u16,
+    failed: impl Fn(&mut Dice) -> Option<Fail>,
+) {
+    let visitor = turn.campus.peer(&mut script.dice);
+    let sport = client_port(&mut script.dice);
+    let mut after = 0;
+    for k in 0..count as u16 {
+        // Ports below 1024 are no client's.
+        let from = (visitor, sport.checked_add(k).unwrap_or(1024 + k));
+        let to = (turn.host(), port);
+        let talk = match failed(&mut script.dice) {
+            None => page(&mut script.dice, from, to),
+            Some(Fail::Silent) => Talk::silent(&mut script.dice, from, to),
+            Some(Fail::Gone) => gone(&mut script.dice, from, to),
+        };
+        script.talk(talk, after);
+        after += u64::from(script.dice.between(20, 4_000));
+    }
+}
+
+/// How a connection to a server that is there can come to nothing.
+#[derive(Clone, Copy)]
+enum Fail {
+    /// Its queue was full: no answer.
+    Silent,
+    /// The visitor left: the answer goes nowhere, or he resets.
+    Gone,
+}
+
+fn gone(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    let (ask, answer, millis) = match dice.permille(500) {
+        // The server sends its SYN and ACK again: after 1, 3 and 7 s.
+        true => {
+            let answer = Heap { packets: 4, octets: 4 * 44, flags: SYN | ACK };
+            (Heap { packets: 1, octets: 48, flags: SYN }, answer, 7_000)
+        }
+        false => {
+            let answer = Heap { packets: 1, octets: 44, flags: SYN | ACK };
+            (Heap { packets: 2, octets: 88, flags: SYN | RST }, answer, dice.between(20, 300))
+        }
+    };
+    Talk { proto: TCP, from, to, ask, answer: Some(answer), millis }
+}
+
+/// A web server: 1 to 6 connections of each visitor.
+pub(super) fn web(turn: &Turn, script: &mut Script) {
+    let count = script.dice.between(1, 6);
+    let port = if script.dice.permille(700) { 443 } else { 80 };
+    visit(turn, script, count, port, |dice| dice.permille(20).then_some(Fail::Gone));
+}
+
+/// A flash crowd: more than the server can take.
+pub(super) fn crowd(turn: &Turn, script: &mut Script) {
+    let count = script.dice.between(3, 10);
+    visit(turn, script, count, 80, |dice| dice.permille(120).then_some(Fail::Silent));
+}
+
+/// A server of the world that many inside clients fetch from.
+pub(super) fn cdn(turn: &Turn, script: &mut Script) {
+    let client = turn.client(turn.n);
+    let port = if script.dice.permille(800) { 443 } else { 80 };
+    let mut after = 0;
+    for _ in 0..script.dice.between(2, 6) {
+        let from = (client, client_port(&mut script.dice));
+        let talk = page(&mut script.dice, from, (turn.host(), port));
+        script.talk(talk, after);
+        after += u64::from(script.dice.between(20, 3_000));
+    }
+}
+
+/// A name server: of every client one to three questions.
+pub(super) fn names(turn: &Turn, script: &mut Script) {
+    let client = turn.campus.peer(&mut script.dice);
+    let old = script.dice.permille(100);
+    let mut after = 0;
+    for _ in 0..script.dice.between(1, 3) {
+        let port = if old { 53 } else { script.dice.port(1024, 65_535) };
+        let talk = lookup(&mut script.dice, (client, port), turn.host(), 30);
+        script.talk(talk, after);
+        after += u64::from(script.dice.between(5, 5_000));
+        if old {
+            // The same ports are the same flow.
+            break;
+        }
+    }
+}
+
+/// A time server; half its clients are time servers' programs, which ask from port 123.
+pub(super) fn time(turn: &Turn, script: &mut Script) {
+    let client = turn.campus.peer(&mut script.dice);
+    let dice = &mut script.dice;
+    let port = if dice.permille(500) { 123 } else { dice.port(1024, 65_535) };
+    let packets = if dice.permille(700) { 1 } else { dice.between(2, 8) };
+    let heap = Heap { packets, octets: packets * 76, flags: 0 };
+    let millis = (packets - 1) * 2_000;
+    let (from, to) = ((client, port), (turn.host(), 123));
+    script.talk(Talk { proto: UDP, from, to, ask: heap, answer: Some(heap), millis }, 0);
+}
+
+/// What a server that is flooded from forged sources sends to them. Of two such victims one has the
+/// port open, one closed.
+pub(super) fn backscatter(turn: &Turn, script: &mut Script) {
+    let to = (turn.address(turn.all), script.dice.port(1024, 65_535));
+    let there = alive(turn.seed, to.0);
+    let heap = match (turn.member.number % 2, there) {
+        // A reset stops it; else it is sent again, as nobody acknowledges.
+        (0, true) => Heap { packets: 1, octets: 44, flags: SYN | ACK },
+        (0, false) => {
+            let packets = script.dice.between(1, 4);
+            Heap { packets, octets: packets * 44, flags: SYN | ACK }
+        }
+        _ => Heap { packets: 1, octets: 40, flags: RST | ACK },
+    };
+    let reset = there && heap.flags & SYN != 0;
+    script.stray((turn.host(), 80), to, heap, reset);
+}
