@@ -142,30 +142,39 @@ fn together<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// A half's seeds for a scenario: all if an aim hangs on it, else the first, for what it shows needs no
+/// more.
+fn seeds(scenario: &Scenario, half: [u64; 2]) -> impl Iterator<Item = u64> {
+    let aimed = table::AIMS.iter().any(|aim| aim.rows.contains(&scenario.name));
+    half.into_iter().take(if aimed { 2 } else { 1 })
+}
+
 /// The rows of the grid, and a line for each case that is wrong.
 fn played() -> (Vec<Row>, Vec<String>) {
-    let can: Vec<_> = GRID.iter().filter(|scenario| possible(scenario)).collect();
-    let jobs: Vec<(&Scenario, u64)> = can
+    let halves = |scenario| HALVES.iter().map(move |&(half, seeds)| (scenario, half, seeds));
+    let all: Vec<(&Scenario, &'static str, [u64; 2])> = GRID.iter().flat_map(halves).collect();
+    let can: Vec<bool> = all.iter().map(|(scenario, ..)| possible(scenario)).collect();
+    let mut jobs: Vec<(usize, u64)> = Vec::new();
+    for (row, &(scenario, _, half)) in all.iter().enumerate().filter(|&(row, _)| can[row]) {
+        jobs.extend(seeds(scenario, half).map(|seed| (row, seed)));
+    }
+    let judged = together(&jobs, |&(row, seed)| play(all[row].0, seed));
+    let mut rows: Vec<Row> = all
         .iter()
-        .flat_map(|&scenario| {
-            HALVES.iter().flat_map(move |(_, seeds)| seeds.map(|s| (scenario, s)))
+        .zip(&can)
+        .map(|(&(scenario, half, _), can)| Row {
+            scenario: scenario.name.to_owned(),
+            half,
+            scores: can.then(Default::default),
         })
         .collect();
-    let mut judged = together(&jobs, |&(scenario, seed)| play(scenario, seed)).into_iter();
-    let (mut rows, mut cases) = (Vec::new(), Vec::new());
-    for scenario in GRID {
-        for (half, seeds) in HALVES {
-            let mut sum: [Score; 5] = Default::default();
-            let possible = can.iter().any(|can| can.name == scenario.name);
-            for seed in seeds.iter().filter(|_| possible) {
-                let judged = judged.next().unwrap();
-                sum.iter_mut().zip(&judged.scores).for_each(|(sum, score)| sum.add(score));
-                let name = |case| format!("{}\tseed={seed}\t{case}", scenario.name);
-                cases.extend(judged.cases.iter().map(name));
-            }
-            let scores = possible.then_some(sum);
-            rows.push(Row { scenario: scenario.name.to_owned(), half, scores });
-        }
+    let mut cases = Vec::new();
+    for ((row, seed), judged) in jobs.into_iter().zip(judged) {
+        let row = &mut rows[row];
+        let sums = row.scores.iter_mut().flatten();
+        sums.zip(&judged.scores).for_each(|(sum, score)| sum.add(score));
+        let case = |case| format!("{}\tseed={seed}\t{case}", row.scenario);
+        cases.extend(judged.cases.iter().map(case));
     }
     (rows, cases)
 }

@@ -72,9 +72,9 @@ const ABOUT: &str = "\
 # How good nfscan is, by its defaults, beside simpler rules. Reviewed: scripts/quality writes it and
 # shows what moved; cargo test fails when it moves.
 #
-# Each row is two runs of a scenario of tests/nfkit/quality/grid.rs: of the seeds on which defaults
-# may be chosen, and of those that are kept to see whether they hold. Rows that end in -nine have the
-# nine columns alone, others also times and flags.
+# Each row is a scenario of tests/nfkit/quality/grid.rs, once on seeds on which defaults may be chosen
+# and once on seeds that are kept to see whether they hold: two seeds a half if an aim below hangs on
+# the row, else one. Rows that end in -nine have the nine columns alone, others also times and flags.
 #   must    scanners that must be found       found   those nfscan named, by whatever class
 #   missed  those it did not                  class   of the found, those by the class of the truth
 #   false   innocent hosts that it named      hosts   hosts seen
