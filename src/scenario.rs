@@ -5,7 +5,8 @@
 //! window holds ([`Truth`]). It is a stream: no more of a window is held than the answers that are
 //! about to come and the addresses that the attack touched, at most 200,000.
 //!
-//! A [`Sampler`] leaves of its flows what a router sees that looks at one packet in N.
+//! A [`View`] makes of its flows what is exported: by one router or by two, sampled ([`Sampler`]), one
+//! way only, or as IPv6.
 //!
 //! All times are data time. The campus is 140.119.0.0/16 behind ifIndex 2, the world lies behind
 //! ifIndex 1. Flows end before they arrive: within a second if the connection was closed, else after
@@ -53,6 +54,7 @@ mod script;
 mod tests;
 mod traffic;
 mod truth;
+mod view;
 
 use attack::Attack;
 use campus::Campus;
@@ -63,6 +65,7 @@ pub use actor::{Actor, MAX_ACTORS, MAX_COUNT, MAX_SIZE, Unfit, With};
 pub use plan::{BACKGROUND, Error, Figure, Kind, Part, Parts, Plan, SECONDS};
 pub use sampler::Sampler;
 pub use truth::{Expect, Truth};
+pub use view::{Seen, View, Way};
 
 /// Plays a plan, one window after the other.
 #[derive(Clone, Debug)]

@@ -18,17 +18,23 @@ use crate::cli::{self, Common, Io, Out, Status, Usage};
 use crate::finding::{self, Form};
 use crate::flow::Flow;
 use crate::line::{self, Column};
-use crate::scenario::{Figure, Kind, Part, Plan, Player, SECONDS, Sampler, With};
+use crate::scenario::{
+    self, Actor, Figure, Kind, Part, Plan, Player, SECONDS, Seen, View, Way, With,
+};
 use crate::time::{End, Mark, State, Timestamp, Window};
 use crate::wire::{Exporter, Refused, Version};
 
-/// The exporter that nfgen plays: TEST-NET-1 of RFC 5737, port as softflowd's.
-const ROUTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 2055);
+/// The exporters that nfgen plays: TEST-NET-1 of RFC 5737, port as softflowd's. Domain or engine id of
+/// each is its place here.
+const ROUTERS: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 2055),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 3)), 2055),
+];
 
-/// Where the router exports to: the collector's default port.
+/// Where the routers export to: the collector's default port.
 const COLLECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 9999);
 
-/// The router started so many seconds before the first window.
+/// The routers started so many seconds before the first window.
 const UPTIME: u64 = 3600;
 
 /// The longest that a flow waits for its datagram to fill, in nanoseconds.
@@ -49,7 +55,7 @@ const BEHIND: Duration = Duration::from_millis(50);
 /// time than the scenario takes, and shifts the flows' times so that they end as they are sent. With
 /// --start they stay the scenario's.
 #[derive(Debug, Parser)]
-#[command(name = "nfgen", version, max_term_width = 100)]
+#[command(name = "nfgen", version, max_term_width = 100, after_long_help = kinds())]
 pub struct Args {
     /// What to play
     scenario: Scenario,
@@ -68,6 +74,15 @@ pub struct Args {
     /// Sample packets, 1 in N, and say so in the exports; not in versions 1 and 7
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     sampling: Option<u32>,
+    /// Export only the flows that come in from the world, or only those that go out
+    #[arg(long, value_name = "WAY")]
+    oneway: Option<Oneway>,
+    /// Export every flow by a second router too
+    #[arg(long)]
+    twice: bool,
+    /// Play the same with addresses of IPv6; only with --text and --export 9, ipfix and sflow
+    #[arg(long)]
+    ipv6: bool,
     /// Flows in all, the attacks' own among them [default: 60000 a window and the attacks]
     #[arg(long, value_name = "N")]
     flows: Option<u64>,
@@ -102,6 +117,14 @@ impl AsRef<Common> for Args {
     }
 }
 
+/// Who can be added to a scenario, a line each.
+fn kinds() -> String {
+    let line =
+        |actor: Actor| format!("  {:12}{:6}  {}\n", actor.name(), actor.size(), actor.about());
+    let lines: String = Actor::ALL.into_iter().map(line).collect();
+    format!("Kinds of --with, and the SIZE of each if none is given:\n{lines}")
+}
+
 /// What nfgen can play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scenario {
@@ -111,6 +134,15 @@ enum Scenario {
     Campus,
     /// Nothing but what --with adds
     None,
+}
+
+/// Which flows are exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Oneway {
+    /// Those that come in from the world
+    In,
+    /// Those that go out into the world
+    Out,
 }
 
 /// What nfgen can export.
@@ -147,9 +179,14 @@ impl Export {
     }
 }
 
-/// The router's exporter, started at `boot`.
-fn exporter(version: Version, sampling: Option<u32>, boot: Timestamp) -> Result<Exporter, Refused> {
-    let exporter = Exporter::new(version, 0, boot).agent(ROUTER.ip());
+/// The exporter of the router at a place in [`ROUTERS`], started at `boot`.
+fn exporter(
+    version: Version,
+    router: usize,
+    sampling: Option<u32>,
+    boot: Timestamp,
+) -> Result<Exporter, Refused> {
+    let exporter = Exporter::new(version, router as u32, boot).agent(ROUTERS[router].ip());
     match sampling {
         None => Ok(exporter),
         Some(interval) => exporter.sampling(interval),
@@ -203,8 +240,13 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         return Err(Usage(message).into());
     }
     if !args.text {
-        exporter(args.export.version(), args.sampling, Timestamp::default())
+        let version = args.export.version();
+        exporter(version, 0, args.sampling, Timestamp::default())
             .map_err(|refused| Usage(refused.to_string()))?;
+        if args.ipv6 && matches!(version, Version::V1 | Version::V5 | Version::V7) {
+            let message = format!("{}; --export 9, ipfix and sflow do", Refused::Ipv6 { version });
+            return Err(Usage(message).into());
+        }
     }
     if args.truth.as_deref().is_some_and(|truth| truth == Path::new("-")) {
         return Err(Usage("--truth needs a file: stdout is for the flows".to_owned()).into());
@@ -216,29 +258,23 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     }
     let mut truth = args.truth.as_deref().map(Truth::create).transpose()?;
     let mut sink = Sink::open(&args, io)?;
-    let mut sampler = args.sampling.map(|interval| Sampler::new(seed, interval));
-    let mut batch = Vec::new();
+    let mut view = view(&args);
+    let (mut batch, mut seen) = (Vec::new(), Vec::new());
     while let Some(window) = player.next_window() {
         sink.window(window)?;
-        if let Some(sampler) = &mut sampler {
-            sampler.enter(window);
-        }
+        view.enter(window);
         while player.next(&mut batch) {
-            if let Some(sampler) = &mut sampler {
-                batch.retain_mut(|(_, flow)| match sampler.take(flow) {
-                    Some(taken) => {
-                        *flow = taken;
-                        true
-                    }
-                    None => false,
-                });
-            }
-            sink.flows(&batch)?;
+            seen.clear();
+            view.take(&batch, &mut seen);
+            sink.flows(&seen)?;
         }
+        seen.clear();
+        view.end(&mut seen);
+        sink.flows(&seen)?;
         sink.end(window)?;
         io.report.detail(format_args!("{}: played", window.start_text()));
         if let Some(truth) = &mut truth {
-            truth.window(window, &player)?;
+            truth.window(window, &view.truth(player.truth()))?;
         }
     }
     let refused = sink.finish()?;
@@ -249,6 +285,30 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         0 => Ok(Status::Done),
         refused => anyhow::bail!("nobody listened: {refused} datagrams were refused"),
     }
+}
+
+/// How the routers see what is played.
+fn view(args: &Args) -> View {
+    let mut view = View::new(args.seed);
+    if args.twice {
+        view = view.twice();
+    }
+    if let Some(interval) = args.sampling {
+        view = view.sampling(interval);
+    }
+    if args.ipv6 {
+        view = view.ipv6();
+    }
+    match args.oneway {
+        None => view,
+        Some(Oneway::In) => view.oneway(Way::In),
+        Some(Oneway::Out) => view.oneway(Way::Out),
+    }
+}
+
+/// How many routers export.
+const fn routers(args: &Args) -> usize {
+    if args.twice { 2 } else { 1 }
 }
 
 /// Whether two names are of one file, links followed.
@@ -273,13 +333,16 @@ enum Sink {
 impl Sink {
     fn open(args: &Args, io: &Io) -> anyhow::Result<Sink> {
         if let Some(collector) = args.to {
-            let udp = Udp::connect(collector, args.rate).with_context(|| collector.to_string())?;
+            let udp = Udp::connect(collector, args.rate, routers(args))
+                .with_context(|| collector.to_string())?;
             return Ok(Sink::captured(To::Udp(udp), args));
         }
         let Some(path) = &args.write else {
             let known = [Column::Start, Column::End, Column::Flags];
+            let exporter = args.twice.then_some(Column::Exporter);
             let sampled = args.sampling.map(|_| Column::Sampling);
-            let columns = [line::NINE.as_slice(), &known, sampled.as_slice()].concat();
+            let more = [exporter.as_slice(), sampled.as_slice()].concat();
+            let columns = [line::NINE.as_slice(), &known, &more].concat();
             let mut writer = line::Writer::new(io.out.clone()).columns(&columns);
             writer.fields()?;
             return Ok(Sink::Lines {
@@ -306,8 +369,8 @@ impl Sink {
         let (version, sampling) = (args.export.version(), args.sampling);
         // Sent live, times are those of the sending, unless one was asked for.
         let now = args.to.is_some() && args.start.is_none();
-        let captured =
-            Captured { to, version, sampling, exporter: None, now, sent: 0, first: None };
+        let count = routers(args);
+        let captured = Captured { to, version, sampling, count, routers: Vec::new(), now, sent: 0 };
         Sink::Captured(Box::new(captured))
     }
 
@@ -321,12 +384,13 @@ impl Sink {
         }
     }
 
-    fn flows(&mut self, arrived: &[(Timestamp, Flow)]) -> anyhow::Result<()> {
+    fn flows(&mut self, arrived: &[Seen]) -> anyhow::Result<()> {
         match self {
             Sink::Lines { writer, flows, batch, .. } => {
                 *flows += arrived.len() as u64;
                 batch.clear();
-                batch.extend(arrived.iter().map(|(_, flow)| *flow));
+                let exporter = |seen: &Seen| Some(ROUTERS[seen.router].ip());
+                batch.extend(arrived.iter().map(|s| Flow { exporter: exporter(s), ..s.flow }));
                 Ok(writer.flows(batch)?)
             }
             Sink::Captured(captured) => captured.flows(arrived),
@@ -360,11 +424,20 @@ struct Captured {
     to: To,
     version: Version,
     sampling: Option<u32>,
-    exporter: Option<Exporter>,
+    /// How many routers there are, and they, once the first window is known.
+    count: usize,
+    routers: Vec<Router>,
     /// Flows end as they are sent, and not when the scenario says.
     now: bool,
     /// Datagrams of this window.
     sent: u64,
+}
+
+/// A router that exports.
+struct Router {
+    /// Its place in [`ROUTERS`].
+    place: usize,
+    exporter: Exporter,
     /// Arrival of the first flow that waits in the exporter.
     first: Option<Timestamp>,
 }
@@ -398,11 +471,11 @@ impl To {
     }
 }
 
-/// A capture writer, whatever it writes to.
+/// A capture writer, whatever it writes to. Where datagrams come from is a place in [`ROUTERS`].
 trait Section {
     fn section(&mut self, slot: &Slot) -> anyhow::Result<()>;
-    fn templates(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()>;
-    fn datagram(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()>;
+    fn templates(&mut self, from: usize, at: Timestamp, payload: &[u8]) -> anyhow::Result<()>;
+    fn datagram(&mut self, from: usize, at: Timestamp, payload: &[u8]) -> anyhow::Result<()>;
     fn end(&mut self, closing: &Closing) -> anyhow::Result<()>;
 }
 
@@ -411,12 +484,12 @@ impl<W: Write> Section for Capture<W> {
         Ok(Capture::section(self, slot)?)
     }
 
-    fn templates(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
-        Ok(Capture::templates(self, arrival, ROUTER, COLLECTOR, payload)?)
+    fn templates(&mut self, from: usize, at: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(Capture::templates(self, at, ROUTERS[from], COLLECTOR, payload)?)
     }
 
-    fn datagram(&mut self, arrival: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
-        Ok(Capture::datagram(self, arrival, ROUTER, COLLECTOR, payload)?)
+    fn datagram(&mut self, from: usize, at: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(Capture::datagram(self, at, ROUTERS[from], COLLECTOR, payload)?)
     }
 
     fn end(&mut self, closing: &Closing) -> anyhow::Result<()> {
@@ -427,7 +500,8 @@ impl<W: Write> Section for Capture<W> {
 
 /// A collector, and the pace at which it gets datagrams.
 struct Udp {
-    socket: UdpSocket,
+    /// One for each router.
+    sockets: Vec<UdpSocket>,
     collector: SocketAddr,
     rate: u32,
     /// When the next datagram is due.
@@ -436,17 +510,21 @@ struct Udp {
 }
 
 impl Udp {
-    fn connect(collector: SocketAddr, rate: u32) -> io::Result<Udp> {
+    fn connect(collector: SocketAddr, rate: u32, routers: usize) -> io::Result<Udp> {
         let any = match collector {
             SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect(collector)?;
-        Ok(Udp { socket, collector, rate, due: Instant::now(), refused: 0 })
+        let socket = |_| {
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect(collector)?;
+            Ok(socket)
+        };
+        let sockets = (0..routers).map(socket).collect::<io::Result<_>>()?;
+        Ok(Udp { sockets, collector, rate, due: Instant::now(), refused: 0 })
     }
 
-    fn send(&mut self, payload: &[u8]) -> io::Result<()> {
+    fn send(&mut self, from: usize, payload: &[u8]) -> io::Result<()> {
         let now = Instant::now();
         let ahead = self.due.saturating_duration_since(now);
         if ahead > EARLY {
@@ -456,11 +534,12 @@ impl Udp {
             self.due = now;
         }
         self.due += Duration::from_secs(1) / self.rate;
-        let mut sent = self.socket.send(payload);
+        let socket = &self.sockets[from];
+        let mut sent = socket.send(payload);
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             // The answer to one before, which says nothing of this one.
             self.refused += 1;
-            sent = self.socket.send(payload);
+            sent = socket.send(payload);
         }
         match sent {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
@@ -476,12 +555,12 @@ impl Section for Udp {
         Ok(())
     }
 
-    fn templates(&mut self, _: Timestamp, _: &[u8]) -> anyhow::Result<()> {
+    fn templates(&mut self, _: usize, _: Timestamp, _: &[u8]) -> anyhow::Result<()> {
         Ok(())
     }
 
-    fn datagram(&mut self, _: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
-        Ok(self.send(payload)?)
+    fn datagram(&mut self, from: usize, _: Timestamp, payload: &[u8]) -> anyhow::Result<()> {
+        Ok(self.send(from, payload)?)
     }
 
     fn end(&mut self, _: &Closing) -> anyhow::Result<()> {
@@ -501,29 +580,35 @@ impl Captured {
     fn window(&mut self, window: Window) -> anyhow::Result<()> {
         let start = Timestamp::from_secs(window.start());
         let boot = Timestamp::from_secs(window.start().saturating_sub(UPTIME));
-        let exporter = match &mut self.exporter {
-            Some(exporter) => exporter,
-            none => none.insert(exporter(self.version, self.sampling, boot)?),
-        };
+        for place in self.routers.len()..self.count {
+            let exporter = exporter(self.version, place, self.sampling, boot)?;
+            self.routers.push(Router { place, exporter, first: None });
+        }
         if let To::Spool(dir, capture) = &mut self.to {
             let file = SlotFile::create(dir, window, Compression::None)?;
             *capture = Some(Capture::new(BufWriter::with_capacity(1 << 16, file)));
         }
-        // nfcap names the networks it listens to; this is the one there is.
-        let slot = Slot { window, allow: Some(vec![ROUTER.ip().into()]), ident: None };
-        let templates = exporter.templates(start);
+        // nfcap names the networks it listens to; these are all there are.
+        let allow = self.routers.iter().map(|router| ROUTERS[router.place].ip().into()).collect();
+        let slot = Slot { window, allow: Some(allow), ident: None };
         self.sent = 0;
+        let routers = &self.routers;
         self.to.with(|file| {
             file.section(&slot)?;
-            templates.iter().try_for_each(|payload| file.templates(start, payload))
+            routers.iter().try_for_each(|router| match router.exporter.templates(start) {
+                Some(payload) => file.templates(router.place, start, &payload),
+                None => Ok(()),
+            })
         })
     }
 
-    fn flows(&mut self, arrived: &[(Timestamp, Flow)]) -> anyhow::Result<()> {
-        let Some(exporter) = &mut self.exporter else { return Ok(()) };
-        let (sent, first, now) = (&mut self.sent, &mut self.first, self.now);
+    fn flows(&mut self, arrived: &[Seen]) -> anyhow::Result<()> {
+        let (routers, sent, now) = (&mut self.routers, &mut self.sent, self.now);
         self.to.with(|file| {
-            for (arrival, flow) in arrived {
+            for Seen { arrival, router, flow } in arrived {
+                let Some(Router { place, exporter, first }) = routers.get_mut(*router) else {
+                    continue;
+                };
                 let (flow, at) = match now {
                     true => {
                         let at = clock();
@@ -536,14 +621,14 @@ impl Captured {
                     *sent += 1;
                     *first = None;
                     if wrote.is_ok() {
-                        wrote = file.datagram(*arrival, payload);
+                        wrote = file.datagram(*place, *arrival, payload);
                     }
                 };
                 exporter.push(&flow, at, &mut send)?;
                 wrote?;
                 let waits = first.get_or_insert(*arrival);
                 if arrival.nanos() - waits.nanos() > HOLD {
-                    flush(exporter, at, sent, file)?;
+                    flush(exporter, *place, at, sent, file)?;
                     *first = None;
                 }
             }
@@ -552,14 +637,15 @@ impl Captured {
     }
 
     fn end(&mut self, window: Window) -> anyhow::Result<()> {
-        let Some(exporter) = &mut self.exporter else { return Ok(()) };
         let (start, end) =
             (Timestamp::from_secs(window.start()), Timestamp::from_secs(window.end()));
-        let sent = &mut self.sent;
-        self.first = None;
+        let (routers, sent) = (&mut self.routers, &mut self.sent);
         let last = if self.now { clock() } else { end.offset(-1) };
         self.to.with(|file| {
-            flush(exporter, last, sent, file)?;
+            for Router { place, exporter, first } in routers {
+                flush(exporter, *place, last, sent, file)?;
+                *first = None;
+            }
             file.end(&Closing { received: *sent, start, end, ..Closing::default() })
         })?;
         if let To::Spool(_, capture) = &mut self.to
@@ -585,6 +671,7 @@ impl Captured {
 /// Sends the datagram that waits to be full.
 fn flush(
     exporter: &mut Exporter,
+    place: usize,
     now: Timestamp,
     sent: &mut u64,
     file: &mut dyn Section,
@@ -592,7 +679,7 @@ fn flush(
     let mut wrote = Ok(());
     exporter.flush(now, &mut |payload: &[u8]| {
         *sent += 1;
-        wrote = file.datagram(now, payload);
+        wrote = file.datagram(place, now, payload);
     });
     wrote
 }
@@ -613,9 +700,9 @@ impl Truth {
         Ok(truth)
     }
 
-    fn window(&mut self, window: Window, player: &Player) -> anyhow::Result<()> {
+    fn window(&mut self, window: Window, found: &[scenario::Truth]) -> anyhow::Result<()> {
         self.line(&Mark::Window(Some(window)).to_string())?;
-        for truth in player.truth() {
+        for truth in found {
             let mut line = Vec::new();
             finding::Writer::new(&mut line, Form::Text, false).finding(&truth.finding)?;
             let line = String::from_utf8_lossy(&line);
