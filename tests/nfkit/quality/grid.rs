@@ -82,6 +82,11 @@ const AT_100: &str =
 const CAMPUS_DAY: &str = "campus --for 24h --flows 216000";
 const SLOW: &str = "campus --for 24h --flows 130000 --with slowx20";
 
+const TWICE: &str = "campus --twice --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
+const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
+/// The campus with addresses of IPv6 too.
+const BOTH: &str = "140.119.0.0/16,2001:288::/32";
+
 /// The grid. The aims of `table` name rows of it.
 pub const GRID: &[Scenario] = &[
     all("campus", "campus"),
@@ -133,6 +138,8 @@ pub const GRID: &[Scenario] = &[
     all("sampled-100-cold", AT_100),
     all("oneway-in", "campus --oneway in --flows 50000 --with FEW,horizontalx10,portsx10,udpx10"),
     all("oneway-out", "campus --oneway out --flows 40000 --with FEW,innerx10"),
-    all("twice", "campus --twice --flows 50000 --with FEW,horizontalx10,portsx10,udpx10"),
-    all("ipv6", "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx10,udpx10"),
+    all("twice", TWICE),
+    nine("twice-nine", TWICE),
+    Scenario { inside: Some(BOTH), ..all("ipv6", IPV6) },
+    Scenario { inside: Some(BOTH), ..nine("ipv6-nine", IPV6) },
 ];
