@@ -2,11 +2,12 @@
 //! attacks is a source whose scans reach 25 distinct (host, port) in a slot of ten minutes, any other
 //! end of a flow that is not benign is neither right nor wrong, everyone else is benign.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::flows::{Stream, WINDOW};
@@ -174,8 +175,8 @@ fn mix(attack: &str, benign: &str) -> String {
 
 /// What the labels say.
 pub fn truth(stream: &Stream) -> Truth {
-    let mut targets: HashMap<_, HashSet<_>> = HashMap::new();
-    let mut touched = HashSet::new();
+    let mut targets: HashMap<_, HashSet<_>> = HashMap::default();
+    let mut touched = HashSet::default();
     for (flows, labels) in stream.windows.iter().zip(&stream.labels) {
         for (flow, label) in flows.iter().zip(labels) {
             if label == "benign" {

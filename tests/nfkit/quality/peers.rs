@@ -3,8 +3,10 @@
 //!
 //! The paper's rule is `nfscan --paper` itself, and SiLK's is in `rwscan`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+use foldhash::{HashMap, HashSet};
 
 use super::flows::Flow;
 
@@ -22,12 +24,13 @@ pub const TARGETS: usize = 25;
 pub fn dscan(flows: &[Flow]) -> BTreeSet<IpAddr> {
     const HOSTS: usize = 200;
     const PORTS: usize = 64;
-    let (mut hosts, mut ports) = (HashMap::new(), HashMap::new());
+    let mut hosts: HashMap<IpAddr, HashSet<IpAddr>> = HashMap::default();
+    let mut ports: HashMap<(IpAddr, IpAddr), HashSet<u16>> = HashMap::default();
     for flow in flows.iter().filter(|flow| flow.sip.is_ipv4()) {
-        hosts.entry(flow.sip).or_insert_with(HashSet::new).insert(flow.dip);
+        hosts.entry(flow.sip).or_default().insert(flow.dip);
         if flow.dport < 1024 {
             let pair = (flow.sip, flow.dip);
-            ports.entry(pair).or_insert_with(HashSet::new).insert(flow.dport);
+            ports.entry(pair).or_default().insert(flow.dport);
         }
     }
     let wide = hosts.into_iter().filter(|(_, hosts)| hosts.len() > HOSTS).map(|(sip, _)| sip);
@@ -40,10 +43,10 @@ pub fn dscan(flows: &[Flow]) -> BTreeSet<IpAddr> {
 pub fn unanswered(flows: &[Flow]) -> BTreeSet<IpAddr> {
     let asked = || flows.iter().filter(|flow| flow.proto == TCP || flow.proto == UDP);
     let there: HashSet<_> = asked().map(|f| (f.sip, f.dip, f.proto, f.sport, f.dport)).collect();
-    let mut targets = HashMap::new();
+    let mut targets: HashMap<IpAddr, HashSet<(IpAddr, u16)>> = HashMap::default();
     for f in asked() {
         if !there.contains(&(f.dip, f.sip, f.proto, f.dport, f.sport)) {
-            targets.entry(f.sip).or_insert_with(HashSet::new).insert((f.dip, f.dport));
+            targets.entry(f.sip).or_default().insert((f.dip, f.dport));
         }
     }
     let many = targets.into_iter().filter(|(_, targets)| targets.len() >= TARGETS);

@@ -13,9 +13,10 @@
 //! The set of addresses in use that rwscan wants (`--trw-internal-set`) is every inside address that
 //! sent a flow in the window, which is how its manual page has it made.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
+use foldhash::HashSet;
 use ipnet::IpNet;
 
 use super::flows::Flow;
@@ -334,7 +335,7 @@ mod tests {
     fn without_flags_the_walk_does_not_decide() {
         let blind =
             |flows: &[Flow]| flows.iter().map(|f| Flow { flags: 0, ..*f }).collect::<Vec<_>>();
-        assert_eq!(walk(&blind(&sweep(30, TCP, 1, 7)), &HashSet::new()), Verdict::Unknown);
+        assert_eq!(walk(&blind(&sweep(30, TCP, 1, 7)), &HashSet::default()), Verdict::Unknown);
         assert!(!flags(&blind(&sweep(31, TCP, 1, 7))));
         // No ACK was seen of these, so the regression takes them for requests.
         assert!(flags(&blind(&sweep(32, TCP, 1, 7))));
@@ -347,9 +348,9 @@ mod tests {
     fn backscatter_and_floods_are_no_scans() {
         let back: Vec<_> =
             sweep(101, TCP, 1, 7).iter().map(|f| Flow { flags: RST | ACK, ..*f }).collect();
-        assert_eq!(walk(&back, &HashSet::new()), Verdict::Other);
+        assert_eq!(walk(&back, &HashSet::default()), Verdict::Other);
         let flood: Vec<_> = (0..40).map(|n| request(BAD, "140.119.7.1", n, 80)).collect();
-        assert_eq!(walk(&flood, &HashSet::new()), Verdict::Other);
+        assert_eq!(walk(&flood, &HashSet::default()), Verdict::Other);
         assert!(!flags(&flood));
     }
 

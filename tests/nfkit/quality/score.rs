@@ -1,8 +1,9 @@
 //! Who was to be found, who was named, and what that counts for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::flows::Stream;
@@ -60,8 +61,8 @@ pub struct Truth {
     must: BTreeMap<IpNet, BTreeSet<String>>,
     /// Sources of which it is true, but no matter.
     may: BTreeSet<IpNet>,
-    /// Victims of floods whose answers arrive here.
-    victims: BTreeSet<IpNet>,
+    /// Victims of floods whose answers arrive here, if it is known who they are.
+    victims: Option<BTreeSet<IpNet>>,
     /// Who is neither right nor wrong to name.
     pub ignored: HashSet<IpAddr>,
     /// Of a network that must be found, the members that say as much if all of them are named.
@@ -75,6 +76,7 @@ impl Truth {
     /// scans.
     pub fn of(truth: &str, stream: &Stream) -> Truth {
         let mut all = Truth::default();
+        let mut victims = BTreeSet::new();
         for row in table(truth) {
             let host = net(&row["host"]);
             let (scan, must) = (row["kind"] == "scan", row["expect"] == "must");
@@ -83,10 +85,11 @@ impl Truth {
                     all.must.entry(host).or_default().insert(row["class"].clone());
                 }
                 "source" => _ = all.may.insert(host),
-                _ if scan => _ = all.victims.insert(host),
+                _ if scan => _ = victims.insert(host),
                 _ => {}
             }
         }
+        all.victims = Some(victims);
         all.look(stream);
         all
     }
@@ -102,7 +105,7 @@ impl Truth {
     /// Sees who is there, and who is behind the networks.
     fn look(&mut self, stream: &Stream) {
         let nets: Vec<IpNet> = self.must.keys().filter(|host| !single(host)).copied().collect();
-        let mut targets: HashMap<(IpNet, IpAddr), HashSet<(IpAddr, u16)>> = HashMap::new();
+        let mut targets: HashMap<(IpNet, IpAddr), HashSet<(IpAddr, u16)>> = HashMap::default();
         for flow in stream.flows() {
             self.hosts.extend([flow.sip, flow.dip]);
             for &net in nets.iter().filter(|net| net.contains(&flow.sip)) {
@@ -119,13 +122,15 @@ impl Truth {
     /// Who is called a scanner, or a victim, without being one.
     fn innocent(&self, named: &Named) -> bool {
         let host = &named.host;
+        if self.ignored.iter().any(|ignored| host.contains(ignored)) {
+            return false;
+        }
         if !named.source {
-            return !self.victims.contains(host) && !self.ignored.contains(&host.addr());
+            return self.victims.as_ref().is_some_and(|victims| !victims.contains(host));
         }
         // A network is right if a scanner is in it, and a host if it is in a network that scans.
         let right = |truth: &IpNet| host.contains(truth) || truth.contains(host);
-        let ignored = single(host) && self.ignored.contains(&host.addr());
-        !ignored && !self.must.keys().chain(&self.may).any(right)
+        !self.must.keys().chain(&self.may).any(right)
     }
 }
 
@@ -163,7 +168,7 @@ impl Score {
     }
 }
 
-/// The figures, and a line for each case that is wrong.
+/// The figures, and a line for each case that is wrong: missed, found by another class, or false.
 pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
     let sources: BTreeMap<IpNet, Vec<&Named>> =
         named.iter().filter(|n| n.source).fold(BTreeMap::new(), |mut all, n| {
@@ -178,7 +183,13 @@ pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
         let members = truth.members.get(host).is_some_and(|all| all.iter().all(member));
         if let Some(named) = sources.get(host) {
             score.found += 1;
-            score.class += usize::from(named.iter().any(|n| classes.contains(&n.class)));
+            if named.iter().any(|n| classes.contains(&n.class)) {
+                score.class += 1;
+            } else if !classes.is_empty() {
+                let named: Vec<_> = named.iter().map(|n| n.class.as_str()).collect();
+                let classes: Vec<_> = classes.iter().map(String::as_str).collect();
+                cases.push(format!("class\t{host}\t{}\t{}", named.join(","), classes.join(",")));
+            }
         } else if members {
             score.found += 1;
         } else {
@@ -198,8 +209,9 @@ pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
             cases.push(format!("false\t{host}\t{}\t{role}\t{}", n.class, n.why));
         }
     }
-    score.victims = truth.victims.len();
-    score.accused = truth.victims.iter().filter(|host| sources.contains_key(host)).count();
+    let victims = || truth.victims.iter().flatten();
+    score.victims = victims().count();
+    score.accused = victims().filter(|host| sources.contains_key(host)).count();
     (score, cases)
 }
 
