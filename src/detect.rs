@@ -14,6 +14,7 @@ use crate::finding::{Finding, Side, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks};
 use crate::time::{End, Window};
 
+pub mod conversation;
 pub mod flood;
 mod ignore;
 pub mod port;
@@ -62,11 +63,11 @@ pub trait Detector: Counter {
     /// A row of the figure that this detector can print instead of findings.
     type Row;
 
-    /// Judges the window.
+    /// Judges the window; `end` is what its closing mark says.
     ///
     /// # Errors
     /// A temporary file that cannot be read back.
-    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Self::Row>>;
+    fn judge(self, end: &End) -> io::Result<Verdict<Self::Row>>;
 }
 
 /// What a detector has to say about one window.

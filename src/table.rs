@@ -20,6 +20,10 @@ use foldhash::fast::RandomState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod shards;
+
+pub use shards::{Merge as MergedRows, Row, Shards, Sorted};
+
 /// What can be counted under.
 pub trait Key: Copy + Ord + Hash + Serialize + DeserializeOwned {}
 

@@ -11,7 +11,7 @@ use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
-use crate::time::Window;
+use crate::time::{End, Window};
 
 /// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself.
 /// At most N sources can.
@@ -68,7 +68,8 @@ impl Counter for Flood {
 impl Detector for Flood {
     type Row = Pair;
 
-    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Pair>> {
+    fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
+        let window = end.window;
         let Flood { site, rules, table } = self;
         let mut judge = Judge {
             limit: Limit::Above(rules.flows).scaled(window),
@@ -289,7 +290,7 @@ mod tests {
         let inside = Networks::new([inside.parse().unwrap()]);
         let mut flood = Flood::new(Arc::new(Site { inside, ..Site::default() }), Rules::PAPER);
         flood.add(flows).unwrap();
-        flood.judge(Window::new(0, seconds)).unwrap()
+        flood.judge(&End { window: Window::new(0, seconds), ..End::default() }).unwrap()
     }
 
     fn hits(sip: [u8; 4], dip: [u8; 4], count: u16) -> Vec<Flow> {

@@ -13,7 +13,7 @@ use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
-use crate::time::Window;
+use crate::time::{End, Window};
 
 /// Targets from which an attack on a port is called a spread.
 const MANY: u64 = 10;
@@ -62,7 +62,8 @@ impl Detector for Port {
     /// Figure 5 is the findings themselves.
     type Row = ();
 
-    fn judge(self, window: Option<Window>) -> io::Result<Verdict<()>> {
+    fn judge(self, end: &End) -> io::Result<Verdict<()>> {
+        let window = end.window;
         let Port { site, rules, table } = self;
         let limit = Limit::AtLeast(rules.flows).scaled(window);
         let mut judge = Judge { site: &site, limit, window, out: Verdict::default() };
@@ -200,7 +201,7 @@ mod tests {
         let mut port =
             Port::new(Arc::new(Site { memory: 1 << 28, ..Site::default() }), Rules::PAPER);
         port.add(&flows.into_iter().collect::<Vec<_>>()).unwrap();
-        port.judge(Window::new(0, 600)).unwrap().findings
+        port.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap().findings
     }
 
     fn worm(n: u32) -> Flow {

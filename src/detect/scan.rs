@@ -1,349 +1,345 @@
-//! Scanners, by the paper's rule: a source that sends small flows to nearly every host of at least
-//! two neighbouring networks (figure 3).
+//! Scanners: who asked many in vain.
+//!
+//! The window's flows are put together as conversations, and each (host, port) that somebody asked for
+//! is a trial that worked or failed ([`Trial`](trial::Trial)). Trials go by source, sorted, into one
+//! source's [`Evidence`](evidence::Evidence) after the other, and the classes of scans
+//! ([`class::CLASSES`]) take their measures of it. [`Paper`] is the paper's own rule, alone.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
-use super::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
-use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
-use crate::flow::Flow;
-use crate::table::{Sum, Table};
-use crate::time::Window;
+use super::conversation::{Conversations, Pairing};
+use super::{Counter, Detector, Limit, Seen, Site, Verdict};
+use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role};
+use crate::flow::{Flow, Networks};
+use crate::time::{End, Window};
 
-/// The limits of the rule. None scales with the window: they count hosts, not flows.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Flows of more packets are conversations, and do not count.
-    pub max_packets: u64,
-    /// Hosts of one /24 (IPv6: /64) that make it a scanned network.
-    pub hosts: u64,
-    /// Adjacent scanned networks that make a scan.
-    pub nets: u64,
+mod class;
+mod emit;
+mod evidence;
+mod group;
+mod limits;
+mod paper;
+mod sources;
+mod trial;
+
+pub use limits::{BoundError, Bounds};
+pub(super) use paper::subnet;
+pub use paper::{Paper, Rules, Subnet};
+
+use class::backscatter::BACKSCATTER;
+use class::{Answers, CLASSES, Case, Class, Measure};
+use emit::Emitter;
+use evidence::Evidence;
+use group::Group;
+use sources::Sources;
+
+/// What nfscan is told beside what all detectors are.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// The site's own limits.
+    pub bounds: Bounds,
+    /// Networks of those who scan for research and say so.
+    pub survey: Networks,
 }
 
-impl Rules {
-    /// The paper's rule: flows of at most 3 packets to 200 hosts of a /24, in 2 adjacent /24s.
-    pub const PAPER: Rules = Rules { max_packets: 3, hosts: 200, nets: 2 };
-}
+/// Fewer long TCP flows say nothing of whether both directions are exported.
+const PAIRING_KNOWN: u64 = 20;
 
-/// One row of figure 3: a scanned network, and how much of it was scanned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Subnet {
-    /// The scanner.
-    pub scanner: IpAddr,
-    /// The /24, for IPv6 the /64.
-    pub net: IpNet,
-    /// Distinct hosts of it.
-    pub hosts: u64,
-    /// Small flows to it: how often it was scanned.
-    pub flows: u64,
-}
-
-/// Counts small flows by source, protocol and destination.
+/// Counts who asked whom, and judges the sources.
 #[derive(Debug)]
 pub struct Scan {
     site: Arc<Site>,
-    rules: Rules,
-    table: Table<(IpAddr, u8, IpAddr), Tally>,
-}
-
-/// A network that one source probed by one protocol.
-#[derive(Clone, Debug)]
-struct Probed {
-    net: IpNet,
-    hosts: u64,
-    sum: Tally,
-    samples: Vec<Sample>,
+    setup: Arc<Setup>,
+    conversations: Conversations,
 }
 
 impl Scan {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: Rules) -> Scan {
-        let table = Table::new(site.memory);
-        Scan { site, rules, table }
+    pub fn new(site: Arc<Site>, setup: Arc<Setup>) -> Scan {
+        let conversations = Conversations::new(site.memory / 2);
+        Scan { site, setup, conversations }
     }
 }
 
 impl Counter for Scan {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
-            self.table.add((flow.sip, flow.proto, flow.dip), &Tally::from(flow))?;
-        }
-        Ok(())
+        self.conversations.add(flows, &self.site.inside)
     }
 }
 
 impl Detector for Scan {
     type Row = Subnet;
 
-    fn judge(self, window: Option<Window>) -> io::Result<Verdict<Subnet>> {
-        let Scan { site, rules, table } = self;
-        let out = Verdict::default();
-        let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
-        let mut of = None;
-        for entry in table.into_sorted()? {
-            let ((sip, proto, dip), tally) = entry?;
-            if of != Some((sip, proto)) {
-                judge.source(of);
-                of = Some((sip, proto));
-            }
-            judge.target(sip, dip, tally);
-        }
-        judge.source(of);
-        judge.out.findings.sort_by(Finding::order);
-        judge.out.figure.sort();
-        judge.out.seen.sort();
-        Ok(judge.out)
+    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+        let Scan { site, setup, mut conversations } = self;
+        let sampled = conversations.sampling().max(end.sampling.unwrap_or(0)) > 1;
+        let active = conversations.take_active();
+        // Of one packet in many, an address may well be in use and not be seen.
+        let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
+        let mut emitter = Emitter::new(site.memory / 2, &site.inside, &active, knows_dark);
+        let pairing = conversations.visit(sampled, &mut emitter)?;
+        let mut judge = Judge {
+            site: &site,
+            setup: &setup,
+            window: end.window,
+            answers: answers(pairing),
+            sampled,
+            knows_dark,
+            out: Verdict::default(),
+        };
+        let trials = emitter.into_trials();
+        let mut four = Sources::<u32>::new();
+        trials.v4.sorted(|rows| four.part(rows, &mut judge))?;
+        let mut six = Sources::<u128>::new();
+        trials.v6.sorted(|rows| six.part(rows, &mut judge))?;
+        let mut out = judge.out;
+        out.findings.sort_by(Finding::order);
+        out.figure.sort();
+        out.seen.sort();
+        Ok(out)
     }
 }
 
-/// The network of a host that the rule counts over.
-pub(super) fn subnet(host: IpAddr) -> IpNet {
-    match host {
-        IpAddr::V4(a) => {
-            let [a, b, c, _] = a.octets();
-            IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), 24))
-        }
-        IpAddr::V6(a) => {
-            let prefix = u128::from(a) >> 64 << 64;
-            IpNet::from(Ipv6Net::new_assert(Ipv6Addr::from(prefix), 64))
-        }
+/// Whether the input has both directions.
+fn answers(pairing: Pairing) -> Answers {
+    let Pairing { long, paired } = pairing;
+    match long {
+        ..PAIRING_KNOWN => Answers::Seen,
+        _ if paired * 10 >= long * 8 => Answers::Seen,
+        _ if paired * 10 >= long * 3 => Answers::Partly,
+        _ => Answers::Unseen,
     }
 }
 
-/// Whether `b` is the network right after `a`.
-fn adjacent(a: &IpNet, b: &IpNet) -> bool {
-    match (a, b) {
-        (IpNet::V4(a), IpNet::V4(b)) => {
-            u32::from(a.broadcast()).checked_add(1) == Some(u32::from(b.network()))
-        }
-        (IpNet::V6(a), IpNet::V6(b)) => {
-            u128::from(a.broadcast()).checked_add(1) == Some(u128::from(b.network()))
-        }
-        _ => false,
-    }
-}
-
-/// Walks the sorted table: sources, their networks, the hosts in them.
+/// Takes the evidence of all sources, one by one.
 struct Judge<'a> {
     site: &'a Site,
-    rules: Rules,
+    setup: &'a Setup,
     window: Option<Window>,
-    /// Networks of the current source so far: the scanned ones, and the last one while it grows.
-    nets: Vec<Probed>,
+    answers: Answers,
+    sampled: bool,
+    knows_dark: bool,
     out: Verdict<Subnet>,
 }
 
 impl Judge<'_> {
-    fn limit(&self) -> Limit {
-        Limit::AtLeast(self.rules.hosts)
+    /// Whether a source with so many failures, or answers that nobody asked for, is worth a look.
+    fn looks_at(&self, src: IpAddr, failed: usize, unasked: usize) -> bool {
+        let floor = if self.sampled { 3 } else { class::NET as usize };
+        failed >= floor || unasked >= 25 || self.site.explain == Some(src)
     }
 
-    /// One host that the current source probed; hosts come in ascending order.
-    fn target(&mut self, sip: IpAddr, dip: IpAddr, tally: Tally) {
-        let net = subnet(dip);
-        if self.nets.last().is_none_or(|last| last.net != net) {
-            self.drop_last_if_small(sip);
-            self.nets.push(Probed { net, hosts: 0, sum: Tally::EMPTY, samples: Vec::new() });
+    /// Fewer attempts make no group.
+    fn group_floor(&self) -> u64 {
+        self.setup.bounds.least("group").unwrap_or(group::ATTEMPTS)
+    }
+
+    /// Judges a source. True if it was flagged for what it asked.
+    fn source(&mut self, evidence: &Evidence) -> bool {
+        let setup = self.setup;
+        let case = Case {
+            evidence,
+            side: self.site.side(evidence.src),
+            answers: self.answers,
+            sampled: self.sampled,
+            knows_dark: self.knows_dark,
+            bounds: &setup.bounds,
+        };
+        let all = CLASSES.iter().chain([&&BACKSCATTER]);
+        let all: Vec<(&Class, Vec<Measure>)> =
+            all.filter_map(|class| Some((*class, (class.measure)(&case)?))).collect();
+        if self.site.explain == Some(evidence.src) {
+            self.explain(evidence, &all);
         }
-        let Some(last) = self.nets.last_mut() else { return };
-        last.hosts += 1;
-        last.sum.merge(&tally);
-        if last.samples.len() < MAX_SAMPLES {
-            let (proto, dport, sport) = tally.evidence();
-            last.samples.push(Sample { sip, sport, dip, dport, proto });
+        let mut fired = all.iter().filter(|(_, measures)| measures.iter().all(Measure::passes));
+        let first = fired.next();
+        let also: Vec<&str> = fired.clone().map(|(class, _)| class.name).collect();
+        let Some((class, measures)) = first else { return false };
+        if class.name == BACKSCATTER.name {
+            let finding = self.victim(&case, measures);
+            self.out.findings.push(finding);
+            return false;
+        }
+        let finding = self.scanner(&case, class, measures, &also);
+        self.out.findings.push(finding);
+        if also.contains(&BACKSCATTER.name)
+            && let Some((_, measures)) = all.last()
+        {
+            let finding = self.victim(&case, measures);
+            self.out.findings.push(finding);
+        }
+        if class.name == "sweep" {
+            let scanned = evidence.nets.iter().filter(|net| net.asked >= 200);
+            self.out.figure.extend(scanned.map(|net| Subnet {
+                scanner: evidence.src,
+                net: net.net,
+                hosts: net.asked,
+                flows: net.flows,
+            }));
+        }
+        true
+    }
+
+    fn scanner(&self, case: &Case, class: &Class, measures: &[Measure], also: &[&str]) -> Finding {
+        let evidence = case.evidence;
+        let nets: Vec<IpNet> = evidence.nets.iter().map(|probed| probed.net).collect();
+        let is_survey = self.setup.survey.contains(evidence.src);
+        let mut why = why(measures);
+        why.extend(tells(evidence));
+        if is_survey {
+            why.push(format!("class={}", class.name));
+        }
+        let also: Vec<&str> =
+            also.iter().copied().filter(|name| *name != BACKSCATTER.name).collect();
+        if !also.is_empty() {
+            why.push(format!("also={}", also.join("+")));
+        }
+        let class_name = if is_survey { "survey" } else { class.name };
+        let mut finding = self.finding(case, class_name, Role::Source, why);
+        finding.port = (class.port)(evidence);
+        finding.peers = evidence.hosts;
+        (finding.peer, finding.more) = named(&nets, evidence.more_nets);
+        (finding.flows, finding.packets, finding.octets) =
+            (evidence.flows, evidence.packets, evidence.octets);
+        finding.rate = Rate::of(evidence.flows, self.window);
+        finding.sample.clone_from(&evidence.sample);
+        if is_survey {
+            finding.marks.push("survey".to_owned());
+        }
+        finding
+    }
+
+    fn victim(&self, case: &Case, measures: &[Measure]) -> Finding {
+        let unasked = &case.evidence.unasked;
+        let mut why = why(measures);
+        why.push(format!("from={}", unasked.top.0));
+        let mut finding = self.finding(case, BACKSCATTER.name, Role::Target, why);
+        finding.peers = unasked.hosts;
+        (finding.flows, finding.packets, finding.octets) =
+            (unasked.flows, unasked.packets, unasked.octets);
+        finding.rate = Rate::of(unasked.flows, self.window);
+        finding.sample.clone_from(&unasked.sample);
+        finding
+    }
+
+    /// The parts that all findings share.
+    fn finding(&self, case: &Case, class: &str, role: Role, why: Vec<String>) -> Finding {
+        let evidence = case.evidence;
+        Finding {
+            window: self.window,
+            kind: Kind::Scan,
+            class: class.to_owned(),
+            host: Host::Address(evidence.src),
+            role,
+            side: case.side,
+            proto: Some(evidence.proto),
+            port: None,
+            peers: 0,
+            peer: Vec::new(),
+            more: 0,
+            flows: 0,
+            packets: 0,
+            octets: 0,
+            rate: Rate::default(),
+            marks: self.marks(),
+            why: why.join(","),
+            sample: Vec::new(),
         }
     }
 
-    /// A source that touches every network of the world must not be remembered by all of them.
-    fn drop_last_if_small(&mut self, sip: IpAddr) {
-        let is_asked_about = self.site.explain == Some(sip);
-        let limit = self.limit();
-        self.nets.pop_if(|last| !limit.passes(last.hosts) && !is_asked_about);
-    }
-
-    /// The current source is over.
-    fn source(&mut self, of: Option<(IpAddr, u8)>) {
-        let Some((sip, proto)) = of else { return };
-        self.drop_last_if_small(sip);
-        let nets = std::mem::take(&mut self.nets);
-        if self.site.explain == Some(sip) {
-            self.explain(proto, &nets);
-        }
-        let limit = self.limit();
-        let scanned: Vec<Probed> = nets.into_iter().filter(|net| limit.passes(net.hosts)).collect();
-        let mut flagged = Vec::new();
-        let mut longest = 0;
-        for run in scanned.chunk_by(|a, b| adjacent(&a.net, &b.net)) {
-            if Limit::AtLeast(self.rules.nets).passes(run.len() as u64) {
-                flagged.extend_from_slice(run);
-                longest = longest.max(run.len() as u64);
-            }
-        }
-        if !flagged.is_empty() {
-            self.flag(sip, proto, &flagged, longest);
+    fn marks(&self) -> Vec<String> {
+        match self.answers {
+            Answers::Seen => Vec::new(),
+            _ => vec!["oneway".to_owned()],
         }
     }
 
-    fn flag(&mut self, sip: IpAddr, proto: u8, nets: &[Probed], longest: u64) {
-        let mut sum = Tally::EMPTY;
-        nets.iter().for_each(|net| sum.merge(&net.sum));
-        let fewest = nets.iter().map(|net| net.hosts).min().unwrap_or(0);
-        let merged = IpNet::aggregate(&nets.iter().map(|net| net.net).collect());
-        let why = [
-            Limit::AtLeast(self.rules.nets).why("nets", longest),
-            self.limit().why("hosts", fewest),
-        ];
+    /// Sources of one network that scan together, none of them flagged by itself.
+    fn group(&mut self, group: &Group) {
+        let side = self.site.side(group.net.addr());
+        let limit = self.setup.bounds.of("group", group.net.addr()).unwrap_or(group::ATTEMPTS);
+        let measures = group.measures(limit, self.sampled || self.answers != Answers::Seen);
+        if !measures.iter().all(Measure::passes) {
+            return;
+        }
         self.out.findings.push(Finding {
             window: self.window,
             kind: Kind::Scan,
-            class: "sweep".to_owned(),
-            host: Host::Address(sip),
+            class: "group".to_owned(),
+            host: Host::Prefix(group.net),
             role: Role::Source,
-            side: self.site.side(sip),
-            proto: Some(proto),
-            port: sum.port(),
-            peers: nets.iter().map(|net| net.hosts).sum(),
-            more: merged.len().saturating_sub(MAX_PEERS) as u64,
-            peer: merged
-                .into_iter()
-                .take(MAX_PEERS)
-                .map(|net| Peer { host: Host::Prefix(net), flows: None })
-                .collect(),
-            flows: sum.flows,
-            packets: sum.packets,
-            octets: sum.octets,
-            rate: Rate::of(sum.flows, self.window),
-            marks: Vec::new(),
-            why: why.join(","),
-            sample: nets.iter().flat_map(|net| &net.samples).take(MAX_SAMPLES).copied().collect(),
+            side,
+            proto: Some(group.proto),
+            port: Some(group.port),
+            peers: group.targets,
+            peer: group.peer.clone(),
+            more: group.more,
+            flows: group.flows,
+            packets: group.packets,
+            octets: group.octets,
+            rate: Rate::of(group.flows, self.window),
+            marks: self.marks(),
+            why: why(&measures).join(","),
+            sample: group.sample.clone(),
         });
-        self.out.figure.extend(nets.iter().map(|probed| Subnet {
-            scanner: sip,
-            net: probed.net,
-            hosts: probed.hosts,
-            flows: probed.sum.flows,
-        }));
     }
 
-    fn explain(&mut self, proto: u8, nets: &[Probed]) {
-        let limit = self.limit();
-        let most = nets.iter().map(|net| net.hosts).max().unwrap_or(0);
-        let scanned: Vec<_> = nets.iter().filter(|net| limit.passes(net.hosts)).collect();
-        let runs = scanned.chunk_by(|a, b| adjacent(&a.net, &b.net));
-        let longest = runs.map(<[_]>::len).max().unwrap_or(0) as u64;
-        let of = format!("proto {proto}");
-        let hosts = Seen { of, measure: "hosts of one net", value: most, limit };
-        let nets = Seen {
-            of: hosts.of.clone(),
-            measure: "adjacent nets",
-            value: longest,
-            limit: Limit::AtLeast(self.rules.nets),
+    fn explain(&mut self, evidence: &Evidence, all: &[(&Class, Vec<Measure>)]) {
+        let mut see = |of: String, measure, value, limit| {
+            self.out.seen.push(Seen { of, measure, value, limit });
         };
-        self.out.seen.extend([hosts, nets]);
+        for (class, measures) in all {
+            for measure in measures {
+                let of = format!("proto {} {}", evidence.proto, class.name);
+                see(of, measure.name, measure.value, measure.limit);
+            }
+        }
+        let of = format!("proto {} attempts", evidence.proto);
+        see(of.clone(), "failed", evidence.failed, Limit::AtLeast(0));
+        see(of.clone(), "worked", evidence.worked, Limit::AtLeast(0));
+        see(of, "dark", evidence.dark, Limit::AtLeast(0));
     }
+}
+
+/// The measures as the column `why` has them.
+fn why(measures: &[Measure]) -> Vec<String> {
+    measures.iter().map(|measure| measure.limit.why(measure.name, measure.value)).collect()
+}
+
+/// What else an admin wants to know of a scanner: the order of its targets, and marks of its tool.
+fn tells(evidence: &Evidence) -> Vec<String> {
+    let mut tells = Vec::new();
+    let (near, steps) = evidence.steps;
+    if steps >= 10 {
+        let percent = evidence::percent(near, steps);
+        let order = match percent {
+            80.. => Some("sequential"),
+            ..20 => Some("random"),
+            _ => None,
+        };
+        tells.extend(order.map(|order| format!("order={order}")));
+    }
+    let ((packets, octets), alike) = evidence.shape;
+    if packets > 0 && alike * 10 >= evidence.failed * 9 {
+        tells.push(format!("octetsapacket={}", octets / packets));
+    }
+    if evidence.sports == 1 && evidence.failed > 1 {
+        tells.push("sport=fixed".to_owned());
+    }
+    tells
+}
+
+/// The column `peer`: networks, neighbours merged.
+fn named(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
+    let merged = IpNet::aggregate(&nets.to_vec());
+    let more = more + merged.len().saturating_sub(MAX_PEERS) as u64;
+    let peer = merged.into_iter().take(MAX_PEERS);
+    (peer.map(|net| Peer { host: Host::Prefix(net), flows: None }).collect(), more)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(flows: &[Flow]) -> Verdict<Subnet> {
-        let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
-        let mut scan = Scan::new(Arc::new(site), Rules::PAPER);
-        scan.add(flows).unwrap();
-        scan.judge(Window::new(0, 600)).unwrap()
-    }
-
-    fn probe(net: u8, host: u8) -> Flow {
-        Flow {
-            sip: [192, 0, 2, 9].into(),
-            dip: [140, 119, net, host].into(),
-            proto: 6,
-            sport: 1025,
-            dport: 21,
-            packets: 1,
-            octets: 40,
-            ..Flow::default()
-        }
-    }
-
-    fn walk(nets: impl IntoIterator<Item = u8>, hosts: std::ops::Range<u8>) -> Vec<Flow> {
-        nets.into_iter().flat_map(|net| hosts.clone().map(move |host| probe(net, host))).collect()
-    }
-
-    #[test]
-    fn the_walk_of_figure_3_is_one_finding() {
-        let verdict = run(&walk(56..72, 1..255));
-        let [finding] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
-        assert_eq!((finding.peers, finding.flows, finding.octets), (4064, 4064, 162_560));
-        let nets: Vec<_> = finding.peer.iter().map(|peer| peer.host.text(false)).collect();
-        assert_eq!(nets, ["140.119.56.0/21", "140.119.64.0/21"]);
-        assert_eq!(finding.why, "nets=16>=2,hosts=254>=200");
-        assert_eq!(finding.rate.to_string(), "6.77");
-        assert_eq!((finding.proto, finding.port), (Some(6), Some(21)));
-        assert_eq!(finding.sample.len(), 3);
-        assert_eq!(verdict.figure.len(), 16);
-        assert!(verdict.figure.iter().all(|row| (row.hosts, row.flows) == (254, 254)));
-    }
-
-    #[test]
-    fn every_limit_is_where_it_says() {
-        assert_eq!(run(&walk([1, 2], 0..200)).findings.len(), 1);
-        assert_eq!(run(&walk([1, 2], 0..199)).findings.len(), 0, "199 hosts");
-        assert_eq!(run(&walk([1, 3], 0..255)).findings.len(), 0, "not adjacent");
-        assert_eq!(run(&walk([1], 0..255)).findings.len(), 0, "one net");
-        let mut big = walk([1, 2], 0..200);
-        big.iter_mut().for_each(|flow| flow.packets = 4);
-        assert_eq!(run(&big).findings.len(), 0, "conversations");
-        let mut twice = walk([1, 2], 0..199);
-        twice.extend(walk([1, 2], 0..199));
-        assert_eq!(run(&twice).findings.len(), 0, "the same hosts again");
-    }
-
-    #[test]
-    fn two_protocols_are_two_findings_and_many_ports_are_none() {
-        let mut flows = walk([1, 2], 0..200);
-        flows.extend(walk([1, 2], 0..200).into_iter().map(|flow| Flow { proto: 17, ..flow }));
-        flows[7].dport = 22;
-        let verdict = run(&flows);
-        let ports: Vec<_> = verdict.findings.iter().map(|f| (f.proto, f.port)).collect();
-        assert_eq!(ports, [(Some(6), None), (Some(17), Some(21))]);
-    }
-
-    #[test]
-    fn an_ipv6_scan_counts_by_64() {
-        let probe = |net: u64, host: u64| Flow {
-            sip: "2001:db8::1".parse().unwrap(),
-            dip: IpAddr::V6(Ipv6Addr::from(u128::from(net) << 64 | u128::from(host))),
-            proto: 58,
-            packets: 1,
-            ..Flow::default()
-        };
-        let base = 0x2001_0288_0000_0000;
-        let flows: Vec<_> = (0..2)
-            .flat_map(|net| (0..300).map(move |host| probe(base + net, host << 40)))
-            .collect();
-        let verdict = run(&flows);
-        assert_eq!(verdict.findings[0].peer[0].host.text(false), "2001:288::/63");
-        assert_eq!(verdict.findings[0].peers, 600);
-    }
-
-    #[test]
-    fn explain_shows_what_was_seen_of_a_host_that_is_not_flagged() {
-        let verdict = run(&walk([1, 2, 9], 0..100));
-        let seen: Vec<_> = verdict.seen.iter().map(|s| (s.measure, s.value)).collect();
-        assert_eq!(seen, [("adjacent nets", 0), ("hosts of one net", 100)]);
-    }
-
-    #[test]
-    fn the_ends_of_the_address_space_have_no_neighbour() {
-        let net = |text: &str| text.parse::<IpNet>().unwrap();
-        assert!(adjacent(&net("10.0.255.0/24"), &net("10.1.0.0/24")));
-        assert!(!adjacent(&net("255.255.255.0/24"), &net("0.0.0.0/24")));
-        assert!(!adjacent(&net("255.255.255.0/24"), &net("::/64")));
-    }
-}
+mod tests;

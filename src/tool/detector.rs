@@ -11,7 +11,7 @@ use clap::ValueHint;
 use super::windowed::Windowed;
 use crate::cli::{self, Common, Io, Nets, Status};
 use crate::detect::{Closed, Detector, Ignore, Seen, Site, Windows, marks};
-use crate::finding::{Finding, Form, Host, Side, Writer};
+use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
 use crate::line::Tool;
 use crate::time::{End, Mark, Window};
@@ -34,9 +34,9 @@ pub struct Options {
     /// Judge windows of this length: merges marked ones, cuts unmarked rows [unmarked: 10m]
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_window)]
     window: Option<u32>,
-    /// Judge by the paper's rule, which is also the default for now
+    /// Judge by the paper's rule alone
     #[arg(long)]
-    paper: bool,
+    pub paper: bool,
     /// Show what the rules saw of this host, flagged or not, instead of findings
     #[arg(long, value_name = "HOST", conflicts_with = "json")]
     explain: Option<IpAddr>,
@@ -164,12 +164,15 @@ impl<R> Printer<'_, R> {
         io: &mut Io,
     ) -> anyhow::Result<()> {
         let Closed { mut end, counter } = closed;
-        let verdict = counter.judge(end.window).context("temporary file")?;
+        let verdict = counter.judge(&end).context("temporary file")?;
         let mut writer = self.writer(io);
         writer.mark(&Mark::Window(end.window))?;
         let marks = marks(&end);
-        let findings =
-            verdict.findings.into_iter().map(|finding| Finding { marks: marks.clone(), ..finding });
+        let findings = verdict.findings.into_iter().map(|mut finding| {
+            finding.marks.extend(marks.iter().cloned());
+            finding.marks.sort();
+            finding
+        });
         let findings: Vec<_> = findings.filter(|finding| self.shows(finding.side)).collect();
         self.found |= !findings.is_empty();
         let (window, flows) = (start(end.window), end.flows.unwrap_or(0));

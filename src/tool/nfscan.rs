@@ -1,31 +1,43 @@
 //! nfscan: flow lines in, scanners out.
 
-use clap::Parser;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Parser, ValueHint};
 
 use super::detector::{self, Figure};
-use crate::cli::{Common, Io, Status};
-use crate::detect::scan::{Rules, Scan, Subnet};
+use crate::cli::{Common, Io, Nets, Status};
+use crate::detect::Site;
+use crate::detect::scan::{Bounds, Paper, Rules, Scan, Setup, Subnet};
 use crate::finding::Host;
+use crate::flow::Networks;
 
-/// Find scanners: hosts that probe whole networks.
+/// Find scanners: who asked many in vain.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged is a source that
-/// sends flows of few packets to nearly every host of neighbouring networks.
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are sources whose
+/// attempts at many hosts or ports mostly fail, in classes that the manual describes.
 #[derive(Debug, Parser)]
 #[command(name = "nfscan", version, max_term_width = 100)]
 pub struct Args {
-    /// Print the scanned networks of every scanner instead: figure 3
+    /// Print the scanned networks of every sweep instead: figure 3
     #[arg(long, conflicts_with_all = ["json", "explain"])]
     subnets: bool,
-    /// Count only flows of at most this many packets
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.max_packets)]
+    /// With --paper, count only flows of at most this many packets
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.max_packets, requires = "paper")]
     max_packets: u64,
-    /// Hosts of one /24 (IPv6: /64) that make it a scanned network
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.hosts)]
+    /// With --paper, hosts of one /24 (IPv6: /64) that make it a scanned network
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.hosts, requires = "paper")]
     limit_hosts: u64,
-    /// Adjacent scanned networks that make a scan
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.nets)]
+    /// With --paper, adjacent scanned networks that make a scan
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.nets, requires = "paper")]
     limit_nets: u64,
+    /// Limits of the classes by network: lines `network,class,value`
+    #[arg(long, value_name = "FILE", env = "NFKIT_LIMITS", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
+    limits: Option<PathBuf>,
+    /// Networks that scan for research and say so, such as @FILE: class `survey`
+    #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
+    survey: Option<Nets>,
     #[command(flatten)]
     detector: detector::Options,
 }
@@ -41,8 +53,6 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let rules =
-        Rules { max_packets: args.max_packets, hosts: args.limit_hosts, nets: args.limit_nets };
     let figure = args.subnets.then_some(Figure {
         columns: &["scanner", "net", "hosts", "flows"],
         host: |row: &Subnet| row.scanner,
@@ -55,5 +65,27 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             ]
         },
     });
-    detector::run(&args.detector, io, "nfscan", figure, |site| Scan::new(site.clone(), rules))
+    if args.detector.paper {
+        let rules =
+            Rules { max_packets: args.max_packets, hosts: args.limit_hosts, nets: args.limit_nets };
+        let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
+        return detector::run(&args.detector, io, "nfscan", figure, make);
+    }
+    let bounds = match &args.limits {
+        Some(path) => read_bounds(path).context("--limits")?,
+        None => Bounds::default(),
+    };
+    let survey = match &args.survey {
+        Some(nets) => Networks::new(nets.load().context("--survey")?),
+        None => Networks::default(),
+    };
+    let setup = Arc::new(Setup { bounds, survey });
+    let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
+    detector::run(&args.detector, io, "nfscan", figure, make)
+}
+
+fn read_bounds(path: &Path) -> anyhow::Result<Bounds> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| name.to_string())?;
+    Bounds::parse(&text).map_err(|error| anyhow::anyhow!("{name}:{error}"))
 }

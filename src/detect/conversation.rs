@@ -1,0 +1,158 @@
+//! The core that detectors share: who asked whom, and was it answered.
+//!
+//! Flows are kept as rows, spread by the pair of hosts ([`Shards`](crate::table::Shards)), and put together again when the
+//! window is over: the two directions between the same ports are a conversation, one side of it asked
+//! ([`Talk`]), and something came of it ([`Outcome`]). Only sums, ORs, minima and maxima are taken, so
+//! that neither order nor partition can change an outcome. Records that an active timeout split and
+//! copies of a second exporter fall together: what is looked at are the largest flow and what flags
+//! there were, not how many records.
+//!
+//! Multicast and broadcast are nobody's conversation and are left out, and so are protocols without a
+//! notion of asking: what is left is TCP, UDP and the questions and answers of ICMP.
+
+use std::hash::BuildHasher;
+use std::io;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use crate::flow::{Flow, ICMP, ICMPV6, Networks, TCP, UDP};
+
+mod active;
+mod address;
+mod pair;
+pub mod service;
+mod talk;
+
+pub use active::Active;
+pub use address::{Address, Families};
+pub use talk::{FIN, Half, Outcome, PSH, RST, SYN, Talk};
+
+use pair::Pair;
+
+/// The flows of one window, by pair of hosts.
+#[derive(Debug)]
+pub struct Conversations {
+    rows: Families,
+    hasher: RandomState,
+    active: Active,
+    sampling: u32,
+}
+
+/// What was learned on the way through all conversations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pairing {
+    /// Directions of TCP conversations with a flow of at least ten packets.
+    pub long: u64,
+    /// Those of them whose other direction was there too.
+    pub paired: u64,
+}
+
+/// Takes the conversations of a window, pair by pair.
+pub trait Visitor {
+    /// One conversation. Those of one pair and protocol follow one another.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()>;
+}
+
+impl Conversations {
+    /// No flow yet; rows beyond about `memory` octets go to temporary files.
+    pub fn new(memory: u64) -> Conversations {
+        Conversations {
+            rows: Families::new(memory),
+            hasher: RandomState::default(),
+            active: Active::default(),
+            sampling: 0,
+        }
+    }
+
+    /// Keeps flows. `inside` says whose hosts are watched for being active.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    pub fn add(&mut self, flows: &[Flow], inside: &Networks) -> io::Result<()> {
+        for flow in flows {
+            self.sampling = self.sampling.max(flow.sampling);
+            if !inside.is_empty() {
+                self.active.see(flow, inside);
+            }
+            let Some((sport, dport)) = ports(flow) else { continue };
+            match (flow.sip, flow.dip) {
+                (IpAddr::V4(a), IpAddr::V4(b)) => {
+                    if !(b.is_multicast() || b.is_broadcast() || b.is_unspecified()) {
+                        let (a, b) = (u32::from(a), u32::from(b));
+                        let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
+                        self.rows.v4.push(hash, pair::row(a, b, flow, sport, dport))?;
+                    }
+                }
+                (IpAddr::V6(a), IpAddr::V6(b)) => {
+                    if !(b.is_multicast() || b.is_unspecified()) {
+                        let (a, b) = (u128::from(a), u128::from(b));
+                        let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
+                        self.rows.v6.push(hash, pair::row(a, b, flow, sport, dport))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Packet sampling, 1 in N: the largest that a flow named; 0 if none did.
+    pub fn sampling(&self) -> u32 {
+        self.sampling
+    }
+
+    /// The inside hosts that were active.
+    pub fn active(&self) -> &Active {
+        &self.active
+    }
+
+    /// Takes the set of active hosts out.
+    pub fn take_active(&mut self) -> Active {
+        std::mem::take(&mut self.active)
+    }
+
+    /// Hands all conversations to `visitor`. `sampled` says that one packet in many was seen, so that
+    /// an answer that is not there means nothing.
+    ///
+    /// # Errors
+    /// A temporary file that fails.
+    pub fn visit(self, sampled: bool, visitor: &mut impl Visitor) -> io::Result<Pairing> {
+        let mut pairing = Pairing::default();
+        let mut four = Pair::<u32>::new(sampled);
+        self.rows.v4.sorted(|rows| four.part(rows, &mut pairing, visitor))?;
+        let mut six = Pair::<u128>::new(sampled);
+        self.rows.v6.sorted(|rows| six.part(rows, &mut pairing, visitor))?;
+        Ok(pairing)
+    }
+}
+
+/// Source and destination port of what can be a conversation. The answers of ICMP get the ports of
+/// their questions, the other way round: RFC 792, RFC 950, RFC 4443 section 4.
+fn ports(flow: &Flow) -> Option<(u16, u16)> {
+    match (flow.proto, flow.dport) {
+        (TCP | UDP, _) => Some((flow.sport, flow.dport)),
+        (ICMP, ECHO | TIMESTAMP | ADDRESS_MASK) => Some((0, flow.dport & 0xff00)),
+        (ICMP, 0) => Some((ECHO, 0)),
+        (ICMP, TIMESTAMP_REPLY) => Some((TIMESTAMP, 0)),
+        (ICMP, ADDRESS_MASK_REPLY) => Some((ADDRESS_MASK, 0)),
+        (ICMPV6, ECHO_V6) => Some((0, ECHO_V6)),
+        (ICMPV6, ECHO_REPLY_V6) => Some((ECHO_V6, 0)),
+        _ => None,
+    }
+}
+
+/// ICMP questions as destination ports, type*256.
+const ECHO: u16 = 8 << 8;
+const TIMESTAMP: u16 = 13 << 8;
+const TIMESTAMP_REPLY: u16 = 14 << 8;
+const ADDRESS_MASK: u16 = 17 << 8;
+const ADDRESS_MASK_REPLY: u16 = 18 << 8;
+const ECHO_V6: u16 = 128 << 8;
+const ECHO_REPLY_V6: u16 = 129 << 8;
+
+#[cfg(test)]
+mod tests;

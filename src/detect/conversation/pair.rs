@@ -1,0 +1,197 @@
+//! The conversations of a pair of hosts, put together from sorted rows.
+//!
+//! A row is a flow in 32 octets (IPv6: 56): the smaller address, the protocol, the larger address, the
+//! smaller one's port and the larger one's, the direction, flags and start, packets and octets.
+
+use std::io;
+
+use super::talk::{Ends, Half, LONG, Talk};
+use super::{Address, Pairing, Visitor};
+use crate::flow::{Flow, TCP};
+use crate::table::Sorted;
+
+/// Conversations of one pair and protocol that wait until it is known who of the two asks; with more,
+/// what is known so far decides. It stops two hosts that invent ports from filling memory.
+const WAITING: usize = 4096;
+
+/// One side has so many times the distinct ports of the other: it is the one that is asked.
+const MORE_PORTS: usize = 4;
+
+/// In the word of direction, flags and start: sent by the larger address.
+const BACK: u32 = 1 << 31;
+/// The record had flags.
+const FLAGS: u32 = 1 << 30;
+/// Bits of the start's upper part.
+const UPPER: u32 = (1 << 22) - 1;
+
+/// The row of a flow from `a` to `b`.
+#[inline]
+pub(super) fn row<A: Address>(a: A, b: A, flow: &Flow, sport: u16, dport: u16) -> A::Row {
+    let is_back = a > b;
+    let start = flow.start.map_or(0, |start| start.nanos() / 1_000_000);
+    let mut bits = ((start >> 32) as u32) & UPPER;
+    if let Some(flags) = flow.flags {
+        bits |= FLAGS | u32::from(flags as u8) << 22;
+    }
+    let (lo, hi, ports) = match is_back {
+        true => (b, a, u32::from(dport) << 16 | u32::from(sport)),
+        false => (a, b, u32::from(sport) << 16 | u32::from(dport)),
+    };
+    bits |= if is_back { BACK } else { 0 };
+    let clamp = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let counts = [clamp(flow.packets), clamp(flow.octets)];
+    A::pack(lo, u32::from(flow.proto), hi, [ports, bits, counts[0], counts[1], start as u32])
+}
+
+impl Half {
+    #[inline]
+    fn add<A: Address>(&mut self, [_, bits, packets, octets, start]: [u32; 5]) {
+        self.flows += 1;
+        self.packets += u64::from(packets);
+        self.octets += u64::from(octets);
+        self.most = self.most.max(packets);
+        self.shape = self.shape.min((packets, octets));
+        self.flags |= (bits >> 22) as u8;
+        self.has_flags &= bits & FLAGS != 0;
+        self.loaded |= u64::from(octets) > A::LOADED * u64::from(packets);
+        self.large |= u64::from(octets) > A::BARE * u64::from(packets);
+        let start = u64::from(bits & UPPER) << 32 | u64::from(start);
+        if start != 0 && (self.start == 0 || start < self.start) {
+            self.start = start;
+        }
+    }
+}
+
+/// Goes through sorted rows.
+pub(super) struct Pair<A> {
+    is_sampled: bool,
+    hosts: [A; 2],
+    proto: u8,
+    /// Conversations of which it is not known yet who asked.
+    waiting: Vec<Ends>,
+    /// Where it is known: how often each side asked.
+    asked: [u32; 2],
+    /// Scratch for counting ports.
+    seen: Vec<u16>,
+}
+
+impl<A: Address> Pair<A> {
+    pub(super) fn new(is_sampled: bool) -> Pair<A> {
+        Pair {
+            is_sampled,
+            hosts: [A::default(); 2],
+            proto: 0,
+            waiting: Vec::new(),
+            asked: [0; 2],
+            seen: Vec::new(),
+        }
+    }
+
+    /// All pairs of a partition.
+    pub(super) fn part(
+        &mut self,
+        rows: &mut Sorted<'_, A::Row>,
+        pairing: &mut Pairing,
+        visitor: &mut impl Visitor,
+    ) -> io::Result<()> {
+        let mut next = rows.next_row()?;
+        while let Some(row) = next {
+            let (lo, first, hi, rest) = A::unpack(&row);
+            let proto = first as u8;
+            if ([lo, hi], proto) != (self.hosts, self.proto) {
+                self.decide(visitor)?;
+                (self.hosts, self.proto, self.asked) = ([lo, hi], proto, [0; 2]);
+            }
+            let mut ends = Ends {
+                ports: [(rest[0] >> 16) as u16, rest[0] as u16],
+                halves: [Half::NONE, Half::NONE],
+            };
+            let [forth, back] = &mut ends.halves;
+            let mut side = |rest: [u32; 5]| match rest[1] & BACK {
+                0 => forth.add::<A>(rest),
+                _ => back.add::<A>(rest),
+            };
+            side(rest);
+            loop {
+                next = rows.next_row()?;
+                match next.as_ref().map(A::unpack) {
+                    Some((l, f, h, more)) if (l, f, h, more[0]) == (lo, first, hi, rest[0]) => {
+                        side(more);
+                    }
+                    _ => break,
+                }
+            }
+            self.conversation(ends, pairing, visitor)?;
+        }
+        self.decide(visitor)
+    }
+
+    fn conversation(
+        &mut self,
+        ends: Ends,
+        pairing: &mut Pairing,
+        visitor: &mut impl Visitor,
+    ) -> io::Result<()> {
+        if self.proto == TCP {
+            let [a, b] = &ends.halves;
+            let long = [a, b].map(|half| u64::from(half.most >= LONG));
+            let is_paired = u64::from(a.is_there() && b.is_there());
+            pairing.long += long[0] + long[1];
+            pairing.paired += (long[0] + long[1]) * is_paired;
+        }
+        match ends.asker(self.proto) {
+            Some(asker) => {
+                self.asked[asker & 1] += 1;
+                visitor.talk(&Talk::new(
+                    self.hosts,
+                    self.proto,
+                    &ends,
+                    Some(asker),
+                    self.is_sampled,
+                ))
+            }
+            None => {
+                self.waiting.push(ends);
+                match self.waiting.len() == WAITING {
+                    true => self.decide(visitor),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Where a conversation does not say who asked, the others of the pair do: who asked most of them,
+    /// or whose ports are so many more than the other's that they are what is looked for.
+    fn decide(&mut self, visitor: &mut impl Visitor) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let asker = match self.asked {
+            [a, b] if a > b => Some(0),
+            [a, b] if a < b => Some(1),
+            _ => {
+                let [a, b] = [0, 1].map(|side| self.distinct(side));
+                match (a >= MORE_PORTS * b, b >= MORE_PORTS * a) {
+                    (true, _) => Some(1),
+                    (_, true) => Some(0),
+                    _ => None,
+                }
+            }
+        };
+        for ends in std::mem::take(&mut self.waiting) {
+            // Equal ports ask each other: VPN, SIP, name servers of old.
+            let asker = asker.filter(|_| ends.ports[0] != ends.ports[1]);
+            visitor.talk(&Talk::new(self.hosts, self.proto, &ends, asker, self.is_sampled))?;
+        }
+        Ok(())
+    }
+
+    /// How many ports one side of the waiting conversations has.
+    fn distinct(&mut self, side: usize) -> usize {
+        self.seen.clear();
+        self.seen.extend(self.waiting.iter().map(|ends| ends.ports[side & 1]));
+        self.seen.sort_unstable();
+        self.seen.dedup();
+        self.seen.len()
+    }
+}

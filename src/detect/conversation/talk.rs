@@ -1,0 +1,242 @@
+//! One conversation: both directions between two ports, who asked, and what came of it.
+
+use super::Address;
+use super::service::strength;
+use crate::flow::{TCP, UDP};
+
+/// TCP control bits (RFC 9293 section 3.1).
+pub const FIN: u8 = 0x01;
+/// Synchronize sequence numbers.
+pub const SYN: u8 = 0x02;
+/// Reset the connection.
+pub const RST: u8 = 0x04;
+/// Push: the segment carries data that somebody waits for.
+pub const PSH: u8 = 0x08;
+const ACK: u8 = 0x10;
+
+/// A TCP flow of more packets is no mere attempt.
+const TCP_ATTEMPT: u32 = 7;
+/// A UDP flow of more packets is no mere attempt.
+const UDP_ATTEMPT: u32 = 3;
+/// Packets each way that a TCP conversation has at least that carried something.
+const CARRIED: u32 = 3;
+/// A flow of so many packets says whether the other direction is exported too.
+pub(super) const LONG: u32 = 10;
+
+/// One direction of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Half {
+    /// Records; 0 if there is nothing of this direction.
+    pub flows: u32,
+    /// Their packets.
+    pub packets: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// Packets of the largest record.
+    pub most: u32,
+    /// Packets and octets of the least record.
+    pub shape: (u32, u32),
+    /// OR of the TCP flags of all records.
+    pub flags: u8,
+    /// All records had flags.
+    pub has_flags: bool,
+    /// Some record has more than [`Address::LOADED`] octets a packet.
+    pub loaded: bool,
+    /// Some record has more than [`Address::BARE`] octets a packet.
+    pub large: bool,
+    /// The first record's start in milliseconds since the epoch; 0 if none had one.
+    pub start: u64,
+}
+
+impl Half {
+    /// Nothing of this direction.
+    pub const NONE: Half = Half {
+        flows: 0,
+        packets: 0,
+        octets: 0,
+        most: 0,
+        shape: (u32::MAX, u32::MAX),
+        flags: 0,
+        has_flags: true,
+        loaded: false,
+        large: false,
+        start: 0,
+    };
+
+    /// Whether there is anything of this direction.
+    pub const fn is_there(&self) -> bool {
+        self.flows > 0
+    }
+
+    fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// A question of TCP: SYN, and no acknowledgement of anything.
+    fn only_asks(&self) -> bool {
+        self.has_flags && self.has(SYN) && !self.has(ACK)
+    }
+
+    /// Nothing but an answer of TCP to somebody who asked: SYN and ACK, or a reset.
+    fn only_answers(&self) -> bool {
+        let answer = self.has(SYN | ACK) || (self.has(RST) && !self.has(SYN));
+        self.has_flags && answer && self.flags & (FIN | PSH) == 0 && !self.large
+    }
+}
+
+/// What came of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A conversation: TCP that carried something both ways, UDP and ICMP with an answer.
+    Productive,
+    /// An attempt that nobody answered.
+    Silent,
+    /// An attempt that was answered with a refusal, or with nothing that goes on.
+    Refused,
+    /// There is only the answer: the question is not in this window, or was never asked.
+    Unasked,
+    /// Neither a conversation nor an attempt: one direction of something larger.
+    Other,
+}
+
+/// A conversation as detectors see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Talk<A> {
+    /// Who asked. If `is_sure` is false this is the smaller address.
+    pub asker: A,
+    /// Who was asked.
+    pub host: A,
+    /// IANA protocol number: TCP, UDP, ICMP or ICMPv6.
+    pub proto: u8,
+    /// The asker's port.
+    pub sport: u16,
+    /// The port that was asked for; of ICMP type*256.
+    pub port: u16,
+    /// From the asker.
+    pub asked: Half,
+    /// To the asker.
+    pub answered: Half,
+    /// Whether it is known which side asked.
+    pub is_sure: bool,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// A conversation before it is known who asked: by the order of the addresses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// Ports of the smaller and of the larger address.
+    pub ports: [u16; 2],
+    /// What each of them sent.
+    pub halves: [Half; 2],
+}
+
+impl Ends {
+    /// Who asked: 0 the smaller address, 1 the larger.
+    ///
+    /// Flags say it where they say anything. Then a port that is a service's and one that is none; then
+    /// who began. One direction alone is a question, unless a service sent it to nobody's service.
+    pub(super) fn asker(&self, proto: u8) -> Option<usize> {
+        let [a, b] = &self.halves;
+        if proto == TCP {
+            for (n, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
+                if own.is_there() && own.only_asks() && !(other.is_there() && other.only_asks()) {
+                    return Some(n);
+                }
+            }
+            for (n, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
+                let answered = other.is_there() && other.only_answers();
+                if answered && !(own.is_there() && own.only_answers()) {
+                    return Some(n);
+                }
+            }
+        }
+        let [first, second] = self.ports.map(strength);
+        match first.cmp(&second) {
+            std::cmp::Ordering::Less => return Some(0),
+            std::cmp::Ordering::Greater => return Some(1),
+            std::cmp::Ordering::Equal => {}
+        }
+        match (a.is_there(), b.is_there()) {
+            (true, false) => Some(0),
+            (false, true) => Some(1),
+            _ if a.start == 0 || b.start == 0 => None,
+            _ => match a.start.cmp(&b.start) {
+                std::cmp::Ordering::Less => Some(0),
+                std::cmp::Ordering::Greater => Some(1),
+                std::cmp::Ordering::Equal => None,
+            },
+        }
+    }
+
+    /// What came of it if the side `asker` asked.
+    pub(super) fn outcome(&self, proto: u8, asker: usize, is_sampled: bool) -> Outcome {
+        let [a, b] = &self.halves;
+        let (asked, answered) = if asker == 0 { (a, b) } else { (b, a) };
+        if !asked.is_there() {
+            return Outcome::Unasked;
+        }
+        match proto {
+            TCP if is_sampled => sampled(asked, answered),
+            TCP => tcp(asked, answered),
+            _ if answered.is_there() => Outcome::Productive,
+            UDP if asked.most > UDP_ATTEMPT => Outcome::Other,
+            _ => Outcome::Silent,
+        }
+    }
+}
+
+fn tcp(asked: &Half, answered: &Half) -> Outcome {
+    let is_small = asked.most <= TCP_ATTEMPT && !asked.large;
+    if !answered.is_there() {
+        // What is left of a connection that was opened before.
+        let is_rest = asked.has_flags && asked.has(ACK) && asked.flags & (FIN | PSH | RST) != 0;
+        return match is_small && !(is_rest && !asked.has(SYN)) {
+            true => Outcome::Silent,
+            false => Outcome::Other,
+        };
+    }
+    let is_carried = asked.most >= CARRIED && answered.most >= CARRIED;
+    if is_carried && (asked.loaded || answered.loaded) {
+        return Outcome::Productive;
+    }
+    let has_data = [asked, answered].iter().any(|half| half.has_flags && half.has(PSH | ACK));
+    match is_small && !answered.large && !has_data {
+        true => Outcome::Refused,
+        false => Outcome::Other,
+    }
+}
+
+/// Of one packet in many: who acknowledges has been answered, and who sends more than headers has
+/// somebody to send it to.
+fn sampled(asked: &Half, answered: &Half) -> Outcome {
+    let goes_on = match asked.has_flags {
+        true => asked.has(ACK) && !(asked.has(RST) && !asked.has(PSH)),
+        false => asked.most > TCP_ATTEMPT,
+    };
+    match (asked.large || goes_on, answered.is_there()) {
+        (true, _) => Outcome::Productive,
+        (false, _) if answered.large => Outcome::Productive,
+        (false, true) => Outcome::Refused,
+        (false, false) => Outcome::Silent,
+    }
+}
+
+impl<A: Address> Talk<A> {
+    pub(super) fn new(
+        hosts: [A; 2],
+        proto: u8,
+        ends: &Ends,
+        asker: Option<usize>,
+        is_sampled: bool,
+    ) -> Talk<A> {
+        let outcome = ends.outcome(proto, asker.unwrap_or(0), is_sampled);
+        let (is_sure, [a, b]) = (asker.is_some(), hosts);
+        let ([p, q], [x, y]) = (ends.ports, ends.halves);
+        let (asker, host, sport, port, asked, answered) = match asker {
+            Some(1) => (b, a, q, p, y, x),
+            _ => (a, b, p, q, x, y),
+        };
+        Talk { asker, host, proto, sport, port, asked, answered, is_sure, outcome }
+    }
+}

@@ -1,0 +1,135 @@
+//! The classes of scans: one file each, and this table of them.
+//!
+//! A class is a name, the limits that a site may change, and the measures that it takes of a source's
+//! evidence. It holds when all of its measures pass. To add one, write its file and name it here.
+
+use super::evidence::{Evidence, Probed, percent};
+use super::limits::Bounds;
+use crate::detect::Limit;
+use crate::finding::Side;
+
+pub(super) mod backscatter;
+mod block;
+mod dark;
+mod horizontal;
+mod icmp;
+mod ports;
+mod sweep;
+mod udp;
+
+/// All classes in the order in which they name a finding: the first that holds does.
+pub(super) const CLASSES: [&Class; 7] = [
+    &sweep::SWEEP,
+    &horizontal::HORIZONTAL,
+    &block::BLOCK,
+    &ports::PORTS,
+    &udp::UDP,
+    &icmp::ICMP,
+    &dark::DARK,
+];
+
+/// A kind of scan.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// The word in the column `class`, and the name of its limit.
+    pub name: &'static str,
+    /// The limit that a site may change: by default for sources outside, and inside.
+    pub limit: (u64, u64),
+    /// What is measured; the first is held against the limit. `None` if it is not about such a source,
+    /// or cannot be told here.
+    pub measure: fn(&Case) -> Option<Vec<Measure>>,
+    /// The one port that it is about, if it is one.
+    pub port: fn(&Evidence) -> Option<u16>,
+}
+
+/// A value and what it is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Measure {
+    pub name: &'static str,
+    pub value: u64,
+    pub limit: Limit,
+}
+
+impl Measure {
+    pub(super) const fn at_least(name: &'static str, value: u64, limit: u64) -> Measure {
+        Measure { name, value, limit: Limit::AtLeast(limit) }
+    }
+
+    pub(super) const fn passes(&self) -> bool {
+        self.limit.passes(self.value)
+    }
+}
+
+/// Whether a missing answer means that there was none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Both directions are exported.
+    Seen,
+    /// Many answers are not.
+    Partly,
+    /// One direction is not exported at all, or not paired.
+    Unseen,
+}
+
+/// A source in its window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub evidence: &'a Evidence,
+    pub side: Option<Side>,
+    pub answers: Answers,
+    /// One packet in many was seen.
+    pub sampled: bool,
+    /// It can be said which inside addresses are in use.
+    pub knows_dark: bool,
+    /// What this source's site allows.
+    pub bounds: &'a Bounds,
+}
+
+/// The sequential test of Jung et al. (Fast portscan detection using sequential hypothesis testing,
+/// IEEE S&P 2004): an innocent's attempts work with a chance of .8, a scanner's with .2, so each failure
+/// counts ln 4 for a scan and each success as much against it. With one false alarm in 10 million the
+/// test is over at ln(.99 / 1e-7) = 16.1: twelve failures more than successes.
+pub(super) const NET: u64 = 12;
+
+impl Case<'_> {
+    /// The limit of a class for this source.
+    pub(super) fn limit(&self, class: &Class) -> u64 {
+        let (outside, inside) = class.limit;
+        let own = if self.side == Some(Side::Inside) { inside } else { outside };
+        self.bounds.of(class.name, self.evidence.src).unwrap_or(own)
+    }
+
+    /// Percent of what was tried that must have failed: half where answers are seen, nearly all where
+    /// not all are.
+    pub(super) fn share(&self, seen: u64) -> u64 {
+        match (self.answers, self.sampled) {
+            (Answers::Seen, false) => seen,
+            _ => seen.max(90),
+        }
+    }
+
+    /// The measures of failing rather than working: the share in percent, and the sequential test.
+    pub(super) fn failing(&self, failed: u64, worked: u64, share: u64) -> [Measure; 2] {
+        let net = if self.sampled { SAMPLED } else { NET };
+        [
+            Measure::at_least("failedpct", percent(failed, failed + worked), self.share(share)),
+            Measure::at_least("net", failed.saturating_sub(worked), net),
+        ]
+    }
+}
+
+/// Of one packet in many, three failures: each stands for as many as the sampling says.
+const SAMPLED: u64 = 3;
+
+/// The longest run of neighbouring networks.
+pub(super) fn longest_run(nets: &[Probed], is_in: impl Fn(&Probed) -> bool) -> u64 {
+    let (mut longest, mut run) = (0, 0);
+    let mut last: Option<&Probed> = None;
+    for net in nets.iter().filter(|net| is_in(net)) {
+        let follows = last.is_some_and(|last| super::paper::adjacent(&last.net, &net.net));
+        run = if follows { run + 1 } else { 1 };
+        longest = longest.max(run);
+        last = Some(net);
+    }
+    longest
+}

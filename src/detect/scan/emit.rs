@@ -1,0 +1,152 @@
+//! From conversations to trials, by source.
+
+use std::hash::BuildHasher;
+use std::io;
+
+use foldhash::fast::RandomState;
+
+use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
+use crate::detect::conversation::{
+    Active, Address, Families, Half, Outcome, RST, SYN, Talk, Visitor,
+};
+use crate::flow::{Networks, TCP};
+
+/// Ports of one pair that are remembered to have worked, so that twenty connections to a web server are
+/// one row. With more, some are written twice; they fall together when they are sorted.
+const RECENT: usize = 8;
+
+/// Packets beyond which an answer is no lone one.
+const LONE: u32 = 7;
+
+/// Writes trials.
+pub(super) struct Emitter<'a> {
+    inside: &'a Networks,
+    active: &'a Active,
+    knows_dark: bool,
+    hasher: RandomState,
+    rows: Families,
+    /// What worked, of the pair that goes by: hashes of source, destination, protocol and port.
+    recent: [u64; RECENT],
+    next: usize,
+}
+
+impl<'a> Emitter<'a> {
+    /// Writes trials to rows that keep about `memory` octets in memory. `knows_dark` says that an
+    /// inside address which is not in `active` is not in use.
+    pub(super) fn new(
+        memory: u64,
+        inside: &'a Networks,
+        active: &'a Active,
+        knows_dark: bool,
+    ) -> Emitter<'a> {
+        Emitter {
+            inside,
+            active,
+            knows_dark,
+            hasher: RandomState::default(),
+            rows: Families::new(memory),
+            recent: [0; RECENT],
+            next: 0,
+        }
+    }
+
+    /// All trials.
+    pub(super) fn into_trials(self) -> Families {
+        self.rows
+    }
+
+    fn is_dark<A: Address>(&self, host: A) -> bool {
+        self.knows_dark && self.inside.contains(host.ip()) && !self.active.holds(host.ip())
+    }
+
+    fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
+        // Sources of one network are judged one after the other, for those that scan together.
+        let hash = self.hasher.hash_one(trial.src.net());
+        A::of(&mut self.rows).push(hash, trial.pack())
+    }
+
+    /// `src` asked `dst` for a port, and it worked.
+    fn worked<A: Address>(
+        &mut self,
+        [src, dst]: [A; 2],
+        proto: u8,
+        [port, sport]: [u16; 2],
+    ) -> io::Result<()> {
+        let hash = self.hasher.hash_one((src, dst, proto, port)) | 1;
+        if self.recent.contains(&hash) {
+            return Ok(());
+        }
+        if let Some(oldest) = self.recent.get_mut(self.next % RECENT) {
+            *oldest = hash;
+        }
+        self.next += 1;
+        self.write(&Trial { src, dst, proto, port, sport, bits: WORKED, ..Trial::default() })
+    }
+}
+
+impl Visitor for Emitter<'_> {
+    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
+        let &Talk { asker, host, proto, port, sport, asked, answered, is_sure, outcome } = talk;
+        let with = |half: &Half, bits| Trial {
+            src: asker,
+            dst: host,
+            proto,
+            port,
+            sport,
+            bits,
+            flags: half.flags,
+            flows: half.flows,
+            packets: u32::try_from(half.packets).unwrap_or(u32::MAX),
+            octets: u32::try_from(half.octets).unwrap_or(u32::MAX),
+            // 0 is unknown, and the lower bits of a real moment can be 0 too.
+            start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
+            ..Trial::default()
+        };
+        match outcome {
+            Outcome::Productive => {
+                self.worked([asker, host], proto, [port, sport])?;
+                match is_sure {
+                    true => Ok(()),
+                    false => self.worked([host, asker], proto, [sport, port]),
+                }
+            }
+            Outcome::Silent | Outcome::Refused if is_sure => {
+                let mut bits = FAILED;
+                bits |= match outcome {
+                    Outcome::Refused => REFUSED,
+                    _ if self.is_dark(host) => DARK,
+                    _ => 0,
+                };
+                if proto == TCP && asked.has_flags && asked.flags & SYN != 0 {
+                    bits |= ASKED;
+                }
+                self.write(&with(&asked, bits))
+            }
+            Outcome::Silent | Outcome::Refused => Ok(()),
+            Outcome::Other => self.write(&with(&asked, STREAM)),
+            Outcome::Unasked => {
+                let is_lone = answered.most <= LONE && !answered.large;
+                let mut bits = if proto != TCP || is_lone { 0 } else { STREAM };
+                if self.is_dark(asker) {
+                    bits |= DARK;
+                }
+                let answer = with(&answered, bits);
+                let answer = Trial {
+                    src: host,
+                    dst: asker,
+                    unasked: true,
+                    port: sport,
+                    sport: port,
+                    ..answer
+                };
+                self.write(&answer)?;
+                // An answer that carries something is one to a question, asked in the window before.
+                let refused = answered.has_flags && answered.flags & RST != 0;
+                match proto != TCP || (!is_lone && !refused) {
+                    true => self.worked([asker, host], proto, [port, sport]),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Sources of one network that scan together, each too little to be flagged by itself.
+//!
+//! A scan from a /24 (IPv6: /64) with a part of the targets for each host passes below every limit of a
+//! single source. What gives it away is that all ask for the same port with packets of the same shape.
+//! Guards against networks of clients that each fail now and then: what they fail at works for most.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use ipnet::IpNet;
+
+use super::Judge;
+use super::class::{Measure, NET};
+use super::evidence::percent;
+use super::trial::{Trial, WORKED};
+use crate::detect::conversation::Address;
+use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
+
+/// Attempts in vain of the whole group.
+pub(super) const ATTEMPTS: u64 = 50;
+/// Sources that they come from.
+const SOURCES: u64 = 4;
+
+/// Attempts of one network that are kept; beyond, a member would be flagged by itself.
+const KEPT: usize = 1 << 16;
+
+/// What the sources of one network did, none of which was flagged.
+#[derive(Debug)]
+pub(super) struct Members<A> {
+    failed: Vec<Trial<A>>,
+    /// Protocol and port of what worked.
+    worked: Vec<(u8, u16)>,
+}
+
+/// Sources that ask for the same.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub net: IpNet,
+    pub proto: u8,
+    pub port: u16,
+    /// Distinct hosts asked in vain, distinct sources that did, and how often it worked.
+    pub targets: u64,
+    pub sources: u64,
+    worked: u64,
+    /// Attempts of the commonest shape, in percent.
+    alike: u64,
+    /// Share of all that the network's unflagged sources failed at, in percent.
+    share: u64,
+    pub peer: Vec<Peer>,
+    pub more: u64,
+    pub flows: u64,
+    pub packets: u64,
+    pub octets: u64,
+    pub sample: Vec<Sample>,
+}
+
+impl Group {
+    pub(super) fn measures(&self, limit: u64, is_unsure: bool) -> Vec<Measure> {
+        let share = if is_unsure { 90 } else { 50 };
+        let failed = percent(self.targets, self.targets + self.worked);
+        vec![
+            Measure::at_least("targets", self.targets, limit),
+            Measure::at_least("sources", self.sources, SOURCES),
+            Measure::at_least("alikepct", self.alike, 80),
+            Measure::at_least("portpct", self.share, 50),
+            Measure::at_least("failedpct", failed, share),
+            Measure::at_least("net", self.targets.saturating_sub(self.worked), NET),
+        ]
+    }
+}
+
+impl<A: Address> Members<A> {
+    pub(super) fn new() -> Members<A> {
+        Members { failed: Vec::new(), worked: Vec::new() }
+    }
+
+    /// What one source did.
+    pub(super) fn add(&mut self, trials: &[Trial<A>]) {
+        let room = KEPT.saturating_sub(self.failed.len());
+        self.failed.extend(trials.iter().filter(|trial| trial.is_failed()).take(room));
+        let room = KEPT.saturating_sub(self.worked.len());
+        let worked = trials.iter().filter(|trial| trial.bits & WORKED != 0);
+        self.worked.extend(worked.take(room).map(|trial| (trial.proto, trial.port)));
+    }
+
+    /// The network's sources have gone by.
+    pub(super) fn end(&mut self, judge: &mut Judge) {
+        if self.failed.len() as u64 >= ATTEMPTS.min(judge.group_floor()) {
+            self.groups().iter().for_each(|group| judge.group(group));
+        }
+        self.failed.clear();
+        self.worked.clear();
+    }
+
+    /// By protocol, the port that failed most.
+    fn groups(&mut self) -> Vec<Group> {
+        self.failed.sort_unstable_by_key(|trial| (trial.proto, trial.port, trial.dst, trial.src));
+        let mut best: Vec<&[Trial<A>]> = Vec::new();
+        for of_port in self.failed.chunk_by(|a, b| (a.proto, a.port) == (b.proto, b.port)) {
+            match best.last_mut() {
+                Some(last) if last.first().map(|t| t.proto) == of_port.first().map(|t| t.proto) => {
+                    if of_port.len() > last.len() {
+                        *last = of_port;
+                    }
+                }
+                _ => best.push(of_port),
+            }
+        }
+        best.into_iter().filter_map(|trials| self.group(trials)).collect()
+    }
+
+    fn group(&self, trials: &[Trial<A>]) -> Option<Group> {
+        let first = trials.first()?;
+        let targets = trials.chunk_by(|a, b| a.dst == b.dst).count() as u64;
+        let mut flows: HashMap<A, u64, RandomState> = HashMap::default();
+        let mut shapes: HashMap<(u32, u32), u64, RandomState> = HashMap::default();
+        for trial in trials {
+            *flows.entry(trial.src).or_default() += u64::from(trial.flows);
+            let records = trial.flows.max(1);
+            *shapes.entry((trial.packets / records, trial.octets / records)).or_default() += 1;
+        }
+        let sum = |of: fn(&Trial<A>) -> u32| trials.iter().map(|t| u64::from(of(t))).sum();
+        let of_proto = self.failed.iter().filter(|trial| trial.proto == first.proto).count();
+        let worked = self.worked.iter().filter(|of| **of == (first.proto, first.port)).count();
+        let sources = flows.len();
+        let mut peer: Vec<Peer> = flows
+            .into_iter()
+            .map(|(src, flows)| Peer { host: Host::Address(src.ip()), flows: Some(flows) })
+            .collect();
+        peer.sort_unstable_by_key(|peer| (std::cmp::Reverse(peer.flows), peer.host));
+        peer.truncate(MAX_PEERS);
+        Some(Group {
+            net: first.src.prefix(),
+            proto: first.proto,
+            port: first.port,
+            targets,
+            sources: sources as u64,
+            worked: worked as u64,
+            alike: percent(shapes.values().copied().max().unwrap_or(0), trials.len() as u64),
+            share: percent(trials.len() as u64, of_proto as u64),
+            peer,
+            more: sources.saturating_sub(MAX_PEERS) as u64,
+            flows: sum(|trial| trial.flows),
+            packets: sum(|trial| trial.packets),
+            octets: sum(|trial| trial.octets),
+            sample: trials
+                .iter()
+                .take(MAX_SAMPLES)
+                .map(|trial| Sample {
+                    sip: trial.src.ip(),
+                    sport: trial.sport,
+                    dip: trial.dst.ip(),
+                    dport: trial.port,
+                    proto: trial.proto,
+                })
+                .collect(),
+        })
+    }
+}

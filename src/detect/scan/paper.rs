@@ -1,0 +1,350 @@
+//! Scanners, by the paper's rule: a source that sends small flows to nearly every host of at least
+//! two neighbouring networks (figure 3).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::detect::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
+use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
+use crate::flow::Flow;
+use crate::table::{Sum, Table};
+use crate::time::{End, Window};
+
+/// The limits of the rule. None scales with the window: they count hosts, not flows.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Flows of more packets are conversations, and do not count.
+    pub max_packets: u64,
+    /// Hosts of one /24 (IPv6: /64) that make it a scanned network.
+    pub hosts: u64,
+    /// Adjacent scanned networks that make a scan.
+    pub nets: u64,
+}
+
+impl Rules {
+    /// The paper's rule: flows of at most 3 packets to 200 hosts of a /24, in 2 adjacent /24s.
+    pub const PAPER: Rules = Rules { max_packets: 3, hosts: 200, nets: 2 };
+}
+
+/// One row of figure 3: a scanned network, and how much of it was scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subnet {
+    /// The scanner.
+    pub scanner: IpAddr,
+    /// The /24, for IPv6 the /64.
+    pub net: IpNet,
+    /// Distinct hosts of it.
+    pub hosts: u64,
+    /// Small flows to it: how often it was scanned.
+    pub flows: u64,
+}
+
+/// Counts small flows by source, protocol and destination.
+#[derive(Debug)]
+pub struct Paper {
+    site: Arc<Site>,
+    rules: Rules,
+    table: Table<(IpAddr, u8, IpAddr), Tally>,
+}
+
+/// A network that one source probed by one protocol.
+#[derive(Clone, Debug)]
+struct Probed {
+    net: IpNet,
+    hosts: u64,
+    sum: Tally,
+    samples: Vec<Sample>,
+}
+
+impl Paper {
+    /// An empty window.
+    pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
+        let table = Table::new(site.memory);
+        Paper { site, rules, table }
+    }
+}
+
+impl Counter for Paper {
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
+            self.table.add((flow.sip, flow.proto, flow.dip), &Tally::from(flow))?;
+        }
+        Ok(())
+    }
+}
+
+impl Detector for Paper {
+    type Row = Subnet;
+
+    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+        let window = end.window;
+        let Paper { site, rules, table } = self;
+        let out = Verdict::default();
+        let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
+        let mut of = None;
+        for entry in table.into_sorted()? {
+            let ((sip, proto, dip), tally) = entry?;
+            if of != Some((sip, proto)) {
+                judge.source(of);
+                of = Some((sip, proto));
+            }
+            judge.target(sip, dip, tally);
+        }
+        judge.source(of);
+        judge.out.findings.sort_by(Finding::order);
+        judge.out.figure.sort();
+        judge.out.seen.sort();
+        Ok(judge.out)
+    }
+}
+
+/// The network of a host that the rule counts over.
+pub(in crate::detect) fn subnet(host: IpAddr) -> IpNet {
+    match host {
+        IpAddr::V4(a) => {
+            let [a, b, c, _] = a.octets();
+            IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), 24))
+        }
+        IpAddr::V6(a) => {
+            let prefix = u128::from(a) >> 64 << 64;
+            IpNet::from(Ipv6Net::new_assert(Ipv6Addr::from(prefix), 64))
+        }
+    }
+}
+
+/// Whether `b` is the network right after `a`.
+pub(super) fn adjacent(a: &IpNet, b: &IpNet) -> bool {
+    match (a, b) {
+        (IpNet::V4(a), IpNet::V4(b)) => {
+            u32::from(a.broadcast()).checked_add(1) == Some(u32::from(b.network()))
+        }
+        (IpNet::V6(a), IpNet::V6(b)) => {
+            u128::from(a.broadcast()).checked_add(1) == Some(u128::from(b.network()))
+        }
+        _ => false,
+    }
+}
+
+/// Walks the sorted table: sources, their networks, the hosts in them.
+struct Judge<'a> {
+    site: &'a Site,
+    rules: Rules,
+    window: Option<Window>,
+    /// Networks of the current source so far: the scanned ones, and the last one while it grows.
+    nets: Vec<Probed>,
+    out: Verdict<Subnet>,
+}
+
+impl Judge<'_> {
+    fn limit(&self) -> Limit {
+        Limit::AtLeast(self.rules.hosts)
+    }
+
+    /// One host that the current source probed; hosts come in ascending order.
+    fn target(&mut self, sip: IpAddr, dip: IpAddr, tally: Tally) {
+        let net = subnet(dip);
+        if self.nets.last().is_none_or(|last| last.net != net) {
+            self.drop_last_if_small(sip);
+            self.nets.push(Probed { net, hosts: 0, sum: Tally::EMPTY, samples: Vec::new() });
+        }
+        let Some(last) = self.nets.last_mut() else { return };
+        last.hosts += 1;
+        last.sum.merge(&tally);
+        if last.samples.len() < MAX_SAMPLES {
+            let (proto, dport, sport) = tally.evidence();
+            last.samples.push(Sample { sip, sport, dip, dport, proto });
+        }
+    }
+
+    /// A source that touches every network of the world must not be remembered by all of them.
+    fn drop_last_if_small(&mut self, sip: IpAddr) {
+        let is_asked_about = self.site.explain == Some(sip);
+        let limit = self.limit();
+        self.nets.pop_if(|last| !limit.passes(last.hosts) && !is_asked_about);
+    }
+
+    /// The current source is over.
+    fn source(&mut self, of: Option<(IpAddr, u8)>) {
+        let Some((sip, proto)) = of else { return };
+        self.drop_last_if_small(sip);
+        let nets = std::mem::take(&mut self.nets);
+        if self.site.explain == Some(sip) {
+            self.explain(proto, &nets);
+        }
+        let limit = self.limit();
+        let scanned: Vec<Probed> = nets.into_iter().filter(|net| limit.passes(net.hosts)).collect();
+        let mut flagged = Vec::new();
+        let mut longest = 0;
+        for run in scanned.chunk_by(|a, b| adjacent(&a.net, &b.net)) {
+            if Limit::AtLeast(self.rules.nets).passes(run.len() as u64) {
+                flagged.extend_from_slice(run);
+                longest = longest.max(run.len() as u64);
+            }
+        }
+        if !flagged.is_empty() {
+            self.flag(sip, proto, &flagged, longest);
+        }
+    }
+
+    fn flag(&mut self, sip: IpAddr, proto: u8, nets: &[Probed], longest: u64) {
+        let mut sum = Tally::EMPTY;
+        nets.iter().for_each(|net| sum.merge(&net.sum));
+        let fewest = nets.iter().map(|net| net.hosts).min().unwrap_or(0);
+        let merged = IpNet::aggregate(&nets.iter().map(|net| net.net).collect());
+        let why = [
+            Limit::AtLeast(self.rules.nets).why("nets", longest),
+            self.limit().why("hosts", fewest),
+        ];
+        self.out.findings.push(Finding {
+            window: self.window,
+            kind: Kind::Scan,
+            class: "sweep".to_owned(),
+            host: Host::Address(sip),
+            role: Role::Source,
+            side: self.site.side(sip),
+            proto: Some(proto),
+            port: sum.port(),
+            peers: nets.iter().map(|net| net.hosts).sum(),
+            more: merged.len().saturating_sub(MAX_PEERS) as u64,
+            peer: merged
+                .into_iter()
+                .take(MAX_PEERS)
+                .map(|net| Peer { host: Host::Prefix(net), flows: None })
+                .collect(),
+            flows: sum.flows,
+            packets: sum.packets,
+            octets: sum.octets,
+            rate: Rate::of(sum.flows, self.window),
+            marks: Vec::new(),
+            why: why.join(","),
+            sample: nets.iter().flat_map(|net| &net.samples).take(MAX_SAMPLES).copied().collect(),
+        });
+        self.out.figure.extend(nets.iter().map(|probed| Subnet {
+            scanner: sip,
+            net: probed.net,
+            hosts: probed.hosts,
+            flows: probed.sum.flows,
+        }));
+    }
+
+    fn explain(&mut self, proto: u8, nets: &[Probed]) {
+        let limit = self.limit();
+        let most = nets.iter().map(|net| net.hosts).max().unwrap_or(0);
+        let scanned: Vec<_> = nets.iter().filter(|net| limit.passes(net.hosts)).collect();
+        let runs = scanned.chunk_by(|a, b| adjacent(&a.net, &b.net));
+        let longest = runs.map(<[_]>::len).max().unwrap_or(0) as u64;
+        let of = format!("proto {proto}");
+        let hosts = Seen { of, measure: "hosts of one net", value: most, limit };
+        let nets = Seen {
+            of: hosts.of.clone(),
+            measure: "adjacent nets",
+            value: longest,
+            limit: Limit::AtLeast(self.rules.nets),
+        };
+        self.out.seen.extend([hosts, nets]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(flows: &[Flow]) -> Verdict<Subnet> {
+        let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
+        let mut scan = Paper::new(Arc::new(site), Rules::PAPER);
+        scan.add(flows).unwrap();
+        scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
+    }
+
+    fn probe(net: u8, host: u8) -> Flow {
+        Flow {
+            sip: [192, 0, 2, 9].into(),
+            dip: [140, 119, net, host].into(),
+            proto: 6,
+            sport: 1025,
+            dport: 21,
+            packets: 1,
+            octets: 40,
+            ..Flow::default()
+        }
+    }
+
+    fn walk(nets: impl IntoIterator<Item = u8>, hosts: std::ops::Range<u8>) -> Vec<Flow> {
+        nets.into_iter().flat_map(|net| hosts.clone().map(move |host| probe(net, host))).collect()
+    }
+
+    #[test]
+    fn the_walk_of_figure_3_is_one_finding() {
+        let verdict = run(&walk(56..72, 1..255));
+        let [finding] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
+        assert_eq!((finding.peers, finding.flows, finding.octets), (4064, 4064, 162_560));
+        let nets: Vec<_> = finding.peer.iter().map(|peer| peer.host.text(false)).collect();
+        assert_eq!(nets, ["140.119.56.0/21", "140.119.64.0/21"]);
+        assert_eq!(finding.why, "nets=16>=2,hosts=254>=200");
+        assert_eq!(finding.rate.to_string(), "6.77");
+        assert_eq!((finding.proto, finding.port), (Some(6), Some(21)));
+        assert_eq!(finding.sample.len(), 3);
+        assert_eq!(verdict.figure.len(), 16);
+        assert!(verdict.figure.iter().all(|row| (row.hosts, row.flows) == (254, 254)));
+    }
+
+    #[test]
+    fn every_limit_is_where_it_says() {
+        assert_eq!(run(&walk([1, 2], 0..200)).findings.len(), 1);
+        assert_eq!(run(&walk([1, 2], 0..199)).findings.len(), 0, "199 hosts");
+        assert_eq!(run(&walk([1, 3], 0..255)).findings.len(), 0, "not adjacent");
+        assert_eq!(run(&walk([1], 0..255)).findings.len(), 0, "one net");
+        let mut big = walk([1, 2], 0..200);
+        big.iter_mut().for_each(|flow| flow.packets = 4);
+        assert_eq!(run(&big).findings.len(), 0, "conversations");
+        let mut twice = walk([1, 2], 0..199);
+        twice.extend(walk([1, 2], 0..199));
+        assert_eq!(run(&twice).findings.len(), 0, "the same hosts again");
+    }
+
+    #[test]
+    fn two_protocols_are_two_findings_and_many_ports_are_none() {
+        let mut flows = walk([1, 2], 0..200);
+        flows.extend(walk([1, 2], 0..200).into_iter().map(|flow| Flow { proto: 17, ..flow }));
+        flows[7].dport = 22;
+        let verdict = run(&flows);
+        let ports: Vec<_> = verdict.findings.iter().map(|f| (f.proto, f.port)).collect();
+        assert_eq!(ports, [(Some(6), None), (Some(17), Some(21))]);
+    }
+
+    #[test]
+    fn an_ipv6_scan_counts_by_64() {
+        let probe = |net: u64, host: u64| Flow {
+            sip: "2001:db8::1".parse().unwrap(),
+            dip: IpAddr::V6(Ipv6Addr::from(u128::from(net) << 64 | u128::from(host))),
+            proto: 58,
+            packets: 1,
+            ..Flow::default()
+        };
+        let base = 0x2001_0288_0000_0000;
+        let flows: Vec<_> = (0..2)
+            .flat_map(|net| (0..300).map(move |host| probe(base + net, host << 40)))
+            .collect();
+        let verdict = run(&flows);
+        assert_eq!(verdict.findings[0].peer[0].host.text(false), "2001:288::/63");
+        assert_eq!(verdict.findings[0].peers, 600);
+    }
+
+    #[test]
+    fn explain_shows_what_was_seen_of_a_host_that_is_not_flagged() {
+        let verdict = run(&walk([1, 2, 9], 0..100));
+        let seen: Vec<_> = verdict.seen.iter().map(|s| (s.measure, s.value)).collect();
+        assert_eq!(seen, [("adjacent nets", 0), ("hosts of one net", 100)]);
+    }
+
+    #[test]
+    fn the_ends_of_the_address_space_have_no_neighbour() {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        assert!(adjacent(&net("10.0.255.0/24"), &net("10.1.0.0/24")));
+        assert!(!adjacent(&net("255.255.255.0/24"), &net("0.0.0.0/24")));
+        assert!(!adjacent(&net("255.255.255.0/24"), &net("::/64")));
+    }
+}
