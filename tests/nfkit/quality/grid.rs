@@ -80,7 +80,8 @@ const AT_100: &str =
     "campus --sampling 100 --flows 140000 --with FEW,horizontal=841x50,sweep=2032x10,udp=841x10";
 
 const CAMPUS_DAY: &str = "campus --for 24h --flows 216000";
-const SLOW: &str = "campus --for 24h --flows 130000 --with slowx20";
+/// Some that an hour shows, and some that only a day does.
+const SLOW: &str = "campus --for 24h --flows 140000 --with slowx20,slow=3x20";
 
 const TWICE: &str = "campus --twice --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
 const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
@@ -130,6 +131,9 @@ pub const GRID: &[Scenario] = &[
     all("survey", "campus --flows 50000 --with FEW,surveyx5"),
     all("group", "campus --flows 40000 --with FEW,groupx10"),
     nine("group-nine", "campus --flows 40000 --with FEW,groupx10"),
+    all("group-many", "campus --flows 40000 --with FEW,group=800x10"),
+    all("alone", "none --with horizontalx5,portsx5,connectx5,udpx5,icmpx5,smallx5"),
+    nine("alone-nine", "none --with horizontalx5,portsx5,connectx5,udpx5,icmpx5,smallx5"),
     Scenario { state: State::Kept, ..all("slow", SLOW) },
     Scenario { state: State::Kept, ..nine("slow-nine", SLOW) },
     Scenario { state: State::Warm(SAMPLED_10), ..all("sampled-10", AT_10) },

@@ -200,3 +200,53 @@ pub fn truth(stream: &Stream) -> Truth {
 pub fn nets(list: &str) -> Vec<IpNet> {
     list.split(',').map(|net| net.parse().unwrap()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::score::{named, score};
+    use super::*;
+
+    const FIELDS: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\tend\tflags\tlabel\n";
+
+    fn row(sip: &str, dip: &str, start: &str, label: &str) -> String {
+        format!("0\t{sip}\t{dip}\t0\t6\t1025\t80\t1\t40\t{start}\t{start}\t2\t{label}\n")
+    }
+
+    #[test]
+    fn an_attack_is_moved_by_whole_slots_and_renamed() {
+        let benign = FIELDS.to_owned()
+            + &row("192.168.1.5", "192.0.2.1", "1200.5", "benign")
+            + &row("192.168.1.5", "192.0.2.1", "9000.250", "benign");
+        let attack = FIELDS.to_owned() + &row("192.168.1.5", "10.0.0.1", "77.125", "scan");
+        let expected = FIELDS.to_owned()
+            + &row("192.168.1.5", "192.0.2.1", "1200.5", "benign")
+            + &row("192.168.201.5", "10.0.0.1", "4877.125", "scan")
+            + &row("192.168.1.5", "192.0.2.1", "9000.250", "benign");
+        assert_eq!(mix(&attack, &benign), expected);
+    }
+
+    #[test]
+    fn labels_say_who_attacks_and_who_is_benign() {
+        let scan = |n: u32| row("10.0.0.9", &format!("10.1.0.{n}"), "5", "scan");
+        let mut text = FIELDS.to_owned() + &(1..=24).map(scan).collect::<String>();
+        let later = row("10.0.0.9", "10.1.0.99", "601", "scan");
+        let rest = row("10.0.0.1", "10.0.0.2", "602", "benign");
+        let must = |text: &str| score(&truth(&Stream::read(text)), &[]).0.must;
+        assert_eq!(must(&(text.clone() + &later + &rest)), 0);
+        text = text + &scan(25) + &later + &rest;
+        assert_eq!(must(&text), 1);
+
+        let truth = truth(&Stream::read(&text));
+        let finding = |class: &str, host: &str, role: &str| {
+            let fields = "#fields\tclass\thost\trole\tproto\tport\twhy\n";
+            let named = named(&format!("{fields}{class}\t{host}\t{role}\t6\t80\t-\n"));
+            let (score, _) = score(&truth, &named);
+            (score.found, score.wrong)
+        };
+        assert_eq!(finding("dark", "10.0.0.9", "source"), (1, 0));
+        assert_eq!(finding("dark", "10.1.0.7", "source"), (0, 0));
+        assert_eq!(finding("group", "10.1.0.0/24", "source"), (0, 0));
+        assert_eq!(finding("dark", "10.0.0.1", "source"), (0, 1));
+        assert_eq!(finding("backscatter", "10.0.0.1", "target"), (0, 0));
+    }
+}
