@@ -19,6 +19,7 @@ pub mod flood;
 mod ignore;
 pub mod port;
 pub mod scan;
+pub mod state;
 mod tally;
 mod top;
 mod windows;
@@ -36,6 +37,8 @@ pub struct Site {
     pub memory: u64,
     /// A host whose counts are shown, flagged or not.
     pub explain: Option<IpAddr>,
+    /// The metrics of all hosts are wanted, flagged or not.
+    pub calibrate: bool,
 }
 
 impl Site {
@@ -79,11 +82,26 @@ pub struct Verdict<R> {
     pub figure: Vec<R>,
     /// What the rules saw of the host that was asked about.
     pub seen: Vec<Seen>,
+    /// What each host came to of what has a limit, if that was asked for.
+    pub metrics: Vec<Metric>,
+}
+
+/// What one host in one window came to of a metric that a site can limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, as in `--limits`.
+    pub name: &'static str,
+    /// Where the host is.
+    pub side: Option<Side>,
+    /// What it came to.
+    pub value: u64,
+    /// The limit without the site's own.
+    pub limit: u64,
 }
 
 impl<R> Default for Verdict<R> {
     fn default() -> Verdict<R> {
-        Verdict { findings: Vec::new(), figure: Vec::new(), seen: Vec::new() }
+        Verdict { findings: Vec::new(), figure: Vec::new(), seen: Vec::new(), metrics: Vec::new() }
     }
 }
 
@@ -107,6 +125,8 @@ pub enum Limit {
     Above(u64),
     /// This many or more.
     AtLeast(u64),
+    /// Fewer than this many.
+    Below(u64),
 }
 
 impl Limit {
@@ -119,6 +139,7 @@ impl Limit {
         match self {
             Limit::Above(limit) => Limit::Above(clamp(scale(limit) / whole)),
             Limit::AtLeast(limit) => Limit::AtLeast(clamp(scale(limit).div_ceil(whole))),
+            Limit::Below(limit) => Limit::Below(clamp(scale(limit).div_ceil(whole))),
         }
     }
 
@@ -127,6 +148,7 @@ impl Limit {
         match self {
             Limit::Above(limit) => value > limit,
             Limit::AtLeast(limit) => value >= limit,
+            Limit::Below(limit) => value < limit,
         }
     }
 
@@ -135,6 +157,7 @@ impl Limit {
         match self {
             Limit::Above(limit) => format!(">{limit}"),
             Limit::AtLeast(limit) => format!(">={limit}"),
+            Limit::Below(limit) => format!("<{limit}"),
         }
     }
 

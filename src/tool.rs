@@ -5,6 +5,7 @@
 //! alike lies beside them, such as [`detector`] for the three that read flow lines and print
 //! findings.
 
+mod calibration;
 pub mod detector;
 mod findings;
 pub mod nfcap;
@@ -17,4 +18,5 @@ pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
 pub mod nftop;
+mod state;
 mod windowed;

@@ -5,16 +5,18 @@
 //! source's [`Evidence`](evidence::Evidence) after the other, and the classes of scans
 //! ([`class::CLASSES`]) take their measures of it. [`Paper`] is the paper's own rule, alone.
 
+use std::cell::{RefCell, RefMut};
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::conversation::{Conversations, Pairing};
-use super::{Counter, Detector, Limit, Seen, Site, Verdict};
-use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role};
-use crate::flow::{Flow, Networks};
+use super::conversation::{Address, Conversations, Pairing};
+use super::{Counter, Detector, Limit, Metric, Seen, Site, Verdict};
+use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side};
+use crate::flow::{Flow, Networks, TCP};
 use crate::time::{End, Window};
 
 mod class;
@@ -22,20 +24,23 @@ mod emit;
 mod evidence;
 mod group;
 mod limits;
+mod memory;
 mod paper;
 mod sources;
 mod trial;
 
 pub use limits::{BoundError, Bounds};
+pub use memory::Memory;
 pub(super) use paper::subnet;
 pub use paper::{Paper, Rules, Subnet};
 
 use class::backscatter::BACKSCATTER;
 use class::{Answers, CLASSES, Case, Class, Measure};
-use emit::Emitter;
+use emit::{Emitter, Known};
 use evidence::Evidence;
 use group::Group;
 use sources::Sources;
+use trial::Trial;
 
 /// What nfscan is told beside what all detectors are.
 #[derive(Debug, Default)]
@@ -44,6 +49,8 @@ pub struct Setup {
     pub bounds: Bounds,
     /// Networks of those who scan for research and say so.
     pub survey: Networks,
+    /// What is remembered between windows, if anything is.
+    pub memory: Option<RefCell<Memory>>,
 }
 
 /// Fewer long TCP flows say nothing of whether both directions are exported.
@@ -53,13 +60,13 @@ const PAIRING_KNOWN: u64 = 20;
 #[derive(Debug)]
 pub struct Scan {
     site: Arc<Site>,
-    setup: Arc<Setup>,
+    setup: Rc<Setup>,
     conversations: Conversations,
 }
 
 impl Scan {
     /// An empty window.
-    pub fn new(site: Arc<Site>, setup: Arc<Setup>) -> Scan {
+    pub fn new(site: Arc<Site>, setup: Rc<Setup>) -> Scan {
         let conversations = Conversations::new(site.memory / 2);
         Scan { site, setup, conversations }
     }
@@ -78,25 +85,38 @@ impl Detector for Scan {
         let Scan { site, setup, mut conversations } = self;
         let sampled = conversations.sampling().max(end.sampling.unwrap_or(0)) > 1;
         let active = conversations.take_active();
-        // Of one packet in many, an address may well be in use and not be seen.
-        let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
-        let mut emitter = Emitter::new(site.memory / 2, &site.inside, &active, knows_dark);
+        let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
+        // Of one packet in many, an address may well be in use and not be seen in a single window.
+        let is_shown = !sampled || memory.as_ref().is_some_and(|memory| memory.is_warm());
+        let knows_dark = !site.inside.is_empty() && !active.is_full() && is_shown;
+        let inside = knows_dark.then_some(&site.inside);
+        let (window, before) = (end.window, memory.as_deref());
+        let known = Known { inside, active: &active, memory: before, window, sampled };
+        let mut emitter = Emitter::new(site.memory / 2, known);
         let pairing = conversations.visit(sampled, &mut emitter)?;
+        let trials = emitter.into_trials();
+        let own = Some(pairing).filter(|pairing| pairing.long >= PAIRING_KNOWN);
+        let last = memory.as_ref().and_then(|memory| memory.pairing());
         let mut judge = Judge {
             site: &site,
             setup: &setup,
             window: end.window,
-            answers: answers(pairing),
+            answers: answers(own.or(last)),
             sampled,
             knows_dark,
+            memory,
             out: Verdict::default(),
         };
-        let trials = emitter.into_trials();
         let mut four = Sources::<u32>::new();
         trials.v4.sorted(|rows| four.part(rows, &mut judge))?;
         let mut six = Sources::<u128>::new();
         trials.v6.sorted(|rows| six.part(rows, &mut judge))?;
-        let mut out = judge.out;
+        let Judge { mut out, memory, .. } = judge;
+        if let (Some(mut memory), Some(window)) = (memory, end.window)
+            && memory.is_new(window)
+        {
+            memory.learn(window, &active, own);
+        }
         out.findings.sort_by(Finding::order);
         out.figure.sort();
         out.seen.sort();
@@ -104,14 +124,12 @@ impl Detector for Scan {
     }
 }
 
-/// Whether the input has both directions.
-fn answers(pairing: Pairing) -> Answers {
-    let Pairing { long, paired } = pairing;
-    match long {
-        ..PAIRING_KNOWN => Answers::Seen,
-        _ if paired * 10 >= long * 8 => Answers::Seen,
-        _ if paired * 10 >= long * 3 => Answers::Partly,
-        _ => Answers::Unseen,
+/// Whether the input has both directions; where too little is known, it counts as if it had.
+fn answers(pairing: Option<Pairing>) -> Answers {
+    match pairing {
+        Some(Pairing { long, paired }) if paired * 10 < long * 3 => Answers::Unseen,
+        Some(Pairing { long, paired }) if paired * 10 < long * 8 => Answers::Partly,
+        _ => Answers::Seen,
     }
 }
 
@@ -123,6 +141,7 @@ struct Judge<'a> {
     answers: Answers,
     sampled: bool,
     knows_dark: bool,
+    memory: Option<RefMut<'a, Memory>>,
     out: Verdict<Subnet>,
 }
 
@@ -130,7 +149,8 @@ impl Judge<'_> {
     /// Whether a source with so many failures, or answers that nobody asked for, is worth a look.
     fn looks_at(&self, src: IpAddr, failed: usize, unasked: usize) -> bool {
         let floor = if self.sampled { 3 } else { class::NET as usize };
-        failed >= floor || unasked >= 25 || self.site.explain == Some(src)
+        let is_asked_about = self.site.explain == Some(src) || (self.site.calibrate && failed > 0);
+        failed >= floor || unasked >= 25 || is_asked_about
     }
 
     /// Fewer attempts make no group.
@@ -138,8 +158,8 @@ impl Judge<'_> {
         self.setup.bounds.least("group").unwrap_or(group::ATTEMPTS)
     }
 
-    /// Judges a source. True if it was flagged for what it asked.
-    fn source(&mut self, evidence: &Evidence) -> bool {
+    /// Judges a source: the class that it was flagged for, if it was.
+    fn source(&mut self, evidence: &Evidence) -> Option<&'static str> {
         let setup = self.setup;
         let case = Case {
             evidence,
@@ -155,14 +175,17 @@ impl Judge<'_> {
         if self.site.explain == Some(evidence.src) {
             self.explain(evidence, &all);
         }
+        if self.site.calibrate {
+            self.calibrate(&case, &all);
+        }
         let mut fired = all.iter().filter(|(_, measures)| measures.iter().all(Measure::passes));
         let first = fired.next();
         let also: Vec<&str> = fired.clone().map(|(class, _)| class.name).collect();
-        let Some((class, measures)) = first else { return false };
+        let (class, measures) = first?;
         if class.name == BACKSCATTER.name {
             let finding = self.victim(&case, measures);
             self.out.findings.push(finding);
-            return false;
+            return None;
         }
         let finding = self.scanner(&case, class, measures, &also);
         self.out.findings.push(finding);
@@ -181,7 +204,7 @@ impl Judge<'_> {
                 flows: net.flows,
             }));
         }
-        true
+        Some(class.name)
     }
 
     fn scanner(&self, case: &Case, class: &Class, measures: &[Measure], also: &[&str]) -> Finding {
@@ -258,7 +281,55 @@ impl Judge<'_> {
         }
     }
 
-    /// Sources of one network that scan together, none of them flagged by itself.
+    /// What a source did in vain, in this window and those before. Where it is flagged already, it is only
+    /// remembered.
+    fn slow<A: Address>(&mut self, trials: &[Trial<A>], is_flagged: bool) {
+        let (Some(first), Some(window)) = (trials.first(), self.window) else { return };
+        let answers = first.proto == TCP || self.answers == Answers::Seen && !self.sampled;
+        let (src, side) = (first.src.ip(), self.site.side(first.src.ip()));
+        let Some(memory) = self.memory.as_mut().filter(|_| answers) else { return };
+        let limit = self.setup.bounds.of("slow", src).unwrap_or(memory::HOUR);
+        let is_sure = self.answers == Answers::Seen && !self.sampled;
+        let share = if is_sure { 50 } else { 90 };
+        let is_inside = side == Some(Side::Inside);
+        let Some(slow) = memory.observe(window, trials, limit, is_inside, share) else { return };
+        if is_flagged {
+            return;
+        }
+        let failed = || trials.iter().filter(|trial| trial.is_failed());
+        let sum = |of: fn(&Trial<A>) -> u32| failed().map(|trial| u64::from(of(trial))).sum();
+        let mut why = why(&slow.measures);
+        why.push(format!("over={}", slow.span));
+        let is_survey = self.setup.survey.contains(src);
+        let mut marks = self.marks();
+        marks.extend(is_survey.then(|| "survey".to_owned()));
+        let mut nets: Vec<IpNet> = failed().map(|trial| trial.dst.prefix()).collect();
+        nets.dedup();
+        let (peer, more) = named(&nets, 0);
+        let flows = sum(|trial| trial.flows);
+        self.out.findings.push(Finding {
+            window: self.window,
+            kind: Kind::Scan,
+            class: if is_survey { "survey" } else { "slow" }.to_owned(),
+            host: Host::Address(src),
+            role: Role::Source,
+            side,
+            proto: Some(first.proto),
+            port: slow.port,
+            peers: slow.hosts,
+            peer,
+            more,
+            flows,
+            packets: sum(|trial| trial.packets),
+            octets: sum(|trial| trial.octets),
+            rate: Rate::of(flows, self.window),
+            marks,
+            why: why.join(","),
+            sample: failed().take(MAX_SAMPLES).map(Trial::sample).collect(),
+        });
+    }
+
+    /// Sources of one network that scan together.
     fn group(&mut self, group: &Group) {
         let side = self.site.side(group.net.addr());
         let limit = self.setup.bounds.of("group", group.net.addr()).unwrap_or(group::ATTEMPTS);
@@ -286,6 +357,20 @@ impl Judge<'_> {
             why: why(&measures).join(","),
             sample: group.sample.clone(),
         });
+    }
+
+    /// What the source comes to of each class whose other measures pass: whether it is flagged is then
+    /// up to the limit alone.
+    fn calibrate(&mut self, case: &Case, all: &[(&Class, Vec<Measure>)]) {
+        for (class, measures) in all {
+            let Some((first, rest)) = measures.split_first() else { continue };
+            if first.value > 0 && rest.iter().all(Measure::passes) {
+                let limit =
+                    if case.side == Some(Side::Inside) { class.limit.1 } else { class.limit.0 };
+                let (name, side) = (class.name, case.side);
+                self.out.metrics.push(Metric { name, side, value: first.value, limit });
+            }
+        }
     }
 
     fn explain(&mut self, evidence: &Evidence, all: &[(&Class, Vec<Measure>)]) {

@@ -70,7 +70,7 @@ actors! {
     Horizontal "horizontal" 500 Scanner "horizontal"
         "addresses of the campus in random order, tcp/445, one SYN of 40 octets each",
     Patient "patient" 300 Scanner "horizontal"
-        "the same by connect(): SYNs of 48 or 60 octets, up to three tries",
+        "the same by connect(): SYNs of 48 to 60 octets, up to three tries",
     Inner "inner" 500 Inside "horizontal"
         "an inside host, random addresses of the world, tcp/445",
     Ports "ports" 200 Scanner "ports"
@@ -118,11 +118,11 @@ actors! {
     Monitor "monitor" 200 Inside ""
         "an inside station that asks the same inside hosts in every window",
     Crowd "crowd" 3000 Inside ""
-        "a flash crowd at one inside web server, which one connection in eight does not reach",
+        "a flash crowd at an inside web server; one connection in eight is not answered",
     Backscatter "backscatter" 600 Public "backscatter"
-        "the victim of a flood with forged sources: its answers to addresses of the campus",
+        "a victim that answers a flood with forged sources, to addresses of the campus",
     Vpn "vpn" 60 Inside ""
-        "an inside gateway and telephone exchange: the same port on both sides, long flows",
+        "an inside gateway for tunnels and calls: one port on both sides, long flows",
     Stale "stale" 60 Inside ""
         "an inside client that tries five dead hosts again and again; SIZE counts tries",
     Leaver "leaver" 400 Inside ""
@@ -234,7 +234,8 @@ mod tests {
             let with = With { actor, size: actor.size(), count: 1 };
             assert_eq!(actor.name().parse(), Ok(with));
             assert!((1..=MAX_SIZE).contains(&actor.size()));
-            assert!(!actor.about().is_empty() && !actor.about().ends_with('.'));
+            // A line of help has room for so much after the name and the size.
+            assert!((1..=78).contains(&actor.about().len()), "{actor}");
         }
     }
 }

@@ -46,12 +46,17 @@ pub(super) const fn inside(address: u32) -> bool {
 
 /// Whether a host of the inside network exists.
 pub(super) fn alive(seed: u64, address: u32) -> bool {
+    populated(address) && mix(mix(seed, 0xa11e), u64::from(address)).is_multiple_of(9)
+}
+
+/// Whether a host of the inside network could exist at an address: the others belong to attacks and
+/// to actors, or to nobody.
+pub(super) fn populated(address: u32) -> bool {
     let (net, host) = (address >> 8 & 0xff, address & 0xff);
     inside(address)
         && (POPULATED.0..=POPULATED.1).contains(&net)
         && (1..=254).contains(&host)
         && !RESERVED.contains(&address)
-        && mix(mix(seed, 0xa11e), u64::from(address)).is_multiple_of(9)
 }
 
 /// A random outside address of the unicast space (RFC 6890 blocks left out).

@@ -32,8 +32,12 @@ const GROUP: u32 = ip(198, 51, 100, 0);
 /// Sources of a group.
 pub(super) const SOURCES: u8 = 16;
 
-/// The end of a window in which no conversation begins, so that all are exported before it is over.
-const REST: u64 = 20_000_000_000;
+/// The end of a window in which no actor takes a turn, in nanoseconds, so that all flows are exported
+/// before it is over.
+const REST: u64 = 30_000_000_000;
+/// How many milliseconds a turn has that begins at its moment: questions then follow each other in
+/// their order. Of a longer one the first flow is exported then; else it would reach past the window.
+const SHORT: u64 = 10_000;
 
 /// The address of one of the sources of a group's network.
 pub(super) const fn source(network: u32, number: u32) -> u32 {
@@ -92,6 +96,11 @@ impl Cast {
             }
         }
         Ok(Cast(members))
+    }
+
+    #[cfg(test)]
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.0.iter()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -261,8 +270,7 @@ impl Scene {
         Some((held.arrival, held.flow))
     }
 
-    /// An actor's turn: the first of its flows arrives at `moment`, the others when the router is
-    /// done with them.
+    /// An actor's turn, whose flows arrive when the router is done with each: at `moment` or later.
     fn play(&mut self, part: usize, moment: Timestamp, campus: &Campus) {
         let Part { member, script, done, .. } = &mut self.parts[part];
         let turn = u64::from(self.index) * u64::from(member.size) + u64::from(*done);
@@ -275,7 +283,11 @@ impl Scene {
         let mut legs = std::mem::take(&mut script.legs);
         let exported = legs.iter().map(|leg| leg.start + leg.millis + script.idle(leg));
         let exported: Vec<u64> = exported.collect();
-        let first = exported.iter().copied().min().unwrap_or(0);
+        let lasts = legs.iter().map(|leg| leg.start + leg.millis).max();
+        let first = match lasts {
+            Some(SHORT..) => exported.iter().copied().min().unwrap_or(0),
+            _ => 0,
+        };
         let zero = (moment.nanos() / 1_000_000).saturating_sub(first);
         let last = Timestamp::from_nanos(Timestamp::from_secs(self.window.end()).nanos() - 1);
         for (leg, exported) in legs.drain(..).zip(exported) {

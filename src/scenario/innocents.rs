@@ -2,13 +2,15 @@
 //!
 //! Each is the real thing with both directions: servers whose replies go everywhere, clients that ask
 //! everywhere, hosts that knock where nobody is any more, and answers to questions that were never
-//! asked. What is dead or closed stays so in every window.
+//! asked. Who is said to be gone has no other traffic either, and stays away in every window.
 
 use super::actor::Actor;
-use super::campus::{Campus, INSIDE, alive};
+use super::campus::{Campus, INSIDE, alive, populated};
 use super::cast::Member;
-use super::draw::{Order, mix};
+use super::draw::{Dice, Order, mix};
+use super::record::{ACK, Heap, RST, SYN};
 use super::script::Script;
+use super::traffic::Talk;
 
 mod askers;
 mod peers;
@@ -34,6 +36,11 @@ impl Turn<'_> {
         mix(self.member.key, of.into()) >> 16
     }
 
+    /// The nth of the outside hosts that the actor has to do with in every window.
+    fn friend(&self, n: u64) -> u32 {
+        self.campus.peer(&mut Dice::new(self.member.key, n, 0xf21))
+    }
+
     /// The nth of the inside clients in an order of the actor's own, counted round.
     fn client(&self, n: u32) -> u32 {
         let clients = &self.campus.clients;
@@ -47,11 +54,37 @@ impl Turn<'_> {
 
     /// The nth inside address where nobody is, or where somebody is, in an order of the actor's own.
     fn there(&self, there: bool, n: usize) -> u32 {
-        let all = (0..1 << 16).map(|place| self.address(place));
-        let mut found = all.filter(|&address| alive(self.seed, address) == there);
+        let mine = |address: &u32| populated(*address) && alive(self.seed, *address) == there;
+        let mut found = (0..1 << 16).map(|place| self.address(place)).filter(mine);
         found.nth(n).unwrap_or(INSIDE | 0x0101)
     }
 }
+
+/// A TCP connection that nobody answers, as the system tries it whose source port it looks like.
+fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    let talk = Talk::silent(dice, from, to);
+    if from.1 < LINUX {
+        return talk;
+    }
+    // After 1, 3 and 7 s.
+    let packets = dice.between(2, 4);
+    let ask = Heap { packets, octets: packets * 60, flags: SYN };
+    Talk { ask, millis: ((1 << (packets - 1)) - 1) * 1_000, ..talk }
+}
+
+/// The same, refused: Windows tries again, Linux does not.
+fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    let talk = Talk::refused(dice, from, to);
+    if from.1 < LINUX {
+        return talk;
+    }
+    let ask = Heap { packets: 1, octets: 60, flags: SYN };
+    let answer = Some(Heap { packets: 1, octets: 40, flags: RST | ACK });
+    Talk { ask, answer, millis: 0, ..talk }
+}
+
+/// Where Linux' source ports begin (ip_local_port_range).
+const LINUX: u16 = 32_768;
 
 /// A turn of an innocent actor: the nth of this window, `all` since the scenario began.
 pub(super) fn turn(

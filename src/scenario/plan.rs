@@ -61,8 +61,8 @@ pub struct Plan {
     pub kind: Kind,
     /// One seed plays the same flows on every machine; another one, other hosts and flows.
     pub seed: u64,
-    /// Flows over all windows, the attacks' own among them. `None`: [`BACKGROUND`] a window, and
-    /// the attacks on top.
+    /// Flows over all windows, the attacks' own and the actors' among them. `None`: [`BACKGROUND`] a
+    /// window, and the attacks and actors on top.
     pub flows: Option<u64>,
     /// Seconds to play, a multiple of [`SECONDS`]. `None`: one window per figure.
     pub length: Option<u32>,

@@ -75,7 +75,7 @@ pub(super) fn turn(seed: u64, member: &Member, turn: u64, script: &mut Script) {
         Actor::Patient => {
             let (to, answer) = syn((anywhere(), 445));
             // An old Windows, a newer one, or Linux.
-            let syn = [48, 52, 60][(key >> 8) as usize % 3];
+            let syn = [48, 60, 52][number as usize % 3];
             script.knock(0, (host, next), to, Shape::Connect(syn), answer, 0);
         }
         Actor::Slow => {
@@ -120,7 +120,9 @@ pub(super) fn turn(seed: u64, member: &Member, turn: u64, script: &mut Script) {
             script.knock(0, (host, any), to, Shape::Raw(40), answer, 0);
         }
         Actor::Group => {
-            let source = (mix(key, turn) % u64::from(cast::SOURCES)) as u8;
+            // Each has his share of every sixteen, as programs do that split a list.
+            let sources = u32::from(cast::SOURCES);
+            let source = Order::new(mix(key, turn / u64::from(sources)), sources).at(turn) as u8;
             let (to, answer) = syn((anywhere(), 3389));
             // Addresses one after the other, each source with its own port.
             let from = (cast::source(host, source.into()), fixed + u16::from(source));

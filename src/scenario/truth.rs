@@ -19,8 +19,8 @@ use crate::time::Window;
 pub enum Expect {
     /// Not to find it is a miss.
     Must,
-    /// True, but by a rule of another family than the one the attack is meant for: to find it is
-    /// right, not to find it is no miss.
+    /// True, but by a rule of another family than the one the attack is meant for, or too little to
+    /// ask for: to find it is right, not to find it is no miss.
     May,
 }
 

@@ -37,7 +37,7 @@ pub struct Seen {
 
 /// What the second router adds to the numbers of interfaces.
 const INTERFACES: u32 = 10;
-/// How much later its flows arrive, in nanoseconds, and how far off its clock may be in milliseconds.
+/// How much later its flows arrive, in nanoseconds, and its times are at most, in milliseconds.
 const LATER: (u32, u32) = (10_000_000, 300_000_000);
 const CLOCK: u32 = 5;
 

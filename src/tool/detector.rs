@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::ValueHint;
 
+use super::calibration::Calibration;
 use super::windowed::Windowed;
 use crate::cli::{self, Common, Io, Nets, Status};
 use crate::detect::{Closed, Detector, Ignore, Seen, Site, Windows, marks};
@@ -68,6 +69,17 @@ impl AsRef<Common> for Options {
     }
 }
 
+/// What is printed of the windows that were judged.
+#[derive(Debug)]
+pub enum Print<R> {
+    /// Findings, or what was seen of one host.
+    Findings,
+    /// The rows of a figure instead.
+    Figure(Figure<R>),
+    /// What all hosts came to, at the end.
+    Calibration,
+}
+
 /// A figure that a detector prints instead of findings.
 #[derive(Debug)]
 pub struct Figure<R> {
@@ -87,7 +99,7 @@ pub fn run<D: Detector>(
     args: &Options,
     io: &mut Io,
     tool: &'static str,
-    figure: Option<Figure<D::Row>>,
+    print: Print<D::Row>,
     make: impl Fn(&Arc<Site>) -> D,
 ) -> anyhow::Result<Status> {
     let inside = match &args.inside {
@@ -104,15 +116,31 @@ pub fn run<D: Detector>(
     };
     // Two windows can be open at once.
     let memory = args.memory.unwrap_or_else(cli::quarter_of_ram) / 2;
-    let site = Arc::new(Site { inside, memory, explain: args.explain });
+    let site = Arc::new(Site {
+        inside,
+        memory,
+        explain: args.explain,
+        calibrate: matches!(print, Print::Calibration),
+    });
     let side = args.side.as_deref().and_then(Side::parse);
 
-    let mut printer =
-        Printer { args, tool, figure, site: site.clone(), side, found: false, seen: false };
+    let mut printer = Printer {
+        args,
+        tool,
+        print,
+        site: site.clone(),
+        side,
+        calibration: Calibration::default(),
+        found: false,
+        seen: false,
+    };
     let windows = Windows::new(args.window, ignore, || make(&site));
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
     windowed.run(&args.files, io, |closed, io| printer.window(closed, io))?;
+    if let Print::Calibration = printer.print {
+        printer.calibration.print(&mut io.out)?;
+    }
     if args.explain.is_some() && !printer.seen {
         io.report.warn("no flow of that host was counted");
     }
@@ -133,9 +161,10 @@ fn read_ignore(path: &Path) -> anyhow::Result<Ignore> {
 struct Printer<'a, R> {
     args: &'a Options,
     tool: &'static str,
-    figure: Option<Figure<R>>,
+    print: Print<R>,
     site: Arc<Site>,
     side: Option<Side>,
+    calibration: Calibration,
     found: bool,
     seen: bool,
 }
@@ -149,10 +178,11 @@ impl<R> Printer<'_, R> {
     }
 
     fn fields(&self, io: &mut Io) -> anyhow::Result<()> {
-        let columns = match (&self.args.explain, &self.figure) {
+        let columns = match (&self.args.explain, &self.print) {
+            (_, Print::Calibration) => return Ok(()),
             (Some(_), _) => [&SEEN[..], &["verdict"]].concat(),
-            (None, Some(figure)) => figure.columns.to_vec(),
-            (None, None) => return Ok(self.writer(io).fields()?),
+            (None, Print::Figure(figure)) => figure.columns.to_vec(),
+            (None, Print::Findings) => return Ok(self.writer(io).fields()?),
         };
         writeln!(io.out, "#fields\twindow\tseconds\t{}", columns.join("\t"))?;
         Ok(())
@@ -165,6 +195,10 @@ impl<R> Printer<'_, R> {
     ) -> anyhow::Result<()> {
         let Closed { mut end, counter } = closed;
         let verdict = counter.judge(&end).context("temporary file")?;
+        if let Print::Calibration = self.print {
+            self.calibration.add(&verdict.metrics);
+            return Ok(());
+        }
         let mut writer = self.writer(io);
         writer.mark(&Mark::Window(end.window))?;
         let marks = marks(&end);
@@ -180,7 +214,7 @@ impl<R> Printer<'_, R> {
         if let Some(host) = self.args.explain {
             self.seen |= !verdict.seen.is_empty();
             self.explain(host, &verdict.seen, &end, io)?;
-        } else if let Some(figure) = &self.figure {
+        } else if let Print::Figure(figure) = &self.print {
             let rows = verdict.figure.iter();
             for row in rows.filter(|row| self.shows(self.site.side((figure.host)(row)))) {
                 let cells = (figure.cells)(row, end.window, self.args.mask).join("\t");

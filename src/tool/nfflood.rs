@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::detector::{self, Figure};
+use super::detector::{self, Figure, Print};
 use crate::cli::{Common, Io, Status};
 use crate::detect::flood::{Flood, Pair, Rules};
 use crate::finding::{Host, Rate};
@@ -36,7 +36,7 @@ impl AsRef<Common> for Args {
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let rules = Rules { flows: args.limit_flows };
-    let figure = args.pairs.then_some(Figure {
+    let pairs = Figure {
         columns: &["victim", "attacker", "flows", "rate"],
         host: |row: &Pair| row.victim,
         cells: |row, window, mask| {
@@ -48,6 +48,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
                 Rate::of(row.flows, window).to_string(),
             ]
         },
-    });
-    detector::run(&args.detector, io, "nfflood", figure, |site| Flood::new(site.clone(), rules))
+    };
+    let print = if args.pairs { Print::Figure(pairs) } else { Print::Findings };
+    detector::run(&args.detector, io, "nfflood", print, |site| Flood::new(site.clone(), rules))
 }

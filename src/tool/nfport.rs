@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::detector;
+use super::detector::{self, Print};
 use crate::cli::{Common, Io, Status};
 use crate::detect::port::{Port, Rules};
 
@@ -32,5 +32,7 @@ impl AsRef<Common> for Args {
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let rules = Rules { flows: args.limit_flows };
-    detector::run(&args.detector, io, "nfport", None, |site| Port::new(site.clone(), rules))
+    detector::run(&args.detector, io, "nfport", Print::Findings, |site| {
+        Port::new(site.clone(), rules)
+    })
 }

@@ -1,15 +1,18 @@
 //! nfscan: flow lines in, scanners out.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, ValueHint};
 
-use super::detector::{self, Figure};
+use super::detector::{self, Figure, Print};
+use super::state::Kept;
 use crate::cli::{Common, Io, Nets, Status};
 use crate::detect::Site;
-use crate::detect::scan::{Bounds, Paper, Rules, Scan, Setup, Subnet};
+use crate::detect::scan::{Bounds, Memory, Paper, Rules, Scan, Setup, Subnet};
 use crate::finding::Host;
 use crate::flow::Networks;
 
@@ -38,6 +41,12 @@ pub struct Args {
     /// Networks that scan for research and say so, such as @FILE: class `survey`
     #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
     survey: Option<Nets>,
+    /// Print percentiles of what each class measures, and the limits they suggest, instead of findings
+    #[arg(long, conflicts_with_all = ["paper", "json", "explain", "subnets", "exit_code"])]
+    calibrate: bool,
+    /// Remember hosts in use and slow scans in this file from one run to the next
+    #[arg(long, value_name = "FILE", env = "NFKIT_SCAN_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     detector: detector::Options,
 }
@@ -53,7 +62,7 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let figure = args.subnets.then_some(Figure {
+    let subnets = Figure {
         columns: &["scanner", "net", "hosts", "flows"],
         host: |row: &Subnet| row.scanner,
         cells: |row, _, mask| {
@@ -64,12 +73,17 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
                 row.flows.to_string(),
             ]
         },
-    });
+    };
+    let print = match (args.subnets, args.calibrate) {
+        (true, _) => Print::Figure(subnets),
+        (_, true) => Print::Calibration,
+        _ => Print::Findings,
+    };
     if args.detector.paper {
         let rules =
             Rules { max_packets: args.max_packets, hosts: args.limit_hosts, nets: args.limit_nets };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
-        return detector::run(&args.detector, io, "nfscan", figure, make);
+        return detector::run(&args.detector, io, "nfscan", print, make);
     }
     let bounds = match &args.limits {
         Some(path) => read_bounds(path).context("--limits")?,
@@ -79,9 +93,21 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         Some(nets) => Networks::new(nets.load().context("--survey")?),
         None => Networks::default(),
     };
-    let setup = Arc::new(Setup { bounds, survey });
+    let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfscan", io));
+    let (kept, memory) = kept.transpose().context("--state")?.unzip();
+    let setup = Rc::new(Setup { bounds, survey, memory: memory.map(RefCell::new) });
     let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
-    detector::run(&args.detector, io, "nfscan", figure, make)
+    let status = detector::run(&args.detector, io, "nfscan", print, make)?;
+    if let (Some(kept), Some(memory)) = (kept, &setup.memory) {
+        let memory = memory.borrow();
+        kept.save(&*memory).context("--state")?;
+        let [sources, targets, hosts] = memory.sizes();
+        io.report.detail(format_args!(
+            "state: {sources} sources with {targets} targets, {hosts} hosts in use, {} forgotten",
+            memory.evicted()
+        ));
+    }
+    Ok(status)
 }
 
 fn read_bounds(path: &Path) -> anyhow::Result<Bounds> {

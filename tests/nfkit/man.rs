@@ -78,6 +78,27 @@ fn nfgen_and_its_page_agree() {
 }
 
 #[test]
+fn nfgens_page_has_every_kind_of_host_and_its_size() {
+    let page = fs::read_to_string(package("man/nfgen.1")).unwrap();
+    let help = tool("nfgen").arg("--help").run().ok();
+    for actor in nfkit::scenario::Actor::ALL {
+        let item = format!(".It Cm {actor} Pq {}", actor.size());
+        assert!(page.lines().any(|line| line == item), "man/nfgen.1 has no {item:?}");
+        let about = actor.about();
+        let line =
+            |line: &str| line.trim_start().starts_with(actor.name()) && line.ends_with(about);
+        assert!(help.text().lines().any(line), "{help}");
+        if let Some(class) = actor.class() {
+            let row = |line: &&str| {
+                line.starts_with(".It Cm ") && line.ends_with(&format!("Ta Li {class}"))
+            };
+            let mut rows = page.lines().filter(row).flat_map(|row| row.split([' ', ',']));
+            assert!(rows.any(|word| word == actor.name()), "man/nfgen.1: class of {actor}");
+        }
+    }
+}
+
+#[test]
 fn nfgrep_and_its_page_agree() {
     compare("nfgrep");
 }

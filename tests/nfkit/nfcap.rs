@@ -707,6 +707,24 @@ fn nfgen_keeps_the_times_that_are_asked_for() {
 }
 
 #[test]
+fn two_routers_of_nfgen_are_two_sources() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
+    let collector = format!("127.0.0.1:{}", nfcap.port());
+    let args = ["campus", "--flows", "600", "--twice", "--export", "9", "--to", &collector];
+    tool("nfgen").args(args).run().ok().mute();
+    nfcap.stop();
+    let ran = tool("nfdump-txt").args(["--fields", "+domain"]).arg(&spool).run().ok();
+    let of = |domain: &str, sif: [&str; 2]| {
+        let rows = table(ran.text()).into_iter().filter(|row| row["domain"] == domain);
+        rows.filter(|row| sif.contains(&row["sif"].as_str())).count()
+    };
+    assert_eq!((of("0", ["1", "2"]), of("1", ["11", "12"])), (600, 600), "{ran}");
+    assert!(ran.marks("#end").iter().all(|end| end.contains("lostdatagrams=0")), "{ran}");
+}
+
+#[test]
 fn nfgen_says_that_nobody_listens() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = socket.local_addr().unwrap().to_string();

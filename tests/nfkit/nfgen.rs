@@ -33,6 +33,7 @@ fn the_same_arguments_give_the_same_octets() {
     for args in [
         &["campus", "--flows", "500", "--text"][..],
         &["paper", "--figure", "4", "--flows", "3000", "--export", "9", "-w", "-"],
+        &["none", "--with", "sweep=50x3,p2p=50,group", "--text", "--twice", "--ipv6"],
     ] {
         let first = nfgen(args).run().ok();
         assert!(first.out == nfgen(args).run().ok().out, "{first}");
@@ -205,6 +206,19 @@ fn what_cannot_be_played_is_a_usage_error() {
         &["campus", "-w", "-", "--export", "1", "--sampling", "1"],
         &["campus", "-w", "-", "--export", "7", "--sampling", "100"],
         &["village", "--text"],
+        &["none", "--text", "--figure", "3"],
+        &["none", "--text", "--flows", "5"],
+        &["paper", "--text", "--with", "sweep"],
+        &["none", "--text", "--with", "sweep="],
+        &["none", "--text", "--with", "sweep=60001"],
+        &["none", "--text", "--with", "sweepx101"],
+        &["none", "--text", "--with", "sweep,,nat"],
+        &["none", "--text", "--with", "natx100,p2px100,vpnx100,cdnx100,sweep"],
+        &["campus", "--text", "--with", "nat", "--flows", "5"],
+        &["campus", "--text", "--oneway", "up"],
+        &["campus", "-w", "-", "--ipv6"],
+        &["campus", "-w", "-", "--ipv6", "--export", "1"],
+        &["campus", "-w", "-", "--ipv6", "--export", "7"],
         &["campus"],
     ] {
         nfgen(args).run().status(2).mute();
@@ -303,13 +317,148 @@ fn no_file_is_lost_to_wrong_arguments() {
     let late = ["--start", "2106-02-07T06:20:00Z"];
     let untold = ["--export", "7", "--sampling", "9"];
     let truth = scene.path("truth");
-    for (args, truth) in
-        [(&[][..], &file), (&[][..], &link), (&late[..], &truth), (&untold[..], &truth)]
-    {
+    let six = ["--ipv6", "--export", "5"];
+    for (args, truth) in [
+        (&[][..], &file),
+        (&[][..], &link),
+        (&late[..], &truth),
+        (&untold[..], &truth),
+        (&six[..], &truth),
+        (&["--with", "natx100,vpnx100,cdnx100,p2px100,udp"][..], &truth),
+    ] {
         let run = nfgen(&["campus", "--flows", "9", "-w"]).arg(&file).args(args);
         run.arg("--truth").arg(truth).run().status(2).mute();
         assert_eq!(scene.text("precious"), "precious");
         assert!(!scene.path("truth").exists());
     }
     nfgen(&["campus", "--flows", "9", "--text", "--truth", "-"]).run().status(2).mute();
+}
+
+#[test]
+fn hosts_by_name_come_on_top() {
+    let scene = Scene::new();
+    let rows = |args: &[&str]| {
+        let ran = nfgen(args).args(["--text", "--truth"]).arg(scene.path("truth")).run().ok();
+        ran.rows().iter().map(|row| (*row).to_owned()).collect::<Vec<_>>()
+    };
+    let with = ["--with", "ports=40x2,nat=30", "--with", "small"];
+    let alone = rows(&[&["none"][..], &with].concat());
+    let both = rows(&[&["campus", "--for", "10m"][..], &with].concat());
+    assert_eq!(both.len(), 60_000 + alone.len());
+    let found: Vec<_> = table(&scene.text("truth"))
+        .iter()
+        .map(|row| {
+            ["kind", "class", "role", "side", "peers", "expect"].map(|c| row[c].as_str()).join(" ")
+        })
+        .collect();
+    let ports = "scan ports source outside 1 must";
+    assert_eq!(found, [ports, ports, "scan horizontal source outside 30 must"]);
+    assert!(alone.iter().all(|row| both.contains(row)));
+    assert_eq!(rows(&[&["campus", "--flows", "700"][..], &with].concat()).len(), 700);
+    assert_eq!(rows(&["none"]).len(), 0);
+}
+
+#[test]
+fn nobody_by_that_name() {
+    let ran = nfgen(&["none", "--text", "--with", "proxy"]).run().status(2).mute();
+    let all = nfkit::scenario::Actor::ALL.into_iter();
+    all.fold(ran.says("\"proxy\""), |ran, actor| ran.says(actor.name()));
+    nfgen(&["none", "--text", "--with", "nat=0"]).run().status(2).mute().says("1 to 60000");
+    nfgen(&["none", "--text", "--with", "natx101"]).run().status(2).mute().says("1 to 100");
+}
+
+/// Lines without marks, in any order.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut rows: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn ipv6_is_the_same_in_every_form() {
+    let args = ["campus", "--flows", "3000", "--with", "icmp=60,udp=90", "--ipv6"];
+    let text = nfgen(&args).arg("--text").run().ok();
+    for export in ["9", "ipfix"] {
+        let capture = nfgen(&args).args(["--export", export, "-w", "-"]).run().ok();
+        let lines = tool("nfdump-txt").args(["--fields", "+start,end,flags"]).stdin(capture.out);
+        let lines = lines.run().ok();
+        assert_eq!(lines.rows(), text.rows(), "{export}");
+    }
+    let capture = nfgen(&args).args(["--export", "sflow", "-w", "-"]).run().ok();
+    let lines = tool("nfdump-txt").stdin(capture.out).run().ok();
+    assert!(sums(lines.text()) == sums(text.text()));
+    assert!(text.rows().iter().all(|row| row.matches("2001:").count() == 2), "{text}");
+}
+
+#[test]
+fn a_second_router_exports_every_flow_again() {
+    let args = ["campus", "--flows", "2000", "--with", "sweep=100", "--for", "20m", "--twice"];
+    let text = nfgen(&args).arg("--text").run().ok();
+    let mut seen = BTreeMap::<String, Vec<(String, u64)>>::new();
+    for row in text.rows() {
+        let cells: Vec<_> = row.split('\t').collect();
+        // All but interfaces and times.
+        let key = [&cells[1..3], &cells[4..9], &cells[11..12]].concat().join(" ");
+        let (who, interface) = (cells[12].to_owned(), cells[0].parse().unwrap());
+        seen.entry(key).or_default().push((who, interface));
+    }
+    for (key, mut two) in seen {
+        two.sort();
+        let half = two.len() / 2;
+        let (first, second) = two.split_at(half);
+        assert!(first.iter().all(|(who, sif)| who == "192.0.2.1" && *sif < 3), "{key}");
+        assert!(second.iter().all(|(who, sif)| who == "192.0.2.3" && *sif > 10), "{key}");
+        assert_eq!(first.len(), second.len(), "{key}");
+    }
+    assert_eq!(text.rows().len(), 4_000);
+    assert!(text.marks("#end").iter().all(|end| end.contains("\tflows=")), "{text}");
+    let fields = ["--fields", "+start,end,flags,exporter,domain"];
+    for export in EXPORTS {
+        let capture = nfgen(&args).args(["--export", export, "-w", "-"]).run().ok();
+        let lines = tool("nfdump-txt").args(fields).stdin(capture.out).run().ok();
+        let domain = |row: &str| if export == "1" || row.ends_with(".1") { '0' } else { '1' };
+        let want =
+            text.rows().iter().map(|row| format!("{row}\t{}", domain(row))).collect::<Vec<_>>();
+        let rows: Vec<String> = lines
+            .rows()
+            .iter()
+            .map(|row| match export {
+                "1" => format!("{}\t0", row.rsplit_once('\t').unwrap().0),
+                _ => (*row).to_owned(),
+            })
+            .collect();
+        assert_eq!(sorted(&rows.join("\n")), sorted(&want.join("\n")), "{export}");
+        // Each has a sequence of its own: nothing is missing.
+        let lost = |end: &str| end.contains("lostflows=0") || !end.contains("lostflows");
+        assert!(
+            lines.marks("#end").iter().all(|end| lost(end) && end.contains("late=0")),
+            "{lines}"
+        );
+    }
+    let scene = Scene::new();
+    let spool = scene.path("spool/");
+    nfgen(&args).args(["--export", "9", "-w"]).arg(&spool).run().ok().mute();
+    let lines = tool("nfdump-txt").args(["--fields", "+start,end,flags,exporter"]).arg(&spool);
+    assert_eq!(sorted(lines.run().ok().text()), sorted(text.text()));
+}
+
+#[test]
+fn one_way_and_sampling_go_together() {
+    let rows = |more: &[&str]| {
+        let args = ["campus", "--flows", "3000", "--text", "--sampling", "5"];
+        let ran = nfgen(&args).args(more).run().ok();
+        ran.rows().iter().map(|row| (*row).to_owned()).collect::<Vec<_>>()
+    };
+    let all = rows(&[]);
+    let of = |sif: &str, dif: &str| {
+        let cell = |row: &str, n: usize| row.split('\t').nth(n).unwrap().to_owned();
+        let rows = all.iter().filter(|row| [cell(row, 0), cell(row, 3)] == [sif, dif]);
+        rows.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&["--oneway", "in"]), of("1", "2"));
+    assert_eq!(rows(&["--oneway", "out"]), of("2", "1"));
+    let twice = rows(&["--oneway", "in", "--twice"]);
+    let first: Vec<_> = twice.iter().filter(|row| row.ends_with("\t192.0.2.1\t5")).collect();
+    assert_eq!(first.len(), of("1", "2").len());
+    assert!(twice.iter().all(|row| row.starts_with("1\t") || row.starts_with("11\t")));
 }

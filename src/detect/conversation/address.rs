@@ -40,6 +40,9 @@ pub trait Address: Copy + Ord + Hash + Debug + Default {
     const BARE: u64;
     /// Octets a packet beyond which a conversation surely carried something.
     const LOADED: u64;
+    /// Octets of a packet with nothing but headers and an option for the segment's size: no reset is
+    /// longer (RFC 9293 sections 3.1 and 3.2).
+    const RESET: u64;
 
     /// As everyone writes it.
     fn ip(self) -> IpAddr;
@@ -68,6 +71,7 @@ impl Address for u32 {
 
     const BARE: u64 = 68;
     const LOADED: u64 = 64;
+    const RESET: u64 = 44;
 
     fn ip(self) -> IpAddr {
         IpAddr::V4(self.into())
@@ -105,6 +109,7 @@ impl Address for u128 {
 
     const BARE: u64 = 88;
     const LOADED: u64 = 84;
+    const RESET: u64 = 64;
 
     fn ip(self) -> IpAddr {
         IpAddr::V6(self.into())

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::talk::{Ends, Half, LONG, Talk};
+use super::talk::{CARRIED, Ends, Half, LONG, Talk};
 use super::{Address, Pairing, Visitor};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
@@ -16,6 +16,11 @@ const WAITING: usize = 4096;
 
 /// One side has so many times the distinct ports of the other: it is the one that is asked.
 const MORE_PORTS: usize = 4;
+
+/// Where systems of today number their clients' ports from: Linux 32768, others 49152.
+const CLIENTS: u16 = 32_768;
+/// Fewer ports do not show a habit.
+const MANY_PORTS: usize = 8;
 
 /// In the word of direction, flags and start: sent by the larger address.
 const BACK: u32 = 1 << 31;
@@ -54,6 +59,9 @@ impl Half {
         self.flags |= (bits >> 22) as u8;
         self.has_flags &= bits & FLAGS != 0;
         self.loaded |= u64::from(octets) > A::LOADED * u64::from(packets);
+        let is_reset = u64::from(octets) <= A::RESET * u64::from(packets);
+        self.says |= !is_reset;
+        self.talks |= packets >= CARRIED && !is_reset;
         self.large |= u64::from(octets) > A::BARE * u64::from(packets);
         let start = u64::from(bits & UPPER) << 32 | u64::from(start);
         if start != 0 && (self.start == 0 || start < self.start) {
@@ -160,30 +168,44 @@ impl<A: Address> Pair<A> {
         }
     }
 
-    /// Where a conversation does not say who asked, the others of the pair do: who asked most of them,
-    /// or whose ports are so many more than the other's that they are what is looked for.
+    /// Where a conversation does not say who asked, the others of the pair do: whose ports are so many
+    /// more than the other's that they are what is looked for; who has all of his where systems number
+    /// their clients' (RFC 6056 section 2.1), while the other has not; who asked most of the others. Who
+    /// spoke and got no answer asked, if none of that says otherwise.
     fn decide(&mut self, visitor: &mut impl Visitor) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let asker = match self.asked {
+        let [a, b] = [0, 1].map(|side| self.distinct(side));
+        let [low, high] = [0, 1].map(|side| self.below_clients(side));
+        let enough = self.waiting.len().min(a).min(b) >= MANY_PORTS;
+        let by_ports = match () {
+            () if a.max(b) < MORE_PORTS => None,
+            () if a >= MORE_PORTS * b => Some(1),
+            () if b >= MORE_PORTS * a => Some(0),
+            () if enough && low == 0 && high * 4 >= b => Some(0),
+            () if enough && high == 0 && low * 4 >= a => Some(1),
+            () => None,
+        };
+        let by_others = match self.asked {
             [a, b] if a > b => Some(0),
             [a, b] if a < b => Some(1),
-            _ => {
-                let [a, b] = [0, 1].map(|side| self.distinct(side));
-                match (a >= MORE_PORTS * b, b >= MORE_PORTS * a) {
-                    (true, _) => Some(1),
-                    (_, true) => Some(0),
-                    _ => None,
-                }
-            }
+            _ => None,
         };
         for ends in std::mem::take(&mut self.waiting) {
-            // Equal ports ask each other: VPN, SIP, name servers of old.
-            let asker = asker.filter(|_| ends.ports[0] != ends.ports[1]);
+            let asker = match ends.sender() {
+                Some(sender) => by_ports.or(Some(sender)),
+                // Equal ports ask each other: VPN, SIP, name servers of old.
+                None => by_others.or(by_ports).filter(|_| ends.ports[0] != ends.ports[1]),
+            };
             visitor.talk(&Talk::new(self.hosts, self.proto, &ends, asker, self.is_sampled))?;
         }
         Ok(())
+    }
+
+    /// How many of one side's waiting conversations are from or to a port below the clients'.
+    fn below_clients(&self, side: usize) -> usize {
+        self.waiting.iter().filter(|ends| ends.ports[side & 1] < CLIENTS).count()
     }
 
     /// How many ports one side of the waiting conversations has.

@@ -1,5 +1,7 @@
 //! One conversation: both directions between two ports, who asked, and what came of it.
 
+use std::cmp::Ordering;
+
 use super::Address;
 use super::service::strength;
 use crate::flow::{TCP, UDP};
@@ -19,7 +21,7 @@ const TCP_ATTEMPT: u32 = 7;
 /// A UDP flow of more packets is no mere attempt.
 const UDP_ATTEMPT: u32 = 3;
 /// Packets each way that a TCP conversation has at least that carried something.
-const CARRIED: u32 = 3;
+pub(super) const CARRIED: u32 = 3;
 /// A flow of so many packets says whether the other direction is exported too.
 pub(super) const LONG: u32 = 10;
 
@@ -42,6 +44,10 @@ pub struct Half {
     pub has_flags: bool,
     /// Some record has more than [`Address::LOADED`] octets a packet.
     pub loaded: bool,
+    /// Some record has more than [`Address::RESET`] octets a packet.
+    pub says: bool,
+    /// Some record of at least three packets has more than [`Address::RESET`] octets a packet.
+    pub talks: bool,
     /// Some record has more than [`Address::BARE`] octets a packet.
     pub large: bool,
     /// The first record's start in milliseconds since the epoch; 0 if none had one.
@@ -59,6 +65,8 @@ impl Half {
         flags: 0,
         has_flags: true,
         loaded: false,
+        says: false,
+        talks: false,
         large: false,
         start: 0,
     };
@@ -135,7 +143,7 @@ impl Ends {
     /// Who asked: 0 the smaller address, 1 the larger.
     ///
     /// Flags say it where they say anything. Then a port that is a service's and one that is none; then
-    /// who began. One direction alone is a question, unless a service sent it to nobody's service.
+    /// who began. `None` if that is all the same, or there is one direction alone.
     pub(super) fn asker(&self, proto: u8) -> Option<usize> {
         let [a, b] = &self.halves;
         if proto == TCP {
@@ -153,19 +161,26 @@ impl Ends {
         }
         let [first, second] = self.ports.map(strength);
         match first.cmp(&second) {
-            std::cmp::Ordering::Less => return Some(0),
-            std::cmp::Ordering::Greater => return Some(1),
-            std::cmp::Ordering::Equal => {}
+            Ordering::Less => return Some(0),
+            Ordering::Greater => return Some(1),
+            Ordering::Equal => {}
         }
-        match (a.is_there(), b.is_there()) {
-            (true, false) => Some(0),
-            (false, true) => Some(1),
-            _ if a.start == 0 || b.start == 0 => None,
-            _ => match a.start.cmp(&b.start) {
-                std::cmp::Ordering::Less => Some(0),
-                std::cmp::Ordering::Greater => Some(1),
-                std::cmp::Ordering::Equal => None,
-            },
+        if self.sender().is_some() || a.start == 0 || b.start == 0 {
+            return None;
+        }
+        match a.start.cmp(&b.start) {
+            Ordering::Less => Some(0),
+            Ordering::Greater => Some(1),
+            Ordering::Equal => None,
+        }
+    }
+
+    /// Who sent it, if it is one direction alone.
+    pub(super) fn sender(&self) -> Option<usize> {
+        match self.halves.map(|half| half.is_there()) {
+            [true, false] => Some(0),
+            [false, true] => Some(1),
+            _ => None,
         }
     }
 
@@ -197,7 +212,8 @@ fn tcp(asked: &Half, answered: &Half) -> Outcome {
         };
     }
     let is_carried = asked.most >= CARRIED && answered.most >= CARRIED;
-    if is_carried && (asked.loaded || answered.loaded) {
+    // Three resets for three tries are 40 octets each; a greeting that is only read is more.
+    if is_carried && (asked.loaded || answered.loaded || answered.talks) {
         return Outcome::Productive;
     }
     let has_data = [asked, answered].iter().any(|half| half.has_flags && half.has(PSH | ACK));
@@ -214,9 +230,10 @@ fn sampled(asked: &Half, answered: &Half) -> Outcome {
         true => asked.has(ACK) && !(asked.has(RST) && !asked.has(PSH)),
         false => asked.most > TCP_ATTEMPT,
     };
-    match (asked.large || goes_on, answered.is_there()) {
+    // Without flags, what is longer than a reset is an answer.
+    let says = answered.large || (answered.says && !answered.has_flags);
+    match (asked.large || goes_on || says, answered.is_there()) {
         (true, _) => Outcome::Productive,
-        (false, _) if answered.large => Outcome::Productive,
         (false, true) => Outcome::Refused,
         (false, false) => Outcome::Silent,
     }

@@ -35,6 +35,8 @@ pub(super) struct Class {
     pub name: &'static str,
     /// The limit that a site may change: by default for sources outside, and inside.
     pub limit: (u64, u64),
+    /// The same where one packet in many is seen, if it is another.
+    pub sampled: Option<(u64, u64)>,
     /// What is measured; the first is held against the limit. `None` if it is not about such a source,
     /// or cannot be told here.
     pub measure: fn(&Case) -> Option<Vec<Measure>>,
@@ -48,6 +50,17 @@ pub(super) struct Measure {
     pub name: &'static str,
     pub value: u64,
     pub limit: Limit,
+}
+
+impl Class {
+    /// The limit where the site has set none.
+    pub(super) fn default(&self, is_inside: bool, sampled: bool) -> u64 {
+        let (outside, inside) = match self.sampled {
+            Some(limit) if sampled => limit,
+            _ => self.limit,
+        };
+        if is_inside { inside } else { outside }
+    }
 }
 
 impl Measure {
@@ -94,9 +107,10 @@ pub(super) const NET: u64 = 12;
 impl Case<'_> {
     /// The limit of a class for this source.
     pub(super) fn limit(&self, class: &Class) -> u64 {
-        let (outside, inside) = class.limit;
-        let own = if self.side == Some(Side::Inside) { inside } else { outside };
-        self.bounds.of(class.name, self.evidence.src).unwrap_or(own)
+        let is_inside = self.side == Some(Side::Inside);
+        self.bounds
+            .of(class.name, self.evidence.src)
+            .unwrap_or(class.default(is_inside, self.sampled))
     }
 
     /// Percent of what was tried that must have failed: half where answers are seen, nearly all where

@@ -5,11 +5,13 @@ use std::io;
 
 use foldhash::fast::RandomState;
 
+use super::memory::Memory;
 use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
     Active, Address, Families, Half, Outcome, RST, SYN, Talk, Visitor,
 };
 use crate::flow::{Networks, TCP};
+use crate::time::Window;
 
 /// Ports of one pair that are remembered to have worked, so that twenty connections to a web server are
 /// one row. With more, some are written twice; they fall together when they are sorted.
@@ -18,11 +20,32 @@ const RECENT: usize = 8;
 /// Packets beyond which an answer is no lone one.
 const LONE: u32 = 7;
 
+/// Which addresses are in use.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Our networks, if it can be said of an address of theirs that it is not in use.
+    pub inside: Option<&'a Networks>,
+    /// Who was active in this window.
+    pub active: &'a Active,
+    /// Who was before.
+    pub memory: Option<&'a Memory>,
+    pub window: Option<Window>,
+    /// One packet in many was seen.
+    pub sampled: bool,
+}
+
+impl Known<'_> {
+    fn is_dark<A: Address>(&self, host: A) -> bool {
+        let host = host.ip();
+        self.inside.is_some_and(|inside| inside.contains(host))
+            && !self.active.holds(host)
+            && !self.memory.is_some_and(|memory| memory.holds(host, self.window))
+    }
+}
+
 /// Writes trials.
 pub(super) struct Emitter<'a> {
-    inside: &'a Networks,
-    active: &'a Active,
-    knows_dark: bool,
+    known: Known<'a>,
     hasher: RandomState,
     rows: Families,
     /// What worked, of the pair that goes by: hashes of source, destination, protocol and port.
@@ -31,18 +54,10 @@ pub(super) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    /// Writes trials to rows that keep about `memory` octets in memory. `knows_dark` says that an
-    /// inside address which is not in `active` is not in use.
-    pub(super) fn new(
-        memory: u64,
-        inside: &'a Networks,
-        active: &'a Active,
-        knows_dark: bool,
-    ) -> Emitter<'a> {
+    /// Writes trials to rows that keep about `memory` octets in memory.
+    pub(super) fn new(memory: u64, known: Known<'a>) -> Emitter<'a> {
         Emitter {
-            inside,
-            active,
-            knows_dark,
+            known,
             hasher: RandomState::default(),
             rows: Families::new(memory),
             recent: [0; RECENT],
@@ -53,10 +68,6 @@ impl<'a> Emitter<'a> {
     /// All trials.
     pub(super) fn into_trials(self) -> Families {
         self.rows
-    }
-
-    fn is_dark<A: Address>(&self, host: A) -> bool {
-        self.knows_dark && self.inside.contains(host.ip()) && !self.active.holds(host.ip())
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
@@ -114,7 +125,7 @@ impl Visitor for Emitter<'_> {
                 let mut bits = FAILED;
                 bits |= match outcome {
                     Outcome::Refused => REFUSED,
-                    _ if self.is_dark(host) => DARK,
+                    _ if self.known.is_dark(host) => DARK,
                     _ => 0,
                 };
                 if proto == TCP && asked.has_flags && asked.flags & SYN != 0 {
@@ -127,7 +138,7 @@ impl Visitor for Emitter<'_> {
             Outcome::Unasked => {
                 let is_lone = answered.most <= LONE && !answered.large;
                 let mut bits = if proto != TCP || is_lone { 0 } else { STREAM };
-                if self.is_dark(asker) {
+                if self.known.is_dark(asker) {
                     bits |= DARK;
                 }
                 let answer = with(&answered, bits);
@@ -141,8 +152,11 @@ impl Visitor for Emitter<'_> {
                 };
                 self.write(&answer)?;
                 // An answer that carries something is one to a question, asked in the window before.
+                // Of one packet in many, one that is longer than a reset does.
+                let is_one = self.known.sampled && !answered.has_flags;
+                let says = if is_one { answered.says } else { !is_lone };
                 let refused = answered.has_flags && answered.flags & RST != 0;
-                match proto != TCP || (!is_lone && !refused) {
+                match proto != TCP || (says && !refused) {
                     true => self.worked([asker, host], proto, [port, sport]),
                     false => Ok(()),
                 }

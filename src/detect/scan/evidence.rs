@@ -143,7 +143,7 @@ pub(super) struct Builder<A> {
     sports: Ports,
     sums: [u64; 3],
     sample: Vec<Sample>,
-    times: Vec<(u32, u32)>,
+    times: Vec<(u32, u32, u16)>,
     unasked: Unasked,
     services: Vec<(u16, u64)>,
     last_unasked: Option<A>,
@@ -233,16 +233,10 @@ impl<A: Address> Builder<A> {
         let counts = [trial.flows, trial.packets, trial.octets];
         self.sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
         if self.sample.len() < MAX_SAMPLES {
-            self.sample.push(Sample {
-                sip: trial.src.ip(),
-                sport: trial.sport,
-                dip: trial.dst.ip(),
-                dport: trial.port,
-                proto: trial.proto,
-            });
+            self.sample.push(trial.sample());
         }
         if trial.start != 0 && self.times.len() < MAX_ORDER {
-            self.times.push((trial.start, trial.dst.low()));
+            self.times.push((trial.start, trial.dst.low(), trial.port));
         }
     }
 
@@ -265,13 +259,7 @@ impl<A: Address> Builder<A> {
         unasked.packets += u64::from(trial.packets);
         unasked.octets += u64::from(trial.octets);
         if unasked.sample.len() < MAX_SAMPLES {
-            unasked.sample.push(Sample {
-                sip: trial.src.ip(),
-                sport: trial.sport,
-                dip: trial.dst.ip(),
-                dport: trial.port,
-                proto: trial.proto,
-            });
+            unasked.sample.push(trial.sample());
         }
     }
 
@@ -330,7 +318,7 @@ impl<A: Address> Builder<A> {
             packets: self.sums[1],
             octets: self.sums[2],
             sample: self.sample.clone(),
-            steps: steps(&mut self.times),
+            steps: steps(&mut self.times, self.hosts),
             unasked: self.unasked.clone(),
         }
     }
@@ -349,13 +337,21 @@ fn is_excused<A: Address>(trial: &Trial<A>, services: &[(u16, u64)]) -> bool {
 /// So many answers without a question from one port, and it is a service's.
 const ANSWERS: u64 = 12;
 
-/// How many steps from one target to the next in time went up or down by little, and of how many.
-fn steps(times: &mut [(u32, u32)]) -> (u64, u64) {
+/// How many steps from one target to the next in time were short, and of how many: from address to
+/// address, or on a single host from port to port.
+fn steps(times: &mut [(u32, u32, u16)], hosts: u64) -> (u64, u64) {
     times.sort_unstable();
-    let near = |pair: &&[(u32, u32)]| matches!(pair, [(_, a), (_, b)] if a.abs_diff(*b) <= 16);
-    let steps = times.windows(2);
-    (steps.clone().filter(near).count() as u64, steps.len() as u64)
+    let step = |pair: &[(u32, u32, u16)]| match pair {
+        [(_, a, p), (_, b, q)] if a == b && hosts == 1 => Some(u32::from(p.abs_diff(*q))),
+        [(_, a, _), (_, b, _)] if a != b => Some(a.abs_diff(*b)),
+        _ => None,
+    };
+    let steps = times.windows(2).filter_map(step);
+    (steps.clone().filter(|step| *step <= SHORT).count() as u64, steps.count() as u64)
 }
+
+/// A walk that skips a few hosts, or whose records share a millisecond, is a walk.
+const SHORT: u32 = 16;
 
 impl Evidence {
     /// Failures among what was tried, in percent.

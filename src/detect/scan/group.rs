@@ -1,4 +1,4 @@
-//! Sources of one network that scan together, each too little to be flagged by itself.
+//! Sources of one network that scan together.
 //!
 //! A scan from a /24 (IPv6: /64) with a part of the targets for each host passes below every limit of a
 //! single source. What gives it away is that all ask for the same port with packets of the same shape.
@@ -13,6 +13,7 @@ use super::Judge;
 use super::class::{Measure, NET};
 use super::evidence::percent;
 use super::trial::{Trial, WORKED};
+use crate::detect::Limit;
 use crate::detect::conversation::Address;
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 
@@ -24,7 +25,7 @@ const SOURCES: u64 = 4;
 /// Attempts of one network that are kept; beyond, a member would be flagged by itself.
 const KEPT: usize = 1 << 16;
 
-/// What the sources of one network did, none of which was flagged.
+/// What the sources of one network did.
 #[derive(Debug)]
 pub(super) struct Members<A> {
     failed: Vec<Trial<A>>,
@@ -42,9 +43,11 @@ pub(super) struct Group {
     pub targets: u64,
     pub sources: u64,
     worked: u64,
+    /// Of the targets, those of the source that has most, in percent.
+    largest: u64,
     /// Attempts of the commonest shape, in percent.
     alike: u64,
-    /// Share of all that the network's unflagged sources failed at, in percent.
+    /// Share of all that the network's sources failed at, in percent.
     share: u64,
     pub peer: Vec<Peer>,
     pub more: u64,
@@ -61,6 +64,8 @@ impl Group {
         vec![
             Measure::at_least("targets", self.targets, limit),
             Measure::at_least("sources", self.sources, SOURCES),
+            // Else it is one scanner, and its neighbours' few failures.
+            Measure { name: "largestpct", value: self.largest, limit: Limit::Below(50) },
             Measure::at_least("alikepct", self.alike, 80),
             Measure::at_least("portpct", self.share, 50),
             Measure::at_least("failedpct", failed, share),
@@ -112,10 +117,11 @@ impl<A: Address> Members<A> {
     fn group(&self, trials: &[Trial<A>]) -> Option<Group> {
         let first = trials.first()?;
         let targets = trials.chunk_by(|a, b| a.dst == b.dst).count() as u64;
-        let mut flows: HashMap<A, u64, RandomState> = HashMap::default();
+        let mut flows: HashMap<A, [u64; 2], RandomState> = HashMap::default();
         let mut shapes: HashMap<(u32, u32), u64, RandomState> = HashMap::default();
         for trial in trials {
-            *flows.entry(trial.src).or_default() += u64::from(trial.flows);
+            let [flows, own] = flows.entry(trial.src).or_default();
+            (*flows, *own) = (*flows + u64::from(trial.flows), *own + 1);
             let records = trial.flows.max(1);
             *shapes.entry((trial.packets / records, trial.octets / records)).or_default() += 1;
         }
@@ -123,9 +129,10 @@ impl<A: Address> Members<A> {
         let of_proto = self.failed.iter().filter(|trial| trial.proto == first.proto).count();
         let worked = self.worked.iter().filter(|of| **of == (first.proto, first.port)).count();
         let sources = flows.len();
+        let largest = flows.values().map(|[_, targets]| *targets).max().unwrap_or(0);
         let mut peer: Vec<Peer> = flows
             .into_iter()
-            .map(|(src, flows)| Peer { host: Host::Address(src.ip()), flows: Some(flows) })
+            .map(|(src, [flows, _])| Peer { host: Host::Address(src.ip()), flows: Some(flows) })
             .collect();
         peer.sort_unstable_by_key(|peer| (std::cmp::Reverse(peer.flows), peer.host));
         peer.truncate(MAX_PEERS);
@@ -136,6 +143,7 @@ impl<A: Address> Members<A> {
             targets,
             sources: sources as u64,
             worked: worked as u64,
+            largest: percent(largest, trials.len() as u64),
             alike: percent(shapes.values().copied().max().unwrap_or(0), trials.len() as u64),
             share: percent(trials.len() as u64, of_proto as u64),
             peer,
@@ -143,17 +151,7 @@ impl<A: Address> Members<A> {
             flows: sum(|trial| trial.flows),
             packets: sum(|trial| trial.packets),
             octets: sum(|trial| trial.octets),
-            sample: trials
-                .iter()
-                .take(MAX_SAMPLES)
-                .map(|trial| Sample {
-                    sip: trial.src.ip(),
-                    sport: trial.sport,
-                    dip: trial.dst.ip(),
-                    dport: trial.port,
-                    proto: trial.proto,
-                })
-                .collect(),
+            sample: trials.iter().take(MAX_SAMPLES).map(Trial::sample).collect(),
         })
     }
 }

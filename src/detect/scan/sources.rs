@@ -125,16 +125,20 @@ impl<A: Address> Sources<A> {
 
     fn end(&mut self, judge: &mut Judge) {
         if let Some((src, _)) = self.of {
-            let mut is_flagged = self.is_large && self.failed == 0;
+            let mut class = None;
             if judge.looks_at(src.ip(), self.failed, self.unasked) {
                 if !self.is_large {
                     self.build(judge);
                 }
-                is_flagged = judge.source(&self.builder.end());
+                class = judge.source(&self.builder.end());
             }
-            // What a large source did in vain is more than a member of a group would.
-            if !is_flagged && !self.is_large {
-                self.members.add(&self.kept);
+            // What a large source did in vain is more than a member of a group would, and more than a slow
+            // scan; one that was named for what it is needs no company.
+            if !self.is_large && self.failed > 0 {
+                if class.is_none_or(|class| class == "dark") {
+                    self.members.add(&self.kept);
+                }
+                judge.slow(&self.kept, class.is_some());
             }
         }
         self.kept.clear();

@@ -2,6 +2,7 @@
 //! of their source.
 
 use crate::detect::conversation::Address;
+use crate::finding::Sample;
 
 /// It worked.
 pub(super) const WORKED: u8 = 1;
@@ -81,6 +82,17 @@ impl<A: Address> Trial<A> {
         self.sport = self.sport.min(other.sport);
         if other.start != 0 && (self.start == 0 || other.start < self.start) {
             self.start = other.start;
+        }
+    }
+
+    /// It, as evidence.
+    pub(super) fn sample(&self) -> Sample {
+        Sample {
+            sip: self.src.ip(),
+            sport: self.sport,
+            dip: self.dst.ip(),
+            dport: self.port,
+            proto: self.proto,
         }
     }
 

@@ -1,16 +1,18 @@
 //! Clients that ask very many, or ask where nobody answers.
 
-use super::Turn;
 use super::servers::page;
+use super::{Turn, refused, silent};
 use crate::flow::{ICMP, UDP};
+use crate::scenario::draw::Order;
 use crate::scenario::record::{ECHO, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{FILES, Talk, client_port, letter, lookup};
 
 /// A resolver: one or two questions to each name server, and over TCP what did not fit.
 pub(super) fn resolver(turn: &Turn, script: &mut Script) {
-    let server = match script.dice.permille(200) {
-        true => turn.campus.names.pick(&mut script.dice),
+    let names = &turn.campus.names;
+    let server = match turn.n.is_multiple_of(5) {
+        true => names.rank(Order::new(turn.member.key, names.len()).at(turn.n.into()) as usize),
         false => turn.campus.peer(&mut script.dice),
     };
     for k in 0..script.dice.between(1, 2) {
@@ -31,12 +33,11 @@ pub(super) fn resolver(turn: &Turn, script: &mut Script) {
     }
 }
 
-/// Many clients behind one address. Of a thousand sites some forty are down.
+/// Many clients behind one address. Of some thousand sites one in twenty-five is down.
 pub(super) fn nat(turn: &Turn, script: &mut Script) {
-    let sites = &turn.campus.sites;
     // The first are the most popular.
-    let rank = script.dice.below(1000).min(script.dice.below(1000));
-    let site = sites.rank((turn.lot(0u8) as usize % 1000) + rank as usize);
+    let rank = script.dice.below(1300).min(script.dice.below(1300));
+    let site = turn.friend(rank.into());
     let from = (turn.host(), script.dice.port(1024, 65_535));
     let port = match script.dice.below(100) {
         0..35 => 80,
@@ -48,8 +49,8 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
     };
     let down = turn.lot(site) % 1000 < 40 || script.dice.permille(20);
     let talk = match (down, turn.lot(site) >> 20 & 1) {
-        (true, 0) => Talk::silent(&mut script.dice, from, (site, port)),
-        (true, _) => Talk::refused(&mut script.dice, from, (site, port)),
+        (true, 0) => silent(&mut script.dice, from, (site, port)),
+        (true, _) => refused(&mut script.dice, from, (site, port)),
         (false, _) => page(&mut script.dice, from, (site, port)),
     };
     script.talk(talk, 0);
@@ -57,13 +58,13 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
 
 /// A mail server: to each remote one a mail or two, and for two that it writes one that it gets.
 pub(super) fn mail(turn: &Turn, script: &mut Script) {
-    let there = turn.campus.peer(&mut script.dice);
+    let there = turn.friend(turn.n.into());
     let to = (there, 25);
-    if script.dice.permille(120) {
+    if turn.lot(there) % 1000 < 120 {
         // All that is in the queue for a dead server is tried, each from a port of its own.
         for k in 0..script.dice.between(2, 4) {
             let from = (turn.host(), script.dice.port(32_768, 61_000));
-            let talk = Talk::silent(&mut script.dice, from, to);
+            let talk = silent(&mut script.dice, from, to);
             script.talk(talk, u64::from(k) * 2_500);
         }
     } else {
@@ -92,8 +93,8 @@ pub(super) fn crawler(turn: &Turn, script: &mut Script) {
     for k in 0..if failed { 1 } else { script.dice.between(1, 3) } {
         let from = (turn.host(), script.dice.port(32_768, 61_000));
         let talk = match (failed, script.dice.below(3)) {
-            (true, 0) => Talk::refused(&mut script.dice, from, (site, port)),
-            (true, _) => Talk::silent(&mut script.dice, from, (site, port)),
+            (true, 0) => refused(&mut script.dice, from, (site, port)),
+            (true, _) => silent(&mut script.dice, from, (site, port)),
             (false, _) => page(&mut script.dice, from, (site, port)),
         };
         script.talk(talk, 200 + u64::from(k) * 1_500);
@@ -113,8 +114,8 @@ pub(super) fn spider(turn: &Turn, script: &mut Script) {
         let there = retired.is_multiple_of(2);
         let to = (turn.there(there, retired as usize), port);
         match there {
-            true => Talk::refused(&mut script.dice, from, to),
-            false => Talk::silent(&mut script.dice, from, to),
+            true => refused(&mut script.dice, from, to),
+            false => silent(&mut script.dice, from, to),
         }
     } else {
         let to = (turn.campus.web.pick(&mut script.dice), port);
@@ -125,8 +126,8 @@ pub(super) fn spider(turn: &Turn, script: &mut Script) {
 
 /// A station that looks after hosts: are they there, how are they, does ssh answer.
 pub(super) fn monitor(turn: &Turn, script: &mut Script) {
-    let (host, target) = (turn.host(), turn.client(turn.n));
-    let down = turn.lot(target) % 1000 < 30;
+    let (host, down) = (turn.host(), turn.lot(turn.n) % 1000 < 30);
+    let target = if down { turn.there(false, turn.n as usize) } else { turn.client(turn.n) };
     let heap = |packets, octets| Heap { packets, octets, flags: 0 };
     let told = |heap| (!down).then_some(heap);
     let (from, to) = ((host, 0), (target, ECHO));
@@ -142,7 +143,7 @@ pub(super) fn monitor(turn: &Turn, script: &mut Script) {
 
     let (from, to) = ((host, script.dice.port(32_768, 61_000)), (target, 22));
     let talk = match down {
-        true => Talk::silent(&mut script.dice, from, to),
+        true => silent(&mut script.dice, from, to),
         // The banner of either side, and the close.
         false => Talk::stream(from, to, (24, 42), script.dice.between(10, 90)),
     };
@@ -158,10 +159,10 @@ pub(super) fn stale(turn: &Turn, script: &mut Script) {
     let which = turn.n as usize % GONE.len();
     let target = match which {
         0 | 1 => turn.there(false, which),
-        _ => turn.campus.sites.rank(turn.lot(which as u64) as usize % 1000 + which),
+        _ => turn.friend(which as u64),
     };
     let from = (turn.host(), client_port(&mut script.dice));
-    let talk = Talk::silent(&mut script.dice, from, (target, GONE[which]));
+    let talk = silent(&mut script.dice, from, (target, GONE[which]));
     script.talk(talk, 0);
     if which == 0 && script.dice.permille(300) {
         // Is the printer out of paper?
@@ -197,7 +198,9 @@ pub(super) fn trace(turn: &Turn, script: &mut Script) {
             let router = match hop {
                 0 => continue,
                 _ if last => target,
-                _ => turn.campus.nets.rank(turn.lot(hop) as usize) | (0x0101 + hop),
+                // The first routers are those of everybody's way.
+                1..5 => turn.friend(1_000 + u64::from(hop)),
+                _ => turn.friend(2_000 + u64::from(turn.n) * 32 + u64::from(hop)),
             };
             let what = if last { PORT_UNREACHABLE } else { TIME_EXCEEDED };
             let heap = Heap { packets: 3, octets: 168, flags: 0 };

@@ -1,7 +1,7 @@
 //! Peers: hosts that find each other without servers, and those that look for one that is gone.
 
-use super::Turn;
 use super::askers::piece;
+use super::{Turn, refused, silent};
 use crate::flow::{ICMP, UDP};
 use crate::scenario::campus::INSIDE;
 use crate::scenario::record::{HOST_UNREACHABLE, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
@@ -36,8 +36,8 @@ pub(super) fn swarm(turn: &Turn, script: &mut Script) {
         45..75 => {
             let (from, to) = ((host, client_port(&mut script.dice)), (peer, theirs));
             match script.dice.below(10) {
-                0..5 => Talk::silent(&mut script.dice, from, to),
-                5 => Talk::refused(&mut script.dice, from, to),
+                0..5 => silent(&mut script.dice, from, to),
+                5 => refused(&mut script.dice, from, to),
                 _ => piece(script, from, to),
             }
         }
@@ -59,8 +59,8 @@ pub(super) fn leaver(turn: &Turn, script: &mut Script) {
     if script.dice.permille(500) {
         let from = (peer, client_port(&mut script.dice));
         let talk = match refuses {
-            true => Talk::refused(&mut script.dice, from, to),
-            false => Talk::silent(&mut script.dice, from, to),
+            true => refused(&mut script.dice, from, to),
+            false => silent(&mut script.dice, from, to),
         };
         script.talk(talk, 0);
         return;
@@ -78,7 +78,7 @@ pub(super) fn leaver(turn: &Turn, script: &mut Script) {
 /// has a turn in each half of the window.
 pub(super) fn gateway(turn: &Turn, script: &mut Script) {
     let which = turn.n % turn.member.size;
-    let peer = turn.campus.visitors.rank(turn.lot(which) as usize);
+    let peer = turn.friend(which.into());
     let port = [4_500, 4_500, 1_194, 1_194, 5_060][turn.lot(which) as usize / 7 % 5];
     let (ours, theirs) = ((turn.host(), port), (peer, port));
     // Who began it cannot be seen any more.

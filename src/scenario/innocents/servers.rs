@@ -1,6 +1,6 @@
 //! Servers: one service port here, many hosts there.
 
-use super::Turn;
+use super::{Turn, silent};
 use crate::flow::{TCP, UDP};
 use crate::scenario::campus::alive;
 use crate::scenario::draw::Dice;
@@ -46,7 +46,7 @@ fn visit(
         let to = (turn.host(), port);
         let talk = match failed(&mut script.dice) {
             None => page(&mut script.dice, from, to),
-            Some(Fail::Silent) => Talk::silent(&mut script.dice, from, to),
+            Some(Fail::Silent) => silent(&mut script.dice, from, to),
             Some(Fail::Gone) => gone(&mut script.dice, from, to),
         };
         script.talk(talk, after);

@@ -15,6 +15,7 @@ const DARK: u64 = 5;
 pub(in crate::detect::scan) const BACKSCATTER: Class = Class {
     name: "backscatter",
     limit: (25, 25),
+    sampled: None,
     measure: |case| {
         let unasked = &case.evidence.unasked;
         if case.answers != Answers::Seen || case.sampled {

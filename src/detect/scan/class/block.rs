@@ -10,6 +10,7 @@ use crate::flow::{TCP, UDP};
 pub(super) const BLOCK: Class = Class {
     name: "block",
     limit: (50, 50),
+    sampled: None,
     measure: |case| {
         let evidence = case.evidence;
         let answers = evidence.proto == TCP || case.answers == Answers::Seen && !case.sampled;

@@ -9,9 +9,12 @@ use crate::flow::TCP;
 /// Inside hosts have more reasons to fail: a resolver's list of dead servers, a peer-to-peer client, a
 /// page full of dead links. What they share is that most attempts on a port work, or that the ports are
 /// scattered: neither passes here. Of what a crawler or a proxy asks for, less than a tenth fails.
+///
+/// Where one packet in many is seen, fewer do, and nearly all must have failed.
 pub(super) const HORIZONTAL: Class = Class {
     name: "horizontal",
     limit: (25, 100),
+    sampled: Some((12, 25)),
     measure: |case| {
         let evidence = case.evidence;
         if evidence.proto != TCP {

@@ -10,6 +10,7 @@ use crate::flow::ICMPV6;
 pub(super) const ICMP: Class = Class {
     name: "icmp",
     limit: (25, 25),
+    sampled: None,
     measure: |case| {
         let evidence = case.evidence;
         let is_icmp = [crate::flow::ICMP, ICMPV6].contains(&evidence.proto);

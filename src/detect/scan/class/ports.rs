@@ -10,6 +10,7 @@ use crate::flow::{TCP, UDP};
 pub(super) const PORTS: Class = Class {
     name: "ports",
     limit: (15, 15),
+    sampled: None,
     measure: |case| {
         let evidence = case.evidence;
         let answers = evidence.proto == TCP || case.answers == Answers::Seen && !case.sampled;

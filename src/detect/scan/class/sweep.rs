@@ -12,6 +12,7 @@ const HOSTS: u64 = 200;
 pub(super) const SWEEP: Class = Class {
     name: "sweep",
     limit: (2, 2),
+    sampled: None,
     measure: |case| {
         let evidence = case.evidence;
         let scanned = |net: &super::Probed| net.asked >= HOSTS && net.failed * 2 >= net.asked;

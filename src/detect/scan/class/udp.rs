@@ -14,6 +14,7 @@ const MAX_PORTS: u64 = 16;
 pub(super) const UDP: Class = Class {
     name: "udp",
     limit: (50, 50),
+    sampled: None,
     measure: |case| {
         let evidence = case.evidence;
         if evidence.proto != crate::flow::UDP || case.answers != Answers::Seen || case.sampled {

@@ -1,0 +1,283 @@
+//! What nfscan remembers between windows: which of our hosts are in use, whether answers are exported,
+//! and who asked whom in vain, for scans too slow for one window.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
+
+use super::class::{Measure, NET};
+use super::evidence::percent;
+use super::trial::{Trial, WORKED};
+use crate::detect::conversation::{Active, Address, Pairing};
+use crate::time::Window;
+
+/// Seconds of a slot, the unit in which moments are remembered.
+const SLOT: u64 = 600;
+/// An address is in use for a day after it was seen.
+const ACTIVE: u32 = (86_400 / SLOT) as u32;
+/// Sampled input has shown enough of our hosts after six hours.
+const WARM: u32 = (6 * 3600 / SLOT) as u32;
+/// Attempts are remembered for a week.
+const WEEK: u32 = (7 * 86_400 / SLOT) as u32;
+
+/// The windows of a slow scan in slots, their limits of distinct targets (25 times the square root of how
+/// many times ten minutes they are), and their names.
+const SPANS: [(u32, u64, &str); 3] = [(6, HOUR, "1h"), (ACTIVE, 300, "1d"), (WEEK, 794, "1w")];
+
+/// Distinct targets of a slow scan in an hour.
+pub(super) const HOUR: u64 = 61;
+
+/// Inside hosts have more reasons to fail, as in a single window.
+const INSIDE: u64 = 4;
+
+/// Inside addresses remembered at most: one that forges its source must not fill the file.
+const MAX_ACTIVE: usize = 1 << 20;
+/// Targets remembered of one source: more than any limit.
+const MAX_TARGETS: usize = 4096;
+/// Targets remembered in all, 12 octets each. With more, sources that were seen longest ago are
+/// forgotten; a flood of forged sources can make it forget slow scanners, not fill the disk.
+const MAX_ALL: usize = 1 << 22;
+/// Sources remembered.
+const MAX_SOURCES: usize = 1 << 18;
+/// Counts of what worked, by port and slot, of one source.
+const MAX_WORKED: usize = 256;
+
+/// The memory of nfscan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// First slot, and the one after the last window that was learned.
+    since: u32,
+    until: u32,
+    /// Long TCP flows and how many were paired, when there were enough of them.
+    pairing: Option<(u64, u64)>,
+    /// Inside hosts with the slot in which each was seen last.
+    active: BTreeMap<IpAddr, u32>,
+    sources: BTreeMap<(IpAddr, u8), Source>,
+    /// Targets of all sources together.
+    targets: u64,
+    /// Sources and hosts that were forgotten for want of room.
+    evicted: u64,
+}
+
+/// Who asked in vain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Source {
+    last: u32,
+    /// Host (a hash of its address), port, and slot of the last attempt; sorted by host and port.
+    targets: Vec<(u32, u16, u32)>,
+    /// Port, slot, and how often it worked.
+    worked: Vec<(u16, u32, u32)>,
+}
+
+/// A scan that is too slow for one window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Slow {
+    /// Over how long.
+    pub span: &'static str,
+    pub measures: Vec<Measure>,
+    pub hosts: u64,
+    pub port: Option<u16>,
+}
+
+fn slot(seconds: u64) -> u32 {
+    u32::try_from(seconds / SLOT).unwrap_or(u32::MAX)
+}
+
+impl Memory {
+    /// How many sources and hosts were forgotten for want of room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Sources and their targets that are remembered, and our hosts.
+    pub fn sizes(&self) -> [u64; 3] {
+        [self.sources.len() as u64, self.targets, self.active.len() as u64]
+    }
+
+    /// Whether a window comes after all that was learned: one that is read again teaches nothing.
+    pub(super) fn is_new(&self, window: Window) -> bool {
+        slot(window.start()) >= self.until
+    }
+
+    /// Whether sampled input has shown which of our addresses are in use.
+    pub(super) fn is_warm(&self) -> bool {
+        self.until.saturating_sub(self.since) >= WARM && self.active.len() < MAX_ACTIVE
+    }
+
+    /// Whether an inside host was in use in the day before a window.
+    pub(super) fn holds(&self, host: IpAddr, window: Option<Window>) -> bool {
+        let now = window.map_or(self.until, |window| slot(window.start()));
+        self.active.get(&host).is_some_and(|last| last + ACTIVE >= now)
+    }
+
+    /// What was known of the pairing of TCP flows.
+    pub(super) fn pairing(&self) -> Option<Pairing> {
+        self.pairing.map(|(long, paired)| Pairing { long, paired })
+    }
+
+    /// A window is over: who was active in it, and how much was paired.
+    pub(super) fn learn(&mut self, window: Window, active: &Active, pairing: Option<Pairing>) {
+        let now = slot(window.start());
+        if self.until == 0 {
+            self.since = now;
+        }
+        self.until = slot(window.end().saturating_sub(1)).saturating_add(1);
+        if let Some(Pairing { long, paired }) = pairing {
+            self.pairing = Some((long, paired));
+        }
+        self.active.retain(|_, last| *last + ACTIVE >= now);
+        for host in active.iter() {
+            match self.active.len() < MAX_ACTIVE || self.active.contains_key(&host) {
+                true => _ = self.active.insert(host, self.until - 1),
+                false => self.evicted += 1,
+            }
+        }
+        self.forget(now);
+    }
+
+    /// Drops what is older than a week, and what there is no room for.
+    fn forget(&mut self, now: u32) {
+        for source in self.sources.values_mut() {
+            source.targets.retain(|(.., last)| *last + WEEK >= now);
+            source.worked.retain(|(_, slot, _)| *slot + WEEK >= now);
+        }
+        self.sources.retain(|_, source| !source.targets.is_empty());
+        let mut targets: usize = self.sources.values().map(|source| source.targets.len()).sum();
+        if targets > MAX_ALL || self.sources.len() > MAX_SOURCES {
+            // Those seen longest ago go first, and of these the ones that asked least.
+            let mut order: Vec<_> = self
+                .sources
+                .iter()
+                .map(|(key, source)| (source.last, source.targets.len(), *key))
+                .collect();
+            order.sort_unstable();
+            let mut left = self.sources.len();
+            for (_, count, key) in order {
+                if targets <= MAX_ALL / 8 * 7 && left <= MAX_SOURCES / 8 * 7 {
+                    break;
+                }
+                self.sources.remove(&key);
+                targets -= count;
+                left -= 1;
+                self.evicted += 1;
+            }
+        }
+        self.targets = targets as u64;
+    }
+
+    /// What a source did in a window; the slow scan that it is part of, if it is.
+    pub(super) fn observe<A: Address>(
+        &mut self,
+        window: Window,
+        trials: &[Trial<A>],
+        limit: u64,
+        is_inside: bool,
+        share: u64,
+    ) -> Option<Slow> {
+        let first = trials.first()?;
+        let now = slot(window.end().saturating_sub(1));
+        let is_new = self.is_new(window);
+        let source = self.sources.entry((first.src.ip(), first.proto)).or_default();
+        if is_new {
+            source.learn(now, trials);
+        }
+        let factor = if is_inside { INSIDE } else { 1 };
+        let spans = SPANS.iter().filter_map(|(slots, targets, span)| {
+            // The limit that a site sets is that of an hour.
+            let limit = (targets * factor).saturating_mul(limit) / HOUR;
+            source.judge(now.saturating_sub(slots - 1), limit, share, span)
+        });
+        spans.into_iter().next()
+    }
+}
+
+impl Source {
+    fn learn<A: Address>(&mut self, now: u32, trials: &[Trial<A>]) {
+        for trial in trials.iter().filter(|trial| trial.is_failed()) {
+            let target = (hash(trial.dst), trial.port);
+            match self.targets.binary_search_by_key(&target, |(host, port, _)| (*host, *port)) {
+                Ok(at) => {
+                    if let Some((.., last)) = self.targets.get_mut(at) {
+                        *last = now;
+                    }
+                }
+                Err(at) if self.targets.len() < MAX_TARGETS => {
+                    self.targets.insert(at, (target.0, target.1, now));
+                    self.last = now;
+                }
+                Err(_) => {}
+            }
+        }
+        for trial in trials.iter().filter(|trial| trial.bits & WORKED != 0 && !trial.unasked) {
+            let of = |(port, slot, _): &&mut (u16, u32, u32)| (*port, *slot) == (trial.port, now);
+            match self.worked.iter_mut().find(of) {
+                Some((.., count)) => *count = count.saturating_add(1),
+                None => {
+                    if self.worked.len() == MAX_WORKED {
+                        self.worked.remove(0);
+                    }
+                    self.worked.push((trial.port, now, 1));
+                }
+            }
+        }
+    }
+
+    /// Whether what it did since a slot is a scan: of one port, or up to four, or of one host.
+    fn judge(&self, since: u32, limit: u64, share: u64, span: &'static str) -> Option<Slow> {
+        let recent: Vec<(u32, u16)> = self
+            .targets
+            .iter()
+            .filter(|(.., last)| *last >= since)
+            .map(|(host, port, _)| (*host, *port))
+            .collect();
+        let failed = recent.len() as u64;
+        if failed < limit {
+            return None;
+        }
+        let mut ports: HashMap<u16, u64, RandomState> = HashMap::default();
+        let mut hosts: HashMap<u32, u64, RandomState> = HashMap::default();
+        for (host, port) in &recent {
+            *ports.entry(*port).or_default() += 1;
+            *hosts.entry(*host).or_default() += 1;
+        }
+        let tallest = hosts.values().copied().max().unwrap_or(0);
+        let mut ports: Vec<(u16, u64)> = ports.into_iter().collect();
+        ports.sort_unstable_by_key(|&(port, count)| (std::cmp::Reverse(count), port));
+        let worked = |of: &[(u16, u64)]| -> u64 {
+            let of_port = |port: &u16| of.iter().any(|(own, _)| own == port);
+            let recent =
+                self.worked.iter().filter(|(port, slot, _)| *slot >= since && of_port(port));
+            recent.map(|(.., count)| u64::from(*count)).sum()
+        };
+        let vertical = percent(tallest, failed) >= 50;
+        if !vertical {
+            ports.truncate(super::evidence::TOP_PORTS);
+        }
+        let targets = if vertical { tallest } else { ports.iter().map(|(_, count)| count).sum() };
+        let worked = worked(&ports);
+        let measures = vec![
+            Measure::at_least("targets", targets, limit),
+            Measure::at_least("alikepct", percent(targets, failed), 50),
+            Measure::at_least("failedpct", percent(targets, targets + worked), share),
+            Measure::at_least("net", targets.saturating_sub(worked), NET),
+        ];
+        let port = match ports.as_slice() {
+            [(port, _)] => Some(*port),
+            [(port, count), ..] if percent(*count, targets) >= 90 && !vertical => Some(*port),
+            _ => None,
+        };
+        let slow = Slow { span, measures, hosts: hosts.len() as u64, port };
+        slow.measures.iter().all(Measure::passes).then_some(slow)
+    }
+}
+
+/// Of a target's address: the same on every machine, for it is written to a file. That two targets of a
+/// source fall together costs a target.
+fn hash<A: Address>(address: A) -> u32 {
+    match address.ip() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => crc32fast::hash(&address.octets()),
+    }
+}

@@ -1,0 +1,95 @@
+//! `--calibrate`: what the sources of this site are like, and the limits that this suggests.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::detect::Metric;
+use crate::finding::Side;
+
+/// The columns.
+pub const COLUMNS: [&str; 9] =
+    ["metric", "side", "seen", "p50", "p90", "p99", "p999", "max", "limit"];
+
+/// Values of all windows, by metric and side. There are at most as many values as a source can have
+/// targets, and one counter for each.
+#[derive(Debug, Default)]
+pub struct Calibration(BTreeMap<(&'static str, Option<Side>), Values>);
+
+#[derive(Debug, Default)]
+struct Values {
+    limit: u64,
+    counts: BTreeMap<u64, u64>,
+}
+
+impl Calibration {
+    /// Values of one window.
+    pub fn add(&mut self, metrics: &[Metric]) {
+        for Metric { name, side, value, limit } in metrics {
+            let values = self.0.entry((name, *side)).or_default();
+            values.limit = *limit;
+            *values.counts.entry(*value).or_default() += 1;
+        }
+    }
+
+    /// One line a metric and side, after the line that names the columns.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "#fields\t{}\tsuggest", COLUMNS.join("\t"))?;
+        for ((metric, side), values) in &self.0 {
+            let side = side.map_or("-", Side::as_str);
+            let seen: u64 = values.counts.values().sum();
+            let [p50, p90, p99, p999] = [500, 900, 990, 999].map(|p| values.percentile(p, seen));
+            let max = values.counts.keys().last().copied().unwrap_or(0);
+            let limit = values.limit;
+            // A quarter above nearly all that was seen, and never below the default.
+            let suggest = limit.max(p999 + p999.div_ceil(4));
+            writeln!(
+                out,
+                "{metric}\t{side}\t{seen}\t{p50}\t{p90}\t{p99}\t{p999}\t{max}\t{limit}\t{suggest}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Values {
+    /// The least value that `permille` of all do not exceed.
+    fn percentile(&self, permille: u64, seen: u64) -> u64 {
+        let rank = (u128::from(seen) * u128::from(permille)).div_ceil(1000).max(1);
+        let mut sum = 0u128;
+        for (value, count) in &self.counts {
+            sum += u128::from(*count);
+            if sum >= rank {
+                return *value;
+            }
+        }
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_seen() {
+        let metric =
+            |value| Metric { name: "horizontal", side: Some(Side::Inside), value, limit: 100 };
+        let mut calibration = Calibration::default();
+        calibration.add(&(1..=1000).map(metric).collect::<Vec<_>>());
+        calibration.add(&[Metric { name: "dark", side: None, value: 2, limit: 12 }]);
+        let mut out = Vec::new();
+        calibration.print(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "dark\t-\t1\t2\t2\t2\t2\t2\t12\t12",
+                "horizontal\tinside\t1000\t500\t900\t990\t999\t1000\t100\t1249"
+            ]
+        );
+    }
+}
