@@ -29,4 +29,5 @@ mod nftop;
 mod oracle;
 mod peers;
 mod pipeline;
+mod quality;
 mod recipes;

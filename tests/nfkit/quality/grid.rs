@@ -1,0 +1,149 @@
+//! What nfscan is judged on: each scenario is what nfgen plays, what is left of it, and what nfscan is
+//! told. The list is static, so that the table's rows say all there is to say.
+
+/// Which columns the detectors get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// All that nfgen prints: the nine, `start`, `end`, `flags` and what else there is.
+    All,
+    /// The nine alone.
+    Nine,
+}
+
+/// What nfscan knows beside the flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    None,
+    /// What it keeps itself from window to window.
+    Kept,
+    /// That, and what it kept of a day before, played with these arguments.
+    Warm(&'static str),
+}
+
+/// A line of the grid.
+pub struct Scenario {
+    pub name: &'static str,
+    /// Arguments of nfgen, with [`WORDS`].
+    pub play: &'static str,
+    pub columns: Columns,
+    /// The networks nfscan is told are inside, if any.
+    pub inside: Option<&'static str>,
+    pub state: State,
+}
+
+/// Seeds on which defaults may be chosen, and seeds that are kept to see whether they hold.
+pub const HALVES: [(&str, [u64; 2]); 2] = [("chosen", [1, 2]), ("kept", [3, 4])];
+
+/// What stands for what in the arguments of nfgen. ALL is every benign kind at its own size; FEW are
+/// the same with less to do, yet enough for whoever counts destinations, so that a row is quick; TCP
+/// is every kind of TCP scan.
+pub const WORDS: [(&str, &str); 3] = [
+    (
+        "ALL",
+        "webserver,cdn,dnsserver,resolver,ntp,nat,p2p,mail,crawler,spider,monitor,crowd,\
+         backscatter,vpn,stale,leaver,trace,misroute",
+    ),
+    (
+        "FEW",
+        "webserver=300,cdn=250,dnsserver=600,resolver=500,ntp=500,nat=800,p2p=400,mail=200,\
+         crawler=300,spider=400,monitor,crowd=300,backscatter=300,vpn,stale,leaver,trace,misroute",
+    ),
+    (
+        "TCP",
+        "sweepx10,horizontalx10,patientx10,innerx10,smallx10,large,portsx10,connectx10,blockx10",
+    ),
+];
+
+use crate::harness::INSIDE;
+
+const fn all(name: &'static str, play: &'static str) -> Scenario {
+    let (columns, inside) = (Columns::All, Some(INSIDE));
+    Scenario { name, play, columns, inside, state: State::None }
+}
+
+const fn nine(name: &'static str, play: &'static str) -> Scenario {
+    Scenario { columns: Columns::Nine, ..all(name, play) }
+}
+
+/// A day before the one that campus plays by itself.
+const DAY: &str = "campus --for 24h --start 2001-07-01T08:00:00Z --flows 216000";
+const SAMPLED_10: &str =
+    "campus --for 24h --start 2001-07-01T08:00:00Z --flows 1000000 --sampling 10";
+const SAMPLED_100: &str =
+    "campus --for 24h --start 2001-07-01T08:00:00Z --flows 1440000 --sampling 100";
+
+/// Scans of which one packet in ten is seen, or one in a hundred.
+const AT_10: &str =
+    "campus --sampling 10 --flows 120000 --with FEW,horizontal=841x50,sweepx10,udp=841x10";
+const AT_100: &str =
+    "campus --sampling 100 --flows 140000 --with FEW,horizontal=841x50,sweep=2032x10,udp=841x10";
+
+const CAMPUS_DAY: &str = "campus --for 24h --flows 216000";
+/// Some that an hour shows, and some that only a day does.
+const SLOW: &str = "campus --for 24h --flows 140000 --with slowx20,slow=3x20";
+
+const TWICE: &str = "campus --twice --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
+const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
+/// The campus with addresses of IPv6 too.
+const BOTH: &str = "140.119.0.0/16,2001:288::/32";
+
+/// The grid. The aims of `table` name rows of it.
+pub const GRID: &[Scenario] = &[
+    all("campus", "campus"),
+    nine("campus-nine", "campus"),
+    all("campus-day", CAMPUS_DAY),
+    Scenario { state: State::Warm(DAY), ..all("campus-day-state", CAMPUS_DAY) },
+    all("paper", "paper --flows 220000"),
+    all("innocents", "campus --with ALL"),
+    nine("innocents-nine", "campus --with ALL"),
+    Scenario {
+        state: State::Kept,
+        ..all("innocents-hour", "campus --for 1h --flows 180000 --with FEW")
+    },
+    all("backscatter", "campus --flows 50000 --with backscatterx50"),
+    nine("backscatter-nine", "campus --flows 50000 --with backscatterx50"),
+    all("tcp", "campus --flows 90000 --with FEW,TCP"),
+    nine("tcp-nine", "campus --flows 90000 --with FEW,TCP"),
+    all("sweep", "campus --flows 50000 --with FEW,sweepx10"),
+    all("horizontal", "campus --flows 40000 --with FEW,horizontalx10"),
+    all("patient", "campus --flows 40000 --with FEW,patientx10"),
+    nine("patient-nine", "campus --flows 40000 --with FEW,patientx10"),
+    all("small", "campus --flows 40000 --with FEW,smallx50"),
+    nine("small-nine", "campus --flows 40000 --with FEW,smallx50"),
+    all("least", "campus --flows 40000 --with FEW,small=25x50"),
+    all("large", "campus --flows 80000 --with FEW,largex2"),
+    all("inner", "campus --flows 50000 --with FEW,innerx20"),
+    Scenario { inside: None, ..all("inner-no-inside", "campus --flows 50000 --with FEW,innerx20") },
+    Scenario {
+        inside: None,
+        ..all("outer-no-inside", "campus --flows 50000 --with FEW,horizontalx20")
+    },
+    all("vertical", "campus --flows 50000 --with FEW,portsx25,connectx25"),
+    nine("vertical-nine", "campus --flows 50000 --with FEW,portsx25,connectx25"),
+    all("block", "campus --flows 40000 --with FEW,blockx20"),
+    nine("block-nine", "campus --flows 40000 --with FEW,blockx20"),
+    all("udp", "campus --flows 50000 --with FEW,udpx20"),
+    nine("udp-nine", "campus --flows 50000 --with FEW,udpx20"),
+    all("udpwalk", "campus --flows 50000 --with FEW,udpwalkx20"),
+    all("icmp", "campus --flows 40000 --with FEW,icmpx20"),
+    nine("icmp-nine", "campus --flows 40000 --with FEW,icmpx20"),
+    all("survey", "campus --flows 50000 --with FEW,surveyx5"),
+    all("group", "campus --flows 40000 --with FEW,groupx10"),
+    nine("group-nine", "campus --flows 40000 --with FEW,groupx10"),
+    all("group-many", "campus --flows 40000 --with FEW,group=800x10"),
+    all("alone", "none --with horizontalx5,portsx5,connectx5,udpx5,icmpx5,smallx5"),
+    nine("alone-nine", "none --with horizontalx5,portsx5,connectx5,udpx5,icmpx5,smallx5"),
+    Scenario { state: State::Kept, ..all("slow", SLOW) },
+    Scenario { state: State::Kept, ..nine("slow-nine", SLOW) },
+    Scenario { state: State::Warm(SAMPLED_10), ..all("sampled-10", AT_10) },
+    Scenario { state: State::Warm(SAMPLED_100), ..all("sampled-100", AT_100) },
+    all("sampled-10-cold", AT_10),
+    all("sampled-100-cold", AT_100),
+    all("oneway-in", "campus --oneway in --flows 50000 --with FEW,horizontalx10,portsx10,udpx10"),
+    all("oneway-out", "campus --oneway out --flows 40000 --with FEW,innerx10"),
+    all("twice", TWICE),
+    nine("twice-nine", TWICE),
+    Scenario { inside: Some(BOTH), ..all("ipv6", IPV6) },
+    Scenario { inside: Some(BOTH), ..nine("ipv6-nine", IPV6) },
+];

@@ -1,0 +1,107 @@
+//! What others would have said of the same flows: small models of their rules, for comparison. Each
+//! takes a window's flows in any order and names the hosts that it would call scanners.
+//!
+//! The paper's rule is `nfscan --paper` itself, and SiLK's is in `rwscan`.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use foldhash::{HashMap, HashSet};
+
+use super::flows::Flow;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// A source's targets that make it a scanner, for us and for [`unanswered`].
+pub const TARGETS: usize = 25;
+
+/// flow-tools' flow-dscan, read in flow-dscan.c 1.29 and flow-dscan.h 1.9: a source is a scanner by
+/// its 201st destination (`DSCAN_IP_DEPTH`; the manual page says 64), or by its 64th port below 1024
+/// of one destination (`DSCAN_PORT_TRIGGER`), whoever asked whom. The original counts a
+/// destination's ports from its second flow on and forgets a destination some flows after the last
+/// one to it; the memory of a window stands for that here. IPv4 only, and no suppress list.
+pub fn dscan(flows: &[Flow]) -> BTreeSet<IpAddr> {
+    const HOSTS: usize = 200;
+    const PORTS: usize = 64;
+    let mut hosts: HashMap<IpAddr, HashSet<IpAddr>> = HashMap::default();
+    let mut ports: HashMap<(IpAddr, IpAddr), HashSet<u16>> = HashMap::default();
+    for flow in flows.iter().filter(|flow| flow.sip.is_ipv4()) {
+        hosts.entry(flow.sip).or_default().insert(flow.dip);
+        if flow.dport < 1024 {
+            let pair = (flow.sip, flow.dip);
+            ports.entry(pair).or_default().insert(flow.dport);
+        }
+    }
+    let wide = hosts.into_iter().filter(|(_, hosts)| hosts.len() > HOSTS).map(|(sip, _)| sip);
+    let deep = ports.into_iter().filter(|(_, ports)| ports.len() >= PORTS);
+    wide.chain(deep.map(|((sip, _), _)| sip)).collect()
+}
+
+/// The simplest rule that asks for answers: a source of at least [`TARGETS`] distinct (host, port)
+/// by TCP or UDP whose flows have no reverse flow in the window.
+pub fn unanswered(flows: &[Flow]) -> BTreeSet<IpAddr> {
+    let asked = || flows.iter().filter(|flow| flow.proto == TCP || flow.proto == UDP);
+    let there: HashSet<_> = asked().map(|f| (f.sip, f.dip, f.proto, f.sport, f.dport)).collect();
+    let mut targets: HashMap<IpAddr, HashSet<(IpAddr, u16)>> = HashMap::default();
+    for f in asked() {
+        if !there.contains(&(f.dip, f.sip, f.proto, f.dport, f.sport)) {
+            targets.entry(f.sip).or_default().insert((f.dip, f.dport));
+        }
+    }
+    let many = targets.into_iter().filter(|(_, targets)| targets.len() >= TARGETS);
+    many.map(|(sip, _)| sip).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::flows::request;
+    use super::*;
+
+    const BAD: &str = "203.0.113.45";
+
+    fn wide(count: u32) -> Vec<Flow> {
+        let to = |n: u32| format!("140.119.{}.{}", n / 200, n % 200 + 1);
+        (0..count).map(|n| request(BAD, &to(n), 1025, 80)).collect()
+    }
+
+    fn deep(ports: impl Iterator<Item = u16>) -> Vec<Flow> {
+        ports.map(|port| request(BAD, "140.119.1.1", 1025, port)).collect()
+    }
+
+    fn named(found: BTreeSet<IpAddr>) -> bool {
+        assert!(found.iter().all(|host| host.to_string() == BAD), "{found:?}");
+        !found.is_empty()
+    }
+
+    #[test]
+    fn dscan_counts_hosts_and_low_ports() {
+        assert!(named(dscan(&wide(201))));
+        assert!(!named(dscan(&wide(200))));
+        assert!(!named(dscan(&[wide(200), wide(200)].concat())));
+        assert!(named(dscan(&deep(1..=64))));
+        assert!(!named(dscan(&deep(1..=63))));
+        assert!(!named(dscan(&deep(1024..2000))));
+    }
+
+    /// Its hole: answers count like questions.
+    #[test]
+    fn dscan_flags_a_busy_server() {
+        let clients = wide(201);
+        let server = |f: Flow| Flow { sip: f.dip, dip: f.sip, sport: f.dport, dport: f.sport, ..f };
+        let asked: Vec<_> = clients.iter().copied().map(server).collect();
+        assert!(named(dscan(&[asked, clients].concat())));
+    }
+
+    #[test]
+    fn unanswered_counts_targets_that_did_not_answer() {
+        let asked = wide(25);
+        assert!(named(unanswered(&asked)));
+        assert!(!named(unanswered(&asked[1..])));
+        assert!(named(unanswered(&deep(1..=25))));
+        let answer = |f: Flow| Flow { sip: f.dip, dip: f.sip, sport: f.dport, dport: f.sport, ..f };
+        assert!(!named(unanswered(&[asked.clone(), vec![answer(asked[3])]].concat())));
+        let icmp: Vec<_> = asked.iter().map(|f| Flow { proto: 1, ..*f }).collect();
+        assert!(!named(unanswered(&icmp)));
+    }
+}
