@@ -44,7 +44,7 @@ fn big(scene: &Scene) -> Vec<Run> {
     let file = scene.path("big.pcapng");
     tool("nfgen").args(["campus", "--flows", "60000", "-w"]).arg(&file).run().ok().mute();
     vec![
-        tool("nfscan").args(["--limit-hosts", "1", "--limit-nets", "1"]).arg(&lines),
+        tool("nfscan").args(["--paper", "--limit-hosts", "1", "--limit-nets", "1"]).arg(&lines),
         tool("nfflood").args(["--limit-flows", "1"]).arg(&lines),
         tool("nfport").args(["--limit-flows", "1"]).arg(&lines),
         tool("nftop").args(["-n", "0", "--per", "pair"]).arg(&lines),
@@ -398,7 +398,7 @@ fn windows_of_a_live_collector_end_with_their_slot() {
 #[test]
 fn findings_come_at_the_end_of_their_window() {
     for name in DETECTORS {
-        let mut live = tool(name).live();
+        let mut live = tool(name).arg("--paper").live();
         assert!(live.next().starts_with("#fields"));
         for mark in [W1, W2] {
             live.send(window(mark, &attacks()));

@@ -16,7 +16,7 @@ fn probes(nets: &[(u8, u8)]) -> String {
 
 #[test]
 fn the_scanner_of_figure_3_is_found() {
-    let ran = tool("nfscan").args(["--inside", INSIDE]).stdin(&scan().text).run().ok();
+    let ran = tool("nfscan").args(["--paper", "--inside", INSIDE]).stdin(&scan().text).run().ok();
     assert_eq!(found(&ran), ["scan source 203.0.113.45"], "{ran}");
     let row = &ran.table()[0];
     let cells = ["class", "side", "proto", "port", "peers", "peer", "why"].map(|c| row[c].as_str());
@@ -56,7 +56,7 @@ fn the_bars_of_figure_3_are_nearly_equal() {
 #[test]
 fn limits_hold_to_the_host_and_the_network() {
     let finds = |input: &str, args: &[&str]| {
-        let ran = tool("nfscan").args(args).stdin(input).run().ok();
+        let ran = tool("nfscan").arg("--paper").args(args).stdin(input).run().ok();
         ran.rows().len()
     };
     let two = probes(&[(16, 200), (17, 200)]);
@@ -81,7 +81,7 @@ fn the_same_hosts_again_are_no_more_hosts() {
     let once = probes(&[(16, 199), (17, 199)]);
     let rows = once.lines().filter(|line| !line.starts_with('#'));
     let twice: String = rows.flat_map(|line| [line, "\n", line, "\n"]).collect();
-    let ran = tool("nfscan").stdin(window(W1, &twice)).run().ok();
+    let ran = tool("nfscan").arg("--paper").stdin(window(W1, &twice)).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");
 }
 
