@@ -33,7 +33,7 @@ const UPPER: u32 = (1 << 22) - 1;
 #[inline]
 pub(super) fn row<A: Address>(a: A, b: A, flow: &Flow, sport: u16, dport: u16) -> A::Row {
     let is_back = a > b;
-    let start = flow.start.map_or(0, |start| start.nanos() / 1_000_000);
+    let start = flow.start.or(flow.end).map_or(0, |start| start.nanos() / 1_000_000);
     let mut bits = ((start >> 32) as u32) & UPPER;
     if let Some(flags) = flow.flags {
         bits |= FLAGS | u32::from(flags as u8) << 22;
