@@ -1,9 +1,9 @@
 //! Scanners: who asked many in vain.
 //!
 //! The window's flows are put together as conversations, and each (host, port) that somebody asked for
-//! is a trial that worked or failed ([`Trial`](trial::Trial)). Trials go by source, sorted, into one
-//! source's [`Evidence`](evidence::Evidence) after the other, and the classes of scans
-//! ([`class::CLASSES`]) take their measures of it. [`Paper`] is the paper's own rule, alone.
+//! is a trial that worked or failed (`trial::Trial`). Trials go by source, sorted, into one
+//! source's `Evidence` after the other, and the classes of scans
+//! (`class::CLASSES`) take their measures of it. [`Paper`] is the paper's own rule, alone.
 
 use std::cell::{RefCell, RefMut};
 use std::io;
