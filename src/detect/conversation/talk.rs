@@ -85,6 +85,13 @@ impl Half {
         self.has_flags && self.has(SYN) && !self.has(ACK)
     }
 
+    /// A probe of TCP, however much it carries: SYN or FIN, and nothing was ever acknowledged, as all
+    /// is in a connection (RFC 9293 section 3.10.7.4). Flags that are all zero may be an exporter's that
+    /// does not look at them.
+    fn only_probes(&self) -> bool {
+        self.has_flags && self.flags & (SYN | FIN) != 0 && !self.has(ACK)
+    }
+
     /// Nothing but an answer of TCP to somebody who asked: SYN and ACK, or a reset.
     fn only_answers(&self) -> bool {
         let answer = self.has(SYN | ACK) || (self.has(RST) && !self.has(SYN));
@@ -206,7 +213,7 @@ impl Ends {
 }
 
 fn tcp(asked: &Half, answered: &Half) -> Outcome {
-    let is_small = asked.most <= TCP_ATTEMPT && !asked.large;
+    let is_small = asked.most <= TCP_ATTEMPT && (!asked.large || asked.only_probes());
     if !answered.is_there() {
         // What is left of a connection that was opened before.
         let goes_on = asked.has(ACK) && asked.flags & (FIN | PSH | RST) != 0 && !asked.has(SYN);
@@ -238,7 +245,8 @@ fn sampled(asked: &Half, answered: &Half) -> Outcome {
     };
     // Without flags, what is longer than a reset is an answer.
     let says = answered.large || (answered.says && !answered.has_flags);
-    match (asked.large || goes_on || says, answered.is_there()) {
+    let carries = asked.large && !asked.only_probes();
+    match (carries || goes_on || says, answered.is_there()) {
         (true, _) => Outcome::Productive,
         (false, true) => Outcome::Refused,
         (false, false) => Outcome::Silent,

@@ -101,6 +101,13 @@ fn flags_say_who_asked_and_what_came_of_it() {
             &["10.0.0.9:4000 10.0.0.1:5777 6 2 80 SR", "10.0.0.1:5777 10.0.0.9:4000 6 1 44 SA"],
             "Refused",
         ),
+        // What a probe carries makes it no connection.
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 S"], "Silent"),
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 FP"], "Silent"),
+        (
+            &["10.0.0.9:4000 10.0.0.1:5777 6 1 69 S", "10.0.0.1:5777 10.0.0.9:4000 6 1 40 RA"],
+            "Refused",
+        ),
         // Only the answer: a flood's backscatter.
         (&["10.0.0.1:5777 10.0.0.9:4000 6 1 44 SA"], "Unasked"),
         (&["10.0.0.1:5777 10.0.0.9:4000 6 1 40 RA"], "Unasked"),
@@ -108,10 +115,10 @@ fn flags_say_who_asked_and_what_came_of_it() {
         assert_eq!(says(flows), format!("{asked} {outcome}"), "{flows:?}");
     }
     // What is left of a connection from before is no attempt.
-    assert_eq!(
-        says(&["10.0.0.9:4000 10.0.0.1:80 6 2 80 FA"]),
-        "10.0.0.9:4000 > 10.0.0.1:80/6 Other"
-    );
+    for rest in ["2 80 FA", "1 244 A", "1 244 N", "1 244"] {
+        let flow = format!("10.0.0.9:4000 10.0.0.1:80 6 {rest}");
+        assert_eq!(says(&[&flow]), "10.0.0.9:4000 > 10.0.0.1:80/6 Other", "{rest}");
+    }
 }
 
 #[test]
@@ -201,6 +208,7 @@ fn long_tcp_flows_tell_whether_answers_are_exported() {
 fn of_one_packet_in_many_an_acknowledgement_is_an_answer() {
     let of = |text: &str| show(&[flow(text)], true).0.join("");
     assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 40 S").ends_with("Silent"));
+    assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 244 S").ends_with("Silent"));
     assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 52 A").ends_with("Productive"));
     assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 400").ends_with("Productive"));
     assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 52").ends_with("Silent"));
