@@ -3,14 +3,16 @@
 //! up in network namespaces, which takes root.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::harness::{Scene, other, package, skipped, tool};
 use super::nfcap::Nfcap;
 
-/// What the lab is made of, and the replays.
-const PARTS: [&str; 11] = [
+mod scans;
+
+/// What the labs are made of, and the replays.
+const PARTS: [&str; 12] = [
     "ip",
     "softflowd",
     "softflowctl",
@@ -20,6 +22,7 @@ const PARTS: [&str; 11] = [
     "dnsmasq",
     "curl",
     "dig",
+    "ping",
     "tcpdump",
     "python3",
 ];
@@ -48,39 +51,50 @@ fn named(detector: &str, flows: &str) -> Vec<String> {
     ran.table().iter().map(name).collect()
 }
 
-#[test]
-fn real_attackers_are_named_and_nobody_else() {
+/// Runs a lab, whose results are in the directory. `None`, said aloud, where it cannot be.
+fn lab(name: &str, scene: &Scene) -> Option<PathBuf> {
     if !std::fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t") {
-        return skipped("network namespaces need root");
+        skipped("network namespaces need root");
+        return None;
     }
     if PARTS.iter().any(|part| other(part).is_none()) {
-        return;
+        return None;
     }
-    let scene = Scene::new();
     let dir = scene.path("lab");
     std::fs::create_dir(&dir).unwrap();
     let bins = Path::new(env!("CARGO_BIN_EXE_nfcap")).parent().unwrap();
     let path = format!("{}:{}", bins.display(), std::env::var("PATH").unwrap());
-    let lab = other("sh").unwrap().arg(package("tests/lab/attacks")).arg(&dir).env("PATH", path);
+    let script = package(&format!("tests/lab/{name}"));
+    let lab = other("sh").unwrap().arg(script).arg(&dir).env("PATH", path);
     lab.limit(Duration::from_secs(180)).run().status(0);
+    Some(dir)
+}
+
+/// What softflowd says and exports of the link's packets: `args` are its own, the last of them may be
+/// an expression.
+fn replay(scene: &Scene, name: &str, pcap: &Path, args: &[&str]) -> (PathBuf, String) {
+    let spool = scene.path(name);
+    let collect = ["-b", "127.0.0.1", "-p", "0", "-t", "24h", "--allow", "127.0.0.1", "-w"];
+    let nfcap = Nfcap::start(collect.into_iter().map(OsString::from).chain([spool.clone().into()]));
+    let to = format!("127.0.0.1:{}", nfcap.port());
+    let softflowd = other("softflowd").unwrap().arg("-p").arg(scene.path("softflowd.pid"));
+    let softflowd = softflowd.args(["-d", "-c", "none", "-m", "65536", "-n", &to]);
+    let ran = softflowd.arg("-r").arg(pcap).args(args).run().status(0);
+    nfcap.stop();
+    (spool, format!("{}{}", String::from_utf8_lossy(&ran.out), ran.err))
+}
+
+#[test]
+fn real_attackers_are_named_and_nobody_else() {
+    let scene = Scene::new();
+    let Some(dir) = lab("attacks", &scene) else { return };
     for version in VERSIONS {
         let said = std::fs::read_to_string(dir.join(format!("{version}.said"))).unwrap();
         judge(&dir.join(version), &said, &format!("live, version {version}"));
     }
-
     // The same link from its packets.
     for version in VERSIONS {
-        let spool = scene.path(version);
-        let args = ["-b", "127.0.0.1", "-p", "0", "-t", "24h", "--allow", "127.0.0.1", "-w"];
-        let args = args.into_iter().map(OsString::from).chain([spool.clone().into()]);
-        let nfcap = Nfcap::start(args);
-        let to = format!("127.0.0.1:{}", nfcap.port());
-        let softflowd = other("softflowd").unwrap().arg("-p").arg(scene.path("softflowd.pid"));
-        let softflowd =
-            softflowd.args(["-d", "-c", "none", "-m", "65536", "-v", version, "-n", &to]);
-        let ran = softflowd.arg("-r").arg(dir.join("link.pcap")).run().status(0);
-        nfcap.stop();
-        let said = format!("{}{}", String::from_utf8_lossy(&ran.out), ran.err);
+        let (spool, said) = replay(&scene, version, &dir.join("link.pcap"), &["-v", version]);
         judge(&spool, &said, &format!("from a capture, version {version}"));
     }
 }

@@ -1,0 +1,178 @@
+//! Whatever nmap does to a network of living and absent hosts is named, and none of those hosts, nor
+//! any of their clients. `tests/lab/scans` plays it; each scan has a source of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::super::harness::{Scene, tool};
+use super::{lab, records, replay};
+
+/// How the link is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// Every packet, as it went by.
+    Whole,
+    /// One packet in ten.
+    Sampled,
+    /// What came in alone.
+    Incoming,
+    /// What went out alone, in which nobody asked for anything.
+    Outgoing,
+}
+
+/// Which columns of its flows are given to nfscan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Columns {
+    All,
+    /// With no flags and no times.
+    Nine,
+}
+
+use Columns::Nine;
+use View::{Incoming, Outgoing, Sampled, Whole};
+
+/// A flow export does not show everything. Of the scans, those that need not be named in a view (of all
+/// columns and of nine, or of nine alone), each with what stands against it.
+const LIMITS: [(View, Option<Columns>, &[&str], &str); 9] = [
+    (
+        Whole,
+        Some(Nine),
+        &["fixed-high", "fixed-web"],
+        "a question from a service's port looks like its answer; the source is a victim",
+    ),
+    (
+        Whole,
+        Some(Nine),
+        &["data", "data-more"],
+        "a loaded packet looks like one of a connection from before",
+    ),
+    (Sampled, Some(Nine), &["fixed-high", "fixed-web"], "as above"),
+    (Sampled, Some(Nine), &["data", "data-more"], "who sends load has somebody to send it to"),
+    (
+        Sampled,
+        None,
+        &["ack", "ping-ack", "ping", "top"],
+        "an acknowledgement, which nmap pings with too, is a connection's of which most was not seen",
+    ),
+    (
+        Sampled,
+        None,
+        &["udp", "udp-ports", "data-udp", "vertical-udp", "ping-echo", "ping6"],
+        "the answers to UDP and ICMP were not sampled, so that silence says nothing",
+    ),
+    (
+        Sampled,
+        None,
+        &["polite", "services", "versions", "syn6"],
+        "a few packets are left of so few",
+    ),
+    (Incoming, Some(Nine), &["fixed-high", "fixed-web", "data", "data-more"], "as above"),
+    (Incoming, None, &["vertical-udp"], "one host's answers by UDP are not there to be missed"),
+];
+
+/// Clients in whose name `decoys-living` sends the same probes as in its own: by the flows they scan.
+const DECOYS: [&str; 2] = ["10.90.0.10", "10.90.0.11"];
+
+/// What of the lab is no scanner, by prefix; all other addresses are what `decoys-forged` made up.
+const INNOCENT: [&str; 4] = ["10.90.0.", "10.77.", "fd00:77:4:", "fd00:90::ffff"];
+
+/// The scans by their sources.
+fn scans(dir: &Path) -> BTreeMap<String, String> {
+    let runs = std::fs::read_to_string(dir.join("runs")).unwrap();
+    let words = runs.lines().map(|line| line.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>());
+    words.map(|words| (words[0].clone(), words[1].clone())).collect()
+}
+
+/// Holds a view's findings against the scans: who was to be named and was not, who should not have
+/// been, and all findings for whoever reads it.
+fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Columns) -> String {
+    // Windows are of arrival, and sampling is a mark at their end: as one window, it is a column.
+    let fields = match columns {
+        Columns::All => "+start,end,flags,sampling",
+        Nine => "+sampling",
+    };
+    let flows = tool("nfdump-txt").args(["--window", "0", "--fields", fields]).arg(spool).run();
+    let nfscan = tool("nfscan").args(["--inside", "10.77.0.0/16,fd00:77::/32", "--window", "24h"]);
+    let ran = nfscan.stdin(flows.ok().out).run().ok();
+    let mut named = BTreeSet::new();
+    let mut forged = BTreeSet::new();
+    let mut wrong = Vec::new();
+    let mut all = String::new();
+    for row in ran.table() {
+        let of = |column: &str| row[column].as_str();
+        let host = of("host");
+        let what = scans.get(host).map_or("", String::as_str);
+        all += &format!("  {what} {host} {} {} {}\n", of("role"), of("class"), of("why"));
+        let mark = match view {
+            Whole => "-",
+            Sampled => "sampled",
+            Incoming | Outgoing => "oneway",
+        };
+        if of("marks") != mark {
+            wrong.push(format!("{host} has the mark {}", of("marks")));
+        }
+        let is_innocent = INNOCENT.iter().any(|prefix| host.starts_with(prefix));
+        match (of("kind"), of("role")) {
+            ("scan", "source") if scans.contains_key(host) => _ = named.insert(host.to_owned()),
+            // The scanners together, or one whose questions look like answers.
+            ("scan", "source") if ["10.90.1.0/24", "fd00:90::/64"].contains(&host) => {}
+            ("scan", "target") if columns == Nine && what.starts_with("fixed-") => {}
+            ("scan", "source") if DECOYS.contains(&host) => _ = named.insert(host.to_owned()),
+            ("scan", "source") if !is_innocent => _ = forged.insert(host.to_owned()),
+            _ => wrong.push(format!("{host} is named as {} {}", of("role"), of("class"))),
+        }
+    }
+    let limits = LIMITS
+        .iter()
+        .filter(|(of, only, ..)| *of == view && only.is_none_or(|only| only == columns));
+    let excused: Vec<&str> = limits.flat_map(|(_, _, names, _)| names.iter().copied()).collect();
+    let sources = scans.iter().map(|(source, name)| (source.as_str(), name.as_str()));
+    let decoys = DECOYS.map(|decoy| (decoy, "a client whose name was taken"));
+    for (source, name) in sources.chain(decoys) {
+        match (view, named.contains(source)) {
+            (Outgoing, true) => wrong.push(format!("{name} ({source}) was not to be seen")),
+            (Outgoing, false) | (_, true) => {}
+            _ if excused.contains(&name) => {}
+            _ => wrong.push(format!("{name} ({source}) is not named")),
+        }
+    }
+    // nmap's RND:5, each with the same probes too.
+    if view == Whole && forged.len() != 5 {
+        wrong.push(format!("five sources were forged: {forged:?}"));
+    }
+    match wrong.is_empty() {
+        true => String::new(),
+        false => format!("{view:?}, {columns:?}:\n  {}\nof\n{all}", wrong.join("\n  ")),
+    }
+}
+
+#[test]
+fn real_scans_are_named_and_no_innocents() {
+    let scene = Scene::new();
+    let Some(dir) = lab("scans", &scene) else { return };
+    let scans = scans(&dir);
+    for name in LIMITS.iter().flat_map(|(_, _, names, _)| names.iter()) {
+        assert!(scans.values().any(|scan| scan == name), "{name} is no scan of the lab");
+    }
+    let said = std::fs::read_to_string(dir.join("9.said")).unwrap();
+    let mut views = vec![(Whole, dir.join("9"), said)];
+    let pcap = dir.join("link.pcap");
+    let v9 = ["-v", "9", "-a"];
+    let mut look = |view, name, args: &[&str]| {
+        let (spool, said) = replay(&scene, name, &pcap, &[v9.as_slice(), args].concat());
+        views.push((view, spool, said));
+    };
+    look(Whole, "whole", &[]);
+    look(Sampled, "sampled", &["-s", "10"]);
+    look(Incoming, "incoming", &["dst net 10.77.4.0/24 or dst net fd00:77:4::/64"]);
+    look(Outgoing, "outgoing", &["src net 10.77.4.0/24 or src net fd00:77:4::/64"]);
+    let mut wrong = String::new();
+    for (view, spool, said) in &views {
+        let flows = tool("nfdump-txt").arg("-N").arg(spool).run().ok();
+        assert_eq!(flows.rows().len(), records(said), "{view:?}: {said}");
+        for columns in [Columns::All, Nine] {
+            wrong += &judge(&scans, spool, *view, columns);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
