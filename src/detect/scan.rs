@@ -35,6 +35,7 @@ pub(super) use paper::subnet;
 pub use paper::{Paper, Rules, Subnet};
 
 use class::backscatter::BACKSCATTER;
+use class::sweep::{self, SWEEP};
 use class::{Answers, CLASSES, Case, Class, Measure};
 use emit::{Emitter, Known};
 use evidence::Evidence;
@@ -148,9 +149,15 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Whether a source with so many failures, or answers that nobody asked for, is worth a look.
     fn looks_at(&self, src: IpAddr, failed: usize, unasked: usize) -> bool {
-        let floor = if self.sampled { 3 } else { class::NET as usize };
+        let floor = if self.sampled { class::SAMPLED } else { class::NET };
+        let victim = self.setup.bounds.least(BACKSCATTER.name).unwrap_or(BACKSCATTER.limit.0);
         let is_asked_about = self.site.explain == Some(src) || (self.site.calibrate && failed > 0);
-        failed >= floor || unasked >= 25 || is_asked_about
+        failed as u64 >= floor || unasked as u64 >= victim || is_asked_about
+    }
+
+    /// Whether a source asked in vain in an earlier window.
+    fn remembers(&self, src: IpAddr, proto: u8) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.knows(src, proto))
     }
 
     /// Fewer attempts make no group.
@@ -195,9 +202,9 @@ impl Judge<'_> {
             let finding = self.victim(&case, measures);
             self.out.findings.push(finding);
         }
-        if class.name == "sweep" {
-            let scanned = evidence.nets.iter().filter(|net| net.asked >= 200);
-            self.out.figure.extend(scanned.map(|net| Subnet {
+        if class.name == SWEEP.name {
+            let nets = sweep::walked(evidence, case.limit(&SWEEP));
+            self.out.figure.extend(nets.map(|net| Subnet {
                 scanner: evidence.src,
                 net: net.net,
                 hosts: net.asked,
@@ -209,11 +216,10 @@ impl Judge<'_> {
 
     fn scanner(&self, case: &Case, class: &Class, measures: &[Measure], also: &[&str]) -> Finding {
         let evidence = case.evidence;
-        let nets: Vec<IpNet> = evidence.nets.iter().map(|probed| probed.net).collect();
-        let is_survey = self.setup.survey.contains(evidence.src);
         let mut why = why(measures);
         why.extend(tells(evidence));
-        if is_survey {
+        let (class_name, mark) = self.named(class.name, evidence.src);
+        if mark.is_some() {
             why.push(format!("class={}", class.name));
         }
         let also: Vec<&str> =
@@ -221,63 +227,29 @@ impl Judge<'_> {
         if !also.is_empty() {
             why.push(format!("also={}", also.join("+")));
         }
-        let class_name = if is_survey { "survey" } else { class.name };
-        let mut finding = self.finding(case, class_name, Role::Source, why);
-        finding.port = (class.port)(evidence);
-        finding.peers = evidence.hosts;
-        (finding.peer, finding.more) = named(&nets, evidence.more_nets);
-        (finding.flows, finding.packets, finding.octets) =
-            (evidence.flows, evidence.packets, evidence.octets);
-        finding.rate = Rate::of(evidence.flows, self.window);
-        finding.sample.clone_from(&evidence.sample);
-        if is_survey {
-            finding.marks.push("survey".to_owned());
+        let (peer, more) = merged(&evidence.nets, evidence.more_nets);
+        let sums = [evidence.flows, evidence.packets, evidence.octets];
+        Finding {
+            port: (class.port)(evidence),
+            peers: evidence.hosts,
+            peer,
+            more,
+            sample: evidence.sample.clone(),
+            ..self.finding(Host::Address(evidence.src), class_name, mark, evidence.proto, sums, why)
         }
-        finding
     }
 
     fn victim(&self, case: &Case, measures: &[Measure]) -> Finding {
-        let unasked = &case.evidence.unasked;
+        let (evidence, unasked) = (case.evidence, &case.evidence.unasked);
         let mut why = why(measures);
         why.push(format!("from={}", unasked.top.0));
-        let mut finding = self.finding(case, BACKSCATTER.name, Role::Target, why);
-        finding.peers = unasked.hosts;
-        (finding.flows, finding.packets, finding.octets) =
-            (unasked.flows, unasked.packets, unasked.octets);
-        finding.rate = Rate::of(unasked.flows, self.window);
-        finding.sample.clone_from(&unasked.sample);
-        finding
-    }
-
-    /// The parts that all findings share.
-    fn finding(&self, case: &Case, class: &str, role: Role, why: Vec<String>) -> Finding {
-        let evidence = case.evidence;
+        let sums = [unasked.flows, unasked.packets, unasked.octets];
+        let host = Host::Address(evidence.src);
         Finding {
-            window: self.window,
-            kind: Kind::Scan,
-            class: class.to_owned(),
-            host: Host::Address(evidence.src),
-            role,
-            side: case.side,
-            proto: Some(evidence.proto),
-            port: None,
-            peers: 0,
-            peer: Vec::new(),
-            more: 0,
-            flows: 0,
-            packets: 0,
-            octets: 0,
-            rate: Rate::default(),
-            marks: self.marks(),
-            why: why.join(","),
-            sample: Vec::new(),
-        }
-    }
-
-    fn marks(&self) -> Vec<String> {
-        match self.answers {
-            Answers::Seen => Vec::new(),
-            _ => vec!["oneway".to_owned()],
+            role: Role::Target,
+            peers: unasked.hosts,
+            sample: unasked.sample.clone(),
+            ..self.finding(host, BACKSCATTER.name, None, evidence.proto, sums, why)
         }
     }
 
@@ -285,78 +257,102 @@ impl Judge<'_> {
     /// remembered.
     fn slow<A: Address>(&mut self, trials: &[Trial<A>], is_flagged: bool) {
         let (Some(first), Some(window)) = (trials.first(), self.window) else { return };
-        let answers = first.proto == TCP || self.answers == Answers::Seen && !self.sampled;
-        let (src, side) = (first.src.ip(), self.site.side(first.src.ip()));
-        let Some(memory) = self.memory.as_mut().filter(|_| answers) else { return };
-        let limit = self.setup.bounds.of("slow", src).unwrap_or(memory::HOUR);
         let is_sure = self.answers == Answers::Seen && !self.sampled;
+        let (src, side) = (first.src.ip(), self.site.side(first.src.ip()));
+        let hears = first.proto == TCP || is_sure;
+        let Some(memory) = self.memory.as_mut().filter(|_| hears) else { return };
+        let limit = self.setup.bounds.of("slow", src).unwrap_or(memory::HOUR);
         let share = if is_sure { 50 } else { 90 };
         let is_inside = side == Some(Side::Inside);
         let Some(slow) = memory.observe(window, trials, limit, is_inside, share) else { return };
-        if is_flagged {
+        // Named already, or quiet now.
+        if is_flagged || !trials.iter().any(Trial::is_failed) {
             return;
         }
         let failed = || trials.iter().filter(|trial| trial.is_failed());
         let sum = |of: fn(&Trial<A>) -> u32| failed().map(|trial| u64::from(of(trial))).sum();
+        let sums =
+            [sum(|trial| trial.flows), sum(|trial| trial.packets), sum(|trial| trial.octets)];
         let mut why = why(&slow.measures);
         why.push(format!("over={}", slow.span));
-        let is_survey = self.setup.survey.contains(src);
-        let mut marks = self.marks();
-        marks.extend(is_survey.then(|| "survey".to_owned()));
         let mut nets: Vec<IpNet> = failed().map(|trial| trial.dst.prefix()).collect();
         nets.dedup();
-        let (peer, more) = named(&nets, 0);
-        let flows = sum(|trial| trial.flows);
-        self.out.findings.push(Finding {
-            window: self.window,
-            kind: Kind::Scan,
-            class: if is_survey { "survey" } else { "slow" }.to_owned(),
-            host: Host::Address(src),
-            role: Role::Source,
-            side,
-            proto: Some(first.proto),
+        let (peer, more) = merged(&nets, 0);
+        let (class, mark) = self.named("slow", src);
+        let finding = Finding {
             port: slow.port,
             peers: slow.hosts,
             peer,
             more,
-            flows,
-            packets: sum(|trial| trial.packets),
-            octets: sum(|trial| trial.octets),
-            rate: Rate::of(flows, self.window),
-            marks,
-            why: why.join(","),
             sample: failed().take(MAX_SAMPLES).map(Trial::sample).collect(),
-        });
+            ..self.finding(Host::Address(src), class, mark, first.proto, sums, why)
+        };
+        self.out.findings.push(finding);
     }
 
     /// Sources of one network that scan together.
     fn group(&mut self, group: &Group) {
-        let side = self.site.side(group.net.addr());
         let limit = self.setup.bounds.of("group", group.net.addr()).unwrap_or(group::ATTEMPTS);
         let measures = group.measures(limit, self.sampled || self.answers != Answers::Seen);
         if !measures.iter().all(Measure::passes) {
             return;
         }
-        self.out.findings.push(Finding {
-            window: self.window,
-            kind: Kind::Scan,
-            class: "group".to_owned(),
-            host: Host::Prefix(group.net),
-            role: Role::Source,
-            side,
-            proto: Some(group.proto),
+        let sums = [group.flows, group.packets, group.octets];
+        let host = Host::Prefix(group.net);
+        let finding = Finding {
             port: Some(group.port),
             peers: group.targets,
             peer: group.peer.clone(),
             more: group.more,
-            flows: group.flows,
-            packets: group.packets,
-            octets: group.octets,
-            rate: Rate::of(group.flows, self.window),
-            marks: self.marks(),
-            why: why(&measures).join(","),
             sample: group.sample.clone(),
-        });
+            ..self.finding(host, "group", None, group.proto, sums, why(&measures))
+        };
+        self.out.findings.push(finding);
+    }
+
+    /// What all findings have; the source's own port, peers and samples come from the caller.
+    fn finding(
+        &self,
+        host: Host,
+        class: &str,
+        mark: Option<&str>,
+        proto: u8,
+        [flows, packets, octets]: [u64; 3],
+        why: Vec<String>,
+    ) -> Finding {
+        let address = match host {
+            Host::Address(address) => address,
+            Host::Prefix(net) => net.addr(),
+        };
+        let oneway = (self.answers != Answers::Seen).then_some("oneway");
+        Finding {
+            window: self.window,
+            kind: Kind::Scan,
+            class: class.to_owned(),
+            host,
+            role: Role::Source,
+            side: self.site.side(address),
+            proto: Some(proto),
+            port: None,
+            peers: 0,
+            peer: Vec::new(),
+            more: 0,
+            flows,
+            packets,
+            octets,
+            rate: Rate::of(flows, self.window),
+            marks: oneway.into_iter().chain(mark).map(str::to_owned).collect(),
+            why: why.join(","),
+            sample: Vec::new(),
+        }
+    }
+
+    /// The class that a source is named for, and the mark that goes with it.
+    fn named(&self, class: &'static str, src: IpAddr) -> (&'static str, Option<&'static str>) {
+        match self.setup.survey.contains(src) {
+            true => ("survey", Some("survey")),
+            false => (class, None),
+        }
     }
 
     /// What the source comes to of each class whose other measures pass: whether it is flagged is then
@@ -365,8 +361,7 @@ impl Judge<'_> {
         for (class, measures) in all {
             let Some((first, rest)) = measures.split_first() else { continue };
             if first.value > 0 && rest.iter().all(Measure::passes) {
-                let limit =
-                    if case.side == Some(Side::Inside) { class.limit.1 } else { class.limit.0 };
+                let limit = class.default(case.side == Some(Side::Inside), case.sampled);
                 let (name, side) = (class.name, case.side);
                 self.out.metrics.push(Metric { name, side, value: first.value, limit });
             }
@@ -419,7 +414,7 @@ fn tells(evidence: &Evidence) -> Vec<String> {
 }
 
 /// The column `peer`: networks, neighbours merged.
-fn named(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
+fn merged(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
     let merged = IpNet::aggregate(&nets.to_vec());
     let more = more + merged.len().saturating_sub(MAX_PEERS) as u64;
     let peer = merged.into_iter().take(MAX_PEERS);

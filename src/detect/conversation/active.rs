@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
+use super::Address;
 use crate::flow::{Flow, Networks, TCP};
 
 /// Inside addresses of IPv6 that are told apart at most: an inside host that forges its source can
@@ -34,7 +35,8 @@ impl Active {
     /// Learns from a flow: whoever sent two packets or more, or received ten of TCP, is there.
     pub fn see(&mut self, flow: &Flow, inside: &Networks) {
         // Of what a router saw one packet in N, one packet is news enough if it carried something.
-        let sent = if flow.sampling > 1 { flow.octets > 68 * flow.packets } else { false };
+        let bare = if flow.sip.is_ipv4() { u32::BARE } else { u128::BARE };
+        let sent = flow.sampling > 1 && flow.octets > bare * flow.packets;
         if (flow.packets >= SENT || sent) && !self.holds(flow.sip) && inside.contains(flow.sip) {
             self.insert(flow.sip);
         }

@@ -3,18 +3,19 @@
 //! A class is a name, the limits that a site may change, and the measures that it takes of a source's
 //! evidence. It holds when all of its measures pass. To add one, write its file and name it here.
 
-use super::evidence::{Evidence, Probed, percent};
+use super::evidence::{Evidence, percent};
 use super::limits::Bounds;
 use crate::detect::Limit;
 use crate::finding::Side;
+use crate::flow::{TCP, UDP};
 
 pub(super) mod backscatter;
 mod block;
-mod dark;
+pub(super) mod dark;
 mod horizontal;
 mod icmp;
 mod ports;
-mod sweep;
+pub(super) mod sweep;
 mod udp;
 
 /// All classes in the order in which they name a finding: the first that holds does.
@@ -122,28 +123,30 @@ impl Case<'_> {
         }
     }
 
+    /// Whether it is about a protocol with ports.
+    pub(super) fn has_ports(&self) -> bool {
+        self.evidence.proto == TCP || self.evidence.proto == UDP
+    }
+
+    /// Whether silence says that nobody is there: always by TCP, whose attempts are known by their size,
+    /// else where every answer is seen.
+    pub(super) fn hears(&self, proto: u8) -> bool {
+        proto == TCP || (self.answers == Answers::Seen && !self.sampled)
+    }
+
+    /// The least that the sequential test takes.
+    pub(super) const fn net(&self) -> u64 {
+        if self.sampled { SAMPLED } else { NET }
+    }
+
     /// The measures of failing rather than working: the share in percent, and the sequential test.
     pub(super) fn failing(&self, failed: u64, worked: u64, share: u64) -> [Measure; 2] {
-        let net = if self.sampled { SAMPLED } else { NET };
         [
             Measure::at_least("failedpct", percent(failed, failed + worked), self.share(share)),
-            Measure::at_least("net", failed.saturating_sub(worked), net),
+            Measure::at_least("net", failed.saturating_sub(worked), self.net()),
         ]
     }
 }
 
 /// Of one packet in many, three failures: each stands for as many as the sampling says.
-const SAMPLED: u64 = 3;
-
-/// The longest run of neighbouring networks.
-pub(super) fn longest_run(nets: &[Probed], is_in: impl Fn(&Probed) -> bool) -> u64 {
-    let (mut longest, mut run) = (0, 0);
-    let mut last: Option<&Probed> = None;
-    for net in nets.iter().filter(|net| is_in(net)) {
-        let follows = last.is_some_and(|last| super::paper::adjacent(&last.net, &net.net));
-        run = if follows { run + 1 } else { 1 };
-        longest = longest.max(run);
-        last = Some(net);
-    }
-    longest
-}
+pub(super) const SAMPLED: u64 = 3;

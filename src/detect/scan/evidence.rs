@@ -10,13 +10,17 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
-use super::trial::{DARK, STREAM, Trial};
+use super::trial::{ASKED, DARK, STREAM, Trial, WORKED};
 use crate::detect::conversation::Address;
 use crate::finding::{MAX_SAMPLES, Sample};
 use crate::flow::UDP;
 
 /// Networks that a finding can name; of a source that probed more, the first are named.
 const MAX_NETS: usize = 4096;
+/// Networks scanned as a whole that are remembered: a /8 of them.
+const MAX_WHOLE: usize = 1 << 16;
+/// Hosts of one /24 (IPv6: /64) that make it a scanned network.
+pub(super) const WHOLE: u64 = 200;
 /// Distinct shapes that are told apart.
 const MAX_SHAPES: usize = 64;
 /// Targets by whose times the order is judged.
@@ -93,9 +97,13 @@ pub(super) struct Evidence {
     pub top: Vec<(u16, u64, u64)>,
     /// The host on which most ports failed: that many, and how many worked.
     pub most: (u64, u64),
-    /// Networks, in order, and how many more there were.
-    pub nets: Vec<Probed>,
+    /// Networks in which something failed, in order, and how many more there were.
+    pub nets: Vec<IpNet>,
     pub more_nets: u64,
+    /// Networks of which nearly all hosts were asked, most of them in vain, in order.
+    pub whole: Vec<Probed>,
+    /// The most hosts asked of any network.
+    pub most_asked: u64,
     /// The commonest packets and octets of an attempt, and of how many.
     pub shape: ((u32, u32), u64),
     /// Distinct source ports of attempts.
@@ -108,14 +116,13 @@ pub(super) struct Evidence {
     /// Steps in the order of time that went to the next address or near it, and all of them; both
     /// zero where there are no times.
     pub steps: (u64, u64),
-    /// Hosts that got an answer without asking, on how many ports of the source most of them, and
-    /// how many of the hosts are not in use.
     pub unasked: Unasked,
 }
 
 /// Answers that nobody asked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unasked {
+    /// Hosts that got one, and how many of them are not in use.
     pub hosts: u64,
     pub dark: u64,
     /// The source's port that sent most of them, and how many.
@@ -137,8 +144,12 @@ pub(super) struct Builder<A> {
     dark: u64,
     ports: Ports,
     most: (u64, u64),
-    nets: Vec<Probed>,
+    nets: Vec<IpNet>,
     more_nets: u64,
+    whole: Vec<Probed>,
+    most_asked: u64,
+    /// The network that goes by.
+    net: Option<Probed>,
     shapes: HashMap<(u32, u32), u64, RandomState>,
     sports: Ports,
     sums: [u64; 3],
@@ -164,6 +175,9 @@ impl<A: Address> Builder<A> {
             most: (0, 0),
             nets: Vec::new(),
             more_nets: 0,
+            whole: Vec::new(),
+            most_asked: 0,
+            net: None,
             shapes: HashMap::default(),
             sports: Ports::new(),
             sums: [0; 3],
@@ -180,7 +194,9 @@ impl<A: Address> Builder<A> {
     pub(super) fn begin(&mut self, src: A, proto: u8) {
         (self.src, self.proto) = (src, proto);
         (self.worked, self.failed, self.hosts, self.dark) = (0, 0, 0, 0);
-        (self.most, self.more_nets, self.sums) = ((0, 0), 0, [0; 3]);
+        (self.most, self.more_nets, self.most_asked, self.sums) = ((0, 0), 0, 0, [0; 3]);
+        self.whole.clear();
+        self.net = None;
         self.ports.clear();
         self.sports.clear();
         self.nets.clear();
@@ -193,7 +209,8 @@ impl<A: Address> Builder<A> {
         self.host = None;
     }
 
-    /// The next trial of the source, in the order of rows; `is_dark` of its target.
+    /// The next trial of the source, in the order of rows. `streams_work` says that something large in
+    /// one direction shows that there is somebody: where only one is exported.
     pub(super) fn add(&mut self, trial: &Trial<A>, streams_work: bool) {
         if trial.unasked {
             return self.answer(trial);
@@ -203,17 +220,15 @@ impl<A: Address> Builder<A> {
             self.host = Some((trial.dst, 0, 0, false, 0));
         }
         let Some((_, failed, worked, dark, flows)) = &mut self.host else { return };
-        let is_failed = trial.is_failed() && !is_excused(trial, &self.services);
-        if !is_failed {
-            // One direction of something large says that there is somebody, where only one is seen.
-            if !trial.has(super::trial::FAILED) || trial.has(super::trial::WORKED) {
-                let counts = trial.has(super::trial::WORKED) || streams_work && trial.has(STREAM);
-                if counts {
-                    *worked += 1;
-                    self.worked += 1;
-                    self.ports.add(trial.port, 1);
-                }
+        if !trial.is_failed() {
+            if trial.has(WORKED) || streams_work && trial.has(STREAM) {
+                *worked += 1;
+                self.worked += 1;
+                self.ports.add(trial.port, 1);
             }
+            return;
+        }
+        if is_excused(trial, &self.services) {
             return;
         }
         *failed += 1;
@@ -272,25 +287,35 @@ impl<A: Address> Builder<A> {
         self.dark += u64::from(dark);
         self.most = self.most.max((failed, worked));
         let net = host.prefix();
-        if self.nets.last().is_none_or(|last| last.net != net) {
-            // A network of which nothing failed is not named; the last one is known only now.
-            self.nets.pop_if(|last| last.failed == 0);
-            match self.nets.len() < MAX_NETS {
-                true => self.nets.push(Probed { net, asked: 0, failed: 0, flows: 0 }),
-                false => self.more_nets += u64::from(failed > 0),
-            }
+        if self.net.is_none_or(|last| last.net != net) {
+            self.end_net();
         }
-        if let Some(last) = self.nets.last_mut().filter(|last| last.net == net) {
-            last.asked += 1;
-            last.failed += u64::from(failed > 0);
-            last.flows += flows;
+        let last = self.net.get_or_insert(Probed { net, asked: 0, failed: 0, flows: 0 });
+        last.asked += 1;
+        last.failed += u64::from(failed > 0);
+        last.flows += flows;
+    }
+
+    fn end_net(&mut self) {
+        let Some(net) = self.net.take() else { return };
+        self.most_asked = self.most_asked.max(net.asked);
+        if net.failed == 0 {
+            return;
+        }
+        match self.nets.len() < MAX_NETS {
+            true => self.nets.push(net.net),
+            false => self.more_nets += 1,
+        }
+        let is_whole = net.asked >= WHOLE && net.failed * 2 >= net.asked;
+        if is_whole && self.whole.len() < MAX_WHOLE {
+            self.whole.push(net);
         }
     }
 
     /// All trials of the source have gone by.
     pub(super) fn end(&mut self) -> Evidence {
         self.end_host();
-        self.nets.pop_if(|last| last.failed == 0);
+        self.end_net();
         let counts = self.ports.touched.iter().map(|port| (*port, self.ports.get(*port)));
         let failed: Vec<_> = counts.filter(|(_, [failed, _])| *failed > 0).collect();
         let mut top: Vec<_> = failed.iter().map(|&(port, [f, w])| (port, f, w)).collect();
@@ -312,6 +337,8 @@ impl<A: Address> Builder<A> {
             most: self.most,
             nets: self.nets.clone(),
             more_nets: self.more_nets,
+            whole: self.whole.clone(),
+            most_asked: self.most_asked,
             shape,
             sports: self.sports.touched.len() as u64,
             flows: self.sums[0],
@@ -331,7 +358,7 @@ fn is_excused<A: Address>(trial: &Trial<A>, services: &[(u16, u64)]) -> bool {
         return true;
     }
     let answered = services.iter().find(|(port, _)| *port == trial.sport);
-    !trial.has(super::trial::ASKED) && answered.is_some_and(|(_, count)| *count >= ANSWERS)
+    !trial.has(ASKED) && answered.is_some_and(|(_, count)| *count >= ANSWERS)
 }
 
 /// So many answers without a question from one port, and it is a service's.

@@ -18,7 +18,7 @@ const SLOT: u64 = 600;
 /// An address is in use for a day after it was seen.
 const ACTIVE: u32 = (86_400 / SLOT) as u32;
 /// Sampled input has shown enough of our hosts after six hours.
-const WARM: u32 = (6 * 3600 / SLOT) as u32;
+const WARM: u64 = 6 * 3600;
 /// Attempts are remembered for a week.
 const WEEK: u32 = (7 * 86_400 / SLOT) as u32;
 
@@ -47,14 +47,17 @@ const MAX_WORKED: usize = 256;
 /// The memory of nfscan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// First slot, and the one after the last window that was learned.
-    since: u32,
-    until: u32,
+    /// Start of the first window that was learned, and end of the last, in Unix seconds.
+    since: u64,
+    until: u64,
     /// Long TCP flows and how many were paired, when there were enough of them.
     pairing: Option<(u64, u64)>,
     /// Inside hosts with the slot in which each was seen last.
     active: BTreeMap<IpAddr, u32>,
     sources: BTreeMap<(IpAddr, u8), Source>,
+    /// Sources that were never seen before the window that is being judged.
+    #[serde(skip)]
+    fresh: BTreeMap<(IpAddr, u8), Source>,
     /// Targets of all sources together.
     targets: u64,
     /// Sources and hosts that were forgotten for want of room.
@@ -98,7 +101,7 @@ impl Memory {
 
     /// Whether a window comes after all that was learned: one that is read again teaches nothing.
     pub(super) fn is_new(&self, window: Window) -> bool {
-        slot(window.start()) >= self.until
+        window.start() >= self.until
     }
 
     /// Whether sampled input has shown which of our addresses are in use.
@@ -108,8 +111,13 @@ impl Memory {
 
     /// Whether an inside host was in use in the day before a window.
     pub(super) fn holds(&self, host: IpAddr, window: Option<Window>) -> bool {
-        let now = window.map_or(self.until, |window| slot(window.start()));
+        let now = slot(window.map_or(self.until, Window::start));
         self.active.get(&host).is_some_and(|last| last + ACTIVE >= now)
+    }
+
+    /// Whether a source asked somebody in vain before: what works for it then counts as well.
+    pub(super) fn knows(&self, src: IpAddr, proto: u8) -> bool {
+        self.sources.contains_key(&(src, proto))
     }
 
     /// What was known of the pairing of TCP flows.
@@ -119,22 +127,36 @@ impl Memory {
 
     /// A window is over: who was active in it, and how much was paired.
     pub(super) fn learn(&mut self, window: Window, active: &Active, pairing: Option<Pairing>) {
-        let now = slot(window.start());
+        let (now, last) = (slot(window.start()), slot(window.end().saturating_sub(1)));
         if self.until == 0 {
-            self.since = now;
+            self.since = window.start();
         }
-        self.until = slot(window.end().saturating_sub(1)).saturating_add(1);
+        self.until = window.end();
         if let Some(Pairing { long, paired }) = pairing {
             self.pairing = Some((long, paired));
         }
         self.active.retain(|_, last| *last + ACTIVE >= now);
         for host in active.iter() {
             match self.active.len() < MAX_ACTIVE || self.active.contains_key(&host) {
-                true => _ = self.active.insert(host, self.until - 1),
+                true => _ = self.active.insert(host, last),
                 false => self.evicted += 1,
             }
         }
+        self.sources.append(&mut self.fresh);
         self.forget(now);
+    }
+
+    /// Of the sources that are new in this window, those that asked most: a flood of forged ones must not
+    /// fill memory before the window is over. Which are kept does not depend on their order, since each is
+    /// seen once.
+    fn trim(&mut self) {
+        let mut order: Vec<_> =
+            self.fresh.iter().map(|(key, source)| (source.targets.len(), *key)).collect();
+        order.sort_unstable();
+        for (_, key) in order.iter().take(self.fresh.len().saturating_sub(MAX_SOURCES)) {
+            self.fresh.remove(key);
+            self.evicted += 1;
+        }
     }
 
     /// Drops what is older than a week, and what there is no room for.
@@ -155,7 +177,7 @@ impl Memory {
             order.sort_unstable();
             let mut left = self.sources.len();
             for (_, count, key) in order {
-                if targets <= MAX_ALL / 8 * 7 && left <= MAX_SOURCES / 8 * 7 {
+                if targets <= MAX_ALL && left <= MAX_SOURCES {
                     break;
                 }
                 self.sources.remove(&key);
@@ -177,9 +199,17 @@ impl Memory {
         share: u64,
     ) -> Option<Slow> {
         let first = trials.first()?;
+        let key = (first.src.ip(), first.proto);
         let now = slot(window.end().saturating_sub(1));
         let is_new = self.is_new(window);
-        let source = self.sources.entry((first.src.ip(), first.proto)).or_default();
+        if is_new && self.fresh.len() >= 2 * MAX_SOURCES {
+            self.trim();
+        }
+        let source = match self.sources.get_mut(&key) {
+            Some(source) => source,
+            None if is_new => self.fresh.entry(key).or_default(),
+            None => return None,
+        };
         if is_new {
             source.learn(now, trials);
         }
@@ -196,6 +226,7 @@ impl Memory {
 impl Source {
     fn learn<A: Address>(&mut self, now: u32, trials: &[Trial<A>]) {
         for trial in trials.iter().filter(|trial| trial.is_failed()) {
+            self.last = now;
             let target = (hash(trial.dst), trial.port);
             match self.targets.binary_search_by_key(&target, |(host, port, _)| (*host, *port)) {
                 Ok(at) => {
@@ -205,7 +236,6 @@ impl Source {
                 }
                 Err(at) if self.targets.len() < MAX_TARGETS => {
                     self.targets.insert(at, (target.0, target.1, now));
-                    self.last = now;
                 }
                 Err(_) => {}
             }
@@ -279,5 +309,82 @@ fn hash<A: Address>(address: A) -> u32 {
     match address.ip() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => crc32fast::hash(&address.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::scan::trial::FAILED;
+
+    fn window(start: u64, seconds: u32) -> Window {
+        Window::new(start, seconds).unwrap()
+    }
+
+    /// A trial of the source `src` at the host `dst`, port 22.
+    fn trial(src: u32, dst: u32, bits: u8) -> Trial<u32> {
+        Trial { src, dst, port: 22, proto: 6, bits, flows: 1, ..Trial::default() }
+    }
+
+    fn observe(memory: &mut Memory, window: Window, trials: &[Trial<u32>]) -> Option<&'static str> {
+        memory.observe(window, trials, HOUR, false, 50).map(|slow| slow.span)
+    }
+
+    #[test]
+    fn slow_is_counted_by_the_hour_the_day_and_the_week() {
+        // Every so many seconds one target, in windows of a minute.
+        let found = |every: u64| {
+            let mut memory = Memory::default();
+            (0..7 * 1440).find_map(|minute| {
+                let window = window(minute * 60, 60);
+                let asks = (minute * 60).is_multiple_of(every);
+                let failed = asks.then(|| trial(9, minute as u32, FAILED));
+                let slow = failed.and_then(|trial| observe(&mut memory, window, &[trial]));
+                memory.learn(window, &Active::default(), None);
+                slow.map(|span| format!("{span} after {} h", minute / 60))
+            })
+        };
+        assert_eq!(found(60).as_deref(), Some("1d after 4 h"), "60 targets an hour are no 61");
+        assert_eq!(found(240).as_deref(), Some("1d after 19 h"));
+        assert_eq!(found(300), Some("1w after 66 h".to_owned()), "288 targets a day are no 300");
+        assert_eq!(found(900), None, "672 in a week");
+    }
+
+    #[test]
+    fn what_works_counts_in_windows_without_a_failure_too() {
+        let mut memory = Memory::default();
+        let mut slow = None;
+        for n in 0..144u32 {
+            let window = window(u64::from(n) * 600, 600);
+            let fails = (0..4).map(|k| trial(9, n * 8 + k, FAILED));
+            let works = (0..4).map(|k| trial(9, n * 8 + 4 + k, WORKED));
+            let trials: Vec<_> = if n % 3 == 0 { fails.collect() } else { works.collect() };
+            assert!(n == 0 || memory.knows(9u32.ip(), 6));
+            slow = slow.or(observe(&mut memory, window, &trials));
+            memory.learn(window, &Active::default(), None);
+        }
+        assert_eq!(slow, None);
+    }
+
+    #[test]
+    fn a_flood_of_sources_fills_no_memory_and_the_busiest_are_kept() {
+        let count = 2 * MAX_SOURCES as u32 + 5000;
+        let remember = |order: &mut dyn Iterator<Item = u32>| {
+            let mut memory = Memory::default();
+            for src in order {
+                // Every thousandth asks for two hosts.
+                let trials = [trial(src, 1, FAILED), trial(src, 2, FAILED)];
+                let asked = if src.is_multiple_of(1000) { 2 } else { 1 };
+                observe(&mut memory, window(0, 600), &trials[..asked]);
+                assert!(memory.fresh.len() <= 2 * MAX_SOURCES);
+            }
+            memory.learn(window(0, 600), &Active::default(), None);
+            memory
+        };
+        let forth = remember(&mut (0..count));
+        assert_eq!(forth.sources.len(), MAX_SOURCES);
+        assert!((0..count).step_by(1000).all(|src| forth.knows(src.ip(), 6)));
+        assert_eq!(forth.evicted(), u64::from(count) - MAX_SOURCES as u64);
+        assert!(remember(&mut (0..count).rev()) == forth, "the order of sources matters");
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Judge;
 use super::class::Answers;
+use super::class::dark::DARK;
 use super::evidence::Builder;
 use super::group::Members;
 use super::trial::{FAILED, Trial, WORKED};
@@ -124,7 +125,7 @@ impl<A: Address> Sources<A> {
     }
 
     fn end(&mut self, judge: &mut Judge) {
-        if let Some((src, _)) = self.of {
+        if let Some((src, proto)) = self.of {
             let mut class = None;
             if judge.looks_at(src.ip(), self.failed, self.unasked) {
                 if !self.is_large {
@@ -134,10 +135,10 @@ impl<A: Address> Sources<A> {
             }
             // What a large source did in vain is more than a member of a group would, and more than a slow
             // scan; one that was named for what it is needs no company.
-            if !self.is_large && self.failed > 0 {
-                if class.is_none_or(|class| class == "dark") {
-                    self.members.add(&self.kept);
-                }
+            if !self.is_large && self.failed > 0 && class.is_none_or(|class| class == DARK.name) {
+                self.members.add(&self.kept);
+            }
+            if !self.is_large && (self.failed > 0 || judge.remembers(src.ip(), proto)) {
                 judge.slow(&self.kept, class.is_some());
             }
         }

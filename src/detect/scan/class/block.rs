@@ -1,8 +1,7 @@
 //! Several services of several hosts.
 
-use super::{Answers, Class, Measure, percent};
+use super::{Class, Measure, percent};
 use crate::detect::Limit;
-use crate::flow::{TCP, UDP};
 
 /// At least 50 (host, port) in vain, on at least 5 ports and 5 hosts, nearly nothing of which worked,
 /// each port on two hosts or more on average, and no port half of them.
@@ -14,8 +13,7 @@ pub(super) const BLOCK: Class = Class {
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
-        let answers = evidence.proto == TCP || case.answers == Answers::Seen && !case.sampled;
-        if !(evidence.proto == TCP || evidence.proto == UDP) || !answers {
+        if !(case.has_ports() && case.hears(evidence.proto)) {
             return None;
         }
         let most = evidence.top.first().map_or(0, |(_, failed, _)| *failed);

@@ -6,9 +6,6 @@ use crate::finding::Side;
 /// So many dark addresses, and the share of failures does not matter.
 const MANY: u64 = 50;
 
-/// Of one packet in many, so many failures: each stands for as many as the sampling says.
-const SAMPLED: u64 = 3;
-
 /// At least 12 addresses of ours that are not in use, at least half of all attempts in vain; or, from
 /// outside, 50 such addresses.
 ///
@@ -16,7 +13,7 @@ const SAMPLED: u64 = 3;
 /// machines long gone is why the share counts there. Of one packet in a hundred a scanner of 841 addresses
 /// shows three or more attempts with a chance of .99; that these are of one port or shape, and two of them
 /// dark, then has to do for more.
-pub(super) const DARK: Class = Class {
+pub(in crate::detect::scan) const DARK: Class = Class {
     name: "dark",
     limit: (12, 12),
     sampled: Some((2, 2)),
@@ -28,14 +25,15 @@ pub(super) const DARK: Class = Class {
         let is_certain = evidence.dark >= MANY && case.side == Some(Side::Outside);
         let share = if is_certain { 0 } else { case.share(50) };
         let failed = evidence.failed_percent();
+        let net = if is_certain { 0 } else { case.net() };
         let mut measures = vec![
             Measure::at_least("dark", evidence.dark, case.limit(&DARK)),
             Measure::at_least("failedpct", failed, share),
+            Measure::at_least("net", evidence.failed.saturating_sub(evidence.worked), net),
         ];
         if case.sampled {
             let of_port = evidence.top.first().map_or(0, |(_, failed, _)| *failed);
             let alike = percent(of_port.max(evidence.shape.1), evidence.failed);
-            measures.push(Measure::at_least("failed", evidence.failed, SAMPLED));
             measures.push(Measure::at_least("alikepct", alike, 80));
         }
         Some(measures)

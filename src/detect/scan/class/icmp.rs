@@ -1,6 +1,6 @@
 //! Who is there: questions of ICMP to many hosts.
 
-use super::{Answers, Class, Measure, percent};
+use super::{Class, Measure, percent};
 use crate::flow::ICMPV6;
 
 /// At least 25 hosts that did not answer an echo (or timestamp, or address mask) request, at least four
@@ -14,7 +14,7 @@ pub(super) const ICMP: Class = Class {
     measure: |case| {
         let evidence = case.evidence;
         let is_icmp = [crate::flow::ICMP, ICMPV6].contains(&evidence.proto);
-        if !is_icmp || case.answers != Answers::Seen || case.sampled {
+        if !is_icmp || !case.hears(evidence.proto) {
             return None;
         }
         let mut measures = vec![

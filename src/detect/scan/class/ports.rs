@@ -1,7 +1,6 @@
 //! Many services of one host: a vertical scan.
 
-use super::{Answers, Class, Measure};
-use crate::flow::{TCP, UDP};
+use super::{Class, Measure};
 
 /// At least 15 ports of one host in vain, more of them than worked.
 ///
@@ -13,8 +12,7 @@ pub(super) const PORTS: Class = Class {
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
-        let answers = evidence.proto == TCP || case.answers == Answers::Seen && !case.sampled;
-        if !(evidence.proto == TCP || evidence.proto == UDP) || !answers {
+        if !(case.has_ports() && case.hears(evidence.proto)) {
             return None;
         }
         let (failed, worked) = evidence.most;

@@ -1,31 +1,46 @@
 //! A walk through whole networks: the paper's rule (figure 3), asked of attempts and not of small flows.
 
-use super::{Class, Measure, longest_run};
-
-/// Hosts of one /24 (IPv6: /64) that make it a scanned network.
-const HOSTS: u64 = 200;
+use super::{Class, Measure};
+use crate::detect::scan::evidence::{Evidence, Probed, WHOLE};
+use crate::detect::scan::paper::adjacent;
 
 /// At least 200 hosts of each of at least 2 neighbouring networks, more of them in vain than not.
 ///
 /// The paper's rule looks at the size of flows alone and flags whoever serves a campus: a time server, a
 /// resolver, monitoring. These are answered.
-pub(super) const SWEEP: Class = Class {
+pub(in crate::detect::scan) const SWEEP: Class = Class {
     name: "sweep",
     limit: (2, 2),
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
-        let scanned = |net: &super::Probed| net.asked >= HOSTS && net.failed * 2 >= net.asked;
-        let most = evidence.nets.iter().map(|net| net.asked).max().unwrap_or(0);
+        let limit = case.limit(&SWEEP);
+        let longest = runs(evidence).map(|run| run.len() as u64).max().unwrap_or(0);
+        // Of the networks that make it a sweep the least scanned one; if there are none, what comes next
+        // to it.
+        let fewest = walked(evidence, limit).map(|net| net.asked).min();
         let mut measures = vec![
-            Measure::at_least("nets", longest_run(&evidence.nets, scanned), case.limit(&SWEEP)),
-            Measure::at_least("hosts", most, HOSTS),
+            Measure::at_least("nets", longest, limit),
+            Measure::at_least("hosts", fewest.unwrap_or(evidence.most_asked), WHOLE),
         ];
         measures.extend(case.failing(evidence.failed, evidence.worked, 50));
         Some(measures)
     },
     port: |evidence| evidence.focus().port(),
 };
+
+/// Networks scanned as a whole, neighbours together.
+fn runs(evidence: &Evidence) -> impl Iterator<Item = &[Probed]> {
+    evidence.whole.chunk_by(|a, b| adjacent(&a.net, &b.net))
+}
+
+/// The networks of all runs that are long enough.
+pub(in crate::detect::scan) fn walked(
+    evidence: &Evidence,
+    limit: u64,
+) -> impl Iterator<Item = &Probed> {
+    runs(evidence).filter(move |run| run.len() as u64 >= limit).flatten()
+}
 
 #[cfg(test)]
 mod tests {

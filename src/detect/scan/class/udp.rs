@@ -1,6 +1,6 @@
 //! One service of many hosts, by UDP.
 
-use super::{Answers, Class, Measure, percent};
+use super::{Class, Measure, percent};
 
 /// Ports beyond which a common shape is a protocol's, not a scanner's.
 const MAX_PORTS: u64 = 16;
@@ -17,7 +17,7 @@ pub(super) const UDP: Class = Class {
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
-        if evidence.proto != crate::flow::UDP || case.answers != Answers::Seen || case.sampled {
+        if evidence.proto != crate::flow::UDP || !case.hears(evidence.proto) {
             return None;
         }
         let (_, failed, worked) = evidence.top.first().copied().unwrap_or_default();
