@@ -398,12 +398,13 @@ fn windows_of_a_live_collector_end_with_their_slot() {
 #[test]
 fn findings_come_at_the_end_of_their_window() {
     for name in DETECTORS {
-        let mut live = tool(name).arg("--paper").live();
+        let mut live = tool(name).live();
         assert!(live.next().starts_with("#fields"));
         for mark in [W1, W2] {
             live.send(window(mark, &attacks()));
             assert_eq!(live.next(), format!("#window\t{mark}"));
-            assert!(live.next().starts_with(mark));
+            let findings = if name == "nfscan" { 2 } else { 1 };
+            (0..findings).for_each(|_| assert!(live.next().starts_with(mark)));
             let end = live.next();
             assert!(end.starts_with(&format!("#end\t{mark}\t")), "{end}");
         }

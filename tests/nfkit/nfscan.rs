@@ -1,7 +1,10 @@
-//! nfscan: figure 3, and the rule at its limits.
+//! nfscan: figure 3, the paper's rule at its limits, and what a site tells it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::detector::{FIELDS, W1, found, row, window};
-use crate::harness::{INSIDE, scan, tool};
+use crate::harness::{INSIDE, Scene, scan, tool};
 
 /// Probes of the first hosts of networks 140.119.N.0/24.
 fn probes(nets: &[(u8, u8)]) -> String {
@@ -109,4 +112,173 @@ fn networks_of_ipv6_have_64_bits() {
 fn subnets_take_no_json_and_no_explain() {
     tool("nfscan").args(["--subnets", "--json"]).run().status(2).mute();
     tool("nfscan").args(["--subnets", "--explain", "192.0.2.1"]).run().status(2).mute();
+}
+
+/// `count` hosts asked for a port by one stranger, in a window.
+fn asked(mark: &str, from: usize, count: usize) -> String {
+    let host = |n: usize| format!("140.119.{}.{}", n / 250, 1 + n % 250);
+    let rows = (from..from + count).map(|n| row("203.0.113.45", &host(n), 22));
+    FIELDS.to_owned() + &window(mark, &rows.collect::<String>())
+}
+
+/// Ten-minute windows of the first of July, 2001, from 00:00.
+fn slot(n: usize) -> String {
+    format!("2001-07-01T{:02}:{:02}:00Z\t600", n / 6, n % 6 * 10)
+}
+
+#[test]
+fn a_slow_scan_is_found_by_what_is_remembered() {
+    let scene = Scene::new();
+    let state = scene.path("state");
+    let run =
+        |n: usize| tool("nfscan").arg("--state").arg(&state).stdin(asked(&slot(n), n * 11, 11));
+    for n in 0..5 {
+        assert_eq!(run(n).run().ok().rows().len(), 0, "window {n}");
+    }
+    let ran = run(5).run().ok();
+    let found = &ran.table()[0];
+    assert_eq!(
+        (found["class"].as_str(), found["host"].as_str()),
+        ("slow", "203.0.113.45"),
+        "{ran}"
+    );
+    assert!(found["why"].starts_with("targets=66>=61,"), "{ran}");
+    assert!(found["why"].ends_with(",over=1h"), "{ran}");
+    assert_eq!(state.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    // The same window again says the same and teaches nothing; without the file nothing is known.
+    let before = scene.read("state");
+    run(5).run().ok().prints(ran.text());
+    assert_eq!(scene.read("state"), before);
+    assert!(tool("nfscan").stdin(asked(&slot(5), 55, 11)).run().ok().rows().is_empty());
+    let env = tool("nfscan").env("NFKIT_SCAN_STATE", &state).stdin(asked(&slot(6), 66, 11));
+    assert_eq!(env.run().ok().table()[0]["class"], "slow");
+}
+
+#[test]
+fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
+    let scene = Scene::new();
+    let state = scene.path("state");
+    let run = || tool("nfscan").arg("--state").arg(&state).stdin(&scan().text);
+    let whole = run().run().ok();
+    let good = scene.read("state");
+    assert!(good.starts_with(b"nfkit-state 1 nfscan "));
+    let mut flipped = good.clone();
+    flipped[good.len() - 5] ^= 1;
+    for (damaged, why) in [
+        (flipped, "the checksum is"),
+        (good[..good.len() - 9].to_vec(), "octets of state where"),
+        (good[..7].to_vec(), "octet 0: the first line"),
+    ] {
+        scene.write("state", &damaged);
+        let ran = run().run().status(0).says_lines(1).says(why).says("state.bad");
+        assert_eq!(ran.text(), whole.text());
+        assert_eq!(scene.read("state.bad"), damaged);
+        assert_eq!(scene.read("state"), good, "begun anew");
+    }
+    // What is no state at all was named by mistake, and stays as it is.
+    for (other, why) in [
+        (scan().text.clone().into_bytes(), "it does not begin with"),
+        (b"nfkit-state 1 nfport 3 0\nabc".to_vec(), "state of nfport, not of nfscan"),
+        (b"nfkit-state 2 nfscan 3 0\nabc".to_vec(), "state of version \"2\""),
+    ] {
+        scene.write("state", &other);
+        run().run().status(1).mute().says_lines(1).says(why);
+        assert_eq!(scene.read("state"), other);
+    }
+    scene.write("state", "");
+    assert_eq!(run().run().ok().text(), whole.text());
+    assert_eq!(scene.read("state"), good);
+}
+
+#[test]
+fn one_run_at_a_time_has_the_state() {
+    let scene = Scene::new();
+    let state = scene.path("state");
+    let mut live = tool("nfscan").arg("--state").arg(&state).live();
+    assert!(live.next().starts_with("#fields"));
+    let second = tool("nfscan").arg("--state").arg(&state).stdin("").run();
+    second.status(1).mute().says_lines(1).says("another nfscan has it");
+    live.close().ok();
+    tool("nfscan").arg("--state").arg(&state).stdin("").run().ok();
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_told_and_the_findings_are_there() {
+    let scene = Scene::new();
+    let missing = scene.path("nowhere/state");
+    let run = |state: &Path| tool("nfscan").arg("--state").arg(state).stdin(&scan().text);
+    run(&missing).run().status(1).mute().says_lines(1).says("nowhere/state");
+    // A directory where the file should be.
+    let dir = scene.path("dir");
+    std::fs::create_dir(&dir).unwrap();
+    run(&dir).run().status(1).mute().says_lines(1).says("dir");
+    // A window that stops the command is not learned.
+    let state = scene.path("state");
+    let torn = scan().text.clone() + "no flow\n";
+    let ran = tool("nfscan").arg("--strict").arg("--state").arg(&state).stdin(torn).run().status(1);
+    assert_eq!(ran.rows().len(), 1, "{ran}");
+    assert!(!state.exists());
+}
+
+#[test]
+fn limits_are_a_sites_own() {
+    let scene = Scene::new();
+    let input = asked(&slot(0), 0, 40);
+    let named = |limits: &str| {
+        let file = scene.write("limits", limits);
+        let run = tool("nfscan").args(["--inside", INSIDE, "--limits"]).arg(file).stdin(&input);
+        run.run().ok().table().iter().map(|row| row["class"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(named("# none\n"), ["horizontal"]);
+    assert_eq!(named("203.0.113.0/24,horizontal,50\n"), ["dark"]);
+    assert_eq!(named("network,metric,value\n*,horizontal,off\n*,dark,41\n"), [""; 0]);
+    let file = scene.write("limits", "*,horizontal,50\n*,speed,3\n");
+    let run = || tool("nfscan").arg("--limits").arg(&file).stdin(&input);
+    run().run().status(1).mute().says_lines(1).says("limits:2: \"speed\" is no metric (sweep,");
+    run().arg("--paper").run().status(2).mute();
+    tool("nfscan").args(["--limits", "/nowhere"]).run().status(1).mute().says_lines(1);
+}
+
+#[test]
+fn a_survey_is_named_and_not_mailed() {
+    let input = asked(&slot(0), 0, 40);
+    let ran = tool("nfscan").args(["--survey", "203.0.113.0/24"]).stdin(&input).run().ok();
+    let row = &ran.table()[0];
+    assert_eq!((row["class"].as_str(), row["marks"].as_str()), ("survey", "survey"), "{ran}");
+    tool("nfscan").args(["--survey", "@/nowhere"]).run().status(1).mute().says("/nowhere");
+}
+
+#[test]
+fn calibrate_says_what_sources_come_to() {
+    let args = ["--inside", INSIDE, "--calibrate"];
+    let ran = tool("nfscan").args(args).stdin(&scan().text).run().ok();
+    let rows = ran.table();
+    let of = |metric: &str| {
+        let row = rows.iter().find(|row| row["metric"] == metric && row["side"] == "outside");
+        row.unwrap_or_else(|| panic!("{metric}{ran}")).clone()
+    };
+    assert_eq!((of("sweep")["max"].as_str(), of("sweep")["limit"].as_str()), ("16", "2"), "{ran}");
+    let horizontal = of("horizontal");
+    assert_eq!((horizontal["max"].as_str(), horizontal["limit"].as_str()), ("4064", "25"), "{ran}");
+    let number = |column: &str| horizontal[column].parse::<u64>().unwrap();
+    let steps = ["p50", "p90", "p99", "p999", "max"].map(number);
+    assert!(steps.is_sorted() && number("suggest") >= number("p999"), "{ran}");
+    assert!(!ran.text().contains("#window"), "{ran}");
+    for other in ["--json", "--subnets", "--paper", "--exit-code"] {
+        tool("nfscan").args(["--calibrate", other]).run().status(2).mute();
+    }
+    tool("nfscan").args(["--calibrate"]).stdin("").run().ok();
+}
+
+#[test]
+fn the_networks_of_a_sweep_are_those_that_make_it() {
+    let networks = |nets: &[(u8, u8)]| {
+        let ran = tool("nfscan").arg("--subnets").stdin(probes(nets)).run().ok();
+        ran.table().iter().map(|row| row["net"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        networks(&[(16, 200), (17, 201), (40, 250)]),
+        ["140.119.16.0/24", "140.119.17.0/24"]
+    );
+    assert_eq!(networks(&[(16, 200), (40, 250)]), [""; 0]);
 }
