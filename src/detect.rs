@@ -1,9 +1,9 @@
 //! Detection: flows in one window in, the hosts that stand out come out.
 //!
 //! [`Windows`] decides which flows are counted together and when; a [`Detector`] ([`scan::Scan`],
-//! [`flood::Flood`], [`port::Port`]) counts them in a [`Table`] and judges the sums. Only
-//! sums, minima and maxima are kept, so that the order of the flows inside a window, the hash seeds
-//! and the partitioning cannot change a finding.
+//! [`flood::Flood`], [`port::Port`]) counts them in a [`Table`], or puts them together as
+//! [`conversation`]s, and judges the sums. Only sums, minima and maxima are kept, so that the order of
+//! the flows inside a window, the hash seeds and the partitioning cannot change a finding.
 //!
 //! [`Table`]: crate::table::Table
 

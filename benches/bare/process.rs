@@ -102,11 +102,16 @@ pub fn options(mut words: impl Iterator<Item = String>) -> Options {
 
 /// A file of so many flows of a campus in nine columns, made if it is not there.
 pub fn nine(dir: &Path, flows: usize) -> PathBuf {
-    let file = dir.join(format!("nine-{flows}.flows"));
+    played(&dir.join(format!("nine-{flows}.flows")), flows, &[])
+}
+
+/// The same with something beside the campus, which is among the flows.
+pub fn played(file: &Path, flows: usize, with: &[&str]) -> PathBuf {
     if !file.exists() {
         let count = flows.to_string();
         let mut played = Command::new(env!("CARGO_BIN_EXE_nfgen"))
             .args(["campus", "--flows", &count, "--write", "-"])
+            .args(with)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -114,11 +119,11 @@ pub fn nine(dir: &Path, flows: usize) -> PathBuf {
         let dumped = Command::new(env!("CARGO_BIN_EXE_nfdump-txt"))
             .arg("-N")
             .stdin(played.stdout.take().unwrap())
-            .stdout(File::create(&file).unwrap())
+            .stdout(File::create(file).unwrap())
             .status();
         assert!(dumped.unwrap().success() && played.wait().unwrap().success(), "no flow lines");
     }
-    file
+    file.to_owned()
 }
 
 /// Other programs to run, a line each: a name, the number of flows it reads, a command for sh.

@@ -1,0 +1,67 @@
+//! Scanners in flow lines: nfscan as its users run it, and how that grows with its input.
+//!
+//! A campus with a scanner of 60,000 addresses for each half a million flows, in nine columns. Before any
+//! clock runs it must print the same with memory for 128 MiB as with all it wants, and name the scanners.
+//! Options as of the bench `total`; the flows are those of the middle size, of three.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+mod bare;
+
+use std::collections::HashSet;
+use std::env;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use bare::process::{Process, contest, measure, options, played, text};
+
+const NFSCAN: &str = env!("CARGO_BIN_EXE_nfscan");
+const INSIDE: [&str; 2] = ["--inside", "140.119.0.0/16"];
+
+/// Flows for each scanner.
+const SHARE: usize = 500_000;
+
+/// How many pairs of hosts and protocol there are.
+fn pairs(file: &Path) -> usize {
+    let mut seen = HashSet::new();
+    for line in BufReader::new(File::open(file).unwrap()).lines() {
+        let line = line.unwrap();
+        let cells: Vec<_> = line.split('\t').collect();
+        let address = |cell: &str| u32::from(cell.parse::<std::net::Ipv4Addr>().unwrap());
+        let (a, b) = (address(cells[1]), address(cells[2]));
+        seen.insert((a.min(b), a.max(b), cells[4].parse::<u8>().unwrap()));
+    }
+    seen.len()
+}
+
+fn main() {
+    let words: Vec<_> = env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "--measure") {
+        return measure(&words[1..]);
+    }
+    let options = options(words.into_iter());
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = options.dir.as_deref().unwrap_or(scratch.path());
+    let me = env::current_exe().unwrap();
+    for flows in [options.flows / 10, options.flows, options.flows * 3] {
+        // No more than nfgen plays at once.
+        let scanners = (flows / SHARE).clamp(1, 100);
+        let with = format!("large=60000x{scanners}");
+        let file = played(&dir.join(format!("scan-{flows}.flows")), flows, &["--with", &with]);
+        let path = file.to_str().unwrap();
+        let command = |more: &[&'static str]| [&[NFSCAN][..], &INSIDE, more, &[path]].concat();
+        let plain = text(&command(&[]));
+        let found = plain.split(|octet| *octet == b'\n').filter(|line| !line.starts_with(b"#"));
+        assert!(found.count() > scanners, "the scanners are not found");
+        assert!(plain == text(&command(&["--memory", "128M"])), "memory changes what is found");
+        println!("{flows} flows of {} pairs, {scanners} scanners", pairs(&file));
+        let way = |name, more: &[&'static str]| Process::new(name, flows as f64, &command(more));
+        let ways = vec![
+            way("nfscan", &[]),
+            way("nfscan --memory 128M", &["--memory", "128M"]),
+            way("nfscan --paper", &["--paper"]),
+        ];
+        contest(ways, &me, flows, options.turns);
+        println!();
+    }
+}
