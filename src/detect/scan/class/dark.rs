@@ -1,6 +1,6 @@
 //! Inside addresses that nobody uses.
 
-use super::{Class, Measure, percent};
+use super::{Answers, Class, Measure, percent};
 use crate::finding::Side;
 
 /// So many dark addresses, and the share of failures does not matter.
@@ -22,8 +22,15 @@ pub(in crate::detect::scan) const DARK: Class = Class {
             return None;
         }
         let evidence = case.evidence;
-        let is_certain = evidence.dark >= MANY && case.side == Some(Side::Outside);
-        let share = if is_certain { 0 } else { case.share(50) };
+        let is_stranger = case.side == Some(Side::Outside);
+        let is_certain = evidence.dark >= MANY && is_stranger;
+        // That a stranger got some answers says less, of one packet in many, than that he asks for what is
+        // not there; monitoring inside does both.
+        let share = match case.answers {
+            _ if is_certain => 0,
+            Answers::Seen if is_stranger => 50,
+            _ => case.share(50),
+        };
         let failed = evidence.failed_percent();
         let net = if is_certain { 0 } else { case.net() };
         let mut measures = vec![
