@@ -155,3 +155,58 @@ impl<A: Address> Members<A> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ask, both, judge, ours, talk, theirs};
+    use crate::flow::Flow;
+
+    /// Host `n` of a stranger's network.
+    fn member(n: u32) -> [u8; 4] {
+        [192, 0, 2, 10 + n as u8]
+    }
+
+    /// `count` targets shared out among `sources`; none of them dark, and none asked twice.
+    fn scan(count: u32, sources: u32) -> Vec<Flow> {
+        let probes = (0..count).map(|n| ask(member(n % sources), ours(n), 3389));
+        let lives = (0..count).flat_map(|n| talk(ours(n), theirs(n), 443));
+        probes.chain(lives).collect()
+    }
+
+    #[test]
+    fn fifty_targets_of_four_sources() {
+        assert_eq!(both(&scan(50, 5)), ["group 192.0.2.0/24 source"]);
+        assert_eq!(both(&scan(49, 5)), [""; 0]);
+        assert_eq!(both(&scan(60, 4)), ["group 192.0.2.0/24 source"]);
+        assert_eq!(both(&scan(60, 3)), [""; 0], "three sources");
+        let finding = &judge(&scan(60, 4))[0];
+        assert_eq!((finding.peers, finding.flows, finding.port), (60, 60, Some(3389)));
+        assert_eq!(finding.peer.len(), 4);
+        // The same targets again are no more targets.
+        let again: Vec<Flow> = (0..6)
+            .flat_map(|n| (0..20).map(move |k| (n, k)))
+            .map(|(n, k)| ask(member(n), ours(k), 3389))
+            .collect();
+        let lives = (0..20).flat_map(|n| talk(ours(n), theirs(n), 443));
+        assert_eq!(both(&again.into_iter().chain(lives).collect::<Vec<_>>()), [""; 0]);
+    }
+
+    #[test]
+    fn neighbours_that_fail_now_and_then_are_none() {
+        // One asks for nearly all of it, and is no group.
+        let mut flows = scan(24, 1);
+        flows.extend((24..34).map(|n| ask(member(1 + n % 4), ours(n), 3389)));
+        assert_eq!(both(&flows), [""; 0]);
+        // What they fail at works for most.
+        let client = |n: u32| match n % 5 {
+            0 => vec![ask(member(n % 17), theirs(n), 443)],
+            _ => talk(member(n % 17), theirs(n), 443).to_vec(),
+        };
+        assert_eq!(both(&(0..500).flat_map(client).collect::<Vec<_>>()), [""; 0]);
+        // Each at something else.
+        let flows: Vec<Flow> = (0..90)
+            .map(|n| ask(member(n % 9), theirs(n), 1000 + (n * 601 % 60_000) as u16))
+            .collect();
+        assert_eq!(both(&flows), [""; 0]);
+    }
+}
