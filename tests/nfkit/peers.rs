@@ -153,7 +153,18 @@ impl Collector {
 
     /// Ends it and leaves its files.
     fn end(self) -> PathBuf {
-        other("kill").unwrap().args(["-TERM", &self.live.id().to_string()]).run().ok();
+        // A signal that comes just before it waits for a datagram is seen after that datagram alone, so
+        // that one is not always enough.
+        for _ in 0..30 {
+            other("kill").unwrap().args(["-TERM", &self.live.id().to_string()]).run().ok();
+            let end = Instant::now() + Duration::from_secs(1);
+            while socket(self.port).is_some() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if socket(self.port).is_none() {
+                break;
+            }
+        }
         let ran = self.live.close();
         assert!(ran.status.success(), "{ran}");
         self.dir

@@ -33,7 +33,7 @@ use View::{Incoming, Outgoing, Sampled, Whole};
 
 /// A flow export does not show everything. Of the scans, those that need not be named in a view (of all
 /// columns and of nine, or of nine alone), each with what stands against it.
-const LIMITS: [(View, Option<Columns>, &[&str], &str); 9] = [
+const LIMITS: [(View, Option<Columns>, &[&str], &str); 10] = [
     (
         Whole,
         Some(Nine),
@@ -66,8 +66,26 @@ const LIMITS: [(View, Option<Columns>, &[&str], &str); 9] = [
         &["polite", "services", "versions", "syn6"],
         "a few packets are left of so few",
     ),
+    (
+        Sampled,
+        None,
+        &VERTICAL,
+        "probes and the resets of one host take turns, and softflowd takes each tenth packet: of some \
+         scans that is all resets; most are named, which is asserted",
+    ),
     (Incoming, Some(Nine), &["fixed-high", "fixed-web", "data", "data-more"], "as above"),
     (Incoming, None, &["vertical-udp"], "one host's answers by UDP are not there to be missed"),
+];
+
+/// Many TCP ports of one host, a thousand or five hundred.
+const VERTICAL: [&str; 7] = [
+    "vertical",
+    "vertical-connect",
+    "vertical-fin",
+    "vertical-high",
+    "vertical-fixed",
+    "in-order",
+    "hping",
 ];
 
 /// Clients in whose name `decoys-living` sends the same probes as in its own: by the flows they scan.
@@ -135,6 +153,11 @@ fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Co
             _ if excused.contains(&name) => {}
             _ => wrong.push(format!("{name} ({source}) is not named")),
         }
+    }
+    let vertical = |source: &&String| VERTICAL.contains(&scans[*source].as_str());
+    let tall = named.iter().filter(|source| scans.contains_key(*source)).filter(vertical).count();
+    if view == Sampled && tall < 4 {
+        wrong.push(format!("{tall} of {} vertical scans are named", VERTICAL.len()));
     }
     // nmap's RND:5, each with the same probes too.
     if view == Whole && forged.len() != 5 {
