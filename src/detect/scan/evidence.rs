@@ -108,6 +108,8 @@ pub(super) struct Evidence {
     pub shape: ((u32, u32), u64),
     /// Distinct source ports of attempts.
     pub sports: u64,
+    /// Attempts whose flags say that they are questions.
+    pub asked: u64,
     /// Sums over the attempts.
     pub flows: u64,
     pub packets: u64,
@@ -152,6 +154,7 @@ pub(super) struct Builder<A> {
     net: Option<Probed>,
     shapes: HashMap<(u32, u32), u64, RandomState>,
     sports: Ports,
+    asked: u64,
     sums: [u64; 3],
     sample: Vec<Sample>,
     times: Vec<(u32, u32, u16)>,
@@ -180,6 +183,7 @@ impl<A: Address> Builder<A> {
             net: None,
             shapes: HashMap::default(),
             sports: Ports::new(),
+            asked: 0,
             sums: [0; 3],
             sample: Vec::new(),
             times: Vec::new(),
@@ -196,7 +200,7 @@ impl<A: Address> Builder<A> {
         (self.worked, self.failed, self.hosts, self.dark) = (0, 0, 0, 0);
         (self.most, self.more_nets, self.most_asked, self.sums) = ((0, 0), 0, 0, [0; 3]);
         self.whole.clear();
-        self.net = None;
+        (self.net, self.asked) = (None, 0);
         self.ports.clear();
         self.sports.clear();
         self.nets.clear();
@@ -237,6 +241,7 @@ impl<A: Address> Builder<A> {
         self.failed += 1;
         self.ports.add(trial.port, 0);
         self.sports.add(trial.sport, 0);
+        self.asked += u64::from(trial.has(ASKED));
         let flows = trial.flows.max(1);
         let shape = (trial.packets / flows, trial.octets / flows);
         let room = self.shapes.len() < MAX_SHAPES;
@@ -341,6 +346,7 @@ impl<A: Address> Builder<A> {
             most_asked: self.most_asked,
             shape,
             sports: self.sports.touched.len() as u64,
+            asked: self.asked,
             flows: self.sums[0],
             packets: self.sums[1],
             octets: self.sums[2],
@@ -391,6 +397,14 @@ impl Evidence {
     /// Failures among what was tried, in percent.
     pub(super) fn failed_percent(&self) -> u64 {
         percent(self.failed, self.failed + self.worked)
+    }
+
+    /// Whether the attempts may well be answers of a service that nothing else is known of: from one port,
+    /// to a port of its own on nearly each host, and no flags say otherwise. So a flooded server answers
+    /// forged clients; no scanner asks each host for another port.
+    pub(super) fn may_be_answers(&self) -> bool {
+        let is_scattered = self.ports * 10 >= self.failed * 9;
+        self.asked == 0 && self.sports == 1 && self.failed > 1 && is_scattered
     }
 
     /// Failures and successes on the ports that failed most: the fewest, up to [`TOP_PORTS`], that

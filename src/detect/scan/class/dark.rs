@@ -9,6 +9,8 @@ const MANY: u64 = 50;
 /// At least 12 addresses of ours that are not in use, at least half of all attempts in vain; or, from
 /// outside, 50 such addresses.
 ///
+/// What may be answers to forged clients does not count.
+///
 /// The best single evidence: nobody has a reason to ask them. A monitor inside that still asks for
 /// machines long gone is why the share counts there. Of one packet in a hundred a scanner of 841 addresses
 /// shows three or more attempts with a chance of .99; that these are of one port or shape, and two of them
@@ -18,10 +20,10 @@ pub(in crate::detect::scan) const DARK: Class = Class {
     limit: (12, 12),
     sampled: Some((2, 2)),
     measure: |case| {
-        if !case.knows_dark {
+        let evidence = case.evidence;
+        if !case.knows_dark || (case.has_ports() && evidence.may_be_answers()) {
             return None;
         }
-        let evidence = case.evidence;
         let is_stranger = case.side == Some(Side::Outside);
         let is_certain = evidence.dark >= MANY && is_stranger;
         // That a stranger got some answers says less, of one packet in many, than that he asks for what is
