@@ -14,16 +14,21 @@ use crate::finding::{Finding, Side, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks};
 use crate::time::{End, Window};
 
+mod bounds;
 pub mod conversation;
 pub mod flood;
 mod ignore;
+#[cfg(test)]
+mod play;
 pub mod port;
+mod rule;
 pub mod scan;
 pub mod state;
 mod tally;
 mod top;
 mod windows;
 
+pub use bounds::{BoundError, Bounds};
 pub use ignore::{Ignore, IgnoreError};
 pub use tally::Tally;
 pub use windows::{Closed, WindowError, Windows};

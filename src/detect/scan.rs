@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::conversation::{Address, Conversations, Pairing};
-use super::{Counter, Detector, Limit, Metric, Seen, Site, Verdict};
+use super::conversation::{Address, Conversations};
+use super::rule::{self, Answers, Measure, why};
+use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side};
 use crate::flow::{Flow, Networks, TCP};
 use crate::time::{End, Window};
@@ -23,20 +24,18 @@ mod class;
 mod emit;
 mod evidence;
 mod group;
-mod limits;
 mod memory;
 mod paper;
 mod sources;
 mod trial;
 
-pub use limits::{BoundError, Bounds};
 pub use memory::Memory;
 pub(super) use paper::subnet;
 pub use paper::{Paper, Rules, Subnet};
 
 use class::backscatter::BACKSCATTER;
 use class::sweep::{self, SWEEP};
-use class::{Answers, CLASSES, Case, Class, Measure};
+use class::{CLASSES, Case, Class};
 use emit::{Emitter, Known};
 use evidence::Evidence;
 use group::Group;
@@ -54,8 +53,10 @@ pub struct Setup {
     pub memory: Option<RefCell<Memory>>,
 }
 
-/// Fewer long TCP flows say nothing of whether both directions are exported.
-const PAIRING_KNOWN: u64 = 20;
+/// The names of the limits that a site can set: the classes, and those without a rule of their own.
+pub(super) fn metrics() -> impl Iterator<Item = &'static str> {
+    CLASSES.iter().map(|class| class.name).chain(["group", "slow", BACKSCATTER.name])
+}
 
 /// Counts who asked whom, and judges the sources.
 #[derive(Debug)]
@@ -96,13 +97,13 @@ impl Detector for Scan {
         let mut emitter = Emitter::new(site.memory / 2, known);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let trials = emitter.into_trials();
-        let own = Some(pairing).filter(|pairing| pairing.long >= PAIRING_KNOWN);
+        let own = rule::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let mut judge = Judge {
             site: &site,
             setup: &setup,
             window: end.window,
-            answers: answers(own.or(last)),
+            answers: Answers::of(own.or(last)),
             sampled,
             knows_dark,
             memory,
@@ -122,15 +123,6 @@ impl Detector for Scan {
         out.figure.sort();
         out.seen.sort();
         Ok(out)
-    }
-}
-
-/// Whether the input has both directions; where too little is known, it counts as if it had.
-fn answers(pairing: Option<Pairing>) -> Answers {
-    match pairing {
-        Some(Pairing { long, paired }) if paired * 10 < long * 3 => Answers::Unseen,
-        Some(Pairing { long, paired }) if paired * 10 < long * 8 => Answers::Partly,
-        _ => Answers::Seen,
     }
 }
 
@@ -385,17 +377,12 @@ impl Judge<'_> {
     }
 }
 
-/// The measures as the column `why` has them.
-fn why(measures: &[Measure]) -> Vec<String> {
-    measures.iter().map(|measure| measure.limit.why(measure.name, measure.value)).collect()
-}
-
 /// What else an admin wants to know of a scanner: the order of its targets, and marks of its tool.
 fn tells(evidence: &Evidence) -> Vec<String> {
     let mut tells = Vec::new();
     let (near, steps) = evidence.steps;
     if steps >= 10 {
-        let percent = evidence::percent(near, steps);
+        let percent = rule::percent(near, steps);
         let order = match percent {
             70.. => Some("sequential"),
             ..30 => Some("random"),

@@ -11,7 +11,7 @@ use clap::ValueHint;
 use super::calibration::Calibration;
 use super::windowed::Windowed;
 use crate::cli::{self, Common, Io, Nets, Status};
-use crate::detect::{Closed, Detector, Ignore, Seen, Site, Windows, marks};
+use crate::detect::{Bounds, Closed, Detector, Ignore, Seen, Site, Windows, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
 use crate::line::Tool;
@@ -38,6 +38,12 @@ pub struct Options {
     /// Judge by the paper's rule alone
     #[arg(long)]
     pub paper: bool,
+    /// Limits of the classes by network: lines `network,class,value`
+    #[arg(long, value_name = "FILE", env = "NFKIT_LIMITS", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
+    limits: Option<PathBuf>,
+    /// Print percentiles of what each class measures, and the limits they suggest, instead of findings
+    #[arg(long, conflicts_with_all = ["paper", "json", "explain", "exit_code"])]
+    calibrate: bool,
     /// Show what the rules saw of this host, flagged or not, instead of findings
     #[arg(long, value_name = "HOST", conflicts_with = "json")]
     explain: Option<IpAddr>,
@@ -66,6 +72,26 @@ pub struct Options {
 impl AsRef<Common> for Options {
     fn as_ref(&self) -> &Common {
         &self.common
+    }
+}
+
+impl Options {
+    /// What is printed: the figure, if it was asked for.
+    pub fn print<R>(&self, figure: Option<Figure<R>>) -> Print<R> {
+        match figure {
+            Some(figure) => Print::Figure(figure),
+            None if self.calibrate => Print::Calibration,
+            None => Print::Findings,
+        }
+    }
+
+    /// The site's own limits.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is none of limits.
+    pub fn bounds(&self) -> anyhow::Result<Bounds> {
+        let read = |path: &PathBuf| parse_file(path, Bounds::parse).context("--limits");
+        Ok(self.limits.as_ref().map(read).transpose()?.unwrap_or_default())
     }
 }
 
@@ -111,7 +137,7 @@ pub fn run<D: Detector>(
         None => Networks::default(),
     };
     let ignore = match &args.ignore {
-        Some(path) => read_ignore(path).context("--ignore")?,
+        Some(path) => parse_file(path, str::parse).context("--ignore")?,
         None => Ignore::default(),
     };
     // Two windows can be open at once.
@@ -151,10 +177,14 @@ pub fn run<D: Detector>(
     })
 }
 
-fn read_ignore(path: &Path) -> anyhow::Result<Ignore> {
+/// Reads a file of lines, whose errors say where they are.
+fn parse_file<T, E: std::fmt::Display>(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> anyhow::Result<T> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| name.to_string())?;
-    text.parse().map_err(|error| anyhow::anyhow!("{name}:{error}"))
+    parse(&text).map_err(|error| anyhow::anyhow!("{name}:{error}"))
 }
 
 /// Prints judged windows: findings, or the figure, or what was seen of one host.

@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::detector::{self, Figure, Print};
 use crate::cli::{Common, Io, Status};
-use crate::detect::flood::{Flood, Pair, Rules};
+use crate::detect::flood::{Pair, Paper, Rules};
 use crate::finding::{Host, Rate};
 
 /// Find hosts under DoS or DDoS, and the inside hosts that attack them.
@@ -50,5 +50,5 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         },
     };
     let print = if args.pairs { Print::Figure(pairs) } else { Print::Findings };
-    detector::run(&args.detector, io, "nfflood", print, |site| Flood::new(site.clone(), rules))
+    detector::run(&args.detector, io, "nfflood", print, |site| Paper::new(site.clone(), rules))
 }

@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::detector::{self, Print};
 use crate::cli::{Common, Io, Status};
-use crate::detect::port::{Port, Rules};
+use crate::detect::port::{Paper, Rules};
 
 /// Find hosts that attack one port, as worms and password guessers do.
 ///
@@ -33,6 +33,6 @@ impl AsRef<Common> for Args {
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let rules = Rules { flows: args.limit_flows };
     detector::run(&args.detector, io, "nfport", Print::Findings, |site| {
-        Port::new(site.clone(), rules)
+        Paper::new(site.clone(), rules)
     })
 }

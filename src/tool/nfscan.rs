@@ -1,18 +1,18 @@
 //! nfscan: flow lines in, scanners out.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, ValueHint};
 
-use super::detector::{self, Figure, Print};
+use super::detector::{self, Figure};
 use super::state::Kept;
 use crate::cli::{Common, Io, Nets, Status};
 use crate::detect::Site;
-use crate::detect::scan::{Bounds, Memory, Paper, Rules, Scan, Setup, Subnet};
+use crate::detect::scan::{Memory, Paper, Rules, Scan, Setup, Subnet};
 use crate::finding::Host;
 use crate::flow::Networks;
 
@@ -24,7 +24,7 @@ use crate::flow::Networks;
 #[command(name = "nfscan", version, max_term_width = 100)]
 pub struct Args {
     /// Print the scanned networks of every sweep instead: figure 3
-    #[arg(long, conflicts_with_all = ["json", "explain"])]
+    #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     subnets: bool,
     /// With --paper, count only flows of at most this many packets
     #[arg(long, value_name = "N", default_value_t = Rules::PAPER.max_packets, requires = "paper")]
@@ -35,15 +35,9 @@ pub struct Args {
     /// With --paper, adjacent scanned networks that make a scan
     #[arg(long, value_name = "N", default_value_t = Rules::PAPER.nets, requires = "paper")]
     limit_nets: u64,
-    /// Limits of the classes by network: lines `network,class,value`
-    #[arg(long, value_name = "FILE", env = "NFKIT_LIMITS", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
-    limits: Option<PathBuf>,
     /// Networks that scan for research and say so, such as @FILE: class `survey`
     #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
     survey: Option<Nets>,
-    /// Print percentiles of what each class measures, and the limits they suggest, instead of findings
-    #[arg(long, conflicts_with_all = ["paper", "json", "explain", "subnets", "exit_code"])]
-    calibrate: bool,
     /// Remember hosts in use and slow scans in this file from one run to the next
     #[arg(long, value_name = "FILE", env = "NFKIT_SCAN_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
     state: Option<PathBuf>,
@@ -74,21 +68,14 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             ]
         },
     };
-    let print = match (args.subnets, args.calibrate) {
-        (true, _) => Print::Figure(subnets),
-        (_, true) => Print::Calibration,
-        _ => Print::Findings,
-    };
+    let print = args.detector.print(args.subnets.then_some(subnets));
     if args.detector.paper {
         let rules =
             Rules { max_packets: args.max_packets, hosts: args.limit_hosts, nets: args.limit_nets };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfscan", print, make);
     }
-    let bounds = match &args.limits {
-        Some(path) => read_bounds(path).context("--limits")?,
-        None => Bounds::default(),
-    };
+    let bounds = args.detector.bounds()?;
     let survey = match &args.survey {
         Some(nets) => Networks::new(nets.load().context("--survey")?),
         None => Networks::default(),
@@ -108,10 +95,4 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         ));
     }
     Ok(status)
-}
-
-fn read_bounds(path: &Path) -> anyhow::Result<Bounds> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| name.to_string())?;
-    Bounds::parse(&text).map_err(|error| anyhow::anyhow!("{name}:{error}"))
 }

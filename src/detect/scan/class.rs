@@ -3,9 +3,9 @@
 //! A class is a name, the limits that a site may change, and the measures that it takes of a source's
 //! evidence. It holds when all of its measures pass. To add one, write its file and name it here.
 
-use super::evidence::{Evidence, percent};
-use super::limits::Bounds;
-use crate::detect::Limit;
+use super::evidence::Evidence;
+use crate::detect::Bounds;
+pub(super) use crate::detect::rule::{Answers, Measure, percent};
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
@@ -45,14 +45,6 @@ pub(super) struct Class {
     pub port: fn(&Evidence) -> Option<u16>,
 }
 
-/// A value and what it is held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Measure {
-    pub name: &'static str,
-    pub value: u64,
-    pub limit: Limit,
-}
-
 impl Class {
     /// The limit where the site has set none.
     pub(super) fn default(&self, is_inside: bool, sampled: bool) -> u64 {
@@ -62,27 +54,6 @@ impl Class {
         };
         if is_inside { inside } else { outside }
     }
-}
-
-impl Measure {
-    pub(super) const fn at_least(name: &'static str, value: u64, limit: u64) -> Measure {
-        Measure { name, value, limit: Limit::AtLeast(limit) }
-    }
-
-    pub(super) const fn passes(&self) -> bool {
-        self.limit.passes(self.value)
-    }
-}
-
-/// Whether a missing answer means that there was none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answers {
-    /// Both directions are exported.
-    Seen,
-    /// Many answers are not.
-    Partly,
-    /// One direction is not exported at all, or not paired.
-    Unseen,
 }
 
 /// A source in its window.

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use super::trial::{ASKED, DARK, STREAM, Trial, WORKED};
 use crate::detect::conversation::Address;
+use crate::detect::rule::percent;
 use crate::finding::{MAX_SAMPLES, Sample};
 use crate::flow::UDP;
 
@@ -438,13 +439,5 @@ impl Focus {
             [port] => Some(*port),
             _ => None,
         }
-    }
-}
-
-/// A part of a whole in percent, rounded down; of nothing, 0.
-pub(super) fn percent(part: u64, whole: u64) -> u64 {
-    match whole {
-        0 => 0,
-        whole => (u128::from(part) * 100 / u128::from(whole)) as u64,
     }
 }

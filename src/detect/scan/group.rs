@@ -10,11 +10,11 @@ use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
 use super::Judge;
-use super::class::{Measure, NET};
-use super::evidence::percent;
+use super::class::NET;
 use super::trial::{Trial, WORKED};
 use crate::detect::Limit;
 use crate::detect::conversation::Address;
+use crate::detect::rule::{Measure, percent};
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 
 /// Attempts in vain of the whole group.

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
-use super::class::{Measure, NET};
-use super::evidence::percent;
+use super::class::NET;
 use super::trial::{Trial, WORKED};
 use crate::detect::conversation::{Active, Address, Pairing};
+use crate::detect::rule::{Measure, percent};
 use crate::time::Window;
 
 /// Seconds of a slot, the unit in which moments are remembered.

@@ -3,12 +3,12 @@
 use std::io;
 
 use super::Judge;
-use super::class::Answers;
 use super::class::dark::DARK;
 use super::evidence::Builder;
 use super::group::Members;
 use super::trial::{FAILED, Trial, WORKED};
 use crate::detect::conversation::Address;
+use crate::detect::rule::Answers;
 use crate::flow::{TCP, UDP};
 use crate::table::Sorted;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::class::CLASSES;
+use super::{flood, port, scan};
 
 /// Limits of networks: `network,metric,value` a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,9 +31,9 @@ const EVERYONE: &str = "*";
 /// A class that is switched off.
 const OFF: &str = "off";
 
-/// The metrics that have a limit: the classes, and the two that have no rule of their own.
-pub(super) fn metrics() -> impl Iterator<Item = &'static str> {
-    CLASSES.iter().map(|class| class.name).chain(["group", "slow", "backscatter"])
+/// What can be limited, of all detectors: one file serves all three.
+fn metrics() -> impl Iterator<Item = &'static str> {
+    scan::metrics().chain(flood::metrics()).chain(port::metrics())
 }
 
 impl Bounds {
