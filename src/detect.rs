@@ -14,6 +14,7 @@ use crate::finding::{Finding, Side, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks};
 use crate::time::{End, Window};
 
+mod baseline;
 mod bounds;
 pub mod conversation;
 pub mod flood;

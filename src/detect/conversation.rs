@@ -13,6 +13,7 @@
 use std::hash::BuildHasher;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -26,7 +27,7 @@ mod talk;
 
 pub use active::Active;
 pub use address::{Address, Families};
-pub use talk::{FIN, Half, Outcome, PSH, RST, SYN, Talk};
+pub use talk::{ACK, FIN, Half, Outcome, PSH, RST, SYN, Talk};
 
 use pair::Pair;
 
@@ -37,6 +38,8 @@ pub struct Conversations {
     hasher: RandomState,
     active: Active,
     sampling: u32,
+    /// Interfaces (SNMP ifIndex) at which the outside begins.
+    outside_if: Arc<[u32]>,
 }
 
 /// What was learned on the way through all conversations.
@@ -60,7 +63,14 @@ pub trait Visitor {
 impl Conversations {
     /// No flow yet; rows beyond about `memory` octets go to temporary files.
     pub fn new(memory: u64) -> Conversations {
+        Conversations::at(memory, Arc::default())
+    }
+
+    /// The same, told at which interfaces the outside begins: a flow from there with an inside source
+    /// has a forged one (RFC 2827).
+    pub fn at(memory: u64, outside_if: Arc<[u32]>) -> Conversations {
         Conversations {
+            outside_if,
             rows: Families::new(memory),
             hasher: RandomState::default(),
             active: Active::default(),
@@ -78,20 +88,23 @@ impl Conversations {
             if !inside.is_empty() {
                 self.active.see(flow, inside);
             }
-            let Some((sport, dport)) = ports(flow) else { continue };
+            let Some(ports) = ports(flow) else { continue };
             if is_everybodys(flow.dip) {
                 continue;
             }
+            let is_spoofed = !self.outside_if.is_empty()
+                && self.outside_if.contains(&flow.sif)
+                && inside.contains(flow.sip);
             match (flow.sip, flow.dip) {
                 (IpAddr::V4(a), IpAddr::V4(b)) => {
                     let (a, b) = (u32::from(a), u32::from(b));
                     let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
-                    self.rows.v4.push(hash, pair::row(a, b, flow, sport, dport))?;
+                    self.rows.v4.push(hash, pair::row(a, b, flow, ports, is_spoofed))?;
                 }
                 (IpAddr::V6(a), IpAddr::V6(b)) => {
                     let (a, b) = (u128::from(a), u128::from(b));
                     let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
-                    self.rows.v6.push(hash, pair::row(a, b, flow, sport, dport))?;
+                    self.rows.v6.push(hash, pair::row(a, b, flow, ports, is_spoofed))?;
                 }
                 _ => {}
             }

@@ -1,10 +1,537 @@
-//! Who is drowning.
+//! Who is drowning: hosts and networks under DoS and DDoS, and the inside hosts that attack.
+//!
+//! The window's flows are put together as conversations, and what each host was sent in vain, beside
+//! what it was asked and served, are rows by host (`event::Event`). Sorted, they go by one host after
+//! the other, whose `evidence::Evidence` the classes of floods (`class::CLASSES`) measure; what is
+//! spread over the hosts of a network is a `carpet`. [`Paper`] is the paper's own rule, alone.
 
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::conversation::{Active, Conversations};
+use super::rule::{self, Answers, Measure, why};
+use super::top::Top;
+use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
+use crate::finding::{
+    Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side, UNKNOWN_SECONDS,
+};
+use crate::flow::Flow;
+use crate::time::{End, Window};
+
+mod carpet;
+mod class;
+mod emit;
+mod event;
+mod evidence;
+mod forged;
+mod memory;
 mod paper;
+mod victims;
 
+pub use memory::Memory;
 pub use paper::{Pair, Paper, Rules};
 
-/// The names of the limits that a site can set.
+use carpet::Carpet;
+use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual};
+use emit::Emitter;
+use evidence::{Evidence, From, View};
+use forged::Sign;
+use victims::{Glance, Victims};
+
+/// What nfflood is told beside what all detectors are.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// The site's own limits.
+    pub bounds: Bounds,
+    /// Interfaces (SNMP ifIndex) at which the outside begins.
+    pub outside_if: Arc<[u32]>,
+    /// What is remembered between windows, if anything is.
+    pub memory: Option<RefCell<Memory>>,
+}
+
+/// The names of the limits that a site can set: the classes.
 pub(super) fn metrics() -> impl Iterator<Item = &'static str> {
-    std::iter::empty()
+    CLASSES.iter().chain([&&OUTBOUND]).map(|class| class.name).chain([CARPET])
+}
+
+/// The class of a network that is flooded as a whole.
+const CARPET: &str = "carpet";
+/// Sources of a carpet, or else it is a scan.
+const CARPET_SOURCES: u64 = 10;
+/// Times its baseline that a network must get.
+const TIMES: u64 = 8;
+
+/// A source that sends at least this share of the flagged traffic, 1 in N, is an attacker by itself.
+const SHARE: u64 = 10;
+
+/// Counts what came upon each host, and judges it.
+#[derive(Debug)]
+pub struct Flood {
+    site: Arc<Site>,
+    setup: Rc<Setup>,
+    conversations: Conversations,
+}
+
+impl Flood {
+    /// An empty window.
+    pub fn new(site: Arc<Site>, setup: Rc<Setup>) -> Flood {
+        let conversations = Conversations::at(site.memory / 2, setup.outside_if.clone());
+        Flood { site, setup, conversations }
+    }
+}
+
+impl Counter for Flood {
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        self.conversations.add(flows, &self.site.inside)
+    }
+}
+
+impl Detector for Flood {
+    type Row = Pair;
+
+    fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
+        let Flood { site, setup, mut conversations } = self;
+        let sampling = conversations.sampling().max(end.sampling.unwrap_or(0));
+        let sampled = sampling > 1;
+        let active = conversations.take_active();
+        let seconds = u64::from(end.window.map_or(UNKNOWN_SECONDS, Window::seconds));
+        // A hundredth of what one of ten targets must get.
+        let least = setup.bounds.least(OUTBOUND.name).unwrap_or(OUTBOUND.limit);
+        let least_sent = (least.saturating_mul(seconds) / 100).max(1);
+        let mut emitter = Emitter::new(&site, site.memory / 2, least_sent);
+        let pairing = conversations.visit(sampled, &mut emitter)?;
+        let events = emitter.into_events()?;
+        let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
+        let own = rule::known(pairing);
+        let last = memory.as_ref().and_then(|memory| memory.pairing());
+        let view = View { site: &site, answers: Answers::of(own.or(last)), sampled };
+        let mut judge = Judge::new(&setup, view, u64::from(sampling), end.window, &active, memory);
+        let mut four = Victims::<u32>::new();
+        events.v4.sorted(|rows| four.part(rows, &mut judge))?;
+        let mut six = Victims::<u128>::new();
+        events.v6.sorted(|rows| six.part(rows, &mut judge))?;
+        Ok(judge.end(own))
+    }
+}
+
+/// Takes the evidence of all hosts, one by one.
+struct Judge<'a> {
+    setup: &'a Setup,
+    view: View<'a>,
+    sampling: u64,
+    window: Option<Window>,
+    active: &'a Active,
+    knows_dark: bool,
+    memory: Option<RefMut<'a, Memory>>,
+    /// The memory has not seen this window yet.
+    is_new: bool,
+    /// Fewer conversations in vain, packets of an answer, and packets upon a network are no flood.
+    least: (u64, u64),
+    least_carpet: u64,
+    /// What inside attackers did, over all of their victims: one line each and class.
+    sources: BTreeMap<(IpAddr, &'static str), Source>,
+    carpets: Vec<Carpet>,
+    out: Verdict<Pair>,
+}
+
+/// An inside attacker.
+struct Source {
+    sums: (u64, u64, u64),
+    victims: u64,
+    top: Top<IpAddr, MAX_PEERS>,
+    why: Vec<String>,
+    marks: Vec<String>,
+    proto: (Option<u8>, Option<u16>),
+    samples: Vec<Sample>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        setup: &'a Setup,
+        view: View<'a>,
+        sampling: u64,
+        window: Option<Window>,
+        active: &'a Active,
+        memory: Option<RefMut<'a, Memory>>,
+    ) -> Judge<'a> {
+        let least = |name, limit: u64| {
+            let least = setup.bounds.least(name).unwrap_or(limit).min(limit);
+            match Limit::AtLeast(least).scaled(window) {
+                Limit::AtLeast(least) => (least / sampling.max(1)).max(1),
+                _ => least,
+            }
+        };
+        let of = |class: &Class| least(class.name, class.limit);
+        // A fifth of it in one minute is enough.
+        let flows = (of(&DOS).min(of(&DDOS)) / 5).max(1);
+        let is_new =
+            memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
+        Judge {
+            setup,
+            view,
+            sampling,
+            window,
+            active,
+            knows_dark: !view.site.inside.is_empty() && !active.is_full() && !view.sampled,
+            memory,
+            is_new,
+            least: (flows, of(&REFLECTION)),
+            least_carpet: least(CARPET, carpet::LARGE.1),
+            sources: BTreeMap::new(),
+            carpets: Vec::new(),
+            out: Verdict::default(),
+        }
+    }
+
+    fn is_dark(&self, host: IpAddr) -> bool {
+        self.knows_dark && self.view.site.inside.contains(host) && !self.active.holds(host)
+    }
+
+    /// Whether a host is worth a look.
+    fn looks_at(&self, host: IpAddr, glance: &Glance) -> bool {
+        let site = self.view.site;
+        let is_asked_about = site.explain == Some(host) || (site.calibrate && glance.stream.0 > 0);
+        glance.tried >= self.least.0
+            || glance.stream.1 >= self.least.1
+            || glance.sent > 0
+            || is_asked_about
+    }
+
+    fn case<'e>(&'e self, evidence: &'e Evidence) -> Case<'e> {
+        let memory = self.memory.as_deref();
+        Case {
+            evidence,
+            view: self.view,
+            side: self.view.site.side(evidence.host),
+            window: self.window,
+            sampling: self.sampling,
+            usual: memory.and_then(|memory| memory.usual(evidence.host, self.window)),
+            bounds: &self.setup.bounds,
+        }
+    }
+
+    /// Judges a host: whether it is flooded.
+    fn host(&mut self, evidence: &Evidence) -> bool {
+        let case = self.case(evidence);
+        let measured = |class: &&'static Class| Some((*class, (class.measure)(&case)?));
+        let all: Vec<(&Class, Vec<Measure>)> = CLASSES.iter().filter_map(measured).collect();
+        let outbound = measured(&&OUTBOUND);
+        let passes = |(_, measures): &&(&Class, Vec<Measure>)| measures.iter().all(Measure::passes);
+        let side = case.side;
+        if self.view.site.explain == Some(evidence.host) {
+            self.explain(evidence, all.iter().chain(&outbound));
+        }
+        if self.view.site.calibrate {
+            self.calibrate(side, all.iter().chain(&outbound));
+        }
+        if let Some((class, measures)) = outbound.as_ref().filter(passes) {
+            let finding = self.finding(evidence, class, Role::Source, why(measures), None);
+            self.out.findings.push(finding);
+        }
+        let mut fired = all.iter().filter(passes);
+        let Some((class, measures)) = fired.next() else { return false };
+        // One that is distributed is also one of many flows.
+        let also: Vec<&str> = fired
+            .map(|(class, _)| class.name)
+            .filter(|name| (class.name, *name) != (DDOS.name, DOS.name))
+            .collect();
+        let mut why = why(measures);
+        why.extend((class.tell)(evidence));
+        let sign = evidence.sign.filter(|_| class.name != REFLECTION.name);
+        why.extend(sign.map(|sign| match sign {
+            Sign::Bogons(count) => format!("bogons={count}"),
+            Sign::Spoofed(count) => format!("ours={count}"),
+            Sign::Drawn(range) => format!("drawnof={range}"),
+        }));
+        if !also.is_empty() {
+            why.push(format!("also={}", also.join("+")));
+        }
+        let mark = sign.map(|_| "forged");
+        let finding = self.finding(evidence, class, Role::Target, why.clone(), mark);
+        self.attackers(evidence, class, &finding);
+        self.out.findings.push(finding);
+        true
+    }
+
+    fn finding(
+        &self,
+        evidence: &Evidence,
+        class: &Class,
+        role: Role,
+        why: Vec<String>,
+        mark: Option<&str>,
+    ) -> Finding {
+        let load = (class.load)(evidence);
+        let (proto, port) = load.aim();
+        let peer = load.peers();
+        Finding {
+            proto,
+            port,
+            peers: load.sources,
+            more: load.sources.saturating_sub(peer.len() as u64),
+            peer,
+            sample: load.samples(),
+            ..self.blank(
+                Host::Address(evidence.host),
+                class.name,
+                role,
+                (load.flows, load.packets, load.octets),
+                why,
+                mark,
+            )
+        }
+    }
+
+    /// What all findings have.
+    fn blank(
+        &self,
+        host: Host,
+        class: &str,
+        role: Role,
+        (flows, packets, octets): (u64, u64, u64),
+        why: Vec<String>,
+        mark: Option<&str>,
+    ) -> Finding {
+        let address = match host {
+            Host::Address(address) => address,
+            Host::Prefix(net) => net.addr(),
+        };
+        let oneway = (self.view.answers != Answers::Seen).then_some("oneway");
+        Finding {
+            window: self.window,
+            kind: Kind::Flood,
+            class: class.to_owned(),
+            host,
+            role,
+            side: self.view.site.side(address),
+            proto: None,
+            port: None,
+            peers: 0,
+            peer: Vec::new(),
+            more: 0,
+            flows,
+            packets,
+            octets,
+            rate: Rate::of(flows, self.window),
+            marks: mark.into_iter().chain(oneway).map(str::to_owned).collect(),
+            why: why.join(","),
+            sample: Vec::new(),
+        }
+    }
+
+    /// Remembers the inside hosts that alone send a tenth of a flood.
+    fn attackers(&mut self, evidence: &Evidence, class: &'static Class, flood: &Finding) {
+        let load = (class.load)(evidence);
+        let top = load.top();
+        let is_of_flows = [DOS.name, DDOS.name].contains(&class.name);
+        let all = if is_of_flows { load.flows } else { load.packets };
+        let heavy = |(weight, _): &&(u64, From)| *weight >= all.div_ceil(SHARE);
+        let pair = |attacker, flows| Pair { victim: evidence.host, attacker, flows };
+        let pairs = top.iter().filter(heavy).map(|(_, from)| pair(Some(from.peer), from.sums.0));
+        let pairs: Vec<Pair> = pairs.collect();
+        match pairs.is_empty() {
+            true => self.out.figure.push(pair(None, load.flows)),
+            false => self.out.figure.extend(pairs),
+        }
+        // Whose address was forged attacks nobody.
+        if flood.marks.iter().any(|mark| mark == "forged") {
+            return;
+        }
+        for (_, from) in top.iter().filter(heavy) {
+            if self.view.site.side(from.peer) == Some(Side::Inside) {
+                self.attacker(from, class.name, evidence.host, flood);
+            }
+        }
+    }
+
+    fn attacker(&mut self, from: &From, class: &'static str, victim: IpAddr, flood: &Finding) {
+        let source = self.sources.entry((from.peer, class)).or_insert_with(|| Source {
+            sums: (0, 0, 0),
+            victims: 0,
+            top: Top::new(),
+            why: Vec::new(),
+            marks: flood.marks.clone(),
+            proto: (flood.proto, flood.port),
+            samples: Vec::new(),
+        });
+        let (flows, packets, octets) = from.sums;
+        source.sums.0 += flows;
+        source.sums.1 = source.sums.1.saturating_add(packets);
+        source.sums.2 = source.sums.2.saturating_add(octets);
+        source.victims += 1;
+        source.top.offer(flows, victim);
+        if source.why.is_empty() {
+            let percent = rule::percent(flows, flood.flows);
+            source.why.push(format!("flows={flows},ofpct={percent}>={}", 100 / SHARE));
+        }
+        if source.proto.0 != flood.proto || source.proto.1 != flood.port {
+            source.proto = (source.proto.0.filter(|proto| flood.proto == Some(*proto)), None);
+        }
+        if source.samples.len() < MAX_SAMPLES {
+            source.samples.push(from.sample);
+        }
+    }
+
+    /// A network upon whose hosts enough came together.
+    fn carpet(&mut self, carpet: Option<Carpet>) {
+        let Some(carpet) = carpet else { return };
+        let Some(measures) = self.measure_carpet(&carpet) else { return };
+        if self.view.site.calibrate && measures.iter().skip(1).all(Measure::passes) {
+            let side = self.view.site.side(carpet.net.addr());
+            let value = measures.first().map_or(0, |measure| measure.value);
+            self.out.metrics.push(Metric { name: CARPET, side, value, limit: carpet::PACKETS });
+        }
+        match measures.iter().all(Measure::passes) {
+            true => self.carpets.push(carpet),
+            false => {
+                if let (Some(memory), Some(window), true) =
+                    (&mut self.memory, self.window, self.is_new)
+                {
+                    let per_window = u128::from(carpet.sums.1) * u128::from(UNKNOWN_SECONDS);
+                    let usual = per_window / u128::from(window.seconds());
+                    memory.learn_net(carpet.net, u64::try_from(usual).unwrap_or(u64::MAX), window);
+                }
+            }
+        }
+    }
+
+    fn measure_carpet(&self, carpet: &Carpet) -> Option<Vec<Measure>> {
+        if !self.view.hears() {
+            return None;
+        }
+        let own = self.setup.bounds.of(CARPET, carpet.net.addr());
+        let (_, packets, octets) = carpet.sums;
+        let default = match octets >= carpet::LARGE.0.saturating_mul(packets) {
+            true => carpet::LARGE.1,
+            false => carpet::PACKETS,
+        };
+        let usual = self.memory.as_ref().and_then(|m| m.usual_of_net(carpet.net, self.window));
+        let limit = own.unwrap_or(default).max(usual.unwrap_or(0).saturating_mul(TIMES));
+        let Limit::AtLeast(limit) = Limit::AtLeast(limit).scaled(self.window) else { return None };
+        let mut measures = vec![
+            Measure::at_least("packets", packets, limit),
+            Measure::at_least("hosts", carpet.hosts, carpet::HOSTS),
+            Measure::below("mostpct", carpet.most, 20),
+            Measure::at_least("sources", carpet.sources, CARPET_SOURCES),
+            Measure::below("largestpct", carpet.largest, 50),
+        ];
+        // A network in use that gets five times as much needs no absent hosts to be flooded.
+        if self.knows_dark
+            && self.view.site.inside.contains(carpet.net.addr())
+            && packets < limit.saturating_mul(5)
+        {
+            measures.push(Measure::at_least("darkpct", carpet.dark, 50));
+        }
+        Some(measures)
+    }
+
+    /// What a host that is not flooded came to becomes part of what it is used to.
+    fn learn(&mut self, host: IpAddr, glance: &Glance) {
+        let is_sure = self.view.hears() && self.is_new;
+        let is_ours = self.view.site.side(host) != Some(Side::Outside);
+        if let (Some(memory), Some(window), true) =
+            (&mut self.memory, self.window, is_sure && is_ours)
+        {
+            let seconds = u64::from(window.seconds());
+            let (_, packets, octets) = glance.stream;
+            let seen =
+                Usual { pps: packets / seconds, kbps: octets.saturating_mul(8) / seconds / 1000 };
+            memory.learn(host, seen, window);
+        }
+    }
+
+    /// All hosts were judged.
+    fn end(mut self, pairing: Option<super::conversation::Pairing>) -> Verdict<Pair> {
+        for carpet in carpet::merged(std::mem::take(&mut self.carpets)) {
+            let measures = self.measure_carpet(&carpet).unwrap_or_default();
+            let peer = |(_, from): &(u64, From)| Peer {
+                host: Host::Address(from.peer),
+                flows: Some(from.sums.0),
+            };
+            let finding = Finding {
+                proto: carpet.proto,
+                port: carpet.port,
+                peers: carpet.sources,
+                peer: carpet.top.iter().map(peer).collect(),
+                more: carpet.sources.saturating_sub(carpet.top.len() as u64),
+                sample: carpet.top.iter().take(MAX_SAMPLES).map(|(_, from)| from.sample).collect(),
+                ..self.blank(
+                    Host::Prefix(carpet.net),
+                    CARPET,
+                    Role::Target,
+                    carpet.sums,
+                    why(&measures),
+                    None,
+                )
+            };
+            self.out.findings.push(finding);
+        }
+        for ((host, class), source) in std::mem::take(&mut self.sources) {
+            let host = Host::Address(host);
+            let peer = |(flows, victim)| Peer { host: Host::Address(victim), flows: Some(flows) };
+            let finding = Finding {
+                proto: source.proto.0,
+                port: source.proto.1,
+                peers: source.victims,
+                peer: source.top.iter().map(peer).collect(),
+                more: source.victims.saturating_sub(MAX_PEERS as u64),
+                marks: source.marks,
+                sample: source.samples,
+                ..self.blank(host, class, Role::Source, source.sums, source.why, None)
+            };
+            self.out.findings.push(finding);
+        }
+        if let (Some(mut memory), Some(window), true) = (self.memory, self.window, self.is_new) {
+            memory.close(window, pairing);
+        }
+        self.out.findings.sort_by(Finding::order);
+        self.out.figure.sort_by_key(Pair::order);
+        self.out.seen.sort();
+        self.out
+    }
+
+    /// What the host comes to of each class whose other measures pass: whether it is flagged is then up to
+    /// the limit alone.
+    fn calibrate<'m>(
+        &mut self,
+        side: Option<Side>,
+        all: impl Iterator<Item = &'m (&'static Class, Vec<Measure>)>,
+    ) {
+        for (class, measures) in all {
+            let Some((first, rest)) = measures.split_first() else { continue };
+            if first.value > 0 && rest.iter().all(Measure::passes) {
+                let (name, value, limit) = (class.name, first.value, class.limit);
+                self.out.metrics.push(Metric { name, side, value, limit });
+            }
+        }
+    }
+
+    fn explain<'m>(
+        &mut self,
+        evidence: &Evidence,
+        all: impl Iterator<Item = &'m (&'static Class, Vec<Measure>)>,
+    ) {
+        let mut see = |of: &str, measure, value, limit| {
+            self.out.seen.push(Seen { of: of.to_owned(), measure, value, limit });
+        };
+        for (class, measures) in all {
+            for measure in measures {
+                see(class.name, measure.name, measure.value, measure.limit);
+            }
+        }
+        let counts = [
+            ("tried", evidence.tried.flows),
+            ("served", evidence.served.flows),
+            ("asked", evidence.asked.flows),
+            ("scanned", evidence.scanned),
+            ("packets", evidence.stream.packets),
+        ];
+        for (measure, value) in counts {
+            see("host", measure, value, Limit::AtLeast(0));
+        }
+    }
 }

@@ -17,6 +17,10 @@ impl Measure {
         Measure { name, value, limit: Limit::AtLeast(limit) }
     }
 
+    pub(super) const fn below(name: &'static str, value: u64, limit: u64) -> Measure {
+        Measure { name, value, limit: Limit::Below(limit) }
+    }
+
     pub(super) const fn passes(&self) -> bool {
         self.limit.passes(self.value)
     }

@@ -12,6 +12,10 @@ impl<T: Ord + Copy, const N: usize> Top<T, N> {
         Top { kept: Vec::with_capacity(N + 1) }
     }
 
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+    }
+
     pub(super) fn offer(&mut self, flows: u64, entry: T) {
         let place = self.kept.partition_point(|&(f, e)| f > flows || (f == flows && e < entry));
         if place < N {

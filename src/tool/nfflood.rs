@@ -1,25 +1,47 @@
 //! nfflood: flow lines in, hosts under DoS and DDoS out, with the inside hosts that attack.
 
-use clap::Parser;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use super::detector::{self, Figure, Print};
+use anyhow::Context;
+use clap::{Parser, ValueHint};
+
+use super::detector::{self, Figure};
+use super::state::Kept;
 use crate::cli::{Common, Io, Status};
-use crate::detect::flood::{Pair, Paper, Rules};
+use crate::detect::Site;
+use crate::detect::flood::{Flood, Memory, Pair, Paper, Rules, Setup};
 use crate::finding::{Host, Rate};
 
-/// Find hosts under DoS or DDoS, and the inside hosts that attack them.
+/// Find hosts under DoS or DDoS, and the inside hosts that attack.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged is a host that
-/// receives more flows than the limit. Busy servers do too: this rule does not tell them apart.
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are hosts and networks
+/// upon which much comes that is not answered, in classes that the manual describes, and who of ours sends
+/// it. Busy servers and flash crowds are served, and not flagged.
 #[derive(Debug, Parser)]
 #[command(name = "nfflood", version, max_term_width = 100)]
 pub struct Args {
     /// Print the pairs of victim and attacker instead: figure 4
-    #[arg(long, conflicts_with_all = ["json", "explain"])]
+    #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     pairs: bool,
-    /// Flag a host that receives more flows than this in 10 minutes (scales with the window)
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows)]
+    /// With --paper, flag a host that receives more flows than this in 10 minutes (scales with the window)
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
+    /// Interfaces (SNMP ifIndex) at which the outside begins: inside addresses from there are forged
+    #[arg(
+        long,
+        value_name = "IFS",
+        env = "NFKIT_OUTSIDE_IF",
+        value_delimiter = ',',
+        requires = "inside",
+        conflicts_with = "paper"
+    )]
+    outside_if: Vec<u32>,
+    /// Remember what hosts are used to in this file from one run to the next: class volume
+    #[arg(long, value_name = "FILE", env = "NFKIT_FLOOD_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     detector: detector::Options,
 }
@@ -35,7 +57,6 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let rules = Rules { flows: args.limit_flows };
     let pairs = Figure {
         columns: &["victim", "attacker", "flows", "rate"],
         host: |row: &Pair| row.victim,
@@ -49,6 +70,24 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             ]
         },
     };
-    let print = if args.pairs { Print::Figure(pairs) } else { Print::Findings };
-    detector::run(&args.detector, io, "nfflood", print, |site| Paper::new(site.clone(), rules))
+    let print = args.detector.print(args.pairs.then_some(pairs));
+    if args.detector.paper {
+        let rules = Rules { flows: args.limit_flows };
+        let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
+        return detector::run(&args.detector, io, "nfflood", print, make);
+    }
+    let bounds = args.detector.bounds()?;
+    let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfflood", io));
+    let (kept, memory) = kept.transpose().context("--state")?.unzip();
+    let memory = memory.map(RefCell::new);
+    let setup = Rc::new(Setup { bounds, outside_if: args.outside_if.into(), memory });
+    let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
+    let status = detector::run(&args.detector, io, "nfflood", print, make)?;
+    if let (Some(kept), Some(memory)) = (kept, &setup.memory) {
+        let memory = memory.borrow();
+        kept.save(&*memory).context("--state")?;
+        let (known, forgotten) = memory.sizes();
+        io.report.detail(format_args!("state: {known} baselines, {forgotten} forgotten"));
+    }
+    Ok(status)
 }

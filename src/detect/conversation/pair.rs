@@ -26,12 +26,20 @@ const MANY_PORTS: usize = 8;
 const BACK: u32 = 1 << 31;
 /// The record had flags.
 const FLAGS: u32 = 1 << 30;
+/// Came in from outside with one of our addresses.
+const SPOOFED: u32 = 1 << 21;
 /// Bits of the start's upper part.
-const UPPER: u32 = (1 << 22) - 1;
+const UPPER: u32 = (1 << 21) - 1;
 
-/// The row of a flow from `a` to `b`.
+/// The row of a flow from `a` to `b`, from these ports to those.
 #[inline]
-pub(super) fn row<A: Address>(a: A, b: A, flow: &Flow, sport: u16, dport: u16) -> A::Row {
+pub(super) fn row<A: Address>(
+    a: A,
+    b: A,
+    flow: &Flow,
+    (sport, dport): (u16, u16),
+    is_spoofed: bool,
+) -> A::Row {
     let is_back = a > b;
     let start = flow.start.or(flow.end).map_or(0, |start| start.nanos() / 1_000_000);
     let mut bits = ((start >> 32) as u32) & UPPER;
@@ -43,6 +51,7 @@ pub(super) fn row<A: Address>(a: A, b: A, flow: &Flow, sport: u16, dport: u16) -
         false => (a, b, u32::from(sport) << 16 | u32::from(dport)),
     };
     bits |= if is_back { BACK } else { 0 };
+    bits |= if is_spoofed { SPOOFED } else { 0 };
     let clamp = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let counts = [clamp(flow.packets), clamp(flow.octets)];
     A::pack(lo, u32::from(flow.proto), hi, [ports, bits, counts[0], counts[1], start as u32])
@@ -62,6 +71,7 @@ impl Half {
         let is_reset = u64::from(octets) <= A::RESET * u64::from(packets);
         self.says |= !is_reset;
         self.talks |= packets >= CARRIED && !is_reset;
+        self.spoofed |= bits & SPOOFED != 0;
         self.large |= u64::from(octets) > A::BARE * u64::from(packets);
         let start = u64::from(bits & UPPER) << 32 | u64::from(start);
         if start != 0 && (self.start == 0 || start < self.start) {

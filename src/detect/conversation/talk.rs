@@ -14,7 +14,8 @@ pub const SYN: u8 = 0x02;
 pub const RST: u8 = 0x04;
 /// Push: the segment carries data that somebody waits for.
 pub const PSH: u8 = 0x08;
-const ACK: u8 = 0x10;
+/// Acknowledges something.
+pub const ACK: u8 = 0x10;
 
 /// A TCP flow of more packets is no mere attempt.
 const TCP_ATTEMPT: u32 = 7;
@@ -50,6 +51,8 @@ pub struct Half {
     pub talks: bool,
     /// Some record has more than [`Address::BARE`] octets a packet.
     pub large: bool,
+    /// Some record came in from outside with one of our addresses as its source.
+    pub spoofed: bool,
     /// The first record's start in milliseconds since the epoch; 0 if none had one.
     pub start: u64,
 }
@@ -68,6 +71,7 @@ impl Half {
         says: false,
         talks: false,
         large: false,
+        spoofed: false,
         start: 0,
     };
 

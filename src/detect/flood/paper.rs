@@ -43,6 +43,13 @@ pub struct Pair {
     pub flows: u64,
 }
 
+impl Pair {
+    /// Most flows first.
+    pub(super) fn order(&self) -> (std::cmp::Reverse<u64>, IpAddr, Option<IpAddr>) {
+        (std::cmp::Reverse(self.flows), self.victim, self.attacker)
+    }
+}
+
 /// Counts flows by destination and source.
 #[derive(Debug)]
 pub struct Paper {
@@ -97,7 +104,7 @@ impl Detector for Paper {
         judge.attackers();
         judge.out.findings.sort_by(Finding::order);
         judge.out.seen.sort();
-        judge.out.figure.sort_by_key(|p| (std::cmp::Reverse(p.flows), p.victim, p.attacker));
+        judge.out.figure.sort_by_key(Pair::order);
         Ok(judge.out)
     }
 }

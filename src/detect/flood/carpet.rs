@@ -1,0 +1,170 @@
+//! A network that is flooded as a whole, a little to each of its hosts.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::event::{Event, Kind};
+use super::evidence::From;
+use crate::detect::conversation::Address;
+use crate::detect::rule::percent;
+use crate::detect::top::Top;
+use crate::finding::MAX_PEERS;
+
+/// Fewer hosts are not a network.
+pub(super) const HOSTS: u64 = 20;
+/// Packets in ten minutes upon one /24 that nobody there answers. What scanners and worms of the whole
+/// world send to any /24, used or not, comes near 8000 (ORION and UCSD network telescopes, 2023).
+pub(super) const PACKETS: u64 = 10_000;
+/// The same of packets with at least so many octets, which scanners have no use for.
+pub(super) const LARGE: (u64, u64) = (200, 2_000);
+
+/// Events of a network that are kept to know its sources. With more, the first of them must do.
+const MAX_EVENTS: usize = 1 << 16;
+
+/// What came upon the hosts of one network in vain, host by host in ascending order.
+#[derive(Debug)]
+pub(super) struct Carpets<A> {
+    pub net: Option<A>,
+    events: Vec<Event<A>>,
+    hosts: u64,
+    dark: u64,
+    /// Packets of the host that got most.
+    most: u64,
+    sums: (u64, u64, u64),
+}
+
+/// A network upon which enough came to look at it.
+#[derive(Clone, Debug)]
+pub(super) struct Carpet {
+    pub net: IpNet,
+    pub hosts: u64,
+    pub dark: u64,
+    pub sums: (u64, u64, u64),
+    /// Percent of the packets that one host got, and that one source sent.
+    pub most: u64,
+    pub largest: u64,
+    pub sources: u64,
+    pub top: Vec<(u64, From)>,
+    pub proto: Option<u8>,
+    pub port: Option<u16>,
+}
+
+impl<A: Address> Carpets<A> {
+    pub(super) fn new() -> Carpets<A> {
+        Carpets { net: None, events: Vec::new(), hosts: 0, dark: 0, most: 0, sums: (0, 0, 0) }
+    }
+
+    /// The next host of the network, with the events that were kept of it.
+    pub(super) fn host(&mut self, events: &[Event<A>], sums: (u64, u64, u64), is_dark: bool) {
+        self.hosts += 1;
+        self.dark += u64::from(is_dark);
+        self.most = self.most.max(sums.1);
+        self.sums.0 += sums.0;
+        self.sums.1 = self.sums.1.saturating_add(sums.1);
+        self.sums.2 = self.sums.2.saturating_add(sums.2);
+        let in_vain = |event: &&Event<A>| matches!(event.kind, Kind::Tried | Kind::Unasked);
+        let room = MAX_EVENTS - self.events.len();
+        self.events.extend(events.iter().filter(in_vain).take(room));
+    }
+
+    /// The network is over: what came upon it, if it was flooded as a whole for all that a few sums say.
+    pub(super) fn end(&mut self, least: u64) -> Option<Carpet> {
+        let net = self.net.take();
+        let found = net.filter(|_| self.hosts >= HOSTS && self.sums.1 >= least);
+        let carpet = found.map(|net| self.look(net));
+        self.events.clear();
+        (self.hosts, self.dark, self.most, self.sums) = (0, 0, 0, (0, 0, 0));
+        carpet
+    }
+
+    fn look(&self, net: A) -> Carpet {
+        let mut sources: BTreeMap<IpAddr, From> = BTreeMap::new();
+        let mut ports: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        let mut protos: BTreeMap<u8, u64> = BTreeMap::new();
+        for event in &self.events {
+            let peer = event.peer.ip();
+            let from = sources.entry(peer).or_insert_with(|| From {
+                peer,
+                sums: (0, 0, 0),
+                sample: event.sample(),
+            });
+            from.sums.0 += 1;
+            from.sums.1 = from.sums.1.saturating_add(event.packets.into());
+            from.sums.2 = from.sums.2.saturating_add(event.octets.into());
+            *ports.entry((event.proto, event.port)).or_default() += 1;
+            *protos.entry(event.proto).or_default() += 1;
+        }
+        let mut top = Top::<From, MAX_PEERS>::new();
+        sources.values().for_each(|from| top.offer(from.sums.1, *from));
+        let packets = sources.values().map(|from| from.sums.1).sum();
+        let largest = top.iter().next().map_or(0, |(packets, _)| packets);
+        let most = |count: u64| percent(count, self.events.len() as u64) >= 90;
+        Carpet {
+            net: net.prefix(),
+            hosts: self.hosts,
+            dark: percent(self.dark, self.hosts),
+            sums: self.sums,
+            most: percent(self.most, self.sums.1),
+            largest: percent(largest, packets),
+            sources: sources.len() as u64,
+            top: top.iter().collect(),
+            proto: protos.iter().find(|(_, count)| most(**count)).map(|(proto, _)| *proto),
+            port: ports.iter().find(|(_, count)| most(**count)).map(|((_, port), _)| *port),
+        }
+    }
+}
+
+/// Neighbours as one: the greatest networks that are made of these alone.
+pub(super) fn merged(mut carpets: Vec<Carpet>) -> Vec<Carpet> {
+    carpets.sort_by_key(|carpet| carpet.net);
+    let nets = IpNet::aggregate(&carpets.iter().map(|carpet| carpet.net).collect());
+    let mut carpets = carpets.into_iter().peekable();
+    let mut all = Vec::new();
+    for net in nets {
+        let Some(mut whole) = carpets.next_if(|carpet| net.contains(&carpet.net)) else { continue };
+        while let Some(part) = carpets.next_if(|carpet| net.contains(&carpet.net)) {
+            whole.add(part);
+        }
+        whole.net = net;
+        all.push(whole);
+    }
+    all
+}
+
+impl Carpet {
+    /// Adds a neighbour. Sources are not told apart any more: there are at least as many as in one.
+    fn add(&mut self, other: Carpet) {
+        let packets = (self.sums.1, other.sums.1);
+        let share = |of: &Carpet, percent: u64| u128::from(of.sums.1) * u128::from(percent) / 100;
+        let whole = u128::from(packets.0) + u128::from(packets.1);
+        let of_whole = |part: u128| (part * 100 / whole.max(1)) as u64;
+        self.most = of_whole(share(self, self.most).max(share(&other, other.most)));
+        self.largest = of_whole(share(self, self.largest) + share(&other, other.largest));
+        self.dark = percent(
+            self.dark * self.hosts + other.dark * other.hosts,
+            (self.hosts + other.hosts) * 100,
+        );
+        self.hosts += other.hosts;
+        self.sums.0 += other.sums.0;
+        self.sums.1 = self.sums.1.saturating_add(other.sums.1);
+        self.sums.2 = self.sums.2.saturating_add(other.sums.2);
+        self.sources = self.sources.max(other.sources);
+        for (_, from) in other.top {
+            match self.top.iter_mut().find(|(_, own)| own.peer == from.peer) {
+                Some((_, own)) => {
+                    own.sums.0 += from.sums.0;
+                    own.sums.1 = own.sums.1.saturating_add(from.sums.1);
+                    own.sums.2 = own.sums.2.saturating_add(from.sums.2);
+                }
+                None => self.top.push((0, from)),
+            }
+        }
+        self.top.iter_mut().for_each(|(packets, from)| *packets = from.sums.1);
+        self.top.sort_by_key(|(packets, from)| (std::cmp::Reverse(*packets), from.peer));
+        self.top.truncate(MAX_PEERS);
+        self.proto = self.proto.filter(|proto| other.proto == Some(*proto));
+        self.port = self.port.filter(|port| self.proto.is_some() && other.port == Some(*port));
+    }
+}

@@ -1,0 +1,65 @@
+//! Conversations in vain, many of them: of one attacker, or of many.
+
+use super::{Case, Class, Unit, silent};
+use crate::detect::rule::Measure;
+
+/// Sources from which a flood is called distributed.
+const MANY: u64 = 10;
+
+/// Conversations in vain upon one host in a minute, for a limit of 1000 in ten.
+const MINUTE: u64 = 200;
+
+/// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
+/// host was asked; from ten sources or more, none of which has more than half.
+///
+/// In vain is an attempt that nobody answered, or that was refused, or that a SYN-ACK was the end of;
+/// and a datagram, or a connection never opened, that nothing came back for. A busy server, a flash crowd
+/// among whom some are refused, and a name server have as many conversations, but most work. A source
+/// that tries one port after the other is a scanner, whatever it costs the host, and does not count.
+pub(in crate::detect::flood) const DDOS: Class = Class {
+    name: "ddos",
+    limit: 1000,
+    unit: Unit::Window,
+    measure: |case| {
+        let mut measures = attempts(case, &DDOS)?;
+        let most = case.evidence.tried.top().first().map_or(0, |(flows, _)| *flows);
+        measures.push(Measure::at_least("sources", case.evidence.tried.sources, MANY));
+        measures.push(Measure::below("largestpct", case.percent(most), 51));
+        Some(measures)
+    },
+    load: |evidence| &evidence.tried,
+    tell: silent,
+};
+
+/// The same of a few sources, or of one that has more than half.
+pub(in crate::detect::flood) const DOS: Class = Class {
+    name: "dos",
+    limit: 1000,
+    unit: Unit::Window,
+    measure: |case| attempts(case, &DOS),
+    load: |evidence| &evidence.tried,
+    tell: silent,
+};
+
+fn attempts(case: &Case, class: &Class) -> Option<Vec<Measure>> {
+    let evidence = case.evidence;
+    let limit = case.limit(class);
+    // The limit of a minute goes with that of the window, and no window is asked for more than its own.
+    let own = case.bounds.of(class.name, evidence.host).unwrap_or(class.limit);
+    let minute = (u128::from(own) * u128::from(MINUTE) / u128::from(class.limit)).max(1) as u64;
+    let minute = match case.sampling {
+        0 | 1 => minute.min(limit),
+        _ => limit,
+    };
+    let flows = match evidence.minute >= minute && evidence.tried.flows < limit {
+        true => Measure::at_least("minute", evidence.minute, minute),
+        false => Measure::at_least("flows", evidence.tried.flows, limit),
+    };
+    Some(vec![flows, Measure::at_least("unansweredpct", case.in_vain(), case.share())])
+}
+
+impl Case<'_> {
+    fn percent(&self, flows: u64) -> u64 {
+        crate::detect::rule::percent(flows, self.evidence.tried.flows)
+    }
+}

@@ -1,0 +1,193 @@
+//! From conversations to what came upon each host.
+
+use std::hash::BuildHasher;
+use std::io;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM};
+use crate::detect::Site;
+use crate::detect::conversation::{Address, Families, Half, Outcome, Talk, Visitor};
+use crate::finding::Side;
+use crate::flow::UDP;
+
+/// Writes events.
+pub(super) struct Emitter<'a> {
+    site: &'a Site,
+    hasher: RandomState,
+    rows: Families,
+    /// Fewer packets to one host in vain make nobody an attacker.
+    least_sent: u64,
+    pair: Option<(IpAddr, IpAddr, u8)>,
+    /// Of the pair that goes by, what each of the two asked the other, served it and sent it in vain.
+    sides: [Sides; 2],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sides {
+    asked: Sum,
+    served: Sum,
+    sent: Sum,
+}
+
+/// Conversations of a pair that are alike.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    flows: u32,
+    packets: u64,
+    octets: u64,
+    out: u64,
+    port: u16,
+    sport: u16,
+}
+
+impl Sum {
+    fn add(&mut self, [port, sport]: [u16; 2], there: &Half, back: &Half) {
+        let same = |own: u16, other| if own == other { own } else { 0 };
+        match self.flows {
+            0 => (self.port, self.sport) = (port, sport),
+            _ => (self.port, self.sport) = (same(self.port, port), same(self.sport, sport)),
+        }
+        self.flows = self.flows.saturating_add(1);
+        self.packets += there.packets;
+        self.octets += there.octets;
+        self.out += back.packets;
+    }
+}
+
+fn clamp(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl<'a> Emitter<'a> {
+    /// Writes events to rows that keep about `memory` octets in memory; what an inside host sent another
+    /// in vain only from `least_sent` packets.
+    pub(super) fn new(site: &'a Site, memory: u64, least_sent: u64) -> Emitter<'a> {
+        Emitter {
+            site,
+            hasher: RandomState::default(),
+            rows: Families::new(memory),
+            least_sent,
+            pair: None,
+            sides: Default::default(),
+        }
+    }
+
+    /// All events.
+    pub(super) fn into_events(mut self) -> io::Result<Families> {
+        self.over()?;
+        Ok(self.rows)
+    }
+
+    fn write<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
+        // Hosts of one network are judged one after the other, for those that are flooded together.
+        let hash = self.hasher.hash_one(event.host.net());
+        A::of(&mut self.rows).push(hash, event.pack())
+    }
+
+    /// The pair that went by is over.
+    fn over(&mut self) -> io::Result<()> {
+        match self.pair.take() {
+            Some((IpAddr::V4(a), IpAddr::V4(b), proto)) => {
+                self.sums::<u32>([a.into(), b.into()], proto)
+            }
+            Some((IpAddr::V6(a), IpAddr::V6(b), proto)) => {
+                self.sums::<u128>([a.into(), b.into()], proto)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
+        for (sums, host, peer) in std::mem::take(&mut self.sides)
+            .into_iter()
+            .zip([(a, b), (b, a)])
+            .map(|(s, (h, p))| (s, h, p))
+        {
+            let Sides { asked, served, sent } = sums;
+            for (kind, sum) in [(Kind::Asked, asked), (Kind::Served, served), (Kind::Sent, sent)] {
+                let is_enough = match kind {
+                    Kind::Sent => {
+                        sum.packets >= self.least_sent
+                            && self.site.side(host.ip()) == Some(Side::Inside)
+                    }
+                    _ => sum.flows > 0,
+                };
+                if is_enough {
+                    self.write(&Event {
+                        host,
+                        kind,
+                        proto,
+                        peer,
+                        port: sum.port,
+                        sport: sum.sport,
+                        flows: sum.flows,
+                        packets: clamp(sum.packets),
+                        octets: clamp(sum.octets),
+                        more: clamp(sum.out),
+                        ..Event::default()
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Visitor for Emitter<'_> {
+    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
+        let &Talk { asker, host, proto, port, sport, asked, answered, is_sure, outcome } = talk;
+        let (a, b) = (asker.min(host).ip(), asker.max(host).ip());
+        if self.pair != Some((a, b, proto)) {
+            self.over()?;
+            self.pair = Some((a, b, proto));
+        }
+        let is_first = asker <= host;
+        let [first, second] = &mut self.sides;
+        let (of_asker, of_host) = if is_first { (first, second) } else { (second, first) };
+        let event = |host, peer, half: &Half, kind, [port, sport]: [u16; 2], bits: u8| Event {
+            host,
+            kind,
+            proto,
+            peer,
+            port,
+            sport,
+            bits: bits
+                | if half.spoofed { SPOOFED } else { 0 }
+                | if half.has_flags { FLAGS } else { 0 },
+            flags: half.flags,
+            flows: half.flows,
+            packets: clamp(half.packets),
+            octets: clamp(half.octets),
+            // 0 is unknown, and the lower bits of a real moment can be 0 too.
+            more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
+        };
+        let is_answered = asked.is_there() && answered.is_there();
+        match outcome {
+            Outcome::Silent | Outcome::Refused | Outcome::Other
+                if is_sure && (outcome != Outcome::Other || !is_answered) =>
+            {
+                of_asker.sent.add([sport, port], &asked, &Half::NONE);
+                if proto == UDP {
+                    of_asker.asked.add([port, sport], &Half::NONE, &asked);
+                }
+                let bits = if outcome == Outcome::Other { STREAM } else { 0 };
+                self.write(&event(host, asker, &asked, Kind::Tried, [port, sport], bits))
+            }
+            Outcome::Unasked => {
+                of_host.sent.add([port, sport], &answered, &Half::NONE);
+                let bits = if answered.most > LONE || answered.large { STREAM } else { 0 };
+                self.write(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
+            }
+            _ => {
+                of_asker.asked.add([port, sport], &answered, &asked);
+                of_host.served.add([port, sport], &asked, &answered);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Packets beyond which an answer of TCP is no lone one.
+const LONE: u32 = 7;
