@@ -10,6 +10,7 @@ use super::cast::{self, Member};
 use super::draw::{Order, mix};
 use super::record::{ECHO, ECHO_REPLY, PORT_UNREACHABLE};
 use super::script::{Script, Shape};
+use super::turn::Turn;
 use crate::flow::{ICMP, TCP, UDP};
 
 /// Addresses of the inside network.
@@ -38,8 +39,9 @@ fn victim(seed: u64, number: u32) -> u32 {
     hosts.filter(|&host| alive(seed, host)).nth(number as usize).unwrap_or(INSIDE | 0x0101)
 }
 
-/// A turn of a scanner, the `turn`th since the scenario began.
-pub(super) fn turn(seed: u64, member: &Member, turn: u64, script: &mut Script) {
+/// A turn of a scanner.
+pub(super) fn turn(turn: &Turn, script: &mut Script) {
+    let &Turn { seed, member, all: turn, .. } = turn;
     let &Member { actor, size, host, key, number, .. } = member;
     let anywhere = || INSIDE | Order::new(key, SPACE).at(turn);
     // The nth address of a walk that begins somewhere.

@@ -1,12 +1,12 @@
 //! Clients that ask very many, or ask where nobody answers.
 
 use super::servers::page;
-use super::{Turn, refused, silent};
 use crate::flow::{ICMP, UDP};
 use crate::scenario::draw::Order;
 use crate::scenario::record::{ECHO, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{FILES, Talk, client_port, letter, lookup};
+use crate::scenario::turn::{Turn, refused, silent};
 
 /// A resolver: one or two questions to each name server, and over TCP what did not fit.
 pub(super) fn resolver(turn: &Turn, script: &mut Script) {

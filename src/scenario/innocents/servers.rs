@@ -1,12 +1,12 @@
 //! Servers: one service port here, many hosts there.
 
-use super::{Turn, silent};
 use crate::flow::{TCP, UDP};
 use crate::scenario::campus::alive;
 use crate::scenario::draw::Dice;
 use crate::scenario::record::{ACK, FIN, Heap, RST, SYN};
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{PAGES, Talk, client_port, lookup};
+use crate::scenario::turn::{Turn, silent};
 
 /// One connection to a web server, with one request or, kept alive, several.
 pub(super) fn page(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
