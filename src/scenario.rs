@@ -31,8 +31,8 @@
 //! counts.
 //!
 //! # Who can be added by name
-//! [`Actor`] has the kinds: `scans` says what scanners do, `floods` how hosts are drowned, `innocents`
-//! what those do that look like one. A `cast` gives each its address, its dice and its turns, and counts what the truth tells. What
+//! [`Actor`] has the kinds: `scans` says what scanners do, `floods` how hosts are drowned, `worms`
+//! how ports are attacked, `innocents` what those do that look like one of these. A `cast` gives each its address, its dice and its turns, and counts what the truth tells. What
 //! a plan plays without them is the same beside them.
 //!
 //! # How ordinary the traffic is
@@ -63,6 +63,7 @@ mod traffic;
 mod truth;
 mod turn;
 mod view;
+mod worms;
 
 use attack::Attack;
 use campus::Campus;

@@ -111,6 +111,8 @@ actors! {
         "a third of the campus, tcp/80",
     Survey "survey" 2000 Scan Scanner "survey"
         "a research scanner: ten ports, one SYN each",
+    InnerPorts "innerports" 3000 Scan Inside "ports"
+        "an inside host, random TCP ports of one outside host, which resets most",
     Flood "flood" 3000 Flood Inside "dos"
         "an inside server, SYNs from one outside source, a new source port for each",
     UdpFlood "udpflood" 3000 Flood Inside "dos"
@@ -139,6 +141,16 @@ actors! {
         "an inside host, SYNs to an outside one, a new source port for each",
     Volume "volume" 4000 Flood Inside "volume"
         "an inside server, long UDP flows of 20 sources; SIZE is packets a second",
+    CodeRed "codered" 20000 Worm Inside "spread"
+        "an infected inside host, tcp/80 of random addresses of the world",
+    SlowWorm "slowworm" 150 Worm Inside "spread"
+        "an infected inside host, tcp/445, few in a window and others in each",
+    Chain "chain" 60 Worm Scanner "infected"
+        "a scanner infects an inside host, that another; SIZE counts targets of theirs",
+    Guess "guess" 200 Worm Scanner "hammer"
+        "guesses passwords of one inside host; SIZE counts connections",
+    Spam "spam" 200 Worm Inside "spam"
+        "an inside host that is no mail server writes to mail servers, tcp/25",
     WebServer "webserver" 2000 Innocent Inside ""
         "an inside web server and its visitors",
     Cdn "cdn" 400 Innocent Public ""
@@ -175,6 +187,20 @@ actors! {
         "traceroute by an inside host",
     Misroute "misroute" 200 Innocent Public ""
         "ICMP errors from routers of the world to inside hosts",
+    Quic "quic" 1000 Innocent Inside ""
+        "one inside address that fetches by QUIC; SIZE counts conversations",
+    Download "download" 5000 Innocent Inside ""
+        "an inside host that fetches by two connections; SIZE is packets a second",
+    Upload "upload" 4000 Innocent Inside ""
+        "an inside host that sends by QUIC to one server; SIZE is packets a second",
+    Stream "stream" 3000 Innocent Inside ""
+        "an inside host that gets video over UDP; SIZE is packets a second",
+    Logins "logins" 60 Innocent Inside ""
+        "an inside host that works at ten others by ssh; SIZE counts sessions",
+    Opening "opening" 4000 Innocent Inside ""
+        "an inside web server, at which all visitors come within 90 s",
+    Mobile "mobile" 1500 Innocent Inside ""
+        "an inside server of games or calls, one UDP port, and its clients",
 }
 
 impl fmt::Display for Actor {

@@ -16,7 +16,7 @@ use super::record::{flow, settle};
 use super::script::Script;
 use super::traffic::ACTIVE;
 use super::turn::Turn;
-use super::{floods, innocents, scans};
+use super::{floods, innocents, scans, worms};
 use crate::finding::MAX_SAMPLES;
 use crate::flow::{Flow, ICMP};
 use crate::time::{Timestamp, Window};
@@ -55,6 +55,8 @@ pub(super) struct Member {
     pub(super) size: u32,
     /// Its address; of a group, the network.
     pub(super) host: u32,
+    /// Two more addresses of the kind of home that inside actors have, if it takes hosts over.
+    pub(super) taken: [u32; 2],
     /// A hash of seed, kind and number: what it does in every window alike depends on this.
     pub(super) key: u64,
 }
@@ -66,7 +68,12 @@ pub(super) enum Strand {
     Main,
     /// Its ordinary visitors.
     Visitors,
+    /// What the hosts do that it took over.
+    First,
+    Second,
 }
+
+const STRANDS: [Strand; 4] = [Strand::Main, Strand::Visitors, Strand::First, Strand::Second];
 
 /// When a strand takes its turns in a window.
 #[derive(Clone, Copy, Debug)]
@@ -79,10 +86,19 @@ struct Pace {
     exact: bool,
 }
 
-/// How long a flood lasts that does not last the whole window, in nanoseconds.
+/// How long a flood lasts that does not last the whole window, and a rush to a server, in nanoseconds.
 const BURST: u64 = 120_000_000_000;
+const RUSH: u64 = 90_000_000_000;
+/// Whom the first of a chain asks in a window.
+const CHAINED: u32 = 200;
 
 impl Member {
+    /// How many addresses of a kind of home it has.
+    fn places(&self, home: Home) -> u32 {
+        let takes = self.actor == Actor::Chain && home == Home::Inside;
+        u32::from(self.actor.home() == home) + if takes { 2 } else { 0 }
+    }
+
     pub(super) fn sources(&self) -> u8 {
         if self.actor == Actor::Group { SOURCES } else { 1 }
     }
@@ -99,7 +115,8 @@ impl Member {
 
     /// Whether its size is packets a second, of flows that never end.
     pub(super) fn streams(&self) -> bool {
-        matches!(self.actor, Actor::Outbound | Actor::Volume)
+        let innocent = matches!(self.actor, Actor::Download | Actor::Upload | Actor::Stream);
+        innocent || matches!(self.actor, Actor::Outbound | Actor::Volume)
     }
 
     /// Milliseconds after which the router cuts a flow that never ends: the active timeout, or sooner
@@ -117,22 +134,28 @@ impl Member {
         match (strand, self.actor) {
             // A flow of each peer in each half of the window: longer than five minutes is none.
             (Strand::Main, Actor::Vpn) => 2 * self.size,
+            (Strand::Main, Actor::Chain) => CHAINED,
             (Strand::Main, _) => self.size,
             (Strand::Visitors, Actor::Volume) => 60,
-            // Whom nothing but carpets and reflections know serves nobody.
+            (Strand::Visitors, Actor::Opening) => 10 + self.size / 20,
             (Strand::Visitors, Actor::Carpet | Actor::Outbound | Actor::OutSyn) => 0,
             (Strand::Visitors, actor) if actor.play() == Play::Flood => 6,
-            (Strand::Visitors, _) => 0,
+            (Strand::First | Strand::Second, Actor::Chain) => self.size,
+            (Strand::Visitors | Strand::First | Strand::Second, _) => 0,
         }
+    }
+
+    /// Which turns infect the next one in the first window: of the first of a chain and of the second.
+    pub(super) fn infects(&self) -> [u32; 2] {
+        [CHAINED / 12, self.size * 3 / 8]
     }
 
     fn strands(&self) -> impl Iterator<Item = Strand> + use<> {
         let member = *self;
-        let strands = [Strand::Main, Strand::Visitors].into_iter();
-        strands.filter(move |&strand| member.turns(strand) > 0)
+        STRANDS.into_iter().filter(move |&strand| member.turns(strand) > 0)
     }
 
-    fn pace(&self, strand: Strand, window: Window) -> Pace {
+    fn pace(&self, strand: Strand, window: Window, index: u32) -> Pace {
         let whole = u64::from(window.seconds()) * 1_000_000_000;
         let (turns, span) = (self.turns(strand), whole - REST);
         let place = |room: u64| mix(self.key, window.start()) % room.max(1);
@@ -144,9 +167,19 @@ impl Member {
                 let turns = (whole / cut).max(1);
                 Pace { turns: turns as u32, from, span: turns * cut, exact: true }
             }
-            Strand::Main if self.bursts() => {
-                let burst = BURST.min(span);
+            Strand::Main if self.bursts() || self.actor == Actor::Opening => {
+                let burst = if self.bursts() { BURST } else { RUSH }.min(span);
                 Pace { turns, from: place(span - burst), span: burst, exact: false }
+            }
+            Strand::First | Strand::Second if index == 0 => {
+                // When the turn is over that infects it, and it has looked around.
+                let [first, second] = self.infects();
+                let look = span / 32;
+                let one = span / u64::from(CHAINED) * u64::from(first + 1) + look;
+                let share = (span - one) / u64::from(self.size);
+                let two = (one + share * u64::from(second + 1) + look).min(span - look);
+                let from = if strand == Strand::First { one } else { two };
+                Pace { turns, from, span: span - from, exact: false }
             }
             _ => Pace { turns, from: 0, span, exact: false },
         }
@@ -171,13 +204,17 @@ impl Cast {
             for _ in 0..count {
                 let of_kind = members.iter().filter(|member| member.actor == actor);
                 let number = of_kind.count() as u32;
-                let home = members.iter().filter(|member| member.actor.home() == actor.home());
-                let place = home.count() as u32;
-                let host = address(seed, campus, actor.home(), place);
+                let home = actor.home();
+                let places = |of| members.iter().map(|m: &Member| m.places(of)).sum::<u32>();
+                let host = address(seed, campus, home, places(home));
+                let taken = [0, 1].map(|n| match actor {
+                    Actor::Chain => address(seed, campus, Home::Inside, places(Home::Inside) + n),
+                    _ => 0,
+                });
                 // A kind's place in the table may change, its name does not.
                 let name = actor.name().bytes().fold(0, |key, byte| mix(key, u64::from(byte)));
                 let key = mix(mix(seed, name), u64::from(number));
-                members.push(Member { actor, number, size, host, key });
+                members.push(Member { actor, number, size, host, taken, key });
             }
         }
         Ok(Cast(members))
@@ -307,7 +344,7 @@ impl Scene {
         let parts = strands.map(|(member, strand)| Part {
             member,
             strand,
-            pace: member.pace(strand, window),
+            pace: member.pace(strand, window, index),
             script: Script::new(Dice::new(member.key, window.start(), 0xac7 + strand as u64)),
             done: 0,
             tallies: vec![Tally::default(); usize::from(member.sources())],
@@ -374,8 +411,9 @@ impl Scene {
         let turn = Turn { seed, member, strand, campus, index, n, all };
         match (strand, member.actor.play()) {
             (Strand::Visitors, _) => innocents::visitor(&turn, script),
-            (_, Play::Scan | Play::Worm) => scans::turn(&turn, script),
+            (_, Play::Scan) => scans::turn(&turn, script),
             (_, Play::Flood) => floods::turn(&turn, script),
+            (_, Play::Worm) => worms::turn(&turn, script),
             (_, Play::Innocent) => innocents::turn(&turn, script),
         }
         *done += 1;

@@ -77,11 +77,6 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
     }
 }
 
-/// Packets of one size.
-fn heap(packets: u32, size: u32, flags: u16) -> Heap {
-    Heap { packets, octets: packets * size, flags }
-}
-
 /// The next source port of a program that counts its packets from somewhere, as hping does.
 fn counted(turn: &Turn) -> u16 {
     1_024 + ((turn.lot(1u8).wrapping_add(turn.all)) % 64_000) as u16
@@ -90,7 +85,7 @@ fn counted(turn: &Turn) -> u16 {
 /// One SYN from one host. Of two victims one sends cookies and its SYN-ACK once.
 fn single(turn: &Turn, script: &mut Script) {
     let (from, to) = ((turn.friend(0), counted(turn)), (turn.host(), 80));
-    script.own(0, TCP, (from, to), heap(1, 40, SYN), 0);
+    script.own(0, TCP, (from, to), Heap::even(1, 40, SYN), 0);
     reply(turn, script, from, to, [4, 1]);
 }
 
@@ -105,9 +100,9 @@ fn reply(turn: &Turn, script: &mut Script, from: (u32, u16), to: (u32, u16), of:
             if turn.member.number.is_multiple_of(2) { 1 } else { script.dice.between(1, 4) };
         // Sent again after 1, 3 and 7 s.
         let millis = ((1 << (tries - 1)) - 1) * 1_000;
-        script.leg(TCP, to, from, heap(tries, 44, SYN | ACK), way, millis);
+        script.leg(TCP, to, from, Heap::even(tries, 44, SYN | ACK), way, millis);
     } else if lot < open + closed {
-        script.leg(TCP, to, from, heap(1, 40, RST | ACK), way, 0);
+        script.leg(TCP, to, from, Heap::even(1, 40, RST | ACK), way, 0);
     }
 }
 
@@ -120,10 +115,10 @@ fn datagrams(turn: &Turn, script: &mut Script) {
     let from = (turn.friend(0), sport);
     let to = (turn.host(), script.dice.port(1, 65_535));
     let packets = script.dice.between(1, 3);
-    script.own(0, UDP, (from, to), heap(packets, 540, 0), (packets - 1) * 20);
+    script.own(0, UDP, (from, to), Heap::even(packets, 540, 0), (packets - 1) * 20);
     if script.dice.permille(30) {
         let way = u64::from(script.dice.between(1, 40));
-        script.leg(ICMP, (to.0, 0), (from.0, PORT_UNREACHABLE), heap(1, 568, 0), way, 0);
+        script.leg(ICMP, (to.0, 0), (from.0, PORT_UNREACHABLE), Heap::even(1, 568, 0), way, 0);
     }
 }
 
@@ -146,7 +141,7 @@ fn made_up(turn: &Turn, script: &mut Script, source: u32, port: u16) {
     // The victim does not flood itself.
     let source = if source == turn.host() { source ^ 1 } else { source };
     let (from, to) = ((source, script.dice.port(1, 65_535)), (turn.host(), port));
-    script.forged(TCP, from, to, heap(1, 40, SYN));
+    script.forged(TCP, from, to, Heap::even(1, 40, SYN));
     // No kernel answers this host, that net or a group.
     if matches!(source >> 24, 0 | 127 | 224..) {
         return;
@@ -154,7 +149,7 @@ fn made_up(turn: &Turn, script: &mut Script, source: u32, port: u16) {
     let before = script.legs.len();
     reply(turn, script, from, to, [2, 0]);
     if script.legs.len() > before && alive(turn.seed, source) {
-        script.leg(TCP, from, to, heap(1, 40, RST), 50, 0);
+        script.leg(TCP, from, to, Heap::even(1, 40, RST), 50, 0);
     }
 }
 
@@ -177,7 +172,7 @@ fn reflection(turn: &Turn, script: &mut Script) {
             if one { [80, 443, 53][number as usize % 3] } else { script.dice.port(1, 65_535) };
         let packets = script.dice.between(3, 60);
         let millis = script.dice.between(packets, packets * 100);
-        script.own(0, UDP, (from, (turn.host(), dport)), heap(packets, size, 0), millis);
+        script.own(0, UDP, (from, (turn.host(), dport)), Heap::even(packets, size, 0), millis);
     }
 }
 
@@ -191,9 +186,9 @@ fn handshakes(turn: &Turn, script: &mut Script) {
     let reset = script.dice.permille(250);
     let packets = if reset { 1 } else { script.dice.between(1, 3) };
     let millis = ((1 << (packets - 1)) - 1) * 1_000;
-    script.own(0, TCP, (from, to), heap(packets, size, SYN | ACK), millis);
+    script.own(0, TCP, (from, to), Heap::even(packets, size, SYN | ACK), millis);
     if reset {
-        script.leg(TCP, to, from, heap(1, 40, RST), 2, 0);
+        script.leg(TCP, to, from, Heap::even(1, 40, RST), 2, 0);
     }
 }
 
@@ -213,16 +208,16 @@ fn carpet(turn: &Turn, script: &mut Script) {
     if turn.member.number.is_multiple_of(2) {
         let (to, packets) = ((host, dice.port(1, 65_535)), dice.between(1, 4));
         let size = dice.between(300, 1_400);
-        script.own(0, UDP, (from, to), heap(packets, size, 0), (packets - 1) * 30);
+        script.own(0, UDP, (from, to), Heap::even(packets, size, 0), (packets - 1) * 30);
         if says {
-            let heap = heap(1, (size + 28).min(576), 0);
+            let heap = Heap::even(1, (size + 28).min(576), 0);
             script.leg(ICMP, (host, 0), (source, PORT_UNREACHABLE), heap, 3, 0);
         }
     } else {
         let to = (host, 80);
-        script.own(0, TCP, (from, to), heap(1, 40, SYN), 0);
+        script.own(0, TCP, (from, to), Heap::even(1, 40, SYN), 0);
         if says {
-            script.leg(TCP, to, from, heap(1, 40, RST | ACK), 3, 0);
+            script.leg(TCP, to, from, Heap::even(1, 40, RST | ACK), 3, 0);
         }
     }
 }
@@ -233,17 +228,11 @@ fn initials(turn: &Turn, script: &mut Script) {
     let from = (turn.friend(dice.below(QUICKERS).into()), dice.port(1_024, 65_535));
     let to = (turn.host(), 443);
     let (packets, size) = (dice.between(1, 2), dice.between(1_228, 1_350));
-    script.own(0, UDP, (from, to), heap(packets, size, 0), (packets - 1) * 300);
+    script.own(0, UDP, (from, to), Heap::even(packets, size, 0), (packets - 1) * 300);
     if script.dice.permille(50) {
         let (packets, size) = (script.dice.between(1, 3), script.dice.between(1_200, 1_250));
-        script.leg(UDP, to, from, heap(packets, size, 0), 20, (packets - 1) * 400);
+        script.leg(UDP, to, from, Heap::even(packets, size, 0), 20, (packets - 1) * 400);
     }
-}
-
-/// Packets of so many a second in a piece of a flow, at least one.
-fn piece(turn: &Turn, share: u32) -> u32 {
-    let packets = u64::from(turn.member.size) * u64::from(turn.member.cut()) / 1000;
-    (packets / u64::from(share)).max(1) as u32
 }
 
 /// An inside host at an outside one: by one flow, or to eight ports.
@@ -255,11 +244,11 @@ fn outbound(turn: &Turn, script: &mut Script) {
         let lot = turn.lot(10 + u64::from(flow));
         let from = (turn.host(), 32_768 + (lot % 28_000) as u16);
         let dport = if wide { 1 + (lot >> 20) % 65_535 } else { 80 };
-        let heap = heap(piece(turn, flows), size, 0);
+        let heap = Heap::even(turn.piece(flows), size, 0);
         script.piece(Some(0), UDP, (from, (victim, dport as u16)), heap, turn.member.cut());
     }
     if wide {
-        let heap = heap(3, 576.min(size + 28), 0);
+        let heap = Heap::even(3, 576.min(size + 28), 0);
         script.leg(ICMP, (victim, 0), (turn.host(), PORT_UNREACHABLE), heap, 0, 2_000);
     }
 }
@@ -268,7 +257,7 @@ fn outbound(turn: &Turn, script: &mut Script) {
 fn outsyn(turn: &Turn, script: &mut Script) {
     let port = [80, 443][turn.member.number as usize % 2];
     let (from, to) = ((turn.host(), counted(turn)), (turn.friend(0), port));
-    script.own(0, TCP, (from, to), heap(1, 40, SYN), 0);
+    script.own(0, TCP, (from, to), Heap::even(1, 40, SYN), 0);
     reply(turn, script, from, to, [2, 1]);
 }
 
@@ -278,7 +267,7 @@ fn volume(turn: &Turn, script: &mut Script) {
         let lot = turn.lot(u64::from(source));
         let from = (turn.friend(source.into()), 1_024 + (lot % 64_000) as u16);
         let size = 200 + (lot >> 20) as u32 % 1_201;
-        let heap = heap(piece(turn, STREAMS), size, 0);
+        let heap = Heap::even(turn.piece(STREAMS), size, 0);
         script.piece(Some(0), UDP, (from, (turn.host(), 443)), heap, turn.member.cut());
     }
 }

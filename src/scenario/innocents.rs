@@ -11,6 +11,7 @@ use super::turn::Turn;
 mod askers;
 mod peers;
 mod servers;
+mod streams;
 
 /// A turn of an innocent actor.
 pub(super) fn turn(turn: &Turn, script: &mut Script) {
@@ -32,6 +33,13 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
         Actor::P2p => peers::swarm(turn, script),
         Actor::Leaver => peers::leaver(turn, script),
         Actor::Vpn => peers::gateway(turn, script),
+        Actor::Opening => servers::opening(turn, script),
+        Actor::Mobile => servers::mobile(turn, script),
+        Actor::Quic => askers::quic(turn, script),
+        Actor::Logins => askers::logins(turn, script),
+        Actor::Download => streams::download(turn, script),
+        Actor::Upload => streams::upload(turn, script),
+        Actor::Stream => streams::video(turn, script),
         Actor::Misroute => peers::misroute(turn, script),
         _ => {}
     }

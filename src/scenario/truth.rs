@@ -15,6 +15,7 @@ use crate::flow::ICMP;
 use crate::time::Window;
 
 mod floods;
+mod worms;
 
 /// Whether a detector must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,11 +154,17 @@ pub(super) fn of_actors(window: Window, scene: &Scene) -> Vec<Truth> {
         let Some(class) = member.actor.class() else { return Vec::new() };
         let mine = tallies.iter().filter(|tally| tally.flows > 0);
         match (strand, member.actor.play()) {
-            (Strand::Main, Play::Flood) => {
+            (Strand::Visitors, _) => Vec::new(),
+            (_, Play::Flood) => {
                 mine.flat_map(|tally| floods::tell(window, class, member, tally)).collect()
             }
-            (Strand::Main, _) => of_scanner(window, scene.index(), class, member, tallies),
-            (Strand::Visitors, _) => Vec::new(),
+            (_, Play::Worm) => {
+                let (index, of) = (scene.index(), (member, strand));
+                mine.flat_map(|tally| worms::tell(window, index, class, of, tally)).collect()
+            }
+            (_, Play::Scan | Play::Innocent) => {
+                of_scanner(window, scene.index(), class, member, tallies)
+            }
         }
     });
     found.collect()
@@ -214,12 +221,16 @@ fn of_scanner(
     truth
 }
 
-/// Whether a slow scanner must be found in the window of this number, and why. The windows before it
-/// had `size` targets each, and others.
+/// Targets in the last `windows` windows, the last of this number. Those before it had `size` targets
+/// each, and others.
+fn over(index: u32, windows: u32, size: u32, targets: u64) -> u64 {
+    targets + u64::from(windows.min(index.saturating_add(1)) - 1) * u64::from(size)
+}
+
+/// Whether a slow scanner must be found in the window of this number, and why.
 fn slow(index: u32, size: u32, targets: u64) -> (Expect, String) {
     let played = index.saturating_add(1);
-    let sum = |windows: u32| targets + u64::from(windows.min(played) - 1) * u64::from(size);
-    let (hour, day) = (sum(HOUR.0), sum(DAY.0));
+    let [hour, day] = [HOUR.0, DAY.0].map(|windows| over(index, windows, size, targets));
     match () {
         () if played >= HOUR.0 && hour >= HOUR.1 => {
             (Expect::Must, format!("targets={hour}>={},windows={}", HOUR.1, HOUR.0))

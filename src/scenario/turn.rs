@@ -34,6 +34,12 @@ impl Turn<'_> {
         self.campus.peer(&mut Dice::new(self.member.key, n, 0xf21))
     }
 
+    /// Packets in a piece of one of so many flows that have an even share of the packets a second.
+    pub(super) fn piece(&self, share: u32) -> u32 {
+        let packets = u64::from(self.member.size) * u64::from(self.member.cut()) / 1_000;
+        (packets / u64::from(share)).max(1) as u32
+    }
+
     /// The nth of the inside clients in an order of the actor's own, counted round.
     pub(super) fn client(&self, n: u32) -> u32 {
         let clients = &self.campus.clients;
