@@ -246,7 +246,7 @@ fn address(seed: u64, campus: &Campus, home: Home, place: u32) -> u32 {
         Home::Group => elsewhere(seed, campus, 0x6409, place) & 0xffff_ff00,
         Home::Public => elsewhere(seed, campus, 0x9b11c, place),
         // Two that nobody lives in, and those of the rooms that the others' are not in.
-        Home::Net if place % 2 == 0 => {
+        Home::Net if place.is_multiple_of(2) => {
             let nets = [255, 0, 254, 253, 252];
             INSIDE | nets[place as usize / 2 % nets.len()] << 8
         }

@@ -204,7 +204,7 @@ fn carpet(turn: &Turn, script: &mut Script) {
     let host = turn.host() | dice.below(nets) << 8 | dice.between(1, 254);
     let source = turn.friend(dice.below(CARPETERS).into());
     let from = (source, dice.port(1_024, 65_535));
-    let says = mix(turn.lot(0u8), host.into()) % 12 == 0 && dice.permille(100);
+    let says = mix(turn.lot(0u8), host.into()).is_multiple_of(12) && dice.permille(100);
     if turn.member.number.is_multiple_of(2) {
         let (to, packets) = ((host, dice.port(1, 65_535)), dice.between(1, 4));
         let size = dice.between(300, 1_400);

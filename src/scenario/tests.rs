@@ -14,6 +14,7 @@ use crate::finding::{self, Host, Role};
 use crate::flow::{ICMP, TCP};
 
 mod actors;
+mod attacks;
 mod views;
 
 type Played = Vec<(Timestamp, Flow)>;
