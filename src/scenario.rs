@@ -3,8 +3,8 @@
 //! A [`Plan`] says which scenario and how much of it; a [`Player`] plays it window after window, as
 //! flows in the order of their arrival at the collector, and afterwards tells which findings the
 //! window holds ([`Truth`]). It is a stream: no more of a window is held than the answers that are
-//! about to come and the addresses that the attack touched, at most 200,000, or each scanner by name,
-//! at most 60,000 ([`MAX_SIZE`]).
+//! about to come and the addresses that the attack touched, at most 200,000, or each attack by name,
+//! at most 60,000 flows or so ([`MAX_SIZE`]).
 //!
 //! A [`View`] makes of its flows what is exported: by one router or by two, sampled ([`Sampler`]), one
 //! way only, or as IPv6.
@@ -31,8 +31,8 @@
 //! counts.
 //!
 //! # Who can be added by name
-//! [`Actor`] has the kinds: `scans` says what scanners do, `innocents` what those do that look like
-//! one. A `cast` gives each its address, its dice and its turns, and counts what the truth tells. What
+//! [`Actor`] has the kinds: `scans` says what scanners do, `floods` how hosts are drowned, `worms`
+//! how ports are attacked, `innocents` what those do that look like one of these. A `cast` gives each its address, its dice and its turns, and counts what the truth tells. What
 //! a plan plays without them is the same beside them.
 //!
 //! # How ordinary the traffic is
@@ -50,6 +50,7 @@ mod attack;
 mod campus;
 mod cast;
 mod draw;
+mod floods;
 mod innocents;
 mod plan;
 mod record;
@@ -60,7 +61,9 @@ mod script;
 mod tests;
 mod traffic;
 mod truth;
+mod turn;
 mod view;
+mod worms;
 
 use attack::Attack;
 use campus::Campus;

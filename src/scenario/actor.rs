@@ -1,9 +1,10 @@
-//! Who can be added to a scenario by name: kinds of scanners, and of innocents that look like some.
+//! Who can be added to a scenario by name: those that scan, flood and attack ports, and innocents that
+//! look like some.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Targets or peers of an actor in a window at most: no scan goes twice round 140.119.0.0/16.
+/// The size of an actor at most: no scan goes twice round 140.119.0.0/16 in a window.
 pub const MAX_SIZE: u32 = 60_000;
 /// Hosts of a kind that one request adds at most.
 pub const MAX_COUNT: u32 = 100;
@@ -21,11 +22,22 @@ pub(super) enum Home {
     Group,
     /// An ordinary address of the world.
     Public,
+    /// A whole network in the part of the campus where nobody but actors lives.
+    Net,
+}
+
+/// Which module knows what an actor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Play {
+    Scan,
+    Flood,
+    Worm,
+    Innocent,
 }
 
 /// One list of the kinds, so that the enum, [`Actor::ALL`] and what is said of each cannot part.
 macro_rules! actors {
-    ($($actor:ident $name:literal $size:literal $home:ident $class:literal $about:literal,)+) => {
+    ($($actor:ident $name:literal $size:literal $play:ident $home:ident $class:literal $about:literal,)+) => {
         /// A kind of host that a scenario can have besides its ordinary traffic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Actor {
@@ -33,7 +45,7 @@ macro_rules! actors {
         }
 
         impl Actor {
-            /// Every kind: those that scan, then the innocent.
+            /// Every kind: those that scan, flood and attack a port, then the innocent.
             pub const ALL: [Actor; [$($name),+].len()] = [$(Actor::$actor),+];
 
             /// The word that asks for it.
@@ -41,7 +53,7 @@ macro_rules! actors {
                 match self { $(Actor::$actor => $name,)+ }
             }
 
-            /// Targets or peers in a window, unless another number is asked for.
+            /// Its size, unless another is asked for: mostly its targets or peers in a window.
             pub const fn size(self) -> u32 {
                 match self { $(Actor::$actor => $size,)+ }
             }
@@ -57,6 +69,10 @@ macro_rules! actors {
                 if class.is_empty() { None } else { Some(class) }
             }
 
+            pub(super) const fn play(self) -> Play {
+                match self { $(Actor::$actor => Play::$play,)+ }
+            }
+
             pub(super) const fn home(self) -> Home {
                 match self { $(Actor::$actor => Home::$home,)+ }
             }
@@ -65,72 +81,126 @@ macro_rules! actors {
 }
 
 actors! {
-    Sweep "sweep" 1016 Scanner "sweep"
+    Sweep "sweep" 1016 Scan Scanner "sweep"
         "walks whole /24s, one host after the other, tcp/23",
-    Horizontal "horizontal" 500 Scanner "horizontal"
+    Horizontal "horizontal" 500 Scan Scanner "horizontal"
         "addresses of the campus in random order, tcp/445, one SYN of 40 octets each",
-    Patient "patient" 300 Scanner "horizontal"
+    Patient "patient" 300 Scan Scanner "horizontal"
         "the same by connect(): SYNs of 48 to 60 octets, up to three tries",
-    Inner "inner" 500 Inside "horizontal"
+    Inner "inner" 500 Scan Inside "horizontal"
         "an inside host, random addresses of the world, tcp/445",
-    Ports "ports" 200 Scanner "ports"
+    Ports "ports" 200 Scan Scanner "ports"
         "random TCP ports of one living host, all from one source port",
-    Connect "connect" 200 Scanner "ports"
+    Connect "connect" 200 Scan Scanner "ports"
         "the same by connect(): a source port for each",
-    Block "block" 300 Scanner "block"
+    Block "block" 300 Scan Scanner "block"
         "ten TCP ports of each host; SIZE counts hosts and ports together",
-    Udp "udp" 500 Scanner "udp"
+    Udp "udp" 500 Scan Scanner "udp"
         "addresses of the campus in random order, udp/161",
-    UdpWalk "udpwalk" 500 Scanner "udp"
+    UdpWalk "udpwalk" 500 Scan Scanner "udp"
         "walks from host to host, udp/53",
-    Icmp "icmp" 254 Scanner "icmp"
+    Icmp "icmp" 254 Scan Scanner "icmp"
         "walks from host to host with echo requests",
-    Slow "slow" 12 Scanner "slow"
+    Slow "slow" 12 Scan Scanner "slow"
         "tcp/22, few in a window and others in each",
-    Group "group" 320 Group "group"
+    Group "group" 320 Scan Group "group"
         "sixteen sources of one /24 that share one scan, tcp/3389",
-    Small "small" 30 Scanner "horizontal"
+    Small "small" 30 Scan Scanner "horizontal"
         "few addresses of the campus, tcp/22",
-    Large "large" 20000 Scanner "horizontal"
+    Large "large" 20000 Scan Scanner "horizontal"
         "a third of the campus, tcp/80",
-    Survey "survey" 2000 Scanner "survey"
+    Survey "survey" 2000 Scan Scanner "survey"
         "a research scanner: ten ports, one SYN each",
-    WebServer "webserver" 2000 Inside ""
+    InnerPorts "innerports" 3000 Scan Inside "ports"
+        "an inside host, random TCP ports of one outside host, which resets most",
+    Flood "flood" 3000 Flood Inside "dos"
+        "an inside server, SYNs from one outside source, a new source port for each",
+    UdpFlood "udpflood" 3000 Flood Inside "dos"
+        "an inside host, UDP from one outside source to random ports",
+    Botnet "botnet" 5000 Flood Inside "ddos"
+        "an inside server, 300 bots that connect() to tcp/443",
+    Forged "forged" 6000 Flood Inside "ddos"
+        "an inside server, SYNs whose sources are any addresses at all",
+    Drawn "drawn" 10000 Flood Inside "ddos"
+        "the same, sources drawn from public space alone; every second from one /8",
+    Spoofed "spoofed" 3000 Flood Inside "ddos"
+        "the same, sources inside addresses, which come in by the uplink",
+    Reflected "reflected" 600 Flood Inside "reflection"
+        "an inside host, what DNS, NTP and other servers send; SIZE counts servers",
+    Unlisted "unlisted" 600 Flood Inside "reflection"
+        "the same from ports that few lists have",
+    SynAck "synack" 800 Flood Inside "reflection"
+        "an inside host, SYN-ACKs of web servers; SIZE counts servers",
+    Carpet "carpet" 8000 Flood Net "carpet"
+        "all hosts of a /24 or a /22, most of them dark, UDP or SYNs, 200 sources",
+    QuicFlood "quicflood" 4000 Flood Inside "ddos"
+        "an inside web server, UDP to port 443 from 500 sources",
+    Outbound "outbound" 5000 Flood Inside "outbound"
+        "an inside host sends UDP to an outside one; SIZE is packets a second",
+    OutSyn "outsyn" 5000 Flood Inside "dos"
+        "an inside host, SYNs to an outside one, a new source port for each",
+    Volume "volume" 4000 Flood Inside "volume"
+        "an inside server, long UDP flows of 20 sources; SIZE is packets a second",
+    CodeRed "codered" 20000 Worm Inside "spread"
+        "an infected inside host, tcp/80 of random addresses of the world",
+    SlowWorm "slowworm" 150 Worm Inside "spread"
+        "an infected inside host, tcp/445, few in a window and others in each",
+    Chain "chain" 60 Worm Scanner "infected"
+        "a scanner infects an inside host, that another; SIZE counts targets of theirs",
+    Guess "guess" 200 Worm Scanner "hammer"
+        "guesses passwords of one inside host; SIZE counts connections",
+    Spam "spam" 200 Worm Inside "spam"
+        "an inside host that is no mail server writes to mail servers, tcp/25",
+    WebServer "webserver" 2000 Innocent Inside ""
         "an inside web server and its visitors",
-    Cdn "cdn" 400 Public ""
+    Cdn "cdn" 400 Innocent Public ""
         "an outside web server that many inside clients fetch from",
-    DnsServer "dnsserver" 2000 Inside ""
+    DnsServer "dnsserver" 2000 Innocent Inside ""
         "an inside name server that the world asks",
-    Resolver "resolver" 1500 Inside ""
+    Resolver "resolver" 1500 Innocent Inside ""
         "an inside resolver that asks the world's name servers",
-    Ntp "ntp" 3000 Inside ""
+    Ntp "ntp" 3000 Innocent Inside ""
         "an inside time server and its clients",
-    Nat "nat" 3000 Inside ""
+    Nat "nat" 3000 Innocent Inside ""
         "one inside address with many clients behind it; SIZE counts conversations",
-    P2p "p2p" 600 Inside ""
+    P2p "p2p" 600 Innocent Inside ""
         "an inside BitTorrent host and its peers, many of them gone",
-    Mail "mail" 300 Inside ""
+    Mail "mail" 300 Innocent Inside ""
         "an inside mail server; one in eight of the servers it writes to is dead",
-    Crawler "crawler" 1500 Inside ""
+    Crawler "crawler" 1500 Innocent Inside ""
         "an inside crawler of the world's web sites",
-    Spider "spider" 1500 Public ""
+    Spider "spider" 1500 Innocent Public ""
         "an outside crawler of the campus, with 40 hosts in its list that serve no more",
-    Monitor "monitor" 200 Inside ""
+    Monitor "monitor" 200 Innocent Inside ""
         "an inside station that asks the same inside hosts in every window",
-    Crowd "crowd" 3000 Inside ""
+    Crowd "crowd" 3000 Innocent Inside ""
         "a flash crowd at an inside web server; one connection in eight is not answered",
-    Backscatter "backscatter" 600 Public "backscatter"
+    Backscatter "backscatter" 600 Innocent Public "backscatter"
         "a victim that answers a flood with forged sources, to addresses of the campus",
-    Vpn "vpn" 60 Inside ""
+    Vpn "vpn" 60 Innocent Inside ""
         "an inside gateway for tunnels and calls: one port on both sides, long flows",
-    Stale "stale" 60 Inside ""
+    Stale "stale" 60 Innocent Inside ""
         "an inside client that tries five dead hosts again and again; SIZE counts tries",
-    Leaver "leaver" 400 Inside ""
+    Leaver "leaver" 400 Innocent Inside ""
         "an inside host whose address a BitTorrent host had, whose peers still knock",
-    Trace "trace" 20 Inside ""
+    Trace "trace" 20 Innocent Inside ""
         "traceroute by an inside host",
-    Misroute "misroute" 200 Public ""
+    Misroute "misroute" 200 Innocent Public ""
         "ICMP errors from routers of the world to inside hosts",
+    Quic "quic" 1000 Innocent Inside ""
+        "one inside address that fetches by QUIC; SIZE counts conversations",
+    Download "download" 5000 Innocent Inside ""
+        "an inside host that fetches by two connections; SIZE is packets a second",
+    Upload "upload" 4000 Innocent Inside ""
+        "an inside host that sends by QUIC to one server; SIZE is packets a second",
+    Stream "stream" 3000 Innocent Inside ""
+        "an inside host that gets video over UDP; SIZE is packets a second",
+    Logins "logins" 60 Innocent Inside ""
+        "an inside host that works at ten others by ssh; SIZE counts sessions",
+    Opening "opening" 4000 Innocent Inside ""
+        "an inside web server, at which all visitors come within 90 s",
+    Mobile "mobile" 1500 Innocent Inside ""
+        "an inside server of games or calls, one UDP port, and its clients",
 }
 
 impl fmt::Display for Actor {
@@ -144,7 +214,8 @@ impl fmt::Display for Actor {
 pub struct With {
     /// The kind.
     pub actor: Actor,
-    /// Distinct targets or peers of each host in a window, 1 to [`MAX_SIZE`].
+    /// The size of each, 1 to [`MAX_SIZE`]: distinct targets or peers in a window, flows of a flood, or
+    /// packets a second.
     pub size: u32,
     /// Hosts, 1 to [`MAX_COUNT`].
     pub count: u32,

@@ -8,13 +8,15 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::IpAddr;
 
-use super::actor::{Actor, Home, MAX_ACTORS, With};
-use super::campus::{Campus, INSIDE, ip, world};
+use super::actor::{Actor, Home, MAX_ACTORS, Play, With};
+use super::campus::{Campus, INSIDE, UPLINK, ip, world};
 use super::draw::{Dice, Order, mix};
 use super::plan::Error;
 use super::record::{flow, settle};
 use super::script::Script;
-use super::{innocents, scans};
+use super::traffic::ACTIVE;
+use super::turn::Turn;
+use super::{floods, innocents, scans, worms};
 use crate::finding::MAX_SAMPLES;
 use crate::flow::{Flow, ICMP};
 use crate::time::{Timestamp, Window};
@@ -53,23 +55,139 @@ pub(super) struct Member {
     pub(super) size: u32,
     /// Its address; of a group, the network.
     pub(super) host: u32,
+    /// Two more addresses of the kind of home that inside actors have, if it takes hosts over.
+    pub(super) taken: [u32; 2],
     /// A hash of seed, kind and number: what it does in every window alike depends on this.
     pub(super) key: u64,
 }
 
+/// One of the things that an actor does at the same time, each with turns and dice of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strand {
+    /// What it is there for.
+    Main,
+    /// Its ordinary visitors.
+    Visitors,
+    /// What the hosts do that it took over.
+    First,
+    Second,
+}
+
+const STRANDS: [Strand; 4] = [Strand::Main, Strand::Visitors, Strand::First, Strand::Second];
+
+/// When a strand takes its turns in a window.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    turns: u32,
+    /// Nanoseconds from the window's start, and for how many.
+    from: u64,
+    span: u64,
+    /// Whether a turn is exactly at the beginning of its share of them.
+    exact: bool,
+}
+
+/// How long a flood lasts that does not last the whole window, and a rush to a server, in nanoseconds.
+const BURST: u64 = 120_000_000_000;
+const RUSH: u64 = 90_000_000_000;
+/// Whom the first of a chain asks in a window.
+const CHAINED: u32 = 200;
+
 impl Member {
+    /// How many addresses of a kind of home it has.
+    fn places(&self, home: Home) -> u32 {
+        let takes = self.actor == Actor::Chain && home == Home::Inside;
+        u32::from(self.actor.home() == home) + if takes { 2 } else { 0 }
+    }
+
     pub(super) fn sources(&self) -> u8 {
         if self.actor == Actor::Group { SOURCES } else { 1 }
     }
 
-    fn turns(&self) -> u32 {
-        match self.actor {
+    /// Whether all of it comes at once, somewhere in the window: every second flood does.
+    pub(super) fn bursts(&self) -> bool {
+        self.actor.play() == Play::Flood && !self.streams() && self.number % 2 == 1
+    }
+
+    /// Whether the truth counts what it gets, not what it sends.
+    fn receives(&self) -> bool {
+        self.actor.play() == Play::Flood && self.actor != Actor::Outbound
+    }
+
+    /// Whether its size is packets a second, of flows that never end.
+    pub(super) fn streams(&self) -> bool {
+        let innocent = matches!(self.actor, Actor::Download | Actor::Upload | Actor::Stream);
+        innocent || matches!(self.actor, Actor::Outbound | Actor::Volume)
+    }
+
+    /// Milliseconds after which the router cuts a flow that never ends: the active timeout, or sooner
+    /// if the octets would not fit in 32 bits.
+    pub(super) fn cut(&self) -> u32 {
+        let mut cut = ACTIVE;
+        while u64::from(cut) / 1000 * u64::from(self.size) * MTU > u64::from(u32::MAX) {
+            cut /= 2;
+        }
+        cut
+    }
+
+    /// Turns of each strand in a window.
+    fn turns(&self, strand: Strand) -> u32 {
+        match (strand, self.actor) {
             // A flow of each peer in each half of the window: longer than five minutes is none.
-            Actor::Vpn => 2 * self.size,
-            _ => self.size,
+            (Strand::Main, Actor::Vpn) => 2 * self.size,
+            (Strand::Main, Actor::Chain) => CHAINED,
+            (Strand::Main, _) => self.size,
+            (Strand::Visitors, Actor::Volume) => 60,
+            (Strand::Visitors, Actor::Opening) => 10 + self.size / 20,
+            (Strand::Visitors, Actor::Carpet | Actor::Outbound | Actor::OutSyn) => 0,
+            (Strand::Visitors, actor) if actor.play() == Play::Flood => 6,
+            (Strand::First | Strand::Second, Actor::Chain) => self.size,
+            (Strand::Visitors | Strand::First | Strand::Second, _) => 0,
+        }
+    }
+
+    /// Which turns infect the next one in the first window: of the first of a chain and of the second.
+    pub(super) fn infects(&self) -> [u32; 2] {
+        [CHAINED / 12, self.size * 3 / 8]
+    }
+
+    fn strands(&self) -> impl Iterator<Item = Strand> + use<> {
+        let member = *self;
+        STRANDS.into_iter().filter(move |&strand| member.turns(strand) > 0)
+    }
+
+    fn pace(&self, strand: Strand, window: Window, index: u32) -> Pace {
+        let whole = u64::from(window.seconds()) * 1_000_000_000;
+        let (turns, span) = (self.turns(strand), whole - REST);
+        let place = |room: u64| mix(self.key, window.start()) % room.max(1);
+        match strand {
+            Strand::Main if self.streams() => {
+                let cut = u64::from(self.cut()) * 1_000_000;
+                // The same in every window, so that the pieces meet.
+                let from = self.key % (cut / 5 * 4);
+                let turns = (whole / cut).max(1);
+                Pace { turns: turns as u32, from, span: turns * cut, exact: true }
+            }
+            Strand::Main if self.bursts() || self.actor == Actor::Opening => {
+                let burst = if self.bursts() { BURST } else { RUSH }.min(span);
+                Pace { turns, from: place(span - burst), span: burst, exact: false }
+            }
+            Strand::First | Strand::Second if index == 0 => {
+                // When the turn is over that infects it, and it has looked around.
+                let [first, second] = self.infects();
+                let look = span / 32;
+                let one = span / u64::from(CHAINED) * u64::from(first + 1) + look;
+                let share = (span - one) / u64::from(self.size);
+                let two = (one + share * u64::from(second + 1) + look).min(span - look);
+                let from = if strand == Strand::First { one } else { two };
+                Pace { turns, from, span: span - from, exact: false }
+            }
+            _ => Pace { turns, from: 0, span, exact: false },
         }
     }
 }
+
+/// The longest packet.
+const MTU: u64 = 1_500;
 
 /// All actors of a scenario.
 #[derive(Clone, Debug, Default)]
@@ -86,13 +204,17 @@ impl Cast {
             for _ in 0..count {
                 let of_kind = members.iter().filter(|member| member.actor == actor);
                 let number = of_kind.count() as u32;
-                let home = members.iter().filter(|member| member.actor.home() == actor.home());
-                let place = home.count() as u32;
-                let host = address(seed, campus, actor.home(), place);
+                let home = actor.home();
+                let places = |of| members.iter().map(|m: &Member| m.places(of)).sum::<u32>();
+                let host = address(seed, campus, home, places(home));
+                let taken = [0, 1].map(|n| match actor {
+                    Actor::Chain => address(seed, campus, Home::Inside, places(Home::Inside) + n),
+                    _ => 0,
+                });
                 // A kind's place in the table may change, its name does not.
                 let name = actor.name().bytes().fold(0, |key, byte| mix(key, u64::from(byte)));
                 let key = mix(mix(seed, name), u64::from(number));
-                members.push(Member { actor, number, size, host, key });
+                members.push(Member { actor, number, size, host, taken, key });
             }
         }
         Ok(Cast(members))
@@ -123,6 +245,12 @@ fn address(seed: u64, campus: &Campus, home: Home, place: u32) -> u32 {
         Home::Group if place == 0 => GROUP,
         Home::Group => elsewhere(seed, campus, 0x6409, place) & 0xffff_ff00,
         Home::Public => elsewhere(seed, campus, 0x9b11c, place),
+        // Two that nobody lives in, and those of the rooms that the others' are not in.
+        Home::Net if place.is_multiple_of(2) => {
+            let nets = [255, 0, 254, 253, 252];
+            INSIDE | nets[place as usize / 2 % nets.len()] << 8
+        }
+        Home::Net => INSIDE | (ROOMS.0 + 4 * (place / 2 % 3)) << 8,
     }
 }
 
@@ -143,7 +271,7 @@ pub(super) struct Tally {
     pub(super) flows: u64,
     pub(super) packets: u64,
     pub(super) octets: u64,
-    /// Host and port that each flow went to.
+    /// The other side of each flow, and the port that it went to.
     pub(super) targets: Vec<(u32, u16)>,
     pub(super) sample: Vec<Flow>,
 }
@@ -159,11 +287,12 @@ impl Tally {
         self.sample.extend(other.sample.iter().take(room));
     }
 
-    fn count(&mut self, flow: &Flow) {
+    /// Counts a flow of somebody, or one to somebody that is `received`.
+    fn count(&mut self, flow: &Flow, received: bool) {
         self.flows += 1;
         self.packets += flow.packets;
         self.octets += flow.octets;
-        if let IpAddr::V4(target) = flow.dip {
+        if let IpAddr::V4(target) = if received { flow.sip } else { flow.dip } {
             let port = if flow.proto == ICMP { 0 } else { flow.dport };
             self.targets.push((u32::from(target), port));
         }
@@ -173,10 +302,12 @@ impl Tally {
     }
 }
 
-/// An actor in a window.
+/// A strand of an actor in a window.
 #[derive(Clone, Debug)]
 struct Part {
     member: Member,
+    strand: Strand,
+    pace: Pace,
     script: Script,
     /// Turns taken.
     done: u32,
@@ -209,9 +340,12 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new(seed: u64, window: Window, index: u32, cast: &Cast) -> Scene {
-        let parts = cast.0.iter().map(|&member| Part {
+        let strands = cast.0.iter().flat_map(|member| member.strands().map(|s| (*member, s)));
+        let parts = strands.map(|(member, strand)| Part {
             member,
-            script: Script::new(Dice::new(member.key, window.start(), 0xac7)),
+            strand,
+            pace: member.pace(strand, window, index),
+            script: Script::new(Dice::new(member.key, window.start(), 0xac7 + strand as u64)),
             done: 0,
             tallies: vec![Tally::default(); usize::from(member.sources())],
         });
@@ -227,20 +361,19 @@ impl Scene {
         self.index
     }
 
-    /// Each actor with the counts of its sources.
-    pub(super) fn tallies(&self) -> impl Iterator<Item = (&Member, &[Tally])> {
-        self.parts.iter().map(|part| (&part.member, part.tallies.as_slice()))
+    /// Each strand of each actor with the counts of its sources.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&Member, Strand, &[Tally])> {
+        self.parts.iter().map(|part| (&part.member, part.strand, part.tallies.as_slice()))
     }
 
     /// Gives an actor the moment of its next turn: somewhere in its share of the window.
     fn call(&mut self, part: usize) {
-        let Part { member, script, done, .. } = &mut self.parts[part];
-        let turns = u64::from(member.turns());
+        let Part { pace, script, done, .. } = &mut self.parts[part];
+        let turns = u64::from(pace.turns);
         if u64::from(*done) < turns {
-            let span = u64::from(self.window.seconds()) * 1_000_000_000 - REST;
-            let share = span / turns;
-            let place = (u128::from(span) * u128::from(*done) / u128::from(turns)) as u64;
-            let moment = place + script.dice.below_wide(share.max(1));
+            let share = if pace.exact { 1 } else { (pace.span / turns).max(1) };
+            let place = (u128::from(pace.span) * u128::from(*done) / u128::from(turns)) as u64;
+            let moment = pace.from + place + script.dice.below_wide(share);
             let start = Timestamp::from_secs(self.window.start());
             self.turns.push(Reverse((Timestamp::from_nanos(start.nanos() + moment), part)));
         }
@@ -263,21 +396,25 @@ impl Scene {
     pub(super) fn next(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
         self.peek(campus)?;
         let Reverse(held) = self.held.pop()?;
-        let tallies = &mut self.parts[held.part].tallies;
+        let Part { member, tallies, .. } = &mut self.parts[held.part];
         if let Some(tally) = held.own.and_then(|own| tallies.get_mut(usize::from(own))) {
-            tally.count(&held.flow);
+            tally.count(&held.flow, member.receives());
         }
         Some((held.arrival, held.flow))
     }
 
     /// An actor's turn, whose flows arrive when the router is done with each: at `moment` or later.
     fn play(&mut self, part: usize, moment: Timestamp, campus: &Campus) {
-        let Part { member, script, done, .. } = &mut self.parts[part];
-        let turn = u64::from(self.index) * u64::from(member.size) + u64::from(*done);
-        match member.actor.home() {
-            Home::Scanner | Home::Group => scans::turn(self.seed, member, turn, script),
-            _ if member.actor == Actor::Inner => scans::turn(self.seed, member, turn, script),
-            _ => innocents::turn(self.seed, member, (*done, turn), script, campus),
+        let Part { member, strand, script, done, .. } = &mut self.parts[part];
+        let all = u64::from(self.index) * u64::from(member.turns(*strand)) + u64::from(*done);
+        let (seed, index, strand, n) = (self.seed, self.index, *strand, *done);
+        let turn = Turn { seed, member, strand, campus, index, n, all };
+        match (strand, member.actor.play()) {
+            (Strand::Visitors, _) => innocents::visitor(&turn, script),
+            (_, Play::Scan) => scans::turn(&turn, script),
+            (_, Play::Flood) => floods::turn(&turn, script),
+            (_, Play::Worm) => worms::turn(&turn, script),
+            (_, Play::Innocent) => innocents::turn(&turn, script),
         }
         *done += 1;
         let mut legs = std::mem::take(&mut script.legs);
@@ -293,7 +430,10 @@ impl Scene {
         for (leg, exported) in legs.drain(..).zip(exported) {
             let arrival = moment.offset(((exported - first) * 1_000_000).cast_signed()).min(last);
             let end = zero + leg.start + leg.millis;
-            let flow = flow(leg.proto, leg.from, leg.to, leg.heap, end, leg.millis);
+            let mut flow = flow(leg.proto, leg.from, leg.to, leg.heap, end, leg.millis);
+            if leg.uplink {
+                flow.sif = UPLINK;
+            }
             let (number, own) = (self.drawn, leg.own);
             let flow = settle(flow, arrival);
             self.held.push(Reverse(Held { arrival, part, number, own, flow }));

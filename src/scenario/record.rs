@@ -28,6 +28,13 @@ pub(super) struct Heap {
     pub flags: u16,
 }
 
+impl Heap {
+    /// Packets of one size.
+    pub(super) const fn even(packets: u32, size: u32, flags: u16) -> Heap {
+        Heap { packets, octets: packets * size, flags }
+    }
+}
+
 /// A record. `end` is in milliseconds since the epoch, as a router's clock counts, and the flow
 /// lasted `millis`.
 pub(super) fn flow(

@@ -10,6 +10,7 @@ use super::cast::{self, Member};
 use super::draw::{Order, mix};
 use super::record::{ECHO, ECHO_REPLY, PORT_UNREACHABLE};
 use super::script::{Script, Shape};
+use super::turn::Turn;
 use crate::flow::{ICMP, TCP, UDP};
 
 /// Addresses of the inside network.
@@ -20,7 +21,7 @@ const WALKED: u64 = 254;
 const PORTS: [u16; 10] = [80, 443, 22, 21, 23, 8080, 3389, 5900, 445, 3306];
 
 /// What a living host says to a knock at one of its ports; the same to whoever asks.
-fn answer(seed: u64, proto: u8, (target, port): (u32, u16)) -> Option<Answer> {
+pub(super) fn answer(seed: u64, proto: u8, (target, port): (u32, u16)) -> Option<Answer> {
     let lot =
         mix(mix(seed, 0x5ca7 << 24 | u64::from(proto) << 16 | u64::from(port)), target.into());
     match (alive(seed, target), lot >> 32 & 0xf) {
@@ -32,14 +33,16 @@ fn answer(seed: u64, proto: u8, (target, port): (u32, u16)) -> Option<Answer> {
 }
 
 /// A host that exists, another one for each scanner.
-fn victim(seed: u64, number: u32) -> u32 {
+pub(super) fn victim(seed: u64, number: u32) -> u32 {
     let order = Order::new(mix(seed, 0x71c7), SPACE);
     let hosts = (0..u64::from(SPACE)).map(|place| INSIDE | order.at(place));
     hosts.filter(|&host| alive(seed, host)).nth(number as usize).unwrap_or(INSIDE | 0x0101)
 }
 
-/// A turn of a scanner, the `turn`th since the scenario began.
-pub(super) fn turn(seed: u64, member: &Member, turn: u64, script: &mut Script) {
+/// A turn of a scanner.
+pub(super) fn turn(turn: &Turn, script: &mut Script) {
+    let outside = turn.friend(0);
+    let &Turn { seed, member, all: turn, .. } = turn;
     let &Member { actor, size, host, key, number, .. } = member;
     let anywhere = || INSIDE | Order::new(key, SPACE).at(turn);
     // The nth address of a walk that begins somewhere.
@@ -105,6 +108,20 @@ pub(super) fn turn(seed: u64, member: &Member, turn: u64, script: &mut Script) {
             // Those of the two kinds have different victims.
             let target = victim(seed, 2 * number + u32::from(actor == Actor::Connect));
             script.knock(0, (host, sport), (target, port), shape, answer, 0);
+        }
+        Actor::InnerPorts => {
+            let port = 1 + Order::new(key, 65_535).at(turn) as u16;
+            let answer = match mix(key, port.into()) % 400 {
+                0 => Some(Answer::Open),
+                1..=20 => None,
+                _ => Some(Answer::Closed),
+            };
+            // nmap as root, with a source port for all, and as somebody else.
+            let (shape, sport) = match number % 2 {
+                0 => (Shape::Raw(44), fixed),
+                _ => (Shape::Connect(60), next),
+            };
+            script.knock(0, (host, sport), (outside, port), shape, answer, 0);
         }
         Actor::Block => {
             // Pairs of a window in a random order, its hosts all others than those before.

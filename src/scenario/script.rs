@@ -19,6 +19,10 @@ pub(super) struct Leg {
     pub(super) millis: u64,
     /// Whether the truth counts it, and for which of the actor's sources.
     pub(super) own: Option<u8>,
+    /// Whether it came in by the uplink, whatever its source says.
+    pub(super) uplink: bool,
+    /// Whether it is a piece of a longer flow, which the router cut where it ends.
+    pub(super) cut: bool,
 }
 
 /// How a scanner asks for a TCP port.
@@ -67,11 +71,12 @@ impl Script {
         millis: u32,
     ) {
         let millis = if heap.packets == 1 { 0 } else { u64::from(millis.min(ACTIVE)) };
-        self.legs.push(Leg { proto, from, to, heap, start, millis, own: None });
+        let (own, uplink, cut) = (None, false, false);
+        self.legs.push(Leg { proto, from, to, heap, start, millis, own, uplink, cut });
     }
 
     /// The same, counted by the truth as one of the actor's source `own`.
-    fn own(
+    pub(super) fn own(
         &mut self,
         own: u8,
         proto: u8,
@@ -82,6 +87,38 @@ impl Script {
         self.leg(proto, from, to, heap, 0, millis);
         if let Some(leg) = self.legs.last_mut() {
             leg.own = Some(own);
+        }
+    }
+
+    /// An ordinary conversation at once, whose first direction the truth counts.
+    pub(super) fn own_talk(&mut self, own: u8, talk: Talk) {
+        let first = self.legs.len();
+        self.talk(talk, 0);
+        if let Some(leg) = self.legs.get_mut(first) {
+            leg.own = Some(own);
+        }
+    }
+
+    /// A packet that the truth counts and that comes in by the uplink, whoever it says it is from.
+    pub(super) fn forged(&mut self, proto: u8, from: (u32, u16), to: (u32, u16), heap: Heap) {
+        self.own(0, proto, (from, to), heap, 0);
+        if let Some(leg) = self.legs.last_mut() {
+            leg.uplink = true;
+        }
+    }
+
+    /// A piece of a flow that goes on and on, as long as the actor's pieces are.
+    pub(super) fn piece(
+        &mut self,
+        own: Option<u8>,
+        proto: u8,
+        (from, to): ((u32, u16), (u32, u16)),
+        heap: Heap,
+        millis: u32,
+    ) {
+        self.leg(proto, from, to, heap, 0, millis);
+        if let Some(leg) = self.legs.last_mut() {
+            (leg.own, leg.cut) = (own, true);
         }
     }
 
@@ -165,6 +202,10 @@ impl Script {
     /// not at all if the connection was closed or the flow is as long as one may be, else until it
     /// was idle.
     pub(super) fn idle(&mut self, leg: &Leg) -> u64 {
+        if leg.cut {
+            // Always the same, so that the pieces of a flow meet.
+            return 100;
+        }
         let closed = leg.proto == TCP && leg.heap.flags & (FIN | RST) != 0;
         u64::from(match closed || leg.millis >= u64::from(ACTIVE) {
             true => self.dice.between(10, 900),

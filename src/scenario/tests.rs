@@ -14,6 +14,7 @@ use crate::finding::{self, Host, Role};
 use crate::flow::{ICMP, TCP};
 
 mod actors;
+mod attacks;
 mod views;
 
 type Played = Vec<(Timestamp, Flow)>;
@@ -375,7 +376,10 @@ fn check(window: Window, played: &Played) {
         assert!(flow.proto != TCP || flow.octets >= flow.packets * 40, "{flow:?}");
         assert_eq!(flow.flags.unwrap() == 0, flow.proto != TCP, "{flow:?}");
         let side = |address| if inside(v4(address)) { 2 } else { 1 };
-        assert_eq!((flow.sif, flow.dif), (side(flow.sip), side(flow.dip)));
+        // What comes in by the uplink may say that it is from inside.
+        let spoofed = inside(v4(flow.sip)) && (flow.sif, flow.dif) == (1, 2);
+        assert!(spoofed || (flow.sif, flow.dif) == (side(flow.sip), side(flow.dip)), "{flow:?}");
+        assert!(!spoofed || flow.flags == Some(0x02), "{flow:?}");
         assert!(flow.sif == 2 || flow.dif == 2, "{flow:?} passes by");
         assert_eq!((flow.exporter, flow.sampling), (None, 0));
         match flow.proto {

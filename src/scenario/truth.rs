@@ -6,13 +6,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::actor::Actor;
+use super::actor::{Actor, Play};
 use super::attack::{Act, Tally};
 use super::campus::{CROWDED, FLOODS, SCANNER, WORM, inside};
-use super::cast::{self, Member, Scene};
+use super::cast::{self, Member, Scene, Strand};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample, Side};
 use crate::flow::ICMP;
 use crate::time::Window;
+
+mod floods;
+mod worms;
 
 /// Whether a detector must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +84,7 @@ pub(super) fn tell(window: Window, act: Act, tally: &Tally) -> Vec<Truth> {
             class: class.to_owned(),
             host: address(host),
             role,
-            side: Some(if inside(host) { Side::Inside } else { Side::Outside }),
+            side: Some(side(host)),
             proto: tally.sample.first().map(|flow| flow.proto),
             port: tally.sample.first().map(|flow| flow.dport),
             peers: distinct,
@@ -146,19 +149,41 @@ const DAY: (u32, u64) = (144, 300);
 
 /// The findings of all actors in a window.
 pub(super) fn of_actors(window: Window, scene: &Scene) -> Vec<Truth> {
-    let actors = scene.tallies();
-    actors.flat_map(|(member, tallies)| of_actor(window, scene.index(), member, tallies)).collect()
+    let strands = scene.tallies();
+    let found = strands.flat_map(|(member, strand, tallies)| {
+        let Some(class) = member.actor.class() else { return Vec::new() };
+        let mine = tallies.iter().filter(|tally| tally.flows > 0);
+        match (strand, member.actor.play()) {
+            (Strand::Visitors, _) => Vec::new(),
+            (_, Play::Flood) => {
+                mine.flat_map(|tally| floods::tell(window, class, member, tally)).collect()
+            }
+            (_, Play::Worm) => {
+                let (index, of) = (scene.index(), (member, strand));
+                mine.flat_map(|tally| worms::tell(window, index, class, of, tally)).collect()
+            }
+            (_, Play::Scan | Play::Innocent) => {
+                of_scanner(window, scene.index(), class, member, tallies)
+            }
+        }
+    });
+    found.collect()
 }
 
-fn of_actor(window: Window, index: u32, member: &Member, tallies: &[cast::Tally]) -> Vec<Truth> {
-    let Some(class) = member.actor.class() else { return Vec::new() };
+fn of_scanner(
+    window: Window,
+    index: u32,
+    class: &str,
+    member: &Member,
+    tallies: &[cast::Tally],
+) -> Vec<Truth> {
     let mut truth = Vec::new();
     for (source, tally) in (0u32..).zip(tallies).filter(|(_, tally)| tally.flows > 0) {
         let (host, single) = match member.actor {
             Actor::Group => (cast::source(member.host, source), "horizontal"),
             _ => (member.host, class),
         };
-        let mut row = found(window, single, host, tally);
+        let mut row = found(window, Kind::Scan, single, host, tally);
         let targets = distinct(tally);
         match member.actor {
             Actor::Group | Actor::Survey => row.expect = Expect::May,
@@ -185,7 +210,7 @@ fn of_actor(window: Window, index: u32, member: &Member, tallies: &[cast::Tally]
         let mut whole = cast::Tally::default();
         tallies.iter().for_each(|tally| whole.add(tally));
         if whole.flows > 0 {
-            let mut row = found(window, class, member.host, &whole);
+            let mut row = found(window, Kind::Scan, class, member.host, &whole);
             let net = Ipv4Net::new(Ipv4Addr::from(member.host), 24).ok();
             row.finding.host = net.map_or(row.finding.host, |net| Host::Prefix(IpNet::V4(net)));
             let sources = tallies.iter().filter(|tally| tally.flows > 0).count();
@@ -196,12 +221,16 @@ fn of_actor(window: Window, index: u32, member: &Member, tallies: &[cast::Tally]
     truth
 }
 
-/// Whether a slow scanner must be found in the window of this number, and why. The windows before it
-/// had `size` targets each, and others.
+/// Targets in the last `windows` windows, the last of this number. Those before it had `size` targets
+/// each, and others.
+fn over(index: u32, windows: u32, size: u32, targets: u64) -> u64 {
+    targets + u64::from(windows.min(index.saturating_add(1)) - 1) * u64::from(size)
+}
+
+/// Whether a slow scanner must be found in the window of this number, and why.
 fn slow(index: u32, size: u32, targets: u64) -> (Expect, String) {
     let played = index.saturating_add(1);
-    let sum = |windows: u32| targets + u64::from(windows.min(played) - 1) * u64::from(size);
-    let (hour, day) = (sum(HOUR.0), sum(DAY.0));
+    let [hour, day] = [HOUR.0, DAY.0].map(|windows| over(index, windows, size, targets));
     match () {
         () if played >= HOUR.0 && hour >= HOUR.1 => {
             (Expect::Must, format!("targets={hour}>={},windows={}", HOUR.1, HOUR.0))
@@ -219,8 +248,8 @@ fn distinct(tally: &cast::Tally) -> u64 {
     count(tally.targets.iter().copied()).len() as u64
 }
 
-/// A scan as its source's flows say.
-fn found(window: Window, class: &str, host: u32, tally: &cast::Tally) -> Truth {
+/// A finding as its source's flows say; of a flood's target the row is still to be turned round.
+fn found(window: Window, kind: Kind, class: &str, host: u32, tally: &cast::Tally) -> Truth {
     let hosts = count(tally.targets.iter().map(|&(host, _)| Ipv4Addr::from(host)));
     let peers = hosts.len() as u64;
     let nets = || {
@@ -228,7 +257,7 @@ fn found(window: Window, class: &str, host: u32, tally: &cast::Tally) -> Truth {
         networks(&host.collect::<Vec<_>>(), 24).collect::<Vec<_>>()
     };
     let named: Vec<_> = match class {
-        _ if hosts.len() <= MAX_PEERS => {
+        _ if kind != Kind::Scan || hosts.len() <= MAX_PEERS => {
             let hosts = hosts.into_iter();
             hosts.map(|(host, flows)| (Host::Address(IpAddr::V4(host)), Some(flows))).collect()
         }
@@ -251,11 +280,11 @@ fn found(window: Window, class: &str, host: u32, tally: &cast::Tally) -> Truth {
     };
     let finding = Finding {
         window: Some(window),
-        kind: Kind::Scan,
+        kind,
         class: class.to_owned(),
         host: address(host),
         role: Role::Source,
-        side: Some(if inside(host) { Side::Inside } else { Side::Outside }),
+        side: Some(side(host)),
         proto: first.map(|flow| flow.proto),
         port: first.and_then(|flow| one(flow.dport)),
         peers,
@@ -270,6 +299,10 @@ fn found(window: Window, class: &str, host: u32, tally: &cast::Tally) -> Truth {
         sample: tally.sample.iter().map(Sample::from).collect(),
     };
     Truth { finding, expect: if enough { Expect::Must } else { Expect::May } }
+}
+
+fn side(host: u32) -> Side {
+    if inside(host) { Side::Inside } else { Side::Outside }
 }
 
 fn address(host: u32) -> Host {

@@ -1,12 +1,12 @@
 //! Clients that ask very many, or ask where nobody answers.
 
 use super::servers::page;
-use super::{Turn, refused, silent};
-use crate::flow::{ICMP, UDP};
+use crate::flow::{ICMP, TCP, UDP};
 use crate::scenario::draw::Order;
-use crate::scenario::record::{ECHO, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
+use crate::scenario::record::{ACK, ECHO, FIN, Heap, PORT_UNREACHABLE, PSH, SYN, TIME_EXCEEDED};
 use crate::scenario::script::Script;
-use crate::scenario::traffic::{FILES, Talk, client_port, letter, lookup};
+use crate::scenario::traffic::{ACTIVE, FILES, Talk, client_port, letter, lookup};
+use crate::scenario::turn::{Turn, kernel_port, refused, silent};
 
 /// A resolver: one or two questions to each name server, and over TCP what did not fit.
 pub(super) fn resolver(turn: &Turn, script: &mut Script) {
@@ -54,6 +54,40 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
         (false, _) => page(&mut script.dice, from, (site, port)),
     };
     script.talk(talk, 0);
+}
+
+/// Many clients behind one address, whose browsers speak QUIC.
+pub(super) fn quic(turn: &Turn, script: &mut Script) {
+    let rank = script.dice.below(900).min(script.dice.below(900));
+    let site = turn.friend(rank.into());
+    let dice = &mut script.dice;
+    let (from, to) = ((turn.host(), dice.port(1_024, 65_535)), (site, 443));
+    let back = dice.tail(&[10, 30, 70, 150, 300]);
+    // Two of the handshake are full, the rest are requests and an ACK for every second to fourth.
+    let asked = 2 + back / dice.between(2, 4);
+    let octets = 2_500 + (asked - 2) * dice.between(70, 160);
+    let ask = Heap { packets: asked, octets, flags: 0 };
+    let answer = Some(Heap::even(back, dice.between(1_150, 1_250), 0));
+    let millis = dice.between(60, 900) + back * dice.between(2, 60);
+    script.talk(Talk { proto: UDP, from, to, ask, answer, millis }, 0);
+}
+
+/// Work at one of ten hosts by ssh, from a look at a file to a copy of a disk.
+pub(super) fn logins(turn: &Turn, script: &mut Script) {
+    let which = u64::from(turn.n) % 10;
+    let target = match which {
+        0..5 => turn.there(true, which as usize),
+        _ => turn.friend(which),
+    };
+    let dice = &mut script.dice;
+    let packets = dice.tail(&[12, 40, 120, 400, 1_200, 4_000]);
+    let answers = packets * dice.between(6, 14) / 10;
+    let flags = SYN | ACK | PSH | FIN;
+    let ask = Heap::even(packets, dice.between(70, 600), flags);
+    let answer = Some(Heap::even(answers.max(11), dice.between(90, 700), flags));
+    let millis = (packets * dice.between(20, 90)).min(ACTIVE - 1);
+    let from = (turn.host(), kernel_port(turn.lot(0u8), turn.all));
+    script.talk(Talk { proto: TCP, from, to: (target, 22), ask, answer, millis }, 0);
 }
 
 /// A mail server: to each remote one a mail or two, and for two that it writes one that it gets.

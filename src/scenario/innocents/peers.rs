@@ -1,12 +1,12 @@
 //! Peers: hosts that find each other without servers, and those that look for one that is gone.
 
 use super::askers::piece;
-use super::{Turn, refused, silent};
 use crate::flow::{ICMP, UDP};
 use crate::scenario::campus::INSIDE;
 use crate::scenario::record::{HOST_UNREACHABLE, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{ACTIVE, Talk, client_port};
+use crate::scenario::turn::{Turn, refused, silent};
 
 /// The one port of its own that a BitTorrent host listens at, over TCP and UDP.
 fn own(turn: &Turn) -> u16 {

@@ -1,12 +1,12 @@
 //! Servers: one service port here, many hosts there.
 
-use super::{Turn, silent};
 use crate::flow::{TCP, UDP};
 use crate::scenario::campus::alive;
 use crate::scenario::draw::Dice;
 use crate::scenario::record::{ACK, FIN, Heap, RST, SYN};
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{PAGES, Talk, client_port, lookup};
+use crate::scenario::turn::{Turn, kernel_port, refused, silent};
 
 /// One connection to a web server, with one request or, kept alive, several.
 pub(super) fn page(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
@@ -89,6 +89,38 @@ pub(super) fn web(turn: &Turn, script: &mut Script) {
 pub(super) fn crowd(turn: &Turn, script: &mut Script) {
     let count = script.dice.between(3, 10);
     visit(turn, script, count, 80, |dice| dice.permille(120).then_some(Fail::Silent));
+}
+
+/// A rush: a visitor gets a page, and of what he opens then a third is refused.
+pub(super) fn opening(turn: &Turn, script: &mut Script) {
+    let visitor = turn.campus.peer(&mut script.dice);
+    let first = script.dice.word();
+    let mut after = 0;
+    for k in 0..script.dice.between(3, 6) {
+        let (from, to) = ((visitor, kernel_port(first, k.into())), (turn.host(), 443));
+        let talk = match k > 0 && script.dice.permille(330) {
+            true => refused(&mut script.dice, from, to),
+            false => page(&mut script.dice, from, to),
+        };
+        script.talk(talk, after);
+        after += u64::from(script.dice.between(20, 1_500));
+    }
+}
+
+/// What `mobile` serves: games, calls and tunnels.
+const SERVED: [u16; 4] = [27_015, 30_120, 3_478, 51_820];
+
+/// A server with one high port over UDP, and a client that asked it.
+pub(super) fn mobile(turn: &Turn, script: &mut Script) {
+    let client = turn.campus.peer(&mut script.dice);
+    let dice = &mut script.dice;
+    let port = SERVED[turn.member.number as usize % SERVED.len()];
+    let (from, to) = ((client, dice.port(1_024, 65_535)), (turn.host(), port));
+    let packets = dice.tail(&[1, 4, 16, 60, 240, 900]);
+    let ask = Heap::even(packets, dice.between(60, 140), 0);
+    let answer = Some(Heap::even(dice.between(packets, 2 * packets), dice.between(80, 420), 0));
+    let millis = packets * dice.between(20, 200);
+    script.talk(Talk { proto: UDP, from, to, ask, answer, millis }, 0);
 }
 
 /// A server of the world that many inside clients fetch from.
