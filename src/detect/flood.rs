@@ -158,16 +158,17 @@ impl<'a> Judge<'a> {
         active: &'a Active,
         memory: Option<RefMut<'a, Memory>>,
     ) -> Judge<'a> {
-        let least = |name, limit: u64| {
-            let least = setup.bounds.least(name).unwrap_or(limit).min(limit);
-            match Limit::AtLeast(least).scaled(window) {
-                Limit::AtLeast(least) => (least / sampling.max(1)).max(1),
-                _ => least,
-            }
+        let own = |name, limit: u64| setup.bounds.least(name).unwrap_or(limit).min(limit);
+        let seen = |count: u64| (count / sampling.max(1)).max(1);
+        let least = |name, limit| match Limit::AtLeast(own(name, limit)).scaled(window) {
+            Limit::AtLeast(scaled) => seen(scaled),
+            _ => limit,
         };
-        let of = |class: &Class| least(class.name, class.limit);
-        // A fifth of it in one minute is enough.
-        let flows = (of(&DOS).min(of(&DDOS)) / 5).max(1);
+        // A fifth of what is too much in ten minutes is enough in one.
+        let in_vain = |class: &Class| {
+            least(class.name, class.limit).min(seen(own(class.name, class.limit) / 5))
+        };
+        let flows = in_vain(&DOS).min(in_vain(&DDOS));
         let is_new =
             memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
         Judge {
@@ -179,7 +180,7 @@ impl<'a> Judge<'a> {
             knows_dark: !view.site.inside.is_empty() && !active.is_full() && !view.sampled,
             memory,
             is_new,
-            least: (flows, of(&REFLECTION)),
+            least: (flows, least(REFLECTION.name, REFLECTION.limit)),
             least_carpet: least(CARPET, carpet::LARGE.1),
             sources: BTreeMap::new(),
             carpets: Vec::new(),
@@ -268,21 +269,15 @@ impl<'a> Judge<'a> {
         let load = (class.load)(evidence);
         let (proto, port) = load.aim();
         let peer = load.peers();
+        let (sources, sums) = (class.sums)(evidence);
         Finding {
             proto,
             port,
-            peers: load.sources,
-            more: load.sources.saturating_sub(peer.len() as u64),
+            peers: sources,
+            more: sources.saturating_sub(peer.len() as u64),
             peer,
             sample: load.samples(),
-            ..self.blank(
-                Host::Address(evidence.host),
-                class.name,
-                role,
-                (load.flows, load.packets, load.octets),
-                why,
-                mark,
-            )
+            ..self.blank(Host::Address(evidence.host), class.name, role, sums, why, mark)
         }
     }
 

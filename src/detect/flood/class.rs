@@ -34,6 +34,8 @@ pub(super) struct Class {
     pub measure: fn(&Case) -> Option<Vec<Measure>>,
     /// The traffic that it is about.
     pub load: fn(&Evidence) -> &Load,
+    /// Its sources, flows, packets and octets.
+    pub sums: fn(&Evidence) -> (u64, (u64, u64, u64)),
     /// What else to say of it.
     pub tell: fn(&Evidence) -> Vec<String>,
 }
@@ -105,6 +107,11 @@ impl Case<'_> {
         let Evidence { tried, served, scanned, .. } = self.evidence;
         percent(tried.flows, tried.flows + served.flows + scanned)
     }
+}
+
+/// All of a load.
+pub(super) fn sums(load: &Load) -> (u64, (u64, u64, u64)) {
+    (load.sources, (load.flows, load.packets, load.octets))
 }
 
 /// Nothing more to say.

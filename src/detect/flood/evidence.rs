@@ -112,13 +112,16 @@ impl Load {
     }
 
     /// Adds a source's; what counts in `top` is `weight`.
-    fn add(&mut self, run: &Run, weight: u64) {
-        let (flows, packets, octets) = run.sums;
+    fn add(&mut self, run: &Run, flows: u64, weight: u64) {
+        let (_, packets, octets) = run.sums;
         self.flows += flows;
         self.packets = self.packets.saturating_add(packets);
         self.octets = self.octets.saturating_add(octets);
         self.sources += 1;
-        self.top.offer(weight, From { peer: run.peer, sums: run.sums, sample: run.sample });
+        self.top.offer(
+            weight,
+            From { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
+        );
         for (port, flows) in &run.ports {
             *self.ports.entry((run.proto, *port)).or_default() += flows;
         }
@@ -246,6 +249,8 @@ struct Run {
     proto: u8,
     peer: IpAddr,
     sums: (u64, u64, u64),
+    /// Of the conversations, those that a flood is made of.
+    tried: u64,
     /// The host's ports in order, with their conversations.
     ports: Vec<(u16, u64)>,
     distinct: u64,
@@ -264,6 +269,7 @@ impl Run {
             proto: event.proto,
             peer: event.peer.ip(),
             sums: (0, 0, 0),
+            tried: 0,
             ports: Vec::new(),
             distinct: 0,
             minutes: Vec::new(),
@@ -385,22 +391,19 @@ impl<A: Address> Builder<A> {
         // A conversation of what was tried counts once, however many records it has.
         let flows = if event.kind == Kind::Sent { u64::from(event.flows) } else { 1 };
         let (packets, octets) = (u64::from(event.packets), u64::from(event.octets));
-        if event.kind == Kind::Tried && !counts(event, view) {
-            // Too much or too little is known of it to call it an attempt, but not how much it was.
-            run.sums.1 = run.sums.1.saturating_add(packets);
-            run.sums.2 = run.sums.2.saturating_add(octets);
-        } else {
-            add(&mut run.sums, (flows, packets, octets));
-            match run.ports.last_mut() {
-                Some((port, count)) if *port == event.port => *count += flows,
-                _ => {
-                    run.distinct += 1;
-                    if run.ports.len() < MAX_PORTS {
-                        run.ports.push((event.port, flows));
-                    }
+        add(&mut run.sums, (flows, packets, octets));
+        match run.ports.last_mut() {
+            Some((port, count)) if *port == event.port => *count += flows,
+            _ => {
+                run.distinct += 1;
+                if run.ports.len() < MAX_PORTS {
+                    run.ports.push((event.port, flows));
                 }
             }
-            if event.kind == Kind::Tried && event.more != 0 {
+        }
+        if event.kind == Kind::Tried && counts(event, view) {
+            run.tried += 1;
+            if event.more != 0 {
                 count(&mut run.minutes, event.more / 60_000, 1);
             }
         }
@@ -430,16 +433,18 @@ impl<A: Address> Builder<A> {
         let (flows, packets, octets) = run.sums;
         let evidence = &mut self.evidence;
         if run.kind == Kind::Sent {
-            evidence.sent.add(&run, packets);
+            evidence.sent.add(&run, flows, packets);
             return Some(run);
         }
-        evidence.stream.add(&run, packets);
+        evidence.stream.add(&run, flows, packets);
         match (run.kind, run.proto) {
-            (_, UDP) => evidence.datagrams.add(&run, packets),
-            (Kind::Unasked, TCP) if !run.sports.is_empty() => evidence.answers.add(&run, packets),
+            (_, UDP) => evidence.datagrams.add(&run, flows, packets),
+            (Kind::Unasked, TCP) if !run.sports.is_empty() => {
+                evidence.answers.add(&run, flows, packets)
+            }
             _ => {}
         }
-        if run.kind == Kind::Tried && flows > 0 {
+        if run.tried > 0 {
             // Most conversations are for another port each.
             let looks = run.distinct >= SCANNED && run.distinct * 2 >= flows;
             let is_scan = match run.proto {
@@ -448,9 +453,9 @@ impl<A: Address> Builder<A> {
                 _ => false,
             };
             match is_scan {
-                true => evidence.scanned += flows,
+                true => evidence.scanned += run.tried,
                 false => {
-                    evidence.tried.add(&run, flows);
+                    evidence.tried.add(&run, run.tried, run.tried);
                     for (minute, flows) in &run.minutes {
                         count(&mut self.minutes, *minute, *flows);
                     }
@@ -458,7 +463,7 @@ impl<A: Address> Builder<A> {
                         self.turn(run.proto);
                     }
                     let is_ours = view.site.side(run.peer) == Some(Side::Inside);
-                    self.sources.add(run.peer, flows, is_ours, run.is_spoofed);
+                    self.sources.add(run.peer, run.tried, is_ours, run.is_spoofed);
                 }
             }
         }

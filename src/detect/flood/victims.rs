@@ -90,14 +90,12 @@ impl<A: Address> Victims<A> {
         self.kept.push(event);
         if self.kept.len() == KEPT {
             self.is_large = true;
-            self.build(judge);
+            self.build(event.host, judge);
         }
     }
 
-    fn build(&mut self, judge: &Judge) {
-        if let Some(host) = self.host {
-            self.builder.begin(host);
-        }
+    fn build(&mut self, host: A, judge: &Judge) {
+        self.builder.begin(host);
         self.kept.iter().for_each(|event| self.builder.add(event, judge.view));
     }
 
@@ -106,7 +104,7 @@ impl<A: Address> Victims<A> {
         let mut is_flagged = false;
         if judge.looks_at(host.ip(), &self.glance) {
             if !self.is_large {
-                self.build(judge);
+                self.build(host, judge);
             }
             is_flagged = judge.host(self.builder.end(judge.view));
         }

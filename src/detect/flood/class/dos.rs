@@ -1,6 +1,6 @@
 //! Conversations in vain, many of them: of one attacker, or of many.
 
-use super::{Case, Class, Unit, silent};
+use super::{Case, Class, Unit, silent, sums};
 use crate::detect::rule::Measure;
 
 /// Sources from which a flood is called distributed.
@@ -28,6 +28,7 @@ pub(in crate::detect::flood) const DDOS: Class = Class {
         Some(measures)
     },
     load: |evidence| &evidence.tried,
+    sums: |evidence| sums(&evidence.tried),
     tell: silent,
 };
 
@@ -38,6 +39,7 @@ pub(in crate::detect::flood) const DOS: Class = Class {
     unit: Unit::Window,
     measure: |case| attempts(case, &DOS),
     load: |evidence| &evidence.tried,
+    sums: |evidence| sums(&evidence.tried),
     tell: silent,
 };
 

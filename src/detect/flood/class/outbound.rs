@@ -1,6 +1,6 @@
 //! One of ours floods somebody outside.
 
-use super::{Class, Unit, silent};
+use super::{Class, Unit, silent, sums};
 use crate::detect::rule::Measure;
 use crate::finding::Side;
 
@@ -22,6 +22,7 @@ pub(in crate::detect::flood) const OUTBOUND: Class = Class {
         Some(vec![Measure::at_least("pps", case.rate(packets), case.limit(&OUTBOUND))])
     },
     load: |evidence| &evidence.sent,
+    sums: |evidence| sums(&evidence.sent),
     tell: silent,
 };
 

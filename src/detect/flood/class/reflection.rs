@@ -35,6 +35,10 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
         UDP => &evidence.datagrams,
         _ => &evidence.answers,
     },
+    sums: |evidence| {
+        let what = which(evidence).1;
+        (what.sources, (what.flows, what.packets, what.octets))
+    },
     tell: |evidence| {
         let (proto, what) = which(evidence);
         let mut tells = vec![format!("sport={}", what.port)];

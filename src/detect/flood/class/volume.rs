@@ -1,6 +1,6 @@
 //! More packets, or more octets, than the host has answers for and is used to.
 
-use super::{Case, Class, Unit, silent};
+use super::{Case, Class, Unit, silent, sums};
 use crate::detect::rule::Measure;
 
 /// So many times what is usual is too much.
@@ -40,6 +40,7 @@ pub(super) const VOLUME: Class = Class {
         Some(vec![measure])
     },
     load: |evidence| &evidence.stream,
+    sums: |evidence| sums(&evidence.stream),
     tell: silent,
 };
 
