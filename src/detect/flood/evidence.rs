@@ -21,9 +21,11 @@ const MAX_ASKED: usize = 1 << 20;
 
 /// Ports of one source that are counted one by one.
 const MAX_PORTS: usize = 4096;
-/// A source that asks for so many ports, most of its conversations another, looks for them: that is a
-/// scan, and nfscan's.
+/// A source that asks for so many ports, for none much more often than scanners try again, looks for
+/// them: that is a scan, and nfscan's.
 const SCANNED: u64 = 15;
+/// Conversations a port that a scanner has: nmap tries up to ten times (-T0 to -T3).
+const TRIES: u64 = 10;
 /// Octets a packet up to which UDP may be a scan's probe.
 const PROBE: u64 = 100;
 
@@ -445,8 +447,7 @@ impl<A: Address> Builder<A> {
             _ => {}
         }
         if run.tried > 0 {
-            // Most conversations are for another port each.
-            let looks = run.distinct >= SCANNED && run.distinct * 2 >= flows;
+            let looks = run.distinct >= SCANNED && run.tried <= TRIES * run.distinct;
             let is_scan = match run.proto {
                 TCP => looks,
                 UDP => looks && octets <= PROBE * packets,
