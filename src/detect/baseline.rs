@@ -25,7 +25,8 @@ const MAX: usize = 1 << 18;
 /// The usual of many subjects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baselines<K: Ord> {
-    /// End of the last window that was learned, in Unix seconds; 0 before the first.
+    /// Start of the first window that was learned and end of the last, in Unix seconds; 0 before.
+    since: u64,
     until: u64,
     all: BTreeMap<K, Mean>,
     evicted: u64,
@@ -42,7 +43,7 @@ struct Mean {
 
 impl<K: Ord> Default for Baselines<K> {
     fn default() -> Baselines<K> {
-        Baselines { until: 0, all: BTreeMap::new(), evicted: 0 }
+        Baselines { since: 0, until: 0, all: BTreeMap::new(), evicted: 0 }
     }
 }
 
@@ -62,6 +63,11 @@ impl<K: Ord + Clone> Baselines<K> {
     /// Whether a window comes after all that was learned: one that is read again teaches nothing.
     pub fn is_new(&self, window: Window) -> bool {
         window.start() >= self.until
+    }
+
+    /// Whether enough windows were learned to say that what is not known is not usual.
+    pub fn is_warm(&self) -> bool {
+        self.until.saturating_sub(self.since) >= u64::from(WARM) * SLOT
     }
 
     /// Subjects that are remembered, and that were forgotten for want of room.
@@ -96,6 +102,9 @@ impl<K: Ord + Clone> Baselines<K> {
 
     /// A window is over, and all of it was learned.
     pub fn close(&mut self, window: Window) {
+        if self.until == 0 {
+            self.since = window.start();
+        }
         self.until = window.end();
         self.forget(slot(window.end().saturating_sub(1)));
     }

@@ -1,21 +1,32 @@
 //! nfport: flow lines in, hosts that attack one port out.
 
-use clap::Parser;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use super::detector::{self, Print};
+use anyhow::Context;
+use clap::{Parser, ValueHint};
+
+use super::detector;
+use super::state::Kept;
 use crate::cli::{Common, Io, Status};
-use crate::detect::port::{Paper, Rules};
+use crate::detect::Site;
+use crate::detect::port::{Memory, Paper, Port, Rules, Setup};
 
 /// Find hosts that attack one port, as worms and password guessers do.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged is a host that
-/// sends at least the limit of flows to one protocol and destination port.
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are clients that ask one
+/// port of many in vain, or log in again and again, in classes that the manual describes.
 #[derive(Debug, Parser)]
 #[command(name = "nfport", version, max_term_width = 100)]
 pub struct Args {
-    /// Flag a host that sends this many flows to one port in 10 minutes (scales with the window)
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows)]
+    /// With --paper, flag a host that sends this many flows to one port in 10 minutes (scales with the window)
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
+    /// Remember attackers and whom they got into in this file from one run to the next: class infected
+    #[arg(long, value_name = "FILE", env = "NFKIT_PORT_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     detector: detector::Options,
 }
@@ -31,8 +42,26 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let rules = Rules { flows: args.limit_flows };
-    detector::run(&args.detector, io, "nfport", Print::Findings, |site| {
-        Paper::new(site.clone(), rules)
-    })
+    let print = args.detector.print(None);
+    if args.detector.paper {
+        let rules = Rules { flows: args.limit_flows };
+        let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
+        return detector::run(&args.detector, io, "nfport", print, make);
+    }
+    let bounds = args.detector.bounds()?;
+    let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfport", io));
+    let (kept, memory) = kept.transpose().context("--state")?.unzip();
+    let setup = Rc::new(Setup { bounds, memory: memory.map(RefCell::new) });
+    let make = |site: &Arc<Site>| Port::new(site.clone(), setup.clone());
+    let status = detector::run(&args.detector, io, "nfport", print, make)?;
+    if let (Some(kept), Some(memory)) = (kept, &setup.memory) {
+        let memory = memory.borrow();
+        kept.save(&*memory).context("--state")?;
+        let [attackers, entered, mail, slow, forgotten] = memory.sizes();
+        io.report.detail(format_args!(
+            "state: {attackers} attackers, {entered} hosts that they got into, {mail} mail servers, \
+             {slow} slow sources, {forgotten} forgotten"
+        ));
+    }
+    Ok(status)
 }

@@ -1,0 +1,153 @@
+//! The classes of attacks on a port: what each measures.
+
+use super::evidence::Evidence;
+use crate::detect::rule::{Answers, Measure, percent};
+use crate::detect::{Bounds, Limit};
+use crate::finding::Side;
+use crate::flow::TCP;
+use crate::time::Window;
+
+/// A source at a port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub evidence: &'a Evidence,
+    pub side: Option<Side>,
+    pub window: Option<Window>,
+    pub answers: Answers,
+    /// One packet in many was seen.
+    pub sampled: bool,
+    /// It takes letters itself.
+    pub is_mail: bool,
+    /// Targets in vain and what worked over a day, if it is remembered.
+    pub slow: Option<(u64, u64)>,
+    pub bounds: &'a Bounds,
+}
+
+/// A kind of attack on a port.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// The word in the column `class`, and the name of its limit.
+    pub name: &'static str,
+    /// The limit that a site may change.
+    pub limit: u64,
+    /// What is measured; the first is held against the limit. `None` if it cannot be told here.
+    pub measure: fn(&Case) -> Option<Vec<Measure>>,
+}
+
+/// The classes in the order in which they name a finding, after the one that takes memory.
+pub(super) const CLASSES: [&Class; 3] = [&SPREAD, &HAMMER, &SPAM];
+
+/// New targets in vain in ten seconds, which are ten a second.
+const BURST: u64 = 100;
+
+/// At least 1000 targets in vain on one port, or 100 within ten seconds, and at least half of all that
+/// were asked. With `--state` also 1000 in a day.
+///
+/// So a worm spreads, at whatever pace it is made to. A resolver, a mail server, a crawler and a NAT ask as
+/// many, and are mostly answered.
+pub(super) const SPREAD: Class = Class {
+    name: "spread",
+    limit: 1000,
+    measure: |case| {
+        let evidence = case.evidence;
+        if !case.hears() {
+            return None;
+        }
+        let limit = case.limit(&SPREAD);
+        // What the site allows in a window it allows in ten seconds too, as a tenth.
+        let burst =
+            (u128::from(limit) * u128::from(BURST) / u128::from(SPREAD.limit)).max(1) as u64;
+        let (now, worked) = (evidence.failed, evidence.worked);
+        let slow = case.slow.filter(|(failed, _)| *failed >= limit && now > 0);
+        let (first, failed, worked) = match (evidence.burst >= burst && now < limit, slow) {
+            (true, _) => (Measure::at_least("in10s", evidence.burst, burst), now, worked),
+            (false, Some((failed, worked))) if now < limit => {
+                (Measure::at_least("targets1d", failed, limit), failed, worked)
+            }
+            _ => (Measure::at_least("targets", now, limit), now, worked),
+        };
+        let mut measures = vec![first];
+        measures.push(Measure::at_least(
+            "failedpct",
+            percent(failed, failed + worked),
+            case.share(),
+        ));
+        Some(measures)
+    },
+};
+
+/// At least 20 sessions of like size with one host's login port, each of 11 to 51 packets from the client:
+/// so many does a password cost that is wrong.
+///
+/// Of ports of databases and files only from outside: programs of our own have sessions there all day.
+pub(super) const HAMMER: Class = Class {
+    name: "hammer",
+    limit: 20,
+    measure: |case| {
+        let is_sure = !case.sampled && case.evidence.proto == TCP;
+        is_sure.then(|| vec![Measure::at_least("sessions", case.evidence.most, case.sessions())])
+    },
+};
+
+/// At least 50 hosts that an inside host, which is no mail server, writes letters to.
+pub(super) const SPAM: Class = Class {
+    name: "spam",
+    limit: 50,
+    measure: |case| {
+        let evidence = case.evidence;
+        if (evidence.proto, evidence.port) != (TCP, 25)
+            || case.side != Some(Side::Inside)
+            || case.is_mail
+        {
+            return None;
+        }
+        let hosts = evidence.failed + evidence.worked;
+        Some(vec![Measure::at_least("hosts", hosts, case.limit(&SPAM))])
+    },
+};
+
+/// The class of those whom an attacker got into and who now attack themselves.
+pub(super) const INFECTED: &str = "infected";
+/// Targets in vain of an infected host, or of whoever got into it from outside; of one inside who was
+/// not seen to be infected it takes more, as with a scan.
+pub(super) const TARGETS: u64 = 25;
+const INSIDE: u64 = 100;
+
+impl Case<'_> {
+    /// The limit of a class for this source.
+    pub(super) fn limit(&self, class: &Class) -> u64 {
+        self.bounds.of(class.name, self.evidence.src).unwrap_or(class.limit)
+    }
+
+    /// Sessions with one host that are guessing.
+    pub(super) fn sessions(&self) -> u64 {
+        let Limit::AtLeast(scaled) = Limit::AtLeast(self.limit(&HAMMER)).scaled(self.window) else {
+            return HAMMER.limit;
+        };
+        // A short window needs as many as show that they are alike.
+        scaled.max(self.limit(&HAMMER))
+    }
+
+    /// Whether silence says that nobody is there: by TCP, whose attempts are known by their size, else
+    /// where every answer is seen.
+    pub(super) fn hears(&self) -> bool {
+        self.evidence.proto == TCP || (self.answers == Answers::Seen && !self.sampled)
+    }
+
+    /// Percent of the targets that must have been in vain: half where answers are seen, nearly all where
+    /// not all are.
+    fn share(&self) -> u64 {
+        if self.answers == Answers::Seen && !self.sampled { 50 } else { 90 }
+    }
+
+    /// Whether it asks so many in vain that whom it gets into is in danger.
+    pub(super) fn is_attack(&self, is_infected: bool) -> bool {
+        let evidence = self.evidence;
+        let limit = match self.side {
+            Some(Side::Inside) if !is_infected => INSIDE,
+            _ => self.bounds.of(INFECTED, evidence.src).unwrap_or(TARGETS),
+        };
+        let share = percent(evidence.failed, evidence.failed + evidence.worked);
+        self.hears() && evidence.failed >= limit && share >= self.share()
+    }
+}

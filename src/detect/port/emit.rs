@@ -1,0 +1,135 @@
+//! From conversations to what each source did at the ports of others: only what clients do to servers.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::io;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
+use crate::detect::Site;
+use crate::detect::conversation::{Active, Address, Families, Half, Outcome, Talk, Visitor};
+use crate::finding::Side;
+use crate::flow::{TCP, UDP};
+
+/// Where people log in by name and password.
+const LOGINS: [u16; 10] = [21, 22, 23, 2222, 2323, 3389, 5900, 5901, 5985, 8291];
+/// Where programs do too, so that many short sessions are nothing of note among our own hosts.
+const SERVICES: [u16; 6] = [445, 1433, 3306, 5432, 6379, 27017];
+/// Packets that the client of a failed login sends: fewer are no session, more are one that got in.
+const SESSION: std::ops::RangeInclusive<u32> = 11..=51;
+
+/// Ports at which a mail server takes letters (RFC 5321, RFC 6409, RFC 8314).
+const MAIL: [u16; 3] = [25, 465, 587];
+/// Mail servers that are told apart: a host that forges answers must not fill memory. With more, nobody
+/// is called a spammer who is not told apart from them.
+const MAX_MAIL: usize = 1 << 16;
+
+/// Ports of one pair that are remembered to have worked, so that twenty connections to a web server are
+/// one row. With more, some are written twice; they fall together when they are sorted.
+const RECENT: usize = 8;
+
+/// Writes trials.
+pub(super) struct Emitter<'a> {
+    site: &'a Site,
+    active: &'a Active,
+    knows_dark: bool,
+    hasher: RandomState,
+    rows: Families,
+    recent: [u64; RECENT],
+    next: usize,
+    /// Inside hosts that took letters.
+    mail: HashSet<IpAddr, RandomState>,
+}
+
+impl<'a> Emitter<'a> {
+    /// Writes trials to rows that keep about `memory` octets in memory.
+    pub(super) fn new(
+        site: &'a Site,
+        memory: u64,
+        active: &'a Active,
+        knows_dark: bool,
+    ) -> Emitter<'a> {
+        Emitter {
+            site,
+            active,
+            knows_dark,
+            hasher: RandomState::default(),
+            rows: Families::new(memory),
+            recent: [0; RECENT],
+            next: 0,
+            mail: HashSet::default(),
+        }
+    }
+
+    /// All trials, and the inside mail servers.
+    pub(super) fn into_trials(self) -> (Families, HashSet<IpAddr, RandomState>) {
+        (self.rows, self.mail)
+    }
+
+    fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
+        let hash = self.hasher.hash_one(trial.src);
+        A::of(&mut self.rows).push(hash, trial.pack())
+    }
+
+    fn is_dark(&self, host: IpAddr) -> bool {
+        self.knows_dark && self.site.inside.contains(host) && !self.active.holds(host)
+    }
+
+    fn is_login<A: Address>(&self, talk: &Talk<A>) -> bool {
+        let is_stranger = || {
+            self.site.side(talk.asker.ip()) != Some(Side::Inside)
+                && self.site.side(talk.host.ip()) != Some(Side::Outside)
+        };
+        talk.proto == TCP
+            && SESSION.contains(&talk.asked.most)
+            && (LOGINS.contains(&talk.port) || (SERVICES.contains(&talk.port) && is_stranger()))
+    }
+}
+
+impl Visitor for Emitter<'_> {
+    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
+        let &Talk { asker, host, proto, port, sport, asked, is_sure, outcome, .. } = talk;
+        if !is_sure || (proto != TCP && proto != UDP) {
+            return Ok(());
+        }
+        let with = |half: &Half, bits| Trial {
+            src: asker,
+            proto,
+            port,
+            dst: host,
+            bits,
+            sport,
+            flows: half.flows,
+            packets: u32::try_from(half.packets).unwrap_or(u32::MAX),
+            octets: u32::try_from(half.octets).unwrap_or(u32::MAX),
+            // 0 is unknown, and the lower bits of a real moment can be 0 too.
+            start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
+        };
+        match outcome {
+            Outcome::Productive => {
+                if proto == TCP && MAIL.contains(&port) && self.mail.len() < MAX_MAIL {
+                    self.mail.insert(host.ip());
+                }
+                if self.is_login(talk) {
+                    self.write(&with(&asked, LOGIN))?;
+                }
+                let hash = self.hasher.hash_one((asker, host, proto, port)) | 1;
+                if self.recent.contains(&hash) {
+                    return Ok(());
+                }
+                if let Some(oldest) = self.recent.get_mut(self.next % RECENT) {
+                    *oldest = hash;
+                }
+                self.next += 1;
+                self.write(&with(&asked, WORKED))
+            }
+            Outcome::Silent | Outcome::Refused => {
+                let is_dark = outcome == Outcome::Silent && self.is_dark(host.ip());
+                self.write(&with(&asked, if is_dark { FAILED | DARK } else { FAILED }))
+            }
+            Outcome::Unasked | Outcome::Other => Ok(()),
+        }
+    }
+}
