@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::harness::{Scene, other, package, skipped, tool};
 use super::nfcap::Nfcap;
 
+mod floods;
 mod scans;
 
 /// What the labs are made of, and the replays.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 16] = [
     "ip",
     "softflowd",
     "softflowctl",
@@ -25,10 +26,59 @@ const PARTS: [&str; 12] = [
     "ping",
     "tcpdump",
     "python3",
+    "iperf3",
+    "ssh",
+    "ssh-keygen",
+    "sshd",
 ];
 
 /// The versions that softflowd and nfkit share; 10 is IPFIX.
 const VERSIONS: [&str; 3] = ["5", "9", "10"];
+
+/// How a link is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// Every packet, as it went by.
+    Whole,
+    /// One packet in ten.
+    Sampled,
+    /// What came in alone.
+    Incoming,
+    /// What went out alone, in which nobody asked for anything.
+    Outgoing,
+}
+
+impl View {
+    /// What findings in it are marked with.
+    fn mark(self) -> &'static str {
+        match self {
+            View::Whole => "-",
+            View::Sampled => "sampled",
+            View::Incoming | View::Outgoing => "oneway",
+        }
+    }
+}
+
+/// Which columns of its flows are given to a detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Columns {
+    All,
+    /// With no flags and no times.
+    Nine,
+}
+
+impl Columns {
+    /// The flows of a spool. Windows are of arrival, and sampling is a mark at their end: as one
+    /// window, it is a column.
+    fn of(self, spool: &Path) -> String {
+        let fields = match self {
+            Columns::All => "+start,end,flags,sampling",
+            Columns::Nine => "+sampling",
+        };
+        let ran = tool("nfdump-txt").args(["--window", "0", "--fields", fields]).arg(spool).run();
+        ran.ok().text().to_owned()
+    }
+}
 
 /// The exporter's own count: `Flows exported: 14690 (17955 records) in 571 packets`.
 fn records(said: &str) -> usize {
@@ -78,7 +128,7 @@ fn replay(scene: &Scene, name: &str, pcap: &Path, args: &[&str]) -> (PathBuf, St
     let nfcap = Nfcap::start(collect.into_iter().map(OsString::from).chain([spool.clone().into()]));
     let to = format!("127.0.0.1:{}", nfcap.port());
     let softflowd = other("softflowd").unwrap().arg("-p").arg(scene.path("softflowd.pid"));
-    let softflowd = softflowd.args(["-d", "-c", "none", "-m", "65536", "-n", &to]);
+    let softflowd = softflowd.args(["-d", "-c", "none", "-m", "262144", "-n", &to]);
     let ran = softflowd.arg("-r").arg(pcap).args(args).run().status(0);
     nfcap.stop();
     (spool, format!("{}{}", String::from_utf8_lossy(&ran.out), ran.err))

@@ -5,28 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::super::harness::{Scene, tool};
-use super::{lab, records, replay};
-
-/// How the link is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum View {
-    /// Every packet, as it went by.
-    Whole,
-    /// One packet in ten.
-    Sampled,
-    /// What came in alone.
-    Incoming,
-    /// What went out alone, in which nobody asked for anything.
-    Outgoing,
-}
-
-/// Which columns of its flows are given to nfscan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Columns {
-    All,
-    /// With no flags and no times.
-    Nine,
-}
+use super::{Columns, View, lab, records, replay};
 
 use Columns::Nine;
 use View::{Incoming, Outgoing, Sampled, Whole};
@@ -104,14 +83,8 @@ fn scans(dir: &Path) -> BTreeMap<String, String> {
 /// Holds a view's findings against the scans: who was to be named and was not, who should not have
 /// been, and all findings for whoever reads it.
 fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Columns) -> String {
-    // Windows are of arrival, and sampling is a mark at their end: as one window, it is a column.
-    let fields = match columns {
-        Columns::All => "+start,end,flags,sampling",
-        Nine => "+sampling",
-    };
-    let flows = tool("nfdump-txt").args(["--window", "0", "--fields", fields]).arg(spool).run();
     let nfscan = tool("nfscan").args(["--inside", "10.77.0.0/16,fd00:77::/32", "--window", "24h"]);
-    let ran = nfscan.stdin(flows.ok().out).run().ok();
+    let ran = nfscan.stdin(columns.of(spool)).run().ok();
     let mut named = BTreeSet::new();
     let mut forged = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -121,12 +94,7 @@ fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Co
         let host = of("host");
         let what = scans.get(host).map_or("", String::as_str);
         all += &format!("  {what} {host} {} {} {}\n", of("role"), of("class"), of("why"));
-        let mark = match view {
-            Whole => "-",
-            Sampled => "sampled",
-            Incoming | Outgoing => "oneway",
-        };
-        if of("marks") != mark {
+        if of("marks") != view.mark() {
             wrong.push(format!("{host} has the mark {}", of("marks")));
         }
         let is_innocent = INNOCENT.iter().any(|prefix| host.starts_with(prefix));

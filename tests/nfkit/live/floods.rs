@@ -1,0 +1,210 @@
+//! Who is under a flood, who floods, and who spreads or guesses is named, and none of the servers and
+//! clients that are busy beside them. `tests/lab/floods` plays it; each attack has a victim or an
+//! attacker of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::super::harness::{DETECTORS, Scene, tool};
+use super::{Columns, View, lab, records, replay};
+
+use Columns::{All, Nine};
+use View::{Incoming, Sampled, Whole};
+
+/// Who is to be named: by which command, as what, in which role; and in which attacks. Nobody else may
+/// be, but for `BESIDES`.
+const NAMED: [(&str, &str, &str, &[&str]); 9] = [
+    ("nfflood", "dos", "target", &["syn-web", "syn-idle", "udp-ports", "udp-out", "syn-out"]),
+    ("nfflood", "dos", "source", &["udp-out", "syn-out"]),
+    ("nfflood", "ddos", "target", &["syn-rand", "syn-rand-idle", "udp-rand"]),
+    ("nfflood", "reflection", "target", &["reflect-dns", "reflect-large", "reflect-unlisted"]),
+    ("nfflood", "outbound", "source", &["udp-out-one"]),
+    ("nfport", "spread", "source", &["worm", "slow"]),
+    ("nfport", "hammer", "source", &["guesses"]),
+    // A worm asks many in vain, and is a scanner too.
+    ("nfscan", "horizontal", "source", &["worm", "slow"]),
+    ("nfscan", "ports", "source", &["resets"]),
+];
+
+/// Who may be named as well, each with the reason.
+const BESIDES: [(&str, &str, &str, &[&str], &str); 4] = [
+    (
+        "nfscan",
+        "ports",
+        "source",
+        &["udp-ports"],
+        "it tries 6000 ports of a host, none of which answers",
+    ),
+    ("nfflood", "outbound", "source", &["udp-out", "syn-out"], "by its rate too"),
+    ("nfflood", "outbound", "target", &["udp-out-one", "udp-out", "syn-out"], "the other end"),
+    (
+        "nfflood",
+        "ddos",
+        "target",
+        &["reflect-dns", "reflect-large"],
+        "so many flows that nobody asked for are a flood, whoever answers",
+    ),
+];
+
+/// Attacks in names that nobody gave.
+const FORGED: [&str; 3] = ["syn-rand", "syn-rand-idle", "udp-rand"];
+
+/// Attacks of inside hosts, which send the packets that tell.
+const OUT: [&str; 5] = ["udp-out-one", "udp-out", "syn-out", "worm", "slow"];
+
+/// Attacks that commands need not name in a view, of all columns and of nine or of these alone, and
+/// what stands against it.
+type Limit =
+    (View, Option<Columns>, &'static [&'static str], &'static [&'static str], &'static str);
+
+/// A flow export does not show everything.
+const LIMITS: [Limit; 8] = [
+    (Whole, Some(Nine), &["nfflood"], &["udp-out-one"], "one flow, and no time to have a rate in"),
+    (Whole, Some(Nine), &["nfport"], &["slow"], "few hosts, and no time to have a rate in"),
+    (Sampled, Some(Nine), &["nfflood"], &["udp-out-one"], "as above"),
+    (Sampled, None, &["nfport"], &["slow"], "a tenth of its packets, and with them its rate"),
+    (Sampled, None, &["nfport"], &["guesses"], "of a connection's packets one or two are left"),
+    (
+        Sampled,
+        None,
+        &["nfflood"],
+        &["reflect-dns", "reflect-large", "reflect-unlisted"],
+        "the questions may be what was not sampled",
+    ),
+    (
+        Incoming,
+        None,
+        &["nfflood"],
+        &["reflect-dns", "reflect-large", "reflect-unlisted"],
+        "the questions, if there were any, are not there",
+    ),
+    (Incoming, None, &DETECTORS, &OUT, "what goes out is not there"),
+];
+
+/// An attack of the lab. No address where there are many.
+struct Attack {
+    victim: String,
+    attacker: String,
+}
+
+/// The attacks by name.
+fn attacks(dir: &Path) -> BTreeMap<String, Attack> {
+    let runs = std::fs::read_to_string(dir.join("runs")).unwrap();
+    let words = runs.lines().map(|line| line.splitn(4, ' ').collect::<Vec<_>>());
+    let attack = |words: Vec<&str>| {
+        let [victim, attacker] = [words[0], words[1]].map(str::to_owned);
+        (words[2].to_owned(), Attack { victim, attacker })
+    };
+    words.map(attack).collect()
+}
+
+/// One window, wherever the clock stood.
+fn window(flows: &str) -> String {
+    let (fields, rows) = flows.split_once('\n').unwrap();
+    let at = fields.split('\t').skip(1).position(|field| field == "start").unwrap();
+    // softflowd's first packet may be older than its clock, and has no time then.
+    let start = |row: &str| row.split('\t').nth(at)?.split('.').next()?.parse().ok();
+    let first = rows.lines().filter_map(start).min().unwrap();
+    let first = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(first));
+    format!("{fields}\n#window\t{first}\t600\n{rows}#end\t{first}\t600\tstate=ok\n")
+}
+
+/// Whoever is meant by a role in an attack.
+fn host(attacks: &BTreeMap<String, Attack>, name: &str, role: &str) -> String {
+    let attack = &attacks[name];
+    if role == "target" { attack.victim.clone() } else { attack.attacker.clone() }
+}
+
+/// Holds a command's findings in a view against the attacks: who was to be named and was not, who
+/// should not have been, and all findings for whoever reads it.
+fn judge(
+    attacks: &BTreeMap<String, Attack>,
+    flows: &str,
+    command: &str,
+    view: View,
+    columns: Columns,
+) -> String {
+    let limits = LIMITS.iter().filter(|(of, only, by, ..)| {
+        *of == view && only.is_none_or(|only| only == columns) && by.contains(&command)
+    });
+    let excused: BTreeSet<&str> =
+        limits.flat_map(|(_, _, _, names, _)| names.iter().copied()).collect();
+    // Who is expected, and how: class, role and host, with the attack.
+    let mut expected = BTreeMap::new();
+    let besides = BESIDES.iter().map(|(by, class, role, names, _)| (by, class, role, names));
+    for (by, class, role, names) in NAMED.iter().map(|(a, b, c, d)| (a, b, c, d)).chain(besides) {
+        for name in names.iter().filter(|_| *by == command) {
+            expected.insert((*class, *role, host(attacks, name, role)), *name);
+        }
+    }
+    let ran = tool(command).args(["--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
+    let mut named = BTreeSet::new();
+    let mut wrong = Vec::new();
+    let mut all = String::new();
+    for row in ran.table() {
+        let of = |column: &str| row[column].as_str();
+        let (class, role, host) = (of("class"), of("role"), of("host"));
+        all += &format!("  {host} {role} {class} {} {}\n", of("marks"), of("why"));
+        let Some(name) = expected.get(&(class, role, host.to_owned())) else {
+            wrong.push(format!("{host} is named as {role} {class}"));
+            continue;
+        };
+        let of_view = Some(view.mark()).filter(|mark| *mark != "-");
+        let forged = Some("forged").filter(|_| command == "nfflood" && FORGED.contains(name));
+        let marks: BTreeSet<&str> = of_view.into_iter().chain(forged).collect();
+        let has: BTreeSet<&str> = of("marks").split(',').filter(|mark| *mark != "-").collect();
+        if has != marks {
+            wrong.push(format!("{name} ({host}) has the marks {has:?}"));
+        }
+        named.insert((class.to_owned(), role.to_owned(), host.to_owned()));
+    }
+    for (_, class, role, names) in NAMED.iter().filter(|(by, ..)| *by == command) {
+        for name in names.iter().filter(|name| !excused.contains(*name)) {
+            let host = host(attacks, name, role);
+            if !named.contains(&((*class).to_owned(), (*role).to_owned(), host.clone())) {
+                wrong.push(format!("{name} ({host}) is not named as {role} {class}"));
+            }
+        }
+    }
+    match wrong.is_empty() {
+        true => String::new(),
+        false => format!("{command}, {view:?}, {columns:?}:\n  {}\nof\n{all}", wrong.join("\n  ")),
+    }
+}
+
+#[test]
+fn real_floods_are_named_and_no_busy_hosts() {
+    let scene = Scene::new();
+    let Some(dir) = lab("floods", &scene) else { return };
+    let attacks = attacks(&dir);
+    let named = NAMED.iter().map(|(_, _, _, names)| names);
+    let besides = BESIDES.iter().map(|(_, _, _, names, _)| names);
+    let limits = LIMITS.iter().map(|(_, _, _, names, _)| names);
+    for name in named.chain(besides).chain(limits).copied().flatten().chain(&FORGED) {
+        assert!(attacks.contains_key(*name), "{name} is no attack of the lab");
+    }
+    let said = std::fs::read_to_string(dir.join("9.said")).unwrap();
+    let mut views = vec![(Whole, dir.join("9"), said)];
+    let pcap = dir.join("link.pcap");
+    let mut look = |view, name, args: &[&str]| {
+        let (spool, said) = replay(&scene, name, &pcap, &[&["-v", "9", "-a"], args].concat());
+        views.push((view, spool, said));
+    };
+    look(Sampled, "sampled", &["-s", "10"]);
+    look(Incoming, "incoming", &["dst net 10.77.4.0/24"]);
+    let mut wrong = String::new();
+    for (view, spool, said) in &views {
+        for columns in [All, Nine] {
+            let mut flows = columns.of(spool);
+            assert_eq!(flows.lines().count() - 1, records(said), "{view:?}: {said}");
+            if columns == All {
+                flows = window(&flows);
+            }
+            for command in DETECTORS {
+                wrong += &judge(&attacks, &flows, command, *view, columns);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
