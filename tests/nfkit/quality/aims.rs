@@ -59,9 +59,9 @@ impl Measure {
                 share(score.found, score.must).map(|(_, of)| (score.found as f64, of))
             }
             Measure::Behind(other) => {
-                let (mine, _) = share(score.found, score.must)?;
-                let (theirs, of) = Measure::Recall.of(&[other], sum)?;
-                Some((theirs - mine, format!("{}/{}, {of}", score.found, score.must)))
+                let (mine, of) = share(score.found, score.must)?;
+                let (theirs, _) = Measure::Recall.of(&[other], sum)?;
+                Some((theirs - mine, of))
             }
             Measure::Marked => share(score.marked, score.forged),
             Measure::Mismarked => {

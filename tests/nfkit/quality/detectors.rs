@@ -85,7 +85,7 @@ pub static DETECTORS: [Detector; 3] = [
 #
 # Each row is a scenario of tests/nfkit/quality/grid.rs and grid/, once on seeds on which defaults may
 # be chosen and once on seeds that are kept to see whether they hold: two seeds a half if an aim
-# of nfscan or nfflood hangs on the row, else one. Rows that end in -nine have the nine columns alone, others also times and
+# of nfscan hangs on the row, else one. Rows that end in -nine have the nine columns alone, others also times and
 # flags; a row of - alone wants an option that is not there yet. First nfscan:
 #   must    scanners that must be found       found   those nfscan named, by whatever class
 #   missed  those it did not                  class   of the found, those by the class of the truth
@@ -111,7 +111,7 @@ pub static DETECTORS: [Detector; 3] = [
         ],
         aims: aims::FLOODS,
         labelled: aims::LABELLED_FLOODS,
-        seeds: 2,
+        seeds: 1,
         about: "\
 #
 # The same of who is flooded, and who of ours floods: a victim is found if it is named as a target, an

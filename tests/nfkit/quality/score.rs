@@ -108,8 +108,8 @@ pub fn targets(hosts: BTreeSet<IpAddr>) -> Vec<Named> {
 struct Must {
     /// The classes that are right.
     classes: BTreeSet<String>,
-    /// The sources are forged.
-    forged: bool,
+    /// Whether the sources are forged, if it is known.
+    forged: Option<bool>,
 }
 
 /// What is true of a stream.
@@ -145,7 +145,7 @@ impl Truth {
                 _ if mine && must => {
                     let asked = all.must.entry((host, source)).or_default();
                     asked.classes.insert(row["class"].clone());
-                    asked.forged |= forged(&row);
+                    asked.forged = Some(asked.forged == Some(true) || forged(&row));
                 }
                 _ if mine || kind == Kind::Scan && source => _ = all.may.insert((host, source)),
                 _ => {}
@@ -299,16 +299,16 @@ pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
         let (host, role) = (key.0, role(key.1));
         let right: Vec<_> = classes.iter().map(String::as_str).collect();
         let right = right.join(",");
-        score.forged += usize::from(*forged);
+        score.forged += usize::from(*forged == Some(true));
         let Some(named) = truth.finders(key, &by_key) else {
             cases.push(format!("missed\t{host}\t{right}\t{role}"));
             continue;
         };
         score.found += 1;
         let says = named.iter().any(|n| n.forged);
-        score.marked += usize::from(*forged && says);
-        score.mismarked += usize::from(!forged && says);
-        if *forged != says {
+        score.marked += usize::from(*forged == Some(true) && says);
+        score.mismarked += usize::from(*forged == Some(false) && says);
+        if forged.is_some_and(|forged| forged != says) {
             cases.push(format!("forged\t{host}\t{right}\t{says}"));
         }
         if named.iter().any(|n| classes.contains(&n.class)) {

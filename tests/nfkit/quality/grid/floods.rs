@@ -9,9 +9,9 @@ const BEFORE: &str =
 const VOLUME: Scenario =
     Scenario { must: Some("volume"), ..all("volume", "campus --flows 50000 --with volumex5,FEW") };
 
-const FLOOD: &str = "campus --flows 90000 --with FEW,floodx10";
-const BOTNET: &str = "campus --flows 90000 --with FEW,botnetx10";
-const FORGED: &str = "campus --flows 70000 --with FEW,forgedx5";
+const FLOOD: &str = "campus --flows 60000 --with FEW,flood=1500x10";
+const BOTNET: &str = "campus --flows 60000 --with FEW,botnet=2500x10";
+const FORGED: &str = "campus --flows 60000 --with FEW,forged=4000x5";
 const REFLECTED: &str = "campus --flows 40000 --with FEW,reflectedx10";
 const UNLISTED: &str = "campus --flows 40000 --with FEW,unlistedx10";
 const CARPET: &str = "campus --flows 80000 --with FEW,carpetx6";
@@ -27,7 +27,7 @@ pub const FLOODS: &[Scenario] = &[
     all("campus", "campus"),
     nine("campus-nine", "campus"),
     Scenario { state: State::Kept, ..all("campus-day-state", CAMPUS_DAY) },
-    all("paper", "paper --flows 220000"),
+    all("paper", "paper --figure 4 --flows 20000"),
     all("innocents", "campus --with ALL,MORE"),
     nine("innocents-nine", "campus --with ALL,MORE"),
     Scenario { state: State::Kept, ..all("innocents-hour", HOUR) },
@@ -39,7 +39,7 @@ pub const FLOODS: &[Scenario] = &[
     nine("botnet-nine", BOTNET),
     all("forged", FORGED),
     nine("forged-nine", FORGED),
-    all("drawn", "campus --flows 100000 --with FEW,drawnx5"),
+    all("drawn", "campus --flows 70000 --with FEW,drawn=5000x5"),
     Scenario {
         options: &["--outside-if", "1"],
         ..all("spoofed", "campus --flows 60000 --with FEW,spoofedx5")
