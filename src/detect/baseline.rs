@@ -165,7 +165,7 @@ mod tests {
         (0..144).for_each(|n| all.learn(&1, 10_000, window(n)));
         all.close(window(143));
         assert_eq!(all.of(&2, Some(window(144))), None);
-        let after = |windows| all.of(&1, Some(window(143 + windows))).unwrap();
+        let after = |windows: u64| all.of(&1, Some(window(143 + windows))).unwrap();
         assert!((9_999..=10_001).contains(&after(1)));
         assert!((20..30).contains(&after(37)), "{}", after(37));
         let mut later = all.clone();
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn it_is_written_and_read_back() {
         let mut all = Baselines::default();
-        (0..40).for_each(|n| all.learn(&(1u8, n), u64::from(n) * 1000, window(n.into())));
+        (0..40u32).for_each(|n| all.learn(&(1u8, n), u64::from(n) * 1000, window(n.into())));
         let octets = crate::detect::state::write("nfflood", &all).unwrap();
         assert_eq!(crate::detect::state::read("nfflood", &octets), Ok(all));
     }

@@ -38,7 +38,7 @@ pub use paper::{Pair, Paper, Rules};
 use carpet::Carpet;
 use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual};
 use emit::Emitter;
-use evidence::{Evidence, From, View};
+use evidence::{Counts, Evidence, From, View};
 use forged::Sign;
 use victims::{Glance, Victims};
 
@@ -140,7 +140,7 @@ struct Judge<'a> {
 
 /// An inside attacker.
 struct Source {
-    sums: (u64, u64, u64),
+    sums: Counts,
     victims: u64,
     top: Top<IpAddr, MAX_PEERS>,
     why: Vec<String>,
@@ -287,7 +287,7 @@ impl<'a> Judge<'a> {
         host: Host,
         class: &str,
         role: Role,
-        (flows, packets, octets): (u64, u64, u64),
+        (flows, packets, octets): Counts,
         why: Vec<String>,
         mark: Option<&str>,
     ) -> Finding {

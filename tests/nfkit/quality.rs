@@ -1,22 +1,25 @@
-//! How good nfscan is, as a table that is reviewed: `tests/data/quality.txt` says for each scenario of
-//! a grid who was found, missed and wrongly named, beside what simpler rules make of the same flows,
-//! and whether the aims are met. `scripts/quality` writes it and shows what moved.
+//! How good the detectors are, as a table that is reviewed: `tests/data/quality.txt` says for each
+//! scenario of a grid who was found, missed and wrongly named, beside what simpler rules make of the
+//! same flows, and whether the aims are met. `scripts/quality` writes it and shows what moved.
 //!
-//! `grid` is what is played, `labelled` the traffic of others, `score` the rules of the count, `peers`
-//! and `rwscan` the other rules, `table` the text.
+//! `detectors` is what is measured, `grid` what is played, `labelled` the traffic of others, `score` the
+//! rules of the count, `peers`, `victims` and `rwscan` the other rules, `aims` what is to be reached,
+//! `table` the text.
 //!
 //! `NFKIT_QUALITY_CASES=FILE` has every miss and every false alarm written there, a line each.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use foldhash::HashSet;
 use ipnet::IpNet;
 
-use crate::harness::{INSIDE, Scene, package, skipped, tool};
+use crate::harness::{INSIDE, Scene, package, skipped, table as rows_of, tool};
 
+mod aims;
+mod detectors;
 mod flows;
 mod grid;
 mod labelled;
@@ -24,9 +27,11 @@ mod peers;
 mod rwscan;
 mod score;
 mod table;
+mod victims;
 
-use flows::{Stream, Window};
-use grid::{Columns, GRID, HALVES, Scenario, State};
+use detectors::{Asked, DETECTORS, Detector};
+use flows::Stream;
+use grid::{Columns, HALVES, Scenario, State};
 use score::{Score, Truth};
 use table::Row;
 
@@ -35,23 +40,27 @@ const TABLE: &str = "tests/data/quality.txt";
 /// Threads; each runs commands too.
 const AT_ONCE: usize = 2;
 
-/// One stream judged by nfscan and by the others.
+/// One stream judged by a detector and by what it is compared with.
 struct Judged {
-    scores: [Score; 5],
+    scores: Vec<Score>,
     cases: Vec<String>,
 }
 
-/// `nfscan` says that it has this option.
+/// A command says that it has this option.
 fn knows(name: &str, option: &str) -> bool {
     let help = tool(name).arg("--help").run().ok();
     help.text().split_whitespace().any(|word| word == option)
 }
 
 /// Whether the commands of today can play and judge this.
-fn possible(scenario: &Scenario) -> bool {
-    let play = scenario.play.split(' ').filter(|word| word.starts_with("--"));
-    play.into_iter().all(|option| knows("nfgen", option))
-        && (scenario.state == State::None || knows("nfscan", "--state"))
+fn possible(detector: &Detector, scenario: &Scenario) -> bool {
+    let options = |words: &[&'static str]| -> Vec<&'static str> {
+        words.iter().copied().filter(|word| word.starts_with("--")).collect()
+    };
+    let play: Vec<_> = scenario.play.split(' ').collect();
+    options(&play).into_iter().all(|option| knows("nfgen", option))
+        && options(scenario.options).into_iter().all(|option| knows(detector.tool, option))
+        && (scenario.state == State::None || knows(detector.tool, "--state"))
 }
 
 fn words(args: &str) -> Vec<String> {
@@ -59,66 +68,79 @@ fn words(args: &str) -> Vec<String> {
     args.split(' ').map(str::to_owned).collect()
 }
 
-fn judge(
-    text: &str,
-    stream: &Stream,
-    args: &[String],
-    inside: Option<&str>,
-    truth: &Truth,
-) -> Judged {
-    let ran = tool("nfscan").args(args).stdin(text).run().ok();
-    let ours = score::named(ran.text());
-    let scope = inside.map_or(vec![], |inside| vec!["--inside".to_owned(), inside.to_owned()]);
-    let paper = tool("nfscan").arg("--paper").args(scope).stdin(text).run().ok();
-    let nets = inside.map_or(vec![], labelled::nets);
-    let each = |rule: &dyn Fn(&Window) -> BTreeSet<IpAddr>| {
-        score::plain(&stream.windows.iter().flat_map(rule).collect())
-    };
+/// Holds what was found beside the truth, and what the simpler rules make of it.
+fn judge(detector: &Detector, findings: &[String], asked: &Asked, truth: &Truth) -> Judged {
+    let ours: Vec<_> = findings.iter().flat_map(|text| score::named(text)).collect();
     let (mut first, cases) = score::score(truth, &ours);
-    let ours = |host: &&IpAddr| nets.iter().any(|net: &IpNet| net.contains(*host));
-    first.watched = truth.hosts.iter().filter(ours).count() * stream.windows.len();
-    let others = [
-        score::named(paper.text()),
-        each(&|flows| peers::dscan(flows)),
-        each(&|flows| peers::unanswered(flows)),
-        each(&|flows| rwscan::rwscan(flows, &nets)),
-    ];
-    let [paper, dscan, unanswered, rwscan] = others.map(|named| score::score(truth, &named).0);
-    Judged { scores: [first, paper, dscan, unanswered, rwscan], cases }
+    let inside = |host: &&IpAddr| asked.nets.iter().any(|net: &IpNet| net.contains(*host));
+    first.watched = truth.hosts.iter().filter(inside).count() * asked.stream.windows.len();
+    let peers = detector.peers.iter().map(|peer| score::score(truth, &(peer.says)(asked)).0);
+    Judged { scores: [first].into_iter().chain(peers).collect(), cases }
 }
 
-fn play(scenario: &Scenario, seed: u64) -> Judged {
+fn play(detector: &Detector, scenario: &Scenario, seed: u64) -> Judged {
     let scene = Scene::new();
     let seed = seed.to_string();
     let generate = |args: &str| {
         let ran = tool("nfgen").args(words(args)).args(["--seed", &seed, "--text"]);
-        let text = ran.arg("--truth").arg(scene.path("truth")).run().ok().text().to_owned();
-        match scenario.columns {
-            Columns::All => text,
-            Columns::Nine => flows::nine(&text),
-        }
+        ran.arg("--truth").arg(scene.path("truth")).run().ok().text().to_owned()
     };
-    let mut args = Vec::new();
-    if let Some(inside) = scenario.inside {
-        args.extend(["--inside".to_owned(), inside.to_owned()]);
-    }
-    if scenario.state != State::None {
-        args.extend(["--state".to_owned(), scene.path("state").to_str().unwrap().to_owned()]);
-    }
+    let columns = |text: String| match scenario.columns {
+        Columns::All => text,
+        Columns::Nine => flows::nine(&text),
+    };
+    let detect = |name: &str, text: &str| {
+        let mut run = tool(name);
+        if let Some(inside) = scenario.inside {
+            run = run.args(["--inside", inside]);
+        }
+        if scenario.state != State::None {
+            run = run.arg("--state").arg(scene.path(name));
+        }
+        let options = scenario.options.iter().filter(|_| name == detector.tool);
+        run.args(options).stdin(text).run().ok().text().to_owned()
+    };
     if let State::Warm(day) = scenario.state {
-        tool("nfscan").args(&args).stdin(generate(day)).run().ok();
+        detect(detector.tool, &columns(generate(day)));
     }
-    let text = generate(scenario.play);
+    let mut text = generate(scenario.play);
+    let told = scene.text("truth");
+    if let Some(targets) = scenario.cut {
+        let must = rows_of(&told).into_iter().filter(|row| {
+            row["kind"] == "port" && row["expect"] == "must" && row["role"] == "source"
+        });
+        let worms: HashSet<String> = must.map(|row| row["host"].clone()).collect();
+        text = flows::cut(&text, &worms, targets);
+    }
+    let text = columns(text);
     let stream = Stream::read(&text);
-    let truth = Truth::of(&scene.text("truth"), &stream);
-    judge(&text, &stream, &args, scenario.inside, &truth)
+    let truth = Truth::of(detector.kind, scenario.must, &told, &stream);
+    let by = [Some(detector.tool), scenario.also];
+    let findings: Vec<_> = by.into_iter().flatten().map(|name| detect(name, &text)).collect();
+    let nets = scenario.inside.map_or(vec![], labelled::nets);
+    let asked = Asked {
+        tool: detector.tool,
+        text: &text,
+        stream: &stream,
+        inside: scenario.inside,
+        nets: &nets,
+    };
+    judge(detector, &findings, &asked, &truth)
 }
 
-fn try_labelled(sample: &labelled::Sample) -> Judged {
+/// A sample judged by all detectors.
+fn try_labelled(sample: &labelled::Sample) -> Vec<Judged> {
     let stream = Stream::read(&sample.text);
-    let truth = labelled::truth(&stream);
-    let args = ["--inside".to_owned(), sample.inside.clone()];
-    judge(&sample.text, &stream, &args, Some(&sample.inside), &truth)
+    let nets = labelled::nets(&sample.inside);
+    let all = DETECTORS.iter().map(|detector| {
+        let (tool_name, text) = (detector.tool, sample.text.as_str());
+        let ran = tool(tool_name).args(["--inside", &sample.inside]).stdin(text).run().ok();
+        let (stream, inside) = (&stream, Some(sample.inside.as_str()));
+        let asked = Asked { tool: tool_name, text, stream, inside, nets: &nets };
+        let truth = labelled::truth(detector.kind, stream);
+        judge(detector, &[ran.text().to_owned()], &asked, &truth)
+    });
+    all.collect()
 }
 
 /// Does all jobs, a few at once, and returns what came of them in their order.
@@ -142,56 +164,67 @@ fn together<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// A half's seeds for a scenario: all if an aim hangs on it, else the first, for what it shows needs no
-/// more.
-fn seeds(scenario: &Scenario, half: [u64; 2]) -> impl Iterator<Item = u64> {
-    let aimed = table::AIMS.iter().any(|aim| aim.rows.contains(&scenario.name));
-    half.into_iter().take(if aimed { 2 } else { 1 })
+/// A half's seeds for a scenario: the detector's number if an aim hangs on it, else the first, for what
+/// it shows needs no more.
+fn seeds(detector: &Detector, scenario: &Scenario, half: [u64; 2]) -> impl Iterator<Item = u64> {
+    let aimed = detector.aims.iter().any(|aim| aim.all_rows().any(|row| row == scenario.name));
+    half.into_iter().take(if aimed { detector.seeds } else { 1 })
 }
 
-/// The rows of the grid, and a line for each case that is wrong.
-fn played() -> (Vec<Row>, Vec<String>) {
-    let halves = |scenario| HALVES.iter().map(move |&(half, seeds)| (scenario, half, seeds));
-    let all: Vec<(&Scenario, &'static str, [u64; 2])> = GRID.iter().flat_map(halves).collect();
-    let can: Vec<bool> = all.iter().map(|(scenario, ..)| possible(scenario)).collect();
-    let mut jobs: Vec<(usize, u64)> = Vec::new();
-    for (row, &(scenario, _, half)) in all.iter().enumerate().filter(|&(row, _)| can[row]) {
-        jobs.extend(seeds(scenario, half).map(|seed| (row, seed)));
-    }
-    let judged = together(&jobs, |&(row, seed)| play(all[row].0, seed));
-    let mut rows: Vec<Row> = all
-        .iter()
-        .zip(&can)
-        .map(|(&(scenario, half, _), can)| Row {
-            scenario: scenario.name.to_owned(),
-            half,
-            scores: can.then(Default::default),
+/// The rows of a grid.
+fn empty(detector: &'static Detector) -> Vec<(&'static Scenario, Row)> {
+    let halves = |scenario: &'static Scenario| {
+        let can = possible(detector, scenario);
+        HALVES.iter().map(move |&(half, _)| {
+            let scores = can.then(|| vec![Score::default(); 1 + detector.peers.len()]);
+            (scenario, Row { scenario: scenario.name.to_owned(), half, scores })
         })
-        .collect();
+    };
+    detector.grid.iter().flat_map(halves).collect()
+}
+
+/// The rows of the grids, and a line for each case that is wrong.
+fn played() -> (Vec<Vec<Row>>, Vec<String>) {
+    let mut all: Vec<_> = DETECTORS.iter().map(empty).collect();
+    let mut jobs: Vec<(usize, usize, u64)> = Vec::new();
+    for (n, rows) in all.iter().enumerate() {
+        for (at, (scenario, row)) in
+            rows.iter().enumerate().filter(|(_, (_, r))| r.scores.is_some())
+        {
+            let (_, half) = HALVES.iter().find(|(half, _)| *half == row.half).unwrap();
+            jobs.extend(seeds(&DETECTORS[n], scenario, *half).map(|seed| (n, at, seed)));
+        }
+    }
+    let judged = together(&jobs, |&(n, at, seed)| play(&DETECTORS[n], all[n][at].0, seed));
     let mut cases = Vec::new();
-    for ((row, seed), judged) in jobs.into_iter().zip(judged) {
-        let row = &mut rows[row];
+    for ((n, at, seed), judged) in jobs.into_iter().zip(judged) {
+        let row = &mut all[n][at].1;
         let sums = row.scores.iter_mut().flatten();
         sums.zip(&judged.scores).for_each(|(sum, score)| sum.add(score));
-        let case = |case| format!("{}\tseed={seed}\t{case}", row.scenario);
-        cases.extend(judged.cases.iter().map(case));
+        let from = format!("{}\t{}\tseed={seed}", DETECTORS[n].tool, row.scenario);
+        cases.extend(judged.cases.iter().map(|case| format!("{from}\t{case}")));
     }
-    (rows, cases)
+    let rows = all.into_iter().map(|rows| rows.into_iter().map(|(_, row)| row).collect());
+    (rows.collect(), cases)
 }
 
-fn labelled_rows() -> (Vec<Row>, Vec<String>) {
+fn labelled_rows() -> (Vec<Vec<Row>>, Vec<String>) {
     let samples = labelled::samples();
     let judged = together(&samples, try_labelled);
-    let (mut rows, mut cases) = (Vec::new(), Vec::new());
+    let (mut all, mut cases) = ([const { Vec::new() }; DETECTORS.len()], Vec::new());
     for (sample, judged) in samples.into_iter().zip(judged) {
-        cases.extend(judged.cases.iter().map(|case| format!("{}\t-\t{case}", sample.name)));
-        rows.push(Row { scenario: sample.name, half: "-", scores: Some(judged.scores) });
+        for ((judged, detector), rows) in judged.into_iter().zip(&DETECTORS).zip(&mut all) {
+            let from = format!("{}\t{}\t-", detector.tool, sample.name);
+            cases.extend(judged.cases.iter().map(|case| format!("{from}\t{case}")));
+            let scores = Some(judged.scores);
+            rows.push(Row { scenario: sample.name.clone(), half: "-", scores });
+        }
     }
-    (rows, cases)
+    (all.into(), cases)
 }
 
 #[test]
-fn the_quality_of_nfscan_is_what_was_reviewed() {
+fn quality_is_what_was_reviewed() {
     let path = package(TABLE);
     let before = fs::read_to_string(&path).unwrap_or_default();
     let seam = before.find(table::SEAM).unwrap_or(before.len());

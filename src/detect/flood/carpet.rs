@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::event::{Event, Kind};
-use super::evidence::From;
+use super::evidence::{Counts, From};
 use crate::detect::conversation::Address;
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
@@ -32,7 +32,7 @@ pub(super) struct Carpets<A> {
     dark: u64,
     /// Packets of the host that got most.
     most: u64,
-    sums: (u64, u64, u64),
+    sums: Counts,
 }
 
 /// A network upon which enough came to look at it.
@@ -41,7 +41,7 @@ pub(super) struct Carpet {
     pub net: IpNet,
     pub hosts: u64,
     pub dark: u64,
-    pub sums: (u64, u64, u64),
+    pub sums: Counts,
     /// Percent of the packets that one host got, and that one source sent.
     pub most: u64,
     pub largest: u64,
@@ -57,7 +57,7 @@ impl<A: Address> Carpets<A> {
     }
 
     /// The next host of the network, with the events that were kept of it.
-    pub(super) fn host(&mut self, events: &[Event<A>], sums: (u64, u64, u64), is_dark: bool) {
+    pub(super) fn host(&mut self, events: &[Event<A>], sums: Counts, is_dark: bool) {
         self.hosts += 1;
         self.dark += u64::from(is_dark);
         self.most = self.most.max(sums.1);

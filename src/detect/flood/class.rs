@@ -3,7 +3,7 @@
 //! A class is a name, a limit that a site may change, and the measures that it takes of what came upon
 //! a host. It holds when all of its measures pass.
 
-use super::evidence::{Evidence, Load, View};
+use super::evidence::{Counts, Evidence, Load, View};
 use crate::detect::rule::{Answers, Measure, percent};
 use crate::detect::{Bounds, Limit};
 use crate::finding::{Side, UNKNOWN_SECONDS};
@@ -35,7 +35,7 @@ pub(super) struct Class {
     /// The traffic that it is about.
     pub load: fn(&Evidence) -> &Load,
     /// Its sources, flows, packets and octets.
-    pub sums: fn(&Evidence) -> (u64, (u64, u64, u64)),
+    pub sums: fn(&Evidence) -> (u64, Counts),
     /// What else to say of it.
     pub tell: fn(&Evidence) -> Vec<String>,
 }
@@ -110,7 +110,7 @@ impl Case<'_> {
 }
 
 /// All of a load.
-pub(super) fn sums(load: &Load) -> (u64, (u64, u64, u64)) {
+pub(super) fn sums(load: &Load) -> (u64, Counts) {
     (load.sources, (load.flows, load.packets, load.octets))
 }
 

@@ -65,6 +65,9 @@ fn is_popular(port: u16) -> bool {
     matches!(port, 53 | 123 | 3389 | 5353)
 }
 
+/// Flows, packets and octets.
+pub(super) type Counts = (u64, u64, u64);
+
 /// Sums over conversations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -79,7 +82,7 @@ pub(super) struct Sums {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct From {
     pub peer: IpAddr,
-    pub sums: (u64, u64, u64),
+    pub sums: Counts,
     pub sample: Sample,
 }
 
@@ -250,7 +253,7 @@ struct Run {
     kind: Kind,
     proto: u8,
     peer: IpAddr,
-    sums: (u64, u64, u64),
+    sums: Counts,
     /// Of the conversations, those that a flood is made of.
     tried: u64,
     /// The host's ports in order, with their conversations.
@@ -258,7 +261,7 @@ struct Run {
     distinct: u64,
     minutes: Vec<(u32, u64)>,
     /// Sums by the source's port, where there are few.
-    sports: Vec<(u16, (u64, u64, u64))>,
+    sports: Vec<(u16, Counts)>,
     is_spoofed: bool,
     sample: Sample,
 }
@@ -548,7 +551,7 @@ const LARGE: u64 = 200;
 /// Percent of the sources that were asked from which on the answers are wanted.
 const WANTED: u64 = 10;
 
-fn add(sums: &mut (u64, u64, u64), (flows, packets, octets): (u64, u64, u64)) {
+fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
     sums.0 += flows;
     sums.1 = sums.1.saturating_add(packets);
     sums.2 = sums.2.saturating_add(octets);

@@ -95,12 +95,18 @@ pub(super) fn is_bogon(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
-            match (a, b, c) {
-                (0 | 10 | 127 | 224.., ..) => true,
-                (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) => true,
-                (192, 0, 0 | 2) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => true,
-                _ => false,
-            }
+            matches!(
+                (a, b, c),
+                (0 | 10 | 127 | 224.., ..)
+                    | (100, 64..=127, _)
+                    | (169, 254, _)
+                    | (172, 16..=31, _)
+                    | (192, 168, _)
+                    | (192, 0, 0 | 2)
+                    | (198, 18 | 19, _)
+                    | (198, 51, 100)
+                    | (203, 0, 113)
+            )
         }
         // Those for documentation are where examples and this kit's own plays live.
         IpAddr::V6(address) => address.segments()[0] >> 13 != 1,

@@ -5,7 +5,7 @@ use std::io;
 use super::Judge;
 use super::carpet::Carpets;
 use super::event::{Event, Kind};
-use super::evidence::Builder;
+use super::evidence::{Builder, Counts};
 use crate::detect::conversation::Address;
 use crate::table::Sorted;
 
@@ -19,7 +19,7 @@ pub(super) struct Glance {
     /// Conversations in vain.
     pub tried: u64,
     /// What was not answered: conversations, packets, octets.
-    pub stream: (u64, u64, u64),
+    pub stream: Counts,
     /// Packets sent to single hosts, unanswered.
     pub sent: u64,
 }

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use foldhash::{HashMap, HashSet};
+
 /// Seconds of a window.
 pub const WINDOW: u64 = 600;
 
@@ -20,6 +22,8 @@ pub struct Flow {
     pub octets: u64,
     /// The OR of the TCP flags; 0 without the column, as other collectors store it.
     pub flags: u8,
+    /// Milliseconds since the epoch; 0 without the column `end`.
+    pub end: u64,
 }
 
 /// The flows of one window.
@@ -49,7 +53,8 @@ impl Stream {
             need("packets"),
             need("octets"),
         ];
-        let (start, flags, label) = (place("start"), place("flags"), place("label"));
+        let (start, end) = (place("start"), place("end"));
+        let (flags, label) = (place("flags"), place("label"));
 
         let mut stream = Stream { windows: Vec::new(), labels: Vec::new() };
         let (mut marked, mut slot) = (false, None);
@@ -82,6 +87,7 @@ impl Stream {
                 packets: packets.parse().unwrap(),
                 octets: octets.parse().unwrap(),
                 flags: flags.and_then(|place| cells[place].parse().ok()).unwrap_or(0),
+                end: end.map_or(0, |place| millis(cells[place])),
             };
             stream.windows.last_mut().expect("a window").push(flow);
             if let Some(place) = label {
@@ -127,6 +133,28 @@ pub fn nine(text: &str) -> String {
     out
 }
 
+/// The lines without those of the sources given, each after its first so many distinct targets.
+pub fn cut(text: &str, sources: &HashSet<String>, targets: usize) -> String {
+    let names: Vec<_> = text.lines().next().unwrap().split('\t').skip(1).collect();
+    let [sip, dip] = ["sip", "dip"].map(|name| names.iter().position(|&n| n == name).unwrap());
+    let mut seen: HashMap<&str, HashSet<&str>> = HashMap::default();
+    let mut over: HashSet<&str> = HashSet::default();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut cells = line.split('\t');
+        if let Some(source) = cells.clone().nth(sip).filter(|&sip| sources.contains(sip)) {
+            let targets_of = seen.entry(source).or_default();
+            targets_of.extend(cells.nth(dip));
+            if over.contains(source) || targets_of.len() > targets {
+                over.insert(source);
+                continue;
+            }
+        }
+        out.extend([line, "\n"]);
+    }
+    out
+}
+
 /// A TCP connection request of one packet, for the tests of the baselines.
 #[cfg(test)]
 pub fn request(sip: &str, dip: &str, sport: u16, dport: u16) -> Flow {
@@ -140,6 +168,7 @@ pub fn request(sip: &str, dip: &str, sport: u16, dport: u16) -> Flow {
         packets: 1,
         octets: 40,
         flags: 2,
+        end: 0,
     }
 }
 
@@ -157,11 +186,24 @@ fn lines_are_read_by_the_names_of_their_columns() {
     let short = nine(&text);
     assert!(short.starts_with(&format!("{fields}\n#window\t")), "{short}");
     assert!(short.contains(&format!("\n{row}\n#end\t2001-07-01T00:20:00Z\t600\tflows=1\n")));
-    assert_eq!(Stream::read(&short).windows[0][0], Flow { start: 0, flags: 0, ..flow });
+    assert_eq!(Stream::read(&short).windows[0][0], Flow { start: 0, end: 0, flags: 0, ..flow });
 
     let rows = [("599.9", "scan"), ("600", "benign"), ("601", "scan")];
     let rows = rows.map(|(start, label)| format!("{row}\t{start}\t-\t{label}\n")).concat();
     let stream = Stream::read(&format!("{fields}\tstart\tflags\tlabel\n{rows}"));
     assert_eq!(stream.windows.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(stream.labels, [vec!["scan"], vec!["benign", "scan"]]);
+}
+
+#[test]
+fn a_source_is_cut_after_its_targets() {
+    let row = |sip: &str, dip: &str| format!("1\t{sip}\t{dip}\n");
+    let text = |rows: &[(&str, &str)]| {
+        let rows: String = rows.iter().map(|(sip, dip)| row(sip, dip)).collect();
+        format!("#fields\tsif\tsip\tdip\n#window\tx\t600\n{rows}#end\tx\t600\n")
+    };
+    let all = [("a", "1"), ("a", "2"), ("a", "1"), ("b", "9"), ("a", "3"), ("3", "a"), ("a", "1")];
+    let left = [("a", "1"), ("a", "2"), ("a", "1"), ("b", "9"), ("3", "a")];
+    let worm = HashSet::from_iter(["a".to_owned()]);
+    assert_eq!(cut(&text(&all), &worm, 2), text(&left));
 }

@@ -1,5 +1,11 @@
-//! What nfscan is judged on: each scenario is what nfgen plays, what is left of it, and what nfscan is
-//! told. The list is static, so that the table's rows say all there is to say.
+//! What the detectors are judged on: each scenario is what nfgen plays, what is left of it, and what
+//! the detector is told. The lists are static, so that the table's rows say all there is to say.
+
+mod floods;
+mod ports;
+
+pub use floods::FLOODS;
+pub use ports::PORTS;
 
 /// Which columns the detectors get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +16,7 @@ pub enum Columns {
     Nine,
 }
 
-/// What nfscan knows beside the flows.
+/// What a detector knows beside the flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Nothing.
@@ -27,9 +33,17 @@ pub struct Scenario {
     /// Arguments of nfgen, with [`WORDS`].
     pub play: &'static str,
     pub columns: Columns,
-    /// The networks nfscan is told are inside, if any.
+    /// The networks that the detector is told are inside, if any.
     pub inside: Option<&'static str>,
     pub state: State,
+    /// What else it is told.
+    pub options: &'static [&'static str],
+    /// A class of which all that may be found must be found here.
+    pub must: Option<&'static str>,
+    /// Nothing more is seen of a source that must be found after so many distinct targets.
+    pub cut: Option<usize>,
+    /// Another detector, whose findings count here as well.
+    pub also: Option<&'static str>,
 }
 
 /// Seeds on which defaults may be chosen, and seeds that are kept to see whether they hold.
@@ -37,8 +51,10 @@ pub const HALVES: [(&str, [u64; 2]); 2] = [("chosen", [1, 2]), ("kept", [3, 4])]
 
 /// What stands for what in the arguments of nfgen. ALL is every benign kind at its own size; FEW are
 /// the same with less to do, yet enough for whoever counts destinations, so that a row is quick; TCP
-/// is every kind of TCP scan.
-pub const WORDS: [(&str, &str); 3] = [
+/// is every kind of TCP scan. MORE is what looks like a flood or like guessing and is neither, SOME is
+/// less of it, and FLOODED and
+/// ATTACKED are a few of the main floods and attacks on ports.
+pub const WORDS: [(&str, &str); 7] = [
     (
         "ALL",
         "webserver,cdn,dnsserver,resolver,ntp,nat,p2p,mail,crawler,spider,monitor,crowd,\
@@ -53,13 +69,29 @@ pub const WORDS: [(&str, &str); 3] = [
         "TCP",
         "sweepx10,horizontalx10,patientx10,innerx10,smallx10,large,portsx10,connectx10,blockx10",
     ),
+    (
+        "MORE",
+        "quicx2,downloadx3,uploadx3,streamx3,loginsx3,opening=2000,mobilex2,innerportsx2,crowd=800x2",
+    ),
+    ("SOME", "quic=300,download,upload,stream,logins,opening=250,mobile=300"),
+    ("FLOODED", "floodx4,botnetx4,forgedx2,reflectedx4,unlistedx4,carpetx2"),
+    ("ATTACKED", "codered=2000x5,guessx10,spamx10"),
 ];
 
 use crate::harness::INSIDE;
 
 const fn all(name: &'static str, play: &'static str) -> Scenario {
-    let (columns, inside) = (Columns::All, Some(INSIDE));
-    Scenario { name, play, columns, inside, state: State::None }
+    Scenario {
+        name,
+        play,
+        columns: Columns::All,
+        inside: Some(INSIDE),
+        state: State::None,
+        options: &[],
+        must: None,
+        cut: None,
+        also: None,
+    }
 }
 
 const fn nine(name: &'static str, play: &'static str) -> Scenario {
@@ -88,8 +120,8 @@ const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx1
 /// The campus with addresses of IPv6 too.
 const BOTH: &str = "140.119.0.0/16,2001:288::/32";
 
-/// The grid. The aims of `table` name rows of it.
-pub const GRID: &[Scenario] = &[
+/// The grid of nfscan. The aims name rows of it.
+pub const SCANS: &[Scenario] = &[
     all("campus", "campus"),
     nine("campus-nine", "campus"),
     all("campus-day", CAMPUS_DAY),

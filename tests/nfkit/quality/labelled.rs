@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
-use super::flows::{Stream, WINDOW};
+use super::flows::{Flow, Stream, WINDOW};
 use super::peers::TARGETS;
-use super::score::Truth;
+use super::score::{Kind, Truth};
 use crate::harness::package;
 
 /// A set, and the networks inside of where it was taken, as its README has them.
@@ -174,25 +174,50 @@ fn mix(attack: &str, benign: &str) -> String {
 }
 
 /// What the labels say.
-pub fn truth(stream: &Stream) -> Truth {
-    let mut targets: HashMap<_, HashSet<_>> = HashMap::default();
-    let mut touched = HashSet::default();
-    for (flows, labels) in stream.windows.iter().zip(&stream.labels) {
-        for (flow, label) in flows.iter().zip(labels) {
-            if label == "benign" {
-                continue;
-            }
-            touched.extend([flow.sip, flow.dip]);
-            if label == "scan" || label == "port-worm" {
-                let slot = flow.start / 1000 / WINDOW;
-                targets.entry((flow.sip, slot)).or_default().insert((flow.dip, flow.dport));
-            }
+pub fn truth(kind: Kind, stream: &Stream) -> Truth {
+    match kind {
+        Kind::Scan => scans(stream),
+        Kind::Flood => floods(stream),
+        Kind::Port => {
+            let mut truth = Truth::labelled(kind, [], stream);
+            truth.ignored = ends(stream, |label| label != "benign");
+            truth
         }
     }
+}
+
+/// Flows with their labels.
+fn labels(stream: &Stream) -> impl Iterator<Item = (&Flow, &str)> {
+    let windows = stream.windows.iter().zip(&stream.labels);
+    windows.flat_map(|(flows, labels)| flows.iter().zip(labels.iter().map(String::as_str)))
+}
+
+/// Both ends of the flows with some label.
+fn ends(stream: &Stream, is: impl Fn(&str) -> bool) -> HashSet<IpAddr> {
+    labels(stream).filter(|(_, label)| is(label)).flat_map(|(f, _)| [f.sip, f.dip]).collect()
+}
+
+/// Who scans.
+fn scans(stream: &Stream) -> Truth {
+    let mut targets: HashMap<_, HashSet<_>> = HashMap::default();
+    for (flow, _) in labels(stream).filter(|(_, label)| ["scan", "port-worm"].contains(label)) {
+        let slot = flow.start / 1000 / WINDOW;
+        targets.entry((flow.sip, slot)).or_default().insert((flow.dip, flow.dport));
+    }
     let many = targets.into_iter().filter(|(_, targets)| targets.len() >= TARGETS);
-    let attackers: BTreeSet<IpAddr> = many.map(|((sip, _), _)| sip).collect();
-    let mut truth = Truth::labelled(&attackers, stream);
-    truth.ignored = touched;
+    let attackers = many.map(|((sip, _), _)| (sip, true));
+    let mut truth = Truth::labelled(Kind::Scan, attackers, stream);
+    truth.ignored = ends(stream, |label| label != "benign");
+    truth
+}
+
+/// Who is flooded. The sources may be forged: nobody knows what they did.
+fn floods(stream: &Stream) -> Truth {
+    let flows = labels(stream).filter(|&(_, label)| label == "flood");
+    let victims: BTreeSet<IpAddr> = flows.map(|(flow, _)| flow.dip).collect();
+    let mut truth = Truth::labelled(Kind::Flood, victims.iter().map(|&ip| (ip, false)), stream);
+    truth.ignored = ends(stream, |label| label == "flood");
+    truth.ignored.retain(|ip| !victims.contains(ip));
     truth
 }
 
@@ -231,12 +256,12 @@ mod tests {
         let mut text = FIELDS.to_owned() + &(1..=24).map(scan).collect::<String>();
         let later = row("10.0.0.9", "10.1.0.99", "601", "scan");
         let rest = row("10.0.0.1", "10.0.0.2", "602", "benign");
-        let must = |text: &str| score(&truth(&Stream::read(text)), &[]).0.must;
+        let must = |text: &str| score(&truth(Kind::Scan, &Stream::read(text)), &[]).0.must;
         assert_eq!(must(&(text.clone() + &later + &rest)), 0);
         text = text + &scan(25) + &later + &rest;
         assert_eq!(must(&text), 1);
 
-        let truth = truth(&Stream::read(&text));
+        let truth = truth(Kind::Scan, &Stream::read(&text));
         let finding = |class: &str, host: &str, role: &str| {
             let fields = "#fields\tclass\thost\trole\tproto\tport\twhy\n";
             let named = named(&format!("{fields}{class}\t{host}\t{role}\t6\t80\t-\n"));
@@ -248,5 +273,23 @@ mod tests {
         assert_eq!(finding("group", "10.1.0.0/24", "source"), (0, 0));
         assert_eq!(finding("dark", "10.0.0.1", "source"), (0, 1));
         assert_eq!(finding("backscatter", "10.0.0.1", "target"), (0, 0));
+    }
+
+    #[test]
+    fn labels_say_who_is_flooded() {
+        let text = FIELDS.to_owned()
+            + &row("10.0.0.9", "10.1.0.1", "5", "flood")
+            + &row("10.0.0.8", "10.1.0.2", "5", "scan");
+        let truth = truth(Kind::Flood, &Stream::read(&text));
+        let judge = |host: &str, role: &str| {
+            let fields = "#fields\tclass\thost\trole\tproto\tport\twhy\n";
+            let (score, _) =
+                score(&truth, &named(&format!("{fields}dos\t{host}\t{role}\t6\t80\t-\n")));
+            (score.must, score.found, score.wrong)
+        };
+        assert_eq!(judge("10.1.0.1", "target"), (1, 1, 0));
+        assert_eq!(judge("10.1.0.1", "source"), (1, 0, 1));
+        assert_eq!(judge("10.0.0.9", "source"), (1, 0, 0));
+        assert_eq!(judge("10.1.0.2", "target"), (1, 0, 1));
     }
 }

@@ -41,16 +41,30 @@ pub fn dscan(flows: &[Flow]) -> BTreeSet<IpAddr> {
 /// The simplest rule that asks for answers: a source of at least [`TARGETS`] distinct (host, port)
 /// by TCP or UDP whose flows have no reverse flow in the window.
 pub fn unanswered(flows: &[Flow]) -> BTreeSet<IpAddr> {
-    let asked = || flows.iter().filter(|flow| flow.proto == TCP || flow.proto == UDP);
-    let there: HashSet<_> = asked().map(|f| (f.sip, f.dip, f.proto, f.sport, f.dport)).collect();
     let mut targets: HashMap<IpAddr, HashSet<(IpAddr, u16)>> = HashMap::default();
-    for f in asked() {
-        if !there.contains(&(f.dip, f.sip, f.proto, f.dport, f.sport)) {
-            targets.entry(f.sip).or_default().insert((f.dip, f.dport));
-        }
+    for f in in_vain(flows) {
+        targets.entry(f.sip).or_default().insert((f.dip, f.dport));
     }
     let many = targets.into_iter().filter(|(_, targets)| targets.len() >= TARGETS);
     many.map(|(sip, _)| sip).collect()
+}
+
+/// The same of an attack on a port: at least 100 distinct hosts on one port.
+pub fn hundred(flows: &[Flow]) -> BTreeSet<IpAddr> {
+    const HOSTS: usize = 100;
+    let mut hosts: HashMap<(IpAddr, u8, u16), HashSet<IpAddr>> = HashMap::default();
+    for f in in_vain(flows) {
+        hosts.entry((f.sip, f.proto, f.dport)).or_default().insert(f.dip);
+    }
+    let many = hosts.into_iter().filter(|(_, hosts)| hosts.len() >= HOSTS);
+    many.map(|((sip, ..), _)| sip).collect()
+}
+
+/// The flows of TCP and UDP that have no reverse flow.
+fn in_vain(flows: &[Flow]) -> impl Iterator<Item = &Flow> {
+    let asked = || flows.iter().filter(|flow| flow.proto == TCP || flow.proto == UDP);
+    let there: HashSet<_> = asked().map(|f| (f.sip, f.dip, f.proto, f.sport, f.dport)).collect();
+    asked().filter(move |f| !there.contains(&(f.dip, f.sip, f.proto, f.dport, f.sport)))
 }
 
 #[cfg(test)]
@@ -103,5 +117,14 @@ mod tests {
         assert!(!named(unanswered(&[asked.clone(), vec![answer(asked[3])]].concat())));
         let icmp: Vec<_> = asked.iter().map(|f| Flow { proto: 1, ..*f }).collect();
         assert!(!named(unanswered(&icmp)));
+    }
+
+    #[test]
+    fn hundred_counts_hosts_on_one_port() {
+        assert!(named(hundred(&wide(100))));
+        assert!(!named(hundred(&wide(99))));
+        assert!(!named(hundred(&deep(1..=200))));
+        let other: Vec<_> = wide(60).into_iter().map(|f| Flow { dport: 81, ..f }).collect();
+        assert!(!named(hundred(&[wide(60), other].concat())));
     }
 }

@@ -10,16 +10,46 @@ use super::flows::Stream;
 use super::peers::TARGETS;
 use crate::harness::table;
 
-/// A finding of a scan, as far as it is judged.
+/// What a detector looks for: the column `kind`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Scan,
+    Flood,
+    Port,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::Scan => "scan",
+            Kind::Flood => "flood",
+            Kind::Port => "port",
+        }
+    }
+}
+
+/// A finding, as far as it is judged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
     /// An address as a network of its own.
     pub host: IpNet,
-    /// Whether it is called a source. Else it is a target, which is the victim of backscatter.
+    /// Whether it is called a source. Else it is a target: a victim.
     pub source: bool,
     pub class: String,
+    /// Whether it is said that the sources are forged.
+    pub forged: bool,
     pub why: String,
 }
+
+impl Named {
+    fn key(&self) -> Key {
+        (self.host, self.source)
+    }
+}
+
+/// A host, and whether as a source.
+type Key = (IpNet, bool);
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap_or_else(|_| IpNet::from(text.parse::<IpAddr>().unwrap()))
@@ -30,6 +60,15 @@ fn single(host: &IpNet) -> bool {
     host.prefix_len() == host.max_prefix_len()
 }
 
+/// One contains the other.
+fn overlap(a: &IpNet, b: &IpNet) -> bool {
+    a.contains(b) || b.contains(a)
+}
+
+fn forged(row: &BTreeMap<String, String>) -> bool {
+    row.get("marks").is_some_and(|marks| marks.split(',').any(|mark| mark == "forged"))
+}
+
 /// The findings of a detector's output, each host, role and class once.
 pub fn named(findings: &str) -> Vec<Named> {
     let mut all = BTreeMap::new();
@@ -38,6 +77,7 @@ pub fn named(findings: &str) -> Vec<Named> {
             host: net(&row["host"]),
             source: row["role"] == "source",
             class: row["class"].clone(),
+            forged: forged(&row),
             why: format!("proto={} port={} {}", row["proto"], row["port"], row["why"]),
         };
         all.entry((named.host, named.source, named.class.clone())).or_insert(named);
@@ -45,23 +85,42 @@ pub fn named(findings: &str) -> Vec<Named> {
     all.into_values().collect()
 }
 
-/// What a baseline says.
-pub fn plain(hosts: &BTreeSet<IpAddr>) -> Vec<Named> {
-    let named = |&host: &IpAddr| {
+fn plain(hosts: BTreeSet<IpAddr>, source: bool) -> Vec<Named> {
+    let named = |host: IpAddr| {
         let (class, why) = (String::new(), String::new());
-        Named { host: host.into(), source: true, class, why }
+        Named { host: host.into(), source, class, forged: false, why }
     };
-    hosts.iter().map(named).collect()
+    hosts.into_iter().map(named).collect()
+}
+
+/// What a simpler rule says.
+pub fn sources(hosts: BTreeSet<IpAddr>) -> Vec<Named> {
+    plain(hosts, true)
+}
+
+/// The same of victims.
+pub fn targets(hosts: BTreeSet<IpAddr>) -> Vec<Named> {
+    plain(hosts, false)
+}
+
+/// What is to be said of a host.
+#[derive(Debug, Default)]
+struct Must {
+    /// The classes that are right.
+    classes: BTreeSet<String>,
+    /// Whether the sources are forged, if it is known.
+    forged: Option<bool>,
 }
 
 /// What is true of a stream.
 #[derive(Debug, Default)]
 pub struct Truth {
-    /// Scanners that must be found, with the classes that are right for each.
-    must: BTreeMap<IpNet, BTreeSet<String>>,
-    /// Sources of which it is true, but no matter.
-    may: BTreeSet<IpNet>,
-    /// Victims of floods whose answers arrive here, if it is known who they are.
+    kind: Kind,
+    /// Who must be found.
+    must: BTreeMap<Key, Must>,
+    /// Of whom it is true, but no matter.
+    may: BTreeSet<Key>,
+    /// Victims of floods whose answers arrive here and are no scans, if it is known who they are.
     victims: Option<BTreeSet<IpNet>>,
     /// Who is neither right nor wrong to name.
     pub ignored: HashSet<IpAddr>,
@@ -72,20 +131,23 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// As nfgen says. Of a host that other detectors must find as a source it is no lie that it
-    /// scans.
-    pub fn of(truth: &str, stream: &Stream) -> Truth {
-        let mut all = Truth::default();
+    /// As nfgen says; of one class, all that may be found must be. Of a host that other detectors
+    /// must find as a source it is no lie that it scans.
+    pub fn of(kind: Kind, class: Option<&str>, truth: &str, stream: &Stream) -> Truth {
+        let mut all = Truth { kind, ..Truth::default() };
         let mut victims = BTreeSet::new();
         for row in table(truth) {
-            let host = net(&row["host"]);
-            let (scan, must) = (row["kind"] == "scan", row["expect"] == "must");
-            match row["role"].as_str() {
-                "source" if scan && must => {
-                    all.must.entry(host).or_default().insert(row["class"].clone());
+            let (host, source) = (net(&row["host"]), row["role"] == "source");
+            let mine = row["kind"] == kind.as_str();
+            let must = row["expect"] == "must" || class == Some(row["class"].as_str());
+            match kind {
+                Kind::Scan if mine && !source => _ = victims.insert(host),
+                _ if mine && must => {
+                    let asked = all.must.entry((host, source)).or_default();
+                    asked.classes.insert(row["class"].clone());
+                    asked.forged = Some(asked.forged == Some(true) || forged(&row));
                 }
-                "source" => _ = all.may.insert(host),
-                _ if scan => _ = victims.insert(host),
+                _ if mine || kind == Kind::Scan && source => _ = all.may.insert((host, source)),
                 _ => {}
             }
         }
@@ -95,16 +157,21 @@ impl Truth {
     }
 
     /// As given.
-    pub fn labelled(attackers: &BTreeSet<IpAddr>, stream: &Stream) -> Truth {
-        let must = attackers.iter().map(|&host| (IpNet::from(host), BTreeSet::new())).collect();
-        let mut truth = Truth { must, ..Truth::default() };
+    pub fn labelled(
+        kind: Kind,
+        must: impl IntoIterator<Item = (IpAddr, bool)>,
+        stream: &Stream,
+    ) -> Truth {
+        let must = must.into_iter().map(|(host, source)| ((host.into(), source), Must::default()));
+        let mut truth = Truth { kind, must: must.collect(), ..Truth::default() };
         truth.look(stream);
         truth
     }
 
-    /// Sees who is there, and who is behind the networks.
+    /// Sees who is there, and who is behind the networks that scan.
     fn look(&mut self, stream: &Stream) {
-        let nets: Vec<IpNet> = self.must.keys().filter(|host| !single(host)).copied().collect();
+        let mut nets: Vec<IpNet> = self.must.keys().map(|(host, _)| *host).collect();
+        nets.retain(|host| self.kind == Kind::Scan && !single(host));
         let mut targets: HashMap<(IpNet, IpAddr), HashSet<(IpAddr, u16)>> = HashMap::default();
         for flow in stream.flows() {
             self.hosts.extend([flow.sip, flow.dip]);
@@ -119,18 +186,49 @@ impl Truth {
         }
     }
 
-    /// Who is called a scanner, or a victim, without being one.
+    /// Who is named without being what it is called.
     fn innocent(&self, named: &Named) -> bool {
         let host = &named.host;
         if self.ignored.iter().any(|ignored| host.contains(ignored)) {
             return false;
         }
-        if !named.source {
+        if self.kind == Kind::Scan && !named.source {
             return self.victims.as_ref().is_some_and(|victims| !victims.contains(host));
         }
-        // A network is right if a scanner is in it, and a host if it is in a network that scans.
-        let right = |truth: &IpNet| host.contains(truth) || truth.contains(host);
+        // A network that scans is right if a scanner is in it, and a host if it is in a network that
+        // scans, or is flooded.
+        let right = |(truth, source): &Key| {
+            *source == named.source
+                && (truth == host
+                    || (self.kind == Kind::Scan || !single(truth)) && overlap(host, truth))
+        };
         !self.must.keys().chain(&self.may).any(right)
+    }
+
+    /// The findings that say that this host, which must be found, was. Those that are only part of it
+    /// count together, and have no class.
+    fn finders<'a>(
+        &self,
+        key: &Key,
+        named: &BTreeMap<Key, Vec<&'a Named>>,
+    ) -> Option<Vec<&'a Named>> {
+        let (host, source) = key;
+        if let Some(named) = named.get(key) {
+            return Some(named.clone());
+        }
+        if self.kind == Kind::Scan {
+            let member = |member: &IpAddr| named.contains_key(&(IpNet::from(*member), true));
+            let members = self.members.get(host).is_some_and(|all| all.iter().all(member));
+            return members.then(Vec::new);
+        }
+        if single(host) {
+            return None;
+        }
+        let near = named.iter().filter(|((net, s), _)| s == source && overlap(host, net));
+        let (nets, finders): (Vec<IpNet>, Vec<_>) = near.map(|((net, _), n)| (*net, n)).unzip();
+        let size = |net: &IpNet| f64::from(net.max_prefix_len() - net.prefix_len()).exp2();
+        let covered: f64 = IpNet::aggregate(&nets).iter().map(size).sum();
+        (covered >= size(host) / 2.0).then(|| finders.into_iter().flatten().copied().collect())
     }
 }
 
@@ -149,6 +247,11 @@ pub struct Score {
     pub accused: usize,
     /// Ten-minute windows times inside hosts seen.
     pub watched: usize,
+    /// Of those that must be found, how many have forged sources, and of how many that was said.
+    pub forged: usize,
+    pub marked: usize,
+    /// Of how many it was said that do not.
+    pub mismarked: usize,
 }
 
 impl Score {
@@ -165,53 +268,66 @@ impl Score {
         self.victims += other.victims;
         self.accused += other.accused;
         self.watched += other.watched;
+        self.forged += other.forged;
+        self.marked += other.marked;
+        self.mismarked += other.mismarked;
     }
 }
 
-/// The figures, and a line for each case that is wrong: missed, found by another class, or false.
+fn grouped<'a, K: Ord>(
+    named: impl Iterator<Item = &'a Named>,
+    key: impl Fn(&Named) -> K,
+) -> BTreeMap<K, Vec<&'a Named>> {
+    named.fold(BTreeMap::new(), |mut all, n| {
+        all.entry(key(n)).or_insert_with(Vec::new).push(n);
+        all
+    })
+}
+
+fn role(source: bool) -> &'static str {
+    if source { "source" } else { "target" }
+}
+
+/// The figures, and a line for each case that is wrong: missed, found by another class, marked or not
+/// marked as forged, or false.
 pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
-    let sources: BTreeMap<IpNet, Vec<&Named>> =
-        named.iter().filter(|n| n.source).fold(BTreeMap::new(), |mut all, n| {
-            all.entry(n.host).or_insert_with(Vec::new).push(n);
-            all
-        });
+    let by_key = grouped(named.iter(), Named::key);
     let (mut score, mut cases) = (Score::default(), Vec::new());
     score.must = truth.must.len();
     score.hosts = truth.hosts.len();
-    for (host, classes) in &truth.must {
-        let member = |member: &IpAddr| sources.contains_key(&IpNet::from(*member));
-        let members = truth.members.get(host).is_some_and(|all| all.iter().all(member));
-        if let Some(named) = sources.get(host) {
-            score.found += 1;
-            if named.iter().any(|n| classes.contains(&n.class)) {
-                score.class += 1;
-            } else if !classes.is_empty() {
-                let named: Vec<_> = named.iter().map(|n| n.class.as_str()).collect();
-                let classes: Vec<_> = classes.iter().map(String::as_str).collect();
-                cases.push(format!("class\t{host}\t{}\t{}", named.join(","), classes.join(",")));
-            }
-        } else if members {
-            score.found += 1;
-        } else {
-            let classes: Vec<_> = classes.iter().map(String::as_str).collect();
-            cases.push(format!("missed\t{host}\t{}", classes.join(",")));
+    for (key, Must { classes, forged }) in &truth.must {
+        let (host, role) = (key.0, role(key.1));
+        let right: Vec<_> = classes.iter().map(String::as_str).collect();
+        let right = right.join(",");
+        score.forged += usize::from(*forged == Some(true));
+        let Some(named) = truth.finders(key, &by_key) else {
+            cases.push(format!("missed\t{host}\t{right}\t{role}"));
+            continue;
+        };
+        score.found += 1;
+        let says = named.iter().any(|n| n.forged);
+        score.marked += usize::from(*forged == Some(true) && says);
+        score.mismarked += usize::from(*forged == Some(false) && says);
+        if forged.is_some_and(|forged| forged != says) {
+            cases.push(format!("forged\t{host}\t{right}\t{says}"));
+        }
+        if named.iter().any(|n| classes.contains(&n.class)) {
+            score.class += 1;
+        } else if !classes.is_empty() && !named.is_empty() {
+            let named: Vec<_> = named.iter().map(|n| n.class.as_str()).collect();
+            cases.push(format!("class\t{host}\t{}\t{right}", named.join(",")));
         }
     }
-    let wrong: BTreeMap<IpNet, Vec<&Named>> =
-        named.iter().filter(|n| truth.innocent(n)).fold(BTreeMap::new(), |mut all, n| {
-            all.entry(n.host).or_insert_with(Vec::new).push(n);
-            all
-        });
+    let wrong = grouped(named.iter().filter(|n| truth.innocent(n)), |n| n.host);
     score.wrong = wrong.len();
     for (host, named) in wrong {
         for n in named {
-            let role = if n.source { "source" } else { "target" };
-            cases.push(format!("false\t{host}\t{}\t{role}\t{}", n.class, n.why));
+            cases.push(format!("false\t{host}\t{}\t{}\t{}", n.class, role(n.source), n.why));
         }
     }
     let victims = || truth.victims.iter().flatten();
     score.victims = victims().count();
-    score.accused = victims().filter(|host| sources.contains_key(host)).count();
+    score.accused = victims().filter(|host| by_key.contains_key(&(**host, true))).count();
     (score, cases)
 }
 
@@ -245,7 +361,8 @@ mod tests {
     #[test]
     fn a_host_is_found_by_its_name_and_role() {
         let must = lines(&[("scan", "ports", "192.0.2.1", "source")], "must");
-        let truth = Truth::of(&must, &stream(&[("192.0.2.1", 30), ("192.0.2.9", 3)]));
+        let truth =
+            Truth::of(Kind::Scan, None, &must, &stream(&[("192.0.2.1", 30), ("192.0.2.9", 3)]));
         assert_eq!(judge(&truth, &[]), (1, 0, 0, 0));
         let scan = |class, host| ("scan", class, host, "source");
         assert_eq!(judge(&truth, &[scan("ports", "192.0.2.1")]), (1, 1, 1, 0));
@@ -261,14 +378,14 @@ mod tests {
     #[test]
     fn what_may_be_found_is_neither() {
         let may = lines(&[("port", "spread", "192.0.2.1", "source")], "must");
-        let truth = Truth::of(&may, &stream(&[("192.0.2.1", 30)]));
+        let truth = Truth::of(Kind::Scan, None, &may, &stream(&[("192.0.2.1", 30)]));
         assert_eq!(judge(&truth, &[("scan", "horizontal", "192.0.2.1", "source")]), (0, 0, 0, 0));
     }
 
     #[test]
     fn a_victim_is_no_scanner() {
         let may = lines(&[("scan", "backscatter", "192.0.2.1", "target")], "may");
-        let truth = Truth::of(&may, &stream(&[("192.0.2.1", 30)]));
+        let truth = Truth::of(Kind::Scan, None, &may, &stream(&[("192.0.2.1", 30)]));
         assert_eq!(judge(&truth, &[("scan", "backscatter", "192.0.2.1", "target")]), (0, 0, 0, 0));
         let accused = [("scan", "horizontal", "192.0.2.1", "source")];
         assert_eq!(judge(&truth, &accused), (0, 0, 0, 1));
@@ -280,14 +397,82 @@ mod tests {
     #[test]
     fn a_group_is_its_network_or_all_who_count() {
         let must = lines(&[("scan", "group", "192.0.2.0/24", "source")], "must");
-        let truth =
-            Truth::of(&must, &stream(&[("192.0.2.1", 25), ("192.0.2.2", 25), ("192.0.2.3", 24)]));
+        let truth = Truth::of(
+            Kind::Scan,
+            None,
+            &must,
+            &stream(&[("192.0.2.1", 25), ("192.0.2.2", 25), ("192.0.2.3", 24)]),
+        );
         let scan = |host| ("scan", "horizontal", host, "source");
         assert_eq!(judge(&truth, &[scan("192.0.2.0/24")]), (1, 1, 0, 0));
         assert_eq!(judge(&truth, &[scan("192.0.2.1")]), (1, 0, 0, 0));
         assert_eq!(judge(&truth, &[scan("192.0.2.1"), scan("192.0.2.2")]), (1, 1, 0, 0));
         assert_eq!(judge(&truth, &[scan("192.0.3.0/24")]), (1, 0, 0, 1));
-        let small = Truth::of(&must, &stream(&[("192.0.2.3", 24)]));
+        let small = Truth::of(Kind::Scan, None, &must, &stream(&[("192.0.2.3", 24)]));
         assert_eq!(judge(&small, &[]), (1, 0, 0, 0));
+    }
+
+    fn judge_floods(
+        must: &str,
+        found: &[(&str, &str, &str, &str)],
+    ) -> (usize, usize, usize, usize) {
+        judge(&Truth::of(Kind::Flood, None, must, &stream(&[])), found)
+    }
+
+    #[test]
+    fn a_victim_is_a_target_and_an_attacker_a_source() {
+        let victim = ("flood", "ddos", "140.119.1.1", "target");
+        let attacker = ("flood", "outbound", "140.119.1.2", "source");
+        let must = lines(&[victim, attacker], "must");
+        assert_eq!(judge_floods(&must, &[victim, attacker]), (2, 2, 2, 0));
+        let crossed = [("flood", "ddos", "140.119.1.1", "source"), attacker];
+        assert_eq!(judge_floods(&must, &crossed), (2, 1, 1, 1));
+        let innocents = [
+            ("flood", "ddos", "140.119.1.3", "target"),
+            ("flood", "carpet", "140.119.1.0/24", "target"),
+        ];
+        assert_eq!(judge_floods(&must, &innocents), (2, 0, 0, 2));
+        let may = lines(&[victim], "may");
+        assert_eq!(judge_floods(&may, &[victim]), (0, 0, 0, 0));
+        let of_class = Truth::of(Kind::Flood, Some("ddos"), &may, &stream(&[]));
+        assert_eq!(judge(&of_class, &[victim]), (1, 1, 1, 0));
+        let scan = lines(&[("scan", "ports", "192.0.2.1", "source")], "must");
+        assert_eq!(judge_floods(&scan, &[("flood", "dos", "192.0.2.1", "source")]), (0, 0, 0, 1));
+    }
+
+    #[test]
+    fn a_carpet_is_its_network_or_half_of_it() {
+        let carpet = |host| ("flood", "carpet", host, "target");
+        let must = lines(&[carpet("140.119.252.0/22")], "must");
+        let judge = |hosts: &[&'static str]| {
+            let found: Vec<_> = hosts.iter().map(|host| carpet(host)).collect();
+            let (_, found, class, wrong) = judge_floods(&must, &found);
+            (found, class, wrong)
+        };
+        assert_eq!(judge(&["140.119.252.0/22"]), (1, 1, 0));
+        assert_eq!(judge(&["140.119.240.0/20"]), (1, 1, 0));
+        assert_eq!(judge(&["140.119.252.0/24"]), (0, 0, 0));
+        assert_eq!(judge(&["140.119.252.0/24", "140.119.254.0/24"]), (1, 1, 0));
+        assert_eq!(judge(&["140.119.252.0/24", "140.119.252.9"]), (0, 0, 0));
+        assert_eq!(judge(&["140.119.251.0/24"]), (0, 0, 1));
+    }
+
+    #[test]
+    fn forged_floods_are_marked() {
+        let with = |marks: &str, expect: &str| {
+            format!(
+                "#fields\tkind\tclass\thost\trole\tproto\tport\twhy\texpect\tmarks\n\
+                 flood\tddos\t140.119.1.1\ttarget\t6\t80\t-\t{expect}\t{marks}\n"
+            )
+        };
+        let marks = |truth: &str, found: &str| {
+            let truth = Truth::of(Kind::Flood, None, &with(truth, "must"), &stream(&[]));
+            let (score, _) = score(&truth, &named(&with(found, "-")));
+            (score.forged, score.marked, score.mismarked)
+        };
+        assert_eq!(marks("forged", "forged,oneway"), (1, 1, 0));
+        assert_eq!(marks("forged", "oneway"), (1, 0, 0));
+        assert_eq!(marks("-", "forged"), (0, 0, 1));
+        assert_eq!(marks("-", "-"), (0, 0, 0));
     }
 }

@@ -1,0 +1,52 @@
+//! What nfport is judged on.
+
+use super::{BOTH, CAMPUS_DAY, Scenario, State, all, nine};
+
+const CODERED: &str = "campus --flows 110000 --with FEW,coderedx2";
+const GUESS: &str = "campus --flows 40000 --with FEW,guessx10";
+const SPAM: &str = "campus --flows 40000 --with FEW,spamx10";
+
+const fn kept(name: &'static str, play: &'static str) -> Scenario {
+    Scenario { state: State::Kept, ..all(name, play) }
+}
+
+/// As many targets as a worm may have before it is found.
+const fn cut(scenario: Scenario) -> Scenario {
+    Scenario { cut: Some(100), ..scenario }
+}
+
+/// The grid of nfport. The aims name rows of it.
+pub const PORTS: &[Scenario] = &[
+    all("campus", "campus"),
+    nine("campus-nine", "campus"),
+    kept("campus-day-state", CAMPUS_DAY),
+    all("paper", "paper --flows 220000"),
+    all("innocents", "campus --with ALL,MORE"),
+    nine("innocents-nine", "campus --with ALL,MORE"),
+    kept("innocents-hour", "campus --for 1h --flows 220000 --with FEW,SOME"),
+    all("flooded", "campus --flows 120000 --with FEW,FLOODED"),
+    all("codered", CODERED),
+    nine("codered-nine", CODERED),
+    all("codered-2000", "campus --flows 70000 --with FEW,codered=2000x10"),
+    kept("slowworm", "campus --for 24h --flows 140000 --with slowworm=20x5"),
+    kept("chain", "campus --for 1h --flows 90000 --with chainx5"),
+    all("guess", GUESS),
+    nine("guess-nine", GUESS),
+    all("spam", SPAM),
+    nine("spam-nine", SPAM),
+    all("oneway-in", "campus --oneway in --flows 60000 --with FEW,ATTACKED"),
+    all("sampled-10", "campus --sampling 10 --flows 150000 --with FEW,codered=10000x4"),
+    all("twice", "campus --twice --flows 60000 --with FEW,ATTACKED"),
+    Scenario {
+        inside: Some(BOTH),
+        ..all("ipv6", "campus --ipv6 --flows 60000 --with FEW,ATTACKED")
+    },
+    cut(kept("worms-100", "campus --for 1h --flows 110000 --with codered=1200x3,chainx5")),
+    Scenario {
+        also: Some("nfscan"),
+        ..cut(kept(
+            "worms-100-nfscan",
+            "campus --for 80m --flows 160000 --with codered=1200x3,chainx5,slowwormx5",
+        ))
+    },
+];
