@@ -59,7 +59,7 @@ type Limit =
     (View, Option<Columns>, &'static [&'static str], &'static [&'static str], &'static str);
 
 /// A flow export does not show everything.
-const LIMITS: [Limit; 8] = [
+const LIMITS: [Limit; 13] = [
     (Whole, Some(Nine), &["nfflood"], &["udp-out-one"], "one flow, and no time to have a rate in"),
     (Whole, Some(Nine), &["nfport"], &["slow"], "few hosts, and no time to have a rate in"),
     (Sampled, Some(Nine), &["nfflood"], &["udp-out-one"], "as above"),
@@ -80,6 +80,29 @@ const LIMITS: [Limit; 8] = [
         "the questions, if there were any, are not there",
     ),
     (Incoming, None, &DETECTORS, &OUT, "what goes out is not there"),
+    (
+        Whole,
+        Some(All),
+        &["nfflood"],
+        &["udp-out-one"],
+        "two seconds of it are no rate of ten minutes",
+    ),
+    (Sampled, Some(All), &["nfflood"], &["udp-out-one"], "as above"),
+    (
+        Sampled,
+        None,
+        &["nfflood"],
+        &["udp-ports", "udp-out", "udp-rand"],
+        "the answers may be what was not sampled",
+    ),
+    (
+        Incoming,
+        None,
+        &["nfflood"],
+        &["udp-ports", "udp-rand"],
+        "the answers, if there were any, are not there",
+    ),
+    (Incoming, None, &["nfport"], &["guesses"], "a session is not to be told from an attempt"),
 ];
 
 /// An attack of the lab. No address where there are many.
@@ -138,7 +161,9 @@ fn judge(
             expected.insert((*class, *role, host(attacks, name, role)), *name);
         }
     }
-    let ran = tool(command).args(["--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
+    let by_classes = (command != "nfscan").then_some("--classes");
+    let ran =
+        tool(command).args(by_classes).args(["--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
     let mut named = BTreeSet::new();
     let mut wrong = Vec::new();
     let mut all = String::new();
