@@ -11,6 +11,8 @@ use crate::detect::rule::percent;
 pub(super) struct Sources {
     /// All of them.
     pub count: u64,
+    /// Their conversations.
+    flows: u64,
     /// Those with one conversation.
     pub single: u64,
     /// Those that no router should forward.
@@ -47,6 +49,7 @@ impl Sources {
     /// The next source, with so many conversations.
     pub(super) fn add(&mut self, source: IpAddr, flows: u64, is_ours: bool, is_spoofed: bool) {
         self.count += 1;
+        self.flows = self.flows.saturating_add(flows);
         self.single += u64::from(flows == 1);
         self.bogons += u64::from(!is_ours && is_bogon(source));
         self.spoofed += u64::from(is_spoofed);
@@ -63,7 +66,9 @@ impl Sources {
 
     /// The strongest sign that they are forged.
     pub(super) fn sign(&self) -> Option<Sign> {
-        let many = |part: u64| part >= STRAY.0 && percent(part, self.count) >= STRAY.1;
+        // Of the conversations too: beside one attacker a few strays are no sign.
+        let many =
+            |part: u64| part >= STRAY.0 && percent(part, self.count.max(self.flows)) >= STRAY.1;
         match () {
             () if many(self.spoofed) => Some(Sign::Spoofed(self.spoofed)),
             () if many(self.bogons) => Some(Sign::Bogons(self.bogons)),
