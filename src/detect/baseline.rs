@@ -18,8 +18,8 @@ const WEIGHT: f32 = 1.0 / 36.0;
 const WARM: u32 = 36;
 /// A subject that is not seen for a week is forgotten.
 const KEPT: u32 = 7 * 144;
-/// Subjects that are remembered, some 20 octets each. With more, those seen longest ago are forgotten:
-/// a flood from forged sources of ours could else fill the file.
+/// Subjects that are remembered, some 20 octets each. With more, those that were seen last for the first
+/// time are forgotten: a flood of forged ones can neither fill the file nor drive out who was there.
 const MAX: usize = 1 << 18;
 
 /// The usual of many subjects.
@@ -115,14 +115,14 @@ impl<K: Ord + Clone> Baselines<K> {
         if excess == 0 {
             return;
         }
-        // Of those seen equally long ago, the ones known for the shortest time.
-        let mut order: Vec<(u32, std::cmp::Reverse<u32>, K)> = self
+        // When one was seen first does not change, so that what goes does not depend on their order.
+        let mut order: Vec<(std::cmp::Reverse<u32>, K)> = self
             .all
             .iter()
-            .map(|(key, mean)| (mean.last, std::cmp::Reverse(mean.first), key.clone()))
+            .map(|(key, mean)| (std::cmp::Reverse(mean.first), key.clone()))
             .collect();
         order.sort_unstable();
-        for (.., key) in order.into_iter().take(excess) {
+        for (_, key) in order.into_iter().take(excess) {
             self.all.remove(&key);
             self.evicted += 1;
         }

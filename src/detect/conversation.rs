@@ -22,11 +22,13 @@ use crate::flow::{Flow, ICMP, ICMPV6, Networks, TCP, UDP};
 mod active;
 mod address;
 mod pair;
+mod recent;
 pub mod service;
 mod talk;
 
 pub use active::Active;
 pub use address::{Address, Families};
+pub use recent::Recent;
 pub use talk::{ACK, FIN, Half, Outcome, PSH, RST, SYN, Talk};
 
 use pair::Pair;

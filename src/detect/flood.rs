@@ -6,6 +6,7 @@
 //! spread over the hosts of a network is a `carpet`. [`Paper`] is the paper's own rule, alone.
 
 use std::cell::{RefCell, RefMut};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
@@ -14,10 +15,9 @@ use std::sync::Arc;
 
 use super::conversation::{Active, Conversations};
 use super::rule::{self, Answers, Measure, why};
-use super::top::Top;
 use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
 use crate::finding::{
-    Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side, UNKNOWN_SECONDS,
+    Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side, UNKNOWN_SECONDS,
 };
 use crate::flow::Flow;
 use crate::time::{End, Window};
@@ -38,7 +38,7 @@ pub use paper::{Pair, Paper, Rules};
 use carpet::Carpet;
 use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual};
 use emit::Emitter;
-use evidence::{Counts, Evidence, From, View};
+use evidence::{Counts, Evidence, Sender, View};
 use forged::Sign;
 use victims::{Glance, Victims};
 
@@ -133,20 +133,17 @@ struct Judge<'a> {
     least: (u64, u64),
     least_carpet: u64,
     /// What inside attackers did, over all of their victims: one line each and class.
-    sources: BTreeMap<(IpAddr, &'static str), Source>,
+    attackers: BTreeMap<(IpAddr, &'static str), Vec<Part>>,
     carpets: Vec<Carpet>,
     out: Verdict<Pair>,
 }
 
-/// An inside attacker.
-struct Source {
-    sums: Counts,
-    victims: u64,
-    top: Top<IpAddr, MAX_PEERS>,
-    why: Vec<String>,
-    marks: Vec<String>,
-    proto: (Option<u8>, Option<u16>),
-    samples: Vec<Sample>,
+/// What an inside attacker did to one victim.
+struct Part {
+    victim: IpAddr,
+    sender: Sender,
+    of: (Option<u8>, Option<u16>),
+    why: String,
 }
 
 impl<'a> Judge<'a> {
@@ -182,14 +179,14 @@ impl<'a> Judge<'a> {
             is_new,
             least: (flows, least(REFLECTION.name, REFLECTION.limit)),
             least_carpet: least(CARPET, carpet::LARGE.1),
-            sources: BTreeMap::new(),
+            attackers: BTreeMap::new(),
             carpets: Vec::new(),
             out: Verdict::default(),
         }
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {
-        self.knows_dark && self.view.site.inside.contains(host) && !self.active.holds(host)
+        self.knows_dark && self.active.lacks(&self.view.site.inside, host)
     }
 
     /// Whether a host is worth a look.
@@ -253,7 +250,7 @@ impl<'a> Judge<'a> {
         }
         let mark = sign.map(|_| "forged");
         let finding = self.finding(evidence, class, Role::Target, why.clone(), mark);
-        self.attackers(evidence, class, &finding);
+        self.told(evidence, class, &finding);
         self.out.findings.push(finding);
         true
     }
@@ -319,12 +316,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Remembers the inside hosts that alone send a tenth of a flood.
-    fn attackers(&mut self, evidence: &Evidence, class: &'static Class, flood: &Finding) {
+    fn told(&mut self, evidence: &Evidence, class: &'static Class, flood: &Finding) {
         let load = (class.load)(evidence);
         let top = load.top();
         let is_of_flows = [DOS.name, DDOS.name].contains(&class.name);
         let all = if is_of_flows { load.flows } else { load.packets };
-        let heavy = |(weight, _): &&(u64, From)| *weight >= all.div_ceil(SHARE);
+        let heavy = |(weight, _): &&(u64, Sender)| *weight >= all.div_ceil(SHARE);
         let pair = |attacker, flows| Pair { victim: evidence.host, attacker, flows };
         let pairs = top.iter().filter(heavy).map(|(_, from)| pair(Some(from.peer), from.sums.0));
         let pairs: Vec<Pair> = pairs.collect();
@@ -336,38 +333,45 @@ impl<'a> Judge<'a> {
         if flood.marks.iter().any(|mark| mark == "forged") {
             return;
         }
-        for (_, from) in top.iter().filter(heavy) {
-            if self.view.site.side(from.peer) == Some(Side::Inside) {
-                self.attacker(from, class.name, evidence.host, flood);
+        let measure = if is_of_flows { "flows" } else { "packets" };
+        for (weight, sender) in top.iter().filter(heavy) {
+            if self.view.site.side(sender.peer) == Some(Side::Inside) {
+                let percent = rule::percent(*weight, all);
+                let parts = self.attackers.entry((sender.peer, class.name)).or_default();
+                parts.push(Part {
+                    victim: evidence.host,
+                    sender: *sender,
+                    of: (flood.proto, flood.port),
+                    why: format!("{measure}={weight},ofpct={percent}>={}", 100 / SHARE),
+                });
             }
         }
     }
 
-    fn attacker(&mut self, from: &From, class: &'static str, victim: IpAddr, flood: &Finding) {
-        let source = self.sources.entry((from.peer, class)).or_insert_with(|| Source {
-            sums: (0, 0, 0),
-            victims: 0,
-            top: Top::new(),
-            why: Vec::new(),
-            marks: flood.marks.clone(),
-            proto: (flood.proto, flood.port),
-            samples: Vec::new(),
-        });
-        let (flows, packets, octets) = from.sums;
-        source.sums.0 += flows;
-        source.sums.1 = source.sums.1.saturating_add(packets);
-        source.sums.2 = source.sums.2.saturating_add(octets);
-        source.victims += 1;
-        source.top.offer(flows, victim);
-        if source.why.is_empty() {
-            let percent = rule::percent(flows, flood.flows);
-            source.why.push(format!("flows={flows},ofpct={percent}>={}", 100 / SHARE));
+    /// An inside attacker of one class, over all of its victims, whatever order they came in.
+    fn attacker(&self, host: IpAddr, class: &str, mut parts: Vec<Part>) -> Finding {
+        parts.sort_by_key(|part| (Reverse(part.sender.sums.0), part.victim));
+        let mut sums: Counts = (0, 0, 0);
+        for part in &parts {
+            evidence::add(&mut sums, part.sender.sums);
         }
-        if source.proto.0 != flood.proto || source.proto.1 != flood.port {
-            source.proto = (source.proto.0.filter(|proto| flood.proto == Some(*proto)), None);
-        }
-        if source.samples.len() < MAX_SAMPLES {
-            source.samples.push(from.sample);
+        let peer = |part: &Part| Peer {
+            host: Host::Address(part.victim),
+            flows: Some(part.sender.sums.0),
+        };
+        let first = parts.first();
+        let (proto, port) = first.map_or((None, None), |first| first.of);
+        let proto = proto.filter(|_| parts.iter().all(|part| part.of.0 == proto));
+        let port = port.filter(|_| proto.is_some() && parts.iter().all(|part| part.of.1 == port));
+        let why = first.map(|first| first.why.clone()).into_iter().collect();
+        Finding {
+            proto,
+            port,
+            peers: parts.len() as u64,
+            peer: parts.iter().take(MAX_PEERS).map(peer).collect(),
+            more: parts.len().saturating_sub(MAX_PEERS) as u64,
+            sample: parts.iter().take(MAX_SAMPLES).map(|part| part.sender.sample).collect(),
+            ..self.blank(Host::Address(host), class, Role::Source, sums, why, None)
         }
     }
 
@@ -443,7 +447,7 @@ impl<'a> Judge<'a> {
     fn end(mut self, pairing: Option<super::conversation::Pairing>) -> Verdict<Pair> {
         for carpet in carpet::merged(std::mem::take(&mut self.carpets)) {
             let measures = self.measure_carpet(&carpet).unwrap_or_default();
-            let peer = |(_, from): &(u64, From)| Peer {
+            let peer = |(_, from): &(u64, Sender)| Peer {
                 host: Host::Address(from.peer),
                 flows: Some(from.sums.0),
             };
@@ -465,19 +469,8 @@ impl<'a> Judge<'a> {
             };
             self.out.findings.push(finding);
         }
-        for ((host, class), source) in std::mem::take(&mut self.sources) {
-            let host = Host::Address(host);
-            let peer = |(flows, victim)| Peer { host: Host::Address(victim), flows: Some(flows) };
-            let finding = Finding {
-                proto: source.proto.0,
-                port: source.proto.1,
-                peers: source.victims,
-                peer: source.top.iter().map(peer).collect(),
-                more: source.victims.saturating_sub(MAX_PEERS as u64),
-                marks: source.marks,
-                sample: source.samples,
-                ..self.blank(host, class, Role::Source, source.sums, source.why, None)
-            };
+        for ((host, class), parts) in std::mem::take(&mut self.attackers) {
+            let finding = self.attacker(host, class, parts);
             self.out.findings.push(finding);
         }
         if let (Some(mut memory), Some(window), true) = (self.memory, self.window, self.is_new) {
@@ -530,3 +523,6 @@ impl<'a> Judge<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

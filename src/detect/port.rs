@@ -32,7 +32,7 @@ pub use memory::Memory;
 pub use paper::{Paper, Rules};
 
 use class::{CLASSES, Case, Class, HAMMER, INFECTED, SPAM, SPREAD, TARGETS};
-use emit::Emitter;
+use emit::{Emitter, MAX_MAIL};
 use evidence::{Builder, Evidence, Sums};
 use trial::{FAILED, LOGIN, Trial};
 
@@ -181,12 +181,8 @@ impl Judge<'_> {
     }
 
     fn build<A: Address>(&self, kept: &[Trial<A>], first: &Trial<A>) -> Builder<A> {
-        let own = self.setup.bounds.of(HAMMER.name, first.src.ip()).unwrap_or(HAMMER.limit);
-        let scaled = match Limit::AtLeast(own).scaled(self.window) {
-            Limit::AtLeast(scaled) => scaled.max(own),
-            _ => own,
-        };
-        let mut builder = Builder::new(first, scaled);
+        let sessions = class::sessions(&self.setup.bounds, first.src.ip(), self.window);
+        let mut builder = Builder::new(first, sessions);
         kept.iter().for_each(|trial| builder.add(trial));
         builder
     }
@@ -200,7 +196,8 @@ impl Judge<'_> {
             window: self.window,
             answers: self.answers,
             sampled: self.sampled,
-            is_mail: self.mail.contains(&evidence.src)
+            is_mail: self.mail.len() >= MAX_MAIL
+                || self.mail.contains(&evidence.src)
                 || memory.is_some_and(|memory| memory.is_mail(evidence.src)),
             slow: memory.and_then(|memory| memory.slow(&at)),
             bounds: &self.setup.bounds,
@@ -349,6 +346,8 @@ impl Judge<'_> {
 
     /// All sources were judged.
     fn end(mut self, pairing: Option<Pairing>) -> Verdict<()> {
+        // Whom two attackers got into, and what is remembered, must not hang on whose partition came first.
+        self.suspects.sort_by_key(|suspect| (suspect.src, suspect.proto, suspect.port));
         let infected = self.infected();
         for (n, by) in &infected {
             let Some(evidence) = self.suspects.get(*n) else { continue };
@@ -437,3 +436,6 @@ impl Judge<'_> {
 fn named(host: IpAddr) -> Peer {
     Peer { host: Host::Address(host), flows: None }
 }
+
+#[cfg(test)]
+mod tests;

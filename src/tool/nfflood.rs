@@ -73,6 +73,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             ]
         },
     };
+    if !args.classes {
+        args.detector.of_classes()?;
+    }
     let print = args.detector.print(args.pairs.then_some(pairs));
     if !args.classes {
         let rules = Rules { flows: args.limit_flows };

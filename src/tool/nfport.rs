@@ -46,6 +46,9 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
+    if !args.classes {
+        args.detector.of_classes()?;
+    }
     let print = args.detector.print(None);
     if !args.classes {
         let rules = Rules { flows: args.limit_flows };

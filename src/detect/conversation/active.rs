@@ -85,6 +85,11 @@ impl Active {
         }
     }
 
+    /// Whether it is an inside address that is not in it.
+    pub fn lacks(&self, inside: &Networks, host: IpAddr) -> bool {
+        inside.contains(host) && !self.holds(host)
+    }
+
     /// Whether nothing may be called dark for lack of room.
     pub fn is_full(&self) -> bool {
         self.dropped > 0

@@ -47,6 +47,10 @@ pub trait Address: Copy + Ord + Hash + Debug + Default {
     /// As everyone writes it.
     fn ip(self) -> IpAddr;
 
+    /// It in 32 bits, the same on every machine, for it is written to files. Two of IPv6 may fall together:
+    /// where targets of one source are counted, that costs a target.
+    fn digest(self) -> u32;
+
     /// The first address of its /24, for IPv6 of its /64.
     fn net(self) -> Self;
 
@@ -75,6 +79,10 @@ impl Address for u32 {
 
     fn ip(self) -> IpAddr {
         IpAddr::V4(self.into())
+    }
+
+    fn digest(self) -> u32 {
+        self
     }
 
     fn net(self) -> u32 {
@@ -113,6 +121,10 @@ impl Address for u128 {
 
     fn ip(self) -> IpAddr {
         IpAddr::V6(self.into())
+    }
+
+    fn digest(self) -> u32 {
+        crc32fast::hash(&self.to_be_bytes())
     }
 
     fn net(self) -> u128 {

@@ -80,6 +80,11 @@ impl Half {
         self.flows > 0
     }
 
+    /// No more than an answer, or a few of them, without anything in it.
+    pub const fn is_lone(&self) -> bool {
+        self.most <= TCP_ATTEMPT && !self.large
+    }
+
     fn has(&self, flags: u8) -> bool {
         self.flags & flags == flags
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::event::{Event, Kind};
-use super::evidence::{Counts, From};
+use super::evidence::{Counts, Sender};
 use crate::detect::conversation::Address;
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
@@ -46,7 +46,7 @@ pub(super) struct Carpet {
     pub most: u64,
     pub largest: u64,
     pub sources: u64,
-    pub top: Vec<(u64, From)>,
+    pub top: Vec<(u64, Sender)>,
     pub proto: Option<u8>,
     pub port: Option<u16>,
 }
@@ -80,12 +80,12 @@ impl<A: Address> Carpets<A> {
     }
 
     fn look(&self, net: A) -> Carpet {
-        let mut sources: BTreeMap<IpAddr, From> = BTreeMap::new();
+        let mut sources: BTreeMap<IpAddr, Sender> = BTreeMap::new();
         let mut ports: BTreeMap<(u8, u16), u64> = BTreeMap::new();
         let mut protos: BTreeMap<u8, u64> = BTreeMap::new();
         for event in &self.events {
             let peer = event.peer.ip();
-            let from = sources.entry(peer).or_insert_with(|| From {
+            let from = sources.entry(peer).or_insert_with(|| Sender {
                 peer,
                 sums: (0, 0, 0),
                 sample: event.sample(),
@@ -96,7 +96,7 @@ impl<A: Address> Carpets<A> {
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }
-        let mut top = Top::<From, MAX_PEERS>::new();
+        let mut top = Top::<Sender, MAX_PEERS>::new();
         sources.values().for_each(|from| top.offer(from.sums.1, *from));
         let packets = sources.values().map(|from| from.sums.1).sum();
         let largest = top.iter().next().map_or(0, |(packets, _)| packets);

@@ -100,12 +100,8 @@ impl<'a> Emitter<'a> {
     }
 
     fn sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
-        for (sums, host, peer) in std::mem::take(&mut self.sides)
-            .into_iter()
-            .zip([(a, b), (b, a)])
-            .map(|(s, (h, p))| (s, h, p))
-        {
-            let Sides { asked, served, sent } = sums;
+        let sides = std::mem::take(&mut self.sides).into_iter().zip([(a, b), (b, a)]);
+        for (Sides { asked, served, sent }, (host, peer)) in sides {
             for (kind, sum) in [(Kind::Asked, asked), (Kind::Served, served), (Kind::Sent, sent)] {
                 let is_enough = match kind {
                     Kind::Sent => {
@@ -177,7 +173,7 @@ impl Visitor for Emitter<'_> {
             }
             Outcome::Unasked => {
                 of_host.sent.add([port, sport], &answered, &Half::NONE);
-                let bits = if answered.most > LONE || answered.large { STREAM } else { 0 };
+                let bits = if answered.is_lone() { 0 } else { STREAM };
                 self.write(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
             }
             _ => {
@@ -188,6 +184,3 @@ impl Visitor for Emitter<'_> {
         }
     }
 }
-
-/// Packets beyond which an answer of TCP is no lone one.
-const LONE: u32 = 7;

@@ -80,7 +80,7 @@ pub(super) struct Sums {
 
 /// One source of a load, with what else is needed to show it; ordered by its address first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct From {
+pub(super) struct Sender {
     pub peer: IpAddr,
     pub sums: Counts,
     pub sample: Sample,
@@ -93,7 +93,7 @@ pub(super) struct Load {
     pub packets: u64,
     pub octets: u64,
     pub sources: u64,
-    top: Top<From, MAX_PEERS>,
+    top: Top<Sender, MAX_PEERS>,
     /// Conversations by protocol and port of the host.
     ports: HashMap<(u8, u16), u64, RandomState>,
 }
@@ -125,7 +125,7 @@ impl Load {
         self.sources += 1;
         self.top.offer(
             weight,
-            From { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
+            Sender { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
         );
         for (port, flows) in &run.ports {
             *self.ports.entry((run.proto, *port)).or_default() += flows;
@@ -133,8 +133,8 @@ impl Load {
     }
 
     /// The sources that sent most, each once.
-    pub(super) fn top(&self) -> Vec<(u64, From)> {
-        let mut all: Vec<(u64, From)> = Vec::new();
+    pub(super) fn top(&self) -> Vec<(u64, Sender)> {
+        let mut all: Vec<(u64, Sender)> = Vec::new();
         for (weight, from) in self.top.iter() {
             match all.iter_mut().find(|(_, other)| other.peer == from.peer) {
                 // The same by another protocol.
@@ -551,7 +551,8 @@ const LARGE: u64 = 200;
 /// Percent of the sources that were asked from which on the answers are wanted.
 const WANTED: u64 = 10;
 
-fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
+/// Adds counts to others.
+pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
     sums.0 += flows;
     sums.1 = sums.1.saturating_add(packets);
     sums.2 = sums.2.saturating_add(octets);

@@ -1,5 +1,7 @@
 //! The classes of attacks on a port: what each measures.
 
+use std::net::IpAddr;
+
 use super::evidence::Evidence;
 use crate::detect::rule::{Answers, Measure, percent};
 use crate::detect::{Bounds, Limit};
@@ -85,7 +87,13 @@ pub(super) const HAMMER: Class = Class {
     limit: 20,
     measure: |case| {
         let is_sure = !case.sampled && case.evidence.proto == TCP;
-        is_sure.then(|| vec![Measure::at_least("sessions", case.evidence.most, case.sessions())])
+        is_sure.then(|| {
+            vec![Measure::at_least(
+                "sessions",
+                case.evidence.most,
+                sessions(case.bounds, case.evidence.src, case.window),
+            )]
+        })
     },
 };
 
@@ -113,19 +121,20 @@ pub(super) const INFECTED: &str = "infected";
 pub(super) const TARGETS: u64 = 25;
 const INSIDE: u64 = 100;
 
+/// Sessions of a source with one host that are guessing. A short window needs as many as show that they
+/// are alike.
+pub(super) fn sessions(bounds: &Bounds, src: IpAddr, window: Option<Window>) -> u64 {
+    let limit = bounds.of(HAMMER.name, src).unwrap_or(HAMMER.limit);
+    match Limit::AtLeast(limit).scaled(window) {
+        Limit::AtLeast(scaled) => scaled.max(limit),
+        _ => limit,
+    }
+}
+
 impl Case<'_> {
     /// The limit of a class for this source.
     pub(super) fn limit(&self, class: &Class) -> u64 {
         self.bounds.of(class.name, self.evidence.src).unwrap_or(class.limit)
-    }
-
-    /// Sessions with one host that are guessing.
-    pub(super) fn sessions(&self) -> u64 {
-        let Limit::AtLeast(scaled) = Limit::AtLeast(self.limit(&HAMMER)).scaled(self.window) else {
-            return HAMMER.limit;
-        };
-        // A short window needs as many as show that they are alike.
-        scaled.max(self.limit(&HAMMER))
     }
 
     /// Whether silence says that nobody is there: by TCP, whose attempts are known by their size, else

@@ -9,7 +9,9 @@ use foldhash::fast::RandomState;
 
 use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
 use crate::detect::Site;
-use crate::detect::conversation::{Active, Address, Families, Half, Outcome, Talk, Visitor};
+use crate::detect::conversation::{
+    Active, Address, Families, Half, Outcome, Recent, Talk, Visitor,
+};
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
@@ -22,13 +24,9 @@ const SESSION: std::ops::RangeInclusive<u32> = 11..=51;
 
 /// Ports at which a mail server takes letters (RFC 5321, RFC 6409, RFC 8314).
 const MAIL: [u16; 3] = [25, 465, 587];
-/// Mail servers that are told apart: a host that forges answers must not fill memory. With more, nobody
-/// is called a spammer who is not told apart from them.
-const MAX_MAIL: usize = 1 << 16;
-
-/// Ports of one pair that are remembered to have worked, so that twenty connections to a web server are
-/// one row. With more, some are written twice; they fall together when they are sorted.
-const RECENT: usize = 8;
+/// Inside mail servers that are told apart: a host that forges answers must not fill memory. With more,
+/// nobody is called a spammer.
+pub(super) const MAX_MAIL: usize = 1 << 16;
 
 /// Writes trials.
 pub(super) struct Emitter<'a> {
@@ -37,8 +35,8 @@ pub(super) struct Emitter<'a> {
     knows_dark: bool,
     hasher: RandomState,
     rows: Families,
-    recent: [u64; RECENT],
-    next: usize,
+    /// What worked, of the pair that goes by, so that twenty connections to a web server are one row.
+    recent: Recent,
     /// Inside hosts that took letters.
     mail: HashSet<IpAddr, RandomState>,
 }
@@ -57,8 +55,7 @@ impl<'a> Emitter<'a> {
             knows_dark,
             hasher: RandomState::default(),
             rows: Families::new(memory),
-            recent: [0; RECENT],
-            next: 0,
+            recent: Recent::default(),
             mail: HashSet::default(),
         }
     }
@@ -74,7 +71,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {
-        self.knows_dark && self.site.inside.contains(host) && !self.active.holds(host)
+        self.knows_dark && self.active.lacks(&self.site.inside, host)
     }
 
     fn is_login<A: Address>(&self, talk: &Talk<A>) -> bool {
@@ -109,20 +106,19 @@ impl Visitor for Emitter<'_> {
         };
         match outcome {
             Outcome::Productive => {
-                if proto == TCP && MAIL.contains(&port) && self.mail.len() < MAX_MAIL {
+                if proto == TCP
+                    && MAIL.contains(&port)
+                    && self.mail.len() < MAX_MAIL
+                    && self.site.side(host.ip()) == Some(Side::Inside)
+                {
                     self.mail.insert(host.ip());
                 }
                 if self.is_login(talk) {
                     self.write(&with(&asked, LOGIN))?;
                 }
-                let hash = self.hasher.hash_one((asker, host, proto, port)) | 1;
-                if self.recent.contains(&hash) {
+                if !self.recent.is_new(self.hasher.hash_one((asker, host, proto, port))) {
                     return Ok(());
                 }
-                if let Some(oldest) = self.recent.get_mut(self.next % RECENT) {
-                    *oldest = hash;
-                }
-                self.next += 1;
                 self.write(&with(&asked, WORKED))
             }
             Outcome::Silent | Outcome::Refused => {

@@ -160,7 +160,7 @@ impl<A: Address> Builder<A> {
                 evidence.sample.push(target.sample());
             }
             if evidence.asked.len() < MAX_TARGETS {
-                evidence.asked.push(hash(target.dst));
+                evidence.asked.push(target.dst.digest());
             }
         }
         if target.has(FAILED) {
@@ -240,13 +240,4 @@ fn add<A>(sums: &mut Sums, trial: &Trial<A>) {
     sums.0 += u64::from(trial.flows);
     sums.1 += u64::from(trial.packets);
     sums.2 += u64::from(trial.octets);
-}
-
-/// Of a target's address: the same on every machine, for it is written to a file. That two targets of a
-/// source fall together costs a target.
-fn hash<A: Address>(address: A) -> u32 {
-    match address.ip() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => crc32fast::hash(&address.octets()),
-    }
 }

@@ -97,7 +97,9 @@ impl Memory {
     }
 
     pub(super) fn enter(&mut self, at: At, by: IpAddr, window: Window) {
-        self.entered.insert(at, (by, last(window)));
+        // Who was first stays the one who is named.
+        let (_, seen) = self.entered.entry(at).or_insert((by, 0));
+        *seen = last(window);
     }
 
     pub(super) fn count(&mut self, port: (u8, u16), attackers: u64, window: Window) {

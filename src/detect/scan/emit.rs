@@ -8,17 +8,10 @@ use foldhash::fast::RandomState;
 use super::memory::Memory;
 use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
-    Active, Address, Families, Half, Outcome, RST, SYN, Talk, Visitor,
+    Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Visitor,
 };
 use crate::flow::{Networks, TCP};
 use crate::time::Window;
-
-/// Ports of one pair that are remembered to have worked, so that twenty connections to a web server are
-/// one row. With more, some are written twice; they fall together when they are sorted.
-const RECENT: usize = 8;
-
-/// Packets beyond which an answer is no lone one.
-const LONE: u32 = 7;
 
 /// Which addresses are in use.
 #[derive(Clone, Copy)]
@@ -37,8 +30,7 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     fn is_dark<A: Address>(&self, host: A) -> bool {
         let host = host.ip();
-        self.inside.is_some_and(|inside| inside.contains(host))
-            && !self.active.holds(host)
+        self.inside.is_some_and(|inside| self.active.lacks(inside, host))
             && !self.memory.is_some_and(|memory| memory.holds(host, self.window))
     }
 }
@@ -48,9 +40,8 @@ pub(super) struct Emitter<'a> {
     known: Known<'a>,
     hasher: RandomState,
     rows: Families,
-    /// What worked, of the pair that goes by: hashes of source, destination, protocol and port.
-    recent: [u64; RECENT],
-    next: usize,
+    /// What worked, of the pair that goes by, so that twenty connections to a web server are one row.
+    recent: Recent,
 }
 
 impl<'a> Emitter<'a> {
@@ -60,8 +51,7 @@ impl<'a> Emitter<'a> {
             known,
             hasher: RandomState::default(),
             rows: Families::new(memory),
-            recent: [0; RECENT],
-            next: 0,
+            recent: Recent::default(),
         }
     }
 
@@ -83,14 +73,9 @@ impl<'a> Emitter<'a> {
         proto: u8,
         [port, sport]: [u16; 2],
     ) -> io::Result<()> {
-        let hash = self.hasher.hash_one((src, dst, proto, port)) | 1;
-        if self.recent.contains(&hash) {
+        if !self.recent.is_new(self.hasher.hash_one((src, dst, proto, port))) {
             return Ok(());
         }
-        if let Some(oldest) = self.recent.get_mut(self.next % RECENT) {
-            *oldest = hash;
-        }
-        self.next += 1;
         self.write(&Trial { src, dst, proto, port, sport, bits: WORKED, ..Trial::default() })
     }
 }
@@ -136,7 +121,7 @@ impl Visitor for Emitter<'_> {
             Outcome::Silent | Outcome::Refused => Ok(()),
             Outcome::Other => self.write(&with(&asked, STREAM)),
             Outcome::Unasked => {
-                let is_lone = answered.most <= LONE && !answered.large;
+                let is_lone = answered.is_lone();
                 let mut bits = if proto != TCP || is_lone { 0 } else { STREAM };
                 if self.known.is_dark(asker) {
                     bits |= DARK;

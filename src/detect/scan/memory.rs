@@ -227,7 +227,7 @@ impl Source {
     fn learn<A: Address>(&mut self, now: u32, trials: &[Trial<A>]) {
         for trial in trials.iter().filter(|trial| trial.is_failed()) {
             self.last = now;
-            let target = (hash(trial.dst), trial.port);
+            let target = (trial.dst.digest(), trial.port);
             match self.targets.binary_search_by_key(&target, |(host, port, _)| (*host, *port)) {
                 Ok(at) => {
                     if let Some((.., last)) = self.targets.get_mut(at) {
@@ -300,15 +300,6 @@ impl Source {
         };
         let slow = Slow { span, measures, hosts: hosts.len() as u64, port };
         slow.measures.iter().all(Measure::passes).then_some(slow)
-    }
-}
-
-/// Of a target's address: the same on every machine, for it is written to a file. That two targets of a
-/// source fall together costs a target.
-fn hash<A: Address>(address: A) -> u32 {
-    match address.ip() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => crc32fast::hash(&address.octets()),
     }
 }
 

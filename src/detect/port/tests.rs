@@ -1,0 +1,171 @@
+//! Each class at its limit, innocents that come near, and what holds for all of them.
+
+use std::rc::Rc;
+
+use super::{Memory, Port, Setup};
+use crate::detect::play::*;
+use crate::detect::{Counter, Detector};
+use crate::finding::Finding;
+use crate::flow::Flow;
+use crate::time::{End, Timestamp, Window};
+
+fn window(n: u64) -> End {
+    End { window: Window::new(n * 600, 600), ..End::default() }
+}
+
+fn judge_with(setup: &Rc<Setup>, n: u64, flows: &[Flow]) -> Vec<Finding> {
+    let mut port = Port::new(site(1 << 30), setup.clone());
+    port.add(flows).unwrap();
+    port.judge(&window(n)).unwrap().findings
+}
+
+fn judge(flows: &[Flow]) -> Vec<Finding> {
+    judge_with(&Rc::default(), 0, flows)
+}
+
+/// What is found with flags and on nine columns alike.
+fn both(flows: &[Flow]) -> Vec<String> {
+    let named = names(&judge(flows));
+    assert_eq!(names(&judge(&nine(flows))), named, "nine columns say something else");
+    named
+}
+
+fn remembering() -> Rc<Setup> {
+    Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() })
+}
+
+/// So many hosts that are asked for a port in vain.
+fn worm(from: [u8; 4], port: u16, count: u32) -> Vec<Flow> {
+    (0..count).map(|n| ask(from, theirs(n), port)).collect()
+}
+
+#[test]
+fn a_thousand_targets_in_vain_are_a_worms() {
+    assert_eq!(both(&worm(INSIDE, 80, 1000)), ["spread 10.7.7.7 source"]);
+    assert_eq!(both(&worm(INSIDE, 80, 999)), [""; 0]);
+    let mut two = worm(INSIDE, 80, 999);
+    two.extend(worm(INSIDE, 81, 999));
+    assert_eq!(both(&two), [""; 0], "a port each");
+    // A crawler, a NAT, a resolver.
+    let mut served = worm(INSIDE, 443, 1000);
+    served.extend((2000..3001).flat_map(|n| talk(INSIDE, theirs(n), 443)));
+    assert_eq!(both(&served), [""; 0]);
+}
+
+#[test]
+fn a_hundred_in_ten_seconds_are_too() {
+    let at = |count: u32, every: u64| {
+        let flows = worm(INSIDE, 445, count).into_iter().enumerate();
+        let start =
+            |n: usize| Some(Timestamp::from_nanos((100_000 + n as u64 * every) * 1_000_000));
+        names(&judge(&flows.map(|(n, flow)| Flow { start: start(n), ..flow }).collect::<Vec<_>>()))
+    };
+    assert_eq!(at(100, 90), ["spread 10.7.7.7 source"]);
+    assert_eq!(at(99, 90), [""; 0]);
+    assert_eq!(at(300, 200), [""; 0]);
+}
+
+#[test]
+fn a_slow_worm_is_known_in_a_day() {
+    let setup = remembering();
+    let part = |n: u64| -> Vec<Flow> {
+        (0..100).map(|k| ask(INSIDE, theirs(n as u32 * 100 + k), 445)).collect()
+    };
+    let found = (0..12).find(|n| !judge_with(&setup, *n, &part(*n)).is_empty());
+    assert_eq!(found, Some(9), "a thousand after ten windows");
+    // The same hosts again and again are no more of them.
+    let setup = remembering();
+    assert!((0..40).all(|n| judge_with(&setup, n, &part(0)).is_empty()));
+}
+
+/// Sessions of a client with a server at a port, of so many packets.
+fn sessions(from: [u8; 4], to: [u8; 4], port: u16, count: u16, packets: u64) -> Vec<Flow> {
+    let session = |n: u16| {
+        let octets = packets * 150 + u64::from(n % 7) * 10;
+        let there =
+            Flow { sport: 41_000 + n, packets, octets, flags: Some(27), ..ask(from, to, port) };
+        [there, back(&there, packets - 1, 3_000, 27)]
+    };
+    (0..count).flat_map(session).collect()
+}
+
+#[test]
+fn twenty_sessions_of_like_size_are_guessing() {
+    let guess = |count, packets| both(&sessions(OUTSIDE, ours(1), 22, count, packets));
+    assert_eq!(guess(20, 16), ["hammer 192.0.2.9 source"]);
+    assert_eq!(guess(19, 16), [""; 0]);
+    assert_eq!(guess(20, 10), [""; 0]);
+    assert_eq!(guess(20, 52), [""; 0]);
+    // Sessions that were of use differ.
+    let work: Vec<Flow> = (0..40)
+        .flat_map(|n| sessions(OUTSIDE, ours(1), 22, 1, 11 + n))
+        .enumerate()
+        .map(|(n, flow)| match flow.dport {
+            22 => Flow { sport: 30_000 + (n / 2) as u16, ..flow },
+            _ => Flow { dport: 30_000 + (n / 2) as u16, ..flow },
+        })
+        .collect();
+    assert_eq!(both(&work), [""; 0]);
+    // Our own programs ask their databases all day.
+    assert_eq!(both(&sessions(ours(7), ours(1), 3306, 500, 16)), [""; 0]);
+    assert_eq!(both(&sessions(OUTSIDE, ours(1), 3306, 500, 16)), ["hammer 192.0.2.9 source"]);
+}
+
+#[test]
+fn who_writes_letters_to_fifty_and_takes_none() {
+    let letters = |count| (0..count).flat_map(|n| talk(INSIDE, theirs(n), 25)).collect::<Vec<_>>();
+    assert_eq!(both(&letters(50)), ["spam 10.7.7.7 source"]);
+    assert_eq!(both(&letters(49)), [""; 0]);
+    let mut server = letters(300);
+    server.extend(talk(OUTSIDE, INSIDE, 25));
+    assert_eq!(both(&server), [""; 0]);
+}
+
+#[test]
+fn a_chain_is_followed_through_windows_and_only_with_memory() {
+    let (first, second) = (ours(1), ours(2));
+    let attack = |from, count| (0..count).map(move |n| ask(from, theirs(500 + n), 445));
+    let start = |flows: &mut Vec<Flow>| {
+        flows.extend(attack(OUTSIDE, 200));
+        flows.extend(talk(OUTSIDE, first, 445));
+    };
+    let mut flows = Vec::new();
+    start(&mut flows);
+    flows.extend(attack(first, 30));
+    flows.extend(talk(first, second, 445));
+    flows.extend(attack(second, 25));
+    assert_eq!(names(&judge(&flows)), [""; 0]);
+    let expected = ["infected 10.1.0.1 source", "infected 10.1.0.2 source"];
+    let found = judge_with(&remembering(), 0, &flows);
+    assert_eq!(names(&found), expected);
+    assert_eq!(found[1].why, "targets=25>=25,by=10.1.0.1");
+    flows.reverse();
+    assert_eq!(judge_with(&remembering(), 0, &flows), found, "order matters");
+    // Infected before, an attacker now.
+    let setup = remembering();
+    let mut entry = Vec::new();
+    start(&mut entry);
+    assert_eq!(names(&judge_with(&setup, 0, &entry)), [""; 0]);
+    let now: Vec<Flow> = attack(first, 25).collect();
+    assert_eq!(names(&judge_with(&setup, 5, &now)), ["infected 10.1.0.1 source"]);
+    assert_eq!(names(&judge_with(&setup, 6, &attack(first, 24).collect::<Vec<_>>())), [""; 0]);
+    // Nobody got into him.
+    assert_eq!(names(&judge_with(&setup, 7, &attack(second, 60).collect::<Vec<_>>())), [""; 0]);
+}
+
+#[test]
+fn an_outbreak_is_more_attackers_than_usual() {
+    let setup = remembering();
+    let attackers = |count: u32| -> Vec<Flow> {
+        (0..count).flat_map(|n| worm(theirs(70_000 + n), 445, 1000)).collect()
+    };
+    let marked = |setup: &Rc<Setup>, n: u64, count| {
+        judge_with(setup, n, &attackers(count))[0].marks.contains(&"outbreak".to_owned())
+    };
+    assert!(!marked(&remembering(), 0, 12), "nobody knows what is usual");
+    let marks = |n, count| marked(&setup, n, count);
+    assert!((0..40).all(|n| !marks(n, 2)));
+    assert!(!marks(40, 9));
+    assert!(marks(41, 12));
+    assert!(marks(42, 12), "what is marked does not become usual");
+}
