@@ -36,7 +36,7 @@ pub use memory::Memory;
 pub use paper::{Pair, Paper, Rules};
 
 use carpet::Carpet;
-use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual};
+use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual, VOLUME};
 use emit::Emitter;
 use evidence::{Counts, Evidence, Sender, View};
 use forged::Sign;
@@ -166,6 +166,9 @@ impl<'a> Judge<'a> {
             least(class.name, class.limit).min(seen(own(class.name, class.limit) / 5))
         };
         let flows = in_vain(&DOS).min(in_vain(&DDOS));
+        let seconds = u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds));
+        let volume = seen(own(VOLUME.name, VOLUME.limit).saturating_mul(seconds));
+        let packets = least(REFLECTION.name, REFLECTION.limit).min(volume);
         let is_new =
             memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
         Judge {
@@ -177,7 +180,7 @@ impl<'a> Judge<'a> {
             knows_dark: !view.site.inside.is_empty() && !active.is_full() && !view.sampled,
             memory,
             is_new,
-            least: (flows, least(REFLECTION.name, REFLECTION.limit)),
+            least: (flows, packets),
             least_carpet: least(CARPET, carpet::LARGE.1),
             attackers: BTreeMap::new(),
             carpets: Vec::new(),

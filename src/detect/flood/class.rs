@@ -17,10 +17,10 @@ mod volume;
 pub(super) use dos::{DDOS, DOS};
 pub(super) use outbound::OUTBOUND;
 pub(super) use reflection::REFLECTION;
-pub(super) use volume::Usual;
+pub(super) use volume::{Usual, VOLUME};
 
 /// The classes of hosts that are flooded, in the order in which they name a finding.
-pub(super) const CLASSES: [&Class; 4] = [&REFLECTION, &DDOS, &DOS, &volume::VOLUME];
+pub(super) const CLASSES: [&Class; 4] = [&REFLECTION, &DDOS, &DOS, &VOLUME];
 
 /// A kind of flood.
 #[derive(Debug)]

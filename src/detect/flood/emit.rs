@@ -61,8 +61,8 @@ fn clamp(count: u64) -> u32 {
 }
 
 impl<'a> Emitter<'a> {
-    /// Writes events to rows that keep about `memory` octets in memory; what an inside host sent another
-    /// in vain only from `least_sent` packets.
+    /// Writes events to rows that keep about `memory` octets in memory; what an inside host sent one
+    /// outside in vain only from `least_sent` packets.
     pub(super) fn new(site: &'a Site, memory: u64, least_sent: u64) -> Emitter<'a> {
         Emitter {
             site,
@@ -107,6 +107,7 @@ impl<'a> Emitter<'a> {
                     Kind::Sent => {
                         sum.packets >= self.least_sent
                             && self.site.side(host.ip()) == Some(Side::Inside)
+                            && self.site.side(peer.ip()) == Some(Side::Outside)
                     }
                     _ => sum.flows > 0,
                 };

@@ -172,6 +172,8 @@ fn one_of_ours_floods_another_and_an_upload_is_none() {
     let flood = Flow { packets: 1_200_000, ..datagram(INSIDE, 4000, OUTSIDE, 80, 1) };
     assert_eq!(both(&[flood]), ["outbound 10.7.7.7 source"]);
     assert_eq!(both(&[Flow { packets: 1_199_999, ..flood }]), [""; 0]);
+    // A collector of logs among our own gets as much.
+    assert_eq!(both(&[Flow { dip: ours(5).into(), ..flood }]), [""; 0]);
     assert_eq!(both(&[flood, back(&flood, 100, 4000, 0)]), [""; 0]);
 }
 

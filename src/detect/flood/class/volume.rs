@@ -22,7 +22,7 @@ pub(in crate::detect::flood) struct Usual {
 ///
 /// What is answered at all does not count: a download has its acknowledgements. A collector of logs or
 /// a receiver of streams answers nothing, but it is used to that.
-pub(super) const VOLUME: Class = Class {
+pub(in crate::detect::flood) const VOLUME: Class = Class {
     name: "volume",
     limit: 2000,
     unit: Unit::Second,
