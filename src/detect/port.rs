@@ -31,7 +31,7 @@ mod trial;
 pub use memory::Memory;
 pub use paper::{Paper, Rules};
 
-use class::{CLASSES, Case, Class, HAMMER, INFECTED, SPAM, SPREAD, TARGETS};
+use class::{CLASSES, Case, Class, HAMMER, INFECTED, SLOW, SPAM, SPREAD, TARGETS};
 use emit::{Emitter, MAX_MAIL};
 use evidence::{Builder, Evidence, Sums};
 use trial::{FAILED, LOGIN, Trial};
@@ -174,7 +174,11 @@ impl Judge<'_> {
         let is_mail = at.proto == TCP && at.port == 25;
         let is_asked_about = self.site.explain == Some(at.src.ip())
             || (self.site.calibrate && (failed > 0 || logins > 0 || is_mail));
-        failed >= least(INFECTED, TARGETS).min(least(SPREAD.name, SPREAD.limit))
+        let targets_in_vain =
+            least(INFECTED, TARGETS).min(class::few(least(SPREAD.name, SPREAD.limit)));
+        let is_slow = self.memory.is_some() && failed >= SLOW;
+        failed >= targets_in_vain
+            || is_slow
             || logins >= least(HAMMER.name, HAMMER.limit)
             || (is_mail && targets >= least(SPAM.name, SPAM.limit))
             || is_asked_about
@@ -207,8 +211,9 @@ impl Judge<'_> {
     /// Judges a source at a port.
     fn source(&mut self, evidence: Evidence) {
         let is_attack = self.case(&evidence).is_attack(true);
+        let is_remembered = self.case(&evidence).is_remembered();
         if let (Some(memory), Some(window), true) =
-            (&mut self.memory, self.window, self.is_new && is_attack)
+            (&mut self.memory, self.window, self.is_new && is_remembered)
         {
             memory.add(&evidence, window);
         }

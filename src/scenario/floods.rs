@@ -18,6 +18,8 @@ use crate::flow::{ICMP, TCP, UDP};
 /// Hosts that send a `botnet` flood, a `carpet`, a `quicflood` and a `volume` flood.
 const BOTS: u64 = 300;
 const CARPETERS: u32 = 200;
+/// SYNs of a turn of a `carpet` that is made of them.
+const SYNS: u32 = 4;
 const QUICKERS: u32 = 500;
 const STREAMS: u32 = 20;
 
@@ -194,11 +196,18 @@ fn handshakes(turn: &Turn, script: &mut Script) {
 
 /// The prefix length of a network that is carpeted.
 pub(super) fn carpeted(number: u32) -> u8 {
-    if number.is_multiple_of(2) { 24 } else { 22 }
+    if number.is_multiple_of(2) { 24 } else { 23 }
 }
 
-/// A packet or a few to any host of a network. One host in twelve is there and sometimes says so.
+/// Packets to any hosts of a network: a datagram or a few, or SYNs, of which it takes more to be noticed
+/// among all that scanners send. One host in twelve is there and sometimes says so.
 fn carpet(turn: &Turn, script: &mut Script) {
+    for _ in 0..if turn.member.number.is_multiple_of(2) { 1 } else { SYNS } {
+        one_of_carpet(turn, script);
+    }
+}
+
+fn one_of_carpet(turn: &Turn, script: &mut Script) {
     let nets = 1 << (24 - carpeted(turn.member.number));
     let dice = &mut script.dice;
     let host = turn.host() | dice.below(nets) << 8 | dice.between(1, 254);

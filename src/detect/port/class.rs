@@ -42,11 +42,16 @@ pub(super) const CLASSES: [&Class; 3] = [&SPREAD, &HAMMER, &SPAM];
 /// New targets in vain in ten seconds, which are ten a second.
 const BURST: u64 = 100;
 
+/// Of an inside host by TCP so many of a thousand will do if so many of a hundred are in vain.
+const SURE: (u64, u64) = (50, 95);
+
 /// At least 1000 targets in vain on one port, or 100 within ten seconds, and at least half of all that
-/// were asked. With `--state` also 1000 in a day.
+/// were asked; of an inside host by TCP 50, if 95 of a hundred are. With `--state` also in a day.
 ///
 /// So a worm spreads, at whatever pace it is made to. A resolver, a mail server, a crawler and a NAT ask as
-/// many, and are mostly answered.
+/// many, and are mostly answered; of the peers of peer-to-peer programs some are always there. That an inside
+/// host finds hardly anybody comes of a list that nobody made for it. UDP is not told so: where QUIC is
+/// blocked, no browser gets an answer.
 pub(super) const SPREAD: Class = Class {
     name: "spread",
     limit: 1000,
@@ -57,24 +62,27 @@ pub(super) const SPREAD: Class = Class {
         }
         let limit = case.limit(&SPREAD);
         // What the site allows in a window it allows in ten seconds too, as a tenth.
-        let burst =
-            (u128::from(limit) * u128::from(BURST) / u128::from(SPREAD.limit)).max(1) as u64;
+        let burst = part(limit, BURST);
         let (now, worked) = (evidence.failed, evidence.worked);
-        let slow = case.slow.filter(|(failed, _)| *failed >= limit && now > 0);
-        let (first, failed, worked) = match (evidence.burst >= burst && now < limit, slow) {
-            (true, _) => (Measure::at_least("in10s", evidence.burst, burst), now, worked),
-            (false, Some((failed, worked))) if now < limit => {
-                (Measure::at_least("targets1d", failed, limit), failed, worked)
-            }
-            _ => (Measure::at_least("targets", now, limit), now, worked),
+        let share = case.share();
+        let few = case.few(limit);
+        let slow = case.slow.filter(|_| now > 0).unwrap_or_default();
+        let is_few = |(failed, worked)| {
+            few.is_some_and(|few| failed >= few) && percent(failed, failed + worked) >= SURE.1
         };
-        let mut measures = vec![first];
-        measures.push(Measure::at_least(
-            "failedpct",
-            percent(failed, failed + worked),
-            case.share(),
-        ));
-        Some(measures)
+        let ways = [
+            (now >= limit, "targets", now, limit, (now, worked), share),
+            (evidence.burst >= burst, "in10s", evidence.burst, burst, (now, worked), share),
+            (slow.0 >= limit, "targets1d", slow.0, limit, slow, share),
+            (is_few((now, worked)), "targets", now, few.unwrap_or(limit), (now, worked), SURE.1),
+            (is_few(slow), "targets1d", slow.0, few.unwrap_or(limit), slow, SURE.1),
+        ];
+        let way = ways.iter().find(|(holds, ..)| *holds).or(ways.first())?;
+        let &(_, name, value, limit, (failed, worked), share) = way;
+        Some(vec![
+            Measure::at_least(name, value, limit),
+            Measure::at_least("failedpct", percent(failed, failed + worked), share),
+        ])
     },
 };
 
@@ -121,6 +129,11 @@ pub(super) const INFECTED: &str = "infected";
 pub(super) const TARGETS: u64 = 25;
 const INSIDE: u64 = 100;
 
+/// Targets in vain in a window from which on those of an inside host are remembered, if nearly all were:
+/// percent.
+pub(super) const SLOW: u64 = 10;
+const SLOW_SHARE: u64 = 90;
+
 /// Sessions of a source with one host that are guessing. A short window needs as many as show that they
 /// are alike.
 pub(super) fn sessions(bounds: &Bounds, src: IpAddr, window: Option<Window>) -> u64 {
@@ -129,6 +142,16 @@ pub(super) fn sessions(bounds: &Bounds, src: IpAddr, window: Option<Window>) -> 
         Limit::AtLeast(scaled) => scaled.max(limit),
         _ => limit,
     }
+}
+
+/// Of a limit of targets in vain, how many are enough where hardly any answers.
+pub(super) fn few(limit: u64) -> u64 {
+    part(limit, SURE.0)
+}
+
+/// What a limit of targets makes of a count that goes with the default of a thousand.
+fn part(limit: u64, count: u64) -> u64 {
+    (u128::from(limit) * u128::from(count) / u128::from(SPREAD.limit)).max(1) as u64
 }
 
 impl Case<'_> {
@@ -147,6 +170,22 @@ impl Case<'_> {
     /// not all are.
     fn share(&self) -> u64 {
         if self.answers == Answers::Seen && !self.sampled { 50 } else { 90 }
+    }
+
+    /// How many targets are enough where hardly any answers, if they can be.
+    fn few(&self, limit: u64) -> Option<u64> {
+        let is_ours = self.side == Some(Side::Inside) && self.evidence.proto == TCP;
+        let is_heard = self.answers == Answers::Seen && !self.sampled;
+        (is_ours && is_heard).then_some(few(limit))
+    }
+
+    /// Whether what it asked in vain is worth to be remembered until the next window.
+    pub(super) fn is_remembered(&self) -> bool {
+        let Evidence { failed, worked, .. } = *self.evidence;
+        let is_slow = self.few(SPREAD.limit).is_some()
+            && failed >= SLOW
+            && percent(failed, failed + worked) >= SLOW_SHARE;
+        is_slow || self.is_attack(true)
     }
 
     /// Whether it asks so many in vain that whom it gets into is in danger.

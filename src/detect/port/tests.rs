@@ -6,7 +6,7 @@ use super::{Memory, Port, Setup};
 use crate::detect::play::*;
 use crate::detect::{Counter, Detector};
 use crate::finding::Finding;
-use crate::flow::Flow;
+use crate::flow::{Flow, UDP};
 use crate::time::{End, Timestamp, Window};
 
 fn window(n: u64) -> End {
@@ -36,15 +36,16 @@ fn remembering() -> Rc<Setup> {
 
 /// So many hosts that are asked for a port in vain.
 fn worm(from: [u8; 4], port: u16, count: u32) -> Vec<Flow> {
-    (0..count).map(|n| ask(from, theirs(n), port)).collect()
+    let to = if from == INSIDE { theirs } else { ours };
+    (0..count).map(|n| ask(from, to(n), port)).collect()
 }
 
 #[test]
 fn a_thousand_targets_in_vain_are_a_worms() {
-    assert_eq!(both(&worm(INSIDE, 80, 1000)), ["spread 10.7.7.7 source"]);
-    assert_eq!(both(&worm(INSIDE, 80, 999)), [""; 0]);
-    let mut two = worm(INSIDE, 80, 999);
-    two.extend(worm(INSIDE, 81, 999));
+    assert_eq!(both(&worm(OUTSIDE, 80, 1000)), ["spread 192.0.2.9 source"]);
+    assert_eq!(both(&worm(OUTSIDE, 80, 999)), [""; 0]);
+    let mut two = worm(OUTSIDE, 80, 999);
+    two.extend(worm(OUTSIDE, 81, 999));
     assert_eq!(both(&two), [""; 0], "a port each");
     // A crawler, a NAT, a resolver.
     let mut served = worm(INSIDE, 443, 1000);
@@ -55,27 +56,46 @@ fn a_thousand_targets_in_vain_are_a_worms() {
 #[test]
 fn a_hundred_in_ten_seconds_are_too() {
     let at = |count: u32, every: u64| {
-        let flows = worm(INSIDE, 445, count).into_iter().enumerate();
+        let flows = worm(OUTSIDE, 445, count).into_iter().enumerate();
         let start =
             |n: usize| Some(Timestamp::from_nanos((100_000 + n as u64 * every) * 1_000_000));
         names(&judge(&flows.map(|(n, flow)| Flow { start: start(n), ..flow }).collect::<Vec<_>>()))
     };
-    assert_eq!(at(100, 90), ["spread 10.7.7.7 source"]);
+    assert_eq!(at(100, 90), ["spread 192.0.2.9 source"]);
     assert_eq!(at(99, 90), [""; 0]);
     assert_eq!(at(300, 200), [""; 0]);
 }
 
 #[test]
-fn a_slow_worm_is_known_in_a_day() {
-    let setup = remembering();
-    let part = |n: u64| -> Vec<Flow> {
-        (0..100).map(|k| ask(INSIDE, theirs(n as u32 * 100 + k), 445)).collect()
+fn of_an_inside_host_that_hardly_any_answers_fifty_will_do() {
+    let with = |failed, worked: u32| {
+        let mut flows = worm(INSIDE, 445, failed);
+        flows.extend((2000..2000 + worked).flat_map(|n| talk(INSIDE, theirs(n), 445)));
+        both(&flows)
     };
-    let found = (0..12).find(|n| !judge_with(&setup, *n, &part(*n)).is_empty());
-    assert_eq!(found, Some(9), "a thousand after ten windows");
+    assert_eq!(with(50, 2), ["spread 10.7.7.7 source"]);
+    assert_eq!(with(49, 0), [""; 0]);
+    // A peer-to-peer program finds some.
+    assert_eq!(with(600, 40), [""; 0]);
+    // Where QUIC is blocked.
+    let udp = |flow| Flow { proto: UDP, flags: None, ..flow };
+    assert_eq!(both(&worm(INSIDE, 443, 900).into_iter().map(udp).collect::<Vec<_>>()), [""; 0]);
+}
+
+#[test]
+fn a_slow_worm_is_known_in_a_day() {
+    let found = |from, a_window: u32, windows: u64| {
+        let setup = remembering();
+        let part = |n: u64| worm(from, 445, a_window * (n as u32 + 1));
+        let part = |n: u64| part(n).split_off(a_window as usize * n as usize);
+        (0..windows).find(|n| !judge_with(&setup, *n, &part(*n)).is_empty())
+    };
+    assert_eq!(found(OUTSIDE, 100, 12), Some(9), "a thousand after ten windows");
+    assert_eq!(found(INSIDE, 10, 12), Some(4), "fifty after five");
+    assert_eq!(found(INSIDE, 9, 12), None, "too few to be remembered");
     // The same hosts again and again are no more of them.
     let setup = remembering();
-    assert!((0..40).all(|n| judge_with(&setup, n, &part(0)).is_empty()));
+    assert!((0..40).all(|n| judge_with(&setup, n, &worm(INSIDE, 445, 40)).is_empty()));
 }
 
 /// Sessions of a client with a server at a port, of so many packets.
@@ -150,7 +170,7 @@ fn a_chain_is_followed_through_windows_and_only_with_memory() {
     assert_eq!(names(&judge_with(&setup, 5, &now)), ["infected 10.1.0.1 source"]);
     assert_eq!(names(&judge_with(&setup, 6, &attack(first, 24).collect::<Vec<_>>())), [""; 0]);
     // Nobody got into him.
-    assert_eq!(names(&judge_with(&setup, 7, &attack(second, 60).collect::<Vec<_>>())), [""; 0]);
+    assert_eq!(names(&judge_with(&setup, 7, &attack(second, 40).collect::<Vec<_>>())), [""; 0]);
 }
 
 #[test]
