@@ -31,7 +31,7 @@ mod windows;
 
 pub use bounds::{BoundError, Bounds};
 pub use ignore::{Ignore, IgnoreError};
-pub use tally::Tally;
+use tally::{Tallies, Tally};
 pub use windows::{Closed, WindowError, Windows};
 
 /// What every detector is told about the site and the run.

@@ -7,10 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
+use crate::detect::{Counter, Detector, Limit, Seen, Site, Tallies, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
-use crate::table::{Sum, Table};
 use crate::time::{End, Window};
 
 /// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself.
@@ -55,20 +54,20 @@ impl Pair {
 pub struct Paper {
     site: Arc<Site>,
     rules: Rules,
-    table: Table<(IpAddr, IpAddr), Tally>,
+    tallies: Tallies,
 }
 
 impl Paper {
     /// An empty window.
     pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
-        let table = Table::new(site.memory);
-        Paper { site, rules, table }
+        let tallies = Tallies::new(site.memory);
+        Paper { site, rules, tallies }
     }
 }
 
 impl Counter for Paper {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        flows.iter().try_for_each(|flow| self.table.add((flow.dip, flow.sip), &Tally::from(flow)))
+        flows.iter().try_for_each(|flow| self.tallies.add(flow.dip, 0, flow.sip, flow))
     }
 }
 
@@ -77,7 +76,7 @@ impl Detector for Paper {
 
     fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
         let window = end.window;
-        let Paper { site, rules, table } = self;
+        let Paper { site, rules, tallies } = self;
         let mut judge = Judge {
             limit: Limit::Above(rules.flows).scaled(window),
             site: &site,
@@ -86,8 +85,7 @@ impl Detector for Paper {
             out: Verdict::default(),
         };
         let mut victim: Option<Victim> = None;
-        for entry in table.into_sorted()? {
-            let ((dip, sip), tally) = entry?;
+        tallies.visit(|dip, _, sip, tally| {
             if victim.as_ref().is_none_or(|victim| victim.host != dip) {
                 victim.replace(Victim::new(dip)).into_iter().for_each(|over| judge.victim(over));
             }
@@ -99,7 +97,7 @@ impl Detector for Paper {
                 victim.sources += 1;
                 victim.top.offer(tally.flows, Attacker { sip, tally });
             }
-        }
+        })?;
         victim.into_iter().for_each(|over| judge.victim(over));
         judge.attackers();
         judge.out.findings.sort_by(Finding::order);
@@ -242,9 +240,10 @@ impl Judge<'_> {
         source.sum.merge(&attacker.tally);
         source.victims += 1;
         source.top.offer(attacker.tally.flows, victim);
-        if source.samples.len() < MAX_SAMPLES {
-            source.samples.push(attacker.sample(victim));
-        }
+        // The victims come in any order.
+        source.samples.push(attacker.sample(victim));
+        source.samples.sort_by_key(|sample| sample.dip);
+        source.samples.truncate(MAX_SAMPLES);
     }
 
     fn attackers(&mut self) {

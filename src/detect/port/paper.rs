@@ -9,10 +9,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
+use crate::detect::{Counter, Detector, Limit, Seen, Site, Tallies, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
-use crate::table::{Sum, Table};
 use crate::time::{End, Window};
 
 /// Targets from which an attack on a port is called a spread.
@@ -38,21 +37,22 @@ impl Rules {
 pub struct Paper {
     site: Arc<Site>,
     rules: Rules,
-    table: Table<(IpAddr, u8, u16, IpAddr), Tally>,
+    tallies: Tallies,
 }
 
 impl Paper {
     /// An empty window.
     pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
-        let table = Table::new(site.memory);
-        Paper { site, rules, table }
+        let tallies = Tallies::new(site.memory);
+        Paper { site, rules, tallies }
     }
 }
 
 impl Counter for Paper {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
-            self.table.add((flow.sip, flow.proto, flow.dport, flow.dip), &Tally::from(flow))?;
+            let port = u32::from(flow.proto) << 16 | u32::from(flow.dport);
+            self.tallies.add(flow.sip, port, flow.dip, flow)?;
         }
         Ok(())
     }
@@ -64,12 +64,12 @@ impl Detector for Paper {
 
     fn judge(self, end: &End) -> io::Result<Verdict<()>> {
         let window = end.window;
-        let Paper { site, rules, table } = self;
+        let Paper { site, rules, tallies } = self;
         let limit = Limit::AtLeast(rules.flows).scaled(window);
         let mut judge = Judge { site: &site, limit, window, out: Verdict::default() };
         let mut attack: Option<Attack> = None;
-        for entry in table.into_sorted()? {
-            let ((sip, proto, port, dip), tally) = entry?;
+        tallies.visit(|sip, port, dip, tally| {
+            let (proto, port) = ((port >> 16) as u8, port as u16);
             if attack.as_ref().is_none_or(|attack| attack.of != (sip, proto, port)) {
                 let next = Attack::new((sip, proto, port));
                 attack.replace(next).into_iter().for_each(|over| judge.attack(over));
@@ -77,7 +77,7 @@ impl Detector for Paper {
             if let Some(attack) = &mut attack {
                 attack.target(dip, &tally);
             }
-        }
+        })?;
         attack.into_iter().for_each(|over| judge.attack(over));
         judge.out.findings.sort_by(Finding::order);
         judge.out.seen.sort_by(most_flows);

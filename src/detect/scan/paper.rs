@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::detect::{Counter, Detector, Limit, Seen, Site, Tally, Verdict};
+use crate::detect::{Counter, Detector, Limit, Seen, Site, Tallies, Tally, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
-use crate::table::{Sum, Table};
 use crate::time::{End, Window};
 
 /// The limits of the rule. None scales with the window: they count hosts, not flows.
@@ -47,7 +46,7 @@ pub struct Subnet {
 pub struct Paper {
     site: Arc<Site>,
     rules: Rules,
-    table: Table<(IpAddr, u8, IpAddr), Tally>,
+    tallies: Tallies,
 }
 
 /// A network that one source probed by one protocol.
@@ -62,15 +61,15 @@ struct Probed {
 impl Paper {
     /// An empty window.
     pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
-        let table = Table::new(site.memory);
-        Paper { site, rules, table }
+        let tallies = Tallies::new(site.memory);
+        Paper { site, rules, tallies }
     }
 }
 
 impl Counter for Paper {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
-            self.table.add((flow.sip, flow.proto, flow.dip), &Tally::from(flow))?;
+            self.tallies.add(flow.sip, flow.proto.into(), flow.dip, flow)?;
         }
         Ok(())
     }
@@ -81,18 +80,18 @@ impl Detector for Paper {
 
     fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
         let window = end.window;
-        let Paper { site, rules, table } = self;
+        let Paper { site, rules, tallies } = self;
         let out = Verdict::default();
         let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
         let mut of = None;
-        for entry in table.into_sorted()? {
-            let ((sip, proto, dip), tally) = entry?;
+        tallies.visit(|sip, proto, dip, tally| {
+            let proto = proto as u8;
             if of != Some((sip, proto)) {
                 judge.source(of);
                 of = Some((sip, proto));
             }
             judge.target(sip, dip, tally);
-        }
+        })?;
         judge.source(of);
         judge.out.findings.sort_by(Finding::order);
         judge.out.figure.sort();
