@@ -14,12 +14,12 @@ const BOTNET: &str = "campus --flows 60000 --with FEW,botnet=2500x10";
 const FORGED: &str = "campus --flows 60000 --with FEW,forged=4000x5";
 const REFLECTED: &str = "campus --flows 40000 --with FEW,reflectedx10";
 const UNLISTED: &str = "campus --flows 40000 --with FEW,unlistedx10";
-const CARPET: &str = "campus --flows 80000 --with FEW,carpetx6";
+const CARPET: &str = "campus --flows 170000 --with FEW,carpetx6";
 
-const TWICE: &str = "campus --twice --flows 120000 --with FEW,FLOODED";
+const TWICE: &str = "campus --twice --flows 150000 --with FEW,FLOODED";
 const HOUR: &str = "campus --for 1h --flows 220000 --with FEW,SOME";
 /// Floods of which one packet in ten is seen.
-const AT_10: &str = "campus --sampling 10 --flows 240000 --with FEW,flood=10000x3,botnet=10000x3,\
+const AT_10: &str = "campus --sampling 10 --flows 280000 --with FEW,flood=10000x3,botnet=10000x3,\
                      forged=10000x2,reflected=6000x3,unlisted=6000x3,carpet=10000x2";
 
 /// The grid of nfflood. The aims name rows of it.
@@ -56,12 +56,12 @@ pub const FLOODS: &[Scenario] = &[
     all("outsyn", "campus --flows 70000 --with FEW,outsyn=2500x10"),
     Scenario { state: State::Warm(BEFORE), ..VOLUME },
     Scenario { name: "volume-cold", ..VOLUME },
-    all("oneway-in", "campus --oneway in --flows 120000 --with FEW,FLOODED"),
+    all("oneway-in", "campus --oneway in --flows 150000 --with FEW,FLOODED"),
     all("sampled-10", AT_10),
     all("twice", TWICE),
     nine("twice-nine", TWICE),
     Scenario {
         inside: Some(BOTH),
-        ..all("ipv6", "campus --ipv6 --flows 120000 --with FEW,FLOODED")
+        ..all("ipv6", "campus --ipv6 --flows 150000 --with FEW,FLOODED")
     },
 ];

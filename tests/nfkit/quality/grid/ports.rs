@@ -24,7 +24,7 @@ pub const PORTS: &[Scenario] = &[
     all("innocents", "campus --with ALL,MORE"),
     nine("innocents-nine", "campus --with ALL,MORE"),
     kept("innocents-hour", "campus --for 1h --flows 220000 --with FEW,SOME"),
-    all("flooded", "campus --flows 120000 --with FEW,FLOODED"),
+    all("flooded", "campus --flows 150000 --with FEW,FLOODED"),
     all("codered", CODERED),
     nine("codered-nine", CODERED),
     all("codered-2000", "campus --flows 70000 --with FEW,codered=2000x10"),
