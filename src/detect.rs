@@ -72,6 +72,15 @@ pub trait Detector: Counter {
     /// A row of the figure that this detector can print instead of findings.
     type Row;
 
+    /// What is to be said of the window while it is open, if anything is.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
+        let _ = window;
+        Ok(Vec::new())
+    }
+
     /// Judges the window; `end` is what its closing mark says.
     ///
     /// # Errors

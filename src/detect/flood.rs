@@ -5,7 +5,7 @@
 //! the other, whose `evidence::Evidence` the classes of floods (`class::CLASSES`) measure; what is
 //! spread over the hosts of a network is a `carpet`. [`Paper`] is the paper's own rule, alone.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +28,7 @@ mod emit;
 mod event;
 mod evidence;
 mod forged;
+mod live;
 mod memory;
 mod paper;
 mod victims;
@@ -38,8 +39,10 @@ pub use paper::{Pair, Paper, Rules};
 use carpet::Carpet;
 use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual, VOLUME};
 use emit::Emitter;
+use event::Events;
 use evidence::{Counts, Evidence, Sender, View};
 use forged::Sign;
+use live::{Carry, Live};
 use victims::{Glance, Victims};
 
 /// What nfflood is told beside what all detectors are.
@@ -51,6 +54,27 @@ pub struct Setup {
     pub outside_if: Arc<[u32]>,
     /// What is remembered between windows, if anything is.
     pub memory: Option<RefCell<Memory>>,
+    /// Floods are told while they go on.
+    pub live: bool,
+    /// Rows for which that had no room.
+    pub forgotten: Cell<u64>,
+}
+
+impl Setup {
+    /// The least limit of a class, whosever it is.
+    fn least(&self, class: &Class) -> u64 {
+        self.own(class.name, class.limit)
+    }
+
+    fn own(&self, name: &str, limit: u64) -> u64 {
+        self.bounds.least(name).unwrap_or(limit).min(limit)
+    }
+
+    /// Packets in so many seconds to one host below which nobody floods it, be it one of ten: a hundredth
+    /// of what all of them must get.
+    fn least_sent(&self, seconds: u64) -> u64 {
+        (self.least(&OUTBOUND).saturating_mul(seconds) / 100).max(1)
+    }
 }
 
 /// The names of the limits that a site can set: the classes.
@@ -74,18 +98,23 @@ pub struct Flood {
     site: Arc<Site>,
     setup: Rc<Setup>,
     conversations: Conversations,
+    live: Option<Live>,
 }
 
 impl Flood {
     /// An empty window.
     pub fn new(site: Arc<Site>, setup: Rc<Setup>) -> Flood {
+        let live = setup.live.then(|| Live::new(&site, &setup));
         let conversations = Conversations::at(site.memory / 2, setup.outside_if.clone());
-        Flood { site, setup, conversations }
+        Flood { site, setup, conversations, live }
     }
 }
 
 impl Counter for Flood {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        if let Some(live) = &mut self.live {
+            live.add(flows)?;
+        }
         self.conversations.add(flows, &self.site.inside)
     }
 }
@@ -93,16 +122,18 @@ impl Counter for Flood {
 impl Detector for Flood {
     type Row = Pair;
 
+    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
+        self.slice(window)
+    }
+
     fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
-        let Flood { site, setup, mut conversations } = self;
+        let Flood { site, setup, mut conversations, .. } = self;
         let sampling = conversations.sampling().max(end.sampling.unwrap_or(0));
         let sampled = sampling > 1;
         let active = conversations.take_active();
         let seconds = u64::from(end.window.map_or(UNKNOWN_SECONDS, Window::seconds));
-        // A hundredth of what one of ten targets must get.
-        let least = setup.bounds.least(OUTBOUND.name).unwrap_or(OUTBOUND.limit);
-        let least_sent = (least.saturating_mul(seconds) / 100).max(1);
-        let mut emitter = Emitter::new(&site, site.memory / 2, least_sent);
+        let least_sent = setup.least_sent(seconds);
+        let mut emitter = Emitter::new(&site, Events::new(site.memory / 2), least_sent);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let events = emitter.into_events()?;
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
@@ -110,10 +141,7 @@ impl Detector for Flood {
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let view = View { site: &site, answers: Answers::of(own.or(last)), sampled };
         let mut judge = Judge::new(&setup, view, u64::from(sampling), end.window, &active, memory);
-        let mut four = Victims::<u32>::new();
-        events.v4.sorted(|rows| four.part(rows, &mut judge))?;
-        let mut six = Victims::<u128>::new();
-        events.v6.sorted(|rows| six.part(rows, &mut judge))?;
+        judge.all(events)?;
         Ok(judge.end(own))
     }
 }
@@ -135,6 +163,8 @@ struct Judge<'a> {
     /// What inside attackers did, over all of their victims: one line each and class.
     attackers: BTreeMap<(IpAddr, &'static str), Vec<Part>>,
     carpets: Vec<Carpet>,
+    /// The window is still open.
+    carry: Option<Carry<'a>>,
     out: Verdict<Pair>,
 }
 
@@ -155,20 +185,20 @@ impl<'a> Judge<'a> {
         active: &'a Active,
         memory: Option<RefMut<'a, Memory>>,
     ) -> Judge<'a> {
-        let own = |name, limit: u64| setup.bounds.least(name).unwrap_or(limit).min(limit);
         let seen = |count: u64| (count / sampling.max(1)).max(1);
-        let least = |name, limit| match Limit::AtLeast(own(name, limit)).scaled(window) {
+        let scaled = |limit| match Limit::AtLeast(limit).scaled(window) {
             Limit::AtLeast(scaled) => seen(scaled),
             _ => limit,
         };
         // A fifth of what is too much in ten minutes is enough in one.
         let in_vain = |class: &Class| {
-            least(class.name, class.limit).min(seen(own(class.name, class.limit) / 5))
+            let least = setup.least(class);
+            scaled(least).min(seen(least / 5))
         };
         let flows = in_vain(&DOS).min(in_vain(&DDOS));
         let seconds = u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds));
-        let volume = seen(own(VOLUME.name, VOLUME.limit).saturating_mul(seconds));
-        let packets = least(REFLECTION.name, REFLECTION.limit).min(volume);
+        let volume = seen(setup.least(&VOLUME).saturating_mul(seconds));
+        let packets = scaled(setup.least(&REFLECTION)).min(volume);
         let is_new =
             memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
         Judge {
@@ -181,11 +211,29 @@ impl<'a> Judge<'a> {
             memory,
             is_new,
             least: (flows, packets),
-            least_carpet: least(CARPET, carpet::LARGE.1),
+            least_carpet: scaled(setup.own(CARPET, carpet::LARGE.1)),
             attackers: BTreeMap::new(),
             carpets: Vec::new(),
+            carry: None,
             out: Verdict::default(),
         }
+    }
+
+    /// Judges all hosts and networks.
+    fn all(&mut self, events: Events) -> io::Result<()> {
+        let mut four = Victims::<u32>::new();
+        events.rows.v4.sorted(|rows| four.part(rows, self))?;
+        let mut six = Victims::<u128>::new();
+        events.rows.v6.sorted(|rows| six.part(rows, self))
+    }
+
+    fn is_live(&self) -> bool {
+        self.carry.is_some()
+    }
+
+    /// Whether the host was told of before, in this window that is still open.
+    fn is_told(&self, host: IpAddr) -> bool {
+        self.carry.as_ref().is_some_and(|carry| carry.has_told(host))
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {
@@ -380,7 +428,8 @@ impl<'a> Judge<'a> {
 
     /// A network upon whose hosts enough came together.
     fn carpet(&mut self, carpet: Option<Carpet>) {
-        let Some(carpet) = carpet else { return };
+        let is_told = |net| self.carry.as_ref().is_some_and(|carry| carry.has_told_net(net));
+        let Some(carpet) = carpet.filter(|carpet| !is_told(carpet.net)) else { return };
         let Some(measures) = self.measure_carpet(&carpet) else { return };
         if self.view.site.calibrate && measures.iter().skip(1).all(Measure::passes) {
             let side = self.view.site.side(carpet.net.addr());

@@ -157,6 +157,12 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
         self.closed.drain(..)
     }
 
+    /// The windows that are open and known, and what counts their flows.
+    pub fn open(&mut self) -> impl Iterator<Item = (Window, &mut C)> {
+        let open = self.marked.iter_mut().chain(&mut self.cut);
+        open.filter_map(|open| Some((open.window?, &mut open.counter)))
+    }
+
     /// Counts some flows.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::ValueHint;
 
 use super::calibration::Calibration;
-use super::windowed::Windowed;
+use super::windowed::{Stage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, Usage};
 use crate::detect::{Bounds, Closed, Detector, Ignore, Seen, Site, Windows, marks};
 use crate::finding::{Form, Host, Side, Writer};
@@ -174,7 +174,10 @@ pub fn run<D: Detector>(
     let windows = Windows::new(args.window, ignore, || make(&site));
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
-    windowed.run(&args.files, io, |closed, io| printer.window(closed, io))?;
+    windowed.live(&args.files, io, |stage, io| match stage {
+        Stage::Open(window, counter) => printer.early(window, counter, io),
+        Stage::Over(closed) => printer.window(closed, io),
+    })?;
     if let Print::Calibration = printer.print {
         printer.calibration.print(&mut io.out)?;
     }
@@ -267,6 +270,20 @@ impl<R> Printer<'_, R> {
         end.tool = Some(self.tool.to_owned());
         writer.mark(&Mark::End(end))?;
         Ok(())
+    }
+
+    /// Prints what is to be said of a window that is still open.
+    fn early<D: Detector<Row = R>>(
+        &mut self,
+        window: Window,
+        counter: &mut D,
+        io: &mut Io,
+    ) -> anyhow::Result<()> {
+        let mut findings = counter.early(window).context("temporary file")?;
+        findings.retain(|finding| self.shows(finding.side));
+        self.found |= !findings.is_empty();
+        let mut writer = self.writer(io);
+        findings.iter().try_for_each(|finding| Ok(writer.finding(finding)?))
     }
 
     /// Whether `--side` lets a host of this side through.

@@ -42,6 +42,9 @@ pub struct Args {
     /// Remember what hosts are used to in this file from one run to the next: class volume
     #[arg(long, value_name = "FILE", env = "NFKIT_FLOOD_STATE", value_hint = ValueHint::FilePath, requires = "classes")]
     state: Option<PathBuf>,
+    /// Print floods while they go on too, every ten seconds of the flows' own time, with the counts so far
+    #[arg(long, conflicts_with_all = ["pairs", "explain", "calibrate", "paper"])]
+    live: bool,
     /// Judge by classes of what came upon each host in vain, instead of by the paper's rule: will be the default
     #[arg(long, conflicts_with_all = ["paper", "limit_flows"])]
     classes: bool,
@@ -86,7 +89,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfflood", io));
     let (kept, memory) = kept.transpose().context("--state")?.unzip();
     let memory = memory.map(RefCell::new);
-    let setup = Rc::new(Setup { bounds, outside_if: args.outside_if.into(), memory });
+    let outside_if = args.outside_if.into();
+    let setup = Setup { bounds, outside_if, memory, live: args.live, ..Setup::default() };
+    let setup = Rc::new(setup);
     let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
     let status = detector::run(&args.detector, io, "nfflood", print, make)?;
     if let (Some(kept), Some(memory)) = (kept, &setup.memory) {
@@ -94,6 +99,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         kept.save(&*memory).context("--state")?;
         let (known, forgotten) = memory.sizes();
         io.report.detail(format_args!("state: {known} baselines, {forgotten} forgotten"));
+    }
+    if args.live {
+        let forgotten = setup.forgotten.get();
+        io.report.detail(format_args!("live: {forgotten} events had no room"));
     }
     Ok(status)
 }

@@ -5,6 +5,16 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Input, Io, Usage};
 use crate::detect::{Closed, Counter, WindowError, Windows};
 use crate::line::{Item, Reader, StreamError, Tool};
+use crate::time::Window;
+
+/// A window on its way.
+#[derive(Debug)]
+pub enum Stage<'a, C> {
+    /// It is open, and this is what counts it.
+    Open(Window, &'a mut C),
+    /// It is over.
+    Over(Closed<C>),
+}
 
 /// One run over all inputs.
 pub struct Windowed<C, F> {
@@ -35,12 +45,28 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         io: &mut Io,
         mut over: impl FnMut(Closed<C>, &mut Io) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        self.live(files, io, |stage, io| match stage {
+            Stage::Open(..) => Ok(()),
+            Stage::Over(closed) => over(closed, io),
+        })
+    }
+
+    /// The same, and calls `at` with each window that is open too, after every piece of input.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn live(
+        &mut self,
+        files: &[PathBuf],
+        io: &mut Io,
+        mut at: impl FnMut(Stage<'_, C>, &mut Io) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let stdin = [PathBuf::from("-")];
         for path in if files.is_empty() { &stdin } else { files } {
-            self.file(path, io, &mut over)?;
+            self.file(path, io, &mut at)?;
         }
         self.windows.end().map_err(refused)?;
-        self.windows.closed().try_for_each(|closed| over(closed, io))
+        self.windows.closed().try_for_each(|closed| at(Stage::Over(closed), io))
     }
 
     /// Whether something could not be read: a file, or all that there was.
@@ -52,7 +78,7 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         &mut self,
         path: &Path,
         io: &mut Io,
-        over: &mut impl FnMut(Closed<C>, &mut Io) -> anyhow::Result<()>,
+        at: &mut impl FnMut(Stage<'_, C>, &mut Io) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
@@ -91,7 +117,10 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
                     io.report.error(format_args!("{name}: {error}"));
                 }
             }
-            self.windows.closed().try_for_each(|closed| over(closed, io))?;
+            self.windows.closed().try_for_each(|closed| at(Stage::Over(closed), io))?;
+            self.windows
+                .open()
+                .try_for_each(|(window, counter)| at(Stage::Open(window, counter), io))?;
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod detector;
 mod dialects;
+mod early;
 mod every10;
 mod fuzz;
 mod golden;

@@ -32,7 +32,7 @@ pub(super) struct Carpets<A> {
     dark: u64,
     /// Packets of the host that got most.
     most: u64,
-    sums: Counts,
+    pub sums: Counts,
 }
 
 /// A network upon which enough came to look at it.

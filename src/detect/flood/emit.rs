@@ -1,22 +1,18 @@
 //! From conversations to what came upon each host.
 
-use std::hash::BuildHasher;
 use std::io;
 use std::net::IpAddr;
 
-use foldhash::fast::RandomState;
-
-use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM};
+use super::event::{Event, Events, FLAGS, Kind, SPOOFED, STREAM};
 use crate::detect::Site;
-use crate::detect::conversation::{Address, Families, Half, Outcome, Talk, Visitor};
+use crate::detect::conversation::{Address, Half, Outcome, Talk, Visitor};
 use crate::finding::Side;
 use crate::flow::UDP;
 
 /// Writes events.
 pub(super) struct Emitter<'a> {
     site: &'a Site,
-    hasher: RandomState,
-    rows: Families,
+    events: Events,
     /// Fewer packets to one host in vain make nobody an attacker.
     least_sent: u64,
     pair: Option<(IpAddr, IpAddr, u8)>,
@@ -61,29 +57,15 @@ fn clamp(count: u64) -> u32 {
 }
 
 impl<'a> Emitter<'a> {
-    /// Writes events to rows that keep about `memory` octets in memory; what an inside host sent one
-    /// outside in vain only from `least_sent` packets.
-    pub(super) fn new(site: &'a Site, memory: u64, least_sent: u64) -> Emitter<'a> {
-        Emitter {
-            site,
-            hasher: RandomState::default(),
-            rows: Families::new(memory),
-            least_sent,
-            pair: None,
-            sides: Default::default(),
-        }
+    /// Adds to `events`; what an inside host sent one outside in vain only from `least_sent` packets.
+    pub(super) fn new(site: &'a Site, events: Events, least_sent: u64) -> Emitter<'a> {
+        Emitter { site, events, least_sent, pair: None, sides: Default::default() }
     }
 
     /// All events.
-    pub(super) fn into_events(mut self) -> io::Result<Families> {
+    pub(super) fn into_events(mut self) -> io::Result<Events> {
         self.over()?;
-        Ok(self.rows)
-    }
-
-    fn write<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
-        // Hosts of one network are judged one after the other, for those that are flooded together.
-        let hash = self.hasher.hash_one(event.host.net());
-        A::of(&mut self.rows).push(hash, event.pack())
+        Ok(self.events)
     }
 
     /// The pair that went by is over.
@@ -112,7 +94,7 @@ impl<'a> Emitter<'a> {
                     _ => sum.flows > 0,
                 };
                 if is_enough {
-                    self.write(&Event {
+                    self.events.push(&Event {
                         host,
                         kind,
                         proto,
@@ -170,12 +152,12 @@ impl Visitor for Emitter<'_> {
                     of_asker.asked.add([port, sport], &Half::NONE, &asked);
                 }
                 let bits = if outcome == Outcome::Other { STREAM } else { 0 };
-                self.write(&event(host, asker, &asked, Kind::Tried, [port, sport], bits))
+                self.events.push(&event(host, asker, &asked, Kind::Tried, [port, sport], bits))
             }
             Outcome::Unasked => {
                 of_host.sent.add([port, sport], &answered, &Half::NONE);
                 let bits = if answered.is_lone() { 0 } else { STREAM };
-                self.write(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
+                self.events.push(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
             }
             _ => {
                 of_asker.asked.add([port, sport], &answered, &asked);

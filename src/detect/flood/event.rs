@@ -1,6 +1,11 @@
 //! What came upon a host from one other: the rows that nfflood counts, all those of a host together.
 
-use crate::detect::conversation::Address;
+use std::hash::BuildHasher;
+use std::io;
+
+use foldhash::fast::RandomState;
+
+use crate::detect::conversation::{Address, Families};
 use crate::finding::Sample;
 
 /// What an event is, in the order in which the rows of a host come.
@@ -90,6 +95,27 @@ impl<A: Address> Event<A> {
         }
     }
 
+    /// Adds another row of the same, if it is that: of a slice before or after.
+    pub(super) fn absorb(&mut self, other: &Event<A>) -> bool {
+        let key = |of: &Event<A>| (of.host, of.kind, of.proto, of.peer, of.port, of.sport);
+        if key(self) != key(other) {
+            return false;
+        }
+        self.bits |= other.bits;
+        self.flags |= other.flags;
+        self.flows = self.flows.saturating_add(other.flows);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.octets = self.octets.saturating_add(other.octets);
+        self.more = match (self.kind, self.more, other.more) {
+            (Kind::Tried | Kind::Unasked, 0, start) | (Kind::Tried | Kind::Unasked, start, 0) => {
+                start
+            }
+            (Kind::Tried | Kind::Unasked, a, b) => a.min(b),
+            (_, a, b) => a.saturating_add(b),
+        };
+        true
+    }
+
     pub(super) fn has(&self, bits: u8) -> bool {
         self.bits & bits != 0
     }
@@ -99,6 +125,30 @@ impl<A: Address> Event<A> {
         let (host, peer) = ((self.host.ip(), self.port), (self.peer.ip(), self.sport));
         let (from, to) = if self.kind == Kind::Sent { (host, peer) } else { (peer, host) };
         Sample { sip: from.0, sport: from.1, dip: to.0, dport: to.1, proto: self.proto }
+    }
+}
+
+/// Events as rows, those of a network's hosts together: hosts that are flooded together are judged one
+/// after the other.
+#[derive(Debug)]
+pub(super) struct Events {
+    pub rows: Families,
+    hasher: RandomState,
+}
+
+impl Events {
+    /// None yet; what is beyond about `memory` octets goes to temporary files.
+    pub(super) fn new(memory: u64) -> Events {
+        Events { rows: Families::new(memory), hasher: RandomState::default() }
+    }
+
+    /// Keeps one.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    pub(super) fn push<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
+        let hash = self.hasher.hash_one(event.host.net());
+        A::of(&mut self.rows).push(hash, event.pack())
     }
 }
 

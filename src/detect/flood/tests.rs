@@ -236,3 +236,153 @@ fn neither_order_nor_memory_matter() {
     assert_eq!(small.judge(&window(0)).unwrap().findings, expected);
     assert!(flows.iter().any(|f| f.proto == TCP));
 }
+
+/// So many SYNs to the victim in each of these seconds, and an ordinary flow a second for the clock.
+fn at(seconds: std::ops::Range<u64>, a_second: u32) -> Vec<Flow> {
+    let at = |second: u64, flow: Flow| Flow {
+        start: Some(Timestamp::from_secs(second)),
+        end: Some(Timestamp::from_secs(second)),
+        ..flow
+    };
+    let second = |n: u64| {
+        let port = move |k: u32| 1024 + (n as u32 * a_second + k) as u16;
+        let syn = move |k| Flow { sport: port(k), ..ask(OUTSIDE, VICTIM, 80) };
+        let talk = talk(theirs(n as u32), ours(9), 443);
+        (0..a_second).map(syn).chain(talk).map(move |flow| at(n, flow))
+    };
+    seconds.flat_map(second).collect()
+}
+
+/// What is told early, with the number of the piece of input after which it is, and what at the end.
+fn live(setup: Setup, pieces: &[Vec<Flow>]) -> (Vec<(usize, Finding)>, Vec<Finding>) {
+    let setup = Rc::new(Setup { live: true, ..setup });
+    let mut flood = Flood::new(site(1 << 30), setup);
+    let mut early = Vec::new();
+    for (n, piece) in pieces.iter().enumerate() {
+        flood.add(piece).unwrap();
+        let found = flood.early(window(0).window.unwrap()).unwrap();
+        early.extend(found.into_iter().map(|finding| (n, finding)));
+    }
+    (early, flood.judge(&window(0)).unwrap().findings)
+}
+
+/// Input as it comes: so many seconds, one by one.
+fn seconds(count: u64, piece: impl Fn(u64) -> Vec<Flow>) -> Vec<Vec<Flow>> {
+    (0..count).map(piece).collect()
+}
+
+#[test]
+fn a_flood_is_told_once_as_soon_as_what_came_is_enough_and_again_at_the_end() {
+    let play = |a_second: u32| seconds(600, |n| at(n..n + 1, if n >= 100 { a_second } else { 0 }));
+    let (early, end) = live(Setup::default(), &play(10));
+    // 200 in the minute that ends at 120; a slice ends with the rows after it, of which it takes eight.
+    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
+    assert_eq!(
+        (*when, told.flows, told.why.as_str()),
+        (120, 210, "minute=200>=200,unansweredpct=100>=50")
+    );
+    assert_eq!(told.window, window(0).window);
+    assert_eq!(names(&end), ["dos 10.1.1.1 target"]);
+    assert_eq!(end[0].flows, 5000);
+    // Slowly: no minute has enough, the window has.
+    let (early, _) = live(Setup::default(), &play(3));
+    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
+    assert!((433..445).contains(when) && (1000..1040).contains(&told.flows), "{when} {told:?}");
+    let (early, end) = live(Setup::default(), &play(2));
+    assert!(early.is_empty(), "the last slice is the window's end: {early:?}");
+    assert_eq!(names(&end), ["dos 10.1.1.1 target"]);
+}
+
+#[test]
+fn what_is_told_at_the_end_does_not_hang_on_what_was_told_before() {
+    let pieces = seconds(600, |n| {
+        let mut flows = at(n..n + 1, (n % 7) as u32);
+        flows
+            .extend(at(n..n + 1, 1).into_iter().map(|flow| Flow { dip: theirs(5).into(), ..flow }));
+        flows
+    });
+    let (early, end) = live(Setup::default(), &pieces);
+    assert!(!early.is_empty());
+    assert_eq!(end, judge(&pieces.concat()));
+}
+
+#[test]
+fn a_busy_server_that_fails_for_a_while_is_not_told() {
+    // 40 a second are served all the time, and 30 are not for a minute.
+    let served = |n: u64| {
+        let talk = |k: u32| talk(theirs(n as u32 * 40 + k), VICTIM, 80);
+        let mut flows: Vec<Flow> = (0..40).flat_map(talk).collect();
+        let stamp = Some(Timestamp::from_secs(n));
+        flows.iter_mut().for_each(|flow| (flow.start, flow.end) = (stamp, stamp));
+        flows.extend(at(n..n + 1, if (300..360).contains(&n) { 30 } else { 0 }));
+        flows
+    };
+    let (early, end) = live(Setup::default(), &seconds(600, served));
+    assert!(early.is_empty() && end.is_empty(), "{early:?}");
+}
+
+#[test]
+fn a_stream_in_pieces_is_one() {
+    // A stream that nothing comes back for, a record a second: its packets add up, it does not.
+    let piece = |n: u64| {
+        let stamp = Some(Timestamp::from_secs(n));
+        let of =
+            |port| Flow { start: stamp, end: stamp, ..datagram(OUTSIDE, 5_000, VICTIM, port, 10) };
+        let mut flows: Vec<Flow> = (0..8).map(|n| of(6_000 + n)).collect();
+        flows.extend(at(n..n + 1, 0));
+        flows
+    };
+    let (early, end) = live(Setup::default(), &seconds(600, piece));
+    assert!(early.is_empty() && end.is_empty(), "{early:?}");
+}
+
+#[test]
+fn reflection_and_carpets_are_told_too() {
+    let stamp = |n: u64, flow: Flow| {
+        let time = Some(Timestamp::from_secs(n));
+        Flow { start: time, end: time, ..flow }
+    };
+    let reflected = |n: u64| {
+        let answer = |k: u32| datagram(theirs(n as u32 * 3 + k), 123, VICTIM, 80, 3);
+        let mut flows: Vec<Flow> = (0..3).map(|k| stamp(n, answer(k))).collect();
+        flows.extend(at(n..n + 1, 0));
+        flows
+    };
+    let (early, _) = live(Setup::default(), &seconds(200, reflected));
+    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
+    assert_eq!((*when, told.class.as_str(), told.packets), (111, "reflection", 1008));
+    let carpet = |n: u64| {
+        let to = |k: u32| ours((n as u32 * 20 + k) % 250);
+        let hit = |k| datagram(theirs(n as u32 * 20 + k), 7_000 + k as u16, to(k), 80, 1);
+        let mut flows: Vec<Flow> = (0..20).map(|k| stamp(n, hit(k))).collect();
+        flows.extend(at(n..n + 1, 0));
+        flows
+    };
+    let (early, _) = live(Setup::default(), &seconds(200, carpet));
+    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
+    assert_eq!((*when, told.class.as_str()), (100, "carpet"));
+    assert!(told.packets >= 2000 && told.packets < 2300, "{told:?}");
+}
+
+#[test]
+fn a_wrong_clock_is_not_the_time() {
+    // One exporter is a month ahead, and one a month behind.
+    let wrong = |n: u64| {
+        let mut flows = at(n..n + 1, 10);
+        let month = |from: i64| {
+            let talk = talk(theirs(n as u32), ours(3), 443);
+            talk.map(|flow| {
+                let time = Timestamp::from_secs(5_000_000 + n).offset(from * 1_000_000_000);
+                Flow { start: Some(time), end: Some(time), ..flow }
+            })
+        };
+        flows.extend(month(2_600_000).into_iter().chain(month(-2_600_000)));
+        flows
+    };
+    let (early, _) = live(Setup::default(), &seconds(100, wrong));
+    assert_eq!(early.len(), 1);
+    assert!((20..=32).contains(&early[0].0), "{early:?}");
+    // Without times nothing is told early.
+    let (early, end) = live(Setup::default(), &seconds(100, |n| nine(&at(n..n + 1, 10))));
+    assert_eq!((early.len(), end.len()), (0, 1));
+}

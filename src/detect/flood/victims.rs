@@ -6,6 +6,7 @@ use super::Judge;
 use super::carpet::Carpets;
 use super::event::{Event, Kind};
 use super::evidence::{Builder, Counts};
+use super::live::Baggage;
 use crate::detect::conversation::Address;
 use crate::table::Sorted;
 
@@ -31,8 +32,11 @@ pub(super) struct Victims<A> {
     kept: Vec<Event<A>>,
     /// `kept` has been too small for this host.
     is_large: bool,
+    /// It was found before, and what still comes upon it is the end of the window's to count.
+    is_told: bool,
     glance: Glance,
     carpets: Carpets<A>,
+    baggage: Baggage<A>,
 }
 
 impl<A: Address> Victims<A> {
@@ -42,8 +46,10 @@ impl<A: Address> Victims<A> {
             host: None,
             kept: Vec::new(),
             is_large: false,
+            is_told: false,
             glance: Glance::default(),
             carpets: Carpets::new(),
+            baggage: Baggage::new(),
         }
     }
 
@@ -53,24 +59,36 @@ impl<A: Address> Victims<A> {
         rows: &mut Sorted<'_, A::Row>,
         judge: &mut Judge,
     ) -> io::Result<()> {
+        let mut last: Option<Event<A>> = None;
         while let Some(row) = rows.next_row()? {
             let event = Event::<A>::unpack(&row);
-            if self.host != Some(event.host) {
-                self.end(judge);
-                if self.carpets.net != Some(event.host.net()) {
-                    judge.carpet(self.carpets.end(judge.least_carpet));
-                    self.carpets.net = Some(event.host.net());
-                }
-                self.host = Some(event.host);
+            if last.as_mut().is_some_and(|last| last.absorb(&event)) {
+                continue;
             }
-            self.event(event, judge);
+            if let Some(event) = last.replace(event) {
+                self.event(event, judge)?;
+            }
         }
-        self.end(judge);
-        judge.carpet(self.carpets.end(judge.least_carpet));
-        Ok(())
+        if let Some(event) = last {
+            self.event(event, judge)?;
+        }
+        self.end(judge)?;
+        self.end_net(judge)
     }
 
-    fn event(&mut self, event: Event<A>, judge: &Judge) {
+    fn event(&mut self, event: Event<A>, judge: &mut Judge) -> io::Result<()> {
+        if self.host != Some(event.host) {
+            self.end(judge)?;
+            if self.carpets.net != Some(event.host.net()) {
+                self.end_net(judge)?;
+                self.carpets.net = Some(event.host.net());
+            }
+            self.host = Some(event.host);
+            self.is_told = judge.is_told(event.host.ip());
+        }
+        if self.is_told {
+            return Ok(());
+        }
         let (packets, octets) = (u64::from(event.packets), u64::from(event.octets));
         match event.kind {
             Kind::Tried | Kind::Unasked => {
@@ -83,15 +101,19 @@ impl<A: Address> Victims<A> {
             Kind::Sent => self.glance.sent = self.glance.sent.saturating_add(packets),
             Kind::Asked | Kind::Served => {}
         }
+        if judge.is_live() {
+            self.baggage.add(&event);
+        }
         if self.is_large {
             self.builder.add(&event, judge.view);
-            return;
+            return Ok(());
         }
         self.kept.push(event);
         if self.kept.len() == KEPT {
             self.is_large = true;
             self.build(event.host, judge);
         }
+        Ok(())
     }
 
     fn build(&mut self, host: A, judge: &Judge) {
@@ -99,8 +121,8 @@ impl<A: Address> Victims<A> {
         self.kept.iter().for_each(|event| self.builder.add(event, judge.view));
     }
 
-    fn end(&mut self, judge: &mut Judge) {
-        let Some(host) = self.host.take() else { return };
+    fn end(&mut self, judge: &mut Judge) -> io::Result<()> {
+        let Some(host) = self.host.take().filter(|_| !self.is_told) else { return Ok(()) };
         let mut is_flagged = false;
         if judge.looks_at(host.ip(), &self.glance) {
             if !self.is_large {
@@ -110,12 +132,26 @@ impl<A: Address> Victims<A> {
         }
         if !is_flagged {
             judge.learn(host.ip(), &self.glance);
+            if let Some(carry) = &mut judge.carry {
+                carry.host(&mut self.baggage, &self.glance)?;
+            }
         }
         if self.glance.stream.0 > 0 {
             let is_dark = judge.is_dark(host.ip());
             self.carpets.host(&self.kept, self.glance.stream, is_dark);
         }
         self.kept.clear();
+        self.baggage.end();
         (self.is_large, self.glance) = (false, Glance::default());
+        Ok(())
+    }
+
+    fn end_net(&mut self, judge: &mut Judge) -> io::Result<()> {
+        let (net, sums) = (self.carpets.net, self.carpets.sums);
+        judge.carpet(self.carpets.end(judge.least_carpet));
+        match (net, &mut judge.carry) {
+            (Some(net), Some(carry)) => carry.net(&mut self.baggage, net.prefix(), sums),
+            _ => Ok(()),
+        }
     }
 }
