@@ -9,7 +9,9 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::parser::ValueSource;
+use clap::{Arg, Parser};
 
 mod args;
 mod input;
@@ -53,7 +55,7 @@ pub struct Io {
 pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Status>) -> ExitCode {
     let name = A::command().get_name().to_owned();
     let out = Out::new(io::stdout());
-    let arguments = match A::try_parse() {
+    let arguments = match parse::<A>() {
         Ok(arguments) => arguments,
         Err(said) => return help(&name, out, &said),
     };
@@ -62,6 +64,27 @@ pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Sta
     let mut io = Io { out, report };
     let result = run(arguments, &mut io);
     finish(result, &mut io)
+}
+
+/// Parses the arguments. A variable is set for every run of every command, so one that the command
+/// line excludes is not read; clap alone takes a variable for an option that was given, and refuses.
+fn parse<A: Parser>() -> Result<A, clap::Error> {
+    let unset = |arg: Arg| arg.env(Resettable::Reset);
+    // What the command line says by itself; what is wrong with it is told below.
+    let given = A::command().mut_args(unset).ignore_errors(true).try_get_matches();
+    let command = A::command();
+    let is_given = |arg: &Arg| {
+        let given = given.as_ref().ok();
+        let source = given.and_then(|given| given.value_source(arg.get_id().as_str()));
+        source == Some(ValueSource::CommandLine)
+    };
+    let is_excluded = |arg: &&Arg| command.get_arg_conflicts_with(arg).into_iter().any(is_given);
+    let excluded = command.get_arguments().filter(is_excluded);
+    let excluded: Vec<_> = excluded.map(|arg| arg.get_id().clone()).collect();
+    let command =
+        command.mut_args(|arg| if excluded.contains(arg.get_id()) { unset(arg) } else { arg });
+    let mut matches = command.try_get_matches()?;
+    A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut A::command()))
 }
 
 /// Prints what clap has to say: help and version on stdout, a usage error on stderr.

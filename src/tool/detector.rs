@@ -10,7 +10,7 @@ use clap::ValueHint;
 
 use super::calibration::Calibration;
 use super::windowed::{Stage, Windowed};
-use crate::cli::{self, Common, Io, Nets, Status, Usage};
+use crate::cli::{self, Common, Io, Nets, Status};
 use crate::detect::{Bounds, Closed, Detector, Ignore, Seen, Site, Windows, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
@@ -82,17 +82,6 @@ impl Options {
             Some(figure) => Print::Figure(figure),
             None if self.calibrate => Print::Calibration,
             None => Print::Findings,
-        }
-    }
-
-    /// Refuses what only `--classes` can do. Limits may be meant for another command, by the environment.
-    ///
-    /// # Errors
-    /// An argument that would do nothing.
-    pub fn of_classes(&self) -> anyhow::Result<()> {
-        match self.calibrate {
-            true => Err(Usage("--calibrate needs --classes".to_owned()).into()),
-            false => Ok(()),
         }
     }
 

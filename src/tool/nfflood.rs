@@ -17,17 +17,17 @@ use crate::finding::{Host, Rate};
 
 /// Find hosts under DoS or DDoS, and the inside hosts that attack.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged is a host that
-/// receives more flows than the limit; with --classes, hosts and networks upon which much comes that is not
-/// answered, and who of ours sends it.
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are hosts and
+/// networks upon which much comes that is not answered, and who of ours sends it, in classes that the
+/// manual describes.
 #[derive(Debug, Parser)]
 #[command(name = "nfflood", version, max_term_width = 100)]
 pub struct Args {
     /// Print the pairs of victim and attacker instead: figure 4
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     pairs: bool,
-    /// By the paper's rule, flag a host that receives more flows than this in 10 minutes (scales with the window)
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows)]
+    /// With --paper, flag a host that receives more flows than this in 10 minutes (scales with the window)
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
     /// Interfaces (SNMP ifIndex) at which the outside begins: inside addresses from there are forged
     #[arg(
@@ -40,14 +40,11 @@ pub struct Args {
     )]
     outside_if: Vec<u32>,
     /// Remember what hosts are used to in this file from one run to the next: class volume
-    #[arg(long, value_name = "FILE", env = "NFKIT_FLOOD_STATE", value_hint = ValueHint::FilePath, requires = "classes")]
+    #[arg(long, value_name = "FILE", env = "NFKIT_FLOOD_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
     state: Option<PathBuf>,
     /// Print floods while they go on too, every ten seconds of the flows' own time, with the counts so far
     #[arg(long, conflicts_with_all = ["pairs", "explain", "calibrate", "paper"])]
     live: bool,
-    /// Judge by classes of what came upon each host in vain, instead of by the paper's rule: will be the default
-    #[arg(long, conflicts_with_all = ["paper", "limit_flows"])]
-    classes: bool,
     #[command(flatten)]
     detector: detector::Options,
 }
@@ -76,11 +73,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             ]
         },
     };
-    if !args.classes {
-        args.detector.of_classes()?;
-    }
     let print = args.detector.print(args.pairs.then_some(pairs));
-    if !args.classes {
+    if args.detector.paper {
         let rules = Rules { flows: args.limit_flows };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfflood", print, make);

@@ -16,21 +16,17 @@ use crate::detect::port::{Memory, Paper, Port, Rules, Setup};
 
 /// Find hosts that attack one port, as worms and password guessers do.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged is a host that
-/// sends at least the limit of flows to one port; with --classes, clients that ask one port of many in
-/// vain, or log in again and again.
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are clients that ask
+/// one port of many in vain, or log in again and again, in classes that the manual describes.
 #[derive(Debug, Parser)]
 #[command(name = "nfport", version, max_term_width = 100)]
 pub struct Args {
-    /// By the paper's rule, flag a host that sends this many flows to one port in 10 minutes (scales with the window)
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows)]
+    /// With --paper, flag a host that sends this many flows to one port in 10 minutes (scales with the window)
+    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
     /// Remember attackers and whom they got into in this file from one run to the next: class infected
-    #[arg(long, value_name = "FILE", env = "NFKIT_PORT_STATE", value_hint = ValueHint::FilePath, requires = "classes")]
+    #[arg(long, value_name = "FILE", env = "NFKIT_PORT_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
     state: Option<PathBuf>,
-    /// Judge by classes of what clients asked in vain, instead of by the paper's rule: will be the default
-    #[arg(long, conflicts_with_all = ["paper", "limit_flows"])]
-    classes: bool,
     #[command(flatten)]
     detector: detector::Options,
 }
@@ -46,11 +42,8 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    if !args.classes {
-        args.detector.of_classes()?;
-    }
     let print = args.detector.print(None);
-    if !args.classes {
+    if args.detector.paper {
         let rules = Rules { flows: args.limit_flows };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfport", print, make);

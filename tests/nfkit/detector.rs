@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::harness::{
-    DETECTORS, INSIDE, Ran, Run, Scene, campus, gzip, paper, scan, table, tool, zstd,
-};
+use crate::harness::{DETECTORS, INSIDE, Ran, Run, Scene, gzip, paper, scan, table, tool, zstd};
 
 pub const FIELDS: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\n";
+
+/// The options that make a detector judge by its classes, and by the paper's rule.
+pub const RULES: [&[&str]; 2] = [&[], &["--paper"]];
 
 /// The first of two windows that follow each other, and the second.
 pub const W1: &str = "2001-07-01T00:20:00Z\t600";
@@ -17,6 +18,12 @@ pub const W2: &str = "2001-07-01T00:30:00Z\t600";
 /// One flow line of a TCP connection request.
 pub fn row(sip: &str, dip: &str, dport: u16) -> String {
     format!("1\t{sip}\t{dip}\t2\t6\t1025\t{dport}\t1\t40\n")
+}
+
+/// As many connection requests, each from a port of its own: as many conversations.
+pub fn requests(sip: &str, dip: &str, dport: u16, count: u16) -> String {
+    let one = row(sip, dip, dport);
+    (0..count).map(|n| one.replace("\t1025\t", &format!("\t{}\t", 1025 + n))).collect()
 }
 
 /// Rows in a marked window that the collector saw whole.
@@ -34,9 +41,7 @@ pub fn attacks() -> String {
             rows += &row("203.0.113.45", &format!("140.119.{net}.{host}"), 21);
         }
     }
-    for _ in 0..1001 {
-        rows += &row("140.119.53.7", "198.51.100.13", 80);
-    }
+    rows += &requests("140.119.53.7", "198.51.100.13", 80, 1001);
     for n in 0..10_000 {
         rows += &row("140.119.44.91", &format!("10.{}.{}.9", n / 250, n % 250), 445);
     }
@@ -188,44 +193,112 @@ fn a_wrong_ignore_file_is_told_with_its_line() {
     }
 }
 
-#[test]
-fn explain_shows_what_the_rules_saw() {
-    let explain = |name: &str, host: &str| {
-        let ran = run(name, &input(), &["--inside", INSIDE, "--explain", host]).run().status(0);
-        let cells = |row: &BTreeMap<String, String>| {
-            ["measure", "value", "limit", "verdict"].map(|column| row[column].clone()).join(" ")
-        };
-        assert!(ran.table().iter().all(|row| row["host"] == host), "{ran}");
-        let rows: Vec<_> = ran.table().iter().map(cells).collect();
-        (rows, ran)
+/// What `--explain` says of a host, measure by measure.
+fn explained(name: &str, host: &str, args: &[&str]) -> (Vec<String>, Ran) {
+    let ran = run(name, &input(), &["--inside", INSIDE, "--explain", host]).args(args);
+    let ran = ran.run().status(0);
+    let cells = |row: &BTreeMap<String, String>| {
+        ["measure", "value", "limit", "verdict"].map(|column| row[column].clone()).join(" ")
     };
-    let (rows, ran) = explain("nfscan", "203.0.113.45");
-    for row in
-        ["nets 2 >=2 passes", "hosts 400 >=25 passes", "dark 400 >=12 passes", "ports 1 >=5 -"]
-    {
-        assert!(rows.contains(&row.to_owned()), "{row}{ran}");
+    assert!(ran.table().iter().all(|row| row["host"] == host), "{ran}");
+    let rows = ran.table().iter().map(cells).collect();
+    (rows, ran)
+}
+
+#[test]
+fn explain_shows_what_the_classes_saw() {
+    let cases: [(&str, &str, &[&str]); 5] = [
+        (
+            "nfscan",
+            "203.0.113.45",
+            &[
+                "nets 2 >=2 passes",
+                "hosts 400 >=25 passes",
+                "dark 400 >=12 passes",
+                "ports 1 >=5 -",
+            ],
+        ),
+        (
+            "nfflood",
+            "198.51.100.13",
+            &["flows 1001 >=1000 passes", "unansweredpct 100 >=50 passes", "sources 1 >=10 -"],
+        ),
+        ("nfflood", "140.119.16.1", &["flows 1 >=1000 -", "pps 0 >=2000 -"]),
+        (
+            "nfport",
+            "140.119.44.91",
+            &["targets 10000 >=1000 passes", "failedpct 100 >=50 passes", "sessions 0 >=20 -"],
+        ),
+        ("nfport", "140.119.53.7", &["targets 1 >=1000 -"]),
+    ];
+    for (name, host, expected) in cases {
+        let (rows, ran) = explained(name, host, &[]);
+        for row in expected {
+            assert!(rows.contains(&(*row).to_owned()), "{row}{ran}");
+        }
     }
-    let paper = ["--paper", "--explain", "203.0.113.45"];
-    let ran = run("nfscan", &input(), &paper).run().ok();
-    let row = |row: &BTreeMap<String, String>| format!("{} {}", row["measure"], row["value"]);
-    let rows: Vec<_> = ran.table().iter().map(row).collect();
-    assert_eq!(rows, ["adjacent nets 2", "hosts of one net 200"], "{ran}");
-    let (rows, ran) = explain("nfflood", "198.51.100.13");
-    assert!(rows.contains(&"received from all 1001 >1000 passes".to_owned()), "{ran}");
-    let (rows, ran) = explain("nfflood", "140.119.53.7");
-    assert!(rows.contains(&"sent to one host 1001 >1000 passes".to_owned()), "{ran}");
-    let (rows, ran) = explain("nfflood", "140.119.16.1");
-    assert!(rows.contains(&"received from all 1 >1000 -".to_owned()), "not flagged{ran}");
-    let (rows, ran) = explain("nfport", "140.119.44.91");
-    assert_eq!(rows, ["flows 10000 >=10000 passes"], "{ran}");
-    let (rows, ran) = explain("nfport", "140.119.53.7");
-    assert_eq!(rows, ["flows 1001 >=10000 -"], "{ran}");
     for name in DETECTORS {
-        let (rows, ran) = explain(name, "192.0.2.77");
-        assert!(rows.is_empty(), "{ran}");
-        ran.says_lines(1).says("no flow of that host");
+        for rule in RULES {
+            let (rows, ran) = explained(name, "192.0.2.77", rule);
+            assert!(rows.is_empty(), "{ran}");
+            ran.says_lines(1).says("no flow of that host");
+        }
         run(name, "", &["--explain", "example.org"]).run().status(2).mute();
         run(name, "", &["--explain", "192.0.2.7", "--json"]).run().status(2).mute();
+    }
+}
+
+#[test]
+fn explain_shows_what_the_papers_rules_saw() {
+    let cases: [(&str, &str, &[&str]); 6] = [
+        (
+            "nfscan",
+            "203.0.113.45",
+            &["adjacent nets 2 >=2 passes", "hosts of one net 200 >=200 passes"],
+        ),
+        ("nfflood", "198.51.100.13", &["received from all 1001 >1000 passes"]),
+        ("nfflood", "140.119.53.7", &["sent to one host 1001 >1000 passes"]),
+        ("nfflood", "140.119.16.1", &["received from all 1 >1000 -"]),
+        ("nfport", "140.119.44.91", &["flows 10000 >=10000 passes"]),
+        ("nfport", "140.119.53.7", &["flows 1001 >=10000 -"]),
+    ];
+    for (name, host, expected) in cases {
+        let (rows, ran) = explained(name, host, &["--paper"]);
+        for row in expected {
+            assert!(rows.contains(&(*row).to_owned()), "{row}{ran}");
+        }
+    }
+}
+
+/// What only the classes take is refused beside `--paper`, but a variable, which is set for every run, is
+/// then not read.
+#[test]
+fn by_the_papers_rules_nothing_of_the_classes_is_read() {
+    for (name, option, variable, good) in [
+        ("nfscan", "--limits", "NFKIT_LIMITS", "file"),
+        ("nfscan", "--state", "NFKIT_SCAN_STATE", "file"),
+        ("nfscan", "--survey", "NFKIT_SURVEY", "192.0.2.0/24"),
+        ("nfflood", "--limits", "NFKIT_LIMITS", "file"),
+        ("nfflood", "--state", "NFKIT_FLOOD_STATE", "file"),
+        ("nfflood", "--outside-if", "NFKIT_OUTSIDE_IF", "7"),
+        ("nfport", "--limits", "NFKIT_LIMITS", "file"),
+        ("nfport", "--state", "NFKIT_PORT_STATE", "file"),
+    ] {
+        let paper = ["--paper", "--inside", INSIDE];
+        let plain = run(name, &input(), &paper).run().ok();
+        for bad in ["/nowhere/at all", ""] {
+            run(name, &input(), &paper).env(variable, bad).run().ok().prints(plain.text());
+            let ran = run(name, &input(), &["--inside", INSIDE]).env(variable, bad).run();
+            assert!(!ran.status.success(), "the classes read {variable}{ran}");
+        }
+        let ran = run(name, "", &paper).args([option, good]).run().status(2).mute();
+        ran.says("--paper").says(option);
+    }
+    for name in DETECTORS {
+        run(name, "", &["--paper", "--calibrate"]).run().status(2).mute().says("--calibrate");
+    }
+    for name in ["nfflood", "nfport"] {
+        run(name, "", &["--limit-flows", "7"]).run().status(2).mute().says("--paper");
     }
 }
 
@@ -390,28 +463,29 @@ fn compressed_lines_are_read_as_they_are() {
 
 #[test]
 fn marked_windows_merge_and_limits_grow_with_them() {
-    let flood = |count: usize| row("140.119.53.7", "198.51.100.13", 80).repeat(count);
-    let two = |first, second| {
-        FIELDS.to_owned() + &window(W1, &flood(first)) + &window(W2, &flood(second))
+    let two = |first: usize, second: usize| {
+        let all = requests("140.119.53.7", "198.51.100.13", 80, (first + second) as u16);
+        let at = all.match_indices('\n').nth(first - 1).map_or(0, |(at, _)| at + 1);
+        FIELDS.to_owned() + &window(W1, &all[..at]) + &window(W2, &all[at..])
     };
     let long = ["--window", "20m"];
-    let ran = run("nfflood", &two(1000, 1001), &long).run().ok();
-    assert_eq!(ran.rows().len(), 1, "2001 are more than 2000{ran}");
+    let ran = run("nfflood", &two(999, 1001), &long).run().ok();
+    assert_eq!(ran.rows().len(), 1, "2000 are as many as 2000{ran}");
     let merged = "2001-07-01T00:20:00Z\t1200";
     assert_eq!(ran.marks("#window"), [format!("#window\t{merged}")], "{ran}");
     assert_eq!(
         ran.marks("#end"),
-        [format!("#end\t{merged}\tflows=2001\tlate=0\tscaled=0\tstate=ok\ttool=nfflood")],
+        [format!("#end\t{merged}\tflows=2000\tlate=0\tscaled=0\tstate=ok\ttool=nfflood")],
         "{ran}"
     );
-    assert!(ran.rows()[0].contains("\tflows=2001>2000\t"), "{ran}");
-    let ran = run("nfflood", &two(1000, 1000), &long).run().ok();
+    assert!(ran.rows()[0].contains("\tflows=2000>=2000,"), "{ran}");
+    let ran = run("nfflood", &two(999, 1000), &long).run().ok();
     assert_eq!(ran.rows().len(), 0, "{ran}");
-    let ran = run("nfflood", &two(1000, 1001), &[]).run().ok();
+    let ran = run("nfflood", &two(999, 1001), &[]).run().ok();
     assert_eq!(ran.marks("#window").len(), 2, "{ran}");
     assert_eq!(ran.rows().len(), 1, "{ran}");
     // Half of it was never heard of: nobody may take it for quiet.
-    let half = FIELDS.to_owned() + &window(W1, &flood(1));
+    let half = FIELDS.to_owned() + &window(W1, &row("140.119.53.7", "198.51.100.13", 80));
     let ran = run("nfflood", &half, &long).run().ok();
     assert!(ran.marks("#end")[0].contains("state=cut"), "{ran}");
 }
@@ -430,14 +504,17 @@ fn windows_that_do_not_fit_are_a_usage_error() {
     }
 }
 
-/// The rows of [`attacks`] with a moment each, `n` steps of nanoseconds after the epoch's second.
+/// The rows of [`attacks`] with a moment each, from this second on: all attacks at once, or the scan
+/// would be over within seconds, as fast as a worm.
 fn timed(from: u64, seconds: u64) -> String {
     let rows = attacks();
-    let count = rows.lines().count() as u64;
-    let stamp = |(n, line): (usize, &str)| {
-        format!("{line}\t{}.{:03}\n", from + n as u64 * seconds / count, n % 1000)
+    let rows: Vec<_> = rows.lines().collect();
+    let stamp = |n: usize| {
+        let second = from + n as u64 * seconds / rows.len() as u64;
+        // Each row once: the step has no divisor in common with their number.
+        format!("{}\t{second}.{:03}\n", rows[n * 4001 % rows.len()], n % 1000)
     };
-    rows.lines().enumerate().map(stamp).collect()
+    (0..rows.len()).map(stamp).collect()
 }
 
 const TIMED: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\n";
@@ -570,17 +647,16 @@ fn empty_input_is_good_input() {
 #[test]
 fn tables_that_do_not_fit_into_memory_give_the_same_lines() {
     for name in DETECTORS {
-        let text = match name {
-            "nfscan" => &scan().text,
-            "nfflood" => &campus().text,
-            _ => &paper().text,
-        };
-        let plain = run(name, text, &["--inside", INSIDE]).run().ok();
-        assert!(!plain.rows().is_empty(), "{plain}");
-        let ran = run(name, text, &["--inside", INSIDE, "--memory", "1K"]).run().ok();
-        assert_eq!(ran.text(), plain.text(), "{name}");
-        let small = run(name, text, &["--inside", INSIDE]).env("NFKIT_MEMORY", "1M").run().ok();
-        assert_eq!(small.text(), plain.text(), "{name}");
+        let text = if name == "nfscan" { &scan().text } else { &paper().text };
+        for rule in RULES {
+            let run = || run(name, text, &["--inside", INSIDE]).args(rule);
+            let plain = run().run().ok();
+            assert!(!plain.rows().is_empty(), "{plain}");
+            let ran = run().args(["--memory", "1K"]).run().ok();
+            assert_eq!(ran.text(), plain.text(), "{name} {rule:?}");
+            let small = run().env("NFKIT_MEMORY", "1M").run().ok();
+            assert_eq!(small.text(), plain.text(), "{name} {rule:?}");
+        }
         run(name, "", &["--memory", "much"]).run().status(2).mute();
     }
 }
@@ -588,9 +664,9 @@ fn tables_that_do_not_fit_into_memory_give_the_same_lines() {
 #[test]
 fn findings_come_in_their_order() {
     // Two floods of the same size: the host decides; a larger one comes first.
-    let rows = row("192.0.2.1", "198.51.100.20", 80).repeat(1100)
-        + &row("192.0.2.1", "198.51.100.9", 80).repeat(1100)
-        + &row("192.0.2.1", "198.51.100.30", 80).repeat(1200);
+    let rows = requests("192.0.2.1", "198.51.100.20", 80, 1100)
+        + &requests("192.0.2.1", "198.51.100.9", 80, 1100)
+        + &requests("192.0.2.1", "198.51.100.30", 80, 1200);
     let ran = run("nfflood", &window(W1, &rows), &[]).run().ok();
     let hosts: Vec<_> = table(ran.text()).iter().map(|row| row["host"].clone()).collect();
     assert_eq!(hosts, ["198.51.100.30", "198.51.100.9", "198.51.100.20"], "{ran}");

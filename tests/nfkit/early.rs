@@ -34,7 +34,7 @@ fn fields() -> String {
 
 #[test]
 fn a_flood_is_told_while_it_goes_on() {
-    let args = ["--classes", "--live", "--inside", INSIDE];
+    let args = ["--live", "--inside", INSIDE];
     let mut nfflood = tool("nfflood").args(args).live();
     nfflood.send(fields() + &format!("#window\t{W1}\n") + &seconds(0..40, 20));
     assert!(nfflood.next().starts_with("#fields\t"));
@@ -67,7 +67,7 @@ fn the_end_says_what_it_says_without_it() {
     let decoded =
         tool("nfdump-txt").args(["--fields", "+start,end,flags"]).arg(&capture).run().ok();
     let run = |args: &[&str]| {
-        let nfflood = tool("nfflood").args(["--classes", "--inside", INSIDE]).args(args);
+        let nfflood = tool("nfflood").args(["--inside", INSIDE]).args(args);
         nfflood.stdin(decoded.text()).run().ok()
     };
     let (plain, live) = (run(&[]), run(&["--live"]));
@@ -97,7 +97,7 @@ fn without_times_all_is_told_at_the_end() {
         .collect();
     let input = FIELDS.to_owned() + &window(W1, &rows);
     let run = |args: &[&str]| {
-        tool("nfflood").args(["--classes", "--inside", INSIDE]).args(args).stdin(&input).run().ok()
+        tool("nfflood").args(["--inside", INSIDE]).args(args).stdin(&input).run().ok()
     };
     let live = run(&["--live"]);
     assert_eq!(live.rows().len(), 1, "{live}");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 
-use crate::detector::{FIELDS, W1, attacks, window};
+use crate::detector::{FIELDS, RULES, W1, attacks, window};
 use crate::harness::{DETECTORS, Lots, Scene, campus, paper, table, tool};
 
 const INSIDE: Ipv4Addr = Ipv4Addr::new(140, 119, 0, 0);
@@ -53,18 +53,25 @@ fn streams() -> [Stream; 2] {
     [Stream::read(&paper().text), Stream::read(&(FIELDS.to_owned() + &window(W1, &mixed)))]
 }
 
-fn judge(name: &str, text: &str, inside: Ipv4Addr) -> String {
-    let ran = tool(name).args(["--inside", &format!("{inside}/16")]).stdin(text).run().ok();
-    ran.text().to_owned()
+/// A detector with what makes it judge by its classes, or by the paper's rule.
+type By = (&'static str, &'static [&'static str]);
+
+fn all_by() -> impl Iterator<Item = By> {
+    DETECTORS.into_iter().flat_map(|name| RULES.map(|rule| (name, rule)))
 }
 
-/// What the detectors say of the streams as they are.
-fn plain() -> &'static Vec<[String; 3]> {
-    static PLAIN: OnceLock<Vec<[String; 3]>> = OnceLock::new();
+fn judge((name, rule): By, text: &str, inside: Ipv4Addr) -> String {
+    let run = tool(name).args(rule).args(["--inside", &format!("{inside}/16")]);
+    run.stdin(text).run().ok().text().to_owned()
+}
+
+/// What the detectors say of the streams as they are, in the order of [`all_by`].
+fn plain() -> &'static Vec<Vec<String>> {
+    static PLAIN: OnceLock<Vec<Vec<String>>> = OnceLock::new();
     PLAIN.get_or_init(|| {
         let all = streams().iter().map(Stream::text).collect::<Vec<_>>();
-        let all = all.iter().map(|text| DETECTORS.map(|name| judge(name, text, INSIDE)));
-        let all: Vec<_> = all.collect();
+        let all = all.iter().map(|text| all_by().map(|by| judge(by, text, INSIDE)).collect());
+        let all: Vec<Vec<String>> = all.collect();
         for text in all.iter().flatten() {
             assert!(!table(text).is_empty(), "nothing is found, so nothing is tested:\n{text}");
         }
@@ -73,12 +80,12 @@ fn plain() -> &'static Vec<[String; 3]> {
 }
 
 /// Each stream changed, and what the detectors say of it, beside what they said before.
-fn each(change: impl Fn(&mut Stream), check: impl Fn(&str, &str, &str)) {
+fn each(change: impl Fn(&mut Stream), check: impl Fn(By, &str, &str)) {
     for (mut stream, before) in streams().into_iter().zip(plain()) {
         change(&mut stream);
         let text = stream.text();
-        for (name, before) in DETECTORS.iter().zip(before) {
-            check(name, &text, before);
+        for (by, before) in all_by().zip(before) {
+            check(by, &text, before);
         }
     }
 }
@@ -89,7 +96,7 @@ fn the_order_of_rows_inside_a_window_does_not_matter() {
         let mut lots = Lots(7);
         stream.windows.iter_mut().for_each(|(_, rows, _)| lots.shuffle(rows));
     };
-    each(shuffle, |name, text, before| assert_eq!(judge(name, text, INSIDE), *before, "{name}"));
+    each(shuffle, |by, text, before| assert_eq!(judge(by, text, INSIDE), *before, "{by:?}"));
 }
 
 /// Five files with a fifth of each window's rows: joined in any order, by the shell or by us.
@@ -110,13 +117,18 @@ fn partitions_of_a_window_may_be_joined_in_any_order() {
                 .enumerate()
                 .map(|(k, part)| scene.write(&format!("{n}{k}"), part))
                 .collect();
-            for (name, before) in DETECTORS.iter().zip(before) {
-                let ran = tool(name).args(["--inside", "140.119.0.0/16"]).args(&files).run().ok();
+            for ((name, rule), before) in all_by().zip(before) {
+                let run = tool(name).args(rule).args(["--inside", "140.119.0.0/16"]);
+                let ran = run.args(&files).run().ok();
                 let expected: Vec<_> = before
                     .lines()
                     .filter(|line| line.starts_with("#fields") || line.contains(mark))
                     .collect();
-                assert_eq!(ran.text().lines().collect::<Vec<_>>(), expected, "{name}{ran}");
+                assert_eq!(
+                    ran.text().lines().collect::<Vec<_>>(),
+                    expected,
+                    "{name} {rule:?}{ran}"
+                );
             }
         }
     }
@@ -170,8 +182,8 @@ fn the_names_of_networks_do_not_matter() {
             rows.iter_mut().for_each(|row| *row = rename(row, to));
         }
         let text = stream.text();
-        for (name, before) in DETECTORS.iter().zip(before) {
-            assert_eq!(rename(&judge(name, &text, to(INSIDE)), back), *before, "{name}");
+        for (by, before) in all_by().zip(before) {
+            assert_eq!(rename(&judge(by, &text, to(INSIDE)), back), *before, "{by:?}");
         }
     }
 }
@@ -209,9 +221,9 @@ fn the_order_of_networks_does_not_matter() {
         rows.sort();
         rows
     };
-    each(change, |name, text, before| {
-        let after = rename(&judge(name, text, turn(INSIDE)), turn);
-        assert_eq!(facts(&after), facts(before), "{name}\n{after}");
+    each(change, |by, text, before| {
+        let after = rename(&judge(by, text, turn(INSIDE)), turn);
+        assert_eq!(facts(&after), facts(before), "{by:?}\n{after}");
         // What is shown as evidence was there.
         for row in table(&after) {
             for sample in row["sample"].split(';') {
@@ -222,7 +234,7 @@ fn the_order_of_networks_does_not_matter() {
                 let part = format!("\t{}\t{}\t", back(sip), back(dip));
                 let rest = format!("\t{proto}\t{sport}\t{dport}\t");
                 let there = text.lines().any(|line| line.contains(&part) && line.contains(&rest));
-                assert!(there, "{name}: {sample} is no flow of the input");
+                assert!(there, "{by:?}: {sample} is no flow of the input");
             }
         }
     });
@@ -241,14 +253,14 @@ fn other_windows_do_not_matter() {
         stream.windows.insert(0, first);
         stream.windows.push(last);
     };
-    each(change, |name, text, before| {
-        let after = judge(name, text, INSIDE);
+    each(change, |by, text, before| {
+        let after = judge(by, text, INSIDE);
         let same = |line: &&str| !line.contains("1999-01-01T") && !line.contains("2030-01-01T");
         assert_eq!(
             after.lines().filter(same).collect::<Vec<_>>(),
             before.lines().collect::<Vec<_>>(),
-            "{name}"
+            "{by:?}"
         );
-        assert!(after.lines().count() >= before.lines().count() + 4, "{name}\n{after}");
+        assert!(after.lines().count() >= before.lines().count() + 4, "{by:?}\n{after}");
     });
 }

@@ -1,8 +1,9 @@
-//! nfflood: figure 4, the rule at its limits, and whom it flags besides.
+//! nfflood: figure 4 by the classes and by the paper's rule, that rule at its limits, and whom it flags
+//! besides.
 
 use std::collections::BTreeMap;
 
-use crate::detector::{FIELDS, W1, found, row, window};
+use crate::detector::{FIELDS, RULES, W1, found, row, window};
 use crate::harness::{INSIDE, campus, flood, tool};
 
 const VICTIM: &str = "140.119.100.13";
@@ -10,28 +11,37 @@ const ATTACKER: &str = "140.119.53.7";
 
 #[test]
 fn both_ends_of_figure_4_are_told() {
-    let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&flood().text).run().ok();
-    let expected = [format!("flood source {ATTACKER}"), format!("flood target {VICTIM}")];
-    assert_eq!(found(&ran), expected, "{ran}");
-    for (row, peer) in ran.table().iter().zip([VICTIM, ATTACKER]) {
-        let cells = ["class", "side", "flows", "rate", "peers", "why"].map(|c| row[c].as_str());
-        assert_eq!(cells, ["dos", "inside", "2000", "3.33", "1", "flows=2000>1000"], "{ran}");
-        assert_eq!(row["peer"], format!("{peer}=2000"), "{ran}");
+    let why = [
+        ["flows=2000,ofpct=100>=10", "flows=2000>=1000,unansweredpct=100>=50"],
+        ["flows=2000>1000", "flows=2000>1000"],
+    ];
+    for (rule, why) in RULES.iter().zip(why) {
+        let run = tool("nfflood").args(["--inside", INSIDE]).args(*rule);
+        let ran = run.stdin(&flood().text).run().ok();
+        let expected = [format!("flood source {ATTACKER}"), format!("flood target {VICTIM}")];
+        assert_eq!(found(&ran), expected, "{ran}");
+        for ((row, peer), why) in ran.table().iter().zip([VICTIM, ATTACKER]).zip(why) {
+            let cells = ["class", "side", "flows", "rate", "peers", "why"].map(|c| row[c].as_str());
+            assert_eq!(cells, ["dos", "inside", "2000", "3.33", "1", why], "{ran}");
+            assert_eq!(row["peer"], format!("{peer}=2000"), "{ran}");
+        }
     }
 }
 
 #[test]
 fn pairs_are_the_labels_of_figure_4() {
-    let ran = tool("nfflood").arg("--pairs").stdin(&flood().text).run().ok();
-    assert!(
-        ran.text().starts_with("#fields\twindow\tseconds\tvictim\tattacker\tflows\trate\n"),
-        "{ran}"
-    );
-    assert_eq!(
-        ran.rows(),
-        [format!("2001-08-04T14:00:00Z\t600\t{VICTIM}\t{ATTACKER}\t2000\t3.33")],
-        "{ran}"
-    );
+    for rule in RULES {
+        let ran = tool("nfflood").arg("--pairs").args(rule).stdin(&flood().text).run().ok();
+        assert!(
+            ran.text().starts_with("#fields\twindow\tseconds\tvictim\tattacker\tflows\trate\n"),
+            "{ran}"
+        );
+        assert_eq!(
+            ran.rows(),
+            [format!("2001-08-04T14:00:00Z\t600\t{VICTIM}\t{ATTACKER}\t2000\t3.33")],
+            "{ran}"
+        );
+    }
 }
 
 #[test]
@@ -39,29 +49,31 @@ fn a_pair_without_a_heavy_attacker_names_none() {
     let rows: String = (0..1100)
         .map(|n| row(&format!("192.0.{}.{}", n / 250, n % 250), "198.51.100.1", 80))
         .collect();
-    let ran = tool("nfflood").arg("--pairs").stdin(window(W1, &rows)).run().ok();
-    assert_eq!(ran.rows(), [format!("{W1}\t198.51.100.1\t-\t1100\t1.83")], "{ran}");
-    let ran = tool("nfflood").stdin(window(W1, &rows)).run().ok();
-    assert_eq!(ran.table()[0]["class"], "ddos", "{ran}");
-    assert_eq!(ran.table()[0]["peers"], "1100", "{ran}");
-    // Twenty are named, all are counted.
-    let peer = &ran.table()[0]["peer"];
-    assert_eq!(peer.split(',').count(), 21, "{ran}");
-    assert!(peer.ends_with(",+1080"), "{ran}");
+    for rule in RULES {
+        let ran = tool("nfflood").arg("--pairs").args(rule).stdin(window(W1, &rows)).run().ok();
+        assert_eq!(ran.rows(), [format!("{W1}\t198.51.100.1\t-\t1100\t1.83")], "{ran}");
+        let ran = tool("nfflood").args(rule).stdin(window(W1, &rows)).run().ok();
+        assert_eq!(ran.table()[0]["class"], "ddos", "{ran}");
+        assert_eq!(ran.table()[0]["peers"], "1100", "{ran}");
+        // Twenty are named, all are counted.
+        let peer = &ran.table()[0]["peer"];
+        assert_eq!(peer.split(',').count(), 21, "{ran}");
+        assert!(peer.ends_with(",+1080"), "{ran}");
+    }
 }
 
 #[test]
 fn the_limit_is_what_must_be_passed() {
     let flood = |count| FIELDS.to_owned() + &window(W1, &row(ATTACKER, VICTIM, 80).repeat(count));
     let finds = |input: &str, args: &[&str]| {
-        let ran = tool("nfflood").args(["--inside", INSIDE]).args(args).stdin(input).run().ok();
-        ran.rows().len()
+        let run = tool("nfflood").args(["--paper", "--inside", INSIDE]).args(args);
+        run.stdin(input).run().ok().rows().len()
     };
     assert_eq!(finds(&flood(1000), &[]), 0);
     assert_eq!(finds(&flood(1001), &[]), 2);
     assert_eq!(finds(&flood(1001), &["--limit-flows", "1001"]), 0);
     assert_eq!(finds(&flood(10), &["--limit-flows", "9"]), 2);
-    tool("nfflood").args(["--limit-flows", "-1"]).run().status(2).mute();
+    tool("nfflood").args(["--paper", "--limit-flows", "-1"]).run().status(2).mute();
 }
 
 /// An inside source gets a line of its own if it alone passes the limit and sends a tenth.
@@ -71,7 +83,7 @@ fn who_sends_a_tenth_and_passes_the_limit_is_told() {
         let rows =
             row(ATTACKER, VICTIM, 80).repeat(ours) + &row("203.0.113.9", VICTIM, 80).repeat(others);
         let input = FIELDS.to_owned() + &window(W1, &rows);
-        let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(input).run().ok();
+        let ran = tool("nfflood").args(["--paper", "--inside", INSIDE]).stdin(input).run().ok();
         found(&ran).iter().any(|row| *row == format!("flood source {ATTACKER}"))
     };
     assert!(flood(1001, 9009));
@@ -79,10 +91,16 @@ fn who_sends_a_tenth_and_passes_the_limit_is_told() {
     assert!(!flood(1000, 500), "not above the limit itself");
 }
 
-/// The rule is the paper's: busy servers receive more than 1000 flows as well, and nothing else
-/// innocent does. The servers of this seed, by what they serve.
 #[test]
-fn the_innocent_that_are_flagged_are_the_busiest_servers() {
+fn who_answers_is_not_flooded() {
+    let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&campus().text).run().ok();
+    assert!(ran.rows().is_empty(), "{ran}");
+}
+
+/// By the paper's rule busy servers are flagged as well, which receive more than 1000 flows, and nobody
+/// else who is innocent. The servers of this seed, by what they serve.
+#[test]
+fn the_innocent_that_the_paper_flags_are_the_busiest_servers() {
     let busy = [
         ("140.119.48.244", "resolver"),
         ("140.119.109.90", "resolver"),
@@ -90,7 +108,8 @@ fn the_innocent_that_are_flagged_are_the_busiest_servers() {
         ("140.119.194.188", "resolver"),
         ("140.119.237.174", "web"),
     ];
-    let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&campus().text).run().ok();
+    let run = tool("nfflood").args(["--paper", "--inside", INSIDE]);
+    let ran = run.stdin(&campus().text).run().ok();
     let rows = ran.table();
     let mut hosts: Vec<_> = rows.iter().map(|row| row["host"].as_str()).collect();
     hosts.sort_unstable();

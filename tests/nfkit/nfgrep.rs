@@ -257,7 +257,8 @@ fn the_flows_behind_findings_are_found() {
 fn a_finding_is_of_its_window_alone() {
     let scene = Scene::new();
     let lines = scene.write("lines", &paper().text);
-    let ran = tool("nfport").args(["--inside", INSIDE]).arg(&lines).run().ok();
+    let args = ["--inside", INSIDE, "--side", "inside"];
+    let ran = tool("nfport").args(args).arg(&lines).run().ok();
     let findings = scene.write("findings", ran.text());
     let ran = tool("nfgrep").arg("--finding").arg(&findings).arg(&lines).run().ok();
     assert_eq!(ran.rows().len(), 200_000, "{}", ran.rows().len());

@@ -1,4 +1,4 @@
-//! nfport: figure 5, and the rule at its limits.
+//! nfport: figure 5 by the classes and by the paper's rule, and that rule at its limits.
 
 use crate::detector::{FIELDS, W1, found, row, window};
 use crate::harness::{INSIDE, paper, tool};
@@ -7,7 +7,8 @@ const WORM: &str = "140.119.44.91";
 
 #[test]
 fn the_worm_of_figure_5_is_found() {
-    let ran = tool("nfport").args(["--inside", INSIDE]).stdin(&paper().text).run().ok();
+    let args = ["--paper", "--inside", INSIDE];
+    let ran = tool("nfport").args(args).stdin(&paper().text).run().ok();
     assert_eq!(found(&ran), [format!("port source {WORM}")], "{ran}");
     let row = &ran.table()[0];
     let cells = ["window", "class", "side", "proto", "port", "flows", "rate", "why"];
@@ -35,8 +36,9 @@ fn attack(flows: usize, targets: usize, proto: u8) -> String {
 
 #[test]
 fn the_limit_is_enough() {
-    let finds =
-        |input: &str, args: &[&str]| tool("nfport").args(args).stdin(input).run().ok().rows().len();
+    let finds = |input: &str, args: &[&str]| {
+        tool("nfport").arg("--paper").args(args).stdin(input).run().ok().rows().len()
+    };
     assert_eq!(finds(&attack(10_000, 500, 6), &[]), 1);
     assert_eq!(finds(&attack(9_999, 500, 6), &[]), 0);
     assert_eq!(finds(&attack(9_999, 500, 17), &["--limit-flows", "9999"]), 1);
@@ -47,15 +49,18 @@ fn the_limit_is_enough() {
 
 #[test]
 fn protocols_without_ports_attack_none() {
-    let ran = tool("nfport").stdin(attack(10_000, 500, 1)).run().ok();
+    let ran = tool("nfport").arg("--paper").stdin(attack(10_000, 500, 1)).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");
 }
 
 #[test]
 fn few_targets_are_hammered_and_many_spread_over() {
     let class = |targets| {
-        let ran =
-            tool("nfport").args(["--limit-flows", "100"]).stdin(attack(100, targets, 6)).run().ok();
+        let ran = tool("nfport")
+            .args(["--paper", "--limit-flows", "100"])
+            .stdin(attack(100, targets, 6))
+            .run()
+            .ok();
         ran.table()[0]["class"].clone()
     };
     assert_eq!(class(9), "hammer");
@@ -65,6 +70,6 @@ fn few_targets_are_hammered_and_many_spread_over() {
 #[test]
 fn flows_to_many_ports_do_not_add_up() {
     let rows: String = (0..10_000).map(|n| row(WORM, "192.0.2.1", 80 + (n % 2) as u16)).collect();
-    let ran = tool("nfport").stdin(window(W1, &rows)).run().ok();
+    let ran = tool("nfport").arg("--paper").stdin(window(W1, &rows)).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");
 }

@@ -90,7 +90,7 @@ fn play(detector: &Detector, scenario: &Scenario, seed: u64) -> Judged {
         Columns::Nine => flows::nine(&text),
     };
     let detect = |name: &str, text: &str| {
-        let mut run = tool(name).args(by_classes(name));
+        let mut run = tool(name);
         if let Some(inside) = scenario.inside {
             run = run.args(["--inside", inside]);
         }
@@ -128,23 +128,13 @@ fn play(detector: &Detector, scenario: &Scenario, seed: u64) -> Judged {
     judge(detector, &findings, &asked, &truth)
 }
 
-/// What makes a detector judge by all that it knows.
-fn by_classes(name: &str) -> Option<&'static str> {
-    (name != "nfscan").then_some("--classes")
-}
-
 /// A sample judged by all detectors.
 fn try_labelled(sample: &labelled::Sample) -> Vec<Judged> {
     let stream = Stream::read(&sample.text);
     let nets = labelled::nets(&sample.inside);
     let all = DETECTORS.iter().map(|detector| {
         let (tool_name, text) = (detector.tool, sample.text.as_str());
-        let ran = tool(tool_name)
-            .args(by_classes(tool_name))
-            .args(["--inside", &sample.inside])
-            .stdin(text)
-            .run()
-            .ok();
+        let ran = tool(tool_name).args(["--inside", &sample.inside]).stdin(text).run().ok();
         let (stream, inside) = (&stream, Some(sample.inside.as_str()));
         let asked = Asked { tool: tool_name, text, stream, inside, nets: &nets };
         let truth = labelled::truth(detector.kind, stream);

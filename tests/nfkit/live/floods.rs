@@ -161,9 +161,7 @@ fn judge(
             expected.insert((*class, *role, host(attacks, name, role)), *name);
         }
     }
-    let by_classes = (command != "nfscan").then_some("--classes");
-    let ran =
-        tool(command).args(by_classes).args(["--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
+    let ran = tool(command).args(["--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
     let mut named = BTreeSet::new();
     let mut wrong = Vec::new();
     let mut all = String::new();
