@@ -361,6 +361,10 @@ mod tests {
         let plan = policy().plan(&[&good, &forged, &large]);
         assert!(plan.hosts.is_empty());
         assert_eq!(plan.refused, [(Refusal::Forged, good.host)]);
+        // That others flood it with forged sources says nothing of what it sends itself.
+        let victim = Finding { role: Role::Target, ..forged };
+        assert_eq!(policy().plan(&[&good, &victim]).hosts.len(), 1);
+        assert!(policy().plan(&[&victim]).hosts.is_empty());
     }
 
     #[test]

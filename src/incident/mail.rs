@@ -146,7 +146,7 @@ impl Episode<'_> {
         let situation = self.situation();
         let port = words::port(self.worst.proto, self.worst.port);
         match situation {
-            Situation::PortAttacker => format!("attacks {port}"),
+            Situation::PortAttacker | Situation::Guesser => format!("{} {port}", situation.short()),
             _ => format!("{}: {port}", situation.short()),
         }
     }
@@ -310,9 +310,17 @@ impl Letter<'_> {
     }
 
     fn about_hosts(&self, out: &mut String, of: &str, cases: &[(Host, &Case<'_>)]) {
-        let what = match cases.len() {
-            1 => "a machine that is".to_owned(),
-            n => format!("{} that are", words::of(n as u64, "machine")),
+        let nets = cases.iter().filter(|(host, _)| matches!(host, Host::Prefix(_))).count();
+        let (nets, machines) = (nets as u64, (cases.len() - nets) as u64);
+        let what = match (machines, nets) {
+            (1, 0) => "a machine that is".to_owned(),
+            (0, 1) => "a network that is".to_owned(),
+            (machines, 0) => format!("{} that are", words::of(machines, "machine")),
+            (0, nets) => format!("{} that are", words::of(nets, "network")),
+            (machines, nets) => {
+                let (machines, nets) = (words::of(machines, "machine"), words::of(nets, "network"));
+                format!("{machines} and {nets} that are")
+            }
         };
         wrap(
             out,

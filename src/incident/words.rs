@@ -15,57 +15,127 @@ pub(super) use crate::finding::words::{count, length, moment, octets, of, sample
 pub(super) const WIDTH: usize = 72;
 
 /// What a host did, or what was done to it. Advice is by this, so that a mail about many hosts gives
-/// it once.
+/// it once. A class that is not known is told by its kind alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Situation {
+    Infected,
     Scanner,
     PortAttacker,
+    Guesser,
+    Spammer,
     Flooder,
+    Outbound,
+    Reflector,
     FloodVictim,
+    DosVictim,
+    DdosVictim,
+    ReflectionVictim,
+    VolumeVictim,
+    Carpet,
     Victim,
 }
 
+/// Of every flood of requests.
+const WANTS: &str = "Somebody may want the service on this machine to fail. The machine itself is not \
+    under suspicion. The attackers listed above may be broken-into machines whose owners know \
+    nothing of it, and if there are very many, their addresses may be forged. Some of them may be \
+    ours: whoever is responsible for those is told at the same time as you.";
+const BUSY: &str = "There are innocent reasons too: a news day, a backup, a test, a program that tries \
+    again and again. If it is one of these, say so in a reply.";
+
 impl Situation {
     pub(super) fn of(finding: &Finding) -> Situation {
-        match (finding.kind, finding.role) {
-            (Kind::Scan, Role::Source) => Situation::Scanner,
-            (Kind::Port, Role::Source) => Situation::PortAttacker,
-            (Kind::Flood, Role::Source) => Situation::Flooder,
-            (Kind::Flood, Role::Target) => Situation::FloodVictim,
-            (Kind::Scan | Kind::Port, Role::Target) => Situation::Victim,
+        match (finding.kind, finding.role, finding.class.as_str()) {
+            (Kind::Scan, Role::Source, _) => Situation::Scanner,
+            (Kind::Port, Role::Source, "hammer") => Situation::Guesser,
+            (Kind::Port, Role::Source, "spam") => Situation::Spammer,
+            (Kind::Port, Role::Source, "infected") => Situation::Infected,
+            (Kind::Port, Role::Source, _) => Situation::PortAttacker,
+            (Kind::Flood, Role::Source, "outbound") => Situation::Outbound,
+            (Kind::Flood, Role::Source, "reflection") => Situation::Reflector,
+            (Kind::Flood, Role::Source, _) => Situation::Flooder,
+            (Kind::Flood, Role::Target, "dos") => Situation::DosVictim,
+            (Kind::Flood, Role::Target, "ddos") => Situation::DdosVictim,
+            (Kind::Flood, Role::Target, "reflection") => Situation::ReflectionVictim,
+            (Kind::Flood, Role::Target, "volume") => Situation::VolumeVictim,
+            (Kind::Flood, Role::Target, "carpet") => Situation::Carpet,
+            (Kind::Flood, Role::Target, _) => Situation::FloodVictim,
+            (Kind::Scan | Kind::Port, Role::Target, _) => Situation::Victim,
         }
     }
 
-    /// In two words, for a subject.
+    /// In a few words, for a subject.
     pub(super) const fn short(self) -> &'static str {
         match self {
+            Situation::Infected => "looks broken into",
             Situation::Scanner => "scans networks",
             Situation::PortAttacker => "attacks",
-            Situation::Flooder => "floods other hosts",
-            Situation::FloodVictim => "is flooded",
+            Situation::Guesser => "hammers",
+            Situation::Spammer => "writes to many mail servers",
+            Situation::Flooder | Situation::Outbound => "floods other hosts",
+            Situation::Reflector => "is abused to flood others",
+            Situation::FloodVictim | Situation::DosVictim | Situation::VolumeVictim => "is flooded",
+            Situation::DdosVictim => "is flooded by many",
+            Situation::ReflectionVictim => "is flooded with answers",
+            Situation::Carpet => "is flooded as a whole",
             Situation::Victim => "is attacked",
         }
     }
 
-    /// What was seen, as a sentence without its subject.
+    /// What was seen, as a sentence.
     pub(super) const fn long(self) -> &'static str {
         match self {
+            Situation::Infected => "it was attacked on this port, and now attacks others there",
             Situation::Scanner => "it probes whole networks, host after host",
             Situation::PortAttacker => "it opens connection after connection to one port",
+            Situation::Guesser => "it goes to one port of a few hosts again and again",
+            Situation::Spammer => "it writes to many mail servers, and is none itself",
             Situation::Flooder => "it floods other hosts with connections or packets",
-            Situation::FloodVictim => "it receives far more connections than usual",
+            Situation::Outbound => "it sends thousands of packets a second that nobody answers",
+            Situation::Reflector => "it sends answers that nobody asked for",
+            Situation::FloodVictim => "it receives far more than usual",
+            Situation::DosVictim => {
+                "it receives far more connections than usual, most of them from a few hosts"
+            }
+            Situation::DdosVictim => "it receives far more connections than usual, from many hosts",
+            Situation::ReflectionVictim => "it receives answers that it never asked for",
+            Situation::VolumeVictim => "it receives far more packets or octets than it is used to",
+            Situation::Carpet => "each host of a network receives a little of a flood",
             Situation::Victim => "it is attacked",
         }
     }
 
     /// Whether the machine itself is the suspect.
     pub(super) const fn is_suspect(self) -> bool {
-        matches!(self, Situation::Scanner | Situation::PortAttacker | Situation::Flooder)
+        match self {
+            Situation::Infected
+            | Situation::Scanner
+            | Situation::PortAttacker
+            | Situation::Guesser
+            | Situation::Spammer
+            | Situation::Flooder
+            | Situation::Outbound
+            | Situation::Reflector => true,
+            Situation::FloodVictim
+            | Situation::DosVictim
+            | Situation::DdosVictim
+            | Situation::ReflectionVictim
+            | Situation::VolumeVictim
+            | Situation::Carpet
+            | Situation::Victim => false,
+        }
     }
 
     /// What it usually means, paragraph by paragraph.
     pub(super) const fn meaning(self) -> &'static [&'static str] {
         match self {
+            Situation::Infected => &[
+                "A machine that attacked many others on this port got into this one, and since then \
+                 it does the same to others. The rule above names it (by). Hardly anything but a \
+                 worm or a break-in does so: take it off the network first, then look.",
+                "If there is an innocent reason, such as a program that has always asked others on \
+                 this port, say so in a reply.",
+            ],
             Situation::Scanner => &[
                 "A machine that probes network after network looks for others that can be broken \
                  into. It is rarely its owner who does so: usually the machine was broken into \
@@ -83,6 +153,24 @@ impl Situation {
                  If it is one of these, say so in a reply, and these flows will not be counted \
                  again.",
             ],
+            Situation::Guesser => &[
+                "A machine that has session after session with one port of another usually tries \
+                 passwords there. It was broken into, or somebody runs a program on it that \
+                 guesses. Look at the other side too: in the logs of the hosts above, a login that \
+                 failed many times and then succeeded is a break-in.",
+                "There are innocent reasons too: a program that still has an old password, a \
+                 backup, monitoring that logs in. If it is one of these, say so in a reply, and \
+                 these flows will not be counted again.",
+            ],
+            Situation::Spammer => &[
+                "A machine that writes to many mail servers and takes no mail itself usually sends \
+                 spam: by a virus, or through an account or a web page that was broken into. Soon \
+                 others refuse the mail of our whole network. Look for what talks to port 25, and \
+                 for letters that wait (mailq).",
+                "There are innocent reasons too: a new mail server, a program that sends newsletters \
+                 or alarms by itself. If it is one of these, say so in a reply, and these flows will \
+                 not be counted again.",
+            ],
             Situation::Flooder => &[
                 "A machine that floods another one is usually broken into, and somebody else \
                  tells it whom to flood. It is rarely its owner who does so.",
@@ -90,14 +178,59 @@ impl Situation {
                  much to say to each other. If it is one of these, say so in a reply, and this \
                  pair will not be counted again.",
             ],
-            Situation::FloodVictim => &[
-                "Somebody may want the service on this machine to fail. The machine itself is \
-                 not under suspicion. The attackers listed above may be broken-into machines \
-                 whose owners know nothing of it, and if there are very many, their addresses \
-                 may be forged. Some of them may be ours: whoever is responsible for those is \
-                 told at the same time as you.",
-                "There are innocent reasons too: a news day, a backup, a test, a program that \
-                 tries again and again. If it is one of these, say so in a reply.",
+            Situation::Outbound => &[
+                "A machine that sends somebody thousands of packets a second, to which nothing comes \
+                 back, usually takes part in an attack: it was broken into, and somebody else tells \
+                 it whom to flood. It is rarely its owner who does so.",
+                "There are innocent reasons too: a stream, a tunnel, a backup by UDP, whose other \
+                 direction takes another way. If it is one of these, say so in a reply, and this \
+                 pair will not be counted again.",
+            ],
+            Situation::Reflector => &[
+                "Such a machine is usually not broken into but abused: somebody asks its service in \
+                 the name of the hosts above, and its answers, which are larger than the questions, \
+                 flood them. Look which service sends from the port in the flows above (name \
+                 service 53, time 123, snmp 161, ssdp 1900, memcached 11211): let it answer our own \
+                 networks alone, limit how often it answers one address, or switch it off.",
+                "There is an innocent reason too: the questions took a way that we do not see. If so, \
+                 say so in a reply.",
+            ],
+            Situation::FloodVictim => &[WANTS, BUSY],
+            Situation::DosVictim => &[
+                WANTS,
+                "Most of it comes from a few hosts: to limit or filter these helps at once, unless \
+                 they are forged.",
+                BUSY,
+            ],
+            Situation::DdosVictim => &[
+                WANTS,
+                "It comes from so many hosts that a filter for single addresses helps little. Limit \
+                 what the service takes, or ask for a filter upstream.",
+                BUSY,
+            ],
+            Situation::ReflectionVictim => &[
+                "Somebody asks open servers all over the world in the name of this machine, and \
+                 their answers choke its line. The machine itself is not under suspicion, and the \
+                 hosts listed above are abused, not attackers. Nearly all of it comes from one port, the \
+                 sport in the rule above: ask in a reply for a filter upstream of what comes from \
+                 there.",
+                "There is an innocent reason too: the machine asked, and its questions took a way \
+                 that we do not see. If so, say so in a reply.",
+            ],
+            Situation::VolumeVictim => &[
+                "It gets several times what it is used to, more than it answers, and its line may \
+                 be full. The machine itself is not under suspicion. Did somebody here ask the \
+                 hosts listed above for it? If not, ask in a reply for a filter upstream.",
+                "There are innocent reasons too: a backup, a large download, a video that everybody \
+                 watches. If it is one of these, say so in a reply.",
+            ],
+            Situation::Carpet => &[
+                "Somebody wants the line of a whole network to fail, and sends each host so little \
+                 that none stands out. No machine there is under suspicion. Look at the router and \
+                 the line in front of the network rather than at machines, and ask in a reply for a \
+                 filter upstream.",
+                "There are innocent reasons too: an inventory or monitoring of the whole network. \
+                 If it is one of these, say so in a reply.",
             ],
             Situation::Victim => {
                 &["Somebody tries to get into this machine, or to find out what runs on it. The \
@@ -217,7 +350,12 @@ pub(super) fn mark(mark: &str, role: Role) -> Option<&'static str> {
         }
         ("sampled", _) => "The router counts a sample of the packets: there was more than this.",
         ("lossy", _) => "Some of the router's records were lost: there was more than this.",
-        ("outbreak", _) => "Several machines began to do the same at this time: a worm does so.",
+        ("oneway", _) => {
+            "Many answers are not exported: some of what looks unanswered may have been answered."
+        }
+        ("outbreak", _) => {
+            "Far more machines than usual attack this port at this time: a worm may be about."
+        }
         _ => return None,
     })
 }
@@ -264,6 +402,9 @@ pub(super) fn line(out: &mut String, text: fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::docket::tests::finding;
     use super::*;
     use proptest::prelude::*;
 
@@ -280,6 +421,42 @@ mod tests {
         assert_eq!(port(Some(1), Some(0x0800)), "ICMP type 8 code 0 (echo request)");
         assert_eq!(port(Some(17), None), "UDP, several ports");
         assert_eq!(port(Some(200), Some(7)), "IP protocol 200 port 7");
+    }
+
+    /// The classes of floods and port attacks, with their roles.
+    const CLASSES: [(Kind, Role, &[&str]); 3] = [
+        (Kind::Flood, Role::Target, &["dos", "ddos", "reflection", "volume", "carpet", "new"]),
+        (Kind::Flood, Role::Source, &["dos", "outbound", "reflection"]),
+        (Kind::Port, Role::Source, &["spread", "hammer", "spam", "infected"]),
+    ];
+
+    #[test]
+    fn each_class_is_told_in_its_own_words() {
+        let mut told = BTreeSet::new();
+        for (kind, role, classes) in CLASSES {
+            for class in classes {
+                let base = finding([10, 0, 0, 1], kind, role);
+                let situation = Situation::of(&Finding { class: (*class).to_owned(), ..base });
+                assert_eq!(situation.is_suspect(), role == Role::Source, "{kind} {class}");
+                assert!(told.insert(situation.long()), "{kind} {class}: {}", situation.long());
+                let [first, rest @ ..] = situation.meaning() else { panic!("{kind} {class}") };
+                assert!(first.len() > 100 && !rest.is_empty(), "{kind} {class}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_that_is_not_known_is_told_by_its_kind() {
+        let of = |kind, role, class: &str| {
+            Situation::of(&Finding {
+                class: class.to_owned(),
+                ..finding([10, 0, 0, 1], kind, role)
+            })
+        };
+        assert_eq!(of(Kind::Flood, Role::Target, "new"), Situation::FloodVictim);
+        assert_eq!(of(Kind::Flood, Role::Source, "new"), Situation::Flooder);
+        assert_eq!(of(Kind::Port, Role::Source, "new"), Situation::PortAttacker);
+        assert_eq!(of(Kind::Port, Role::Target, "spam"), Situation::Victim);
     }
 
     #[test]

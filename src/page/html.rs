@@ -113,8 +113,8 @@ impl Board {
 <dl class="words">
 <dt>Finding</dt><dd>A host stood out in the flow records of a router: how often it spoke with whom, not what it said. It is a suspicion with evidence, no proof. Addresses can be forged, and a busy server can look like a victim.</dd>
 <dt>Scans networks</dt><dd>The host probed host after host. It is usually a machine that was broken into and serves somebody elsewhere as a stepping stone; monitoring does the same with good reason.</dd>
-<dt>Attacks one port</dt><dd>The host opened connection after connection to one port, as worms and password guessers do.</dd>
-<dt>Is flooded, floods others</dt><dd>The host received far more flows than usual, or sent a large part of them.</dd>
+<dt>Attacks one port</dt><dd>The host opened connection after connection to one port, as worms, password guessers and senders of spam do.</dd>
+<dt>Is flooded, floods others</dt><dd>The host, or all hosts of the network together, received far more than usual or than they answered, or it sent a large part of that.</dd>
 <dt>Inside, outside</dt><dd>Whether the host is in one of the networks of this site.</dd>
 <dt>Flow</dt><dd>Packets of one direction between two hosts with the same protocol and ports. Counts are what the router exported.</dd>
 {%- for mark in marks %}

@@ -14,11 +14,22 @@ pub(super) fn class(finding: &Finding) -> &'static str {
         (Kind::Scan, Role::Target, _) => "Is probed",
         (Kind::Flood, Role::Target, "dos") => "Is flooded, mostly by few sources",
         (Kind::Flood, Role::Target, "ddos") => "Is flooded by many sources",
+        (Kind::Flood, Role::Target, "reflection") => {
+            "Is flooded with answers that it never asked for"
+        }
+        (Kind::Flood, Role::Target, "volume") => "Is flooded with far more than it is used to",
+        (Kind::Flood, Role::Target, "carpet") => "Is flooded as a whole, a little to each host",
         (Kind::Flood, Role::Target, _) => "Is flooded",
         (Kind::Flood, Role::Source, "ddos") => "Floods other hosts, together with many",
+        (Kind::Flood, Role::Source, "reflection") => "Is abused to flood others with answers",
+        (Kind::Flood, Role::Source, "outbound") => "Floods others with packets that nobody answers",
         (Kind::Flood, Role::Source, _) => "Floods other hosts",
         (Kind::Port, Role::Source, "spread") => "Attacks one port of many hosts, as a worm does",
         (Kind::Port, Role::Source, "hammer") => "Hammers one port of few hosts, as guessers do",
+        (Kind::Port, Role::Source, "spam") => "Writes to many mail servers, and is none itself",
+        (Kind::Port, Role::Source, "infected") => {
+            "Was attacked on a port, and attacks others there"
+        }
         (Kind::Port, Role::Source, _) => "Attacks one port",
         (Kind::Port, Role::Target, _) => "Is attacked on one port",
     }
@@ -49,8 +60,10 @@ pub(super) fn mark(mark: &str) -> Option<&'static str> {
     Some(match mark {
         "forged" => "the sources look forged: whoever is named as the other side may be innocent",
         "lossy" => "records of the exporter were lost: there was more than is counted here",
-        "oneway" => "nothing came back",
-        "outbreak" => "several hosts began to do the same at this time",
+        "oneway" => "many answers are not exported: what looks unanswered may have been answered",
+        "outbreak" => {
+            "far more hosts than usual attack this port at this time: a worm may be about"
+        }
         "sampled" => "the exporter looks at a sample of the packets: there was more than this",
         "survey" => "a known survey of the Internet",
         _ => return None,
@@ -105,6 +118,9 @@ fn is_condition(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::tests::finding;
     use super::*;
 
     #[test]
@@ -116,6 +132,26 @@ mod tests {
         assert_eq!(port(Some(17), None), "UDP, mixed ports");
         assert_eq!(port(Some(200), Some(7)), "IP protocol 200 7");
         assert_eq!(port(None, None), "mixed");
+    }
+
+    #[test]
+    fn each_class_is_told_in_its_own_words() {
+        let mut told = BTreeSet::new();
+        for (kind, role, classes) in [
+            (
+                Kind::Flood,
+                Role::Target,
+                &["dos", "ddos", "reflection", "volume", "carpet", "new"][..],
+            ),
+            (Kind::Flood, Role::Source, &["dos", "ddos", "reflection", "outbound"]),
+            (Kind::Port, Role::Source, &["spread", "hammer", "spam", "infected", "new"]),
+        ] {
+            for name in classes {
+                let finding = finding("192.0.2.1", 600, 5);
+                let finding = Finding { kind, role, class: (*name).to_owned(), ..finding };
+                assert!(told.insert(class(&finding)), "{kind} {name}: {}", class(&finding));
+            }
+        }
     }
 
     #[test]

@@ -75,6 +75,61 @@ fn the_mails_of_a_day() {
     ran.status(2).says("--date");
 }
 
+/// One finding at least of every class of floods and port attacks: a network, and a forged source, too.
+#[test]
+fn the_mails_about_every_class() {
+    let ran = mail().args(["--operator", "op@example.edu"]).arg(data("classes.findings")).run();
+    golden(&ran.ok(), "classes.mbox");
+}
+
+/// Neither who is flooded nor a network nor whose address is forged.
+#[test]
+fn who_is_blocked_of_every_class() {
+    let ran = block("ios").arg(data("classes.findings")).run().status(0);
+    let ran = ran.says("140.119.66.6: not blocked: the finding is marked forged");
+    let ran = ran.says("140.119.1.53: not blocked: it is in --never");
+    golden(&ran, "classes.ios");
+}
+
+/// From attacks to mails, commands and a page: by what the detectors really say of every class that needs
+/// no memory.
+#[test]
+fn what_the_classes_find_is_told_and_only_attackers_are_blocked() {
+    let attacks = "forged,reflected,carpet,outbound,outsyn,spam,guess,codered=2000,flood";
+    let flows = tool("nfgen").args(["campus", "--flows", "40000", "--text", "--with", attacks]);
+    let flows = flows.run().ok();
+    let found = ["nfflood", "nfport"]
+        .map(|name| tool(name).args(["--inside", INSIDE]).stdin(&flows.out).run().ok());
+    let rows: Vec<_> = found.iter().flat_map(Ran::table).collect();
+    let classes: BTreeSet<_> = rows.iter().map(|row| row["class"].as_str()).collect();
+    let expected = ["carpet", "ddos", "dos", "hammer", "outbound", "reflection", "spam", "spread"];
+    assert_eq!(classes, expected.into());
+    let net = rows.iter().find(|row| row["class"] == "carpet").unwrap()["host"].as_str();
+    assert!(net.contains('/'), "{net}");
+    assert!(rows.iter().any(|row| row["marks"] == "forged"));
+    let findings = found.map(|ran| ran.out).concat();
+
+    let ran = mail().args(["--operator", "op@example.edu"]).stdin(&findings).run().ok();
+    assert!(ran.text().contains(&format!("    {net} is flooded as a whole: ")), "{ran}");
+    for row in rows.iter().filter(|row| row["side"] == "inside") {
+        assert!(ran.text().contains(&format!("\n{}\n===", row["host"])), "{row:?}{ran}");
+    }
+
+    let attackers = rows.iter().filter(|row| row["role"] == "source" && row["side"] == "inside");
+    let attackers: BTreeSet<_> = attackers.map(|row| row["host"].as_str()).collect();
+    let ran = block("ios").stdin(&findings).run().status(0);
+    let blocked = ran.text().lines().filter_map(|line| line.strip_prefix(" host "));
+    assert_eq!(blocked.collect::<BTreeSet<_>>(), attackers, "{ran}");
+    assert_eq!(attackers.len(), 4, "{ran}");
+
+    let scene = Scene::new();
+    let www = scene.path("www");
+    tool("nfpage").args(["--strict", "-w"]).arg(&www).stdin(&findings).run().ok().mute();
+    let page = scene.text("www/index.html");
+    assert!(page.contains(&format!("<span class=\"host\">{net}</span>")), "{page}");
+    assert!(page.contains("Is flooded as a whole"), "{page}");
+}
+
 #[test]
 fn python_reads_each_mail_as_one_to_one_person() {
     let Some(python) = other("python3") else { return };
