@@ -47,7 +47,8 @@ fn main() {
         // No more than nfgen plays at once.
         let scanners = (flows / SHARE).clamp(1, 100);
         let with = format!("large=60000x{scanners}");
-        let file = played(&dir.join(format!("scan-{flows}.flows")), flows, &["--with", &with]);
+        let file =
+            played(&dir.join(format!("scan-{flows}.flows")), flows, &["--with", &with], &["-N"]);
         let path = file.to_str().unwrap();
         let command = |more: &[&'static str]| [&[NFSCAN][..], &INSIDE, more, &[path]].concat();
         let plain = text(&command(&[]));

@@ -102,11 +102,11 @@ pub fn options(mut words: impl Iterator<Item = String>) -> Options {
 
 /// A file of so many flows of a campus in nine columns, made if it is not there.
 pub fn nine(dir: &Path, flows: usize) -> PathBuf {
-    played(&dir.join(format!("nine-{flows}.flows")), flows, &[])
+    played(&dir.join(format!("nine-{flows}.flows")), flows, &[], &["-N"])
 }
 
-/// The same with something beside the campus, which is among the flows.
-pub fn played(file: &Path, flows: usize, with: &[&str]) -> PathBuf {
+/// The same with something beside the campus, which is among the flows, decoded in another way.
+pub fn played(file: &Path, flows: usize, with: &[&str], as_lines: &[&str]) -> PathBuf {
     if !file.exists() {
         let count = flows.to_string();
         let mut played = Command::new(env!("CARGO_BIN_EXE_nfgen"))
@@ -117,7 +117,7 @@ pub fn played(file: &Path, flows: usize, with: &[&str]) -> PathBuf {
             .spawn()
             .unwrap();
         let dumped = Command::new(env!("CARGO_BIN_EXE_nfdump-txt"))
-            .arg("-N")
+            .args(as_lines)
             .stdin(played.stdout.take().unwrap())
             .stdout(File::create(file).unwrap())
             .status();

@@ -1,0 +1,80 @@
+//! Floods and attacks on ports in flow lines: nfflood and nfport as their users run them.
+//!
+//! A campus in which servers are flooded in every way, hosts are infected and passwords guessed, with times.
+//! Before any clock runs each command must print the same with memory for 128 MiB as with all it wants, and
+//! name the attacked and the attackers.
+//! Options as of the bench `total`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+mod bare;
+
+use std::env;
+use std::path::Path;
+
+use bare::process::{Process, contest, measure, options, played, text};
+
+const NFSCAN: &str = env!("CARGO_BIN_EXE_nfscan");
+const NFFLOOD: &str = env!("CARGO_BIN_EXE_nfflood");
+const NFPORT: &str = env!("CARGO_BIN_EXE_nfport");
+const INSIDE: [&str; 2] = ["--inside", "140.119.0.0/16"];
+
+/// Flows of which a hundredth is an attack of some kind.
+const SHARE: usize = 1_000_000;
+
+/// Attackers of so many flows.
+fn attackers(flows: usize) -> String {
+    let times = flows.div_ceil(SHARE).min(20);
+    ["flood=5000", "botnet=5000", "forged=5000", "reflected=3000", "codered=5000", "guess"]
+        .map(|kind| format!("{kind}x{times}"))
+        .join(",")
+}
+
+/// Rows of findings.
+fn findings(text: &[u8]) -> usize {
+    text.split(|octet| *octet == b'\n').filter(|l| !l.is_empty() && !l.starts_with(b"#")).count()
+}
+
+fn main() {
+    let words: Vec<_> = env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "--measure") {
+        return measure(&words[1..]);
+    }
+    let options = options(words.into_iter());
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = options.dir.as_deref().unwrap_or(scratch.path());
+    let me = env::current_exe().unwrap();
+    let flows = options.flows;
+    let with = attackers(flows);
+    let file = dir.join(format!("flood-{flows}.flows"));
+    let file = played(&file, flows, &["--with", &with], &["--fields", "+start,end,flags"]);
+    let path = file.to_str().unwrap();
+    let command =
+        |tool: &'static str, more: &[&'static str]| [&[tool][..], &INSIDE, more, &[path]].concat();
+    let times = flows.div_ceil(SHARE).min(20);
+    for (tool, least) in [(NFFLOOD, 4 * times), (NFPORT, 2 * times)] {
+        let plain = text(&command(tool, &[]));
+        assert!(findings(&plain) >= least, "{tool}: attacks are not found");
+        assert!(
+            plain == text(&command(tool, &["--memory", "128M"])),
+            "memory changes what is found"
+        );
+    }
+    println!("{flows} flows with {with}");
+    let way = |tool: &'static str, more: &[&'static str]| {
+        let name = Path::new(tool).file_name().unwrap().to_str().unwrap();
+        let name = [&[name], more].concat().join(" ");
+        Process::new(&name, flows as f64, &command(tool, more))
+    };
+    let ways = vec![
+        way(NFFLOOD, &[]),
+        way(NFFLOOD, &["--memory", "128M"]),
+        way(NFFLOOD, &["--live"]),
+        way(NFPORT, &[]),
+        way(NFPORT, &["--memory", "128M"]),
+    ];
+    contest(ways, &me, flows, options.turns);
+    println!();
+    let ways =
+        vec![way(NFSCAN, &["--paper"]), way(NFFLOOD, &["--paper"]), way(NFPORT, &["--paper"])];
+    contest(ways, &me, flows, options.turns);
+}

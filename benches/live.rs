@@ -1,0 +1,181 @@
+//! How long a flood goes on before nfflood --live tells of it, and that it can keep up.
+//!
+//! A router exports what was idle for 15 s or went on for 60 s; its datagrams go through nfdump-txt to nfflood
+//! as they would come, a second of their own time after the other, each only when both have done with the
+//! one before. So the delay is in data time, to a second, and has nothing of this machine's speed in it. It
+//! runs from the flood's first packet to the line.
+//!
+//! Options: `-n` floods of each kind (10).
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+const NFGEN: &str = env!("CARGO_BIN_EXE_nfgen");
+const DUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
+const NFFLOOD: &str = env!("CARGO_BIN_EXE_nfflood");
+
+/// What is played: a kind with its size, that is packets or servers in ten minutes unless it says otherwise.
+const KINDS: [(&str, &str); 8] = [
+    ("flood=3000", "SYNs of one host, 5 a second"),
+    ("flood=30000", "50 a second"),
+    ("udpflood=30000", "datagrams to all ports, 50 a second"),
+    ("botnet=30000", "connections of 300 bots, 50 a second"),
+    ("forged=30000", "SYNs of forged sources, 50 a second"),
+    ("reflected=600", "one answerer a second"),
+    ("carpet=8000", "to all of a network"),
+    ("outbound=5000", "5000 packets a second, in one flow or eight"),
+];
+/// As many of a kind at once.
+const AT_ONCE: usize = 5;
+
+/// The packets of a capture of nfgen, which is big-endian, by second: Unix seconds and blocks.
+fn by_second(capture: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let word = |at: usize| u32::from_be_bytes(capture[at..at + 4].try_into().unwrap());
+    let mut pieces: Vec<(u64, Vec<u8>)> = vec![(0, Vec::new())];
+    let mut at = 0;
+    while at < capture.len() {
+        let (kind, len) = (word(at), word(at + 4) as usize);
+        // Enhanced packet block, in nanoseconds: draft-ietf-opsawg-pcapng section 4.3.
+        if kind == 6 {
+            let second =
+                (u64::from(word(at + 12)) << 32 | u64::from(word(at + 16))) / 1_000_000_000;
+            if pieces.last().unwrap().0 != second {
+                pieces.push((second, Vec::new()));
+            }
+        }
+        pieces.last_mut().unwrap().1.extend_from_slice(&capture[at..at + len]);
+        at += len;
+    }
+    pieces
+}
+
+/// Waits until a process has read all there is.
+fn wait_idle(child: &Child) {
+    let place = format!("/proc/{}/wchan", child.id());
+    let began = Instant::now();
+    while !fs::read_to_string(&place).unwrap().contains("pipe_read") {
+        assert!(began.elapsed() < Duration::from_secs(60), "{place}: it does not come to wait");
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Findings so far about hosts with this role: the host, and its flows that are named as a sample.
+fn rows(text: &str, role: &str) -> Vec<(IpNet, Vec<String>)> {
+    let of = |line: &str| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let samples = cells.get(17)?.split(';').map(str::to_owned).collect();
+        (cells[2] == "flood" && cells[5] == role).then(|| (net(cells[4]), samples))
+    };
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(of).collect()
+}
+
+/// A host or a network.
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap_or_else(|_| text.parse::<IpAddr>().unwrap().into())
+}
+
+/// Plays floods and says how late each was told, in seconds; `None` if not before the window's end.
+fn play(kind: &str, seed: u64, dir: &Path) -> Vec<Option<f64>> {
+    let (capture, truth, told) = (dir.join("capture"), dir.join("truth"), dir.join("told"));
+    let with = format!("{kind}x{AT_ONCE}");
+    let seed = seed.to_string();
+    let made = Command::new(NFGEN)
+        .args(["-q", "campus", "--flows", "300000", "--with", &with, "--seed", &seed, "-w"])
+        .args([capture.as_os_str(), "--truth".as_ref(), truth.as_os_str()])
+        .status();
+    assert!(made.unwrap().success());
+    let truth = fs::read_to_string(truth).unwrap();
+    let role = if kind.starts_with("out") { "source" } else { "target" };
+    let victims = rows(&truth, role);
+
+    // When the first of its own flows came upon each: scanners of the world come by before.
+    let decoded = Command::new(DUMP).args(["-N", "--fields", "+start"]).arg(&capture).output();
+    let mut starts: BTreeMap<String, f64> = BTreeMap::new();
+    for line in String::from_utf8(decoded.unwrap().stdout).unwrap().lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [sip, dip, proto, sport, dport] = [1, 2, 4, 5, 6].map(|n| cells[n]);
+        let start: f64 = cells[9].parse().unwrap();
+        let first = starts.entry(format!("{sip}:{sport}>{dip}:{dport}/{proto}")).or_insert(start);
+        *first = first.min(start);
+    }
+    let first = |samples: &[String]| {
+        samples.iter().filter_map(|flow| starts.get(flow)).copied().fold(f64::MAX, f64::min)
+    };
+
+    let mut dump = Command::new(DUMP)
+        .args(["--fields", "+start,end,flags"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut nfflood = Command::new(NFFLOOD)
+        .args(["--live", "--inside", "140.119.0.0/16"])
+        .stdin(dump.stdout.take().unwrap())
+        .stdout(fs::File::create(&told).unwrap())
+        .spawn()
+        .unwrap();
+    let mut to: ChildStdin = dump.stdin.take().unwrap();
+    let mut when: BTreeMap<IpNet, f64> = BTreeMap::new();
+    for (second, octets) in by_second(&fs::read(&capture).unwrap()) {
+        to.write_all(&octets).unwrap();
+        to.flush().unwrap();
+        wait_idle(&dump);
+        wait_idle(&nfflood);
+        let text = fs::read_to_string(&told).unwrap();
+        if text.contains("#end") {
+            break;
+        }
+        for (host, _) in rows(&text, role) {
+            for (victim, _) in victims.iter().filter(|(v, _)| v.contains(&host) || host.contains(v))
+            {
+                when.entry(*victim).or_insert((second + 1) as f64);
+            }
+        }
+    }
+    drop(to);
+    assert!(dump.wait().unwrap().success() && nfflood.wait().unwrap().success());
+    victims.iter().map(|(victim, own)| Some(when.get(victim)? - first(own))).collect()
+}
+
+fn main() {
+    let words: Vec<_> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    let floods: usize = match &words[..] {
+        [] => 10,
+        [option, count] if option == "-n" => count.parse().unwrap(),
+        _ => panic!("{words:?}: no such options"),
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    println!("Seconds from the first packet to the line, with timeouts of 60 s and 15 s");
+    println!("{:18}{:>7}{:>7}{:>7}{:>7}{:>7}", "", "floods", "told", "p50", "p95", "most");
+    let mut all: Vec<f64> = Vec::new();
+    for (kind, what) in KINDS {
+        let seeds = 1..=floods.div_ceil(AT_ONCE) as u64;
+        let delays: Vec<Option<f64>> =
+            seeds.flat_map(|seed| play(kind, seed, scratch.path())).collect();
+        let mut told: Vec<f64> = delays.iter().flatten().copied().collect();
+        all.extend(&told);
+        line(kind, delays.len(), &mut told, what);
+    }
+    let count = all.len();
+    line("all of them", count, &mut all, "");
+}
+
+fn line(name: &str, floods: usize, told: &mut [f64], what: &str) {
+    told.sort_by(f64::total_cmp);
+    let at = |percent: usize| match told.len() {
+        0 => f64::NAN,
+        len => told[(len * percent).div_ceil(100).max(1) - 1],
+    };
+    let (half, most, last) = (at(50), at(95), at(100));
+    println!("{name:18}{floods:>7}{:>7}{half:>7.1}{most:>7.1}{last:>7.1}  {what}", told.len());
+}
