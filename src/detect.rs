@@ -18,6 +18,8 @@ mod baseline;
 mod bounds;
 pub mod conversation;
 pub mod flood;
+#[cfg(test)]
+mod hostile;
 mod ignore;
 #[cfg(test)]
 mod play;

@@ -36,7 +36,7 @@ impl Active {
     pub fn see(&mut self, flow: &Flow, inside: &Networks) {
         // Of what a router saw one packet in N, one packet is news enough if it carried something.
         let bare = if flow.sip.is_ipv4() { u32::BARE } else { u128::BARE };
-        let sent = flow.sampling > 1 && flow.octets > bare * flow.packets;
+        let sent = flow.sampling > 1 && flow.octets > bare.saturating_mul(flow.packets);
         if (flow.packets >= SENT || sent) && !self.holds(flow.sip) && inside.contains(flow.sip) {
             self.insert(flow.sip);
         }
