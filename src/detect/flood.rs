@@ -373,6 +373,17 @@ impl<'a> Judge<'a> {
         let is_of_flows = [DOS.name, DDOS.name].contains(&class.name);
         let all = if is_of_flows { load.flows } else { load.packets };
         let heavy = |(weight, _): &&(u64, Sender)| *weight >= all.div_ceil(SHARE);
+        if let Some((weight, _)) =
+            top.iter().find(|(_, from)| self.view.site.explain == Some(from.peer))
+        {
+            // Of who attacks, whether he is flooded himself or not.
+            self.out.seen.push(Seen {
+                of: format!("{} of {}", class.name, evidence.host),
+                measure: "ofpct",
+                value: rule::percent(*weight, all),
+                limit: Limit::AtLeast(100 / SHARE),
+            });
+        }
         let pair = |attacker, flows| Pair { victim: evidence.host, attacker, flows };
         let pairs = top.iter().filter(heavy).map(|(_, from)| pair(Some(from.peer), from.sums.0));
         let pairs: Vec<Pair> = pairs.collect();

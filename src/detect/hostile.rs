@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::play::site;
-use super::{Counter, Detector, Site, flood, port, scan};
+use super::{Detector, Site, flood, port, scan};
 use crate::finding::Finding;
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};

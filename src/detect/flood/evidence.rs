@@ -94,7 +94,7 @@ pub(super) struct Load {
     pub octets: u64,
     pub sources: u64,
     top: Top<Sender, MAX_PEERS>,
-    /// Conversations by protocol and port of the host.
+    /// Conversations by protocol and port of who is flooded.
     ports: HashMap<(u8, u16), u64, RandomState>,
 }
 
@@ -397,12 +397,14 @@ impl<A: Address> Builder<A> {
         let flows = if event.kind == Kind::Sent { u64::from(event.flows) } else { 1 };
         let (packets, octets) = (u64::from(event.packets), u64::from(event.octets));
         add(&mut run.sums, (flows, packets, octets));
+        // The port that is attacked: of what the host sent, the peer's.
+        let aim = if event.kind == Kind::Sent { event.sport } else { event.port };
         match run.ports.last_mut() {
-            Some((port, count)) if *port == event.port => *count += flows,
+            Some((port, count)) if *port == aim => *count += flows,
             _ => {
                 run.distinct += 1;
                 if run.ports.len() < MAX_PORTS {
-                    run.ports.push((event.port, flows));
+                    run.ports.push((aim, flows));
                 }
             }
         }
@@ -471,7 +473,10 @@ impl<A: Address> Builder<A> {
                 }
             }
         }
-        for &(sport, (flows, packets, octets)) in &run.sports {
+        // What our own send each other in somebody's name would have been asked for here too.
+        let is_inside = |host| view.site.side(host) == Some(Side::Inside);
+        let is_ours = is_inside(self.evidence.host) && is_inside(run.peer);
+        for &(sport, (flows, packets, octets)) in run.sports.iter().filter(|_| !is_ours) {
             let asked = self.asked.binary_search_by(|asked| asked.ip().cmp(&run.peer)).is_ok();
             let of = self.answerers.entry((run.proto, sport)).or_default();
             of.sources += 1;
@@ -570,10 +575,12 @@ fn count(minutes: &mut Vec<(u32, u64)>, minute: u32, flows: u64) {
 /// Whether what was sent in vain is an attempt that a flood is made of.
 ///
 /// Where answers are not seen, only what shows by itself that it opens a connection that never was:
-/// SYN without an acknowledgement, or a few packets without load.
+/// SYN without an acknowledgement, or a few packets without load. Datagrams that go on and on are one from
+/// outside alone: so do our own hosts tell a collector what happens, and a receiver what is said.
 fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
     match (view.hears(), event.proto) {
         (true, TCP) => !event.has(STREAM) || event.flags & (SYN | RST) == 0,
+        (true, UDP) if event.has(STREAM) => view.site.side(event.peer.ip()) == Some(Side::Outside),
         (true, _) => true,
         (false, TCP) if event.has(FLAGS) => event.flags & (SYN | ACK) == SYN,
         (false, TCP) => {

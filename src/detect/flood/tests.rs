@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Flood, Memory, Setup};
 use crate::detect::play::*;
-use crate::detect::{Bounds, Counter, Detector};
+use crate::detect::{Bounds, Counter, Detector, Site};
 use crate::finding::Finding;
 use crate::flow::{Flow, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
@@ -65,6 +65,20 @@ fn two_hundred_in_a_minute_are_enough() {
     };
     assert_eq!(at(59), ["dos 10.1.1.1 target"]);
     assert_eq!(at(120), [""; 0]);
+}
+
+#[test]
+fn a_collector_that_answers_nothing_is_not_flooded() {
+    let logs = |from: fn(u32) -> [u8; 4], count| -> Vec<Flow> {
+        (0..count).map(|n| datagram(from(n + 9), 40_000, ours(1), 514, 50)).collect()
+    };
+    assert_eq!(both(&logs(ours, 3000)), [""; 0]);
+    let flood = |count| -> Vec<Flow> {
+        let bot = |n: u32| datagram(theirs(n), 40_000 + n as u16, ours(1), 514, 50);
+        (0..count).map(bot).collect()
+    };
+    assert_eq!(both(&flood(1000)), ["ddos 10.1.0.1 target"]);
+    assert_eq!(both(&flood(999)), [""; 0]);
 }
 
 #[test]
@@ -171,6 +185,7 @@ fn a_network_is_carpeted_and_not_scanned() {
 fn one_of_ours_floods_another_and_an_upload_is_none() {
     let flood = Flow { packets: 1_200_000, ..datagram(INSIDE, 4000, OUTSIDE, 80, 1) };
     assert_eq!(both(&[flood]), ["outbound 10.7.7.7 source"]);
+    assert_eq!(judge(&[flood])[0].port, Some(flood.dport), "the port that is attacked");
     assert_eq!(both(&[Flow { packets: 1_199_999, ..flood }]), [""; 0]);
     // A collector of logs among our own gets as much.
     assert_eq!(both(&[Flow { dip: ours(5).into(), ..flood }]), [""; 0]);
@@ -385,4 +400,20 @@ fn a_wrong_clock_is_not_the_time() {
     // Without times nothing is told early.
     let (early, end) = live(Setup::default(), &seconds(100, |n| nine(&at(n..n + 1, 10))));
     assert_eq!((early.len(), end.len()), (0, 1));
+}
+
+#[test]
+fn an_attacker_that_is_asked_about_is_shown() {
+    let all = [syns(1500, |n| if n % 3 == 0 { INSIDE } else { theirs(n) })].concat();
+    let seen = |host: [u8; 4]| {
+        let site = Site { explain: Some(host.into()), ..(*site(1 << 30)).clone() };
+        let mut flood = Flood::new(Arc::new(site), Rc::default());
+        flood.add(&all).unwrap();
+        let seen = flood.judge(&window(0)).unwrap().seen;
+        seen.into_iter().map(|s| (s.of, s.value, s.limit.passes(s.value))).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(INSIDE), [("ddos of 10.1.1.1".to_owned(), 33, true)]);
+    assert_eq!(seen(theirs(1)), [("ddos of 10.1.1.1".to_owned(), 0, false)]);
+    assert_eq!(seen(ours(77)), []);
+    assert!(seen(VICTIM).len() > 4);
 }
