@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::super::harness::{DETECTORS, Scene, tool};
+use super::super::harness::{DETECTORS, Scene, table, tool};
 use super::{Columns, View, lab, records, replay};
 
 use Columns::{All, Nine};
@@ -196,6 +196,18 @@ fn judge(
     }
 }
 
+/// Floods that are told only when their window is over.
+fn late(flows: &str) -> Vec<String> {
+    let ran = tool("nfflood").args(["--live", "--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
+    let hosts = |text: &str| -> BTreeSet<String> {
+        let targets = table(text).into_iter().filter(|row| row["role"] == "target");
+        targets.filter(|row| row["class"] != "outbound").map(|row| row["host"].clone()).collect()
+    };
+    let (early, end) = ran.text().split_at(ran.text().find("#window").unwrap());
+    let fields = early.lines().next().unwrap();
+    hosts(&format!("{fields}\n{end}")).difference(&hosts(early)).cloned().collect()
+}
+
 #[test]
 fn real_floods_are_named_and_no_busy_hosts() {
     let scene = Scene::new();
@@ -223,6 +235,12 @@ fn real_floods_are_named_and_no_busy_hosts() {
             assert_eq!(flows.lines().count() - 1, records(said), "{view:?}: {said}");
             if columns == All {
                 flows = window(&flows);
+            }
+            if (*view, columns) == (Whole, All) {
+                let late = late(&flows);
+                if !late.is_empty() {
+                    wrong += &format!("nfflood --live tells late of {late:?}\n");
+                }
             }
             for command in DETECTORS {
                 wrong += &judge(&attacks, &flows, command, *view, columns);
