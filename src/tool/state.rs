@@ -41,6 +41,12 @@ impl Kept {
         io: &mut Io,
     ) -> anyhow::Result<(Kept, T)> {
         let name = path.display();
+        // Renamed over is only what is a file of ours; a link stays one.
+        let path = &match std::fs::metadata(path) {
+            Ok(of) if !of.is_file() => anyhow::bail!("{name}: it is no regular file"),
+            Ok(_) => path.canonicalize().with_context(|| name.to_string())?,
+            Err(_) => path.to_owned(),
+        };
         let beside = beside(path, ".lock");
         let lock = OpenOptions::new()
             .create(true)
