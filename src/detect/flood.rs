@@ -378,7 +378,7 @@ impl<'a> Judge<'a> {
         {
             // Of who attacks, whether he is flooded himself or not.
             self.out.seen.push(Seen {
-                of: format!("{} of {}", class.name, evidence.host),
+                of: format!("{} source", class.name),
                 measure: "ofpct",
                 value: rule::percent(*weight, all),
                 limit: Limit::AtLeast(100 / SHARE),

@@ -64,7 +64,7 @@ pub(super) struct Live {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     hosts: HashSet<IpAddr, RandomState>,
-    nets: Vec<IpNet>,
+    nets: HashSet<IpNet, RandomState>,
 }
 
 impl Told {
@@ -73,7 +73,7 @@ impl Told {
             // Who attacks many is told with each of them.
             Host::Address(_) if finding.role == Role::Source && finding.class != OUTBOUND.name => {}
             Host::Address(host) => _ = self.hosts.insert(host),
-            Host::Prefix(net) => self.nets.push(net),
+            Host::Prefix(net) => _ = self.nets.insert(net),
         }
     }
 
@@ -204,7 +204,8 @@ impl Carry<'_> {
     }
 
     pub(super) fn has_told_net(&self, net: IpNet) -> bool {
-        self.told.is_full() || self.told.nets.iter().any(|told| told.contains(&net))
+        let mut wider = std::iter::successors(Some(net), IpNet::supernet);
+        self.told.is_full() || wider.any(|net| self.told.nets.contains(&net))
     }
 
     fn push<A: Address>(&mut self, events: &[Event<A>]) -> io::Result<()> {
