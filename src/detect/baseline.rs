@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::state::teaches;
 use crate::time::Window;
 
 /// Seconds of a slot, the unit in which moments are remembered.
@@ -57,12 +58,16 @@ impl Mean {
         let gap = now.saturating_sub(self.last).saturating_sub(1).min(KEPT);
         self.mean * (1.0 - WEIGHT).powi(gap.cast_signed())
     }
+
+    fn worth(&self, now: u32) -> u64 {
+        self.at(now).exp_m1().round().max(0.0) as u64
+    }
 }
 
 impl<K: Ord + Clone> Baselines<K> {
-    /// Whether a window comes after all that was learned: one that is read again teaches nothing.
+    /// Whether a window is to be learned.
     pub fn is_new(&self, window: Window) -> bool {
-        window.start() >= self.until
+        teaches(self.until, window)
     }
 
     /// Whether enough windows were learned to say that what is not known is not usual.
@@ -75,12 +80,22 @@ impl<K: Ord + Clone> Baselines<K> {
         (self.all.len() as u64, self.evicted)
     }
 
+    /// What is usual for a subject, which is nothing for one that was not seen in all the time that is known;
+    /// `None` before enough is.
+    pub fn usual(&self, subject: &K, window: Option<Window>) -> Option<u64> {
+        // Who was forgotten for want of room is not who was never seen.
+        let is_sure = self.is_warm() && self.evicted == 0;
+        let now = slot(window.map_or(self.until, Window::start));
+        let seen = || self.all.get(subject).map_or(0, |mean| mean.worth(now));
+        self.of(subject, window).or_else(|| is_sure.then(seen))
+    }
+
     /// What is usual for a subject, if it is known for long enough.
     pub fn of(&self, subject: &K, window: Option<Window>) -> Option<u64> {
         let mean = self.all.get(subject)?;
         let now = slot(window.map_or(self.until, Window::start));
         let known = now.saturating_sub(mean.first) >= WARM;
-        known.then(|| mean.at(now).exp_m1().round().max(0.0) as u64)
+        known.then(|| mean.worth(now))
     }
 
     /// A subject came to `value` in a window.

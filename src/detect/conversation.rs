@@ -21,16 +21,22 @@ use crate::flow::{Flow, ICMP, ICMPV6, Networks, TCP, UDP};
 
 mod active;
 mod address;
+mod ballot;
+mod count;
 mod pair;
 mod recent;
+mod sampling;
 pub mod service;
 mod talk;
 
 pub use active::Active;
 pub use address::{Address, Families};
+pub use count::{narrow, widen};
 pub use recent::Recent;
+pub use sampling::Sampling;
 pub use talk::{ACK, FIN, Half, Outcome, PSH, RST, SYN, Talk};
 
+use ballot::Ballot;
 use pair::Pair;
 
 /// The flows of one window, by pair of hosts.
@@ -39,7 +45,7 @@ pub struct Conversations {
     rows: Families,
     hasher: RandomState,
     active: Active,
-    sampling: u32,
+    sampling: Sampling,
     /// Interfaces (SNMP ifIndex) at which the outside begins.
     outside_if: Arc<[u32]>,
 }
@@ -47,7 +53,8 @@ pub struct Conversations {
 /// What was learned on the way through all conversations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairing {
-    /// Directions of TCP conversations with a flow of at least ten packets.
+    /// Directions of TCP conversations with a flow of at least ten packets that shows that it was answered:
+    /// of what was sent to one host, sixteen at most.
     pub long: u64,
     /// Those of them whose other direction was there too.
     pub paired: u64,
@@ -76,7 +83,7 @@ impl Conversations {
             rows: Families::new(memory),
             hasher: RandomState::default(),
             active: Active::default(),
-            sampling: 0,
+            sampling: Sampling::default(),
         }
     }
 
@@ -86,7 +93,7 @@ impl Conversations {
     /// A temporary file that cannot be written.
     pub fn add(&mut self, flows: &[Flow], inside: &Networks) -> io::Result<()> {
         for flow in flows {
-            self.sampling = self.sampling.max(flow.sampling);
+            self.sampling.see(flow.sampling);
             if !inside.is_empty() {
                 self.active.see(flow, inside);
             }
@@ -114,8 +121,8 @@ impl Conversations {
         Ok(())
     }
 
-    /// Packet sampling, 1 in N: the largest that a flow named; 0 if none did.
-    pub fn sampling(&self) -> u32 {
+    /// Packet sampling, as the flows name it.
+    pub fn sampling(&self) -> Sampling {
         self.sampling
     }
 
@@ -135,12 +142,12 @@ impl Conversations {
     /// # Errors
     /// A temporary file that fails.
     pub fn visit(self, sampled: bool, visitor: &mut impl Visitor) -> io::Result<Pairing> {
-        let mut pairing = Pairing::default();
+        let mut ballot = Ballot::new();
         let mut four = Pair::<u32>::new(sampled);
-        self.rows.v4.sorted(|rows| four.part(rows, &mut pairing, visitor))?;
+        self.rows.v4.sorted(|rows| four.part(rows, &mut ballot, visitor))?;
         let mut six = Pair::<u128>::new(sampled);
-        self.rows.v6.sorted(|rows| six.part(rows, &mut pairing, visitor))?;
-        Ok(pairing)
+        self.rows.v6.sorted(|rows| six.part(rows, &mut ballot, visitor))?;
+        Ok(ballot.count())
     }
 }
 

@@ -128,8 +128,8 @@ impl Detector for Flood {
 
     fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
         let Flood { site, setup, mut conversations, .. } = self;
-        let sampling = conversations.sampling().max(end.sampling.unwrap_or(0));
-        let sampled = sampling > 1;
+        let sampling = conversations.sampling().or(end.sampling);
+        let sampled = sampling.is_sampled();
         let active = conversations.take_active();
         let seconds = u64::from(end.window.map_or(UNKNOWN_SECONDS, Window::seconds));
         let least_sent = setup.least_sent(seconds);
@@ -140,7 +140,7 @@ impl Detector for Flood {
         let own = rule::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let view = View { site: &site, answers: Answers::of(own.or(last)), sampled };
-        let mut judge = Judge::new(&setup, view, u64::from(sampling), end.window, &active, memory);
+        let mut judge = Judge::new(&setup, view, sampling.usual(), end.window, &active, memory);
         judge.all(events)?;
         Ok(judge.end(own))
     }

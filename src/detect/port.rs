@@ -87,7 +87,7 @@ impl Detector for Port {
 
     fn judge(self, end: &End) -> io::Result<Verdict<()>> {
         let Port { site, setup, mut conversations } = self;
-        let sampled = conversations.sampling().max(end.sampling.unwrap_or(0)) > 1;
+        let sampled = conversations.sampling().or(end.sampling).is_sampled();
         let active = conversations.take_active();
         let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
         let mut emitter = Emitter::new(&site, site.memory / 2, &active, knows_dark);

@@ -85,7 +85,7 @@ impl Detector for Scan {
 
     fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
         let Scan { site, setup, mut conversations } = self;
-        let sampled = conversations.sampling().max(end.sampling.unwrap_or(0)) > 1;
+        let sampled = conversations.sampling().or(end.sampling).is_sampled();
         let active = conversations.take_active();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         // Of one packet in many, an address may well be in use and not be seen in a single window.

@@ -4,8 +4,12 @@
 //! which command's it is, so that `head -1` does; the checksum (CRC-32 as in gzip, RFC 1952 section 8)
 //! finds what a crash or a disk did to the rest.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::time::Window;
 
 /// The version of the format. Another one is not read.
 const VERSION: &str = "1";
@@ -13,6 +17,19 @@ const VERSION: &str = "1";
 const MAGIC: &str = "nfkit-state";
 /// The first line is no longer.
 const MAX_LINE: usize = 128;
+
+/// Seconds by which the clock of an exporter may be ahead of ours.
+const AHEAD: u64 = 86_400;
+
+/// Whether a window is to be learned from by who knows all windows until a moment, in Unix seconds: it comes
+/// after these, and it has come. One that is read again teaches nothing, and one of a wrong clock, years from
+/// now, would be the last to do so; what was learned until such a moment counts as nothing.
+pub fn teaches(until: u64, window: Window) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let latest = now.saturating_add(AHEAD);
+    let until = if until > latest { 0 } else { until };
+    window.start() >= until && window.end() <= latest
+}
 
 /// Why a file holds no state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,9 @@
 
 use std::io;
 
+use super::ballot::Ballot;
 use super::talk::{CARRIED, Ends, Half, LONG, Talk};
-use super::{Address, Pairing, Visitor};
+use super::{Address, Visitor, narrow, widen};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
 
@@ -52,27 +53,27 @@ pub(super) fn row<A: Address>(
     };
     bits |= if is_back { BACK } else { 0 };
     bits |= if is_spoofed { SPOOFED } else { 0 };
-    let clamp = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-    let counts = [clamp(flow.packets), clamp(flow.octets)];
+    let counts = [flow.packets, flow.octets].map(narrow);
     A::pack(lo, u32::from(flow.proto), hi, [ports, bits, counts[0], counts[1], start as u32])
 }
 
 impl Half {
     #[inline]
     fn add<A: Address>(&mut self, [_, bits, packets, octets, start]: [u32; 5]) {
-        self.flows += 1;
-        self.packets += u64::from(packets);
-        self.octets += u64::from(octets);
-        self.most = self.most.max(packets);
         self.shape = self.shape.min((packets, octets));
+        self.most = self.most.max(packets);
+        let (packets, octets) = (widen(packets), widen(octets));
+        self.flows += 1;
+        self.packets = self.packets.saturating_add(packets);
+        self.octets = self.octets.saturating_add(octets);
         self.flags |= (bits >> 22) as u8;
         self.has_flags &= bits & FLAGS != 0;
-        self.loaded |= u64::from(octets) > A::LOADED * u64::from(packets);
-        let is_reset = u64::from(octets) <= A::RESET * u64::from(packets);
+        self.loaded |= octets > A::LOADED * packets;
+        let is_reset = octets <= A::RESET * packets;
         self.says |= !is_reset;
-        self.talks |= packets >= CARRIED && !is_reset;
+        self.talks |= packets >= CARRIED.into() && !is_reset;
         self.spoofed |= bits & SPOOFED != 0;
-        self.large |= u64::from(octets) > A::BARE * u64::from(packets);
+        self.large |= octets > A::BARE * packets;
         let start = u64::from(bits & UPPER) << 32 | u64::from(start);
         if start != 0 && (self.start == 0 || start < self.start) {
             self.start = start;
@@ -109,7 +110,7 @@ impl<A: Address> Pair<A> {
     pub(super) fn part(
         &mut self,
         rows: &mut Sorted<'_, A::Row>,
-        pairing: &mut Pairing,
+        ballot: &mut Ballot,
         visitor: &mut impl Visitor,
     ) -> io::Result<()> {
         let mut next = rows.next_row()?;
@@ -139,7 +140,7 @@ impl<A: Address> Pair<A> {
                     _ => break,
                 }
             }
-            self.conversation(ends, pairing, visitor)?;
+            self.conversation(ends, ballot, visitor)?;
         }
         self.decide(visitor)
     }
@@ -147,15 +148,18 @@ impl<A: Address> Pair<A> {
     fn conversation(
         &mut self,
         ends: Ends,
-        pairing: &mut Pairing,
+        ballot: &mut Ballot,
         visitor: &mut impl Visitor,
     ) -> io::Result<()> {
         if self.proto == TCP {
             let [a, b] = &ends.halves;
-            let long = [a, b].map(|half| u64::from(half.most >= LONG));
-            let is_paired = u64::from(a.is_there() && b.is_there());
-            pairing.long += long[0] + long[1];
-            pairing.paired += (long[0] + long[1]) * is_paired;
+            let is_paired = a.is_there() && b.is_there();
+            let [lo, hi] = self.hosts;
+            for (half, to) in [(a, hi), (b, lo)] {
+                if half.most >= LONG && half.was_answered() {
+                    ballot.add(to, is_paired);
+                }
+            }
         }
         match ends.asker(self.proto) {
             Some(asker) => {
@@ -181,7 +185,8 @@ impl<A: Address> Pair<A> {
     /// Where a conversation does not say who asked, the others of the pair do: whose ports are so many
     /// more than the other's that they are what is looked for; who has all of his where systems number
     /// their clients' (RFC 6056 section 2.1), while the other has not; who asked most of the others. Who
-    /// spoke and got no answer asked, if none of that says otherwise.
+    /// spoke and got no answer asked, unless it may be the resets with which many ports answer a scanner
+    /// whose questions are not there.
     fn decide(&mut self, visitor: &mut impl Visitor) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
@@ -204,7 +209,9 @@ impl<A: Address> Pair<A> {
         };
         for ends in std::mem::take(&mut self.waiting) {
             let asker = match ends.sender() {
-                Some(sender) => by_ports.or(Some(sender)),
+                Some(sender) => {
+                    by_ports.filter(|_| ends.may_be_resets(self.proto)).or(Some(sender))
+                }
                 // Equal ports ask each other: VPN, SIP, name servers of old.
                 None => by_others.or(by_ports).filter(|_| ends.ports[0] != ends.ports[1]),
             };

@@ -35,9 +35,9 @@ pub struct Half {
     pub packets: u64,
     /// Their octets.
     pub octets: u64,
-    /// Packets of the largest record.
+    /// Packets of the largest record, as a row holds them: exact below 2^31, and in order.
     pub most: u32,
-    /// Packets and octets of the least record.
+    /// Packets and octets of the least record, as a row holds them.
     pub shape: (u32, u32),
     /// OR of the TCP flags of all records.
     pub flags: u8,
@@ -83,6 +83,16 @@ impl Half {
     /// No more than an answer, or a few of them, without anything in it.
     pub const fn is_lone(&self) -> bool {
         self.most <= TCP_ATTEMPT && !self.large
+    }
+
+    /// Whether it shows by itself that the other side answered, be that exported or not: who acknowledges was
+    /// sent something, and without flags who sends more than headers has somebody who takes it. What only
+    /// knocks, however often, says nothing of it.
+    pub(super) const fn was_answered(&self) -> bool {
+        match self.has_flags && self.flags != 0 {
+            true => self.flags & ACK != 0 && self.flags & RST == 0,
+            false => self.large,
+        }
     }
 
     fn has(&self, flags: u8) -> bool {
@@ -204,6 +214,11 @@ impl Ends {
         }
     }
 
+    /// Whether what there is may be resets alone.
+    pub(super) fn may_be_resets(&self, proto: u8) -> bool {
+        proto == TCP && self.halves.iter().all(|half| !half.says)
+    }
+
     /// What came of it if the side `asker` asked.
     pub(super) fn outcome(&self, proto: u8, asker: usize, is_sampled: bool) -> Outcome {
         let [a, b] = &self.halves;
@@ -238,6 +253,9 @@ fn tcp(asked: &Half, answered: &Half) -> Outcome {
         return Outcome::Productive;
     }
     let has_data = [asked, answered].iter().any(|half| half.has_flags && half.has(PSH | ACK));
+    // Who acknowledge each other's silence opened their connection before.
+    let is_idle = |half: &Half| half.has_flags && half.has(ACK) && half.flags & (SYN | RST) == 0;
+    let has_data = has_data || (is_idle(asked) && is_idle(answered));
     match is_small && !answered.large && !has_data {
         true => Outcome::Refused,
         false => Outcome::Other,

@@ -197,8 +197,12 @@ fn long_tcp_flows_tell_whether_answers_are_exported() {
     let flows = [
         "10.0.0.2:4000 10.0.0.1:80 6 10 900",
         "10.0.0.1:80 10.0.0.2:4000 6 9 900",
-        "10.0.0.2:4001 10.0.0.1:80 6 50 900",
-        "10.0.0.2:4002 10.0.0.1:80 17 50 900",
+        "10.0.0.2:4001 10.0.0.1:80 6 50 9000",
+        "10.0.0.2:4002 10.0.0.1:80 17 50 9000",
+        // What was not answered says nothing: knocking, be it long, and resets.
+        "10.0.0.2:4003 10.0.0.1:80 6 50 9000 S",
+        "10.0.0.2:4004 10.0.0.1:80 6 50 2000",
+        "10.0.0.2:4005 10.0.0.1:80 6 50 2000 RA",
     ]
     .map(flow);
     assert_eq!(show(&flows, false).1, Pairing { long: 2, paired: 1 });
@@ -309,4 +313,31 @@ proptest! {
         conversations.visit(false, &mut halves).unwrap();
         prop_assert_eq!(halves.0, twin);
     }
+}
+
+#[test]
+fn who_keeps_an_idle_connection_alive_is_not_refused() {
+    let both = |flags: [&str; 2]| {
+        says(&[
+            &format!("10.0.0.2:4000 10.0.0.1:22 6 1 52 {}", flags[0]),
+            &format!("10.0.0.1:22 10.0.0.2:4000 6 1 52 {}", flags[1]),
+        ])
+    };
+    assert!(both(["A", "A"]).ends_with("Other"), "{}", both(["A", "A"]));
+    // A probe of nmap (-sA), and one that is answered by a SYN.
+    assert!(both(["A", "R"]).ends_with("Refused"));
+    assert!(both(["S", "SA"]).ends_with("Refused"));
+}
+
+#[test]
+fn who_sends_datagrams_from_many_ports_asks() {
+    let sends: Vec<String> =
+        (0..20).map(|n| format!("192.0.2.9:{} 10.0.0.1:25565 17 100 9000", 20_000 + n)).collect();
+    let all = says(&sends.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(all.matches("> 10.0.0.1:25565/17 Other").count(), 20, "{all}");
+    // Resets alone may be what many ports answer a scanner whose questions are not there.
+    let sends: Vec<String> =
+        (0..20).map(|n| format!("192.0.2.9:{} 10.0.0.1:45565 6 1 40", 20_000 + n)).collect();
+    let all = says(&sends.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(all.matches("Unasked").count(), 20, "{all}");
 }

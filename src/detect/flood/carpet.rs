@@ -91,8 +91,8 @@ impl<A: Address> Carpets<A> {
                 sample: event.sample(),
             });
             from.sums.0 += 1;
-            from.sums.1 = from.sums.1.saturating_add(event.packets.into());
-            from.sums.2 = from.sums.2.saturating_add(event.octets.into());
+            from.sums.1 = from.sums.1.saturating_add(event.packets);
+            from.sums.2 = from.sums.2.saturating_add(event.octets);
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }

@@ -102,8 +102,8 @@ impl<'a> Emitter<'a> {
                         port: sum.port,
                         sport: sum.sport,
                         flows: sum.flows,
-                        packets: clamp(sum.packets),
-                        octets: clamp(sum.octets),
+                        packets: sum.packets,
+                        octets: sum.octets,
                         more: clamp(sum.out),
                         ..Event::default()
                     })?;
@@ -137,8 +137,8 @@ impl Visitor for Emitter<'_> {
                 | if half.has_flags { FLAGS } else { 0 },
             flags: half.flags,
             flows: half.flows,
-            packets: clamp(half.packets),
-            octets: clamp(half.octets),
+            packets: half.packets,
+            octets: half.octets,
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };

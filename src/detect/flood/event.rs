@@ -5,7 +5,7 @@ use std::io;
 
 use foldhash::fast::RandomState;
 
-use crate::detect::conversation::{Address, Families};
+use crate::detect::conversation::{Address, Families, narrow, widen};
 use crate::finding::Sample;
 
 /// What an event is, in the order in which the rows of a host come.
@@ -49,8 +49,8 @@ pub(super) struct Event<A> {
     /// Conversations, of what was served, asked or sent; else records of one.
     pub flows: u32,
     /// To the host; of [`Kind::Sent`], from it.
-    pub packets: u32,
-    pub octets: u32,
+    pub packets: u64,
+    pub octets: u64,
     /// Of what was tried or unasked, when it began, in milliseconds, the lower 32 bits, 0 if unknown; else
     /// packets the other way.
     pub more: u32,
@@ -67,7 +67,7 @@ impl<A: Address> Event<A> {
             self.host,
             first,
             self.peer,
-            [ports, bits | flows, self.packets, self.octets, self.more],
+            [ports, bits | flows, narrow(self.packets), narrow(self.octets), self.more],
         )
     }
 
@@ -89,8 +89,8 @@ impl<A: Address> Event<A> {
             bits: (bits >> 29) as u8,
             flags: (bits >> 21) as u8,
             flows: bits & MAX_FLOWS,
-            packets,
-            octets,
+            packets: widen(packets),
+            octets: widen(octets),
             more,
         }
     }
@@ -175,7 +175,7 @@ mod tests {
         fn a_row_gives_back_its_event(
             (host, peer, proto, kind) in (any::<u32>(), any::<u32>(), any::<u8>(), kinds()),
             (port, sport, bits, flags) in (any::<u16>(), any::<u16>(), 0u8..8, any::<u8>()),
-            (flows, packets, octets, more) in (0..=MAX_FLOWS, any::<u32>(), any::<u32>(), any::<u32>()),
+            (flows, packets, octets, more) in (0..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
         ) {
             let event = Event { host, kind, proto, peer, port, sport, bits, flags, flows, packets, octets, more };
             prop_assert_eq!(Event::<u32>::unpack(&event.pack()), event);

@@ -111,7 +111,7 @@ impl Flood {
         }
         let (site, setup) = (&self.site, &self.setup);
         let sampling = self.conversations.sampling();
-        let sampled = sampling > 1;
+        let (sampled, sampling) = (sampling.is_sampled(), sampling.usual());
         let fresh = Conversations::at(site.memory / SHARES, setup.outside_if.clone());
         let slice = std::mem::replace(&mut live.slice, fresh);
         let events = std::mem::replace(&mut live.carried, Events::new(site.memory / SHARES));
@@ -122,9 +122,9 @@ impl Flood {
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let view = View { site, answers: Answers::of(live.pairing.or(last)), sampled };
         let active = self.conversations.active();
-        let mut judge = Judge::new(setup, view, sampling.into(), Some(window), active, memory);
+        let mut judge = Judge::new(setup, view, sampling, Some(window), active, memory);
         judge.is_new = false;
-        let seen = |limit: u64| (limit / PARTS / u64::from(sampling.max(1))).max(1);
+        let seen = |limit: u64| (limit / PARTS / sampling).max(1);
         let flows = setup.least(&DOS).min(setup.least(&DDOS));
         // What is too much a second is so over the whole window.
         let volume = setup.least(&VOLUME).saturating_mul(UNKNOWN_SECONDS.into());

@@ -46,8 +46,8 @@ impl Memory {
     /// What a host is used to, if it is known.
     pub(super) fn usual(&self, host: IpAddr, window: Option<Window>) -> Option<Usual> {
         Some(Usual {
-            pps: self.baselines.of(&Subject::Packets(host), window)?,
-            kbps: self.baselines.of(&Subject::Octets(host), window)?,
+            pps: self.baselines.usual(&Subject::Packets(host), window)?,
+            kbps: self.baselines.usual(&Subject::Octets(host), window)?,
         })
     }
 

@@ -119,8 +119,9 @@ fn a_scan_of_ports_and_its_resets_are_none() {
 #[test]
 fn an_inside_attacker_has_a_line_of_his_own_over_all_victims() {
     let second = [192, 0, 2, 77];
-    let mut flows: Vec<Flow> = syns(1200, |_| ours(9000)).into_iter().collect();
-    flows.extend(syns(1500, |_| ours(9000)).into_iter().map(|f| Flow { dip: second.into(), ..f }));
+    let mut flows: Vec<Flow> = syns(12_000, |_| ours(9000)).into_iter().collect();
+    let more = syns(15_000, |_| ours(9000)).into_iter();
+    flows.extend(more.map(|f| Flow { dip: second.into(), ..f }));
     // Each makes less than a tenth.
     flows.extend(syns(100, |n| ours(9100 + n)));
     let findings = judge(&flows);
@@ -129,8 +130,8 @@ fn an_inside_attacker_has_a_line_of_his_own_over_all_victims() {
         ["dos 10.1.35.40 source", "dos 192.0.2.77 target", "dos 10.1.1.1 target"]
     );
     let source = &findings[0];
-    assert_eq!((source.flows, source.peers), (2700, 2));
-    assert_eq!(source.why, "flows=1500,ofpct=100>=10");
+    assert_eq!((source.flows, source.peers), (27_000, 2));
+    assert_eq!(source.why, "flows=15000,ofpct=100>=10");
 }
 
 #[test]
@@ -146,8 +147,12 @@ fn ten_reflectors_of_any_port_that_were_not_asked() {
     let asked = (0..2).flat_map(|n| reply(UDP, VICTIM, theirs(n), 53));
     let wanted: Vec<Flow> = answers(53, 15).into_iter().chain(asked).collect();
     assert_eq!(both(&wanted), [""; 0]);
-    let small = |flow: &Flow| Flow { octets: flow.packets * 100, ..*flow };
-    assert_eq!(both(&answers(53, 20).iter().map(small).collect::<Vec<_>>()), [""; 0]);
+    let small = |sport: u16| -> Vec<String> {
+        let small = |flow: &Flow| Flow { octets: flow.packets * 100, ..*flow };
+        both(&answers(sport, 20).iter().map(small).collect::<Vec<_>>())
+    };
+    assert_eq!(small(10_074), [""; 0]);
+    assert_eq!(small(53), ["reflection 10.1.1.1 target"], "known for it, whatever the size");
 }
 
 #[test]
@@ -213,7 +218,7 @@ fn volume_takes_a_baseline_and_learns_nothing_from_a_flood() {
 
 #[test]
 fn ours_from_outside_are_forged() {
-    let from_outside = syns(1200, |n| ours(5000 + n)).into_iter().map(|f| Flow { sif: 7, ..f });
+    let from_outside = syns(12_000, |n| ours(5000 + n)).into_iter().map(|f| Flow { sif: 7, ..f });
     let flows: Vec<Flow> = from_outside.collect();
     let marks = |outside_if: &[u32]| {
         let setup = Setup { outside_if: Arc::from(outside_if), ..Setup::default() };
@@ -237,7 +242,7 @@ fn a_site_has_limits_of_its_own() {
 
 #[test]
 fn neither_order_nor_memory_matter() {
-    let mut flows = syns(3000, |n| ours(3000 + n % 7));
+    let mut flows = syns(30_000, |n| ours(3000 + n % 7));
     flows.extend(syns(3000, theirs).iter().map(|f| Flow { dip: OUTSIDE.into(), ..*f }));
     flows.extend((0..40).map(|n| datagram(theirs(n), 53, ours(77), 40_000, 100)));
     flows.extend((0..1200).map(|n| datagram(theirs(n % 30), 9, ours(2048 + n % 99), n as u16, 2)));
@@ -250,6 +255,137 @@ fn neither_order_nor_memory_matter() {
     flows.chunks(777).for_each(|part| small.add(part).unwrap());
     assert_eq!(small.judge(&window(0)).unwrap().findings, expected);
     assert!(flows.iter().any(|f| f.proto == TCP));
+}
+
+#[test]
+fn what_our_own_ask_in_vain_takes_ten_times_as_much() {
+    assert_eq!(both(&syns(9_999, |_| INSIDE)), [""; 0]);
+    assert_eq!(both(&syns(10_000, |_| INSIDE)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
+    // Among what comes from outside it hides nothing.
+    let mixed = |theirs_too: u32| -> Vec<Flow> {
+        let outside = syns(theirs_too, |_| OUTSIDE).into_iter();
+        syns(5_000, |_| INSIDE).into_iter().chain(outside).collect()
+    };
+    assert_eq!(both(&mixed(999)), [""; 0]);
+    assert_eq!(both(&mixed(1_000)), ["dos 10.7.7.7 source", "dos 10.1.1.1 target"]);
+}
+
+#[test]
+fn many_scanners_together_are_a_flood_of_random_ports() {
+    let all = |sources: u32, each: u32, port: fn(u32, u32) -> u32| -> Vec<Flow> {
+        let ask = |s: u32, n: u32| Flow {
+            sport: 2000 + n as u16,
+            ..ask(theirs(s), VICTIM, (1 + port(s, n) % 60_000) as u16)
+        };
+        (0..sources).flat_map(|s| (0..each).map(move |n| ask(s, n))).collect()
+    };
+    let random = |s, n| (s * 7919 + n * 104_729) % 60_000;
+    assert_eq!(both(&all(60, 90, random)), ["ddos 10.1.1.1 target"]);
+    assert_eq!(both(&all(9, 600, random)), [""; 0], "few");
+    assert_eq!(both(&all(50, 90, random)), [""; 0], "not enough of them");
+    assert_eq!(both(&all(12, 1000, |_, n| n)), [""; 0], "nmap -D");
+}
+
+#[test]
+fn answers_without_a_question_are_in_vain_too() {
+    let answers = |count: u32, proto: u8, flags: u8, sport: fn(u32) -> u32| -> Vec<Flow> {
+        let answer = |n: u32| Flow {
+            sport: sport(n) as u16,
+            packets: 20,
+            octets: 20 * 40,
+            flags: Some(flags.into()).filter(|_| proto == TCP),
+            ..send(proto, theirs(n), VICTIM, 20_000 + (n % 40_000) as u16)
+        };
+        (0..count).map(answer).collect()
+    };
+    let resets = answers(1200, TCP, 4, |n| 1 + n % 60_000);
+    assert_eq!(names(&judge(&resets)), ["ddos 10.1.1.1 target"]);
+    let accepted = answers(1200, TCP, 18, |n| 1 + n % 60_000);
+    assert_eq!(names(&judge(&accepted)), ["ddos 10.1.1.1 target"]);
+    // The end of connections that are older than the window.
+    assert_eq!(names(&judge(&answers(1200, TCP, 25, |_| 443))), [""; 0]);
+    let forged = answers(1200, UDP, 0, |_| 137);
+    assert_eq!(names(&judge(&forged)), ["reflection 10.1.1.1 target"]);
+}
+
+#[test]
+fn who_answers_from_another_port_was_not_asked_in_vain() {
+    // Files by TFTP, each from a port of its own.
+    let tftp = |n: u32| {
+        let (client, port) = (theirs(n % 100), 30_000 + n as u16);
+        let data = |from, to, sport, dport, packets| Flow {
+            sport,
+            packets,
+            octets: packets * 500,
+            ..send(UDP, from, to, dport)
+        };
+        [
+            data(client, VICTIM, port, 69, 1),
+            data(VICTIM, client, 40_000 + (n % 20_000) as u16, port, 3),
+            data(client, VICTIM, port, 40_000 + (n % 20_000) as u16, 3),
+        ]
+    };
+    assert_eq!(both(&(0..3000).flat_map(tftp).collect::<Vec<_>>()), [""; 0]);
+    // A tunnel has a port for each flow that it carries, one way.
+    let vxlan = |n: u32| {
+        let one = |from, to, port| Flow { sport: port, packets: 3, ..send(UDP, from, to, 4789) };
+        let port = 49_152 + (n % 16_000) as u16;
+        [one(OUTSIDE, VICTIM, port), one(VICTIM, OUTSIDE, port ^ 0x1234)]
+    };
+    let tunnel: Vec<Flow> = (0..3000).flat_map(vxlan).collect();
+    assert_eq!(both(&tunnel), [""; 0]);
+    // But one that hardly answers is flooded.
+    let there = tunnel.iter().filter(|flow| flow.sip == std::net::IpAddr::from(OUTSIDE)).copied();
+    let flows: Vec<Flow> =
+        there.chain(tunnel.iter().copied().skip(1).step_by(2).take(200)).collect();
+    assert_eq!(both(&flows), ["dos 10.1.1.1 target"]);
+}
+
+#[test]
+fn a_source_counts_once_whatever_it_sends() {
+    let mut flows = syns(1200, |n| theirs(n % 6));
+    flows.extend((0..600).map(|n| datagram(theirs(n % 6), 1024 + n as u16, VICTIM, 80, 1)));
+    let findings = judge(&flows);
+    assert_eq!(names(&findings), ["dos 10.1.1.1 target"]);
+    assert_eq!((findings[0].peers, findings[0].flows), (6, 1800));
+}
+
+#[test]
+fn a_single_flow_of_a_sampled_exporter_changes_nothing() {
+    let mut flows = syns(300, |n| theirs(n % 60));
+    flows.push(Flow { sampling: 1000, ..ask(OUTSIDE, ours(4), 80) });
+    assert_eq!(names(&judge(&flows)), [""; 0]);
+    let sampled: Vec<Flow> = flows.iter().map(|flow| Flow { sampling: 1000, ..*flow }).collect();
+    assert_eq!(names(&judge(&sampled)), ["ddos 10.1.1.1 target"]);
+}
+
+#[test]
+fn the_largest_flows_are_counted() {
+    let flood = Flow { octets: 75_000_000_000, ..datagram(INSIDE, 4000, OUTSIDE, 80, 50_000_000) };
+    let octets = judge(&[flood])[0].octets;
+    assert!((74_999_990_000..=75_000_000_000).contains(&octets), "{octets}");
+}
+
+#[test]
+fn a_host_that_was_never_sent_a_thing_is_used_to_nothing() {
+    let stream = |to, pps: u64| Flow {
+        packets: pps * 600,
+        octets: pps * 60_000,
+        ..datagram(OUTSIDE, 4000, to, 9000, 1)
+    };
+    let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
+    let named = |window: &End, flows: &[Flow]| {
+        let mut flood = Flood::new(site(1 << 30), setup.clone());
+        flood.add(flows).unwrap();
+        names(&flood.judge(window).unwrap().findings)
+    };
+    let quiet = [stream(VICTIM, 300)];
+    // A clock that is years ahead teaches nothing.
+    let ahead = End { window: Window::new(18_000_000_000 / 600 * 600, 600), ..End::default() };
+    assert_eq!(named(&ahead, &quiet), [""; 0]);
+    (0..40).for_each(|n| assert_eq!(named(&window(n), &quiet), [""; 0], "window {n}"));
+    let new = [stream(VICTIM, 300), stream(ours(9), 5000)];
+    (40..90).for_each(|n| assert_eq!(named(&window(n), &new), ["volume 10.1.0.9 target"], "{n}"));
 }
 
 /// So many SYNs to the victim in each of these seconds, and an ordinary flow a second for the clock.

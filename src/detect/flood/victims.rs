@@ -89,10 +89,10 @@ impl<A: Address> Victims<A> {
         if self.is_told {
             return Ok(());
         }
-        let (packets, octets) = (u64::from(event.packets), u64::from(event.octets));
+        let (packets, octets) = (event.packets, event.octets);
         match event.kind {
             Kind::Tried | Kind::Unasked => {
-                self.glance.tried += u64::from(event.kind == Kind::Tried);
+                self.glance.tried += 1;
                 let (flows, all, sum) = &mut self.glance.stream;
                 *flows += 1;
                 *all = all.saturating_add(packets);

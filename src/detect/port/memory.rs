@@ -88,8 +88,7 @@ impl Memory {
 
     /// How many attack a port on an ordinary day; `None` before it is known what that is.
     pub(super) fn usual(&self, port: (u8, u16), window: Option<Window>) -> Option<u64> {
-        let usual = self.attacked.of(&port, window).unwrap_or(0);
-        self.attacked.is_warm().then_some(usual)
+        self.attacked.usual(&port, window)
     }
 
     pub(super) fn attack(&mut self, at: At, window: Window) {

@@ -11,6 +11,7 @@ use super::class::NET;
 use super::trial::{Trial, WORKED};
 use crate::detect::conversation::{Active, Address, Pairing};
 use crate::detect::rule::{Measure, percent};
+use crate::detect::state::teaches;
 use crate::time::Window;
 
 /// Seconds of a slot, the unit in which moments are remembered.
@@ -99,9 +100,9 @@ impl Memory {
         [self.sources.len() as u64, self.targets, self.active.len() as u64]
     }
 
-    /// Whether a window comes after all that was learned: one that is read again teaches nothing.
+    /// Whether a window is to be learned.
     pub(super) fn is_new(&self, window: Window) -> bool {
-        window.start() >= self.until
+        teaches(self.until, window)
     }
 
     /// Whether sampled input has shown which of our addresses are in use.

@@ -92,7 +92,8 @@ fn a_site_sets_its_own_limits() {
 #[test]
 fn one_way_and_sampled_input_says_so_and_needs_more() {
     // Long flows whose other direction is not exported.
-    let long = |n| Flow { packets: 50, octets: 60_000, ..ask(theirs(n), ours(n), 443) };
+    let long =
+        |n| Flow { packets: 50, octets: 60_000, flags: Some(27), ..ask(theirs(n), ours(n), 443) };
     let mut flows: Vec<Flow> = (0..60).map(long).collect();
     assert_eq!(both(&flows), [""; 0]);
     // Resolvers whose answers are not there are none of our business; a scan by TCP is.
@@ -105,6 +106,11 @@ fn one_way_and_sampled_input_says_so_and_needs_more() {
     let sampled = |flow: &Flow| Flow { sampling: 100, ..*flow };
     let flows: Vec<Flow> = (0..400).map(|n| sampled(&send(UDP, INSIDE, theirs(n), 53))).collect();
     assert_eq!(both(&flows), [""; 0]);
+    // Who knocks long at what is not there does not make the input one-way.
+    let knock = |n| Flow { packets: 20, octets: 800, ..ask(theirs(n), ours(n), 443) };
+    let mut flows: Vec<Flow> = (0..400).map(knock).collect();
+    flows.extend((0..400).map(|n| ask(OUTSIDE, ours(n), 23)));
+    assert_eq!(judge(&flows)[0].marks, [""; 0]);
 }
 
 #[test]

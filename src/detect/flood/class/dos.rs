@@ -9,13 +9,20 @@ const MANY: u64 = 10;
 /// Conversations in vain upon one host in a minute, for a limit of 1000 in ten.
 const MINUTE: u64 = 200;
 
+/// Where most come from our own hosts it takes so many times as much.
+const OURS: u64 = 10;
+
 /// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
 /// host was asked; from ten sources or more, none of which has more than half.
 ///
 /// In vain is an attempt that nobody answered, or that was refused, or that a SYN-ACK was the end of;
 /// and a datagram, or a connection never opened, that nothing came back for. A busy server, a flash crowd
 /// among whom some are refused, and a name server have as many conversations, but most work. A source
-/// that tries one port after the other is a scanner, whatever it costs the host, and does not count.
+/// that tries one port after the other is a scanner, whatever it costs the host, and does not count; unless
+/// ten such and more come together, with 5000 conversations, and not for the same ports.
+///
+/// Where most of them are of our own hosts it takes ten times as many: programs go on to ask a server that
+/// is gone, look whether one is still there, and tell a collector what it never answers.
 pub(in crate::detect::flood) const DDOS: Class = Class {
     name: "ddos",
     limit: 1000,
@@ -53,6 +60,10 @@ fn attempts(case: &Case, class: &Class) -> Option<Vec<Measure>> {
         0 | 1 => minute.min(limit),
         _ => limit,
     };
+    let tried = &evidence.tried;
+    let is_ours = tried.ours * 2 > tried.flows && tried.flows - tried.ours < limit;
+    let times = if is_ours { OURS } else { 1 };
+    let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
     let flows = match evidence.minute >= minute && evidence.tried.flows < limit {
         true => Measure::at_least("minute", evidence.minute, minute),
         false => Measure::at_least("flows", evidence.tried.flows, limit),
