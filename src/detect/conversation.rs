@@ -31,12 +31,12 @@ mod talk;
 
 pub use active::Active;
 pub use address::{Address, Families};
+pub use ballot::Ballot;
 pub use count::{narrow, widen};
 pub use recent::Recent;
 pub use sampling::Sampling;
 pub use talk::{ACK, FIN, Half, Outcome, PSH, RST, SYN, Talk};
 
-use ballot::Ballot;
 use pair::Pair;
 
 /// The flows of one window, by pair of hosts.
@@ -142,7 +142,7 @@ impl Conversations {
     /// # Errors
     /// A temporary file that fails.
     pub fn visit(self, sampled: bool, visitor: &mut impl Visitor) -> io::Result<Pairing> {
-        let mut ballot = Ballot::new();
+        let mut ballot = Ballot::default();
         let mut four = Pair::<u32>::new(sampled);
         self.rows.v4.sorted(|rows| four.part(rows, &mut ballot, visitor))?;
         let mut six = Pair::<u128>::new(sampled);

@@ -32,7 +32,7 @@ pub use memory::Memory;
 pub use paper::{Paper, Rules};
 
 use class::{CLASSES, Case, Class, HAMMER, INFECTED, SLOW, SPAM, SPREAD, TARGETS};
-use emit::{Emitter, MAX_MAIL};
+use emit::{Emitter, MAX_MAIL, Written};
 use evidence::{Builder, Evidence, Sums};
 use trial::{FAILED, LOGIN, Trial};
 
@@ -92,7 +92,7 @@ impl Detector for Port {
         let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
         let mut emitter = Emitter::new(&site, site.memory / 2, &active, knows_dark);
         let pairing = conversations.visit(sampled, &mut emitter)?;
-        let (trials, mail) = emitter.into_trials();
+        let Written { trials, mail, is_outage } = emitter.end();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let own = rule::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
@@ -104,6 +104,7 @@ impl Detector for Port {
             window: end.window,
             answers: Answers::of(own.or(last)),
             sampled,
+            is_outage,
             mail,
             memory,
             is_new,
@@ -157,6 +158,7 @@ struct Judge<'a> {
     window: Option<Window>,
     answers: Answers,
     sampled: bool,
+    is_outage: bool,
     mail: HashSet<IpAddr, RandomState>,
     memory: Option<RefMut<'a, Memory>>,
     /// The memory has not seen this window yet.
@@ -200,6 +202,7 @@ impl Judge<'_> {
             window: self.window,
             answers: self.answers,
             sampled: self.sampled,
+            is_outage: self.is_outage,
             is_mail: self.mail.len() >= MAX_MAIL
                 || self.mail.contains(&evidence.src)
                 || memory.is_some_and(|memory| memory.is_mail(evidence.src)),
@@ -354,23 +357,24 @@ impl Judge<'_> {
         // Whom two attackers got into, and what is remembered, must not hang on whose partition came first.
         self.suspects.sort_by_key(|suspect| (suspect.src, suspect.proto, suspect.port));
         let infected = self.infected();
+        // Who is infected is found for one port once.
+        let mut found: BTreeMap<(Host, Option<u8>, Option<u16>), Finding> = BTreeMap::new();
+        for finding in std::mem::take(&mut self.out.findings) {
+            found.insert((finding.host, finding.proto, finding.port), finding);
+        }
         for (n, by) in &infected {
             let Some(evidence) = self.suspects.get(*n) else { continue };
             let host = Host::Address(evidence.src);
             let limit = self.setup.bounds.of(INFECTED, evidence.src).unwrap_or(TARGETS);
             let mut why =
                 vec![Limit::AtLeast(limit).why("targets", evidence.failed), format!("by={by}")];
-            let of = (Some(evidence.proto), Some(evidence.port));
-            let before =
-                self.out.findings.iter().position(|finding| {
-                    finding.host == host && (finding.proto, finding.port) == of
-                });
-            if let Some(other) = before.map(|at| self.out.findings.remove(at)) {
+            let of = (host, Some(evidence.proto), Some(evidence.port));
+            if let Some(other) = found.remove(&of) {
                 why.push(format!("also={}", other.class));
             }
-            let finding = self.finding(evidence, INFECTED, why);
-            self.out.findings.push(finding);
+            found.insert(of, self.finding(evidence, INFECTED, why));
         }
+        self.out.findings = found.into_values().collect();
         let mut attackers: BTreeMap<(u8, u16), u64> = BTreeMap::new();
         let is_attacker = |n: &usize, suspect: &Evidence| {
             infected.contains_key(n) || self.case(suspect).is_attack(false)

@@ -25,7 +25,7 @@ pub struct Options {
     files: Vec<PathBuf>,
     /// Our networks: 140.119.0.0/16,2001:288::/32 or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_INSIDE")]
-    inside: Option<Nets>,
+    pub inside: Option<Nets>,
     /// Print only findings about hosts inside or outside
     #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"], requires = "inside")]
     side: Option<String>,

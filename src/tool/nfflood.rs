@@ -10,10 +10,13 @@ use clap::{Parser, ValueHint};
 
 use super::detector::{self, Figure};
 use super::state::Kept;
-use crate::cli::{Common, Io, Status};
+use crate::cli::{Common, Io, Status, Usage};
 use crate::detect::Site;
 use crate::detect::flood::{Flood, Memory, Pair, Paper, Rules, Setup};
 use crate::finding::{Host, Rate};
+
+/// The variable for `--outside-if`.
+const OUTSIDE_IF: &str = "NFKIT_OUTSIDE_IF";
 
 /// Find hosts under DoS or DDoS, and the inside hosts that attack.
 ///
@@ -33,9 +36,8 @@ pub struct Args {
     #[arg(
         long,
         value_name = "IFS",
-        env = "NFKIT_OUTSIDE_IF",
+        env = OUTSIDE_IF,
         value_delimiter = ',',
-        requires = "inside",
         conflicts_with = "paper"
     )]
     outside_if: Vec<u32>,
@@ -78,6 +80,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let rules = Rules { flows: args.limit_flows };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfflood", print, make);
+    }
+    // The variable is set for all runs, those that are not told what is inside too.
+    let is_given = !args.outside_if.is_empty() && std::env::var_os(OUTSIDE_IF).is_none();
+    if is_given && args.detector.inside.is_none() {
+        let text = "--outside-if needs --inside: it says where inside addresses are forged";
+        return Err(Usage(text.to_owned()).into());
     }
     let bounds = args.detector.bounds()?;
     let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfflood", io));

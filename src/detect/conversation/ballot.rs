@@ -1,4 +1,5 @@
-//! Whether both directions are exported: every host has a voice, however much it is sent.
+//! What most hosts say, each of which has a voice, however much it sends or is sent: whether both directions
+//! are exported, and whether anybody outside answers at all.
 
 use super::{Address, Pairing};
 
@@ -7,23 +8,39 @@ const PLACES: usize = 1 << 16;
 /// Directions that count of what one place was sent. Of a flood upon a few hosts no more than this is heard.
 const VOICES: u64 = 16;
 
-/// Counts directions by who was sent them, and how many of these had their other direction.
-#[derive(Debug)]
-pub(super) struct Ballot(Vec<(u32, u32)>);
+/// With fewer conversations a host says nothing of who answers it, and with fewer hosts nobody does.
+const ASKS: u32 = 5;
+const ASKERS: u64 = 4;
 
-impl Ballot {
-    pub(super) fn new() -> Ballot {
+/// Counts by host, and how many of these went well.
+#[derive(Debug)]
+pub struct Ballot(Vec<(u32, u32)>);
+
+impl Default for Ballot {
+    fn default() -> Ballot {
         Ballot(vec![(0, 0); PLACES])
     }
+}
 
-    /// A long direction of a conversation, sent to `to`.
-    pub(super) fn add<A: Address>(&mut self, to: A, is_paired: bool) {
+impl Ballot {
+    /// One more of a host: a long direction that was sent to it and was paired, or a question of it that was
+    /// answered.
+    pub fn add<A: Address>(&mut self, host: A, went_well: bool) {
         // Not random: the same input must come to the same in every run.
-        let place = to.digest().wrapping_mul(0x9e37_79b1) >> 16;
-        if let Some((long, paired)) = self.0.get_mut(place as usize) {
-            *long = long.saturating_add(1);
-            *paired = paired.saturating_add(u32::from(is_paired));
+        let place = host.digest().wrapping_mul(0x9e37_79b1) >> 16;
+        if let Some((all, well)) = self.0.get_mut(place as usize) {
+            *all = all.saturating_add(1);
+            *well = well.saturating_add(u32::from(went_well));
         }
+    }
+
+    /// Whether nine in ten questions failed of most hosts that asked.
+    pub fn is_outage(&self) -> bool {
+        let asked = self.0.iter().filter(|(all, _)| *all >= ASKS);
+        let (hosts, lost) = asked.fold((0, 0), |(hosts, lost), (all, well)| {
+            (hosts + 1, lost + u64::from(u64::from(*well) * 10 <= u64::from(*all)))
+        });
+        hosts >= ASKERS && lost * 2 > hosts
     }
 
     /// All voices.
@@ -45,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_flood_upon_a_few_hosts_is_one_voice_among_many() {
-        let mut ballot = Ballot::new();
+        let mut ballot = Ballot::default();
         (0..200u32).for_each(|host| ballot.add(host, true));
         (0..100_000).for_each(|_| ballot.add(7u32, false));
         assert_eq!(ballot.count(), Pairing { long: 199 + VOICES, paired: 199 });
@@ -53,9 +70,23 @@ mod tests {
 
     #[test]
     fn a_missing_direction_is_heard_from_all() {
-        let mut ballot = Ballot::new();
+        let mut ballot = Ballot::default();
         (0..200u32).for_each(|host| (0..40).for_each(|n| ballot.add(host, n % 2 == 0)));
         let Pairing { long, paired } = ballot.count();
         assert_eq!((long, paired), (200 * VOICES, 100 * VOICES));
+    }
+
+    #[test]
+    fn when_hardly_anybody_is_answered_it_is_an_outage() {
+        let of = |hosts: u32, lost: u32, asks: u32| {
+            let mut ballot = Ballot::default();
+            for host in 0..hosts {
+                (0..asks).for_each(|n| ballot.add(host, host >= lost || n * 10 < asks));
+            }
+            ballot.is_outage()
+        };
+        assert!(of(4, 3, 10));
+        assert!(!of(4, 2, 10), "half of them");
+        assert!(!of(3, 3, 10) && !of(4, 4, 4), "too few to say so");
     }
 }

@@ -156,6 +156,9 @@ impl Visitor for Emitter<'_> {
             }
             Outcome::Unasked => {
                 of_host.sent.add([port, sport], &answered, &Half::NONE);
+                if proto == UDP {
+                    of_host.asked.add([sport, port], &Half::NONE, &answered);
+                }
                 let bits = if answered.is_lone() { 0 } else { STREAM };
                 self.events.push(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
             }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::evidence::Evidence;
+use super::memory::Slow;
 use crate::detect::rule::{Answers, Measure, percent};
 use crate::detect::{Bounds, Limit};
 use crate::finding::Side;
@@ -18,10 +19,12 @@ pub(super) struct Case<'a> {
     pub answers: Answers,
     /// One packet in many was seen.
     pub sampled: bool,
+    /// Hardly any of our hosts gets an answer.
+    pub is_outage: bool,
     /// It takes letters itself.
     pub is_mail: bool,
-    /// Targets in vain and what worked over a day, if it is remembered.
-    pub slow: Option<(u64, u64)>,
+    /// What it did over a day, if it is remembered.
+    pub slow: Option<Slow>,
     pub bounds: &'a Bounds,
 }
 
@@ -44,9 +47,14 @@ const BURST: u64 = 100;
 
 /// Of an inside host by TCP so many of a thousand will do if so many of a hundred are in vain.
 const SURE: (u64, u64) = (50, 95);
+/// And they lie in so many networks: what watches the hosts of a site finds none of them when that is gone.
+const NETS: u64 = 10;
+/// While nobody answers any of ours, it takes so many times as many.
+const OUTAGE: u64 = 10;
 
 /// At least 1000 targets in vain on one port, or 100 within ten seconds, and at least half of all that
-/// were asked; of an inside host by TCP 50, if 95 of a hundred are. With `--state` also in a day.
+/// were asked; of an inside host by TCP 50 in ten networks, if 95 of a hundred are. With `--state` also in a
+/// day. While hardly any of our hosts is answered, which is an outage, ten thousand.
 ///
 /// So a worm spreads, at whatever pace it is made to. A resolver, a mail server, a crawler and a NAT ask as
 /// many, and are mostly answered; of the peers of peer-to-peer programs some are always there. That an inside
@@ -60,22 +68,34 @@ pub(super) const SPREAD: Class = Class {
         if !case.hears() {
             return None;
         }
-        let limit = case.limit(&SPREAD);
+        let times = if case.is_cut_off() { OUTAGE } else { 1 };
+        let limit = case.limit(&SPREAD).saturating_mul(times);
         // What the site allows in a window it allows in ten seconds too, as a tenth.
         let burst = part(limit, BURST);
         let (now, worked) = (evidence.failed, evidence.worked);
         let share = case.share();
         let few = case.few(limit);
-        let slow = case.slow.filter(|_| now > 0).unwrap_or_default();
-        let is_few = |(failed, worked)| {
-            few.is_some_and(|few| failed >= few) && percent(failed, failed + worked) >= SURE.1
+        let day = case.slow.filter(|_| now > 0).unwrap_or_default();
+        let slow = (day.failed, day.worked);
+        let is_few = |nets, (failed, worked)| {
+            few.is_some_and(|few| failed >= few)
+                && nets >= NETS
+                && percent(failed, failed + worked) >= SURE.1
         };
+        let nets = evidence.nets.len() as u64 + evidence.more;
         let ways = [
             (now >= limit, "targets", now, limit, (now, worked), share),
             (evidence.burst >= burst, "in10s", evidence.burst, burst, (now, worked), share),
             (slow.0 >= limit, "targets1d", slow.0, limit, slow, share),
-            (is_few((now, worked)), "targets", now, few.unwrap_or(limit), (now, worked), SURE.1),
-            (is_few(slow), "targets1d", slow.0, few.unwrap_or(limit), slow, SURE.1),
+            (
+                is_few(nets, (now, worked)),
+                "targets",
+                now,
+                few.unwrap_or(limit),
+                (now, worked),
+                SURE.1,
+            ),
+            (is_few(day.nets, slow), "targets1d", slow.0, few.unwrap_or(limit), slow, SURE.1),
         ];
         let way = ways.iter().find(|(holds, ..)| *holds).or(ways.first())?;
         let &(_, name, value, limit, (failed, worked), share) = way;
@@ -175,8 +195,13 @@ impl Case<'_> {
     /// How many targets are enough where hardly any answers, if they can be.
     fn few(&self, limit: u64) -> Option<u64> {
         let is_ours = self.side == Some(Side::Inside) && self.evidence.proto == TCP;
-        let is_heard = self.answers == Answers::Seen && !self.sampled;
+        let is_heard = self.answers == Answers::Seen && !self.sampled && !self.is_outage;
         (is_ours && is_heard).then_some(few(limit))
+    }
+
+    /// Whether that nobody answers says nothing of who asks.
+    fn is_cut_off(&self) -> bool {
+        self.is_outage && self.side == Some(Side::Inside)
     }
 
     /// Whether what it asked in vain is worth to be remembered until the next window.

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    Active, Address, Families, Half, Outcome, Recent, Talk, Visitor,
+    Active, Address, Ballot, Families, Half, Outcome, Recent, Talk, Visitor,
 };
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -39,6 +39,17 @@ pub(super) struct Emitter<'a> {
     recent: Recent,
     /// Inside hosts that took letters.
     mail: HashSet<IpAddr, RandomState>,
+    /// What became of what inside hosts asked.
+    answers: Ballot,
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub trials: Families,
+    /// The inside mail servers.
+    pub mail: HashSet<IpAddr, RandomState>,
+    /// Hardly anybody answers any of ours: it is not for the worms in them.
+    pub is_outage: bool,
 }
 
 impl<'a> Emitter<'a> {
@@ -57,12 +68,13 @@ impl<'a> Emitter<'a> {
             rows: Families::new(memory),
             recent: Recent::default(),
             mail: HashSet::default(),
+            answers: Ballot::default(),
         }
     }
 
-    /// All trials, and the inside mail servers.
-    pub(super) fn into_trials(self) -> (Families, HashSet<IpAddr, RandomState>) {
-        (self.rows, self.mail)
+    /// All of it.
+    pub(super) fn end(self) -> Written {
+        Written { trials: self.rows, mail: self.mail, is_outage: self.answers.is_outage() }
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
@@ -104,6 +116,11 @@ impl Visitor for Emitter<'_> {
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };
+        if matches!(outcome, Outcome::Productive | Outcome::Silent | Outcome::Refused)
+            && self.site.side(asker.ip()) == Some(Side::Inside)
+        {
+            self.answers.add(asker, outcome == Outcome::Productive);
+        }
         match outcome {
             Outcome::Productive => {
                 if proto == TCP

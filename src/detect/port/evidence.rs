@@ -1,6 +1,9 @@
 //! What one source did at one port of all its targets, put together from its trials.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
 
 use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
 use crate::detect::conversation::Address;
@@ -56,7 +59,7 @@ pub(super) struct Builder<A: Address> {
     evidence: Evidence,
     /// The target that goes by, with what came of it.
     target: Option<Trial<A>>,
-    slices: Vec<(u32, u64)>,
+    slices: HashMap<u32, u64, RandomState>,
     sessions: Vec<(u32, u32)>,
     session: Option<Sample>,
     net: Option<(A, u64)>,
@@ -94,7 +97,7 @@ impl<A: Address> Builder<A> {
         Builder {
             evidence,
             target: None,
-            slices: Vec::new(),
+            slices: HashMap::default(),
             sessions: Vec::new(),
             session: None,
             net: None,
@@ -150,10 +153,10 @@ impl<A: Address> Builder<A> {
             if target.start != 0 {
                 let slice = target.start / SLICE;
                 let is_full = self.slices.len() >= MAX_SLICES;
-                match self.slices.iter_mut().rev().find(|(of, _)| *of == slice) {
-                    Some((_, count)) => *count += 1,
+                match self.slices.get_mut(&slice) {
+                    Some(count) => *count += 1,
                     None if is_full => {}
-                    None => self.slices.push((slice, 1)),
+                    None => _ = self.slices.insert(slice, 1),
                 }
             }
             if evidence.sample.len() < MAX_SAMPLES {
@@ -223,7 +226,7 @@ impl<A: Address> Builder<A> {
             self.top.offer(flows, net);
         }
         let mut evidence = self.evidence;
-        evidence.burst = self.slices.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        evidence.burst = self.slices.values().copied().max().unwrap_or(0);
         let net =
             |(flows, net): (u64, A)| Peer { host: Host::Prefix(net.prefix()), flows: Some(flows) };
         evidence.nets = self.top.iter().map(net).collect();

@@ -33,14 +33,23 @@ pub struct Memory {
     /// Hosts that an attacker got into at a port, with who that was.
     entered: BTreeMap<At, (IpAddr, u32)>,
     mail: BTreeMap<IpAddr, u32>,
-    slow: BTreeMap<At, Slow>,
+    slow: BTreeMap<At, Trace>,
     attacked: Baselines<(u8, u16)>,
     evicted: u64,
 }
 
+/// What a source did over a day or less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slow {
+    /// Distinct targets that it asked in vain, and in how many networks they lie.
+    pub failed: u64,
+    pub nets: u64,
+    pub worked: u64,
+}
+
 /// Who asks many in vain over many windows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Slow {
+struct Trace {
     first: u32,
     last: u32,
     worked: u64,
@@ -110,7 +119,7 @@ impl Memory {
     pub(super) fn add(&mut self, evidence: &Evidence, window: Window) {
         let at = (evidence.src, evidence.proto, evidence.port);
         let now = last(window);
-        let slow = self.slow.entry(at).or_insert_with(|| Slow { first: now, ..Slow::default() });
+        let slow = self.slow.entry(at).or_insert_with(|| Trace { first: now, ..Trace::default() });
         slow.last = now;
         slow.worked += evidence.worked;
         for target in &evidence.asked {
@@ -122,9 +131,12 @@ impl Memory {
         }
     }
 
-    /// Distinct targets in vain, and what worked, over all windows of a day or less.
-    pub(super) fn slow(&self, at: &At) -> Option<(u64, u64)> {
-        self.slow.get(at).map(|slow| (slow.targets.len() as u64, slow.worked))
+    /// What a source did at a port over all windows of a day or less. Of IPv6 what is known of targets are
+    /// hashes, so that each has a network of its own.
+    pub(super) fn slow(&self, at: &At) -> Option<Slow> {
+        let Trace { targets, worked, .. } = self.slow.get(at)?;
+        let nets = targets.chunk_by(|a, b| a >> 8 == b >> 8).count() as u64;
+        Some(Slow { failed: targets.len() as u64, nets, worked: *worked })
     }
 
     /// A window is over.

@@ -83,6 +83,38 @@ fn of_an_inside_host_that_hardly_any_answers_fifty_will_do() {
 }
 
 #[test]
+fn who_watches_a_site_that_is_gone_is_no_worm() {
+    let watch = |nets: u32| -> Vec<Flow> {
+        let host = |n: u32| [172, 20, (n % nets) as u8, n as u8];
+        (0..90).map(|n| ask(INSIDE, host(n), 9100)).collect()
+    };
+    assert_eq!(both(&watch(9)), [""; 0]);
+    assert_eq!(both(&watch(10)), ["spread 10.7.7.7 source"]);
+    let setup = remembering();
+    assert!((0..9).all(|n| judge_with(&setup, n, &watch(9)[..n as usize * 10]).is_empty()));
+}
+
+#[test]
+fn an_outage_makes_nobody_a_worm() {
+    // Every client of the site asks sixty hosts, and some 400; nobody answers but a few of them.
+    let site = |answered: u32, most: u32| -> Vec<Flow> {
+        let client = |c: u32| {
+            let asks = if c == 0 { most } else { 60 + c * 40 };
+            let ask = move |n| ask(ours(c), theirs(c * 100 + n), 443);
+            let talk = move |n| talk(ours(c), theirs(90_000 + n), 443);
+            let count = if c < answered { 200 } else { 0 };
+            (0..asks).map(ask).chain((0..count).flat_map(talk))
+        };
+        (0..9).flat_map(client).collect()
+    };
+    assert_eq!(both(&site(0, 400)), [""; 0]);
+    assert_eq!(both(&site(0, 10_000)), ["spread 10.1.0.0 source"], "a worm may be why");
+    assert_eq!(both(&site(5, 60)).len(), 4, "most are answered");
+    let setup = remembering();
+    assert!((0..9).all(|n| judge_with(&setup, n, &site(0, 400)).is_empty()));
+}
+
+#[test]
 fn a_slow_worm_is_known_in_a_day() {
     let found = |from, a_window: u32, windows: u64| {
         let setup = remembering();
