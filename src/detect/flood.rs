@@ -33,6 +33,7 @@ mod memory;
 mod paper;
 mod victims;
 
+pub use live::Heard;
 pub use memory::Memory;
 pub use paper::{Pair, Paper, Rules};
 
@@ -58,6 +59,8 @@ pub struct Setup {
     pub live: bool,
     /// Rows for which that had no room.
     pub forgotten: Cell<u64>,
+    /// What was heard of answers so far.
+    pub heard: Cell<Heard>,
 }
 
 impl Setup {

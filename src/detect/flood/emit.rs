@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::event::{Event, Events, FLAGS, Kind, SPOOFED, STREAM};
 use crate::detect::Site;
-use crate::detect::conversation::{Address, Half, Outcome, Talk, Visitor};
+use crate::detect::conversation::{Address, Ballot, Half, Outcome, Talk, Visitor};
 use crate::finding::Side;
 use crate::flow::UDP;
 
@@ -18,6 +18,8 @@ pub(super) struct Emitter<'a> {
     pair: Option<(IpAddr, IpAddr, u8)>,
     /// Of the pair that goes by, what each of the two asked the other, served it and sent it in vain.
     sides: [Sides; 2],
+    /// Of who was answered, whether the question is there too; and whether any is.
+    heard: Option<(Ballot, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +61,17 @@ fn clamp(count: u64) -> u32 {
 impl<'a> Emitter<'a> {
     /// Adds to `events`; what an inside host sent one outside in vain only from `least_sent` packets.
     pub(super) fn new(site: &'a Site, events: Events, least_sent: u64) -> Emitter<'a> {
-        Emitter { site, events, least_sent, pair: None, sides: Default::default() }
+        Emitter { site, events, least_sent, pair: None, sides: Default::default(), heard: None }
+    }
+
+    /// Of a slice: looks where the questions of answers are.
+    pub(super) fn live(self) -> Emitter<'a> {
+        Emitter { heard: Some((Ballot::default(), false)), ..self }
+    }
+
+    /// What a slice says of answers and their questions, and whether any question has its answer.
+    pub(super) fn heard(&self) -> Option<(&Ballot, bool)> {
+        self.heard.as_ref().map(|(answers, is_answered)| (answers, *is_answered))
     }
 
     /// All events.
@@ -143,6 +155,10 @@ impl Visitor for Emitter<'_> {
             more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };
         let is_answered = asked.is_there() && answered.is_there();
+        if let Some((answers, has_any)) = self.heard.as_mut().filter(|_| answered.is_there()) {
+            answers.add(asker, is_answered);
+            *has_any |= is_answered;
+        }
         match outcome {
             Outcome::Silent | Outcome::Refused | Outcome::Other
                 if is_sure && (outcome != Outcome::Other || !is_answered) =>

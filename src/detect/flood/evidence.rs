@@ -648,9 +648,10 @@ impl<A: Address> Builder<A> {
         }
     }
 
-    /// All that came upon the host.
-    pub(super) fn end(&mut self, view: View) -> &Evidence {
+    /// All that came upon the host, which had served so many before.
+    pub(super) fn end(&mut self, view: View, served: u64) -> &Evidence {
         self.close(view);
+        self.evidence.served.flows += served;
         self.tried.turn(None);
         let both = |seen: &&u8| **seen & (TRIED | LOOKED) == TRIED | LOOKED;
         match self.looked.is_flood() {

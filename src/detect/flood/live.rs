@@ -6,9 +6,10 @@
 //! flows cost and not what the window does, and who drowns is told at the first slice's end at which what
 //! came so far is enough for the whole window.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
@@ -20,7 +21,7 @@ use super::evidence::{Counts, View};
 use super::victims::Glance;
 use super::{CARPET, Flood, Judge, Setup, carpet};
 use crate::detect::Site;
-use crate::detect::conversation::{Address, Conversations, Pairing};
+use crate::detect::conversation::{Address, Ballot, Conversations, Pairing};
 use crate::detect::rule::{self, Answers};
 use crate::finding::{Finding, Host, Role, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks, UDP};
@@ -31,8 +32,10 @@ const SLICE: u64 = 10_000;
 /// Slices of ten minutes, which limits are for, and a little more: who has less than this part of a limit in
 /// a slice is no flood yet.
 const PARTS: u64 = 100;
-/// Conversations of a slice from which on it is remembered that a host serves.
-const SERVES: u32 = 20;
+/// What the pairing of one window weighs in the next, in directions of conversations.
+const KEPT: u64 = 20;
+/// Hosts of which it is remembered how many they served.
+const MAX_SERVERS: usize = 1 << 18;
 
 /// Flows after a slice's end that close it: a wrong clock is not the time.
 const BEYOND: u32 = 8;
@@ -44,6 +47,12 @@ const SHARES: u64 = 8;
 
 /// Rows that are carried from one slice to the next, 32 octets each of IPv4. What has no room begins anew.
 const MAX_CARRIED: u64 = 1 << 21;
+/// What was carried is judged again when so many times its rows came since; with fewer rows, and after so
+/// long by our own clock, always. So a file is read in the time that its rows take, be its window a day, and
+/// who looks at what goes on waits for no slice.
+const TIMES: u64 = 8;
+const FEW: u64 = 1 << 16;
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows of one host, and of the rest of one network.
 const MAX_ROWS: usize = 1 << 16;
 /// Hosts and networks that were told. With more, nobody else is before the window's end.
@@ -57,7 +66,53 @@ pub(super) struct Live {
     /// Events of the slices before.
     pub carried: Events,
     told: Told,
-    pub pairing: Option<Pairing>,
+    /// Conversations that hosts served in the slices before.
+    served: HashMap<IpAddr, u32, RandomState>,
+    heard: Heard,
+    /// Rows that were carried, flows since, and when that was.
+    rows: u64,
+    flows: u64,
+    judged: Instant,
+}
+
+/// Whether answers come, and where their questions are, in this window and those before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    pairing: Pairing,
+    /// Some question came with its answer.
+    is_answered: bool,
+    /// Most answers come in a slice after the one of their questions.
+    is_torn: bool,
+}
+
+impl Heard {
+    /// What a slice said.
+    fn hear(&mut self, pairing: Pairing, answers: &Ballot, is_answered: bool) {
+        self.pairing.long += pairing.long;
+        self.pairing.paired += pairing.paired;
+        self.is_answered |= is_answered;
+        self.is_torn = answers.is_outage().unwrap_or(self.is_torn);
+    }
+
+    /// What is left of it for the window after: enough to know until that says more.
+    fn kept(&self) -> Heard {
+        let Pairing { long, paired } = self.pairing;
+        let pairing = match rule::known(self.pairing) {
+            Some(_) => Pairing { long: KEPT, paired: paired * KEPT / long.max(1) },
+            None => self.pairing,
+        };
+        Heard { pairing, ..*self }
+    }
+
+    /// Of the input; `last` is what was remembered.
+    fn answers(&self, last: Option<Pairing>) -> Answers {
+        match rule::known(self.pairing).or(last) {
+            _ if self.is_torn => Answers::Unseen,
+            // An export of one direction must not be taken for a site that is drowning before enough of it came.
+            None if !self.is_answered => Answers::Unseen,
+            known => Answers::of(known),
+        }
+    }
 }
 
 /// Whom it was told of in this window: once each.
@@ -85,18 +140,30 @@ impl Told {
 
 impl Live {
     pub(super) fn new(site: &Site, setup: &Setup) -> Live {
+        // What was heard in the window before counts until this one says enough.
         Live {
             clock: Clock::default(),
             slice: Conversations::at(site.memory / SHARES, setup.outside_if.clone()),
             carried: Events::new(site.memory / SHARES),
             told: Told::default(),
-            pairing: None,
+            served: HashMap::default(),
+            heard: setup.heard.get().kept(),
+            rows: 0,
+            flows: 0,
+            judged: Instant::now(),
         }
+    }
+
+    /// Whether it is worth to judge again what was carried, now that a slice is over.
+    fn is_due(&self) -> bool {
+        let is_enough = self.rows < FEW || self.flows.saturating_mul(TIMES) >= self.rows;
+        is_enough || self.judged.elapsed() >= PATIENCE
     }
 
     /// Flows of the slice.
     pub(super) fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         self.clock.see(flows);
+        self.flows += flows.len() as u64;
         // Who is active is known of all of the window.
         self.slice.add(flows, &Networks::default())
     }
@@ -106,21 +173,25 @@ impl Flood {
     /// What came so far of the window, if a slice of it is over: those for whom it is enough.
     pub(super) fn slice(&mut self, window: Window) -> io::Result<Vec<Finding>> {
         let Some(live) = &mut self.live else { return Ok(Vec::new()) };
-        if !live.clock.is_over(window) {
+        if !live.clock.is_over(window) || !live.is_due() {
             return Ok(Vec::new());
         }
+        (live.flows, live.judged) = (0, Instant::now());
         let (site, setup) = (&self.site, &self.setup);
         let sampling = self.conversations.sampling();
         let (sampled, sampling) = (sampling.is_sampled(), sampling.usual());
         let fresh = Conversations::at(site.memory / SHARES, setup.outside_if.clone());
         let slice = std::mem::replace(&mut live.slice, fresh);
         let events = std::mem::replace(&mut live.carried, Events::new(site.memory / SHARES));
-        let mut emitter = Emitter::new(site, events, setup.least_sent(SLICE / 1000));
-        let own = rule::known(slice.visit(sampled, &mut emitter)?);
-        live.pairing = own.or(live.pairing);
+        let mut emitter = Emitter::new(site, events, setup.least_sent(SLICE / 1000)).live();
+        let pairing = slice.visit(sampled, &mut emitter)?;
+        if let Some((answers, is_answered)) = emitter.heard() {
+            live.heard.hear(pairing, answers, is_answered);
+            setup.heard.set(live.heard);
+        }
         let memory = setup.memory.as_ref().map(std::cell::RefCell::borrow_mut);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
-        let view = View { site, answers: Answers::of(live.pairing.or(last)), sampled };
+        let view = View { site, answers: live.heard.answers(last), sampled };
         let active = self.conversations.active();
         let mut judge = Judge::new(setup, view, sampling, Some(window), active, memory);
         judge.is_new = false;
@@ -132,6 +203,7 @@ impl Flood {
         judge.carry = Some(Carry {
             next: &mut live.carried,
             told: &live.told,
+            served: &mut live.served,
             least: (seen(flows), seen(packets)),
             least_net: seen(setup.own(CARPET, carpet::LARGE.1)),
             rows: 0,
@@ -139,9 +211,11 @@ impl Flood {
         });
         judge.all(emitter.into_events()?)?;
         let left = judge.carry.as_ref().map_or(0, |carry| carry.left);
+        let rows = judge.carry.as_ref().map_or(0, |carry| carry.rows);
         let findings = judge.end(None).findings;
         setup.forgotten.set(setup.forgotten.get() + left);
         findings.iter().for_each(|finding| live.told.add(finding));
+        live.rows = rows;
         Ok(findings)
     }
 }
@@ -190,6 +264,7 @@ impl Clock {
 pub(super) struct Carry<'a> {
     pub next: &'a mut Events,
     pub told: &'a Told,
+    pub served: &'a mut HashMap<IpAddr, u32, RandomState>,
     /// Less of a host: conversations in vain, and packets, and so many packets of a network.
     pub least: (u64, u64),
     pub least_net: u64,
@@ -229,10 +304,20 @@ impl Carry<'_> {
         } else {
             baggage.stays();
         }
-        match baggage.served {
-            Some(served) if may_drown || served.flows >= SERVES => self.push(&[served]),
-            _ => Ok(()),
+        if let Some((host, flows)) = baggage.served {
+            let is_full = self.served.len() >= MAX_SERVERS;
+            match self.served.get_mut(&host.ip()) {
+                Some(served) => *served = served.saturating_add(flows),
+                None if is_full => {}
+                None => _ = self.served.insert(host.ip(), flows),
+            }
         }
+        Ok(())
+    }
+
+    /// What a host served in the slices before.
+    pub(super) fn served(&self, host: IpAddr) -> u64 {
+        self.served.get(&host).copied().unwrap_or(0).into()
     }
 
     /// A network, all of whose hosts went by.
@@ -256,8 +341,8 @@ impl Carry<'_> {
 #[derive(Debug)]
 pub(super) struct Baggage<A> {
     events: Vec<Event<A>>,
-    /// All that it served, as one.
-    served: Option<Event<A>>,
+    /// The host, if it served, and how many conversations.
+    served: Option<(A, u32)>,
     /// What came in vain upon hosts that are not carried themselves.
     rest: Vec<Event<A>>,
 }
@@ -270,19 +355,8 @@ impl<A: Address> Baggage<A> {
     pub(super) fn add(&mut self, event: &Event<A>) {
         match event.kind {
             Kind::Served => {
-                let of = |event: &Event<A>| Event {
-                    host: event.host,
-                    kind: Kind::Served,
-                    flows: event.flows,
-                    packets: event.packets,
-                    octets: event.octets,
-                    more: event.more,
-                    ..Event::default()
-                };
-                match &mut self.served {
-                    Some(served) => _ = served.absorb(&of(event)),
-                    None => self.served = Some(of(event)),
-                }
+                let (_, flows) = self.served.get_or_insert((event.host, 0));
+                *flows = flows.saturating_add(event.flows);
             }
             // Whose answers by UDP are wanted must be known; of TCP that shows by itself.
             Kind::Asked if event.proto != UDP => {}

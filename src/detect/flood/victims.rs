@@ -128,7 +128,8 @@ impl<A: Address> Victims<A> {
             if !self.is_large {
                 self.build(host, judge);
             }
-            is_flagged = judge.host(self.builder.end(judge.view));
+            let served = judge.carry.as_ref().map_or(0, |carry| carry.served(host.ip()));
+            is_flagged = judge.host(self.builder.end(judge.view, served));
         }
         if !is_flagged {
             judge.learn(host.ip(), &self.glance);

@@ -74,7 +74,11 @@ impl<'a> Emitter<'a> {
 
     /// All of it.
     pub(super) fn end(self) -> Written {
-        Written { trials: self.rows, mail: self.mail, is_outage: self.answers.is_outage() }
+        Written {
+            trials: self.rows,
+            mail: self.mail,
+            is_outage: self.answers.is_outage() == Some(true),
+        }
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {

@@ -100,8 +100,8 @@ fn an_outage_makes_nobody_a_worm() {
     let site = |answered: u32, most: u32| -> Vec<Flow> {
         let client = |c: u32| {
             let asks = if c == 0 { most } else { 60 + c * 40 };
-            let ask = move |n| ask(ours(c), theirs(c * 100 + n), 443);
-            let talk = move |n| talk(ours(c), theirs(90_000 + n), 443);
+            let ask = move |n: u32| ask(ours(c), theirs(c * 100 + n), 443);
+            let talk = move |n: u32| talk(ours(c), theirs(90_000 + n), 443);
             let count = if c < answered { 200 } else { 0 };
             (0..asks).map(ask).chain((0..count).flat_map(talk))
         };
