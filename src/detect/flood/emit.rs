@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use super::event::{Event, Events, FLAGS, Kind, SPOOFED, STREAM};
 use crate::detect::Site;
-use crate::detect::conversation::{Address, Ballot, Half, Outcome, Talk, Visitor};
+use crate::detect::conversation::{
+    ACK, Address, Ballot, FIN, Half, Outcome, RST, SYN, Talk, Visitor,
+};
 use crate::finding::Side;
 use crate::flow::UDP;
 
@@ -155,13 +157,19 @@ impl Visitor for Emitter<'_> {
             more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };
         let is_answered = asked.is_there() && answered.is_there();
+        // Our own look whether our own are still there: opened, and closed by who asked.
+        let is_check = outcome == Outcome::Refused
+            && answered.has_flags
+            && answered.flags & (SYN | ACK) == SYN | ACK
+            && asked.flags & (FIN | RST) != 0
+            && [asker, host].iter().all(|end| self.site.side(end.ip()) == Some(Side::Inside));
         if let Some((answers, has_any)) = self.heard.as_mut().filter(|_| answered.is_there()) {
             answers.add(asker, is_answered);
             *has_any |= is_answered;
         }
         match outcome {
             Outcome::Silent | Outcome::Refused | Outcome::Other
-                if is_sure && (outcome != Outcome::Other || !is_answered) =>
+                if is_sure && !is_check && (outcome != Outcome::Other || !is_answered) =>
             {
                 of_asker.sent.add([sport, port], &asked, &Half::NONE);
                 if proto == UDP {

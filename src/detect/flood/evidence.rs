@@ -101,7 +101,7 @@ pub(super) struct Load {
     pub packets: u64,
     pub octets: u64,
     pub sources: u64,
-    /// Flows of inside sources.
+    /// Flows of inside sources, but those of TCP.
     pub ours: u64,
     top: Top<Sender, MAX_PEERS>,
     /// Conversations by protocol and port of who is flooded.
@@ -142,7 +142,8 @@ impl Load {
         self.packets = self.packets.saturating_add(packets);
         self.octets = self.octets.saturating_add(octets);
         self.sources += u64::from(is_new);
-        self.ours += if run.is_ours && !run.is_spoofed { flows } else { 0 };
+        let is_ours = run.is_ours && !run.is_spoofed && run.proto != TCP;
+        self.ours += if is_ours { flows } else { 0 };
         self.top.offer(
             weight,
             Sender { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },

@@ -258,16 +258,38 @@ fn neither_order_nor_memory_matter() {
 }
 
 #[test]
-fn what_our_own_ask_in_vain_takes_ten_times_as_much() {
-    assert_eq!(both(&syns(9_999, |_| INSIDE)), [""; 0]);
-    assert_eq!(both(&syns(10_000, |_| INSIDE)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
+fn datagrams_of_our_own_in_vain_take_ten_times_as_much() {
+    let asks = |count: u32| -> Vec<Flow> {
+        let port = |n| Flow { sport: 1024 + n as u16, ..send(UDP, INSIDE, VICTIM, 53) };
+        (0..count).map(port).collect()
+    };
+    assert_eq!(both(&asks(9_999)), [""; 0]);
+    assert_eq!(both(&asks(10_000)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
+    assert_eq!(both(&syns(1_000, |_| INSIDE)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
     // Among what comes from outside it hides nothing.
     let mixed = |theirs_too: u32| -> Vec<Flow> {
-        let outside = syns(theirs_too, |_| OUTSIDE).into_iter();
-        syns(5_000, |_| INSIDE).into_iter().chain(outside).collect()
+        asks(5_000).into_iter().chain(syns(theirs_too, |_| OUTSIDE)).collect()
     };
     assert_eq!(both(&mixed(999)), [""; 0]);
     assert_eq!(both(&mixed(1_000)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
+}
+
+#[test]
+fn who_looks_whether_a_server_is_there_does_not_flood_it() {
+    let check = |from: [u8; 4], flags: u16| -> Vec<Flow> {
+        let check = |n: u32| {
+            let there =
+                Flow { flags: Some(flags), sport: 2000 + n as u16, ..ask(from, VICTIM, 80) };
+            [there, back(&there, 1, 44, 18)]
+        };
+        (0..3000).flat_map(check).collect()
+    };
+    for closed in [19, 22] {
+        assert_eq!(names(&judge(&check(INSIDE, closed))), [""; 0], "{closed}");
+    }
+    let flooded = names(&judge(&check(INSIDE, 2)));
+    assert_eq!(flooded, ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
+    assert_eq!(names(&judge(&check(OUTSIDE, 22))), ["dos 10.1.1.1 target"]);
 }
 
 #[test]

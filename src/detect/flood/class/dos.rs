@@ -9,7 +9,7 @@ const MANY: u64 = 10;
 /// Conversations in vain upon one host in a minute, for a limit of 1000 in ten.
 const MINUTE: u64 = 200;
 
-/// Where most come from our own hosts it takes so many times as much.
+/// Where most are datagrams of our own hosts it takes so many times as much.
 const OURS: u64 = 10;
 
 /// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
@@ -21,8 +21,8 @@ const OURS: u64 = 10;
 /// that tries one port after the other is a scanner, whatever it costs the host, and does not count; unless
 /// ten such and more come together, with 5000 conversations, and not for the same ports.
 ///
-/// Where most of them are of our own hosts it takes ten times as many: programs go on to ask a server that
-/// is gone, look whether one is still there, and tell a collector what it never answers.
+/// Where most of them are datagrams of our own hosts it takes ten times as many: programs go on to ask a
+/// server that is gone, try QUIC where it is blocked, and tell a collector what it never answers.
 pub(in crate::detect::flood) const DDOS: Class = Class {
     name: "ddos",
     limit: 1000,
