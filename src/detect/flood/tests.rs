@@ -494,6 +494,46 @@ fn a_busy_server_that_fails_for_a_while_is_not_told() {
     assert!(early.is_empty() && end.is_empty(), "{early:?}");
 }
 
+/// The same at this second.
+fn stamped(second: u64, flows: impl IntoIterator<Item = Flow>) -> Vec<Flow> {
+    let time = Some(Timestamp::from_secs(second));
+    flows.into_iter().map(|flow| Flow { start: time, end: time, ..flow }).collect()
+}
+
+#[test]
+fn what_little_a_server_served_is_remembered() {
+    // One in a second, and at last 300 are not served.
+    let play = |serves: bool| {
+        seconds(530, move |n| {
+            let served = talk(theirs(n as u32), VICTIM, 80);
+            let mut flows = stamped(n, served.into_iter().filter(|_| serves));
+            flows.extend(at(n..n + 1, if (512..518).contains(&n) { 50 } else { 0 }));
+            flows
+        })
+    };
+    let (early, _) = live(Setup::default(), &play(true));
+    assert!(early.is_empty(), "{early:?}");
+    let (early, _) = live(Setup::default(), &play(false));
+    assert_eq!(early.len(), 1, "{early:?}");
+}
+
+#[test]
+fn one_direction_alone_is_known_before_a_server_is_called_flooded() {
+    // A name server whose answers are not exported, or come 25 seconds after the questions.
+    let question = |n: u32| Flow { sport: 1024 + n as u16, ..send(UDP, theirs(n), VICTIM, 53) };
+    let rows = |n: u64| (0..60).map(move |k| question(n as u32 * 60 + k));
+    let oneway = seconds(300, |n| stamped(n, rows(n)));
+    assert_eq!(live(Setup::default(), &oneway).0, []);
+    let late = seconds(300, |n| {
+        let answers = rows(n.saturating_sub(25)).map(|flow| back(&flow, 1, 200, 0));
+        let answers = answers.filter(|_| n >= 25);
+        stamped(n, rows(n).chain(answers))
+    });
+    let (early, end) = live(Setup::default(), &late);
+    assert_eq!(names(&early.into_iter().map(|(_, told)| told).collect::<Vec<_>>()), [""; 0]);
+    assert_eq!(names(&end), [""; 0]);
+}
+
 #[test]
 fn a_stream_in_pieces_is_one() {
     // A stream that nothing comes back for, a record a second: its packets add up, it does not.
