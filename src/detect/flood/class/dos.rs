@@ -2,6 +2,7 @@
 
 use super::{Case, Class, Unit, silent, sums};
 use crate::detect::rule::Measure;
+use crate::finding::Side;
 
 /// Sources from which a flood is called distributed.
 const MANY: u64 = 10;
@@ -9,7 +10,7 @@ const MANY: u64 = 10;
 /// Conversations in vain upon one host in a minute, for a limit of 1000 in ten.
 const MINUTE: u64 = 200;
 
-/// Where most are datagrams of our own hosts it takes so many times as much.
+/// Where most are datagrams of our own hosts, to one outside or of several, it takes so many times as much.
 const OURS: u64 = 10;
 
 /// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
@@ -21,7 +22,8 @@ const OURS: u64 = 10;
 /// that tries one port after the other is a scanner, whatever it costs the host, and does not count; unless
 /// ten such and more come together, with 5000 conversations, and not for the same ports.
 ///
-/// Where most of them are datagrams of our own hosts it takes ten times as many: programs go on to ask a
+/// Where most of them are datagrams of our own hosts, and go outside or come of several of these, it takes
+/// ten times as many: programs go on to ask a
 /// server that is gone, try QUIC where it is blocked, and tell a collector what it never answers.
 pub(in crate::detect::flood) const DDOS: Class = Class {
     name: "ddos",
@@ -62,6 +64,9 @@ fn attempts(case: &Case, class: &Class) -> Option<Vec<Measure>> {
     };
     let tried = &evidence.tried;
     let is_ours = tried.ours * 2 > tried.flows && tried.flows - tried.ours < limit;
+    // One of ours that alone does this to another of ours is no habit of programs.
+    let most = tried.top().first().map_or(0, |(flows, _)| *flows);
+    let is_ours = is_ours && (case.side == Some(Side::Outside) || most * 2 <= tried.flows);
     let times = if is_ours { OURS } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
     let flows = match evidence.minute >= minute && evidence.tried.flows < limit {
