@@ -142,7 +142,7 @@ impl Detector for Flood {
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let own = rule::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
-        let view = View { site: &site, answers: Answers::of(own.or(last)), sampled };
+        let view = View { site: &site, answers: Answers::of(own.or(last)), sampled, live: false };
         let mut judge = Judge::new(&setup, view, sampling.usual(), end.window, &active, memory);
         judge.all(events)?;
         Ok(judge.end(own))

@@ -272,6 +272,8 @@ pub(super) struct View<'a> {
     pub answers: Answers,
     /// One packet in many was seen.
     pub sampled: bool,
+    /// Of a slice: the question of an answer may be in the one before.
+    pub live: bool,
 }
 
 impl View<'_> {
@@ -749,6 +751,7 @@ fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
     let is_bare = || event.octets <= A::BARE.saturating_mul(event.packets);
     match (event.kind, view.hears(), event.proto) {
         (Kind::Sent | Kind::Asked | Kind::Served, ..) | (Kind::Unasked, false, _) => false,
+        (Kind::Unasked, ..) if view.live => false,
         (Kind::Unasked, true, TCP) if event.has(FLAGS) => {
             let is_answer = event.flags & (SYN | ACK) == SYN | ACK || event.flags & RST != 0;
             is_answer && event.flags & (FIN | PSH) == 0 && is_bare()

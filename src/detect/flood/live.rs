@@ -191,7 +191,7 @@ impl Flood {
         }
         let memory = setup.memory.as_ref().map(std::cell::RefCell::borrow_mut);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
-        let view = View { site, answers: live.heard.answers(last), sampled };
+        let view = View { site, answers: live.heard.answers(last), sampled, live: true };
         let active = self.conversations.active();
         let mut judge = Judge::new(setup, view, sampling, Some(window), active, memory);
         judge.is_new = false;
