@@ -329,9 +329,7 @@ impl Run {
         }
         run
     }
-}
 
-impl Run {
     /// Whether the source looks for open ports.
     fn is_scan(&self) -> bool {
         let (_, packets, octets) = self.sums;
