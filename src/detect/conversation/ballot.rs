@@ -34,13 +34,13 @@ impl Ballot {
         }
     }
 
-    /// Whether it went wrong nine times in ten for most hosts; `None` if too few say anything.
+    /// Whether it went wrong nine times in ten for nine in ten hosts; `None` if too few say anything.
     pub fn is_outage(&self) -> Option<bool> {
         let asked = self.0.iter().filter(|(all, _)| *all >= ASKS);
         let (hosts, lost) = asked.fold((0, 0), |(hosts, lost), (all, well)| {
             (hosts + 1, lost + u64::from(u64::from(*well) * 10 <= u64::from(*all)))
         });
-        (hosts >= ASKERS).then_some(lost * 2 > hosts)
+        (hosts >= ASKERS).then_some(lost * 10 >= hosts * 9)
     }
 
     /// All voices.
@@ -85,8 +85,9 @@ mod tests {
             }
             ballot.is_outage()
         };
-        assert_eq!(of(4, 3, 10), Some(true));
-        assert_eq!(of(4, 2, 10), Some(false), "half of them");
+        assert_eq!(of(4, 4, 10), Some(true));
+        assert_eq!(of(20, 18, 10), Some(true));
+        assert_eq!(of(20, 17, 10), Some(false), "some are answered: the others are worms");
         assert_eq!([of(3, 3, 10), of(4, 4, 4)], [None; 2], "too few to say so");
     }
 }

@@ -258,21 +258,21 @@ fn neither_order_nor_memory_matter() {
 }
 
 #[test]
-fn datagrams_of_our_own_in_vain_take_ten_times_as_much() {
+fn datagrams_of_our_own_in_vain_take_five_times_as_much() {
     let from = |from: fn(u32) -> [u8; 4], to, count: u32| -> Vec<Flow> {
         let port = |n| Flow { sport: 1024 + n as u16, ..send(UDP, from(n), to, 53) };
         (0..count).map(port).collect()
     };
     let resolver = |count| both(&from(|_| INSIDE, OUTSIDE, count));
-    assert_eq!(resolver(9_999), [""; 0]);
-    assert_eq!(resolver(10_000), ["dos 10.7.7.7 source", "dos 192.0.2.9 target"]);
-    assert_eq!(both(&from(|n| ours(n % 5), VICTIM, 9_999)), [""; 0], "they tell a collector");
+    assert_eq!(resolver(4_999), [""; 0]);
+    assert_eq!(resolver(5_000), ["dos 10.7.7.7 source", "dos 192.0.2.9 target"]);
+    assert_eq!(both(&from(|n| ours(n % 5), VICTIM, 4_999)), [""; 0], "they tell a collector");
     let alone = both(&from(|_| INSIDE, VICTIM, 1_000));
     assert_eq!(alone, ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
     assert_eq!(both(&syns(1_000, |_| INSIDE)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
     // Among what comes from outside it hides nothing.
     let mixed = |theirs_too: u32| -> Vec<Flow> {
-        from(|n| ours(n % 50), VICTIM, 5_000)
+        from(|n| ours(n % 50), VICTIM, 4_000)
             .into_iter()
             .chain(syns(theirs_too, |_| OUTSIDE))
             .collect()

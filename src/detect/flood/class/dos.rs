@@ -11,7 +11,7 @@ const MANY: u64 = 10;
 const MINUTE: u64 = 200;
 
 /// Where most are datagrams of our own hosts, to one outside or of several, it takes so many times as much.
-const OURS: u64 = 10;
+const OURS: u64 = 5;
 
 /// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
 /// host was asked; from ten sources or more, none of which has more than half.
@@ -23,7 +23,7 @@ const OURS: u64 = 10;
 /// ten such and more come together, with 5000 conversations, and not for the same ports.
 ///
 /// Where most of them are datagrams of our own hosts, and go outside or come of several of these, it takes
-/// ten times as many: programs go on to ask a
+/// five times as many: programs go on to ask a
 /// server that is gone, try QUIC where it is blocked, and tell a collector what it never answers.
 pub(in crate::detect::flood) const DDOS: Class = Class {
     name: "ddos",
