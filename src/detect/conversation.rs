@@ -54,7 +54,7 @@ pub struct Conversations {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pairing {
     /// Directions of TCP conversations with a flow of at least ten packets that shows that it was answered:
-    /// of what was sent to one host, sixteen at most.
+    /// of what was sent to one host, thirty-two at most.
     pub long: u64,
     /// Those of them whose other direction was there too.
     pub paired: u64,

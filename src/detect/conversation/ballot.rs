@@ -5,8 +5,9 @@ use super::{Address, Pairing};
 
 /// Hosts share so many places by a hash: it takes half a megabyte, whatever the input.
 const PLACES: usize = 1 << 16;
-/// Directions that count of what one place was sent. Of a flood upon a few hosts no more than this is heard.
-const VOICES: u64 = 16;
+/// Directions that count of what one place was sent: enough that a single server's say whether both are
+/// exported, and of a flood upon a few hosts no more than this is heard.
+const VOICES: u64 = 32;
 
 /// With fewer conversations a host says nothing of who answers it, and with fewer hosts nobody does.
 const ASKS: u32 = 5;

@@ -88,9 +88,9 @@ impl Half {
     /// Whether it shows by itself that the other side answered, be that exported or not: who acknowledges was
     /// sent something, and without flags who sends more than headers has somebody who takes it. What only
     /// knocks, however often, says nothing of it.
-    pub(super) const fn was_answered(&self) -> bool {
+    pub(super) fn was_answered(&self) -> bool {
         match self.has_flags && self.flags != 0 {
-            true => self.flags & ACK != 0 && self.flags & RST == 0,
+            true => self.has(ACK) && !self.only_answers(),
             false => self.large,
         }
     }
