@@ -29,8 +29,10 @@ mod event;
 mod evidence;
 mod forged;
 mod live;
+mod load;
 mod memory;
 mod paper;
+mod run;
 mod victims;
 
 pub use live::Heard;
@@ -41,9 +43,10 @@ use carpet::Carpet;
 use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual, VOLUME};
 use emit::Emitter;
 use event::Events;
-use evidence::{Counts, Evidence, Sender, View};
+use evidence::{Evidence, View};
 use forged::Sign;
 use live::{Carry, Live};
+use load::{Counts, Sender};
 use victims::{Glance, Victims};
 
 /// What nfflood is told beside what all detectors are.
@@ -418,7 +421,7 @@ impl<'a> Judge<'a> {
         parts.sort_by_key(|part| (Reverse(part.sender.sums.0), part.victim));
         let mut sums: Counts = (0, 0, 0);
         for part in &parts {
-            evidence::add(&mut sums, part.sender.sums);
+            load::add(&mut sums, part.sender.sums);
         }
         let peer = |part: &Part| Peer {
             host: Host::Address(part.victim),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::event::{Event, Kind};
-use super::evidence::{Counts, Sender};
+use super::load::{Counts, Sender};
 use crate::detect::conversation::Address;
 use crate::detect::rule::percent;
 use crate::detect::top::Top;

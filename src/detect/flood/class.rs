@@ -3,7 +3,8 @@
 //! A class is a name, a limit that a site may change, and the measures that it takes of what came upon
 //! a host. It holds when all of its measures pass.
 
-use super::evidence::{Counts, Evidence, Load, View};
+use super::evidence::{Evidence, View};
+use super::load::{Counts, Load};
 use crate::detect::rule::{Answers, Measure, percent};
 use crate::detect::{Bounds, Limit};
 use crate::finding::{Side, UNKNOWN_SECONDS};

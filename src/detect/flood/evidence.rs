@@ -5,37 +5,24 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM};
+use super::event::{Event, Kind};
 use super::forged::{Sign, Sources};
+use super::load::{ANSWERS, DATAGRAMS, LOOKED, Load, SENT, STREAM, Senders, TRIED};
+use super::run::{MAX_MINUTES, Run, TRIES};
 use crate::detect::Site;
-use crate::detect::conversation::{ACK, Address, FIN, PSH, RST, SYN};
+use crate::detect::conversation::Address;
 use crate::detect::rule::{Answers, percent};
-use crate::detect::top::Top;
-use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample, Side};
+use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
-/// Minutes that are told apart: of more, a day's, the rest is not looked at.
-const MAX_MINUTES: usize = 2048;
 /// Hosts that a host asked and that are remembered to know whose answers it wanted.
 const MAX_ASKED: usize = 1 << 20;
-/// Sources of a host that are told apart whatever they send; with more, one that floods by two protocols is
-/// counted by each.
-const MAX_SEEN: usize = 1 << 20;
 /// A source that the host sent one packet for so many is one that it talks with, on whatever ports.
 const TALKS: u64 = 10;
 
-/// Ports of one source that are counted one by one.
-const MAX_PORTS: usize = 4096;
-/// A source that asks for so many ports, for none much more often than scanners try again, looks for
-/// them: that is a scan, and nfscan's.
-const SCANNED: u64 = 15;
-/// Conversations a port that a scanner has: nmap tries up to ten times (-T0 to -T3).
-const TRIES: u64 = 10;
 /// So many scanners of one host together, with so many conversations, are a flood of random ports; unless
 /// all of them ask for the same ports, as one scanner does who hides among forged others (nmap -D).
 const SCANNERS: (u64, u64) = (10, 5000);
-/// Octets a packet up to which UDP may be a scan's probe.
-const PROBE: u64 = 100;
 
 /// Names of UDP services that were made to flood third parties, by port (CISA alert TA14-017A, and what
 /// came since).
@@ -73,9 +60,6 @@ fn is_popular(port: u16) -> bool {
     matches!(port, 53 | 123 | 3389 | 5353)
 }
 
-/// Flows, packets and octets.
-pub(super) type Counts = (u64, u64, u64);
-
 /// Sums over conversations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -84,132 +68,6 @@ pub(super) struct Sums {
     pub octets: u64,
     /// Packets the other way.
     pub out: u64,
-}
-
-/// One source of a load, with what else is needed to show it; ordered by its address first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Sender {
-    pub peer: IpAddr,
-    pub sums: Counts,
-    pub sample: Sample,
-}
-
-/// Traffic of one kind upon a host.
-#[derive(Clone, Debug)]
-pub(super) struct Load {
-    pub flows: u64,
-    pub packets: u64,
-    pub octets: u64,
-    pub sources: u64,
-    /// Flows of inside sources, but those of TCP.
-    pub ours: u64,
-    top: Top<Sender, MAX_PEERS>,
-    /// Conversations by protocol and port of who is flooded.
-    ports: HashMap<(u8, u16), u64, RandomState>,
-}
-
-/// The loads of a host, as bits: which of them a source was counted in.
-const TRIED: u8 = 1;
-const LOOKED: u8 = 2;
-const STREAMED: u8 = 4;
-const DATAGRAMS: u8 = 8;
-const ANSWERS: u8 = 16;
-const SENT: u8 = 32;
-
-impl Load {
-    fn new() -> Load {
-        Load {
-            flows: 0,
-            packets: 0,
-            octets: 0,
-            sources: 0,
-            ours: 0,
-            top: Top::new(),
-            ports: HashMap::default(),
-        }
-    }
-
-    fn clear(&mut self) {
-        (self.flows, self.packets, self.octets, self.sources, self.ours) = (0, 0, 0, 0, 0);
-        self.top.clear();
-        self.ports.clear();
-    }
-
-    /// Adds a source's, which is new or was there by another protocol; what counts in `top` is `weight`.
-    fn add(&mut self, run: &Run, flows: u64, weight: u64, is_new: bool) {
-        let (_, packets, octets) = run.sums;
-        self.flows += flows;
-        self.packets = self.packets.saturating_add(packets);
-        self.octets = self.octets.saturating_add(octets);
-        self.sources += u64::from(is_new);
-        let is_ours = run.is_ours && !run.is_spoofed && run.proto != TCP;
-        self.ours += if is_ours { flows } else { 0 };
-        self.top.offer(
-            weight,
-            Sender { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
-        );
-        for (port, flows) in &run.ports {
-            *self.ports.entry((run.proto, *port)).or_default() += flows;
-        }
-    }
-
-    /// Adds another load, `both` of whose sources are in this one too.
-    fn absorb(&mut self, other: &Load, both: u64) {
-        self.flows += other.flows;
-        self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
-        self.sources += other.sources - both;
-        self.ours += other.ours;
-        other.top.iter().for_each(|(weight, from)| self.top.offer(weight, from));
-        for (port, flows) in &other.ports {
-            *self.ports.entry(*port).or_default() += flows;
-        }
-    }
-
-    /// The sources that sent most, each once.
-    pub(super) fn top(&self) -> Vec<(u64, Sender)> {
-        let mut all: Vec<(u64, Sender)> = Vec::new();
-        for (weight, from) in self.top.iter() {
-            match all.iter_mut().find(|(_, other)| other.peer == from.peer) {
-                // The same by another protocol.
-                Some((sum, other)) => {
-                    *sum += weight;
-                    let (flows, packets, octets) = from.sums;
-                    other.sums.0 += flows;
-                    other.sums.1 = other.sums.1.saturating_add(packets);
-                    other.sums.2 = other.sums.2.saturating_add(octets);
-                }
-                None => all.push((weight, from)),
-            }
-        }
-        all.sort_by_key(|(weight, from)| (std::cmp::Reverse(*weight), from.peer));
-        all
-    }
-
-    /// The protocol and the port that nine in ten of the conversations share, where they do.
-    pub(super) fn aim(&self) -> (Option<u8>, Option<u16>) {
-        let mut protos: HashMap<u8, u64, RandomState> = HashMap::default();
-        for ((proto, _), flows) in &self.ports {
-            *protos.entry(*proto).or_default() += flows;
-        }
-        let all: u64 = protos.values().sum();
-        let most = |flows: u64| percent(flows, all) >= 90;
-        let proto = protos.iter().find(|(_, flows)| most(**flows)).map(|(proto, _)| *proto);
-        let port = self.ports.iter().find(|(_, flows)| most(**flows)).map(|((_, port), _)| *port);
-        (proto, port)
-    }
-
-    pub(super) fn peers(&self) -> Vec<Peer> {
-        let host = crate::finding::Host::Address;
-        self.top()
-            .iter()
-            .map(|(_, from)| Peer { host: host(from.peer), flows: Some(from.sums.0) })
-            .collect()
-    }
-
-    pub(super) fn samples(&self) -> Vec<Sample> {
-        self.top().iter().take(MAX_SAMPLES).map(|(_, from)| from.sample).collect()
-    }
 }
 
 /// Answers from one port that nobody asked for, or what looks like them.
@@ -283,66 +141,6 @@ impl View<'_> {
     }
 }
 
-/// One source's rows of one kind and protocol.
-#[derive(Clone, Debug)]
-struct Run {
-    kind: Kind,
-    proto: u8,
-    peer: IpAddr,
-    sums: Counts,
-    /// Of the conversations, those that a flood is made of.
-    tried: u64,
-    /// The host's ports in order, with their conversations.
-    ports: Vec<(u16, u64)>,
-    distinct: u64,
-    minutes: Vec<(u32, u64)>,
-    /// Sums by the source's port, where there are few.
-    sports: Vec<(u16, Counts)>,
-    is_spoofed: bool,
-    /// One of our own.
-    is_ours: bool,
-    sample: Sample,
-}
-
-impl Run {
-    /// An empty one for this event's source, in the place of an old one.
-    fn of<A: Address>(event: &Event<A>, view: View, old: Option<Run>) -> Run {
-        let mut run = Run {
-            kind: event.kind,
-            proto: event.proto,
-            peer: event.peer.ip(),
-            sums: (0, 0, 0),
-            tried: 0,
-            ports: Vec::new(),
-            distinct: 0,
-            minutes: Vec::new(),
-            sports: Vec::new(),
-            is_spoofed: false,
-            is_ours: view.site.side(event.peer.ip()) == Some(Side::Inside),
-            sample: event.sample(),
-        };
-        if let Some(Run { mut ports, mut minutes, mut sports, .. }) = old {
-            ports.clear();
-            minutes.clear();
-            sports.clear();
-            (run.ports, run.minutes, run.sports) = (ports, minutes, sports);
-        }
-        run
-    }
-
-    /// Whether the source looks for open ports.
-    fn is_scan(&self) -> bool {
-        let (_, packets, octets) = self.sums;
-        let looks = self.distinct >= SCANNED && self.tried <= TRIES * self.distinct;
-        match self.proto {
-            // A scanner asks; what is answered to many ports is no scan.
-            TCP => looks && self.kind == Kind::Tried,
-            UDP => looks && octets <= PROBE.saturating_mul(packets),
-            _ => false,
-        }
-    }
-}
-
 /// Puts evidence together. Kept from one host to the next, for its tables.
 #[derive(Debug)]
 pub(super) struct Builder<A> {
@@ -351,8 +149,7 @@ pub(super) struct Builder<A> {
     /// Whom the host asked by which protocol, in order, and how many packets that took.
     asked: Vec<(u8, A, u64)>,
     answerers: HashMap<(u8, u16), Answerers, RandomState>,
-    /// Sources, with the loads that they were counted in.
-    seen: HashMap<IpAddr, u8, RandomState>,
+    senders: Senders,
     tried: Crowd,
     /// Those who looked for open ports.
     looked: Crowd,
@@ -390,8 +187,8 @@ impl Crowd {
         (self.sources, self.forged) = (Sources::default(), Sources::default());
     }
 
-    fn add(&mut self, run: &Run, is_new: bool) {
-        self.load.add(run, run.tried, run.tried, is_new);
+    fn add(&mut self, run: &Run) {
+        self.load.add(run, run.tried, run.tried);
         self.widest = self.widest.max(run.distinct);
         for (minute, flows) in &run.minutes {
             self.count(*minute, *flows);
@@ -440,9 +237,6 @@ impl Crowd {
     }
 }
 
-/// Source ports of one source that are told apart: one that answers has one.
-const MAX_SPORTS: usize = 4;
-
 impl<A: Address> Builder<A> {
     pub(super) fn new() -> Builder<A> {
         let evidence = Evidence {
@@ -465,7 +259,7 @@ impl<A: Address> Builder<A> {
             run: None,
             asked: Vec::new(),
             answerers: HashMap::default(),
-            seen: HashMap::default(),
+            senders: Senders::default(),
             tried: Crowd::new(),
             looked: Crowd::new(),
         }
@@ -489,7 +283,7 @@ impl<A: Address> Builder<A> {
         self.run = None;
         self.asked.clear();
         self.answerers.clear();
-        self.seen.clear();
+        self.senders.clear();
         self.tried.clear();
         self.looked.clear();
     }
@@ -530,45 +324,7 @@ impl<A: Address> Builder<A> {
             self.run = Some(Run::of(event, view, old));
         }
         let Some(run) = &mut self.run else { return };
-        // A conversation of what was tried counts once, however many records it has.
-        let flows = if event.kind == Kind::Sent { u64::from(event.flows) } else { 1 };
-        let (packets, octets) = (event.packets, event.octets);
-        add(&mut run.sums, (flows, packets, octets));
-        // The port that is attacked: of what the host sent, the peer's.
-        let aim = if event.kind == Kind::Sent { event.sport } else { event.port };
-        match run.ports.last_mut() {
-            Some((port, count)) if *port == aim => *count += flows,
-            _ => {
-                run.distinct += 1;
-                if run.ports.len() < MAX_PORTS {
-                    run.ports.push((aim, flows));
-                }
-            }
-        }
-        if counts(event, view) {
-            run.tried += 1;
-            if event.more != 0 {
-                count(&mut run.minutes, event.more / 60_000);
-            }
-        }
-        run.is_spoofed |= event.has(SPOOFED);
-        let is_answer = match event.kind {
-            Kind::Unasked => event.proto == UDP || is_syn_ack(event),
-            _ => event.proto == UDP,
-        };
-        if is_answer {
-            match run.sports.iter().position(|(port, _)| *port == event.sport) {
-                Some(at) => {
-                    if let Some((_, sums)) = run.sports.get_mut(at) {
-                        add(sums, (flows, packets, octets));
-                    }
-                }
-                None if run.sports.len() < MAX_SPORTS => {
-                    run.sports.push((event.sport, (flows, packets, octets)));
-                }
-                None => {}
-            }
-        }
+        run.add(event, view);
     }
 
     /// The run is over: one source's, by one protocol. It is given back for the next to use.
@@ -583,27 +339,34 @@ impl<A: Address> Builder<A> {
         let talks = |asks: u64| asks.saturating_mul(TALKS) >= packets;
         let is_known = run.proto != TCP || run.kind == Kind::Unasked;
         let is_known = is_known && asks.is_some_and(|(.., asks)| talks(*asks));
-        let counted = self.counted(&run, !is_known && run.tried > 0);
         let evidence = &mut self.evidence;
-        let is_new = |load: u8| counted & load == 0;
         if run.kind == Kind::Sent {
-            evidence.sent.add(&run, flows, packets, is_new(SENT));
+            evidence.sent.add(&run, flows, packets);
+            self.senders.add(run.peer, SENT);
             return Some(run);
         }
-        evidence.stream.add(&run, flows, packets, is_new(STREAMED));
+        let mut loads = STREAM;
+        evidence.stream.add(&run, flows, packets);
         match (run.kind, run.proto) {
-            (_, UDP) => evidence.datagrams.add(&run, flows, packets, is_new(DATAGRAMS)),
+            (_, UDP) => {
+                loads |= DATAGRAMS;
+                evidence.datagrams.add(&run, flows, packets);
+            }
             (Kind::Unasked, TCP) if !run.sports.is_empty() => {
-                evidence.answers.add(&run, flows, packets, is_new(ANSWERS));
+                loads |= ANSWERS;
+                evidence.answers.add(&run, flows, packets);
             }
             _ => {}
         }
         if run.tried > 0 && !is_known {
-            match run.is_scan() {
-                true => self.looked.add(&run, is_new(LOOKED)),
-                false => self.tried.add(&run, is_new(TRIED)),
-            }
+            let (load, crowd) = match run.is_scan() {
+                true => (LOOKED, &mut self.looked),
+                false => (TRIED, &mut self.tried),
+            };
+            loads |= load;
+            crowd.add(&run);
         }
+        self.senders.add(run.peer, loads);
         // What our own send each other in somebody's name would have been asked for here too.
         let is_ours = run.is_ours && view.site.side(self.evidence.host) == Some(Side::Inside);
         for &(sport, (flows, packets, octets)) in run.sports.iter().filter(|_| !is_ours) {
@@ -617,49 +380,22 @@ impl<A: Address> Builder<A> {
         Some(run)
     }
 
-    /// The loads in which the run's source was counted before; from now on also in those that it goes into.
-    fn counted(&mut self, run: &Run, is_tried: bool) -> u8 {
-        let mut goes = match run.kind {
-            Kind::Sent => SENT,
-            _ => STREAMED,
-        };
-        goes |= match (run.kind, run.proto) {
-            (Kind::Sent, _) => 0,
-            (_, UDP) => DATAGRAMS,
-            (Kind::Unasked, TCP) if !run.sports.is_empty() => ANSWERS,
-            _ => 0,
-        };
-        goes |= match (is_tried && run.kind != Kind::Sent, run.is_scan()) {
-            (true, true) => LOOKED,
-            (true, false) => TRIED,
-            _ => 0,
-        };
-        let is_full = self.seen.len() >= MAX_SEEN;
-        match self.seen.get_mut(&run.peer) {
-            Some(seen) => {
-                let before = *seen;
-                *seen |= goes;
-                before
-            }
-            None if is_full => 0,
-            None => {
-                self.seen.insert(run.peer, goes);
-                0
-            }
-        }
-    }
-
     /// All that came upon the host, which had served so many before.
     pub(super) fn end(&mut self, view: View, served: u64) -> &Evidence {
         self.close(view);
         self.evidence.served.flows += served;
         self.tried.turn(None);
-        let both = |seen: &&u8| **seen & (TRIED | LOOKED) == TRIED | LOOKED;
+        let Evidence { stream, datagrams, answers, sent, .. } = &mut self.evidence;
+        self.senders.once([
+            (STREAM, stream),
+            (DATAGRAMS, datagrams),
+            (ANSWERS, answers),
+            (SENT, sent),
+            (TRIED, &mut self.tried.load),
+            (LOOKED, &mut self.looked.load),
+        ]);
         match self.looked.is_flood() {
-            true => {
-                let both = self.seen.values().filter(both).count() as u64;
-                self.tried.absorb(&mut self.looked, both);
-            }
+            true => self.tried.absorb(&mut self.looked, self.senders.common(TRIED | LOOKED)),
             false => self.evidence.scanned = self.looked.load.flows,
         }
         std::mem::swap(&mut self.evidence.tried, &mut self.tried.load);
@@ -721,58 +457,3 @@ pub(super) const SOURCES: u64 = 10;
 const LARGE: u64 = 200;
 /// Percent of the sources that were asked from which on the answers are wanted.
 const WANTED: u64 = 10;
-
-/// Adds counts to others.
-pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
-    sums.0 += flows;
-    sums.1 = sums.1.saturating_add(packets);
-    sums.2 = sums.2.saturating_add(octets);
-}
-
-fn count(minutes: &mut Vec<(u32, u64)>, minute: u32) {
-    let is_full = minutes.len() >= MAX_MINUTES;
-    // The conversations of one source with one port come in no order; but most sources have few.
-    match minutes.iter_mut().rev().find(|(of, _)| *of == minute) {
-        Some((_, sum)) => *sum += 1,
-        None if is_full => {}
-        None => minutes.push((minute, 1)),
-    }
-}
-
-/// Whether what was sent in vain is an attempt that a flood is made of.
-///
-/// Where answers are not seen, only what shows by itself that it opens a connection that never was:
-/// SYN without an acknowledgement, or a few packets without load. Datagrams that go on and on are one from
-/// outside alone: so do our own hosts tell a collector what happens, and a receiver what is said. An answer
-/// that was never asked for is one too: of TCP a bare one, which is no rest of a connection.
-fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
-    let is_bare = || event.octets <= A::BARE.saturating_mul(event.packets);
-    match (event.kind, view.hears(), event.proto) {
-        (Kind::Sent | Kind::Asked | Kind::Served, ..) | (Kind::Unasked, false, _) => false,
-        (Kind::Unasked, ..) if view.live => false,
-        (Kind::Unasked, true, TCP) if event.has(FLAGS) => {
-            let is_answer = event.flags & (SYN | ACK) == SYN | ACK || event.flags & RST != 0;
-            is_answer && event.flags & (FIN | PSH) == 0 && is_bare()
-        }
-        (Kind::Unasked, true, TCP) => !event.has(STREAM),
-        (Kind::Tried, true, TCP) => {
-            let never_opened = event.has(FLAGS) && event.flags & (SYN | ACK) == SYN;
-            !event.has(STREAM) || event.flags & (SYN | RST) == 0 || never_opened
-        }
-        (_, true, UDP) if event.has(STREAM) => {
-            view.site.side(event.peer.ip()) == Some(Side::Outside)
-        }
-        (_, true, _) => true,
-        (_, false, TCP) if event.has(FLAGS) => event.flags & (SYN | ACK) == SYN,
-        (_, false, TCP) => !event.has(STREAM) && event.packets <= 3 && is_bare(),
-        (_, false, _) => false,
-    }
-}
-
-/// An answer of TCP to a question; where flags are unknown, what is as small.
-fn is_syn_ack<A: Address>(event: &Event<A>) -> bool {
-    match event.has(FLAGS) {
-        true => event.flags & (SYN | ACK) == SYN | ACK && !event.has(STREAM),
-        false => !event.has(STREAM),
-    }
-}

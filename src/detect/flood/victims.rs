@@ -5,8 +5,9 @@ use std::io;
 use super::Judge;
 use super::carpet::Carpets;
 use super::event::{Event, Kind};
-use super::evidence::{Builder, Counts};
+use super::evidence::Builder;
 use super::live::Baggage;
+use super::load::Counts;
 use crate::detect::conversation::Address;
 use crate::table::Sorted;
 

@@ -1,0 +1,191 @@
+//! Sums of what came upon a host, and who sent most of it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::run::Run;
+use crate::detect::rule::percent;
+use crate::detect::top::Top;
+use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample};
+use crate::flow::TCP;
+
+/// Sources of a host that are told apart whatever they send; with more, one that floods by two protocols is
+/// counted by each.
+const MAX_SENDERS: usize = 1 << 20;
+
+/// Flows, packets and octets.
+pub(super) type Counts = (u64, u64, u64);
+
+/// Adds counts to others.
+pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
+    sums.0 += flows;
+    sums.1 = sums.1.saturating_add(packets);
+    sums.2 = sums.2.saturating_add(octets);
+}
+
+/// One source of a load, with what else is needed to show it; ordered by its address first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sender {
+    pub peer: IpAddr,
+    pub sums: Counts,
+    pub sample: Sample,
+}
+
+/// Traffic of one kind upon a host.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub flows: u64,
+    pub packets: u64,
+    pub octets: u64,
+    pub sources: u64,
+    /// Flows of inside sources, but those of TCP.
+    pub ours: u64,
+    top: Top<Sender, MAX_PEERS>,
+    /// Conversations by protocol and port of who is flooded.
+    pub ports: HashMap<(u8, u16), u64, RandomState>,
+}
+
+impl Load {
+    pub(super) fn new() -> Load {
+        Load {
+            flows: 0,
+            packets: 0,
+            octets: 0,
+            sources: 0,
+            ours: 0,
+            top: Top::new(),
+            ports: HashMap::default(),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.flows, self.packets, self.octets, self.sources, self.ours) = (0, 0, 0, 0, 0);
+        self.top.clear();
+        self.ports.clear();
+    }
+
+    /// Adds a source's, of one protocol; what counts in `top` is `weight`.
+    pub(super) fn add(&mut self, run: &Run, flows: u64, weight: u64) {
+        let (_, packets, octets) = run.sums;
+        self.flows += flows;
+        self.packets = self.packets.saturating_add(packets);
+        self.octets = self.octets.saturating_add(octets);
+        self.sources += 1;
+        let is_ours = run.is_ours && !run.is_spoofed && run.proto != TCP;
+        self.ours += if is_ours { flows } else { 0 };
+        self.top.offer(
+            weight,
+            Sender { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
+        );
+        for (port, flows) in &run.ports {
+            *self.ports.entry((run.proto, *port)).or_default() += flows;
+        }
+    }
+
+    /// Adds another load, `both` of whose sources are in this one too.
+    pub(super) fn absorb(&mut self, other: &Load, both: u64) {
+        self.flows += other.flows;
+        self.packets = self.packets.saturating_add(other.packets);
+        self.octets = self.octets.saturating_add(other.octets);
+        self.sources += other.sources - both;
+        self.ours += other.ours;
+        other.top.iter().for_each(|(weight, from)| self.top.offer(weight, from));
+        for (port, flows) in &other.ports {
+            *self.ports.entry(*port).or_default() += flows;
+        }
+    }
+
+    /// The sources that sent most, each once.
+    pub(super) fn top(&self) -> Vec<(u64, Sender)> {
+        let mut all: Vec<(u64, Sender)> = Vec::new();
+        for (weight, from) in self.top.iter() {
+            match all.iter_mut().find(|(_, other)| other.peer == from.peer) {
+                // The same by another protocol.
+                Some((sum, other)) => {
+                    *sum += weight;
+                    let (flows, packets, octets) = from.sums;
+                    other.sums.0 += flows;
+                    other.sums.1 = other.sums.1.saturating_add(packets);
+                    other.sums.2 = other.sums.2.saturating_add(octets);
+                }
+                None => all.push((weight, from)),
+            }
+        }
+        all.sort_by_key(|(weight, from)| (std::cmp::Reverse(*weight), from.peer));
+        all
+    }
+
+    /// The protocol and the port that nine in ten of the conversations share, where they do.
+    pub(super) fn aim(&self) -> (Option<u8>, Option<u16>) {
+        let mut protos: HashMap<u8, u64, RandomState> = HashMap::default();
+        for ((proto, _), flows) in &self.ports {
+            *protos.entry(*proto).or_default() += flows;
+        }
+        let all: u64 = protos.values().sum();
+        let most = |flows: u64| percent(flows, all) >= 90;
+        let proto = protos.iter().find(|(_, flows)| most(**flows)).map(|(proto, _)| *proto);
+        let port = self.ports.iter().find(|(_, flows)| most(**flows)).map(|((_, port), _)| *port);
+        (proto, port)
+    }
+
+    pub(super) fn peers(&self) -> Vec<Peer> {
+        let host = crate::finding::Host::Address;
+        self.top()
+            .iter()
+            .map(|(_, from)| Peer { host: host(from.peer), flows: Some(from.sums.0) })
+            .collect()
+    }
+
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        self.top().iter().take(MAX_SAMPLES).map(|(_, from)| from.sample).collect()
+    }
+}
+
+/// The loads of a host, as bits.
+pub(super) const TRIED: u8 = 1;
+pub(super) const LOOKED: u8 = 2;
+pub(super) const STREAM: u8 = 4;
+pub(super) const DATAGRAMS: u8 = 8;
+pub(super) const ANSWERS: u8 = 16;
+pub(super) const SENT: u8 = 32;
+
+/// The sources of a host, and in which loads each of them is.
+#[derive(Debug, Default)]
+pub(super) struct Senders(Vec<(IpAddr, u8)>);
+
+impl Senders {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// One that is in these loads; it may be there already by another protocol.
+    pub(super) fn add(&mut self, source: IpAddr, loads: u8) {
+        if self.0.len() < MAX_SENDERS {
+            self.0.push((source, loads));
+        }
+    }
+
+    /// Each source once: takes from `load` those that it counted again.
+    pub(super) fn once(&mut self, loads: [(u8, &mut Load); 6]) {
+        // Sources of a protocol came in order: there is little to sort.
+        self.0.sort_by_key(|(source, _)| *source);
+        let mut again = loads;
+        self.0.dedup_by(|(source, more), (first, bits)| {
+            let is_same = source == first;
+            if is_same {
+                for (of, load) in &mut again {
+                    load.sources -= u64::from(*more & *bits & *of != 0);
+                }
+                *bits |= *more;
+            }
+            is_same
+        });
+    }
+
+    /// How many are in all of these.
+    pub(super) fn common(&self, loads: u8) -> u64 {
+        self.0.iter().filter(|(_, bits)| bits & loads == loads).count() as u64
+    }
+}

@@ -1,0 +1,175 @@
+//! What one source sent a host by one protocol.
+
+use std::net::IpAddr;
+
+use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM};
+use super::evidence::View;
+use super::load::{Counts, add};
+use crate::detect::conversation::{ACK, Address, FIN, PSH, RST, SYN};
+use crate::finding::{Sample, Side};
+use crate::flow::{TCP, UDP};
+
+/// Minutes that are told apart: of more, a day's, the rest is not looked at.
+pub(super) const MAX_MINUTES: usize = 2048;
+/// Ports of one source that are counted one by one.
+const MAX_PORTS: usize = 4096;
+/// A source that asks for so many ports, for none much more often than scanners try again, looks for
+/// them: that is a scan, and nfscan's.
+const SCANNED: u64 = 15;
+/// Conversations a port that a scanner has: nmap tries up to ten times (-T0 to -T3).
+pub(super) const TRIES: u64 = 10;
+/// Octets a packet up to which UDP may be a scan's probe.
+const PROBE: u64 = 100;
+/// Source ports of one source that are told apart: one that answers has one.
+const MAX_SPORTS: usize = 4;
+
+/// One source's rows of one kind and protocol.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub kind: Kind,
+    pub proto: u8,
+    pub peer: IpAddr,
+    pub sums: Counts,
+    /// Of the conversations, those that a flood is made of.
+    pub tried: u64,
+    /// The host's ports in order, with their conversations.
+    pub ports: Vec<(u16, u64)>,
+    pub distinct: u64,
+    pub minutes: Vec<(u32, u64)>,
+    /// Sums by the source's port, where there are few.
+    pub sports: Vec<(u16, Counts)>,
+    pub is_spoofed: bool,
+    /// One of our own.
+    pub is_ours: bool,
+    pub sample: Sample,
+}
+
+impl Run {
+    /// An empty one for this event's source, in the place of an old one.
+    pub(super) fn of<A: Address>(event: &Event<A>, view: View, old: Option<Run>) -> Run {
+        let mut run = Run {
+            kind: event.kind,
+            proto: event.proto,
+            peer: event.peer.ip(),
+            sums: (0, 0, 0),
+            tried: 0,
+            ports: Vec::new(),
+            distinct: 0,
+            minutes: Vec::new(),
+            sports: Vec::new(),
+            is_spoofed: false,
+            is_ours: view.site.side(event.peer.ip()) == Some(Side::Inside),
+            sample: event.sample(),
+        };
+        if let Some(Run { mut ports, mut minutes, mut sports, .. }) = old {
+            ports.clear();
+            minutes.clear();
+            sports.clear();
+            (run.ports, run.minutes, run.sports) = (ports, minutes, sports);
+        }
+        run
+    }
+
+    /// Adds a row of the same source.
+    pub(super) fn add<A: Address>(&mut self, event: &Event<A>, view: View) {
+        // A conversation of what was tried counts once, however many records it has.
+        let flows = if event.kind == Kind::Sent { u64::from(event.flows) } else { 1 };
+        let (packets, octets) = (event.packets, event.octets);
+        add(&mut self.sums, (flows, packets, octets));
+        // The port that is attacked: of what the host sent, the peer's.
+        let aim = if event.kind == Kind::Sent { event.sport } else { event.port };
+        match self.ports.last_mut() {
+            Some((port, count)) if *port == aim => *count += flows,
+            _ => {
+                self.distinct += 1;
+                if self.ports.len() < MAX_PORTS {
+                    self.ports.push((aim, flows));
+                }
+            }
+        }
+        if counts(event, view) {
+            self.tried += 1;
+            if event.more != 0 {
+                count(&mut self.minutes, event.more / 60_000);
+            }
+        }
+        self.is_spoofed |= event.has(SPOOFED);
+        let is_answer = match event.kind {
+            Kind::Unasked => event.proto == UDP || is_syn_ack(event),
+            _ => event.proto == UDP,
+        };
+        if is_answer {
+            match self.sports.iter().position(|(port, _)| *port == event.sport) {
+                Some(at) => {
+                    if let Some((_, sums)) = self.sports.get_mut(at) {
+                        add(sums, (flows, packets, octets));
+                    }
+                }
+                None if self.sports.len() < MAX_SPORTS => {
+                    self.sports.push((event.sport, (flows, packets, octets)));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Whether the source looks for open ports.
+    pub(super) fn is_scan(&self) -> bool {
+        let (_, packets, octets) = self.sums;
+        let looks = self.distinct >= SCANNED && self.tried <= TRIES * self.distinct;
+        match self.proto {
+            // A scanner asks; what is answered to many ports is no scan.
+            TCP => looks && self.kind == Kind::Tried,
+            UDP => looks && octets <= PROBE.saturating_mul(packets),
+            _ => false,
+        }
+    }
+}
+
+fn count(minutes: &mut Vec<(u32, u64)>, minute: u32) {
+    let is_full = minutes.len() >= MAX_MINUTES;
+    // The conversations of one source with one port come in no order; but most sources have few.
+    match minutes.iter_mut().rev().find(|(of, _)| *of == minute) {
+        Some((_, sum)) => *sum += 1,
+        None if is_full => {}
+        None => minutes.push((minute, 1)),
+    }
+}
+
+/// Whether what was sent in vain is an attempt that a flood is made of.
+///
+/// Where answers are not seen, only what shows by itself that it opens a connection that never was:
+/// SYN without an acknowledgement, or a few packets without load. Datagrams that go on and on are one from
+/// outside alone: so do our own hosts tell a collector what happens, and a receiver what is said. An answer
+/// that was never asked for is one too: of TCP a bare one, which is no rest of a connection.
+fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
+    let is_bare = || event.octets <= A::BARE.saturating_mul(event.packets);
+    match (event.kind, view.hears(), event.proto) {
+        (Kind::Sent | Kind::Asked | Kind::Served, ..) | (Kind::Unasked, false, _) => false,
+        (Kind::Unasked, ..) if view.live => false,
+        (Kind::Unasked, true, TCP) if event.has(FLAGS) => {
+            let is_answer = event.flags & (SYN | ACK) == SYN | ACK || event.flags & RST != 0;
+            is_answer && event.flags & (FIN | PSH) == 0 && is_bare()
+        }
+        (Kind::Unasked, true, TCP) => !event.has(STREAM),
+        (Kind::Tried, true, TCP) => {
+            let never_opened = event.has(FLAGS) && event.flags & (SYN | ACK) == SYN;
+            !event.has(STREAM) || event.flags & (SYN | RST) == 0 || never_opened
+        }
+        (_, true, UDP) if event.has(STREAM) => {
+            view.site.side(event.peer.ip()) == Some(Side::Outside)
+        }
+        (_, true, _) => true,
+        (_, false, TCP) if event.has(FLAGS) => event.flags & (SYN | ACK) == SYN,
+        (_, false, TCP) => !event.has(STREAM) && event.packets <= 3 && is_bare(),
+        (_, false, _) => false,
+    }
+}
+
+/// An answer of TCP to a question; where flags are unknown, what is as small.
+fn is_syn_ack<A: Address>(event: &Event<A>) -> bool {
+    match event.has(FLAGS) {
+        true => event.flags & (SYN | ACK) == SYN | ACK && !event.has(STREAM),
+        false => !event.has(STREAM),
+    }
+}
