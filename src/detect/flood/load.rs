@@ -40,8 +40,9 @@ pub(super) struct Load {
     pub packets: u64,
     pub octets: u64,
     pub sources: u64,
-    /// Flows of inside sources, but those of TCP.
+    /// Flows of inside sources, and those of them that are not of TCP.
     pub ours: u64,
+    pub our_datagrams: u64,
     top: Top<Sender, MAX_PEERS>,
     /// Conversations by protocol and port of who is flooded.
     pub ports: HashMap<(u8, u16), u64, RandomState>,
@@ -55,13 +56,15 @@ impl Load {
             octets: 0,
             sources: 0,
             ours: 0,
+            our_datagrams: 0,
             top: Top::new(),
             ports: HashMap::default(),
         }
     }
 
     pub(super) fn clear(&mut self) {
-        (self.flows, self.packets, self.octets, self.sources, self.ours) = (0, 0, 0, 0, 0);
+        (self.flows, self.packets, self.octets, self.sources) = (0, 0, 0, 0);
+        (self.ours, self.our_datagrams) = (0, 0);
         self.top.clear();
         self.ports.clear();
     }
@@ -73,8 +76,9 @@ impl Load {
         self.packets = self.packets.saturating_add(packets);
         self.octets = self.octets.saturating_add(octets);
         self.sources += 1;
-        let is_ours = run.is_ours && !run.is_spoofed && run.proto != TCP;
+        let is_ours = run.is_ours && !run.is_spoofed;
         self.ours += if is_ours { flows } else { 0 };
+        self.our_datagrams += if is_ours && run.proto != TCP { flows } else { 0 };
         self.top.offer(
             weight,
             Sender { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
@@ -91,6 +95,7 @@ impl Load {
         self.octets = self.octets.saturating_add(other.octets);
         self.sources += other.sources - both;
         self.ours += other.ours;
+        self.our_datagrams += other.our_datagrams;
         other.top.iter().for_each(|(weight, from)| self.top.offer(weight, from));
         for (port, flows) in &other.ports {
             *self.ports.entry(*port).or_default() += flows;

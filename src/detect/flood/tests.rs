@@ -258,7 +258,7 @@ fn neither_order_nor_memory_matter() {
 }
 
 #[test]
-fn datagrams_of_our_own_in_vain_take_five_times_as_much() {
+fn what_programs_of_ours_ask_in_vain_takes_five_times_as_much() {
     let from = |from: fn(u32) -> [u8; 4], to, count: u32| -> Vec<Flow> {
         let port = |n| Flow { sport: 1024 + n as u16, ..send(UDP, from(n), to, 53) };
         (0..count).map(port).collect()
@@ -270,6 +270,14 @@ fn datagrams_of_our_own_in_vain_take_five_times_as_much() {
     let alone = both(&from(|_| INSIDE, VICTIM, 1_000));
     assert_eq!(alone, ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
     assert_eq!(both(&syns(1_000, |_| INSIDE)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
+    // Mail servers and one that is gone.
+    let relays = |count: u32, relays: u32| -> Vec<Flow> {
+        let ask = |n: u32| Flow { sport: 1024 + n as u16, ..ask(ours(n % relays), OUTSIDE, 25) };
+        (0..count).map(ask).collect()
+    };
+    assert_eq!(both(&relays(4_999, 3)), [""; 0]);
+    assert_eq!(both(&relays(5_000, 3)).len(), 4, "a target and three sources");
+    assert_eq!(both(&relays(1_000, 1)).len(), 2);
     // Among what comes from outside it hides nothing.
     let mixed = |theirs_too: u32| -> Vec<Flow> {
         from(|n| ours(n % 50), VICTIM, 4_000)

@@ -10,7 +10,8 @@ const MANY: u64 = 10;
 /// Conversations in vain upon one host in a minute, for a limit of 1000 in ten.
 const MINUTE: u64 = 200;
 
-/// Where most are datagrams of our own hosts, to one outside or of several, it takes so many times as much.
+/// Where most are of our own hosts and such as programs send to a server that is gone, it takes so many
+/// times as much.
 const OURS: u64 = 5;
 
 /// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
@@ -22,9 +23,10 @@ const OURS: u64 = 5;
 /// that tries one port after the other is a scanner, whatever it costs the host, and does not count; unless
 /// ten such and more come together, with 5000 conversations, and not for the same ports.
 ///
-/// Where most of them are datagrams of our own hosts, and go outside or come of several of these, it takes
-/// five times as many: programs go on to ask a
-/// server that is gone, try QUIC where it is blocked, and tell a collector what it never answers.
+/// Where most of them are datagrams of our own hosts, and go outside or come of several of these, or
+/// connections of several of ours to one outside, it takes five times as many: programs go on to ask a
+/// server that is gone, as mail servers do, try QUIC where it is blocked, and tell a collector what it never
+/// answers.
 pub(in crate::detect::flood) const DDOS: Class = Class {
     name: "ddos",
     limit: 1000,
@@ -63,11 +65,15 @@ fn attempts(case: &Case, class: &Class) -> Option<Vec<Measure>> {
         _ => limit,
     };
     let tried = &evidence.tried;
-    let is_ours = tried.ours * 2 > tried.flows && tried.flows - tried.ours < limit;
-    // One of ours that alone does this to another of ours is no habit of programs.
+    let are_most = |ours: u64| ours * 2 > tried.flows && tried.flows - ours < limit;
     let most = tried.top().first().map_or(0, |(flows, _)| *flows);
-    let is_ours = is_ours && (case.side == Some(Side::Outside) || most * 2 <= tried.flows);
-    let times = if is_ours { OURS } else { 1 };
+    let (is_one, is_outside) = (most * 2 > tried.flows, case.side == Some(Side::Outside));
+    let is_habit = match () {
+        // One of ours that alone does this to another of ours is no habit of programs.
+        () if are_most(tried.our_datagrams) => is_outside || !is_one,
+        () => are_most(tried.ours) && is_outside && !is_one,
+    };
+    let times = if is_habit { OURS } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
     let flows = match evidence.minute >= minute && evidence.tried.flows < limit {
         true => Measure::at_least("minute", evidence.minute, minute),
