@@ -7,8 +7,9 @@
 //! copies of a second exporter fall together: what is looked at are the largest flow and what flags
 //! there were, not how many records.
 //!
-//! Multicast and broadcast are nobody's conversation and are left out, and so are protocols without a
-//! notion of asking: what is left is TCP, UDP and the questions and answers of ICMP.
+//! Multicast and broadcast are nobody's conversation and are left out, and so is what ICMP reports: only its
+//! questions and answers are any. Of other protocols, which have no ports that all exporters tell alike, two
+//! hosts have one conversation each.
 
 use std::hash::BuildHasher;
 use std::io;
@@ -170,7 +171,8 @@ fn ports(flow: &Flow) -> Option<(u16, u16)> {
         (ICMP, ADDRESS_MASK_REPLY) => Some((ADDRESS_MASK, 0)),
         (ICMPV6, ECHO_V6) => Some((0, ECHO_V6)),
         (ICMPV6, ECHO_REPLY_V6) => Some((ECHO_V6, 0)),
-        _ => None,
+        (ICMP | ICMPV6, _) => None,
+        _ => Some((0, 0)),
     }
 }
 

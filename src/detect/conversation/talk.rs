@@ -121,7 +121,7 @@ impl Half {
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A conversation: TCP that carried something both ways, UDP and ICMP with an answer.
+    /// A conversation: TCP that carried something both ways, others with an answer.
     Productive,
     /// An attempt that nobody answered.
     Silent,
@@ -140,11 +140,11 @@ pub struct Talk<A> {
     pub asker: A,
     /// Who was asked.
     pub host: A,
-    /// IANA protocol number: TCP, UDP, ICMP or ICMPv6.
+    /// IANA protocol number.
     pub proto: u8,
     /// The asker's port.
     pub sport: u16,
-    /// The port that was asked for; of ICMP type*256.
+    /// The port that was asked for; of ICMP type*256; 0 of other protocols.
     pub port: u16,
     /// From the asker.
     pub asked: Half,
@@ -185,10 +185,14 @@ impl Ends {
                 }
             }
         }
-        let [first, second] = match proto {
-            TCP | UDP => self.ports.map(strength),
-            // Of ICMP the asked side has the question for a port.
-            _ => self.ports.map(|port| u8::from(port != 0)),
+        let [first, second] = match (proto, self.ports) {
+            // What DHCP's server sends its client is an answer, be it to what was asked of everybody (RFC 2131
+            // section 4.1, RFC 8415 section 7.2).
+            (UDP, [68, 67] | [546, 547]) => [0, 1],
+            (UDP, [67, 68] | [547, 546]) => [1, 0],
+            (TCP | UDP, ports) => ports.map(strength),
+            // Of ICMP the asked side has the question for a port; of others neither has one.
+            (_, ports) => ports.map(|port| u8::from(port != 0)),
         };
         match first.cmp(&second) {
             Ordering::Less => return Some(0),

@@ -189,7 +189,14 @@ fn nobodys_and_everybodys_addresses_are_left_out() {
         let from = if to.starts_with('f') { "fe80::1" } else { "10.0.0.1" };
         assert_eq!(says(&[&format!("{from}:5353 {to} 17 1 60")]), "", "{to}");
     }
-    assert_eq!(says(&["10.0.0.1:0 10.0.0.2:0 47 9 900"]), "");
+}
+
+#[test]
+fn without_ports_two_hosts_have_one_conversation() {
+    let (there, back) = ("10.0.0.1:0 10.0.0.2:0 47 9 900", "10.0.0.2:0 10.0.0.1:7 47 9 900");
+    assert_eq!(says(&[there; 3]), "10.0.0.1:0 > 10.0.0.2:0/47 Silent");
+    // Some exporters put what they like there.
+    assert_eq!(says(&[there, back]), "? 10.0.0.1:0 > 10.0.0.2:0/47 Productive");
 }
 
 #[test]

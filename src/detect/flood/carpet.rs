@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::event::{Event, Kind};
-use super::load::{Counts, Sender};
+use super::load::{Counts, Sender, has_port};
 use crate::detect::conversation::Address;
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
@@ -111,7 +111,10 @@ impl<A: Address> Carpets<A> {
             sources: sources.len() as u64,
             top: top.iter().collect(),
             proto: protos.iter().find(|(_, count)| most(**count)).map(|(proto, _)| *proto),
-            port: ports.iter().find(|(_, count)| most(**count)).map(|((_, port), _)| *port),
+            port: ports
+                .iter()
+                .find(|((proto, _), count)| has_port(*proto) && most(**count))
+                .map(|((_, port), _)| *port),
         }
     }
 }

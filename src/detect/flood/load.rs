@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
 use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample};
-use crate::flow::TCP;
+use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 
 /// Sources of a host that are told apart whatever they send; with more, one that floods by two protocols is
 /// counted by each.
@@ -131,8 +131,8 @@ impl Load {
         let all: u64 = protos.values().sum();
         let most = |flows: u64| percent(flows, all) >= 90;
         let proto = protos.iter().find(|(_, flows)| most(**flows)).map(|(proto, _)| *proto);
-        let port = self.ports.iter().find(|(_, flows)| most(**flows)).map(|((_, port), _)| *port);
-        (proto, port)
+        let port = self.ports.iter().find(|((proto, _), flows)| has_port(*proto) && most(**flows));
+        (proto, port.map(|((_, port), _)| *port))
     }
 
     pub(super) fn peers(&self) -> Vec<Peer> {
@@ -146,6 +146,11 @@ impl Load {
     pub(super) fn samples(&self) -> Vec<Sample> {
         self.top().iter().take(MAX_SAMPLES).map(|(_, from)| from.sample).collect()
     }
+}
+
+/// Whether a protocol has something like a port that it could be for.
+pub(super) fn has_port(proto: u8) -> bool {
+    matches!(proto, TCP | UDP | ICMP | ICMPV6)
 }
 
 /// The loads of a host, as bits.

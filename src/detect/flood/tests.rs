@@ -135,6 +135,23 @@ fn an_inside_attacker_has_a_line_of_his_own_over_all_victims() {
 }
 
 #[test]
+fn a_flood_may_be_of_any_protocol() {
+    let gre = |from: fn(u32) -> [u8; 4]| -> Vec<Flow> {
+        (0..1_500).map(|n| Flow { sport: 0, dport: 0, ..send(47, from(n), VICTIM, 0) }).collect()
+    };
+    let found = judge(&gre(theirs));
+    assert_eq!(names(&found), ["ddos 10.1.1.1 target"]);
+    assert_eq!((found[0].proto, found[0].port), (Some(47), None));
+    // Tunnels have two ends.
+    let both_ways = gre(theirs).into_iter().flat_map(|f| {
+        let answer = Flow { sip: f.dip, dip: f.sip, ..f };
+        [f, answer]
+    });
+    assert_eq!(names(&judge(&both_ways.collect::<Vec<_>>())), [""; 0]);
+    assert_eq!(names(&judge(&gre(|_| OUTSIDE))), [""; 0], "two hosts have one conversation");
+}
+
+#[test]
 fn ten_reflectors_of_any_port_that_were_not_asked() {
     let answers = |sport: u16, count: u32| -> Vec<Flow> {
         (0..count).map(|n| datagram(theirs(n), sport, VICTIM, 40_000, 100)).collect()

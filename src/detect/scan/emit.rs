@@ -10,7 +10,7 @@ use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
     Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Visitor,
 };
-use crate::flow::{Networks, TCP};
+use crate::flow::{ICMP, ICMPV6, Networks, TCP, UDP};
 use crate::time::Window;
 
 /// Which addresses are in use.
@@ -83,6 +83,9 @@ impl<'a> Emitter<'a> {
 impl Visitor for Emitter<'_> {
     fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
         let &Talk { asker, host, proto, port, sport, asked, answered, is_sure, outcome } = talk;
+        if !matches!(proto, TCP | UDP | ICMP | ICMPV6) {
+            return Ok(());
+        }
         let with = |half: &Half, bits| Trial {
             src: asker,
             dst: host,

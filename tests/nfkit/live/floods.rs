@@ -17,7 +17,7 @@ use View::{Incoming, Sampled, Whole};
 const NAMED: [(&str, &str, &str, &[&str]); 9] = [
     ("nfflood", "dos", "target", &["syn-web", "syn-idle", "udp-ports", "udp-out", "syn-out"]),
     ("nfflood", "dos", "source", &["udp-out", "syn-out"]),
-    ("nfflood", "ddos", "target", &["syn-rand", "syn-rand-idle", "udp-rand"]),
+    ("nfflood", "ddos", "target", &["syn-rand", "syn-rand-idle", "udp-rand", "gre-rand"]),
     ("nfflood", "reflection", "target", &["reflect-dns", "reflect-large", "reflect-unlisted"]),
     ("nfflood", "outbound", "source", &["udp-out-one"]),
     ("nfport", "spread", "source", &["worm", "slow"]),
@@ -48,7 +48,7 @@ const BESIDES: [(&str, &str, &str, &[&str], &str); 4] = [
 ];
 
 /// Attacks in names that nobody gave.
-const FORGED: [&str; 3] = ["syn-rand", "syn-rand-idle", "udp-rand"];
+const FORGED: [&str; 4] = ["syn-rand", "syn-rand-idle", "udp-rand", "gre-rand"];
 
 /// Attacks of inside hosts, which send the packets that tell.
 const OUT: [&str; 5] = ["udp-out-one", "udp-out", "syn-out", "worm", "slow"];
@@ -92,14 +92,14 @@ const LIMITS: [Limit; 13] = [
         Sampled,
         None,
         &["nfflood"],
-        &["udp-ports", "udp-out", "udp-rand"],
+        &["udp-ports", "udp-out", "udp-rand", "gre-rand"],
         "the answers may be what was not sampled",
     ),
     (
         Incoming,
         None,
         &["nfflood"],
-        &["udp-ports", "udp-rand"],
+        &["udp-ports", "udp-rand", "gre-rand"],
         "the answers, if there were any, are not there",
     ),
     (Incoming, None, &["nfport"], &["guesses"], "a session is not to be told from an attempt"),
