@@ -92,7 +92,7 @@ impl Detector for Port {
         let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
         let mut emitter = Emitter::new(&site, site.memory / 2, &active, knows_dark);
         let pairing = conversations.visit(sampled, &mut emitter)?;
-        let Written { trials, mail, is_outage } = emitter.end();
+        let Written { trials, mail, outage } = emitter.end();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let own = rule::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
@@ -104,7 +104,9 @@ impl Detector for Port {
             window: end.window,
             answers: Answers::of(own.or(last)),
             sampled,
-            is_outage,
+            outage,
+            held: Vec::new(),
+            rife: BTreeSet::new(),
             mail,
             memory,
             is_new,
@@ -158,7 +160,11 @@ struct Judge<'a> {
     window: Option<Window>,
     answers: Answers,
     sampled: bool,
-    is_outage: bool,
+    /// So many inside hosts ask, and hardly any is answered.
+    outage: Option<u64>,
+    /// Inside hosts that spread meanwhile; and the ports at which so many do that it is no outage.
+    held: Vec<Evidence>,
+    rife: BTreeSet<(u8, u16)>,
     mail: HashSet<IpAddr, RandomState>,
     memory: Option<RefMut<'a, Memory>>,
     /// The memory has not seen this window yet.
@@ -202,7 +208,8 @@ impl Judge<'_> {
             window: self.window,
             answers: self.answers,
             sampled: self.sampled,
-            is_outage: self.is_outage,
+            is_outage: self.outage.is_some()
+                && !self.rife.contains(&(evidence.proto, evidence.port)),
             is_mail: self.mail.len() >= MAX_MAIL
                 || self.mail.contains(&evidence.src)
                 || memory.is_some_and(|memory| memory.is_mail(evidence.src)),
@@ -211,8 +218,29 @@ impl Judge<'_> {
         }
     }
 
-    /// Judges a source at a port.
+    /// Judges a source at a port, or holds it back until it is known how many others do the same.
     fn source(&mut self, evidence: Evidence) {
+        let case = self.case(&evidence);
+        match case.is_cut_off() && evidence.failed >= case.limit(&SPREAD) {
+            true => self.held.push(evidence),
+            false => self.judge(evidence),
+        }
+    }
+
+    /// Those who were held back: where half of the hosts that ask do so, a worm has them all.
+    fn release(&mut self) {
+        let mut spreading: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        for evidence in &self.held {
+            *spreading.entry((evidence.proto, evidence.port)).or_default() += 1;
+        }
+        let hosts = self.outage.unwrap_or(0);
+        self.rife = spreading.iter().filter(|(_, n)| **n * 2 >= hosts).map(|(at, _)| *at).collect();
+        for evidence in std::mem::take(&mut self.held) {
+            self.judge(evidence);
+        }
+    }
+
+    fn judge(&mut self, evidence: Evidence) {
         let is_attack = self.case(&evidence).is_attack(true);
         let is_remembered = self.case(&evidence).is_remembered();
         if let (Some(memory), Some(window), true) =
@@ -354,6 +382,7 @@ impl Judge<'_> {
 
     /// All sources were judged.
     fn end(mut self, pairing: Option<Pairing>) -> Verdict<()> {
+        self.release();
         // Whom two attackers got into, and what is remembered, must not hang on whose partition came first.
         self.suspects.sort_by_key(|suspect| (suspect.src, suspect.proto, suspect.port));
         let infected = self.infected();

@@ -35,6 +35,11 @@ impl Ballot {
         }
     }
 
+    /// Hosts that say anything.
+    pub fn hosts(&self) -> u64 {
+        self.0.iter().filter(|(all, _)| *all >= ASKS).count() as u64
+    }
+
     /// Whether it went wrong nine times in ten for nine in ten hosts; `None` if too few say anything.
     pub fn is_outage(&self) -> Option<bool> {
         let asked = self.0.iter().filter(|(all, _)| *all >= ASKS);

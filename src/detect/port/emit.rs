@@ -48,8 +48,8 @@ pub(super) struct Written {
     pub trials: Families,
     /// The inside mail servers.
     pub mail: HashSet<IpAddr, RandomState>,
-    /// Hardly anybody answers any of ours: it is not for the worms in them.
-    pub is_outage: bool,
+    /// So many of ours ask, if hardly anybody answers any of them: an outage.
+    pub outage: Option<u64>,
 }
 
 impl<'a> Emitter<'a> {
@@ -77,7 +77,7 @@ impl<'a> Emitter<'a> {
         Written {
             trials: self.rows,
             mail: self.mail,
-            is_outage: self.answers.is_outage() == Some(true),
+            outage: (self.answers.is_outage() == Some(true)).then(|| self.answers.hosts()),
         }
     }
 

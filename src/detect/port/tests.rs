@@ -36,7 +36,7 @@ fn remembering() -> Rc<Setup> {
 
 /// So many hosts that are asked for a port in vain.
 fn worm(from: [u8; 4], port: u16, count: u32) -> Vec<Flow> {
-    let to = if from == INSIDE { theirs } else { ours };
+    let to = if from[0] == 10 { theirs } else { ours };
     (0..count).map(|n| ask(from, to(n), port)).collect()
 }
 
@@ -113,6 +113,13 @@ fn an_outage_makes_nobody_a_worm() {
     assert_eq!(both(&site(0, 400)), [""; 0]);
     assert_eq!(both(&site(0, 10_000)), ["spread 10.1.0.0 source"], "a worm may be why");
     assert_eq!(both(&site(1, 60)).len(), 8, "some are answered");
+    // A worm in every other of them, and in fewer.
+    let infected = |hosts: u32| -> Vec<Flow> {
+        let worm = (0..hosts).flat_map(|c| worm(ours(c), 445, 1_000));
+        site(0, 60).into_iter().chain(worm).collect()
+    };
+    assert_eq!(both(&infected(5)).len(), 5);
+    assert_eq!(both(&infected(4)), [""; 0]);
     let setup = remembering();
     assert!((0..9).all(|n| judge_with(&setup, n, &site(0, 400)).is_empty()));
 }
