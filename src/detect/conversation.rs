@@ -160,6 +160,11 @@ fn is_everybodys(host: IpAddr) -> bool {
     }
 }
 
+/// Whether conversations by a protocol are for a port, or what stands for one.
+pub fn has_port(proto: u8) -> bool {
+    matches!(proto, TCP | UDP | ICMP | ICMPV6)
+}
+
 /// Source and destination port of what can be a conversation. The answers of ICMP get the ports of
 /// their questions, the other way round: RFC 792, RFC 950, RFC 4443 section 4.
 fn ports(flow: &Flow) -> Option<(u16, u16)> {
@@ -171,8 +176,7 @@ fn ports(flow: &Flow) -> Option<(u16, u16)> {
         (ICMP, ADDRESS_MASK_REPLY) => Some((ADDRESS_MASK, 0)),
         (ICMPV6, ECHO_V6) => Some((0, ECHO_V6)),
         (ICMPV6, ECHO_REPLY_V6) => Some((ECHO_V6, 0)),
-        (ICMP | ICMPV6, _) => None,
-        _ => Some((0, 0)),
+        (proto, _) => (!has_port(proto)).then_some((0, 0)),
     }
 }
 

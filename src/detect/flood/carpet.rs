@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::event::{Event, Kind};
-use super::load::{Counts, Sender, has_port};
-use crate::detect::conversation::Address;
+use super::load::{Counts, Sender, add};
+use crate::detect::conversation::{Address, has_port};
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
 use crate::finding::MAX_PEERS;
@@ -61,9 +61,7 @@ impl<A: Address> Carpets<A> {
         self.hosts += 1;
         self.dark += u64::from(is_dark);
         self.most = self.most.max(sums.1);
-        self.sums.0 += sums.0;
-        self.sums.1 = self.sums.1.saturating_add(sums.1);
-        self.sums.2 = self.sums.2.saturating_add(sums.2);
+        add(&mut self.sums, sums);
         let in_vain = |event: &&Event<A>| matches!(event.kind, Kind::Tried | Kind::Unasked);
         let room = MAX_EVENTS - self.events.len();
         self.events.extend(events.iter().filter(in_vain).take(room));
@@ -90,9 +88,7 @@ impl<A: Address> Carpets<A> {
                 sums: (0, 0, 0),
                 sample: event.sample(),
             });
-            from.sums.0 += 1;
-            from.sums.1 = from.sums.1.saturating_add(event.packets);
-            from.sums.2 = from.sums.2.saturating_add(event.octets);
+            add(&mut from.sums, (1, event.packets, event.octets));
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }
@@ -150,17 +146,11 @@ impl Carpet {
             (self.hosts + other.hosts) * 100,
         );
         self.hosts += other.hosts;
-        self.sums.0 += other.sums.0;
-        self.sums.1 = self.sums.1.saturating_add(other.sums.1);
-        self.sums.2 = self.sums.2.saturating_add(other.sums.2);
+        add(&mut self.sums, other.sums);
         self.sources = self.sources.max(other.sources);
         for (_, from) in other.top {
             match self.top.iter_mut().find(|(_, own)| own.peer == from.peer) {
-                Some((_, own)) => {
-                    own.sums.0 += from.sums.0;
-                    own.sums.1 = own.sums.1.saturating_add(from.sums.1);
-                    own.sums.2 = own.sums.2.saturating_add(from.sums.2);
-                }
+                Some((_, own)) => add(&mut own.sums, from.sums),
                 None => self.top.push((0, from)),
             }
         }

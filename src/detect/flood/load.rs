@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::run::Run;
+use crate::detect::conversation::has_port;
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
 use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample};
-use crate::flow::{ICMP, ICMPV6, TCP, UDP};
+use crate::flow::TCP;
 
 /// Sources of a host that are told apart whatever they send; with more, one that floods by two protocols is
 /// counted by each.
@@ -110,10 +111,7 @@ impl Load {
                 // The same by another protocol.
                 Some((sum, other)) => {
                     *sum += weight;
-                    let (flows, packets, octets) = from.sums;
-                    other.sums.0 += flows;
-                    other.sums.1 = other.sums.1.saturating_add(packets);
-                    other.sums.2 = other.sums.2.saturating_add(octets);
+                    add(&mut other.sums, from.sums);
                 }
                 None => all.push((weight, from)),
             }
@@ -146,11 +144,6 @@ impl Load {
     pub(super) fn samples(&self) -> Vec<Sample> {
         self.top().iter().take(MAX_SAMPLES).map(|(_, from)| from.sample).collect()
     }
-}
-
-/// Whether a protocol has something like a port that it could be for.
-pub(super) fn has_port(proto: u8) -> bool {
-    matches!(proto, TCP | UDP | ICMP | ICMPV6)
 }
 
 /// The loads of a host, as bits.

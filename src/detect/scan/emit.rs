@@ -8,9 +8,9 @@ use foldhash::fast::RandomState;
 use super::memory::Memory;
 use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
-    Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Visitor,
+    Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Visitor, has_port,
 };
-use crate::flow::{ICMP, ICMPV6, Networks, TCP, UDP};
+use crate::flow::{Networks, TCP};
 use crate::time::Window;
 
 /// Which addresses are in use.
@@ -83,7 +83,7 @@ impl<'a> Emitter<'a> {
 impl Visitor for Emitter<'_> {
     fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
         let &Talk { asker, host, proto, port, sport, asked, answered, is_sure, outcome } = talk;
-        if !matches!(proto, TCP | UDP | ICMP | ICMPV6) {
+        if !has_port(proto) {
             return Ok(());
         }
         let with = |half: &Half, bits| Trial {
