@@ -156,30 +156,40 @@ pub(super) const SENT: u8 = 32;
 
 /// The sources of a host, and in which loads each of them is.
 #[derive(Debug, Default)]
-pub(super) struct Senders(Vec<(IpAddr, u8)>);
+pub(super) struct Senders {
+    all: Vec<(IpAddr, u8)>,
+    /// How often a source came again to a load that it was in, by the load's bit.
+    again: [u64; 8],
+    is_full: bool,
+}
 
 impl Senders {
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.all.clear();
+        (self.again, self.is_full) = ([0; 8], false);
     }
 
     /// One that is in these loads; it may be there already by another protocol.
     pub(super) fn add(&mut self, source: IpAddr, loads: u8) {
-        if self.0.len() < MAX_SENDERS {
-            self.0.push((source, loads));
+        if self.is_full {
+            return;
+        }
+        self.all.push((source, loads));
+        if self.all.len() >= 2 * MAX_SENDERS {
+            self.merge();
+            self.is_full = self.all.len() >= MAX_SENDERS;
         }
     }
 
-    /// Each source once: takes from `load` those that it counted again.
-    pub(super) fn once(&mut self, loads: [(u8, &mut Load); 6]) {
+    fn merge(&mut self) {
         // Sources of a protocol came in order: there is little to sort.
-        self.0.sort_by_key(|(source, _)| *source);
-        let mut again = loads;
-        self.0.dedup_by(|(source, more), (first, bits)| {
+        self.all.sort_by_key(|(source, _)| *source);
+        let again = &mut self.again;
+        self.all.dedup_by(|(source, more), (first, bits)| {
             let is_same = source == first;
             if is_same {
-                for (of, load) in &mut again {
-                    load.sources -= u64::from(*more & *bits & *of != 0);
+                for (bit, count) in again.iter_mut().enumerate() {
+                    *count += u64::from(*more & *bits & (1 << bit) != 0);
                 }
                 *bits |= *more;
             }
@@ -187,8 +197,54 @@ impl Senders {
         });
     }
 
+    /// Each source once: takes from the loads those that they counted again.
+    pub(super) fn once(&mut self, loads: [(u8, &mut Load); 6]) {
+        self.merge();
+        for (of, load) in loads {
+            load.sources -= self.again.get(of.trailing_zeros() as usize).copied().unwrap_or(0);
+        }
+    }
+
     /// How many are in all of these.
     pub(super) fn common(&self, loads: u8) -> u64 {
-        self.0.iter().filter(|(_, bits)| bits & loads == loads).count() as u64
+        self.all.iter().filter(|(_, bits)| bits & loads == loads).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_counts_once_however_many_there_are() {
+        let count = |sources: u32| {
+            let mut senders = Senders::default();
+            let [mut tried, mut looked, mut stream, mut datagrams, mut answers, mut sent] =
+                [(); 6].map(|()| Load::new());
+            for (load, others) in [(TRIED, 0), (TRIED, DATAGRAMS), (LOOKED, 0)] {
+                for source in 0..sources {
+                    senders.add(IpAddr::V4(source.into()), STREAM | load | others);
+                    stream.sources += 1;
+                    tried.sources += u64::from(load == TRIED);
+                    looked.sources += u64::from(load == LOOKED);
+                    datagrams.sources += u64::from(others == DATAGRAMS);
+                }
+            }
+            senders.once([
+                (TRIED, &mut tried),
+                (LOOKED, &mut looked),
+                (STREAM, &mut stream),
+                (DATAGRAMS, &mut datagrams),
+                (ANSWERS, &mut answers),
+                (SENT, &mut sent),
+            ]);
+            let both = senders.common(TRIED | LOOKED);
+            [tried, looked, stream, datagrams].map(|load| load.sources).into_iter().chain([both])
+        };
+        for sources in [7, MAX_SENDERS as u32 - 1] {
+            assert!(count(sources).all(|count| count == u64::from(sources)), "{sources}");
+        }
+        // With more, none is lost.
+        assert!(count(MAX_SENDERS as u32 + 9).take(4).all(|count| count > MAX_SENDERS as u64));
     }
 }
