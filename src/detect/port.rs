@@ -221,7 +221,7 @@ impl Judge<'_> {
     /// Judges a source at a port, or holds it back until it is known how many others do the same.
     fn source(&mut self, evidence: Evidence) {
         let case = self.case(&evidence);
-        match case.is_cut_off() && evidence.failed >= case.limit(&SPREAD) {
+        match case.is_cut_off() && case.may_be_rife() {
             true => self.held.push(evidence),
             false => self.judge(evidence),
         }

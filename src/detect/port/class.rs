@@ -55,7 +55,7 @@ const OUTAGE: u64 = 10;
 /// At least 1000 targets in vain on one port, or 100 within ten seconds, and at least half of all that
 /// were asked; of an inside host by TCP 50 in ten networks, if 95 of a hundred are. With `--state` also in a
 /// day. While hardly any of our hosts is answered, which is an outage, ten thousand; unless half of those
-/// that ask have a thousand on the same port, for then a worm is all that goes on.
+/// that ask have a thousand on the same port of TCP, for then a worm is all that goes on.
 ///
 /// So a worm spreads, at whatever pace it is made to. A resolver, a mail server, a crawler and a NAT ask as
 /// many, and are mostly answered; of the peers of peer-to-peer programs some are always there. That an inside
@@ -203,6 +203,12 @@ impl Case<'_> {
     /// Whether that nobody answers says nothing of who asks.
     pub(super) fn is_cut_off(&self) -> bool {
         self.is_outage && self.side == Some(Side::Inside)
+    }
+
+    /// Whether it does what no program does that is cut off, if many do. A resolver asks a thousand others
+    /// then, by UDP, and a small site has two.
+    pub(super) fn may_be_rife(&self) -> bool {
+        self.evidence.proto == TCP && self.evidence.failed >= self.limit(&SPREAD)
     }
 
     /// Whether what it asked in vain is worth to be remembered until the next window.

@@ -120,6 +120,9 @@ fn an_outage_makes_nobody_a_worm() {
     };
     assert_eq!(both(&infected(5)).len(), 5);
     assert_eq!(both(&infected(4)), [""; 0]);
+    let resolvers = |n: u32| Flow { proto: UDP, ..ask(ours(n % 6), theirs(n), 53) };
+    let cut_off: Vec<Flow> = site(0, 60).into_iter().chain((0..9_000).map(resolvers)).collect();
+    assert_eq!(both(&cut_off), [""; 0], "by UDP so do resolvers");
     let setup = remembering();
     assert!((0..9).all(|n| judge_with(&setup, n, &site(0, 400)).is_empty()));
 }
