@@ -58,6 +58,12 @@ impl Site {
             (false, false) => Some(Side::Outside),
         }
     }
+
+    /// How many flows a host must have to be looked at, if `least` are flagged: a host whose counts are
+    /// shown may have fewer.
+    pub fn least(&self, least: u64) -> u64 {
+        self.explain.map_or(least, |_| 0)
+    }
 }
 
 /// Counts the flows of one window.
@@ -157,6 +163,15 @@ impl Limit {
             Limit::Above(limit) => Limit::Above(clamp(scale(limit) / whole)),
             Limit::AtLeast(limit) => Limit::AtLeast(clamp(scale(limit).div_ceil(whole))),
             Limit::Below(limit) => Limit::Below(clamp(scale(limit).div_ceil(whole))),
+        }
+    }
+
+    /// The least value that passes.
+    pub const fn least(self) -> u64 {
+        match self {
+            Limit::Above(limit) => limit.saturating_add(1),
+            Limit::AtLeast(limit) => limit,
+            Limit::Below(_) => 0,
         }
     }
 

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 mod shards;
 
-pub use shards::{Merge as MergedRows, Row, Shards, Sorted};
+pub use shards::{Group, Merge as MergedRows, Row, Shards, Sorted};
 
 /// What can be counted under.
 pub trait Key: Copy + Ord + Hash + Serialize + DeserializeOwned {}

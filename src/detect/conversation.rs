@@ -11,12 +11,9 @@
 //! questions and answers are any. Of other protocols, which have no ports that all exporters tell alike, two
 //! hosts have one conversation each.
 
-use std::hash::BuildHasher;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::flow::{Flow, ICMP, ICMPV6, Networks, TCP, UDP};
 
@@ -31,7 +28,7 @@ pub mod service;
 mod talk;
 
 pub use active::Active;
-pub use address::{Address, Families};
+pub use address::{Address, Families, Together};
 pub use ballot::Ballot;
 pub use count::{narrow, widen};
 pub use recent::Recent;
@@ -44,7 +41,6 @@ use pair::Pair;
 #[derive(Debug)]
 pub struct Conversations {
     rows: Families,
-    hasher: RandomState,
     active: Active,
     sampling: Sampling,
     /// Interfaces (SNMP ifIndex) at which the outside begins.
@@ -81,8 +77,7 @@ impl Conversations {
     pub fn at(memory: u64, outside_if: Arc<[u32]>) -> Conversations {
         Conversations {
             outside_if,
-            rows: Families::new(memory),
-            hasher: RandomState::default(),
+            rows: Families::new(memory, Together::Pair),
             active: Active::default(),
             sampling: Sampling::default(),
         }
@@ -108,13 +103,11 @@ impl Conversations {
             match (flow.sip, flow.dip) {
                 (IpAddr::V4(a), IpAddr::V4(b)) => {
                     let (a, b) = (u32::from(a), u32::from(b));
-                    let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
-                    self.rows.v4.push(hash, pair::row(a, b, flow, ports, is_spoofed))?;
+                    self.rows.v4.push(pair::row(a, b, flow, ports, is_spoofed))?;
                 }
                 (IpAddr::V6(a), IpAddr::V6(b)) => {
                     let (a, b) = (u128::from(a), u128::from(b));
-                    let hash = self.hasher.hash_one(if a < b { (a, b) } else { (b, a) });
-                    self.rows.v6.push(hash, pair::row(a, b, flow, ports, is_spoofed))?;
+                    self.rows.v6.push(pair::row(a, b, flow, ports, is_spoofed))?;
                 }
                 _ => {}
             }

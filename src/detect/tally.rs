@@ -1,13 +1,10 @@
 //! What is kept of the flows between two hosts: sums, and the least and the greatest of a few columns.
 //! All of it can be merged in any order.
 
-use std::hash::BuildHasher;
 use std::io;
 use std::net::IpAddr;
 
-use foldhash::fast::RandomState;
-
-use super::conversation::{Address, Families};
+use super::conversation::{Address, Families, Together};
 use crate::flow::Flow;
 use crate::table::Sorted;
 
@@ -69,13 +66,12 @@ impl Tally {
 #[derive(Debug)]
 pub(super) struct Tallies {
     rows: Families,
-    hasher: RandomState,
 }
 
 impl Tallies {
     /// No flow yet; what is beyond about `memory` octets goes to temporary files.
     pub(super) fn new(memory: u64) -> Tallies {
-        Tallies { rows: Families::new(memory), hasher: RandomState::default() }
+        Tallies { rows: Families::new(memory, Together::First) }
     }
 
     /// Counts a flow under its hosts and `by`.
@@ -106,21 +102,23 @@ impl Tallies {
             (flow.octets >> 32) as u32,
             flow.octets as u32,
         ];
-        let hash = self.hasher.hash_one(first);
-        A::of(&mut self.rows).push(hash, A::pack(first, by, second, rest))
+        A::of(&mut self.rows).push(A::pack(first, by, second, rest))
     }
 
     /// Calls `of_each` with every first host, number and second host there was, and what they have. The first
-    /// hosts come in any order; what one has comes together and in order.
+    /// hosts come in any order; what one has comes together and in order. Those with fewer than `least` flows
+    /// may be left out.
     ///
     /// # Errors
     /// A temporary file that fails.
     pub(super) fn visit(
         self,
+        least: u64,
         mut of_each: impl FnMut(IpAddr, u32, IpAddr, Tally),
     ) -> io::Result<()> {
-        self.rows.v4.sorted(|rows| part::<u32>(rows, &mut of_each))?;
-        self.rows.v6.sorted(|rows| part::<u128>(rows, &mut of_each))
+        let least = usize::try_from(least).unwrap_or(usize::MAX);
+        self.rows.v4.large(least, |rows| part::<u32>(rows, &mut of_each))?;
+        self.rows.v6.large(least, |rows| part::<u128>(rows, &mut of_each))
     }
 }
 
@@ -195,7 +193,7 @@ mod tests {
                 tallies.add(flow.dip, flow.proto.into(), flow.sip, &flow).unwrap();
             }
             let mut all = Vec::new();
-            tallies.visit(|first, by, second, sum| all.push((first, by, second, sum))).unwrap();
+            tallies.visit(0, |first, by, second, sum| all.push((first, by, second, sum))).unwrap();
             assert_eq!(all.len(), 4);
             assert_eq!(all.iter().map(|(.., sum)| sum.flows).sum::<u64>(), u64::from(count));
             let packets: u64 = (0..count).map(|n| u64::from(n % 5)).sum();
@@ -215,7 +213,7 @@ mod tests {
         let flow = Flow { packets: u64::MAX, octets: u64::MAX, proto: 255, ..Flow::default() };
         tallies.add(flow.sip, u32::MAX, flow.dip, &flow).unwrap();
         let mut sums = Vec::new();
-        tallies.visit(|_, by, _, sum| sums.push((by, sum.packets, sum.octets))).unwrap();
+        tallies.visit(0, |_, by, _, sum| sums.push((by, sum.packets, sum.octets))).unwrap();
         assert_eq!(sums, [(u32::MAX, MAX_PACKETS, u64::MAX)]);
     }
 }

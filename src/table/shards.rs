@@ -1,11 +1,11 @@
 //! Rows of a fixed layout, spread over partitions by the hash of what belongs together, and given back
-//! partition by partition, sorted.
+//! partition by partition: what belongs together in ascending order.
 //!
-//! A partition of an ordinary window fits into the processor's cache, so that sorting it costs less
-//! than looking each row up in a table that does not. The partitions are also what spills: beyond the
-//! budget their full blocks go to one unnamed temporary file. Nothing is evicted. A partition that is
-//! itself larger than the budget, as when one host floods another, is sorted piece by piece on disk,
-//! and the pieces are merged.
+//! A partition of an ordinary window fits into the processor's cache, so that spreading its rows once more,
+//! by the same hash, until a few are left to be sorted, costs less than looking each up in a table that
+//! does not. The partitions are also what spills: beyond the budget their full blocks go to one unnamed
+//! temporary file. Nothing is evicted. A partition that is itself larger than the budget, as when one host
+//! floods another, is sorted piece by piece on disk, and the pieces are merged.
 #![deny(clippy::indexing_slicing)]
 
 use std::cmp::Reverse;
@@ -16,12 +16,17 @@ use std::mem::size_of;
 use std::os::unix::fs::FileExt;
 
 use bytemuck::Pod;
+use foldhash::fast::RandomState;
 
 /// How many partitions there are: 10 million rows of 32 octets are then 640 kB each.
 const PARTS: usize = 512;
 
 /// Rows of one block: what moves between memory and the file.
 const BLOCK: usize = 512;
+
+/// Rows of a partition that are sorted together, on average: moving a row costs as much as a few steps of
+/// sorting.
+const SORTED: usize = 8;
 
 /// No budget is smaller than this many blocks in memory: merging needs some of each piece.
 const MIN_BLOCKS: usize = 128;
@@ -31,9 +36,14 @@ pub trait Row: Pod + Ord {}
 
 impl<T: Pod + Ord> Row for T {}
 
+/// The hash of what belongs together: rows with the same come back together.
+pub type Group<R> = fn(&R, &RandomState) -> u64;
+
 /// Rows by partition.
 #[derive(Debug)]
 pub struct Shards<R> {
+    group: Group<R>,
+    hasher: RandomState,
     parts: Vec<Part<R>>,
     /// Full blocks in memory, and how many there may be.
     resident: usize,
@@ -84,11 +94,13 @@ impl Store {
 
 impl<R: Row> Shards<R> {
     /// Partitions that keep about `memory` octets of rows in memory, not less than a block for each.
-    pub fn new(memory: u64) -> Shards<R> {
+    pub fn new(memory: u64, group: Group<R>) -> Shards<R> {
         let block = BLOCK * size_of::<R>();
         // The blocks that are still open count too: on average they are half full.
         let blocks = usize::try_from(memory).unwrap_or(usize::MAX) / block;
         Shards {
+            group,
+            hasher: RandomState::default(),
             parts: Vec::new(),
             resident: 0,
             limit: blocks.saturating_sub(PARTS / 2).max(MIN_BLOCKS),
@@ -97,16 +109,17 @@ impl<R: Row> Shards<R> {
         }
     }
 
-    /// Adds a row. Rows with the same hash come back together.
+    /// Adds a row.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
     #[inline]
-    pub fn push(&mut self, hash: u64, row: R) -> io::Result<()> {
+    pub fn push(&mut self, row: R) -> io::Result<()> {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, Part::default);
         }
-        // The upper bits: what else looks at the hash takes the lower ones.
+        // The upper bits: a partition's rows are spread by the lower ones.
+        let hash = (self.group)(&row, &self.hasher);
         let Some(part) = self.parts.get_mut((hash >> 32) as usize % PARTS) else { return Ok(()) };
         part.open.push(row);
         match part.open.len() == BLOCK {
@@ -144,18 +157,31 @@ impl<R: Row> Shards<R> {
         self.spilled
     }
 
-    /// Calls `of_part` with the rows of each partition that has any, sorted. A partition's memory is
-    /// free again before the next one's is taken.
+    /// Calls `of_part` with the rows of each partition that has any: those that belong together one after
+    /// the other, in ascending order. A partition's memory is free again before the next one's is taken.
     ///
     /// # Errors
     /// A temporary file that fails, or what `of_part` returns.
     pub fn sorted(
         self,
+        of_part: impl FnMut(&mut Sorted<'_, R>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.large(0, of_part)
+    }
+
+    /// The same, but what belongs together may be missing where it is fewer than `least` rows: what nobody
+    /// will look at need not be sorted.
+    ///
+    /// # Errors
+    /// A temporary file that fails, or what `of_part` returns.
+    pub fn large(
+        self,
+        least: usize,
         mut of_part: impl FnMut(&mut Sorted<'_, R>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let Shards { parts, limit, mut store, .. } = self;
+        let Shards { group, hasher, parts, limit, mut store, .. } = self;
         let most = limit * BLOCK;
-        let mut rows = Vec::new();
+        let (mut rows, mut buckets) = (Vec::new(), Buckets::default());
         for part in parts {
             rows.clear();
             let stored = part.stored.len() * BLOCK;
@@ -168,12 +194,73 @@ impl<R: Row> Shards<R> {
             part.stored.iter().try_for_each(|n| store.read(*n, BLOCK, &mut rows))?;
             part.full.into_iter().for_each(|block| rows.extend_from_slice(&block));
             rows.extend_from_slice(&part.open);
-            if !rows.is_empty() {
-                rows.sort_unstable();
-                of_part(&mut Sorted::InMemory(rows.iter()))?;
+            if rows.is_empty() {
+                continue;
             }
+            let sorted = match rows.len() > most / 2 {
+                // There is no room for them twice.
+                true => {
+                    rows.sort_unstable();
+                    &rows
+                }
+                false => buckets.sort(&rows, least, |row| group(row, &hasher)),
+            };
+            of_part(&mut Sorted::InMemory(sorted.iter()))?;
         }
         Ok(())
+    }
+}
+
+/// Where the rows of a partition are spread.
+#[derive(Debug)]
+struct Buckets<R> {
+    rows: Vec<R>,
+    /// Where the next row of each bucket goes, and in the end where the bucket ends; [`NOWHERE`] if it is
+    /// left out.
+    ends: Vec<usize>,
+}
+
+impl<R> Default for Buckets<R> {
+    fn default() -> Buckets<R> {
+        Buckets { rows: Vec::new(), ends: Vec::new() }
+    }
+}
+
+const NOWHERE: usize = usize::MAX;
+
+impl<R: Row> Buckets<R> {
+    /// The rows bucket by bucket, each of them sorted, those of fewer than `least` left out.
+    fn sort(&mut self, rows: &[R], least: usize, hash: impl Fn(&R) -> u64) -> &Vec<R> {
+        let count = (rows.len() / SORTED).next_power_of_two();
+        let bucket = |row: &R| hash(row) as usize & (count - 1);
+        self.ends.clear();
+        self.ends.resize(count, 0);
+        for row in rows {
+            self.ends.get_mut(bucket(row)).into_iter().for_each(|size| *size += 1);
+        }
+        let mut before = 0;
+        for end in &mut self.ends {
+            match *end < least {
+                true => *end = NOWHERE,
+                false => before += std::mem::replace(end, before),
+            }
+        }
+        self.rows.resize(before, R::zeroed());
+        for row in rows {
+            let Some(end) = self.ends.get_mut(bucket(row)) else { continue };
+            if let Some(place) = self.rows.get_mut(*end) {
+                *place = *row;
+                *end += 1;
+            }
+        }
+        let mut rest = self.rows.as_mut_slice();
+        let mut from = 0;
+        for end in self.ends.iter().filter(|end| **end != NOWHERE) {
+            let (bucket, behind) = rest.split_at_mut(end - from);
+            bucket.sort_unstable();
+            (rest, from) = (behind, *end);
+        }
+        &self.rows
     }
 }
 
@@ -183,12 +270,12 @@ impl<R> Default for Part<R> {
     }
 }
 
-/// The rows of one partition in ascending order.
+/// The rows of one partition, those that belong together in ascending order.
 #[derive(Debug)]
 pub enum Sorted<'a, R> {
-    /// All of them in memory.
+    /// All of them in memory, group by group.
     InMemory(std::slice::Iter<'a, R>),
-    /// Pieces on disk.
+    /// Pieces on disk, all of them in ascending order.
     Merged(&'a mut Merge<'a, R>),
 }
 
@@ -287,16 +374,21 @@ impl<'a, R: Row> Merge<'a, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::hash::BuildHasher;
 
-    /// Rows of a few hashes, `heavy` of them under one.
+    fn spread(memory: u64) -> Shards<[u32; 8]> {
+        Shards::new(memory, |row: &[u32; 8], hasher| hasher.hash_one(row[0]))
+    }
+
+    /// Rows of a few groups, `heavy` of them under one.
     fn fill(shards: &mut Shards<[u32; 8]>, rows: u32, heavy: u32) -> Vec<[u32; 8]> {
         let mut all = Vec::new();
         for n in 0..rows {
             let mixed = n.wrapping_mul(2_654_435_761);
             let group = if n < heavy { 7 } else { mixed >> 20 };
             let row = [group, mixed % 1000, n, 3, 4, 5, 6, 7];
-            let hash = u64::from(group).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            shards.push(hash, row).unwrap();
+            shards.push(row).unwrap();
             all.push(row);
         }
         all.sort_unstable();
@@ -305,15 +397,15 @@ mod tests {
 
     fn read(shards: Shards<[u32; 8]>) -> Vec<[u32; 8]> {
         let mut all = Vec::new();
-        let mut groups = std::collections::BTreeSet::new();
+        let mut groups = BTreeSet::new();
         let read = shards.sorted(|rows| {
             let mut here = Vec::new();
             while let Some(row) = rows.next_row()? {
                 here.push(row);
             }
-            assert!(here.is_sorted());
             for group in here.chunk_by(|a, b| a[0] == b[0]) {
-                assert!(groups.insert(group[0][0]), "a group in two partitions");
+                assert!(group.is_sorted());
+                assert!(groups.insert(group[0][0]), "a group in two places");
             }
             all.append(&mut here);
             Ok(())
@@ -333,10 +425,39 @@ mod tests {
             (0, 300_000, 200_000),
             (0, 66_049, 66_049),
         ] {
-            let mut shards = Shards::new(memory);
+            let mut shards = spread(memory);
             let all = fill(&mut shards, rows, heavy);
             assert_eq!(shards.spilled() > 0, memory == 0 && rows > 0, "{rows}");
             assert_eq!(read(shards), all, "{memory} {rows} {heavy}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_few_may_be_missing_and_nothing_else() {
+        for (memory, least) in [(1 << 30, 40), (0, 40), (1 << 30, 300_000)] {
+            let mut shards = spread(memory);
+            let all = fill(&mut shards, 100_000, 50_000);
+            let mut rest = Vec::new();
+            let read = shards.large(least, |rows| {
+                while let Some(row) = rows.next_row()? {
+                    rest.push(row);
+                }
+                Ok(())
+            });
+            read.unwrap();
+            rest.sort_unstable();
+            assert!(rest.len() < all.len(), "some were left out");
+            let groups = |rows: &'_ [[u32; 8]]| -> BTreeMap<u32, Vec<[u32; 8]>> {
+                rows.chunk_by(|a, b| a[0] == b[0]).map(|rows| (rows[0][0], rows.to_vec())).collect()
+            };
+            let mut found = groups(&rest);
+            for (group, rows) in groups(&all) {
+                match found.remove(&group) {
+                    Some(found) => assert_eq!(found, rows),
+                    None => assert!(rows.len() < least, "{group}"),
+                }
+            }
+            assert!(found.is_empty());
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Addresses of one family as plain numbers, and the rows that hold two of them.
 
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::table::{Row, Shards};
+use crate::table::{Group, Row, Shards};
 
 /// A row of two IPv4 addresses and six words.
 pub type Row4 = [u32; 8];
@@ -22,10 +22,38 @@ pub struct Families {
     pub v6: Shards<Row6>,
 }
 
+/// Which rows come back together.
+#[derive(Clone, Copy, Debug)]
+pub enum Together {
+    /// Those of the same two addresses.
+    Pair,
+    /// Those of the same first address.
+    First,
+    /// Those of the same network of first addresses, which is a /24, of IPv6 a /64: an address's rows
+    /// follow those of its neighbour.
+    Net,
+}
+
+impl Together {
+    fn group<A: Address>(self) -> Group<A::Row> {
+        match self {
+            Together::Pair => |row, hasher| {
+                let (first, _, second, _) = A::unpack(row);
+                hasher.hash_one((first, second))
+            },
+            Together::First => |row, hasher| hasher.hash_one(A::unpack(row).0),
+            Together::Net => |row, hasher| hasher.hash_one(A::unpack(row).0.net()),
+        }
+    }
+}
+
 impl Families {
     /// No rows yet; those beyond about `memory` octets go to temporary files.
-    pub fn new(memory: u64) -> Families {
-        Families { v4: Shards::new(memory / 2), v6: Shards::new(memory / 2) }
+    pub fn new(memory: u64, together: Together) -> Families {
+        Families {
+            v4: Shards::new(memory / 2, together.group::<u32>()),
+            v6: Shards::new(memory / 2, together.group::<u128>()),
+        }
     }
 }
 

@@ -1,11 +1,8 @@
 //! What came upon a host from one other: the rows that nfflood counts, all those of a host together.
 
-use std::hash::BuildHasher;
 use std::io;
 
-use foldhash::fast::RandomState;
-
-use crate::detect::conversation::{Address, Families, narrow, widen};
+use crate::detect::conversation::{Address, Families, Together, narrow, widen};
 use crate::finding::Sample;
 
 /// What an event is, in the order in which the rows of a host come.
@@ -133,13 +130,12 @@ impl<A: Address> Event<A> {
 #[derive(Debug)]
 pub(super) struct Events {
     pub rows: Families,
-    hasher: RandomState,
 }
 
 impl Events {
     /// None yet; what is beyond about `memory` octets goes to temporary files.
     pub(super) fn new(memory: u64) -> Events {
-        Events { rows: Families::new(memory), hasher: RandomState::default() }
+        Events { rows: Families::new(memory, Together::Net) }
     }
 
     /// Keeps one.
@@ -147,8 +143,7 @@ impl Events {
     /// # Errors
     /// A temporary file that cannot be written.
     pub(super) fn push<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
-        let hash = self.hasher.hash_one(event.host.net());
-        A::of(&mut self.rows).push(hash, event.pack())
+        A::of(&mut self.rows).push(event.pack())
     }
 }
 

@@ -77,15 +77,11 @@ impl Detector for Paper {
     fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
         let window = end.window;
         let Paper { site, rules, tallies } = self;
-        let mut judge = Judge {
-            limit: Limit::Above(rules.flows).scaled(window),
-            site: &site,
-            window,
-            sources: BTreeMap::new(),
-            out: Verdict::default(),
-        };
+        let limit = Limit::Above(rules.flows).scaled(window);
+        let mut judge =
+            Judge { limit, site: &site, window, sources: BTreeMap::new(), out: Verdict::default() };
         let mut victim: Option<Victim> = None;
-        tallies.visit(|dip, _, sip, tally| {
+        tallies.visit(site.least(limit.least()), |dip, _, sip, tally| {
             if victim.as_ref().is_none_or(|victim| victim.host != dip) {
                 victim.replace(Victim::new(dip)).into_iter().for_each(|over| judge.victim(over));
             }

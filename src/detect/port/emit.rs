@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    Active, Address, Ballot, Families, Half, Outcome, Recent, Talk, Visitor,
+    Active, Address, Ballot, Families, Half, Outcome, Recent, Talk, Together, Visitor,
 };
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -65,7 +65,7 @@ impl<'a> Emitter<'a> {
             active,
             knows_dark,
             hasher: RandomState::default(),
-            rows: Families::new(memory),
+            rows: Families::new(memory, Together::First),
             recent: Recent::default(),
             mail: HashSet::default(),
             answers: Ballot::default(),
@@ -82,8 +82,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
-        let hash = self.hasher.hash_one(trial.src);
-        A::of(&mut self.rows).push(hash, trial.pack())
+        A::of(&mut self.rows).push(trial.pack())
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {

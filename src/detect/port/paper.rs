@@ -68,7 +68,7 @@ impl Detector for Paper {
         let limit = Limit::AtLeast(rules.flows).scaled(window);
         let mut judge = Judge { site: &site, limit, window, out: Verdict::default() };
         let mut attack: Option<Attack> = None;
-        tallies.visit(|sip, port, dip, tally| {
+        tallies.visit(site.least(limit.least()), |sip, port, dip, tally| {
             let (proto, port) = ((port >> 16) as u8, port as u16);
             if attack.as_ref().is_none_or(|attack| attack.of != (sip, proto, port)) {
                 let next = Attack::new((sip, proto, port));

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::memory::Memory;
 use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
-    Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Visitor, has_port,
+    Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Together, Visitor, has_port,
 };
 use crate::flow::{Networks, TCP};
 use crate::time::Window;
@@ -50,7 +50,8 @@ impl<'a> Emitter<'a> {
         Emitter {
             known,
             hasher: RandomState::default(),
-            rows: Families::new(memory),
+            // Sources of one network are judged one after the other, for those that scan together.
+            rows: Families::new(memory, Together::Net),
             recent: Recent::default(),
         }
     }
@@ -61,9 +62,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
-        // Sources of one network are judged one after the other, for those that scan together.
-        let hash = self.hasher.hash_one(trial.src.net());
-        A::of(&mut self.rows).push(hash, trial.pack())
+        A::of(&mut self.rows).push(trial.pack())
     }
 
     /// `src` asked `dst` for a port, and it worked.

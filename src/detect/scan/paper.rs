@@ -84,7 +84,9 @@ impl Detector for Paper {
         let out = Verdict::default();
         let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
         let mut of = None;
-        tallies.visit(|sip, proto, dip, tally| {
+        // Each host of each network is a flow.
+        let least = rules.hosts.saturating_mul(rules.nets);
+        tallies.visit(site.least(least), |sip, proto, dip, tally| {
             let proto = proto as u8;
             if of != Some((sip, proto)) {
                 judge.source(of);
