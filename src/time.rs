@@ -54,6 +54,9 @@ impl Timestamp {
     /// Reads Unix seconds with up to nine decimals (`994025700.125`) or RFC 3339 in UTC
     /// (`2001-07-01T22:15:00Z`). `None` for anything else, more decimals, or a moment past 2554.
     pub fn parse(text: &[u8]) -> Option<Timestamp> {
+        if let Some(time) = Timestamp::parse_millis(text) {
+            return Some(time);
+        }
         let (whole, rest) = digits(text);
         if !(1..=11).contains(&(text.len() - rest.len())) {
             return Timestamp::parse_rfc3339(text);
@@ -73,6 +76,22 @@ impl Timestamp {
         Some(Timestamp(whole.checked_mul(NANOS)?.checked_add(decimals)?))
     }
 
+    /// Eight to ten digits, a point and three more: of the text of a flow with its times, which nearly always
+    /// have this form, a third goes to them.
+    fn parse_millis(text: &[u8]) -> Option<Timestamp> {
+        let (secs, &[b'.', k, l, m]) = text.split_last_chunk()? else { return None };
+        let (upper, lower) = secs.split_last_chunk()?;
+        let (i, j) = match *upper {
+            [] => (b'0', b'0'),
+            [j] => (b'0', j),
+            [i, j] => (i, j),
+            _ => return None,
+        };
+        let (lower, rest) = (eight(*lower)?, eight([b'0', b'0', b'0', i, j, k, l, m])?);
+        let secs = rest / 1000 * 100_000_000 + lower;
+        Some(Timestamp(secs * NANOS + rest % 1000 * 1_000_000))
+    }
+
     fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
         let time = humantime::parse_rfc3339(std::str::from_utf8(text).ok()?).ok()?;
         let since = time.duration_since(UNIX_EPOCH).ok()?;
@@ -88,6 +107,19 @@ impl Timestamp {
 /// 10 to the power of 0 to 9.
 const TENS: [u64; 10] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/// The value of eight digits, all of them at once: pairs, of pairs the hundreds, and so on.
+fn eight(text: [u8; 8]) -> Option<u64> {
+    let text = u64::from_le_bytes(text);
+    let value = text.wrapping_sub(0x3030_3030_3030_3030);
+    // What is below '0' or above '9' shows in the highest bit of its octet.
+    if (value | text.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = (value * 10 + (value >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
 
 /// The value of the digits that `text` begins with, good for 19 of them, and what follows.
 fn digits(mut text: &[u8]) -> (u64, &[u8]) {
@@ -234,6 +266,23 @@ mod tests {
         fn a_written_timestamp_reads_back(nanos: u64) {
             let time = Timestamp::from_nanos(nanos);
             prop_assert_eq!(Timestamp::parse(time.to_string().as_bytes()), Some(time));
+        }
+
+        #[test]
+        fn milliseconds_are_read_as_digits_are(text in "[0-9]{7,12}\\.[0-9]{3}|[0-9./:;]{12,14}") {
+            let text = text.as_bytes();
+            let one_by_one = |text: &[u8]| {
+                let (secs, rest) = digits(text);
+                let (millis, behind) = digits(rest.strip_prefix(b".")?);
+                let is_whole = rest.len() == 4 && behind.is_empty();
+                is_whole.then_some(Timestamp(secs.checked_mul(NANOS)? + millis * 1_000_000))
+            };
+            if let Some(time) = Timestamp::parse_millis(text) {
+                prop_assert_eq!(Some(time), one_by_one(text));
+            } else if let Some(time) = one_by_one(text) {
+                let secs = text.len() - 4;
+                prop_assert!(!(8..=10).contains(&secs), "{:?} was left out", time);
+            }
         }
     }
 }
