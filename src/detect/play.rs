@@ -58,6 +58,12 @@ pub(crate) fn talk(from: [u8; 4], to: [u8; 4], port: u16) -> [Flow; 2] {
     [there, back(&there, 8, 4_000, 27)]
 }
 
+/// A SYN and ACK that nobody asked for, and the reset that it gets.
+pub(crate) fn reflected(by: [u8; 4], to: [u8; 4], port: u16) -> [Flow; 2] {
+    let reset = Flow { flags: Some(4), ..ask(to, by, port) };
+    [back(&reset, 1, 44, 18), reset]
+}
+
 /// A question and its answer.
 pub(crate) fn reply(proto: u8, from: [u8; 4], to: [u8; 4], port: u16) -> [Flow; 2] {
     let there = send(proto, from, to, port);

@@ -113,8 +113,16 @@ impl Half {
 
     /// Nothing but an answer of TCP to somebody who asked: SYN and ACK, or a reset.
     fn only_answers(&self) -> bool {
-        let answer = self.has(SYN | ACK) || (self.has(RST) && !self.has(SYN));
-        self.has_flags && answer && self.flags & (FIN | PSH) == 0 && !self.large
+        self.accepts() || self.only_resets()
+    }
+
+    /// SYN and ACK, and nothing that comes later.
+    fn accepts(&self) -> bool {
+        self.has_flags && self.has(SYN | ACK) && self.flags & (FIN | PSH) == 0 && !self.large
+    }
+
+    fn only_resets(&self) -> bool {
+        self.has_flags && self.has(RST) && self.flags & (SYN | FIN | PSH) == 0 && !self.large
     }
 }
 
@@ -231,6 +239,8 @@ impl Ends {
             return Outcome::Unasked;
         }
         match proto {
+            // Who never asked tells so (RFC 9293 section 3.10.7.1).
+            TCP if !is_sampled && asked.only_resets() && answered.accepts() => Outcome::Unasked,
             TCP if is_sampled => sampled(asked, answered),
             TCP => tcp(asked, answered),
             _ if answered.is_there() => Outcome::Productive,
@@ -285,6 +295,18 @@ fn sampled(asked: &Half, answered: &Half) -> Outcome {
 }
 
 impl<A: Address> Talk<A> {
+    /// Whether it may be that nobody asked, and who seems to have told so to as many answers: they are larger,
+    /// which an answer with SYN and ACK to a system's SYN never is. Only where there are no flags that say it.
+    pub fn may_be_unasked(&self) -> bool {
+        let Talk { proto, asked, answered, .. } = self;
+        *proto == TCP
+            && !(asked.has_flags && answered.has_flags)
+            && answered.packets == asked.packets
+            && answered.octets > asked.octets
+            && answered.is_lone()
+            && !asked.says
+    }
+
     pub(super) fn new(
         hosts: [A; 2],
         proto: u8,

@@ -114,6 +114,10 @@ fn flags_say_who_asked_and_what_came_of_it() {
     ] {
         assert_eq!(says(flows), format!("{asked} {outcome}"), "{flows:?}");
     }
+    // Who resets an answer never asked.
+    let (reset, answer) =
+        ("10.0.0.9:4000 10.0.0.1:80 6 1 40 R", "10.0.0.1:80 10.0.0.9:4000 6 1 44 SA");
+    assert_eq!(says(&[reset, answer]), "10.0.0.9:4000 > 10.0.0.1:80/6 Unasked");
     // What is left of a connection from before is no attempt.
     for rest in ["2 80 FA", "1 244 A", "1 244 N", "1 244"] {
         let flow = format!("10.0.0.9:4000 10.0.0.1:80 6 {rest}");

@@ -141,6 +141,7 @@ impl Visitor for Emitter<'_> {
                 }
                 self.write(&with(&asked, WORKED))
             }
+            Outcome::Refused if talk.may_be_unasked() => Ok(()),
             Outcome::Silent | Outcome::Refused => {
                 let is_dark = outcome == Outcome::Silent && self.is_dark(host.ip());
                 self.write(&with(&asked, if is_dark { FAILED | DARK } else { FAILED }))

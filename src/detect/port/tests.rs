@@ -51,6 +51,9 @@ fn a_thousand_targets_in_vain_are_a_worms() {
     let mut served = worm(INSIDE, 443, 1000);
     served.extend((2000..3001).flat_map(|n| talk(INSIDE, theirs(n), 443)));
     assert_eq!(both(&served), [""; 0]);
+    // A flood of answers that it never asked for.
+    let reflected = (0..2000).flat_map(|n| reflected(theirs(n), INSIDE, 80));
+    assert_eq!(both(&reflected.collect::<Vec<_>>()), [""; 0]);
     // DHCP's server speaks to clients that asked everybody.
     let offer = |n| Flow { sport: 67, ..send(UDP, INSIDE, ours(n), 68) };
     assert_eq!(both(&(0..1500).map(offer).collect::<Vec<_>>()), [""; 0]);

@@ -108,6 +108,7 @@ impl Visitor for Emitter<'_> {
                     false => self.worked([host, asker], proto, [sport, port]),
                 }
             }
+            Outcome::Refused if talk.may_be_unasked() => Ok(()),
             Outcome::Silent | Outcome::Refused if is_sure => {
                 let mut bits = FAILED;
                 bits |= match outcome {

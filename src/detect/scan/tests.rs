@@ -47,6 +47,9 @@ fn who_talks_to_many_is_no_scanner() {
     assert_eq!(both(&flows), [""; 0]);
     let flows: Vec<Flow> = (0..600).flat_map(|n| reply(UDP, INSIDE, theirs(n), 53)).collect();
     assert_eq!(both(&flows), [""; 0]);
+    // Nor is who resets what it never asked for.
+    let flows: Vec<Flow> = (0..600).flat_map(|n| reflected(theirs(n), INSIDE, 80)).collect();
+    assert_eq!(both(&flows), [""; 0]);
 }
 
 #[test]
