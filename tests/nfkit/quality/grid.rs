@@ -135,6 +135,9 @@ pub const SCANS: &[Scenario] = &[
     },
     all("backscatter", "campus --flows 50000 --with backscatterx50"),
     nine("backscatter-nine", "campus --flows 50000 --with backscatterx50"),
+    // Who resets what it never asked for.
+    all("synack", "campus --flows 40000 --with FEW,synackx10"),
+    nine("synack-nine", "campus --flows 40000 --with FEW,synackx10"),
     all("tcp", "campus --flows 90000 --with FEW,TCP"),
     nine("tcp-nine", "campus --flows 90000 --with FEW,TCP"),
     all("sweep", "campus --flows 50000 --with FEW,sweepx10"),

@@ -3,6 +3,7 @@
 use super::{BOTH, CAMPUS_DAY, Scenario, State, all, nine};
 
 const CODERED: &str = "campus --flows 110000 --with FEW,coderedx2";
+const SYNACK: &str = "campus --flows 40000 --with FEW,synackx10";
 const GUESS: &str = "campus --flows 40000 --with FEW,guessx10";
 const SPAM: &str = "campus --flows 40000 --with FEW,spamx10";
 
@@ -25,6 +26,9 @@ pub const PORTS: &[Scenario] = &[
     nine("innocents-nine", "campus --with ALL,MORE"),
     kept("innocents-hour", "campus --for 1h --flows 220000 --with FEW,SOME"),
     all("flooded", "campus --flows 150000 --with FEW,FLOODED"),
+    // Who resets what it never asked for.
+    all("synack", SYNACK),
+    nine("synack-nine", SYNACK),
     all("codered", CODERED),
     nine("codered-nine", CODERED),
     all("codered-2000", "campus --flows 70000 --with FEW,codered=2000x10"),
