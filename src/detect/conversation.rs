@@ -103,11 +103,13 @@ impl Conversations {
             match (flow.sip, flow.dip) {
                 (IpAddr::V4(a), IpAddr::V4(b)) => {
                     let (a, b) = (u32::from(a), u32::from(b));
-                    self.rows.v4.push(pair::row(a, b, flow, ports, is_spoofed))?;
+                    self.rows
+                        .push([a.min(b), a.max(b)], pair::row(a, b, flow, ports, is_spoofed))?;
                 }
                 (IpAddr::V6(a), IpAddr::V6(b)) => {
                     let (a, b) = (u128::from(a), u128::from(b));
-                    self.rows.v6.push(pair::row(a, b, flow, ports, is_spoofed))?;
+                    self.rows
+                        .push([a.min(b), a.max(b)], pair::row(a, b, flow, ports, is_spoofed))?;
                 }
                 _ => {}
             }

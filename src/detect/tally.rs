@@ -102,7 +102,7 @@ impl Tallies {
             (flow.octets >> 32) as u32,
             flow.octets as u32,
         ];
-        A::of(&mut self.rows).push(A::pack(first, by, second, rest))
+        self.rows.push([first, second], A::pack(first, by, second, rest))
     }
 
     /// Calls `of_each` with every first host, number and second host there was, and what they have. The first

@@ -24,6 +24,10 @@ const PARTS: usize = 512;
 /// Rows of one block: what moves between memory and the file.
 const BLOCK: usize = 512;
 
+/// Rows of a partition that wait to be moved to its block. Those of all partitions fit into the processor's
+/// cache, which the ends of as many blocks do not.
+const STAGED: usize = 16;
+
 /// Rows of a partition that are sorted together, on average: moving a row costs as much as a few steps of
 /// sorting.
 const SORTED: usize = 8;
@@ -44,6 +48,9 @@ pub type Group<R> = fn(&R, &RandomState) -> u64;
 pub struct Shards<R> {
     group: Group<R>,
     hasher: RandomState,
+    /// Room for so many rows of each partition, and how many are there.
+    staged: Vec<R>,
+    counts: Vec<u8>,
     parts: Vec<Part<R>>,
     /// Full blocks in memory, and how many there may be.
     resident: usize,
@@ -94,13 +101,15 @@ impl Store {
 
 impl<R: Row> Shards<R> {
     /// Partitions that keep about `memory` octets of rows in memory, not less than a block for each.
-    pub fn new(memory: u64, group: Group<R>) -> Shards<R> {
+    pub fn new(memory: u64, hasher: RandomState, group: Group<R>) -> Shards<R> {
         let block = BLOCK * size_of::<R>();
         // The blocks that are still open count too: on average they are half full.
         let blocks = usize::try_from(memory).unwrap_or(usize::MAX) / block;
         Shards {
             group,
-            hasher: RandomState::default(),
+            hasher,
+            staged: Vec::new(),
+            counts: Vec::new(),
             parts: Vec::new(),
             resident: 0,
             limit: blocks.saturating_sub(PARTS / 2).max(MIN_BLOCKS),
@@ -109,32 +118,45 @@ impl<R: Row> Shards<R> {
         }
     }
 
-    /// Adds a row.
+    /// Adds a row, of which this is the hash of what belongs together.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
     #[inline]
-    pub fn push(&mut self, row: R) -> io::Result<()> {
+    pub fn push(&mut self, hash: u64, row: R) -> io::Result<()> {
+        debug_assert_eq!(hash, (self.group)(&row, &self.hasher));
+        // The upper bits: a partition's rows are spread by the lower ones.
+        let part = (hash >> 32) as usize % PARTS;
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, Part::default);
+            self.staged.resize(PARTS * STAGED, R::zeroed());
+            self.counts.resize(PARTS, 0);
         }
-        // The upper bits: a partition's rows are spread by the lower ones.
-        let hash = (self.group)(&row, &self.hasher);
-        let Some(part) = self.parts.get_mut((hash >> 32) as usize % PARTS) else { return Ok(()) };
-        part.open.push(row);
-        match part.open.len() == BLOCK {
-            true => self.close(hash),
-            false => Ok(()),
+        if let Some(count) = self.counts.get_mut(part)
+            && let Some(place) = self.staged.get_mut(part * STAGED + usize::from(*count))
+        {
+            *place = row;
+            *count += 1;
+            if usize::from(*count) == STAGED {
+                return self.unstage(part);
+            }
         }
+        Ok(())
     }
 
-    #[cold]
-    fn close(&mut self, hash: u64) -> io::Result<()> {
-        if let Some(part) = self.parts.get_mut((hash >> 32) as usize % PARTS) {
-            let full = std::mem::replace(&mut part.open, Vec::with_capacity(BLOCK));
-            part.full.push(full);
-            self.resident += 1;
+    /// Moves what waits to the partition's block.
+    fn unstage(&mut self, number: usize) -> io::Result<()> {
+        let count = self.counts.get_mut(number).map_or(0, std::mem::take);
+        let from = number * STAGED;
+        let rows = self.staged.get(from..from + usize::from(count)).unwrap_or_default();
+        let Some(part) = self.parts.get_mut(number) else { return Ok(()) };
+        part.open.extend_from_slice(rows);
+        if part.open.len() < BLOCK {
+            return Ok(());
         }
+        let full = std::mem::replace(&mut part.open, Vec::with_capacity(BLOCK));
+        part.full.push(full);
+        self.resident += 1;
         match self.resident >= self.limit {
             true => self.spill(),
             false => Ok(()),
@@ -175,10 +197,11 @@ impl<R: Row> Shards<R> {
     /// # Errors
     /// A temporary file that fails, or what `of_part` returns.
     pub fn large(
-        self,
+        mut self,
         least: usize,
         mut of_part: impl FnMut(&mut Sorted<'_, R>) -> io::Result<()>,
     ) -> io::Result<()> {
+        (0..self.parts.len()).try_for_each(|part| self.unstage(part))?;
         let Shards { group, hasher, parts, limit, mut store, .. } = self;
         let most = limit * BLOCK;
         let (mut rows, mut buckets) = (Vec::new(), Buckets::default());
@@ -378,7 +401,8 @@ mod tests {
     use std::hash::BuildHasher;
 
     fn spread(memory: u64) -> Shards<[u32; 8]> {
-        Shards::new(memory, |row: &[u32; 8], hasher| hasher.hash_one(row[0]))
+        let hasher = RandomState::default();
+        Shards::new(memory, hasher, |row: &[u32; 8], hasher| hasher.hash_one(row[0]))
     }
 
     /// Rows of a few groups, `heavy` of them under one.
@@ -388,7 +412,8 @@ mod tests {
             let mixed = n.wrapping_mul(2_654_435_761);
             let group = if n < heavy { 7 } else { mixed >> 20 };
             let row = [group, mixed % 1000, n, 3, 4, 5, 6, 7];
-            shards.push(row).unwrap();
+            let hash = shards.hasher.hash_one(group);
+            shards.push(hash, row).unwrap();
             all.push(row);
         }
         all.sort_unstable();

@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash};
+use std::io;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::table::{Group, Row, Shards};
@@ -16,6 +18,8 @@ pub type Row6 = [u32; 14];
 /// Rows of both families.
 #[derive(Debug)]
 pub struct Families {
+    together: Together,
+    hasher: RandomState,
     /// Of IPv4.
     pub v4: Shards<Row4>,
     /// Of IPv6.
@@ -35,14 +39,20 @@ pub enum Together {
 }
 
 impl Together {
+    #[inline]
+    fn hash<A: Address>(self, [first, second]: [A; 2], hasher: &RandomState) -> u64 {
+        match self {
+            Together::Pair => hasher.hash_one((first, second)),
+            Together::First => hasher.hash_one(first),
+            Together::Net => hasher.hash_one(first.net()),
+        }
+    }
+
     fn group<A: Address>(self) -> Group<A::Row> {
         match self {
-            Together::Pair => |row, hasher| {
-                let (first, _, second, _) = A::unpack(row);
-                hasher.hash_one((first, second))
-            },
-            Together::First => |row, hasher| hasher.hash_one(A::unpack(row).0),
-            Together::Net => |row, hasher| hasher.hash_one(A::unpack(row).0.net()),
+            Together::Pair => |row, hasher| Together::Pair.hash(A::both(row), hasher),
+            Together::First => |row, hasher| Together::First.hash(A::both(row), hasher),
+            Together::Net => |row, hasher| Together::Net.hash(A::both(row), hasher),
         }
     }
 }
@@ -50,10 +60,23 @@ impl Together {
 impl Families {
     /// No rows yet; those beyond about `memory` octets go to temporary files.
     pub fn new(memory: u64, together: Together) -> Families {
+        let hasher = RandomState::default();
         Families {
-            v4: Shards::new(memory / 2, together.group::<u32>()),
-            v6: Shards::new(memory / 2, together.group::<u128>()),
+            together,
+            v4: Shards::new(memory / 2, hasher.clone(), together.group::<u32>()),
+            v6: Shards::new(memory / 2, hasher.clone(), together.group::<u128>()),
+            hasher,
         }
+    }
+
+    /// Adds the row of two addresses.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    #[inline]
+    pub fn push<A: Address>(&mut self, both: [A; 2], row: A::Row) -> io::Result<()> {
+        let hash = self.together.hash(both, &self.hasher);
+        A::of(self).push(hash, row)
     }
 }
 
@@ -90,6 +113,13 @@ pub trait Address: Copy + Ord + Hash + Debug + Default {
 
     /// What a row holds.
     fn unpack(row: &Self::Row) -> (Self, u32, Self, [u32; 5]);
+
+    /// The addresses that a row holds.
+    #[inline]
+    fn both(row: &Self::Row) -> [Self; 2] {
+        let (first, _, second, _) = Self::unpack(row);
+        [first, second]
+    }
 
     /// The rows of this family.
     fn of(families: &mut Families) -> &mut Shards<Self::Row>;

@@ -143,7 +143,7 @@ impl Events {
     /// # Errors
     /// A temporary file that cannot be written.
     pub(super) fn push<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
-        A::of(&mut self.rows).push(event.pack())
+        self.rows.push([event.host, event.peer], event.pack())
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
-        A::of(&mut self.rows).push(trial.pack())
+        self.rows.push([trial.src, trial.dst], trial.pack())
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {

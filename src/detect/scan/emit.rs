@@ -62,7 +62,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
-        A::of(&mut self.rows).push(trial.pack())
+        self.rows.push([trial.src, trial.dst], trial.pack())
     }
 
     /// `src` asked `dst` for a port, and it worked.
