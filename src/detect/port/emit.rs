@@ -103,7 +103,8 @@ impl<'a> Emitter<'a> {
 impl Visitor for Emitter<'_> {
     fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
         let &Talk { asker, host, proto, port, sport, asked, is_sure, outcome, .. } = talk;
-        if !is_sure || (proto != TCP && proto != UDP) {
+        let is_asked = outcome != Outcome::Refused || !talk.may_be_unasked();
+        if !is_sure || !is_asked || (proto != TCP && proto != UDP) {
             return Ok(());
         }
         let with = |half: &Half, bits| Trial {
@@ -141,7 +142,6 @@ impl Visitor for Emitter<'_> {
                 }
                 self.write(&with(&asked, WORKED))
             }
-            Outcome::Refused if talk.may_be_unasked() => Ok(()),
             Outcome::Silent | Outcome::Refused => {
                 let is_dark = outcome == Outcome::Silent && self.is_dark(host.ip());
                 self.write(&with(&asked, if is_dark { FAILED | DARK } else { FAILED }))

@@ -126,6 +126,10 @@ fn an_outage_makes_nobody_a_worm() {
     let resolvers = |n: u32| Flow { proto: UDP, ..ask(ours(n % 6), theirs(n), 53) };
     let cut_off: Vec<Flow> = site(0, 60).into_iter().chain((0..9_000).map(resolvers)).collect();
     assert_eq!(both(&cut_off), [""; 0], "by UDP so do resolvers");
+    // Sixty that are flooded with answers asked nobody: there is no outage.
+    let flooded = (0..6_000).flat_map(|n| reflected(theirs(n), ours(n % 60), 80));
+    let flooded: Vec<Flow> = flooded.chain(worm(INSIDE, 445, 200)).collect();
+    assert_eq!(both(&flooded), ["spread 10.7.7.7 source"]);
     let setup = remembering();
     assert!((0..9).all(|n| judge_with(&setup, n, &site(0, 400)).is_empty()));
 }
