@@ -100,7 +100,8 @@ impl Store {
 }
 
 impl<R: Row> Shards<R> {
-    /// Partitions that keep about `memory` octets of rows in memory, not less than a block for each.
+    /// Partitions that keep about `memory` octets of rows in memory, not less than a block for each. What
+    /// belongs together is what `group` has the same hash for, made with `hasher`.
     pub fn new(memory: u64, hasher: RandomState, group: Group<R>) -> Shards<R> {
         let block = BLOCK * size_of::<R>();
         // The blocks that are still open count too: on average they are half full.
@@ -209,26 +210,33 @@ impl<R: Row> Shards<R> {
             rows.clear();
             let stored = part.stored.len() * BLOCK;
             let full = part.full.len() * BLOCK;
-            if stored + full + part.open.len() > most {
+            let count = stored + full + part.open.len();
+            if count > most {
                 let mut merge = Merge::new(part, most / 2, &mut store)?;
                 of_part(&mut Sorted::Merged(&mut merge))?;
                 continue;
             }
+            // There is no room for as many twice, nor for others' beside them.
+            let is_large = count > most / 2;
+            if is_large {
+                buckets = Buckets::default();
+            }
             part.stored.iter().try_for_each(|n| store.read(*n, BLOCK, &mut rows))?;
             part.full.into_iter().for_each(|block| rows.extend_from_slice(&block));
             rows.extend_from_slice(&part.open);
-            if rows.is_empty() {
-                continue;
-            }
-            let sorted = match rows.len() > most / 2 {
-                // There is no room for them twice.
+            let sorted = match is_large {
                 true => {
                     rows.sort_unstable();
                     &rows
                 }
                 false => buckets.sort(&rows, least, |row| group(row, &hasher)),
             };
-            of_part(&mut Sorted::InMemory(sorted.iter()))?;
+            if !sorted.is_empty() {
+                of_part(&mut Sorted::InMemory(sorted.iter()))?;
+            }
+            if is_large {
+                rows = Vec::new();
+            }
         }
         Ok(())
     }
