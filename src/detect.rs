@@ -224,5 +224,8 @@ mod tests {
         assert!(!Limit::AtLeast(1000).scaled(window(50)).passes(83));
         assert_eq!(Limit::AtLeast(u64::MAX).scaled(window(1200)), Limit::AtLeast(u64::MAX));
         assert_eq!(Limit::Above(1000).scaled(None), Limit::Above(1000));
+        for limit in [Limit::Above(5), Limit::AtLeast(5)] {
+            assert!(limit.passes(limit.least()) && !limit.passes(limit.least() - 1), "{limit:?}");
+        }
     }
 }
