@@ -159,9 +159,8 @@ impl Player {
     pub fn next(&mut self, batch: &mut Vec<(Timestamp, Flow)>) -> bool {
         batch.clear();
         if let Some(stage) = &mut self.stage {
-            while batch.len() < BATCH
-                && let Some(next) = stage.next(&self.campus)
-            {
+            while batch.len() < BATCH {
+                let Some(next) = stage.next(&self.campus) else { break };
                 batch.push(next);
             }
         }
@@ -214,9 +213,7 @@ impl Stage {
         let arrival = self.beat.next()?;
         let (share, carry) = &mut self.spread;
         *carry += *share;
-        if *carry >= self.beat.flows
-            && let Some(attack) = &mut self.attack
-        {
+        if let Some(attack) = self.attack.as_mut().filter(|_| *carry >= self.beat.flows) {
             *carry -= self.beat.flows;
             return Some((arrival, attack.flow(arrival, campus)));
         }

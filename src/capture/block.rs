@@ -169,11 +169,10 @@ pub(super) fn section(big: bool, body: &[u8]) -> Result<Option<Slot>, Fault> {
     }
     fields.take(8).ok_or_else(short)?;
     while let Some((code, value)) = fields.option()? {
-        if code == COMMENT
-            && let Ok(comment) = std::str::from_utf8(value.rest)
-            && let Some(slot) = Slot::parse(comment)
-        {
-            return Ok(Some(slot?));
+        if code == COMMENT {
+            if let Some(slot) = std::str::from_utf8(value.rest).ok().and_then(Slot::parse) {
+                return Ok(Some(slot?));
+            }
         }
     }
     Ok(None)
@@ -246,10 +245,10 @@ impl Clock {
     #[inline]
     pub(super) fn moment(self, ticks: u64) -> Timestamp {
         // What nearly all interfaces have needs no 128 bits.
-        if let (Unit::Times(nanos), 0) = (self.unit, self.offset)
-            && let Some(nanos) = ticks.checked_mul(nanos)
-        {
-            return Timestamp::from_nanos(nanos);
+        if let (Unit::Times(nanos), 0) = (self.unit, self.offset) {
+            if let Some(nanos) = ticks.checked_mul(nanos) {
+                return Timestamp::from_nanos(nanos);
+            }
         }
         self.any_moment(ticks)
     }

@@ -266,18 +266,18 @@ impl Collector {
             return Ok(());
         }
         self.open()?;
-        if let Some(open) = &mut self.open
-            && let Some(output) = &mut open.output
-        {
-            put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
-            // What stands at the head of a file can be large.
-            if open.closing.is_none() {
-                open.ahead = Pending::default();
-            }
-            put(&mut self.to, output, &chunk.blocks, &mut self.progress.written)?;
-            self.dirty |= !chunk.blocks.is_empty();
-            if matches!(output, Output::Zstd(_)) {
-                open.inside += chunk.entries.len() as u64;
+        if let Some(open) = &mut self.open {
+            if let Some(output) = &mut open.output {
+                put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
+                // What stands at the head of a file can be large.
+                if open.closing.is_none() {
+                    open.ahead = Pending::default();
+                }
+                put(&mut self.to, output, &chunk.blocks, &mut self.progress.written)?;
+                self.dirty |= !chunk.blocks.is_empty();
+                if matches!(output, Output::Zstd(_)) {
+                    open.inside += chunk.entries.len() as u64;
+                }
             }
         }
         if let Some(end) = chunk.end {

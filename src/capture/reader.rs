@@ -347,7 +347,7 @@ impl<R: Read> Reader<R> {
                 return Ok(self.end(Stage::Over));
             }
             if head.starts_with(&block::SECTION.to_be_bytes())
-                && let Stage::Foreign | Stage::Own = self.stage
+                && matches!(self.stage, Stage::Foreign | Stage::Own)
             {
                 return Ok(self.end(Stage::Outside));
             }

@@ -188,9 +188,7 @@ impl Judge<'_> {
         }
         let finding = self.scanner(&case, class, measures, &also);
         self.out.findings.push(finding);
-        if also.contains(&BACKSCATTER.name)
-            && let Some((_, measures)) = all.last()
-        {
+        if let Some((_, measures)) = all.last().filter(|_| also.contains(&BACKSCATTER.name)) {
             let finding = self.victim(&case, measures);
             self.out.findings.push(finding);
         }

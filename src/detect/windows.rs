@@ -312,9 +312,7 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
                         marked.cut = true;
                     }
                 }
-                if let Some(open) = &mut self.marked
-                    && let Some(marked) = &mut open.marked
-                {
+                if let Some(marked) = self.marked.as_mut().and_then(|o| o.marked.as_mut()) {
                     marked.close(end);
                     let over =
                         end.window.is_none_or(|part| Some(part.end()) >= whole.map(Window::end));

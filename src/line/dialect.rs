@@ -147,10 +147,10 @@ impl Dialect {
         if self.names(line)? {
             return Ok(());
         }
-        if self.tool == Tool::Nfdump
-            && let Some(lines) = nfdump::summary(line)
-        {
-            self.skip = lines;
+        if self.tool == Tool::Nfdump {
+            if let Some(lines) = nfdump::summary(line) {
+                self.skip = lines;
+            }
         }
         if self.skip > 0 {
             self.skip -= 1;

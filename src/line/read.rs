@@ -246,10 +246,10 @@ impl<R: Read> Reader<R> {
             self.dialect = Dialect::of(line);
         }
         if let Some(dialect) = &mut self.dialect {
-            if !line.is_empty()
-                && let Err(error) = dialect.read(line, &mut self.batch)
-            {
-                self.next = bad(error);
+            if !line.is_empty() {
+                if let Err(error) = dialect.read(line, &mut self.batch) {
+                    self.next = bad(error);
+                }
             }
             return true;
         }

@@ -119,10 +119,10 @@ impl Traffic {
     pub(super) fn flow(&mut self, arrival: Timestamp, left: u64, campus: &Campus) -> Flow {
         let (waiting, room) = (self.pending.len(), left + 1);
         let due = self.pending.front().is_some_and(|(due, _)| *due <= arrival);
-        if (due || waiting == PENDING || waiting as u64 >= room)
-            && let Some((_, flow)) = self.pending.pop_front()
-        {
-            return settle(flow, arrival);
+        if due || waiting == PENDING || waiting as u64 >= room {
+            if let Some((_, flow)) = self.pending.pop_front() {
+                return settle(flow, arrival);
+            }
         }
         let mut talk = self.talk(campus);
         if waiting as u64 + 1 == room {

@@ -133,9 +133,8 @@ impl<R: Row> Shards<R> {
             self.staged.resize(PARTS * STAGED, R::zeroed());
             self.counts.resize(PARTS, 0);
         }
-        if let Some(count) = self.counts.get_mut(part)
-            && let Some(place) = self.staged.get_mut(part * STAGED + usize::from(*count))
-        {
+        let Some(count) = self.counts.get_mut(part) else { return Ok(()) };
+        if let Some(place) = self.staged.get_mut(part * STAGED + usize::from(*count)) {
             *place = row;
             *count += 1;
             if usize::from(*count) == STAGED {
@@ -380,13 +379,13 @@ impl<'a, R: Row> Merge<'a, R> {
     /// Takes the next row of a piece up among the heads.
     fn refill(&mut self, number: usize) -> io::Result<()> {
         let Some(piece) = self.pieces.get_mut(number) else { return Ok(()) };
-        if piece.next == piece.rows.len()
-            && let Some(block) = piece.blocks.next()
-        {
-            piece.rows.clear();
-            piece.next = 0;
-            let rows = if piece.blocks.len() == 0 { piece.last } else { BLOCK };
-            self.store.read(block, rows, &mut piece.rows)?;
+        if piece.next == piece.rows.len() {
+            if let Some(block) = piece.blocks.next() {
+                piece.rows.clear();
+                piece.next = 0;
+                let rows = if piece.blocks.len() == 0 { piece.last } else { BLOCK };
+                self.store.read(block, rows, &mut piece.rows)?;
+            }
         }
         if let Some(row) = piece.rows.get(piece.next) {
             piece.next += 1;

@@ -648,9 +648,8 @@ impl Captured {
             }
             file.end(&Closing { received: *sent, start, end, ..Closing::default() })
         })?;
-        if let To::Spool(_, capture) = &mut self.to
-            && let Some(capture) = capture.take()
-        {
+        let capture = if let To::Spool(_, capture) = &mut self.to { capture.take() } else { None };
+        if let Some(capture) = capture {
             let file = capture.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?;
             file.finish()?;
         }

@@ -186,14 +186,15 @@ impl Record {
             Slot::Ip => self.packet = frame::ip(octets, None),
             _ => {}
         }
-        if let Some(place) = self.wide.get_mut(slot as usize)
-            && let Ok(wide) = <[u8; 16]>::try_from(octets)
-        {
-            *place = u128::from_be_bytes(wide);
-            self.seen |= 1 << slot as u8;
-        } else {
-            let number = octets.iter().fold(0, |n, &octet| n << 8 | u64::from(octet));
-            self.set(slot, number);
+        match (self.wide.get_mut(slot as usize), <[u8; 16]>::try_from(octets)) {
+            (Some(place), Ok(wide)) => {
+                *place = u128::from_be_bytes(wide);
+                self.seen |= 1 << slot as u8;
+            }
+            _ => {
+                let number = octets.iter().fold(0, |n, &octet| n << 8 | u64::from(octet));
+                self.set(slot, number);
+            }
         }
     }
 
@@ -353,13 +354,15 @@ impl Record {
     ) -> Span {
         let value = |(slot, unit): (Slot, Unit)| self.get(slot).map(|value| (value, unit));
         let (mut first, mut last) = context.span(value(start), value(end), boot);
-        if first.is_some() != last.is_some()
-            && let Some((n, unit)) = value(duration)
-            && let Some(nanos) = n.checked_mul(if unit == Unit::Millis { 1_000_000 } else { 1_000 })
-        {
+        let known = value(duration).and_then(|(n, unit)| {
+            n.checked_mul(if unit == Unit::Millis { 1_000_000 } else { 1_000 })
+        });
+        if let Some(nanos) = known {
             match (first, last) {
-                (Some(at), _) => last = at.nanos().checked_add(nanos).map(Timestamp::from_nanos),
-                (_, Some(at)) => first = at.nanos().checked_sub(nanos).map(Timestamp::from_nanos),
+                (Some(at), None) => last = at.nanos().checked_add(nanos).map(Timestamp::from_nanos),
+                (None, Some(at)) => {
+                    first = at.nanos().checked_sub(nanos).map(Timestamp::from_nanos)
+                }
                 _ => {}
             }
         }

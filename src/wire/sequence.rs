@@ -241,13 +241,13 @@ impl Sequence {
     #[cold]
     fn leap(&mut self, of: Numbered, last: Numbered, ways: u8) -> Step {
         let (elsewhere, doubt) = (self.elsewhere.take(), self.doubt.take());
-        if let Some(Doubt { at, ways, lost }) = doubt
-            && let again = Way::all(&at, &of) & ways
-            && let Some(way) = Way::first(again)
-        {
-            (self.way, self.possible) = (way, again);
-            self.go_on(of, 0);
-            return if lost > 0 { Step::Found(lost) } else { Step::Next };
+        if let Some(Doubt { at, ways, lost }) = doubt {
+            let again = Way::all(&at, &of) & ways;
+            if let Some(way) = Way::first(again) {
+                (self.way, self.possible) = (way, again);
+                self.go_on(of, 0);
+                return if lost > 0 { Step::Found(lost) } else { Step::Next };
+            }
         }
         let step = self.jump(of, last, elsewhere);
         // One that comes twice says nothing of the way.

@@ -61,10 +61,10 @@ pub(super) const fn put<const N: usize, const M: usize>(
     at: usize,
     number: [u8; M],
 ) {
-    if let Some((_, rest)) = octets.split_at_mut_checked(at)
-        && let Some(place) = rest.first_chunk_mut()
-    {
-        *place = number;
+    if let Some((_, rest)) = octets.split_at_mut_checked(at) {
+        if let Some(place) = rest.first_chunk_mut() {
+            *place = number;
+        }
     }
 }
 
