@@ -17,6 +17,7 @@ mod args;
 mod input;
 mod out;
 mod report;
+mod whole;
 
 pub use args::{
     Common, Nets, When, parse_net, parse_seconds, parse_size, parse_window, quarter_of_ram,
@@ -25,6 +26,7 @@ pub use args::{
 pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;
+pub use whole::{read_text, read_whole};
 
 /// How a command ended, when it ended well enough to say so itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

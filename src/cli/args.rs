@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use super::whole::read_text;
 use crate::time::Timestamp;
 
 /// Options of every command.
@@ -49,8 +50,7 @@ pub fn read_words<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> anyhow::Result<Vec<T>> {
-    let failed = |error| anyhow::Error::new(error).context(path.display().to_string());
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = read_text(path)?;
     let mut words = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();

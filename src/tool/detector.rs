@@ -10,7 +10,7 @@ use clap::ValueHint;
 
 use super::calibration::Calibration;
 use super::windowed::{Stage, Windowed};
-use crate::cli::{self, Common, Io, Nets, Status};
+use crate::cli::{self, Common, Io, Nets, Status, read_text};
 use crate::detect::{Bounds, Closed, Detector, Ignore, Seen, Site, Windows, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
@@ -186,7 +186,7 @@ fn parse_file<T, E: std::fmt::Display>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> anyhow::Result<T> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| name.to_string())?;
+    let text = read_text(path)?;
     parse(&text).map_err(|error| anyhow::anyhow!("{name}:{error}"))
 }
 

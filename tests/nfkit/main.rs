@@ -6,6 +6,7 @@
 //! and compared by `golden`, and rewritten only with `NFKIT_BLESS=1`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bounds;
 mod detector;
 mod dialects;
 mod early;

@@ -373,7 +373,6 @@ impl Other {
                             records.for_each(|r| self.options(r.iter().flatten().map(field)));
                         }
                         v9::FlowSetBody::Template(_) | v9::FlowSetBody::OptionsTemplate(_) => {}
-                        set => panic!("{set:?}"),
                     }
                 }
             }

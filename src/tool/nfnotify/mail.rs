@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use clap::ValueHint;
 
 use super::Files;
-use crate::cli::{Io, Status, Usage};
+use crate::cli::{Io, Status, Usage, read_whole};
 use crate::incident::mail::{self, Post, Route, Sender};
 use crate::incident::{Address, Contacts};
 use crate::time::{Timestamp, Window};
@@ -143,7 +143,7 @@ fn tell(post: &Post<'_>, args: &Args, io: &mut Io) -> bool {
 
 fn contacts(path: &Path, io: &mut Io) -> anyhow::Result<Contacts> {
     let name = path.display();
-    let text = std::fs::read(path).with_context(|| name.to_string())?;
+    let text = read_whole(path)?;
     Contacts::parse(&text).map_err(|errors| {
         for error in &errors {
             io.report.error(format_args!("{name}:{error}"));
