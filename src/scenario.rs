@@ -133,9 +133,7 @@ impl Player {
     pub fn with(mut plan: Plan, with: &[With]) -> Result<Player, Error> {
         let (seed, campus) = (plan.seed, Campus::new(plan.seed));
         let cast = Cast::new(seed, &campus, with)?;
-        if let Some(flows) = plan.flows
-            && !cast.is_empty()
-        {
+        if let Some(flows) = plan.flows.filter(|_| !cast.is_empty()) {
             let actors = plan.windows()?.map(|part| {
                 let mut scene = Scene::new(seed, part.window, part.index, &cast);
                 std::iter::from_fn(|| scene.next(&campus)).count() as u64

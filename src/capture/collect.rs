@@ -352,7 +352,7 @@ impl Collector {
         for entry in &chunk.entries {
             let Some(payload) = chunk.blocks.get(entry.payload.clone()) else { continue };
             let exporter = entry.ends.0.ip().to_canonical();
-            if let [0, 9 | 10, ..] = payload
+            if matches!(payload, [0, 9 | 10, ..])
                 && (self.ports.len() < EXPORTERS || self.ports.contains_key(&exporter))
             {
                 self.ports.insert(exporter, entry.ends);

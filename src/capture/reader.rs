@@ -444,10 +444,10 @@ fn words<const OCTETS: usize, const WORDS: usize>(
     big: bool,
     octets: &[u8; OCTETS],
 ) -> [u32; WORDS] {
-    let (chunks, _) = octets.as_chunks::<4>();
     let mut words = [0; WORDS];
-    for (word, chunk) in words.iter_mut().zip(chunks) {
-        *word = if big { u32::from_be_bytes(*chunk) } else { u32::from_le_bytes(*chunk) };
+    for (word, chunk) in words.iter_mut().zip(octets.chunks_exact(4)) {
+        let chunk = chunk.first_chunk().copied().unwrap_or_default();
+        *word = if big { u32::from_be_bytes(chunk) } else { u32::from_le_bytes(chunk) };
     }
     words
 }

@@ -56,7 +56,7 @@ impl Mean {
     /// The mean at a later slot: nothing was seen in between.
     fn at(&self, now: u32) -> f32 {
         let gap = now.saturating_sub(self.last).saturating_sub(1).min(KEPT);
-        self.mean * (1.0 - WEIGHT).powi(gap.cast_signed())
+        self.mean * (1.0 - WEIGHT).powi(gap as i32)
     }
 
     fn worth(&self, now: u32) -> u64 {

@@ -363,9 +363,7 @@ impl Judge<'_> {
                 if !entered.entry(place).or_default().insert(attacker.src) {
                     continue;
                 }
-                if let Some(&m) = places.get(&place)
-                    && m != n
-                {
+                if let Some(&m) = places.get(&place).filter(|&&m| m != n) {
                     // Of several, the least address, so that their order does not matter.
                     let known = infected.get(&m).copied();
                     if known.is_none() {

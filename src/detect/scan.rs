@@ -114,10 +114,10 @@ impl Detector for Scan {
         let mut six = Sources::<u128>::new();
         trials.v6.sorted(|rows| six.part(rows, &mut judge))?;
         let Judge { mut out, memory, .. } = judge;
-        if let (Some(mut memory), Some(window)) = (memory, end.window)
-            && memory.is_new(window)
-        {
-            memory.learn(window, &active, own);
+        if let (Some(mut memory), Some(window)) = (memory, end.window) {
+            if memory.is_new(window) {
+                memory.learn(window, &active, own);
+            }
         }
         out.findings.sort_by(Finding::order);
         out.figure.sort();

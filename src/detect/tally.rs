@@ -171,16 +171,8 @@ mod tests {
             let mut tallies = Tallies::new(memory);
             // Enough to go to a file where there is no memory.
             let flow = |n: u32| Flow {
-                sip: if n.is_multiple_of(3) {
-                    [10, 0, 0, 1].into()
-                } else {
-                    "2001:db8::1".parse().unwrap()
-                },
-                dip: if n.is_multiple_of(3) {
-                    [10, 0, 0, 2].into()
-                } else {
-                    "2001:db8::2".parse().unwrap()
-                },
+                sip: if n % 3 == 0 { [10, 0, 0, 1].into() } else { "2001:db8::1".parse().unwrap() },
+                dip: if n % 3 == 0 { [10, 0, 0, 2].into() } else { "2001:db8::2".parse().unwrap() },
                 proto: 6 + (n % 2) as u8,
                 sport: n as u16,
                 dport: 80,

@@ -171,10 +171,10 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
         if self.is_whole {
             return Ok(self.whole_open().add(flows, 0, &Ignore::default())?);
         }
-        if let Some(open) = &mut self.marked
-            && open.marked.as_ref().is_some_and(|marked| marked.part.is_some())
-        {
-            return Ok(open.add(flows, 0, &self.ignore)?);
+        if let Some(open) = &mut self.marked {
+            if open.marked.as_ref().is_some_and(|marked| marked.part.is_some()) {
+                return Ok(open.add(flows, 0, &self.ignore)?);
+            }
         }
         // Rows that share a window follow each other more often than not.
         let length = self.seconds.unwrap_or(DEFAULT_SECONDS);
@@ -455,9 +455,7 @@ impl Marked {
     }
 
     fn close(&mut self, end: &End) {
-        if let Some(Some(part)) = self.part.take()
-            && part.start() >= self.until
-        {
+        if let Some(part) = self.part.take().flatten().filter(|part| part.start() >= self.until) {
             self.covered = self.covered.saturating_add(part.seconds());
             self.until = part.end();
         }
@@ -498,9 +496,7 @@ fn add(a: End, b: &End) -> End {
     // Of an unknown key the first value holds; one that was read once can be set.
     b.other.iter().for_each(|(key, value)| _ = sum.set(key, value));
     let bad = b.other.iter().find(|(key, _)| key == "badlines");
-    if let Some(bad) = bad.and_then(|(_, value)| value.parse().ok())
-        && had_bad
-    {
+    if let Some(bad) = bad.filter(|_| had_bad).and_then(|(_, value)| value.parse().ok()) {
         sum.add_bad_lines(bad);
     }
     End {

@@ -77,8 +77,8 @@ impl Found {
     fn new(text: &[u8; WINDOW], separator: u8) -> Found {
         let splat = |octet: u8| i8x16::splat(octet as i8);
         let mut found = Found { separators: 0, dots: 0, others: 0 };
-        let (parts, _) = text.as_chunks::<16>();
-        for (n, part) in parts.iter().enumerate() {
+        for (n, part) in text.chunks_exact(16).enumerate() {
+            let Some(part) = part.first_chunk::<16>() else { break };
             let part = i8x16::new(part.map(|octet| octet as i8));
             // Octets above 127 are negative here.
             let others = part.cmp_lt(splat(b'0')) | part.cmp_gt(splat(b'9'));

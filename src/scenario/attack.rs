@@ -115,7 +115,7 @@ impl Knock {
             (true, _) => Some(Answer::Closed),
         };
         // Nobody asks twice where somebody answered.
-        Knock { retry: answer.is_none() && lot.is_multiple_of(50), answer }
+        Knock { retry: answer.is_none() && lot % 50 == 0, answer }
     }
 
     fn more(&self) -> u64 {
@@ -256,7 +256,7 @@ impl Attack {
         let size = if proto == UDP { self.dice.between(29, 60) } else { 40 };
         let flags = if proto == TCP { SYN } else { 0 };
         let millis = u64::from(packets - 1) * 400;
-        if u64::from(self.done).is_multiple_of(FLOOD_ANSWER) {
+        if u64::from(self.done) % FLOOD_ANSWER == 0 {
             let answer = match proto {
                 TCP => {
                     let answer = Heap { packets: 2, octets: 80, flags: RST | ACK };
@@ -282,7 +282,7 @@ impl Attack {
         if self.dice.permille(30) {
             (ask.packets, ask.octets, millis) = (2, 96, 3_000);
         }
-        if u64::from(self.done).is_multiple_of(WORM_ANSWER) {
+        if u64::from(self.done) % WORM_ANSWER == 0 {
             let answer = match self.done as u64 / WORM_ANSWER % 3 {
                 0 => {
                     (ask, millis) = (Heap { packets: 3, octets: 144, flags: SYN }, 1_000);

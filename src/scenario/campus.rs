@@ -46,7 +46,7 @@ pub(super) const fn inside(address: u32) -> bool {
 
 /// Whether a host of the inside network exists.
 pub(super) fn alive(seed: u64, address: u32) -> bool {
-    populated(address) && mix(mix(seed, 0xa11e), u64::from(address)).is_multiple_of(9)
+    populated(address) && mix(mix(seed, 0xa11e), u64::from(address)) % 9 == 0
 }
 
 /// Whether a host of the inside network could exist at an address: the others belong to attacks and

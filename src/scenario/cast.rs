@@ -246,7 +246,7 @@ fn address(seed: u64, campus: &Campus, home: Home, place: u32) -> u32 {
         Home::Group => elsewhere(seed, campus, 0x6409, place) & 0xffff_ff00,
         Home::Public => elsewhere(seed, campus, 0x9b11c, place),
         // Two that nobody lives in, and those of the rooms that the others' are not in.
-        Home::Net if place.is_multiple_of(2) => {
+        Home::Net if place % 2 == 0 => {
             let nets = [255, 0, 254, 253, 252];
             INSIDE | nets[place as usize / 2 % nets.len()] << 8
         }
@@ -428,7 +428,7 @@ impl Scene {
         let zero = (moment.nanos() / 1_000_000).saturating_sub(first);
         let last = Timestamp::from_nanos(Timestamp::from_secs(self.window.end()).nanos() - 1);
         for (leg, exported) in legs.drain(..).zip(exported) {
-            let arrival = moment.offset(((exported - first) * 1_000_000).cast_signed()).min(last);
+            let arrival = moment.offset(((exported - first) * 1_000_000) as i64).min(last);
             let end = zero + leg.start + leg.millis;
             let mut flow = flow(leg.proto, leg.from, leg.to, leg.heap, end, leg.millis);
             if leg.uplink {

@@ -98,8 +98,7 @@ fn reply(turn: &Turn, script: &mut Script, from: (u32, u16), to: (u32, u16), of:
     let [open, closed] = of;
     let lot = script.dice.below(6);
     if lot < open {
-        let tries =
-            if turn.member.number.is_multiple_of(2) { 1 } else { script.dice.between(1, 4) };
+        let tries = if turn.member.number % 2 == 0 { 1 } else { script.dice.between(1, 4) };
         // Sent again after 1, 3 and 7 s.
         let millis = ((1 << (tries - 1)) - 1) * 1_000;
         script.leg(TCP, to, from, Heap::even(tries, 44, SYN | ACK), way, millis);
@@ -165,7 +164,7 @@ fn reflection(turn: &Turn, script: &mut Script) {
             None => (1_024 + (turn.lot(2u8) % 64_000) as u16, 400, 1_400),
         },
     };
-    let one = (number + number / 10).is_multiple_of(2);
+    let one = (number + number / 10) % 2 == 0;
     let from = (turn.friend(turn.n.into()), port);
     let size = least + (turn.lot(from.0) % u64::from(most - least + 1)) as u32;
     let flows = if one { 1 } else { script.dice.between(1, 2) };
@@ -182,7 +181,7 @@ fn reflection(turn: &Turn, script: &mut Script) {
 /// again.
 fn handshakes(turn: &Turn, script: &mut Script) {
     let server = turn.friend(turn.n.into());
-    let from = (server, if turn.lot(server).is_multiple_of(3) { 80 } else { 443 });
+    let from = (server, if turn.lot(server) % 3 == 0 { 80 } else { 443 });
     let to = (turn.host(), script.dice.port(1_024, 65_535));
     let size = [44, 48, 52, 60][turn.lot(server) as usize / 3 % 4];
     let reset = script.dice.permille(250);
@@ -196,13 +195,13 @@ fn handshakes(turn: &Turn, script: &mut Script) {
 
 /// The prefix length of a network that is carpeted.
 pub(super) fn carpeted(number: u32) -> u8 {
-    if number.is_multiple_of(2) { 24 } else { 23 }
+    if number % 2 == 0 { 24 } else { 23 }
 }
 
 /// Packets to any hosts of a network: a datagram or a few, or SYNs, of which it takes more to be noticed
 /// among all that scanners send. One host in twelve is there and sometimes says so.
 fn carpet(turn: &Turn, script: &mut Script) {
-    for _ in 0..if turn.member.number.is_multiple_of(2) { 1 } else { SYNS } {
+    for _ in 0..if turn.member.number % 2 == 0 { 1 } else { SYNS } {
         one_of_carpet(turn, script);
     }
 }
@@ -213,8 +212,8 @@ fn one_of_carpet(turn: &Turn, script: &mut Script) {
     let host = turn.host() | dice.below(nets) << 8 | dice.between(1, 254);
     let source = turn.friend(dice.below(CARPETERS).into());
     let from = (source, dice.port(1_024, 65_535));
-    let says = mix(turn.lot(0u8), host.into()).is_multiple_of(12) && dice.permille(100);
-    if turn.member.number.is_multiple_of(2) {
+    let says = mix(turn.lot(0u8), host.into()) % 12 == 0 && dice.permille(100);
+    if turn.member.number % 2 == 0 {
         let (to, packets) = ((host, dice.port(1, 65_535)), dice.between(1, 4));
         let size = dice.between(300, 1_400);
         script.own(0, UDP, (from, to), Heap::even(packets, size, 0), (packets - 1) * 30);

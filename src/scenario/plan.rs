@@ -160,13 +160,13 @@ impl Plan {
             (Kind::Paper(None), Some(_)) => return Err(Error::LengthOfAll),
             (Kind::Paper(None), None) => 3,
             (_, None) => 1,
-            (_, Some(length)) if length == 0 || !length.is_multiple_of(SECONDS) => {
+            (_, Some(length)) if length == 0 || length % SECONDS != 0 => {
                 return Err(Error::Length(length));
             }
             (_, Some(length)) => length / SECONDS,
         };
         if let Some(start) = self.start {
-            if !start.is_multiple_of(u64::from(SECONDS)) {
+            if start % u64::from(SECONDS) != 0 {
                 return Err(Error::Start(start));
             }
             if start > LAST - u64::from(SECONDS) * u64::from(count) {

@@ -351,7 +351,7 @@ pub(super) fn letter(dice: &mut Dice, from: (u32, u16), server: u32) -> Talk {
 fn share(dice: &mut Dice, campus: &Campus) -> Talk {
     let sharer = campus.sharers.pick(dice);
     let lot = mix(0x54a2e, u64::from(sharer));
-    let own = if lot.is_multiple_of(4) { 6346 } else { 1_024 + (lot >> 32) as u16 % 60_000 };
+    let own = if lot % 4 == 0 { 6346 } else { 1_024 + (lot >> 32) as u16 % 60_000 };
     let peer = campus.peer(dice);
     let theirs = if dice.permille(250) { 6346 } else { dice.port(1_025, 65_535) };
     let inward = dice.permille(500);

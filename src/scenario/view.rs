@@ -147,9 +147,10 @@ impl View {
     }
 
     fn release(&mut self, until: Timestamp, seen: &mut Vec<Seen>) {
-        while let Some(Reverse((first, _))) = self.held.peek()
-            && first.arrival <= until
-        {
+        while let Some(Reverse((first, _))) = self.held.peek() {
+            if first.arrival > until {
+                break;
+            }
             seen.push(*first);
             self.held.pop();
         }

@@ -42,8 +42,11 @@ impl<R: Read> Findings<R> {
             return Ok(false);
         }
         self.number += 1;
-        if self.line.pop_if(|last| *last == b'\n').is_some() {
-            self.line.pop_if(|last| *last == b'\r');
+        if self.line.ends_with(b"\n") {
+            self.line.pop();
+            if self.line.ends_with(b"\r") {
+                self.line.pop();
+            }
         } else if self.line.len() as u64 == limit {
             self.input.skip_until(b'\n')?;
         }

@@ -251,10 +251,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.truth.as_deref().is_some_and(|truth| truth == Path::new("-")) {
         return Err(Usage("--truth needs a file: stdout is for the flows".to_owned()).into());
     }
-    if let (Some(truth), Some(write)) = (&args.truth, &args.write)
-        && is_same(truth, write)
-    {
-        return Err(Usage("--truth and --write are the same file".to_owned()).into());
+    if let (Some(truth), Some(write)) = (&args.truth, &args.write) {
+        if is_same(truth, write) {
+            return Err(Usage("--truth and --write are the same file".to_owned()).into());
+        }
     }
     let mut truth = args.truth.as_deref().map(Truth::create).transpose()?;
     let mut sink = Sink::open(&args, io)?;
@@ -571,7 +571,7 @@ impl Section for Udp {
 /// The flow as if it had arrived at `now`, moved by whole milliseconds.
 fn shifted(flow: &Flow, arrival: Timestamp, now: Timestamp) -> Flow {
     let millis = |time: Timestamp| time.nanos() / 1_000_000 * 1_000_000;
-    let shift = millis(now).wrapping_sub(millis(arrival)).cast_signed();
+    let shift = millis(now).wrapping_sub(millis(arrival)) as i64;
     let moved = |time: Option<Timestamp>| time.map(|time| time.offset(shift));
     Flow { start: moved(flow.start), end: moved(flow.end), ..*flow }
 }

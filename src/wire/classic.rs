@@ -95,7 +95,8 @@ pub(super) fn records<const N: usize>(
     fill: impl Fn(&[u8; N], Option<&Context>, &mut Flow),
     extra: impl Fn(&[u8; N]) -> Extra,
 ) {
-    let (all, _) = cursor.rest().as_chunks::<N>();
+    let rest = cursor.rest();
+    let all: &[[u8; N]] = bytemuck::cast_slice(rest.get(..rest.len() / N * N).unwrap_or_default());
     let (held, counted) = (all.len(), usize::from(count));
     if counted > held {
         let stated = count.into();

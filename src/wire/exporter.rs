@@ -224,7 +224,7 @@ impl Origin {
         let now = millis(now);
         let uptime = |time| {
             let time = millis(time);
-            let ahead = time.wrapping_sub(now).cast_signed();
+            let ahead = time.wrapping_sub(now) as i64;
             if !(-BEHIND..=AHEAD).contains(&ahead) {
                 return Err(Refused::Time { version: self.version, ahead });
             }

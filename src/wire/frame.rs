@@ -422,8 +422,10 @@ fn emit_transport(flow: &Flow, octets: u64, out: &mut Vec<u8>) {
 
 /// The Internet checksum of a header in which it is still 0 (RFC 1071).
 fn checksum(header: &[u8; ipv4::HEADER]) -> u16 {
-    let (words, _) = header.as_chunks();
-    let sum: u32 = words.iter().map(|&word| u32::from(u16::from_be_bytes(word))).sum();
+    let sum: u32 = header.chunks_exact(2).fold(0, |sum, word| match word {
+        [high, low] => sum + u32::from(u16::from_be_bytes([*high, *low])),
+        _ => sum,
+    });
     // Ten words: what is carried over is less than 16 bits, and once more at most 1.
     let sum = (sum & 0xffff) + (sum >> 16);
     !((sum + (sum >> 16)) as u16)

@@ -41,7 +41,7 @@ impl Context {
     /// A moment that is `millis` of sysUpTime, in 32 bits that wrap after 49.7 days, where the
     /// export was at `uptime`: the one nearest to the export, up to 24.8 days before it.
     pub fn at_uptime(&self, millis: u32, uptime: u32) -> Option<Timestamp> {
-        let ahead = i64::from(millis.wrapping_sub(uptime).cast_signed());
+        let ahead = i64::from(millis.wrapping_sub(uptime) as i32);
         if ahead > AHEAD {
             return None;
         }

@@ -107,11 +107,11 @@ impl Scoped {
 
     /// Keeps a record in place of the one of the same name, if what all cost stays within `room`.
     pub fn tell(&mut self, name: &[u8], octets: &[u8], now: u64, room: usize) -> Told {
-        if let Some(kept) = self.by_name.get_mut(name)
-            && *kept.octets == *octets
-        {
-            kept.told = now;
-            return Told::Again;
+        if let Some(kept) = self.by_name.get_mut(name) {
+            if *kept.octets == *octets {
+                kept.told = now;
+                return Told::Again;
+            }
         }
         let cost = |name: &[u8], octets: &[u8]| name.len() + octets.len() + COST;
         let before = self.by_name.remove(name);

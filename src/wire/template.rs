@@ -109,10 +109,10 @@ impl Template {
         let mut best: [Option<(u8, usize, Unit)>; Slot::COUNT] = [None; Slot::COUNT];
         for (n, field) in fields.iter().enumerate() {
             let Some((slot, rank, unit)) = wanted(field, want) else { continue };
-            if let Some(best) = best.get_mut(slot as usize)
-                && best.is_none_or(|(other, _, _)| rank < other)
-            {
-                *best = Some((rank, n, unit));
+            if let Some(best) = best.get_mut(slot as usize) {
+                if best.is_none_or(|(other, _, _)| rank < other) {
+                    *best = Some((rank, n, unit));
+                }
             }
         }
         let best = |slot: Slot| best.get(slot as usize).copied().flatten();

@@ -145,17 +145,20 @@ fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Res
 /// Scopes have numbers of their own (RFC 3954 section 6.1). They become the elements that say the
 /// same; system and cache, of which an exporter has one, none.
 fn fields_of(octets: &[u8], scope: bool) -> impl Iterator<Item = Field> {
-    octets.as_chunks().0.iter().map(move |&[a, b, c, d]| Field {
-        enterprise: 0,
-        element: match (scope, u16::from_be_bytes([a, b])) {
-            (false, element) => element,
-            (true, SCOPE_INTERFACE) => element::INGRESS_INTERFACE,
-            (true, SCOPE_LINE_CARD) => element::LINE_CARD_ID,
-            (true, SCOPE_TEMPLATE) => element::TEMPLATE_ID,
-            (true, _) => element::NONE,
-        },
-        len: u16::from_be_bytes([c, d]),
-        scope,
+    octets.chunks_exact(4).map(move |octets| {
+        let [a, b, c, d] = octets.first_chunk().copied().unwrap_or_default();
+        Field {
+            enterprise: 0,
+            element: match (scope, u16::from_be_bytes([a, b])) {
+                (false, element) => element,
+                (true, SCOPE_INTERFACE) => element::INGRESS_INTERFACE,
+                (true, SCOPE_LINE_CARD) => element::LINE_CARD_ID,
+                (true, SCOPE_TEMPLATE) => element::TEMPLATE_ID,
+                (true, _) => element::NONE,
+            },
+            len: u16::from_be_bytes([c, d]),
+            scope,
+        }
     })
 }
 

@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(sources((0..100).flat_map(of)).sign(), None);
         // Most have a single host, some a few: as far apart as attackers' hosts can be.
         let of = |n: u32| {
-            let hosts = if n.is_multiple_of(10) { 12 } else { 1 };
+            let hosts = if n % 10 == 0 { 12 } else { 1 };
             (0..hosts).map(move |k| public(n) & 0xffff_0000 | random(n + k) & 0xffff)
         };
         assert_eq!(sources((0..3_000).flat_map(of)).sign(), None);

@@ -123,9 +123,10 @@ impl Memory {
         slow.last = now;
         slow.worked += evidence.worked;
         for target in &evidence.asked {
-            if let Err(place) = slow.targets.binary_search(target)
-                && slow.targets.len() < MAX_TARGETS
-            {
+            if slow.targets.len() == MAX_TARGETS {
+                break;
+            }
+            if let Err(place) = slow.targets.binary_search(target) {
                 slow.targets.insert(place, *target);
             }
         }

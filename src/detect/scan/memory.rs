@@ -329,7 +329,7 @@ mod tests {
             let mut memory = Memory::default();
             (0..7 * 1440).find_map(|minute| {
                 let window = window(minute * 60, 60);
-                let asks = (minute * 60).is_multiple_of(every);
+                let asks = (minute * 60) % every == 0;
                 let failed = asks.then(|| trial(9, minute as u32, FAILED));
                 let slow = failed.and_then(|trial| observe(&mut memory, window, &[trial]));
                 memory.learn(window, &Active::default(), None);
@@ -366,7 +366,7 @@ mod tests {
             for src in order {
                 // Every thousandth asks for two hosts.
                 let trials = [trial(src, 1, FAILED), trial(src, 2, FAILED)];
-                let asked = if src.is_multiple_of(1000) { 2 } else { 1 };
+                let asked = if src % 1000 == 0 { 2 } else { 1 };
                 observe(&mut memory, window(0, 600), &trials[..asked]);
                 assert!(memory.fresh.len() <= 2 * MAX_SOURCES);
             }

@@ -164,7 +164,9 @@ impl Judge<'_> {
     fn drop_last_if_small(&mut self, sip: IpAddr) {
         let is_asked_about = self.site.explain == Some(sip);
         let limit = self.limit();
-        self.nets.pop_if(|last| !limit.passes(last.hosts) && !is_asked_about);
+        if self.nets.last().is_some_and(|last| !limit.passes(last.hosts) && !is_asked_about) {
+            self.nets.pop();
+        }
     }
 
     /// The current source is over.

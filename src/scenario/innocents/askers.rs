@@ -11,7 +11,7 @@ use crate::scenario::turn::{Turn, kernel_port, refused, silent};
 /// A resolver: one or two questions to each name server, and over TCP what did not fit.
 pub(super) fn resolver(turn: &Turn, script: &mut Script) {
     let names = &turn.campus.names;
-    let server = match turn.n.is_multiple_of(5) {
+    let server = match turn.n % 5 == 0 {
         true => names.rank(Order::new(turn.member.key, names.len()).at(turn.n.into()) as usize),
         false => turn.campus.peer(&mut script.dice),
     };
@@ -142,10 +142,10 @@ const RETIRED: u32 = 40;
 pub(super) fn spider(turn: &Turn, script: &mut Script) {
     let from = (turn.host(), script.dice.port(32_768, 61_000));
     let port = if script.dice.permille(500) { 80 } else { 443 };
-    let talk = if turn.n.is_multiple_of(8) {
+    let talk = if turn.n % 8 == 0 {
         let retired = turn.n / 8 % RETIRED;
         // Half of them still exist, and refuse.
-        let there = retired.is_multiple_of(2);
+        let there = retired % 2 == 0;
         let to = (turn.there(there, retired as usize), port);
         match there {
             true => refused(&mut script.dice, from, to),

@@ -55,7 +55,7 @@ pub(super) fn swarm(turn: &Turn, script: &mut Script) {
 pub(super) fn leaver(turn: &Turn, script: &mut Script) {
     let peer = turn.campus.peer(&mut script.dice);
     let to = (turn.host(), own(turn));
-    let refuses = turn.member.number.is_multiple_of(2);
+    let refuses = turn.member.number % 2 == 0;
     if script.dice.permille(500) {
         let from = (peer, client_port(&mut script.dice));
         let talk = match refuses {
@@ -83,7 +83,7 @@ pub(super) fn gateway(turn: &Turn, script: &mut Script) {
     let (ours, theirs) = ((turn.host(), port), (peer, port));
     // Who began it cannot be seen any more.
     let (from, to) = if script.dice.permille(500) { (ours, theirs) } else { (theirs, ours) };
-    if (turn.lot(which) / 64).is_multiple_of(10) {
+    if (turn.lot(which) / 64) % 10 == 0 {
         // A dead one: the gateway goes on asking.
         let packets = script.dice.between(4, 8);
         let ask = Heap { packets, octets: packets * script.dice.between(100, 400), flags: 0 };

@@ -186,7 +186,7 @@ impl AsRef<Common> for Args {
 fn slot(text: &str) -> Result<u32, String> {
     match cli::parse_seconds(text)? {
         0 => Err("a slot needs a length".to_owned()),
-        seconds if DAY.is_multiple_of(seconds) => Ok(seconds),
+        seconds if DAY % seconds == 0 => Ok(seconds),
         _ => Err("no whole number of such slots makes a day".to_owned()),
     }
 }

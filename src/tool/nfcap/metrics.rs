@@ -140,7 +140,7 @@ impl Metrics {
                 }
             }
         };
-        let count = |n: u64| vec![(String::new(), n.cast_signed())];
+        let count = |n: u64| vec![(String::new(), n as i64)];
         let help = "Datagrams of an exporter's domain.";
         let name = "nfcap_exporter_datagrams_total";
         series(name, "counter", help, &|followed| count(followed.datagrams));

@@ -212,7 +212,7 @@ impl Sets {
     fn begin(&mut self, origin: &Origin) {
         self.datagram.clear();
         self.datagram.resize(self.protocol.header(), 0);
-        if self.sent.is_multiple_of(REFRESH) {
+        if self.sent % REFRESH == 0 {
             let mut datagram = std::mem::take(&mut self.datagram);
             (self.templates, self.options) = self.announce(origin, &mut datagram);
             self.datagram = datagram;
