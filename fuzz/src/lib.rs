@@ -73,7 +73,7 @@ pub fn pack(small: bool, sent: &[Sent<'_>]) -> Vec<u8> {
             How::Learn => 2,
             How::Watch => 3,
         };
-        out.extend([exporter & 3 | how << 2, after.cast_unsigned()]);
+        out.extend([exporter & 3 | (how << 2), *after as u8]);
         push(&mut out, payload);
     }
     out
@@ -84,7 +84,7 @@ pub fn pack(small: bool, sent: &[Sent<'_>]) -> Vec<u8> {
 pub fn pack_sflow(small: bool, sent: &[(u8, i8, u8, &[u8])]) -> Vec<u8> {
     let mut out = vec![small.into()];
     for &(agent, step, count, samples) in sent {
-        out.extend([agent, step.cast_unsigned(), count]);
+        out.extend([agent, step as u8, count]);
         push(&mut out, samples);
     }
     out
@@ -154,8 +154,8 @@ pub fn datagrams(octets: &[u8]) {
     let mut now = BEGIN;
     while !octets.0.is_empty() {
         let head = octets.u8();
-        now = now.offset(i64::from(octets.u8().cast_signed()) * 1_000_000_000);
-        let how = match head >> 2 & 3 {
+        now = now.offset(i64::from(octets.u8() as i8) * 1_000_000_000);
+        let how = match (head >> 2) & 3 {
             0 | 1 => How::Read,
             2 => How::Learn,
             _ => How::Watch,
@@ -207,7 +207,7 @@ pub fn sflow(octets: &[u8]) {
     let mut now = BEGIN;
     while !octets.0.is_empty() {
         let agent = octets.u8();
-        number = number.wrapping_add_signed(octets.u8().cast_signed().into());
+        number = number.wrapping_add_signed((octets.u8() as i8).into());
         let count = octets.u8();
         let samples = octets.prefixed();
         now = now.offset(1_000_000_000);

@@ -153,7 +153,8 @@ mod tests {
         let sink = Sink::default();
         let seen = || sink.0.borrow().len();
         let mut out = Out::new(sink.clone());
-        let (reader, mut writer) = io::pipe().unwrap();
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let (reader, mut writer) = (File::from(reader), File::from(writer));
         let mut tied = Tied::new(reader, &out);
         let mut octet = [0];
 

@@ -344,8 +344,8 @@ mod tests {
                 .iter()
                 .map(|&(low, length)| IpNet::new(address(low), length + more).unwrap().trunc())
                 .collect();
-            let text: String =
-                nets.iter().enumerate().map(|(n, net)| format!("{net},{n}@example.org\n")).collect();
+            let lines = nets.iter().enumerate().map(|(n, net)| format!("{net},{n}@example.org\n"));
+            let text = lines.collect::<Vec<_>>().concat();
             let contacts = Contacts::parse(text.as_bytes()).unwrap();
             let holds = |net: &&IpNet| net.contains(&address(low));
             let longest = nets.iter().filter(holds).map(IpNet::prefix_len).max();

@@ -326,7 +326,8 @@ mod tests {
         for end in ["start=x", "zz=\u{1b}[31m", "Key=1", "=1", "tool=a b"] {
             assert!(read(&format!("#end\t-\t-\t{end}")).is_err(), "{end}");
         }
-        let many: String = (0..40).map(|n| format!("\tk{n}=1\tk{n}=2")).collect();
+        let many: Vec<String> = (0..40).map(|n| format!("\tk{n}=1\tk{n}=2")).collect();
+        let many = many.concat();
         let Mark::End(end) = read(&format!("#end\t-\t-{many}")).unwrap() else { panic!() };
         assert_eq!(end.other.len(), MAX_OTHER);
         let error = read("#end\t-\t-\thuh").unwrap_err().to_string();

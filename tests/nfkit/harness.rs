@@ -128,9 +128,9 @@ impl Run {
 
     /// Sends standard output into a pipe that nobody reads any more.
     pub fn stdout_closed(mut self) -> Run {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
-        self.stdout = Some(File::from(std::os::fd::OwnedFd::from(writer)));
+        self.stdout = Some(File::from(writer));
         self
     }
 
