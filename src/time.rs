@@ -8,8 +8,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod mark;
+mod timeline;
 
 pub use mark::{End, Mark, MarkError, State};
+pub use timeline::{Aside, Latest, Timeline};
 
 const NANOS: u64 = 1_000_000_000;
 
