@@ -15,11 +15,13 @@ use crate::time::Window;
 
 mod read;
 mod row;
+mod why;
 pub mod words;
 mod write;
 
 pub use read::{Item, MAX_JSON, Reader};
 pub use row::Error;
+pub use why::masked_why;
 pub use write::{Form, Writer};
 
 /// The columns of a finding line, in their frozen order. New ones come last.
