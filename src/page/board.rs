@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::finding::{Finding, Item};
-use crate::time::{End, Mark, State, Window};
+use crate::time::{End, Mark, State, Timeline, Timestamp, Window};
 
 /// How many findings are kept: those of the newest windows, and in a window those with the most
 /// flows. A stream without end cannot cost more memory than twice as many.
@@ -30,6 +30,7 @@ pub struct Board {
     is_cut: bool,
     bad_lines: u64,
     bad_inputs: u64,
+    timeline: Timeline,
 }
 
 /// One tool's verdict on one window.
@@ -53,16 +54,38 @@ pub(super) struct Held<'a> {
     pub overflow: bool,
     pub bad_lines: u64,
     pub bad_inputs: u64,
+    pub timeline: &'a Timeline,
+}
+
+impl Held<'_> {
+    /// Whether every line of the input was understood: only then can a window be called clean.
+    pub(super) fn is_understood(&self) -> bool {
+        self.bad_lines == 0 && self.bad_inputs == 0
+    }
 }
 
 impl Board {
-    /// A board with nothing on it.
-    pub fn new() -> Board {
-        Board::default()
+    /// Returns a board with nothing on it. With `now`, it sets aside the lines of windows that begin
+    /// more than one slot after it.
+    pub fn new(now: Option<Timestamp>) -> Board {
+        Board { timeline: Timeline::new(now), ..Board::default() }
+    }
+
+    /// Returns the times of the lines that were taken or set aside.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
     }
 
     /// Takes one line of a finding stream.
     pub fn item(&mut self, item: Item) {
+        let window = match &item {
+            Item::Finding(finding) => finding.window,
+            Item::Mark(Mark::End(end)) => end.window,
+            Item::Mark(Mark::Window(_)) => return,
+        };
+        if !self.timeline.note(window) {
+            return;
+        }
         match item {
             Item::Finding(mut finding) => {
                 if let Some((end, _)) = finding.why.char_indices().nth(MAX_WHY) {
@@ -109,6 +132,7 @@ impl Board {
             overflow: self.overflow,
             bad_lines: self.bad_lines,
             bad_inputs: self.bad_inputs,
+            timeline: &self.timeline,
         }
     }
 
@@ -146,10 +170,12 @@ impl Look {
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
+        let tool = end.tool.as_ref().filter(is_word).cloned().unwrap_or_default();
         Look {
             window: end.window,
-            tool: end.tool.as_ref().filter(is_word).cloned().unwrap_or_default(),
-            state: end.state,
+            // Flow lines have marks too: that a window was seen whole does not say that it was judged.
+            state: end.state.filter(|state| *state != State::Ok || !tool.is_empty()),
+            tool,
             is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
             is_open: end.open == Some(true),
         }
@@ -207,7 +233,7 @@ mod tests {
     use crate::finding::Host;
 
     fn board(items: impl IntoIterator<Item = Item>) -> Board {
-        let mut board = Board::new();
+        let mut board = Board::new(None);
         items.into_iter().for_each(|item| board.item(item));
         board
     }
@@ -251,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_stream_without_end_is_kept_within_bounds() {
-        let mut board = Board::new();
+        let mut board = Board::new(None);
         for n in 0..3 * MAX_FINDINGS as u64 {
             board.item(Item::Finding(Box::new(finding("192.0.2.1", n * 600, n))));
             assert!(board.findings.len() < 2 * MAX_FINDINGS);
@@ -261,13 +287,13 @@ mod tests {
         assert_eq!(held.findings.len(), MAX_FINDINGS);
         assert_eq!(held.findings[0].flows, 3 * MAX_FINDINGS as u64 - 1);
 
-        let mut board = Board::new();
+        let mut board = Board::new(None);
         for n in 0..3 * MAX_LOOKS as u64 {
             board.item(Item::Mark(Mark::End(end(n * 600, "nfscan", None))));
             assert!(board.looks.len() < 2 * MAX_LOOKS);
         }
         assert!(board.held().overflow);
-        assert!(!super::Board::new().held().overflow);
+        assert!(!super::Board::new(None).held().overflow);
     }
 
     #[test]

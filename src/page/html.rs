@@ -9,7 +9,7 @@ use super::judged::{Group, Standing, Windows};
 use super::words::{self, count, of};
 use super::{Board, Error, Show};
 use crate::finding::{Finding, Host, Kind, Role, Side};
-use crate::time::Window;
+use crate::time::{Latest, Window};
 
 /// The most findings in the table: more would not open on a phone. The rest is counted.
 pub const MAX_ROWS: usize = 2000;
@@ -200,9 +200,8 @@ struct GroupRow {
 }
 
 fn page<'a>(held: &Held<'a>, show: &'a Show) -> Page<'a> {
-    let newest = held.findings.iter().map(|f| f.window).chain(held.looks.iter().map(|l| l.window));
-    let newest = newest.flatten().map(Window::end).max().unwrap_or(0);
-    let from = if show.last == 0 { 0 } else { newest.saturating_sub(u64::from(show.last)) };
+    let latest = held.timeline.latest();
+    let from = latest.map_or(0, |latest| latest.since(show.last));
     let is_current = |window: Option<Window>| window.is_none_or(|window| window.start() >= from);
 
     // Both are sorted, the newest windows first and the unknown one last.
@@ -214,8 +213,41 @@ fn page<'a>(held: &Held<'a>, show: &'a Show) -> Page<'a> {
         current.iter().copied().filter(|f| show.side.is_none() || f.side == show.side).collect();
     let others = current.len() - shown.len();
 
-    let mut notices = verdict(&windows, &shown, others, show);
+    let mut notices = verdict(&windows, &shown, others, held.is_understood(), show);
     let mut notice = |level, head: String, text: String| notices.push(Notice { level, head, text });
+    if let Some(Latest { newest, before: Some(before) }) = latest {
+        let span = |window: Window| words::span(window.start(), window.end());
+        notice(
+            "warn",
+            format!(
+                "More than 24 hours lie between the windows {} and {}.",
+                span(before),
+                span(newest)
+            ),
+            match show.last {
+                0 => "Either a clock was wrong, or nothing was collected in between.".to_owned(),
+                last => format!(
+                    "Either a clock was wrong, or nothing was collected in between. This page shows \
+                     both, and what is older up to {} before the end of the earlier one.",
+                    words::length(last)
+                ),
+            },
+        );
+    }
+    if let Some(aside) = held.timeline.aside() {
+        notice(
+            "warn",
+            format!(
+                "{} of the input {} set aside.",
+                of(aside.lines, "line"),
+                if aside.lines == 1 { "was" } else { "were" }
+            ),
+            format!(
+                "Their windows, {}, had not begun when this page was made: a clock was wrong.",
+                words::span(aside.first.start(), aside.last.end())
+            ),
+        );
+    }
     let opened = looks.iter().filter(|look| look.is_open).map(|look| look.window);
     let opened = opened.collect::<BTreeSet<_>>().len() as u64;
     if opened > 0 {
@@ -295,7 +327,11 @@ fn page<'a>(held: &Held<'a>, show: &'a Show) -> Page<'a> {
             None => "Findings by window (UTC), the newest first; in it by flows".to_owned(),
         },
         sections: sections(rows, &windows, show.mask),
-        groups: windows.groups().into_iter().map(GroupRow::new).collect(),
+        groups: windows
+            .groups()
+            .into_iter()
+            .map(|group| GroupRow::new(group, held.is_understood()))
+            .collect(),
         gaps: windows.gaps(),
         marks: marks.into_iter().filter_map(|mark| Some((mark, words::mark(mark)?))).collect(),
         mask: show.mask,
@@ -313,7 +349,13 @@ fn unshown(number: u64, which: &str) -> String {
 }
 
 /// What the page comes to: what was found, whether nothing means something, and what was not seen.
-fn verdict(windows: &Windows, shown: &[&Finding], others: usize, show: &Show) -> Vec<Notice> {
+fn verdict(
+    windows: &Windows,
+    shown: &[&Finding],
+    others: usize,
+    is_understood: bool,
+    show: &Show,
+) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut notice = |level, head: String, text: String| notices.push(Notice { level, head, text });
     let (silent, when) = windows.of(Standing::NoData);
@@ -364,6 +406,12 @@ fn verdict(windows: &Windows, shown: &[&Finding], others: usize, show: &Show) ->
             "The input holds no window that a detector looked at, and no finding. That does not \
              mean that all is well: see that the collector and the detectors run."
                 .to_owned(),
+        );
+    } else if whole > 0 && !is_understood {
+        notice(
+            "warn",
+            format!("No findings{about} in what could be read of the input."),
+            format!("What could not be read may be findings.{rest}"),
         );
     } else if whole > 0 {
         notice(
@@ -526,7 +574,7 @@ impl Row<'_> {
 }
 
 impl GroupRow {
-    fn new(group: Group) -> GroupRow {
+    fn new(group: Group, is_understood: bool) -> GroupRow {
         GroupRow {
             standing: match group.standing {
                 Standing::NoData => "Nothing: no exporter spoke",
@@ -534,7 +582,8 @@ impl GroupRow {
                 Standing::Unclosed => "Not closed: findings, but no verdict yet",
                 Standing::Unsaid => "Judged; how much was seen is not known",
                 Standing::Found => "Seen whole, with findings",
-                Standing::Clean => "Seen whole and clean",
+                Standing::Clean if is_understood => "Seen whole and clean",
+                Standing::Clean => "Seen whole; what could not be read may be findings of it",
             },
             windows: count(group.windows),
             when: group.when,

@@ -169,7 +169,7 @@ mod tests {
     use crate::time::Mark;
 
     fn windows(ends: &[(u64, &str, Option<State>)], found: &[u64]) -> Windows {
-        let mut board = Board::new();
+        let mut board = Board::new(None);
         for &(start, tool, state) in ends {
             board.item(Item::Mark(Mark::End(end(start, tool, state))));
         }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{Board, MAX_ROWS, Show};
 use crate::finding::tests::any_finding;
-use crate::finding::{Finding, Host, Item, Kind, Rate, Role, Side};
-use crate::time::{End, Mark, State, Window};
+use crate::finding::{Finding, Host, Item, Kind, MAX_PEERS, Peer, Rate, Role, Side};
+use crate::time::{End, Mark, State, Timestamp, Window};
 
 /// A scan by an inside host in the ten minutes from `start`.
 pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
@@ -50,7 +50,7 @@ fn show() -> Show {
 }
 
 fn html(items: impl IntoIterator<Item = Item>, show: &Show) -> String {
-    let mut board = Board::new();
+    let mut board = Board::new(None);
     items.into_iter().for_each(|item| board.item(item));
     board.html(show).unwrap()
 }
@@ -106,7 +106,10 @@ fn what_was_not_seen_is_not_clean() {
 #[test]
 fn findings_that_are_not_shown_are_counted() {
     let outside = Finding { side: Some(Side::Outside), ..finding("192.0.2.9", 90_000, 7) };
-    let items = [found(outside), found(finding("192.0.2.1", 0, 5)), looked(90_000, State::Ok)];
+    // The window between them is older too; without it there would be a gap.
+    let between = looked(3600, State::Ok);
+    let old = found(finding("192.0.2.1", 0, 5));
+    let items = [found(outside), old, between, looked(90_000, State::Ok)];
     let page = html(items.clone(), &show());
     has(&page, "1 finding about 1 host outside.");
     has(&page, "1 finding of older windows is not shown. This page is about the last 24 hours");
@@ -123,8 +126,61 @@ fn findings_that_are_not_shown_are_counted() {
 }
 
 #[test]
+fn a_gap_before_the_newest_window_is_said_and_both_sides_are_shown() {
+    let day: Vec<_> = (0..20).map(|n| looked(600_000 + n * 600, State::Ok)).collect();
+    let today = found(finding("192.0.2.1", 600_000, 5));
+    let long_ago = found(finding("192.0.2.2", 0, 6));
+    let chain = (0..3).map(|n| found(finding("192.0.2.3", 400_000_000 + n * 600, 7)));
+    let items: Vec<_> = day.into_iter().chain([today, long_ago]).chain(chain).collect();
+    let page = html(items.clone(), &show());
+    has(
+        &page,
+        "More than 24 hours lie between the windows 1970-01-08 01:50 to 02:00 and 1982-09-04 \
+         15:26:40 to 15:36:40.",
+    );
+    has(&page, "This page shows both, and what is older up to 24 hours before the end");
+    assert!(page.contains(">192.0.2.1<") && page.contains(">192.0.2.3<"), "{page}");
+    assert!(!page.contains(">192.0.2.2<"), "{page}");
+
+    // Who knows what time it is can say so.
+    let mut board = Board::new(Some(Timestamp::from_secs(612_000)));
+    items.into_iter().for_each(|item| board.item(item));
+    let page = board.html(&show()).unwrap();
+    has(&page, "3 lines of the input were set aside.");
+    assert!(!text(&page).contains("More than 24 hours"));
+    assert!(page.contains(">192.0.2.1<") && !page.contains(">192.0.2.3<"), "{page}");
+}
+
+#[test]
+fn the_newest_window_is_shown_however_long_it_is() {
+    let day = Finding { window: Window::new(0, 86_400), ..finding("192.0.2.1", 0, 5) };
+    let page = html([found(day)], &Show { last: 3600, ..show() });
+    has(&page, "1 finding about 1 host inside.");
+}
+
+#[test]
+fn marks_of_flow_lines_are_no_verdict() {
+    let flows = Item::Mark(Mark::End(End { tool: None, ..end(600, "", Some(State::Ok)) }));
+    let page = html([flows], &show());
+    has(&page, "No findings, but no window was seen whole and found clean.");
+    assert!(!page.contains("class=\"notice good\""));
+}
+
+#[test]
+fn nothing_is_called_clean_if_some_lines_were_not_understood() {
+    let mut board = Board::new(None);
+    board.item(looked(600, State::Ok));
+    board.bad_line();
+    let page = board.html(&show()).unwrap();
+    has(&page, "No findings in what could be read of the input.");
+    has(&page, "Seen whole; what could not be read may be findings of it");
+    let text = text(&page);
+    assert!(!page.contains("class=\"notice good\"") && !text.contains("clean by"), "{text}");
+}
+
+#[test]
 fn what_is_missing_is_said() {
-    let mut board = Board::new();
+    let mut board = Board::new(None);
     board.item(found(finding("192.0.2.1", 600, 5)));
     board.bad_line();
     board.bad_line();
@@ -138,7 +194,7 @@ fn what_is_missing_is_said() {
     has(&page, "Records were lost in 1 window.");
     has(&page, "Exports were taken from anyone in 1 window.");
 
-    let mut board = Board::new();
+    let mut board = Board::new(None);
     assert!(!board.is_unreadable());
     board.bad_line();
     assert!(board.is_unreadable());
@@ -217,9 +273,19 @@ proptest! {
     #[test]
     fn a_masked_page_holds_no_address(
         mut finding in any_finding(), host in any::<std::net::IpAddr>(),
+        other in any::<std::net::IpAddr>(), form in 0usize..6,
     ) {
-        finding.why = format!("by={host}>=1");
+        finding.why = match form {
+            0 => format!("by={host}>=1"),
+            1 => format!("n=1<2,by={host},also=spread"),
+            2 => format!("n=1>={host},order=random"),
+            3 => format!("of={host}/32,dark=3"),
+            4 => format!("by=[{host}]:80"),
+            _ => format!("because of {host}"),
+        };
         finding.peer.retain(|peer| matches!(peer.host, Host::Address(_)));
+        finding.peer.truncate(MAX_PEERS - 1);
+        finding.peer.push(Peer { host: Host::Address(other), flows: Some(7) });
         finding.host = Host::Address(host);
         let page = |mask| html([found(finding.clone())], &Show { mask, ..show() });
         prop_assert!(addresses(&page(false)).contains(&host.to_string()));

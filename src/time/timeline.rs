@@ -100,10 +100,14 @@ impl Timeline {
         self.runs.insert(first, run);
     }
 
-    /// Returns the newest window. `None` if no window of a known time was noted.
+    /// Returns the newest window. `None` if no window of a known time was noted. Where the user said what
+    /// time it is, the newest window that was not set aside is the right one, whatever lies before it.
     pub fn latest(&self) -> Option<Latest> {
         let mut runs = self.runs.iter().rev().map(|(&first, run)| (first, run.newest)).peekable();
         let (mut first, newest) = runs.next()?;
+        if self.now.is_some() {
+            return Some(Latest { newest, before: None });
+        }
         let span = |first, newest: Window| newest.start() - first + newest.slot(MONTH);
         let (mut length, mut before) = (span(first, newest), None);
         while let Some(&(earlier, last)) = runs.peek() {
@@ -283,6 +287,10 @@ mod tests {
         assert_eq!(timeline.aside(), Some(Aside { lines: 2, first, last }));
         let latest = timeline.latest().unwrap();
         assert_eq!(latest, Latest { newest: window(TODAY + 600), before: None });
+        // The user says that the newer of two is right.
+        let mut timeline = Timeline::new(Some(Timestamp::from_secs(TODAY)));
+        assert!(timeline.note(Some(window(TODAY - YEAR))) && timeline.note(Some(window(TODAY))));
+        assert_eq!(timeline.latest().unwrap(), Latest { newest: window(TODAY), before: None });
         // A window of a century is no slot of a century.
         let century = Window::new(TODAY + 2 * DAY, u32::MAX).unwrap();
         assert!(!timeline.note(Some(century)));

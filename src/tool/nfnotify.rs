@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
-use super::findings;
+use super::findings::{self, NO_FINDINGS, Now, Seen};
 use crate::cli::{Common, Input, Io, Status};
 use crate::finding::Item;
-use crate::incident::{Docket, LIMIT};
-use crate::time::Mark;
+use crate::time::Timeline;
 
 mod block;
 mod mail;
@@ -45,6 +44,8 @@ struct Files {
     /// Files of finding lines, gzip or zstd undone; stdin if there is none or for -
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    now: Now,
 }
 
 /// Runs nfnotify.
@@ -58,63 +59,55 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     }
 }
 
-/// Everything that the files say, each finding once.
-struct Findings {
-    docket: Docket,
-    /// A file could not be read, or none of the lines was a finding or a mark.
+/// What all files came to, beside their lines.
+struct Read {
+    timeline: Timeline,
+    /// A file could not be read to its end.
     failed: bool,
 }
 
 impl Files {
-    fn read(&self, io: &mut Io) -> Findings {
-        let mut findings = Findings { docket: Docket::new(), failed: false };
+    /// Reads all files and gives each finding and closing mark to `take`, with true if its window is
+    /// set aside.
+    ///
+    /// # Errors
+    /// Input that has lines but is no finding input.
+    fn read(&self, io: &mut Io, mut take: impl FnMut(Item, bool)) -> anyhow::Result<Read> {
+        let mut read = Read { timeline: Timeline::new(self.now.time), failed: false };
+        let mut seen = Seen::default();
         let stdin = [PathBuf::from("-")];
         let files = if self.files.is_empty() { stdin.as_slice() } else { self.files.as_slice() };
-        let (mut good, mut bad) = (false, false);
         for path in files {
-            if let Err(error) = file(path, &mut findings.docket, (&mut good, &mut bad), io) {
-                findings.failed = true;
+            let result = file(path, &mut seen, io, |item| {
+                if let Some(window) = findings::window(&item) {
+                    let is_aside = !read.timeline.note(window);
+                    take(item, is_aside);
+                }
+            });
+            if let Err(error) = result {
+                read.failed = true;
                 io.report.error(format_args!("{}: {error}", path.display()));
             }
         }
-        findings.failed |= bad && !good;
-        // Asked, so that what is beyond the limit is known.
-        findings.docket.findings();
-        if findings.docket.left_out() {
-            findings.failed = true;
-            io.report.error(format_args!(
-                "more than {LIMIT} findings: those with the fewest flows are left out"
-            ));
-        }
-        findings
+        anyhow::ensure!(!seen.is_something_else(), NO_FINDINGS);
+        Ok(read)
     }
 }
 
-/// Reads one file. `seen`: whether a line could be read, and whether one could not.
+/// Reads one file.
 fn file(
     path: &Path,
-    docket: &mut Docket,
-    seen: (&mut bool, &mut bool),
+    seen: &mut Seen,
     io: &mut Io,
+    mut take: impl FnMut(Item),
 ) -> std::io::Result<()> {
     let input = Input::open(path, &io.out)?;
     let name = input.name.clone();
-    let mut lines = findings::Findings::new(input);
-    let (good, bad) = seen;
+    let mut lines = findings::Findings::new(input, seen);
     while let Some((number, item)) = lines.next()? {
         match item {
-            Ok(Item::Finding(finding)) => {
-                *good = true;
-                docket.finding(*finding);
-            }
-            Ok(Item::Mark(mark)) => {
-                *good = true;
-                if let Mark::End(end) = mark {
-                    docket.end(&end);
-                }
-            }
+            Ok(item) => take(item),
             Err(error) => {
-                *bad = true;
                 io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
             }
         }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 
-use super::findings::Findings;
+use super::findings::{Findings, NO_FINDINGS, Now, Seen, tell_times};
 use crate::cli::{self, Common, Input, Io, Status};
 use crate::finding::Side;
 use crate::page::{self, Board, Show};
@@ -34,6 +35,8 @@ pub struct Args {
         long, value_name = "DURATION", default_value = "24h", value_parser = cli::parse_seconds
     )]
     last: u32,
+    #[command(flatten)]
+    now: Now,
     /// Show only findings about hosts inside or outside
     #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"])]
     side: Option<String>,
@@ -58,14 +61,14 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command: a page that cannot be written, `--strict`.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let mut board = Board::new();
-    let mut failed = false;
+    let mut board = Board::new(args.now.time);
+    let (mut failed, mut seen) = (false, Seen::default());
     let stdin = [PathBuf::from("-")];
     let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
     for path in files {
         let input = Input::open(path, &io.out);
         let read = match input {
-            Ok(input) => file(input, args.strict, &mut board, io)?,
+            Ok(input) => file(input, args.strict, &mut board, &mut seen, io)?,
             Err(error) => Err(error),
         };
         if let Err(error) = read {
@@ -74,10 +77,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             io.report.error(format_args!("{}: {error}", path.display()));
         }
     }
-    if board.is_unreadable() {
-        let page = args.write.join(page::NAME);
-        anyhow::bail!("nothing could be read, so {} is left as it was", page.display());
-    }
+    let page = args.write.join(page::NAME);
+    let left = || format!("{} is left as it was", page.display());
+    anyhow::ensure!(!seen.is_something_else(), "{NO_FINDINGS}; {}", left());
+    anyhow::ensure!(!board.is_unreadable(), "nothing could be read, so {}", left());
+    tell_times(board.timeline(), "the page shows both, and --last goes back from the earlier", io)
+        .with_context(left)?;
     let show = Show {
         title: args.title,
         mask: args.mask,
@@ -93,10 +98,11 @@ fn file(
     input: Input,
     strict: bool,
     board: &mut Board,
+    seen: &mut Seen,
     io: &mut Io,
 ) -> anyhow::Result<std::io::Result<()>> {
     let name = input.name.clone();
-    let mut findings = Findings::new(input);
+    let mut findings = Findings::new(input, seen);
     loop {
         let (number, error) = match findings.next() {
             Ok(None) => return Ok(Ok(())),

@@ -295,6 +295,14 @@ fn findings_that_cannot_be_read_stop_it() {
     let masked = scene.write("masked", masked.rows().join("\n"));
     let ran = tool("nfgrep").arg("--finding").arg(&masked).stdin(&scan().text).run();
     ran.status(1).mute().says("masked").says("no line of --finding could be read");
+    // Flow lines have marks too, but nobody's findings.
+    let flows = scene.write("flows", &scan().text);
+    let marks = scan().text.split_inclusive('\n').filter(|line| line.starts_with('#'));
+    let marks = scene.write("marks", marks.collect::<String>());
+    for path in [flows, marks] {
+        let ran = tool("nfgrep").arg("--finding").arg(path).stdin(&scan().text).run();
+        ran.status(1).mute().says("no line of --finding could be read as a finding: give it what");
+    }
     let ran = tool("nfgrep").args(["--finding", "/nowhere"]).stdin("").run();
     ran.status(1).mute().says_lines(1).says("/nowhere");
     // Looked, and found nothing.

@@ -266,7 +266,8 @@ fn input_that_is_no_finding_is_told_and_skipped() {
     golden(&ran, "day.ios");
     block("ios").stdin("nonsense\n").run().status(1).mute();
     block("ios").stdin("").run().ok().mute();
-    block("ios").arg("/nonexistent").arg(data("day.findings")).run().status(1).says("No such file");
+    let ran = block("ios").arg("/nonexistent").arg(data("day.findings")).run().status(1).mute();
+    ran.says("No such file").says("nothing is printed until all files can be read");
     let endless = [&vec![b'x'; 20 << 20], &b"\n"[..], &good].concat();
     let ran = block("ios").stdin(endless).run().status(0);
     golden(&ran.says("-:1: line longer than 4000 octets"), "day.ios");
@@ -292,6 +293,186 @@ fn the_commands_of_a_day() {
     never.says("140.119.44.91: not blocked: it is in --never");
     let ran = tool("nfnotify").args(listed).arg("--unblock").arg(data("day.findings")).run();
     golden(&ran.status(0), "day.ios-unblock");
+}
+
+/// A port attack by an inside host of 140.119.44.0/24, with these marks.
+fn attack(start: &str, host: &str, flows: u64, marks: &str) -> String {
+    format!(
+        "{start}\t600\tport\tspread\t{host}\tsource\tinside\t6\t445\t1500\t-\t{flows}\t1500\t72000\t2.50\
+         \t{marks}\ttargets=1500>=1000\t-\n"
+    )
+}
+
+fn looked(start: &str) -> String {
+    format!("#end\t{start}\t600\tflows=60000\tstate=ok\ttool=nfport\n")
+}
+
+/// The hosts that the commands of IOS add to a group or take from it.
+fn hosts(ran: &Ran) -> Vec<String> {
+    let hosts = ran.text().lines().filter_map(|line| line.split_once(" host "));
+    let of = hosts.filter(|(before, _)| matches!(*before, "" | " no"));
+    of.map(|(_, host)| host.to_owned()).collect()
+}
+
+const MORNING: &str = "2026-11-02T08:00:00Z";
+
+#[test]
+fn whom_any_finding_calls_forged_is_not_blocked() {
+    let (innocent, guilty) = ("140.119.44.91", "140.119.44.92");
+    let good = attack(MORNING, innocent, 9000, "-") + &attack(MORNING, guilty, 10, "-");
+    let forged = attack(MORNING, innocent, 1, "forged");
+    let flood = format!(
+        "{MORNING}\t600\tflood\tddos\t140.119.9.9\ttarget\tinside\t6\t80\t6001\t{innocent}=9,+6000\t6001\
+         \t6002\t240080\t10.00\tforged\tflows=6001>=1000,ours=40\t-\n"
+    );
+    for doubt in [
+        forged.clone(),
+        forged.replace("\tinside\t", "\toutside\t"),
+        forged.replace("\tinside\t", "\t-\t"),
+        forged.replace(innocent, "::ffff:140.119.44.91"),
+        forged.replace(innocent, "140.119.44.90/31"),
+        forged.replace(MORNING, "-").replace("\t600\t", "\t-\t"),
+        flood,
+    ] {
+        for text in [doubt.clone() + &good, good.clone() + &doubt] {
+            let ran = block("ios").stdin(&text).run().status(0);
+            assert_eq!(hosts(&ran), [guilty], "{doubt}{ran}");
+            ran.says("140.119.44.91: not blocked: ").says("may be an innocent one's");
+            let ran = block("ios").arg("--unblock").stdin(text).run().status(0);
+            assert!(hosts(&ran).contains(&innocent.to_owned()), "who was blocked comes free{ran}");
+        }
+    }
+    // Nor does a flood of findings about others push out what protects.
+    let many: String = (0..25_000u32)
+        .map(|n| attack(MORNING, &format!("140.119.{}.{}", 64 + n / 250, n % 250), 1_000_000, "-"))
+        .collect();
+    let ran = block("ios").stdin(forged + &many + &good).run().status(1);
+    assert!(!hosts(&ran).contains(&innocent.to_owned()));
+    ran.says("more than 10000 hosts: those with the oldest findings and the fewest flows are not");
+}
+
+#[test]
+fn the_lists_of_networks_mean_what_they_seem_to() {
+    let day = data("day.findings");
+    let run = |may_block: &str, more: &[&str]| {
+        let run = tool("nfnotify").args(["block", "--device", "ios", "--may-block", may_block]);
+        run.args(more).arg(&day).run()
+    };
+    for (nets, which) in [
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("0.0.0.0/1,128.0.0.0/1", "0.0.0.0/1"),
+        ("140.119.0.0/16,140.0.0.0/7", "140.0.0.0/7"),
+        ("140.119.0.0/16,2000::/15", "2000::/15"),
+        ("::ffff:0:0/96", "::ffff:0.0.0.0/96"),
+    ] {
+        run(nets, &[]).status(2).mute().says(&format!("--may-block: {which} is too wide: "));
+        let ran = run(nets, &["--unblock"]).status(0);
+        assert_eq!(hosts(&ran), ["140.119.44.91", "140.119.53.7"], "{nets}{ran}");
+    }
+    let scene = Scene::new();
+    let file = |text: &str| format!("@{}", scene.write("nets", text).display());
+    run(&file("# all\n0.0.0.0/0\n"), &[]).status(2).mute().says("is too wide");
+    run(&file("# none\n"), &[]).status(1).mute().says("--may-block: no network in it");
+    run(INSIDE, &["--never", &file("# none\n")]).status(0).says("--never: no network in it");
+
+    let ran = run("::ffff:140.119.0.0/112", &["--never", "::ffff:140.119.44.0/120"]).status(0);
+    assert_eq!(hosts(&ran), ["140.119.53.7"], "{ran}");
+    ran.says("140.119.44.91: not blocked: it is in --never");
+    // 140.119.1.7 by 6to4.
+    let tunnel = attack(MORNING, "2002:8c77:107::1", 5000, "-");
+    let block = |never: &str| {
+        let run = tool("nfnotify").args(["block", "--device", "ios", "--may-block", "2002::/16"]);
+        run.args(["--never", never]).stdin(&tunnel).run().status(0)
+    };
+    assert_eq!(hosts(&block("140.119.2.0/24")), ["2002:8c77:107::1"]);
+    block(NEVER).mute().says("the IPv4 address that it is made of is in --never");
+}
+
+#[test]
+fn a_host_that_was_cleaned_is_not_blocked_again() {
+    let text = attack("2026-11-02T08:00:00Z", "140.119.44.91", 9000, "-")
+        + &attack("2026-11-03T03:10:00Z", "140.119.44.92", 90, "-")
+        + &attack("2026-11-03T03:09:00Z", "140.119.44.93", 90, "-")
+        + &looked("2026-11-02T20:00:00Z")
+        + &looked("2026-11-03T04:00:00Z");
+    let now = ["--now", "2026-11-03T04:11:00Z"];
+    let run = |more: &[&str]| block("ios").args(now).args(more).stdin(&text).run().status(0);
+    let ran = run(&[]).says_lines(1);
+    assert_eq!(hosts(&ran), ["140.119.44.92"], "{ran}");
+    ran.says("not blocked, because they were not found in the last 1 hour (--last): 2 hosts");
+    let all = ["140.119.44.91", "140.119.44.92", "140.119.44.93"];
+    assert_eq!(hosts(&run(&["--last", "24h"])), all);
+    assert_eq!(hosts(&run(&["--last", "0"])), all);
+    assert_eq!(hosts(&run(&["--unblock"])), all);
+    assert_eq!(hosts(&run(&["--unblock", "--last", "1h"])), ["140.119.44.92"]);
+
+    // The end of the newest window is what counts, so findings of another time are told.
+    let old = block("ios").args(["--now", "2026-11-03T05:11:00Z"]).stdin(&text).run().status(0);
+    assert_eq!(hosts(&old), ["140.119.44.92"]);
+    old.says("the newest window of the input, 2026-11-03T04:00:00Z, ended 61 minutes ago: what it");
+    let old = block("ios").arg(data("day.findings")).run().status(0);
+    old.says("the newest window of the input, 2001-08-17T17:40:00Z, ended ").says(" days ago: ");
+    // A window as long as a day is still the newest.
+    let long = attack(MORNING, "140.119.44.91", 9000, "-").replace("\t600\t", "\t86400\t");
+    assert_eq!(hosts(&block("ios").stdin(long).run().status(0)), ["140.119.44.91"]);
+    let timeless = attack("-", "140.119.44.91", 9000, "-").replace("\t600\t", "\t-\t");
+    let ran = block("ios").stdin(timeless).run().status(0).says_lines(1);
+    assert_eq!(hosts(&ran), ["140.119.44.91"]);
+    ran.says("blocked by findings of an unknown time, which may be over: 1 host");
+}
+
+#[test]
+fn nobody_is_blocked_while_it_is_unclear_what_time_it_is() {
+    let today = attack("2026-11-02T08:00:00Z", "140.119.44.91", 9000, "-");
+    let chain: String = (0..5)
+        .map(|n| attack(&format!("2036-11-02T08:{n}0:00Z"), "140.119.44.92", 9000, "-"))
+        .collect();
+    for text in [today.clone() + &chain, chain.clone() + &today] {
+        let ran = block("ios").stdin(&text).run().status(1).mute().says_lines(1);
+        ran.says("the window 2026-11-02T08:00:00Z and the newest one, 2036-11-02T08:40:00Z: was a")
+            .says("so nothing is printed; say the right time, as by --now");
+        block("ios").arg("-q").stdin(&text).run().status(1).mute().says_lines(1);
+        let now = |time| block("ios").args(["--now", time]).stdin(&text).run();
+        let ran = now("2026-11-02T08:15:00Z").status(0).says("5 lines are set aside");
+        assert_eq!(hosts(&ran), ["140.119.44.91"]);
+        // The newer time is the right one: the gap stays, and is no reason to wait any longer.
+        let ran = now("2036-11-02T08:55:00Z").status(0);
+        assert_eq!(hosts(&ran), ["140.119.44.92"], "{ran}");
+        now("2001-01-01T00:00:00Z").status(1).mute().says("begin after --now: is that time right?");
+        // Who was blocked comes free in any case.
+        for now in [&[][..], &["--now", "2026-11-02T08:15:00Z"], &["--now", "0"]] {
+            let ran = block("ios").arg("--unblock").args(now).stdin(&text).run().status(0);
+            assert_eq!(hosts(&ran), ["140.119.44.91", "140.119.44.92"], "{now:?}{ran}");
+        }
+        let mails = |now: &[&str]| {
+            let run = tool("nfnotify").args(["mail", "--operator", "op@example.edu"]);
+            run.args(now).stdin(&text).run().status(0)
+        };
+        let ran = mails(&[]).says("findings of both are mailed unless --now TIME says which is");
+        assert!(ran.text().contains("140.119.44.92"), "{ran}");
+        let ran = mails(&["--now", "1793606400"]).says("5 lines are set aside");
+        assert!(!ran.text().contains("140.119.44.92") && ran.text().contains("140.119.44.91"));
+    }
+}
+
+#[test]
+fn input_that_is_not_findings_is_refused() {
+    let flows = &flood().text;
+    assert!(flows.contains("state=ok"), "{flows:.300}");
+    let marks =
+        "#window\t2001-08-17T17:20:00Z\t600\n#end\t2001-08-17T17:20:00Z\t600\tstate=nodata\n";
+    let loud = || tool("nfnotify").args(["mail", "--operator", "op@example.edu"]);
+    for text in [flows, marks, "nonsense\n", "# nothing\n", "{}\n"] {
+        for run in [loud(), block("ios"), block("nftables").arg("--unblock")] {
+            let ran = run.stdin(text).run().status(1).mute();
+            ran.says(
+                "this is not what nfscan, nfflood or nfport print: no line is a finding or the end",
+            );
+        }
+    }
+    let quiet = marks.replace("nodata", "ok\ttool=nfflood");
+    loud().stdin(&quiet).run().ok();
+    block("ios").stdin(tool("nfport").run().ok().out).run().ok().mute();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::filter::{Case, Cases, Chosen, Context, Filter, MAX_LENGTH, Reason};
 use crate::finding::{Finding, Host, Item, Role};
 use crate::flow::Flow;
 use crate::time::Window;
-use crate::tool::findings::Findings;
+use crate::tool::findings::{Findings, Seen};
 
 /// The most findings: more are no list that anyone made, and would take all memory.
 const MAX_FINDINGS: usize = 1_000_000;
@@ -118,19 +118,15 @@ fn filter(text: &str, args: &Args, io: &mut Io) -> anyhow::Result<Filter> {
 /// missing from the output, so each must be readable.
 fn cases(args: &Args, io: &mut Io) -> anyhow::Result<Cases> {
     let mut cases = Vec::new();
-    let (mut good, mut bad) = (false, false);
+    let mut seen = Seen::default();
     for path in &args.finding {
         let name = path.display();
         let input = Input::open(path, &io.out).with_context(|| name.to_string())?;
-        let mut findings = Findings::new(input);
+        let mut findings = Findings::new(input, &mut seen);
         while let Some((number, item)) = findings.next().with_context(|| name.to_string())? {
             match item {
-                Ok(item) => {
-                    good = true;
-                    cases.extend(case(item));
-                }
+                Ok(item) => cases.extend(case(item)),
                 Err(error) => {
-                    bad = true;
                     anyhow::ensure!(!args.strict, "{name}:{number}: {error}");
                     io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
                 }
@@ -141,7 +137,10 @@ fn cases(args: &Args, io: &mut Io) -> anyhow::Result<Cases> {
             );
         }
     }
-    anyhow::ensure!(good || !bad, "no line of --finding could be read");
+    anyhow::ensure!(
+        !seen.is_something_else(),
+        "no line of --finding could be read as a finding: give it what nfscan, nfflood or nfport print"
+    );
     Ok(Cases::new(cases))
 }
 

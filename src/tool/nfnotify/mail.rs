@@ -4,16 +4,18 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::ValueHint;
 
 use super::Files;
 use crate::cli::{Io, Status, Usage, read_whole};
+use crate::finding::Item;
 use crate::incident::mail::{self, Post, Route, Sender};
-use crate::incident::{Address, Contacts};
-use crate::time::{Timestamp, Window};
+use crate::incident::{Address, Contacts, Docket, LIMIT};
+use crate::time::{Mark, Timestamp, Window};
+use crate::tool::findings::{clock, parse_time, tell_times};
 
 /// What sendmail may say that is kept; the rest is read and forgotten.
 const MAX_SAID: u64 = 2000;
@@ -45,16 +47,11 @@ pub(super) struct Args {
     )]
     sendmail: Option<PathBuf>,
     /// The Date of the messages: RFC 3339 or Unix seconds [default: now]
-    #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = date)]
+    #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = parse_time)]
     date: Option<Timestamp>,
     /// Also write about findings that are marked as a survey
     #[arg(long)]
     survey: bool,
-}
-
-fn date(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text.as_bytes())
-        .ok_or_else(|| "no time such as 2001-08-17T17:30:00Z".to_owned())
 }
 
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
@@ -74,13 +71,28 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         from,
         reply_to: args.operator.as_ref(),
         site: args.site.as_deref().unwrap_or_default(),
-        date: args.date.unwrap_or_else(now),
+        date: args.date.unwrap_or_else(clock),
     };
-    let mut findings = args.files.read(io);
+    let mut docket = Docket::new();
+    let read = args.files.read(io, |item, is_aside| match item {
+        _ if is_aside => {}
+        Item::Finding(finding) => docket.finding(*finding),
+        Item::Mark(Mark::End(end)) => docket.end(&end),
+        Item::Mark(Mark::Window(_)) => {}
+    })?;
+    tell_times(&read.timeline, "findings of both are mailed unless --now TIME says which is", io)?;
+    let mut failed = read.failed;
+    // Asked, so that what is beyond the limit is known.
+    docket.findings();
+    if docket.left_out() {
+        failed = true;
+        io.report.error(format_args!(
+            "more than {LIMIT} findings: those with the fewest flows are left out"
+        ));
+    }
     let route =
         Route { contacts: &contacts, operator: args.operator.as_ref(), survey: args.survey };
-    let post = mail::sort(&mut findings.docket, route);
-    let mut failed = findings.failed;
+    let post = mail::sort(&mut docket, route);
     failed |= !tell(&post, args, io);
     for letter in &post.letters {
         let message = letter.message(&sender)?;
@@ -150,11 +162,6 @@ fn contacts(path: &Path, io: &mut Io) -> anyhow::Result<Contacts> {
         }
         anyhow!("--contacts: nothing is mailed until {name} is right")
     })
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_secs(since.as_secs())
 }
 
 /// Hands a message over and waits for the program's end.
