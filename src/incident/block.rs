@@ -31,7 +31,7 @@ pub const MAX_FORGED: usize = 100_000;
 
 /// The most refusals that are remembered, those with the gravest reasons: a flood of findings about
 /// outside hosts must not fill the memory.
-const MAX_REFUSED: usize = 10_000;
+pub const MAX_REFUSED: usize = 10_000;
 
 /// The fewest bits of a network that may be blocked: an IPv4 /8, an IPv6 /16.
 const WIDEST: (u8, u8) = (8, 16);
@@ -117,6 +117,8 @@ pub struct Plan {
     pub refused: Vec<(Refusal, Host)>,
     /// Hosts that could be blocked but for the age of their findings.
     pub older: usize,
+    /// There were more refusals than are remembered: those with the least grave reasons are left out.
+    pub more_refused: bool,
     /// There were more hosts than one run takes: those with the oldest findings are left out.
     pub left_out: bool,
     /// There were more forged addresses than are remembered, so no host is blocked.
@@ -200,6 +202,7 @@ pub struct Selection {
     /// The newest host that had no room.
     dropped: Option<Age>,
     has_more_forged: bool,
+    has_more_refused: bool,
 }
 
 /// The start of a window in seconds since the epoch. An unknown time is the latest: it cannot be shown
@@ -252,6 +255,7 @@ impl Selection {
                 *known = age(finding.window).max(*known);
                 if self.refused.len() > MAX_REFUSED {
                     self.refused.pop_last();
+                    self.has_more_refused = true;
                 }
             }
         }
@@ -322,7 +326,11 @@ impl Selection {
             }))
         };
         let doubts = [Refusal::Forged, Refusal::NamedAsForged].map(|why| (why, networks_of(why)));
-        let mut plan = Plan { undecided: self.has_more_forged, ..Plan::default() };
+        let mut plan = Plan {
+            undecided: self.has_more_forged,
+            more_refused: self.has_more_refused,
+            ..Plan::default()
+        };
         let mut refused: BTreeMap<Host, Refusal> = BTreeMap::new();
         for (&(why, host), _) in self.refused.iter().filter(|(_, age)| **age >= since) {
             // The gravest comes first.

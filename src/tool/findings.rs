@@ -81,8 +81,8 @@ pub(super) fn tell_times(timeline: &Timeline, effect: &str, io: &mut Io) -> anyh
 /// Describes a gap in an input.
 pub(super) fn gap(before: Window, newest: Window) -> String {
     format!(
-        "more than 24 h lie between the window {} and the newest one, {}: was a clock wrong, or was \
-         nothing collected in between?",
+        "more than 24 h lie between the window {} and the newest one, {}: either a clock was \
+         wrong or nothing was collected in between",
         before.start_text(),
         newest.start_text()
     )

@@ -10,7 +10,7 @@ use crate::cli::{self, Io, Nets, Status, Usage};
 use crate::finding::Item;
 use crate::finding::words::{length, of};
 use crate::incident::block::{
-    Commands, Device, MAX_BLOCKED, MAX_FORGED, MAX_UNBLOCKED, Plan, Policy, Selection,
+    Commands, Device, MAX_BLOCKED, MAX_FORGED, MAX_REFUSED, MAX_UNBLOCKED, Plan, Policy, Selection,
 };
 use crate::time::{Latest, Timestamp};
 use crate::tool::findings::{clock, gap, tell_times};
@@ -111,7 +111,8 @@ fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) {
     let age = now.secs().saturating_sub(newest.end());
     if age > FRESH {
         let age = match u32::try_from(age) {
-            Ok(age) if age < 2 * 86_400 => length(age - age % 60),
+            Ok(age) if age < 2 * 3600 => length(age - age % 60),
+            Ok(age) if age < 2 * 86_400 => length(age - age % 3600),
             _ => format!("{} days", age / 86_400),
         };
         io.report.warn(format_args!(
@@ -131,6 +132,11 @@ fn tell(plan: &Plan, unblock: bool, last: u32, io: &mut Io) -> bool {
     for (why, host) in &plan.refused {
         let host = host.text(false);
         io.report.complain("hosts refused", format_args!("{host}: not {word}: {why}"));
+    }
+    if plan.more_refused {
+        io.report.warn(format_args!(
+            "more than {MAX_REFUSED} hosts refused: only the gravest reasons are counted"
+        ));
     }
     if plan.older > 0 {
         io.report.warn(format_args!(
