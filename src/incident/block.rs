@@ -46,14 +46,14 @@ const WIDEST: (u8, u8) = (8, 16);
 )]
 pub struct TooWide(pub IpNet);
 
-/// Whom a run may block or unblock.
+/// The hosts that a run may block or unblock.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Only hosts in these networks.
+    /// The networks whose hosts may be blocked.
     may_block: Networks,
-    /// None of these: routers, name servers, the admins' own machines.
+    /// Networks whose hosts are never blocked: routers, name servers, the admins' own machines.
     never: Networks,
-    /// Let hosts go instead of stopping them.
+    /// Hosts are let go instead of stopped.
     unblock: bool,
 }
 
@@ -95,7 +95,7 @@ pub enum Refusal {
     NoFlows,
 }
 
-/// Why a host is blocked: of its findings the newest, and in that window the one with the most flows.
+/// The finding for which a host is blocked: its newest, and in that window the one with the most flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The window; `None` if the input had no time.
@@ -108,7 +108,7 @@ pub struct Reason {
     pub flows: u64,
 }
 
-/// Whom to block or unblock, and who was refused.
+/// The hosts to block or unblock, and those that were refused.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// By address.
@@ -191,8 +191,8 @@ impl Policy {
 
 /// The findings of one run, as far as they decide who is blocked, in any order.
 ///
-/// Kept for each host are only its newest finding, the times of its refusals and the time at which its
-/// address was called forged, so that no finding can push out a mark that protects somebody.
+/// For each host it keeps the newest finding, the times of refusals and the latest time at which the
+/// address was called forged. So no finding can push out a mark that protects somebody.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     policy: Policy,
@@ -214,7 +214,7 @@ fn age(window: Option<Window>) -> Age {
 }
 
 impl Reason {
-    /// Of two reasons the greater one is given.
+    /// Returns the rank of a reason; of two the greater one is given.
     fn rank(&self) -> impl Ord + use<'_> {
         let window = (self.window.is_none(), self.window);
         (age(self.window), self.flows, self.kind, &self.class, window)

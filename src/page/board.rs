@@ -58,7 +58,7 @@ pub(super) struct Held<'a> {
 }
 
 impl Held<'_> {
-    /// Whether every line of the input was understood: only then can a window be called clean.
+    /// Returns true if every line of the input was understood. Only then can a window be called clean.
     pub(super) fn is_understood(&self) -> bool {
         self.bad_lines == 0 && self.bad_inputs == 0
     }

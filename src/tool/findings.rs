@@ -1,5 +1,4 @@
-//! Finding lines of the inputs, each in bounded memory; whether they are finding lines at all, and of
-//! which time.
+//! Reads finding lines in bounded memory, recognises input that has none, and tells of its times.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +10,7 @@ use crate::time::{Latest, Mark, Timeline, Timestamp, Window};
 /// The commands whose closing marks say that a window was judged.
 const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
 
-/// Said of input that has lines but no findings, so that nobody takes it for a quiet day's.
+/// The message about input that has lines but no findings: nobody may take it for a quiet day's.
 pub(super) const NO_FINDINGS: &str = "this is not what nfscan, nfflood or nfport print: no line is a \
     finding or the end of a window that one of them judged; run them on the flow lines first";
 
@@ -33,13 +32,13 @@ pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "no time such as 2001-08-17T17:30:00Z".to_owned())
 }
 
-/// The machine's clock.
+/// Returns the time of this machine's clock.
 pub(super) fn clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_secs(since.as_secs())
 }
 
-/// Which kinds of lines the inputs of a run had.
+/// The kinds of lines that the inputs of a run had.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// A line other than an empty one or the header of a finding stream.
@@ -88,7 +87,7 @@ pub(super) fn gap(before: Window, newest: Window) -> String {
     )
 }
 
-/// The window that a finding or a closing mark is about; `None` for an opening mark, which says nothing
+/// Returns the window of a finding or a closing mark. `None` for an opening mark, which says nothing
 /// about its window.
 pub(super) fn window(item: &Item) -> Option<Option<Window>> {
     match item {

@@ -59,7 +59,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     }
 }
 
-/// What all files came to, beside their lines.
+/// The result of reading all files, beside their lines.
 struct Read {
     timeline: Timeline,
     /// A file could not be read to its end.
