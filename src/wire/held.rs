@@ -100,7 +100,7 @@ impl Shelf {
 
     /// Whether sets were dropped since the last call of [`take_dropped`](Shelf::take_dropped).
     #[inline]
-    pub const fn has_dropped(&self) -> bool {
+    pub fn has_dropped(&self) -> bool {
         !self.dropped.is_empty()
     }
 

@@ -544,8 +544,8 @@ fn silence_is_said_once_and_its_end() {
     let expect = |n: u64, who: &[&str], said: &[String]| {
         let (name, octets) = heard(n, who);
         job.put(&name, octets);
-        let said: String = said.iter().map(|line| format!("nf-every10: {line}\n")).collect();
-        job.run().status(0).says(&said);
+        let said: Vec<_> = said.iter().map(|line| format!("nf-every10: {line}\n")).collect();
+        job.run().status(0).says(&said.concat());
         // Twice is once.
         job.run().quiet();
     };

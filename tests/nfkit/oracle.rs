@@ -543,7 +543,8 @@ fn numbers_have_any_length() {
     for len in 1..=8u16 {
         let template: Template = [&FOUR[..], &[(2, len, Packets), (1, len, Bytes)]].concat();
         for ipfix in [false, true] {
-            let datagrams = sets(ipfix, &[template.clone()], &[(0, 1)], &[], true, &drawn);
+            let datagrams =
+                sets(ipfix, std::slice::from_ref(&template), &[(0, 1)], &[], true, &drawn);
             let (flows, _) = ours(&datagrams);
             let number =
                 |first: u64| (first..first + u64::from(len)).fold(0, |n, octet| n << 8 | octet);

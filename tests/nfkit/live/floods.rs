@@ -201,12 +201,10 @@ fn late(flows: &str) -> Vec<String> {
     // softflowd tells of much when it is stopped; that is looked at when some flows of later came.
     let ends = flows.lines().filter_map(|line| line.split('\t').nth(10)?.parse::<f64>().ok());
     let later = ends.fold(0.0, f64::max) + 20.0;
-    let rows: String = (1..=8)
-        .map(|n| {
-            format!("0\t10.90.0.10\t10.77.4.20\t0\t17\t{n}\t9\t1\t60\t{later}\t{later}\t0\t0\n")
-        })
-        .collect();
-    let flows = flows.replace("#end", &(rows + "#end"));
+    let row =
+        |n| format!("0\t10.90.0.10\t10.77.4.20\t0\t17\t{n}\t9\t1\t60\t{later}\t{later}\t0\t0\n");
+    let rows: Vec<String> = (1..=8).map(row).collect();
+    let flows = flows.replace("#end", &(rows.concat() + "#end"));
     let ran = tool("nfflood").args(["--live", "--inside", "10.77.0.0/16"]).stdin(flows).run().ok();
     let hosts = |text: &str| -> BTreeSet<String> {
         let targets = table(text).into_iter().filter(|row| row["role"] == "target");

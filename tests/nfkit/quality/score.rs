@@ -279,7 +279,7 @@ fn grouped<'a, K: Ord>(
     key: impl Fn(&Named) -> K,
 ) -> BTreeMap<K, Vec<&'a Named>> {
     named.fold(BTreeMap::new(), |mut all, n| {
-        all.entry(key(n)).or_insert_with(Vec::new).push(n);
+        all.entry(key(n)).or_default().push(n);
         all
     })
 }
