@@ -12,7 +12,8 @@
 //! (the values of one record, and the flows they make), `options` (what an exporter tells of itself),
 //! `scoped` (the same as it came), `force` (what is in force as datagrams again) and `held` (data without a template). The
 //! first octets of a packet, which sFlow and IPFIX carry, are read in `frame`. `session` is what a
-//! protocol's file puts them into, `sequence` finds what is missing, `decoder` holds all together,
+//! protocol's file puts them into, `sequence` finds what is missing, `shares` says who pays when a table is full, `decoder` holds all
+//! together,
 //! `stats` and `error` say what happened.
 //!
 //! # What a record becomes
@@ -43,6 +44,7 @@ mod frame;
 mod held;
 mod ipfix;
 mod limits;
+mod memory;
 mod options;
 mod plain;
 mod record;
@@ -51,6 +53,7 @@ mod sequence;
 mod session;
 mod set;
 mod sflow;
+mod shares;
 mod stats;
 mod template;
 #[cfg(test)]

@@ -131,18 +131,24 @@ fn limits(small: bool) -> Limits {
     }
     Limits {
         domains: 3,
+        exporter_domains: 2,
         templates: 4,
         all_templates: 6,
+        exporter_templates: 5,
         restated: 200,
+        exporter_restated: 150,
         options: 400,
         fields: 24,
         records: 20,
         samplers: 2,
         all_samplers: 4,
+        exporter_samplers: 3,
         held: 1750,
         all_held: 2500,
+        exporter_held: 2000,
         missing: 2,
         foreign: 2,
+        named: 2,
         errors: 2,
     }
 }

@@ -231,7 +231,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         failed |= !run.file(path, joins, io)?;
     }
     run.close(None)?;
-    for complaint in stats::complaints(&run.decoder) {
+    for complaint in stats::complaints(&run.decoder, args.mask) {
         io.report.warn(complaint);
     }
     if args.stats {

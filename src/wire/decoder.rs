@@ -1,6 +1,6 @@
 //! The decoder: whose datagram it is, and what is kept from one datagram to the next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -11,6 +11,7 @@ use super::held::Shelf;
 use super::limits::Limits;
 use super::record::{Context, Record};
 use super::session::{Call, Count, Purpose, Session, State, Want};
+use super::shares::{Shares, Table};
 use super::stats::{Foreign, Stats, Totals};
 use super::{Batch, Domain, Version, force, ipfix, sflow, v1, v5, v7, v9};
 use crate::time::Timestamp;
@@ -27,17 +28,11 @@ pub struct Decoder {
     limits: Limits,
     want: Want,
     domains: HashMap<Domain, State, RandomState>,
-    /// The domains by their last arrival, or by an earlier one: brought up to date only when one
-    /// must go, so that a flood of forged domains costs no search of the table for each.
-    silent: BTreeSet<(Timestamp, Domain)>,
+    /// What each exporter address holds of it, and who pays when it is too much.
+    shares: Shares,
     shelf: Shelf,
     record: Record,
     totals: Totals,
-    templates: usize,
-    /// What is kept to be restated, in octets.
-    restated: usize,
-    /// Samplers of all domains.
-    samplers: usize,
     generation: u64,
 }
 
@@ -60,13 +55,10 @@ impl Decoder {
             limits,
             want: Want::default(),
             domains: HashMap::default(),
-            silent: BTreeSet::new(),
+            shares: Shares::default(),
             shelf: Shelf::default(),
             record: Record::new(),
             totals: Totals::default(),
-            templates: 0,
-            restated: 0,
-            samplers: 0,
             generation: 0,
         }
     }
@@ -147,13 +139,14 @@ impl Decoder {
         all.into_iter()
     }
 
-    /// What was counted apart from domains.
+    /// What was counted apart from domains, and what is not kept any more.
     pub const fn totals(&self) -> &Totals {
         &self.totals
     }
 
     fn read(&mut self, exporter: IpAddr, purpose: Purpose, payload: &[u8], out: &mut Batch) {
-        let mut call = Call { exporter, purpose, out, errors: self.limits.errors };
+        let mut call =
+            Call { exporter, sender: exporter, purpose, out, errors: self.limits.errors };
         self.totals.datagrams += u64::from(call.counts());
         let mut cursor = Cursor::new(payload, 0);
         let read = match payload {
@@ -271,7 +264,7 @@ impl Decoder {
             };
             let rest = *cursor;
             let next = self.visit(heading, call, |s| ipfix::message(n, &header, rest, s));
-            match next {
+            match next.flatten() {
                 Some(next) => *cursor = next,
                 None => break,
             }
@@ -301,30 +294,27 @@ impl Decoder {
     }
 
     /// Finds or makes the domain's state, and holds the limits that a datagram may have crossed.
+    /// `None` if there is no memory for it.
     fn visit<T>(
         &mut self,
         heading: Heading,
         call: &mut Call<'_>,
         read: impl FnOnce(&mut Session<'_, '_>) -> T,
-    ) -> T {
+    ) -> Option<T> {
         let Heading { version, id, export, uptime, number } = heading;
         let domain = Domain { exporter: call.exporter, version, id };
-        let state = match self.domains.get_mut(&domain) {
-            Some(state) => state,
-            None => {
-                if self.domains.len() >= self.limits.domains.max(1) {
-                    self.evict(domain);
-                }
-                self.silent.insert((call.arrival(), domain));
-                self.domains.entry(domain).or_default()
-            }
-        };
+        if !self.domains.contains_key(&domain) && !self.open(domain, call) {
+            return None;
+        }
+        let state = self.domains.get_mut(&domain)?;
+        let payer = *state.payer.get_or_insert(call.sender);
         state.last = state.last.max(call.arrival());
         state.stats.datagrams += u64::from(call.counts());
         if call.counts() || state.uptime.is_none() {
             state.uptime = uptime.map(|uptime| (uptime, export));
         }
-        let before = (state.templates.len(), state.templates.octets(), state.options.len());
+        let before = state.load();
+        let evicted = state.stats.evicted_templates;
         let context = Context { exporter: call.exporter, export, uptime };
         let mut session = Session {
             context,
@@ -349,50 +339,86 @@ impl Decoder {
         if session.bad {
             session.state.stats.bad_datagrams += 1;
         }
-        self.templates += session.state.templates.len();
-        self.templates -= before.0;
-        self.restated += session.state.templates.octets();
-        self.restated -= before.1;
-        self.samplers += session.state.options.len();
-        self.samplers -= before.2;
         session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
-        while (self.templates > self.limits.all_templates
-            || self.restated > self.limits.restated
-            || self.samplers > self.limits.all_samplers)
-            && self.evict(domain)
-        {}
+        self.totals.evicted_templates += session.state.stats.evicted_templates - evicted;
+        let after = session.state.load();
+        if before != after {
+            self.shares.change(payer, before, after);
+            self.hold_limits(payer, domain);
+        }
         self.count_dropped();
-        result
+        Some(result)
     }
 
-    /// Drops the longest silent domain but `keep`. Returns whether there was one. Of equally silent
-    /// ones the least goes, so that a replay drops the same.
-    fn evict(&mut self, keep: Domain) -> bool {
-        let mut kept = None;
-        let found = loop {
-            let Some((arrival, domain)) = self.silent.pop_first() else { break None };
-            match self.domains.get(&domain) {
-                // Once brought up to date it does not come here again, so the loop ends.
-                Some(state) if state.last > arrival => {
-                    self.silent.insert((state.last, domain));
-                }
-                Some(_) if domain == keep => kept = Some((arrival, domain)),
-                Some(_) => break Some(domain),
-                None => {}
-            }
-        };
-        self.silent.extend(kept);
-        let Some(domain) = found else { return false };
+    /// Makes a domain, if need be in place of others. Returns false if there is no memory for it.
+    fn open(&mut self, domain: Domain, call: &Call<'_>) -> bool {
+        let payer = call.sender;
+        if self.shares.is_own_over(payer, Table::Domains, &self.limits, true) {
+            self.evict_own(payer, domain);
+        } else if self.shares.is_over(Table::Domains, &self.limits, true) {
+            self.evict(Table::Domains, domain);
+        }
+        let has_room =
+            self.domains.try_reserve(1).is_ok() && self.shares.open(payer, domain, call.arrival());
+        if has_room {
+            self.domains.insert(domain, State { payer: Some(payer), ..State::default() });
+        } else {
+            self.totals.refused += u64::from(call.counts());
+        }
+        has_room
+    }
+
+    /// Holds the limits that a datagram of `domain`, on the account of `payer`, may have crossed.
+    fn hold_limits(&mut self, payer: IpAddr, domain: Domain) {
+        for table in [Table::Templates, Table::Restated, Table::Samplers] {
+            while self.shares.is_own_over(payer, table, &self.limits, false)
+                && (self.evict_own(payer, domain)
+                    || (table != Table::Samplers && self.shed(payer, domain)))
+            {}
+            while self.shares.is_over(table, &self.limits, false) && self.evict(table, domain) {}
+        }
+    }
+
+    /// Drops the longest silent domain of an address but `keep`. Returns whether there was one.
+    fn evict_own(&mut self, payer: IpAddr, keep: Domain) -> bool {
+        let last = |domain: &Domain| self.domains.get(domain).map(|state| state.last);
+        let found = self.shares.oldest(payer, keep, last);
+        found.is_some_and(|domain| self.drop_domain(payer, domain))
+    }
+
+    /// Drops the domain that must go where a table is full, but not `keep`. Returns whether there was
+    /// one.
+    fn evict(&mut self, table: Table, keep: Domain) -> bool {
+        let last = |domain: &Domain| self.domains.get(domain).map(|state| state.last);
+        let found = self.shares.pick(table, &self.limits, keep, last);
+        found.is_some_and(|(payer, domain)| self.drop_domain(payer, domain))
+    }
+
+    fn drop_domain(&mut self, payer: IpAddr, domain: Domain) -> bool {
         self.shelf.forget(domain);
         self.count_dropped();
-        if let Some(state) = self.domains.remove(&domain) {
-            self.templates -= state.templates.len();
-            self.restated -= state.templates.octets();
-            self.samplers -= state.options.len();
-            self.generation += u64::from(state.templates.octets() > 0);
-            self.totals.evicted_domains += 1;
-            self.totals.evicted.add(&state.stats);
+        let Some(state) = self.domains.remove(&domain) else { return false };
+        self.shares.close(payer, state.load());
+        self.generation += u64::from(state.templates.octets() > 0);
+        self.totals.evicted_domains += 1;
+        self.totals.evicted.add(&state.stats);
+        self.totals.paid(payer, self.limits.named);
+        true
+    }
+
+    /// Drops the least recently used template of the only domain of an address. Returns whether there
+    /// was another one than the last.
+    fn shed(&mut self, payer: IpAddr, domain: Domain) -> bool {
+        let Some(state) = self.domains.get_mut(&domain) else { return false };
+        let before = state.load();
+        if state.templates.len() < 2 || !state.templates.evict() {
+            return false;
         }
+        state.stats.evicted_templates += 1;
+        let after = state.load();
+        self.generation += u64::from(self.limits.restated > 0);
+        self.totals.evicted_templates += 1;
+        self.shares.change(payer, before, after);
         true
     }
 

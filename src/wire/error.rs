@@ -159,6 +159,9 @@ pub enum Reason {
         /// Octets there are.
         left: usize,
     },
+    /// The system has no memory for a template.
+    #[error("no memory for the template")]
+    Memory,
 }
 
 impl Reason {
@@ -180,6 +183,7 @@ impl Reason {
             Reason::TemplateLength { .. } => Fault::TemplateLength,
             Reason::Records { .. } => Fault::Records,
             Reason::Record { .. } => Fault::Record,
+            Reason::Memory => Fault::Memory,
         }
     }
 }
@@ -217,11 +221,13 @@ pub enum Fault {
     Records,
     /// [`Reason::Record`]
     Record,
+    /// [`Reason::Memory`]
+    Memory,
 }
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Fault; 15] = [
+    pub const ALL: [Fault; 16] = [
         Fault::Short,
         Fault::Version,
         Fault::Count,
@@ -237,6 +243,7 @@ impl Fault {
         Fault::TemplateLength,
         Fault::Records,
         Fault::Record,
+        Fault::Memory,
     ];
 
     /// A word for statistics.
@@ -257,6 +264,7 @@ impl Fault {
             Fault::TemplateLength => "template-length",
             Fault::Records => "records",
             Fault::Record => "record",
+            Fault::Memory => "memory",
         }
     }
 }

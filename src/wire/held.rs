@@ -2,10 +2,12 @@
 //! a collector that starts in between would lose what comes first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
 use super::Domain;
+use super::memory;
 use super::record::Context;
 
 /// What keeping a set costs besides its octets, about.
@@ -29,52 +31,107 @@ impl Held {
     }
 }
 
+/// Octets that may be held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub domain: usize,
+    pub exporter: usize,
+    pub all: usize,
+}
+
 /// The sets held, oldest first.
 ///
-/// Bounded over all and by domain: data whose template never comes, forged or not, pushes out the
-/// oldest data of its own domain first, and costs no more than the shelf.
+/// Bounded over all, by exporter address and by domain: data whose template never comes, forged or not,
+/// pushes out the oldest data of its own domain and address first, and costs no more than the shelf.
+/// Where that is full the address that holds most pays. As long as nobody holds more than a 64th of it,
+/// which takes many forged addresses, the oldest goes.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     sets: BTreeMap<u64, Held>,
     by_template: BTreeSet<(Domain, u16, u64)>,
     by_domain: BTreeSet<(Domain, u64)>,
     octets: HashMap<Domain, usize, RandomState>,
+    by_exporter: BTreeSet<(IpAddr, u64)>,
+    of_exporter: HashMap<IpAddr, usize, RandomState>,
+    /// Who holds how much.
+    by_size: BTreeSet<(usize, IpAddr)>,
     total: usize,
     next: u64,
     dropped: Vec<(Domain, usize)>,
 }
 
 impl Shelf {
-    /// Keeps a set, if need be in place of older ones: of its domain over `domain_limit` octets, of
-    /// anyone over `limit`. Both count [`COST`] for each set.
+    /// Keeps a set, if need be in place of older ones: those of its domain, its exporter address and
+    /// all. All room counts [`COST`] for each set. Where the system has no memory for it, it is dropped.
     pub fn hold(
         &mut self,
         (domain, template): (Domain, u16),
         context: Context,
         (at, body): (usize, &[u8]),
-        (domain_limit, limit): (usize, usize),
+        room: Room,
     ) {
         let cost = body.len() + COST;
-        if cost > domain_limit.min(limit) {
+        let exporter = domain.exporter;
+        if cost > room.domain.min(room.exporter).min(room.all) {
             self.dropped.push((domain, body.len()));
             return;
         }
-        while self.octets(&domain) + cost > domain_limit {
+        while self.octets(&domain) + cost > room.domain {
             let oldest = self.by_domain.range((domain, 0)..=(domain, u64::MAX)).next();
             let Some(&(_, oldest)) = oldest else { break };
             self.drop(oldest);
         }
-        while self.total + cost > limit {
-            let Some((&oldest, _)) = self.sets.first_key_value() else { break };
+        while self.of_exporter(exporter) + cost > room.exporter {
+            let Some(oldest) = self.oldest_of(exporter) else { break };
             self.drop(oldest);
         }
-        let at = Held { domain, template, context, at, body: body.into() };
-        self.sets.insert(self.next, at);
+        while self.total + cost > room.all {
+            let largest = self.by_size.last().filter(|&&(octets, _)| octets > room.all / 64);
+            let oldest = match largest {
+                Some(&(_, largest)) => self.oldest_of(largest),
+                None => self.sets.first_key_value().map(|(&oldest, _)| oldest),
+            };
+            let Some(oldest) = oldest else { break };
+            self.drop(oldest);
+        }
+        let copy = memory::boxed(body).filter(|_| {
+            self.octets.try_reserve(1).is_ok() && self.of_exporter.try_reserve(1).is_ok()
+        });
+        let Some(copy) = copy else {
+            self.dropped.push((domain, body.len()));
+            return;
+        };
+        let held = Held { domain, template, context, at, body: copy };
+        self.sets.insert(self.next, held);
         self.by_template.insert((domain, template, self.next));
         self.by_domain.insert((domain, self.next));
+        self.by_exporter.insert((exporter, self.next));
         self.next += 1;
         self.total += cost;
         *self.octets.entry(domain).or_default() += cost;
+        self.resize(exporter, |octets| octets + cost);
+    }
+
+    /// Octets held for an exporter address, with [`COST`] for each set.
+    fn of_exporter(&self, exporter: IpAddr) -> usize {
+        self.of_exporter.get(&exporter).copied().unwrap_or(0)
+    }
+
+    fn oldest_of(&self, exporter: IpAddr) -> Option<u64> {
+        let of = (exporter, 0)..=(exporter, u64::MAX);
+        self.by_exporter.range(of).next().map(|&(_, n)| n)
+    }
+
+    fn resize(&mut self, exporter: IpAddr, change: impl Fn(usize) -> usize) {
+        let before = self.of_exporter(exporter);
+        let after = change(before);
+        self.by_size.remove(&(before, exporter));
+        if after > 0 {
+            self.by_size.insert((after, exporter));
+            self.of_exporter.insert(exporter, after);
+        } else {
+            self.of_exporter.remove(&exporter);
+        }
     }
 
     /// Gives back the sets that waited for this template, oldest first.
@@ -119,7 +176,9 @@ impl Shelf {
         let held = self.sets.remove(&number)?;
         self.by_template.remove(&(held.domain, held.template, number));
         self.by_domain.remove(&(held.domain, number));
+        self.by_exporter.remove(&(held.domain.exporter, number));
         self.total -= held.cost();
+        self.resize(held.domain.exporter, |octets| octets - held.cost());
         if let Some(octets) = self.octets.get_mut(&held.domain) {
             *octets -= held.cost();
             if *octets == 0 {
@@ -147,7 +206,7 @@ mod tests {
         let context =
             Context { exporter: domain(0).exporter, export: Timestamp::default(), uptime: None };
         let mut shelf = Shelf::default();
-        let limits = (2 * COST + 20, 3 * COST + 30);
+        let limits = Room { domain: 2 * COST + 20, exporter: 9 * COST, all: 3 * COST + 30 };
         let hold = |shelf: &mut Shelf, id, template, octet| {
             shelf.hold((domain(id), template), context, (0, &[octet; 10]), limits);
         };
@@ -169,6 +228,33 @@ mod tests {
         hold(&mut shelf, 1, 256, 1);
         shelf.forget(domain(1));
         assert!(shelf.octets.is_empty() && shelf.sets.is_empty());
+        assert!(shelf.of_exporter.is_empty() && shelf.by_size.is_empty());
+        assert!(shelf.by_exporter.is_empty());
+    }
+
+    #[test]
+    fn the_address_that_holds_most_pays() {
+        let of = |octet: u8, id| Domain { exporter: [192, 0, 2, octet].into(), ..domain(id) };
+        let context =
+            Context { exporter: domain(0).exporter, export: Timestamp::default(), uptime: None };
+        let mut shelf = Shelf::default();
+        let size = COST + 10;
+        let room = Room { domain: 100 * size, exporter: 40 * size, all: 128 * size };
+        let mut hold = |octet, id| {
+            shelf.hold((of(octet, id), 256), context, (0, &[octet; 10]), room);
+            shelf.take_dropped()
+        };
+        // The first one, before all others.
+        assert!((0..2).all(|_| hold(1, 7).is_empty()));
+        // One sender has no more than its part, however many domains it names.
+        let dropped: Vec<_> = (0..500).flat_map(|id| hold(9, id)).collect();
+        assert_eq!(dropped.len(), 460);
+        assert!(dropped.iter().all(|(domain, _)| domain.exporter == of(9, 0).exporter));
+        // Several of them together pay for each other.
+        let dropped: Vec<_> = (0..500).flat_map(|id| hold(10 + (id % 5) as u8, id)).collect();
+        assert!(dropped.iter().all(|(domain, _)| domain.exporter != of(1, 7).exporter));
+        assert_eq!(shelf.take(of(1, 7), 256).len(), 2);
+        assert!(shelf.total <= room.all);
     }
 
     proptest! {
@@ -191,7 +277,8 @@ mod tests {
                     prop_assert_eq!(taken, expected);
                     list.retain(|held| !same(&held));
                 } else {
-                    shelf.hold((domain(id), template), context, (0, &vec![0; len]), (own, all));
+                    let room = Room { domain: own, exporter: all, all };
+                    shelf.hold((domain(id), template), context, (0, &vec![0; len]), room);
                     list.push((id, template, len));
                     let sum = |list: &[(u32, u16, usize)], of: Option<u32>| -> usize {
                         let of = |held: &&(u32, u16, usize)| of.is_none_or(|id| held.0 == id);

@@ -7,20 +7,30 @@ use super::{Batch, Decoder, Stats, Totals};
 /// memory, and what is dropped for it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Domains, over all exporters: forged addresses and domain ids. The longest silent goes, with
-    /// its templates and counts ([`Totals::evicted_domains`]).
+    /// Domains, over all exporters: forged addresses and domain ids. One goes, with its templates and
+    /// counts ([`Totals::evicted_domains`]): of the address that has most of them the longest silent
+    /// one. Where no address has more than a small part, those that came in the last minute go first,
+    /// and the longest silent first.
     pub domains: usize,
+    /// Domains of one exporter address, the one that datagrams come from: a sender that names ever new
+    /// ones must not push out those of others. Its own longest silent one goes.
+    pub exporter_domains: usize,
     /// Templates of a domain: an exporter that defines ever new ones. The least recently used goes
     /// ([`Stats::evicted_templates`]).
     pub templates: usize,
-    /// Templates of all domains: the product of the two limits above. The longest silent domains
-    /// go until it is kept.
+    /// Templates of all domains: the product of the limits of domains and of their templates. Domains
+    /// go until it is kept, as above: first those of the address that has most templates.
     pub all_templates: usize,
+    /// Templates of one exporter address. Its own longest silent domains go; where it has only one, the
+    /// least recently used templates of that.
+    pub exporter_templates: usize,
     /// Octets of what is kept of all domains for [`Decoder::in_force`]: the records that defined
     /// templates, and options data records, with 128 for each of these and the octets that name its
-    /// scope. Exporters might define none but the largest. The longest silent domains go until it is
-    /// kept. With 0 nothing is kept, and nobody goes.
+    /// scope. Exporters might define none but the largest. Domains go until it is kept, as for
+    /// templates. With 0 nothing is kept, and nobody goes.
     pub restated: usize,
+    /// The same of one exporter address.
+    pub exporter_restated: usize,
     /// The same of the options data records of a domain: an exporter that speaks of ever new things.
     /// Those that came first stay ([`Stats::refused_options`]).
     pub options: usize,
@@ -35,19 +45,25 @@ pub struct Limits {
     /// Samplers, selectors and interfaces of a domain whose sampling is known: options records that
     /// describe ever new ones. Those that came first stay ([`Stats::refused_samplers`]).
     pub samplers: usize,
-    /// The same of all domains: forged exporters that describe samplers. The domain that was silent
-    /// longest goes.
+    /// The same of all domains: forged exporters that describe samplers. Domains go as for templates.
     pub all_samplers: usize,
+    /// The same of one exporter address.
+    pub exporter_samplers: usize,
     /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
     /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
     /// nine octets, in one [`Batch`].
     pub held: usize,
-    /// The same of all domains.
+    /// The same of all domains. The oldest of the exporter address that has most goes, or the oldest of
+    /// all where none has more than a small part.
     pub all_held: usize,
+    /// The same of one exporter address.
+    pub exporter_held: usize,
     /// Template ids of a domain that [`Stats::missing`] names: data sets of ever new ids.
     pub missing: usize,
     /// Protocols that [`Totals::by_version`] names: datagrams of noise.
     pub foreign: usize,
+    /// Exporter addresses that [`Totals::evicted_by`] names: forged ones.
+    pub named: usize,
     /// Errors that a datagram appends to [`Batch::errors`]: datagrams of many bad sets.
     pub errors: usize,
 }
@@ -58,18 +74,24 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             domains: 16_384,
+            exporter_domains: 2048,
             templates: 512,
             all_templates: 32_768,
+            exporter_templates: 4096,
             restated: 0,
+            exporter_restated: 2 << 20,
             options: 1 << 20,
             fields: 512,
             records: 16_384,
             samplers: 1024,
             all_samplers: 65_536,
+            exporter_samplers: 8192,
             held: 2 << 20,
             all_held: 16 << 20,
+            exporter_held: 4 << 20,
             missing: 64,
             foreign: 64,
+            named: 64,
             errors: 8,
         }
     }

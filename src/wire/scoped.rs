@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::cursor::Cursor;
 use super::element::{self, VARIABLE};
+use super::memory;
 use super::template::Field;
 
 /// What keeping a record costs besides its octets, about.
@@ -56,9 +57,10 @@ pub(super) enum Told {
 }
 
 impl Scoped {
-    /// None yet, of a template with these fields.
-    pub fn new(fields: &[Field]) -> Scoped {
+    /// None yet, of a template with these fields. `None` if there is no memory for it.
+    pub fn new(fields: &[Field]) -> Option<Scoped> {
         let mut runs: Vec<Run> = Vec::new();
+        runs.try_reserve(fields.len()).ok()?;
         for next in fields.iter().map(Run::of) {
             let sum = |run: &Run| run.len.checked_add(next.len).filter(|&sum| sum < VARIABLE);
             match runs.last_mut() {
@@ -69,7 +71,7 @@ impl Scoped {
                 _ => runs.push(next),
             }
         }
-        Scoped { runs: runs.into(), by_name: BTreeMap::new(), octets: 0 }
+        Some(Scoped { runs: runs.into(), by_name: BTreeMap::new(), octets: 0 })
     }
 
     /// What keeping them costs.
@@ -119,8 +121,11 @@ impl Scoped {
         if self.octets + cost(name, octets) > room {
             return Told::Refused(before.is_some());
         }
+        let Some((key, kept)) = memory::boxed(name).zip(memory::boxed(octets)) else {
+            return Told::Refused(before.is_some());
+        };
         self.octets += cost(name, octets);
-        self.by_name.insert(name.into(), Kept { octets: octets.into(), told: now });
+        self.by_name.insert(key, Kept { octets: kept, told: now });
         Told::Anew
     }
 }
@@ -154,7 +159,7 @@ mod tests {
             field(48, 1, false),
             field(50, 2, false),
         ];
-        let mut scoped = Scoped::new(&fields);
+        let mut scoped = Scoped::new(&fields).unwrap();
         let names = |len, names| Run { len, names };
         let runs = [names(1, true), names(VARIABLE, false), names(1, true), names(2, false)];
         assert_eq!(*scoped.runs, runs);
@@ -181,7 +186,8 @@ mod tests {
             field(1, 40_000, false),
             field(2, 20_000, false),
             field(3, 9_000, false),
-        ]);
+        ])
+        .unwrap();
         assert_eq!(scoped.runs.iter().map(|run| run.len).collect::<Vec<_>>(), [60_000, 9_000]);
         let mut name = Vec::new();
         assert_eq!(scoped.next(&mut Cursor::new(&[0; 60_000], 0), &mut name), None);

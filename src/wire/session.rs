@@ -5,12 +5,14 @@ use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use super::error::{Error, Reason};
-use super::held::Shelf;
+use super::held::{Room, Shelf};
 use super::limits::Limits;
+use super::memory;
 use super::options::Options;
 use super::record::{Context, NANOS_PER_MILLI, Reading, Record};
 use super::sequence::{Numbered, Sequence, Step, Unit, Way};
 use super::set::Set;
+use super::shares::Load;
 use super::stats::{Lost, Source, Stats};
 use super::template::{Field, Kind, Template, Templates};
 use super::{Batch, Domain, Version};
@@ -20,6 +22,8 @@ use crate::time::Timestamp;
 /// What is kept of a domain.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// The address on whose account it is: the one that its first datagram came from.
+    pub payer: Option<IpAddr>,
     pub stats: Stats,
     pub templates: Templates,
     pub options: Options,
@@ -31,6 +35,14 @@ pub(super) struct State {
     pub last: Timestamp,
     /// Its sysUpTime, and the export time by its header.
     pub uptime: Option<(u32, Timestamp)>,
+}
+
+impl State {
+    /// What it holds of the tables that all domains share.
+    pub fn load(&self) -> Load {
+        let State { templates, options, .. } = self;
+        Load::of_domain(templates.len(), templates.octets(), options.len())
+    }
 }
 
 /// What the caller of the decoder asked for.
@@ -61,7 +73,10 @@ pub(super) enum Purpose {
 
 /// What belongs to one call.
 pub(super) struct Call<'a> {
+    /// Who speaks, by its own word where the protocol has one (sFlow).
     pub exporter: IpAddr,
+    /// Where the datagram came from.
+    pub sender: IpAddr,
     pub purpose: Purpose,
     pub out: &'a mut Batch,
     /// How many errors may still be appended.
@@ -247,7 +262,11 @@ impl Session<'_, '_> {
                 (self.domain, set.id),
                 self.context,
                 (set.body.at(), set.body.rest()),
-                (self.limits.held, self.limits.all_held),
+                Room {
+                    domain: self.limits.held,
+                    exporter: self.limits.exporter_held,
+                    all: self.limits.all_held,
+                },
             );
         }
     }
@@ -317,14 +336,15 @@ impl Session<'_, '_> {
     ) -> Result<(), Reason> {
         let keeps = self.limits.restated > 0;
         if !keeps || !self.state.templates.renew(id, kind, definition) {
-            let fields: Vec<Field> = fields.into_iter().collect();
-            let mut template = Template::compile(id, kind, &fields, self.limits.fields, self.want)
-                .inspect_err(|_| self.changed |= self.state.templates.withdraw(id))?;
+            let compile = || {
+                let fields = memory::collect(fields).ok_or(Reason::Memory)?;
+                let template = Template::compile(id, kind, &fields, self.limits.fields, self.want)?;
+                if keeps { template.with_definition(definition, &fields) } else { Ok(template) }
+            };
+            let template =
+                compile().inspect_err(|_| self.changed |= self.state.templates.withdraw(id))?;
             self.changed = true;
-            if keeps {
-                template = template.with_definition(definition, &fields);
-            }
-            let evicted = self.state.templates.define(template, self.limits.templates);
+            let evicted = self.state.templates.define(template, self.limits.templates)?;
             self.state.stats.evicted_templates += u64::from(evicted);
         }
         let stats = &mut self.state.stats;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use super::error::Fault;
 
@@ -286,8 +287,25 @@ pub struct Totals {
     /// The same by protocol; at most [`Limits::foreign`](super::Limits::foreign) of them, the rest
     /// is in `foreign` only.
     pub by_version: BTreeMap<Foreign, u64>,
-    /// Domains dropped, the longest silent first.
+    /// Domains dropped, with their templates, because there were too many of one exporter address or of
+    /// all.
     pub evicted_domains: u64,
+    /// The same by the address that paid with them; at most [`Limits::named`](super::Limits::named)
+    /// addresses, the rest is in `evicted_domains` only.
+    pub evicted_by: BTreeMap<IpAddr, u64>,
+    /// Templates dropped one by one, because a domain or its exporter address had too many.
+    pub evicted_templates: u64,
+    /// Datagrams for whose domain the system had no memory.
+    pub refused: u64,
     /// What those had counted.
     pub evicted: Stats,
+}
+
+impl Totals {
+    /// An exporter address has paid with a domain.
+    pub(super) fn paid(&mut self, address: IpAddr, limit: usize) {
+        if self.evicted_by.len() < limit || self.evicted_by.contains_key(&address) {
+            *self.evicted_by.entry(address).or_default() += 1;
+        }
+    }
 }

@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use super::cursor::Cursor;
 use super::element::{self, Slot, Unit, VARIABLE};
 use super::error::Reason;
+use super::memory;
 use super::plain::Plain;
 use super::record::{Reading, Record, Units};
 use super::scoped::{Scoped, Told};
@@ -87,7 +88,7 @@ impl Template {
     ///
     /// # Errors
     /// Records that have no octets, which would never end, or more than a set can hold; more than
-    /// `limit` fields.
+    /// `limit` fields; no memory.
     pub fn compile(
         id: u16,
         kind: Kind,
@@ -131,18 +132,24 @@ impl Template {
         };
         let fields = fields.iter().enumerate().map(|(n, field)| (slot_of(n, field), field.len));
         let plan = match variable {
-            false => fixed(steps(fields), kind, want, &units),
-            true => Plan::Variable(strides(fields)),
+            false => fixed(steps(fields).ok_or(Reason::Memory)?, kind, want, &units),
+            true => Plan::Variable(strides(fields).ok_or(Reason::Memory)?),
         };
         Ok(Template { id, kind, shortest, plan, units, definition: Box::default(), scoped: None })
     }
 
     /// The same template, of these fields, with the record that defined it, and with room for records
     /// of options.
-    pub fn with_definition(self, definition: &[u8], fields: &[Field]) -> Template {
-        let scoped = || Box::new(Scoped::new(fields));
-        let scoped = (self.kind == Kind::Options).then(scoped);
-        Template { definition: definition.into(), scoped, ..self }
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn with_definition(self, definition: &[u8], fields: &[Field]) -> Result<Template, Reason> {
+        let definition = memory::boxed(definition).ok_or(Reason::Memory)?;
+        let scoped = match self.kind {
+            Kind::Options => Some(Box::new(Scoped::new(fields).ok_or(Reason::Memory)?)),
+            Kind::Data => None,
+        };
+        Ok(Template { definition, scoped, ..self })
     }
 
     /// The record that defined it; empty if definitions are not kept.
@@ -297,19 +304,20 @@ fn fixed(steps: Box<[Step]>, kind: Kind, want: Want, units: &Units) -> Plan {
     Plan::Fixed(steps)
 }
 
-fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Step]> {
+fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[Step]>> {
     let mut offset = 0u16;
     let mut steps = Vec::new();
     for (slot, len) in fields {
         if let Some(slot) = slot {
+            steps.try_reserve(1).ok()?;
             steps.push(Step { offset, len, slot });
         }
         offset = offset.saturating_add(len);
     }
-    steps.into()
+    Some(steps.into())
 }
 
-fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Stride]> {
+fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[Stride]>> {
     let mut strides: Vec<Stride> = Vec::new();
     for (slot, len) in fields {
         let stride = match (slot, len) {
@@ -319,10 +327,13 @@ fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Box<[Stride]> {
         };
         match (strides.last_mut(), stride) {
             (Some(Stride::Skip(run)), Stride::Skip(more)) => *run = run.saturating_add(more),
-            _ => strides.push(stride),
+            _ => {
+                strides.try_reserve(1).ok()?;
+                strides.push(stride);
+            }
         }
     }
-    strides.into()
+    Some(strides.into())
 }
 
 /// Reads one record: `load` gets the fields that are wanted.
@@ -494,19 +505,23 @@ impl Templates {
 
     /// Puts a template in force, in place of the one of the same number. Returns whether another
     /// one, the least recently used, had to go.
-    pub fn define(&mut self, template: Template, limit: usize) -> bool {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn define(&mut self, template: Template, limit: usize) -> Result<bool, Reason> {
         let id = template.id();
         let known = self.withdraw(id);
+        self.by_id.try_reserve(1).map_err(|_| Reason::Memory)?;
         let evicted = !known && self.by_id.len() >= limit.max(1) && self.evict();
         self.clock += 1;
         self.definitions += template.definition.len();
         self.unused.insert((self.clock, id));
         self.by_id.insert(id, Entry { template, used: self.clock, listed: self.clock });
-        evicted
+        Ok(evicted)
     }
 
     /// Takes the least recently used template out of force. Returns whether there was one.
-    fn evict(&mut self) -> bool {
+    pub fn evict(&mut self) -> bool {
         while let Some((_, id)) = self.unused.pop_first() {
             let Some(entry) = self.by_id.get_mut(&id) else { continue };
             if entry.used == entry.listed {
@@ -619,12 +634,12 @@ mod tests {
     fn the_least_recently_used_goes() {
         let mut templates = Templates::default();
         let with = |id| Template { id, ..compile(&[field(1, 4)]).unwrap() };
-        assert!(!templates.define(with(256), 2));
-        assert!(!templates.define(with(257), 2));
+        assert_eq!(templates.define(with(256), 2), Ok(false));
+        assert_eq!(templates.define(with(257), 2), Ok(false));
         assert!(templates.get(256).is_some());
-        assert!(!templates.define(with(257), 2));
+        assert_eq!(templates.define(with(257), 2), Ok(false));
         assert!(templates.get(256).is_some());
-        assert!(templates.define(with(258), 2));
+        assert_eq!(templates.define(with(258), 2), Ok(true));
         assert!(templates.get(257).is_none());
         assert!(templates.get(256).is_some());
         assert_eq!(templates.len(), 2);

@@ -50,7 +50,7 @@ pub(super) fn skipped(skipped: &Skipped) -> String {
 }
 
 /// What the user should know although no single datagram was wrong.
-pub(super) fn complaints(decoder: &Decoder) -> Vec<String> {
+pub(super) fn complaints(decoder: &Decoder, mask: bool) -> Vec<String> {
     let mut said = Vec::new();
     for (foreign, count) in &decoder.totals().by_version {
         said.push(format!(
@@ -62,6 +62,26 @@ pub(super) fn complaints(decoder: &Decoder) -> Vec<String> {
         said.push(format!(
             "{} data sets could not be decoded: their templates never came (--stats names them)",
             all.undecodable_sets
+        ));
+    }
+    let totals = decoder.totals();
+    if totals.evicted_domains > 0 {
+        let mut by: Vec<_> = totals.evicted_by.iter().collect();
+        by.sort_by_key(|&(address, count)| (std::cmp::Reverse(*count), *address));
+        let by = by
+            .iter()
+            .take(5)
+            .map(|(address, count)| format!("{} ({count})", Host::Address(**address).text(mask)));
+        said.push(format!(
+            "{} domains of exporters were forgotten with their templates, being too many: of {}",
+            totals.evicted_domains,
+            by.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if totals.evicted_templates > 0 {
+        said.push(format!(
+            "{} templates were forgotten: their exporters have too many (--stats names them)",
+            totals.evicted_templates
         ));
     }
     if all.refused_samplers > 0 {
@@ -116,6 +136,10 @@ pub(super) fn print(
     )?;
     for (foreign, count) in &totals.by_version {
         writeln!(out, "# {foreign}, not decoded: {count}")?;
+    }
+    for (address, count) in &totals.evicted_by {
+        let address = Host::Address(*address).text(mask);
+        writeln!(out, "# domains of {address} that were forgotten: {count}")?;
     }
     if packets.skipped.total() > 0 {
         writeln!(out, "# packets that hold no datagram: {}", skipped(&packets.skipped))?;

@@ -180,18 +180,24 @@ proptest! {
     ) {
         let limits = Limits {
             domains: 3,
+            exporter_domains: 2,
             templates: 2,
             all_templates: 5,
+            exporter_templates: 4,
             fields: 8,
             records: 40,
             samplers: 2,
             all_samplers: 20,
+            exporter_samplers: 10,
             restated: 60,
+            exporter_restated: 50,
             options: 300,
             held: 1500,
             all_held: 2500,
+            exporter_held: 2000,
             missing: 2,
             foreign: 2,
+            named: 2,
             errors: 2,
         };
         let mut decoder = Decoder::new(limits.clone());

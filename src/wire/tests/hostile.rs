@@ -381,3 +381,181 @@ fn sflow_that_is_torn_or_lies_at_every_octet() {
         }
     }
 }
+
+/// An exporter with a template, and an address that floods: what the exporter sends afterwards is
+/// decoded, whatever the flood was.
+struct Victim {
+    decoder: Decoder,
+    batch: Batch,
+    secs: u64,
+    /// Datagrams of data that it sent.
+    sent: u64,
+}
+
+impl Victim {
+    fn new(limits: Limits) -> Victim {
+        let (decoder, batch) = (Decoder::new(limits), Batch::default());
+        let mut victim = Victim { decoder, batch, secs: 1_000_000_000, sent: 0 };
+        victim.from(exporter(), &v9(&[&PLAIN9]));
+        victim
+    }
+
+    fn from(&mut self, sender: IpAddr, datagram: &[u8]) {
+        let arrival = Timestamp::from_secs(self.secs);
+        self.batch.errors.clear();
+        self.decoder.datagram(sender, arrival, datagram, &mut self.batch);
+    }
+
+    fn speaks(&mut self) {
+        self.from(exporter(), &v9(&[&DATA]));
+        self.sent += 1;
+    }
+
+    #[track_caller]
+    fn after_it(mut self) -> Decoder {
+        self.secs += 1;
+        self.speaks();
+        let own = self.decoder.stats().find(|(d, _)| **d == domain(Version::V9, 3));
+        let flows = own.map(|(_, stats)| stats.flows);
+        assert_eq!(flows, Some(self.sent), "its template is forgotten");
+        self.decoder
+    }
+}
+
+/// The same datagram of another domain.
+fn of_domain(mut datagram: Vec<u8>, id: u32) -> Vec<u8> {
+    datagram[16..20].copy_from_slice(&id.to_be_bytes());
+    datagram
+}
+
+fn attacker(n: u8) -> IpAddr {
+    [198, 51, 100, n].into()
+}
+
+/// Its name, how many datagrams it has, and each of them.
+type Flood = (&'static str, u32, fn(u32) -> Vec<u8>);
+
+/// What an address may send to fill tables, and how many such datagrams fill one: domains, domains with
+/// templates, templates, options data, samplers, sets without a template, agents of sFlow.
+fn floods() -> Vec<Flood> {
+    vec![
+        ("domains", 18_000, |n| of_domain(v9(&[]), n)),
+        ("a template each", 18_000, |n| of_domain(v9(&[&set(0, &template(256, &[(8, 4)]))]), n)),
+        ("templates", 400, |n| {
+            let ids = (0..100).map(|id| template(300 + (n * 100 + id) as u16 % 512, &[(8, 4)]));
+            of_domain(v9(&[&set(0, &ids.collect::<Vec<_>>().concat())]), n / 5)
+        }),
+        ("large templates", 14_500, |n| {
+            let fields: Vec<_> = (0..300).map(|_| (4, 1)).collect();
+            of_domain(v9(&[&set(0, &template(300 + n as u16 % 500, &fields))]), n / 500)
+        }),
+        ("options data", 1_500, |n| {
+            let options = [1, 1, 0, 4, 0, 4, 0, 3, 0, 4, 0, 82, 0, 99];
+            let records =
+                (0..60u32).map(|card| [&(n * 60 + card).to_be_bytes()[..], &[b'x'; 99]].concat());
+            let records: Vec<_> = records.collect();
+            of_domain(v9(&[&set(1, &options), &set(257, &records.concat())]), n / 100)
+        }),
+        ("samplers", 700, |n| {
+            let options = [1, 0, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 4, 0, 34, 0, 4, 0, 0];
+            let records =
+                (0..100u32).map(|id| [[0; 4], (n * 100 + id).to_be_bytes(), [0, 0, 0, 9]].concat());
+            let records: Vec<_> = records.collect();
+            of_domain(v9(&[&set(1, &options), &set(256, &records.concat())]), n / 10)
+        }),
+        ("held sets", 9_000, |n| of_domain(v9(&[&set(999, &[7; 1300])]), n)),
+        ("agents", 18_000, |n| sflow(n.to_be_bytes(), 1, &[&sample(1, &READ)])),
+    ]
+}
+
+#[test]
+fn one_address_pushes_out_nobody_else() {
+    for restated in [0, 16 << 20] {
+        for (what, count, flood) in floods() {
+            let mut victim = Victim::new(Limits { restated, ..Limits::default() });
+            for n in 0..count {
+                victim.from(attacker(1), &flood(n));
+            }
+            let decoder = victim.after_it();
+            let totals = decoder.totals();
+            assert!(totals.evicted_by.keys().all(|&by| by == attacker(1)), "{what}");
+            let domains = decoder.stats().count();
+            assert!(domains <= 2049, "{what}: {domains}");
+        }
+    }
+}
+
+/// Twelve addresses fill every table together, and pay for each other: a router with ten domains, which
+/// was silent all the time, keeps them.
+#[test]
+fn some_addresses_push_out_nobody_smaller() {
+    for (what, count, flood) in floods() {
+        let mut victim = Victim::new(Limits { restated: 16 << 20, ..Limits::default() });
+        for id in 100..110 {
+            victim.from(exporter(), &of_domain(v9(&[&PLAIN9]), id));
+        }
+        let each = count / 8;
+        for n in 0..12 * each {
+            victim.from(attacker((n / each) as u8), &flood(n % each));
+        }
+        let decoder = victim.after_it();
+        let own = decoder.stats().filter(|(d, _)| d.exporter == exporter()).count();
+        assert_eq!(own, 11, "{what}");
+        assert!(decoder.stats().count() <= Limits::default().domains);
+    }
+}
+
+/// Ever new addresses push out each other: not an exporter that was there for a minute, even if it has
+/// more domains than each of them, and was silent all the time.
+#[test]
+fn forged_addresses_push_out_nobody_who_was_there_before() {
+    for (what, count, flood) in floods() {
+        let mut victim = Victim::new(Limits { restated: 16 << 20, ..Limits::default() });
+        for id in 100..110 {
+            victim.from(exporter(), &of_domain(v9(&[&PLAIN9]), id));
+        }
+        victim.secs += 60;
+        victim.speaks();
+        for n in 0..count * 3 / 2 {
+            victim.from(IpAddr::from((0x0a00_0000 | n).to_be_bytes()), &flood(n % 97));
+        }
+        let decoder = victim.after_it();
+        let own = decoder.stats().filter(|(d, _)| d.exporter == exporter()).count();
+        assert_eq!(own, 11, "{what}");
+        assert!(decoder.totals().evicted_by.len() <= Limits::default().named, "{what}");
+    }
+}
+
+/// What a file restates at its head holds against what comes in the file.
+#[test]
+fn what_was_restated_is_not_pushed_out_by_ever_new_addresses() {
+    let mut decoder = Decoder::new(Limits::default());
+    let mut batch = Batch::default();
+    decoder.learn(exporter(), &v9(&[&PLAIN9]), &mut batch);
+    let at = |n: u32| Timestamp::from_secs(1_000_000_000 + u64::from(n) / 1000);
+    for n in 0..40_000u32 {
+        let forged = v9(&[&set(0, &template(256, &[(8, 4)]))]);
+        decoder.datagram(IpAddr::from((0x0a00_0000 | n).to_be_bytes()), at(n), &forged, &mut batch);
+    }
+    decoder.datagram(exporter(), at(40_000), &v9(&[&DATA]), &mut batch);
+    assert_eq!(batch.flows.len(), 1);
+}
+
+/// An address with one domain loses its least used templates where it has too many octets of them, and
+/// that is counted.
+#[test]
+fn an_address_with_one_domain_pays_with_its_templates() {
+    let limits = Limits { restated: 1 << 20, exporter_restated: 10_000, ..Limits::default() };
+    let mut decoder = Decoder::new(limits);
+    let mut batch = Batch::default();
+    let fields: Vec<_> = (0..100).map(|_| (4, 1)).collect();
+    for id in 0..100 {
+        let datagram = v9(&[&set(0, &template(300 + id, &fields))]);
+        decoder.watch(exporter(), Timestamp::from_secs(1), &datagram, &mut batch);
+    }
+    let (_, stats) = decoder.stats().next().unwrap();
+    assert_eq!((stats.evicted_templates, decoder.totals().evicted_templates), (76, 76));
+    let octets: usize = decoder.in_force(Timestamp::default()).map(|(_, d)| d.len()).sum();
+    assert!((9_000..11_000).contains(&octets), "{octets}");
+    assert_eq!(decoder.totals().evicted_domains, 0);
+}

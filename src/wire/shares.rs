@@ -1,0 +1,299 @@
+//! What each exporter address holds of the tables that all share, and who pays when one is full.
+//!
+//! UDP sources are forged at will, and one sender can name domains and templates without end. So the
+//! tables are shared out by the address that datagrams come from:
+//!
+//! 1. No address holds more than a limit of its own ([`Limits::exporter_domains`] and its like). One
+//!    that asks for more loses its own longest silent domain.
+//! 2. Where a table is full, the address that holds most of it pays first, with its longest silent
+//!    domain.
+//! 3. As long as nobody holds more than a reserve, a small part of the table, that would make the
+//!    exporters with two domains pay for forged ones with one. Then addresses go that were heard for
+//!    less than a minute, the longest silent first, and after them all others in that order.
+//!
+//! Rule 3 is what is left against a flood from ever new addresses: it costs others of its kind, and
+//! exporters that came with it, but none that was there before and still speaks.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::Domain;
+use super::limits::Limits;
+use crate::time::Timestamp;
+
+/// Seconds after which an address is no newcomer.
+const KNOWN: u64 = 60;
+
+/// Addresses that are passed over because they hold nothing of the table that is full, before the one
+/// that holds most of it pays.
+const PASSED: usize = 64;
+
+/// A table that addresses share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Domains,
+    Templates,
+    Restated,
+    Samplers,
+}
+
+impl Table {
+    pub const ALL: [Table; 4] =
+        [Table::Domains, Table::Templates, Table::Restated, Table::Samplers];
+
+    /// What all addresses may hold of it.
+    const fn limit(self, limits: &Limits) -> usize {
+        match self {
+            Table::Domains => limits.domains,
+            Table::Templates => limits.all_templates,
+            Table::Restated => limits.restated,
+            Table::Samplers => limits.all_samplers,
+        }
+    }
+
+    /// What one address may hold of it.
+    const fn own_limit(self, limits: &Limits) -> usize {
+        match self {
+            Table::Domains => limits.exporter_domains,
+            Table::Templates => limits.exporter_templates,
+            Table::Restated => limits.exporter_restated,
+            Table::Samplers => limits.exporter_samplers,
+        }
+    }
+
+    /// Returns what an address may hold before it pays for being the largest: by default 64 domains,
+    /// and of the other tables as much as one domain may fill with templates or samplers.
+    fn reserve(self, limits: &Limits) -> usize {
+        match self {
+            Table::Domains => limits.domains / 256,
+            _ => self.limit(limits) / 64,
+        }
+        .max(1)
+    }
+}
+
+/// How much is held of each table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load([usize; 4]);
+
+impl Load {
+    /// What one domain holds.
+    pub const fn of_domain(templates: usize, restated: usize, samplers: usize) -> Load {
+        Load([1, templates, restated, samplers])
+    }
+
+    const fn get(self, table: Table) -> usize {
+        let Load([domains, templates, restated, samplers]) = self;
+        match table {
+            Table::Domains => domains,
+            Table::Templates => templates,
+            Table::Restated => restated,
+            Table::Samplers => samplers,
+        }
+    }
+
+    /// This with `after` in place of `before`.
+    fn changed(self, before: Load, after: Load) -> Load {
+        let mut all = self.0;
+        for ((n, before), after) in all.iter_mut().zip(before.0).zip(after.0) {
+            *n = (*n + after).saturating_sub(before);
+        }
+        Load(all)
+    }
+}
+
+/// What an address holds.
+#[derive(Debug)]
+struct Account {
+    load: Load,
+    /// Its domains by their last arrival, or by an earlier one: brought up to date only when one must
+    /// go, so that a flood of forged domains costs no search for each.
+    silent: BTreeSet<(Timestamp, Domain)>,
+    /// When it was heard first; 0 if its templates were restated, not sent.
+    first: Timestamp,
+    /// Under which moment it stands in the list of newcomers, or in that of the others.
+    listed: Timestamp,
+    is_known: bool,
+}
+
+/// The accounts of all addresses.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    accounts: HashMap<IpAddr, Account, RandomState>,
+    total: Load,
+    /// Of each table, who holds how much.
+    by_load: [BTreeSet<(usize, IpAddr)>; 4],
+    /// Addresses by their last arrival, or by an earlier one: those that were heard for less than
+    /// [`KNOWN`] when that was looked at, and the others.
+    newcomers: BTreeSet<(Timestamp, IpAddr)>,
+    known: BTreeSet<(Timestamp, IpAddr)>,
+}
+
+impl Shares {
+    /// Opens a domain on the account of an address. Returns false if there is no memory for it.
+    pub fn open(&mut self, address: IpAddr, domain: Domain, arrival: Timestamp) -> bool {
+        if self.accounts.try_reserve(1).is_err() {
+            return false;
+        }
+        let new = || {
+            // What was restated was heard by somebody else long enough.
+            let is_known = arrival == Timestamp::default();
+            let list = if is_known { &mut self.known } else { &mut self.newcomers };
+            list.insert((arrival, address));
+            let silent = BTreeSet::new();
+            Account { load: Load::default(), silent, first: arrival, listed: arrival, is_known }
+        };
+        self.accounts.entry(address).or_insert_with(new).silent.insert((arrival, domain));
+        self.change(address, Load::default(), Load::of_domain(0, 0, 0));
+        true
+    }
+
+    /// Notes that a domain of this address holds `after` and no longer `before`.
+    pub fn change(&mut self, address: IpAddr, before: Load, after: Load) {
+        let Some(account) = self.accounts.get_mut(&address) else { return };
+        self.total = self.total.changed(before, after);
+        let old = account.load;
+        account.load = old.changed(before, after);
+        for (table, set) in Table::ALL.into_iter().zip(&mut self.by_load) {
+            let (old, new) = (old.get(table), account.load.get(table));
+            if old != new {
+                set.remove(&(old, address));
+                if new > 0 {
+                    set.insert((new, address));
+                }
+            }
+        }
+        if account.load == Load::default() {
+            let (listed, is_known) = (account.listed, account.is_known);
+            self.accounts.remove(&address);
+            let list = if is_known { &mut self.known } else { &mut self.newcomers };
+            list.remove(&(listed, address));
+        }
+    }
+
+    /// Closes a domain that was picked, and held this much.
+    pub fn close(&mut self, address: IpAddr, load: Load) {
+        self.change(address, load, Load::default());
+    }
+
+    /// Returns true if all addresses together hold more of a table than its limit; with `one_more`, if
+    /// they would with one more.
+    pub fn is_over(&self, table: Table, limits: &Limits, one_more: bool) -> bool {
+        self.total.get(table) + usize::from(one_more) > table.limit(limits).max(1)
+            // Nothing is kept where nothing may be.
+            && self.total.get(table) > 0
+    }
+
+    /// The same of one address and its own limit.
+    pub fn is_own_over(
+        &self,
+        address: IpAddr,
+        table: Table,
+        limits: &Limits,
+        one_more: bool,
+    ) -> bool {
+        let load = self.accounts.get(&address).map_or(0, |account| account.load.get(table));
+        load > 0 && load + usize::from(one_more) > table.own_limit(limits).max(1)
+    }
+
+    /// Picks the longest silent domain of an address, but not `keep`; it must be closed then. Of equally
+    /// silent ones it is the least, so that a replay drops the same. `last` tells when a domain was heard last.
+    pub fn oldest(
+        &mut self,
+        address: IpAddr,
+        keep: Domain,
+        last: impl Fn(&Domain) -> Option<Timestamp>,
+    ) -> Option<Domain> {
+        let silent = &mut self.accounts.get_mut(&address)?.silent;
+        let mut kept = None;
+        let found = loop {
+            let Some((listed, domain)) = silent.pop_first() else { break None };
+            match last(&domain) {
+                // Once brought up to date it does not come here again, so the loop ends.
+                Some(last) if last > listed => _ = silent.insert((last, domain)),
+                Some(_) if domain == keep => kept = Some((listed, domain)),
+                Some(_) => break Some(domain),
+                None => {}
+            }
+        };
+        silent.extend(kept);
+        found
+    }
+
+    /// Picks the domain that goes where a table is full, but not `keep`; it must be closed then. Returns
+    /// who pays with it.
+    pub fn pick(
+        &mut self,
+        table: Table,
+        limits: &Limits,
+        keep: Domain,
+        last: impl Fn(&Domain) -> Option<Timestamp>,
+    ) -> Option<(IpAddr, Domain)> {
+        let reserve = table.reserve(limits);
+        if let Some(found) = self.largest(table, reserve, keep, &last) {
+            return Some(found);
+        }
+        let mut passed = Vec::new();
+        let found = self.longest_silent(table, keep, &last, &mut passed);
+        for (listed, address, is_known) in passed {
+            let list = if is_known { &mut self.known } else { &mut self.newcomers };
+            list.insert((listed, address));
+        }
+        found.or_else(|| self.largest(table, 0, keep, &last))
+    }
+
+    /// The address that holds most of a table, if that is more than `reserve`. One whose only domain
+    /// must stay is passed over.
+    fn largest(
+        &mut self,
+        table: Table,
+        reserve: usize,
+        keep: Domain,
+        last: &impl Fn(&Domain) -> Option<Timestamp>,
+    ) -> Option<(IpAddr, Domain)> {
+        let set = Table::ALL.into_iter().zip(&self.by_load).find(|&(t, _)| t == table)?.1;
+        // `keep` is of one address, so the second one has a domain that can go.
+        let largest: Vec<_> = set.iter().rev().take(2).copied().collect();
+        let over = largest.into_iter().filter(|&(load, _)| load > reserve);
+        let mut found = over.map(|(_, address)| (address, self.oldest(address, keep, last)));
+        found.find_map(|(address, domain)| Some((address, domain?)))
+    }
+
+    /// The newcomer that was silent longest, and where there is none the other address that was. Those
+    /// that are passed over are put in `passed`: they hold nothing of the table, or what must stay.
+    fn longest_silent(
+        &mut self,
+        table: Table,
+        keep: Domain,
+        last: &impl Fn(&Domain) -> Option<Timestamp>,
+        passed: &mut Vec<(Timestamp, IpAddr, bool)>,
+    ) -> Option<(IpAddr, Domain)> {
+        while passed.len() < PASSED {
+            let next = self.newcomers.pop_first().map(|next| (next, false));
+            let ((listed, address), is_known) =
+                next.or_else(|| self.known.pop_first().map(|next| (next, true)))?;
+            let Some(account) = self.accounts.get_mut(&address) else { continue };
+            // It has no more domains here than a reserve.
+            let heard = account.silent.iter().filter_map(|(_, domain)| last(domain)).max();
+            let heard = heard.unwrap_or(listed).max(listed);
+            let now_known = is_known || heard.secs().saturating_sub(account.first.secs()) >= KNOWN;
+            if heard > listed || now_known != is_known {
+                // Once brought up to date it does not come here again, so the loop ends.
+                (account.listed, account.is_known) = (heard, now_known);
+                let list = if now_known { &mut self.known } else { &mut self.newcomers };
+                list.insert((heard, address));
+                continue;
+            }
+            passed.push((listed, address, is_known));
+            if account.load.get(table) == 0 {
+                continue;
+            }
+            if let Some(domain) = self.oldest(address, keep, last) {
+                return Some((address, domain));
+            }
+        }
+        None
+    }
+}
