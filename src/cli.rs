@@ -20,8 +20,8 @@ mod report;
 mod whole;
 
 pub use args::{
-    Common, Nets, When, parse_net, parse_seconds, parse_size, parse_window, quarter_of_ram,
-    read_words,
+    Common, Nets, When, parse_duration, parse_net, parse_seconds, parse_size, parse_window,
+    quarter_of_ram, read_words,
 };
 pub use input::{Input, decompress};
 pub use out::Out;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -92,7 +93,19 @@ pub fn parse_net(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// A duration in whole seconds: `10m`, `24h`, and `0`.
+/// Reads a duration with its units, such as `10m`, `24h` or `1h 30m`. A number alone is refused, `0`
+/// too: an option whose manual gives 0 a meaning takes that itself.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    if is_number(text) {
+        return Err(format!("a duration needs a unit: {text}s, {text}m, {text}h"));
+    }
+    humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Reads a duration in whole seconds: `10m`, `24h`, and `0`, the only one that needs no unit.
 ///
 /// # Errors
 /// What is wrong with it, for the user.
@@ -100,12 +113,17 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
     if text == "0" {
         return Ok(0);
     }
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let duration = parse_duration(text)?;
     match u32::try_from(duration.as_secs()) {
         Ok(seconds) if duration.subsec_nanos() == 0 => Ok(seconds),
         Ok(_) => Err("only whole seconds are possible".to_owned()),
         Err(_) => Err("longer than 136 years".to_owned()),
     }
+}
+
+/// Returns true if `text` is digits and nothing else.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The length of a window: a duration as [`parse_seconds`] takes it, but not none.
@@ -128,6 +146,10 @@ pub fn quarter_of_ram() -> u64 {
     };
     total().map_or(1 << 30, |kib| kib * 1024 / 4)
 }
+
+/// Digits of Unix seconds: of 1973 and later. With fewer a number is rather a duration that lacks its
+/// unit.
+const UNIX: usize = 9;
 
 /// A moment as an option names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +176,9 @@ impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<When, String> {
+        if is_number(text) && text.len() < UNIX {
+            return Err(format!("a time before now needs a unit: {text}m, {text}h, {text}d"));
+        }
         if let Some(time) = Timestamp::parse(text.as_bytes()) {
             return Ok(When::At(time));
         }
@@ -166,23 +191,29 @@ impl FromStr for When {
     }
 }
 
-/// A size in octets with an optional binary suffix: `512K`, `64M`, `2G`.
+/// Reads a size in bytes with its unit, a power of 1024: `512K`, `64M`, `2G`, `1T`, or `100B` for
+/// bytes. A number alone is refused: who writes `50` means 50 of something larger.
 ///
 /// # Errors
 /// What is wrong with it, for the user.
 pub fn parse_size(text: &str) -> Result<u64, String> {
+    if is_number(text) {
+        // A number of seven digits or more was meant in bytes.
+        return Err(match text.len() {
+            ..7 => format!("a size needs a unit: {text}M, {text}G"),
+            _ => format!("a size needs a unit: {text}B for bytes, or K, M, G, T"),
+        });
+    }
     let shift = match text.chars().last() {
+        Some('b' | 'B') => 0,
         Some('k' | 'K') => 10,
         Some('m' | 'M') => 20,
         Some('g' | 'G') => 30,
         Some('t' | 'T') => 40,
-        _ => 0,
+        _ => return Err(format!("{text:?} is no size such as 64M")),
     };
-    let digits = if shift == 0 { text } else { &text[..text.len() - 1] };
-    let number = match digits.bytes().all(|b| b.is_ascii_digit()) {
-        true => digits.parse::<u64>().ok(),
-        false => None,
-    };
+    let digits = &text[..text.len() - 1];
+    let number = if is_number(digits) { digits.parse::<u64>().ok() } else { None };
     number
         .and_then(|number| number.checked_mul(1 << shift))
         .ok_or_else(|| format!("{text:?} is no size such as 64M"))
@@ -221,7 +252,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<When>().unwrap().at(now).secs(), secs, "{text}");
         }
-        for text in ["", "yesterday", "2001-07-32", "-1h", "2001-07-01T00:20:00"] {
+        for text in ["", "yesterday", "2001-07-32", "-1h", "2001-07-01T00:20:00", "2", "0"] {
             assert!(text.parse::<When>().is_err(), "{text}");
         }
     }
@@ -238,9 +269,28 @@ mod tests {
             assert!(parse_seconds(text).is_err(), "{text}");
         }
         assert_eq!(parse_size("64M"), Ok(64 << 20));
-        assert_eq!(parse_size("7"), Ok(7));
-        for text in ["", "M", "-1", "64X", "99999999999999G", "1é"] {
+        assert_eq!(parse_size("7B"), Ok(7));
+        for text in ["", "M", "B", "-1", "64X", "64MB", "+1M", "99999999999999G", "1é"] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_refused_and_the_error_says_what_to_write() {
+        for (text, why) in [
+            ("50", "a size needs a unit: 50M, 50G"),
+            ("0", "a size needs a unit: 0M, 0G"),
+            ("1048576", "a size needs a unit: 1048576B for bytes, or K, M, G, T"),
+        ] {
+            assert_eq!(parse_size(text), Err(why.to_owned()));
+        }
+        for text in ["50", "00", "007"] {
+            let why = format!("a duration needs a unit: {text}s, {text}m, {text}h");
+            assert_eq!(parse_seconds(text), Err(why.clone()));
+            assert_eq!(parse_duration(text), Err(why));
+        }
+        // 0 alone is for the options that say so.
+        assert!(parse_duration("0").is_err());
+        assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
     }
 }
