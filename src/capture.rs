@@ -32,13 +32,13 @@ mod writer;
 #[cfg(test)]
 mod sample;
 
-pub use collect::{CollectError, Collector, Finished, Followed, To};
+pub use collect::{CollectError, Collector, Finished, Followed, Forgotten, To};
 pub use error::{Error, WriteError};
-pub use gate::{Allow, Denied, MAX_RATE};
+pub use gate::{Allow, Denied, MAX_RATE, Rate};
 pub use live::{Live, News, Plan};
 pub use packet::Skipped;
 pub use reader::{Datagram, Ending, Event, Reader};
-pub use receive::{Counters, clock};
+pub use receive::{Counters, clock, clocks};
 pub use section::{Closing, MAX_ALLOW, MAX_IDENT, Slot, SlotError, is_ident};
 pub use writer::Writer;
 

@@ -7,7 +7,7 @@
 //! A disk that takes no more stops nothing: [`take`](Collector::take) fails, keeps its place to the
 //! octet, and goes on there when it is called with the same chunk again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,10 +28,11 @@ use super::spool::{Compression, SlotFile, SlotFileError};
 use super::wrap::{self, Ends};
 use super::writer;
 use crate::time::{Timestamp, Window};
-use crate::wire::{Batch, Decoder, Domain, Limits, Lost};
+use crate::wire::{Batch, Decoder, Domain, Fault, Limits, Lost, Stats};
 
 /// Exporters whose ports are known, at most: without an allow list anybody can send from ever new
-/// addresses. Templates of one beyond them are restated from port 0.
+/// addresses. Those whose templates are known stay. Templates of one beyond them are restated from
+/// port 0.
 const EXPORTERS: usize = 16_384;
 
 /// Octets of templates and options that are kept, of all exporters. They stand at the head of every
@@ -141,6 +142,19 @@ pub struct Followed {
     pub missing: Lost,
     /// How often it began anew.
     pub restarts: u64,
+}
+
+/// What was forgotten of exporters since the start, because there was too much of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Domains, with their templates.
+    pub domains: u64,
+    /// Templates one by one.
+    pub templates: u64,
+    /// Templates and domains that the system had no memory for.
+    pub refused: u64,
+    /// Domains by the exporter address whose they were, of some addresses.
+    pub by: BTreeMap<IpAddr, u64>,
 }
 
 /// Why something was not written.
@@ -254,7 +268,7 @@ impl Collector {
             self.progress.watched = true;
         }
         if let Some(open) = self.open.as_mut().filter(|open| open.passed_over) {
-            // With its closing block in it, all of it is in a file, if only one without a name.
+            // With its closing block formed, all of it was counted when it was passed over.
             if open.closing.is_none() {
                 open.tally.dropped_queue += chunk.entries.len() as u64;
                 self.passed += chunk.entries.len() as u64;
@@ -295,10 +309,18 @@ impl Collector {
             && self.open.as_ref().is_some_and(is_over)
     }
 
-    /// Passes the open slot over. Its datagrams are dropped, and counted in the next slot's file.
+    /// Passes the open slot over. Its datagrams are dropped, and counted in the next slot's file: also
+    /// those that were written, where the file is whole but can have no name, because no reader finds
+    /// them.
     pub(super) fn pass_over(&mut self, error: CollectError, finished: &mut Vec<Finished>) {
         let Some(open) = &mut self.open else { return };
         open.passed_over = true;
+        if open.closing.is_some() {
+            let Tally { received, dropped_queue, limited, .. } = &mut open.tally;
+            let written = received.saturating_sub(*dropped_queue + limited.datagrams);
+            *dropped_queue += written;
+            self.passed += written;
+        }
         let (denied, limited) = Default::default();
         let (slot, closing) = (open.slot.window, open.closing.unwrap_or_default());
         finished.push(Finished { slot, file: None, closing, denied, limited, error: Some(error) });
@@ -306,7 +328,7 @@ impl Collector {
 
     /// Leaves a slot that was passed over.
     fn carry(&mut self) {
-        if let Some(open) = self.open.take().filter(|open| open.closing.is_none()) {
+        if let Some(open) = self.open.take() {
             self.carried.0.add(&open.tally);
             self.carried.1.add(open.missing);
         }
@@ -317,6 +339,11 @@ impl Collector {
         std::mem::take(&mut self.passed)
     }
 
+    /// Datagrams that were dropped with slots that were passed over, and that no file counts.
+    pub(super) fn uncounted(&self) -> u64 {
+        self.carried.0.dropped_queue
+    }
+
     /// Begins the slot of a chunk, with what is in force before it.
     fn begin(&mut self, chunk: &Chunk) -> Result<(), CollectError> {
         let failed = |source| CollectError::Write { path: None, source };
@@ -324,6 +351,9 @@ impl Collector {
         let now = chunk.entries.first().map_or(chunk.heard, |entry| entry.arrival);
         for (exporter, payload) in self.decoder.in_force(now) {
             let ends = self.ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
+            // Of sixteen megabytes at most: it is tried again, as what the disk does not take.
+            let room = octets.try_reserve(payload.len() + wrap::AROUND);
+            room.map_err(|_| failed(io::Error::from(io::ErrorKind::OutOfMemory).into()))?;
             wrap::append(&mut octets, now, ends, &payload, Some(TEMPLATES)).map_err(failed)?;
         }
         self.open = Some(Open {
@@ -339,9 +369,11 @@ impl Collector {
             passed_over: false,
             inside: 0,
         });
-        // Those that still speak come back with their next datagram.
+        // The others come back with their next datagram if they still speak.
         if self.ports.len() >= EXPORTERS {
-            self.ports.clear();
+            let known: HashSet<IpAddr, RandomState> =
+                self.decoder.stats().map(|(domain, _)| domain.exporter).collect();
+            self.ports.retain(|exporter, _| known.contains(exporter));
         }
         Ok(())
     }
@@ -352,9 +384,11 @@ impl Collector {
         for entry in &chunk.entries {
             let Some(payload) = chunk.blocks.get(entry.payload.clone()) else { continue };
             let exporter = entry.ends.0.ip().to_canonical();
-            if matches!(payload, [0, 9 | 10, ..])
-                && (self.ports.len() < EXPORTERS || self.ports.contains_key(&exporter))
-            {
+            let mut has_room = || {
+                self.ports.contains_key(&exporter)
+                    || (self.ports.len() < EXPORTERS && self.ports.try_reserve(1).is_ok())
+            };
+            if matches!(payload, [0, 9 | 10, ..]) && has_room() {
                 self.ports.insert(exporter, entry.ends);
             }
             self.batch.errors.clear();
@@ -521,13 +555,34 @@ impl Collector {
 
     /// What is missing of each exporter's domain.
     pub(super) fn followed(&self) -> Vec<Followed> {
-        let of = |(domain, stats): (&Domain, &crate::wire::Stats)| Followed {
+        let of = |(domain, stats): (&Domain, &Stats)| Followed {
             domain: *domain,
             datagrams: stats.datagrams,
             missing: stats.lost,
             restarts: stats.restarts,
         };
-        self.decoder.stats().map(of).collect()
+        let mut all = Vec::new();
+        // Where there is no memory for all of them, it is told of some.
+        for followed in self.decoder.stats().map(of) {
+            if all.try_reserve(1).is_err() {
+                break;
+            }
+            all.push(followed);
+        }
+        all
+    }
+
+    /// What was forgotten of exporters since the start.
+    pub(super) fn forgotten(&self) -> Forgotten {
+        let totals = self.decoder.totals();
+        let of = |stats: &Stats| stats.faults.get(Fault::Memory);
+        let refused = self.decoder.stats().map(|(_, stats)| of(stats)).sum::<u64>();
+        Forgotten {
+            domains: totals.evicted_domains,
+            templates: totals.evicted_templates,
+            refused: totals.refused + of(&totals.evicted) + refused,
+            by: totals.evicted_by.clone(),
+        }
     }
 }
 

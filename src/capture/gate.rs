@@ -17,18 +17,38 @@ const EXPORTERS: usize = 16_384;
 /// others are in [`Denied::datagrams`] only.
 const SENDERS: usize = 1024;
 
-const SECOND: u64 = 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// The most datagrams a second that can be asked for; more is no limit.
 pub const MAX_RATE: u32 = 100_000_000;
 
-/// Networks of exporters, and how many datagrams a second each of their addresses may send.
+/// Bytes of a datagram that fills an Ethernet frame.
+const FULL: u64 = 1500;
+
+/// How much an exporter address may send in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Datagrams, at least 1.
+    pub datagrams: u32,
+    /// Bytes of their payloads, at least 1: few datagrams of 64 KiB fill a disk as well as many small
+    /// ones.
+    pub bytes: u64,
+}
+
+impl Rate {
+    /// So many datagrams, and bytes for as many full Ethernet frames.
+    pub const fn of(datagrams: u32) -> Rate {
+        Rate { datagrams, bytes: datagrams as u64 * FULL }
+    }
+}
+
+/// Networks of exporters, and how much each of their addresses may send in a second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
     /// Who may send; `None`: anyone.
-    pub nets: Option<Vec<(IpNet, Option<u32>)>>,
+    pub nets: Option<Vec<(IpNet, Option<Rate>)>>,
     /// The rate where a network has none of its own; `None`: no limit.
-    pub rate: Option<u32>,
+    pub rate: Option<Rate>,
 }
 
 /// What becomes of a datagram.
@@ -46,11 +66,13 @@ pub(super) enum Verdict {
 pub(super) struct Gate {
     allow: Option<Networks>,
     /// Networks with a rate of their own, the narrowest first.
-    rates: Vec<(IpNet, u32)>,
-    rate: Option<u32>,
+    rates: Vec<(IpNet, Rate)>,
+    rate: Option<Rate>,
     buckets: HashMap<IpAddr, Bucket, RandomState>,
     /// Of those for whom there is no room.
     others: Bucket,
+    /// When buckets were last looked through for those that are full again.
+    pruned: Option<Instant>,
     /// Who sent last, and is welcome without a limit: exporters send in bursts.
     last: Option<IpAddr>,
 }
@@ -58,32 +80,58 @@ pub(super) struct Gate {
 /// What an exporter may still send: a second's worth at most, so that a burst is not cut.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    /// Nanoseconds of the allowance that are left.
-    left: u64,
+    datagrams: Allowance,
+    bytes: Allowance,
     filled: Option<Instant>,
 }
 
 impl Bucket {
-    fn take(&mut self, rate: u32, now: Instant) -> bool {
-        let cost = SECOND / u64::from(rate.max(1));
+    /// Takes a datagram of `len` bytes, if both allowances have room for it.
+    fn take(&mut self, rate: Rate, len: usize, now: Instant) -> bool {
         let before = self.filled.replace(now);
         let since = before.map_or(Duration::from_secs(1), |before| now.duration_since(before));
-        let since = u64::try_from(since.as_nanos()).unwrap_or(SECOND);
-        self.left = self.left.saturating_add(since).min(SECOND);
-        match self.left.checked_sub(cost) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
+        let since = i64::try_from(since.as_nanos()).unwrap_or(SECOND);
+        self.datagrams.fill(since);
+        self.bytes.fill(since);
+        let datagram = SECOND / i64::from(rate.datagrams.max(1));
+        let bytes = len as u128 * SECOND as u128 / u128::from(rate.bytes.max(1));
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX / 2);
+        let has_room = self.datagrams.has(datagram) && self.bytes.has(bytes);
+        if has_room {
+            self.datagrams.0 -= datagram;
+            self.bytes.0 -= bytes;
         }
+        has_room
+    }
+
+    /// Returns true if it is as good as a new one at `now`.
+    fn is_full_at(&self, now: Instant) -> bool {
+        let since = self.filled.map_or(Duration::MAX, |filled| now.duration_since(filled));
+        let left = self.datagrams.0.min(self.bytes.0);
+        let since = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        left.saturating_add(since) >= SECOND
+    }
+}
+
+/// Nanoseconds of a rate that are left. Below zero after a datagram that is larger than a second's
+/// worth: it passes where all of the allowance is there, and the time that it takes is waited for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Allowance(i64);
+
+impl Allowance {
+    fn fill(&mut self, nanos: i64) {
+        self.0 = self.0.saturating_add(nanos).min(SECOND);
+    }
+
+    fn has(self, cost: i64) -> bool {
+        self.0 >= cost.min(SECOND)
     }
 }
 
 impl Gate {
     pub fn new(allow: &Allow) -> Gate {
         let nets = allow.nets.as_deref();
-        let mut rates: Vec<(IpNet, u32)> =
+        let mut rates: Vec<(IpNet, Rate)> =
             nets.into_iter().flatten().filter_map(|&(net, rate)| Some((net, rate?))).collect();
         rates.sort_by_key(|&(net, _)| std::cmp::Reverse(net.prefix_len()));
         Gate {
@@ -92,12 +140,13 @@ impl Gate {
             rate: allow.rate,
             buckets: HashMap::default(),
             others: Bucket::default(),
+            pruned: None,
             last: None,
         }
     }
 
-    /// Whether a datagram from this address is taken at `now`, by a clock that nobody sets.
-    pub fn judge(&mut self, sender: IpAddr, now: Instant) -> Verdict {
+    /// Judges a datagram of `len` bytes from this address at `now`, by a clock that nobody sets.
+    pub fn judge(&mut self, sender: IpAddr, len: usize, now: Instant) -> Verdict {
         if self.last == Some(sender) {
             return Verdict::Welcome;
         }
@@ -109,14 +158,22 @@ impl Gate {
             self.last = Some(sender);
             return Verdict::Welcome;
         };
-        let bucket = match self.buckets.len() < EXPORTERS || self.buckets.contains_key(&sender) {
-            true => self.buckets.entry(sender).or_default(),
-            false => &mut self.others,
-        };
-        match bucket.take(rate, now) {
-            true => Verdict::Welcome,
-            false => Verdict::Limited,
+        let has_bucket = self.buckets.contains_key(&sender) || self.has_room(now);
+        let bucket =
+            if has_bucket { self.buckets.entry(sender).or_default() } else { &mut self.others };
+        if bucket.take(rate, len, now) { Verdict::Welcome } else { Verdict::Limited }
+    }
+
+    /// Returns true if there is room for one more bucket. Those that are full again are dropped for it,
+    /// which changes nothing for their senders: forged addresses of a minute ago must not keep out an
+    /// exporter that comes now. That is looked for once a second at most.
+    fn has_room(&mut self, now: Instant) -> bool {
+        let is_due = self.pruned.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
+        if self.buckets.len() >= EXPORTERS && is_due {
+            self.pruned = Some(now);
+            self.buckets.retain(|_, bucket| !bucket.is_full_at(now));
         }
+        self.buckets.len() < EXPORTERS && self.buckets.try_reserve(1).is_ok()
     }
 }
 
@@ -131,7 +188,9 @@ pub struct Denied {
 impl Denied {
     pub(super) fn count(&mut self, sender: IpAddr, datagrams: u64) {
         self.datagrams += datagrams;
-        if self.by_sender.len() < SENDERS || self.by_sender.contains_key(&sender) {
+        let has_room = self.by_sender.contains_key(&sender)
+            || (self.by_sender.len() < SENDERS && self.by_sender.try_reserve(1).is_ok());
+        if has_room {
             *self.by_sender.entry(sender).or_default() += datagrams;
         }
     }
@@ -160,9 +219,9 @@ mod tests {
     use super::*;
     use std::sync::OnceLock;
 
-    fn at(nanos: u64) -> Instant {
+    fn at(nanos: i64) -> Instant {
         static BEGAN: OnceLock<Instant> = OnceLock::new();
-        *BEGAN.get_or_init(Instant::now) + Duration::from_nanos(nanos)
+        *BEGAN.get_or_init(Instant::now) + Duration::from_nanos(nanos as u64)
     }
 
     fn ip(octet: u8) -> IpAddr {
@@ -170,8 +229,8 @@ mod tests {
     }
 
     fn gate(nets: &[(&str, Option<u32>)], rate: Option<u32>) -> Gate {
-        let nets = nets.iter().map(|(net, rate)| (net.parse().unwrap(), *rate)).collect();
-        Gate::new(&Allow { nets: Some(nets), rate })
+        let nets = nets.iter().map(|(net, rate)| (net.parse().unwrap(), rate.map(Rate::of)));
+        Gate::new(&Allow { nets: Some(nets.collect()), rate: rate.map(Rate::of) })
     }
 
     #[test]
@@ -179,20 +238,20 @@ mod tests {
         let mut gate =
             gate(&[("192.0.2.0/24", Some(3)), ("192.0.2.7/32", Some(1)), ("::/0", None)], Some(2));
         let mut welcome = |sender: IpAddr| {
-            (0..9).filter(|_| gate.judge(sender, at(0)) == Verdict::Welcome).count()
+            (0..9).filter(|_| gate.judge(sender, 9, at(0)) == Verdict::Welcome).count()
         };
         assert_eq!(welcome(ip(1)), 3);
         assert_eq!(welcome(ip(2)), 3);
         assert_eq!(welcome(ip(7)), 1);
         assert_eq!(welcome("2001:db8::1".parse().unwrap()), 2);
-        assert_eq!(gate.judge([198, 51, 100, 1].into(), at(0)), Verdict::Denied);
+        assert_eq!(gate.judge([198, 51, 100, 1].into(), 9, at(0)), Verdict::Denied);
     }
 
     #[test]
     fn an_allowance_comes_back_with_time() {
         let mut gate = gate(&[("192.0.2.0/24", None)], Some(10));
-        let mut welcome = |nanos: u64| {
-            (0..99).filter(|_| gate.judge(ip(1), at(nanos)) == Verdict::Welcome).count()
+        let mut welcome = |nanos: i64| {
+            (0..99).filter(|_| gate.judge(ip(1), 9, at(nanos)) == Verdict::Welcome).count()
         };
         assert_eq!(welcome(0), 10);
         assert_eq!(welcome(SECOND / 5), 2);
@@ -203,19 +262,54 @@ mod tests {
     #[test]
     fn without_limits_all_are_welcome() {
         let mut gate = Gate::new(&Allow::default());
-        assert!((0..9).all(|n| gate.judge(ip(n), at(0)) == Verdict::Welcome));
+        assert!((0..9).all(|n| gate.judge(ip(n), 9, at(0)) == Verdict::Welcome));
         let mut nobody = Gate::new(&Allow { nets: Some(Vec::new()), rate: None });
-        assert_eq!(nobody.judge(ip(1), at(0)), Verdict::Denied);
+        assert_eq!(nobody.judge(ip(1), 9, at(0)), Verdict::Denied);
     }
 
     #[test]
     fn forged_senders_share_one_allowance() {
-        let mut gate = Gate::new(&Allow { nets: None, rate: Some(1) });
+        let mut gate = Gate::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
         let sender = |n: usize| IpAddr::from((n as u32).to_be_bytes());
         let welcome = (0..EXPORTERS + 1000)
-            .filter(|&n| gate.judge(sender(n), at(0)) == Verdict::Welcome)
+            .filter(|&n| gate.judge(sender(n), 9, at(0)) == Verdict::Welcome)
             .count();
         assert_eq!((welcome, gate.buckets.len()), (EXPORTERS + 1, EXPORTERS));
+        // A second later they are as good as new, and an exporter that comes then has its own.
+        for n in [EXPORTERS + 2000, EXPORTERS + 2001] {
+            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Verdict::Welcome);
+            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Verdict::Limited);
+        }
+        assert_eq!(gate.buckets.len(), 2);
+    }
+
+    #[test]
+    fn bytes_are_limited_too() {
+        let rate = Rate { datagrams: 1000, bytes: 10_000 };
+        let mut gate = Gate::new(&Allow { nets: None, rate: Some(rate) });
+        let mut welcome = |len: usize, nanos: i64| {
+            (0..99).filter(|_| gate.judge(ip(1), len, at(nanos)) == Verdict::Welcome).count()
+        };
+        assert_eq!(welcome(1000, 0), 10);
+        assert_eq!(welcome(1000, SECOND / 2), 5);
+        // One that is larger than a second's worth passes, and is paid for: 60,000 bytes are six
+        // seconds, of which it had one.
+        assert_eq!(welcome(60_000, 2 * SECOND), 1);
+        assert_eq!(welcome(1, 6 * SECOND), 0);
+        assert_eq!(welcome(1000, 8 * SECOND), 10);
+        // An empty datagram has no bytes.
+        assert_eq!(welcome(0, 8 * SECOND), 99);
+        assert_eq!(Rate::of(1000), Rate { datagrams: 1000, bytes: 1_500_000 });
+    }
+
+    #[test]
+    fn whoever_has_no_bytes_left_pays_no_datagrams() {
+        let rate = Rate { datagrams: 2, bytes: 100 };
+        let mut gate = Gate::new(&Allow { nets: None, rate: Some(rate) });
+        let mut judge = |len| gate.judge(ip(1), len, at(0));
+        assert_eq!([judge(100), judge(1), judge(0)], {
+            [Verdict::Welcome, Verdict::Limited, Verdict::Welcome]
+        });
     }
 
     #[test]

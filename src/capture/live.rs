@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::collect::{CollectError, Collector, Finished, Followed};
+use super::collect::{CollectError, Collector, Finished, Followed, Forgotten};
 use super::gate::Allow;
 use super::queue::{Chunk, Popped, Queue};
 use super::receive::{Counters, Order, Receiver, Trouble, clock};
@@ -82,6 +82,7 @@ pub struct Live {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     followed: Arc<Mutex<Vec<Followed>>>,
+    forgotten: Arc<Mutex<Forgotten>>,
 }
 
 /// Where the news goes, with a bell that wakes who waits for more than news.
@@ -119,7 +120,8 @@ impl Live {
         }
         let (orders, taken) = mpsc::channel();
         let queue = Arc::new(Queue::new(plan.queue));
-        let (counters, followed) = (Arc::<Counters>::default(), Arc::default());
+        let counters = Arc::<Counters>::default();
+        let (followed, forgotten) = (Arc::default(), Arc::default());
         let teller = Teller { news, bell: Arc::new(bell) };
         let receiver = Receiver {
             sockets,
@@ -136,6 +138,7 @@ impl Live {
             teller: teller.clone(),
             sync: plan.sync,
             followed: Arc::clone(&followed),
+            forgotten: Arc::clone(&forgotten),
             counters: Arc::clone(&counters),
             deadline: None,
             lost: 0,
@@ -154,7 +157,7 @@ impl Live {
         run("write", teller.clone(), Box::new(|| writing.run()))?;
         let told = teller.clone();
         run("receive", told, Box::new(move || receiving(receiver, allow, &teller)))?;
-        Ok(Live { orders, wake: ours, queue, counters, followed })
+        Ok(Live { orders, wake: ours, queue, counters, followed, forgotten })
     }
 
     /// Hears these exporters from now on. What is being written names those of before until its end.
@@ -193,6 +196,11 @@ impl Live {
     pub fn followed(&self) -> Vec<Followed> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// What was forgotten of exporters since the start, as of some seconds ago.
+    pub fn forgotten(&self) -> Forgotten {
+        self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 fn receiving(receiver: Receiver, allow: Allow, teller: &Teller) {
@@ -217,6 +225,7 @@ struct Writing {
     teller: Teller,
     sync: Duration,
     followed: Arc<Mutex<Vec<Followed>>>,
+    forgotten: Arc<Mutex<Forgotten>>,
     counters: Arc<Counters>,
     /// At the end: until when a disk that takes nothing is tried.
     deadline: Option<Instant>,
@@ -256,8 +265,9 @@ impl Writing {
                 }
                 let passed = self.collector.passed();
                 self.counters.dropped_queue.fetch_add(passed, Ordering::Relaxed);
-                let written = chunk.entries.len() as u64 - passed.min(chunk.entries.len() as u64);
-                self.counters.written.fetch_add(written, Ordering::Relaxed);
+                // Those of a slot that is passed over whole were counted as written before.
+                self.counters.written.fetch_add(chunk.entries.len() as u64, Ordering::Relaxed);
+                self.counters.written.fetch_sub(passed, Ordering::Relaxed);
                 self.queue.give_back(chunk);
             }
             if synced.elapsed() >= self.sync {
@@ -272,6 +282,7 @@ impl Writing {
         self.collector.hurry();
         self.sync(&mut stuck);
         self.tell_followed();
+        self.lost += self.collector.uncounted();
         if self.lost > 0 {
             let at_most = self.collector.compresses();
             self.teller.tell(News::Left { lost: self.lost, at_most });
@@ -345,6 +356,8 @@ impl Writing {
     fn tell_followed(&self) {
         let followed = self.collector.followed();
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = followed;
+        let forgotten = self.collector.forgotten();
+        *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner) = forgotten;
     }
 }
 

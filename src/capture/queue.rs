@@ -6,6 +6,7 @@
 //! drops and counts.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use super::error::WriteError;
 use super::gate::Denied;
 use super::section::Slot;
 use super::slots::Heard;
-use super::wrap::{self, Ends, LONGEST};
+use super::wrap::{self, AROUND, Ends, LONGEST};
 use crate::time::Timestamp;
 
 /// Octets of blocks from which on a chunk is full: a tenth of a second at a hundred thousand flows a
@@ -99,7 +100,7 @@ impl Chunk {
     /// Adds a datagram.
     ///
     /// # Errors
-    /// It fits no packet; nothing was added.
+    /// It fits no packet, or the system has no memory for it; nothing was added.
     pub fn push(
         &mut self,
         arrival: Timestamp,
@@ -107,7 +108,9 @@ impl Chunk {
         payload: &[u8],
     ) -> Result<(), WriteError> {
         // Once: what a chunk may have at most. Pages that are never touched cost nothing.
-        self.blocks.reserve(if self.blocks.is_empty() { FULL + LONGEST } else { 0 });
+        let room = if self.blocks.is_empty() { FULL + LONGEST } else { payload.len() + AROUND };
+        let reserved = self.blocks.try_reserve(room).and_then(|()| self.entries.try_reserve(1));
+        reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let at = wrap::append(&mut self.blocks, arrival, ends, payload, None)?;
         self.entries.push(Entry { arrival, ends, payload: at..at + payload.len() });
         Ok(())
@@ -248,7 +251,8 @@ impl Queue {
 
     fn put(&self, state: &mut State, chunk: &mut Chunk, limit: usize) -> bool {
         let weight = chunk.weight();
-        if state.octets > 0 && state.octets + weight > limit {
+        let is_full = state.octets > 0 && state.octets + weight > limit;
+        if is_full || state.chunks.try_reserve(1).is_err() {
             return false;
         }
         let slot = Arc::clone(&chunk.slot);
@@ -295,7 +299,7 @@ impl Queue {
     /// Gives an emptied chunk back.
     pub fn give_back(&self, chunk: Chunk) {
         let mut state = self.lock();
-        if state.spare.len() < SPARE {
+        if state.spare.len() < SPARE && state.spare.try_reserve(1).is_ok() {
             state.spare.push(chunk);
         }
     }

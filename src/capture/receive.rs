@@ -14,12 +14,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::time::{ClockId, clock_gettime};
 
 use super::gate::{Allow, Gate, Verdict};
 use super::queue::{Chunk, Queue};
 use super::section::Slot;
 use super::slots::Slots;
 use super::socket::{BATCH, Buffer, Drops, Socket};
+use super::spool::Clocks;
 use crate::time::{Timestamp, Window};
 
 /// How long datagrams may wait for more of them before the writer gets them.
@@ -75,6 +77,21 @@ impl Counters {
 pub fn clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The system's clock, and the time since the machine was booted: one moment by both.
+///
+/// # Errors
+/// What the system says of the second one.
+pub fn clocks() -> io::Result<Clocks> {
+    let boot = || -> io::Result<Duration> { Ok(clock_gettime(ClockId::CLOCK_BOOTTIME)?.into()) };
+    loop {
+        let (before, wall, after) = (boot()?, clock(), boot()?);
+        // Held up between the two, suspended even, they would not be one moment.
+        if after.saturating_sub(before) < Duration::from_secs(1) {
+            return Ok(Clocks { wall, boot: after });
+        }
+    }
 }
 
 /// What a receiver is told.
@@ -250,7 +267,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
     ) {
         let add = |counter: &AtomicU64| _ = counter.fetch_add(1, Ordering::Relaxed);
         let sender = from.ip().to_canonical();
-        match self.gate.judge(sender, tick) {
+        match self.gate.judge(sender, payload.len(), tick) {
             Verdict::Welcome => {}
             Verdict::Limited => {
                 add(&self.counters.limited);

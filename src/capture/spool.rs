@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use super::reader::Reader;
 use crate::time::{Timestamp, Window};
 
+mod guard;
 mod lock;
 mod recover;
 mod retain;
 
+pub use guard::{ClockSet, Clocks, Guard, TooMany};
 pub use lock::{Lock, LockError};
 pub use recover::{Recovered, recover};
-pub use retain::{Free, Removed, Retained, Rules, Why, retain};
+pub use retain::{Free, Pass, Removed, Retained, Rules, Why, pass, retain};
 
 /// The most files of one slot. A collector that restarts over and over stops here instead of
 /// filling a directory.
@@ -80,6 +82,8 @@ pub struct Listing {
     pub files: Vec<PathBuf>,
     /// What could not be looked at. The files in it are missing from the list.
     pub errors: Vec<ListError>,
+    /// Links to directories, which are not followed: the files in those are missing from the list.
+    pub links: Vec<PathBuf>,
 }
 
 /// A directory or an entry that cannot be read.
@@ -99,7 +103,8 @@ pub struct ListError {
 ///
 /// Names that begin with a dot are passed over, directories too, and so are names that end in
 /// `.part`, and whatever is no regular file (opening a FIFO would wait for ever). Links to files are
-/// followed, links to directories are not: a link to a parent would never end.
+/// followed, links to directories are not, because a link to a parent would never end; these are in
+/// [`Listing::links`].
 pub fn list(dir: &Path, open: impl Fn(&Path) -> io::Result<Box<dyn Read>>) -> Listing {
     let mut listing = Listing::default();
     let mut files: Vec<(Option<Timestamp>, u32, PathBuf)> = Vec::new();
@@ -129,6 +134,7 @@ pub fn list(dir: &Path, open: impl Fn(&Path) -> io::Result<Box<dyn Read>>) -> Li
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => dirs.push(path),
+                Ok(kind) if kind.is_symlink() && path.is_dir() => listing.links.push(path),
                 Ok(_) if !is_capture(&name) => {}
                 Ok(_) => match fs::metadata(&path) {
                     Ok(data) if data.is_file() => {
@@ -154,6 +160,7 @@ pub fn list(dir: &Path, open: impl Fn(&Path) -> io::Result<Box<dyn Read>>) -> Li
     });
     listing.files = files.into_iter().map(|(_, _, path)| path).collect();
     listing.errors.sort_by(|a, b| a.path.cmp(&b.path));
+    listing.links.sort();
     listing
 }
 
@@ -507,6 +514,7 @@ mod tests {
         assert_eq!(names, expected);
         let errors: Vec<_> = listing.errors.iter().map(|error| error.path.clone()).collect();
         assert_eq!(errors, [dir.path().join("dangling.pcap")]);
+        assert_eq!(listing.links, ["loop", "loop.pcap"].map(|name| dir.path().join(name)));
     }
 
     #[test]

@@ -29,6 +29,9 @@ const UDP_NUMBER: u8 = 17;
 /// Octets of the longest block without a comment: an IPv6 packet of 65,535 octets of payload.
 pub(super) const LONGEST: usize = HEAD + 40 + 65_536 + 4;
 
+/// Octets of a block around its payload, at most, with a comment of nfcap's.
+pub(super) const AROUND: usize = HEAD + 40 + 8 + 64;
+
 /// Where a datagram came from, and where to.
 pub(super) type Ends = (SocketAddr, SocketAddr);
 

@@ -18,9 +18,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::capture::socket::{Drops, Socket};
 use crate::capture::{
-    Allow, Closing, Collector, Counters, Denied, Finished, Followed, Live, MAX_ALLOW, News, Plan,
-    To, clock,
-    spool::{self, Recovered, Retained},
+    Allow, Closing, Collector, Counters, Denied, Finished, Followed, Forgotten, Live, MAX_ALLOW,
+    News, Plan, To, clock,
+    spool::{self, Guard, Pass, Recovered, Retained, Why},
 };
 use crate::cli::{Input, Io, Status, Usage};
 use crate::wire::Domain;
@@ -37,7 +37,7 @@ pub use args::Args;
 
 use args::Network;
 use exec::Hooks;
-use keep::Keeper;
+use keep::{Keeper, Kept};
 use metrics::Metrics;
 use signals::Signals;
 
@@ -49,6 +49,9 @@ const FIRST: Duration = Duration::from_secs(5);
 
 /// How often the counts of what was not said are told.
 const COUNTS: Duration = Duration::from_secs(60);
+
+/// How often it is told that domains or templates were forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// At the end, how long nothing may go to the disk, or to the reader of a stream.
 const STALLED: Duration = Duration::from_secs(10);
@@ -112,7 +115,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         ..Metrics::default()
     };
     let keeper = match args.retention.rules().filter(|_| !live) {
-        Some(rules) => Some(Keeper::start(args.write.clone(), rules, signals.bell()?)?),
+        Some(rules) => {
+            let yes = args.retention.yes;
+            Some(Keeper::start(args.write.clone(), rules, yes, signals.bell()?)?)
+        }
         None => None,
     };
     let drops = Drops::of(&sockets);
@@ -127,6 +133,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         drops,
         metrics,
         followed: Vec::new(),
+        forgotten: Default::default(),
         keeper,
         lock,
         is_over: false,
@@ -187,15 +194,35 @@ fn dry_run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let Some(rules) = args.retention.rules() else { return Ok(Status::Done) };
     // A name that was mistyped is no spool from which nothing would be removed.
     std::fs::read_dir(&args.write).with_context(|| args.write.display().to_string())?;
-    let Retained { removed, errors, .. } = spool::retain(&args.write, &rules, clock(), true);
-    for removed in &removed {
+    let plan = spool::retain(&args.write, &rules, clock(), true);
+    let Retained { removed, errors, links, kept_files, .. } = &plan;
+    for removed in removed {
         let (path, octets, why) = (removed.path.display(), removed.octets, &removed.why);
         writeln!(io.out, "{path}\t{octets}\t{why}")?;
     }
-    for error in &errors {
+    for error in errors {
         io.report.error(error);
     }
+    for link in links {
+        io.report.warn(NotFollowed(link));
+    }
+    let files = removed.len() as u64;
+    let judged = Guard::new(args.retention.yes).judge(files, kept_files + files);
+    if let Some(too_many) = judged {
+        io.report
+            .warn(format_args!("{too_many}: a collector that starts now needs --yes for that"));
+    }
     Ok(if errors.is_empty() { Status::Done } else { Status::Failed })
+}
+
+/// A link in the spool, for a message.
+struct NotFollowed<'a>(&'a Path);
+
+impl std::fmt::Display for NotFollowed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.0.display();
+        write!(f, "{path}: a link in the spool: what is behind it is neither counted nor removed")
+    }
 }
 
 /// Says how many files wait for somebody who deals with them.
@@ -260,6 +287,8 @@ struct Run {
     metrics: Metrics,
     /// As of the end of the last slot.
     followed: Vec<Followed>,
+    /// What was told of what was forgotten, and when.
+    forgotten: (Forgotten, Option<Instant>),
     keeper: Option<Keeper>,
     /// Of the spool, until the end.
     lock: Option<spool::Lock>,
@@ -296,6 +325,8 @@ impl Run {
         let status = self.serve(io);
         // However it ended: what was not run is listed.
         self.hooks.abandon(&mut io.report);
+        self.kept(io);
+        self.forgot(io, true);
         self.publish(io);
         status
     }
@@ -341,6 +372,7 @@ impl Run {
                 ticked = Instant::now();
                 self.publish(io);
                 self.relock(io);
+                self.forgot(io, false);
             }
             if counted.elapsed() >= COUNTS {
                 counted = Instant::now();
@@ -453,7 +485,8 @@ impl Run {
         if closing.dropped_queue > 0 {
             let lost = closing.dropped_queue;
             let complaint = format_args!(
-                "slot {start}: {lost} datagrams were not written, the queue being full (see --queue)"
+                "slot {start}: {lost} datagrams were not written, the queue being full (see --queue), \
+                 or memory, or their slot having no file"
             );
             io.report.complain("slots of which the queue dropped datagrams", complaint);
         }
@@ -499,6 +532,39 @@ impl Run {
         self.publish(io);
     }
 
+    /// Says what was forgotten of exporters since that was said last: at once, and then every ten
+    /// minutes, and at the end.
+    fn forgot(&mut self, io: &mut Io, at_the_end: bool) {
+        let now = self.live.forgotten();
+        let (before, told) = &self.forgotten;
+        let is_due = at_the_end || told.is_none_or(|told| told.elapsed() >= FORGOTTEN);
+        if now == *before || !is_due {
+            return;
+        }
+        let mut what = Vec::new();
+        for (count, before, of) in [
+            (now.domains, before.domains, "domains with their templates"),
+            (now.templates, before.templates, "templates"),
+            (now.refused, before.refused, "for want of memory"),
+        ] {
+            if count > before {
+                what.push(format!("{} {of}", count - before));
+            }
+        }
+        let since = |ip: &IpAddr, count: u64| count - before.by.get(ip).copied().unwrap_or(0);
+        let mut by: Vec<_> = now.by.iter().map(|(ip, &count)| (since(ip, count), *ip)).collect();
+        by.retain(|&(count, _)| count > 0);
+        by.sort_unstable_by_key(|&(count, ip)| (std::cmp::Reverse(count), ip));
+        by.truncate(NAMED);
+        let by: Vec<_> = by.into_iter().map(|(count, ip)| format!("{ip} ({count})")).collect();
+        let by = if by.is_empty() { String::new() } else { format!(", of {}", by.join(", ")) };
+        io.report.warn(format_args!(
+            "forgotten of exporters that have too many: {}{by}",
+            what.join(", ")
+        ));
+        self.forgotten = (now, Some(Instant::now()));
+    }
+
     /// Has old files removed.
     fn keep(&self) {
         if let Some(keeper) = &self.keeper {
@@ -506,20 +572,54 @@ impl Run {
         }
     }
 
-    /// Says what was removed.
+    /// Says what was removed, and why nothing was.
     fn kept(&mut self, io: &mut Io) {
         let Some(keeper) = &self.keeper else { return };
-        while let Some(Retained { removed, errors, .. }) = keeper.done() {
-            self.metrics.removed += removed.len() as u64;
-            for removed in removed {
+        while let Some(kept) = keeper.done() {
+            let Kept { pass, tells_too_many, tells_clock_set, failed } = kept;
+            let Pass { done, clock_set, too_many } = pass;
+            self.metrics.removed += done.removed.len() as u64;
+            self.metrics.too_many = too_many.map_or(0, |too_many| too_many.files);
+            self.metrics.clock_set = clock_set.is_some();
+            if let Some(too_many) = too_many.filter(|_| tells_too_many) {
+                io.report.error(format_args!(
+                    "no file is removed: {too_many}. Check the clock, --keep, --max-size and \
+                     --min-free; if it is meant so, start nfcap again with --yes"
+                ));
+            }
+            if let Some(clock_set) = clock_set.filter(|_| tells_clock_set) {
+                io.report.error(clock_set);
+            }
+            if let Some((first, last)) = done.beyond_a_day() {
+                let octets: u64 = done.removed.iter().map(|removed| removed.octets).sum();
+                let by = [Why::Age, Why::Size, Why::Free].map(|why| (done.by(why), why));
+                let by = by.iter().filter(|(count, _)| *count > 0);
+                let by: Vec<_> = by.map(|(count, why)| format!("{count}: {why}")).collect();
+                let complaint = format_args!(
+                    "{} files of slots from {} to {} removed, {octets} bytes ({})",
+                    done.removed.len(),
+                    first.rfc3339(),
+                    last.rfc3339(),
+                    by.join(", ")
+                );
+                io.report.complain("passes that removed more than the files of a day", complaint);
+            }
+            for removed in done.removed {
                 io.report.detail(format_args!(
                     "{}: removed, {}",
                     removed.path.display(),
                     removed.why
                 ));
             }
-            for error in errors {
+            for link in &done.links {
+                io.report.complain("links in the spool", NotFollowed(link));
+            }
+            for error in done.errors {
                 io.report.complain("files that could not be removed", error);
+            }
+            if let Some(error) = failed {
+                let failure = format_args!("CLOCK_BOOTTIME: {error}; no file is removed");
+                io.report.fail("failures in reading the clock", failure);
             }
         }
     }
@@ -553,6 +653,7 @@ impl Run {
         self.metrics.denied = load(denied);
         self.metrics.queue = self.live.queue();
         self.metrics.followed = self.live.followed();
+        self.metrics.forgotten = self.live.forgotten();
         let exec::Counts { runs, failures, timeouts, given_up, left_out, waiting, running } =
             self.hooks.counts();
         self.metrics.commands = [

@@ -188,6 +188,13 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             failed = true;
             io.report.error(error);
         }
+        for link in &listing.links {
+            let complaint = format_args!(
+                "{}: a link to a directory, which is not followed: name it to read what is in it",
+                link.display()
+            );
+            io.report.complain("links to directories", complaint);
+        }
         files.extend(listing.files);
     }
 

@@ -19,6 +19,7 @@ use super::harness::{INSIDE, Ran, Scene, other, skipped, table, tool};
 
 mod faults;
 mod operate;
+mod retain;
 mod soak;
 
 /// What may be waited for.

@@ -388,3 +388,31 @@ fn a_slot_that_can_have_no_file_does_not_hold_up_the_next() {
     let closing = finished[1].closing;
     assert_eq!((closing.received, closing.dropped_queue), (4, 3));
 }
+
+#[test]
+fn a_slot_whose_file_can_have_no_name_is_counted_in_the_next() {
+    for level in [None, Some(1)] {
+        let (dir, mut collector) = spool(level);
+        let first = slot(0);
+        let mut finished = Vec::new();
+        collector.take(&mut chunk(&first, 1, &[b"a", b"b"]), &mut finished).unwrap();
+        // All of it is written, and then its directory is a file.
+        let day = dir.path().join("2001/07/01");
+        let aside = dir.path().join("aside");
+        fs::rename(&day, &aside).unwrap();
+        fs::write(&day, b"in the way").unwrap();
+        let mut last = ended(chunk(&first, 2, &[b"c"]), 0, 600);
+        let error = collector.take(&mut last, &mut finished).unwrap_err();
+        assert!(collector.is_hopeless(&error, at(600)), "{error}");
+        collector.pass_over(error, &mut finished);
+        collector.take(&mut last, &mut finished).unwrap();
+        assert_eq!((collector.passed(), collector.passed()), (3, 0));
+        assert_eq!(collector.uncounted(), 3);
+        fs::remove_file(&day).unwrap();
+        let next = slot(600);
+        collector.take(&mut ended(chunk(&next, 601, &[b"d"]), 600, 1200), &mut finished).unwrap();
+        let closing = finished[1].closing;
+        assert_eq!((closing.received, closing.dropped_queue), (4, 3));
+        assert_eq!(collector.uncounted(), 0);
+    }
+}

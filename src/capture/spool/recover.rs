@@ -56,6 +56,10 @@ pub fn recover(
             let Some(name) = name.to_str() else { continue };
             match (entry.file_type(), part(name)) {
                 (Ok(kind), Some((key, end))) if kind.is_file() => parts.push((key, end, path)),
+                (Ok(kind), Some(_)) if kind.is_symlink() => {
+                    let error = io::Error::other("a link, which is not followed");
+                    results.push((path.clone(), Err(SlotFileError { path, error })));
+                }
                 (Ok(kind), _) if kind.is_dir() && !name.starts_with('.') => dirs.push(path),
                 _ => {}
             }

@@ -9,11 +9,19 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
+use super::guard::{ClockSet, Clocks, Guard, TooMany};
 use super::{ListError, Name};
 use crate::time::Timestamp;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
+
+/// Seconds from 1970 to 2000. A collector whose clock had no battery dates its slots before that, and
+/// they are younger than they say.
+const CENTURY: u64 = 946_684_800;
+
+/// Links that are named, at most.
+const LINKS: usize = 100;
 
 /// When a file is removed. Without a rule none is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +101,8 @@ impl fmt::Display for Why {
 pub struct Removed {
     /// Where it lay.
     pub path: PathBuf,
+    /// When its slot began.
+    pub slot: Timestamp,
     /// What it took on the disk.
     pub octets: u64,
     /// Why.
@@ -110,6 +120,60 @@ pub struct Retained {
     pub kept_octets: u64,
     /// What could not be looked at or removed.
     pub errors: Vec<ListError>,
+    /// Links where nfcap's files and directories lie, at most 100 of them. They are not followed, so
+    /// what is behind them is neither counted nor removed.
+    pub links: Vec<PathBuf>,
+}
+
+impl Retained {
+    /// From which slot to which files were removed, if that is more than the files of one day.
+    pub fn beyond_a_day(&self) -> Option<(Timestamp, Timestamp)> {
+        let slots = || self.removed.iter().map(|removed| removed.slot);
+        let (first, last) = slots().min().zip(slots().max())?;
+        (last.secs() - first.secs() >= DAY).then_some((first, last))
+    }
+
+    /// Notes a link that is not followed.
+    fn link(&mut self, path: PathBuf) {
+        if self.links.len() < LINKS {
+            self.links.push(path);
+        }
+    }
+
+    /// Files removed by this rule.
+    pub fn by(&self, why: Why) -> usize {
+        self.removed.iter().filter(|removed| removed.why == why).count()
+    }
+}
+
+/// A pass of retention, which [`pass`] makes.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// What was removed, and what is left.
+    pub done: Retained,
+    /// The clock was set: nothing was removed by age.
+    pub clock_set: Option<ClockSet>,
+    /// Nothing was removed at all: it would have been too many files.
+    pub too_many: Option<TooMany>,
+}
+
+/// Removes what the rules say and `guard` allows. See [`retain`].
+pub fn pass(spool: &Path, rules: &Rules, guard: &mut Guard, now: Clocks) -> Pass {
+    let clock_set = guard.clock(now).filter(|_| rules.keep.is_some());
+    let allowed = guard.rules(rules);
+    if guard.is_settled() {
+        let done = retain(spool, &allowed, now.wall, false);
+        return Pass { done, clock_set, too_many: None };
+    }
+    let plan = retain(spool, &allowed, now.wall, true);
+    let files = plan.removed.len() as u64;
+    let too_many = guard.judge(files, plan.kept_files + files);
+    let done = match too_many {
+        Some(_) => Retained { removed: Vec::new(), ..plan },
+        // No more than was judged, whatever has become of the disk meanwhile.
+        None => retain_at_most(spool, &allowed, now.wall, plan.removed.len()),
+    };
+    Pass { done, clock_set, too_many }
 }
 
 /// Removes files from a spool until the rules hold, oldest first: by slot, number and name. A dry run
@@ -118,28 +182,35 @@ pub struct Retained {
 /// Only files that lie where nfcap puts them are seen at all, in `YYYY/MM/DD` of their slot: finished
 /// ones, compressed or not, and what was kept as `.bad`. Whatever else is in the spool stays, such as
 /// copies in a directory of another name; those being written are counted and stay too. The newest
-/// finished file goes by its age only. A file whose octets would stay because it has another name
-/// (a hard link) is not removed to make room on the disk.
+/// finished file goes by its age only; so does the newest one that is not of the future. A file whose
+/// octets would stay because it has another name (a hard link), or that lies on another file system
+/// than the spool, is not removed to make room on the disk. A slot dated before the year 2000 goes by
+/// [`Rules::max_size`] only: the clock that dated it was wrong, and nobody knows its age.
 ///
 /// Directories of past days, months and years that have become empty go as well.
 ///
 /// What is free is asked once, and what was removed is added to it: some file systems give space back
 /// late, and one that is asked again and again would lose file after file meanwhile.
 pub fn retain(spool: &Path, rules: &Rules, now: Timestamp, dry_run: bool) -> Retained {
-    let space = |spool: &Path| {
-        let found = statvfs(spool)?;
-        let size = found.fragment_size();
-        let octets = |blocks: u64| blocks.saturating_mul(size);
-        Ok(Space { free: octets(found.blocks_available()), total: octets(found.blocks()) })
-    };
-    match dry_run {
-        true => retain_on(spool, rules, now, space, |_| Ok(())),
-        false => {
-            let mut done = retain_on(spool, rules, now, space, |path| fs::remove_file(path));
-            Dirs::find(spool, &mut Vec::new()).tidy(now, &mut done.errors);
-            done
-        }
+    if dry_run {
+        return retain_on(spool, rules, now, usize::MAX, space, |_| Ok(()));
     }
+    retain_at_most(spool, rules, now, usize::MAX)
+}
+
+/// The same for so many files at most.
+fn retain_at_most(spool: &Path, rules: &Rules, now: Timestamp, most: usize) -> Retained {
+    let mut done = retain_on(spool, rules, now, most, space, |path| fs::remove_file(path));
+    Dirs::find(spool, &mut Retained::default()).tidy(now, &mut done.errors);
+    done
+}
+
+/// Asks the file system of a spool for its size and what is free of it.
+fn space(spool: &Path) -> io::Result<Space> {
+    let found = statvfs(spool)?;
+    let size = found.fragment_size();
+    let octets = |blocks: u64| blocks.saturating_mul(size);
+    Ok(Space { free: octets(found.blocks_available()), total: octets(found.blocks()) })
 }
 
 /// A file system, in octets.
@@ -154,18 +225,23 @@ fn retain_on(
     spool: &Path,
     rules: &Rules,
     now: Timestamp,
+    most: usize,
     space: impl Fn(&Path) -> io::Result<Space>,
     remove: impl Fn(&Path) -> io::Result<()>,
 ) -> Retained {
     let mut done = Retained::default();
-    let dirs = Dirs::find(spool, &mut done.errors);
+    let dirs = Dirs::find(spool, &mut done);
     // Twice through, with one day's files at a time in memory: the first time sees what there is.
-    let mut newest = None;
+    let (mut newest, mut newest_past) = (None, None);
     for day in &dirs.days {
-        for file in files(day, &mut done.errors) {
+        for file in files(day, dirs.device, &mut done) {
             done.kept_octets = done.kept_octets.saturating_add(file.octets);
             done.kept_files += u64::from(file.kind != Kind::Part);
             if file.kind == Kind::Finished {
+                // One dated 2036 is not the newest that there is.
+                if file.name.start <= now {
+                    newest_past = Some(file.path.clone());
+                }
                 newest = Some(file.path);
             }
         }
@@ -180,23 +256,30 @@ fn retain_on(
     }
     'all: for day in &dirs.days {
         // What cannot be looked at was said the first time.
-        for file in files(day, &mut Vec::new()) {
+        for file in files(day, dirs.device, &mut Retained::default()) {
             let age = u128::from(now.nanos().saturating_sub(file.name.start.nanos()));
-            let old = rules.keep.is_some_and(|keep| age > keep.as_nanos());
-            if !old && over == 0 && lacking == 0 {
+            let is_dated = file.name.start.secs() >= CENTURY;
+            let old = is_dated && rules.keep.is_some_and(|keep| age > keep.as_nanos());
+            let is_over = is_dated && !old && over == 0 && lacking == 0;
+            if is_over || done.removed.len() >= most {
                 break 'all;
             }
-            let makes_room = file.octets > 0 && newest.as_ref() != Some(&file.path);
+            let is_newest = [&newest, &newest_past].into_iter().flatten().any(|n| *n == file.path);
+            let makes_room = file.octets > 0 && !is_newest;
             let why = match file.kind {
                 Kind::Part => continue,
                 Kind::Finished | Kind::Bad if old => Why::Age,
                 Kind::Finished | Kind::Bad if makes_room && over > 0 => Why::Size,
-                Kind::Finished | Kind::Bad if makes_room && lacking > 0 && file.alone => Why::Free,
+                Kind::Finished | Kind::Bad
+                    if makes_room && lacking > 0 && file.frees && is_dated =>
+                {
+                    Why::Free
+                }
                 Kind::Finished | Kind::Bad => continue,
             };
-            let Found { path, octets, alone, .. } = file;
+            let Found { path, octets, frees, name, .. } = file;
             match remove(&path) {
-                Ok(()) => done.removed.push(Removed { path, octets, why }),
+                Ok(()) => done.removed.push(Removed { path, slot: name.start, octets, why }),
                 // Somebody else was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -207,7 +290,7 @@ fn retain_on(
             done.kept_files = done.kept_files.saturating_sub(1);
             done.kept_octets = done.kept_octets.saturating_sub(octets);
             over = over.saturating_sub(octets);
-            lacking = lacking.saturating_sub(if alone { octets } else { 0 });
+            lacking = lacking.saturating_sub(if frees { octets } else { 0 });
         }
     }
     done
@@ -228,8 +311,9 @@ struct Found {
     path: PathBuf,
     kind: Kind,
     octets: u64,
-    /// It has no other name by which its octets would stay.
-    alone: bool,
+    /// Its removal gives room to the file system of the spool: it lies on that, and has no other name
+    /// by which its octets would stay.
+    frees: bool,
 }
 
 /// What a file of nfcap's is, by its name.
@@ -251,10 +335,10 @@ fn kind(file: &str) -> Option<(Kind, Name)> {
 }
 
 /// nfcap's files in the directory of a day, oldest first.
-fn files(day: &Dir, errors: &mut Vec<ListError>) -> Vec<Found> {
+fn files(day: &Dir, device: Option<u64>, seen: &mut Retained) -> Vec<Found> {
     let mut found = Vec::new();
     let prefix = format!("nfcap.{}", day.stamp);
-    for entry in entries(&day.path, errors) {
+    for entry in entries(&day.path, &mut seen.errors) {
         let file = entry.file_name();
         let Some(file) = file.to_str() else { continue };
         let Some((kind, name)) = kind(file) else { continue };
@@ -266,17 +350,22 @@ fn files(day: &Dir, errors: &mut Vec<ListError>) -> Vec<Found> {
         match entry.metadata() {
             Ok(data) if data.is_file() => {
                 let alone = data.nlink() <= 1;
+                let frees = alone && device.is_none_or(|device| device == data.dev());
                 // The moment in which a part gets its name: it is counted under that.
                 if kind == Kind::Part && !alone {
                     continue;
                 }
                 // The unit of st_blocks, whatever the blocks of the file system are.
                 let octets = data.blocks().saturating_mul(512);
-                found.push(Found { name, path, kind, octets, alone });
+                found.push(Found { name, path, kind, octets, frees });
             }
-            Ok(_) => {}
+            Ok(data) => {
+                if data.is_symlink() {
+                    seen.link(path);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => errors.push(ListError { path, error }),
+            Err(error) => seen.errors.push(ListError { path, error }),
         }
     }
     found.sort_unstable_by(|a, b| (a.name, &a.path).cmp(&(b.name, &b.path)));
@@ -309,27 +398,33 @@ struct Dirs {
     years: Vec<Dir>,
     months: Vec<Dir>,
     days: Vec<Dir>,
+    /// The file system of the spool.
+    device: Option<u64>,
 }
 
 impl Dirs {
-    fn find(spool: &Path, errors: &mut Vec<ListError>) -> Dirs {
+    fn find(spool: &Path, seen: &mut Retained) -> Dirs {
+        let device = fs::metadata(spool).ok().map(|data| data.dev());
         let top = [Dir { path: spool.to_owned(), stamp: String::new() }];
-        let years = Dirs::below(&top, 4, errors);
-        let months = Dirs::below(&years, 2, errors);
-        let days = Dirs::below(&months, 2, errors);
-        Dirs { years, months, days }
+        let years = Dirs::below(&top, 4, seen);
+        let months = Dirs::below(&years, 2, seen);
+        let days = Dirs::below(&months, 2, seen);
+        Dirs { years, months, days, device }
     }
 
     /// Those whose name is so many digits. Links are not followed: where they lead is not the spool.
-    fn below(above: &[Dir], digits: usize, errors: &mut Vec<ListError>) -> Vec<Dir> {
+    fn below(above: &[Dir], digits: usize, seen: &mut Retained) -> Vec<Dir> {
         let mut found = Vec::new();
         for Dir { path, stamp } in above {
-            for entry in entries(path, errors) {
+            for entry in entries(path, &mut seen.errors) {
                 let name = entry.file_name();
                 let Some(name) = name.to_str() else { continue };
                 let is_ours = name.len() == digits && name.bytes().all(|b| b.is_ascii_digit());
-                if is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let Ok(kind) = entry.file_type() else { continue };
+                if is_ours && kind.is_dir() {
                     found.push(Dir { path: entry.path(), stamp: format!("{stamp}{name}") });
+                } else if is_ours && kind.is_symlink() {
+                    seen.link(entry.path());
                 }
             }
         }

@@ -9,8 +9,11 @@ use clap::{Parser, ValueHint};
 use super::allow::{self, Exporters};
 use super::exec::{Hook, MAX_JOBS, Plan, Words};
 use crate::capture::spool::{Free, Rules};
-use crate::capture::{MAX_IDENT, is_ident};
+use crate::capture::{MAX_IDENT, Rate, is_ident};
 use crate::cli::{self, Common, Usage};
+
+/// Why `--keep 0` is refused.
+const NOTHING: &str = "nothing would stay; forever keeps all";
 
 /// Seconds of a day, which slots divide.
 const DAY: u32 = 86_400;
@@ -39,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "zstd", value_parser = compression)]
     pub(super) compress: Option<i32>,
     /// How long what was received may wait for the disk
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = cli::parse_duration)]
     pub(super) sync: Duration,
     /// Octets that may wait for a slow disk
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = queue)]
@@ -75,9 +78,9 @@ pub(super) struct Network {
     /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
     pub allow: Option<Exporters>,
-    /// Datagrams a second that an exporter may send
-    #[arg(long, value_name = "DATAGRAMS", value_parser = allow::rate)]
-    pub rate: Option<u32>,
+    /// What an exporter may send in a second; SIZE is 1500 bytes for each datagram if not given
+    #[arg(long, value_name = "DATAGRAMS[,SIZE]", value_parser = allow::rate)]
+    pub rate: Option<Rate>,
     /// Be this user once the ports are bound
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -99,7 +102,7 @@ pub(super) struct Exec {
     #[arg(long, value_name = "N", default_value = "1", value_parser = jobs)]
     exec_jobs: usize,
     /// How long a command may run; 0 is for ever
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = limit)]
     exec_limit: Duration,
     /// How often a command is tried that fails
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
@@ -112,12 +115,15 @@ pub(super) struct Retention {
     /// Remove files of slots that began longer ago; "forever" keeps them
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = keep)]
     keep: Keep,
-    /// Remove the oldest files while all take more than this
-    #[arg(long, value_name = "SIZE", value_parser = cli::parse_size)]
+    /// Remove the oldest files while all take more than this: 200G
+    #[arg(long, value_name = "SIZE", value_parser = max_size)]
     max_size: Option<u64>,
     /// Remove the oldest files while the disk has less free: 10G or 5%
     #[arg(long, value_name = "SIZE", value_parser = free)]
     min_free: Option<Free>,
+    /// Remove files even if the first pass after the start removes more than half of them
+    #[arg(long)]
+    pub yes: bool,
     /// Only print which files would be removed now, and end
     #[arg(long)]
     pub dry_run: bool,
@@ -141,6 +147,7 @@ impl Args {
             return refused("--compress needs files, not a stream: pipe it into zstd");
         }
         if self.retention.dry_run
+            || self.retention.yes
             || self.retention.max_size.is_some()
             || self.retention.min_free.is_some()
         {
@@ -232,10 +239,30 @@ fn jobs(text: &str) -> Result<usize, String> {
 fn keep(text: &str) -> Result<Keep, String> {
     match text {
         "forever" => Ok(Keep(None)),
-        text => match humantime::parse_duration(text).map_err(|error| error.to_string())? {
-            Duration::ZERO => Err("nothing would stay; forever keeps all".to_owned()),
+        "0" => Err(NOTHING.to_owned()),
+        text => match cli::parse_duration(text)? {
+            Duration::ZERO => Err(NOTHING.to_owned()),
             keep => Ok(Keep(Some(keep))),
         },
+    }
+}
+
+fn max_size(text: &str) -> Result<u64, String> {
+    let why = "nothing would stay; without this option there is no limit";
+    match text {
+        "0" => Err(why.to_owned()),
+        text => match cli::parse_size(text)? {
+            0 => Err(why.to_owned()),
+            size => Ok(size),
+        },
+    }
+}
+
+/// Parses a time limit; 0 is none.
+fn limit(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        text => cli::parse_duration(text),
     }
 }
 
@@ -255,6 +282,24 @@ mod tests {
         for text in ["0", "7m", "25h", "48h", "1500ms", "ten"] {
             assert!(slot(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_would_remove_everything_is_refused() {
+        for text in ["0", "0s", "0d"] {
+            assert_eq!(keep(text).unwrap_err(), NOTHING, "{text}");
+        }
+        for text in ["0", "0G"] {
+            assert!(max_size(text).unwrap_err().starts_with("nothing would stay"), "{text}");
+        }
+        // A number alone: seconds, days? Bytes, gigabytes?
+        assert!(keep("30").unwrap_err().contains("needs a unit: 30s, 30m, 30h"));
+        assert_eq!(max_size("50").unwrap_err(), "a size needs a unit: 50M, 50G");
+        assert_eq!(free("10").unwrap_err(), "a size needs a unit: 10M, 10G");
+        assert!(free("10%").is_ok() && free("10G").is_ok());
+        assert_eq!(limit("0"), Ok(Duration::ZERO));
+        assert!(limit("10").is_err() && slot("600").is_err());
+        assert!(queue("2097152").is_err() && buffer("65536").is_err());
     }
 
     #[test]

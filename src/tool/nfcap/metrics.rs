@@ -1,13 +1,15 @@
 //! What nfcap counts, for people (USR1) and for Prometheus: text format 0.0.4, as the textfile
 //! collector of node_exporter reads it.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::capture::Followed;
+use crate::capture::{Followed, Forgotten};
 use crate::time::Timestamp;
 
 /// Exporters' domains that have series of their own, those of the most datagrams. Where no list says
@@ -37,9 +39,14 @@ pub struct Metrics {
     /// End of the last slot that was finished.
     pub last_slot: Option<u64>,
     pub removed: u64,
+    /// Files that the first pass of retention would remove, and does not: more than half of all.
+    pub too_many: u64,
+    /// No file is removed by age, because the clock was set.
+    pub clock_set: bool,
     /// Runs of the command, by what became of them, and what waits and runs now.
     pub commands: [(&'static str, u64); 7],
     pub followed: Vec<Followed>,
+    pub forgotten: Forgotten,
 }
 
 impl Metrics {
@@ -49,8 +56,10 @@ impl Metrics {
         let (queued, limit) = self.queue;
         format!(
             "received={received} dropped_kernel={dropped_kernel} dropped_queue={dropped_queue} \
-             limited={limited} denied={denied} queue={queued}/{limit} files={files} exporters={}",
-            self.followed.len()
+             limited={limited} denied={denied} queue={queued}/{limit} files={files} exporters={} \
+             forgotten={}",
+            self.followed.len(),
+            self.forgotten.domains
         )
     }
 
@@ -106,6 +115,12 @@ impl Metrics {
             "Files removed by --keep, --max-size or --min-free.",
             self.removed,
         );
+        let name = "nfcap_retention_refused_files";
+        let help = "Files that the first pass of retention does not remove, being more than half.";
+        text.one(name, "gauge", help, self.too_many);
+        let name = "nfcap_retention_clock_set";
+        let help = "Whether no file is removed by age, because the clock was set.";
+        text.one(name, "gauge", help, self.clock_set.into());
         let name = "nfcap_commands";
         text.head(name, "gauge", "Commands of --exec, by what became of them or what they do.");
         for (what, count) in self.commands {
@@ -120,7 +135,26 @@ impl Metrics {
         text.one("nfcap_exporters", "gauge", "Domains of exporters that are followed.", all);
         let mut followed: Vec<_> = self.followed.iter().collect();
         followed.sort_by_key(|f| (std::cmp::Reverse(f.datagrams), f.domain));
-        followed.truncate(NAMED);
+        // Each address's first domain before anybody's second: one sender of many must not take the
+        // series of all others.
+        let mut seen: HashMap<IpAddr, usize> = HashMap::new();
+        let mut ranked: Vec<_> = Vec::with_capacity(followed.len());
+        for followed in followed {
+            let rank = seen.entry(followed.domain.exporter).or_default();
+            ranked.push((*rank, followed));
+            *rank += 1;
+        }
+        ranked.sort_by_key(|&(rank, _)| rank);
+        ranked.truncate(NAMED);
+        let followed: Vec<_> = ranked.into_iter().map(|(_, followed)| followed).collect();
+        let name = "nfcap_forgotten_total";
+        let help = "What was forgotten of exporters, because there was too much of it.";
+        text.head(name, "counter", help);
+        let Forgotten { domains, templates, refused, .. } = &self.forgotten;
+        for (what, count) in [("domains", domains), ("templates", templates), ("refused", refused)]
+        {
+            text.row(name, &[("what", what)], count);
+        }
         let mut series = |name: &str,
                           kind,
                           help,
@@ -250,6 +284,20 @@ mod tests {
         let worst =
             "exporter 192.0.2.1 NetFlow v9 domain 7: datagrams=9000 missing_datagrams=3 restarts=1";
         assert_eq!(metrics.worst(5), [worst]);
+    }
+
+    #[test]
+    fn an_address_of_many_domains_takes_no_series_of_others() {
+        let mut metrics = Metrics::default();
+        for id in 0..2 * NAMED as u32 {
+            let mut flood = followed(66, 9, Lost::default());
+            flood.domain.id = id;
+            metrics.followed.push(flood);
+        }
+        metrics.followed.push(followed(1, 1, Lost::default()));
+        let text = metrics.text();
+        assert_eq!(text.matches("nfcap_exporter_datagrams_total{").count(), NAMED);
+        assert!(text.contains("nfcap_exporter_datagrams_total{exporter=\"192.0.2.1\""), "{text}");
     }
 
     #[test]

@@ -334,7 +334,7 @@ fn no_file_descriptors_for_a_while() {
 }
 
 /// nfcap under a clock that the test sets, by libfaketime. `None`, said aloud, without it.
-fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
+pub(super) fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
     let lib = ["x86_64", "aarch64"].map(|machine| {
         PathBuf::from(format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"))
     });

@@ -359,3 +359,70 @@ fn a_small_receive_buffer_is_said() {
     );
     nfcap.stop();
 }
+
+#[test]
+fn one_sender_cannot_make_the_templates_of_others_forgotten() {
+    let scene = Scene::new();
+    let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
+    let args = ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)];
+    let args = args.into_iter().chain(["--metrics-file", metrics.to_str().unwrap()]);
+    let mut nfcap = Nfcap::start(args);
+    let good = UdpSocket::bind("127.0.0.7:0").unwrap();
+    let bad = UdpSocket::bind("127.0.0.66:0").unwrap();
+    let datagrams = exported(Version::V9, 4);
+    send(&mut nfcap, &good, &datagrams[..2]);
+    // A template of one field, each of another source.
+    let forged: Vec<Vec<u8>> = (0..17_000u32)
+        .map(|n| {
+            let now = seconds_now() as u32;
+            let head = [&[0, 9, 0, 1, 0, 0, 3, 232][..], &now.to_be_bytes(), &[0; 4]].concat();
+            let set = [0, 0, 0, 12, 1, 0, 0, 1, 0, 8, 0, 4];
+            [&head[..], &(100_000 + n).to_be_bytes(), &set].concat()
+        })
+        .collect();
+    for part in forged.chunks(200) {
+        send(&mut nfcap, &bad, part);
+    }
+    // Once known, another file restates it.
+    nfcap.signal("HUP");
+    until("a file", || (files(&spool).len() == 1).then_some(()));
+    send(&mut nfcap, &good, &datagrams[2..]);
+    let line = nfcap.says("forgotten of exporters that have too many: ");
+    assert!(line.contains(" domains with their templates, of 127.0.0.66 ("), "{line}");
+    nfcap.stop();
+    let rows = |file: &Path| tool("nfdump-txt").arg(file).run().rows().len();
+    let files = files(&spool);
+    assert_eq!([rows(&files[0]), rows(&files[1])], [2, 2]);
+    let ran = tool("nfdump-txt").arg(&spool).run();
+    assert_eq!(ran.rows().len(), 4);
+    ran.says(
+        "domains of exporters were forgotten with their templates, being too many: of 127.0.0.66",
+    );
+    let text = fs::read_to_string(metrics).unwrap();
+    let forgotten = 17_000 - 2048;
+    assert!(text.contains(&format!("nfcap_forgotten_total{{what=\"domains\"}} {forgotten}\n")));
+    let series = "nfcap_exporter_datagrams_total{exporter=\"127.0.0.7\"";
+    assert!(text.contains(series), "{text}");
+}
+
+#[test]
+fn an_exporter_may_send_so_many_bytes_a_second() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    let args =
+        ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "--rate", "1000,64K", "-w", &path(&spool)];
+    let mut nfcap = Nfcap::start(args);
+    let began = Instant::now();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..200 {
+        socket.send_to(&[0; 8192], nfcap.at[0]).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    until("all", || (counts(&mut nfcap)["received"] == "200").then_some(()));
+    let seconds = began.elapsed().as_secs_f64();
+    nfcap.stop();
+    let held = read(&files(&spool)[0]);
+    let stored = held.datagrams.len() as f64;
+    assert!((8.0..=8.0 * (2.0 + seconds)).contains(&stored), "{stored} in {seconds} s");
+    assert_eq!(held.closing.limited + stored as u64, 200);
+}

@@ -50,9 +50,9 @@ impl Spool {
         let (path, now) = (self.0.path(), time(now));
         let space = |_: &Path| Ok(Space { free, total: pages(1000) });
         let before = self.all();
-        let dry = retain_on(path, &rules, now, space, |_| Ok(()));
+        let dry = retain_on(path, &rules, now, usize::MAX, space, |_| Ok(()));
         assert_eq!(self.all(), before);
-        let done = retain_on(path, &rules, now, space, |path| fs::remove_file(path));
+        let done = retain_on(path, &rules, now, usize::MAX, space, |path| fs::remove_file(path));
         assert_eq!(dry.removed, done.removed);
         assert_eq!((dry.kept_files, dry.kept_octets), (done.kept_files, done.kept_octets));
         // Without a rule only the directories are left to do.
@@ -201,6 +201,9 @@ fn what_is_not_nfcaps_stays() {
     assert_eq!((done.kept_files, done.kept_octets), (0, pages(2)));
     assert_eq!(spool.all(), before);
     assert!(target.exists());
+    // Links are told: what is behind them is not looked at.
+    let links = ["2000", "2001/07/01/nfcap.200107010000.pcapng"];
+    assert_eq!(done.links, links.map(|name| spool.0.path().join(name)));
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn a_disk_that_is_too_full_gets_room() {
     assert!(spool.retain(min(Free::Tenths(1000)), now, 0).removed.is_empty());
 
     let failing = |_: &Path| Err(io::Error::other("no figures"));
-    let done = retain_on(spool.0.path(), &min(half), time(now), failing, |_| Ok(()));
+    let done = retain_on(spool.0.path(), &min(half), time(now), usize::MAX, failing, |_| Ok(()));
     assert_eq!((done.removed.len(), done.errors.len()), (0, 1));
 }
 
@@ -273,7 +276,8 @@ fn what_cannot_be_removed_is_passed_over() {
         path => fs::remove_file(path),
     };
     let rules = Rules { max_size: Some(pages(6)), ..Rules::default() };
-    let done = retain_on(spool.0.path(), &rules, time("2001-07-05T01:00:00Z"), space, remove);
+    let now = time("2001-07-05T01:00:00Z");
+    let done = retain_on(spool.0.path(), &rules, now, usize::MAX, space, remove);
     let errors: Vec<_> = done.errors.iter().map(|error| &error.path).collect();
     assert_eq!(errors, [&stuck]);
     // The next ones go for it, and what others removed made room too.
@@ -362,7 +366,10 @@ fn twin(all: &[(PathBuf, Kind)], rules: &Rules, now: Timestamp, space: Space) ->
     let alone = |path: &PathBuf| fs::symlink_metadata(path).unwrap().nlink() == 1;
     let mut files: Vec<_> = all.iter().filter(|(_, kind)| *kind != Kind::Part).collect();
     files.sort_by_key(|(path, _)| (start(path), path.clone()));
-    let newest = files.iter().rfind(|(_, kind)| *kind == Kind::Finished).map(|(path, _)| path);
+    let finished =
+        || files.iter().filter(|(_, kind)| *kind == Kind::Finished).map(|(path, _)| path);
+    let newest = finished().next_back();
+    let newest_past = finished().rfind(|path| start(path).start <= now);
     let mut removed: Vec<Removed> = Vec::new();
     for (path, _) in files {
         let left = all.iter().filter(|(path, _)| removed.iter().all(|gone| gone.path != *path));
@@ -370,7 +377,7 @@ fn twin(all: &[(PathBuf, Kind)], rules: &Rules, now: Timestamp, space: Space) ->
         let freed = removed.iter().filter(|gone| alone(&gone.path)).map(|gone| gone.octets);
         let free = space.free + freed.sum::<u64>();
         let age = now.nanos().saturating_sub(start(path).start.nanos());
-        let may = newest != Some(path) && octets(path) > 0;
+        let may = newest != Some(path) && newest_past != Some(path) && octets(path) > 0;
         let why = if rules.keep.is_some_and(|keep| Duration::from_nanos(age) > keep) {
             Why::Age
         } else if may && rules.max_size.is_some_and(|max| total > max) {
@@ -383,7 +390,8 @@ fn twin(all: &[(PathBuf, Kind)], rules: &Rules, now: Timestamp, space: Space) ->
         } else {
             continue;
         };
-        removed.push(Removed { path: path.clone(), octets: octets(path), why });
+        let slot = start(path).start;
+        removed.push(Removed { path: path.clone(), slot, octets: octets(path), why });
     }
     removed
 }
@@ -444,4 +452,161 @@ proptest! {
         prop_assert_eq!(all.len() as u64 - all.iter().filter(|(_, kind)| *kind == Kind::Part).count() as u64,
             done.kept_files + done.removed.len() as u64);
     }
+}
+
+#[test]
+fn slots_before_2000_go_by_size_only() {
+    let spool = Spool::new();
+    // A clock without a battery.
+    for n in 0..4 {
+        spool.put(&format!("1970/01/01/nfcap.1970010100{n}0.pcapng"), 1);
+    }
+    spool.put("1999/12/31/nfcap.199912312350.pcapng", 1);
+    spool.put("2000/01/01/nfcap.200001010000.pcapng", 1);
+    spool.put("2001/07/01/nfcap.200107010000.pcapng", 1);
+    let now = "2001-07-01T00:10:00Z";
+    let done = spool.retain(keep(1), now, 0);
+    assert_eq!(Spool::names(&done), [("nfcap.200001010000.pcapng", Why::Age)]);
+    let rules = Rules { min_free: Some(Free::Tenths(1000)), ..keep(1) };
+    assert!(spool.retain(rules, now, 0).removed.is_empty());
+    let rules = Rules { max_size: Some(pages(3)), ..keep(1) };
+    let done = spool.retain(rules, now, 0);
+    assert_eq!(Spool::names(&done).len(), 3);
+    assert!(done.removed.iter().all(|removed| removed.why == Why::Size));
+    assert!(spool.0.path().join("1999/12/31/nfcap.199912312350.pcapng").exists());
+}
+
+#[test]
+fn a_slot_of_the_future_does_not_stand_for_the_newest() {
+    let spool = Spool::new();
+    for hour in 0..4 {
+        spool.put(&format!("2001/07/01/nfcap.200107010{hour}00.pcapng"), 1);
+    }
+    let future = spool.put("2036/02/07/nfcap.203602070000.pcapng", 1);
+    let rules = Rules { max_size: Some(1), min_free: Some(Free::Tenths(1000)), keep: None };
+    let done = spool.retain(rules, "2001-07-01T03:30:00Z", 0);
+    assert_eq!((done.removed.len(), done.kept_files), (3, 2));
+    assert!(spool.0.path().join("2001/07/01/nfcap.200107010300.pcapng").exists());
+    assert!(future.exists());
+}
+
+#[test]
+fn what_lies_on_another_file_system_gives_the_disk_no_room() {
+    let spool = Spool::new();
+    let day = spool.0.path().join("2001");
+    fs::create_dir(&day).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "nfkit"])
+        .arg(&day)
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !mounted {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    }
+    for n in 0..4 {
+        spool.put(&format!("2001/07/01/nfcap.2001070100{n}0.pcapng"), 1);
+        spool.put(&format!("2002/07/01/nfcap.2002070100{n}0.pcapng"), 1);
+    }
+    let rules = Rules { min_free: Some(Free::Octets(pages(2))), ..Rules::default() };
+    let done = spool.retain(rules, "2002-07-01T01:00:00Z", 0);
+    let expected =
+        [("nfcap.200207010000.pcapng", Why::Free), ("nfcap.200207010010.pcapng", Why::Free)];
+    let names = Spool::names(&done);
+    _ = Command::new("umount").arg(&day).output();
+    assert_eq!(names, expected);
+}
+
+/// So many slots of ten minutes up to `END`, of one page each.
+fn slots(spool: &Spool, count: u64) {
+    for n in 0..count {
+        let slot = Window::new(END - 600 * (n + 1), 600).unwrap();
+        spool.put(file_name(slot, 0).to_str().unwrap(), 1);
+    }
+}
+
+const END: u64 = 993_945_600;
+
+/// So many seconds after `END`, with the clock off by so many.
+fn clocks(boot: u64, off: u64) -> Clocks {
+    Clocks { wall: Timestamp::from_secs(END + boot + off), boot: Duration::from_secs(boot) }
+}
+
+fn left(spool: &Spool) -> usize {
+    spool.all().iter().filter(|name| name.ends_with(".pcapng")).count()
+}
+
+#[test]
+fn a_first_pass_that_would_take_more_than_half_takes_nothing() {
+    let minutes = Rules { keep: Some(Duration::from_secs(1800)), ..Rules::default() };
+    let bytes = Rules { max_size: Some(50), ..Rules::default() };
+    let everything = Rules { min_free: Some(Free::Tenths(1000)), ..Rules::default() };
+    for rules in [minutes, bytes, everything] {
+        let spool = Spool::new();
+        slots(&spool, 60);
+        let mut guard = Guard::new(false);
+        for minute in 0..5 {
+            let pass = pass(spool.0.path(), &rules, &mut guard, clocks(60 * minute, 0));
+            assert!(pass.too_many.is_some_and(|too_many| too_many.of == 60), "{pass:?}");
+            assert!(pass.done.removed.is_empty());
+            assert_eq!(left(&spool), 60);
+        }
+        // It was meant so.
+        let pass = pass(spool.0.path(), &rules, &mut Guard::new(true), clocks(600, 0));
+        assert!(pass.too_many.is_none() && left(&spool) < 4);
+    }
+}
+
+#[test]
+fn after_a_first_pass_the_rules_do_what_they_say() {
+    let spool = Spool::new();
+    slots(&spool, 60);
+    let mut guard = Guard::new(false);
+    let keep = |minutes: u64| Rules { keep: Some(Duration::from_secs(60 * minutes)), ..keep(1) };
+    assert!(pass(spool.0.path(), &keep(290), &mut guard, clocks(0, 0)).too_many.is_some());
+    let done = pass(spool.0.path(), &keep(300), &mut guard, clocks(0, 0)).done;
+    assert_eq!((done.removed.len(), done.kept_files), (30, 30));
+    // A flood: the disk comes first.
+    let rules = Rules { max_size: Some(pages(2)), ..Rules::default() };
+    let done = pass(spool.0.path(), &rules, &mut guard, clocks(60, 0)).done;
+    assert_eq!((done.removed.len(), left(&spool)), (28, 2));
+}
+
+#[test]
+fn a_clock_that_is_set_takes_nothing_by_age() {
+    let spool = Spool::new();
+    slots(&spool, 60);
+    let mut guard = Guard::new(false);
+    let at = |guard: &mut Guard, rules: Rules, boot: u64, off: u64| {
+        pass(spool.0.path(), &rules, guard, clocks(boot, off))
+    };
+    assert!(at(&mut guard, keep(30), 0, 0).clock_set.is_none());
+    let ahead = 40 * DAY;
+    let set = at(&mut guard, keep(30), 10, ahead);
+    assert!(set.clock_set.is_some() && set.done.removed.is_empty());
+    // What the disk asks for goes on.
+    let both = Rules { max_size: Some(pages(40)), ..keep(30) };
+    let done = at(&mut guard, both, 20, ahead).done;
+    assert_eq!((done.removed.len(), done.by(Why::Size)), (20, 20));
+    // Undone, it was nothing.
+    let undone = at(&mut guard, keep(30), 30, 0);
+    assert!(undone.clock_set.is_none() && undone.done.removed.is_empty());
+    assert!(at(&mut guard, keep(30), 40, ahead).clock_set.is_some());
+    let lasted = at(&mut guard, keep(30), 40 + DAY, ahead);
+    assert!(lasted.clock_set.is_none());
+    assert_eq!((lasted.done.by(Why::Age), lasted.done.kept_files), (40, 0));
+    assert_eq!(lasted.done.beyond_a_day(), None, "they are of seven hours");
+}
+
+#[test]
+fn a_pass_beyond_the_files_of_a_day_is_told() {
+    let spool = Spool::new();
+    slots(&spool, 300);
+    let rules = Rules { max_size: Some(pages(150)), ..Rules::default() };
+    let mut guard = Guard::new(false);
+    let done = pass(spool.0.path(), &rules, &mut guard, clocks(0, 0)).done;
+    assert_eq!(done.removed.len(), 150);
+    let first = END - 300 * 600;
+    let span = (Timestamp::from_secs(first), Timestamp::from_secs(first + 149 * 600));
+    assert_eq!(done.beyond_a_day(), Some(span));
 }
