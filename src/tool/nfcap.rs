@@ -434,13 +434,13 @@ impl Run {
                 self.metrics.stuck = true;
                 // It may be full.
                 self.keep();
-                let failure = format_args!("{error}; what comes waits in the queue");
+                let failure = format!("{error}; what comes waits in the queue");
                 io.report.fail("failures in writing", failure);
             }
             News::Resumed(after) => {
                 self.metrics.stuck = false;
                 let seconds = after.as_secs_f64();
-                let end = format_args!("writing goes on after {seconds:.1} s");
+                let end = format!("writing goes on after {seconds:.1} s");
                 io.report.fail("failures in writing that ended", end);
             }
             News::Restored => {
@@ -449,13 +449,13 @@ impl Run {
             }
             News::Left { lost, at_most } => {
                 let up_to = if at_most { "up to " } else { "" };
-                let loss = format_args!("{up_to}{lost} datagrams are lost, and no file says so");
+                let loss = format!("{up_to}{lost} datagrams are lost, and no file says so");
                 io.report.error(loss);
                 return Ok(Some(Status::Failed));
             }
             News::Forgetful(error) => {
                 let failure =
-                    format_args!("{error}: after a restart not all templates will be known");
+                    format!("{error}: after a restart not all templates will be known");
                 io.report.fail("failures in writing templates down", failure);
             }
             News::Receiving(error) => io.report.complain("errors in receiving", error),
@@ -473,7 +473,7 @@ impl Run {
             io.report.error(format_args!("slot {start}: {error}"));
         }
         if closing.dropped_kernel > 0 {
-            let complaint = format_args!(
+            let complaint = format!(
                 "slot {start}: the kernel dropped {} of {} datagrams, its buffer of {} KiB being \
                  full (see --buffer)",
                 closing.dropped_kernel,
@@ -484,7 +484,7 @@ impl Run {
         }
         if closing.dropped_queue > 0 {
             let lost = closing.dropped_queue;
-            let complaint = format_args!(
+            let complaint = format!(
                 "slot {start}: {lost} datagrams were not written, the queue being full (see --queue), \
                  or memory, or their slot having no file"
             );
@@ -497,7 +497,7 @@ impl Run {
             named.join(", ")
         };
         if limited.datagrams > 0 {
-            let complaint = format_args!(
+            let complaint = format!(
                 "slot {start}: {} datagrams beyond the rate of their exporter: {}",
                 limited.datagrams,
                 named(&limited)
@@ -505,7 +505,7 @@ impl Run {
             io.report.complain("slots with exporters beyond their rate", complaint);
         }
         if denied.datagrams > 0 {
-            let complaint = format_args!(
+            let complaint = format!(
                 "slot {start}: {} datagrams from senders that --allow does not name: {}",
                 denied.datagrams,
                 named(&denied)
@@ -516,7 +516,7 @@ impl Run {
         if let Some(lost) = missing(&closing) {
             let whose = gaps(&before, &self.followed);
             let complaint =
-                format_args!("slot {start}: missing by sequence numbers: {lost}{whose}");
+                format!("slot {start}: missing by sequence numbers: {lost}{whose}");
             io.report.complain("slots with datagrams missing by sequence numbers", complaint);
         }
         let name = file.as_ref().map_or("-".into(), |file| file.display().to_string());
@@ -595,7 +595,7 @@ impl Run {
                 let by = [Why::Age, Why::Size, Why::Free].map(|why| (done.by(why), why));
                 let by = by.iter().filter(|(count, _)| *count > 0);
                 let by: Vec<_> = by.map(|(count, why)| format!("{count}: {why}")).collect();
-                let complaint = format_args!(
+                let complaint = format!(
                     "{} files of slots from {} to {} removed, {octets} bytes ({})",
                     done.removed.len(),
                     first.rfc3339(),
@@ -618,7 +618,7 @@ impl Run {
                 io.report.complain("files that could not be removed", error);
             }
             if let Some(error) = failed {
-                let failure = format_args!("CLOCK_BOOTTIME: {error}; no file is removed");
+                let failure = format!("CLOCK_BOOTTIME: {error}; no file is removed");
                 io.report.fail("failures in reading the clock", failure);
             }
         }
@@ -673,7 +673,7 @@ impl Run {
         let Some(path) = self.args.metrics_file.clone() else { return };
         self.count();
         if let Err(error) = self.metrics.write(&path) {
-            let complaint = format_args!("{}: {error}", path.display());
+            let complaint = format!("{}: {error}", path.display());
             io.report.complain("failures in writing --metrics-file", complaint);
         }
     }

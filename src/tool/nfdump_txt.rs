@@ -189,7 +189,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             io.report.error(error);
         }
         for link in &listing.links {
-            let complaint = format_args!(
+            let complaint = format!(
                 "{}: a link to a directory, which is not followed: name it to read what is in it",
                 link.display()
             );

@@ -150,7 +150,7 @@ fn input_that_is_not_findings_makes_no_page() {
     assert!(flows.contains("state=ok"), "{flows:.300}");
     let marks: String = flows.split_inclusive('\n').filter(|line| line.starts_with('#')).collect();
     let nine = flows.lines().filter(|line| !line.starts_with('#')).take(50);
-    let nine: String = nine.map(|line| format!("{line}\n")).collect();
+    let nine = nine.map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
     let json =
         "{\"mark\":\"end\",\"start\":\"2001-07-01T00:20:00Z\",\"seconds\":600,\"state\":\"ok\"}\n";
     let csv = "sif,sip,dip,dif,proto,sport,dport,packets,octets\n1,1.2.3.4,1.2.3.5,2,6,1,2,3,4\n";

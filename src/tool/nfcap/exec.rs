@@ -255,7 +255,7 @@ impl Queue {
         self.counts.left_out += 1;
         let status = format!("left out: {QUEUE} files wait already");
         let (hook, path) = (&plan.hook, item.path.display());
-        let message = format_args!("{hook}: not run for {path}: {QUEUE} files wait already");
+        let message = format!("{hook}: not run for {path}: {QUEUE} files wait already");
         self.left_out.say(message, now, report);
         self.list(&item, &status, now, report);
     }
@@ -314,7 +314,7 @@ impl Queue {
         if n < plan.tries {
             let pause = plan.pause(n);
             let after = humantime::format_duration(pause);
-            let message = format_args!("{hook}: {status} with {path}, tried again in {after}");
+            let message = format!("{hook}: {status} with {path}, tried again in {after}");
             self.failed.say(message, now, report);
             item.due = Some(now + pause);
             item.status = status;
@@ -355,7 +355,7 @@ impl Queue {
         let now = Instant::now();
         for running in std::mem::take(&mut self.running) {
             let (pid, path) = (running.child.id(), running.item.path.display());
-            let message = format_args!("{hook}: still runs for {path}, as process {pid}");
+            let message = format!("{hook}: still runs for {path}, as process {pid}");
             self.left_out.say(message, now, report);
             let status = format!("still ran at the end, as process {pid}");
             self.list(&running.item, &status, now, report);
