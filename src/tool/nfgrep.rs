@@ -16,11 +16,13 @@ use crate::line::{Column, Kept, Lines, NINE, StreamError, Text, Tool, Writer};
 use crate::time::Mark;
 
 mod columns;
+mod evidence;
 mod marks;
 mod wanted;
 
 const USAGE: &str = "nfgrep [OPTIONS] EXPR [FILE]...\n       \
-    nfgrep [OPTIONS] <-e EXPR|-f FILE|--finding FILE>... [FILE]...";
+    nfgrep [OPTIONS] <-e EXPR|-f FILE|--finding FILE>... [FILE]...\n       \
+    nfgrep [OPTIONS] --finding FILE --evidence N [FILE]...";
 
 /// Print the flow lines that match an expression.
 ///
@@ -44,6 +46,14 @@ pub struct Args {
     /// Print only the flows behind the findings of this file, text or JSON; may be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     finding: Vec<PathBuf>,
+    /// With --finding, print each finding with its first N flows, and how many more there were
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "finding",
+        conflicts_with_all = ["invert_match", "count", "max_count", "no_header"]
+    )]
+    evidence: Option<u64>,
     /// Our networks, for `inside` in EXPR: 140.119.0.0/16,2001:288::/32 or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_INSIDE")]
     inside: Option<Nets>,
@@ -86,7 +96,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let (wanted, files) = Wanted::new(&args, io)?;
     let mut run = Run {
         wanted,
-        columns: Columns::new(!args.no_header && !args.count),
+        columns: Columns::new(!args.no_header && !args.count && args.evidence.is_none()),
         marks: Marks::default(),
         lines: Vec::new(),
         chosen: Chosen::default(),
@@ -114,6 +124,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     }
     let last = run.marks.end();
     run.print(last, io)?;
+    if let Some((evidence, cases)) = run.wanted.evidence() {
+        evidence.print(cases, io)?;
+    }
     Ok(match (run.failed || (run.bad && run.read == 0), run.found && args.exit_code) {
         (true, _) => Status::Failed,
         (false, true) => Status::Found,
@@ -162,6 +175,9 @@ impl Run<'_> {
             None => lines,
         };
         self.columns.next_input();
+        if let Some((evidence, _)) = self.wanted.evidence() {
+            evidence.next_input();
+        }
         loop {
             if self.args.max_count.is_some_and(|most| self.matched >= most) {
                 // What is left of the window stays unread.
@@ -173,7 +189,10 @@ impl Run<'_> {
                 Ok(None) => return Ok(true),
                 Ok(Some(Kept::Flows { flows, text })) => self.flows(flows, text, io)?,
                 Ok(Some(Kept::Fields(line))) => {
-                    self.columns.named(line, &mut self.lines);
+                    match self.wanted.evidence() {
+                        Some((evidence, _)) => evidence.named(line),
+                        None => self.columns.named(line, &mut self.lines),
+                    }
                     write(&mut self.lines, io)?;
                 }
                 Ok(Some(Kept::Mark(mark))) => {
@@ -212,6 +231,9 @@ impl Run<'_> {
         self.read += read;
         self.matched += matched;
         self.marks.flows(read, matched);
+        if self.args.evidence.is_some() {
+            return self.gather(flows, text);
+        }
         // The first flow line of an input says what separates its columns, whether it matches or not.
         if let Some(text) = text {
             self.columns.first(text.line(0));
@@ -229,16 +251,36 @@ impl Run<'_> {
         write(&mut self.lines, io)
     }
 
+    /// Keeps the chosen flows for the findings that they are behind.
+    fn gather(&mut self, flows: &[Flow], text: Option<Text<'_>>) -> anyhow::Result<()> {
+        let marked = self.marks.window();
+        let Some((evidence, cases)) = self.wanted.evidence() else { return Ok(()) };
+        if let Some(text) = text {
+            evidence.first(text.line(0));
+            for n in self.chosen.iter() {
+                if let Some(flow) = flows.get(n) {
+                    evidence.flow(cases, flow, marked, text.line(n));
+                }
+            }
+            return Ok(());
+        }
+        let chosen: Vec<_> = self.chosen.iter().filter_map(|n| flows.get(n)).copied().collect();
+        let text = flow_lines(&chosen)?;
+        let mut lines = text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
+        if let Some(names) = lines.next() {
+            evidence.named(names);
+        }
+        for (flow, line) in chosen.iter().zip(lines) {
+            evidence.first(line);
+            evidence.flow(cases, flow, marked, line);
+        }
+        Ok(())
+    }
+
     /// Prints flows of another program's output as flow lines.
     fn write_flows(&mut self, flows: &[Flow], matched: usize, io: &mut Io) -> anyhow::Result<()> {
         let chosen = self.chosen.iter().take(matched).filter_map(|n| flows.get(n)).copied();
-        let mut text = Vec::new();
-        // Those programs may tell these too.
-        let further = [Column::Start, Column::End, Column::Flags, Column::Exporter];
-        let columns = [NINE.as_slice(), &further].concat();
-        let mut writer = Writer::new(&mut text).columns(&columns);
-        writer.fields()?;
-        writer.flows(&chosen.collect::<Vec<_>>())?;
+        let text = flow_lines(&chosen.collect::<Vec<_>>())?;
         let mut lines = text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
         if let Some(names) = lines.next() {
             self.columns.named(names, &mut self.lines);
@@ -251,11 +293,24 @@ impl Run<'_> {
     }
 
     fn print(&mut self, mark: Option<Mark>, io: &mut Io) -> anyhow::Result<()> {
-        if let Some(mark) = mark.filter(|_| !self.args.count && !self.args.no_header) {
+        let is_hidden = self.args.count || self.args.no_header || self.args.evidence.is_some();
+        if let Some(mark) = mark.filter(|_| !is_hidden) {
             writeln!(io.out, "{mark}")?;
         }
         Ok(())
     }
+}
+
+/// Writes flows of another program's output as flow lines, after the line that names their columns.
+fn flow_lines(flows: &[Flow]) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    // Those programs may tell these too.
+    let further = [Column::Start, Column::End, Column::Flags, Column::Exporter];
+    let columns = [NINE.as_slice(), &further].concat();
+    let mut writer = Writer::new(&mut text).columns(&columns);
+    writer.fields()?;
+    writer.flows(flows)?;
+    Ok(text)
 }
 
 /// Writes what was gathered.

@@ -316,6 +316,106 @@ fn findings_that_cannot_be_read_stop_it() {
         .prints("0\n");
 }
 
+/// Findings of nfscan's kind: a row for each of these words, host, role, proto and port.
+fn told(rows: &[(&str, &str, &str, &str)]) -> String {
+    let line = |(host, role, proto, port): &(&str, &str, &str, &str)| {
+        format!(
+            "{W1}\tscan\tsweep\t{host}\t{role}\t-\t{proto}\t{port}\t1\t-\t9\t9\t9\t0.02\t-\t-\t-\n"
+        )
+    };
+    rows.iter().map(line).collect()
+}
+
+#[test]
+fn evidence_stands_beside_its_finding() {
+    let scene = Scene::new();
+    let rows = [
+        ("192.0.2.1", "source", "6", "80"),
+        ("198.51.100.0/24", "target", "-", "-"),
+        ("2001:db8::/64", "source", "17", "53"),
+        ("203.0.113.1", "source", "-", "-"),
+        // The same once more, of another detector.
+        ("192.0.2.1", "source", "6", "80"),
+    ];
+    let findings = scene.write("findings", told(&rows));
+    let lines: Vec<_> = told(&rows).lines().map(str::to_owned).collect();
+    let evidence = |limit: &str, input: &str| {
+        tool("nfgrep")
+            .args(["--evidence", limit, "--finding"])
+            .arg(&findings)
+            .stdin(input)
+            .run()
+            .ok()
+    };
+    let fields =
+        "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tlabel\tflags\n";
+    let one = "1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144\ta b\t2\n";
+    let two = "1\t192.0.2.2\t198.51.100.2\t2\t6\t1025\t443\t03\t145\t\u{e9}\t18\n";
+    let six = "1\t2001:DB8::1\t2001:db8::2\t2\t17\t53\t53\t1\t70\t\t-\n";
+    let expected = |limit: u64| {
+        let shown = |texts: &[&str]| {
+            let limit = usize::try_from(limit).unwrap();
+            let shown: String = texts.iter().take(limit).copied().collect();
+            format!("{shown}#more\t{}\n", texts.len().saturating_sub(limit))
+        };
+        let all = [shown(&[one]), shown(&[one, two]), shown(&[six]), shown(&[]), shown(&[one])];
+        let all = lines.iter().zip(all).map(|(line, text)| format!("#finding\t{line}\n{text}"));
+        fields.to_owned() + &all.collect::<String>()
+    };
+    evidence("9", &stream()).prints(&expected(9));
+    evidence("1", &stream()).prints(&expected(1));
+    evidence("0", &stream()).prints(&expected(0));
+    // It is a stream of flow lines, of any finding alike.
+    let ran = evidence("9", &stream());
+    assert_eq!(grep(&["-c", "any"], ran.text()).run().ok().text(), "5\n");
+    // Another window is not this finding's.
+    let later = stream().replace(W1, W2);
+    assert!(evidence("9", &later).rows().is_empty());
+    // An expression as well: then it says which of the flows count.
+    let both = tool("nfgrep").args(["-e", "port 443", "--evidence", "9", "--finding"]);
+    let both = both.arg(&findings).stdin(stream()).run().ok();
+    assert_eq!(both.rows().len(), 1, "{both}");
+    assert_eq!(both.text().matches("#more\t0\n").count(), 5, "{both}");
+    for other in ["-c", "-v", "-N", "-m1"] {
+        let ran = tool("nfgrep").args([other, "--evidence", "9", "--finding"]).arg(&findings);
+        ran.stdin(stream()).run().status(2);
+    }
+    tool("nfgrep").args(["--evidence", "9", "any"]).stdin(stream()).run().status(2);
+}
+
+#[test]
+fn evidence_of_inputs_with_other_columns_is_one_stream() {
+    let scene = Scene::new();
+    let findings = scene.write("findings", told(&[("192.0.2.0/24", "source", "-", "-")]));
+    let flows = scene.write("a", stream());
+    let plain = scene.write("b", format!("#window\t{W1}\n{}", row("192.0.2.9", "192.0.2.7", 80)));
+    let comma = scene.write("c", format!("#window\t{W1}\n1,192.0.2.8,192.0.2.7,2,6,1,2,3,4\n"));
+    let mut run = tool("nfgrep").args(["--evidence", "9", "--finding"]).arg(&findings);
+    for path in [&flows, &plain, &comma, &flows] {
+        run = run.arg(path);
+    }
+    let ran = run.run().ok();
+    assert_eq!(ran.rows().len(), 6, "{ran}");
+    assert_eq!(ran.text().matches("#fields\t").count(), 3, "{ran}");
+    // What reads it finds the same flows in it.
+    let sources = grep(&["-c", "src net 192.0.2.0/24"], ran.text()).run().ok();
+    assert_eq!(sources.text(), "6\n");
+    assert_eq!(grep(&["-c", "flags S"], ran.text()).run().ok().text(), "4\n");
+}
+
+#[test]
+fn evidence_of_all_findings_has_room_for_so_many_lines() {
+    let scene = Scene::new();
+    // Each flow is behind each finding.
+    let rows: Vec<_> = (0..100).map(|_| ("192.0.2.1", "source", "-", "-")).collect();
+    let findings = scene.write("findings", told(&rows));
+    let flows = row("192.0.2.1", "198.51.100.7", 80).repeat(1200);
+    let ran = tool("nfgrep").args(["--evidence", "5000", "--finding"]).arg(&findings);
+    let ran = ran.stdin(FIELDS.to_owned() + &window(W1, &flows)).run().ok();
+    assert_eq!(ran.rows().len(), 100_000);
+    assert_eq!(ran.text().matches("#more\t200\n").count(), 100);
+}
+
 #[test]
 fn a_live_pipe_is_never_late() {
     let mut live = tool("nfgrep").arg("port 80").live();

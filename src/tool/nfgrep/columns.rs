@@ -4,13 +4,14 @@ use crate::line::NINE;
 
 /// How an input separates its columns: chosen by its first flow line, once (nfkit-flow(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Delimiter {
+pub(super) enum Delimiter {
     Octet(u8),
     Blanks,
 }
 
 impl Delimiter {
-    fn of(line: &[u8]) -> Delimiter {
+    /// Returns what separates the columns of an input that begins with this flow line.
+    pub fn of(line: &[u8]) -> Delimiter {
         let octet = [b'\t', b','].into_iter().find(|octet| line.contains(octet));
         octet.map_or(Delimiter::Blanks, Delimiter::Octet)
     }
@@ -52,6 +53,13 @@ impl Columns {
         self.input = None;
         self.changed = true;
         self.from = None;
+    }
+
+    /// Goes to lines of another input, of which these columns and this delimiter are known.
+    pub fn input(&mut self, names: Option<&[u8]>, delimiter: Delimiter) {
+        self.input = names.map(<[u8]>::to_vec);
+        self.changed = true;
+        self.from = Some(delimiter);
     }
 
     /// Takes a line that names the columns, and prints it if it says anything new.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::Args;
+use super::evidence::Evidence;
 use crate::cli::{Input, Io, Usage, parse_net, read_words};
 use crate::filter::{Case, Cases, Chosen, Context, Filter, MAX_LENGTH, Reason};
 use crate::finding::{Finding, Host, Item, Role};
@@ -23,6 +24,8 @@ const MAX_FINDINGS: usize = 1_000_000;
 pub(super) struct Wanted {
     filter: Option<Filter>,
     cases: Option<Cases>,
+    /// What --evidence gathers.
+    evidence: Option<Evidence>,
 }
 
 impl Wanted {
@@ -53,11 +56,13 @@ impl Wanted {
             }
         };
         let filter = text.map(|text| filter(&text, args, io)).transpose()?;
-        let cases = match args.finding.is_empty() {
-            true => None,
-            false => Some(cases(args, io)?),
-        };
-        Ok((Wanted { filter, cases }, files))
+        let mut evidence = args.evidence.map(|_| Evidence::default());
+        let cases =
+            if args.finding.is_empty() { None } else { Some(cases(args, evidence.as_mut(), io)?) };
+        if let (Some(evidence), Some(cases), Some(most)) = (&mut evidence, &cases, args.evidence) {
+            evidence.begin(cases, most);
+        }
+        Ok((Wanted { filter, cases, evidence }, files))
     }
 
     /// Chooses the flows that are wanted of those that stand in the marked window `marked`.
@@ -69,6 +74,11 @@ impl Wanted {
         if let Some(cases) = &self.cases {
             chosen.retain(|n| flows.get(n).is_some_and(|flow| cases.matches(flow, marked)));
         }
+    }
+
+    /// Returns what --evidence gathers, with the cases by which it does; `None` without the option.
+    pub fn evidence(&mut self) -> Option<(&mut Evidence, &Cases)> {
+        self.evidence.as_mut().zip(self.cases.as_ref())
     }
 }
 
@@ -116,7 +126,7 @@ fn filter(text: &str, args: &Args, io: &mut Io) -> anyhow::Result<Filter> {
 
 /// The flows behind all findings of the files. Without one of the files nobody could tell what is
 /// missing from the output, so each must be readable.
-fn cases(args: &Args, io: &mut Io) -> anyhow::Result<Cases> {
+fn cases(args: &Args, mut evidence: Option<&mut Evidence>, io: &mut Io) -> anyhow::Result<Cases> {
     let mut cases = Vec::new();
     let mut seen = Seen::default();
     for path in &args.finding {
@@ -125,7 +135,12 @@ fn cases(args: &Args, io: &mut Io) -> anyhow::Result<Cases> {
         let mut findings = Findings::new(input, &mut seen);
         while let Some((number, item)) = findings.next().with_context(|| name.to_string())? {
             match item {
-                Ok(item) => cases.extend(case(item)),
+                Ok(item) => {
+                    if let (Some(evidence), Item::Finding(finding)) = (&mut evidence, &item) {
+                        evidence.add(finding)?;
+                    }
+                    cases.extend(case(item));
+                }
                 Err(error) => {
                     anyhow::ensure!(!args.strict, "{name}:{number}: {error}");
                     io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
