@@ -14,7 +14,10 @@ use nfkit::time::{Timestamp, Window};
 
 use crate::harness::{INSIDE, Scene, other, package, tool, zstd};
 
+mod evidence;
 mod killed;
+mod odd;
+mod states;
 
 /// What the job needs besides our own commands. Said aloud where it is missing.
 fn ready() -> bool {
@@ -80,6 +83,7 @@ impl Job {
             .env("PATH", format!("{}:{path}", binaries().display()))
             .env_remove("NFKIT_INSIDE")
             .env_remove("NFKIT_IGNORE")
+            .env_remove("NFKIT_LIMITS")
             .args(&self.options)
             .arg(self.scene.path("spool"))
             .arg(out);
@@ -256,8 +260,13 @@ fn the_papers_figures_with_their_evidence() {
     assert_eq!(slots.len(), 3);
     let done: Vec<_> = slots.iter().map(|name| (name.clone(), "done".to_owned())).collect();
     assert_eq!(job.ledger(), done);
-    let mut expected =
-        vec!["current".to_owned(), "exporters".into(), "ledger".into(), "lock".into()];
+    let mut expected: Vec<_> =
+        ["current", "exporters", "ledger", "lock"].map(str::to_owned).into_iter().collect();
+    for name in ["nfscan", "nfflood", "nfport"] {
+        expected.extend(["", ".lock"].map(|suffix| format!("state/{name}{suffix}")));
+        expected.push(format!("state/before/{name}"));
+    }
+    expected.push("state/before/slot".to_owned());
     for slot in &slots {
         let base = slot.strip_suffix(".pcapng").unwrap();
         expected.extend([format!("{base}.evidence"), format!("{base}.findings")]);
@@ -267,7 +276,9 @@ fn the_papers_figures_with_their_evidence() {
         let flows = flows.arg(spool.join(slot)).run().ok();
         let mut lines = Vec::new();
         for name in ["nfscan", "nfflood", "nfport"] {
-            let ran = tool(name).args(["--inside", INSIDE]).stdin(&flows.out).run().ok();
+            let state = job.scene.path(name);
+            let ran = tool(name).args(["--inside", INSIDE, "--state"]).arg(state);
+            let ran = ran.stdin(&flows.out).run().ok();
             lines.extend(ran.text().lines().map(str::to_owned));
         }
         let fields = lines[0].clone();
@@ -470,9 +481,12 @@ fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
             5 => "try 5; given up but for one try a day".to_owned(),
             n => format!("try {n} of 5"),
         };
-        assert_eq!(err.lines().count(), 2, "{err}");
+        // The two names are told once.
+        let odd: Vec<_> = err.lines().filter(|line| line.contains("not a slot's name")).collect();
+        assert_eq!(odd.len(), if n == 1 { 2 } else { 0 }, "{err}");
+        assert_eq!(err.lines().count(), 2 + odd.len(), "{err}");
         let first = format!("nf-every10: {ATTACK}.pcapng: failed, {how}");
-        assert_eq!(err.lines().next(), Some(first.as_str()));
+        assert_eq!(err.lines().nth(odd.len()), Some(first.as_str()));
         assert!(err.contains("neither pcap nor pcapng"), "{err}");
         assert_eq!(job.ledger().len(), 2 + n);
     }
@@ -637,23 +651,6 @@ fn a_collector_that_has_stopped_is_said_once() {
 }
 
 #[test]
-fn evidence_is_bounded_and_can_be_left_out() {
-    if !ready() {
-        return;
-    }
-    let mut job = Job::of(day(), &["0804131"]);
-    for (limit, lines) in [("7", 7), ("0", 0)] {
-        job.options = vec![format!("--inside={INSIDE}"), format!("--evidence={limit}")];
-        let out = job.scene.path(limit);
-        Said(job.to(&out).output().unwrap()).quiet();
-        let text = fs::read_to_string(out.join(format!("{ATTACK}.evidence"))).unwrap();
-        let findings = text.matches("#finding\t").count();
-        assert!(findings >= 2);
-        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), findings * lines);
-    }
-}
-
-#[test]
 fn the_hook_gets_words_and_files_and_a_second_chance() {
     if !ready() {
         return;
@@ -725,7 +722,7 @@ fn it_runs_with_nothing_in_its_environment() {
     let bin = job.scene.path("bin");
     fs::create_dir(&bin).unwrap();
     fs::copy(package("scripts/nf-every10"), bin.join("nf-every10")).unwrap();
-    for name in ["nfdump-txt", "nfscan", "nfflood", "nfport"] {
+    for name in ["nfdump-txt", "nfgrep", "nfscan", "nfflood", "nfport"] {
         symlink(binaries().join(name), bin.join(name)).unwrap();
     }
     let mut command = Command::new(bin.join("nf-every10"));
@@ -748,7 +745,7 @@ fn what_cannot_be_asked_is_told_and_touches_nothing() {
     let out = out.to_str().unwrap();
     let ignore = job.scene.path("missing");
     let ignore = ignore.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 12] = [
         (&[], 2, "SPOOL and OUT"),
         (&[spool], 2, "SPOOL and OUT"),
         (&[spool, out, "more"], 2, "one argument too many: more"),
@@ -758,6 +755,9 @@ fn what_cannot_be_asked_is_told_and_touches_nothing() {
         (&["--evidence", "many", spool, out], 2, "--evidence takes a number"),
         (&["--inside", "140.119.0.0/33", spool, out], 2, "--inside"),
         (&["--ignore", ignore, spool, out], 1, "--ignore"),
+        (&["--now", "2001-02-29T00:00:00Z", spool, out], 2, "--now takes a time such as"),
+        (&["--now=tomorrow\u{1b}[2J", spool, out], 2, "not tomorrow\\x1b[2J\n"),
+        (&["--now=", spool, out], 2, "--now takes a time"),
     ];
     for (args, status, text) in cases {
         let whole = job.command();

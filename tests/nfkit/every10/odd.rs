@@ -1,0 +1,487 @@
+//! Files of a spool that nf-every10 sets aside: slots of the future or of nowhere, links, and names
+//! made to break what reads them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use nfkit::capture::spool::Name;
+use nfkit::time::{Timestamp, Window};
+
+use super::{ATTACK, Job, Said, day, heard, ready};
+use crate::harness::{INSIDE, other};
+
+/// The time at which the slots of the tests are of today.
+const NOW: &str = "2001-08-04T13:30:00Z";
+
+impl Job {
+    fn now(&mut self, time: &str) {
+        self.options = vec![format!("--inside={INSIDE}"), format!("--now={time}")];
+    }
+
+    /// Runs it, for two minutes at most: that it ends is part of what is tested.
+    #[track_caller]
+    fn ends(&self) -> Said {
+        let inner = self.command();
+        let mut command = Command::new("timeout");
+        command.arg("120").arg(inner.get_program()).args(inner.get_args());
+        for (key, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        Said(command.output().unwrap())
+    }
+
+    fn windows(&self) -> Vec<String> {
+        let text = self.text("current");
+        let windows = text.lines().filter(|line| line.starts_with("#window"));
+        let mut windows: Vec<_> =
+            windows.map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
+        windows.dedup();
+        windows
+    }
+}
+
+/// A slot's file in which this exporter spoke, or nobody.
+fn at(time: &str, exporters: &[&str]) -> (String, Vec<u8>) {
+    let start = Timestamp::parse(time.as_bytes()).unwrap().secs();
+    heard((start - 994_000_200) / 600, exporters)
+}
+
+fn lines(text: &[&str]) -> String {
+    text.iter().map(|line| format!("nf-every10: {line}\n")).collect()
+}
+
+const FUTURE: &str = "2036/02/07/nfcap.203602070620.pcapng";
+
+#[test]
+fn a_slot_of_the_future_hides_nothing() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804131"]);
+    job.now(NOW);
+    job.run().quiet();
+    let (name, octets) = at("2036-02-07T06:20:00Z", &["192.0.2.1"]);
+    assert_eq!(name, FUTURE);
+    job.put(&name, octets);
+    let said = format!("{FUTURE}: starts more than one slot from now; set aside until then");
+    job.run().status(0).says(&lines(&[&said]));
+    job.run().quiet();
+    assert_eq!(job.text("set-aside"), format!("future\t{FUTURE}\n"));
+    job.add(day(), "2001/08/04/nfcap.200108041320.pcapng");
+    job.run().quiet();
+    assert_eq!(job.windows(), ["2001-08-04T13:10:00Z", "2001-08-04T13:20:00Z"]);
+    assert_eq!(job.ledger().len(), 2);
+
+    // It is gone before its time: told again if it comes back.
+    let file = job.scene.path("spool").join(FUTURE);
+    fs::rename(&file, job.scene.path("kept")).unwrap();
+    job.run().quiet();
+    assert!(!job.out("set-aside").exists());
+    fs::rename(job.scene.path("kept"), &file).unwrap();
+    job.run().status(0).says(&lines(&[&said]));
+
+    // A slot may start one slot after now, because clocks differ; not a second later.
+    job.now("2036-02-07T06:09:59Z");
+    job.run().quiet();
+    assert_eq!(job.ledger().len(), 2);
+    job.now("2036-02-07T06:10:00Z");
+    job.run().quiet();
+    assert_eq!(job.ledger().last().unwrap().0, FUTURE);
+    assert_eq!(job.windows(), ["2036-02-07T06:20:00Z"]);
+    assert!(!job.out("set-aside").exists());
+}
+
+#[test]
+fn the_clock_says_what_is_of_the_future() {
+    if !ready() {
+        return;
+    }
+    // A day and a year from now, by this machine's clock.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let job = Job::of(day(), &["0804131"]);
+    for ahead in [86_400, 365 * 86_400] {
+        let time = Timestamp::from_secs((now + ahead) / 600 * 600).rfc3339();
+        let (name, octets) = at(&time, &[]);
+        job.put(&name, octets);
+    }
+    let err = job.run().status(0).err();
+    assert_eq!(err.matches("starts more than one slot from now").count(), 2, "{err}");
+    assert_eq!(job.verdicts(), [format!("{ATTACK}.pcapng done")]);
+}
+
+#[test]
+fn a_slot_of_the_future_that_was_judged_hides_nothing() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::new();
+    let put = |job: &Job, time: &str, exporters: &[&str]| {
+        let (name, octets) = at(time, exporters);
+        job.put(&name, octets);
+    };
+    // The clock was wrong, or the version was one that did not look.
+    job.now("2036-02-07T06:30:00Z");
+    put(&job, "2001-08-04T13:00:00Z", &["192.0.2.1"]);
+    put(&job, "2036-02-07T06:20:00Z", &["192.0.2.1"]);
+    job.run().quiet();
+    assert_eq!(job.windows(), ["2036-02-07T06:20:00Z"]);
+    // So did one that took 31 February for a slot.
+    let ledger = job.text("ledger");
+    let line = "2001/02/31/nfcap.200102310000.pcapng\t9\tdone\t2001-03-01T00:00:00Z\n";
+    fs::write(job.out("ledger"), ledger + line).unwrap();
+
+    job.now(NOW);
+    put(&job, "2001-08-04T13:10:00Z", &[]);
+    let err = job.run().status(0).err();
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert_eq!(job.windows(), ["2001-08-04T13:00:00Z", "2001-08-04T13:10:00Z"]);
+    // And the exporter that fell silent is missed.
+    put(&job, "2001-08-04T13:20:00Z", &[]);
+    // When it spoke last is not known any more.
+    let silent =
+        "no exporter has spoken for two windows (state=nodata), up to 2001-08-04T13:20:00Z";
+    job.run().status(0).says(&lines(&[silent]));
+    assert!(!job.text("exporters").contains("2036"), "{}", job.text("exporters"));
+    // The clock is set back, and forward again.
+    job.now("2001-08-04T12:00:00Z");
+    let err = job.run().status(1).err();
+    assert!(err.contains("is this machine's clock right?"), "{err}");
+    assert_eq!(
+        job.windows(),
+        ["2001-08-04T13:00:00Z", "2001-08-04T13:10:00Z", "2001-08-04T13:20:00Z"]
+    );
+    job.now(NOW);
+    job.run().quiet();
+    assert_eq!(job.windows().len(), 3);
+}
+
+#[test]
+fn more_than_three_slots_of_the_future_are_a_wrong_clock() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::new();
+    job.now(NOW);
+    let times = ["14:00", "14:10", "14:20", "14:30"];
+    for (n, time) in times.iter().enumerate() {
+        let (name, octets) = at(&format!("2001-08-04T{time}:00Z"), &["192.0.2.1"]);
+        // Two files of one slot are one slot.
+        job.put(&name.replace(".pcapng", ".1.pcapng"), &octets);
+        job.put(&name, octets);
+        let said = job.run();
+        if n < 3 {
+            let err = said.status(0).err();
+            assert_eq!(err.lines().count(), 2, "{err}");
+        } else {
+            let err = said.status(1).err();
+            assert_eq!(err.lines().count(), 3, "{err}");
+        }
+    }
+    // It is asked in each run: nothing is looked at meanwhile.
+    let out = fs::canonicalize(job.scene.path("out")).unwrap();
+    let text = format!(
+        "4 slots start more than one slot after {NOW}: is this machine's clock right? \
+         If it is, move the files that {}/set-aside names",
+        out.display()
+    );
+    job.run().status(1).says(&lines(&[&text]));
+    assert_eq!(job.ledger().len(), 0);
+    // It is set right.
+    job.now("2001-08-04T14:40:00Z");
+    job.run().quiet();
+    assert_eq!(job.ledger().len(), 8);
+    assert!(!job.out("set-aside").exists());
+}
+
+#[test]
+fn names_that_are_no_slots_are_told_once() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::new();
+    job.now("2553-01-01");
+    let good = [
+        "nfcap.200002290000.pcapng",
+        "nfcap.200402292359.1.pcapng",
+        "nfcap.20011231235959.pcapng",
+        "nfcap.197001010000.4294967295.pcapng",
+    ];
+    let odd = [
+        "nfcap.196912312350.pcapng",
+        "nfcap.200101010000.00.pcapng",
+        "nfcap.200101010000.01.pcapng",
+        "nfcap.200101010000.4294967296.pcapng",
+        "nfcap.200101010000.99999999999999999999.pcapng",
+        "nfcap.200101010000.pcapng.bak",
+        "nfcap.200101010000.pcapng~",
+        "nfcap.2001010100000.pcapng",
+        "nfcap.200101010061.pcapng",
+        "nfcap.200101012500.pcapng",
+        "nfcap.200101013.pcapng",
+        "nfcap.200102290000.pcapng",
+        "nfcap.200102310000.pcapng",
+        "nfcap.200104310000.pcapng",
+        "nfcap.200100010000.pcapng",
+        "nfcap.200101000000.pcapng",
+        "nfcap.200101320000.pcapng",
+        "nfcap.200113010000.pcapng",
+        "nfcap.210002290000.pcapng",
+        "nfcap.20010101000061.pcapng",
+        "nfcap.200106310000.pcapng.zst",
+        "nfcap..pcapng",
+        "nfcap.foo.pcapng",
+    ];
+    let alone = [
+        "nfcap.200101010000.pcapng.part",
+        ".nfcap.200101310000.pcapng",
+        "xnfcap.200101310000.pcapng",
+        "nfcap.200102310000.pcap",
+        "nfcap.foo",
+        "notes\nnfcap.200101010000.pcapng",
+    ];
+    for name in good {
+        assert!(Name::parse(name).is_some(), "{name}");
+        let window = Window::new(994_000_200, 600).unwrap().start_text();
+        job.put(name, at(&window, &[]).1);
+    }
+    for name in odd.iter().chain(&alone) {
+        assert!(Name::parse(name).is_none(), "{name}");
+        job.put(name, "x");
+    }
+    let err = job.ends().status(0).err();
+    let told = err
+        .lines()
+        .filter(|line| line.ends_with("not a slot's name, nfcap.YYYYMMDDhhmm.pcapng; set aside"));
+    assert_eq!(told.count(), 20, "{err}");
+    assert!(err.contains("nf-every10: 3 more files are set aside; "), "{err}");
+    let mut expected: Vec<_> = odd.iter().map(|name| format!("name\t{name}")).collect();
+    expected.sort();
+    assert_eq!(job.text("set-aside").lines().collect::<Vec<_>>(), expected);
+    let mut done: Vec<_> = job.ledger().into_iter().map(|(name, _)| name).collect();
+    done.sort();
+    let mut expected = good.map(str::to_owned);
+    expected.sort();
+    assert_eq!(done, expected);
+    job.ends().quiet();
+    // Another one is told alone.
+    job.put("nfcap.bar.pcapng", "x");
+    let said = "nfcap.bar.pcapng: not a slot's name, nfcap.YYYYMMDDhhmm.pcapng; set aside";
+    job.ends().status(0).says(&lines(&[said]));
+    // Whoever edits the list breaks nothing.
+    fs::write(job.out("set-aside"), "zebra\nname\tnfcap.foo.pcapng\n\n\u{1b}\n").unwrap();
+    assert_eq!(job.ends().status(0).err().lines().count(), 21);
+    job.ends().quiet();
+}
+
+#[test]
+fn no_name_makes_it_loop_or_write_to_a_terminal() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::new();
+    job.now(NOW);
+    let spool = job.scene.path("spool");
+    let put = |dir: &[u8], name: &[u8]| {
+        let dir = spool.join(OsStr::from_bytes(dir));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(OsStr::from_bytes(name)), at("2001-08-04T13:00:00Z", &["192.0.2.1"]).1)
+            .unwrap();
+    };
+    let plain: [&[u8]; 8] = [
+        b"a b ",
+        b" c",
+        b"-name",
+        b"quote'\"",
+        b"back\\slash",
+        b"invalid\xff\xfe",
+        b"$(touch x)",
+        b"a=b",
+    ];
+    for (n, dir) in plain.iter().enumerate() {
+        put(dir, format!("nfcap.20010804130{n}.pcapng").as_bytes());
+    }
+    let broken: [&[u8]; 6] =
+        [b"new\nline", b"\n", b"tab\there", b"\x1b[2J", b"return\r", b"delete\x7f"];
+    for dir in broken {
+        put(dir, b"nfcap.200108041310.pcapng");
+    }
+    put(b"", b"nfcap.200108041310.pcapng\n");
+    put(b"", b"nfcap.1\nnfcap.200108041320.pcapng");
+    put(b"", b"nfcap.200108041320.pcapng\t1\t1\nnfcap.200108041310.pcapng");
+    let err = job.ends().status(0).err();
+    let expected = [
+        "\\x0a/nfcap.200108041310.pcapng",
+        "\\x1b[2J/nfcap.200108041310.pcapng",
+        "delete\\x7f/nfcap.200108041310.pcapng",
+        "new\\x0aline/nfcap.200108041310.pcapng",
+        "nfcap.1\\x0anfcap.200108041320.pcapng",
+        "nfcap.200108041310.pcapng\\x0a",
+        "nfcap.200108041320.pcapng\\x091\\x091\\x0anfcap.200108041310.pcapng",
+        "return\\x0d/nfcap.200108041310.pcapng",
+        "tab\\x09here/nfcap.200108041310.pcapng",
+    ];
+    let said = expected
+        .map(|path| format!("{path}: its path has a control character; set aside, rename it"));
+    assert_eq!(err, lines(&said.each_ref().map(String::as_str)));
+    let listed = job.text("set-aside");
+    assert_eq!(listed, expected.map(|path| format!("path\t{path}\n")).concat());
+    // The others were analysed, once, under their names.
+    let ledger = fs::read(job.out("ledger")).unwrap();
+    let mut lines: Vec<_> =
+        ledger.split(|octet| *octet == b'\n').filter(|l| !l.is_empty()).collect();
+    lines.sort_unstable();
+    assert_eq!(lines.len(), plain.len());
+    for (n, dir) in plain.iter().enumerate() {
+        let name = [dir, format!("/nfcap.20010804130{n}.pcapng\t").as_bytes()].concat();
+        assert!(lines.iter().any(|line| line.starts_with(&name)), "{}", job.text("set-aside"));
+    }
+    job.ends().quiet();
+    assert_eq!(fs::read(job.out("ledger")).unwrap(), ledger);
+
+    // A file that fails is told without its bytes.
+    let dir = OsStr::from_bytes(b"caf\xc3\xa9\xc2\x9b\\");
+    fs::create_dir(spool.join(dir)).unwrap();
+    fs::write(spool.join(dir).join("nfcap.200108041320.pcapng"), "no capture").unwrap();
+    let err = job.ends().status(1).err();
+    let expected =
+        "nf-every10: caf\\xc3\\xa9\\xc2\\x9b\\x5c/nfcap.200108041320.pcapng: failed, try 1";
+    assert!(err.starts_with(expected), "{err}");
+}
+
+#[test]
+fn links_and_what_is_no_file_are_told_and_not_opened() {
+    if !ready() || other("mkfifo").is_none() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804131"]);
+    job.now(NOW);
+    let spool = job.scene.path("spool");
+    let secret = job.scene.path("secret");
+    fs::create_dir(&secret).unwrap();
+    let outside = secret.join("nfcap.200108041300.pcapng");
+    fs::copy(day().join("2001/08/04/nfcap.200108041300.pcapng"), &outside).unwrap();
+    symlink(&outside, spool.join("nfcap.200108041300.pcapng")).unwrap();
+    symlink("nowhere", spool.join("nfcap.200108041301.pcapng")).unwrap();
+    symlink("nfcap.200108041302.pcapng", spool.join("nfcap.200108041302.pcapng")).unwrap();
+    symlink("/dev/zero", spool.join("nfcap.200108041303.pcapng")).unwrap();
+    symlink(&secret, spool.join("elsewhere")).unwrap();
+    symlink("..", spool.join("2001/up")).unwrap();
+    symlink("loop", spool.join("loop")).unwrap();
+    // Of no interest.
+    symlink(&outside, spool.join("notes")).unwrap();
+    symlink(&secret, spool.join(".hidden")).unwrap();
+    fs::create_dir(spool.join("nfcap.200108041304.pcapng")).unwrap();
+    fs::copy(&outside, spool.join("nfcap.200108041304.pcapng/nfcap.200108041320.pcapng")).unwrap();
+    let fifo = spool.join("nfcap.200108041305.pcapng");
+    assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    let _socket = UnixListener::bind(spool.join("nfcap.200108041306.pcapng")).unwrap();
+    let err = job.ends().status(0).err();
+    let expected = [
+        "link\t2001/up",
+        "link\telsewhere",
+        "link\tnfcap.200108041300.pcapng",
+        "link\tnfcap.200108041301.pcapng",
+        "link\tnfcap.200108041302.pcapng",
+        "link\tnfcap.200108041303.pcapng",
+        "type\tnfcap.200108041304.pcapng",
+        "type\tnfcap.200108041305.pcapng",
+        "type\tnfcap.200108041306.pcapng",
+    ];
+    assert_eq!(job.text("set-aside").lines().collect::<Vec<_>>(), expected);
+    let told = expected.map(|line| match line.split_once('\t').unwrap() {
+        ("link", path) => format!("{path}: links are not followed; set aside"),
+        (_, path) => format!("{path}: not a regular file; set aside"),
+    });
+    assert_eq!(err, lines(&told.each_ref().map(String::as_str)));
+    let done = [
+        format!("{ATTACK}.pcapng done"),
+        "nfcap.200108041304.pcapng/nfcap.200108041320.pcapng done".to_owned(),
+    ];
+    assert_eq!(job.verdicts(), done);
+    job.ends().quiet();
+
+    // The spool itself may be a link.
+    let link = job.scene.path("link");
+    symlink(&spool, &link).unwrap();
+    let whole = job.command();
+    let mut args: Vec<_> = whole.get_args().map(OsStr::to_owned).collect();
+    let at = args.iter().position(|arg| arg == spool.as_os_str()).unwrap();
+    args[at] = link.into_os_string();
+    let mut command = Command::new(whole.get_program());
+    command.envs(whole.get_envs().filter_map(|(key, value)| Some((key, value?)))).args(args);
+    Said(command.output().unwrap()).quiet();
+}
+
+#[test]
+fn a_file_that_grows_or_goes_all_the_time_does_not_hold_it() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(day(), &["0804131"]);
+    job.now(NOW);
+    let file = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
+    // After each analysis the file has changed.
+    let hook = job.script("hook", &format!("echo x >>'{}'\n", file.display()));
+    job.hook(&[hook.to_str().unwrap()]);
+    job.ends();
+    assert_eq!(job.ledger().len(), 5);
+
+    // find names a file, and it is gone when it is opened.
+    let mut job = Job::of(day(), &["0804131"]);
+    job.now(NOW);
+    let path = std::env::var("PATH").unwrap();
+    let text = format!(
+        "PATH='{path}'\nfind \"$@\"\n\
+         case \"$*\" in *pcapng*) printf 'nfcap.200108041320.pcapng\\t9\\t1\\n' ;; esac\n"
+    );
+    job.script("stub/find", &text);
+    let stubs =
+        format!("{}:{}:{path}", job.scene.path("stub").display(), super::binaries().display());
+    let inner = job.command();
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(inner.get_program()).args(inner.get_args()).env("PATH", stubs);
+    let said = Said(command.output().unwrap()).status(1);
+    said.says(&lines(&["slot 200108041320: a file of it comes and goes; left for the next run"]));
+    assert_eq!(job.verdicts(), [format!("{ATTACK}.pcapng done")]);
+}
+
+#[test]
+fn times_of_a_wrong_clock_hide_nothing() {
+    if !ready() {
+        return;
+    }
+    // One file was finished while the clock was wrong: the collector may still have stopped.
+    let job = Job::of(day(), &["0804130", "0804131"]);
+    let now = SystemTime::now();
+    let hours = |n: u64| Duration::from_secs(3600 * n);
+    for (name, time) in [("1300", now + hours(90_000)), ("1310", now - hours(2))] {
+        let name = format!("2001/08/04/nfcap.20010804{name}.pcapng");
+        let file = job.scene.path("spool").join(name);
+        File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+    }
+    job.run().quiet();
+    let err = job.run().status(0).err();
+    assert!(err.contains("is nfcap running?"), "{err}");
+
+    // A file was given up then: it is tried again now.
+    let job = Job::new();
+    job.put(&format!("{ATTACK}.pcapng"), "no capture\n");
+    for _ in 0..5 {
+        job.run().status(1);
+    }
+    job.run().quiet();
+    let ledger = job.text("ledger");
+    let today = ledger.lines().last().unwrap().split('\t').next_back().unwrap().to_owned();
+    fs::write(job.out("ledger"), ledger.replace(&today[..10], "2098-09-01")).unwrap();
+    let err = job.run().status(1).err();
+    assert!(err.contains("try 6; given up"), "{err}");
+    job.run().quiet();
+}

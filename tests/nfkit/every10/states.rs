@@ -1,0 +1,286 @@
+//! What the detectors remember from slot to slot of nf-every10, whatever happens to it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::{Job, Said, binaries, names, ready, results, same};
+use crate::harness::{DETECTORS, Scene, other, package, tool};
+
+/// Two hours of a scan that is too slow for one window.
+fn slow() -> &'static Path {
+    static SLOW: OnceLock<Scene> = OnceLock::new();
+    let scene = SLOW.get_or_init(|| {
+        let scene = Scene::new();
+        let spool = format!("{}/", scene.path("spool").display());
+        tool("nfgen")
+            .args(["none", "--with", "slow,horizontal", "--for", "90m"])
+            .args(["--start", "2001-07-01T00:00:00Z", "-w", &spool])
+            .run()
+            .ok();
+        scene
+    });
+    static SPOOL: OnceLock<std::path::PathBuf> = OnceLock::new();
+    SPOOL.get_or_init(|| scene.path("spool"))
+}
+
+/// Findings of a slow scan, by their slot.
+fn slow_findings(out: &Path) -> Vec<String> {
+    let all = names(out).into_iter().filter(|name| name.ends_with(".findings"));
+    let has =
+        |name: &String| fs::read_to_string(out.join(name)).unwrap().contains("\tscan\tslow\t");
+    all.filter(has).collect()
+}
+
+#[test]
+fn all_three_detectors_remember_from_slot_to_slot() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(slow(), &["pcapng"]);
+    job.run().quiet();
+    for name in DETECTORS {
+        let octets = fs::read(job.out(&format!("state/{name}"))).unwrap();
+        let line = String::from_utf8_lossy(&octets[..octets.len().min(40)]).into_owned();
+        assert!(line.starts_with(&format!("nfkit-state 1 {name} ")), "{line}");
+    }
+    let out = job.scene.path("out");
+    let found = slow_findings(&out);
+    assert!(!found.is_empty() && found.len() < names(slow()).len(), "{found:?}");
+
+    // One after the other, it comes to the same.
+    let each = Job::new();
+    for slot in names(slow()) {
+        each.add(slow(), &slot);
+        each.run().quiet();
+    }
+    same(&out, &each.scene.path("out"));
+
+    // So it does if the newest slot is done again.
+    let before = results(&out);
+    let last = names(slow()).pop().unwrap();
+    let ledger = job.text("ledger");
+    let kept: String =
+        ledger.lines().filter(|l| !l.starts_with(&last)).map(|l| format!("{l}\n")).collect();
+    fs::write(job.out("ledger"), kept).unwrap();
+    job.run().quiet();
+    assert_eq!(results(&out), before);
+
+    // An older one is judged, and teaches nothing.
+    let states = || DETECTORS.map(|name| fs::read(job.out(&format!("state/{name}"))).unwrap());
+    let known = states();
+    let ledger = job.text("ledger");
+    let kept: String = ledger.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    fs::write(job.out("ledger"), kept).unwrap();
+    job.run().quiet();
+    assert_eq!(job.ledger().len(), names(slow()).len());
+    assert!(states() == known, "an old slot was learned");
+}
+
+#[test]
+fn killed_between_a_detector_and_the_ledger_it_learns_each_window_once() {
+    if !ready() {
+        return;
+    }
+    let slots = names(slow());
+    let job = Job::of(slow(), &["pcapng"]);
+    job.run().quiet();
+    let out = job.scene.path("out");
+    assert!(!slow_findings(&out).is_empty());
+
+    // Killed after a detector has saved its state, and before the ledger's line.
+    let path = std::env::var("PATH").unwrap();
+    let mark = job.scene.path("mark");
+    for name in DETECTORS {
+        let text = format!(
+            "'{}/{name}' \"$@\"\nstatus=$?\n\
+             case \"$*\" in *--state*) [ ! -e '{mark}' ] || kill -9 0 ;; esac\nexit $status\n",
+            binaries().display(),
+            mark = mark.display(),
+        );
+        let mut each = Job::new();
+        each.script(&format!("stub/{name}"), &text);
+        let stubs =
+            format!("{}:{}:{path}", each.scene.path("stub").display(), binaries().display());
+        for (n, slot) in slots.iter().enumerate() {
+            each.add(slow(), slot);
+            // The first, in the middle, and where the slow scan has been found.
+            let kills = if [0, 3, slots.len() - 1].contains(&n) { 2 } else { 0 };
+            for _ in 0..kills {
+                fs::write(&mark, "").unwrap();
+                let mut command = each.command();
+                let killed = command.env("PATH", &stubs).process_group(0).output().unwrap();
+                assert_eq!(killed.status.code(), None, "{}", Said(killed).err());
+                assert_eq!(each.ledger().len(), n);
+                fs::remove_file(&mark).unwrap();
+            }
+            each.run().quiet();
+        }
+        same(&out, &each.scene.path("out"));
+    }
+}
+
+/// A job that has done one slot, with another one to do.
+fn begun() -> Job {
+    let job = Job::of(slow(), &["0701000"]);
+    job.run().quiet();
+    job.add(slow(), "2001/07/01/nfcap.200107010010.pcapng");
+    job
+}
+
+const SECOND: &str = "2001/07/01/nfcap.200107010010.findings";
+
+#[test]
+fn a_state_that_cannot_be_read_is_set_aside_and_stops_nothing() {
+    if !ready() || other("mkfifo").is_none() {
+        return;
+    }
+    let clean = begun();
+    clean.run().quiet();
+    let expected = clean.text(SECOND);
+    let state = fs::read(clean.out("state/nfscan")).unwrap();
+    let other_version = [b"nfkit-state 2 nfscan 4 00000000\nxxxx".as_slice()].concat();
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("damaged", state[..state.len() / 2].to_vec()),
+        ("foreign", b"#!/bin/sh\necho a script of the admin's\n".to_vec()),
+        ("other tool", fs::read(clean.out("state/nfport")).unwrap()),
+        ("other version", other_version),
+    ];
+    for (what, octets) in cases {
+        let job = begun();
+        fs::write(job.out("state/nfscan"), &octets).unwrap();
+        let err = job.run().status(0).err();
+        assert!(err.contains("/state/nfscan"), "{what}: {err}");
+        assert!(err.contains("state/nfscan.bad") && err.contains("lost"), "{what}: {err}");
+        assert_eq!(fs::read(job.out("state/nfscan.bad")).unwrap(), octets, "{what}");
+        assert_eq!(job.verdicts().last().unwrap(), "2001/07/01/nfcap.200107010010.pcapng done");
+        assert_eq!(job.text(SECOND), expected, "{what}");
+        // It remembers again, and is quiet.
+        job.add(slow(), "2001/07/01/nfcap.200107010020.pcapng");
+        job.run().quiet();
+        assert!(fs::read(job.out("state/nfscan")).unwrap().starts_with(b"nfkit-state 1 nfscan "));
+    }
+
+    // What is no file at all.
+    for what in ["directory", "fifo", "link"] {
+        let job = begun();
+        let state = job.out("state/nfscan");
+        fs::remove_file(&state).unwrap();
+        let precious = job.scene.write("precious", "not a state\n");
+        match what {
+            "directory" => fs::create_dir(&state).unwrap(),
+            "fifo" => assert!(Command::new("mkfifo").arg(&state).status().unwrap().success()),
+            _ => symlink(&precious, &state).unwrap(),
+        }
+        let err = job.run().status(0).err();
+        assert!(err.contains("it is now") && err.contains("state/nfscan.bad"), "{what}: {err}");
+        assert_eq!(job.text(SECOND), expected, "{what}");
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "not a state\n");
+        let kind = fs::symlink_metadata(job.out("state/nfscan.bad")).unwrap().file_type();
+        assert!(!kind.is_file(), "{what}");
+        job.run().quiet();
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_used_now_is_told_and_kept() {
+    if !ready() {
+        return;
+    }
+    // Somebody works with it.
+    let job = begun();
+    let expected = fs::read(job.out("state/nfscan")).unwrap();
+    let mut holder = Command::new("flock")
+        .arg(job.out("state/nfscan.lock"))
+        .args(["sh", "-c", "echo held; read line"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut held = std::io::BufReader::new(holder.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut held, &mut line).unwrap();
+    job.add(slow(), "2001/07/01/nfcap.200107010020.pcapng");
+    let err = job.run().status(1).err();
+    assert_eq!(err.matches("nfscan judges without it").count(), 1, "{err}");
+    assert_eq!(fs::read(job.out("state/nfscan")).unwrap(), expected);
+    assert!(!job.out("state/nfscan.bad").exists());
+    assert_eq!(job.ledger().len(), 3);
+    assert!(job.out(SECOND).exists());
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    job.add(slow(), "2001/07/01/nfcap.200107010030.pcapng");
+    job.run().quiet();
+    assert_ne!(fs::read(job.out("state/nfscan")).unwrap(), expected);
+
+    // There is no place for it.
+    let job = begun();
+    fs::remove_dir_all(job.out("state")).unwrap();
+    fs::write(job.out("state"), "a file\n").unwrap();
+    let err = job.run().status(1).err();
+    assert_eq!(err.matches("judges without it").count(), 3, "{err}");
+    assert_eq!(fs::read_to_string(job.out("state")).unwrap(), "a file\n");
+    assert_eq!(job.ledger().len(), 2);
+    assert!(job.out(SECOND).exists());
+}
+
+#[test]
+fn the_variables_of_states_are_not_for_it() {
+    if !ready() {
+        return;
+    }
+    let mut job = Job::of(slow(), &["0701000"]);
+    let mine = job.scene.path("mine");
+    let log = job.scene.path("log");
+    let hook = job.script("hook", &format!("echo \"$NFKIT_SCAN_STATE\" >'{}'\n", log.display()));
+    job.hook(&[hook.to_str().unwrap()]);
+    let mut command = job.command();
+    for name in ["SCAN", "FLOOD", "PORT"] {
+        command.env(format!("NFKIT_{name}_STATE"), &mine);
+    }
+    Said(command.output().unwrap()).quiet();
+    assert!(!mine.exists());
+    assert_eq!(fs::read_to_string(log).unwrap(), format!("{}\n", mine.display()));
+    assert!(job.out("state/nfflood").exists());
+}
+
+#[test]
+fn a_variable_that_is_wrong_stops_it_before_any_file() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(slow(), &["0701000"]);
+    for (name, value) in
+        [("NFKIT_OUTSIDE_IF", "x"), ("NFKIT_SURVEY", "10.0.0.0/99"), ("NFKIT_MEMORY", "")]
+    {
+        let said = Said(job.command().env(name, value).output().unwrap()).status(2);
+        assert!(!job.out("ledger").exists(), "{name}: {}", said.err());
+    }
+}
+
+#[test]
+fn the_page_names_every_variable_that_is_passed_on() {
+    let page = fs::read_to_string(package("man/nf-every10.8")).unwrap();
+    let named: BTreeSet<String> = page
+        .split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+        .filter(|word| word.starts_with("NFKIT_"))
+        .map(str::to_owned)
+        .collect();
+    let mut read = BTreeSet::new();
+    // The commands that it runs, and those that a hook is likely to.
+    let detectors = DETECTORS.map(|name| vec![name]);
+    let others = [vec!["nfdump-txt"], vec!["nfgrep"], vec!["nfpage"], vec!["nfnotify", "mail"]];
+    for words in detectors.into_iter().chain(others).chain([vec!["nfnotify", "block"]]) {
+        let ran = tool(words[0]).args(&words[1..]).arg("--help").run().ok();
+        let text = ran.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        let variables = text.split("[env: ").skip(1);
+        read.extend(variables.map(|rest| rest.split(['=', ']']).next().unwrap().to_owned()));
+    }
+    assert!(read.remove("SOURCE_DATE_EPOCH") && page.contains("SOURCE_DATE_EPOCH"), "{read:?}");
+    assert!(read.len() > 12, "{read:?}");
+    assert_eq!(named, read);
+}
