@@ -242,8 +242,14 @@ fn the_variables_of_states_are_not_for_it() {
     for name in ["SCAN", "FLOOD", "PORT"] {
         command.env(format!("NFKIT_{name}_STATE"), &mine);
     }
-    Said(command.output().unwrap()).quiet();
+    let err = Said(command.output().unwrap()).status(0).err();
+    assert_eq!(err.lines().count(), 3, "{err}");
+    assert!(err.starts_with("nf-every10: NFKIT_SCAN_STATE is not read, the state is "), "{err}");
     assert!(!mine.exists());
+    // That is said once.
+    job.add(slow(), "2001/07/01/nfcap.200107010010.pcapng");
+    let mut command = job.command();
+    Said(command.env("NFKIT_SCAN_STATE", &mine).output().unwrap()).quiet();
     assert_eq!(fs::read_to_string(log).unwrap(), format!("{}\n", mine.display()));
     assert!(job.out("state/nfflood").exists());
 }
