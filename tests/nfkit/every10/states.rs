@@ -217,6 +217,26 @@ fn a_state_that_cannot_be_used_now_is_told_and_kept() {
     job.run().quiet();
     assert_ne!(fs::read(job.out("state/nfscan")).unwrap(), expected);
 
+    // Its lock is none, which is no fault of the state's.
+    let lock = job.out("state/nfscan.lock");
+    let known = fs::read(job.out("state/nfscan")).unwrap();
+    for (n, what) in ["directory", "link"].into_iter().enumerate() {
+        fs::remove_file(&lock).unwrap();
+        match what {
+            "directory" => fs::create_dir(&lock).unwrap(),
+            _ => symlink(job.scene.write("elsewhere", ""), &lock).unwrap(),
+        }
+        job.add(slow(), &format!("2001/07/01/nfcap.2001070100{}0.pcapng", n + 4));
+        let err = job.run().status(1).err();
+        assert_eq!(err.matches("nfscan judges without it").count(), 1, "{what}: {err}");
+        assert_eq!(fs::read(job.out("state/nfscan")).unwrap(), known, "{what}");
+        assert!(!job.out("state/nfscan.bad").exists(), "{what}");
+        if what == "directory" {
+            fs::remove_dir(&lock).unwrap();
+            fs::write(&lock, "").unwrap();
+        }
+    }
+
     // There is no place for it.
     let job = begun();
     fs::remove_dir_all(job.out("state")).unwrap();
