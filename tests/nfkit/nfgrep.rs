@@ -323,7 +323,7 @@ fn told(rows: &[(&str, &str, &str, &str)]) -> String {
             "{W1}\tscan\tsweep\t{host}\t{role}\t-\t{proto}\t{port}\t1\t-\t9\t9\t9\t0.02\t-\t-\t-\n"
         )
     };
-    rows.iter().map(line).collect()
+    rows.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn evidence_stands_beside_its_finding() {
         };
         let all = [shown(&[one]), shown(&[one, two]), shown(&[six]), shown(&[]), shown(&[one])];
         let all = lines.iter().zip(all).map(|(line, text)| format!("#finding\t{line}\n{text}"));
-        fields.to_owned() + &all.collect::<String>()
+        fields.to_owned() + &all.collect::<Vec<_>>().concat()
     };
     evidence("9", &stream()).prints(&expected(9));
     evidence("1", &stream()).prints(&expected(1));

@@ -55,7 +55,7 @@ fn at(time: &str, exporters: &[&str]) -> (String, Vec<u8>) {
 }
 
 fn lines(text: &[&str]) -> String {
-    text.iter().map(|line| format!("nf-every10: {line}\n")).collect()
+    text.iter().map(|line| format!("nf-every10: {line}\n")).collect::<Vec<_>>().concat()
 }
 
 const FUTURE: &str = "2036/02/07/nfcap.203602070620.pcapng";
