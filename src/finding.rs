@@ -30,6 +30,10 @@ pub const COLUMNS: [&str; 18] = [
     "flows", "packets", "octets", "rate", "marks", "why", "sample",
 ];
 
+/// The commands that make findings. Their closing marks say that a window was judged; those of other
+/// commands do not.
+pub const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
+
 /// The longest finding line, without its line ending: what fits in one atomic write to a pipe.
 pub const MAX_LINE: usize = 4000;
 

@@ -18,6 +18,18 @@ pub enum Item {
     Mark(Mark),
 }
 
+impl Item {
+    /// Returns the window of a finding or a closing mark. `None` for an opening mark, which says
+    /// nothing about its window.
+    pub fn window(&self) -> Option<Option<Window>> {
+        match self {
+            Item::Finding(finding) => Some(finding.window),
+            Item::Mark(Mark::End(end)) => Some(end.window),
+            Item::Mark(Mark::Window(_)) => None,
+        }
+    }
+}
+
 /// Reads one finding stream line by line; remembers only which columns `#fields` announced.
 #[derive(Clone, Debug)]
 pub struct Reader {

@@ -19,14 +19,14 @@ const MONTH: u64 = 31 * DAY;
 pub struct Timeline {
     now: Option<Timestamp>,
     /// By the start of the first window.
-    runs: BTreeMap<u64, Run>,
+    runs: BTreeMap<u64, WindowRun>,
     kept: bool,
     aside: Option<Aside>,
 }
 
 /// Windows that follow each other, each at most a day after the one before it.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct WindowRun {
     newest: Window,
     /// The latest moment at which another window continues the run, in seconds since the epoch.
     reach: u64,
@@ -84,7 +84,7 @@ impl Timeline {
     fn add(&mut self, window: Window) {
         let bridge = window.slot(MONTH).max(DAY);
         let mut first = window.start();
-        let mut run = Run { newest: window, reach: window.start() + bridge };
+        let mut run = WindowRun { newest: window, reach: window.start() + bridge };
         if let Some((&start, before)) = self.runs.range(..=first).next_back() {
             if window.start() <= before.reach {
                 (first, run) = (start, run.join(*before));
@@ -135,12 +135,12 @@ impl Timeline {
     }
 }
 
-impl Run {
+impl WindowRun {
     /// Makes one run of two; of two newest windows that begin together the shorter one holds.
-    fn join(self, other: Run) -> Run {
+    fn join(self, other: WindowRun) -> WindowRun {
         let key = |window: Window| (window.start(), std::cmp::Reverse(window.seconds()));
         let newest = if key(self.newest) >= key(other.newest) { self.newest } else { other.newest };
-        Run { newest, reach: self.reach.max(other.reach) }
+        WindowRun { newest, reach: self.reach.max(other.reach) }
     }
 }
 

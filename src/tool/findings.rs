@@ -4,11 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::Io;
-use crate::finding::{Error, Item, MAX_JSON, Reader};
+use crate::finding::{DETECTORS, Error, Item, MAX_JSON, Reader};
 use crate::time::{Latest, Mark, Timeline, Timestamp, Window};
-
-/// The commands whose closing marks say that a window was judged.
-const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
 
 /// The message about input that has lines but no findings: nobody may take it for a quiet day's.
 pub(super) const NO_FINDINGS: &str = "this is not what nfscan, nfflood or nfport print: no line is a \
@@ -85,16 +82,6 @@ pub(super) fn gap(before: Window, newest: Window) -> String {
         before.start_text(),
         newest.start_text()
     )
-}
-
-/// Returns the window of a finding or a closing mark. `None` for an opening mark, which says nothing
-/// about its window.
-pub(super) fn window(item: &Item) -> Option<Option<Window>> {
-    match item {
-        Item::Finding(finding) => Some(finding.window),
-        Item::Mark(Mark::End(end)) => Some(end.window),
-        Item::Mark(Mark::Window(_)) => None,
-    }
 }
 
 /// Reads findings and marks from `R`.

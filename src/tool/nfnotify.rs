@@ -60,7 +60,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
 }
 
 /// The result of reading all files, beside their lines.
-struct Read {
+struct InputTimes {
     timeline: Timeline,
     /// A file could not be read to its end.
     failed: bool,
@@ -72,14 +72,14 @@ impl Files {
     ///
     /// # Errors
     /// Input that has lines but is no finding input.
-    fn read(&self, io: &mut Io, mut take: impl FnMut(Item, bool)) -> anyhow::Result<Read> {
-        let mut read = Read { timeline: Timeline::new(self.now.time), failed: false };
+    fn read(&self, io: &mut Io, mut take: impl FnMut(Item, bool)) -> anyhow::Result<InputTimes> {
+        let mut read = InputTimes { timeline: Timeline::new(self.now.time), failed: false };
         let mut seen = Seen::default();
         let stdin = [PathBuf::from("-")];
         let files = if self.files.is_empty() { stdin.as_slice() } else { self.files.as_slice() };
         for path in files {
             let result = file(path, &mut seen, io, |item| {
-                if let Some(window) = findings::window(&item) {
+                if let Some(window) = item.window() {
                     let is_aside = !read.timeline.note(window);
                     take(item, is_aside);
                 }
