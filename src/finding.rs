@@ -232,10 +232,11 @@ impl Host {
         match self {
             Host::Address(address) => Shown(address, mask).to_string(),
             Host::Prefix(net) => {
-                let kept = if net.addr().is_ipv4() { 24 } else { 48 };
-                match mask && net.prefix_len() > kept {
-                    true => Masked(net.addr()).to_string(),
-                    false => net.to_string(),
+                let masked = Masked(net.addr());
+                if mask && net.prefix_len() > masked.shown_bits() {
+                    masked.to_string()
+                } else {
+                    net.to_string()
                 }
             }
         }
@@ -323,6 +324,10 @@ pub(crate) mod tests {
         assert_eq!(host("140.119.56.0/21"), "140.119.56.0/21");
         assert_eq!(host("140.119.56.64/26"), "140.119.56.?");
         assert_eq!(host("2001:db8:1:2::/64"), "2001:db8:1::?");
+        // A 6to4 network of 48 bits is an IPv4 address.
+        assert_eq!(host("2002:c000:209::/48"), "2002:c000:200::?");
+        assert_eq!(host("2002:c000:200::/40"), "2002:c000:200::/40");
+        assert_eq!(host("::ffff:192.0.2.0/120"), "::?");
         let sample = Sample::parse("[2001:db8:1:2::3]:5>192.0.2.7:80/6").unwrap();
         assert_eq!(sample.text(true), "[2001:db8:1::?]:5>192.0.2.?:80/6");
     }

@@ -178,22 +178,43 @@ impl Extra {
 
 /// An address as it is published: the last octet of IPv4 and the last 80 bits of IPv6 hidden.
 ///
+/// The first 48 bits of a 6to4 address (RFC 3056 section 2) are 2002 and an IPv4 address, of which the
+/// last octet is hidden, too. The other forms show less of the IPv4 address in them: Teredo (RFC 4380
+/// section 4) half of its server's, IPv4-mapped addresses (RFC 4291 section 2.5.5) and those of NAT64 in
+/// 64:ff9b::/96 (RFC 6052 section 2.1) nothing.
+///
 /// The text is no address, so that no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Masked(pub IpAddr);
 
+impl Masked {
+    /// Returns how many leading bits are shown. A network with a longer prefix must be masked, too.
+    pub fn shown_bits(self) -> u8 {
+        match self.0 {
+            IpAddr::V4(_) => 24,
+            IpAddr::V6(a) if a.segments()[0] == 0x2002 => 16 + 24,
+            IpAddr::V6(_) => 48,
+        }
+    }
+
+    /// Returns the address with all hidden bits 0.
+    pub fn network(self) -> IpAddr {
+        let shown = u32::from(self.shown_bits());
+        match self.0 {
+            IpAddr::V4(a) => Ipv4Addr::from_bits(a.to_bits() & u32::MAX << (32 - shown)).into(),
+            IpAddr::V6(a) => Ipv6Addr::from_bits(a.to_bits() & u128::MAX << (128 - shown)).into(),
+        }
+    }
+}
+
 impl fmt::Display for Masked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.network() {
             IpAddr::V4(a) => {
                 let [a, b, c, _] = a.octets();
                 write!(f, "{a}.{b}.{c}.?")
             }
-            IpAddr::V6(a) => {
-                let [a, b, c, ..] = a.segments();
-                let site = Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string();
-                write!(f, "{}::?", site.trim_end_matches(':'))
-            }
+            IpAddr::V6(a) => write!(f, "{}::?", a.to_string().trim_end_matches(':')),
         }
     }
 }
@@ -214,6 +235,28 @@ mod tests {
             let text = Masked(address).to_string();
             assert_eq!(text, masked);
             assert!(text.parse::<IpAddr>().is_err());
+        }
+    }
+
+    /// Mostly 192.0.2.9, in each form in which IPv6 holds an IPv4 address.
+    #[test]
+    fn a_mask_hides_the_last_octet_of_an_ipv4_address_inside_ipv6() {
+        for (address, masked) in [
+            ("2002:c000:209::1", "2002:c000:200::?"),
+            ("2002:c000:209:7:1:2:3:4", "2002:c000:200::?"),
+            ("2002:c000:2ff::", "2002:c000:200::?"),
+            ("2002:c0ff:9::1", "2002:c0ff::?"),
+            ("2002::1", "2002::?"),
+            // Teredo: the server is 192.0.2.9, the client's address is inverted at the end.
+            ("2001:0:c000:209:8000:63bf:3fff:fdf6", "2001:0:c000::?"),
+            ("64:ff9b::192.0.2.9", "64:ff9b::?"),
+            ("64:ff9b:1::192.0.2.9", "64:ff9b:1::?"),
+            ("::ffff:192.0.2.9", "::?"),
+            ("::192.0.2.9", "::?"),
+            // ISATAP (RFC 5214).
+            ("2001:db8:7::5efe:192.0.2.9", "2001:db8:7::?"),
+        ] {
+            assert_eq!(Masked(address.parse().unwrap()).to_string(), masked, "{address}");
         }
     }
 }

@@ -332,6 +332,13 @@ fn what_is_published_names_no_host() {
     }
     let ran = tool("nftop").args(["--mask", "--per", "net"]).stdin(text).run().ok();
     assert!(ran.table().iter().all(|row| row["net"].ends_with(".0/24")), "{ran}");
+    // A 6to4 network of 48 bits is an IPv4 address.
+    let tunnel = "1\t2002:c000:209::1\t2001:db8:7:1::9\t2\t6\t1025\t80\t3\t144\n";
+    let ran = tool("nftop").args(["--mask", "--per", "net"]).stdin(tunnel).run().ok();
+    let nets: std::collections::BTreeSet<_> =
+        ran.table().into_iter().map(|row| row["net"].to_string()).collect();
+    let expected = ["2001:db8:7::?", "2002:c000:200::?"].map(str::to_owned);
+    assert_eq!(nets, expected.into(), "{ran}");
 }
 
 #[test]

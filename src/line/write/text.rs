@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::table::{HEX, OCTET, RUN, THREE};
+use crate::flow::Masked;
 use crate::time::Timestamp;
 
 /// The most octets of one value with its last octet: a quote, an IPv6 address, a quote.
@@ -99,17 +100,17 @@ impl Text<'_> {
         self.put(digits >> zeros | u64::from(end) << bits, bits + 8);
     }
 
-    /// An address as [`Masked`](crate::flow::Masked) has it, and `end`.
+    /// An address as [`Masked`] has it, and `end`.
     pub fn masked(&mut self, address: IpAddr, end: u8) {
-        match address {
-            IpAddr::V4(address) => {
-                let [a, b, c, _] = address.octets();
+        match Masked(address).network() {
+            IpAddr::V4(network) => {
+                let [a, b, c, _] = network.octets();
                 for part in [a, b, c] {
                     self.small(part, b'.');
                 }
             }
-            IpAddr::V6(address) => {
-                let [a, b, c, ..] = address.segments();
+            IpAddr::V6(network) => {
+                let [a, b, c, ..] = network.segments();
                 let site = [a, b, c];
                 let parts = site.iter().rposition(|part| *part != 0).map_or(0, |last| last + 1);
                 for part in site.into_iter().take(parts) {
@@ -262,7 +263,6 @@ fn ipv6(room: &mut [u8], at: usize, address: Ipv6Addr, end: u8) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Masked;
     use proptest::prelude::*;
 
     /// What is written, its end cut off, in a room that is as small as promised.
@@ -335,7 +335,8 @@ mod tests {
 
         #[test]
         fn addresses_are_as_std_writes_them(v4: Ipv4Addr, v6 in any_ipv6(), full: Ipv6Addr) {
-            for address in [IpAddr::from(v4), v6.into(), full.into()] {
+            let tunnel = full.to_bits() >> 16 | 0x2002 << 112;
+            for address in [v4.into(), v6.into(), full.into(), IpAddr::V6(tunnel.into())] {
                 let plain = written(|text, end| text.address(address, end));
                 prop_assert_eq!(plain, address.to_string());
                 let masked = written(|text, end| text.masked(address, end));

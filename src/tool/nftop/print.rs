@@ -268,12 +268,10 @@ fn key_cells(key: Key, mask: bool) -> Vec<Cell> {
     match key {
         Key::Address(host) => vec![address(host)],
         // A network that is no smaller than what a mask leaves of an address tells no host.
-        Key::Net(first, length) => match (mask, first.is_ipv4(), length) {
-            (true, true, 25..) | (true, false, 49..) => {
-                vec![Cell::Text(Masked(first).to_string())]
-            }
-            _ => vec![Cell::Text(format!("{first}/{length}"))],
-        },
+        Key::Net(first, length) if mask && length > Masked(first).shown_bits() => {
+            vec![address(first)]
+        }
+        Key::Net(first, length) => vec![Cell::Text(format!("{first}/{length}"))],
         Key::Port(proto, port) => vec![Cell::Number(proto.into()), Cell::Number(port.into())],
         Key::Interface(index) => vec![Cell::Number(index.into())],
         Key::Pair(from, to) => vec![address(from), address(to)],
