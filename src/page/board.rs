@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::finding::{Finding, Item};
+use crate::finding::{DETECTORS, Finding, Item};
 use crate::time::{End, Mark, State, Timeline, Timestamp, Window};
 
 /// How many findings are kept: those of the newest windows, and in a window those with the most
@@ -78,11 +78,7 @@ impl Board {
 
     /// Takes one line of a finding stream.
     pub fn item(&mut self, item: Item) {
-        let window = match &item {
-            Item::Finding(finding) => finding.window,
-            Item::Mark(Mark::End(end)) => end.window,
-            Item::Mark(Mark::Window(_)) => return,
-        };
+        let Some(window) = item.window() else { return };
         if !self.timeline.note(window) {
             return;
         }
@@ -171,10 +167,12 @@ impl Look {
         };
         let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
         let tool = end.tool.as_ref().filter(is_word).cloned().unwrap_or_default();
+        let is_detector = DETECTORS.contains(&tool.as_str());
         Look {
             window: end.window,
-            // Flow lines have marks too: that a window was seen whole does not say that it was judged.
-            state: end.state.filter(|state| *state != State::Ok || !tool.is_empty()),
+            // Other streams have marks too: that a window was seen whole does not say that it was
+            // judged.
+            state: end.state.filter(|state| *state != State::Ok || is_detector),
             tool,
             is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
             is_open: end.open == Some(true),

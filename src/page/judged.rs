@@ -20,6 +20,8 @@ pub(super) enum Standing {
     Cut,
     /// There are findings, and no mark that closes it.
     Unclosed,
+    /// Nothing is torn, but flows or export datagrams are missing.
+    Lossy,
     /// It was judged, and nobody said how much of it was seen.
     Unsaid,
     /// Seen whole, with findings.
@@ -33,6 +35,7 @@ pub(super) enum Standing {
 struct Judged {
     tools: BTreeSet<String>,
     state: Option<State>,
+    is_lossy: bool,
     findings: u64,
 }
 
@@ -59,6 +62,7 @@ impl Windows {
                 true => look.state,
                 false => worse(judged.state, look.state),
             };
+            judged.is_lossy |= look.is_lossy;
             judged.tools.insert(look.tool.clone());
         }
         for finding in findings {
@@ -126,6 +130,7 @@ impl Judged {
             (true, _) => Standing::Unclosed,
             (_, Some(State::NoData)) => Standing::NoData,
             (_, Some(State::Cut)) => Standing::Cut,
+            (_, Some(State::Ok)) if self.is_lossy => Standing::Lossy,
             (_, None) => Standing::Unsaid,
             (_, Some(State::Ok)) if self.findings > 0 => Standing::Found,
             (_, Some(State::Ok)) => Standing::Clean,
@@ -211,13 +216,16 @@ mod tests {
     #[test]
     fn time_that_nobody_looked_at_is_no_quiet_time() {
         let ok = Some(State::Ok);
-        let all = windows(&[(0, "a", ok), (600, "a", ok), (1800, "a", ok), (9000, "a", ok)], &[]);
+        let all = windows(
+            &[(0, "nfscan", ok), (600, "nfscan", ok), (1800, "nfscan", ok), (9000, "nfscan", ok)],
+            &[],
+        );
         let span = words::span;
         assert_eq!(all.gaps(), [span(2400, 9000), span(1200, 1800)]);
         let (count, when) = all.of(Standing::Clean);
         assert_eq!(count, 4);
         assert_eq!(when, [span(9000, 9600), span(1800, 2400), span(0, 1200)]);
-        let many: Vec<_> = (0..20).map(|n| (n * 1200, "a", ok)).collect();
+        let many: Vec<_> = (0..20).map(|n| (n * 1200, "nfscan", ok)).collect();
         let when = windows(&many, &[]).of(Standing::Clean).1;
         assert_eq!((when.len(), when.last().unwrap().as_str()), (MAX_SPANS + 1, "and 12 earlier"));
     }

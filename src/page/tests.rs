@@ -159,11 +159,14 @@ fn the_newest_window_is_shown_however_long_it_is() {
 }
 
 #[test]
-fn marks_of_flow_lines_are_no_verdict() {
+fn marks_of_flow_lines_and_other_commands_are_no_verdict() {
+    let looked_by = |tool| Item::Mark(Mark::End(end(600, tool, Some(State::Ok))));
     let flows = Item::Mark(Mark::End(End { tool: None, ..end(600, "", Some(State::Ok)) }));
-    let page = html([flows], &show());
-    has(&page, "No findings, but no window was seen whole and found clean.");
-    assert!(!page.contains("class=\"notice good\""));
+    for mark in [flows, looked_by("nftop"), looked_by("nfscanner")] {
+        let page = html([mark], &show());
+        has(&page, "No findings, but no window was seen whole and found clean.");
+        assert!(!page.contains("class=\"notice good\""));
+    }
 }
 
 #[test]
@@ -192,6 +195,9 @@ fn what_is_missing_is_said() {
     (lossy.lost_flows, lossy.open) = (Some(3), Some(true));
     let page = html([Item::Mark(Mark::End(lossy))], &show());
     has(&page, "Records were lost in 1 window.");
+    has(&page, "No findings, but no window was seen whole and found clean.");
+    has(&page, "Judged, but records were lost: not seen whole");
+    assert!(!page.contains("class=\"notice good\""));
     has(&page, "Exports were taken from anyone in 1 window.");
 
     let mut board = Board::new(None);

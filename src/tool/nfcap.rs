@@ -454,8 +454,7 @@ impl Run {
                 return Ok(Some(Status::Failed));
             }
             News::Forgetful(error) => {
-                let failure =
-                    format!("{error}: after a restart not all templates will be known");
+                let failure = format!("{error}: after a restart not all templates will be known");
                 io.report.fail("failures in writing templates down", failure);
             }
             News::Receiving(error) => io.report.complain("errors in receiving", error),
@@ -515,8 +514,7 @@ impl Run {
         let before = std::mem::replace(&mut self.followed, self.live.followed());
         if let Some(lost) = missing(&closing) {
             let whose = gaps(&before, &self.followed);
-            let complaint =
-                format!("slot {start}: missing by sequence numbers: {lost}{whose}");
+            let complaint = format!("slot {start}: missing by sequence numbers: {lost}{whose}");
             io.report.complain("slots with datagrams missing by sequence numbers", complaint);
         }
         let name = file.as_ref().map_or("-".into(), |file| file.display().to_string());
