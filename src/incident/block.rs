@@ -191,13 +191,14 @@ impl Policy {
 
 /// The findings of one run, as far as they decide who is blocked, in any order.
 ///
-/// For each host it keeps the newest finding, the times of refusals and the latest time at which the
-/// address was called forged. So no finding can push out a mark that protects somebody.
+/// For each host it keeps the newest finding, the times of refusals and the latest moment up to which
+/// the address was called forged. So no finding can push out a mark that protects somebody.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     policy: Policy,
     hosts: BTreeMap<IpAddr, Reason>,
     refused: BTreeMap<(Refusal, Host), Age>,
+    /// With the end of the last window that calls the address forged.
     forged: BTreeMap<Host, (Age, Refusal)>,
     /// The newest host that had no room.
     dropped: Option<Age>,
@@ -205,8 +206,8 @@ pub struct Selection {
     has_more_refused: bool,
 }
 
-/// The start of a window in seconds since the epoch. An unknown time is the latest: it cannot be shown
-/// to be over.
+/// The start or the end of a window in seconds since the epoch. An unknown time is the latest: it cannot
+/// be shown to be over.
 type Age = u64;
 
 fn age(window: Option<Window>) -> Age {
@@ -231,8 +232,8 @@ impl Selection {
     /// is no reason to block anybody, but what it calls forged is protected at any time.
     pub fn finding(&mut self, finding: &Finding, is_aside: bool) {
         if !self.policy.unblock {
-            let age = if is_aside { Age::MAX } else { age(finding.window) };
-            self.protect(finding, age);
+            let end = finding.window.filter(|_| !is_aside).map_or(Age::MAX, Window::end);
+            self.protect(finding, end);
             if is_aside {
                 return;
             }
@@ -263,21 +264,21 @@ impl Selection {
 
     /// Remembers the addresses that a finding calls forged: its host if that is the source, or else
     /// the sources that it names.
-    fn protect(&mut self, finding: &Finding, age: Age) {
+    fn protect(&mut self, finding: &Finding, end: Age) {
         if !finding.marks.iter().any(|mark| mark == "forged") {
             return;
         }
         match finding.role {
-            Role::Source => self.forged(finding.host, age, Refusal::Forged),
+            Role::Source => self.forged(finding.host, end, Refusal::Forged),
             Role::Target => {
                 for peer in &finding.peer {
-                    self.forged(peer.host, age, Refusal::NamedAsForged);
+                    self.forged(peer.host, end, Refusal::NamedAsForged);
                 }
             }
         }
     }
 
-    fn forged(&mut self, host: Host, age: Age, why: Refusal) {
+    fn forged(&mut self, host: Host, end: Age, why: Refusal) {
         let host = match host {
             Host::Address(address) => Host::Address(address.to_canonical()),
             Host::Prefix(net) => Host::Prefix(unmapped(net)),
@@ -287,9 +288,9 @@ impl Selection {
             return;
         }
         if let Some(known) = self.forged.get_mut(&host) {
-            *known = (known.0.max(age), known.1.min(why));
+            *known = (known.0.max(end), known.1.min(why));
         } else if self.forged.len() < MAX_FORGED {
-            self.forged.insert(host, (age, why));
+            self.forged.insert(host, (end, why));
         } else {
             self.has_more_forged = true;
         }
@@ -315,9 +316,10 @@ impl Selection {
     }
 
     /// Decides, by the findings of windows that begin at `since`, in seconds since the epoch, or later,
-    /// and those of an unknown time.
+    /// and those of an unknown time. A window that begins earlier and ends later blocks nobody, but what
+    /// it calls forged is protected.
     pub fn plan(mut self, since: u64) -> Plan {
-        self.forged.retain(|_, (age, _)| *age >= since);
+        self.forged.retain(|_, (end, _)| *end > since);
         let networks_of = |which: Refusal| {
             let hosts = self.forged.iter().filter(|(_, (_, why))| *why == which);
             networks(hosts.map(|(host, _)| match *host {
@@ -396,7 +398,7 @@ fn tunnel_end(address: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether one machine on a routed network can have this address as its own.
+/// Returns true if one machine on a routed network can have this address as its own.
 fn is_machine(address: IpAddr) -> bool {
     match address {
         // 0/8 "this network", 127/8, 169.254/16, and 224/4 and above: RFC 6890, RFC 5771.

@@ -422,6 +422,24 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
 }
 
 #[test]
+fn a_newest_window_in_the_future_leaves_nobody_out_in_silence() {
+    let text = attack("2100-01-01T08:00:00Z", "140.119.44.91", 9000, "-");
+    let ahead = text.clone() + &looked("2100-01-01T20:00:00Z");
+    let ran = block("ios").stdin(&ahead).run().status(1).mute();
+    ran.says("begins after this machine's clock").says("say the right time, as by --now");
+    block("ios").arg("-q").stdin(&ahead).run().status(1).mute().says_lines(1);
+    // Nobody is left out: the time does not matter.
+    let ran = block("ios").stdin(&text).run().status(0).says_lines(1);
+    assert_eq!(hosts(&ran), ["140.119.44.91"]);
+    let ran = block("ios").args(["--last", "0"]).stdin(&ahead).run().status(0);
+    assert_eq!(hosts(&ran), ["140.119.44.91"]);
+    let ran = block("ios").args(["--now", "2100-01-01T08:10:00Z"]).stdin(&ahead).run().status(0);
+    assert_eq!(hosts(&ran), ["140.119.44.91"]);
+    let ran = block("ios").args(["--now", "2100-01-01T20:00:00Z"]).stdin(&ahead).run().status(0);
+    ran.mute().says("not blocked, because they were not found in the last 1 hour (--last): 1 host");
+}
+
+#[test]
 fn nobody_is_blocked_while_it_is_unclear_what_time_it_is() {
     let today = attack("2026-11-02T08:00:00Z", "140.119.44.91", 9000, "-");
     let chain: String = (0..5)

@@ -267,6 +267,13 @@ fn only_what_was_found_of_late_is_a_reason_to_block() {
     assert_eq!(blocked(&plan_since(policy(), [&again, &forged], since)), ["140.119.44.91"]);
     let outside = Finding { side: Some(Side::Outside), ..old.clone() };
     assert_eq!(plan_since(policy(), [&outside], since).refused, []);
+    // A long window that is not over protects, though it blocks nobody: nfflood may judge days.
+    let until = |end: u64| {
+        let seconds = u32::try_from(end - start).unwrap();
+        Finding { window: Window::new(start, seconds), ..forged.clone() }
+    };
+    assert_eq!(blocked(&plan_since(policy(), [&again, &until(since + 1)], since)), [""; 0]);
+    assert_eq!(blocked(&plan_since(policy(), [&again, &until(since)], since)), ["140.119.44.91"]);
     // Findings of long ago do not take the room of newer ones, however large.
     let many = (0..2 * MAX_BLOCKED as u32).map(|n| Finding {
         host: Host::Address(Ipv4Addr::from_bits(0x8c77_0000 + n).into()),

@@ -75,12 +75,17 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if !args.unblock || !read.timeline.is_all_aside() {
         tell_times(&read.timeline, "hosts of both are let go", io)?;
     }
-    if !args.unblock {
-        tell_age(latest, args.files.now.time, io);
-    }
+    let is_ahead = !args.unblock && tell_age(latest, args.files.now.time, io);
     let last = args.last.unwrap_or(if args.unblock { 0 } else { LAST });
     let plan = selection.plan(latest.map_or(0, |latest| latest.since(last)));
-    let is_whole = tell(&plan, args.unblock, last, io);
+    let mut is_whole = tell(&plan, args.unblock, last, io);
+    if is_ahead && plan.older > 0 {
+        is_whole = false;
+        io.report.error(
+            "hosts are left out by a newest window that lies in the future, and their attack may be \
+             going on: say the right time, as by --now \"$(date +%s)\"",
+        );
+    }
     let device = match args.device {
         Dialect::Ios => Device::Ios,
         Dialect::Nftables => Device::Nftables,
@@ -103,9 +108,10 @@ fn policy(args: &Args, io: &mut Io) -> anyhow::Result<Policy> {
         .map_err(|error| Usage(format!("--may-block: {error}")).into())
 }
 
-/// Says on stderr if the input is not of this time: an attack that is over needs no block.
-fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) {
-    let Some(Latest { newest, .. }) = latest else { return };
+/// Says on stderr if the input is not of this time: an attack that is over needs no block. Returns true
+/// if the newest window begins after the clock, and the user did not say what time it is.
+fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bool {
+    let Some(Latest { newest, .. }) = latest else { return false };
     let (given, now) = (now.is_some(), now.unwrap_or_else(clock));
     let start = newest.start_text();
     let age = now.secs().saturating_sub(newest.end());
@@ -118,12 +124,15 @@ fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) {
         io.report.warn(format_args!(
             "the newest window of the input, {start}, ended {age} ago: what it shows may be over"
         ));
-    } else if !given && newest.is_ahead_of(now) {
+    }
+    let is_ahead = !given && newest.is_ahead_of(now);
+    if is_ahead {
         io.report.warn(format_args!(
             "the newest window of the input, {start}, begins after this machine's clock: which of \
              them is wrong?"
         ));
     }
+    is_ahead
 }
 
 /// Says on stderr who is not blocked, and why. Returns false if the plan is not the whole one.
