@@ -191,7 +191,7 @@ fn ipv6(flows: &[Flow]) -> Vec<Flow> {
             let [a, b, c, d] = address.octets().map(u16::from);
             let parts = match d % 2 {
                 0 => [0x2001, 0xdb8, a, b, 0, 0, c, d],
-                _ => [0x2001, 0xdb8, a, b, c << 8 | d, a << 8 | b, b << 8 | c, d],
+                _ => [0x2001, 0xdb8, a, b, (c << 8) | d, (a << 8) | b, (b << 8) | c, d],
             };
             IpAddr::V6(Ipv6Addr::from(parts))
         }

@@ -48,7 +48,7 @@ fn by_second(capture: &[u8]) -> Vec<(u64, Vec<u8>)> {
         // Enhanced packet block, in nanoseconds: draft-ietf-opsawg-pcapng section 4.3.
         if kind == 6 {
             let second =
-                (u64::from(word(at + 12)) << 32 | u64::from(word(at + 16))) / 1_000_000_000;
+                ((u64::from(word(at + 12)) << 32) | u64::from(word(at + 16))) / 1_000_000_000;
             if pieces.last().unwrap().0 != second {
                 pieces.push((second, Vec::new()));
             }

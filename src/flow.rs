@@ -201,8 +201,8 @@ impl Masked {
     pub fn network(self) -> IpAddr {
         let shown = u32::from(self.shown_bits());
         match self.0 {
-            IpAddr::V4(a) => Ipv4Addr::from_bits(a.to_bits() & u32::MAX << (32 - shown)).into(),
-            IpAddr::V6(a) => Ipv6Addr::from_bits(a.to_bits() & u128::MAX << (128 - shown)).into(),
+            IpAddr::V4(a) => Ipv4Addr::from_bits(a.to_bits() & (u32::MAX << (32 - shown))).into(),
+            IpAddr::V6(a) => Ipv6Addr::from_bits(a.to_bits() & (u128::MAX << (128 - shown))).into(),
         }
     }
 }

@@ -122,7 +122,7 @@ impl Hash for Domain {
             IpAddr::V6(address) => address.to_bits(),
         };
         state.write_u128(address);
-        state.write_u64((self.version as u64) << 32 | u64::from(self.id));
+        state.write_u64(((self.version as u64) << 32) | u64::from(self.id));
     }
 }
 

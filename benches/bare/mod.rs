@@ -19,7 +19,7 @@ const fn octets() -> [u64; 256] {
             10..100 => (b | (c << 8), 2),
             _ => (a | (b << 8) | (c << 16), 3),
         };
-        table[n as usize] = text | (len * 8) << 32;
+        table[n as usize] = text | ((len * 8) << 32);
         n += 1;
     }
     table
@@ -57,7 +57,7 @@ impl Line<'_> {
     pub fn small(&mut self, value: u8, end: u8) {
         let entry = OCTET[usize::from(value)];
         let bits = entry >> 32;
-        self.put(entry & 0xff_ffff | u64::from(end) << bits, bits + 8);
+        self.put(entry & 0xff_ffff | (u64::from(end) << bits), bits + 8);
     }
 
     #[inline(always)]
@@ -73,14 +73,14 @@ impl Line<'_> {
     pub fn wide(&mut self, value: u32, end: u8) {
         if value < 1_000_000 {
             let digits = six(value);
-            let zeros = u64::from((digits | 1 << 40).trailing_zeros()) & 56;
+            let zeros = u64::from((digits | (1 << 40)).trailing_zeros()) & 56;
             let bits = 48 - zeros;
-            self.put((digits | 0x3030_3030_3030) >> zeros | u64::from(end) << bits, bits + 8);
+            self.put(((digits | 0x3030_3030_3030) >> zeros) | (u64::from(end) << bits), bits + 8);
         } else {
             let digits = six(value / 1_000_000);
-            let zeros = u64::from((digits | 1 << 40).trailing_zeros()) & 56;
+            let zeros = u64::from((digits | (1 << 40)).trailing_zeros()) & 56;
             self.put((digits | 0x3030_3030_3030) >> zeros, 48 - zeros);
-            self.put(six(value % 1_000_000) | 0x3030_3030_3030 | u64::from(end) << 48, 56);
+            self.put(six(value % 1_000_000) | 0x3030_3030_3030 | (u64::from(end) << 48), 56);
         }
     }
 
@@ -90,20 +90,20 @@ impl Line<'_> {
         let (c, d) = (OCTET[usize::from(c)], OCTET[usize::from(d)]);
         let dotted = |entry: u64| {
             let bits = entry >> 32;
-            (entry & 0xff_ffff | 0x2e << bits, bits + 8)
+            (entry & 0xff_ffff | (0x2e << bits), bits + 8)
         };
         let ((a, a_bits), (b, b_bits), (c, c_bits)) = (dotted(a), dotted(b), dotted(c));
-        self.put(a | b << a_bits, a_bits + b_bits);
+        self.put(a | (b << a_bits), a_bits + b_bits);
         let bits = d >> 32;
-        let d = d & 0xff_ffff | u64::from(end) << bits;
-        self.put(c | d << c_bits, c_bits + bits + 8);
+        let d = d & 0xff_ffff | (u64::from(end) << bits);
+        self.put(c | (d << c_bits), c_bits + bits + 8);
     }
 }
 
 #[inline(always)]
 fn six(value: u32) -> u64 {
     let (high, low) = (value / 1000, value % 1000);
-    u64::from(THREE[(high & 1023) as usize]) | u64::from(THREE[(low & 1023) as usize]) << 24
+    u64::from(THREE[(high & 1023) as usize]) | (u64::from(THREE[(low & 1023) as usize]) << 24)
 }
 
 /// CPU time that this process has used, in nanoseconds.

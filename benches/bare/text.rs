@@ -52,8 +52,8 @@ fn number(text: &[u8], at: &mut usize) -> u64 {
 pub fn scalar(text: &[u8], at: &mut usize) -> Row {
     let mut next = || number(text, at);
     let mut row = Row { sif: next() as u32, ..Row::default() };
-    row.sip = (0..4).fold(0, |word, _| word << 8 | next() as u32);
-    row.dip = (0..4).fold(0, |word, _| word << 8 | next() as u32);
+    row.sip = (0..4).fold(0, |word, _| (word << 8) | next() as u32);
+    row.dip = (0..4).fold(0, |word, _| (word << 8) | next() as u32);
     row.dif = next() as u32;
     row.proto = next() as u8;
     row.sport = next() as u16;
@@ -87,19 +87,19 @@ pub fn words(text: &[u8], at: &mut usize) -> Row {
     let small = |(word, length): (u64, u32)| {
         let digits = (word as u32).wrapping_sub(0x3030_3030) << ((32 - 8 * length) & 31);
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-        (pairs & 0xff) * 100 + (pairs >> 16 & 0xff)
+        (pairs & 0xff) * 100 + ((pairs >> 16) & 0xff)
     };
     let large = |(word, length): (u64, u32)| {
         let digits = word.wrapping_sub(0x3030_3030_3030_3030) << ((64 - 8 * length) & 63);
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-        let first = (pairs & 0xff_0000_00ff).wrapping_mul(1_000_000 << 32 | 100);
-        let second = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(10_000 << 32 | 1);
+        let first = (pairs & 0xff_0000_00ff).wrapping_mul((1_000_000 << 32) | 100);
+        let second = ((pairs >> 16) & 0xff_0000_00ff).wrapping_mul((10_000 << 32) | 1);
         first.wrapping_add(second) >> 32
     };
     let row = Row {
         sif: large(next()) as u32,
-        sip: (0..4).fold(0, |word, _| word << 8 | small(next())),
-        dip: (0..4).fold(0, |word, _| word << 8 | small(next())),
+        sip: (0..4).fold(0, |word, _| (word << 8) | small(next())),
+        dip: (0..4).fold(0, |word, _| (word << 8) | small(next())),
         dif: large(next()) as u32,
         proto: small(next()) as u8,
         sport: large(next()) as u16,

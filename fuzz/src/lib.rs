@@ -218,7 +218,7 @@ pub fn sflow(octets: &[u8]) {
         let samples = octets.prefixed();
         now = now.offset(1_000_000_000);
         let mut datagram = vec![0, 0, 0, 5];
-        let known = match agent >> 2 & 7 {
+        let known = match (agent >> 2) & 7 {
             0 => None,
             1 => Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])),
             n => Some(IpAddr::from([192, 0, 2, n])),
@@ -231,7 +231,7 @@ pub fn sflow(octets: &[u8]) {
             Some(IpAddr::V6(six)) => datagram.extend([&[0, 0, 0, 2], &six.octets()[..]].concat()),
         }
         let count = if count == 255 { u32::MAX } else { count.into() };
-        for word in [u32::from(agent >> 5 & 1), number, number.wrapping_mul(1000), count] {
+        for word in [u32::from((agent >> 5) & 1), number, number.wrapping_mul(1000), count] {
             datagram.extend(word.to_be_bytes());
         }
         datagram.extend(samples);

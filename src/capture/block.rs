@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
 
     /// A timestamp: the upper half first, whatever the byte order (section 4.3).
     pub(super) fn ticks(&mut self) -> Option<u64> {
-        Some(u64::from(self.u32()?) << 32 | u64::from(self.u32()?))
+        Some((u64::from(self.u32()?) << 32) | u64::from(self.u32()?))
     }
 
     fn i64(&mut self) -> Option<i64> {

@@ -429,7 +429,7 @@ fn plain_block(big: bool, interfaces: &[Interface], ahead: &[u8]) -> Option<(Pac
     let [trailer] = words(big, ahead.get(HEAD + padded..)?.first_chunk::<4>()?);
     let interface = interfaces.get(id as usize).filter(|_| trailer == len)?;
     let packet = Packet {
-        arrival: interface.clock.moment(u64::from(high) << 32 | u64::from(low)),
+        arrival: interface.clock.moment((u64::from(high) << 32) | u64::from(low)),
         link: Some(interface.link),
         data: HEAD..HEAD + captured as usize,
         cut: captured < original,

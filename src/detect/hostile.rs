@@ -106,7 +106,7 @@ fn many() -> impl Strategy<Value = Vec<Flow>> {
     (of, more).prop_map(|(of, (is_wide, flags, sif, (count, varies)))| {
         let ((sip, dip), (proto, sport, dport), (packets, octets), (start, end)) = of;
         let address = |host: u32| match is_wide {
-            true => (0x2001_0db8u128 << 96 | u128::from(host)).to_be_bytes().into(),
+            true => ((0x2001_0db8u128 << 96) | u128::from(host)).to_be_bytes().into(),
             false => host.to_be_bytes().into(),
         };
         let time = |millis: u64| (millis > 0).then(|| Timestamp::from_millis(millis));

@@ -96,8 +96,8 @@ impl Tallies {
     fn push<A: Address>(&mut self, first: A, by: u32, second: A, flow: &Flow) -> io::Result<()> {
         let packets = flow.packets.min(MAX_PACKETS);
         let rest = [
-            u32::from(flow.dport) << 16 | u32::from(flow.sport),
-            u32::from(flow.proto) << 24 | (packets >> 32) as u32,
+            (u32::from(flow.dport) << 16) | u32::from(flow.sport),
+            (u32::from(flow.proto) << 24) | (packets >> 32) as u32,
             packets as u32,
             (flow.octets >> 32) as u32,
             flow.octets as u32,
@@ -153,8 +153,8 @@ fn flow([ports, first, packets, upper, lower]: [u32; 5]) -> Tally {
     let (proto, dport, sport) = ((first >> 24) as u8, (ports >> 16) as u16, ports as u16);
     Tally {
         flows: 1,
-        packets: u64::from(first & 0xff_ffff) << 32 | u64::from(packets),
-        octets: u64::from(upper) << 32 | u64::from(lower),
+        packets: (u64::from(first & 0xff_ffff) << 32) | u64::from(packets),
+        octets: (u64::from(upper) << 32) | u64::from(lower),
         least: (proto, dport, sport),
         proto,
         ports: (dport, dport),

@@ -241,7 +241,7 @@ fn bits<const N: usize>(ranges: &[(u64, u64)]) -> [u64; N] {
 
 #[inline(always)]
 pub(super) fn has(bits: &[u64], number: u16) -> bool {
-    bits.get(usize::from(number / 64)).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    bits.get(usize::from(number / 64)).is_some_and(|word| (word >> (number % 64)) & 1 == 1)
 }
 
 /// What two terms must share so that one or the other is one term.

@@ -56,7 +56,7 @@ fn ping() -> Flow {
         dip: "2001:db8:1::1".parse().unwrap(),
         proto: 58,
         sport: 0,
-        dport: 128 << 8 | 1,
+        dport: (128 << 8) | 1,
         ..Flow::default()
     }
 }
@@ -419,8 +419,8 @@ fn twin_term(term: &Term, flow: &Flow) -> bool {
             twin_value(*field, flow).is_some_and(|value| has(ranges, value))
         }
         Term::Flags { mask, all } => flow.flags.is_some_and(|flags| match all {
-            true => (0..16).all(|n| mask >> n & 1 == 0 || flags >> n & 1 == 1),
-            false => (0..16).any(|n| mask >> n & 1 == 1 && flags >> n & 1 == 1),
+            true => (0..16).all(|n| (mask >> n) & 1 == 0 || (flags >> n) & 1 == 1),
+            false => (0..16).any(|n| (mask >> n) & 1 == 1 && (flags >> n) & 1 == 1),
         }),
     }
 }

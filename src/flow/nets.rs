@@ -85,7 +85,7 @@ mod tests {
             let set = Networks::new(nets.clone());
             let probe = |a: IpAddr| match a {
                 IpAddr::V4(a) => IpAddr::from((u32::from(a) ^ u32::from(near)).to_be_bytes()),
-                IpAddr::V6(a) => IpAddr::from((u128::from(a) ^ u128::from(near) << 90).to_be_bytes()),
+                IpAddr::V6(a) => IpAddr::from((u128::from(a) ^ (u128::from(near) << 90)).to_be_bytes()),
             };
             for address in nets.iter().flat_map(|net| [net.addr(), probe(net.addr()), net.broadcast()]) {
                 let twin = nets.iter().any(|net| net.contains(&address));

@@ -390,7 +390,7 @@ fn networks(nets: impl IntoIterator<Item = IpNet>) -> Networks {
 /// NAT64 are in ::/8, where no host is blocked.
 fn tunnel_end(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
-    let bits = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+    let bits = |high: u16, low: u16| (u32::from(high) << 16) | u32::from(low);
     match address.segments() {
         [0x2002, high, low, ..] => Some(bits(high, low).into()),
         [0x2001, 0, .., high, low] => Some((!bits(high, low)).into()),

@@ -130,8 +130,8 @@ impl Text<'_> {
         let digits = digits.wrapping_shl(64u32.wrapping_sub(length.wrapping_mul(8)));
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
         // Pairs at octets 0, 2, 4 and 6, of which the products bring the sum to the upper half.
-        let first = (pairs & 0xff_0000_00ff).wrapping_mul(1_000_000 << 32 | 100);
-        let second = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(10_000 << 32 | 1);
+        let first = (pairs & 0xff_0000_00ff).wrapping_mul((1_000_000 << 32) | 100);
+        let second = ((pairs >> 16) & 0xff_0000_00ff).wrapping_mul((10_000 << 32) | 1);
         first.wrapping_add(second) >> 32
     }
 
@@ -163,13 +163,13 @@ static OCTETS: [u32; 1 << PLACE_BITS] = {
         let (hundreds, tens, ones) = (value / 100, value / 10 % 10, value % 10);
         let text = match value {
             0..10 => 0x30 | ones,
-            10..100 => 0x3030 | tens | ones << 8,
-            _ => 0x30_3030 | hundreds | tens << 8 | ones << 16,
+            10..100 => 0x3030 | tens | (ones << 8),
+            _ => 0x30_3030 | hundreds | (tens << 8) | (ones << 16),
         };
         #[allow(clippy::indexing_slicing)] // At compile time.
         {
             assert!(table[place(text)] == NONE, "two texts have one place");
-            table[place(text)] = value << 24 | text;
+            table[place(text)] = (value << 24) | text;
         }
         value += 1;
     }

@@ -305,7 +305,7 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
                 if digits == 4 {
                     return None;
                 }
-                (group, digits) = (group << 4 | u16::from(digit), digits + 1);
+                (group, digits) = ((group << 4) | u16::from(digit), digits + 1);
             }
             b':' if digits > 0 => {
                 *groups.get_mut(count)? = group;
@@ -342,7 +342,7 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
             if digits == 0 || dots == 3 {
                 return None;
             }
-            whole = whole << 8 | part;
+            whole = (whole << 8) | part;
             (part, digits, dots) = (0, 0, dots + 1);
             continue;
         }
@@ -356,7 +356,7 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
             return None;
         }
     }
-    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(whole << 8 | part))
+    (dots == 3 && digits > 0).then(|| Ipv4Addr::from((whole << 8) | part))
 }
 
 /// A field as errors show it.

@@ -90,7 +90,7 @@ fn walk() -> impl Iterator<Item = u32> {
 }
 
 fn step(n: u32) -> u32 {
-    INSIDE | (WALK.0 + n / WALKED_HOSTS) << 8 | (1 + n % WALKED_HOSTS)
+    INSIDE | ((WALK.0 + n / WALKED_HOSTS) << 8) | (1 + n % WALKED_HOSTS)
 }
 
 /// What comes of the scanner's knock at one address.
@@ -109,7 +109,7 @@ pub(super) enum Answer {
 impl Knock {
     fn of(seed: u64, target: u32) -> Knock {
         let lot = mix(mix(seed, 0x5ca7), u64::from(target));
-        let answer = match (alive(seed, target), lot >> 32 & 0xf) {
+        let answer = match (alive(seed, target), (lot >> 32) & 0xf) {
             (false, _) | (true, 0 | 1) => None,
             (true, 2..=4) => Some(Answer::Open),
             (true, _) => Some(Answer::Closed),

@@ -52,7 +52,7 @@ pub(super) fn alive(seed: u64, address: u32) -> bool {
 /// Whether a host of the inside network could exist at an address: the others belong to attacks and
 /// to actors, or to nobody.
 pub(super) fn populated(address: u32) -> bool {
-    let (net, host) = (address >> 8 & 0xff, address & 0xff);
+    let (net, host) = ((address >> 8) & 0xff, address & 0xff);
     inside(address)
         && (POPULATED.0..=POPULATED.1).contains(&net)
         && (1..=254).contains(&host)
@@ -226,7 +226,7 @@ mod tests {
     fn few_hosts_of_a_network_live() {
         for seed in 0..3 {
             for net in 56..=71 {
-                let alive = (0..256).filter(|h| alive(seed, INSIDE | net << 8 | h)).count();
+                let alive = (0..256).filter(|h| alive(seed, INSIDE | (net << 8) | h)).count();
                 assert!((10..60).contains(&alive), "{alive} in {net}");
             }
             assert!(RESERVED.iter().all(|&host| !alive(seed, host)));

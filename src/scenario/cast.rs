@@ -236,7 +236,7 @@ fn address(seed: u64, campus: &Campus, home: Home, place: u32) -> u32 {
     match home {
         Home::Inside => {
             let room = order(0x1005, ROOMS.1 * HOSTS).at(u64::from(place));
-            INSIDE | (ROOMS.0 + room / HOSTS) << 8 | (1 + room % HOSTS)
+            INSIDE | ((ROOMS.0 + room / HOSTS) << 8) | (1 + room % HOSTS)
         }
         Home::Scanner => match place.checked_sub(FIRST.1) {
             None => FIRST.0 + order(0x5ca1, FIRST.1).at(u64::from(place)),
@@ -248,9 +248,9 @@ fn address(seed: u64, campus: &Campus, home: Home, place: u32) -> u32 {
         // Two that nobody lives in, and those of the rooms that the others' are not in.
         Home::Net if place % 2 == 0 => {
             let nets = [255, 0, 254, 253, 252];
-            INSIDE | nets[place as usize / 2 % nets.len()] << 8
+            INSIDE | (nets[place as usize / 2 % nets.len()] << 8)
         }
-        Home::Net => INSIDE | (ROOMS.0 + 4 * (place / 2 % 3)) << 8,
+        Home::Net => INSIDE | ((ROOMS.0 + 4 * (place / 2 % 3)) << 8),
     }
 }
 

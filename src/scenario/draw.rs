@@ -25,7 +25,7 @@ impl Dice {
     pub(super) fn new(seed: u64, place: u64, purpose: u64) -> Dice {
         let high = mix(mix(seed, place), purpose);
         let low = mix(high, seed);
-        Dice(Pcg64Mcg::new(u128::from(high) << 64 | u128::from(low)))
+        Dice(Pcg64Mcg::new((u128::from(high) << 64) | u128::from(low)))
     }
 
     /// 64 random bits.
@@ -133,9 +133,9 @@ impl Order {
         loop {
             let (mut left, mut right) = (word >> self.half, word & mask);
             for round in 0..4 {
-                (left, right) = (right, left ^ mix(self.key, right << 8 | round) & mask);
+                (left, right) = (right, left ^ mix(self.key, (right << 8) | round) & mask);
             }
-            word = left << self.half | right;
+            word = (left << self.half) | right;
             if word < u64::from(self.n) {
                 return word as u32;
             }

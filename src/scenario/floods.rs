@@ -59,7 +59,7 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
                 0 => world(&mut script.dice),
                 _ => {
                     let eight = EIGHTS[turn.lot(8u8) as usize % EIGHTS.len()];
-                    eight << 24 | script.dice.between(1, (1 << 24) - 2)
+                    (eight << 24) | script.dice.between(1, (1 << 24) - 2)
                 }
             };
             made_up(turn, script, source, 443);
@@ -209,7 +209,7 @@ fn carpet(turn: &Turn, script: &mut Script) {
 fn one_of_carpet(turn: &Turn, script: &mut Script) {
     let nets = 1 << (24 - carpeted(turn.member.number));
     let dice = &mut script.dice;
-    let host = turn.host() | dice.below(nets) << 8 | dice.between(1, 254);
+    let host = turn.host() | (dice.below(nets) << 8) | dice.between(1, 254);
     let source = turn.friend(dice.below(CARPETERS).into());
     let from = (source, dice.port(1_024, 65_535));
     let says = mix(turn.lot(0u8), host.into()) % 12 == 0 && dice.permille(100);

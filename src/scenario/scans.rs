@@ -23,8 +23,8 @@ const PORTS: [u16; 10] = [80, 443, 22, 21, 23, 8080, 3389, 5900, 445, 3306];
 /// What a living host says to a knock at one of its ports; the same to whoever asks.
 pub(super) fn answer(seed: u64, proto: u8, (target, port): (u32, u16)) -> Option<Answer> {
     let lot =
-        mix(mix(seed, 0x5ca7 << 24 | u64::from(proto) << 16 | u64::from(port)), target.into());
-    match (alive(seed, target), lot >> 32 & 0xf) {
+        mix(mix(seed, (0x5ca7 << 24) | (u64::from(proto) << 16) | u64::from(port)), target.into());
+    match (alive(seed, target), (lot >> 32) & 0xf) {
         // A packet filter drops what nobody asked for.
         (false, _) | (true, 0 | 1) => None,
         (true, 2..=4) => Some(Answer::Open),
@@ -51,7 +51,7 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
         let n = turn % u64::from(size);
         let nets = u64::from(size).div_ceil(WALKED);
         let net = (key % 200 + window * nets + n / WALKED) % 256;
-        INSIDE | (net as u32) << 8 | (1 + n % WALKED) as u32
+        INSIDE | ((net as u32) << 8) | (1 + n % WALKED) as u32
     };
     // Source ports: one for a whole scan, one after the other as a kernel gives them, or any.
     let fixed = 40_000 + (key >> 32) as u16 % 20_000;
@@ -150,7 +150,7 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
                 Actor::Udp => (anywhere(), 161, fixed, 71),
                 _ => (walk(), 53, next, 58),
             };
-            let lot = mix(mix(seed, u64::from(port)), u64::from(target)) >> 32 & 0xf;
+            let lot = (mix(mix(seed, u64::from(port)), u64::from(target)) >> 32) & 0xf;
             let answer = match (alive(seed, target), lot) {
                 (true, 0..=7) => Some((ICMP, PORT_UNREACHABLE, 56)),
                 (true, 8) => Some((UDP, 0, 110 + (lot as u32 & 7) * 9)),

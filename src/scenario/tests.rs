@@ -116,7 +116,7 @@ fn figure_3_is_a_walk_through_sixteen_networks() {
         assert!(target >= last, "the walk goes backwards at {}", flow.dip);
         last = target;
         hosts.insert(target);
-        *bars.entry(target >> 8 & 0xff).or_default() += 1;
+        *bars.entry((target >> 8) & 0xff).or_default() += 1;
         assert!(flow.packets <= 3 && flow.proto == TCP && flow.dport == 21);
     }
     assert_eq!(hosts.len(), 4064);
@@ -427,9 +427,9 @@ fn digest(mut hash: u64, (arrival, flow): &(Timestamp, Flow)) -> u64 {
         arrival.nanos(),
         u64::from(v4(flow.sip)),
         u64::from(v4(flow.dip)),
-        u64::from(flow.sif) << 32 | u64::from(flow.dif),
+        (u64::from(flow.sif) << 32) | u64::from(flow.dif),
         u64::from(flow.proto),
-        u64::from(flow.sport) << 16 | u64::from(flow.dport),
+        (u64::from(flow.sport) << 16) | u64::from(flow.dport),
         flow.packets,
         flow.octets,
         flow.start.unwrap().nanos(),

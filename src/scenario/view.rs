@@ -215,7 +215,7 @@ fn address(host: IpAddr) -> IpAddr {
     let [a, b, c, d] = host.octets().map(u16::from);
     IpAddr::V6(match inside(u32::from(host)) {
         true => Ipv6Addr::new(0x2001, 0x288, 0, c, 0, 0, 0, d),
-        false => Ipv6Addr::new(0x2001, 0xdb8, a << 8 | b, c, 0, 0, 0, d),
+        false => Ipv6Addr::new(0x2001, 0xdb8, (a << 8) | b, c, 0, 0, 0, d),
     })
 }
 
@@ -248,12 +248,12 @@ fn message(icmp: u16) -> u16 {
         (0, _) => 129 << 8,
         (8, _) => 128 << 8,
         // A host and a port; a net and whatever else has no route.
-        (3, 1) => 1 << 8 | 3,
-        (3, 3) => 1 << 8 | 4,
-        (3, 9 | 10 | 13) => 1 << 8 | 1,
+        (3, 1) => (1 << 8) | 3,
+        (3, 3) => (1 << 8) | 4,
+        (3, 9 | 10 | 13) => (1 << 8) | 1,
         (3, 4) => 2 << 8,
         (3, _) => 1 << 8,
-        (11, code) => 3 << 8 | code,
+        (11, code) => (3 << 8) | code,
         _ => 4 << 8,
     }
 }

@@ -120,10 +120,10 @@ impl Per {
             Per::Net(_, short, _) => Some(word(address)? & (u64::MAX << (32 - short.min(32)))),
             Per::Port(_) => {
                 let port = if is_source { flow.sport } else { flow.dport };
-                Some(u64::from(flow.proto) << 16 | u64::from(port))
+                Some((u64::from(flow.proto) << 16) | u64::from(port))
             }
             Per::Interface(_) => Some(if is_source { flow.sif } else { flow.dif }.into()),
-            Per::Pair => Some(word(flow.sip)? << 32 | word(flow.dip)?),
+            Per::Pair => Some((word(flow.sip)? << 32) | word(flow.dip)?),
             Per::Proto => Some(flow.proto.into()),
             Per::Exporter => flow.exporter.map_or(Some(UNKNOWN), word),
         }

@@ -292,7 +292,7 @@ fn six(rest: Rest<'_>) -> Option<Packet> {
             0 => rest.len,
             _ => u64::from(stated) + ipv6::HEADER as u64,
         },
-        tos: Some(first << 4 | second >> 4),
+        tos: Some((first << 4) | (second >> 4)),
         vlan: None,
         srcmac: None,
         dstmac: None,

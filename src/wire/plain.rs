@@ -30,7 +30,7 @@ impl Place {
             [a, b] => u16::from_be_bytes([a, b]).into(),
             [a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
             [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            ref odd => odd.iter().fold(0, |n, &octet| n << 8 | u64::from(octet)),
+            ref odd => odd.iter().fold(0, |n, &octet| (n << 8) | u64::from(octet)),
         }
     }
 

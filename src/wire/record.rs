@@ -192,7 +192,7 @@ impl Record {
                 self.seen |= 1 << slot as u8;
             }
             _ => {
-                let number = octets.iter().fold(0, |n, &octet| n << 8 | u64::from(octet));
+                let number = octets.iter().fold(0, |n, &octet| (n << 8) | u64::from(octet));
                 self.set(slot, number);
             }
         }
@@ -206,7 +206,7 @@ impl Record {
     }
 
     fn has(&self, slot: Slot) -> bool {
-        self.seen & 1 << slot as u8 != 0
+        self.seen & (1 << slot as u8) != 0
     }
 
     /// The value, if the record has one.
@@ -548,7 +548,7 @@ mod tests {
         assert_eq!(moment(1_500_001, Unit::AgoMicros), text("999999998.499999"));
         assert_eq!(moment(4_000, Unit::Uptime), text("999999999.000"));
         // 2001-07-01T22:15:00.25Z in NTP seconds; then the same with bits that mean nothing.
-        let ntp = (994_025_700 + NTP_TO_UNIX) << 32 | 0x4000_0000;
+        let ntp = ((994_025_700 + NTP_TO_UNIX) << 32) | 0x4000_0000;
         assert_eq!(moment(ntp, Unit::NtpNanos), text("994025700.250"));
         assert_eq!(moment(ntp | 0x7ff, Unit::NtpMicros), text("994025700.250"));
         assert_eq!(moment(ntp | 4_295, Unit::NtpNanos), text("994025700.250001"));

@@ -443,7 +443,7 @@ impl Sample {
         match input.max(output) > INTERFACE {
             false => {
                 put(&[sample::FLOW, COMPACT as u32 + OPAQUE as u32 + record]);
-                put(&[sequence, kind << 24 | index, rate, pool, 0, input, output, 1]);
+                put(&[sequence, (kind << 24) | index, rate, pool, 0, input, output, 1]);
             }
             true => {
                 put(&[sample::EXPANDED_FLOW, EXPANDED as u32 + OPAQUE as u32 + record]);

@@ -86,7 +86,7 @@ fn seeds() {
     seed_datagrams(&dir, "", "v9", &v9());
     seed_datagrams(&dir, "", "fixed", &fixed());
     for (name, samples) in samples() {
-        for agent in [1 << 2, 2 << 2 | 1 << 5] {
+        for agent in [1 << 2, (2 << 2) | (1 << 5)] {
             let sent = [(agent, 1, samples.len() as u8, &*samples.concat())];
             let name = format!("{name}-{agent}");
             write(&dir, "sflow", &name, &target::pack_sflow(agent == 4, &[sent[0], sent[0]]));
@@ -428,7 +428,7 @@ fn samples() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ),
         opaque(1007, octets().u32(1).u32(1).u32(2).all([5; 16])),
         opaque(1020, octets().u32(4096).u32(81)),
-        opaque(4413 << 12 | 1, octets().u8(1)),
+        opaque((4413 << 12) | 1, octets().u8(1)),
     ];
     vec![
         ("raw", vec![compact(&[raw(1, &ethernet)]), expanded(&[raw(1, &raw_frame())])]),

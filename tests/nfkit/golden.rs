@@ -386,7 +386,7 @@ fn sflow() -> Vec<Packet> {
     let four = octets().u32(84).u32(1).all([140, 119, 44, 91]).all([198, 51, 100, 7]);
     let four = record(octets(), 3, four.u32(0).u32(8 * 256).u32(0).u32(0));
     // To several interfaces.
-    let plain = octets().u32(10).u32(3).u32(512).u32(5120).u32(0).u32(3).u32(1 << 31 | 2).u32(1);
+    let plain = octets().u32(10).u32(3).u32(512).u32(5120).u32(0).u32(3).u32((1 << 31) | 2).u32(1);
     let samples = record(octets(), 3, expanded);
     let samples = record(samples, 1, plain.all(four.0));
     let samples = record(samples, 2, octets().u32(1).u32(3).u32(0));

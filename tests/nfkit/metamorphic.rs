@@ -163,7 +163,7 @@ fn upper(address: Ipv4Addr) -> u16 {
 }
 
 fn with_upper(address: Ipv4Addr, upper: u16) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(upper) << 16 | u32::from(address) & 0xffff)
+    Ipv4Addr::from((u32::from(upper) << 16) | u32::from(address) & 0xffff)
 }
 
 /// Networks renamed in their order: the same lines to the octet.

@@ -186,7 +186,7 @@ impl Field {
 
     fn number(&self) -> u64 {
         assert!(self.octets.len() <= 8, "{:?}", self.what);
-        self.octets.iter().fold(0, |n, octet| n << 8 | u64::from(*octet))
+        self.octets.iter().fold(0, |n, octet| (n << 8) | u64::from(*octet))
     }
 }
 
@@ -547,7 +547,7 @@ fn numbers_have_any_length() {
                 sets(ipfix, std::slice::from_ref(&template), &[(0, 1)], &[], true, &drawn);
             let (flows, _) = ours(&datagrams);
             let number =
-                |first: u64| (first..first + u64::from(len)).fold(0, |n, octet| n << 8 | octet);
+                |first: u64| (first..first + u64::from(len)).fold(0, |n, octet| (n << 8) | octet);
             // Two octets are drawn for the times, then eight for the addresses.
             let [(flow, _)] = &flows[..] else { panic!("{flows:?}") };
             assert_eq!((flow.packets, flow.octets), (number(11), number(11 + u64::from(len))));

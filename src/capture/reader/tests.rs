@@ -109,7 +109,7 @@ fn timed(order: Order, resolution: Option<u8>, offset: Option<i64>, ticks: u64) 
 #[test]
 fn pcapng_times_follow_the_interface() {
     let micros = u64::from(SECONDS) * 1_000_000 + 250_001;
-    let halves = u64::from(SECONDS) << 10 | 1 << 9;
+    let halves = (u64::from(SECONDS) << 10) | (1 << 9);
     for order in [BIG, LITTLE] {
         for (resolution, offset, ticks, time) in [
             (None, None, micros, "994025700.250001"),

@@ -79,7 +79,7 @@ impl Active {
                 let lower = u16::from_be_bytes([c, d]);
                 let bits = self.v4.get(&u16::from_be_bytes([a, b]));
                 let word = bits.and_then(|bits| bits.get(usize::from(lower >> 6)));
-                word.is_some_and(|word| word >> (lower & 63) & 1 == 1)
+                word.is_some_and(|word| (word >> (lower & 63)) & 1 == 1)
             }
             IpAddr::V6(host) => self.v6.contains(&host.into()),
         }
@@ -101,8 +101,8 @@ impl Active {
             let base = u32::from(*upper) << 16;
             let words = (0u32..).zip(bits);
             words.flat_map(move |(n, word)| {
-                let set = (0..64).filter(move |bit| word >> bit & 1 == 1);
-                set.map(move |bit| IpAddr::V4((base | n << 6 | bit).into()))
+                let set = (0..64).filter(move |bit| (word >> bit) & 1 == 1);
+                set.map(move |bit| IpAddr::V4((base | (n << 6) | bit).into()))
             })
         });
         v4.chain(self.v6.iter().map(|host| IpAddr::V6((*host).into())))

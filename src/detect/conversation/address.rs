@@ -211,7 +211,7 @@ impl Address for u128 {
 
     fn low(self) -> u32 {
         // Hosts of a network and networks of a site are both numbered at the low end.
-        ((self >> 64) as u32) << 16 | (self as u32 & 0xffff)
+        (((self >> 64) as u32) << 16) | (self as u32 & 0xffff)
     }
 }
 
@@ -220,7 +220,7 @@ fn words(address: u128) -> [u32; 4] {
 }
 
 fn number(words: [u32; 4]) -> u128 {
-    words.iter().fold(0, |sum, word| sum << 32 | u128::from(*word))
+    words.iter().fold(0, |sum, word| (sum << 32) | u128::from(*word))
 }
 
 #[cfg(test)]

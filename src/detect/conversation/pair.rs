@@ -45,11 +45,11 @@ pub(super) fn row<A: Address>(
     let start = flow.start.or(flow.end).map_or(0, |start| start.nanos() / 1_000_000);
     let mut bits = ((start >> 32) as u32) & UPPER;
     if let Some(flags) = flow.flags {
-        bits |= FLAGS | u32::from(flags as u8) << 22;
+        bits |= FLAGS | (u32::from(flags as u8) << 22);
     }
     let (lo, hi, ports) = match is_back {
-        true => (b, a, u32::from(dport) << 16 | u32::from(sport)),
-        false => (a, b, u32::from(sport) << 16 | u32::from(dport)),
+        true => (b, a, (u32::from(dport) << 16) | u32::from(sport)),
+        false => (a, b, (u32::from(sport) << 16) | u32::from(dport)),
     };
     bits |= if is_back { BACK } else { 0 };
     bits |= if is_spoofed { SPOOFED } else { 0 };
@@ -74,7 +74,7 @@ impl Half {
         self.talks |= packets >= CARRIED.into() && !is_reset;
         self.spoofed |= bits & SPOOFED != 0;
         self.large |= octets > A::BARE * packets;
-        let start = u64::from(bits & UPPER) << 32 | u64::from(start);
+        let start = (u64::from(bits & UPPER) << 32) | u64::from(start);
         if start != 0 && (self.start == 0 || start < self.start) {
             self.start = start;
         }

@@ -56,9 +56,9 @@ pub(super) struct Event<A> {
 impl<A: Address> Event<A> {
     /// The row, which sorts by host, kind, protocol, peer, the host's port and the peer's.
     pub(super) fn pack(&self) -> A::Row {
-        let first = (self.kind as u32) << 8 | u32::from(self.proto);
-        let ports = u32::from(self.port) << 16 | u32::from(self.sport);
-        let bits = u32::from(self.bits) << 29 | u32::from(self.flags) << 21;
+        let first = ((self.kind as u32) << 8) | u32::from(self.proto);
+        let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
+        let bits = (u32::from(self.bits) << 29) | (u32::from(self.flags) << 21);
         let flows = self.flows.min(MAX_FLOWS);
         A::pack(
             self.host,

@@ -51,7 +51,7 @@ impl Paper {
 impl Counter for Paper {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
-            let port = u32::from(flow.proto) << 16 | u32::from(flow.dport);
+            let port = (u32::from(flow.proto) << 16) | u32::from(flow.dport);
             self.tallies.add(flow.sip, port, flow.dip, flow)?;
         }
         Ok(())

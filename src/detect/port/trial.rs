@@ -31,8 +31,8 @@ pub(super) struct Trial<A> {
 impl<A: Address> Trial<A> {
     /// The row, which sorts by source, protocol, port, target and what came of it.
     pub(super) fn pack(&self) -> A::Row {
-        let first = u32::from(self.proto) << 16 | u32::from(self.port);
-        let bits = u32::from(self.bits) << 24 | u32::from(self.sport);
+        let first = (u32::from(self.proto) << 16) | u32::from(self.port);
+        let bits = (u32::from(self.bits) << 24) | u32::from(self.sport);
         A::pack(
             self.src,
             first,

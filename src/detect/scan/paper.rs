@@ -322,7 +322,7 @@ mod tests {
     fn an_ipv6_scan_counts_by_64() {
         let probe = |net: u64, host: u64| Flow {
             sip: "2001:db8::1".parse().unwrap(),
-            dip: IpAddr::V6(Ipv6Addr::from(u128::from(net) << 64 | u128::from(host))),
+            dip: IpAddr::V6(Ipv6Addr::from((u128::from(net) << 64) | u128::from(host))),
             proto: 58,
             packets: 1,
             ..Flow::default()

@@ -42,9 +42,9 @@ impl<A: Address> Trial<A> {
     /// The row, which sorts by source, protocol, whether it was asked (answers without a question
     /// first), destination, port and source port.
     pub(super) fn pack(&self) -> A::Row {
-        let first = u32::from(self.proto) << 8 | u32::from(!self.unasked);
-        let ports = u32::from(self.port) << 16 | u32::from(self.sport);
-        let bits = u32::from(self.bits) << 24 | u32::from(self.flags) << 16;
+        let first = (u32::from(self.proto) << 8) | u32::from(!self.unasked);
+        let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
+        let bits = (u32::from(self.bits) << 24) | (u32::from(self.flags) << 16);
         let rest = [ports, bits | self.flows.min(0xffff), self.packets, self.octets, self.start];
         A::pack(self.src, first, self.dst, rest)
     }

@@ -46,7 +46,7 @@ struct Cell {
 
 /// Up to eight octets as a word, and its bits.
 fn word(text: &[u8]) -> (u64, u64) {
-    let word = text.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
+    let word = text.iter().rev().fold(0, |word, octet| (word << 8) | u64::from(*octet));
     (word, 8 * text.len() as u64)
 }
 

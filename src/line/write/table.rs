@@ -8,11 +8,11 @@ pub(super) static OCTET: [u64; 256] = {
     while n < 256 {
         let (a, b, c) = (n / 100 + 0x30, n / 10 % 10 + 0x30, n % 10 + 0x30);
         let (text, bits) = match n {
-            0..10 => (c | 0x2e << 8, 16),
-            10..100 => (b | c << 8 | 0x2e << 16, 24),
-            _ => (a | b << 8 | c << 16 | 0x2e << 24, 32),
+            0..10 => (c | (0x2e << 8), 16),
+            10..100 => (b | (c << 8) | (0x2e << 16), 24),
+            _ => (a | (b << 8) | (c << 16) | (0x2e << 24), 32),
         };
-        table[n as usize] = text | bits << 32;
+        table[n as usize] = text | (bits << 32);
         n += 1;
     }
     table
@@ -52,7 +52,7 @@ pub(super) static RUN: [(u8, u8); 256] = {
         let mut first = 0;
         while first < 8 {
             let mut parts = 0;
-            while first + parts < 8 && zeros >> (first + parts) & 1 == 1 {
+            while first + parts < 8 && (zeros >> (first + parts)) & 1 == 1 {
                 parts += 1;
             }
             if parts >= 2 && parts as u8 > table[zeros].1 {

@@ -65,7 +65,7 @@ impl Text<'_> {
     pub fn number(&mut self, value: u64, end: u8) {
         if value < 1_000_000 {
             let (text, bits) = significant(value);
-            self.put(text | u64::from(end) << bits, bits + 8);
+            self.put(text | (u64::from(end) << bits), bits + 8);
         } else {
             // By value, so that the cursor can stay in registers.
             self.at = long(self.room, self.at, value, end);
@@ -87,17 +87,17 @@ impl Text<'_> {
         let [a, b, c, d] = address.octets();
         let ((a, a_bits), (b, b_bits)) = (octet(a), octet(b));
         let ((c, c_bits), (d, d_bits)) = (octet(c), octet(d));
-        self.put(a | b << a_bits, a_bits + b_bits);
-        self.put(c | ended(d, d_bits, end) << c_bits, c_bits + d_bits);
+        self.put(a | (b << a_bits), a_bits + b_bits);
+        self.put(c | (ended(d, d_bits, end) << c_bits), c_bits + d_bits);
     }
 
     /// Up to four hexadecimal digits without leading zeros, and `end`.
     fn hextet(&mut self, part: u16, end: u8) {
         let [high, low] = part.to_be_bytes();
-        let digits = hex(high) | hex(low) << 16;
+        let digits = hex(high) | (hex(low) << 16);
         let zeros = u64::from((part | 1).leading_zeros() / 4 * 8);
         let bits = 32 - zeros;
-        self.put(digits >> zeros | u64::from(end) << bits, bits + 8);
+        self.put((digits >> zeros) | (u64::from(end) << bits), bits + 8);
     }
 
     /// An address as [`Masked`] has it, and `end`.
@@ -130,12 +130,12 @@ impl Text<'_> {
     pub fn mac(&mut self, mac: [u8; 6], mask: bool, end: u8) {
         const COLON: u64 = b':' as u64;
         let [a, b, c, d, e, f] = mac.map(hex);
-        self.put(a | COLON << 16 | b << 24 | COLON << 40 | c << 48, 64);
+        self.put(a | (COLON << 16) | (b << 24) | (COLON << 40) | (c << 48), 64);
         if mask {
             self.put(u64::from(u32::from_le_bytes([b':', b'?', end, 0])), 24);
         } else {
-            self.put(COLON | d << 8 | COLON << 24 | e << 32 | COLON << 48, 56);
-            self.put(f | u64::from(end) << 16, 24);
+            self.put(COLON | (d << 8) | (COLON << 24) | (e << 32) | (COLON << 48), 56);
+            self.put(f | (u64::from(end) << 16), 24);
         }
     }
 
@@ -146,12 +146,12 @@ impl Text<'_> {
         let (millis, micros) = (nanos / 1_000_000, nanos / 1_000);
         let end = u64::from(end);
         if millis * 1_000_000 == nanos {
-            self.put(three(millis) | ZEROS >> 24 | end << 24, 32);
+            self.put(three(millis) | (ZEROS >> 24) | (end << 24), 32);
         } else if micros * 1_000 == nanos {
-            self.put(six(micros) | ZEROS | end << 48, 56);
+            self.put(six(micros) | ZEROS | (end << 48), 56);
         } else {
             self.put(six(micros) | ZEROS, 48);
-            self.put(three(nanos % 1_000) | ZEROS >> 24 | end << 24, 32);
+            self.put(three(nanos % 1_000) | (ZEROS >> 24) | (end << 24), 32);
         }
     }
 }
@@ -166,7 +166,7 @@ fn octet(value: u8) -> (u64, u64) {
 /// An octet's text with another end than the dot.
 #[inline(always)]
 fn ended(text: u64, bits: u64, end: u8) -> u64 {
-    text ^ u64::from(b'.' ^ end) << (bits - 8)
+    text ^ (u64::from(b'.' ^ end) << (bits - 8))
 }
 
 #[inline(always)]
@@ -184,7 +184,7 @@ fn three(value: u64) -> u64 {
 #[inline(always)]
 fn six(value: u64) -> u64 {
     let value = value as u32;
-    three(u64::from(value / 1000)) | three(u64::from(value % 1000)) << 24
+    three(u64::from(value / 1000)) | (three(u64::from(value % 1000)) << 24)
 }
 
 /// The text of a number below a million without leading zeros, and its bits.
@@ -192,7 +192,7 @@ fn six(value: u64) -> u64 {
 fn significant(value: u64) -> (u64, u64) {
     let digits = six(value);
     // The sixth digit stays, be it zero.
-    let zeros = u64::from((digits | 1 << 40).trailing_zeros()) & 56;
+    let zeros = u64::from((digits | (1 << 40)).trailing_zeros()) & 56;
     ((digits | ZEROS) >> zeros, 48 - zeros)
 }
 
@@ -220,7 +220,7 @@ fn long(room: &mut [u8], at: usize, value: u64, end: u8) -> usize {
         let (digits, bits) = significant(above);
         text.put(digits, bits);
     }
-    text.put(six(rest) | ZEROS | u64::from(end) << 48, 56);
+    text.put(six(rest) | ZEROS | (u64::from(end) << 48), 56);
     text.at
 }
 
@@ -317,7 +317,7 @@ mod tests {
         for zeros in 0u32..256 {
             for value in [1u16, 0xffff, 0x0db8] {
                 let parts: [u16; 8] =
-                    std::array::from_fn(|n| if zeros >> n & 1 == 1 { 0 } else { value });
+                    std::array::from_fn(|n| if (zeros >> n) & 1 == 1 { 0 } else { value });
                 let expected = Ipv6Addr::from(parts);
                 assert_eq!(address(expected), expected.to_string());
             }
@@ -335,7 +335,7 @@ mod tests {
 
         #[test]
         fn addresses_are_as_std_writes_them(v4: Ipv4Addr, v6 in any_ipv6(), full: Ipv6Addr) {
-            let tunnel = full.to_bits() >> 16 | 0x2002 << 112;
+            let tunnel = (full.to_bits() >> 16) | (0x2002 << 112);
             for address in [v4.into(), v6.into(), full.into(), IpAddr::V6(tunnel.into())] {
                 let plain = written(|text, end| text.address(address, end));
                 prop_assert_eq!(plain, address.to_string());

@@ -48,7 +48,7 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
         _ => 22,
     };
     let down = turn.lot(site) % 1000 < 40 || script.dice.permille(20);
-    let talk = match (down, turn.lot(site) >> 20 & 1) {
+    let talk = match (down, (turn.lot(site) >> 20) & 1) {
         (true, 0) => silent(&mut script.dice, from, (site, port)),
         (true, _) => refused(&mut script.dice, from, (site, port)),
         (false, _) => page(&mut script.dice, from, (site, port)),

@@ -259,7 +259,7 @@ fn what_is_said_beside() {
         &opaque(1020, &ports),
         // One that nobody knows, an enterprise's, and one of no octets.
         &opaque(1021, &[1, 2, 3, 4]),
-        &opaque(4413 << 12 | 1, &[1]),
+        &opaque((4413 << 12) | 1, &[1]),
         &opaque(77, &[]),
         &raw(),
     ];
@@ -293,7 +293,7 @@ fn what_is_said_beside() {
 
 #[test]
 fn samples_of_other_kinds_are_counted() {
-    let enterprise = 4413 << 12 | 1;
+    let enterprise = (4413 << 12) | 1;
     let samples = [2, 4, 5, 5, 0, 6, enterprise].map(|format| opaque(format, &[0, 0, 0, 1]));
     let (batch, stats) = read(&datagram(&samples.each_ref().map(|sample| &sample[..])));
     assert!(batch.flows.is_empty() && batch.errors.is_empty());

@@ -66,7 +66,7 @@ fn every_protocol_and_flag_is_read_back() {
         flags: Some(0),
         ..Flow::default()
     };
-    let icmp = |proto, kind: u16| Flow { proto, sport: 0, dport: kind << 8 | 3, ..flow };
+    let icmp = |proto, kind: u16| Flow { proto, sport: 0, dport: (kind << 8) | 3, ..flow };
     // It calls both IDPR, 38 and 35.
     let protocols = (0..=255).filter(|proto| ![ICMP, TCP, 38, ICMPV6].contains(proto));
     let mut four: Vec<_> = protocols.map(|proto| Flow { proto, ..flow }).collect();

@@ -52,7 +52,7 @@ mod tests {
             _ => reply(ICMP, INSIDE, ours(n), 2048).to_vec(),
         };
         assert_eq!(both(&(0..900).flat_map(ping).collect::<Vec<_>>()), [""; 0]);
-        let unreachable = |n| send(ICMP, theirs(1), ours(n), 3 << 8 | 1);
+        let unreachable = |n| send(ICMP, theirs(1), ours(n), (3 << 8) | 1);
         assert_eq!(both(&(0..300).map(unreachable).collect::<Vec<_>>()), [""; 0]);
         let tunnel = |n| send(47, theirs(1), ours(n), 0);
         assert_eq!(both(&(0..300).map(tunnel).collect::<Vec<_>>()), [""; 0], "GRE");

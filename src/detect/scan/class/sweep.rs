@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn two_neighbouring_networks_and_no_fewer() {
         let walk = |nets: &[u32], hosts: u32| -> Vec<Flow> {
-            let nets = nets.iter().flat_map(|net| (0..hosts).map(move |host| net << 8 | host));
+            let nets = nets.iter().flat_map(|net| (0..hosts).map(move |host| (net << 8) | host));
             nets.map(|n| ask(OUTSIDE, ours(n), 23)).collect()
         };
         let first = |flows: &[Flow]| both(flows).remove(0);
