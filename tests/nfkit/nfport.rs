@@ -1,7 +1,7 @@
 //! nfport: figure 5 by the classes and by the paper's rule, and that rule at its limits.
 
 use crate::detector::{FIELDS, W1, found, row, window};
-use crate::harness::{INSIDE, Scene, paper, tool};
+use crate::harness::{INSIDE, paper, tool};
 
 const WORM: &str = "140.119.44.91";
 
@@ -72,20 +72,4 @@ fn flows_to_many_ports_do_not_add_up() {
     let rows: String = (0..10_000).map(|n| row(WORM, "192.0.2.1", 80 + (n % 2) as u16)).collect();
     let ran = tool("nfport").arg("--paper").stdin(window(W1, &rows)).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");
-}
-
-#[test]
-fn a_state_is_a_regular_file_and_a_link_to_one_stays_a_link() {
-    let scene = Scene::new();
-    let (fifo, link, real) = (scene.path("fifo"), scene.path("link"), scene.path("real"));
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let run = |path: &std::path::Path| tool("nfport").arg("--state").arg(path).stdin("").run();
-    for path in [fifo.as_path(), scene.dir()] {
-        run(path).status(1).says("it is no regular file");
-    }
-    run(&real).ok();
-    std::os::unix::fs::symlink(&real, &link).unwrap();
-    run(&link).ok();
-    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert!(std::fs::metadata(&real).unwrap().len() > 0);
 }
