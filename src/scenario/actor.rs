@@ -201,6 +201,8 @@ actors! {
         "an inside web server, at which all visitors come within 90 s",
     Mobile "mobile" 1500 Innocent Inside ""
         "an inside server of games or calls, one UDP port, and its clients",
+    Answers "answers" 3000 Innocent Inside ""
+        "an inside server whose visitors come by another way: answers alone",
 }
 
 impl fmt::Display for Actor {

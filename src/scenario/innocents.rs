@@ -35,6 +35,7 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
         Actor::Vpn => peers::gateway(turn, script),
         Actor::Opening => servers::opening(turn, script),
         Actor::Mobile => servers::mobile(turn, script),
+        Actor::Answers => servers::answers(turn, script),
         Actor::Quic => askers::quic(turn, script),
         Actor::Logins => askers::logins(turn, script),
         Actor::Download => streams::download(turn, script),

@@ -182,3 +182,24 @@ pub(super) fn backscatter(turn: &Turn, script: &mut Script) {
     let reset = there && heap.flags & SYN != 0;
     script.stray((turn.host(), 80), to, heap, reset);
 }
+
+/// Protocol, port, bytes and flags of the answers that one server after the other sends.
+const ANSWERS: [(u8, u16, u32, u16); 6] = [
+    (TCP, 80, 44, SYN | ACK),
+    (TCP, 443, 40, RST | ACK),
+    (TCP, 25_565, 40, RST | ACK),
+    (TCP, 25_565, 44, SYN | ACK),
+    (UDP, 53, 150, 0),
+    (UDP, 1_812, 90, 0),
+];
+
+/// An answer to a question that this router does not see: every second one to one of six hosts outside.
+pub(super) fn answers(turn: &Turn, script: &mut Script) {
+    let (proto, port, octets, flags) = ANSWERS[turn.member.number as usize % ANSWERS.len()];
+    let client = match turn.n % 12 {
+        n @ 0..6 => turn.friend(n.into()),
+        _ => turn.campus.peer(&mut script.dice),
+    };
+    let to = (client, kernel_port(turn.lot(0u32), turn.all));
+    script.leg(proto, (turn.host(), port), to, Heap { packets: 1, octets, flags }, 0, 0);
+}
