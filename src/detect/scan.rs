@@ -20,6 +20,7 @@ use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Ro
 use crate::flow::{Flow, Networks, TCP};
 use crate::time::{End, Window};
 
+mod answers;
 mod class;
 mod emit;
 mod evidence;
@@ -33,6 +34,7 @@ pub use memory::Memory;
 pub(super) use paper::subnet;
 pub use paper::{Paper, Rules, Subnet};
 
+use answers::Attempts;
 use class::backscatter::BACKSCATTER;
 use class::sweep::{self, SWEEP};
 use class::{CLASSES, Case, Class};
@@ -250,6 +252,9 @@ impl Judge<'_> {
         let is_sure = self.answers == Answers::Seen && !self.sampled;
         let (src, side) = (first.src.ip(), self.site.side(first.src.ip()));
         let hears = first.proto == TCP || is_sure;
+        if Attempts::of(trials).may_be_answers(first.proto) {
+            return;
+        }
         let Some(memory) = self.memory.as_mut().filter(|_| hears) else { return };
         let limit = self.setup.bounds.of("slow", src).unwrap_or(memory::HOUR);
         let share = if is_sure { 50 } else { 90 };

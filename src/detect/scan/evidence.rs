@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
+use super::answers::Attempts;
 use super::trial::{ASKED, DARK, STREAM, Trial, WORKED};
 use crate::detect::conversation::Address;
 use crate::detect::rule::percent;
@@ -111,6 +112,8 @@ pub(super) struct Evidence {
     pub sports: u64,
     /// Attempts whose flags say that they are questions.
     pub asked: u64,
+    /// The attempts by ports.
+    attempts: Attempts,
     /// Sums over the attempts.
     pub flows: u64,
     pub packets: u64,
@@ -156,6 +159,7 @@ pub(super) struct Builder<A> {
     shapes: HashMap<(u32, u32), u64, RandomState>,
     sports: Ports,
     asked: u64,
+    flagged: u64,
     sums: [u64; 3],
     sample: Vec<Sample>,
     times: Vec<(u32, u32, u16)>,
@@ -185,6 +189,7 @@ impl<A: Address> Builder<A> {
             shapes: HashMap::default(),
             sports: Ports::new(),
             asked: 0,
+            flagged: 0,
             sums: [0; 3],
             sample: Vec::new(),
             times: Vec::new(),
@@ -201,7 +206,7 @@ impl<A: Address> Builder<A> {
         (self.worked, self.failed, self.hosts, self.dark) = (0, 0, 0, 0);
         (self.most, self.more_nets, self.most_asked, self.sums) = ((0, 0), 0, 0, [0; 3]);
         self.whole.clear();
-        (self.net, self.asked) = (None, 0);
+        (self.net, self.asked, self.flagged) = (None, 0, 0);
         self.ports.clear();
         self.sports.clear();
         self.nets.clear();
@@ -243,6 +248,7 @@ impl<A: Address> Builder<A> {
         self.ports.add(trial.port, 0);
         self.sports.add(trial.sport, 0);
         self.asked += u64::from(trial.has(ASKED));
+        self.flagged += u64::from(trial.flags != 0);
         let flows = trial.flows.max(1);
         let shape = (trial.packets / flows, trial.octets / flows);
         let room = self.shapes.len() < MAX_SHAPES;
@@ -324,6 +330,13 @@ impl<A: Address> Builder<A> {
         self.end_net();
         let counts = self.ports.touched.iter().map(|port| (*port, self.ports.get(*port)));
         let failed: Vec<_> = counts.filter(|(_, [failed, _])| *failed > 0).collect();
+        let mut attempts = Attempts {
+            all: self.failed,
+            flagged: self.flagged,
+            sports: self.sports.touched.len() as u64,
+            ..Attempts::default()
+        };
+        failed.iter().for_each(|&(port, [failed, _])| attempts.add_port(port, failed));
         let mut top: Vec<_> = failed.iter().map(|&(port, [f, w])| (port, f, w)).collect();
         top.sort_unstable_by_key(|&(port, failed, _)| (std::cmp::Reverse(failed), port));
         top.truncate(TOP_PORTS);
@@ -348,6 +361,7 @@ impl<A: Address> Builder<A> {
             shape,
             sports: self.sports.touched.len() as u64,
             asked: self.asked,
+            attempts,
             flows: self.sums[0],
             packets: self.sums[1],
             octets: self.sums[2],
@@ -405,7 +419,13 @@ impl Evidence {
     /// forged clients; no scanner asks each host for another port.
     pub(super) fn may_be_answers(&self) -> bool {
         let is_scattered = self.ports * 10 >= self.failed * 9;
-        self.asked == 0 && self.sports == 1 && self.failed > 1 && is_scattered
+        let is_fixed = self.sports == 1 && self.failed > 1;
+        (self.asked == 0 && is_fixed && is_scattered) || self.are_answers()
+    }
+
+    /// Returns true if the attempts may well be resets, or SYN and ACK, of a server at an unknown port.
+    pub(super) fn are_answers(&self) -> bool {
+        self.attempts.may_be_answers(self.proto)
     }
 
     /// Failures and successes on the ports that failed most: the fewest, up to [`TOP_PORTS`], that

@@ -13,7 +13,7 @@ pub(super) const BLOCK: Class = Class {
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
-        if !(case.has_ports() && case.hears(evidence.proto)) {
+        if !(case.has_ports() && case.hears(evidence.proto)) || evidence.are_answers() {
             return None;
         }
         let most = evidence.top.first().map_or(0, |(_, failed, _)| *failed);

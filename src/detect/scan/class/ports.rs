@@ -12,7 +12,7 @@ pub(super) const PORTS: Class = Class {
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
-        if !(case.has_ports() && case.hears(evidence.proto)) {
+        if !(case.has_ports() && case.hears(evidence.proto)) || evidence.are_answers() {
             return None;
         }
         let (failed, worked) = evidence.most;

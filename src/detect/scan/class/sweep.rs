@@ -14,6 +14,9 @@ pub(in crate::detect::scan) const SWEEP: Class = Class {
     sampled: None,
     measure: |case| {
         let evidence = case.evidence;
+        if evidence.are_answers() {
+            return None;
+        }
         let limit = case.limit(&SWEEP);
         let longest = runs(evidence).map(|run| run.len() as u64).max().unwrap_or(0);
         // Of the networks that make it a sweep the least scanned one; if there are none, what comes next
