@@ -68,6 +68,12 @@ impl Site {
 
 /// Counts the flows of one window.
 pub trait Counter: Sized {
+    /// Takes the window that the flows to come belong to, before the first of them; `None` if its time is
+    /// unknown.
+    fn begin(&mut self, window: Option<Window>) {
+        let _ = window;
+    }
+
     /// Counts some flows. Order does not matter.
     ///
     /// # Errors

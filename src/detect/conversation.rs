@@ -30,7 +30,7 @@ mod talk;
 pub use active::Active;
 pub use address::{Address, Families, Together};
 pub use ballot::Ballot;
-pub use count::{narrow, widen};
+pub use count::{PerWindow, narrow, widen};
 pub use recent::Recent;
 pub use sampling::Sampling;
 pub use talk::{ACK, FIN, Half, Outcome, PSH, RST, SYN, Talk};
@@ -45,6 +45,8 @@ pub struct Conversations {
     sampling: Sampling,
     /// Interfaces (SNMP ifIndex) at which the outside begins.
     outside_if: Arc<[u32]>,
+    /// Nanoseconds beyond which a record counts for a rate in part only.
+    window: u64,
 }
 
 /// What was learned on the way through all conversations.
@@ -80,7 +82,14 @@ impl Conversations {
             rows: Families::new(memory, Together::Pair),
             active: Active::default(),
             sampling: Sampling::default(),
+            window: u64::MAX,
         }
+    }
+
+    /// Counts rates over a window of so many seconds: records that last longer are shared out
+    /// ([`PerWindow`]). Without this call every record counts whole.
+    pub fn rate_over(&mut self, seconds: u64) {
+        self.window = seconds.saturating_mul(1_000_000_000);
     }
 
     /// Keeps flows. `inside` says whose hosts are watched for being active.
@@ -102,19 +111,40 @@ impl Conversations {
                 && inside.contains(flow.sip);
             match (flow.sip, flow.dip) {
                 (IpAddr::V4(a), IpAddr::V4(b)) => {
-                    let (a, b) = (u32::from(a), u32::from(b));
-                    self.rows
-                        .push([a.min(b), a.max(b)], pair::row(a, b, flow, ports, is_spoofed))?;
+                    self.push(u32::from(a), u32::from(b), flow, ports, is_spoofed)?;
                 }
                 (IpAddr::V6(a), IpAddr::V6(b)) => {
-                    let (a, b) = (u128::from(a), u128::from(b));
-                    self.rows
-                        .push([a.min(b), a.max(b)], pair::row(a, b, flow, ports, is_spoofed))?;
+                    self.push(u128::from(a), u128::from(b), flow, ports, is_spoofed)?;
                 }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Keeps a flow from `a` to `b`. A record that is longer than the window takes a second row, so that
+    /// all others stay as small as they are.
+    #[inline]
+    fn push<A: Address>(
+        &mut self,
+        a: A,
+        b: A,
+        flow: &Flow,
+        ports: (u16, u16),
+        is_spoofed: bool,
+    ) -> io::Result<()> {
+        let both = [a.min(b), a.max(b)];
+        let part = PerWindow::of_long(flow, self.window);
+        if let Some(part) = part {
+            self.push_part(both, pair::part_row(a, b, flow.proto, ports, part))?;
+        }
+        self.rows.push(both, pair::row(a, b, flow, ports, is_spoofed, part.is_some()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_part<A: Address>(&mut self, both: [A; 2], row: A::Row) -> io::Result<()> {
+        self.rows.push(both, row)
     }
 
     /// Packet sampling, as the flows name it.

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::conversation::{Active, Conversations};
+use super::conversation::{Active, Conversations, PerWindow};
 use super::rule::{self, Answers, Measure, why};
 use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
 use crate::finding::{
@@ -46,7 +46,7 @@ use event::Events;
 use evidence::{Evidence, View};
 use forged::Sign;
 use live::{Carry, Live};
-use load::{Counts, Sender};
+use load::{Counts, Sender, asking};
 use victims::{Glance, Victims};
 
 /// What nfflood is told beside what all detectors are.
@@ -112,11 +112,25 @@ impl Flood {
     pub fn new(site: Arc<Site>, setup: Rc<Setup>) -> Flood {
         let live = setup.live.then(|| Live::new(&site, &setup));
         let conversations = Conversations::at(site.memory / 2, setup.outside_if.clone());
-        Flood { site, setup, conversations, live }
+        let mut flood = Flood { site, setup, conversations, live };
+        flood.begin(None);
+        flood
     }
 }
 
+/// Seconds of a window, which rates are over.
+fn seconds(window: Option<Window>) -> u64 {
+    u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds))
+}
+
 impl Counter for Flood {
+    fn begin(&mut self, window: Option<Window>) {
+        self.conversations.rate_over(seconds(window));
+        if let Some(live) = &mut self.live {
+            live.slice.rate_over(seconds(window));
+        }
+    }
+
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         if let Some(live) = &mut self.live {
             live.add(flows)?;
@@ -137,8 +151,7 @@ impl Detector for Flood {
         let sampling = conversations.sampling().or(end.sampling);
         let sampled = sampling.is_sampled();
         let active = conversations.take_active();
-        let seconds = u64::from(end.window.map_or(UNKNOWN_SECONDS, Window::seconds));
-        let least_sent = setup.least_sent(seconds);
+        let least_sent = setup.least_sent(seconds(end.window));
         let mut emitter = Emitter::new(&site, Events::new(site.memory / 2), least_sent);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let events = emitter.into_events()?;
@@ -202,8 +215,7 @@ impl<'a> Judge<'a> {
             scaled(least).min(seen(least / 5))
         };
         let flows = in_vain(&DOS).min(in_vain(&DDOS));
-        let seconds = u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds));
-        let volume = seen(setup.least(&VOLUME).saturating_mul(seconds));
+        let volume = seen(setup.least(&VOLUME).saturating_mul(seconds(window)));
         let packets = scaled(setup.least(&REFLECTION)).min(volume);
         let is_new =
             memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
@@ -251,7 +263,7 @@ impl<'a> Judge<'a> {
         let site = self.view.site;
         let is_asked_about = site.explain == Some(host) || (site.calibrate && glance.stream.0 > 0);
         glance.tried >= self.least.0
-            || glance.stream.1 >= self.least.1
+            || glance.per_window.packets >= self.least.1
             || glance.sent > 0
             || is_asked_about
     }
@@ -377,16 +389,15 @@ impl<'a> Judge<'a> {
         let load = (class.load)(evidence);
         let top = load.top();
         let is_of_flows = [DOS.name, DDOS.name].contains(&class.name);
-        let all = if is_of_flows { load.flows } else { load.packets };
-        let heavy = |(weight, _): &&(u64, Sender)| *weight >= all.div_ceil(SHARE);
-        if let Some((weight, _)) =
-            top.iter().find(|(_, from)| self.view.site.explain == Some(from.peer))
+        let all = if is_of_flows { load.flows } else { load.per_window.packets };
+        let heavy = |source: &&(u64, Sender)| asking(source) >= all.div_ceil(SHARE).max(1);
+        if let Some(source) = top.iter().find(|(_, from)| self.view.site.explain == Some(from.peer))
         {
             // Of who attacks, whether he is flooded himself or not.
             self.out.seen.push(Seen {
                 of: format!("{} source", class.name),
                 measure: "ofpct",
-                value: rule::percent(*weight, all),
+                value: rule::percent(asking(source), all),
                 limit: Limit::AtLeast(100 / SHARE),
             });
         }
@@ -402,9 +413,10 @@ impl<'a> Judge<'a> {
             return;
         }
         let measure = if is_of_flows { "flows" } else { "packets" };
-        for (weight, sender) in top.iter().filter(heavy) {
+        for source @ (_, sender) in top.iter().filter(heavy) {
+            let weight = asking(source);
             if self.view.site.side(sender.peer) == Some(Side::Inside) {
-                let percent = rule::percent(*weight, all);
+                let percent = rule::percent(weight, all);
                 let parts = self.attackers.entry((sender.peer, class.name)).or_default();
                 parts.push(Part {
                     victim: evidence.host,
@@ -459,7 +471,8 @@ impl<'a> Judge<'a> {
                 if let (Some(memory), Some(window), true) =
                     (&mut self.memory, self.window, self.is_new)
                 {
-                    let per_window = u128::from(carpet.sums.1) * u128::from(UNKNOWN_SECONDS);
+                    let packets = carpet.per_window.packets;
+                    let per_window = u128::from(packets) * u128::from(UNKNOWN_SECONDS);
                     let usual = per_window / u128::from(window.seconds());
                     memory.learn_net(carpet.net, u64::try_from(usual).unwrap_or(u64::MAX), window);
                 }
@@ -472,8 +485,8 @@ impl<'a> Judge<'a> {
             return None;
         }
         let own = self.setup.bounds.of(CARPET, carpet.net.addr());
-        let (_, packets, octets) = carpet.sums;
-        let default = match octets >= carpet::LARGE.0.saturating_mul(packets) {
+        let packets = carpet.per_window.packets;
+        let default = match carpet::is_large(carpet.sums) {
             true => carpet::LARGE.1,
             false => carpet::PACKETS,
         };
@@ -505,7 +518,7 @@ impl<'a> Judge<'a> {
             (&mut self.memory, self.window, is_sure && is_ours)
         {
             let seconds = u64::from(window.seconds());
-            let (_, packets, octets) = glance.stream;
+            let PerWindow { packets, octets } = glance.per_window;
             let seen =
                 Usual { pps: packets / seconds, kbps: octets.saturating_mul(8) / seconds / 1000 };
             memory.learn(host, seen, window);
@@ -586,6 +599,7 @@ impl<'a> Judge<'a> {
             ("asked", evidence.asked.flows),
             ("scanned", evidence.scanned),
             ("packets", evidence.stream.packets),
+            ("unsolicited", evidence.unsolicited),
         ];
         for (measure, value) in counts {
             see("host", measure, value, Limit::AtLeast(0));

@@ -376,7 +376,8 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
 }
 
 impl<C: Counter> Open<C> {
-    fn new(window: Option<Window>, counter: C, is_whole: bool) -> Open<C> {
+    fn new(window: Option<Window>, mut counter: C, is_whole: bool) -> Open<C> {
+        counter.begin(window);
         let span = is_whole.then(Span::default);
         Open { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marked: None, span }
     }

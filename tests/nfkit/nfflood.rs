@@ -133,3 +133,40 @@ fn the_innocent_that_the_paper_flags_are_the_busiest_servers() {
         assert_eq!(*most.0, port, "{host} {ports:?}");
     }
 }
+
+/// One record of 30 days at a packet a second, and of the same length at 2000 a second.
+#[test]
+fn a_long_record_counts_for_the_windows_part_of_it() {
+    let fields = FIELDS.trim_end().to_owned() + "\tstart\tend\n";
+    let (start, end) = (991_355_000u64, 993_947_000u64);
+    let record = |a_second: u64| {
+        let packets = a_second * (end - start);
+        let octets = packets * 60;
+        let row = format!("2\t{ATTACKER}\t203.0.113.45\t1\t17\t5004\t5004");
+        window(W1, &format!("{row}\t{packets}\t{octets}\t{start}\t{end}\n"))
+    };
+    let judge = |a_second, args: &[&str]| {
+        let run = tool("nfflood").args(["--inside", INSIDE]).args(args);
+        run.stdin(fields.clone() + &record(a_second)).run().ok()
+    };
+    for args in [&[][..], &["--live"]] {
+        assert!(judge(1, args).rows().is_empty(), "a stream of a packet a second");
+        assert!(judge(1999, args).rows().is_empty());
+    }
+    let ran = judge(2000, &[]);
+    assert_eq!(found(&ran), [format!("flood source {ATTACKER}")], "{ran}");
+    let row = &ran.table()[0];
+    assert_eq!((row["class"].as_str(), row["why"].as_str()), ("outbound", "pps=2000>=2000"));
+    assert_eq!((row["flows"].as_str(), row["rate"].as_str()), ("1", "0.00"));
+    // The sum is whole; a row holds more than 2^31 in steps of 4096.
+    let packets: u64 = row["packets"].parse().unwrap();
+    assert!(2000 * (end - start) - packets < 8192, "{ran}");
+    // Nothing is blocked for the quiet one.
+    let quiet = judge(1, &[]);
+    let block = tool("nfnotify").args(["block", "--device", "nftables", "--may-block", INSIDE]);
+    assert!(!block.stdin(quiet.text()).run().text().contains("add element"));
+    // Totals have all of it.
+    let run = tool("nftop").args(["--per", "sip", "--by", "packets"]);
+    let ran = run.stdin(fields.clone() + &record(1)).run().ok();
+    assert_eq!(ran.table()[0]["packets"], (end - start).to_string(), "{ran}");
+}

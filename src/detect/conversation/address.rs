@@ -73,7 +73,7 @@ impl Families {
     ///
     /// # Errors
     /// A temporary file that cannot be written.
-    #[inline]
+    #[inline(always)]
     pub fn push<A: Address>(&mut self, both: [A; 2], row: A::Row) -> io::Result<()> {
         let hash = self.together.hash(both, &self.hasher);
         A::of(self).push(hash, row)

@@ -1,13 +1,14 @@
 //! The conversations of a pair of hosts, put together from sorted rows.
 //!
 //! A row is a flow in 32 octets (IPv6: 56): the smaller address, the protocol, the larger address, the
-//! smaller one's port and the larger one's, the direction, flags and start, packets and octets.
+//! smaller one's port and the larger one's, the direction, flags and start, packets and octets. A flow
+//! that lasts longer than the window has a second row, with the packets and octets that a rate counts.
 
 use std::io;
 
 use super::ballot::Ballot;
 use super::talk::{CARRIED, Ends, Half, LONG, Talk};
-use super::{Address, Visitor, narrow, widen};
+use super::{Address, PerWindow, Visitor, narrow, widen};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
 
@@ -29,8 +30,13 @@ const BACK: u32 = 1 << 31;
 const FLAGS: u32 = 1 << 30;
 /// Came in from outside with one of our addresses.
 const SPOOFED: u32 = 1 << 21;
-/// Bits of the start's upper part.
-const UPPER: u32 = (1 << 21) - 1;
+/// The flow's rate stands in a row of its own.
+const IN_PART: u32 = 1 << 20;
+/// This is such a row: it counts for the rate, and for nothing else.
+const PART: u32 = 1 << 19;
+/// Bits of the start's upper part. A [`Timestamp`](crate::time::Timestamp) in milliseconds has 45 bits, 13
+/// of them here.
+const UPPER: u32 = (1 << 19) - 1;
 
 /// The row of a flow from `a` to `b`, from these ports to those.
 #[inline]
@@ -38,28 +44,57 @@ pub(super) fn row<A: Address>(
     a: A,
     b: A,
     flow: &Flow,
-    (sport, dport): (u16, u16),
+    ports: (u16, u16),
     is_spoofed: bool,
+    is_long: bool,
 ) -> A::Row {
-    let is_back = a > b;
     let start = flow.start.or(flow.end).map_or(0, |start| start.nanos() / 1_000_000);
     let mut bits = ((start >> 32) as u32) & UPPER;
     if let Some(flags) = flow.flags {
         bits |= FLAGS | (u32::from(flags as u8) << 22);
     }
-    let (lo, hi, ports) = match is_back {
-        true => (b, a, (u32::from(dport) << 16) | u32::from(sport)),
-        false => (a, b, (u32::from(sport) << 16) | u32::from(dport)),
-    };
-    bits |= if is_back { BACK } else { 0 };
     bits |= if is_spoofed { SPOOFED } else { 0 };
+    bits |= if is_long { IN_PART } else { 0 };
     let counts = [flow.packets, flow.octets].map(narrow);
-    A::pack(lo, u32::from(flow.proto), hi, [ports, bits, counts[0], counts[1], start as u32])
+    pack(a, b, flow.proto, ports, [bits, counts[0], counts[1], start as u32])
+}
+
+/// The row that says how much of a flow longer than the window a rate counts.
+pub(super) fn part_row<A: Address>(
+    a: A,
+    b: A,
+    proto: u8,
+    ports: (u16, u16),
+    part: PerWindow,
+) -> A::Row {
+    pack(a, b, proto, ports, [PART, narrow(part.packets), narrow(part.octets), 0])
+}
+
+#[inline]
+fn pack<A: Address>(
+    a: A,
+    b: A,
+    proto: u8,
+    (sport, dport): (u16, u16),
+    [bits, packets, octets, start]: [u32; 4],
+) -> A::Row {
+    let (lo, hi, ports, back) = if a > b {
+        (b, a, (u32::from(dport) << 16) | u32::from(sport), BACK)
+    } else {
+        (a, b, (u32::from(sport) << 16) | u32::from(dport), 0)
+    };
+    A::pack(lo, u32::from(proto), hi, [ports, bits | back, packets, octets, start])
 }
 
 impl Half {
-    #[inline]
+    #[inline(always)]
     fn add<A: Address>(&mut self, [_, bits, packets, octets, start]: [u32; 5]) {
+        if bits & (PART | IN_PART) != 0 {
+            self.add_long(bits, PerWindow { packets: widen(packets), octets: widen(octets) });
+            if bits & PART != 0 {
+                return;
+            }
+        }
         self.shape = self.shape.min((packets, octets));
         self.most = self.most.max(packets);
         let (packets, octets) = (widen(packets), widen(octets));
@@ -78,6 +113,20 @@ impl Half {
         if start != 0 && (self.start == 0 || start < self.start) {
             self.start = start;
         }
+    }
+}
+
+impl Half {
+    /// A row of a flow that counts in part: the flow's own, or the one with its part. They come in any order.
+    #[cold]
+    fn add_long(&mut self, bits: u32, counts: PerWindow) {
+        let PerWindow { packets, octets } = counts;
+        let (all, bytes) = self.outside_window;
+        self.outside_window = if bits & PART != 0 {
+            (all.wrapping_sub(packets), bytes.wrapping_sub(octets))
+        } else {
+            (all.wrapping_add(packets), bytes.wrapping_add(octets))
+        };
     }
 }
 

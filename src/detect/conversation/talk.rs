@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::Address;
 use super::service::strength;
+use super::{Address, PerWindow};
 use crate::flow::{TCP, UDP};
 
 /// TCP control bits (RFC 9293 section 3.1).
@@ -35,6 +35,8 @@ pub struct Half {
     pub packets: u64,
     /// Their octets.
     pub octets: u64,
+    /// Of these, packets and octets that a rate leaves out: records longer than the window count in part.
+    pub(super) outside_window: (u64, u64),
     /// Packets of the largest record, as a row holds them: exact below 2^31, and in order.
     pub most: u32,
     /// Packets and octets of the least record, as a row holds them.
@@ -63,6 +65,7 @@ impl Half {
         flows: 0,
         packets: 0,
         octets: 0,
+        outside_window: (0, 0),
         most: 0,
         shape: (u32::MAX, u32::MAX),
         flags: 0,
@@ -74,6 +77,15 @@ impl Half {
         spoofed: false,
         start: 0,
     };
+
+    /// Packets and octets as a rate counts them.
+    pub const fn per_window(&self) -> PerWindow {
+        let (packets, octets) = self.outside_window;
+        PerWindow {
+            packets: self.packets.saturating_sub(packets),
+            octets: self.octets.saturating_sub(octets),
+        }
+    }
 
     /// Whether there is anything of this direction.
     pub const fn is_there(&self) -> bool {

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::event::{Event, Kind};
 use super::load::{Counts, Sender, add};
-use crate::detect::conversation::{Address, has_port};
+use super::victims::Glance;
+use crate::detect::conversation::{Address, PerWindow, has_port};
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
 use crate::finding::MAX_PEERS;
@@ -30,9 +31,10 @@ pub(super) struct Carpets<A> {
     events: Vec<Event<A>>,
     hosts: u64,
     dark: u64,
-    /// Packets of the host that got most.
+    /// Packets of the host that got most, as a rate counts them.
     most: u64,
     pub sums: Counts,
+    pub per_window: PerWindow,
 }
 
 /// A network upon which enough came to look at it.
@@ -42,6 +44,8 @@ pub(super) struct Carpet {
     pub hosts: u64,
     pub dark: u64,
     pub sums: Counts,
+    /// Packets and octets of these as a rate counts them, by which all shares are.
+    pub per_window: PerWindow,
     /// Percent of the packets that one host got, and that one source sent.
     pub most: u64,
     pub largest: u64,
@@ -53,15 +57,24 @@ pub(super) struct Carpet {
 
 impl<A: Address> Carpets<A> {
     pub(super) fn new() -> Carpets<A> {
-        Carpets { net: None, events: Vec::new(), hosts: 0, dark: 0, most: 0, sums: (0, 0, 0) }
+        Carpets {
+            net: None,
+            events: Vec::new(),
+            hosts: 0,
+            dark: 0,
+            most: 0,
+            sums: (0, 0, 0),
+            per_window: PerWindow::NONE,
+        }
     }
 
     /// The next host of the network, with the events that were kept of it.
-    pub(super) fn host(&mut self, events: &[Event<A>], sums: Counts, is_dark: bool) {
+    pub(super) fn host(&mut self, events: &[Event<A>], glance: &Glance, is_dark: bool) {
         self.hosts += 1;
         self.dark += u64::from(is_dark);
-        self.most = self.most.max(sums.1);
-        add(&mut self.sums, sums);
+        self.most = self.most.max(glance.per_window.packets);
+        add(&mut self.sums, glance.stream);
+        self.per_window.add(glance.per_window);
         let in_vain = |event: &&Event<A>| matches!(event.kind, Kind::Tried | Kind::Unasked);
         let room = MAX_EVENTS - self.events.len();
         self.events.extend(events.iter().filter(in_vain).take(room));
@@ -70,31 +83,31 @@ impl<A: Address> Carpets<A> {
     /// The network is over: what came upon it, if it was flooded as a whole for all that a few sums say.
     pub(super) fn end(&mut self, least: u64) -> Option<Carpet> {
         let net = self.net.take();
-        let found = net.filter(|_| self.hosts >= HOSTS && self.sums.1 >= least);
+        let found = net.filter(|_| self.hosts >= HOSTS && self.per_window.packets >= least);
         let carpet = found.map(|net| self.look(net));
         self.events.clear();
         (self.hosts, self.dark, self.most, self.sums) = (0, 0, 0, (0, 0, 0));
+        self.per_window = PerWindow::NONE;
         carpet
     }
 
     fn look(&self, net: A) -> Carpet {
-        let mut sources: BTreeMap<IpAddr, Sender> = BTreeMap::new();
+        let mut sources: BTreeMap<IpAddr, (u64, Sender)> = BTreeMap::new();
         let mut ports: BTreeMap<(u8, u16), u64> = BTreeMap::new();
         let mut protos: BTreeMap<u8, u64> = BTreeMap::new();
         for event in &self.events {
             let peer = event.peer.ip();
-            let from = sources.entry(peer).or_insert_with(|| Sender {
-                peer,
-                sums: (0, 0, 0),
-                sample: event.sample(),
-            });
+            let blank =
+                || (0, Sender { peer, sums: (0, 0, 0), answers: 0, sample: event.sample() });
+            let (per_window, from) = sources.entry(peer).or_insert_with(blank);
+            *per_window = per_window.saturating_add(event.per_window.packets);
             add(&mut from.sums, (1, event.packets, event.octets));
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }
         let mut top = Top::<Sender, MAX_PEERS>::new();
-        sources.values().for_each(|from| top.offer(from.sums.1, *from));
-        let packets = sources.values().map(|from| from.sums.1).sum();
+        sources.values().for_each(|(per_window, from)| top.offer(*per_window, *from));
+        let packets = sources.values().fold(0u64, |sum, (packets, _)| sum.saturating_add(*packets));
         let largest = top.iter().next().map_or(0, |(packets, _)| packets);
         let most = |count: u64| percent(count, self.events.len() as u64) >= 90;
         Carpet {
@@ -102,7 +115,8 @@ impl<A: Address> Carpets<A> {
             hosts: self.hosts,
             dark: percent(self.dark, self.hosts),
             sums: self.sums,
-            most: percent(self.most, self.sums.1),
+            per_window: self.per_window,
+            most: percent(self.most, self.per_window.packets),
             largest: percent(largest, packets),
             sources: sources.len() as u64,
             top: top.iter().collect(),
@@ -113,6 +127,11 @@ impl<A: Address> Carpets<A> {
                 .map(|((_, port), _)| *port),
         }
     }
+}
+
+/// Returns true if packets are larger than a scanner's.
+pub(super) fn is_large((_, packets, octets): Counts) -> bool {
+    octets >= LARGE.0.saturating_mul(packets)
 }
 
 /// Neighbours as one: the greatest networks that are made of these alone.
@@ -135,8 +154,10 @@ pub(super) fn merged(mut carpets: Vec<Carpet>) -> Vec<Carpet> {
 impl Carpet {
     /// Adds a neighbour. Sources are not told apart any more: there are at least as many as in one.
     fn add(&mut self, other: Carpet) {
-        let packets = (self.sums.1, other.sums.1);
-        let share = |of: &Carpet, percent: u64| u128::from(of.sums.1) * u128::from(percent) / 100;
+        let packets = (self.per_window.packets, other.per_window.packets);
+        let share = |of: &Carpet, percent: u64| {
+            u128::from(of.per_window.packets) * u128::from(percent) / 100
+        };
         let whole = u128::from(packets.0) + u128::from(packets.1);
         let of_whole = |part: u128| (part * 100 / whole.max(1)) as u64;
         self.most = of_whole(share(self, self.most).max(share(&other, other.most)));
@@ -147,14 +168,17 @@ impl Carpet {
         );
         self.hosts += other.hosts;
         add(&mut self.sums, other.sums);
+        self.per_window.add(other.per_window);
         self.sources = self.sources.max(other.sources);
-        for (_, from) in other.top {
+        for (packets, from) in other.top {
             match self.top.iter_mut().find(|(_, own)| own.peer == from.peer) {
-                Some((_, own)) => add(&mut own.sums, from.sums),
-                None => self.top.push((0, from)),
+                Some((sum, own)) => {
+                    *sum = sum.saturating_add(packets);
+                    add(&mut own.sums, from.sums);
+                }
+                None => self.top.push((packets, from)),
             }
         }
-        self.top.iter_mut().for_each(|(packets, from)| *packets = from.sums.1);
         self.top.sort_by_key(|(packets, from)| (std::cmp::Reverse(*packets), from.peer));
         self.top.truncate(MAX_PEERS);
         self.proto = self.proto.filter(|proto| other.proto == Some(*proto));

@@ -7,7 +7,7 @@ use super::evidence::{Evidence, View};
 use super::load::{Counts, Load};
 use crate::detect::rule::{Answers, Measure, percent};
 use crate::detect::{Bounds, Limit};
-use crate::finding::{Side, UNKNOWN_SECONDS};
+use crate::finding::Side;
 use crate::time::Window;
 
 mod dos;
@@ -68,7 +68,7 @@ const SAMPLED: u64 = 25;
 
 impl Case<'_> {
     pub(super) fn seconds(&self) -> u64 {
-        u64::from(self.window.map_or(UNKNOWN_SECONDS, Window::seconds))
+        super::seconds(self.window)
     }
 
     /// The limit of a class for this host and window.
@@ -91,7 +91,7 @@ impl Case<'_> {
         }
     }
 
-    /// Per second, as it was before sampling.
+    /// Per second, as it was before sampling; `count` is of a [`PerWindow`](crate::detect::conversation::PerWindow).
     pub(super) fn rate(&self, count: u64) -> u64 {
         let all = u128::from(count) * u128::from(self.sampling.max(1)) / u128::from(self.seconds());
         u64::try_from(all).unwrap_or(u64::MAX)

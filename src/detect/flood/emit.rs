@@ -3,10 +3,10 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::event::{Event, Events, FLAGS, Kind, SPOOFED, STREAM};
+use super::event::{Event, Events, FLAGS, Kind, MAYBE_RESET, SPOOFED, STREAM, is_answer};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    ACK, Address, Ballot, FIN, Half, Outcome, RST, SYN, Talk, Visitor,
+    ACK, Address, Ballot, FIN, Half, Outcome, PerWindow, RST, SYN, Talk, Visitor, narrow,
 };
 use crate::finding::Side;
 use crate::flow::UDP;
@@ -29,6 +29,21 @@ struct Sides {
     asked: Sum,
     served: Sum,
     sent: Sum,
+    /// Of what was sent, as a rate counts it; and packets of it that may be answers.
+    sent_per_window: PerWindow,
+    sent_answers: u64,
+}
+
+impl Sides {
+    /// Sent in vain, from the first of these ports to the second.
+    fn send(&mut self, [from, to]: [u16; 2], half: &Half, is_answer: bool) {
+        self.sent.add([from, to], half, &Half::NONE);
+        let per_window = half.per_window();
+        self.sent_per_window.add(per_window);
+        if is_answer {
+            self.sent_answers = self.sent_answers.saturating_add(per_window.packets);
+        }
+    }
 }
 
 /// Conversations of a pair that are alike.
@@ -37,6 +52,7 @@ struct Sum {
     flows: u32,
     packets: u64,
     octets: u64,
+    /// Packets the other way, as a rate counts them.
     out: u64,
     port: u16,
     sport: u16,
@@ -52,7 +68,7 @@ impl Sum {
         self.flows = self.flows.saturating_add(1);
         self.packets += there.packets;
         self.octets += there.octets;
-        self.out += back.packets;
+        self.out = self.out.saturating_add(back.per_window().packets);
     }
 }
 
@@ -96,34 +112,39 @@ impl<'a> Emitter<'a> {
     }
 
     fn sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
-        let sides = std::mem::take(&mut self.sides).into_iter().zip([(a, b), (b, a)]);
-        for (Sides { asked, served, sent }, (host, peer)) in sides {
-            for (kind, sum) in [(Kind::Asked, asked), (Kind::Served, served), (Kind::Sent, sent)] {
-                let is_enough = match kind {
-                    Kind::Sent => {
-                        sum.packets >= self.least_sent
-                            && self.site.side(host.ip()) == Some(Side::Inside)
-                            && self.site.side(peer.ip()) == Some(Side::Outside)
-                    }
-                    _ => sum.flows > 0,
-                };
-                if is_enough {
-                    self.events.push(&Event {
-                        host,
-                        kind,
-                        proto,
-                        peer,
-                        port: sum.port,
-                        sport: sum.sport,
-                        flows: sum.flows,
-                        packets: sum.packets,
-                        octets: sum.octets,
-                        more: clamp(sum.out),
-                        ..Event::default()
-                    })?;
+        let Emitter { site, events, least_sent, sides, .. } = self;
+        for (side, (host, peer)) in sides.iter().zip([(a, b), (b, a)]) {
+            let event = |kind, sum: &Sum, per_window, more| Event {
+                host,
+                kind,
+                proto,
+                peer,
+                port: sum.port,
+                sport: sum.sport,
+                flows: sum.flows,
+                packets: sum.packets,
+                octets: sum.octets,
+                per_window,
+                more,
+                ..Event::default()
+            };
+            for (kind, sum) in [(Kind::Asked, &side.asked), (Kind::Served, &side.served)] {
+                if sum.flows > 0 {
+                    // No rate is taken of these but of what went the other way.
+                    let all = PerWindow { packets: sum.packets, octets: sum.octets };
+                    events.push(&event(kind, sum, all, clamp(sum.out)))?;
                 }
             }
+            let is_enough = side.sent.flows > 0
+                && side.sent_per_window.packets >= *least_sent
+                && site.side(host.ip()) == Some(Side::Inside)
+                && site.side(peer.ip()) == Some(Side::Outside);
+            if is_enough {
+                let answers = narrow(side.sent_answers);
+                events.push(&event(Kind::Sent, &side.sent, side.sent_per_window, answers))?;
+            }
         }
+        *sides = Default::default();
         Ok(())
     }
 }
@@ -153,6 +174,7 @@ impl Visitor for Emitter<'_> {
             flows: half.flows,
             packets: half.packets,
             octets: half.octets,
+            per_window: half.per_window(),
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };
@@ -171,15 +193,23 @@ impl Visitor for Emitter<'_> {
             Outcome::Silent | Outcome::Refused | Outcome::Other
                 if is_sure && !is_check && (outcome != Outcome::Other || !is_answered) =>
             {
-                of_asker.sent.add([sport, port], &asked, &Half::NONE);
+                // Without flags, resets to answers that nobody asked for look like questions.
+                let may_be_reset =
+                    outcome == Outcome::Refused && !asked.has_flags && talk.may_be_unasked();
+                of_asker.send([sport, port], &asked, may_be_reset);
                 if proto == UDP {
                     of_asker.asked.add([port, sport], &Half::NONE, &asked);
                 }
                 let bits = if outcome == Outcome::Other { STREAM } else { 0 };
-                self.events.push(&event(host, asker, &asked, Kind::Tried, [port, sport], bits))
+                let mut event = event(host, asker, &asked, Kind::Tried, [port, sport], bits);
+                if may_be_reset {
+                    event.flags = MAYBE_RESET;
+                }
+                self.events.push(&event)
             }
             Outcome::Unasked => {
-                of_host.sent.add([port, sport], &answered, &Half::NONE);
+                let flags = answered.has_flags.then_some(answered.flags);
+                of_host.send([port, sport], &answered, is_answer(proto, port, sport, flags));
                 if proto == UDP {
                     of_host.asked.add([sport, port], &Half::NONE, &answered);
                 }

@@ -2,8 +2,12 @@
 
 use std::io;
 
-use crate::detect::conversation::{Address, Families, Together, narrow, widen};
+use crate::detect::conversation::service::strength;
+use crate::detect::conversation::{
+    ACK, Address, FIN, Families, PSH, PerWindow, RST, SYN, Together, narrow, widen,
+};
 use crate::finding::Sample;
+use crate::flow::{TCP, UDP};
 
 /// What an event is, in the order in which the rows of a host come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +32,26 @@ pub(super) const STREAM: u8 = 2;
 /// The exporter told the flags.
 pub(super) const FLAGS: u8 = 4;
 
+/// The flags of an event without [`FLAGS`] that may be a reset to an answer which nobody asked for.
+pub(super) const MAYBE_RESET: u8 = RST;
+
+/// Returns true if what was sent from port `from` to port `to`, and seems to answer a question that was not
+/// exported, is an answer: its flags say so, or `to` is no service's. A datagram from a name server's port
+/// to a game server's is none, however it looks.
+pub(super) fn is_answer(proto: u8, from: u16, to: u16, flags: Option<u8>) -> bool {
+    match proto {
+        TCP => flags.is_some_and(only_answers) || strength(to) == 0,
+        // DHCP's client has a port below 1024 too.
+        UDP => strength(to) == 0 || matches!((from, to), (67, 68) | (547, 546)),
+        _ => true,
+    }
+}
+
+/// Returns true for the flags of SYN and ACK, or of a reset, and of nothing that comes later.
+pub(super) fn only_answers(flags: u8) -> bool {
+    (flags & (SYN | ACK) == SYN | ACK || flags & RST != 0) && flags & (FIN | PSH) == 0
+}
+
 /// One row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event<A> {
@@ -48,13 +72,16 @@ pub(super) struct Event<A> {
     /// To the host; of [`Kind::Sent`], from it.
     pub packets: u64,
     pub octets: u64,
-    /// Of what was tried or unasked, when it began, in milliseconds, the lower 32 bits, 0 if unknown; else
-    /// packets the other way.
+    /// The same as a rate counts them.
+    pub per_window: PerWindow,
+    /// Of what was tried or unasked, when it began, in milliseconds, the lower 32 bits, 0 if unknown; of what
+    /// was sent, packets of answers, as a row holds them; else packets the other way. A rate counts these.
     pub more: u32,
 }
 
 impl<A: Address> Event<A> {
-    /// The row, which sorts by host, kind, protocol, peer, the host's port and the peer's.
+    /// The row, which sorts by host, kind, protocol, peer, the host's port and the peer's. It holds what a
+    /// rate counts; [`Event::rest`] holds the rest.
     pub(super) fn pack(&self) -> A::Row {
         let first = ((self.kind as u32) << 8) | u32::from(self.proto);
         let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
@@ -64,12 +91,36 @@ impl<A: Address> Event<A> {
             self.host,
             first,
             self.peer,
-            [ports, bits | flows, narrow(self.packets), narrow(self.octets), self.more],
+            [
+                ports,
+                bits | flows,
+                narrow(self.per_window.packets),
+                narrow(self.per_window.octets),
+                self.more,
+            ],
         )
+    }
+
+    /// Returns true if there are packets or bytes that no rate counts.
+    pub(super) fn has_rest(&self) -> bool {
+        (self.packets, self.octets) != (self.per_window.packets, self.per_window.octets)
+    }
+
+    /// Returns the packets and bytes that no rate counts as an event of the same key. It has no flows, by
+    /// which [`Event::unpack`] knows it, and [`Event::absorb`] adds it to its other part.
+    pub(super) fn rest(&self) -> Event<A> {
+        let Event { packets, octets, per_window, .. } = *self;
+        let packets = packets.saturating_sub(per_window.packets);
+        let octets = octets.saturating_sub(per_window.octets);
+        let per_window = PerWindow { packets, octets };
+        Event { bits: 0, flags: 0, flows: 0, packets, octets, per_window, more: 0, ..*self }
     }
 
     pub(super) fn unpack(row: &A::Row) -> Event<A> {
         let (host, first, peer, [ports, bits, packets, octets, more]) = A::unpack(row);
+        let flows = bits & MAX_FLOWS;
+        let (packets, octets) = (widen(packets), widen(octets));
+        let per_window = if flows == 0 { PerWindow::NONE } else { PerWindow { packets, octets } };
         Event {
             host,
             kind: match first >> 8 {
@@ -85,9 +136,10 @@ impl<A: Address> Event<A> {
             sport: ports as u16,
             bits: (bits >> 29) as u8,
             flags: (bits >> 21) as u8,
-            flows: bits & MAX_FLOWS,
-            packets: widen(packets),
-            octets: widen(octets),
+            flows,
+            packets,
+            octets,
+            per_window,
             more,
         }
     }
@@ -103,6 +155,7 @@ impl<A: Address> Event<A> {
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
         self.octets = self.octets.saturating_add(other.octets);
+        self.per_window.add(other.per_window);
         self.more = match (self.kind, self.more, other.more) {
             (Kind::Tried | Kind::Unasked, 0, start) | (Kind::Tried | Kind::Unasked, start, 0) => {
                 start
@@ -115,6 +168,16 @@ impl<A: Address> Event<A> {
 
     pub(super) fn has(&self, bits: u8) -> bool {
         self.bits & bits != 0
+    }
+
+    /// Returns true if the peer may only have answered, so that this says nothing against the peer.
+    pub(super) fn is_answer(&self) -> bool {
+        let flags = self.has(FLAGS).then_some(self.flags);
+        match self.kind {
+            Kind::Unasked => is_answer(self.proto, self.sport, self.port, flags),
+            Kind::Tried => self.flags == MAYBE_RESET && flags.is_none(),
+            Kind::Asked | Kind::Served | Kind::Sent => false,
+        }
     }
 
     /// It, as evidence.
@@ -143,11 +206,20 @@ impl Events {
     /// # Errors
     /// A temporary file that cannot be written.
     pub(super) fn push<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
+        if event.has_rest() {
+            self.push_rest(event)?;
+        }
         self.rows.push([event.host, event.peer], event.pack())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_rest<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
+        self.push(&event.rest())
     }
 }
 
-/// Flows that a row can count; more are as many.
+/// Flows that a row can count; more are as many. A row without any is the rest of another.
 const MAX_FLOWS: u32 = (1 << 21) - 1;
 
 #[cfg(test)]
@@ -170,15 +242,32 @@ mod tests {
         fn a_row_gives_back_its_event(
             (host, peer, proto, kind) in (any::<u32>(), any::<u32>(), any::<u8>(), kinds()),
             (port, sport, bits, flags) in (any::<u16>(), any::<u16>(), 0u8..8, any::<u8>()),
-            (flows, packets, octets, more) in (0..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
+            (flows, packets, octets, more) in (1..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
+            rest in prop_oneof![Just((0, 0)), (0..1u64 << 31, 0..1u64 << 31)],
         ) {
-            let event = Event { host, kind, proto, peer, port, sport, bits, flags, flows, packets, octets, more };
-            prop_assert_eq!(Event::<u32>::unpack(&event.pack()), event);
+            let per_window = PerWindow { packets, octets };
+            let (packets, octets) = (packets + rest.0, octets + rest.1);
+            let event = Event {
+                host, kind, proto, peer, port, sport, bits, flags, flows, packets, octets, per_window, more,
+            };
+            prop_assert_eq!(back(&event), event);
             let wide = Event {
                 host: u128::from(host) << 64, peer: u128::from(peer) << 60, kind, proto, port, sport, bits,
-                flags, flows, packets, octets, more,
+                flags, flows, packets, octets, per_window, more,
             };
-            prop_assert_eq!(Event::<u128>::unpack(&wide.pack()), wide);
+            prop_assert_eq!(back(&wide), wide);
         }
+    }
+
+    /// An event out of the rows that hold it, in the order in which they sort.
+    fn back<A: Address>(event: &Event<A>) -> Event<A> {
+        let rest = event.has_rest().then(|| event.rest().pack());
+        let mut rows: Vec<A::Row> = rest.into_iter().collect();
+        rows.push(event.pack());
+        rows.sort_unstable();
+        let mut events = rows.iter().map(Event::<A>::unpack);
+        let mut whole = events.next().unwrap();
+        assert!(events.all(|part| whole.absorb(&part)));
+        whole
     }
 }

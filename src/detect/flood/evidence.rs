@@ -81,6 +81,8 @@ struct Answerers {
     flows: u64,
     packets: u64,
     octets: u64,
+    /// Packets as a rate counts them.
+    per_window: u64,
 }
 
 /// What was reflected upon a host.
@@ -94,6 +96,8 @@ pub(super) struct Reflected {
     pub flows: u64,
     pub packets: u64,
     pub octets: u64,
+    /// Packets as a rate counts them.
+    pub per_window: u64,
     /// Percent of the sources that the host had asked.
     pub asked: u64,
 }
@@ -119,7 +123,9 @@ pub(super) struct Evidence {
     pub by_udp: Reflected,
     pub by_tcp: Reflected,
     pub sign: Option<Sign>,
-    /// What it sent to single hosts, unanswered.
+    /// Packets, as a rate counts them, of answers that inside hosts sent it and it never asked for.
+    pub unsolicited: u64,
+    /// What it sent to single hosts, unanswered, beside answers.
     pub sent: Load,
 }
 
@@ -188,7 +194,7 @@ impl Crowd {
     }
 
     fn add(&mut self, run: &Run) {
-        self.load.add(run, run.tried, run.tried);
+        self.load.add(run, run.tried, run.tried, run.answers.0);
         self.widest = self.widest.max(run.distinct);
         for (minute, flows) in &run.minutes {
             self.count(*minute, *flows);
@@ -252,6 +258,7 @@ impl<A: Address> Builder<A> {
             by_udp: Reflected::default(),
             by_tcp: Reflected::default(),
             sign: None,
+            unsolicited: 0,
             sent: Load::new(),
         };
         Builder {
@@ -279,6 +286,7 @@ impl<A: Address> Builder<A> {
             load.clear();
         }
         (evidence.minute, evidence.scanned, evidence.sign) = (0, 0, None);
+        evidence.unsolicited = 0;
         (evidence.by_udp, evidence.by_tcp) = (Reflected::default(), Reflected::default());
         self.run = None;
         self.asked.clear();
@@ -330,7 +338,8 @@ impl<A: Address> Builder<A> {
     /// The run is over: one source's, by one protocol. It is given back for the next to use.
     fn close(&mut self, view: View) -> Option<Run> {
         let run = self.run.take()?;
-        let (flows, packets, _) = run.sums;
+        let (flows, ..) = run.sums;
+        let packets = run.per_window.packets;
         // Whom the host talks with on other ports sends it nothing in vain: TFTP answers from a port of its own
         // (RFC 1350 section 4), tunnels have a new one for each flow that they carry (RFC 7348 section 5).
         let of = |(proto, peer, _): &(u8, A, u64)| (*proto, peer.ip()).cmp(&(run.proto, run.peer));
@@ -340,21 +349,29 @@ impl<A: Address> Builder<A> {
         let is_known = run.proto != TCP || run.kind == Kind::Unasked;
         let is_known = is_known && asks.is_some_and(|(.., asks)| talks(*asks));
         let evidence = &mut self.evidence;
+        let answers = run.answers.1;
         if run.kind == Kind::Sent {
-            evidence.sent.add(&run, flows, packets);
-            self.senders.add(run.peer, SENT);
+            // Whom the host may only have answered it does not attack.
+            let asking = packets.saturating_sub(answers);
+            if asking > 0 {
+                evidence.sent.add(&run, flows, asking, 0);
+                self.senders.add(run.peer, SENT);
+            }
             return Some(run);
         }
+        if run.is_ours && !run.is_spoofed && !is_known {
+            evidence.unsolicited = evidence.unsolicited.saturating_add(run.unsolicited);
+        }
         let mut loads = STREAM;
-        evidence.stream.add(&run, flows, packets);
+        evidence.stream.add(&run, flows, packets, answers);
         match (run.kind, run.proto) {
             (_, UDP) => {
                 loads |= DATAGRAMS;
-                evidence.datagrams.add(&run, flows, packets);
+                evidence.datagrams.add(&run, flows, packets, answers);
             }
             (Kind::Unasked, TCP) if !run.sports.is_empty() => {
                 loads |= ANSWERS;
-                evidence.answers.add(&run, flows, packets);
+                evidence.answers.add(&run, flows, packets, answers);
             }
             _ => {}
         }
@@ -369,13 +386,15 @@ impl<A: Address> Builder<A> {
         self.senders.add(run.peer, loads);
         // What our own send each other in somebody's name would have been asked for here too.
         let is_ours = run.is_ours && view.site.side(self.evidence.host) == Some(Side::Inside);
-        for &(sport, (flows, packets, octets)) in run.sports.iter().filter(|_| !is_ours) {
+        for &(sport, (flows, packets, octets), per_window) in run.sports.iter().filter(|_| !is_ours)
+        {
             let of = self.answerers.entry((run.proto, sport)).or_default();
             of.sources += 1;
             of.asked += u64::from(is_asked);
             of.flows += flows;
             of.packets = of.packets.saturating_add(packets);
             of.octets = of.octets.saturating_add(octets);
+            of.per_window = of.per_window.saturating_add(per_window);
         }
         Some(run)
     }
@@ -417,11 +436,12 @@ impl<A: Address> Builder<A> {
             .filter(|((of, port), from)| *of == proto && *port != 0 && from.sources >= SOURCES)
             .map(|((_, port), from)| (*port, *from))
             .collect();
-        ports.sort_unstable_by_key(|(port, from)| (std::cmp::Reverse(from.packets), *port));
+        ports.sort_unstable_by_key(|(port, from)| (std::cmp::Reverse(from.per_window), *port));
         if let (Some((_, first)), UDP) = (ports.first_mut(), proto) {
             first.flows += pieces.flows;
             first.packets = first.packets.saturating_add(pieces.packets);
             first.octets = first.octets.saturating_add(pieces.octets);
+            first.per_window = first.per_window.saturating_add(pieces.per_window);
         }
         // What a service is known for needs no size, if nobody asked for it.
         let is_known = |port| view.hears() && service(proto, port).is_some();
@@ -432,7 +452,7 @@ impl<A: Address> Builder<A> {
             // The questions are not there to be seen; of some services nobody asks ten strangers.
             Answers::Partly | Answers::Unseen => service(proto, port).is_none() || is_popular(port),
             // Of one packet in many, a question and its answer are hardly ever both there.
-            Answers::Seen if view.sampled => percent(from.asks, from.packets) >= WANTED,
+            Answers::Seen if view.sampled => percent(from.asks, from.per_window) >= WANTED,
             Answers::Seen => percent(from.asked, from.sources) >= WANTED,
         };
         ports.retain(|(port, from)| is_large(*port, from) && !is_wanted(*port, from));
@@ -444,6 +464,7 @@ impl<A: Address> Builder<A> {
             all.flows += from.flows;
             all.packets = all.packets.saturating_add(from.packets);
             all.octets = all.octets.saturating_add(from.octets);
+            all.per_window = all.per_window.saturating_add(from.per_window);
             asked += from.asked;
         }
         all.asked = percent(asked, all.sources);

@@ -181,7 +181,9 @@ impl Flood {
         let (site, setup) = (&self.site, &self.setup);
         let sampling = self.conversations.sampling();
         let (sampled, sampling) = (sampling.is_sampled(), sampling.usual());
-        let fresh = Conversations::at(site.memory / SHARES, setup.outside_if.clone());
+        let mut fresh = Conversations::at(site.memory / SHARES, setup.outside_if.clone());
+        // A rate is over the whole window, not over a slice.
+        fresh.rate_over(super::seconds(Some(window)));
         let slice = std::mem::replace(&mut live.slice, fresh);
         let events = std::mem::replace(&mut live.carried, Events::new(site.memory / SHARES));
         let mut emitter = Emitter::new(site, events, setup.least_sent(SLICE / 1000)).live();
@@ -285,11 +287,13 @@ impl Carry<'_> {
     }
 
     fn push<A: Address>(&mut self, events: &[Event<A>]) -> io::Result<()> {
-        if self.rows + events.len() as u64 > MAX_CARRIED {
+        let rests = events.iter().filter(|event| event.has_rest()).count();
+        let rows = (events.len() + rests) as u64;
+        if self.rows + rows > MAX_CARRIED {
             self.left += events.len() as u64;
             return Ok(());
         }
-        self.rows += events.len() as u64;
+        self.rows += rows;
         events.iter().try_for_each(|event| self.next.push(event))
     }
 
@@ -299,7 +303,7 @@ impl Carry<'_> {
         baggage: &mut Baggage<A>,
         glance: &Glance,
     ) -> io::Result<()> {
-        let may_drown = glance.tried >= self.least.0 || glance.stream.1 >= self.least.1;
+        let may_drown = glance.tried >= self.least.0 || glance.per_window.packets >= self.least.1;
         if may_drown || glance.sent > 0 {
             self.push(&baggage.events)?;
         } else {
@@ -326,10 +330,10 @@ impl Carry<'_> {
         &mut self,
         baggage: &mut Baggage<A>,
         net: IpNet,
-        (_, packets, octets): Counts,
+        sums: Counts,
+        packets: u64,
     ) -> io::Result<()> {
-        let is_large = octets >= carpet::LARGE.0.saturating_mul(packets);
-        let times = if is_large { 1 } else { carpet::PACKETS / carpet::LARGE.1 };
+        let times = if carpet::is_large(sums) { 1 } else { carpet::PACKETS / carpet::LARGE.1 };
         if packets >= self.least_net.saturating_mul(times) && !self.has_told_net(net) {
             self.push(&baggage.rest)?;
         }

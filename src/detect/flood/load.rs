@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::run::Run;
-use crate::detect::conversation::has_port;
+use crate::detect::conversation::{PerWindow, has_port};
 use crate::detect::rule::percent;
 use crate::detect::top::Top;
 use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample};
@@ -31,7 +31,15 @@ pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
 pub(super) struct Sender {
     pub peer: IpAddr,
     pub sums: Counts,
+    /// Of the weight, what may only be answers.
+    pub answers: u64,
     pub sample: Sample,
+}
+
+/// Returns what a source sent beside answers: nobody attacks with what may be the answer to a question that
+/// was not exported.
+pub(super) fn asking(&(weight, from): &(u64, Sender)) -> u64 {
+    weight.saturating_sub(from.answers)
 }
 
 /// Traffic of one kind upon a host.
@@ -40,6 +48,8 @@ pub(super) struct Load {
     pub flows: u64,
     pub packets: u64,
     pub octets: u64,
+    /// Packets and octets as a rate counts them.
+    pub per_window: PerWindow,
     pub sources: u64,
     /// Flows of inside sources, and those of them that are not of TCP.
     pub ours: u64,
@@ -55,6 +65,7 @@ impl Load {
             flows: 0,
             packets: 0,
             octets: 0,
+            per_window: PerWindow::NONE,
             sources: 0,
             ours: 0,
             our_datagrams: 0,
@@ -65,24 +76,25 @@ impl Load {
 
     pub(super) fn clear(&mut self) {
         (self.flows, self.packets, self.octets, self.sources) = (0, 0, 0, 0);
-        (self.ours, self.our_datagrams) = (0, 0);
+        (self.ours, self.our_datagrams, self.per_window) = (0, 0, PerWindow::NONE);
         self.top.clear();
         self.ports.clear();
     }
 
-    /// Adds a source's, of one protocol; what counts in `top` is `weight`.
-    pub(super) fn add(&mut self, run: &Run, flows: u64, weight: u64) {
+    /// Adds a source's, of one protocol; what counts in `top` is `weight`, of which so much is answers.
+    pub(super) fn add(&mut self, run: &Run, flows: u64, weight: u64, answers: u64) {
         let (_, packets, octets) = run.sums;
         self.flows += flows;
         self.packets = self.packets.saturating_add(packets);
         self.octets = self.octets.saturating_add(octets);
+        self.per_window.add(run.per_window);
         self.sources += 1;
         let is_ours = run.is_ours && !run.is_spoofed;
         self.ours += if is_ours { flows } else { 0 };
         self.our_datagrams += if is_ours && run.proto != TCP { flows } else { 0 };
         self.top.offer(
             weight,
-            Sender { peer: run.peer, sums: (flows, packets, octets), sample: run.sample },
+            Sender { peer: run.peer, sums: (flows, packets, octets), answers, sample: run.sample },
         );
         for (port, flows) in &run.ports {
             *self.ports.entry((run.proto, *port)).or_default() += flows;
@@ -94,6 +106,7 @@ impl Load {
         self.flows += other.flows;
         self.packets = self.packets.saturating_add(other.packets);
         self.octets = self.octets.saturating_add(other.octets);
+        self.per_window.add(other.per_window);
         self.sources += other.sources - both;
         self.ours += other.ours;
         self.our_datagrams += other.our_datagrams;
@@ -111,6 +124,7 @@ impl Load {
                 // The same by another protocol.
                 Some((sum, other)) => {
                     *sum += weight;
+                    other.answers = other.answers.saturating_add(from.answers);
                     add(&mut other.sums, from.sums);
                 }
                 None => all.push((weight, from)),

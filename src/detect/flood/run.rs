@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM};
+use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM, only_answers};
 use super::evidence::View;
 use super::load::{Counts, add};
-use crate::detect::conversation::{ACK, Address, FIN, PSH, RST, SYN};
+use crate::detect::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
 use crate::finding::{Sample, Side};
 use crate::flow::{TCP, UDP};
 
@@ -30,14 +30,20 @@ pub(super) struct Run {
     pub proto: u8,
     pub peer: IpAddr,
     pub sums: Counts,
+    /// Packets and octets of these as a rate counts them.
+    pub per_window: PerWindow,
     /// Of the conversations, those that a flood is made of.
     pub tried: u64,
+    /// What may only be answers, and says nothing against the source: of `tried`, and of the packets.
+    pub answers: (u64, u64),
+    /// Packets, as a rate counts them, of answers without data or by a protocol without connections.
+    pub unsolicited: u64,
     /// The host's ports in order, with their conversations.
     pub ports: Vec<(u16, u64)>,
     pub distinct: u64,
     pub minutes: Vec<(u32, u64)>,
-    /// Sums by the source's port, where there are few.
-    pub sports: Vec<(u16, Counts)>,
+    /// Sums by the source's port, where there are few; and packets as a rate counts them.
+    pub sports: Vec<(u16, Counts, u64)>,
     pub is_spoofed: bool,
     /// One of our own.
     pub is_ours: bool,
@@ -52,7 +58,10 @@ impl Run {
             proto: event.proto,
             peer: event.peer.ip(),
             sums: (0, 0, 0),
+            per_window: PerWindow::NONE,
             tried: 0,
+            answers: (0, 0),
+            unsolicited: 0,
             ports: Vec::new(),
             distinct: 0,
             minutes: Vec::new(),
@@ -76,6 +85,7 @@ impl Run {
         let flows = if event.kind == Kind::Sent { u64::from(event.flows) } else { 1 };
         let (packets, octets) = (event.packets, event.octets);
         add(&mut self.sums, (flows, packets, octets));
+        self.per_window.add(event.per_window);
         // The port that is attacked: of what the host sent, the peer's.
         let aim = if event.kind == Kind::Sent { event.sport } else { event.port };
         match self.ports.last_mut() {
@@ -87,26 +97,39 @@ impl Run {
                 }
             }
         }
+        let is_answer = event.is_answer();
+        let answers = match event.kind {
+            Kind::Sent => widen(event.more),
+            _ if is_answer => event.per_window.packets,
+            _ => 0,
+        };
+        self.answers.1 = self.answers.1.saturating_add(answers);
+        if is_answer && (event.proto != TCP || is_bare_answer(event)) {
+            self.unsolicited = self.unsolicited.saturating_add(answers);
+        }
         if counts(event, view) {
             self.tried += 1;
+            self.answers.0 += u64::from(is_answer);
             if event.more != 0 {
                 count(&mut self.minutes, event.more / 60_000);
             }
         }
         self.is_spoofed |= event.has(SPOOFED);
-        let is_answer = match event.kind {
+        let may_reflect = match event.kind {
             Kind::Unasked => event.proto == UDP || is_syn_ack(event),
             _ => event.proto == UDP,
         };
-        if is_answer {
-            match self.sports.iter().position(|(port, _)| *port == event.sport) {
+        if may_reflect {
+            let rated = event.per_window.packets;
+            match self.sports.iter().position(|(port, ..)| *port == event.sport) {
                 Some(at) => {
-                    if let Some((_, sums)) = self.sports.get_mut(at) {
+                    if let Some((_, sums, per_window)) = self.sports.get_mut(at) {
                         add(sums, (flows, packets, octets));
+                        *per_window = per_window.saturating_add(rated);
                     }
                 }
                 None if self.sports.len() < MAX_SPORTS => {
-                    self.sports.push((event.sport, (flows, packets, octets)));
+                    self.sports.push((event.sport, (flows, packets, octets), rated));
                 }
                 None => {}
             }
@@ -143,14 +166,11 @@ fn count(minutes: &mut Vec<(u32, u64)>, minute: u32) {
 /// outside alone: so do our own hosts tell a collector what happens, and a receiver what is said. An answer
 /// that was never asked for is one too: of TCP a bare one, which is no rest of a connection.
 fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
-    let is_bare = || event.octets <= A::BARE.saturating_mul(event.packets);
+    let is_bare = || is_bare(event);
     match (event.kind, view.hears(), event.proto) {
         (Kind::Sent | Kind::Asked | Kind::Served, ..) | (Kind::Unasked, false, _) => false,
         (Kind::Unasked, ..) if view.live => false,
-        (Kind::Unasked, true, TCP) if event.has(FLAGS) => {
-            let is_answer = event.flags & (SYN | ACK) == SYN | ACK || event.flags & RST != 0;
-            is_answer && event.flags & (FIN | PSH) == 0 && is_bare()
-        }
+        (Kind::Unasked, true, TCP) if event.has(FLAGS) => is_bare_answer(event),
         (Kind::Unasked, true, TCP) => !event.has(STREAM),
         (Kind::Tried, true, TCP) => {
             let never_opened = event.has(FLAGS) && event.flags & (SYN | ACK) == SYN;
@@ -164,6 +184,15 @@ fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
         (_, false, TCP) => !event.has(STREAM) && event.packets <= 3 && is_bare(),
         (_, false, _) => false,
     }
+}
+
+fn is_bare<A: Address>(event: &Event<A>) -> bool {
+    event.octets <= A::BARE.saturating_mul(event.packets)
+}
+
+/// Returns true for an answer of TCP without data: SYN and ACK or a reset, where the flags say.
+fn is_bare_answer<A: Address>(event: &Event<A>) -> bool {
+    is_bare(event) && (!event.has(FLAGS) || only_answers(event.flags))
 }
 
 /// An answer of TCP to a question; where flags are unknown, what is as small.

@@ -10,6 +10,9 @@ use crate::finding::Finding;
 use crate::flow::{Flow, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
 
+mod answers;
+mod rates;
+
 fn window(n: u64) -> End {
     End { window: Window::new(n * 600, 600), ..End::default() }
 }

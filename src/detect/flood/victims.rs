@@ -8,7 +8,7 @@ use super::event::{Event, Kind};
 use super::evidence::Builder;
 use super::live::Baggage;
 use super::load::Counts;
-use crate::detect::conversation::Address;
+use crate::detect::conversation::{Address, PerWindow};
 use crate::table::Sorted;
 
 /// Events of one host that are kept until it is known whether it is worth a look: most are not. With
@@ -22,6 +22,8 @@ pub(super) struct Glance {
     pub tried: u64,
     /// What was not answered: conversations, packets, octets.
     pub stream: Counts,
+    /// Packets and octets of these as a rate counts them.
+    pub per_window: PerWindow,
     /// Packets sent to single hosts, unanswered.
     pub sent: u64,
 }
@@ -98,6 +100,7 @@ impl<A: Address> Victims<A> {
                 *flows += 1;
                 *all = all.saturating_add(packets);
                 *sum = sum.saturating_add(octets);
+                self.glance.per_window.add(event.per_window);
             }
             Kind::Sent => self.glance.sent = self.glance.sent.saturating_add(packets),
             Kind::Asked | Kind::Served => {}
@@ -140,7 +143,7 @@ impl<A: Address> Victims<A> {
         }
         if self.glance.stream.0 > 0 {
             let is_dark = judge.is_dark(host.ip());
-            self.carpets.host(&self.kept, self.glance.stream, is_dark);
+            self.carpets.host(&self.kept, &self.glance, is_dark);
         }
         self.kept.clear();
         self.baggage.end();
@@ -149,10 +152,11 @@ impl<A: Address> Victims<A> {
     }
 
     fn end_net(&mut self, judge: &mut Judge) -> io::Result<()> {
-        let (net, sums) = (self.carpets.net, self.carpets.sums);
+        let (net, sums, packets) =
+            (self.carpets.net, self.carpets.sums, self.carpets.per_window.packets);
         judge.carpet(self.carpets.end(judge.least_carpet));
         match (net, &mut judge.carry) {
-            (Some(net), Some(carry)) => carry.net(&mut self.baggage, net.prefix(), sums),
+            (Some(net), Some(carry)) => carry.net(&mut self.baggage, net.prefix(), sums, packets),
             _ => Ok(()),
         }
     }

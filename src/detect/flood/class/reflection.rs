@@ -23,7 +23,7 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
             return None;
         }
         let mut measures = vec![
-            Measure::at_least("packets", what.packets, case.limit(&REFLECTION)),
+            Measure::at_least("packets", what.per_window, case.limit(&REFLECTION)),
             Measure::at_least("sources", what.sources, SOURCES),
         ];
         if case.view.answers == Answers::Seen {
@@ -52,7 +52,7 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
 
 /// The protocol by which more was reflected.
 fn which(evidence: &Evidence) -> (u8, &Reflected) {
-    match evidence.by_tcp.packets > evidence.by_udp.packets {
+    match evidence.by_tcp.per_window > evidence.by_udp.per_window {
         true => (TCP, &evidence.by_tcp),
         false => (UDP, &evidence.by_udp),
     }

@@ -2,6 +2,7 @@
 
 use super::{Case, Class, Unit, silent, sums};
 use crate::detect::rule::Measure;
+use crate::finding::Side;
 
 /// So many times what is usual is too much.
 const TIMES: u64 = 8;
@@ -22,12 +23,25 @@ pub(in crate::detect::flood) struct Usual {
 ///
 /// What is answered at all does not count: a download has its acknowledgements. A collector of logs or
 /// a receiver of streams answers nothing, but it is used to that.
+///
+/// Without what is usual, a host outside that gets as many packets of answers from ours, and asked for none
+/// of them: who sends answers is no attacker ([`OUTBOUND`](super::OUTBOUND)), but whom they reach is flooded.
+/// The question may lie before the last look of a window that is still open.
 pub(in crate::detect::flood) const VOLUME: Class = Class {
     name: "volume",
     limit: 2000,
     unit: Unit::Second,
     measure: |case| {
-        let usual = case.usual.filter(|_| case.view.hears())?;
+        if !case.view.hears() {
+            return None;
+        }
+        let Some(usual) = case.usual else {
+            let packets = case.evidence.unsolicited;
+            let is_told = packets > 0 && case.side == Some(Side::Outside) && !case.view.live;
+            let pps = case.rate(packets);
+            return is_told
+                .then(|| vec![Measure::at_least("answerspps", pps, case.limit(&VOLUME))]);
+        };
         let [pps, mbps] = rates(case);
         let [packets, octets] = [
             case.limit(&VOLUME).max(usual.pps.saturating_mul(TIMES)),
@@ -46,6 +60,6 @@ pub(in crate::detect::flood) const VOLUME: Class = Class {
 
 /// Packets a second and Mbit/s that were not answered.
 fn rates(case: &Case) -> [u64; 2] {
-    let stream = &case.evidence.stream;
+    let stream = case.evidence.stream.per_window;
     [case.rate(stream.packets), case.rate(stream.octets.saturating_mul(8)) / 1_000_000]
 }

@@ -1,0 +1,246 @@
+//! Records that last longer than the window: a rate counts the window's part of them, a sum all.
+
+use super::*;
+
+const DAY: u64 = 86_400;
+
+/// A record of `seconds` at so many packets a second, from port 4000 to this one. It ends in the window.
+fn record(from: [u8; 4], to: [u8; 4], dport: u16, seconds: u64, pps: u64) -> Flow {
+    let end = 100 * DAY;
+    Flow {
+        start: Some(Timestamp::from_secs(end - seconds)),
+        end: Some(Timestamp::from_secs(end)),
+        ..datagram(from, 4000, to, dport, pps * seconds)
+    }
+}
+
+fn out(seconds: u64, pps: u64) -> Flow {
+    record(INSIDE, OUTSIDE, 9000, seconds, pps)
+}
+
+fn found(flows: &[Flow]) -> Vec<String> {
+    names(&judge(flows))
+}
+
+#[test]
+fn a_month_of_a_quiet_stream_is_no_flood() {
+    assert_eq!(found(&[out(30 * DAY, 1)]), [""; 0]);
+    assert_eq!(found(&[record(OUTSIDE, VICTIM, 9000, 30 * DAY, 1)]), [""; 0]);
+}
+
+#[test]
+fn the_limit_of_a_rate_is_the_same_for_records_of_any_length() {
+    for seconds in [600, 601, 1800, DAY, 30 * DAY] {
+        let flood = out(seconds, 2000);
+        assert_eq!(found(&[flood]), ["outbound 10.7.7.7 source"], "{seconds}");
+        assert_eq!(found(&[out(seconds, 1999)]), [""; 0], "{seconds}");
+        let finding = &judge(&[flood])[0];
+        assert_eq!(finding.why, "pps=2000>=2000");
+        // A row holds more than 2^31 in steps of 4096.
+        let is_whole = |sum: u64, all: u64| all - sum < 2 * 4096;
+        assert!(is_whole(finding.packets, 2000 * seconds), "{finding:?}");
+        assert!(is_whole(finding.octets, 2_000_000 * seconds), "{finding:?}");
+    }
+}
+
+#[test]
+fn records_no_longer_than_the_window_count_whole() {
+    let packets = 1_200_000;
+    let of = |start: Option<u64>, end: Option<u64>, packets| Flow {
+        start: start.map(Timestamp::from_secs),
+        end: end.map(Timestamp::from_secs),
+        ..datagram(INSIDE, 4000, OUTSIDE, 9000, packets)
+    };
+    for (start, end) in [
+        (None, None),
+        (Some(DAY), None),
+        (None, Some(DAY)),
+        (Some(DAY), Some(DAY)),
+        // A clock that was set back in between.
+        (Some(DAY), Some(DAY - 9)),
+        (Some(90 * DAY), Some(DAY)),
+        (Some(DAY), Some(DAY + 599)),
+        (Some(DAY), Some(DAY + 600)),
+        // The record's duration counts, not where it lies on the clock.
+        (Some(0), Some(600)),
+    ] {
+        let named = |packets| found(&[of(start, end, packets)]);
+        assert_eq!(named(packets), ["outbound 10.7.7.7 source"], "{start:?} {end:?}");
+        assert_eq!(named(packets - 1), [""; 0], "{start:?} {end:?}");
+    }
+    let longer = |packets| found(&[of(Some(DAY), Some(DAY + 601), packets)]);
+    assert_eq!(longer(packets * 601 / 600), ["outbound 10.7.7.7 source"]);
+    assert_eq!(longer(packets), [""; 0]);
+}
+
+#[test]
+fn the_window_is_the_one_that_is_judged() {
+    let named = |seconds: Option<u32>, flow: Flow| {
+        let window = seconds.and_then(|seconds| Window::new(0, seconds));
+        let mut flood = Flood::new(site(1 << 30), Rc::default());
+        flood.begin(window);
+        flood.add(&[flow]).unwrap();
+        names(&flood.judge(&End { window, ..End::default() }).unwrap().findings)
+    };
+    for (window, length) in [(None, 600), (Some(60), 60), (Some(3600), 3600)] {
+        for seconds in [length, 4 * length] {
+            let (flood, less) = (out(seconds, 2000), out(seconds, 1999));
+            assert_eq!(named(window, flood), ["outbound 10.7.7.7 source"], "{window:?}");
+            assert_eq!(named(window, less), [""; 0], "{window:?} {seconds}");
+        }
+    }
+}
+
+#[test]
+fn many_long_records_of_one_host_are_a_flood_together() {
+    let streams = |pps: u64| -> Vec<Flow> {
+        (0..20).map(|n| record(INSIDE, OUTSIDE, 9000 + n, DAY + u64::from(n), pps)).collect()
+    };
+    assert_eq!(found(&streams(100)), ["outbound 10.7.7.7 source"]);
+    assert_eq!(found(&streams(99)), [""; 0]);
+    // Two that are whole and one in part, all by the same ports.
+    let mut mixed = vec![out(300, 1000), out(300, 1000), out(2 * DAY, 1000)];
+    assert_eq!(found(&mixed), ["outbound 10.7.7.7 source"]);
+    mixed[2] = out(2 * DAY, 999);
+    assert_eq!(found(&mixed), [""; 0]);
+}
+
+#[test]
+fn a_long_stream_that_is_answered_now_and_then_is_answered() {
+    // One record of a month there, records of a minute back; and the other way round.
+    let there = Flow { packets: 300_000, ..record(theirs(1), VICTIM, 9000, 30 * DAY, 1) };
+    let many = |n: u16| {
+        let one = record(theirs(1), VICTIM, 20_000 + n, 30 * DAY, 1);
+        Flow { sport: 30_000 + n, ..one }
+    };
+    let answer = Flow {
+        start: Some(Timestamp::from_secs(100)),
+        end: Some(Timestamp::from_secs(160)),
+        ..datagram(VICTIM, 7777, theirs(1), 6666, 60_100)
+    };
+    let mut flows: Vec<Flow> = (0..1000).map(many).chain([there]).collect();
+    assert_eq!(found(&flows), ["dos 10.1.1.1 target"]);
+    // 600,000 packets of a window came, and a tenth of that went back.
+    flows.push(answer);
+    assert_eq!(found(&flows), [""; 0]);
+}
+
+#[test]
+fn reflection_is_judged_by_the_windows_part() {
+    // Ten senders of one packet in a minute for a month: 100 packets in ten minutes, 432,000 in all.
+    let answers = |a_minute: u64| -> Vec<Flow> {
+        let of = |n| {
+            let whole = record(theirs(n), VICTIM, 40_000, 30 * DAY, 1);
+            let packets = 30 * 1440 * a_minute;
+            Flow { sport: 10_074, packets, octets: packets * 1000, ..whole }
+        };
+        (0..10).map(of).collect()
+    };
+    assert_eq!(found(&answers(9)), [""; 0]);
+    assert_eq!(found(&answers(10)), ["reflection 10.1.1.1 target"]);
+    let finding = &judge(&answers(10))[0];
+    assert!(finding.why.starts_with("packets=1000>=1000,"), "{}", finding.why);
+    assert_eq!(finding.packets, 4_320_000, "sums are whole");
+}
+
+#[test]
+fn a_carpet_is_judged_by_the_windows_part() {
+    let carpet = |pps: u64| -> Vec<Flow> {
+        let hit = |n: u32| Flow {
+            sport: 4000 + n as u16,
+            ..record(theirs(n % 12), ours(n % 100), n as u16, 3000, pps)
+        };
+        (0..1200).map(hit).collect()
+    };
+    // Records of 50 minutes: of 3000 packets each, 600 are this window's.
+    assert_eq!(found(&carpet(1)), ["carpet 10.1.0.0/24 target"]);
+    let few: Vec<Flow> =
+        carpet(1).iter().map(|flow| Flow { packets: 5, octets: 5000, ..*flow }).collect();
+    assert_eq!(found(&few), [""; 0], "1200 packets of 6000");
+    let finding = &judge(&carpet(1))[0];
+    assert!(finding.why.starts_with("packets=720000>="), "{}", finding.why);
+    assert_eq!(finding.packets, 3_600_000);
+}
+
+#[test]
+fn what_is_usual_is_learned_as_a_rate() {
+    let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
+    let named = |n: u64, flow: Flow| {
+        let mut flood = Flood::new(site(1 << 30), setup.clone());
+        flood.add(&[flow]).unwrap();
+        names(&flood.judge(&window(n)).unwrap().findings)
+    };
+    // An hour's record in each window, at 300 packets a second.
+    let stream = |pps| record(OUTSIDE, VICTIM, 9000, 3600, pps);
+    (0..40).for_each(|n| assert_eq!(named(n, stream(300)), [""; 0], "window {n}"));
+    assert_eq!(named(40, stream(2399)), [""; 0], "less than eight times as much");
+    let more = |pps| record(OUTSIDE, VICTIM, 9000, 600, pps);
+    assert_eq!(named(41, more(2600)), ["volume 10.1.1.1 target"]);
+}
+
+#[test]
+fn one_of_ours_with_a_long_record_is_no_attacker_in_a_flood() {
+    let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
+    let judged = |n: u64, flows: &[Flow]| {
+        let mut flood = Flood::new(site(1 << 30), setup.clone());
+        flood.add(flows).unwrap();
+        names(&flood.judge(&window(n)).unwrap().findings)
+    };
+    // A sensor of ours sends a packet a second, in one record a month.
+    let quiet = record(ours(9), VICTIM, 5000, 300, 1);
+    (0..40).for_each(|n| assert_eq!(judged(n, &[quiet]), [""; 0]));
+    let sensor = record(ours(9), VICTIM, 5000, 30 * DAY, 1);
+    let flood = record(OUTSIDE, VICTIM, 9000, 600, 3000);
+    assert_eq!(judged(40, &[sensor, flood]), ["volume 10.1.1.1 target"]);
+}
+
+#[test]
+fn live_says_the_same() {
+    let clock = |n: u64| -> Vec<Flow> {
+        let time = Some(Timestamp::from_secs(n));
+        let talks = (0..9).flat_map(|k| talk(theirs(k), ours(k), 443));
+        talks.map(|flow| Flow { start: time, end: time, ..flow }).collect()
+    };
+    let ending = |n: u64, flow: Flow, seconds: u64| {
+        let end = Timestamp::from_secs(n);
+        let start = end.offset(-(seconds as i64) * 1_000_000_000);
+        Flow { start: Some(start), end: Some(end), ..flow }
+    };
+    // A stream's record of half an hour at second 25, and pieces of a flood's records after it.
+    let base = 100 * DAY;
+    let window = Window::new(base, 600).unwrap();
+    let play = |pps: u64| {
+        let setup = Rc::new(Setup { live: true, ..Setup::default() });
+        let mut flood = Flood::new(site(1 << 30), setup);
+        flood.begin(Some(window));
+        let mut early = Vec::new();
+        for n in 0..200 {
+            let mut flows: Vec<Flow> = clock(base + n);
+            if n % 50 == 25 {
+                let stream = datagram(INSIDE, 4000 + n as u16, OUTSIDE, 80, 1800 * pps / 4);
+                flows.push(ending(base + n, stream, 1800));
+            }
+            flood.add(&flows).unwrap();
+            early.extend(flood.early(window).unwrap());
+        }
+        let end = End { window: Some(window), ..End::default() };
+        (names(&early), names(&flood.judge(&end).unwrap().findings))
+    };
+    let told = vec!["outbound 10.7.7.7 source".to_owned()];
+    assert_eq!(play(1999), (vec![], vec![]));
+    assert_eq!(play(2000), (told.clone(), told));
+}
+
+#[test]
+fn order_memory_and_copies_change_no_rate() {
+    let mut flows: Vec<Flow> = (0..300)
+        .map(|n| record(theirs(n % 40), ours(n % 30), n as u16, 100 + u64::from(n) * 77, 3))
+        .collect();
+    flows.extend((0..20).map(|n| record(INSIDE, OUTSIDE, 9000 + n, DAY + u64::from(n), 100)));
+    let expected = judge(&flows);
+    assert_eq!(expected.len(), 2, "{:?}", names(&expected));
+    flows.reverse();
+    let mut small = Flood::new(site(0), Rc::default());
+    flows.chunks(7).for_each(|part| small.add(part).unwrap());
+    assert_eq!(small.judge(&window(0)).unwrap().findings, expected);
+}
