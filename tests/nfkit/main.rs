@@ -8,6 +8,7 @@
 // clippy of Rust 1.85 takes a closure's `return` for its function's, and misses that a child is waited for.
 #![allow(clippy::zombie_processes)]
 
+mod answers;
 mod bounds;
 mod detector;
 mod dialects;

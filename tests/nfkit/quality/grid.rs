@@ -120,6 +120,9 @@ const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx1
 /// The campus with addresses of IPv6 too.
 const BOTH: &str = "140.119.0.0/16,2001:288::/32";
 
+const ANSWERS: &str = "campus --flows 60000 --with FEW,answersx12";
+const ANSWERS_HOUR: &str = "campus --for 1h --flows 200000 --with FEW,answers=60x12,answers=600x6";
+
 /// The grid of nfscan. The aims name rows of it.
 pub const SCANS: &[Scenario] = &[
     all("campus", "campus"),
@@ -135,6 +138,10 @@ pub const SCANS: &[Scenario] = &[
     },
     all("backscatter", "campus --flows 50000 --with backscatterx50"),
     nine("backscatter-nine", "campus --flows 50000 --with backscatterx50"),
+    // Servers whose questions are not exported.
+    all("answers", ANSWERS),
+    nine("answers-nine", ANSWERS),
+    Scenario { state: State::Kept, ..nine("answers-nine-hour", ANSWERS_HOUR) },
     // Who resets what it never asked for.
     all("synack", "campus --flows 40000 --with FEW,synackx10"),
     nine("synack-nine", "campus --flows 40000 --with FEW,synackx10"),

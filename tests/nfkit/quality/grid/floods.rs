@@ -1,6 +1,6 @@
 //! What nfflood is judged on.
 
-use super::{BOTH, CAMPUS_DAY, Scenario, State, all, nine};
+use super::{ANSWERS, BOTH, CAMPUS_DAY, Scenario, State, all, nine};
 
 /// A third of a day before the others play. Its web servers are the hosts that are flooded in
 /// [`VOLUME`]: who comes first in `--with` has the same address.
@@ -31,6 +31,8 @@ pub const FLOODS: &[Scenario] = &[
     all("innocents", "campus --with ALL,MORE"),
     nine("innocents-nine", "campus --with ALL,MORE"),
     Scenario { state: State::Kept, ..all("innocents-hour", HOUR) },
+    all("answers", ANSWERS),
+    nine("answers-nine", ANSWERS),
     all("scanned", "campus --flows 90000 --with FEW,TCP"),
     all("flood", FLOOD),
     nine("flood-nine", FLOOD),

@@ -1,6 +1,6 @@
 //! What nfport is judged on.
 
-use super::{BOTH, CAMPUS_DAY, Scenario, State, all, nine};
+use super::{ANSWERS, BOTH, CAMPUS_DAY, Scenario, State, all, nine};
 
 const CODERED: &str = "campus --flows 110000 --with FEW,coderedx2";
 const SYNACK: &str = "campus --flows 40000 --with FEW,synackx10";
@@ -25,6 +25,8 @@ pub const PORTS: &[Scenario] = &[
     all("innocents", "campus --with ALL,MORE"),
     nine("innocents-nine", "campus --with ALL,MORE"),
     kept("innocents-hour", "campus --for 1h --flows 220000 --with FEW,SOME"),
+    all("answers", ANSWERS),
+    nine("answers-nine", ANSWERS),
     all("flooded", "campus --flows 150000 --with FEW,FLOODED"),
     // Who resets what it never asked for.
     all("synack", SYNACK),
