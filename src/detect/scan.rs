@@ -376,7 +376,9 @@ impl Judge<'_> {
         let of = format!("proto {} attempts", evidence.proto);
         see(of.clone(), "failed", evidence.failed, Limit::AtLeast(0));
         see(of.clone(), "worked", evidence.worked, Limit::AtLeast(0));
-        see(of, "dark", evidence.dark, Limit::AtLeast(0));
+        see(of.clone(), "dark", evidence.dark, Limit::AtLeast(0));
+        let answers = if evidence.are_answers() { evidence.failed } else { 0 };
+        see(of, "answers", answers, Limit::AtLeast(0));
     }
 }
 
