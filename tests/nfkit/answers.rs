@@ -95,7 +95,7 @@ fn answers(has_flags: bool, is_inside: bool, to: To) -> (BTreeSet<String>, Strin
         for n in 0..1500 {
             let (peer, dport) = match to {
                 To::One => (5000 + kind, 32_768 + n * 7 % 28_000),
-                To::Few => (5000 + kind * 20 + n % 12, 1024 + n * 17 % 64_000),
+                To::Few => (5000 + kind * 20 + n % 12, 1024 + n * 7919 % 64_000),
                 To::Many => (2000 + n, 32_768 + n * 31 % 28_000),
             };
             let sport = if sport == 0 { 1 + n * 11 % 1000 } else { usize::from(sport) };

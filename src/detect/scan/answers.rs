@@ -5,7 +5,7 @@
 //! that is known. Without both, and by UDP, what is left is where they go: a scan looks for services, and answers go to
 //! ports at which there are none.
 
-use super::trial::Trial;
+use super::trial::{REFUSED, Trial};
 use crate::detect::conversation::service::strength;
 use crate::flow::{TCP, UDP};
 
@@ -19,6 +19,8 @@ const MANY_PORTS: u64 = 100;
 const CLIENTS: u16 = 32_768;
 /// Of so many ports drawn from all, one is below 1024: the chance that none is is one in 2500.
 const SURE: u64 = 500;
+/// So far apart are the ports that a translator draws; a scan takes a range.
+const SPAN: u16 = 32_768;
 /// One in so many may go to a well-known port above 1023: translators number their clients from 1024 on.
 const LISTED: u64 = 100;
 
@@ -28,6 +30,8 @@ pub(super) struct Attempts {
     /// Attempts in all, and those whose exporter told flags.
     pub all: u64,
     pub flagged: u64,
+    /// Attempts that were refused: whoever only answers gets no answer.
+    pub refused: u64,
     /// Distinct ports of the source, and of the targets.
     pub sports: u64,
     pub ports: u64,
@@ -38,6 +42,8 @@ pub(super) struct Attempts {
     pub listed: u64,
     /// Attempts at ports below those of most clients.
     pub below: u64,
+    /// The lowest and the highest port of the targets.
+    pub range: Option<(u16, u16)>,
 }
 
 impl Attempts {
@@ -56,6 +62,7 @@ impl Attempts {
         let mut attempts = Attempts {
             all: ports.len() as u64,
             flagged: failed().filter(|trial| trial.flags != 0).count() as u64,
+            refused: failed().filter(|trial| trial.has(REFUSED)).count() as u64,
             sports: sports.chunk_by(|a, b| a == b).count() as u64,
             ..Attempts::default()
         };
@@ -72,6 +79,8 @@ impl Attempts {
         self.ports += 1;
         self.most = self.most.max(count);
         self.below += if port < CLIENTS { count } else { 0 };
+        let (least, most) = self.range.unwrap_or((port, port));
+        self.range = Some((least.min(port), most.max(port)));
         match strength(port) {
             0 => {}
             1 => self.listed += count,
@@ -82,13 +91,15 @@ impl Attempts {
     /// Returns true if attempts by this protocol may well be answers: without flags, from a few ports, to many
     /// that are no service's, hardly any of them twice.
     pub(super) fn may_be_answers(&self, proto: u8) -> bool {
-        let Attempts { all, flagged, sports, ports, most, low, listed, below } = *self;
-        let are_clients = below * 10 <= all || all >= SURE;
+        let Attempts { all, flagged, refused, sports, ports, most, low, listed, .. } = *self;
+        let is_wide = self.range.is_some_and(|(least, most)| most - least >= SPAN);
+        let are_clients = self.below * 10 <= all || (all >= SURE && is_wide);
         let has_own_ports = sports == 1 || (sports <= OWN_PORTS && sports * TARGETS <= all);
         let is_scattered = ports * 10 >= all * 9 || (ports >= MANY_PORTS && most * 20 <= all);
         (proto == TCP || proto == UDP)
             && all > 1
             && flagged == 0
+            && refused * 10 <= all
             && has_own_ports
             && is_scattered
             && low == 0
@@ -99,7 +110,9 @@ impl Attempts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{INSIDE, OUTSIDE, ask, judge, judge_by, names, nine, ours, theirs};
+    use super::super::tests::{
+        INSIDE, OUTSIDE, ask, back, judge, judge_by, names, nine, ours, theirs,
+    };
     use super::super::{Memory, Scan, Setup};
     use crate::detect::Counter;
     use crate::detect::Detector;
@@ -155,6 +168,13 @@ mod tests {
         let listed =
             |n: u32| [1433, 3306, 3389, 5432, 5900, 6379, 8080, 9200][n as usize % 8] + n / 8;
         assert_eq!(named(&answers(80, one, OUTSIDE, listed)), ports);
+        // Ports of clients that refuse: an answer is not answered.
+        let refused = |flow: &Flow| [*flow, back(flow, 1, 40, 20)];
+        let high: Vec<Flow> =
+            answers(1000, one, OUTSIDE, clients).iter().flat_map(refused).collect();
+        assert_eq!(named(&high), ports);
+        // A range of unknown ports.
+        assert_eq!(named(&answers(600, one, OUTSIDE, |n| 30_000 + n)), ports);
         // Some that happen to be above 1023.
         assert_eq!(named(&answers(60, one, OUTSIDE, |n| 1024 + n * 1009 % 64_000)), ports);
         // One unknown port of many hosts.

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
 use super::answers::Attempts;
-use super::trial::{ASKED, DARK, STREAM, Trial, WORKED};
+use super::trial::{ASKED, DARK, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::Address;
 use crate::detect::rule::percent;
 use crate::finding::{MAX_SAMPLES, Sample};
@@ -160,6 +160,7 @@ pub(super) struct Builder<A> {
     sports: Ports,
     asked: u64,
     flagged: u64,
+    refused: u64,
     sums: [u64; 3],
     sample: Vec<Sample>,
     times: Vec<(u32, u32, u16)>,
@@ -190,6 +191,7 @@ impl<A: Address> Builder<A> {
             sports: Ports::new(),
             asked: 0,
             flagged: 0,
+            refused: 0,
             sums: [0; 3],
             sample: Vec::new(),
             times: Vec::new(),
@@ -206,7 +208,7 @@ impl<A: Address> Builder<A> {
         (self.worked, self.failed, self.hosts, self.dark) = (0, 0, 0, 0);
         (self.most, self.more_nets, self.most_asked, self.sums) = ((0, 0), 0, 0, [0; 3]);
         self.whole.clear();
-        (self.net, self.asked, self.flagged) = (None, 0, 0);
+        (self.net, self.asked, self.flagged, self.refused) = (None, 0, 0, 0);
         self.ports.clear();
         self.sports.clear();
         self.nets.clear();
@@ -249,6 +251,7 @@ impl<A: Address> Builder<A> {
         self.sports.add(trial.sport, 0);
         self.asked += u64::from(trial.has(ASKED));
         self.flagged += u64::from(trial.flags != 0);
+        self.refused += u64::from(trial.has(REFUSED));
         let flows = trial.flows.max(1);
         let shape = (trial.packets / flows, trial.octets / flows);
         let room = self.shapes.len() < MAX_SHAPES;
@@ -333,6 +336,7 @@ impl<A: Address> Builder<A> {
         let mut attempts = Attempts {
             all: self.failed,
             flagged: self.flagged,
+            refused: self.refused,
             sports: self.sports.touched.len() as u64,
             ..Attempts::default()
         };
