@@ -144,7 +144,7 @@ pub struct Followed {
     pub restarts: u64,
 }
 
-/// What was forgotten of exporters since the start, because there was too much of it.
+/// Counts of exporters' data that was forgotten since the start because a table was full.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Domains, with their templates.
@@ -572,7 +572,7 @@ impl Collector {
         all
     }
 
-    /// What was forgotten of exporters since the start.
+    /// Returns what was forgotten of exporters since the start.
     pub(super) fn forgotten(&self) -> Forgotten {
         let totals = self.decoder.totals();
         let of = |stats: &Stats| stats.faults.get(Fault::Memory);

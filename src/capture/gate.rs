@@ -25,7 +25,7 @@ pub const MAX_RATE: u32 = 100_000_000;
 /// Bytes of a datagram that fills an Ethernet frame.
 const FULL: u64 = 1500;
 
-/// How much an exporter address may send in a second.
+/// The most that an exporter address may send in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Datagrams, at least 1.

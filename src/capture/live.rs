@@ -197,7 +197,7 @@ impl Live {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was forgotten of exporters since the start, as of some seconds ago.
+    /// Returns what was forgotten of exporters since the start, as of some seconds ago.
     pub fn forgotten(&self) -> Forgotten {
         self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -79,10 +79,10 @@ pub fn clock() -> Timestamp {
     Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The system's clock, and the time since the machine was booted: one moment by both.
+/// Returns one moment by the system's clock and by the time since the machine was booted.
 ///
 /// # Errors
-/// What the system says of the second one.
+/// The system's error if it has no `CLOCK_BOOTTIME`.
 pub fn clocks() -> io::Result<Clocks> {
     let boot = || -> io::Result<Duration> { Ok(clock_gettime(ClockId::CLOCK_BOOTTIME)?.into()) };
     loop {

@@ -47,7 +47,7 @@ pub struct Latest {
 /// Lines that were set aside because their windows begin after the time that the user called now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aside {
-    /// How many findings and closing marks there were.
+    /// The number of findings and closing marks.
     pub lines: u64,
     /// The first of their windows.
     pub first: Window,

@@ -50,7 +50,7 @@ const FIRST: Duration = Duration::from_secs(5);
 /// How often the counts of what was not said are told.
 const COUNTS: Duration = Duration::from_secs(60);
 
-/// How often it is told that domains or templates were forgotten.
+/// The time between two messages that domains or templates were forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// At the end, how long nothing may go to the disk, or to the reader of a stream.
@@ -287,7 +287,7 @@ struct Run {
     metrics: Metrics,
     /// As of the end of the last slot.
     followed: Vec<Followed>,
-    /// What was told of what was forgotten, and when.
+    /// The counts of forgotten data that were told last, and when.
     forgotten: (Forgotten, Option<Instant>),
     keeper: Option<Keeper>,
     /// Of the spool, until the end.

@@ -28,7 +28,7 @@ pub struct Decoder {
     limits: Limits,
     want: Want,
     domains: HashMap<Domain, State, RandomState>,
-    /// What each exporter address holds of it, and who pays when it is too much.
+    /// The accounts of exporter addresses: how much each holds, and which one pays when a table is full.
     shares: Shares,
     shelf: Shelf,
     record: Record,
@@ -139,7 +139,7 @@ impl Decoder {
         all.into_iter()
     }
 
-    /// What was counted apart from domains, and what is not kept any more.
+    /// Returns the counts that belong to no domain, and those of domains that were forgotten.
     pub const fn totals(&self) -> &Totals {
         &self.totals
     }

@@ -43,8 +43,8 @@ pub(super) struct Room {
 ///
 /// Bounded over all, by exporter address and by domain: data whose template never comes, forged or not,
 /// pushes out the oldest data of its own domain and address first, and costs no more than the shelf.
-/// Where that is full the address that holds most pays. As long as nobody holds more than a 64th of it,
-/// which takes many forged addresses, the oldest goes.
+/// If the shelf is full, the address that holds most of it pays. As long as no address holds more than a
+/// 64th of it, which takes many forged addresses, the oldest set goes.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     sets: BTreeMap<u64, Held>,
@@ -53,7 +53,7 @@ pub(super) struct Shelf {
     octets: HashMap<Domain, usize, RandomState>,
     by_exporter: BTreeSet<(IpAddr, u64)>,
     of_exporter: HashMap<IpAddr, usize, RandomState>,
-    /// Who holds how much.
+    /// Bytes held, and by which address.
     by_size: BTreeSet<(usize, IpAddr)>,
     total: usize,
     next: u64,

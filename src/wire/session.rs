@@ -38,7 +38,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// What it holds of the tables that all domains share.
+    /// Returns how much it holds of the tables that all domains share.
     pub fn load(&self) -> Load {
         let State { templates, options, .. } = self;
         Load::of_domain(templates.len(), templates.octets(), options.len())
@@ -73,9 +73,9 @@ pub(super) enum Purpose {
 
 /// What belongs to one call.
 pub(super) struct Call<'a> {
-    /// Who speaks, by its own word where the protocol has one (sFlow).
+    /// The exporter's address: by its own word where the protocol has one (sFlow), else the sender.
     pub exporter: IpAddr,
-    /// Where the datagram came from.
+    /// The source address of the datagram.
     pub sender: IpAddr,
     pub purpose: Purpose,
     pub out: &'a mut Batch,

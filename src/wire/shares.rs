@@ -1,4 +1,5 @@
-//! What each exporter address holds of the tables that all share, and who pays when one is full.
+//! Accounts of exporter addresses: how much each holds of the tables that all share, and which one pays
+//! when a table is full.
 //!
 //! UDP sources are forged at will, and one sender can name domains and templates without end. So the
 //! tables are shared out by the address that datagrams come from:
@@ -43,7 +44,7 @@ impl Table {
     pub const ALL: [Table; 4] =
         [Table::Domains, Table::Templates, Table::Restated, Table::Samplers];
 
-    /// What all addresses may hold of it.
+    /// Returns the most that all addresses together may hold of it.
     const fn limit(self, limits: &Limits) -> usize {
         match self {
             Table::Domains => limits.domains,
@@ -53,7 +54,7 @@ impl Table {
         }
     }
 
-    /// What one address may hold of it.
+    /// Returns the most that one address may hold of it.
     const fn own_limit(self, limits: &Limits) -> usize {
         match self {
             Table::Domains => limits.exporter_domains,
@@ -74,12 +75,12 @@ impl Table {
     }
 }
 
-/// How much is held of each table.
+/// The number of entries, or bytes, held of each table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load([usize; 4]);
 
 impl Load {
-    /// What one domain holds.
+    /// Returns the load of one domain.
     pub const fn of_domain(templates: usize, restated: usize, samplers: usize) -> Load {
         Load([1, templates, restated, samplers])
     }
@@ -104,7 +105,7 @@ impl Load {
     }
 }
 
-/// What an address holds.
+/// The account of one address.
 #[derive(Debug)]
 struct Account {
     load: Load,
@@ -123,7 +124,7 @@ struct Account {
 pub(super) struct Shares {
     accounts: HashMap<IpAddr, Account, RandomState>,
     total: Load,
-    /// Of each table, who holds how much.
+    /// For each table, the loads and the addresses that have them.
     by_load: [BTreeSet<(usize, IpAddr)>; 4],
     /// Addresses by their last arrival, or by an earlier one: those that were heard for less than
     /// [`KNOWN`] when that was looked at, and the others.

@@ -12,7 +12,7 @@ const STEP: i128 = 3600 * SECOND;
 /// A step that lasts this long is taken for the right time.
 const LASTS: Duration = Duration::from_secs(24 * 3600);
 
-/// How often the same refusal is told.
+/// The time between two messages about the same refusal.
 const TELL: Duration = Duration::from_secs(3600);
 
 const SECOND: i128 = 1_000_000_000;
@@ -58,7 +58,7 @@ struct Step {
 pub struct ClockSet {
     /// Seconds by which it was set, negative if back.
     pub by: i64,
-    /// How long this has still to last.
+    /// The time until the new time is trusted.
     pub left: Duration,
 }
 

@@ -149,7 +149,7 @@ impl Retained {
 /// A pass of retention, which [`pass`] makes.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// What was removed, and what is left.
+    /// The files removed, and counts of those left.
     pub done: Retained,
     /// The clock was set: nothing was removed by age.
     pub clock_set: Option<ClockSet>,

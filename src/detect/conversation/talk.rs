@@ -35,7 +35,7 @@ pub struct Half {
     pub packets: u64,
     /// Their octets.
     pub octets: u64,
-    /// Of these, packets and octets that a rate leaves out: records longer than the window count in part.
+    /// Packets and octets that a rate leaves out: records longer than the window count in part.
     pub(super) outside_window: (u64, u64),
     /// Packets of the largest record, as a row holds them: exact below 2^31, and in order.
     pub most: u32,

@@ -29,7 +29,7 @@ struct Sides {
     asked: Sum,
     served: Sum,
     sent: Sum,
-    /// Of what was sent, as a rate counts it; and packets of it that may be answers.
+    /// The traffic sent, as a rate counts it; and the packets of it that may be answers.
     sent_per_window: PerWindow,
     sent_answers: u64,
 }

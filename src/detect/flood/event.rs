@@ -74,8 +74,9 @@ pub(super) struct Event<A> {
     pub octets: u64,
     /// The same as a rate counts them.
     pub per_window: PerWindow,
-    /// Of what was tried or unasked, when it began, in milliseconds, the lower 32 bits, 0 if unknown; of what
-    /// was sent, packets of answers, as a row holds them; else packets the other way. A rate counts these.
+    /// A number whose meaning depends on the kind. `Tried` and `Unasked`: the start in milliseconds, its lower
+    /// 32 bits, 0 if unknown. `Sent`: packets of answers, as a row holds them. Else: packets the other way.
+    /// Packets are counted as for a rate.
     pub more: u32,
 }
 

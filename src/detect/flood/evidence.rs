@@ -125,7 +125,7 @@ pub(super) struct Evidence {
     pub sign: Option<Sign>,
     /// Packets, as a rate counts them, of answers that inside hosts sent it and it never asked for.
     pub unsolicited: u64,
-    /// What it sent to single hosts, unanswered, beside answers.
+    /// Traffic that it sent to single hosts, unanswered and no answers itself.
     pub sent: Load,
 }
 

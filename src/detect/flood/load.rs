@@ -31,7 +31,7 @@ pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
 pub(super) struct Sender {
     pub peer: IpAddr,
     pub sums: Counts,
-    /// Of the weight, what may only be answers.
+    /// The part of the weight that may only be answers.
     pub answers: u64,
     pub sample: Sample,
 }

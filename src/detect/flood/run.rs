@@ -34,7 +34,7 @@ pub(super) struct Run {
     pub per_window: PerWindow,
     /// Of the conversations, those that a flood is made of.
     pub tried: u64,
-    /// What may only be answers, and says nothing against the source: of `tried`, and of the packets.
+    /// The parts of `tried` and of the packets that may only be answers, which say nothing against the source.
     pub answers: (u64, u64),
     /// Packets, as a rate counts them, of answers without data or by a protocol without connections.
     pub unsolicited: u64,

@@ -9,19 +9,20 @@ use super::trial::{REFUSED, Trial};
 use crate::detect::conversation::service::strength;
 use crate::flow::{TCP, UDP};
 
-/// Ports of its own that a server sends answers from.
+/// The most ports of its own that a server sends answers from.
 const OWN_PORTS: u64 = 4;
-/// So many targets to each port of its own, if it has more than one.
+/// The least targets for each port of its own, if it has more than one.
 const TARGETS: u64 = 4;
-/// With so many ports, none has more than a twentieth of the attempts; with fewer, nearly each has one.
+/// With this many ports, none has more than a twentieth of the attempts; with fewer, nearly each has one.
 const MANY_PORTS: u64 = 100;
 /// Systems of today number their clients' ports from here (RFC 6056 section 2.1), and translators from 1024.
 const CLIENTS: u16 = 32_768;
-/// Of so many ports drawn from all, one is below 1024: the chance that none is is one in 2500.
+/// Among this many ports drawn from all, one is below 1024; the chance of none is one in 2500.
 const SURE: u64 = 500;
-/// So far apart are the ports that a translator draws; a scan takes a range.
+/// The ports that a translator draws span at least this many; a scan takes a range.
 const SPAN: u16 = 32_768;
-/// One in so many may go to a well-known port above 1023: translators number their clients from 1024 on.
+/// At most one attempt in this many may go to a well-known port above 1023: translators number their
+/// clients from 1024 on.
 const LISTED: u64 = 100;
 
 /// Attempts of one source by one protocol, counted by ports.

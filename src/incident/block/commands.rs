@@ -101,7 +101,7 @@ const TABLE: [&str; 3] = [
     "add set inet nfkit blocked6 { type ipv6_addr; }",
 ];
 
-/// What makes the sets stop packets: those that are routed, and those to this machine itself.
+/// The chains that make the sets stop packets: those that are routed, and those to this machine itself.
 const CHAINS: [&str; 8] = [
     "add chain inet nfkit forward { type filter hook forward priority -10; policy accept; }",
     "add chain inet nfkit input { type filter hook input priority -10; policy accept; }",

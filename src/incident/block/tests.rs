@@ -1,4 +1,4 @@
-//! Who is blocked, and what protects whom.
+//! Tests of which hosts are blocked, and which are protected by what.
 
 use super::super::docket::tests::finding;
 use super::*;

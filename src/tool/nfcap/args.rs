@@ -78,7 +78,7 @@ pub(super) struct Network {
     /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
     pub allow: Option<Exporters>,
-    /// What an exporter may send in a second; SIZE is 1500 bytes for each datagram if not given
+    /// Limit what an exporter sends in a second; SIZE defaults to 1500 bytes for each datagram
     #[arg(long, value_name = "DATAGRAMS[,SIZE]", value_parser = allow::rate)]
     pub rate: Option<Rate>,
     /// Be this user once the ports are bound

@@ -24,14 +24,14 @@ pub struct Keeper {
     done: mpsc::Receiver<Kept>,
 }
 
-/// What there is to tell of a pass.
+/// A finished pass, and which of its messages are due.
 #[derive(Debug)]
 pub struct Kept {
-    /// What it did. Only links that were not told yet are in it.
+    /// The pass. Links that were told before are left out.
     pub pass: Pass,
-    /// That it was refused is to be told now.
+    /// True if its refusal is to be told now.
     pub tells_too_many: bool,
-    /// That the clock was set is to be told now.
+    /// True if the step of the clock is to be told now.
     pub tells_clock_set: bool,
     /// Why there was none.
     pub failed: Option<io::Error>,
@@ -70,7 +70,7 @@ impl Keeper {
         _ = self.go.try_send(());
     }
 
-    /// What a pass did.
+    /// Returns the last finished pass, once.
     pub fn done(&self) -> Option<Kept> {
         self.done.try_recv().ok()
     }

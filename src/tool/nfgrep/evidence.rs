@@ -51,7 +51,7 @@ struct Line {
     header: Rc<Header>,
 }
 
-/// How a line is to be read.
+/// The header that says how a line is to be read.
 #[derive(Debug)]
 struct Header {
     names: Option<Vec<u8>>,

@@ -24,7 +24,7 @@ const MAX_FINDINGS: usize = 1_000_000;
 pub(super) struct Wanted {
     filter: Option<Filter>,
     cases: Option<Cases>,
-    /// What --evidence gathers.
+    /// The evidence to gather, with --evidence.
     evidence: Option<Evidence>,
 }
 

@@ -15,7 +15,7 @@ use crate::incident::block::{
 use crate::time::{Latest, Timestamp};
 use crate::tool::findings::{clock, gap, tell_times};
 
-/// How long ago the newest window may have ended without a word, in seconds.
+/// The age in seconds up to which nothing is said of the newest window's end.
 const FRESH: u64 = 3600;
 
 /// `--last` without `--unblock`, in seconds.

@@ -435,7 +435,7 @@ fn attacker(n: u8) -> IpAddr {
 /// Its name, how many datagrams it has, and each of them.
 type Flood = (&'static str, u32, fn(u32) -> Vec<u8>);
 
-/// What an address may send to fill tables, and how many such datagrams fill one: domains, domains with
+/// Returns floods that fill tables, with the number of datagrams that fill one: domains, domains with
 /// templates, templates, options data, samplers, sets without a template, agents of sFlow.
 fn floods() -> Vec<Flood> {
     vec![
@@ -526,7 +526,7 @@ fn forged_addresses_push_out_nobody_who_was_there_before() {
     }
 }
 
-/// What a file restates at its head holds against what comes in the file.
+/// Templates that a file restates at its head hold against all that comes later in the file.
 #[test]
 fn what_was_restated_is_not_pushed_out_by_ever_new_addresses() {
     let mut decoder = Decoder::new(Limits::default());

@@ -1,4 +1,4 @@
-//! What the detectors remember from slot to slot of nf-every10, whatever happens to it.
+//! Tests of what the detectors remember from slot to slot of nf-every10, whatever happens to it.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -22,7 +22,7 @@ fn syns_from_services() -> Vec<Flow> {
     (1..1000).flat_map(|n| [syn(n, 80), syn(n, 443)]).collect()
 }
 
-/// What is found with flags, on nine columns, and amid conversations that are exported both ways.
+/// Returns the findings with flags, on nine columns, and amid conversations that are exported both ways.
 fn thrice(flows: &[Flow]) -> Vec<String> {
     let named = both(flows);
     let talks = (0..400).flat_map(|n| talk(ours(n % 50), theirs(n), 443));
