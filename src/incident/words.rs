@@ -99,7 +99,7 @@ impl Situation {
             }
             Situation::DdosVictim => "it receives far more connections than usual, from many hosts",
             Situation::ReflectionVictim => "it receives answers that it never asked for",
-            Situation::VolumeVictim => "it receives far more packets or octets than it is used to",
+            Situation::VolumeVictim => "it receives far more packets or octets than usual",
             Situation::Carpet => "each host of a network receives a little of a flood",
             Situation::Victim => "it is attacked",
         }
@@ -218,7 +218,7 @@ impl Situation {
                  that we do not see. If so, say so in a reply.",
             ],
             Situation::VolumeVictim => &[
-                "It gets several times what it is used to, more than it answers, and its line may \
+                "It gets several times what is usual, more than it answers, and its line may \
                  be full. The machine itself is not under suspicion. Did somebody here ask the \
                  hosts listed above for it? If not, ask in a reply for a filter upstream.",
                 "There are innocent reasons too: a backup, a large download, a video that everybody \

@@ -17,7 +17,7 @@ pub(super) fn class(finding: &Finding) -> &'static str {
         (Kind::Flood, Role::Target, "reflection") => {
             "Is flooded with answers that it never asked for"
         }
-        (Kind::Flood, Role::Target, "volume") => "Is flooded with far more than it is used to",
+        (Kind::Flood, Role::Target, "volume") => "Is flooded with far more than usual",
         (Kind::Flood, Role::Target, "carpet") => "Is flooded as a whole, a little to each host",
         (Kind::Flood, Role::Target, _) => "Is flooded",
         (Kind::Flood, Role::Source, "ddos") => "Floods other hosts, together with many",
