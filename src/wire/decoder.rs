@@ -356,7 +356,7 @@ impl Decoder {
         if self.shares.is_own_over(payer, Table::Domains, &self.limits, true) {
             self.evict_own(payer, domain);
         } else if self.shares.is_over(Table::Domains, &self.limits, true) {
-            self.evict(Table::Domains, domain);
+            self.evict(Table::Domains, call.arrival(), domain);
         }
         let has_room =
             self.domains.try_reserve(1).is_ok() && self.shares.open(payer, domain, call.arrival());
@@ -370,12 +370,15 @@ impl Decoder {
 
     /// Holds the limits that a datagram of `domain`, on the account of `payer`, may have crossed.
     fn hold_limits(&mut self, payer: IpAddr, domain: Domain) {
+        let now = self.domains.get(&domain).map_or_else(Timestamp::default, |state| state.last);
         for table in [Table::Templates, Table::Restated, Table::Samplers] {
             while self.shares.is_own_over(payer, table, &self.limits, false)
                 && (self.evict_own(payer, domain)
                     || (table != Table::Samplers && self.shed(payer, domain)))
             {}
-            while self.shares.is_over(table, &self.limits, false) && self.evict(table, domain) {}
+            while self.shares.is_over(table, &self.limits, false) && self.evict(table, now, domain)
+            {
+            }
         }
     }
 
@@ -386,11 +389,11 @@ impl Decoder {
         found.is_some_and(|domain| self.drop_domain(payer, domain))
     }
 
-    /// Drops the domain that must go where a table is full, but not `keep`. Returns whether there was
-    /// one.
-    fn evict(&mut self, table: Table, keep: Domain) -> bool {
+    /// Drops the domain that must go where a table is full at `now`, but not `keep`. Returns whether
+    /// there was one.
+    fn evict(&mut self, table: Table, now: Timestamp, keep: Domain) -> bool {
         let last = |domain: &Domain| self.domains.get(domain).map(|state| state.last);
-        let found = self.shares.pick(table, &self.limits, keep, last);
+        let found = self.shares.pick(table, &self.limits, now, keep, last);
         found.is_some_and(|(payer, domain)| self.drop_domain(payer, domain))
     }
 

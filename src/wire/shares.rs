@@ -9,11 +9,12 @@
 //! 2. Where a table is full, the address that holds most of it pays first, with its longest silent
 //!    domain.
 //! 3. As long as nobody holds more than a reserve, a small part of the table, that would make the
-//!    exporters with two domains pay for forged ones with one. Then addresses go that were heard for
-//!    less than a minute, the longest silent first, and after them all others in that order.
+//!    exporters with two domains pay for forged ones with one. Then addresses pay in this order: those
+//!    that were heard for less than a minute, the longest silent first; those that were silent for an
+//!    hour, the longest silent first; and of all others the one that came last.
 //!
-//! Rule 3 is what is left against a flood from ever new addresses: it costs others of its kind, and
-//! exporters that came with it, but none that was there before and still speaks.
+//! Rule 3 is what is left against a flood from many addresses: it costs others of its kind, and
+//! exporters that came with it or after it, but none that was there before and still speaks.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -27,9 +28,8 @@ use crate::time::Timestamp;
 /// Seconds after which an address is no newcomer.
 const KNOWN: u64 = 60;
 
-/// Addresses that are passed over because they hold nothing of the table that is full, before the one
-/// that holds most of it pays.
-const PASSED: usize = 64;
+/// Seconds of silence after which an address has no claim from having come early.
+const SILENT: u64 = 3600;
 
 /// A table that addresses share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,9 +114,51 @@ struct Account {
     silent: BTreeSet<(Timestamp, Domain)>,
     /// When it was heard first; 0 if its templates were restated, not sent.
     first: Timestamp,
-    /// Under which moment it stands in the list of newcomers, or in that of the others.
+    /// Under which moment it stands among the newcomers, or among the others.
     listed: Timestamp,
     is_known: bool,
+}
+
+/// The addresses that hold something of one table, in the orders in which they pay.
+#[derive(Debug, Default)]
+struct Holders {
+    /// By how much they hold.
+    by_load: BTreeSet<(usize, IpAddr)>,
+    /// Those that were heard for less than [`KNOWN`] when that was looked at, by their last arrival or by
+    /// an earlier one.
+    newcomers: BTreeSet<(Timestamp, IpAddr)>,
+    /// The others, in the same order.
+    known: BTreeSet<(Timestamp, IpAddr)>,
+    /// The others by their first arrival.
+    by_first: BTreeSet<(Timestamp, IpAddr)>,
+}
+
+impl Holders {
+    fn add(&mut self, address: IpAddr, account: &Account) {
+        if account.is_known {
+            self.known.insert((account.listed, address));
+            self.by_first.insert((account.first, address));
+        } else {
+            self.newcomers.insert((account.listed, address));
+        }
+    }
+
+    fn remove(&mut self, address: IpAddr, account: &Account) {
+        if account.is_known {
+            self.known.remove(&(account.listed, address));
+            self.by_first.remove(&(account.first, address));
+        } else {
+            self.newcomers.remove(&(account.listed, address));
+        }
+    }
+}
+
+/// The orders in which addresses pay where none holds more than a reserve.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Newcomers,
+    Silent,
+    Latest,
 }
 
 /// The accounts of all addresses.
@@ -124,12 +166,8 @@ struct Account {
 pub(super) struct Shares {
     accounts: HashMap<IpAddr, Account, RandomState>,
     total: Load,
-    /// For each table, the loads and the addresses that have them.
-    by_load: [BTreeSet<(usize, IpAddr)>; 4],
-    /// Addresses by their last arrival, or by an earlier one: those that were heard for less than
-    /// [`KNOWN`] when that was looked at, and the others.
-    newcomers: BTreeSet<(Timestamp, IpAddr)>,
-    known: BTreeSet<(Timestamp, IpAddr)>,
+    /// For each table, the addresses that hold something of it.
+    holders: [Holders; 4],
 }
 
 impl Shares {
@@ -141,8 +179,6 @@ impl Shares {
         let new = || {
             // What was restated was heard by somebody else long enough.
             let is_known = arrival == Timestamp::default();
-            let list = if is_known { &mut self.known } else { &mut self.newcomers };
-            list.insert((arrival, address));
             let silent = BTreeSet::new();
             Account { load: Load::default(), silent, first: arrival, listed: arrival, is_known }
         };
@@ -157,20 +193,23 @@ impl Shares {
         self.total = self.total.changed(before, after);
         let old = account.load;
         account.load = old.changed(before, after);
-        for (table, set) in Table::ALL.into_iter().zip(&mut self.by_load) {
+        for (table, holders) in Table::ALL.into_iter().zip(&mut self.holders) {
             let (old, new) = (old.get(table), account.load.get(table));
-            if old != new {
-                set.remove(&(old, address));
-                if new > 0 {
-                    set.insert((new, address));
-                }
+            if old == new {
+                continue;
+            }
+            holders.by_load.remove(&(old, address));
+            if new > 0 {
+                holders.by_load.insert((new, address));
+            }
+            if old == 0 {
+                holders.add(address, account);
+            } else if new == 0 {
+                holders.remove(address, account);
             }
         }
         if account.load == Load::default() {
-            let (listed, is_known) = (account.listed, account.is_known);
             self.accounts.remove(&address);
-            let list = if is_known { &mut self.known } else { &mut self.newcomers };
-            list.remove(&(listed, address));
         }
     }
 
@@ -223,12 +262,13 @@ impl Shares {
         found
     }
 
-    /// Picks the domain that goes where a table is full, but not `keep`; it must be closed then. Returns
-    /// who pays with it.
+    /// Picks the domain that goes where a table is full at `now`, but not `keep`; it must be closed then.
+    /// Returns who pays with it.
     pub fn pick(
         &mut self,
         table: Table,
         limits: &Limits,
+        now: Timestamp,
         keep: Domain,
         last: impl Fn(&Domain) -> Option<Timestamp>,
     ) -> Option<(IpAddr, Domain)> {
@@ -236,13 +276,18 @@ impl Shares {
         if let Some(found) = self.largest(table, reserve, keep, &last) {
             return Some(found);
         }
-        let mut passed = Vec::new();
-        let found = self.longest_silent(table, keep, &last, &mut passed);
-        for (listed, address, is_known) in passed {
-            let list = if is_known { &mut self.known } else { &mut self.newcomers };
-            list.insert((listed, address));
+        let mut passed = None;
+        for order in [Order::Newcomers, Order::Silent, Order::Latest] {
+            // `keep` is of one address, so the second one has a domain that can go.
+            for _ in 0..2 {
+                let Some(address) = self.first_in(order, table, now, passed, &last) else { break };
+                match self.oldest(address, keep, &last) {
+                    Some(domain) => return Some((address, domain)),
+                    None => passed = Some(address),
+                }
+            }
         }
-        found.or_else(|| self.largest(table, 0, keep, &last))
+        self.largest(table, 0, keep, &last)
     }
 
     /// The address that holds most of a table, if that is more than `reserve`. One whose only domain
@@ -254,47 +299,74 @@ impl Shares {
         keep: Domain,
         last: &impl Fn(&Domain) -> Option<Timestamp>,
     ) -> Option<(IpAddr, Domain)> {
-        let set = Table::ALL.into_iter().zip(&self.by_load).find(|&(t, _)| t == table)?.1;
         // `keep` is of one address, so the second one has a domain that can go.
-        let largest: Vec<_> = set.iter().rev().take(2).copied().collect();
+        let largest: Vec<_> = self.holders(table).by_load.iter().rev().take(2).copied().collect();
         let over = largest.into_iter().filter(|&(load, _)| load > reserve);
         let mut found = over.map(|(_, address)| (address, self.oldest(address, keep, last)));
         found.find_map(|(address, domain)| Some((address, domain?)))
     }
 
-    /// The newcomer that was silent longest, and where there is none the other address that was. Those
-    /// that are passed over are put in `passed`: they hold nothing of the table, or what must stay.
-    fn longest_silent(
+    /// The address that pays first in this order, but not `passed`.
+    fn first_in(
         &mut self,
+        order: Order,
         table: Table,
-        keep: Domain,
+        now: Timestamp,
+        passed: Option<IpAddr>,
         last: &impl Fn(&Domain) -> Option<Timestamp>,
-        passed: &mut Vec<(Timestamp, IpAddr, bool)>,
-    ) -> Option<(IpAddr, Domain)> {
-        while passed.len() < PASSED {
-            let next = self.newcomers.pop_first().map(|next| (next, false));
-            let ((listed, address), is_known) =
-                next.or_else(|| self.known.pop_first().map(|next| (next, true)))?;
-            let Some(account) = self.accounts.get_mut(&address) else { continue };
+    ) -> Option<IpAddr> {
+        loop {
+            let holders = self.holders(table);
+            let is_free = |&&(_, address): &&(Timestamp, IpAddr)| Some(address) != passed;
+            let (listed, address) = *match order {
+                Order::Newcomers => holders.newcomers.iter().find(is_free)?,
+                Order::Silent => holders.known.iter().find(is_free)?,
+                Order::Latest => {
+                    return holders
+                        .by_first
+                        .iter()
+                        .rev()
+                        .find(is_free)
+                        .map(|&(_, address)| address);
+                }
+            };
+            let account = self.accounts.get(&address)?;
             // It has no more domains here than a reserve.
             let heard = account.silent.iter().filter_map(|(_, domain)| last(domain)).max();
             let heard = heard.unwrap_or(listed).max(listed);
-            let now_known = is_known || heard.secs().saturating_sub(account.first.secs()) >= KNOWN;
-            if heard > listed || now_known != is_known {
-                // Once brought up to date it does not come here again, so the loop ends.
-                (account.listed, account.is_known) = (heard, now_known);
-                let list = if now_known { &mut self.known } else { &mut self.newcomers };
-                list.insert((heard, address));
-                continue;
+            let is_known =
+                account.is_known || heard.secs().saturating_sub(account.first.secs()) >= KNOWN;
+            if heard == listed && is_known == account.is_known {
+                let silence = now.secs().saturating_sub(heard.secs());
+                let pays = matches!(order, Order::Newcomers) || silence >= SILENT;
+                return pays.then_some(address);
             }
-            passed.push((listed, address, is_known));
-            if account.load.get(table) == 0 {
-                continue;
-            }
-            if let Some(domain) = self.oldest(address, keep, last) {
-                return Some((address, domain));
+            // Once brought up to date it does not come here again, so the loop ends.
+            self.list(address, heard, is_known);
+        }
+    }
+
+    fn holders(&self, table: Table) -> &Holders {
+        let [domains, templates, restated, samplers] = &self.holders;
+        match table {
+            Table::Domains => domains,
+            Table::Templates => templates,
+            Table::Restated => restated,
+            Table::Samplers => samplers,
+        }
+    }
+
+    /// Gives an address its place among the newcomers, or among the others, by when it was heard.
+    fn list(&mut self, address: IpAddr, heard: Timestamp, is_known: bool) {
+        let Some(account) = self.accounts.get_mut(&address) else { return };
+        let before = (account.listed, account.is_known);
+        for (table, holders) in Table::ALL.into_iter().zip(&mut self.holders) {
+            if account.load.get(table) > 0 {
+                (account.listed, account.is_known) = before;
+                holders.remove(address, account);
+                (account.listed, account.is_known) = (heard, is_known);
+                holders.add(address, account);
             }
         }
-        None
     }
 }

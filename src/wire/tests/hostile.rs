@@ -526,6 +526,55 @@ fn forged_addresses_push_out_nobody_who_was_there_before() {
     }
 }
 
+/// A template in this domain.
+fn in_domain(id: u32) -> Vec<u8> {
+    of_domain(v9(&[&set(0, &template(256, &[(8, 4)]))]), id)
+}
+
+/// Many addresses that go on for longer than a minute are no newcomers. Each of them holds less than the
+/// reserve and speaks all the time: an exporter that was there before them and speaks once in half an
+/// hour keeps what it has.
+#[test]
+fn addresses_that_stay_push_out_nobody_who_was_there_before() {
+    for limits in [
+        Limits { domains: 1024, ..Limits::default() },
+        Limits { all_templates: 1024, ..Limits::default() },
+    ] {
+        let mut victim = Victim::new(limits);
+        victim.secs += 60;
+        victim.speaks();
+        for second in 0..1800u32 {
+            victim.secs += 1;
+            // They fit first. Each has two domains after a minute, and they do not fit any more.
+            let fits = 800;
+            let (first, last) = if second < 70 { (0, fits) } else { (second % 8 * 100, 0) };
+            for n in first..last.max(first + 100) {
+                let sender = IpAddr::from((0x0a00_0000 | n).to_be_bytes());
+                victim.from(sender, &in_domain(if second < 70 { 0 } else { second / 8 % 2 }));
+            }
+        }
+        victim.after_it();
+    }
+}
+
+/// Newcomers that hold nothing of a table that is full do not shield those who fill it.
+#[test]
+fn addresses_without_templates_shield_nobody() {
+    let mut victim = Victim::new(Limits { all_templates: 1280, ..Limits::default() });
+    for id in 100..110 {
+        victim.from(exporter(), &of_domain(v9(&[&PLAIN9]), id));
+    }
+    victim.secs += 60;
+    victim.speaks();
+    for n in 0..2000u32 {
+        let sender = IpAddr::from((0x0a00_0000 | n).to_be_bytes());
+        victim.from(sender, &if n < 100 { v9(&[]) } else { in_domain(0) });
+    }
+    let decoder = victim.after_it();
+    let own = decoder.stats().filter(|(d, _)| d.exporter == exporter()).count();
+    assert_eq!(own, 11);
+}
+
 /// Templates that a file restates at its head hold against all that comes later in the file.
 #[test]
 fn what_was_restated_is_not_pushed_out_by_ever_new_addresses() {
