@@ -17,6 +17,17 @@ const EXPORTERS: usize = 16_384;
 /// others are in [`Denied::datagrams`] only.
 const SENDERS: usize = 1024;
 
+/// An exporter whose first datagram came this long ago has its bucket for itself, also where there are
+/// too many senders.
+const KNOWN: Duration = Duration::from_secs(60);
+
+/// It loses that if it sends nothing for so long.
+const SILENT: Duration = Duration::from_secs(3600);
+
+/// Buckets of known exporters that are kept where there are too many senders, at most. The others are
+/// for those that come.
+const KEPT: usize = EXPORTERS / 4 * 3;
+
 const SECOND: i64 = 1_000_000_000;
 
 /// The most datagrams a second that can be asked for; more is no limit.
@@ -83,11 +94,14 @@ struct Bucket {
     datagrams: Allowance,
     bytes: Allowance,
     filled: Option<Instant>,
+    /// When the first datagram came.
+    first: Option<Instant>,
 }
 
 impl Bucket {
     /// Takes a datagram of `len` bytes, if both allowances have room for it.
     fn take(&mut self, rate: Rate, len: usize, now: Instant) -> bool {
+        self.first.get_or_insert(now);
         let before = self.filled.replace(now);
         let since = before.map_or(Duration::from_secs(1), |before| now.duration_since(before));
         let since = i64::try_from(since.as_nanos()).unwrap_or(SECOND);
@@ -102,6 +116,14 @@ impl Bucket {
             self.bytes.0 -= bytes;
         }
         has_room
+    }
+
+    /// Returns when the first datagram came, if that was at least [`KNOWN`] before the last one, and the
+    /// last one came within [`SILENT`] before `now`.
+    fn known_since(&self, now: Instant) -> Option<Instant> {
+        let (first, last) = self.first.zip(self.filled)?;
+        let is_known = last.duration_since(first) >= KNOWN && now.duration_since(last) < SILENT;
+        is_known.then_some(first)
     }
 
     /// Returns true if it is as good as a new one at `now`.
@@ -164,16 +186,34 @@ impl Gate {
         if bucket.take(rate, len, now) { Verdict::Welcome } else { Verdict::Limited }
     }
 
-    /// Returns true if there is room for one more bucket. Those that are full again are dropped for it,
-    /// which changes nothing for their senders: forged addresses of a minute ago must not keep out an
-    /// exporter that comes now. That is looked for once a second at most.
+    /// Returns true if there is room for one more bucket. Those that are full again are dropped for it:
+    /// forged addresses of a minute ago must not keep out an exporter that comes now. But a known
+    /// exporter keeps its own, or ever new forged addresses would take the room each time and leave it
+    /// what they share. If there are more than [`KEPT`] of these, the earliest ones keep theirs. That
+    /// is looked for once a second at most.
     fn has_room(&mut self, now: Instant) -> bool {
         let is_due = self.pruned.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
         if self.buckets.len() >= EXPORTERS && is_due {
             self.pruned = Some(now);
-            self.buckets.retain(|_, bucket| !bucket.is_full_at(now));
+            let too_many_from = self.too_many_from(now);
+            self.buckets.retain(|_, bucket| {
+                let is_early = |first| too_many_from.is_none_or(|limit| first < limit);
+                bucket.known_since(now).is_some_and(is_early) || !bucket.is_full_at(now)
+            });
         }
         self.buckets.len() < EXPORTERS && self.buckets.try_reserve(1).is_ok()
+    }
+
+    /// Returns from which first datagram on known exporters are too many; `None` if they are not.
+    fn too_many_from(&self, now: Instant) -> Option<Instant> {
+        let mut firsts = Vec::new();
+        if firsts.try_reserve(self.buckets.len()).is_err() {
+            // Then all of them are kept.
+            return None;
+        }
+        firsts.extend(self.buckets.values().filter_map(|bucket| bucket.known_since(now)));
+        let too_many = firsts.len() > KEPT;
+        too_many.then(|| *firsts.select_nth_unstable(KEPT).1)
     }
 }
 
@@ -281,6 +321,54 @@ mod tests {
             assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Verdict::Limited);
         }
         assert_eq!(gate.buckets.len(), 2);
+    }
+
+    #[test]
+    fn forged_senders_take_nothing_from_an_exporter_that_was_there_before() {
+        let mut gate = Gate::new(&Allow { nets: None, rate: Some(Rate::of(100)) });
+        let millis = |n: i64| n * SECOND / 1000;
+        let mut welcome = 0;
+        // It sends ten datagrams a second: for two minutes alone, and then beside 200 times as many
+        // from ever new addresses.
+        for n in 0..1200 {
+            let verdict = gate.judge(ip(1), 9, at(millis(n * 100)));
+            assert_eq!(verdict, Verdict::Welcome);
+        }
+        let mut forged = 0u32;
+        for n in 1200..1300 {
+            for _ in 0..20_000 {
+                forged += 1;
+                let sender = IpAddr::from((0x0a00_0000 + forged).to_be_bytes());
+                gate.judge(sender, 9, at(millis(n * 100)));
+            }
+            welcome += usize::from(gate.judge(ip(1), 9, at(millis(n * 100))) == Verdict::Welcome);
+        }
+        assert_eq!(welcome, 100);
+        assert!(gate.buckets.len() <= EXPORTERS);
+    }
+
+    #[test]
+    fn forged_senders_that_stay_leave_room_for_those_that_come() {
+        let mut gate = Gate::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
+        let sender = |n: usize| IpAddr::from((0x0a00_0000 + n as u32).to_be_bytes());
+        gate.judge(ip(1), 9, at(0));
+        for second in 1..=70 {
+            for n in 0..EXPORTERS - 1 {
+                gate.judge(sender(n), 9, at(second * SECOND));
+            }
+            gate.judge(ip(1), 9, at(second * SECOND));
+        }
+        let now = at(75 * SECOND);
+        assert_eq!(gate.judge(sender(EXPORTERS), 9, now), Verdict::Welcome);
+        assert!(gate.buckets.contains_key(&sender(EXPORTERS)));
+        // The first one is among those that are kept. All others came at the same moment.
+        assert!(gate.buckets.contains_key(&ip(1)));
+        // Whoever sends nothing for an hour is forgotten.
+        let now = at(3700 * SECOND);
+        for n in 0..EXPORTERS {
+            gate.judge(sender(2 * EXPORTERS + n), 9, now);
+        }
+        assert!(!gate.buckets.contains_key(&ip(1)));
     }
 
     #[test]
