@@ -19,7 +19,7 @@ mod lock;
 mod recover;
 mod retain;
 
-pub use guard::{ClockSet, Clocks, Guard, TooMany};
+pub use guard::{ClockSet, Clocks, Guard, Place, TooMany};
 pub use lock::{Lock, LockError};
 pub use recover::{Recovered, recover};
 pub use retain::{Free, Pass, Removed, Retained, Rules, Why, pass, retain};

@@ -26,17 +26,32 @@ pub struct Clocks {
     pub boot: Duration,
 }
 
+/// A directory, by the numbers of its file system and its inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file system.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+}
+
 /// Decides before each pass what it may remove. It knows no clock: it is told the time.
 ///
 /// * Until a pass has been let through, a pass that would remove more than half of the files removes
-///   nothing: `--keep 30m` in place of `30d`, or a clock that is wrong from the start.
+///   nothing: `--keep 30m` in place of `30d`, or a clock that is wrong from the start. A pass that was
+///   let through counts for its directory only: where a disk is mounted over the spool, or a link leads
+///   to another one, all files are others.
 /// * Where the time of day was set by more than an hour, files are not removed by age until that has
 ///   lasted 24 hours by the clock that cannot be set. A step that is undone before changes nothing.
 ///   Several small steps are one large step: they are measured from the same point.
 #[derive(Debug, Default)]
 pub struct Guard {
-    /// A pass was let through, or the user asked for all of them to be.
+    /// The user asked for all passes to be let through.
+    yes: bool,
+    /// A pass was let through, or all are.
     settled: bool,
+    /// The directory of the last pass.
+    place: Option<Place>,
     /// Nanoseconds between the two clocks, which only a step changes; `None` before the first pass.
     course: Option<i128>,
     step: Option<Step>,
@@ -75,7 +90,15 @@ impl Guard {
     /// Returns a guard before its first pass. With `yes` that one may remove more than half of the
     /// files.
     pub fn new(yes: bool) -> Guard {
-        Guard { settled: yes, ..Guard::default() }
+        Guard { yes, settled: yes, ..Guard::default() }
+    }
+
+    /// Looks at the directory before a pass: the first pass in another one is a first pass.
+    pub fn place(&mut self, place: Place) {
+        let before = self.place.replace(place);
+        if before.is_some_and(|before| before != place) {
+            self.settled = self.yes;
+        }
     }
 
     /// Looks at the clocks before a pass. Returns the step that keeps it from removing files by age.
@@ -132,7 +155,7 @@ impl Guard {
         is_due(&mut self.told_half, now)
     }
 
-    /// The same of a clock that was set.
+    /// Returns true if a clock that was set is to be told now, which is at most once an hour.
     pub fn tells_clock(&mut self, now: Clocks) -> bool {
         is_due(&mut self.told_clock, now)
     }
@@ -146,7 +169,7 @@ fn is_due(told: &mut Option<Duration>, now: Clocks) -> bool {
     due
 }
 
-/// As a signed number: a duration of the kernel's has fewer than 64 bits.
+/// Returns a duration as a signed number of nanoseconds. One of the kernel's always fits.
 fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX / 2)
 }
@@ -267,6 +290,28 @@ mod tests {
         assert_eq!(guard.judge(300, 600), None);
         assert_eq!(guard.judge(600, 600), None);
         assert_eq!(Guard::new(true).judge(600, 600), None);
+    }
+
+    #[test]
+    fn the_first_pass_in_another_directory_is_a_first_pass() {
+        let (empty, full) = (Place { device: 1, inode: 2 }, Place { device: 3, inode: 2 });
+        let mut guard = Guard::new(false);
+        guard.place(empty);
+        assert_eq!(guard.judge(0, 1), None);
+        guard.place(empty);
+        assert!(guard.is_settled());
+        guard.place(full);
+        assert_eq!(guard.judge(600, 600), Some(TooMany { files: 600, of: 600 }));
+        assert_eq!(guard.judge(300, 600), None);
+        guard.place(full);
+        assert!(guard.is_settled());
+        // It is not known any more.
+        guard.place(empty);
+        assert!(!guard.is_settled());
+        let mut guard = Guard::new(true);
+        guard.place(empty);
+        guard.place(full);
+        assert!(guard.is_settled());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
-use super::guard::{ClockSet, Clocks, Guard, TooMany};
+use super::guard::{ClockSet, Clocks, Guard, Place, TooMany};
 use super::{ListError, Name};
 use crate::time::Timestamp;
 
@@ -159,6 +159,10 @@ pub struct Pass {
 
 /// Removes what the rules say and `guard` allows. See [`retain`].
 pub fn pass(spool: &Path, rules: &Rules, guard: &mut Guard, now: Clocks) -> Pass {
+    // A spool that is gone has no files either.
+    if let Ok(data) = fs::metadata(spool) {
+        guard.place(Place { device: data.dev(), inode: data.ino() });
+    }
     let clock_set = guard.clock(now).filter(|_| rules.keep.is_some());
     let allowed = guard.rules(rules);
     if guard.is_settled() {
@@ -198,7 +202,7 @@ pub fn retain(spool: &Path, rules: &Rules, now: Timestamp, dry_run: bool) -> Ret
     retain_at_most(spool, rules, now, usize::MAX)
 }
 
-/// The same for so many files at most.
+/// Does what [`retain`] does, for `most` files at most.
 fn retain_at_most(spool: &Path, rules: &Rules, now: Timestamp, most: usize) -> Retained {
     let mut done = retain_on(spool, rules, now, most, space, |path| fs::remove_file(path));
     Dirs::find(spool, &mut Retained::default()).tidy(now, &mut done.errors);

@@ -77,6 +77,26 @@ fn a_first_pass_that_would_remove_more_than_half_is_refused_and_told() {
 }
 
 #[test]
+fn a_spool_that_takes_the_place_of_another_is_judged_anew() {
+    let scene = Scene::new();
+    let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
+    let (empty, full) = (scene.path("empty"), scene.path("full"));
+    fs::create_dir(&empty).unwrap();
+    fill(&full, 600);
+    std::os::unix::fs::symlink(&empty, &spool).unwrap();
+    let args = ["-t", "1s", "-p", "0", "-w", &path(&spool), "--metrics-file", &path(&metrics)];
+    let mut nfcap = Nfcap::start(args.into_iter().chain(["--keep", "30m"]));
+    // The disk is not mounted yet, and nothing is too old.
+    until("slots", || (metric(&metrics, "nfcap_files_total")? >= 2).then_some(()));
+    std::os::unix::fs::symlink(&full, scene.path("link")).unwrap();
+    fs::rename(scene.path("link"), &spool).unwrap();
+    let line = nfcap.says("no file is removed: ");
+    assert!(line.contains("files would be removed, more than half"), "{line}");
+    nfcap.stop();
+    assert!(files(&full).len() >= 600);
+}
+
+#[test]
 fn a_size_or_a_time_without_a_unit_removes_nothing() {
     let scene = Scene::new();
     let spool = scene.path("spool");
