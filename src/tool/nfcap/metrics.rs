@@ -119,7 +119,7 @@ impl Metrics {
         let help = "Files that the first pass of retention does not remove, being more than half.";
         text.one(name, "gauge", help, self.too_many);
         let name = "nfcap_retention_clock_set";
-        let help = "Whether no file is removed by age, because the clock was set.";
+        let help = "1 while no file is removed by age, because the clock was set.";
         text.one(name, "gauge", help, self.clock_set.into());
         let name = "nfcap_commands";
         text.head(name, "gauge", "Commands of --exec, by what became of them or what they do.");
