@@ -175,11 +175,11 @@ fn ledger(out: &Path) -> Vec<(String, String)> {
     lines.collect()
 }
 
-/// All that a job leaves, but for when it was done.
+/// All that a job leaves, but for when it was done and where its spool lies.
 fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all: BTreeMap<_, _> = names(out)
         .into_iter()
-        .filter(|name| name != "ledger" && name != "lock")
+        .filter(|name| !["ledger", "lock", "spool"].contains(&&name[..]))
         .map(|name| (name.clone(), fs::read(out.join(name)).unwrap()))
         .collect();
     let entries: BTreeSet<_> = ledger(out).into_iter().collect();

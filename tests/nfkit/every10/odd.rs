@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -484,4 +485,62 @@ fn times_of_a_wrong_clock_hide_nothing() {
     let err = job.run().status(1).err();
     assert!(err.contains("try 6; given up"), "{err}");
     job.run().quiet();
+}
+
+/// The files of two spools have the same names: one must not pass for the other, nor replace its results.
+#[test]
+fn an_out_is_of_one_spool() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &[ATTACK]);
+    job.run().quiet();
+    let findings = job.text(&format!("{ATTACK}.findings"));
+    let out = job.scene.path("out");
+    // The same name and size, and another content.
+    let other = Job::new();
+    let name = format!("{ATTACK}.pcapng");
+    let size = fs::metadata(day().join(&name)).unwrap().len();
+    other.put(&name, vec![0; usize::try_from(size).unwrap()]);
+    let (ours, theirs) = (job.scene.path("spool"), other.scene.path("spool"));
+    let said = Said(other.to(&out).output().unwrap()).status(1);
+    let paths = [&out, &ours, &theirs].map(|path| path.canonicalize().unwrap());
+    let [shown, ours, theirs] = paths.each_ref().map(|path| path.display());
+    said.says(&format!(
+        "nf-every10: {shown}: belongs to the spool {ours}, not to {theirs}; \
+         name another OUT, or remove {shown}/spool if it is the same spool\n"
+    ));
+    assert_eq!(job.text(&format!("{ATTACK}.findings")), findings);
+    job.run().quiet();
+    // By another path it is the same one, and so is one that was moved.
+    let (spool, moved) = (job.scene.path("spool"), job.scene.path("moved"));
+    symlink(&spool, job.scene.path("link")).unwrap();
+    let of = |spool: &Path| {
+        let mut command = Command::new(job.command().get_program());
+        command.args(["--inside", INSIDE]).arg(spool).arg(&out);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", super::binaries().display()));
+        Said(command.output().unwrap())
+    };
+    of(&job.scene.path("link")).quiet();
+    fs::rename(&spool, &moved).unwrap();
+    fs::create_dir(&spool).unwrap();
+    of(&moved).quiet();
+    assert_eq!(job.ledger().len(), 1);
+    assert_eq!(job.text("spool").trim_end(), moved.canonicalize().unwrap().to_str().unwrap());
+}
+
+#[test]
+fn a_cdpath_leads_nowhere_else() {
+    if !ready() {
+        return;
+    }
+    let job = Job::of(day(), &[ATTACK]);
+    job.scene.write("elsewhere/spool/x", b"");
+    let mut command = Command::new(job.command().get_program());
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", super::binaries().display()));
+    command.env("CDPATH", job.scene.path("elsewhere")).current_dir(job.scene.path("."));
+    Said(command.args(["--inside", INSIDE, "spool", "out"]).output().unwrap()).quiet();
+    assert_eq!(job.ledger().len(), 1);
 }
