@@ -168,6 +168,8 @@ pub(super) struct Shares {
     total: Load,
     /// For each table, the addresses that hold something of it.
     holders: [Holders; 4],
+    /// When the first domain was opened that was not restated: nobody was listened to before.
+    began: Option<Timestamp>,
 }
 
 impl Shares {
@@ -182,6 +184,9 @@ impl Shares {
             let silent = BTreeSet::new();
             Account { load: Load::default(), silent, first: arrival, listed: arrival, is_known }
         };
+        if arrival != Timestamp::default() {
+            self.began.get_or_insert(arrival);
+        }
         self.accounts.entry(address).or_insert_with(new).silent.insert((arrival, domain));
         self.change(address, Load::default(), Load::of_domain(0, 0, 0));
         true
@@ -337,7 +342,8 @@ impl Shares {
             let is_known =
                 account.is_known || heard.secs().saturating_sub(account.first.secs()) >= KNOWN;
             if heard == listed && is_known == account.is_known {
-                let silence = now.secs().saturating_sub(heard.secs());
+                let since = self.began.map_or(heard, |began| heard.max(began));
+                let silence = now.secs().saturating_sub(since.secs());
                 let pays = matches!(order, Order::Newcomers) || silence >= SILENT;
                 return pays.then_some(address);
             }
