@@ -260,8 +260,10 @@ fn the_papers_figures_with_their_evidence() {
     assert_eq!(slots.len(), 3);
     let done: Vec<_> = slots.iter().map(|name| (name.clone(), "done".to_owned())).collect();
     assert_eq!(job.ledger(), done);
-    let mut expected: Vec<_> =
-        ["current", "exporters", "ledger", "lock"].map(str::to_owned).into_iter().collect();
+    let mut expected: Vec<_> = ["current", "exporters", "ledger", "lock", "spool"]
+        .map(str::to_owned)
+        .into_iter()
+        .collect();
     for name in ["nfscan", "nfflood", "nfport"] {
         expected.extend(["", ".lock"].map(|suffix| format!("state/{name}{suffix}")));
         expected.push(format!("state/before/{name}"));
