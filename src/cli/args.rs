@@ -97,7 +97,7 @@ pub fn parse_net(text: &str) -> Result<IpNet, String> {
 /// too: an option whose manual gives 0 a meaning takes that itself.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// A message for the user that says what is wrong.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if is_number(text) {
         return Err(format!("a duration needs a unit: {text}s, {text}m, {text}h"));
