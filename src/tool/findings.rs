@@ -23,7 +23,7 @@ pub(super) struct Now {
 /// Reads a moment as options of these commands name it.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// A message for the user that says what is wrong.
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text.as_bytes())
         .ok_or_else(|| "no time such as 2001-08-17T17:30:00Z".to_owned())
