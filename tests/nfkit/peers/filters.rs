@@ -12,7 +12,7 @@ const NFDUMP_WORDS: &[&str] = &[
     "proto 17",
     "proto icmp",
     "not proto tcp",
-    "inet",
+    "ipv4",
     "ipv6",
     "src net 140.119.0.0/16",
     "net 140.119.0.0 255.255.0.0",
