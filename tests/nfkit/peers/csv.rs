@@ -31,7 +31,7 @@ fn the_csv_of_nfdump_is_read_back() {
     collector.send(&payloads(&capture));
     let dir = collector.end();
     let Some(csv) = printed(&dir, "csv") else { return };
-    let read_back = |csv: &Ran, has_interfaces| {
+    let read_back = |csv: &Ran, has_interfaces: bool| {
         let read = tool("nfgrep").args(["-N", "any"]).stdin(&csv.out).run().ok();
         let nine = |row: &str| {
             let mut cells: Vec<_> = row.split('\t').take(9).collect();
