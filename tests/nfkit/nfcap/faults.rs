@@ -354,6 +354,14 @@ pub(super) fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
     Some((nfcap, clock))
 }
 
+/// Sets the clock of a collector that [`faked`] started. The file is replaced whole: libfaketime may read it
+/// at any moment, and does not go on from an empty one.
+pub(super) fn set_clock(clock: &Path, shift: &str) {
+    let new = clock.with_extension("new");
+    fs::write(&new, shift).unwrap();
+    fs::rename(&new, clock).unwrap();
+}
+
 #[test]
 fn a_clock_that_is_set_back_and_forward() {
     let scene = Scene::new();
@@ -366,7 +374,7 @@ fn a_clock_that_is_set_back_and_forward() {
     let mut files_before = 0;
     // Two hours ahead, back by as much and more, and a few seconds back, which ends nothing.
     for (shift, ends) in [("+7200", true), ("-7200", true), ("-7203", false), ("-3600", true)] {
-        fs::write(&clock, shift).unwrap();
+        set_clock(&clock, shift);
         if ends {
             until("a file", || (files(&spool).len() > files_before).then_some(()));
             files_before = files(&spool).len();

@@ -1,6 +1,6 @@
 //! Retention in a collector that runs: what a typing error, a wrong clock or a link must not remove.
 
-use super::faults::{counts, faked, is_root};
+use super::faults::{counts, faked, is_root, set_clock};
 use super::*;
 
 /// Slots of ten minutes up to now, one small file each.
@@ -30,7 +30,7 @@ fn a_clock_40_days_ahead_for_a_moment_removes_nothing() {
     let Some((mut nfcap, clock)) = faked(&scene, &args) else { return };
     // The first pass was let through.
     until("metrics", || metric(&metrics, "nfcap_retention_clock_set"));
-    fs::write(&clock, format!("+{}", 40 * 86_400)).unwrap();
+    set_clock(&clock, &format!("+{}", 40 * 86_400));
     // The slot ends, and old files are looked for.
     let line = nfcap.says("the clock was set ahead by 9");
     assert!(line.contains("; no file is removed by age for 2"), "{line}");
@@ -39,7 +39,7 @@ fn a_clock_40_days_ahead_for_a_moment_removes_nothing() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(b"x", ("127.0.0.1", nfcap.port())).unwrap();
     until("a datagram", || (counts(&mut nfcap)["received"] == "1").then_some(()));
-    fs::write(&clock, "+0").unwrap();
+    set_clock(&clock, "+0");
     until("the clock", || (metric(&metrics, "nfcap_retention_clock_set")? == 0).then_some(()));
     assert_eq!(metric(&metrics, "nfcap_removed_files_total"), Some(0));
     nfcap.stop();
