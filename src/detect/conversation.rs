@@ -19,21 +19,21 @@ use crate::flow::{Flow, ICMP, ICMPV6, Networks, TCP, UDP};
 
 mod active;
 mod address;
-mod ballot;
+mod answer_rate;
 mod count;
 mod pair;
 mod recent;
 mod sampling;
 pub mod service;
-mod talk;
+mod outcome;
 
 pub use active::Active;
 pub use address::{Address, Families, Together};
-pub use ballot::Ballot;
+pub use answer_rate::AnswerRate;
 pub use count::{PerWindow, narrow, widen};
 pub use recent::Recent;
 pub use sampling::Sampling;
-pub use talk::{ACK, FIN, Half, Outcome, PSH, RST, SYN, Talk};
+pub use outcome::{ACK, FIN, DirectionTotals, Outcome, PSH, RST, SYN, Conversation};
 
 use pair::Pair;
 
@@ -51,10 +51,10 @@ pub struct Conversations {
 
 /// What was learned on the way through all conversations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pairing {
+pub struct PairedFlows {
     /// Directions of TCP conversations with a flow of at least ten packets that shows that it was answered:
     /// of what was sent to one host, thirty-two at most.
-    pub long: u64,
+    pub long_flows: u64,
     /// Those of them whose other direction was there too.
     pub paired: u64,
 }
@@ -65,7 +65,7 @@ pub trait Visitor {
     ///
     /// # Errors
     /// A temporary file that cannot be written.
-    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()>;
+    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()>;
 }
 
 impl Conversations {
@@ -103,7 +103,7 @@ impl Conversations {
                 self.active.see(flow, inside);
             }
             let Some(ports) = ports(flow) else { continue };
-            if is_everybodys(flow.dip) {
+            if is_multicast_or_broadcast(flow.dip) {
                 continue;
             }
             let is_spoofed = !self.outside_if.is_empty()
@@ -167,8 +167,8 @@ impl Conversations {
     ///
     /// # Errors
     /// A temporary file that fails.
-    pub fn visit(self, sampled: bool, visitor: &mut impl Visitor) -> io::Result<Pairing> {
-        let mut ballot = Ballot::default();
+    pub fn visit(self, sampled: bool, visitor: &mut impl Visitor) -> io::Result<PairedFlows> {
+        let mut ballot = AnswerRate::default();
         let mut four = Pair::<u32>::new(sampled);
         self.rows.v4.sorted(|rows| four.part(rows, &mut ballot, visitor))?;
         let mut six = Pair::<u128>::new(sampled);
@@ -178,7 +178,7 @@ impl Conversations {
 }
 
 /// Multicast and broadcast, and no address at all.
-fn is_everybodys(host: IpAddr) -> bool {
+fn is_multicast_or_broadcast(host: IpAddr) -> bool {
     match host {
         IpAddr::V4(host) => host.is_multicast() || host.is_broadcast() || host.is_unspecified(),
         IpAddr::V6(host) => host.is_multicast() || host.is_unspecified(),

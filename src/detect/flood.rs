@@ -526,7 +526,7 @@ impl<'a> Judge<'a> {
     }
 
     /// All hosts were judged.
-    fn end(mut self, pairing: Option<super::conversation::Pairing>) -> Verdict<Pair> {
+    fn end(mut self, pairing: Option<super::conversation::PairedFlows>) -> Verdict<Pair> {
         for carpet in carpet::merged(std::mem::take(&mut self.carpets)) {
             let measures = self.measure_carpet(&carpet).unwrap_or_default();
             let peer = |(_, from): &(u64, Sender)| Peer {

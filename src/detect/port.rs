@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::conversation::{Address, Conversations, Pairing};
+use super::conversation::{Address, Conversations, PairedFlows};
 use super::rule::{self, Answers, Measure, why};
 use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample};
@@ -379,7 +379,7 @@ impl Judge<'_> {
     }
 
     /// All sources were judged.
-    fn end(mut self, pairing: Option<Pairing>) -> Verdict<()> {
+    fn end(mut self, pairing: Option<PairedFlows>) -> Verdict<()> {
         self.release();
         // Whom two attackers got into, and what is remembered, must not hang on whose partition came first.
         self.suspects.sort_by_key(|suspect| (suspect.src, suspect.proto, suspect.port));

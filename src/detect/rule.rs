@@ -2,7 +2,7 @@
 //! say that an answer is missing.
 
 use super::Limit;
-use super::conversation::Pairing;
+use super::conversation::PairedFlows;
 
 /// A value and what it is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,16 +54,16 @@ pub(super) enum Answers {
 const PAIRING_KNOWN: u64 = 20;
 
 /// What a window says of its pairing, if it says enough.
-pub(super) fn known(pairing: Pairing) -> Option<Pairing> {
-    Some(pairing).filter(|pairing| pairing.long >= PAIRING_KNOWN)
+pub(super) fn known(pairing: PairedFlows) -> Option<PairedFlows> {
+    Some(pairing).filter(|pairing| pairing.long_flows >= PAIRING_KNOWN)
 }
 
 impl Answers {
     /// Whether the input has both directions; where too little is known, it counts as if it had.
-    pub(super) fn of(pairing: Option<Pairing>) -> Answers {
+    pub(super) fn of(pairing: Option<PairedFlows>) -> Answers {
         match pairing {
-            Some(Pairing { long, paired }) if paired * 10 < long * 3 => Answers::Unseen,
-            Some(Pairing { long, paired }) if paired * 10 < long * 8 => Answers::Partly,
+            Some(PairedFlows { long_flows: long, paired }) if paired * 10 < long * 3 => Answers::Unseen,
+            Some(PairedFlows { long_flows: long, paired }) if paired * 10 < long * 8 => Answers::Partly,
             _ => Answers::Seen,
         }
     }

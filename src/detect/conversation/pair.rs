@@ -6,15 +6,15 @@
 
 use std::io;
 
-use super::ballot::Ballot;
-use super::talk::{CARRIED, Ends, Half, LONG, Talk};
+use super::answer_rate::AnswerRate;
+use super::outcome::{EXCHANGE_PACKETS, Unoriented, DirectionTotals, LONG_FLOW, Conversation};
 use super::{Address, PerWindow, Visitor, narrow, widen};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
 
 /// Conversations of one pair and protocol that wait until it is known who of the two asks; with more,
 /// what is known so far decides. It stops two hosts that invent ports from filling memory.
-const WAITING: usize = 4096;
+const MOST_UNDECIDED: usize = 4096;
 
 /// One side has so many times the distinct ports of the other: it is the one that is asked.
 const MORE_PORTS: usize = 4;
@@ -86,7 +86,7 @@ fn pack<A: Address>(
     A::pack(lo, u32::from(proto), hi, [ports, bits | back, packets, octets, start])
 }
 
-impl Half {
+impl DirectionTotals {
     #[inline(always)]
     fn add<A: Address>(&mut self, [_, bits, packets, octets, start]: [u32; 5]) {
         if bits & (PART | IN_PART) != 0 {
@@ -96,19 +96,19 @@ impl Half {
             }
         }
         self.shape = self.shape.min((packets, octets));
-        self.most = self.most.max(packets);
+        self.largest_packets = self.largest_packets.max(packets);
         let (packets, octets) = (widen(packets), widen(octets));
         self.flows += 1;
         self.packets = self.packets.saturating_add(packets);
         self.octets = self.octets.saturating_add(octets);
         self.flags |= (bits >> 22) as u8;
         self.has_flags &= bits & FLAGS != 0;
-        self.loaded |= octets > A::LOADED * packets;
+        self.has_payload |= octets > A::LOADED * packets;
         let is_reset = octets <= A::RESET * packets;
-        self.says |= !is_reset;
-        self.talks |= packets >= CARRIED.into() && !is_reset;
+        self.exceeds_reset |= !is_reset;
+        self.has_exchange |= packets >= EXCHANGE_PACKETS.into() && !is_reset;
         self.spoofed |= bits & SPOOFED != 0;
-        self.large |= octets > A::BARE * packets;
+        self.exceeds_bare |= octets > A::BARE * packets;
         let start = (u64::from(bits & UPPER) << 32) | u64::from(start);
         if start != 0 && (self.start == 0 || start < self.start) {
             self.start = start;
@@ -116,7 +116,7 @@ impl Half {
     }
 }
 
-impl Half {
+impl DirectionTotals {
     /// A row of a flow that counts in part: the flow's own, or the one with its part. They come in any order.
     #[cold]
     fn add_long(&mut self, bits: u32, counts: PerWindow) {
@@ -136,9 +136,9 @@ pub(super) struct Pair<A> {
     hosts: [A; 2],
     proto: u8,
     /// Conversations of which it is not known yet who asked.
-    waiting: Vec<Ends>,
+    undecided: Vec<Unoriented>,
     /// Where it is known: how often each side asked.
-    asked: [u32; 2],
+    opened: [u32; 2],
     /// Scratch for counting ports.
     seen: Vec<u16>,
 }
@@ -149,8 +149,8 @@ impl<A: Address> Pair<A> {
             is_sampled,
             hosts: [A::default(); 2],
             proto: 0,
-            waiting: Vec::new(),
-            asked: [0; 2],
+            undecided: Vec::new(),
+            opened: [0; 2],
             seen: Vec::new(),
         }
     }
@@ -159,7 +159,7 @@ impl<A: Address> Pair<A> {
     pub(super) fn part(
         &mut self,
         rows: &mut Sorted<'_, A::Row>,
-        ballot: &mut Ballot,
+        ballot: &mut AnswerRate,
         visitor: &mut impl Visitor,
     ) -> io::Result<()> {
         let mut next = rows.next_row()?;
@@ -168,13 +168,13 @@ impl<A: Address> Pair<A> {
             let proto = first as u8;
             if ([lo, hi], proto) != (self.hosts, self.proto) {
                 self.decide(visitor)?;
-                (self.hosts, self.proto, self.asked) = ([lo, hi], proto, [0; 2]);
+                (self.hosts, self.proto, self.opened) = ([lo, hi], proto, [0; 2]);
             }
-            let mut ends = Ends {
+            let mut ends = Unoriented {
                 ports: [(rest[0] >> 16) as u16, rest[0] as u16],
-                halves: [Half::NONE, Half::NONE],
+                directions: [DirectionTotals::NONE, DirectionTotals::NONE],
             };
-            let [forth, back] = &mut ends.halves;
+            let [forth, back] = &mut ends.directions;
             let mut side = |rest: [u32; 5]| match rest[1] & BACK {
                 0 => forth.add::<A>(rest),
                 _ => back.add::<A>(rest),
@@ -196,24 +196,24 @@ impl<A: Address> Pair<A> {
 
     fn conversation(
         &mut self,
-        ends: Ends,
-        ballot: &mut Ballot,
+        ends: Unoriented,
+        ballot: &mut AnswerRate,
         visitor: &mut impl Visitor,
     ) -> io::Result<()> {
         if self.proto == TCP {
-            let [a, b] = &ends.halves;
-            let is_paired = a.is_there() && b.is_there();
+            let [a, b] = &ends.directions;
+            let is_paired = a.is_present() && b.is_present();
             let [lo, hi] = self.hosts;
             for (half, to) in [(a, hi), (b, lo)] {
-                if half.most >= LONG && half.was_answered() {
+                if half.largest_packets >= LONG_FLOW && half.was_answered() {
                     ballot.add(to, is_paired);
                 }
             }
         }
-        match ends.asker(self.proto) {
+        match ends.initiator(self.proto) {
             Some(asker) => {
-                self.asked[asker & 1] += 1;
-                visitor.talk(&Talk::new(
+                self.opened[asker & 1] += 1;
+                visitor.conversation(&Conversation::new(
                     self.hosts,
                     self.proto,
                     &ends,
@@ -222,8 +222,8 @@ impl<A: Address> Pair<A> {
                 ))
             }
             None => {
-                self.waiting.push(ends);
-                match self.waiting.len() == WAITING {
+                self.undecided.push(ends);
+                match self.undecided.len() == MOST_UNDECIDED {
                     true => self.decide(visitor),
                     false => Ok(()),
                 }
@@ -237,12 +237,12 @@ impl<A: Address> Pair<A> {
     /// spoke and got no answer asked, unless it may be the resets with which many ports answer a scanner
     /// whose questions are not there.
     fn decide(&mut self, visitor: &mut impl Visitor) -> io::Result<()> {
-        if self.waiting.is_empty() {
+        if self.undecided.is_empty() {
             return Ok(());
         }
         let [a, b] = [0, 1].map(|side| self.distinct(side));
         let [low, high] = [0, 1].map(|side| self.below_clients(side));
-        let enough = self.waiting.len().min(a).min(b) >= MANY_PORTS;
+        let enough = self.undecided.len().min(a).min(b) >= MANY_PORTS;
         let by_ports = match () {
             () if a.max(b) < MORE_PORTS => None,
             () if a >= MORE_PORTS * b => Some(1),
@@ -251,12 +251,12 @@ impl<A: Address> Pair<A> {
             () if enough && high == 0 && low * 4 >= a => Some(1),
             () => None,
         };
-        let by_others = match self.asked {
+        let by_others = match self.opened {
             [a, b] if a > b => Some(0),
             [a, b] if a < b => Some(1),
             _ => None,
         };
-        for ends in std::mem::take(&mut self.waiting) {
+        for ends in std::mem::take(&mut self.undecided) {
             let asker = match ends.sender() {
                 Some(sender) => {
                     by_ports.filter(|_| ends.may_be_resets(self.proto)).or(Some(sender))
@@ -264,20 +264,20 @@ impl<A: Address> Pair<A> {
                 // Equal ports ask each other: VPN, SIP, name servers of old.
                 None => by_others.or(by_ports).filter(|_| ends.ports[0] != ends.ports[1]),
             };
-            visitor.talk(&Talk::new(self.hosts, self.proto, &ends, asker, self.is_sampled))?;
+            visitor.conversation(&Conversation::new(self.hosts, self.proto, &ends, asker, self.is_sampled))?;
         }
         Ok(())
     }
 
     /// How many of one side's waiting conversations are from or to a port below the clients'.
     fn below_clients(&self, side: usize) -> usize {
-        self.waiting.iter().filter(|ends| ends.ports[side & 1] < CLIENTS).count()
+        self.undecided.iter().filter(|ends| ends.ports[side & 1] < CLIENTS).count()
     }
 
     /// How many ports one side of the waiting conversations has.
     fn distinct(&mut self, side: usize) -> usize {
         self.seen.clear();
-        self.seen.extend(self.waiting.iter().map(|ends| ends.ports[side & 1]));
+        self.seen.extend(self.undecided.iter().map(|ends| ends.ports[side & 1]));
         self.seen.sort_unstable();
         self.seen.dedup();
         self.seen.len()

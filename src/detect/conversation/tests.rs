@@ -10,13 +10,13 @@ use crate::time::Timestamp;
 struct Shown(Vec<String>);
 
 impl Visitor for Shown {
-    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
         let sure = if talk.is_sure { "" } else { "? " };
         self.0.push(format!(
             "{sure}{}:{} > {}:{}/{} {:?}",
-            talk.asker.ip(),
+            talk.initiator.ip(),
             talk.sport,
-            talk.host.ip(),
+            talk.responder.ip(),
             talk.port,
             talk.proto,
             talk.outcome
@@ -61,7 +61,7 @@ fn flow(text: &str) -> Flow {
     }
 }
 
-fn show(flows: &[Flow], sampled: bool) -> (Vec<String>, Pairing) {
+fn show(flows: &[Flow], sampled: bool) -> (Vec<String>, PairedFlows) {
     let mut conversations = Conversations::new(1 << 30);
     conversations.add(flows, &Networks::default()).unwrap();
     let mut shown = Shown::default();
@@ -216,7 +216,7 @@ fn long_tcp_flows_tell_whether_answers_are_exported() {
         "10.0.0.2:4005 10.0.0.1:80 6 50 2000 RA",
     ]
     .map(flow);
-    assert_eq!(show(&flows, false).1, Pairing { long: 2, paired: 1 });
+    assert_eq!(show(&flows, false).1, PairedFlows { long_flows: 2, paired: 1 });
 }
 
 #[test]
@@ -272,20 +272,20 @@ type Twin = BTreeMap<(IpAddr, u16, IpAddr, u16, u8), [(u32, u64, u64, u32, u8, b
 struct Halves(Twin);
 
 impl Visitor for Halves {
-    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
-        let half = |half: &Half| {
+    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
+        let half = |half: &DirectionTotals| {
             (
                 half.flows,
                 half.packets,
                 half.octets,
-                half.most,
+                half.largest_packets,
                 half.flags,
                 half.has_flags,
                 half.start,
             )
         };
-        let [a, b] = [(talk.asker, talk.sport), (talk.host, talk.port)];
-        let [x, y] = [half(&talk.asked), half(&talk.answered)];
+        let [a, b] = [(talk.initiator, talk.sport), (talk.responder, talk.port)];
+        let [x, y] = [half(&talk.forward), half(&talk.reverse)];
         // Sorted by address as rows are; of one host's talk to itself, the order of ports stays.
         let swap = a.0 > b.0;
         let ((a, p), (b, q), x, y) = if swap { (b, a, y, x) } else { (a, b, x, y) };

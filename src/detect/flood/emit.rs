@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::event::{Event, Events, FLAGS, Kind, MAYBE_RESET, SPOOFED, STREAM, is_answer};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    ACK, Address, Ballot, FIN, Half, Outcome, PerWindow, RST, SYN, Talk, Visitor, narrow,
+    ACK, Address, AnswerRate, FIN, DirectionTotals, Outcome, PerWindow, RST, SYN, Conversation, Visitor, narrow,
 };
 use crate::finding::Side;
 use crate::flow::UDP;
@@ -21,7 +21,7 @@ pub(super) struct Emitter<'a> {
     /// Of the pair that goes by, what each of the two asked the other, served it and sent it in vain.
     sides: [Sides; 2],
     /// Of who was answered, whether the question is there too; and whether any is.
-    heard: Option<(Ballot, bool)>,
+    heard: Option<(AnswerRate, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +36,8 @@ struct Sides {
 
 impl Sides {
     /// Sent in vain, from the first of these ports to the second.
-    fn send(&mut self, [from, to]: [u16; 2], half: &Half, is_answer: bool) {
-        self.sent.add([from, to], half, &Half::NONE);
+    fn send(&mut self, [from, to]: [u16; 2], half: &DirectionTotals, is_answer: bool) {
+        self.sent.add([from, to], half, &DirectionTotals::NONE);
         let per_window = half.per_window();
         self.sent_per_window.add(per_window);
         if is_answer {
@@ -59,7 +59,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, [port, sport]: [u16; 2], there: &Half, back: &Half) {
+    fn add(&mut self, [port, sport]: [u16; 2], there: &DirectionTotals, back: &DirectionTotals) {
         let same = |own: u16, other| if own == other { own } else { 0 };
         match self.flows {
             0 => (self.port, self.sport) = (port, sport),
@@ -84,11 +84,11 @@ impl<'a> Emitter<'a> {
 
     /// Of a slice: looks where the questions of answers are.
     pub(super) fn live(self) -> Emitter<'a> {
-        Emitter { heard: Some((Ballot::default(), false)), ..self }
+        Emitter { heard: Some((AnswerRate::default(), false)), ..self }
     }
 
     /// What a slice says of answers and their questions, and whether any question has its answer.
-    pub(super) fn heard(&self) -> Option<(&Ballot, bool)> {
+    pub(super) fn heard(&self) -> Option<(&AnswerRate, bool)> {
         self.heard.as_ref().map(|(answers, is_answered)| (answers, *is_answered))
     }
 
@@ -150,8 +150,8 @@ impl<'a> Emitter<'a> {
 }
 
 impl Visitor for Emitter<'_> {
-    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
-        let &Talk { asker, host, proto, port, sport, asked, answered, is_sure, outcome } = talk;
+    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
+        let &Conversation { initiator: asker, responder: host, proto, port, sport, forward: asked, reverse: answered, is_sure, outcome } = talk;
         let (a, b) = (asker.min(host).ip(), asker.max(host).ip());
         if self.pair != Some((a, b, proto)) {
             self.over()?;
@@ -160,7 +160,7 @@ impl Visitor for Emitter<'_> {
         let is_first = asker <= host;
         let [first, second] = &mut self.sides;
         let (of_asker, of_host) = if is_first { (first, second) } else { (second, first) };
-        let event = |host, peer, half: &Half, kind, [port, sport]: [u16; 2], bits: u8| Event {
+        let event = |host, peer, half: &DirectionTotals, kind, [port, sport]: [u16; 2], bits: u8| Event {
             host,
             kind,
             proto,
@@ -178,42 +178,42 @@ impl Visitor for Emitter<'_> {
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };
-        let is_answered = asked.is_there() && answered.is_there();
+        let is_answered = asked.is_present() && answered.is_present();
         // Our own look whether our own are still there: opened, and closed by who asked.
-        let is_check = outcome == Outcome::Refused
+        let is_check = outcome == Outcome::Rejected
             && answered.has_flags
             && answered.flags & (SYN | ACK) == SYN | ACK
             && asked.flags & (FIN | RST) != 0
             && [asker, host].iter().all(|end| self.site.side(end.ip()) == Some(Side::Inside));
-        if let Some((answers, has_any)) = self.heard.as_mut().filter(|_| answered.is_there()) {
+        if let Some((answers, has_any)) = self.heard.as_mut().filter(|_| answered.is_present()) {
             answers.add(asker, is_answered);
             *has_any |= is_answered;
         }
         match outcome {
-            Outcome::Silent | Outcome::Refused | Outcome::Other
-                if is_sure && !is_check && (outcome != Outcome::Other || !is_answered) =>
+            Outcome::Unanswered | Outcome::Rejected | Outcome::Partial
+                if is_sure && !is_check && (outcome != Outcome::Partial || !is_answered) =>
             {
                 // Without flags, resets to answers that nobody asked for look like questions.
                 let may_be_reset =
-                    outcome == Outcome::Refused && !asked.has_flags && talk.may_be_unasked();
+                    outcome == Outcome::Rejected && !asked.has_flags && talk.may_be_unsolicited();
                 of_asker.send([sport, port], &asked, may_be_reset);
                 if proto == UDP {
-                    of_asker.asked.add([port, sport], &Half::NONE, &asked);
+                    of_asker.asked.add([port, sport], &DirectionTotals::NONE, &asked);
                 }
-                let bits = if outcome == Outcome::Other { STREAM } else { 0 };
+                let bits = if outcome == Outcome::Partial { STREAM } else { 0 };
                 let mut event = event(host, asker, &asked, Kind::Tried, [port, sport], bits);
                 if may_be_reset {
                     event.flags = MAYBE_RESET;
                 }
                 self.events.push(&event)
             }
-            Outcome::Unasked => {
+            Outcome::Unsolicited => {
                 let flags = answered.has_flags.then_some(answered.flags);
                 of_host.send([port, sport], &answered, is_answer(proto, port, sport, flags));
                 if proto == UDP {
-                    of_host.asked.add([sport, port], &Half::NONE, &answered);
+                    of_host.asked.add([sport, port], &DirectionTotals::NONE, &answered);
                 }
-                let bits = if answered.is_lone() { 0 } else { STREAM };
+                let bits = if answered.is_bare_reply() { 0 } else { STREAM };
                 self.events.push(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
             }
             _ => {

@@ -22,7 +22,7 @@ use super::load::Counts;
 use super::victims::Glance;
 use super::{CARPET, Flood, Judge, Setup, carpet};
 use crate::detect::Site;
-use crate::detect::conversation::{Address, Ballot, Conversations, Pairing};
+use crate::detect::conversation::{Address, AnswerRate, Conversations, PairedFlows};
 use crate::detect::rule::{self, Answers};
 use crate::finding::{Finding, Host, Role, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks, UDP};
@@ -79,7 +79,7 @@ pub(super) struct Live {
 /// Whether answers come, and where their questions are, in this window and those before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heard {
-    pairing: Pairing,
+    pairing: PairedFlows,
     /// Some question came with its answer.
     is_answered: bool,
     /// Most answers come in a slice after the one of their questions.
@@ -88,8 +88,8 @@ pub struct Heard {
 
 impl Heard {
     /// What a slice said.
-    fn hear(&mut self, pairing: Pairing, answers: &Ballot, is_answered: bool) {
-        self.pairing.long += pairing.long;
+    fn hear(&mut self, pairing: PairedFlows, answers: &AnswerRate, is_answered: bool) {
+        self.pairing.long_flows += pairing.long_flows;
         self.pairing.paired += pairing.paired;
         self.is_answered |= is_answered;
         self.is_torn = answers.is_outage().unwrap_or(self.is_torn);
@@ -97,16 +97,16 @@ impl Heard {
 
     /// What is left of it for the window after: enough to know until that says more.
     fn kept(&self) -> Heard {
-        let Pairing { long, paired } = self.pairing;
+        let PairedFlows { long_flows: long, paired } = self.pairing;
         let pairing = match rule::known(self.pairing) {
-            Some(_) => Pairing { long: KEPT, paired: paired * KEPT / long.max(1) },
+            Some(_) => PairedFlows { long_flows: KEPT, paired: paired * KEPT / long.max(1) },
             None => self.pairing,
         };
         Heard { pairing, ..*self }
     }
 
     /// Of the input; `last` is what was remembered.
-    fn answers(&self, last: Option<Pairing>) -> Answers {
+    fn answers(&self, last: Option<PairedFlows>) -> Answers {
         match rule::known(self.pairing).or(last) {
             _ if self.is_torn => Answers::Unseen,
             // An export of one direction must not be taken for a site that is drowning before enough of it came.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::class::Usual;
 use crate::detect::baseline::Baselines;
-use crate::detect::conversation::Pairing;
+use crate::detect::conversation::PairedFlows;
 use crate::time::Window;
 
 /// Whose baseline it is.
@@ -39,8 +39,8 @@ impl Memory {
         self.baselines.is_new(window)
     }
 
-    pub(super) fn pairing(&self) -> Option<Pairing> {
-        self.pairing.map(|(long, paired)| Pairing { long, paired })
+    pub(super) fn pairing(&self) -> Option<PairedFlows> {
+        self.pairing.map(|(long, paired)| PairedFlows { long_flows: long, paired })
     }
 
     /// What a host is used to, if it is known.
@@ -66,8 +66,8 @@ impl Memory {
     }
 
     /// A window is over.
-    pub(super) fn close(&mut self, window: Window, pairing: Option<Pairing>) {
-        if let Some(Pairing { long, paired }) = pairing {
+    pub(super) fn close(&mut self, window: Window, pairing: Option<PairedFlows>) {
+        if let Some(PairedFlows { long_flows: long, paired }) = pairing {
             self.pairing = Some((long, paired));
         }
         self.baselines.close(window);

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    Active, Address, Ballot, Families, Half, Outcome, Recent, Talk, Together, Visitor,
+    Active, Address, AnswerRate, Families, DirectionTotals, Outcome, Recent, Conversation, Together, Visitor,
 };
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -40,7 +40,7 @@ pub(super) struct Emitter<'a> {
     /// Inside hosts that took letters.
     mail: HashSet<IpAddr, RandomState>,
     /// What became of what inside hosts asked.
-    answers: Ballot,
+    answers: AnswerRate,
 }
 
 /// What was written.
@@ -68,7 +68,7 @@ impl<'a> Emitter<'a> {
             rows: Families::new(memory, Together::First),
             recent: Recent::default(),
             mail: HashSet::default(),
-            answers: Ballot::default(),
+            answers: AnswerRate::default(),
         }
     }
 
@@ -89,25 +89,25 @@ impl<'a> Emitter<'a> {
         self.knows_dark && self.active.lacks(&self.site.inside, host)
     }
 
-    fn is_login<A: Address>(&self, talk: &Talk<A>) -> bool {
+    fn is_login<A: Address>(&self, talk: &Conversation<A>) -> bool {
         let is_stranger = || {
-            self.site.side(talk.asker.ip()) != Some(Side::Inside)
-                && self.site.side(talk.host.ip()) != Some(Side::Outside)
+            self.site.side(talk.initiator.ip()) != Some(Side::Inside)
+                && self.site.side(talk.responder.ip()) != Some(Side::Outside)
         };
         talk.proto == TCP
-            && SESSION.contains(&talk.asked.most)
+            && SESSION.contains(&talk.forward.largest_packets)
             && (LOGINS.contains(&talk.port) || (SERVICES.contains(&talk.port) && is_stranger()))
     }
 }
 
 impl Visitor for Emitter<'_> {
-    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
-        let &Talk { asker, host, proto, port, sport, asked, is_sure, outcome, .. } = talk;
-        let is_asked = outcome != Outcome::Refused || !talk.may_be_unasked();
+    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
+        let &Conversation { initiator: asker, responder: host, proto, port, sport, forward: asked, is_sure, outcome, .. } = talk;
+        let is_asked = outcome != Outcome::Rejected || !talk.may_be_unsolicited();
         if !is_sure || !is_asked || (proto != TCP && proto != UDP) {
             return Ok(());
         }
-        let with = |half: &Half, bits| Trial {
+        let with = |half: &DirectionTotals, bits| Trial {
             src: asker,
             proto,
             port,
@@ -120,7 +120,7 @@ impl Visitor for Emitter<'_> {
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };
-        if matches!(outcome, Outcome::Productive | Outcome::Silent | Outcome::Refused)
+        if matches!(outcome, Outcome::Productive | Outcome::Unanswered | Outcome::Rejected)
             && self.site.side(asker.ip()) == Some(Side::Inside)
         {
             self.answers.add(asker, outcome == Outcome::Productive);
@@ -142,11 +142,11 @@ impl Visitor for Emitter<'_> {
                 }
                 self.write(&with(&asked, WORKED))
             }
-            Outcome::Silent | Outcome::Refused => {
-                let is_dark = outcome == Outcome::Silent && self.is_dark(host.ip());
+            Outcome::Unanswered | Outcome::Rejected => {
+                let is_dark = outcome == Outcome::Unanswered && self.is_dark(host.ip());
                 self.write(&with(&asked, if is_dark { FAILED | DARK } else { FAILED }))
             }
-            Outcome::Unasked | Outcome::Other => Ok(()),
+            Outcome::Unsolicited | Outcome::Partial => Ok(()),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
 use crate::detect::baseline::Baselines;
-use crate::detect::conversation::Pairing;
+use crate::detect::conversation::PairedFlows;
 use crate::time::Window;
 
 /// Seconds of a slot, the unit in which moments are remembered.
@@ -77,8 +77,8 @@ impl Memory {
         self.attacked.is_new(window)
     }
 
-    pub(super) fn pairing(&self) -> Option<Pairing> {
-        self.pairing.map(|(long, paired)| Pairing { long, paired })
+    pub(super) fn pairing(&self) -> Option<PairedFlows> {
+        self.pairing.map(|(long, paired)| PairedFlows { long_flows: long, paired })
     }
 
     /// Whether the host attacked the port in the day before.
@@ -145,9 +145,9 @@ impl Memory {
         &mut self,
         window: Window,
         mail: impl IntoIterator<Item = IpAddr>,
-        pairing: Option<Pairing>,
+        pairing: Option<PairedFlows>,
     ) {
-        if let Some(Pairing { long, paired }) = pairing {
+        if let Some(PairedFlows { long_flows: long, paired }) = pairing {
             self.pairing = Some((long, paired));
         }
         let now = last(window);

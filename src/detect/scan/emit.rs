@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::memory::Memory;
 use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
-    Active, Address, Families, Half, Outcome, RST, Recent, SYN, Talk, Together, Visitor, has_port,
+    Active, Address, Families, DirectionTotals, Outcome, RST, Recent, SYN, Conversation, Together, Visitor, has_port,
 };
 use crate::flow::{Networks, TCP};
 use crate::time::Window;
@@ -80,12 +80,12 @@ impl<'a> Emitter<'a> {
 }
 
 impl Visitor for Emitter<'_> {
-    fn talk<A: Address>(&mut self, talk: &Talk<A>) -> io::Result<()> {
-        let &Talk { asker, host, proto, port, sport, asked, answered, is_sure, outcome } = talk;
+    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
+        let &Conversation { initiator: asker, responder: host, proto, port, sport, forward: asked, reverse: answered, is_sure, outcome } = talk;
         if !has_port(proto) {
             return Ok(());
         }
-        let with = |half: &Half, bits| Trial {
+        let with = |half: &DirectionTotals, bits| Trial {
             src: asker,
             dst: host,
             proto,
@@ -108,11 +108,11 @@ impl Visitor for Emitter<'_> {
                     false => self.worked([host, asker], proto, [sport, port]),
                 }
             }
-            Outcome::Refused if talk.may_be_unasked() => Ok(()),
-            Outcome::Silent | Outcome::Refused if is_sure => {
+            Outcome::Rejected if talk.may_be_unsolicited() => Ok(()),
+            Outcome::Unanswered | Outcome::Rejected if is_sure => {
                 let mut bits = FAILED;
                 bits |= match outcome {
-                    Outcome::Refused => REFUSED,
+                    Outcome::Rejected => REFUSED,
                     _ if self.known.is_dark(host) => DARK,
                     _ => 0,
                 };
@@ -121,10 +121,10 @@ impl Visitor for Emitter<'_> {
                 }
                 self.write(&with(&asked, bits))
             }
-            Outcome::Silent | Outcome::Refused => Ok(()),
-            Outcome::Other => self.write(&with(&asked, STREAM)),
-            Outcome::Unasked => {
-                let is_lone = answered.is_lone();
+            Outcome::Unanswered | Outcome::Rejected => Ok(()),
+            Outcome::Partial => self.write(&with(&asked, STREAM)),
+            Outcome::Unsolicited => {
+                let is_lone = answered.is_bare_reply();
                 let mut bits = if proto != TCP || is_lone { 0 } else { STREAM };
                 if self.known.is_dark(asker) {
                     bits |= DARK;
@@ -142,7 +142,7 @@ impl Visitor for Emitter<'_> {
                 // An answer that carries something is one to a question, asked in the window before.
                 // Of one packet in many, one that is longer than a reset does.
                 let is_one = self.known.sampled && !answered.has_flags;
-                let says = if is_one { answered.says } else { !is_lone };
+                let says = if is_one { answered.exceeds_reset } else { !is_lone };
                 let refused = answered.has_flags && answered.flags & RST != 0;
                 match proto != TCP || (says && !refused) {
                     true => self.worked([asker, host], proto, [port, sport]),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::class::NET;
 use super::trial::{Trial, WORKED};
-use crate::detect::conversation::{Active, Address, Pairing};
+use crate::detect::conversation::{Active, Address, PairedFlows};
 use crate::detect::rule::{Measure, percent};
 use crate::detect::state::teaches;
 use crate::time::Window;
@@ -122,18 +122,18 @@ impl Memory {
     }
 
     /// What was known of the pairing of TCP flows.
-    pub(super) fn pairing(&self) -> Option<Pairing> {
-        self.pairing.map(|(long, paired)| Pairing { long, paired })
+    pub(super) fn pairing(&self) -> Option<PairedFlows> {
+        self.pairing.map(|(long, paired)| PairedFlows { long_flows: long, paired })
     }
 
     /// A window is over: who was active in it, and how much was paired.
-    pub(super) fn learn(&mut self, window: Window, active: &Active, pairing: Option<Pairing>) {
+    pub(super) fn learn(&mut self, window: Window, active: &Active, pairing: Option<PairedFlows>) {
         let (now, last) = (slot(window.start()), slot(window.end().saturating_sub(1)));
         if self.until == 0 {
             self.since = window.start();
         }
         self.until = window.end();
-        if let Some(Pairing { long, paired }) = pairing {
+        if let Some(PairedFlows { long_flows: long, paired }) = pairing {
             self.pairing = Some((long, paired));
         }
         self.active.retain(|_, last| *last + ACTIVE >= now);
