@@ -29,7 +29,7 @@ use netflow_parser::NetflowParser;
 use nfkit::capture::{Event, Reader};
 use nfkit::flow::{Flow, TCP};
 use nfkit::time::Timestamp;
-use nfkit::wire::{Batch, Decoder, Exporter, Limits, Version};
+use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 
 const NFDUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
 const NFGEN: &str = env!("CARGO_BIN_EXE_nfgen");
@@ -182,7 +182,7 @@ fn watching() {
             _ => 16,
         };
         let (templates, mut all) = sent(version);
-        let limits = Limits { restated: 16 << 20, ..Limits::default() };
+        let limits = DecoderLimits { restated: 16 << 20, ..DecoderLimits::default() };
         let mut decoder = Decoder::new(limits);
         let mut batch = Batch::default();
         let address = |exporter: usize| [192, 0, 2, exporter as u8].into();

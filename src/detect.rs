@@ -15,25 +15,25 @@ use crate::flow::{Flow, Networks};
 use crate::time::{End, Window};
 
 mod baseline;
-mod bounds;
 pub mod conversation;
 pub mod flood;
 #[cfg(test)]
 mod hostile;
 mod ignore;
+mod pair_totals;
 #[cfg(test)]
 mod play;
 pub mod port;
-mod rule;
 pub mod scan;
+mod site_limits;
 pub mod state;
-mod tally;
+mod threshold;
 mod top;
 mod windows;
 
-pub use bounds::{BoundError, Bounds};
 pub use ignore::{Ignore, IgnoreError};
-use tally::{Tallies, Tally};
+use pair_totals::{PairTotals, Tallies};
+pub use site_limits::{SiteLimitError, SiteLimits};
 pub use windows::{Closed, WindowError, Windows};
 
 /// What every detector is told about the site and the run.
@@ -110,7 +110,7 @@ pub struct Verdict<R> {
     /// The rows of the figure, in their order.
     pub figure: Vec<R>,
     /// What the rules saw of the host that was asked about.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<Explained>,
     /// What each host came to of what has a limit, if that was asked for.
     pub metrics: Vec<Metric>,
 }
@@ -136,7 +136,7 @@ impl<R> Default for Verdict<R> {
 
 /// What one rule saw of one host: a line of `--explain`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
+pub struct Explained {
     /// What was counted over: `proto 6`, `port 6/80`, `flows`.
     pub of: String,
     /// The measure: `hosts`, `nets`, `flows`.
@@ -144,12 +144,12 @@ pub struct Seen {
     /// Its value.
     pub value: u64,
     /// How the value is held against the limit.
-    pub limit: Limit,
+    pub limit: Threshold,
 }
 
 /// A limit and how a value passes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Limit {
+pub enum Threshold {
     /// More than this many.
     Above(u64),
     /// This many or more.
@@ -158,44 +158,44 @@ pub enum Limit {
     Below(u64),
 }
 
-impl Limit {
+impl Threshold {
     /// A limit on flows, given for 600 s, as it holds for a window: it scales with the length.
-    pub fn scaled(self, window: Option<Window>) -> Limit {
+    pub fn scaled(self, window: Option<Window>) -> Threshold {
         let seconds = u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds));
         let scale = |limit: u64| u128::from(limit) * u128::from(seconds);
         let whole = u128::from(UNKNOWN_SECONDS);
         let clamp = |limit: u128| u64::try_from(limit).unwrap_or(u64::MAX);
         match self {
-            Limit::Above(limit) => Limit::Above(clamp(scale(limit) / whole)),
-            Limit::AtLeast(limit) => Limit::AtLeast(clamp(scale(limit).div_ceil(whole))),
-            Limit::Below(limit) => Limit::Below(clamp(scale(limit).div_ceil(whole))),
+            Threshold::Above(limit) => Threshold::Above(clamp(scale(limit) / whole)),
+            Threshold::AtLeast(limit) => Threshold::AtLeast(clamp(scale(limit).div_ceil(whole))),
+            Threshold::Below(limit) => Threshold::Below(clamp(scale(limit).div_ceil(whole))),
         }
     }
 
     /// The least value that passes.
     pub const fn least(self) -> u64 {
         match self {
-            Limit::Above(limit) => limit.saturating_add(1),
-            Limit::AtLeast(limit) => limit,
-            Limit::Below(_) => 0,
+            Threshold::Above(limit) => limit.saturating_add(1),
+            Threshold::AtLeast(limit) => limit,
+            Threshold::Below(_) => 0,
         }
     }
 
     /// Whether the value passes.
     pub const fn passes(self, value: u64) -> bool {
         match self {
-            Limit::Above(limit) => value > limit,
-            Limit::AtLeast(limit) => value >= limit,
-            Limit::Below(limit) => value < limit,
+            Threshold::Above(limit) => value > limit,
+            Threshold::AtLeast(limit) => value >= limit,
+            Threshold::Below(limit) => value < limit,
         }
     }
 
     /// The limit with its comparison: `>1000`, `>=200`.
     pub fn text(self) -> String {
         match self {
-            Limit::Above(limit) => format!(">{limit}"),
-            Limit::AtLeast(limit) => format!(">={limit}"),
-            Limit::Below(limit) => format!("<{limit}"),
+            Threshold::Above(limit) => format!(">{limit}"),
+            Threshold::AtLeast(limit) => format!(">={limit}"),
+            Threshold::Below(limit) => format!("<{limit}"),
         }
     }
 
@@ -221,16 +221,16 @@ mod tests {
     #[test]
     fn limits_on_flows_scale_with_the_window() {
         let window = |seconds| Window::new(0, seconds);
-        assert_eq!(Limit::Above(1000).scaled(window(600)), Limit::Above(1000));
-        assert_eq!(Limit::Above(1000).scaled(window(3600)), Limit::Above(6000));
+        assert_eq!(Threshold::Above(1000).scaled(window(600)), Threshold::Above(1000));
+        assert_eq!(Threshold::Above(1000).scaled(window(3600)), Threshold::Above(6000));
         // 50 s: 83.3 flows, so 84 are more and 83 are not.
-        assert!(Limit::Above(1000).scaled(window(50)).passes(84));
-        assert!(!Limit::Above(1000).scaled(window(50)).passes(83));
-        assert!(Limit::AtLeast(1000).scaled(window(50)).passes(84));
-        assert!(!Limit::AtLeast(1000).scaled(window(50)).passes(83));
-        assert_eq!(Limit::AtLeast(u64::MAX).scaled(window(1200)), Limit::AtLeast(u64::MAX));
-        assert_eq!(Limit::Above(1000).scaled(None), Limit::Above(1000));
-        for limit in [Limit::Above(5), Limit::AtLeast(5)] {
+        assert!(Threshold::Above(1000).scaled(window(50)).passes(84));
+        assert!(!Threshold::Above(1000).scaled(window(50)).passes(83));
+        assert!(Threshold::AtLeast(1000).scaled(window(50)).passes(84));
+        assert!(!Threshold::AtLeast(1000).scaled(window(50)).passes(83));
+        assert_eq!(Threshold::AtLeast(u64::MAX).scaled(window(1200)), Threshold::AtLeast(u64::MAX));
+        assert_eq!(Threshold::Above(1000).scaled(None), Threshold::Above(1000));
+        for limit in [Threshold::Above(5), Threshold::AtLeast(5)] {
             assert!(limit.passes(limit.least()) && !limit.passes(limit.least() - 1), "{limit:?}");
         }
     }

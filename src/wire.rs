@@ -39,16 +39,16 @@ mod decoder;
 mod element;
 mod error;
 mod exporter;
-mod force;
 mod frame;
-mod held;
 mod ipfix;
 mod limits;
 mod memory;
 mod options;
+mod options_records;
+mod pending;
 mod plain;
 mod record;
-mod scoped;
+mod restate;
 mod sequence;
 mod session;
 mod set;
@@ -66,7 +66,7 @@ mod v9;
 pub use decoder::Decoder;
 pub use error::{Error, Fault, Reason};
 pub use exporter::{DATAGRAM, Exporter, REFRESH, Refused};
-pub use limits::Limits;
+pub use limits::DecoderLimits;
 pub use stats::{Faults, Foreign, Lost, Missing, Source, Stats, Totals};
 
 /// The protocols that this house reads and writes.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use nfkit::flow::{Flow, TCP};
 use nfkit::line::{Column, Form, Writer};
 use nfkit::time::Timestamp;
-use nfkit::wire::{Batch, Decoder, Exporter, Limits, Version};
+use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 
 /// The system's allocator, which counts how often this thread asked it.
 struct Counting;
@@ -143,7 +143,7 @@ fn warm(mut decoder: Decoder, templates: &[Vec<u8>], datagrams: &[Vec<u8>]) -> u
 fn decoding_allocates_nothing() {
     for extras in [false, true] {
         let decoder = || {
-            let decoder = Decoder::new(Limits::default());
+            let decoder = Decoder::new(DecoderLimits::default());
             if extras { decoder.with_extras() } else { decoder }
         };
         for version in [Version::V1, Version::V5, Version::V7, Version::V9, Version::Ipfix] {
@@ -171,7 +171,7 @@ fn watching_allocates_nothing() {
         if matches!(version, Version::V9 | Version::Ipfix) {
             datagrams.extend(sampling(version));
         }
-        let limits = Limits { restated: 1 << 20, ..Limits::default() };
+        let limits = DecoderLimits { restated: 1 << 20, ..DecoderLimits::default() };
         let (mut decoder, mut batch) = (Decoder::new(limits), Batch::default());
         let mut watch = || {
             for datagram in &datagrams {
@@ -205,14 +205,14 @@ fn odd_records_allocate_nothing() {
         let header = [0, 10, 0, 16 + sets.len() as u8, 0x3b, 0x9a, 0xca, 0, 0, 0, 0, 7, 0, 0, 0, 3];
         [&header[..], sets].concat()
     };
-    let decoder = Decoder::new(Limits::default());
+    let decoder = Decoder::new(DecoderLimits::default());
     assert_eq!(warm(decoder, &[message(&sets)], &[message(&data)]), 0);
 }
 
 #[test]
 fn writing_lines_allocates_nothing() {
     let (templates, datagrams) = exported(Version::Ipfix);
-    let mut decoder = Decoder::new(Limits::default()).with_extras();
+    let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
     let mut batch = Batch::default();
     for datagram in templates.iter().chain(&datagrams) {
         decoder.datagram(exporter(), NOW, datagram, &mut batch);
@@ -236,7 +236,7 @@ fn writing_lines_allocates_nothing() {
 #[test]
 fn what_is_new_is_counted() {
     let (templates, datagrams) = exported(Version::V9);
-    let mut decoder = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch { flows: Vec::with_capacity(1000), ..Batch::default() };
     let mut read =
         |datagram: &[u8]| allocations(|| decoder.datagram(exporter(), NOW, datagram, &mut batch));

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nfkit::scenario::{Kind, Plan, Player, Sampler};
 use nfkit::time::Timestamp;
-use nfkit::wire::{Batch, Decoder, Exporter, Limits, Version};
+use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, sendmsg, setsockopt,
@@ -111,7 +111,7 @@ impl Feed {
         let pairs = datagrams.windows(2).take(POOL);
         let steps = pairs.map(|two| sequence(&two[1]).wrapping_sub(sequence(&two[0]))).collect();
         datagrams.truncate(POOL);
-        let mut decoder = Decoder::new(Limits::default());
+        let mut decoder = Decoder::new(DecoderLimits::default());
         let flows = datagrams.iter().map(|datagram| {
             let mut out = Batch::default();
             decoder.datagram(local, Timestamp::from_secs(START), datagram, &mut out);

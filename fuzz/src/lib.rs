@@ -15,7 +15,7 @@ use nfkit::cli::decompress;
 use nfkit::flow::{Flow, ICMP, ICMPV6};
 use nfkit::line::{self, Column};
 use nfkit::time::Timestamp;
-use nfkit::wire::{Batch, Decoder, Domain, Limits, Lost, Stats, Version};
+use nfkit::wire::{Batch, Decoder, DecoderLimits, Domain, Lost, Stats, Version};
 
 /// When the first datagram arrives.
 const BEGIN: Timestamp = Timestamp::from_secs(1_000_000_000);
@@ -125,11 +125,11 @@ fn exporter(n: u8) -> IpAddr {
 }
 
 /// Limits that a few datagrams reach.
-fn limits(small: bool) -> Limits {
+fn limits(small: bool) -> DecoderLimits {
     if !small {
-        return Limits { restated: 1 << 20, ..Limits::default() };
+        return DecoderLimits { restated: 1 << 20, ..DecoderLimits::default() };
     }
-    Limits {
+    DecoderLimits {
         domains: 3,
         exporter_domains: 2,
         templates: 4,
@@ -327,7 +327,7 @@ impl Lined {
 
 /// Three decoders that are given the same: two alike, and one that keeps extras.
 struct Trial {
-    limits: Limits,
+    limits: DecoderLimits,
     decoders: [Decoder; 3],
     batches: [Batch; 3],
     /// Datagrams that were read or watched.
@@ -340,7 +340,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(limits: Limits) -> Trial {
+    fn new(limits: DecoderLimits) -> Trial {
         let decoder = || Decoder::new(limits.clone());
         Trial {
             decoders: [decoder(), decoder(), decoder().with_extras()],
@@ -417,7 +417,7 @@ impl Trial {
     }
 
     fn bounded(&self, sum: &Sum) {
-        let Limits { domains, held, all_held, missing, foreign, .. } = self.limits;
+        let DecoderLimits { domains, held, all_held, missing, foreign, .. } = self.limits;
         let all: Vec<(&Domain, &Stats)> = self.decoders[0].stats().collect();
         assert!(all.len() <= domains);
         assert!(sum.stats.held_octets <= all_held as u64);
@@ -463,17 +463,17 @@ impl Trial {
     /// Who learns what is in force knows the same.
     fn in_force(&self) {
         for decoder in &self.decoders {
-            let limits = Limits { restated: usize::MAX, ..Limits::default() };
+            let limits = DecoderLimits { restated: usize::MAX, ..DecoderLimits::default() };
             let mut other = Decoder::new(limits);
             let mut batch = Batch::default();
-            let all: Vec<_> = decoder.in_force(BEGIN).collect();
+            let all: Vec<_> = decoder.restate(BEGIN).collect();
             for (exporter, datagram) in &all {
                 other.learn(*exporter, datagram, &mut batch);
             }
             assert_eq!(batch.errors, []);
             // The largest domain may stay above the limit, alone. Headers and padding come on top.
             let octets: usize = all.iter().map(|(_, d)| d.len().saturating_sub(40)).sum();
-            let Limits { templates, fields, restated, options, .. } = self.limits;
+            let DecoderLimits { templates, fields, restated, options, .. } = self.limits;
             assert!(octets <= restated.max(templates * (6 + 8 * fields) + options));
             // Which way an exporter numbers in is not learnt.
             let without_number = |(exporter, mut datagram): (IpAddr, Vec<u8>)| {
@@ -481,7 +481,7 @@ impl Trial {
                 datagram[at..at + 4].fill(0);
                 (exporter, datagram)
             };
-            let learnt: Vec<_> = other.in_force(BEGIN).map(without_number).collect();
+            let learnt: Vec<_> = other.restate(BEGIN).map(without_number).collect();
             assert_eq!(learnt, all.into_iter().map(without_number).collect::<Vec<_>>());
         }
     }

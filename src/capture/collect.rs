@@ -28,7 +28,7 @@ use super::spool::{Compression, SlotFile, SlotFileError};
 use super::wrap::{self, Ends};
 use super::writer;
 use crate::time::{Timestamp, Window};
-use crate::wire::{Batch, Decoder, Domain, Fault, Limits, Lost, Stats};
+use crate::wire::{Batch, Decoder, DecoderLimits, Domain, Fault, Lost, Stats};
 
 /// Exporters whose ports are known, at most: without an allow list anybody can send from ever new
 /// addresses. Those whose templates are known stay. Templates of one beyond them are restated from
@@ -191,7 +191,7 @@ impl Collector {
     /// Writes to `to` what comes in at these addresses; what is remembered of an earlier run in the
     /// same spool is in force again. Also says why not all of it is, if so.
     pub fn new(to: To, listening: &[SocketAddr]) -> (Collector, Option<String>) {
-        let limits = Limits { restated: RESTATED, ..Limits::default() };
+        let limits = DecoderLimits { restated: RESTATED, ..DecoderLimits::default() };
         let mut collector = Collector {
             to,
             decoder: Decoder::new(limits),
@@ -349,7 +349,7 @@ impl Collector {
         let failed = |source| CollectError::Write { path: None, source };
         let mut octets = writer::opening(&chunk.slot).map_err(failed)?;
         let now = chunk.entries.first().map_or(chunk.heard, |entry| entry.arrival);
-        for (exporter, payload) in self.decoder.in_force(now) {
+        for (exporter, payload) in self.decoder.restate(now) {
             let ends = self.ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
             // Of sixteen megabytes at most: it is tried again, as what the disk does not take.
             let room = octets.try_reserve(payload.len() + wrap::AROUND);
@@ -546,7 +546,7 @@ impl Collector {
         }
         let now = self.open.as_ref().map_or(Timestamp::default(), |open| open.heard);
         let ports = &self.ports;
-        let all = self.decoder.in_force(now).map(|(exporter, payload)| {
+        let all = self.decoder.restate(now).map(|(exporter, payload)| {
             let ends = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
             (ends, payload)
         });

@@ -21,19 +21,19 @@ mod active;
 mod address;
 mod answer_rate;
 mod count;
+mod outcome;
 mod pair;
 mod recent;
 mod sampling;
 pub mod service;
-mod outcome;
 
 pub use active::Active;
 pub use address::{Address, Families, Together};
 pub use answer_rate::AnswerRate;
 pub use count::{PerWindow, narrow, widen};
+pub use outcome::{ACK, Conversation, DirectionTotals, FIN, Outcome, PSH, RST, SYN};
 pub use recent::Recent;
 pub use sampling::Sampling;
-pub use outcome::{ACK, FIN, DirectionTotals, Outcome, PSH, RST, SYN, Conversation};
 
 use pair::Pair;
 

@@ -14,8 +14,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::conversation::{Active, Conversations, PerWindow};
-use super::rule::{self, Answers, Measure, why};
-use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
+use super::threshold::{self, Measure, Visibility, why};
+use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
 use crate::finding::{
     Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side, UNKNOWN_SECONDS,
 };
@@ -24,36 +24,36 @@ use crate::time::{End, Window};
 
 mod carpet;
 mod class;
-mod emit;
 mod event;
+mod events;
 mod evidence;
 mod forged;
 mod live;
-mod load;
 mod memory;
 mod paper;
-mod run;
+mod source_traffic;
+mod traffic;
 mod victims;
 
-pub use live::Heard;
+pub use live::AnswersSeen;
 pub use memory::Memory;
-pub use paper::{Pair, Paper, Rules};
+pub use paper::{Pair, Paper, PaperFloodRules};
 
 use carpet::Carpet;
-use class::{CLASSES, Case, Class, DDOS, DOS, OUTBOUND, REFLECTION, Usual, VOLUME};
-use emit::Emitter;
+use class::{CLASSES, Class, DDOS, DOS, FloodCase, OUTBOUND, REFLECTION, Usual, VOLUME};
 use event::Events;
-use evidence::{Evidence, View};
+use events::EventWriter;
+use evidence::{Evidence, InputProfile};
 use forged::Sign;
-use live::{Carry, Live};
-use load::{Counts, Sender, asking};
-use victims::{Glance, Victims};
+use live::{CarryOver, Live};
+use traffic::{Counts, TopSource, asking};
+use victims::{HostSummary, Victims};
 
 /// What nfflood is told beside what all detectors are.
 #[derive(Debug, Default)]
 pub struct Setup {
     /// The site's own limits.
-    pub bounds: Bounds,
+    pub bounds: SiteLimits,
     /// Interfaces (SNMP ifIndex) at which the outside begins.
     pub outside_if: Arc<[u32]>,
     /// What is remembered between windows, if anything is.
@@ -63,7 +63,7 @@ pub struct Setup {
     /// Rows for which that had no room.
     pub forgotten: Cell<u64>,
     /// What was heard of answers so far.
-    pub heard: Cell<Heard>,
+    pub heard: Cell<AnswersSeen>,
 }
 
 impl Setup {
@@ -152,23 +152,29 @@ impl Detector for Flood {
         let sampled = sampling.is_sampled();
         let active = conversations.take_active();
         let least_sent = setup.least_sent(seconds(end.window));
-        let mut emitter = Emitter::new(&site, Events::new(site.memory / 2), least_sent);
+        let mut emitter = EventWriter::new(&site, Events::new(site.memory / 2), least_sent);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let events = emitter.into_events()?;
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
-        let own = rule::known(pairing);
+        let own = threshold::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
-        let view = View { site: &site, answers: Answers::of(own.or(last)), sampled, live: false };
-        let mut judge = Judge::new(&setup, view, sampling.usual(), end.window, &active, memory);
+        let view = InputProfile {
+            site: &site,
+            answers: Visibility::of(own.or(last)),
+            sampled,
+            live: false,
+        };
+        let mut judge =
+            FloodJudge::new(&setup, view, sampling.usual(), end.window, &active, memory);
         judge.all(events)?;
         Ok(judge.end(own))
     }
 }
 
 /// Takes the evidence of all hosts, one by one.
-struct Judge<'a> {
+struct FloodJudge<'a> {
     setup: &'a Setup,
-    view: View<'a>,
+    view: InputProfile<'a>,
     sampling: u64,
     window: Option<Window>,
     active: &'a Active,
@@ -180,33 +186,33 @@ struct Judge<'a> {
     least: (u64, u64),
     least_carpet: u64,
     /// What inside attackers did, over all of their victims: one line each and class.
-    attackers: BTreeMap<(IpAddr, &'static str), Vec<Part>>,
+    attackers: BTreeMap<(IpAddr, &'static str), Vec<AttackerShare>>,
     carpets: Vec<Carpet>,
     /// The window is still open.
-    carry: Option<Carry<'a>>,
+    carry: Option<CarryOver<'a>>,
     out: Verdict<Pair>,
 }
 
 /// What an inside attacker did to one victim.
-struct Part {
+struct AttackerShare {
     victim: IpAddr,
-    sender: Sender,
+    sender: TopSource,
     of: (Option<u8>, Option<u16>),
     why: String,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> FloodJudge<'a> {
     fn new(
         setup: &'a Setup,
-        view: View<'a>,
+        view: InputProfile<'a>,
         sampling: u64,
         window: Option<Window>,
         active: &'a Active,
         memory: Option<RefMut<'a, Memory>>,
-    ) -> Judge<'a> {
+    ) -> FloodJudge<'a> {
         let seen = |count: u64| (count / sampling.max(1)).max(1);
-        let scaled = |limit| match Limit::AtLeast(limit).scaled(window) {
-            Limit::AtLeast(scaled) => seen(scaled),
+        let scaled = |limit| match Threshold::AtLeast(limit).scaled(window) {
+            Threshold::AtLeast(scaled) => seen(scaled),
             _ => limit,
         };
         // A fifth of what is too much in ten minutes is enough in one.
@@ -219,7 +225,7 @@ impl<'a> Judge<'a> {
         let packets = scaled(setup.least(&REFLECTION)).min(volume);
         let is_new =
             memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
-        Judge {
+        FloodJudge {
             setup,
             view,
             sampling,
@@ -251,7 +257,7 @@ impl<'a> Judge<'a> {
 
     /// Whether the host was told of before, in this window that is still open.
     fn is_told(&self, host: IpAddr) -> bool {
-        self.carry.as_ref().is_some_and(|carry| carry.has_told(host))
+        self.carry.as_ref().is_some_and(|carry| carry.has_reported(host))
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {
@@ -259,18 +265,18 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether a host is worth a look.
-    fn looks_at(&self, host: IpAddr, glance: &Glance) -> bool {
+    fn looks_at(&self, host: IpAddr, glance: &HostSummary) -> bool {
         let site = self.view.site;
         let is_asked_about = site.explain == Some(host) || (site.calibrate && glance.stream.0 > 0);
-        glance.tried >= self.least.0
+        glance.failed >= self.least.0
             || glance.per_window.packets >= self.least.1
             || glance.sent > 0
             || is_asked_about
     }
 
-    fn case<'e>(&'e self, evidence: &'e Evidence) -> Case<'e> {
+    fn case<'e>(&'e self, evidence: &'e Evidence) -> FloodCase<'e> {
         let memory = self.memory.as_deref();
-        Case {
+        FloodCase {
             evidence,
             view: self.view,
             side: self.view.site.side(evidence.host),
@@ -361,7 +367,7 @@ impl<'a> Judge<'a> {
             Host::Address(address) => address,
             Host::Prefix(net) => net.addr(),
         };
-        let oneway = (self.view.answers != Answers::Seen).then_some("oneway");
+        let oneway = (self.view.answers != Visibility::BothWays).then_some("oneway");
         Finding {
             window: self.window,
             kind: Kind::Flood,
@@ -390,15 +396,15 @@ impl<'a> Judge<'a> {
         let top = load.top();
         let is_of_flows = [DOS.name, DDOS.name].contains(&class.name);
         let all = if is_of_flows { load.flows } else { load.per_window.packets };
-        let heavy = |source: &&(u64, Sender)| asking(source) >= all.div_ceil(SHARE).max(1);
+        let heavy = |source: &&(u64, TopSource)| asking(source) >= all.div_ceil(SHARE).max(1);
         if let Some(source) = top.iter().find(|(_, from)| self.view.site.explain == Some(from.peer))
         {
             // Of who attacks, whether he is flooded himself or not.
-            self.out.seen.push(Seen {
+            self.out.seen.push(Explained {
                 of: format!("{} source", class.name),
                 measure: "ofpct",
-                value: rule::percent(asking(source), all),
-                limit: Limit::AtLeast(100 / SHARE),
+                value: threshold::percent(asking(source), all),
+                limit: Threshold::AtLeast(100 / SHARE),
             });
         }
         let pair = |attacker, flows| Pair { victim: evidence.host, attacker, flows };
@@ -416,9 +422,9 @@ impl<'a> Judge<'a> {
         for source @ (_, sender) in top.iter().filter(heavy) {
             let weight = asking(source);
             if self.view.site.side(sender.peer) == Some(Side::Inside) {
-                let percent = rule::percent(weight, all);
+                let percent = threshold::percent(weight, all);
                 let parts = self.attackers.entry((sender.peer, class.name)).or_default();
-                parts.push(Part {
+                parts.push(AttackerShare {
                     victim: evidence.host,
                     sender: *sender,
                     of: (flood.proto, flood.port),
@@ -429,13 +435,13 @@ impl<'a> Judge<'a> {
     }
 
     /// An inside attacker of one class, over all of its victims, whatever order they came in.
-    fn attacker(&self, host: IpAddr, class: &str, mut parts: Vec<Part>) -> Finding {
+    fn attacker(&self, host: IpAddr, class: &str, mut parts: Vec<AttackerShare>) -> Finding {
         parts.sort_by_key(|part| (Reverse(part.sender.sums.0), part.victim));
         let mut sums: Counts = (0, 0, 0);
         for part in &parts {
-            load::add(&mut sums, part.sender.sums);
+            traffic::add(&mut sums, part.sender.sums);
         }
-        let peer = |part: &Part| Peer {
+        let peer = |part: &AttackerShare| Peer {
             host: Host::Address(part.victim),
             flows: Some(part.sender.sums.0),
         };
@@ -457,7 +463,7 @@ impl<'a> Judge<'a> {
 
     /// A network upon whose hosts enough came together.
     fn carpet(&mut self, carpet: Option<Carpet>) {
-        let is_told = |net| self.carry.as_ref().is_some_and(|carry| carry.has_told_net(net));
+        let is_told = |net| self.carry.as_ref().is_some_and(|carry| carry.has_reported_net(net));
         let Some(carpet) = carpet.filter(|carpet| !is_told(carpet.net)) else { return };
         let Some(measures) = self.measure_carpet(&carpet) else { return };
         if self.view.site.calibrate && measures.iter().skip(1).all(Measure::passes) {
@@ -492,7 +498,9 @@ impl<'a> Judge<'a> {
         };
         let usual = self.memory.as_ref().and_then(|m| m.usual_of_net(carpet.net, self.window));
         let limit = own.unwrap_or(default).max(usual.unwrap_or(0).saturating_mul(TIMES));
-        let Limit::AtLeast(limit) = Limit::AtLeast(limit).scaled(self.window) else { return None };
+        let Threshold::AtLeast(limit) = Threshold::AtLeast(limit).scaled(self.window) else {
+            return None;
+        };
         let mut measures = vec![
             Measure::at_least("packets", packets, limit),
             Measure::at_least("hosts", carpet.hosts, carpet::HOSTS),
@@ -511,7 +519,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What a host that is not flooded came to becomes part of what it is used to.
-    fn learn(&mut self, host: IpAddr, glance: &Glance) {
+    fn learn(&mut self, host: IpAddr, glance: &HostSummary) {
         let is_sure = self.view.hears() && self.is_new;
         let is_ours = self.view.site.side(host) != Some(Side::Outside);
         if let (Some(memory), Some(window), true) =
@@ -529,7 +537,7 @@ impl<'a> Judge<'a> {
     fn end(mut self, pairing: Option<super::conversation::PairedFlows>) -> Verdict<Pair> {
         for carpet in carpet::merged(std::mem::take(&mut self.carpets)) {
             let measures = self.measure_carpet(&carpet).unwrap_or_default();
-            let peer = |(_, from): &(u64, Sender)| Peer {
+            let peer = |(_, from): &(u64, TopSource)| Peer {
                 host: Host::Address(from.peer),
                 flows: Some(from.sums.0),
             };
@@ -586,7 +594,7 @@ impl<'a> Judge<'a> {
         all: impl Iterator<Item = &'m (&'static Class, Vec<Measure>)>,
     ) {
         let mut see = |of: &str, measure, value, limit| {
-            self.out.seen.push(Seen { of: of.to_owned(), measure, value, limit });
+            self.out.seen.push(Explained { of: of.to_owned(), measure, value, limit });
         };
         for (class, measures) in all {
             for measure in measures {
@@ -602,7 +610,7 @@ impl<'a> Judge<'a> {
             ("unsolicited", evidence.unsolicited),
         ];
         for (measure, value) in counts {
-            see("host", measure, value, Limit::AtLeast(0));
+            see("host", measure, value, Threshold::AtLeast(0));
         }
     }
 }

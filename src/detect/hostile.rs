@@ -153,11 +153,11 @@ fn all(memory: u64, live: bool, pieces: &[&[Flow]], window: Option<Window>) -> V
     let setup = Rc::new(flood::Setup { live, outside_if, ..flood::Setup::default() });
     vec![
         judge(scan::Scan::new(site.clone(), Rc::default()), pieces, window),
-        judge(scan::Paper::new(site.clone(), scan::Rules::PAPER), pieces, window),
+        judge(scan::Paper::new(site.clone(), scan::PaperScanRules::PAPER), pieces, window),
         judge(flood::Flood::new(site.clone(), setup), pieces, window),
-        judge(flood::Paper::new(site.clone(), flood::Rules::PAPER), pieces, window),
+        judge(flood::Paper::new(site.clone(), flood::PaperFloodRules::PAPER), pieces, window),
         judge(port::Port::new(site.clone(), Rc::default()), pieces, window),
-        judge(port::Paper::new(site, port::Rules::PAPER), pieces, window),
+        judge(port::Paper::new(site, port::PaperPortRules::PAPER), pieces, window),
     ]
 }
 

@@ -14,33 +14,33 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::conversation::{Address, Conversations, PairedFlows};
-use super::rule::{self, Answers, Measure, why};
-use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
+use super::threshold::{self, Measure, Visibility, why};
+use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
 use crate::time::{End, Window};
 
+mod attempt;
+mod attempts;
 mod class;
-mod emit;
 mod evidence;
 mod memory;
 mod paper;
-mod trial;
 
 pub use memory::Memory;
-pub use paper::{Paper, Rules};
+pub use paper::{Paper, PaperPortRules};
 
-use class::{CLASSES, Case, Class, HAMMER, INFECTED, SLOW, SPAM, SPREAD, TARGETS};
-use emit::{Emitter, MAX_MAIL, Written};
+use attempt::{Attempt, FAILED, LOGIN};
+use attempts::{AttemptWriter, MAX_MAIL, Written};
+use class::{CLASSES, Class, HAMMER, INFECTED, PortCase, SLOW, SPAM, SPREAD, TARGETS};
 use evidence::{Builder, Evidence, Sums};
-use trial::{FAILED, LOGIN, Trial};
 
 /// What nfport is told beside what all detectors are.
 #[derive(Debug, Default)]
 pub struct Setup {
     /// The site's own limits.
-    pub bounds: Bounds,
+    pub bounds: SiteLimits,
     /// What is remembered between windows, if anything is.
     pub memory: Option<RefCell<Memory>>,
 }
@@ -90,23 +90,23 @@ impl Detector for Port {
         let sampled = conversations.sampling().or(end.sampling).is_sampled();
         let active = conversations.take_active();
         let knows_dark = !site.inside.is_empty() && !active.is_full() && !sampled;
-        let mut emitter = Emitter::new(&site, site.memory / 2, &active, knows_dark);
+        let mut emitter = AttemptWriter::new(&site, site.memory / 2, &active, knows_dark);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let Written { trials, mail, outage } = emitter.end();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
-        let own = rule::known(pairing);
+        let own = threshold::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let is_new = memory.as_ref().zip(end.window);
         let is_new = is_new.is_some_and(|(memory, window)| memory.is_new(window));
-        let mut judge = Judge {
+        let mut judge = PortJudge {
             site: &site,
             setup: &setup,
             window: end.window,
-            answers: Answers::of(own.or(last)),
+            answers: Visibility::of(own.or(last)),
             sampled,
             outage,
             held: Vec::new(),
-            rife: BTreeSet::new(),
+            epidemic_ports: BTreeSet::new(),
             mail,
             memory,
             is_new,
@@ -120,9 +120,9 @@ impl Detector for Port {
 }
 
 /// All sources of a partition, port by port.
-fn part<A: Address>(rows: &mut Sorted<'_, A::Row>, judge: &mut Judge) -> io::Result<()> {
-    let mut next = rows.next_row()?.map(|row| Trial::<A>::unpack(&row));
-    let mut kept: Vec<Trial<A>> = Vec::new();
+fn part<A: Address>(rows: &mut Sorted<'_, A::Row>, judge: &mut PortJudge) -> io::Result<()> {
+    let mut next = rows.next_row()?.map(|row| Attempt::<A>::unpack(&row));
+    let mut kept: Vec<Attempt<A>> = Vec::new();
     while let Some(first) = next {
         let of = (first.src, first.proto, first.port);
         let mut builder: Option<Builder<A>> = None;
@@ -143,7 +143,7 @@ fn part<A: Address>(rows: &mut Sorted<'_, A::Row>, judge: &mut Judge) -> io::Res
                     }
                 }
             }
-            next = rows.next_row()?.map(|row| Trial::unpack(&row));
+            next = rows.next_row()?.map(|row| Attempt::unpack(&row));
         }
         if judge.looks_at(&first, failed, logins, targets) {
             let builder = builder.unwrap_or_else(|| judge.build(&kept, &first));
@@ -154,17 +154,17 @@ fn part<A: Address>(rows: &mut Sorted<'_, A::Row>, judge: &mut Judge) -> io::Res
 }
 
 /// Takes the evidence of all sources, one by one.
-struct Judge<'a> {
+struct PortJudge<'a> {
     site: &'a Site,
     setup: &'a Setup,
     window: Option<Window>,
-    answers: Answers,
+    answers: Visibility,
     sampled: bool,
     /// So many inside hosts ask, and hardly any is answered.
     outage: Option<u64>,
     /// Inside hosts that spread meanwhile; and the ports at which so many do that it is no outage.
     held: Vec<Evidence>,
-    rife: BTreeSet<(u8, u16)>,
+    epidemic_ports: BTreeSet<(u8, u16)>,
     mail: HashSet<IpAddr, RandomState>,
     memory: Option<RefMut<'a, Memory>>,
     /// The memory has not seen this window yet.
@@ -174,9 +174,15 @@ struct Judge<'a> {
     out: Verdict<()>,
 }
 
-impl Judge<'_> {
+impl PortJudge<'_> {
     /// Whether a source at a port is worth a look.
-    fn looks_at<A: Address>(&self, at: &Trial<A>, failed: u64, logins: u64, targets: u64) -> bool {
+    fn looks_at<A: Address>(
+        &self,
+        at: &Attempt<A>,
+        failed: u64,
+        logins: u64,
+        targets: u64,
+    ) -> bool {
         let bounds = &self.setup.bounds;
         let least = |name: &str, limit: u64| bounds.least(name).unwrap_or(limit).min(limit);
         let is_mail = at.proto == TCP && at.port == 25;
@@ -192,24 +198,24 @@ impl Judge<'_> {
             || is_asked_about
     }
 
-    fn build<A: Address>(&self, kept: &[Trial<A>], first: &Trial<A>) -> Builder<A> {
+    fn build<A: Address>(&self, kept: &[Attempt<A>], first: &Attempt<A>) -> Builder<A> {
         let sessions = class::sessions(&self.setup.bounds, first.src.ip(), self.window);
         let mut builder = Builder::new(first, sessions);
         kept.iter().for_each(|trial| builder.add(trial));
         builder
     }
 
-    fn case<'e>(&'e self, evidence: &'e Evidence) -> Case<'e> {
+    fn case<'e>(&'e self, evidence: &'e Evidence) -> PortCase<'e> {
         let at = (evidence.src, evidence.proto, evidence.port);
         let memory = self.memory.as_deref();
-        Case {
+        PortCase {
             evidence,
             side: self.site.side(evidence.src),
             window: self.window,
             answers: self.answers,
             sampled: self.sampled,
             is_outage: self.outage.is_some()
-                && !self.rife.contains(&(evidence.proto, evidence.port)),
+                && !self.epidemic_ports.contains(&(evidence.proto, evidence.port)),
             is_mail: self.mail.len() >= MAX_MAIL
                 || self.mail.contains(&evidence.src)
                 || memory.is_some_and(|memory| memory.is_mail(evidence.src)),
@@ -221,7 +227,7 @@ impl Judge<'_> {
     /// Judges a source at a port, or holds it back until it is known how many others do the same.
     fn source(&mut self, evidence: Evidence) {
         let case = self.case(&evidence);
-        match case.is_cut_off() && case.may_be_rife() {
+        match case.is_cut_off() && case.may_be_epidemic() {
             true => self.held.push(evidence),
             false => self.judge(evidence),
         }
@@ -234,7 +240,8 @@ impl Judge<'_> {
             *spreading.entry((evidence.proto, evidence.port)).or_default() += 1;
         }
         let hosts = self.outage.unwrap_or(0);
-        self.rife = spreading.iter().filter(|(_, n)| **n * 2 >= hosts).map(|(at, _)| *at).collect();
+        self.epidemic_ports =
+            spreading.iter().filter(|(_, n)| **n * 2 >= hosts).map(|(at, _)| *at).collect();
         for evidence in std::mem::take(&mut self.held) {
             self.judge(evidence);
         }
@@ -313,7 +320,7 @@ impl Judge<'_> {
                 ),
             };
         let more = if peer.is_empty() { 0 } else { more };
-        let oneway = (self.answers != Answers::Seen).then(|| "oneway".to_owned());
+        let oneway = (self.answers != Visibility::BothWays).then(|| "oneway".to_owned());
         Finding {
             window: self.window,
             kind: Kind::Port,
@@ -394,7 +401,7 @@ impl Judge<'_> {
             let host = Host::Address(evidence.src);
             let limit = self.setup.bounds.of(INFECTED, evidence.src).unwrap_or(TARGETS);
             let mut why =
-                vec![Limit::AtLeast(limit).why("targets", evidence.failed), format!("by={by}")];
+                vec![Threshold::AtLeast(limit).why("targets", evidence.failed), format!("by={by}")];
             let of = (host, Some(evidence.proto), Some(evidence.port));
             if let Some(other) = found.remove(&of) {
                 why.push(format!("also={}", other.class));
@@ -454,7 +461,7 @@ impl Judge<'_> {
     fn explain(&mut self, evidence: &Evidence, all: &[(&Class, Vec<Measure>)]) {
         let port = format!("port {}/{}", evidence.proto, evidence.port);
         let mut see = |of: String, measure, value, limit| {
-            self.out.seen.push(Seen { of, measure, value, limit });
+            self.out.seen.push(Explained { of, measure, value, limit });
         };
         for (class, measures) in all {
             for measure in measures {
@@ -464,7 +471,7 @@ impl Judge<'_> {
         let counts =
             [("failed", evidence.failed), ("worked", evidence.worked), ("dark", evidence.dark)];
         for (measure, value) in counts {
-            see(format!("{port} targets"), measure, value, Limit::AtLeast(0));
+            see(format!("{port} targets"), measure, value, Threshold::AtLeast(0));
         }
     }
 }

@@ -14,41 +14,41 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::conversation::{Address, Conversations};
-use super::rule::{self, Answers, Measure, why};
-use super::{Bounds, Counter, Detector, Limit, Metric, Seen, Site, Verdict};
+use super::threshold::{self, Measure, Visibility, why};
+use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side};
 use crate::flow::{Flow, Networks, TCP};
 use crate::time::{End, Window};
 
 mod answers;
+mod attempt;
+mod attempts;
 mod class;
-mod emit;
 mod evidence;
 mod group;
 mod memory;
 mod paper;
 mod sources;
-mod trial;
 
 pub use memory::Memory;
 pub(super) use paper::subnet;
-pub use paper::{Paper, Rules, Subnet};
+pub use paper::{Paper, PaperScanRules, Subnet};
 
 use answers::Attempts;
+use attempt::Attempt;
+use attempts::{AttemptWriter, Known};
 use class::backscatter::BACKSCATTER;
 use class::sweep::{self, SWEEP};
-use class::{CLASSES, Case, Class};
-use emit::{Emitter, Known};
+use class::{CLASSES, Class, ScanCase};
 use evidence::Evidence;
 use group::Group;
 use sources::Sources;
-use trial::Trial;
 
 /// What nfscan is told beside what all detectors are.
 #[derive(Debug, Default)]
 pub struct Setup {
     /// The site's own limits.
-    pub bounds: Bounds,
+    pub bounds: SiteLimits,
     /// Networks of those who scan for research and say so.
     pub survey: Networks,
     /// What is remembered between windows, if anything is.
@@ -96,16 +96,16 @@ impl Detector for Scan {
         let inside = knows_dark.then_some(&site.inside);
         let (window, before) = (end.window, memory.as_deref());
         let known = Known { inside, active: &active, memory: before, window, sampled };
-        let mut emitter = Emitter::new(site.memory / 2, known);
+        let mut emitter = AttemptWriter::new(site.memory / 2, known);
         let pairing = conversations.visit(sampled, &mut emitter)?;
-        let trials = emitter.into_trials();
-        let own = rule::known(pairing);
+        let trials = emitter.into_attempts();
+        let own = threshold::known(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
-        let mut judge = Judge {
+        let mut judge = ScanJudge {
             site: &site,
             setup: &setup,
             window: end.window,
-            answers: Answers::of(own.or(last)),
+            answers: Visibility::of(own.or(last)),
             sampled,
             knows_dark,
             memory,
@@ -115,7 +115,7 @@ impl Detector for Scan {
         trials.v4.sorted(|rows| four.part(rows, &mut judge))?;
         let mut six = Sources::<u128>::new();
         trials.v6.sorted(|rows| six.part(rows, &mut judge))?;
-        let Judge { mut out, memory, .. } = judge;
+        let ScanJudge { mut out, memory, .. } = judge;
         if let (Some(mut memory), Some(window)) = (memory, end.window) {
             if memory.is_new(window) {
                 memory.learn(window, &active, own);
@@ -129,18 +129,18 @@ impl Detector for Scan {
 }
 
 /// Takes the evidence of all sources, one by one.
-struct Judge<'a> {
+struct ScanJudge<'a> {
     site: &'a Site,
     setup: &'a Setup,
     window: Option<Window>,
-    answers: Answers,
+    answers: Visibility,
     sampled: bool,
     knows_dark: bool,
     memory: Option<RefMut<'a, Memory>>,
     out: Verdict<Subnet>,
 }
 
-impl Judge<'_> {
+impl ScanJudge<'_> {
     /// Whether a source with so many failures, or answers that nobody asked for, is worth a look.
     fn looks_at(&self, src: IpAddr, failed: usize, unasked: usize) -> bool {
         let floor = if self.sampled { class::SAMPLED } else { class::NET };
@@ -162,7 +162,7 @@ impl Judge<'_> {
     /// Judges a source: the class that it was flagged for, if it was.
     fn source(&mut self, evidence: &Evidence) -> Option<&'static str> {
         let setup = self.setup;
-        let case = Case {
+        let case = ScanCase {
             evidence,
             side: self.site.side(evidence.src),
             answers: self.answers,
@@ -206,7 +206,13 @@ impl Judge<'_> {
         Some(class.name)
     }
 
-    fn scanner(&self, case: &Case, class: &Class, measures: &[Measure], also: &[&str]) -> Finding {
+    fn scanner(
+        &self,
+        case: &ScanCase,
+        class: &Class,
+        measures: &[Measure],
+        also: &[&str],
+    ) -> Finding {
         let evidence = case.evidence;
         let mut why = why(measures);
         why.extend(tells(evidence));
@@ -231,7 +237,7 @@ impl Judge<'_> {
         }
     }
 
-    fn victim(&self, case: &Case, measures: &[Measure]) -> Finding {
+    fn victim(&self, case: &ScanCase, measures: &[Measure]) -> Finding {
         let (evidence, unasked) = (case.evidence, &case.evidence.unasked);
         let mut why = why(measures);
         why.push(format!("from={}", unasked.top.0));
@@ -247,9 +253,9 @@ impl Judge<'_> {
 
     /// What a source did in vain, in this window and those before. Where it is flagged already, it is only
     /// remembered.
-    fn slow<A: Address>(&mut self, trials: &[Trial<A>], is_flagged: bool) {
+    fn slow<A: Address>(&mut self, trials: &[Attempt<A>], is_flagged: bool) {
         let (Some(first), Some(window)) = (trials.first(), self.window) else { return };
-        let is_sure = self.answers == Answers::Seen && !self.sampled;
+        let is_sure = self.answers == Visibility::BothWays && !self.sampled;
         let (src, side) = (first.src.ip(), self.site.side(first.src.ip()));
         let hears = first.proto == TCP || is_sure;
         if Attempts::of(trials).may_be_answers(first.proto) {
@@ -261,11 +267,11 @@ impl Judge<'_> {
         let is_inside = side == Some(Side::Inside);
         let Some(slow) = memory.observe(window, trials, limit, is_inside, share) else { return };
         // Named already, or quiet now.
-        if is_flagged || !trials.iter().any(Trial::is_failed) {
+        if is_flagged || !trials.iter().any(Attempt::is_failed) {
             return;
         }
         let failed = || trials.iter().filter(|trial| trial.is_failed());
-        let sum = |of: fn(&Trial<A>) -> u32| failed().map(|trial| u64::from(of(trial))).sum();
+        let sum = |of: fn(&Attempt<A>) -> u32| failed().map(|trial| u64::from(of(trial))).sum();
         let sums =
             [sum(|trial| trial.flows), sum(|trial| trial.packets), sum(|trial| trial.octets)];
         let mut why = why(&slow.measures);
@@ -279,7 +285,7 @@ impl Judge<'_> {
             peers: slow.hosts,
             peer,
             more,
-            sample: failed().take(MAX_SAMPLES).map(Trial::sample).collect(),
+            sample: failed().take(MAX_SAMPLES).map(Attempt::sample).collect(),
             ..self.finding(Host::Address(src), class, mark, first.proto, sums, why)
         };
         self.out.findings.push(finding);
@@ -288,7 +294,7 @@ impl Judge<'_> {
     /// Sources of one network that scan together.
     fn group(&mut self, group: &Group) {
         let limit = self.setup.bounds.of("group", group.net.addr()).unwrap_or(group::ATTEMPTS);
-        let measures = group.measures(limit, self.sampled || self.answers != Answers::Seen);
+        let measures = group.measures(limit, self.sampled || self.answers != Visibility::BothWays);
         if !measures.iter().all(Measure::passes) {
             return;
         }
@@ -319,7 +325,7 @@ impl Judge<'_> {
             Host::Address(address) => address,
             Host::Prefix(net) => net.addr(),
         };
-        let oneway = (self.answers != Answers::Seen).then_some("oneway");
+        let oneway = (self.answers != Visibility::BothWays).then_some("oneway");
         Finding {
             window: self.window,
             kind: Kind::Scan,
@@ -352,7 +358,7 @@ impl Judge<'_> {
 
     /// What the source comes to of each class whose other measures pass: whether it is flagged is then
     /// up to the limit alone.
-    fn calibrate(&mut self, case: &Case, all: &[(&Class, Vec<Measure>)]) {
+    fn calibrate(&mut self, case: &ScanCase, all: &[(&Class, Vec<Measure>)]) {
         for (class, measures) in all {
             let Some((first, rest)) = measures.split_first() else { continue };
             if first.value > 0 && rest.iter().all(Measure::passes) {
@@ -365,7 +371,7 @@ impl Judge<'_> {
 
     fn explain(&mut self, evidence: &Evidence, all: &[(&Class, Vec<Measure>)]) {
         let mut see = |of: String, measure, value, limit| {
-            self.out.seen.push(Seen { of, measure, value, limit });
+            self.out.seen.push(Explained { of, measure, value, limit });
         };
         for (class, measures) in all {
             for measure in measures {
@@ -374,11 +380,11 @@ impl Judge<'_> {
             }
         }
         let of = format!("proto {} attempts", evidence.proto);
-        see(of.clone(), "failed", evidence.failed, Limit::AtLeast(0));
-        see(of.clone(), "worked", evidence.worked, Limit::AtLeast(0));
-        see(of.clone(), "dark", evidence.dark, Limit::AtLeast(0));
+        see(of.clone(), "failed", evidence.failed, Threshold::AtLeast(0));
+        see(of.clone(), "worked", evidence.worked, Threshold::AtLeast(0));
+        see(of.clone(), "dark", evidence.dark, Threshold::AtLeast(0));
         let answers = if evidence.are_answers() { evidence.failed } else { 0 };
-        see(of, "answers", answers, Limit::AtLeast(0));
+        see(of, "answers", answers, Threshold::AtLeast(0));
     }
 }
 
@@ -387,7 +393,7 @@ fn tells(evidence: &Evidence) -> Vec<String> {
     let mut tells = Vec::new();
     let (near, steps) = evidence.steps;
     if steps >= 10 {
-        let percent = rule::percent(near, steps);
+        let percent = threshold::percent(near, steps);
         let order = match percent {
             70.. => Some("sequential"),
             ..30 => Some("random"),

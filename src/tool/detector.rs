@@ -11,7 +11,7 @@ use clap::ValueHint;
 use super::calibration::Calibration;
 use super::windowed::{Stage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, read_text};
-use crate::detect::{Bounds, Closed, Detector, Ignore, Seen, Site, Windows, marks};
+use crate::detect::{Closed, Detector, Explained, Ignore, Site, SiteLimits, Windows, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
 use crate::line::Tool;
@@ -89,8 +89,8 @@ impl Options {
     ///
     /// # Errors
     /// A file that cannot be read, or is none of limits.
-    pub fn bounds(&self) -> anyhow::Result<Bounds> {
-        let read = |path: &PathBuf| parse_file(path, Bounds::parse).context("--limits");
+    pub fn bounds(&self) -> anyhow::Result<SiteLimits> {
+        let read = |path: &PathBuf| parse_file(path, SiteLimits::parse).context("--limits");
         Ok(self.limits.as_ref().map(read).transpose()?.unwrap_or_default())
     }
 }
@@ -280,9 +280,15 @@ impl<R> Printer<'_, R> {
         self.side.is_none() || side == self.side
     }
 
-    fn explain(&self, host: IpAddr, seen: &[Seen], end: &End, io: &mut Io) -> anyhow::Result<()> {
+    fn explain(
+        &self,
+        host: IpAddr,
+        seen: &[Explained],
+        end: &End,
+        io: &mut Io,
+    ) -> anyhow::Result<()> {
         let host = Host::Address(host).text(self.args.mask);
-        for Seen { of, measure, value, limit } in seen {
+        for Explained { of, measure, value, limit } in seen {
             let verdict = if limit.passes(*value) { "passes" } else { "-" };
             let limit = limit.text();
             let window = start(end.window);

@@ -12,7 +12,7 @@ use crate::capture::{Datagram, Ending, Error, Event, Reader, Slot, spool};
 use crate::cli::{self, Common, Input, Io, Out, Status, When};
 use crate::line::{Column, Form, NINE, Writer};
 use crate::time::{Mark, Timestamp, Window};
-use crate::wire::{self, Batch, Decoder, Limits, Reason};
+use crate::wire::{self, Batch, Decoder, DecoderLimits, Reason};
 
 mod open;
 mod stats;
@@ -212,7 +212,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     let extras = args.nat == Nat::Post || args.fields.0.iter().any(|column| column.is_extra());
     let times = args.fields.0.iter().any(|column| matches!(column, Column::Start | Column::End));
-    let decoder = Decoder::new(Limits::default());
+    let decoder = Decoder::new(DecoderLimits::default());
     let decoder = if extras { decoder.with_extras() } else { decoder };
     let mut run = Run {
         args: &args,

@@ -12,7 +12,7 @@ use super::detector::{self, Figure};
 use super::state::Kept;
 use crate::cli::{Common, Io, Status, Usage};
 use crate::detect::Site;
-use crate::detect::flood::{Flood, Memory, Pair, Paper, Rules, Setup};
+use crate::detect::flood::{Flood, Memory, Pair, Paper, PaperFloodRules, Setup};
 use crate::finding::{Host, Rate};
 
 /// The variable for `--outside-if`.
@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     pairs: bool,
     /// With --paper, flag a host that receives more flows than this in 10 minutes (scales with the window)
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows, requires = "paper")]
+    #[arg(long, value_name = "N", default_value_t = PaperFloodRules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
     /// Interfaces (SNMP ifIndex) at which the outside begins: inside addresses from there are forged
     #[arg(
@@ -77,7 +77,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     let print = args.detector.print(args.pairs.then_some(pairs));
     if args.detector.paper {
-        let rules = Rules { flows: args.limit_flows };
+        let rules = PaperFloodRules { flows: args.limit_flows };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfflood", print, make);
     }

@@ -12,7 +12,7 @@ use super::detector;
 use super::state::Kept;
 use crate::cli::{Common, Io, Status};
 use crate::detect::Site;
-use crate::detect::port::{Memory, Paper, Port, Rules, Setup};
+use crate::detect::port::{Memory, Paper, PaperPortRules, Port, Setup};
 
 /// Find hosts that attack one port, as worms and password guessers do.
 ///
@@ -22,7 +22,7 @@ use crate::detect::port::{Memory, Paper, Port, Rules, Setup};
 #[command(name = "nfport", version, max_term_width = 100)]
 pub struct Args {
     /// With --paper, flag a host that sends this many flows to one port in 10 minutes (scales with the window)
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.flows, requires = "paper")]
+    #[arg(long, value_name = "N", default_value_t = PaperPortRules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
     /// Remember attackers and whom they got into in this file from one run to the next: class infected
     #[arg(long, value_name = "FILE", env = "NFKIT_PORT_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
@@ -44,7 +44,7 @@ impl AsRef<Common> for Args {
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let print = args.detector.print(None);
     if args.detector.paper {
-        let rules = Rules { flows: args.limit_flows };
+        let rules = PaperPortRules { flows: args.limit_flows };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfport", print, make);
     }

@@ -12,7 +12,7 @@ use super::detector::{self, Figure};
 use super::state::Kept;
 use crate::cli::{Common, Io, Nets, Status};
 use crate::detect::Site;
-use crate::detect::scan::{Memory, Paper, Rules, Scan, Setup, Subnet};
+use crate::detect::scan::{Memory, Paper, PaperScanRules, Scan, Setup, Subnet};
 use crate::finding::Host;
 use crate::flow::Networks;
 
@@ -27,13 +27,13 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     subnets: bool,
     /// With --paper, count only flows of at most this many packets
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.max_packets, requires = "paper")]
+    #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.max_packets, requires = "paper")]
     max_packets: u64,
     /// With --paper, hosts of one /24 (IPv6: /64) that make it a scanned network
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.hosts, requires = "paper")]
+    #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.hosts, requires = "paper")]
     limit_hosts: u64,
     /// With --paper, adjacent scanned networks that make a scan
-    #[arg(long, value_name = "N", default_value_t = Rules::PAPER.nets, requires = "paper")]
+    #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.nets, requires = "paper")]
     limit_nets: u64,
     /// Networks that scan for research and say so, such as @FILE: class `survey`
     #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
@@ -70,8 +70,11 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     let print = args.detector.print(args.subnets.then_some(subnets));
     if args.detector.paper {
-        let rules =
-            Rules { max_packets: args.max_packets, hosts: args.limit_hosts, nets: args.limit_nets };
+        let rules = PaperScanRules {
+            max_packets: args.max_packets,
+            hosts: args.limit_hosts,
+            nets: args.limit_nets,
+        };
         let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfscan", print, make);
     }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::record::{Context, Span};
-use super::session::Session;
+use super::session::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6};
 use crate::time::Timestamp;
@@ -91,7 +91,7 @@ pub(super) fn emit_header<const N: usize>(
 pub(super) fn records<const N: usize>(
     (count, sampling): (u16, u32),
     cursor: Cursor<'_>,
-    session: &mut Session<'_, '_>,
+    session: &mut MessageReader<'_, '_>,
     fill: impl Fn(&[u8; N], Option<&Context>, &mut Flow),
     extra: impl Fn(&[u8; N]) -> Extra,
 ) {
@@ -103,13 +103,13 @@ pub(super) fn records<const N: usize>(
         session.fault(0, None, Reason::Count { what: "records", stated, held });
     }
     let records = all.get(..counted).unwrap_or(all);
-    if !session.call.decodes() {
+    if !session.datagram.decodes() {
         session.state.stats.records += records.len() as u64;
         return;
     }
     let context = session.context;
     let same = Flow { exporter: Some(context.exporter), sampling, ..Flow::default() };
-    let timed = session.want.times.then_some(&context);
+    let timed = session.options.times.then_some(&context);
     session.add_all(&same, records, |octets, flow| fill(octets, timed, flow), extra);
 }
 

@@ -7,13 +7,13 @@ use foldhash::fast::RandomState;
 
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::held::Shelf;
-use super::limits::Limits;
+use super::limits::DecoderLimits;
+use super::pending::PendingSets;
 use super::record::{Context, Record};
-use super::session::{Call, Count, Purpose, Session, State, Want};
+use super::session::{Count, DatagramIn, DecodeOptions, DomainState, MessageReader, Mode};
 use super::shares::{Shares, Table};
 use super::stats::{Foreign, Stats, Totals};
-use super::{Batch, Domain, Version, force, ipfix, sflow, v1, v5, v7, v9};
+use super::{Batch, Domain, Version, ipfix, restate, sflow, v1, v5, v7, v9};
 use crate::time::Timestamp;
 
 /// How the reading of a header ended: the protocol, once it is known, and what is wrong.
@@ -25,12 +25,12 @@ type Read = Result<(), (Option<Version>, Reason)>;
 /// has room for its flows.
 #[derive(Debug)]
 pub struct Decoder {
-    limits: Limits,
-    want: Want,
-    domains: HashMap<Domain, State, RandomState>,
+    limits: DecoderLimits,
+    want: DecodeOptions,
+    domains: HashMap<Domain, DomainState, RandomState>,
     /// The accounts of exporter addresses: how much each holds, and which one pays when a table is full.
     shares: Shares,
-    shelf: Shelf,
+    shelf: PendingSets,
     record: Record,
     totals: Totals,
     generation: u64,
@@ -50,13 +50,13 @@ struct Heading {
 
 impl Decoder {
     /// A decoder that knows nothing yet.
-    pub fn new(limits: Limits) -> Decoder {
+    pub fn new(limits: DecoderLimits) -> Decoder {
         Decoder {
             limits,
-            want: Want::default(),
+            want: DecodeOptions::default(),
             domains: HashMap::default(),
             shares: Shares::default(),
-            shelf: Shelf::default(),
+            shelf: PendingSets::default(),
             record: Record::new(),
             totals: Totals::default(),
             generation: 0,
@@ -86,7 +86,7 @@ impl Decoder {
         payload: &[u8],
         out: &mut Batch,
     ) {
-        self.read(exporter, Purpose::Decode(arrival), payload, out);
+        self.read(exporter, Mode::Decode(arrival), payload, out);
     }
 
     /// Counts a datagram and learns its templates and options, but makes no flows of it: for a
@@ -96,14 +96,14 @@ impl Decoder {
     /// headers and lengths: datagrams, records, templates, and all that sequence numbers tell. Data
     /// whose template is not known is not held. Of sFlow samples only the heads are looked at.
     pub fn watch(&mut self, exporter: IpAddr, arrival: Timestamp, payload: &[u8], out: &mut Batch) {
-        self.read(exporter, Purpose::Watch(arrival), payload, out);
+        self.read(exporter, Mode::Count(arrival), payload, out);
     }
 
     /// Learns the templates and options of a datagram that an exporter did not send just now: nfcap
     /// repeats those in force at the head of each file. It is in no count, and its flows are passed
     /// over; data that waited for one of its templates is decoded.
     pub fn learn(&mut self, exporter: IpAddr, payload: &[u8], out: &mut Batch) {
-        self.read(exporter, Purpose::Learn, payload, out);
+        self.read(exporter, Mode::LearnOnly, payload, out);
     }
 
     /// What is in force, as payloads of fresh datagrams with the exporter that each stands for:
@@ -116,11 +116,11 @@ impl Decoder {
     /// alone has more. Its header has `now` for the time of export, in v9 the sysUpTime that the
     /// exporter has then, and a number from which the exporter's next datagram goes on, so that who
     /// reads them before it finds nothing missing; 0 if no number is known.
-    pub fn in_force(&self, now: Timestamp) -> impl Iterator<Item = (IpAddr, Vec<u8>)> + '_ {
+    pub fn restate(&self, now: Timestamp) -> impl Iterator<Item = (IpAddr, Vec<u8>)> + '_ {
         let mut domains: Vec<_> = self.domains.iter().collect();
         domains.sort_unstable_by_key(|&(domain, _)| domain);
         domains.into_iter().flat_map(move |(domain, state)| {
-            let datagrams = force::datagrams(domain, state, now);
+            let datagrams = restate::datagrams(domain, state, now);
             datagrams.into_iter().map(|datagram| (domain.exporter, datagram))
         })
     }
@@ -144,9 +144,14 @@ impl Decoder {
         &self.totals
     }
 
-    fn read(&mut self, exporter: IpAddr, purpose: Purpose, payload: &[u8], out: &mut Batch) {
-        let mut call =
-            Call { exporter, sender: exporter, purpose, out, errors: self.limits.errors };
+    fn read(&mut self, exporter: IpAddr, purpose: Mode, payload: &[u8], out: &mut Batch) {
+        let mut call = DatagramIn {
+            exporter,
+            sender: exporter,
+            mode: purpose,
+            out,
+            errors: self.limits.errors,
+        };
         self.totals.datagrams += u64::from(call.counts());
         let mut cursor = Cursor::new(payload, 0);
         let read = match payload {
@@ -186,7 +191,7 @@ impl Decoder {
         }
     }
 
-    fn read_v1(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+    fn read_v1(&mut self, cursor: &mut Cursor<'_>, call: &mut DatagramIn<'_>) -> Read {
         let header = v1::Header::parse(cursor).map_err(|reason| (Some(Version::V1), reason))?;
         if !call.counts() {
             return Ok(());
@@ -203,7 +208,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+    fn read_v5(&mut self, cursor: &mut Cursor<'_>, call: &mut DatagramIn<'_>) -> Read {
         let header = v5::Header::parse(cursor).map_err(|reason| (Some(Version::V5), reason))?;
         if !call.counts() {
             return Ok(());
@@ -220,7 +225,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_v7(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+    fn read_v7(&mut self, cursor: &mut Cursor<'_>, call: &mut DatagramIn<'_>) -> Read {
         let header = v7::Header::parse(cursor).map_err(|reason| (Some(Version::V7), reason))?;
         if !call.counts() {
             return Ok(());
@@ -237,7 +242,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_v9(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+    fn read_v9(&mut self, cursor: &mut Cursor<'_>, call: &mut DatagramIn<'_>) -> Read {
         let header = v9::Header::parse(cursor).map_err(|reason| (Some(Version::V9), reason))?;
         let heading = Heading {
             version: Version::V9,
@@ -251,7 +256,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_ipfix(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+    fn read_ipfix(&mut self, cursor: &mut Cursor<'_>, call: &mut DatagramIn<'_>) -> Read {
         for n in 0..ipfix::MESSAGES {
             let version = Version::Ipfix;
             let header = ipfix::Header::parse(cursor).map_err(|reason| (Some(version), reason))?;
@@ -272,7 +277,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_sflow(&mut self, cursor: &mut Cursor<'_>, call: &mut Call<'_>) -> Read {
+    fn read_sflow(&mut self, cursor: &mut Cursor<'_>, call: &mut DatagramIn<'_>) -> Read {
         let header =
             sflow::Header::parse(cursor).map_err(|reason| (Some(Version::Sflow), reason))?;
         if !call.counts() {
@@ -298,8 +303,8 @@ impl Decoder {
     fn visit<T>(
         &mut self,
         heading: Heading,
-        call: &mut Call<'_>,
-        read: impl FnOnce(&mut Session<'_, '_>) -> T,
+        call: &mut DatagramIn<'_>,
+        read: impl FnOnce(&mut MessageReader<'_, '_>) -> T,
     ) -> Option<T> {
         let Heading { version, id, export, uptime, number } = heading;
         let domain = Domain { exporter: call.exporter, version, id };
@@ -316,15 +321,15 @@ impl Decoder {
         let before = state.load();
         let evicted = state.stats.evicted_templates;
         let context = Context { exporter: call.exporter, export, uptime };
-        let mut session = Session {
+        let mut session = MessageReader {
             context,
             limits: &self.limits,
-            want: self.want,
+            options: self.want,
             domain,
             state,
-            shelf: &mut self.shelf,
+            pending: &mut self.shelf,
             record: &mut self.record,
-            call,
+            datagram: call,
             bad: false,
             changed: false,
             unread: false,
@@ -339,7 +344,7 @@ impl Decoder {
         if session.bad {
             session.state.stats.bad_datagrams += 1;
         }
-        session.state.stats.held_octets = session.shelf.octets(&domain) as u64;
+        session.state.stats.held_octets = session.pending.octets(&domain) as u64;
         self.totals.evicted_templates += session.state.stats.evicted_templates - evicted;
         let after = session.state.load();
         if before != after {
@@ -351,7 +356,7 @@ impl Decoder {
     }
 
     /// Makes a domain, if need be in place of others. Returns false if there is no memory for it.
-    fn open(&mut self, domain: Domain, call: &Call<'_>) -> bool {
+    fn open(&mut self, domain: Domain, call: &DatagramIn<'_>) -> bool {
         let payer = call.sender;
         if self.shares.is_own_over(payer, Table::Domains, &self.limits, true) {
             self.evict_own(payer, domain);
@@ -361,7 +366,8 @@ impl Decoder {
         let has_room =
             self.domains.try_reserve(1).is_ok() && self.shares.open(payer, domain, call.arrival());
         if has_room {
-            self.domains.insert(domain, State { payer: Some(payer), ..State::default() });
+            self.domains
+                .insert(domain, DomainState { payer: Some(payer), ..DomainState::default() });
         } else {
             self.totals.refused += u64::from(call.counts());
         }

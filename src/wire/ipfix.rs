@@ -3,9 +3,9 @@
 use super::cursor::Cursor;
 use super::element;
 use super::error::Reason;
-use super::session::Session;
+use super::session::MessageReader;
 use super::set::{DATA, Set, put};
-use super::template::{Field, Kind};
+use super::template::{Field, TemplateKind};
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
@@ -75,7 +75,7 @@ pub(super) fn message<'a>(
     n: usize,
     header: &Header,
     mut cursor: Cursor<'a>,
-    session: &mut Session<'_, '_>,
+    session: &mut MessageReader<'_, '_>,
 ) -> Option<Cursor<'a>> {
     let at = cursor.at() - HEADER;
     let held = cursor.left();
@@ -98,7 +98,7 @@ pub(super) fn message<'a>(
     None
 }
 
-fn sets(mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
+fn sets(mut cursor: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
     loop {
         let at = cursor.at();
         // A set has a header of four octets, so every round gets on.
@@ -111,8 +111,8 @@ fn sets(mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
             session.fault(set.at, Some(set.id), reason);
         }
         match set.id {
-            TEMPLATES => templates(&set, Kind::Data, session),
-            OPTIONS => templates(&set, Kind::Options, session),
+            TEMPLATES => templates(&set, TemplateKind::Data, session),
+            OPTIONS => templates(&set, TemplateKind::Options, session),
             DATA.. => session.data(&set),
             _ => session.fault(set.at, Some(set.id), Reason::SetId),
         }
@@ -120,7 +120,7 @@ fn sets(mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
 }
 
 /// Reads template records up to padding or to the first that is wrong.
-fn templates(set: &Set<'_>, kind: Kind, session: &mut Session<'_, '_>) {
+fn templates(set: &Set<'_>, kind: TemplateKind, session: &mut MessageReader<'_, '_>) {
     let mut body = set.body;
     while body.left() >= 4 && !body.is_padding() {
         let at = body.at();
@@ -135,8 +135,8 @@ fn templates(set: &Set<'_>, kind: Kind, session: &mut Session<'_, '_>) {
 fn template(
     body: &mut Cursor<'_>,
     set: u16,
-    kind: Kind,
-    session: &mut Session<'_, '_>,
+    kind: TemplateKind,
+    session: &mut MessageReader<'_, '_>,
 ) -> Result<(), Reason> {
     let before = *body;
     let (id, count) = (body.u16("template")?, body.u16("template")?);
@@ -152,8 +152,8 @@ fn template(
         return Ok(());
     }
     let scopes = match kind {
-        Kind::Data => 0,
-        Kind::Options => body.u16("options template")?,
+        TemplateKind::Data => 0,
+        TemplateKind::Options => body.u16("options template")?,
     };
     let mut fields = *body;
     for _ in 0..count {

@@ -6,7 +6,7 @@ use super::{Batch, Decoder, Stats, Totals};
 /// How much a decoder keeps. UDP sources are forged at will: each limit stops one way to fill the
 /// memory, and what is dropped for it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct DecoderLimits {
     /// Domains, over all exporters: forged addresses and domain ids. One goes, with its templates and
     /// counts ([`Totals::evicted_domains`]): of the address that has most of them the longest silent
     /// one. Where no address has more than a small part, those that came in the last minute go first,
@@ -68,11 +68,11 @@ pub struct Limits {
     pub errors: usize,
 }
 
-impl Default for Limits {
+impl Default for DecoderLimits {
     /// Room for a large network, ten thousand exporters: at worst some 200 MB, of which forged
     /// exporters must fill all.
-    fn default() -> Limits {
-        Limits {
+    fn default() -> DecoderLimits {
+        DecoderLimits {
             domains: 16_384,
             exporter_domains: 2048,
             templates: 512,

@@ -15,12 +15,12 @@ use crate::flow::{Flow, ICMP, ICMPV6};
 
 /// A field of a record, in octets from its start. One of no octets is not there, and reads as 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Place {
+struct FieldAt {
     offset: u16,
     len: u16,
 }
 
-impl Place {
+impl FieldAt {
     #[inline(always)]
     fn read(self, record: &[u8]) -> u64 {
         let from = usize::from(self.offset);
@@ -34,13 +34,13 @@ impl Place {
         }
     }
 
-    const fn is_there(self) -> bool {
+    const fn is_present(self) -> bool {
         self.len > 0
     }
 
     #[inline(always)]
     fn value(self, record: &[u8]) -> Option<u64> {
-        if self.is_there() { Some(self.read(record)) } else { None }
+        if self.is_present() { Some(self.read(record)) } else { None }
     }
 
     /// The value; 0 if it is larger than its column.
@@ -52,33 +52,33 @@ impl Place {
 
 /// Where the columns of a flow lie in each record of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plain {
+pub(super) struct FixedLayout {
     is_ipv6: bool,
-    source: Place,
-    destination: Place,
-    proto: Place,
-    sport: Place,
-    dport: Place,
+    source: FieldAt,
+    destination: FieldAt,
+    proto: FieldAt,
+    sport: FieldAt,
+    dport: FieldAt,
     /// Type and code of ICMP and of ICMPv6.
-    icmp: [Place; 2],
-    ingress: Place,
-    egress: Place,
-    flags: Place,
-    packets: Place,
-    octets: Place,
-    start: (Place, Unit),
-    end: (Place, Unit),
-    sampling: Place,
-    sampler: Place,
-    selector: Place,
+    icmp: [FieldAt; 2],
+    ingress: FieldAt,
+    egress: FieldAt,
+    flags: FieldAt,
+    packets: FieldAt,
+    octets: FieldAt,
+    start: (FieldAt, Unit),
+    end: (FieldAt, Unit),
+    sampling: FieldAt,
+    sampler: FieldAt,
+    selector: FieldAt,
 }
 
-impl Plain {
+impl FixedLayout {
     /// The plan of a template with these fields as (slot, offset, length); `None` if it takes more.
-    pub fn of(fields: &[(Slot, u16, u16)], units: &Units) -> Option<Plain> {
+    pub fn of(fields: &[(Slot, u16, u16)], units: &Units) -> Option<FixedLayout> {
         let place = |slot| {
             let field = fields.iter().find(|&&(of, _, _)| of == slot);
-            field.map_or(Place::default(), |&(_, offset, len)| Place { offset, len })
+            field.map_or(FieldAt::default(), |&(_, offset, len)| FieldAt { offset, len })
         };
         let is_plain = |slot| {
             matches!(
@@ -109,19 +109,19 @@ impl Plain {
         }
         let four = [place(Slot::Source4), place(Slot::Destination4)];
         let six = [place(Slot::Source6), place(Slot::Destination6)];
-        let whole = |pair: [Place; 2]| pair.into_iter().all(Place::is_there);
-        let empty = |pair: [Place; 2]| !pair.into_iter().any(Place::is_there);
+        let whole = |pair: [FieldAt; 2]| pair.into_iter().all(FieldAt::is_present);
+        let empty = |pair: [FieldAt; 2]| !pair.into_iter().any(FieldAt::is_present);
         let [source, destination] = match () {
             () if whole(four) && empty(six) => four,
             () if whole(six) && empty(four) => six,
             () => return None,
         };
         let proto = place(Slot::Protocol);
-        Some(Plain {
+        Some(FixedLayout {
             is_ipv6: whole(six),
             source,
             destination,
-            proto: proto.is_there().then_some(proto)?,
+            proto: proto.is_present().then_some(proto)?,
             sport: place(Slot::SourcePort),
             dport: place(Slot::DestinationPort),
             icmp: [place(Slot::Icmp4), place(Slot::Icmp6)],
@@ -160,7 +160,7 @@ impl Plain {
             sport = 0;
             let [icmp4, icmp6] = self.icmp;
             let [own, other] = if proto == ICMP { [icmp4, icmp6] } else { [icmp6, icmp4] };
-            let whole = |place: Place| u16::try_from(place.value(record)?).ok();
+            let whole = |place: FieldAt| u16::try_from(place.value(record)?).ok();
             dport = whole(own).or_else(|| whole(other)).unwrap_or(dport);
         }
         let (start, end) = context.span(
@@ -201,7 +201,7 @@ impl Plain {
     }
 
     #[inline(always)]
-    fn address(&self, place: Place, record: &[u8]) -> IpAddr {
+    fn address(&self, place: FieldAt, record: &[u8]) -> IpAddr {
         let from = usize::from(place.offset);
         let octets = record.get(from..).unwrap_or_default();
         if self.is_ipv6 {

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Batch;
 use super::element::{Slot, Unit};
 use super::frame::{self, Packet};
-use super::limits::Limits;
+use super::limits::DecoderLimits;
 use super::options::Options;
-use super::session::Want;
+use super::session::DecodeOptions;
 use super::stats::{Source, Stats};
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP, UDP};
 use crate::time::Timestamp;
@@ -128,10 +128,10 @@ pub(super) struct Units {
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
     pub context: &'a Context,
-    pub want: Want,
+    pub want: DecodeOptions,
     /// Number of the domain.
     pub domain: u32,
-    pub limits: &'a Limits,
+    pub limits: &'a DecoderLimits,
     /// What the domain's options records said, and may say anew.
     pub options: &'a mut Options,
     pub stats: &'a mut Stats,

@@ -31,7 +31,7 @@ const BEHIND: u32 = 1 << 16;
 
 /// What a sequence number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum SequenceStep {
     /// The next one, or the first, or nothing that one could tell.
     Next,
     /// So many are missing before it.
@@ -58,31 +58,32 @@ pub(super) enum Unit {
 /// How an exporter numbers. By the book a number is of what came before the datagram; some count it
 /// in (softflowd in IPFIX, without options), some count datagrams in IPFIX or records in v9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct Numbering {
     pub unit: Unit,
     pub counted_in: bool,
 }
 
-impl Way {
-    const ALL: [Way; 6] = [
-        Way::by_the_book(Unit::Records),
-        Way::by_the_book(Unit::Flows),
-        Way { unit: Unit::Records, counted_in: true },
-        Way { unit: Unit::Flows, counted_in: true },
-        Way::by_the_book(Unit::Datagrams),
-        Way { unit: Unit::Datagrams, counted_in: true },
+impl Numbering {
+    const ALL: [Numbering; 6] = [
+        Numbering::by_the_book(Unit::Records),
+        Numbering::by_the_book(Unit::Flows),
+        Numbering { unit: Unit::Records, counted_in: true },
+        Numbering { unit: Unit::Flows, counted_in: true },
+        Numbering::by_the_book(Unit::Datagrams),
+        Numbering { unit: Unit::Datagrams, counted_in: true },
     ];
 
     /// Those by which one datagram goes on from another, a bit each.
     #[inline]
     fn all(before: &Numbered, of: &Numbered) -> u8 {
-        let fit = Way::ALL.iter().enumerate().map(|(n, way)| (of.follows(before, *way) as u8) << n);
+        let fit =
+            Numbering::ALL.iter().enumerate().map(|(n, way)| (of.follows(before, *way) as u8) << n);
         fit.fold(0, |all, bit| all | bit)
     }
 
     /// The first of some.
-    fn first(all: u8) -> Option<Way> {
-        Way::ALL.get(all.trailing_zeros() as usize).copied()
+    fn first(all: u8) -> Option<Numbering> {
+        Numbering::ALL.get(all.trailing_zeros() as usize).copied()
     }
 
     /// The numbers of datagrams of so many options data records each, and no others, if what comes
@@ -104,8 +105,8 @@ impl Way {
     }
 
     /// The way of a protocol's specification.
-    pub const fn by_the_book(unit: Unit) -> Way {
-        Way { unit, counted_in: false }
+    pub const fn by_the_book(unit: Unit) -> Numbering {
+        Numbering { unit, counted_in: false }
     }
 }
 
@@ -135,7 +136,7 @@ impl Numbered {
     }
 
     /// The number of what is first in it, and the one after the last.
-    fn span(&self, way: Way) -> Option<(u32, u32)> {
+    fn span(&self, way: Numbering) -> Option<(u32, u32)> {
         let count = self.count(way.unit)?;
         Some(match way.counted_in {
             false => (self.number, self.number.wrapping_add(count)),
@@ -152,7 +153,7 @@ impl Numbered {
 
     /// Whether it goes on from another one.
     #[inline]
-    fn follows(&self, before: &Numbered, way: Way) -> bool {
+    fn follows(&self, before: &Numbered, way: Numbering) -> bool {
         let counts = (before.count(way.unit), self.count(way.unit));
         let (Some(before_count), Some(count)) = counts else { return false };
         let step = if way.counted_in { count } else { before_count };
@@ -162,7 +163,7 @@ impl Numbered {
 
 /// What another way of counting would explain.
 #[derive(Clone, Copy, Debug)]
-struct Doubt {
+struct RivalNumbering {
     at: Numbered,
     /// Those ways, a bit each.
     ways: u8,
@@ -173,12 +174,12 @@ struct Doubt {
 /// The numbers of one domain, which wrap at 2^32.
 #[derive(Clone, Debug)]
 pub(super) struct Sequence {
-    way: Way,
+    way: Numbering,
     /// The ways that explain all that came as well as this one does, a bit each.
     possible: u8,
     /// A datagram that another way explains and this one does not: if the next one goes on so, the
     /// exporter counts in that way, and what was told as lost is not.
-    doubt: Option<Doubt>,
+    doubt: Option<RivalNumbering>,
     last: Option<Numbered>,
     /// One that was far off.
     elsewhere: Option<Numbered>,
@@ -193,7 +194,7 @@ pub(super) struct Sequence {
 
 impl Sequence {
     /// Of an exporter that numbers as its protocol says.
-    pub fn new(way: Way) -> Sequence {
+    pub fn new(way: Numbering) -> Sequence {
         Sequence {
             way,
             possible: u8::MAX,
@@ -214,77 +215,77 @@ impl Sequence {
 
     /// The way it counts, and the number of what comes first in the next datagram; where the last one
     /// could not be counted that datagram's own.
-    pub fn next(&self) -> Option<(Way, u32)> {
+    pub fn next(&self) -> Option<(Numbering, u32)> {
         let last = self.last.as_ref()?;
         Some((self.way, last.span(self.way).map_or(last.number, |(_, end)| end)))
     }
 
     /// Takes the next datagram.
     #[inline]
-    pub fn take(&mut self, of: Numbered) -> Step {
+    pub fn take(&mut self, of: Numbered) -> SequenceStep {
         let Some(last) = &self.last else {
             self.begin(of);
-            return Step::Next;
+            return SequenceStep::Next;
         };
         let of = Numbered { start: of.start.or(last.start), ..of };
-        let ways = Way::all(last, &of) & self.possible;
+        let ways = Numbering::all(last, &of) & self.possible;
         if !of.follows(last, self.way) {
             return self.leap(of, *last, ways);
         }
         self.possible = ways;
         (self.elsewhere, self.doubt) = (None, None);
         self.go_on(of, 0);
-        Step::Next
+        SequenceStep::Next
     }
 
     /// Takes a datagram that does not go on from the last one, or in these ways only.
     #[cold]
-    fn leap(&mut self, of: Numbered, last: Numbered, ways: u8) -> Step {
+    fn leap(&mut self, of: Numbered, last: Numbered, ways: u8) -> SequenceStep {
         let (elsewhere, doubt) = (self.elsewhere.take(), self.doubt.take());
-        if let Some(Doubt { at, ways, lost }) = doubt {
-            let again = Way::all(&at, &of) & ways;
-            if let Some(way) = Way::first(again) {
+        if let Some(RivalNumbering { at, ways, lost }) = doubt {
+            let again = Numbering::all(&at, &of) & ways;
+            if let Some(way) = Numbering::first(again) {
                 (self.way, self.possible) = (way, again);
                 self.go_on(of, 0);
-                return if lost > 0 { Step::Found(lost) } else { Step::Next };
+                return if lost > 0 { SequenceStep::Found(lost) } else { SequenceStep::Next };
             }
         }
         let step = self.jump(of, last, elsewhere);
         // One that comes twice says nothing of the way.
         if ways != 0 && of.number != last.number {
-            let lost = if let Step::Lost(lost) = step { lost } else { 0 };
-            self.doubt = Some(Doubt { at: of, ways, lost });
+            let lost = if let SequenceStep::Lost(lost) = step { lost } else { 0 };
+            self.doubt = Some(RivalNumbering { at: of, ways, lost });
         }
         step
     }
 
     /// Takes a datagram that does not go on from the last one in the way the exporter counts.
-    fn jump(&mut self, of: Numbered, last: Numbered, elsewhere: Option<Numbered>) -> Step {
+    fn jump(&mut self, of: Numbered, last: Numbered, elsewhere: Option<Numbered>) -> SequenceStep {
         // What cannot be counted leaves the next number unknown.
         let (Some((_, next)), Some((begin, end))) = (last.span(self.way), of.span(self.way)) else {
             self.go_on(of, 0);
-            return Step::Next;
+            return SequenceStep::Next;
         };
         if of.started_anew(&last) {
             self.begin(of);
-            return Step::Restart;
+            return SequenceStep::Restart;
         }
         if let Some(found) = self.fill(begin, end.wrapping_sub(begin)) {
-            return Step::Found(found);
+            return SequenceStep::Found(found);
         }
         if elsewhere.is_some_and(|elsewhere| of.follows(&elsewhere, self.way)) {
             self.begin(of);
-            return Step::Restart;
+            return SequenceStep::Restart;
         }
         let ahead = begin.wrapping_sub(next);
         if ahead < 1 << 31 && u64::from(ahead) <= self.plausible(of.sent) {
             self.remember(next, ahead);
             self.go_on(of, ahead);
-            return Step::Lost(ahead);
+            return SequenceStep::Lost(ahead);
         }
         let is_same_run = of.start.is_some() && next.wrapping_sub(begin) <= BEHIND;
         self.elsewhere = (!is_same_run).then_some(of);
-        if ahead < 1 << 31 { Step::Next } else { Step::Again }
+        if ahead < 1 << 31 { SequenceStep::Next } else { SequenceStep::Again }
     }
 
     fn begin(&mut self, of: Numbered) {
@@ -334,18 +335,18 @@ impl Sequence {
 
 #[cfg(test)]
 mod tests {
-    use super::Step::{Again, Found, Lost, Next, Restart};
+    use super::SequenceStep::{Again, Found, Lost, Next, Restart};
     use super::*;
     use proptest::prelude::*;
 
-    const BOOK: Way = Way::by_the_book(Unit::Records);
+    const BOOK: Numbering = Numbering::by_the_book(Unit::Records);
 
     fn numbered(number: u32, count: u32) -> Numbered {
         let sent = Timestamp::from_secs(1_000_000_000);
         Numbered { number, records: Some(count), flows: Some(count), sent, start: None }
     }
 
-    fn steps(datagrams: &[(u32, u32)]) -> Vec<Step> {
+    fn steps(datagrams: &[(u32, u32)]) -> Vec<SequenceStep> {
         let mut sequence = Sequence::new(BOOK);
         datagrams.iter().map(|&(number, count)| sequence.take(numbered(number, count))).collect()
     }
@@ -387,7 +388,7 @@ mod tests {
     #[test]
     fn who_comes_twice_numbers_as_before() {
         // Without records, as datagrams of templates alone, and then a loss.
-        let mut sequence = Sequence::new(Way::by_the_book(Unit::Datagrams));
+        let mut sequence = Sequence::new(Numbering::by_the_book(Unit::Datagrams));
         let mut take = |number, count| sequence.take(numbered(number, count));
         assert_eq!([0, 0, 0].map(|n| take(n, 0)), [Next, Again, Again]);
         assert_eq!([1, 2, 4, 5].map(|n| take(n, 3)), [Next, Next, Lost(1), Next]);
@@ -465,8 +466,8 @@ mod tests {
     }
 
     /// What is lost on the whole.
-    fn lost(steps: &[Step]) -> i64 {
-        let lost = |step: &Step| match *step {
+    fn lost(steps: &[SequenceStep]) -> i64 {
+        let lost = |step: &SequenceStep| match *step {
             Lost(n) => i64::from(n),
             Found(n) => -i64::from(n),
             Next | Again | Restart => 0,
@@ -477,7 +478,7 @@ mod tests {
     /// Restated datagrams come before the next one without a gap, however it is numbered.
     #[test]
     fn what_is_restated_leaves_no_gap() {
-        for way in Way::ALL {
+        for way in Numbering::ALL {
             for next in [1_000, 1, u32::MAX] {
                 let options = [0, 3, 2];
                 let mut sequence = Sequence { possible: 0, ..Sequence::new(way) };
@@ -516,7 +517,7 @@ mod tests {
         let steps: Vec<_> = (7..20).map(|n| sequence.take(numbered(n, 5))).collect();
         assert_eq!(lost(&steps), 0, "{steps:?}");
         assert_eq!((sequence.take(numbered(23, 5)), sequence.unit()), (Lost(3), Unit::Datagrams));
-        let mut sequence = Sequence::new(Way::by_the_book(Unit::Datagrams));
+        let mut sequence = Sequence::new(Numbering::by_the_book(Unit::Datagrams));
         let steps: Vec<_> = (7..20).map(|n| sequence.take(numbered(100 * n, 100))).collect();
         assert_eq!(lost(&steps), 0, "{steps:?}");
         assert_eq!(sequence.take(numbered(2100, 100)), Lost(100));
@@ -526,7 +527,7 @@ mod tests {
     #[test]
     fn a_loss_is_not_explained_away() {
         let nine = |numbers: &[u32]| {
-            let mut sequence = Sequence::new(Way::by_the_book(Unit::Datagrams));
+            let mut sequence = Sequence::new(Numbering::by_the_book(Unit::Datagrams));
             numbers.iter().map(|&n| sequence.take(numbered(n, 2))).collect::<Vec<_>>()
         };
         assert_eq!(nine(&[7, 9, 10, 12, 13]), [Next, Lost(1), Next, Lost(1), Next]);

@@ -5,23 +5,23 @@ use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use super::error::{Error, Reason};
-use super::held::{Room, Shelf};
-use super::limits::Limits;
+use super::limits::DecoderLimits;
 use super::memory;
 use super::options::Options;
+use super::pending::{PendingSets, Room};
 use super::record::{Context, NANOS_PER_MILLI, Reading, Record};
-use super::sequence::{Numbered, Sequence, Step, Unit, Way};
+use super::sequence::{Numbered, Numbering, Sequence, SequenceStep, Unit};
 use super::set::Set;
-use super::shares::Load;
+use super::shares::TableLoad;
 use super::stats::{Lost, Source, Stats};
-use super::template::{Field, Kind, Template, Templates};
+use super::template::{Field, Template, TemplateKind, Templates};
 use super::{Batch, Domain, Version};
 use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
 
 /// What is kept of a domain.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct DomainState {
     /// The address on whose account it is: the one that its first datagram came from.
     pub payer: Option<IpAddr>,
     pub stats: Stats,
@@ -37,71 +37,71 @@ pub(super) struct State {
     pub uptime: Option<(u32, Timestamp)>,
 }
 
-impl State {
+impl DomainState {
     /// Returns how much it holds of the tables that all domains share.
-    pub fn load(&self) -> Load {
-        let State { templates, options, .. } = self;
-        Load::of_domain(templates.len(), templates.octets(), options.len())
+    pub fn load(&self) -> TableLoad {
+        let DomainState { templates, options, .. } = self;
+        TableLoad::of_domain(templates.len(), templates.octets(), options.len())
     }
 }
 
 /// What the caller of the decoder asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Want {
+pub(super) struct DecodeOptions {
     /// Keep [`Batch::extras`].
     pub extras: bool,
     /// Read when flows started and ended.
     pub times: bool,
 }
 
-impl Default for Want {
-    fn default() -> Want {
-        Want { extras: false, times: true }
+impl Default for DecodeOptions {
+    fn default() -> DecodeOptions {
+        DecodeOptions { extras: false, times: true }
     }
 }
 
 /// What a datagram is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Mode {
     /// Its flows: everything in it is read and counted. It arrived then.
     Decode(Timestamp),
     /// What it holds: records are counted, and only those of options are read. It arrived then.
-    Watch(Timestamp),
+    Count(Timestamp),
     /// Templates and options alone: its exporter did not send it just now, so it counts for nothing.
-    Learn,
+    LearnOnly,
 }
 
 /// What belongs to one call.
-pub(super) struct Call<'a> {
+pub(super) struct DatagramIn<'a> {
     /// The exporter's address: by its own word where the protocol has one (sFlow), else the sender.
     pub exporter: IpAddr,
     /// The source address of the datagram.
     pub sender: IpAddr,
-    pub purpose: Purpose,
+    pub mode: Mode,
     pub out: &'a mut Batch,
     /// How many errors may still be appended.
     pub errors: usize,
 }
 
-impl Call<'_> {
+impl DatagramIn<'_> {
     /// When it arrived; the epoch if it did not just now.
     pub const fn arrival(&self) -> Timestamp {
-        match self.purpose {
-            Purpose::Decode(arrival) | Purpose::Watch(arrival) => arrival,
-            Purpose::Learn => Timestamp::from_secs(0),
+        match self.mode {
+            Mode::Decode(arrival) | Mode::Count(arrival) => arrival,
+            Mode::LearnOnly => Timestamp::from_secs(0),
         }
     }
 
     /// Whether it goes into the counts.
     #[inline]
     pub const fn counts(&self) -> bool {
-        !matches!(self.purpose, Purpose::Learn)
+        !matches!(self.mode, Mode::LearnOnly)
     }
 
     /// Whether its flows are asked for.
     #[inline]
     pub const fn decodes(&self) -> bool {
-        matches!(self.purpose, Purpose::Decode(_))
+        matches!(self.mode, Mode::Decode(_))
     }
 
     pub fn error(&mut self, version: Option<Version>, set: Option<u16>, at: usize, reason: Reason) {
@@ -113,16 +113,16 @@ impl Call<'_> {
 }
 
 /// One datagram, or one message of it, on its way into its domain.
-pub(super) struct Session<'a, 'b> {
+pub(super) struct MessageReader<'a, 'b> {
     /// What its header said.
     pub context: Context,
-    pub limits: &'a Limits,
-    pub want: Want,
+    pub limits: &'a DecoderLimits,
+    pub options: DecodeOptions,
     pub domain: Domain,
-    pub state: &'a mut State,
-    pub shelf: &'a mut Shelf,
+    pub state: &'a mut DomainState,
+    pub pending: &'a mut PendingSets,
     pub record: &'a mut Record,
-    pub call: &'a mut Call<'b>,
+    pub datagram: &'a mut DatagramIn<'b>,
     pub bad: bool,
     /// What is in force is not what it was.
     pub changed: bool,
@@ -146,11 +146,11 @@ pub(super) enum Count {
     Records,
 }
 
-impl Session<'_, '_> {
+impl MessageReader<'_, '_> {
     /// Says and counts that something could not be read.
     pub fn fault(&mut self, at: usize, set: Option<u16>, reason: Reason) {
-        self.call.error(Some(self.domain.version), set, at, reason);
-        if self.call.counts() {
+        self.datagram.error(Some(self.domain.version), set, at, reason);
+        if self.datagram.counts() {
             self.bad = true;
             self.state.stats.faults.count(reason.fault());
         }
@@ -160,11 +160,11 @@ impl Session<'_, '_> {
     /// what it says is kept.
     #[inline]
     pub fn add(&mut self, flow: Flow, extra: impl FnOnce() -> Extra) {
-        if self.want.extras {
+        if self.options.extras {
             let domain = Some(self.domain.id);
-            self.call.out.extras.push(Extra { domain, ..extra() });
+            self.datagram.out.extras.push(Extra { domain, ..extra() });
         }
-        self.call.out.flows.push(flow);
+        self.datagram.out.flows.push(flow);
         let stats = &mut self.state.stats;
         stats.flows += 1;
         stats.records += 1;
@@ -187,27 +187,27 @@ impl Session<'_, '_> {
         if !records.is_empty() {
             stats.sampled(same.sampling, Source::Header);
         }
-        let flows = &mut self.call.out.flows;
+        let flows = &mut self.datagram.out.flows;
         let before = flows.len();
         flows.resize(before + records.len(), *same);
         for (flow, record) in flows.iter_mut().skip(before).zip(records) {
             fill(record, flow);
         }
-        if self.want.extras {
+        if self.options.extras {
             let domain = Some(self.domain.id);
             let extras = records.iter().map(|record| Extra { domain, ..extra(record) });
-            self.call.out.extras.extend(extras);
+            self.datagram.out.extras.extend(extras);
         }
     }
 
     /// Reads a data set as far as it is asked for, or holds it until its template comes.
     pub fn data(&mut self, set: &Set<'_>) {
-        let State { stats, templates, options, .. } = &mut *self.state;
+        let DomainState { stats, templates, options, .. } = &mut *self.state;
         let Some(template) = templates.get(set.id) else { return self.unknown(set) };
         let kind = template.kind();
-        let read = match (self.call.purpose, kind) {
-            (Purpose::Learn, Kind::Data) => return,
-            (Purpose::Watch(_), Kind::Data) => {
+        let read = match (self.datagram.mode, kind) {
+            (Mode::LearnOnly, TemplateKind::Data) => return,
+            (Mode::Count(_), TemplateKind::Data) => {
                 let (records, read) = template.count(set.body, self.limits.records);
                 stats.records += records;
                 self.records += records;
@@ -217,21 +217,21 @@ impl Session<'_, '_> {
             (purpose, _) => {
                 let mut uncounted;
                 let stats = match purpose {
-                    Purpose::Learn => {
+                    Mode::LearnOnly => {
                         uncounted = Stats::default();
                         &mut uncounted
                     }
-                    Purpose::Decode(_) | Purpose::Watch(_) => stats,
+                    Mode::Decode(_) | Mode::Count(_) => stats,
                 };
                 let before = (stats.records, stats.option_records);
                 let mut reading = Reading {
                     context: &self.context,
-                    want: self.want,
+                    want: self.options,
                     domain: self.domain.id,
                     limits: self.limits,
                     options,
                     stats,
-                    out: &mut *self.call.out,
+                    out: &mut *self.datagram.out,
                 };
                 let read = template.read(set.body, self.record, &mut reading);
                 let flows = reading.stats.records - before.0;
@@ -244,7 +244,7 @@ impl Session<'_, '_> {
             self.unread = true;
             self.fault(at, Some(set.id), reason);
         }
-        if kind == Kind::Options {
+        if kind == TemplateKind::Options {
             self.keep(set.id, set.body);
         }
     }
@@ -252,13 +252,13 @@ impl Session<'_, '_> {
     /// Takes a data set whose template is not known.
     fn unknown(&mut self, set: &Set<'_>) {
         self.unread = true;
-        if !self.call.counts() {
+        if !self.datagram.counts() {
             return;
         }
         let octets = set.body.left();
         self.state.stats.miss(set.id, octets as u64, self.limits.missing);
-        if octets > 0 && self.call.decodes() {
-            self.shelf.hold(
+        if octets > 0 && self.datagram.decodes() {
+            self.pending.hold(
                 (self.domain, set.id),
                 self.context,
                 (set.body.at(), set.body.rest()),
@@ -276,14 +276,14 @@ impl Session<'_, '_> {
         let keeping =
             self.state.templates.keep(id, body, (self.limits.records, self.limits.options));
         self.changed |= keeping.changed;
-        if self.call.counts() {
+        if self.datagram.counts() {
             self.state.stats.refused_options += keeping.refused;
         }
     }
 
     /// Looks what is missing before this datagram, once it was read.
     pub fn follow(&mut self, number: u32, count: Count) {
-        if !self.call.counts() {
+        if !self.datagram.counts() {
             let count = match count {
                 Count::Records => self.records as u32,
                 _ => 1,
@@ -301,24 +301,24 @@ impl Session<'_, '_> {
         };
         let before = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
         let start = self.context.uptime.map(before);
-        let new = || Sequence::new(Way::by_the_book(unit));
+        let new = || Sequence::new(Numbering::by_the_book(unit));
         let sequence = self.state.sequence.get_or_insert_with(new);
         let step = sequence.take(Numbered { number, records, flows, sent, start });
         let unit = sequence.unit();
         let stats = &mut self.state.stats;
         let missing = match step {
-            Step::Lost(n) => i64::from(n),
-            Step::Found(n) => -i64::from(n),
-            Step::Next | Step::Again | Step::Restart => 0,
+            SequenceStep::Lost(n) => i64::from(n),
+            SequenceStep::Found(n) => -i64::from(n),
+            SequenceStep::Next | SequenceStep::Again | SequenceStep::Restart => 0,
         };
-        stats.repeated += u64::from(step == Step::Again);
-        stats.restarts += u64::from(step == Step::Restart);
+        stats.repeated += u64::from(step == SequenceStep::Again);
+        stats.restarts += u64::from(step == SequenceStep::Restart);
         let lost = match unit {
             Unit::Datagrams => Lost { datagrams: Some(missing), flows: None },
             Unit::Records | Unit::Flows => Lost { flows: Some(missing), datagrams: None },
         };
         stats.lost.add(lost);
-        self.call.out.lost.add(lost);
+        self.datagram.out.lost.add(lost);
     }
 
     /// Puts a template in force, and reads the data that waited for it. `definition` is the record
@@ -330,7 +330,7 @@ impl Session<'_, '_> {
     pub fn define(
         &mut self,
         id: u16,
-        kind: Kind,
+        kind: TemplateKind,
         fields: impl IntoIterator<Item = Field>,
         definition: &[u8],
     ) -> Result<(), Reason> {
@@ -338,7 +338,8 @@ impl Session<'_, '_> {
         if !keeps || !self.state.templates.renew(id, kind, definition) {
             let compile = || {
                 let fields = memory::collect(fields).ok_or(Reason::Memory)?;
-                let template = Template::compile(id, kind, &fields, self.limits.fields, self.want)?;
+                let template =
+                    Template::compile(id, kind, &fields, self.limits.fields, self.options)?;
                 if keeps { template.with_definition(definition, &fields) } else { Ok(template) }
             };
             let template =
@@ -348,35 +349,35 @@ impl Session<'_, '_> {
             self.state.stats.evicted_templates += u64::from(evicted);
         }
         let stats = &mut self.state.stats;
-        if self.call.counts() {
+        if self.datagram.counts() {
             match kind {
-                Kind::Data => stats.templates += 1,
-                Kind::Options => stats.options_templates += 1,
+                TemplateKind::Data => stats.templates += 1,
+                TemplateKind::Options => stats.options_templates += 1,
             }
         }
-        for held in self.shelf.take(self.domain, id) {
-            let State { stats, templates, options, .. } = &mut *self.state;
+        for held in self.pending.take(self.domain, id) {
+            let DomainState { stats, templates, options, .. } = &mut *self.state;
             let Some(template) = templates.get(id) else { break };
             let before = stats.flows;
             stats.found(id, held.body.len() as u64);
             let body = Cursor::new(&held.body, held.at);
             let mut reading = Reading {
                 context: &held.context,
-                want: self.want,
+                want: self.options,
                 domain: self.domain.id,
                 limits: self.limits,
                 options,
                 stats,
-                out: &mut *self.call.out,
+                out: &mut *self.datagram.out,
             };
             let read = template.read(body, self.record, &mut reading);
             let late = stats.flows - before;
             stats.late += late;
-            self.call.out.late += late;
+            self.datagram.out.late += late;
             if let Err((at, reason)) = read {
                 self.fault(at, Some(id), reason);
             }
-            if kind == Kind::Options {
+            if kind == TemplateKind::Options {
                 self.keep(id, body);
             }
         }
@@ -390,14 +391,14 @@ impl Session<'_, '_> {
     }
 
     /// Takes all templates of a kind out of force.
-    pub fn withdraw_all(&mut self, kind: Kind) {
+    pub fn withdraw_all(&mut self, kind: TemplateKind) {
         let withdrawn = self.state.templates.withdraw_all(kind);
         self.withdrew(withdrawn as u64);
     }
 
     fn withdrew(&mut self, n: u64) {
         self.changed |= n > 0;
-        if self.call.counts() {
+        if self.datagram.counts() {
             self.state.stats.withdrawn += n;
         }
     }

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::frame::{self, Packet};
-use super::session::Session;
+use super::session::MessageReader;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP};
 
 #[cfg(test)]
@@ -153,7 +153,11 @@ fn part<'a>(
 
 /// Reads the samples after a header: as many as it counts, or as there are. Octets after the last
 /// one are padding.
-pub(super) fn samples(header: &Header, mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
+pub(super) fn samples(
+    header: &Header,
+    mut cursor: Cursor<'_>,
+    session: &mut MessageReader<'_, '_>,
+) {
     for n in 0..header.samples {
         let at = cursor.at();
         if cursor.left() == 0 {
@@ -187,13 +191,13 @@ const EXPANDED: usize = 44;
 
 /// Reads one flow sample, of which the layout follows from the size of its head.
 #[inline]
-fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut Session<'_, '_>) {
+fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
     let at = body.at();
     let head = match body.array::<HEAD>("flow sample") {
         Ok(head) => head,
         Err(reason) => return session.fault(at, None, reason),
     };
-    if !session.call.decodes() {
+    if !session.datagram.decodes() {
         session.state.stats.records += 1;
         return;
     }
@@ -203,7 +207,7 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut Session<'_
         COMPACT => (word(2), compact(word(5)), compact(word(6)), word(7)),
         _ => (word(3), expanded(word(6), word(7)), expanded(word(8), word(9)), word(10)),
     };
-    let mut seen = Seen::default();
+    let mut seen = SampledPackets::default();
     for n in 0..count {
         let at = body.at();
         if body.left() == 0 {
@@ -268,7 +272,7 @@ const fn expanded(format: u32, value: u32) -> u32 {
 
 /// What the records of a sample said.
 #[derive(Default)]
-struct Seen {
+struct SampledPackets {
     /// By the packet's first octets.
     packet: Option<Packet>,
     /// By the addresses and ports that the agent read.
@@ -276,7 +280,7 @@ struct Seen {
     extra: Extra,
 }
 
-impl Seen {
+impl SampledPackets {
     fn read(&mut self, format: u32, body: &mut Cursor<'_>) -> Result<(), Reason> {
         match format {
             record::RAW_HEADER => {

@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::Domain;
-use super::limits::Limits;
+use super::limits::DecoderLimits;
 use crate::time::Timestamp;
 
 /// Seconds after which an address is no newcomer.
@@ -45,7 +45,7 @@ impl Table {
         [Table::Domains, Table::Templates, Table::Restated, Table::Samplers];
 
     /// Returns the most that all addresses together may hold of it.
-    const fn limit(self, limits: &Limits) -> usize {
+    const fn limit(self, limits: &DecoderLimits) -> usize {
         match self {
             Table::Domains => limits.domains,
             Table::Templates => limits.all_templates,
@@ -55,7 +55,7 @@ impl Table {
     }
 
     /// Returns the most that one address may hold of it.
-    const fn own_limit(self, limits: &Limits) -> usize {
+    const fn own_limit(self, limits: &DecoderLimits) -> usize {
         match self {
             Table::Domains => limits.exporter_domains,
             Table::Templates => limits.exporter_templates,
@@ -66,7 +66,7 @@ impl Table {
 
     /// Returns what an address may hold before it pays for being the largest: by default 64 domains,
     /// and of the other tables as much as one domain may fill with templates or samplers.
-    fn reserve(self, limits: &Limits) -> usize {
+    fn reserve(self, limits: &DecoderLimits) -> usize {
         match self {
             Table::Domains => limits.domains / 256,
             _ => self.limit(limits) / 64,
@@ -77,16 +77,16 @@ impl Table {
 
 /// The number of entries, or bytes, held of each table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Load([usize; 4]);
+pub(super) struct TableLoad([usize; 4]);
 
-impl Load {
+impl TableLoad {
     /// Returns the load of one domain.
-    pub const fn of_domain(templates: usize, restated: usize, samplers: usize) -> Load {
-        Load([1, templates, restated, samplers])
+    pub const fn of_domain(templates: usize, restated: usize, samplers: usize) -> TableLoad {
+        TableLoad([1, templates, restated, samplers])
     }
 
     const fn get(self, table: Table) -> usize {
-        let Load([domains, templates, restated, samplers]) = self;
+        let TableLoad([domains, templates, restated, samplers]) = self;
         match table {
             Table::Domains => domains,
             Table::Templates => templates,
@@ -96,19 +96,19 @@ impl Load {
     }
 
     /// This with `after` in place of `before`.
-    fn changed(self, before: Load, after: Load) -> Load {
+    fn changed(self, before: TableLoad, after: TableLoad) -> TableLoad {
         let mut all = self.0;
         for ((n, before), after) in all.iter_mut().zip(before.0).zip(after.0) {
             *n = (*n + after).saturating_sub(before);
         }
-        Load(all)
+        TableLoad(all)
     }
 }
 
 /// The account of one address.
 #[derive(Debug)]
 struct Account {
-    load: Load,
+    load: TableLoad,
     /// Its domains by their last arrival, or by an earlier one: brought up to date only when one must
     /// go, so that a flood of forged domains costs no search for each.
     silent: BTreeSet<(Timestamp, Domain)>,
@@ -165,7 +165,7 @@ enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     accounts: HashMap<IpAddr, Account, RandomState>,
-    total: Load,
+    total: TableLoad,
     /// For each table, the addresses that hold something of it.
     holders: [Holders; 4],
     /// When the first domain was opened that was not restated: nobody was listened to before.
@@ -182,18 +182,24 @@ impl Shares {
             // What was restated was heard by somebody else long enough.
             let is_known = arrival == Timestamp::default();
             let silent = BTreeSet::new();
-            Account { load: Load::default(), silent, first: arrival, listed: arrival, is_known }
+            Account {
+                load: TableLoad::default(),
+                silent,
+                first: arrival,
+                listed: arrival,
+                is_known,
+            }
         };
         if arrival != Timestamp::default() {
             self.began.get_or_insert(arrival);
         }
         self.accounts.entry(address).or_insert_with(new).silent.insert((arrival, domain));
-        self.change(address, Load::default(), Load::of_domain(0, 0, 0));
+        self.change(address, TableLoad::default(), TableLoad::of_domain(0, 0, 0));
         true
     }
 
     /// Notes that a domain of this address holds `after` and no longer `before`.
-    pub fn change(&mut self, address: IpAddr, before: Load, after: Load) {
+    pub fn change(&mut self, address: IpAddr, before: TableLoad, after: TableLoad) {
         let Some(account) = self.accounts.get_mut(&address) else { return };
         self.total = self.total.changed(before, after);
         let old = account.load;
@@ -213,19 +219,19 @@ impl Shares {
                 holders.remove(address, account);
             }
         }
-        if account.load == Load::default() {
+        if account.load == TableLoad::default() {
             self.accounts.remove(&address);
         }
     }
 
     /// Closes a domain that was picked, and held this much.
-    pub fn close(&mut self, address: IpAddr, load: Load) {
-        self.change(address, load, Load::default());
+    pub fn close(&mut self, address: IpAddr, load: TableLoad) {
+        self.change(address, load, TableLoad::default());
     }
 
     /// Returns true if all addresses together hold more of a table than its limit; with `one_more`, if
     /// they would with one more.
-    pub fn is_over(&self, table: Table, limits: &Limits, one_more: bool) -> bool {
+    pub fn is_over(&self, table: Table, limits: &DecoderLimits, one_more: bool) -> bool {
         self.total.get(table) + usize::from(one_more) > table.limit(limits).max(1)
             // Nothing is kept where nothing may be.
             && self.total.get(table) > 0
@@ -236,7 +242,7 @@ impl Shares {
         &self,
         address: IpAddr,
         table: Table,
-        limits: &Limits,
+        limits: &DecoderLimits,
         one_more: bool,
     ) -> bool {
         let load = self.accounts.get(&address).map_or(0, |account| account.load.get(table));
@@ -272,7 +278,7 @@ impl Shares {
     pub fn pick(
         &mut self,
         table: Table,
-        limits: &Limits,
+        limits: &DecoderLimits,
         now: Timestamp,
         keep: Domain,
         last: impl Fn(&Domain) -> Option<Timestamp>,

@@ -8,10 +8,10 @@ use super::cursor::Cursor;
 use super::element::{self, Slot, Unit, VARIABLE};
 use super::error::Reason;
 use super::memory;
-use super::plain::Plain;
+use super::options_records::{OptionsRecords, Stored};
+use super::plain::FixedLayout;
 use super::record::{Reading, Record, Units};
-use super::scoped::{Scoped, Told};
-use super::session::Want;
+use super::session::DecodeOptions;
 
 /// A field as a template names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) struct Field {
 
 /// What the records of a template are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TemplateKind {
     /// Flow data records.
     Data,
     /// Options data records.
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 
 /// Fetches one field of a record of fixed length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Step {
+struct FixedField {
     offset: u16,
     len: u16,
     slot: Slot,
@@ -45,37 +45,37 @@ struct Step {
 
 /// Walks over one field, or over several that nobody wants, of a record of variable length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stride {
+enum VarField {
     Skip(u16),
     Take(u16, Slot),
     Variable(Option<Slot>),
 }
 
 #[derive(Clone, Debug)]
-enum Plan {
-    Plain(Box<Plain>),
-    Fixed(Box<[Step]>),
-    Variable(Box<[Stride]>),
+enum Layout {
+    Plain(Box<FixedLayout>),
+    Fixed(Box<[FixedField]>),
+    Variable(Box<[VarField]>),
 }
 
 /// A template in force.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     id: u16,
-    kind: Kind,
+    kind: TemplateKind,
     /// Octets of the shortest record, at least 1; of every record if the plan is fixed.
     shortest: u16,
-    plan: Plan,
+    layout: Layout,
     units: Units,
     /// The record that defined it, as it came; empty if definitions are not kept.
     definition: Box<[u8]>,
     /// Its records in force, if it is one of options and they are kept.
-    scoped: Option<Box<Scoped>>,
+    options_records: Option<Box<OptionsRecords>>,
 }
 
 /// What became of the records of a set that were to be kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Keeping {
+pub(super) struct StoreOutcome {
     /// What is in force is not what it was.
     pub changed: bool,
     /// Records that there was no room for.
@@ -91,10 +91,10 @@ impl Template {
     /// `limit` fields; no memory.
     pub fn compile(
         id: u16,
-        kind: Kind,
+        kind: TemplateKind,
         fields: &[Field],
         limit: usize,
-        want: Want,
+        want: DecodeOptions,
     ) -> Result<Template, Reason> {
         if fields.len() > limit {
             return Err(Reason::TemplateFields { id, found: fields.len(), limit });
@@ -133,9 +133,17 @@ impl Template {
         let fields = fields.iter().enumerate().map(|(n, field)| (slot_of(n, field), field.len));
         let plan = match variable {
             false => fixed(steps(fields).ok_or(Reason::Memory)?, kind, want, &units),
-            true => Plan::Variable(strides(fields).ok_or(Reason::Memory)?),
+            true => Layout::Variable(strides(fields).ok_or(Reason::Memory)?),
         };
-        Ok(Template { id, kind, shortest, plan, units, definition: Box::default(), scoped: None })
+        Ok(Template {
+            id,
+            kind,
+            shortest,
+            layout: plan,
+            units,
+            definition: Box::default(),
+            options_records: None,
+        })
     }
 
     /// The same template, of these fields, with the record that defined it, and with room for records
@@ -146,10 +154,12 @@ impl Template {
     pub fn with_definition(self, definition: &[u8], fields: &[Field]) -> Result<Template, Reason> {
         let definition = memory::boxed(definition).ok_or(Reason::Memory)?;
         let scoped = match self.kind {
-            Kind::Options => Some(Box::new(Scoped::new(fields).ok_or(Reason::Memory)?)),
-            Kind::Data => None,
+            TemplateKind::Options => {
+                Some(Box::new(OptionsRecords::new(fields).ok_or(Reason::Memory)?))
+            }
+            TemplateKind::Data => None,
         };
-        Ok(Template { definition, scoped, ..self })
+        Ok(Template { definition, options_records: scoped, ..self })
     }
 
     /// The record that defined it; empty if definitions are not kept.
@@ -158,7 +168,7 @@ impl Template {
     }
 
     /// What its records are.
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> TemplateKind {
         self.kind
     }
 
@@ -186,7 +196,7 @@ impl Template {
     ) -> Result<(), (usize, Reason)> {
         let shortest = usize::from(self.shortest).max(1);
         let limit = reading.limits.records;
-        if let Plan::Variable(strides) = &self.plan {
+        if let Layout::Variable(strides) = &self.layout {
             // The shortest record has an octet at least, so every round gets on.
             for _ in 0..limit {
                 if body.left() < shortest {
@@ -204,9 +214,9 @@ impl Template {
         }
         let taken = shortest * (body.left() / shortest).min(limit);
         let octets = body.rest().get(..taken).unwrap_or_default();
-        match &self.plan {
-            Plan::Plain(plain) => plain.read(octets, shortest, reading),
-            Plan::Fixed(steps) => {
+        match &self.layout {
+            Layout::Plain(plain) => plain.read(octets, shortest, reading),
+            Layout::Fixed(steps) => {
                 for octets in octets.chunks_exact(shortest) {
                     record.clear();
                     for step in steps {
@@ -219,7 +229,7 @@ impl Template {
                     self.done(record, reading);
                 }
             }
-            Plan::Variable(_) => {}
+            Layout::Variable(_) => {}
         }
         body.skip(taken);
         if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) }
@@ -229,7 +239,7 @@ impl Template {
     pub fn count(&self, mut body: Cursor<'_>, limit: usize) -> (u64, Result<(), (usize, Reason)>) {
         let shortest = usize::from(self.shortest).max(1);
         let mut count = 0;
-        if let Plan::Variable(strides) = &self.plan {
+        if let Layout::Variable(strides) = &self.layout {
             while count < limit && body.left() >= shortest {
                 let before = body;
                 if let Err(missing) = walk(strides, &mut body, |_, _| {}) {
@@ -262,14 +272,14 @@ impl Template {
 
     fn done(&self, record: &Record, reading: &mut Reading<'_>) {
         match self.kind {
-            Kind::Data => {
+            TemplateKind::Data => {
                 reading.stats.records += 1;
                 match record.flows(&self.units, reading) {
                     0 => reading.stats.no_address += 1,
                     n => reading.stats.flows += n,
                 }
             }
-            Kind::Options => {
+            TemplateKind::Options => {
                 reading.stats.option_records += 1;
                 let told = reading.options.learn(record, reading.limits.samplers);
                 reading.stats.refused_samplers += u64::from(!told);
@@ -279,7 +289,7 @@ impl Template {
 }
 
 /// Where a field goes, if anywhere.
-fn wanted(field: &Field, want: Want) -> Option<(Slot, u8, Unit)> {
+fn wanted(field: &Field, want: DecodeOptions) -> Option<(Slot, u8, Unit)> {
     let element = element::find(field.enterprise, field.element);
     let is_named = |slot| matches!(slot, Slot::Ingress | Slot::Sampler | Slot::Selector);
     if field.scope && !element.is_some_and(|element| is_named(element.slot)) {
@@ -294,39 +304,44 @@ fn wanted(field: &Field, want: Want) -> Option<(Slot, u8, Unit)> {
 }
 
 /// The plan for records of fixed length.
-fn fixed(steps: Box<[Step]>, kind: Kind, want: Want, units: &Units) -> Plan {
-    if kind == Kind::Data && !want.extras {
+fn fixed(
+    steps: Box<[FixedField]>,
+    kind: TemplateKind,
+    want: DecodeOptions,
+    units: &Units,
+) -> Layout {
+    if kind == TemplateKind::Data && !want.extras {
         let fields: Vec<_> = steps.iter().map(|step| (step.slot, step.offset, step.len)).collect();
-        if let Some(plain) = Plain::of(&fields, units) {
-            return Plan::Plain(Box::new(plain));
+        if let Some(plain) = FixedLayout::of(&fields, units) {
+            return Layout::Plain(Box::new(plain));
         }
     }
-    Plan::Fixed(steps)
+    Layout::Fixed(steps)
 }
 
-fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[Step]>> {
+fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[FixedField]>> {
     let mut offset = 0u16;
     let mut steps = Vec::new();
     for (slot, len) in fields {
         if let Some(slot) = slot {
             steps.try_reserve(1).ok()?;
-            steps.push(Step { offset, len, slot });
+            steps.push(FixedField { offset, len, slot });
         }
         offset = offset.saturating_add(len);
     }
     Some(steps.into())
 }
 
-fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[Stride]>> {
-    let mut strides: Vec<Stride> = Vec::new();
+fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[VarField]>> {
+    let mut strides: Vec<VarField> = Vec::new();
     for (slot, len) in fields {
         let stride = match (slot, len) {
-            (slot, VARIABLE) => Stride::Variable(slot),
-            (Some(slot), len) => Stride::Take(len, slot),
-            (None, len) => Stride::Skip(len),
+            (slot, VARIABLE) => VarField::Variable(slot),
+            (Some(slot), len) => VarField::Take(len, slot),
+            (None, len) => VarField::Skip(len),
         };
         match (strides.last_mut(), stride) {
-            (Some(Stride::Skip(run)), Stride::Skip(more)) => *run = run.saturating_add(more),
+            (Some(VarField::Skip(run)), VarField::Skip(more)) => *run = run.saturating_add(more),
             _ => {
                 strides.try_reserve(1).ok()?;
                 strides.push(stride);
@@ -343,7 +358,7 @@ fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[Str
 /// after that. So they do not depend on which of its fields somebody wants.
 #[inline]
 fn walk(
-    strides: &[Stride],
+    strides: &[VarField],
     body: &mut Cursor<'_>,
     mut load: impl FnMut(Slot, &[u8]),
 ) -> Result<(), usize> {
@@ -354,14 +369,14 @@ fn walk(
                 Reason::Short { needed, .. } => needed,
                 _ => 0,
             };
-            let after: usize = strides.map(Stride::shortest).sum();
+            let after: usize = strides.map(VarField::shortest).sum();
             return Err((needed + after).saturating_sub(body.left()));
         }
     }
     Ok(())
 }
 
-impl Stride {
+impl VarField {
     #[inline]
     fn walk(
         &self,
@@ -369,11 +384,11 @@ impl Stride {
         load: &mut impl FnMut(Slot, &[u8]),
     ) -> Result<(), Reason> {
         match *self {
-            Stride::Skip(len) => {
+            VarField::Skip(len) => {
                 body.take("field", usize::from(len))?;
             }
-            Stride::Take(len, slot) => load(slot, body.take("field", usize::from(len))?),
-            Stride::Variable(slot) => {
+            VarField::Take(len, slot) => load(slot, body.take("field", usize::from(len))?),
+            VarField::Variable(slot) => {
                 // One octet, or 255 and two (RFC 7011 section 7).
                 let len = match body.u8("field length")? {
                     255 => usize::from(body.u16("field length")?),
@@ -391,8 +406,8 @@ impl Stride {
     /// Octets that it walks over at least.
     fn shortest(&self) -> usize {
         match *self {
-            Stride::Skip(len) | Stride::Take(len, _) => len.into(),
-            Stride::Variable(_) => 1,
+            VarField::Skip(len) | VarField::Take(len, _) => len.into(),
+            VarField::Variable(_) => 1,
         }
     }
 }
@@ -440,7 +455,7 @@ impl Templates {
     /// All of them, those of data first, in the order of their numbers.
     pub fn in_order(&self) -> Vec<&Template> {
         let mut all: Vec<_> = self.by_id.values().map(|entry| &entry.template).collect();
-        all.sort_unstable_by_key(|template| (template.kind == Kind::Options, template.id));
+        all.sort_unstable_by_key(|template| (template.kind == TemplateKind::Options, template.id));
         all
     }
 
@@ -449,7 +464,7 @@ impl Templates {
     pub fn records(&self) -> Vec<(&Template, &[u8])> {
         let mut all = Vec::new();
         for Entry { template, .. } in self.by_id.values() {
-            let records = template.scoped.iter().flat_map(|scoped| scoped.iter());
+            let records = template.options_records.iter().flat_map(|scoped| scoped.iter());
             all.extend(records.map(|(told, octets)| (told, template, octets)));
         }
         all.sort_unstable_by_key(|&(told, _, _)| told);
@@ -463,11 +478,11 @@ impl Templates {
         id: u16,
         mut body: Cursor<'_>,
         (limit, room): (usize, usize),
-    ) -> Keeping {
-        let mut keeping = Keeping::default();
+    ) -> StoreOutcome {
+        let mut keeping = StoreOutcome::default();
         let Some(Entry { template, .. }) = self.by_id.get_mut(&id) else { return keeping };
         let shortest = usize::from(template.shortest).max(1);
-        let Some(scoped) = &mut template.scoped else { return keeping };
+        let Some(scoped) = &mut template.options_records else { return keeping };
         let others = self.options - scoped.octets();
         for _ in 0..limit {
             if body.left() < shortest {
@@ -475,10 +490,10 @@ impl Templates {
             }
             let Some(octets) = scoped.next(&mut body, &mut self.name) else { break };
             self.clock += 1;
-            match scoped.tell(&self.name, octets, self.clock, room.saturating_sub(others)) {
-                Told::Again => {}
-                Told::Anew => keeping.changed = true,
-                Told::Refused(gone) => {
+            match scoped.insert(&self.name, octets, self.clock, room.saturating_sub(others)) {
+                Stored::Same => {}
+                Stored::New => keeping.changed = true,
+                Stored::Refused(gone) => {
                     keeping.changed |= gone;
                     keeping.refused += 1;
                 }
@@ -489,7 +504,7 @@ impl Templates {
     }
 
     /// Whether the very same template is in force already; it counts as used then.
-    pub fn renew(&mut self, id: u16, kind: Kind, definition: &[u8]) -> bool {
+    pub fn renew(&mut self, id: u16, kind: TemplateKind, definition: &[u8]) -> bool {
         let same =
             |template: &Template| template.kind == kind && *template.definition == *definition;
         self.get(id).is_some_and(same)
@@ -539,12 +554,12 @@ impl Templates {
         let Some(Entry { template, listed, .. }) = self.by_id.remove(&id) else { return false };
         self.unused.remove(&(listed, id));
         self.definitions -= template.definition.len();
-        self.options -= template.scoped.map_or(0, |scoped| scoped.octets());
+        self.options -= template.options_records.map_or(0, |scoped| scoped.octets());
         true
     }
 
     /// Takes all templates of a kind out of force. Returns how many there were.
-    pub fn withdraw_all(&mut self, kind: Kind) -> usize {
+    pub fn withdraw_all(&mut self, kind: TemplateKind) -> usize {
         let of_kind = self.by_id.values().map(|entry| &entry.template).filter(|t| t.kind == kind);
         let ids: Vec<u16> = of_kind.map(Template::id).collect();
         ids.into_iter().filter(|&id| self.withdraw(id)).count()
@@ -560,7 +575,7 @@ mod tests {
     }
 
     fn compile(fields: &[Field]) -> Result<Template, Reason> {
-        Template::compile(256, Kind::Data, fields, 100, Want::default())
+        Template::compile(256, TemplateKind::Data, fields, 100, DecodeOptions::default())
     }
 
     #[test]
@@ -574,12 +589,12 @@ mod tests {
             Field { enterprise: 9, ..field(1, 8) },
             field(2, 3),
         ]);
-        let Plan::Fixed(steps) = template.unwrap().plan else { panic!("a fixed plan") };
+        let Layout::Fixed(steps) = template.unwrap().layout else { panic!("a fixed plan") };
         assert_eq!(
             *steps,
             [
-                Step { offset: 1, len: 4, slot: Slot::Source4 },
-                Step { offset: 18, len: 3, slot: Slot::Packets }
+                FixedField { offset: 1, len: 4, slot: Slot::Source4 },
+                FixedField { offset: 18, len: 3, slot: Slot::Packets }
             ]
         );
     }
@@ -596,13 +611,13 @@ mod tests {
         ]);
         let template = template.unwrap();
         assert_eq!((template.units.start, template.units.end), (Unit::Millis, Unit::Uptime));
-        let Plan::Fixed(steps) = template.plan else { panic!("a fixed plan") };
+        let Layout::Fixed(steps) = template.layout else { panic!("a fixed plan") };
         assert_eq!(
             *steps,
             [
-                Step { offset: 4, len: 4, slot: Slot::Octets },
-                Step { offset: 20, len: 8, slot: Slot::Start },
-                Step { offset: 28, len: 4, slot: Slot::End }
+                FixedField { offset: 4, len: 4, slot: Slot::Octets },
+                FixedField { offset: 20, len: 8, slot: Slot::Start },
+                FixedField { offset: 28, len: 4, slot: Slot::End }
             ]
         );
     }
@@ -610,10 +625,10 @@ mod tests {
     #[test]
     fn skips_of_variable_records_are_joined() {
         let template = compile(&[field(61, 1), field(60, 2), field(82, VARIABLE), field(4, 1)]);
-        let Plan::Variable(strides) = template.unwrap().plan else { panic!("a variable plan") };
+        let Layout::Variable(strides) = template.unwrap().layout else { panic!("a variable plan") };
         assert_eq!(
             *strides,
-            [Stride::Skip(3), Stride::Variable(None), Stride::Take(1, Slot::Protocol)]
+            [VarField::Skip(3), VarField::Variable(None), VarField::Take(1, Slot::Protocol)]
         );
     }
 
@@ -624,7 +639,14 @@ mod tests {
         assert_eq!(compile(&[field(1, 0), field(2, 0)]).unwrap_err(), length(0));
         assert_eq!(compile(&[field(1, 40_000), field(2, 40_000)]).unwrap_err(), length(80_000));
         assert_eq!(
-            Template::compile(256, Kind::Data, &[field(1, 1); 3], 2, Want::default()).unwrap_err(),
+            Template::compile(
+                256,
+                TemplateKind::Data,
+                &[field(1, 1); 3],
+                2,
+                DecodeOptions::default()
+            )
+            .unwrap_err(),
             Reason::TemplateFields { id: 256, found: 3, limit: 2 }
         );
         assert!(compile(&[field(82, VARIABLE)]).is_ok());

@@ -40,12 +40,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn with(limits: Limits) -> Seen {
+    fn with(limits: DecoderLimits) -> Seen {
         Seen { decoder: Decoder::new(limits), batch: Batch::default() }
     }
 
     fn of(datagrams: &[&[u8]]) -> Seen {
-        let mut seen = Seen::with(Limits::default());
+        let mut seen = Seen::with(DecoderLimits::default());
         for datagram in datagrams {
             seen.read(datagram);
         }
@@ -268,7 +268,7 @@ fn a_torn_record_is_told_alike_by_all() {
     let record = [2, b'e', b'0', 1, 9, 9, 9, 9, 9, 9, 10, 0, 0, 1, 10, 0, 0, 2];
     for cut in 16..record.len() {
         let set = [&[1, 0, 0, 4 + cut as u8][..], &record[..cut]].concat();
-        let decoder = || Decoder::new(Limits::default());
+        let decoder = || Decoder::new(DecoderLimits::default());
         for decoder in [decoder(), decoder().with_extras()] {
             let mut seen = Seen { decoder, batch: Batch::default() };
             seen.read(&ipfix(&[&template, &set]));
@@ -505,7 +505,7 @@ fn fixed_records_belong_to_an_engine() {
 
 #[test]
 fn other_protocols_are_told_apart_and_counted() {
-    let limits = Limits { foreign: 3, ..Limits::default() };
+    let limits = DecoderLimits { foreign: 3, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     seen.read(&[0, 0, 0, 4, 0, 0, 0, 1]);
     seen.read(&[0, 0, 0, 6]);
@@ -552,7 +552,7 @@ fn learning_counts_nothing() {
 
 #[test]
 fn the_longest_silent_domain_goes() {
-    let limits = Limits { domains: 2, ..Limits::default() };
+    let limits = DecoderLimits { domains: 2, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     let mut from = |source: u8, secs| {
         let mut datagram = v9(&[&PLAIN9, &[9, 9, 0, 5, 1], &DATA]);
@@ -575,7 +575,7 @@ fn the_longest_silent_domain_goes() {
 
 #[test]
 fn too_many_templates_cost_a_silent_domain() {
-    let limits = Limits { all_templates: 2, ..Limits::default() };
+    let limits = DecoderLimits { all_templates: 2, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     for (source, secs) in [(1, 10), (2, 11), (3, 12)] {
         let mut datagram = v9(&[&PLAIN9]);
@@ -589,7 +589,7 @@ fn too_many_templates_cost_a_silent_domain() {
 
 #[test]
 fn a_template_of_too_many_fields_is_refused() {
-    let limits = Limits { fields: 2, ..Limits::default() };
+    let limits = DecoderLimits { fields: 2, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     seen.read(&v9(&[&PLAIN9, &DATA]));
     assert_eq!(seen.faults(), [(Fault::TemplateFields, 1)]);
@@ -606,7 +606,7 @@ fn a_template_that_is_refused_ends_the_one_before() {
 
 #[test]
 fn data_without_a_template_is_bounded() {
-    let limits = Limits { held: 2500, missing: 3, errors: 1, ..Limits::default() };
+    let limits = DecoderLimits { held: 2500, missing: 3, errors: 1, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     for id in 0..100 {
         let mut datagram = v9(&[&DATA, &[0, 9, 0, 4], &[0, 9, 0, 4]]);

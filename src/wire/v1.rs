@@ -5,7 +5,7 @@ use super::classic::{self, Narrow, be16, be32, header};
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::record::Context;
-use super::session::Session;
+use super::session::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
@@ -70,7 +70,7 @@ impl Header {
 }
 
 /// Reads the records after a header.
-pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
+pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
     classic::records((header.count, 0), cursor, session, parse_record, parse_extra);
 }
 

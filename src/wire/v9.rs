@@ -7,9 +7,9 @@
 use super::cursor::Cursor;
 use super::element;
 use super::error::Reason;
-use super::session::Session;
+use super::session::MessageReader;
 use super::set::{DATA, Set, put};
-use super::template::{Field, Kind};
+use super::template::{Field, TemplateKind};
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
@@ -75,7 +75,7 @@ impl Header {
 }
 
 /// Reads the sets after a header.
-pub(super) fn sets(mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
+pub(super) fn sets(mut cursor: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
     loop {
         let at = cursor.at();
         // A set has a header of four octets, so every round gets on.
@@ -97,7 +97,7 @@ pub(super) fn sets(mut cursor: Cursor<'_>, session: &mut Session<'_, '_>) {
 }
 
 /// Reads template records (RFC 3954 section 5.2) up to padding or to the first that is wrong.
-fn templates(set: &Set<'_>, session: &mut Session<'_, '_>) {
+fn templates(set: &Set<'_>, session: &mut MessageReader<'_, '_>) {
     let mut body = set.body;
     while body.left() >= 4 && !body.is_padding() {
         let at = body.at();
@@ -107,19 +107,19 @@ fn templates(set: &Set<'_>, session: &mut Session<'_, '_>) {
     }
 }
 
-fn template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Result<(), Reason> {
+fn template(body: &mut Cursor<'_>, session: &mut MessageReader<'_, '_>) -> Result<(), Reason> {
     let before = *body;
     let (id, count) = (body.u16("template")?, body.u16("template")?);
     if id < DATA {
         return Err(Reason::TemplateId { found: id });
     }
     let fields = body.take("fields", usize::from(count) * 4)?;
-    session.define(id, Kind::Data, fields_of(fields, false), before.until(body))
+    session.define(id, TemplateKind::Data, fields_of(fields, false), before.until(body))
 }
 
 /// Reads options template records (RFC 3954 section 6.1): two lengths in octets, of the scopes and
 /// of the options. What does not divide by four is rounded down.
-fn options(set: &Set<'_>, session: &mut Session<'_, '_>) {
+fn options(set: &Set<'_>, session: &mut MessageReader<'_, '_>) {
     let mut body = set.body;
     while body.left() >= 6 && !body.is_padding() {
         let at = body.at();
@@ -129,7 +129,10 @@ fn options(set: &Set<'_>, session: &mut Session<'_, '_>) {
     }
 }
 
-fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Result<(), Reason> {
+fn options_template(
+    body: &mut Cursor<'_>,
+    session: &mut MessageReader<'_, '_>,
+) -> Result<(), Reason> {
     let before = *body;
     let id = body.u16("options template")?;
     let (scopes, options) = (body.u16("options template")?, body.u16("options template")?);
@@ -139,7 +142,7 @@ fn options_template(body: &mut Cursor<'_>, session: &mut Session<'_, '_>) -> Res
     let scopes = body.take("scopes", usize::from(scopes & !3))?;
     let options = body.take("options", usize::from(options & !3))?;
     let fields = fields_of(scopes, true).chain(fields_of(options, false));
-    session.define(id, Kind::Options, fields, before.until(body))
+    session.define(id, TemplateKind::Options, fields, before.until(body))
 }
 
 /// Scopes have numbers of their own (RFC 3954 section 6.1). They become the elements that say the

@@ -11,7 +11,7 @@ use netflow_parser::variable_versions::{ipfix, v9};
 use netflow_parser::{NetflowPacket, NetflowParser};
 use nfkit::flow::{Extra, Flow, ICMP, ICMPV6};
 use nfkit::time::Timestamp;
-use nfkit::wire::{Batch, Decoder, Limits};
+use nfkit::wire::{Batch, Decoder, DecoderLimits};
 use proptest::prelude::*;
 
 use crate::golden::{Octets, octets};
@@ -420,8 +420,8 @@ fn port(proto: u8, port: u16) -> u16 {
 
 /// The same by ours.
 fn ours(datagrams: &[Vec<u8>]) -> (Vec<(Flow, Extra)>, u64) {
-    let mut decoder = Decoder::new(Limits::default()).with_extras();
-    let mut plain = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
+    let mut plain = Decoder::new(DecoderLimits::default());
     let (mut batch, mut bare) = (Batch::default(), Batch::default());
     for datagram in datagrams {
         decoder.datagram(exporter(), Timestamp::default(), datagram, &mut batch);

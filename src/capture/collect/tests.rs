@@ -189,7 +189,7 @@ fn each_file_begins_with_what_is_in_force() {
 
 /// What comes from the router is read by the head of a file, sampling and all.
 fn decodes_alone(octets: &[u8], mut exporter: Exporter) {
-    let mut decoder = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch::default();
     let mut reader = Reader::new(octets).unwrap();
     while let Some(event) = reader.next().unwrap() {

@@ -194,7 +194,10 @@ impl Unoriented {
         let [a, b] = &self.directions;
         if proto == TCP {
             for (n, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
-                if own.is_present() && own.only_opens() && !(other.is_present() && other.only_opens()) {
+                if own.is_present()
+                    && own.only_opens()
+                    && !(other.is_present() && other.only_opens())
+                {
                     return Some(n);
                 }
             }
@@ -263,7 +266,8 @@ impl Unoriented {
 }
 
 fn tcp(asked: &DirectionTotals, answered: &DirectionTotals) -> Outcome {
-    let is_small = asked.largest_packets <= TCP_ATTEMPT && (!asked.exceeds_bare || asked.only_probes());
+    let is_small =
+        asked.largest_packets <= TCP_ATTEMPT && (!asked.exceeds_bare || asked.only_probes());
     if !answered.is_present() {
         // What is left of a connection that was opened before.
         let goes_on = asked.has(ACK) && asked.flags & (FIN | PSH | RST) != 0 && !asked.has(SYN);
@@ -273,14 +277,16 @@ fn tcp(asked: &DirectionTotals, answered: &DirectionTotals) -> Outcome {
             false => Outcome::Partial,
         };
     }
-    let is_carried = asked.largest_packets >= EXCHANGE_PACKETS && answered.largest_packets >= EXCHANGE_PACKETS;
+    let is_carried =
+        asked.largest_packets >= EXCHANGE_PACKETS && answered.largest_packets >= EXCHANGE_PACKETS;
     // Three resets for three tries are 40 octets each; a greeting that is only read is more.
     if is_carried && (asked.has_payload || answered.has_payload || answered.has_exchange) {
         return Outcome::Productive;
     }
     let has_data = [asked, answered].iter().any(|half| half.has_flags && half.has(PSH | ACK));
     // Who acknowledge each other's silence opened their connection before.
-    let is_idle = |half: &DirectionTotals| half.has_flags && half.has(ACK) && half.flags & (SYN | RST) == 0;
+    let is_idle =
+        |half: &DirectionTotals| half.has_flags && half.has(ACK) && half.flags & (SYN | RST) == 0;
     let has_data = has_data || (is_idle(asked) && is_idle(answered));
     match is_small && !answered.exceeds_bare && !has_data {
         true => Outcome::Rejected,
@@ -333,6 +339,16 @@ impl<A: Address> Conversation<A> {
             Some(1) => (b, a, q, p, y, x),
             _ => (a, b, p, q, x, y),
         };
-        Conversation { initiator: asker, responder: host, proto, sport, port, forward: asked, reverse: answered, is_sure, outcome }
+        Conversation {
+            initiator: asker,
+            responder: host,
+            proto,
+            sport,
+            port,
+            forward: asked,
+            reverse: answered,
+            is_sure,
+            outcome,
+        }
     }
 }

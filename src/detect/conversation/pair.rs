@@ -7,7 +7,7 @@
 use std::io;
 
 use super::answer_rate::AnswerRate;
-use super::outcome::{EXCHANGE_PACKETS, Unoriented, DirectionTotals, LONG_FLOW, Conversation};
+use super::outcome::{Conversation, DirectionTotals, EXCHANGE_PACKETS, LONG_FLOW, Unoriented};
 use super::{Address, PerWindow, Visitor, narrow, widen};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
@@ -264,7 +264,13 @@ impl<A: Address> Pair<A> {
                 // Equal ports ask each other: VPN, SIP, name servers of old.
                 None => by_others.or(by_ports).filter(|_| ends.ports[0] != ends.ports[1]),
             };
-            visitor.conversation(&Conversation::new(self.hosts, self.proto, &ends, asker, self.is_sampled))?;
+            visitor.conversation(&Conversation::new(
+                self.hosts,
+                self.proto,
+                &ends,
+                asker,
+                self.is_sampled,
+            ))?;
         }
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::event::{Event, Kind};
-use super::load::{Counts, Sender, add};
-use super::victims::Glance;
+use super::event::{Event, EventKind};
+use super::traffic::{Counts, TopSource, add};
+use super::victims::HostSummary;
 use crate::detect::conversation::{Address, PerWindow, has_port};
-use crate::detect::rule::percent;
+use crate::detect::threshold::percent;
 use crate::detect::top::Top;
 use crate::finding::MAX_PEERS;
 
@@ -50,7 +50,7 @@ pub(super) struct Carpet {
     pub most: u64,
     pub largest: u64,
     pub sources: u64,
-    pub top: Vec<(u64, Sender)>,
+    pub top: Vec<(u64, TopSource)>,
     pub proto: Option<u8>,
     pub port: Option<u16>,
 }
@@ -69,13 +69,14 @@ impl<A: Address> Carpets<A> {
     }
 
     /// The next host of the network, with the events that were kept of it.
-    pub(super) fn host(&mut self, events: &[Event<A>], glance: &Glance, is_dark: bool) {
+    pub(super) fn host(&mut self, events: &[Event<A>], glance: &HostSummary, is_dark: bool) {
         self.hosts += 1;
         self.dark += u64::from(is_dark);
         self.most = self.most.max(glance.per_window.packets);
         add(&mut self.sums, glance.stream);
         self.per_window.add(glance.per_window);
-        let in_vain = |event: &&Event<A>| matches!(event.kind, Kind::Tried | Kind::Unasked);
+        let in_vain =
+            |event: &&Event<A>| matches!(event.kind, EventKind::Failed | EventKind::Unsolicited);
         let room = MAX_EVENTS - self.events.len();
         self.events.extend(events.iter().filter(in_vain).take(room));
     }
@@ -92,20 +93,20 @@ impl<A: Address> Carpets<A> {
     }
 
     fn look(&self, net: A) -> Carpet {
-        let mut sources: BTreeMap<IpAddr, (u64, Sender)> = BTreeMap::new();
+        let mut sources: BTreeMap<IpAddr, (u64, TopSource)> = BTreeMap::new();
         let mut ports: BTreeMap<(u8, u16), u64> = BTreeMap::new();
         let mut protos: BTreeMap<u8, u64> = BTreeMap::new();
         for event in &self.events {
             let peer = event.peer.ip();
             let blank =
-                || (0, Sender { peer, sums: (0, 0, 0), answers: 0, sample: event.sample() });
+                || (0, TopSource { peer, sums: (0, 0, 0), answers: 0, sample: event.sample() });
             let (per_window, from) = sources.entry(peer).or_insert_with(blank);
             *per_window = per_window.saturating_add(event.per_window.packets);
             add(&mut from.sums, (1, event.packets, event.octets));
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }
-        let mut top = Top::<Sender, MAX_PEERS>::new();
+        let mut top = Top::<TopSource, MAX_PEERS>::new();
         sources.values().for_each(|(per_window, from)| top.offer(*per_window, *from));
         let packets = sources.values().fold(0u64, |sum, (packets, _)| sum.saturating_add(*packets));
         let largest = top.iter().next().map_or(0, |(packets, _)| packets);

@@ -3,10 +3,10 @@
 //! A class is a name, a limit that a site may change, and the measures that it takes of what came upon
 //! a host. It holds when all of its measures pass.
 
-use super::evidence::{Evidence, View};
-use super::load::{Counts, Load};
-use crate::detect::rule::{Answers, Measure, percent};
-use crate::detect::{Bounds, Limit};
+use super::evidence::{Evidence, InputProfile};
+use super::traffic::{Counts, TrafficSum};
+use crate::detect::threshold::{Measure, Visibility, percent};
+use crate::detect::{SiteLimits, Threshold};
 use crate::finding::Side;
 use crate::time::Window;
 
@@ -32,9 +32,9 @@ pub(super) struct Class {
     pub limit: u64,
     pub unit: Unit,
     /// What is measured; the first is held against the limit. `None` if it cannot be told here.
-    pub measure: fn(&Case) -> Option<Vec<Measure>>,
+    pub measure: fn(&FloodCase) -> Option<Vec<Measure>>,
     /// The traffic that it is about.
-    pub load: fn(&Evidence) -> &Load,
+    pub load: fn(&Evidence) -> &TrafficSum,
     /// Its sources, flows, packets and octets.
     pub sums: fn(&Evidence) -> (u64, Counts),
     /// What else to say of it.
@@ -52,21 +52,21 @@ pub(super) enum Unit {
 
 /// A host in its window.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case<'a> {
+pub(super) struct FloodCase<'a> {
     pub evidence: &'a Evidence,
-    pub view: View<'a>,
+    pub view: InputProfile<'a>,
     pub side: Option<Side>,
     pub window: Option<Window>,
     /// Packet sampling, 1 in N; 1 if none.
     pub sampling: u64,
     pub usual: Option<Usual>,
-    pub bounds: &'a Bounds,
+    pub bounds: &'a SiteLimits,
 }
 
 /// Of one packet in many, so few are enough for a flood.
 const SAMPLED: u64 = 25;
 
-impl Case<'_> {
+impl FloodCase<'_> {
     pub(super) fn seconds(&self) -> u64 {
         super::seconds(self.window)
     }
@@ -82,7 +82,7 @@ impl Case<'_> {
 
     /// A limit for ten minutes, as it holds for what is seen of this window.
     pub(super) fn scaled(&self, limit: u64) -> u64 {
-        let Limit::AtLeast(scaled) = Limit::AtLeast(limit).scaled(self.window) else {
+        let Threshold::AtLeast(scaled) = Threshold::AtLeast(limit).scaled(self.window) else {
             return limit;
         };
         match self.sampling {
@@ -100,7 +100,7 @@ impl Case<'_> {
     /// Percent of a host's conversations that must have been in vain: half where answers are seen, nearly
     /// all where not all are.
     pub(super) fn share(&self) -> u64 {
-        if self.view.answers == Answers::Partly { 90 } else { 50 }
+        if self.view.answers == Visibility::Partial { 90 } else { 50 }
     }
 
     /// Percent of the host's conversations that were in vain.
@@ -111,7 +111,7 @@ impl Case<'_> {
 }
 
 /// All of a load.
-pub(super) fn sums(load: &Load) -> (u64, Counts) {
+pub(super) fn sums(load: &TrafficSum) -> (u64, Counts) {
     (load.sources, (load.flows, load.packets, load.octets))
 }
 

@@ -11,16 +11,16 @@ use crate::flow::{TCP, UDP};
 
 /// What an event is, in the order in which the rows of a host come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum EventKind {
     /// The host asked the peer, whatever came of it.
     #[default]
-    Asked,
+    Opened,
     /// The peer asked the host, and was served.
     Served,
     /// The peer asked the host in vain, or sent it something that it had no answer to.
-    Tried,
+    Failed,
     /// The peer answered what the host never asked.
-    Unasked,
+    Unsolicited,
     /// The host sent the peer something that was not answered.
     Sent,
 }
@@ -40,7 +40,7 @@ pub(super) const MAYBE_RESET: u8 = RST;
 /// to a game server's is none, however it looks.
 pub(super) fn is_answer(proto: u8, from: u16, to: u16, flags: Option<u8>) -> bool {
     match proto {
-        TCP => flags.is_some_and(only_answers) || strength(to) == 0,
+        TCP => flags.is_some_and(only_replies) || strength(to) == 0,
         // DHCP's client has a port below 1024 too.
         UDP => strength(to) == 0 || matches!((from, to), (67, 68) | (547, 546)),
         _ => true,
@@ -48,7 +48,7 @@ pub(super) fn is_answer(proto: u8, from: u16, to: u16, flags: Option<u8>) -> boo
 }
 
 /// Returns true for the flags of SYN and ACK, or of a reset, and of nothing that comes later.
-pub(super) fn only_answers(flags: u8) -> bool {
+pub(super) fn only_replies(flags: u8) -> bool {
     (flags & (SYN | ACK) == SYN | ACK || flags & RST != 0) && flags & (FIN | PSH) == 0
 }
 
@@ -57,7 +57,7 @@ pub(super) fn only_answers(flags: u8) -> bool {
 pub(super) struct Event<A> {
     /// Whom it came upon; of [`Kind::Sent`], who sent it.
     pub host: A,
-    pub kind: Kind,
+    pub kind: EventKind,
     pub proto: u8,
     pub peer: A,
     /// The host's port, and the peer's; for what was served or asked, the service's is in `port`, 0 if it
@@ -125,11 +125,11 @@ impl<A: Address> Event<A> {
         Event {
             host,
             kind: match first >> 8 {
-                0 => Kind::Asked,
-                1 => Kind::Served,
-                2 => Kind::Tried,
-                3 => Kind::Unasked,
-                _ => Kind::Sent,
+                0 => EventKind::Opened,
+                1 => EventKind::Served,
+                2 => EventKind::Failed,
+                3 => EventKind::Unsolicited,
+                _ => EventKind::Sent,
             },
             proto: first as u8,
             peer,
@@ -158,10 +158,9 @@ impl<A: Address> Event<A> {
         self.octets = self.octets.saturating_add(other.octets);
         self.per_window.add(other.per_window);
         self.more = match (self.kind, self.more, other.more) {
-            (Kind::Tried | Kind::Unasked, 0, start) | (Kind::Tried | Kind::Unasked, start, 0) => {
-                start
-            }
-            (Kind::Tried | Kind::Unasked, a, b) => a.min(b),
+            (EventKind::Failed | EventKind::Unsolicited, 0, start)
+            | (EventKind::Failed | EventKind::Unsolicited, start, 0) => start,
+            (EventKind::Failed | EventKind::Unsolicited, a, b) => a.min(b),
             (_, a, b) => a.saturating_add(b),
         };
         true
@@ -175,16 +174,16 @@ impl<A: Address> Event<A> {
     pub(super) fn is_answer(&self) -> bool {
         let flags = self.has(FLAGS).then_some(self.flags);
         match self.kind {
-            Kind::Unasked => is_answer(self.proto, self.sport, self.port, flags),
-            Kind::Tried => self.flags == MAYBE_RESET && flags.is_none(),
-            Kind::Asked | Kind::Served | Kind::Sent => false,
+            EventKind::Unsolicited => is_answer(self.proto, self.sport, self.port, flags),
+            EventKind::Failed => self.flags == MAYBE_RESET && flags.is_none(),
+            EventKind::Opened | EventKind::Served | EventKind::Sent => false,
         }
     }
 
     /// It, as evidence.
     pub(super) fn sample(&self) -> Sample {
         let (host, peer) = ((self.host.ip(), self.port), (self.peer.ip(), self.sport));
-        let (from, to) = if self.kind == Kind::Sent { (host, peer) } else { (peer, host) };
+        let (from, to) = if self.kind == EventKind::Sent { (host, peer) } else { (peer, host) };
         Sample { sip: from.0, sport: from.1, dip: to.0, dport: to.1, proto: self.proto }
     }
 }
@@ -228,13 +227,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn kinds() -> impl Strategy<Value = Kind> {
+    fn kinds() -> impl Strategy<Value = EventKind> {
         prop_oneof![
-            Just(Kind::Asked),
-            Just(Kind::Served),
-            Just(Kind::Tried),
-            Just(Kind::Unasked),
-            Just(Kind::Sent)
+            Just(EventKind::Opened),
+            Just(EventKind::Served),
+            Just(EventKind::Failed),
+            Just(EventKind::Unsolicited),
+            Just(EventKind::Sent)
         ]
     }
 

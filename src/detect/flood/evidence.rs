@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::event::{Event, Kind};
+use super::event::{Event, EventKind};
 use super::forged::{Sign, Sources};
-use super::load::{ANSWERS, DATAGRAMS, LOOKED, Load, SENT, STREAM, Senders, TRIED};
-use super::run::{MAX_MINUTES, Run, TRIES};
+use super::source_traffic::{MAX_MINUTES, SourceTraffic, TRIES};
+use super::traffic::{ANSWERS, DATAGRAMS, LOOKED, SENT, STREAM, SourceSet, TRIED, TrafficSum};
 use crate::detect::Site;
 use crate::detect::conversation::Address;
-use crate::detect::rule::{Answers, percent};
+use crate::detect::threshold::{Visibility, percent};
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
@@ -110,15 +110,15 @@ pub(super) struct Evidence {
     pub served: Sums,
     pub asked: Sums,
     /// Asked in vain, scans left out.
-    pub tried: Load,
+    pub tried: TrafficSum,
     /// Conversations in the busiest minute of these; 0 if there are no times.
     pub minute: u64,
     /// Conversations of sources that looked for open ports.
     pub scanned: u64,
     /// All that was not answered, by UDP alone, and answers of TCP that were not asked for.
-    pub stream: Load,
-    pub datagrams: Load,
-    pub answers: Load,
+    pub stream: TrafficSum,
+    pub datagrams: TrafficSum,
+    pub answers: TrafficSum,
     /// Of these, what was reflected.
     pub by_udp: Reflected,
     pub by_tcp: Reflected,
@@ -126,24 +126,24 @@ pub(super) struct Evidence {
     /// Packets, as a rate counts them, of answers that inside hosts sent it and it never asked for.
     pub unsolicited: u64,
     /// Traffic that it sent to single hosts, unanswered and no answers itself.
-    pub sent: Load,
+    pub sent: TrafficSum,
 }
 
 /// What the builder must know of the input.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View<'a> {
+pub(super) struct InputProfile<'a> {
     pub site: &'a Site,
-    pub answers: Answers,
+    pub answers: Visibility,
     /// One packet in many was seen.
     pub sampled: bool,
     /// Of a slice: the question of an answer may be in the one before.
     pub live: bool,
 }
 
-impl View<'_> {
+impl InputProfile<'_> {
     /// Silence means that there was no answer.
     pub(super) fn hears(&self) -> bool {
-        self.answers == Answers::Seen && !self.sampled
+        self.answers == Visibility::BothWays && !self.sampled
     }
 }
 
@@ -151,33 +151,33 @@ impl View<'_> {
 #[derive(Debug)]
 pub(super) struct Builder<A> {
     evidence: Evidence,
-    run: Option<Run>,
+    run: Option<SourceTraffic>,
     /// Whom the host asked by which protocol, in order, and how many packets that took.
     asked: Vec<(u8, A, u64)>,
     answerers: HashMap<(u8, u16), Answerers, RandomState>,
-    senders: Senders,
-    tried: Crowd,
+    senders: SourceSet,
+    tried: FailedAttempts,
     /// Those who looked for open ports.
-    looked: Crowd,
+    looked: FailedAttempts,
 }
 
 /// Who asked in vain.
 #[derive(Debug)]
-struct Crowd {
-    load: Load,
+struct FailedAttempts {
+    load: TrafficSum,
     minutes: HashMap<u32, u64, RandomState>,
     /// The most ports of one source.
     widest: u64,
     /// Sources of the kind and protocol that goes by, and of the one that had most.
     sources: Sources,
     forged: Sources,
-    of: Option<(Kind, u8)>,
+    of: Option<(EventKind, u8)>,
 }
 
-impl Crowd {
-    fn new() -> Crowd {
-        Crowd {
-            load: Load::new(),
+impl FailedAttempts {
+    fn new() -> FailedAttempts {
+        FailedAttempts {
+            load: TrafficSum::new(),
             minutes: HashMap::default(),
             widest: 0,
             sources: Sources::default(),
@@ -193,7 +193,7 @@ impl Crowd {
         (self.sources, self.forged) = (Sources::default(), Sources::default());
     }
 
-    fn add(&mut self, run: &Run) {
+    fn add(&mut self, run: &SourceTraffic) {
         self.load.add(run, run.tried, run.tried, run.answers.0);
         self.widest = self.widest.max(run.distinct);
         for (minute, flows) in &run.minutes {
@@ -215,7 +215,7 @@ impl Crowd {
     }
 
     /// Sources of another kind follow.
-    fn turn(&mut self, of: Option<(Kind, u8)>) {
+    fn turn(&mut self, of: Option<(EventKind, u8)>) {
         let before = std::mem::take(&mut self.sources);
         if before.count > self.forged.count {
             self.forged = before;
@@ -225,13 +225,13 @@ impl Crowd {
 
     /// Whether scanners are so many that they are none.
     fn is_flood(&self) -> bool {
-        let Load { flows, sources, ports, .. } = &self.load;
+        let TrafficSum { flows, sources, ports, .. } = &self.load;
         let ports = (ports.len() as u64).max(self.widest);
         let is_one_scan = ports * 10 <= self.widest * 11 && *flows <= TRIES * sources * self.widest;
         *sources >= SCANNERS.0 && *flows >= SCANNERS.1 && !is_one_scan
     }
 
-    fn absorb(&mut self, other: &mut Crowd, both: u64) {
+    fn absorb(&mut self, other: &mut FailedAttempts, both: u64) {
         self.load.absorb(&other.load, both);
         for (minute, flows) in std::mem::take(&mut other.minutes) {
             self.count(minute, flows);
@@ -249,26 +249,26 @@ impl<A: Address> Builder<A> {
             host: A::default().ip(),
             served: Sums::default(),
             asked: Sums::default(),
-            tried: Load::new(),
+            tried: TrafficSum::new(),
             minute: 0,
             scanned: 0,
-            stream: Load::new(),
-            datagrams: Load::new(),
-            answers: Load::new(),
+            stream: TrafficSum::new(),
+            datagrams: TrafficSum::new(),
+            answers: TrafficSum::new(),
             by_udp: Reflected::default(),
             by_tcp: Reflected::default(),
             sign: None,
             unsolicited: 0,
-            sent: Load::new(),
+            sent: TrafficSum::new(),
         };
         Builder {
             evidence,
             run: None,
             asked: Vec::new(),
             answerers: HashMap::default(),
-            senders: Senders::default(),
-            tried: Crowd::new(),
-            looked: Crowd::new(),
+            senders: SourceSet::default(),
+            tried: FailedAttempts::new(),
+            looked: FailedAttempts::new(),
         }
     }
 
@@ -296,7 +296,7 @@ impl<A: Address> Builder<A> {
         self.looked.clear();
     }
 
-    pub(super) fn add(&mut self, event: &Event<A>, view: View) {
+    pub(super) fn add(&mut self, event: &Event<A>, view: InputProfile) {
         let sum = |sums: &mut Sums| {
             sums.flows += u64::from(event.flows);
             sums.packets = sums.packets.saturating_add(event.packets);
@@ -304,8 +304,8 @@ impl<A: Address> Builder<A> {
             sums.out += u64::from(event.more);
         };
         match event.kind {
-            Kind::Served => sum(&mut self.evidence.served),
-            Kind::Asked => {
+            EventKind::Served => sum(&mut self.evidence.served),
+            EventKind::Opened => {
                 sum(&mut self.evidence.asked);
                 let asks = u64::from(event.more);
                 if event.proto == UDP {
@@ -320,23 +320,25 @@ impl<A: Address> Builder<A> {
                     _ => self.asked.push((event.proto, event.peer, asks)),
                 }
             }
-            Kind::Tried | Kind::Unasked | Kind::Sent => self.one_way(event, view),
+            EventKind::Failed | EventKind::Unsolicited | EventKind::Sent => {
+                self.one_way(event, view)
+            }
         }
     }
 
-    fn one_way(&mut self, event: &Event<A>, view: View) {
+    fn one_way(&mut self, event: &Event<A>, view: InputProfile) {
         let peer = event.peer.ip();
         let of = (event.kind, event.proto, peer);
         if self.run.as_ref().is_none_or(|run| (run.kind, run.proto, run.peer) != of) {
             let old = self.close(view);
-            self.run = Some(Run::of(event, view, old));
+            self.run = Some(SourceTraffic::of(event, view, old));
         }
         let Some(run) = &mut self.run else { return };
         run.add(event, view);
     }
 
     /// The run is over: one source's, by one protocol. It is given back for the next to use.
-    fn close(&mut self, view: View) -> Option<Run> {
+    fn close(&mut self, view: InputProfile) -> Option<SourceTraffic> {
         let run = self.run.take()?;
         let (flows, ..) = run.sums;
         let packets = run.per_window.packets;
@@ -346,11 +348,11 @@ impl<A: Address> Builder<A> {
         let asks = self.asked.binary_search_by(of).ok().and_then(|at| self.asked.get(at));
         let is_asked = asks.is_some();
         let talks = |asks: u64| asks.saturating_mul(TALKS) >= packets;
-        let is_known = run.proto != TCP || run.kind == Kind::Unasked;
+        let is_known = run.proto != TCP || run.kind == EventKind::Unsolicited;
         let is_known = is_known && asks.is_some_and(|(.., asks)| talks(*asks));
         let evidence = &mut self.evidence;
         let answers = run.answers.1;
-        if run.kind == Kind::Sent {
+        if run.kind == EventKind::Sent {
             // Whom the host may only have answered it does not attack.
             let asking = packets.saturating_sub(answers);
             if asking > 0 {
@@ -369,7 +371,7 @@ impl<A: Address> Builder<A> {
                 loads |= DATAGRAMS;
                 evidence.datagrams.add(&run, flows, packets, answers);
             }
-            (Kind::Unasked, TCP) if !run.sports.is_empty() => {
+            (EventKind::Unsolicited, TCP) if !run.sports.is_empty() => {
                 loads |= ANSWERS;
                 evidence.answers.add(&run, flows, packets, answers);
             }
@@ -400,7 +402,7 @@ impl<A: Address> Builder<A> {
     }
 
     /// All that came upon the host, which had served so many before.
-    pub(super) fn end(&mut self, view: View, served: u64) -> &Evidence {
+    pub(super) fn end(&mut self, view: InputProfile, served: u64) -> &Evidence {
         self.close(view);
         self.evidence.served.flows += served;
         self.tried.turn(None);
@@ -426,7 +428,7 @@ impl<A: Address> Builder<A> {
     }
 
     /// What ten sources or more sent from one and the same port, unasked.
-    fn reflected(&self, proto: u8, view: View) -> Reflected {
+    fn reflected(&self, proto: u8, view: InputProfile) -> Reflected {
         // Of a datagram too large for one packet only the first has ports (RFC 791 section 2.3).
         let pieces =
             self.answerers.get(&(proto, 0)).filter(|_| proto == UDP).copied().unwrap_or_default();
@@ -450,10 +452,12 @@ impl<A: Address> Builder<A> {
         };
         let is_wanted = |port: u16, from: &Answerers| match view.answers {
             // The questions are not there to be seen; of some services nobody asks ten strangers.
-            Answers::Partly | Answers::Unseen => service(proto, port).is_none() || is_popular(port),
+            Visibility::Partial | Visibility::OneWay => {
+                service(proto, port).is_none() || is_popular(port)
+            }
             // Of one packet in many, a question and its answer are hardly ever both there.
-            Answers::Seen if view.sampled => percent(from.asks, from.per_window) >= WANTED,
-            Answers::Seen => percent(from.asked, from.sources) >= WANTED,
+            Visibility::BothWays if view.sampled => percent(from.asks, from.per_window) >= WANTED,
+            Visibility::BothWays => percent(from.asked, from.sources) >= WANTED,
         };
         ports.retain(|(port, from)| is_large(*port, from) && !is_wanted(*port, from));
         let Some((port, _)) = ports.first() else { return Reflected::default() };

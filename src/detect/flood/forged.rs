@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::detect::rule::percent;
+use crate::detect::threshold::percent;
 
 /// What the sources of one protocol look like, counted while they go by in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,15 +15,15 @@ use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
 use super::class::{DDOS, DOS, OUTBOUND, REFLECTION, VOLUME};
-use super::emit::Emitter;
-use super::event::{Event, Events, Kind};
-use super::evidence::View;
-use super::load::Counts;
-use super::victims::Glance;
-use super::{CARPET, Flood, Judge, Setup, carpet};
+use super::event::{Event, EventKind, Events};
+use super::events::EventWriter;
+use super::evidence::InputProfile;
+use super::traffic::Counts;
+use super::victims::HostSummary;
+use super::{CARPET, Flood, FloodJudge, Setup, carpet};
 use crate::detect::Site;
 use crate::detect::conversation::{Address, AnswerRate, Conversations, PairedFlows};
-use crate::detect::rule::{self, Answers};
+use crate::detect::threshold::{self, Visibility};
 use crate::finding::{Finding, Host, Role, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks, UDP};
 use crate::time::Window;
@@ -66,10 +66,10 @@ pub(super) struct Live {
     pub slice: Conversations,
     /// Events of the slices before.
     pub carried: Events,
-    told: Told,
+    told: AlreadyReported,
     /// Conversations that hosts served in the slices before.
     served: HashMap<IpAddr, u32, RandomState>,
-    heard: Heard,
+    heard: AnswersSeen,
     /// Rows that were carried, flows since, and when that was.
     rows: u64,
     flows: u64,
@@ -78,7 +78,7 @@ pub(super) struct Live {
 
 /// Whether answers come, and where their questions are, in this window and those before.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Heard {
+pub struct AnswersSeen {
     pairing: PairedFlows,
     /// Some question came with its answer.
     is_answered: bool,
@@ -86,7 +86,7 @@ pub struct Heard {
     is_torn: bool,
 }
 
-impl Heard {
+impl AnswersSeen {
     /// What a slice said.
     fn hear(&mut self, pairing: PairedFlows, answers: &AnswerRate, is_answered: bool) {
         self.pairing.long_flows += pairing.long_flows;
@@ -96,34 +96,34 @@ impl Heard {
     }
 
     /// What is left of it for the window after: enough to know until that says more.
-    fn kept(&self) -> Heard {
+    fn kept(&self) -> AnswersSeen {
         let PairedFlows { long_flows: long, paired } = self.pairing;
-        let pairing = match rule::known(self.pairing) {
+        let pairing = match threshold::known(self.pairing) {
             Some(_) => PairedFlows { long_flows: KEPT, paired: paired * KEPT / long.max(1) },
             None => self.pairing,
         };
-        Heard { pairing, ..*self }
+        AnswersSeen { pairing, ..*self }
     }
 
     /// Of the input; `last` is what was remembered.
-    fn answers(&self, last: Option<PairedFlows>) -> Answers {
-        match rule::known(self.pairing).or(last) {
-            _ if self.is_torn => Answers::Unseen,
+    fn answers(&self, last: Option<PairedFlows>) -> Visibility {
+        match threshold::known(self.pairing).or(last) {
+            _ if self.is_torn => Visibility::OneWay,
             // An export of one direction must not be taken for a site that is drowning before enough of it came.
-            None if !self.is_answered => Answers::Unseen,
-            known => Answers::of(known),
+            None if !self.is_answered => Visibility::OneWay,
+            known => Visibility::of(known),
         }
     }
 }
 
 /// Whom it was told of in this window: once each.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct AlreadyReported {
     hosts: HashSet<IpAddr, RandomState>,
     nets: HashSet<IpNet, RandomState>,
 }
 
-impl Told {
+impl AlreadyReported {
     fn add(&mut self, finding: &Finding) {
         match finding.host {
             // Who attacks many is told with each of them.
@@ -146,7 +146,7 @@ impl Live {
             clock: Clock::default(),
             slice: Conversations::at(site.memory / SHARES, setup.outside_if.clone()),
             carried: Events::new(site.memory / SHARES),
-            told: Told::default(),
+            told: AlreadyReported::default(),
             served: HashMap::default(),
             heard: setup.heard.get().kept(),
             rows: 0,
@@ -186,7 +186,7 @@ impl Flood {
         fresh.rate_over(super::seconds(Some(window)));
         let slice = std::mem::replace(&mut live.slice, fresh);
         let events = std::mem::replace(&mut live.carried, Events::new(site.memory / SHARES));
-        let mut emitter = Emitter::new(site, events, setup.least_sent(SLICE / 1000)).live();
+        let mut emitter = EventWriter::new(site, events, setup.least_sent(SLICE / 1000)).live();
         let pairing = slice.visit(sampled, &mut emitter)?;
         if let Some((answers, is_answered)) = emitter.heard() {
             live.heard.hear(pairing, answers, is_answered);
@@ -194,16 +194,16 @@ impl Flood {
         }
         let memory = setup.memory.as_ref().map(std::cell::RefCell::borrow_mut);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
-        let view = View { site, answers: live.heard.answers(last), sampled, live: true };
+        let view = InputProfile { site, answers: live.heard.answers(last), sampled, live: true };
         let active = self.conversations.active();
-        let mut judge = Judge::new(setup, view, sampling, Some(window), active, memory);
+        let mut judge = FloodJudge::new(setup, view, sampling, Some(window), active, memory);
         judge.is_new = false;
         let seen = |limit: u64| (limit / PARTS / sampling).max(1);
         let flows = setup.least(&DOS).min(setup.least(&DDOS));
         // What is too much a second is so over the whole window.
         let volume = setup.least(&VOLUME).saturating_mul(UNKNOWN_SECONDS.into());
         let packets = setup.least(&REFLECTION).min(volume);
-        judge.carry = Some(Carry {
+        judge.carry = Some(CarryOver {
             next: &mut live.carried,
             told: &live.told,
             served: &mut live.served,
@@ -264,9 +264,9 @@ impl Clock {
 
 /// Takes what may yet become a flood into the next slice.
 #[derive(Debug)]
-pub(super) struct Carry<'a> {
+pub(super) struct CarryOver<'a> {
     pub next: &'a mut Events,
-    pub told: &'a Told,
+    pub told: &'a AlreadyReported,
     pub served: &'a mut HashMap<IpAddr, u32, RandomState>,
     /// Less of a host: conversations in vain, and packets, and so many packets of a network.
     pub least: (u64, u64),
@@ -276,12 +276,12 @@ pub(super) struct Carry<'a> {
     pub left: u64,
 }
 
-impl Carry<'_> {
-    pub(super) fn has_told(&self, host: IpAddr) -> bool {
+impl CarryOver<'_> {
+    pub(super) fn has_reported(&self, host: IpAddr) -> bool {
         self.told.is_full() || self.told.hosts.contains(&host)
     }
 
-    pub(super) fn has_told_net(&self, net: IpNet) -> bool {
+    pub(super) fn has_reported_net(&self, net: IpNet) -> bool {
         let mut wider = std::iter::successors(Some(net), IpNet::supernet);
         self.told.is_full() || wider.any(|net| self.told.nets.contains(&net))
     }
@@ -300,10 +300,10 @@ impl Carry<'_> {
     /// A host that is not flooded so far.
     pub(super) fn host<A: Address>(
         &mut self,
-        baggage: &mut Baggage<A>,
-        glance: &Glance,
+        baggage: &mut HostRows<A>,
+        glance: &HostSummary,
     ) -> io::Result<()> {
-        let may_drown = glance.tried >= self.least.0 || glance.per_window.packets >= self.least.1;
+        let may_drown = glance.failed >= self.least.0 || glance.per_window.packets >= self.least.1;
         if may_drown || glance.sent > 0 {
             self.push(&baggage.events)?;
         } else {
@@ -328,13 +328,13 @@ impl Carry<'_> {
     /// A network, all of whose hosts went by.
     pub(super) fn net<A: Address>(
         &mut self,
-        baggage: &mut Baggage<A>,
+        baggage: &mut HostRows<A>,
         net: IpNet,
         sums: Counts,
         packets: u64,
     ) -> io::Result<()> {
         let times = if carpet::is_large(sums) { 1 } else { carpet::PACKETS / carpet::LARGE.1 };
-        if packets >= self.least_net.saturating_mul(times) && !self.has_told_net(net) {
+        if packets >= self.least_net.saturating_mul(times) && !self.has_reported_net(net) {
             self.push(&baggage.rest)?;
         }
         baggage.rest.clear();
@@ -344,7 +344,7 @@ impl Carry<'_> {
 
 /// What there is to carry of the host that goes by, and of the others of its network.
 #[derive(Debug)]
-pub(super) struct Baggage<A> {
+pub(super) struct HostRows<A> {
     events: Vec<Event<A>>,
     /// The host, if it served, and how many conversations.
     served: Option<(A, u32)>,
@@ -352,19 +352,19 @@ pub(super) struct Baggage<A> {
     rest: Vec<Event<A>>,
 }
 
-impl<A: Address> Baggage<A> {
-    pub(super) fn new() -> Baggage<A> {
-        Baggage { events: Vec::new(), served: None, rest: Vec::new() }
+impl<A: Address> HostRows<A> {
+    pub(super) fn new() -> HostRows<A> {
+        HostRows { events: Vec::new(), served: None, rest: Vec::new() }
     }
 
     pub(super) fn add(&mut self, event: &Event<A>) {
         match event.kind {
-            Kind::Served => {
+            EventKind::Served => {
                 let (_, flows) = self.served.get_or_insert((event.host, 0));
                 *flows = flows.saturating_add(event.flows);
             }
             // Whose answers by UDP are wanted must be known; of TCP that shows by itself.
-            Kind::Asked if event.proto != UDP => {}
+            EventKind::Opened if event.proto != UDP => {}
             _ if self.events.len() < MAX_ROWS => self.events.push(*event),
             _ => {}
         }
@@ -372,7 +372,8 @@ impl<A: Address> Baggage<A> {
 
     /// The host is not carried; its network may be.
     fn stays(&mut self) {
-        let in_vain = |event: &&Event<A>| matches!(event.kind, Kind::Tried | Kind::Unasked);
+        let in_vain =
+            |event: &&Event<A>| matches!(event.kind, EventKind::Failed | EventKind::Unsolicited);
         let room = MAX_ROWS - self.rest.len().min(MAX_ROWS);
         self.rest.extend(self.events.iter().filter(in_vain).take(room));
     }

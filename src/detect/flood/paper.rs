@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Limit, Seen, Site, Tallies, Tally, Verdict};
+use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
 use crate::time::{End, Window};
@@ -21,14 +21,14 @@ const MANY: u64 = 10;
 
 /// The limits of the rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct PaperFloodRules {
     /// More flows than this to one host in 600 s.
     pub flows: u64,
 }
 
-impl Rules {
+impl PaperFloodRules {
     /// The paper's rule. 1000 is the paper's own number.
-    pub const PAPER: Rules = Rules { flows: 1000 };
+    pub const PAPER: PaperFloodRules = PaperFloodRules { flows: 1000 };
 }
 
 /// One label of figure 4: `victim(attacker)`.
@@ -53,13 +53,13 @@ impl Pair {
 #[derive(Debug)]
 pub struct Paper {
     site: Arc<Site>,
-    rules: Rules,
+    rules: PaperFloodRules,
     tallies: Tallies,
 }
 
 impl Paper {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
+    pub fn new(site: Arc<Site>, rules: PaperFloodRules) -> Paper {
         let tallies = Tallies::new(site.memory);
         Paper { site, rules, tallies }
     }
@@ -77,9 +77,14 @@ impl Detector for Paper {
     fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
         let window = end.window;
         let Paper { site, rules, tallies } = self;
-        let limit = Limit::Above(rules.flows).scaled(window);
-        let mut judge =
-            Judge { limit, site: &site, window, sources: BTreeMap::new(), out: Verdict::default() };
+        let limit = Threshold::Above(rules.flows).scaled(window);
+        let mut judge = PaperFloodJudge {
+            limit,
+            site: &site,
+            window,
+            sources: BTreeMap::new(),
+            out: Verdict::default(),
+        };
         let mut victim: Option<Victim> = None;
         tallies.visit(site.least(limit.least()), |dip, _, sip, tally| {
             if victim.as_ref().is_none_or(|victim| victim.host != dip) {
@@ -106,14 +111,14 @@ impl Detector for Paper {
 /// A destination, while its sources go by.
 struct Victim {
     host: IpAddr,
-    sum: Tally,
+    sum: PairTotals,
     sources: u64,
     top: Top<Attacker, MAX_PEERS>,
 }
 
 impl Victim {
     fn new(host: IpAddr) -> Victim {
-        Victim { host, sum: Tally::EMPTY, sources: 0, top: Top::new() }
+        Victim { host, sum: PairTotals::EMPTY, sources: 0, top: Top::new() }
     }
 }
 
@@ -121,7 +126,7 @@ impl Victim {
 #[derive(Clone, Copy)]
 struct Attacker {
     sip: IpAddr,
-    tally: Tally,
+    tally: PairTotals,
 }
 
 impl Attacker {
@@ -151,23 +156,23 @@ impl PartialEq for Attacker {
 
 impl Eq for Attacker {}
 
-struct Judge<'a> {
+struct PaperFloodJudge<'a> {
     site: &'a Site,
     window: Option<Window>,
-    limit: Limit,
+    limit: Threshold,
     /// What inside attackers did, over all of their victims: one line each and class.
     sources: BTreeMap<(IpAddr, &'static str), Source>,
     out: Verdict<Pair>,
 }
 
 struct Source {
-    sum: Tally,
+    sum: PairTotals,
     victims: u64,
     top: Top<IpAddr, MAX_PEERS>,
     samples: Vec<Sample>,
 }
 
-impl Judge<'_> {
+impl PaperFloodJudge<'_> {
     fn victim(&mut self, victim: Victim) {
         let flows = victim.sum.flows;
         if self.site.explain == Some(victim.host) {
@@ -228,7 +233,7 @@ impl Judge<'_> {
 
     fn attacker(&mut self, attacker: &Attacker, class: &'static str, victim: IpAddr) {
         let source = self.sources.entry((attacker.sip, class)).or_insert_with(|| Source {
-            sum: Tally::EMPTY,
+            sum: PairTotals::EMPTY,
             victims: 0,
             top: Top::new(),
             samples: Vec::new(),
@@ -273,7 +278,7 @@ impl Judge<'_> {
             Some(seen) => seen.value = seen.value.max(value),
             None => {
                 let of = "flows".to_owned();
-                self.out.seen.push(Seen { of, measure, value, limit: self.limit });
+                self.out.seen.push(Explained { of, measure, value, limit: self.limit });
             }
         }
     }
@@ -290,7 +295,8 @@ mod tests {
 
     fn run(inside: &str, seconds: u32, flows: &[Flow]) -> Verdict<Pair> {
         let inside = Networks::new([inside.parse().unwrap()]);
-        let mut flood = Paper::new(Arc::new(Site { inside, ..Site::default() }), Rules::PAPER);
+        let mut flood =
+            Paper::new(Arc::new(Site { inside, ..Site::default() }), PaperFloodRules::PAPER);
         flood.add(flows).unwrap();
         flood.judge(&End { window: Window::new(0, seconds), ..End::default() }).unwrap()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Flood, Memory, Setup};
 use crate::detect::play::*;
-use crate::detect::{Bounds, Counter, Detector, Site};
+use crate::detect::{Counter, Detector, Site, SiteLimits};
 use crate::finding::Finding;
 use crate::flow::{Flow, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
@@ -251,7 +251,7 @@ fn ours_from_outside_are_forged() {
 #[test]
 fn a_site_has_limits_of_its_own() {
     let by = |limits: &str, flows: &[Flow]| {
-        let setup = Setup { bounds: Bounds::parse(limits).unwrap(), ..Setup::default() };
+        let setup = Setup { bounds: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &window(0), flows))
     };
     let some = syns(300, |_| OUTSIDE);

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use super::Judge;
+use super::FloodJudge;
 use super::carpet::Carpets;
-use super::event::{Event, Kind};
+use super::event::{Event, EventKind};
 use super::evidence::Builder;
-use super::live::Baggage;
-use super::load::Counts;
+use super::live::HostRows;
+use super::traffic::Counts;
 use crate::detect::conversation::{Address, PerWindow};
 use crate::table::Sorted;
 
@@ -17,9 +17,9 @@ const KEPT: usize = 4096;
 
 /// What a few sums say of a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Glance {
+pub(super) struct HostSummary {
     /// Conversations in vain.
-    pub tried: u64,
+    pub failed: u64,
     /// What was not answered: conversations, packets, octets.
     pub stream: Counts,
     /// Packets and octets of these as a rate counts them.
@@ -37,9 +37,9 @@ pub(super) struct Victims<A> {
     is_large: bool,
     /// It was found before, and what still comes upon it is the end of the window's to count.
     is_told: bool,
-    glance: Glance,
+    summary: HostSummary,
     carpets: Carpets<A>,
-    baggage: Baggage<A>,
+    host_rows: HostRows<A>,
 }
 
 impl<A: Address> Victims<A> {
@@ -50,9 +50,9 @@ impl<A: Address> Victims<A> {
             kept: Vec::new(),
             is_large: false,
             is_told: false,
-            glance: Glance::default(),
+            summary: HostSummary::default(),
             carpets: Carpets::new(),
-            baggage: Baggage::new(),
+            host_rows: HostRows::new(),
         }
     }
 
@@ -60,7 +60,7 @@ impl<A: Address> Victims<A> {
     pub(super) fn part(
         &mut self,
         rows: &mut Sorted<'_, A::Row>,
-        judge: &mut Judge,
+        judge: &mut FloodJudge,
     ) -> io::Result<()> {
         let mut last: Option<Event<A>> = None;
         while let Some(row) = rows.next_row()? {
@@ -79,7 +79,7 @@ impl<A: Address> Victims<A> {
         self.end_net(judge)
     }
 
-    fn event(&mut self, event: Event<A>, judge: &mut Judge) -> io::Result<()> {
+    fn event(&mut self, event: Event<A>, judge: &mut FloodJudge) -> io::Result<()> {
         if self.host != Some(event.host) {
             self.end(judge)?;
             if self.carpets.net != Some(event.host.net()) {
@@ -94,19 +94,19 @@ impl<A: Address> Victims<A> {
         }
         let (packets, octets) = (event.packets, event.octets);
         match event.kind {
-            Kind::Tried | Kind::Unasked => {
-                self.glance.tried += 1;
-                let (flows, all, sum) = &mut self.glance.stream;
+            EventKind::Failed | EventKind::Unsolicited => {
+                self.summary.failed += 1;
+                let (flows, all, sum) = &mut self.summary.stream;
                 *flows += 1;
                 *all = all.saturating_add(packets);
                 *sum = sum.saturating_add(octets);
-                self.glance.per_window.add(event.per_window);
+                self.summary.per_window.add(event.per_window);
             }
-            Kind::Sent => self.glance.sent = self.glance.sent.saturating_add(packets),
-            Kind::Asked | Kind::Served => {}
+            EventKind::Sent => self.summary.sent = self.summary.sent.saturating_add(packets),
+            EventKind::Opened | EventKind::Served => {}
         }
         if judge.is_live() {
-            self.baggage.add(&event);
+            self.host_rows.add(&event);
         }
         if self.is_large {
             self.builder.add(&event, judge.view);
@@ -120,15 +120,15 @@ impl<A: Address> Victims<A> {
         Ok(())
     }
 
-    fn build(&mut self, host: A, judge: &Judge) {
+    fn build(&mut self, host: A, judge: &FloodJudge) {
         self.builder.begin(host);
         self.kept.iter().for_each(|event| self.builder.add(event, judge.view));
     }
 
-    fn end(&mut self, judge: &mut Judge) -> io::Result<()> {
+    fn end(&mut self, judge: &mut FloodJudge) -> io::Result<()> {
         let Some(host) = self.host.take().filter(|_| !self.is_told) else { return Ok(()) };
         let mut is_flagged = false;
-        if judge.looks_at(host.ip(), &self.glance) {
+        if judge.looks_at(host.ip(), &self.summary) {
             if !self.is_large {
                 self.build(host, judge);
             }
@@ -136,27 +136,27 @@ impl<A: Address> Victims<A> {
             is_flagged = judge.host(self.builder.end(judge.view, served));
         }
         if !is_flagged {
-            judge.learn(host.ip(), &self.glance);
+            judge.learn(host.ip(), &self.summary);
             if let Some(carry) = &mut judge.carry {
-                carry.host(&mut self.baggage, &self.glance)?;
+                carry.host(&mut self.host_rows, &self.summary)?;
             }
         }
-        if self.glance.stream.0 > 0 {
+        if self.summary.stream.0 > 0 {
             let is_dark = judge.is_dark(host.ip());
-            self.carpets.host(&self.kept, &self.glance, is_dark);
+            self.carpets.host(&self.kept, &self.summary, is_dark);
         }
         self.kept.clear();
-        self.baggage.end();
-        (self.is_large, self.glance) = (false, Glance::default());
+        self.host_rows.end();
+        (self.is_large, self.summary) = (false, HostSummary::default());
         Ok(())
     }
 
-    fn end_net(&mut self, judge: &mut Judge) -> io::Result<()> {
+    fn end_net(&mut self, judge: &mut FloodJudge) -> io::Result<()> {
         let (net, sums, packets) =
             (self.carpets.net, self.carpets.sums, self.carpets.per_window.packets);
         judge.carpet(self.carpets.end(judge.least_carpet));
         match (net, &mut judge.carry) {
-            (Some(net), Some(carry)) => carry.net(&mut self.baggage, net.prefix(), sums, packets),
+            (Some(net), Some(carry)) => carry.net(&mut self.host_rows, net.prefix(), sums, packets),
             _ => Ok(()),
         }
     }

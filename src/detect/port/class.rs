@@ -4,19 +4,19 @@ use std::net::IpAddr;
 
 use super::evidence::Evidence;
 use super::memory::Slow;
-use crate::detect::rule::{Answers, Measure, percent};
-use crate::detect::{Bounds, Limit};
+use crate::detect::threshold::{Measure, Visibility, percent};
+use crate::detect::{SiteLimits, Threshold};
 use crate::finding::Side;
 use crate::flow::TCP;
 use crate::time::Window;
 
 /// A source at a port.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case<'a> {
+pub(super) struct PortCase<'a> {
     pub evidence: &'a Evidence,
     pub side: Option<Side>,
     pub window: Option<Window>,
-    pub answers: Answers,
+    pub answers: Visibility,
     /// One packet in many was seen.
     pub sampled: bool,
     /// Hardly any of our hosts gets an answer.
@@ -25,7 +25,7 @@ pub(super) struct Case<'a> {
     pub is_mail: bool,
     /// What it did over a day, if it is remembered.
     pub slow: Option<Slow>,
-    pub bounds: &'a Bounds,
+    pub bounds: &'a SiteLimits,
 }
 
 /// A kind of attack on a port.
@@ -36,7 +36,7 @@ pub(super) struct Class {
     /// The limit that a site may change.
     pub limit: u64,
     /// What is measured; the first is held against the limit. `None` if it cannot be told here.
-    pub measure: fn(&Case) -> Option<Vec<Measure>>,
+    pub measure: fn(&PortCase) -> Option<Vec<Measure>>,
 }
 
 /// The classes in the order in which they name a finding, after the one that takes memory.
@@ -157,10 +157,10 @@ const SLOW_SHARE: u64 = 90;
 
 /// Sessions of a source with one host that are guessing. A short window needs as many as show that they
 /// are alike.
-pub(super) fn sessions(bounds: &Bounds, src: IpAddr, window: Option<Window>) -> u64 {
+pub(super) fn sessions(bounds: &SiteLimits, src: IpAddr, window: Option<Window>) -> u64 {
     let limit = bounds.of(HAMMER.name, src).unwrap_or(HAMMER.limit);
-    match Limit::AtLeast(limit).scaled(window) {
-        Limit::AtLeast(scaled) => scaled.max(limit),
+    match Threshold::AtLeast(limit).scaled(window) {
+        Threshold::AtLeast(scaled) => scaled.max(limit),
         _ => limit,
     }
 }
@@ -175,7 +175,7 @@ fn part(limit: u64, count: u64) -> u64 {
     (u128::from(limit) * u128::from(count) / u128::from(SPREAD.limit)).max(1) as u64
 }
 
-impl Case<'_> {
+impl PortCase<'_> {
     /// The limit of a class for this source.
     pub(super) fn limit(&self, class: &Class) -> u64 {
         self.bounds.of(class.name, self.evidence.src).unwrap_or(class.limit)
@@ -184,19 +184,19 @@ impl Case<'_> {
     /// Whether silence says that nobody is there: by TCP, whose attempts are known by their size, else
     /// where every answer is seen.
     pub(super) fn hears(&self) -> bool {
-        self.evidence.proto == TCP || (self.answers == Answers::Seen && !self.sampled)
+        self.evidence.proto == TCP || (self.answers == Visibility::BothWays && !self.sampled)
     }
 
     /// Percent of the targets that must have been in vain: half where answers are seen, nearly all where
     /// not all are.
     fn share(&self) -> u64 {
-        if self.answers == Answers::Seen && !self.sampled { 50 } else { 90 }
+        if self.answers == Visibility::BothWays && !self.sampled { 50 } else { 90 }
     }
 
     /// How many targets are enough where hardly any answers, if they can be.
     fn few(&self, limit: u64) -> Option<u64> {
         let is_ours = self.side == Some(Side::Inside) && self.evidence.proto == TCP;
-        let is_heard = self.answers == Answers::Seen && !self.sampled && !self.is_outage;
+        let is_heard = self.answers == Visibility::BothWays && !self.sampled && !self.is_outage;
         (is_ours && is_heard).then_some(few(limit))
     }
 
@@ -207,7 +207,7 @@ impl Case<'_> {
 
     /// Whether it does what no program does that is cut off, if many do. A resolver asks a thousand others
     /// then, by UDP, and a small site has two.
-    pub(super) fn may_be_rife(&self) -> bool {
+    pub(super) fn may_be_epidemic(&self) -> bool {
         self.evidence.proto == TCP && self.evidence.failed >= self.limit(&SPREAD)
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
+use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
 use crate::detect::conversation::Address;
 use crate::detect::top::Top;
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
@@ -58,7 +58,7 @@ pub(super) struct Evidence {
 pub(super) struct Builder<A: Address> {
     evidence: Evidence,
     /// The target that goes by, with what came of it.
-    target: Option<Trial<A>>,
+    target: Option<Attempt<A>>,
     slices: HashMap<u32, u64, RandomState>,
     sessions: Vec<(u32, u32)>,
     session: Option<Sample>,
@@ -72,7 +72,7 @@ pub(super) struct Builder<A: Address> {
 
 impl<A: Address> Builder<A> {
     /// The trials of a source at a port follow; `least` sessions of one pair are guessing.
-    pub(super) fn new(first: &Trial<A>, least: u64) -> Builder<A> {
+    pub(super) fn new(first: &Attempt<A>, least: u64) -> Builder<A> {
         let evidence = Evidence {
             src: first.src.ip(),
             proto: first.proto,
@@ -109,11 +109,11 @@ impl<A: Address> Builder<A> {
         }
     }
 
-    pub(super) fn add(&mut self, trial: &Trial<A>) {
+    pub(super) fn add(&mut self, trial: &Attempt<A>) {
         if self.target.is_none_or(|target| target.dst != trial.dst) {
             self.close();
             self.target =
-                Some(Trial { bits: 0, flows: 0, packets: 0, octets: 0, start: 0, ..*trial });
+                Some(Attempt { bits: 0, flows: 0, packets: 0, octets: 0, start: 0, ..*trial });
         }
         if trial.has(LOGIN) {
             // A session is also what worked.
@@ -239,7 +239,7 @@ impl<A: Address> Builder<A> {
     }
 }
 
-fn add<A>(sums: &mut Sums, trial: &Trial<A>) {
+fn add<A>(sums: &mut Sums, trial: &Attempt<A>) {
     sums.0 += u64::from(trial.flows);
     sums.1 += u64::from(trial.packets);
     sums.2 += u64::from(trial.octets);

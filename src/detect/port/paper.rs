@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Limit, Seen, Site, Tallies, Tally, Verdict};
+use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::time::{End, Window};
@@ -22,27 +22,27 @@ const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 
 /// The limits of the rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct PaperPortRules {
     /// Flows from one host to one port in 600 s.
     pub flows: u64,
 }
 
-impl Rules {
+impl PaperPortRules {
     /// The paper's rule.
-    pub const PAPER: Rules = Rules { flows: 10_000 };
+    pub const PAPER: PaperPortRules = PaperPortRules { flows: 10_000 };
 }
 
 /// Counts flows by source, protocol, destination port and destination.
 #[derive(Debug)]
 pub struct Paper {
     site: Arc<Site>,
-    rules: Rules,
+    rules: PaperPortRules,
     tallies: Tallies,
 }
 
 impl Paper {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
+    pub fn new(site: Arc<Site>, rules: PaperPortRules) -> Paper {
         let tallies = Tallies::new(site.memory);
         Paper { site, rules, tallies }
     }
@@ -65,8 +65,8 @@ impl Detector for Paper {
     fn judge(self, end: &End) -> io::Result<Verdict<()>> {
         let window = end.window;
         let Paper { site, rules, tallies } = self;
-        let limit = Limit::AtLeast(rules.flows).scaled(window);
-        let mut judge = Judge { site: &site, limit, window, out: Verdict::default() };
+        let limit = Threshold::AtLeast(rules.flows).scaled(window);
+        let mut judge = PaperPortJudge { site: &site, limit, window, out: Verdict::default() };
         let mut attack: Option<Attack> = None;
         tallies.visit(site.least(limit.least()), |sip, port, dip, tally| {
             let (proto, port) = ((port >> 16) as u8, port as u16);
@@ -88,7 +88,7 @@ impl Detector for Paper {
 /// What one source does on one port, while its targets go by in ascending order.
 struct Attack {
     of: (IpAddr, u8, u16),
-    sum: Tally,
+    sum: PairTotals,
     targets: u64,
     nets: u64,
     net: Option<(IpNet, u64)>,
@@ -100,7 +100,7 @@ impl Attack {
     fn new(of: (IpAddr, u8, u16)) -> Attack {
         Attack {
             of,
-            sum: Tally::EMPTY,
+            sum: PairTotals::EMPTY,
             targets: 0,
             nets: 0,
             net: None,
@@ -109,7 +109,7 @@ impl Attack {
         }
     }
 
-    fn target(&mut self, dip: IpAddr, tally: &Tally) {
+    fn target(&mut self, dip: IpAddr, tally: &PairTotals) {
         self.sum.merge(tally);
         self.targets += 1;
         match &mut self.net {
@@ -133,20 +133,20 @@ impl Attack {
     }
 }
 
-struct Judge<'a> {
+struct PaperPortJudge<'a> {
     site: &'a Site,
-    limit: Limit,
+    limit: Threshold,
     window: Option<Window>,
     out: Verdict<()>,
 }
 
-impl Judge<'_> {
+impl PaperPortJudge<'_> {
     fn attack(&mut self, mut attack: Attack) {
         attack.close_net();
         let (host, proto, port) = attack.of;
         let flows = attack.sum.flows;
         if self.site.explain == Some(host) {
-            self.see(Seen {
+            self.see(Explained {
                 of: format!("port {proto}/{port}"),
                 measure: "flows",
                 value: flows,
@@ -180,7 +180,7 @@ impl Judge<'_> {
     }
 
     /// Keeps the ports with the most flows: a host can have sent to all of them.
-    fn see(&mut self, seen: Seen) {
+    fn see(&mut self, seen: Explained) {
         self.out.seen.push(seen);
         if self.out.seen.len() > MAX_PEERS {
             self.out.seen.sort_by(most_flows);
@@ -189,7 +189,7 @@ impl Judge<'_> {
     }
 }
 
-fn most_flows(a: &Seen, b: &Seen) -> Ordering {
+fn most_flows(a: &Explained, b: &Explained) -> Ordering {
     b.value.cmp(&a.value).then_with(|| a.cmp(b))
 }
 
@@ -198,8 +198,10 @@ mod tests {
     use super::*;
 
     fn run(flows: impl IntoIterator<Item = Flow>) -> Vec<Finding> {
-        let mut port =
-            Paper::new(Arc::new(Site { memory: 1 << 28, ..Site::default() }), Rules::PAPER);
+        let mut port = Paper::new(
+            Arc::new(Site { memory: 1 << 28, ..Site::default() }),
+            PaperPortRules::PAPER,
+        );
         port.add(&flows.into_iter().collect::<Vec<_>>()).unwrap();
         port.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap().findings
     }

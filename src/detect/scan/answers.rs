@@ -5,7 +5,7 @@
 //! that is known. Without both, and by UDP, what is left is where they go: a scan looks for services, and answers go to
 //! ports at which there are none.
 
-use super::trial::{REFUSED, Trial};
+use super::attempt::{Attempt, REJECTED};
 use crate::detect::conversation::service::strength;
 use crate::flow::{TCP, UDP};
 
@@ -49,12 +49,12 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Counts the failed attempts among trials.
-    pub(super) fn of<A>(trials: &[Trial<A>]) -> Attempts
+    pub(super) fn of<A>(trials: &[Attempt<A>]) -> Attempts
     where
         A: crate::detect::conversation::Address,
     {
         let failed = || trials.iter().filter(|trial| trial.is_failed());
-        let sorted = |port: fn(&Trial<A>) -> u16| {
+        let sorted = |port: fn(&Attempt<A>) -> u16| {
             let mut ports: Vec<u16> = failed().map(port).collect();
             ports.sort_unstable();
             ports
@@ -63,7 +63,7 @@ impl Attempts {
         let mut attempts = Attempts {
             all: ports.len() as u64,
             flagged: failed().filter(|trial| trial.flags != 0).count() as u64,
-            refused: failed().filter(|trial| trial.has(REFUSED)).count() as u64,
+            refused: failed().filter(|trial| trial.has(REJECTED)).count() as u64,
             sports: sports.chunk_by(|a, b| a == b).count() as u64,
             ..Attempts::default()
         };
@@ -214,7 +214,7 @@ mod tests {
     fn the_sites_limits_change_nothing() {
         let flows = nine(&answers(3000, |_| OUTSIDE, INSIDE, clients));
         let setup = Setup {
-            bounds: crate::detect::Bounds::parse("*,ports,2").unwrap(),
+            bounds: crate::detect::SiteLimits::parse("*,ports,2").unwrap(),
             ..Setup::default()
         };
         assert_eq!(names(&judge_by(setup, &End::default(), &flows).findings), [""; 0]);

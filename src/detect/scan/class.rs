@@ -4,8 +4,8 @@
 //! evidence. It holds when all of its measures pass. To add one, write its file and name it here.
 
 use super::evidence::Evidence;
-use crate::detect::Bounds;
-pub(super) use crate::detect::rule::{Answers, Measure, percent};
+use crate::detect::SiteLimits;
+pub(super) use crate::detect::threshold::{Measure, Visibility, percent};
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
@@ -40,7 +40,7 @@ pub(super) struct Class {
     pub sampled: Option<(u64, u64)>,
     /// What is measured; the first is held against the limit. `None` if it is not about such a source,
     /// or cannot be told here.
-    pub measure: fn(&Case) -> Option<Vec<Measure>>,
+    pub measure: fn(&ScanCase) -> Option<Vec<Measure>>,
     /// The one port that it is about, if it is one.
     pub port: fn(&Evidence) -> Option<u16>,
 }
@@ -58,16 +58,16 @@ impl Class {
 
 /// A source in its window.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case<'a> {
+pub(super) struct ScanCase<'a> {
     pub evidence: &'a Evidence,
     pub side: Option<Side>,
-    pub answers: Answers,
+    pub answers: Visibility,
     /// One packet in many was seen.
     pub sampled: bool,
     /// It can be said which inside addresses are in use.
     pub knows_dark: bool,
     /// What this source's site allows.
-    pub bounds: &'a Bounds,
+    pub bounds: &'a SiteLimits,
 }
 
 /// The sequential test of Jung et al. (Fast portscan detection using sequential hypothesis testing,
@@ -76,7 +76,7 @@ pub(super) struct Case<'a> {
 /// test is over at ln(.99 / 1e-7) = 16.1: twelve failures more than successes.
 pub(super) const NET: u64 = 12;
 
-impl Case<'_> {
+impl ScanCase<'_> {
     /// The limit of a class for this source.
     pub(super) fn limit(&self, class: &Class) -> u64 {
         let is_inside = self.side == Some(Side::Inside);
@@ -89,7 +89,7 @@ impl Case<'_> {
     /// not all are.
     pub(super) fn share(&self, seen: u64) -> u64 {
         match (self.answers, self.sampled) {
-            (Answers::Seen, false) => seen,
+            (Visibility::BothWays, false) => seen,
             _ => seen.max(90),
         }
     }
@@ -102,7 +102,7 @@ impl Case<'_> {
     /// Whether silence says that nobody is there: always by TCP, whose attempts are known by their size,
     /// else where every answer is seen.
     pub(super) fn hears(&self, proto: u8) -> bool {
-        proto == TCP || (self.answers == Answers::Seen && !self.sampled)
+        proto == TCP || (self.answers == Visibility::BothWays && !self.sampled)
     }
 
     /// The least that the sequential test takes.

@@ -11,9 +11,9 @@ use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
 use super::answers::Attempts;
-use super::trial::{ASKED, DARK, REFUSED, STREAM, Trial, WORKED};
+use super::attempt::{Attempt, DARK, OPENED, REJECTED, STREAM, WORKED};
 use crate::detect::conversation::Address;
-use crate::detect::rule::percent;
+use crate::detect::threshold::percent;
 use crate::finding::{MAX_SAMPLES, Sample};
 use crate::flow::UDP;
 
@@ -122,12 +122,12 @@ pub(super) struct Evidence {
     /// Steps in the order of time that went to the next address or near it, and all of them; both
     /// zero where there are no times.
     pub steps: (u64, u64),
-    pub unasked: Unasked,
+    pub unasked: UnsolicitedReplies,
 }
 
 /// Answers that nobody asked for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unasked {
+pub(super) struct UnsolicitedReplies {
     /// Hosts that got one, and how many of them are not in use.
     pub hosts: u64,
     pub dark: u64,
@@ -164,7 +164,7 @@ pub(super) struct Builder<A> {
     sums: [u64; 3],
     sample: Vec<Sample>,
     times: Vec<(u32, u32, u16)>,
-    unasked: Unasked,
+    unasked: UnsolicitedReplies,
     services: Vec<(u16, u64)>,
     last_unasked: Option<A>,
     /// The host that goes by: failed, worked, dark.
@@ -195,7 +195,7 @@ impl<A: Address> Builder<A> {
             sums: [0; 3],
             sample: Vec::new(),
             times: Vec::new(),
-            unasked: Unasked::default(),
+            unasked: UnsolicitedReplies::default(),
             services: Vec::new(),
             last_unasked: None,
             host: None,
@@ -215,7 +215,7 @@ impl<A: Address> Builder<A> {
         self.shapes.clear();
         self.sample.clear();
         self.times.clear();
-        self.unasked = Unasked::default();
+        self.unasked = UnsolicitedReplies::default();
         self.services.clear();
         self.last_unasked = None;
         self.host = None;
@@ -223,8 +223,8 @@ impl<A: Address> Builder<A> {
 
     /// The next trial of the source, in the order of rows. `streams_work` says that something large in
     /// one direction shows that there is somebody: where only one is exported.
-    pub(super) fn add(&mut self, trial: &Trial<A>, streams_work: bool) {
-        if trial.unasked {
+    pub(super) fn add(&mut self, trial: &Attempt<A>, streams_work: bool) {
+        if trial.unsolicited {
             return self.answer(trial);
         }
         if self.host.is_none_or(|(host, ..)| host != trial.dst) {
@@ -249,9 +249,9 @@ impl<A: Address> Builder<A> {
         self.failed += 1;
         self.ports.add(trial.port, 0);
         self.sports.add(trial.sport, 0);
-        self.asked += u64::from(trial.has(ASKED));
+        self.asked += u64::from(trial.has(OPENED));
         self.flagged += u64::from(trial.flags != 0);
-        self.refused += u64::from(trial.has(REFUSED));
+        self.refused += u64::from(trial.has(REJECTED));
         let flows = trial.flows.max(1);
         let shape = (trial.packets / flows, trial.octets / flows);
         let room = self.shapes.len() < MAX_SHAPES;
@@ -270,7 +270,7 @@ impl<A: Address> Builder<A> {
         }
     }
 
-    fn answer(&mut self, trial: &Trial<A>) {
+    fn answer(&mut self, trial: &Attempt<A>) {
         if trial.has(STREAM) {
             return;
         }
@@ -378,12 +378,12 @@ impl<A: Address> Builder<A> {
 
 /// A failure that means nothing: traceroute asks where nobody answers; and what a port sent that has
 /// also sent answers nobody asked for is an answer too, unless flags say otherwise.
-fn is_excused<A: Address>(trial: &Trial<A>, services: &[(u16, u64)]) -> bool {
+fn is_excused<A: Address>(trial: &Attempt<A>, services: &[(u16, u64)]) -> bool {
     if trial.proto == UDP && TRACEROUTE.contains(&trial.port) {
         return true;
     }
     let answered = services.iter().find(|(port, _)| *port == trial.sport);
-    !trial.has(ASKED) && answered.is_some_and(|(_, count)| *count >= ANSWERS)
+    !trial.has(OPENED) && answered.is_some_and(|(_, count)| *count >= ANSWERS)
 }
 
 /// So many answers without a question from one port, and it is a service's.

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
-use super::Judge;
+use super::ScanJudge;
+use super::attempt::{Attempt, WORKED};
 use super::class::NET;
-use super::trial::{Trial, WORKED};
-use crate::detect::Limit;
+use crate::detect::Threshold;
 use crate::detect::conversation::Address;
-use crate::detect::rule::{Measure, percent};
+use crate::detect::threshold::{Measure, percent};
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 
 /// Attempts in vain of the whole group.
@@ -28,7 +28,7 @@ const KEPT: usize = 1 << 16;
 /// What the sources of one network did.
 #[derive(Debug)]
 pub(super) struct Members<A> {
-    failed: Vec<Trial<A>>,
+    failed: Vec<Attempt<A>>,
     /// Protocol and port of what worked.
     worked: Vec<(u8, u16)>,
 }
@@ -65,7 +65,7 @@ impl Group {
             Measure::at_least("targets", self.targets, limit),
             Measure::at_least("sources", self.sources, SOURCES),
             // Else it is one scanner, and its neighbours' few failures.
-            Measure { name: "largestpct", value: self.largest, limit: Limit::Below(50) },
+            Measure { name: "largestpct", value: self.largest, limit: Threshold::Below(50) },
             Measure::at_least("alikepct", self.alike, 80),
             Measure::at_least("portpct", self.share, 50),
             Measure::at_least("failedpct", failed, share),
@@ -80,7 +80,7 @@ impl<A: Address> Members<A> {
     }
 
     /// What one source did.
-    pub(super) fn add(&mut self, trials: &[Trial<A>]) {
+    pub(super) fn add(&mut self, trials: &[Attempt<A>]) {
         let room = KEPT.saturating_sub(self.failed.len());
         self.failed.extend(trials.iter().filter(|trial| trial.is_failed()).take(room));
         let room = KEPT.saturating_sub(self.worked.len());
@@ -89,7 +89,7 @@ impl<A: Address> Members<A> {
     }
 
     /// The network's sources have gone by.
-    pub(super) fn end(&mut self, judge: &mut Judge) {
+    pub(super) fn end(&mut self, judge: &mut ScanJudge) {
         if self.failed.len() as u64 >= ATTEMPTS.min(judge.group_floor()) {
             self.groups().iter().for_each(|group| judge.group(group));
         }
@@ -100,7 +100,7 @@ impl<A: Address> Members<A> {
     /// By protocol, the port that failed most.
     fn groups(&mut self) -> Vec<Group> {
         self.failed.sort_unstable_by_key(|trial| (trial.proto, trial.port, trial.dst, trial.src));
-        let mut best: Vec<&[Trial<A>]> = Vec::new();
+        let mut best: Vec<&[Attempt<A>]> = Vec::new();
         for of_port in self.failed.chunk_by(|a, b| (a.proto, a.port) == (b.proto, b.port)) {
             match best.last_mut() {
                 Some(last) if last.first().map(|t| t.proto) == of_port.first().map(|t| t.proto) => {
@@ -114,7 +114,7 @@ impl<A: Address> Members<A> {
         best.into_iter().filter_map(|trials| self.group(trials)).collect()
     }
 
-    fn group(&self, trials: &[Trial<A>]) -> Option<Group> {
+    fn group(&self, trials: &[Attempt<A>]) -> Option<Group> {
         let first = trials.first()?;
         let targets = trials.chunk_by(|a, b| a.dst == b.dst).count() as u64;
         let mut flows: HashMap<A, [u64; 2], RandomState> = HashMap::default();
@@ -125,7 +125,7 @@ impl<A: Address> Members<A> {
             let records = trial.flows.max(1);
             *shapes.entry((trial.packets / records, trial.octets / records)).or_default() += 1;
         }
-        let sum = |of: fn(&Trial<A>) -> u32| trials.iter().map(|t| u64::from(of(t))).sum();
+        let sum = |of: fn(&Attempt<A>) -> u32| trials.iter().map(|t| u64::from(of(t))).sum();
         let of_proto = self.failed.iter().filter(|trial| trial.proto == first.proto).count();
         let worked = self.worked.iter().filter(|of| **of == (first.proto, first.port)).count();
         let sources = flows.len();
@@ -151,7 +151,7 @@ impl<A: Address> Members<A> {
             flows: sum(|trial| trial.flows),
             packets: sum(|trial| trial.packets),
             octets: sum(|trial| trial.octets),
-            sample: trials.iter().take(MAX_SAMPLES).map(Trial::sample).collect(),
+            sample: trials.iter().take(MAX_SAMPLES).map(Attempt::sample).collect(),
         })
     }
 }

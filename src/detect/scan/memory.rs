@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
+use super::attempt::{Attempt, WORKED};
 use super::class::NET;
-use super::trial::{Trial, WORKED};
 use crate::detect::conversation::{Active, Address, PairedFlows};
-use crate::detect::rule::{Measure, percent};
 use crate::detect::state::teaches;
+use crate::detect::threshold::{Measure, percent};
 use crate::time::Window;
 
 /// Seconds of a slot, the unit in which moments are remembered.
@@ -194,7 +194,7 @@ impl Memory {
     pub(super) fn observe<A: Address>(
         &mut self,
         window: Window,
-        trials: &[Trial<A>],
+        trials: &[Attempt<A>],
         limit: u64,
         is_inside: bool,
         share: u64,
@@ -225,7 +225,7 @@ impl Memory {
 }
 
 impl Source {
-    fn learn<A: Address>(&mut self, now: u32, trials: &[Trial<A>]) {
+    fn learn<A: Address>(&mut self, now: u32, trials: &[Attempt<A>]) {
         for trial in trials.iter().filter(|trial| trial.is_failed()) {
             self.last = now;
             let target = (trial.dst.digest(), trial.port);
@@ -241,7 +241,7 @@ impl Source {
                 Err(_) => {}
             }
         }
-        for trial in trials.iter().filter(|trial| trial.bits & WORKED != 0 && !trial.unasked) {
+        for trial in trials.iter().filter(|trial| trial.bits & WORKED != 0 && !trial.unsolicited) {
             let of = |(port, slot, _): &&mut (u16, u32, u32)| (*port, *slot) == (trial.port, now);
             match self.worked.iter_mut().find(of) {
                 Some((.., count)) => *count = count.saturating_add(1),
@@ -307,18 +307,22 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::scan::trial::FAILED;
+    use crate::detect::scan::attempt::FAILED;
 
     fn window(start: u64, seconds: u32) -> Window {
         Window::new(start, seconds).unwrap()
     }
 
     /// A trial of the source `src` at the host `dst`, port 22.
-    fn trial(src: u32, dst: u32, bits: u8) -> Trial<u32> {
-        Trial { src, dst, port: 22, proto: 6, bits, flows: 1, ..Trial::default() }
+    fn trial(src: u32, dst: u32, bits: u8) -> Attempt<u32> {
+        Attempt { src, dst, port: 22, proto: 6, bits, flows: 1, ..Attempt::default() }
     }
 
-    fn observe(memory: &mut Memory, window: Window, trials: &[Trial<u32>]) -> Option<&'static str> {
+    fn observe(
+        memory: &mut Memory,
+        window: Window,
+        trials: &[Attempt<u32>],
+    ) -> Option<&'static str> {
         memory.observe(window, trials, HOUR, false, 50).map(|slow| slow.span)
     }
 

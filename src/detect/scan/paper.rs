@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::detect::{Counter, Detector, Limit, Seen, Site, Tallies, Tally, Verdict};
+use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::time::{End, Window};
 
 /// The limits of the rule. None scales with the window: they count hosts, not flows.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct PaperScanRules {
     /// Flows of more packets are conversations, and do not count.
     pub max_packets: u64,
     /// Hosts of one /24 (IPv6: /64) that make it a scanned network.
@@ -23,9 +23,9 @@ pub struct Rules {
     pub nets: u64,
 }
 
-impl Rules {
+impl PaperScanRules {
     /// The paper's rule: flows of at most 3 packets to 200 hosts of a /24, in 2 adjacent /24s.
-    pub const PAPER: Rules = Rules { max_packets: 3, hosts: 200, nets: 2 };
+    pub const PAPER: PaperScanRules = PaperScanRules { max_packets: 3, hosts: 200, nets: 2 };
 }
 
 /// One row of figure 3: a scanned network, and how much of it was scanned.
@@ -45,7 +45,7 @@ pub struct Subnet {
 #[derive(Debug)]
 pub struct Paper {
     site: Arc<Site>,
-    rules: Rules,
+    rules: PaperScanRules,
     tallies: Tallies,
 }
 
@@ -54,13 +54,13 @@ pub struct Paper {
 struct Probed {
     net: IpNet,
     hosts: u64,
-    sum: Tally,
+    sum: PairTotals,
     samples: Vec<Sample>,
 }
 
 impl Paper {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: Rules) -> Paper {
+    pub fn new(site: Arc<Site>, rules: PaperScanRules) -> Paper {
         let tallies = Tallies::new(site.memory);
         Paper { site, rules, tallies }
     }
@@ -82,7 +82,7 @@ impl Detector for Paper {
         let window = end.window;
         let Paper { site, rules, tallies } = self;
         let out = Verdict::default();
-        let mut judge = Judge { site: &site, rules, window, nets: Vec::new(), out };
+        let mut judge = PaperScanJudge { site: &site, rules, window, nets: Vec::new(), out };
         let mut of = None;
         // Each host of each network is a flow.
         let least = rules.hosts.saturating_mul(rules.nets);
@@ -130,26 +130,26 @@ pub(super) fn adjacent(a: &IpNet, b: &IpNet) -> bool {
 }
 
 /// Walks the sorted table: sources, their networks, the hosts in them.
-struct Judge<'a> {
+struct PaperScanJudge<'a> {
     site: &'a Site,
-    rules: Rules,
+    rules: PaperScanRules,
     window: Option<Window>,
     /// Networks of the current source so far: the scanned ones, and the last one while it grows.
     nets: Vec<Probed>,
     out: Verdict<Subnet>,
 }
 
-impl Judge<'_> {
-    fn limit(&self) -> Limit {
-        Limit::AtLeast(self.rules.hosts)
+impl PaperScanJudge<'_> {
+    fn limit(&self) -> Threshold {
+        Threshold::AtLeast(self.rules.hosts)
     }
 
     /// One host that the current source probed; hosts come in ascending order.
-    fn target(&mut self, sip: IpAddr, dip: IpAddr, tally: Tally) {
+    fn target(&mut self, sip: IpAddr, dip: IpAddr, tally: PairTotals) {
         let net = subnet(dip);
         if self.nets.last().is_none_or(|last| last.net != net) {
             self.drop_last_if_small(sip);
-            self.nets.push(Probed { net, hosts: 0, sum: Tally::EMPTY, samples: Vec::new() });
+            self.nets.push(Probed { net, hosts: 0, sum: PairTotals::EMPTY, samples: Vec::new() });
         }
         let Some(last) = self.nets.last_mut() else { return };
         last.hosts += 1;
@@ -182,7 +182,7 @@ impl Judge<'_> {
         let mut flagged = Vec::new();
         let mut longest = 0;
         for run in scanned.chunk_by(|a, b| adjacent(&a.net, &b.net)) {
-            if Limit::AtLeast(self.rules.nets).passes(run.len() as u64) {
+            if Threshold::AtLeast(self.rules.nets).passes(run.len() as u64) {
                 flagged.extend_from_slice(run);
                 longest = longest.max(run.len() as u64);
             }
@@ -193,12 +193,12 @@ impl Judge<'_> {
     }
 
     fn flag(&mut self, sip: IpAddr, proto: u8, nets: &[Probed], longest: u64) {
-        let mut sum = Tally::EMPTY;
+        let mut sum = PairTotals::EMPTY;
         nets.iter().for_each(|net| sum.merge(&net.sum));
         let fewest = nets.iter().map(|net| net.hosts).min().unwrap_or(0);
         let merged = IpNet::aggregate(&nets.iter().map(|net| net.net).collect());
         let why = [
-            Limit::AtLeast(self.rules.nets).why("nets", longest),
+            Threshold::AtLeast(self.rules.nets).why("nets", longest),
             self.limit().why("hosts", fewest),
         ];
         self.out.findings.push(Finding {
@@ -240,12 +240,12 @@ impl Judge<'_> {
         let runs = scanned.chunk_by(|a, b| adjacent(&a.net, &b.net));
         let longest = runs.map(<[_]>::len).max().unwrap_or(0) as u64;
         let of = format!("proto {proto}");
-        let hosts = Seen { of, measure: "hosts of one net", value: most, limit };
-        let nets = Seen {
+        let hosts = Explained { of, measure: "hosts of one net", value: most, limit };
+        let nets = Explained {
             of: hosts.of.clone(),
             measure: "adjacent nets",
             value: longest,
-            limit: Limit::AtLeast(self.rules.nets),
+            limit: Threshold::AtLeast(self.rules.nets),
         };
         self.out.seen.extend([hosts, nets]);
     }
@@ -257,7 +257,7 @@ mod tests {
 
     fn run(flows: &[Flow]) -> Verdict<Subnet> {
         let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
-        let mut scan = Paper::new(Arc::new(site), Rules::PAPER);
+        let mut scan = Paper::new(Arc::new(site), PaperScanRules::PAPER);
         scan.add(flows).unwrap();
         scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
     }

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::Judge;
+use super::ScanJudge;
+use super::attempt::{Attempt, FAILED, WORKED};
 use super::class::dark::DARK;
 use super::evidence::Builder;
 use super::group::Members;
-use super::trial::{FAILED, Trial, WORKED};
 use crate::detect::conversation::Address;
-use crate::detect::rule::Answers;
+use crate::detect::threshold::Visibility;
 use crate::flow::{TCP, UDP};
 use crate::table::Sorted;
 
@@ -27,7 +27,7 @@ pub(super) struct Sources<A> {
     builder: Builder<A>,
     /// Source and protocol that go by.
     of: Option<(A, u8)>,
-    kept: Vec<Trial<A>>,
+    kept: Vec<Attempt<A>>,
     /// `kept` has been too small for this source.
     is_large: bool,
     failed: usize,
@@ -55,11 +55,11 @@ impl<A: Address> Sources<A> {
     pub(super) fn part(
         &mut self,
         rows: &mut Sorted<'_, A::Row>,
-        judge: &mut Judge,
+        judge: &mut ScanJudge,
     ) -> io::Result<()> {
-        let mut pending: Option<Trial<A>> = None;
+        let mut pending: Option<Attempt<A>> = None;
         while let Some(row) = rows.next_row()? {
-            let trial = Trial::<A>::unpack(&row);
+            let trial = Attempt::<A>::unpack(&row);
             match &mut pending {
                 Some(last) if self.of == Some((trial.src, trial.proto)) && last.is_same(&trial) => {
                     last.merge(&trial);
@@ -81,7 +81,7 @@ impl<A: Address> Sources<A> {
         Ok(())
     }
 
-    fn begin(&mut self, src: A, proto: u8, judge: &mut Judge) {
+    fn begin(&mut self, src: A, proto: u8, judge: &mut ScanJudge) {
         let last = self.of.map(|(src, _)| src);
         if last.is_some_and(|last| last.net() != src.net()) {
             self.members.end(judge);
@@ -92,7 +92,7 @@ impl<A: Address> Sources<A> {
         self.of = Some((src, proto));
     }
 
-    fn trial(&mut self, mut trial: Trial<A>, judge: &Judge) {
+    fn trial(&mut self, mut trial: Attempt<A>, judge: &ScanJudge) {
         if trial.proto == TCP && trial.port == QUIC && trial.bits & WORKED != 0 {
             if self.web.len() < MAX_WEB {
                 self.web.push(trial.dst);
@@ -104,9 +104,9 @@ impl<A: Address> Sources<A> {
             }
         }
         self.failed += usize::from(trial.is_failed());
-        self.unasked += usize::from(trial.unasked);
+        self.unasked += usize::from(trial.unsolicited);
         if self.is_large {
-            self.builder.add(&trial, judge.answers == Answers::Unseen);
+            self.builder.add(&trial, judge.answers == Visibility::OneWay);
             return;
         }
         self.kept.push(trial);
@@ -116,15 +116,15 @@ impl<A: Address> Sources<A> {
         }
     }
 
-    fn build(&mut self, judge: &Judge) {
+    fn build(&mut self, judge: &ScanJudge) {
         if let Some((src, proto)) = self.of {
             self.builder.begin(src, proto);
         }
-        let streams_work = judge.answers == Answers::Unseen;
+        let streams_work = judge.answers == Visibility::OneWay;
         self.kept.iter().for_each(|trial| self.builder.add(trial, streams_work));
     }
 
-    fn end(&mut self, judge: &mut Judge) {
+    fn end(&mut self, judge: &mut ScanJudge) {
         if let Some((src, proto)) = self.of {
             let mut class = None;
             if judge.looks_at(src.ip(), self.failed, self.unasked) {

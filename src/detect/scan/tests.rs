@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Memory, Scan, Setup};
 pub(super) use crate::detect::play::*;
-use crate::detect::{Bounds, Counter, Detector, Verdict};
+use crate::detect::{Counter, Detector, SiteLimits, Verdict};
 use crate::finding::{Finding, Role};
 use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
@@ -34,7 +34,7 @@ pub(super) fn both(flows: &[Flow]) -> Vec<String> {
 /// The same with limits of the site's own.
 pub(super) fn named_by(limits: &str, flows: &[Flow]) -> Vec<String> {
     let named = |flows: &[Flow]| {
-        let setup = Setup { bounds: Bounds::parse(limits).unwrap(), ..Setup::default() };
+        let setup = Setup { bounds: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &End::default(), flows).findings)
     };
     assert_eq!(named(&nine(flows)), named(flows), "nine columns say something else");
@@ -83,7 +83,7 @@ fn a_survey_is_named_as_one() {
 fn a_site_sets_its_own_limits() {
     let flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
     let named = |text: &str| {
-        let setup = Setup { bounds: Bounds::parse(text).unwrap(), ..Setup::default() };
+        let setup = Setup { bounds: SiteLimits::parse(text).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &End::default(), &flows).findings)
     };
     assert_eq!(named(""), ["horizontal 192.0.2.9 source"]);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Batch, Decoder, Fault, Limits, frame, ipfix, v9};
+use super::super::{Batch, Decoder, DecoderLimits, Fault, frame, ipfix, v9};
 use super::*;
 use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 
@@ -77,7 +77,7 @@ fn export_by(mut exporter: Exporter, flows: &[Flow], now: Timestamp) -> Vec<Vec<
 }
 
 fn decode(datagrams: &[Vec<u8>]) -> Batch {
-    let mut decoder = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch::default();
     for datagram in datagrams {
         decoder.datagram(exporter_address(), HEARD, datagram, &mut batch);
@@ -237,7 +237,7 @@ fn datagrams_are_numbered_and_filled() {
     let flows = vec![Flow { packets: 1, ..flow() }; 1200];
     for version in VERSIONS {
         let datagrams = export(version, &flows, now);
-        let mut decoder = Decoder::new(Limits::default());
+        let mut decoder = Decoder::new(DecoderLimits::default());
         let mut batch = Batch::default();
         let mut before = 0;
         for (n, datagram) in datagrams.iter().enumerate() {
@@ -289,7 +289,7 @@ fn a_file_s_head_lets_the_rest_be_read() {
             exporter.flush(now, &mut send);
         }
         let head = exporter.templates(now).unwrap();
-        let mut decoder = Decoder::new(Limits::default());
+        let mut decoder = Decoder::new(DecoderLimits::default());
         let mut batch = Batch::default();
         decoder.learn(exporter_address(), &head, &mut batch);
         decoder.datagram(exporter_address(), now, &datagrams[1], &mut batch);
@@ -476,7 +476,7 @@ proptest! {
         wrong in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
     ) {
         let mut datagrams = export(Version::Sflow, &flows, HEARD);
-        let mut decoder = Decoder::new(Limits::default()).with_extras();
+        let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
         for datagram in &mut datagrams {
             for (index, octet) in &wrong {
                 let at = index.index(datagram.len());
@@ -501,7 +501,7 @@ proptest! {
         let whole = decode(&datagrams).flows;
         let at = cut.index(datagrams[0].len());
         datagrams[0].truncate(at);
-        let mut decoder = Decoder::new(Limits::default());
+        let mut decoder = Decoder::new(DecoderLimits::default());
         let mut batch = Batch::default();
         decoder.datagram(exporter_address(), Timestamp::default(), &datagrams[0], &mut batch);
         prop_assert!(whole.starts_with(&batch.flows));

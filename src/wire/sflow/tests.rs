@@ -1,6 +1,6 @@
 //! Datagrams of literal octets.
 
-use super::super::{Batch, Decoder, Domain, Fault, Limits, Stats, Version};
+use super::super::{Batch, Decoder, DecoderLimits, Domain, Fault, Stats, Version};
 use super::*;
 use crate::time::Timestamp;
 
@@ -74,7 +74,7 @@ fn flow() -> Flow {
 }
 
 fn read(datagram: &[u8]) -> (Batch, Stats) {
-    let mut decoder = Decoder::new(Limits::default()).with_extras();
+    let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
     let mut batch = Batch::default();
     decoder.datagram(source(), HEARD, datagram, &mut batch);
     let stats = decoder.stats().next().map(|(_, stats)| stats.clone());
@@ -139,7 +139,7 @@ fn a_sample_is_a_flow_of_one_packet() {
 #[test]
 fn the_agent_is_the_exporter() {
     let domain = |datagram: &[u8]| {
-        let mut decoder = Decoder::new(Limits::default());
+        let mut decoder = Decoder::new(DecoderLimits::default());
         decoder.datagram(source(), HEARD, datagram, &mut Batch::default());
         let (domain, _) = decoder.stats().next().unwrap();
         *domain

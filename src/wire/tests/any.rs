@@ -135,8 +135,8 @@ proptest! {
             let stats: Vec<_> = decoder.stats().map(|(_, stats)| stats.clone()).collect();
             (batch.flows, stats)
         };
-        let plain = read(Decoder::new(Limits::default()));
-        let whole = read(Decoder::new(Limits::default()).with_extras());
+        let plain = read(Decoder::new(DecoderLimits::default()));
+        let whole = read(Decoder::new(DecoderLimits::default()).with_extras());
         prop_assert!(!plain.0.is_empty());
         prop_assert_eq!(plain, whole);
     }
@@ -145,7 +145,7 @@ proptest! {
     fn domains_go_as_in_a_list_of_them(
         datagrams in prop::collection::vec((0..8u8, 0..20u64), 1..60)
     ) {
-        let mut seen = Seen::with(Limits { domains: 4, ..Limits::default() });
+        let mut seen = Seen::with(DecoderLimits { domains: 4, ..DecoderLimits::default() });
         let mut list: Vec<(u64, u32)> = Vec::new();
         for (source, secs) in datagrams {
             let mut datagram = v9(&[]);
@@ -178,7 +178,7 @@ proptest! {
     fn foreign_octets_never_break_it(
         datagrams in prop::collection::vec((anything(), 0..4u8, any::<bool>()), 1..40)
     ) {
-        let limits = Limits {
+        let limits = DecoderLimits {
             domains: 3,
             exporter_domains: 2,
             templates: 2,

@@ -20,7 +20,7 @@ fn template(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
 /// Ever new templates push out the least recently used, and cost neither memory nor a search.
 #[test]
 fn a_template_storm_costs_the_unused_templates() {
-    let limits = Limits { templates: 16, ..Limits::default() };
+    let limits = DecoderLimits { templates: 16, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     seen.read(&v9(&[&PLAIN9]));
     let mut id = 300u16;
@@ -39,7 +39,7 @@ fn a_template_storm_costs_the_unused_templates() {
     let own = seen.own();
     assert_eq!(own.flows, 80, "the template in use was thrown out");
     assert_eq!(own.evicted_templates, own.templates - 16);
-    let kept = seen.decoder.in_force(Timestamp::default()).count();
+    let kept = seen.decoder.restate(Timestamp::default()).count();
     assert_eq!(kept, 0, "definitions are kept only where asked for");
 }
 
@@ -76,7 +76,12 @@ fn a_template_of_65535_fields_is_refused() {
 /// Forged exporters fill the table of domains and no more, with what each holds.
 #[test]
 fn spoofed_exporters_fill_a_table_and_no_more() {
-    let limits = Limits { domains: 50, all_templates: 80, all_held: 8_000, ..Limits::default() };
+    let limits = DecoderLimits {
+        domains: 50,
+        all_templates: 80,
+        all_held: 8_000,
+        ..DecoderLimits::default()
+    };
     let mut decoder = Decoder::new(limits);
     let mut batch = Batch::default();
     for n in 0..5_000u32 {
@@ -96,7 +101,7 @@ fn spoofed_exporters_fill_a_table_and_no_more() {
 /// Forged exporters that describe samplers push out who was silent longest.
 #[test]
 fn samplers_of_spoofed_exporters_are_bounded() {
-    let limits = Limits { all_samplers: 100, ..Limits::default() };
+    let limits = DecoderLimits { all_samplers: 100, ..DecoderLimits::default() };
     let mut decoder = Decoder::new(limits);
     let mut batch = Batch::default();
     let options = [1, 0, 0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 4, 0, 34, 0, 4, 0, 0];
@@ -121,12 +126,12 @@ fn a_datagram_of_millions_of_values_is_cut_short() {
     let mut seen = Seen::of(&[&v9(&[&set(0, &template(256, &fields))])]);
     seen.read(&v9(&[&set(256, &vec![1; 65_000])]));
     assert_eq!(seen.faults(), [(Fault::Records, 1)]);
-    assert_eq!(seen.own().records, Limits::default().records as u64);
+    assert_eq!(seen.own().records, DecoderLimits::default().records as u64);
     // The same with records of variable length.
     let mut seen = Seen::of(&[&ipfix(&[&set(2, &template(256, &[(82, 65535)]))])]);
     seen.read(&ipfix(&[&set(256, &vec![0; 65_000])]));
     assert_eq!(seen.faults(), [(Fault::Records, 1)]);
-    assert_eq!(seen.own().records, Limits::default().records as u64);
+    assert_eq!(seen.own().records, DecoderLimits::default().records as u64);
 }
 
 /// A set without its template, the template and the data in one datagram: nothing is lost, and the
@@ -143,7 +148,7 @@ fn an_unknown_set_before_the_template_costs_itself() {
 /// Samplers without end fill a table and no more.
 #[test]
 fn ever_new_samplers_are_counted() {
-    let limits = Limits { samplers: 4, ..Limits::default() };
+    let limits = DecoderLimits { samplers: 4, ..DecoderLimits::default() };
     let mut seen = Seen::with(limits);
     let options = [0, 1, 0, 22, 1, 1, 0, 4, 0, 8, 0, 1, 0, 0, 0, 48, 0, 2, 0, 50, 0, 2];
     seen.read(&v9(&[&options]));
@@ -157,7 +162,7 @@ fn ever_new_samplers_are_counted() {
 /// that of forged exporters costs the longest silent ones.
 #[test]
 fn ever_new_options_data_is_refused() {
-    let limits = Limits { restated: 20_000, options: 5_000, ..Limits::default() };
+    let limits = DecoderLimits { restated: 20_000, options: 5_000, ..DecoderLimits::default() };
     let mut decoder = Decoder::new(limits);
     let mut batch = Batch::default();
     // Scope line card, a name.
@@ -175,7 +180,7 @@ fn ever_new_options_data_is_refused() {
     let refused: Vec<_> = decoder.stats().map(|(_, stats)| stats.refused_options).collect();
     assert_eq!(refused, [165; 4]);
     assert_eq!(decoder.totals().evicted_domains, 6);
-    let octets: usize = decoder.in_force(Timestamp::default()).map(|(_, d)| d.len()).sum();
+    let octets: usize = decoder.restate(Timestamp::default()).map(|(_, d)| d.len()).sum();
     assert_eq!(octets, 4 * (20 + 20 + 4 + 35 * 7 + 3));
 }
 
@@ -287,7 +292,7 @@ fn samples_of_no_octets_end_with_the_datagram() {
     let nothing = opaque(1, 0, &[]).repeat(8_000);
     let seen = Seen::of(&[&sflow([192, 0, 2, 7], 8_000, &[&nothing])]);
     assert_eq!(seen.faults(), [(Fault::Short, 8_000)]);
-    assert_eq!(seen.batch.errors.len(), Limits::default().errors);
+    assert_eq!(seen.batch.errors.len(), DecoderLimits::default().errors);
     // Records without octets in one sample, before the one that makes the flow.
     let records = [opaque(77, 0, &[]).repeat(4_000), READ.to_vec()].concat();
     let seen = Seen::of(&[&sflow([192, 0, 2, 7], 1, &[&sample(4_001, &records)])]);
@@ -332,7 +337,7 @@ fn lengths_of_sflow_that_would_wrap_cost_themselves() {
 /// change nothing of another protocol's domain of that address.
 #[test]
 fn forged_agents_fill_a_table_and_no_more() {
-    let mut seen = Seen::with(Limits { domains: 50, ..Limits::default() });
+    let mut seen = Seen::with(DecoderLimits { domains: 50, ..DecoderLimits::default() });
     for n in 0..5_000u32 {
         // The router goes on sending in between.
         if n % 10 == 0 {
@@ -393,7 +398,7 @@ struct Victim {
 }
 
 impl Victim {
-    fn new(limits: Limits) -> Victim {
+    fn new(limits: DecoderLimits) -> Victim {
         let (decoder, batch) = (Decoder::new(limits), Batch::default());
         let mut victim = Victim { decoder, batch, secs: 1_000_000_000, sent: 0 };
         victim.from(exporter(), &v9(&[&PLAIN9]));
@@ -472,7 +477,7 @@ fn floods() -> Vec<Flood> {
 fn one_address_pushes_out_nobody_else() {
     for restated in [0, 16 << 20] {
         for (what, count, flood) in floods() {
-            let mut victim = Victim::new(Limits { restated, ..Limits::default() });
+            let mut victim = Victim::new(DecoderLimits { restated, ..DecoderLimits::default() });
             for n in 0..count {
                 victim.from(attacker(1), &flood(n));
             }
@@ -490,7 +495,8 @@ fn one_address_pushes_out_nobody_else() {
 #[test]
 fn some_addresses_push_out_nobody_smaller() {
     for (what, count, flood) in floods() {
-        let mut victim = Victim::new(Limits { restated: 16 << 20, ..Limits::default() });
+        let mut victim =
+            Victim::new(DecoderLimits { restated: 16 << 20, ..DecoderLimits::default() });
         for id in 100..110 {
             victim.from(exporter(), &of_domain(v9(&[&PLAIN9]), id));
         }
@@ -501,7 +507,7 @@ fn some_addresses_push_out_nobody_smaller() {
         let decoder = victim.after_it();
         let own = decoder.stats().filter(|(d, _)| d.exporter == exporter()).count();
         assert_eq!(own, 11, "{what}");
-        assert!(decoder.stats().count() <= Limits::default().domains);
+        assert!(decoder.stats().count() <= DecoderLimits::default().domains);
     }
 }
 
@@ -510,7 +516,8 @@ fn some_addresses_push_out_nobody_smaller() {
 #[test]
 fn forged_addresses_push_out_nobody_who_was_there_before() {
     for (what, count, flood) in floods() {
-        let mut victim = Victim::new(Limits { restated: 16 << 20, ..Limits::default() });
+        let mut victim =
+            Victim::new(DecoderLimits { restated: 16 << 20, ..DecoderLimits::default() });
         for id in 100..110 {
             victim.from(exporter(), &of_domain(v9(&[&PLAIN9]), id));
         }
@@ -522,7 +529,7 @@ fn forged_addresses_push_out_nobody_who_was_there_before() {
         let decoder = victim.after_it();
         let own = decoder.stats().filter(|(d, _)| d.exporter == exporter()).count();
         assert_eq!(own, 11, "{what}");
-        assert!(decoder.totals().evicted_by.len() <= Limits::default().named, "{what}");
+        assert!(decoder.totals().evicted_by.len() <= DecoderLimits::default().named, "{what}");
     }
 }
 
@@ -551,8 +558,8 @@ fn addresses_that_stay(victim: &mut Victim) {
 #[test]
 fn addresses_that_stay_push_out_nobody_who_was_there_before() {
     for limits in [
-        Limits { domains: 1024, ..Limits::default() },
-        Limits { all_templates: 1024, ..Limits::default() },
+        DecoderLimits { domains: 1024, ..DecoderLimits::default() },
+        DecoderLimits { all_templates: 1024, ..DecoderLimits::default() },
     ] {
         let mut victim = Victim::new(limits.clone());
         victim.secs += 60;
@@ -560,7 +567,7 @@ fn addresses_that_stay_push_out_nobody_who_was_there_before() {
         addresses_that_stay(&mut victim);
         victim.after_it();
 
-        let mut victim = Victim::new(Limits::default());
+        let mut victim = Victim::new(DecoderLimits::default());
         victim.decoder = Decoder::new(limits);
         victim.decoder.learn(exporter(), &v9(&[&PLAIN9]), &mut victim.batch);
         addresses_that_stay(&mut victim);
@@ -571,7 +578,7 @@ fn addresses_that_stay_push_out_nobody_who_was_there_before() {
 /// Newcomers that hold nothing of a table that is full do not shield those who fill it.
 #[test]
 fn addresses_without_templates_shield_nobody() {
-    let mut victim = Victim::new(Limits { all_templates: 1280, ..Limits::default() });
+    let mut victim = Victim::new(DecoderLimits { all_templates: 1280, ..DecoderLimits::default() });
     for id in 100..110 {
         victim.from(exporter(), &of_domain(v9(&[&PLAIN9]), id));
     }
@@ -589,7 +596,7 @@ fn addresses_without_templates_shield_nobody() {
 /// Templates that a file restates at its head hold against all that comes later in the file.
 #[test]
 fn what_was_restated_is_not_pushed_out_by_ever_new_addresses() {
-    let mut decoder = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch::default();
     decoder.learn(exporter(), &v9(&[&PLAIN9]), &mut batch);
     let at = |n: u32| Timestamp::from_secs(1_000_000_000 + u64::from(n) / 1000);
@@ -605,7 +612,8 @@ fn what_was_restated_is_not_pushed_out_by_ever_new_addresses() {
 /// that is counted.
 #[test]
 fn an_address_with_one_domain_pays_with_its_templates() {
-    let limits = Limits { restated: 1 << 20, exporter_restated: 10_000, ..Limits::default() };
+    let limits =
+        DecoderLimits { restated: 1 << 20, exporter_restated: 10_000, ..DecoderLimits::default() };
     let mut decoder = Decoder::new(limits);
     let mut batch = Batch::default();
     let fields: Vec<_> = (0..100).map(|_| (4, 1)).collect();
@@ -615,7 +623,7 @@ fn an_address_with_one_domain_pays_with_its_templates() {
     }
     let (_, stats) = decoder.stats().next().unwrap();
     assert_eq!((stats.evicted_templates, decoder.totals().evicted_templates), (76, 76));
-    let octets: usize = decoder.in_force(Timestamp::default()).map(|(_, d)| d.len()).sum();
+    let octets: usize = decoder.restate(Timestamp::default()).map(|(_, d)| d.len()).sum();
     assert!((9_000..11_000).contains(&octets), "{octets}");
     assert_eq!(decoder.totals().evicted_domains, 0);
 }

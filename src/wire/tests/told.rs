@@ -73,7 +73,7 @@ fn sampling_by_a_selector() {
 fn options_are_learnt_from_a_file_s_head() {
     let of_system = [0, 1, 0, 18, 1, 2, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
     let whole = set(258, &[0, 0, 0, 0, 0, 0, 0, 10]);
-    let mut seen = Seen::with(Limits::default());
+    let mut seen = Seen::with(DecoderLimits::default());
     seen.decoder.learn(exporter(), &v9(&[&of_system, &whole, &PLAIN9, &DATA]), &mut seen.batch);
     assert!(seen.batch.flows.is_empty());
     assert_eq!(seen.stats(), Stats::default());
@@ -82,7 +82,7 @@ fn options_are_learnt_from_a_file_s_head() {
 }
 
 fn with_extras(datagrams: &[&[u8]]) -> (Flow, Extra) {
-    let mut decoder = Decoder::new(Limits::default()).with_extras();
+    let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
     let mut batch = Batch::default();
     for datagram in datagrams {
         decoder.datagram(exporter(), Timestamp::default(), datagram, &mut batch);
@@ -100,7 +100,7 @@ fn the_other_direction_has_its_own_type_of_service() {
         0x80, 2, 0, 1, 0, 0, 0x72, 0x79, 0x80, 5, 0, 1, 0, 0, 0x72, 0x79,
     ];
     let data = set(256, &[10, 0, 0, 1, 10, 0, 0, 2, 1, 0x20, 1, 0xb8]);
-    let mut decoder = Decoder::new(Limits::default()).with_extras();
+    let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
     let mut batch = Batch::default();
     let datagram = ipfix(&[&set(2, &template), &data]);
     decoder.datagram(exporter(), Timestamp::default(), &datagram, &mut batch);

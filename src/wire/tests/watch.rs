@@ -148,10 +148,10 @@ proptest! {
         datagrams in prop::collection::vec(datagram(), 1..60),
         small: bool,
     ) {
-        let large = Limits { restated: 1 << 20, ..Limits::default() };
+        let large = DecoderLimits { restated: 1 << 20, ..DecoderLimits::default() };
         let limits = match small {
             false => large,
-            true => Limits { domains: 6, templates: 2, fields: 8, records: 2, held: 1500, missing: 2, ..large },
+            true => DecoderLimits { domains: 6, templates: 2, fields: 8, records: 2, held: 1500, missing: 2, ..large },
         };
         let (mut decoding, mut watching) = (Decoder::new(limits.clone()), Decoder::new(limits));
         let mut numbers: HashMap<(u8, u8), Numbers> = HashMap::new();
@@ -206,7 +206,7 @@ proptest! {
 
 #[test]
 fn data_is_not_held_and_losses_are_told() {
-    let mut seen = Seen::with(Limits::default());
+    let mut seen = Seen::with(DecoderLimits::default());
     let mut watch = |number: u8, sets: &[&[u8]]| {
         let mut datagram = v9(sets);
         datagram[15] = number;

@@ -1,7 +1,7 @@
 //! Many slots in a row. A dozen seconds of them where nobody asks for more; NFKIT_SOAK=600 is ten
 //! minutes.
 
-use nfkit::wire::{Batch, Decoder, Limits};
+use nfkit::wire::{Batch, Decoder, DecoderLimits};
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn resident(nfcap: &Nfcap) -> u64 {
 fn decoded(file: &Path) -> usize {
     let file = fs::File::open(file).unwrap();
     let mut reader = Reader::new(nfkit::cli::decompress(file).unwrap()).unwrap();
-    let (mut decoder, mut batch) = (Decoder::new(Limits::default()), Batch::default());
+    let (mut decoder, mut batch) = (Decoder::new(DecoderLimits::default()), Batch::default());
     while let Some(event) = reader.next().unwrap() {
         let Event::Datagram(d) = event else { continue };
         match d.templates {

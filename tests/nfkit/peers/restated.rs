@@ -8,7 +8,7 @@ use std::path::Path;
 use nfkit::capture::{Slot, Writer};
 use nfkit::flow::Flow;
 use nfkit::time::{Timestamp, Window};
-use nfkit::wire::{Batch, Decoder, Exporter, Limits, Version};
+use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 
 use crate::harness::{Scene, other};
 
@@ -43,12 +43,13 @@ fn tshark_finds_no_gap_behind_a_head() {
     for (version, number) in [(Version::V9, 12), (Version::Ipfix, 8)] {
         let datagrams = exported(version);
         let (before, after) = datagrams.split_at(5);
-        let mut decoder = Decoder::new(Limits { restated: 1 << 20, ..Limits::default() });
+        let mut decoder =
+            Decoder::new(DecoderLimits { restated: 1 << 20, ..DecoderLimits::default() });
         let mut batch = Batch::default();
         for datagram in before {
             decoder.watch(address(), NOW, datagram, &mut batch);
         }
-        let head: Vec<_> = decoder.in_force(NOW).map(|(_, datagram)| datagram).collect();
+        let head: Vec<_> = decoder.restate(NOW).map(|(_, datagram)| datagram).collect();
         let write = |name: &str, head: &[Vec<u8>]| {
             let ends =
                 ["192.0.2.1:2055", "192.0.2.9:9999"].map(|end| end.parse::<SocketAddr>().unwrap());

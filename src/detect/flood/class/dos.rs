@@ -1,7 +1,7 @@
 //! Conversations in vain, many of them: of one attacker, or of many.
 
-use super::{Case, Class, Unit, silent, sums};
-use crate::detect::rule::Measure;
+use super::{Class, FloodCase, Unit, silent, sums};
+use crate::detect::threshold::Measure;
 use crate::finding::Side;
 
 /// Sources from which a flood is called distributed.
@@ -54,7 +54,7 @@ pub(in crate::detect::flood) const DOS: Class = Class {
     tell: silent,
 };
 
-fn attempts(case: &Case, class: &Class) -> Option<Vec<Measure>> {
+fn attempts(case: &FloodCase, class: &Class) -> Option<Vec<Measure>> {
     let evidence = case.evidence;
     let limit = case.limit(class);
     // The limit of a minute goes with that of the window, and no window is asked for more than its own.
@@ -82,8 +82,8 @@ fn attempts(case: &Case, class: &Class) -> Option<Vec<Measure>> {
     Some(vec![flows, Measure::at_least("unansweredpct", case.in_vain(), case.share())])
 }
 
-impl Case<'_> {
+impl FloodCase<'_> {
     fn percent(&self, flows: u64) -> u64 {
-        crate::detect::rule::percent(flows, self.evidence.tried.flows)
+        crate::detect::threshold::percent(flows, self.evidence.tried.flows)
     }
 }

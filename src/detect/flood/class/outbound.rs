@@ -1,7 +1,7 @@
 //! One of ours floods somebody outside.
 
 use super::{Class, Unit, silent, sums};
-use crate::detect::rule::Measure;
+use crate::detect::threshold::Measure;
 use crate::finding::Side;
 
 /// An inside host that sends up to ten hosts outside at least 2000 packets a second, over the whole

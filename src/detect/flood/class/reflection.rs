@@ -2,7 +2,7 @@
 
 use super::{Class, Unit};
 use crate::detect::flood::evidence::{Evidence, Reflected, SOURCES, service};
-use crate::detect::rule::{Answers, Measure};
+use crate::detect::threshold::{Measure, Visibility};
 use crate::flow::{TCP, UDP};
 
 /// At least 1000 packets in ten minutes from one port of ten sources or more, fewer than a tenth of which
@@ -26,7 +26,7 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
             Measure::at_least("packets", what.per_window, case.limit(&REFLECTION)),
             Measure::at_least("sources", what.sources, SOURCES),
         ];
-        if case.view.answers == Answers::Seen {
+        if case.view.answers == Visibility::BothWays {
             measures.push(Measure::below("askedpct", what.asked, 10));
         }
         Some(measures)

@@ -1,7 +1,7 @@
 //! More packets, or more octets, than the host has answers for and is used to.
 
-use super::{Case, Class, Unit, silent, sums};
-use crate::detect::rule::Measure;
+use super::{Class, FloodCase, Unit, silent, sums};
+use crate::detect::threshold::Measure;
 use crate::finding::Side;
 
 /// So many times what is usual is too much.
@@ -59,7 +59,7 @@ pub(in crate::detect::flood) const VOLUME: Class = Class {
 };
 
 /// Packets a second and Mbit/s that were not answered.
-fn rates(case: &Case) -> [u64; 2] {
+fn rates(case: &FloodCase) -> [u64; 2] {
     let stream = case.evidence.stream.per_window;
     [case.rate(stream.packets), case.rate(stream.octets.saturating_mul(8)) / 1_000_000]
 }

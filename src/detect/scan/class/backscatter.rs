@@ -1,6 +1,6 @@
 //! Answers to a flood whose sources were forged with our addresses.
 
-use super::{Answers, Class, Measure, percent};
+use super::{Class, Measure, Visibility, percent};
 
 /// Dark addresses among those that got an answer, where it is known which are.
 const DARK: u64 = 5;
@@ -18,7 +18,7 @@ pub(in crate::detect::scan) const BACKSCATTER: Class = Class {
     sampled: None,
     measure: |case| {
         let unasked = &case.evidence.unasked;
-        if case.answers != Answers::Seen || case.sampled {
+        if case.answers != Visibility::BothWays || case.sampled {
             return None;
         }
         let mut measures = vec![

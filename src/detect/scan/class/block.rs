@@ -1,7 +1,7 @@
 //! Several services of several hosts.
 
 use super::{Class, Measure, percent};
-use crate::detect::Limit;
+use crate::detect::Threshold;
 
 /// At least 50 (host, port) in vain, on at least 5 ports and 5 hosts, nearly nothing of which worked,
 /// each port on two hosts or more on average, and no port half of them.
@@ -23,7 +23,7 @@ pub(super) const BLOCK: Class = Class {
             Measure::at_least("ports", evidence.ports, 5),
             Measure::at_least("hosts", evidence.hosts, 5),
             Measure::at_least("hostsaport", evidence.failed / evidence.ports.max(1), 2),
-            Measure { name: "portpct", value: of_port, limit: Limit::Below(50) },
+            Measure { name: "portpct", value: of_port, limit: Threshold::Below(50) },
         ];
         measures.extend(case.failing(evidence.failed, evidence.worked, 80));
         Some(measures)

@@ -1,6 +1,6 @@
 //! Inside addresses that nobody uses.
 
-use super::{Answers, Class, Measure, percent};
+use super::{Class, Measure, Visibility, percent};
 use crate::finding::Side;
 
 /// So many dark addresses, and the share of failures does not matter.
@@ -30,7 +30,7 @@ pub(in crate::detect::scan) const DARK: Class = Class {
         // not there; monitoring inside does both.
         let share = match case.answers {
             _ if is_certain => 0,
-            Answers::Seen if is_stranger => 50,
+            Visibility::BothWays if is_stranger => 50,
             _ => case.share(50),
         };
         let failed = evidence.failed_percent();

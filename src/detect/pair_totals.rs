@@ -10,7 +10,7 @@ use crate::table::Sorted;
 
 /// Sums over flows, with one of them as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct PairTotals {
     /// How many flows.
     pub flows: u64,
     /// Their packets.
@@ -24,9 +24,9 @@ pub(super) struct Tally {
     ports: (u16, u16),
 }
 
-impl Tally {
+impl PairTotals {
     /// Of nothing at all: merging it changes nothing.
-    pub(super) const EMPTY: Tally = Tally {
+    pub(super) const EMPTY: PairTotals = PairTotals {
         flows: 0,
         packets: 0,
         octets: 0,
@@ -37,7 +37,7 @@ impl Tally {
 
     /// Adds what another counted. Sums stop at the end of their range, so that no exporter's nonsense can
     /// wrap them.
-    pub(super) fn merge(&mut self, other: &Tally) {
+    pub(super) fn merge(&mut self, other: &PairTotals) {
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
         self.octets = self.octets.saturating_add(other.octets);
@@ -114,7 +114,7 @@ impl Tallies {
     pub(super) fn visit(
         self,
         least: u64,
-        mut of_each: impl FnMut(IpAddr, u32, IpAddr, Tally),
+        mut of_each: impl FnMut(IpAddr, u32, IpAddr, PairTotals),
     ) -> io::Result<()> {
         let least = usize::try_from(least).unwrap_or(usize::MAX);
         self.rows.v4.large(least, |rows| part::<u32>(rows, &mut of_each))?;
@@ -127,9 +127,9 @@ const MAX_PACKETS: u64 = (1 << 56) - 1;
 
 fn part<A: Address>(
     rows: &mut Sorted<'_, A::Row>,
-    of_each: &mut impl FnMut(IpAddr, u32, IpAddr, Tally),
+    of_each: &mut impl FnMut(IpAddr, u32, IpAddr, PairTotals),
 ) -> io::Result<()> {
-    let mut open: Option<((A, u32, A), Tally)> = None;
+    let mut open: Option<((A, u32, A), PairTotals)> = None;
     while let Some(row) = rows.next_row()? {
         let (first, by, second, rest) = A::unpack(&row);
         let (key, flow) = ((first, by, second), flow(rest));
@@ -149,9 +149,9 @@ fn part<A: Address>(
 }
 
 /// One flow, of what a row holds.
-fn flow([ports, first, packets, upper, lower]: [u32; 5]) -> Tally {
+fn flow([ports, first, packets, upper, lower]: [u32; 5]) -> PairTotals {
     let (proto, dport, sport) = ((first >> 24) as u8, (ports >> 16) as u16, ports as u16);
-    Tally {
+    PairTotals {
         flows: 1,
         packets: (u64::from(first & 0xff_ffff) << 32) | u64::from(packets),
         octets: (u64::from(upper) << 32) | u64::from(lower),

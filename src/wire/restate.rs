@@ -3,9 +3,9 @@
 
 use super::exporter::DATAGRAM;
 use super::exporter::sets::{Head, Protocol};
-use super::sequence::{Unit, Way};
-use super::session::State;
-use super::template::Kind;
+use super::sequence::{Numbering, Unit};
+use super::session::DomainState;
+use super::template::TemplateKind;
 use super::{Domain, Version, set};
 use crate::time::Timestamp;
 
@@ -14,7 +14,7 @@ mod tests;
 
 /// The datagrams that define a domain's templates and tell its options; none of a protocol without
 /// templates. A template whose definition was not kept is left out.
-pub(super) fn datagrams(domain: &Domain, state: &State, now: Timestamp) -> Vec<Vec<u8>> {
+pub(super) fn datagrams(domain: &Domain, state: &DomainState, now: Timestamp) -> Vec<Vec<u8>> {
     let (protocol, unit) = match domain.version {
         Version::V1 | Version::V5 | Version::V7 | Version::Sflow => return Vec::new(),
         Version::V9 => (Protocol::V9, Unit::Datagrams),
@@ -24,8 +24,8 @@ pub(super) fn datagrams(domain: &Domain, state: &State, now: Timestamp) -> Vec<V
     let [data, options] = protocol.ids();
     for template in state.templates.in_order() {
         let id = match template.kind() {
-            Kind::Data => data,
-            Kind::Options => options,
+            TemplateKind::Data => data,
+            TemplateKind::Options => options,
         };
         // Nothing so short as padding defines a template.
         packing.add(Set { id, shortest: 4, is_data: false }, template.definition());
@@ -37,7 +37,7 @@ pub(super) fn datagrams(domain: &Domain, state: &State, now: Timestamp) -> Vec<V
     let datagrams = packing.end();
     let options: Vec<u32> = datagrams.iter().map(|datagram| datagram.options.into()).collect();
     let heard = state.sequence.as_ref().and_then(|sequence| sequence.next());
-    let learnt = || state.learnt.map(|next| (Way::by_the_book(unit), next));
+    let learnt = || state.learnt.map(|next| (Numbering::by_the_book(unit), next));
     let numbers = match heard.or_else(learnt) {
         Some((way, next)) => way.before(next, &options),
         None => vec![0; datagrams.len()],
@@ -54,7 +54,7 @@ pub(super) fn datagrams(domain: &Domain, state: &State, now: Timestamp) -> Vec<V
 }
 
 /// sysUpTime at `now`, which wraps: the exporter started when its last header says.
-fn uptime(state: &State, now: Timestamp) -> u32 {
+fn uptime(state: &DomainState, now: Timestamp) -> u32 {
     let Some((uptime, export)) = state.uptime else { return 0 };
     let millis = |secs: u64| (secs as u32).wrapping_mul(1000);
     uptime.wrapping_add(millis(now.secs())).wrapping_sub(millis(export.secs()))

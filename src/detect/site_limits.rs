@@ -8,7 +8,7 @@ use super::{flood, port, scan};
 
 /// Limits of networks: `network,metric,value` a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
+pub struct SiteLimits {
     /// Longest prefix first.
     rules: Vec<(IpNet, &'static str, u64)>,
 }
@@ -16,7 +16,7 @@ pub struct Bounds {
 /// A line that is no limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}: {found:?} is no {expected}")]
-pub struct BoundError {
+pub struct SiteLimitError {
     /// Its number, from 1.
     pub line: u64,
     /// The text that does not fit.
@@ -36,13 +36,13 @@ fn metrics() -> impl Iterator<Item = &'static str> {
     scan::metrics().chain(flood::metrics()).chain(port::metrics())
 }
 
-impl Bounds {
+impl SiteLimits {
     /// Reads lines of `network,metric,value`: a network or `*`, a class, a number or `off`. `#` begins a
     /// comment.
     ///
     /// # Errors
     /// The first line that is none.
-    pub fn parse(text: &str) -> Result<Bounds, BoundError> {
+    pub fn parse(text: &str) -> Result<SiteLimits, SiteLimitError> {
         let mut rules = Vec::new();
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -51,13 +51,13 @@ impl Bounds {
             .flexible(true)
             .from_reader(text.as_bytes());
         for record in reader.records() {
-            let record = record.map_err(|error| BoundError {
+            let record = record.map_err(|error| SiteLimitError {
                 line: error.position().map_or(0, csv::Position::line),
                 found: error.to_string(),
                 expected: "line of CSV".to_owned(),
             })?;
             let line = record.position().map_or(0, csv::Position::line);
-            let refuse = |found: &str, expected: &str| BoundError {
+            let refuse = |found: &str, expected: &str| SiteLimitError {
                 line,
                 found: found.to_owned(),
                 expected: expected.to_owned(),
@@ -91,7 +91,7 @@ impl Bounds {
         // Of one network the last line holds: it comes first of its length.
         rules.reverse();
         rules.sort_by_key(|(net, ..)| std::cmp::Reverse(net.prefix_len()));
-        Ok(Bounds { rules })
+        Ok(SiteLimits { rules })
     }
 
     /// The limit of a metric for a host, if one was set.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_longest_network_holds() {
-        let bounds = Bounds::parse(
+        let bounds = SiteLimits::parse(
             "network,metric,value\n# known\n*,horizontal,50\n10.0.0.0/8, horizontal, 200 \n\
              10.1.2.3,horizontal,off\n10.0.0.0/8,dark,30\n10.0.0.0/8,dark,31\n",
         )
@@ -142,9 +142,9 @@ mod tests {
             ("*,dark,0", "1: \"0\" is no number above 0, or off"),
             ("*,dark,-1", "1: \"-1\" is no number above 0, or off"),
         ] {
-            assert_eq!(Bounds::parse(text).unwrap_err().to_string(), error);
+            assert_eq!(SiteLimits::parse(text).unwrap_err().to_string(), error);
         }
-        let error = Bounds::parse("*,speed,3").unwrap_err().to_string();
+        let error = SiteLimits::parse("*,speed,3").unwrap_err().to_string();
         assert!(
             error.starts_with("1: \"speed\" is no metric (sweep, block, horizontal"),
             "{error}"

@@ -15,7 +15,7 @@ pub(super) const COST: usize = 640;
 
 /// A data set and what its header said.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct PendingSet {
     domain: Domain,
     template: u16,
     /// Times are relative to the datagram that it came in.
@@ -25,7 +25,7 @@ pub(super) struct Held {
     pub body: Box<[u8]>,
 }
 
-impl Held {
+impl PendingSet {
     const fn cost(&self) -> usize {
         self.body.len() + COST
     }
@@ -46,8 +46,8 @@ pub(super) struct Room {
 /// If the shelf is full, the address that holds most of it pays. As long as no address holds more than a
 /// 64th of it, which takes many forged addresses, the oldest set goes.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
-    sets: BTreeMap<u64, Held>,
+pub(super) struct PendingSets {
+    sets: BTreeMap<u64, PendingSet>,
     by_template: BTreeSet<(Domain, u16, u64)>,
     by_domain: BTreeSet<(Domain, u64)>,
     octets: HashMap<Domain, usize, RandomState>,
@@ -60,7 +60,7 @@ pub(super) struct Shelf {
     dropped: Vec<(Domain, usize)>,
 }
 
-impl Shelf {
+impl PendingSets {
     /// Keeps a set, if need be in place of older ones: those of its domain, its exporter address and
     /// all. All room counts [`COST`] for each set. Where the system has no memory for it, it is dropped.
     pub fn hold(
@@ -101,7 +101,7 @@ impl Shelf {
             self.dropped.push((domain, body.len()));
             return;
         };
-        let held = Held { domain, template, context, at, body: copy };
+        let held = PendingSet { domain, template, context, at, body: copy };
         self.sets.insert(self.next, held);
         self.by_template.insert((domain, template, self.next));
         self.by_domain.insert((domain, self.next));
@@ -135,7 +135,7 @@ impl Shelf {
     }
 
     /// Gives back the sets that waited for this template, oldest first.
-    pub fn take(&mut self, domain: Domain, template: u16) -> Vec<Held> {
+    pub fn take(&mut self, domain: Domain, template: u16) -> Vec<PendingSet> {
         let of = (domain, template, 0)..=(domain, template, u64::MAX);
         let numbers: Vec<u64> = self.by_template.range(of).map(|&(_, _, n)| n).collect();
         numbers.into_iter().filter_map(|n| self.remove(n)).collect()
@@ -172,7 +172,7 @@ impl Shelf {
         }
     }
 
-    fn remove(&mut self, number: u64) -> Option<Held> {
+    fn remove(&mut self, number: u64) -> Option<PendingSet> {
         let held = self.sets.remove(&number)?;
         self.by_template.remove(&(held.domain, held.template, number));
         self.by_domain.remove(&(held.domain, number));
@@ -205,9 +205,9 @@ mod tests {
     fn the_oldest_goes_first() {
         let context =
             Context { exporter: domain(0).exporter, export: Timestamp::default(), uptime: None };
-        let mut shelf = Shelf::default();
+        let mut shelf = PendingSets::default();
         let limits = Room { domain: 2 * COST + 20, exporter: 9 * COST, all: 3 * COST + 30 };
-        let hold = |shelf: &mut Shelf, id, template, octet| {
+        let hold = |shelf: &mut PendingSets, id, template, octet| {
             shelf.hold((domain(id), template), context, (0, &[octet; 10]), limits);
         };
         hold(&mut shelf, 1, 256, 1);
@@ -218,7 +218,8 @@ mod tests {
         hold(&mut shelf, 2, 256, 5);
         assert_eq!(shelf.take_dropped(), [(domain(1), 10)]);
         assert_eq!(shelf.octets(&domain(1)), COST + 10);
-        let taken = |held: Vec<Held>| held.iter().map(|held| held.body[0]).collect::<Vec<_>>();
+        let taken =
+            |held: Vec<PendingSet>| held.iter().map(|held| held.body[0]).collect::<Vec<_>>();
         assert_eq!(taken(shelf.take(domain(1), 257)), [0u8; 0]);
         assert_eq!(taken(shelf.take(domain(2), 256)), [4, 5]);
         assert_eq!(taken(shelf.take(domain(1), 256)), [3]);
@@ -237,7 +238,7 @@ mod tests {
         let of = |octet: u8, id| Domain { exporter: [192, 0, 2, octet].into(), ..domain(id) };
         let context =
             Context { exporter: domain(0).exporter, export: Timestamp::default(), uptime: None };
-        let mut shelf = Shelf::default();
+        let mut shelf = PendingSets::default();
         let size = COST + 10;
         let room = Room { domain: 100 * size, exporter: 40 * size, all: 128 * size };
         let mut hold = |octet, id| {
@@ -265,7 +266,7 @@ mod tests {
             let (own, all) = (3 * COST, 5 * COST);
             let context =
                 Context { exporter: domain(0).exporter, export: Timestamp::default(), uptime: None };
-            let mut shelf = Shelf::default();
+            let mut shelf = PendingSets::default();
             let mut list: Vec<(u32, u16, usize)> = Vec::new();
             let mut dropped = 0;
             for (id, template, len, take) in steps {

@@ -1,7 +1,7 @@
 //! What the rules of all detectors are made of: measures held against limits, and whether the input can
 //! say that an answer is missing.
 
-use super::Limit;
+use super::Threshold;
 use super::conversation::PairedFlows;
 
 /// A value and what it is held against.
@@ -9,16 +9,16 @@ use super::conversation::PairedFlows;
 pub(super) struct Measure {
     pub name: &'static str,
     pub value: u64,
-    pub limit: Limit,
+    pub limit: Threshold,
 }
 
 impl Measure {
     pub(super) const fn at_least(name: &'static str, value: u64, limit: u64) -> Measure {
-        Measure { name, value, limit: Limit::AtLeast(limit) }
+        Measure { name, value, limit: Threshold::AtLeast(limit) }
     }
 
     pub(super) const fn below(name: &'static str, value: u64, limit: u64) -> Measure {
-        Measure { name, value, limit: Limit::Below(limit) }
+        Measure { name, value, limit: Threshold::Below(limit) }
     }
 
     pub(super) const fn passes(&self) -> bool {
@@ -41,30 +41,34 @@ pub(super) fn percent(part: u64, whole: u64) -> u64 {
 
 /// Whether a missing answer means that there was none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answers {
+pub(super) enum Visibility {
     /// Both directions are exported.
-    Seen,
+    BothWays,
     /// Many answers are not.
-    Partly,
+    Partial,
     /// One direction is not exported at all, or not paired.
-    Unseen,
+    OneWay,
 }
 
 /// Fewer long TCP flows say nothing of whether both directions are exported.
-const PAIRING_KNOWN: u64 = 20;
+const LEAST_LONG_FLOWS: u64 = 20;
 
 /// What a window says of its pairing, if it says enough.
 pub(super) fn known(pairing: PairedFlows) -> Option<PairedFlows> {
-    Some(pairing).filter(|pairing| pairing.long_flows >= PAIRING_KNOWN)
+    Some(pairing).filter(|pairing| pairing.long_flows >= LEAST_LONG_FLOWS)
 }
 
-impl Answers {
+impl Visibility {
     /// Whether the input has both directions; where too little is known, it counts as if it had.
-    pub(super) fn of(pairing: Option<PairedFlows>) -> Answers {
+    pub(super) fn of(pairing: Option<PairedFlows>) -> Visibility {
         match pairing {
-            Some(PairedFlows { long_flows: long, paired }) if paired * 10 < long * 3 => Answers::Unseen,
-            Some(PairedFlows { long_flows: long, paired }) if paired * 10 < long * 8 => Answers::Partly,
-            _ => Answers::Seen,
+            Some(PairedFlows { long_flows: long, paired }) if paired * 10 < long * 3 => {
+                Visibility::OneWay
+            }
+            Some(PairedFlows { long_flows: long, paired }) if paired * 10 < long * 8 => {
+                Visibility::Partial
+            }
+            _ => Visibility::BothWays,
         }
     }
 }

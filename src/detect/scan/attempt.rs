@@ -9,22 +9,22 @@ pub(super) const WORKED: u8 = 1;
 /// It did not.
 pub(super) const FAILED: u8 = 2;
 /// It did not, and somebody said so.
-pub(super) const REFUSED: u8 = 4;
+pub(super) const REJECTED: u8 = 4;
 /// It did not, and the target is an inside address that is not in use.
 pub(super) const DARK: u8 = 8;
 /// Something larger went one way.
 pub(super) const STREAM: u8 = 16;
 /// The flags say that this was a question.
-pub(super) const ASKED: u8 = 32;
+pub(super) const OPENED: u8 = 32;
 
 /// A distinct (host, port) that a source asked for; or an answer that it gave and nobody asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Trial<A> {
+pub(super) struct Attempt<A> {
     pub src: A,
     pub dst: A,
     pub proto: u8,
     /// An answer without a question: `port` is the other side's, `sport` the service's.
-    pub unasked: bool,
+    pub unsolicited: bool,
     pub port: u16,
     pub sport: u16,
     /// What came of it, ORed.
@@ -38,24 +38,24 @@ pub(super) struct Trial<A> {
     pub start: u32,
 }
 
-impl<A: Address> Trial<A> {
+impl<A: Address> Attempt<A> {
     /// The row, which sorts by source, protocol, whether it was asked (answers without a question
     /// first), destination, port and source port.
     pub(super) fn pack(&self) -> A::Row {
-        let first = (u32::from(self.proto) << 8) | u32::from(!self.unasked);
+        let first = (u32::from(self.proto) << 8) | u32::from(!self.unsolicited);
         let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
         let bits = (u32::from(self.bits) << 24) | (u32::from(self.flags) << 16);
         let rest = [ports, bits | self.flows.min(0xffff), self.packets, self.octets, self.start];
         A::pack(self.src, first, self.dst, rest)
     }
 
-    pub(super) fn unpack(row: &A::Row) -> Trial<A> {
+    pub(super) fn unpack(row: &A::Row) -> Attempt<A> {
         let (src, first, dst, [ports, bits, packets, octets, start]) = A::unpack(row);
-        Trial {
+        Attempt {
             src,
             dst,
             proto: (first >> 8) as u8,
-            unasked: first & 1 == 0,
+            unsolicited: first & 1 == 0,
             port: (ports >> 16) as u16,
             sport: ports as u16,
             bits: (bits >> 24) as u8,
@@ -68,12 +68,12 @@ impl<A: Address> Trial<A> {
     }
 
     /// Whether both are about the same (host, port).
-    pub(super) fn is_same(&self, other: &Trial<A>) -> bool {
-        (self.dst, self.port, self.unasked) == (other.dst, other.port, other.unasked)
+    pub(super) fn is_same(&self, other: &Attempt<A>) -> bool {
+        (self.dst, self.port, self.unsolicited) == (other.dst, other.port, other.unsolicited)
     }
 
     /// Adds another row of the same (host, port).
-    pub(super) fn merge(&mut self, other: &Trial<A>) {
+    pub(super) fn merge(&mut self, other: &Attempt<A>) {
         self.bits |= other.bits;
         self.flags |= other.flags;
         self.flows = self.flows.saturating_add(other.flows);
@@ -114,17 +114,17 @@ mod tests {
     proptest! {
         #[test]
         fn a_row_gives_back_its_trial(
-            (src, dst, proto, unasked) in any::<(u32, u32, u8, bool)>(),
+            (src, dst, proto, unsolicited) in any::<(u32, u32, u8, bool)>(),
             (port, sport, bits, flags) in any::<(u16, u16, u8, u8)>(),
             (flows, packets, octets, start) in (0u32..65_536, any::<u32>(), any::<u32>(), any::<u32>()),
         ) {
-            let trial = Trial { src, dst, proto, unasked, port, sport, bits, flags, flows, packets, octets, start };
-            prop_assert_eq!(Trial::<u32>::unpack(&trial.pack()), trial);
-            let wide = Trial {
-                src: u128::from(src) << 64, dst: u128::from(dst) << 60, proto, unasked, port, sport,
+            let trial = Attempt { src, dst, proto, unsolicited, port, sport, bits, flags, flows, packets, octets, start };
+            prop_assert_eq!(Attempt::<u32>::unpack(&trial.pack()), trial);
+            let wide = Attempt {
+                src: u128::from(src) << 64, dst: u128::from(dst) << 60, proto, unsolicited, port, sport,
                 bits, flags, flows, packets, octets, start,
             };
-            prop_assert_eq!(Trial::<u128>::unpack(&wide.pack()), wide);
+            prop_assert_eq!(Attempt::<u128>::unpack(&wide.pack()), wide);
         }
     }
 }

@@ -3,16 +3,17 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::event::{Event, Events, FLAGS, Kind, MAYBE_RESET, SPOOFED, STREAM, is_answer};
+use super::event::{Event, EventKind, Events, FLAGS, MAYBE_RESET, SPOOFED, STREAM, is_answer};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    ACK, Address, AnswerRate, FIN, DirectionTotals, Outcome, PerWindow, RST, SYN, Conversation, Visitor, narrow,
+    ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, PerWindow, RST, SYN,
+    Visitor, narrow,
 };
 use crate::finding::Side;
 use crate::flow::UDP;
 
 /// Writes events.
-pub(super) struct Emitter<'a> {
+pub(super) struct EventWriter<'a> {
     site: &'a Site,
     events: Events,
     /// Fewer packets to one host in vain make nobody an attacker.
@@ -76,15 +77,15 @@ fn clamp(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> EventWriter<'a> {
     /// Adds to `events`; what an inside host sent one outside in vain only from `least_sent` packets.
-    pub(super) fn new(site: &'a Site, events: Events, least_sent: u64) -> Emitter<'a> {
-        Emitter { site, events, least_sent, pair: None, sides: Default::default(), heard: None }
+    pub(super) fn new(site: &'a Site, events: Events, least_sent: u64) -> EventWriter<'a> {
+        EventWriter { site, events, least_sent, pair: None, sides: Default::default(), heard: None }
     }
 
     /// Of a slice: looks where the questions of answers are.
-    pub(super) fn live(self) -> Emitter<'a> {
-        Emitter { heard: Some((AnswerRate::default(), false)), ..self }
+    pub(super) fn live(self) -> EventWriter<'a> {
+        EventWriter { heard: Some((AnswerRate::default(), false)), ..self }
     }
 
     /// What a slice says of answers and their questions, and whether any question has its answer.
@@ -112,7 +113,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
-        let Emitter { site, events, least_sent, sides, .. } = self;
+        let EventWriter { site, events, least_sent, sides, .. } = self;
         for (side, (host, peer)) in sides.iter().zip([(a, b), (b, a)]) {
             let event = |kind, sum: &Sum, per_window, more| Event {
                 host,
@@ -128,7 +129,8 @@ impl<'a> Emitter<'a> {
                 more,
                 ..Event::default()
             };
-            for (kind, sum) in [(Kind::Asked, &side.asked), (Kind::Served, &side.served)] {
+            for (kind, sum) in [(EventKind::Opened, &side.asked), (EventKind::Served, &side.served)]
+            {
                 if sum.flows > 0 {
                     // No rate is taken of these but of what went the other way.
                     let all = PerWindow { packets: sum.packets, octets: sum.octets };
@@ -141,7 +143,7 @@ impl<'a> Emitter<'a> {
                 && site.side(peer.ip()) == Some(Side::Outside);
             if is_enough {
                 let answers = narrow(side.sent_answers);
-                events.push(&event(Kind::Sent, &side.sent, side.sent_per_window, answers))?;
+                events.push(&event(EventKind::Sent, &side.sent, side.sent_per_window, answers))?;
             }
         }
         *sides = Default::default();
@@ -149,9 +151,19 @@ impl<'a> Emitter<'a> {
     }
 }
 
-impl Visitor for Emitter<'_> {
+impl Visitor for EventWriter<'_> {
     fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
-        let &Conversation { initiator: asker, responder: host, proto, port, sport, forward: asked, reverse: answered, is_sure, outcome } = talk;
+        let &Conversation {
+            initiator: asker,
+            responder: host,
+            proto,
+            port,
+            sport,
+            forward: asked,
+            reverse: answered,
+            is_sure,
+            outcome,
+        } = talk;
         let (a, b) = (asker.min(host).ip(), asker.max(host).ip());
         if self.pair != Some((a, b, proto)) {
             self.over()?;
@@ -160,24 +172,25 @@ impl Visitor for Emitter<'_> {
         let is_first = asker <= host;
         let [first, second] = &mut self.sides;
         let (of_asker, of_host) = if is_first { (first, second) } else { (second, first) };
-        let event = |host, peer, half: &DirectionTotals, kind, [port, sport]: [u16; 2], bits: u8| Event {
-            host,
-            kind,
-            proto,
-            peer,
-            port,
-            sport,
-            bits: bits
-                | if half.spoofed { SPOOFED } else { 0 }
-                | if half.has_flags { FLAGS } else { 0 },
-            flags: half.flags,
-            flows: half.flows,
-            packets: half.packets,
-            octets: half.octets,
-            per_window: half.per_window(),
-            // 0 is unknown, and the lower bits of a real moment can be 0 too.
-            more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
-        };
+        let event =
+            |host, peer, half: &DirectionTotals, kind, [port, sport]: [u16; 2], bits: u8| Event {
+                host,
+                kind,
+                proto,
+                peer,
+                port,
+                sport,
+                bits: bits
+                    | if half.spoofed { SPOOFED } else { 0 }
+                    | if half.has_flags { FLAGS } else { 0 },
+                flags: half.flags,
+                flows: half.flows,
+                packets: half.packets,
+                octets: half.octets,
+                per_window: half.per_window(),
+                // 0 is unknown, and the lower bits of a real moment can be 0 too.
+                more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
+            };
         let is_answered = asked.is_present() && answered.is_present();
         // Our own look whether our own are still there: opened, and closed by who asked.
         let is_check = outcome == Outcome::Rejected
@@ -201,7 +214,7 @@ impl Visitor for Emitter<'_> {
                     of_asker.asked.add([port, sport], &DirectionTotals::NONE, &asked);
                 }
                 let bits = if outcome == Outcome::Partial { STREAM } else { 0 };
-                let mut event = event(host, asker, &asked, Kind::Tried, [port, sport], bits);
+                let mut event = event(host, asker, &asked, EventKind::Failed, [port, sport], bits);
                 if may_be_reset {
                     event.flags = MAYBE_RESET;
                 }
@@ -214,7 +227,14 @@ impl Visitor for Emitter<'_> {
                     of_host.asked.add([sport, port], &DirectionTotals::NONE, &answered);
                 }
                 let bits = if answered.is_bare_reply() { 0 } else { STREAM };
-                self.events.push(&event(asker, host, &answered, Kind::Unasked, [sport, port], bits))
+                self.events.push(&event(
+                    asker,
+                    host,
+                    &answered,
+                    EventKind::Unsolicited,
+                    [sport, port],
+                    bits,
+                ))
             }
             _ => {
                 of_asker.asked.add([port, sport], &answered, &asked);

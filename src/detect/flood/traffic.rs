@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::run::Run;
+use super::source_traffic::SourceTraffic;
 use crate::detect::conversation::{PerWindow, has_port};
-use crate::detect::rule::percent;
+use crate::detect::threshold::percent;
 use crate::detect::top::Top;
 use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 use crate::flow::TCP;
@@ -28,7 +28,7 @@ pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
 
 /// One source of a load, with what else is needed to show it; ordered by its address first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Sender {
+pub(super) struct TopSource {
     pub peer: IpAddr,
     pub sums: Counts,
     /// The part of the weight that may only be answers.
@@ -38,13 +38,13 @@ pub(super) struct Sender {
 
 /// Returns what a source sent beside answers: nobody attacks with what may be the answer to a question that
 /// was not exported.
-pub(super) fn asking(&(weight, from): &(u64, Sender)) -> u64 {
+pub(super) fn asking(&(weight, from): &(u64, TopSource)) -> u64 {
     weight.saturating_sub(from.answers)
 }
 
 /// Traffic of one kind upon a host.
 #[derive(Clone, Debug)]
-pub(super) struct Load {
+pub(super) struct TrafficSum {
     pub flows: u64,
     pub packets: u64,
     pub octets: u64,
@@ -54,14 +54,14 @@ pub(super) struct Load {
     /// Flows of inside sources, and those of them that are not of TCP.
     pub ours: u64,
     pub our_datagrams: u64,
-    top: Top<Sender, MAX_PEERS>,
+    top: Top<TopSource, MAX_PEERS>,
     /// Conversations by protocol and port of who is flooded.
     pub ports: HashMap<(u8, u16), u64, RandomState>,
 }
 
-impl Load {
-    pub(super) fn new() -> Load {
-        Load {
+impl TrafficSum {
+    pub(super) fn new() -> TrafficSum {
+        TrafficSum {
             flows: 0,
             packets: 0,
             octets: 0,
@@ -82,7 +82,7 @@ impl Load {
     }
 
     /// Adds a source's, of one protocol; what counts in `top` is `weight`, of which so much is answers.
-    pub(super) fn add(&mut self, run: &Run, flows: u64, weight: u64, answers: u64) {
+    pub(super) fn add(&mut self, run: &SourceTraffic, flows: u64, weight: u64, answers: u64) {
         let (_, packets, octets) = run.sums;
         self.flows += flows;
         self.packets = self.packets.saturating_add(packets);
@@ -94,7 +94,12 @@ impl Load {
         self.our_datagrams += if is_ours && run.proto != TCP { flows } else { 0 };
         self.top.offer(
             weight,
-            Sender { peer: run.peer, sums: (flows, packets, octets), answers, sample: run.sample },
+            TopSource {
+                peer: run.peer,
+                sums: (flows, packets, octets),
+                answers,
+                sample: run.sample,
+            },
         );
         for (port, flows) in &run.ports {
             *self.ports.entry((run.proto, *port)).or_default() += flows;
@@ -102,7 +107,7 @@ impl Load {
     }
 
     /// Adds another load, `both` of whose sources are in this one too.
-    pub(super) fn absorb(&mut self, other: &Load, both: u64) {
+    pub(super) fn absorb(&mut self, other: &TrafficSum, both: u64) {
         self.flows += other.flows;
         self.packets = self.packets.saturating_add(other.packets);
         self.octets = self.octets.saturating_add(other.octets);
@@ -117,8 +122,8 @@ impl Load {
     }
 
     /// The sources that sent most, each once.
-    pub(super) fn top(&self) -> Vec<(u64, Sender)> {
-        let mut all: Vec<(u64, Sender)> = Vec::new();
+    pub(super) fn top(&self) -> Vec<(u64, TopSource)> {
+        let mut all: Vec<(u64, TopSource)> = Vec::new();
         for (weight, from) in self.top.iter() {
             match all.iter_mut().find(|(_, other)| other.peer == from.peer) {
                 // The same by another protocol.
@@ -170,14 +175,14 @@ pub(super) const SENT: u8 = 32;
 
 /// The sources of a host, and in which loads each of them is.
 #[derive(Debug, Default)]
-pub(super) struct Senders {
+pub(super) struct SourceSet {
     all: Vec<(IpAddr, u8)>,
     /// How often a source came again to a load that it was in, by the load's bit.
     again: [u64; 8],
     is_full: bool,
 }
 
-impl Senders {
+impl SourceSet {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         (self.again, self.is_full) = ([0; 8], false);
@@ -212,7 +217,7 @@ impl Senders {
     }
 
     /// Each source once: takes from the loads those that they counted again.
-    pub(super) fn once(&mut self, loads: [(u8, &mut Load); 6]) {
+    pub(super) fn once(&mut self, loads: [(u8, &mut TrafficSum); 6]) {
         self.merge();
         for (of, load) in loads {
             load.sources -= self.again.get(of.trailing_zeros() as usize).copied().unwrap_or(0);
@@ -232,9 +237,9 @@ mod tests {
     #[test]
     fn a_source_counts_once_however_many_there_are() {
         let count = |sources: u32| {
-            let mut senders = Senders::default();
+            let mut senders = SourceSet::default();
             let [mut tried, mut looked, mut stream, mut datagrams, mut answers, mut sent] =
-                [(); 6].map(|()| Load::new());
+                [(); 6].map(|()| TrafficSum::new());
             for (load, others) in [(TRIED, 0), (TRIED, DATAGRAMS), (LOOKED, 0)] {
                 for source in 0..sources {
                     senders.add(IpAddr::V4(source.into()), STREAM | load | others);

@@ -5,10 +5,11 @@ use std::io;
 
 use foldhash::fast::RandomState;
 
+use super::attempt::{Attempt, DARK, FAILED, OPENED, REJECTED, STREAM, WORKED};
 use super::memory::Memory;
-use super::trial::{ASKED, DARK, FAILED, REFUSED, STREAM, Trial, WORKED};
 use crate::detect::conversation::{
-    Active, Address, Families, DirectionTotals, Outcome, RST, Recent, SYN, Conversation, Together, Visitor, has_port,
+    Active, Address, Conversation, DirectionTotals, Families, Outcome, RST, Recent, SYN, Together,
+    Visitor, has_port,
 };
 use crate::flow::{Networks, TCP};
 use crate::time::Window;
@@ -36,7 +37,7 @@ impl Known<'_> {
 }
 
 /// Writes trials.
-pub(super) struct Emitter<'a> {
+pub(super) struct AttemptWriter<'a> {
     known: Known<'a>,
     hasher: RandomState,
     rows: Families,
@@ -44,10 +45,10 @@ pub(super) struct Emitter<'a> {
     recent: Recent,
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> AttemptWriter<'a> {
     /// Writes trials to rows that keep about `memory` octets in memory.
-    pub(super) fn new(memory: u64, known: Known<'a>) -> Emitter<'a> {
-        Emitter {
+    pub(super) fn new(memory: u64, known: Known<'a>) -> AttemptWriter<'a> {
+        AttemptWriter {
             known,
             hasher: RandomState::default(),
             // Sources of one network are judged one after the other, for those that scan together.
@@ -57,11 +58,11 @@ impl<'a> Emitter<'a> {
     }
 
     /// All trials.
-    pub(super) fn into_trials(self) -> Families {
+    pub(super) fn into_attempts(self) -> Families {
         self.rows
     }
 
-    fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
+    fn write<A: Address>(&mut self, trial: &Attempt<A>) -> io::Result<()> {
         self.rows.push([trial.src, trial.dst], trial.pack())
     }
 
@@ -75,17 +76,27 @@ impl<'a> Emitter<'a> {
         if !self.recent.is_new(self.hasher.hash_one((src, dst, proto, port))) {
             return Ok(());
         }
-        self.write(&Trial { src, dst, proto, port, sport, bits: WORKED, ..Trial::default() })
+        self.write(&Attempt { src, dst, proto, port, sport, bits: WORKED, ..Attempt::default() })
     }
 }
 
-impl Visitor for Emitter<'_> {
+impl Visitor for AttemptWriter<'_> {
     fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
-        let &Conversation { initiator: asker, responder: host, proto, port, sport, forward: asked, reverse: answered, is_sure, outcome } = talk;
+        let &Conversation {
+            initiator: asker,
+            responder: host,
+            proto,
+            port,
+            sport,
+            forward: asked,
+            reverse: answered,
+            is_sure,
+            outcome,
+        } = talk;
         if !has_port(proto) {
             return Ok(());
         }
-        let with = |half: &DirectionTotals, bits| Trial {
+        let with = |half: &DirectionTotals, bits| Attempt {
             src: asker,
             dst: host,
             proto,
@@ -98,7 +109,7 @@ impl Visitor for Emitter<'_> {
             octets: u32::try_from(half.octets).unwrap_or(u32::MAX),
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
-            ..Trial::default()
+            ..Attempt::default()
         };
         match outcome {
             Outcome::Productive => {
@@ -112,12 +123,12 @@ impl Visitor for Emitter<'_> {
             Outcome::Unanswered | Outcome::Rejected if is_sure => {
                 let mut bits = FAILED;
                 bits |= match outcome {
-                    Outcome::Rejected => REFUSED,
+                    Outcome::Rejected => REJECTED,
                     _ if self.known.is_dark(host) => DARK,
                     _ => 0,
                 };
                 if proto == TCP && asked.has_flags && asked.flags & SYN != 0 {
-                    bits |= ASKED;
+                    bits |= OPENED;
                 }
                 self.write(&with(&asked, bits))
             }
@@ -130,10 +141,10 @@ impl Visitor for Emitter<'_> {
                     bits |= DARK;
                 }
                 let answer = with(&answered, bits);
-                let answer = Trial {
+                let answer = Attempt {
                     src: host,
                     dst: asker,
-                    unasked: true,
+                    unsolicited: true,
                     port: sport,
                     sport: port,
                     ..answer

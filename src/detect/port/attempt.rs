@@ -14,7 +14,7 @@ pub(super) const LOGIN: u8 = 8;
 
 /// One row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Trial<A> {
+pub(super) struct Attempt<A> {
     pub src: A,
     pub proto: u8,
     pub port: u16,
@@ -28,7 +28,7 @@ pub(super) struct Trial<A> {
     pub start: u32,
 }
 
-impl<A: Address> Trial<A> {
+impl<A: Address> Attempt<A> {
     /// The row, which sorts by source, protocol, port, target and what came of it.
     pub(super) fn pack(&self) -> A::Row {
         let first = (u32::from(self.proto) << 16) | u32::from(self.port);
@@ -41,9 +41,9 @@ impl<A: Address> Trial<A> {
         )
     }
 
-    pub(super) fn unpack(row: &A::Row) -> Trial<A> {
+    pub(super) fn unpack(row: &A::Row) -> Attempt<A> {
         let (src, first, dst, [bits, flows, packets, octets, start]) = A::unpack(row);
-        Trial {
+        Attempt {
             src,
             proto: (first >> 16) as u8,
             port: first as u16,
@@ -85,13 +85,13 @@ mod tests {
             (bits, sport, flows) in any::<(u8, u16, u32)>(),
             (packets, octets, start) in any::<(u32, u32, u32)>(),
         ) {
-            let trial = Trial { src, proto, port, dst, bits, sport, flows, packets, octets, start };
-            prop_assert_eq!(Trial::<u32>::unpack(&trial.pack()), trial);
-            let wide = Trial {
+            let trial = Attempt { src, proto, port, dst, bits, sport, flows, packets, octets, start };
+            prop_assert_eq!(Attempt::<u32>::unpack(&trial.pack()), trial);
+            let wide = Attempt {
                 src: u128::from(src) << 64, dst: u128::from(dst) << 60, proto, port, bits, sport, flows,
                 packets, octets, start,
             };
-            prop_assert_eq!(Trial::<u128>::unpack(&wide.pack()), wide);
+            prop_assert_eq!(Attempt::<u128>::unpack(&wide.pack()), wide);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::event::{Event, FLAGS, Kind, SPOOFED, STREAM, only_answers};
-use super::evidence::View;
-use super::load::{Counts, add};
+use super::event::{Event, EventKind, FLAGS, SPOOFED, STREAM, only_replies};
+use super::evidence::InputProfile;
+use super::traffic::{Counts, add};
 use crate::detect::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
 use crate::finding::{Sample, Side};
 use crate::flow::{TCP, UDP};
@@ -25,8 +25,8 @@ const MAX_SPORTS: usize = 4;
 
 /// One source's rows of one kind and protocol.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
-    pub kind: Kind,
+pub(super) struct SourceTraffic {
+    pub kind: EventKind,
     pub proto: u8,
     pub peer: IpAddr,
     pub sums: Counts,
@@ -50,10 +50,14 @@ pub(super) struct Run {
     pub sample: Sample,
 }
 
-impl Run {
+impl SourceTraffic {
     /// An empty one for this event's source, in the place of an old one.
-    pub(super) fn of<A: Address>(event: &Event<A>, view: View, old: Option<Run>) -> Run {
-        let mut run = Run {
+    pub(super) fn of<A: Address>(
+        event: &Event<A>,
+        view: InputProfile,
+        old: Option<SourceTraffic>,
+    ) -> SourceTraffic {
+        let mut run = SourceTraffic {
             kind: event.kind,
             proto: event.proto,
             peer: event.peer.ip(),
@@ -70,7 +74,7 @@ impl Run {
             is_ours: view.site.side(event.peer.ip()) == Some(Side::Inside),
             sample: event.sample(),
         };
-        if let Some(Run { mut ports, mut minutes, mut sports, .. }) = old {
+        if let Some(SourceTraffic { mut ports, mut minutes, mut sports, .. }) = old {
             ports.clear();
             minutes.clear();
             sports.clear();
@@ -80,14 +84,14 @@ impl Run {
     }
 
     /// Adds a row of the same source.
-    pub(super) fn add<A: Address>(&mut self, event: &Event<A>, view: View) {
+    pub(super) fn add<A: Address>(&mut self, event: &Event<A>, view: InputProfile) {
         // A conversation of what was tried counts once, however many records it has.
-        let flows = if event.kind == Kind::Sent { u64::from(event.flows) } else { 1 };
+        let flows = if event.kind == EventKind::Sent { u64::from(event.flows) } else { 1 };
         let (packets, octets) = (event.packets, event.octets);
         add(&mut self.sums, (flows, packets, octets));
         self.per_window.add(event.per_window);
         // The port that is attacked: of what the host sent, the peer's.
-        let aim = if event.kind == Kind::Sent { event.sport } else { event.port };
+        let aim = if event.kind == EventKind::Sent { event.sport } else { event.port };
         match self.ports.last_mut() {
             Some((port, count)) if *port == aim => *count += flows,
             _ => {
@@ -99,7 +103,7 @@ impl Run {
         }
         let is_answer = event.is_answer();
         let answers = match event.kind {
-            Kind::Sent => widen(event.more),
+            EventKind::Sent => widen(event.more),
             _ if is_answer => event.per_window.packets,
             _ => 0,
         };
@@ -116,7 +120,7 @@ impl Run {
         }
         self.is_spoofed |= event.has(SPOOFED);
         let may_reflect = match event.kind {
-            Kind::Unasked => event.proto == UDP || is_syn_ack(event),
+            EventKind::Unsolicited => event.proto == UDP || is_syn_ack(event),
             _ => event.proto == UDP,
         };
         if may_reflect {
@@ -142,7 +146,7 @@ impl Run {
         let looks = self.distinct >= SCANNED && self.tried <= TRIES * self.distinct;
         match self.proto {
             // A scanner asks; what is answered to many ports is no scan.
-            TCP => looks && self.kind == Kind::Tried,
+            TCP => looks && self.kind == EventKind::Failed,
             UDP => looks && octets <= PROBE.saturating_mul(packets),
             _ => false,
         }
@@ -165,14 +169,15 @@ fn count(minutes: &mut Vec<(u32, u64)>, minute: u32) {
 /// SYN without an acknowledgement, or a few packets without load. Datagrams that go on and on are one from
 /// outside alone: so do our own hosts tell a collector what happens, and a receiver what is said. An answer
 /// that was never asked for is one too: of TCP a bare one, which is no rest of a connection.
-fn counts<A: Address>(event: &Event<A>, view: View) -> bool {
+fn counts<A: Address>(event: &Event<A>, view: InputProfile) -> bool {
     let is_bare = || is_bare(event);
     match (event.kind, view.hears(), event.proto) {
-        (Kind::Sent | Kind::Asked | Kind::Served, ..) | (Kind::Unasked, false, _) => false,
-        (Kind::Unasked, ..) if view.live => false,
-        (Kind::Unasked, true, TCP) if event.has(FLAGS) => is_bare_answer(event),
-        (Kind::Unasked, true, TCP) => !event.has(STREAM),
-        (Kind::Tried, true, TCP) => {
+        (EventKind::Sent | EventKind::Opened | EventKind::Served, ..)
+        | (EventKind::Unsolicited, false, _) => false,
+        (EventKind::Unsolicited, ..) if view.live => false,
+        (EventKind::Unsolicited, true, TCP) if event.has(FLAGS) => is_bare_answer(event),
+        (EventKind::Unsolicited, true, TCP) => !event.has(STREAM),
+        (EventKind::Failed, true, TCP) => {
             let never_opened = event.has(FLAGS) && event.flags & (SYN | ACK) == SYN;
             !event.has(STREAM) || event.flags & (SYN | RST) == 0 || never_opened
         }
@@ -192,7 +197,7 @@ fn is_bare<A: Address>(event: &Event<A>) -> bool {
 
 /// Returns true for an answer of TCP without data: SYN and ACK or a reset, where the flags say.
 fn is_bare_answer<A: Address>(event: &Event<A>) -> bool {
-    is_bare(event) && (!event.has(FLAGS) || only_answers(event.flags))
+    is_bare(event) && (!event.has(FLAGS) || only_replies(event.flags))
 }
 
 /// An answer of TCP to a question; where flags are unknown, what is as small.

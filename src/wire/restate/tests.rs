@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::super::{Batch, Decoder, Limits};
+use super::super::{Batch, Decoder, DecoderLimits};
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000_000);
@@ -14,11 +14,11 @@ fn exporter(octet: u8) -> IpAddr {
 }
 
 fn keeping() -> Decoder {
-    Decoder::new(Limits { restated: 1 << 20, ..Limits::default() })
+    Decoder::new(DecoderLimits { restated: 1 << 20, ..DecoderLimits::default() })
 }
 
-fn in_force(decoder: &Decoder) -> Vec<(IpAddr, Vec<u8>)> {
-    decoder.in_force(NOW).collect()
+fn restate(decoder: &Decoder) -> Vec<(IpAddr, Vec<u8>)> {
+    decoder.restate(NOW).collect()
 }
 
 /// A v9 or IPFIX datagram of these sets, from domain 3.
@@ -47,11 +47,11 @@ fn literal_octets() {
         0, 0, 0, 28, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1, 1, 2, 0, 1, 0, 8, 0, 4,
         0, 1, 0, 20, 1, 0, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4, 0, 0,
     ];
-    assert_eq!(in_force(&decoder), [(exporter(1), expected.to_vec())]);
+    assert_eq!(restate(&decoder), [(exporter(1), expected.to_vec())]);
 
-    let mut decoder = Decoder::new(Limits::default());
+    let mut decoder = Decoder::new(DecoderLimits::default());
     decoder.watch(exporter(1), NOW, &all, &mut batch);
-    assert_eq!(in_force(&decoder), []);
+    assert_eq!(restate(&decoder), []);
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn withdrawn_and_redefined_ones_are_gone() {
     let mut batch = Batch::default();
     let sets = [&define[..], &withdraw, &redefine].concat();
     decoder.watch(exporter(1), NOW, &datagram(10, &sets), &mut batch);
-    let [(_, octets)] = &in_force(&decoder)[..] else { panic!("one datagram") };
+    let [(_, octets)] = &restate(&decoder)[..] else { panic!("one datagram") };
     assert_eq!(octets[..4], [0, 10, 0, 32]);
     assert_eq!(octets[16..], redefine);
 }
 
 #[test]
 fn definitions_are_bounded_by_the_longest_silent() {
-    let limits = Limits { restated: 40, ..Limits::default() };
+    let limits = DecoderLimits { restated: 40, ..DecoderLimits::default() };
     let mut decoder = Decoder::new(limits);
     let mut batch = Batch::default();
     let define = [0, 0, 0, 20, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1];
@@ -78,7 +78,7 @@ fn definitions_are_bounded_by_the_longest_silent() {
         let arrival = Timestamp::from_secs(secs);
         decoder.watch(exporter(octet), arrival, &datagram(9, &define), &mut batch);
     }
-    let left: Vec<_> = in_force(&decoder).into_iter().map(|(exporter, _)| exporter).collect();
+    let left: Vec<_> = restate(&decoder).into_iter().map(|(exporter, _)| exporter).collect();
     assert_eq!(left, [exporter(1), exporter(3)]);
 }
 
@@ -94,7 +94,7 @@ fn datagrams_are_split_between_templates() {
         let set = [&[0, 2], &len[..], &record].concat();
         decoder.watch(exporter(1), NOW, &datagram(10, &set), &mut batch);
     }
-    let lens: Vec<_> = in_force(&decoder).iter().map(|(_, octets)| octets.len()).collect();
+    let lens: Vec<_> = restate(&decoder).iter().map(|(_, octets)| octets.len()).collect();
     // The first two fill one, the largest is too large for any.
     let record = |fields: usize| 4 + 4 * fields;
     let head = 16 + 4;
@@ -167,12 +167,12 @@ proptest! {
             first.watch(exporter(*octet), NOW, datagram, &mut batch);
         }
         batch.clear();
-        for (exporter, datagram) in first.in_force(NOW) {
+        for (exporter, datagram) in first.restate(NOW) {
             prop_assert!(datagram.len() <= DATAGRAM);
             second.learn(exporter, &datagram, &mut batch);
         }
         prop_assert!(batch.errors.is_empty(), "{:?}", batch.errors);
-        prop_assert_eq!(in_force(&first), in_force(&second));
+        prop_assert_eq!(restate(&first), restate(&second));
         // Data of every template means the same to both.
         let mut sets = Vec::new();
         for id in 256..262u16 {
@@ -210,7 +210,7 @@ fn watching(sets: &[&[u8]]) -> (Decoder, Batch) {
 
 /// What stands behind the header of the only datagram in force.
 fn sets_in_force(decoder: &Decoder) -> Vec<u8> {
-    let [(_, octets)] = &in_force(decoder)[..] else { panic!("one datagram") };
+    let [(_, octets)] = &restate(decoder)[..] else { panic!("one datagram") };
     octets[20..].to_vec()
 }
 
@@ -224,7 +224,7 @@ fn options_data_is_restated() {
         sets_in_force(&decoder),
         [&SAMPLERS[..2], &[0, 24], &SAMPLERS[4..], &[0; 2], &records].concat()
     );
-    assert_eq!(in_force(&decoder)[0].1[2..4], [0, 3]);
+    assert_eq!(restate(&decoder)[0].1[2..4], [0, 3]);
     // The same template again changes nothing, another one of that number is without records.
     decoder.watch(exporter(1), NOW, &datagram(9, &SAMPLERS), &mut batch);
     assert_eq!(sets_in_force(&decoder)[24..], records);
@@ -244,7 +244,7 @@ fn padding_is_never_a_record() {
     let (mut first, mut second) = (keeping(), keeping());
     let mut batch = Batch::default();
     first.watch(exporter(1), NOW, &datagram(10, &[&one[..], &text, &told].concat()), &mut batch);
-    let [(_, octets)] = &in_force(&first)[..] else { panic!("one datagram") };
+    let [(_, octets)] = &restate(&first)[..] else { panic!("one datagram") };
     assert!(octets.ends_with(&told));
     second.datagram(exporter(1), NOW, octets, &mut batch);
     assert_eq!(second.stats().map(|(_, stats)| stats.option_records).sum::<u64>(), 3);
@@ -272,7 +272,7 @@ fn datagrams_are_split_between_options_records() {
         sets.extend(whole(257, &record));
     }
     let (decoder, _) = watching(&[&sets]);
-    let all = in_force(&decoder);
+    let all = restate(&decoder);
     let lens: Vec<_> = all.iter().map(|(_, octets)| octets.len()).collect();
     // Three octets of padding would be a record of the shortest kind.
     let head = 20 + 4;
@@ -305,7 +305,7 @@ fn numbers_go_on_to_the_next_datagram() {
             datagram
         };
         first.watch(exporter(1), NOW, &of(7, &sets), &mut batch);
-        for (_, octets) in in_force(&first) {
+        for (_, octets) in restate(&first) {
             second.datagram(exporter(1), NOW, &octets, &mut batch);
         }
         second.datagram(exporter(1), NOW, &of(next, &data), &mut batch);
@@ -326,7 +326,7 @@ fn the_uptime_goes_on() {
     };
     for later in [0, 1, 100_000_000] {
         let now = Timestamp::from_secs(NOW.secs() + later);
-        let (_, octets) = decoder.in_force(now).next().unwrap();
+        let (_, octets) = decoder.restate(now).next().unwrap();
         assert_eq!(boot(&octets), boot(&datagram(9, &[])), "after {later} s");
     }
 }
@@ -372,10 +372,11 @@ fn the_generation_tells_changes_from_repetitions() {
     other[11] = 0;
     assert!(watch(2, &datagram(10, &other)));
     // A domain that goes.
-    let mut small = Decoder::new(Limits { restated: 1 << 20, domains: 1, ..Limits::default() });
+    let mut small =
+        Decoder::new(DecoderLimits { restated: 1 << 20, domains: 1, ..DecoderLimits::default() });
     small.watch(exporter(1), NOW, &nine(&define), &mut batch);
     small.watch(exporter(2), NOW, &nine(&[]), &mut batch);
-    assert_eq!((small.generation(), in_force(&small).len()), (2, 0));
+    assert_eq!((small.generation(), restate(&small).len()), (2, 0));
     small.watch(exporter(3), NOW, &nine(&[]), &mut batch);
     assert_eq!(small.generation(), 2);
 }
@@ -422,14 +423,14 @@ proptest! {
                 false => first.watch(exporter(1), NOW, &datagram, &mut batch),
             }
         }
-        for (exporter, datagram) in first.in_force(NOW) {
+        for (exporter, datagram) in first.restate(NOW) {
             second.learn(exporter, &datagram, &mut batch);
         }
         prop_assert!(batch.errors.is_empty(), "{:?}", batch.errors);
         let without_number = |all: Vec<(IpAddr, Vec<u8>)>| -> Vec<Vec<u8>> {
             all.iter().map(|(_, octets)| octets[if octets[1] == 9 { 20 } else { 16 }..].to_vec()).collect()
         };
-        prop_assert_eq!(without_number(in_force(&first)), without_number(in_force(&second)));
+        prop_assert_eq!(without_number(restate(&first)), without_number(restate(&second)));
         // Addresses, First and Last, interface, sampler, selector.
         #[rustfmt::skip]
         let fields = [

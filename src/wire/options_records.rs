@@ -13,22 +13,22 @@ pub(super) const COST: usize = 128;
 
 /// Neighbouring fields that all name what a record speaks of, or of which none does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
+struct FieldRun {
     /// Octets, or [`VARIABLE`] for one field of variable length.
     len: u16,
     names: bool,
 }
 
-impl Run {
-    fn of(field: &Field) -> Run {
+impl FieldRun {
+    fn of(field: &Field) -> FieldRun {
         let names = field.scope || element::names(field.enterprise, field.element);
-        Run { len: field.len, names }
+        FieldRun { len: field.len, names }
     }
 }
 
 /// The latest record of one thing.
 #[derive(Clone, Debug)]
-struct Kept {
+struct KeptRecord {
     octets: Box<[u8]>,
     /// When it was told last.
     told: u64,
@@ -39,30 +39,30 @@ struct Kept {
 /// Things are told apart by the scope, and by elements that name something: nearly all routers give
 /// "system" for the scope, and the number of the sampler or interface among the options.
 #[derive(Clone, Debug)]
-pub(super) struct Scoped {
-    runs: Box<[Run]>,
-    by_name: BTreeMap<Box<[u8]>, Kept>,
+pub(super) struct OptionsRecords {
+    runs: Box<[FieldRun]>,
+    by_name: BTreeMap<Box<[u8]>, KeptRecord>,
     octets: usize,
 }
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Stored {
     /// It says what it said before.
-    Again,
+    Same,
     /// It is new, or says something else than before.
-    Anew,
+    New,
     /// There was no room for it. `true`: nor for the one before it, which is not in force any more.
     Refused(bool),
 }
 
-impl Scoped {
+impl OptionsRecords {
     /// None yet, of a template with these fields. `None` if there is no memory for it.
-    pub fn new(fields: &[Field]) -> Option<Scoped> {
-        let mut runs: Vec<Run> = Vec::new();
+    pub fn new(fields: &[Field]) -> Option<OptionsRecords> {
+        let mut runs: Vec<FieldRun> = Vec::new();
         runs.try_reserve(fields.len()).ok()?;
-        for next in fields.iter().map(Run::of) {
-            let sum = |run: &Run| run.len.checked_add(next.len).filter(|&sum| sum < VARIABLE);
+        for next in fields.iter().map(FieldRun::of) {
+            let sum = |run: &FieldRun| run.len.checked_add(next.len).filter(|&sum| sum < VARIABLE);
             match runs.last_mut() {
                 Some(run) if run.names == next.names && run.len < VARIABLE => match sum(run) {
                     Some(sum) => run.len = sum,
@@ -71,7 +71,7 @@ impl Scoped {
                 _ => runs.push(next),
             }
         }
-        Some(Scoped { runs: runs.into(), by_name: BTreeMap::new(), octets: 0 })
+        Some(OptionsRecords { runs: runs.into(), by_name: BTreeMap::new(), octets: 0 })
     }
 
     /// What keeping them costs.
@@ -108,25 +108,25 @@ impl Scoped {
     }
 
     /// Keeps a record in place of the one of the same name, if what all cost stays within `room`.
-    pub fn tell(&mut self, name: &[u8], octets: &[u8], now: u64, room: usize) -> Told {
+    pub fn insert(&mut self, name: &[u8], octets: &[u8], now: u64, room: usize) -> Stored {
         if let Some(kept) = self.by_name.get_mut(name) {
             if *kept.octets == *octets {
                 kept.told = now;
-                return Told::Again;
+                return Stored::Same;
             }
         }
         let cost = |name: &[u8], octets: &[u8]| name.len() + octets.len() + COST;
         let before = self.by_name.remove(name);
         self.octets -= before.as_ref().map_or(0, |before| cost(name, &before.octets));
         if self.octets + cost(name, octets) > room {
-            return Told::Refused(before.is_some());
+            return Stored::Refused(before.is_some());
         }
         let Some((key, kept)) = memory::boxed(name).zip(memory::boxed(octets)) else {
-            return Told::Refused(before.is_some());
+            return Stored::Refused(before.is_some());
         };
         self.octets += cost(name, octets);
-        self.by_name.insert(key, Kept { octets: kept, told: now });
-        Told::Anew
+        self.by_name.insert(key, KeptRecord { octets: kept, told: now });
+        Stored::New
     }
 }
 
@@ -138,16 +138,16 @@ mod tests {
         Field { enterprise: 0, element, len, scope }
     }
 
-    fn octets(scoped: &Scoped) -> Vec<Vec<u8>> {
+    fn octets(scoped: &OptionsRecords) -> Vec<Vec<u8>> {
         scoped.iter().map(|(_, octets)| octets.to_vec()).collect()
     }
 
-    fn tell(scoped: &mut Scoped, record: &[u8], now: u64, room: usize) -> Told {
+    fn tell(scoped: &mut OptionsRecords, record: &[u8], now: u64, room: usize) -> Stored {
         let mut name = Vec::new();
         let mut body = Cursor::new(record, 0);
         let octets = scoped.next(&mut body, &mut name).unwrap();
         assert_eq!((octets, body.left()), (record, 0));
-        scoped.tell(&name, octets, now, room)
+        scoped.insert(&name, octets, now, room)
     }
 
     #[test]
@@ -159,30 +159,33 @@ mod tests {
             field(48, 1, false),
             field(50, 2, false),
         ];
-        let mut scoped = Scoped::new(&fields).unwrap();
-        let names = |len, names| Run { len, names };
+        let mut scoped = OptionsRecords::new(&fields).unwrap();
+        let names = |len, names| FieldRun { len, names };
         let runs = [names(1, true), names(VARIABLE, false), names(1, true), names(2, false)];
         assert_eq!(*scoped.runs, runs);
         let room = 2 * (2 + 7 + COST);
-        assert_eq!(tell(&mut scoped, &[9, 2, b'a', b'b', 1, 0, 100], 1, room), Told::Anew);
-        assert_eq!(tell(&mut scoped, &[9, 1, b'c', 2, 0, 100], 2, room), Told::Anew);
-        assert_eq!(tell(&mut scoped, &[9, 2, b'a', b'b', 1, 0, 100], 3, room), Told::Again);
-        assert_eq!(tell(&mut scoped, &[9, 1, b'c', 3, 0, 100], 4, room), Told::Refused(false));
+        assert_eq!(tell(&mut scoped, &[9, 2, b'a', b'b', 1, 0, 100], 1, room), Stored::New);
+        assert_eq!(tell(&mut scoped, &[9, 1, b'c', 2, 0, 100], 2, room), Stored::New);
+        assert_eq!(tell(&mut scoped, &[9, 2, b'a', b'b', 1, 0, 100], 3, room), Stored::Same);
+        assert_eq!(tell(&mut scoped, &[9, 1, b'c', 3, 0, 100], 4, room), Stored::Refused(false));
         assert_eq!(
             octets(&scoped),
             [vec![9, 2, b'a', b'b', 1, 0, 100], vec![9, 1, b'c', 2, 0, 100]]
         );
         assert_eq!(scoped.iter().map(|(told, _)| told).collect::<Vec<_>>(), [3, 2]);
-        assert_eq!(tell(&mut scoped, &[9, 0, 2, 0, 7], 5, room), Told::Anew);
+        assert_eq!(tell(&mut scoped, &[9, 0, 2, 0, 7], 5, room), Stored::New);
         // One too large leaves no stale one behind.
-        assert_eq!(tell(&mut scoped, &[9, 3, 0, 0, 0, 2, 0, 7], 6, room - 2), Told::Refused(true));
+        assert_eq!(
+            tell(&mut scoped, &[9, 3, 0, 0, 0, 2, 0, 7], 6, room - 2),
+            Stored::Refused(true)
+        );
         assert_eq!(octets(&scoped), [vec![9, 2, b'a', b'b', 1, 0, 100]]);
         assert_eq!(scoped.octets(), 2 + 7 + COST);
     }
 
     #[test]
     fn neighbours_are_walked_over_at_once() {
-        let scoped = Scoped::new(&[
+        let scoped = OptionsRecords::new(&[
             field(1, 40_000, false),
             field(2, 20_000, false),
             field(3, 9_000, false),

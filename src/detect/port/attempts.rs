@@ -7,10 +7,11 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::trial::{DARK, FAILED, LOGIN, Trial, WORKED};
+use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
 use crate::detect::Site;
 use crate::detect::conversation::{
-    Active, Address, AnswerRate, Families, DirectionTotals, Outcome, Recent, Conversation, Together, Visitor,
+    Active, Address, AnswerRate, Conversation, DirectionTotals, Families, Outcome, Recent,
+    Together, Visitor,
 };
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -29,7 +30,7 @@ const MAIL: [u16; 3] = [25, 465, 587];
 pub(super) const MAX_MAIL: usize = 1 << 16;
 
 /// Writes trials.
-pub(super) struct Emitter<'a> {
+pub(super) struct AttemptWriter<'a> {
     site: &'a Site,
     active: &'a Active,
     knows_dark: bool,
@@ -52,15 +53,15 @@ pub(super) struct Written {
     pub outage: Option<u64>,
 }
 
-impl<'a> Emitter<'a> {
+impl<'a> AttemptWriter<'a> {
     /// Writes trials to rows that keep about `memory` octets in memory.
     pub(super) fn new(
         site: &'a Site,
         memory: u64,
         active: &'a Active,
         knows_dark: bool,
-    ) -> Emitter<'a> {
-        Emitter {
+    ) -> AttemptWriter<'a> {
+        AttemptWriter {
             site,
             active,
             knows_dark,
@@ -81,7 +82,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn write<A: Address>(&mut self, trial: &Trial<A>) -> io::Result<()> {
+    fn write<A: Address>(&mut self, trial: &Attempt<A>) -> io::Result<()> {
         self.rows.push([trial.src, trial.dst], trial.pack())
     }
 
@@ -100,14 +101,24 @@ impl<'a> Emitter<'a> {
     }
 }
 
-impl Visitor for Emitter<'_> {
+impl Visitor for AttemptWriter<'_> {
     fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
-        let &Conversation { initiator: asker, responder: host, proto, port, sport, forward: asked, is_sure, outcome, .. } = talk;
+        let &Conversation {
+            initiator: asker,
+            responder: host,
+            proto,
+            port,
+            sport,
+            forward: asked,
+            is_sure,
+            outcome,
+            ..
+        } = talk;
         let is_asked = outcome != Outcome::Rejected || !talk.may_be_unsolicited();
         if !is_sure || !is_asked || (proto != TCP && proto != UDP) {
             return Ok(());
         }
-        let with = |half: &DirectionTotals, bits| Trial {
+        let with = |half: &DirectionTotals, bits| Attempt {
             src: asker,
             proto,
             port,
