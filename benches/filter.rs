@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bare::lines::{campus, contest, reader, text, way};
 use nfkit::filter::{Chosen, Context, Filter};
 use nfkit::flow::{BATCH, Flow};
-use nfkit::line::{Form, Kept, Lines, NINE};
+use nfkit::line::{Form, Kept, Lines, REQUIRED};
 
 /// Ten terms of ten kinds, most of which hold, so that each is asked for most flows.
 const TEN: &str = "(tcp or udp) and not src net 10.0.0.0/8 and port != 25 and packets < 1M \
@@ -73,7 +73,7 @@ fn batches(flows: &[Flow], filter: &Filter) -> usize {
 
 fn main() {
     let flows = campus();
-    let nine = text(&flows, &NINE, Form::Text);
+    let nine = text(&flows, &REQUIRED, Form::Text);
     let (ten, none, web) = (filter(TEN), filter(NONE), filter("tcp and port 80"));
     let long = list(50_000);
     let share = |filter: &Filter| {

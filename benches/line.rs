@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use bare::{LINE, Line, cpu, load, median};
 use nfkit::flow::{BATCH, Extra, Flow};
-use nfkit::line::{Column, Form, NINE, Writer};
+use nfkit::line::{Column, Form, REQUIRED, Writer};
 use nfkit::scenario::{Kind, Plan, Player};
 
 /// Flows of the scenario.
@@ -203,10 +203,10 @@ fn ipv6(flows: &[Flow]) -> Vec<Flow> {
 fn main() {
     let v4 = campus();
     let v6 = ipv6(&v4);
-    let timed = [NINE.as_slice(), &[Column::Start, Column::End]].concat();
+    let timed = [REQUIRED.as_slice(), &[Column::Start, Column::End]].concat();
 
     let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
-    old(&mut first, &mut Vec::new(), &NINE, &v4);
+    old(&mut first, &mut Vec::new(), &REQUIRED, &v4);
     bare(&mut second, &mut [0; 1 << 16], &v4);
     Writer::new(&mut third).flows(&v4).unwrap();
     assert!(first == second && first == third, "the ways write different lines");
@@ -214,13 +214,13 @@ fn main() {
     let mut text = vec![0; 1 << 16];
     let mut ways = [
         Way::new("bare loop", &v4, move |flows| bare(&mut Nothing, &mut text, flows)),
-        old_way("nine, before", &v4, &NINE),
-        new_way("nine", &v4, &NINE, Form::Text),
-        new_way("nine, 30 at a time", &v4, &NINE, Form::Text).batch(30),
-        new_way("nine, CSV", &v4, &NINE, Form::Csv),
-        new_way("nine, JSON", &v4, &NINE, Form::Json),
-        old_way("nine, IPv6, before", &v6, &NINE),
-        new_way("nine, IPv6", &v6, &NINE, Form::Text),
+        old_way("nine, before", &v4, &REQUIRED),
+        new_way("nine", &v4, &REQUIRED, Form::Text),
+        new_way("nine, 30 at a time", &v4, &REQUIRED, Form::Text).batch(30),
+        new_way("nine, CSV", &v4, &REQUIRED, Form::Csv),
+        new_way("nine, JSON", &v4, &REQUIRED, Form::Json),
+        old_way("nine, IPv6, before", &v6, &REQUIRED),
+        new_way("nine, IPv6", &v6, &REQUIRED, Form::Text),
         old_way("start and end, before", &v4, &timed),
         new_way("start and end", &v4, &timed, Form::Text),
         new_way("every column", &v4, &Column::ALL, Form::Text),

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use bare::lines::{campus, contest, reader, text, way};
 use bare::text::{Row, scalar, words};
 use nfkit::flow::{BATCH, Flow};
-use nfkit::line::{Column, Form, Kept, Lines, NINE};
+use nfkit::line::{Column, Form, Kept, Lines, REQUIRED};
 
 fn ipv6(flows: &[Flow]) -> Vec<Flow> {
     let wide = |address: IpAddr| match address {
@@ -88,10 +88,10 @@ fn newlines(text: &[u8]) -> usize {
 fn main() {
     let v4 = campus();
     let v6 = ipv6(&v4);
-    let timed = [NINE.as_slice(), &[Column::Start, Column::End, Column::Flags]].concat();
-    let nine = text(&v4, &NINE, Form::Text);
-    let wide = text(&v6, &NINE, Form::Text);
-    let comma = text(&v4, &NINE, Form::Csv);
+    let timed = [REQUIRED.as_slice(), &[Column::Start, Column::End, Column::Flags]].concat();
+    let nine = text(&v4, &REQUIRED, Form::Text);
+    let wide = text(&v6, &REQUIRED, Form::Text);
+    let comma = text(&v4, &REQUIRED, Form::Csv);
     let twelve = text(&v4, &timed, Form::Text);
     // Without its line of names, and with what the loops may look at behind the end.
     let names = nine.iter().position(|&octet| octet == b'\n').unwrap() + 1;

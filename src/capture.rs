@@ -10,15 +10,15 @@
 //! which a [`Collector`] writes the slots of their arrival, and a bounded queue between them.
 #![deny(clippy::indexing_slicing)]
 
+mod admission;
 mod block;
 mod collect;
 mod error;
 mod fragments;
-mod gate;
 mod input;
-mod known;
 mod live;
 mod packet;
+mod packet_block;
 mod queue;
 mod reader;
 mod receive;
@@ -26,16 +26,16 @@ mod section;
 mod slots;
 pub mod socket;
 pub mod spool;
-mod wrap;
+mod template_cache;
 mod writer;
 
 #[cfg(test)]
 mod sample;
 
-pub use collect::{CollectError, Collector, Finished, Followed, Forgotten, To};
+pub use admission::{Allow, Denied, MAX_RATE, Rate};
+pub use collect::{CollectError, Collector, Finished, Followed, Forgotten, Output};
 pub use error::{Error, WriteError};
-pub use gate::{Allow, Denied, MAX_RATE, Rate};
-pub use live::{Live, News, Plan};
+pub use live::{CollectorEvent, CollectorPlan, Live};
 pub use packet::Skipped;
 pub use reader::{Datagram, Ending, Event, Reader};
 pub use receive::{Counters, clock, clocks};

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use crate::flow::Flow;
 
 mod batch;
-mod cases;
 mod error;
+mod evidence;
 mod names;
 mod parse;
 mod program;
@@ -22,8 +22,8 @@ mod token;
 mod tree;
 
 pub use batch::Chosen;
-pub use cases::{Case, Cases};
 pub use error::{FilterError, Reason};
+pub use evidence::{EvidenceQueries, EvidenceQuery};
 
 use program::Program;
 

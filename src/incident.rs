@@ -11,9 +11,9 @@
 
 pub mod block;
 mod contacts;
-mod docket;
+mod finding_set;
 pub mod mail;
 mod words;
 
 pub use contacts::{Address, Contact, ContactError, Contacts};
-pub use docket::{Docket, LIMIT};
+pub use finding_set::{FindingSet, LIMIT};

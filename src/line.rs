@@ -9,13 +9,13 @@
 
 mod column;
 mod dialect;
+mod fast;
 mod lines;
-mod nine;
 mod parse;
 mod read;
 mod write;
 
-pub use column::{Column, NINE};
+pub use column::{Column, REQUIRED};
 pub use dialect::Tool;
 pub use lines::{Kept, Lines, Text};
 pub use parse::LineError;

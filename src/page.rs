@@ -10,13 +10,13 @@
 use std::io;
 use std::path::PathBuf;
 
-mod board;
+mod coverage;
+mod data;
 mod html;
-mod judged;
 mod publish;
 mod words;
 
-pub use board::Board;
+pub use data::PageData;
 pub use html::MAX_ROWS;
 pub use publish::{NAME, publish};
 

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 mod mark;
 mod timeline;
 
-pub use mark::{End, Mark, MarkError, State};
+pub use mark::{End, Mark, MarkError, WindowState};
 pub use timeline::{Aside, Latest, Timeline};
 
 const NANOS: u64 = 1_000_000_000;

@@ -15,7 +15,7 @@ mod key;
 mod ranking;
 
 pub use key::{Key, Per, Side};
-pub use ranking::{Ranking, Row, Step};
+pub use ranking::{Ranking, Row, TimeStep};
 
 /// The measure that ranks keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl From<[u64; 3]> for Counts {
 
 /// What is to be counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct TotalSpec {
     /// What is counted under.
     pub per: Per,
     /// What ranks it.
@@ -87,7 +87,7 @@ pub struct Plan {
 /// Totals of the flows so far.
 #[derive(Debug)]
 pub struct Totals {
-    plan: Plan,
+    plan: TotalSpec,
     total: [u64; 3],
     tables: Tables,
 }
@@ -124,7 +124,7 @@ where
 
 impl Totals {
     /// Nothing counted yet.
-    pub fn new(plan: Plan) -> Totals {
+    pub fn new(plan: TotalSpec) -> Totals {
         let tables = match plan.per.sides() {
             [_] => Tables::One(Sides::new(&plan)),
             _ => Tables::Both(Sides::new(&plan)),
@@ -165,7 +165,7 @@ impl<const N: usize> Sides<N>
 where
     [u64; N]: Sum,
 {
-    fn new(plan: &Plan) -> Sides<N> {
+    fn new(plan: &TotalSpec) -> Sides<N> {
         let (peers, steps) = (plan.by == By::Peers, plan.step.is_some());
         Sides {
             narrow: Table::new(plan.memory / 2),
@@ -177,7 +177,7 @@ where
         }
     }
 
-    fn add(&mut self, plan: &Plan, flows: &[Flow]) -> io::Result<()> {
+    fn add(&mut self, plan: &TotalSpec, flows: &[Flow]) -> io::Result<()> {
         if let Some(table) = &mut self.steps {
             let step = u64::from(plan.step.unwrap_or(1).max(1));
             return for_each_side(plan.per, flows, |flow, side, key| {
@@ -217,7 +217,7 @@ where
         })
     }
 
-    fn rank(self, plan: &Plan, limit: Option<usize>) -> io::Result<Ranking> {
+    fn rank(self, plan: &TotalSpec, limit: Option<usize>) -> io::Result<Ranking> {
         if let Some(table) = self.steps {
             let entries = table.into_sorted()?;
             let entries = entries.map(|entry| entry.map(|((key, at), sums)| (key, at, sums)));

@@ -18,14 +18,14 @@ use foldhash::fast::RandomState;
 use zstd::stream::write::Encoder;
 
 use super::TEMPLATES;
+use super::admission::Denied;
 use super::error::WriteError;
-use super::gate::Denied;
-use super::known::{self, Known};
-use super::queue::{Chunk, Tally};
+use super::packet_block::{self, Endpoints};
+use super::queue::{Chunk, ChunkCounts};
 use super::section::{Closing, Slot};
-use super::slots::Heard;
+use super::slots::ReceivedSpan;
 use super::spool::{Compression, SlotFile, SlotFileError};
-use super::wrap::{self, Ends};
+use super::template_cache::{self, TemplateCache};
 use super::writer;
 use crate::time::{Timestamp, Window};
 use crate::wire::{Batch, Decoder, DecoderLimits, Domain, Fault, Lost, Stats};
@@ -40,7 +40,7 @@ const EXPORTERS: usize = 16_384;
 const RESTATED: usize = 16 << 20;
 
 /// Where the datagrams go.
-pub enum To {
+pub enum Output {
     /// A directory, one file a slot.
     Spool {
         /// Which.
@@ -54,20 +54,20 @@ pub enum To {
 
 /// Puts datagrams into slots.
 pub struct Collector {
-    to: To,
+    to: Output,
     /// Knows what is in force.
     decoder: Decoder,
     batch: Batch,
     /// From where to where each exporter of templates sent its last datagram.
-    ports: HashMap<IpAddr, Ends, RandomState>,
+    ports: HashMap<IpAddr, Endpoints, RandomState>,
     open: Option<Open>,
     /// How far the chunk in hand was taken.
     progress: Progress,
-    known: Known,
+    known: TemplateCache,
     /// Something was written since the last [`sync`](Collector::sync).
     dirty: bool,
     /// Counts of a slot that was passed over, for the next one.
-    carried: (Tally, Lost),
+    carried: (ChunkCounts, Lost),
     /// Datagrams of such slots since somebody asked.
     passed: u64,
 }
@@ -77,9 +77,9 @@ struct Open {
     slot: Arc<Slot>,
     start: Timestamp,
     heard: Timestamp,
-    tally: Tally,
+    tally: ChunkCounts,
     missing: Lost,
-    output: Option<Output>,
+    output: Option<OpenFile>,
     /// Octets that go before the next chunk's: the section's beginning, or its end.
     ahead: Pending,
     /// Once the slot is over.
@@ -107,7 +107,7 @@ struct Progress {
 }
 
 /// What a slot is written to.
-enum Output {
+enum OpenFile {
     Plain(SlotFile),
     Zstd(Box<Encoder<'static, SlotFile>>),
     /// The stream itself is in [`To`].
@@ -190,7 +190,7 @@ impl CollectError {
 impl Collector {
     /// Writes to `to` what comes in at these addresses; what is remembered of an earlier run in the
     /// same spool is in force again. Also says why not all of it is, if so.
-    pub fn new(to: To, listening: &[SocketAddr]) -> (Collector, Option<String>) {
+    pub fn new(to: Output, listening: &[SocketAddr]) -> (Collector, Option<String>) {
         let limits = DecoderLimits { restated: RESTATED, ..DecoderLimits::default() };
         let mut collector = Collector {
             to,
@@ -199,9 +199,9 @@ impl Collector {
             ports: HashMap::default(),
             open: None,
             progress: Progress::default(),
-            known: Known::default(),
+            known: TemplateCache::default(),
             dirty: false,
-            carried: (Tally::default(), Lost::default()),
+            carried: (ChunkCounts::default(), Lost::default()),
             passed: 0,
         };
         let error = collector.recall(listening);
@@ -209,8 +209,8 @@ impl Collector {
     }
 
     fn recall(&mut self, listening: &[SocketAddr]) -> Option<String> {
-        let To::Spool { dir, .. } = &self.to else { return None };
-        let (datagrams, error) = known::read(dir);
+        let Output::Spool { dir, .. } = &self.to else { return None };
+        let (datagrams, error) = template_cache::read(dir);
         for (from, port, payload) in datagrams {
             let exporter = from.ip();
             self.batch.clear();
@@ -225,18 +225,18 @@ impl Collector {
                 self.ports.insert(exporter, (from, to));
             }
         }
-        self.known = Known::at(self.decoder.generation());
+        self.known = TemplateCache::at(self.decoder.generation());
         error
     }
 
     /// Writes to a stream, which does not come back when it is gone.
     pub(super) const fn is_stream(&self) -> bool {
-        matches!(self.to, To::Stream(_))
+        matches!(self.to, Output::Stream(_))
     }
 
     /// At the end what is in force is written down whatever that takes.
-    pub(super) fn hurry(&mut self) {
-        self.known.hurry();
+    pub(super) fn flush_now(&mut self) {
+        self.known.flush_now();
     }
 
     /// Takes a chunk: writes its datagrams, and finishes the slot if it is over. A slot that is over
@@ -289,7 +289,7 @@ impl Collector {
                 }
                 put(&mut self.to, output, &chunk.blocks, &mut self.progress.written)?;
                 self.dirty |= !chunk.blocks.is_empty();
-                if matches!(output, Output::Zstd(_)) {
+                if matches!(output, OpenFile::Zstd(_)) {
                     open.inside += chunk.entries.len() as u64;
                 }
             }
@@ -316,7 +316,7 @@ impl Collector {
         let Some(open) = &mut self.open else { return };
         open.passed_over = true;
         if open.closing.is_some() {
-            let Tally { received, dropped_queue, limited, .. } = &mut open.tally;
+            let ChunkCounts { received, dropped_queue, limited, .. } = &mut open.tally;
             let written = received.saturating_sub(*dropped_queue + limited.datagrams);
             *dropped_queue += written;
             self.passed += written;
@@ -352,9 +352,10 @@ impl Collector {
         for (exporter, payload) in self.decoder.restate(now) {
             let ends = self.ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
             // Of sixteen megabytes at most: it is tried again, as what the disk does not take.
-            let room = octets.try_reserve(payload.len() + wrap::AROUND);
+            let room = octets.try_reserve(payload.len() + packet_block::AROUND);
             room.map_err(|_| failed(io::Error::from(io::ErrorKind::OutOfMemory).into()))?;
-            wrap::append(&mut octets, now, ends, &payload, Some(TEMPLATES)).map_err(failed)?;
+            packet_block::append(&mut octets, now, ends, &payload, Some(TEMPLATES))
+                .map_err(failed)?;
         }
         self.open = Some(Open {
             slot: Arc::clone(&chunk.slot),
@@ -407,15 +408,15 @@ impl Collector {
             return Ok(());
         };
         open.output = Some(match &self.to {
-            To::Stream(_) => Output::Stream,
-            To::Spool { dir, zstd: None } => {
-                Output::Plain(SlotFile::create(dir, open.slot.window, Compression::None)?)
+            Output::Stream(_) => OpenFile::Stream,
+            Output::Spool { dir, zstd: None } => {
+                OpenFile::Plain(SlotFile::create(dir, open.slot.window, Compression::None)?)
             }
-            To::Spool { dir, zstd: Some(level) } => {
+            Output::Spool { dir, zstd: Some(level) } => {
                 let file = SlotFile::create(dir, open.slot.window, Compression::Zstd)?;
                 let path = file.part().to_owned();
                 let encoder = Encoder::new(file, *level).map_err(|error| failed(&path, error))?;
-                Output::Zstd(Box::new(encoder))
+                OpenFile::Zstd(Box::new(encoder))
             }
         });
         self.dirty = true;
@@ -425,7 +426,7 @@ impl Collector {
     /// Ends the open slot: closing block, disk, and in a spool the file's name.
     fn end(
         &mut self,
-        heard: Option<Heard>,
+        heard: Option<ReceivedSpan>,
         finished: &mut Vec<Finished>,
     ) -> Result<(), CollectError> {
         self.open()?;
@@ -433,7 +434,7 @@ impl Collector {
         let closing = match open.closing {
             Some(closing) => closing,
             None => {
-                let heard = heard.unwrap_or(Heard { start: open.start, end: open.heard });
+                let heard = heard.unwrap_or(ReceivedSpan { start: open.start, end: open.heard });
                 let closing = closing(&open.tally, open.missing, heard);
                 let octets = writer::closing(&closing)
                     .map_err(|source| CollectError::Write { path: None, source })?;
@@ -444,12 +445,12 @@ impl Collector {
         let Some(output) = &mut open.output else { return Ok(()) };
         put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
         let file = match output {
-            Output::Stream => {
+            OpenFile::Stream => {
                 flush(&mut self.to)?;
                 None
             }
-            Output::Plain(file) => Some(finish(file)?),
-            Output::Zstd(encoder) => {
+            OpenFile::Plain(file) => Some(finish(file)?),
+            OpenFile::Zstd(encoder) => {
                 let path = encoder.get_ref().part().to_owned();
                 encoder.do_finish().map_err(|error| failed(&path, error))?;
                 Some(finish(encoder.get_mut())?)
@@ -457,7 +458,7 @@ impl Collector {
         };
         self.dirty = false;
         if let Some(Open { slot, tally, .. }) = self.open.take() {
-            let Tally { limited, denied, .. } = tally;
+            let ChunkCounts { limited, denied, .. } = tally;
             let slot = slot.window;
             finished.push(Finished { slot, file, closing, denied, limited, error: None });
         }
@@ -477,7 +478,9 @@ impl Collector {
         let Some(open) = &mut self.open else { return lost };
         let lost = match open.output {
             // What went into a compressor did not necessarily come out.
-            Some(Output::Zstd(_)) => chunk.entries.len() as u64 + std::mem::take(&mut open.inside),
+            Some(OpenFile::Zstd(_)) => {
+                chunk.entries.len() as u64 + std::mem::take(&mut open.inside)
+            }
             _ => lost,
         };
         if !watched {
@@ -487,12 +490,14 @@ impl Collector {
         open.given_up = true;
         let Some(heard) = chunk.end else { return lost };
         let file = match &open.output {
-            Some(Output::Plain(file)) => file.finish().ok(),
-            Some(Output::Zstd(encoder)) => encoder.get_ref().finish().ok(),
-            Some(Output::Stream) | None => None,
+            Some(OpenFile::Plain(file)) => file.finish().ok(),
+            Some(OpenFile::Zstd(encoder)) => encoder.get_ref().finish().ok(),
+            Some(OpenFile::Stream) | None => None,
         };
         let closing = closing(&open.tally, open.missing, heard);
-        if let Some(Open { slot, tally: Tally { limited, denied, .. }, .. }) = self.open.take() {
+        if let Some(Open { slot, tally: ChunkCounts { limited, denied, .. }, .. }) =
+            self.open.take()
+        {
             let (slot, error) = (slot.window, Some(error));
             finished.push(Finished { slot, file, closing, denied, limited, error });
         }
@@ -509,9 +514,9 @@ impl Collector {
         if let Some(Open { output: Some(output), inside, .. }) = &mut self.open {
             if std::mem::replace(&mut self.dirty, false) {
                 let result = match output {
-                    Output::Stream => flush(&mut self.to),
-                    Output::Plain(file) => Ok(file.sync()?),
-                    Output::Zstd(encoder) => {
+                    OpenFile::Stream => flush(&mut self.to),
+                    OpenFile::Plain(file) => Ok(file.sync()?),
+                    OpenFile::Zstd(encoder) => {
                         let path = encoder.get_ref().part().to_owned();
                         encoder.flush().map_err(|error| failed(&path, error))?;
                         *inside = 0;
@@ -521,9 +526,9 @@ impl Collector {
                 result.inspect_err(|_| self.dirty = true)?;
             }
             restored = match output {
-                Output::Stream => false,
-                Output::Plain(file) => file.restore()?,
-                Output::Zstd(encoder) => encoder.get_mut().restore()?,
+                OpenFile::Stream => false,
+                OpenFile::Plain(file) => file.restore()?,
+                OpenFile::Zstd(encoder) => encoder.get_mut().restore()?,
             };
         }
         Ok(restored)
@@ -531,7 +536,7 @@ impl Collector {
 
     /// Whether files are compressed.
     pub(super) const fn compresses(&self) -> bool {
-        matches!(self.to, To::Spool { zstd: Some(_), .. })
+        matches!(self.to, Output::Spool { zstd: Some(_), .. })
     }
 
     /// Writes down what is in force, if it is not what was written down.
@@ -539,7 +544,7 @@ impl Collector {
     /// # Errors
     /// What the system says; what was remembered before is still there.
     pub(super) fn remember(&mut self) -> Result<(), SlotFileError> {
-        let To::Spool { dir, .. } = &self.to else { return Ok(()) };
+        let Output::Spool { dir, .. } = &self.to else { return Ok(()) };
         let generation = self.decoder.generation();
         if self.known.is(generation) {
             return Ok(());
@@ -586,7 +591,7 @@ impl Collector {
     }
 }
 
-fn closing(tally: &Tally, missing: Lost, heard: Heard) -> Closing {
+fn closing(tally: &ChunkCounts, missing: Lost, heard: ReceivedSpan) -> Closing {
     Closing {
         received: tally.received,
         dropped_kernel: tally.dropped_kernel,
@@ -601,17 +606,17 @@ fn closing(tally: &Tally, missing: Lost, heard: Heard) -> Closing {
 
 /// Writes what is left of some octets.
 fn put(
-    to: &mut To,
-    output: &mut Output,
+    to: &mut Output,
+    output: &mut OpenFile,
     octets: &[u8],
     written: &mut usize,
 ) -> Result<(), CollectError> {
     while let Some(left) = octets.get(*written..).filter(|left| !left.is_empty()) {
         let (result, path) = match (&mut *output, &mut *to) {
-            (Output::Plain(file), _) => (file.write(left), Some(file.part())),
-            (Output::Zstd(file), _) => (file.write(left), Some(file.get_ref().part())),
-            (Output::Stream, To::Stream(stream)) => (stream.write(left), None),
-            (Output::Stream, To::Spool { .. }) => return Ok(()),
+            (OpenFile::Plain(file), _) => (file.write(left), Some(file.part())),
+            (OpenFile::Zstd(file), _) => (file.write(left), Some(file.get_ref().part())),
+            (OpenFile::Stream, Output::Stream(stream)) => (stream.write(left), None),
+            (OpenFile::Stream, Output::Spool { .. }) => return Ok(()),
         };
         let error = match result {
             Ok(0) => io::ErrorKind::WriteZero.into(),
@@ -628,12 +633,12 @@ fn put(
     Ok(())
 }
 
-fn flush(to: &mut To) -> Result<(), CollectError> {
+fn flush(to: &mut Output) -> Result<(), CollectError> {
     match to {
-        To::Stream(stream) => {
+        Output::Stream(stream) => {
             stream.flush().map_err(|error| CollectError::Write { path: None, source: error.into() })
         }
-        To::Spool { .. } => Ok(()),
+        Output::Spool { .. } => Ok(()),
     }
 }
 
@@ -649,7 +654,7 @@ fn failed(path: &Path, error: io::Error) -> CollectError {
 }
 
 /// Ends of a datagram of an exporter whose ports are not known.
-fn unknown(exporter: IpAddr) -> Ends {
+fn unknown(exporter: IpAddr) -> Endpoints {
     let any: IpAddr = match exporter {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

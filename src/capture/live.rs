@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::admission::Allow;
 use super::collect::{CollectError, Collector, Finished, Followed, Forgotten};
-use super::gate::Allow;
-use super::queue::{Chunk, Popped, Queue};
+use super::queue::{Chunk, Pop, Queue};
 use super::receive::{Counters, Order, Receiver, Trouble, clock};
 use super::socket::Socket;
 use super::spool::SlotFileError;
@@ -30,7 +30,7 @@ const FOLLOW: Duration = Duration::from_secs(5);
 
 /// What a collector is to do.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct CollectorPlan {
     /// Length of the slots in seconds.
     pub seconds: u32,
     /// Octets that may wait for the disk.
@@ -45,7 +45,7 @@ pub struct Plan {
 
 /// What there is to tell.
 #[derive(Debug)]
-pub enum News {
+pub enum CollectorEvent {
     /// There is a file for what comes.
     Begun,
     /// A slot, or a part of one, is over.
@@ -88,12 +88,12 @@ pub struct Live {
 /// Where the news goes, with a bell that wakes who waits for more than news.
 #[derive(Clone, Debug)]
 struct Teller {
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<CollectorEvent>,
     bell: Arc<UnixStream>,
 }
 
 impl Teller {
-    fn tell(&self, news: News) {
+    fn tell(&self, news: CollectorEvent) {
         // Nobody listens any more: then nobody needs to know.
         if self.news.send(news).is_ok() {
             _ = io::Write::write(&mut &*self.bell, &[0]);
@@ -110,8 +110,8 @@ impl Live {
     pub fn start(
         sockets: Vec<Socket>,
         collector: Collector,
-        plan: Plan,
-        news: mpsc::Sender<News>,
+        plan: CollectorPlan,
+        news: mpsc::Sender<CollectorEvent>,
         bell: UnixStream,
     ) -> io::Result<Live> {
         let (ours, wake) = UnixStream::pair()?;
@@ -149,7 +149,7 @@ impl Live {
             let guarded = move || {
                 // One that panics would be waited for without end.
                 if panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
-                    teller.tell(News::Failed("a thread failed".to_owned()));
+                    teller.tell(CollectorEvent::Failed("a thread failed".to_owned()));
                 }
             };
             thread::Builder::new().name(name.to_owned()).spawn(guarded).map(drop)
@@ -206,15 +206,17 @@ impl Live {
 fn receiving(receiver: Receiver, allow: Allow, teller: &Teller) {
     let trouble = |trouble| {
         teller.tell(match trouble {
-            Trouble::Receive(local, error) => News::Receiving(format!("{local}: {error}")),
-            Trouble::Drops(error) => {
-                News::Receiving(format!("the kernel's drops are not known yet: {error}"))
+            Trouble::Receive(local, error) => {
+                CollectorEvent::Receiving(format!("{local}: {error}"))
             }
-            Trouble::Left(lost) => News::Left { lost, at_most: false },
+            Trouble::Drops(error) => {
+                CollectorEvent::Receiving(format!("the kernel's drops are not known yet: {error}"))
+            }
+            Trouble::Left(lost) => CollectorEvent::Left { lost, at_most: false },
         });
     };
     if let Err(error) = receiver.run(allow, trouble) {
-        teller.tell(News::Failed(format!("poll: {error}")));
+        teller.tell(CollectorEvent::Failed(format!("poll: {error}")));
     }
 }
 
@@ -244,16 +246,16 @@ impl Writing {
         loop {
             let left = self.sync.saturating_sub(synced.elapsed());
             let chunk = match self.queue.pop(left.max(Duration::from_millis(1))) {
-                Popped::Chunk(chunk) => Some(*chunk),
-                Popped::Nothing => None,
-                Popped::Closed => break,
+                Pop::Chunk(chunk) => Some(*chunk),
+                Pop::Nothing => None,
+                Pop::Closed => break,
             };
             if let Some(mut chunk) = chunk {
                 if !self.write(&mut chunk, &mut finished, &mut stuck) {
                     return;
                 }
                 if !std::mem::replace(&mut begun, true) {
-                    self.teller.tell(News::Begun);
+                    self.teller.tell(CollectorEvent::Begun);
                 }
                 if !finished.is_empty() {
                     // First what the news will be seen beside.
@@ -261,7 +263,7 @@ impl Writing {
                     followed = Instant::now();
                 }
                 for slot in finished.drain(..) {
-                    self.teller.tell(News::Finished(Box::new(slot)));
+                    self.teller.tell(CollectorEvent::Finished(Box::new(slot)));
                 }
                 let passed = self.collector.passed();
                 self.counters.dropped_queue.fetch_add(passed, Ordering::Relaxed);
@@ -279,15 +281,15 @@ impl Writing {
                 self.tell_followed();
             }
         }
-        self.collector.hurry();
+        self.collector.flush_now();
         self.sync(&mut stuck);
         self.tell_followed();
         self.lost += self.collector.uncounted();
         if self.lost > 0 {
             let at_most = self.collector.compresses();
-            self.teller.tell(News::Left { lost: self.lost, at_most });
+            self.teller.tell(CollectorEvent::Left { lost: self.lost, at_most });
         }
-        self.teller.tell(News::Over);
+        self.teller.tell(CollectorEvent::Over);
     }
 
     /// Writes a chunk, however long that takes. False if there is nothing left to write to.
@@ -313,7 +315,7 @@ impl Writing {
                         continue;
                     }
                     Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
-                        self.teller.tell(News::Failed(format!("stdout: {error}")));
+                        self.teller.tell(CollectorEvent::Failed(format!("stdout: {error}")));
                         return false;
                     }
                     // A disk behind it may get room.
@@ -339,7 +341,7 @@ impl Writing {
 
     fn sync(&mut self, stuck: &mut Stuck) {
         match self.collector.sync() {
-            Ok(true) => self.teller.tell(News::Restored),
+            Ok(true) => self.teller.tell(CollectorEvent::Restored),
             Ok(false) => {}
             Err(error) => stuck.on(error, &self.teller),
         }
@@ -347,7 +349,7 @@ impl Writing {
             Ok(()) => self.forgetful = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.forgetful, true) {
-                    self.teller.tell(News::Forgetful(error));
+                    self.teller.tell(CollectorEvent::Forgetful(error));
                 }
             }
         }
@@ -369,13 +371,13 @@ impl Stuck {
     fn on(&mut self, error: CollectError, teller: &Teller) {
         if self.0.is_none() {
             self.0 = Some(Instant::now());
-            teller.tell(News::Stuck(error));
+            teller.tell(CollectorEvent::Stuck(error));
         }
     }
 
     fn over(&mut self, teller: &Teller) {
         if let Some(since) = self.0.take() {
-            teller.tell(News::Resumed(since.elapsed()));
+            teller.tell(CollectorEvent::Resumed(since.elapsed()));
         }
     }
 }

@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::admission::Denied;
 use super::error::WriteError;
-use super::gate::Denied;
+use super::packet_block::{self, AROUND, Endpoints, LONGEST};
 use super::section::Slot;
-use super::slots::Heard;
-use super::wrap::{self, AROUND, Ends, LONGEST};
+use super::slots::ReceivedSpan;
 use crate::time::Timestamp;
 
 /// Octets of blocks from which on a chunk is full: a tenth of a second at a hundred thousand flows a
@@ -39,14 +39,14 @@ const OVERHEAD: usize = 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub arrival: Timestamp,
-    pub ends: Ends,
+    pub ends: Endpoints,
     /// Where its payload lies in [`Chunk::blocks`].
     pub payload: Range<usize>,
 }
 
 /// What was counted while a chunk was filled.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct ChunkCounts {
     pub received: u64,
     pub dropped_kernel: u64,
     pub dropped_queue: u64,
@@ -62,21 +62,21 @@ pub(super) struct Chunk {
     /// Whole blocks of all datagrams, as they stand in a file.
     pub blocks: Vec<u8>,
     pub entries: Vec<Entry>,
-    pub tally: Tally,
+    pub tally: ChunkCounts,
     /// Up to when it was listened.
     pub heard: Timestamp,
     /// The slot, or this part of it, is over.
-    pub end: Option<Heard>,
+    pub end: Option<ReceivedSpan>,
 }
 
-impl Tally {
+impl ChunkCounts {
     /// All that was lost here.
     pub fn lost(&self) -> u64 {
         self.dropped_kernel + self.dropped_queue + self.limited.datagrams
     }
 
-    pub fn add(&mut self, other: &Tally) {
-        let Tally { received, dropped_kernel, dropped_queue, limited, denied } = other;
+    pub fn add(&mut self, other: &ChunkCounts) {
+        let ChunkCounts { received, dropped_kernel, dropped_queue, limited, denied } = other;
         self.received += received;
         self.dropped_kernel += dropped_kernel;
         self.dropped_queue += dropped_queue;
@@ -91,7 +91,7 @@ impl Chunk {
             slot,
             blocks: Vec::new(),
             entries: Vec::new(),
-            tally: Tally::default(),
+            tally: ChunkCounts::default(),
             heard: Timestamp::default(),
             end: None,
         }
@@ -111,7 +111,7 @@ impl Chunk {
         let room = if self.blocks.is_empty() { FULL + LONGEST } else { payload.len() + AROUND };
         let reserved = self.blocks.try_reserve(room).and_then(|()| self.entries.try_reserve(1));
         reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        let at = wrap::append(&mut self.blocks, arrival, ends, payload, None)?;
+        let at = packet_block::append(&mut self.blocks, arrival, ends, payload, None)?;
         self.entries.push(Entry { arrival, ends, payload: at..at + payload.len() });
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Chunk {
         self.slot = slot;
         self.blocks.clear();
         self.entries.clear();
-        (self.tally, self.end) = (Tally::default(), None);
+        (self.tally, self.end) = (ChunkCounts::default(), None);
     }
 }
 
@@ -168,7 +168,7 @@ impl Chunk {
 #[derive(Debug)]
 pub(super) struct Queue {
     limit: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// There is something to take, or nothing more will come.
     filled: Condvar,
     /// Something was taken.
@@ -177,7 +177,7 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     chunks: VecDeque<Chunk>,
     octets: usize,
     spare: Vec<Chunk>,
@@ -186,7 +186,7 @@ struct State {
 
 /// What the writer finds.
 #[derive(Debug)]
-pub(super) enum Popped {
+pub(super) enum Pop {
     Chunk(Box<Chunk>),
     /// Nothing in the time that it waited.
     Nothing,
@@ -217,7 +217,7 @@ impl Queue {
     }
 
     /// A thread that panics leaves no half-made state: every change is one statement or two.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -243,13 +243,13 @@ impl Queue {
     pub fn push_within(&self, chunk: &mut Chunk, patience: Duration) -> bool {
         let state = self.lock();
         let weight = chunk.weight();
-        let full = |state: &mut State| state.octets > 0 && state.octets + weight > self.limit;
+        let full = |state: &mut QueueState| state.octets > 0 && state.octets + weight > self.limit;
         let waited = self.taken.wait_timeout_while(state, patience, full);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         self.put(&mut state, chunk, self.limit)
     }
 
-    fn put(&self, state: &mut State, chunk: &mut Chunk, limit: usize) -> bool {
+    fn put(&self, state: &mut QueueState, chunk: &mut Chunk, limit: usize) -> bool {
         let weight = chunk.weight();
         let is_full = state.octets > 0 && state.octets + weight > limit;
         if is_full || state.chunks.try_reserve(1).is_err() {
@@ -279,9 +279,9 @@ impl Queue {
 
     /// Takes the next chunk, or waits for it. It may have a little more room than it was weighed
     /// with.
-    pub fn pop(&self, patience: Duration) -> Popped {
+    pub fn pop(&self, patience: Duration) -> Pop {
         let state = self.lock();
-        let waits = |state: &mut State| state.chunks.is_empty() && !state.closed;
+        let waits = |state: &mut QueueState| state.chunks.is_empty() && !state.closed;
         let waited = self.filled.wait_timeout_while(state, patience, waits);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match state.chunks.pop_front() {
@@ -289,10 +289,10 @@ impl Queue {
                 state.octets -= chunk.weight();
                 self.octets.store(state.octets as u64, Ordering::Relaxed);
                 self.taken.notify_one();
-                Popped::Chunk(Box::new(chunk))
+                Pop::Chunk(Box::new(chunk))
             }
-            None if state.closed => Popped::Closed,
-            None => Popped::Nothing,
+            None if state.closed => Pop::Closed,
+            None => Pop::Nothing,
         }
     }
 
@@ -329,8 +329,8 @@ mod tests {
 
     fn pop(queue: &Queue) -> Option<usize> {
         match queue.pop(Duration::ZERO) {
-            Popped::Chunk(chunk) => Some(chunk.entries.len()),
-            Popped::Nothing | Popped::Closed => None,
+            Pop::Chunk(chunk) => Some(chunk.entries.len()),
+            Pop::Nothing | Pop::Closed => None,
         }
     }
 
@@ -394,6 +394,6 @@ mod tests {
         queue.close();
         assert!(queue.is_closed());
         assert_eq!(pop(&queue), Some(1));
-        assert!(matches!(queue.pop(Duration::from_secs(30)), Popped::Closed));
+        assert!(matches!(queue.pop(Duration::from_secs(30)), Pop::Closed));
     }
 }

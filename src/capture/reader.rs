@@ -35,7 +35,7 @@ const MAX_INTERFACES: usize = 65_536;
 pub struct Reader<R> {
     input: Input<R>,
     format: Format,
-    stage: Stage,
+    stage: SectionStage,
     /// The error that follows the end of a torn section.
     pending: Option<Error>,
     fragments: Fragments,
@@ -64,7 +64,7 @@ struct Pcap {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SectionStage {
     /// Before the next section.
     Outside,
     /// In a section that another program wrote.
@@ -118,7 +118,7 @@ pub enum Ending {
 }
 
 /// An event that borrows nothing yet.
-enum Step {
+enum ReadStep {
     Section(Option<Slot>),
     Packet(Packet),
     End(Ending),
@@ -145,7 +145,14 @@ impl<R: Read> Reader<R> {
         let mut input = Input::new(input);
         let format = recognise(&mut input)?;
         let (fragments, skipped) = (Fragments::default(), Skipped::default());
-        Ok(Reader { input, format, stage: Stage::Outside, pending: None, fragments, skipped })
+        Ok(Reader {
+            input,
+            format,
+            stage: SectionStage::Outside,
+            pending: None,
+            fragments,
+            skipped,
+        })
     }
 
     /// Packets that were passed over so far. Fragments are counted when their datagram is given up,
@@ -172,12 +179,12 @@ impl<R: Read> Reader<R> {
                 Some(packet) => packet,
                 None => match self.step()? {
                     None => return Ok(None),
-                    Some(Step::Section(slot)) => return Ok(Some(Event::Section(slot))),
-                    Some(Step::End(ending)) => {
+                    Some(ReadStep::Section(slot)) => return Ok(Some(Event::Section(slot))),
+                    Some(ReadStep::End(ending)) => {
                         self.fragments.clear(&mut self.skipped);
                         return Ok(Some(Event::End(ending)));
                     }
-                    Some(Step::Packet(packet)) => packet,
+                    Some(ReadStep::Packet(packet)) => packet,
                 },
             };
             let Packet { arrival, link, data, cut, templates } = packet;
@@ -212,7 +219,7 @@ impl<R: Read> Reader<R> {
     /// about it is left to [`step`](Reader::step), which finds the same or says what is wrong.
     #[inline]
     fn plain(&mut self) -> Option<Packet> {
-        if !matches!(self.stage, Stage::Foreign | Stage::Own) {
+        if !matches!(self.stage, SectionStage::Foreign | SectionStage::Own) {
             return None;
         }
         let ahead = self.input.ahead();
@@ -254,30 +261,30 @@ impl<R: Read> Reader<R> {
     /// The time of the next packet of any kind. It does not search a file for UDP.
     pub(super) fn first_arrival(&mut self) -> Result<Option<Timestamp>, Error> {
         while let Some(step) = self.step()? {
-            if let Step::Packet(packet) = step {
+            if let ReadStep::Packet(packet) = step {
                 return Ok(Some(packet.arrival));
             }
         }
         Ok(None)
     }
 
-    fn step(&mut self) -> Result<Option<Step>, Error> {
+    fn step(&mut self) -> Result<Option<ReadStep>, Error> {
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
-        if self.stage == Stage::Over {
+        if self.stage == SectionStage::Over {
             return Ok(None);
         }
-        self.go_on().or_else(|error| match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Own | Stage::Foreign => {
+        self.go_on().or_else(|error| match mem::replace(&mut self.stage, SectionStage::Over) {
+            SectionStage::Own | SectionStage::Foreign => {
                 self.pending = Some(error);
-                Ok(Some(Step::End(Ending::Cut)))
+                Ok(Some(ReadStep::End(Ending::Cut)))
             }
-            Stage::Outside | Stage::Closed | Stage::Over => Err(error),
+            SectionStage::Outside | SectionStage::Closed | SectionStage::Over => Err(error),
         })
     }
 
-    fn go_on(&mut self) -> Result<Option<Step>, Error> {
+    fn go_on(&mut self) -> Result<Option<ReadStep>, Error> {
         if matches!(self.format, Format::Next) {
             self.format = recognise(&mut self.input)?;
         }
@@ -288,33 +295,33 @@ impl<R: Read> Reader<R> {
     }
 
     /// Another file begins inside the stream.
-    fn turn(&mut self) -> Result<Option<Step>, Error> {
+    fn turn(&mut self) -> Result<Option<ReadStep>, Error> {
         self.format = Format::Next;
-        match self.end(Stage::Outside) {
+        match self.end(SectionStage::Outside) {
             Some(end) => Ok(Some(end)),
             None => self.go_on(),
         }
     }
 
     /// Ends the section, if one is open, and goes on in `next`.
-    fn end(&mut self, next: Stage) -> Option<Step> {
+    fn end(&mut self, next: SectionStage) -> Option<ReadStep> {
         match mem::replace(&mut self.stage, next) {
-            Stage::Foreign => Some(Step::End(Ending::Whole)),
-            Stage::Own => Some(Step::End(Ending::Cut)),
-            Stage::Outside | Stage::Closed | Stage::Over => None,
+            SectionStage::Foreign => Some(ReadStep::End(Ending::Whole)),
+            SectionStage::Own => Some(ReadStep::End(Ending::Cut)),
+            SectionStage::Outside | SectionStage::Closed | SectionStage::Over => None,
         }
     }
 
     /// The next step of a pcap file.
-    fn pcap(&mut self, pcap: Pcap) -> Result<Option<Step>, Error> {
-        if self.stage == Stage::Outside {
-            self.stage = Stage::Foreign;
-            return Ok(Some(Step::Section(None)));
+    fn pcap(&mut self, pcap: Pcap) -> Result<Option<ReadStep>, Error> {
+        if self.stage == SectionStage::Outside {
+            self.stage = SectionStage::Foreign;
+            return Ok(Some(ReadStep::Section(None)));
         }
         let offset = self.input.offset();
         let header = self.input.peek(PACKET_HEADER)?;
         if header.is_empty() {
-            return Ok(self.end(Stage::Over));
+            return Ok(self.end(SectionStage::Over));
         }
         if begins(header) {
             return self.turn();
@@ -334,22 +341,22 @@ impl<R: Read> Reader<R> {
             return Err(torn(whole, octets.len()));
         }
         self.input.take(whole);
-        Ok(Some(Step::Packet(pcap.packet(secs, fraction, len, original))))
+        Ok(Some(ReadStep::Packet(pcap.packet(secs, fraction, len, original))))
     }
 
     /// The next step of a pcapng stream: walks over blocks that say nothing.
-    fn block(&mut self) -> Result<Option<Step>, Error> {
+    fn block(&mut self) -> Result<Option<ReadStep>, Error> {
         let Format::Ng { big, interfaces, last } = &mut self.format else { return Ok(None) };
         loop {
             let offset = self.input.offset();
             let head = self.input.peek(block::MIN)?;
             if head.is_empty() {
-                return Ok(self.end(Stage::Over));
+                return Ok(self.end(SectionStage::Over));
             }
             if head.starts_with(&block::SECTION.to_be_bytes())
-                && matches!(self.stage, Stage::Foreign | Stage::Own)
+                && matches!(self.stage, SectionStage::Foreign | SectionStage::Own)
             {
-                return Ok(self.end(Stage::Outside));
+                return Ok(self.end(SectionStage::Outside));
             }
             if variant(head).is_some() && begins(head) {
                 return self.turn();
@@ -368,8 +375,9 @@ impl<R: Read> Reader<R> {
                     interfaces.clear();
                     *last = Timestamp::default();
                     let slot = block::section(*big, body).map_err(broken)?;
-                    self.stage = if slot.is_some() { Stage::Own } else { Stage::Foreign };
-                    return Ok(Some(Step::Section(slot)));
+                    self.stage =
+                        if slot.is_some() { SectionStage::Own } else { SectionStage::Foreign };
+                    return Ok(Some(ReadStep::Section(slot)));
                 }
                 (block::INTERFACE, _) => {
                     if interfaces.len() == MAX_INTERFACES {
@@ -379,14 +387,14 @@ impl<R: Read> Reader<R> {
                     }
                     interfaces.push(Interface::parse(*big, body).map_err(broken)?);
                 }
-                (block::STATISTICS, Stage::Own) => {
+                (block::STATISTICS, SectionStage::Own) => {
                     let closing = block::statistics(*big, body, interfaces).map_err(broken)?;
                     if let Some(closing) = closing {
-                        self.stage = Stage::Closed;
-                        return Ok(Some(Step::End(Ending::Closed(closing))));
+                        self.stage = SectionStage::Closed;
+                        return Ok(Some(ReadStep::End(Ending::Closed(closing))));
                     }
                 }
-                (block::ENHANCED | block::PACKET | block::SIMPLE, Stage::Closed) => {
+                (block::ENHANCED | block::PACKET | block::SIMPLE, SectionStage::Closed) => {
                     let expected = "the next section behind nfcap's closing block";
                     let found = "a packet".to_owned();
                     return Err(Error::Malformed { offset, expected, found });
@@ -394,7 +402,7 @@ impl<R: Read> Reader<R> {
                 (block::ENHANCED | block::PACKET | block::SIMPLE, _) => {
                     let packet = captured(kind, *big, body, interfaces, *last).map_err(broken)?;
                     *last = packet.arrival;
-                    return Ok(Some(Step::Packet(packet)));
+                    return Ok(Some(ReadStep::Packet(packet)));
                 }
                 _ => {}
             }

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
 
-use super::gate::{Allow, Gate, Verdict};
+use super::admission::{Admission, Allow, Decision};
 use super::queue::{Chunk, Queue};
 use super::section::Slot;
 use super::slots::Slots;
@@ -132,7 +132,7 @@ struct Running<'a, F: FnMut(Trouble)> {
     counters: &'a Counters,
     ident: Option<String>,
     slots: Slots,
-    gate: Gate,
+    gate: Admission,
     allow: Allow,
     drops: Drops,
     chunk: Chunk,
@@ -160,7 +160,7 @@ impl Receiver {
             counters: &self.counters,
             ident: self.ident.take(),
             slots,
-            gate: Gate::new(&allow),
+            gate: Admission::new(&allow),
             allow,
             drops: Drops::of(&self.sockets),
             chunk: Chunk { heard: now, ..Chunk::new(slot) },
@@ -199,7 +199,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             loop {
                 match orders.try_recv() {
                     Ok(Order::Allow(allow)) => {
-                        self.gate = Gate::new(&allow);
+                        self.gate = Admission::new(&allow);
                         self.allow = allow;
                     }
                     Ok(Order::Again) => {
@@ -268,15 +268,15 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         let add = |counter: &AtomicU64| _ = counter.fetch_add(1, Ordering::Relaxed);
         let sender = from.ip().to_canonical();
         match self.gate.judge(sender, payload.len(), tick) {
-            Verdict::Welcome => {}
-            Verdict::Limited => {
+            Decision::Accepted => {}
+            Decision::Limited => {
                 add(&self.counters.limited);
                 add(&self.counters.received);
                 self.chunk.tally.limited.count(sender, 1);
                 self.chunk.tally.received += 1;
                 return;
             }
-            Verdict::Denied => {
+            Decision::Denied => {
                 add(&self.counters.denied);
                 self.chunk.tally.denied.count(sender, 1);
                 return;

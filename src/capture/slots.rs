@@ -21,7 +21,7 @@ struct Current {
 
 /// From when to when a slot, or a part of one, was heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct ReceivedSpan {
     pub start: Timestamp,
     pub end: Timestamp,
 }
@@ -74,7 +74,7 @@ impl Slots {
     }
 
     /// Ends the slot, at its own end or before. `None` if none is open.
-    pub fn end(&mut self, now: Timestamp) -> Option<Heard> {
+    pub fn end(&mut self, now: Timestamp) -> Option<ReceivedSpan> {
         let Current { window, start, last } = self.current.take()?;
         let over = Timestamp::from_secs(window.end());
         let end = match now.secs().checked_sub(window.end()) {
@@ -85,7 +85,7 @@ impl Slots {
         };
         let end = end.clamp(start, over.max(start));
         self.heard_to = (end == over).then_some(window.end());
-        Some(Heard { start, end })
+        Some(ReceivedSpan { start, end })
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
         Timestamp::from_secs(993_946_800 + seconds)
     }
 
-    fn heard(start: u64, end: u64) -> Option<Heard> {
-        Some(Heard { start: at(start), end: at(end) })
+    fn heard(start: u64, end: u64) -> Option<ReceivedSpan> {
+        Some(ReceivedSpan { start: at(start), end: at(end) })
     }
 
     #[test]

@@ -19,10 +19,10 @@ mod lock;
 mod recover;
 mod retain;
 
-pub use guard::{ClockSet, Clocks, Guard, Place, TooMany};
+pub use guard::{ClockSet, Clocks, DirectoryId, Guard, TooMany};
 pub use lock::{Lock, LockError};
 pub use recover::{Recovered, recover};
-pub use retain::{Free, Pass, Removed, Retained, Rules, Why, pass, retain};
+pub use retain::{Free, Pass, Removed, Retained, RetentionRules, Why, pass, retain};
 
 /// The most files of one slot. A collector that restarts over and over stops here instead of
 /// filling a directory.

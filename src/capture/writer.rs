@@ -15,8 +15,8 @@ use pcap_file::{DataLink, Endianness};
 
 use super::TEMPLATES;
 use super::error::WriteError;
+use super::packet_block;
 use super::section::{Closing, MAX_ALLOW, Slot};
-use super::wrap;
 use crate::time::Timestamp;
 
 /// Nothing is cut; this is what other programs write for that.
@@ -149,7 +149,7 @@ impl<W: Write> Writer<W> {
     fn packet(
         &mut self,
         arrival: Timestamp,
-        ends: wrap::Ends,
+        ends: packet_block::Endpoints,
         payload: &[u8],
         comment: Option<&str>,
     ) -> Result<(), WriteError> {
@@ -157,7 +157,7 @@ impl<W: Write> Writer<W> {
             return Err(WriteError::Order("a packet outside a section"));
         }
         self.block.clear();
-        wrap::append(&mut self.block, arrival, ends, payload, comment)?;
+        packet_block::append(&mut self.block, arrival, ends, payload, comment)?;
         Ok(self.output.write_all(&self.block)?)
     }
 

@@ -8,7 +8,7 @@ use std::io;
 
 use super::{Counter, Ignore};
 use crate::flow::Flow;
-use crate::time::{End, Mark, State, Timestamp, Window};
+use crate::time::{End, Mark, Timestamp, Window, WindowState};
 
 /// Length of the windows that unmarked input is cut into.
 pub const DEFAULT_SECONDS: u32 = 600;
@@ -441,7 +441,7 @@ impl<C: Counter> Open<C> {
             end.add_bad_lines(self.bad);
             // Of a window that was mostly unreadable nobody may say that it was quiet.
             if end.state.is_some() && self.bad > self.flows {
-                end.state = Some(State::Cut);
+                end.state = Some(WindowState::Cut);
             }
         }
         Closed { end, counter: self.counter }
@@ -472,7 +472,7 @@ impl Marked {
         let cut = self.cut || self.part.is_some() || !whole;
         let sum = self.sum.unwrap_or_default();
         match cut {
-            true => End { window, flows: Some(flows), state: Some(State::Cut), ..sum },
+            true => End { window, flows: Some(flows), state: Some(WindowState::Cut), ..sum },
             false => End { window, ..sum },
         }
     }
@@ -490,7 +490,7 @@ fn add(a: End, b: &End) -> End {
     let state = match (a.state, b.state) {
         (Some(a), Some(b)) if a == b => Some(a),
         (None, _) | (_, None) => None,
-        _ => Some(State::Cut),
+        _ => Some(WindowState::Cut),
     };
     let had_bad = a.other.iter().any(|(key, _)| key == "badlines");
     let mut sum = End { other: a.other, ..End::default() };

@@ -6,8 +6,8 @@
 
 use std::net::IpAddr;
 
-use super::program::{NO, Place, Program, Test, YES, has};
-use super::tree::{Ends, Field, has_ports};
+use super::program::{Jump, NO, Program, Test, YES, has};
+use super::tree::{Direction, Field, has_ports};
 use crate::flow::Flow;
 
 /// Flows of a word.
@@ -85,7 +85,7 @@ impl Program {
         waiting.resize(self.steps.len(), 0);
         for flows in flows.chunks(WORD) {
             let mut yes = 0;
-            let mut go = |waiting: &mut [u64], place: Place, flows: u64| match place {
+            let mut go = |waiting: &mut [u64], place: Jump, flows: u64| match place {
                 YES => yes |= flows,
                 NO => {}
                 place => {
@@ -136,18 +136,18 @@ fn ask_each(flows: &[Flow], come: u64, holds: impl Fn(&Flow) -> bool) -> u64 {
 fn ask_ends<T>(
     flows: &[Flow],
     come: u64,
-    ends: Ends,
+    ends: Direction,
     get: impl Fn(&Flow) -> (T, T),
     holds: impl Fn(&Flow, T) -> bool,
 ) -> u64 {
     match ends {
-        Ends::Src => ask(flows, come, |flow| holds(flow, get(flow).0)),
-        Ends::Dst => ask(flows, come, |flow| holds(flow, get(flow).1)),
-        Ends::Either => ask(flows, come, |flow| {
+        Direction::Src => ask(flows, come, |flow| holds(flow, get(flow).0)),
+        Direction::Dst => ask(flows, come, |flow| holds(flow, get(flow).1)),
+        Direction::Either => ask(flows, come, |flow| {
             let (src, dst) = get(flow);
             holds(flow, src) | holds(flow, dst)
         }),
-        Ends::Both => ask(flows, come, |flow| {
+        Direction::Both => ask(flows, come, |flow| {
             let (src, dst) = get(flow);
             holds(flow, src) & holds(flow, dst)
         }),

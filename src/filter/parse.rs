@@ -2,8 +2,8 @@
 
 use super::error::{FilterError, Reason};
 use super::names;
-use super::token::{Kind, Token, tokens};
-use super::tree::{Compare, Ends, Expr, Field, Term};
+use super::token::{Token, TokenKind, tokens};
+use super::tree::{Compare, Direction, Expr, Field, Term};
 use super::{Context, MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
 use crate::flow::TCP;
 
@@ -44,7 +44,7 @@ enum What {
 struct Qualifier {
     /// What must hold as well: `tcp` in `tcp port 80`.
     guard: Option<Term>,
-    ends: Ends,
+    ends: Direction,
     what: What,
 }
 
@@ -61,7 +61,7 @@ struct Parser<'a, 'b> {
 impl Parser<'_, '_> {
     fn any_of(&mut self) -> Result<Expr> {
         let mut all = vec![self.all_of()?];
-        while self.take(Kind::Or) {
+        while self.take(TokenKind::Or) {
             all.push(self.all_of()?);
         }
         Ok(if all.len() == 1 { all.remove(0) } else { Expr::Or(all) })
@@ -69,7 +69,7 @@ impl Parser<'_, '_> {
 
     fn all_of(&mut self) -> Result<Expr> {
         let mut all = vec![self.part()?];
-        while self.take(Kind::And) {
+        while self.take(TokenKind::And) {
             all.push(self.part()?);
         }
         Ok(if all.len() == 1 { all.remove(0) } else { Expr::And(all) })
@@ -77,14 +77,14 @@ impl Parser<'_, '_> {
 
     /// A term, a negation or what stands in parentheses.
     fn part(&mut self) -> Result<Expr> {
-        let not = self.take(Kind::Not);
+        let not = self.take(TokenKind::Not);
         if not && self.word().as_deref() == Some("flags") {
             // nfdump's `not flags AFRPU` means that none of them is set, not that one is missing.
             self.at += 1;
             self.count()?;
             return Ok(Expr::Not(Box::new(self.flags(false)?)));
         }
-        if !not && !self.take(Kind::Open) {
+        if !not && !self.take(TokenKind::Open) {
             return self.term();
         }
         if self.depth == MAX_DEPTH {
@@ -97,7 +97,7 @@ impl Parser<'_, '_> {
             false => self.any_of()?,
         };
         self.depth -= 1;
-        if !not && !self.take(Kind::Close) {
+        if !not && !self.take(TokenKind::Close) {
             return Err(self.refused("and, or, or a closing parenthesis"));
         }
         Ok(inner)
@@ -135,13 +135,13 @@ impl Parser<'_, '_> {
     fn version(&mut self, plain: bool, version: Term) -> Result<Expr> {
         if self.value_follows() {
             let guard = if plain { None } else { Some(version) };
-            return self.operand(Qualifier { guard, ends: Ends::Either, what: What::Host });
+            return self.operand(Qualifier { guard, ends: Direction::Either, what: What::Host });
         }
         match self.word().as_deref() {
             Some("proto" | "protocol") => {
                 self.at += 1;
                 let guard = Some(version);
-                self.operand(Qualifier { guard, ends: Ends::Either, what: What::Proto })
+                self.operand(Qualifier { guard, ends: Direction::Either, what: What::Proto })
             }
             _ => self.guarded(version),
         }
@@ -183,7 +183,7 @@ impl Parser<'_, '_> {
             "proto" | "protocol" => {
                 return self.operand(Qualifier {
                     guard: None,
-                    ends: Ends::Either,
+                    ends: Direction::Either,
                     what: What::Proto,
                 });
             }
@@ -192,7 +192,7 @@ impl Parser<'_, '_> {
                     self.at += 1;
                 }
                 let what = What::Exporter;
-                return self.operand(Qualifier { guard: None, ends: Ends::Either, what });
+                return self.operand(Qualifier { guard: None, ends: Direction::Either, what });
             }
             word => {
                 self.at -= 1;
@@ -212,7 +212,7 @@ impl Parser<'_, '_> {
             return Err(self.wrong(reason));
         }
         let is_address = word.contains(['.', ':', '/']);
-        let host = Qualifier { guard: None, ends: Ends::Either, what: What::Host };
+        let host = Qualifier { guard: None, ends: Direction::Either, what: What::Host };
         match self.last.clone().or_else(|| is_address.then_some(host)) {
             Some(qualifier) => self.operand(qualifier),
             None => Err(self.wrong(Reason::Bare { found })),
@@ -227,7 +227,7 @@ impl Parser<'_, '_> {
 
     /// nfdump's `in if 3` and `out if 3`, its `in packets`, and our `in @FILE`.
     fn in_or_out(&mut self, word: &str) -> Result<Expr> {
-        let ends = if word == "in" { Ends::Src } else { Ends::Dst };
+        let ends = if word == "in" { Direction::Src } else { Direction::Dst };
         match self.word().as_deref() {
             Some("if" | "interface") => {
                 self.at += 1;
@@ -244,7 +244,7 @@ impl Parser<'_, '_> {
             }
             _ if word == "in" && self.list_follows() => {
                 self.at -= 1;
-                self.operand(Qualifier { guard: None, ends: Ends::Either, what: What::Host })
+                self.operand(Qualifier { guard: None, ends: Direction::Either, what: What::Host })
             }
             _ if word == "in" => Err(self.refused("if, a list in brackets or @FILE")),
             _ => Err(self.refused("if")),
@@ -268,13 +268,13 @@ impl Parser<'_, '_> {
                 (ends, next)
             }
             // The names of the columns.
-            "sip" => (Ends::Src, "host".to_owned()),
-            "dip" => (Ends::Dst, "host".to_owned()),
-            "sport" => (Ends::Src, "port".to_owned()),
-            "dport" => (Ends::Dst, "port".to_owned()),
-            "sif" => (Ends::Src, "if".to_owned()),
-            "dif" => (Ends::Dst, "if".to_owned()),
-            word => (Ends::Either, word.to_owned()),
+            "sip" => (Direction::Src, "host".to_owned()),
+            "dip" => (Direction::Dst, "host".to_owned()),
+            "sport" => (Direction::Src, "port".to_owned()),
+            "dport" => (Direction::Dst, "port".to_owned()),
+            "sif" => (Direction::Src, "if".to_owned()),
+            "dif" => (Direction::Dst, "if".to_owned()),
+            word => (Direction::Either, word.to_owned()),
         };
         let what = match word.as_str() {
             "host" | "ip" => What::Host,
@@ -298,14 +298,14 @@ impl Parser<'_, '_> {
     }
 
     /// Which ends are meant, `src` or `dst` having been read: `src or dst` and `src and dst` are one.
-    fn ends(&mut self, first: &str) -> Ends {
+    fn ends(&mut self, first: &str) -> Direction {
         let (alone, other) = match first {
-            "src" => (Ends::Src, "dst"),
-            _ => (Ends::Dst, "src"),
+            "src" => (Direction::Src, "dst"),
+            _ => (Direction::Dst, "src"),
         };
         let ends = match self.peek().map(|token| token.kind) {
-            Some(Kind::Or) => Ends::Either,
-            Some(Kind::And) => Ends::Both,
+            Some(TokenKind::Or) => Direction::Either,
+            Some(TokenKind::And) => Direction::Both,
             _ => return alone,
         };
         if self.word_at(self.at + 1).as_deref() != Some(other) {
@@ -316,7 +316,7 @@ impl Parser<'_, '_> {
     }
 
     /// `inside` and `outside`.
-    fn side(&mut self, ends: Ends, inside: bool) -> Result<Expr> {
+    fn side(&mut self, ends: Direction, inside: bool) -> Result<Expr> {
         let Some(nets) = self.context.inside else {
             let found = self.found();
             return Err(self.wrong(Reason::Inside { found }));
@@ -326,8 +326,8 @@ impl Parser<'_, '_> {
         Ok(match (inside, ends) {
             (true, ends) => address(ends),
             // An end is outside where not both are inside.
-            (false, Ends::Either) => Expr::Not(Box::new(address(Ends::Both))),
-            (false, Ends::Both) => Expr::Not(Box::new(address(Ends::Either))),
+            (false, Direction::Either) => Expr::Not(Box::new(address(Direction::Both))),
+            (false, Direction::Both) => Expr::Not(Box::new(address(Direction::Either))),
             (false, ends) => Expr::Not(Box::new(address(ends))),
         })
     }
@@ -377,7 +377,7 @@ impl Parser<'_, '_> {
     /// A value, or several, of what the qualifier says.
     fn operand(&mut self, qualifier: Qualifier) -> Result<Expr> {
         let Qualifier { guard, ends, what } = qualifier.clone();
-        let is_group = self.peek().is_some_and(|token| token.kind == Kind::Open);
+        let is_group = self.peek().is_some_and(|token| token.kind == TokenKind::Open);
         if is_group && self.word_at(self.at + 1).is_some_and(|word| is_value(&word)) {
             // tcpdump's `port (80 or 443)`: what stands there inherits as it would without.
             self.last = Some(qualifier);
@@ -473,14 +473,16 @@ impl Parser<'_, '_> {
         self.tokens.get(self.at)
     }
 
-    fn take(&mut self, kind: Kind) -> bool {
+    fn take(&mut self, kind: TokenKind) -> bool {
         let is_next = self.peek().is_some_and(|token| token.kind == kind);
         self.at += usize::from(is_next);
         is_next
     }
 
     fn compare(&mut self) -> Option<Compare> {
-        let Some(Token { kind: Kind::Compare(compare), .. }) = self.peek() else { return None };
+        let Some(Token { kind: TokenKind::Compare(compare), .. }) = self.peek() else {
+            return None;
+        };
         let compare = *compare;
         self.at += 1;
         Some(compare)
@@ -488,7 +490,7 @@ impl Parser<'_, '_> {
 
     /// The word at a place, in lower case, without the backslash that tcpdump needs before some.
     fn word_at(&self, at: usize) -> Option<String> {
-        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+        let token = self.tokens.get(at).filter(|token| token.kind == TokenKind::Word)?;
         let word = self.text.get(token.span.clone())?;
         Some(word.strip_prefix('\\').unwrap_or(word).to_ascii_lowercase())
     }
@@ -499,16 +501,16 @@ impl Parser<'_, '_> {
 
     /// Whether a list or a file follows, `in` having been read.
     fn list_follows(&self) -> bool {
-        self.peek().is_some_and(|token| matches!(token.kind, Kind::OpenList | Kind::File))
+        self.peek().is_some_and(|token| matches!(token.kind, TokenKind::OpenList | TokenKind::File))
     }
 
     /// Whether what follows are addresses, and no other word.
     fn value_follows(&self) -> bool {
         match self.peek().map(|token| token.kind) {
-            Some(Kind::Compare(_)) => true,
-            Some(Kind::Word) => self.word().is_some_and(|word| {
+            Some(TokenKind::Compare(_)) => true,
+            Some(TokenKind::Word) => self.word().is_some_and(|word| {
                 let next = self.tokens.get(self.at + 1).map(|token| token.kind);
-                let is_list = matches!(next, Some(Kind::OpenList | Kind::File));
+                let is_list = matches!(next, Some(TokenKind::OpenList | TokenKind::File));
                 is_value(&word) || (word == "in" && is_list)
             }),
             _ => false,

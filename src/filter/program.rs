@@ -5,27 +5,27 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::tree::{Ends, Expr, Field, Ranges, Term, has_ports};
+use super::tree::{Direction, Expr, Field, Ranges, Term, has_ports};
 use crate::flow::{Flow, Networks};
 
 /// Where to go on after a test; two places are ends.
-pub(super) type Place = u16;
-pub(super) const YES: Place = Place::MAX;
-pub(super) const NO: Place = Place::MAX - 1;
+pub(super) type Jump = u16;
+pub(super) const YES: Jump = Jump::MAX;
+pub(super) const NO: Jump = Jump::MAX - 1;
 
 /// Tests, each with the place to go on if it holds, and if not. All jumps go backwards, so that it
 /// ends.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    pub steps: Vec<Step>,
-    pub start: Place,
+    pub steps: Vec<TestStep>,
+    pub start: Jump,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(super) struct TestStep {
     pub test: Test,
-    pub yes: Place,
-    pub no: Place,
+    pub yes: Jump,
+    pub no: Jump,
 }
 
 /// One test. What is asked most often has one of its own.
@@ -34,15 +34,15 @@ pub(super) enum Test {
     V4,
     V6,
     /// IPv4 addresses of one network or host.
-    Net(Ends, u32, u32),
-    Nets(Ends, Networks),
+    Net(Direction, u32, u32),
+    Nets(Direction, Networks),
     Exporter(Networks),
     /// A bit for each protocol.
     Proto([u64; 4]),
-    Port(Ends, u16, u16),
+    Port(Direction, u16, u16),
     /// A bit for each port.
-    Ports(Ends, Box<[u64; 1024]>),
-    Interface(Ends, Set),
+    Ports(Direction, Box<[u64; 1024]>),
+    Interface(Direction, Set),
     Number(Field, Set),
     Ratio(Field, Set),
     AllFlags(u16),
@@ -74,7 +74,7 @@ impl Program {
 
     /// Lays down the tests of an expression and returns where it begins. There are far fewer tests
     /// than places: at most one a term.
-    fn lay(&mut self, expr: Expr, yes: Place, no: Place) -> Place {
+    fn lay(&mut self, expr: Expr, yes: Jump, no: Jump) -> Jump {
         match expr {
             Expr::Not(inner) => self.lay(*inner, no, yes),
             Expr::And(all) => {
@@ -83,8 +83,8 @@ impl Program {
             Expr::Or(all) => all.into_iter().rev().fold(no, |next, expr| self.lay(expr, yes, next)),
             Expr::Term(term) => match Test::of(term) {
                 Ok(test) => {
-                    self.steps.push(Step { test, yes, no });
-                    Place::try_from(self.steps.len() - 1).unwrap_or(NO)
+                    self.steps.push(TestStep { test, yes, no });
+                    Jump::try_from(self.steps.len() - 1).unwrap_or(NO)
                 }
                 Err(always) => {
                     if always {
@@ -165,14 +165,14 @@ impl Test {
     }
 }
 
-impl Ends {
+impl Direction {
     #[inline(always)]
     fn hold<T>(self, src: T, dst: T, holds: impl Fn(T) -> bool) -> bool {
         match self {
-            Ends::Src => holds(src),
-            Ends::Dst => holds(dst),
-            Ends::Either => holds(src) || holds(dst),
-            Ends::Both => holds(src) && holds(dst),
+            Direction::Src => holds(src),
+            Direction::Dst => holds(dst),
+            Direction::Either => holds(src) || holds(dst),
+            Direction::Both => holds(src) && holds(dst),
         }
     }
 }
@@ -257,7 +257,7 @@ enum Group {
 impl Group {
     fn of(expr: &Expr) -> Option<Group> {
         // Both ends in one of two sets is less than both in their union.
-        let ends = |ends: &Ends| (*ends != Ends::Both).then_some(*ends as u8);
+        let ends = |ends: &Direction| (*ends != Direction::Both).then_some(*ends as u8);
         match expr {
             Expr::Term(Term::Address(at, _)) => ends(at).map(Group::Address),
             Expr::Term(Term::Exporter(_)) => Some(Group::Exporter),

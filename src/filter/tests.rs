@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::program::Program;
-use super::tree::{Ends, Expr, Field, Ranges, Term};
+use super::tree::{Direction, Expr, Field, Ranges, Term};
 use super::*;
 use crate::time::Timestamp;
 
@@ -390,13 +390,13 @@ fn twin(expr: &Expr, flow: &Flow) -> bool {
 }
 
 fn twin_term(term: &Term, flow: &Flow) -> bool {
-    fn at<T>(ends: &Ends, (src, dst): (T, T), holds: impl Fn(T) -> bool) -> bool {
+    fn at<T>(ends: &Direction, (src, dst): (T, T), holds: impl Fn(T) -> bool) -> bool {
         let (src, dst) = (holds(src), holds(dst));
         match ends {
-            Ends::Src => src,
-            Ends::Dst => dst,
-            Ends::Either => src || dst,
-            Ends::Both => src && dst,
+            Direction::Src => src,
+            Direction::Dst => dst,
+            Direction::Either => src || dst,
+            Direction::Both => src && dst,
         }
     }
     let lies = |nets: &[IpNet], address: IpAddr| nets.iter().any(|net| net.contains(&address));
@@ -473,8 +473,13 @@ fn nets() -> impl Strategy<Value = Vec<IpNet>> {
     vec(net, 0..4)
 }
 
-fn ends() -> impl Strategy<Value = Ends> {
-    prop_oneof![Just(Ends::Src), Just(Ends::Dst), Just(Ends::Either), Just(Ends::Both)]
+fn ends() -> impl Strategy<Value = Direction> {
+    prop_oneof![
+        Just(Direction::Src),
+        Just(Direction::Dst),
+        Just(Direction::Either),
+        Just(Direction::Both)
+    ]
 }
 
 fn term() -> impl Strategy<Value = Term> {

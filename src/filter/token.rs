@@ -7,7 +7,7 @@ use super::tree::Compare;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Word,
     /// `@` and a name.
     File,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 /// A token and the octets of the expression that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    pub kind: Kind,
+    pub kind: TokenKind,
     pub span: Range<usize>,
 }
 
@@ -46,24 +46,24 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
                 at += 1;
                 continue;
             }
-            [b'(', ..] => (Kind::Open, 1),
-            [b')', ..] => (Kind::Close, 1),
-            [b'[', ..] => (Kind::OpenList, 1),
-            [b']', ..] => (Kind::CloseList, 1),
-            [b',', ..] => (Kind::Comma, 1),
-            [b'!', b'=', ..] => (Kind::Compare(Compare::Unequal), 2),
-            [b'!', ..] => (Kind::Not, 1),
-            [b'=', b'=', ..] => (Kind::Compare(Compare::Equal), 2),
-            [b'=', ..] => (Kind::Compare(Compare::Equal), 1),
-            [b'<', b'=', ..] => (Kind::Compare(Compare::AtMost), 2),
-            [b'<', ..] => (Kind::Compare(Compare::Below), 1),
-            [b'>', b'=', ..] => (Kind::Compare(Compare::AtLeast), 2),
-            [b'>', ..] => (Kind::Compare(Compare::Above), 1),
-            [b'&', b'&', ..] => (Kind::And, 2),
-            [b'|', b'|', ..] => (Kind::Or, 2),
-            [b'&' | b'|', ..] => (Kind::Word, 1),
+            [b'(', ..] => (TokenKind::Open, 1),
+            [b')', ..] => (TokenKind::Close, 1),
+            [b'[', ..] => (TokenKind::OpenList, 1),
+            [b']', ..] => (TokenKind::CloseList, 1),
+            [b',', ..] => (TokenKind::Comma, 1),
+            [b'!', b'=', ..] => (TokenKind::Compare(Compare::Unequal), 2),
+            [b'!', ..] => (TokenKind::Not, 1),
+            [b'=', b'=', ..] => (TokenKind::Compare(Compare::Equal), 2),
+            [b'=', ..] => (TokenKind::Compare(Compare::Equal), 1),
+            [b'<', b'=', ..] => (TokenKind::Compare(Compare::AtMost), 2),
+            [b'<', ..] => (TokenKind::Compare(Compare::Below), 1),
+            [b'>', b'=', ..] => (TokenKind::Compare(Compare::AtLeast), 2),
+            [b'>', ..] => (TokenKind::Compare(Compare::Above), 1),
+            [b'&', b'&', ..] => (TokenKind::And, 2),
+            [b'|', b'|', ..] => (TokenKind::Or, 2),
+            [b'&' | b'|', ..] => (TokenKind::Word, 1),
             // Names of files may hold what would end a word, but not what ends a list or a group.
-            [b'@', ..] => (Kind::File, ends(rest, b")],")),
+            [b'@', ..] => (TokenKind::File, ends(rest, b")],")),
             _ => {
                 let length = ends(rest, ENDS);
                 (word(text.get(at..at + length).unwrap_or_default()), length)
@@ -87,17 +87,17 @@ fn ends(rest: &[u8], at: &[u8]) -> usize {
 }
 
 /// Words that are operators.
-fn word(text: &str) -> Kind {
+fn word(text: &str) -> TokenKind {
     match text.to_ascii_lowercase().as_str() {
-        "not" => Kind::Not,
-        "and" => Kind::And,
-        "or" => Kind::Or,
-        "eq" => Kind::Compare(Compare::Equal),
-        "ne" => Kind::Compare(Compare::Unequal),
-        "lt" => Kind::Compare(Compare::Below),
-        "le" => Kind::Compare(Compare::AtMost),
-        "gt" => Kind::Compare(Compare::Above),
-        "ge" => Kind::Compare(Compare::AtLeast),
-        _ => Kind::Word,
+        "not" => TokenKind::Not,
+        "and" => TokenKind::And,
+        "or" => TokenKind::Or,
+        "eq" => TokenKind::Compare(Compare::Equal),
+        "ne" => TokenKind::Compare(Compare::Unequal),
+        "lt" => TokenKind::Compare(Compare::Below),
+        "le" => TokenKind::Compare(Compare::AtMost),
+        "gt" => TokenKind::Compare(Compare::Above),
+        "ge" => TokenKind::Compare(Compare::AtLeast),
+        _ => TokenKind::Word,
     }
 }

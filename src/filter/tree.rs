@@ -22,11 +22,11 @@ pub(super) enum Term {
     V4,
     /// Both addresses are IPv6.
     V6,
-    Address(Ends, Vec<IpNet>),
+    Address(Direction, Vec<IpNet>),
     Exporter(Vec<IpNet>),
     /// Ports of protocols that have them: in other flows the columns hold something else.
-    Port(Ends, Ranges),
-    Interface(Ends, Ranges),
+    Port(Direction, Ranges),
+    Interface(Direction, Ranges),
     Number(Field, Ranges),
     /// All of these TCP flags are set, or any.
     Flags {
@@ -37,7 +37,7 @@ pub(super) enum Term {
 
 /// Which end of a flow is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ends {
+pub(super) enum Direction {
     Src,
     Dst,
     Either,

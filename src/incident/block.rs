@@ -110,7 +110,7 @@ pub struct Reason {
 
 /// The hosts to block or unblock, and those that were refused.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct BlockPlan {
     /// By address.
     pub hosts: BTreeMap<IpAddr, Reason>,
     /// By the gravity of the reason, then by host.
@@ -318,7 +318,7 @@ impl Selection {
     /// Decides, by the findings of windows that begin at `since`, in seconds since the epoch, or later,
     /// and those of an unknown time. A window that begins earlier and ends later blocks nobody, but what
     /// it calls forged is protected.
-    pub fn plan(mut self, since: u64) -> Plan {
+    pub fn plan(mut self, since: u64) -> BlockPlan {
         self.forged.retain(|_, (end, _)| *end > since);
         let networks_of = |which: Refusal| {
             let hosts = self.forged.iter().filter(|(_, (_, why))| *why == which);
@@ -328,10 +328,10 @@ impl Selection {
             }))
         };
         let doubts = [Refusal::Forged, Refusal::NamedAsForged].map(|why| (why, networks_of(why)));
-        let mut plan = Plan {
+        let mut plan = BlockPlan {
             undecided: self.has_more_forged,
             more_refused: self.has_more_refused,
-            ..Plan::default()
+            ..BlockPlan::default()
         };
         let mut refused: BTreeMap<Host, Refusal> = BTreeMap::new();
         for (&(why, host), _) in self.refused.iter().filter(|(_, age)| **age >= since) {

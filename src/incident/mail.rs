@@ -16,7 +16,7 @@ use lettre::message::{Body, Mailbox, Message};
 
 use super::contacts::is_visible;
 use super::words::{self, Situation, line, wrap};
-use super::{Address, Contacts, Docket};
+use super::{Address, Contacts, FindingSet};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::time::{Timestamp, Window};
 
@@ -38,7 +38,7 @@ const MAX_SITE: usize = 60;
 
 /// Who is written to.
 #[derive(Clone, Copy, Debug)]
-pub struct Route<'a> {
+pub struct Routing<'a> {
     /// Who is responsible for what.
     pub contacts: &'a Contacts,
     /// Who gets what nobody else does: hosts without a contact, outside hosts, silent exporters.
@@ -62,9 +62,9 @@ pub struct Sender<'a> {
 
 /// All letters of a run, by recipient, and what could be told to nobody.
 #[derive(Clone, Debug, Default)]
-pub struct Post<'a> {
+pub struct Outbox<'a> {
     /// At most one for each address.
-    pub letters: Vec<Letter<'a>>,
+    pub mails: Vec<Mail<'a>>,
     /// Hosts that have no contact and went to the operator, or to nobody if there is none.
     pub orphans: Vec<Host>,
     /// Windows without data that nobody is told of.
@@ -77,21 +77,21 @@ pub struct Post<'a> {
 
 /// One letter.
 #[derive(Clone, Debug)]
-pub struct Letter<'a> {
+pub struct Mail<'a> {
     /// To whom.
     pub to: Address,
     name: String,
     /// Hosts of theirs, and for the operator those of nobody.
-    hosts: BTreeMap<Host, Case<'a>>,
+    hosts: BTreeMap<Host, HostFindings<'a>>,
     /// For the operator: hosts that are not ours.
-    others: BTreeMap<Host, Case<'a>>,
+    others: BTreeMap<Host, HostFindings<'a>>,
     /// For the operator: windows in which no exporter spoke.
     silent: Vec<Option<Window>>,
 }
 
 /// All about one host.
 #[derive(Clone, Debug, Default)]
-struct Case<'a> {
+struct HostFindings<'a> {
     /// The network by which somebody is responsible.
     net: Option<IpNet>,
     episodes: BTreeMap<Act, Episode<'a>>,
@@ -108,7 +108,7 @@ struct Episode<'a> {
     flows: u64,
 }
 
-impl<'a> Case<'a> {
+impl<'a> HostFindings<'a> {
     fn add(&mut self, finding: &'a Finding) {
         let Finding { kind, ref class, role, proto, port, flows, window, .. } = *finding;
         let episode = self.episodes.entry((kind, class.clone(), role, proto, port));
@@ -153,7 +153,9 @@ impl Episode<'_> {
 }
 
 /// Cases by the most flows, then by host.
-fn sorted<'c, 'a>(cases: &'c BTreeMap<Host, Case<'a>>) -> Vec<(Host, &'c Case<'a>)> {
+fn sorted<'c, 'a>(
+    cases: &'c BTreeMap<Host, HostFindings<'a>>,
+) -> Vec<(Host, &'c HostFindings<'a>)> {
     let mut cases: Vec<_> = cases.iter().map(|(host, case)| (*host, case)).collect();
     cases.sort_by_key(|(_, case)| std::cmp::Reverse(case.flows()));
     cases
@@ -178,10 +180,10 @@ pub fn site(text: &str) -> Result<String, String> {
 /// A host with side `inside` goes to its contacts, or to the operator if it has none. One without a
 /// side goes to its contacts; without any, and for `outside`, it goes to the operator as one of the
 /// others: there is nobody to write to at somebody else's.
-pub fn sort<'a>(docket: &'a mut Docket, route: Route<'_>) -> Post<'a> {
+pub fn sort<'a>(docket: &'a mut FindingSet, route: Routing<'_>) -> Outbox<'a> {
     let silent: Vec<_> = docket.silent().collect();
-    let mut post = Post::default();
-    let mut letters: BTreeMap<String, Letter<'a>> = BTreeMap::new();
+    let mut post = Outbox::default();
+    let mut letters: BTreeMap<String, Mail<'a>> = BTreeMap::new();
     let mut orphans = BTreeSet::new();
     for finding in docket.findings() {
         if !route.survey && finding.marks.iter().any(|mark| mark == "survey") {
@@ -220,15 +222,12 @@ pub fn sort<'a>(docket: &'a mut Docket, route: Route<'_>) -> Post<'a> {
         _ => post.unheard = silent,
     }
     post.orphans = orphans.into_iter().collect();
-    post.letters = letters.into_values().collect();
+    post.mails = letters.into_values().collect();
     post
 }
 
-fn letter<'l, 'a>(
-    letters: &'l mut BTreeMap<String, Letter<'a>>,
-    to: &Address,
-) -> &'l mut Letter<'a> {
-    letters.entry(to.as_str().to_ascii_lowercase()).or_insert_with(|| Letter {
+fn letter<'l, 'a>(letters: &'l mut BTreeMap<String, Mail<'a>>, to: &Address) -> &'l mut Mail<'a> {
+    letters.entry(to.as_str().to_ascii_lowercase()).or_insert_with(|| Mail {
         to: to.clone(),
         name: String::new(),
         hosts: BTreeMap::new(),
@@ -237,7 +236,7 @@ fn letter<'l, 'a>(
     })
 }
 
-impl Letter<'_> {
+impl Mail<'_> {
     /// The subject: which host, what, when.
     pub fn subject(&self, site: &str) -> String {
         let mut text = format!("[{}] ", if site.is_empty() { "nfkit" } else { site });
@@ -309,7 +308,7 @@ impl Letter<'_> {
         out
     }
 
-    fn about_hosts(&self, out: &mut String, of: &str, cases: &[(Host, &Case<'_>)]) {
+    fn about_hosts(&self, out: &mut String, of: &str, cases: &[(Host, &HostFindings<'_>)]) {
         let nets = cases.iter().filter(|(host, _)| matches!(host, Host::Prefix(_))).count();
         let (nets, machines) = (nets as u64, (cases.len() - nets) as u64);
         let what = match (machines, nets) {
@@ -533,7 +532,7 @@ fn when(episode: &Episode<'_>) -> String {
 }
 
 /// All about one host; returns the situations that want explaining.
-fn about_host(out: &mut String, host: Host, case: &Case<'_>) -> BTreeSet<Situation> {
+fn about_host(out: &mut String, host: Host, case: &HostFindings<'_>) -> BTreeSet<Situation> {
     let bar = "=".repeat(words::WIDTH);
     line(out, format_args!("{bar}\n{}\n{bar}", host.text(false)));
     match case.net {

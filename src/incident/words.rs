@@ -404,7 +404,7 @@ pub(super) fn line(out: &mut String, text: fmt::Arguments<'_>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::docket::tests::finding;
+    use super::super::finding_set::tests::finding;
     use super::*;
     use proptest::prelude::*;
 

@@ -97,7 +97,7 @@ columns! {
 }
 
 /// The nine columns of every flow line, in their order.
-pub const NINE: [Column; 9] = [
+pub const REQUIRED: [Column; 9] = [
     Column::Sif,
     Column::Sip,
     Column::Dip,
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_nine_come_first_and_the_extras_last() {
-        assert_eq!(Column::ALL[..9], NINE);
+        assert_eq!(Column::ALL[..9], REQUIRED);
         let first = Column::ALL.iter().position(|column| column.is_extra());
         assert_eq!(first, Some(14));
         assert!(Column::ALL[14..].iter().all(|column| column.is_extra()));

@@ -93,14 +93,14 @@ enum Role {
 }
 
 /// The columns of a stream, in their order.
-type Plan = Vec<Option<(Role, &'static str)>>;
+type Roles = Vec<Option<(Role, &'static str)>>;
 
 /// Another program's stream.
 #[derive(Debug)]
 pub(super) struct Dialect {
     tool: Tool,
     /// `None` until the stream has named its columns.
-    plan: Option<Plan>,
+    plan: Option<Roles>,
     /// What its line of names lacks, so that no line of it can be a flow.
     lacks: Option<&'static str>,
     separator: u8,
@@ -117,7 +117,7 @@ impl Dialect {
     }
 
     /// A stream of these columns, or of ones that lack the one named.
-    fn new(tool: Tool, separator: u8, (plan, lacks): (Plan, Option<&'static str>)) -> Dialect {
+    fn new(tool: Tool, separator: u8, (plan, lacks): (Roles, Option<&'static str>)) -> Dialect {
         let plan = lacks.is_none().then_some(plan);
         Dialect { plan, lacks, ..Dialect::unnamed(tool, separator) }
     }
@@ -233,8 +233,8 @@ fn fields(tool: Tool, separator: u8, line: &[u8]) -> Box<dyn Iterator<Item = &[u
 fn plan(
     names: impl Iterator<Item = String>,
     columns: &'static [(&'static str, Role)],
-) -> (Plan, Option<&'static str>) {
-    let mut plan: Plan = Vec::new();
+) -> (Roles, Option<&'static str>) {
+    let mut plan: Roles = Vec::new();
     for name in names {
         let column = columns.iter().find(|(column, _)| *column == name);
         let role = column.map(|&(name, role)| (role, name));

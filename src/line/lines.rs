@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::dialect::Tool;
 use super::parse::LineError;
-use super::read::{BOM, Between, Reader, Step, StreamError};
+use super::read::{BOM, Between, Progress, Reader, StreamError};
 use crate::flow::Flow;
 use crate::time::Mark;
 
@@ -69,15 +69,15 @@ impl<R: Read> Lines<R> {
     /// A stream that fails or is no text. What was read before has been handed over by then.
     pub fn next_kept(&mut self) -> Result<Option<Kept<'_>>, StreamError> {
         Ok(Some(match self.0.step()? {
-            Step::Batch => {
+            Progress::Batch => {
                 let spans = self.0.spans.as_deref().filter(|_| self.0.dialect.is_none());
                 let text = spans.map(|spans| Text { block: &self.0.block, spans });
                 Kept::Flows { flows: &self.0.batch, text }
             }
-            Step::Between(Between::Mark(mark)) => Kept::Mark(mark),
-            Step::Between(Between::Bad { line, error }) => Kept::Bad { line, error },
-            Step::Between(Between::Fields(span)) => Kept::Fields(line(&self.0.block, &span)),
-            Step::End => return Ok(None),
+            Progress::Between(Between::Mark(mark)) => Kept::Mark(mark),
+            Progress::Between(Between::Bad { line, error }) => Kept::Bad { line, error },
+            Progress::Between(Between::Fields(span)) => Kept::Fields(line(&self.0.block, &span)),
+            Progress::End => return Ok(None),
         }))
     }
 }

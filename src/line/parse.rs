@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::column::{Column, NINE};
+use super::column::{Column, REQUIRED};
 use crate::flow::Flow;
 use crate::time::{MarkError, Timestamp};
 
@@ -142,19 +142,19 @@ pub(super) struct Layout {
 
 impl Default for Layout {
     fn default() -> Layout {
-        Layout::new(NINE.into_iter().map(Some).collect())
+        Layout::new(REQUIRED.into_iter().map(Some).collect())
     }
 }
 
 impl Layout {
     fn new(columns: Vec<Option<Column>>) -> Layout {
-        let nine_first = columns.iter().take(NINE.len()).copied().eq(NINE.map(Some));
+        let nine_first = columns.iter().take(REQUIRED.len()).copied().eq(REQUIRED.map(Some));
         Layout { columns, nine_first }
     }
 
     /// The columns behind the nine, if these come first and in their order.
     pub(super) fn behind_nine(&self) -> Option<&[Option<Column>]> {
-        self.columns.get(NINE.len()..).filter(|_| self.nine_first)
+        self.columns.get(REQUIRED.len()..).filter(|_| self.nine_first)
     }
 
     /// The layout that a `#fields` line announces, its first word cut off. Of a name that stands
@@ -167,7 +167,7 @@ impl Layout {
         }
         let last = columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         columns.truncate(last);
-        match NINE.into_iter().find(|column| !columns.contains(&Some(*column))) {
+        match REQUIRED.into_iter().find(|column| !columns.contains(&Some(*column))) {
             Some(column) => Err(LineError::Fields(column)),
             None => Ok(Layout::new(columns)),
         }
@@ -188,7 +188,7 @@ impl Layout {
         for (n, column) in self.columns.iter().enumerate() {
             let Some(field) = delimiter.next(&mut rest) else {
                 let behind = self.columns.iter().skip(n).flatten();
-                let missing = behind.copied().find(|column| NINE.contains(column));
+                let missing = behind.copied().find(|column| REQUIRED.contains(column));
                 return match missing {
                     Some(column) => Err(LineError::Missing { column, found: n }),
                     None => Ok(flow),

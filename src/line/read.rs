@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use super::dialect::{Dialect, Tool};
-use super::nine;
+use super::fast;
 use super::parse::{Delimiter, Layout, LineError, further};
 use crate::flow::{BATCH, Flow};
 use crate::time::Mark;
@@ -53,7 +53,7 @@ pub enum StreamError {
 }
 
 /// What a reader has come to.
-pub(super) enum Step {
+pub(super) enum Progress {
     /// Flows, in the batch.
     Batch,
     /// What stands between two batches.
@@ -105,7 +105,7 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R) -> Reader<R> {
         Reader {
             input,
-            block: vec![0; BLOCK + nine::WINDOW],
+            block: vec![0; BLOCK + fast::WINDOW],
             filled: 0..0,
             ended: false,
             skipping: false,
@@ -133,26 +133,26 @@ impl<R: Read> Reader<R> {
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, StreamError> {
         loop {
             return Ok(Some(match self.step()? {
-                Step::Batch => Item::Flows(&self.batch),
-                Step::Between(Between::Mark(mark)) => Item::Mark(mark),
-                Step::Between(Between::Bad { line, error }) => Item::Bad { line, error },
-                Step::Between(Between::Fields(_)) => continue,
-                Step::End => return Ok(None),
+                Progress::Batch => Item::Flows(&self.batch),
+                Progress::Between(Between::Mark(mark)) => Item::Mark(mark),
+                Progress::Between(Between::Bad { line, error }) => Item::Bad { line, error },
+                Progress::Between(Between::Fields(_)) => continue,
+                Progress::End => return Ok(None),
             }));
         }
     }
 
     /// Reads on to the end of a batch, or to what stands between two.
-    pub(super) fn step(&mut self) -> Result<Step, StreamError> {
+    pub(super) fn step(&mut self) -> Result<Progress, StreamError> {
         if let Some(between) = self.next.take() {
-            return Ok(Step::Between(between));
+            return Ok(Progress::Between(between));
         }
         self.batch.clear();
         self.spans.iter_mut().for_each(Vec::clear);
         // A line of another program's may be two flows.
         while self.batch.len() + usize::from(self.dialect.is_some()) < BATCH && self.next.is_none()
         {
-            if !self.take_nine() && !self.take_line() {
+            if !self.take_fast() && !self.take_line() {
                 // Nothing whole is left in the block: hand over what there is before waiting.
                 if !self.batch.is_empty() || self.ended {
                     break;
@@ -168,17 +168,17 @@ impl<R: Read> Reader<R> {
         Ok(match self.next.take() {
             between if !self.batch.is_empty() => {
                 self.next = between;
-                Step::Batch
+                Progress::Batch
             }
-            Some(between) => Step::Between(between),
-            None => Step::End,
+            Some(between) => Progress::Between(between),
+            None => Progress::End,
         })
     }
 
     /// Reads lines of the nine columns in the form that writers give them, as many as there are up to
     /// one in another form or the batch's end; false if there was none. What it takes,
     /// [`Self::take_line`] would read the same.
-    fn take_nine(&mut self) -> bool {
+    fn take_fast(&mut self) -> bool {
         let behind = self.layout.as_ref().and_then(Layout::behind_nine);
         let (Some(delimiter), Some(behind), false) = (self.delimiter, behind, self.skipping) else {
             return false;
@@ -188,7 +188,7 @@ impl<R: Read> Reader<R> {
         while self.batch.len() < BATCH {
             let unread = self.block.get(self.filled.start..).unwrap_or_default();
             let Some(text) = unread.first_chunk() else { break };
-            let Some((flow, end)) = nine::read(text, separator) else { break };
+            let Some((flow, end)) = fast::read(text, separator) else { break };
             let unread = self.block.get(self.filled.clone()).unwrap_or_default();
             // Where the line ends, and what stands there behind the nine.
             let (used, rest) = match unread.get(end..) {
@@ -542,7 +542,7 @@ mod tests {
         assert_eq!(items(&text, BLOCK, false), expected[..2]);
         let mut reader = Reader::new(Drip(&text, BLOCK, false));
         while reader.next_item().unwrap().is_some() {}
-        assert_eq!(reader.block.len(), BLOCK + nine::WINDOW);
+        assert_eq!(reader.block.len(), BLOCK + fast::WINDOW);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use self::plan::Plan;
+use self::plan::LinePlan;
 use self::text::Text;
-use super::column::{Column, NINE};
+use super::column::{Column, REQUIRED};
 use crate::flow::{Extra, Flow};
 use crate::time::Mark;
 
@@ -40,7 +40,7 @@ pub struct Writer<W: Write> {
     columns: Vec<Column>,
     marks: bool,
     mask: bool,
-    plan: Plan,
+    plan: LinePlan,
     /// Room for a chunk of lines, nothing between two calls.
     text: Vec<u8>,
 }
@@ -51,10 +51,10 @@ impl<W: Write> Writer<W> {
         Writer {
             out,
             form: Form::Text,
-            columns: NINE.to_vec(),
+            columns: REQUIRED.to_vec(),
             marks: true,
             mask: false,
-            plan: Plan::new(&NINE, Form::Text, false),
+            plan: LinePlan::new(&REQUIRED, Form::Text, false),
             text: Vec::new(),
         }
     }
@@ -84,7 +84,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn planned(mut self) -> Writer<W> {
-        self.plan = Plan::new(&self.columns, self.form, self.mask);
+        self.plan = LinePlan::new(&self.columns, self.form, self.mask);
         self
     }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
-use super::board::Held;
-use super::judged::{Group, Standing, Windows};
+use super::coverage::{Coverage, Group, Windows};
+use super::data::PageContents;
 use super::words::{self, count, of};
-use super::{Board, Error, Show};
+use super::{Error, PageData, Show};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::time::{Latest, Window};
 
@@ -17,7 +17,7 @@ pub const MAX_ROWS: usize = 2000;
 /// How many of the other side are named before the evidence is opened.
 const FEW_PEERS: usize = 3;
 
-impl Board {
+impl PageData {
     /// The page, as text.
     ///
     /// # Errors
@@ -199,7 +199,7 @@ struct GroupRow {
     findings: String,
 }
 
-fn page<'a>(held: &Held<'a>, show: &'a Show) -> Page<'a> {
+fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
     let latest = held.timeline.latest();
     let from = latest.map_or(0, |latest| latest.since(show.last));
     let is_current = |window: Option<Window>| window.is_none_or(|window| window.start() >= from);
@@ -358,7 +358,7 @@ fn verdict(
 ) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut notice = |level, head: String, text: String| notices.push(Notice { level, head, text });
-    let (silent, when) = windows.of(Standing::NoData);
+    let (silent, when) = windows.of(Coverage::NoData);
     if silent > 0 {
         notice(
             "alarm",
@@ -367,7 +367,7 @@ fn verdict(
                 .to_owned(),
         );
     }
-    let (cut, when) = windows.of(Standing::Cut);
+    let (cut, when) = windows.of(Coverage::Cut);
     if cut > 0 {
         notice(
             "warn",
@@ -376,7 +376,7 @@ fn verdict(
                 .to_owned(),
         );
     }
-    let (whole, when) = windows.of(Standing::Clean);
+    let (whole, when) = windows.of(Coverage::Clean);
     let about = show.side.map_or(String::new(), |side| format!(" about hosts {side}"));
     let rest = match others {
         0 => String::new(),
@@ -437,7 +437,7 @@ fn verdict(
 /// Who found the clean windows clean, if it is the same tools for all; else the table says it.
 fn cleaners(windows: &Windows) -> String {
     let groups = windows.groups();
-    let mut clean = groups.iter().filter(|group| group.standing == Standing::Clean);
+    let mut clean = groups.iter().filter(|group| group.standing == Coverage::Clean);
     match (clean.next(), clean.next()) {
         (Some(group), None) => format!(" by {}", names(&group.tools)),
         _ => String::new(),
@@ -512,11 +512,11 @@ fn sections<'a>(rows: &[&'a Finding], windows: &Windows, mask: bool) -> Vec<Sect
                 |window| words::length(window.seconds()),
             ),
             flaw: match windows.standing(window) {
-                Standing::NoData => Some("no exporter spoke"),
-                Standing::Cut => Some("cut short"),
-                Standing::Unclosed => Some("not closed yet"),
-                Standing::Lossy => Some("records were lost"),
-                Standing::Unsaid | Standing::Found | Standing::Clean => None,
+                Coverage::NoData => Some("no exporter spoke"),
+                Coverage::Cut => Some("cut short"),
+                Coverage::Unclosed => Some("not closed yet"),
+                Coverage::Lossy => Some("records were lost"),
+                Coverage::Unsaid | Coverage::Found | Coverage::Clean => None,
             },
             rows: group.iter().map(|finding| Row::new(finding, mask)).collect(),
         }
@@ -578,14 +578,14 @@ impl GroupRow {
     fn new(group: Group, is_understood: bool) -> GroupRow {
         GroupRow {
             standing: match group.standing {
-                Standing::NoData => "Nothing: no exporter spoke",
-                Standing::Cut => "Cut short: a part was not seen",
-                Standing::Unclosed => "Not closed: findings, but no verdict yet",
-                Standing::Lossy => "Judged, but records were lost: not seen whole",
-                Standing::Unsaid => "Judged; how much was seen is not known",
-                Standing::Found => "Seen whole, with findings",
-                Standing::Clean if is_understood => "Seen whole and clean",
-                Standing::Clean => "Seen whole; what could not be read may be findings of it",
+                Coverage::NoData => "Nothing: no exporter spoke",
+                Coverage::Cut => "Cut short: a part was not seen",
+                Coverage::Unclosed => "Not closed: findings, but no verdict yet",
+                Coverage::Lossy => "Judged, but records were lost: not seen whole",
+                Coverage::Unsaid => "Judged; how much was seen is not known",
+                Coverage::Found => "Seen whole, with findings",
+                Coverage::Clean if is_understood => "Seen whole and clean",
+                Coverage::Clean => "Seen whole; what could not be read may be findings of it",
             },
             windows: count(group.windows),
             when: group.when,

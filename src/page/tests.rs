@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Board, MAX_ROWS, Show};
+use super::{MAX_ROWS, PageData, Show};
 use crate::finding::tests::any_finding;
 use crate::finding::{Finding, Host, Item, Kind, MAX_PEERS, Peer, Rate, Role, Side};
-use crate::time::{End, Mark, State, Timestamp, Window};
+use crate::time::{End, Mark, Timestamp, Window, WindowState};
 
 /// A scan by an inside host in the ten minutes from `start`.
 pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
@@ -33,7 +33,7 @@ pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
 }
 
 /// A tool's verdict on the ten minutes from `start`.
-pub(super) fn end(start: u64, tool: &str, state: Option<State>) -> End {
+pub(super) fn end(start: u64, tool: &str, state: Option<WindowState>) -> End {
     End { window: Window::new(start, 600), tool: Some(tool.to_owned()), state, ..End::default() }
 }
 
@@ -41,7 +41,7 @@ fn found(finding: Finding) -> Item {
     Item::Finding(Box::new(finding))
 }
 
-fn looked(start: u64, state: State) -> Item {
+fn looked(start: u64, state: WindowState) -> Item {
     Item::Mark(Mark::End(end(start, "nfscan", Some(state))))
 }
 
@@ -50,7 +50,7 @@ fn show() -> Show {
 }
 
 fn html(items: impl IntoIterator<Item = Item>, show: &Show) -> String {
-    let mut board = Board::new(None);
+    let mut board = PageData::new(None);
     items.into_iter().for_each(|item| board.item(item));
     board.html(show).unwrap()
 }
@@ -78,7 +78,7 @@ fn nothing_judged_is_not_all_well() {
 
 #[test]
 fn clean_windows_are_named() {
-    let page = html([looked(600, State::Ok), looked(1200, State::Ok)], &show());
+    let page = html([looked(600, WindowState::Ok), looked(1200, WindowState::Ok)], &show());
     has(
         &page,
         "No findings. 2 windows were seen whole and found clean by nfscan: 1970-01-01 00:10 to 00:30.",
@@ -88,12 +88,12 @@ fn clean_windows_are_named() {
 
 #[test]
 fn what_was_not_seen_is_not_clean() {
-    let page = html([looked(600, State::Ok), looked(1200, State::NoData)], &show());
+    let page = html([looked(600, WindowState::Ok), looked(1200, WindowState::NoData)], &show());
     has(&page, "No exporter spoke in 1 window: 1970-01-01 00:20 to 00:30.");
     has(&page, "1 window was seen whole and found clean by nfscan: 1970-01-01 00:10 to 00:20.");
     assert!(page.contains("class=\"notice alarm\""));
 
-    let page = html([looked(600, State::Cut)], &show());
+    let page = html([looked(600, WindowState::Cut)], &show());
     has(&page, "1 window was cut short: 1970-01-01 00:10 to 00:20.");
     has(&page, "No findings, but no window was seen whole and found clean.");
     assert!(!page.contains("class=\"notice good\""));
@@ -107,9 +107,9 @@ fn what_was_not_seen_is_not_clean() {
 fn findings_that_are_not_shown_are_counted() {
     let outside = Finding { side: Some(Side::Outside), ..finding("192.0.2.9", 90_000, 7) };
     // The window between them is older too; without it there would be a gap.
-    let between = looked(3600, State::Ok);
+    let between = looked(3600, WindowState::Ok);
     let old = found(finding("192.0.2.1", 0, 5));
-    let items = [found(outside), old, between, looked(90_000, State::Ok)];
+    let items = [found(outside), old, between, looked(90_000, WindowState::Ok)];
     let page = html(items.clone(), &show());
     has(&page, "1 finding about 1 host outside.");
     has(&page, "1 finding of older windows is not shown. This page is about the last 24 hours");
@@ -127,7 +127,7 @@ fn findings_that_are_not_shown_are_counted() {
 
 #[test]
 fn a_gap_before_the_newest_window_is_said_and_both_sides_are_shown() {
-    let day: Vec<_> = (0..20).map(|n| looked(600_000 + n * 600, State::Ok)).collect();
+    let day: Vec<_> = (0..20).map(|n| looked(600_000 + n * 600, WindowState::Ok)).collect();
     let today = found(finding("192.0.2.1", 600_000, 5));
     let long_ago = found(finding("192.0.2.2", 0, 6));
     let chain = (0..3).map(|n| found(finding("192.0.2.3", 400_000_000 + n * 600, 7)));
@@ -143,7 +143,7 @@ fn a_gap_before_the_newest_window_is_said_and_both_sides_are_shown() {
     assert!(!page.contains(">192.0.2.2<"), "{page}");
 
     // Who knows what time it is can say so.
-    let mut board = Board::new(Some(Timestamp::from_secs(612_000)));
+    let mut board = PageData::new(Some(Timestamp::from_secs(612_000)));
     items.into_iter().for_each(|item| board.item(item));
     let page = board.html(&show()).unwrap();
     has(&page, "3 lines of the input were set aside.");
@@ -160,8 +160,8 @@ fn the_newest_window_is_shown_however_long_it_is() {
 
 #[test]
 fn marks_of_flow_lines_and_other_commands_are_no_verdict() {
-    let looked_by = |tool| Item::Mark(Mark::End(end(600, tool, Some(State::Ok))));
-    let flows = Item::Mark(Mark::End(End { tool: None, ..end(600, "", Some(State::Ok)) }));
+    let looked_by = |tool| Item::Mark(Mark::End(end(600, tool, Some(WindowState::Ok))));
+    let flows = Item::Mark(Mark::End(End { tool: None, ..end(600, "", Some(WindowState::Ok)) }));
     for mark in [flows, looked_by("nftop"), looked_by("nfscanner")] {
         let page = html([mark], &show());
         has(&page, "No findings, but no window was seen whole and found clean.");
@@ -171,8 +171,8 @@ fn marks_of_flow_lines_and_other_commands_are_no_verdict() {
 
 #[test]
 fn nothing_is_called_clean_if_some_lines_were_not_understood() {
-    let mut board = Board::new(None);
-    board.item(looked(600, State::Ok));
+    let mut board = PageData::new(None);
+    board.item(looked(600, WindowState::Ok));
     board.bad_line();
     let page = board.html(&show()).unwrap();
     has(&page, "No findings in what could be read of the input.");
@@ -183,7 +183,7 @@ fn nothing_is_called_clean_if_some_lines_were_not_understood() {
 
 #[test]
 fn what_is_missing_is_said() {
-    let mut board = Board::new(None);
+    let mut board = PageData::new(None);
     board.item(found(finding("192.0.2.1", 600, 5)));
     board.bad_line();
     board.bad_line();
@@ -191,7 +191,7 @@ fn what_is_missing_is_said() {
     assert!(!board.is_unreadable());
     has(&board.html(&show()).unwrap(), "1 file and 2 lines of the input could not be read.");
 
-    let mut lossy = end(600, "nfscan", Some(State::Ok));
+    let mut lossy = end(600, "nfscan", Some(WindowState::Ok));
     (lossy.lost_flows, lossy.open) = (Some(3), Some(true));
     let page = html([Item::Mark(Mark::End(lossy))], &show());
     has(&page, "Records were lost in 1 window.");
@@ -200,7 +200,7 @@ fn what_is_missing_is_said() {
     assert!(!page.contains("class=\"notice good\""));
     has(&page, "Exports were taken from anyone in 1 window.");
 
-    let mut board = Board::new(None);
+    let mut board = PageData::new(None);
     assert!(!board.is_unreadable());
     board.bad_line();
     assert!(board.is_unreadable());
@@ -227,7 +227,7 @@ fn nothing_foreign_becomes_markup() {
         class: "</style><img src=x>".to_owned(),
         ..finding("192.0.2.1", 600, 5)
     };
-    let mark = Item::Mark(Mark::End(end(600, "<i>", Some(State::Ok))));
+    let mark = Item::Mark(Mark::End(end(600, "<i>", Some(WindowState::Ok))));
     let title = "</title><script>1</script>".to_owned();
     let page = html([found(hostile), mark], &Show { title, ..show() });
     for tag in ["<script", "<b>", "<img", "<i>", "onclick=\"", "<!--"] {
@@ -239,7 +239,7 @@ fn nothing_foreign_becomes_markup() {
 
 #[test]
 fn the_page_needs_no_other_file() {
-    let page = html([found(finding("192.0.2.1", 600, 5)), looked(600, State::Ok)], &show());
+    let page = html([found(finding("192.0.2.1", 600, 5)), looked(600, WindowState::Ok)], &show());
     for word in ["<script", "<link", "<img", "<a ", "src=", "href=", "url(", "@import", "http://"] {
         assert!(!page.contains(word), "{word}");
     }

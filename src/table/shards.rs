@@ -51,7 +51,7 @@ pub struct Shards<R> {
     /// Room for so many rows of each partition, and how many are there.
     staged: Vec<R>,
     counts: Vec<u8>,
-    parts: Vec<Part<R>>,
+    parts: Vec<Partition<R>>,
     /// Full blocks in memory, and how many there may be.
     resident: usize,
     limit: usize,
@@ -60,7 +60,7 @@ pub struct Shards<R> {
 }
 
 #[derive(Debug)]
-struct Part<R> {
+struct Partition<R> {
     open: Vec<R>,
     full: Vec<Vec<R>>,
     /// Numbers of the blocks in the file.
@@ -129,7 +129,7 @@ impl<R: Row> Shards<R> {
         // The upper bits: a partition's rows are spread by the lower ones.
         let part = (hash >> 32) as usize % PARTS;
         if self.parts.is_empty() {
-            self.parts.resize_with(PARTS, Part::default);
+            self.parts.resize_with(PARTS, Partition::default);
             self.staged.resize(PARTS * STAGED, R::zeroed());
             self.counts.resize(PARTS, 0);
         }
@@ -294,9 +294,9 @@ impl<R: Row> Buckets<R> {
     }
 }
 
-impl<R> Default for Part<R> {
-    fn default() -> Part<R> {
-        Part { open: Vec::new(), full: Vec::new(), stored: Vec::new() }
+impl<R> Default for Partition<R> {
+    fn default() -> Partition<R> {
+        Partition { open: Vec::new(), full: Vec::new(), stored: Vec::new() }
     }
 }
 
@@ -343,10 +343,10 @@ struct Piece<R> {
 }
 
 impl<'a, R: Row> Merge<'a, R> {
-    fn new(part: Part<R>, most: usize, store: &'a mut Store) -> io::Result<Merge<'a, R>> {
+    fn new(part: Partition<R>, most: usize, store: &'a mut Store) -> io::Result<Merge<'a, R>> {
         let mut pieces = Vec::new();
         let mut rows: Vec<R> = Vec::with_capacity(most);
-        let Part { open, full, stored } = part;
+        let Partition { open, full, stored } = part;
         let mut sort = |rows: &mut Vec<R>, store: &mut Store| -> io::Result<()> {
             rows.sort_unstable();
             let blocks = rows.chunks(BLOCK).map(|block| store.write(block));

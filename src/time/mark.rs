@@ -41,7 +41,7 @@ pub struct End {
     /// `open`: the collector took exports from anyone.
     pub open: Option<bool>,
     /// `state`: whether the window was seen whole.
-    pub state: Option<State>,
+    pub state: Option<WindowState>,
     /// `tool`: the filter that judged the window.
     pub tool: Option<String>,
     /// Keys that this version does not know, in the order they came; at most 16.
@@ -50,7 +50,7 @@ pub struct End {
 
 /// How much of a window the collector saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum WindowState {
     /// All of it.
     Ok,
     /// The file was torn, or the stream ended early.
@@ -59,19 +59,21 @@ pub enum State {
     NoData,
 }
 
-impl State {
+impl WindowState {
     /// The word that marks use.
     pub const fn as_str(self) -> &'static str {
         match self {
-            State::Ok => "ok",
-            State::Cut => "cut",
-            State::NoData => "nodata",
+            WindowState::Ok => "ok",
+            WindowState::Cut => "cut",
+            WindowState::NoData => "nodata",
         }
     }
 
     /// Reads the word that marks use.
-    pub fn parse(text: &str) -> Option<State> {
-        [State::Ok, State::Cut, State::NoData].into_iter().find(|state| state.as_str() == text)
+    pub fn parse(text: &str) -> Option<WindowState> {
+        [WindowState::Ok, WindowState::Cut, WindowState::NoData]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -216,7 +218,7 @@ impl End {
             "scaled" => self.scaled = Some(flag()?),
             "cover" => self.cover = Some(short()?),
             "open" => self.open = Some(flag()?),
-            "state" => self.state = Some(State::parse(value).ok_or_else(bad)?),
+            "state" => self.state = Some(WindowState::parse(value).ok_or_else(bad)?),
             "tool" if !is_word(value) => return Err(bad()),
             "tool" => self.tool = Some(value.to_owned()),
             // These three are what a mark in JSON says of itself.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::ValueHint;
 
 use super::calibration::Calibration;
-use super::windowed::{Stage, Windowed};
+use super::windowed::{WindowStage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, read_text};
 use crate::detect::{Closed, Detector, Explained, Ignore, Site, SiteLimits, Windows, marks};
 use crate::finding::{Form, Host, Side, Writer};
@@ -164,8 +164,8 @@ pub fn run<D: Detector>(
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
     windowed.live(&args.files, io, |stage, io| match stage {
-        Stage::Open(window, counter) => printer.early(window, counter, io),
-        Stage::Over(closed) => printer.window(closed, io),
+        WindowStage::Open(window, counter) => printer.early(window, counter, io),
+        WindowStage::Over(closed) => printer.window(closed, io),
     })?;
     if let Print::Calibration = printer.print {
         printer.calibration.print(&mut io.out)?;

@@ -37,14 +37,14 @@ pub(super) fn clock() -> Timestamp {
 
 /// The kinds of lines that the inputs of a run had.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct InputKinds {
     /// A line other than an empty one or the header of a finding stream.
     has_lines: bool,
     /// A finding, or the closing mark of a detector.
     has_findings: bool,
 }
 
-impl Seen {
+impl InputKinds {
     /// Returns true if there were lines, but of something else than findings.
     pub(super) fn is_something_else(self) -> bool {
         self.has_lines && !self.has_findings
@@ -90,12 +90,12 @@ pub(super) struct Findings<'s, R> {
     reader: Reader,
     line: Vec<u8>,
     number: u64,
-    seen: &'s mut Seen,
+    seen: &'s mut InputKinds,
 }
 
 impl<'s, R: Read> Findings<'s, R> {
     /// Reads one input of several, and notes in `seen` which kinds of lines it has.
-    pub(super) fn new(input: R, seen: &'s mut Seen) -> Findings<'s, R> {
+    pub(super) fn new(input: R, seen: &'s mut InputKinds) -> Findings<'s, R> {
         let input = BufReader::new(input);
         Findings { input, reader: Reader::new(), line: Vec::new(), number: 0, seen }
     }
@@ -180,7 +180,7 @@ mod tests {
             (json(""), true),
             ("{}\n".to_owned(), true),
         ] {
-            let mut seen = Seen::default();
+            let mut seen = InputKinds::default();
             let mut input = Findings::new(text.as_bytes(), &mut seen);
             while input.next().unwrap().is_some() {}
             assert_eq!(seen.is_something_else(), expected, "{text}");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn lengths(text: &[u8]) -> Vec<usize> {
-        let mut seen = Seen::default();
+        let mut seen = InputKinds::default();
         let mut input = Findings::new(text, &mut seen);
         let mut all = Vec::new();
         while input.take_line().unwrap() {
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_line_without_end_costs_no_memory_and_is_refused() {
         let endless = io::repeat(b'x').take(50 << 20);
-        let mut seen = Seen::default();
+        let mut seen = InputKinds::default();
         let mut input = Findings::new(endless.chain(&b"\n#window\t-\t-"[..]), &mut seen);
         let (number, item) = input.next().unwrap().unwrap();
         assert!(number == 1 && matches!(item, Err(Error::Long { .. })), "{number} {item:?}");

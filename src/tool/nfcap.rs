@@ -18,8 +18,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::capture::socket::{Drops, Socket};
 use crate::capture::{
-    Allow, Closing, Collector, Counters, Denied, Finished, Followed, Forgotten, Live, MAX_ALLOW,
-    News, Plan, To, clock,
+    Allow, Closing, Collector, CollectorEvent, CollectorPlan, Counters, Denied, Finished, Followed,
+    Forgotten, Live, MAX_ALLOW, Output, clock,
     spool::{self, Guard, Pass, Recovered, Retained, Why},
 };
 use crate::cli::{Input, Io, Status, Usage};
@@ -91,10 +91,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         recover(&args.write, &mut hooks, io);
     }
     let to = match live {
-        true => To::Stream(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))),
-        false => To::Spool { dir: args.write.clone(), zstd: args.compress },
+        true => Output::Stream(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?))),
+        false => Output::Spool { dir: args.write.clone(), zstd: args.compress },
     };
-    let plan = Plan {
+    let plan = CollectorPlan {
         seconds: args.slot,
         queue: usize::try_from(args.queue).unwrap_or(usize::MAX),
         sync: args.sync,
@@ -124,7 +124,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let drops = Drops::of(&sockets);
     let (teller, news) = mpsc::channel();
     let collecting = Live::start(sockets, collector, plan, teller, signals.bell()?)?;
-    let mut run = Run {
+    let mut run = CollectorRun {
         args,
         live: collecting,
         news,
@@ -277,10 +277,10 @@ impl Moved {
 }
 
 /// What there is while it runs.
-struct Run {
+struct CollectorRun {
     args: Args,
     live: Live,
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<CollectorEvent>,
     signals: Signals,
     hooks: Hooks,
     drops: Drops,
@@ -295,11 +295,11 @@ struct Run {
     is_over: bool,
 }
 
-impl Run {
+impl CollectorRun {
     /// Says where it listens, once there is a file for what comes, or it is known that there is none.
     fn announce(&mut self, listening: &[(SocketAddr, usize)], io: &mut Io) -> anyhow::Result<()> {
         match self.news.recv_timeout(FIRST) {
-            Ok(News::Begun) | Err(_) => {}
+            Ok(CollectorEvent::Begun) | Err(_) => {}
             Ok(news) => _ = self.hear(news, io)?,
         }
         let asked = self.args.network.buffer;
@@ -425,11 +425,11 @@ impl Run {
     }
 
     /// Says what there is to say. A status, if that is another one now.
-    fn hear(&mut self, news: News, io: &mut Io) -> anyhow::Result<Option<Status>> {
+    fn hear(&mut self, news: CollectorEvent, io: &mut Io) -> anyhow::Result<Option<Status>> {
         match news {
-            News::Finished(finished) => self.finished(*finished, io),
-            News::Begun => {}
-            News::Stuck(error) => {
+            CollectorEvent::Finished(finished) => self.finished(*finished, io),
+            CollectorEvent::Begun => {}
+            CollectorEvent::Stuck(error) => {
                 self.metrics.failures += 1;
                 self.metrics.stuck = true;
                 // It may be full.
@@ -437,29 +437,29 @@ impl Run {
                 let failure = format!("{error}; what comes waits in the queue");
                 io.report.fail("failures in writing", failure);
             }
-            News::Resumed(after) => {
+            CollectorEvent::Resumed(after) => {
                 self.metrics.stuck = false;
                 let seconds = after.as_secs_f64();
                 let end = format!("writing goes on after {seconds:.1} s");
                 io.report.fail("failures in writing that ended", end);
             }
-            News::Restored => {
+            CollectorEvent::Restored => {
                 io.report.error("the file that is written was removed or moved, and is made again");
                 self.relock(io);
             }
-            News::Left { lost, at_most } => {
+            CollectorEvent::Left { lost, at_most } => {
                 let up_to = if at_most { "up to " } else { "" };
                 let loss = format!("{up_to}{lost} datagrams are lost, and no file says so");
                 io.report.error(loss);
                 return Ok(Some(Status::Failed));
             }
-            News::Forgetful(error) => {
+            CollectorEvent::Forgetful(error) => {
                 let failure = format!("{error}: after a restart not all templates will be known");
                 io.report.fail("failures in writing templates down", failure);
             }
-            News::Receiving(error) => io.report.complain("errors in receiving", error),
-            News::Failed(why) => anyhow::bail!(why),
-            News::Over => self.is_over = true,
+            CollectorEvent::Receiving(error) => io.report.complain("errors in receiving", error),
+            CollectorEvent::Failed(why) => anyhow::bail!(why),
+            CollectorEvent::Over => self.is_over = true,
         }
         Ok(None)
     }

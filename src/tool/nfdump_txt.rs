@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum, ValueHint};
 use self::open::Open;
 use crate::capture::{Datagram, Ending, Error, Event, Reader, Slot, spool};
 use crate::cli::{self, Common, Input, Io, Out, Status, When};
-use crate::line::{Column, Form, NINE, Writer};
+use crate::line::{Column, Form, REQUIRED, Writer};
 use crate::time::{Mark, Timestamp, Window};
 use crate::wire::{self, Batch, Decoder, DecoderLimits, Reason};
 
@@ -150,7 +150,7 @@ impl FromStr for Fields {
 
     fn from_str(text: &str) -> Result<Fields, String> {
         let (mut columns, names) = match text.strip_prefix('+') {
-            Some(names) => (NINE.to_vec(), names),
+            Some(names) => (REQUIRED.to_vec(), names),
             None => (Vec::new(), text),
         };
         for name in names.split(',').filter(|_| !names.is_empty()) {
@@ -214,7 +214,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let times = args.fields.0.iter().any(|column| matches!(column, Column::Start | Column::End));
     let decoder = Decoder::new(DecoderLimits::default());
     let decoder = if extras { decoder.with_extras() } else { decoder };
-    let mut run = Run {
+    let mut run = DecodeRun {
         args: &args,
         decoder: if times { decoder } else { decoder.without_times() },
         batch: Batch::default(),
@@ -253,7 +253,7 @@ fn slot_of(path: &Path) -> Option<Timestamp> {
 }
 
 /// One run over all inputs.
-struct Run<'a> {
+struct DecodeRun<'a> {
     args: &'a Args,
     decoder: Decoder,
     batch: Batch,
@@ -268,7 +268,7 @@ struct Run<'a> {
     packets: stats::Packets,
 }
 
-impl Run<'_> {
+impl DecodeRun<'_> {
     /// Decodes one file; false if something went wrong with it. `joins`: the next file goes on with
     /// the same slot.
     fn file(&mut self, path: &Path, joins: bool, io: &mut Io) -> anyhow::Result<bool> {

@@ -21,7 +21,7 @@ use crate::line::{self, Column};
 use crate::scenario::{
     self, Actor, Figure, Kind, Part, Plan, Player, SECONDS, Seen, View, Way, With,
 };
-use crate::time::{End, Mark, State, Timestamp, Window};
+use crate::time::{End, Mark, Timestamp, Window, WindowState};
 use crate::wire::{Exporter, Refused, Version};
 
 /// The exporters that nfgen plays: TEST-NET-1 of RFC 5737, port as softflowd's. Domain or engine id of
@@ -335,14 +335,14 @@ impl Sink {
         if let Some(collector) = args.to {
             let udp = Udp::connect(collector, args.rate, routers(args))
                 .with_context(|| collector.to_string())?;
-            return Ok(Sink::captured(To::Udp(udp), args));
+            return Ok(Sink::captured(Destination::Udp(udp), args));
         }
         let Some(path) = &args.write else {
             let known = [Column::Start, Column::End, Column::Flags];
             let exporter = args.twice.then_some(Column::Exporter);
             let sampled = args.sampling.map(|_| Column::Sampling);
             let more = [exporter.as_slice(), sampled.as_slice()].concat();
-            let columns = [line::NINE.as_slice(), &known, &more].concat();
+            let columns = [line::REQUIRED.as_slice(), &known, &more].concat();
             let mut writer = line::Writer::new(io.out.clone()).columns(&columns);
             writer.fields()?;
             return Ok(Sink::Lines {
@@ -353,19 +353,19 @@ impl Sink {
             });
         };
         let to = if path == Path::new("-") {
-            To::File(Capture::new(Box::new(io.out.clone()) as Box<dyn Write>), None)
+            Destination::File(Capture::new(Box::new(io.out.clone()) as Box<dyn Write>), None)
         } else if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            To::Spool(path.clone(), None)
+            Destination::Spool(path.clone(), None)
         } else {
             let name = path.display().to_string();
             let file = File::create(path).with_context(|| name.clone())?;
             let file = BufWriter::with_capacity(1 << 16, file);
-            To::File(Capture::new(Box::new(file) as Box<dyn Write>), Some(name))
+            Destination::File(Capture::new(Box::new(file) as Box<dyn Write>), Some(name))
         };
         Ok(Sink::captured(to, args))
     }
 
-    fn captured(to: To, args: &Args) -> Sink {
+    fn captured(to: Destination, args: &Args) -> Sink {
         let (version, sampling) = (args.export.version(), args.sampling);
         // Sent live, times are those of the sending, unless one was asked for.
         let now = args.to.is_some() && args.start.is_none();
@@ -400,7 +400,7 @@ impl Sink {
     fn end(&mut self, window: Window) -> anyhow::Result<()> {
         match self {
             Sink::Lines { writer, flows, sampling, .. } => {
-                let (window, state, sampling) = (Some(window), Some(State::Ok), *sampling);
+                let (window, state, sampling) = (Some(window), Some(WindowState::Ok), *sampling);
                 let (flows, late, scaled) = (Some(*flows), Some(0), Some(false));
                 let end = End { window, flows, late, sampling, scaled, state, ..End::default() };
                 writer.mark(&Mark::End(end))?;
@@ -421,7 +421,7 @@ impl Sink {
 
 /// Flows as a router exports them and nfcap writes them down.
 struct Captured {
-    to: To,
+    to: Destination,
     version: Version,
     sampling: Option<u32>,
     /// How many routers there are, and they, once the first window is known.
@@ -444,29 +444,29 @@ struct Router {
 
 /// The file or files that are written, or where the datagrams go. Standard output has no name here:
 /// it names itself.
-enum To {
+enum Destination {
     Udp(Udp),
     File(Capture<Box<dyn Write>>, Option<String>),
     Spool(PathBuf, Option<Capture<BufWriter<SlotFile>>>),
 }
 
-impl To {
+impl Destination {
     /// Does something to the file that is open, with its name to any error.
     fn with(
         &mut self,
         file: impl FnOnce(&mut dyn Section) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         match self {
-            To::Udp(udp) => {
+            Destination::Udp(udp) => {
                 let collector = udp.collector;
                 file(udp).with_context(|| collector.to_string())
             }
-            To::File(capture, None) => file(capture),
-            To::File(capture, Some(name)) => file(capture).with_context(|| name.clone()),
-            To::Spool(dir, Some(capture)) => {
+            Destination::File(capture, None) => file(capture),
+            Destination::File(capture, Some(name)) => file(capture).with_context(|| name.clone()),
+            Destination::Spool(dir, Some(capture)) => {
                 file(capture).with_context(|| dir.display().to_string())
             }
-            To::Spool(_, None) => Ok(()),
+            Destination::Spool(_, None) => Ok(()),
         }
     }
 }
@@ -584,7 +584,7 @@ impl Captured {
             let exporter = exporter(self.version, place, self.sampling, boot)?;
             self.routers.push(Router { place, exporter, first: None });
         }
-        if let To::Spool(dir, capture) = &mut self.to {
+        if let Destination::Spool(dir, capture) = &mut self.to {
             let file = SlotFile::create(dir, window, Compression::None)?;
             *capture = Some(Capture::new(BufWriter::with_capacity(1 << 16, file)));
         }
@@ -648,7 +648,8 @@ impl Captured {
             }
             file.end(&Closing { received: *sent, start, end, ..Closing::default() })
         })?;
-        let capture = if let To::Spool(_, capture) = &mut self.to { capture.take() } else { None };
+        let capture =
+            if let Destination::Spool(_, capture) = &mut self.to { capture.take() } else { None };
         if let Some(capture) = capture {
             let file = capture.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?;
             file.finish()?;
@@ -658,10 +659,10 @@ impl Captured {
 
     fn finish(self) -> anyhow::Result<u64> {
         match self.to {
-            To::Udp(udp) => return Ok(udp.refused),
-            To::File(capture, None) => capture.into_inner().flush()?,
-            To::File(capture, Some(name)) => capture.into_inner().flush().context(name)?,
-            To::Spool(..) => {}
+            Destination::Udp(udp) => return Ok(udp.refused),
+            Destination::File(capture, None) => capture.into_inner().flush()?,
+            Destination::File(capture, Some(name)) => capture.into_inner().flush().context(name)?,
+            Destination::Spool(..) => {}
         }
         Ok(0)
     }

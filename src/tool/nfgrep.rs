@@ -12,7 +12,7 @@ use self::wanted::Wanted;
 use crate::cli::{Common, Escaped, Input, Io, Nets, Status};
 use crate::filter::Chosen;
 use crate::flow::Flow;
-use crate::line::{Column, Kept, Lines, NINE, StreamError, Text, Tool, Writer};
+use crate::line::{Column, Kept, Lines, REQUIRED, StreamError, Text, Tool, Writer};
 use crate::time::Mark;
 
 mod columns;
@@ -94,7 +94,7 @@ impl AsRef<Common> for Args {
 /// What stops the command: an expression that cannot be read, a full disk, `--strict`.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let (wanted, files) = Wanted::new(&args, io)?;
-    let mut run = Run {
+    let mut run = GrepRun {
         wanted,
         columns: Columns::new(!args.no_header && !args.count && args.evidence.is_none()),
         marks: Marks::default(),
@@ -138,7 +138,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
 const CHUNK: usize = 64 * 1024;
 
 /// One run over all inputs.
-struct Run<'a> {
+struct GrepRun<'a> {
     args: &'a Args,
     wanted: Wanted,
     columns: Columns,
@@ -155,7 +155,7 @@ struct Run<'a> {
     failed: bool,
 }
 
-impl Run<'_> {
+impl GrepRun<'_> {
     /// Reads one input; false if it could not be opened.
     fn input(&mut self, path: &Path, io: &mut Io) -> anyhow::Result<bool> {
         let input = match Input::open(path, &io.out) {
@@ -306,7 +306,7 @@ fn flow_lines(flows: &[Flow]) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
     // Those programs may tell these too.
     let further = [Column::Start, Column::End, Column::Flags, Column::Exporter];
-    let columns = [NINE.as_slice(), &further].concat();
+    let columns = [REQUIRED.as_slice(), &further].concat();
     let mut writer = Writer::new(&mut text).columns(&columns);
     writer.fields()?;
     writer.flows(flows)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
-use super::findings::{self, NO_FINDINGS, Now, Seen};
+use super::findings::{self, InputKinds, NO_FINDINGS, Now};
 use crate::cli::{Common, Input, Io, Status};
 use crate::finding::Item;
 use crate::time::Timeline;
@@ -74,7 +74,7 @@ impl Files {
     /// Input that has lines but is no finding input.
     fn read(&self, io: &mut Io, mut take: impl FnMut(Item, bool)) -> anyhow::Result<InputTimes> {
         let mut read = InputTimes { timeline: Timeline::new(self.now.time), failed: false };
-        let mut seen = Seen::default();
+        let mut seen = InputKinds::default();
         let stdin = [PathBuf::from("-")];
         let files = if self.files.is_empty() { stdin.as_slice() } else { self.files.as_slice() };
         for path in files {
@@ -97,7 +97,7 @@ impl Files {
 /// Reads one file.
 fn file(
     path: &Path,
-    seen: &mut Seen,
+    seen: &mut InputKinds,
     io: &mut Io,
     mut take: impl FnMut(Item),
 ) -> std::io::Result<()> {

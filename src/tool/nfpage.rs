@@ -6,10 +6,10 @@ use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 
-use super::findings::{Findings, NO_FINDINGS, Now, Seen, tell_times};
+use super::findings::{Findings, InputKinds, NO_FINDINGS, Now, tell_times};
 use crate::cli::{self, Common, Input, Io, Status};
 use crate::finding::Side;
-use crate::page::{self, Board, Show};
+use crate::page::{self, PageData, Show};
 
 /// Show findings on a static web page.
 ///
@@ -61,8 +61,8 @@ impl AsRef<Common> for Args {
 /// # Errors
 /// What stops the command: a page that cannot be written, `--strict`.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let mut board = Board::new(args.now.time);
-    let (mut failed, mut seen) = (false, Seen::default());
+    let mut board = PageData::new(args.now.time);
+    let (mut failed, mut seen) = (false, InputKinds::default());
     let stdin = [PathBuf::from("-")];
     let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
     for path in files {
@@ -97,8 +97,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
 fn file(
     input: Input,
     strict: bool,
-    board: &mut Board,
-    seen: &mut Seen,
+    board: &mut PageData,
+    seen: &mut InputKinds,
     io: &mut Io,
 ) -> anyhow::Result<std::io::Result<()>> {
     let name = input.name.clone();

@@ -11,7 +11,7 @@ use crate::cli::{self, Common, Io, Status, Usage};
 use crate::detect::{Counter, Ignore, Windows};
 use crate::flow::Flow;
 use crate::line::Tool;
-use crate::total::{By, Per, Plan, Totals};
+use crate::total::{By, Per, TotalSpec, Totals};
 
 mod bars;
 mod print;
@@ -148,7 +148,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     // Two windows can be open at once.
     let memory = args.memory.unwrap_or_else(cli::quarter_of_ram) / if args.whole { 1 } else { 2 };
-    let plan = Plan { per: args.per, by, step: args.series, memory };
+    let plan = TotalSpec { per: args.per, by, step: args.series, memory };
     let limit = (args.top > 0).then_some(args.top);
     let mut printer = Printer { form, plan, mask: args.mask, no_header: args.no_header };
     let make = || Totals::new(plan);

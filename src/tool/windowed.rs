@@ -9,7 +9,7 @@ use crate::time::Window;
 
 /// A window on its way.
 #[derive(Debug)]
-pub enum Stage<'a, C> {
+pub enum WindowStage<'a, C> {
     /// It is open, and this is what counts it.
     Open(Window, &'a mut C),
     /// It is over.
@@ -46,8 +46,8 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         mut over: impl FnMut(Closed<C>, &mut Io) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         self.live(files, io, |stage, io| match stage {
-            Stage::Open(..) => Ok(()),
-            Stage::Over(closed) => over(closed, io),
+            WindowStage::Open(..) => Ok(()),
+            WindowStage::Over(closed) => over(closed, io),
         })
     }
 
@@ -59,14 +59,14 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         &mut self,
         files: &[PathBuf],
         io: &mut Io,
-        mut at: impl FnMut(Stage<'_, C>, &mut Io) -> anyhow::Result<()>,
+        mut at: impl FnMut(WindowStage<'_, C>, &mut Io) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let stdin = [PathBuf::from("-")];
         for path in if files.is_empty() { &stdin } else { files } {
             self.file(path, io, &mut at)?;
         }
         self.windows.end().map_err(refused)?;
-        self.windows.closed().try_for_each(|closed| at(Stage::Over(closed), io))
+        self.windows.closed().try_for_each(|closed| at(WindowStage::Over(closed), io))
     }
 
     /// Whether something could not be read: a file, or all that there was.
@@ -78,7 +78,7 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         &mut self,
         path: &Path,
         io: &mut Io,
-        at: &mut impl FnMut(Stage<'_, C>, &mut Io) -> anyhow::Result<()>,
+        at: &mut impl FnMut(WindowStage<'_, C>, &mut Io) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
@@ -117,10 +117,10 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
                     io.report.error(format_args!("{name}: {error}"));
                 }
             }
-            self.windows.closed().try_for_each(|closed| at(Stage::Over(closed), io))?;
+            self.windows.closed().try_for_each(|closed| at(WindowStage::Over(closed), io))?;
             self.windows
                 .open()
-                .try_for_each(|(window, counter)| at(Stage::Open(window, counter), io))?;
+                .try_for_each(|(window, counter)| at(WindowStage::Open(window, counter), io))?;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 
-use super::{By, Counts, Key, Plan};
+use super::{By, Counts, Key, TotalSpec};
 use crate::table::{Sum, Table};
 
 /// One key and what was counted under it.
@@ -19,7 +19,7 @@ pub struct Row {
     /// Distinct addresses at the other end, where they were counted.
     pub peers: Option<u64>,
     /// What was counted in each step that has any flow, in order of time.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TimeStep>,
 }
 
 impl Row {
@@ -31,7 +31,7 @@ impl Row {
 
 /// What was counted under a key in one step of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct TimeStep {
     /// When it begins, in Unix seconds; `None` for flows without a time.
     pub start: Option<u64>,
     /// As in a [`Row`].
@@ -72,33 +72,33 @@ fn sides<const N: usize>(sums: &[u64; N]) -> (Counts, Option<Counts>) {
 struct Top {
     limit: usize,
     /// The least on top.
-    heap: BinaryHeap<Reverse<Place>>,
+    heap: BinaryHeap<Reverse<RankedRow>>,
 }
 
-struct Place {
+struct RankedRow {
     measure: u64,
     row: Row,
 }
 
-impl Ord for Place {
-    fn cmp(&self, other: &Place) -> std::cmp::Ordering {
+impl Ord for RankedRow {
+    fn cmp(&self, other: &RankedRow) -> std::cmp::Ordering {
         self.measure.cmp(&other.measure).then(other.row.key.cmp(&self.row.key))
     }
 }
 
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Place) -> Option<std::cmp::Ordering> {
+impl PartialOrd for RankedRow {
+    fn partial_cmp(&self, other: &RankedRow) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Place {
-    fn eq(&self, other: &Place) -> bool {
+impl PartialEq for RankedRow {
+    fn eq(&self, other: &RankedRow) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Place {}
+impl Eq for RankedRow {}
 
 impl Top {
     fn new(limit: usize) -> Top {
@@ -114,7 +114,7 @@ impl Top {
             }
             self.heap.pop();
         }
-        self.heap.push(Reverse(Place { measure, row: row() }));
+        self.heap.push(Reverse(RankedRow { measure, row: row() }));
     }
 
     fn into_ranking(self, keys: u64) -> Ranking {
@@ -127,7 +127,7 @@ impl Top {
 /// Keys with their sums, each once.
 pub(super) fn of_sums<const N: usize>(
     entries: impl Iterator<Item = io::Result<(Key, [u64; N])>>,
-    plan: &Plan,
+    plan: &TotalSpec,
     limit: Option<usize>,
 ) -> io::Result<Ranking>
 where
@@ -240,7 +240,7 @@ where
     while let Some(entry) = entries.next() {
         let (key, start, mut sums) = entry?;
         let (sent, received) = sides(&sums);
-        let mut steps = vec![Step { start, sent, received }];
+        let mut steps = vec![TimeStep { start, sent, received }];
         while let Some(entry) = entries.next_if(|next| next.as_ref().is_ok_and(|(k, ..)| *k == key))
         {
             let (_, start, more) = entry?;
@@ -250,7 +250,7 @@ where
                     "one key has more than a million steps: --series takes longer ones",
                 ));
             }
-            steps.push(Step { start, sent, received });
+            steps.push(TimeStep { start, sent, received });
             sums.merge(&more);
         }
         keys += 1;

@@ -59,7 +59,7 @@ fn read(octets: &[u8]) -> Vec<String> {
 fn spool(zstd: Option<i32>) -> (tempfile::TempDir, Collector) {
     let dir = tempfile::tempdir().unwrap();
     let (collector, error) =
-        Collector::new(To::Spool { dir: dir.path().to_owned(), zstd }, &[ours()]);
+        Collector::new(Output::Spool { dir: dir.path().to_owned(), zstd }, &[ours()]);
     assert_eq!(error, None);
     (dir, collector)
 }
@@ -81,7 +81,7 @@ fn chunk(slot: &Arc<Slot>, arrival: u64, payloads: &[&[u8]]) -> Chunk {
 }
 
 fn ended(mut chunk: Chunk, start: u64, end: u64) -> Chunk {
-    chunk.end = Some(Heard { start: at(start), end: at(end) });
+    chunk.end = Some(ReceivedSpan { start: at(start), end: at(end) });
     chunk
 }
 
@@ -171,7 +171,7 @@ fn each_file_begins_with_what_is_in_force() {
     collector.remember().unwrap();
     // Another collector of the same spool goes on from there.
     drop(collector);
-    let to = To::Spool { dir: dir.path().to_owned(), zstd: None };
+    let to = Output::Spool { dir: dir.path().to_owned(), zstd: None };
     let (mut collector, error) = Collector::new(to, &[ours()]);
     assert_eq!(error, None);
     let third = finish(&mut collector, ended(chunk(&slot(1200), 1200, &[]), 1200, 1800));
@@ -304,7 +304,7 @@ impl Write for Pipe {
 /// was tried in vain.
 fn stream(room: usize) -> (Vec<u8>, usize) {
     let pipe = Pipe { octets: Arc::default(), room };
-    let (mut collector, _) = Collector::new(To::Stream(Box::new(pipe.clone())), &[]);
+    let (mut collector, _) = Collector::new(Output::Stream(Box::new(pipe.clone())), &[]);
     let (first, second) = (slot(0), slot(600));
     let mut failures = 0;
     let mut finished = Vec::new();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::retain::Rules;
+use super::retain::RetentionRules;
 use crate::time::Timestamp;
 
 /// A clock that is off its course by no more than this was not stepped.
@@ -28,7 +28,7 @@ pub struct Clocks {
 
 /// A directory, by the numbers of its file system and its inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DirectoryId {
     /// The file system.
     pub device: u64,
     /// The inode.
@@ -51,17 +51,17 @@ pub struct Guard {
     /// A pass was let through, or all are.
     settled: bool,
     /// The directory of the last pass.
-    place: Option<Place>,
+    place: Option<DirectoryId>,
     /// Nanoseconds between the two clocks, which only a step changes; `None` before the first pass.
     course: Option<i128>,
-    step: Option<Step>,
+    step: Option<ClockStep>,
     told_half: Option<Duration>,
     told_clock: Option<Duration>,
 }
 
 /// A step that has not lasted yet.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct ClockStep {
     /// Nanoseconds between the two clocks when it was first seen.
     course: i128,
     /// When that was, by the clock that cannot be set.
@@ -94,7 +94,7 @@ impl Guard {
     }
 
     /// Looks at the directory before a pass: the first pass in another one is a first pass.
-    pub fn place(&mut self, place: Place) {
+    pub fn place(&mut self, place: DirectoryId) {
         let before = self.place.replace(place);
         if before.is_some_and(|before| before != place) {
             self.settled = self.yes;
@@ -112,7 +112,7 @@ impl Guard {
         let step = match self.step {
             Some(step) if (course - step.course).abs() <= STEP => step,
             // Another one: it has lasted for no time yet.
-            _ => *self.step.insert(Step { course, since: now.boot }),
+            _ => *self.step.insert(ClockStep { course, since: now.boot }),
         };
         let left = LASTS.saturating_sub(now.boot.saturating_sub(step.since));
         if left.is_zero() {
@@ -125,8 +125,8 @@ impl Guard {
     }
 
     /// Returns the rules that a pass may follow.
-    pub fn rules(&self, rules: &Rules) -> Rules {
-        Rules { keep: rules.keep.filter(|_| self.step.is_none()), ..*rules }
+    pub fn rules(&self, rules: &RetentionRules) -> RetentionRules {
+        RetentionRules { keep: rules.keep.filter(|_| self.step.is_none()), ..*rules }
     }
 
     /// Returns true if passes do what the rules say, so that they need not be judged.
@@ -233,11 +233,15 @@ mod tests {
     #[test]
     fn a_step_that_is_undone_changes_nothing() {
         let mut guard = Guard::default();
-        let rules = Rules { keep: Some(Duration::from_secs(9)), max_size: Some(9), min_free: None };
+        let rules = RetentionRules {
+            keep: Some(Duration::from_secs(9)),
+            max_size: Some(9),
+            min_free: None,
+        };
         assert_eq!(guard.clock(at(100, 0)), None);
         assert_eq!(guard.rules(&rules), rules);
         assert_eq!(guard.clock(at(200, 40 * DAY)), set(40 * DAY, 24 * HOUR));
-        assert_eq!(guard.rules(&rules), Rules { keep: None, ..rules });
+        assert_eq!(guard.rules(&rules), RetentionRules { keep: None, ..rules });
         assert_eq!(guard.clock(at(203, 0)), None);
         assert_eq!(guard.rules(&rules), rules);
         // Set again it has to last anew.
@@ -294,7 +298,8 @@ mod tests {
 
     #[test]
     fn the_first_pass_in_another_directory_is_a_first_pass() {
-        let (empty, full) = (Place { device: 1, inode: 2 }, Place { device: 3, inode: 2 });
+        let (empty, full) =
+            (DirectoryId { device: 1, inode: 2 }, DirectoryId { device: 3, inode: 2 });
         let mut guard = Guard::new(false);
         guard.place(empty);
         assert_eq!(guard.judge(0, 1), None);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
-use super::guard::{ClockSet, Clocks, Guard, Place, TooMany};
+use super::guard::{ClockSet, Clocks, DirectoryId, Guard, TooMany};
 use super::{ListError, Name};
 use crate::time::Timestamp;
 
@@ -25,7 +25,7 @@ const LINKS: usize = 100;
 
 /// When a file is removed. Without a rule none is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
+pub struct RetentionRules {
     /// Once its slot began longer ago than this.
     pub keep: Option<Duration>,
     /// While all files of nfcap take more octets on the disk, those being written among them.
@@ -158,10 +158,10 @@ pub struct Pass {
 }
 
 /// Removes what the rules say and `guard` allows. See [`retain`].
-pub fn pass(spool: &Path, rules: &Rules, guard: &mut Guard, now: Clocks) -> Pass {
+pub fn pass(spool: &Path, rules: &RetentionRules, guard: &mut Guard, now: Clocks) -> Pass {
     // A spool that is gone has no files either.
     if let Ok(data) = fs::metadata(spool) {
-        guard.place(Place { device: data.dev(), inode: data.ino() });
+        guard.place(DirectoryId { device: data.dev(), inode: data.ino() });
     }
     let clock_set = guard.clock(now).filter(|_| rules.keep.is_some());
     let allowed = guard.rules(rules);
@@ -195,7 +195,7 @@ pub fn pass(spool: &Path, rules: &Rules, guard: &mut Guard, now: Clocks) -> Pass
 ///
 /// What is free is asked once, and what was removed is added to it: some file systems give space back
 /// late, and one that is asked again and again would lose file after file meanwhile.
-pub fn retain(spool: &Path, rules: &Rules, now: Timestamp, dry_run: bool) -> Retained {
+pub fn retain(spool: &Path, rules: &RetentionRules, now: Timestamp, dry_run: bool) -> Retained {
     if dry_run {
         return retain_on(spool, rules, now, usize::MAX, space, |_| Ok(()));
     }
@@ -203,7 +203,7 @@ pub fn retain(spool: &Path, rules: &Rules, now: Timestamp, dry_run: bool) -> Ret
 }
 
 /// Does what [`retain`] does, for `most` files at most.
-fn retain_at_most(spool: &Path, rules: &Rules, now: Timestamp, most: usize) -> Retained {
+fn retain_at_most(spool: &Path, rules: &RetentionRules, now: Timestamp, most: usize) -> Retained {
     let mut done = retain_on(spool, rules, now, most, space, |path| fs::remove_file(path));
     Dirs::find(spool, &mut Retained::default()).tidy(now, &mut done.errors);
     done
@@ -227,7 +227,7 @@ struct Space {
 /// The same on a disk of which `space` tells the size and from which `remove` removes a file.
 fn retain_on(
     spool: &Path,
-    rules: &Rules,
+    rules: &RetentionRules,
     now: Timestamp,
     most: usize,
     space: impl Fn(&Path) -> io::Result<Space>,
@@ -240,8 +240,8 @@ fn retain_on(
     for day in &dirs.days {
         for file in files(day, dirs.device, &mut done) {
             done.kept_octets = done.kept_octets.saturating_add(file.octets);
-            done.kept_files += u64::from(file.kind != Kind::Part);
-            if file.kind == Kind::Finished {
+            done.kept_files += u64::from(file.kind != FileKind::Part);
+            if file.kind == FileKind::Finished {
                 // One dated 2036 is not the newest that there is.
                 if file.name.start <= now {
                     newest_past = Some(file.path.clone());
@@ -271,17 +271,17 @@ fn retain_on(
             let is_newest = [&newest, &newest_past].into_iter().flatten().any(|n| *n == file.path);
             let makes_room = file.octets > 0 && !is_newest;
             let why = match file.kind {
-                Kind::Part => continue,
-                Kind::Finished | Kind::Bad if old => Why::Age,
-                Kind::Finished | Kind::Bad if makes_room && over > 0 => Why::Size,
-                Kind::Finished | Kind::Bad
+                FileKind::Part => continue,
+                FileKind::Finished | FileKind::Bad if old => Why::Age,
+                FileKind::Finished | FileKind::Bad if makes_room && over > 0 => Why::Size,
+                FileKind::Finished | FileKind::Bad
                     if makes_room && lacking > 0 && file.frees && is_dated =>
                 {
                     Why::Free
                 }
-                Kind::Finished | Kind::Bad => continue,
+                FileKind::Finished | FileKind::Bad => continue,
             };
-            let Found { path, octets, frees, name, .. } = file;
+            let SpoolFile { path, octets, frees, name, .. } = file;
             match remove(&path) {
                 Ok(()) => done.removed.push(Removed { path, slot: name.start, octets, why }),
                 // Somebody else was faster.
@@ -301,7 +301,7 @@ fn retain_on(
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Finished,
     Bad,
     /// Being written, or left behind by one that was killed.
@@ -310,10 +310,10 @@ enum Kind {
 
 /// A file of nfcap's.
 #[derive(Debug)]
-struct Found {
+struct SpoolFile {
     name: Name,
     path: PathBuf,
-    kind: Kind,
+    kind: FileKind,
     octets: u64,
     /// Its removal gives room to the file system of the spool: it lies on that, and has no other name
     /// by which its octets would stay.
@@ -321,13 +321,13 @@ struct Found {
 }
 
 /// What a file of nfcap's is, by its name.
-fn kind(file: &str) -> Option<(Kind, Name)> {
+fn kind(file: &str) -> Option<(FileKind, Name)> {
     if let Some(name) = Name::parse(file) {
-        return Some((Kind::Finished, name));
+        return Some((FileKind::Finished, name));
     }
     let hidden = file.strip_prefix('.')?;
     if let Some(name) = hidden.strip_suffix(".part") {
-        return Some((Kind::Part, Name::parse(name)?));
+        return Some((FileKind::Part, Name::parse(name)?));
     }
     // `.NAME.bad`, or `.NAME.1.bad` where there was one.
     let name = hidden.strip_suffix(".bad")?;
@@ -335,11 +335,11 @@ fn kind(file: &str) -> Option<(Kind, Name)> {
         Some((plain, n)) if n.bytes().all(|b| b.is_ascii_digit()) => plain,
         _ => name,
     };
-    Some((Kind::Bad, Name::parse(plain)?))
+    Some((FileKind::Bad, Name::parse(plain)?))
 }
 
 /// nfcap's files in the directory of a day, oldest first.
-fn files(day: &Dir, device: Option<u64>, seen: &mut Retained) -> Vec<Found> {
+fn files(day: &Dir, device: Option<u64>, seen: &mut Retained) -> Vec<SpoolFile> {
     let mut found = Vec::new();
     let prefix = format!("nfcap.{}", day.stamp);
     for entry in entries(&day.path, &mut seen.errors) {
@@ -356,12 +356,12 @@ fn files(day: &Dir, device: Option<u64>, seen: &mut Retained) -> Vec<Found> {
                 let alone = data.nlink() <= 1;
                 let frees = alone && device.is_none_or(|device| device == data.dev());
                 // The moment in which a part gets its name: it is counted under that.
-                if kind == Kind::Part && !alone {
+                if kind == FileKind::Part && !alone {
                     continue;
                 }
                 // The unit of st_blocks, whatever the blocks of the file system are.
                 let octets = data.blocks().saturating_mul(512);
-                found.push(Found { name, path, kind, octets, frees });
+                found.push(SpoolFile { name, path, kind, octets, frees });
             }
             Ok(data) => {
                 if data.is_symlink() {

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::{Parser, Result, What};
 use crate::filter::error::Reason;
 use crate::filter::names;
-use crate::filter::token::Kind;
+use crate::filter::token::TokenKind;
 use crate::filter::tree::Field;
 use crate::time::Timestamp;
 
@@ -17,12 +17,12 @@ impl Parser<'_, '_> {
         &mut self,
         mut value: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
-        if !self.take(Kind::OpenList) {
+        if !self.take(TokenKind::OpenList) {
             return Err(self.refused("a list in brackets: [ ... ]"));
         }
         let mut values = vec![value(self)?];
-        while !self.take(Kind::CloseList) {
-            self.take(Kind::Comma);
+        while !self.take(TokenKind::CloseList) {
+            self.take(TokenKind::Comma);
             if self.peek().is_none() {
                 return Err(self.refused("a closing bracket"));
             }
@@ -33,8 +33,8 @@ impl Parser<'_, '_> {
 
     /// Networks in brackets or in a file, `in` having been read.
     pub(super) fn nets(&mut self, is_net: bool) -> Result<Vec<IpNet>> {
-        if self.peek().is_none_or(|token| token.kind != Kind::File) {
-            return match self.peek().is_some_and(|token| token.kind == Kind::OpenList) {
+        if self.peek().is_none_or(|token| token.kind != TokenKind::File) {
+            return match self.peek().is_some_and(|token| token.kind == TokenKind::OpenList) {
                 true => self.list(|parser| parser.net(is_net, false)),
                 false => Err(self.refused("a list in brackets or @FILE")),
             };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::super::words;
-use super::{Plan, Reason};
+use super::{BlockPlan, Reason};
 use crate::time::Window;
 
 /// The dialects.
@@ -25,7 +25,7 @@ pub struct Commands<'a> {
     /// The dialect.
     pub device: Device,
     /// The plan.
-    pub plan: &'a Plan,
+    pub plan: &'a BlockPlan,
     /// Let the hosts go instead of stopping them.
     pub unblock: bool,
 }

@@ -1,6 +1,6 @@
 //! Tests of which hosts are blocked, and which are protected by what.
 
-use super::super::docket::tests::finding;
+use super::super::finding_set::tests::finding;
 use super::*;
 use crate::finding::Peer;
 
@@ -32,7 +32,10 @@ fn later(finding: &Finding, seconds: u64) -> Finding {
     Finding { window: Window::new(start + seconds, 600), ..finding.clone() }
 }
 
-pub(super) fn plan<'a>(policy: Policy, findings: impl IntoIterator<Item = &'a Finding>) -> Plan {
+pub(super) fn plan<'a>(
+    policy: Policy,
+    findings: impl IntoIterator<Item = &'a Finding>,
+) -> BlockPlan {
     plan_since(policy, findings, 0)
 }
 
@@ -40,17 +43,17 @@ fn plan_since<'a>(
     policy: Policy,
     findings: impl IntoIterator<Item = &'a Finding>,
     since: u64,
-) -> Plan {
+) -> BlockPlan {
     let mut selection = Selection::new(policy);
     findings.into_iter().for_each(|finding| selection.finding(finding, false));
     selection.plan(since)
 }
 
-fn blocked(plan: &Plan) -> Vec<String> {
+fn blocked(plan: &BlockPlan) -> Vec<String> {
     plan.hosts.keys().map(ToString::to_string).collect()
 }
 
-fn refused(plan: &Plan) -> Vec<(Refusal, String)> {
+fn refused(plan: &BlockPlan) -> Vec<(Refusal, String)> {
     plan.refused.iter().map(|(why, host)| (*why, host.text(false))).collect()
 }
 

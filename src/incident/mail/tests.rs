@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::finding::tests::any_finding;
-use crate::incident::docket::tests::finding;
-use crate::time::{End, State};
+use crate::incident::finding_set::tests::finding;
+use crate::time::{End, WindowState};
 use proptest::prelude::*;
 
 fn address(text: &str) -> Address {
@@ -18,14 +18,14 @@ const CONTACTS: &str = "10.0.0.0/8,noc@example.org,NOC\n\
 fn sorted_out(findings: &[Finding], operator: bool) -> (Vec<String>, Vec<String>) {
     let contacts = Contacts::parse(CONTACTS.as_bytes()).unwrap();
     let operator = operator.then(|| address("op@example.org"));
-    let mut docket = Docket::new();
+    let mut docket = FindingSet::new();
     findings.iter().for_each(|finding| docket.finding(finding.clone()));
-    let route = Route { contacts: &contacts, operator: operator.as_ref(), survey: false };
+    let route = Routing { contacts: &contacts, operator: operator.as_ref(), survey: false };
     let post = sort(&mut docket, route);
-    let text = |cases: &BTreeMap<Host, Case<'_>>| {
+    let text = |cases: &BTreeMap<Host, HostFindings<'_>>| {
         cases.keys().map(|host| host.text(false)).collect::<Vec<_>>().join(" ")
     };
-    let letters = post.letters.iter();
+    let letters = post.mails.iter();
     let letters = letters.map(|l| format!("{}: {}|{}", l.to, text(&l.hosts), text(&l.others)));
     (letters.collect(), post.orphans.iter().map(|host| host.text(false)).collect())
 }
@@ -63,16 +63,16 @@ fn everybody_gets_theirs_and_the_operator_the_rest() {
 
 #[test]
 fn a_silent_exporter_is_told_to_the_operator_or_to_nobody() {
-    let mut docket = Docket::new();
+    let mut docket = FindingSet::new();
     let window = Window::new(998_068_800, 600);
-    docket.end(&End { window, state: Some(State::NoData), ..End::default() });
+    docket.end(&End { window, state: Some(WindowState::NoData), ..End::default() });
     let contacts = Contacts::default();
     let operator = address("op@example.org");
-    let route = Route { contacts: &contacts, operator: None, survey: false };
+    let route = Routing { contacts: &contacts, operator: None, survey: false };
     let post = sort(&mut docket, route);
-    assert_eq!((post.letters.len(), post.unheard), (0, vec![window]));
-    let post = sort(&mut docket, Route { operator: Some(&operator), ..route });
-    let [letter] = post.letters.as_slice() else { panic!("{post:?}") };
+    assert_eq!((post.mails.len(), post.unheard), (0, vec![window]));
+    let post = sort(&mut docket, Routing { operator: Some(&operator), ..route });
+    let [letter] = post.mails.as_slice() else { panic!("{post:?}") };
     assert_eq!(letter.subject("X"), "[X] no exporter spoke; 2001-08-17 17:20 UTC, 10 minutes");
     let body = letter.body(&sender(&operator));
     assert!(body.contains("\n    2001-08-17 17:20 to 17:30 UTC (10 minutes)\n"), "{body}");
@@ -83,12 +83,12 @@ fn sender(from: &Address) -> Sender<'_> {
     Sender { from, reply_to: None, site: "", date }
 }
 
-fn letter<'a>(name: &str, findings: &'a [Finding]) -> Letter<'a> {
-    let mut case: BTreeMap<Host, Case<'_>> = BTreeMap::new();
+fn letter<'a>(name: &str, findings: &'a [Finding]) -> Mail<'a> {
+    let mut case: BTreeMap<Host, HostFindings<'_>> = BTreeMap::new();
     findings.iter().for_each(|finding| case.entry(finding.host).or_default().add(finding));
     let name = name.to_owned();
     let (to, others, silent) = (address("a@example.org"), case.clone(), vec![None]);
-    Letter { to, name, hosts: case, others, silent }
+    Mail { to, name, hosts: case, others, silent }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! right. `opkt` and `obyt` are passed over: it depends on the exporter whether they tell of packets
 //! that came back or of the same ones behind the router.
 
-use super::{Dialect, Plan, Role, Tool, plan};
+use super::{Dialect, Role, Roles, Tool, plan};
 
 const COLUMNS: &[(&str, Role)] = &[
     ("ts", Role::Start),
@@ -59,7 +59,7 @@ pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     is_known.then(|| Dialect::new(Tool::Nfdump, b',', (plan, missing)))
 }
 
-pub(super) fn usual() -> Plan {
+pub(super) fn usual() -> Roles {
     plan(USUAL.split(',').map(str::to_owned), COLUMNS).0
 }
 

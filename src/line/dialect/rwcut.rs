@@ -1,6 +1,6 @@
 //! SiLK's `rwcut`: a line of titles, columns between bars and padded, or `--delimited`.
 
-use super::{Dialect, Plan, Role, Tool, plan};
+use super::{Dialect, Role, Roles, Tool, plan};
 
 /// Titles, which rwcut cuts to the width of their column where it pads.
 const COLUMNS: &[(&str, Role)] = &[
@@ -53,6 +53,6 @@ pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     is_known.then(|| Dialect::new(Tool::Rwcut, separator, (plan, missing)))
 }
 
-pub(super) fn usual() -> Plan {
+pub(super) fn usual() -> Roles {
     plan(USUAL.split('|').map(str::to_owned), COLUMNS).0
 }

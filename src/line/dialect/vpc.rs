@@ -1,7 +1,7 @@
 //! Flow logs of an AWS VPC: words between blanks. Version 2 has fourteen in a fixed order, of which
 //! files have a line of names and streams none; later versions have what was asked for, and name it.
 
-use super::{Dialect, Plan, Role, Tool, plan};
+use super::{Dialect, Role, Roles, Tool, plan};
 
 const COLUMNS: &[(&str, Role)] = &[
     ("srcaddr", Role::Sip),
@@ -42,6 +42,6 @@ pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     Some(Dialect::new(Tool::Vpc, b' ', plan(names, COLUMNS)))
 }
 
-pub(super) fn usual() -> Plan {
+pub(super) fn usual() -> Roles {
     plan(USUAL.split(' ').map(str::to_owned), COLUMNS).0
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Dialect, Plan, Record, Role, Tool, plan};
+use super::{Dialect, Record, Role, Roles, Tool, plan};
 use crate::flow::{Flow, ICMP, ICMPV6};
 use crate::line::parse::{LineError, shown};
 
@@ -90,7 +90,7 @@ pub(super) fn header(dialect: &mut Dialect, line: &[u8]) -> Result<(), LineError
 }
 
 /// The columns of these names, and what they lack.
-fn plan_of(names: &[u8], separator: u8) -> (Plan, Option<&'static str>) {
+fn plan_of(names: &[u8], separator: u8) -> (Roles, Option<&'static str>) {
     let names = String::from_utf8_lossy(names);
     let dotted = |name: &str| match name.strip_prefix("id_") {
         Some(name) => format!("id.{name}"),
@@ -103,7 +103,7 @@ fn foreign(column: &'static str, value: &[u8]) -> LineError {
     LineError::Foreign { tool: Tool::Zeek.name(), column, value: shown(value) }
 }
 
-pub(super) fn usual() -> Plan {
+pub(super) fn usual() -> Roles {
     plan(USUAL.split('\t').map(str::to_owned), COLUMNS).0
 }
 

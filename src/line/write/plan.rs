@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Form;
 use super::text::{BEHIND, Text, VALUE};
 use crate::flow::{Extra, Flow};
-use crate::line::column::{Column, NINE};
+use crate::line::column::{Column, REQUIRED};
 use crate::time::Timestamp;
 
 /// The longest `{"bgpnexthop":` is two words.
@@ -17,7 +17,7 @@ const LINE: usize = 2 * 11 + 2 * 40 + 4 + 2 * 6 + 2 * 21;
 
 /// How the lines of a form look.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct LinePlan {
     /// The octet behind the ninth column, if the line begins with the nine in a form that the
     /// quick way can write.
     nine: Option<u8>,
@@ -50,8 +50,8 @@ fn word(text: &[u8]) -> (u64, u64) {
     (word, 8 * text.len() as u64)
 }
 
-impl Plan {
-    pub fn new(columns: &[Column], form: Form, mask: bool) -> Plan {
+impl LinePlan {
+    pub fn new(columns: &[Column], form: Form, mask: bool) -> LinePlan {
         let (separator, last) = match form {
             Form::Text => (b'\t', b'\n'),
             Form::Csv => (b',', b'\n'),
@@ -70,12 +70,12 @@ impl Plan {
             let ((first, bits), (second, more)) = (word(first), word(second));
             Cell { column: *column, key: ([first, second], bits + more), end: end(n) }
         };
-        let is_nine = columns.starts_with(&NINE) && form != Form::Json && !mask;
+        let is_nine = columns.starts_with(&REQUIRED) && form != Form::Json && !mask;
         let cells = columns.iter().enumerate().map(cell);
-        Plan {
-            nine: is_nine.then(|| end(NINE.len() - 1)),
+        LinePlan {
+            nine: is_nine.then(|| end(REQUIRED.len() - 1)),
             separator,
-            cells: cells.skip(if is_nine { NINE.len() } else { 0 }).collect(),
+            cells: cells.skip(if is_nine { REQUIRED.len() } else { 0 }).collect(),
             quote: (form == Form::Json).then_some(b'"'),
             unknown: word(match form {
                 Form::Text => b"-",

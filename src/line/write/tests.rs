@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::flow::Masked;
 use crate::line::{Item, Reader};
-use crate::time::{End, State, Timestamp, Window};
+use crate::time::{End, Timestamp, Window, WindowState};
 use proptest::prelude::*;
 
 fn any_flow() -> impl Strategy<Value = Flow> {
@@ -155,7 +155,7 @@ fn shown(form: Form, mask: bool) -> String {
     writer.fields().unwrap();
     writer.mark(&Mark::Window(Window::new(0, 600))).unwrap();
     writer.rows(&[flow], &[extra]).unwrap();
-    let (window, state) = (Window::new(0, 600), Some(State::Ok));
+    let (window, state) = (Window::new(0, 600), Some(WindowState::Ok));
     writer.mark(&Mark::End(End { window, flows: Some(1), state, ..End::default() })).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -313,7 +313,7 @@ fn line(form: Form, columns: &[Column], flow: &Flow, extra: &Extra, mask: bool) 
 fn any_columns() -> impl Strategy<Value = Vec<Column>> {
     let some = proptest::sample::subsequence(Column::ALL.to_vec(), 0..=Column::ALL.len());
     (some.prop_shuffle(), any::<bool>())
-        .prop_map(|(some, nine)| if nine { [&NINE[..], &some].concat() } else { some })
+        .prop_map(|(some, nine)| if nine { [&REQUIRED[..], &some].concat() } else { some })
 }
 
 fn any_form() -> impl Strategy<Value = Form> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Parser, ValueHint};
 
 use super::allow::{self, Exporters};
-use super::exec::{Hook, MAX_JOBS, Plan, Words};
-use crate::capture::spool::{Free, Rules};
+use super::exec::{Hook, HookPlan, MAX_JOBS, Words};
+use crate::capture::spool::{Free, RetentionRules};
 use crate::capture::{MAX_IDENT, Rate, is_ident};
 use crate::cli::{self, Common, Usage};
 
@@ -164,23 +164,23 @@ impl Args {
 
 impl Exec {
     /// The command to run, if there is one.
-    pub fn plan(&self) -> Option<Plan> {
+    pub fn plan(&self) -> Option<HookPlan> {
         let hook = self.exec.clone().map(Hook::Words).or_else(|| self.exec_shell.clone())?;
-        Some(Plan {
+        Some(HookPlan {
             jobs: self.exec_jobs,
             limit: Some(self.exec_limit).filter(|limit| !limit.is_zero()),
             tries: self.exec_tries,
-            ..Plan::new(hook)
+            ..HookPlan::new(hook)
         })
     }
 }
 
 impl Retention {
     /// Which files go; `None` if all stay.
-    pub fn rules(&self) -> Option<Rules> {
+    pub fn rules(&self) -> Option<RetentionRules> {
         let Retention { keep: Keep(keep), max_size, min_free, .. } = *self;
         let any = keep.is_some() || max_size.is_some() || min_free.is_some();
-        any.then_some(Rules { keep, max_size, min_free })
+        any.then_some(RetentionRules { keep, max_size, min_free })
     }
 }
 

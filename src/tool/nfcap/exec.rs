@@ -54,7 +54,7 @@ const PERIOD: Duration = Duration::from_secs(600);
 
 /// How the command is run.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct HookPlan {
     /// What is run.
     pub hook: Hook,
     /// How many run beside each other, 1 to [`MAX_JOBS`].
@@ -69,11 +69,11 @@ pub struct Plan {
     pub pauses: Vec<Duration>,
 }
 
-impl Plan {
+impl HookPlan {
     /// Runs `hook` with what is the default of all options.
-    pub fn new(hook: Hook) -> Plan {
+    pub fn new(hook: Hook) -> HookPlan {
         let (limit, pauses) = (Some(LIMIT), PAUSES.to_vec());
-        Plan { hook, jobs: 1, limit, grace: GRACE, tries: TRIES, pauses }
+        HookPlan { hook, jobs: 1, limit, grace: GRACE, tries: TRIES, pauses }
     }
 
     fn jobs(&self) -> usize {
@@ -109,7 +109,7 @@ pub struct Counts {
 /// Runs the command beside the collecting, in the order in which the files were finished.
 #[derive(Debug)]
 pub struct Hooks {
-    plan: Option<Plan>,
+    plan: Option<HookPlan>,
     queue: Queue,
 }
 
@@ -159,7 +159,7 @@ enum Phase {
 
 impl Hooks {
     /// Runs `plan` for files of `spool`; nothing if there is none.
-    pub fn new(plan: Option<Plan>, spool: PathBuf) -> Hooks {
+    pub fn new(plan: Option<HookPlan>, spool: PathBuf) -> Hooks {
         let queue = Queue {
             spool,
             waiting: BTreeMap::new(),
@@ -246,7 +246,7 @@ impl Hooks {
 }
 
 impl Queue {
-    fn push(&mut self, plan: &Plan, item: Item, now: Instant, report: &mut Report) {
+    fn push(&mut self, plan: &HookPlan, item: Item, now: Instant, report: &mut Report) {
         if self.waiting.len() < QUEUE {
             self.waiting.insert(self.came, item);
             self.came += 1;
@@ -260,7 +260,7 @@ impl Queue {
         self.list(&item, &status, now, report);
     }
 
-    fn poke(&mut self, plan: &Plan, now: Instant, report: &mut Report) {
+    fn poke(&mut self, plan: &HookPlan, now: Instant, report: &mut Report) {
         for limited in [&mut self.failed, &mut self.left_out, &mut self.unlisted] {
             limited.pass(now, report);
         }
@@ -301,7 +301,7 @@ impl Queue {
     /// A try failed: the file waits for another one, or is given up.
     fn fail(
         &mut self,
-        plan: &Plan,
+        plan: &HookPlan,
         nth: u64,
         mut item: Item,
         status: String,
@@ -377,7 +377,7 @@ impl Queue {
 
 impl Running {
     /// How it ended, if it did. One that runs too long is told to end, and then killed.
-    fn look(&mut self, plan: &Plan, now: Instant) -> Option<Result<(), String>> {
+    fn look(&mut self, plan: &HookPlan, now: Instant) -> Option<Result<(), String>> {
         if let Phase::Told(until) = self.phase {
             // Not even looked at before: whatever of its group is left by then must be killed, and
             // while the command itself was not waited for nobody else can have the group's number.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::capture::clocks;
-use crate::capture::spool::{self, Guard, Pass, Rules};
+use crate::capture::spool::{self, Guard, Pass, RetentionRules};
 
 /// How often files are looked for that have become too old, with slots of a day or none that ends.
 const OFTEN: Duration = Duration::from_secs(600);
@@ -43,7 +43,12 @@ impl Keeper {
     ///
     /// # Errors
     /// What the system says of threads and pipes.
-    pub fn start(spool: PathBuf, rules: Rules, yes: bool, bell: UnixStream) -> io::Result<Keeper> {
+    pub fn start(
+        spool: PathBuf,
+        rules: RetentionRules,
+        yes: bool,
+        bell: UnixStream,
+    ) -> io::Result<Keeper> {
         bell.set_nonblocking(true)?;
         // One that waits is enough: it looks at all files.
         let (go, orders) = mpsc::sync_channel(1);
@@ -79,7 +84,7 @@ impl Keeper {
 /// Makes one pass.
 fn look(
     spool: &std::path::Path,
-    rules: &Rules,
+    rules: &RetentionRules,
     guard: &mut Guard,
     links: &mut BTreeSet<PathBuf>,
 ) -> Kept {

@@ -1,7 +1,7 @@
 //! The window that is open, and what its `#end` will say.
 
 use crate::capture::Closing;
-use crate::time::{End, State, Timestamp, Window};
+use crate::time::{End, Timestamp, Window, WindowState};
 use crate::wire::{Batch, Lost};
 
 /// Nanoseconds in a second.
@@ -83,11 +83,11 @@ impl Open {
         let unseen = self.covered + NANOS < length || self.decoded == 0;
         let cover = u32::try_from((self.covered + NANOS / 2) / NANOS).ok();
         let state = match (self.cut, self.from_anyone, self.datagrams) {
-            (true, _, _) => Some(State::Cut),
+            (true, _, _) => Some(WindowState::Cut),
             (false, None, _) => None,
-            (false, Some(_), 0) if self.covered + NANOS >= length => Some(State::NoData),
-            (false, Some(_), _) if unseen => Some(State::Cut),
-            (false, Some(_), _) => Some(State::Ok),
+            (false, Some(_), 0) if self.covered + NANOS >= length => Some(WindowState::NoData),
+            (false, Some(_), _) if unseen => Some(WindowState::Cut),
+            (false, Some(_), _) => Some(WindowState::Ok),
         };
         // A datagram that was late fills a gap which an earlier window may have told.
         let missing = |n: i64| u64::try_from(n).unwrap_or(0);

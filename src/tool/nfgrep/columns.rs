@@ -1,6 +1,6 @@
 //! Lines of several inputs as one stream: whoever reads it must know what their columns are.
 
-use crate::line::NINE;
+use crate::line::REQUIRED;
 
 /// How an input separates its columns: chosen by its first flow line, once (nfkit-flow(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Columns {
             Some(line) => lines.extend_from_slice(line),
             None => {
                 lines.extend_from_slice(b"#fields");
-                for column in NINE {
+                for column in REQUIRED {
                     lines.push(b'\t');
                     lines.extend_from_slice(column.name().as_bytes());
                 }

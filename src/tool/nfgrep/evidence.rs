@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::columns::{Columns, Delimiter};
 use crate::cli::Io;
-use crate::filter::Cases;
+use crate::filter::EvidenceQueries;
 use crate::finding::{Finding, Form, Writer};
 use crate::flow::Flow;
 use crate::time::Window;
@@ -68,7 +68,7 @@ impl Evidence {
     }
 
     /// Makes room for `most` lines of each finding, or an equal part of [`MAX_LINES`].
-    pub fn begin(&mut self, cases: &Cases, most: u64) {
+    pub fn begin(&mut self, cases: &EvidenceQueries, most: u64) {
         let findings = (self.findings.len() as u64).max(1);
         self.most = most.min(MAX_LINES / findings);
         self.room = MAX_BYTES;
@@ -104,7 +104,13 @@ impl Evidence {
     }
 
     /// Adds a flow, which stands in the marked window `marked`, to the findings that it is behind.
-    pub fn flow(&mut self, cases: &Cases, flow: &Flow, marked: Option<Window>, line: &[u8]) {
+    pub fn flow(
+        &mut self,
+        cases: &EvidenceQueries,
+        flow: &Flow,
+        marked: Option<Window>,
+        line: &[u8],
+    ) {
         let Some(header) = &self.header else { return };
         cases.each(flow, marked, |group| {
             let Some(group) = self.groups.get_mut(group) else { return };
@@ -117,7 +123,7 @@ impl Evidence {
     }
 
     /// Prints each finding with its lines, and how many more there were.
-    pub fn print(&self, cases: &Cases, io: &mut Io) -> anyhow::Result<()> {
+    pub fn print(&self, cases: &EvidenceQueries, io: &mut Io) -> anyhow::Result<()> {
         let mut columns = Columns::new(true);
         let mut lines = Vec::new();
         if let Some(names) = &self.first {

@@ -1,7 +1,7 @@
 //! The marks of a stream that lines were left out of: what an `#end` says must be true of what is
 //! left, because detectors believe it.
 
-use crate::time::{End, Mark, State, Window};
+use crate::time::{End, Mark, Window, WindowState};
 
 /// Follows the marks from input to output.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Open {
         }
         // Of a window that was mostly unreadable nobody may say that it was quiet.
         if self.cut || (end.state.is_some() && self.bad > self.read) {
-            end.state = Some(State::Cut);
+            end.state = Some(WindowState::Cut);
         }
         Mark::End(end)
     }

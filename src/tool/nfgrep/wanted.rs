@@ -10,11 +10,11 @@ use anyhow::Context as _;
 use super::Args;
 use super::evidence::Evidence;
 use crate::cli::{Input, Io, Usage, parse_net, read_words};
-use crate::filter::{Case, Cases, Chosen, Context, Filter, MAX_LENGTH, Reason};
+use crate::filter::{Chosen, Context, EvidenceQueries, EvidenceQuery, Filter, MAX_LENGTH, Reason};
 use crate::finding::{Finding, Host, Item, Role};
 use crate::flow::Flow;
 use crate::time::Window;
-use crate::tool::findings::{Findings, Seen};
+use crate::tool::findings::{Findings, InputKinds};
 
 /// The most findings: more are no list that anyone made, and would take all memory.
 const MAX_FINDINGS: usize = 1_000_000;
@@ -23,7 +23,7 @@ const MAX_FINDINGS: usize = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Wanted {
     filter: Option<Filter>,
-    cases: Option<Cases>,
+    cases: Option<EvidenceQueries>,
     /// The evidence to gather, with --evidence.
     evidence: Option<Evidence>,
 }
@@ -77,7 +77,7 @@ impl Wanted {
     }
 
     /// Returns what --evidence gathers, with the cases by which it does; `None` without the option.
-    pub fn evidence(&mut self) -> Option<(&mut Evidence, &Cases)> {
+    pub fn evidence(&mut self) -> Option<(&mut Evidence, &EvidenceQueries)> {
         self.evidence.as_mut().zip(self.cases.as_ref())
     }
 }
@@ -126,9 +126,13 @@ fn filter(text: &str, args: &Args, io: &mut Io) -> anyhow::Result<Filter> {
 
 /// The flows behind all findings of the files. Without one of the files nobody could tell what is
 /// missing from the output, so each must be readable.
-fn cases(args: &Args, mut evidence: Option<&mut Evidence>, io: &mut Io) -> anyhow::Result<Cases> {
+fn cases(
+    args: &Args,
+    mut evidence: Option<&mut Evidence>,
+    io: &mut Io,
+) -> anyhow::Result<EvidenceQueries> {
     let mut cases = Vec::new();
-    let mut seen = Seen::default();
+    let mut seen = InputKinds::default();
     for path in &args.finding {
         let name = path.display();
         let input = Input::open(path, &io.out).with_context(|| name.to_string())?;
@@ -156,15 +160,15 @@ fn cases(args: &Args, mut evidence: Option<&mut Evidence>, io: &mut Io) -> anyho
         !seen.is_something_else(),
         "no line of --finding could be read as a finding: give it what nfscan, nfflood or nfport print"
     );
-    Ok(Cases::new(cases))
+    Ok(EvidenceQueries::new(cases))
 }
 
-fn case(item: Item) -> Option<Case> {
+fn case(item: Item) -> Option<EvidenceQuery> {
     let Item::Finding(finding) = item else { return None };
     let Finding { window, host, role, proto, port, .. } = *finding;
     let host = match host {
         Host::Address(address) => address.into(),
         Host::Prefix(net) => net,
     };
-    Some(Case { window, host, is_source: role == Role::Source, proto, port })
+    Some(EvidenceQuery { window, host, is_source: role == Role::Source, proto, port })
 }

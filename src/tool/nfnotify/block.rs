@@ -10,7 +10,8 @@ use crate::cli::{self, Io, Nets, Status, Usage};
 use crate::finding::Item;
 use crate::finding::words::{length, of};
 use crate::incident::block::{
-    Commands, Device, MAX_BLOCKED, MAX_FORGED, MAX_REFUSED, MAX_UNBLOCKED, Plan, Policy, Selection,
+    BlockPlan, Commands, Device, MAX_BLOCKED, MAX_FORGED, MAX_REFUSED, MAX_UNBLOCKED, Policy,
+    Selection,
 };
 use crate::time::{Latest, Timestamp};
 use crate::tool::findings::{clock, gap, tell_times};
@@ -136,7 +137,7 @@ fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bool
 }
 
 /// Says on stderr who is not blocked, and why. Returns false if the plan is not the whole one.
-fn tell(plan: &Plan, unblock: bool, last: u32, io: &mut Io) -> bool {
+fn tell(plan: &BlockPlan, unblock: bool, last: u32, io: &mut Io) -> bool {
     let word = if unblock { "unblocked" } else { "blocked" };
     for (why, host) in &plan.refused {
         let host = host.text(false);

@@ -12,8 +12,8 @@ use clap::ValueHint;
 use super::Files;
 use crate::cli::{Io, Status, Usage, read_whole};
 use crate::finding::Item;
-use crate::incident::mail::{self, Post, Route, Sender};
-use crate::incident::{Address, Contacts, Docket, LIMIT};
+use crate::incident::mail::{self, Outbox, Routing, Sender};
+use crate::incident::{Address, Contacts, FindingSet, LIMIT};
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::{clock, parse_time, tell_times};
 
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         site: args.site.as_deref().unwrap_or_default(),
         date: args.date.unwrap_or_else(clock),
     };
-    let mut docket = Docket::new();
+    let mut docket = FindingSet::new();
     let read = args.files.read(io, |item, is_aside| match item {
         _ if is_aside => {}
         Item::Finding(finding) => docket.finding(*finding),
@@ -91,10 +91,10 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         ));
     }
     let route =
-        Route { contacts: &contacts, operator: args.operator.as_ref(), survey: args.survey };
+        Routing { contacts: &contacts, operator: args.operator.as_ref(), survey: args.survey };
     let post = mail::sort(&mut docket, route);
     failed |= !tell(&post, args, io);
-    for letter in &post.letters {
+    for letter in &post.mails {
         let message = letter.message(&sender)?;
         match &args.sendmail {
             None => io.out.write_all(&mail::mbox(&message, &sender))?,
@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
             },
         }
     }
-    if !post.letters.is_empty() {
+    if !post.mails.is_empty() {
         io.report.warn("nothing is remembered: run again, the same findings are mailed again");
     }
     Ok(if failed { Status::Failed } else { Status::Done })
@@ -118,7 +118,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
 
 /// Says on stderr what is in no letter, or only in the operator's; false if somebody should have
 /// been told and was not.
-fn tell(post: &Post<'_>, args: &Args, io: &mut Io) -> bool {
+fn tell(post: &Outbox<'_>, args: &Args, io: &mut Io) -> bool {
     let nobody = args.operator.is_none();
     for host in &post.orphans {
         let host = host.text(false);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::print::{Printer, key_texts};
-use crate::time::{End, State};
+use crate::time::{End, WindowState};
 use crate::total::{By, Counts, Ranking, Row};
 
 /// Characters of the longest bar, and of a series.
@@ -35,7 +35,7 @@ pub fn window(
     let [flows, packets, octets] =
         [total.flows, total.packets, total.octets].map(|count| short(count.into(), ""));
     title += &format!("{flows} flows, {packets} packets, {octets} octets");
-    if let Some(state) = end.state.filter(|state| *state != State::Ok) {
+    if let Some(state) = end.state.filter(|state| *state != WindowState::Ok) {
         title += &format!(", {}", state.as_str());
     }
     writeln!(out, "{title}")?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::bars;
 use crate::flow::Masked;
 use crate::time::{End, Mark, Timestamp, Window};
-use crate::total::{Counts, Key, Plan, Ranking, Row, Step};
+use crate::total::{Counts, Key, Ranking, Row, TimeStep, TotalSpec};
 
 /// How totals are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Form {
 #[derive(Debug)]
 pub struct Printer {
     pub form: Form,
-    pub plan: Plan,
+    pub plan: TotalSpec,
     pub mask: bool,
     pub no_header: bool,
 }
@@ -203,8 +203,8 @@ impl Printer {
         for &time in if times.is_empty() { &own } else { times } {
             let place = row.steps.binary_search_by_key(&time, |step| step.start);
             let step = place.ok().and_then(|at| row.steps.get(at)).copied();
-            let empty = Step { start: time, sent: Counts::default(), received: none };
-            let Step { sent, received, .. } = step.unwrap_or(empty);
+            let empty = TimeStep { start: time, sent: Counts::default(), received: none };
+            let TimeStep { sent, received, .. } = step.unwrap_or(empty);
             let mut cells = self.opening(window);
             let start = |time| Timestamp::from_secs(time).rfc3339();
             cells.push(time.map_or(Cell::Unknown, |time| Cell::Text(start(time))));

@@ -46,7 +46,7 @@ impl Spool {
         all
     }
 
-    fn retain(&self, rules: Rules, now: &str, free: u64) -> Retained {
+    fn retain(&self, rules: RetentionRules, now: &str, free: u64) -> Retained {
         let (path, now) = (self.0.path(), time(now));
         let space = |_: &Path| Ok(Space { free, total: pages(1000) });
         let before = self.all();
@@ -56,7 +56,7 @@ impl Spool {
         assert_eq!(dry.removed, done.removed);
         assert_eq!((dry.kept_files, dry.kept_octets), (done.kept_files, done.kept_octets));
         // Without a rule only the directories are left to do.
-        let rest = retain(path, &Rules::default(), now, false);
+        let rest = retain(path, &RetentionRules::default(), now, false);
         assert_eq!((rest.kept_files, rest.kept_octets), (done.kept_files, done.kept_octets));
         done
     }
@@ -78,8 +78,8 @@ fn pages(n: usize) -> u64 {
     (n * PAGE) as u64
 }
 
-fn keep(days: u64) -> Rules {
-    Rules { keep: Some(Duration::from_secs(days * DAY)), ..Rules::default() }
+fn keep(days: u64) -> RetentionRules {
+    RetentionRules { keep: Some(Duration::from_secs(days * DAY)), ..RetentionRules::default() }
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn shares_and_sizes_are_read() {
 fn without_a_rule_nothing_goes() {
     let spool = Spool::new();
     spool.put("2001/07/01/nfcap.200107010000.pcapng", 1);
-    let done = spool.retain(Rules::default(), "2026-01-01T00:00:00Z", 0);
+    let done = spool.retain(RetentionRules::default(), "2026-01-01T00:00:00Z", 0);
     assert_eq!((done.removed.len(), done.kept_files, done.kept_octets), (0, 1, pages(1)));
     // No spool at all is nothing to complain about here: whoever writes to it does.
     let none = retain(Path::new("/nonexistent"), &keep(1), time("2026-01-01T00:00:00Z"), false);
@@ -187,7 +187,7 @@ fn what_is_not_nfcaps_stays() {
     for name in own {
         spool.put(&format!("2001/07/01/{name}"), 1);
     }
-    let rules = Rules {
+    let rules = RetentionRules {
         keep: Some(Duration::ZERO),
         max_size: Some(0),
         min_free: Some(Free::Octets(u64::MAX)),
@@ -215,7 +215,7 @@ fn a_spool_that_is_too_large_loses_its_oldest() {
     spool.put("2001/07/01/nfcap.200107010010.pcapng", 0);
     spool.put("2001/07/01/nfcap.200107010020.pcapng", 4);
     spool.put("2001/07/01/.nfcap.200107010030.pcapng.part", 5);
-    let max = |n| Rules { max_size: Some(pages(n)), ..Rules::default() };
+    let max = |n| RetentionRules { max_size: Some(pages(n)), ..RetentionRules::default() };
     let now = "2001-07-01T00:31:00Z";
     assert!(spool.retain(max(15), now, 0).removed.is_empty());
     let done = spool.retain(max(12), now, 0);
@@ -237,7 +237,7 @@ fn a_disk_that_is_too_full_gets_room() {
     for n in 1..5 {
         spool.put(&format!("2001/07/01/nfcap.2001070100{n}0.pcapng"), 2);
     }
-    let min = |free| Rules { min_free: Some(free), ..Rules::default() };
+    let min = |free| RetentionRules { min_free: Some(free), ..RetentionRules::default() };
     let now = "2001-07-01T01:00:00Z";
     let half = Free::Octets(pages(10));
     assert!(spool.retain(min(half), now, pages(10)).removed.is_empty());
@@ -275,7 +275,7 @@ fn what_cannot_be_removed_is_passed_over() {
         }
         path => fs::remove_file(path),
     };
-    let rules = Rules { max_size: Some(pages(6)), ..Rules::default() };
+    let rules = RetentionRules { max_size: Some(pages(6)), ..RetentionRules::default() };
     let now = time("2001-07-05T01:00:00Z");
     let done = retain_on(spool.0.path(), &rules, now, usize::MAX, space, remove);
     let errors: Vec<_> = done.errors.iter().map(|error| &error.path).collect();
@@ -308,7 +308,7 @@ fn a_collector_beside_it_is_not_disturbed() {
     let spool = Spool::new();
     let slot = Window::new(993_945_600, 600).unwrap();
     let file = SlotFile::create(spool.0.path(), slot, Compression::None).unwrap();
-    let rules = Rules { max_size: Some(0), ..keep(0) };
+    let rules = RetentionRules { max_size: Some(0), ..keep(0) };
     retain(spool.0.path(), &rules, time("2026-01-01T00:00:00Z"), false);
     let name = file.finish().unwrap();
     assert_eq!(list(spool.0.path(), |path| Ok(Box::new(File::open(path)?))).files, [name]);
@@ -345,7 +345,7 @@ fn a_real_disk_gets_room() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, vec![0; 128 << 10]).unwrap();
     }
-    let rules = Rules { min_free: Some(Free::Tenths(500)), ..Rules::default() };
+    let rules = RetentionRules { min_free: Some(Free::Tenths(500)), ..RetentionRules::default() };
     let now = time("2001-07-01T01:00:00Z");
     let dry = retain(&spool, &rules, now, true);
     let done = retain(&spool, &rules, now, false);
@@ -357,17 +357,22 @@ fn a_real_disk_gets_room() {
 }
 
 /// The rules in the plainest words: for each file, everything is added up again.
-fn twin(all: &[(PathBuf, Kind)], rules: &Rules, now: Timestamp, space: Space) -> Vec<Removed> {
+fn twin(
+    all: &[(PathBuf, FileKind)],
+    rules: &RetentionRules,
+    now: Timestamp,
+    space: Space,
+) -> Vec<Removed> {
     let start = |path: &Path| {
         let name = path.file_name().unwrap().to_str().unwrap();
         kind(name).unwrap().1
     };
     let octets = |path: &PathBuf| fs::symlink_metadata(path).unwrap().blocks() * 512;
     let alone = |path: &PathBuf| fs::symlink_metadata(path).unwrap().nlink() == 1;
-    let mut files: Vec<_> = all.iter().filter(|(_, kind)| *kind != Kind::Part).collect();
+    let mut files: Vec<_> = all.iter().filter(|(_, kind)| *kind != FileKind::Part).collect();
     files.sort_by_key(|(path, _)| (start(path), path.clone()));
     let finished =
-        || files.iter().filter(|(_, kind)| *kind == Kind::Finished).map(|(path, _)| path);
+        || files.iter().filter(|(_, kind)| *kind == FileKind::Finished).map(|(path, _)| path);
     let newest = finished().next_back();
     let newest_past = finished().rfind(|path| start(path).start <= now);
     let mut removed: Vec<Removed> = Vec::new();
@@ -420,20 +425,20 @@ proptest! {
             let name = file_name(slot, n);
             let (dir, name) = (name.parent().unwrap(), name.file_name().unwrap().to_str().unwrap());
             let (name, kind) = match form {
-                0 => (format!(".{name}.part"), Kind::Part),
-                1 => (format!(".{name}.bad"), Kind::Bad),
-                2 => (format!(".{name}.zst.7.bad"), Kind::Bad),
-                3 => (format!("{name}.gz"), Kind::Finished),
-                _ => (name.to_owned(), Kind::Finished),
+                0 => (format!(".{name}.part"), FileKind::Part),
+                1 => (format!(".{name}.bad"), FileKind::Bad),
+                2 => (format!(".{name}.zst.7.bad"), FileKind::Bad),
+                3 => (format!("{name}.gz"), FileKind::Finished),
+                _ => (name.to_owned(), FileKind::Finished),
             };
             let path = spool.put(dir.join(name).to_str().unwrap(), pages);
-            if linked && kind != Kind::Part {
+            if linked && kind != FileKind::Part {
                 let other = spool.0.path().join(format!("other.{hour}.{n}"));
                 fs::hard_link(&path, other).unwrap();
             }
             all.push((path, kind));
         }
-        let rules = Rules {
+        let rules = RetentionRules {
             keep: hours.map(|hours| Duration::from_secs(3600 * hours)),
             max_size: max.map(pages),
             min_free: min.map(|n| Free::Octets(pages(n))),
@@ -445,11 +450,11 @@ proptest! {
         prop_assert_eq!(&done.removed, &expected);
         prop_assert!(done.errors.is_empty());
         let left = all.iter().filter(|(path, _)| path.exists());
-        let is_file = |(_, kind): &&(PathBuf, Kind)| *kind != Kind::Part;
+        let is_file = |(_, kind): &&(PathBuf, FileKind)| *kind != FileKind::Part;
         prop_assert_eq!(left.clone().filter(is_file).count() as u64, done.kept_files);
         let octets = left.map(|(path, _)| fs::metadata(path).unwrap().blocks() * 512);
         prop_assert_eq!(octets.sum::<u64>(), done.kept_octets);
-        prop_assert_eq!(all.len() as u64 - all.iter().filter(|(_, kind)| *kind == Kind::Part).count() as u64,
+        prop_assert_eq!(all.len() as u64 - all.iter().filter(|(_, kind)| *kind == FileKind::Part).count() as u64,
             done.kept_files + done.removed.len() as u64);
     }
 }
@@ -467,9 +472,9 @@ fn slots_before_2000_go_by_size_only() {
     let now = "2001-07-01T00:10:00Z";
     let done = spool.retain(keep(1), now, 0);
     assert_eq!(Spool::names(&done), [("nfcap.200001010000.pcapng", Why::Age)]);
-    let rules = Rules { min_free: Some(Free::Tenths(1000)), ..keep(1) };
+    let rules = RetentionRules { min_free: Some(Free::Tenths(1000)), ..keep(1) };
     assert!(spool.retain(rules, now, 0).removed.is_empty());
-    let rules = Rules { max_size: Some(pages(3)), ..keep(1) };
+    let rules = RetentionRules { max_size: Some(pages(3)), ..keep(1) };
     let done = spool.retain(rules, now, 0);
     assert_eq!(Spool::names(&done).len(), 3);
     assert!(done.removed.iter().all(|removed| removed.why == Why::Size));
@@ -483,7 +488,8 @@ fn a_slot_of_the_future_does_not_stand_for_the_newest() {
         spool.put(&format!("2001/07/01/nfcap.200107010{hour}00.pcapng"), 1);
     }
     let future = spool.put("2036/02/07/nfcap.203602070000.pcapng", 1);
-    let rules = Rules { max_size: Some(1), min_free: Some(Free::Tenths(1000)), keep: None };
+    let rules =
+        RetentionRules { max_size: Some(1), min_free: Some(Free::Tenths(1000)), keep: None };
     let done = spool.retain(rules, "2001-07-01T03:30:00Z", 0);
     assert_eq!((done.removed.len(), done.kept_files), (3, 2));
     assert!(spool.0.path().join("2001/07/01/nfcap.200107010300.pcapng").exists());
@@ -508,7 +514,8 @@ fn what_lies_on_another_file_system_gives_the_disk_no_room() {
         spool.put(&format!("2001/07/01/nfcap.2001070100{n}0.pcapng"), 1);
         spool.put(&format!("2002/07/01/nfcap.2002070100{n}0.pcapng"), 1);
     }
-    let rules = Rules { min_free: Some(Free::Octets(pages(2))), ..Rules::default() };
+    let rules =
+        RetentionRules { min_free: Some(Free::Octets(pages(2))), ..RetentionRules::default() };
     let done = spool.retain(rules, "2002-07-01T01:00:00Z", 0);
     let expected =
         [("nfcap.200207010000.pcapng", Why::Free), ("nfcap.200207010010.pcapng", Why::Free)];
@@ -538,9 +545,11 @@ fn left(spool: &Spool) -> usize {
 
 #[test]
 fn a_first_pass_that_would_take_more_than_half_takes_nothing() {
-    let minutes = Rules { keep: Some(Duration::from_secs(1800)), ..Rules::default() };
-    let bytes = Rules { max_size: Some(50), ..Rules::default() };
-    let everything = Rules { min_free: Some(Free::Tenths(1000)), ..Rules::default() };
+    let minutes =
+        RetentionRules { keep: Some(Duration::from_secs(1800)), ..RetentionRules::default() };
+    let bytes = RetentionRules { max_size: Some(50), ..RetentionRules::default() };
+    let everything =
+        RetentionRules { min_free: Some(Free::Tenths(1000)), ..RetentionRules::default() };
     for rules in [minutes, bytes, everything] {
         let spool = Spool::new();
         slots(&spool, 60);
@@ -562,12 +571,13 @@ fn after_a_first_pass_the_rules_do_what_they_say() {
     let spool = Spool::new();
     slots(&spool, 60);
     let mut guard = Guard::new(false);
-    let keep = |minutes: u64| Rules { keep: Some(Duration::from_secs(60 * minutes)), ..keep(1) };
+    let keep =
+        |minutes: u64| RetentionRules { keep: Some(Duration::from_secs(60 * minutes)), ..keep(1) };
     assert!(pass(spool.0.path(), &keep(290), &mut guard, clocks(0, 0)).too_many.is_some());
     let done = pass(spool.0.path(), &keep(300), &mut guard, clocks(0, 0)).done;
     assert_eq!((done.removed.len(), done.kept_files), (30, 30));
     // A flood: the disk comes first.
-    let rules = Rules { max_size: Some(pages(2)), ..Rules::default() };
+    let rules = RetentionRules { max_size: Some(pages(2)), ..RetentionRules::default() };
     let done = pass(spool.0.path(), &rules, &mut guard, clocks(60, 0)).done;
     assert_eq!((done.removed.len(), left(&spool)), (28, 2));
 }
@@ -577,7 +587,7 @@ fn a_clock_that_is_set_takes_nothing_by_age() {
     let spool = Spool::new();
     slots(&spool, 60);
     let mut guard = Guard::new(false);
-    let at = |guard: &mut Guard, rules: Rules, boot: u64, off: u64| {
+    let at = |guard: &mut Guard, rules: RetentionRules, boot: u64, off: u64| {
         pass(spool.0.path(), &rules, guard, clocks(boot, off))
     };
     assert!(at(&mut guard, keep(30), 0, 0).clock_set.is_none());
@@ -585,7 +595,7 @@ fn a_clock_that_is_set_takes_nothing_by_age() {
     let set = at(&mut guard, keep(30), 10, ahead);
     assert!(set.clock_set.is_some() && set.done.removed.is_empty());
     // What the disk asks for goes on.
-    let both = Rules { max_size: Some(pages(40)), ..keep(30) };
+    let both = RetentionRules { max_size: Some(pages(40)), ..keep(30) };
     let done = at(&mut guard, both, 20, ahead).done;
     assert_eq!((done.removed.len(), done.by(Why::Size)), (20, 20));
     // Undone, it was nothing.
@@ -602,7 +612,7 @@ fn a_clock_that_is_set_takes_nothing_by_age() {
 fn a_pass_beyond_the_files_of_a_day_is_told() {
     let spool = Spool::new();
     slots(&spool, 300);
-    let rules = Rules { max_size: Some(pages(150)), ..Rules::default() };
+    let rules = RetentionRules { max_size: Some(pages(150)), ..RetentionRules::default() };
     let mut guard = Guard::new(false);
     let done = pass(spool.0.path(), &rules, &mut guard, clocks(0, 0)).done;
     assert_eq!(done.removed.len(), 150);

@@ -34,14 +34,14 @@ struct Scene {
 
 impl Scene {
     /// Runs `hook`, in which `@/` is in the directory of the scene.
-    fn new(hook: &str, change: impl FnOnce(&mut Plan)) -> Scene {
+    fn new(hook: &str, change: impl FnOnce(&mut HookPlan)) -> Scene {
         let dir = tempfile::tempdir().unwrap();
         let hook = Hook::shell(&placed(hook, &dir)).unwrap();
         Scene::of(dir, hook, change)
     }
 
-    fn of(dir: tempfile::TempDir, hook: Hook, change: impl FnOnce(&mut Plan)) -> Scene {
-        let mut plan = Plan { pauses: vec![Duration::ZERO], ..Plan::new(hook) };
+    fn of(dir: tempfile::TempDir, hook: Hook, change: impl FnOnce(&mut HookPlan)) -> Scene {
+        let mut plan = HookPlan { pauses: vec![Duration::ZERO], ..HookPlan::new(hook) };
         change(&mut plan);
         let sink = Sink::default();
         let report = Report::new("nfcap", Box::new(sink.clone()), false, true);

@@ -33,7 +33,7 @@ pub(super) const LONGEST: usize = HEAD + 40 + 65_536 + 4;
 pub(super) const AROUND: usize = HEAD + 40 + 8 + 64;
 
 /// Where a datagram came from, and where to.
-pub(super) type Ends = (SocketAddr, SocketAddr);
+pub(super) type Endpoints = (SocketAddr, SocketAddr);
 
 /// Appends the block of a datagram that arrived at `arrival`. IPv4 addresses in IPv6 form
 /// (`::ffff:192.0.2.1`), as a socket for both gives them, are written as IPv4; so is the destination
@@ -44,7 +44,7 @@ pub(super) type Ends = (SocketAddr, SocketAddr);
 pub(super) fn append(
     out: &mut Vec<u8>,
     arrival: Timestamp,
-    (from, to): Ends,
+    (from, to): Endpoints,
     payload: &[u8],
     comment: Option<&str>,
 ) -> Result<usize, WriteError> {
@@ -194,7 +194,7 @@ mod tests {
     /// The same block by the libraries.
     fn twin(
         arrival: Timestamp,
-        (from, to): Ends,
+        (from, to): Endpoints,
         payload: &[u8],
         comment: Option<&str>,
     ) -> Vec<u8> {
@@ -245,7 +245,7 @@ mod tests {
         writer.into_inner()
     }
 
-    fn ends() -> impl Strategy<Value = Ends> {
+    fn ends() -> impl Strategy<Value = Endpoints> {
         let four = || any::<([u8; 4], u16)>().prop_map(SocketAddr::from);
         // Not IPv4 in another form.
         let six = || {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Finding, Host, Kind, Role, Side};
-use crate::time::{End, State, Window};
+use crate::time::{End, Window, WindowState};
 
 /// The most findings that are kept, and the most windows without data. Whoever can forge exports
 /// can make findings without end; they would fill the memory, and nobody reads more.
@@ -17,16 +17,16 @@ type Key = (Option<Window>, Kind, String, Host, Role, Option<u8>, Option<u16>);
 /// Of rows that are equal in window, kind, class, host, role, protocol and port, the one with the
 /// most flows holds. Beyond [`LIMIT`], those about inside hosts and those with many flows are kept.
 #[derive(Clone, Debug, Default)]
-pub struct Docket {
+pub struct FindingSet {
     rows: BTreeMap<Key, Finding>,
     silent: BTreeSet<Option<Window>>,
     left_out: bool,
 }
 
-impl Docket {
+impl FindingSet {
     /// An empty one.
-    pub fn new() -> Docket {
-        Docket::default()
+    pub fn new() -> FindingSet {
+        FindingSet::default()
     }
 
     /// Notes a finding.
@@ -46,7 +46,7 @@ impl Docket {
 
     /// Notes how a window ended: that no exporter spoke is news, whichever tool says it.
     pub fn end(&mut self, end: &End) {
-        if end.state == Some(State::NoData) {
+        if end.state == Some(WindowState::NoData) {
             self.silent.insert(end.window);
             if self.silent.len() > LIMIT {
                 self.left_out = true;
@@ -141,7 +141,7 @@ pub(super) mod tests {
         let other = Finding { port: Some(81), ..small.clone() };
         let forged = Finding { marks: vec!["forged".to_owned()], ..large.clone() };
         for order in [[&small, &large, &other, &forged], [&forged, &other, &large, &small]] {
-            let mut docket = Docket::new();
+            let mut docket = FindingSet::new();
             order.into_iter().for_each(|row| docket.finding(row.clone()));
             assert_eq!(docket.findings(), [&forged, &other]);
         }
@@ -149,11 +149,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_window_without_data_is_one_whoever_says_so() {
-        let mut docket = Docket::new();
-        for (state, tool) in
-            [(State::NoData, "nfscan"), (State::NoData, "nfport"), (State::Ok, "nfscan")]
-        {
-            let start = if state == State::Ok { 600 } else { 0 };
+        let mut docket = FindingSet::new();
+        for (state, tool) in [
+            (WindowState::NoData, "nfscan"),
+            (WindowState::NoData, "nfport"),
+            (WindowState::Ok, "nfscan"),
+        ] {
+            let start = if state == WindowState::Ok { 600 } else { 0 };
             let (window, tool) = (Window::new(start, 600), Some(tool.to_owned()));
             docket.end(&End { window, state: Some(state), tool, ..End::default() });
         }
@@ -174,7 +176,7 @@ pub(super) mod tests {
         });
         orders[1].reverse();
         for rows in orders {
-            let mut docket = Docket::new();
+            let mut docket = FindingSet::new();
             rows.into_iter().for_each(|row| docket.finding(row));
             assert!(docket.rows.len() < 2 * LIMIT);
             let flows: Vec<_> = docket.findings().iter().map(|finding| finding.flows).collect();

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::board::{Look, worse};
+use super::data::{WindowVerdict, worse};
 use super::words;
 use crate::finding::Finding;
-use crate::time::{State, Window};
+use crate::time::{Window, WindowState};
 
 /// The most stretches of time that are named in one place; the rest is counted.
 const MAX_SPANS: usize = 8;
 
 /// How a window stands, the alarming first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum Coverage {
     /// No exporter spoke.
     NoData,
     /// Part of it was not seen.
@@ -32,9 +32,9 @@ pub(super) enum Standing {
 
 /// One window, over all tools.
 #[derive(Clone, Debug, Default)]
-struct Judged {
+struct JudgedWindow {
     tools: BTreeSet<String>,
-    state: Option<State>,
+    state: Option<WindowState>,
     is_lossy: bool,
     findings: u64,
 }
@@ -42,7 +42,7 @@ struct Judged {
 /// Windows that stand alike and were judged by the same tools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
-    pub standing: Standing,
+    pub standing: Coverage,
     pub tools: Vec<String>,
     pub windows: u64,
     pub findings: u64,
@@ -51,11 +51,11 @@ pub(super) struct Group {
 
 /// All windows of the page.
 #[derive(Debug)]
-pub(super) struct Windows(BTreeMap<Option<Window>, Judged>);
+pub(super) struct Windows(BTreeMap<Option<Window>, JudgedWindow>);
 
 impl Windows {
-    pub(super) fn new(looks: &[&Look], findings: &[&Finding]) -> Windows {
-        let mut windows: BTreeMap<Option<Window>, Judged> = BTreeMap::new();
+    pub(super) fn new(looks: &[&WindowVerdict], findings: &[&Finding]) -> Windows {
+        let mut windows: BTreeMap<Option<Window>, JudgedWindow> = BTreeMap::new();
         for look in looks {
             let judged = windows.entry(look.window).or_default();
             judged.state = match judged.tools.is_empty() {
@@ -86,19 +86,19 @@ impl Windows {
         Some((known().map(|w| w.start()).min()?, known().map(|w| w.end()).max()?))
     }
 
-    pub(super) fn standing(&self, window: Option<Window>) -> Standing {
-        self.0.get(&window).map_or(Standing::Unclosed, Judged::standing)
+    pub(super) fn standing(&self, window: Option<Window>) -> Coverage {
+        self.0.get(&window).map_or(Coverage::Unclosed, JudgedWindow::standing)
     }
 
     /// The windows that stand like this: how many, and when.
-    pub(super) fn of(&self, standing: Standing) -> (u64, Vec<String>) {
+    pub(super) fn of(&self, standing: Coverage) -> (u64, Vec<String>) {
         let windows = self.0.iter().filter(|(_, judged)| judged.standing() == standing);
         let windows: Vec<_> = windows.map(|(window, _)| *window).collect();
         (windows.len() as u64, when(&windows))
     }
 
     pub(super) fn groups(&self) -> Vec<Group> {
-        let mut groups: BTreeMap<(Standing, Vec<String>), Vec<Option<Window>>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Coverage, Vec<String>), Vec<Option<Window>>> = BTreeMap::new();
         for (window, judged) in &self.0 {
             let tools: Vec<_> = judged.tools.iter().cloned().collect();
             groups.entry((judged.standing(), tools)).or_default().push(*window);
@@ -124,16 +124,16 @@ impl Windows {
     }
 }
 
-impl Judged {
-    fn standing(&self) -> Standing {
+impl JudgedWindow {
+    fn standing(&self) -> Coverage {
         match (self.tools.is_empty(), self.state) {
-            (true, _) => Standing::Unclosed,
-            (_, Some(State::NoData)) => Standing::NoData,
-            (_, Some(State::Cut)) => Standing::Cut,
-            (_, Some(State::Ok)) if self.is_lossy => Standing::Lossy,
-            (_, None) => Standing::Unsaid,
-            (_, Some(State::Ok)) if self.findings > 0 => Standing::Found,
-            (_, Some(State::Ok)) => Standing::Clean,
+            (true, _) => Coverage::Unclosed,
+            (_, Some(WindowState::NoData)) => Coverage::NoData,
+            (_, Some(WindowState::Cut)) => Coverage::Cut,
+            (_, Some(WindowState::Ok)) if self.is_lossy => Coverage::Lossy,
+            (_, None) => Coverage::Unsaid,
+            (_, Some(WindowState::Ok)) if self.findings > 0 => Coverage::Found,
+            (_, Some(WindowState::Ok)) => Coverage::Clean,
         }
     }
 }
@@ -168,13 +168,13 @@ fn spans(all: &[(u64, u64)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{end, finding};
-    use super::super::{Board, words};
+    use super::super::{PageData, words};
     use super::*;
     use crate::finding::Item;
     use crate::time::Mark;
 
-    fn windows(ends: &[(u64, &str, Option<State>)], found: &[u64]) -> Windows {
-        let mut board = Board::new(None);
+    fn windows(ends: &[(u64, &str, Option<WindowState>)], found: &[u64]) -> Windows {
+        let mut board = PageData::new(None);
         for &(start, tool, state) in ends {
             board.item(Item::Mark(Mark::End(end(start, tool, state))));
         }
@@ -188,22 +188,22 @@ mod tests {
 
     #[test]
     fn windows_stand_as_the_worst_that_was_said_of_them() {
-        let ok = Some(State::Ok);
+        let ok = Some(WindowState::Ok);
         let all = windows(
             &[
                 (0, "nfscan", ok),
                 (0, "nfflood", ok),
                 (600, "nfscan", ok),
-                (600, "nfflood", Some(State::Cut)),
+                (600, "nfflood", Some(WindowState::Cut)),
                 (1200, "nfscan", None),
-                (1800, "nfscan", Some(State::NoData)),
+                (1800, "nfscan", Some(WindowState::NoData)),
                 (2400, "nfscan", ok),
                 (2400, "nfflood", ok),
             ],
             &[2400, 3000],
         );
         let standings: Vec<_> = (0..6).map(|n| all.standing(Window::new(n * 600, 600))).collect();
-        use Standing::*;
+        use Coverage::*;
         assert_eq!(standings, [Clean, Cut, Unsaid, NoData, Found, Unclosed]);
         assert_eq!((all.judged(), all.range()), (5, Some((0, 3600))));
         let tools: Vec<_> = all.groups().iter().map(|g| g.tools.join(" ")).collect();
@@ -215,18 +215,18 @@ mod tests {
 
     #[test]
     fn time_that_nobody_looked_at_is_no_quiet_time() {
-        let ok = Some(State::Ok);
+        let ok = Some(WindowState::Ok);
         let all = windows(
             &[(0, "nfscan", ok), (600, "nfscan", ok), (1800, "nfscan", ok), (9000, "nfscan", ok)],
             &[],
         );
         let span = words::span;
         assert_eq!(all.gaps(), [span(2400, 9000), span(1200, 1800)]);
-        let (count, when) = all.of(Standing::Clean);
+        let (count, when) = all.of(Coverage::Clean);
         assert_eq!(count, 4);
         assert_eq!(when, [span(9000, 9600), span(1800, 2400), span(0, 1200)]);
         let many: Vec<_> = (0..20).map(|n| (n * 1200, "nfscan", ok)).collect();
-        let when = windows(&many, &[]).of(Standing::Clean).1;
+        let when = windows(&many, &[]).of(Coverage::Clean).1;
         assert_eq!((when.len(), when.last().unwrap().as_str()), (MAX_SPANS + 1, "and 12 earlier"));
     }
 }

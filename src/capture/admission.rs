@@ -64,8 +64,8 @@ pub struct Allow {
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Welcome,
+pub(super) enum Decision {
+    Accepted,
     /// Its exporter sends more than it may.
     Limited,
     /// Its sender is not allowed.
@@ -74,7 +74,7 @@ pub(super) enum Verdict {
 
 /// Looks at the sender of each datagram.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Admission {
     allow: Option<Networks>,
     /// Networks with a rate of their own, the narrowest first.
     rates: Vec<(IpNet, Rate)>,
@@ -150,13 +150,13 @@ impl Allowance {
     }
 }
 
-impl Gate {
-    pub fn new(allow: &Allow) -> Gate {
+impl Admission {
+    pub fn new(allow: &Allow) -> Admission {
         let nets = allow.nets.as_deref();
         let mut rates: Vec<(IpNet, Rate)> =
             nets.into_iter().flatten().filter_map(|&(net, rate)| Some((net, rate?))).collect();
         rates.sort_by_key(|&(net, _)| std::cmp::Reverse(net.prefix_len()));
-        Gate {
+        Admission {
             allow: nets.map(|nets| Networks::new(nets.iter().map(|&(net, _)| net))),
             rates,
             rate: allow.rate,
@@ -168,22 +168,22 @@ impl Gate {
     }
 
     /// Judges a datagram of `len` bytes from this address at `now`, by a clock that nobody sets.
-    pub fn judge(&mut self, sender: IpAddr, len: usize, now: Instant) -> Verdict {
+    pub fn judge(&mut self, sender: IpAddr, len: usize, now: Instant) -> Decision {
         if self.last == Some(sender) {
-            return Verdict::Welcome;
+            return Decision::Accepted;
         }
         if self.allow.as_ref().is_some_and(|allow| !allow.contains(sender)) {
-            return Verdict::Denied;
+            return Decision::Denied;
         }
         let own = self.rates.iter().find(|(net, _)| net.contains(&sender));
         let Some(rate) = own.map(|&(_, rate)| rate).or(self.rate) else {
             self.last = Some(sender);
-            return Verdict::Welcome;
+            return Decision::Accepted;
         };
         let has_bucket = self.buckets.contains_key(&sender) || self.has_room(now);
         let bucket =
             if has_bucket { self.buckets.entry(sender).or_default() } else { &mut self.others };
-        if bucket.take(rate, len, now) { Verdict::Welcome } else { Verdict::Limited }
+        if bucket.take(rate, len, now) { Decision::Accepted } else { Decision::Limited }
     }
 
     /// Returns true if there is room for one more bucket. Those that are full again are dropped for it:
@@ -268,9 +268,9 @@ mod tests {
         [192, 0, 2, octet].into()
     }
 
-    fn gate(nets: &[(&str, Option<u32>)], rate: Option<u32>) -> Gate {
+    fn gate(nets: &[(&str, Option<u32>)], rate: Option<u32>) -> Admission {
         let nets = nets.iter().map(|(net, rate)| (net.parse().unwrap(), rate.map(Rate::of)));
-        Gate::new(&Allow { nets: Some(nets.collect()), rate: rate.map(Rate::of) })
+        Admission::new(&Allow { nets: Some(nets.collect()), rate: rate.map(Rate::of) })
     }
 
     #[test]
@@ -278,20 +278,20 @@ mod tests {
         let mut gate =
             gate(&[("192.0.2.0/24", Some(3)), ("192.0.2.7/32", Some(1)), ("::/0", None)], Some(2));
         let mut welcome = |sender: IpAddr| {
-            (0..9).filter(|_| gate.judge(sender, 9, at(0)) == Verdict::Welcome).count()
+            (0..9).filter(|_| gate.judge(sender, 9, at(0)) == Decision::Accepted).count()
         };
         assert_eq!(welcome(ip(1)), 3);
         assert_eq!(welcome(ip(2)), 3);
         assert_eq!(welcome(ip(7)), 1);
         assert_eq!(welcome("2001:db8::1".parse().unwrap()), 2);
-        assert_eq!(gate.judge([198, 51, 100, 1].into(), 9, at(0)), Verdict::Denied);
+        assert_eq!(gate.judge([198, 51, 100, 1].into(), 9, at(0)), Decision::Denied);
     }
 
     #[test]
     fn an_allowance_comes_back_with_time() {
         let mut gate = gate(&[("192.0.2.0/24", None)], Some(10));
         let mut welcome = |nanos: i64| {
-            (0..99).filter(|_| gate.judge(ip(1), 9, at(nanos)) == Verdict::Welcome).count()
+            (0..99).filter(|_| gate.judge(ip(1), 9, at(nanos)) == Decision::Accepted).count()
         };
         assert_eq!(welcome(0), 10);
         assert_eq!(welcome(SECOND / 5), 2);
@@ -301,38 +301,38 @@ mod tests {
 
     #[test]
     fn without_limits_all_are_welcome() {
-        let mut gate = Gate::new(&Allow::default());
-        assert!((0..9).all(|n| gate.judge(ip(n), 9, at(0)) == Verdict::Welcome));
-        let mut nobody = Gate::new(&Allow { nets: Some(Vec::new()), rate: None });
-        assert_eq!(nobody.judge(ip(1), 9, at(0)), Verdict::Denied);
+        let mut gate = Admission::new(&Allow::default());
+        assert!((0..9).all(|n| gate.judge(ip(n), 9, at(0)) == Decision::Accepted));
+        let mut nobody = Admission::new(&Allow { nets: Some(Vec::new()), rate: None });
+        assert_eq!(nobody.judge(ip(1), 9, at(0)), Decision::Denied);
     }
 
     #[test]
     fn forged_senders_share_one_allowance() {
-        let mut gate = Gate::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
+        let mut gate = Admission::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
         let sender = |n: usize| IpAddr::from((n as u32).to_be_bytes());
         let welcome = (0..EXPORTERS + 1000)
-            .filter(|&n| gate.judge(sender(n), 9, at(0)) == Verdict::Welcome)
+            .filter(|&n| gate.judge(sender(n), 9, at(0)) == Decision::Accepted)
             .count();
         assert_eq!((welcome, gate.buckets.len()), (EXPORTERS + 1, EXPORTERS));
         // A second later they are as good as new, and an exporter that comes then has its own.
         for n in [EXPORTERS + 2000, EXPORTERS + 2001] {
-            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Verdict::Welcome);
-            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Verdict::Limited);
+            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Decision::Accepted);
+            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Decision::Limited);
         }
         assert_eq!(gate.buckets.len(), 2);
     }
 
     #[test]
     fn forged_senders_take_nothing_from_an_exporter_that_was_there_before() {
-        let mut gate = Gate::new(&Allow { nets: None, rate: Some(Rate::of(100)) });
+        let mut gate = Admission::new(&Allow { nets: None, rate: Some(Rate::of(100)) });
         let millis = |n: i64| n * SECOND / 1000;
         let mut welcome = 0;
         // It sends ten datagrams a second: for two minutes alone, and then beside 200 times as many
         // from ever new addresses.
         for n in 0..1200 {
             let verdict = gate.judge(ip(1), 9, at(millis(n * 100)));
-            assert_eq!(verdict, Verdict::Welcome);
+            assert_eq!(verdict, Decision::Accepted);
         }
         let mut forged = 0u32;
         for n in 1200..1300 {
@@ -341,7 +341,7 @@ mod tests {
                 let sender = IpAddr::from((0x0a00_0000 + forged).to_be_bytes());
                 gate.judge(sender, 9, at(millis(n * 100)));
             }
-            welcome += usize::from(gate.judge(ip(1), 9, at(millis(n * 100))) == Verdict::Welcome);
+            welcome += usize::from(gate.judge(ip(1), 9, at(millis(n * 100))) == Decision::Accepted);
         }
         assert_eq!(welcome, 100);
         assert!(gate.buckets.len() <= EXPORTERS);
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn forged_senders_that_stay_leave_room_for_those_that_come() {
-        let mut gate = Gate::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
+        let mut gate = Admission::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
         let sender = |n: usize| IpAddr::from((0x0a00_0000 + n as u32).to_be_bytes());
         gate.judge(ip(1), 9, at(0));
         for second in 1..=70 {
@@ -359,7 +359,7 @@ mod tests {
             gate.judge(ip(1), 9, at(second * SECOND));
         }
         let now = at(75 * SECOND);
-        assert_eq!(gate.judge(sender(EXPORTERS), 9, now), Verdict::Welcome);
+        assert_eq!(gate.judge(sender(EXPORTERS), 9, now), Decision::Accepted);
         assert!(gate.buckets.contains_key(&sender(EXPORTERS)));
         // The first one is among those that are kept. All others came at the same moment.
         assert!(gate.buckets.contains_key(&ip(1)));
@@ -374,9 +374,9 @@ mod tests {
     #[test]
     fn bytes_are_limited_too() {
         let rate = Rate { datagrams: 1000, bytes: 10_000 };
-        let mut gate = Gate::new(&Allow { nets: None, rate: Some(rate) });
+        let mut gate = Admission::new(&Allow { nets: None, rate: Some(rate) });
         let mut welcome = |len: usize, nanos: i64| {
-            (0..99).filter(|_| gate.judge(ip(1), len, at(nanos)) == Verdict::Welcome).count()
+            (0..99).filter(|_| gate.judge(ip(1), len, at(nanos)) == Decision::Accepted).count()
         };
         assert_eq!(welcome(1000, 0), 10);
         assert_eq!(welcome(1000, SECOND / 2), 5);
@@ -393,10 +393,10 @@ mod tests {
     #[test]
     fn whoever_has_no_bytes_left_pays_no_datagrams() {
         let rate = Rate { datagrams: 2, bytes: 100 };
-        let mut gate = Gate::new(&Allow { nets: None, rate: Some(rate) });
+        let mut gate = Admission::new(&Allow { nets: None, rate: Some(rate) });
         let mut judge = |len| gate.judge(ip(1), len, at(0));
         assert_eq!([judge(100), judge(1), judge(0)], {
-            [Verdict::Welcome, Verdict::Limited, Verdict::Welcome]
+            [Decision::Accepted, Decision::Limited, Decision::Accepted]
         });
     }
 

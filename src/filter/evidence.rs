@@ -11,7 +11,7 @@ use crate::time::{Timestamp, Window};
 
 /// What is known of the flows that one finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Case {
+pub struct EvidenceQuery {
     /// When they were; `None` for any time.
     pub window: Option<Window>,
     /// The host on one end of them, or a network.
@@ -25,12 +25,12 @@ pub struct Case {
 }
 
 /// The protocol and the destination port of a case; `None` for any.
-type Kind = (Option<u8>, Option<u16>);
+type ProtoPort = (Option<u8>, Option<u16>);
 
 /// Many cases, of which a flow need only match one. A flow costs a few searches, not a look at each
 /// case: a host with a finding for each of its ports must not make a slot's flows cost their product.
 #[derive(Clone, Debug, Default)]
-pub struct Cases {
+pub struct EvidenceQueries {
     /// By address, prefix length and whether it is the source. There are at most as many entries as
     /// findings.
     hosts: HashMap<(IpAddr, u8, bool), Host, RandomState>,
@@ -46,9 +46,9 @@ pub struct Cases {
 #[derive(Clone, Debug, Default)]
 struct Host {
     /// Cases of any time, sorted, with their groups.
-    always: Vec<(Kind, usize)>,
+    always: Vec<(ProtoPort, usize)>,
     /// Cases of a window, sorted, with their groups.
-    then: Vec<(Window, Kind, usize)>,
+    then: Vec<(Window, ProtoPort, usize)>,
     /// Seconds of the longest window.
     longest: u64,
 }
@@ -102,7 +102,7 @@ impl Host {
 }
 
 /// Returns the kinds of the cases that a flow can belong to.
-fn kinds(flow: &Flow) -> [Kind; 4] {
+fn kinds(flow: &Flow) -> [ProtoPort; 4] {
     let (proto, port) = (Some(flow.proto), Some(flow.dport));
     [(proto, port), (proto, None), (None, port), (None, None)]
 }
@@ -132,7 +132,7 @@ fn probe(less: bool) -> bool {
     less
 }
 
-impl Case {
+impl EvidenceQuery {
     /// Returns true if this is one of its flows, which stands in the marked window `marked`; `None`
     /// outside of any, and in the unknown one.
     pub fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
@@ -144,13 +144,13 @@ impl Case {
     }
 }
 
-impl Cases {
+impl EvidenceQueries {
     /// Indexes these cases. Equal ones are of one group; groups are numbered from 0.
-    pub fn new(cases: impl IntoIterator<Item = Case>) -> Cases {
-        let mut all = Cases::default();
-        let mut groups: HashMap<Case, usize, RandomState> = HashMap::default();
+    pub fn new(cases: impl IntoIterator<Item = EvidenceQuery>) -> EvidenceQueries {
+        let mut all = EvidenceQueries::default();
+        let mut groups: HashMap<EvidenceQuery, usize, RandomState> = HashMap::default();
         for case in cases {
-            let case = Case { host: case.host.trunc(), ..case };
+            let case = EvidenceQuery { host: case.host.trunc(), ..case };
             let next = groups.len();
             let group = *groups.entry(case).or_insert(next);
             all.group_of.push(group);
@@ -229,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Few hosts, windows and ports, so that they meet.
-    fn case() -> impl Strategy<Value = Case> {
+    fn case() -> impl Strategy<Value = EvidenceQuery> {
         let window = proptest::option::of((0u64..4, 1u32..3)).prop_map(|window| {
             window.and_then(|(start, length)| Window::new(start * 600, length * 600))
         });
@@ -238,7 +238,13 @@ mod tests {
         });
         let (proto, port) = (proptest::option::of(6u8..8), proptest::option::of(1u16..3));
         (window, net, any::<bool>(), proto, port).prop_map(
-            |(window, host, is_source, proto, port)| Case { window, host, is_source, proto, port },
+            |(window, host, is_source, proto, port)| EvidenceQuery {
+                window,
+                host,
+                is_source,
+                proto,
+                port,
+            },
         )
     }
 
@@ -266,7 +272,7 @@ mod tests {
         ) {
             let marked = marked.and_then(|(start, n)| Window::new(start * 600, n * 600));
             let twin = cases.iter().any(|case| case.matches(&flow, marked));
-            let all = Cases::new(cases.iter().copied());
+            let all = EvidenceQueries::new(cases.iter().copied());
             prop_assert_eq!(all.matches(&flow, marked), twin);
             // The same of the groups, each told once.
             let mut hits = Vec::new();
@@ -290,8 +296,12 @@ mod tests {
     }
 
     /// Comparisons that one flow costs among so many cases.
-    fn probes(cases: impl Iterator<Item = Case>, flow: &Flow, marked: Option<Window>) -> u64 {
-        let all = Cases::new(cases);
+    fn probes(
+        cases: impl Iterator<Item = EvidenceQuery>,
+        flow: &Flow,
+        marked: Option<Window>,
+    ) -> u64 {
+        let all = EvidenceQueries::new(cases);
         PROBES.with(|probes| probes.set(0));
         let mut hits = 0;
         all.each(flow, marked, |_| hits += 1);
@@ -309,7 +319,7 @@ mod tests {
             dport: 40_000,
             ..Flow::default()
         };
-        let case = Case {
+        let case = EvidenceQuery {
             window,
             host: "192.0.2.1/32".parse().unwrap(),
             is_source: true,
@@ -317,18 +327,19 @@ mod tests {
             port: None,
         };
         // A scanner with a finding for each port; of one window, and of any time.
-        let ports =
-            |window| (1..=u16::MAX).map(move |port| Case { window, port: Some(port), ..case });
+        let ports = |window| {
+            (1..=u16::MAX).map(move |port| EvidenceQuery { window, port: Some(port), ..case })
+        };
         assert!(probes(ports(window), &flow, window) < 8 * 17);
         assert!(probes(ports(None), &flow, window) < 8 * 17);
         // Of a year of windows.
-        let year = (0..52_560).map(|n| Case { window: Window::new(n * 600, 600), ..case });
+        let year = (0..52_560).map(|n| EvidenceQuery { window: Window::new(n * 600, 600), ..case });
         assert!(probes(year, &flow, window) < 8 * 17);
         // Networks side by side, such as those of a carpet.
         let nets = (0..=u16::MAX).map(|n| {
             let [high, low] = n.to_be_bytes();
             let host = IpNet::new([198, high, low, 0].into(), 24).unwrap();
-            Case { host, is_source: false, ..case }
+            EvidenceQuery { host, is_source: false, ..case }
         });
         assert!(probes(nets, &flow, window) < 8 * 17);
     }
@@ -336,7 +347,7 @@ mod tests {
     #[test]
     fn a_mark_counts_more_than_times() {
         let window = |start, seconds| Window::new(start, seconds);
-        let case = Case {
+        let case = EvidenceQuery {
             window: window(600, 600),
             host: "192.0.2.1/32".parse().unwrap(),
             is_source: true,
@@ -357,7 +368,7 @@ mod tests {
             let found = [early, late, timeless].map(|flow| case.matches(&flow, marked));
             assert_eq!(found, expected, "{marked:?}");
         }
-        let hour = Case { window: window(0, 3600), ..case };
+        let hour = EvidenceQuery { window: window(0, 3600), ..case };
         assert!(hour.matches(&early, window(600, 600)));
     }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 
+use super::packet_block::Endpoints;
 use super::reader::{Event, Reader};
 use super::section::{Closing, Slot};
 use super::spool::SlotFileError;
-use super::wrap::Ends;
 use super::writer::Writer;
 use crate::time::{Timestamp, Window};
 
@@ -29,16 +29,16 @@ const REST: Duration = Duration::from_secs(60);
 
 /// What was written down.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct TemplateCache {
     generation: Option<u64>,
     /// Not to be written again before this.
     rest: Option<Instant>,
 }
 
-impl Known {
+impl TemplateCache {
     /// This generation is in the file.
-    pub fn at(generation: u64) -> Known {
-        Known { generation: Some(generation), rest: None }
+    pub fn at(generation: u64) -> TemplateCache {
+        TemplateCache { generation: Some(generation), rest: None }
     }
 
     /// Whether there is nothing to do: this generation is written down, or another one was only just.
@@ -47,7 +47,7 @@ impl Known {
     }
 
     /// The next change is written down at once, however short ago the last one was.
-    pub fn hurry(&mut self) {
+    pub fn flush_now(&mut self) {
         self.rest = None;
     }
 
@@ -60,7 +60,7 @@ impl Known {
         dir: &Path,
         generation: u64,
         now: Timestamp,
-        datagrams: impl Iterator<Item = (Ends, Vec<u8>)>,
+        datagrams: impl Iterator<Item = (Endpoints, Vec<u8>)>,
     ) -> Result<(), SlotFileError> {
         let began = Instant::now();
         let path = dir.join(NAME);
@@ -86,7 +86,7 @@ impl Known {
 fn write(
     part: &Path,
     now: Timestamp,
-    datagrams: impl Iterator<Item = (Ends, Vec<u8>)>,
+    datagrams: impl Iterator<Item = (Endpoints, Vec<u8>)>,
 ) -> io::Result<()> {
     // What lies there may be a link.
     _ = fs::remove_file(part);
@@ -148,14 +148,14 @@ mod tests {
         assert_eq!(read(dir.path()), (Vec::new(), None));
         let ends = |octet: u8| (([192, 0, 2, octet], 2055).into(), ([0, 0, 0, 0], 9999).into());
         let all: Vec<_> = (1..=3).map(|n| (ends(n), vec![n; 50])).collect();
-        let restated = |all: &[(Ends, Vec<u8>)]| -> Vec<Restated> {
+        let restated = |all: &[(Endpoints, Vec<u8>)]| -> Vec<Restated> {
             all.iter().map(|((from, to), payload)| (*from, to.port(), payload.clone())).collect()
         };
-        let mut known = Known::default();
+        let mut known = TemplateCache::default();
         let now = Timestamp::from_secs(993_946_800);
         known.write(dir.path(), 7, now, all.clone().into_iter()).unwrap();
         assert!(known.is(7) && known.is(8));
-        known.hurry();
+        known.flush_now();
         assert!(known.is(7) && !known.is(8));
         assert_eq!(read(dir.path()), (restated(&all), None));
         let path = dir.path().join(NAME);
@@ -168,7 +168,7 @@ mod tests {
         fs::write(&path, &octets).unwrap();
         fs::create_dir(dir.path().join(".nfcap.templates.pcapng.part")).unwrap();
         known.write(dir.path(), 8, now, all.clone().into_iter()).unwrap_err();
-        known.hurry();
+        known.flush_now();
         assert!(!known.is(8));
         assert_eq!(read(dir.path()), (restated(&all), None));
     }

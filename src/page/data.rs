@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::finding::{DETECTORS, Finding, Item};
-use crate::time::{End, Mark, State, Timeline, Timestamp, Window};
+use crate::time::{End, Mark, Timeline, Timestamp, Window, WindowState};
 
 /// How many findings are kept: those of the newest windows, and in a window those with the most
 /// flows. A stream without end cannot cost more memory than twice as many.
@@ -21,9 +21,9 @@ const MAX_TOOL: usize = 32;
 /// What finding streams say, in whatever order: findings, verdicts on windows, and what could not
 /// be read.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct PageData {
     findings: Vec<Finding>,
-    looks: Vec<Look>,
+    verdicts: Vec<WindowVerdict>,
     /// Findings or verdicts were left out because there were too many.
     overflow: bool,
     /// Findings were: of windows before the last one that is kept nothing is known.
@@ -35,11 +35,11 @@ pub struct Board {
 
 /// One tool's verdict on one window.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct WindowVerdict {
     pub window: Option<Window>,
     /// A word, empty if the mark named none.
     pub tool: String,
-    pub state: Option<State>,
+    pub state: Option<WindowState>,
     /// Flows or export datagrams are missing.
     pub is_lossy: bool,
     /// The collector took exports from anyone.
@@ -48,27 +48,27 @@ pub(super) struct Look {
 
 /// What a board holds, each thing once: findings in the order of the page, verdicts by window (the
 /// newest first) and tool.
-pub(super) struct Held<'a> {
+pub(super) struct PageContents<'a> {
     pub findings: &'a [Finding],
-    pub looks: &'a [Look],
+    pub looks: &'a [WindowVerdict],
     pub overflow: bool,
     pub bad_lines: u64,
     pub bad_inputs: u64,
     pub timeline: &'a Timeline,
 }
 
-impl Held<'_> {
+impl PageContents<'_> {
     /// Returns true if every line of the input was understood. Only then can a window be called clean.
     pub(super) fn is_understood(&self) -> bool {
         self.bad_lines == 0 && self.bad_inputs == 0
     }
 }
 
-impl Board {
+impl PageData {
     /// Returns a board with nothing on it. With `now`, it sets aside the lines of windows that begin
     /// more than one slot after it.
-    pub fn new(now: Option<Timestamp>) -> Board {
-        Board { timeline: Timeline::new(now), ..Board::default() }
+    pub fn new(now: Option<Timestamp>) -> PageData {
+        PageData { timeline: Timeline::new(now), ..PageData::default() }
     }
 
     /// Returns the times of the lines that were taken or set aside.
@@ -94,8 +94,8 @@ impl Board {
                 }
             }
             Item::Mark(Mark::End(end)) => {
-                self.looks.push(Look::new(&end));
-                if self.looks.len() >= 2 * MAX_LOOKS {
+                self.verdicts.push(WindowVerdict::new(&end));
+                if self.verdicts.len() >= 2 * MAX_LOOKS {
                     self.settle();
                 }
             }
@@ -116,15 +116,15 @@ impl Board {
     /// Whether nothing at all could be read, though something was there: no page should say so
     /// little in place of an older one that says more.
     pub fn is_unreadable(&self) -> bool {
-        let is_empty = self.findings.is_empty() && self.looks.is_empty();
+        let is_empty = self.findings.is_empty() && self.verdicts.is_empty();
         is_empty && self.bad_lines + self.bad_inputs > 0
     }
 
-    pub(super) fn held(&mut self) -> Held<'_> {
+    pub(super) fn held(&mut self) -> PageContents<'_> {
         self.settle();
-        Held {
+        PageContents {
             findings: &self.findings,
-            looks: &self.looks,
+            looks: &self.verdicts,
             overflow: self.overflow,
             bad_lines: self.bad_lines,
             bad_inputs: self.bad_inputs,
@@ -143,24 +143,24 @@ impl Board {
         self.findings.truncate(MAX_FINDINGS);
         if let Some(last) = self.findings.last().filter(|_| self.is_cut) {
             // A window whose findings were left out must not look clean.
-            self.looks.retain(|look| look.window >= last.window);
+            self.verdicts.retain(|look| look.window >= last.window);
         }
 
-        self.looks.sort_by(|a, b| newest(a.window, b.window).then_with(|| a.tool.cmp(&b.tool)));
-        self.looks.dedup_by(|a, b| {
+        self.verdicts.sort_by(|a, b| newest(a.window, b.window).then_with(|| a.tool.cmp(&b.tool)));
+        self.verdicts.dedup_by(|a, b| {
             let same = (a.window, &a.tool) == (b.window, &b.tool);
             if same {
                 b.join(a);
             }
             same
         });
-        self.overflow |= self.is_cut || self.looks.len() > MAX_LOOKS;
-        self.looks.truncate(MAX_LOOKS);
+        self.overflow |= self.is_cut || self.verdicts.len() > MAX_LOOKS;
+        self.verdicts.truncate(MAX_LOOKS);
     }
 }
 
-impl Look {
-    fn new(end: &End) -> Look {
+impl WindowVerdict {
+    fn new(end: &End) -> WindowVerdict {
         let is_word = |text: &&String| {
             text.len() <= MAX_TOOL
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -168,11 +168,11 @@ impl Look {
         let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
         let tool = end.tool.as_ref().filter(is_word).cloned().unwrap_or_default();
         let is_detector = DETECTORS.contains(&tool.as_str());
-        Look {
+        WindowVerdict {
             window: end.window,
             // Other streams have marks too: that a window was seen whole does not say that it was
             // judged.
-            state: end.state.filter(|state| *state != State::Ok || is_detector),
+            state: end.state.filter(|state| *state != WindowState::Ok || is_detector),
             tool,
             is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
             is_open: end.open == Some(true),
@@ -180,7 +180,7 @@ impl Look {
     }
 
     /// Makes one verdict of two: the worse of each part.
-    fn join(&mut self, other: &Look) {
+    fn join(&mut self, other: &WindowVerdict) {
         self.state = worse(self.state, other.state);
         self.is_lossy |= other.is_lossy;
         self.is_open |= other.is_open;
@@ -188,12 +188,12 @@ impl Look {
 }
 
 /// Of two states the one that promises less.
-pub(super) fn worse(a: Option<State>, b: Option<State>) -> Option<State> {
-    let badness = |state: &Option<State>| match state {
-        Some(State::Ok) => 0,
+pub(super) fn worse(a: Option<WindowState>, b: Option<WindowState>) -> Option<WindowState> {
+    let badness = |state: &Option<WindowState>| match state {
+        Some(WindowState::Ok) => 0,
         None => 1,
-        Some(State::Cut) => 2,
-        Some(State::NoData) => 3,
+        Some(WindowState::Cut) => 2,
+        Some(WindowState::NoData) => 3,
     };
     if badness(&a) >= badness(&b) { a } else { b }
 }
@@ -230,13 +230,13 @@ mod tests {
     use super::*;
     use crate::finding::Host;
 
-    fn board(items: impl IntoIterator<Item = Item>) -> Board {
-        let mut board = Board::new(None);
+    fn board(items: impl IntoIterator<Item = Item>) -> PageData {
+        let mut board = PageData::new(None);
         items.into_iter().for_each(|item| board.item(item));
         board
     }
 
-    fn flows(board: &mut Board) -> Vec<u64> {
+    fn flows(board: &mut PageData) -> Vec<u64> {
         board.held().findings.iter().map(|finding| finding.flows).collect()
     }
 
@@ -265,17 +265,20 @@ mod tests {
     #[test]
     fn the_worst_verdict_of_a_tool_holds() {
         for order in [[0, 1], [1, 0]] {
-            let ends = [end(600, "nfscan", Some(State::Ok)), end(600, "nfscan", Some(State::Cut))];
+            let ends = [
+                end(600, "nfscan", Some(WindowState::Ok)),
+                end(600, "nfscan", Some(WindowState::Cut)),
+            ];
             let mut board = board(order.map(|n| Item::Mark(Mark::End(ends[n].clone()))));
             let held = board.held();
             assert_eq!(held.looks.len(), 1);
-            assert_eq!(held.looks[0].state, Some(State::Cut));
+            assert_eq!(held.looks[0].state, Some(WindowState::Cut));
         }
     }
 
     #[test]
     fn a_stream_without_end_is_kept_within_bounds() {
-        let mut board = Board::new(None);
+        let mut board = PageData::new(None);
         for n in 0..3 * MAX_FINDINGS as u64 {
             board.item(Item::Finding(Box::new(finding("192.0.2.1", n * 600, n))));
             assert!(board.findings.len() < 2 * MAX_FINDINGS);
@@ -285,18 +288,19 @@ mod tests {
         assert_eq!(held.findings.len(), MAX_FINDINGS);
         assert_eq!(held.findings[0].flows, 3 * MAX_FINDINGS as u64 - 1);
 
-        let mut board = Board::new(None);
+        let mut board = PageData::new(None);
         for n in 0..3 * MAX_LOOKS as u64 {
             board.item(Item::Mark(Mark::End(end(n * 600, "nfscan", None))));
-            assert!(board.looks.len() < 2 * MAX_LOOKS);
+            assert!(board.verdicts.len() < 2 * MAX_LOOKS);
         }
         assert!(board.held().overflow);
-        assert!(!super::Board::new(None).held().overflow);
+        assert!(!PageData::new(None).held().overflow);
     }
 
     #[test]
     fn a_window_whose_findings_were_left_out_is_not_clean() {
-        let ends = (0..2).map(|n| Item::Mark(Mark::End(end(n * 600, "nfscan", Some(State::Ok)))));
+        let ends =
+            (0..2).map(|n| Item::Mark(Mark::End(end(n * 600, "nfscan", Some(WindowState::Ok)))));
         let found = (0..=MAX_FINDINGS as u32).map(|n| {
             let host = Host::Address(std::net::Ipv4Addr::from_bits(n).into());
             let start = if n == 0 { 0 } else { 600 };
