@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use bare::{LINE, Line, cpu, load, median};
 use nfkit::flow::{BATCH, Extra, Flow};
 use nfkit::line::{Column, Form, REQUIRED, Writer};
-use nfkit::scenario::{Kind, Plan, Player};
+use nfkit::scenario::{Player, ScenarioKind, ScenarioPlan};
 
 /// Flows of the scenario.
 const FLOWS: usize = 4 * BATCH;
@@ -173,7 +173,13 @@ fn new_way<'a>(name: &'static str, flows: &'a [Flow], columns: &[Column], form: 
 
 /// Flows of a campus as they come.
 fn campus() -> Vec<Flow> {
-    let plan = Plan { kind: Kind::Campus, seed: 1, flows: None, length: None, start: None };
+    let plan = ScenarioPlan {
+        kind: ScenarioKind::Campus,
+        seed: 1,
+        flows: None,
+        length: None,
+        start: None,
+    };
     let mut player = Player::new(plan).unwrap();
     player.next_window();
     let (mut flows, mut batch) = (Vec::new(), Vec::new());

@@ -45,10 +45,11 @@
 use crate::flow::{BATCH, Flow};
 use crate::time::{Timestamp, Window};
 
+mod action;
 mod actor;
+mod actors;
 mod attack;
 mod campus;
-mod cast;
 mod draw;
 mod floods;
 mod innocents;
@@ -61,20 +62,21 @@ mod script;
 mod tests;
 mod traffic;
 mod truth;
-mod turn;
 mod view;
 mod worms;
 
+use actors::{Actors, WindowActors};
 use attack::Attack;
 use campus::Campus;
-use cast::{Cast, Scene};
 use traffic::Traffic;
 
 pub use actor::{Actor, MAX_ACTORS, MAX_COUNT, MAX_SIZE, Unfit, With};
-pub use plan::{BACKGROUND, Error, Figure, Kind, Part, Parts, Plan, SECONDS};
+pub use plan::{
+    BACKGROUND, Error, Figure, Parts, PlannedWindow, SECONDS, ScenarioKind, ScenarioPlan,
+};
 pub use sampler::Sampler;
 pub use truth::{Expect, Truth};
-pub use view::{Seen, View, Way};
+pub use view::{ExportedFlow, RouterView, UplinkDirection};
 
 /// Plays a plan, one window after the other.
 #[derive(Clone, Debug)]
@@ -82,28 +84,28 @@ pub struct Player {
     seed: u64,
     parts: Parts,
     campus: Campus,
-    cast: Cast,
-    stage: Option<Stage>,
+    actors: Actors,
+    window: Option<PlayedWindow>,
 }
 
 /// A window while it is played.
 #[derive(Clone, Debug)]
-struct Stage {
+struct PlayedWindow {
     window: Window,
-    beat: Beat,
+    arrivals: ArrivalClock,
     traffic: Traffic,
     background: u64,
     attack: Option<Attack>,
     /// Flows of the attack, and the running remainder that spreads them over all flows.
     spread: (u64, u64),
     /// The actors, if there are any, and the flow of the others that waits for theirs.
-    scene: Option<Scene>,
+    actors: Option<WindowActors>,
     waiting: Option<(Timestamp, Flow)>,
 }
 
 /// Arrival times: the window in as many slots as it has flows, each arrival somewhere in its slot.
 #[derive(Clone, Debug)]
-struct Beat {
+struct ArrivalClock {
     dice: draw::Dice,
     flows: u64,
     left: u64,
@@ -120,7 +122,7 @@ impl Player {
     ///
     /// # Errors
     /// A plan that cannot be played.
-    pub fn new(plan: Plan) -> Result<Player, Error> {
+    pub fn new(plan: ScenarioPlan) -> Result<Player, Error> {
         Player::with(plan, &[])
     }
 
@@ -130,25 +132,26 @@ impl Player {
     ///
     /// # Errors
     /// A plan that cannot be played, or not with so many actors.
-    pub fn with(mut plan: Plan, with: &[With]) -> Result<Player, Error> {
+    pub fn with(mut plan: ScenarioPlan, with: &[With]) -> Result<Player, Error> {
         let (seed, campus) = (plan.seed, Campus::new(plan.seed));
-        let cast = Cast::new(seed, &campus, with)?;
+        let cast = Actors::new(seed, &campus, with)?;
         if let Some(flows) = plan.flows.filter(|_| !cast.is_empty()) {
             let actors = plan.windows()?.map(|part| {
-                let mut scene = Scene::new(seed, part.window, part.index, &cast);
+                let mut scene = WindowActors::new(seed, part.window, part.index, &cast);
                 std::iter::from_fn(|| scene.next(&campus)).count() as u64
             });
             let actors = actors.sum();
             plan.flows = Some(flows.checked_sub(actors).ok_or(Error::TooFewFor { flows, actors })?);
         }
-        Ok(Player { seed, parts: plan.windows()?, campus, cast, stage: None })
+        Ok(Player { seed, parts: plan.windows()?, campus, actors: cast, window: None })
     }
 
     /// Goes on to the next window, whether the one before was played to its end or not. `None` when
     /// there is none.
     pub fn next_window(&mut self) -> Option<Window> {
-        self.stage = self.parts.next().map(|part| Stage::new(self.seed, part, &self.cast));
-        Some(self.stage.as_ref()?.window)
+        self.window =
+            self.parts.next().map(|part| PlayedWindow::new(self.seed, part, &self.actors));
+        Some(self.window.as_ref()?.window)
     }
 
     /// Fills a batch with the window's next flows in the order of their arrival at the collector,
@@ -156,7 +159,7 @@ impl Player {
     /// batch is empty.
     pub fn next(&mut self, batch: &mut Vec<(Timestamp, Flow)>) -> bool {
         batch.clear();
-        if let Some(stage) = &mut self.stage {
+        if let Some(stage) = &mut self.window {
             while batch.len() < BATCH {
                 let Some(next) = stage.next(&self.campus) else { break };
                 batch.push(next);
@@ -168,37 +171,38 @@ impl Player {
     /// What was to be found in what the window played so far: complete once [`Player::next`] said
     /// that it is over. In the order of finding lines.
     pub fn truth(&self) -> Vec<Truth> {
-        let Some(stage) = &self.stage else { return Vec::new() };
+        let Some(stage) = &self.window else { return Vec::new() };
         let attack = stage.attack.as_ref();
         let told = attack.map(|attack| truth::tell(stage.window, attack.act(), attack.tally()));
         let mut told = told.unwrap_or_default();
-        told.extend(stage.scene.iter().flat_map(|scene| truth::of_actors(stage.window, scene)));
+        told.extend(stage.actors.iter().flat_map(|scene| truth::of_actors(stage.window, scene)));
         told.sort_by(|a, b| a.finding.order(&b.finding));
         told
     }
 }
 
-impl Stage {
-    fn new(seed: u64, part: Part, cast: &Cast) -> Stage {
+impl PlayedWindow {
+    fn new(seed: u64, part: PlannedWindow, cast: &Actors) -> PlayedWindow {
         let place = part.window.start();
-        Stage {
+        PlayedWindow {
             window: part.window,
-            beat: Beat::new(seed, part.window, part.background + part.attack),
+            arrivals: ArrivalClock::new(seed, part.window, part.background + part.attack),
             traffic: Traffic::new(seed, place),
             background: part.background,
             attack: part.act.map(|act| Attack::new(act, seed, place)),
             spread: (part.attack, 0),
-            scene: (!cast.is_empty()).then(|| Scene::new(seed, part.window, part.index, cast)),
+            actors: (!cast.is_empty())
+                .then(|| WindowActors::new(seed, part.window, part.index, cast)),
             waiting: None,
         }
     }
 
     fn next(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
-        if self.scene.is_none() {
+        if self.actors.is_none() {
             return self.ordinary(campus);
         }
         self.waiting = self.waiting.or_else(|| self.ordinary(campus));
-        let scene = self.scene.as_mut()?;
+        let scene = self.actors.as_mut()?;
         match (scene.peek(campus), &self.waiting) {
             (None, _) => self.waiting.take(),
             (Some(moment), Some((arrival, _))) if *arrival <= moment => self.waiting.take(),
@@ -208,11 +212,11 @@ impl Stage {
 
     /// The next flow of ordinary traffic or of the attack.
     fn ordinary(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
-        let arrival = self.beat.next()?;
+        let arrival = self.arrivals.next()?;
         let (share, carry) = &mut self.spread;
         *carry += *share;
-        if let Some(attack) = self.attack.as_mut().filter(|_| *carry >= self.beat.flows) {
-            *carry -= self.beat.flows;
+        if let Some(attack) = self.attack.as_mut().filter(|_| *carry >= self.arrivals.flows) {
+            *carry -= self.arrivals.flows;
             return Some((arrival, attack.flow(arrival, campus)));
         }
         self.background = self.background.saturating_sub(1);
@@ -220,11 +224,11 @@ impl Stage {
     }
 }
 
-impl Beat {
-    fn new(seed: u64, window: Window, flows: u64) -> Beat {
+impl ArrivalClock {
+    fn new(seed: u64, window: Window, flows: u64) -> ArrivalClock {
         let nanos = u64::from(window.seconds()) * 1_000_000_000;
         let slots = flows.max(1);
-        Beat {
+        ArrivalClock {
             dice: draw::Dice::new(seed, window.start(), 0xbea7),
             flows,
             left: flows,

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use nfkit::flow::Flow;
 use nfkit::line::{Column, Form, Item, Reader, Writer};
-use nfkit::scenario::{Kind, Plan, Player};
+use nfkit::scenario::{Player, ScenarioKind, ScenarioPlan};
 
 use super::{cpu, load, median};
 
@@ -15,7 +15,13 @@ pub const TURNS: usize = 15;
 
 /// Flows of a campus as they come, all of them of IPv4.
 pub fn campus() -> Vec<Flow> {
-    let plan = Plan { kind: Kind::Campus, seed: 1, flows: None, length: None, start: None };
+    let plan = ScenarioPlan {
+        kind: ScenarioKind::Campus,
+        seed: 1,
+        flows: None,
+        length: None,
+        start: None,
+    };
     let mut player = Player::new(plan).unwrap();
     player.next_window();
     let (mut flows, mut batch) = (Vec::new(), Vec::new());

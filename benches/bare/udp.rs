@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfkit::scenario::{Kind, Plan, Player, Sampler};
+use nfkit::scenario::{Player, Sampler, ScenarioKind, ScenarioPlan};
 use nfkit::time::Timestamp;
 use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 use nix::errno::Errno;
@@ -85,7 +85,7 @@ impl Feed {
             sampler = Some(Sampler::new(1, SAMPLING));
         }
         let (start, flows) = (Some(START), Some(4_000_000));
-        let plan = Plan { kind: Kind::Campus, seed: 1, flows, length: None, start };
+        let plan = ScenarioPlan { kind: ScenarioKind::Campus, seed: 1, flows, length: None, start };
         let mut player = Player::new(plan).unwrap();
         let window = player.next_window().unwrap();
         if let Some(sampler) = &mut sampler {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::campus::{CROWDED, Campus, FLOODS, INSIDE, SCANNER, WORM, alive, world};
 use super::draw::{Dice, mix};
 use super::record::{
-    ACK, FIN, HOST_UNREACHABLE, Heap, PORT_UNREACHABLE, PSH, RST, SYN, flow, settle,
+    ACK, FIN, HOST_UNREACHABLE, PORT_UNREACHABLE, PSH, PacketTotals, RST, SYN, flow, settle,
 };
 use crate::finding::MAX_SAMPLES;
 use crate::flow::{Flow, ICMP, TCP, UDP};
@@ -125,7 +125,7 @@ impl Knock {
 
 /// Counts of the attack's own direction, as played.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct AttackCounts {
     pub flows: u64,
     pub packets: u64,
     pub octets: u64,
@@ -134,7 +134,7 @@ pub(super) struct Tally {
     pub sample: Vec<Flow>,
 }
 
-impl Tally {
+impl AttackCounts {
     fn count(&mut self, flow: &Flow, peer: IpAddr) {
         self.flows += 1;
         self.packets += flow.packets;
@@ -157,21 +157,21 @@ pub(super) struct Attack {
     sport: u16,
     /// What belongs to the flow before, and whether the attacker sent it.
     next: Option<(Flow, bool)>,
-    tally: Tally,
+    tally: AttackCounts,
 }
 
 impl Attack {
     pub(super) fn new(act: Act, seed: u64, place: u64) -> Attack {
         let mut dice = Dice::new(seed, place, 0xa77);
         let sport = dice.port(FIRST_PORT, LAST_PORT);
-        Attack { act, seed, dice, done: 0, sport, next: None, tally: Tally::default() }
+        Attack { act, seed, dice, done: 0, sport, next: None, tally: AttackCounts::default() }
     }
 
     pub(super) fn act(&self) -> Act {
         self.act
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(super) fn tally(&self) -> &AttackCounts {
         &self.tally
     }
 
@@ -224,25 +224,25 @@ impl Attack {
         let knock = Knock::of(self.seed, target);
         let packets = if self.dice.permille(100) { 2 } else { 1 };
         let (ask, millis) = match knock.answer {
-            Some(Answer::Open) => (Heap { packets: 2, octets: 80, flags: SYN | RST }, 90),
-            Some(Answer::Closed) => (Heap { packets: 1, octets: 40, flags: SYN }, 0),
+            Some(Answer::Open) => (PacketTotals { packets: 2, octets: 80, flags: SYN | RST }, 90),
+            Some(Answer::Closed) => (PacketTotals { packets: 1, octets: 40, flags: SYN }, 0),
             None => (
-                Heap { packets, octets: packets * 40, flags: SYN },
+                PacketTotals { packets, octets: packets * 40, flags: SYN },
                 (u64::from(packets) - 1) * 3000,
             ),
         };
         self.next = match knock.answer {
             Some(Answer::Open) => {
-                let answer = Heap { packets: 1, octets: 44, flags: SYN | ACK };
+                let answer = PacketTotals { packets: 1, octets: 44, flags: SYN | ACK };
                 Some((flow(TCP, to, from, answer, end.saturating_sub(80), 0), false))
             }
             Some(Answer::Closed) => {
-                let answer = Heap { packets: 1, octets: 40, flags: RST | ACK };
+                let answer = PacketTotals { packets: 1, octets: 40, flags: RST | ACK };
                 Some((flow(TCP, to, from, answer, end + 10, 0), false))
             }
             None if knock.retry => {
                 let from = (SCANNER, self.turn());
-                let again = Heap { packets: 1, octets: 40, flags: SYN };
+                let again = PacketTotals { packets: 1, octets: 40, flags: SYN };
                 Some((flow(TCP, from, to, again, end + 6000, 0), true))
             }
             None => None,
@@ -259,25 +259,25 @@ impl Attack {
         if u64::from(self.done) % FLOOD_ANSWER == 0 {
             let answer = match proto {
                 TCP => {
-                    let answer = Heap { packets: 2, octets: 80, flags: RST | ACK };
+                    let answer = PacketTotals { packets: 2, octets: 80, flags: RST | ACK };
                     flow(TCP, to, from, answer, end + 1, 1)
                 }
                 _ => {
-                    let answer = Heap { packets: 2, octets: 112, flags: 0 };
+                    let answer = PacketTotals { packets: 2, octets: 112, flags: 0 };
                     let (to, from) = ((victim, 0), (source, PORT_UNREACHABLE));
                     flow(ICMP, to, from, answer, end + 1, 1)
                 }
             };
             self.next = Some((answer, false));
         }
-        flow(proto, from, to, Heap { packets, octets: packets * size, flags }, end, millis)
+        flow(proto, from, to, PacketTotals { packets, octets: packets * size, flags }, end, millis)
     }
 
     fn infect(&mut self, end: u64) -> Flow {
         let from = (WORM, self.turn());
         let to = (world(&mut self.dice), WORM_PORT);
         // Three tries of Windows' connect: at once, after 3 s and after 9 s.
-        let mut ask = Heap { packets: 3, octets: 144, flags: SYN };
+        let mut ask = PacketTotals { packets: 3, octets: 144, flags: SYN };
         let mut millis = 9_000;
         if self.dice.permille(30) {
             (ask.packets, ask.octets, millis) = (2, 96, 3_000);
@@ -285,20 +285,21 @@ impl Attack {
         if u64::from(self.done) % WORM_ANSWER == 0 {
             let answer = match self.done as u64 / WORM_ANSWER % 3 {
                 0 => {
-                    (ask, millis) = (Heap { packets: 3, octets: 144, flags: SYN }, 1_000);
-                    let answer = Heap { packets: 3, octets: 120, flags: RST | ACK };
+                    (ask, millis) = (PacketTotals { packets: 3, octets: 144, flags: SYN }, 1_000);
+                    let answer = PacketTotals { packets: 3, octets: 120, flags: RST | ACK };
                     flow(TCP, to, from, answer, end + 100, millis)
                 }
                 1 => {
                     // The request is 4,039 octets in three segments.
                     let flags = SYN | ACK | PSH | FIN;
-                    (ask, millis) = (Heap { packets: 7, octets: 4_327, flags }, 1_200);
-                    let answer = Heap { packets: 6, octets: 412, flags };
+                    (ask, millis) = (PacketTotals { packets: 7, octets: 4_327, flags }, 1_200);
+                    let answer = PacketTotals { packets: 6, octets: 412, flags };
                     flow(TCP, to, from, answer, end + 100, millis)
                 }
                 _ => {
                     let (router, back) = ((world(&mut self.dice), 0), (WORM, HOST_UNREACHABLE));
-                    let answer = Heap { packets: ask.packets, octets: ask.packets * 56, flags: 0 };
+                    let answer =
+                        PacketTotals { packets: ask.packets, octets: ask.packets * 56, flags: 0 };
                     flow(ICMP, router, back, answer, end + 200, millis)
                 }
             };

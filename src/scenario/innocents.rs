@@ -4,9 +4,9 @@
 //! everywhere, hosts that knock where nobody is any more, and answers to questions that were never
 //! asked. Who is said to be gone has no other traffic either, and stays away in every window.
 
+use super::action::ActionCtx;
 use super::actor::Actor;
 use super::script::Script;
-use super::turn::Turn;
 
 mod askers;
 mod peers;
@@ -14,7 +14,7 @@ mod servers;
 mod streams;
 
 /// A turn of an innocent actor.
-pub(super) fn turn(turn: &Turn, script: &mut Script) {
+pub(super) fn turn(turn: &ActionCtx, script: &mut Script) {
     match turn.member.actor {
         Actor::WebServer => servers::web(turn, script),
         Actor::Crowd => servers::crowd(turn, script),
@@ -47,6 +47,6 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
 }
 
 /// One of the ordinary visitors of a host that something else is told of.
-pub(super) fn visitor(turn: &Turn, script: &mut Script) {
+pub(super) fn visitor(turn: &ActionCtx, script: &mut Script) {
     servers::web(turn, script);
 }

@@ -29,7 +29,7 @@ pub(super) const MAIN: u32 = 84;
 
 /// Which scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScenarioKind {
     /// The attacks of the paper's figures amid ordinary traffic: one figure, or all three, each in
     /// a window of its own.
     Paper(Option<Figure>),
@@ -56,9 +56,9 @@ pub enum Figure {
 
 /// A scenario as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ScenarioPlan {
     /// Which scenario.
-    pub kind: Kind,
+    pub kind: ScenarioKind,
     /// One seed plays the same flows on every machine; another one, other hosts and flows.
     pub seed: u64,
     /// Flows over all windows, the attacks' own and the actors' among them. `None`: [`BACKGROUND`] a
@@ -128,7 +128,7 @@ pub enum Error {
 
 /// One window of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct PlannedWindow {
     /// The window.
     pub window: Window,
     /// Ordinary flows.
@@ -143,22 +143,22 @@ pub struct Part {
 /// The windows of a plan, in time order.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    plan: Plan,
+    plan: ScenarioPlan,
     count: u32,
     next: u32,
     /// Ordinary flows of every window, and how many of the first windows have one more.
     share: (u64, u64),
 }
 
-impl Plan {
+impl ScenarioPlan {
     /// The windows, in time order.
     ///
     /// # Errors
     /// A plan that cannot be played.
     pub fn windows(&self) -> Result<Parts, Error> {
         let count = match (self.kind, self.length) {
-            (Kind::Paper(None), Some(_)) => return Err(Error::LengthOfAll),
-            (Kind::Paper(None), None) => 3,
+            (ScenarioKind::Paper(None), Some(_)) => return Err(Error::LengthOfAll),
+            (ScenarioKind::Paper(None), None) => 3,
             (_, None) => 1,
             (_, Some(length)) if length == 0 || length % SECONDS != 0 => {
                 return Err(Error::Length(length));
@@ -173,10 +173,10 @@ impl Plan {
                 return Err(Error::Late);
             }
         }
-        let background = if self.kind == Kind::None { 0 } else { BACKGROUND };
+        let background = if self.kind == ScenarioKind::None { 0 } else { BACKGROUND };
         let mut parts = Parts { plan: *self, count, next: 0, share: (background, 0) };
         if let Some(flows) = self.flows {
-            if self.kind == Kind::None {
+            if self.kind == ScenarioKind::None {
                 return Err(Error::NoneOrdinary { flows });
             }
             let limit = MAX_FLOWS.saturating_mul(u64::from(count));
@@ -194,23 +194,23 @@ impl Plan {
 }
 
 impl Parts {
-    fn part(&self, index: u32) -> Option<Part> {
+    fn part(&self, index: u32) -> Option<PlannedWindow> {
         let after = u64::from(SECONDS) * u64::from(index);
         let main = if self.count > MAIN { MAIN } else { 0 };
         let (own, act) = match self.plan.kind {
-            Kind::Campus | Kind::None => (CAMPUS_START + after, None),
-            Kind::Paper(Some(Figure::Scan)) => {
+            ScenarioKind::Campus | ScenarioKind::None => (CAMPUS_START + after, None),
+            ScenarioKind::Paper(Some(Figure::Scan)) => {
                 (SCAN_START + after, (index == 0).then_some(Act::Scan))
             }
-            Kind::Paper(Some(Figure::Flood)) => {
+            ScenarioKind::Paper(Some(Figure::Flood)) => {
                 let start = DAY_START + u64::from((MAIN - main) * SECONDS);
                 let offset = i64::from(index) - i64::from(main);
                 (start + after, attack::of_the_day(self.plan.seed, offset))
             }
-            Kind::Paper(Some(Figure::Port)) => {
+            ScenarioKind::Paper(Some(Figure::Port)) => {
                 (PORT_START + after, (index == 0).then_some(Act::Worm))
             }
-            Kind::Paper(None) => match index {
+            ScenarioKind::Paper(None) => match index {
                 0 => (SCAN_START, Some(Act::Scan)),
                 1 => (DAY_START + u64::from(MAIN * SECONDS), attack::of_the_day(self.plan.seed, 0)),
                 _ => (PORT_START, Some(Act::Worm)),
@@ -218,7 +218,7 @@ impl Parts {
         };
         let start = self.plan.start.map_or(own, |start| start + after);
         let (share, rest) = self.share;
-        Some(Part {
+        Some(PlannedWindow {
             window: Window::new(start, SECONDS)?,
             background: share + u64::from(u64::from(index) < rest),
             attack: act.map_or(0, |act| act.flows(self.plan.seed)),
@@ -229,9 +229,9 @@ impl Parts {
 }
 
 impl Iterator for Parts {
-    type Item = Part;
+    type Item = PlannedWindow;
 
-    fn next(&mut self) -> Option<Part> {
+    fn next(&mut self) -> Option<PlannedWindow> {
         let part = (self.next < self.count).then(|| self.part(self.next))??;
         self.next += 1;
         Some(part)

@@ -22,16 +22,16 @@ pub(super) const TIME_EXCEEDED: u16 = 11 * 256;
 
 /// What went one way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heap {
+pub(super) struct PacketTotals {
     pub packets: u32,
     pub octets: u32,
     pub flags: u16,
 }
 
-impl Heap {
+impl PacketTotals {
     /// Packets of one size.
-    pub(super) const fn even(packets: u32, size: u32, flags: u16) -> Heap {
-        Heap { packets, octets: packets * size, flags }
+    pub(super) const fn even(packets: u32, size: u32, flags: u16) -> PacketTotals {
+        PacketTotals { packets, octets: packets * size, flags }
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn flow(
     proto: u8,
     from: (u32, u16),
     to: (u32, u16),
-    heap: Heap,
+    heap: PacketTotals,
     end: u64,
     millis: u64,
 ) -> Flow {

@@ -3,14 +3,14 @@
 //! Targets are asked for alike whether they exist or not. A scanner goes on in a window where he was
 //! at the end of the one before: nobody asks the same host again before he was everywhere.
 
+use super::action::ActionCtx;
 use super::actor::Actor;
+use super::actors::{self, Member};
 use super::attack::Answer;
 use super::campus::{INSIDE, alive, world};
-use super::cast::{self, Member};
 use super::draw::{Order, mix};
 use super::record::{ECHO, ECHO_REPLY, PORT_UNREACHABLE};
 use super::script::{Script, Shape};
-use super::turn::Turn;
 use crate::flow::{ICMP, TCP, UDP};
 
 /// Addresses of the inside network.
@@ -40,9 +40,9 @@ pub(super) fn victim(seed: u64, number: u32) -> u32 {
 }
 
 /// A turn of a scanner.
-pub(super) fn turn(turn: &Turn, script: &mut Script) {
-    let outside = turn.friend(0);
-    let &Turn { seed, member, all: turn, .. } = turn;
+pub(super) fn turn(turn: &ActionCtx, script: &mut Script) {
+    let outside = turn.fixed_peer(0);
+    let &ActionCtx { seed, member, all: turn, .. } = turn;
     let &Member { actor, size, host, key, number, .. } = member;
     let anywhere = || INSIDE | Order::new(key, SPACE).at(turn);
     // The nth address of a walk that begins somewhere.
@@ -138,11 +138,11 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
         }
         Actor::Group => {
             // Each has his share of every sixteen, as programs do that split a list.
-            let sources = u32::from(cast::SOURCES);
+            let sources = u32::from(actors::SOURCES);
             let source = Order::new(mix(key, turn / u64::from(sources)), sources).at(turn) as u8;
             let (to, answer) = syn((anywhere(), 3389));
             // Addresses one after the other, each source with its own port.
-            let from = (cast::source(host, source.into()), fixed + u16::from(source));
+            let from = (actors::source(host, source.into()), fixed + u16::from(source));
             script.knock(source, from, to, Shape::Raw(40), answer, 0);
         }
         Actor::Udp | Actor::UdpWalk => {

@@ -2,8 +2,8 @@
 
 use super::attack::Answer;
 use super::draw::Dice;
-use super::record::{ACK, ECHO_REPLY, FIN, Heap, PSH, RST, SYN};
-use super::traffic::{ACTIVE, Talk};
+use super::record::{ACK, ECHO_REPLY, FIN, PSH, PacketTotals, RST, SYN};
+use super::traffic::{ACTIVE, Exchange};
 use crate::flow::{ICMP, TCP, UDP};
 
 /// One direction of a conversation.
@@ -12,7 +12,7 @@ pub(super) struct Leg {
     pub(super) proto: u8,
     pub(super) from: (u32, u16),
     pub(super) to: (u32, u16),
-    pub(super) heap: Heap,
+    pub(super) heap: PacketTotals,
     /// Milliseconds from the beginning of the scene to the first packet.
     pub(super) start: u64,
     /// Milliseconds from the first packet to the last.
@@ -47,8 +47,8 @@ impl Script {
     }
 
     /// An ordinary conversation that begins `after` so many milliseconds.
-    pub(super) fn talk(&mut self, talk: Talk, after: u64) {
-        let Talk { proto, from, to, ask, answer, millis } = talk;
+    pub(super) fn talk(&mut self, talk: Exchange, after: u64) {
+        let Exchange { proto, from, to, request: ask, response: answer, millis } = talk;
         self.leg(proto, from, to, ask, after, millis);
         if let Some(heap) = answer {
             let lag = u64::from(self.dice.between(1, 180));
@@ -66,7 +66,7 @@ impl Script {
         proto: u8,
         from: (u32, u16),
         to: (u32, u16),
-        heap: Heap,
+        heap: PacketTotals,
         start: u64,
         millis: u32,
     ) {
@@ -81,7 +81,7 @@ impl Script {
         own: u8,
         proto: u8,
         (from, to): ((u32, u16), (u32, u16)),
-        heap: Heap,
+        heap: PacketTotals,
         millis: u32,
     ) {
         self.leg(proto, from, to, heap, 0, millis);
@@ -91,7 +91,7 @@ impl Script {
     }
 
     /// An ordinary conversation at once, whose first direction the truth counts.
-    pub(super) fn own_talk(&mut self, own: u8, talk: Talk) {
+    pub(super) fn own_talk(&mut self, own: u8, talk: Exchange) {
         let first = self.legs.len();
         self.talk(talk, 0);
         if let Some(leg) = self.legs.get_mut(first) {
@@ -100,7 +100,13 @@ impl Script {
     }
 
     /// A packet that the truth counts and that comes in by the uplink, whoever it says it is from.
-    pub(super) fn forged(&mut self, proto: u8, from: (u32, u16), to: (u32, u16), heap: Heap) {
+    pub(super) fn forged(
+        &mut self,
+        proto: u8,
+        from: (u32, u16),
+        to: (u32, u16),
+        heap: PacketTotals,
+    ) {
         self.own(0, proto, (from, to), heap, 0);
         if let Some(leg) = self.legs.last_mut() {
             leg.uplink = true;
@@ -113,7 +119,7 @@ impl Script {
         own: Option<u8>,
         proto: u8,
         (from, to): ((u32, u16), (u32, u16)),
-        heap: Heap,
+        heap: PacketTotals,
         millis: u32,
     ) {
         self.leg(proto, from, to, heap, 0, millis);
@@ -134,7 +140,7 @@ impl Script {
         banner: u32,
     ) {
         let way = self.dice.between(15, 280);
-        let heap = |packets, octets, flags| Heap { packets, octets, flags };
+        let heap = |packets, octets, flags| PacketTotals { packets, octets, flags };
         // With Linux' timestamps a segment is 12 octets longer.
         let plain = |syn: u32| if syn >= 60 { 52 } else { 40 };
         let (ask, millis) = match (answer, shape) {
@@ -177,23 +183,30 @@ impl Script {
         octets: u32,
         answer: Option<(u8, u16, u32)>,
     ) {
-        self.own(0, proto, (from, to), Heap { packets: 1, octets, flags: 0 }, 0);
+        self.own(0, proto, (from, to), PacketTotals { packets: 1, octets, flags: 0 }, 0);
         if let Some((proto, port, octets)) = answer {
             let way = u64::from(self.dice.between(15, 280));
             let (from, to) = match proto {
                 UDP => (to, from),
                 _ => ((to.0, 0), (from.0, port)),
             };
-            self.leg(proto, from, to, Heap { packets: 1, octets, flags: 0 }, way, 0);
+            self.leg(proto, from, to, PacketTotals { packets: 1, octets, flags: 0 }, way, 0);
         }
     }
 
     /// What a flood's victim sends to whom it was told of, and the reset of a host that is there.
-    pub(super) fn stray(&mut self, from: (u32, u16), to: (u32, u16), heap: Heap, reset: bool) {
+    pub(super) fn stray(
+        &mut self,
+        from: (u32, u16),
+        to: (u32, u16),
+        heap: PacketTotals,
+        reset: bool,
+    ) {
         let millis = if heap.packets > 1 { 3_000 * ((1 << (heap.packets - 1)) - 1) } else { 0 };
         self.own(0, TCP, (from, to), heap, millis);
         if reset {
-            let heap = Heap { packets: heap.packets, octets: heap.packets * 40, flags: RST };
+            let heap =
+                PacketTotals { packets: heap.packets, octets: heap.packets * 40, flags: RST };
             self.leg(TCP, to, from, heap, 2, millis);
         }
     }

@@ -19,16 +19,16 @@ mod views;
 
 type Played = Vec<(Timestamp, Flow)>;
 
-fn plan(kind: Kind, seed: u64) -> Plan {
-    Plan { kind, seed, flows: None, length: None, start: None }
+fn plan(kind: ScenarioKind, seed: u64) -> ScenarioPlan {
+    ScenarioPlan { kind, seed, flows: None, length: None, start: None }
 }
 
-fn figure(figure: Figure) -> Plan {
-    plan(Kind::Paper(Some(figure)), 1)
+fn figure(figure: Figure) -> ScenarioPlan {
+    plan(ScenarioKind::Paper(Some(figure)), 1)
 }
 
 /// Everything a plan plays.
-fn play(plan: Plan) -> Vec<(Window, Played, Vec<Truth>)> {
+fn play(plan: ScenarioPlan) -> Vec<(Window, Played, Vec<Truth>)> {
     play_all(Player::new(plan).unwrap())
 }
 
@@ -47,7 +47,7 @@ fn play_all(mut player: Player) -> Vec<(Window, Played, Vec<Truth>)> {
 }
 
 /// The only window of a plan.
-fn only(plan: Plan) -> (Window, Played, Vec<Truth>) {
+fn only(plan: ScenarioPlan) -> (Window, Played, Vec<Truth>) {
     let mut windows = play(plan);
     assert_eq!(windows.len(), 1);
     windows.remove(0)
@@ -197,9 +197,9 @@ fn figure_5_opens_200_000_flows_to_one_port() {
 #[test]
 fn figure_4s_day_tells_exactly_who_is_flooded() {
     // Little ordinary traffic: then the paper's rule, counted naively, finds the attacks alone.
-    let day = Plan { length: Some(86_400), ..figure(Figure::Flood) };
+    let day = ScenarioPlan { length: Some(86_400), ..figure(Figure::Flood) };
     let attacks: u64 = day.windows().unwrap().map(|part| part.attack).sum();
-    let day = Plan { flows: Some(attacks + 144 * 300), ..day };
+    let day = ScenarioPlan { flows: Some(attacks + 144 * 300), ..day };
     let windows = play(day);
     assert_eq!(windows.len(), 144);
     assert_eq!(windows[0].0.start_text(), "2001-08-04T00:00:00Z");
@@ -254,8 +254,8 @@ fn figure_4s_day_tells_exactly_who_is_flooded() {
 
 #[test]
 fn a_short_day_has_its_main_window_first() {
-    let hour = Plan { length: Some(3_600), ..figure(Figure::Flood) };
-    let parts: Vec<Part> = hour.windows().unwrap().collect();
+    let hour = ScenarioPlan { length: Some(3_600), ..figure(Figure::Flood) };
+    let parts: Vec<PlannedWindow> = hour.windows().unwrap().collect();
     assert_eq!(parts.len(), 6);
     assert_eq!(parts[0].window.start_text(), "2001-08-04T14:00:00Z");
     assert_eq!(parts[0].attack, FLOOD_FLOWS + FLOOD_FLOWS / 20);
@@ -264,15 +264,15 @@ fn a_short_day_has_its_main_window_first() {
 
 #[test]
 fn the_paper_alone_plays_its_figures_in_order() {
-    let parts: Vec<Part> = plan(Kind::Paper(None), 1).windows().unwrap().collect();
+    let parts: Vec<PlannedWindow> = plan(ScenarioKind::Paper(None), 1).windows().unwrap().collect();
     let starts: Vec<String> = parts.iter().map(|part| part.window.start_text()).collect();
     assert_eq!(starts, ["2001-07-01T00:20:00Z", "2001-08-04T14:00:00Z", "2001-08-17T17:20:00Z"]);
     assert!(parts.iter().all(|part| part.background == BACKGROUND && part.attack > 2000));
-    let moved = Plan { start: Some(6000), ..plan(Kind::Paper(None), 1) };
+    let moved = ScenarioPlan { start: Some(6000), ..plan(ScenarioKind::Paper(None), 1) };
     let starts: Vec<u64> = moved.windows().unwrap().map(|part| part.window.start()).collect();
     assert_eq!(starts, [6000, 6600, 7200]);
     // A figure plays the same alone as among the others.
-    let mut player = Player::new(plan(Kind::Paper(None), 1)).unwrap();
+    let mut player = Player::new(plan(ScenarioKind::Paper(None), 1)).unwrap();
     player.next_window();
     player.next_window();
     let (mut batch, mut other) = (Vec::new(), Vec::new());
@@ -337,7 +337,7 @@ impl Naive {
 #[test]
 fn ordinary_traffic_meets_no_rule_for_scans_and_ports() {
     for (seed, flows) in [(1, None), (2, None), (3, None), (4, Some(10 * BACKGROUND))] {
-        let (_, played, truth) = only(Plan { flows, ..plan(Kind::Campus, seed) });
+        let (_, played, truth) = only(ScenarioPlan { flows, ..plan(ScenarioKind::Campus, seed) });
         assert_eq!(played.len() as u64, flows.unwrap_or(BACKGROUND));
         assert_eq!(truth, []);
         let naive = Naive::of(&played);
@@ -391,7 +391,7 @@ fn check(window: Window, played: &Played) {
 
 #[test]
 fn every_flow_is_one_that_a_router_reports() {
-    for kind in [Kind::Campus, Kind::Paper(None)] {
+    for kind in [ScenarioKind::Campus, ScenarioKind::Paper(None)] {
         let mut reserved: HashSet<u32> = RESERVED.into_iter().collect();
         reserved.insert(SCANNER);
         for (window, played, truth) in play(plan(kind, 5)) {
@@ -409,7 +409,7 @@ fn every_flow_is_one_that_a_router_reports() {
 
 #[test]
 fn answers_come_back_from_where_the_question_went() {
-    let (_, played, _) = only(plan(Kind::Campus, 6));
+    let (_, played, _) = only(plan(ScenarioKind::Campus, 6));
     let asked: HashSet<_> =
         played.iter().map(|(_, f)| (f.proto, f.sip, f.dip, f.sport, f.dport)).collect();
     let dns = |flow: &&(Timestamp, Flow)| flow.1.sport == 53 && flow.1.dport != 53;
@@ -443,7 +443,7 @@ fn digest(mut hash: u64, (arrival, flow): &(Timestamp, Flow)) -> u64 {
 }
 
 /// One hash for the first 20,000 flows of every window.
-fn first_flows(plan: Plan) -> u64 {
+fn first_flows(plan: ScenarioPlan) -> u64 {
     let mut player = Player::new(plan).unwrap();
     let (mut hash, mut batch) = (0xcbf2_9ce4_8422_2325, Vec::new());
     while player.next_window().is_some() {
@@ -458,45 +458,53 @@ fn first_flows(plan: Plan) -> u64 {
 
 #[test]
 fn a_seed_plays_the_same_flows_everywhere() {
-    let day = Plan { length: Some(3_000), ..figure(Figure::Flood) };
-    let pinned = [plan(Kind::Campus, 1), plan(Kind::Paper(None), 1), day].map(first_flows);
+    let day = ScenarioPlan { length: Some(3_000), ..figure(Figure::Flood) };
+    let pinned =
+        [plan(ScenarioKind::Campus, 1), plan(ScenarioKind::Paper(None), 1), day].map(first_flows);
     // Changing these changes what every seed plays: say so in the change log.
     assert_eq!(
         pinned.map(|hash| format!("{hash:016x}")),
         ["40eab7b9ae656b86", "2e3040482210557e", "6ef3939faf321b95"]
     );
-    assert_eq!(first_flows(plan(Kind::Campus, 1)), pinned[0]);
-    assert_ne!(first_flows(plan(Kind::Campus, 2)), pinned[0]);
+    assert_eq!(first_flows(plan(ScenarioKind::Campus, 1)), pinned[0]);
+    assert_ne!(first_flows(plan(ScenarioKind::Campus, 2)), pinned[0]);
 }
 
 #[test]
 fn a_plan_that_cannot_be_played_says_why() {
     let day = figure(Figure::Flood);
     for (plan, error) in [
-        (Plan { length: Some(0), ..day }, Error::Length(0)),
-        (Plan { length: Some(601), ..day }, Error::Length(601)),
-        (Plan { length: Some(600), ..plan(Kind::Paper(None), 1) }, Error::LengthOfAll),
-        (Plan { start: Some(1), ..day }, Error::Start(1)),
-        (Plan { start: Some(u64::MAX / 600 * 600), ..day }, Error::Late),
-        (Plan { flows: Some(2_099), ..day }, Error::TooFew { flows: 2_099, attacks: 2_100 }),
+        (ScenarioPlan { length: Some(0), ..day }, Error::Length(0)),
+        (ScenarioPlan { length: Some(601), ..day }, Error::Length(601)),
         (
-            Plan { flows: Some(u64::MAX), ..day },
+            ScenarioPlan { length: Some(600), ..plan(ScenarioKind::Paper(None), 1) },
+            Error::LengthOfAll,
+        ),
+        (ScenarioPlan { start: Some(1), ..day }, Error::Start(1)),
+        (ScenarioPlan { start: Some(u64::MAX / 600 * 600), ..day }, Error::Late),
+        (
+            ScenarioPlan { flows: Some(2_099), ..day },
+            Error::TooFew { flows: 2_099, attacks: 2_100 },
+        ),
+        (
+            ScenarioPlan { flows: Some(u64::MAX), ..day },
             Error::TooMany { flows: u64::MAX, limit: 600_000_000_000, windows: 1 },
         ),
     ] {
         assert_eq!(plan.windows().err(), Some(error.clone()));
         assert_eq!(Player::new(plan).err(), Some(error));
     }
-    let (_, played, truth) = only(Plan { flows: Some(2_100), start: Some(0), ..day });
+    let (_, played, truth) = only(ScenarioPlan { flows: Some(2_100), start: Some(0), ..day });
     assert_eq!((played.len(), truth.len()), (2_100, 2));
     let last = u64::MAX / 1_000_000_000 / 600 * 600 - 600;
-    let (window, played, _) = only(Plan { flows: Some(3_000), start: Some(last), ..day });
+    let (window, played, _) = only(ScenarioPlan { flows: Some(3_000), start: Some(last), ..day });
     assert!(played.len() == 3_000 && window.start() == last);
 }
 
 #[test]
 fn a_window_can_be_left_early() {
-    let two = Plan { length: Some(1_200), flows: Some(6_000), ..plan(Kind::Campus, 9) };
+    let two =
+        ScenarioPlan { length: Some(1_200), flows: Some(6_000), ..plan(ScenarioKind::Campus, 9) };
     let whole = play(two);
     let mut player = Player::new(two).unwrap();
     let mut batch = Vec::new();
@@ -522,23 +530,23 @@ proptest! {
         which in 0usize..4,
     ) {
         let kind = [
-            Kind::Campus,
-            Kind::Paper(Some(Figure::Flood)),
-            Kind::Paper(Some(Figure::Scan)),
-            Kind::Paper(None),
+            ScenarioKind::Campus,
+            ScenarioKind::Paper(Some(Figure::Flood)),
+            ScenarioKind::Paper(Some(Figure::Scan)),
+            ScenarioKind::Paper(None),
         ][which];
-        let length = (kind != Kind::Paper(None)).then_some(windows * 600);
-        let plan = Plan { kind, seed, flows: None, length, start: Some(start * 600) };
+        let length = (kind != ScenarioKind::Paper(None)).then_some(windows * 600);
+        let plan = ScenarioPlan { kind, seed, flows: None, length, start: Some(start * 600) };
         let attacks: u64 = plan.windows().unwrap().map(|part| part.attack).sum();
         // All three figures are 200,000 flows more: too slow to play here every time.
-        let plan = Plan { flows: Some(attacks + more), ..plan };
-        let parts: Vec<Part> = plan.windows().unwrap().collect();
+        let plan = ScenarioPlan { flows: Some(attacks + more), ..plan };
+        let parts: Vec<PlannedWindow> = plan.windows().unwrap().collect();
         let total: u64 = parts.iter().map(|part| part.background + part.attack).sum();
         prop_assert_eq!(total, attacks + more);
         let least = parts.iter().map(|part| part.background).min();
         let most = parts.iter().map(|part| part.background).max();
         prop_assert!(most.unwrap() - least.unwrap() <= 1);
-        if kind != Kind::Paper(None) {
+        if kind != ScenarioKind::Paper(None) {
             let played = play(plan);
             prop_assert_eq!(played.len(), parts.len());
             for ((window, played, _), part) in played.iter().zip(&parts) {

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::campus::{Campus, Pool};
 use super::draw::{Alias, Dice, mix};
 use super::record::{
-    ACK, ECHO, ECHO_REPLY, FIN, HOST_UNREACHABLE, Heap, PORT_UNREACHABLE, PSH, RST, SYN,
+    ACK, ECHO, ECHO_REPLY, FIN, HOST_UNREACHABLE, PORT_UNREACHABLE, PSH, PacketTotals, RST, SYN,
     TIME_EXCEEDED, flow, settle,
 };
 use crate::flow::{Flow, ICMP, TCP, UDP};
@@ -89,12 +89,12 @@ pub(super) const ACTIVE: u32 = 300_000;
 
 /// One conversation: who asks whom, and what went each way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Talk {
+pub(super) struct Exchange {
     pub(super) proto: u8,
     pub(super) from: (u32, u16),
     pub(super) to: (u32, u16),
-    pub(super) ask: Heap,
-    pub(super) answer: Option<Heap>,
+    pub(super) request: PacketTotals,
+    pub(super) response: Option<PacketTotals>,
     pub(super) millis: u32,
 }
 
@@ -133,18 +133,19 @@ impl Traffic {
     }
 
     /// The first direction's flow; the second waits.
-    fn begin(&mut self, talk: Talk, arrival: Timestamp) -> Flow {
+    fn begin(&mut self, talk: Exchange, arrival: Timestamp) -> Flow {
         let dice = &mut self.dice;
-        let closed = talk.proto == TCP && talk.ask.flags & (FIN | RST) != 0;
+        let closed = talk.proto == TCP && talk.request.flags & (FIN | RST) != 0;
         // A connection that was closed is exported at once, the others when they were idle 15 s.
         let idle = if closed { dice.between(10, 900) } else { dice.between(15_000, 16_500) };
         let end = (arrival.nanos() / 1_000_000).saturating_sub(u64::from(idle));
-        let lasted = |heap: Heap| if heap.packets == 1 { 0 } else { u64::from(talk.millis) };
-        if let Some(heap) = talk.answer {
+        let lasted =
+            |heap: PacketTotals| if heap.packets == 1 { 0 } else { u64::from(talk.millis) };
+        if let Some(heap) = talk.response {
             let lag = u64::from(dice.between(1, 180));
             // Single packets of both directions follow each other; the rest ends together.
             let back = match heap.packets {
-                1 => end.saturating_sub(lasted(talk.ask)) + lag,
+                1 => end.saturating_sub(lasted(talk.request)) + lag,
                 _ => end + lag,
             };
             let due = arrival.offset(i64::from(dice.between(200, 1_200)) * 1_000_000);
@@ -154,11 +155,11 @@ impl Traffic {
             };
             self.pending.push_back((due, flow(talk.proto, from, to, heap, back, lasted(heap))));
         }
-        let flow = flow(talk.proto, talk.from, talk.to, talk.ask, end, lasted(talk.ask));
+        let flow = flow(talk.proto, talk.from, talk.to, talk.request, end, lasted(talk.request));
         settle(flow, arrival)
     }
 
-    fn talk(&mut self, campus: &Campus) -> Talk {
+    fn talk(&mut self, campus: &Campus) -> Exchange {
         let dice = &mut self.dice;
         let (kind, _) = MIX[self.uses.pick(dice)];
         match kind {
@@ -189,7 +190,7 @@ impl Traffic {
                 let from = (campus.mail.pick(dice), dice.port(1024, 65_535));
                 // One in eight mail exchangers of the world is dead, always the same.
                 match mix(0xdead, u64::from(exchange)) % 8 {
-                    0 => Talk::silent(dice, from, (exchange, 25)),
+                    0 => Exchange::silent(dice, from, (exchange, 25)),
                     _ => letter(dice, from, exchange),
                 }
             }
@@ -203,15 +204,22 @@ impl Traffic {
                 let port = if dice.permille(800) { 110 } else { 143 };
                 let octets = if dice.permille(600) { 300 } else { dice.tail(&LETTERS) };
                 let millis = dice.between(100, 4_000);
-                Talk::stream(from, (campus.mail.pick(dice), port), (90, octets), millis)
+                Exchange::stream(from, (campus.mail.pick(dice), port), (90, octets), millis)
             }
             Use::Clock => {
                 let inner = dice.permille(850);
                 let from = if inner { &campus.clients } else { &campus.clocks }.pick(dice);
                 let to = if inner { &campus.clocks } else { &campus.names }.pick(dice);
-                let heap = Heap { packets: 1, octets: 76, flags: 0 };
+                let heap = PacketTotals { packets: 1, octets: 76, flags: 0 };
                 let answer = (!dice.permille(10)).then_some(heap);
-                Talk { proto: UDP, from: (from, 123), to: (to, 123), ask: heap, answer, millis: 0 }
+                Exchange {
+                    proto: UDP,
+                    from: (from, 123),
+                    to: (to, 123),
+                    request: heap,
+                    response: answer,
+                    millis: 0,
+                }
             }
             Use::Share => share(dice, campus),
             Use::Login => {
@@ -231,63 +239,95 @@ impl Traffic {
                 let to = if inward { &campus.web } else { &campus.sites }.pick(dice);
                 let packets = if dice.permille(700) { 4 } else { dice.between(1, 30) };
                 let size = if dice.permille(600) { 60 } else { 84 };
-                let heap = Heap { packets, octets: packets * size, flags: 0 };
+                let heap = PacketTotals { packets, octets: packets * size, flags: 0 };
                 let answer = (!dice.permille(80)).then_some(heap);
                 let millis = (packets - 1) * 1000;
-                Talk { proto: ICMP, from: (from, 0), to: (to, ECHO), ask: heap, answer, millis }
+                Exchange {
+                    proto: ICMP,
+                    from: (from, 0),
+                    to: (to, ECHO),
+                    request: heap,
+                    response: answer,
+                    millis,
+                }
             }
             Use::Error => {
                 let from = (campus.peer(dice), 0);
                 let what = [HOST_UNREACHABLE, PORT_UNREACHABLE, TIME_EXCEEDED];
                 let to = (campus.clients.pick(dice), what[dice.below(3) as usize]);
                 let packets = dice.between(1, 3);
-                let ask = Heap { packets, octets: packets * 56, flags: 0 };
+                let ask = PacketTotals { packets, octets: packets * 56, flags: 0 };
                 let millis = (packets - 1) * 3000;
-                Talk { proto: ICMP, from, to, ask, answer: None, millis }
+                Exchange { proto: ICMP, from, to, request: ask, response: None, millis }
             }
         }
     }
 }
 
-impl Talk {
+impl Exchange {
     /// A TCP connection that opened, carried octets both ways and was closed.
     pub(super) fn stream(
         from: (u32, u16),
         to: (u32, u16),
         octets: (u32, u32),
         millis: u32,
-    ) -> Talk {
+    ) -> Exchange {
         let segments = |octets: u32| octets.div_ceil(1_460);
         let (asks, answers) = (segments(octets.0), segments(octets.1));
         // Beside the data: the handshake, an acknowledgement of every second segment, the close.
         let heap = |own: u32, other: u32, octets: u32| {
             let packets = 2 + own + other.div_ceil(2);
-            Heap { packets, octets: packets * 40 + 8 + octets, flags: SYN | ACK | PSH | FIN }
+            PacketTotals {
+                packets,
+                octets: packets * 40 + 8 + octets,
+                flags: SYN | ACK | PSH | FIN,
+            }
         };
         let (mut ask, answer) = (heap(asks, answers, octets.0), heap(answers, asks, octets.1));
         (ask.packets, ask.octets) = (ask.packets + 1, ask.octets + 40);
-        Talk { proto: TCP, from, to, ask, answer: Some(answer), millis: millis.min(ACTIVE) }
+        Exchange {
+            proto: TCP,
+            from,
+            to,
+            request: ask,
+            response: Some(answer),
+            millis: millis.min(ACTIVE),
+        }
     }
 
     /// A TCP connection that nobody answered: two or three tries.
-    pub(super) fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    pub(super) fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Exchange {
         let packets = dice.between(2, 3);
-        let ask = Heap { packets, octets: packets * 48, flags: SYN };
-        Talk { proto: TCP, from, to, ask, answer: None, millis: (packets - 1) * 4_500 - 1_500 }
+        let ask = PacketTotals { packets, octets: packets * 48, flags: SYN };
+        Exchange {
+            proto: TCP,
+            from,
+            to,
+            request: ask,
+            response: None,
+            millis: (packets - 1) * 4_500 - 1_500,
+        }
     }
 
     /// A TCP connection that was refused.
-    pub(super) fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
+    pub(super) fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Exchange {
         let packets = dice.between(1, 3);
-        let ask = Heap { packets, octets: packets * 48, flags: SYN };
-        let answer = Some(Heap { packets, octets: packets * 40, flags: RST | ACK });
-        Talk { proto: TCP, from, to, ask, answer, millis: (packets - 1) * 500 }
+        let ask = PacketTotals { packets, octets: packets * 48, flags: SYN };
+        let answer = Some(PacketTotals { packets, octets: packets * 40, flags: RST | ACK });
+        Exchange {
+            proto: TCP,
+            from,
+            to,
+            request: ask,
+            response: answer,
+            millis: (packets - 1) * 500,
+        }
     }
 
     /// Takes the answer away, and what the asker could only send after it.
     fn unanswered(&mut self) {
-        if self.answer.take().is_some() && self.proto == TCP {
-            self.ask = Heap { packets: 3, octets: 144, flags: SYN };
+        if self.response.take().is_some() && self.proto == TCP {
+            self.request = PacketTotals { packets: 3, octets: 144, flags: SYN };
             self.millis = 9_000;
         }
     }
@@ -302,7 +342,7 @@ pub(super) fn client_port(dice: &mut Dice) -> u16 {
 }
 
 /// A page or a picture. `down` in a thousand of the servers do not answer or refuse.
-fn web(dice: &mut Dice, clients: &Pool, servers: &Pool, down: u32) -> Talk {
+fn web(dice: &mut Dice, clients: &Pool, servers: &Pool, down: u32) -> Exchange {
     let from = (clients.pick(dice), client_port(dice));
     let lot = dice.below(1000);
     let port = match lot {
@@ -313,42 +353,49 @@ fn web(dice: &mut Dice, clients: &Pool, servers: &Pool, down: u32) -> Talk {
     let to = (servers.pick(dice), port);
     if dice.permille(down) {
         return match lot % 3 {
-            0 => Talk::refused(dice, from, to),
-            _ => Talk::silent(dice, from, to),
+            0 => Exchange::refused(dice, from, to),
+            _ => Exchange::silent(dice, from, to),
         };
     }
     let octets = dice.tail(&PAGES);
     // From a modem's 5 octets a millisecond to a good line's 400.
     let speed = 5u32 << dice.below(7);
     let millis = dice.between(20, 900) + octets / speed;
-    let mut talk = Talk::stream(from, to, (dice.between(220, 520), octets), millis);
+    let mut talk = Exchange::stream(from, to, (dice.between(220, 520), octets), millis);
     if dice.permille(60) {
         // Closed by a reset, as many browsers did.
-        talk.ask.flags = talk.ask.flags & !FIN | RST;
+        talk.request.flags = talk.request.flags & !FIN | RST;
     }
     talk
 }
 
 /// A question to a name server; `lost` in a thousand get no answer.
-pub(super) fn lookup(dice: &mut Dice, from: (u32, u16), server: u32, lost: u32) -> Talk {
+pub(super) fn lookup(dice: &mut Dice, from: (u32, u16), server: u32, lost: u32) -> Exchange {
     let tries = if dice.permille(lost) { dice.between(2, 3) } else { 1 };
     let size = dice.between(54, 76);
-    let ask = Heap { packets: tries, octets: tries * size, flags: 0 };
+    let ask = PacketTotals { packets: tries, octets: tries * size, flags: 0 };
     let octets = dice.tail(&[70, 180, 300, 512]).min(512);
-    let answer = (tries == 1).then_some(Heap { packets: 1, octets, flags: 0 });
-    Talk { proto: UDP, from, to: (server, 53), ask, answer, millis: (tries - 1) * 5_000 }
+    let answer = (tries == 1).then_some(PacketTotals { packets: 1, octets, flags: 0 });
+    Exchange {
+        proto: UDP,
+        from,
+        to: (server, 53),
+        request: ask,
+        response: answer,
+        millis: (tries - 1) * 5_000,
+    }
 }
 
 /// One mail from server to server.
-pub(super) fn letter(dice: &mut Dice, from: (u32, u16), server: u32) -> Talk {
+pub(super) fn letter(dice: &mut Dice, from: (u32, u16), server: u32) -> Exchange {
     let octets = dice.tail(&LETTERS);
     let millis = dice.between(300, 6_000) + octets / 20;
-    Talk::stream(from, (server, 25), (octets, dice.between(350, 700)), millis)
+    Exchange::stream(from, (server, 25), (octets, dice.between(350, 700)), millis)
 }
 
 /// Half Gnutella over TCP, half one of the networks that find each other over UDP. A sharer keeps
 /// one port of its own; its peers' ports are scattered.
-fn share(dice: &mut Dice, campus: &Campus) -> Talk {
+fn share(dice: &mut Dice, campus: &Campus) -> Exchange {
     let sharer = campus.sharers.pick(dice);
     let lot = mix(0x54a2e, u64::from(sharer));
     let own = if lot % 4 == 0 { 6346 } else { 1_024 + (lot >> 32) as u16 % 60_000 };
@@ -357,13 +404,20 @@ fn share(dice: &mut Dice, campus: &Campus) -> Talk {
     let inward = dice.permille(500);
     if dice.permille(500) {
         let packets = dice.between(1, 3);
-        let ask = Heap { packets, octets: packets * dice.between(46, 120), flags: 0 };
+        let ask = PacketTotals { packets, octets: packets * dice.between(46, 120), flags: 0 };
         let packets = dice.between(1, 3);
-        let answer = Heap { packets, octets: packets * dice.between(46, 400), flags: 0 };
+        let answer = PacketTotals { packets, octets: packets * dice.between(46, 400), flags: 0 };
         let answer = (!dice.permille(200)).then_some(answer);
         let (ours, theirs) = ((sharer, own), (peer, theirs));
         let (from, to) = if inward { (theirs, ours) } else { (ours, theirs) };
-        return Talk { proto: UDP, from, to, ask, answer, millis: dice.between(500, 20_000) };
+        return Exchange {
+            proto: UDP,
+            from,
+            to,
+            request: ask,
+            response: answer,
+            millis: dice.between(500, 20_000),
+        };
     }
     let (from, to) = match inward {
         true => ((peer, client_port(dice)), (sharer, own)),
@@ -374,24 +428,24 @@ fn share(dice: &mut Dice, campus: &Campus) -> Talk {
         0..750 => {
             let octets = dice.tail(&FILES);
             let millis = dice.between(500, 20_000) + octets / 12;
-            Talk::stream(from, to, (dice.between(150, 900), octets), millis)
+            Exchange::stream(from, to, (dice.between(150, 900), octets), millis)
         }
-        750..900 => Talk::silent(dice, from, to),
-        _ => Talk::refused(dice, from, to),
+        750..900 => Exchange::silent(dice, from, to),
+        _ => Exchange::refused(dice, from, to),
     }
 }
 
 /// A session or a file transfer.
-fn login(dice: &mut Dice, from: (u32, u16), server: u32) -> Talk {
+fn login(dice: &mut Dice, from: (u32, u16), server: u32) -> Exchange {
     let port = [22, 23, 21, 21][dice.below(4) as usize];
     let to = (server, port);
     if dice.permille(20) {
-        return Talk::refused(dice, from, to);
+        return Exchange::refused(dice, from, to);
     }
     let keys = dice.tail(&[40, 200, 800, 3_000, 9_000]);
     let millis = (keys * 60).min(ACTIVE);
     // A key is a packet of its own, and so is its echo.
-    let heap = |octets| Heap {
+    let heap = |octets| PacketTotals {
         packets: keys + 6,
         octets: (keys + 6) * 40 + octets + 8,
         flags: SYN | ACK | PSH | FIN,
@@ -401,24 +455,32 @@ fn login(dice: &mut Dice, from: (u32, u16), server: u32) -> Talk {
         // The middle of a long session: neither its beginning nor its end.
         (ask.flags, answer.flags) = (ACK | PSH, ACK | PSH);
     }
-    Talk { proto: TCP, from, to, ask, answer: Some(answer), millis }
+    Exchange { proto: TCP, from, to, request: ask, response: Some(answer), millis }
 }
 
 /// A game or a chat.
-fn play(dice: &mut Dice, campus: &Campus) -> Talk {
+fn play(dice: &mut Dice, campus: &Campus) -> Exchange {
     let from = (campus.clients.pick(dice), client_port(dice));
     let to = campus.sites.pick(dice);
     let millis = dice.between(20_000, ACTIVE);
-    let heap = |packets: u32, size: u32, flags| Heap { packets, octets: packets * size, flags };
+    let heap =
+        |packets: u32, size: u32, flags| PacketTotals { packets, octets: packets * size, flags };
     if dice.permille(500) {
         let (rate, size) = (dice.between(8, 30), dice.between(60, 140));
         let packets = millis / 1000 * rate;
         let (ask, answer) = (heap(packets, size, 0), Some(heap(packets, size + 60, 0)));
-        return Talk { proto: UDP, from, to: (to, 27_015), ask, answer, millis };
+        return Exchange {
+            proto: UDP,
+            from,
+            to: (to, 27_015),
+            request: ask,
+            response: answer,
+            millis,
+        };
     }
     let port = [5190, 6667, 1863][dice.below(3) as usize];
     let packets = 2 + millis / dice.between(4_000, 30_000);
     let flags = ACK | PSH;
     let (ask, answer) = (heap(packets, 62, flags), Some(heap(packets + 1, 110, flags)));
-    Talk { proto: TCP, from, to: (to, port), ask, answer, millis }
+    Exchange { proto: TCP, from, to: (to, port), request: ask, response: answer, millis }
 }

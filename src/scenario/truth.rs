@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::actor::{Actor, Play};
-use super::attack::{Act, Tally};
+use super::actors::{self, Activity, Member, WindowActors};
+use super::attack::{Act, AttackCounts};
 use super::campus::{CROWDED, FLOODS, SCANNER, WORM, inside};
-use super::cast::{self, Member, Scene, Strand};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample, Side};
 use crate::flow::ICMP;
 use crate::time::Window;
@@ -57,7 +57,7 @@ pub struct Truth {
 const FLOOD_LIMIT: u64 = 1_000;
 
 /// The findings of one attack in its window, in the order of finding lines.
-pub(super) fn tell(window: Window, act: Act, tally: &Tally) -> Vec<Truth> {
+pub(super) fn tell(window: Window, act: Act, tally: &AttackCounts) -> Vec<Truth> {
     let hosts = count(tally.peers.iter().copied());
     let distinct = hosts.len() as u64;
     let (peer, more);
@@ -148,13 +148,13 @@ const HOUR: (u32, u64) = (6, 61);
 const DAY: (u32, u64) = (144, 300);
 
 /// The findings of all actors in a window.
-pub(super) fn of_actors(window: Window, scene: &Scene) -> Vec<Truth> {
+pub(super) fn of_actors(window: Window, scene: &WindowActors) -> Vec<Truth> {
     let strands = scene.tallies();
     let found = strands.flat_map(|(member, strand, tallies)| {
         let Some(class) = member.actor.class() else { return Vec::new() };
         let mine = tallies.iter().filter(|tally| tally.flows > 0);
         match (strand, member.actor.play()) {
-            (Strand::Visitors, _) => Vec::new(),
+            (Activity::Visitors, _) => Vec::new(),
             (_, Play::Flood) => {
                 mine.flat_map(|tally| floods::tell(window, class, member, tally)).collect()
             }
@@ -175,12 +175,12 @@ fn of_scanner(
     index: u32,
     class: &str,
     member: &Member,
-    tallies: &[cast::Tally],
+    tallies: &[actors::SourceCounts],
 ) -> Vec<Truth> {
     let mut truth = Vec::new();
     for (source, tally) in (0u32..).zip(tallies).filter(|(_, tally)| tally.flows > 0) {
         let (host, single) = match member.actor {
-            Actor::Group => (cast::source(member.host, source), "horizontal"),
+            Actor::Group => (actors::source(member.host, source), "horizontal"),
             _ => (member.host, class),
         };
         let mut row = found(window, Kind::Scan, single, host, tally);
@@ -207,7 +207,7 @@ fn of_scanner(
         truth.push(row);
     }
     if member.actor == Actor::Group {
-        let mut whole = cast::Tally::default();
+        let mut whole = actors::SourceCounts::default();
         tallies.iter().for_each(|tally| whole.add(tally));
         if whole.flows > 0 {
             let mut row = found(window, Kind::Scan, class, member.host, &whole);
@@ -244,12 +244,18 @@ fn slow(index: u32, size: u32, targets: u64) -> (Expect, String) {
 }
 
 /// Distinct hosts and ports.
-fn distinct(tally: &cast::Tally) -> u64 {
+fn distinct(tally: &actors::SourceCounts) -> u64 {
     count(tally.targets.iter().copied()).len() as u64
 }
 
 /// A finding as its source's flows say; of a flood's target the row is still to be turned round.
-fn found(window: Window, kind: Kind, class: &str, host: u32, tally: &cast::Tally) -> Truth {
+fn found(
+    window: Window,
+    kind: Kind,
+    class: &str,
+    host: u32,
+    tally: &actors::SourceCounts,
+) -> Truth {
     let hosts = count(tally.targets.iter().map(|&(host, _)| Ipv4Addr::from(host)));
     let peers = hosts.len() as u64;
     let nets = || {

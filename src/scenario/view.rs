@@ -17,7 +17,7 @@ use crate::time::{Timestamp, Window};
 
 /// Which flows are exported, of those that come in by the uplink and those that go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum UplinkDirection {
     /// Those that come in.
     In,
     /// Those that go out.
@@ -26,7 +26,7 @@ pub enum Way {
 
 /// A flow as a router exports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seen {
+pub struct ExportedFlow {
     /// When it arrives at the collector.
     pub arrival: Timestamp,
     /// Which router exports it, 0 or 1.
@@ -44,22 +44,22 @@ const CLOCK: u32 = 5;
 /// Turns flows as they were played into flows as they are exported. The second router's wait here for
 /// up to 300 ms, no longer than their window.
 #[derive(Clone, Debug)]
-pub struct View {
+pub struct RouterView {
     seed: u64,
-    way: Option<Way>,
+    way: Option<UplinkDirection>,
     ipv6: bool,
     /// One for each router.
     samplers: Vec<Option<Sampler>>,
     dice: Dice,
     last: Timestamp,
-    held: BinaryHeap<Reverse<(Seen, u64)>>,
+    held: BinaryHeap<Reverse<(ExportedFlow, u64)>>,
     count: u64,
 }
 
-impl View {
+impl RouterView {
     /// Everything, as one router exports it. The seed is that of the plan.
-    pub fn new(seed: u64) -> View {
-        View {
+    pub fn new(seed: u64) -> RouterView {
+        RouterView {
             seed,
             way: None,
             ipv6: false,
@@ -73,14 +73,14 @@ impl View {
 
     /// The same by a second router as well, which was on the way too: with interfaces, a clock and an
     /// export of its own.
-    pub fn twice(mut self) -> View {
+    pub fn twice(mut self) -> RouterView {
         let first = self.samplers.first().cloned().flatten();
         self.samplers = vec![first, None];
         self
     }
 
     /// The same, sampled: 1 in `interval` packets, by each router for itself.
-    pub fn sampling(mut self, interval: u32) -> View {
+    pub fn sampling(mut self, interval: u32) -> RouterView {
         for (router, sampler) in (0u64..).zip(&mut self.samplers) {
             let seed = if router == 0 { self.seed } else { mix(self.seed, router) };
             *sampler = Some(Sampler::new(seed, interval));
@@ -89,14 +89,14 @@ impl View {
     }
 
     /// Only what comes in by the uplink, or only what goes out.
-    pub fn oneway(mut self, way: Way) -> View {
+    pub fn oneway(mut self, way: UplinkDirection) -> RouterView {
         self.way = Some(way);
         self
     }
 
     /// The same hosts with addresses of IPv6, a /64 for each /24: 140.119.C.D is 2001:288:0:C::D, and
     /// an outside A.B.C.D is 2001:db8:AABB:CC::DD, each octet in hexadecimal.
-    pub fn ipv6(mut self) -> View {
+    pub fn ipv6(mut self) -> RouterView {
         self.ipv6 = true;
         self
     }
@@ -110,7 +110,7 @@ impl View {
     }
 
     /// Adds to `seen` what is exported of the next flows, in the order of arrival.
-    pub fn take(&mut self, played: &[(Timestamp, Flow)], seen: &mut Vec<Seen>) {
+    pub fn take(&mut self, played: &[(Timestamp, Flow)], seen: &mut Vec<ExportedFlow>) {
         for (arrival, flow) in played {
             self.release(*arrival, seen);
             for router in 0..self.samplers.len() {
@@ -123,17 +123,18 @@ impl View {
                 };
                 let wanted = |flow: &Flow| match self.way {
                     None => true,
-                    Some(Way::In) => flow.sif == UPLINK,
-                    Some(Way::Out) => flow.dif == UPLINK,
+                    Some(UplinkDirection::In) => flow.sif == UPLINK,
+                    Some(UplinkDirection::Out) => flow.dif == UPLINK,
                 };
                 let Some(flow) = taken.filter(wanted) else { continue };
                 let flow = if self.ipv6 { six(&flow) } else { flow };
                 match lot {
-                    None => seen.push(Seen { arrival: *arrival, router, flow }),
+                    None => seen.push(ExportedFlow { arrival: *arrival, router, flow }),
                     Some((later, off)) => {
                         let arrival = arrival.offset(i64::from(later)).min(self.last);
                         let flow = settle(second(flow, off), arrival);
-                        self.held.push(Reverse((Seen { arrival, router, flow }, self.count)));
+                        self.held
+                            .push(Reverse((ExportedFlow { arrival, router, flow }, self.count)));
                         self.count += 1;
                     }
                 }
@@ -142,11 +143,11 @@ impl View {
     }
 
     /// Adds what waits, at the end of a window.
-    pub fn end(&mut self, seen: &mut Vec<Seen>) {
+    pub fn end(&mut self, seen: &mut Vec<ExportedFlow>) {
         self.release(self.last, seen);
     }
 
-    fn release(&mut self, until: Timestamp, seen: &mut Vec<Seen>) {
+    fn release(&mut self, until: Timestamp, seen: &mut Vec<ExportedFlow>) {
         while let Some(Reverse((first, _))) = self.held.peek() {
             if first.arrival > until {
                 break;

@@ -5,19 +5,19 @@
 //! chain is a scanner that gets into one inside host early in the first window of a scenario, which
 //! gets into another: from then on each asks others itself.
 
+use super::action::{ActionCtx, kernel_port, refused, silent};
 use super::actor::Actor;
+use super::actors::Activity;
 use super::campus::world;
-use super::cast::Strand;
 use super::draw::{Dice, mix};
-use super::record::{ACK, FIN, Heap, PSH, SYN};
+use super::record::{ACK, FIN, PSH, PacketTotals, SYN};
 use super::scans::{answer, victim};
 use super::script::{Script, Shape};
-use super::traffic::{Talk, letter};
-use super::turn::{Turn, kernel_port, refused, silent};
+use super::traffic::{Exchange, letter};
 use crate::flow::TCP;
 
 /// A turn of an attack on a port.
-pub(super) fn turn(turn: &Turn, script: &mut Script) {
+pub(super) fn turn(turn: &ActionCtx, script: &mut Script) {
     match turn.member.actor {
         Actor::CodeRed => {
             let to = (world(&mut script.dice), 80);
@@ -36,20 +36,20 @@ pub(super) fn turn(turn: &Turn, script: &mut Script) {
 }
 
 /// The next source port of a Windows of 2001 (as the paper's worm has).
-fn windows_port(turn: &Turn) -> u16 {
-    1_024 + (turn.lot(1u8).wrapping_add(turn.all) % 3_976) as u16
+fn windows_port(turn: &ActionCtx) -> u16 {
+    1_024 + (turn.stable_hash(1u8).wrapping_add(turn.all) % 3_976) as u16
 }
 
 /// A target of a worm: one in a hundred talks, three in a hundred refuse.
-fn infect(turn: &Turn, script: &mut Script, to: (u32, u16), octets: (u32, u32)) {
+fn infect(turn: &ActionCtx, script: &mut Script, to: (u32, u16), octets: (u32, u32)) {
     let from = (turn.host(), windows_port(turn));
     match script.dice.below(100) {
         0 => {
             let millis = script.dice.between(200, 3_000);
-            script.own_talk(0, Talk::stream(from, to, octets, millis));
+            script.own_talk(0, Exchange::stream(from, to, octets, millis));
         }
         1..=3 => {
-            let talk = Talk::refused(&mut script.dice, from, to);
+            let talk = Exchange::refused(&mut script.dice, from, to);
             script.own_talk(0, talk);
         }
         _ => script.knock(0, from, to, Shape::Connect(48), None, 0),
@@ -57,26 +57,26 @@ fn infect(turn: &Turn, script: &mut Script, to: (u32, u16), octets: (u32, u32)) 
 }
 
 /// A scan that comes to something, and what its victims do. In the first window one turn each gets in.
-fn chain(turn: &Turn, script: &mut Script) {
+fn chain(turn: &ActionCtx, script: &mut Script) {
     let [first, second] = turn.member.taken;
     let [early, later] = turn.member.infects();
     let (host, next, when) = match turn.strand {
-        Strand::First => (first, second, Some(later)),
-        Strand::Second => (second, first, None),
-        Strand::Main | Strand::Visitors => (turn.host(), first, Some(early)),
+        Activity::First => (first, second, Some(later)),
+        Activity::Second => (second, first, None),
+        Activity::Main | Activity::Visitors => (turn.host(), first, Some(early)),
     };
-    let from = (host, kernel_port(turn.lot(host), turn.all));
+    let from = (host, kernel_port(turn.stable_hash(host), turn.all));
     if turn.index == 0 && when == Some(turn.n) {
         let millis = script.dice.between(2_000, 6_000);
-        script.own_talk(0, Talk::stream(from, (next, 445), (60_000, 2_500), millis));
-        if turn.strand == Strand::First {
+        script.own_talk(0, Exchange::stream(from, (next, 445), (60_000, 2_500), millis));
+        if turn.strand == Activity::First {
             return;
         }
     }
     let there = match turn.strand {
         // Others for each host, half of them of the campus and half of the world.
-        Strand::First | Strand::Second if script.dice.permille(500) => {
-            world(&mut Dice::new(turn.lot(host), turn.all, 0xc4a))
+        Activity::First | Activity::Second if script.dice.permille(500) => {
+            world(&mut Dice::new(turn.stable_hash(host), turn.all, 0xc4a))
         }
         _ => turn.address(u64::from(mix(0, host.into()) as u16) + turn.all),
     };
@@ -96,30 +96,30 @@ const LOGINS: [(u16, [u32; 2], [u32; 2]); 5] = [
 ];
 
 /// One try of a password: nearly the same as the one before.
-fn guess(turn: &Turn, script: &mut Script) {
+fn guess(turn: &ActionCtx, script: &mut Script) {
     let number = turn.member.number;
     let (port, packets, sizes) = LOGINS[number as usize % LOGINS.len()];
     // Those of `ports` and `connect` have the first 200.
     let to = (victim(turn.seed, 200 + number), port);
-    let from = (turn.host(), kernel_port(turn.lot(1u8), turn.all));
+    let from = (turn.host(), kernel_port(turn.stable_hash(1u8), turn.all));
     let dice = &mut script.dice;
     // A password is a few letters more or less, and an ACK comes alone or with the next segment.
     let mut heap = |side: usize| {
         let packets = packets[side] + dice.below(3);
         let octets = packets * sizes[side] + dice.below(24);
-        Heap { packets, octets, flags: SYN | ACK | PSH | FIN }
+        PacketTotals { packets, octets, flags: SYN | ACK | PSH | FIN }
     };
     let (ask, answer) = (heap(0), Some(heap(1)));
     let millis = script.dice.between(1_800, 4_500);
-    script.own_talk(0, Talk { proto: TCP, from, to, ask, answer, millis });
+    script.own_talk(0, Exchange { proto: TCP, from, to, request: ask, response: answer, millis });
 }
 
 /// A letter to a server that was never written to before; one in four does not take it.
-fn spam(turn: &Turn, script: &mut Script) {
-    let server = turn.friend(turn.all);
-    let from = (turn.host(), kernel_port(turn.lot(1u8), turn.all));
+fn spam(turn: &ActionCtx, script: &mut Script) {
+    let server = turn.fixed_peer(turn.all);
+    let from = (turn.host(), kernel_port(turn.stable_hash(1u8), turn.all));
     let to = (server, 25);
-    let talk = match turn.lot(server) % 8 {
+    let talk = match turn.stable_hash(server) % 8 {
         0 => silent(&mut script.dice, from, to),
         1 => refused(&mut script.dice, from, to),
         _ => letter(&mut script.dice, from, server),

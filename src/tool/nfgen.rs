@@ -19,7 +19,8 @@ use crate::finding::{self, Form};
 use crate::flow::Flow;
 use crate::line::{self, Column};
 use crate::scenario::{
-    self, Actor, Figure, Kind, Part, Plan, Player, SECONDS, Seen, View, Way, With,
+    self, Actor, ExportedFlow, Figure, PlannedWindow, Player, RouterView, SECONDS, ScenarioKind,
+    ScenarioPlan, UplinkDirection, With,
 };
 use crate::time::{End, Mark, Timestamp, Window, WindowState};
 use crate::wire::{Exporter, Refused, Version};
@@ -215,9 +216,9 @@ fn moment(text: &str) -> Result<u64, String> {
 /// What stops the command: arguments that cannot be played, a file that cannot be written.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let kind = match (args.scenario, args.figure) {
-        (Scenario::Paper, figure) => Kind::Paper(figure),
-        (Scenario::Campus, None) => Kind::Campus,
-        (Scenario::None, None) => Kind::None,
+        (Scenario::Paper, figure) => ScenarioKind::Paper(figure),
+        (Scenario::Campus, None) => ScenarioKind::Campus,
+        (Scenario::None, None) => ScenarioKind::None,
         (Scenario::Campus | Scenario::None, Some(_)) => {
             return Err(Usage("--figure is of the scenario paper".to_owned()).into());
         }
@@ -229,12 +230,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     // The truth names the windows of the scenario: live, the one that is now.
     let now = || Window::at(clock(), SECONDS).start();
     let start = args.start.or_else(|| args.to.map(|_| now()));
-    let plan = Plan { kind, seed, flows, length, start };
+    let plan = ScenarioPlan { kind, seed, flows, length, start };
     let mut player = Player::with(plan, &args.with).map_err(|error| Usage(error.to_string()))?;
     // Everything that can be refused is, before a file is touched. Export headers have 32 bits for
     // the time: RFC 3954 section 5.1, RFC 7011 section 3.1.
     let last = plan.windows().map_err(|error| Usage(error.to_string()))?.last();
-    let fits = |part: &Part| args.text || part.window.end() <= u64::from(u32::MAX);
+    let fits = |part: &PlannedWindow| args.text || part.window.end() <= u64::from(u32::MAX);
     if let Some(part) = last.filter(|part| !fits(part)) {
         let message = format!("{} is past what exports can say", part.window.start_text());
         return Err(Usage(message).into());
@@ -288,8 +289,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
 }
 
 /// How the routers see what is played.
-fn view(args: &Args) -> View {
-    let mut view = View::new(args.seed);
+fn view(args: &Args) -> RouterView {
+    let mut view = RouterView::new(args.seed);
     if args.twice {
         view = view.twice();
     }
@@ -301,8 +302,8 @@ fn view(args: &Args) -> View {
     }
     match args.oneway {
         None => view,
-        Some(Oneway::In) => view.oneway(Way::In),
-        Some(Oneway::Out) => view.oneway(Way::Out),
+        Some(Oneway::In) => view.oneway(UplinkDirection::In),
+        Some(Oneway::Out) => view.oneway(UplinkDirection::Out),
     }
 }
 
@@ -384,12 +385,12 @@ impl Sink {
         }
     }
 
-    fn flows(&mut self, arrived: &[Seen]) -> anyhow::Result<()> {
+    fn flows(&mut self, arrived: &[ExportedFlow]) -> anyhow::Result<()> {
         match self {
             Sink::Lines { writer, flows, batch, .. } => {
                 *flows += arrived.len() as u64;
                 batch.clear();
-                let exporter = |seen: &Seen| Some(ROUTERS[seen.router].ip());
+                let exporter = |seen: &ExportedFlow| Some(ROUTERS[seen.router].ip());
                 batch.extend(arrived.iter().map(|s| Flow { exporter: exporter(s), ..s.flow }));
                 Ok(writer.flows(batch)?)
             }
@@ -602,10 +603,10 @@ impl Captured {
         })
     }
 
-    fn flows(&mut self, arrived: &[Seen]) -> anyhow::Result<()> {
+    fn flows(&mut self, arrived: &[ExportedFlow]) -> anyhow::Result<()> {
         let (routers, sent, now) = (&mut self.routers, &mut self.sent, self.now);
         self.to.with(|file| {
-            for Seen { arrival, router, flow } in arrived {
+            for ExportedFlow { arrival, router, flow } in arrived {
                 let Some(Router { place, exporter, first }) = routers.get_mut(*router) else {
                     continue;
                 };

@@ -2,14 +2,16 @@
 
 use super::servers::page;
 use crate::flow::{ICMP, TCP, UDP};
+use crate::scenario::action::{ActionCtx, kernel_port, refused, silent};
 use crate::scenario::draw::Order;
-use crate::scenario::record::{ACK, ECHO, FIN, Heap, PORT_UNREACHABLE, PSH, SYN, TIME_EXCEEDED};
+use crate::scenario::record::{
+    ACK, ECHO, FIN, PORT_UNREACHABLE, PSH, PacketTotals, SYN, TIME_EXCEEDED,
+};
 use crate::scenario::script::Script;
-use crate::scenario::traffic::{ACTIVE, FILES, Talk, client_port, letter, lookup};
-use crate::scenario::turn::{Turn, kernel_port, refused, silent};
+use crate::scenario::traffic::{ACTIVE, Exchange, FILES, client_port, letter, lookup};
 
 /// A resolver: one or two questions to each name server, and over TCP what did not fit.
-pub(super) fn resolver(turn: &Turn, script: &mut Script) {
+pub(super) fn resolver(turn: &ActionCtx, script: &mut Script) {
     let names = &turn.campus.names;
     let server = match turn.n % 5 == 0 {
         true => names.rank(Order::new(turn.member.key, names.len()).at(turn.n.into()) as usize),
@@ -18,26 +20,26 @@ pub(super) fn resolver(turn: &Turn, script: &mut Script) {
     for k in 0..script.dice.between(1, 2) {
         let from = (turn.host(), script.dice.port(1024, 65_535));
         let mut talk = lookup(&mut script.dice, from, server, 40);
-        let answered = talk.answer.is_some();
+        let answered = talk.response.is_some();
         let truncated = answered && script.dice.permille(20);
-        if let Some(answer) = talk.answer.as_mut().filter(|_| truncated) {
+        if let Some(answer) = talk.response.as_mut().filter(|_| truncated) {
             (answer.packets, answer.octets) = (1, script.dice.between(40, 512).max(60));
         }
         script.talk(talk, u64::from(k) * 700);
         if truncated {
             let from = (turn.host(), script.dice.port(1024, 65_535));
             let octets = (script.dice.between(40, 70), script.dice.between(600, 4_000));
-            let talk = Talk::stream(from, (server, 53), octets, script.dice.between(40, 700));
+            let talk = Exchange::stream(from, (server, 53), octets, script.dice.between(40, 700));
             script.talk(talk, u64::from(k) * 700 + 300);
         }
     }
 }
 
 /// Many clients behind one address. Of some thousand sites one in twenty-five is down.
-pub(super) fn nat(turn: &Turn, script: &mut Script) {
+pub(super) fn nat(turn: &ActionCtx, script: &mut Script) {
     // The first are the most popular.
     let rank = script.dice.below(1300).min(script.dice.below(1300));
-    let site = turn.friend(rank.into());
+    let site = turn.fixed_peer(rank.into());
     let from = (turn.host(), script.dice.port(1024, 65_535));
     let port = match script.dice.below(100) {
         0..35 => 80,
@@ -47,8 +49,8 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
         96..98 => 5222,
         _ => 22,
     };
-    let down = turn.lot(site) % 1000 < 40 || script.dice.permille(20);
-    let talk = match (down, (turn.lot(site) >> 20) & 1) {
+    let down = turn.stable_hash(site) % 1000 < 40 || script.dice.permille(20);
+    let talk = match (down, (turn.stable_hash(site) >> 20) & 1) {
         (true, 0) => silent(&mut script.dice, from, (site, port)),
         (true, _) => refused(&mut script.dice, from, (site, port)),
         (false, _) => page(&mut script.dice, from, (site, port)),
@@ -57,44 +59,47 @@ pub(super) fn nat(turn: &Turn, script: &mut Script) {
 }
 
 /// Many clients behind one address, whose browsers speak QUIC.
-pub(super) fn quic(turn: &Turn, script: &mut Script) {
+pub(super) fn quic(turn: &ActionCtx, script: &mut Script) {
     let rank = script.dice.below(900).min(script.dice.below(900));
-    let site = turn.friend(rank.into());
+    let site = turn.fixed_peer(rank.into());
     let dice = &mut script.dice;
     let (from, to) = ((turn.host(), dice.port(1_024, 65_535)), (site, 443));
     let back = dice.tail(&[10, 30, 70, 150, 300]);
     // Two of the handshake are full, the rest are requests and an ACK for every second to fourth.
     let asked = 2 + back / dice.between(2, 4);
     let octets = 2_500 + (asked - 2) * dice.between(70, 160);
-    let ask = Heap { packets: asked, octets, flags: 0 };
-    let answer = Some(Heap::even(back, dice.between(1_150, 1_250), 0));
+    let ask = PacketTotals { packets: asked, octets, flags: 0 };
+    let answer = Some(PacketTotals::even(back, dice.between(1_150, 1_250), 0));
     let millis = dice.between(60, 900) + back * dice.between(2, 60);
-    script.talk(Talk { proto: UDP, from, to, ask, answer, millis }, 0);
+    script.talk(Exchange { proto: UDP, from, to, request: ask, response: answer, millis }, 0);
 }
 
 /// Work at one of ten hosts by ssh, from a look at a file to a copy of a disk.
-pub(super) fn logins(turn: &Turn, script: &mut Script) {
+pub(super) fn logins(turn: &ActionCtx, script: &mut Script) {
     let which = u64::from(turn.n) % 10;
     let target = match which {
         0..5 => turn.there(true, which as usize),
-        _ => turn.friend(which),
+        _ => turn.fixed_peer(which),
     };
     let dice = &mut script.dice;
     let packets = dice.tail(&[12, 40, 120, 400, 1_200, 4_000]);
     let answers = packets * dice.between(6, 14) / 10;
     let flags = SYN | ACK | PSH | FIN;
-    let ask = Heap::even(packets, dice.between(70, 600), flags);
-    let answer = Some(Heap::even(answers.max(11), dice.between(90, 700), flags));
+    let ask = PacketTotals::even(packets, dice.between(70, 600), flags);
+    let answer = Some(PacketTotals::even(answers.max(11), dice.between(90, 700), flags));
     let millis = (packets * dice.between(20, 90)).min(ACTIVE - 1);
-    let from = (turn.host(), kernel_port(turn.lot(0u8), turn.all));
-    script.talk(Talk { proto: TCP, from, to: (target, 22), ask, answer, millis }, 0);
+    let from = (turn.host(), kernel_port(turn.stable_hash(0u8), turn.all));
+    script.talk(
+        Exchange { proto: TCP, from, to: (target, 22), request: ask, response: answer, millis },
+        0,
+    );
 }
 
 /// A mail server: to each remote one a mail or two, and for two that it writes one that it gets.
-pub(super) fn mail(turn: &Turn, script: &mut Script) {
-    let there = turn.friend(turn.n.into());
+pub(super) fn mail(turn: &ActionCtx, script: &mut Script) {
+    let there = turn.fixed_peer(turn.n.into());
     let to = (there, 25);
-    if turn.lot(there) % 1000 < 120 {
+    if turn.stable_hash(there) % 1000 < 120 {
         // All that is in the queue for a dead server is tried, each from a port of its own.
         for k in 0..script.dice.between(2, 4) {
             let from = (turn.host(), script.dice.port(32_768, 61_000));
@@ -116,7 +121,7 @@ pub(super) fn mail(turn: &Turn, script: &mut Script) {
 }
 
 /// A crawler of the world: for each site a question to a resolver and one to three connections.
-pub(super) fn crawler(turn: &Turn, script: &mut Script) {
+pub(super) fn crawler(turn: &ActionCtx, script: &mut Script) {
     let resolver = turn.campus.resolvers.pick(&mut script.dice);
     let from = (turn.host(), script.dice.port(1024, 65_535));
     let talk = lookup(&mut script.dice, from, resolver, 5);
@@ -139,7 +144,7 @@ pub(super) fn crawler(turn: &Turn, script: &mut Script) {
 const RETIRED: u32 = 40;
 
 /// An outside crawler: every eighth page is on a host that serves no more.
-pub(super) fn spider(turn: &Turn, script: &mut Script) {
+pub(super) fn spider(turn: &ActionCtx, script: &mut Script) {
     let from = (turn.host(), script.dice.port(32_768, 61_000));
     let port = if script.dice.permille(500) { 80 } else { 443 };
     let talk = if turn.n % 8 == 0 {
@@ -159,27 +164,28 @@ pub(super) fn spider(turn: &Turn, script: &mut Script) {
 }
 
 /// A station that looks after hosts: are they there, how are they, does ssh answer.
-pub(super) fn monitor(turn: &Turn, script: &mut Script) {
-    let (host, down) = (turn.host(), turn.lot(turn.n) % 1000 < 30);
+pub(super) fn monitor(turn: &ActionCtx, script: &mut Script) {
+    let (host, down) = (turn.host(), turn.stable_hash(turn.n) % 1000 < 30);
     let target = if down { turn.there(false, turn.n as usize) } else { turn.client(turn.n) };
-    let heap = |packets, octets| Heap { packets, octets, flags: 0 };
+    let heap = |packets, octets| PacketTotals { packets, octets, flags: 0 };
     let told = |heap| (!down).then_some(heap);
     let (from, to) = ((host, 0), (target, ECHO));
     let (ask, answer) = (heap(3, 252), told(heap(3, 252)));
-    script.talk(Talk { proto: ICMP, from, to, ask, answer, millis: 2_000 }, 0);
+    script
+        .talk(Exchange { proto: ICMP, from, to, request: ask, response: answer, millis: 2_000 }, 0);
 
     let (from, to) = ((host, script.dice.port(32_768, 61_000)), (target, 161));
     let packets = if down { 3 } else { script.dice.between(1, 6) };
     let ask = heap(packets, packets * 78);
     let answer = told(heap(packets, packets * script.dice.between(90, 400)));
     let millis = if down { 10_000 } else { packets * 30 };
-    script.talk(Talk { proto: UDP, from, to, ask, answer, millis }, 1_000);
+    script.talk(Exchange { proto: UDP, from, to, request: ask, response: answer, millis }, 1_000);
 
     let (from, to) = ((host, script.dice.port(32_768, 61_000)), (target, 22));
     let talk = match down {
         true => silent(&mut script.dice, from, to),
         // The banner of either side, and the close.
-        false => Talk::stream(from, to, (24, 42), script.dice.between(10, 90)),
+        false => Exchange::stream(from, to, (24, 42), script.dice.between(10, 90)),
     };
     script.talk(talk, 2_000);
 }
@@ -189,11 +195,11 @@ pub(super) fn monitor(turn: &Turn, script: &mut Script) {
 const GONE: [u16; 5] = [9_100, 445, 3_306, 8_530, 3_128];
 
 /// A client that was not told what moved. Two of the five hosts were on the campus.
-pub(super) fn stale(turn: &Turn, script: &mut Script) {
+pub(super) fn stale(turn: &ActionCtx, script: &mut Script) {
     let which = turn.n as usize % GONE.len();
     let target = match which {
         0 | 1 => turn.there(false, which),
-        _ => turn.friend(which as u64),
+        _ => turn.fixed_peer(which as u64),
     };
     let from = (turn.host(), client_port(&mut script.dice));
     let talk = silent(&mut script.dice, from, (target, GONE[which]));
@@ -201,9 +207,9 @@ pub(super) fn stale(turn: &Turn, script: &mut Script) {
     if which == 0 && script.dice.permille(300) {
         // Is the printer out of paper?
         let from = (turn.host(), client_port(&mut script.dice));
-        let ask = Heap { packets: 2, octets: 156, flags: 0 };
+        let ask = PacketTotals { packets: 2, octets: 156, flags: 0 };
         let (to, millis) = ((target, 161), 5_000);
-        script.talk(Talk { proto: UDP, from, to, ask, answer: None, millis }, 1_000);
+        script.talk(Exchange { proto: UDP, from, to, request: ask, response: None, millis }, 1_000);
     }
 }
 
@@ -211,11 +217,11 @@ pub(super) fn stale(turn: &Turn, script: &mut Script) {
 const TRACE: u16 = 33_434;
 
 /// traceroute: three datagrams for each hop, each to the next port.
-pub(super) fn trace(turn: &Turn, script: &mut Script) {
-    let from = (turn.host(), 32_768 + (turn.lot(turn.n) % 28_000) as u16);
-    let target = turn.campus.sites.rank(turn.lot(turn.n) as usize % 3000);
+pub(super) fn trace(turn: &ActionCtx, script: &mut Script) {
+    let from = (turn.host(), 32_768 + (turn.stable_hash(turn.n) % 28_000) as u16);
+    let target = turn.campus.sites.rank(turn.stable_hash(turn.n) as usize % 3000);
     let hops = script.dice.between(6, 14);
-    let one = Heap { packets: 1, octets: 60, flags: 0 };
+    let one = PacketTotals { packets: 1, octets: 60, flags: 0 };
     let mut after = 0;
     for hop in 0..hops {
         let begin = after;
@@ -233,11 +239,11 @@ pub(super) fn trace(turn: &Turn, script: &mut Script) {
                 0 => continue,
                 _ if last => target,
                 // The first routers are those of everybody's way.
-                1..5 => turn.friend(1_000 + u64::from(hop)),
-                _ => turn.friend(2_000 + u64::from(turn.n) * 32 + u64::from(hop)),
+                1..5 => turn.fixed_peer(1_000 + u64::from(hop)),
+                _ => turn.fixed_peer(2_000 + u64::from(turn.n) * 32 + u64::from(hop)),
             };
             let what = if last { PORT_UNREACHABLE } else { TIME_EXCEEDED };
-            let heap = Heap { packets: 3, octets: 168, flags: 0 };
+            let heap = PacketTotals { packets: 3, octets: 168, flags: 0 };
             let lasted = (after - begin) as u32;
             script.leg(ICMP, (router, 0), (from.0, what), heap, begin + 5, lasted);
         }
@@ -245,8 +251,8 @@ pub(super) fn trace(turn: &Turn, script: &mut Script) {
 }
 
 /// A piece of a shared file.
-pub(super) fn piece(turn: &mut Script, from: (u32, u16), to: (u32, u16)) -> Talk {
+pub(super) fn piece(turn: &mut Script, from: (u32, u16), to: (u32, u16)) -> Exchange {
     let octets = turn.dice.tail(&FILES);
     let millis = turn.dice.between(500, 20_000) + octets / 40;
-    Talk::stream(from, to, (turn.dice.between(150, 900), octets), millis)
+    Exchange::stream(from, to, (turn.dice.between(150, 900), octets), millis)
 }

@@ -2,29 +2,29 @@
 
 use super::askers::piece;
 use crate::flow::{ICMP, UDP};
+use crate::scenario::action::{ActionCtx, refused, silent};
 use crate::scenario::campus::INSIDE;
-use crate::scenario::record::{HOST_UNREACHABLE, Heap, PORT_UNREACHABLE, TIME_EXCEEDED};
+use crate::scenario::record::{HOST_UNREACHABLE, PORT_UNREACHABLE, PacketTotals, TIME_EXCEEDED};
 use crate::scenario::script::Script;
-use crate::scenario::traffic::{ACTIVE, Talk, client_port};
-use crate::scenario::turn::{Turn, refused, silent};
+use crate::scenario::traffic::{ACTIVE, Exchange, client_port};
 
 /// The one port of its own that a BitTorrent host listens at, over TCP and UDP.
-fn own(turn: &Turn) -> u16 {
-    10_000 + (turn.lot(1u8) % 50_000) as u16
+fn own(turn: &ActionCtx) -> u16 {
+    10_000 + (turn.stable_hash(1u8) % 50_000) as u16
 }
 
 /// A question to a peer's DHT, or from one.
-fn find(script: &mut Script, from: (u32, u16), to: (u32, u16), silent: u32) -> Talk {
+fn find(script: &mut Script, from: (u32, u16), to: (u32, u16), silent: u32) -> Exchange {
     let dice = &mut script.dice;
     let packets = dice.between(1, 2);
-    let ask = Heap { packets, octets: packets * dice.between(92, 132), flags: 0 };
-    let answer = Heap { packets, octets: packets * dice.between(86, 340), flags: 0 };
+    let ask = PacketTotals { packets, octets: packets * dice.between(92, 132), flags: 0 };
+    let answer = PacketTotals { packets, octets: packets * dice.between(86, 340), flags: 0 };
     let answer = (!dice.permille(silent)).then_some(answer);
-    Talk { proto: UDP, from, to, ask, answer, millis: (packets - 1) * 4_000 }
+    Exchange { proto: UDP, from, to, request: ask, response: answer, millis: (packets - 1) * 4_000 }
 }
 
 /// A BitTorrent host: it asks peers' DHT, connects to peers and is connected to.
-pub(super) fn swarm(turn: &Turn, script: &mut Script) {
+pub(super) fn swarm(turn: &ActionCtx, script: &mut Script) {
     let peer = turn.campus.peer(&mut script.dice);
     let (own, host) = (own(turn), turn.host());
     let theirs = match script.dice.permille(250) {
@@ -52,7 +52,7 @@ pub(super) fn swarm(turn: &Turn, script: &mut Script) {
 
 /// A host that runs nothing, at an address and a port that peers remember. Every second one refuses,
 /// the others drop what they did not ask for.
-pub(super) fn leaver(turn: &Turn, script: &mut Script) {
+pub(super) fn leaver(turn: &ActionCtx, script: &mut Script) {
     let peer = turn.campus.peer(&mut script.dice);
     let to = (turn.host(), own(turn));
     let refuses = turn.member.number % 2 == 0;
@@ -69,26 +69,31 @@ pub(super) fn leaver(turn: &Turn, script: &mut Script) {
     let talk = find(script, from, to, 1_000);
     script.talk(talk, 0);
     if refuses {
-        let heap = Heap { packets: talk.ask.packets, octets: talk.ask.packets * 56, flags: 0 };
+        let heap = PacketTotals {
+            packets: talk.request.packets,
+            octets: talk.request.packets * 56,
+            flags: 0,
+        };
         script.leg(ICMP, (to.0, 0), (peer, PORT_UNREACHABLE), heap, 1, talk.millis);
     }
 }
 
 /// A gateway: tunnels and telephone calls, whose flows the router cuts after five minutes. Each peer
 /// has a turn in each half of the window.
-pub(super) fn gateway(turn: &Turn, script: &mut Script) {
+pub(super) fn gateway(turn: &ActionCtx, script: &mut Script) {
     let which = turn.n % turn.member.size;
-    let peer = turn.friend(which.into());
-    let port = [4_500, 4_500, 1_194, 1_194, 5_060][turn.lot(which) as usize / 7 % 5];
+    let peer = turn.fixed_peer(which.into());
+    let port = [4_500, 4_500, 1_194, 1_194, 5_060][turn.stable_hash(which) as usize / 7 % 5];
     let (ours, theirs) = ((turn.host(), port), (peer, port));
     // Who began it cannot be seen any more.
     let (from, to) = if script.dice.permille(500) { (ours, theirs) } else { (theirs, ours) };
-    if (turn.lot(which) / 64) % 10 == 0 {
+    if (turn.stable_hash(which) / 64) % 10 == 0 {
         // A dead one: the gateway goes on asking.
         let packets = script.dice.between(4, 8);
-        let ask = Heap { packets, octets: packets * script.dice.between(100, 400), flags: 0 };
+        let ask =
+            PacketTotals { packets, octets: packets * script.dice.between(100, 400), flags: 0 };
         let (from, to, millis) = (ours, theirs, packets * 2_000);
-        script.talk(Talk { proto: UDP, from, to, ask, answer: None, millis }, 0);
+        script.talk(Exchange { proto: UDP, from, to, request: ask, response: None, millis }, 0);
         return;
     }
     let mut heap = || {
@@ -96,14 +101,15 @@ pub(super) fn gateway(turn: &Turn, script: &mut Script) {
             5_060 => (script.dice.between(10, 60), script.dice.between(300, 800)),
             _ => (script.dice.between(30, 20_000), script.dice.between(90, 1_100)),
         };
-        Heap { packets, octets: packets * size, flags: 0 }
+        PacketTotals { packets, octets: packets * size, flags: 0 }
     };
     let (ask, answer) = (heap(), Some(heap()));
-    script.talk(Talk { proto: UDP, from, to, ask, answer, millis: ACTIVE }, 0);
+    script
+        .talk(Exchange { proto: UDP, from, to, request: ask, response: answer, millis: ACTIVE }, 0);
 }
 
 /// Errors about packets that inside hosts sent, or were said to have sent.
-pub(super) fn misroute(turn: &Turn, script: &mut Script) {
+pub(super) fn misroute(turn: &ActionCtx, script: &mut Script) {
     let router = match turn.n {
         0 => turn.host(),
         _ => turn.campus.peer(&mut script.dice),
@@ -115,6 +121,6 @@ pub(super) fn misroute(turn: &Turn, script: &mut Script) {
     };
     let what = [HOST_UNREACHABLE, PORT_UNREACHABLE, TIME_EXCEEDED][dice.below(3) as usize];
     let packets = dice.between(1, 3);
-    let heap = Heap { packets, octets: packets * 56, flags: 0 };
+    let heap = PacketTotals { packets, octets: packets * 56, flags: 0 };
     script.leg(ICMP, (router, 0), (to, what), heap, 0, (packets - 1) * 3_000);
 }

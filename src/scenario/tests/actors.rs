@@ -10,7 +10,7 @@ fn with(text: &str) -> Vec<With> {
 
 /// What the actors alone play in a seed's first window.
 pub(super) fn alone(text: &str, seed: u64) -> (Window, Played, Vec<Truth>) {
-    let player = Player::with(plan(Kind::None, seed), &with(text)).unwrap();
+    let player = Player::with(plan(ScenarioKind::None, seed), &with(text)).unwrap();
     let mut windows = play_all(player);
     assert_eq!(windows.len(), 1);
     windows.remove(0)
@@ -18,7 +18,7 @@ pub(super) fn alone(text: &str, seed: u64) -> (Window, Played, Vec<Truth>) {
 
 /// Windows of actors alone, one after the other.
 pub(super) fn hours(text: &str, windows: u32) -> Vec<(Window, Played, Vec<Truth>)> {
-    let plan = Plan { length: Some(windows * SECONDS), ..plan(Kind::None, 1) };
+    let plan = ScenarioPlan { length: Some(windows * SECONDS), ..plan(ScenarioKind::None, 1) };
     play_all(Player::with(plan, &with(text)).unwrap())
 }
 
@@ -338,7 +338,7 @@ fn a_wide_scan_of_one_port_may_be_called_an_attack_on_it() {
 fn actors_have_addresses_of_their_own() {
     let campus = Campus::new(5);
     let members = |kinds: &[Actor]| {
-        let cast = Cast::new(5, &campus, &with(&each(kinds, 40, 12))).unwrap();
+        let cast = Actors::new(5, &campus, &with(&each(kinds, 40, 12))).unwrap();
         cast.members().map(|member| member.host).collect::<BTreeSet<_>>()
     };
     let (first, later) = (first_kinds(), later_kinds());
@@ -367,14 +367,15 @@ fn actors_have_addresses_of_their_own() {
 #[test]
 fn one_more_actor_changes_nothing_of_the_others() {
     let two = |text: &str| {
-        let plan = Plan { flows: None, length: Some(1_200), ..plan(Kind::Campus, 4) };
+        let plan =
+            ScenarioPlan { flows: None, length: Some(1_200), ..plan(ScenarioKind::Campus, 4) };
         let windows = play_all(Player::with(plan, &with(text)).unwrap()).into_iter();
         windows
             .map(|(_, played, _)| played.into_iter().collect::<BTreeSet<_>>())
             .collect::<Vec<_>>()
     };
     let (nat, both) = (two("nat=200"), two("nat=200,stale,p2p=100"));
-    let bare = Plan { length: Some(1_200), ..plan(Kind::Campus, 4) };
+    let bare = ScenarioPlan { length: Some(1_200), ..plan(ScenarioKind::Campus, 4) };
     for ((nat, both), (_, bare, _)) in nat.iter().zip(&both).zip(play(bare)) {
         assert!(nat.is_subset(both) && nat.len() < both.len());
         assert!(bare.iter().all(|flow| nat.contains(flow)) && bare.len() < nat.len());
@@ -383,20 +384,21 @@ fn one_more_actor_changes_nothing_of_the_others() {
 
 #[test]
 fn flows_in_all_are_the_actors_too() {
-    let campus = Plan { flows: Some(3_001), length: Some(1_200), ..plan(Kind::Campus, 1) };
+    let campus =
+        ScenarioPlan { flows: Some(3_001), length: Some(1_200), ..plan(ScenarioKind::Campus, 1) };
     let windows = play_all(Player::with(campus, &with("patient=100,mail=20")).unwrap());
     let all: usize = windows.iter().map(|(_, played, _)| played.len()).sum();
     assert_eq!(all, 3_001);
     for (window, played, _) in &windows {
         check(*window, played);
     }
-    let few = Plan { flows: Some(99), ..campus };
+    let few = ScenarioPlan { flows: Some(99), ..campus };
     let error = Player::with(few, &with("patient=100")).unwrap_err();
     assert!(matches!(error, Error::TooFewFor { flows: 99, actors: 200.. }), "{error}");
-    let none = Plan { flows: Some(5), ..plan(Kind::None, 1) };
+    let none = ScenarioPlan { flows: Some(5), ..plan(ScenarioKind::None, 1) };
     assert_eq!(Player::new(none).err(), Some(Error::NoneOrdinary { flows: 5 }));
     let crowd = with("natx100,natx100,sweepx100,groupx100,vpn");
-    let error = Player::with(plan(Kind::None, 1), &crowd).unwrap_err();
+    let error = Player::with(plan(ScenarioKind::None, 1), &crowd).unwrap_err();
     assert_eq!(error, Error::Crowded { hosts: 401 });
 }
 

@@ -4,9 +4,9 @@ use super::*;
 use crate::flow::{ICMPV6, UDP};
 
 /// What a view shows of some campus with a scan, in one window.
-fn seen(view: View) -> (Window, Played, Vec<Seen>, Vec<Truth>) {
+fn seen(view: RouterView) -> (Window, Played, Vec<ExportedFlow>, Vec<Truth>) {
     let with = ["sweep=300", "udp=100", "icmp=60", "group=64"].map(|text| text.parse().unwrap());
-    let plan = Plan { flows: Some(4_000), ..plan(Kind::Campus, 1) };
+    let plan = ScenarioPlan { flows: Some(4_000), ..plan(ScenarioKind::Campus, 1) };
     let mut player = Player::with(plan, &with).unwrap();
     let (mut view, window) = (view, player.next_window().unwrap());
     let (mut batch, mut played, mut seen) = (Vec::new(), Vec::new(), Vec::new());
@@ -23,13 +23,13 @@ fn seen(view: View) -> (Window, Played, Vec<Seen>, Vec<Truth>) {
     (window, played, seen, truth)
 }
 
-fn of(seen: &[Seen], router: usize) -> Vec<Flow> {
+fn of(seen: &[ExportedFlow], router: usize) -> Vec<Flow> {
     seen.iter().filter(|seen| seen.router == router).map(|seen| seen.flow).collect()
 }
 
 #[test]
 fn nothing_is_changed_unless_asked_for() {
-    let (_, played, seen, _) = seen(View::new(1));
+    let (_, played, seen, _) = seen(RouterView::new(1));
     assert_eq!(played.len(), 4_000);
     let shown = seen.iter().map(|seen| (seen.arrival, seen.flow));
     assert!(shown.eq(played) && seen.iter().all(|seen| seen.router == 0));
@@ -37,9 +37,9 @@ fn nothing_is_changed_unless_asked_for() {
 
 #[test]
 fn one_way_is_the_uplinks() {
-    let (_, played, both, _) = seen(View::new(1));
-    let (_, _, inward, _) = seen(View::new(1).oneway(Way::In));
-    let (_, _, outward, _) = seen(View::new(1).oneway(Way::Out));
+    let (_, played, both, _) = seen(RouterView::new(1));
+    let (_, _, inward, _) = seen(RouterView::new(1).oneway(UplinkDirection::In));
+    let (_, _, outward, _) = seen(RouterView::new(1).oneway(UplinkDirection::Out));
     assert!(inward.iter().all(|seen| seen.flow.sif == 1 && !inside(v4(seen.flow.sip))));
     assert!(outward.iter().all(|seen| seen.flow.dif == 1 && !inside(v4(seen.flow.dip))));
     let within = played.iter().filter(|(_, flow)| flow.sif == flow.dif).count();
@@ -49,7 +49,7 @@ fn one_way_is_the_uplinks() {
 
 #[test]
 fn a_second_router_sees_the_same_and_a_little_later() {
-    let (_, played, both, _) = seen(View::new(1).twice());
+    let (_, played, both, _) = seen(RouterView::new(1).twice());
     let (first, second) = (of(&both, 0), of(&both, 1));
     assert!(played.iter().map(|(_, flow)| *flow).eq(first.iter().copied()));
     let mut late = Vec::new();
@@ -76,8 +76,8 @@ fn key(flow: &Flow) -> (u8, IpAddr, IpAddr, u16, u16, u64) {
 
 #[test]
 fn each_router_samples_by_itself_and_before_all_else() {
-    let (_, _, one, _) = seen(View::new(1).sampling(10));
-    let (_, _, two, _) = seen(View::new(1).twice().sampling(10).oneway(Way::In));
+    let (_, _, one, _) = seen(RouterView::new(1).sampling(10));
+    let (_, _, two, _) = seen(RouterView::new(1).twice().sampling(10).oneway(UplinkDirection::In));
     let inward: Vec<Flow> = of(&one, 0).into_iter().filter(|flow| flow.sif == 1).collect();
     assert_eq!(of(&two, 0), inward);
     let other = of(&two, 1);
@@ -89,11 +89,11 @@ fn each_router_samples_by_itself_and_before_all_else() {
 
 #[test]
 fn ipv6_is_the_same_play_with_other_addresses() {
-    let (_, played, shown, truth) = seen(View::new(1).ipv6());
-    let (_, _, _, plain) = seen(View::new(1));
+    let (_, played, shown, truth) = seen(RouterView::new(1).ipv6());
+    let (_, _, _, plain) = seen(RouterView::new(1));
     let text = |address: &str| address.parse::<IpAddr>().unwrap();
     let mut to = BTreeMap::new();
-    for ((_, flow), Seen { flow: six, .. }) in played.iter().zip(&shown) {
+    for ((_, flow), ExportedFlow { flow: six, .. }) in played.iter().zip(&shown) {
         for (four, six) in [(flow.sip, six.sip), (flow.dip, six.dip)] {
             assert!(six.is_ipv6() && *to.entry(four).or_insert(six) == six);
         }
@@ -123,7 +123,7 @@ fn ipv6_is_the_same_play_with_other_addresses() {
     ] {
         let flow = Flow { sip: text(four), dip: text("140.119.1.1"), ..Flow::default() };
         let mut out = Vec::new();
-        let mut view = View::new(1).ipv6();
+        let mut view = RouterView::new(1).ipv6();
         view.enter(Window::new(0, 600).unwrap());
         view.take(&[(Timestamp::default(), Flow { proto: UDP, packets: 1, ..flow })], &mut out);
         assert_eq!(out[0].flow.sip, text(six));
@@ -152,11 +152,12 @@ fn ipv6_is_the_same_play_with_other_addresses() {
 
 #[test]
 fn the_figures_truth_has_addresses_of_ipv6_too() {
-    let mut player = Player::new(Plan { flows: Some(5_000), ..figure(Figure::Scan) }).unwrap();
+    let mut player =
+        Player::new(ScenarioPlan { flows: Some(5_000), ..figure(Figure::Scan) }).unwrap();
     let mut batch = Vec::new();
     player.next_window();
     while player.next(&mut batch) {}
-    let truth = View::new(1).ipv6().truth(player.truth());
+    let truth = RouterView::new(1).ipv6().truth(player.truth());
     let nets: Vec<String> = truth[0].finding.peer.iter().map(|p| p.host.text(false)).collect();
     assert_eq!(nets, ["2001:288:0:38::/61", "2001:288:0:40::/61"]);
     assert_eq!(truth[0].finding.host.text(false), "2001:db8:cb00:71::2d");

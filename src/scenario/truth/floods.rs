@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::{Expect, Truth, address, distinct, found, side};
 use crate::finding::{Host, Kind, Peer, Role};
 use crate::scenario::actor::Actor;
-use crate::scenario::cast::{Member, Tally};
+use crate::scenario::actors::{Member, SourceCounts};
 use crate::scenario::floods::carpeted;
 use crate::time::Window;
 
@@ -22,7 +22,12 @@ const PACKETS: u32 = 2_000;
 const PORTS: u64 = 15;
 
 /// The findings of a flood.
-pub(super) fn tell(window: Window, class: &str, member: &Member, tally: &Tally) -> Vec<Truth> {
+pub(super) fn tell(
+    window: Window,
+    class: &str,
+    member: &Member,
+    tally: &SourceCounts,
+) -> Vec<Truth> {
     let mut row = found(window, Kind::Flood, class, member.host, tally);
     let (sources, flows) = (row.finding.peers, row.finding.flows);
     let must = |enough| if enough { Expect::Must } else { Expect::May };
@@ -61,7 +66,7 @@ pub(super) fn tell(window: Window, class: &str, member: &Member, tally: &Tally) 
 }
 
 /// An inside host that floods an outside one: the row is its own, and its victim has one as well.
-fn both(mut row: Truth, member: &Member, tally: &Tally) -> Vec<Truth> {
+fn both(mut row: Truth, member: &Member, tally: &SourceCounts) -> Vec<Truth> {
     let Some(IpAddr::V4(victim)) = tally.sample.first().map(|flow| flow.dip) else {
         return Vec::new();
     };
@@ -74,7 +79,7 @@ fn both(mut row: Truth, member: &Member, tally: &Tally) -> Vec<Truth> {
 }
 
 /// One source that sends to every port of a host is right to be called a scanner of its ports.
-fn through(row: &Truth, tally: &Tally) -> Option<Truth> {
+fn through(row: &Truth, tally: &SourceCounts) -> Option<Truth> {
     let &(source, _) = tally.targets.first()?;
     let mut scan = row.clone();
     let ports = distinct(tally);

@@ -3,7 +3,7 @@
 use super::{DAY, Expect, SPREAD, Truth, found, over};
 use crate::finding::Kind;
 use crate::scenario::actor::Actor;
-use crate::scenario::cast::{Member, Strand, Tally};
+use crate::scenario::actors::{Activity, Member, SourceCounts};
 use crate::time::Window;
 
 /// Targets from which on an infected host must be found, connections from which on it is a try of
@@ -17,8 +17,8 @@ pub(super) fn tell(
     window: Window,
     index: u32,
     class: &str,
-    (member, strand): (&Member, Strand),
-    tally: &Tally,
+    (member, strand): (&Member, Activity),
+    tally: &SourceCounts,
 ) -> Vec<Truth> {
     let port = |class: &str, host| found(window, Kind::Port, class, host, tally);
     let scan = |host| found(window, Kind::Scan, "horizontal", host, tally);
@@ -39,11 +39,11 @@ pub(super) fn tell(
             let day = over(index, DAY.0, member.size, peers);
             vec![judge(row, "targets", day, SPREAD), may(scan(host))]
         }
-        (Actor::Chain, Strand::First) => {
+        (Actor::Chain, Activity::First) => {
             let row = port(class, first);
             vec![judge(row, "attempts", member.size.into(), INFECTED), may(scan(first))]
         }
-        (Actor::Chain, Strand::Second) => {
+        (Actor::Chain, Activity::Second) => {
             let row = port(class, second);
             vec![judge(row, "attempts", member.size.into(), INFECTED), may(scan(second))]
         }

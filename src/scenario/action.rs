@@ -1,16 +1,16 @@
 //! A turn of an actor: who acts, when in its own count, and who is there to act on.
 
+use super::actors::{Activity, Member};
 use super::campus::{Campus, INSIDE, alive, populated};
-use super::cast::{Member, Strand};
 use super::draw::{Dice, Order, mix};
-use super::record::{ACK, Heap, RST, SYN};
-use super::traffic::Talk;
+use super::record::{ACK, PacketTotals, RST, SYN};
+use super::traffic::Exchange;
 
 /// What a turn can use.
-pub(super) struct Turn<'a> {
+pub(super) struct ActionCtx<'a> {
     pub(super) seed: u64,
     pub(super) member: &'a Member,
-    pub(super) strand: Strand,
+    pub(super) strand: Activity,
     pub(super) campus: &'a Campus,
     /// Which window it is, from 0.
     pub(super) index: u32,
@@ -19,23 +19,23 @@ pub(super) struct Turn<'a> {
     pub(super) all: u64,
 }
 
-impl Turn<'_> {
+impl ActionCtx<'_> {
     pub(super) fn host(&self) -> u32 {
         self.member.host
     }
 
     /// A number for the actor and something else, the same in every window.
-    pub(super) fn lot(&self, of: impl Into<u64>) -> u64 {
+    pub(super) fn stable_hash(&self, of: impl Into<u64>) -> u64 {
         mix(self.member.key, of.into()) >> 16
     }
 
     /// The nth of the outside hosts that the actor has to do with in every window.
-    pub(super) fn friend(&self, n: u64) -> u32 {
+    pub(super) fn fixed_peer(&self, n: u64) -> u32 {
         self.campus.peer(&mut Dice::new(self.member.key, n, 0xf21))
     }
 
     /// Packets in a piece of one of so many flows that have an even share of the packets a second.
-    pub(super) fn piece(&self, share: u32) -> u32 {
+    pub(super) fn file_chunk(&self, share: u32) -> u32 {
         let packets = u64::from(self.member.size) * u64::from(self.member.cut()) / 1_000;
         (packets / u64::from(share)).max(1) as u32
     }
@@ -60,26 +60,26 @@ impl Turn<'_> {
 }
 
 /// A TCP connection that nobody answers, as the system tries it whose source port it looks like.
-pub(super) fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
-    let talk = Talk::silent(dice, from, to);
+pub(super) fn silent(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Exchange {
+    let talk = Exchange::silent(dice, from, to);
     if from.1 < LINUX {
         return talk;
     }
     // After 1, 3 and 7 s.
     let packets = dice.between(2, 4);
-    let ask = Heap { packets, octets: packets * 60, flags: SYN };
-    Talk { ask, millis: ((1 << (packets - 1)) - 1) * 1_000, ..talk }
+    let ask = PacketTotals { packets, octets: packets * 60, flags: SYN };
+    Exchange { request: ask, millis: ((1 << (packets - 1)) - 1) * 1_000, ..talk }
 }
 
 /// The same, refused: Windows tries again, Linux does not.
-pub(super) fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Talk {
-    let talk = Talk::refused(dice, from, to);
+pub(super) fn refused(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Exchange {
+    let talk = Exchange::refused(dice, from, to);
     if from.1 < LINUX {
         return talk;
     }
-    let ask = Heap { packets: 1, octets: 60, flags: SYN };
-    let answer = Some(Heap { packets: 1, octets: 40, flags: RST | ACK });
-    Talk { ask, answer, millis: 0, ..talk }
+    let ask = PacketTotals { packets: 1, octets: 60, flags: SYN };
+    let answer = Some(PacketTotals { packets: 1, octets: 40, flags: RST | ACK });
+    Exchange { request: ask, response: answer, millis: 0, ..talk }
 }
 
 /// Where Linux' source ports begin (ip_local_port_range).

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::IpAddr;
 
+use super::action::ActionCtx;
 use super::actor::{Actor, Home, MAX_ACTORS, Play, With};
 use super::campus::{Campus, INSIDE, UPLINK, ip, world};
 use super::draw::{Dice, Order, mix};
@@ -15,7 +16,6 @@ use super::plan::Error;
 use super::record::{flow, settle};
 use super::script::Script;
 use super::traffic::ACTIVE;
-use super::turn::Turn;
 use super::{floods, innocents, scans, worms};
 use crate::finding::MAX_SAMPLES;
 use crate::flow::{Flow, ICMP};
@@ -63,7 +63,7 @@ pub(super) struct Member {
 
 /// One of the things that an actor does at the same time, each with turns and dice of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strand {
+pub(super) enum Activity {
     /// What it is there for.
     Main,
     /// Its ordinary visitors.
@@ -73,7 +73,8 @@ pub(super) enum Strand {
     Second,
 }
 
-const STRANDS: [Strand; 4] = [Strand::Main, Strand::Visitors, Strand::First, Strand::Second];
+const STRANDS: [Activity; 4] =
+    [Activity::Main, Activity::Visitors, Activity::First, Activity::Second];
 
 /// When a strand takes its turns in a window.
 #[derive(Clone, Copy, Debug)]
@@ -130,18 +131,18 @@ impl Member {
     }
 
     /// Turns of each strand in a window.
-    fn turns(&self, strand: Strand) -> u32 {
+    fn turns(&self, strand: Activity) -> u32 {
         match (strand, self.actor) {
             // A flow of each peer in each half of the window: longer than five minutes is none.
-            (Strand::Main, Actor::Vpn) => 2 * self.size,
-            (Strand::Main, Actor::Chain) => CHAINED,
-            (Strand::Main, _) => self.size,
-            (Strand::Visitors, Actor::Volume) => 60,
-            (Strand::Visitors, Actor::Opening) => 10 + self.size / 20,
-            (Strand::Visitors, Actor::Carpet | Actor::Outbound | Actor::OutSyn) => 0,
-            (Strand::Visitors, actor) if actor.play() == Play::Flood => 6,
-            (Strand::First | Strand::Second, Actor::Chain) => self.size,
-            (Strand::Visitors | Strand::First | Strand::Second, _) => 0,
+            (Activity::Main, Actor::Vpn) => 2 * self.size,
+            (Activity::Main, Actor::Chain) => CHAINED,
+            (Activity::Main, _) => self.size,
+            (Activity::Visitors, Actor::Volume) => 60,
+            (Activity::Visitors, Actor::Opening) => 10 + self.size / 20,
+            (Activity::Visitors, Actor::Carpet | Actor::Outbound | Actor::OutSyn) => 0,
+            (Activity::Visitors, actor) if actor.play() == Play::Flood => 6,
+            (Activity::First | Activity::Second, Actor::Chain) => self.size,
+            (Activity::Visitors | Activity::First | Activity::Second, _) => 0,
         }
     }
 
@@ -150,35 +151,35 @@ impl Member {
         [CHAINED / 12, self.size * 3 / 8]
     }
 
-    fn strands(&self) -> impl Iterator<Item = Strand> + use<> {
+    fn strands(&self) -> impl Iterator<Item = Activity> + use<> {
         let member = *self;
         STRANDS.into_iter().filter(move |&strand| member.turns(strand) > 0)
     }
 
-    fn pace(&self, strand: Strand, window: Window, index: u32) -> Pace {
+    fn pace(&self, strand: Activity, window: Window, index: u32) -> Pace {
         let whole = u64::from(window.seconds()) * 1_000_000_000;
         let (turns, span) = (self.turns(strand), whole - REST);
         let place = |room: u64| mix(self.key, window.start()) % room.max(1);
         match strand {
-            Strand::Main if self.streams() => {
+            Activity::Main if self.streams() => {
                 let cut = u64::from(self.cut()) * 1_000_000;
                 // The same in every window, so that the pieces meet.
                 let from = self.key % (cut / 5 * 4);
                 let turns = (whole / cut).max(1);
                 Pace { turns: turns as u32, from, span: turns * cut, exact: true }
             }
-            Strand::Main if self.bursts() || self.actor == Actor::Opening => {
+            Activity::Main if self.bursts() || self.actor == Actor::Opening => {
                 let burst = if self.bursts() { BURST } else { RUSH }.min(span);
                 Pace { turns, from: place(span - burst), span: burst, exact: false }
             }
-            Strand::First | Strand::Second if index == 0 => {
+            Activity::First | Activity::Second if index == 0 => {
                 // When the turn is over that infects it, and it has looked around.
                 let [first, second] = self.infects();
                 let look = span / 32;
                 let one = span / u64::from(CHAINED) * u64::from(first + 1) + look;
                 let share = (span - one) / u64::from(self.size);
                 let two = (one + share * u64::from(second + 1) + look).min(span - look);
-                let from = if strand == Strand::First { one } else { two };
+                let from = if strand == Activity::First { one } else { two };
                 Pace { turns, from, span: span - from, exact: false }
             }
             _ => Pace { turns, from: 0, span, exact: false },
@@ -191,10 +192,10 @@ const MTU: u64 = 1_500;
 
 /// All actors of a scenario.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cast(Vec<Member>);
+pub(super) struct Actors(Vec<Member>);
 
-impl Cast {
-    pub(super) fn new(seed: u64, campus: &Campus, with: &[With]) -> Result<Cast, Error> {
+impl Actors {
+    pub(super) fn new(seed: u64, campus: &Campus, with: &[With]) -> Result<Actors, Error> {
         let hosts = with.iter().map(|with| u64::from(with.count)).sum();
         if hosts > u64::from(MAX_ACTORS) {
             return Err(Error::Crowded { hosts });
@@ -217,7 +218,7 @@ impl Cast {
                 members.push(Member { actor, number, size, host, taken, key });
             }
         }
-        Ok(Cast(members))
+        Ok(Actors(members))
     }
 
     #[cfg(test)]
@@ -267,7 +268,7 @@ fn elsewhere(seed: u64, campus: &Campus, purpose: u64, place: u32) -> u32 {
 
 /// Counts of one source's own direction, as played.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct SourceCounts {
     pub(super) flows: u64,
     pub(super) packets: u64,
     pub(super) octets: u64,
@@ -276,9 +277,9 @@ pub(super) struct Tally {
     pub(super) sample: Vec<Flow>,
 }
 
-impl Tally {
+impl SourceCounts {
     /// Adds the counts of another source.
-    pub(super) fn add(&mut self, other: &Tally) {
+    pub(super) fn add(&mut self, other: &SourceCounts) {
         self.flows += other.flows;
         self.packets += other.packets;
         self.octets += other.octets;
@@ -304,19 +305,19 @@ impl Tally {
 
 /// A strand of an actor in a window.
 #[derive(Clone, Debug)]
-struct Part {
+struct ActorActivity {
     member: Member,
-    strand: Strand,
+    strand: Activity,
     pace: Pace,
     script: Script,
     /// Turns taken.
     done: u32,
-    tallies: Vec<Tally>,
+    tallies: Vec<SourceCounts>,
 }
 
 /// A flow that was drawn and has not arrived. The order is that of arrival; the rest makes it total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Held {
+struct PendingFlow {
     arrival: Timestamp,
     part: usize,
     number: u64,
@@ -326,32 +327,32 @@ struct Held {
 
 /// The actors in one window.
 #[derive(Clone, Debug)]
-pub(super) struct Scene {
+pub(super) struct WindowActors {
     seed: u64,
     window: Window,
     /// Which window it is, from 0.
     index: u32,
-    parts: Vec<Part>,
+    parts: Vec<ActorActivity>,
     /// When each actor that has turns left takes its next.
     turns: BinaryHeap<Reverse<(Timestamp, usize)>>,
-    held: BinaryHeap<Reverse<Held>>,
+    held: BinaryHeap<Reverse<PendingFlow>>,
     drawn: u64,
 }
 
-impl Scene {
-    pub(super) fn new(seed: u64, window: Window, index: u32, cast: &Cast) -> Scene {
+impl WindowActors {
+    pub(super) fn new(seed: u64, window: Window, index: u32, cast: &Actors) -> WindowActors {
         let strands = cast.0.iter().flat_map(|member| member.strands().map(|s| (*member, s)));
-        let parts = strands.map(|(member, strand)| Part {
+        let parts = strands.map(|(member, strand)| ActorActivity {
             member,
             strand,
             pace: member.pace(strand, window, index),
             script: Script::new(Dice::new(member.key, window.start(), 0xac7 + strand as u64)),
             done: 0,
-            tallies: vec![Tally::default(); usize::from(member.sources())],
+            tallies: vec![SourceCounts::default(); usize::from(member.sources())],
         });
-        let parts: Vec<Part> = parts.collect();
+        let parts: Vec<ActorActivity> = parts.collect();
         let (turns, held) = (BinaryHeap::new(), BinaryHeap::new());
-        let mut scene = Scene { seed, window, index, parts, turns, held, drawn: 0 };
+        let mut scene = WindowActors { seed, window, index, parts, turns, held, drawn: 0 };
         (0..scene.parts.len()).for_each(|part| scene.call(part));
         scene
     }
@@ -362,13 +363,13 @@ impl Scene {
     }
 
     /// Each strand of each actor with the counts of its sources.
-    pub(super) fn tallies(&self) -> impl Iterator<Item = (&Member, Strand, &[Tally])> {
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&Member, Activity, &[SourceCounts])> {
         self.parts.iter().map(|part| (&part.member, part.strand, part.tallies.as_slice()))
     }
 
     /// Gives an actor the moment of its next turn: somewhere in its share of the window.
     fn call(&mut self, part: usize) {
-        let Part { pace, script, done, .. } = &mut self.parts[part];
+        let ActorActivity { pace, script, done, .. } = &mut self.parts[part];
         let turns = u64::from(pace.turns);
         if u64::from(*done) < turns {
             let share = if pace.exact { 1 } else { (pace.span / turns).max(1) };
@@ -396,7 +397,7 @@ impl Scene {
     pub(super) fn next(&mut self, campus: &Campus) -> Option<(Timestamp, Flow)> {
         self.peek(campus)?;
         let Reverse(held) = self.held.pop()?;
-        let Part { member, tallies, .. } = &mut self.parts[held.part];
+        let ActorActivity { member, tallies, .. } = &mut self.parts[held.part];
         if let Some(tally) = held.own.and_then(|own| tallies.get_mut(usize::from(own))) {
             tally.count(&held.flow, member.receives());
         }
@@ -405,12 +406,12 @@ impl Scene {
 
     /// An actor's turn, whose flows arrive when the router is done with each: at `moment` or later.
     fn play(&mut self, part: usize, moment: Timestamp, campus: &Campus) {
-        let Part { member, strand, script, done, .. } = &mut self.parts[part];
+        let ActorActivity { member, strand, script, done, .. } = &mut self.parts[part];
         let all = u64::from(self.index) * u64::from(member.turns(*strand)) + u64::from(*done);
         let (seed, index, strand, n) = (self.seed, self.index, *strand, *done);
-        let turn = Turn { seed, member, strand, campus, index, n, all };
+        let turn = ActionCtx { seed, member, strand, campus, index, n, all };
         match (strand, member.actor.play()) {
-            (Strand::Visitors, _) => innocents::visitor(&turn, script),
+            (Activity::Visitors, _) => innocents::visitor(&turn, script),
             (_, Play::Scan) => scans::turn(&turn, script),
             (_, Play::Flood) => floods::turn(&turn, script),
             (_, Play::Worm) => worms::turn(&turn, script),
@@ -436,7 +437,7 @@ impl Scene {
             }
             let (number, own) = (self.drawn, leg.own);
             let flow = settle(flow, arrival);
-            self.held.push(Reverse(Held { arrival, part, number, own, flow }));
+            self.held.push(Reverse(PendingFlow { arrival, part, number, own, flow }));
             self.drawn += 1;
         }
         script.legs = legs;
