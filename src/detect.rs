@@ -2,7 +2,7 @@
 //!
 //! [`Windows`] decides which flows are counted together and when; a [`Detector`] ([`scan::Scan`],
 //! [`flood::Flood`], [`port::Port`]) counts them in a [`Table`], or puts them together as
-//! [`conversation`]s, and judges the sums. Only sums, minima and maxima are kept, so that the order of
+//! [`conversation`](crate::conversation)s, and judges the sums. Only sums, minima and maxima are kept, so that the order of
 //! the flows inside a window, the hash seeds and the partitioning cannot change a finding.
 //!
 //! [`Table`]: crate::table::Table
@@ -15,12 +15,12 @@ use crate::flow::{Flow, Networks};
 use crate::time::{End, Window};
 
 mod baseline;
-pub mod conversation;
 pub mod flood;
 #[cfg(test)]
 mod hostile;
 mod ignore;
 mod pair_totals;
+pub mod paper;
 #[cfg(test)]
 mod play;
 pub mod port;

@@ -3,7 +3,7 @@
 //! nfgrep(1) is the contract. An expression is cut into tokens, read into a tree and compiled into a
 //! [`Filter`]: a row of tests, each of which knows where to go on if it holds and where if not, as
 //! BPF does it. What stands beside an expression, such as the networks inside, is a [`Context`]. A
-//! [`Cases`] selects the flows behind findings instead.
+//! [`EvidenceQueries`] selects the flows behind findings instead.
 #![deny(clippy::indexing_slicing)]
 
 use ipnet::IpNet;

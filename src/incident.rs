@@ -1,6 +1,6 @@
 //! From findings to action: who is responsible for a host, what to tell them, what to block.
 //!
-//! A [`Docket`] holds each finding once, however often it was read. [`Contacts`] says whose a host
+//! A [`FindingSet`] holds each finding once, however often it was read. [`Contacts`] says whose a host
 //! is, [`mail`] turns the findings into one letter per responsible person, and [`block`] into
 //! commands for a router or a firewall. Everything here is text in, text out: nothing is sent and
 //! nothing is remembered from one run to the next.

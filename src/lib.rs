@@ -32,6 +32,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod conversation;
 pub mod detect;
 pub mod filter;
 pub mod finding;

@@ -1,7 +1,7 @@
 //! The static site: findings and the windows that were judged, as one page of HTML.
 //!
-//! A [`Board`] takes what finding streams say, in any order, and keeps what is current in bounded
-//! memory; [`Board::html`] writes the page and [`publish`] puts it into place in one step. The page
+//! A [`PageData`] takes what finding streams say, in any order, and keeps what is current in bounded
+//! memory; [`PageData::html`] writes the page and [`publish`] puts it into place in one step. The page
 //! needs nothing but itself: no script, no picture, no second file. It is published, so everything
 //! that came from a stream is escaped, and the same input gives the same octets.
 

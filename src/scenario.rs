@@ -1,12 +1,12 @@
 //! What `nfgen` plays: a campus' ordinary traffic, the paper's attacks amid it, and the truth.
 //!
-//! A [`Plan`] says which scenario and how much of it; a [`Player`] plays it window after window, as
+//! A [`ScenarioPlan`] says which scenario and how much of it; a [`Player`] plays it window after window, as
 //! flows in the order of their arrival at the collector, and afterwards tells which findings the
 //! window holds ([`Truth`]). It is a stream: no more of a window is held than the answers that are
 //! about to come and the addresses that the attack touched, at most 200,000, or each attack by name,
 //! at most 60,000 flows or so ([`MAX_SIZE`]).
 //!
-//! A [`View`] makes of its flows what is exported: by one router or by two, sampled ([`Sampler`]), one
+//! A [`RouterView`] makes of its flows what is exported: by one router or by two, sampled ([`Sampler`]), one
 //! way only, or as IPv6.
 //!
 //! All times are data time. The campus is 140.119.0.0/16 behind ifIndex 2, the world lies behind

@@ -137,7 +137,7 @@ pub struct Batch {
     pub late: u64,
     /// What is missing before them, by the exporters' sequence numbers.
     pub lost: Lost,
-    /// Problems, at most [`Limits::errors`] a datagram; [`Stats::faults`] counts all.
+    /// Problems, at most [`DecoderLimits::errors`] a datagram; [`Stats::faults`] counts all.
     pub errors: Vec<Error>,
 }
 

@@ -110,7 +110,7 @@ struct Progress {
 enum OpenFile {
     Plain(SlotFile),
     Zstd(Box<Encoder<'static, SlotFile>>),
-    /// The stream itself is in [`To`].
+    /// The stream itself is in [`Output`].
     Stream,
 }
 

@@ -170,7 +170,7 @@ impl Live {
         self.order(Order::Again);
     }
 
-    /// Takes what the kernel has, and ends: [`News::Over`] comes when all is written.
+    /// Takes what the kernel has, and ends: [`CollectorEvent::Over`] comes when all is written.
     pub fn stop(&self) {
         self.order(Order::Stop);
     }

@@ -3,7 +3,7 @@
 //! The window's flows are put together as conversations, and what each host was sent in vain, beside
 //! what it was asked and served, are rows by host (`event::Event`). Sorted, they go by one host after
 //! the other, whose `evidence::Evidence` the classes of floods (`class::CLASSES`) measure; what is
-//! spread over the hosts of a network is a `carpet`. [`Paper`] is the paper's own rule, alone.
+//! spread over the hosts of a network is a `carpet`. [`super::paper`] is the paper's own rule, alone.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::cmp::Reverse;
@@ -13,9 +13,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::conversation::{Active, Conversations, PerWindow};
+use super::paper::AttackerVictim;
 use super::threshold::{self, Measure, Visibility, why};
 use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
+use crate::conversation::{Active, Conversations, PerWindow};
 use crate::finding::{
     Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side, UNKNOWN_SECONDS,
 };
@@ -30,14 +31,12 @@ mod evidence;
 mod forged;
 mod live;
 mod memory;
-mod paper;
 mod source_traffic;
 mod traffic;
 mod victims;
 
 pub use live::AnswersSeen;
 pub use memory::Memory;
-pub use paper::{Pair, Paper, PaperFloodRules};
 
 use carpet::Carpet;
 use class::{CLASSES, Class, DDOS, DOS, FloodCase, OUTBOUND, REFLECTION, Usual, VOLUME};
@@ -140,13 +139,13 @@ impl Counter for Flood {
 }
 
 impl Detector for Flood {
-    type Row = Pair;
+    type Row = AttackerVictim;
 
     fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
         self.slice(window)
     }
 
-    fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
+    fn judge(self, end: &End) -> io::Result<Verdict<AttackerVictim>> {
         let Flood { site, setup, mut conversations, .. } = self;
         let sampling = conversations.sampling().or(end.sampling);
         let sampled = sampling.is_sampled();
@@ -190,7 +189,7 @@ struct FloodJudge<'a> {
     carpets: Vec<Carpet>,
     /// The window is still open.
     carry: Option<CarryOver<'a>>,
-    out: Verdict<Pair>,
+    out: Verdict<AttackerVictim>,
 }
 
 /// What an inside attacker did to one victim.
@@ -407,9 +406,9 @@ impl<'a> FloodJudge<'a> {
                 limit: Threshold::AtLeast(100 / SHARE),
             });
         }
-        let pair = |attacker, flows| Pair { victim: evidence.host, attacker, flows };
+        let pair = |attacker, flows| AttackerVictim { victim: evidence.host, attacker, flows };
         let pairs = top.iter().filter(heavy).map(|(_, from)| pair(Some(from.peer), from.sums.0));
-        let pairs: Vec<Pair> = pairs.collect();
+        let pairs: Vec<AttackerVictim> = pairs.collect();
         match pairs.is_empty() {
             true => self.out.figure.push(pair(None, load.flows)),
             false => self.out.figure.extend(pairs),
@@ -534,7 +533,7 @@ impl<'a> FloodJudge<'a> {
     }
 
     /// All hosts were judged.
-    fn end(mut self, pairing: Option<super::conversation::PairedFlows>) -> Verdict<Pair> {
+    fn end(mut self, pairing: Option<crate::conversation::PairedFlows>) -> Verdict<AttackerVictim> {
         for carpet in carpet::merged(std::mem::take(&mut self.carpets)) {
             let measures = self.measure_carpet(&carpet).unwrap_or_default();
             let peer = |(_, from): &(u64, TopSource)| Peer {
@@ -567,7 +566,7 @@ impl<'a> FloodJudge<'a> {
             memory.close(window, pairing);
         }
         self.out.findings.sort_by(Finding::order);
-        self.out.figure.sort_by_key(Pair::order);
+        self.out.figure.sort_by_key(AttackerVictim::order);
         self.out.seen.sort();
         self.out
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::play::site;
-use super::{Detector, Site, flood, port, scan};
+use super::{Detector, Site, flood, paper, port, scan};
 use crate::finding::Finding;
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
@@ -153,11 +153,11 @@ fn all(memory: u64, live: bool, pieces: &[&[Flow]], window: Option<Window>) -> V
     let setup = Rc::new(flood::Setup { live, outside_if, ..flood::Setup::default() });
     vec![
         judge(scan::Scan::new(site.clone(), Rc::default()), pieces, window),
-        judge(scan::Paper::new(site.clone(), scan::PaperScanRules::PAPER), pieces, window),
+        judge(paper::PaperScan::new(site.clone(), paper::PaperScanRules::PAPER), pieces, window),
         judge(flood::Flood::new(site.clone(), setup), pieces, window),
-        judge(flood::Paper::new(site.clone(), flood::PaperFloodRules::PAPER), pieces, window),
+        judge(paper::PaperFlood::new(site.clone(), paper::PaperFloodRules::PAPER), pieces, window),
         judge(port::Port::new(site.clone(), Rc::default()), pieces, window),
-        judge(port::Paper::new(site, port::PaperPortRules::PAPER), pieces, window),
+        judge(paper::PaperPort::new(site, paper::PaperPortRules::PAPER), pieces, window),
     ]
 }
 

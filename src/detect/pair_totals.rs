@@ -4,7 +4,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::conversation::{Address, Families, Together};
+use crate::conversation::{Address, Families, Together};
 use crate::flow::Flow;
 use crate::table::Sorted;
 

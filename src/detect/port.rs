@@ -2,7 +2,7 @@
 //!
 //! The window's flows are put together as conversations, and what clients did at each port of a server
 //! is rows by source (`trial::Trial`). Sorted, they go by one source and port after the other, whose
-//! `evidence::Evidence` the classes (`class::CLASSES`) measure. [`Paper`] is the paper's own rule, alone.
+//! `evidence::Evidence` the classes (`class::CLASSES`) measure. [`super::paper`] is the paper's own rule, alone.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::conversation::{Address, Conversations, PairedFlows};
 use super::threshold::{self, Measure, Visibility, why};
 use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
+use crate::conversation::{Address, Conversations, PairedFlows};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
@@ -26,10 +26,8 @@ mod attempts;
 mod class;
 mod evidence;
 mod memory;
-mod paper;
 
 pub use memory::Memory;
-pub use paper::{Paper, PaperPortRules};
 
 use attempt::{Attempt, FAILED, LOGIN};
 use attempts::{AttemptWriter, MAX_MAIL, Written};

@@ -3,7 +3,7 @@
 //! The window's flows are put together as conversations, and each (host, port) that somebody asked for
 //! is a trial that worked or failed (`trial::Trial`). Trials go by source, sorted, into one
 //! source's `Evidence` after the other, and the classes of scans
-//! (`class::CLASSES`) take their measures of it. [`Paper`] is the paper's own rule, alone.
+//! (`class::CLASSES`) take their measures of it. [`super::paper`] is the paper's own rule, alone.
 
 use std::cell::{RefCell, RefMut};
 use std::io;
@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::conversation::{Address, Conversations};
+use super::paper::Subnet;
 use super::threshold::{self, Measure, Visibility, why};
 use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
+use crate::conversation::{Address, Conversations};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side};
 use crate::flow::{Flow, Networks, TCP};
 use crate::time::{End, Window};
@@ -27,12 +28,9 @@ mod class;
 mod evidence;
 mod group;
 mod memory;
-mod paper;
 mod sources;
 
 pub use memory::Memory;
-pub(super) use paper::subnet;
-pub use paper::{Paper, PaperScanRules, Subnet};
 
 use answers::Attempts;
 use attempt::Attempt;

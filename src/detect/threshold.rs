@@ -2,7 +2,7 @@
 //! say that an answer is missing.
 
 use super::Threshold;
-use super::conversation::PairedFlows;
+use crate::conversation::PairedFlows;
 
 /// A value and what it is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,7 @@ impl FindingSet {
         self.silent.iter().copied()
     }
 
-    /// Whether there was more than could be kept; known once [`Docket::findings`] was asked.
+    /// Whether there was more than could be kept; known once [`FindingSet::findings`] was asked.
     pub fn left_out(&self) -> bool {
         self.left_out
     }

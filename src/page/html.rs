@@ -1,4 +1,4 @@
-//! The page itself: what a [`Board`] holds, in words, through one template.
+//! The page itself: what a [`PageData`] holds, in words, through one template.
 
 use std::collections::{BTreeMap, BTreeSet};
 

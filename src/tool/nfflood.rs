@@ -12,7 +12,8 @@ use super::detector::{self, Figure};
 use super::state::Kept;
 use crate::cli::{Common, Io, Status, Usage};
 use crate::detect::Site;
-use crate::detect::flood::{Flood, Memory, Pair, Paper, PaperFloodRules, Setup};
+use crate::detect::flood::{Flood, Memory, Setup};
+use crate::detect::paper::{AttackerVictim, PaperFlood, PaperFloodRules};
 use crate::finding::{Host, Rate};
 
 /// The variable for `--outside-if`.
@@ -64,7 +65,7 @@ impl AsRef<Common> for Args {
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let pairs = Figure {
         columns: &["victim", "attacker", "flows", "rate"],
-        host: |row: &Pair| row.victim,
+        host: |row: &AttackerVictim| row.victim,
         cells: |row, window, mask| {
             let attacker = row.attacker.map(|attacker| Host::Address(attacker).text(mask));
             vec![
@@ -78,7 +79,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let print = args.detector.print(args.pairs.then_some(pairs));
     if args.detector.paper {
         let rules = PaperFloodRules { flows: args.limit_flows };
-        let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
+        let make = |site: &Arc<Site>| PaperFlood::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfflood", print, make);
     }
     // The variable is set for all runs, those that are not told what is inside too.

@@ -12,7 +12,8 @@ use super::detector;
 use super::state::Kept;
 use crate::cli::{Common, Io, Status};
 use crate::detect::Site;
-use crate::detect::port::{Memory, Paper, PaperPortRules, Port, Setup};
+use crate::detect::paper::{PaperPort, PaperPortRules};
+use crate::detect::port::{Memory, Port, Setup};
 
 /// Find hosts that attack one port, as worms and password guessers do.
 ///
@@ -45,7 +46,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let print = args.detector.print(None);
     if args.detector.paper {
         let rules = PaperPortRules { flows: args.limit_flows };
-        let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
+        let make = |site: &Arc<Site>| PaperPort::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfport", print, make);
     }
     let bounds = args.detector.bounds()?;

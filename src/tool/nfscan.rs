@@ -12,7 +12,8 @@ use super::detector::{self, Figure};
 use super::state::Kept;
 use crate::cli::{Common, Io, Nets, Status};
 use crate::detect::Site;
-use crate::detect::scan::{Memory, Paper, PaperScanRules, Scan, Setup, Subnet};
+use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
+use crate::detect::scan::{Memory, Scan, Setup};
 use crate::finding::Host;
 use crate::flow::Networks;
 
@@ -75,7 +76,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             hosts: args.limit_hosts,
             nets: args.limit_nets,
         };
-        let make = |site: &Arc<Site>| Paper::new(site.clone(), rules);
+        let make = |site: &Arc<Site>| PaperScan::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfscan", print, make);
     }
     let bounds = args.detector.bounds()?;

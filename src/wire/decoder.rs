@@ -21,7 +21,7 @@ type Read = Result<(), (Option<Version>, Reason)>;
 
 /// Decodes the datagrams of many exporters; keeps templates, data that waits for them, and counts.
 ///
-/// Memory is bounded by [`Limits`]. Data whose template is known costs no allocation once the batch
+/// Memory is bounded by [`DecoderLimits`]. Data whose template is known costs no allocation once the batch
 /// has room for its flows.
 #[derive(Debug)]
 pub struct Decoder {
@@ -109,7 +109,7 @@ impl Decoder {
     /// What is in force, as payloads of fresh datagrams with the exporter that each stands for:
     /// templates, options templates, and of each thing that options data records speak of the latest.
     /// What another decoder [`learn`](Decoder::learn)s from them is what this one knows. Nothing unless
-    /// [`Limits::restated`] lets it keep what it takes.
+    /// [`DecoderLimits::restated`] lets it keep what it takes.
     ///
     /// In the order of exporter, version, domain, kind and number; options data in the order in which
     /// it was told last. A datagram has at most [`DATAGRAM`](super::DATAGRAM) octets unless one record
@@ -125,7 +125,7 @@ impl Decoder {
         })
     }
 
-    /// Goes up whenever [`in_force`](Decoder::in_force) has something else to say, times and sequence
+    /// Goes up whenever [`in_force`](Decoder::restate) has something else to say, times and sequence
     /// numbers aside; an exporter that only repeats what it said changes nothing. 0 as long as nothing
     /// is kept.
     pub const fn generation(&self) -> u64 {

@@ -121,7 +121,7 @@ pub enum Reason {
         /// The id.
         found: u16,
     },
-    /// A template with more fields than [`Limits::fields`](super::Limits::fields).
+    /// A template with more fields than [`DecoderLimits::fields`](super::DecoderLimits::fields).
     #[error("template {id} has {found} fields, at most {limit} are taken")]
     TemplateFields {
         /// The template.
@@ -139,7 +139,7 @@ pub enum Reason {
         /// Shortest record it describes.
         found: usize,
     },
-    /// More records than [`Limits::records`](super::Limits::records); the others are not read.
+    /// More records than [`DecoderLimits::records`](super::DecoderLimits::records); the others are not read.
     #[error("more than {limit} records of template {id}, {left} octets are left")]
     Records {
         /// The template.

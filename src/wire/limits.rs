@@ -24,7 +24,7 @@ pub struct DecoderLimits {
     /// Templates of one exporter address. Its own longest silent domains go; where it has only one, the
     /// least recently used templates of that.
     pub exporter_templates: usize,
-    /// Octets of what is kept of all domains for [`Decoder::in_force`]: the records that defined
+    /// Octets of what is kept of all domains for [`Decoder::restate`]: the records that defined
     /// templates, and options data records, with 128 for each of these and the octets that name its
     /// scope. Exporters might define none but the largest. Domains go until it is kept, as for
     /// templates. With 0 nothing is kept, and nobody goes.

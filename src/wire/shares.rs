@@ -4,7 +4,7 @@
 //! UDP sources are forged at will, and one sender can name domains and templates without end. So the
 //! tables are shared out by the address that datagrams come from:
 //!
-//! 1. No address holds more than a limit of its own ([`Limits::exporter_domains`] and its like). One
+//! 1. No address holds more than a limit of its own ([`DecoderLimits::exporter_domains`] and its like). One
 //!    that asks for more loses its own longest silent domain.
 //! 2. Where a table is full, the address that holds most of it pays first, with its longest silent
 //!    domain.

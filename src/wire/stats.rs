@@ -51,13 +51,13 @@ pub struct Stats {
     pub evicted_sets: u64,
     /// Octets in these sets.
     pub evicted_octets: u64,
-    /// The templates that have not come, by id; at most [`Limits::missing`](super::Limits::missing)
+    /// The templates that have not come, by id; at most [`DecoderLimits::missing`](super::DecoderLimits::missing)
     /// of them, the rest is in `undecodable_sets` only.
     pub missing: BTreeMap<u16, Missing>,
-    /// Options records that described one sampler more than [`Limits::samplers`](super::Limits::samplers).
+    /// Options records that described one sampler more than [`DecoderLimits::samplers`](super::DecoderLimits::samplers).
     pub refused_samplers: u64,
     /// Options data records that there was no room to keep: more than
-    /// [`Limits::options`](super::Limits::options) has.
+    /// [`DecoderLimits::options`](super::DecoderLimits::options) has.
     pub refused_options: u64,
     /// The largest N of packet sampling 1 in N seen, 0 if none.
     pub sampling: u32,
@@ -284,13 +284,13 @@ pub struct Totals {
     pub short: u64,
     /// Datagrams of protocols that are not read.
     pub foreign: u64,
-    /// The same by protocol; at most [`Limits::foreign`](super::Limits::foreign) of them, the rest
+    /// The same by protocol; at most [`DecoderLimits::foreign`](super::DecoderLimits::foreign) of them, the rest
     /// is in `foreign` only.
     pub by_version: BTreeMap<Foreign, u64>,
     /// Domains dropped, with their templates, because there were too many of one exporter address or of
     /// all.
     pub evicted_domains: u64,
-    /// The same by the address that paid with them; at most [`Limits::named`](super::Limits::named)
+    /// The same by the address that paid with them; at most [`DecoderLimits::named`](super::DecoderLimits::named)
     /// addresses, the rest is in `evicted_domains` only.
     pub evicted_by: BTreeMap<IpAddr, u64>,
     /// Templates dropped one by one, because a domain or its exporter address had too many.

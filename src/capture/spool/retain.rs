@@ -78,11 +78,11 @@ impl Free {
 /// The rule that a file was removed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// [`Rules::keep`].
+    /// [`RetentionRules::keep`].
     Age,
-    /// [`Rules::max_size`].
+    /// [`RetentionRules::max_size`].
     Size,
-    /// [`Rules::min_free`].
+    /// [`RetentionRules::min_free`].
     Free,
 }
 
@@ -189,7 +189,7 @@ pub fn pass(spool: &Path, rules: &RetentionRules, guard: &mut Guard, now: Clocks
 /// finished file goes by its age only; so does the newest one that is not of the future. A file whose
 /// octets would stay because it has another name (a hard link), or that lies on another file system
 /// than the spool, is not removed to make room on the disk. A slot dated before the year 2000 goes by
-/// [`Rules::max_size`] only: the clock that dated it was wrong, and nobody knows its age.
+/// [`RetentionRules::max_size`] only: the clock that dated it was wrong, and nobody knows its age.
 ///
 /// Directories of past days, months and years that have become empty go as well.
 ///

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::event::{Event, EventKind};
 use super::traffic::{Counts, TopSource, add};
 use super::victims::HostSummary;
-use crate::detect::conversation::{Address, PerWindow, has_port};
+use crate::conversation::{Address, PerWindow, has_port};
 use crate::detect::threshold::percent;
 use crate::detect::top::Top;
 use crate::finding::MAX_PEERS;

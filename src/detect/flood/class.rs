@@ -91,7 +91,7 @@ impl FloodCase<'_> {
         }
     }
 
-    /// Per second, as it was before sampling; `count` is of a [`PerWindow`](crate::detect::conversation::PerWindow).
+    /// Per second, as it was before sampling; `count` is of a [`PerWindow`](crate::conversation::PerWindow).
     pub(super) fn rate(&self, count: u64) -> u64 {
         let all = u128::from(count) * u128::from(self.sampling.max(1)) / u128::from(self.seconds());
         u64::try_from(all).unwrap_or(u64::MAX)

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::detect::conversation::service::strength;
-use crate::detect::conversation::{
+use crate::conversation::service::strength;
+use crate::conversation::{
     ACK, Address, FIN, Families, PSH, PerWindow, RST, SYN, Together, narrow, widen,
 };
 use crate::finding::Sample;
@@ -55,7 +55,7 @@ pub(super) fn only_replies(flags: u8) -> bool {
 /// One row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event<A> {
-    /// Whom it came upon; of [`Kind::Sent`], who sent it.
+    /// Whom it came upon; of [`EventKind::Sent`], who sent it.
     pub host: A,
     pub kind: EventKind,
     pub proto: u8,
@@ -69,7 +69,7 @@ pub(super) struct Event<A> {
     pub flags: u8,
     /// Conversations, of what was served, asked or sent; else records of one.
     pub flows: u32,
-    /// To the host; of [`Kind::Sent`], from it.
+    /// To the host; of [`EventKind::Sent`], from it.
     pub packets: u64,
     pub octets: u64,
     /// The same as a rate counts them.

@@ -4,11 +4,11 @@ use std::io;
 use std::net::IpAddr;
 
 use super::event::{Event, EventKind, Events, FLAGS, MAYBE_RESET, SPOOFED, STREAM, is_answer};
-use crate::detect::Site;
-use crate::detect::conversation::{
+use crate::conversation::{
     ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, PerWindow, RST, SYN,
     Visitor, narrow,
 };
+use crate::detect::Site;
 use crate::finding::Side;
 use crate::flow::UDP;
 

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::class::Usual;
+use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
-use crate::detect::conversation::PairedFlows;
 use crate::time::Window;
 
 /// Whose baseline it is.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::event::{Event, EventKind, FLAGS, SPOOFED, STREAM, only_replies};
 use super::evidence::InputProfile;
 use super::traffic::{Counts, add};
-use crate::detect::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
+use crate::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
 use crate::finding::{Sample, Side};
 use crate::flow::{TCP, UDP};
 

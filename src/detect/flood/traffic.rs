@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::source_traffic::SourceTraffic;
-use crate::detect::conversation::{PerWindow, has_port};
+use crate::conversation::{PerWindow, has_port};
 use crate::detect::threshold::percent;
 use crate::detect::top::Top;
 use crate::finding::{MAX_PEERS, MAX_SAMPLES, Peer, Sample};

@@ -8,7 +8,7 @@ use super::event::{Event, EventKind};
 use super::evidence::Builder;
 use super::live::HostRows;
 use super::traffic::Counts;
-use crate::detect::conversation::{Address, PerWindow};
+use crate::conversation::{Address, PerWindow};
 use crate::table::Sorted;
 
 /// Events of one host that are kept until it is known whether it is worth a look: most are not. With

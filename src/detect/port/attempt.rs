@@ -1,6 +1,6 @@
 //! What one source did at one port of one host: the rows that nfport counts.
 
-use crate::detect::conversation::Address;
+use crate::conversation::Address;
 use crate::finding::Sample;
 
 /// It worked.

@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
-use crate::detect::Site;
-use crate::detect::conversation::{
+use crate::conversation::{
     Active, Address, AnswerRate, Conversation, DirectionTotals, Families, Outcome, Recent,
     Together, Visitor,
 };
+use crate::detect::Site;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
-use crate::detect::conversation::Address;
+use crate::conversation::Address;
 use crate::detect::top::Top;
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
-use crate::detect::conversation::PairedFlows;
 use crate::time::Window;
 
 /// Seconds of a slot, the unit in which moments are remembered.

@@ -6,7 +6,7 @@
 //! ports at which there are none.
 
 use super::attempt::{Attempt, REJECTED};
-use crate::detect::conversation::service::strength;
+use crate::conversation::service::strength;
 use crate::flow::{TCP, UDP};
 
 /// The most ports of its own that a server sends answers from.
@@ -51,7 +51,7 @@ impl Attempts {
     /// Counts the failed attempts among trials.
     pub(super) fn of<A>(trials: &[Attempt<A>]) -> Attempts
     where
-        A: crate::detect::conversation::Address,
+        A: crate::conversation::Address,
     {
         let failed = || trials.iter().filter(|trial| trial.is_failed());
         let sorted = |port: fn(&Attempt<A>) -> u16| {

@@ -1,7 +1,7 @@
 //! What came of asking one host for one port: the row that travels from the conversations to the judge
 //! of their source.
 
-use crate::detect::conversation::Address;
+use crate::conversation::Address;
 use crate::finding::Sample;
 
 /// It worked.

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::attempt::{Attempt, DARK, FAILED, OPENED, REJECTED, STREAM, WORKED};
 use super::memory::Memory;
-use crate::detect::conversation::{
+use crate::conversation::{
     Active, Address, Conversation, DirectionTotals, Families, Outcome, RST, Recent, SYN, Together,
     Visitor, has_port,
 };

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use super::answers::Attempts;
 use super::attempt::{Attempt, DARK, OPENED, REJECTED, STREAM, WORKED};
-use crate::detect::conversation::Address;
+use crate::conversation::Address;
 use crate::detect::threshold::percent;
 use crate::finding::{MAX_SAMPLES, Sample};
 use crate::flow::UDP;

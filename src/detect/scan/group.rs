@@ -12,8 +12,8 @@ use ipnet::IpNet;
 use super::ScanJudge;
 use super::attempt::{Attempt, WORKED};
 use super::class::NET;
+use crate::conversation::Address;
 use crate::detect::Threshold;
-use crate::detect::conversation::Address;
 use crate::detect::threshold::{Measure, percent};
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, WORKED};
 use super::class::NET;
-use crate::detect::conversation::{Active, Address, PairedFlows};
+use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::state::teaches;
 use crate::detect::threshold::{Measure, percent};
 use crate::time::Window;

@@ -7,7 +7,7 @@ use super::attempt::{Attempt, FAILED, WORKED};
 use super::class::dark::DARK;
 use super::evidence::Builder;
 use super::group::Members;
-use crate::detect::conversation::Address;
+use crate::conversation::Address;
 use crate::detect::threshold::Visibility;
 use crate::flow::{TCP, UDP};
 use crate::table::Sorted;

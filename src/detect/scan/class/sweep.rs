@@ -1,8 +1,8 @@
 //! A walk through whole networks: the paper's rule (figure 3), asked of attempts and not of small flows.
 
 use super::{Class, Measure};
+use crate::detect::paper::adjacent;
 use crate::detect::scan::evidence::{Evidence, Probed, WHOLE};
-use crate::detect::scan::paper::adjacent;
 
 /// At least 200 hosts of each of at least 2 neighbouring networks, more of them in vain than not.
 ///

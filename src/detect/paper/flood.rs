@@ -33,7 +33,7 @@ impl PaperFloodRules {
 
 /// One label of figure 4: `victim(attacker)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct AttackerVictim {
     /// The host that received the flows.
     pub victim: IpAddr,
     /// A source of at least a tenth of them; `None` if none sent so many.
@@ -42,41 +42,41 @@ pub struct Pair {
     pub flows: u64,
 }
 
-impl Pair {
+impl AttackerVictim {
     /// Most flows first.
-    pub(super) fn order(&self) -> (std::cmp::Reverse<u64>, IpAddr, Option<IpAddr>) {
+    pub(in crate::detect) fn order(&self) -> (std::cmp::Reverse<u64>, IpAddr, Option<IpAddr>) {
         (std::cmp::Reverse(self.flows), self.victim, self.attacker)
     }
 }
 
 /// Counts flows by destination and source.
 #[derive(Debug)]
-pub struct Paper {
+pub struct PaperFlood {
     site: Arc<Site>,
     rules: PaperFloodRules,
     tallies: Tallies,
 }
 
-impl Paper {
+impl PaperFlood {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: PaperFloodRules) -> Paper {
+    pub fn new(site: Arc<Site>, rules: PaperFloodRules) -> PaperFlood {
         let tallies = Tallies::new(site.memory);
-        Paper { site, rules, tallies }
+        PaperFlood { site, rules, tallies }
     }
 }
 
-impl Counter for Paper {
+impl Counter for PaperFlood {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         flows.iter().try_for_each(|flow| self.tallies.add(flow.dip, 0, flow.sip, flow))
     }
 }
 
-impl Detector for Paper {
-    type Row = Pair;
+impl Detector for PaperFlood {
+    type Row = AttackerVictim;
 
-    fn judge(self, end: &End) -> io::Result<Verdict<Pair>> {
+    fn judge(self, end: &End) -> io::Result<Verdict<AttackerVictim>> {
         let window = end.window;
-        let Paper { site, rules, tallies } = self;
+        let PaperFlood { site, rules, tallies } = self;
         let limit = Threshold::Above(rules.flows).scaled(window);
         let mut judge = PaperFloodJudge {
             limit,
@@ -103,7 +103,7 @@ impl Detector for Paper {
         judge.attackers();
         judge.out.findings.sort_by(Finding::order);
         judge.out.seen.sort();
-        judge.out.figure.sort_by_key(Pair::order);
+        judge.out.figure.sort_by_key(AttackerVictim::order);
         Ok(judge.out)
     }
 }
@@ -162,7 +162,7 @@ struct PaperFloodJudge<'a> {
     limit: Threshold,
     /// What inside attackers did, over all of their victims: one line each and class.
     sources: BTreeMap<(IpAddr, &'static str), Source>,
-    out: Verdict<Pair>,
+    out: Verdict<AttackerVictim>,
 }
 
 struct Source {
@@ -190,7 +190,7 @@ impl PaperFloodJudge<'_> {
         let heavy = |&(sent, _): &(u64, Attacker)| sent >= flows.div_ceil(SHARE);
         let attackers: Vec<_> = victim.top.iter().take_while(heavy).collect();
         for (sent, attacker) in &attackers {
-            self.out.figure.push(Pair {
+            self.out.figure.push(AttackerVictim {
                 victim: victim.host,
                 attacker: Some(attacker.sip),
                 flows: *sent,
@@ -201,7 +201,7 @@ impl PaperFloodJudge<'_> {
             }
         }
         if attackers.is_empty() {
-            self.out.figure.push(Pair { victim: victim.host, attacker: None, flows });
+            self.out.figure.push(AttackerVictim { victim: victim.host, attacker: None, flows });
         }
         let top = victim.top.iter();
         self.out.findings.push(Finding {
@@ -293,10 +293,10 @@ mod tests {
     use super::*;
     use crate::flow::Networks;
 
-    fn run(inside: &str, seconds: u32, flows: &[Flow]) -> Verdict<Pair> {
+    fn run(inside: &str, seconds: u32, flows: &[Flow]) -> Verdict<AttackerVictim> {
         let inside = Networks::new([inside.parse().unwrap()]);
         let mut flood =
-            Paper::new(Arc::new(Site { inside, ..Site::default() }), PaperFloodRules::PAPER);
+            PaperFlood::new(Arc::new(Site { inside, ..Site::default() }), PaperFloodRules::PAPER);
         flood.add(flows).unwrap();
         flood.judge(&End { window: Window::new(0, seconds), ..End::default() }).unwrap()
     }
@@ -327,7 +327,11 @@ mod tests {
         let verdict = run("140.119.0.0/16", 600, &flows);
         assert_eq!(
             verdict.figure,
-            [Pair { victim: VICTIM.into(), attacker: Some(ATTACKER.into()), flows: 2000 }]
+            [AttackerVictim {
+                victim: VICTIM.into(),
+                attacker: Some(ATTACKER.into()),
+                flows: 2000
+            }]
         );
         let [target, source] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
         assert_eq!((target.role, target.class.as_str(), target.flows), (Role::Target, "dos", 2040));
@@ -352,7 +356,10 @@ mod tests {
         let flows: Vec<_> = (0..200).flat_map(|n| hits([192, 0, 2, n], VICTIM, 10)).collect();
         let verdict = run("140.119.0.0/16", 600, &flows);
         assert_eq!(verdict.findings[0].class, "ddos");
-        assert_eq!(verdict.figure, [Pair { victim: VICTIM.into(), attacker: None, flows: 2000 }]);
+        assert_eq!(
+            verdict.figure,
+            [AttackerVictim { victim: VICTIM.into(), attacker: None, flows: 2000 }]
+        );
     }
 
     #[test]

@@ -34,21 +34,21 @@ impl PaperPortRules {
 
 /// Counts flows by source, protocol, destination port and destination.
 #[derive(Debug)]
-pub struct Paper {
+pub struct PaperPort {
     site: Arc<Site>,
     rules: PaperPortRules,
     tallies: Tallies,
 }
 
-impl Paper {
+impl PaperPort {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: PaperPortRules) -> Paper {
+    pub fn new(site: Arc<Site>, rules: PaperPortRules) -> PaperPort {
         let tallies = Tallies::new(site.memory);
-        Paper { site, rules, tallies }
+        PaperPort { site, rules, tallies }
     }
 }
 
-impl Counter for Paper {
+impl Counter for PaperPort {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
             let port = (u32::from(flow.proto) << 16) | u32::from(flow.dport);
@@ -58,13 +58,13 @@ impl Counter for Paper {
     }
 }
 
-impl Detector for Paper {
+impl Detector for PaperPort {
     /// Figure 5 is the findings themselves.
     type Row = ();
 
     fn judge(self, end: &End) -> io::Result<Verdict<()>> {
         let window = end.window;
-        let Paper { site, rules, tallies } = self;
+        let PaperPort { site, rules, tallies } = self;
         let limit = Threshold::AtLeast(rules.flows).scaled(window);
         let mut judge = PaperPortJudge { site: &site, limit, window, out: Verdict::default() };
         let mut attack: Option<Attack> = None;
@@ -116,7 +116,7 @@ impl Attack {
             Some((net, flows)) if net.contains(&dip) => *flows = flows.saturating_add(tally.flows),
             _ => {
                 self.close_net();
-                self.net = Some((crate::detect::scan::subnet(dip), tally.flows));
+                self.net = Some((super::subnet(dip), tally.flows));
             }
         }
         if self.samples.len() < MAX_SAMPLES {
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     fn run(flows: impl IntoIterator<Item = Flow>) -> Vec<Finding> {
-        let mut port = Paper::new(
+        let mut port = PaperPort::new(
             Arc::new(Site { memory: 1 << 28, ..Site::default() }),
             PaperPortRules::PAPER,
         );

@@ -43,7 +43,7 @@ pub struct Subnet {
 
 /// Counts small flows by source, protocol and destination.
 #[derive(Debug)]
-pub struct Paper {
+pub struct PaperScan {
     site: Arc<Site>,
     rules: PaperScanRules,
     tallies: Tallies,
@@ -58,15 +58,15 @@ struct Probed {
     samples: Vec<Sample>,
 }
 
-impl Paper {
+impl PaperScan {
     /// An empty window.
-    pub fn new(site: Arc<Site>, rules: PaperScanRules) -> Paper {
+    pub fn new(site: Arc<Site>, rules: PaperScanRules) -> PaperScan {
         let tallies = Tallies::new(site.memory);
-        Paper { site, rules, tallies }
+        PaperScan { site, rules, tallies }
     }
 }
 
-impl Counter for Paper {
+impl Counter for PaperScan {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
             self.tallies.add(flow.sip, flow.proto.into(), flow.dip, flow)?;
@@ -75,12 +75,12 @@ impl Counter for Paper {
     }
 }
 
-impl Detector for Paper {
+impl Detector for PaperScan {
     type Row = Subnet;
 
     fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
         let window = end.window;
-        let Paper { site, rules, tallies } = self;
+        let PaperScan { site, rules, tallies } = self;
         let out = Verdict::default();
         let mut judge = PaperScanJudge { site: &site, rules, window, nets: Vec::new(), out };
         let mut of = None;
@@ -117,7 +117,7 @@ pub(in crate::detect) fn subnet(host: IpAddr) -> IpNet {
 }
 
 /// Whether `b` is the network right after `a`.
-pub(super) fn adjacent(a: &IpNet, b: &IpNet) -> bool {
+pub(in crate::detect) fn adjacent(a: &IpNet, b: &IpNet) -> bool {
     match (a, b) {
         (IpNet::V4(a), IpNet::V4(b)) => {
             u32::from(a.broadcast()).checked_add(1) == Some(u32::from(b.network()))
@@ -257,7 +257,7 @@ mod tests {
 
     fn run(flows: &[Flow]) -> Verdict<Subnet> {
         let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
-        let mut scan = Paper::new(Arc::new(site), PaperScanRules::PAPER);
+        let mut scan = PaperScan::new(Arc::new(site), PaperScanRules::PAPER);
         scan.add(flows).unwrap();
         scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
     }

@@ -2,7 +2,7 @@
 //!
 //! Flows are kept as rows, spread by the pair of hosts ([`Shards`](crate::table::Shards)), and put together again when the
 //! window is over: the two directions between the same ports are a conversation, one side of it asked
-//! ([`Talk`]), and something came of it ([`Outcome`]). Only sums, ORs, minima and maxima are taken, so
+//! ([`Conversation`]), and something came of it ([`Outcome`]). Only sums, ORs, minima and maxima are taken, so
 //! that neither order nor partition can change an outcome. Records that an active timeout split and
 //! copies of a second exporter fall together: what is looked at are the largest flow and what flags
 //! there were, not how many records.
