@@ -40,9 +40,7 @@ const NFDUMP_WORDS: &[&str] = &[
     "flags S",
     "flags SA",
     "flags AF",
-    "flags S and not flags AFRPU",
     "not flags S",
-    "not flags FR",
     "flags 2",
     "flags = 27",
     "flags X",
@@ -51,9 +49,15 @@ const NFDUMP_WORDS: &[&str] = &[
     "not host 140.119.53.7 and not net 140.119.44.0/24",
 ];
 
-/// Words that nfdump takes up to 1.7.4.
-const NFDUMP_WORDS_BEFORE_1_7_5: &[&str] =
-    &["inet", "src or dst net 140.119.44.0/24", "src and dst net 140.119.0.0/16"];
+/// Words that nfdump refuses since 1.7.5, or reads in another way: there `not flags FR` is also true of flows
+/// with one of the two.
+const NFDUMP_WORDS_BEFORE_1_7_5: &[&str] = &[
+    "inet",
+    "src or dst net 140.119.44.0/24",
+    "src and dst net 140.119.0.0/16",
+    "flags S and not flags AFRPU",
+    "not flags FR",
+];
 
 #[test]
 fn nfdump_chooses_what_we_choose() {
