@@ -34,5 +34,6 @@ mod nftop;
 mod oracle;
 mod peers;
 mod pipeline;
+mod prose;
 mod quality;
 mod recipes;
