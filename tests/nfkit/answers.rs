@@ -1,15 +1,15 @@
-//! A host that only answers is no scanner, no spreader and no flooder, where its questions are not exported:
-//! with flags and on nine columns, inside and outside, to one host and to many, alone and amid others.
+//! A host that only answers is no scanner, no spreader and no flooder if the requests to it are not
+//! exported: with flags and on nine columns, inside and outside, to one host and to many, alone and
+//! among other traffic.
 
 use std::collections::BTreeSet;
 
 use crate::detector::{FIELDS, W1, found, window};
+use crate::golden::START;
 use crate::harness::{INSIDE, Ran, Scene, tool};
 
-/// The first second of [`W1`].
-const START: u64 = 993_946_800;
-
-/// Answers: protocol, port that they come from, packets, bytes and TCP flags. Port 0 is every port below 1000.
+/// Kinds of answers: protocol, source port, packets, bytes and TCP flags. Port 0 stands for all
+/// ports up to 1000.
 const KINDS: [(u8, u16, u64, u64, u8); 19] = [
     (6, 80, 1, 40, 4),
     (6, 443, 1, 40, 20),
@@ -32,14 +32,14 @@ const KINDS: [(u8, u16, u64, u64, u8); 19] = [
     (17, 3478, 1, 100, 0),
 ];
 
-/// Whom the answers reach.
+/// The recipients of the answers.
 #[derive(Clone, Copy, Debug)]
-enum To {
+enum Recipients {
     /// One host.
     One,
-    /// A few, behind a translator that uses all ports above 1023.
+    /// A few hosts, behind a translator that uses all ports above 1023.
     Few,
-    /// One port each of many.
+    /// Many hosts, one port each.
     Many,
 }
 
@@ -70,8 +70,9 @@ fn line(
     format!("{row}\t{flags}\t{time}\t{}\n", time + 1)
 }
 
-/// 600 conversations of others: nothing, both directions, or what comes in alone.
-fn others(has_flags: bool, directions: u8) -> String {
+/// Returns the background traffic, 600 ordinary conversations: none of their flows for 0
+/// `directions`, those to inside hosts for 1, all for 2.
+fn background(has_flags: bool, directions: u8) -> String {
     let mut rows = String::new();
     for n in 0..600 {
         let (client, server) = (host(n % 3 > 0, 9000 + n), host(n % 3 == 0, 8000 + n % 40));
@@ -86,17 +87,17 @@ fn others(has_flags: bool, directions: u8) -> String {
     rows
 }
 
-/// Every kind's answers, each of a host of its own; and these hosts.
-fn answers(has_flags: bool, is_inside: bool, to: To) -> (BTreeSet<String>, String) {
+/// Returns the hosts that answer, one for each kind, and the flow lines of their answers.
+fn answers(has_flags: bool, is_inside: bool, to: Recipients) -> (BTreeSet<String>, String) {
     let mut rows = String::new();
     let mut hosts = BTreeSet::new();
     for (kind, &(proto, sport, packets, octets, flags)) in KINDS.iter().enumerate() {
         let from = host(is_inside, kind);
         for n in 0..1500 {
             let (peer, dport) = match to {
-                To::One => (5000 + kind, 32_768 + n * 7 % 28_000),
-                To::Few => (5000 + kind * 20 + n % 12, 1024 + n * 7919 % 64_000),
-                To::Many => (2000 + n, 32_768 + n * 31 % 28_000),
+                Recipients::One => (5000 + kind, 32_768 + n * 7 % 28_000),
+                Recipients::Few => (5000 + kind * 20 + n % 12, 1024 + n * 7919 % 64_000),
+                Recipients::Many => (2000 + n, 32_768 + n * 31 % 28_000),
             };
             let sport = if sport == 0 { 1 + n * 11 % 1000 } else { usize::from(sport) };
             let peer = host(!is_inside, peer);
@@ -118,15 +119,16 @@ fn sources(ran: &Ran) -> Vec<String> {
 }
 
 #[test]
-fn who_answers_is_no_source_for_any_detector() {
-    for (n, to) in [To::One, To::Few, To::Many].into_iter().enumerate() {
+fn a_host_that_only_answers_is_no_source_for_any_detector() {
+    for (n, to) in [Recipients::One, Recipients::Few, Recipients::Many].into_iter().enumerate() {
         for case in 0..12 {
             let (has_flags, is_inside, directions) = (case & 1 > 0, case & 2 > 0, case as u8 >> 2);
             let (hosts, rows) = answers(has_flags, is_inside, to);
-            let rows = rows + &others(has_flags, directions);
+            let rows = rows + &background(has_flags, directions);
             let input = fields(has_flags) + &window(W1, &rows);
             for args in [&["nfscan"][..], &["nfflood"], &["nfflood", "--live"], &["nfport"]] {
-                // With a state in every other case: what is remembered of one window must accuse nobody.
+                // Every other case keeps a state, which must not turn a host's answers into
+                // evidence against it.
                 let scene = Scene::new();
                 let state = scene.path("state").display().to_string();
                 let state: &[&str] = if (case + n) % 2 == 0 { &["--state", &state] } else { &[] };
@@ -143,12 +145,12 @@ fn who_answers_is_no_source_for_any_detector() {
 }
 
 #[test]
-fn whom_answers_flood_is_told() {
-    let (_, rows) = answers(true, true, To::One);
-    let input = fields(true) + &window(W1, &(rows + &others(true, 2)));
+fn the_victim_of_unsolicited_answers_is_reported() {
+    let (_, rows) = answers(true, true, Recipients::One);
+    let input = fields(true) + &window(W1, &(rows + &background(true, 2)));
     let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&input).run().ok();
     let found = found(&ran);
-    // Resets, and SYN and ACK, of any port; a stream by QUIC that nobody asked for.
+    // Resets and SYN-ACKs from any port, and an unsolicited stream of QUIC.
     for kind in [0, 1, 2, 3, 4, 5, 6, 7, 8, 16] {
         let victim = format!("flood target {}", host(false, 5000 + kind));
         assert!(found.contains(&victim), "{kind} {victim} {found:?}");
@@ -160,34 +162,34 @@ fn whom_answers_flood_is_told() {
 }
 
 #[test]
-fn who_asks_from_a_services_port_is_still_a_source() {
-    fn ask(has_flags: bool, n: usize, ends: [&str; 2], ports: (u8, usize, usize)) -> String {
+fn a_scanner_that_sends_from_a_service_port_is_still_a_source() {
+    fn syn(has_flags: bool, n: usize, ends: [&str; 2], ports: (u8, usize, usize)) -> String {
         line(has_flags, n, ends, ports, (1, 40, 2))
     }
     let scanner = "203.0.113.9";
-    // nmap -g 53 on one port, and on many ports of one host.
+    // Like `nmap -g 53`: one port of many hosts, and many ports of one host.
     for port in [53, 80, 443] {
         let wide: String =
-            (0..200).map(|n| ask(true, n, [scanner, &host(true, n)], (6, port, 3389))).collect();
+            (0..200).map(|n| syn(true, n, [scanner, &host(true, n)], (6, port, 3389))).collect();
         let deep: String = (0..200)
-            .map(|n| ask(true, n, [scanner, &host(true, 7)], (6, port, 20_000 + n)))
+            .map(|n| syn(true, n, [scanner, &host(true, 7)], (6, port, 20_000 + n)))
             .collect();
         for rows in [wide, deep] {
-            let input = fields(true) + &window(W1, &(rows + &others(true, 2)));
+            let input = fields(true) + &window(W1, &(rows + &background(true, 2)));
             let ran = tool("nfscan").args(["--inside", INSIDE]).stdin(&input).run().ok();
             assert_eq!(found(&ran), [format!("scan source {scanner}")], "{port} {ran}");
         }
     }
-    // On nine columns, where the port that is asked for is a service's as well.
+    // On nine columns, also to a port that belongs to a service.
     let wide: String =
-        (0..200).map(|n| ask(false, n, [scanner, &host(true, n)], (6, 53, 445))).collect();
-    let input = fields(false) + &window(W1, &(wide + &others(false, 2)));
+        (0..200).map(|n| syn(false, n, [scanner, &host(true, n)], (6, 53, 445))).collect();
+    let input = fields(false) + &window(W1, &(wide + &background(false, 2)));
     let ran = tool("nfscan").args(["--inside", INSIDE]).stdin(&input).run().ok();
     assert_eq!(found(&ran), [format!("scan source {scanner}")], "{ran}");
-    // A flood from a name server's port upon a game server's.
+    // A flood from the port of a name server to the port of a game server.
     let bot = host(true, 3);
     let flood = line(true, 1, [&bot, scanner], (17, 53, 27_015), (3_000_000, 900_000_000, 0));
-    let input = fields(true) + &window(W1, &(flood + &others(true, 2)));
+    let input = fields(true) + &window(W1, &(flood + &background(true, 2)));
     let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&input).run().ok();
     assert_eq!(found(&ran), [format!("flood source {bot}")], "{ran}");
 }

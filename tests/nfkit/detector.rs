@@ -1,4 +1,4 @@
-//! What the three detectors do alike: options, windows, forms of input and output.
+//! Tests that all three detectors share: options, windows, forms of input and output.
 
 use std::collections::BTreeMap;
 
@@ -8,32 +8,34 @@ use crate::harness::{DETECTORS, INSIDE, Ran, Run, Scene, gzip, paper, scan, tabl
 
 pub const FIELDS: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\n";
 
-/// The options that make a detector judge by its classes, and by the paper's rule.
+/// The options that choose between a detector's classes and the paper's rules.
 pub const RULES: [&[&str]; 2] = [&[], &["--paper"]];
 
-/// The first of two windows that follow each other, and the second.
+/// The first of two consecutive windows, as its start and length in a mark.
 pub const W1: &str = "2001-07-01T00:20:00Z\t600";
+/// The window after [`W1`].
 pub const W2: &str = "2001-07-01T00:30:00Z\t600";
 
-/// One flow line of a TCP connection request.
+/// Returns one flow line of a TCP connection request.
 pub fn row(sip: &str, dip: &str, dport: u16) -> String {
     format!("1\t{sip}\t{dip}\t2\t6\t1025\t{dport}\t1\t40\n")
 }
 
-/// As many connection requests, each from a port of its own: as many conversations.
+/// Returns connection requests, each from a source port of its own and therefore a conversation of
+/// its own.
 pub fn requests(sip: &str, dip: &str, dport: u16, count: u16) -> String {
     let one = row(sip, dip, dport);
     (0..count).map(|n| one.replace("\t1025\t", &format!("\t{}\t", 1025 + n))).collect()
 }
 
-/// Rows in a marked window that the collector saw whole.
+/// Wraps rows in the marks of a window that the collector saw completely.
 pub fn window(mark: &str, rows: &str) -> String {
     let flows = rows.lines().count();
     format!("#window\t{mark}\n{rows}#end\t{mark}\tflows={flows}\tlate=0\tscaled=0\tstate=ok\n")
 }
 
-/// Every detector's attack at once: a scan of two networks, a flood from inside and a port attack,
-/// as rows of one window.
+/// Returns the rows of one window with an attack for each detector: a scan of two networks, a flood
+/// from inside and an attack on one port.
 pub fn attacks() -> String {
     let mut rows = String::new();
     for net in [16, 17] {
@@ -48,7 +50,7 @@ pub fn attacks() -> String {
     rows
 }
 
-/// The same in a window with its names and marks.
+/// Returns [`attacks`] as a marked window with column names.
 fn input() -> String {
     FIELDS.to_owned() + &window(W1, &attacks())
 }
@@ -57,17 +59,17 @@ fn run(name: &str, input: &str, args: &[&str]) -> Run {
     tool(name).args(args).stdin(input)
 }
 
-/// The findings as kind, role and host.
+/// Returns the findings, each as "kind role host".
 pub fn found(ran: &Ran) -> Vec<String> {
     let name =
         |row: &BTreeMap<String, String>| format!("{} {} {}", row["kind"], row["role"], row["host"]);
     ran.table().iter().map(name).collect()
 }
 
-/// What each detector finds in [`attacks`] with our networks known.
+/// Returns the findings of a detector in [`attacks`] if the inside networks are known.
 fn all(name: &str) -> &'static [&'static str] {
     match name {
-        // Who attacks a port of ten thousand hosts asks many in vain.
+        // The source that attacks one port of 10,000 hosts also makes many failed attempts.
         "nfscan" => &["scan source 140.119.44.91", "scan source 203.0.113.45"],
         "nfflood" => &["flood source 140.119.53.7", "flood target 198.51.100.13"],
         _ => &["port source 140.119.44.91"],
@@ -75,7 +77,7 @@ fn all(name: &str) -> &'static [&'static str] {
 }
 
 #[test]
-fn each_finds_its_own_attack() {
+fn each_detector_finds_its_own_attack() {
     for name in DETECTORS {
         let ran = run(name, &input(), &["--inside", INSIDE]).run().ok();
         assert_eq!(found(&ran), all(name), "{ran}");
@@ -91,7 +93,7 @@ fn each_finds_its_own_attack() {
 }
 
 #[test]
-fn by_the_papers_rules_each_finds_its_own_attack_and_no_other() {
+fn with_the_papers_rules_each_detector_finds_only_its_own_attack() {
     for name in DETECTORS {
         let ran = run(name, &input(), &["--paper", "--inside", INSIDE]).run().ok();
         let own = if name == "nfscan" { &["scan source 203.0.113.45"] } else { all(name) };
@@ -104,7 +106,7 @@ fn without_inside_no_host_has_a_side() {
     for name in DETECTORS {
         let ran = run(name, &input(), &[]).run().ok();
         assert!(ran.table().iter().all(|row| row["side"] == "-"), "{ran}");
-        // Who floods is told of inside hosts only.
+        // nfflood reports the source of a flood only if it is inside.
         let expected = if name == "nfscan" { 2 } else { 1 };
         assert_eq!(ran.rows().len(), expected, "{ran}");
     }
@@ -128,7 +130,7 @@ fn inside_comes_from_the_environment_or_a_file() {
 }
 
 #[test]
-fn wrong_networks_are_told() {
+fn networks_that_cannot_be_read_are_refused() {
     for name in DETECTORS {
         run(name, "", &["--inside", "10.1.0.0/8"]).run().status(2).mute().says("10.0.0.0/8");
         run(name, "", &["--inside", "office"]).run().status(2).mute();
@@ -137,7 +139,7 @@ fn wrong_networks_are_told() {
 }
 
 #[test]
-fn one_side_is_shown_alone() {
+fn side_limits_the_findings_to_one_side() {
     for name in DETECTORS {
         for side in ["inside", "outside"] {
             let ran = run(name, &input(), &["--inside", INSIDE, "--side", side]).run().ok();
@@ -183,7 +185,7 @@ fn ignored_flows_are_not_counted() {
 }
 
 #[test]
-fn a_wrong_ignore_file_is_told_with_its_line() {
+fn an_error_in_an_ignore_file_names_its_line() {
     let scene = Scene::new();
     let file = scene.write("ignore", "* *\n10.0.0.0/8 somebody\n");
     for name in DETECTORS {
@@ -193,7 +195,7 @@ fn a_wrong_ignore_file_is_told_with_its_line() {
     }
 }
 
-/// What `--explain` says of a host, measure by measure.
+/// Returns the output of `--explain` for a host, each row as "measure value limit verdict".
 fn explained(name: &str, host: &str, args: &[&str]) -> (Vec<String>, Ran) {
     let ran = run(name, &input(), &["--inside", INSIDE, "--explain", host]).args(args);
     let ran = ran.run().status(0);
@@ -206,7 +208,7 @@ fn explained(name: &str, host: &str, args: &[&str]) -> (Vec<String>, Ran) {
 }
 
 #[test]
-fn explain_shows_what_the_classes_saw() {
+fn explain_shows_the_measures_of_the_classes() {
     let cases: [(&str, &str, &[&str]); 5] = [
         (
             "nfscan",
@@ -249,7 +251,7 @@ fn explain_shows_what_the_classes_saw() {
 }
 
 #[test]
-fn explain_shows_what_the_papers_rules_saw() {
+fn explain_shows_the_measures_of_the_papers_rules() {
     let cases: [(&str, &str, &[&str]); 6] = [
         (
             "nfscan",
@@ -270,10 +272,10 @@ fn explain_shows_what_the_papers_rules_saw() {
     }
 }
 
-/// What only the classes take is refused beside `--paper`, but a variable, which is set for every run, is
-/// then not read.
+/// An option of the classes is refused beside `--paper`. A variable of the classes is ignored,
+/// because it may be set for every run.
 #[test]
-fn by_the_papers_rules_nothing_of_the_classes_is_read() {
+fn with_the_papers_rules_class_options_are_refused_and_variables_ignored() {
     for (name, option, variable, good) in [
         ("nfscan", "--limits", "NFKIT_LIMITS", "file"),
         ("nfscan", "--state", "NFKIT_SCAN_STATE", "file"),
@@ -303,25 +305,25 @@ fn by_the_papers_rules_nothing_of_the_classes_is_read() {
 }
 
 #[test]
-fn exit_code_tells_whether_anything_was_found() {
+fn with_exit_code_the_status_is_3_if_anything_was_found() {
     for name in DETECTORS {
         let args = ["--inside", INSIDE, "--exit-code"];
         run(name, &input(), &args).run().status(3);
         run(name, &(FIELDS.to_owned() + &window(W1, "")), &args).run().status(0);
         run(name, "", &args).run().status(0);
-        // What is not shown was not found.
+        // A finding that `--side` hides does not count as found.
         let other = if name == "nfport" { "outside" } else { "inside" };
         let side = [&args[..], &["--side", other]].concat();
         let expected = if name == "nfport" { 0 } else { 3 };
         run(name, &input(), &side).run().status(expected);
-        // A failure is told before a finding.
+        // The status of a failure takes precedence over that of a finding.
         let ran = run(name, &input(), &args).args(["-", "/nowhere"]).run().status(1);
         assert_eq!(found(&ran), all(name));
     }
 }
 
 #[test]
-fn json_says_what_the_text_says() {
+fn json_and_text_hold_the_same_findings() {
     for name in DETECTORS {
         let text = run(name, &input(), &["--inside", INSIDE]).run().ok();
         let json = run(name, &input(), &["--inside", INSIDE, "--json"]).run().ok();
@@ -360,7 +362,7 @@ fn json_says_what_the_text_says() {
     }
 }
 
-/// Everything in a text that could be an address.
+/// Returns the words of a text that parse as IPv4 addresses.
 fn addresses(text: &str) -> Vec<&str> {
     let words = text.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == '?'));
     words.filter(|word| word.parse::<std::net::Ipv4Addr>().is_ok()).collect()
@@ -380,7 +382,7 @@ fn masked_findings_hold_no_whole_address() {
             let ran =
                 run(name, &input(), &["--inside", INSIDE, "--mask"]).args(*options).run().ok();
             assert_eq!(ran.text().lines().count(), plain.text().lines().count(), "{ran}");
-            // Networks of 24 bits or fewer are what a mask leaves.
+            // A mask leaves networks of 24 bits or fewer.
             let left: Vec<_> =
                 addresses(ran.text()).into_iter().filter(|a| !a.ends_with(".0")).collect();
             assert!(left.is_empty(), "{left:?}{ran}");
@@ -407,7 +409,7 @@ fn masked_flow_lines_are_refused() {
 }
 
 #[test]
-fn the_shape_of_the_rows_does_not_matter() {
+fn column_order_separator_and_line_ending_do_not_matter() {
     let expected: Vec<_> =
         DETECTORS.map(|name| run(name, &input(), &[]).run().ok().rows().join("\n")).into();
     let swapped = {
@@ -423,7 +425,7 @@ fn the_shape_of_the_rows_does_not_matter() {
             "#fields\toctets\tlabel\tdip\tsip\tsif\tdif\tproto\tsport\tdport\tpackets\tnote\n";
         names.to_owned() + &window(W1, &rows.collect::<String>())
     };
-    // CSV: the first line is the names alone.
+    // CSV: the first line has the column names and nothing else.
     let csv = FIELDS.replace("#fields\t", "").replace('\t', ",")
         + &window(W1, &attacks().replace('\t', ","));
     let texts = [
@@ -432,7 +434,7 @@ fn the_shape_of_the_rows_does_not_matter() {
         window(W1, &attacks().replace('\t', ",")),
         window(W1, &attacks().replace('\t', "  ")),
         window(W1, &attacks().replace('\n', "\r\n")),
-        // No line ending after the last.
+        // No line ending after the last row.
         input().trim_end().to_owned(),
         swapped,
     ];
@@ -445,7 +447,7 @@ fn the_shape_of_the_rows_does_not_matter() {
 }
 
 #[test]
-fn compressed_lines_are_read_as_they_are() {
+fn compressed_flow_lines_are_read() {
     let scene = Scene::new();
     let files = [
         scene.write("flows.gz", gzip(input().as_bytes())),
@@ -462,7 +464,7 @@ fn compressed_lines_are_read_as_they_are() {
 }
 
 #[test]
-fn marked_windows_merge_and_limits_grow_with_them() {
+fn marked_windows_merge_and_thresholds_grow_with_them() {
     let two = |first: usize, second: usize| {
         let all = requests("140.119.53.7", "198.51.100.13", 80, (first + second) as u16);
         let at = all.match_indices('\n').nth(first - 1).map_or(0, |(at, _)| at + 1);
@@ -484,14 +486,14 @@ fn marked_windows_merge_and_limits_grow_with_them() {
     let ran = run("nfflood", &two(999, 1001), &[]).run().ok();
     assert_eq!(ran.marks("#window").len(), 2, "{ran}");
     assert_eq!(ran.rows().len(), 1, "{ran}");
-    // Half of it was never heard of: nobody may take it for quiet.
+    // The second half of the merged window is missing, so it must not pass for a quiet one.
     let half = FIELDS.to_owned() + &window(W1, &row("140.119.53.7", "198.51.100.13", 80));
     let ran = run("nfflood", &half, &long).run().ok();
     assert!(ran.marks("#end")[0].contains("state=cut"), "{ran}");
 }
 
 #[test]
-fn windows_that_do_not_fit_are_a_usage_error() {
+fn a_window_length_that_does_not_fit_is_a_usage_error() {
     for name in DETECTORS {
         for window in ["15m", "5m"] {
             let ran = run(name, &input(), &["--window", window]).run().status(2);
@@ -504,14 +506,14 @@ fn windows_that_do_not_fit_are_a_usage_error() {
     }
 }
 
-/// The rows of [`attacks`] with a moment each, from this second on: all attacks at once, or the scan
-/// would be over within seconds, as fast as a worm.
+/// Returns the rows of [`attacks`] with start times from the second `from` on. The attacks are
+/// mixed and spread over `seconds`: a scan within a few seconds would look like a worm.
 fn timed(from: u64, seconds: u64) -> String {
     let rows = attacks();
     let rows: Vec<_> = rows.lines().collect();
     let stamp = |n: usize| {
         let second = from + n as u64 * seconds / rows.len() as u64;
-        // Each row once: the step has no divisor in common with their number.
+        // Every row occurs once: the step and the number of rows have no common divisor.
         format!("{}\t{second}.{:03}\n", rows[n * 4001 % rows.len()], n % 1000)
     };
     (0..rows.len()).map(stamp).collect()
@@ -520,14 +522,14 @@ fn timed(from: u64, seconds: u64) -> String {
 const TIMED: &str = "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tstart\n";
 
 #[test]
-fn unmarked_rows_are_cut_by_their_start() {
+fn unmarked_rows_are_put_into_windows_by_their_start() {
     let text = TIMED.to_owned() + &timed(993_946_800, 600);
     let column_end = text.replace("\tstart\n", "\tend\n");
     for name in DETECTORS {
         let ran = run(name, &text, &["--inside", INSIDE]).run().ok();
         assert_eq!(found(&ran), all(name), "{ran}");
         assert_eq!(ran.marks("#window"), [format!("#window\t{W1}")], "{ran}");
-        // Nobody knows whether all of it was there: no state.
+        // Without marks nobody knows if the window is complete, so it has no state.
         assert_eq!(
             ran.marks("#end"),
             [format!("#end\t{W1}\tflows=11401\tlate=0\ttool={name}")],
@@ -557,7 +559,7 @@ fn an_old_row_is_late_and_not_dropped() {
 }
 
 #[test]
-fn rows_without_any_time_are_one_unknown_window() {
+fn rows_without_times_form_one_window_of_unknown_time() {
     for name in DETECTORS {
         let ran = run(name, &attacks(), &["--inside", INSIDE]).run().ok();
         assert_eq!(found(&ran), all(name), "{ran}");
@@ -589,17 +591,17 @@ fn a_window_without_its_end_is_cut() {
 }
 
 #[test]
-fn what_the_collector_said_of_a_window_is_copied() {
-    let said = "flows=0\tlate=0\tlostflows=4\tlostdatagrams=1\tsampling=100\tscaled=0\tcover=600\topen=1\tstate=nodata";
-    let text = format!("{FIELDS}#window\t{W1}\n#end\t{W1}\t{said}\tmood=good\n");
+fn the_collectors_end_mark_is_copied() {
+    let end_mark = "flows=0\tlate=0\tlostflows=4\tlostdatagrams=1\tsampling=100\tscaled=0\tcover=600\topen=1\tstate=nodata";
+    let text = format!("{FIELDS}#window\t{W1}\n#end\t{W1}\t{end_mark}\tmood=good\n");
     for name in DETECTORS {
         let ran = run(name, &text, &[]).run().ok();
         assert_eq!(
             ran.marks("#end"),
-            [format!("#end\t{W1}\t{said}\ttool={name}\tmood=good")],
+            [format!("#end\t{W1}\t{end_mark}\ttool={name}\tmood=good")],
             "{ran}"
         );
-        // Findings of a window with losses or sampling say so.
+        // Findings in a window with losses or sampling are marked.
         let lossy = input().replace("state=ok", "lostflows=4\tsampling=100\tstate=ok");
         let ran = run(name, &lossy, &[]).run().ok();
         assert!(ran.table().iter().all(|row| row["marks"] == "lossy,sampled"), "{ran}");
@@ -645,7 +647,7 @@ fn empty_input_is_good_input() {
 }
 
 #[test]
-fn tables_that_do_not_fit_into_memory_give_the_same_lines() {
+fn a_small_memory_limit_does_not_change_the_findings() {
     for name in DETECTORS {
         let text = if name == "nfscan" { &scan().text } else { &paper().text };
         for rule in RULES {
@@ -662,8 +664,8 @@ fn tables_that_do_not_fit_into_memory_give_the_same_lines() {
 }
 
 #[test]
-fn findings_come_in_their_order() {
-    // Two floods of the same size: the host decides; a larger one comes first.
+fn findings_are_sorted_by_size_and_then_by_host() {
+    // Of two floods of the same size the lower address comes first; a larger flood precedes both.
     let rows = requests("192.0.2.1", "198.51.100.20", 80, 1100)
         + &requests("192.0.2.1", "198.51.100.9", 80, 1100)
         + &requests("192.0.2.1", "198.51.100.30", 80, 1200);

@@ -1,4 +1,4 @@
-//! Files of other programs, given to the commands as their users would.
+//! Files of other programs as input of the commands.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ const ZEEK: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.orig_h\t
     id.resp_p\tproto\tduration\torig_bytes\tresp_bytes\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\t\
     resp_ip_bytes\n";
 
-/// A scan of two networks, as Zeek logs it.
+/// Returns a scan of two networks, as Zeek logs it.
 fn scan() -> String {
     let line = |n: usize, host: &str| {
         let ts = 993_946_800 + n;
@@ -20,7 +20,7 @@ fn scan() -> String {
 }
 
 #[test]
-fn a_scan_is_found_in_the_log_of_zeek() {
+fn a_scan_is_found_in_a_zeek_log() {
     let ran = tool("nfscan").args(["--inside", "140.119.0.0/16"]).stdin(scan()).run().ok();
     let rows = ran.table();
     assert_eq!(rows.len(), 1, "{ran}");
@@ -29,7 +29,7 @@ fn a_scan_is_found_in_the_log_of_zeek() {
 }
 
 #[test]
-fn what_is_grepped_out_of_it_are_flow_lines() {
+fn nfgrep_turns_a_zeek_log_into_flow_lines() {
     let scene = Scene::new();
     let log = scene.write(
         "conn.log",
@@ -43,7 +43,7 @@ fn what_is_grepped_out_of_it_are_flow_lines() {
          0\t192.0.2.1\t192.0.2.2\t0\t1\t0\t2048\t1\t84\t994000000.000\t994000000.500\t-\t-\n\
          0\t192.0.2.2\t192.0.2.1\t0\t1\t0\t0\t1\t84\t994000000.000\t994000000.500\t-\t-\n"
     ));
-    // And those are read like any others.
+    // The other commands read these lines like any others.
     let lines = tool("nfgrep").args(["any"]).arg(&log).run().ok();
     let total =
         |input: &[u8]| tool("nftop").args(["--whole", "-n", "0"]).stdin(input).run().ok().out;
@@ -52,9 +52,9 @@ fn what_is_grepped_out_of_it_are_flow_lines() {
 }
 
 #[test]
-fn a_program_can_be_named_and_what_is_wrong_is_counted() {
+fn the_dialect_can_be_named_and_bad_lines_are_counted() {
     let rows: String = scan().lines().skip(3).map(|line| line.to_owned() + "\n").collect();
-    // Without the names Zeek's usual columns are assumed, and these are others.
+    // Without the line of names Zeek's usual columns are assumed, which differ from these.
     let ran = tool("nftop").args(["--input", "zeek"]).stdin(&rows).run().status(1);
     ran.says("-:1: zeek: ").says("495 more bad lines, 500 in all");
     tool("nftop").args(["--input", "argus"]).run().status(2).says("flow nfdump rwcut zeek vpc");
@@ -66,9 +66,8 @@ fn a_program_can_be_named_and_what_is_wrong_is_counted() {
     ran.says("-:1: sip cannot be \"1\"");
 }
 
-/// Every sample beside the flow lines that it holds.
 #[test]
-fn samples_hold_the_lines_beside_them() {
+fn samples_decode_to_the_golden_flow_lines() {
     let folder = package("tests/data/dialects");
     let mut samples: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
     samples.retain(|path| path.extension().is_none_or(|end| end != "flows"));
@@ -86,7 +85,7 @@ fn samples_hold_the_lines_beside_them() {
             "{ran}"
         );
         golden(&format!("dialects/{name}.flows"), &ran.out);
-        // Who counts them reads the same.
+        // nftop reads the same flows from the sample and from its flow lines.
         let read = |input: &[u8]| {
             let ran = tool("nftop").args(["--whole", "-n", "0"]).stdin(input).run();
             ran.rows().join("\n")
@@ -95,19 +94,19 @@ fn samples_hold_the_lines_beside_them() {
     }
 }
 
-/// Nothing that matched is no failure.
+/// nfdump prints such a file if no flow matched.
 #[test]
-fn no_flow_is_a_good_input() {
+fn a_file_without_flows_is_good_input() {
     let none = package("tests/data/dialects/nfdump-none.csv");
     for name in DETECTORS {
         assert!(tool(name).arg(&none).run().ok().rows().is_empty());
     }
 }
 
-/// The names, a good line, one that is spoilt, the good one again: two flows and one bad line, the
-/// third, whatever happened to it.
+/// The input has the names, a good line, a spoilt one and the good one again. The result is two
+/// flows and one bad line, the third, for every way to spoil a line.
 #[test]
-fn one_bad_line_costs_one_line() {
+fn a_bad_line_costs_one_line() {
     let nfdump = fs::read_to_string(package("tests/data/dialects/nfdump-1.7.1.csv")).unwrap();
     let mut lines = nfdump.lines();
     let nfdump = (lines.next().unwrap(), lines.next().unwrap());
@@ -144,7 +143,7 @@ fn one_bad_line_costs_one_line() {
             tool("nfgrep").args(["--strict", "any"]).stdin(&text).run().status(1).says(&ran.err);
         }
     }
-    // Of a NUL far enough behind the beginning, where it does not tell of another kind of file.
+    // A NUL behind the first lines is a bad value; near the beginning it would mean a binary file.
     let text = [nfdump.0, &[nfdump.1, "\n"].concat().repeat(30), "1,\0,2", nfdump.1].join("\n");
     let ran = tool("nfgrep").args(["-c", "any"]).stdin(&text).run().status(0);
     ran.prints("31\n").says_lines(1).says("-:33: nfdump: te cannot be \"\\0\"");

@@ -1,15 +1,17 @@
-//! nfflood --live: floods while they go on, and the same at the end as without it.
+//! `nfflood --live`: floods are reported while they last, and the report at the end is the same as
+//! without `--live`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::detector::{FIELDS, W1, window};
+use crate::golden::START;
 use crate::harness::{INSIDE, Scene, tool};
 
+/// The host that is flooded.
 const VICTIM: &str = "140.119.100.13";
-/// The first second of [`W1`].
-const START: u64 = 993_946_800;
 
-/// Seconds of the window in which so many SYNs come a second, and two ordinary flows.
+/// Returns the flow lines of these seconds of the window: `a_second` SYNs to the victim in each,
+/// and an ordinary conversation.
 fn seconds(of: std::ops::Range<u64>, a_second: u64) -> String {
     let second = |n: u64| {
         let time = START + n;
@@ -17,13 +19,13 @@ fn seconds(of: std::ops::Range<u64>, a_second: u64) -> String {
             let port = 1024 + n * a_second + k;
             format!("1\t203.0.113.9\t{VICTIM}\t2\t6\t{port}\t80\t1\t40\t{time}\t{time}\n")
         };
-        let talk = format!(
+        let ordinary = format!(
             "1\t198.51.100.{c}\t140.119.1.1\t2\t6\t{port}\t443\t9\t900\t{time}\t{time}\n\
              2\t140.119.1.1\t198.51.100.{c}\t1\t6\t443\t{port}\t9\t9000\t{time}\t{time}\n",
             c = n % 250,
             port = 2000 + n
         );
-        (0..a_second).map(syn).collect::<String>() + &talk
+        (0..a_second).map(syn).collect::<String>() + &ordinary
     };
     of.map(second).collect()
 }
@@ -33,7 +35,7 @@ fn fields() -> String {
 }
 
 #[test]
-fn a_flood_is_told_while_it_goes_on() {
+fn a_flood_is_reported_while_it_lasts() {
     let args = ["--live", "--inside", INSIDE];
     let mut nfflood = tool("nfflood").args(args).live();
     nfflood.send(fields() + &format!("#window\t{W1}\n") + &seconds(0..40, 20));
@@ -47,14 +49,14 @@ fn a_flood_is_told_while_it_goes_on() {
     assert_eq!(nfflood.next(), format!("#window\t{W1}"));
     let last = nfflood.next();
     let last: Vec<_> = last.split('\t').collect();
-    // The same row, with all that came.
+    // The same row, now with all flows of the window.
     assert_eq!((last[..9].to_vec(), last[11]), (cells[..9].to_vec(), "1200"));
     assert!(nfflood.next().starts_with("#end\t"));
     nfflood.close().ok().mute();
 }
 
 #[test]
-fn the_end_says_what_it_says_without_it() {
+fn live_output_ends_with_the_same_rows_as_without_live() {
     let scene = Scene::new();
     let (capture, truth) = (scene.path("campus.pcapng"), scene.path("truth"));
     let with = "webserver=300,resolver=500,p2p=400,crawler=300,crowd=300,backscatter=300,flood=2000x2,\
@@ -74,7 +76,8 @@ fn the_end_says_what_it_says_without_it() {
     let marked = |text: &str| text.find("#window").unwrap();
     let rest = |text: &str| text[marked(text)..].to_owned();
     assert_eq!(rest(live.text()), rest(plain.text()));
-    // What is told early is one of these, but that a carpet's network may still grow.
+    // Each early row is also among the final ones, except that the network of a carpet may have
+    // grown.
     let key = |row: &BTreeMap<String, String>| ["class", "host", "role"].map(|c| row[c].clone());
     let all: BTreeSet<_> = plain.table().iter().map(key).collect();
     let count = plain.table().len();
@@ -90,7 +93,7 @@ fn the_end_says_what_it_says_without_it() {
 }
 
 #[test]
-fn without_times_all_is_told_at_the_end() {
+fn without_times_live_reports_everything_at_the_end() {
     let rows: String = seconds(0..60, 20)
         .lines()
         .map(|row| row.split('\t').take(9).collect::<Vec<_>>().join("\t") + "\n")
@@ -105,7 +108,7 @@ fn without_times_all_is_told_at_the_end() {
 }
 
 #[test]
-fn what_is_no_list_of_findings_cannot_be_live() {
+fn live_is_refused_with_options_that_print_no_findings() {
     for other in [&["--pairs"][..], &["--calibrate"], &["--explain", VICTIM], &["--paper"]] {
         let run = tool("nfflood").arg("--live").args(other).stdin("").run().status(2);
         run.says("cannot be used with");

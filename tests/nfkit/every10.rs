@@ -1,4 +1,5 @@
-//! scripts/nf-every10: each file of a spool once at least, whatever happens to the job.
+//! `scripts/nf-every10`: each file of a spool is analysed at least once, whatever happens to the
+//! job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -12,23 +13,24 @@ use std::time::{Duration, SystemTime};
 use nfkit::capture::{Closing, Slot, Writer, spool};
 use nfkit::time::{Timestamp, Window};
 
-use crate::harness::{INSIDE, Scene, other, package, tool, zstd};
+use crate::harness::{INSIDE, Scene, installed, package, tool, zstd};
 
 mod evidence;
 mod killed;
 mod odd;
 mod states;
 
-/// What the job needs besides our own commands. Said aloud where it is missing.
+/// Returns true if the programs that the job needs beside ours are installed, and reports a skipped
+/// test otherwise.
 fn ready() -> bool {
-    ["flock", "awk", "nice"].iter().all(|name| other(name).is_some())
+    ["flock", "awk", "nice"].iter().all(|name| installed(name).is_some())
 }
 
 fn binaries() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_nfdump-txt")).parent().unwrap()
 }
 
-/// A spool and what the job makes of it.
+/// A spool and the job that works on it.
 struct Job {
     scene: Scene,
     options: Vec<String>,
@@ -42,7 +44,7 @@ impl Job {
         Job { scene, options: vec!["--inside".to_owned(), INSIDE.to_owned()], hook: Vec::new() }
     }
 
-    /// One with links to all files of a spool whose name holds one of these words.
+    /// Makes a job with copies of those files of a spool whose name contains one of these words.
     fn of(spool: &Path, words: &[&str]) -> Job {
         let job = Job::new();
         for name in names(spool).iter().filter(|name| words.iter().any(|word| name.contains(word)))
@@ -58,8 +60,8 @@ impl Job {
         fs::copy(spool.join(name), to).unwrap();
     }
 
-    fn put(&self, name: &str, octets: impl AsRef<[u8]>) {
-        self.scene.write(&format!("spool/{name}"), octets);
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        self.scene.write(&format!("spool/{name}"), bytes);
     }
 
     fn hook(&mut self, words: &[&str]) {
@@ -95,8 +97,8 @@ impl Job {
     }
 
     #[track_caller]
-    fn run(&self) -> Said {
-        Said(self.command().output().unwrap())
+    fn run(&self) -> JobOutput {
+        JobOutput(self.command().output().unwrap())
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -108,7 +110,7 @@ impl Job {
         fs::read_to_string(self.out(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The ledger as (name, verdict), in its order.
+    /// Returns the ledger's entries in their order, as name and verdict.
     fn ledger(&self) -> Vec<(String, String)> {
         ledger(&self.scene.path("out"))
     }
@@ -118,23 +120,23 @@ impl Job {
     }
 }
 
-/// A job that ended.
-struct Said(Output);
+/// The result of a job that has ended.
+struct JobOutput(Output);
 
-impl Said {
+impl JobOutput {
     fn err(&self) -> String {
         String::from_utf8_lossy(&self.0.stderr).into_owned()
     }
 
     #[track_caller]
-    fn status(self, expected: i32) -> Said {
+    fn status(self, expected: i32) -> JobOutput {
         assert_eq!(self.0.status.code(), Some(expected), "{}", self.err());
         self
     }
 
-    /// It ended well and had nothing to say: cron sends no mail.
+    /// Asserts that the job succeeded and printed nothing, so that cron sends no mail.
     #[track_caller]
-    fn quiet(self) -> Said {
+    fn quiet(self) -> JobOutput {
         let said = self.status(0);
         assert_eq!(said.err(), "");
         assert_eq!(String::from_utf8_lossy(&said.0.stdout), "");
@@ -142,21 +144,22 @@ impl Said {
     }
 
     #[track_caller]
-    fn says(self, text: &str) -> Said {
+    fn says(self, text: &str) -> JobOutput {
         assert_eq!(self.err(), text);
         self
     }
 }
 
-/// All files below a directory, by their path in it.
+/// Returns all files below a directory, by their path in it.
 fn names(dir: &Path) -> Vec<String> {
     let (mut found, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(at) = dirs.pop() {
         for entry in fs::read_dir(at).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => dirs.push(path),
-                false => found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned()),
+            if path.is_dir() {
+                dirs.push(path);
+            } else {
+                found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
             }
         }
     }
@@ -175,7 +178,7 @@ fn ledger(out: &Path) -> Vec<(String, String)> {
     lines.collect()
 }
 
-/// All that a job leaves, but for when it was done and where its spool lies.
+/// Returns all that a job leaves, except times and the path of its spool.
 fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all: BTreeMap<_, _> = names(out)
         .into_iter()
@@ -188,16 +191,16 @@ fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[track_caller]
-fn same(one: &Path, two: &Path) {
+fn assert_same_results(one: &Path, two: &Path) {
     let (one, two) = (results(one), results(two));
     let keys = |all: &BTreeMap<String, Vec<u8>>| all.keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&one), keys(&two));
-    for (name, octets) in &one {
-        assert!(octets == &two[name], "{name} differs");
+    for (name, bytes) in &one {
+        assert!(bytes == &two[name], "{name} differs");
     }
 }
 
-/// The day of figure 4 as a spool of 144 slots.
+/// Returns the day of figure 4 as a spool of 144 slots.
 fn day() -> &'static Path {
     static DAY: OnceLock<Scene> = OnceLock::new();
     let scene = DAY.get_or_init(|| {
@@ -213,23 +216,24 @@ fn day() -> &'static Path {
     SPOOL.get_or_init(|| scene.path("spool"))
 }
 
-/// A slot of the day in which there is an attack.
+/// A slot of the day in which there is an attack, without its suffix.
 const ATTACK: &str = "2001/08/04/nfcap.200108041310";
 
-/// A NetFlow v5 datagram with one flow.
+/// Returns a NetFlow v5 datagram with one flow.
 fn v5() -> Vec<u8> {
-    let mut octets = vec![0; 72];
-    octets[..4].copy_from_slice(&[0, 5, 0, 1]);
-    octets[8..12].copy_from_slice(&993_946_800_u32.to_be_bytes());
-    octets[24..32].copy_from_slice(&[203, 0, 113, 1, 140, 119, 1, 1]);
-    octets[43] = 1;
-    octets[47] = 40;
-    octets[62] = 6;
-    octets
+    let mut bytes = vec![0; 72];
+    bytes[..4].copy_from_slice(&[0, 5, 0, 1]);
+    bytes[8..12].copy_from_slice(&993_946_800_u32.to_be_bytes());
+    bytes[24..32].copy_from_slice(&[203, 0, 113, 1, 140, 119, 1, 1]);
+    bytes[43] = 1;
+    bytes[47] = 40;
+    bytes[62] = 6;
+    bytes
 }
 
-/// The file of the `n`-th slot of ten minutes, in which these exporters spoke.
-fn heard(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
+/// Returns the name and content of the `n`-th slot's file, with a datagram of each of these
+/// exporters. A slot has ten minutes.
+fn slot_file(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
     let window = Window::new(994_000_200 + 600 * n, 600).unwrap();
     let start = Timestamp::from_secs(window.start());
     let mut writer = Writer::new(Vec::new());
@@ -246,7 +250,7 @@ fn heard(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn the_papers_figures_with_their_evidence() {
+fn each_slot_gets_its_findings_and_their_evidence() {
     if !ready() {
         return;
     }
@@ -273,7 +277,7 @@ fn the_papers_figures_with_their_evidence() {
         let base = slot.strip_suffix(".pcapng").unwrap();
         expected.extend([format!("{base}.evidence"), format!("{base}.findings")]);
 
-        // The same that the commands print by themselves.
+        // The findings are those that the commands print by themselves.
         let flows = tool("nfdump-txt").args(["--fields", "+start,end,flags,exporter"]);
         let flows = flows.arg(spool.join(slot)).run().ok();
         let mut lines = Vec::new();
@@ -289,7 +293,7 @@ fn the_papers_figures_with_their_evidence() {
         let findings = job.text(&format!("{base}.findings"));
         assert_eq!(findings.lines().collect::<Vec<_>>(), lines);
 
-        // Each finding with its first thousand flows, which are about its host.
+        // Each finding has its first thousand flows, all about its host.
         let evidence = job.text(&format!("{base}.evidence"));
         let rows: Vec<_> = findings.lines().filter(|line| !line.starts_with('#')).collect();
         let (mut finding, mut shown, mut seen) = (Vec::new(), 0, 0);
@@ -303,7 +307,8 @@ fn the_papers_figures_with_their_evidence() {
                 "#more" => {
                     let more: u64 = cells[1].parse().unwrap();
                     let flows: u64 = finding[11].parse().unwrap();
-                    // The flows of a finding are attempts; what else went there is evidence too.
+                    // The flows of a finding are attempts; other traffic to the assert_same_results targets is
+                    // evidence too.
                     assert!(shown >= flows.min(1000), "{finding:?}");
                     assert!(shown + more >= flows, "{finding:?}");
                 }
@@ -320,7 +325,7 @@ fn the_papers_figures_with_their_evidence() {
         assert!(seen > 0);
         let fields = evidence.lines().next().unwrap();
         assert!(fields.ends_with("packets\toctets\tstart\tend\tflags\texporter"), "{fields}");
-        // Evidence is a stream of flow lines itself.
+        // Evidence is itself a stream of flow lines.
         tool("nfport").stdin(&evidence).run().ok();
     }
     expected.sort();
@@ -338,7 +343,7 @@ fn the_papers_figures_with_their_evidence() {
 }
 
 #[test]
-fn a_day_off_changes_nothing() {
+fn runs_that_catch_up_give_the_same_results() {
     if !ready() {
         return;
     }
@@ -348,7 +353,8 @@ fn a_day_off_changes_nothing() {
     let windows = job.text("current").lines().filter(|line| line.starts_with("#window")).count();
     assert_eq!(windows, 3 * 144);
 
-    // After each file of three hours, after three hours off, after each file again, after the rest.
+    // Run after each file of three hours, then after three hours without a run, after each file of
+    // half an hour again, and after the rest.
     let each = Job::new();
     let slots = names(day());
     for (n, slot) in slots.iter().enumerate() {
@@ -357,7 +363,7 @@ fn a_day_off_changes_nothing() {
             each.run().quiet();
         }
     }
-    same(&job.scene.path("out"), &each.scene.path("out"));
+    assert_same_results(&job.scene.path("out"), &each.scene.path("out"));
     let order: Vec<_> = each.ledger().into_iter().map(|(name, _)| name).collect();
     assert_eq!(order, slots);
 }
@@ -376,12 +382,12 @@ fn the_files_of_a_slot_are_judged_together() {
     };
     let one = count(&job.text(&findings));
     assert!(!one.is_empty());
-    // After a restart the collector has written a second file, which holds as much again.
+    // After a restart the collector has written a second file with the assert_same_results content.
     let first = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
     fs::copy(first, job.scene.path("spool").join(format!("{ATTACK}.1.pcapng"))).unwrap();
     job.run().quiet();
     let two = count(&job.text(&findings));
-    // The same conversations, of twice as many packets.
+    // The conversations are the assert_same_results, with twice as many packets.
     let doubled: Vec<_> = one.iter().map(|packets| packets * 2).collect();
     assert_eq!(doubled, two);
     assert_eq!(job.text("current").matches("\ttool=nfscan").count(), 1);
@@ -392,14 +398,14 @@ fn the_files_of_a_slot_are_judged_together() {
     ];
     assert_eq!(job.verdicts(), expected);
 
-    // A spool that is in order from the start comes to the same.
+    // The results are the assert_same_results if both files are there from the start.
     let out = job.scene.path("together");
-    Said(job.to(&out).output().unwrap()).quiet();
-    same(&job.scene.path("out"), &out);
+    JobOutput(job.to(&out).output().unwrap()).quiet();
+    assert_same_results(&job.scene.path("out"), &out);
 }
 
 #[test]
-fn a_file_that_is_compressed_later_is_no_other_file() {
+fn compressing_a_file_later_does_not_repeat_its_analysis() {
     if !ready() {
         return;
     }
@@ -407,30 +413,30 @@ fn a_file_that_is_compressed_later_is_no_other_file() {
     job.run().quiet();
     let before = job.text("ledger");
     let name = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
-    let octets = fs::read(&name).unwrap();
-    // While zstd works both are there, and later only one.
-    job.put(&format!("{ATTACK}.pcapng.zst"), &zstd(&octets)[..2000]);
+    let bytes = fs::read(&name).unwrap();
+    // While zstd runs both files are there, and afterwards only one.
+    job.put(&format!("{ATTACK}.pcapng.zst"), &zstd(&bytes)[..2000]);
     job.run().quiet();
-    job.put(&format!("{ATTACK}.pcapng.zst"), zstd(&octets));
+    job.put(&format!("{ATTACK}.pcapng.zst"), zstd(&bytes));
     fs::remove_file(name).unwrap();
     job.run().quiet();
     assert_eq!(job.text("ledger"), before);
 
-    // Compressed from the start it is read as well.
+    // A file that was compressed from the start is read as well.
     let out = job.scene.path("compressed");
-    Said(job.to(&out).output().unwrap()).quiet();
+    JobOutput(job.to(&out).output().unwrap()).quiet();
     let findings = format!("{ATTACK}.findings");
     assert_eq!(fs::read_to_string(out.join(&findings)).unwrap(), job.text(&findings));
 }
 
 #[test]
-fn a_torn_file_counts_as_far_as_it_goes() {
+fn a_torn_file_is_analysed_up_to_its_end() {
     if !ready() {
         return;
     }
     let job = Job::new();
-    let octets = fs::read(day().join(format!("{ATTACK}.pcapng"))).unwrap();
-    job.put(&format!("{ATTACK}.pcapng"), &octets[..octets.len() / 2]);
+    let bytes = fs::read(day().join(format!("{ATTACK}.pcapng"))).unwrap();
+    job.put(&format!("{ATTACK}.pcapng"), &bytes[..bytes.len() / 2]);
     let said = job.run().status(0);
     let err = said.err();
     assert_eq!(err.lines().count(), 2, "{err}");
@@ -440,7 +446,7 @@ fn a_torn_file_counts_as_far_as_it_goes() {
     assert!(job.text(&format!("{ATTACK}.said")).contains("torn"));
     job.run().quiet();
 
-    // Killed between two datagrams: nothing is torn, but the closing block is not there.
+    // After a kill between two datagrams nothing is torn, but the closing block is missing.
     let window = Window::new(994_000_200, 600).unwrap();
     let mut writer = Writer::new(Vec::new());
     writer.section(&Slot { window, allow: None, ident: None }).unwrap();
@@ -463,13 +469,13 @@ fn a_torn_file_counts_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
+fn an_unreadable_file_is_reported_and_retried_and_blocks_nothing() {
     if !ready() {
         return;
     }
     let job = Job::of(day(), &["0804130", "0804132"]);
     job.put(&format!("{ATTACK}.pcapng"), "no capture\n");
-    // Names that are none of a slot's.
+    // These names are not names of slots.
     job.put(".nfcap.200108041340.pcapng.part", "x");
     job.put("nfcap.200113041340.pcapng", "x");
     job.put("nfcap.200108041340.0.pcapng", "x");
@@ -483,7 +489,7 @@ fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
             5 => "try 5; given up but for one try a day".to_owned(),
             n => format!("try {n} of 5"),
         };
-        // The two names are told once.
+        // The two odd names are reported once.
         let odd: Vec<_> = err.lines().filter(|line| line.contains("not a slot's name")).collect();
         assert_eq!(odd.len(), if n == 1 { 2 } else { 0 }, "{err}");
         assert_eq!(err.lines().count(), 2 + odd.len(), "{err}");
@@ -501,7 +507,7 @@ fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
     assert!(!job.out(&format!("{ATTACK}.findings")).exists());
     job.run().quiet();
 
-    // A day later.
+    // A day later, the file is tried again.
     let ledger = job.text("ledger");
     let today = ledger.lines().last().unwrap().split('\t').next_back().unwrap();
     fs::write(job.out("ledger"), ledger.replace(&today[..10], "2001-09-01")).unwrap();
@@ -509,7 +515,7 @@ fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
     assert!(err.contains("try 6; given up"), "{err}");
     job.run().quiet();
 
-    // It was replaced by a good one.
+    // The file was replaced by a good one.
     job.add(day(), &format!("{ATTACK}.pcapng"));
     job.run().quiet();
     assert_eq!(job.verdicts().last().unwrap(), &format!("{ATTACK}.pcapng done"));
@@ -517,7 +523,7 @@ fn a_file_that_cannot_be_read_is_said_retried_and_blocks_nothing() {
 }
 
 #[test]
-fn a_slot_with_a_bad_file_is_no_quiet_slot() {
+fn a_slot_with_an_unreadable_file_is_cut() {
     if !ready() {
         return;
     }
@@ -533,7 +539,7 @@ fn a_slot_with_a_bad_file_is_no_quiet_slot() {
 }
 
 #[test]
-fn a_ledger_that_a_crash_has_torn_is_read_as_far_as_it_goes() {
+fn a_torn_ledger_is_read_up_to_its_last_whole_line() {
     if !ready() {
         return;
     }
@@ -550,7 +556,7 @@ fn a_ledger_that_a_crash_has_torn_is_read_as_far_as_it_goes() {
 }
 
 #[test]
-fn silence_is_said_once_and_its_end() {
+fn the_silence_of_an_exporter_and_its_end_are_reported_once() {
     if !ready() {
         return;
     }
@@ -558,11 +564,11 @@ fn silence_is_said_once_and_its_end() {
     let (a, b) = ("192.0.2.1", "2001:db8::1");
     let at = |n: u64| Window::new(994_000_200 + 600 * n, 600).unwrap().start_text();
     let expect = |n: u64, who: &[&str], said: &[String]| {
-        let (name, octets) = heard(n, who);
-        job.put(&name, octets);
+        let (name, bytes) = slot_file(n, who);
+        job.put(&name, bytes);
         let said: Vec<_> = said.iter().map(|line| format!("nf-every10: {line}\n")).collect();
         job.run().status(0).says(&said.concat());
-        // Twice is once.
+        // A second run has nothing to report.
         job.run().quiet();
     };
     let silent = |who: &str, n: u64, last: u64| {
@@ -581,7 +587,7 @@ fn silence_is_said_once_and_its_end() {
     expect(4, &[a], &[silent(b, 4, 2)]);
     expect(5, &[a], &[]);
     expect(6, &[a, b], &[again(b, 6)]);
-    // Nobody at all.
+    // Now no exporter sends at all.
     expect(7, &[], &[]);
     let nobody = format!(
         "no exporter has spoken for two windows (state=nodata), up to {}; the last time was in that of {}",
@@ -593,12 +599,12 @@ fn silence_is_said_once_and_its_end() {
     let any = format!("any exporter speaks again, in the window of {}", at(10));
     expect(10, &[a], &[any, again(a, 10)]);
     expect(11, &[a, b], &[again(b, 11)]);
-    // Slots without a file are no silence: nobody listened.
+    // Slots without a file do not count as silence: no collector listened.
     expect(20, &[a], &[]);
-    // Nor is a torn one, of which only a part was heard.
+    // A torn file does not count either: only a part of the slot was received.
     for n in [21, 22] {
-        let (name, octets) = heard(n, &[a]);
-        job.put(&name, &octets[..octets.len() - 10]);
+        let (name, bytes) = slot_file(n, &[a]);
+        job.put(&name, &bytes[..bytes.len() - 10]);
         let err = job.run().status(0).err();
         assert!(err.contains("cut short") && !err.contains("silent"), "{err}");
     }
@@ -617,14 +623,14 @@ fn silence_is_said_once_and_its_end() {
 }
 
 #[test]
-fn no_exporter_from_the_start() {
+fn a_spool_without_any_exporter_is_reported() {
     if !ready() {
         return;
     }
     let job = Job::new();
     for n in 0..3 {
-        let (name, octets) = heard(n, &[]);
-        job.put(&name, octets);
+        let (name, bytes) = slot_file(n, &[]);
+        job.put(&name, bytes);
     }
     let at = Window::new(994_000_800, 600).unwrap().start_text();
     job.run().status(0).says(&format!(
@@ -633,7 +639,7 @@ fn no_exporter_from_the_start() {
 }
 
 #[test]
-fn a_collector_that_has_stopped_is_said_once() {
+fn a_stopped_collector_is_reported_once() {
     if !ready() {
         return;
     }
@@ -653,7 +659,7 @@ fn a_collector_that_has_stopped_is_said_once() {
 }
 
 #[test]
-fn the_hook_gets_words_and_files_and_a_second_chance() {
+fn the_hook_gets_its_arguments_and_the_files_and_is_retried() {
     if !ready() {
         return;
     }
@@ -678,7 +684,7 @@ fn the_hook_gets_words_and_files_and_a_second_chance() {
             None => command.env_remove(key),
         };
     }
-    let said = Said(command.output().unwrap()).status(1);
+    let said = JobOutput(command.output().unwrap()).status(1);
     let failed = format!("--then {hook}: status 7; it gets the same files again in the next run");
     said.says(&format!("0022\nnf-every10: {failed}\n"));
     let out = fs::canonicalize(job.scene.path("out")).unwrap();
@@ -691,14 +697,14 @@ fn the_hook_gets_words_and_files_and_a_second_chance() {
     fs::remove_file(&log).unwrap();
     job.run().status(0);
     assert_eq!(fs::read_to_string(&log).unwrap(), words.clone() + &files.concat());
-    // Nothing new, nothing to do.
+    // Without new files the hook does not run.
     fs::remove_file(&log).unwrap();
     job.run().quiet();
     assert!(!log.exists());
 }
 
 #[test]
-fn what_the_hook_leaves_running_does_not_keep_the_lock() {
+fn a_process_left_by_the_hook_does_not_keep_the_lock() {
     if !ready() {
         return;
     }
@@ -716,7 +722,7 @@ fn what_the_hook_leaves_running_does_not_keep_the_lock() {
 }
 
 #[test]
-fn it_runs_with_nothing_in_its_environment() {
+fn the_job_runs_with_an_empty_environment() {
     if !ready() {
         return;
     }
@@ -730,13 +736,13 @@ fn it_runs_with_nothing_in_its_environment() {
     let mut command = Command::new(bin.join("nf-every10"));
     command.env_clear().current_dir("/").args(&job.options);
     command.arg(job.scene.path("spool")).arg(job.scene.path("bare"));
-    Said(command.output().unwrap()).quiet();
+    JobOutput(command.output().unwrap()).quiet();
     job.run().quiet();
-    same(&job.scene.path("out"), &job.scene.path("bare"));
+    assert_same_results(&job.scene.path("out"), &job.scene.path("bare"));
 }
 
 #[test]
-fn what_cannot_be_asked_is_told_and_touches_nothing() {
+fn wrong_arguments_are_refused_before_any_file_is_written() {
     if !ready() {
         return;
     }
@@ -765,16 +771,16 @@ fn what_cannot_be_asked_is_told_and_touches_nothing() {
         let whole = job.command();
         let mut command = Command::new(whole.get_program());
         command.envs(whole.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        let said = Said(command.args(args).output().unwrap()).status(status);
+        let said = JobOutput(command.args(args).output().unwrap()).status(status);
         assert!(said.err().contains(text), "{args:?}: {}", said.err());
         assert!(!Path::new(out).join("ledger").exists(), "{args:?}");
     }
-    let said = Said(Command::new(job.command().get_program()).arg("--help").output().unwrap());
+    let said = JobOutput(Command::new(job.command().get_program()).arg("--help").output().unwrap());
     assert!(String::from_utf8_lossy(&said.status(0).0.stdout).starts_with("usage: nf-every10"));
 }
 
 #[test]
-fn the_page_has_the_options_of_the_script() {
+fn the_man_page_has_the_options_of_the_script() {
     let text = fs::read_to_string(package("man/nf-every10.8")).unwrap();
     let ran = Command::new(package("scripts/nf-every10")).arg("--help").output().unwrap();
     let help = String::from_utf8(ran.stdout).unwrap();

@@ -1,7 +1,7 @@
-//! Captures octet by octet, and the flow lines that they hold: `tests/data`.
+//! Captures built byte by byte, and the flow lines that they decode to: `tests/data`.
 //!
-//! The captures are made here rather than recorded, so that every octet has a reason. What the files
-//! hold must be what is made, and what nfdump-txt prints of them must be the lines beside them.
+//! The captures are built here rather than recorded, so that every byte has a reason. Each file
+//! must equal the capture built here, and nfdump-txt must print the flow lines beside it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -15,55 +15,55 @@ use crate::harness::{package, tool};
 /// 2001-07-01T00:20:00Z, the start of every capture here.
 pub const START: u64 = 993_946_800;
 
-const ROUTER: &str = "192.0.2.1:50000";
-const COLLECTOR: &str = "192.0.2.9:2055";
+pub const ROUTER: &str = "192.0.2.1:50000";
+pub const COLLECTOR: &str = "192.0.2.9:2055";
 
-/// Octets in network order, one piece after the other.
+/// Bytes in network order, put together piece by piece.
 #[derive(Clone, Default)]
-pub struct Octets(pub Vec<u8>);
+pub struct Bytes(pub Vec<u8>);
 
-impl Octets {
-    pub fn u8(mut self, n: u8) -> Octets {
+impl Bytes {
+    pub fn u8(mut self, n: u8) -> Bytes {
         self.0.push(n);
         self
     }
 
-    pub fn u16(mut self, n: u16) -> Octets {
+    pub fn u16(mut self, n: u16) -> Bytes {
         self.0.extend(n.to_be_bytes());
         self
     }
 
-    pub fn u32(mut self, n: u32) -> Octets {
+    pub fn u32(mut self, n: u32) -> Bytes {
         self.0.extend(n.to_be_bytes());
         self
     }
 
-    pub fn u64(mut self, n: u64) -> Octets {
+    pub fn u64(mut self, n: u64) -> Bytes {
         self.0.extend(n.to_be_bytes());
         self
     }
 
-    pub fn all(mut self, octets: impl AsRef<[u8]>) -> Octets {
-        self.0.extend(octets.as_ref());
+    pub fn all(mut self, bytes: impl AsRef<[u8]>) -> Bytes {
+        self.0.extend(bytes.as_ref());
         self
     }
 
-    /// A set of v9 or IPFIX: id, length, content padded to four octets.
-    pub fn set(self, id: u16, content: Octets) -> Octets {
+    /// Appends a set of v9 or IPFIX: id, length, and content padded to four bytes.
+    pub fn set(self, id: u16, content: Bytes) -> Bytes {
         let mut content = content.0;
         content.resize(content.len().next_multiple_of(4), 0);
         self.u16(id).u16(content.len() as u16 + 4).all(content)
     }
 }
 
-pub fn octets() -> Octets {
-    Octets::default()
+pub fn bytes() -> Bytes {
+    Bytes::default()
 }
 
-/// A v5 datagram of one record an entry: source, destination, protocol, ports.
+/// Returns a v5 datagram with a record for each entry: source, destination, protocol, ports.
 fn v5(sampling: u16, records: &[(&str, &str, u8, u16, u16)]) -> Vec<u8> {
-    let mut out = octets().u16(5).u16(records.len() as u16);
-    // Started an hour before START; exported 60.5 s after it.
+    let mut out = bytes().u16(5).u16(records.len() as u16);
+    // The router started an hour before START and exports 60.5 s after it.
     out = out.u32(3_660_500).u32(START as u32 + 60).u32(500_000_000);
     out = out.u32(7).u8(1).u8(2).u16(sampling);
     for (n, (source, target, proto, sport, dport)) in records.iter().enumerate() {
@@ -76,20 +76,20 @@ fn v5(sampling: u16, records: &[(&str, &str, u8, u16, u16)]) -> Vec<u8> {
     out.0
 }
 
-/// An IPv4 or IPv6 packet with UDP around a payload. The checksum of UDP is left out.
+/// Returns an IPv4 packet with UDP around a payload, without a UDP checksum.
 pub fn packet(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
     let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
     let len = payload.len() as u16 + 8;
-    let udp = octets().u16(from.port()).u16(to.port()).u16(len).u16(0).all(payload).0;
+    let udp = bytes().u16(from.port()).u16(to.port()).u16(len).u16(0).all(payload).0;
     let (IpAddr::V4(source), IpAddr::V4(target)) = (from.ip(), to.ip()) else { panic!("IPv4") };
     let head = |sum: u16| {
-        let head = octets().u8(0x45).u8(0).u16(len + 20).u16(0).u16(0x4000).u8(64).u8(UDP);
+        let head = bytes().u8(0x45).u8(0).u16(len + 20).u16(0).u16(0x4000).u8(64).u8(UDP);
         head.u16(sum).all(source.octets()).all(target.octets()).0
     };
     [head(checksum(&head(0))), udp].concat()
 }
 
-/// The checksum of an IPv4 header (RFC 1071).
+/// Returns the checksum of an IPv4 header (RFC 1071).
 fn checksum(words: &[u8]) -> u16 {
     let sum: u32 =
         words.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
@@ -97,16 +97,16 @@ fn checksum(words: &[u8]) -> u16 {
     !((sum & 0xffff) as u16 + (sum >> 16) as u16)
 }
 
-/// An IPv6 packet with UDP around a payload, from 2001:db8::1 to 2001:db8::9.
+/// Returns an IPv6 packet with UDP around a payload, from 2001:db8::1 to 2001:db8::9.
 fn packet6(payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u16 + 8;
-    let host = |n: u8| octets().u32(0x2001_0db8).all([0; 11]).u8(n).0;
-    let head = octets().u32(0x6000_0000).u16(len).u8(UDP).u8(64).all(host(1)).all(host(9));
-    // IPv6 wants a checksum; nobody looks at it, and 0 would be none.
+    let host = |n: u8| bytes().u32(0x2001_0db8).all([0; 11]).u8(n).0;
+    let head = bytes().u32(0x6000_0000).u16(len).u8(UDP).u8(64).all(host(1)).all(host(9));
+    // IPv6 requires a UDP checksum. Nothing verifies it, but 0 would mean that there is none.
     head.u16(50_000).u16(2055).u16(len).u16(0xffff).all(payload).0
 }
 
-/// An IP packet, without options, in fragments that hold `ranges` of its payload.
+/// Cuts an IP packet without options into fragments that hold `ranges` of its payload.
 fn fragments(id: u16, packet: &[u8], ranges: &[(usize, usize)]) -> Vec<Vec<u8>> {
     let six = packet[0] >> 4 == 6;
     let (head, payload) = packet.split_at(if six { 40 } else { 20 });
@@ -116,11 +116,11 @@ fn fragments(id: u16, packet: &[u8], ranges: &[(usize, usize)]) -> Vec<Vec<u8>> 
         let data = &payload[*start..end];
         let len = data.len() as u16;
         if six {
-            let head = octets().all(&head[..4]).u16(8 + len).u8(44).all(&head[7..]);
+            let head = bytes().all(&head[..4]).u16(8 + len).u8(44).all(&head[7..]);
             return head.u8(UDP).u8(0).u16(place | more).u32(id.into()).all(data).0;
         }
         let mut head =
-            octets().all(&head[..2]).u16(20 + len).u16(id).u16((more << 13) | (place / 8));
+            bytes().all(&head[..2]).u16(20 + len).u16(id).u16((more << 13) | (place / 8));
         head = head.all([64, UDP]).u16(0).all(&packet[12..20]);
         let sum = checksum(&head.0);
         head.0[10..12].copy_from_slice(&sum.to_be_bytes());
@@ -129,9 +129,9 @@ fn fragments(id: u16, packet: &[u8], ranges: &[(usize, usize)]) -> Vec<Vec<u8>> 
     ranges.iter().map(fragment).collect()
 }
 
-/// A datagram of v5 and one of IPFIX in fragments, out of order and between each other, one piece
-/// twice; then a datagram without its middle, one without its end, and one of which a fragment lies
-/// inside another.
+/// Returns a capture with fragments: a v5 and an IPFIX datagram out of order, interleaved, and with
+/// one fragment twice; then a datagram without its middle, one without its end, and one with a
+/// fragment inside another.
 fn fragmented() -> Vec<u8> {
     const ALL: usize = usize::MAX;
     let record = |n: u16| ("140.119.44.91", "198.51.100.7", TCP, 1025 + n, 80);
@@ -152,26 +152,27 @@ fn fragmented() -> Vec<u8> {
     pcapng(101, &packets)
 }
 
-/// A frame of Ethernet in which an IPv4 packet lies, in one VLAN or none.
+/// Returns an Ethernet frame around an IPv4 packet, with or without a VLAN tag.
 fn ethernet(vlan: Option<u16>, packet: Vec<u8>) -> Vec<u8> {
-    let head = octets().all([2, 0, 0, 0, 0, 9]).all([2, 0, 0, 0, 0, 1]);
+    let head = bytes().all([2, 0, 0, 0, 0, 9]).all([2, 0, 0, 0, 0, 1]);
     let head = match vlan {
         Some(vlan) => head.u16(0x8100).u16(vlan),
         None => head,
     };
-    // The checksum of the frame, which some devices capture as well, belongs to nobody.
+    // The checksum of the frame, which some devices capture too, belongs to no payload.
     head.u16(0x0800).all(packet).all([0xee; 4]).0
 }
 
-/// A frame of Linux' "any" interface, LINKTYPE_LINUX_SLL.
+/// Returns a frame of Linux' "any" interface, LINKTYPE_LINUX_SLL.
 fn cooked(packet: Vec<u8>) -> Vec<u8> {
-    octets().u16(0).u16(1).u16(6).all([2, 0, 0, 0, 0, 1, 0, 0]).u16(0x0800).all(packet).0
+    bytes().u16(0).u16(1).u16(6).all([2, 0, 0, 0, 0, 1, 0, 0]).u16(0x0800).all(packet).0
 }
 
-/// A pcap file. Times are nanoseconds after [`START`]; `nano`: the file keeps all nine digits.
+/// Returns a pcap file of packets, each with its time in nanoseconds after [`START`]. The file
+/// keeps nanoseconds if `nano` is true, and microseconds otherwise.
 pub fn pcap(nano: bool, link: u32, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let magic: u32 = if nano { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
-    // Little-endian, as most machines write it.
+    // Little-endian, as most machines write a capture.
     let mut file = Vec::new();
     file.extend(magic.to_le_bytes());
     file.extend(2u16.to_le_bytes());
@@ -190,8 +191,8 @@ pub fn pcap(nano: bool, link: u32, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// A pcapng file as tcpdump or dumpcap would write it: little-endian, one interface with
-/// microseconds, which is what no `if_tsresol` means.
+/// Returns a pcapng file as tcpdump or dumpcap would write it: little-endian, with one interface
+/// without `if_tsresol`, so that times are in microseconds.
 fn pcapng(link: u16, packets: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let block = |kind: u32, body: Vec<u8>| {
         let len = (12 + body.len().next_multiple_of(4)) as u32;
@@ -222,27 +223,45 @@ fn at(nanos: u64) -> Timestamp {
     Timestamp::from_nanos(START * 1_000_000_000 + nanos)
 }
 
-/// What an [`nfcap`] section is filled with: arrival in nanoseconds after START, exporter, whether
-/// it restates templates, payload.
-pub type Packet = (u64, &'static str, bool, Vec<u8>);
+/// A datagram of an nfcap section.
+#[derive(Clone)]
+pub struct Packet {
+    /// The arrival in nanoseconds after [`START`].
+    after: u64,
+    /// The exporter's address and port.
+    from: &'static str,
+    /// True if it restates templates of an earlier file.
+    templates: bool,
+    payload: Vec<u8>,
+}
 
-/// One section of nfcap's, of the n-th slot from [`START`].
+impl Packet {
+    pub fn new(after: u64, from: &'static str, payload: Vec<u8>) -> Packet {
+        Packet { after, from, templates: false, payload }
+    }
+
+    /// Makes a datagram of [`ROUTER`] that restates templates of an earlier file.
+    pub fn restated(after: u64, payload: Vec<u8>) -> Packet {
+        Packet { after, from: ROUTER, templates: true, payload }
+    }
+}
+
+/// Returns a section as nfcap writes it, for the `n`-th slot from [`START`].
 pub fn section(n: u64, allow: &[&str], packets: &[Packet], dropped: u64) -> Vec<u8> {
     let window = Window::new(START + 600 * n, 600).unwrap();
     let allow = (!allow.is_empty()).then(|| allow.iter().map(|net| net.parse().unwrap()).collect());
     let mut writer = Writer::new(Vec::new());
     writer.section(&Slot { window, allow, ident: None }).unwrap();
     let mut received = 0;
-    for (after, from, templates, payload) in packets {
+    for Packet { after, from, templates, payload } in packets {
         let from: SocketAddr = from.parse().unwrap();
         let to = if from.is_ipv4() { COLLECTOR } else { "[2001:db8::9]:2055" };
         let to = to.parse().unwrap();
-        match templates {
-            true => writer.templates(at(*after), from, to, payload).unwrap(),
-            false => {
-                received += 1;
-                writer.datagram(at(*after), from, to, payload).unwrap();
-            }
+        if *templates {
+            writer.templates(at(*after), from, to, payload).unwrap();
+        } else {
+            received += 1;
+            writer.datagram(at(*after), from, to, payload).unwrap();
         }
     }
     let (start, end) = (window.start(), window.end());
@@ -257,12 +276,12 @@ pub fn section(n: u64, allow: &[&str], packets: &[Packet], dropped: u64) -> Vec<
     writer.into_inner()
 }
 
-/// Two plain flows and an answered ping, as one family sees them.
+/// Returns a web flow, a ping with its answer and a DNS query, in IPv6 if `six` is true and in IPv4
+/// otherwise.
 pub fn flows(six: bool) -> Vec<Flow> {
-    let [a, b]: [IpAddr; 2] = match six {
-        true => ["2001:db8:7::25", "2001:db8:1::1"].map(|a| a.parse().unwrap()),
-        false => ["140.119.44.91", "198.51.100.7"].map(|a| a.parse().unwrap()),
-    };
+    let [a, b]: [IpAddr; 2] =
+        if six { ["2001:db8:7::25", "2001:db8:1::1"] } else { ["140.119.44.91", "198.51.100.7"] }
+            .map(|a| a.parse().unwrap());
     let (ping, pong, proto) = if six { (128, 129, ICMPV6) } else { (8, 0, ICMP) };
     let web = Flow {
         sip: a,
@@ -285,7 +304,7 @@ pub fn flows(six: bool) -> Vec<Flow> {
     vec![web, ask, answer, query]
 }
 
-/// The datagrams that an exporter makes of flows.
+/// Returns the datagrams in which an exporter sends flows.
 pub fn export(version: Version, flows: &[Flow]) -> Vec<Vec<u8>> {
     export_by(Exporter::new(version, 7, Timestamp::from_secs(START - 3600)), flows)
 }
@@ -300,106 +319,105 @@ fn export_by(mut exporter: Exporter, flows: &[Flow]) -> Vec<Vec<u8>> {
     sent
 }
 
-/// A v9 datagram of one set.
-fn v9(sequence: u32, set: Octets) -> Vec<u8> {
-    let head = octets().u16(9).u16(1).u32(3_660_000).u32(START as u32 + 60).u32(sequence).u32(7);
+/// Returns a v9 datagram with one set.
+fn v9(sequence: u32, set: Bytes) -> Vec<u8> {
+    let head = bytes().u16(9).u16(1).u32(3_660_000).u32(START as u32 + 60).u32(sequence).u32(7);
     head.all(set.0).0
 }
 
-/// The template 300 of [`v9_data`]: addresses, ports, protocol, counts and interfaces.
+/// Returns a v9 datagram with template 300, that of [`v9_data`]: addresses, ports, protocol, counts
+/// and interfaces.
 pub fn v9_template() -> Vec<u8> {
     let fields = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (2, 4), (1, 4), (10, 2), (14, 2)];
-    let template = octets().u16(300).u16(fields.len() as u16);
+    let template = bytes().u16(300).u16(fields.len() as u16);
     let template = fields.into_iter().fold(template, |out, (kind, len)| out.u16(kind).u16(len));
-    v9(2, octets().set(0, template))
+    v9(2, bytes().set(0, template))
 }
 
-/// Two records of template 300.
+/// Returns a v9 datagram with two records of template 300.
 pub fn v9_data(sequence: u32) -> Vec<u8> {
-    let record = |out: Octets, host: u8, dport: u16| {
+    let record = |out: Bytes, host: u8, dport: u16| {
         let out = out.all([140, 119, 44, host]).all([198, 51, 100, 7]).u16(1025).u16(dport);
         out.u8(TCP).u32(3).u32(144).u16(2).u16(1)
     };
-    let records = record(record(octets(), 91, 80), 92, 443);
-    v9(sequence, octets().set(300, records))
+    let records = record(record(bytes(), 91, 80), 92, 443);
+    v9(sequence, bytes().set(300, records))
 }
 
-fn ipfix(sets: Octets) -> Vec<u8> {
+fn ipfix(sets: Bytes) -> Vec<u8> {
     let len = sets.0.len() as u16 + 16;
-    octets().u16(10).u16(len).u32(START as u32 + 60).u32(0).u32(7).all(sets.0).0
+    bytes().u16(10).u16(len).u32(START as u32 + 60).u32(0).u32(7).all(sets.0).0
 }
 
-/// An options template that says the sampling, its record, a template with reduced sizes, one
-/// enterprise field and one of variable length, and a record of it.
+/// Returns an IPFIX message with an options template for the sampling and its record, and a
+/// template with reduced sizes, an enterprise field and a field of variable length and its record.
 fn ipfix_options() -> Vec<u8> {
     // Scope: observationDomainId. samplingPacketInterval 1, samplingPacketSpace 99: 1 in 100.
-    let options = octets().u16(257).u16(3).u16(1).u16(149).u16(4).u16(305).u16(4).u16(306).u16(4);
-    let sampling = octets().u32(7).u32(1).u32(99);
-    let template = octets().u16(256).u16(12);
+    let options = bytes().u16(257).u16(3).u16(1).u16(149).u16(4).u16(305).u16(4).u16(306).u16(4);
+    let sampling = bytes().u32(7).u32(1).u32(99);
+    let template = bytes().u16(256).u16(12);
     let template = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1)]
         .into_iter()
         .fold(template, |out, (kind, len)| out.u16(kind).u16(len));
     // applicationName of variable length; a field of enterprise 29999.
     let template = template.u16(96).u16(0xffff).u16(0x8001).u16(2).u32(29_999);
-    // packetDeltaCount in 2 octets, octetDeltaCount in 3; flowStart and flowEnd in milliseconds.
+    // packetDeltaCount in 2 bytes, octetDeltaCount in 3; flowStart and flowEnd in milliseconds.
     let template = template.u16(2).u16(2).u16(1).u16(3).u16(152).u16(8).u16(153).u16(8);
     let template = template.u16(6).u16(2);
-    let record = octets().all([140, 119, 44, 91]).all([198, 51, 100, 7]).u16(1025).u16(80).u8(TCP);
+    let record = bytes().all([140, 119, 44, 91]).all([198, 51, 100, 7]).u16(1025).u16(80).u8(TCP);
     let record = record.u8(4).all("http").u16(0xa5a5).u16(513).all([1, 0, 2]);
     let record = record.u64(START * 1000 + 1).u64(START * 1000 + 2250).u16(0x1b);
-    ipfix(octets().set(3, options).set(257, sampling).set(2, template).set(256, record))
+    ipfix(bytes().set(3, options).set(257, sampling).set(2, template).set(256, record))
 }
 
-/// sFlow of two agents: our own exporter's, 1 in 512, and one of IPv6 that sends an expanded sample
-/// of a tagged frame with all that an agent says beside, a sample that it read itself, counters, and
-/// a packet that it threw away.
+/// Returns sFlow of two agents: our own exporter with 1 in 512, and an IPv6 agent. The latter sends
+/// an expanded sample of a tagged frame with all extended records, a sample that it parsed itself,
+/// counters, and a discarded packet.
 fn sflow() -> Vec<Packet> {
     let exporter = Exporter::new(Version::Sflow, 7, Timestamp::from_secs(START - 3600));
     let exporter = exporter.agent([192, 0, 2, 1].into()).sampling(512).unwrap();
     let all = [flows(false), flows(true)].concat();
     let sent = export_by(exporter, &all).into_iter();
     let mut sent: Vec<Packet> =
-        sent.map(|payload| (3_000_000_000, ROUTER, false, payload)).collect();
+        sent.map(|payload| Packet::new(3_000_000_000, ROUTER, payload)).collect();
 
-    let record = |out: Octets, format: u32, body: Octets| {
-        out.u32(format).u32(body.0.len() as u32).all(body.0)
-    };
-    let macs = octets().all([2, 0, 0, 0, 0, 2]).all([2, 0, 0, 0, 0, 1]);
-    let ip = octets().all([0x45, 0xb8, 5, 220, 0, 0, 0x40, 0, 64, TCP, 0, 0]);
+    let record =
+        |out: Bytes, format: u32, body: Bytes| out.u32(format).u32(body.0.len() as u32).all(body.0);
+    let macs = bytes().all([2, 0, 0, 0, 0, 2]).all([2, 0, 0, 0, 0, 1]);
+    let ip = bytes().all([0x45, 0xb8, 5, 220, 0, 0, 0x40, 0, 64, TCP, 0, 0]);
     let ip = ip.all([140, 119, 44, 91]).all([198, 51, 100, 7]);
-    let tcp = octets().u16(1025).u16(80).u32(1).u32(2).u16(0x5018).u16(9).u32(0);
+    let tcp = bytes().u16(1025).u16(80).u32(1).u32(2).u16(0x5018).u16(9).u32(0);
     let frame = macs.u16(0x8100).u16(42).u16(0x0800).all(ip.0).all(tcp.0);
-    let raw = octets().u32(1).u32(1522).u32(4).u32(58).all(frame.0).u16(0);
-    let records = record(octets(), 1, raw);
-    // Switch, router, gateway with the path 64500 64501, addresses and ports translated.
-    let records = record(records, 1001, octets().u32(42).u32(0).u32(43).u32(0));
-    let records = record(records, 1002, octets().u32(1).all([192, 0, 2, 254]).u32(16).u32(24));
-    let gateway = octets().u32(1).all([192, 0, 2, 253]).u32(64_496).u32(64_497).u32(64_498);
+    let raw = bytes().u32(1).u32(1522).u32(4).u32(58).all(frame.0).u16(0);
+    let records = record(bytes(), 1, raw);
+    // Switch, router, gateway with the path 64500 64501, translated addresses and ports.
+    let records = record(records, 1001, bytes().u32(42).u32(0).u32(43).u32(0));
+    let records = record(records, 1002, bytes().u32(1).all([192, 0, 2, 254]).u32(16).u32(24));
+    let gateway = bytes().u32(1).all([192, 0, 2, 253]).u32(64_496).u32(64_497).u32(64_498);
     let path = gateway.u32(1).u32(2).u32(2).u32(64_500).u32(64_501).u32(0).u32(100);
     let records = record(records, 1003, path);
-    let nat = octets().u32(1).all([203, 0, 113, 1]).u32(1).all([198, 51, 100, 7]);
+    let nat = bytes().u32(1).all([203, 0, 113, 1]).u32(1).all([198, 51, 100, 7]);
     let records = record(records, 1007, nat);
-    let records = record(records, 1020, octets().u32(40_000).u32(80));
+    let records = record(records, 1020, bytes().u32(40_000).u32(80));
     // Sequence, source, rate, pool, drops, interfaces with their kind, records.
-    let head = octets().u32(9).u32(0).u32(3).u32(512).u32(4608).u32(0);
+    let head = bytes().u32(9).u32(0).u32(3).u32(512).u32(4608).u32(0);
     let expanded = head.u32(0).u32(1 << 30).u32(0).u32(4).u32(6).all(records.0);
-    let four = octets().u32(84).u32(1).all([140, 119, 44, 91]).all([198, 51, 100, 7]);
-    let four = record(octets(), 3, four.u32(0).u32(8 * 256).u32(0).u32(0));
-    // To several interfaces.
-    let plain = octets().u32(10).u32(3).u32(512).u32(5120).u32(0).u32(3).u32((1 << 31) | 2).u32(1);
-    let samples = record(octets(), 3, expanded);
+    let four = bytes().u32(84).u32(1).all([140, 119, 44, 91]).all([198, 51, 100, 7]);
+    let four = record(bytes(), 3, four.u32(0).u32(8 * 256).u32(0).u32(0));
+    // Output to several interfaces.
+    let plain = bytes().u32(10).u32(3).u32(512).u32(5120).u32(0).u32(3).u32((1 << 31) | 2).u32(1);
+    let samples = record(bytes(), 3, expanded);
     let samples = record(samples, 1, plain.all(four.0));
-    let samples = record(samples, 2, octets().u32(1).u32(3).u32(0));
+    let samples = record(samples, 2, bytes().u32(1).u32(3).u32(0));
     let samples =
-        record(samples, 5, octets().u32(1).u32(0).u32(3).u32(0).u32(3).u32(0).u32(1).u32(0));
-    let head =
-        octets().u32(5).u32(2).all([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        record(samples, 5, bytes().u32(1).u32(0).u32(3).u32(0).u32(3).u32(0).u32(1).u32(0));
+    let head = bytes().u32(5).u32(2).all([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     let datagram = head.u32(0).u32(1).u32(5_000).u32(4).all(samples.0);
-    sent.push((4_000_000_000, "[2001:db8::1]:50000", false, datagram.0));
+    sent.push(Packet::new(4_000_000_000, "[2001:db8::1]:50000", datagram.0));
     sent
 }
 
-/// Every capture by its name in `tests/data`.
+/// Returns every capture, with its name in `tests/data`.
 pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
     const MINUTE: u64 = 60_000_000_000;
     let one = |payload: Vec<u8>| packet(ROUTER, COLLECTOR, &payload);
@@ -409,17 +427,17 @@ pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
     let plain = v5(0, &[web, ping]);
     let all = |version| {
         let all = export(version, &flows(false)).into_iter();
-        all.map(|payload| (3_000_000_000, ROUTER, false, payload)).collect::<Vec<_>>()
+        all.map(|payload| Packet::new(3_000_000_000, ROUTER, payload)).collect::<Vec<_>>()
     };
     let late = vec![
-        (1_000_000, ROUTER, false, v9_data(0)),
-        (2_000_000, ROUTER, false, v9_data(1)),
-        (3_000_000, ROUTER, false, v9_template()),
-        (4_000_000, ROUTER, false, v9_data(3)),
+        Packet::new(1_000_000, ROUTER, v9_data(0)),
+        Packet::new(2_000_000, ROUTER, v9_data(1)),
+        Packet::new(3_000_000, ROUTER, v9_template()),
+        Packet::new(4_000_000, ROUTER, v9_data(3)),
     ];
     let six = [Version::V9, Version::Ipfix].into_iter().flat_map(|version| {
         let all = export(version, &flows(true)).into_iter();
-        all.map(|payload| (4_000_000_000, "[2001:db8::1]:50000", false, payload))
+        all.map(|payload| Packet::new(4_000_000_000, "[2001:db8::1]:50000", payload))
     });
     vec![
         (
@@ -456,14 +474,14 @@ pub fn captures() -> Vec<(&'static str, Vec<u8>)> {
         ("v9-late.pcapng", section(0, &[], &late, 0)),
         (
             "ipfix-options.pcapng",
-            section(0, &[], &[(1_000_000, ROUTER, false, ipfix_options())], 0),
+            section(0, &[], &[Packet::new(1_000_000, ROUTER, ipfix_options())], 0),
         ),
         ("ipv6.pcapng", section(0, &[], &six.collect::<Vec<_>>(), 0)),
         ("fragments.pcapng", fragmented()),
     ]
 }
 
-/// Compares a file with what it should hold, or writes it if that was asked for.
+/// Asserts that a file of `tests/data` holds `expected`, or writes it if NFKIT_BLESS is 1.
 pub fn golden(name: &str, expected: &[u8]) {
     let path = package("tests/data").join(name);
     if std::env::var_os("NFKIT_BLESS").is_some_and(|value| value == "1") {
@@ -483,7 +501,7 @@ pub fn golden(name: &str, expected: &[u8]) {
 }
 
 #[test]
-fn captures_hold_the_lines_beside_them() {
+fn captures_decode_to_the_golden_flow_lines() {
     for (name, capture) in captures() {
         golden(name, &capture);
         let ran = tool("nfdump-txt").args(["--fields", "+start,end,flags,exporter,sampling"]);
@@ -500,10 +518,10 @@ fn captures_hold_the_lines_beside_them() {
     }
 }
 
-/// What is in `tests/data` and made by nobody would never be compared. A folder there belongs to the
-/// module of its name.
+/// A file that no test makes would never be compared. A folder belongs to the module of the same
+/// name.
 #[test]
-fn every_golden_file_is_made_here() {
+fn every_golden_file_belongs_to_a_test() {
     let mut made: Vec<_> = captures().into_iter().map(|(name, _)| name).collect();
     made.push("quality.txt");
     for entry in std::fs::read_dir(package("tests/data")).unwrap() {

@@ -1,5 +1,8 @@
-//! Runs the commands: arguments, standard input, a clean environment and a time limit in; what was
-//! printed and how it ended out. A failed expectation prints the command and everything it said.
+//! Runs the commands of the kit, and other programs, for the tests.
+//!
+//! A test gives arguments, standard input and a time limit, and gets the output and the exit
+//! status. The environment is clean. A failed expectation prints the command line and all that the
+//! command printed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,16 +18,16 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// What a command may take before it counts as hanging.
+/// The time after which a command counts as hanging.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// The networks of the scenarios' campus.
+/// The networks of the campus that the scenarios play on.
 pub const INSIDE: &str = "140.119.0.0/16";
 
 /// The commands that read flow lines and print findings.
 pub const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
 
-/// All commands.
+/// The commands that read or write flow lines and captures: all but nfcap, nfpage and nfnotify.
 pub const TOOLS: [&str; 7] =
     ["nfdump-txt", "nfgrep", "nftop", "nfscan", "nfflood", "nfport", "nfgen"];
 
@@ -44,13 +47,14 @@ fn binary(name: &str) -> &'static str {
     }
 }
 
-/// One of our commands, to be run.
+/// Prepares a run of a command of the kit.
 pub fn tool(name: &str) -> Run {
     Run::new(binary(name))
 }
 
-/// Another program. `None`, said aloud, if it is not installed.
-pub fn other(name: &str) -> Option<Run> {
+/// Prepares a run of another program. Returns `None`, and reports a skipped test, if the program is
+/// not installed.
+pub fn installed(name: &str) -> Option<Run> {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|dir| dir.join(name).is_file());
     if !found {
@@ -60,13 +64,13 @@ pub fn other(name: &str) -> Option<Run> {
     Some(Run::new(name))
 }
 
-/// Says aloud that something was not tested. Not by `eprintln!`, which the test runner swallows
-/// where the test passes.
+/// Reports on standard error that something was not tested. `eprintln!` would not do: the test
+/// runner captures its output if the test passes.
 pub fn skipped(why: impl fmt::Display) {
     _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
-/// A command line that is being put together.
+/// A command line with its input and limits, ready to run.
 pub struct Run {
     command: Command,
     stdin: Input,
@@ -76,7 +80,7 @@ pub struct Run {
 
 enum Input {
     Nothing,
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     File(File),
 }
 
@@ -108,25 +112,25 @@ impl Run {
         self
     }
 
-    /// Gives these octets through a pipe.
-    pub fn stdin(mut self, octets: impl AsRef<[u8]>) -> Run {
-        self.stdin = Input::Octets(octets.as_ref().to_vec());
+    /// Sends `bytes` to standard input through a pipe.
+    pub fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Run {
+        self.stdin = Input::Bytes(bytes.as_ref().to_vec());
         self
     }
 
-    /// Gives a file, opened as a shell's `<` would.
+    /// Opens a file as standard input, as a shell's `<` does.
     pub fn stdin_file(mut self, path: &Path) -> Run {
         self.stdin = Input::File(File::open(path).unwrap());
         self
     }
 
-    /// Sends standard output to a file that is there, such as `/dev/full`.
+    /// Sends standard output to an existing file, such as `/dev/full`.
     pub fn stdout_file(mut self, path: &str) -> Run {
         self.stdout = Some(File::options().write(true).open(path).unwrap());
         self
     }
 
-    /// Sends standard output into a pipe that nobody reads any more.
+    /// Sends standard output into a pipe whose reading end is closed.
     pub fn stdout_closed(mut self) -> Run {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         drop(reader);
@@ -144,7 +148,7 @@ impl Run {
         words.map(quoted).collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end. Panics if it takes longer than the limit.
     pub fn run(mut self) -> Ran {
         let line = self.line();
         let began = Instant::now();
@@ -157,9 +161,9 @@ impl Run {
                 self.command.stdin(file);
                 None
             }
-            Input::Octets(octets) => {
+            Input::Bytes(bytes) => {
                 self.command.stdin(Stdio::piped());
-                Some(octets)
+                Some(bytes)
             }
         };
         match self.stdout {
@@ -168,20 +172,17 @@ impl Run {
         };
         self.command.stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
-        if let Some(octets) = feed {
+        if let Some(bytes) = feed {
             let mut stdin = child.stdin.take().unwrap();
             // A command may stop before it has read everything.
-            std::thread::spawn(move || _ = stdin.write_all(&octets));
+            std::thread::spawn(move || _ = stdin.write_all(&bytes));
         }
         let out = child.stdout.take().map(gather);
         let err = child.stderr.take().map(gather).unwrap();
-        let (out, err) = (out.as_ref(), &err);
-        let late = |left: &dyn Fn(Duration) -> Option<Vec<u8>>| {
-            left(self.limit.saturating_sub(began.elapsed()))
-        };
-        let err = late(&|left| err.recv_timeout(left).ok());
+        let left = || self.limit.saturating_sub(began.elapsed());
+        let err = err.recv_timeout(left()).ok();
         let out = match out {
-            Some(out) => late(&|left| out.recv_timeout(left).ok()),
+            Some(out) => out.recv_timeout(left()).ok(),
             None => Some(Vec::new()),
         };
         let (Some(out), Some(err)) = (out, err) else {
@@ -193,7 +194,7 @@ impl Run {
         Ran::new(line, status, out, err)
     }
 
-    /// Starts it with both pipes in the test's hands.
+    /// Starts the command and leaves both ends of its pipes to the test.
     pub fn live(mut self) -> Live {
         let line = self.line();
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -204,15 +205,15 @@ impl Run {
         Live { line, child, stdin, out, err }
     }
 
-    /// Starts it, reads the first octets that it prints and closes the pipe.
+    /// Starts the command, reads at most the first 10 bytes of its output and closes the pipe.
     pub fn head(mut self) -> Ran {
         let line = self.line();
         match self.stdin {
             Input::Nothing => self.command.stdin(Stdio::null()),
             Input::File(file) => self.command.stdin(file),
-            Input::Octets(octets) => {
+            Input::Bytes(bytes) => {
                 let mut file = tempfile::tempfile().unwrap();
-                file.write_all(&octets).unwrap();
+                file.write_all(&bytes).unwrap();
                 std::io::Seek::rewind(&mut file).unwrap();
                 self.command.stdin(file)
             }
@@ -237,19 +238,20 @@ impl Run {
 
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
-    match word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c)) {
-        true => word.into_owned(),
-        false => format!("'{word}'"),
+    if word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c)) {
+        word.into_owned()
+    } else {
+        format!("'{word}'")
     }
 }
 
-/// Reads a stream to its end in a thread of its own.
+/// Reads a stream to its end in a thread of its own. The receiver gets all its bytes at once.
 fn gather(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut octets = Vec::new();
-        _ = stream.read_to_end(&mut octets);
-        _ = send.send(octets);
+        let mut bytes = Vec::new();
+        _ = stream.read_to_end(&mut bytes);
+        _ = send.send(bytes);
     });
     receive
 }
@@ -268,7 +270,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     receive
 }
 
-/// A command that runs while the test feeds it.
+/// A command that runs while the test writes its input.
 pub struct Live {
     line: String,
     child: Child,
@@ -278,13 +280,13 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn send(&mut self, octets: impl AsRef<[u8]>) {
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
-        stdin.write_all(octets.as_ref()).unwrap_or_else(|error| panic!("{}: {error}", self.line));
+        stdin.write_all(bytes.as_ref()).unwrap_or_else(|error| panic!("{}: {error}", self.line));
         stdin.flush().unwrap();
     }
 
-    /// The next line, which must come while the input stays open.
+    /// Returns the next line of output, which must come while the input stays open.
     #[track_caller]
     pub fn next(&mut self) -> String {
         match self.out.recv_timeout(Duration::from_secs(20)) {
@@ -298,12 +300,13 @@ impl Live {
         }
     }
 
-    /// The process, for a look into `/proc`.
+    /// Returns the process id, for a look into `/proc`.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Closes its input and waits for its end; the lines that were not asked for are in `out`.
+    /// Closes the input and waits for the end. The result holds the lines that [`Live::next`] has
+    /// not returned.
     pub fn close(mut self) -> Ran {
         drop(self.stdin.take());
         let Ok(err) = self.err.recv_timeout(LIMIT) else {
@@ -328,7 +331,7 @@ impl Drop for Live {
     }
 }
 
-/// A command that ended.
+/// The result of a command that has ended.
 pub struct Ran {
     line: String,
     pub status: ExitStatus,
@@ -336,7 +339,7 @@ pub struct Ran {
     pub err: String,
 }
 
-/// Everything, for a test that fails.
+/// Formats the command line, the status and the output, for the message of a failed test.
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 6000;
@@ -348,7 +351,8 @@ impl fmt::Display for Ran {
 }
 
 impl Ran {
-    /// Whatever it did, it did not panic, and what it said can do a terminal no harm.
+    /// Makes a result, and asserts that the command did not panic and wrote no control characters
+    /// to standard error, which a terminal would obey.
     #[track_caller]
     fn new(line: String, status: ExitStatus, out: Vec<u8>, err: Vec<u8>) -> Ran {
         let err = String::from_utf8_lossy(&err).into_owned();
@@ -359,7 +363,7 @@ impl Ran {
         ran
     }
 
-    /// It ended with this status, and not by a signal.
+    /// Asserts that the command ended with this exit status, and not by a signal.
     #[track_caller]
     pub fn status(self, expected: i32) -> Ran {
         assert!(self.status.signal().is_none(), "killed{self}");
@@ -367,7 +371,7 @@ impl Ran {
         self
     }
 
-    /// It ended well and had nothing to say on stderr.
+    /// Asserts that the command succeeded and wrote nothing to standard error.
     #[track_caller]
     pub fn ok(self) -> Ran {
         let ran = self.status(0);
@@ -375,28 +379,28 @@ impl Ran {
         ran
     }
 
-    /// It printed nothing on stdout.
+    /// Asserts that standard output is empty.
     #[track_caller]
     pub fn mute(self) -> Ran {
         assert!(self.out.is_empty(), "stdout is not empty{self}");
         self
     }
 
-    /// It said so many lines on stderr.
+    /// Asserts that standard error has this many lines.
     #[track_caller]
     pub fn says_lines(self, count: usize) -> Ran {
         assert_eq!(self.err.lines().count(), count, "lines on stderr{self}");
         self
     }
 
-    /// It said this on stderr.
+    /// Asserts that standard error contains `part`.
     #[track_caller]
     pub fn says(self, part: &str) -> Ran {
         assert!(self.err.contains(part), "{part:?} is not on stderr{self}");
         self
     }
 
-    /// It printed exactly this.
+    /// Asserts that standard output is exactly `text`.
     #[track_caller]
     pub fn prints(self, text: &str) -> Ran {
         assert_eq!(self.text(), text, "stdout{self}");
@@ -411,26 +415,26 @@ impl Ran {
         }
     }
 
-    /// The lines that are no marks.
+    /// Returns the lines that are not marks.
     #[track_caller]
     pub fn rows(&self) -> Vec<&str> {
         self.text().lines().filter(|line| !line.starts_with('#')).collect()
     }
 
-    /// The lines that begin with this word.
+    /// Returns the lines whose first column is `word`.
     #[track_caller]
     pub fn marks(&self, word: &str) -> Vec<&str> {
         self.text().lines().filter(|line| line.split('\t').next() == Some(word)).collect()
     }
 
-    /// The rows by the names that `#fields` gives their columns.
+    /// Returns the rows, each as a map from the column names in `#fields` to the cells.
     #[track_caller]
     pub fn table(&self) -> Vec<BTreeMap<String, String>> {
         table(self.text())
     }
 }
 
-/// The rows of a text by the names that `#fields` gives their columns.
+/// Returns the rows of a text, each as a map from the column names in `#fields` to the cells.
 #[track_caller]
 pub fn table(text: &str) -> Vec<BTreeMap<String, String>> {
     let fields = text.lines().find_map(|line| line.strip_prefix("#fields\t")).expect("#fields");
@@ -444,7 +448,7 @@ pub fn table(text: &str) -> Vec<BTreeMap<String, String>> {
     .collect()
 }
 
-/// A directory of a test's own, gone when it ends.
+/// A directory of one test, removed when the value is dropped.
 pub struct Scene(TempDir);
 
 impl Scene {
@@ -460,11 +464,11 @@ impl Scene {
         self.0.path()
     }
 
-    /// Writes a file, with the directories above it.
-    pub fn write(&self, name: &str, octets: impl AsRef<[u8]>) -> PathBuf {
+    /// Writes a file and creates the directories above it.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, octets).unwrap();
+        std::fs::write(&path, bytes).unwrap();
         path
     }
 
@@ -477,12 +481,12 @@ impl Scene {
     }
 }
 
-/// A path from the package's root.
+/// Returns the path of a file of the package.
 pub fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What nfgen plays, once for all tests that look at it: flow lines and the truth beside them.
+/// The output of nfgen: flow lines, and the truth about the attacks in them.
 pub struct Played {
     pub text: String,
     pub truth: String,
@@ -495,46 +499,47 @@ fn play(args: &[&str]) -> Played {
     Played { text, truth: scene.text("truth") }
 }
 
-/// All three figures of the paper amid 8,000 ordinary flows each.
+/// Returns all three figures of the paper, each among 8,000 ordinary flows.
 pub fn paper() -> &'static Played {
     static PLAYED: OnceLock<Played> = OnceLock::new();
     PLAYED.get_or_init(|| play(&["paper", "--flows", "230000"]))
 }
 
-/// Figure 3's window alone, small.
+/// Returns the window of figure 3, made small.
 pub fn scan() -> &'static Played {
     static PLAYED: OnceLock<Played> = OnceLock::new();
     PLAYED.get_or_init(|| play(&["paper", "--figure", "3", "--flows", "7000"]))
 }
 
-/// Figure 4's window alone, small.
+/// Returns the window of figure 4, made small.
 pub fn flood() -> &'static Played {
     static PLAYED: OnceLock<Played> = OnceLock::new();
     PLAYED.get_or_init(|| play(&["paper", "--figure", "4", "--flows", "5000"]))
 }
 
-/// An ordinary window as busy as the scenario's own, in which nobody attacks.
+/// Returns an ordinary window of the scenario's usual size, in which nobody attacks.
 pub fn campus() -> &'static Played {
     static PLAYED: OnceLock<Played> = OnceLock::new();
     PLAYED.get_or_init(|| play(&["campus"]))
 }
 
-/// gzip as a shell's pipe would make it.
-pub fn gzip(octets: &[u8]) -> Vec<u8> {
+/// Compresses bytes with gzip.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    to.write_all(octets).unwrap();
+    to.write_all(bytes).unwrap();
     to.finish().unwrap()
 }
 
-/// zstd as a shell's pipe would make it.
-pub fn zstd(octets: &[u8]) -> Vec<u8> {
-    zstd::encode_all(octets, 1).unwrap()
+/// Compresses bytes with zstd.
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
 }
 
-/// Numbers for shuffles: splitmix64, so that a failure repeats.
-pub struct Lots(pub u64);
+/// A generator of pseudorandom numbers (splitmix64), seeded, so that a failure repeats.
+pub struct Random(pub u64);
 
-impl Lots {
+impl Random {
+    /// Returns a number from 0 up to, but not including, `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

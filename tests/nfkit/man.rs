@@ -1,12 +1,12 @@
-//! The manual pages name the options that the commands have, and no others.
+//! The manual pages describe exactly the options that the commands have.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::{TOOLS, other, package, tool};
+use crate::harness::{TOOLS, installed, package, tool};
 
-/// The long options in what `--help` prints.
-fn helped(name: &str) -> BTreeSet<String> {
+/// Returns the long options that `--help` prints.
+fn options_in_help(name: &str) -> BTreeSet<String> {
     let ran = tool(name).arg("--help").run().ok();
     let lines = ran.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let options =
@@ -17,8 +17,8 @@ fn helped(name: &str) -> BTreeSet<String> {
     options
 }
 
-/// The long options in a page: `Fl Fl name`, wherever it stands.
-fn written(name: &str) -> BTreeSet<String> {
+/// Returns the long options of a page: each `Fl Fl name`, wherever it stands.
+fn options_in_page(name: &str) -> BTreeSet<String> {
     let path = package(&format!("man/{name}.1"));
     let page =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -34,51 +34,51 @@ fn written(name: &str) -> BTreeSet<String> {
     options
 }
 
-fn compare(name: &str) {
-    let (helped, written) = (helped(name), written(name));
-    let missing: Vec<_> = helped.difference(&written).collect();
+fn assert_options_agree(name: &str) {
+    let (options_in_help, options_in_page) = (options_in_help(name), options_in_page(name));
+    let missing: Vec<_> = options_in_help.difference(&options_in_page).collect();
     assert!(missing.is_empty(), "man/{name}.1 says nothing of {missing:?}");
-    let unknown: Vec<_> = written.difference(&helped).collect();
+    let unknown: Vec<_> = options_in_page.difference(&options_in_help).collect();
     assert!(unknown.is_empty(), "man/{name}.1 has {unknown:?}, which {name} --help does not");
 }
 
 #[test]
 fn nfcap_and_its_page_agree() {
-    compare("nfcap");
+    assert_options_agree("nfcap");
 }
 
 #[test]
 fn nfdump_txt_and_its_page_agree() {
-    compare("nfdump-txt");
+    assert_options_agree("nfdump-txt");
 }
 
 #[test]
 fn nftop_and_its_page_agree() {
-    compare("nftop");
+    assert_options_agree("nftop");
 }
 
 #[test]
 fn nfscan_and_its_page_agree() {
-    compare("nfscan");
+    assert_options_agree("nfscan");
 }
 
 #[test]
 fn nfflood_and_its_page_agree() {
-    compare("nfflood");
+    assert_options_agree("nfflood");
 }
 
 #[test]
 fn nfport_and_its_page_agree() {
-    compare("nfport");
+    assert_options_agree("nfport");
 }
 
 #[test]
 fn nfgen_and_its_page_agree() {
-    compare("nfgen");
+    assert_options_agree("nfgen");
 }
 
 #[test]
-fn nfgens_page_has_every_kind_of_host_and_its_size() {
+fn nfgens_page_lists_every_kind_of_host_and_its_size() {
     let page = fs::read_to_string(package("man/nfgen.1")).unwrap();
     let help = tool("nfgen").arg("--help").run().ok();
     for actor in nfkit::scenario::Actor::ALL {
@@ -100,19 +100,19 @@ fn nfgens_page_has_every_kind_of_host_and_its_size() {
 
 #[test]
 fn nfgrep_and_its_page_agree() {
-    compare("nfgrep");
+    assert_options_agree("nfgrep");
 }
 
 #[test]
 fn nfpage_and_its_page_agree() {
-    compare("nfpage");
+    assert_options_agree("nfpage");
 }
 
 #[test]
 fn every_option_is_described_and_not_only_listed() {
     for name in TOOLS {
         let Ok(page) = fs::read_to_string(package(&format!("man/{name}.1"))) else { continue };
-        for option in helped(name) {
+        for option in options_in_help(name) {
             let described = page
                 .lines()
                 .any(|line| line.starts_with(".It") && line.contains(&format!("Fl Fl {option}")));
@@ -122,11 +122,11 @@ fn every_option_is_described_and_not_only_listed() {
 }
 
 #[test]
-fn mandoc_has_nothing_to_say() {
+fn mandoc_finds_no_fault_in_any_page() {
     let mut pages: Vec<_> =
         fs::read_dir(package("man")).unwrap().map(|entry| entry.unwrap().path()).collect();
     pages.sort();
     assert!(!pages.is_empty());
-    let Some(mandoc) = other("mandoc") else { return };
+    let Some(mandoc) = installed("mandoc") else { return };
     mandoc.args(["-T", "lint", "-W", "warning"]).args(&pages).run().ok().mute();
 }

@@ -1,24 +1,23 @@
-//! Manners that all commands share: closed pipes, full disks, bad input, complaints, live pipes.
+//! Manners of all commands: closed pipes, full disks, bad input, error messages, live pipes.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::detector::{FIELDS, W1, W2, attacks, row, window};
-use crate::golden::{START, packet, pcap, section, v9_data, v9_template};
-use crate::harness::{
-    DETECTORS, Live, Lots, Ran, Run, Scene, TOOLS, campus, gzip, other, package, tool, zstd,
+use crate::golden::{
+    COLLECTOR, Packet, ROUTER, START, packet, pcap, section, v9_data, v9_template,
 };
-
-const ROUTER: &str = "192.0.2.1:50000";
-const COLLECTOR: &str = "192.0.2.9:2055";
+use crate::harness::{
+    DETECTORS, Live, Ran, Random, Run, Scene, TOOLS, campus, gzip, installed, package, tool, zstd,
+};
 
 fn capture() -> PathBuf {
     package("tests/data/v9.pcapng")
 }
 
-/// Every command with something to do that fits into one buffer.
-fn small() -> Vec<Run> {
+/// Returns runs of every command whose output fits into one buffer.
+fn runs_with_little_output() -> Vec<Run> {
     let lines = FIELDS.to_owned() + &window(W1, &row("192.0.2.1", "192.0.2.2", 80));
     let mut all: Vec<_> = DETECTORS.map(|name| tool(name).stdin(&lines)).into();
     all.extend([
@@ -42,8 +41,8 @@ fn small() -> Vec<Run> {
     all
 }
 
-/// Every command with more to say than a pipe holds.
-fn big(scene: &Scene) -> Vec<Run> {
+/// Returns runs of every command whose output does not fit into a pipe.
+fn runs_with_much_output(scene: &Scene) -> Vec<Run> {
     let lines = scene.write("lines", &campus().text);
     let file = scene.path("big.pcapng");
     tool("nfgen").args(["campus", "--flows", "60000", "-w"]).arg(&file).run().ok().mute();
@@ -61,45 +60,55 @@ fn big(scene: &Scene) -> Vec<Run> {
     ]
 }
 
-fn helps() -> impl Iterator<Item = Run> {
+fn runs_of_help() -> impl Iterator<Item = Run> {
     let options = ["--help", "-h", "--version", "-V"];
     TOOLS.into_iter().flat_map(move |name| options.map(|option| tool(name).arg(option)))
 }
 
 #[test]
-fn a_closed_pipe_is_a_quiet_end() {
+fn a_closed_pipe_ends_a_command_quietly() {
     let scene = Scene::new();
-    for run in small().into_iter().chain(big(&scene)).chain(helps()) {
+    for run in runs_with_little_output()
+        .into_iter()
+        .chain(runs_with_much_output(&scene))
+        .chain(runs_of_help())
+    {
         let ran = run.head().ok();
         assert_eq!(ran.out.len(), 10, "it wrote nothing{ran}");
     }
 }
 
-/// Fails with all that ended otherwise than by `status` with so many lines on stderr.
-fn all_end(runs: impl Iterator<Item = Run>, status: i32, lines: usize) {
+/// Asserts that all runs end with `status` and this number of lines on standard error.
+fn assert_all_end(runs: impl Iterator<Item = Run>, status: i32, lines: usize) {
     let ended = |ran: &Ran| ran.status.code() == Some(status) && ran.err.lines().count() == lines;
     let wrong: Vec<_> = runs.map(Run::run).filter(|ran| !ended(ran)).collect();
     let text: String = wrong.iter().map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "not status {status} with {lines} lines on stderr:{text}");
 }
 
-/// As `| head -0` and `| true` leave it: the reader is gone before there is anything to read.
+/// The reader is gone before there is any output, as with `| head -0` and `| true`.
 #[test]
-fn a_pipe_that_was_closed_before_the_start_is_a_quiet_end() {
+fn a_pipe_closed_before_the_start_ends_a_command_quietly() {
     let scene = Scene::new();
-    let all = small().into_iter().chain(big(&scene)).chain(helps());
-    all_end(all.map(Run::stdout_closed), 0, 0);
+    let all = runs_with_little_output()
+        .into_iter()
+        .chain(runs_with_much_output(&scene))
+        .chain(runs_of_help());
+    assert_all_end(all.map(Run::stdout_closed), 0, 0);
 }
 
 #[test]
-fn a_full_disk_is_told_in_one_line() {
+fn a_full_disk_is_reported_in_one_line() {
     let scene = Scene::new();
-    let all = small().into_iter().chain(big(&scene)).chain(helps());
-    all_end(all.map(|run| run.stdout_file("/dev/full")), 1, 1);
+    let all = runs_with_little_output()
+        .into_iter()
+        .chain(runs_with_much_output(&scene))
+        .chain(runs_of_help());
+    assert_all_end(all.map(|run| run.stdout_file("/dev/full")), 1, 1);
 }
 
 #[test]
-fn a_full_disk_behind_a_file_is_told_as_well() {
+fn a_full_disk_under_an_output_file_is_reported_too() {
     for args in [["-w", "/dev/full"], ["--truth", "/dev/full"]] {
         let to = if args[0] == "-w" { &[][..] } else { &["--text"] };
         let ran = tool("nfgen")
@@ -129,7 +138,7 @@ fn help_and_version_go_to_stdout() {
 }
 
 #[test]
-fn what_makes_no_sense_is_a_usage_error() {
+fn wrong_options_are_a_usage_error() {
     for name in TOOLS {
         let ran = tool(name).arg("--no-such-option").run().status(2).mute();
         ran.says("--no-such-option");
@@ -138,7 +147,7 @@ fn what_makes_no_sense_is_a_usage_error() {
     tool("nfgen").run().status(2).mute();
 }
 
-/// The commands that read something, with a good input of each: as a file, with the lines it makes.
+/// Returns the commands that read files, each with a file of good input.
 fn readers(scene: &Scene) -> Vec<(&'static str, PathBuf)> {
     let lines = scene.write("good.flows", FIELDS.to_owned() + &window(W1, &attacks()));
     let mut all: Vec<_> = DETECTORS.map(|name| (name, lines.clone())).into();
@@ -147,7 +156,7 @@ fn readers(scene: &Scene) -> Vec<(&'static str, PathBuf)> {
 }
 
 #[test]
-fn a_missing_file_among_good_ones_is_told_and_the_others_read() {
+fn a_missing_file_is_reported_and_the_others_are_read() {
     let scene = Scene::new();
     for (name, good) in readers(&scene) {
         let alone = tool(name).arg(&good).run().ok();
@@ -161,7 +170,7 @@ fn a_missing_file_among_good_ones_is_told_and_the_others_read() {
 }
 
 #[test]
-fn a_directory_of_flow_lines_is_no_input() {
+fn a_detector_refuses_a_directory() {
     let scene = Scene::new();
     for name in DETECTORS {
         tool(name).arg(scene.dir()).run().status(1).says_lines(1).says("directory");
@@ -169,7 +178,7 @@ fn a_directory_of_flow_lines_is_no_input() {
 }
 
 #[test]
-fn an_empty_capture_is_told() {
+fn an_empty_capture_is_an_error() {
     let scene = Scene::new();
     let empty = scene.write("empty", "");
     tool("nfdump-txt").arg(&empty).run().status(1).says_lines(1).says("empty");
@@ -179,7 +188,7 @@ fn an_empty_capture_is_told() {
 }
 
 #[test]
-fn text_is_no_capture() {
+fn text_instead_of_a_capture_is_an_error() {
     let scene = Scene::new();
     let text = scene.write("text", FIELDS);
     for run in [
@@ -196,7 +205,7 @@ fn text_is_no_capture() {
 }
 
 #[test]
-fn a_capture_is_no_flow_lines_and_the_way_is_shown() {
+fn a_capture_instead_of_flow_lines_is_an_error_that_names_nfdump_txt() {
     let scene = Scene::new();
     let pcap = package("tests/data/v5-raw.pcap");
     let packed = scene.write("v9.pcapng.zst", zstd(&fs::read(capture()).unwrap()));
@@ -210,7 +219,7 @@ fn a_capture_is_no_flow_lines_and_the_way_is_shown() {
 }
 
 #[test]
-fn binary_data_is_no_flow_lines() {
+fn binary_data_instead_of_flow_lines_is_an_error() {
     for name in DETECTORS {
         let ran = tool(name).stdin(b"\x7fELF\x02\x01\x01\x00\x00\n\n\n\n\n\n\n").run().status(1);
         assert_eq!(ran.text().lines().count(), 1, "{ran}");
@@ -219,7 +228,7 @@ fn binary_data_is_no_flow_lines() {
 }
 
 #[test]
-fn torn_compression_is_told_and_what_came_before_counts() {
+fn torn_compression_is_reported_and_the_data_before_it_counts() {
     let lines = FIELDS.to_owned() + &window(W1, &attacks());
     for packed in [gzip(lines.as_bytes()), zstd(lines.as_bytes())] {
         for name in DETECTORS {
@@ -231,8 +240,8 @@ fn torn_compression_is_told_and_what_came_before_counts() {
 }
 
 #[test]
-fn random_octets_do_no_harm() {
-    let mut lots = Lots(42);
+fn random_bytes_do_no_harm() {
+    let mut random = Random(42);
     let heads: [&[u8]; 6] = [
         b"",
         b"\x0a\x0d\x0d\x0a\x00\x00\x00\x1c\x1a\x2b\x3c\x4d",
@@ -244,13 +253,13 @@ fn random_octets_do_no_harm() {
     for head in heads {
         for round in 0..6 {
             let size = [3, 64, 3000][round % 3];
-            let mut octets = head.to_vec();
-            // Half of them without zeros, which would say at once that this is no text.
+            let mut bytes = head.to_vec();
+            // Half of the inputs have no zeros, which would identify them as binary at once.
             let least = round % 2;
-            octets.extend((0..size).map(|_| (least + lots.below(256 - least)) as u8));
+            bytes.extend((0..size).map(|_| (least + random.below(256 - least)) as u8));
             for name in ["nfdump-txt", "nfscan", "nfflood", "nfport"] {
-                let ran = tool(name).stdin(&octets).run();
-                assert!(matches!(ran.status.code(), Some(0 | 1)), "{octets:02x?}{ran}");
+                let ran = tool(name).stdin(&bytes).run();
+                assert!(matches!(ran.status.code(), Some(0 | 1)), "{bytes:02x?}{ran}");
                 assert!(ran.err.lines().count() <= 12, "{ran}");
             }
         }
@@ -258,7 +267,7 @@ fn random_octets_do_no_harm() {
 }
 
 #[test]
-fn bad_lines_cannot_move_the_cursor() {
+fn bad_lines_cannot_control_the_terminal() {
     let scene = Scene::new();
     let bad = "\u{1b}[2J\u{1b}]0;owned\u{7}\t\u{9b}31m\t\u{202e}\r\u{8}\n";
     let lines =
@@ -266,7 +275,7 @@ fn bad_lines_cannot_move_the_cursor() {
     for name in DETECTORS {
         let ran = tool(name).arg(&lines).run().status(0);
         ran.says_lines(1).says("\\x1b[31m.flows:2: ").says("[2J");
-        // Not even what is no UTF-8.
+        // Bytes that are no UTF-8 are not printed either.
         tool(name).stdin(b"\xff\xfe\x1b[2J\t\x9b\n").run().status(1).says_lines(1);
         tool(name).arg("/nowhere/\u{1b}[2J\n").run().status(1).says_lines(1).says("\\x1b[2J");
     }
@@ -276,7 +285,7 @@ fn bad_lines_cannot_move_the_cursor() {
 }
 
 #[test]
-fn complaints_repeat_five_times_and_are_counted() {
+fn only_five_bad_lines_are_printed_and_all_are_counted() {
     let text = |bad: usize| row("192.0.2.1", "192.0.2.2", 80) + &"nonsense here\n".repeat(bad);
     for name in DETECTORS {
         tool(name).stdin(text(1)).run().status(0).says_lines(1).says(&format!("{name}: -:2: "));
@@ -284,7 +293,7 @@ fn complaints_repeat_five_times_and_are_counted() {
         let ran = tool(name).stdin(text(1000)).run().status(0).says_lines(6);
         ran.says("995 more bad lines, 1000 in all");
         tool(name).arg("-q").stdin(text(1000)).run().ok();
-        // Nothing at all could be read.
+        // Here no line at all could be read.
         tool(name).stdin("nonsense here\n").run().status(1).says_lines(1);
         let ran = tool(name).arg("--strict").stdin(text(1000)).run().status(1);
         ran.says_lines(1).says(&format!("{name}: -:2: "));
@@ -294,7 +303,7 @@ fn complaints_repeat_five_times_and_are_counted() {
 }
 
 #[test]
-fn complaints_about_datagrams_are_counted_as_well() {
+fn only_five_bad_datagrams_are_printed_and_all_are_counted() {
     let scene = Scene::new();
     let bad = |n: u64| (n, packet(ROUTER, COLLECTOR, &[0, 9, 0, 1]));
     let packets: Vec<_> = (0..100).map(bad).collect();
@@ -324,17 +333,17 @@ fn a_line_of_100_megabytes_costs_no_memory() {
     }
 }
 
-/// The most memory that a process ever had, in KiB.
+/// Returns the peak memory of a process in KiB.
 fn peak(live: &Live) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", live.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
 }
 
-/// Packets and blocks that claim a gigabyte, and a gigabyte behind them.
+/// A packet and a block claim to have a gigabyte, and a gigabyte of zeros follows.
 #[test]
 fn a_capture_that_promises_a_gigabyte_costs_no_memory() {
-    let Some(sh) = other("sh") else { return };
+    let Some(sh) = installed("sh") else { return };
     drop(sh);
     let scene = Scene::new();
     let huge: u32 = 1 << 30;
@@ -350,14 +359,14 @@ fn a_capture_that_promises_a_gigabyte_costs_no_memory() {
         let file = File::options().append(true).open(&path).unwrap();
         file.set_len(file.metadata().unwrap().len() + u64::from(huge)).unwrap();
         let script = "ulimit -v 300000; exec \"$0\" \"$@\"";
-        let run = other("sh").unwrap().args(["-c", script, env!("CARGO_BIN_EXE_nfdump-txt")]);
+        let run = installed("sh").unwrap().args(["-c", script, env!("CARGO_BIN_EXE_nfdump-txt")]);
         run.arg(&path).run().status(1).says_lines(1).says(name);
     }
 }
 
-/// A live capture: each packet's rows come before the next packet is sent.
+/// In a live capture, the rows of a packet come before the next packet is sent.
 #[test]
-fn lines_come_as_soon_as_their_packet() {
+fn flow_lines_come_with_their_packet() {
     let mut live = tool("nfdump-txt").live();
     let packet = |n: u64, payload: &[u8]| {
         let file = pcap(true, 101, &[(n * 1_000_000_000, packet(ROUTER, COLLECTOR, payload))]);
@@ -376,14 +385,15 @@ fn lines_come_as_soon_as_their_packet() {
     assert!(ran.text().starts_with(&format!("#end\t{W1}\tflows=6\t")), "{ran}");
 }
 
-/// nfcap's live stream: a slot's window ends with its closing block, not with the next slot.
+/// In nfcap's live stream, the window of a slot ends with the closing block, not with the next
+/// slot.
 #[test]
 fn windows_of_a_live_collector_end_with_their_slot() {
     let mut live = tool("nfdump-txt").live();
     for n in 0..3u64 {
         let at = n * 600_000_000_000;
         let packets =
-            [(at, ROUTER, true, v9_template()), (at + 1, ROUTER, false, v9_data(n as u32))];
+            [Packet::restated(at, v9_template()), Packet::new(at + 1, ROUTER, v9_data(n as u32))];
         live.send(section(n, &[], if n == 1 { &[] } else { &packets }, 0));
         if n == 0 {
             assert!(live.next().starts_with("#fields"));
@@ -400,7 +410,7 @@ fn windows_of_a_live_collector_end_with_their_slot() {
 }
 
 #[test]
-fn findings_come_at_the_end_of_their_window() {
+fn findings_come_with_the_end_of_their_window() {
     for name in DETECTORS {
         let mut live = tool(name).live();
         assert!(live.next().starts_with("#fields"));
@@ -412,7 +422,7 @@ fn findings_come_at_the_end_of_their_window() {
             let end = live.next();
             assert!(end.starts_with(&format!("#end\t{mark}\t")), "{end}");
         }
-        // A window that only the next one ends.
+        // This window is ended only by the next one.
         live.send(format!("#window\t{W1}\n{}#window\t{W2}\n", row("192.0.2.1", "192.0.2.2", 80)));
         assert_eq!(live.next(), format!("#window\t{W1}"));
         assert!(live.next().contains("state=cut"));
@@ -421,10 +431,10 @@ fn findings_come_at_the_end_of_their_window() {
     }
 }
 
-/// A FIFO is a live pipe as well, not a file that can be read ahead.
+/// A FIFO is a live pipe too, not a file that can be read ahead.
 #[test]
-fn a_fifo_is_read_as_it_comes() {
-    let Some(make) = other("mkfifo") else { return };
+fn a_fifo_is_read_as_data_comes() {
+    let Some(make) = installed("mkfifo") else { return };
     let scene = Scene::new();
     let path = scene.path("fifo");
     make.arg(&path).run().ok();
@@ -438,10 +448,10 @@ fn a_fifo_is_read_as_it_comes() {
     live.close().ok();
 }
 
-/// The harness itself: what hangs is ended and told, and a time limit is no time to wait.
+/// Tests the harness: a command that hangs is killed and reported, and a time limit is no delay.
 #[test]
 fn a_command_that_hangs_fails_its_test() {
-    let Some(sleep) = other("sleep") else { return };
+    let Some(sleep) = installed("sleep") else { return };
     let run = sleep.arg("600").limit(Duration::from_millis(50));
     let said = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.run()));
     let said = said.err().expect("it was ended");

@@ -1,19 +1,19 @@
-//! What must not change a finding: the order of a window's rows, how they were partitioned, the
-//! names of networks, other windows.
+//! Changes of the input that must not change a finding: the order of a window's rows, their
+//! partition, the addresses of networks, and other windows.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 
 use crate::detector::{FIELDS, RULES, W1, attacks, window};
-use crate::harness::{DETECTORS, Lots, Scene, campus, paper, table, tool};
+use crate::harness::{DETECTORS, Random, Scene, campus, paper, table, tool};
 
 const INSIDE: Ipv4Addr = Ipv4Addr::new(140, 119, 0, 0);
 
-/// A stream of marked windows: the line that names the columns, and each window's rows.
+/// A stream of marked windows, with the line that names its columns.
 struct Stream {
     fields: String,
-    /// `START<TAB>SECONDS`, the rows, and the closing mark.
+    /// Each window as `START<TAB>SECONDS`, rows and closing mark.
     windows: Vec<(String, Vec<String>, String)>,
 }
 
@@ -45,7 +45,7 @@ impl Stream {
     }
 }
 
-/// The paper's three windows, and 5,000 ordinary flows with every attack amid them.
+/// Returns the paper's three windows, and 5,000 ordinary flows with every attack among them.
 fn streams() -> [Stream; 2] {
     let campus = campus().text.lines().filter(|line| !line.starts_with('#')).take(5000);
     let short = |line: &str| line.split('\t').take(9).collect::<Vec<_>>().join("\t") + "\n";
@@ -53,7 +53,7 @@ fn streams() -> [Stream; 2] {
     [Stream::read(&paper().text), Stream::read(&(FIELDS.to_owned() + &window(W1, &mixed)))]
 }
 
-/// A detector with what makes it judge by its classes, or by the paper's rule.
+/// A detector, and the options that choose its classes or the paper's rules.
 type By = (&'static str, &'static [&'static str]);
 
 fn all_by() -> impl Iterator<Item = By> {
@@ -65,7 +65,7 @@ fn judge((name, rule): By, text: &str, inside: Ipv4Addr) -> String {
     run.stdin(text).run().ok().text().to_owned()
 }
 
-/// What the detectors say of the streams as they are, in the order of [`all_by`].
+/// Returns the findings in the unchanged streams, in the order of [`all_by`].
 fn plain() -> &'static Vec<Vec<String>> {
     static PLAIN: OnceLock<Vec<Vec<String>>> = OnceLock::new();
     PLAIN.get_or_init(|| {
@@ -79,7 +79,8 @@ fn plain() -> &'static Vec<Vec<String>> {
     })
 }
 
-/// Each stream changed, and what the detectors say of it, beside what they said before.
+/// Changes each stream and calls `check` with the detector, the changed text and the findings
+/// before the change.
 fn each(change: impl Fn(&mut Stream), check: impl Fn(By, &str, &str)) {
     for (mut stream, before) in streams().into_iter().zip(plain()) {
         change(&mut stream);
@@ -93,13 +94,13 @@ fn each(change: impl Fn(&mut Stream), check: impl Fn(By, &str, &str)) {
 #[test]
 fn the_order_of_rows_inside_a_window_does_not_matter() {
     let shuffle = |stream: &mut Stream| {
-        let mut lots = Lots(7);
-        stream.windows.iter_mut().for_each(|(_, rows, _)| lots.shuffle(rows));
+        let mut random = Random(7);
+        stream.windows.iter_mut().for_each(|(_, rows, _)| random.shuffle(rows));
     };
     each(shuffle, |by, text, before| assert_eq!(judge(by, text, INSIDE), *before, "{by:?}"));
 }
 
-/// Five files with a fifth of each window's rows: joined in any order, by the shell or by us.
+/// Each window is cut into five files, which the shell or the command joins in another order.
 #[test]
 fn partitions_of_a_window_may_be_joined_in_any_order() {
     let scene = Scene::new();
@@ -134,7 +135,7 @@ fn partitions_of_a_window_may_be_joined_in_any_order() {
     }
 }
 
-/// Puts another address in the place of each.
+/// Replaces each IPv4 address of a text.
 fn rename(text: &str, to: impl Fn(Ipv4Addr) -> Ipv4Addr) -> String {
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
@@ -157,7 +158,7 @@ fn rename(text: &str, to: impl Fn(Ipv4Addr) -> Ipv4Addr) -> String {
     out
 }
 
-/// The network's half of an address.
+/// Returns the upper half of an address, its /16 network.
 fn upper(address: Ipv4Addr) -> u16 {
     (u32::from(address) >> 16) as u16
 }
@@ -166,9 +167,9 @@ fn with_upper(address: Ipv4Addr, upper: u16) -> Ipv4Addr {
     Ipv4Addr::from((u32::from(upper) << 16) | u32::from(address) & 0xffff)
 }
 
-/// Networks renamed in their order: the same lines to the octet.
+/// Renumbers the networks and keeps their order: the output is the same to the byte.
 #[test]
-fn the_names_of_networks_do_not_matter() {
+fn the_addresses_of_networks_do_not_matter() {
     for (mut stream, before) in streams().into_iter().zip(plain()) {
         let mut nets: BTreeSet<u16> = BTreeSet::from([upper(INSIDE)]);
         for row in stream.windows.iter().flat_map(|(_, rows, _)| rows) {
@@ -188,11 +189,11 @@ fn the_names_of_networks_do_not_matter() {
     }
 }
 
-/// Networks renamed across their order: the same findings, but equals are listed in another order,
-/// so that others of them may be among the twenty that are named.
+/// Renumbers the networks in another order: the findings are the same, but equal peers are listed
+/// in another order, so that others of them may be among the twenty that are named.
 #[test]
 fn the_order_of_networks_does_not_matter() {
-    // No network becomes multicast, which is nobody's conversation.
+    // No network becomes multicast, which has no conversations.
     let turn = |a| with_upper(a, upper(a) ^ 0x1e37);
     let change = |stream: &mut Stream| {
         for (_, rows, _) in &mut stream.windows {
@@ -203,8 +204,7 @@ fn the_order_of_networks_does_not_matter() {
         let rows = table(text).into_iter().map(|mut row| {
             let mut peers: Vec<_> = row["peer"].split(',').map(str::to_owned).collect();
             if row["peer"].contains('+') && !row["peer"].contains('=') {
-                // Which networks are neighbours, and so how many are left when they are merged, is up
-                // to their names.
+                // Neighbouring networks are merged, so their number depends on their addresses.
                 peers.clear();
             } else if row["peer"].contains('+') {
                 peers
@@ -224,7 +224,7 @@ fn the_order_of_networks_does_not_matter() {
     each(change, |by, text, before| {
         let after = rename(&judge(by, text, turn(INSIDE)), turn);
         assert_eq!(facts(&after), facts(before), "{by:?}\n{after}");
-        // What is shown as evidence was there.
+        // Each sample is a flow of the input.
         for row in table(&after) {
             for sample in row["sample"].split(';') {
                 let (ends, proto) = sample.rsplit_once('/').unwrap();

@@ -1,5 +1,5 @@
-//! nfcap over loopback: ports of the kernel's choice, slots of a second, signals, kills. Nothing
-//! sleeps for a fixed time; what is waited for has a deadline.
+//! nfcap over loopback, with ports that the kernel chooses, slots of one second, signals and kills.
+//! Nothing sleeps for a fixed time; every wait has a deadline.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,20 +15,20 @@ use nfkit::flow::Flow;
 use nfkit::time::Timestamp;
 use nfkit::wire::{Exporter, Version};
 
-use super::harness::{INSIDE, Ran, Scene, other, skipped, table, tool};
+use super::harness::{INSIDE, Ran, Scene, installed, skipped, table, tool};
 
 mod faults;
 mod operate;
 mod retain;
 mod soak;
 
-/// What may be waited for.
+/// The longest wait for an event.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A slot that no test outlives.
+/// The length of a slot that no test outlives.
 const LONG: &str = "24h";
 
-/// Polls until there is something.
+/// Polls until `look` returns a value. Panics after [`LIMIT`].
 #[track_caller]
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -41,17 +41,17 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// nfcap as it runs, or another of the commands that have no harness of their own.
+/// A running nfcap, or another command for which the harness has no type.
 pub struct Nfcap {
     child: Child,
     err: Receiver<String>,
     said: Vec<String>,
-    /// Where it listens.
+    /// The addresses on which it listens.
     at: Vec<SocketAddr>,
 }
 
 impl Nfcap {
-    /// Starts it, and waits until it listens at each of its ports.
+    /// Starts nfcap and waits until it listens on each of its ports.
     pub fn start<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Nfcap {
         Nfcap::listening(args, Stdio::null())
     }
@@ -68,7 +68,7 @@ impl Nfcap {
         nfcap
     }
 
-    /// Waits until it listens at so many ports.
+    /// Waits until nfcap listens on this number of ports.
     fn listens(&mut self, ports: usize) {
         while self.at.len() < ports {
             self.says("listening on ");
@@ -106,7 +106,7 @@ impl Nfcap {
         Nfcap { child, err, said: Vec::new(), at: Vec::new() }
     }
 
-    /// Waits for a line that holds this, among those it said before too.
+    /// Waits for a line that contains `part`, and also searches the lines that have come before.
     #[track_caller]
     fn says(&mut self, part: &str) -> String {
         loop {
@@ -138,7 +138,7 @@ impl Nfcap {
         status
     }
 
-    /// Tells it to end and returns all that it said.
+    /// Sends SIGTERM, waits for the end and returns all lines of standard error.
     #[track_caller]
     pub fn stop(mut self) -> String {
         self.signal("TERM");
@@ -156,23 +156,21 @@ impl Drop for Nfcap {
     }
 }
 
-/// The finished files of a spool, by name.
+/// Returns the finished files of a spool, sorted by name.
 fn files(spool: &Path) -> Vec<PathBuf> {
     nfkit::capture::spool::list(spool, |path| Ok(Box::new(fs::File::open(path)?))).files
 }
 
-/// The files still being written.
+/// Returns the files that are still being written.
 fn parts(spool: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut dirs = vec![spool.to_owned()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => dirs.push(entry.path()),
-                false if entry.path().extension().is_some_and(|end| end == "part") => {
-                    found.push(entry.path());
-                }
-                false => {}
+            if entry.file_type().unwrap().is_dir() {
+                dirs.push(entry.path());
+            } else if entry.path().extension().is_some_and(|end| end == "part") {
+                found.push(entry.path());
             }
         }
     }
@@ -183,10 +181,23 @@ fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// A datagram as a file has it: who, from which port, to which, what.
-type Datagram = (IpAddr, u16, u16, Vec<u8>);
+/// A datagram as a capture file stores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Datagram {
+    exporter: IpAddr,
+    port: u16,
+    dport: u16,
+    payload: Vec<u8>,
+}
 
-/// What a file with one section holds.
+impl Datagram {
+    /// Returns the number at the start of the payload.
+    fn number(&self) -> u64 {
+        u64::from_be_bytes(self.payload[..8].try_into().unwrap())
+    }
+}
+
+/// The content of a capture file with one section.
 struct Held {
     slot: Slot,
     templates: usize,
@@ -206,7 +217,12 @@ fn read(path: &Path) -> Held {
             Some(Event::Datagram(datagram)) if datagram.templates => templates += 1,
             Some(Event::Datagram(d)) => {
                 arrivals.push(d.arrival);
-                datagrams.push((d.exporter, d.port, d.dport, d.payload.to_vec()));
+                datagrams.push(Datagram {
+                    exporter: d.exporter,
+                    port: d.port,
+                    dport: d.dport,
+                    payload: d.payload.to_vec(),
+                });
             }
             Some(Event::End(Ending::Closed(closing))) => break closing,
             other => panic!("{}: {other:?}", path.display()),
@@ -216,7 +232,7 @@ fn read(path: &Path) -> Held {
     Held { slot, templates, arrivals, datagrams, closing }
 }
 
-/// Whole datagrams on the disk, of a file that is still being written.
+/// Returns the number of complete datagrams on the disk in a file that is still being written.
 fn written(part: &Path) -> usize {
     let mut count = 0;
     if let Ok(mut reader) = Reader::new(fs::File::open(part).unwrap()) {
@@ -231,7 +247,7 @@ fn seconds_now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-/// A flow that tells its number.
+/// Returns a flow whose source port is `n`.
 fn flow(n: u16) -> Flow {
     Flow {
         sip: "192.0.2.1".parse().unwrap(),
@@ -245,13 +261,13 @@ fn flow(n: u16) -> Flow {
     }
 }
 
-/// One datagram for each flow; the first has the templates.
+/// Returns a datagram for each of `count` flows. The first holds the templates.
 fn exported(version: Version, count: u16) -> Vec<Vec<u8>> {
     let now = Timestamp::from_secs(seconds_now() as u64);
     let mut exporter = Exporter::new(version, 7, now.offset(-1_000_000_000));
     let mut datagrams = Vec::new();
     for n in 0..count {
-        let mut send = |octets: &[u8]| datagrams.push(octets.to_vec());
+        let mut send = |bytes: &[u8]| datagrams.push(bytes.to_vec());
         exporter.push(&flow(n), now, &mut send).unwrap();
         exporter.flush(now, &mut send);
     }
@@ -263,7 +279,7 @@ fn sports(ran: &Ran) -> Vec<u16> {
 }
 
 #[test]
-fn datagrams_are_stored_octet_by_octet() {
+fn datagrams_are_stored_byte_for_byte() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let words = ["-t", LONG, "-p", "0,0", "-w"].map(Into::into);
@@ -278,21 +294,26 @@ fn datagrams_are_stored_octet_by_octet() {
         };
         let from = socket.local_addr().unwrap().port();
         for (n, len) in [0, 1, 47, 1472, 9000, 65_507].into_iter().enumerate() {
-            let octets: Vec<u8> = (0..len).map(|i: usize| (i * 7 + n) as u8).collect();
+            let bytes: Vec<u8> = (0..len).map(|i: usize| (i * 7 + n) as u8).collect();
             let to = nfcap.at[0].port();
-            socket.send_to(&octets, (local, to)).unwrap();
-            sent.push((local, from, to, octets));
+            socket.send_to(&bytes, (local, to)).unwrap();
+            sent.push(Datagram { exporter: local, port: from, dport: to, payload: bytes });
         }
         let to = nfcap.at[1].port();
         socket.send_to(b"second port", (local, to)).unwrap();
-        sent.push((local, from, to, b"second port".to_vec()));
+        sent.push(Datagram {
+            exporter: local,
+            port: from,
+            dport: to,
+            payload: b"second port".to_vec(),
+        });
     }
-    // What the kernel has is not lost by the signal.
+    // The signal must not lose datagrams that are still in the kernel's buffer.
     let said = nfcap.stop();
     assert!(said.contains("no --allow"), "{said}");
     let [file] = &files(&spool)[..] else { panic!("one file") };
     let mut held = read(file);
-    let order = |datagram: &Datagram| (datagram.0, datagram.2, datagram.3.len());
+    let order = |datagram: &Datagram| (datagram.exporter, datagram.dport, datagram.payload.len());
     held.datagrams.sort_by_key(order);
     sent.sort_by_key(order);
     assert!(held.datagrams == sent, "not the octets that were sent");
@@ -303,14 +324,14 @@ fn datagrams_are_stored_octet_by_octet() {
 }
 
 #[test]
-fn slots_follow_the_clock_idle_or_not() {
+fn slots_follow_the_clock_with_or_without_datagrams() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let began = seconds_now();
     let nfcap = Nfcap::start(["-t", "1s", "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut sent = 0u64;
-    // Some slots with datagrams, the first ones without.
+    // The first slots have no datagrams, the later ones do.
     until("three files", || (files(&spool).len() >= 3).then_some(()));
     until("six files", || {
         socket.send_to(&sent.to_be_bytes(), nfcap.at[0]).unwrap();
@@ -331,9 +352,9 @@ fn slots_follow_the_clock_idle_or_not() {
         if n + 1 < held.len() {
             assert_eq!(slot.closing.end, Timestamp::from_secs(window.end()));
         }
-        payloads.extend(slot.datagrams.iter().map(|datagram| datagram.3.clone()));
+        payloads.extend(slot.datagrams.iter().map(|datagram| datagram.payload.clone()));
     }
-    // The first covers what was left of its slot.
+    // The first file covers the rest of its slot only.
     assert!(held[0].closing.start.nanos() as f64 / 1e9 >= began - 0.001);
     let expected: Vec<_> = (0..sent).map(|n| n.to_be_bytes().to_vec()).collect();
     assert!(payloads == expected, "{} of {sent} datagrams", payloads.len());
@@ -386,7 +407,7 @@ fn every_file_decodes_alone() {
 }
 
 #[test]
-fn a_kill_costs_the_tail_and_nothing_else() {
+fn a_kill_loses_only_the_tail_of_the_file() {
     for tear in [0, 3] {
         let scene = Scene::new();
         let spool = scene.path("spool");
@@ -397,7 +418,7 @@ fn a_kill_costs_the_tail_and_nothing_else() {
             socket.send_to(&datagram, ("127.0.0.1", nfcap.port())).unwrap();
         }
         let part = parts(&spool).pop().unwrap();
-        // It is flushed about every second, all of it at once or in parts.
+        // The file is flushed about once a second, all of it at once or in parts.
         until("datagrams on the disk", || (written(&part) == 8).then_some(()));
         nfcap.signal("KILL");
         assert!(!nfcap.wait().success());
@@ -414,8 +435,9 @@ fn a_kill_costs_the_tail_and_nothing_else() {
         let files = files(&spool);
         assert_eq!(files.len(), 2);
         assert!(name(&files[1]).ends_with(".1.pcapng"));
-        assert_eq!(read(&files[1]).datagrams[0].3, b"after");
-        // Nothing was appended to it, and it decodes to its last whole packet.
+        assert_eq!(read(&files[1]).datagrams[0].payload, b"after");
+        // Nothing was appended to the recovered file, and it decodes up to its last complete
+        // packet.
         assert!(fs::read(&files[0]).unwrap() == torn);
         let ran = tool("nfdump-txt").arg(&files[0]).run().status(1);
         let count = if tear > 0 { 7 } else { 8 };
@@ -426,7 +448,7 @@ fn a_kill_costs_the_tail_and_nothing_else() {
 }
 
 #[test]
-fn a_spool_has_one_nfcap() {
+fn a_second_nfcap_on_the_same_spool_is_refused() {
     let scene = Scene::new();
     let spool = path(&scene.path("spool"));
     let first = Nfcap::start(["-p", "0", "-w", &spool]);
@@ -435,7 +457,7 @@ fn a_spool_has_one_nfcap() {
     let pid = first.child.id();
     let line = format!("nfcap: {spool}: in use by process {pid}");
     assert_eq!(second.said.last(), Some(&line));
-    // A port is taken by one as well.
+    // A port in use is refused too.
     let other = path(&scene.path("other"));
     let mut third = Nfcap::spawn(["-p", &first.port().to_string(), "-w", &other], Stdio::null());
     assert_eq!(third.wait().code(), Some(1));
@@ -533,7 +555,7 @@ fn recovered_files_get_their_command_too() {
 }
 
 #[test]
-fn only_who_is_allowed_is_heard() {
+fn datagrams_of_senders_not_allowed_are_counted_and_not_stored() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let list = scene.write("allow", "127.0.0.1 # the router\n2001:db8::/32\n");
@@ -560,7 +582,7 @@ fn only_who_is_allowed_is_heard() {
     assert_eq!(held.slot.allow, Some(nets.to_vec()));
 }
 
-/// nfcap to a pipe.
+/// Starts an nfcap that writes to a pipe, and returns the reading end.
 fn stream(slot: &str) -> (Nfcap, ChildStdout) {
     let args = ["-t", slot, "-p", "0", "-b", "127.0.0.1", "-w", "-"];
     let mut nfcap = Nfcap::listening(args, Stdio::piped());
@@ -569,7 +591,7 @@ fn stream(slot: &str) -> (Nfcap, ChildStdout) {
 }
 
 #[test]
-fn a_live_reader_sees_the_end_of_an_idle_slot() {
+fn a_live_reader_gets_the_end_of_an_idle_slot_at_once() {
     let (nfcap, out) = stream("1s");
     let mut reader = Reader::new(out).unwrap();
     for n in 0..3 {
@@ -588,7 +610,7 @@ fn a_live_reader_sees_the_end_of_an_idle_slot() {
         let late = seconds_now() - slot.window.end() as f64;
         assert!((0.0..0.9).contains(&late), "told {late} s after the slot's end");
     }
-    // The last section is ended too.
+    // The last section is closed too.
     nfcap.signal("TERM");
     let mut last = None;
     while let Some(event) = reader.next().unwrap() {
@@ -599,8 +621,8 @@ fn a_live_reader_sees_the_end_of_an_idle_slot() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_news() {
-    // Nothing will ever be written in this slot.
+fn nfcap_ends_with_an_error_if_its_reader_goes_away() {
+    // In this slot nothing is ever written.
     let (mut nfcap, out) = stream(LONG);
     drop(out);
     assert_eq!(nfcap.wait().code(), Some(1));
@@ -651,7 +673,7 @@ fn a_finding_comes_with_the_end_of_its_window() {
 }
 
 #[test]
-fn nfgen_plays_to_a_collector() {
+fn nfgen_sends_to_a_collector_at_the_given_rate() {
     for (bind, version) in [("127.0.0.1", "5"), ("::1", "ipfix")] {
         if UdpSocket::bind((bind, 0)).is_err() {
             eprintln!("skipped: no {bind} on this machine");
@@ -669,7 +691,7 @@ fn nfgen_plays_to_a_collector() {
         nfcap.stop();
         let held = read(&files(&spool)[0]);
         let count = held.datagrams.len();
-        // The first datagram waits for nobody.
+        // The first datagram is sent at once.
         let expected = (count - 1) as f64 / 200.0;
         assert!(took >= expected - 0.1, "{count} datagrams in {took} s");
         let ran = tool("nfdump-txt").args(["--fields", "+start,end"]).arg(&spool).run().ok();
@@ -678,7 +700,7 @@ fn nfgen_plays_to_a_collector() {
         for row in rows {
             let end: f64 = row["end"].parse().unwrap();
             let start: f64 = row["start"].parse().unwrap();
-            // The router tells of a silent flow 15 s late, or twice that for an answer.
+            // The router reports a silent flow 15 s late, or 30 s if it is an answer.
             assert!(
                 (began - 60.0..=began + took + 1.0).contains(&end),
                 "{} of {took}: {row:?}",
@@ -691,7 +713,7 @@ fn nfgen_plays_to_a_collector() {
 }
 
 #[test]
-fn nfgen_keeps_the_times_that_are_asked_for() {
+fn nfgen_exports_the_times_given_by_start() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
@@ -708,7 +730,7 @@ fn nfgen_keeps_the_times_that_are_asked_for() {
 }
 
 #[test]
-fn two_routers_of_nfgen_are_two_sources() {
+fn nfgen_twice_exports_from_two_observation_domains() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
@@ -726,7 +748,7 @@ fn two_routers_of_nfgen_are_two_sources() {
 }
 
 #[test]
-fn nfgen_says_that_nobody_listens() {
+fn nfgen_reports_that_nobody_listens() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = socket.local_addr().unwrap().to_string();
     drop(socket);
@@ -735,7 +757,7 @@ fn nfgen_says_that_nobody_listens() {
 }
 
 #[test]
-fn arguments_that_mean_nothing() {
+fn arguments_that_make_no_sense_are_refused() {
     let scene = Scene::new();
     let spool = path(&scene.path("spool"));
     for (args, why) in [

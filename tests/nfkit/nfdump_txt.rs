@@ -1,4 +1,4 @@
-//! nfdump-txt: captures and spools in, flow lines out.
+//! nfdump-txt: captures and spools as input, flow lines as output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,16 @@ use std::path::{Path, PathBuf};
 use nfkit::capture::spool;
 use nfkit::time::Window;
 
-use crate::golden::{self, START, pcap, section, v9_data, v9_template};
+use crate::golden::{self, COLLECTOR, Packet, ROUTER, START, pcap, section, v9_data, v9_template};
 use crate::harness::{Scene, gzip, package, skipped, table, tool, zstd};
 
-mod asked;
-
-const ROUTER: &str = "192.0.2.1:50000";
+mod options;
 
 fn data(name: &str) -> PathBuf {
     package("tests/data").join(name)
 }
 
-/// The lines beside a capture, without the columns after the ninth.
+/// Returns the flow lines beside a capture, without the columns after the ninth.
 fn nine(name: &str) -> String {
     let text = fs::read_to_string(data(&format!("{name}.flows"))).unwrap();
     let short = |line: &str| {
@@ -31,7 +29,7 @@ fn nine(name: &str) -> String {
     text.lines().map(short).collect()
 }
 
-/// The file of the n-th slot's i-th part in a spool of the test's.
+/// Writes a file of the `n`-th slot into the test's spool, with part number `i`.
 fn slot_file(scene: &Scene, n: u64, i: u32, octets: impl AsRef<[u8]>) -> PathBuf {
     let window = Window::new(START + 600 * n, 600).unwrap();
     let name = Path::new("spool").join(spool::file_name(window, i));
@@ -43,13 +41,13 @@ fn v9_slot(n: u64, sequence: u32) -> Vec<u8> {
     section(
         n,
         &["192.0.2.0/24"],
-        &[(at, ROUTER, true, v9_template()), (at + 1, ROUTER, false, v9_data(sequence))],
+        &[Packet::restated(at, v9_template()), Packet::new(at + 1, ROUTER, v9_data(sequence))],
         0,
     )
 }
 
 #[test]
-fn the_four_link_types_hold_the_same_lines() {
+fn captures_of_all_link_types_give_the_same_lines() {
     let expected = nine("v5-raw");
     assert_eq!(expected.lines().count(), 5, "{expected}");
     for name in ["v5-micro-ethernet", "v5-nano-vlan", "v5-cooked", "v5-raw"] {
@@ -58,7 +56,7 @@ fn the_four_link_types_hold_the_same_lines() {
 }
 
 #[test]
-fn all_versions_of_flows_hold_the_same_ones() {
+fn all_netflow_versions_give_the_same_flows() {
     let rows = |name: &str| {
         let ran = tool("nfdump-txt").args(["-N", "--fields", "+start,end,flags"]);
         ran.arg(data(name)).run().ok().text().to_owned()
@@ -71,31 +69,31 @@ fn all_versions_of_flows_hold_the_same_ones() {
 }
 
 #[test]
-fn data_before_its_template_is_late_and_not_lost() {
+fn data_before_its_template_is_counted_as_late_and_not_lost() {
     let ran = tool("nfdump-txt").arg(data("v9-late.pcapng")).run().ok();
     assert_eq!(ran.rows().len(), 6, "{ran}");
     assert!(ran.marks("#end")[0].contains("\tflows=6\tlate=4\t"), "{ran}");
 }
 
 #[test]
-fn a_gap_leaves_no_windows_between() {
+fn a_gap_in_a_capture_makes_no_empty_windows() {
     let ran = tool("nfdump-txt").arg(data("gap.pcapng")).run().ok();
     let marks: Vec<_> = ran.text().lines().filter(|line| line.starts_with("#window")).collect();
     let expected = ["#window\t2001-07-01T00:20:00Z\t600", "#window\t2001-07-01T00:50:00Z\t600"];
     assert_eq!(marks, expected, "{ran}");
-    // Nobody knows whether another program's capture holds the whole window.
+    // Nobody knows if another program's capture holds the whole window.
     assert!(ran.marks("#end").iter().all(|end| !end.contains("state=")), "{ran}");
 }
 
 #[test]
-fn stdin_gzip_and_zstd_are_read_as_they_are() {
+fn standard_input_gzip_and_zstd_are_read_like_files() {
     let scene = Scene::new();
     let capture = fs::read(data("v9.pcapng")).unwrap();
     let expected = nine("v9");
     let files = [
         scene.write("v9.pcapng.gz", gzip(&capture)),
         scene.write("v9.pcapng.zst", zstd(&capture)),
-        // The octets count, not the name.
+        // The content decides, not the name.
         scene.write("v9.pcapng", gzip(&capture)),
         data("v9.pcapng"),
     ];
@@ -107,7 +105,7 @@ fn stdin_gzip_and_zstd_are_read_as_they_are() {
 }
 
 #[test]
-fn joined_captures_are_one_after_the_other() {
+fn joined_captures_are_read_one_after_the_other() {
     let scene = Scene::new();
     let names = ["v5-raw.pcap", "v5-nano-vlan.pcap", "gap.pcapng", "v5-cooked.pcap", "v9.pcapng"];
     let files = names.map(|name| fs::read(data(name)).unwrap());
@@ -125,7 +123,7 @@ fn joined_captures_are_one_after_the_other() {
 }
 
 #[test]
-fn no_header_leaves_rows_alone() {
+fn no_header_prints_rows_only() {
     let expected: String = nine("v9")
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -174,7 +172,7 @@ fn wrong_fields_are_a_usage_error() {
 }
 
 #[test]
-fn windows_are_as_long_as_asked_for() {
+fn window_sets_the_length_of_windows() {
     let windows = |args: &[&str], name: &str| {
         let ran = tool("nfdump-txt").args(args).arg(data(name)).run().ok();
         let marks = ran.text().lines().filter(|line| line.starts_with("#window"));
@@ -193,9 +191,9 @@ fn windows_are_as_long_as_asked_for() {
     assert_eq!(rows, 4);
 }
 
-/// `--window 0` writes no marks, but `#fields` it does.
+/// `--window 0` writes no marks, but still the line with the column names.
 #[test]
-fn window_zero_keeps_the_names_of_the_columns() {
+fn window_zero_keeps_the_column_names() {
     let ran = tool("nfdump-txt").args(["--window", "0"]).arg(data("v9.pcapng")).run().ok();
     let hashes: Vec<_> = ran.text().lines().filter(|line| line.starts_with('#')).collect();
     assert_eq!(hashes.len(), 1, "{ran}");
@@ -211,7 +209,7 @@ fn a_wrong_window_is_a_usage_error() {
 }
 
 #[test]
-fn stats_count_instead_of_flow_lines() {
+fn stats_prints_counts_instead_of_flow_lines() {
     let ran = tool("nfdump-txt").arg("--stats").arg(data("v9-late.pcapng")).run().ok();
     let rows = ran.table();
     assert_eq!(rows.len(), 2, "a domain and the total{ran}");
@@ -235,10 +233,10 @@ fn stats_count_instead_of_flow_lines() {
 }
 
 #[test]
-fn stats_name_the_templates_that_never_came() {
+fn stats_names_the_templates_that_never_came() {
     let scene = Scene::new();
     let capture =
-        section(0, &[], &[(1, ROUTER, false, v9_data(0)), (2, ROUTER, false, v9_data(1))], 0);
+        section(0, &[], &[1, 2].map(|n| Packet::new(n, ROUTER, v9_data(n as u32 - 1))), 0);
     let file = scene.write("data.pcapng", capture);
     let ran = tool("nfdump-txt").arg("--stats").arg(&file).run().status(0);
     assert_eq!(ran.table()[0]["missing"], "300=2", "{ran}");
@@ -248,9 +246,9 @@ fn stats_name_the_templates_that_never_came() {
 }
 
 #[test]
-fn stats_tell_what_is_no_datagram() {
+fn stats_counts_packets_that_are_no_datagrams() {
     let scene = Scene::new();
-    let ip = |payload: &[u8]| golden::packet(ROUTER, "192.0.2.9:2055", payload);
+    let ip = |payload: &[u8]| golden::packet(ROUTER, COLLECTOR, payload);
     let mut tcp = ip(b"x");
     tcp[9] = 6;
     let file = scene
@@ -262,7 +260,7 @@ fn stats_tell_what_is_no_datagram() {
 }
 
 #[test]
-fn only_the_ports_asked_for() {
+fn port_selects_the_destination_ports() {
     let run = |ports: &[&str]| {
         let ran = tool("nfdump-txt").arg("-N").args(ports).arg(data("v5.pcapng")).run().ok();
         ran.rows().len()
@@ -309,9 +307,9 @@ fn two_files_of_one_slot_are_one_window() {
 }
 
 #[test]
-fn a_directory_is_read_in_time_order_and_other_names_are_passed_over() {
+fn a_directory_is_read_in_time_order_without_other_files() {
     let scene = Scene::new();
-    // Written in the wrong order; the day and the hour decide, not the way there.
+    // The slots are written in another order, and one file is compressed.
     slot_file(&scene, 144, 0, v9_slot(144, 1));
     slot_file(&scene, 0, 0, v9_slot(0, 0));
     let packed = slot_file(&scene, 1, 0, b"");
@@ -328,16 +326,16 @@ fn a_directory_is_read_in_time_order_and_other_names_are_passed_over() {
 }
 
 #[test]
-fn a_slot_in_which_nobody_spoke_has_no_data() {
+fn a_slot_without_datagrams_has_the_state_nodata() {
     let scene = Scene::new();
     slot_file(&scene, 0, 0, v9_slot(0, 0));
     slot_file(&scene, 1, 0, section(1, &["192.0.2.0/24"], &[], 0));
-    // Restated templates are nobody's words.
+    // Restated templates are not data of an exporter.
     slot_file(
         &scene,
         2,
         0,
-        section(2, &[], &[(1_200_000_000_000, ROUTER, true, v9_template())], 5),
+        section(2, &[], &[Packet::restated(1_200_000_000_000, v9_template())], 5),
     );
     let ran = tool("nfdump-txt").arg(scene.path("spool")).run().ok();
     let ends = ran.marks("#end");
@@ -351,11 +349,11 @@ fn a_slot_in_which_nobody_spoke_has_no_data() {
 }
 
 #[test]
-fn a_torn_file_is_cut_and_said_once() {
+fn a_torn_file_is_cut_and_reported_once() {
     let scene = Scene::new();
     let whole = v9_slot(0, 0);
     let at = 600_000_000_000;
-    let packets = (0..5).map(|n| (at + n, ROUTER, false, v9_data(n as u32))).collect::<Vec<_>>();
+    let packets: Vec<_> = (0..5).map(|n| Packet::new(at + n, ROUTER, v9_data(n as u32))).collect();
     let torn = section(1, &[], &packets, 0);
     slot_file(&scene, 0, 0, &whole);
     let path = slot_file(&scene, 1, 0, &torn[..torn.len() - 200]);
@@ -368,13 +366,14 @@ fn a_torn_file_is_cut_and_said_once() {
     ran.says_lines(1).says(path.to_str().unwrap());
 }
 
-/// The collector died before its closing block: cut, but nothing in the file is wrong.
+/// The collector was killed before it wrote the closing block: the window is cut, but the file is
+/// not damaged.
 #[test]
 fn a_file_without_its_closing_block_is_cut() {
     let scene = Scene::new();
     let whole = v9_slot(0, 0);
     let unclosed = v9_slot(1, 1);
-    // The closing block is the last: its length stands in its last four octets.
+    // The closing block is the last one, and a block ends with its length in four bytes.
     let length = u32::from_be_bytes(unclosed[unclosed.len() - 4..].try_into().unwrap()) as usize;
     slot_file(&scene, 0, 0, &whole);
     slot_file(&scene, 1, 0, &unclosed[..unclosed.len() - length]);
@@ -384,7 +383,7 @@ fn a_file_without_its_closing_block_is_cut() {
 }
 
 #[test]
-fn a_missing_directory_entry_is_told_and_the_rest_read() {
+fn a_broken_link_is_reported_and_the_rest_is_read() {
     let scene = Scene::new();
     slot_file(&scene, 0, 0, v9_slot(0, 0));
     std::os::unix::fs::symlink("nowhere", scene.path("spool/nfcap.200107010050.pcapng")).unwrap();
@@ -394,16 +393,16 @@ fn a_missing_directory_entry_is_told_and_the_rest_read() {
 }
 
 #[test]
-fn templates_of_one_file_serve_the_next() {
+fn templates_of_one_file_decode_the_next() {
     let scene = Scene::new();
     let first = scene.write(
         "a.pcap",
-        pcap(true, 101, &[(0, golden::packet(ROUTER, "192.0.2.9:2055", &v9_template()))]),
+        pcap(true, 101, &[(0, golden::packet(ROUTER, COLLECTOR, &v9_template()))]),
     );
-    // Another source port: the exporter was restarted.
+    // The exporter was restarted and sends from another port.
     let second = scene.write(
         "b.pcap",
-        pcap(true, 101, &[(1, golden::packet("192.0.2.1:50001", "192.0.2.9:2055", &v9_data(1)))]),
+        pcap(true, 101, &[(1, golden::packet("192.0.2.1:50001", COLLECTOR, &v9_data(1)))]),
     );
     let ran = tool("nfdump-txt").arg("-N").arg(&first).arg(&second).run().ok();
     assert_eq!(ran.rows().len(), 2, "{ran}");
@@ -411,7 +410,7 @@ fn templates_of_one_file_serve_the_next() {
     assert_eq!(ran.rows().len(), 2, "late, across files{ran}");
 }
 
-/// A file of the shared exports where we count otherwise than its table, and why.
+/// A count in which we knowingly differ from the table of a shared export, with the reason.
 struct Known {
     file: &'static str,
     what: &'static str,
@@ -459,7 +458,7 @@ const KNOWN: [Known; 5] = [
 ];
 
 #[test]
-fn real_exports_hold_what_an_independent_count_says() {
+fn real_exports_match_an_independent_count() {
     let exports = package("../shared/exports");
     let Ok(expected) = fs::read_to_string(exports.join("EXPECTED.tsv")) else {
         skipped(format_args!("no real exports in {}", exports.display()));
@@ -501,7 +500,7 @@ fn real_exports_hold_what_an_independent_count_says() {
     }
 }
 
-/// A number that a file's quirks have; 0 if they do not.
+/// Returns a number from a file's quirks, or 0 if they do not have it.
 fn quirk(quirks: &str, name: &str) -> u64 {
     let quirk = quirks.split("; ").find_map(|quirk| quirk.strip_prefix(name));
     quirk.map_or(0, |n| n.parse().unwrap())

@@ -1,5 +1,5 @@
-//! nfflood: figure 4 by the classes and by the paper's rule, that rule at its limits, and whom it flags
-//! besides.
+//! nfflood: figure 4 by the classes and by the paper's rule, the threshold of that rule, and the
+//! innocent hosts that it names.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ const VICTIM: &str = "140.119.100.13";
 const ATTACKER: &str = "140.119.53.7";
 
 #[test]
-fn both_ends_of_figure_4_are_told() {
+fn both_ends_of_figure_4_are_named() {
     let why = [
         ["flows=2000,ofpct=100>=10", "flows=2000>=1000,unansweredpct=100>=50"],
         ["flows=2000>1000", "flows=2000>1000"],
@@ -29,7 +29,7 @@ fn both_ends_of_figure_4_are_told() {
 }
 
 #[test]
-fn pairs_are_the_labels_of_figure_4() {
+fn pairs_prints_the_labels_of_figure_4() {
     for rule in RULES {
         let ran = tool("nfflood").arg("--pairs").args(rule).stdin(&flood().text).run().ok();
         assert!(
@@ -55,7 +55,7 @@ fn a_pair_without_a_heavy_attacker_names_none() {
         let ran = tool("nfflood").args(rule).stdin(window(W1, &rows)).run().ok();
         assert_eq!(ran.table()[0]["class"], "ddos", "{ran}");
         assert_eq!(ran.table()[0]["peers"], "1100", "{ran}");
-        // Twenty are named, all are counted.
+        // Twenty peers are named and all are counted.
         let peer = &ran.table()[0]["peer"];
         assert_eq!(peer.split(',').count(), 21, "{ran}");
         assert!(peer.ends_with(",+1080"), "{ran}");
@@ -63,7 +63,7 @@ fn a_pair_without_a_heavy_attacker_names_none() {
 }
 
 #[test]
-fn the_limit_is_what_must_be_passed() {
+fn the_papers_threshold_must_be_exceeded() {
     let flood = |count| FIELDS.to_owned() + &window(W1, &row(ATTACKER, VICTIM, 80).repeat(count));
     let finds = |input: &str, args: &[&str]| {
         let run = tool("nfflood").args(["--paper", "--inside", INSIDE]).args(args);
@@ -76,9 +76,10 @@ fn the_limit_is_what_must_be_passed() {
     tool("nfflood").args(["--paper", "--limit-flows", "-1"]).run().status(2).mute();
 }
 
-/// An inside source gets a line of its own if it alone passes the limit and sends a tenth.
+/// An inside source gets a row of its own if it alone exceeds the threshold and sends at least a
+/// tenth.
 #[test]
-fn who_sends_a_tenth_and_passes_the_limit_is_told() {
+fn a_source_that_sends_a_tenth_and_exceeds_the_threshold_is_named() {
     let flood = |ours: usize, others: usize| {
         let rows =
             row(ATTACKER, VICTIM, 80).repeat(ours) + &row("203.0.113.9", VICTIM, 80).repeat(others);
@@ -92,15 +93,15 @@ fn who_sends_a_tenth_and_passes_the_limit_is_told() {
 }
 
 #[test]
-fn who_answers_is_not_flooded() {
+fn hosts_that_answer_are_not_flooded() {
     let ran = tool("nfflood").args(["--inside", INSIDE]).stdin(&campus().text).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");
 }
 
-/// By the paper's rule busy servers are flagged as well, which receive more than 1000 flows, and nobody
-/// else who is innocent. The servers of this seed, by what they serve.
+/// The paper's rule also names busy servers that receive more than 1000 flows, and no other
+/// innocent host. These are the servers of this seed, by their service.
 #[test]
-fn the_innocent_that_the_paper_flags_are_the_busiest_servers() {
+fn the_innocent_hosts_that_the_paper_names_are_the_busiest_servers() {
     let busy = [
         ("140.119.48.244", "resolver"),
         ("140.119.109.90", "resolver"),
@@ -117,13 +118,13 @@ fn the_innocent_that_the_paper_flags_are_the_busiest_servers() {
     expected.sort_unstable();
     assert_eq!(hosts, expected, "{ran}");
     assert!(rows.iter().all(|row| row["role"] == "target" && row["side"] == "inside"), "{ran}");
-    // What most of their flows ask for is what they serve.
+    // Most of their flows go to the port of that service.
     for (host, service) in busy {
         let mut ports: BTreeMap<&str, usize> = BTreeMap::new();
         for line in campus().text.lines().filter(|line| !line.starts_with('#')) {
             let cells: Vec<_> = line.split('\t').collect();
             if cells[2] == host {
-                // A resolver hears questions at port 53, and the answers to its own from there.
+                // A resolver gets requests to port 53 and answers from port 53.
                 let port = if cells[5] == "53" { "53" } else { cells[6] };
                 *ports.entry(port).or_default() += 1;
             }
@@ -134,9 +135,9 @@ fn the_innocent_that_the_paper_flags_are_the_busiest_servers() {
     }
 }
 
-/// One record of 30 days at a packet a second, and of the same length at 2000 a second.
+/// The input is one record of 30 days, with a packet a second or with 2000.
 #[test]
-fn a_long_record_counts_for_the_windows_part_of_it() {
+fn a_long_record_counts_for_its_part_of_the_window() {
     let fields = FIELDS.trim_end().to_owned() + "\tstart\tend\n";
     let (start, end) = (991_355_000u64, 993_947_000u64);
     let record = |a_second: u64| {
@@ -158,14 +159,14 @@ fn a_long_record_counts_for_the_windows_part_of_it() {
     let row = &ran.table()[0];
     assert_eq!((row["class"].as_str(), row["why"].as_str()), ("outbound", "pps=2000>=2000"));
     assert_eq!((row["flows"].as_str(), row["rate"].as_str()), ("1", "0.00"));
-    // The sum is whole; a row holds more than 2^31 in steps of 4096.
+    // The sum is complete, but a row rounds more than 2^31 to steps of 4096.
     let packets: u64 = row["packets"].parse().unwrap();
     assert!(2000 * (end - start) - packets < 8192, "{ran}");
-    // Nothing is blocked for the quiet one.
+    // The quiet stream leads to no block.
     let quiet = judge(1, &[]);
     let block = tool("nfnotify").args(["block", "--device", "nftables", "--may-block", INSIDE]);
     assert!(!block.stdin(quiet.text()).run().text().contains("add element"));
-    // Totals have all of it.
+    // nftop counts the whole record.
     let run = tool("nftop").args(["--per", "sip", "--by", "packets"]);
     let ran = run.stdin(fields.clone() + &record(1)).run().ok();
     assert_eq!(ran.table()[0]["packets"], (end - start).to_string(), "{ran}");

@@ -1,4 +1,4 @@
-//! nfgen: what it plays is the same in every form, and the truth beside it is true.
+//! nfgen: the same flows in every export format, and a truth that is right about them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::{Run, Scene, flood, paper, scan, table, tool};
 
-/// The exports that carry flows; sFlow carries packets.
+/// The export formats that carry flows. sFlow carries packets.
 pub const EXPORTS: [&str; 5] = ["1", "5", "7", "9", "ipfix"];
 
 fn nfgen(args: &[&str]) -> Run {
     tool("nfgen").args(args)
 }
 
-/// All files under a directory, sorted, without its own path.
+/// Returns all files below a directory, sorted, by their path in it.
 pub fn tree(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut dirs = vec![dir.to_owned()];
@@ -29,7 +29,7 @@ pub fn tree(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_same_arguments_give_the_same_octets() {
+fn the_same_arguments_give_the_same_bytes() {
     for args in [
         &["campus", "--flows", "500", "--text"][..],
         &["paper", "--figure", "4", "--flows", "3000", "--export", "9", "-w", "-"],
@@ -43,7 +43,7 @@ fn the_same_arguments_give_the_same_octets() {
 }
 
 #[test]
-fn a_file_and_stdout_get_the_same_octets() {
+fn a_file_and_standard_output_get_the_same_bytes() {
     let scene = Scene::new();
     for export in EXPORTS.iter().chain(&["sflow"]) {
         let args = ["campus", "--flows", "500", "--export", export, "-w"];
@@ -54,14 +54,17 @@ fn a_file_and_stdout_get_the_same_octets() {
 }
 
 #[test]
-fn every_export_holds_the_flows_of_the_text() {
+fn every_export_format_holds_the_flows_of_the_text() {
     for args in [&["campus", "--flows", "3000"][..], &["paper", "--figure", "3", "--flows", "6000"]]
     {
         let text = nfgen(args).arg("--text").run().ok();
         let shape = |text: &str| {
-            let lines = text.lines().map(|line| match line.starts_with("#end") {
-                true => line.split('\t').take(4).collect::<Vec<_>>().join("\t"),
-                false => line.to_owned(),
+            let lines = text.lines().map(|line| {
+                if line.starts_with("#end") {
+                    line.split('\t').take(4).collect::<Vec<_>>().join("\t")
+                } else {
+                    line.to_owned()
+                }
             });
             lines.collect::<Vec<_>>()
         };
@@ -75,7 +78,7 @@ fn every_export_holds_the_flows_of_the_text() {
     }
 }
 
-/// Packets and octets of each conversation's direction.
+/// Returns the packets and octets in each direction of each conversation.
 fn sums(text: &str) -> BTreeMap<Vec<&str>, (u64, u64)> {
     let mut sums = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -104,14 +107,14 @@ fn sflow_holds_the_packets_of_the_text() {
 }
 
 #[test]
-fn sampling_is_told_in_every_way_there_is() {
+fn every_export_format_with_sampling_reports_it() {
     let whole = nfgen(&["campus", "--flows", "3000", "--text"]).run().ok();
     let args = ["campus", "--flows", "3000", "--sampling", "10"];
     let text = nfgen(&args).arg("--text").run().ok();
     let rows: Vec<_> = text.rows().iter().map(|row| (*row).to_owned()).collect();
     assert!(rows.iter().all(|row| row.ends_with("\t10")), "{text}");
     assert!(text.marks("#end")[0].contains("\tsampling=10\tscaled=0\t"), "{text}");
-    // Most flows of fewer than ten packets are gone, a tenth of the packets is there.
+    // Most flows of fewer than ten packets are gone, and a tenth of the packets is left.
     assert!((500..2_000).contains(&rows.len()), "{}", rows.len());
     let packets = |text: &str| sums(text).values().map(|(packets, _)| packets).sum::<u64>();
     let (all, taken) = (packets(whole.text()), packets(text.text()));
@@ -123,7 +126,7 @@ fn sampling_is_told_in_every_way_there_is() {
         assert_eq!(lines.rows(), rows, "{export}");
         assert!(lines.marks("#end")[0].contains("\tsampling=10\t"), "{lines}");
     }
-    // What there is to find does not depend on what the router saw of it.
+    // The truth does not depend on the packets that the router sampled.
     let scene = Scene::new();
     let truth = |name: &str, more: &[&str]| {
         let args = ["paper", "--figure", "3", "--flows", "6000", "--text", "--truth"];
@@ -133,9 +136,9 @@ fn sampling_is_told_in_every_way_there_is() {
     assert_eq!(truth("sampled", &["--sampling", "100"]), truth("whole", &[]));
 }
 
-/// A file of a spool says the sampling by itself, and no flow waits for its template.
+/// Each file of a spool has its sampling, and no flow waits for a template.
 #[test]
-fn a_slot_alone_tells_the_sampling() {
+fn each_file_of_a_spool_has_its_own_sampling() {
     let scene = Scene::new();
     for export in ["5", "9", "ipfix", "sflow"] {
         let spool = scene.path(&format!("spool{export}/"));
@@ -151,7 +154,7 @@ fn a_slot_alone_tells_the_sampling() {
 }
 
 #[test]
-fn flows_are_all_flows() {
+fn flows_sets_the_number_of_all_flows() {
     let rows = |args: &[&str]| nfgen(args).arg("--text").run().ok().rows().len();
     assert_eq!(rows(&["campus", "--flows", "1"]), 1);
     assert_eq!(rows(&["campus", "--flows", "0"]), 0);
@@ -189,7 +192,7 @@ fn each_figure_has_its_window() {
 }
 
 #[test]
-fn what_cannot_be_played_is_a_usage_error() {
+fn wrong_scenarios_are_a_usage_error() {
     for args in [
         &["paper", "--text", "--figure", "6"][..],
         &["campus", "--text", "--figure", "3"],
@@ -226,7 +229,7 @@ fn what_cannot_be_played_is_a_usage_error() {
 }
 
 #[test]
-fn a_spool_has_a_file_a_window_that_stands_alone() {
+fn a_spool_has_one_self_contained_file_for_each_window() {
     let scene = Scene::new();
     for export in EXPORTS {
         let spool = scene.path(&format!("spool{export}/"));
@@ -243,7 +246,7 @@ fn a_spool_has_a_file_a_window_that_stands_alone() {
             let total = ran.table().pop().unwrap();
             assert_eq!((total["flows"].as_str(), total["late"].as_str()), ("200", "0"), "{ran}");
         }
-        // The same again takes nothing away.
+        // A second run with the same arguments replaces no file.
         let before = fs::read(spool.join(&files[0])).unwrap();
         nfgen(&args).arg(&spool).run().ok().mute();
         let all = ["0800.1", "0800", "0810.1", "0810"].map(|time| format!("{day}{time}.pcapng"));
@@ -258,7 +261,7 @@ fn a_spool_has_a_file_a_window_that_stands_alone() {
 }
 
 #[test]
-fn what_was_there_is_not_overwritten_by_a_spool_that_cannot_be() {
+fn a_file_is_not_overwritten_by_a_spool() {
     let scene = Scene::new();
     let file = scene.write("file", "mine");
     nfgen(&["campus", "--flows", "9", "-w"]).arg(file.join("")).run().status(1).says_lines(1);
@@ -298,7 +301,7 @@ fn the_truth_is_finding_lines_with_an_expectation() {
 }
 
 #[test]
-fn the_innocent_have_an_empty_truth() {
+fn a_campus_without_attacks_has_an_empty_truth() {
     let scene = Scene::new();
     let truth = scene.path("truth");
     nfgen(&["campus", "--flows", "9", "--text", "--truth"]).arg(&truth).run().ok();
@@ -307,9 +310,9 @@ fn the_innocent_have_an_empty_truth() {
     assert_eq!(text.lines().count(), 3, "{text}");
 }
 
-/// What is refused is refused before a file is touched.
+/// Wrong arguments are refused before any file is touched.
 #[test]
-fn no_file_is_lost_to_wrong_arguments() {
+fn wrong_arguments_overwrite_no_file() {
     let scene = Scene::new();
     let (file, link) = (scene.path("precious"), scene.path("link"));
     fs::write(&file, "precious").unwrap();
@@ -335,7 +338,7 @@ fn no_file_is_lost_to_wrong_arguments() {
 }
 
 #[test]
-fn hosts_by_name_come_on_top() {
+fn hosts_named_by_with_are_added_to_the_scenario() {
     let scene = Scene::new();
     let rows = |args: &[&str]| {
         let ran = nfgen(args).args(["--text", "--truth"]).arg(scene.path("truth")).run().ok();
@@ -359,7 +362,7 @@ fn hosts_by_name_come_on_top() {
 }
 
 #[test]
-fn nobody_by_that_name() {
+fn an_unknown_host_is_refused_with_a_list_of_hosts() {
     let ran = nfgen(&["none", "--text", "--with", "proxy"]).run().status(2).mute();
     let all = nfkit::scenario::Actor::ALL.into_iter();
     all.fold(ran.says("\"proxy\""), |ran, actor| ran.says(actor.name()));
@@ -367,7 +370,7 @@ fn nobody_by_that_name() {
     nfgen(&["none", "--text", "--with", "natx101"]).run().status(2).mute().says("1 to 100");
 }
 
-/// Lines without marks, in any order.
+/// Returns the lines without marks, sorted.
 fn sorted(text: &str) -> Vec<&str> {
     let mut rows: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     rows.sort_unstable();
@@ -375,7 +378,7 @@ fn sorted(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn ipv6_is_the_same_in_every_form() {
+fn ipv6_flows_are_the_same_in_every_export_format() {
     let args = ["campus", "--flows", "3000", "--with", "icmp=60,udp=90", "--ipv6"];
     let text = nfgen(&args).arg("--text").run().ok();
     for export in ["9", "ipfix"] {
@@ -397,7 +400,7 @@ fn a_second_router_exports_every_flow_again() {
     let mut seen = BTreeMap::<String, Vec<(String, u64)>>::new();
     for row in text.rows() {
         let cells: Vec<_> = row.split('\t').collect();
-        // All but interfaces and times.
+        // All columns but interfaces and times.
         let key = [&cells[1..3], &cells[4..9], &cells[11..12]].concat().join(" ");
         let (who, interface) = (cells[12].to_owned(), cells[0].parse().unwrap());
         seen.entry(key).or_default().push((who, interface));
@@ -428,7 +431,7 @@ fn a_second_router_exports_every_flow_again() {
             })
             .collect();
         assert_eq!(sorted(&rows.join("\n")), sorted(&want.join("\n")), "{export}");
-        // Each has a sequence of its own: nothing is missing.
+        // Each router has sequence numbers of its own, so that nothing is missing.
         let lost = |end: &str| end.contains("lostflows=0") || !end.contains("lostflows");
         assert!(
             lines.marks("#end").iter().all(|end| lost(end) && end.contains("late=0")),
@@ -443,7 +446,7 @@ fn a_second_router_exports_every_flow_again() {
 }
 
 #[test]
-fn one_way_and_sampling_go_together() {
+fn oneway_and_sampling_can_be_combined() {
     let rows = |more: &[&str]| {
         let args = ["campus", "--flows", "3000", "--text", "--sampling", "5"];
         let ran = nfgen(&args).args(more).run().ok();

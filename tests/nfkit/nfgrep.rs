@@ -1,4 +1,5 @@
-//! nfgrep: lines as they were, marks that stay true, findings, grep's options, errors that point.
+//! nfgrep: unchanged lines, correct marks, findings, grep's options, and errors that point at their
+//! word.
 
 use crate::detector::{FIELDS, W1, W2, attacks, row, window};
 use crate::harness::{DETECTORS, INSIDE, Run, Scene, gzip, paper, scan, tool, zstd};
@@ -7,7 +8,7 @@ fn grep(args: &[&str], input: &str) -> Run {
     tool("nfgrep").args(args).stdin(input)
 }
 
-/// A stream with further columns, marks, a comment and an odd end of line.
+/// Returns a stream with further columns, marks, a comment and an odd line ending.
 fn stream() -> String {
     format!(
         "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tlabel\tflags\n\
@@ -20,7 +21,7 @@ fn stream() -> String {
 }
 
 #[test]
-fn lines_are_printed_as_they_were() {
+fn matching_lines_are_printed_unchanged() {
     let fields =
         "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tlabel\tflags\n";
     let end =
@@ -37,13 +38,13 @@ fn lines_are_printed_as_they_were() {
 }
 
 #[test]
-fn an_end_is_true_of_what_is_left() {
+fn the_end_mark_counts_the_flows_that_are_left() {
     let quiet = grep(&["dst port 7"], &stream()).run().ok();
     assert_eq!(
         quiet.marks("#end"),
         [format!("#end\t{W1}\tflows=0\tscaled=0\tcover=600\tstate=ok\tmood=good\tfiltered=1")],
     );
-    // And whoever reads on keeps the word.
+    // A detector passes the key on.
     let ran = tool("nfscan").stdin(quiet.text()).run().ok();
     assert!(ran.marks("#end")[0].contains("filtered=1"), "{ran}");
     let nodata = format!("{FIELDS}#window\t{W1}\n#end\t{W1}\tflows=0\tstate=nodata\n");
@@ -65,7 +66,7 @@ fn a_filter_before_a_detector_changes_only_what_it_leaves_out() {
 }
 
 #[test]
-fn windows_that_are_not_seen_whole_are_cut() {
+fn windows_that_are_not_read_to_their_end_are_cut() {
     let rows = row("192.0.2.1", "192.0.2.2", 80).repeat(3);
     let open = format!("{FIELDS}#window\t{W1}\n{rows}");
     let cut = format!("#end\t{W1}\tflows=3\tstate=cut");
@@ -74,7 +75,7 @@ fn windows_that_are_not_seen_whole_are_cut() {
     let ran = grep(&["tcp"], &next).run().ok();
     assert_eq!(ran.marks("#end")[0], cut);
     assert!(ran.marks("#end")[1].ends_with("late=0\tscaled=0\tstate=ok"), "{ran}");
-    // One window in two files, of which the first is torn.
+    // One window in two files, the first of which is torn.
     let scene = Scene::new();
     let whole = gzip((FIELDS.to_owned() + &window(W1, &rows)).as_bytes());
     let first = scene.write("first.gz", gzip(open.as_bytes()));
@@ -95,7 +96,7 @@ fn windows_that_are_not_seen_whole_are_cut() {
 }
 
 #[test]
-fn bad_lines_are_told_and_counted_in_their_window() {
+fn bad_lines_are_reported_and_counted_in_their_window() {
     let input = stream().replace("# a remark", "nonsense");
     let ran =
         grep(&["tcp"], &input).run().status(0).says_lines(1).says("nfgrep: -:3: sif cannot be");
@@ -110,7 +111,7 @@ fn bad_lines_are_told_and_counted_in_their_window() {
 }
 
 #[test]
-fn counts_are_greps() {
+fn counts_have_the_form_of_grep() {
     let scene = Scene::new();
     let (a, b) =
         (scene.write("a.flows", stream()), scene.write("b.zst", zstd(stream().as_bytes())));
@@ -130,7 +131,7 @@ fn counts_are_greps() {
 }
 
 #[test]
-fn the_exit_status_is_that_of_all_commands() {
+fn exit_code_means_the_same_as_for_all_commands() {
     grep(&["port 7"], &stream()).run().ok();
     grep(&["--exit-code", "port 7"], &stream()).run().ok();
     grep(&["--exit-code", "port 80"], &stream()).run().status(3);
@@ -195,7 +196,7 @@ fn expressions_come_from_options_and_files_too() {
 }
 
 #[test]
-fn files_of_other_columns_are_one_stream() {
+fn files_with_different_columns_make_one_stream() {
     let scene = Scene::new();
     let first = scene.write("first", stream());
     let plain = scene.write("plain", row("192.0.2.9", "192.0.2.8", 80));
@@ -205,7 +206,7 @@ fn files_of_other_columns_are_one_stream() {
     );
     let blanks = scene.write("blanks", "  1 192.0.2.6   192.0.2.8 2 6 1 80 1 40 more\n");
     let ran = tool("nfgrep").arg("port 80").args([&first, &plain, &csv, &blanks]).run().ok();
-    // Whoever reads it sees the same flows as in the files.
+    // The output is a stream that holds the same flows as the files.
     let again = tool("nfgrep").arg("any").stdin(ran.text()).run().ok();
     again.prints(ran.text());
     for host in ["192.0.2.9", "192.0.2.7", "192.0.2.6", "192.0.2.1"] {
@@ -225,7 +226,7 @@ fn files_of_other_columns_are_one_stream() {
 }
 
 #[test]
-fn the_flows_behind_findings_are_found() {
+fn finding_selects_the_flows_of_findings() {
     let scene = Scene::new();
     let lines = scene.write("lines", &scan().text);
     for form in [&[][..], &["--json"]] {
@@ -237,7 +238,7 @@ fn the_flows_behind_findings_are_found() {
             "{ran}"
         );
         assert_eq!(ran.rows().len(), 4131, "{ran}");
-        // The scanner's are all there is to find, and the detector finds them again.
+        // All these flows are the scanner's, and the detector finds the scan again.
         let again = tool("nfscan").stdin(ran.text()).run().ok();
         assert_eq!(again.rows().len(), 1, "{again}");
         let both = tool("nfgrep").args(["-c", "-e", "dst 140.119.56.0/24", "--finding"]);
@@ -246,7 +247,7 @@ fn the_flows_behind_findings_are_found() {
         assert!((254..=280).contains(&count), "{count}");
         let rest = tool("nfgrep").arg("-v").arg("--finding").arg(&findings).arg(&lines).run().ok();
         assert!(tool("nfscan").stdin(rest.text()).run().ok().rows().is_empty());
-        // Findings through a pipe.
+        // Findings can come through a pipe.
         let piped =
             tool("nfgrep").args(["-c", "--finding", "-"]).arg(&lines).stdin(scene.read("findings"));
         piped.run().ok().prints("4131\n");
@@ -254,7 +255,7 @@ fn the_flows_behind_findings_are_found() {
 }
 
 #[test]
-fn a_finding_is_of_its_window_alone() {
+fn a_finding_selects_flows_of_its_window_only() {
     let scene = Scene::new();
     let lines = scene.write("lines", &paper().text);
     let args = ["--inside", INSIDE, "--side", "inside"];
@@ -262,7 +263,7 @@ fn a_finding_is_of_its_window_alone() {
     let findings = scene.write("findings", ran.text());
     let ran = tool("nfgrep").arg("--finding").arg(&findings).arg(&lines).run().ok();
     assert_eq!(ran.rows().len(), 200_000, "{}", ran.rows().len());
-    // Without marks the times tell, and without both nothing does.
+    // Without marks the times decide; without marks and times every flow is in the window.
     let attack = row("140.119.44.91", "192.0.2.1", 80);
     let timed = |time: &str| {
         let fields = FIELDS.trim_end().to_owned() + "\tstart\n";
@@ -282,7 +283,7 @@ fn a_finding_is_of_its_window_alone() {
 }
 
 #[test]
-fn findings_that_cannot_be_read_stop_it() {
+fn findings_that_cannot_be_read_are_an_error() {
     let scene = Scene::new();
     let good = tool("nfscan").stdin(&scan().text).run().ok();
     let one_bad = scene.write("bad", format!("{}nonsense\n", good.text()));
@@ -295,7 +296,7 @@ fn findings_that_cannot_be_read_stop_it() {
     let masked = scene.write("masked", masked.rows().join("\n"));
     let ran = tool("nfgrep").arg("--finding").arg(&masked).stdin(&scan().text).run();
     ran.status(1).mute().says("masked").says("no line of --finding could be read");
-    // Flow lines have marks too, but nobody's findings.
+    // Flow lines have marks too, but no findings.
     let flows = scene.write("flows", &scan().text);
     let marks = scan().text.split_inclusive('\n').filter(|line| line.starts_with('#'));
     let marks = scene.write("marks", marks.collect::<String>());
@@ -305,7 +306,7 @@ fn findings_that_cannot_be_read_stop_it() {
     }
     let ran = tool("nfgrep").args(["--finding", "/nowhere"]).stdin("").run();
     ran.status(1).mute().says_lines(1).says("/nowhere");
-    // Looked, and found nothing.
+    // The detector judged the window and found nothing.
     let quiet = scene.write("quiet", format!("#end\t{W1}\tstate=ok\ttool=nfscan\n"));
     tool("nfgrep")
         .args(["-c", "--finding"])
@@ -316,8 +317,8 @@ fn findings_that_cannot_be_read_stop_it() {
         .prints("0\n");
 }
 
-/// Findings of nfscan's kind: a row for each of these words, host, role, proto and port.
-fn told(rows: &[(&str, &str, &str, &str)]) -> String {
+/// Returns findings of nfscan: one for each host, role, proto and port.
+fn finding_lines(rows: &[(&str, &str, &str, &str)]) -> String {
     let line = |(host, role, proto, port): &(&str, &str, &str, &str)| {
         format!(
             "{W1}\tscan\tsweep\t{host}\t{role}\t-\t{proto}\t{port}\t1\t-\t9\t9\t9\t0.02\t-\t-\t-\n"
@@ -327,18 +328,18 @@ fn told(rows: &[(&str, &str, &str, &str)]) -> String {
 }
 
 #[test]
-fn evidence_stands_beside_its_finding() {
+fn evidence_prints_the_flows_after_their_finding() {
     let scene = Scene::new();
     let rows = [
         ("192.0.2.1", "source", "6", "80"),
         ("198.51.100.0/24", "target", "-", "-"),
         ("2001:db8::/64", "source", "17", "53"),
         ("203.0.113.1", "source", "-", "-"),
-        // The same once more, of another detector.
+        // The same finding again, from another detector.
         ("192.0.2.1", "source", "6", "80"),
     ];
-    let findings = scene.write("findings", told(&rows));
-    let lines: Vec<_> = told(&rows).lines().map(str::to_owned).collect();
+    let findings = scene.write("findings", finding_lines(&rows));
+    let lines: Vec<_> = finding_lines(&rows).lines().map(str::to_owned).collect();
     let evidence = |limit: &str, input: &str| {
         tool("nfgrep")
             .args(["--evidence", limit, "--finding"])
@@ -365,13 +366,13 @@ fn evidence_stands_beside_its_finding() {
     evidence("9", &stream()).prints(&expected(9));
     evidence("1", &stream()).prints(&expected(1));
     evidence("0", &stream()).prints(&expected(0));
-    // It is a stream of flow lines, of any finding alike.
+    // Evidence is a stream of flow lines.
     let ran = evidence("9", &stream());
     assert_eq!(grep(&["-c", "any"], ran.text()).run().ok().text(), "5\n");
-    // Another window is not this finding's.
+    // Flows of another window are not evidence for these findings.
     let later = stream().replace(W1, W2);
     assert!(evidence("9", &later).rows().is_empty());
-    // An expression as well: then it says which of the flows count.
+    // An expression as well limits the flows that count.
     let both = tool("nfgrep").args(["-e", "port 443", "--evidence", "9", "--finding"]);
     let both = both.arg(&findings).stdin(stream()).run().ok();
     assert_eq!(both.rows().len(), 1, "{both}");
@@ -384,9 +385,9 @@ fn evidence_stands_beside_its_finding() {
 }
 
 #[test]
-fn evidence_of_inputs_with_other_columns_is_one_stream() {
+fn evidence_of_inputs_with_different_columns_is_one_stream() {
     let scene = Scene::new();
-    let findings = scene.write("findings", told(&[("192.0.2.0/24", "source", "-", "-")]));
+    let findings = scene.write("findings", finding_lines(&[("192.0.2.0/24", "source", "-", "-")]));
     let flows = scene.write("a", stream());
     let plain = scene.write("b", format!("#window\t{W1}\n{}", row("192.0.2.9", "192.0.2.7", 80)));
     let comma = scene.write("c", format!("#window\t{W1}\n1,192.0.2.8,192.0.2.7,2,6,1,2,3,4\n"));
@@ -397,18 +398,18 @@ fn evidence_of_inputs_with_other_columns_is_one_stream() {
     let ran = run.run().ok();
     assert_eq!(ran.rows().len(), 6, "{ran}");
     assert_eq!(ran.text().matches("#fields\t").count(), 3, "{ran}");
-    // What reads it finds the same flows in it.
+    // A reader of the evidence finds the same flows in it.
     let sources = grep(&["-c", "src net 192.0.2.0/24"], ran.text()).run().ok();
     assert_eq!(sources.text(), "6\n");
     assert_eq!(grep(&["-c", "flags S"], ran.text()).run().ok().text(), "4\n");
 }
 
 #[test]
-fn evidence_of_all_findings_has_room_for_so_many_lines() {
+fn evidence_of_all_findings_is_limited_to_100_000_lines() {
     let scene = Scene::new();
-    // Each flow is behind each finding.
+    // Each flow belongs to each finding.
     let rows: Vec<_> = (0..100).map(|_| ("192.0.2.1", "source", "-", "-")).collect();
-    let findings = scene.write("findings", told(&rows));
+    let findings = scene.write("findings", finding_lines(&rows));
     let flows = row("192.0.2.1", "198.51.100.7", 80).repeat(1200);
     let ran = tool("nfgrep").args(["--evidence", "5000", "--finding"]).arg(&findings);
     let ran = ran.stdin(FIELDS.to_owned() + &window(W1, &flows)).run().ok();
@@ -417,7 +418,7 @@ fn evidence_of_all_findings_has_room_for_so_many_lines() {
 }
 
 #[test]
-fn a_live_pipe_is_never_late() {
+fn a_live_pipe_gets_each_match_at_once() {
     let mut live = tool("nfgrep").arg("port 80").live();
     live.send(FIELDS);
     assert_eq!(live.next(), FIELDS.trim_end());
@@ -430,7 +431,7 @@ fn a_live_pipe_is_never_late() {
     }
     live.send(format!("#end\t{W1}\tflows=6\tstate=ok\n"));
     assert_eq!(live.next(), format!("#end\t{W1}\tflows=3\tstate=ok\tfiltered=1"));
-    // It ends with its last match, while the pipe stays open.
+    // With -m nfgrep ends after its last match, while the pipe stays open.
     let mut few = tool("nfgrep").args(["-N", "-m", "1", "port 80"]).live();
     few.send(row("192.0.2.1", "192.0.2.9", 80));
     assert_eq!(few.next(), row("192.0.2.1", "192.0.2.9", 80).trim_end());
@@ -439,7 +440,7 @@ fn a_live_pipe_is_never_late() {
 }
 
 #[test]
-fn what_is_no_flow_lines_is_told() {
+fn input_that_is_no_flow_lines_is_an_error() {
     let scene = Scene::new();
     let pcap = crate::harness::package("tests/data/v5-raw.pcap");
     tool("nfgrep").arg("any").arg(pcap).run().status(1).mute().says_lines(1).says("nfdump-txt");

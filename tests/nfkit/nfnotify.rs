@@ -1,6 +1,6 @@
-//! nfnotify: who is told what, what is blocked, and what hostile findings can do about it.
+//! nfnotify: recipients of mails, blocked hosts, and hostile findings that try to influence both.
 //!
-//! `tests/data/nfnotify` holds a stream of findings with the mails and the commands that it makes.
+//! `tests/data/nfnotify` holds streams of findings with the mails and commands made from them.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{INSIDE, Ran, Run, Scene, flood, gzip, other, package, skipped, tool, zstd};
+use crate::harness::{
+    INSIDE, Ran, Run, Scene, flood, gzip, installed, package, skipped, tool, zstd,
+};
 
 const DATE: &str = "2001-08-17T17:51:00Z";
 const MAY_BLOCK: &str = "140.119.0.0/16,2001:288::/32";
@@ -29,7 +31,7 @@ fn block(device: &str) -> Run {
     run.args(["--never", NEVER])
 }
 
-/// What was printed must be what lies in the golden file; `NFKIT_BLESS=1` writes it.
+/// Asserts that the output equals a golden file, or writes the file if NFKIT_BLESS is 1.
 #[track_caller]
 fn golden(ran: &Ran, name: &str) {
     let path = data(name);
@@ -40,7 +42,7 @@ fn golden(ran: &Ran, name: &str) {
     assert_eq!(ran.text(), expected, "{} differs{ran}", path.display());
 }
 
-/// The header lines of every message of a mailbox file, unfolded.
+/// Returns the header lines of every message of a mailbox file, unfolded.
 fn headers(mbox: &str) -> Vec<Vec<String>> {
     let mut all: Vec<Vec<String>> = Vec::new();
     let mut within = false;
@@ -67,7 +69,7 @@ fn named<'a>(mails: &'a [Vec<String>], name: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_mails_of_a_day() {
+fn the_mails_of_a_day_equal_the_golden_file() {
     let operator = ["--operator", "op@example.edu", "--site", "Example University"];
     let ran = mail().args(operator).arg(data("day.findings")).run().ok();
     golden(&ran, "day.mbox");
@@ -75,26 +77,27 @@ fn the_mails_of_a_day() {
     ran.status(2).says("--date");
 }
 
-/// One finding at least of every class of floods and port attacks: a network, and a forged source, too.
+/// The input has at least one finding of every class of floods and port attacks, also about a
+/// network and about a forged source.
 #[test]
-fn the_mails_about_every_class() {
+fn the_mails_about_every_class_equal_the_golden_file() {
     let ran = mail().args(["--operator", "op@example.edu"]).arg(data("classes.findings")).run();
     golden(&ran.ok(), "classes.mbox");
 }
 
-/// Neither who is flooded nor a network nor whose address is forged.
+/// Victims, networks and hosts whose address is forged are not blocked.
 #[test]
-fn who_is_blocked_of_every_class() {
+fn only_attackers_of_each_class_are_blocked() {
     let ran = block("ios").arg(data("classes.findings")).run().status(0);
     let ran = ran.says("140.119.66.6: not blocked: the finding is marked forged");
     let ran = ran.says("140.119.1.53: not blocked: it is in --never");
     golden(&ran, "classes.ios");
 }
 
-/// From attacks to mails, commands and a page: by what the detectors really say of every class that needs
-/// no memory.
+/// Goes from attacks to mails, commands and a page, with the detectors' real findings of every
+/// class that needs no state.
 #[test]
-fn what_the_classes_find_is_told_and_only_attackers_are_blocked() {
+fn real_findings_of_all_classes_are_mailed_and_only_attackers_blocked() {
     let attacks = "forged,reflected,carpet,outbound,outsyn,spam,guess,codered=2000,flood";
     let flows = tool("nfgen").args(["campus", "--flows", "40000", "--text", "--with", attacks]);
     let flows = flows.run().ok();
@@ -131,8 +134,8 @@ fn what_the_classes_find_is_told_and_only_attackers_are_blocked() {
 }
 
 #[test]
-fn python_reads_each_mail_as_one_to_one_person() {
-    let Some(python) = other("python3") else { return };
+fn python_parses_each_mail_as_one_message_to_one_person() {
+    let Some(python) = installed("python3") else { return };
     let scene = Scene::new();
     let ran = mail().args(["--operator", "op@example.edu"]).arg(data("day.findings")).run().ok();
     let path = scene.write("mbox", &ran.out);
@@ -158,7 +161,7 @@ for m in mailbox.mbox(sys.argv[1], factory=read):
 }
 
 #[test]
-fn victim_and_attacker_of_the_paper_are_both_told() {
+fn contacts_of_victim_and_attacker_are_both_mailed() {
     let findings = tool("nfflood").args(["--inside", INSIDE]).stdin(&flood().text).run().ok().out;
     let scene = Scene::new();
     let contacts = scene.write("c", "140.119.53.0/24,a@x.example\n140.119.100.0/24,v@x.example\n");
@@ -176,7 +179,7 @@ fn victim_and_attacker_of_the_paper_are_both_told() {
 }
 
 #[test]
-fn forms_compression_order_and_repetition_change_nothing() {
+fn compression_order_and_repetition_of_findings_change_nothing() {
     let text = std::fs::read(data("day.findings")).unwrap();
     let expected = mail().args(["--operator", "o@x"]).stdin(&text).run().ok();
     let mut rows: Vec<&[u8]> = text.split_inclusive(|&b| b == b'\n').collect();
@@ -189,7 +192,7 @@ fn forms_compression_order_and_repetition_change_nothing() {
 }
 
 #[test]
-fn who_cannot_be_told_is_said_and_is_a_failure() {
+fn findings_without_a_recipient_are_reported_as_a_failure() {
     let ran = mail().arg(data("day.findings")).run().status(1);
     let ran = ran.says("told to nobody: hosts without a contact: 1, windows without data: 1");
     assert_eq!(headers(ran.text()).len(), 3, "the others are mailed all the same{ran}");
@@ -201,7 +204,7 @@ fn who_cannot_be_told_is_said_and_is_a_failure() {
 }
 
 #[test]
-fn arguments_that_make_no_sense_stop_before_anything_is_mailed() {
+fn wrong_arguments_stop_before_anything_is_mailed() {
     let run = |args: &[&str]| tool("nfnotify").arg("mail").args(args).run().mute();
     run(&[]).status(2).says("--contacts or --operator is needed");
     run(&["--contacts", "x"]).status(2).says("--from or --operator");
@@ -221,7 +224,7 @@ fn arguments_that_make_no_sense_stop_before_anything_is_mailed() {
     tool("nfnotify").args(["block", "--device", "ios"]).run().status(2).says("--may-block");
 }
 
-/// A program that stands in for sendmail.
+/// Writes a program that stands in for sendmail and returns the option that names it.
 fn program(scene: &Scene, name: &str, script: &str) -> String {
     let path = scene.write(name, format!("#!/bin/sh\ncd \"$SCENE\" || exit\n{script}\n"));
     std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
@@ -229,7 +232,7 @@ fn program(scene: &Scene, name: &str, script: &str) -> String {
 }
 
 #[test]
-fn sendmail_gets_each_message_and_its_failure_is_told() {
+fn sendmail_gets_each_message_and_its_failure_is_reported() {
     let scene = Scene::new();
     let run = |sendmail: &str| {
         let run = mail().args(["--operator", "op@example.edu", sendmail]);
@@ -243,7 +246,7 @@ fn sendmail_gets_each_message_and_its_failure_is_told() {
     assert_eq!(messages.len(), 4);
     assert!(messages.iter().all(|text| text.starts_with("Date: ") && !text.contains('\r')));
 
-    // One of four recipients is refused; the program does not even read that message.
+    // One of four recipients is refused. The program does not even read that message.
     let picky = "head -n 4 > head; if grep -q '^To: lin@' head; then
         echo 'lin@: no such user' >&2; head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 67; fi
         cat > /dev/null; grep ^To: head >> done";
@@ -258,7 +261,7 @@ fn sendmail_gets_each_message_and_its_failure_is_told() {
 }
 
 #[test]
-fn input_that_is_no_finding_is_told_and_skipped() {
+fn lines_that_are_no_finding_are_reported_and_skipped() {
     let good = std::fs::read(data("day.findings")).unwrap();
     let noise = "nonsense\n".repeat(20);
     let ran = block("ios").stdin([noise.as_bytes(), &good].concat()).run().status(0);
@@ -274,7 +277,7 @@ fn input_that_is_no_finding_is_told_and_skipped() {
 }
 
 #[test]
-fn the_commands_of_a_day() {
+fn the_commands_of_a_day_equal_the_golden_files() {
     let run = |device: &str, more: &[&str]| {
         block(device).args(more).arg(data("day.findings")).run().status(0)
     };
@@ -287,7 +290,7 @@ fn the_commands_of_a_day() {
     let free = ["block", "--device", "ios", "--may-block", "192.0.2.0/24"];
     let ran = tool("nfnotify").args(free).arg(data("day.findings")).run().status(0).mute();
     ran.says("140.119.44.91: not blocked: it is not in --may-block");
-    // What was blocked before it was listed must come free all the same.
+    // A host that was blocked before it was listed in --never must be unblocked all the same.
     let listed = ["block", "--device", "ios", "--may-block", MAY_BLOCK, "--never", INSIDE];
     let never = tool("nfnotify").args(listed).arg(data("day.findings")).run().status(0).mute();
     never.says("140.119.44.91: not blocked: it is in --never");
@@ -295,7 +298,7 @@ fn the_commands_of_a_day() {
     golden(&ran.status(0), "day.ios-unblock");
 }
 
-/// A port attack by an inside host of 140.119.44.0/24, with these marks.
+/// Returns a finding of a port attack by an inside host of 140.119.44.0/24, with these marks.
 fn attack(start: &str, host: &str, flows: u64, marks: &str) -> String {
     format!(
         "{start}\t600\tport\tspread\t{host}\tsource\tinside\t6\t445\t1500\t-\t{flows}\t1500\t72000\t2.50\
@@ -303,11 +306,11 @@ fn attack(start: &str, host: &str, flows: u64, marks: &str) -> String {
     )
 }
 
-fn looked(start: &str) -> String {
+fn end_mark(start: &str) -> String {
     format!("#end\t{start}\t600\tflows=60000\tstate=ok\ttool=nfport\n")
 }
 
-/// The hosts that the commands of IOS add to a group or take from it.
+/// Returns the hosts that IOS commands add to a group or take from it.
 fn hosts(ran: &Ran) -> Vec<String> {
     let hosts = ran.text().lines().filter_map(|line| line.split_once(" host "));
     let of = hosts.filter(|(before, _)| matches!(*before, "" | " no"));
@@ -317,7 +320,7 @@ fn hosts(ran: &Ran) -> Vec<String> {
 const MORNING: &str = "2026-11-02T08:00:00Z";
 
 #[test]
-fn whom_any_finding_calls_forged_is_not_blocked() {
+fn a_host_with_any_forged_finding_is_not_blocked() {
     let (innocent, guilty) = ("140.119.44.91", "140.119.44.92");
     let good = attack(MORNING, innocent, 9000, "-") + &attack(MORNING, guilty, 10, "-");
     let forged = attack(MORNING, innocent, 1, "forged");
@@ -342,7 +345,7 @@ fn whom_any_finding_calls_forged_is_not_blocked() {
             assert!(hosts(&ran).contains(&innocent.to_owned()), "who was blocked comes free{ran}");
         }
     }
-    // Nor does a flood of findings about others push out what protects.
+    // Many findings about other hosts do not push out the doubt either.
     let many: String = (0..25_000u32)
         .map(|n| attack(MORNING, &format!("140.119.{}.{}", 64 + n / 250, n % 250), 1_000_000, "-"))
         .collect();
@@ -352,7 +355,7 @@ fn whom_any_finding_calls_forged_is_not_blocked() {
 }
 
 #[test]
-fn the_lists_of_networks_mean_what_they_seem_to() {
+fn may_block_and_never_accept_no_misleading_networks() {
     let day = data("day.findings");
     let run = |may_block: &str, more: &[&str]| {
         let run = tool("nfnotify").args(["block", "--device", "ios", "--may-block", may_block]);
@@ -378,7 +381,7 @@ fn the_lists_of_networks_mean_what_they_seem_to() {
     let ran = run("::ffff:140.119.0.0/112", &["--never", "::ffff:140.119.44.0/120"]).status(0);
     assert_eq!(hosts(&ran), ["140.119.53.7"], "{ran}");
     ran.says("140.119.44.91: not blocked: it is in --never");
-    // 140.119.1.7 by 6to4.
+    // The 6to4 form of 140.119.1.7.
     let tunnel = attack(MORNING, "2002:8c77:107::1", 5000, "-");
     let block = |never: &str| {
         let run = tool("nfnotify").args(["block", "--device", "ios", "--may-block", "2002::/16"]);
@@ -393,8 +396,8 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
     let text = attack("2026-11-02T08:00:00Z", "140.119.44.91", 9000, "-")
         + &attack("2026-11-03T03:10:00Z", "140.119.44.92", 90, "-")
         + &attack("2026-11-03T03:09:00Z", "140.119.44.93", 90, "-")
-        + &looked("2026-11-02T20:00:00Z")
-        + &looked("2026-11-03T04:00:00Z");
+        + &end_mark("2026-11-02T20:00:00Z")
+        + &end_mark("2026-11-03T04:00:00Z");
     let now = ["--now", "2026-11-03T04:11:00Z"];
     let run = |more: &[&str]| block("ios").args(now).args(more).stdin(&text).run().status(0);
     let ran = run(&[]).says_lines(1);
@@ -406,7 +409,7 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
     assert_eq!(hosts(&run(&["--unblock"])), all);
     assert_eq!(hosts(&run(&["--unblock", "--last", "1h"])), ["140.119.44.92"]);
 
-    // The end of the newest window is what counts, so findings of another time are told.
+    // The end of the newest window decides, so findings of an old window are reported as old.
     let old = block("ios").args(["--now", "2026-11-03T05:11:00Z"]).stdin(&text).run().status(0);
     assert_eq!(hosts(&old), ["140.119.44.92"]);
     old.says("the newest window of the input, 2026-11-03T04:00:00Z, ended 61 minutes ago: what it");
@@ -422,13 +425,13 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
 }
 
 #[test]
-fn a_newest_window_in_the_future_leaves_nobody_out_in_silence() {
+fn a_newest_window_in_the_future_is_never_trusted_silently() {
     let text = attack("2100-01-01T08:00:00Z", "140.119.44.91", 9000, "-");
-    let ahead = text.clone() + &looked("2100-01-01T20:00:00Z");
+    let ahead = text.clone() + &end_mark("2100-01-01T20:00:00Z");
     let ran = block("ios").stdin(&ahead).run().status(1).mute();
     ran.says("begins after this machine's clock").says("say the right time, as by --now");
     block("ios").arg("-q").stdin(&ahead).run().status(1).mute().says_lines(1);
-    // Nobody is left out: the time does not matter.
+    // No host is left out, so the time does not matter.
     let ran = block("ios").stdin(&text).run().status(0).says_lines(1);
     assert_eq!(hosts(&ran), ["140.119.44.91"]);
     let ran = block("ios").args(["--last", "0"]).stdin(&ahead).run().status(0);
@@ -440,7 +443,7 @@ fn a_newest_window_in_the_future_leaves_nobody_out_in_silence() {
 }
 
 #[test]
-fn nobody_is_blocked_while_it_is_unclear_what_time_it_is() {
+fn nothing_is_blocked_while_the_time_is_in_doubt() {
     let today = attack("2026-11-02T08:00:00Z", "140.119.44.91", 9000, "-");
     let chain: String = (0..5)
         .map(|n| attack(&format!("2036-11-02T08:{n}0:00Z"), "140.119.44.92", 9000, "-"))
@@ -455,11 +458,11 @@ fn nobody_is_blocked_while_it_is_unclear_what_time_it_is() {
         let now = |time| block("ios").args(["--now", time]).stdin(&text).run();
         let ran = now("2026-11-02T08:15:00Z").status(0).says("5 lines are set aside");
         assert_eq!(hosts(&ran), ["140.119.44.91"]);
-        // The newer time is the right one: the gap stays, and is no reason to wait any longer.
+        // The newer time is the right one. The gap remains, but is no reason to wait.
         let ran = now("2036-11-02T08:55:00Z").status(0);
         assert_eq!(hosts(&ran), ["140.119.44.92"], "{ran}");
         now("2001-01-01T00:00:00Z").status(1).mute().says("begin after --now: is that time right?");
-        // Who was blocked comes free in any case.
+        // Blocked hosts are unblocked in any case.
         for now in [&[][..], &["--now", "2026-11-02T08:15:00Z"], &["--now", "0"]] {
             let ran = block("ios").arg("--unblock").args(now).stdin(&text).run().status(0);
             assert_eq!(hosts(&ran), ["140.119.44.91", "140.119.44.92"], "{now:?}{ran}");
@@ -536,7 +539,7 @@ fn hostile_findings_change_no_header() {
 }
 
 #[test]
-fn an_output_that_ends_early_or_is_full() {
+fn a_closed_or_full_output_is_handled_like_by_all_commands() {
     for run in [|| mail().args(["--operator", "op@x"]), || block("ios").arg("-q")] {
         let ran = run().arg(data("day.findings")).stdout_file("/dev/full").run().status(1);
         ran.says("No space left").says_lines(1);
@@ -545,7 +548,7 @@ fn an_output_that_ends_early_or_is_full() {
 }
 
 #[test]
-fn the_page_has_the_options_of_both_actions_and_no_others() {
+fn the_man_page_has_the_options_of_both_actions_and_no_others() {
     let page = std::fs::read_to_string(package("man/nfnotify.1")).unwrap();
     let mut known = BTreeSet::new();
     for action in [&[][..], &["mail"], &["block"]] {
@@ -557,7 +560,7 @@ fn the_page_has_the_options_of_both_actions_and_no_others() {
             known.insert(name.to_owned());
             let item =
                 |line: &str| line.starts_with(".It") && line.contains(&format!("Fl Fl {name}"));
-            // The help names an option of the detectors too.
+            // The help also names an option of the detectors.
             assert!(name == "inside" || page.lines().any(item), "--{name} is not described");
         }
         let variables = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next());
@@ -573,14 +576,16 @@ fn the_page_has_the_options_of_both_actions_and_no_others() {
     assert!(known.contains("may-block") && known.contains("sendmail"));
 }
 
-/// Three network namespaces in a row, inside, router and outside; gone when dropped.
+/// Three network namespaces in a row: inside, router and outside. They are removed when the value
+/// is dropped.
 struct Net(String);
 
 impl Net {
-    /// `None`, said aloud, without root or the programs.
+    /// Makes the namespaces. Returns `None`, and reports a skipped test, without root or the
+    /// programs.
     fn new() -> Option<Net> {
         for name in ["ip", "nft", "ping", "sysctl"] {
-            other(name)?;
+            installed(name)?;
         }
         let net = Net(format!("nfkit{}", std::process::id()));
         if !net.try_run("ip netns add N-in") {
@@ -627,7 +632,7 @@ impl Net {
         self.try_run(&format!("ip netns exec N-in ping -q -c 1 -W 1 -I {from} {to}"))
     }
 
-    /// A link may need a moment before the first packet passes.
+    /// Waits until packets pass, because a link may need a moment.
     fn wait(&self, from: &str, to: &str) {
         let began = Instant::now();
         while !self.passes(from, to) {
@@ -635,7 +640,7 @@ impl Net {
         }
     }
 
-    /// Loads commands at the router.
+    /// Loads commands into the router's nftables.
     #[track_caller]
     fn load(&self, path: &Path) {
         let line = format!("ip netns exec N-rt nft -f {}", path.display());
@@ -652,7 +657,7 @@ impl Drop for Net {
 }
 
 #[test]
-fn nft_takes_the_commands_and_they_stop_packets() {
+fn nftables_accepts_the_commands_and_drops_the_packets() {
     let Some(net) = Net::new() else { return };
     let scene = Scene::new();
     let findings = std::fs::read_to_string(data("day.findings")).unwrap();
@@ -688,7 +693,7 @@ fn nft_takes_the_commands_and_they_stop_packets() {
         net.load(&free);
         assert_eq!(state(), [true; 4], "let go");
     }
-    // The comments of the blocking commands are the way back for who has only these.
+    // The comments of the blocking commands show how to unblock with nft alone.
     net.load(&stop);
     let text = std::fs::read_to_string(&stop).unwrap();
     let back: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# nft ")).collect();

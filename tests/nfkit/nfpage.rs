@@ -1,16 +1,16 @@
-//! nfpage: from findings to a page in place, and an old page that stays when there is no new one.
+//! nfpage: a page made from findings, and the old page that stays if no new one can be made.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{DETECTORS, INSIDE, Run, Scene, gzip, other, paper, tool, zstd};
+use crate::harness::{DETECTORS, INSIDE, Run, Scene, gzip, installed, paper, tool, zstd};
 
 fn nfpage(scene: &Scene) -> Run {
-    let nfpage = other(env!("CARGO_BIN_EXE_nfpage")).expect("it was built");
+    let nfpage = installed(env!("CARGO_BIN_EXE_nfpage")).expect("it was built");
     nfpage.arg("-w").arg(scene.path("www"))
 }
 
-/// What the three detectors say of the paper's figures.
+/// Returns the three detectors' findings in the paper's figures.
 fn findings() -> String {
     let found = DETECTORS
         .map(|name| tool(name).args(["--inside", INSIDE]).stdin(&paper().text).run().ok().out);
@@ -20,7 +20,7 @@ fn findings() -> String {
 const HOSTS: [&str; 4] = ["203.0.113.45", "140.119.100.13", "140.119.53.7", "140.119.44.91"];
 
 #[test]
-fn the_papers_hosts_are_on_the_page() {
+fn the_page_lists_the_hosts_of_the_papers_figures() {
     let (scene, findings) = (Scene::new(), findings());
     // The figures are weeks apart.
     let ran = nfpage(&scene).args(["--last", "0"]).stdin(&findings).run().status(0).mute();
@@ -35,7 +35,8 @@ fn the_papers_hosts_are_on_the_page() {
     for part in ["333.06 a second", "TCP 80", "140.119.56.0/21", "3 windows judged"] {
         assert!(page.contains(part), "{part}\n{page}");
     }
-    // By default, the last day, and because of the gap the day before it.
+    // The default is the last day before the newest window, and because of the gap also the last
+    // day before that.
     nfpage(&scene).stdin(&findings).run().status(0).mute();
     let page = scene.text("www/index.html");
     assert!(page.contains(HOSTS[3]) && !page.contains(HOSTS[0]), "{page}");
@@ -48,7 +49,7 @@ fn the_papers_hosts_are_on_the_page() {
 }
 
 #[test]
-fn order_form_and_packing_of_the_input_mean_nothing() {
+fn order_form_and_compression_of_the_input_do_not_matter() {
     let (scene, findings) = (Scene::new(), findings());
     nfpage(&scene).stdin(&findings).run().status(0);
     let page = scene.text("www/index.html");
@@ -74,7 +75,7 @@ fn a_masked_page_names_no_host() {
     let (scene, findings) = (Scene::new(), findings());
     nfpage(&scene).args(["--mask", "--last", "0"]).stdin(&findings).run().status(0);
     let page = scene.text("www/index.html");
-    // The rules that fired are no secret.
+    // The rules that fired are not secret.
     let rules = findings.lines().filter(|line| !line.starts_with('#'));
     let rules = rules.map(|line| line.split('\t').nth(16).unwrap());
     let rules: Vec<_> = rules.filter(|why| !why.contains("by=")).collect();
@@ -87,13 +88,13 @@ fn a_masked_page_names_no_host() {
     let is_part = |c: char| c.is_ascii_digit() || c == '.' || c == '/';
     let addresses = page.split(|c| !is_part(c)).filter(|w| w.parse::<std::net::Ipv4Addr>().is_ok());
     assert_eq!(addresses.collect::<Vec<_>>(), [""; 0]);
-    // What a mask hid is no finding any more.
+    // A masked finding is refused as input.
     let masked = tool("nfport").args(["--mask"]).stdin(&paper().text).run().ok();
     nfpage(&scene).arg("--strict").stdin(&masked.out).run().status(1).says("is masked");
 }
 
 #[test]
-fn hostile_lines_are_counted_and_passed_over() {
+fn hostile_lines_are_counted_and_skipped() {
     let scene = Scene::new();
     let line = "2001-07-01T00:20:00Z\t600\tscan\tsweep\t203.0.113.45\tsource\t-\t6\t21\t1\t-\t1\t1\t1\
         \t0.00\t-\t<script>alert(1)</script>\t-\n";
@@ -118,7 +119,7 @@ fn hostile_lines_are_counted_and_passed_over() {
 }
 
 #[test]
-fn without_a_new_page_the_old_one_stays() {
+fn a_failure_leaves_the_old_page_in_place() {
     let (scene, findings) = (Scene::new(), findings());
     nfpage(&scene).stdin(&findings).run().status(0);
     let page = scene.text("www/index.html");
@@ -128,19 +129,19 @@ fn without_a_new_page_the_old_one_stays() {
     nfpage(&scene).arg("--strict").stdin("nonsense\n").run().status(1).says("-:1: ").says_lines(1);
     assert_eq!(scene.text("www/index.html"), page);
 
-    // An empty input is a good one, and nothing judged is news.
+    // An empty input is good input, and makes a page without windows.
     nfpage(&scene).run().ok();
     assert!(scene.text("www/index.html").contains("Nothing was judged."));
 
     let file = scene.write("file", "mine");
     let bin = env!("CARGO_BIN_EXE_nfpage");
-    let ran = other(bin).unwrap().arg("-w").arg(&file).run().status(1).says_lines(1);
+    let ran = installed(bin).unwrap().arg("-w").arg(&file).run().status(1).says_lines(1);
     ran.says("file: not a directory");
     assert_eq!(scene.text("file"), "mine");
-    other(bin).unwrap().run().status(2).says("--write");
+    installed(bin).unwrap().run().status(2).says("--write");
 }
 
-/// The marks of flow lines say that windows were seen whole, but nobody judged them.
+/// The marks of flow lines say that windows are complete, but no detector has judged them.
 #[test]
 fn input_that_is_not_findings_makes_no_page() {
     let (scene, findings) = (Scene::new(), findings());
@@ -160,7 +161,7 @@ fn input_that_is_not_findings_makes_no_page() {
         ran.says("run them on the flow lines first").says("index.html is left as it was");
         assert_eq!(scene.text("www/index.html"), page);
     }
-    // A detector that found nothing, or had nothing to look at, is something else.
+    // The output of a detector that found nothing, or that had no window to judge, makes a page.
     let quiet = "#end\t2001-07-01T00:20:00Z\t600\tflows=9\tstate=ok\ttool=nfscan\n";
     nfpage(&scene).stdin(quiet).run().ok();
     assert!(scene.text("www/index.html").contains("1 window was seen whole and found clean"));
@@ -169,7 +170,7 @@ fn input_that_is_not_findings_makes_no_page() {
 }
 
 #[test]
-fn windows_of_the_future_hide_nothing() {
+fn windows_in_the_future_hide_no_others() {
     let scene = Scene::new();
     let line = |start: &str, host: &str| {
         format!(
@@ -203,7 +204,7 @@ fn windows_of_the_future_hide_nothing() {
     let page = scene.text("www/index.html");
     assert!(page.contains("8 lines of the input were set aside."), "{page}");
 
-    // The outage is over: with the right time, nothing is odd.
+    // After the outage the input makes no message if the right time is given.
     let again = line("2026-11-04T01:00:00Z", "192.0.2.5");
     let now = ["--now", "2026-11-04T01:15:00Z"];
     nfpage(&scene).args(now).stdin(today.clone() + &again).run().ok();
@@ -223,7 +224,7 @@ fn a_full_disk_leaves_the_old_page() {
     let (scene, findings) = (Scene::new(), findings());
     let input = scene.write("findings", &findings);
     fs::create_dir(scene.path("www")).unwrap();
-    // A file system of four pages of memory, which the page does not fit in.
+    // The file system has four pages of memory, too few for the page.
     let script = r#"
         mount -t tmpfs -o size=16k none "$1" || exit 77
         echo old >"$1/index.html"
@@ -231,7 +232,7 @@ fn a_full_disk_leaves_the_old_page() {
         echo "status $?"
         cat "$1/index.html"
         ls -A "$1""#;
-    let Some(unshare) = other("unshare") else { return };
+    let Some(unshare) = installed("unshare") else { return };
     let ran = unshare
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
         .arg(scene.path("www"))

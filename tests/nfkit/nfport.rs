@@ -1,4 +1,4 @@
-//! nfport: figure 5 by the classes and by the paper's rule, and that rule at its limits.
+//! nfport: figure 5 by the paper's rule, and the threshold of that rule.
 
 use crate::detector::{FIELDS, W1, found, row, window};
 use crate::harness::{INSIDE, paper, tool};
@@ -35,7 +35,7 @@ fn attack(flows: usize, targets: usize, proto: u8) -> String {
 }
 
 #[test]
-fn the_limit_is_enough() {
+fn the_papers_threshold_need_only_be_reached() {
     let finds = |input: &str, args: &[&str]| {
         tool("nfport").arg("--paper").args(args).stdin(input).run().ok().rows().len()
     };
@@ -43,18 +43,18 @@ fn the_limit_is_enough() {
     assert_eq!(finds(&attack(9_999, 500, 6), &[]), 0);
     assert_eq!(finds(&attack(9_999, 500, 17), &["--limit-flows", "9999"]), 1);
     assert_eq!(finds(&attack(9_998, 500, 6), &["--limit-flows", "9999"]), 0);
-    // In an hour, six times as many.
+    // The threshold of an hour is six times as high.
     assert_eq!(finds(&attack(10_000, 500, 6), &["--window", "1h"]), 0);
 }
 
 #[test]
-fn protocols_without_ports_attack_none() {
+fn protocols_without_ports_are_no_port_attack() {
     let ran = tool("nfport").arg("--paper").stdin(attack(10_000, 500, 1)).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");
 }
 
 #[test]
-fn few_targets_are_hammered_and_many_spread_over() {
+fn few_targets_are_brute_force_and_many_are_spread() {
     let class = |targets| {
         let ran = tool("nfport")
             .args(["--paper", "--limit-flows", "100"])
@@ -68,7 +68,7 @@ fn few_targets_are_hammered_and_many_spread_over() {
 }
 
 #[test]
-fn flows_to_many_ports_do_not_add_up() {
+fn flows_to_different_ports_are_not_added_up() {
     let rows: String = (0..10_000).map(|n| row(WORM, "192.0.2.1", 80 + (n % 2) as u16)).collect();
     let ran = tool("nfport").arg("--paper").stdin(window(W1, &rows)).run().ok();
     assert!(ran.rows().is_empty(), "{ran}");

@@ -1,4 +1,4 @@
-//! nfscan: figure 3, the paper's rule at its limits, and what a site tells it.
+//! nfscan: figure 3, the thresholds of the paper's rule, and a site's own settings.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::detector::{FIELDS, W1, found, row, window};
 use crate::harness::{INSIDE, Scene, scan, tool};
 
-/// Probes of the first hosts of networks 140.119.N.0/24.
+/// Returns probes of the first hosts of networks 140.119.N.0/24, each network with its number of
+/// hosts.
 fn probes(nets: &[(u8, u8)]) -> String {
     let mut rows = String::new();
     for (net, hosts) in nets {
@@ -57,7 +58,7 @@ fn the_bars_of_figure_3_are_nearly_equal() {
 }
 
 #[test]
-fn limits_hold_to_the_host_and_the_network() {
+fn the_papers_thresholds_hold_exactly() {
     let finds = |input: &str, args: &[&str]| {
         let ran = tool("nfscan").arg("--paper").args(args).stdin(input).run().ok();
         ran.rows().len()
@@ -67,11 +68,11 @@ fn limits_hold_to_the_host_and_the_network() {
     assert_eq!(finds(&probes(&[(16, 200), (17, 199)]), &[]), 0);
     assert_eq!(finds(&probes(&[(16, 200), (17, 199)]), &["--limit-hosts", "199"]), 1);
     assert_eq!(finds(&two, &["--limit-hosts", "201"]), 0);
-    // Not neighbours.
+    // The networks are not neighbours.
     assert_eq!(finds(&probes(&[(16, 200), (18, 200)]), &[]), 0);
     assert_eq!(finds(&probes(&[(16, 200)]), &["--limit-nets", "1"]), 1);
     assert_eq!(finds(&two, &["--limit-nets", "3"]), 0);
-    // Neighbours across an odd boundary, which no prefix holds together.
+    // These are neighbours, although no prefix covers just the two.
     assert_eq!(finds(&probes(&[(15, 200), (16, 200)]), &[]), 1);
     let packets = |n: u32| two.replace("\t1\t40\n", &format!("\t{n}\t{}\n", 40 * n));
     assert_eq!(finds(&packets(3), &[]), 1);
@@ -80,7 +81,7 @@ fn limits_hold_to_the_host_and_the_network() {
 }
 
 #[test]
-fn the_same_hosts_again_are_no_more_hosts() {
+fn a_host_that_is_probed_twice_counts_once() {
     let once = probes(&[(16, 199), (17, 199)]);
     let rows = once.lines().filter(|line| !line.starts_with('#'));
     let twice: String = rows.flat_map(|line| [line, "\n", line, "\n"]).collect();
@@ -89,14 +90,14 @@ fn the_same_hosts_again_are_no_more_hosts() {
 }
 
 #[test]
-fn limits_on_hosts_do_not_grow_with_the_window() {
+fn thresholds_of_hosts_do_not_grow_with_the_window() {
     let ran =
         tool("nfscan").args(["--window", "1h"]).stdin(probes(&[(16, 200), (17, 200)])).run().ok();
     assert_eq!(ran.rows().len(), 1, "{ran}");
 }
 
 #[test]
-fn networks_of_ipv6_have_64_bits() {
+fn networks_of_ipv6_have_a_prefix_of_64_bits() {
     let mut rows = String::new();
     for net in ["2001:db8:0:1", "2001:db8:0:2"] {
         for host in 1..=200 {
@@ -114,24 +115,24 @@ fn subnets_take_no_json_and_no_explain() {
     tool("nfscan").args(["--subnets", "--explain", "192.0.2.1"]).run().status(2).mute();
 }
 
-/// `count` hosts asked for a port by one stranger, in a window.
-fn asked(mark: &str, from: usize, count: usize) -> String {
+/// Returns a window in which one outside host tries port 22 of `count` hosts.
+fn probes_of(mark: &str, from: usize, count: usize) -> String {
     let host = |n: usize| format!("140.119.{}.{}", n / 250, 1 + n % 250);
     let rows = (from..from + count).map(|n| row("203.0.113.45", &host(n), 22));
     FIELDS.to_owned() + &window(mark, &rows.collect::<String>())
 }
 
-/// Ten-minute windows of the first of July, 2001, from 00:00.
+/// Returns the mark of the `n`-th window of ten minutes on 1 July 2001.
 fn slot(n: usize) -> String {
     format!("2001-07-01T{:02}:{:02}:00Z\t600", n / 6, n % 6 * 10)
 }
 
 #[test]
-fn a_slow_scan_is_found_by_what_is_remembered() {
+fn a_slow_scan_is_found_through_the_state() {
     let scene = Scene::new();
     let state = scene.path("state");
     let run =
-        |n: usize| tool("nfscan").arg("--state").arg(&state).stdin(asked(&slot(n), n * 11, 11));
+        |n: usize| tool("nfscan").arg("--state").arg(&state).stdin(probes_of(&slot(n), n * 11, 11));
     for n in 0..5 {
         assert_eq!(run(n).run().ok().rows().len(), 0, "window {n}");
     }
@@ -145,12 +146,13 @@ fn a_slow_scan_is_found_by_what_is_remembered() {
     assert!(found["why"].starts_with("targets=66>=61,"), "{ran}");
     assert!(found["why"].ends_with(",over=1h"), "{ran}");
     assert_eq!(state.metadata().unwrap().permissions().mode() & 0o777, 0o640);
-    // The same window again says the same and teaches nothing; without the file nothing is known.
+    // The same window again gives the same finding and is not learned twice. Without the state
+    // there is no finding.
     let before = scene.read("state");
     run(5).run().ok().prints(ran.text());
     assert_eq!(scene.read("state"), before);
-    assert!(tool("nfscan").stdin(asked(&slot(5), 55, 11)).run().ok().rows().is_empty());
-    let env = tool("nfscan").env("NFKIT_SCAN_STATE", &state).stdin(asked(&slot(6), 66, 11));
+    assert!(tool("nfscan").stdin(probes_of(&slot(5), 55, 11)).run().ok().rows().is_empty());
+    let env = tool("nfscan").env("NFKIT_SCAN_STATE", &state).stdin(probes_of(&slot(6), 66, 11));
     assert_eq!(env.run().ok().table()[0]["class"], "slow");
 }
 
@@ -175,7 +177,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
         assert_eq!(scene.read("state.bad"), damaged);
         assert_eq!(scene.read("state"), good, "begun anew");
     }
-    // What is no state at all was named by mistake, and stays as it is.
+    // A file that is no state was named by mistake and stays as it is.
     for (other, why) in [
         (scan().text.clone().into_bytes(), "it does not begin with"),
         (b"nfkit-state 1 nfport 3 0\nabc".to_vec(), "state of nfport, not of nfscan"),
@@ -191,7 +193,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
 }
 
 #[test]
-fn one_run_at_a_time_has_the_state() {
+fn only_one_run_at_a_time_may_use_the_state() {
     let scene = Scene::new();
     let state = scene.path("state");
     let mut live = tool("nfscan").arg("--state").arg(&state).live();
@@ -203,16 +205,16 @@ fn one_run_at_a_time_has_the_state() {
 }
 
 #[test]
-fn a_state_that_cannot_be_written_is_told_and_the_findings_are_there() {
+fn a_state_that_cannot_be_written_is_an_error() {
     let scene = Scene::new();
     let missing = scene.path("nowhere/state");
     let run = |state: &Path| tool("nfscan").arg("--state").arg(state).stdin(&scan().text);
     run(&missing).run().status(1).mute().says_lines(1).says("nowhere/state");
-    // A directory where the file should be.
+    // A directory is in place of the file.
     let dir = scene.path("dir");
     std::fs::create_dir(&dir).unwrap();
     run(&dir).run().status(1).mute().says_lines(1).says("dir");
-    // A window that stops the command is not learned.
+    // A window in which the command stops is not learned.
     let state = scene.path("state");
     let torn = scan().text.clone() + "no flow\n";
     let ran = tool("nfscan").arg("--strict").arg("--state").arg(&state).stdin(torn).run().status(1);
@@ -221,9 +223,9 @@ fn a_state_that_cannot_be_written_is_told_and_the_findings_are_there() {
 }
 
 #[test]
-fn limits_are_a_sites_own() {
+fn limits_sets_a_sites_own_thresholds() {
     let scene = Scene::new();
-    let input = asked(&slot(0), 0, 40);
+    let input = probes_of(&slot(0), 0, 40);
     let named = |limits: &str| {
         let file = scene.write("limits", limits);
         let run = tool("nfscan").args(["--inside", INSIDE, "--limits"]).arg(file).stdin(&input);
@@ -240,8 +242,8 @@ fn limits_are_a_sites_own() {
 }
 
 #[test]
-fn a_survey_is_named_and_not_mailed() {
-    let input = asked(&slot(0), 0, 40);
+fn a_survey_has_a_class_of_its_own() {
+    let input = probes_of(&slot(0), 0, 40);
     let ran = tool("nfscan").args(["--survey", "203.0.113.0/24"]).stdin(&input).run().ok();
     let row = &ran.table()[0];
     assert_eq!((row["class"].as_str(), row["marks"].as_str()), ("survey", "survey"), "{ran}");
@@ -249,7 +251,7 @@ fn a_survey_is_named_and_not_mailed() {
 }
 
 #[test]
-fn calibrate_says_what_sources_come_to() {
+fn calibrate_prints_the_distribution_of_each_metric() {
     let args = ["--inside", INSIDE, "--calibrate"];
     let ran = tool("nfscan").args(args).stdin(&scan().text).run().ok();
     let rows = ran.table();
@@ -271,7 +273,7 @@ fn calibrate_says_what_sources_come_to() {
 }
 
 #[test]
-fn the_networks_of_a_sweep_are_those_that_make_it() {
+fn subnets_lists_only_the_networks_of_a_sweep() {
     let networks = |nets: &[(u8, u8)]| {
         let ran = tool("nfscan").arg("--subnets").stdin(probes(nets)).run().ok();
         ran.table().iter().map(|row| row["net"].clone()).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! nftop: totals against a naive count of the same lines, in every form.
+//! nftop: its totals equal a naive_count count of the same lines, in every output form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use crate::harness::{Scene, campus, paper, scan, table, tool};
 
 type Row = BTreeMap<String, String>;
 
-/// Part of an ordinary window.
-fn some() -> String {
+/// Returns a part of an ordinary window.
+fn part_of_campus() -> String {
     campus().text.split_inclusive('\n').take(12_000).collect()
 }
 
-/// Columns of nine as they stand in a line.
+/// Returns the cell of one of the nine columns.
 fn cell(line: &str, name: &str) -> String {
     let names = ["sif", "sip", "dip", "dif", "proto", "sport", "dport", "packets", "octets"];
     let at = names.iter().position(|other| *other == name).unwrap();
@@ -26,7 +26,7 @@ fn prefix(address: &str) -> String {
     format!("{}.{}.{}.0/24", octets[0], octets[1], octets[2])
 }
 
-/// The key of a line on its source's and on its destination's side, as columns.
+/// Returns the keys of a flow line, for its source side and its destination side.
 fn keys(per: &str, line: &str) -> Vec<Vec<String>> {
     let cell = |name| cell(line, name);
     match per {
@@ -41,20 +41,21 @@ fn keys(per: &str, line: &str) -> Vec<Vec<String>> {
     }
 }
 
-/// What nftop is to print for a key: sums of both sides, of each, and its peers.
+/// The expected totals of a key: flows, packets and octets of each side, and the peers.
 #[derive(Default)]
 struct Counted {
     sides: [[u64; 3]; 2],
     peers: BTreeSet<String>,
 }
 
-fn naive(per: &str, text: &str) -> BTreeMap<Vec<String>, Counted> {
+fn naive_count(per: &str, text: &str) -> BTreeMap<Vec<String>, Counted> {
     let mut all = BTreeMap::<_, Counted>::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let counts =
             [1, cell(line, "packets").parse().unwrap(), cell(line, "octets").parse().unwrap()];
         let keys = keys(per, line);
-        // A key on one side: the far end is the destination, but for keys of destinations.
+        // A key on one side only: its peer is the destination, or the source for keys of
+        // destinations.
         let far = if per.starts_with('d') { ["sip", ""] } else { ["dip", "sip"] };
         for (side, key) in keys.into_iter().enumerate() {
             let counted = all.entry(key).or_default();
@@ -69,8 +70,8 @@ fn number(row: &Row, name: &str) -> u64 {
     row[name].parse().unwrap()
 }
 
-/// Holds rows of nftop against the naive count.
-fn compare(per: &str, text: &str, rows: &[Row], by: &str) {
+/// Asserts that rows of nftop equal the naive_count count.
+fn assert_equal_counts(per: &str, text: &str, rows: &[Row], by: &str) {
     let names: Vec<&str> = match per {
         "net/24" => vec!["net"],
         "port" => vec!["proto", "port"],
@@ -78,7 +79,7 @@ fn compare(per: &str, text: &str, rows: &[Row], by: &str) {
         "pair" => vec!["sip", "dip"],
         one => vec![one],
     };
-    let counted = naive(per, text);
+    let counted = naive_count(per, text);
     assert_eq!(rows.len(), counted.len(), "keys per {per}");
     for row in rows {
         let key: Vec<_> = names.iter().map(|name| row[*name].clone()).collect();
@@ -105,34 +106,34 @@ const PER: [&str; 13] = [
 ];
 
 #[test]
-fn totals_are_those_of_a_naive_count() {
-    let text = &some();
+fn totals_equal_a_naive_count() {
+    let text = &part_of_campus();
     for per in PER {
         let args = ["--whole", "-n", "0", "--per", per];
         let ran = tool("nftop").args(args).stdin(text).run().ok();
-        compare(per, text, &ran.table(), "octets");
+        assert_equal_counts(per, text, &ran.table(), "octets");
     }
     for (per, by) in [("addr", "flows"), ("sip", "packets"), ("port", "flows")] {
         let args = ["--whole", "-n", "0", "--per", per, "--by", by];
         let ran = tool("nftop").args(args).stdin(text).run().ok();
-        compare(per, text, &ran.table(), by);
+        assert_equal_counts(per, text, &ran.table(), by);
     }
 }
 
 #[test]
 fn peers_are_distinct_addresses_at_the_other_end() {
-    let text = &some();
+    let text = &part_of_campus();
     for per in ["addr", "sip", "dip", "net/24", "dport", "proto", "if"] {
         let args = ["--whole", "-n", "0", "--per", per, "--by", "peers"];
         let ran = tool("nftop").args(args).stdin(text).run().ok();
-        compare(per, text, &ran.table(), "peers");
+        assert_equal_counts(per, text, &ran.table(), "peers");
     }
 }
 
-/// What does not fit into memory goes to disk, and changes nothing.
+/// A table that exceeds the memory limit goes to disk, which changes nothing.
 #[test]
-fn a_small_memory_gives_the_same() {
-    let text = &some();
+fn a_small_memory_limit_does_not_change_the_totals() {
+    let text = &part_of_campus();
     for args in [
         vec!["-n", "0"],
         vec!["-n", "20", "--by", "peers"],
@@ -147,7 +148,7 @@ fn a_small_memory_gives_the_same() {
     }
 }
 
-/// IPv4 and IPv6, and a flow between the two, which only a strange exporter can report.
+/// Returns flows of IPv4 and IPv6, and one between both, which only a strange exporter can report.
 fn mixed() -> String {
     let line =
         |sip: &str, dip: &str, octets: u32| format!("1\t{sip}\t{dip}\t2\t6\t1\t2\t3\t{octets}\n");
@@ -162,7 +163,7 @@ fn mixed() -> String {
 }
 
 #[test]
-fn addresses_of_both_kinds_stand_side_by_side() {
+fn ipv4_and_ipv6_addresses_are_counted_side_by_side() {
     let rows = |args: &[&str], names: &[&str]| -> Vec<String> {
         let ran = tool("nftop").args(args).args(["-n", "0"]).stdin(mixed()).run().ok();
         let line =
@@ -177,7 +178,7 @@ fn addresses_of_both_kinds_stand_side_by_side() {
             "192.0.2.1 117 100 17",
             "198.51.100.1 100 0 100",
             "::ffff:192.0.2.1 7 7 0",
-            // To itself: sent and received.
+            // A flow to itself is both sent and received.
             "192.0.2.9 2 1 1",
         ]
     );
@@ -194,7 +195,7 @@ fn addresses_of_both_kinds_stand_side_by_side() {
 }
 
 #[test]
-fn windows_are_those_of_the_input_and_say_who_counted() {
+fn windows_are_those_of_the_input_and_name_the_tool() {
     let rows = row("192.0.2.1", "192.0.2.2", 80);
     let input = FIELDS.to_owned() + &window(W1, &rows.repeat(3)) + &window(W2, &rows);
     let ran = tool("nftop").args(["--per", "sip"]).stdin(&input).run().ok();
@@ -222,7 +223,7 @@ fn windows_are_those_of_the_input_and_say_who_counted() {
 }
 
 #[test]
-fn the_forms_say_the_same() {
+fn text_csv_and_json_hold_the_same_totals() {
     let text = &scan().text;
     for args in [vec!["--per", "addr"], vec!["--per", "port"], vec!["--series", "5m", "-n", "2"]] {
         let run = |form: &[&str]| tool("nftop").args(&args).args(form).stdin(text).run().ok();
@@ -259,7 +260,7 @@ fn the_forms_say_the_same() {
 }
 
 #[test]
-fn a_series_has_every_step() {
+fn a_series_has_a_row_for_every_step() {
     let line = |start: &str| format!("1\t192.0.2.1\t192.0.2.2\t2\t6\t1\t2\t3\t100\t{start}\n");
     let input = FIELDS.trim_end().to_owned()
         + "\tstart\n#window\t2001-07-01T00:20:00Z\t600\n"
@@ -283,7 +284,7 @@ fn a_series_has_every_step() {
         }))
         .collect();
     assert_eq!(rows, expected);
-    // A clock that is a century off does not print a century of minutes.
+    // A clock that is a century off does not lead to a century of minutes.
     let input = input.replace("993947100", "4149620700");
     let ran = tool("nftop").args(args).stdin(&input).run().ok();
     assert_eq!(ran.table().len(), 4, "{ran}");
@@ -295,7 +296,7 @@ fn a_series_has_every_step() {
 }
 
 #[test]
-fn a_person_gets_bars() {
+fn bars_are_drawn_for_people() {
     let text = &paper().text;
     let ran = tool("nftop").args(["--bars", "always", "-n", "3"]).stdin(text).run().ok();
     let blocks: Vec<_> =
@@ -319,7 +320,7 @@ fn a_person_gets_bars() {
 }
 
 #[test]
-fn what_is_published_names_no_host() {
+fn masked_totals_name_no_host() {
     let text = &scan().text;
     for per in ["addr", "pair", "net/30", "exporter"] {
         let ran = tool("nftop").args(["--mask", "--per", per]).stdin(text).run().ok();
@@ -332,7 +333,7 @@ fn what_is_published_names_no_host() {
     }
     let ran = tool("nftop").args(["--mask", "--per", "net"]).stdin(text).run().ok();
     assert!(ran.table().iter().all(|row| row["net"].ends_with(".0/24")), "{ran}");
-    // A 6to4 network of 48 bits is an IPv4 address.
+    // A 6to4 network of 48 bits contains an IPv4 address.
     let tunnel = "1\t2002:c000:209::1\t2001:db8:7:1::9\t2\t6\t1025\t80\t3\t144\n";
     let ran = tool("nftop").args(["--mask", "--per", "net"]).stdin(tunnel).run().ok();
     let nets: std::collections::BTreeSet<_> =
@@ -342,7 +343,7 @@ fn what_is_published_names_no_host() {
 }
 
 #[test]
-fn wrong_arguments_are_told() {
+fn wrong_arguments_are_a_usage_error() {
     for (args, why) in [
         (vec!["--per", "host"], "there are addr sip dip"),
         (vec!["--per", "net/40"], "no length of a prefix"),
@@ -367,7 +368,7 @@ fn wrong_arguments_are_told() {
 }
 
 #[test]
-fn lines_that_are_no_flows_are_counted_to_the_last() {
+fn every_bad_line_is_counted() {
     let good = row("192.0.2.1", "192.0.2.2", 80);
     let bad = [
         "1\t192.0.2.1\t192.0.2.2\t2\t6\t1\t2\t3\t18446744073709551616\n",
@@ -379,7 +380,7 @@ fn lines_that_are_no_flows_are_counted_to_the_last() {
         "1\t192.0.2.1\t192.0.2.2\t2\t6\t1\t2\t3\n",
         "1\t192.0.2.1\t192.0.2.2\t2\t6\t1\t2\t3\t\n",
     ];
-    // A mark of byte order, CRLF, mixed families and no newline at the end are all right.
+    // A byte order mark, CRLF, mixed families and a missing newline at the end are all right.
     let mut input = "\u{feff}".to_owned() + FIELDS;
     // A NUL near the start would be a sign of a binary file.
     input += &"# a remark\n".repeat(400);
@@ -396,7 +397,7 @@ fn lines_that_are_no_flows_are_counted_to_the_last() {
     let rows = table(ran.text());
     assert_eq!(rows.len(), 1);
     assert_eq!(number(&rows[0], "flows"), 1601);
-    // The sum stops at the end of its range instead of beginning anew.
+    // The sum saturates at the end of its range.
     assert_eq!(number(&rows[0], "octets"), u64::MAX);
     assert!(ran.marks("#end")[0].contains("badlines=800"), "{ran}");
     let scene = Scene::new();

@@ -1,6 +1,6 @@
-//! Against netflow_parser, another decoder in Rust with nothing in common with ours: what both say of
-//! random valid datagrams is the same. It gives fields by their names; a flow is made of them here in
-//! the plainest way.
+//! Compares the decoder with netflow_parser, another decoder in Rust that shares no code with ours:
+//! both must read the same from random valid datagrams. netflow_parser returns fields by their
+//! names; the functions here make flows of them in the plainest way.
 
 use std::net::IpAddr;
 
@@ -14,16 +14,16 @@ use nfkit::time::Timestamp;
 use nfkit::wire::{Batch, Decoder, DecoderLimits};
 use proptest::prelude::*;
 
-use crate::golden::{Octets, octets};
+use crate::golden::{Bytes, bytes};
 
-/// sysUpTime in headers.
+/// The sysUpTime in headers, in milliseconds.
 const UPTIME: u32 = 1_000_000_000;
-/// Export time in headers.
+/// The export time in headers, in Unix seconds.
 const SECS: u32 = 1_000_000_000;
 
-/// What a field says of a flow.
+/// The meaning of a field for a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+enum Meaning {
     Sip,
     Dip,
     Proto,
@@ -32,7 +32,7 @@ enum What {
     Sif,
     Dif,
     Packets,
-    Bytes,
+    ByteCount,
     Flags,
     FirstUptime,
     LastUptime,
@@ -50,18 +50,18 @@ enum What {
     Nothing,
 }
 
-use What::*;
+use Meaning::*;
 
-/// The elements that templates are made of: number, lengths, and what they are. No length of 0, which
-/// the other refuses as a template.
-const ELEMENTS: &[(u16, std::ops::RangeInclusive<u16>, What)] = &[
+/// The elements of which templates are made: number, lengths and meaning. No length is 0, because
+/// the other decoder refuses a template with such a field.
+const ELEMENTS: &[(u16, std::ops::RangeInclusive<u16>, Meaning)] = &[
     (4, 1..=1, Proto),
     (7, 2..=2, Sport),
     (11, 2..=2, Dport),
     (10, 1..=4, Sif),
     (14, 1..=4, Dif),
     (2, 1..=8, Packets),
-    (1, 1..=8, Bytes),
+    (1, 1..=8, ByteCount),
     (6, 1..=2, Flags),
     (34, 1..=4, Sampling),
     (5, 1..=1, Tos),
@@ -77,35 +77,35 @@ const ELEMENTS: &[(u16, std::ops::RangeInclusive<u16>, What)] = &[
     (60, 1..=1, Nothing),
 ];
 
-const FOUR: [(u16, u16, What); 2] = [(8, 4, Sip), (12, 4, Dip)];
-const SIX: [(u16, u16, What); 2] = [(27, 16, Sip), (28, 16, Dip)];
-const UPTIMES: [(u16, u16, What); 2] = [(22, 4, FirstUptime), (21, 4, LastUptime)];
-const MILLIS: [(u16, u16, What); 2] = [(152, 8, FirstMillis), (153, 8, LastMillis)];
+const FOUR: [(u16, u16, Meaning); 2] = [(8, 4, Sip), (12, 4, Dip)];
+const SIX: [(u16, u16, Meaning); 2] = [(27, 16, Sip), (28, 16, Dip)];
+const UPTIMES: [(u16, u16, Meaning); 2] = [(22, 4, FirstUptime), (21, 4, LastUptime)];
+const MILLIS: [(u16, u16, Meaning); 2] = [(152, 8, FirstMillis), (153, 8, LastMillis)];
 
-/// Length in a template of a field that tells its own.
+/// The length in a template of a field that has its length in each record.
 const VARIABLE: u16 = 65_535;
 
-/// A template: element, length, and what it is.
-type Template = Vec<(u16, u16, What)>;
+/// A template: element, length and meaning of each field.
+type Template = Vec<(u16, u16, Meaning)>;
 
 fn template(ipfix: bool) -> impl Strategy<Value = Template> {
     let chosen = prop::sample::subsequence((0..ELEMENTS.len()).collect::<Vec<_>>(), 0..12);
     let chosen = chosen.prop_flat_map(move |chosen| {
         let field = move |n: usize| {
             let (element, lens, what) = ELEMENTS[n].clone();
-            // Of fields of variable length v9 knows nothing; the other reads them there as we do, but
-            // says so nowhere.
+            // v9 has no fields of variable length. The other decoder reads them there as we do, but
+            // does not document it.
             let len = match element {
                 82 if ipfix => prop_oneof![lens, Just(VARIABLE)].boxed(),
                 56 => lens.boxed(),
-                // The other reads no other lengths of numbers, of which v9 names are some.
+                // The other decoder reads no other lengths of numbers, some of which v9 names.
                 _ => lens.prop_map(|len| if len < 5 { len } else { 8 }).boxed(),
             };
             len.prop_map(move |len| (element, len, what))
         };
         chosen.into_iter().map(field).collect::<Vec<_>>()
     });
-    // IPFIX has sysUpTime too, but no header to count from.
+    // IPFIX has sysUpTime too, but no header from which to count it.
     let times = if ipfix {
         Just(&MILLIS).boxed()
     } else {
@@ -119,78 +119,78 @@ fn template(ipfix: bool) -> impl Strategy<Value = Template> {
     })
 }
 
-/// Random numbers that were drawn before.
+/// A source of random numbers that proptest has drawn.
 struct Drawn<'a>(std::iter::Cycle<std::slice::Iter<'a, u8>>);
 
 impl Drawn<'_> {
-    fn octet(&mut self) -> u8 {
+    fn byte(&mut self) -> u8 {
         self.0.next().copied().unwrap_or(0)
     }
 
-    fn octets(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.octet()).collect()
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.byte()).collect()
     }
 }
 
-/// A record of a template. Times lie before the export, the first before the last.
+/// Returns a record of a template. Its times lie before the export, the first before the last.
 fn record(template: &Template, drawn: &mut Drawn<'_>) -> Vec<u8> {
-    let lasted = u64::from(drawn.octet()) * 100;
-    let ago = lasted + u64::from(drawn.octet()) * 1000;
+    let lasted = u64::from(drawn.byte()) * 100;
+    let ago = lasted + u64::from(drawn.byte()) * 1000;
     let mut out = Vec::new();
     for &(_, len, what) in template {
-        let mut octets = match what {
+        let mut bytes = match what {
             FirstUptime => (UPTIME - ago as u32).to_be_bytes().to_vec(),
             LastUptime => (UPTIME - ago as u32 + lasted as u32).to_be_bytes().to_vec(),
             FirstMillis => (u64::from(SECS) * 1000 - ago).to_be_bytes().to_vec(),
             LastMillis => (u64::from(SECS) * 1000 - ago + lasted).to_be_bytes().to_vec(),
             _ if len == VARIABLE => {
-                // Both ways to tell a length. The other stops at one of 0, of which RFC 7011 section 7
-                // says nothing.
-                let (len, long) = (1 + drawn.octet() % 40, drawn.octet() % 2 == 1);
+                // A length has two forms. The other decoder stops at a length of 0, of which RFC
+                // 7011 section 7 says nothing.
+                let (len, long) = (1 + drawn.byte() % 40, drawn.byte() % 2 == 1);
                 out.extend(if long { vec![255, 0, len] } else { vec![len] });
-                drawn.octets(len.into())
+                drawn.bytes(len.into())
             }
-            _ => drawn.octets(len.into()),
+            _ => drawn.bytes(len.into()),
         };
         if what == Flags && len == 2 {
-            // The other keeps nine bits of the twelve (RFC 9293 section 3.1).
-            octets[0] &= 1;
+            // The other decoder keeps nine bits of the twelve (RFC 9293 section 3.1).
+            bytes[0] &= 1;
         }
         if what == Proto {
-            // The other keeps no number above the last that has a name, 144.
-            octets[0] %= 145;
+            // The other decoder keeps no number above the last that has a name, 144.
+            bytes[0] %= 145;
         }
-        out.extend(octets);
+        out.extend(bytes);
     }
     out
 }
 
-/// A field as the other decoder gives it.
+/// A field from the other decoder.
 struct Field {
-    what: What,
-    octets: Vec<u8>,
+    what: Meaning,
+    bytes: Vec<u8>,
     address: Option<IpAddr>,
 }
 
 impl Field {
-    fn new(what: What, value: &FieldValue) -> Field {
-        let octets = match value {
+    fn new(what: Meaning, value: &FieldValue) -> Field {
+        let bytes = match value {
             FieldValue::Duration(time) => (time.as_millis() as u64).to_be_bytes().to_vec(),
             FieldValue::MacAddr(mac) => {
-                mac.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap()).collect()
+                mac.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
             }
             value => value.to_be_bytes().unwrap(),
         };
-        Field { what, octets, address: IpAddr::try_from(value).ok() }
+        Field { what, bytes, address: IpAddr::try_from(value).ok() }
     }
 
     fn number(&self) -> u64 {
-        assert!(self.octets.len() <= 8, "{:?}", self.what);
-        self.octets.iter().fold(0, |n, octet| (n << 8) | u64::from(*octet))
+        assert!(self.bytes.len() <= 8, "{:?}", self.what);
+        self.bytes.iter().fold(0, |n, byte| (n << 8) | u64::from(*byte))
     }
 }
 
-fn what9(field: V9Field) -> What {
+fn meaning_of_v9(field: V9Field) -> Meaning {
     match field {
         V9Field::Ipv4SrcAddr | V9Field::Ipv6SrcAddr => Sip,
         V9Field::Ipv4DstAddr | V9Field::Ipv6DstAddr => Dip,
@@ -200,7 +200,7 @@ fn what9(field: V9Field) -> What {
         V9Field::InputSnmp => Sif,
         V9Field::OutputSnmp => Dif,
         V9Field::InPkts => Packets,
-        V9Field::InBytes => Bytes,
+        V9Field::InBytes => ByteCount,
         V9Field::TcpFlags => Flags,
         V9Field::FirstSwitched => FirstUptime,
         V9Field::LastSwitched => LastUptime,
@@ -214,13 +214,13 @@ fn what9(field: V9Field) -> What {
         V9Field::SrcVlan => Vlan,
         V9Field::InSrcMac => SourceMac,
         V9Field::Direction => Direction,
-        // The crate names no v9 field 136, and all others of `ELEMENTS`.
+        // The crate has no name for v9 field 136, and names for all others of `ELEMENTS`.
         V9Field::Unknown => EndReason,
         _ => Nothing,
     }
 }
 
-fn what10(field: IPFixField) -> What {
+fn meaning_of_ipfix(field: IPFixField) -> Meaning {
     let IPFixField::IANA(field) = field else { return Nothing };
     match field {
         Iana::SourceIpv4address | Iana::SourceIpv6address => Sip,
@@ -231,7 +231,7 @@ fn what10(field: IPFixField) -> What {
         Iana::IngressInterface => Sif,
         Iana::EgressInterface => Dif,
         Iana::PacketDeltaCount => Packets,
-        Iana::OctetDeltaCount => Bytes,
+        Iana::OctetDeltaCount => ByteCount,
         Iana::TcpControlBits => Flags,
         Iana::FlowStartMilliseconds => FirstMillis,
         Iana::FlowEndMilliseconds => LastMillis,
@@ -252,7 +252,7 @@ fn exporter() -> IpAddr {
     [192, 0, 2, 1].into()
 }
 
-/// What is known of the flow of a record where sampling is 1 in `sampling` unless it says otherwise.
+/// Returns the flow of a record. `sampling` applies unless the record has a value of its own.
 fn flow(fields: &[Field], sampling: u64) -> (Flow, Extra) {
     let get = |what| fields.iter().find(|field| field.what == what);
     let number = |what| get(what).map(Field::number);
@@ -275,7 +275,7 @@ fn flow(fields: &[Field], sampling: u64) -> (Flow, Extra) {
         sport: if icmp { 0 } else { n(Sport) as u16 },
         dport: n(Dport) as u16,
         packets: n(Packets),
-        octets: n(Bytes),
+        octets: n(ByteCount),
         start: millis(FirstMillis).or(uptime(FirstUptime)),
         end: millis(LastMillis).or(uptime(LastUptime)),
         flags: number(Flags).map(|flags| flags as u16),
@@ -288,7 +288,7 @@ fn flow(fields: &[Field], sampling: u64) -> (Flow, Extra) {
         dstas: number(DestinationAs).map(|n| n as u32),
         nexthop: address(NextHop),
         vlan: number(Vlan).map(|n| n as u16),
-        srcmac: get(SourceMac).map(|mac| mac.octets[..].try_into().unwrap()),
+        srcmac: get(SourceMac).map(|mac| mac.bytes[..].try_into().unwrap()),
         direction: number(Direction).map(|n| n as u8),
         endreason: number(EndReason).map(|n| n as u8),
         domain: Some(3),
@@ -297,7 +297,8 @@ fn flow(fields: &[Field], sampling: u64) -> (Flow, Extra) {
     (flow, extra)
 }
 
-/// The flow of a v5 or v7 record, which are of two types with the same names.
+/// Makes the flow of a v5 or v7 record. The other decoder has two types with the same fields for
+/// them.
 macro_rules! fixed_flow {
     ($flow:expr, $sampling:expr) => {{
         let flow = $flow;
@@ -331,12 +332,12 @@ macro_rules! fixed_flow {
     }};
 }
 
-/// What the other decoder says of datagrams: flows, and how many options records.
+/// The result of the other decoder: flows, and the number of options records.
 #[derive(Default)]
 struct Other {
     flows: Vec<(Flow, Extra)>,
     options: u64,
-    /// What the last options record said, if it was not 0.
+    /// The last sampling interval in an options record that was not 0.
     sampling: u64,
 }
 
@@ -353,7 +354,7 @@ impl Other {
     fn packet(&mut self, packet: &NetflowPacket) {
         match packet {
             NetflowPacket::V5(v5) => {
-                // Two bits of the mode, fourteen of the interval.
+                // Two bits are the mode and fourteen the interval.
                 let sampling = u32::from(v5.header.sampling_interval & 0x3fff);
                 let flows = v5.flowsets.iter().map(|flow| fixed_flow!(flow, sampling));
                 self.flows.extend(flows);
@@ -362,7 +363,8 @@ impl Other {
                 self.flows.extend(v7.flowsets.iter().map(|flow| fixed_flow!(flow, 0)));
             }
             NetflowPacket::V9(v9) => {
-                let field = |(field, value): &(V9Field, _)| Field::new(what9(*field), value);
+                let field =
+                    |(field, value): &(V9Field, _)| Field::new(meaning_of_v9(*field), value);
                 for set in &v9.flowsets {
                     match &set.body {
                         v9::FlowSetBody::Data(data) => {
@@ -377,7 +379,8 @@ impl Other {
                 }
             }
             NetflowPacket::IPFix(ipfix) => {
-                let field = |(field, value): &(IPFixField, _)| Field::new(what10(*field), value);
+                let field =
+                    |(field, value): &(IPFixField, _)| Field::new(meaning_of_ipfix(*field), value);
                 for set in &ipfix.flowsets {
                     match &set.body {
                         ipfix::FlowSetBody::Data(data) => {
@@ -403,12 +406,12 @@ impl Other {
 
     fn options(&mut self, mut fields: impl Iterator<Item = Field>) {
         self.options += 1;
-        let told = fields.find(|field| field.what == Sampling).map(|field| field.number());
-        self.sampling = told.filter(|&n| n > 0).unwrap_or(self.sampling);
+        let interval = fields.find(|field| field.what == Sampling).map(|field| field.number());
+        self.sampling = interval.filter(|&n| n > 0).unwrap_or(self.sampling);
     }
 }
 
-/// A moment of sysUpTime in a v5 or v7 record.
+/// Returns the time of a sysUpTime in a v5 or v7 record.
 fn uptime(at: u32) -> Option<Timestamp> {
     let ago = i64::from(UPTIME - at) * 1_000_000;
     Some(Timestamp::from_secs(SECS.into()).offset(-ago))
@@ -418,7 +421,7 @@ fn port(proto: u8, port: u16) -> u16 {
     if proto == ICMP || proto == ICMPV6 { 0 } else { port }
 }
 
-/// The same by ours.
+/// Decodes datagrams with our decoder. Returns the flows and the number of options records.
 fn ours(datagrams: &[Vec<u8>]) -> (Vec<(Flow, Extra)>, u64) {
     let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
     let mut plain = Decoder::new(DecoderLimits::default());
@@ -433,8 +436,8 @@ fn ours(datagrams: &[Vec<u8>]) -> (Vec<(Flow, Extra)>, u64) {
     (batch.flows.into_iter().zip(batch.extras).collect(), options)
 }
 
-/// Templates of v9 or IPFIX, records of each, an options record with the sampling, all in one datagram
-/// or in many.
+/// Returns v9 or IPFIX datagrams with templates, their records and options records with the
+/// sampling, together in one datagram or in one datagram each.
 fn sets(
     ipfix: bool,
     templates: &[Template],
@@ -446,39 +449,42 @@ fn sets(
     let mut drawn = Drawn(drawn.iter().cycle());
     let ids = if ipfix { [2, 3] } else { [0, 1] };
     let mut sets = Vec::new();
-    let mut defined = octets();
+    let mut defined = bytes();
     for (n, template) in templates.iter().enumerate() {
         defined = defined.u16(256 + n as u16).u16(template.len() as u16);
         for &(element, len, _) in template {
             defined = defined.u16(element).u16(len);
         }
     }
-    sets.push(octets().set(ids[0], defined));
-    // Of the domain or the system, the interval and the algorithm.
-    let told = match ipfix {
-        true => octets().u16(400).u16(3).u16(1).u16(149).u16(4),
-        false => octets().u16(400).u16(4).u16(8).u16(1).u16(4),
+    sets.push(bytes().set(ids[0], defined));
+    // The scope is the domain or the system; the fields are interval and algorithm.
+    let sampler = if ipfix {
+        bytes().u16(400).u16(3).u16(1).u16(149).u16(4)
+    } else {
+        bytes().u16(400).u16(4).u16(8).u16(1).u16(4)
     };
-    sets.push(octets().set(ids[1], told.u16(34).u16(4).u16(35).u16(1)));
-    let tell = |interval: &u32| octets().set(400, octets().u32(3).u32(*interval).u8(2));
-    let mut tell = options.iter().map(tell);
+    sets.push(bytes().set(ids[1], sampler.u16(34).u16(4).u16(35).u16(1)));
+    let options_set = |interval: &u32| bytes().set(400, bytes().u32(3).u32(*interval).u8(2));
+    let mut options_sets = options.iter().map(options_set);
     for &(which, count) in records {
-        sets.extend(tell.next());
+        sets.extend(options_sets.next());
         let n = which % templates.len();
         let all: Vec<u8> = (0..count).flat_map(|_| record(&templates[n], &mut drawn)).collect();
-        sets.push(octets().set(256 + n as u16, octets().all(all)));
+        sets.push(bytes().set(256 + n as u16, bytes().all(all)));
     }
-    let datagram = |sets: &[Octets], records: usize| {
+    let datagram = |sets: &[Bytes], records: usize| {
         let body = sets.iter().flat_map(|set| set.0.clone()).collect::<Vec<_>>();
-        let header = match ipfix {
-            true => octets().u16(10).u16(16 + body.len() as u16).u32(SECS),
-            false => octets().u16(9).u16(records as u16).u32(UPTIME).u32(SECS),
+        let header = if ipfix {
+            bytes().u16(10).u16(16 + body.len() as u16).u32(SECS)
+        } else {
+            bytes().u16(9).u16(records as u16).u32(UPTIME).u32(SECS)
         };
         header.u32(7).u32(3).all(body).0
     };
-    match together {
-        true => vec![datagram(&sets, sets.len())],
-        false => sets.chunks(1).map(|sets| datagram(sets, 1)).collect(),
+    if together {
+        vec![datagram(&sets, sets.len())]
+    } else {
+        sets.chunks(1).map(|sets| datagram(sets, 1)).collect()
     }
 }
 
@@ -486,7 +492,7 @@ fn exported() -> impl Strategy<Value = Vec<Vec<u8>>> {
     any::<bool>().prop_flat_map(|ipfix| {
         let templates = prop::collection::vec(template(ipfix), 1..4);
         let records = prop::collection::vec((0..4usize, 1..6usize), 0..5);
-        // 0 tells nothing.
+        // An interval of 0 changes nothing.
         let options = prop::collection::vec(prop_oneof![Just(0u32), 1..5000u32], 0..3);
         let drawn = prop::collection::vec(any::<u8>(), 64..200);
         (templates, records, options, any::<bool>(), drawn).prop_map(
@@ -497,19 +503,20 @@ fn exported() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
-/// v5 or v7, with as many records as the other takes, which are those of the book.
+/// Makes v5 or v7 datagrams with at most 28 records, the maximum of their specification and of the
+/// other decoder.
 fn fixed() -> impl Strategy<Value = Vec<u8>> {
     let drawn = prop::collection::vec(any::<u8>(), 64..200);
     (any::<bool>(), 1..=28u16, any::<u16>(), drawn).prop_map(|(five, count, sampling, drawn)| {
         let mut drawn = Drawn(drawn.iter().cycle());
-        let header = octets().u16(if five { 5 } else { 7 }).u16(count).u32(UPTIME).u32(SECS).u32(0);
+        let header = bytes().u16(if five { 5 } else { 7 }).u16(count).u32(UPTIME).u32(SECS).u32(0);
         let header = header.u32(7).u8(0).u8(3);
         let mut out = if five { header.u16(sampling) } else { header.u16(0) };
         for _ in 0..count {
-            let last = UPTIME - u32::from(drawn.octet()) * 1000;
-            let first = last - u32::from(drawn.octet()) * 100;
-            out = out.all(drawn.octets(24)).u32(first).u32(last);
-            out = out.all(drawn.octets(if five { 16 } else { 20 }));
+            let last = UPTIME - u32::from(drawn.byte()) * 1000;
+            let first = last - u32::from(drawn.byte()) * 100;
+            out = out.all(drawn.bytes(24)).u32(first).u32(last);
+            out = out.all(drawn.bytes(if five { 16 } else { 20 }));
         }
         out.0
     })
@@ -519,7 +526,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn v9_and_ipfix_are_read_as_by_another(datagrams in exported()) {
+    fn v9_and_ipfix_are_decoded_as_by_netflow_parser(datagrams in exported()) {
         let (flows, options) = ours(&datagrams);
         let other = Other::of(&datagrams);
         prop_assert_eq!((flows.len(), options), (other.flows.len(), other.options));
@@ -529,26 +536,26 @@ proptest! {
     }
 
     #[test]
-    fn v5_and_v7_are_read_as_by_another(datagram in fixed()) {
+    fn v5_and_v7_are_decoded_as_by_netflow_parser(datagram in fixed()) {
         let datagrams = [datagram];
         prop_assert_eq!(ours(&datagrams).0, Other::of(&datagrams).flows);
     }
 }
 
-/// The other decoder reads no numbers of 5, 6 or 7 octets, which templates may ask for all the same
-/// (RFC 7011 section 6.2).
+/// The other decoder reads no numbers of 5, 6 or 7 bytes, which templates may have (RFC 7011
+/// section 6.2).
 #[test]
-fn numbers_have_any_length() {
+fn numbers_of_any_length_are_decoded() {
     let drawn: Vec<u8> = (1..=200).collect();
     for len in 1..=8u16 {
-        let template: Template = [&FOUR[..], &[(2, len, Packets), (1, len, Bytes)]].concat();
+        let template: Template = [&FOUR[..], &[(2, len, Packets), (1, len, ByteCount)]].concat();
         for ipfix in [false, true] {
             let datagrams =
                 sets(ipfix, std::slice::from_ref(&template), &[(0, 1)], &[], true, &drawn);
             let (flows, _) = ours(&datagrams);
             let number =
-                |first: u64| (first..first + u64::from(len)).fold(0, |n, octet| (n << 8) | octet);
-            // Two octets are drawn for the times, then eight for the addresses.
+                |first: u64| (first..first + u64::from(len)).fold(0, |n, byte| (n << 8) | byte);
+            // Two bytes are drawn for the times, then eight for the addresses.
             let [(flow, _)] = &flows[..] else { panic!("{flows:?}") };
             assert_eq!((flow.packets, flow.octets), (number(11), number(11 + u64::from(len))));
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nfkit::capture::{Event, Reader};
 
-use crate::harness::{LIMIT, Live, Scene, other, package, skipped, tool};
+use crate::harness::{LIMIT, Live, Scene, installed, package, skipped, tool};
 use crate::nfgen::EXPORTS;
 
 mod csv;
@@ -88,7 +88,7 @@ fn payloads(capture: &Path) -> Vec<Vec<u8>> {
 /// Returns true if nfdump is 1.7.5 or later, which decodes and prints some things in another way; `None`
 /// without nfdump.
 fn is_since_1_7_5() -> Option<bool> {
-    let ran = other("nfdump")?.arg("-V").run().status(0);
+    let ran = installed("nfdump")?.arg("-V").run().status(0);
     let version = ran.text().split_once("ersion: ").expect("a version").1;
     let mut numbers = version.split(['.', '-', ' ']).map_while(|word| word.parse::<u32>().ok());
     let version = [(); 3].map(|()| numbers.next().unwrap_or_default());
@@ -137,7 +137,7 @@ impl Collector {
         fs::create_dir(&dir).unwrap();
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let args = ["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-w"];
-        let live = other(name)?.args(args).arg(&dir).live();
+        let live = installed(name)?.args(args).arg(&dir).live();
         wait(name, || socket(port).is_some());
         Some(Collector { live, port, dir })
     }
@@ -166,7 +166,7 @@ impl Collector {
         // A signal that comes just before it waits for a datagram is seen after that datagram alone, so
         // that one is not always enough.
         for _ in 0..30 {
-            other("kill").unwrap().args(["-TERM", &self.live.id().to_string()]).run().ok();
+            installed("kill").unwrap().args(["-TERM", &self.live.id().to_string()]).run().ok();
             let end = Instant::now() + Duration::from_secs(1);
             while socket(self.port).is_some() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(10));
@@ -184,7 +184,7 @@ impl Collector {
 /// What nfdump lists of its files, all or by a filter, as our nine columns.
 fn listed(dir: &Path, filter: Option<&str>) -> Multiset {
     let format = "fmt:%in %sa %da %out %pr %sp %dp %pkt %byt";
-    let run = other("nfdump").unwrap().args(["-q", "-N", "-6", "-o", format, "-R"]);
+    let run = installed("nfdump").unwrap().args(["-q", "-N", "-6", "-o", format, "-R"]);
     let ran = run.arg(dir).args(filter).run().status(0);
     multiset(
         ran.text()
@@ -215,7 +215,7 @@ fn nine(line: &str, context: &str) -> String {
 fn tshark(capture: &Path) -> Option<Multiset> {
     let protocol = if is_sflow(capture) { "sflow" } else { "cflow" };
     let ports = [2055, 6343, 9999].map(|port| format!("udp.port=={port},{protocol}"));
-    let run = other("tshark")?.args(["-d", &ports[0], "-d", &ports[1], "-d", &ports[2]]);
+    let run = installed("tshark")?.args(["-d", &ports[0], "-d", &ports[1], "-d", &ports[2]]);
     let ran = run.args(["-J", protocol, "-T", "pdml", "-r"]).arg(capture).run().status(0);
     let mut lines = Vec::new();
     let mut record: Option<BTreeMap<&str, &str>> = None;

@@ -1,20 +1,21 @@
-//! Whole paths: from what a router exports to what is found.
+//! Whole pipelines, from a router's export to the findings.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::harness::{DETECTORS, INSIDE, Scene, other, paper, table, tool};
+use crate::harness::{DETECTORS, INSIDE, Scene, installed, paper, table, tool};
 use crate::nfgen::{EXPORTS, tree};
 
-/// What identifies a finding, with the words of a column after it.
+/// Returns the identities of the rows whose `column` has this value, or of all rows: window, kind,
+/// host and role.
 fn identities(text: &str, column: Option<(&str, &str)>) -> BTreeSet<[String; 4]> {
     let rows = table(text).into_iter();
     let rows = rows.filter(|row| column.is_none_or(|(name, word)| row[name] == word));
     rows.map(|row| ["window", "kind", "host", "role"].map(|name| row[name].clone())).collect()
 }
 
-/// The three figures through every export: all that must be found is, by its window, kind, host and
-/// role, and of the innocent nobody is.
+/// The three figures of the paper, in every export format: all findings that the truth demands are
+/// made, and no innocent host is named.
 #[test]
 fn the_figures_are_found_in_every_export() {
     let must = identities(&paper().truth, Some(("expect", "must")));
@@ -37,7 +38,7 @@ fn the_figures_are_found_in_every_export() {
         let wrong: Vec<_> =
             found.iter().filter(|one| !must.contains(*one) && !may.contains(*one)).collect();
         assert!(wrong.is_empty(), "{export}: innocent are {wrong:?} in\n{}", findings.join("\n"));
-        // Only the unit in which an export counts what is lost is its own.
+        // Only the unit of the losses differs between the exports.
         let lost = ["\tlostflows=0", "\tlostdatagrams=0"];
         all.push(
             findings.map(|text| lost.iter().fold(text, |text, key| text.replace(key, ""))).into(),
@@ -55,12 +56,11 @@ fn the_figures_are_found_in_every_export() {
     }
 }
 
-/// The truth's own counts are what the detectors count.
 #[test]
-fn the_truth_counts_as_the_detectors_do() {
+fn the_truth_has_the_same_counts_as_the_detectors() {
     let truth = table(&paper().truth);
     for name in DETECTORS {
-        // The truth of the figures is by the paper's rules.
+        // The truth of the figures follows the paper's rules.
         let args = ["--paper", "--inside", INSIDE];
         let ran = tool(name).args(args).stdin(&paper().text).run().ok();
         for row in ran.table() {
@@ -79,9 +79,10 @@ fn the_truth_counts_as_the_detectors_do() {
     }
 }
 
-/// Figure 4's day in a spool: judged at once or file by file, every window says the same.
+/// The day of figure 4 in a spool: each window has the same findings if the spool is judged at once
+/// and if it is judged file by file.
 #[test]
-fn the_day_of_figure_4_is_the_sum_of_its_files() {
+fn a_day_judged_at_once_equals_the_sum_of_its_files() {
     let scene = Scene::new();
     let spool = scene.path("spool/");
     let truth = scene.path("truth");
@@ -113,7 +114,8 @@ fn the_day_of_figure_4_is_the_sum_of_its_files() {
         ["2001-08-04T14:00:00Z\t600\t140.119.100.13\t140.119.53.7\t2000\t3.33"],
         "{all}"
     );
-    // One label a window that has a flood: who is flooded, and by whom if one alone does it.
+    // A window with a flood has one label: the victim, and the attacker if one host alone sends a
+    // flood.
     let truth = table(&scene.text("truth"));
     let victims: BTreeSet<_> = truth
         .iter()
@@ -128,10 +130,10 @@ fn the_day_of_figure_4_is_the_sum_of_its_files() {
     assert_eq!(alone, 42, "{all}");
 }
 
-/// A shell's pipeline, whose end closes before its beginning.
+/// A shell's pipeline, in which the last command ends first.
 #[test]
-fn a_shell_joins_the_commands() {
-    let Some(sh) = other("bash") else { return };
+fn the_commands_work_in_a_shell_pipeline() {
+    let Some(sh) = installed("bash") else { return };
     let bin = Path::new(env!("CARGO_BIN_EXE_nfgen")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
     let script = "nfgen campus --flows 60000 -w - | nfdump-txt | head -n 2; echo ${PIPESTATUS[*]}

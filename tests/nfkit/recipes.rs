@@ -1,4 +1,4 @@
-//! The recipes of the README, run as they stand there.
+//! The recipes of the README, run as they are printed there.
 
 use std::fs;
 use std::path::Path;
@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nfkit::time::Timestamp;
 
-use crate::harness::{Scene, other, package, tool};
+use crate::harness::{Scene, installed, package, tool};
 
-/// The blocks of commands under "Recipes".
+/// Returns the blocks of commands under "Recipes".
 fn recipes() -> Vec<String> {
     let readme = fs::read_to_string(package("README.md")).unwrap();
     let (_, section) = readme.split_once("\n## Recipes\n").unwrap();
@@ -26,7 +26,7 @@ fn recipes() -> Vec<String> {
     blocks
 }
 
-/// Ordinary traffic of yesterday, and a scan of half an hour ago.
+/// Fills a spool with ordinary traffic of yesterday and a scan of half an hour ago.
 fn spool(scene: &Scene) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let start = |before: u64| Timestamp::from_secs((now - before) / 600 * 600).rfc3339();
@@ -40,9 +40,9 @@ fn spool(scene: &Scene) {
 }
 
 #[test]
-fn each_does_what_it_says() {
+fn each_recipe_prints_the_result_that_it_promises() {
     for program in ["column", "comm", "awk"] {
-        if other(program).is_none() {
+        if installed(program).is_none() {
             return;
         }
     }
@@ -72,7 +72,7 @@ fn each_does_what_it_says() {
     assert_eq!(rows(&talkers), 10, "{talkers}");
     assert!(talkers.contains("\ttool=nftop\tkeys="), "{talkers}");
 
-    // The host that the recipe asks for spoke to nobody here.
+    // The host in the recipe has no conversations in this spool.
     assert!(run(&recipes[1]).starts_with("#fields\twindow\tseconds\tsip\tdip\t"));
     let spoke = run(&recipes[1].replace("140.119.53.7", "203.0.113.45"));
     assert_eq!(rows(&spoke), 10, "{spoke}");
@@ -113,7 +113,7 @@ fn each_does_what_it_says() {
     let log = package("tests/data/dialects/conn.log");
     fs::copy(log, scene.path("conn.log")).unwrap();
     assert!(run(zeek).contains("\ttool=nfscan"));
-    // What the real nfdump prints of what it was sent, peers::csv looks at.
+    // `peers::csv` tests the output of a real nfdump. Here only the rest of the pipeline runs.
     let (nfdump, rest) = nfdump.split_once(" | ").unwrap();
     assert_eq!(nfdump, "nfdump -R /var/cache/nfdump -o csv");
     let csv = package("tests/data/dialects/nfdump-1.7.1.csv");

@@ -1,4 +1,5 @@
-//! nf-every10 killed, run many times at once, and files that come while it works.
+//! nf-every10 when it is killed, when many runs start at once, and when files arrive while it
+//! works.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,10 +8,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{ATTACK, Job, Said, binaries, day, ledger, names, ready, results, same};
-use crate::harness::{LIMIT, Lots};
+use super::{
+    ATTACK, Job, JobOutput, assert_same_results, binaries, day, ledger, names, ready, results,
+};
+use crate::harness::{LIMIT, Random};
 
-/// Ends everything that a job has started.
+/// Kills a job with everything that it has started.
 fn kill(child: &mut Child) {
     let group = format!("-{}", child.id());
     let killed = Command::new("kill").args(["-9", "--", &group]).stderr(Stdio::null()).status();
@@ -18,11 +21,11 @@ fn kill(child: &mut Child) {
     child.wait().unwrap();
 }
 
-/// Waits until a job that was killed is gone, and looks at what it has left.
+/// Waits until a killed job is gone, and asserts that its results are whole or missing.
 #[track_caller]
-fn whole_or_nothing(out: &Path, whole: &BTreeMap<String, Vec<u8>>) {
+fn assert_whole_or_missing(out: &Path, whole: &BTreeMap<String, Vec<u8>>) {
     let lock = out.join("lock");
-    // It is free when the last of its processes has ended.
+    // The lock is free when the last of the job's processes has ended.
     assert!(
         !lock.exists() || Command::new("flock").arg(lock).arg("true").status().unwrap().success()
     );
@@ -41,7 +44,7 @@ fn whole_or_nothing(out: &Path, whole: &BTreeMap<String, Vec<u8>>) {
 }
 
 #[test]
-fn killed_at_each_step_it_leaves_nothing_or_the_whole() {
+fn a_kill_at_any_step_leaves_whole_results_or_none() {
     if !ready() {
         return;
     }
@@ -52,8 +55,8 @@ fn killed_at_each_step_it_leaves_nothing_or_the_whole() {
     job.run().quiet();
     let whole = results(&job.scene.path("out"));
 
-    // Whatever changes a file counts the steps, and at one of them everything is killed; a copy in
-    // its middle.
+    // Each command that changes a file counts the steps. At one of them everything is killed, a
+    // copy in its middle.
     let (step, last) = (job.scene.path("step"), job.scene.path("last"));
     let path = std::env::var("PATH").unwrap();
     for name in ["cp", "mv", "rm", "mkdir", "touch", "sync"] {
@@ -77,21 +80,21 @@ fn killed_at_each_step_it_leaves_nothing_or_the_whole() {
         let out = job.scene.path(&format!("out{n}"));
         let said = job.to(&out).env("PATH", &stubs).process_group(0).output().unwrap();
         if said.status.code().is_some() {
-            Said(said).quiet();
+            JobOutput(said).quiet();
             assert!(n > 20, "{n} steps");
             break;
         }
-        whole_or_nothing(&out, &whole);
-        Said(job.to(&out).output().unwrap()).quiet();
-        same(&job.scene.path("out"), &out);
-        // The hook has had the file, after the results were there.
+        assert_whole_or_missing(&out, &whole);
+        JobOutput(job.to(&out).output().unwrap()).quiet();
+        assert_same_results(&job.scene.path("out"), &out);
+        // The hook got the file after its results were there.
         let handed = fs::read_to_string(&log).unwrap();
         assert!(handed.ends_with(&format!("{ATTACK}.findings\n")), "{handed}");
     }
 }
 
 #[test]
-fn killed_at_any_moment_it_leaves_nothing_or_the_whole() {
+fn a_kill_at_a_random_moment_leaves_whole_results_or_none() {
     if !ready() {
         return;
     }
@@ -106,13 +109,13 @@ fn killed_at_any_moment_it_leaves_nothing_or_the_whole() {
     let whole = results(&job.scene.path("out"));
     assert_eq!(job.ledger().len(), 4);
 
-    let mut lots = Lots(4);
+    let mut random = Random(4);
     for round in 0..3 {
         fs::remove_file(&log).unwrap();
         let out = job.scene.path(&format!("out{round}"));
         for kills in 0.. {
             let mut child = job.to(&out).process_group(0).spawn().unwrap();
-            let share = lots.below(1000) as u32;
+            let share = random.below(1000) as u32;
             let patience = took * share / 1000 * (1 + kills / 10);
             let until = Instant::now() + patience;
             let ended = loop {
@@ -127,10 +130,10 @@ fn killed_at_any_moment_it_leaves_nothing_or_the_whole() {
                 break;
             }
             kill(&mut child);
-            whole_or_nothing(&out, &whole);
+            assert_whole_or_missing(&out, &whole);
             assert!(kills < 100, "it never ends");
         }
-        same(&job.scene.path("out"), &out);
+        assert_same_results(&job.scene.path("out"), &out);
         let handed: BTreeSet<_> =
             fs::read_to_string(&log).unwrap().lines().map(String::from).collect();
         let findings = names(&out).into_iter().filter(|name| name.ends_with(".findings"));
@@ -141,22 +144,22 @@ fn killed_at_any_moment_it_leaves_nothing_or_the_whole() {
 }
 
 #[test]
-fn run_many_times_at_once_it_works_once() {
+fn concurrent_runs_analyse_each_file_once() {
     if !ready() {
         return;
     }
     let job = Job::of(day(), &["0804130", "0804131", "0804132", "0804133", "0804134"]);
     let children: Vec<_> = (0..4).map(|_| job.command().spawn().unwrap()).collect();
     for child in children {
-        Said(child.wait_with_output().unwrap()).quiet();
+        JobOutput(child.wait_with_output().unwrap()).quiet();
     }
-    // Each file once.
+    // Each file was analysed once.
     let slots = names(&job.scene.path("spool"));
     let files: Vec<_> = job.ledger().into_iter().map(|(name, _)| name).collect();
     assert_eq!(files, slots);
     let alone = job.scene.path("alone");
-    Said(job.to(&alone).output().unwrap()).quiet();
-    same(&job.scene.path("out"), &alone);
+    JobOutput(job.to(&alone).output().unwrap()).quiet();
+    assert_same_results(&job.scene.path("out"), &alone);
 }
 
 /// Waits for a file that a hook makes.
@@ -170,7 +173,7 @@ fn wait_for(path: &Path) {
 }
 
 #[test]
-fn a_file_that_comes_while_another_run_works_is_not_left() {
+fn a_file_that_arrives_during_another_run_is_analysed() {
     if !ready() {
         return;
     }
@@ -186,17 +189,17 @@ fn a_file_that_comes_while_another_run_works_is_not_left() {
     let first = job.command().spawn().unwrap();
     wait_for(&held);
     job.add(day(), &format!("{ATTACK}.pcapng"));
-    // The second has nothing to wait for.
+    // The second run returns at once.
     job.run().quiet();
     assert_eq!(job.ledger().len(), 1);
     fs::remove_file(hold).unwrap();
-    Said(first.wait_with_output().unwrap()).quiet();
+    JobOutput(first.wait_with_output().unwrap()).quiet();
     assert_eq!(job.ledger().len(), 2);
     assert!(!job.out("again").exists());
 }
 
 #[test]
-fn a_file_that_comes_between_the_last_look_and_the_end_of_the_lock_is_not_left() {
+fn a_file_that_arrives_just_before_the_unlock_is_analysed() {
     if !ready() {
         return;
     }
@@ -209,7 +212,7 @@ fn a_file_that_comes_between_the_last_look_and_the_end_of_the_lock_is_not_left()
     let line: Vec<_> = line.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
     let path = std::env::var("PATH").unwrap();
     let (binaries, ran) = (binaries().display(), job.scene.path("ran"));
-    // At the moment before the lock is given up, a file comes, and with it another run.
+    // A file arrives just before the lock is released, and another run starts.
     let text = format!(
         "PATH='{binaries}:{path}'\n\
          if [ \"$1\" = -u ] && [ -e '{late}' ]; then\n\
@@ -226,7 +229,7 @@ fn a_file_that_comes_between_the_last_look_and_the_end_of_the_lock_is_not_left()
     let stub = stub.parent().unwrap().display();
     let mut command = job.command();
     command.env("PATH", format!("{stub}:{binaries}:{path}"));
-    Said(command.output().unwrap()).quiet();
+    JobOutput(command.output().unwrap()).quiet();
     assert_eq!(fs::read_to_string(ran).unwrap(), "0\n");
     assert_eq!(job.ledger().len(), 2);
 }

@@ -1,5 +1,5 @@
-//! Files of a spool that nf-every10 sets aside: slots of the future or of nowhere, links, and names
-//! made to break what reads them.
+//! Files of a spool that nf-every10 sets aside: slots in the future, impossible names, links, and
+//! names made to break their readers.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime};
 use nfkit::capture::spool::Name;
 use nfkit::time::{Timestamp, Window};
 
-use super::{ATTACK, Job, Said, day, heard, ready};
-use crate::harness::{INSIDE, other};
+use super::{ATTACK, Job, JobOutput, day, ready, slot_file};
+use crate::harness::{INSIDE, installed};
 
-/// The time at which the slots of the tests are of today.
+/// The time of the tests: soon after the slots that they use.
 const NOW: &str = "2001-08-04T13:30:00Z";
 
 impl Job {
@@ -24,9 +24,9 @@ impl Job {
         self.options = vec![format!("--inside={INSIDE}"), format!("--now={time}")];
     }
 
-    /// Runs it, for two minutes at most: that it ends is part of what is tested.
+    /// Runs the job for two minutes at most, where an endless loop would be a fault.
     #[track_caller]
-    fn ends(&self) -> Said {
+    fn run_limited(&self) -> JobOutput {
         let inner = self.command();
         let mut command = Command::new("timeout");
         command.arg("120").arg(inner.get_program()).args(inner.get_args());
@@ -36,7 +36,7 @@ impl Job {
                 None => command.env_remove(key),
             };
         }
-        Said(command.output().unwrap())
+        JobOutput(command.output().unwrap())
     }
 
     fn windows(&self) -> Vec<String> {
@@ -49,29 +49,30 @@ impl Job {
     }
 }
 
-/// A slot's file in which this exporter spoke, or nobody.
+/// Returns the name and content of the file of the slot at `time`, with these exporters.
 fn at(time: &str, exporters: &[&str]) -> (String, Vec<u8>) {
     let start = Timestamp::parse(time.as_bytes()).unwrap().secs();
-    heard((start - 994_000_200) / 600, exporters)
+    slot_file((start - 994_000_200) / 600, exporters)
 }
 
 fn lines(text: &[&str]) -> String {
     text.iter().map(|line| format!("nf-every10: {line}\n")).collect::<Vec<_>>().concat()
 }
 
+/// A slot's file that starts decades after [`NOW`].
 const FUTURE: &str = "2036/02/07/nfcap.203602070620.pcapng";
 
 #[test]
-fn a_slot_of_the_future_hides_nothing() {
+fn a_slot_in_the_future_is_set_aside() {
     if !ready() {
         return;
     }
     let mut job = Job::of(day(), &["0804131"]);
     job.now(NOW);
     job.run().quiet();
-    let (name, octets) = at("2036-02-07T06:20:00Z", &["192.0.2.1"]);
+    let (name, bytes) = at("2036-02-07T06:20:00Z", &["192.0.2.1"]);
     assert_eq!(name, FUTURE);
-    job.put(&name, octets);
+    job.put(&name, bytes);
     let said = format!("{FUTURE}: starts more than one slot from now; set aside until then");
     job.run().status(0).says(&lines(&[&said]));
     job.run().quiet();
@@ -81,7 +82,7 @@ fn a_slot_of_the_future_hides_nothing() {
     assert_eq!(job.windows(), ["2001-08-04T13:10:00Z", "2001-08-04T13:20:00Z"]);
     assert_eq!(job.ledger().len(), 2);
 
-    // It is gone before its time: told again if it comes back.
+    // The file is removed before its time comes, and reported again when it returns.
     let file = job.scene.path("spool").join(FUTURE);
     fs::rename(&file, job.scene.path("kept")).unwrap();
     job.run().quiet();
@@ -89,7 +90,7 @@ fn a_slot_of_the_future_hides_nothing() {
     fs::rename(job.scene.path("kept"), &file).unwrap();
     job.run().status(0).says(&lines(&[&said]));
 
-    // A slot may start one slot after now, because clocks differ; not a second later.
+    // A slot may start one slot after now, because clocks differ, but not a second later.
     job.now("2036-02-07T06:09:59Z");
     job.run().quiet();
     assert_eq!(job.ledger().len(), 2);
@@ -101,17 +102,17 @@ fn a_slot_of_the_future_hides_nothing() {
 }
 
 #[test]
-fn the_clock_says_what_is_of_the_future() {
+fn without_now_the_systems_clock_decides_which_slots_are_future() {
     if !ready() {
         return;
     }
-    // A day and a year from now, by this machine's clock.
+    // One file is a day, one a year after the time of this machine's clock.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let job = Job::of(day(), &["0804131"]);
     for ahead in [86_400, 365 * 86_400] {
         let time = Timestamp::from_secs((now + ahead) / 600 * 600).rfc3339();
-        let (name, octets) = at(&time, &[]);
-        job.put(&name, octets);
+        let (name, bytes) = at(&time, &[]);
+        job.put(&name, bytes);
     }
     let err = job.run().status(0).err();
     assert_eq!(err.matches("starts more than one slot from now").count(), 2, "{err}");
@@ -119,22 +120,22 @@ fn the_clock_says_what_is_of_the_future() {
 }
 
 #[test]
-fn a_slot_of_the_future_that_was_judged_hides_nothing() {
+fn a_future_slot_that_was_judged_does_not_hide_later_ones() {
     if !ready() {
         return;
     }
     let mut job = Job::new();
     let put = |job: &Job, time: &str, exporters: &[&str]| {
-        let (name, octets) = at(time, exporters);
-        job.put(&name, octets);
+        let (name, bytes) = at(time, exporters);
+        job.put(&name, bytes);
     };
-    // The clock was wrong, or the version was one that did not look.
+    // The clock was wrong, or an older version did not check.
     job.now("2036-02-07T06:30:00Z");
     put(&job, "2001-08-04T13:00:00Z", &["192.0.2.1"]);
     put(&job, "2036-02-07T06:20:00Z", &["192.0.2.1"]);
     job.run().quiet();
     assert_eq!(job.windows(), ["2036-02-07T06:20:00Z"]);
-    // So did one that took 31 February for a slot.
+    // An older version also took 31 February for a slot.
     let ledger = job.text("ledger");
     let line = "2001/02/31/nfcap.200102310000.pcapng\t9\tdone\t2001-03-01T00:00:00Z\n";
     fs::write(job.out("ledger"), ledger + line).unwrap();
@@ -144,9 +145,9 @@ fn a_slot_of_the_future_that_was_judged_hides_nothing() {
     let err = job.run().status(0).err();
     assert_eq!(err.lines().count(), 1, "{err}");
     assert_eq!(job.windows(), ["2001-08-04T13:00:00Z", "2001-08-04T13:10:00Z"]);
-    // And the exporter that fell silent is missed.
+    // The exporter that fell silent is missed.
     put(&job, "2001-08-04T13:20:00Z", &[]);
-    // When it spoke last is not known any more.
+    // The time when it last sent is not known any more.
     let silent =
         "no exporter has spoken for two windows (state=nodata), up to 2001-08-04T13:20:00Z";
     job.run().status(0).says(&lines(&[silent]));
@@ -165,7 +166,7 @@ fn a_slot_of_the_future_that_was_judged_hides_nothing() {
 }
 
 #[test]
-fn more_than_three_slots_of_the_future_are_a_wrong_clock() {
+fn more_than_three_future_slots_mean_a_wrong_clock() {
     if !ready() {
         return;
     }
@@ -173,10 +174,10 @@ fn more_than_three_slots_of_the_future_are_a_wrong_clock() {
     job.now(NOW);
     let times = ["14:00", "14:10", "14:20", "14:30"];
     for (n, time) in times.iter().enumerate() {
-        let (name, octets) = at(&format!("2001-08-04T{time}:00Z"), &["192.0.2.1"]);
-        // Two files of one slot are one slot.
-        job.put(&name.replace(".pcapng", ".1.pcapng"), &octets);
-        job.put(&name, octets);
+        let (name, bytes) = at(&format!("2001-08-04T{time}:00Z"), &["192.0.2.1"]);
+        // Two files of one slot count as one.
+        job.put(&name.replace(".pcapng", ".1.pcapng"), &bytes);
+        job.put(&name, bytes);
         let said = job.run();
         if n < 3 {
             let err = said.status(0).err();
@@ -186,7 +187,7 @@ fn more_than_three_slots_of_the_future_are_a_wrong_clock() {
             assert_eq!(err.lines().count(), 3, "{err}");
         }
     }
-    // It is asked in each run: nothing is looked at meanwhile.
+    // Every run fails and analyses nothing until the clock is right.
     let out = fs::canonicalize(job.scene.path("out")).unwrap();
     let text = format!(
         "4 slots start more than one slot after {NOW}: is this machine's clock right? \
@@ -195,7 +196,7 @@ fn more_than_three_slots_of_the_future_are_a_wrong_clock() {
     );
     job.run().status(1).says(&lines(&[&text]));
     assert_eq!(job.ledger().len(), 0);
-    // It is set right.
+    // The clock is set right.
     job.now("2001-08-04T14:40:00Z");
     job.run().quiet();
     assert_eq!(job.ledger().len(), 8);
@@ -203,7 +204,7 @@ fn more_than_three_slots_of_the_future_are_a_wrong_clock() {
 }
 
 #[test]
-fn names_that_are_no_slots_are_told_once() {
+fn names_that_are_not_slots_are_reported_once() {
     if !ready() {
         return;
     }
@@ -257,7 +258,7 @@ fn names_that_are_no_slots_are_told_once() {
         assert!(Name::parse(name).is_none(), "{name}");
         job.put(name, "x");
     }
-    let err = job.ends().status(0).err();
+    let err = job.run_limited().status(0).err();
     let told = err
         .lines()
         .filter(|line| line.ends_with("not a slot's name, nfcap.YYYYMMDDhhmm.pcapng; set aside"));
@@ -271,19 +272,19 @@ fn names_that_are_no_slots_are_told_once() {
     let mut expected = good.map(str::to_owned);
     expected.sort();
     assert_eq!(done, expected);
-    job.ends().quiet();
-    // Another one is told alone.
+    job.run_limited().quiet();
+    // Another such name is reported alone.
     job.put("nfcap.bar.pcapng", "x");
     let said = "nfcap.bar.pcapng: not a slot's name, nfcap.YYYYMMDDhhmm.pcapng; set aside";
-    job.ends().status(0).says(&lines(&[said]));
-    // Whoever edits the list breaks nothing.
+    job.run_limited().status(0).says(&lines(&[said]));
+    // A list that somebody has edited breaks nothing.
     fs::write(job.out("set-aside"), "zebra\nname\tnfcap.foo.pcapng\n\n\u{1b}\n").unwrap();
-    assert_eq!(job.ends().status(0).err().lines().count(), 21);
-    job.ends().quiet();
+    assert_eq!(job.run_limited().status(0).err().lines().count(), 21);
+    job.run_limited().quiet();
 }
 
 #[test]
-fn no_name_makes_it_loop_or_write_to_a_terminal() {
+fn strange_names_are_escaped_and_cause_no_loop() {
     if !ready() {
         return;
     }
@@ -317,7 +318,7 @@ fn no_name_makes_it_loop_or_write_to_a_terminal() {
     put(b"", b"nfcap.200108041310.pcapng\n");
     put(b"", b"nfcap.1\nnfcap.200108041320.pcapng");
     put(b"", b"nfcap.200108041320.pcapng\t1\t1\nnfcap.200108041310.pcapng");
-    let err = job.ends().status(0).err();
+    let err = job.run_limited().status(0).err();
     let expected = [
         "\\x0a/nfcap.200108041310.pcapng",
         "\\x1b[2J/nfcap.200108041310.pcapng",
@@ -334,32 +335,31 @@ fn no_name_makes_it_loop_or_write_to_a_terminal() {
     assert_eq!(err, lines(&said.each_ref().map(String::as_str)));
     let listed = job.text("set-aside");
     assert_eq!(listed, expected.map(|path| format!("path\t{path}\n")).concat());
-    // The others were analysed, once, under their names.
+    // The other files were analysed once, under their names.
     let ledger = fs::read(job.out("ledger")).unwrap();
-    let mut lines: Vec<_> =
-        ledger.split(|octet| *octet == b'\n').filter(|l| !l.is_empty()).collect();
+    let mut lines: Vec<_> = ledger.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).collect();
     lines.sort_unstable();
     assert_eq!(lines.len(), plain.len());
     for (n, dir) in plain.iter().enumerate() {
         let name = [dir, format!("/nfcap.20010804130{n}.pcapng\t").as_bytes()].concat();
         assert!(lines.iter().any(|line| line.starts_with(&name)), "{}", job.text("set-aside"));
     }
-    job.ends().quiet();
+    job.run_limited().quiet();
     assert_eq!(fs::read(job.out("ledger")).unwrap(), ledger);
 
-    // A file that fails is told without its bytes.
+    // The message about a file that fails has no raw bytes of its name.
     let dir = OsStr::from_bytes(b"caf\xc3\xa9\xc2\x9b\\");
     fs::create_dir(spool.join(dir)).unwrap();
     fs::write(spool.join(dir).join("nfcap.200108041320.pcapng"), "no capture").unwrap();
-    let err = job.ends().status(1).err();
+    let err = job.run_limited().status(1).err();
     let expected =
         "nf-every10: caf\\xc3\\xa9\\xc2\\x9b\\x5c/nfcap.200108041320.pcapng: failed, try 1";
     assert!(err.starts_with(expected), "{err}");
 }
 
 #[test]
-fn links_and_what_is_no_file_are_told_and_not_opened() {
-    if !ready() || other("mkfifo").is_none() {
+fn links_and_special_files_are_reported_and_not_opened() {
+    if !ready() || installed("mkfifo").is_none() {
         return;
     }
     let mut job = Job::of(day(), &["0804131"]);
@@ -376,7 +376,7 @@ fn links_and_what_is_no_file_are_told_and_not_opened() {
     symlink(&secret, spool.join("elsewhere")).unwrap();
     symlink("..", spool.join("2001/up")).unwrap();
     symlink("loop", spool.join("loop")).unwrap();
-    // Of no interest.
+    // Links with other names do not matter.
     symlink(&outside, spool.join("notes")).unwrap();
     symlink(&secret, spool.join(".hidden")).unwrap();
     fs::create_dir(spool.join("nfcap.200108041304.pcapng")).unwrap();
@@ -384,7 +384,7 @@ fn links_and_what_is_no_file_are_told_and_not_opened() {
     let fifo = spool.join("nfcap.200108041305.pcapng");
     assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
     let _socket = UnixListener::bind(spool.join("nfcap.200108041306.pcapng")).unwrap();
-    let err = job.ends().status(0).err();
+    let err = job.run_limited().status(0).err();
     let expected = [
         "link\t2001/up",
         "link\telsewhere",
@@ -407,7 +407,7 @@ fn links_and_what_is_no_file_are_told_and_not_opened() {
         "nfcap.200108041304.pcapng/nfcap.200108041320.pcapng done".to_owned(),
     ];
     assert_eq!(job.verdicts(), done);
-    job.ends().quiet();
+    job.run_limited().quiet();
 
     // The spool itself may be a link.
     let link = job.scene.path("link");
@@ -418,24 +418,24 @@ fn links_and_what_is_no_file_are_told_and_not_opened() {
     args[at] = link.into_os_string();
     let mut command = Command::new(whole.get_program());
     command.envs(whole.get_envs().filter_map(|(key, value)| Some((key, value?)))).args(args);
-    Said(command.output().unwrap()).quiet();
+    JobOutput(command.output().unwrap()).quiet();
 }
 
 #[test]
-fn a_file_that_grows_or_goes_all_the_time_does_not_hold_it() {
+fn a_file_that_keeps_changing_does_not_hold_up_the_job() {
     if !ready() {
         return;
     }
     let mut job = Job::of(day(), &["0804131"]);
     job.now(NOW);
     let file = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
-    // After each analysis the file has changed.
+    // The file has changed after each analysis.
     let hook = job.script("hook", &format!("echo x >>'{}'\n", file.display()));
     job.hook(&[hook.to_str().unwrap()]);
-    job.ends();
+    job.run_limited();
     assert_eq!(job.ledger().len(), 5);
 
-    // find names a file, and it is gone when it is opened.
+    // find names a file that is gone when it is opened.
     let mut job = Job::of(day(), &["0804131"]);
     job.now(NOW);
     let path = std::env::var("PATH").unwrap();
@@ -449,17 +449,17 @@ fn a_file_that_grows_or_goes_all_the_time_does_not_hold_it() {
     let inner = job.command();
     let mut command = Command::new("timeout");
     command.arg("120").arg(inner.get_program()).args(inner.get_args()).env("PATH", stubs);
-    let said = Said(command.output().unwrap()).status(1);
+    let said = JobOutput(command.output().unwrap()).status(1);
     said.says(&lines(&["slot 200108041320: a file of it comes and goes; left for the next run"]));
     assert_eq!(job.verdicts(), [format!("{ATTACK}.pcapng done")]);
 }
 
 #[test]
-fn times_of_a_wrong_clock_hide_nothing() {
+fn times_of_a_wrong_clock_suppress_no_reports() {
     if !ready() {
         return;
     }
-    // One file was finished while the clock was wrong: the collector may still have stopped.
+    // One file was finished while the clock was wrong; the collector may have stopped since.
     let job = Job::of(day(), &["0804130", "0804131"]);
     let now = SystemTime::now();
     let hours = |n: u64| Duration::from_secs(3600 * n);
@@ -472,7 +472,7 @@ fn times_of_a_wrong_clock_hide_nothing() {
     let err = job.run().status(0).err();
     assert!(err.contains("is nfcap running?"), "{err}");
 
-    // A file was given up then: it is tried again now.
+    // A file was given up at that time; it is tried again now.
     let job = Job::new();
     job.put(&format!("{ATTACK}.pcapng"), "no capture\n");
     for _ in 0..5 {
@@ -487,9 +487,10 @@ fn times_of_a_wrong_clock_hide_nothing() {
     job.run().quiet();
 }
 
-/// The files of two spools have the same names: one must not pass for the other, nor replace its results.
+/// The files of two spools have the same names, so one spool must not pass for the other, nor
+/// replace its results.
 #[test]
-fn an_out_is_of_one_spool() {
+fn an_output_directory_belongs_to_one_spool() {
     if !ready() {
         return;
     }
@@ -497,13 +498,13 @@ fn an_out_is_of_one_spool() {
     job.run().quiet();
     let findings = job.text(&format!("{ATTACK}.findings"));
     let out = job.scene.path("out");
-    // The same name and size, and another content.
+    // The file of the other spool has the same name and size and a different content.
     let other = Job::new();
     let name = format!("{ATTACK}.pcapng");
     let size = fs::metadata(day().join(&name)).unwrap().len();
     other.put(&name, vec![0; usize::try_from(size).unwrap()]);
     let (ours, theirs) = (job.scene.path("spool"), other.scene.path("spool"));
-    let said = Said(other.to(&out).output().unwrap()).status(1);
+    let said = JobOutput(other.to(&out).output().unwrap()).status(1);
     let paths = [&out, &ours, &theirs].map(|path| path.canonicalize().unwrap());
     let [shown, ours, theirs] = paths.each_ref().map(|path| path.display());
     said.says(&format!(
@@ -512,7 +513,7 @@ fn an_out_is_of_one_spool() {
     ));
     assert_eq!(job.text(&format!("{ATTACK}.findings")), findings);
     job.run().quiet();
-    // By another path it is the same one, and so is one that was moved.
+    // The same spool by another path is accepted, and so is one that was moved.
     let (spool, moved) = (job.scene.path("spool"), job.scene.path("moved"));
     symlink(&spool, job.scene.path("link")).unwrap();
     let of = |spool: &Path| {
@@ -520,7 +521,7 @@ fn an_out_is_of_one_spool() {
         command.args(["--inside", INSIDE]).arg(spool).arg(&out);
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", super::binaries().display()));
-        Said(command.output().unwrap())
+        JobOutput(command.output().unwrap())
     };
     of(&job.scene.path("link")).quiet();
     fs::rename(&spool, &moved).unwrap();
@@ -531,7 +532,7 @@ fn an_out_is_of_one_spool() {
 }
 
 #[test]
-fn a_cdpath_leads_nowhere_else() {
+fn cdpath_is_ignored() {
     if !ready() {
         return;
     }
@@ -541,6 +542,6 @@ fn a_cdpath_leads_nowhere_else() {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", super::binaries().display()));
     command.env("CDPATH", job.scene.path("elsewhere")).current_dir(job.scene.path("."));
-    Said(command.args(["--inside", INSIDE, "spool", "out"]).output().unwrap()).quiet();
+    JobOutput(command.args(["--inside", INSIDE, "spool", "out"]).output().unwrap()).quiet();
     assert_eq!(job.ledger().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Tests of what the detectors remember from slot to slot of nf-every10, whatever happens to it.
+//! The detectors' states from slot to slot of nf-every10, whatever happens to them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::{Job, Said, binaries, names, ready, results, same};
-use crate::harness::{DETECTORS, Scene, other, package, tool};
+use super::{Job, JobOutput, assert_same_results, binaries, names, ready, results};
+use crate::harness::{DETECTORS, Scene, installed, package, tool};
 
-/// Two hours of a scan that is too slow for one window.
+/// Returns a spool with 90 minutes of a scan that is too slow for one window.
 fn slow() -> &'static Path {
     static SLOW: OnceLock<Scene> = OnceLock::new();
     let scene = SLOW.get_or_init(|| {
@@ -28,7 +28,7 @@ fn slow() -> &'static Path {
     SPOOL.get_or_init(|| scene.path("spool"))
 }
 
-/// Findings of a slow scan, by their slot.
+/// Returns the names of the files with findings of a slow scan.
 fn slow_findings(out: &Path) -> Vec<String> {
     let all = names(out).into_iter().filter(|name| name.ends_with(".findings"));
     let has =
@@ -37,30 +37,30 @@ fn slow_findings(out: &Path) -> Vec<String> {
 }
 
 #[test]
-fn all_three_detectors_remember_from_slot_to_slot() {
+fn all_three_detectors_keep_their_state_between_slots() {
     if !ready() {
         return;
     }
     let job = Job::of(slow(), &["pcapng"]);
     job.run().quiet();
     for name in DETECTORS {
-        let octets = fs::read(job.out(&format!("state/{name}"))).unwrap();
-        let line = String::from_utf8_lossy(&octets[..octets.len().min(40)]).into_owned();
+        let bytes = fs::read(job.out(&format!("state/{name}"))).unwrap();
+        let line = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
         assert!(line.starts_with(&format!("nfkit-state 1 {name} ")), "{line}");
     }
     let out = job.scene.path("out");
     let found = slow_findings(&out);
     assert!(!found.is_empty() && found.len() < names(slow()).len(), "{found:?}");
 
-    // One after the other, it comes to the same.
+    // Runs after each slot come to the assert_same_results.
     let each = Job::new();
     for slot in names(slow()) {
         each.add(slow(), &slot);
         each.run().quiet();
     }
-    same(&out, &each.scene.path("out"));
+    assert_same_results(&out, &each.scene.path("out"));
 
-    // So it does if the newest slot is done again.
+    // So does a run that does the newest slot again.
     let before = results(&out);
     let last = names(slow()).pop().unwrap();
     let ledger = job.text("ledger");
@@ -69,7 +69,7 @@ fn all_three_detectors_remember_from_slot_to_slot() {
     job.run().quiet();
     assert_eq!(results(&out), before);
 
-    // An older one is judged, and teaches nothing.
+    // An older slot is judged again, but not learned from.
     let states = || DETECTORS.map(|name| fs::read(job.out(&format!("state/{name}"))).unwrap());
     let known = states();
     let ledger = job.text("ledger");
@@ -81,7 +81,7 @@ fn all_three_detectors_remember_from_slot_to_slot() {
 }
 
 #[test]
-fn killed_between_a_detector_and_the_ledger_it_learns_each_window_once() {
+fn a_kill_between_detector_and_ledger_learns_no_window_twice() {
     if !ready() {
         return;
     }
@@ -91,7 +91,7 @@ fn killed_between_a_detector_and_the_ledger_it_learns_each_window_once() {
     let out = job.scene.path("out");
     assert!(!slow_findings(&out).is_empty());
 
-    // Killed after a detector has saved its state, and before the ledger's line.
+    // Kill the job after a detector has saved its state, and before the line of the ledger.
     let path = std::env::var("PATH").unwrap();
     let mark = job.scene.path("mark");
     for name in DETECTORS {
@@ -107,23 +107,23 @@ fn killed_between_a_detector_and_the_ledger_it_learns_each_window_once() {
             format!("{}:{}:{path}", each.scene.path("stub").display(), binaries().display());
         for (n, slot) in slots.iter().enumerate() {
             each.add(slow(), slot);
-            // The first, in the middle, and where the slow scan has been found.
+            // Kill at the first slot, in the middle, and where the slow scan has been found.
             let kills = if [0, 3, slots.len() - 1].contains(&n) { 2 } else { 0 };
             for _ in 0..kills {
                 fs::write(&mark, "").unwrap();
                 let mut command = each.command();
                 let killed = command.env("PATH", &stubs).process_group(0).output().unwrap();
-                assert_eq!(killed.status.code(), None, "{}", Said(killed).err());
+                assert_eq!(killed.status.code(), None, "{}", JobOutput(killed).err());
                 assert_eq!(each.ledger().len(), n);
                 fs::remove_file(&mark).unwrap();
             }
             each.run().quiet();
         }
-        same(&out, &each.scene.path("out"));
+        assert_same_results(&out, &each.scene.path("out"));
     }
 }
 
-/// A job that has done one slot, with another one to do.
+/// Returns a job that has done one slot and has another to do.
 fn begun() -> Job {
     let job = Job::of(slow(), &["0701000"]);
     job.run().quiet();
@@ -131,11 +131,12 @@ fn begun() -> Job {
     job
 }
 
+/// The findings of the second slot of [`begun`].
 const SECOND: &str = "2001/07/01/nfcap.200107010010.findings";
 
 #[test]
-fn a_state_that_cannot_be_read_is_set_aside_and_stops_nothing() {
-    if !ready() || other("mkfifo").is_none() {
+fn an_unreadable_state_is_set_aside_and_the_job_goes_on() {
+    if !ready() || installed("mkfifo").is_none() {
         return;
     }
     let clean = begun();
@@ -149,22 +150,22 @@ fn a_state_that_cannot_be_read_is_set_aside_and_stops_nothing() {
         ("other tool", fs::read(clean.out("state/nfport")).unwrap()),
         ("other version", other_version),
     ];
-    for (what, octets) in cases {
+    for (what, bytes) in cases {
         let job = begun();
-        fs::write(job.out("state/nfscan"), &octets).unwrap();
+        fs::write(job.out("state/nfscan"), &bytes).unwrap();
         let err = job.run().status(0).err();
         assert!(err.contains("/state/nfscan"), "{what}: {err}");
         assert!(err.contains("state/nfscan.bad") && err.contains("lost"), "{what}: {err}");
-        assert_eq!(fs::read(job.out("state/nfscan.bad")).unwrap(), octets, "{what}");
+        assert_eq!(fs::read(job.out("state/nfscan.bad")).unwrap(), bytes, "{what}");
         assert_eq!(job.verdicts().last().unwrap(), "2001/07/01/nfcap.200107010010.pcapng done");
         assert_eq!(job.text(SECOND), expected, "{what}");
-        // It remembers again, and is quiet.
+        // The state is learned anew, without a message.
         job.add(slow(), "2001/07/01/nfcap.200107010020.pcapng");
         job.run().quiet();
         assert!(fs::read(job.out("state/nfscan")).unwrap().starts_with(b"nfkit-state 1 nfscan "));
     }
 
-    // What is no file at all.
+    // The state is not a file at all.
     for what in ["directory", "fifo", "link"] {
         let job = begun();
         let state = job.out("state/nfscan");
@@ -186,11 +187,11 @@ fn a_state_that_cannot_be_read_is_set_aside_and_stops_nothing() {
 }
 
 #[test]
-fn a_state_that_cannot_be_used_now_is_told_and_kept() {
+fn a_state_that_cannot_be_used_now_is_reported_and_kept() {
     if !ready() {
         return;
     }
-    // Somebody works with it.
+    // Another process uses the state.
     let job = begun();
     let expected = fs::read(job.out("state/nfscan")).unwrap();
     let mut holder = Command::new("flock")
@@ -216,7 +217,7 @@ fn a_state_that_cannot_be_used_now_is_told_and_kept() {
     job.run().quiet();
     assert_ne!(fs::read(job.out("state/nfscan")).unwrap(), expected);
 
-    // Its lock is none, which is no fault of the state's.
+    // The lock is not a file, which is no fault of the state.
     let lock = job.out("state/nfscan.lock");
     let known = fs::read(job.out("state/nfscan")).unwrap();
     for (n, what) in ["directory", "link"].into_iter().enumerate() {
@@ -236,7 +237,7 @@ fn a_state_that_cannot_be_used_now_is_told_and_kept() {
         }
     }
 
-    // There is no place for it.
+    // There is no directory for the state.
     let job = begun();
     fs::remove_dir_all(job.out("state")).unwrap();
     fs::write(job.out("state"), "a file\n").unwrap();
@@ -248,7 +249,7 @@ fn a_state_that_cannot_be_used_now_is_told_and_kept() {
 }
 
 #[test]
-fn the_variables_of_states_are_not_for_it() {
+fn state_variables_of_the_detectors_are_ignored_and_reported() {
     if !ready() {
         return;
     }
@@ -261,20 +262,20 @@ fn the_variables_of_states_are_not_for_it() {
     for name in ["SCAN", "FLOOD", "PORT"] {
         command.env(format!("NFKIT_{name}_STATE"), &mine);
     }
-    let err = Said(command.output().unwrap()).status(0).err();
+    let err = JobOutput(command.output().unwrap()).status(0).err();
     assert_eq!(err.lines().count(), 3, "{err}");
     assert!(err.starts_with("nf-every10: NFKIT_SCAN_STATE is not read, the state is "), "{err}");
     assert!(!mine.exists());
-    // That is said once.
+    // The message comes once.
     job.add(slow(), "2001/07/01/nfcap.200107010010.pcapng");
     let mut command = job.command();
-    Said(command.env("NFKIT_SCAN_STATE", &mine).output().unwrap()).quiet();
+    JobOutput(command.env("NFKIT_SCAN_STATE", &mine).output().unwrap()).quiet();
     assert_eq!(fs::read_to_string(log).unwrap(), format!("{}\n", mine.display()));
     assert!(job.out("state/nfflood").exists());
 }
 
 #[test]
-fn a_variable_that_is_wrong_stops_it_before_any_file() {
+fn a_wrong_variable_stops_the_job_before_any_file() {
     if !ready() {
         return;
     }
@@ -282,13 +283,13 @@ fn a_variable_that_is_wrong_stops_it_before_any_file() {
     for (name, value) in
         [("NFKIT_OUTSIDE_IF", "x"), ("NFKIT_SURVEY", "10.0.0.0/99"), ("NFKIT_MEMORY", "")]
     {
-        let said = Said(job.command().env(name, value).output().unwrap()).status(2);
+        let said = JobOutput(job.command().env(name, value).output().unwrap()).status(2);
         assert!(!job.out("ledger").exists(), "{name}: {}", said.err());
     }
 }
 
 #[test]
-fn the_page_names_every_variable_that_is_passed_on() {
+fn the_man_page_names_every_variable_that_is_passed_on() {
     let page = fs::read_to_string(package("man/nf-every10.8")).unwrap();
     let named: BTreeSet<String> = page
         .split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
@@ -296,7 +297,7 @@ fn the_page_names_every_variable_that_is_passed_on() {
         .map(str::to_owned)
         .collect();
     let mut read = BTreeSet::new();
-    // The commands that it runs, and those that a hook is likely to.
+    // These are the commands that the job runs, and those that a hook is likely to run.
     let detectors = DETECTORS.map(|name| vec![name]);
     let others = [vec!["nfdump-txt"], vec!["nfgrep"], vec!["nfpage"], vec!["nfnotify", "mail"]];
     for words in detectors.into_iter().chain(others).chain([vec!["nfnotify", "block"]]) {

@@ -1,6 +1,6 @@
-//! Who is under a flood, who floods, and who spreads or guesses is named, and none of the servers and
-//! clients that are busy beside them. `tests/lab/floods` plays it; each attack has a victim or an
-//! attacker of its own.
+//! Hosts under a flood, hosts that flood, and hosts that spread or guess passwords are named, and
+//! none of the busy servers and clients beside them. `tests/lab/floods` runs the attacks; each has
+//! a victim or an attacker of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,8 +12,8 @@ use super::{Columns, View, lab, records, replay};
 use Columns::{All, Nine};
 use View::{Incoming, Sampled, Whole};
 
-/// Who is to be named: by which command, as what, in which role; and in which attacks. Nobody else may
-/// be, but for `BESIDES`.
+/// Findings that must be made: command, class, role, and the attacks. No other finding may be made,
+/// except those in `BESIDES`.
 const NAMED: [(&str, &str, &str, &[&str]); 9] = [
     ("nfflood", "dos", "target", &["syn-web", "syn-idle", "udp-ports", "udp-out", "syn-out"]),
     ("nfflood", "dos", "source", &["udp-out", "syn-out"]),
@@ -22,12 +22,12 @@ const NAMED: [(&str, &str, &str, &[&str]); 9] = [
     ("nfflood", "outbound", "source", &["udp-out-one"]),
     ("nfport", "spread", "source", &["worm", "slow"]),
     ("nfport", "hammer", "source", &["guesses"]),
-    // A worm asks many in vain, and is a scanner too.
+    // A worm makes many failed attempts and is therefore a scanner too.
     ("nfscan", "horizontal", "source", &["worm", "slow"]),
     ("nfscan", "ports", "source", &["resets"]),
 ];
 
-/// Who may be named as well, each with the reason.
+/// Findings that may be made as well, each with the reason.
 const BESIDES: [(&str, &str, &str, &[&str], &str); 4] = [
     (
         "nfscan",
@@ -47,18 +47,18 @@ const BESIDES: [(&str, &str, &str, &[&str], &str); 4] = [
     ),
 ];
 
-/// Attacks in names that nobody gave.
+/// Attacks with forged source addresses.
 const FORGED: [&str; 4] = ["syn-rand", "syn-rand-idle", "udp-rand", "gre-rand"];
 
-/// Attacks of inside hosts, which send the packets that tell.
+/// Attacks of inside hosts, whose packets go out.
 const OUT: [&str; 5] = ["udp-out-one", "udp-out", "syn-out", "worm", "slow"];
 
-/// Attacks that commands need not name in a view, of all columns and of nine or of these alone, and
-/// what stands against it.
+/// Attacks that commands need not name in a view, on these columns or on all if there is `None`,
+/// with the reason.
 type Limit =
     (View, Option<Columns>, &'static [&'static str], &'static [&'static str], &'static str);
 
-/// A flow export does not show everything.
+/// The limits of the views: a flow export does not show everything.
 const LIMITS: [Limit; 13] = [
     (Whole, Some(Nine), &["nfflood"], &["udp-out-one"], "one flow, and no time to have a rate in"),
     (Whole, Some(Nine), &["nfport"], &["slow"], "few hosts, and no time to have a rate in"),
@@ -105,13 +105,13 @@ const LIMITS: [Limit; 13] = [
     (Incoming, None, &["nfport"], &["guesses"], "a session is not to be told from an attempt"),
 ];
 
-/// An attack of the lab. No address where there are many.
+/// An attack of the lab. An address is `-` if there are many.
 struct Attack {
     victim: String,
     attacker: String,
 }
 
-/// The attacks by name.
+/// Reads the lab's attacks, by name.
 fn attacks(dir: &Path) -> BTreeMap<String, Attack> {
     let runs = std::fs::read_to_string(dir.join("runs")).unwrap();
     let words = runs.lines().map(|line| line.splitn(4, ' ').collect::<Vec<_>>());
@@ -122,25 +122,25 @@ fn attacks(dir: &Path) -> BTreeMap<String, Attack> {
     words.map(attack).collect()
 }
 
-/// One window, wherever the clock stood.
+/// Puts all flows into one window, so that the clock does not matter.
 fn window(flows: &str) -> String {
     let (fields, rows) = flows.split_once('\n').unwrap();
     let at = fields.split('\t').skip(1).position(|field| field == "start").unwrap();
-    // softflowd's first packet may be older than its clock, and has no time then.
+    // The first packet may be older than softflowd's clock and then has no time.
     let start = |row: &str| row.split('\t').nth(at)?.split('.').next()?.parse().ok();
     let first = rows.lines().filter_map(start).min().unwrap();
     let first = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(first));
     format!("{fields}\n#window\t{first}\t600\n{rows}#end\t{first}\t600\tstate=ok\n")
 }
 
-/// Whoever is meant by a role in an attack.
+/// Returns the host that has a role in an attack.
 fn host(attacks: &BTreeMap<String, Attack>, name: &str, role: &str) -> String {
     let attack = &attacks[name];
     if role == "target" { attack.victim.clone() } else { attack.attacker.clone() }
 }
 
-/// Holds a command's findings in a view against the attacks: who was to be named and was not, who
-/// should not have been, and all findings for whoever reads it.
+/// Compares a command's findings in a view with the attacks. Returns a report of missed attacks and
+/// wrong findings, with all findings; empty if all is well.
 fn judge(
     attacks: &BTreeMap<String, Attack>,
     flows: &str,
@@ -153,7 +153,7 @@ fn judge(
     });
     let excused: BTreeSet<&str> =
         limits.flat_map(|(_, _, _, names, _)| names.iter().copied()).collect();
-    // Who is expected, and how: class, role and host, with the attack.
+    // Class, role and host of each expected finding, with the attack.
     let mut expected = BTreeMap::new();
     let besides = BESIDES.iter().map(|(by, class, role, names, _)| (by, class, role, names));
     for (by, class, role, names) in NAMED.iter().map(|(a, b, c, d)| (a, b, c, d)).chain(besides) {
@@ -190,15 +190,27 @@ fn judge(
             }
         }
     }
-    match wrong.is_empty() {
-        true => String::new(),
-        false => format!("{command}, {view:?}, {columns:?}:\n  {}\nof\n{all}", wrong.join("\n  ")),
+    if wrong.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "{command}, {view:?}, {columns:?}:\
+      {}\
+    of\
+    {all}",
+            wrong.join(
+                "\
+      "
+            )
+        )
     }
 }
 
-/// Floods that are told only when their window is over, though there was time for it before.
+/// Returns the victims that `--live` reports only at the end of the window, although it could have
+/// done so earlier.
 fn late(flows: &str) -> Vec<String> {
-    // softflowd tells of much when it is stopped; that is looked at when some flows of later came.
+    // softflowd exports many flows when it stops. nfflood judges them as soon as later flows
+    // arrive.
     let ends = flows.lines().filter_map(|line| line.split('\t').nth(10)?.parse::<f64>().ok());
     let later = ends.fold(0.0, f64::max) + 20.0;
     let row =
@@ -216,7 +228,7 @@ fn late(flows: &str) -> Vec<String> {
 }
 
 #[test]
-fn real_floods_are_named_and_no_busy_hosts() {
+fn real_floods_are_named_and_no_busy_hosts_are() {
     let scene = Scene::new();
     let Some(dir) = lab("floods", &scene) else { return };
     let attacks = attacks(&dir);
@@ -229,12 +241,12 @@ fn real_floods_are_named_and_no_busy_hosts() {
     let said = std::fs::read_to_string(dir.join("9.said")).unwrap();
     let mut views = vec![(Whole, dir.join("9"), said)];
     let pcap = dir.join("link.pcap");
-    let mut look = |view, name, args: &[&str]| {
+    let mut add_view = |view, name, args: &[&str]| {
         let (spool, said) = replay(&scene, name, &pcap, &[&["-v", "9", "-a"], args].concat());
         views.push((view, spool, said));
     };
-    look(Sampled, "sampled", &["-s", "10"]);
-    look(Incoming, "incoming", &["dst net 10.77.4.0/24"]);
+    add_view(Sampled, "sampled", &["-s", "10"]);
+    add_view(Incoming, "incoming", &["dst net 10.77.4.0/24"]);
     let mut wrong = String::new();
     for (view, spool, said) in &views {
         for columns in [All, Nine] {

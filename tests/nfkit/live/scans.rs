@@ -1,5 +1,5 @@
-//! Whatever nmap does to a network of living and absent hosts is named, and none of those hosts, nor
-//! any of their clients. `tests/lab/scans` plays it; each scan has a source of its own.
+//! Scans of nmap over a network of live and absent hosts are named, and none of those hosts or
+//! their clients. `tests/lab/scans` runs them; each scan has a source of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,8 +10,8 @@ use super::{Columns, View, lab, records, replay};
 use Columns::Nine;
 use View::{Incoming, Outgoing, Sampled, Whole};
 
-/// A flow export does not show everything. Of the scans, those that need not be named in a view (of all
-/// columns and of nine, or of nine alone), each with what stands against it.
+/// Scans that need not be named in a view, because a flow export does not show everything: on nine
+/// columns, or on all columns too if there is `None`, each with the reason.
 const LIMITS: [(View, Option<Columns>, &[&str], &str); 10] = [
     (
         Whole,
@@ -56,7 +56,7 @@ const LIMITS: [(View, Option<Columns>, &[&str], &str); 10] = [
     (Incoming, None, &["vertical-udp"], "one host's answers by UDP are not there to be missed"),
 ];
 
-/// Many TCP ports of one host, a thousand or five hundred.
+/// Scans of many TCP ports of one host, a thousand or five hundred.
 const VERTICAL: [&str; 7] = [
     "vertical",
     "vertical-connect",
@@ -67,21 +67,22 @@ const VERTICAL: [&str; 7] = [
     "hping",
 ];
 
-/// Clients in whose name `decoys-living` sends the same probes as in its own: by the flows they scan.
+/// Clients whose addresses `decoys-living` forges beside its own. By their flows they scan.
 const DECOYS: [&str; 2] = ["10.90.0.10", "10.90.0.11"];
 
-/// What of the lab is no scanner, by prefix; all other addresses are what `decoys-forged` made up.
+/// Prefixes of the lab's hosts that are no scanners. All other addresses were forged by
+/// `decoys-forged`.
 const INNOCENT: [&str; 4] = ["10.90.0.", "10.77.", "fd00:77:4:", "fd00:90::ffff"];
 
-/// The scans by their sources.
+/// Reads the lab's scans: their names by their sources.
 fn scans(dir: &Path) -> BTreeMap<String, String> {
     let runs = std::fs::read_to_string(dir.join("runs")).unwrap();
     let words = runs.lines().map(|line| line.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>());
     words.map(|words| (words[0].clone(), words[1].clone())).collect()
 }
 
-/// Holds a view's findings against the scans: who was to be named and was not, who should not have
-/// been, and all findings for whoever reads it.
+/// Compares a view's findings with the scans. Returns a report of missed scans and wrong findings,
+/// with all findings; empty if all is well.
 fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Columns) -> String {
     let nfscan = tool("nfscan").args(["--inside", "10.77.0.0/16,fd00:77::/32", "--window", "24h"]);
     let ran = nfscan.stdin(columns.of(spool)).run().ok();
@@ -100,7 +101,7 @@ fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Co
         let is_innocent = INNOCENT.iter().any(|prefix| host.starts_with(prefix));
         match (of("kind"), of("role")) {
             ("scan", "source") if scans.contains_key(host) => _ = named.insert(host.to_owned()),
-            // The scanners together, or one whose questions look like answers.
+            // The network of the scanners together, or the source of forged decoys.
             ("scan", "source") if ["10.90.1.0/24", "fd00:90::/64"].contains(&host) => {}
             ("scan", "target") if columns == Nine && what.starts_with("fixed-") => {}
             ("scan", "source") if DECOYS.contains(&host) => _ = named.insert(host.to_owned()),
@@ -127,18 +128,28 @@ fn judge(scans: &BTreeMap<String, String>, spool: &Path, view: View, columns: Co
     if view == Sampled && tall < 4 {
         wrong.push(format!("{tall} of {} vertical scans are named", VERTICAL.len()));
     }
-    // nmap's RND:5, each with the same probes too.
+    // nmap's RND:5 forges five sources with the same probes.
     if view == Whole && forged.len() != 5 {
         wrong.push(format!("five sources were forged: {forged:?}"));
     }
-    match wrong.is_empty() {
-        true => String::new(),
-        false => format!("{view:?}, {columns:?}:\n  {}\nof\n{all}", wrong.join("\n  ")),
+    if wrong.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "{view:?}, {columns:?}:\
+      {}\
+    of\
+    {all}",
+            wrong.join(
+                "\
+      "
+            )
+        )
     }
 }
 
 #[test]
-fn real_scans_are_named_and_no_innocents() {
+fn real_scans_are_named_and_no_innocent_hosts() {
     let scene = Scene::new();
     let Some(dir) = lab("scans", &scene) else { return };
     let scans = scans(&dir);
@@ -149,14 +160,14 @@ fn real_scans_are_named_and_no_innocents() {
     let mut views = vec![(Whole, dir.join("9"), said)];
     let pcap = dir.join("link.pcap");
     let v9 = ["-v", "9", "-a"];
-    let mut look = |view, name, args: &[&str]| {
+    let mut add_view = |view, name, args: &[&str]| {
         let (spool, said) = replay(&scene, name, &pcap, &[v9.as_slice(), args].concat());
         views.push((view, spool, said));
     };
-    look(Whole, "whole", &[]);
-    look(Sampled, "sampled", &["-s", "10"]);
-    look(Incoming, "incoming", &["dst net 10.77.4.0/24 or dst net fd00:77:4::/64"]);
-    look(Outgoing, "outgoing", &["src net 10.77.4.0/24 or src net fd00:77:4::/64"]);
+    add_view(Whole, "whole", &[]);
+    add_view(Sampled, "sampled", &["-s", "10"]);
+    add_view(Incoming, "incoming", &["dst net 10.77.4.0/24 or dst net fd00:77:4::/64"]);
+    add_view(Outgoing, "outgoing", &["src net 10.77.4.0/24 or src net fd00:77:4::/64"]);
     let mut wrong = String::new();
     for (view, spool, said) in &views {
         let flows = tool("nfdump-txt").arg("-N").arg(spool).run().ok();

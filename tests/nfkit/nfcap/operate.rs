@@ -1,5 +1,5 @@
-//! What an operator does with a collector: who may send, reload, counts, metrics, readiness, files
-//! that other programs read.
+//! Operation of a collector: permitted senders, reload, counts, metrics, readiness, and files that
+//! other programs read.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::faults::{counts, is_root, run};
 use super::*;
 
 #[test]
-fn the_list_of_exporters_is_read_again() {
+fn sighup_rereads_the_list_of_exporters() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let list = scene.write("allow", "127.0.0.1\n");
@@ -31,7 +31,7 @@ fn the_list_of_exporters_is_read_again() {
     send(&nfcap, "127.0.0.1");
     send(&nfcap, "127.0.0.2");
     denied(&mut nfcap, "2");
-    // One that cannot be read changes nothing.
+    // A list that cannot be read leaves the old one in force.
     fs::write(&list, "127.0.0.1\nnonsense\n").unwrap();
     nfcap.signal("HUP");
     nfcap.says(
@@ -53,7 +53,7 @@ fn the_list_of_exporters_is_read_again() {
 }
 
 #[test]
-fn a_stream_hears_the_new_list_and_its_slot_stays_one() {
+fn a_reload_while_streaming_does_not_split_the_slot() {
     let scene = Scene::new();
     let list = scene.write("allow", "127.0.0.1\n");
     let allow = format!("@{}", list.display());
@@ -90,7 +90,7 @@ fn a_stream_hears_the_new_list_and_its_slot_stays_one() {
 }
 
 #[test]
-fn an_exporter_may_send_so_much_a_second() {
+fn rate_limits_the_datagrams_of_each_exporter() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let args = ["-t", LONG, "-p", "0", "--allow", "127.0.0.1=50,127.0.0.0/8", "--rate", "20"];
@@ -108,20 +108,20 @@ fn an_exporter_may_send_so_much_a_second() {
     let held = read(&files(&spool)[0]);
     for (from, rate) in [("127.0.0.1", 50.0), ("127.0.0.2", 20.0)] {
         let from: IpAddr = from.parse().unwrap();
-        let stored = held.datagrams.iter().filter(|d| d.0 == from).count() as f64;
+        let stored = held.datagrams.iter().filter(|d| d.exporter == from).count() as f64;
         assert!((rate..=rate * (2.0 + seconds)).contains(&stored), "{stored} in {seconds} s");
     }
     let limited = held.closing.limited;
     assert_eq!(held.datagrams.len() as u64 + limited, held.closing.received);
     assert!(said.contains(&format!("{limited} datagrams beyond the rate of their exporter: 127.")));
-    // They are lost here, and the windows say so.
+    // The datagrams were lost at the collector, and the windows report them as lost.
     let ran = tool("nfdump-txt").arg(&files(&spool)[0]).run();
     assert!(ran.marks("#end")[0].contains(&format!("\tlostdatagrams={limited}\t")), "{ran}");
 }
 
 #[test]
 fn node_exporter_reads_the_metrics() {
-    if other("prometheus-node-exporter").is_none() {
+    if installed("prometheus-node-exporter").is_none() {
         return;
     }
     let scene = Scene::new();
@@ -173,7 +173,7 @@ fn node_exporter_reads_the_metrics() {
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified_of_start_and_stop() {
     let scene = Scene::new();
     let (spool, path_of) = (scene.path("spool"), scene.path("notify"));
     let socket = UnixDatagram::bind(&path_of).unwrap();
@@ -188,7 +188,7 @@ fn the_service_manager_is_told() {
         String::from_utf8_lossy(&buffer[..len]).into_owned()
     };
     assert_eq!(told(), "READY=1\n");
-    // It is ready: the port is bound and there is a file.
+    // nfcap is ready: the port is bound and there is a file.
     assert_eq!(parts(&spool).len(), 1);
     nfcap.listens(1);
     nfcap.stop();
@@ -196,12 +196,12 @@ fn the_service_manager_is_told() {
 }
 
 #[test]
-fn the_unit_is_one_that_systemd_takes() {
-    if other("systemd-analyze").is_none() {
+fn systemd_accepts_the_unit_and_rates_it_as_safe() {
+    if installed("systemd-analyze").is_none() {
         return;
     }
     let scene = Scene::new();
-    // It looks whether the programs of a unit are there.
+    // systemd-analyze checks that the programs of a unit exist.
     let unit = fs::read_to_string(super::super::harness::package("scripts/nfcap.service")).unwrap();
     let unit = unit.replace("/usr/local/bin/nfcap", env!("CARGO_BIN_EXE_nfcap"));
     let unit = scene.write("nfcap.service", unit);
@@ -214,7 +214,7 @@ fn the_unit_is_one_that_systemd_takes() {
     let text = String::from_utf8_lossy(&seen.stdout).into_owned();
     let last = text.lines().last().unwrap_or_default();
     assert!(seen.status.success(), "at most 2.0: {last}");
-    // What it runs are options that nfcap has.
+    // All options in the unit's command line are options of nfcap.
     let unit = fs::read_to_string(&unit).unwrap();
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let help = tool("nfcap").arg("--help").run().ok();
@@ -223,7 +223,7 @@ fn the_unit_is_one_that_systemd_takes() {
     }
 }
 
-/// Sends some of an exporter's datagrams, and waits until they are received.
+/// Sends some of an exporter's datagrams and waits until they are received.
 fn send(nfcap: &mut Nfcap, socket: &UdpSocket, datagrams: &[Vec<u8>]) {
     let before: u64 = counts(nfcap)["received"].parse().unwrap();
     for datagram in datagrams {
@@ -234,7 +234,7 @@ fn send(nfcap: &mut Nfcap, socket: &UdpSocket, datagrams: &[Vec<u8>]) {
 }
 
 #[test]
-fn templates_that_were_sent_once_are_known_ever_after() {
+fn templates_sent_once_survive_rotation_restart_and_kill() {
     for (version, compress) in [(Version::V9, false), (Version::Ipfix, true)] {
         let scene = Scene::new();
         let spool = scene.path("spool");
@@ -243,18 +243,18 @@ fn templates_that_were_sent_once_are_known_ever_after() {
         if compress {
             args.extend(["--compress", "zstd:3"]);
         }
-        // Only the first of these has templates, and says how packets are sampled.
+        // Only the first of these has templates and reports how packets are sampled.
         let now = Timestamp::from_secs(seconds_now() as u64);
         let exporter = Exporter::new(version, 7, now.offset(-1_000_000_000));
         let mut exporter = exporter.sampling(64).unwrap();
         let mut datagrams = Vec::new();
         for n in 0..12 {
-            let mut push = |octets: &[u8]| datagrams.push(octets.to_vec());
+            let mut push = |bytes: &[u8]| datagrams.push(bytes.to_vec());
             exporter.push(&flow(n), now, &mut push).unwrap();
             exporter.flush(now, &mut push);
         }
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        // Rotated, ended, killed.
+        // One file ends by rotation, one by the end of nfcap, one by a kill.
         let mut nfcap = Nfcap::start(&args);
         send(&mut nfcap, &socket, &datagrams[..3]);
         nfcap.signal("HUP");
@@ -267,7 +267,7 @@ fn templates_that_were_sent_once_are_known_ever_after() {
             let part = parts(spool).pop()?;
             Some(fs::metadata(part).ok()?.len())
         };
-        // All of it is on the disk when it stays as it is for longer than --sync.
+        // All of it is on the disk if the size has not changed for longer than --sync.
         let mut last = (size(&spool), Instant::now());
         until("the disk", || {
             let now = size(&spool);
@@ -289,14 +289,15 @@ fn templates_that_were_sent_once_are_known_ever_after() {
             let ports: Vec<usize> = rows.iter().map(|row| row["sport"].parse().unwrap()).collect();
             assert_eq!(ports, (n * 3..n * 3 + 3).collect::<Vec<_>>(), "{ran}");
             assert!(rows.iter().all(|row| row["sampling"] == "64"), "{ran}");
-            foreign_programs_read(file, 3, n == 2);
+            assert_wireshark_reads(file, 3, n == 2);
         }
     }
 }
 
-/// Wireshark's programs take a file, and see so many flows in it: what is restated is no flow.
-fn foreign_programs_read(file: &Path, flows: usize, is_torn: bool) {
-    let Some(_) = other("tshark") else { return };
+/// Asserts that Wireshark's programs read a file and find this number of flows in it. Restated
+/// templates count as no flow.
+fn assert_wireshark_reads(file: &Path, flows: usize, is_torn: bool) {
+    let Some(_) = installed("tshark") else { return };
     let file = path(file);
     if !is_torn {
         let seen = run("capinfos", &["-M", "-c", "-l", &file]);
@@ -312,7 +313,7 @@ fn foreign_programs_read(file: &Path, flows: usize, is_torn: bool) {
 }
 
 #[test]
-fn another_user_gets_nothing_of_roots() {
+fn a_user_without_access_to_the_spool_is_refused() {
     if !is_root() {
         return skipped("only root can be another user");
     }
@@ -321,7 +322,7 @@ fn another_user_gets_nothing_of_roots() {
     for (args, why) in [
         (vec!["--user", "nobody-of-that-name"], "no such user"),
         (vec!["--group", "nogroup-of-that-name"], "no such group"),
-        // The spool is root's.
+        // The spool belongs to root.
         (vec!["--user", "nobody"], "Permission denied"),
     ] {
         fs::create_dir_all(&spool).unwrap();
@@ -334,17 +335,14 @@ fn another_user_gets_nothing_of_roots() {
 }
 
 #[test]
-fn a_small_receive_buffer_is_said() {
+fn a_receive_buffer_smaller_than_asked_for_is_reported() {
     let scene = Scene::new();
     let spool = scene.path("spool");
-    // Root without this one is as anybody.
-    if is_root() && other("setpriv").is_none() {
+    // Without this capability root is treated like any other user.
+    if is_root() && installed("setpriv").is_none() {
         return;
     }
-    let mut command = match is_root() {
-        true => Command::new("setpriv"),
-        false => Command::new(env!("CARGO_BIN_EXE_nfcap")),
-    };
+    let mut command = Command::new(if is_root() { "setpriv" } else { env!("CARGO_BIN_EXE_nfcap") });
     if is_root() {
         command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
         command.arg(env!("CARGO_BIN_EXE_nfcap"));
@@ -361,7 +359,7 @@ fn a_small_receive_buffer_is_said() {
 }
 
 #[test]
-fn one_sender_cannot_make_the_templates_of_others_forgotten() {
+fn one_sender_cannot_evict_the_templates_of_another() {
     let scene = Scene::new();
     let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
     let args = ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)];
@@ -371,7 +369,7 @@ fn one_sender_cannot_make_the_templates_of_others_forgotten() {
     let bad = UdpSocket::bind("127.0.0.66:0").unwrap();
     let datagrams = exported(Version::V9, 4);
     send(&mut nfcap, &good, &datagrams[..2]);
-    // A template of one field, each of another source.
+    // Each datagram has a template of one field, from a domain of its own.
     let forged: Vec<Vec<u8>> = (0..17_000u32)
         .map(|n| {
             let now = seconds_now() as u32;
@@ -383,7 +381,7 @@ fn one_sender_cannot_make_the_templates_of_others_forgotten() {
     for part in forged.chunks(200) {
         send(&mut nfcap, &bad, part);
     }
-    // Once known, another file restates it.
+    // The next file restates the templates that are known.
     nfcap.signal("HUP");
     until("a file", || (files(&spool).len() == 1).then_some(()));
     send(&mut nfcap, &good, &datagrams[2..]);
@@ -406,7 +404,7 @@ fn one_sender_cannot_make_the_templates_of_others_forgotten() {
 }
 
 #[test]
-fn an_exporter_may_send_so_many_bytes_a_second() {
+fn rate_limits_the_bytes_of_each_exporter() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let args =

@@ -13,7 +13,7 @@ const FULL: &str = "csv-fast";
 
 /// Returns the flows of a directory as nfdump prints them in a format.
 fn printed(dir: &Path, format: &str) -> Option<Ran> {
-    Some(other("nfdump")?.args(["-o", format, "-R"]).arg(dir).run().status(0))
+    Some(installed("nfdump")?.args(["-o", format, "-R"]).arg(dir).run().status(0))
 }
 
 #[test]

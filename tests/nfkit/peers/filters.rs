@@ -1,8 +1,8 @@
 //! nfdump and tcpdump choose what nfgrep chooses by the same words.
 
 use super::*;
-use crate::golden::{octets, pcap};
-use crate::harness::Lots;
+use crate::golden::{bytes, pcap};
+use crate::harness::Random;
 
 /// nfdump's words; no flow is looked at of which the two are known to say something else, as of the
 /// port of a ping.
@@ -127,22 +127,22 @@ const TCPDUMP_WORDS: &[&str] = &[
 
 #[test]
 fn tcpdump_chooses_what_we_choose() {
-    let Some(tcpdump) = other("tcpdump") else { return };
+    let Some(tcpdump) = installed("tcpdump") else { return };
     drop(tcpdump);
-    let mut lots = Lots(7);
+    let mut random = Random(7);
     let (mut packets, mut rows) = (Vec::new(), String::new());
     for n in 0..2000u64 {
         let [proto, sport, dport] =
             [&[6u16, 17, 1, 132, 47][..], &[80, 53, 60, 1025], &[80, 53, 60, 1025]]
-                .map(|some| some[lots.below(some.len())]);
-        let mut host = || [10, 0, lots.below(2) as u8, lots.below(5) as u8];
+                .map(|some| some[random.below(some.len())]);
+        let mut host = || [10, 0, random.below(2) as u8, random.below(5) as u8];
         let (sip, dip) = (host(), host());
         let has_ports = [6, 17, 132].contains(&proto);
         // Of ICMP the ports are no ports, but they stand where those would.
         let ports =
             if has_ports { [sport, dport] } else { [0, if proto == 1 { 8 << 8 } else { 0 }] };
         let ip =
-            octets().u8(0x45).u8(0).u16(40).u32(0).u8(64).u8(proto as u8).u16(0).all(sip).all(dip);
+            bytes().u8(0x45).u8(0).u16(40).u32(0).u8(64).u8(proto as u8).u16(0).all(sip).all(dip);
         let ip = if has_ports { ip.u16(sport).u16(dport) } else { ip.u16(8 << 8).u16(0) };
         packets.push((n, ip.all([0; 16]).0));
         let [sip, dip] = [sip, dip].map(Ipv4Addr::from);
@@ -161,7 +161,8 @@ fn tcpdump_chooses_what_we_choose() {
             .trim()
             .parse()
             .unwrap();
-        let run = other("tcpdump").unwrap().args(["-n", "-t", "-q", "-r"]).arg(&file).arg(words);
+        let run =
+            installed("tcpdump").unwrap().args(["-n", "-t", "-q", "-r"]).arg(&file).arg(words);
         let theirs = run.run().status(0).text().lines().count();
         if ours != theirs {
             wrong += &format!("{words}: we {ours}, tcpdump {theirs}\n");

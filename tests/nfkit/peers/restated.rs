@@ -10,7 +10,7 @@ use nfkit::flow::Flow;
 use nfkit::time::{Timestamp, Window};
 use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 
-use crate::harness::{Scene, other};
+use crate::harness::{Scene, installed};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000_200);
 
@@ -33,7 +33,7 @@ fn exported(version: Version) -> Vec<Vec<u8>> {
 
 /// What tshark lists of a file by a filter, a line each.
 fn listed(file: &Path, filter: &str) -> Option<Vec<String>> {
-    let run = other("tshark")?.args(["-d", "udp.port==9999,cflow", "-Y", filter, "-r"]);
+    let run = installed("tshark")?.args(["-d", "udp.port==9999,cflow", "-Y", filter, "-r"]);
     Some(run.arg(file).run().status(0).text().lines().map(str::to_owned).collect())
 }
 

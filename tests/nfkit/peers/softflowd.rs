@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use nfkit::capture::spool;
 
 use super::*;
-use crate::golden::{octets, packet, pcap};
+use crate::golden::{bytes, packet, pcap};
 use crate::nfcap::Nfcap;
 
 const SECOND: u64 = 1_000_000_000;
 
 /// An IP packet of one family from one host to another, in a frame of Ethernet.
 fn frame(six: bool, [from, to]: [u8; 2], proto: u8, payload: &[u8]) -> Vec<u8> {
-    let ethernet = octets().all([2, 0, 0, 0, 0, 2]).all([2, 0, 0, 0, 0, 1]);
+    let ethernet = bytes().all([2, 0, 0, 0, 0, 2]).all([2, 0, 0, 0, 0, 1]);
     let len = payload.len() as u16;
     let net = |host: u8| [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host];
     let out = match six {
@@ -36,10 +36,10 @@ fn link() -> Vec<(u64, Vec<u8>)> {
         let six = n % 9 == 8;
         let host = (n % 5) as u8 + 1;
         let tcp = |from: u16, to: u16, flags: u8| {
-            octets().u16(from).u16(to).u32(1).u32(1).u8(0x50).u8(flags).u16(1000).u32(0).0
+            bytes().u16(from).u16(to).u32(1).u32(1).u8(0x50).u8(flags).u16(1000).u32(0).0
         };
-        let udp = |from: u16, to: u16| octets().u16(from).u16(to).u16(38).u16(0).all([7; 30]).0;
-        let echo = |kind: u8| octets().u8(kind).u8(0).u16(0).u16(1).u16(n).0;
+        let udp = |from: u16, to: u16| bytes().u16(from).u16(to).u16(38).u16(0).all([7; 30]).0;
+        let echo = |kind: u8| bytes().u8(kind).u8(0).u16(0).u16(1).u16(n).0;
         for round in 0..n % 4 + 1 {
             let (proto, ask, answer) = match n % 3 {
                 0 => (6, tcp(1000 + n, 80, 2 << (round % 3)), tcp(80, 1000 + n, 0x12)),
@@ -64,7 +64,7 @@ fn exported(scene: &Scene, args: &[&str]) -> Option<PathBuf> {
     let options = options.into_iter().map(OsString::from).chain([spool.clone().into()]);
     let nfcap = Nfcap::start(options);
     let to = format!("127.0.0.1:{}", nfcap.port());
-    let softflowd = other("softflowd")?.arg("-p").arg(scene.path("softflowd.pid"));
+    let softflowd = installed("softflowd")?.arg("-p").arg(scene.path("softflowd.pid"));
     let softflowd = softflowd.args(["-d", "-c", "none", "-6", "-n", &to]).args(args);
     softflowd.arg("-r").arg(packets).run().status(0);
     nfcap.stop();

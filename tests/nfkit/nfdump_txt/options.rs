@@ -1,5 +1,5 @@
-//! What nfdump-txt is asked for: times, forms, scaled counts, translated addresses; and what `#end`
-//! says is lost.
+//! Options of nfdump-txt: times, output forms, scaled counts and translated addresses. Also the
+//! losses in `#end`.
 
 use std::io::Write;
 
@@ -7,9 +7,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
-use crate::golden::{Octets, octets};
+use crate::golden::{Bytes, bytes};
 
-/// Columns of a `#end`.
+/// Returns the value of a key in an `#end` line.
 fn end(line: &str, key: &str) -> Option<String> {
     line.split('\t').find_map(|cell| Some(cell.strip_prefix(key)?.strip_prefix('=')?.to_owned()))
 }
@@ -22,7 +22,7 @@ fn spool(scene: &Scene) -> PathBuf {
 }
 
 #[test]
-fn only_the_slots_asked_for_are_read() {
+fn since_and_until_select_the_slots() {
     let scene = Scene::new();
     let spool = spool(&scene);
     let windows = |args: &[&str]| -> Vec<String> {
@@ -42,15 +42,15 @@ fn only_the_slots_asked_for_are_read() {
     assert_eq!(windows(&both), [second]);
     assert_eq!(windows(&["--since", "2001-07-01"]), [first, second, third]);
     assert_eq!(windows(&["--since", "2h"]), [""; 0]);
-    // Of a slot that is asked for in part only that part is read, and nobody may call it quiet.
+    // Only the second half of this slot is read, so its window must not pass for a quiet one.
     assert_eq!(windows(&["--since", "2001-07-01T00:35:00Z"]), ["2001-07-01T00:30:00Z cut", third]);
     let ran = tool("nfdump-txt").args(["--since", "2001-07-01T00:35:00Z"]).arg(&spool).run().ok();
     assert_eq!(ran.rows().len(), 2, "{ran}");
 }
 
-/// The slots of one collector say nothing of where those of another end.
+/// The slots of one collector do not show where those of another end.
 #[test]
-fn another_collectors_slots_hide_none() {
+fn slots_of_two_collectors_are_selected_separately() {
     let scene = Scene::new();
     let name = |n: u64| spool::file_name(Window::new(START + 600 * n, 600).unwrap(), 0);
     scene.write(&format!("both/long/{}", name(0).display()), v9_slot(2, 10));
@@ -62,13 +62,13 @@ fn another_collectors_slots_hide_none() {
     assert_eq!(ran.rows().len(), 4, "{ran}");
 }
 
-/// Two sections of one slot in one file are one window; one whose packing is torn is cut, also if that
-/// shows behind its closing block only.
+/// Two sections of one slot in one file form one window. A window is cut if the compression of its
+/// file is damaged, even behind the closing block.
 #[test]
-fn a_slot_is_judged_at_the_end_of_its_file() {
+fn the_state_of_a_slot_is_known_at_the_end_of_its_file() {
     let scene = Scene::new();
-    let states = |name: &str, octets: Vec<u8>, status: i32| -> Vec<String> {
-        let ran = tool("nfdump-txt").arg(scene.write(name, octets)).run().status(status);
+    let states = |name: &str, bytes: Vec<u8>, status: i32| -> Vec<String> {
+        let ran = tool("nfdump-txt").arg(scene.write(name, bytes)).run().status(status);
         ran.marks("#end").iter().map(|line| end(line, "state").unwrap()).collect()
     };
     let slot = v9_slot(0, 10);
@@ -86,11 +86,11 @@ fn a_slot_is_judged_at_the_end_of_its_file() {
     assert_eq!(states("wrong.pcapng.gz", wrong, 1), ["cut"]);
 }
 
-/// Nor is a window whole that another program's capture has a part in.
+/// A capture of another program in the same window makes it cut.
 #[test]
-fn a_slot_behind_a_foreign_capture_of_its_time_is_cut() {
+fn a_slot_after_a_foreign_capture_of_the_same_window_is_cut() {
     let scene = Scene::new();
-    let packet = golden::packet(ROUTER, "192.0.2.9:2055", &v9_data(3));
+    let packet = golden::packet(ROUTER, COLLECTOR, &v9_data(3));
     let foreign = scene.write("router.pcap", pcap(true, 101, &[(0, packet)]));
     let slot = scene.write("slot.pcapng", v9_slot(0, 10));
     let ran = tool("nfdump-txt").arg(&foreign).arg(&slot).run().ok();
@@ -101,7 +101,7 @@ fn a_slot_behind_a_foreign_capture_of_its_time_is_cut() {
     );
 }
 
-/// Nobody knows what a collector heard in a part of its slot.
+/// Nobody knows if the collector received everything in a part of its slot.
 #[test]
 fn parts_of_a_slot_have_no_state() {
     let scene = Scene::new();
@@ -117,7 +117,7 @@ fn parts_of_a_slot_have_no_state() {
 }
 
 #[test]
-fn stats_refuse_what_means_nothing_to_them() {
+fn stats_is_refused_with_options_for_flow_lines() {
     for option in ["--no-header", "--fields=+start", "--window=1m", "--nat=post", "--scale"] {
         let ran = tool("nfdump-txt").args(["--stats", option]).arg(data("v5.pcapng")).run();
         ran.status(2).mute().says("--stats");
@@ -125,10 +125,10 @@ fn stats_refuse_what_means_nothing_to_them() {
 }
 
 #[test]
-fn templates_from_before_serve_what_is_asked_for() {
+fn templates_from_before_since_are_used() {
     let scene = Scene::new();
     const SECOND: u64 = 1_000_000_000;
-    let packet = |payload: &[u8]| golden::packet(ROUTER, "192.0.2.9:2055", payload);
+    let packet = |payload: &[u8]| golden::packet(ROUTER, COLLECTOR, payload);
     let capture = pcap(
         true,
         101,
@@ -152,7 +152,7 @@ fn templates_from_before_serve_what_is_asked_for() {
 }
 
 #[test]
-fn what_is_no_time_is_a_usage_error() {
+fn a_wrong_time_is_a_usage_error() {
     for time in ["yesterday", "2001-13-01", "-2h", ""] {
         let ran = tool("nfdump-txt").args([&format!("--since={time}")]).run().status(2);
         assert!(ran.err.contains("is no time such as"), "{ran}");
@@ -160,7 +160,7 @@ fn what_is_no_time_is_a_usage_error() {
 }
 
 #[test]
-fn scaled_counts_say_so_and_are_refused() {
+fn scaled_counts_are_marked_and_refused_by_detectors() {
     let capture = data("v5-sampled.pcapng");
     let args = ["--fields", "+sampling"];
     let plain = tool("nfdump-txt").args(args).arg(&capture).run().ok();
@@ -169,15 +169,15 @@ fn scaled_counts_say_so_and_are_refused() {
         let row = &ran.table()[0];
         ["packets", "octets", "sampling"].map(|c| row[c].parse::<u64>().unwrap())
     };
-    let [packets, octets, sampling] = counts(&plain);
+    let [packets, bytes, sampling] = counts(&plain);
     assert_eq!(sampling, 100);
-    assert_eq!(counts(&scaled), [100 * packets, 100 * octets, 100]);
+    assert_eq!(counts(&scaled), [100 * packets, 100 * bytes, 100]);
     assert_eq!(end(scaled.marks("#end")[0], "scaled").as_deref(), Some("1"));
     assert_eq!(end(plain.marks("#end")[0], "scaled").as_deref(), Some("0"));
     tool("nfscan").stdin(&scaled.out).run().status(1);
 }
 
-/// One record of a NAT event: 10.0.0.5:1025 goes out as 192.0.2.77:4096.
+/// Returns a v9 datagram with a NAT event: 10.0.0.5:1025 leaves as 192.0.2.77:4096.
 fn translated() -> Vec<u8> {
     let fields = [
         (8, 4),
@@ -191,18 +191,18 @@ fn translated() -> Vec<u8> {
         (4, 1),
         (230, 1),
     ];
-    let template = octets().u16(300).u16(fields.len() as u16);
+    let template = bytes().u16(300).u16(fields.len() as u16);
     let template = fields.into_iter().fold(template, |out, (kind, len)| out.u16(kind).u16(len));
-    let record: Octets = octets().all([10, 0, 0, 5]).all([192, 0, 2, 77]).all([198, 51, 100, 7]);
+    let record: Bytes = bytes().all([10, 0, 0, 5]).all([192, 0, 2, 77]).all([198, 51, 100, 7]);
     let record = record.all([198, 51, 100, 7]).u16(1025).u16(4096).u16(80).u16(80).u8(6).u8(4);
-    let sets = octets().set(0, template).set(300, record);
-    octets().u16(9).u16(2).u32(5000).u32(START as u32).u32(0).u32(0).all(sets.0).0
+    let sets = bytes().set(0, template).set(300, record);
+    bytes().u16(9).u16(2).u32(5000).u32(START as u32).u32(0).u32(0).all(sets.0).0
 }
 
 #[test]
-fn translated_addresses_are_shown_on_either_side() {
+fn nat_chooses_the_addresses_before_or_after_translation() {
     let scene = Scene::new();
-    let packet = golden::packet(ROUTER, "192.0.2.9:2055", &translated());
+    let packet = golden::packet(ROUTER, COLLECTOR, &translated());
     let file = scene.write("nat.pcap", pcap(true, 101, &[(0, packet)]));
     let run = |nat: &[&str]| {
         let fields = ["-N", "--fields", "sip,sport,natsip,natsport,dip,dport,event"];
@@ -213,13 +213,13 @@ fn translated_addresses_are_shown_on_either_side() {
     assert_eq!(run(&[]), pre);
     assert_eq!(run(&["--nat", "pre"]), pre);
     assert_eq!(run(&["--nat", "post"]), "192.0.2.77\t4096\t10.0.0.5\t1025\t198.51.100.7\t80\t4");
-    // The nine columns alone are translated too.
+    // The plain nine columns are translated too.
     let ran = tool("nfdump-txt").args(["-N", "--nat", "post"]).arg(&file).run().ok();
     assert!(ran.text().starts_with("0\t192.0.2.77\t198.51.100.7\t0\t6\t4096\t80\t"), "{ran}");
 }
 
 #[test]
-fn json_and_csv_hold_what_the_lines_hold() {
+fn json_and_csv_hold_the_same_as_the_lines() {
     let capture = data("v9.pcapng");
     let fields = ["--fields", "+start,flags,nexthop"];
     let lines = tool("nfdump-txt").args(fields).arg(&capture).run().ok();
@@ -251,7 +251,7 @@ fn json_and_csv_hold_what_the_lines_hold() {
     assert_eq!(csv.text(), expected);
     let bare = tool("nfdump-txt").args(fields).args(["--csv", "-N"]).arg(&capture).run().ok();
     assert_eq!(bare.text().lines().count(), table.len());
-    // A filter takes it, its line of names too.
+    // A detector reads the CSV with its line of names.
     let ran = tool("nfscan").stdin(&csv.out).run().ok();
     assert!(ran.err.is_empty(), "{ran}");
     for pair in [["--json", "--csv"], ["--json", "--stats"], ["--csv", "--stats"]] {
@@ -260,7 +260,7 @@ fn json_and_csv_hold_what_the_lines_hold() {
 }
 
 #[test]
-fn the_end_says_what_is_lost() {
+fn the_end_mark_counts_lost_datagrams() {
     let scene = Scene::new();
     slot_file(&scene, 0, 0, v9_slot(0, 10));
     slot_file(&scene, 1, 0, v9_slot(1, 14));
@@ -268,7 +268,7 @@ fn the_end_says_what_is_lost() {
     let ran = tool("nfdump-txt").arg(scene.path("spool")).run().ok();
     let lost: Vec<_> = ran.marks("#end").iter().map(|line| end(line, "lostdatagrams")).collect();
     assert_eq!(lost, ["0", "3", "0"].map(|n| Some(n.to_owned())), "{ran}");
-    // v9 numbers no flows.
+    // v9 has no sequence numbers of flows.
     assert!(ran.marks("#end").iter().all(|line| end(line, "lostflows").is_none()), "{ran}");
     let ran = tool("nfdump-txt").arg("--stats").arg(scene.path("spool")).run().ok();
     let row = &ran.table()[0];
@@ -278,14 +278,15 @@ fn the_end_says_what_is_lost() {
     );
 }
 
-/// What the collector dropped is missing by number too: the larger of both is told, not the sum.
+/// Datagrams that the collector dropped are missing by their sequence numbers too, so the larger of
+/// both counts is reported, not the sum.
 #[test]
-fn drops_of_the_collector_are_not_told_twice() {
+fn drops_of_the_collector_are_not_counted_twice() {
     let scene = Scene::new();
     let slot = |n: u64, sequence, dropped| {
         let at = n * 600_000_000_000 + 1_000_000;
         let packets =
-            [(at, ROUTER, true, v9_template()), (at + 1, ROUTER, false, v9_data(sequence))];
+            [Packet::restated(at, v9_template()), Packet::new(at + 1, ROUTER, v9_data(sequence))];
         section(n, &["192.0.2.0/24"], &packets, dropped)
     };
     slot_file(&scene, 0, 0, slot(0, 10, 0));
