@@ -1,5 +1,5 @@
-//! What is decoded and written when everything is warm costs no allocation: templates are known, and
-//! the batch and the text have room. Counted by the allocator itself, exactly.
+//! Decoding and writing allocate nothing once they are warm: templates are known, and the batch and
+//! the text have room. The allocator itself counts exactly.
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -11,7 +11,7 @@ use nfkit::line::{Column, Form, Writer};
 use nfkit::time::Timestamp;
 use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 
-/// The system's allocator, which counts how often this thread asked it.
+/// The system's allocator, which counts the allocations of this thread.
 struct Counting;
 
 thread_local! {
@@ -19,11 +19,11 @@ thread_local! {
 }
 
 fn count() {
-    // A thread that ends may free, and is counted nowhere.
+    // A thread may still free memory while it ends; that is not counted.
     _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: everything is handed on to the system's allocator as it came; counting allocates nothing.
+// SAFETY: every call is passed on to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -52,7 +52,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often something allocates.
+/// Returns the number of allocations that `run` makes.
 fn allocations(run: impl FnOnce()) -> u64 {
     let before = COUNT.get();
     run();
@@ -67,9 +67,10 @@ fn exporter() -> IpAddr {
 
 fn flows(six: bool) -> Vec<Flow> {
     let address = |n: u16| -> IpAddr {
-        match six {
-            true => [0x2001, 0xdb8, 0, 0, 0, 0, 0, n].into(),
-            false => [10, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]].into(),
+        if six {
+            [0x2001, 0xdb8, 0, 0, 0, 0, 0, n].into()
+        } else {
+            [10, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]].into()
         }
     };
     let flow = |n| Flow {
@@ -88,7 +89,8 @@ fn flows(six: bool) -> Vec<Flow> {
     (1..150).map(flow).collect()
 }
 
-/// Flows, of both families where there is room for them, as one exporter sends them, after the datagrams with its templates.
+/// Returns the datagrams of an exporter: first the one with the templates, then the others. v9 and
+/// IPFIX have flows of both families.
 fn exported(version: Version) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let mut exporter = Exporter::new(version, 3, NOW.offset(-3_600_000_000_000));
     let mut all = Vec::new();
@@ -99,13 +101,13 @@ fn exported(version: Version) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         exporter.push(flow, NOW, &mut send).unwrap();
     }
     exporter.flush(NOW, &mut send);
-    // The first has the templates, and none after it before the twentieth.
+    // The first datagram has the templates. They are not repeated before the twentieth.
     let rest = all.split_off(1);
     assert!(!sets || (5..19).contains(&rest.len()), "{version}: {} datagrams", rest.len());
     (all, rest)
 }
 
-/// Eight samples of TCP in Ethernet, one of counters.
+/// Returns an sFlow datagram with eight samples of TCP in Ethernet and one of counters.
 fn sflow() -> Vec<u8> {
     let mut frame = vec![2; 12];
     frame.extend([8, 0, 0x45, 0, 5, 0xdc, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
@@ -119,7 +121,8 @@ fn sflow() -> Vec<u8> {
     [header, sample.repeat(8), words(&[2, 4, 0])].concat()
 }
 
-/// Decodes datagrams again and again into a batch that has room for them.
+/// Decodes datagrams again and again into a batch with room for them, and returns the number of
+/// allocations.
 fn warm(mut decoder: Decoder, templates: &[Vec<u8>], datagrams: &[Vec<u8>]) -> u64 {
     let mut batch = Batch::default();
     for datagram in templates.iter().chain(datagrams) {
@@ -155,7 +158,7 @@ fn decoding_allocates_nothing() {
     }
 }
 
-/// Nor does watching, templates and options that are repeated included.
+/// Watching allocates nothing either, even if templates and options are repeated.
 #[test]
 fn watching_allocates_nothing() {
     let sampling = |version| {
@@ -178,7 +181,7 @@ fn watching_allocates_nothing() {
                 decoder.watch(exporter(), NOW, datagram, &mut batch);
             }
         };
-        // The first time round some data comes before its template.
+        // In the first round some data comes before its template.
         watch();
         watch();
         assert_eq!(allocations(watch), 0, "{version}");
@@ -186,11 +189,10 @@ fn watching_allocates_nothing() {
     }
 }
 
-/// Records of variable length, options among the data, and counts that are missing cost nothing
-/// either.
+/// Records of variable length, options among the data and missing counts allocate nothing either.
 #[test]
 fn odd_records_allocate_nothing() {
-    // A name and the addresses of IPv4; an options record that tells the sampling.
+    // A name and the addresses of IPv4, and an options record with the sampling.
     #[rustfmt::skip]
     let sets = [
         0, 2, 0, 20, 1, 0, 0, 3, 0, 82, 255, 255, 0, 8, 0, 4, 0, 12, 0, 4,
@@ -232,23 +234,23 @@ fn writing_lines_allocates_nothing() {
     }
 }
 
-/// What is new does allocate: nothing above is zero for want of counting.
+/// New templates and data do allocate, which shows that the counter works.
 #[test]
-fn what_is_new_is_counted() {
+fn new_templates_and_pending_data_allocate() {
     let (templates, datagrams) = exported(Version::V9);
     let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch { flows: Vec::with_capacity(1000), ..Batch::default() };
     let mut read =
         |datagram: &[u8]| allocations(|| decoder.datagram(exporter(), NOW, datagram, &mut batch));
-    // The domain and its templates; the same again, compiled again.
+    // The first time makes a domain and compiles its templates; the second compiles them again.
     assert!(read(&templates[0]) > 0);
     assert!(read(&templates[0]) > 0);
     assert_eq!(read(&datagrams[0]), 0);
-    // Data whose template is not known is held.
+    // Data whose template is not known is kept.
     let mut unknown = datagrams[0].clone();
     unknown[19] = 9;
     assert!(read(&unknown) > 0);
-    // No room.
+    // This batch has no room.
     let mut narrow = Batch::default();
     assert!(allocations(|| decoder.datagram(exporter(), NOW, &datagrams[0], &mut narrow)) > 0);
 }

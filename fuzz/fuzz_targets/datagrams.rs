@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| nfkit_fuzz::datagrams(octets));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nfkit_fuzz::datagrams(bytes));

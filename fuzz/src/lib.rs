@@ -1,11 +1,10 @@
-//! What the fuzz targets do with the octets that they are given, as plain functions: `scripts/fuzz`
-//! feeds them for hours, and plain `cargo test` replays the corpus through them (tests/nfkit/fuzz.rs
-//! includes this file).
+//! The fuzz targets as plain functions. `scripts/fuzz` feeds them for hours, and plain `cargo test`
+//! replays the corpus through them (tests/nfkit/fuzz.rs includes this file).
 //!
-//! Each makes a sequence of datagrams out of its octets, so that templates, held data, sequence
-//! numbers and evictions come from one datagram to the next. A panic is only the least of what they
-//! look for: limits must hold, counts must add up, two decoders must say the same, and one that keeps
-//! extras the same flows.
+//! Each target makes a sequence of datagrams from its input, so that templates, pending data,
+//! sequence numbers and evictions carry over from one datagram to the next. The targets look for
+//! more than panics: limits must hold, counts must add up, two decoders must agree, and a decoder
+//! that keeps extras must return the same flows.
 
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -17,10 +16,10 @@ use nfkit::line::{self, Column};
 use nfkit::time::Timestamp;
 use nfkit::wire::{Batch, Decoder, DecoderLimits, Domain, Lost, Stats, Version};
 
-/// When the first datagram arrives.
+/// The arrival of the first datagram.
 const BEGIN: Timestamp = Timestamp::from_secs(1_000_000_000);
 
-/// What [`line`] can say of a [`Flow`].
+/// The columns in which [`line`] can write everything in a [`Flow`].
 const COLUMNS: [Column; 14] = [
     Column::Sif,
     Column::Sip,
@@ -38,9 +37,9 @@ const COLUMNS: [Column; 14] = [
     Column::Sampling,
 ];
 
-/// What is done with a datagram.
+/// The way in which a datagram is given to the decoders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum Action {
     /// [`Decoder::datagram`]
     Read,
     /// [`Decoder::learn`]
@@ -49,57 +48,70 @@ pub enum How {
     Watch,
 }
 
-/// A datagram on its way into the decoders.
+/// A datagram for the decoders.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'a> {
-    /// Its exporter, 0 to 3.
+    /// The number of the exporter, 0 to 3.
     pub exporter: u8,
-    /// What is done with it.
-    pub how: How,
-    /// Seconds after the one before.
+    /// The way in which it is given to the decoders.
+    pub action: Action,
+    /// The seconds since the datagram before.
     pub after: i8,
-    /// Its octets.
+    /// The payload.
     pub payload: &'a [u8],
 }
 
-/// The octets that [`datagrams`] reads: one that says whether limits are small, then of each datagram
-/// who sent it and how it is read, the seconds since the one before, its length in two octets, and
-/// itself.
+/// Packs the input of [`datagrams`]: a byte that is 1 for small limits, then for each datagram a
+/// byte with exporter and action, a byte with the seconds since the one before, its length in two
+/// bytes, and the payload.
 pub fn pack(small: bool, sent: &[Sent<'_>]) -> Vec<u8> {
     let mut out = vec![small.into()];
-    for Sent { exporter, how, after, payload } in sent {
-        let how = match how {
-            How::Read => 0,
-            How::Learn => 2,
-            How::Watch => 3,
+    for Sent { exporter, action, after, payload } in sent {
+        let action = match action {
+            Action::Read => 0,
+            Action::Learn => 2,
+            Action::Watch => 3,
         };
-        out.extend([exporter & 3 | (how << 2), *after as u8]);
+        out.extend([exporter & 3 | (action << 2), *after as u8]);
         push(&mut out, payload);
     }
     out
 }
 
-/// The octets that [`sflow`] reads: as [`pack`] has them, but of each datagram the agent, the step of
-/// the sequence number and the count of samples, then the samples.
-pub fn pack_sflow(small: bool, sent: &[(u8, i8, u8, &[u8])]) -> Vec<u8> {
+/// An sFlow datagram for the decoders, without its header.
+#[derive(Clone, Copy, Debug)]
+pub struct SentSflow<'a> {
+    /// The exporter and its agent address, as [`sflow`] reads them.
+    pub agent: u8,
+    /// The step of the sequence number.
+    pub step: i8,
+    /// The number of samples; 255 stands for the largest that fits.
+    pub count: u8,
+    /// The samples.
+    pub samples: &'a [u8],
+}
+
+/// Packs the input of [`sflow`]: a byte that is 1 for small limits, then for each datagram a byte each for agent, step
+/// and count, the length of the samples in two bytes, and the samples.
+pub fn pack_sflow(small: bool, sent: &[SentSflow<'_>]) -> Vec<u8> {
     let mut out = vec![small.into()];
-    for &(agent, step, count, samples) in sent {
+    for &SentSflow { agent, step, count, samples } in sent {
         out.extend([agent, step as u8, count]);
         push(&mut out, samples);
     }
     out
 }
 
-fn push(out: &mut Vec<u8>, octets: &[u8]) {
-    let octets = &octets[..octets.len().min(usize::from(u16::MAX))];
-    out.extend((octets.len() as u16).to_be_bytes());
-    out.extend(octets);
+fn push(out: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(usize::from(u16::MAX))];
+    out.extend((bytes.len() as u16).to_be_bytes());
+    out.extend(bytes);
 }
 
-/// The octets of a target; what is not there any more is zero.
-struct Octets<'a>(&'a [u8]);
+/// The rest of a target's input. A byte beyond its end reads as zero.
+struct Bytes<'a>(&'a [u8]);
 
-impl<'a> Octets<'a> {
+impl<'a> Bytes<'a> {
     fn u8(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or(0)
     }
@@ -110,7 +122,7 @@ impl<'a> Octets<'a> {
         head
     }
 
-    /// What two octets of length stand before.
+    /// Takes a length of two bytes and then that many bytes.
     fn prefixed(&mut self) -> &'a [u8] {
         let len = u16::from_be_bytes([self.u8(), self.u8()]);
         self.take(len.into())
@@ -124,7 +136,7 @@ fn exporter(n: u8) -> IpAddr {
     }
 }
 
-/// Limits that a few datagrams reach.
+/// Returns the default limits, or limits that a few datagrams reach.
 fn limits(small: bool) -> DecoderLimits {
     if !small {
         return DecoderLimits { restated: 1 << 20, ..DecoderLimits::default() };
@@ -153,69 +165,71 @@ fn limits(small: bool) -> DecoderLimits {
     }
 }
 
-/// Datagrams of a few exporters, read or learnt from.
-pub fn datagrams(octets: &[u8]) {
-    let mut octets = Octets(octets);
-    let mut trial = Trial::new(limits(octets.u8() & 1 != 0));
+/// Decodes datagrams of a few exporters, and learns from some or counts them only.
+pub fn datagrams(bytes: &[u8]) {
+    let mut bytes = Bytes(bytes);
+    let mut comparison = Comparison::new(limits(bytes.u8() & 1 != 0));
     let mut now = BEGIN;
-    while !octets.0.is_empty() {
-        let head = octets.u8();
-        now = now.offset(i64::from(octets.u8() as i8) * 1_000_000_000);
-        let how = match (head >> 2) & 3 {
-            0 | 1 => How::Read,
-            2 => How::Learn,
-            _ => How::Watch,
+    while !bytes.0.is_empty() {
+        let head = bytes.u8();
+        now = now.offset(i64::from(bytes.u8() as i8) * 1_000_000_000);
+        let action = match (head >> 2) & 3 {
+            0 | 1 => Action::Read,
+            2 => Action::Learn,
+            _ => Action::Watch,
         };
-        trial.datagram(exporter(head), how, now, octets.prefixed());
+        comparison.datagram(exporter(head), action, now, bytes.prefixed());
     }
-    trial.end();
+    comparison.finish();
 }
 
-/// A capture file, compressed or not: datagrams as its reader finds them.
-pub fn capture(octets: &[u8]) {
-    let octets = &plain(octets)[..];
-    let mut trial = Trial::new(limits(octets.len() % 2 == 1));
-    let whole = Told::of(octets, octets.len());
-    let mut left = octets.len();
-    for told in &whole.events {
-        let Said::Datagram { arrival, exporter, payload, templates, .. } = told else { continue };
+/// Decodes the datagrams of a capture file, compressed or not.
+pub fn capture(bytes: &[u8]) {
+    let bytes = &decompressed(bytes)[..];
+    let mut comparison = Comparison::new(limits(bytes.len() % 2 == 1));
+    let whole = CaptureRead::of(bytes, bytes.len());
+    let mut left = bytes.len();
+    for event in &whole.events {
+        let CaptureEvent::Datagram { arrival, exporter, payload, templates, .. } = event else {
+            continue;
+        };
         left = left.checked_sub(payload.len()).expect("payloads overlap in the file");
-        let how = if *templates { How::Learn } else { How::Read };
-        trial.datagram(*exporter, how, *arrival, payload);
+        let action = if *templates { Action::Learn } else { Action::Read };
+        comparison.datagram(*exporter, action, *arrival, payload);
     }
-    trial.end();
-    // A file is the same however it comes in.
-    assert_eq!(Told::of(octets, 1 + octets.len() % 13), whole);
+    comparison.finish();
+    // The same file gives the same events if it comes in small pieces.
+    assert_eq!(CaptureRead::of(bytes, 1 + bytes.len() % 13), whole);
 }
 
-/// What the tools would read of a file, but no more than the beginning: a few octets of zstd may be
-/// gigabytes.
-fn plain(octets: &[u8]) -> Vec<u8> {
+/// Decompresses the input as the tools do, but at most its first 256 KiB: a few bytes of zstd may
+/// become gigabytes.
+fn decompressed(bytes: &[u8]) -> Vec<u8> {
     let read = |at_once| {
         let mut out = Vec::new();
-        let stream = decompress(Pieces { octets, at_once });
+        let stream = decompress(Pieces { bytes, at_once });
         let read = stream.and_then(|stream| stream.take(1 << 18).read_to_end(&mut out));
         (out, read.ok())
     };
-    let (out, whole) = read(octets.len());
-    // Where a stream breaks, more of it may come out one way than the other.
-    if let (true, (other, Some(_))) = (whole.is_some(), read(1 + octets.len() % 13)) {
+    let (out, whole) = read(bytes.len());
+    // If a stream is damaged, more of it may come out in one way than in the other.
+    if let (true, (other, Some(_))) = (whole.is_some(), read(1 + bytes.len() % 13)) {
         assert!(out == other, "decompressed in pieces it is another file");
     }
     out
 }
 
-/// Datagrams of sFlow: the header is made here, mostly a right one.
-pub fn sflow(octets: &[u8]) {
-    let mut octets = Octets(octets);
-    let mut trial = Trial::new(limits(octets.u8() & 1 != 0));
+/// Decodes sFlow datagrams. The header is made here and mostly right.
+pub fn sflow(bytes: &[u8]) {
+    let mut bytes = Bytes(bytes);
+    let mut comparison = Comparison::new(limits(bytes.u8() & 1 != 0));
     let mut number = 0u32;
     let mut now = BEGIN;
-    while !octets.0.is_empty() {
-        let agent = octets.u8();
-        number = number.wrapping_add_signed((octets.u8() as i8).into());
-        let count = octets.u8();
-        let samples = octets.prefixed();
+    while !bytes.0.is_empty() {
+        let agent = bytes.u8();
+        number = number.wrapping_add_signed((bytes.u8() as i8).into());
+        let count = bytes.u8();
+        let samples = bytes.prefixed();
         now = now.offset(1_000_000_000);
         let mut datagram = vec![0, 0, 0, 5];
         let known = match (agent >> 2) & 7 {
@@ -236,36 +250,37 @@ pub fn sflow(octets: &[u8]) {
         }
         datagram.extend(samples);
         let source = exporter(agent);
-        trial.datagram(source, How::Read, now, &datagram);
-        for flow in &trial.batches[0].flows {
+        comparison.datagram(source, Action::Read, now, &datagram);
+        for flow in &comparison.batches[0].flows {
             assert_eq!((flow.packets, flow.start, flow.end), (1, Some(now), Some(now)));
             assert_eq!(flow.exporter, Some(known.unwrap_or(source)));
         }
     }
-    trial.end();
+    comparison.finish();
 }
 
-/// Flow lines, or another program's output: the first octet may say whose.
-pub fn lines(octets: &[u8]) {
-    let mut octets = Octets(octets);
-    let tool = line::Tool::ALL.get(usize::from(octets.u8())).copied();
-    let text = octets.0;
-    let whole = Lined::of(text, text.len(), tool);
-    // A stream is the same however it comes in, but for one that turns out to be no text: of what stands
-    // before that more may have been read, and a capture is told by the first octets that come at once.
-    let pieces = Lined::of(text, 1 + text.len() % 13, tool);
+/// Reads flow lines, or another program's output if the first byte chooses its dialect.
+pub fn lines(bytes: &[u8]) {
+    let mut bytes = Bytes(bytes);
+    let tool = line::Tool::ALL.get(usize::from(bytes.u8())).copied();
+    let text = bytes.0;
+    let whole = LinesRead::of(text, text.len(), tool);
+    // The same stream gives the same flows if it comes in small pieces, unless it turns out to be
+    // binary: more of it may have been read before, and a capture is recognised by the bytes that
+    // come first.
+    let pieces = LinesRead::of(text, 1 + text.len() % 13, tool);
     assert!(whole.error || pieces == whole, "{pieces:?}\n{whole:?}");
-    let lines = text.iter().filter(|octet| **octet == b'\n').count() + 1;
+    let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
     assert!(whole.bad.is_sorted_by(|a, b| a < b), "{:?}", whole.bad);
     assert!(whole.bad.last().is_none_or(|last| *last <= lines as u64));
     assert!(whole.flows.len() <= 2 * lines);
-    // What was read can be written, and is read back.
+    // The flows can be written, and are read back unchanged.
     let mut written = Vec::new();
     let mut writer = line::Writer::new(&mut written).columns(&COLUMNS);
     writer.fields().and_then(|()| writer.flows(&whole.flows)).expect("a Vec takes everything");
-    let again = Lined::of(&written, written.len(), None);
+    let again = LinesRead::of(&written, written.len(), None);
     assert_eq!((again.flows, again.bad.len()), (whole.flows.clone(), 0));
-    // Who keeps the text has the same flows, and each line of it says its flow.
+    // A reader that keeps the text returns the same flows, and each line holds its flow.
     let reader = line::Lines::new(text);
     let mut reader = match tool {
         Some(tool) => reader.of(tool),
@@ -280,8 +295,9 @@ pub fn lines(octets: &[u8]) {
                 let Some(text) = text else { continue };
                 for (n, flow) in flows.iter().enumerate().take(8) {
                     let alone = [&names[..], text.line(n), b"\n"].concat();
-                    // The line before chose what separates columns, and this one may hold others too.
-                    let alone = Lined::of(&alone, alone.len(), Some(line::Tool::Flow));
+                    // The separator was chosen by an earlier line, and this line may contain others
+                    // too.
+                    let alone = LinesRead::of(&alone, alone.len(), Some(line::Tool::Flow));
                     assert!(alone.flows.is_empty() || alone.flows == [*flow]);
                 }
             }
@@ -291,62 +307,62 @@ pub fn lines(octets: &[u8]) {
     assert_eq!(kept, whole.flows);
 }
 
-/// What a reader says of lines.
+/// The result of reading lines.
 #[derive(Debug, PartialEq)]
-struct Lined {
+struct LinesRead {
     flows: Vec<Flow>,
     marks: Vec<String>,
     bad: Vec<u64>,
     error: bool,
 }
 
-impl Lined {
-    /// Of octets that come so many at a time.
-    fn of(octets: &[u8], at_once: usize, tool: Option<line::Tool>) -> Lined {
-        let reader = line::Reader::new(Pieces { octets, at_once });
+impl LinesRead {
+    /// Reads lines from a stream that returns at most `at_once` bytes at a time.
+    fn of(bytes: &[u8], at_once: usize, tool: Option<line::Tool>) -> LinesRead {
+        let reader = line::Reader::new(Pieces { bytes, at_once });
         let mut reader = match tool {
             Some(tool) => reader.of(tool),
             None => reader,
         };
-        let mut lined =
-            Lined { flows: Vec::new(), marks: Vec::new(), bad: Vec::new(), error: false };
+        let mut result =
+            LinesRead { flows: Vec::new(), marks: Vec::new(), bad: Vec::new(), error: false };
         loop {
             match reader.next_item() {
-                Ok(None) => return lined,
+                Ok(None) => return result,
                 Ok(Some(line::Item::Flows(flows))) => {
                     assert!(!flows.is_empty() && flows.len() <= nfkit::flow::BATCH);
-                    lined.flows.extend_from_slice(flows);
+                    result.flows.extend_from_slice(flows);
                 }
-                Ok(Some(line::Item::Mark(mark))) => lined.marks.push(mark.to_string()),
-                Ok(Some(line::Item::Bad { line, .. })) => lined.bad.push(line),
-                Err(_) => lined.error = true,
+                Ok(Some(line::Item::Mark(mark))) => result.marks.push(mark.to_string()),
+                Ok(Some(line::Item::Bad { line, .. })) => result.bad.push(line),
+                Err(_) => result.error = true,
             }
         }
     }
 }
 
-/// Three decoders that are given the same: two alike, and one that keeps extras.
-struct Trial {
+/// Three decoders with the same input: two that are equal, and one that keeps extras.
+struct Comparison {
     limits: DecoderLimits,
     decoders: [Decoder; 3],
     batches: [Batch; 3],
     /// Datagrams that were read or watched.
-    heard: u64,
-    /// Some were watched.
+    counted: u64,
+    /// True if some datagrams were watched.
     watched: bool,
     flows: Vec<Flow>,
     late: u64,
     lost: Lost,
 }
 
-impl Trial {
-    fn new(limits: DecoderLimits) -> Trial {
+impl Comparison {
+    fn new(limits: DecoderLimits) -> Comparison {
         let decoder = || Decoder::new(limits.clone());
-        Trial {
+        Comparison {
             decoders: [decoder(), decoder(), decoder().with_extras()],
             limits,
             batches: Default::default(),
-            heard: 0,
+            counted: 0,
             watched: false,
             flows: Vec::new(),
             late: 0,
@@ -354,45 +370,48 @@ impl Trial {
         }
     }
 
-    fn datagram(&mut self, exporter: IpAddr, how: How, now: Timestamp, payload: &[u8]) {
+    fn datagram(&mut self, exporter: IpAddr, action: Action, now: Timestamp, payload: &[u8]) {
         let before = Sum::of(&self.decoders[0]);
         for (decoder, batch) in self.decoders.iter_mut().zip(&mut self.batches) {
             batch.clear();
-            match how {
-                How::Read => decoder.datagram(exporter, now, payload, batch),
-                How::Learn => decoder.learn(exporter, payload, batch),
-                How::Watch => decoder.watch(exporter, now, payload, batch),
+            match action {
+                Action::Read => decoder.datagram(exporter, now, payload, batch),
+                Action::Learn => decoder.learn(exporter, payload, batch),
+                Action::Watch => decoder.watch(exporter, now, payload, batch),
             }
         }
-        self.alike();
+        self.assert_alike();
         let [batch, ..] = &self.batches;
         assert!(batch.errors.len() <= self.limits.errors);
         self.flows.extend(&batch.flows);
         self.late += batch.late;
         self.lost.add(batch.lost);
-        self.heard += u64::from(how != How::Learn);
-        self.watched |= how == How::Watch;
+        self.counted += u64::from(action != Action::Learn);
+        self.watched |= action == Action::Watch;
         let after = Sum::of(&self.decoders[0]);
-        self.bounded(&after);
-        self.added_up(&after);
+        self.assert_bounded(&after);
+        self.assert_consistent(&after);
         let seen = after.stats.datagrams - before.stats.datagrams;
-        match how {
-            How::Read | How::Watch => {
-                let nowhere = after.nowhere - before.nowhere;
-                // An IPFIX datagram may have several messages.
-                assert!((seen > 0) != (nowhere > 0) && nowhere <= 1, "{seen} and {nowhere}");
+        match action {
+            Action::Read | Action::Watch => {
+                let without_domain = after.without_domain - before.without_domain;
+                // An IPFIX datagram may contain several messages.
+                assert!(
+                    (seen > 0) != (without_domain > 0) && without_domain <= 1,
+                    "{seen} and {without_domain}"
+                );
             }
-            How::Learn => assert_eq!((seen, after.nowhere), (0, before.nowhere)),
+            Action::Learn => assert_eq!((seen, after.without_domain), (0, before.without_domain)),
         }
-        if how != How::Read {
+        if action != Action::Read {
             assert_eq!(batch.flows.len() as u64, batch.late, "data of no datagram");
         }
-        // No octet is read twice, so nobody gets more out than they put in: a record has one at
-        // least, and a pair of flows the addresses.
-        let octets = payload.len() as u64 + before.stats.held_octets;
+        // No byte is read twice, so the output is limited by the input: a record has at least one
+        // byte, and a pair of flows has its addresses.
+        let bytes = payload.len() as u64 + before.stats.held_octets;
         let records = |sum: &Sum| sum.stats.records + sum.stats.option_records;
-        assert!(records(&after) - records(&before) <= octets);
-        assert!(9 * batch.flows.len() as u64 <= 2 * octets);
+        assert!(records(&after) - records(&before) <= bytes);
+        assert!(9 * batch.flows.len() as u64 <= 2 * bytes);
         for flow in &batch.flows {
             assert!(flow.exporter.is_some());
             assert!(flow.start.is_none() || flow.end.is_none() || flow.start <= flow.end);
@@ -400,7 +419,7 @@ impl Trial {
         }
     }
 
-    fn alike(&self) {
+    fn assert_alike(&self) {
         let [one, two, extras] = &self.batches;
         for other in [two, extras] {
             assert_eq!(one.flows, other.flows);
@@ -416,7 +435,7 @@ impl Trial {
         }
     }
 
-    fn bounded(&self, sum: &Sum) {
+    fn assert_bounded(&self, sum: &Sum) {
         let DecoderLimits { domains, held, all_held, missing, foreign, .. } = self.limits;
         let all: Vec<(&Domain, &Stats)> = self.decoders[0].stats().collect();
         assert!(all.len() <= domains);
@@ -433,13 +452,13 @@ impl Trial {
         }
     }
 
-    fn added_up(&self, sum: &Sum) {
+    fn assert_consistent(&self, sum: &Sum) {
         let Sum { stats, .. } = sum;
         assert_eq!((stats.flows, stats.late), (self.flows.len() as u64, self.late));
         assert_eq!(stats.lost, self.lost);
         let with_flow = stats.records - stats.no_address;
         assert!(stats.flows <= 2 * with_flow, "{stats:?}");
-        // Records that are only watched make none.
+        // Records that are only watched make no flow.
         assert!(self.watched || stats.flows >= with_flow, "{stats:?}");
         assert!(stats.late <= stats.flows);
         assert!(stats.bad_datagrams <= stats.datagrams);
@@ -450,18 +469,18 @@ impl Trial {
         let largest = self.flows.iter().map(|flow| flow.sampling).max().unwrap_or(0);
         assert_eq!(stats.sampling, largest);
         let totals = self.decoders[0].totals();
-        assert_eq!(totals.datagrams, self.heard);
+        assert_eq!(totals.datagrams, self.counted);
         assert!(totals.by_version.values().sum::<u64>() <= totals.foreign);
     }
 
-    /// What is left to be held against itself once all was read.
-    fn end(&self) {
-        self.in_force();
-        self.as_lines();
+    /// Makes the checks for which all datagrams must have been read.
+    fn finish(&self) {
+        self.assert_restated_is_complete();
+        self.assert_lines_keep_flows();
     }
 
-    /// Who learns what is in force knows the same.
-    fn in_force(&self) {
+    /// Asserts that a decoder that learns the restated templates and options knows the same.
+    fn assert_restated_is_complete(&self) {
         for decoder in &self.decoders {
             let limits = DecoderLimits { restated: usize::MAX, ..DecoderLimits::default() };
             let mut other = Decoder::new(limits);
@@ -471,11 +490,11 @@ impl Trial {
                 other.learn(*exporter, datagram, &mut batch);
             }
             assert_eq!(batch.errors, []);
-            // The largest domain may stay above the limit, alone. Headers and padding come on top.
-            let octets: usize = all.iter().map(|(_, d)| d.len().saturating_sub(40)).sum();
+            // The largest domain alone may stay above the limit. Headers and padding come on top.
+            let bytes: usize = all.iter().map(|(_, d)| d.len().saturating_sub(40)).sum();
             let DecoderLimits { templates, fields, restated, options, .. } = self.limits;
-            assert!(octets <= restated.max(templates * (6 + 8 * fields) + options));
-            // Which way an exporter numbers in is not learnt.
+            assert!(bytes <= restated.max(templates * (6 + 8 * fields) + options));
+            // The numbering of the exporter is not learnt.
             let without_number = |(exporter, mut datagram): (IpAddr, Vec<u8>)| {
                 let at = if datagram[1] == 9 { 12 } else { 8 };
                 datagram[at..at + 4].fill(0);
@@ -486,8 +505,8 @@ impl Trial {
         }
     }
 
-    /// Every flow can be written as a line, and is read back as it was.
-    fn as_lines(&self) {
+    /// Asserts that every flow can be written as a line, and is read back unchanged.
+    fn assert_lines_keep_flows(&self) {
         let flows = &self.flows[..self.flows.len().min(4096)];
         if flows.is_empty() {
             return;
@@ -507,18 +526,18 @@ impl Trial {
     }
 }
 
-/// What a decoder counted, over all domains that it has or had.
+/// The counts of a decoder, over all domains that it has or had.
 struct Sum {
     stats: Stats,
-    /// Datagrams of no domain.
-    nowhere: u64,
+    /// Datagrams that belong to no domain.
+    without_domain: u64,
 }
 
 impl Sum {
     fn of(decoder: &Decoder) -> Sum {
         let totals = decoder.totals();
         let mut stats = totals.evicted.clone();
-        // Those say what is now, and what was dropped is not.
+        // These count what is held now, and evicted domains hold nothing.
         stats.held_octets = 0;
         for (domain, own) in decoder.stats() {
             stats.add(own);
@@ -527,20 +546,20 @@ impl Sum {
                 assert_eq!(own.templates + own.option_records + own.late, 0);
             }
         }
-        Sum { stats, nowhere: totals.short + totals.foreign }
+        Sum { stats, without_domain: totals.short + totals.foreign }
     }
 }
 
-/// What a capture's reader says of a file.
+/// The result of reading a capture file.
 #[derive(Debug, PartialEq)]
-struct Told {
-    events: Vec<Said>,
+struct CaptureRead {
+    events: Vec<CaptureEvent>,
     error: Option<String>,
     skipped: u64,
 }
 
 #[derive(Debug, PartialEq)]
-enum Said {
+enum CaptureEvent {
     Section(Option<Slot>),
     Datagram {
         arrival: Timestamp,
@@ -552,22 +571,22 @@ enum Said {
     End(Ending),
 }
 
-impl Told {
-    /// Of octets that come so many at a time.
-    fn of(octets: &[u8], at_once: usize) -> Told {
-        let mut told = Told { events: Vec::new(), error: None, skipped: 0 };
-        let mut reader = match Reader::new(Pieces { octets, at_once }) {
+impl CaptureRead {
+    /// Reads a file from a stream that returns at most `at_once` bytes at a time.
+    fn of(bytes: &[u8], at_once: usize) -> CaptureRead {
+        let mut result = CaptureRead { events: Vec::new(), error: None, skipped: 0 };
+        let mut reader = match Reader::new(Pieces { bytes, at_once }) {
             Ok(reader) => reader,
-            Err(error) => return Told { error: Some(error.to_string()), ..told },
+            Err(error) => return CaptureRead { error: Some(error.to_string()), ..result },
         };
         let mut open = false;
-        told.error = loop {
-            let said = match reader.next() {
+        result.error = loop {
+            let event = match reader.next() {
                 Ok(None) => break None,
                 Err(error) => break Some(error.to_string()),
-                Ok(Some(Event::Section(slot))) => Said::Section(slot),
-                Ok(Some(Event::End(ending))) => Said::End(ending),
-                Ok(Some(Event::Datagram(datagram))) => Said::Datagram {
+                Ok(Some(Event::Section(slot))) => CaptureEvent::Section(slot),
+                Ok(Some(Event::End(ending))) => CaptureEvent::End(ending),
+                Ok(Some(Event::Datagram(datagram))) => CaptureEvent::Datagram {
                     arrival: datagram.arrival,
                     exporter: datagram.exporter,
                     ports: (datagram.port, datagram.dport),
@@ -575,36 +594,36 @@ impl Told {
                     templates: datagram.templates,
                 },
             };
-            match said {
-                Said::Section(_) => assert!(!std::mem::replace(&mut open, true)),
-                Said::Datagram { .. } => assert!(open, "a datagram outside of a section"),
-                Said::End(_) => assert!(std::mem::replace(&mut open, false)),
+            match event {
+                CaptureEvent::Section(_) => assert!(!std::mem::replace(&mut open, true)),
+                CaptureEvent::Datagram { .. } => assert!(open, "a datagram outside of a section"),
+                CaptureEvent::End(_) => assert!(std::mem::replace(&mut open, false)),
             }
-            told.events.push(said);
+            result.events.push(event);
         };
         assert!(!open, "a section without its end");
         for _ in 0..2 {
             assert!(matches!(reader.next(), Ok(None)), "more behind the end");
         }
-        told.skipped = reader.skipped().total();
-        // A packet has a header of 12 octets at least.
-        assert!(told.skipped <= octets.len() as u64 / 12);
-        told
+        result.skipped = reader.skipped().total();
+        // A packet has a header of at least 12 bytes.
+        assert!(result.skipped <= bytes.len() as u64 / 12);
+        result
     }
 }
 
-/// A stream that gives a few octets at a time.
+/// A stream that returns a few bytes at a time.
 struct Pieces<'a> {
-    octets: &'a [u8],
+    bytes: &'a [u8],
     at_once: usize,
 }
 
 impl Read for Pieces<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let len = out.len().min(self.at_once).min(self.octets.len());
-        let (head, rest) = self.octets.split_at(len);
+        let len = out.len().min(self.at_once).min(self.bytes.len());
+        let (head, rest) = self.bytes.split_at(len);
         out[..len].copy_from_slice(head);
-        self.octets = rest;
+        self.bytes = rest;
         Ok(len)
     }
 }

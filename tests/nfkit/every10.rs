@@ -307,7 +307,7 @@ fn each_slot_gets_its_findings_and_their_evidence() {
                 "#more" => {
                     let more: u64 = cells[1].parse().unwrap();
                     let flows: u64 = finding[11].parse().unwrap();
-                    // The flows of a finding are attempts; other traffic to the assert_same_results targets is
+                    // The flows of a finding are attempts; other traffic to the same targets is
                     // evidence too.
                     assert!(shown >= flows.min(1000), "{finding:?}");
                     assert!(shown + more >= flows, "{finding:?}");
@@ -382,12 +382,12 @@ fn the_files_of_a_slot_are_judged_together() {
     };
     let one = count(&job.text(&findings));
     assert!(!one.is_empty());
-    // After a restart the collector has written a second file with the assert_same_results content.
+    // After a restart the collector has written a second file with the same content.
     let first = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
     fs::copy(first, job.scene.path("spool").join(format!("{ATTACK}.1.pcapng"))).unwrap();
     job.run().quiet();
     let two = count(&job.text(&findings));
-    // The conversations are the assert_same_results, with twice as many packets.
+    // The conversations are the same, with twice as many packets.
     let doubled: Vec<_> = one.iter().map(|packets| packets * 2).collect();
     assert_eq!(doubled, two);
     assert_eq!(job.text("current").matches("\ttool=nfscan").count(), 1);
@@ -398,7 +398,7 @@ fn the_files_of_a_slot_are_judged_together() {
     ];
     assert_eq!(job.verdicts(), expected);
 
-    // The results are the assert_same_results if both files are there from the start.
+    // The results are the same if both files are there from the start.
     let out = job.scene.path("together");
     JobOutput(job.to(&out).output().unwrap()).quiet();
     assert_same_results(&job.scene.path("out"), &out);

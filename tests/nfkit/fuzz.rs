@@ -14,7 +14,7 @@ use crate::harness::{gzip, package, skipped, zstd};
 #[path = "../../fuzz/src/lib.rs"]
 mod target;
 
-use target::{How, Sent};
+use target::{Action, Sent, SentSflow};
 
 /// Replays the corpus of a target. Panics if the corpus is missing.
 fn replay(name: &str, target: fn(&[u8])) {
@@ -87,9 +87,11 @@ fn seeds() {
     seed_datagrams(&dir, "", "fixed", &fixed());
     for (name, samples) in samples() {
         for agent in [1 << 2, (2 << 2) | (1 << 5)] {
-            let sent = [(agent, 1, samples.len() as u8, &*samples.concat())];
+            let joined = samples.concat();
+            let count = samples.len() as u8;
+            let sent = SentSflow { agent, step: 1, count, samples: &joined };
             let name = format!("{name}-{agent}");
-            write(&dir, "sflow", &name, &target::pack_sflow(agent == 4, &[sent[0], sent[0]]));
+            write(&dir, "sflow", &name, &target::pack_sflow(agent == 4, &[sent, sent]));
         }
     }
     seed_lines(&dir);
@@ -179,7 +181,10 @@ fn seed_capture(dir: &Path, of: &str, name: &str, capture: &[u8]) {
     let samples: Vec<_> = all
         .iter()
         .filter(|(_, payload)| payload.starts_with(&[0, 0, 0, 5, 0, 0, 0, 1]))
-        .filter_map(|(_, payload)| Some((2 << 2, 1, *payload.get(27)?, payload.get(28..)?)))
+        .filter_map(|(_, payload)| {
+            let (count, samples) = (*payload.get(27)?, payload.get(28..)?);
+            Some(SentSflow { agent: 2 << 2, step: 1, count, samples })
+        })
         .collect();
     if !samples.is_empty() {
         write(dir, &format!("sflow{of}"), name, &target::pack_sflow(false, &samples));
@@ -192,13 +197,18 @@ fn seed_capture(dir: &Path, of: &str, name: &str, capture: &[u8]) {
 fn seed_datagrams(dir: &Path, of: &str, name: &str, all: &[(u8, Vec<u8>)]) {
     let all = all.iter().take(40);
     let sent: Vec<_> = all
-        .map(|(exporter, payload)| Sent { exporter: *exporter, how: How::Read, after: 1, payload })
+        .map(|(exporter, payload)| Sent {
+            exporter: *exporter,
+            action: Action::Read,
+            after: 1,
+            payload,
+        })
         .collect();
     let place = format!("datagrams{of}");
     write(dir, &place, name, &target::pack(false, &sent));
-    let how = |n| [How::Read, How::Watch, How::Learn][n % 3];
+    let action = |n| [Action::Read, Action::Watch, Action::Learn][n % 3];
     let turned = sent.iter().rev().chain(&sent).enumerate();
-    let turned: Vec<_> = turned.map(|(n, sent)| Sent { how: how(n), ..*sent }).collect();
+    let turned: Vec<_> = turned.map(|(n, sent)| Sent { action: action(n), ..*sent }).collect();
     let name = format!("{name}-turned");
     write(dir, &place, &name, &target::pack(true, &turned));
 }

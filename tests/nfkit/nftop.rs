@@ -1,4 +1,4 @@
-//! nftop: its totals equal a naive_count count of the same lines, in every output form.
+//! nftop: its totals equal a naive count of the same lines, in every output form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +70,7 @@ fn number(row: &Row, name: &str) -> u64 {
     row[name].parse().unwrap()
 }
 
-/// Asserts that rows of nftop equal the naive_count count.
+/// Asserts that rows of nftop equal the naive count.
 fn assert_equal_counts(per: &str, text: &str, rows: &[Row], by: &str) {
     let names: Vec<&str> = match per {
         "net/24" => vec!["net"],

@@ -1,12 +1,13 @@
-//! How good the detectors are, as a table that is reviewed: `tests/data/quality.txt` says for each
-//! scenario of a grid who was found, missed and wrongly named, beside what simpler rules make of the
-//! same flows, and whether the aims are met. `scripts/quality` writes it and shows what moved.
+//! Measures the detectors and compares the result with a reviewed table. `tests/data/quality.txt`
+//! says for each scenario of a grid how many attackers and victims were found, missed and wrongly
+//! named, with the result of simpler rules on the same flows, and if the aims are met.
+//! `scripts/quality` writes the table and shows the changes.
 //!
-//! `detectors` is what is measured, `grid` what is played, `labelled` the traffic of others, `score` the
-//! rules of the count, `peers`, `victims` and `rwscan` the other rules, `aims` what is to be reached,
-//! `table` the text.
+//! `detectors` lists the detectors under test, `grid` their scenarios, `labelled` the traffic of
+//! others. `score` has the rules of counting, `peers`, `victims` and `rwscan` the simpler rules,
+//! `aims` the aims, `table` the text.
 //!
-//! `NFKIT_QUALITY_CASES=FILE` has every miss and every false alarm written there, a line each.
+//! `NFKIT_QUALITY_CASES=FILE` writes every miss and every false alarm to FILE, a line each.
 
 use std::fs;
 use std::net::IpAddr;
@@ -29,7 +30,7 @@ mod score;
 mod table;
 mod victims;
 
-use detectors::{Asked, DETECTORS, Detector};
+use detectors::{DETECTORS, Detector, RuleInput};
 use flows::Stream;
 use grid::{Columns, HALVES, Scenario, State};
 use score::{Score, Truth};
@@ -37,30 +38,30 @@ use table::Row;
 
 const TABLE: &str = "tests/data/quality.txt";
 
-/// Threads; each runs commands too.
+/// The number of threads. Each also runs commands.
 const AT_ONCE: usize = 2;
 
-/// One stream judged by a detector and by what it is compared with.
+/// The scores of one stream: the detector's, and then those of the simpler rules.
 struct Judged {
     scores: Vec<Score>,
     cases: Vec<String>,
 }
 
-/// A command says that it has this option.
-fn knows(name: &str, option: &str) -> bool {
+/// Returns true if a command has this option.
+fn has_option(name: &str, option: &str) -> bool {
     let help = tool(name).arg("--help").run().ok();
     help.text().split_whitespace().any(|word| word == option)
 }
 
-/// Whether the commands of today can play and judge this.
-fn possible(detector: &Detector, scenario: &Scenario) -> bool {
+/// Returns true if today's commands have all options of a scenario.
+fn is_possible(detector: &Detector, scenario: &Scenario) -> bool {
     let options = |words: &[&'static str]| -> Vec<&'static str> {
         words.iter().copied().filter(|word| word.starts_with("--")).collect()
     };
     let play: Vec<_> = scenario.play.split(' ').collect();
-    options(&play).into_iter().all(|option| knows("nfgen", option))
-        && options(scenario.options).into_iter().all(|option| knows(detector.tool, option))
-        && (scenario.state == State::None || knows(detector.tool, "--state"))
+    options(&play).into_iter().all(|option| has_option("nfgen", option))
+        && options(scenario.options).into_iter().all(|option| has_option(detector.tool, option))
+        && (scenario.state == State::None || has_option(detector.tool, "--state"))
 }
 
 fn words(args: &str) -> Vec<String> {
@@ -68,13 +69,13 @@ fn words(args: &str) -> Vec<String> {
     args.split(' ').map(str::to_owned).collect()
 }
 
-/// Holds what was found beside the truth, and what the simpler rules make of it.
-fn judge(detector: &Detector, findings: &[String], asked: &Asked, truth: &Truth) -> Judged {
+/// Scores the findings, and those of the simpler rules, against the truth.
+fn judge(detector: &Detector, findings: &[String], input: &RuleInput, truth: &Truth) -> Judged {
     let ours: Vec<_> = findings.iter().flat_map(|text| score::named(text)).collect();
     let (mut first, cases) = score::score(truth, &ours);
-    let inside = |host: &&IpAddr| asked.nets.iter().any(|net: &IpNet| net.contains(*host));
-    first.watched = truth.hosts.iter().filter(inside).count() * asked.stream.windows.len();
-    let peers = detector.peers.iter().map(|peer| score::score(truth, &(peer.says)(asked)).0);
+    let inside = |host: &&IpAddr| input.nets.iter().any(|net: &IpNet| net.contains(*host));
+    first.watched = truth.hosts.iter().filter(inside).count() * input.stream.windows.len();
+    let peers = detector.peers.iter().map(|peer| score::score(truth, &(peer.says)(input)).0);
     Judged { scores: [first].into_iter().chain(peers).collect(), cases }
 }
 
@@ -104,9 +105,9 @@ fn play(detector: &Detector, scenario: &Scenario, seed: u64) -> Judged {
         detect(detector.tool, &columns(generate(day)));
     }
     let mut text = generate(scenario.play);
-    let told = scene.text("truth");
+    let truth_text = scene.text("truth");
     if let Some(targets) = scenario.cut {
-        let must = rows_of(&told).into_iter().filter(|row| {
+        let must = rows_of(&truth_text).into_iter().filter(|row| {
             row["kind"] == "port" && row["expect"] == "must" && row["role"] == "source"
         });
         let worms: HashSet<String> = must.map(|row| row["host"].clone()).collect();
@@ -114,37 +115,37 @@ fn play(detector: &Detector, scenario: &Scenario, seed: u64) -> Judged {
     }
     let text = columns(text);
     let stream = Stream::read(&text);
-    let truth = Truth::of(detector.kind, scenario.must, &told, &stream);
+    let truth = Truth::of(detector.kind, scenario.must, &truth_text, &stream);
     let by = [Some(detector.tool), scenario.also];
     let findings: Vec<_> = by.into_iter().flatten().map(|name| detect(name, &text)).collect();
     let nets = scenario.inside.map_or(vec![], labelled::nets);
-    let asked = Asked {
+    let input = RuleInput {
         tool: detector.tool,
         text: &text,
         stream: &stream,
         inside: scenario.inside,
         nets: &nets,
     };
-    judge(detector, &findings, &asked, &truth)
+    judge(detector, &findings, &input, &truth)
 }
 
-/// A sample judged by all detectors.
-fn try_labelled(sample: &labelled::Sample) -> Vec<Judged> {
+/// Judges a sample by all detectors.
+fn judge_sample(sample: &labelled::Sample) -> Vec<Judged> {
     let stream = Stream::read(&sample.text);
     let nets = labelled::nets(&sample.inside);
     let all = DETECTORS.iter().map(|detector| {
         let (tool_name, text) = (detector.tool, sample.text.as_str());
         let ran = tool(tool_name).args(["--inside", &sample.inside]).stdin(text).run().ok();
         let (stream, inside) = (&stream, Some(sample.inside.as_str()));
-        let asked = Asked { tool: tool_name, text, stream, inside, nets: &nets };
+        let input = RuleInput { tool: tool_name, text, stream, inside, nets: &nets };
         let truth = labelled::truth(detector.kind, stream);
-        judge(detector, &[ran.text().to_owned()], &asked, &truth)
+        judge(detector, &[ran.text().to_owned()], &input, &truth)
     });
     all.collect()
 }
 
-/// Does all jobs, a few at once, and returns what came of them in their order.
-fn together<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
+/// Does all jobs, a few at once, and returns their results in the order of the jobs.
+fn run_jobs<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -164,17 +165,17 @@ fn together<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// A half's seeds for a scenario: the detector's number if an aim hangs on it, else the first, for what
-/// it shows needs no more.
+/// Returns the seeds of a half for a scenario: as many as the detector sets if an aim depends on
+/// the row, else one.
 fn seeds(detector: &Detector, scenario: &Scenario, half: [u64; 2]) -> impl Iterator<Item = u64> {
     let aimed = detector.aims.iter().any(|aim| aim.all_rows().any(|row| row == scenario.name));
     half.into_iter().take(if aimed { detector.seeds } else { 1 })
 }
 
-/// The rows of a grid.
+/// Returns the rows of a grid, without scores yet.
 fn empty(detector: &'static Detector) -> Vec<(&'static Scenario, Row)> {
     let halves = |scenario: &'static Scenario| {
-        let can = possible(detector, scenario);
+        let can = is_possible(detector, scenario);
         HALVES.iter().map(move |&(half, _)| {
             let scores = can.then(|| vec![Score::default(); 1 + detector.peers.len()]);
             (scenario, Row { scenario: scenario.name.to_owned(), half, scores })
@@ -183,7 +184,7 @@ fn empty(detector: &'static Detector) -> Vec<(&'static Scenario, Row)> {
     detector.grid.iter().flat_map(halves).collect()
 }
 
-/// The rows of the grids, and a line for each case that is wrong.
+/// Plays the grids. Returns the rows, and a line for each case that is wrong.
 fn played() -> (Vec<Vec<Row>>, Vec<String>) {
     let mut all: Vec<_> = DETECTORS.iter().map(empty).collect();
     let mut jobs: Vec<(usize, usize, u64)> = Vec::new();
@@ -195,7 +196,7 @@ fn played() -> (Vec<Vec<Row>>, Vec<String>) {
             jobs.extend(seeds(&DETECTORS[n], scenario, *half).map(|seed| (n, at, seed)));
         }
     }
-    let judged = together(&jobs, |&(n, at, seed)| play(&DETECTORS[n], all[n][at].0, seed));
+    let judged = run_jobs(&jobs, |&(n, at, seed)| play(&DETECTORS[n], all[n][at].0, seed));
     let mut cases = Vec::new();
     for ((n, at, seed), judged) in jobs.into_iter().zip(judged) {
         let row = &mut all[n][at].1;
@@ -210,7 +211,7 @@ fn played() -> (Vec<Vec<Row>>, Vec<String>) {
 
 fn labelled_rows() -> (Vec<Vec<Row>>, Vec<String>) {
     let samples = labelled::samples();
-    let judged = together(&samples, try_labelled);
+    let judged = run_jobs(&samples, judge_sample);
     let (mut all, mut cases) = ([const { Vec::new() }; DETECTORS.len()], Vec::new());
     for (sample, judged) in samples.into_iter().zip(judged) {
         for ((judged, detector), rows) in judged.into_iter().zip(&DETECTORS).zip(&mut all) {
@@ -224,13 +225,13 @@ fn labelled_rows() -> (Vec<Vec<Row>>, Vec<String>) {
 }
 
 #[test]
-fn quality_is_what_was_reviewed() {
+fn the_measured_quality_equals_the_reviewed_table() {
     let path = package(TABLE);
     let before = fs::read_to_string(&path).unwrap_or_default();
     let seam = before.find(table::SEAM).unwrap_or(before.len());
     let (rows, mut cases) = played();
     let mut now = table::played(&rows);
-    if labelled::there() {
+    if labelled::are_there() {
         let (rows, more) = labelled_rows();
         cases.extend(more);
         now += &table::labelled(&rows);
@@ -254,10 +255,10 @@ fn quality_is_what_was_reviewed() {
     );
 }
 
-/// Numbers of the rows are those of one scenario, whatever runs beside it.
+/// The results of concurrent jobs belong to their own scenarios.
 #[test]
-fn jobs_keep_their_order() {
+fn results_keep_the_order_of_the_jobs() {
     let jobs: Vec<u64> = (0..100).collect();
-    assert_eq!(together(&jobs, |n| n * n), jobs.iter().map(|n| n * n).collect::<Vec<_>>());
+    assert_eq!(run_jobs(&jobs, |n| n * n), jobs.iter().map(|n| n * n).collect::<Vec<_>>());
     assert_eq!(INSIDE.parse::<IpNet>().unwrap().prefix_len(), 16);
 }

@@ -52,7 +52,7 @@ fn all_three_detectors_keep_their_state_between_slots() {
     let found = slow_findings(&out);
     assert!(!found.is_empty() && found.len() < names(slow()).len(), "{found:?}");
 
-    // Runs after each slot come to the assert_same_results.
+    // Runs after each slot come to the same.
     let each = Job::new();
     for slot in names(slow()) {
         each.add(slow(), &slot);

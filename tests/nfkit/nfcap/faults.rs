@@ -1,6 +1,6 @@
 //! Faults around a collector, made to happen for real: full, frozen and forbidden disks, a removed
-//! spool, no file descriptors, a changed clock, kills. Whatever the fault, every datagram sent is
-//! either stored or counted as lost.
+//! spool, no file descriptors, a changed clock, kills. Under every fault, each datagram
+//! sent is either stored or counted as lost.
 
 use std::collections::BTreeMap;
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! What nfdump prints as CSV is read as the flows that it was sent.
+//! The CSV that nfdump prints is read as the flows that nfdump received.
 
 use super::*;
 use nfkit::flow::{Flow, ICMP, ICMPV6, TCP};
@@ -8,7 +8,7 @@ use nfkit::wire::Version;
 use crate::golden::{self, export};
 use crate::harness::{INSIDE, Ran};
 
-/// The format of nfdump 1.7.5 that has all columns; what it calls `csv` has no interfaces and no flags.
+/// The format of nfdump 1.7.5 with all columns; its `csv` has no interfaces and no flags.
 const FULL: &str = "csv-fast";
 
 /// Returns the flows of a directory as nfdump prints them in a format.
@@ -17,7 +17,7 @@ fn printed(dir: &Path, format: &str) -> Option<Ran> {
 }
 
 #[test]
-fn the_csv_of_nfdump_is_read_back() {
+fn nfdumps_csv_is_read_back() {
     let scene = Scene::new();
     let capture = scene.path("paper.pcapng");
     let args = ["paper", "--figure", "3", "--flows", "8000", "--export", "5", "-w"];
@@ -55,13 +55,14 @@ fn the_csv_of_nfdump_is_read_back() {
         assert_eq!(difference(&without, &read_back(&csv, false)), "");
     }
 
-    // The scanner is found in it, too.
+    // The scanner is found in the CSV too.
     let found = |ran: Ran| {
         let row = |row: &BTreeMap<String, String>| [&row["host"], &row["peer"]].map(String::clone);
         ran.table().iter().map(row).collect::<Vec<_>>()
     };
     let scan = |input: &[u8]| {
-        // By their own times, flows of one scan lie on both sides of a window's end.
+        // Windows are a day long, because by their own times flows of one scan lie on both sides of
+        // a shorter window's end.
         found(tool("nfscan").args(["--window", "1d", "--inside", INSIDE]).stdin(input).run().ok())
     };
     let lines = tool("nfdump-txt").args(["--window", "0"]).arg(&capture).run().status(0);
@@ -70,8 +71,9 @@ fn the_csv_of_nfdump_is_read_back() {
     assert_eq!(scan(&csv.out), expected);
 }
 
-/// Every protocol, every octet of TCP flags, types of ICMP and an address of IPv6: what it prints of them
-/// is what was sent. Of ICMPv6 it does not read what we send, see [`NFDUMP`].
+/// All protocols, all values of the TCP flags, types of ICMP and an IPv6 address are read back from
+/// nfdump's CSV as they were sent. ICMPv6 is left out, because nfdump does not read the types that
+/// we send (see [`NFDUMP`]).
 #[test]
 fn every_protocol_and_flag_is_read_back() {
     let scene = Scene::new();
@@ -93,7 +95,7 @@ fn every_protocol_and_flag_is_read_back() {
         ..Flow::default()
     };
     let icmp = |proto, kind: u16| Flow { proto, sport: 0, dport: (kind << 8) | 3, ..flow };
-    // It calls both IDPR, 38 and 35.
+    // nfdump calls both 38 and 35 IDPR.
     let protocols = (0..=255).filter(|proto| ![ICMP, TCP, 38, ICMPV6].contains(proto));
     let mut four: Vec<_> = protocols.map(|proto| Flow { proto, ..flow }).collect();
     four.extend((0..=255).map(|flags| Flow { flags: Some(flags), ..flow }));
@@ -118,7 +120,7 @@ fn every_protocol_and_flag_is_read_back() {
             format!("{sif}\t{sip}\t{dip}\t{dif}\t{proto}\t{sport}\t{dport}\t{packets}\t{octets}");
         format!("{nine}\t{}\t{}\t{flags}", time(flow.start), time(flow.end))
     });
-    // What follows is the exporter, itself.
+    // The columns after the twelfth describe the exporter.
     let first = |row: &str| row.split('\t').take(12).collect::<Vec<_>>().join("\t");
     let theirs = multiset(read.rows().into_iter().map(first));
     assert_eq!(difference(&multiset(sent), &theirs), "");

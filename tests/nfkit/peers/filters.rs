@@ -1,12 +1,12 @@
-//! nfdump and tcpdump choose what nfgrep chooses by the same words.
+//! Filter expressions select the same flows in nfgrep as in nfdump and tcpdump.
 
 use super::*;
 use crate::golden::{bytes, pcap};
 use crate::harness::Random;
 
-/// nfdump's words; no flow is looked at of which the two are known to say something else, as of the
-/// port of a ping.
-const NFDUMP_WORDS: &[&str] = &[
+/// Expressions of nfdump. None of them looks at a field in which the two are known to differ, such
+/// as the port of a ping.
+const NFDUMP_EXPRESSIONS: &[&str] = &[
     "any",
     "proto tcp",
     "proto 17",
@@ -49,9 +49,9 @@ const NFDUMP_WORDS: &[&str] = &[
     "not host 140.119.53.7 and not net 140.119.44.0/24",
 ];
 
-/// Words that nfdump refuses since 1.7.5, or reads in another way: there `not flags FR` is also true of flows
-/// with one of the two.
-const NFDUMP_WORDS_BEFORE_1_7_5: &[&str] = &[
+/// Expressions that nfdump refuses since 1.7.5 or understands in another way: there `not flags FR`
+/// is also true of flows with one of the two.
+const NFDUMP_EXPRESSIONS_BEFORE_1_7_5: &[&str] = &[
     "inet",
     "src or dst net 140.119.44.0/24",
     "src and dst net 140.119.0.0/16",
@@ -60,7 +60,7 @@ const NFDUMP_WORDS_BEFORE_1_7_5: &[&str] = &[
 ];
 
 #[test]
-fn nfdump_chooses_what_we_choose() {
+fn nfdump_selects_the_same_flows() {
     let Some(is_since_1_7_5) = is_since_1_7_5() else { return };
     let scene = Scene::new();
     let capture = scene.path("campus.pcapng");
@@ -76,22 +76,24 @@ fn nfdump_chooses_what_we_choose() {
         tool("nfdump-txt").args(["--fields", "+start,end,flags"]).arg(&capture).run().status(0);
     let lines = scene.write("lines", &run.out);
     let mut wrong = String::new();
-    let older = if is_since_1_7_5 { &[] } else { NFDUMP_WORDS_BEFORE_1_7_5 };
-    for words in NFDUMP_WORDS.iter().chain(older) {
-        let ran = tool("nfgrep").args(["-N", words]).arg(&lines).run().ok();
+    let older = if is_since_1_7_5 { &[] } else { NFDUMP_EXPRESSIONS_BEFORE_1_7_5 };
+    for expression in NFDUMP_EXPRESSIONS.iter().chain(older) {
+        let ran = tool("nfgrep").args(["-N", expression]).arg(&lines).run().ok();
         let nine = |row: &str| row.split('\t').take(9).collect::<Vec<_>>().join("\t");
         let ours = multiset(ran.rows().into_iter().map(nine));
-        let theirs = listed(&dir, Some(words));
+        let theirs = listed(&dir, Some(expression));
         let difference = difference(&ours, &theirs);
         if !difference.is_empty() {
-            wrong += &format!("{words}: we {}, they {}\n{difference}", ours.len(), theirs.len());
+            wrong +=
+                &format!("{expression}: we {}, they {}\n{difference}", ours.len(), theirs.len());
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// tcpdump's words. `and` and `or` are not mixed without parentheses: there the two differ.
-const TCPDUMP_WORDS: &[&str] = &[
+/// Expressions of tcpdump. `and` and `or` are not mixed without parentheses, because there the two
+/// differ.
+const TCPDUMP_EXPRESSIONS: &[&str] = &[
     "ip",
     "ip6",
     "tcp",
@@ -126,7 +128,7 @@ const TCPDUMP_WORDS: &[&str] = &[
 ];
 
 #[test]
-fn tcpdump_chooses_what_we_choose() {
+fn tcpdump_selects_the_same_packets() {
     let Some(tcpdump) = installed("tcpdump") else { return };
     drop(tcpdump);
     let mut random = Random(7);
@@ -138,7 +140,7 @@ fn tcpdump_chooses_what_we_choose() {
         let mut host = || [10, 0, random.below(2) as u8, random.below(5) as u8];
         let (sip, dip) = (host(), host());
         let has_ports = [6, 17, 132].contains(&proto);
-        // Of ICMP the ports are no ports, but they stand where those would.
+        // ICMP has no ports, but its type and code stand in their place.
         let ports =
             if has_ports { [sport, dport] } else { [0, if proto == 1 { 8 << 8 } else { 0 }] };
         let ip =
@@ -151,9 +153,9 @@ fn tcpdump_chooses_what_we_choose() {
     let scene = Scene::new();
     let file = scene.write("packets.pcap", pcap(true, 101, &packets));
     let mut wrong = String::new();
-    for words in TCPDUMP_WORDS {
+    for expression in TCPDUMP_EXPRESSIONS {
         let ours: usize = tool("nfgrep")
-            .args(["-c", words])
+            .args(["-c", expression])
             .stdin(&rows)
             .run()
             .ok()
@@ -162,10 +164,10 @@ fn tcpdump_chooses_what_we_choose() {
             .parse()
             .unwrap();
         let run =
-            installed("tcpdump").unwrap().args(["-n", "-t", "-q", "-r"]).arg(&file).arg(words);
+            installed("tcpdump").unwrap().args(["-n", "-t", "-q", "-r"]).arg(&file).arg(expression);
         let theirs = run.run().status(0).text().lines().count();
         if ours != theirs {
-            wrong += &format!("{words}: we {ours}, tcpdump {theirs}\n");
+            wrong += &format!("{expression}: we {ours}, tcpdump {theirs}\n");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

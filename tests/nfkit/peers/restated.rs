@@ -1,4 +1,4 @@
-//! A file whose head restates what is in force is whole to tshark: it decodes all that follows, and
+//! A file that begins with restated templates is complete to tshark: it decodes all datagrams, and
 //! finds no gap in the sequence numbers.
 
 use std::fs;
@@ -18,7 +18,7 @@ fn address() -> IpAddr {
     [192, 0, 2, 1].into()
 }
 
-/// Datagrams of one exporter that samples: the first has the templates, all others none.
+/// Returns the datagrams of an exporter that samples. Only the first has the templates.
 fn exported(version: Version) -> Vec<Vec<u8>> {
     let mut exporter = Exporter::new(version, 3, NOW.offset(-3_600_000_000_000));
     exporter = exporter.sampling(100).unwrap();
@@ -31,14 +31,14 @@ fn exported(version: Version) -> Vec<Vec<u8>> {
     all
 }
 
-/// What tshark lists of a file by a filter, a line each.
+/// Returns the lines that tshark prints for a file with a filter.
 fn listed(file: &Path, filter: &str) -> Option<Vec<String>> {
     let run = installed("tshark")?.args(["-d", "udp.port==9999,cflow", "-Y", filter, "-r"]);
     Some(run.arg(file).run().status(0).text().lines().map(str::to_owned).collect())
 }
 
 #[test]
-fn tshark_finds_no_gap_behind_a_head() {
+fn tshark_finds_no_gap_after_restated_templates() {
     let scene = Scene::new();
     for (version, number) in [(Version::V9, 12), (Version::Ipfix, 8)] {
         let datagrams = exported(version);
@@ -77,7 +77,7 @@ fn tshark_finds_no_gap_behind_a_head() {
                 .is_empty()
         );
 
-        // It would have said so.
+        // With a wrong sequence number in the restated templates tshark reports a gap.
         let mut other = head;
         other.iter_mut().for_each(|datagram| datagram[number] ^= 1);
         let file = write("other.pcapng", &other);

@@ -1,4 +1,5 @@
-//! softflowd exports the same packets in each of its ways, and everyone sees the same flows in them.
+//! softflowd exports the same packets in each format that it has, and every program sees the same
+//! flows in them.
 
 use std::ffi::OsString;
 
@@ -10,25 +11,23 @@ use crate::nfcap::Nfcap;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// An IP packet of one family from one host to another, in a frame of Ethernet.
+/// Returns an Ethernet frame with an IP packet from one host to another.
 fn frame(six: bool, [from, to]: [u8; 2], proto: u8, payload: &[u8]) -> Vec<u8> {
     let ethernet = bytes().all([2, 0, 0, 0, 0, 2]).all([2, 0, 0, 0, 0, 1]);
     let len = payload.len() as u16;
     let net = |host: u8| [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host];
-    let out = match six {
-        true => {
-            let out = ethernet.u16(0x86dd).u32(0x6000_0000).u16(len).u8(proto).u8(64);
-            out.all(net(from)).all(net(to))
-        }
-        false => {
-            let out = ethernet.u16(0x0800).u8(0x45).u8(0).u16(20 + len).u32(0).u8(64).u8(proto);
-            out.u16(0).all([10, 0, 0, from]).all([192, 0, 2, to])
-        }
+    let out = if six {
+        let out = ethernet.u16(0x86dd).u32(0x6000_0000).u16(len).u8(proto).u8(64);
+        out.all(net(from)).all(net(to))
+    } else {
+        let out = ethernet.u16(0x0800).u8(0x45).u8(0).u16(20 + len).u32(0).u8(64).u8(proto);
+        out.u16(0).all([10, 0, 0, from]).all([192, 0, 2, to])
     };
     out.all(payload).0
 }
 
-/// Conversations of TCP, UDP and ICMP, answered and not, a packet every 10 ms.
+/// Returns the packets of a link, one every 10 ms: conversations of TCP, UDP and ICMP, some
+/// unanswered.
 fn link() -> Vec<(u64, Vec<u8>)> {
     let mut packets = Vec::new();
     let mut send = |frame: Vec<u8>| packets.push((packets.len() as u64 * SECOND / 100, frame));
@@ -41,13 +40,13 @@ fn link() -> Vec<(u64, Vec<u8>)> {
         let udp = |from: u16, to: u16| bytes().u16(from).u16(to).u16(38).u16(0).all([7; 30]).0;
         let echo = |kind: u8| bytes().u8(kind).u8(0).u16(0).u16(1).u16(n).0;
         for round in 0..n % 4 + 1 {
-            let (proto, ask, answer) = match n % 3 {
+            let (proto, request, answer) = match n % 3 {
                 0 => (6, tcp(1000 + n, 80, 2 << (round % 3)), tcp(80, 1000 + n, 0x12)),
                 1 => (17, udp(2000 + n, 53), udp(53, 2000 + n)),
                 _ if six => (58, echo(128), echo(129)),
                 _ => (1, echo(8), echo(0)),
             };
-            send(frame(six, [host, 9], proto, &ask));
+            send(frame(six, [host, 9], proto, &request));
             if n % 7 != 0 {
                 send(frame(six, [9, host], proto, &answer));
             }
@@ -56,7 +55,7 @@ fn link() -> Vec<(u64, Vec<u8>)> {
     packets
 }
 
-/// What softflowd exports of the link, as a capture of datagrams to port 2055.
+/// Returns softflowd's export of the link, as a capture of datagrams to port 2055.
 fn exported(scene: &Scene, args: &[&str]) -> Option<PathBuf> {
     let packets = scene.write("link.pcap", pcap(false, 1, &link()));
     let spool = scene.path("spool");
@@ -75,13 +74,14 @@ fn exported(scene: &Scene, args: &[&str]) -> Option<PathBuf> {
     Some(scene.write("exports.pcap", pcap(true, 101, &all.collect::<Vec<_>>())))
 }
 
-/// A row of `--stats`.
+/// Returns the row of totals of `--stats`.
 fn total(capture: &Path) -> BTreeMap<String, String> {
     let ran = tool("nfdump-txt").arg("--stats").arg(capture).run().status(0);
     ran.table().pop().unwrap()
 }
 
-/// The same without the types and codes of ICMPv6, element 139, which nfdump does not read.
+/// Returns the flows without the types and codes of ICMPv6, which are in element 139 that nfdump
+/// does not read.
 fn without_icmp6(set: &Multiset) -> Multiset {
     let mut out = Multiset::new();
     for (line, n) in set {
@@ -94,9 +94,9 @@ fn without_icmp6(set: &Multiset) -> Multiset {
     out
 }
 
-/// A way of softflowd's, and whether nfdump and tshark can be asked.
-const WAYS: [(&[&str], bool, bool); 9] = [
-    // nfdump refuses datagrams of more than 24 records, which softflowd fills up to 30.
+/// The export formats of softflowd: its arguments, true if nfdump decodes the format, and true if tshark does.
+const FORMATS: [(&[&str], bool, bool); 9] = [
+    // nfdump refuses datagrams of more than 24 records, and softflowd puts up to 30 into one.
     (&["-v", "1"], false, true),
     (&["-v", "5"], true, true),
     (&["-v", "9"], true, true),
@@ -105,14 +105,14 @@ const WAYS: [(&[&str], bool, bool); 9] = [
     (&["-v", "10", "-A", "sec"], true, true),
     (&["-v", "10", "-A", "micro"], true, true),
     (&["-v", "10", "-A", "nano"], true, true),
-    // Neither nfdump nor tshark makes a flow of the other direction (RFC 5103).
+    // Neither nfdump nor tshark makes a flow of the reverse direction (RFC 5103).
     (&["-v", "10", "-b"], false, false),
 ];
 
 #[test]
-fn softflowd_is_seen_alike_in_every_way() {
-    let mut by_way = Vec::new();
-    for (args, nfdump, tells) in WAYS {
+fn every_format_of_softflowd_gives_the_same_flows() {
+    let mut by_format = Vec::new();
+    for (args, has_nfdump, has_tshark) in FORMATS {
         let scene = Scene::new();
         let Some(capture) = exported(&scene, args) else { return };
         let ours = ours(&capture);
@@ -124,25 +124,25 @@ fn softflowd_is_seen_alike_in_every_way() {
         for key in ["lostflows", "lostdatagrams"] {
             assert!(["0", "-"].contains(&row[key].as_str()), "{args:?}: {key}={}", row[key]);
         }
-        if let Some(theirs) = nfdump.then(|| Collector::sees(&capture)).flatten() {
+        if let Some(theirs) = has_nfdump.then(|| Collector::sees(&capture)).flatten() {
             let difference = difference(&without_icmp6(&ours), &without_icmp6(&theirs));
             assert!(difference.is_empty(), "nfdump of {args:?}\n{difference}");
         }
-        if let Some(theirs) = tells.then(|| tshark(&capture)).flatten() {
+        if let Some(theirs) = has_tshark.then(|| tshark(&capture)).flatten() {
             let difference = difference(&ours, &theirs);
             assert!(difference.is_empty(), "tshark of {args:?}\n{difference}");
         }
-        by_way.push((args, ours));
+        by_format.push((args, ours));
     }
-    // All ways hold the same flows, but that v1 and v5 hold no IPv6.
-    let (_, all) = &by_way[2];
-    for (args, ours) in &by_way {
+    // All formats hold the same flows, except that v1 and v5 hold no IPv6.
+    let (_, all) = &by_format[2];
+    for (args, ours) in &by_format {
         let four = |set: &Multiset| -> Multiset {
             let old = ["1", "5"].contains(&args[1]);
             let keep = |line: &String| !old || !line.contains(':');
             let kept = set.iter().filter(|(line, _)| keep(line));
             let kept = kept.map(|(line, &n)| (line.clone(), n)).collect();
-            // In a biflow softflowd exports no type of the answer.
+            // In a biflow softflowd exports no ICMP type of the answer.
             if args.contains(&"-b") { without_icmp6(&kept) } else { kept }
         };
         let difference = difference(&four(ours), &four(all));
@@ -151,7 +151,7 @@ fn softflowd_is_seen_alike_in_every_way() {
 }
 
 #[test]
-fn softflowd_tells_its_sampling_in_options() {
+fn the_sampling_in_softflowds_options_is_read() {
     for version in ["9", "10"] {
         let scene = Scene::new();
         let Some(capture) = exported(&scene, &["-v", version, "-s", "10"]) else { return };
@@ -162,14 +162,14 @@ fn softflowd_tells_its_sampling_in_options() {
     }
 }
 
-/// PSAMP: a record holds a packet, and every packet is there.
+/// A PSAMP record holds a packet, and every packet is there.
 #[test]
-fn softflowd_exports_sections_of_packets() {
+fn softflowds_packet_sections_are_decoded() {
     let scene = Scene::new();
     let Some(capture) = exported(&scene, &["-v", "psamp"]) else { return };
     let ours = ours(&capture);
     let packets = link();
-    // softflowd keeps the last one.
+    // softflowd keeps the last packet.
     let seen: i64 = ours.values().sum();
     assert!((packets.len() as i64 - 1..=packets.len() as i64).contains(&seen), "{seen}");
     let expected = multiset(packets.iter().map(|(_, frame)| line_of(frame)));
@@ -177,23 +177,24 @@ fn softflowd_exports_sections_of_packets() {
     assert!(strange.is_empty(), "{strange:?}");
 }
 
-/// The flow line of one packet of [`link`].
+/// Returns the flow line of one packet of [`link`].
 fn line_of(frame: &[u8]) -> String {
     let six = frame[12..14] == [0x86, 0xdd];
     let ip = &frame[14..];
-    let (source, target, proto, body) = match six {
-        true => (
+    let (source, target, proto, body) = if six {
+        (
             IpAddr::from(<[u8; 16]>::try_from(&ip[8..24]).unwrap()),
             IpAddr::from(<[u8; 16]>::try_from(&ip[24..40]).unwrap()),
             ip[6],
             &ip[40..],
-        ),
-        false => (
+        )
+    } else {
+        (
             IpAddr::from(<[u8; 4]>::try_from(&ip[12..16]).unwrap()),
             IpAddr::from(<[u8; 4]>::try_from(&ip[16..20]).unwrap()),
             ip[9],
             &ip[20..],
-        ),
+        )
     };
     let word = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
     let (sport, dport) = if matches!(proto, 1 | 58) { (0, word(0)) } else { (word(0), word(2)) };

@@ -1,19 +1,19 @@
-//! What the detectors are to reach: aims, of which rows, and how each is measured.
+//! The aims of the detectors, the rows on which each depends, and its measure.
 
 use super::labelled::{ATTACKS, BENIGN, MIXED};
 use super::score::Score;
 
-/// What is to be reached, of which rows, and how it is measured.
+/// An aim: the measure of some rows must reach a limit.
 pub struct Aim {
     pub about: &'static str,
     pub rows: &'static [&'static str],
     pub measure: Measure,
-    /// The limit as it stands in the aim, and as a number.
+    /// The limit as text and as a number.
     pub limit: (&'static str, f64),
 }
 
 impl Aim {
-    /// The rows that it hangs on.
+    /// Returns the rows on which the aim depends.
     pub fn all_rows(&self) -> impl Iterator<Item = &'static str> {
         let other = match self.measure {
             Measure::Behind(row) => Some(row),
@@ -25,28 +25,28 @@ impl Aim {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// Found of those that must be: at least.
+    /// The share of those to be found that were found. Minimum.
     Recall,
-    /// Right of those that were named: at least.
+    /// The share of those named that are right. Minimum.
     Precision,
-    /// Victims of floods called scanners: at most.
+    /// The share of flood victims that were called scanners. Maximum.
     Accused,
-    /// Innocents named per 3,000 inside hosts and day: at most.
+    /// Innocent hosts named per 3,000 inside hosts and day. Maximum.
     Daily,
-    /// Innocents named: at most.
+    /// Innocent hosts named. Maximum.
     Wrong,
-    /// Found, though there is not enough to tell: at most.
+    /// The number found although there is not enough evidence. Maximum.
     Found,
-    /// How much less of these is found than of that row: at most.
+    /// The recall of the given row minus the recall of these rows. Maximum.
     Behind(&'static str),
-    /// Said to have forged sources, of those that have them: at least.
+    /// The share of floods with forged sources that were marked as forged. Minimum.
     Marked,
-    /// The same of those that do not: at most.
+    /// Floods without forged sources that were marked as forged. Maximum.
     Mismarked,
 }
 
 impl Measure {
-    /// Its value of the sum of these rows, and the counts behind it.
+    /// Returns the measure's value for the sum of these rows, and the counts behind it.
     pub fn of(self, rows: &[&str], sum: impl Fn(&[&str]) -> Score) -> Option<(f64, String)> {
         let score = sum(rows);
         let share = |a: usize, b: usize| (b > 0).then(|| (a as f64 / b as f64, format!("{a}/{b}")));
@@ -82,7 +82,7 @@ impl Measure {
         }
     }
 
-    /// Whether its counts say it all.
+    /// Returns true if the value is a count, which needs no share beside it.
     pub fn counts(self) -> bool {
         matches!(self, Measure::Wrong | Measure::Found | Measure::Mismarked)
     }
@@ -102,7 +102,7 @@ use Measure::{Accused, Behind, Daily, Found, Marked, Mismarked, Precision, Recal
 const ALL: (&str, f64) = ("all", 1.0);
 const NONE: (&str, f64) = ("0", 0.0);
 
-/// What nfscan is to reach.
+/// The aims of nfscan.
 pub const SCANS: &[Aim] = &[
     aim("TCP scans with flags, recall", &["tcp"], Recall, (">= .99", 0.99)),
     aim("TCP scans with flags, precision", &["tcp"], Precision, (">= .99", 0.99)),
@@ -134,7 +134,7 @@ pub const SCANS: &[Aim] = &[
     aim("1:100 sampled, 841 targets or more, recall", &["sampled-100"], Recall, (">= .99", 0.99)),
 ];
 
-/// The same for labelled traffic.
+/// The aims of nfscan on labelled traffic.
 pub const LABELLED_SCANS: &[Aim] = &[
     aim("hosts named in the benign sets", BENIGN, Wrong, NONE),
     aim("attackers found", ATTACKS, Recall, ALL),
@@ -142,8 +142,8 @@ pub const LABELLED_SCANS: &[Aim] = &[
     aim("innocents named amid attacks", MIXED, Wrong, NONE),
 ];
 
-/// The floods whose victims do not answer, or whose attackers are ours.
-const IN_VAIN: &[&str] = &[
+/// Floods with victims that do not answer, or with attackers inside.
+const UNANSWERED_FLOODS: &[&str] = &[
     "flood",
     "udpflood",
     "botnet",
@@ -155,17 +155,17 @@ const IN_VAIN: &[&str] = &[
     "outbound",
 ];
 
-/// Rows in which nobody is attacked.
+/// Rows without an attack.
 const INNOCENTS: &[&str] =
     &["campus", "campus-nine", "campus-day-state", "innocents", "innocents-nine", "innocents-hour"];
 
 const NEARLY: (&str, f64) = (">= .98", 0.98);
 const MOST: (&str, f64) = (">= .95", 0.95);
 
-/// What nfflood is to reach.
+/// The aims of nfflood.
 pub const FLOODS: &[Aim] = &[
-    aim("floods, recall", IN_VAIN, Recall, NEARLY),
-    aim("floods, precision", IN_VAIN, Precision, MOST),
+    aim("floods, recall", UNANSWERED_FLOODS, Recall, NEARLY),
+    aim("floods, precision", UNANSWERED_FLOODS, Precision, MOST),
     aim("floods on nine columns, recall", NINE, Recall, NEARLY),
     aim("floods on nine columns, precision", NINE, Precision, MOST),
     aim("reflection, recall", &["reflected", "reflected-nine"], Recall, NEARLY),
@@ -186,7 +186,7 @@ pub const FLOODS: &[Aim] = &[
 
 const NINE: &[&str] = &["flood-nine", "botnet-nine", "forged-nine"];
 
-/// What nfport is to reach.
+/// The aims of nfport.
 pub const PORTS: &[Aim] = &[
     aim("worms, recall", &["codered", "codered-nine", "codered-2000"], Recall, ALL),
     aim("worms flagged within 100 targets", &["worms-100"], Recall, ALL),
@@ -198,7 +198,7 @@ pub const PORTS: &[Aim] = &[
     aim("busy servers, clients and crowds named", INNOCENTS, Wrong, NONE),
 ];
 
-/// What nfflood is to reach of labelled traffic.
+/// The aims of nfflood on labelled traffic.
 pub const LABELLED_FLOODS: &[Aim] = &[
     aim("hosts named in the benign sets", BENIGN, Wrong, NONE),
     aim("floods found", ATTACKS, Recall, ALL),
@@ -207,7 +207,7 @@ pub const LABELLED_FLOODS: &[Aim] = &[
     aim("innocents named amid attacks", MIXED, Wrong, NONE),
 ];
 
-/// The same of nfport; nobody in the sets attacks a port as it counts that.
+/// The aims of nfport on labelled traffic. Nobody in these sets attacks a port in nfport's sense.
 pub const LABELLED_PORTS: &[Aim] = &[
     aim("hosts named in the benign sets", BENIGN, Wrong, NONE),
     aim("innocents named amid attacks", MIXED, Wrong, NONE),
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aims_name_rows_of_the_grid() {
+    fn aims_depend_only_on_rows_of_the_grid() {
         for detector in &super::super::detectors::DETECTORS {
             let names: Vec<_> = detector.grid.iter().map(|scenario| scenario.name).collect();
             for row in detector.aims.iter().flat_map(|aim| aim.all_rows()) {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn measures_and_limits() {
+    fn measures_are_computed_and_compared_with_limits() {
         let score = Score {
             must: 100,
             found: 99,

@@ -1,4 +1,4 @@
-//! The detectors under test: what each is judged on, what it is compared with, what it is to reach.
+//! The detectors under test: the grid, the simpler rules and the aims of each.
 
 use ipnet::IpNet;
 
@@ -9,7 +9,7 @@ use super::score::{self, Kind, Named};
 use super::{peers, rwscan, victims};
 use crate::harness::tool;
 
-/// A detector, and its part of the table.
+/// A detector and its part of the table.
 pub struct Detector {
     pub tool: &'static str,
     pub kind: Kind,
@@ -17,22 +17,22 @@ pub struct Detector {
     /// The rules that it is compared with, in the order of their columns.
     pub peers: &'static [Peer],
     pub aims: &'static [Aim],
-    /// The same for labelled traffic.
+    /// The aims for labelled traffic.
     pub labelled: &'static [Aim],
-    /// Seeds of a half for a row on which an aim hangs.
+    /// The number of seeds of a half for a row on which an aim depends.
     pub seeds: usize,
-    /// What the table says before the rows.
+    /// The text of the table before the rows.
     pub about: &'static str,
 }
 
-/// A simpler rule.
+/// A simpler rule that a detector is compared with.
 pub struct Peer {
     pub name: &'static str,
-    pub says: fn(&Asked) -> Vec<Named>,
+    pub says: fn(&RuleInput) -> Vec<Named>,
 }
 
-/// What a rule is asked about.
-pub struct Asked<'a> {
+/// The input of a rule.
+pub struct RuleInput<'a> {
     pub tool: &'a str,
     pub text: &'a str,
     pub stream: &'a Stream,
@@ -40,8 +40,8 @@ pub struct Asked<'a> {
     pub nets: &'a [IpNet],
 }
 
-impl Asked<'_> {
-    /// What a rule says of one window after the other.
+impl RuleInput<'_> {
+    /// Applies a rule to each window and returns the findings without duplicates.
     fn each<N: IntoIterator<Item = Named>>(&self, rule: impl Fn(&Window) -> N) -> Vec<Named> {
         let all: std::collections::BTreeSet<Named> =
             self.stream.windows.iter().flat_map(rule).collect();
@@ -49,12 +49,12 @@ impl Asked<'_> {
     }
 }
 
-/// The paper's rule, which the detector itself knows.
+/// The paper's rule, which the detector itself implements.
 const PAPER: Peer = Peer {
     name: "paper",
-    says: |asked| {
-        let scope = asked.inside.map_or(vec![], |inside| vec!["--inside", inside]);
-        let ran = tool(asked.tool).arg("--paper").args(scope).stdin(asked.text).run().ok();
+    says: |input| {
+        let scope = input.inside.map_or(vec![], |inside| vec!["--inside", inside]);
+        let ran = tool(input.tool).arg("--paper").args(scope).stdin(input.text).run().ok();
         score::named(ran.text())
     },
 };
@@ -66,14 +66,14 @@ pub static DETECTORS: [Detector; 3] = [
         grid: SCANS,
         peers: &[
             PAPER,
-            Peer { name: "dscan", says: |asked| asked.each(|w| score::sources(peers::dscan(w))) },
+            Peer { name: "dscan", says: |input| input.each(|w| score::sources(peers::dscan(w))) },
             Peer {
                 name: "unanswered",
-                says: |asked| asked.each(|w| score::sources(peers::unanswered(w))),
+                says: |input| input.each(|w| score::sources(peers::unanswered(w))),
             },
             Peer {
                 name: "rwscan",
-                says: |asked| asked.each(|w| score::sources(rwscan::rwscan(w, asked.nets))),
+                says: |input| input.each(|w| score::sources(rwscan::rwscan(w, input.nets))),
             },
         ],
         aims: aims::SCANS,
@@ -102,11 +102,11 @@ pub static DETECTORS: [Detector; 3] = [
             PAPER,
             Peer {
                 name: "fastnetmon",
-                says: |asked| asked.each(|w| victims::fastnetmon(w, asked.nets)),
+                says: |input| input.each(|w| victims::fastnetmon(w, input.nets)),
             },
             Peer {
                 name: "akvorado",
-                says: |asked| asked.each(|w| score::targets(victims::akvorado(w))),
+                says: |input| input.each(|w| score::targets(victims::akvorado(w))),
             },
         ],
         aims: aims::FLOODS,
@@ -130,7 +130,7 @@ pub static DETECTORS: [Detector; 3] = [
         grid: PORTS,
         peers: &[
             PAPER,
-            Peer { name: "hundred", says: |asked| asked.each(|w| score::sources(peers::hundred(w))) },
+            Peer { name: "hundred", says: |input| input.each(|w| score::sources(peers::hundred(w))) },
         ],
         aims: aims::PORTS,
         labelled: aims::LABELLED_PORTS,

@@ -1,14 +1,14 @@
-//! Flow lines as the scorer and the baselines read them: by the names of their columns, by code that
-//! has nothing in common with the readers under test.
+//! Flow lines for the scorer and the simpler rules, read by the names of their columns. The code
+//! shares nothing with the readers under test.
 
 use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
 
-/// Seconds of a window.
+/// The length of a window in seconds.
 pub const WINDOW: u64 = 600;
 
-/// A flow, as a baseline sees it.
+/// A flow of a simpler rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {
     pub sip: IpAddr,
@@ -29,15 +29,15 @@ pub struct Flow {
 /// The flows of one window.
 pub type Window = Vec<Flow>;
 
-/// A stream's rows, each with its window, and its labels if it has any.
+/// The flows of a stream by windows, with their labels if there are any.
 pub struct Stream {
     pub windows: Vec<Window>,
-    /// Beside each flow of each window.
+    /// The label of each flow of each window.
     pub labels: Vec<Vec<String>>,
 }
 
 impl Stream {
-    /// Reads marked lines by their windows, unmarked ones by their `start`.
+    /// Reads marked lines by their windows, and unmarked ones by their `start`.
     pub fn read(text: &str) -> Stream {
         let mut lines = text.lines();
         let fields = lines.next().and_then(|line| line.strip_prefix("#fields\t")).expect("#fields");
@@ -113,7 +113,7 @@ fn millis(text: &str) -> u64 {
     whole.parse::<u64>().unwrap() * 1000 + rest[..3].parse::<u64>().unwrap()
 }
 
-/// The nine columns and the marks of lines that have more.
+/// Returns the lines with the nine columns only. Marks stay whole.
 pub fn nine(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
@@ -133,7 +133,7 @@ pub fn nine(text: &str) -> String {
     out
 }
 
-/// The lines without those of the sources given, each after its first so many distinct targets.
+/// Returns the lines, but of each of `sources` only those to its first `targets` distinct targets.
 pub fn cut(text: &str, sources: &HashSet<String>, targets: usize) -> String {
     let names: Vec<_> = text.lines().next().unwrap().split('\t').skip(1).collect();
     let [sip, dip] = ["sip", "dip"].map(|name| names.iter().position(|&n| n == name).unwrap());
@@ -155,7 +155,7 @@ pub fn cut(text: &str, sources: &HashSet<String>, targets: usize) -> String {
     out
 }
 
-/// A TCP connection request of one packet, for the tests of the baselines.
+/// Returns a TCP connection request of one packet, for the tests of the simpler rules.
 #[cfg(test)]
 pub fn request(sip: &str, dip: &str, sport: u16, dport: u16) -> Flow {
     Flow {
@@ -196,7 +196,7 @@ fn lines_are_read_by_the_names_of_their_columns() {
 }
 
 #[test]
-fn a_source_is_cut_after_its_targets() {
+fn cut_keeps_only_the_first_targets_of_a_source() {
     let row = |sip: &str, dip: &str| format!("1\t{sip}\t{dip}\n");
     let text = |rows: &[(&str, &str)]| {
         let rows: String = rows.iter().map(|(sip, dip)| row(sip, dip)).collect();

@@ -1,5 +1,6 @@
-//! What the detectors are judged on: each scenario is what nfgen plays, what is left of it, and what
-//! the detector is told. The lists are static, so that the table's rows say all there is to say.
+//! The scenarios of the detectors: the traffic that nfgen plays, the part of it that is left, and
+//! the options of the detector. The lists are static, so that the rows of the table are complete
+//! descriptions.
 
 mod floods;
 mod ports;
@@ -7,23 +8,23 @@ mod ports;
 pub use floods::FLOODS;
 pub use ports::PORTS;
 
-/// Which columns the detectors get.
+/// The columns of the flow lines that the detectors get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// All that nfgen prints: the nine, `start`, `end`, `flags` and what else there is.
+    /// All that nfgen prints: the nine, `start`, `end`, `flags` and any others.
     All,
-    /// The nine alone.
+    /// The nine columns only.
     Nine,
 }
 
-/// What a detector knows beside the flows.
+/// The state of a detector at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Nothing.
+    /// No state.
     None,
-    /// What it keeps itself from window to window.
+    /// A state that is kept from window to window.
     Kept,
-    /// That, and what it kept of a day before, played with these arguments.
+    /// A kept state that begins with a day before, played with these arguments.
     Warm(&'static str),
 }
 
@@ -33,27 +34,27 @@ pub struct Scenario {
     /// Arguments of nfgen, with [`WORDS`].
     pub play: &'static str,
     pub columns: Columns,
-    /// The networks that the detector is told are inside, if any.
+    /// The networks that the detector gets as inside, if any.
     pub inside: Option<&'static str>,
     pub state: State,
-    /// What else it is told.
+    /// Other options of the detector.
     pub options: &'static [&'static str],
-    /// A class of which all that may be found must be found here.
+    /// A class whose findings must be made although the truth only allows them.
     pub must: Option<&'static str>,
-    /// Nothing more is seen of a source that must be found after so many distinct targets.
+    /// The number of distinct targets after which no more flows of a source to be found are seen.
     pub cut: Option<usize>,
-    /// Another detector, whose findings count here as well.
+    /// Another detector whose findings count as well.
     pub also: Option<&'static str>,
 }
 
-/// Seeds on which defaults may be chosen, and seeds that are kept to see whether they hold.
+/// Seeds on which defaults may be chosen, and seeds kept back to check them.
 pub const HALVES: [(&str, [u64; 2]); 2] = [("chosen", [1, 2]), ("kept", [3, 4])];
 
-/// What stands for what in the arguments of nfgen. ALL is every benign kind at its own size; FEW are
-/// the same with less to do, yet enough for whoever counts destinations, so that a row is quick; TCP
-/// is every kind of TCP scan. MORE is what looks like a flood or like guessing and is neither, SOME is
-/// less of it, and FLOODED and
-/// ATTACKED are a few of the main floods and attacks on ports.
+/// Words in the arguments of nfgen and their meaning. ALL is every benign kind at its own size. FEW
+/// are the same kinds with less traffic, so that a row is quick, but enough for rules that count
+/// destinations. TCP is every kind of TCP scan. MORE is traffic that looks like a flood or like
+/// guessing and is neither, and SOME is less of it. FLOODED and ATTACKED are a few of the main
+/// floods and attacks on ports.
 pub const WORDS: [(&str, &str); 7] = [
     (
         "ALL",
@@ -98,32 +99,32 @@ const fn nine(name: &'static str, play: &'static str) -> Scenario {
     Scenario { columns: Columns::Nine, ..all(name, play) }
 }
 
-/// A day before the one that campus plays by itself.
+/// A day before the one that campus plays by default.
 const DAY: &str = "campus --for 24h --start 2001-07-01T08:00:00Z --flows 216000";
 const SAMPLED_10: &str =
     "campus --for 24h --start 2001-07-01T08:00:00Z --flows 1000000 --sampling 10";
 const SAMPLED_100: &str =
     "campus --for 24h --start 2001-07-01T08:00:00Z --flows 1440000 --sampling 100";
 
-/// Scans of which one packet in ten is seen, or one in a hundred.
+/// Scans of which one packet in 10 or in 100 is sampled.
 const AT_10: &str =
     "campus --sampling 10 --flows 120000 --with FEW,horizontal=841x50,sweepx10,udp=841x10";
 const AT_100: &str =
     "campus --sampling 100 --flows 140000 --with FEW,horizontal=841x50,sweep=2032x10,udp=841x10";
 
 const CAMPUS_DAY: &str = "campus --for 24h --flows 216000";
-/// Some that an hour shows, and some that only a day does.
+/// Slow scans that an hour shows, and some that only a day shows.
 const SLOW: &str = "campus --for 24h --flows 140000 --with slowx20,slow=3x20";
 
 const TWICE: &str = "campus --twice --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
 const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx10,udpx10";
-/// The campus with addresses of IPv6 too.
+/// The networks of the campus in both address families.
 const BOTH: &str = "140.119.0.0/16,2001:288::/32";
 
 const ANSWERS: &str = "campus --flows 60000 --with FEW,answersx12";
 const ANSWERS_HOUR: &str = "campus --for 1h --flows 200000 --with FEW,answers=60x12,answers=600x6";
 
-/// The grid of nfscan. The aims name rows of it.
+/// The grid of nfscan. Its aims refer to these rows.
 pub const SCANS: &[Scenario] = &[
     all("campus", "campus"),
     nine("campus-nine", "campus"),
@@ -138,11 +139,11 @@ pub const SCANS: &[Scenario] = &[
     },
     all("backscatter", "campus --flows 50000 --with backscatterx50"),
     nine("backscatter-nine", "campus --flows 50000 --with backscatterx50"),
-    // Servers whose questions are not exported.
+    // Servers whose requests are not exported.
     all("answers", ANSWERS),
     nine("answers-nine", ANSWERS),
     Scenario { state: State::Kept, ..nine("answers-nine-hour", ANSWERS_HOUR) },
-    // Who resets what it never asked for.
+    // Hosts that send resets in reply to unsolicited SYN-ACKs.
     all("synack", "campus --flows 40000 --with FEW,synackx10"),
     nine("synack-nine", "campus --flows 40000 --with FEW,synackx10"),
     all("tcp", "campus --flows 90000 --with FEW,TCP"),

@@ -1,6 +1,7 @@
-//! Real traffic with labels, beside the project and not in it, by the rules of its own scorer: who
-//! attacks is a source whose scans reach 25 distinct (host, port) in a slot of ten minutes, any other
-//! end of a flow that is not benign is neither right nor wrong, everyone else is benign.
+//! Labelled real traffic, which lies beside the project and is not part of it, by the rules of its
+//! own scorer. An attacker is a source whose scans reach 25 distinct (host, port) in a slot of ten
+//! minutes. Other ends of flows that are not benign are neither right nor wrong. All other hosts
+//! are benign.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -15,7 +16,7 @@ use super::peers::TARGETS;
 use super::score::{Kind, Truth};
 use crate::harness::package;
 
-/// A set, and the networks inside of where it was taken, as its README has them.
+/// A set, with the inside networks of the place where it was captured, from its README.
 pub struct Set {
     name: &'static str,
     file: &'static str,
@@ -26,15 +27,16 @@ const fn set(name: &'static str, file: &'static str, inside: &'static str) -> Se
     Set { name, file, inside }
 }
 
-/// Nothing may be flagged in these: an office's private network, a university's.
-const QUIET: [Set; 2] = [
+/// Benign sets: the private network of an office, and a university's.
+const BENIGN_SETS: [Set; 2] = [
     set("ctusme11", "ctusme11-2023-02-20-benign", "192.168.1.0/24"),
     set("ctu-normal", "ctu-normal-2013-10-21-benign", "147.32.0.0/16"),
 ];
 
-/// The border of a laboratory that is scanned; a lab's host that scans other networks, seen from its
-/// own; a university's host; two home networks and a campus whose hosts attack; a victim's network.
-const LOUD: [Set; 8] = [
+/// Sets with attacks: the border of a laboratory that is scanned; a lab's host that scans other
+/// networks, seen from its own; a university's host; two home networks and a campus with hosts that
+/// attack; a victim's network.
+const ATTACK_SETS: [Set; 8] = [
     set("scanng-23", "scanNG-23-tcp-scan-single", "131.243.0.0/16"),
     set("strato-nmap", "strato-002-nmap-multinet", "172.16.1.0/24"),
     set("ctu50-mixed", "ctu50-010-zeek-mixed", "147.32.0.0/16"),
@@ -77,39 +79,39 @@ pub const MIXED: &[&str] = &[
     "synflood+ctu-normal",
 ];
 
-/// One row's traffic.
+/// The traffic of one row.
 pub struct Sample {
     pub name: String,
     pub text: String,
     pub inside: String,
 }
 
-/// Where the sets lie.
-fn shelf() -> PathBuf {
+/// Returns the directory of the sets.
+fn directory() -> PathBuf {
     package("../shared/labelled")
 }
 
-/// Whether they are there.
-pub fn there() -> bool {
-    shelf().is_dir()
+/// Returns true if the sets are there.
+pub fn are_there() -> bool {
+    directory().is_dir()
 }
 
 fn read(set: &Set) -> String {
-    let file = std::fs::File::open(shelf().join(format!("{}.tsv.gz", set.file))).unwrap();
+    let file = std::fs::File::open(directory().join(format!("{}.tsv.gz", set.file))).unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     text
 }
 
-/// All rows: each set, and each attack played into each benign set.
+/// Returns the traffic of all rows: each set, and each attack played into each benign set.
 pub fn samples() -> Vec<Sample> {
     let mut samples = Vec::new();
-    let quiet = QUIET.map(|set| (read(&set), set));
+    let quiet = BENIGN_SETS.map(|set| (read(&set), set));
     for (text, set) in &quiet {
         let (name, inside) = (set.name.to_owned(), set.inside.to_owned());
         samples.push(Sample { name, text: text.clone(), inside });
     }
-    for set in &LOUD {
+    for set in &ATTACK_SETS {
         let text = read(set);
         let (name, inside) = (set.name.to_owned(), set.inside.to_owned());
         samples.push(Sample { name, text: text.clone(), inside });
@@ -122,7 +124,7 @@ pub fn samples() -> Vec<Sample> {
     samples
 }
 
-/// Networks that a benign set has too become others, so that no host has two lives.
+/// Replaces networks that a benign set has too, so that no host has two roles.
 fn rename(address: &str) -> String {
     for (from, to) in [("192.168.1.", "192.168.201."), ("147.32.", "147.33.")] {
         if let Some(rest) = address.strip_prefix(from) {
@@ -132,8 +134,8 @@ fn rename(address: &str) -> String {
     address.to_owned()
 }
 
-/// Plays an attack into benign traffic, an hour after that begins. It is moved by whole slots, so that
-/// its flows share a slot as before.
+/// Plays an attack into benign traffic, starting an hour after its begin. The attack is moved by
+/// whole slots, so that its flows share a slot as before.
 fn mix(attack: &str, benign: &str) -> String {
     let fields = |text: &str| text.lines().next().unwrap().to_owned();
     assert_eq!(fields(attack), fields(benign));
@@ -141,7 +143,7 @@ fn mix(attack: &str, benign: &str) -> String {
     let place = |name: &str| names.iter().position(|&n| n == name).unwrap();
     let (sip, dip) = (place("sip"), place("dip"));
     let times = [place("start"), place("end")];
-    // Milliseconds, for sums must be exact.
+    // Milliseconds, because sums must be exact.
     let millis = |cell: &str| -> i64 {
         let (whole, rest) = cell.split_once('.').unwrap_or((cell, ""));
         let rest = format!("{rest:0<3}");
@@ -173,7 +175,7 @@ fn mix(attack: &str, benign: &str) -> String {
     text
 }
 
-/// What the labels say.
+/// Derives the truth from the labels.
 pub fn truth(kind: Kind, stream: &Stream) -> Truth {
     match kind {
         Kind::Scan => scans(stream),
@@ -186,18 +188,18 @@ pub fn truth(kind: Kind, stream: &Stream) -> Truth {
     }
 }
 
-/// Flows with their labels.
+/// Returns the flows with their labels.
 fn labels(stream: &Stream) -> impl Iterator<Item = (&Flow, &str)> {
     let windows = stream.windows.iter().zip(&stream.labels);
     windows.flat_map(|(flows, labels)| flows.iter().zip(labels.iter().map(String::as_str)))
 }
 
-/// Both ends of the flows with some label.
+/// Returns both ends of the flows whose label satisfies `is`.
 fn ends(stream: &Stream, is: impl Fn(&str) -> bool) -> HashSet<IpAddr> {
     labels(stream).filter(|(_, label)| is(label)).flat_map(|(f, _)| [f.sip, f.dip]).collect()
 }
 
-/// Who scans.
+/// Returns the scanners.
 fn scans(stream: &Stream) -> Truth {
     let mut targets: HashMap<_, HashSet<_>> = HashMap::default();
     for (flow, _) in labels(stream).filter(|(_, label)| ["scan", "port-worm"].contains(label)) {
@@ -211,7 +213,7 @@ fn scans(stream: &Stream) -> Truth {
     truth
 }
 
-/// Who is flooded. The sources may be forged: nobody knows what they did.
+/// Returns the victims of floods. The sources are ignored, because they may be forged.
 fn floods(stream: &Stream) -> Truth {
     let flows = labels(stream).filter(|&(_, label)| label == "flood");
     let victims: BTreeSet<IpAddr> = flows.map(|(flow, _)| flow.dip).collect();
@@ -221,7 +223,7 @@ fn floods(stream: &Stream) -> Truth {
     truth
 }
 
-/// The networks of a list with commas.
+/// Parses a list of networks with commas.
 pub fn nets(list: &str) -> Vec<IpNet> {
     list.split(',').map(|net| net.parse().unwrap()).collect()
 }
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_say_who_attacks_and_who_is_benign() {
+    fn labels_define_scanners_and_benign_hosts() {
         let scan = |n: u32| row("10.0.0.9", &format!("10.1.0.{n}"), "5", "scan");
         let mut text = FIELDS.to_owned() + &(1..=24).map(scan).collect::<String>();
         let later = row("10.0.0.9", "10.1.0.99", "601", "scan");
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_say_who_is_flooded() {
+    fn labels_define_the_victims_of_floods() {
         let text = FIELDS.to_owned()
             + &row("10.0.0.9", "10.1.0.1", "5", "flood")
             + &row("10.0.0.8", "10.1.0.2", "5", "scan");

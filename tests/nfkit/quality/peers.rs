@@ -1,5 +1,5 @@
-//! What others would have said of the same flows: small models of their rules, for comparison. Each
-//! takes a window's flows in any order and names the hosts that it would call scanners.
+//! Small models of other programs' scan rules, for comparison. Each takes the flows of a window in
+//! any order and returns the hosts that it would call scanners.
 //!
 //! The paper's rule is `nfscan --paper` itself, and SiLK's is in `rwscan`.
 
@@ -13,14 +13,16 @@ use super::flows::Flow;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// A source's targets that make it a scanner, for us and for [`unanswered`].
+/// The number of targets that makes a source a scanner, for the labelled sets and for
+/// [`unanswered`].
 pub const TARGETS: usize = 25;
 
-/// flow-tools' flow-dscan, read in flow-dscan.c 1.29 and flow-dscan.h 1.9: a source is a scanner by
-/// its 201st destination (`DSCAN_IP_DEPTH`; the manual page says 64), or by its 64th port below 1024
-/// of one destination (`DSCAN_PORT_TRIGGER`), whoever asked whom. The original counts a
-/// destination's ports from its second flow on and forgets a destination some flows after the last
-/// one to it; the memory of a window stands for that here. IPv4 only, and no suppress list.
+/// Returns the scanners by flow-tools' flow-dscan, from flow-dscan.c 1.29 and flow-dscan.h 1.9. A
+/// source is a scanner from its 201st destination on (`DSCAN_IP_DEPTH`; the manual page says 64),
+/// or from its 64th port below 1024 of one destination on (`DSCAN_PORT_TRIGGER`), whichever side
+/// opened the conversations. The original counts a destination's ports from its second flow on, and
+/// forgets a destination some flows after the last one to it; here the window stands for that
+/// memory. IPv4 only, and no suppress list.
 pub fn dscan(flows: &[Flow]) -> BTreeSet<IpAddr> {
     const HOSTS: usize = 200;
     const PORTS: usize = 64;
@@ -38,33 +40,35 @@ pub fn dscan(flows: &[Flow]) -> BTreeSet<IpAddr> {
     wide.chain(deep.map(|((sip, _), _)| sip)).collect()
 }
 
-/// The simplest rule that asks for answers: a source of at least [`TARGETS`] distinct (host, port)
-/// by TCP or UDP whose flows have no reverse flow in the window.
+/// Returns the scanners by the simplest rule about answers: sources whose TCP or UDP flows to at
+/// least [`TARGETS`] distinct (host, port) have no reverse flow in the window.
 pub fn unanswered(flows: &[Flow]) -> BTreeSet<IpAddr> {
     let mut targets: HashMap<IpAddr, HashSet<(IpAddr, u16)>> = HashMap::default();
-    for f in in_vain(flows) {
+    for f in without_reverse_flow(flows) {
         targets.entry(f.sip).or_default().insert((f.dip, f.dport));
     }
     let many = targets.into_iter().filter(|(_, targets)| targets.len() >= TARGETS);
     many.map(|(sip, _)| sip).collect()
 }
 
-/// The same of an attack on a port: at least 100 distinct hosts on one port.
+/// Returns the sources of attacks on a port: sources with flows without a reverse flow to at least
+/// 100 distinct hosts on one port.
 pub fn hundred(flows: &[Flow]) -> BTreeSet<IpAddr> {
     const HOSTS: usize = 100;
     let mut hosts: HashMap<(IpAddr, u8, u16), HashSet<IpAddr>> = HashMap::default();
-    for f in in_vain(flows) {
+    for f in without_reverse_flow(flows) {
         hosts.entry((f.sip, f.proto, f.dport)).or_default().insert(f.dip);
     }
     let many = hosts.into_iter().filter(|(_, hosts)| hosts.len() >= HOSTS);
     many.map(|((sip, ..), _)| sip).collect()
 }
 
-/// The flows of TCP and UDP that have no reverse flow.
-fn in_vain(flows: &[Flow]) -> impl Iterator<Item = &Flow> {
-    let asked = || flows.iter().filter(|flow| flow.proto == TCP || flow.proto == UDP);
-    let there: HashSet<_> = asked().map(|f| (f.sip, f.dip, f.proto, f.sport, f.dport)).collect();
-    asked().filter(move |f| !there.contains(&(f.dip, f.sip, f.proto, f.dport, f.sport)))
+/// Returns the TCP and UDP flows that have no reverse flow.
+fn without_reverse_flow(flows: &[Flow]) -> impl Iterator<Item = &Flow> {
+    let tcp_and_udp = || flows.iter().filter(|flow| flow.proto == TCP || flow.proto == UDP);
+    let there: HashSet<_> =
+        tcp_and_udp().map(|f| (f.sip, f.dip, f.proto, f.sport, f.dport)).collect();
+    tcp_and_udp().filter(move |f| !there.contains(&(f.dip, f.sip, f.proto, f.dport, f.sport)))
 }
 
 #[cfg(test)]
@@ -98,24 +102,24 @@ mod tests {
         assert!(!named(dscan(&deep(1024..2000))));
     }
 
-    /// Its hole: answers count like questions.
+    /// The known gap of flow-dscan: it counts answers like requests.
     #[test]
-    fn dscan_flags_a_busy_server() {
+    fn dscan_names_a_busy_server() {
         let clients = wide(201);
         let server = |f: Flow| Flow { sip: f.dip, dip: f.sip, sport: f.dport, dport: f.sport, ..f };
-        let asked: Vec<_> = clients.iter().copied().map(server).collect();
-        assert!(named(dscan(&[asked, clients].concat())));
+        let answers: Vec<_> = clients.iter().copied().map(server).collect();
+        assert!(named(dscan(&[answers, clients].concat())));
     }
 
     #[test]
     fn unanswered_counts_targets_that_did_not_answer() {
-        let asked = wide(25);
-        assert!(named(unanswered(&asked)));
-        assert!(!named(unanswered(&asked[1..])));
+        let requests = wide(25);
+        assert!(named(unanswered(&requests)));
+        assert!(!named(unanswered(&requests[1..])));
         assert!(named(unanswered(&deep(1..=25))));
         let answer = |f: Flow| Flow { sip: f.dip, dip: f.sip, sport: f.dport, dport: f.sport, ..f };
-        assert!(!named(unanswered(&[asked.clone(), vec![answer(asked[3])]].concat())));
-        let icmp: Vec<_> = asked.iter().map(|f| Flow { proto: 1, ..*f }).collect();
+        assert!(!named(unanswered(&[requests.clone(), vec![answer(requests[3])]].concat())));
+        let icmp: Vec<_> = requests.iter().map(|f| Flow { proto: 1, ..*f }).collect();
         assert!(!named(unanswered(&icmp)));
     }
 

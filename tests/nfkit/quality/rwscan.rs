@@ -1,7 +1,17 @@
-//! SiLK's rwscan, its hybrid model, one window at a time: a threshold random walk over the
-//! destinations of a source's TCP flows, and where that does not decide, and for UDP and ICMP, a
-//! logistic regression from 32 flows on (Gates et al., "Scan Detection on Very Large Networks Using
+//! SiLK's rwscan with its hybrid model, one window at a time. A threshold random walk goes over the
+//! destinations of a source's TCP flows. If it does not decide, and for UDP and ICMP, a logistic
+//! regression decides from 32 flows on (Gates et al., "Scan Detection on Very Large Networks Using
 //! Logistic Regression Modeling", ISCC 2006).
+//!
+//! The limits and coefficients are those of rwscan.h, the measures those of rwscan.c, rwscan_tcp.c,
+//! rwscan_udp.c, rwscan_icmp.c and rwscan_utils.c of SiLK 3.18 (revision 945cf5167607), written
+//! anew from what they compute. Quirks that change a measure are kept: source ports are counted for
+//! the last destination only, a run of hosts at the end of a network is forgotten or goes on in the
+//! next, and the ports of a destination begin with the last one of the destination before it. Like
+//! the original it reads IPv4 only.
+//!
+//! rwscan wants the set of addresses in use (`--trw-internal-set`). Here this is every inside
+//! address that sent a flow in the window, as its manual page suggests.
 //!
 //! Limits and coefficients are those of rwscan.h, the measures those of rwscan.c, rwscan_tcp.c,
 //! rwscan_udp.c, rwscan_icmp.c and rwscan_utils.c of SiLK 3.18 (revision 945cf5167607), written anew
@@ -30,25 +40,25 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
 
-/// What a miss and a hit multiply the likelihood with: theta0 is .8, theta1 .2.
+/// The factors of the likelihood for a miss and for a hit: theta0 is .8, theta1 .2.
 const MISS: f64 = (1.0 - 0.2) / (1.0 - 0.8);
 const HIT: f64 = 0.2 / 0.8;
 
-/// The likelihood beyond which a source is a scanner or benign: alpha is .01, beta .99.
+/// The likelihoods beyond which a source is a scanner or benign: alpha is .01, beta .99.
 const SCANNER: f64 = 0.99 / 0.01;
 const BENIGN: f64 = (1.0 - 0.99) / (1.0 - 0.01);
 
-/// Flows after which the walk gives up.
+/// The number of flows after which the walk gives up.
 const GIVE_UP: usize = 100_000;
 
-/// Flows that the regression wants.
+/// The least number of flows for the regression.
 const EVENT: usize = 32;
 
-/// A flow of fewer packets is small, and one of more octets a packet has a payload.
+/// A flow of fewer packets is small. A flow with more octets a packet than `PAYLOAD` has a payload.
 const SMALL: u64 = 3;
 const PAYLOAD: u64 = 60;
 
-/// The sources that rwscan would print for a window's flows.
+/// Returns the sources that rwscan would print for a window's flows.
 pub fn rwscan(flows: &[Flow], inside: &[IpNet]) -> BTreeSet<IpAddr> {
     let mut flows: Vec<Flow> = flows
         .iter()
@@ -57,8 +67,8 @@ pub fn rwscan(flows: &[Flow], inside: &[IpNet]) -> BTreeSet<IpAddr> {
         .collect();
     let ours = |ip: &IpAddr| inside.iter().any(|net| net.contains(ip));
     let used: HashSet<IpAddr> = flows.iter().map(|f| f.sip).filter(ours).collect();
-    // By source, protocol, destination and time: what rwsort is asked for, and what the two models
-    // sort by. What is left equal has an order too, so that the result does not depend on the input.
+    // Sort by source, protocol, destination and time, as rwsort is told to and as the two models
+    // do. The order is total, so that the result does not depend on the input's.
     flows.sort_unstable();
     let events = flows.chunk_by(|a, b| (a.sip, a.proto) == (b.sip, b.proto));
     events.filter(|event| scans(event, &used)).map(|event| event[0].sip).collect()
@@ -78,14 +88,14 @@ fn scans(event: &[Flow], used: &HashSet<IpAddr>) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Scan,
-    /// The regression is asked all the same.
+    /// The walk ended as benign, but the regression is applied all the same.
     Benign,
     Unknown,
-    /// Backscatter or a flood, of which the regression is not asked.
+    /// Backscatter or a flood, to which the regression is not applied.
     Other,
 }
 
-/// A reset, or an answer to a request that nobody here may have sent.
+/// Returns true for a reset, or for an answer to a request that no inside host may have sent.
 fn backscatter(flags: u8) -> bool {
     [RST, SYN | ACK, RST | ACK].contains(&flags)
 }
@@ -93,7 +103,7 @@ fn backscatter(flags: u8) -> bool {
 fn walk(event: &[Flow], used: &HashSet<IpAddr>) -> Verdict {
     let request = |f: &Flow| f.flags & (FIN | SYN | RST | ACK) == SYN;
     let (mut hits, mut misses, mut dips) = (0, 0, 0);
-    let (mut syns, mut back, mut refused) = (0, 0, 0);
+    let (mut syns, mut back, mut rejected) = (0, 0, 0);
     let mut likelihood = 0.0;
     for (n, flow) in event.iter().enumerate() {
         let new = n == 0 || flow.dip != event[n - 1].dip;
@@ -105,7 +115,7 @@ fn walk(event: &[Flow], used: &HashSet<IpAddr>) -> Verdict {
         }
         syns += usize::from(request(flow));
         back += usize::from(backscatter(flow.flags));
-        refused += usize::from([RST, SYN | RST, RST | ACK].contains(&flow.flags));
+        rejected += usize::from([RST, SYN | RST, RST | ACK].contains(&flow.flags));
         if n > GIVE_UP {
             break;
         }
@@ -120,7 +130,7 @@ fn walk(event: &[Flow], used: &HashSet<IpAddr>) -> Verdict {
     if back == all && dips > 3 && all > 100 {
         return Verdict::Other;
     }
-    if dips == 1 && 2 * syns >= all && syns + refused == all && all > 10 {
+    if dips == 1 && 2 * syns >= all && syns + rejected == all && all > 10 {
         return Verdict::Other;
     }
     Verdict::Unknown
@@ -135,17 +145,17 @@ fn probability(event: &[Flow]) -> f64 {
     1.0 / (1.0 + f64::exp(-y))
 }
 
-/// The share of an event's flows.
+/// Returns the share of an event's flows that satisfy `is`.
 fn share(event: &[Flow], is: impl Fn(&Flow) -> bool) -> f64 {
     event.iter().filter(|f| is(f)).count() as f64 / event.len() as f64
 }
 
-/// What all protocols are measured by.
+/// The measures that all protocols share.
 struct Shared {
     dips: f64,
     /// Changes of (destination, port) in the order of the flows.
     dsts: f64,
-    /// Changes of the source port, of the last destination only.
+    /// Changes of the source port, for the last destination only.
     sports: f64,
 }
 
@@ -194,12 +204,12 @@ fn udp(event: &[Flow]) -> f64 {
     for (n, flow) in event.iter().enumerate() {
         let dip = number(flow.dip);
         let next = event.get(n + 1).map(|f| number(f.dip));
-        let mut asks = |f: &Flow| _ = f.dport < 1024 && low.insert(f.dport);
+        let mut count_low_port = |f: &Flow| _ = f.dport < 1024 && low.insert(f.dport);
         if n == 0 {
-            asks(flow);
+            count_low_port(flow);
         }
         if next == Some(dip) {
-            asks(&event[n + 1]);
+            count_low_port(&event[n + 1]);
         }
         match next {
             None => best_run = best_run.max(host_run),
@@ -235,7 +245,7 @@ fn udp(event: &[Flow]) -> f64 {
         - 0.697943155 * (sources.len() as f64 / event.len() as f64)
 }
 
-/// The most neighbours among ports.
+/// Returns the length of the longest run of neighbouring ports.
 fn run(ports: &BTreeSet<u16>) -> usize {
     let ports: Vec<u16> = ports.iter().copied().collect();
     ports.chunk_by(|a, b| a + 1 == *b).map(<[u16]>::len).max().unwrap_or(0)
@@ -243,7 +253,7 @@ fn run(ports: &BTreeSet<u16>) -> usize {
 
 fn icmp(event: &[Flow]) -> f64 {
     let Shared { dsts, .. } = shared(event);
-    // The original counts hosts of a network in 8 bits.
+    // The original counts the hosts of a network in 8 bits.
     let (mut hosts, mut most_hosts) = (1_u8, 1_u8);
     let (mut host_run, mut best_run, mut longest) = (1_u8, 1_u8, 0_u8);
     let (mut net_run, mut best_nets) = (1_u32, 1);
@@ -271,15 +281,15 @@ fn icmp(event: &[Flow]) -> f64 {
             hosts = 1;
         }
     }
-    // The end of the input closes the last network, though not its runs.
+    // The end of the input closes the last network, but not its runs.
     best_nets = best_nets.max(net_run);
     longest = longest.max(best_run);
     most_hosts = most_hosts.max(hosts);
-    let asks = |f: &Flow| [8, 13, 15, 17].map(|kind: u16| kind << 8).contains(&f.dport);
+    let is_request = |f: &Flow| [8, 13, 15, 17].map(|kind: u16| kind << 8).contains(&f.dport);
     -4.307079 - 0.08245704 * f64::from(best_nets) - 0.02800612 * f64::from(longest)
         + 0.04877852 * f64::from(most_hosts)
         - 0.000006398878 * dsts
-        + 4.016751 * share(event, asks)
+        + 4.016751 * share(event, is_request)
 }
 
 #[cfg(test)]
@@ -293,14 +303,14 @@ mod tests {
         ["140.119.0.0/16".parse().unwrap()]
     }
 
-    /// One packet to each of so many hosts of one network, from a port of its own each.
+    /// Returns one packet to each of `count` hosts of one network, each from a port of its own.
     fn sweep(count: u8, proto: u8, step: u8, net: u8) -> Vec<Flow> {
         let to = |n: u8| format!("140.119.{net}.{}", n * step + 1);
         let flow = |n| request(BAD, &to(n), 2000 + u16::from(n), 53);
         (0..count).map(|n| Flow { proto, ..flow(n) }).collect()
     }
 
-    fn flags(flows: &[Flow]) -> bool {
+    fn is_named(flows: &[Flow]) -> bool {
         let mut back = flows.to_vec();
         back.reverse();
         let found = rwscan(flows, &inside());
@@ -308,7 +318,7 @@ mod tests {
         found.contains(&BAD.parse().unwrap())
     }
 
-    /// An address that speaks is in use.
+    /// Returns a flow that the destination of `flow` sends, so that its address is in use.
     fn speaks(flow: &Flow) -> Flow {
         Flow {
             sip: flow.dip,
@@ -321,24 +331,25 @@ mod tests {
     }
 
     #[test]
-    fn four_misses_more_than_hits_are_a_scan() {
+    fn four_more_misses_than_hits_are_a_scan() {
         let four = sweep(4, TCP, 1, 7);
-        assert!(flags(&four));
-        assert!(!flags(&four[1..]));
+        assert!(is_named(&four));
+        assert!(!is_named(&four[1..]));
         let one_there = [four.clone(), vec![speaks(&four[0])]].concat();
-        assert!(!flags(&one_there));
-        assert!(flags(&[sweep(6, TCP, 1, 7), vec![speaks(&four[0])]].concat()));
+        assert!(!is_named(&one_there));
+        assert!(is_named(&[sweep(6, TCP, 1, 7), vec![speaks(&four[0])]].concat()));
     }
 
-    /// Its hole: the walk never ends where requests are not seen for what they are.
+    /// The known gap of rwscan: without flags the walk never recognises a request, so it never
+    /// ends.
     #[test]
     fn without_flags_the_walk_does_not_decide() {
         let blind =
             |flows: &[Flow]| flows.iter().map(|f| Flow { flags: 0, ..*f }).collect::<Vec<_>>();
         assert_eq!(walk(&blind(&sweep(30, TCP, 1, 7)), &HashSet::default()), Verdict::Unknown);
-        assert!(!flags(&blind(&sweep(31, TCP, 1, 7))));
-        // No ACK was seen of these, so the regression takes them for requests.
-        assert!(flags(&blind(&sweep(32, TCP, 1, 7))));
+        assert!(!is_named(&blind(&sweep(31, TCP, 1, 7))));
+        // No ACK was seen in these flows, so the regression takes them for requests.
+        assert!(is_named(&blind(&sweep(32, TCP, 1, 7))));
         let acked: Vec<_> =
             sweep(200, TCP, 1, 7).iter().map(|f| Flow { flags: 16, ..*f }).collect();
         assert!((probability(&acked) - 0.54).abs() < 0.005, "{}", probability(&acked));
@@ -351,13 +362,13 @@ mod tests {
         assert_eq!(walk(&back, &HashSet::default()), Verdict::Other);
         let flood: Vec<_> = (0..40).map(|n| request(BAD, "140.119.7.1", n, 80)).collect();
         assert_eq!(walk(&flood, &HashSet::default()), Verdict::Other);
-        assert!(!flags(&flood));
+        assert!(!is_named(&flood));
     }
 
-    /// As detectors of its kind are known to: hosts in their order are found, at random they are not.
+    /// Detectors of this kind find hosts probed in order, and not hosts probed at random.
     #[test]
-    fn udp_needs_an_order() {
-        assert!(flags(
+    fn udp_scans_are_found_only_in_the_order_of_hosts() {
+        assert!(is_named(
             &sweep(120, UDP, 1, 7).iter().map(|f| Flow { sport: 9, ..*f }).collect::<Vec<_>>()
         ));
         let spread: Vec<_> = (0..100).flat_map(|net| sweep(1, UDP, 1, net)).collect();
@@ -366,12 +377,12 @@ mod tests {
     }
 
     #[test]
-    fn icmp_needs_nine_hosts_of_a_network() {
+    fn icmp_scans_are_found_from_nine_hosts_of_a_network_on() {
         let echo = |count: u8| {
             let nets = (0..20).flat_map(|net| sweep(count, ICMP, 2, 2 * net));
             nets.map(|f| Flow { sport: 0, dport: 2048, ..f }).collect::<Vec<_>>()
         };
-        assert!(flags(&echo(9)), "{}", probability(&echo(9)));
-        assert!(!flags(&echo(8)), "{}", probability(&echo(8)));
+        assert!(is_named(&echo(9)), "{}", probability(&echo(9)));
+        assert!(!is_named(&echo(8)), "{}", probability(&echo(8)));
     }
 }

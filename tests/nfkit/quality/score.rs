@@ -1,4 +1,4 @@
-//! Who was to be found, who was named, and what that counts for.
+//! Scores findings against the truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::flows::Stream;
 use super::peers::TARGETS;
 use crate::harness::table;
 
-/// What a detector looks for: the column `kind`.
+/// The kind of a detector's findings, as in the column `kind`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     #[default]
@@ -29,15 +29,15 @@ impl Kind {
     }
 }
 
-/// A finding, as far as it is judged.
+/// The part of a finding that is scored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
-    /// An address as a network of its own.
+    /// The host; a single address is a network with the longest prefix.
     pub host: IpNet,
-    /// Whether it is called a source. Else it is a target: a victim.
+    /// True for a source, false for a target.
     pub source: bool,
     pub class: String,
-    /// Whether it is said that the sources are forged.
+    /// True if the sources are marked as forged.
     pub forged: bool,
     pub why: String,
 }
@@ -48,19 +48,19 @@ impl Named {
     }
 }
 
-/// A host, and whether as a source.
+/// A host, and true for its role as a source.
 type Key = (IpNet, bool);
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap_or_else(|_| IpNet::from(text.parse::<IpAddr>().unwrap()))
 }
 
-/// It is one address and no network.
+/// Returns true for a single address.
 fn single(host: &IpNet) -> bool {
     host.prefix_len() == host.max_prefix_len()
 }
 
-/// One contains the other.
+/// Returns true if one network contains the other.
 fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)
 }
@@ -69,7 +69,7 @@ fn forged(row: &BTreeMap<String, String>) -> bool {
     row.get("marks").is_some_and(|marks| marks.split(',').any(|mark| mark == "forged"))
 }
 
-/// The findings of a detector's output, each host, role and class once.
+/// Returns the findings of a detector's output, each host, role and class once.
 pub fn named(findings: &str) -> Vec<Named> {
     let mut all = BTreeMap::new();
     for row in table(findings) {
@@ -93,46 +93,47 @@ fn plain(hosts: BTreeSet<IpAddr>, source: bool) -> Vec<Named> {
     hosts.into_iter().map(named).collect()
 }
 
-/// What a simpler rule says.
+/// Makes findings of the sources that a simpler rule names.
 pub fn sources(hosts: BTreeSet<IpAddr>) -> Vec<Named> {
     plain(hosts, true)
 }
 
-/// The same of victims.
+/// Makes findings of the victims that a simpler rule names.
 pub fn targets(hosts: BTreeSet<IpAddr>) -> Vec<Named> {
     plain(hosts, false)
 }
 
-/// What is to be said of a host.
+/// The expected finding about a host.
 #[derive(Debug, Default)]
 struct Must {
     /// The classes that are right.
     classes: BTreeSet<String>,
-    /// Whether the sources are forged, if it is known.
+    /// True if the sources are forged, false if they are not, `None` if unknown.
     forged: Option<bool>,
 }
 
-/// What is true of a stream.
+/// The truth about a stream.
 #[derive(Debug, Default)]
 pub struct Truth {
     kind: Kind,
-    /// Who must be found.
+    /// Hosts that must be found.
     must: BTreeMap<Key, Must>,
-    /// Of whom it is true, but no matter.
+    /// Hosts that may be found and do not count.
     may: BTreeSet<Key>,
-    /// Victims of floods whose answers arrive here and are no scans, if it is known who they are.
+    /// Victims of floods whose answers arrive here and are no scans, if they are known.
     victims: Option<BTreeSet<IpNet>>,
-    /// Who is neither right nor wrong to name.
+    /// Hosts that count neither as right nor as wrong.
     pub ignored: HashSet<IpAddr>,
-    /// Of a network that must be found, the members that say as much if all of them are named.
+    /// For a network that must be found, the members that count as much if all of them are named.
     members: BTreeMap<IpNet, BTreeSet<IpAddr>>,
-    /// Everyone seen.
+    /// All hosts in the stream.
     pub hosts: HashSet<IpAddr>,
 }
 
 impl Truth {
-    /// As nfgen says; of one class, all that may be found must be. Of a host that other detectors
-    /// must find as a source it is no lie that it scans.
+    /// Reads the truth that nfgen writes. If a class is given, its findings must be made although
+    /// the truth only allows them. A host that other detectors must find as a source may also be
+    /// called a scanner.
     pub fn of(kind: Kind, class: Option<&str>, truth: &str, stream: &Stream) -> Truth {
         let mut all = Truth { kind, ..Truth::default() };
         let mut victims = BTreeSet::new();
@@ -143,9 +144,9 @@ impl Truth {
             match kind {
                 Kind::Scan if mine && !source => _ = victims.insert(host),
                 _ if mine && must => {
-                    let asked = all.must.entry((host, source)).or_default();
-                    asked.classes.insert(row["class"].clone());
-                    asked.forged = Some(asked.forged == Some(true) || forged(&row));
+                    let expected = all.must.entry((host, source)).or_default();
+                    expected.classes.insert(row["class"].clone());
+                    expected.forged = Some(expected.forged == Some(true) || forged(&row));
                 }
                 _ if mine || kind == Kind::Scan && source => _ = all.may.insert((host, source)),
                 _ => {}
@@ -156,7 +157,8 @@ impl Truth {
         all
     }
 
-    /// As given.
+    /// Makes the truth of labelled traffic from hosts that must be found, each with true for a
+    /// source.
     pub fn labelled(
         kind: Kind,
         must: impl IntoIterator<Item = (IpAddr, bool)>,
@@ -168,7 +170,7 @@ impl Truth {
         truth
     }
 
-    /// Sees who is there, and who is behind the networks that scan.
+    /// Collects the hosts of the stream, and the members of the networks that scan.
     fn look(&mut self, stream: &Stream) {
         let mut nets: Vec<IpNet> = self.must.keys().map(|(host, _)| *host).collect();
         nets.retain(|host| self.kind == Kind::Scan && !single(host));
@@ -186,7 +188,7 @@ impl Truth {
         }
     }
 
-    /// Who is named without being what it is called.
+    /// Returns true if a finding names a host that is not what the finding says.
     fn innocent(&self, named: &Named) -> bool {
         let host = &named.host;
         if self.ignored.iter().any(|ignored| host.contains(ignored)) {
@@ -195,8 +197,8 @@ impl Truth {
         if self.kind == Kind::Scan && !named.source {
             return self.victims.as_ref().is_some_and(|victims| !victims.contains(host));
         }
-        // A network that scans is right if a scanner is in it, and a host if it is in a network that
-        // scans, or is flooded.
+        // A network that scans is right if it contains a scanner. A host is right if it is in a
+        // network that scans or is flooded.
         let right = |(truth, source): &Key| {
             *source == named.source
                 && (truth == host
@@ -205,8 +207,8 @@ impl Truth {
         !self.must.keys().chain(&self.may).any(right)
     }
 
-    /// The findings that say that this host, which must be found, was. Those that are only part of it
-    /// count together, and have no class.
+    /// Returns the findings that find a host that must be found, or `None` if it was missed.
+    /// Findings that cover only parts of it count together, and have no class.
     fn finders<'a>(
         &self,
         key: &Key,
@@ -232,25 +234,25 @@ impl Truth {
     }
 }
 
-/// A row's figures, which add up.
+/// The figures of a row. They add up.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Score {
     pub must: usize,
     pub found: usize,
-    /// Of those found, how many by a class that the truth has.
+    /// Hosts found with a class of the truth.
     pub class: usize,
     /// Innocent hosts that were named.
     pub wrong: usize,
     pub hosts: usize,
     pub victims: usize,
-    /// Of the victims, how many were called scanners.
+    /// Victims that were called scanners.
     pub accused: usize,
     /// Ten-minute windows times inside hosts seen.
     pub watched: usize,
-    /// Of those that must be found, how many have forged sources, and of how many that was said.
+    /// Hosts that must be found and have forged sources, and those of them that were marked so.
     pub forged: usize,
     pub marked: usize,
-    /// Of how many it was said that do not.
+    /// Hosts marked as having forged sources that do not have them.
     pub mismarked: usize,
 }
 
@@ -288,8 +290,8 @@ fn role(source: bool) -> &'static str {
     if source { "source" } else { "target" }
 }
 
-/// The figures, and a line for each case that is wrong: missed, found by another class, marked or not
-/// marked as forged, or false.
+/// Returns the figures, and a line for each case that is wrong: missed, found with another class,
+/// wrongly marked or not marked as forged, or false.
 pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
     let by_key = grouped(named.iter(), Named::key);
     let (mut score, mut cases) = (Score::default(), Vec::new());
@@ -345,7 +347,7 @@ mod tests {
         FIELDS.to_owned() + &rows.iter().map(row).collect::<String>()
     }
 
-    /// So many targets of each of these sources, answered by nobody.
+    /// Returns a stream in which each source tries this number of targets and none answers.
     fn stream(sources: &[(&str, u8)]) -> Stream {
         let flows = sources.iter().flat_map(|(sip, count)| {
             (1..=*count).map(move |n| request(sip, &format!("140.119.1.{n}"), 1025, 80))
@@ -376,14 +378,14 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_found_is_neither() {
+    fn findings_that_the_truth_allows_do_not_count() {
         let may = lines(&[("port", "spread", "192.0.2.1", "source")], "must");
         let truth = Truth::of(Kind::Scan, None, &may, &stream(&[("192.0.2.1", 30)]));
         assert_eq!(judge(&truth, &[("scan", "horizontal", "192.0.2.1", "source")]), (0, 0, 0, 0));
     }
 
     #[test]
-    fn a_victim_is_no_scanner() {
+    fn a_victim_called_a_scanner_is_accused() {
         let may = lines(&[("scan", "backscatter", "192.0.2.1", "target")], "may");
         let truth = Truth::of(Kind::Scan, None, &may, &stream(&[("192.0.2.1", 30)]));
         assert_eq!(judge(&truth, &[("scan", "backscatter", "192.0.2.1", "target")]), (0, 0, 0, 0));
@@ -395,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_its_network_or_all_who_count() {
+    fn a_group_is_found_by_its_network_or_by_all_its_scanners() {
         let must = lines(&[("scan", "group", "192.0.2.0/24", "source")], "must");
         let truth = Truth::of(
             Kind::Scan,
@@ -441,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carpet_is_its_network_or_half_of_it() {
+    fn a_carpet_is_found_by_its_network_or_half_of_it() {
         let carpet = |host| ("flood", "carpet", host, "target");
         let must = lines(&[carpet("140.119.252.0/22")], "must");
         let judge = |hosts: &[&'static str]| {
@@ -458,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_floods_are_marked() {
+    fn marks_of_forged_floods_are_counted() {
         let with = |marks: &str, expect: &str| {
             format!(
                 "#fields\tkind\tclass\thost\trole\tproto\tport\twhy\texpect\tmarks\n\

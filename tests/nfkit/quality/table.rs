@@ -1,21 +1,21 @@
-//! The table's text: what the columns mean, a row for each scenario and half, the aims, of one
-//! detector after the other.
+//! The text of the table: for each detector the meaning of the columns, a row for each scenario and
+//! half, and the aims.
 
 use super::aims::Aim;
 use super::detectors::{DETECTORS, Detector};
 use super::score::Score;
 
-/// A line of the table.
+/// A row of the table.
 pub struct Row {
     pub scenario: String,
     pub half: &'static str,
-    /// The detector's, and those of what it is compared with; `None` where the commands cannot do this
-    /// yet.
+    /// The scores of the detector and of the simpler rules, or `None` if the commands cannot do
+    /// this yet.
     pub scores: Option<Vec<Score>>,
 }
 
 impl Row {
-    /// The detector's own.
+    /// Returns the detector's own score.
     fn ours(&self) -> Option<&Score> {
         self.scores.as_ref().map(|scores| &scores[0])
     }
@@ -88,9 +88,10 @@ fn aims(title: &str, aims: &[Aim], all: &[Row], halves: &[&str], out: &mut Strin
             let cell = match aim.measure.of(aim.rows, sum) {
                 Some((value, of)) if aim.all_rows().all(|name| done(&name)) => {
                     let met = if aim.measure.met(value, aim.limit.1) { "met" } else { "MISSED" };
-                    match aim.measure.counts() {
-                        true => format!("{of} {met}"),
-                        false => format!("{value:.4} ({of}) {met}"),
+                    if aim.measure.counts() {
+                        format!("{of} {met}")
+                    } else {
+                        format!("{value:.4} ({of}) {met}")
                     }
                 }
                 _ => "nothing to measure".to_owned(),
@@ -102,7 +103,7 @@ fn aims(title: &str, aims: &[Aim], all: &[Row], halves: &[&str], out: &mut Strin
     }
 }
 
-/// The part that nfgen's scenarios make, of a detector after the other.
+/// Returns the part of the table that comes from nfgen's scenarios.
 pub fn played(all: &[Vec<Row>]) -> String {
     let mut out = String::new();
     for (detector, all) in DETECTORS.iter().zip(all) {
@@ -117,7 +118,7 @@ pub fn played(all: &[Vec<Row>]) -> String {
     out
 }
 
-/// The part that needs the labelled sets; it begins with [`SEAM`].
+/// Returns the part of the table that needs the labelled sets. It begins with [`SEAM`].
 pub fn labelled(all: &[Vec<Row>]) -> String {
     let mut out = SEAM.to_owned() + LABELLED;
     for (n, (detector, all)) in DETECTORS.iter().zip(all).enumerate() {
@@ -134,16 +135,19 @@ pub fn labelled(all: &[Vec<Row>]) -> String {
 /// The line between the two parts.
 pub const SEAM: &str = "\n# ---- labelled traffic\n";
 
-/// The lines that two texts do not share, in their order: `-` for the first one's.
+/// Returns the lines that two texts do not share, in their order: `-` before those of the first,
+/// `+` before those of the second.
 pub fn difference(old: &str, new: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
-    // The longest common part, by the table of its lengths; both are some hundred lines.
+    // Find the longest common subsequence by the table of its lengths. Both texts have some hundred
+    // lines.
     let mut common = vec![vec![0_u32; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {
         for j in (0..new.len()).rev() {
-            common[i][j] = match old[i] == new[j] {
-                true => common[i + 1][j + 1] + 1,
-                false => common[i + 1][j].max(common[i][j + 1]),
+            common[i][j] = if old[i] == new[j] {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
             };
         }
     }
@@ -167,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_short() {
+    fn difference_lists_only_the_lines_that_differ() {
         assert_eq!(difference("a\nb\nc\n", "a\nb\nc\n"), "");
         assert_eq!(difference("a\nb\nc\n", "a\nx\nc\nd\n"), "-b\n+x\n+d\n");
     }

@@ -1,4 +1,4 @@
-//! What others would have said of who is flooded: small models of their rules, for comparison.
+//! Small models of other programs' flood rules, for comparison.
 //!
 //! The paper's rule is `nfflood --paper` itself.
 
@@ -13,11 +13,11 @@ use super::score::{Named, sources, targets};
 
 const MINUTE: u64 = 60_000;
 
-/// Packets, or octets, of each minute.
+/// The packets or octets of each minute.
 type Minutes = HashMap<u64, u64>;
 
-/// Calls with each minute that a flow lies in and its share of that, in packets and octets; without
-/// times the one minute 0 has what an average minute of the window would.
+/// Calls `add` with each minute that a flow lies in, and its share of the packets and octets.
+/// Without times, minute 0 gets the average of the window's minutes.
 fn spread(flow: &Flow, mut add: impl FnMut(u64, u64, u64)) {
     if flow.start == 0 {
         let minutes = WINDOW * 1000 / MINUTE;
@@ -35,9 +35,10 @@ fn spread(flow: &Flow, mut add: impl FnMut(u64, u64, u64)) {
     }
 }
 
-/// FastNetMon's limits as its configuration has them: 20,000 packets or 1000 Mbit a second that a
-/// host of its networks gets or sends. The original averages over some seconds, which flows do not
-/// tell; a minute stands for that. Its limit of 3500 flows a second is off by default.
+/// Returns victims and attackers by FastNetMon's default limits: 20,000 packets or 1000 Mbit a
+/// second that a host of its networks receives or sends. The original averages over some seconds,
+/// which flows do not show; here it is a minute. Its limit of 3500 flows a second is off by
+/// default.
 pub fn fastnetmon(flows: &[Flow], inside: &[IpNet]) -> Vec<Named> {
     const PACKETS: u64 = 20_000 * 60;
     const OCTETS: u64 = 1_000_000_000 / 8 * 60;
@@ -58,8 +59,8 @@ pub fn fastnetmon(flows: &[Flow], inside: &[IpNet]) -> Vec<Named> {
     got.into_iter().chain(sources(over(|flow| flow.sip))).collect()
 }
 
-/// The query for attacks of Akvorado's documentation: by destination, source port, protocol and minute,
-/// more than 20 sources and more than 100 Mbit a second.
+/// Returns victims by the query for attacks in Akvorado's documentation: a destination, source
+/// port, protocol and minute with more than 20 sources and more than 100 Mbit a second.
 pub fn akvorado(flows: &[Flow]) -> BTreeSet<IpAddr> {
     const SOURCES: usize = 20;
     const OCTETS: u64 = 100_000_000 / 8 * 60;
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn fastnetmon_counts_a_minute() {
+    fn fastnetmon_compares_the_busiest_minute() {
         let inside = ["140.119.0.0/16".parse().unwrap()];
         let named = |flow: Flow| fastnetmon(&[flow], &inside).len();
         assert_eq!(named(sent(1, 1_200_001, 1, MINUTE, MINUTE)), 1);
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn akvorado_wants_sources_and_octets() {
+    fn akvorado_needs_many_sources_and_many_octets() {
         let from = |count: u32, octets| -> Vec<Flow> {
             (1..=count).map(|n| sent(n, 1, octets, MINUTE, MINUTE)).collect()
         };

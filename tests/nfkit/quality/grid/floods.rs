@@ -1,9 +1,9 @@
-//! What nfflood is judged on.
+//! The scenarios of nfflood.
 
 use super::{ANSWERS, BOTH, CAMPUS_DAY, Scenario, State, all, nine};
 
-/// A third of a day before the others play. Its web servers are the hosts that are flooded in
-/// [`VOLUME`]: who comes first in `--with` has the same address.
+/// A third of a day before the other scenarios. Its web servers are the victims of [`VOLUME`],
+/// because the first kind in `--with` always gets the same addresses.
 const BEFORE: &str =
     "campus --for 8h --start 2001-07-02T00:00:00Z --flows 100000 --with webserver=30x5";
 const VOLUME: Scenario =
@@ -18,11 +18,11 @@ const CARPET: &str = "campus --flows 170000 --with FEW,carpetx6";
 
 const TWICE: &str = "campus --twice --flows 150000 --with FEW,FLOODED";
 const HOUR: &str = "campus --for 1h --flows 220000 --with FEW,SOME";
-/// Floods of which one packet in ten is seen.
+/// Floods of which one packet in ten is sampled.
 const AT_10: &str = "campus --sampling 10 --flows 280000 --with FEW,flood=10000x3,botnet=10000x3,\
                      forged=10000x2,reflected=6000x3,unlisted=6000x3,carpet=10000x2";
 
-/// The grid of nfflood. The aims name rows of it.
+/// The grid of nfflood. Its aims refer to these rows.
 pub const FLOODS: &[Scenario] = &[
     all("campus", "campus"),
     nine("campus-nine", "campus"),

@@ -1,4 +1,4 @@
-//! What nfport is judged on.
+//! The scenarios of nfport.
 
 use super::{ANSWERS, BOTH, CAMPUS_DAY, Scenario, State, all, nine};
 
@@ -11,12 +11,12 @@ const fn kept(name: &'static str, play: &'static str) -> Scenario {
     Scenario { state: State::Kept, ..all(name, play) }
 }
 
-/// As many targets as a worm may have before it is found.
+/// Limits a scenario to the number of targets after which a worm should be found.
 const fn cut(scenario: Scenario) -> Scenario {
     Scenario { cut: Some(100), ..scenario }
 }
 
-/// The grid of nfport. The aims name rows of it.
+/// The grid of nfport. Its aims refer to these rows.
 pub const PORTS: &[Scenario] = &[
     all("campus", "campus"),
     nine("campus-nine", "campus"),
@@ -28,7 +28,7 @@ pub const PORTS: &[Scenario] = &[
     all("answers", ANSWERS),
     nine("answers-nine", ANSWERS),
     all("flooded", "campus --flows 150000 --with FEW,FLOODED"),
-    // Who resets what it never asked for.
+    // Hosts that send resets in reply to unsolicited SYN-ACKs.
     all("synack", SYNACK),
     nine("synack-nine", SYNACK),
     all("codered", CODERED),
