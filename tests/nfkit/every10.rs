@@ -14,6 +14,7 @@ use nfkit::capture::{Closing, Slot, Writer, spool};
 use nfkit::time::{Timestamp, Window};
 
 use crate::harness::{INSIDE, Scene, installed, package, tool, zstd};
+use crate::nfgen::tree;
 
 mod evidence;
 mod killed;
@@ -96,6 +97,26 @@ impl Job {
         command
     }
 
+    /// Returns a command that runs the job through a program with these arguments.
+    fn through(&self, program: &str, args: &[&str]) -> Command {
+        let job = self.command();
+        let mut command = Command::new(program);
+        command.args(args).arg(job.get_program()).args(job.get_args());
+        for (key, value) in job.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        command
+    }
+
+    /// Returns a PATH in which the test's scripts in `stub` come first, and then our commands.
+    fn stub_path(&self) -> String {
+        let path = std::env::var("PATH").unwrap();
+        format!("{}:{}:{path}", self.scene.path("stub").display(), binaries().display())
+    }
+
     #[track_caller]
     fn run(&self) -> JobOutput {
         JobOutput(self.command().output().unwrap())
@@ -152,19 +173,10 @@ impl JobOutput {
 
 /// Returns all files below a directory, by their path in it.
 fn names(dir: &Path) -> Vec<String> {
-    let (mut found, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
-    while let Some(at) = dirs.pop() {
-        for entry in fs::read_dir(at).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else {
-                found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
+    let mut names: Vec<String> =
+        tree(dir).into_iter().map(|path| path.into_os_string().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn ledger(out: &Path) -> Vec<(String, String)> {
@@ -674,16 +686,7 @@ fn the_hook_gets_its_arguments_and_the_files_and_is_retried() {
     let hook = job.script("hook", &text);
     let hook = hook.to_str().unwrap().to_owned();
     job.hook(&[&hook, "a b", "$(touch x)", ""]);
-    let mut command = Command::new("sh");
-    command.args(["-c", "umask 022; exec \"$@\"", "sh"]);
-    let inner = job.command();
-    command.arg(inner.get_program()).args(inner.get_args());
-    for (key, value) in inner.get_envs() {
-        match value {
-            Some(value) => command.env(key, value),
-            None => command.env_remove(key),
-        };
-    }
+    let mut command = job.through("sh", &["-c", "umask 022; exec \"$@\"", "sh"]);
     let said = JobOutput(command.output().unwrap()).status(1);
     let failed = format!("--then {hook}: status 7; it gets the same files again in the next run");
     said.says(&format!("0022\nnf-every10: {failed}\n"));

@@ -481,6 +481,13 @@ impl Scene {
     }
 }
 
+/// Returns a size of a process in KiB, by its name in `/proc/PID/status`, such as `VmHWM`.
+pub fn memory(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    size.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// Returns the path of a file of the package.
 pub fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -1,11 +1,15 @@
-//! The commands as their users meet them: run as processes, judged by what they print and how they
-//! end. One module a tool, one for the manners that all share, one for whole paths, one against
-//! other programs and one for the man pages; `harness` runs the commands.
+//! Tests of the commands as their users run them: as processes, judged by output and exit status.
 //!
-//! Golden files lie in `tests/data`: a capture beside the flow lines that it holds. Both are made
-//! and compared by `golden`, and rewritten only with `NFKIT_BLESS=1`.
+//! Each command has a module. `detector` tests what the three detectors share, `manners` what all
+//! commands share, `pipeline` commands joined by pipes, `peers`, `oracle` and `live` the comparison
+//! with other programs, `quality` the accuracy of the detectors, `man` and `prose` the texts.
+//! `harness` runs the commands.
+//!
+//! Golden files lie in `tests/data`: captures, and the flow lines that they decode to. `golden` makes
+//! and compares both, and rewrites them only with `NFKIT_BLESS=1`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-// clippy of Rust 1.85 takes a closure's `return` for its function's, and misses that a child is waited for.
+// clippy of Rust 1.85 mistakes a closure's `return` for its function's, and then misses the `wait`
+// for a child.
 #![allow(clippy::zombie_processes)]
 
 mod answers;

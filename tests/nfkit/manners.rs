@@ -9,7 +9,7 @@ use crate::golden::{
     COLLECTOR, Packet, ROUTER, START, packet, pcap, section, v9_data, v9_template,
 };
 use crate::harness::{
-    DETECTORS, Live, Ran, Random, Run, Scene, TOOLS, campus, gzip, installed, package, tool, zstd,
+    DETECTORS, Ran, Random, Run, Scene, TOOLS, campus, gzip, installed, memory, package, tool, zstd,
 };
 
 fn capture() -> PathBuf {
@@ -327,24 +327,18 @@ fn a_line_of_100_megabytes_costs_no_memory() {
         ));
         assert_eq!(live.next(), format!("#window\t{W1}"));
         assert!(live.next().starts_with(&format!("#end\t{W1}\tflows=1\t")));
-        let peak = peak(&live);
+        let peak = memory(live.id(), "VmHWM");
         assert!(peak < 64 << 10, "{name} took {peak} KiB");
         live.close().status(0).says_lines(1).says("-:3: line longer than");
     }
 }
 
-/// Returns the peak memory of a process in KiB.
-fn peak(live: &Live) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", live.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
-}
-
 /// A packet and a block claim to have a gigabyte, and a gigabyte of zeros follows.
 #[test]
 fn a_capture_that_promises_a_gigabyte_costs_no_memory() {
-    let Some(sh) = installed("sh") else { return };
-    drop(sh);
+    if installed("sh").is_none() {
+        return;
+    }
     let scene = Scene::new();
     let huge: u32 = 1 << 30;
     let mut packet = pcap(true, 101, &[(0, Vec::new())]);

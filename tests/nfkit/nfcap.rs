@@ -15,7 +15,7 @@ use nfkit::flow::Flow;
 use nfkit::time::Timestamp;
 use nfkit::wire::{Exporter, Version};
 
-use super::harness::{INSIDE, Ran, Scene, installed, skipped, table, tool};
+use super::harness::{INSIDE, Ran, Scene, installed, memory, skipped, table, tool};
 
 mod faults;
 mod operate;

@@ -51,9 +51,8 @@ fn evidence_reads_the_flows_once_for_all_findings() {
         );
         job.script(&format!("stub/{name}"), &text);
     }
-    let stubs = format!("{}:{}:{path}", job.scene.path("stub").display(), binaries().display());
     // The nfkit commands are found in PATH, not beside the script.
-    JobOutput(job.command().env("PATH", stubs).output().unwrap()).quiet();
+    JobOutput(job.command().env("PATH", job.stub_path()).output().unwrap()).quiet();
     let text = job.text(&format!("{ATTACK}.evidence"));
     assert!(parts(&text).len() >= 2, "{text}");
     assert_eq!(fs::read_to_string(log).unwrap(), "nfgrep\n");

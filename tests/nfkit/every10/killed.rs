@@ -71,8 +71,7 @@ fn a_kill_at_any_step_leaves_whole_results_or_none() {
         );
         job.script(&format!("stub/{name}"), &text);
     }
-    let stub = job.scene.path("stub");
-    let stubs = format!("{}:{}:{path}", stub.display(), binaries().display());
+    let stubs = job.stub_path();
     for n in 1.. {
         fs::write(&step, "0").unwrap();
         fs::write(&last, n.to_string()).unwrap();

@@ -27,16 +27,7 @@ impl Job {
     /// Runs the job for two minutes at most, where an endless loop would be a fault.
     #[track_caller]
     fn run_limited(&self) -> JobOutput {
-        let inner = self.command();
-        let mut command = Command::new("timeout");
-        command.arg("120").arg(inner.get_program()).args(inner.get_args());
-        for (key, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(key, value),
-                None => command.env_remove(key),
-            };
-        }
-        JobOutput(command.output().unwrap())
+        JobOutput(self.through("timeout", &["120"]).output().unwrap())
     }
 
     fn windows(&self) -> Vec<String> {
@@ -259,10 +250,10 @@ fn names_that_are_not_slots_are_reported_once() {
         job.put(name, "x");
     }
     let err = job.run_limited().status(0).err();
-    let told = err
+    let reported = err
         .lines()
         .filter(|line| line.ends_with("not a slot's name, nfcap.YYYYMMDDhhmm.pcapng; set aside"));
-    assert_eq!(told.count(), 20, "{err}");
+    assert_eq!(reported.count(), 20, "{err}");
     assert!(err.contains("nf-every10: 3 more files are set aside; "), "{err}");
     let mut expected: Vec<_> = odd.iter().map(|name| format!("name\t{name}")).collect();
     expected.sort();
@@ -397,11 +388,11 @@ fn links_and_special_files_are_reported_and_not_opened() {
         "type\tnfcap.200108041306.pcapng",
     ];
     assert_eq!(job.text("set-aside").lines().collect::<Vec<_>>(), expected);
-    let told = expected.map(|line| match line.split_once('\t').unwrap() {
+    let messages = expected.map(|line| match line.split_once('\t').unwrap() {
         ("link", path) => format!("{path}: links are not followed; set aside"),
         (_, path) => format!("{path}: not a regular file; set aside"),
     });
-    assert_eq!(err, lines(&told.each_ref().map(String::as_str)));
+    assert_eq!(err, lines(&messages.each_ref().map(String::as_str)));
     let done = [
         format!("{ATTACK}.pcapng done"),
         "nfcap.200108041304.pcapng/nfcap.200108041320.pcapng done".to_owned(),
@@ -444,11 +435,8 @@ fn a_file_that_keeps_changing_does_not_hold_up_the_job() {
          case \"$*\" in *pcapng*) printf 'nfcap.200108041320.pcapng\\t9\\t1\\n' ;; esac\n"
     );
     job.script("stub/find", &text);
-    let stubs =
-        format!("{}:{}:{path}", job.scene.path("stub").display(), super::binaries().display());
-    let inner = job.command();
-    let mut command = Command::new("timeout");
-    command.arg("120").arg(inner.get_program()).args(inner.get_args()).env("PATH", stubs);
+    let mut command = job.through("timeout", &["120"]);
+    command.env("PATH", job.stub_path());
     let said = JobOutput(command.output().unwrap()).status(1);
     said.says(&lines(&["slot 200108041320: a file of it comes and goes; left for the next run"]));
     assert_eq!(job.verdicts(), [format!("{ATTACK}.pcapng done")]);

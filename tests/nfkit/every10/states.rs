@@ -92,7 +92,6 @@ fn a_kill_between_detector_and_ledger_learns_no_window_twice() {
     assert!(!slow_findings(&out).is_empty());
 
     // Kill the job after a detector has saved its state, and before the line of the ledger.
-    let path = std::env::var("PATH").unwrap();
     let mark = job.scene.path("mark");
     for name in DETECTORS {
         let text = format!(
@@ -103,8 +102,7 @@ fn a_kill_between_detector_and_ledger_learns_no_window_twice() {
         );
         let mut each = Job::new();
         each.script(&format!("stub/{name}"), &text);
-        let stubs =
-            format!("{}:{}:{path}", each.scene.path("stub").display(), binaries().display());
+        let stubs = each.stub_path();
         for (n, slot) in slots.iter().enumerate() {
             each.add(slow(), slot);
             // Kill at the first slot, in the middle, and where the slow scan has been found.

@@ -42,9 +42,9 @@ pub(super) fn counts(nfcap: &mut Nfcap) -> BTreeMap<String, String> {
         let line = nfcap.err.recv_timeout(LIMIT).unwrap();
         nfcap.said.push(line);
         let new = nfcap.said[before..].iter();
-        let told = new.filter_map(|line| line.strip_prefix("nfcap: received=")).next();
-        if let Some(told) = told {
-            let words = format!("received={told}");
+        let counts = new.filter_map(|line| line.strip_prefix("nfcap: received=")).next();
+        if let Some(counts) = counts {
+            let words = format!("received={counts}");
             let pairs = words.split(' ').filter_map(|word| word.split_once('='));
             return pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         }
@@ -113,12 +113,12 @@ pub(super) fn is_root() -> bool {
 }
 
 /// A mounted file system, unmounted when the value is dropped.
-struct Mount(PathBuf);
+pub(super) struct Mount(PathBuf);
 
 impl Mount {
     /// Mounts a file system at a place. Returns `None`, and reports a skipped test, without the
     /// rights for that.
-    fn new(at: &Path, args: &[&str]) -> Option<Mount> {
+    pub(super) fn new(at: &Path, args: &[&str]) -> Option<Mount> {
         if !is_root() {
             skipped("only root can mount");
             return None;
@@ -158,15 +158,15 @@ fn a_full_disk_delays_nothing_and_loses_nothing() {
         let mut sender = Sender::new(&nfcap);
         // The output of zstd must not fit on the disk either.
         let wanted = if compress { 40_000 } else { 1000 };
-        let mut told = false;
+        let mut is_full = false;
         for _ in 0..200 {
             sender.send(wanted / 20, 1000);
             std::thread::sleep(Duration::from_millis(20));
             while let Ok(line) = nfcap.err.try_recv() {
-                told |= line.contains("No space left on device");
+                is_full |= line.contains("No space left on device");
                 nfcap.said.push(line);
             }
-            if told {
+            if is_full {
                 break;
             }
             fs::write(spool.join("more"), vec![0; 10_000]).ok();
@@ -475,9 +475,9 @@ fn datagrams_dropped_by_the_kernel_are_counted_exactly() {
     // The exporter's sequence numbers show the same loss.
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
-    let told =
+    let message =
         format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 before they came");
-    assert!(said.contains(&told), "{said}");
+    assert!(said.contains(&message), "{said}");
 }
 
 #[test]
@@ -506,9 +506,7 @@ fn ten_thousand_exporters_keep_their_templates_in_little_memory() {
             until("a file", || (files(&spool).len() == 1).then_some(()));
         }
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", nfcap.child.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak = memory(nfcap.child.id(), "VmHWM");
     assert!(peak < 150_000, "{peak} kB");
     nfcap.stop();
     let files = files(&spool);

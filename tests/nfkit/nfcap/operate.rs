@@ -182,17 +182,17 @@ fn the_service_manager_is_notified_of_start_and_stop() {
     let args = ["-t", LONG, "-p", "0", "-w", &path(&spool)];
     let mut nfcap =
         Nfcap::spawn_as(command.args(args).env("NOTIFY_SOCKET", &path_of), Stdio::null());
-    let told = || {
+    let notification = || {
         let mut buffer = [0; 100];
         let len = socket.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..len]).into_owned()
     };
-    assert_eq!(told(), "READY=1\n");
+    assert_eq!(notification(), "READY=1\n");
     // nfcap is ready: the port is bound and there is a file.
     assert_eq!(parts(&spool).len(), 1);
     nfcap.listens(1);
     nfcap.stop();
-    assert_eq!(told(), "STOPPING=1\n");
+    assert_eq!(notification(), "STOPPING=1\n");
 }
 
 #[test]

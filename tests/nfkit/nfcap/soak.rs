@@ -7,13 +7,6 @@ use super::*;
 /// The number of datagrams sent per second.
 const RATE: u64 = 2000;
 
-/// Returns the resident memory of nfcap in kB.
-fn resident(nfcap: &Nfcap) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", nfcap.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 /// Returns the number of flows in a file that is decoded alone.
 fn decoded(file: &Path) -> usize {
     let file = fs::File::open(file).unwrap();
@@ -48,7 +41,7 @@ fn many_short_slots_lose_nothing_and_leak_no_memory() {
     let now = Timestamp::from_secs(seconds_now() as u64);
     let mut exporter = Exporter::new(Version::Ipfix, 7, now.offset(-1_000_000_000));
     let began = Instant::now();
-    let (mut sent, mut memory) = (0, Vec::new());
+    let (mut sent, mut sizes) = (0, Vec::new());
     while began.elapsed() < Duration::from_secs(seconds) {
         let due = began.elapsed().as_millis() as u64 * RATE / 1000;
         while sent < due {
@@ -58,7 +51,7 @@ fn many_short_slots_lose_nothing_and_leak_no_memory() {
             socket.send_to(&datagram, to).unwrap();
             sent += 1;
         }
-        memory.push(resident(&nfcap));
+        sizes.push(memory(nfcap.child.id(), "VmRSS"));
         std::thread::sleep(Duration::from_millis(20));
     }
     let said = nfcap.stop();
@@ -79,7 +72,7 @@ fn many_short_slots_lose_nothing_and_leak_no_memory() {
     assert!(!old.exists() && !scene.path("spool/2001").exists());
     // The memory at the end is that after a quarter of the time, give or take a few pages.
     let most = |part: &[u64]| part.iter().copied().max().unwrap();
-    let quarter = memory.len() / 4;
-    let (first, last) = (most(&memory[..quarter]), most(&memory[quarter..]));
+    let quarter = sizes.len() / 4;
+    let (first, last) = (most(&sizes[..quarter]), most(&sizes[quarter..]));
     assert!(last <= first + 4096, "{first} kB, then {last} kB");
 }

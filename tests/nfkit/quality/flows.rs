@@ -107,7 +107,8 @@ impl Stream {
     }
 }
 
-fn millis(text: &str) -> u64 {
+/// Parses seconds with up to three decimals as milliseconds.
+pub fn millis(text: &str) -> u64 {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     let rest = format!("{rest:0<3}");
     whole.parse::<u64>().unwrap() * 1000 + rest[..3].parse::<u64>().unwrap()

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
-use super::flows::{Flow, Stream, WINDOW};
+use super::flows::{Flow, Stream, WINDOW, millis};
 use super::peers::TARGETS;
 use super::score::{Kind, Truth};
 use crate::harness::package;
@@ -144,11 +144,7 @@ fn mix(attack: &str, benign: &str) -> String {
     let (sip, dip) = (place("sip"), place("dip"));
     let times = [place("start"), place("end")];
     // Milliseconds, because sums must be exact.
-    let millis = |cell: &str| -> i64 {
-        let (whole, rest) = cell.split_once('.').unwrap_or((cell, ""));
-        let rest = format!("{rest:0<3}");
-        whole.parse::<i64>().unwrap() * 1000 + rest[..3].parse::<i64>().unwrap()
-    };
+    let millis = |cell: &str| millis(cell) as i64;
     let slot = |text: &str| {
         let starts = text.lines().skip(1).map(|line| line.split('\t').nth(times[0]).unwrap());
         starts.map(millis).min().unwrap() / 1000 / WINDOW as i64
