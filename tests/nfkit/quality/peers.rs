@@ -13,7 +13,7 @@ use super::flows::Flow;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// The number of targets that makes a source a scanner, for the labelled sets and for
+/// The number of targets that makes a source a scanner, for the truth and for
 /// [`unanswered`].
 pub const TARGETS: usize = 25;
 
