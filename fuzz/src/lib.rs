@@ -389,7 +389,7 @@ impl Trial {
         }
         // No octet is read twice, so nobody gets more out than they put in: a record has one at
         // least, and a pair of flows the addresses.
-        let octets = payload.len() as u64 + before.stats.held_octets;
+        let octets = payload.len() as u64 + before.stats.held_bytes;
         let records = |sum: &Sum| sum.stats.records + sum.stats.option_records;
         assert!(records(&after) - records(&before) <= octets);
         assert!(9 * batch.flows.len() as u64 <= 2 * octets);
@@ -420,15 +420,15 @@ impl Trial {
         let DecoderLimits { domains, held, all_held, missing, foreign, .. } = self.limits;
         let all: Vec<(&Domain, &Stats)> = self.decoders[0].stats().collect();
         assert!(all.len() <= domains);
-        assert!(sum.stats.held_octets <= all_held as u64);
+        assert!(sum.stats.held_bytes <= all_held as u64);
         assert!(self.decoders[0].totals().by_version.len() <= foreign);
         for (_, stats) in all {
-            assert!(stats.held_octets <= held as u64);
+            assert!(stats.held_bytes <= held as u64);
             assert!(stats.missing.len() <= missing);
             let waiting: u64 = stats.missing.values().map(|missing| missing.sets).sum();
             assert!(waiting <= stats.undecodable_sets);
             assert!(stats.evicted_sets <= stats.undecodable_sets);
-            assert!(stats.evicted_octets <= stats.undecodable_octets);
+            assert!(stats.evicted_bytes <= stats.undecodable_bytes);
             assert!(stats.late_sets > 0 || stats.late == 0);
         }
     }
@@ -519,7 +519,7 @@ impl Sum {
         let totals = decoder.totals();
         let mut stats = totals.evicted.clone();
         // Those say what is now, and what was dropped is not.
-        stats.held_octets = 0;
+        stats.held_bytes = 0;
         for (domain, own) in decoder.stats() {
             stats.add(own);
             if matches!(domain.version, Version::V1 | Version::V5 | Version::V7 | Version::Sflow) {

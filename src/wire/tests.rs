@@ -1,8 +1,10 @@
 //! Behaviour of the decoder, over literal octets.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::*;
+use crate::flow::Flow;
 use crate::time::Timestamp;
 
 mod any;
@@ -140,16 +142,16 @@ fn data_waits_for_its_template() {
     let mut seen = Seen::of(&[&v9(&[&DATA]), &v9(&[&DATA])]);
     assert_eq!(seen.batch.late, 0);
     assert!(seen.batch.flows.is_empty());
-    let missing = Missing { sets: 2, octets: 24 };
-    assert_eq!((seen.own().undecodable_sets, seen.own().undecodable_octets), (2, 24));
+    let missing = Missing { sets: 2, bytes: 24 };
+    assert_eq!((seen.own().undecodable_sets, seen.own().undecodable_bytes), (2, 24));
     assert_eq!(seen.own().missing.iter().collect::<Vec<_>>(), [(&256, &missing)]);
-    assert!(seen.own().held_octets >= 24);
+    assert!(seen.own().held_bytes >= 24);
     seen.read(&v9(&[&PLAIN9, &DATA]));
     assert_eq!(seen.flows(), [FLOW; 3]);
     assert_eq!(seen.batch.late, 2);
     let stats = seen.own();
     assert_eq!((stats.late, stats.late_sets, stats.flows, stats.records), (2, 2, 3, 3));
-    assert_eq!((stats.undecodable_sets, stats.undecodable_octets, stats.held_octets), (0, 0, 0));
+    assert_eq!((stats.undecodable_sets, stats.undecodable_bytes, stats.held_bytes), (0, 0, 0));
     assert!(stats.missing.is_empty());
 }
 
@@ -570,7 +572,7 @@ fn the_longest_silent_domain_goes() {
     let totals = seen.decoder.totals();
     assert_eq!((totals.evicted_domains, totals.evicted.flows), (1, 1));
     // The data that it had held goes with it.
-    assert_eq!((totals.evicted.evicted_sets, totals.evicted.held_octets), (1, 0));
+    assert_eq!((totals.evicted.evicted_sets, totals.evicted.held_bytes), (1, 0));
 }
 
 #[test]
@@ -614,7 +616,7 @@ fn data_without_a_template_is_bounded() {
         seen.read(&datagram);
     }
     let stats = seen.own();
-    assert!(stats.held_octets <= 2500, "{}", stats.held_octets);
+    assert!(stats.held_bytes <= 2500, "{}", stats.held_bytes);
     assert_eq!(stats.undecodable_sets, 100);
     assert_eq!(stats.evicted_sets, 97);
     assert_eq!(stats.missing.len(), 3);

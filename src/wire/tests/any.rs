@@ -223,8 +223,8 @@ proptest! {
             let mut held = 0;
             for (_, stats) in decoder.stats() {
                 prop_assert!(stats.missing.len() <= limits.missing);
-                prop_assert!(stats.held_octets <= limits.held as u64);
-                held += stats.held_octets;
+                prop_assert!(stats.held_bytes <= limits.held as u64);
+                held += stats.held_bytes;
             }
             prop_assert!(held <= limits.all_held as u64);
             prop_assert!(decoder.totals().by_version.len() <= limits.foreign);

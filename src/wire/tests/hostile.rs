@@ -94,7 +94,7 @@ fn spoofed_exporters_fill_a_table_and_no_more() {
     let stats: Vec<_> = decoder.stats().collect();
     assert_eq!(stats.len(), 40, "80 templates, two in each domain");
     assert_eq!(decoder.totals().evicted_domains, 4_960);
-    assert!(stats.iter().map(|(_, stats)| stats.held_octets).sum::<u64>() <= 8_000);
+    assert!(stats.iter().map(|(_, stats)| stats.held_bytes).sum::<u64>() <= 8_000);
     assert_eq!(decoder.totals().evicted.datagrams, 4_960);
 }
 

@@ -188,7 +188,7 @@ proptest! {
                 [s.datagrams, s.templates, s.options_templates, s.withdrawn, s.evicted_templates]
             };
             prop_assert_eq!(counted(decoded), counted(watched));
-            prop_assert_eq!(watched.held_octets, 0);
+            prop_assert_eq!(watched.held_bytes, 0);
             // What had waited is counted by who decodes it.
             if decoded.late_sets == 0 {
                 let records = |s: &Stats| (s.records, s.option_records, s.undecodable_sets);
@@ -219,6 +219,6 @@ fn data_is_not_held_and_losses_are_told() {
     assert_eq!((seen.batch.lost, seen.batch.flows.len(), seen.batch.late), (lost, 0, 0));
     let stats = seen.own();
     assert_eq!((stats.datagrams, stats.records, stats.flows), (3, 3, 0));
-    assert_eq!((stats.lost, stats.undecodable_sets, stats.held_octets), (lost, 1, 0));
+    assert_eq!((stats.lost, stats.undecodable_sets, stats.held_bytes), (lost, 1, 0));
     assert_eq!(seen.decoder.generation(), 0);
 }
