@@ -95,9 +95,9 @@ impl Decoder {
         self.read(exporter, Mode::Decode(arrival), payload, out);
     }
 
-    /// Counts a datagram and learns its templates and options, but makes no flows. A collector calls
-    /// it that stores datagrams undecoded and must know which templates are in force and what is
-    /// missing.
+    /// Reads a datagram for its counters, templates and options only, and makes no flows. It is meant
+    /// for a collector that stores datagrams undecoded and must know which templates are in force and
+    /// how many datagrams are missing.
     ///
     /// The counters are those of [`datagram`](Decoder::datagram) as far as they follow from headers
     /// and lengths: datagrams, records, templates, and losses by sequence number. Data whose template
@@ -437,7 +437,7 @@ impl Decoder {
         true
     }
 
-    /// Counts the pending sets that were dropped.
+    /// Adds the pending sets that were dropped to the counters.
     fn count_dropped(&mut self) {
         if !self.pending.has_dropped() {
             return;

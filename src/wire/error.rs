@@ -79,9 +79,9 @@ pub enum Reason {
     Count {
         /// The items.
         what: &'static str,
-        /// Their number by the header.
+        /// Number of items by the header.
         stated: u32,
-        /// Their number in the datagram.
+        /// Number of items in the datagram.
         held: usize,
     },
     /// A sample of sFlow, or a record or packet in it, that ends after its enclosing item. The bytes
@@ -90,7 +90,7 @@ pub enum Reason {
     Overrun {
         /// The item.
         what: &'static str,
-        /// Its stated length.
+        /// Stated length of the item in bytes.
         stated: u32,
         /// Bytes that are left.
         left: usize,

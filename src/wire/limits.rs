@@ -3,7 +3,7 @@
 /// Limits of the decoder's memory and output.
 ///
 /// The sources of UDP datagrams can be forged, so each limit stops one way to fill the memory.
-/// Whatever is dropped for a limit is counted.
+/// Everything that is dropped for a limit is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoderLimits {
     /// Domains of all exporters. Stops forged addresses and domain ids. If the limit is exceeded, one

@@ -282,7 +282,7 @@ impl MessageReader<'_, '_> {
         }
     }
 
-    /// Counts a data set whose template is missing, and holds it if flows are wanted.
+    /// Adds a data set whose template is missing to the counters, and holds it if flows are wanted.
     fn without_template(&mut self, set: &Set<'_>) {
         self.unread = true;
         if !self.datagram.counts() {
@@ -311,8 +311,8 @@ impl MessageReader<'_, '_> {
         }
     }
 
-    /// Counts what is missing before this datagram, by its sequence number. Called after the datagram
-    /// has been read.
+    /// Adds the loss before this datagram, by its sequence number, to the counters. Must be called
+    /// after the datagram has been read, because IPFIX numbers records.
     pub fn follow(&mut self, number: u32, count: Count) {
         if !self.datagram.counts() {
             let count = match count {

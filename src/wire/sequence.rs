@@ -173,7 +173,7 @@ impl Numbered {
 #[derive(Clone, Copy, Debug)]
 struct RivalNumbering {
     at: Numbered,
-    /// These numberings, as bits.
+    /// Numberings, as bits.
     numberings: u8,
     /// Number that was reported as lost before the datagram.
     lost: u32,

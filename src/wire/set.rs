@@ -110,8 +110,8 @@ pub(super) fn template(out: &mut Vec<u8>, id: u16, fields: &[&[(u16, u16)]]) {
 /// Bytes of a record by [`emit_record`] besides the two times.
 pub(super) const RECORD: usize = 33;
 
-/// The fields of [`emit_record`] in order, as (element, length). `start` and `end` are the elements
-/// of the times, which have `time_len` bytes each.
+/// Returns the fields of [`emit_record`] in order, as (element, length). `start` and `end` are the
+/// elements of the times, which have `time_len` bytes each.
 pub(super) const fn record_fields(start: u16, end: u16, time_len: u16) -> [(u16, u16); 11] {
     [
         (element::INGRESS_INTERFACE, 4),

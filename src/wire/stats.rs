@@ -206,7 +206,7 @@ impl Stats {
         }
     }
 
-    /// Counts a set whose template is missing.
+    /// Adds a set whose template is missing.
     pub(super) fn miss(&mut self, id: u16, bytes: u64, limit: usize) {
         self.undecodable_sets += 1;
         self.undecodable_bytes += bytes;
@@ -217,7 +217,7 @@ impl Stats {
         }
     }
 
-    /// Counts a set that was decoded after it had waited for its template.
+    /// Moves a set from the undecodable ones to the late ones: its template has arrived.
     pub(super) fn found(&mut self, id: u16, bytes: u64) {
         self.late_sets += 1;
         self.undecodable_sets = self.undecodable_sets.saturating_sub(1);
@@ -291,7 +291,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts a domain that an exporter address has lost.
+    /// Adds a domain that an exporter address has lost.
     pub(super) fn evicted_from(&mut self, address: IpAddr, limit: usize) {
         if self.evicted_by.len() < limit || self.evicted_by.contains_key(&address) {
             *self.evicted_by.entry(address).or_default() += 1;

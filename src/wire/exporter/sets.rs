@@ -21,14 +21,14 @@ const FIELDS6: [(u16, u16); 2] =
 
 /// A protocol with templates. The methods cover the differences between the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Protocol {
+pub(in crate::wire) enum Protocol {
     V9,
     Ipfix,
 }
 
 /// The contents of a header, for both protocols.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in super::super) struct Head {
+pub(in crate::wire) struct Head {
     /// sysUpTime at `secs`, in milliseconds; v9 only.
     pub uptime: u32,
     /// Export time in seconds.
