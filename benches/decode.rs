@@ -1,16 +1,16 @@
-//! Captures to flow lines: nfdump-txt as its users run it, beside the bare loop and other programs.
+//! Measures the way from captures to flow lines: nfdump-txt as users run it, beside the bare loop and
+//! other programs.
 //!
-//! Every contestant is a process of its own that reads a file and writes to /dev/null, and is
-//! measured by what the system says of it when it is over: user and system time, and the peak of
-//! its memory. They take turns in one run, because what the machine does meanwhile moves every
-//! figure; compare ratios.
+//! Each program runs in a process of its own, reads a file and writes to /dev/null. The system reports
+//! its user and system time and its peak memory. The programs take turns, because other load on the
+//! machine changes all figures; compare ratios only.
 //!
-//! Last comes what a collector does with each datagram, [`Decoder::watch`], in nanoseconds a datagram;
-//! `--watch` prints nothing else.
+//! At the end the benchmark measures [`Decoder::watch`], the work of a collector, in nanoseconds a
+//! datagram. `--watch` prints nothing else.
 //!
-//! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` for the captures (kept there), `--peers
-//! FILE` with other programs to run, a line each: a name, the number of flows it prints, a command
-//! for sh, separated by TABs.
+//! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` to keep the captures in, `--peers FILE` for
+//! other programs. A line of FILE has a name, the number of flows that the program prints, and a
+//! command for sh, separated by TABs.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::exit)]
 
 mod bare;
@@ -34,12 +34,12 @@ use nfkit::wire::{Batch, Decoder, DecoderLimits, Exporter, Version};
 const NFDUMP: &str = env!("CARGO_BIN_EXE_nfdump-txt");
 const NFGEN: &str = env!("CARGO_BIN_EXE_nfgen");
 
-/// Block type of a packet in pcapng, an enhanced packet block.
+/// Block type of an enhanced packet block in pcapng.
 const PACKET: u32 = 6;
-/// From the start of that block to the datagram: the block's own fields, IPv4, UDP.
+/// Offset of the datagram in that block, after the block's own fields, IPv4 and UDP.
 const DATAGRAM: usize = 28 + 20 + 8;
 
-/// NetFlow v5 out of one of nfcap's files as nine columns, for one purpose and without a check.
+/// Prints the nine columns of NetFlow v5 from a file of nfcap, without any check of the input.
 fn bare_loop(path: &Path) {
     let mut file = File::open(path).unwrap();
     let mut out = File::options().write(true).open("/dev/stdout").unwrap();
@@ -94,16 +94,16 @@ fn bare_line(line: &mut Line<'_>, record: &[u8; 48]) {
 }
 
 #[inline(always)]
-fn word(octets: &[u8]) -> u32 {
-    u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]])
+fn word(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
 #[inline(always)]
-fn short(octets: &[u8]) -> u16 {
-    u16::from_be_bytes([octets[0], octets[1]])
+fn short(bytes: &[u8]) -> u16 {
+    u16::from_be_bytes([bytes[0], bytes[1]])
 }
 
-/// The same capture through the crate netflow_parser, which prints nothing.
+/// Parses a capture with the crate netflow_parser, and prints nothing.
 fn parser(path: &Path) {
     let mut reader = Reader::new(File::open(path).unwrap()).unwrap();
     let mut parser = NetflowParser::default();
@@ -113,27 +113,38 @@ fn parser(path: &Path) {
             packets += black_box(parser.parse_bytes(datagram.payload)).len();
         }
     }
-    assert!(packets > 0, "nothing was read");
+    assert!(packets > 0, "the capture has no packets");
 }
 
-/// When the exporters of [`watching`] send.
+/// Time at which the exporters of [`measure_watch`] send.
 const NOW: Timestamp = Timestamp::from_secs(1_000_000_000);
 
-/// Exporters that take turns, and datagrams of each: few, so that they stay in the processor's cache
-/// as what has just come out of a socket does.
+/// Number of exporters, which take turns.
 const EXPORTERS: usize = 8;
+
+/// Number of datagrams of each exporter. They are few, so that they stay in the processor's cache, as a
+/// datagram does that has just arrived.
 const DATAGRAMS: usize = 8;
 
-/// A datagram with its exporter, and what its number counts.
+/// A datagram of an exporter.
 struct Sent {
     exporter: usize,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Step of the sequence number to the next datagram.
     count: u32,
 }
 
-/// Full datagrams of one version, without templates, and one datagram with these for each exporter.
-fn sent(version: Version) -> (Vec<Vec<u8>>, Vec<Sent>) {
-    let (mut templates, mut all) = (Vec::new(), Vec::new());
+/// The datagrams of all exporters in one version.
+struct Traffic {
+    /// A datagram with the templates of each exporter; none for a version without templates.
+    templates: Vec<Vec<u8>>,
+    /// Full datagrams without templates.
+    data: Vec<Sent>,
+}
+
+/// Generates the datagrams of all exporters.
+fn traffic(version: Version) -> Traffic {
+    let (mut templates, mut data) = (Vec::new(), Vec::new());
     for exporter in 0..EXPORTERS {
         let boot = NOW.offset(-3_600_000_000_000);
         let mut writer = Exporter::new(version, exporter as u32, boot);
@@ -154,69 +165,71 @@ fn sent(version: Version) -> (Vec<Vec<u8>>, Vec<Sent>) {
                 end: Some(NOW),
                 ..Flow::default()
             };
-            writer.push(&flow, NOW, &mut |octets| datagrams.push(octets.to_vec())).unwrap();
+            writer.push(&flow, NOW, &mut |bytes| datagrams.push(bytes.to_vec())).unwrap();
         }
-        // The first one has the templates.
-        all.extend(datagrams.drain(1..=DATAGRAMS).map(|octets| (exporter, octets)));
+        // The first datagram has the templates.
+        for bytes in datagrams.drain(1..=DATAGRAMS) {
+            let count = match version {
+                Version::V5 => short(&bytes[2..]).into(),
+                Version::Ipfix => (u32::from(short(&bytes[18..])) - 4) / 57,
+                _ => 1,
+            };
+            data.push(Sent { exporter, bytes, count });
+        }
     }
-    let count = |octets: &[u8]| match version {
-        Version::V5 => short(&octets[2..]).into(),
-        Version::Ipfix => (u32::from(short(&octets[18..])) - 4) / 57,
-        _ => 1,
-    };
-    let all =
-        all.into_iter().map(|(exporter, octets)| Sent { exporter, count: count(&octets), octets });
-    (templates, all.collect())
+    Traffic { templates, data }
 }
 
-/// What [`Decoder::watch`] costs: the fastest of many runs, the others were disturbed.
-fn watching() {
+/// Measures [`Decoder::watch`]. The fastest of many runs counts, because other load on the machine
+/// disturbs the others.
+fn measure_watch() {
     println!(
         "{:32}{:>12}{:>14}{:>12}",
-        "watched, of 8 exporters", "octets", "ns a datagram", "lost"
+        "watched, of 8 exporters", "bytes", "ns a datagram", "lost"
     );
     for version in [Version::V5, Version::V9, Version::Ipfix, Version::Sflow] {
-        let number = match version {
+        let number_at = match version {
             Version::V9 => 12,
             Version::Ipfix => 8,
             _ => 16,
         };
-        let (templates, mut all) = sent(version);
+        let Traffic { templates, mut data } = traffic(version);
         let limits = DecoderLimits { restated: 16 << 20, ..DecoderLimits::default() };
         let mut decoder = Decoder::new(limits);
         let mut batch = Batch::default();
         let address = |exporter: usize| [192, 0, 2, exporter as u8].into();
-        for (exporter, octets) in templates.iter().enumerate() {
-            decoder.watch(address(exporter), NOW, octets, &mut batch);
+        for (exporter, bytes) in templates.iter().enumerate() {
+            decoder.watch(address(exporter), NOW, bytes, &mut batch);
         }
-        // v9 has numbered the templates.
+        // In v9 the datagram of templates has a number of its own.
         let mut numbers = [u32::from(version == Version::V9); EXPORTERS];
         let mut best = f64::MAX;
         for _ in 0..300 {
             let mut took = 0;
             for _ in 0..20 {
-                // Each lap has the numbers that follow on the one before.
-                for Sent { exporter, octets, count } in &mut all {
-                    octets[number..number + 4].copy_from_slice(&numbers[*exporter].to_be_bytes());
+                // The numbers of each lap follow those of the lap before.
+                for Sent { exporter, bytes, count } in &mut data {
+                    bytes[number_at..number_at + 4]
+                        .copy_from_slice(&numbers[*exporter].to_be_bytes());
                     numbers[*exporter] = numbers[*exporter].wrapping_add(*count);
                 }
                 let start = Instant::now();
                 for turn in 0..DATAGRAMS {
-                    for sent in all.iter().skip(turn).step_by(DATAGRAMS) {
-                        decoder.watch(address(sent.exporter), NOW, &sent.octets, &mut batch);
+                    for sent in data.iter().skip(turn).step_by(DATAGRAMS) {
+                        decoder.watch(address(sent.exporter), NOW, &sent.bytes, &mut batch);
                     }
                 }
                 took += start.elapsed().as_nanos();
                 batch.clear();
             }
-            best = best.min(took as f64 / (20 * all.len()) as f64);
+            best = best.min(took as f64 / (20 * data.len()) as f64);
         }
         let lost: i64 = decoder
             .stats()
             .map(|(_, stats)| stats.lost.flows.or(stats.lost.datagrams).unwrap())
             .sum();
-        let octets = all.iter().map(|sent| sent.octets.len()).sum::<usize>() / all.len();
-        println!("{:32}{octets:>12}{best:>14.1}{lost:>12}", version.to_string());
+        let len = data.iter().map(|sent| sent.bytes.len()).sum::<usize>() / data.len();
+        println!("{:32}{len:>12}{best:>14.1}{lost:>12}", version.to_string());
         assert!(decoder.stats().all(|(_, stats)| stats.records > 0 && stats.repeated == 0));
     }
 }
@@ -237,9 +250,9 @@ fn options(mut words: impl Iterator<Item = String>) -> Options {
             "-r" => options.turns = value().parse().unwrap(),
             "--dir" => options.dir = Some(value().into()),
             "--peers" => options.peers = Some(value().into()),
-            // What cargo says to every bench.
+            // Cargo passes this option to every benchmark.
             "--bench" => {}
-            _ => panic!("there is no option {word}"),
+            _ => panic!("unknown option {word}"),
         }
     }
     options
@@ -250,7 +263,7 @@ fn main() {
     match words.first().map(String::as_str) {
         Some("--measure") => return measure(&words[1..]),
         Some("--bare") => return bare_loop(Path::new(&words[1])),
-        Some("--watch") => return watching(),
+        Some("--watch") => return measure_watch(),
         Some("--parser") => return parser(Path::new(&words[1])),
         _ => {}
     }
@@ -259,7 +272,7 @@ fn main() {
     let dir = options.dir.as_deref().unwrap_or(scratch.path());
     let (me, flows) = (env::current_exe().unwrap(), options.flows);
 
-    let mut ways = Vec::new();
+    let mut programs = Vec::new();
     for (version, name) in [("5", "v5"), ("9", "v9"), ("ipfix", "ipfix"), ("sflow", "sflow")] {
         let file = dir.join(format!("{name}-{flows}.pcapng"));
         let path = file.to_str().unwrap();
@@ -267,7 +280,7 @@ fn main() {
             let count = flows.to_string();
             let mut words = vec!["campus", "--flows", &count, "--export", version, "--write", path];
             if name == "sflow" {
-                // A flow has about so many packets, and every packet would be a sample.
+                // Every packet would be a sample, and a flow has about 50 of them.
                 words.extend(["--sampling", "50"]);
             }
             let status = Command::new(NFGEN).args(words).stderr(Stdio::null()).status();
@@ -276,28 +289,30 @@ fn main() {
         if version == "5" {
             let bare = [me.to_str().unwrap(), "--bare", path];
             assert!(text(&bare) == text(&[NFDUMP, "-N", path]), "the bare loop writes other lines");
-            ways.push(Process::new("bare loop, v5", flows as f64, &bare));
+            programs.push(Process::new("bare loop, v5", flows as f64, &bare));
         }
-        let lines = text(&[NFDUMP, "-N", path]).iter().filter(|&&octet| octet == b'\n').count();
+        let lines = text(&[NFDUMP, "-N", path]).iter().filter(|&&byte| byte == b'\n').count();
         let unit = if name == "sflow" { "sflow, a sample each" } else { name };
-        ways.push(Process::new(&format!("nfdump-txt, {unit}"), lines as f64, &[NFDUMP, path]));
+        programs.push(Process::new(&format!("nfdump-txt, {unit}"), lines as f64, &[NFDUMP, path]));
         if name == "v9" {
             let only = [NFDUMP, "--stats", path];
-            ways.push(Process::new("nfdump-txt, v9, no lines", flows as f64, &only));
+            programs.push(Process::new("nfdump-txt, v9, no lines", flows as f64, &only));
             let parser = [me.to_str().unwrap(), "--parser", path];
-            ways.push(Process::new("netflow_parser, v9, no lines", flows as f64, &parser));
+            programs.push(Process::new("netflow_parser, v9, no lines", flows as f64, &parser));
         }
     }
     if let Some(peers) = options.peers {
         for line in fs::read_to_string(peers).unwrap().lines() {
             let cells: Vec<_> = line.split('\t').collect();
-            let [name, flows, command] = cells[..] else { panic!("{line:?}: not three columns") };
-            ways.push(Process::new(name, flows.parse().unwrap(), &["sh", "-c", command]));
+            let [name, flows, command] = cells[..] else {
+                panic!("{line:?}: expected three columns")
+            };
+            programs.push(Process::new(name, flows.parse().unwrap(), &["sh", "-c", command]));
         }
     }
 
     for _ in 0..options.turns {
-        ways.iter_mut().for_each(|way| way.turn(&me));
+        programs.iter_mut().for_each(|program| program.turn(&me));
     }
     println!(
         "{flows} campus flows, file to /dev/null, median of {} turns, {}",
@@ -307,13 +322,13 @@ fn main() {
     let (cpu, rate) = ("CPU s per M", "M flows/s");
     println!("{:32}{cpu:>12}{:>10}{rate:>12}{:>10}", "", "x bare", "peak MiB");
     let mut bare = 0.0;
-    for way in &mut ways {
-        let took = way.cpu() / way.flows * 1e6;
+    for program in &mut programs {
+        let took = program.cpu() / program.flows * 1e6;
         if bare == 0.0 {
             bare = took;
         }
-        let (ratio, rate, peak) = (took / bare, 1.0 / took, way.peak);
-        println!("{:32}{took:>12.4}{ratio:>10.2}{rate:>12.2}{peak:>10.1}", way.name);
+        let (ratio, rate, peak) = (took / bare, 1.0 / took, program.peak);
+        println!("{:32}{took:>12.4}{ratio:>10.2}{rate:>12.2}{peak:>10.1}", program.name);
     }
-    watching();
+    measure_watch();
 }

@@ -408,7 +408,7 @@ impl Comparison {
         }
         // No byte is read twice, so the output is limited by the input: a record has at least one
         // byte, and a pair of flows has its addresses.
-        let bytes = payload.len() as u64 + before.stats.held_octets;
+        let bytes = payload.len() as u64 + before.stats.held_bytes;
         let records = |sum: &Sum| sum.stats.records + sum.stats.option_records;
         assert!(records(&after) - records(&before) <= bytes);
         assert!(9 * batch.flows.len() as u64 <= 2 * bytes);
@@ -439,15 +439,15 @@ impl Comparison {
         let DecoderLimits { domains, held, all_held, missing, foreign, .. } = self.limits;
         let all: Vec<(&Domain, &Stats)> = self.decoders[0].stats().collect();
         assert!(all.len() <= domains);
-        assert!(sum.stats.held_octets <= all_held as u64);
+        assert!(sum.stats.held_bytes <= all_held as u64);
         assert!(self.decoders[0].totals().by_version.len() <= foreign);
         for (_, stats) in all {
-            assert!(stats.held_octets <= held as u64);
+            assert!(stats.held_bytes <= held as u64);
             assert!(stats.missing.len() <= missing);
             let waiting: u64 = stats.missing.values().map(|missing| missing.sets).sum();
             assert!(waiting <= stats.undecodable_sets);
             assert!(stats.evicted_sets <= stats.undecodable_sets);
-            assert!(stats.evicted_octets <= stats.undecodable_octets);
+            assert!(stats.evicted_bytes <= stats.undecodable_bytes);
             assert!(stats.late_sets > 0 || stats.late == 0);
         }
     }
@@ -538,7 +538,7 @@ impl Sum {
         let totals = decoder.totals();
         let mut stats = totals.evicted.clone();
         // These count what is held now, and evicted domains hold nothing.
-        stats.held_octets = 0;
+        stats.held_bytes = 0;
         for (domain, own) in decoder.stats() {
             stats.add(own);
             if matches!(domain.version, Version::V1 | Version::V5 | Version::V7 | Version::Sflow) {

@@ -1,8 +1,8 @@
-//! A walk over foreign octets that always knows where in the datagram it stands.
+//! A cursor over the bytes of a datagram, which knows its offset for error messages.
 
 use super::error::Reason;
 
-/// Reads big-endian numbers and slices off the front of a datagram or of a part of it.
+/// Reads big-endian numbers and slices off the front of a datagram or of a part of one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
@@ -10,38 +10,41 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Over `octets`, the first of which is octet `at` of the datagram.
-    pub const fn new(octets: &'a [u8], at: usize) -> Cursor<'a> {
-        Cursor { rest: octets, at }
+    /// Creates a cursor over `bytes`, the first of which is byte `at` of the datagram.
+    pub const fn new(bytes: &'a [u8], at: usize) -> Cursor<'a> {
+        Cursor { rest: bytes, at }
     }
 
-    /// Offset of the next octet in the datagram.
+    /// Returns the offset of the next byte in the datagram.
     pub const fn at(&self) -> usize {
         self.at
     }
 
-    /// What has not been read.
+    /// Returns the bytes that have not been read.
     pub const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// The octets from here to where `later`, a copy that was read on, stands.
+    /// Returns the bytes between this cursor and `later`, a copy of it that has read on.
     pub fn until(&self, later: &Cursor<'_>) -> &'a [u8] {
         let len = later.at.saturating_sub(self.at);
         self.rest.get(..len).unwrap_or_default()
     }
 
-    /// Octets not read yet.
+    /// Returns the number of bytes that have not been read.
     pub const fn left(&self) -> usize {
         self.rest.len()
     }
 
-    /// Whether all that is left is zeros, or nothing is left: padding.
+    /// Returns true if only padding is left: zeros, or nothing.
     pub fn is_padding(&self) -> bool {
-        self.rest.iter().all(|&octet| octet == 0)
+        self.rest.iter().all(|&byte| byte == 0)
     }
 
-    /// The next `len` octets, or [`Reason::Short`]; the cursor stays where it was then.
+    /// Takes the next `len` bytes. `what` names them in the error.
+    ///
+    /// # Errors
+    /// [`Reason::Short`] if fewer are left; the cursor does not move then.
     pub fn take(&mut self, what: &'static str, len: usize) -> Result<&'a [u8], Reason> {
         let short = Reason::Short { what, needed: len, left: self.rest.len() };
         let (head, rest) = self.rest.split_at_checked(len).ok_or(short)?;
@@ -50,7 +53,7 @@ impl<'a> Cursor<'a> {
         Ok(head)
     }
 
-    /// The next `N` octets as an array.
+    /// Takes the next `N` bytes as an array, as [`take`](Cursor::take) does.
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<&'a [u8; N], Reason> {
         let short = Reason::Short { what, needed: N, left: self.rest.len() };
         let (head, rest) = self.rest.split_first_chunk().ok_or(short)?;
@@ -59,22 +62,32 @@ impl<'a> Cursor<'a> {
         Ok(head)
     }
 
-    /// The next octet.
+    /// Takes one byte.
     pub fn u8(&mut self, what: &'static str) -> Result<u8, Reason> {
-        self.array(what).map(|&[octet]| octet)
+        self.array(what).map(|&[byte]| byte)
     }
 
-    /// The next two octets.
+    /// Takes a number of two bytes.
     pub fn u16(&mut self, what: &'static str) -> Result<u16, Reason> {
-        self.array(what).map(|octets| u16::from_be_bytes(*octets))
+        self.array(what).map(|bytes| u16::from_be_bytes(*bytes))
     }
 
-    /// The next four octets.
+    /// Takes a number of four bytes.
     pub fn u32(&mut self, what: &'static str) -> Result<u32, Reason> {
-        self.array(what).map(|octets| u32::from_be_bytes(*octets))
+        self.array(what).map(|bytes| u32::from_be_bytes(*bytes))
     }
 
-    /// Skips up to `len` octets.
+    /// Takes the length of a field of variable length: one byte, or 255 and two more (RFC 7011
+    /// section 7).
+    #[inline]
+    pub fn field_len(&mut self) -> Result<usize, Reason> {
+        match self.u8("field length")? {
+            255 => Ok(self.u16("field length")?.into()),
+            len => Ok(len.into()),
+        }
+    }
+
+    /// Skips up to `len` bytes.
     pub fn skip(&mut self, len: usize) {
         let len = len.min(self.rest.len());
         self.rest = self.rest.get(len..).unwrap_or_default();
@@ -87,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_what_was_missing_and_stays() {
+    fn a_short_read_is_an_error_and_does_not_move_the_cursor() {
         let mut cursor = Cursor::new(&[1, 2, 3, 4, 5], 20);
         assert_eq!(cursor.u16("id").unwrap(), 0x0102);
         assert_eq!(

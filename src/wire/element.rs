@@ -1,11 +1,26 @@
-//! The information elements that make a flow, with the numbers and names of IANA's registry
-//! "IPFIX Information Elements" (RFC 7012). NetFlow v9's field types up to 127 are the same numbers.
+//! Information elements, and the fields of templates that name them.
+//!
+//! The numbers and names are those of IANA's registry "IPFIX Information Elements" (RFC 7012). Field
+//! types of NetFlow v9 up to 127 have the same numbers.
 
 /// Private enterprise number of reverse elements (RFC 5103 section 6.1).
 pub(super) const REVERSE: u32 = 29305;
 
-/// Length in a template that stands for "variable" (RFC 7011 section 7).
+/// Length in a template that means "variable length" (RFC 7011 section 7).
 pub(super) const VARIABLE: u16 = 65535;
+
+/// A field of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// Private enterprise number; 0 for IANA's elements.
+    pub enterprise: u32,
+    /// Number of the element.
+    pub element: u16,
+    /// Bytes, or [`VARIABLE`].
+    pub len: u16,
+    /// True for a scope field, which names the subject of an options record.
+    pub scope: bool,
+}
 
 pub(super) const OCTET_DELTA_COUNT: u16 = 1;
 pub(super) const PACKET_DELTA_COUNT: u16 = 2;
@@ -34,16 +49,16 @@ pub(super) const SELECTOR_ALGORITHM: u16 = 304;
 pub(super) const SAMPLING_PACKET_INTERVAL: u16 = 305;
 pub(super) const SAMPLING_PACKET_SPACE: u16 = 306;
 
-/// No element: 0 is reserved.
+/// The number of no element: 0 is reserved.
 pub(super) const NONE: u16 = 0;
 
-/// Scopes of options that hold for all that the exporter sends in the domain: its address, the
-/// metering or the exporting process, the domain.
+/// Scopes of options records that cover the whole domain: the exporter's address, the metering or
+/// exporting process, the domain itself.
 pub(super) const WHOLE: [u16; 6] = [NONE, 130, 131, 143, 144, 149];
 
-/// Elements whose value names what an options record speaks of, also where they are no scope: its
-/// interfaces, sampler, class, application, point, card, port, process, template, flow, domain, VRF,
-/// selection, element and enterprise.
+/// Elements whose value names the subject of an options record, even if they are not a scope field:
+/// interface, sampler, class, application, observation point, card, port, process, template, flow,
+/// domain, VRF, selection, element and enterprise.
 const NAMES: [u16; 21] = [
     INGRESS_INTERFACE,
     EGRESS_INTERFACE,
@@ -68,15 +83,15 @@ const NAMES: [u16; 21] = [
     346,
 ];
 
-/// Whether the element's value names what an options record speaks of.
-pub(super) fn names(enterprise: u32, number: u16) -> bool {
+/// Returns true if the element's value names the subject of an options record.
+pub(super) fn is_name(enterprise: u32, number: u16) -> bool {
     enterprise == 0 && NAMES.contains(&number)
 }
 
-/// Where a field's value goes in a [`Record`](super::record::Record).
+/// A place for a value in a [`Record`](super::record::Record).
 ///
-/// Those of 16 octets come first, then those that make a flow, then what its sampling follows from,
-/// then the reverse direction, then what is in an [`Extra`](crate::flow::Extra) only.
+/// The order is: slots of 16 bytes, columns of a flow, sampling, the reverse direction, columns of an
+/// [`Extra`](crate::flow::Extra).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Slot {
@@ -110,9 +125,9 @@ pub(super) enum Slot {
     End,
     Duration,
     SystemInit,
-    /// Octets of a packet from its layer 2 header on.
+    /// First bytes of a packet, from its layer 2 header on.
     Frame,
-    /// Octets of a packet from its IP header on.
+    /// First bytes of a packet, from its IP header on.
     Ip,
     Sampling,
     SampledPackets,
@@ -122,7 +137,7 @@ pub(super) enum Slot {
     SamplingProbability,
     Sampler,
     Selector,
-    /// What an options record is about, if that is a part of the exporter that flows do not name.
+    /// Scope of an options record, if it is a part of the exporter that flow records do not name.
     Part,
     ReverseIcmp4,
     ReverseIcmp6,
@@ -158,14 +173,14 @@ pub(super) enum Slot {
 }
 
 impl Slot {
-    /// How many there are.
+    /// Number of slots.
     pub const COUNT: usize = Slot::Vrf as usize + 1;
 
-    /// How many of them have 16 octets.
+    /// Number of slots that have 16 bytes.
     pub const WIDE: usize = Slot::Source4 as usize;
 
-    /// Whether a field of `len` octets can go here: addresses have one length, numbers may be
-    /// reduced to as little as one octet (RFC 7011 section 6.2) or be longer than they need.
+    /// Returns true if the slot can hold a field of `len` bytes. Addresses have one length; numbers
+    /// may be reduced to as little as one byte (RFC 7011 section 6.2) or be longer than necessary.
     pub const fn takes(self, len: usize) -> bool {
         match self {
             _ if (self as usize) < Slot::WIDE => len == 16,
@@ -183,7 +198,7 @@ impl Slot {
         }
     }
 
-    /// Whether only an [`Extra`](crate::flow::Extra) holds it.
+    /// Returns true if the value is a column of [`Extra`](crate::flow::Extra) only.
     pub const fn is_extra(self) -> bool {
         self as u8 >= Slot::Tos as u8
             || matches!(
@@ -192,7 +207,7 @@ impl Slot {
             )
     }
 
-    /// Whether it tells when a flow started or ended, and nothing else.
+    /// Returns true if the value is used for start and end of a flow only.
     pub const fn is_time(self) -> bool {
         matches!(
             self,
@@ -205,7 +220,7 @@ impl Slot {
         )
     }
 
-    /// The slot of the same element in the other direction (RFC 5103).
+    /// Returns the slot of the same element in the reverse direction (RFC 5103).
     const fn reverse(self) -> Option<Slot> {
         match self {
             Slot::Icmp4 => Some(Slot::ReverseIcmp4),
@@ -224,45 +239,46 @@ impl Slot {
     }
 }
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Unit {
-    /// Itself.
+    /// None: a plain number.
     #[default]
     Plain,
-    /// Seconds, since the epoch where it is a moment.
+    /// Seconds; of a time, since the epoch.
     Seconds,
-    /// Milliseconds.
+    /// Milliseconds; of a time, since the epoch.
     Millis,
     /// Microseconds.
     Micros,
-    /// A moment in NTP's format, the last 11 bits of which mean nothing (RFC 7011 section 6.1.9).
+    /// A time in NTP's format, whose last 11 bits are to be ignored (RFC 7011 section 6.1.9).
     NtpMicros,
-    /// A moment in NTP's format (RFC 7011 section 6.1.10).
+    /// A time in NTP's format (RFC 7011 section 6.1.10).
     NtpNanos,
     /// Microseconds before the export time.
     AgoMicros,
-    /// Milliseconds of sysUpTime, 32 bits that wrap.
+    /// Milliseconds of sysUpTime, a number of 32 bits that wraps.
     Uptime,
 }
 
-/// An information element that makes a flow.
+/// An information element that fills a column of a flow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Element {
-    /// IANA's number.
+    /// Number in IANA's registry.
     pub number: u16,
-    /// IANA's name.
+    /// Name in IANA's registry.
     #[allow(dead_code, reason = "the table is read by people, and by the tests")]
     pub name: &'static str,
-    /// Where it goes.
+    /// The slot that it fills.
     pub slot: Slot,
-    /// Which of several elements for the same slot is taken: the lowest.
+    /// Preference among the elements for one slot: the lowest rank is used.
     pub rank: u8,
-    /// What it counts.
+    /// Unit of its value.
     pub unit: Unit,
 }
 
-/// What the element means to a flow; `None` if nothing. `enterprise` is 0 for IANA's own.
+/// Returns the element with this number, or `None` if it fills no column. `enterprise` is 0 for
+/// IANA's elements.
 pub(super) fn find(enterprise: u32, number: u16) -> Option<Element> {
     let find = || {
         let at = ELEMENTS.binary_search_by_key(&number, |element| element.number).ok()?;
@@ -279,9 +295,11 @@ const fn e(number: u16, name: &'static str, slot: Slot, rank: u8, unit: Unit) ->
     Element { number, name, slot, rank, unit }
 }
 
-/// In the order of the registry. 232 and 299 count what the responder sent, so they lie in reverse
-/// slots though they are no reverse elements of RFC 5103. From 40001 on stand numbers that Cisco's
-/// ASA used before IANA had any; only v9 has room for them, IPFIX has 15 bits for a number.
+/// All elements, in the order of their numbers.
+///
+/// 232 and 299 count traffic of the responder, so they fill reverse slots although they are not
+/// reverse elements of RFC 5103. Numbers from 40001 on are those that Cisco's ASA used before IANA
+/// assigned any. Only v9 can carry them: an element number of IPFIX has 15 bits.
 #[rustfmt::skip]
 const ELEMENTS: &[Element] = &[
     e(OCTET_DELTA_COUNT, "octetDeltaCount", Slot::Octets, 0, Unit::Plain),
@@ -394,12 +412,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_order_and_has_no_ties() {
+    fn the_table_is_sorted_and_no_two_elements_share_slot_and_rank() {
         assert!(ELEMENTS.windows(2).all(|pair| pair[0].number < pair[1].number));
-        let mut places: Vec<_> = ELEMENTS.iter().map(|e| (e.slot, e.rank)).collect();
-        places.sort();
-        places.dedup();
-        assert_eq!(places.len(), ELEMENTS.len());
+        let mut ranks: Vec<_> = ELEMENTS.iter().map(|e| (e.slot, e.rank)).collect();
+        ranks.sort();
+        ranks.dedup();
+        assert_eq!(ranks.len(), ELEMENTS.len());
     }
 
     #[test]

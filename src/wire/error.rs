@@ -1,22 +1,22 @@
-//! What can be wrong with a datagram, and where.
+//! Faults of datagrams, and their places.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Foreign, Version};
+use super::domain::Version;
 
-/// A part of a datagram that could not be read. The rest of the datagram was read.
+/// An error for a part of a datagram that could not be read. The rest of the datagram has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// Who sent it.
+    /// Address of the exporter.
     pub exporter: IpAddr,
     /// The protocol, once it is known.
     pub version: Option<Version>,
-    /// The set it was in, for v9 and IPFIX.
+    /// Id of the set, for v9 and IPFIX.
     pub set: Option<u16>,
-    /// Offset in the datagram's payload, in octets.
+    /// Offset in the datagram's payload, in bytes.
     pub at: usize,
-    /// What is wrong there.
+    /// The fault.
     pub reason: Reason,
 }
 
@@ -29,87 +29,105 @@ impl fmt::Display for Error {
         if let Some(set) = self.set {
             write!(f, "set {set}, ")?;
         }
-        write!(f, "octet {}: ", self.at)?;
+        write!(f, "byte {}: ", self.at)?;
         self.reason.fmt(f)
     }
 }
 
 impl std::error::Error for Error {}
 
-/// What is wrong: what was expected and what was found.
+/// A protocol that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Foreign {
+    /// sFlow of another version than 5. Its version number has 32 bits, NetFlow's 16.
+    Sflow(u32),
+    /// Any other first two bytes.
+    Version(u16),
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Foreign::Sflow(version) => write!(f, "sFlow version {version}"),
+            Foreign::Version(version) => write!(f, "version {version}"),
+        }
+    }
+}
+
+/// A fault, with the values that were expected and found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// Fewer octets than something needs.
-    #[error("{what} needs {needed} octets, {left} are left")]
+    /// Fewer bytes than an item needs.
+    #[error("{what} needs {needed} bytes, {left} are left")]
     Short {
-        /// What was being read.
+        /// The item.
         what: &'static str,
-        /// Octets it needs.
+        /// Bytes that it needs.
         needed: usize,
-        /// Octets there are.
+        /// Bytes that are left.
         left: usize,
     },
-    /// A protocol that this house does not read (NetFlow v8, older sFlow, noise).
+    /// A protocol that cannot be read (NetFlow v8, older sFlow, noise).
     #[error("expected NetFlow version 1, 5, 7, 9, IPFIX or sFlow version 5, found {found}")]
     Version {
-        /// By the first octets.
+        /// The protocol by the first bytes.
         found: Foreign,
     },
-    /// A header that counts more than there is: of v1, v5 and v7 records, of sFlow samples, or an
-    /// sFlow sample its records. Those that are there are read.
+    /// A header whose count is above the number of items that follow: records of v1, v5 and v7,
+    /// samples of sFlow, or records of an sFlow sample. The items that are there are read.
     #[error("the header counts {stated} {what}, {held} are there")]
     Count {
-        /// What is counted.
+        /// The items.
         what: &'static str,
-        /// How many by the header.
+        /// Number of items by the header.
         stated: u32,
-        /// How many there are.
+        /// Number of items in the datagram.
         held: usize,
     },
-    /// An sFlow sample, or a record or packet in it, that ends after what it is in; what is there
-    /// is read.
-    #[error("{what} length {stated}, {left} octets are left")]
+    /// A sample of sFlow, or a record or packet in it, that ends after its enclosing item. The bytes
+    /// that are there are read.
+    #[error("{what} length {stated}, {left} bytes are left")]
     Overrun {
-        /// What it is.
+        /// The item.
         what: &'static str,
-        /// Its length as it is stated.
+        /// Stated length of the item in bytes.
         stated: u32,
-        /// Octets there are.
+        /// Bytes that are left.
         left: usize,
     },
-    /// An address in sFlow that is neither IPv4 nor IPv6: where it ends is not known.
+    /// An address in sFlow that is neither IPv4 nor IPv6, so that its length is unknown.
     #[error("address type {found}, expected 1 or 2")]
     AddressType {
         /// The type.
         found: u32,
     },
-    /// An IPFIX message that is shorter than its header, or longer than the datagram; what is there
-    /// is read.
-    #[error("the header says {stated} octets, {held} are there")]
+    /// An IPFIX message whose length is smaller than its header or larger than the datagram. The
+    /// bytes that are there are read.
+    #[error("the header says {stated} bytes, {held} are there")]
     MessageLength {
-        /// Octets by the header.
+        /// Bytes by the header.
         stated: u16,
-        /// Octets in the datagram from this message's first one on.
+        /// Bytes from the start of the message to the end of the datagram.
         held: usize,
     },
-    /// Octets after an IPFIX message that are no further message and no padding.
-    #[error("{left} octets after the end of the message")]
+    /// Bytes after an IPFIX message that are neither another message nor padding.
+    #[error("{left} bytes after the end of the message")]
     Trailing {
-        /// How many.
+        /// Number of bytes.
         left: usize,
     },
-    /// A set whose length does not even hold its own header: nothing after it can be found.
+    /// A set whose length is smaller than its header. Later sets cannot be found.
     #[error("set length {found}, expected at least 4")]
     SetLength {
         /// The length.
         found: u16,
     },
-    /// A set that ends after the datagram; the whole records in it are read.
-    #[error("set length {stated}, {left} octets are left")]
+    /// A set that ends after the datagram. The whole records in it are read.
+    #[error("set length {stated}, {left} bytes are left")]
     SetOverrun {
         /// The length.
         stated: u16,
-        /// Octets from the set's first one to the datagram's end.
+        /// Bytes from the start of the set to the end of the datagram.
         left: usize,
     },
     /// A set id that is neither data nor templates (RFC 7011 section 3.3.2).
@@ -121,51 +139,54 @@ pub enum Reason {
         /// The id.
         found: u16,
     },
-    /// A template with more fields than [`DecoderLimits::fields`](super::DecoderLimits::fields).
-    #[error("template {id} has {found} fields, at most {limit} are taken")]
+    /// A template with more fields than
+    /// [`DecoderLimits::fields`](super::limits::DecoderLimits::fields).
+    #[error("template {id} has {found} fields; the limit is {limit}")]
     TemplateFields {
-        /// The template.
+        /// Id of the template.
         id: u16,
-        /// Its fields.
+        /// Number of its fields.
         found: usize,
         /// The limit.
         limit: usize,
     },
-    /// A template whose records would have no octets, or more than a set can hold.
-    #[error("template {id} describes records of {found} octets")]
+    /// A template whose records would have no bytes, or more than a set can hold.
+    #[error("template {id} describes records of {found} bytes")]
     TemplateLength {
-        /// The template.
+        /// Id of the template.
         id: u16,
-        /// Shortest record it describes.
+        /// Bytes of its shortest record.
         found: usize,
     },
-    /// More records than [`DecoderLimits::records`](super::DecoderLimits::records); the others are not read.
-    #[error("more than {limit} records of template {id}, {left} octets are left")]
+    /// A set with more records than
+    /// [`DecoderLimits::records`](super::limits::DecoderLimits::records). The records after the limit
+    /// are not read.
+    #[error("more than {limit} records of template {id}, {left} bytes are left")]
     Records {
-        /// The template.
+        /// Id of the template.
         id: u16,
         /// The limit.
         limit: usize,
-        /// Octets there are behind them.
+        /// Bytes that are left.
         left: usize,
     },
     /// A record of variable length that ends after its set.
-    #[error("a record of template {id} has {needed} octets or more, {left} are left")]
+    #[error("a record of template {id} has {needed} bytes or more, {left} are left")]
     Record {
-        /// The template.
+        /// Id of the template.
         id: u16,
-        /// Octets it has at least, by the lengths that could be read.
+        /// Least length in bytes, by the lengths that could be read.
         needed: usize,
-        /// Octets there are.
+        /// Bytes that are left.
         left: usize,
     },
-    /// The system has no memory for a template.
+    /// A template for which the system has no memory.
     #[error("no memory for the template")]
     Memory,
 }
 
 impl Reason {
-    /// The kind, for counting.
+    /// Returns the kind of fault, for counting.
     pub const fn fault(&self) -> Fault {
         match self {
             Reason::Short { .. } => Fault::Short,
@@ -226,7 +247,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them, in the order of their numbers.
+    /// All faults, in the order of their discriminants.
     pub const ALL: [Fault; 16] = [
         Fault::Short,
         Fault::Version,
@@ -246,7 +267,7 @@ impl Fault {
         Fault::Memory,
     ];
 
-    /// A word for statistics.
+    /// Returns the name for statistics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Fault::Short => "short",
@@ -274,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_where_and_why() {
+    fn an_error_names_the_place_and_the_fault() {
         let error = Error {
             exporter: "192.0.2.1".parse().unwrap(),
             version: Some(Version::V9),
@@ -284,7 +305,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "192.0.2.1: NetFlow v9, set 256, octet 24: set length 80, 12 octets are left"
+            "192.0.2.1: NetFlow v9, set 256, byte 24: set length 80, 12 bytes are left"
         );
     }
 

@@ -1,76 +1,87 @@
-//! How much a decoder may keep.
+//! Limits of the decoder's memory and output.
 
-#[cfg(doc)]
-use super::{Batch, Decoder, Stats, Totals};
-
-/// How much a decoder keeps. UDP sources are forged at will: each limit stops one way to fill the
-/// memory, and what is dropped for it is counted.
+/// Limits of the decoder's memory and output.
+///
+/// The sources of UDP datagrams can be forged, so each limit stops one way to fill the memory.
+/// Everything that is dropped for a limit is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecoderLimits {
-    /// Domains, over all exporters: forged addresses and domain ids. One goes, with its templates and
-    /// counts ([`Totals::evicted_domains`]): of the address that has most of them the longest silent
-    /// one. Where no address has more than a small part, those that came in the last minute go first,
-    /// and the longest silent first.
+    /// Domains of all exporters. Stops forged addresses and domain ids. If the limit is exceeded, one
+    /// domain is evicted with its templates and counters
+    /// ([`Totals::evicted_domains`](super::stats::Totals::evicted_domains)): the longest silent domain
+    /// of the address that has most. If no address has more than a small share, addresses that first
+    /// appeared in the last minute lose theirs first, longest silent first.
     pub domains: usize,
-    /// Domains of one exporter address, the one that datagrams come from: a sender that names ever new
-    /// ones must not push out those of others. Its own longest silent one goes.
+    /// Domains of one exporter address, the source address of the datagrams. Stops a sender that names
+    /// ever new domains from evicting those of others. Its own longest silent domain is evicted.
     pub exporter_domains: usize,
-    /// Templates of a domain: an exporter that defines ever new ones. The least recently used goes
-    /// ([`Stats::evicted_templates`]).
+    /// Templates of a domain. Stops an exporter that defines ever new templates. The least recently
+    /// used template is evicted
+    /// ([`Stats::evicted_templates`](super::stats::Stats::evicted_templates)).
     pub templates: usize,
-    /// Templates of all domains: the product of the limits of domains and of their templates. Domains
-    /// go until it is kept, as above: first those of the address that has most templates.
+    /// Templates of all domains. Without it they could reach the product of the limits above. Domains
+    /// are evicted as for `domains`, from the address with most templates first.
     pub all_templates: usize,
-    /// Templates of one exporter address. Its own longest silent domains go; where it has only one, the
-    /// least recently used templates of that.
+    /// Templates of one exporter address. Its longest silent domains are evicted; if it has only one
+    /// domain, that domain's least recently used templates.
     pub exporter_templates: usize,
-    /// Octets of what is kept of all domains for [`Decoder::restate`]: the records that defined
-    /// templates, and options data records, with 128 for each of these and the octets that name its
-    /// scope. Exporters might define none but the largest. Domains go until it is kept, as for
-    /// templates. With 0 nothing is kept, and nobody goes.
+    /// Bytes of all domains that are kept for [`Decoder::restate`]: template records and options data
+    /// records, with 128 bytes of overhead for each of the latter and the bytes that name its scope.
+    /// Stops exporters that define only templates of the largest size. Domains are evicted as for
+    /// templates. With 0 nothing is kept and nothing evicted.
+    ///
+    /// [`Decoder::restate`]: super::decoder::Decoder::restate
     pub restated: usize,
-    /// The same of one exporter address.
+    /// Bytes of one exporter address that are kept for restating.
     pub exporter_restated: usize,
-    /// The same of the options data records of a domain: an exporter that speaks of ever new things.
-    /// Those that came first stay ([`Stats::refused_options`]).
+    /// Bytes of the options data records of a domain that are kept for restating. Stops an exporter
+    /// that describes ever new subjects. The first ones stay
+    /// ([`Stats::refused_options`](super::stats::Stats::refused_options)).
     pub options: usize,
-    /// Fields of a template: few templates of great size. A larger one is refused
-    /// ([`Fault::TemplateFields`](super::Fault::TemplateFields)).
+    /// Fields of a template. Stops few templates of great size. A larger template is refused
+    /// ([`Fault::TemplateFields`](super::error::Fault::TemplateFields)).
     pub fields: usize,
-    /// Records that are read of one data set, or of the sets without templates of one datagram: a
-    /// template of one octet would make 65,000 of a datagram. The rest is passed over
-    /// ([`Fault::Records`](super::Fault::Records)). A value has an octet at least, so the values of a
-    /// datagram are no more than its octets.
+    /// Records that are read from one data set. Stops templates of one byte, which would make 65,000
+    /// records of a datagram. Further records are skipped
+    /// ([`Fault::Records`](super::error::Fault::Records)). As every value has at least one byte, a
+    /// datagram never has more values than bytes.
     pub records: usize,
-    /// Samplers, selectors and interfaces of a domain whose sampling is known: options records that
-    /// describe ever new ones. Those that came first stay ([`Stats::refused_samplers`]).
+    /// Samplers, selectors and interfaces of a domain whose sampling is known. Stops options records
+    /// that describe ever new ones. The first ones stay
+    /// ([`Stats::refused_samplers`](super::stats::Stats::refused_samplers)).
     pub samplers: usize,
-    /// The same of all domains: forged exporters that describe samplers. Domains go as for templates.
+    /// Samplers of all domains. Stops forged exporters that describe samplers. Domains are evicted as
+    /// for templates.
     pub all_samplers: usize,
-    /// The same of one exporter address.
+    /// Samplers of one exporter address.
     pub exporter_samplers: usize,
-    /// Octets held for templates to come, of a domain: data whose template never comes. The oldest
-    /// goes ([`Stats::evicted_sets`]). When the template comes they make at most two flows for each
-    /// nine octets, in one [`Batch`].
+    /// Bytes of a domain that are held until their template arrives. Stops data whose template never
+    /// does. The oldest set is dropped ([`Stats::evicted_sets`](super::stats::Stats::evicted_sets)).
+    /// When the template arrives, the sets make at most two flows for each nine bytes, in one
+    /// [`Batch`](super::batch::Batch).
     pub held: usize,
-    /// The same of all domains. The oldest of the exporter address that has most goes, or the oldest of
-    /// all where none has more than a small part.
+    /// Bytes of all domains that are held. The oldest set of the address that has most is dropped, or
+    /// the oldest of all if no address has more than a small share.
     pub all_held: usize,
-    /// The same of one exporter address.
+    /// Bytes of one exporter address that are held.
     pub exporter_held: usize,
-    /// Template ids of a domain that [`Stats::missing`] names: data sets of ever new ids.
+    /// Template ids of a domain that [`Stats::missing`](super::stats::Stats::missing) lists. Stops data
+    /// sets of ever new ids.
     pub missing: usize,
-    /// Protocols that [`Totals::by_version`] names: datagrams of noise.
+    /// Protocols that [`Totals::by_version`](super::stats::Totals::by_version) lists. Stops datagrams
+    /// of noise.
     pub foreign: usize,
-    /// Exporter addresses that [`Totals::evicted_by`] names: forged ones.
+    /// Exporter addresses that [`Totals::evicted_by`](super::stats::Totals::evicted_by) lists. Stops
+    /// forged addresses.
     pub named: usize,
-    /// Errors that a datagram appends to [`Batch::errors`]: datagrams of many bad sets.
+    /// Errors that a datagram may append to [`Batch::errors`](super::batch::Batch::errors). Stops
+    /// datagrams of many bad sets.
     pub errors: usize,
 }
 
 impl Default for DecoderLimits {
-    /// Room for a large network, ten thousand exporters: at worst some 200 MB, of which forged
-    /// exporters must fill all.
+    /// Returns limits for a large network of ten thousand exporters. They bound the memory to about
+    /// 200 MB, which only forged exporters can fill.
     fn default() -> DecoderLimits {
         DecoderLimits {
             domains: 16_384,

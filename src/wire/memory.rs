@@ -1,7 +1,7 @@
-//! Memory whose size a datagram decides. Where the system has none left it is refused, counted and
-//! done without, instead of ending the program.
+//! Allocations whose size a datagram decides. If the system has no memory left, the caller drops the
+//! data and counts it, instead of ending the program.
 
-/// Copies bytes into memory of their own. `None` if there is none.
+/// Copies bytes into a box. Returns `None` if there is no memory.
 pub(super) fn boxed(bytes: &[u8]) -> Option<Box<[u8]>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len()).ok()?;
@@ -9,7 +9,7 @@ pub(super) fn boxed(bytes: &[u8]) -> Option<Box<[u8]>> {
     Some(copy.into())
 }
 
-/// Collects items. `None` if there is no memory for them.
+/// Collects items into a vector. Returns `None` if there is no memory.
 pub(super) fn collect<T>(items: impl IntoIterator<Item = T>) -> Option<Vec<T>> {
     let items = items.into_iter();
     let mut all = Vec::new();

@@ -1,16 +1,14 @@
-//! What an exporter tells of itself in options data records (RFC 3954 section 6, RFC 7011 section
-//! 3.4.2): when it started, and how it samples packets.
+//! Sampling and start time of a domain, from its options data records (RFC 3954 section 6, RFC 7011
+//! section 3.4.2).
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::element::Slot;
-use super::record::Record;
 use super::stats::Source;
 use crate::time::Timestamp;
 
-/// What an options record speaks of, besides its exporter as a whole.
+/// The part of an exporter that an options record describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Scope {
     /// A sampler by its `samplerId`.
@@ -19,40 +17,56 @@ enum Scope {
     Selector(u64),
     /// An interface by its ifIndex.
     Interface(u64),
-    /// A part that flows do not name, such as a line card.
+    /// A part that flow records do not name, such as a line card.
     Part(u64),
 }
 
-/// What is known of a domain from its options records.
+/// The values of an options data record that [`Options`] learns from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OptionsValues {
+    /// Start of the exporter, in milliseconds since the epoch (IPFIX, element 160).
+    pub boot_millis: Option<u64>,
+    /// Packet sampling, 1 in N; 0 if the record does not state it.
+    pub sampling: u32,
+    pub sampler: Option<u64>,
+    pub selector: Option<u64>,
+    pub interface: Option<u64>,
+    /// Value of a scope that flow records do not name.
+    pub part: Option<u64>,
+}
+
+/// Sampling and start time of a domain, from its options records.
 ///
-/// Bounded: an exporter, or who forges its address, that describes ever new samplers fills the table
-/// and no more; those that came first stay, and the others are counted.
+/// The table of samplers is bounded: an exporter, or a sender that forges its address, may describe
+/// ever new samplers. The first ones stay, and the caller counts those that were refused.
 #[derive(Debug, Default)]
 pub(super) struct Options {
-    /// When the exporter started, where it says so apart from the header (IPFIX, element 160).
+    /// Start of the exporter, if an options record states it (IPFIX, element 160).
     pub boot: Option<Timestamp>,
-    /// Packet sampling 1 in N of the whole domain; 0 unknown.
+    /// Packet sampling 1 in N of the whole domain; 0 if unknown.
     whole: u32,
     parts: HashMap<Scope, u32, RandomState>,
-    /// The N that all samplers, selectors and parts have: 0 if they differ, `None` of none.
+    /// The N that all samplers, selectors and parts share: 0 if they differ, `None` if there are
+    /// none.
     common: Option<u32>,
 }
 
 impl Options {
-    /// Takes what an options record says. Returns false if there is no room for it.
-    pub fn learn(&mut self, record: &Record, limit: usize) -> bool {
-        if let Some(millis) = record.get(Slot::SystemInit).filter(|&millis| millis > 0) {
+    /// Takes over the values of an options record. Returns false if the table of samplers has no
+    /// room for a new one.
+    pub fn learn(&mut self, values: &OptionsValues, limit: usize) -> bool {
+        if let Some(millis) = values.boot_millis.filter(|&millis| millis > 0) {
             self.boot = Some(Timestamp::from_millis(millis));
         }
-        let sampling = record.sampling();
+        let sampling = values.sampling;
         if sampling == 0 {
             return true;
         }
-        let sampler = record.get(Slot::Sampler).map(Scope::Sampler);
-        let selector = || record.get(Slot::Selector).map(Scope::Selector);
-        let interface = || record.get(Slot::Ingress).filter(|&n| n > 0).map(Scope::Interface);
-        let part = || record.get(Slot::Part).map(Scope::Part);
-        let Some(scope) = sampler.or_else(selector).or_else(interface).or_else(part) else {
+        let sampler = values.sampler.map(Scope::Sampler);
+        let selector = values.selector.map(Scope::Selector);
+        let interface = values.interface.filter(|&n| n > 0).map(Scope::Interface);
+        let part = values.part.map(Scope::Part);
+        let Some(scope) = sampler.or(selector).or(interface).or(part) else {
             self.whole = sampling;
             return true;
         };
@@ -77,14 +91,15 @@ impl Options {
         true
     }
 
-    /// Samplers, selectors, interfaces and parts.
+    /// Returns the number of samplers, selectors, interfaces and parts with a known sampling.
     pub fn len(&self) -> usize {
         self.parts.len()
     }
 
-    /// Packet sampling of a record that does not state it: that of the sampler or selector that it
-    /// names, of one of its interfaces, of the whole domain; of a record that names no sampler, what
-    /// all samplers of the domain have in common. `None` if nothing was told.
+    /// Returns the packet sampling of a flow record that does not state it, and where it is stated:
+    /// for the sampler or selector that the record names, else for one of its interfaces, else for
+    /// the whole domain. For a record that names no sampler it is at last the sampling that all
+    /// samplers of the domain share. `None` if no options record states it.
     #[inline]
     pub fn sampling(
         &self,
@@ -124,39 +139,38 @@ impl Options {
 mod tests {
     use super::*;
 
-    fn record(fields: &[(Slot, u64)]) -> Record {
-        let mut record = Record::new();
-        for (slot, n) in fields {
-            record.load(*slot, &n.to_be_bytes());
-        }
-        record
+    fn whole(sampling: u32) -> OptionsValues {
+        OptionsValues { sampling, ..OptionsValues::default() }
+    }
+
+    fn sampler(id: u64, sampling: u32) -> OptionsValues {
+        OptionsValues { sampler: Some(id), ..whole(sampling) }
     }
 
     #[test]
-    fn the_nearest_scope_holds() {
+    fn the_nearest_scope_is_used() {
         let mut options = Options::default();
         assert_eq!(options.sampling(Some(1), None, [3, 4]), None);
-        assert!(options.learn(&record(&[(Slot::Sampler, 1), (Slot::Sampling, 100)]), 9));
-        // A record that names no sampler has the only one's.
+        assert!(options.learn(&sampler(1, 100), 9));
+        // A record that names no sampler has the sampling of the only one.
         assert_eq!(options.sampling(None, None, [3, 4]), Some((100, Source::Options)));
         assert_eq!(options.sampling(Some(2), None, [3, 4]), None);
-        assert!(options.learn(&record(&[(Slot::Sampler, 2), (Slot::Sampling, 200)]), 9));
+        assert!(options.learn(&sampler(2, 200), 9));
         assert_eq!(options.sampling(None, None, [3, 4]), None);
         assert_eq!(options.sampling(Some(2), None, [3, 4]), Some((200, Source::Sampler)));
-        assert!(options.learn(&record(&[(Slot::Sampling, 50)]), 9));
+        assert!(options.learn(&whole(50), 9));
         assert_eq!(options.sampling(None, None, [3, 4]), Some((50, Source::Options)));
-        assert!(options.learn(&record(&[(Slot::Ingress, 4), (Slot::Sampling, 10)]), 9));
+        assert!(options.learn(&OptionsValues { interface: Some(4), ..whole(10) }, 9));
         assert_eq!(options.sampling(None, None, [3, 4]), Some((10, Source::Interface)));
         assert_eq!(options.sampling(Some(1), None, [3, 4]), Some((100, Source::Sampler)));
-        let psamp = [(Slot::Selector, 7), (Slot::SampledPackets, 1), (Slot::SampledSpace, 999)];
-        assert!(options.learn(&record(&psamp), 9));
+        assert!(options.learn(&OptionsValues { selector: Some(7), ..whole(1000) }, 9));
         assert_eq!(options.sampling(None, Some(7), [0, 0]), Some((1000, Source::Sampler)));
     }
 
     #[test]
-    fn what_is_told_of_a_part_holds_if_all_parts_agree() {
+    fn the_sampling_of_parts_is_used_if_all_parts_agree() {
         let mut options = Options::default();
-        let card = |n, sampling| record(&[(Slot::Part, n), (Slot::Sampling, sampling)]);
+        let card = |n, sampling| OptionsValues { part: Some(n), ..whole(sampling) };
         assert!(options.learn(&card(1, 100), 9));
         assert_eq!(options.sampling(None, None, [3, 4]), Some((100, Source::Options)));
         assert!(options.learn(&card(2, 1000), 9));
@@ -166,13 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_keeps_what_it_has() {
+    fn a_full_table_keeps_its_samplers() {
         let mut options = Options::default();
         for id in 1..=3 {
-            let told = record(&[(Slot::Sampler, id), (Slot::Sampling, 100 * id)]);
-            assert_eq!(options.learn(&told, 2), id < 3);
+            assert_eq!(options.learn(&sampler(id, 100 * id as u32), 2), id < 3);
         }
-        assert!(options.learn(&record(&[(Slot::Sampler, 1), (Slot::Sampling, 7)]), 2));
+        assert!(options.learn(&sampler(1, 7), 2));
         assert_eq!(options.sampling(Some(1), None, [0, 0]), Some((7, Source::Sampler)));
         assert_eq!(options.sampling(Some(3), None, [0, 0]), None);
     }

@@ -1,19 +1,31 @@
-//! Records of the common shape, read straight into flows.
+//! A fast path for records of the common shape.
 //!
 //! Nearly all templates of routers have a fixed length, addresses of one family, one direction, and
-//! no element twice. What such a template leaves to be decided is decided when it comes; a record
-//! then costs a dozen reads at known places. Everything else goes through
-//! [`Record`](super::record::Record), which gives the same flows (a property test holds the two
-//! together).
+//! no element twice. For such a template all decisions are made when it arrives; a record then costs
+//! a dozen reads at known offsets. Every other record goes through
+//! [`Record`](super::record::Record), the reference implementation: a property test checks that both
+//! make the same flows.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::context::TimeUnits;
 use super::element::{Slot, Unit};
-use super::record::{Reading, Units};
+use super::sink::RecordSink;
 use super::stats::Source;
 use crate::flow::{Flow, ICMP, ICMPV6};
 
-/// A field of a record, in octets from its start. One of no octets is not there, and reads as 0.
+/// A field of a record of fixed length, and the slot that it fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FixedField {
+    /// Bytes before the field.
+    pub offset: u16,
+    /// Bytes of the field.
+    pub len: u16,
+    pub slot: Slot,
+}
+
+/// The place of a field in a record, in bytes from its start. A field of length 0 is absent, and
+/// reads as 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct FieldAt {
     offset: u16,
@@ -30,7 +42,7 @@ impl FieldAt {
             [a, b] => u16::from_be_bytes([a, b]).into(),
             [a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
             [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            ref odd => odd.iter().fold(0, |n, &octet| (n << 8) | u64::from(octet)),
+            ref odd => odd.iter().fold(0, |n, &byte| (n << 8) | u64::from(byte)),
         }
     }
 
@@ -43,14 +55,14 @@ impl FieldAt {
         if self.is_present() { Some(self.read(record)) } else { None }
     }
 
-    /// The value; 0 if it is larger than its column.
+    /// Returns the value, or 0 if its column cannot hold it.
     #[inline(always)]
     fn fit<T: TryFrom<u64> + Default>(self, record: &[u8]) -> T {
         T::try_from(self.read(record)).unwrap_or_default()
     }
 }
 
-/// Where the columns of a flow lie in each record of a template.
+/// The places of a flow's columns in each record of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FixedLayout {
     is_ipv6: bool,
@@ -74,11 +86,15 @@ pub(super) struct FixedLayout {
 }
 
 impl FixedLayout {
-    /// The plan of a template with these fields as (slot, offset, length); `None` if it takes more.
-    pub fn of(fields: &[(Slot, u16, u16)], units: &Units) -> Option<FixedLayout> {
+    /// Returns the layout of a template with these fields, or `None` if the fast path cannot read
+    /// its records.
+    pub fn of(fields: &[FixedField], units: &TimeUnits) -> Option<FixedLayout> {
         let place = |slot| {
-            let field = fields.iter().find(|&&(of, _, _)| of == slot);
-            field.map_or(FieldAt::default(), |&(_, offset, len)| FieldAt { offset, len })
+            let field = fields.iter().find(|field| field.slot == slot);
+            field.map_or(FieldAt::default(), |field| FieldAt {
+                offset: field.offset,
+                len: field.len,
+            })
         };
         let is_plain = |slot| {
             matches!(
@@ -104,21 +120,23 @@ impl FixedLayout {
                     | Slot::Selector
             )
         };
-        if !fields.iter().all(|&(slot, _, _)| is_plain(slot)) {
+        if !fields.iter().all(|field| is_plain(field.slot)) {
             return None;
         }
-        let four = [place(Slot::Source4), place(Slot::Destination4)];
-        let six = [place(Slot::Source6), place(Slot::Destination6)];
-        let whole = |pair: [FieldAt; 2]| pair.into_iter().all(FieldAt::is_present);
-        let empty = |pair: [FieldAt; 2]| !pair.into_iter().any(FieldAt::is_present);
-        let [source, destination] = match () {
-            () if whole(four) && empty(six) => four,
-            () if whole(six) && empty(four) => six,
-            () => return None,
+        let ipv4 = [place(Slot::Source4), place(Slot::Destination4)];
+        let ipv6 = [place(Slot::Source6), place(Slot::Destination6)];
+        let is_whole = |pair: [FieldAt; 2]| pair.into_iter().all(FieldAt::is_present);
+        let is_absent = |pair: [FieldAt; 2]| !pair.into_iter().any(FieldAt::is_present);
+        let [source, destination] = if is_whole(ipv4) && is_absent(ipv6) {
+            ipv4
+        } else if is_whole(ipv6) && is_absent(ipv4) {
+            ipv6
+        } else {
+            return None;
         };
         let proto = place(Slot::Protocol);
         Some(FixedLayout {
-            is_ipv6: whole(six),
+            is_ipv6: is_whole(ipv6),
             source,
             destination,
             proto: proto.is_present().then_some(proto)?,
@@ -138,40 +156,40 @@ impl FixedLayout {
         })
     }
 
-    /// Reads records of `len` octets each, as many as `octets` holds whole. Every one makes a flow.
-    pub fn read(&self, octets: &[u8], len: usize, reading: &mut Reading<'_>) {
-        let records = octets.chunks_exact(len);
+    /// Reads all whole records of `len` bytes. Each of them makes one flow.
+    pub fn read(&self, bytes: &[u8], len: usize, sink: &mut RecordSink<'_>) {
+        let records = bytes.chunks_exact(len);
         let count = records.len();
-        reading.out.flows.reserve(count);
+        sink.out.flows.reserve(count);
         for record in records {
-            let flow = self.flow(record, reading);
-            reading.out.flows.push(flow);
+            let flow = self.flow(record, sink);
+            sink.out.flows.push(flow);
         }
-        reading.stats.records += count as u64;
-        reading.stats.flows += count as u64;
+        sink.stats.records += count as u64;
+        sink.stats.flows += count as u64;
     }
 
     #[inline(always)]
-    fn flow(&self, record: &[u8], reading: &mut Reading<'_>) -> Flow {
-        let context = reading.context;
+    fn flow(&self, record: &[u8], sink: &mut RecordSink<'_>) -> Flow {
+        let context = sink.context;
         let proto: u8 = self.proto.fit(record);
         let (mut sport, mut dport) = (self.sport.fit(record), self.dport.fit(record));
         if proto == ICMP || proto == ICMPV6 {
             sport = 0;
             let [icmp4, icmp6] = self.icmp;
             let [own, other] = if proto == ICMP { [icmp4, icmp6] } else { [icmp6, icmp4] };
-            let whole = |place: FieldAt| u16::try_from(place.value(record)?).ok();
-            dport = whole(own).or_else(|| whole(other)).unwrap_or(dport);
+            let type_and_code = |place: FieldAt| u16::try_from(place.value(record)?).ok();
+            dport = type_and_code(own).or_else(|| type_and_code(other)).unwrap_or(dport);
         }
         let (start, end) = context.span(
             self.start.0.value(record).map(|n| (n, self.start.1)),
             self.end.0.value(record).map(|n| (n, self.end.1)),
-            reading.options.boot,
+            sink.options.boot,
         );
         let ingress = self.ingress.read(record);
         let egress = self.egress.read(record);
         let (sampling, from) = match u32::try_from(self.sampling.read(record)).unwrap_or(u32::MAX) {
-            0 => reading
+            0 => sink
                 .options
                 .sampling(
                     self.sampler.value(record),
@@ -181,7 +199,7 @@ impl FixedLayout {
                 .unwrap_or((0, Source::Record)),
             own => (own, Source::Record),
         };
-        reading.stats.sampled(sampling, from);
+        sink.stats.sampled(sampling, from);
         Flow {
             sip: self.address(self.source, record),
             dip: self.address(self.destination, record),
@@ -203,12 +221,12 @@ impl FixedLayout {
     #[inline(always)]
     fn address(&self, place: FieldAt, record: &[u8]) -> IpAddr {
         let from = usize::from(place.offset);
-        let octets = record.get(from..).unwrap_or_default();
+        let bytes = record.get(from..).unwrap_or_default();
         if self.is_ipv6 {
-            let address = octets.first_chunk().map_or(0, |octets| u128::from_be_bytes(*octets));
+            let address = bytes.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
             IpAddr::V6(Ipv6Addr::from_bits(address))
         } else {
-            let address = octets.first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+            let address = bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
             IpAddr::V4(Ipv4Addr::from_bits(address))
         }
     }

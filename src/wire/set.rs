@@ -1,8 +1,10 @@
-//! Sets, which NetFlow v9 calls FlowSets: the envelope that it shares with IPFIX (RFC 3954
-//! section 5, RFC 7011 section 3.3).
+//! Sets, which NetFlow v9 calls FlowSets: the format that v9 shares with IPFIX (RFC 3954 section 5,
+//! RFC 7011 section 3.3).
 
 use super::cursor::Cursor;
+use super::element;
 use super::error::Reason;
+use crate::flow::Flow;
 
 mod field {
     use std::ops::Range;
@@ -11,37 +13,40 @@ mod field {
     pub const LENGTH: Range<usize> = 2..4;
 }
 
-/// Octets of a set's header.
+/// Bytes of a set's header.
 pub(super) const HEADER: usize = field::LENGTH.end;
 
-/// Ids from here on are those of data, and of the templates they follow (RFC 7011 section 3.4.1).
+/// The lowest id of a data set, and of the template that its records follow (RFC 7011 section
+/// 3.4.1).
 pub(super) const DATA: u16 = 256;
 
-/// A set: its id and what is between its header and its end.
+/// A set: its id and the bytes after its header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Set<'a> {
     pub id: u16,
     /// Offset of the header in the datagram.
     pub at: usize,
     pub body: Cursor<'a>,
-    /// The set says that it is longer than what is left of the datagram; `body` is what there is.
+    /// The fault of a set whose length is larger than the rest of the datagram; `body` is that rest
+    /// then.
     pub overrun: Option<Reason>,
 }
 
 impl<'a> Set<'a> {
-    /// Takes the next set. `None` at the end, where at most padding is left: some exporters fill
-    /// the datagram up with zeros, more than a thousand of them.
+    /// Takes the next set. Returns `None` at the end, where at most padding is left: some exporters
+    /// fill the datagram with more than a thousand zeros.
     ///
     /// # Errors
-    /// A length that does not hold the header. Nothing further can be found then.
+    /// A length that is smaller than the header. Later sets cannot be found then.
     pub fn next(cursor: &mut Cursor<'a>) -> Option<Result<Set<'a>, Reason>> {
         let at = cursor.at();
         let mut header = *cursor;
         let (Ok(id), Ok(stated)) = (header.u16("set"), header.u16("set")) else { return None };
         let Some(len) = usize::from(stated).checked_sub(HEADER) else {
-            return match cursor.is_padding() {
-                true => None,
-                false => Some(Err(Reason::SetLength { found: stated })),
+            return if cursor.is_padding() {
+                None
+            } else {
+                Some(Err(Reason::SetLength { found: stated }))
             };
         };
         let left = cursor.left();
@@ -57,18 +62,18 @@ impl<'a> Set<'a> {
 /// Writes a number at a constant offset of a fixed layout.
 #[inline]
 pub(super) const fn put<const N: usize, const M: usize>(
-    octets: &mut [u8; N],
+    bytes: &mut [u8; N],
     at: usize,
     number: [u8; M],
 ) {
-    if let Some((_, rest)) = octets.split_at_mut_checked(at) {
+    if let Some((_, rest)) = bytes.split_at_mut_checked(at) {
         if let Some(place) = rest.first_chunk_mut() {
             *place = number;
         }
     }
 }
 
-/// Appends a set's header whose length [`end`] fills in. Returns where it stands.
+/// Appends the header of a set, whose length [`end`] fills in. Returns the offset of the header.
 pub(super) fn begin(out: &mut Vec<u8>, id: u16) -> usize {
     let at = out.len();
     out.extend_from_slice(&id.to_be_bytes());
@@ -76,13 +81,13 @@ pub(super) fn begin(out: &mut Vec<u8>, id: u16) -> usize {
     at
 }
 
-/// Ends the set that began at `at`: pads it to four octets and writes its length.
+/// Ends the set whose header is at `at`: pads it to a multiple of four bytes and writes its length.
 pub(super) fn end(out: &mut Vec<u8>, at: usize) {
     out.resize(at + (out.len() - at).next_multiple_of(4), 0);
     end_unpadded(out, at);
 }
 
-/// Ends the set that began at `at` where it is: writes its length.
+/// Ends the set whose header is at `at` without padding: writes its length.
 pub(super) fn end_unpadded(out: &mut [u8], at: usize) {
     let len = u16::try_from(out.len().saturating_sub(at)).unwrap_or(u16::MAX);
     if let Some(place) = out.get_mut(at + field::LENGTH.start..at + field::LENGTH.end) {
@@ -90,8 +95,8 @@ pub(super) fn end_unpadded(out: &mut [u8], at: usize) {
     }
 }
 
-/// Appends a template record (RFC 3954 section 5.2, RFC 7011 section 3.4.1): the same in both
-/// protocols as long as no field is an enterprise's.
+/// Appends a template record (RFC 3954 section 5.2, RFC 7011 section 3.4.1). Its format is the same
+/// in both protocols as long as no field has an enterprise number.
 pub(super) fn template(out: &mut Vec<u8>, id: u16, fields: &[&[(u16, u16)]]) {
     let count: usize = fields.iter().map(|part| part.len()).sum();
     out.extend_from_slice(&id.to_be_bytes());
@@ -102,14 +107,57 @@ pub(super) fn template(out: &mut Vec<u8>, id: u16, fields: &[&[(u16, u16)]]) {
     }
 }
 
+/// Bytes of a record by [`emit_record`] besides the two times.
+pub(super) const RECORD: usize = 33;
+
+/// Returns the fields of [`emit_record`] in order, as (element, length). `start` and `end` are the
+/// elements of the times, which have `time_len` bytes each.
+pub(super) const fn record_fields(start: u16, end: u16, time_len: u16) -> [(u16, u16); 11] {
+    [
+        (element::INGRESS_INTERFACE, 4),
+        (element::EGRESS_INTERFACE, 4),
+        (element::PACKET_DELTA_COUNT, 8),
+        (element::OCTET_DELTA_COUNT, 8),
+        (start, time_len),
+        (end, time_len),
+        (element::SOURCE_TRANSPORT_PORT, 2),
+        (element::DESTINATION_TRANSPORT_PORT, 2),
+        (element::TCP_CONTROL_BITS, 2),
+        (element::PROTOCOL_IDENTIFIER, 1),
+        // The element of IPv4; a template for IPv6 names element 139 here.
+        (element::ICMP_TYPE_CODE_IPV4, 2),
+    ]
+}
+
+/// Writes a record up to its addresses. `N` must be [`RECORD`] and twice `TIME`.
+pub(super) fn emit_record<const TIME: usize, const N: usize>(
+    flow: &Flow,
+    icmp: u16,
+    [first, last]: [[u8; TIME]; 2],
+    bytes: &mut [u8; N],
+) {
+    put(bytes, 0, flow.sif.to_be_bytes());
+    put(bytes, 4, flow.dif.to_be_bytes());
+    put(bytes, 8, flow.packets.to_be_bytes());
+    put(bytes, 16, flow.octets.to_be_bytes());
+    put(bytes, 24, first);
+    put(bytes, 24 + TIME, last);
+    let at = 24 + 2 * TIME;
+    put(bytes, at, flow.sport.to_be_bytes());
+    put(bytes, at + 2, flow.dport.to_be_bytes());
+    put(bytes, at + 4, flow.flags.unwrap_or(0).to_be_bytes());
+    put(bytes, at + 6, [flow.proto]);
+    put(bytes, at + 7, icmp.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn sets_end_with_padding_or_a_fault() {
-        let octets = [1, 0, 0, 6, 7, 8, 0, 0, 0, 0, 0];
-        let mut cursor = Cursor::new(&octets, 20);
+        let bytes = [1, 0, 0, 6, 7, 8, 0, 0, 0, 0, 0];
+        let mut cursor = Cursor::new(&bytes, 20);
         let set = Set::next(&mut cursor).unwrap().unwrap();
         assert_eq!((set.id, set.at, set.body.at(), set.body.rest()), (256, 20, 24, &[7, 8][..]));
         assert_eq!(set.overrun, None);

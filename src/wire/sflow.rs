@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::frame::{self, Packet};
-use super::session::MessageReader;
+use super::reader::MessageReader;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP};
 
 #[cfg(test)]

@@ -1,37 +1,38 @@
-//! Accounts of exporter addresses: how much each holds of the tables that all share, and which one pays
-//! when a table is full.
+//! Accounts of exporter addresses: the load that each puts on the shared tables, and which one loses
+//! a domain when a table is full.
 //!
-//! UDP sources are forged at will, and one sender can name domains and templates without end. So the
-//! tables are shared out by the address that datagrams come from:
+//! UDP sources can be forged, and one sender can name domains and templates without end. Therefore
+//! the tables are shared out by the source address of the datagrams:
 //!
-//! 1. No address holds more than a limit of its own ([`DecoderLimits::exporter_domains`] and its like). One
-//!    that asks for more loses its own longest silent domain.
-//! 2. Where a table is full, the address that holds most of it pays first, with its longest silent
-//!    domain.
-//! 3. As long as nobody holds more than a reserve, a small part of the table, that would make the
-//!    exporters with two domains pay for forged ones with one. Then addresses pay in this order: those
-//!    that were heard for less than a minute, the longest silent first; those that were silent for an
-//!    hour, the longest silent first; and of all others the one that came last.
+//! 1. An address holds at most a limit of its own ([`DecoderLimits::exporter_domains`] and the like).
+//!    If it exceeds the limit, it loses its own longest silent domain.
+//! 2. If a table is full, the address that holds most of it loses its longest silent domain.
+//! 3. Rule 2 applies only to an address that holds more than a reserve, a small part of the table.
+//!    Otherwise exporters with two domains would lose them to forged addresses with one domain each.
+//!    If no address exceeds the reserve, the order is: first newcomers (addresses that have been known
+//!    for less than a minute), longest silent first; then addresses that have been silent for an hour,
+//!    longest silent first; then of all others the one that appeared last.
 //!
-//! Rule 3 is what is left against a flood from many addresses: it costs others of its kind, and
-//! exporters that came with it or after it, but none that was there before and still speaks.
+//! Rule 3 is the defence against a flood from many addresses. The flood evicts its own kind, and
+//! exporters that appeared with it or after it, but no exporter that was there before and still
+//! sends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::Domain;
+use super::domain::Domain;
 use super::limits::DecoderLimits;
 use crate::time::Timestamp;
 
-/// Seconds after which an address is no newcomer.
+/// Seconds after which an address is no longer a newcomer.
 const KNOWN: u64 = 60;
 
-/// Seconds of silence after which an address has no claim from having come early.
+/// Seconds of silence after which it no longer counts that an address appeared early.
 const SILENT: u64 = 3600;
 
-/// A table that addresses share.
+/// A table that all addresses share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Domains,
@@ -44,7 +45,7 @@ impl Table {
     pub const ALL: [Table; 4] =
         [Table::Domains, Table::Templates, Table::Restated, Table::Samplers];
 
-    /// Returns the most that all addresses together may hold of it.
+    /// Returns the limit for all addresses together.
     const fn limit(self, limits: &DecoderLimits) -> usize {
         match self {
             Table::Domains => limits.domains,
@@ -54,7 +55,7 @@ impl Table {
         }
     }
 
-    /// Returns the most that one address may hold of it.
+    /// Returns the limit for one address.
     const fn own_limit(self, limits: &DecoderLimits) -> usize {
         match self {
             Table::Domains => limits.exporter_domains,
@@ -64,8 +65,9 @@ impl Table {
         }
     }
 
-    /// Returns what an address may hold before it pays for being the largest: by default 64 domains,
-    /// and of the other tables as much as one domain may fill with templates or samplers.
+    /// Returns the reserve: the load that an address may have without being evicted for being the
+    /// largest. By default it is 64 domains, and of the other tables as much as one domain may fill
+    /// with templates or samplers.
     fn reserve(self, limits: &DecoderLimits) -> usize {
         match self {
             Table::Domains => limits.domains / 256,
@@ -75,7 +77,7 @@ impl Table {
     }
 }
 
-/// The number of entries, or bytes, held of each table.
+/// The entries, or bytes, that are held in each table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TableLoad([usize; 4]);
 
@@ -95,7 +97,7 @@ impl TableLoad {
         }
     }
 
-    /// This with `after` in place of `before`.
+    /// Returns the load after a part of it has changed from `before` to `after`.
     fn changed(self, before: TableLoad, after: TableLoad) -> TableLoad {
         let mut all = self.0;
         for ((n, before), after) in all.iter_mut().zip(before.0).zip(after.0) {
@@ -109,27 +111,28 @@ impl TableLoad {
 #[derive(Debug)]
 struct Account {
     load: TableLoad,
-    /// Its domains by their last arrival, or by an earlier one: brought up to date only when one must
-    /// go, so that a flood of forged domains costs no search for each.
-    silent: BTreeSet<(Timestamp, Domain)>,
-    /// When it was heard first; 0 if its templates were restated, not sent.
+    /// Domains by their last arrival, or by an earlier one. An entry is brought up to date only when a
+    /// domain must go, so that a flood of forged domains does not cost a search each.
+    by_arrival: BTreeSet<(Timestamp, Domain)>,
+    /// First arrival; 0 if the templates were restated and not sent.
     first: Timestamp,
-    /// Under which moment it stands among the newcomers, or among the others.
+    /// Arrival under which the address stands in [`Holders`].
     listed: Timestamp,
+    /// The address is no newcomer.
     is_known: bool,
 }
 
-/// The addresses that hold something of one table, in the orders in which they pay.
+/// The addresses that hold entries of one table, in the orders of eviction.
 #[derive(Debug, Default)]
 struct Holders {
-    /// By how much they hold.
+    /// All addresses by their load.
     by_load: BTreeSet<(usize, IpAddr)>,
-    /// Those that were heard for less than [`KNOWN`] when that was looked at, by their last arrival or by
-    /// an earlier one.
+    /// Newcomers by their last arrival, or by an earlier one. Some of them have been known for
+    /// [`KNOWN`] seconds by now; that is brought up to date when one must go.
     newcomers: BTreeSet<(Timestamp, IpAddr)>,
-    /// The others, in the same order.
+    /// Other addresses, in the same order.
     known: BTreeSet<(Timestamp, IpAddr)>,
-    /// The others by their first arrival.
+    /// Other addresses by their first arrival.
     by_first: BTreeSet<(Timestamp, IpAddr)>,
 }
 
@@ -153,11 +156,14 @@ impl Holders {
     }
 }
 
-/// The orders in which addresses pay where none holds more than a reserve.
+/// An order of eviction for the case that no address exceeds the reserve.
 #[derive(Clone, Copy, Debug)]
 enum Order {
+    /// Newcomers, longest silent first.
     Newcomers,
+    /// Addresses that have been silent for [`SILENT`] seconds, longest silent first.
     Silent,
+    /// Other addresses, the one that appeared last first.
     Latest,
 }
 
@@ -166,25 +172,25 @@ enum Order {
 pub(super) struct Shares {
     accounts: HashMap<IpAddr, Account, RandomState>,
     total: TableLoad,
-    /// For each table, the addresses that hold something of it.
+    /// The holders of each table.
     holders: [Holders; 4],
-    /// When the first domain was opened that was not restated: nobody was listened to before.
+    /// Arrival of the first datagram that was not restated. Before it no address could be heard, so
+    /// silence is counted from here.
     began: Option<Timestamp>,
 }
 
 impl Shares {
-    /// Opens a domain on the account of an address. Returns false if there is no memory for it.
+    /// Opens a domain in the account of an address. Returns false if there is no memory for it.
     pub fn open(&mut self, address: IpAddr, domain: Domain, arrival: Timestamp) -> bool {
         if self.accounts.try_reserve(1).is_err() {
             return false;
         }
         let new = || {
-            // What was restated was heard by somebody else long enough.
+            // Another decoder knew the exporter of a restated datagram long enough.
             let is_known = arrival == Timestamp::default();
-            let silent = BTreeSet::new();
             Account {
                 load: TableLoad::default(),
-                silent,
+                by_arrival: BTreeSet::new(),
                 first: arrival,
                 listed: arrival,
                 is_known,
@@ -193,12 +199,12 @@ impl Shares {
         if arrival != Timestamp::default() {
             self.began.get_or_insert(arrival);
         }
-        self.accounts.entry(address).or_insert_with(new).silent.insert((arrival, domain));
+        self.accounts.entry(address).or_insert_with(new).by_arrival.insert((arrival, domain));
         self.change(address, TableLoad::default(), TableLoad::of_domain(0, 0, 0));
         true
     }
 
-    /// Notes that a domain of this address holds `after` and no longer `before`.
+    /// Notes that the load of a domain of this address has changed.
     pub fn change(&mut self, address: IpAddr, before: TableLoad, after: TableLoad) {
         let Some(account) = self.accounts.get_mut(&address) else { return };
         self.total = self.total.changed(before, after);
@@ -224,20 +230,21 @@ impl Shares {
         }
     }
 
-    /// Closes a domain that was picked, and held this much.
+    /// Closes a domain that was picked, and that had this load.
     pub fn close(&mut self, address: IpAddr, load: TableLoad) {
         self.change(address, load, TableLoad::default());
     }
 
-    /// Returns true if all addresses together hold more of a table than its limit; with `one_more`, if
-    /// they would with one more.
+    /// Returns true if all addresses together exceed the limit of a table, or would exceed it with one
+    /// more entry if `one_more` is true.
     pub fn is_over(&self, table: Table, limits: &DecoderLimits, one_more: bool) -> bool {
         self.total.get(table) + usize::from(one_more) > table.limit(limits).max(1)
-            // Nothing is kept where nothing may be.
+            // An empty table has nothing to evict, even if its limit is 0.
             && self.total.get(table) > 0
     }
 
-    /// The same of one address and its own limit.
+    /// Returns true if one address exceeds its own limit of a table; `one_more` as for
+    /// [`is_over`](Shares::is_over).
     pub fn is_own_over(
         &self,
         address: IpAddr,
@@ -249,32 +256,33 @@ impl Shares {
         load > 0 && load + usize::from(one_more) > table.own_limit(limits).max(1)
     }
 
-    /// Picks the longest silent domain of an address, but not `keep`; it must be closed then. Of equally
-    /// silent ones it is the least, so that a replay drops the same. `last` tells when a domain was heard last.
+    /// Picks the longest silent domain of an address except `keep`. The caller must close it. Among
+    /// equally silent domains it picks the smallest, so that a replay evicts the same ones. `last`
+    /// returns the last arrival of a domain.
     pub fn oldest(
         &mut self,
         address: IpAddr,
         keep: Domain,
         last: impl Fn(&Domain) -> Option<Timestamp>,
     ) -> Option<Domain> {
-        let silent = &mut self.accounts.get_mut(&address)?.silent;
+        let by_arrival = &mut self.accounts.get_mut(&address)?.by_arrival;
         let mut kept = None;
         let found = loop {
-            let Some((listed, domain)) = silent.pop_first() else { break None };
+            let Some((listed, domain)) = by_arrival.pop_first() else { break None };
             match last(&domain) {
-                // Once brought up to date it does not come here again, so the loop ends.
-                Some(last) if last > listed => _ = silent.insert((last, domain)),
+                // Each entry is brought up to date at most once, so the loop ends.
+                Some(last) if last > listed => _ = by_arrival.insert((last, domain)),
                 Some(_) if domain == keep => kept = Some((listed, domain)),
                 Some(_) => break Some(domain),
                 None => {}
             }
         };
-        silent.extend(kept);
+        by_arrival.extend(kept);
         found
     }
 
-    /// Picks the domain that goes where a table is full at `now`, but not `keep`; it must be closed then.
-    /// Returns who pays with it.
+    /// Picks the domain to evict if a table is full at `now`, except `keep`. The caller must close it.
+    /// Returns the domain with the address whose account it is in.
     pub fn pick(
         &mut self,
         table: Table,
@@ -287,22 +295,22 @@ impl Shares {
         if let Some(found) = self.largest(table, reserve, keep, &last) {
             return Some(found);
         }
-        let mut passed = None;
+        let mut skipped = None;
         for order in [Order::Newcomers, Order::Silent, Order::Latest] {
-            // `keep` is of one address, so the second one has a domain that can go.
+            // `keep` belongs to one address, so the second address has a domain to evict.
             for _ in 0..2 {
-                let Some(address) = self.first_in(order, table, now, passed, &last) else { break };
+                let Some(address) = self.first_in(order, table, now, skipped, &last) else { break };
                 match self.oldest(address, keep, &last) {
                     Some(domain) => return Some((address, domain)),
-                    None => passed = Some(address),
+                    None => skipped = Some(address),
                 }
             }
         }
         self.largest(table, 0, keep, &last)
     }
 
-    /// The address that holds most of a table, if that is more than `reserve`. One whose only domain
-    /// must stay is passed over.
+    /// Picks a domain of the address that holds most of a table, if that is more than `reserve`. An
+    /// address whose only domain is `keep` is skipped.
     fn largest(
         &mut self,
         table: Table,
@@ -310,51 +318,51 @@ impl Shares {
         keep: Domain,
         last: &impl Fn(&Domain) -> Option<Timestamp>,
     ) -> Option<(IpAddr, Domain)> {
-        // `keep` is of one address, so the second one has a domain that can go.
+        // `keep` belongs to one address, so the second address has a domain to evict.
         let largest: Vec<_> = self.holders(table).by_load.iter().rev().take(2).copied().collect();
-        let over = largest.into_iter().filter(|&(load, _)| load > reserve);
-        let mut found = over.map(|(_, address)| (address, self.oldest(address, keep, last)));
+        let above = largest.into_iter().filter(|&(load, _)| load > reserve);
+        let mut found = above.map(|(_, address)| (address, self.oldest(address, keep, last)));
         found.find_map(|(address, domain)| Some((address, domain?)))
     }
 
-    /// The address that pays first in this order, but not `passed`.
+    /// Returns the first address in this order except `skipped`.
     fn first_in(
         &mut self,
         order: Order,
         table: Table,
         now: Timestamp,
-        passed: Option<IpAddr>,
+        skipped: Option<IpAddr>,
         last: &impl Fn(&Domain) -> Option<Timestamp>,
     ) -> Option<IpAddr> {
         loop {
             let holders = self.holders(table);
-            let is_free = |&&(_, address): &&(Timestamp, IpAddr)| Some(address) != passed;
+            let is_candidate = |&&(_, address): &&(Timestamp, IpAddr)| Some(address) != skipped;
             let (listed, address) = *match order {
-                Order::Newcomers => holders.newcomers.iter().find(is_free)?,
-                Order::Silent => holders.known.iter().find(is_free)?,
+                Order::Newcomers => holders.newcomers.iter().find(is_candidate)?,
+                Order::Silent => holders.known.iter().find(is_candidate)?,
                 Order::Latest => {
                     return holders
                         .by_first
                         .iter()
                         .rev()
-                        .find(is_free)
+                        .find(is_candidate)
                         .map(|&(_, address)| address);
                 }
             };
             let account = self.accounts.get(&address)?;
-            // It has no more domains here than a reserve.
-            let heard = account.silent.iter().filter_map(|(_, domain)| last(domain)).max();
-            let heard = heard.unwrap_or(listed).max(listed);
-            let is_known =
-                account.is_known || heard.secs().saturating_sub(account.first.secs()) >= KNOWN;
-            if heard == listed && is_known == account.is_known {
-                let since = self.began.map_or(heard, |began| heard.max(began));
+            // The search is short: the address has no more domains than the reserve.
+            let arrivals = account.by_arrival.iter().filter_map(|(_, domain)| last(domain));
+            let last_arrival = arrivals.max().unwrap_or(listed).max(listed);
+            let is_known = account.is_known
+                || last_arrival.secs().saturating_sub(account.first.secs()) >= KNOWN;
+            if last_arrival == listed && is_known == account.is_known {
+                let since = self.began.map_or(last_arrival, |began| last_arrival.max(began));
                 let silence = now.secs().saturating_sub(since.secs());
-                let pays = matches!(order, Order::Newcomers) || silence >= SILENT;
-                return pays.then_some(address);
+                let is_next = matches!(order, Order::Newcomers) || silence >= SILENT;
+                return is_next.then_some(address);
             }
-            // Once brought up to date it does not come here again, so the loop ends.
-            self.list(address, heard, is_known);
+            // Each address is brought up to date at most once, so the loop ends.
+            self.list(address, last_arrival, is_known);
         }
     }
 
@@ -368,15 +376,15 @@ impl Shares {
         }
     }
 
-    /// Gives an address its place among the newcomers, or among the others, by when it was heard.
-    fn list(&mut self, address: IpAddr, heard: Timestamp, is_known: bool) {
+    /// Lists an address among the newcomers or among the others, by its last arrival.
+    fn list(&mut self, address: IpAddr, last_arrival: Timestamp, is_known: bool) {
         let Some(account) = self.accounts.get_mut(&address) else { return };
         let before = (account.listed, account.is_known);
         for (table, holders) in Table::ALL.into_iter().zip(&mut self.holders) {
             if account.load.get(table) > 0 {
                 (account.listed, account.is_known) = before;
                 holders.remove(address, account);
-                (account.listed, account.is_known) = (heard, is_known);
+                (account.listed, account.is_known) = (last_arrival, is_known);
                 holders.add(address, account);
             }
         }

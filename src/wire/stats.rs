@@ -1,19 +1,18 @@
-//! What the decoder counted, by domain and over all.
+//! Counters of the decoder, by domain and in total.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 
-use super::error::Fault;
+use super::error::{Fault, Foreign};
 
-/// Counts of one domain. All only grow, but for the three that say "now".
+/// Counters of one domain. All of them only grow, except those that are "current".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Datagrams (IPFIX: messages), bad ones included.
     pub datagrams: u64,
-    /// Of these, datagrams in which something could not be read.
+    /// Datagrams in which some part could not be read.
     pub bad_datagrams: u64,
-    /// What could not be read, by reason.
+    /// Parts that could not be read, by fault.
     pub faults: Faults,
     /// Flows made. A biflow makes two, a record without addresses none.
     pub flows: u64,
@@ -23,13 +22,13 @@ pub struct Stats {
     pub option_records: u64,
     /// Records without a source or destination address, which make no flow.
     pub no_address: u64,
-    /// sFlow: samples of counters, which hold no flow.
+    /// Samples of counters (sFlow), which hold no flow.
     pub counter_samples: u64,
-    /// sFlow: samples of packets that the device threw away, which are in no flow.
+    /// Samples of packets that the device discarded (sFlow), which are in no flow.
     pub discard_samples: u64,
-    /// sFlow: samples of other kinds.
+    /// Samples of other kinds (sFlow).
     pub other_samples: u64,
-    /// Flows out of data that had waited for its template; also in `flows`.
+    /// Flows from data that had waited for its template; also counted in `flows`.
     pub late: u64,
     /// Data sets that had waited for their template and were decoded.
     pub late_sets: u64,
@@ -39,55 +38,58 @@ pub struct Stats {
     pub options_templates: u64,
     /// Templates withdrawn (RFC 7011 section 8.1).
     pub withdrawn: u64,
-    /// Templates dropped because the domain had too many.
+    /// Templates evicted because the domain had too many.
     pub evicted_templates: u64,
-    /// Now: data sets whose template has not come. Those decoded later are taken off again.
+    /// Current number of data sets whose template has not arrived. Sets that are decoded later are
+    /// subtracted again.
     pub undecodable_sets: u64,
-    /// Now: octets in these sets, without the sets' headers.
-    pub undecodable_octets: u64,
-    /// Now: octets of data held for templates to come.
-    pub held_octets: u64,
-    /// Sets of held data dropped for want of room, oldest first.
+    /// Current number of bytes in these sets, without the sets' headers.
+    pub undecodable_bytes: u64,
+    /// Current number of bytes of data that is held until its template arrives.
+    pub held_bytes: u64,
+    /// Held sets that were dropped for want of room, oldest first.
     pub evicted_sets: u64,
-    /// Octets in these sets.
-    pub evicted_octets: u64,
-    /// The templates that have not come, by id; at most [`DecoderLimits::missing`](super::DecoderLimits::missing)
-    /// of them, the rest is in `undecodable_sets` only.
+    /// Bytes in these sets.
+    pub evicted_bytes: u64,
+    /// Templates that have not arrived, by id. At most
+    /// [`DecoderLimits::missing`](super::limits::DecoderLimits::missing) ids are listed; sets of
+    /// other ids are counted in `undecodable_sets` only.
     pub missing: BTreeMap<u16, Missing>,
-    /// Options records that described one sampler more than [`DecoderLimits::samplers`](super::DecoderLimits::samplers).
+    /// Options records of samplers beyond
+    /// [`DecoderLimits::samplers`](super::limits::DecoderLimits::samplers).
     pub refused_samplers: u64,
-    /// Options data records that there was no room to keep: more than
-    /// [`DecoderLimits::options`](super::DecoderLimits::options) has.
+    /// Options data records that were not kept because they exceed
+    /// [`DecoderLimits::options`](super::limits::DecoderLimits::options).
     pub refused_options: u64,
-    /// The largest N of packet sampling 1 in N seen, 0 if none.
+    /// Largest N of packet sampling 1 in N, 0 if there is none.
     pub sampling: u32,
-    /// Where that was said, if there is one.
+    /// Place where the largest N was stated.
     pub sampling_from: Option<Source>,
-    /// By sequence number.
+    /// Losses by sequence number.
     pub lost: Lost,
-    /// How often the sequence began anew: the exporter was restarted.
+    /// Number of times that the sequence started anew, because the exporter was restarted.
     pub restarts: u64,
-    /// Datagrams (IPFIX: messages) that came twice, or after their gap was forgotten.
+    /// Datagrams (IPFIX: messages) that arrived twice, or after their gap was forgotten.
     pub repeated: u64,
 }
 
-/// Where an exporter says how it samples.
+/// The place where an exporter states its sampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// In the header of each datagram (v5).
+    /// Header of the datagram (v5).
     Header,
-    /// In the record itself; sFlow: in the sample.
+    /// The record itself; for sFlow the sample.
     Record,
-    /// By the sampler or selector that the record names, which an options record describes.
+    /// Options record for the sampler or selector that the record names.
     Sampler,
-    /// By an options record for the interface.
+    /// Options record for the interface.
     Interface,
-    /// By an options record for the exporter or for all its samplers.
+    /// Options record for the whole exporter, or for all its samplers alike.
     Options,
 }
 
 impl Source {
-    /// A word for statistics.
+    /// Returns the name for statistics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Source::Header => "header",
@@ -99,18 +101,19 @@ impl Source {
     }
 }
 
-/// What is missing by sequence numbers, in the unit of each protocol, or in that of an exporter which
-/// counts in another way; `None` where nothing was numbered so. Negative where datagrams that were late fill gaps which were counted before.
+/// Losses by sequence numbers, in the unit that the exporter numbers: that of the protocol, or
+/// another one if the exporter deviates from it. `None` if nothing was numbered in this unit. A count
+/// is negative if late datagrams fill gaps that were counted before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Of v5, v7 and IPFIX: flows; IPFIX counts options records among them.
+    /// Flows (v5, v7, IPFIX). IPFIX counts options records among them.
     pub flows: Option<i64>,
-    /// Of v9 and sFlow: datagrams.
+    /// Datagrams (v9, sFlow).
     pub datagrams: Option<i64>,
 }
 
 impl Lost {
-    /// Adds others.
+    /// Adds other losses.
     pub fn add(&mut self, other: Lost) {
         let sum = |a: Option<i64>, b: Option<i64>| match (a, b) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
@@ -124,14 +127,14 @@ impl Lost {
 /// Data sets that wait for one template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// How many.
+    /// Number of sets.
     pub sets: u64,
-    /// Octets in them.
-    pub octets: u64,
+    /// Bytes in them.
+    pub bytes: u64,
 }
 
 impl Stats {
-    /// Adds the counts of another domain. The ids of missing templates are not taken over.
+    /// Adds the counters of another domain, without its list of missing templates.
     pub fn add(&mut self, other: &Stats) {
         let Stats {
             datagrams,
@@ -151,10 +154,10 @@ impl Stats {
             withdrawn,
             evicted_templates,
             undecodable_sets,
-            undecodable_octets,
-            held_octets,
+            undecodable_bytes,
+            held_bytes,
             evicted_sets,
-            evicted_octets,
+            evicted_bytes,
             missing: _,
             refused_samplers,
             refused_options,
@@ -181,10 +184,10 @@ impl Stats {
         self.withdrawn += withdrawn;
         self.evicted_templates += evicted_templates;
         self.undecodable_sets += undecodable_sets;
-        self.undecodable_octets += undecodable_octets;
-        self.held_octets += held_octets;
+        self.undecodable_bytes += undecodable_bytes;
+        self.held_bytes += held_bytes;
         self.evicted_sets += evicted_sets;
-        self.evicted_octets += evicted_octets;
+        self.evicted_bytes += evicted_bytes;
         self.refused_samplers += refused_samplers;
         self.refused_options += refused_options;
         if *sampling > self.sampling {
@@ -195,7 +198,7 @@ impl Stats {
         self.repeated += repeated;
     }
 
-    /// A flow was sampled 1 in `n`.
+    /// Notes that a flow was sampled 1 in `n`.
     #[inline]
     pub(super) fn sampled(&mut self, n: u32, from: Source) {
         if n > self.sampling {
@@ -203,25 +206,25 @@ impl Stats {
         }
     }
 
-    /// A set came without its template.
-    pub(super) fn miss(&mut self, id: u16, octets: u64, limit: usize) {
+    /// Adds a set whose template is missing.
+    pub(super) fn miss(&mut self, id: u16, bytes: u64, limit: usize) {
         self.undecodable_sets += 1;
-        self.undecodable_octets += octets;
+        self.undecodable_bytes += bytes;
         if self.missing.len() < limit || self.missing.contains_key(&id) {
             let missing = self.missing.entry(id).or_default();
             missing.sets += 1;
-            missing.octets += octets;
+            missing.bytes += bytes;
         }
     }
 
-    /// A set that had come without its template was decoded after all.
-    pub(super) fn found(&mut self, id: u16, octets: u64) {
+    /// Moves a set from the undecodable ones to the late ones: its template has arrived.
+    pub(super) fn found(&mut self, id: u16, bytes: u64) {
         self.late_sets += 1;
         self.undecodable_sets = self.undecodable_sets.saturating_sub(1);
-        self.undecodable_octets = self.undecodable_octets.saturating_sub(octets);
+        self.undecodable_bytes = self.undecodable_bytes.saturating_sub(bytes);
         if let Some(missing) = self.missing.get_mut(&id) {
             missing.sets = missing.sets.saturating_sub(1);
-            missing.octets = missing.octets.saturating_sub(octets);
+            missing.bytes = missing.bytes.saturating_sub(bytes);
             if missing.sets == 0 {
                 self.missing.remove(&id);
             }
@@ -229,17 +232,17 @@ impl Stats {
     }
 }
 
-/// How often each [`Fault`] was met.
+/// Counters of faults, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults([u64; Fault::ALL.len()]);
 
 impl Faults {
-    /// How often this one was met.
+    /// Returns the count of a fault.
     pub fn get(&self, fault: Fault) -> u64 {
         self.0.get(fault as usize).copied().unwrap_or(0)
     }
 
-    /// Those that were met, with their counts.
+    /// Returns the faults that occurred, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Fault, u64)> + '_ {
         Fault::ALL.into_iter().zip(self.0).filter(|&(_, n)| n > 0)
     }
@@ -257,53 +260,39 @@ impl Faults {
     }
 }
 
-/// A protocol that is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Foreign {
-    /// sFlow of another version than 5: its number has 32 bits, NetFlow's 16.
-    Sflow(u32),
-    /// Any other first two octets.
-    Version(u16),
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Foreign::Sflow(version) => write!(f, "sFlow version {version}"),
-            Foreign::Version(version) => write!(f, "version {version}"),
-        }
-    }
-}
-
-/// Counts that belong to no domain.
+/// Counters that belong to no domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// All datagrams handed to the decoder but those to learn from.
+    /// Datagrams that were handed to the decoder, except those for [`Decoder::learn`].
+    ///
+    /// [`Decoder::learn`]: super::decoder::Decoder::learn
     pub datagrams: u64,
-    /// Datagrams too short for their header.
+    /// Datagrams that are shorter than their header.
     pub short: u64,
-    /// Datagrams of protocols that are not read.
+    /// Datagrams of protocols that cannot be read.
     pub foreign: u64,
-    /// The same by protocol; at most [`DecoderLimits::foreign`](super::DecoderLimits::foreign) of them, the rest
-    /// is in `foreign` only.
+    /// Datagrams of protocols that cannot be read, by protocol. At most
+    /// [`DecoderLimits::foreign`](super::limits::DecoderLimits::foreign) protocols are listed; others
+    /// are counted in `foreign` only.
     pub by_version: BTreeMap<Foreign, u64>,
-    /// Domains dropped, with their templates, because there were too many of one exporter address or of
-    /// all.
+    /// Domains evicted, with their templates, because one exporter address or all together had too
+    /// many.
     pub evicted_domains: u64,
-    /// The same by the address that paid with them; at most [`DecoderLimits::named`](super::DecoderLimits::named)
-    /// addresses, the rest is in `evicted_domains` only.
+    /// Domains evicted, by the exporter address that lost them. At most
+    /// [`DecoderLimits::named`](super::limits::DecoderLimits::named) addresses are listed; others are
+    /// counted in `evicted_domains` only.
     pub evicted_by: BTreeMap<IpAddr, u64>,
-    /// Templates dropped one by one, because a domain or its exporter address had too many.
+    /// Templates evicted one by one, because a domain or its exporter address had too many.
     pub evicted_templates: u64,
-    /// Datagrams for whose domain the system had no memory.
+    /// Datagrams of a new domain for which the system had no memory.
     pub refused: u64,
-    /// What those had counted.
+    /// Sum of the counters of the evicted domains.
     pub evicted: Stats,
 }
 
 impl Totals {
-    /// An exporter address has paid with a domain.
-    pub(super) fn paid(&mut self, address: IpAddr, limit: usize) {
+    /// Adds a domain that an exporter address has lost.
+    pub(super) fn evicted_from(&mut self, address: IpAddr, limit: usize) {
         if self.evicted_by.len() < limit || self.evicted_by.contains_key(&address) {
             *self.evicted_by.entry(address).or_default() += 1;
         }

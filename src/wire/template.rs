@@ -1,32 +1,20 @@
-//! Templates, compiled when they arrive into the few steps that fetch a flow's columns.
+//! Templates, compiled when they arrive into the few reads that fetch a flow's columns.
 
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
+use super::context::TimeUnits;
 use super::cursor::Cursor;
-use super::element::{self, Slot, Unit, VARIABLE};
+use super::element::{self, Field, Slot, Unit, VARIABLE};
 use super::error::Reason;
 use super::memory;
 use super::options_records::{OptionsRecords, Stored};
-use super::plain::FixedLayout;
-use super::record::{Reading, Record, Units};
-use super::session::DecodeOptions;
+use super::plain::{FixedField, FixedLayout};
+use super::record::Record;
+use super::sink::{DecodeOptions, RecordSink};
 
-/// A field as a template names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Field {
-    /// Private enterprise number, 0 for IANA's elements.
-    pub enterprise: u32,
-    /// Number of the element.
-    pub element: u16,
-    /// Octets, or [`VARIABLE`].
-    pub len: u16,
-    /// The field says what an options record is about, and is no value of it.
-    pub scope: bool,
-}
-
-/// What the records of a template are.
+/// The kind of a template's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TemplateKind {
     /// Flow data records.
@@ -35,15 +23,8 @@ pub(super) enum TemplateKind {
     Options,
 }
 
-/// Fetches one field of a record of fixed length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FixedField {
-    offset: u16,
-    len: u16,
-    slot: Slot,
-}
-
-/// Walks over one field, or over several that nobody wants, of a record of variable length.
+/// One read in a record of variable length. Neighbouring fields that nobody wants are skipped
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum VarField {
     Skip(u16),
@@ -63,32 +44,40 @@ enum Layout {
 pub(super) struct Template {
     id: u16,
     kind: TemplateKind,
-    /// Octets of the shortest record, at least 1; of every record if the plan is fixed.
+    /// Bytes of the shortest record, at least 1; of every record if the layout is fixed.
     shortest: u16,
     layout: Layout,
-    units: Units,
-    /// The record that defined it, as it came; empty if definitions are not kept.
+    units: TimeUnits,
+    /// The template record in its original bytes; empty if definitions are not kept.
     definition: Box<[u8]>,
-    /// Its records in force, if it is one of options and they are kept.
+    /// The records in force, if this is an options template and records are kept.
     options_records: Option<Box<OptionsRecords>>,
 }
 
-/// What became of the records of a set that were to be kept.
+/// The outcome of storing the records of an options data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct StoreOutcome {
-    /// What is in force is not what it was.
+    /// The records in force have changed.
     pub changed: bool,
-    /// Records that there was no room for.
+    /// Number of records that had no room.
     pub refused: u64,
 }
 
+/// The use of a field that is wanted.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    slot: Slot,
+    rank: u8,
+    unit: Unit,
+}
+
 impl Template {
-    /// Compiles a template. Of several elements for the same column the one of the best rank is
-    /// fetched, of several of the same rank the first. What nobody wants is not fetched.
+    /// Compiles a template. If several elements fill the same column, the one of the best rank is
+    /// read; of the same rank, the first. Fields that nobody wants are skipped.
     ///
     /// # Errors
-    /// Records that have no octets, which would never end, or more than a set can hold; more than
-    /// `limit` fields; no memory.
+    /// More than `limit` fields; records of no bytes, which would never end, or of more bytes than a
+    /// set can hold; no memory.
     pub fn compile(
         id: u16,
         kind: TemplateKind,
@@ -99,30 +88,31 @@ impl Template {
         if fields.len() > limit {
             return Err(Reason::TemplateFields { id, found: fields.len(), limit });
         }
-        let variable = fields.iter().any(|field| field.len == VARIABLE);
-        // A field of variable length has at least the octet that tells its length.
+        let is_variable = fields.iter().any(|field| field.len == VARIABLE);
+        // A field of variable length has at least the byte that states its length.
         let lens = fields.iter().map(|f| if f.len == VARIABLE { 1 } else { usize::from(f.len) });
         let found = lens.sum();
         let shortest = match u16::try_from(found) {
             Ok(shortest) if shortest > 0 => shortest,
             _ => return Err(Reason::TemplateLength { id, found }),
         };
-        let mut best: [Option<(u8, usize, Unit)>; Slot::COUNT] = [None; Slot::COUNT];
+        // For each slot, the best field and its position in the template.
+        let mut best: [Option<(Target, usize)>; Slot::COUNT] = [None; Slot::COUNT];
         for (n, field) in fields.iter().enumerate() {
-            let Some((slot, rank, unit)) = wanted(field, want) else { continue };
-            if let Some(best) = best.get_mut(slot as usize) {
-                if best.is_none_or(|(other, _, _)| rank < other) {
-                    *best = Some((rank, n, unit));
+            let Some(target) = wanted(field, want) else { continue };
+            if let Some(best) = best.get_mut(target.slot as usize) {
+                if best.is_none_or(|(other, _)| target.rank < other.rank) {
+                    *best = Some((target, n));
                 }
             }
         }
         let best = |slot: Slot| best.get(slot as usize).copied().flatten();
         let slot_of = |n: usize, field: &Field| {
-            let (slot, _, _) = wanted(field, want)?;
-            best(slot).is_some_and(|(_, taken, _)| taken == n).then_some(slot)
+            let Target { slot, .. } = wanted(field, want)?;
+            best(slot).is_some_and(|(_, position)| position == n).then_some(slot)
         };
-        let unit = |slot| best(slot).map(|(_, _, unit)| unit).unwrap_or_default();
-        let units = Units {
+        let unit = |slot| best(slot).map(|(target, _)| target.unit).unwrap_or_default();
+        let units = TimeUnits {
             start: unit(Slot::Start),
             end: unit(Slot::End),
             duration: unit(Slot::Duration),
@@ -131,102 +121,108 @@ impl Template {
             reverse_duration: unit(Slot::ReverseDuration),
         };
         let fields = fields.iter().enumerate().map(|(n, field)| (slot_of(n, field), field.len));
-        let plan = match variable {
-            false => fixed(steps(fields).ok_or(Reason::Memory)?, kind, want, &units),
-            true => Layout::Variable(strides(fields).ok_or(Reason::Memory)?),
+        let layout = if is_variable {
+            Layout::Variable(variable_fields(fields).ok_or(Reason::Memory)?)
+        } else {
+            let fields = fixed_fields(fields).ok_or(Reason::Memory)?;
+            let plain = if kind == TemplateKind::Data && !want.extras {
+                FixedLayout::of(&fields, &units)
+            } else {
+                None
+            };
+            plain.map_or(Layout::Fixed(fields), |plain| Layout::Plain(Box::new(plain)))
         };
         Ok(Template {
             id,
             kind,
             shortest,
-            layout: plan,
+            layout,
             units,
             definition: Box::default(),
             options_records: None,
         })
     }
 
-    /// The same template, of these fields, with the record that defined it, and with room for records
-    /// of options.
+    /// Adds the template record in its original bytes, and for an options template an empty store
+    /// for its records. `fields` are those that the template was compiled from.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// There is no memory.
     pub fn with_definition(self, definition: &[u8], fields: &[Field]) -> Result<Template, Reason> {
         let definition = memory::boxed(definition).ok_or(Reason::Memory)?;
-        let scoped = match self.kind {
+        let options_records = match self.kind {
             TemplateKind::Options => {
                 Some(Box::new(OptionsRecords::new(fields).ok_or(Reason::Memory)?))
             }
             TemplateKind::Data => None,
         };
-        Ok(Template { definition, options_records: scoped, ..self })
+        Ok(Template { definition, options_records, ..self })
     }
 
-    /// The record that defined it; empty if definitions are not kept.
+    /// Returns the template record in its original bytes; empty if definitions are not kept.
     pub const fn definition(&self) -> &[u8] {
         &self.definition
     }
 
-    /// What its records are.
+    /// Returns the kind of its records.
     pub const fn kind(&self) -> TemplateKind {
         self.kind
     }
 
-    /// Octets of the shortest record.
+    /// Returns the bytes of the shortest record.
     pub const fn shortest(&self) -> u16 {
         self.shortest
     }
 
-    /// Its number.
+    /// Returns the template id.
     pub const fn id(&self) -> u16 {
         self.id
     }
 
-    /// Reads the records of a data set. What is left at its end and is shorter than a record is
-    /// padding.
+    /// Reads the records of a data set. Bytes at its end that are fewer than a record are padding.
     ///
     /// # Errors
-    /// A record that ends after the set, or more records than the limit, with the offset; the records
-    /// before it were read.
+    /// A record that ends after the set, or more records than the limit, with the offset in the
+    /// datagram. The records before it have been read.
     pub fn read(
         &self,
         mut body: Cursor<'_>,
         record: &mut Record,
-        reading: &mut Reading<'_>,
+        sink: &mut RecordSink<'_>,
     ) -> Result<(), (usize, Reason)> {
         let shortest = usize::from(self.shortest).max(1);
-        let limit = reading.limits.records;
-        if let Layout::Variable(strides) = &self.layout {
-            // The shortest record has an octet at least, so every round gets on.
+        let limit = sink.limits.records;
+        if let Layout::Variable(fields) = &self.layout {
+            // The shortest record has at least one byte, so every round consumes one.
             for _ in 0..limit {
                 if body.left() < shortest {
                     return Ok(());
                 }
                 let before = body;
                 record.clear();
-                let load = |slot, octets: &[u8]| record.load(slot, octets);
-                if let Err(missing) = walk(strides, &mut body, load) {
-                    return self.torn(&before, missing);
+                let load = |slot, bytes: &[u8]| record.load(slot, bytes);
+                if let Err(missing) = read_variable(fields, &mut body, load) {
+                    return self.truncated(&before, missing);
                 }
-                self.done(record, reading);
+                self.finish(record, sink);
             }
             return if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) };
         }
         let taken = shortest * (body.left() / shortest).min(limit);
-        let octets = body.rest().get(..taken).unwrap_or_default();
+        let bytes = body.rest().get(..taken).unwrap_or_default();
         match &self.layout {
-            Layout::Plain(plain) => plain.read(octets, shortest, reading),
-            Layout::Fixed(steps) => {
-                for octets in octets.chunks_exact(shortest) {
+            Layout::Plain(plain) => plain.read(bytes, shortest, sink),
+            Layout::Fixed(fields) => {
+                for bytes in bytes.chunks_exact(shortest) {
                     record.clear();
-                    for step in steps {
-                        let from = usize::from(step.offset);
-                        let to = from + usize::from(step.len);
-                        if let Some(field) = octets.get(from..to) {
-                            record.load(step.slot, field);
+                    for field in fields {
+                        let from = usize::from(field.offset);
+                        let to = from + usize::from(field.len);
+                        if let Some(value) = bytes.get(from..to) {
+                            record.load(field.slot, value);
                         }
                     }
-                    self.done(record, reading);
+                    self.finish(record, sink);
                 }
             }
             Layout::Variable(_) => {}
@@ -235,16 +231,16 @@ impl Template {
         if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) }
     }
 
-    /// Counts the records of a data set, and finds of it the same wrong as [`read`](Template::read).
+    /// Returns the number of records in a data set, and the same fault as [`read`](Template::read).
     pub fn count(&self, mut body: Cursor<'_>, limit: usize) -> (u64, Result<(), (usize, Reason)>) {
         let shortest = usize::from(self.shortest).max(1);
         let mut count = 0;
-        if let Layout::Variable(strides) = &self.layout {
+        if let Layout::Variable(fields) = &self.layout {
             while count < limit && body.left() >= shortest {
                 let before = body;
-                if let Err(missing) = walk(strides, &mut body, |_, _| {}) {
-                    let torn = self.torn(&before, missing);
-                    return (count as u64, torn);
+                if let Err(missing) = read_variable(fields, &mut body, |_, _| {}) {
+                    let result = self.truncated(&before, missing);
+                    return (count as u64, result);
                 }
                 count += 1;
             }
@@ -252,13 +248,13 @@ impl Template {
             count = (body.left() / shortest).min(limit);
             body.skip(shortest * count);
         }
-        let all = if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) };
-        (count as u64, all)
+        let result = if body.left() < shortest { Ok(()) } else { self.too_many(&body, limit) };
+        (count as u64, result)
     }
 
-    /// What is wrong with a record that lacks `missing` octets.
-    fn torn(&self, record: &Cursor<'_>, missing: usize) -> Result<(), (usize, Reason)> {
-        // A tail of zeros is padding, however long.
+    /// Returns the fault of a record that lacks `missing` bytes, or `Ok` for padding: a tail of zeros,
+    /// however long.
+    fn truncated(&self, record: &Cursor<'_>, missing: usize) -> Result<(), (usize, Reason)> {
         if record.is_padding() {
             return Ok(());
         }
@@ -270,106 +266,95 @@ impl Template {
         Err((body.at(), Reason::Records { id: self.id, limit, left: body.left() }))
     }
 
-    fn done(&self, record: &Record, reading: &mut Reading<'_>) {
+    /// Makes flows of a record, or learns from it if it is an options data record.
+    fn finish(&self, record: &Record, sink: &mut RecordSink<'_>) {
         match self.kind {
             TemplateKind::Data => {
-                reading.stats.records += 1;
-                match record.flows(&self.units, reading) {
-                    0 => reading.stats.no_address += 1,
-                    n => reading.stats.flows += n,
+                sink.stats.records += 1;
+                match record.flows(&self.units, sink) {
+                    0 => sink.stats.no_address += 1,
+                    n => sink.stats.flows += n,
                 }
             }
             TemplateKind::Options => {
-                reading.stats.option_records += 1;
-                let told = reading.options.learn(record, reading.limits.samplers);
-                reading.stats.refused_samplers += u64::from(!told);
+                sink.stats.option_records += 1;
+                let has_room = sink.options.learn(&record.options_values(), sink.limits.samplers);
+                sink.stats.refused_samplers += u64::from(!has_room);
             }
         }
     }
 }
 
-/// Where a field goes, if anywhere.
-fn wanted(field: &Field, want: DecodeOptions) -> Option<(Slot, u8, Unit)> {
+/// Returns the use of a field, or `None` if nobody wants it.
+fn wanted(field: &Field, want: DecodeOptions) -> Option<Target> {
     let element = element::find(field.enterprise, field.element);
     let is_named = |slot| matches!(slot, Slot::Ingress | Slot::Sampler | Slot::Selector);
     if field.scope && !element.is_some_and(|element| is_named(element.slot)) {
         let is_whole = field.enterprise == 0 && element::WHOLE.contains(&field.element);
-        return (!is_whole && field.len > 0).then_some((Slot::Part, 0, Unit::Plain));
+        let part = Target { slot: Slot::Part, rank: 0, unit: Unit::Plain };
+        return (!is_whole && field.len > 0).then_some(part);
     }
     let element = element?;
     let fits = field.len == VARIABLE || element.slot.takes(usize::from(field.len));
-    let asked =
+    let is_wanted =
         (want.extras || !element.slot.is_extra()) && (want.times || !element.slot.is_time());
-    (fits && asked).then_some((element.slot, element.rank, element.unit))
+    let target = Target { slot: element.slot, rank: element.rank, unit: element.unit };
+    (fits && is_wanted).then_some(target)
 }
 
-/// The plan for records of fixed length.
-fn fixed(
-    steps: Box<[FixedField]>,
-    kind: TemplateKind,
-    want: DecodeOptions,
-    units: &Units,
-) -> Layout {
-    if kind == TemplateKind::Data && !want.extras {
-        let fields: Vec<_> = steps.iter().map(|step| (step.slot, step.offset, step.len)).collect();
-        if let Some(plain) = FixedLayout::of(&fields, units) {
-            return Layout::Plain(Box::new(plain));
-        }
-    }
-    Layout::Fixed(steps)
-}
-
-fn steps(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[FixedField]>> {
+/// Returns the wanted fields of a record of fixed length, or `None` if there is no memory.
+fn fixed_fields(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[FixedField]>> {
     let mut offset = 0u16;
-    let mut steps = Vec::new();
+    let mut wanted = Vec::new();
     for (slot, len) in fields {
         if let Some(slot) = slot {
-            steps.try_reserve(1).ok()?;
-            steps.push(FixedField { offset, len, slot });
+            wanted.try_reserve(1).ok()?;
+            wanted.push(FixedField { offset, len, slot });
         }
         offset = offset.saturating_add(len);
     }
-    Some(steps.into())
+    Some(wanted.into())
 }
 
-fn strides(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[VarField]>> {
-    let mut strides: Vec<VarField> = Vec::new();
+/// Returns the reads of a record of variable length, or `None` if there is no memory.
+fn variable_fields(fields: impl Iterator<Item = (Option<Slot>, u16)>) -> Option<Box<[VarField]>> {
+    let mut reads: Vec<VarField> = Vec::new();
     for (slot, len) in fields {
-        let stride = match (slot, len) {
+        let next = match (slot, len) {
             (slot, VARIABLE) => VarField::Variable(slot),
             (Some(slot), len) => VarField::Take(len, slot),
             (None, len) => VarField::Skip(len),
         };
-        match (strides.last_mut(), stride) {
-            (Some(VarField::Skip(run)), VarField::Skip(more)) => *run = run.saturating_add(more),
+        match (reads.last_mut(), next) {
+            (Some(VarField::Skip(len)), VarField::Skip(more)) => *len = len.saturating_add(more),
             _ => {
-                strides.try_reserve(1).ok()?;
-                strides.push(stride);
+                reads.try_reserve(1).ok()?;
+                reads.push(next);
             }
         }
     }
-    Some(strides.into())
+    Some(reads.into())
 }
 
-/// Reads one record: `load` gets the fields that are wanted.
+/// Reads one record of variable length. `load` gets the fields that are wanted.
 ///
 /// # Errors
-/// Octets that it has at least and the set has not: up to where its lengths are known, and the least
-/// after that. So they do not depend on which of its fields somebody wants.
+/// The number of bytes that the record still needs: exact for the fields read so far, a lower bound
+/// for the rest. So it does not depend on which fields are wanted.
 #[inline]
-fn walk(
-    strides: &[VarField],
+fn read_variable(
+    fields: &[VarField],
     body: &mut Cursor<'_>,
     mut load: impl FnMut(Slot, &[u8]),
 ) -> Result<(), usize> {
-    let mut strides = strides.iter();
-    while let Some(stride) = strides.next() {
-        if let Err(reason) = stride.walk(body, &mut load) {
+    let mut fields = fields.iter();
+    while let Some(field) = fields.next() {
+        if let Err(reason) = field.read(body, &mut load) {
             let needed = match reason {
                 Reason::Short { needed, .. } => needed,
                 _ => 0,
             };
-            let after: usize = strides.map(VarField::shortest).sum();
+            let after: usize = fields.map(VarField::shortest).sum();
             return Err((needed + after).saturating_sub(body.left()));
         }
     }
@@ -378,7 +363,7 @@ fn walk(
 
 impl VarField {
     #[inline]
-    fn walk(
+    fn read(
         &self,
         body: &mut Cursor<'_>,
         load: &mut impl FnMut(Slot, &[u8]),
@@ -389,11 +374,7 @@ impl VarField {
             }
             VarField::Take(len, slot) => load(slot, body.take("field", usize::from(len))?),
             VarField::Variable(slot) => {
-                // One octet, or 255 and two (RFC 7011 section 7).
-                let len = match body.u8("field length")? {
-                    255 => usize::from(body.u16("field length")?),
-                    len => usize::from(len),
-                };
+                let len = body.field_len()?;
                 let field = body.take("field", len)?;
                 if let Some(slot) = slot {
                     load(slot, field);
@@ -403,7 +384,7 @@ impl VarField {
         Ok(())
     }
 
-    /// Octets that it walks over at least.
+    /// Returns the bytes that it reads at least.
     fn shortest(&self) -> usize {
         match *self {
             VarField::Skip(len) | VarField::Take(len, _) => len.into(),
@@ -412,105 +393,107 @@ impl VarField {
     }
 }
 
-/// The templates of one domain, data and options under the same numbers.
+/// The templates of one domain. Data and options templates share one space of ids.
 ///
-/// Bounded: a forged exporter that defines ever new templates costs a domain its least recently
-/// used ones, and no memory.
+/// The table is bounded: a forged exporter may define ever new templates. The least recently used
+/// template of the domain is evicted then, without a search.
 #[derive(Debug, Default)]
 pub(super) struct Templates {
     by_id: HashMap<u16, Entry, RandomState>,
-    /// The numbers by their last use, or by an earlier one: brought up to date only when one must
-    /// go, so that neither the use of a template nor a flood of new ones costs a search.
-    unused: BTreeSet<(u64, u16)>,
-    /// Counts uses, to tell which template was used last.
+    /// Template ids by their last use, or by an earlier use. An entry is brought up to date only when
+    /// a template must go, so that neither the use of a template nor a flood of new templates costs a
+    /// search.
+    by_use: BTreeSet<(u64, u16)>,
+    /// Number of uses so far: a clock that tells which template was used last.
     clock: u64,
-    /// Octets of all definitions that are kept.
+    /// Bytes of all definitions that are kept.
     definitions: usize,
-    /// What keeping options data records costs.
+    /// Bytes that the options data records cost.
     options: usize,
-    /// The octets that name what a record speaks of.
+    /// Scratch space: the bytes that name the subject of an options data record.
     name: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Entry {
     template: Template,
-    /// Its last use.
+    /// Time of the last use.
     used: u64,
-    /// The use under which it stands in [`Templates::unused`].
+    /// Time of the use under which the template stands in [`Templates::by_use`].
     listed: u64,
 }
 
 impl Templates {
-    /// How many are in force.
+    /// Returns the number of templates in force.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// Octets of the definitions that are kept, and of options data records.
-    pub fn octets(&self) -> usize {
+    /// Returns the bytes that definitions and options data records cost.
+    pub fn cost(&self) -> usize {
         self.definitions + self.options
     }
 
-    /// All of them, those of data first, in the order of their numbers.
+    /// Returns all templates: data templates first, each kind in the order of ids.
     pub fn in_order(&self) -> Vec<&Template> {
         let mut all: Vec<_> = self.by_id.values().map(|entry| &entry.template).collect();
         all.sort_unstable_by_key(|template| (template.kind == TemplateKind::Options, template.id));
         all
     }
 
-    /// The options data records in force, with the template of each, in the order in which they were
-    /// told last: of two that contradict each other the last one holds.
+    /// Returns the options data records in force, each with its template, in the order of their last
+    /// repetition: if two of them contradict each other, the later one counts.
     pub fn records(&self) -> Vec<(&Template, &[u8])> {
         let mut all = Vec::new();
         for Entry { template, .. } in self.by_id.values() {
-            let records = template.options_records.iter().flat_map(|scoped| scoped.iter());
-            all.extend(records.map(|(told, octets)| (told, template, octets)));
+            let records = template.options_records.iter().flat_map(|records| records.iter());
+            all.extend(records.map(|(repeated_at, bytes)| (repeated_at, template, bytes)));
         }
-        all.sort_unstable_by_key(|&(told, _, _)| told);
-        all.into_iter().map(|(_, template, octets)| (template, octets)).collect()
+        all.sort_unstable_by_key(|&(repeated_at, _, _)| repeated_at);
+        all.into_iter().map(|(_, template, bytes)| (template, bytes)).collect()
     }
 
-    /// Keeps the options data records of a set, at most so many and as many as there is room for: what
-    /// all of the domain cost stays within `room`.
-    pub fn keep(
+    /// Stores the options data records of a set: at most `limit` of them, and only as long as all
+    /// records of the domain cost at most `room` bytes.
+    pub fn store(
         &mut self,
         id: u16,
         mut body: Cursor<'_>,
-        (limit, room): (usize, usize),
+        limit: usize,
+        room: usize,
     ) -> StoreOutcome {
-        let mut keeping = StoreOutcome::default();
-        let Some(Entry { template, .. }) = self.by_id.get_mut(&id) else { return keeping };
+        let mut outcome = StoreOutcome::default();
+        let Some(Entry { template, .. }) = self.by_id.get_mut(&id) else { return outcome };
         let shortest = usize::from(template.shortest).max(1);
-        let Some(scoped) = &mut template.options_records else { return keeping };
-        let others = self.options - scoped.octets();
+        let Some(records) = &mut template.options_records else { return outcome };
+        let others = self.options - records.cost();
         for _ in 0..limit {
             if body.left() < shortest {
                 break;
             }
-            let Some(octets) = scoped.next(&mut body, &mut self.name) else { break };
+            let Some(bytes) = records.next(&mut body, &mut self.name) else { break };
             self.clock += 1;
-            match scoped.insert(&self.name, octets, self.clock, room.saturating_sub(others)) {
+            match records.insert(&self.name, bytes, self.clock, room.saturating_sub(others)) {
                 Stored::Same => {}
-                Stored::New => keeping.changed = true,
-                Stored::Refused(gone) => {
-                    keeping.changed |= gone;
-                    keeping.refused += 1;
+                Stored::New => outcome.changed = true,
+                Stored::Refused(removed) => {
+                    outcome.changed |= removed;
+                    outcome.refused += 1;
                 }
             }
         }
-        self.options = others + scoped.octets();
-        keeping
+        self.options = others + records.cost();
+        outcome
     }
 
-    /// Whether the very same template is in force already; it counts as used then.
+    /// Returns true if the very same template is in force already. It counts as used then.
     pub fn renew(&mut self, id: u16, kind: TemplateKind, definition: &[u8]) -> bool {
-        let same =
+        let is_same =
             |template: &Template| template.kind == kind && *template.definition == *definition;
-        self.get(id).is_some_and(same)
+        self.get(id).is_some_and(is_same)
     }
 
-    /// The template of this number.
+    /// Returns the template with this id, and marks it as used.
     pub fn get(&mut self, id: u16) -> Option<&Template> {
         let entry = self.by_id.get_mut(&id)?;
         self.clock += 1;
@@ -518,47 +501,47 @@ impl Templates {
         Some(&entry.template)
     }
 
-    /// Puts a template in force, in place of the one of the same number. Returns whether another
-    /// one, the least recently used, had to go.
+    /// Puts a template in force, in place of the one with the same id. Returns true if another
+    /// template, the least recently used one, was evicted.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// There is no memory.
     pub fn define(&mut self, template: Template, limit: usize) -> Result<bool, Reason> {
         let id = template.id();
-        let known = self.withdraw(id);
+        let is_known = self.withdraw(id);
         self.by_id.try_reserve(1).map_err(|_| Reason::Memory)?;
-        let evicted = !known && self.by_id.len() >= limit.max(1) && self.evict();
+        let evicted = !is_known && self.by_id.len() >= limit.max(1) && self.evict();
         self.clock += 1;
         self.definitions += template.definition.len();
-        self.unused.insert((self.clock, id));
+        self.by_use.insert((self.clock, id));
         self.by_id.insert(id, Entry { template, used: self.clock, listed: self.clock });
         Ok(evicted)
     }
 
-    /// Takes the least recently used template out of force. Returns whether there was one.
+    /// Removes the least recently used template. Returns false if there is none.
     pub fn evict(&mut self) -> bool {
-        while let Some((_, id)) = self.unused.pop_first() {
+        while let Some((_, id)) = self.by_use.pop_first() {
             let Some(entry) = self.by_id.get_mut(&id) else { continue };
             if entry.used == entry.listed {
                 return self.withdraw(id);
             }
-            // Once brought up to date it does not come here again, so the loop ends.
+            // Each entry is brought up to date at most once, so the loop ends.
             entry.listed = entry.used;
-            self.unused.insert((entry.used, id));
+            self.by_use.insert((entry.used, id));
         }
         false
     }
 
-    /// Takes a template out of force. Returns whether there was one.
+    /// Removes a template. Returns false if it is not in force.
     pub fn withdraw(&mut self, id: u16) -> bool {
         let Some(Entry { template, listed, .. }) = self.by_id.remove(&id) else { return false };
-        self.unused.remove(&(listed, id));
+        self.by_use.remove(&(listed, id));
         self.definitions -= template.definition.len();
-        self.options -= template.options_records.map_or(0, |scoped| scoped.octets());
+        self.options -= template.options_records.map_or(0, |records| records.cost());
         true
     }
 
-    /// Takes all templates of a kind out of force. Returns how many there were.
+    /// Removes all templates of a kind. Returns their number.
     pub fn withdraw_all(&mut self, kind: TemplateKind) -> usize {
         let of_kind = self.by_id.values().map(|entry| &entry.template).filter(|t| t.kind == kind);
         let ids: Vec<u16> = of_kind.map(Template::id).collect();
@@ -579,8 +562,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_makes_a_flow_becomes_a_step() {
-        // An unknown field, a source address, one of a wrong length, a zero-length one, packets.
+    fn only_fields_that_fill_a_column_are_read() {
+        // An unknown element, a source address, an address of a wrong length, a port of no bytes, an
+        // unknown enterprise, packets.
         let template = compile(&[
             field(61, 1),
             field(8, 4),
@@ -589,9 +573,9 @@ mod tests {
             Field { enterprise: 9, ..field(1, 8) },
             field(2, 3),
         ]);
-        let Layout::Fixed(steps) = template.unwrap().layout else { panic!("a fixed plan") };
+        let Layout::Fixed(fields) = template.unwrap().layout else { panic!("a fixed layout") };
         assert_eq!(
-            *steps,
+            *fields,
             [
                 FixedField { offset: 1, len: 4, slot: Slot::Source4 },
                 FixedField { offset: 18, len: 3, slot: Slot::Packets }
@@ -600,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equals_and_the_best_of_ranks() {
+    fn the_element_of_the_best_rank_is_read_and_of_equals_the_first() {
         let template = compile(&[
             field(85, 4),
             field(1, 4),
@@ -611,9 +595,9 @@ mod tests {
         ]);
         let template = template.unwrap();
         assert_eq!((template.units.start, template.units.end), (Unit::Millis, Unit::Uptime));
-        let Layout::Fixed(steps) = template.layout else { panic!("a fixed plan") };
+        let Layout::Fixed(fields) = template.layout else { panic!("a fixed layout") };
         assert_eq!(
-            *steps,
+            *fields,
             [
                 FixedField { offset: 4, len: 4, slot: Slot::Octets },
                 FixedField { offset: 20, len: 8, slot: Slot::Start },
@@ -623,17 +607,19 @@ mod tests {
     }
 
     #[test]
-    fn skips_of_variable_records_are_joined() {
+    fn neighbouring_skips_of_variable_records_are_joined() {
         let template = compile(&[field(61, 1), field(60, 2), field(82, VARIABLE), field(4, 1)]);
-        let Layout::Variable(strides) = template.unwrap().layout else { panic!("a variable plan") };
+        let Layout::Variable(fields) = template.unwrap().layout else {
+            panic!("a variable layout")
+        };
         assert_eq!(
-            *strides,
+            *fields,
             [VarField::Skip(3), VarField::Variable(None), VarField::Take(1, Slot::Protocol)]
         );
     }
 
     #[test]
-    fn records_without_an_end_are_refused() {
+    fn templates_of_impossible_records_are_refused() {
         let length = |found| Reason::TemplateLength { id: 256, found };
         assert_eq!(compile(&[]).unwrap_err(), length(0));
         assert_eq!(compile(&[field(1, 0), field(2, 0)]).unwrap_err(), length(0));
@@ -653,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_goes() {
+    fn the_least_recently_used_template_is_evicted() {
         let mut templates = Templates::default();
         let with = |id| Template { id, ..compile(&[field(1, 4)]).unwrap() };
         assert_eq!(templates.define(with(256), 2), Ok(false));

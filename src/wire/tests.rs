@@ -1,13 +1,15 @@
-//! Behaviour of the decoder, over literal octets.
+//! Behaviour of the decoder, with literal bytes.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::*;
+use crate::flow::Flow;
 use crate::time::Timestamp;
 
-mod any;
+mod extras;
 mod hostile;
-mod told;
+mod properties;
 mod watch;
 
 const EXPORTER: &str = "192.0.2.1";
@@ -20,13 +22,13 @@ fn domain(version: Version, id: u32) -> Domain {
     Domain { exporter: exporter(), version, id }
 }
 
-/// A v9 header: sysUpTime 5,000 ms, export 1,000,000,000 s, sequence 7, source id 3.
+/// Returns a v9 datagram: sysUpTime 5,000 ms, export 1,000,000,000 s, sequence 7, source id 3.
 fn v9(sets: &[&[u8]]) -> Vec<u8> {
     let header = [0, 9, 0, 1, 0, 0, 0x13, 0x88, 0x3b, 0x9a, 0xca, 0, 0, 0, 0, 7, 0, 0, 0, 3];
     [&header, &*sets.concat()].concat()
 }
 
-/// An IPFIX header of the right length: export 1,000,000,000 s, sequence 7, domain 3.
+/// Returns an IPFIX message of the right length: export 1,000,000,000 s, sequence 7, domain 3.
 fn ipfix(sets: &[&[u8]]) -> Vec<u8> {
     let sets = sets.concat();
     let [high, low] = (16 + sets.len() as u16).to_be_bytes();
@@ -34,22 +36,38 @@ fn ipfix(sets: &[&[u8]]) -> Vec<u8> {
     [&header, &*sets].concat()
 }
 
-struct Seen {
+/// Returns a set without padding.
+fn set(id: u16, body: &[u8]) -> Vec<u8> {
+    let len = 4 + body.len() as u16;
+    [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
+}
+
+/// Returns a template record with these fields, as (element, length).
+fn template(id: u16, fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut record = [id.to_be_bytes(), (fields.len() as u16).to_be_bytes()].concat();
+    for (element, len) in fields {
+        record.extend(element.to_be_bytes().into_iter().chain(len.to_be_bytes()));
+    }
+    record
+}
+
+/// A decoder and everything that it has put out.
+struct Decoded {
     decoder: Decoder,
     batch: Batch,
 }
 
-impl Seen {
-    fn with(limits: DecoderLimits) -> Seen {
-        Seen { decoder: Decoder::new(limits), batch: Batch::default() }
+impl Decoded {
+    fn with(limits: DecoderLimits) -> Decoded {
+        Decoded { decoder: Decoder::new(limits), batch: Batch::default() }
     }
 
-    fn of(datagrams: &[&[u8]]) -> Seen {
-        let mut seen = Seen::with(DecoderLimits::default());
+    fn of(datagrams: &[&[u8]]) -> Decoded {
+        let mut decoded = Decoded::with(DecoderLimits::default());
         for datagram in datagrams {
-            seen.read(datagram);
+            decoded.read(datagram);
         }
-        seen
+        decoded
     }
 
     fn read(&mut self, datagram: &[u8]) {
@@ -57,6 +75,7 @@ impl Seen {
         self.decoder.datagram(exporter(), arrival, datagram, &mut self.batch);
     }
 
+    /// Returns the sum of the counters of all domains.
     fn stats(&self) -> Stats {
         let mut sum = Stats::default();
         for (_, stats) in self.decoder.stats() {
@@ -65,15 +84,15 @@ impl Seen {
         sum
     }
 
-    /// The only domain's.
-    fn own(&self) -> &Stats {
+    /// Returns the counters of the only domain.
+    fn only_domain(&self) -> &Stats {
         let mut all = self.decoder.stats();
         let (_, stats) = all.next().unwrap();
         assert!(all.next().is_none());
         stats
     }
 
-    /// Addresses and counts.
+    /// Returns addresses, ports, protocol and counters of the flows.
     fn flows(&self) -> Vec<String> {
         let text = |f: &Flow| {
             format!(
@@ -89,15 +108,15 @@ impl Seen {
     }
 }
 
-/// Template 256 with source, destination, packets of one octet.
+/// Template 256: source, destination, packets in one byte.
 const PLAIN9: [u8; 20] = [0, 0, 0, 20, 1, 0, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1];
 const PLAIN10: [u8; 20] = [0, 2, 0, 20, 1, 0, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 2, 0, 1];
-/// A record of it, 10.0.0.1 to 10.0.0.2, 5 packets, and padding.
+/// A record of template 256, from 10.0.0.1 to 10.0.0.2 with 5 packets, and padding.
 const DATA: [u8; 16] = [1, 0, 0, 16, 10, 0, 0, 1, 10, 0, 0, 2, 5, 0, 0, 0];
 const FLOW: &str = "10.0.0.1:0>10.0.0.2:0/0 5 0";
 
 #[test]
-fn every_column_of_v9() {
+fn a_v9_record_fills_every_column() {
     #[rustfmt::skip]
     let template = [
         0, 0, 0, 60, 1, 0, 0, 13,
@@ -111,9 +130,9 @@ fn every_column_of_v9() {
         1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0,
         0, 0, 0x0b, 0xb8, 0, 0, 0x0f, 0xa0, 18, 0, 0, 0, 100,
     ];
-    let seen = Seen::of(&[&v9(&[&template, &data])]);
+    let decoded = Decoded::of(&[&v9(&[&template, &data])]);
     assert_eq!(
-        seen.batch.flows,
+        decoded.batch.flows,
         [Flow {
             sip: "140.119.44.91".parse().unwrap(),
             dip: "192.0.2.7".parse().unwrap(),
@@ -131,25 +150,35 @@ fn every_column_of_v9() {
             sampling: 100,
         }]
     );
-    assert_eq!((seen.own().sampling, seen.own().records, seen.own().flows), (100, 1, 1));
-    assert!(seen.batch.errors.is_empty());
+    assert_eq!(
+        (
+            decoded.only_domain().sampling,
+            decoded.only_domain().records,
+            decoded.only_domain().flows
+        ),
+        (100, 1, 1)
+    );
+    assert!(decoded.batch.errors.is_empty());
 }
 
 #[test]
 fn data_waits_for_its_template() {
-    let mut seen = Seen::of(&[&v9(&[&DATA]), &v9(&[&DATA])]);
-    assert_eq!(seen.batch.late, 0);
-    assert!(seen.batch.flows.is_empty());
-    let missing = Missing { sets: 2, octets: 24 };
-    assert_eq!((seen.own().undecodable_sets, seen.own().undecodable_octets), (2, 24));
-    assert_eq!(seen.own().missing.iter().collect::<Vec<_>>(), [(&256, &missing)]);
-    assert!(seen.own().held_octets >= 24);
-    seen.read(&v9(&[&PLAIN9, &DATA]));
-    assert_eq!(seen.flows(), [FLOW; 3]);
-    assert_eq!(seen.batch.late, 2);
-    let stats = seen.own();
+    let mut decoded = Decoded::of(&[&v9(&[&DATA]), &v9(&[&DATA])]);
+    assert_eq!(decoded.batch.late, 0);
+    assert!(decoded.batch.flows.is_empty());
+    let missing = Missing { sets: 2, bytes: 24 };
+    assert_eq!(
+        (decoded.only_domain().undecodable_sets, decoded.only_domain().undecodable_bytes),
+        (2, 24)
+    );
+    assert_eq!(decoded.only_domain().missing.iter().collect::<Vec<_>>(), [(&256, &missing)]);
+    assert!(decoded.only_domain().held_bytes >= 24);
+    decoded.read(&v9(&[&PLAIN9, &DATA]));
+    assert_eq!(decoded.flows(), [FLOW; 3]);
+    assert_eq!(decoded.batch.late, 2);
+    let stats = decoded.only_domain();
     assert_eq!((stats.late, stats.late_sets, stats.flows, stats.records), (2, 2, 3, 3));
-    assert_eq!((stats.undecodable_sets, stats.undecodable_octets, stats.held_octets), (0, 0, 0));
+    assert_eq!((stats.undecodable_sets, stats.undecodable_bytes, stats.held_bytes), (0, 0, 0));
     assert!(stats.missing.is_empty());
 }
 
@@ -161,37 +190,37 @@ fn held_data_keeps_the_time_of_its_header() {
     let mut later = v9(&[&template]);
     later[7] = 0;
     later[11] = 99;
-    let seen = Seen::of(&[&v9(&[&data]), &later]);
-    assert_eq!(seen.batch.flows[0].start, Timestamp::parse(b"999999999"));
+    let decoded = Decoded::of(&[&v9(&[&data]), &later]);
+    assert_eq!(decoded.batch.flows[0].start, Timestamp::parse(b"999999999"));
 }
 
 #[test]
 fn templates_belong_to_a_domain_and_a_version() {
     let mut other = v9(&[&DATA]);
     other[19] = 4;
-    let seen = Seen::of(&[&v9(&[&PLAIN9]), &other, &ipfix(&[&DATA])]);
-    assert!(seen.flows().is_empty());
-    let domains: Vec<_> = seen.decoder.stats().map(|(domain, _)| *domain).collect();
+    let decoded = Decoded::of(&[&v9(&[&PLAIN9]), &other, &ipfix(&[&DATA])]);
+    assert!(decoded.flows().is_empty());
+    let domains: Vec<_> = decoded.decoder.stats().map(|(domain, _)| *domain).collect();
     let expected = [(Version::V9, 3), (Version::V9, 4), (Version::Ipfix, 3)];
     assert_eq!(domains, expected.map(|(version, id)| domain(version, id)));
 }
 
 #[test]
-fn a_template_is_redefined_and_withdrawn() {
-    // The same number, now destination first.
+fn templates_can_be_redefined_and_withdrawn() {
+    // The same id, now with the destination first.
     let turned = [0, 2, 0, 20, 1, 0, 0, 3, 0, 12, 0, 4, 0, 8, 0, 4, 0, 2, 0, 1];
-    let mut seen = Seen::of(&[&ipfix(&[&PLAIN10, &DATA, &turned, &DATA])]);
-    assert_eq!(seen.flows(), [FLOW, "10.0.0.2:0>10.0.0.1:0/0 5 0"]);
-    seen.read(&ipfix(&[&[0, 2, 0, 8, 1, 0, 0, 0], &DATA]));
-    assert_eq!(seen.batch.flows.len(), 2);
-    assert_eq!((seen.own().withdrawn, seen.own().undecodable_sets), (1, 1));
-    // All at once; the options template of number 257 stays.
+    let mut decoded = Decoded::of(&[&ipfix(&[&PLAIN10, &DATA, &turned, &DATA])]);
+    assert_eq!(decoded.flows(), [FLOW, "10.0.0.2:0>10.0.0.1:0/0 5 0"]);
+    decoded.read(&ipfix(&[&[0, 2, 0, 8, 1, 0, 0, 0], &DATA]));
+    assert_eq!(decoded.batch.flows.len(), 2);
+    assert_eq!((decoded.only_domain().withdrawn, decoded.only_domain().undecodable_sets), (1, 1));
+    // All data templates at once; options template 257 stays.
     let options = [0, 3, 0, 14, 1, 1, 0, 1, 0, 1, 0, 149, 0, 4];
-    seen.read(&ipfix(&[&PLAIN10, &options, &[0, 2, 0, 8, 0, 2, 0, 0], &DATA]));
-    seen.read(&ipfix(&[&[1, 1, 0, 8, 0, 0, 0, 1]]));
-    let stats = seen.own();
+    decoded.read(&ipfix(&[&PLAIN10, &options, &[0, 2, 0, 8, 0, 2, 0, 0], &DATA]));
+    decoded.read(&ipfix(&[&[1, 1, 0, 8, 0, 0, 0, 1]]));
+    let stats = decoded.only_domain();
     assert_eq!((stats.withdrawn, stats.undecodable_sets, stats.option_records), (2, 1, 1));
-    assert_eq!(seen.faults(), []);
+    assert_eq!(decoded.faults(), []);
 }
 
 #[test]
@@ -199,37 +228,38 @@ fn zero_length_fields_and_unknown_lengths_are_skipped() {
     #[rustfmt::skip]
     let template = [
         0, 0, 0, 40, 1, 0, 0, 8,
-        0, 7, 0, 0, // a port of no octets
+        0, 7, 0, 0, // a port in no bytes
         0, 8, 0, 4, 0, 12, 0, 4,
-        0, 1, 0, 9, // octets in nine octets
-        0, 2, 0, 1, 0, 2, 0, 1, // packets twice: the first holds
-        0, 11, 0, 4, // a port in four octets
+        0, 1, 0, 9, // a byte counter in nine bytes
+        0, 2, 0, 1, 0, 2, 0, 1, // packets twice: the first counts
+        0, 11, 0, 4, // a port in four bytes
         0, 4, 0, 0,
     ];
     #[rustfmt::skip]
     let data = [
         1, 0, 0, 27, 10, 0, 0, 1, 10, 0, 0, 2, 9, 9, 9, 9, 9, 9, 9, 9, 9, 5, 6, 0, 0, 0, 80,
     ];
-    let seen = Seen::of(&[&v9(&[&template, &data])]);
-    assert_eq!(seen.flows(), ["10.0.0.1:0>10.0.0.2:80/0 5 0"]);
+    let decoded = Decoded::of(&[&v9(&[&template, &data])]);
+    assert_eq!(decoded.flows(), ["10.0.0.1:0>10.0.0.2:80/0 5 0"]);
 }
 
 #[test]
 fn field_types_of_v9_have_no_enterprise_bit() {
-    // 33002 (ASA) as the first field; an enterprise number would eat the source address.
+    // 33002 (ASA) as the first field. If the bit meant an enterprise number, that would be the source
+    // address.
     let template = [0, 0, 0, 20, 1, 0, 0, 3, 0x80, 0xea, 0, 1, 0, 8, 0, 4, 0, 12, 0, 4];
     let data = [1, 0, 0, 13, 99, 10, 0, 0, 1, 10, 0, 0, 2];
-    let seen = Seen::of(&[&v9(&[&template, &data])]);
-    assert_eq!(seen.flows(), ["10.0.0.1:0>10.0.0.2:0/0 0 0"]);
+    let decoded = Decoded::of(&[&v9(&[&template, &data])]);
+    assert_eq!(decoded.flows(), ["10.0.0.1:0>10.0.0.2:0/0 0 0"]);
 }
 
 #[test]
-fn fields_of_variable_length() {
+fn fields_of_variable_length_are_read() {
     #[rustfmt::skip]
     let fields = [
         0, 82, 0xff, 0xff, // a name
         0, 8, 0, 4, 0, 12, 0, 4,
-        0, 2, 0xff, 0xff, // packets, even
+        0, 2, 0xff, 0xff, // packets, of variable length too
     ];
     #[rustfmt::skip]
     let records = [
@@ -240,29 +270,31 @@ fn fields_of_variable_length() {
     let expected = ["10.0.0.1:0>10.0.0.2:0/0 256 0", "10.0.0.1:0>10.0.0.2:0/0 0 0"];
     let data = [&[1, 0, 0, 35][..], &records].concat();
     let template = [&[0, 0, 0, 24, 1, 0, 0, 4][..], &fields].concat();
-    assert_eq!(Seen::of(&[&v9(&[&template, &data])]).flows(), expected);
+    assert_eq!(Decoded::of(&[&v9(&[&template, &data])]).flows(), expected);
     let template = [&[0, 2, 0, 24, 1, 0, 0, 4][..], &fields].concat();
-    assert_eq!(Seen::of(&[&ipfix(&[&template, &data])]).flows(), expected);
-    // A name that runs over the end of its set costs its own record only.
+    assert_eq!(Decoded::of(&[&ipfix(&[&template, &data])]).flows(), expected);
+    // A name that ends after its set costs only its own record.
     let broken = [&[1, 0, 0, 31][..], &records[..15], &[200, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]];
-    let seen = Seen::of(&[&ipfix(&[&template, &broken.concat(), &data])]);
-    assert_eq!(seen.flows(), [expected[0], expected[0], expected[1]]);
+    let decoded = Decoded::of(&[&ipfix(&[&template, &broken.concat(), &data])]);
+    assert_eq!(decoded.flows(), [expected[0], expected[0], expected[1]]);
     assert_eq!(
-        seen.batch.errors[0].to_string(),
-        "192.0.2.1: IPFIX, set 256, octet 59: a record of template 256 has 210 octets or more, \
+        decoded.batch.errors[0].to_string(),
+        "192.0.2.1: IPFIX, set 256, byte 59: a record of template 256 has 210 bytes or more, \
          12 are left"
     );
 }
 
-/// Fields that nobody wants are passed over together, and who keeps extras wants more of them. What a
-/// torn record lacks is the same.
+/// Unwanted fields are skipped together, and a decoder with extras wants more fields. Still the error
+/// states the same number of missing bytes.
 #[test]
-fn a_torn_record_is_told_alike_by_all() {
+fn the_error_of_a_truncated_record_does_not_depend_on_the_wanted_columns() {
     // A name, type of service, an unknown element, the addresses.
     let fields = [(82, 65535), (5, 1), (999, 6), (8, 4), (12, 4)];
     let fields: Vec<u8> = fields
         .iter()
-        .flat_map(|&(e, len): &(u16, u16)| [e.to_be_bytes(), len.to_be_bytes()].concat())
+        .flat_map(|&(element, len): &(u16, u16)| {
+            [element.to_be_bytes(), len.to_be_bytes()].concat()
+        })
         .collect();
     let template = [&[0, 2, 0, 28, 1, 0, 0, 5][..], &fields].concat();
     let record = [2, b'e', b'0', 1, 9, 9, 9, 9, 9, 9, 10, 0, 0, 1, 10, 0, 0, 2];
@@ -270,16 +302,16 @@ fn a_torn_record_is_told_alike_by_all() {
         let set = [&[1, 0, 0, 4 + cut as u8][..], &record[..cut]].concat();
         let decoder = || Decoder::new(DecoderLimits::default());
         for decoder in [decoder(), decoder().with_extras()] {
-            let mut seen = Seen { decoder, batch: Batch::default() };
-            seen.read(&ipfix(&[&template, &set]));
+            let mut decoded = Decoded { decoder, batch: Batch::default() };
+            decoded.read(&ipfix(&[&template, &set]));
             let reason = Reason::Record { id: 256, needed: 18, left: cut };
-            assert_eq!(seen.batch.errors[0].reason, reason, "cut at {cut}");
+            assert_eq!(decoded.batch.errors[0].reason, reason, "cut at {cut}");
         }
     }
 }
 
 #[test]
-fn a_biflow_makes_a_flow_of_each_direction_that_has_packets() {
+fn a_biflow_makes_one_flow_of_each_direction_with_packets() {
     #[rustfmt::skip]
     let template = [
         0, 2, 0, 60, 1, 0, 0, 11,
@@ -296,9 +328,9 @@ fn a_biflow_makes_a_flow_of_each_direction_that_has_packets() {
         10, 0, 0, 1, 10, 0, 0, 3, 7, 6, 0x04, 0xd2, 0, 80, 3, 120, 0, 0, 2,
         10, 0, 0, 1, 10, 0, 0, 4, 7, 6, 0x04, 0xd2, 0, 80, 0, 0, 1, 20, 0,
     ];
-    let seen = Seen::of(&[&ipfix(&[&template, &data])]);
+    let decoded = Decoded::of(&[&ipfix(&[&template, &data])]);
     assert_eq!(
-        seen.flows(),
+        decoded.flows(),
         [
             "10.0.0.1:1234>10.0.0.2:80/6 3 120",
             "10.0.0.2:80>10.0.0.1:1234/6 2 0",
@@ -306,28 +338,31 @@ fn a_biflow_makes_a_flow_of_each_direction_that_has_packets() {
             "10.0.0.4:80>10.0.0.1:1234/6 1 0"
         ]
     );
-    let [there, back, _, _] = seen.batch.flows[..] else { panic!() };
-    assert_eq!((there.sif, there.dif, there.flags), (7, 0, Some(2)));
-    assert_eq!((back.sif, back.dif, back.flags), (0, 7, Some(18)));
-    assert_eq!((seen.own().records, seen.own().flows), (3, 4));
+    let [forward, reverse, _, _] = decoded.batch.flows[..] else { panic!() };
+    assert_eq!((forward.sif, forward.dif, forward.flags), (7, 0, Some(2)));
+    assert_eq!((reverse.sif, reverse.dif, reverse.flags), (0, 7, Some(18)));
+    assert_eq!((decoded.only_domain().records, decoded.only_domain().flows), (3, 4));
 }
 
 #[test]
-fn initiator_and_responder_are_a_biflow_too() {
-    // Addresses, protocol, ICMP type and code, initiator's and responder's octets.
+fn initiator_and_responder_counters_make_a_biflow() {
+    // Addresses, protocol, ICMP type and code, bytes of the initiator and of the responder.
     #[rustfmt::skip]
     let template = [
         0, 0, 0, 36, 1, 0, 0, 7,
         0, 8, 0, 4, 0, 12, 0, 4, 0, 4, 0, 1, 0, 176, 0, 1, 0, 177, 0, 1, 0, 231, 0, 1, 0, 232, 0, 1,
     ];
     let data = [1, 0, 0, 17, 10, 0, 0, 1, 10, 0, 0, 2, 1, 8, 0, 84, 83];
-    let seen = Seen::of(&[&v9(&[&template, &data])]);
-    assert_eq!(seen.flows(), ["10.0.0.1:0>10.0.0.2:2048/1 0 84", "10.0.0.2:0>10.0.0.1:0/1 0 83"]);
+    let decoded = Decoded::of(&[&v9(&[&template, &data])]);
+    assert_eq!(
+        decoded.flows(),
+        ["10.0.0.1:0>10.0.0.2:2048/1 0 84", "10.0.0.2:0>10.0.0.1:0/1 0 83"]
+    );
 }
 
 #[test]
-fn icmp_by_its_own_element_or_the_port() {
-    // Addresses, protocol, ports, and for the second template type and code in one.
+fn icmp_type_and_code_come_from_their_element_or_the_port() {
+    // Addresses, protocol, ports; the second template has type and code in one element too.
     #[rustfmt::skip]
     let template = [
         0, 0, 0, 60,
@@ -338,9 +373,9 @@ fn icmp_by_its_own_element_or_the_port() {
     let port = [1, 0, 0, 17, 10, 0, 0, 1, 10, 0, 0, 2, 1, 0, 9, 8, 0];
     let element = [1, 1, 0, 19, 10, 0, 0, 1, 10, 0, 0, 2, 1, 0, 9, 0, 9, 3, 1];
     let udp = [1, 1, 0, 19, 10, 0, 0, 1, 10, 0, 0, 2, 17, 0, 9, 0, 9, 3, 1];
-    let seen = Seen::of(&[&v9(&[&template, &port, &element, &udp])]);
+    let decoded = Decoded::of(&[&v9(&[&template, &port, &element, &udp])]);
     assert_eq!(
-        seen.flows(),
+        decoded.flows(),
         [
             "10.0.0.1:0>10.0.0.2:2048/1 0 0",
             "10.0.0.1:0>10.0.0.2:769/1 0 0",
@@ -350,115 +385,119 @@ fn icmp_by_its_own_element_or_the_port() {
 }
 
 #[test]
-fn a_record_without_addresses_is_no_flow() {
+fn a_record_without_addresses_makes_no_flow() {
     let template = [0, 0, 0, 16, 1, 0, 0, 2, 0, 8, 0, 4, 0, 2, 0, 4];
     let data = [1, 0, 0, 12, 10, 0, 0, 1, 0, 0, 0, 5];
-    let seen = Seen::of(&[&v9(&[&template, &data])]);
-    assert!(seen.batch.flows.is_empty());
-    let stats = seen.own();
+    let decoded = Decoded::of(&[&v9(&[&template, &data])]);
+    assert!(decoded.batch.flows.is_empty());
+    let stats = decoded.only_domain();
     assert_eq!((stats.records, stats.flows, stats.no_address), (1, 0, 1));
 }
 
 #[test]
-fn options_are_skipped_right_and_counted() {
-    // v9: scope system of no octets, and an option of four; then two records of it.
+fn options_records_are_counted_and_make_no_flow() {
+    // v9: scope "system" of no bytes, and an option of four; then two records.
     let options = [0, 1, 0, 20, 1, 0, 0, 4, 0, 4, 0, 1, 0, 0, 0, 41, 0, 4, 0, 0];
     let data = [1, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 2];
-    let seen = Seen::of(&[&v9(&[&options, &data, &PLAIN9, &DATA])]);
-    assert_eq!(seen.flows(), [FLOW]);
-    let stats = seen.own();
+    let decoded = Decoded::of(&[&v9(&[&options, &data, &PLAIN9, &DATA])]);
+    assert_eq!(decoded.flows(), [FLOW]);
+    let stats = decoded.only_domain();
     assert_eq!((stats.options_templates, stats.option_records, stats.records), (1, 2, 1));
-    // A scope that has an element's number is no value.
+    // The number of a scope is not that of an element.
     let options = [0, 1, 0, 18, 1, 1, 0, 4, 0, 4, 0, 1, 0, 4, 0, 160, 0, 1];
-    assert_eq!(Seen::of(&[&v9(&[&options])]).own().options_templates, 1);
+    assert_eq!(Decoded::of(&[&v9(&[&options])]).only_domain().options_templates, 1);
 }
 
 #[test]
-fn an_options_record_tells_when_an_ipfix_exporter_started() {
+fn an_options_record_states_the_start_of_an_ipfix_exporter() {
     // Scope exportingProcessId, option systemInitTimeMilliseconds; a template with First.
     let options = [0, 3, 0, 18, 1, 1, 0, 2, 0, 1, 0, 144, 0, 1, 0, 160, 0, 8];
     let template = [0, 2, 0, 20, 1, 0, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 22, 0, 4];
     let data = [1, 0, 0, 16, 10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0x0f, 0xa0];
     // 999,999,995,000 ms.
-    let told = [1, 1, 0, 13, 9, 0, 0, 0, 0xe8, 0xd4, 0xa4, 0xfc, 0x78];
-    let seen = Seen::of(&[&ipfix(&[&options, &template, &data, &told, &data])]);
-    assert_eq!(seen.batch.flows[0].start, None);
-    assert_eq!(seen.batch.flows[1].start, Timestamp::parse(b"999999999"));
+    let record = [1, 1, 0, 13, 9, 0, 0, 0, 0xe8, 0xd4, 0xa4, 0xfc, 0x78];
+    let decoded = Decoded::of(&[&ipfix(&[&options, &template, &data, &record, &data])]);
+    assert_eq!(decoded.batch.flows[0].start, None);
+    assert_eq!(decoded.batch.flows[1].start, Timestamp::parse(b"999999999"));
 }
 
 #[test]
-fn bad_sets_cost_themselves_only() {
+fn a_bad_set_costs_only_itself() {
     let reserved = [0, 9, 0, 6, 1, 2];
     let low = [0, 0, 0, 12, 0, 99, 0, 1, 0, 8, 0, 4];
     let empty = [0, 0, 0, 12, 1, 8, 0, 1, 0, 8, 0, 0];
     let none = [0, 0, 0, 8, 1, 9, 0, 0];
     let cut = [0, 0, 0, 12, 1, 7, 0, 9, 0, 8, 0, 4];
-    let seen = Seen::of(&[&v9(&[&PLAIN9, &reserved, &low, &empty, &none, &cut, &DATA])]);
-    assert_eq!(seen.flows(), [FLOW]);
+    let decoded = Decoded::of(&[&v9(&[&PLAIN9, &reserved, &low, &empty, &none, &cut, &DATA])]);
+    assert_eq!(decoded.flows(), [FLOW]);
     assert_eq!(
-        seen.faults(),
+        decoded.faults(),
         [(Fault::Short, 1), (Fault::SetId, 1), (Fault::TemplateId, 1), (Fault::TemplateLength, 2)]
     );
-    assert_eq!(seen.own().bad_datagrams, 1);
-    let places: Vec<_> = seen.batch.errors.iter().map(|error| (error.at, error.set)).collect();
+    assert_eq!(decoded.only_domain().bad_datagrams, 1);
+    let places: Vec<_> = decoded.batch.errors.iter().map(|error| (error.at, error.set)).collect();
     assert_eq!(places, [(40, Some(9)), (50, Some(0)), (62, Some(0)), (74, Some(0)), (82, Some(0))]);
 }
 
 #[test]
-fn whole_records_of_a_set_that_is_cut_are_read() {
+fn whole_records_of_a_truncated_set_are_read() {
     let mut cut = v9(&[&PLAIN9, &[1, 0, 0, 99, 10, 0, 0, 1, 10, 0, 0, 2, 5, 10, 0]]);
-    let seen = Seen::of(&[&cut]);
-    assert_eq!(seen.flows(), [FLOW]);
-    assert_eq!(seen.faults(), [(Fault::SetOverrun, 1)]);
-    // A length below the header's: nothing after it can be found.
+    let decoded = Decoded::of(&[&cut]);
+    assert_eq!(decoded.flows(), [FLOW]);
+    assert_eq!(decoded.faults(), [(Fault::SetOverrun, 1)]);
+    // A length below that of the header: later sets cannot be found.
     cut[43] = 3;
-    let seen = Seen::of(&[&cut]);
-    assert!(seen.flows().is_empty());
-    assert_eq!(seen.faults(), [(Fault::SetLength, 1)]);
+    let decoded = Decoded::of(&[&cut]);
+    assert!(decoded.flows().is_empty());
+    assert_eq!(decoded.faults(), [(Fault::SetLength, 1)]);
 }
 
 #[test]
 fn a_tail_of_zeros_is_padding() {
-    let seen = Seen::of(&[
+    let decoded = Decoded::of(&[
         &v9(&[&PLAIN9, &DATA, &[0; 1220]]),
         &ipfix(&[&PLAIN10, &DATA, &[0; 7]]),
         &[&*ipfix(&[&DATA]), &[0; 30]].concat(),
         // Zeros after the last template of a set.
         &ipfix(&[&[0, 2, 0, 28], &PLAIN10[4..], &[0; 8], &DATA]),
     ]);
-    assert_eq!(seen.flows(), [FLOW; 4]);
-    assert_eq!(seen.faults(), []);
+    assert_eq!(decoded.flows(), [FLOW; 4]);
+    assert_eq!(decoded.faults(), []);
 }
 
 #[test]
-fn ipfix_messages_back_to_back_and_of_wrong_length() {
+fn several_ipfix_messages_or_a_wrong_length_in_one_datagram() {
     let two = [ipfix(&[&PLAIN10, &DATA]), ipfix(&[&DATA])].concat();
-    let seen = Seen::of(&[&two]);
-    assert_eq!(seen.flows(), [FLOW; 2]);
-    assert_eq!((seen.own().datagrams, seen.faults().len()), (2, 0));
-    // Seventy of them are none of an exporter.
-    let seen = Seen::of(&[&ipfix(&[]).repeat(70)]);
-    assert_eq!((seen.own().datagrams, seen.faults()), (64, vec![(Fault::Trailing, 1)]));
-    // What follows is no message.
-    let seen = Seen::of(&[&[&*ipfix(&[&PLAIN10, &DATA]), &[7; 20]].concat()]);
-    assert_eq!(seen.flows(), [FLOW]);
-    assert_eq!(seen.faults(), [(Fault::Trailing, 1)]);
-    // A length beyond the datagram, and one below the header's: what is there is read.
+    let decoded = Decoded::of(&[&two]);
+    assert_eq!(decoded.flows(), [FLOW; 2]);
+    assert_eq!((decoded.only_domain().datagrams, decoded.faults().len()), (2, 0));
+    // No exporter sends seventy messages in one datagram.
+    let decoded = Decoded::of(&[&ipfix(&[]).repeat(70)]);
+    assert_eq!(
+        (decoded.only_domain().datagrams, decoded.faults()),
+        (64, vec![(Fault::Trailing, 1)])
+    );
+    // The bytes after the message are no message.
+    let decoded = Decoded::of(&[&[&*ipfix(&[&PLAIN10, &DATA]), &[7; 20]].concat()]);
+    assert_eq!(decoded.flows(), [FLOW]);
+    assert_eq!(decoded.faults(), [(Fault::Trailing, 1)]);
+    // A length above that of the datagram, and one below that of the header: the sets that are there
+    // are read.
     for length in [255, 15] {
         let mut wrong = ipfix(&[&PLAIN10, &DATA]);
         wrong[3] = length;
-        let seen = Seen::of(&[&wrong]);
-        assert_eq!(seen.flows(), [FLOW]);
-        assert_eq!(seen.faults(), [(Fault::MessageLength, 1)]);
+        let decoded = Decoded::of(&[&wrong]);
+        assert_eq!(decoded.flows(), [FLOW]);
+        assert_eq!(decoded.faults(), [(Fault::MessageLength, 1)]);
     }
-    // A second message that is cut short.
-    let seen = Seen::of(&[&[&*ipfix(&[&PLAIN10, &DATA]), &two[..20]].concat()]);
-    assert_eq!(seen.flows(), [FLOW]);
-    assert_eq!(seen.faults(), [(Fault::MessageLength, 1), (Fault::SetOverrun, 1)]);
+    // A second message that is truncated.
+    let decoded = Decoded::of(&[&[&*ipfix(&[&PLAIN10, &DATA]), &two[..20]].concat()]);
+    assert_eq!(decoded.flows(), [FLOW]);
+    assert_eq!(decoded.faults(), [(Fault::MessageLength, 1), (Fault::SetOverrun, 1)]);
 }
 
 #[test]
-fn fixed_records_count_what_is_there() {
+fn fixed_records_are_read_as_far_as_there_are_bytes() {
     for (version, head, record) in [(1, 16, 48), (5, 24, 48), (7, 24, 52)] {
         let mut header = vec![0; head];
         header[1] = version;
@@ -468,22 +507,28 @@ fn fixed_records_count_what_is_there() {
             header[22..].copy_from_slice(&[0x43, 0xe8]);
             sampling = 1000;
         }
-        let mut octets = vec![0; record];
-        octets[..8].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
-        octets[19] = 5;
-        let two = [&header[..], &octets, &octets, &[1, 2, 3]].concat();
-        let mut seen = Seen::of(&[&two]);
-        assert_eq!(seen.flows(), [FLOW; 2]);
-        assert_eq!((seen.own().sampling, seen.batch.flows[0].sampling), (sampling, sampling));
-        assert_eq!(seen.faults(), []);
-        seen.read(&two[..head + record + 40]);
-        assert_eq!(seen.flows(), [FLOW; 3]);
-        assert_eq!(seen.faults(), [(Fault::Count, 1)]);
+        let mut bytes = vec![0; record];
+        bytes[..8].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        bytes[19] = 5;
+        let two = [&header[..], &bytes, &bytes, &[1, 2, 3]].concat();
+        let mut decoded = Decoded::of(&[&two]);
+        assert_eq!(decoded.flows(), [FLOW; 2]);
+        assert_eq!(
+            (decoded.only_domain().sampling, decoded.batch.flows[0].sampling),
+            (sampling, sampling)
+        );
+        assert_eq!(decoded.faults(), []);
+        decoded.read(&two[..head + record + 40]);
+        assert_eq!(decoded.flows(), [FLOW; 3]);
+        assert_eq!(decoded.faults(), [(Fault::Count, 1)]);
         header[3] = 0;
-        seen.read(&[&header[..], &octets].concat());
-        assert_eq!((seen.flows().len(), seen.own().records, seen.own().datagrams), (3, 3, 3));
-        seen.decoder.learn(exporter(), &two, &mut seen.batch);
-        assert_eq!((seen.flows().len(), seen.own().datagrams), (3, 3));
+        decoded.read(&[&header[..], &bytes].concat());
+        assert_eq!(
+            (decoded.flows().len(), decoded.only_domain().records, decoded.only_domain().datagrams),
+            (3, 3, 3)
+        );
+        decoded.decoder.learn(exporter(), &two, &mut decoded.batch);
+        assert_eq!((decoded.flows().len(), decoded.only_domain().datagrams), (3, 3));
     }
 }
 
@@ -495,8 +540,8 @@ fn fixed_records_belong_to_an_engine() {
         if head > 20 {
             header[20..22].copy_from_slice(&[1, 2]);
         }
-        let seen = Seen::of(&[&header]);
-        let (domain, _) = seen.decoder.stats().next().unwrap();
+        let decoded = Decoded::of(&[&header]);
+        let (domain, _) = decoded.decoder.stats().next().unwrap();
         *domain
     });
     let expected = [(Version::V1, 0), (Version::V5, 0x0102), (Version::V7, 0x0102)];
@@ -504,119 +549,119 @@ fn fixed_records_belong_to_an_engine() {
 }
 
 #[test]
-fn other_protocols_are_told_apart_and_counted() {
+fn other_protocols_are_counted_by_version() {
     let limits = DecoderLimits { foreign: 3, ..DecoderLimits::default() };
-    let mut seen = Seen::with(limits);
-    seen.read(&[0, 0, 0, 4, 0, 0, 0, 1]);
-    seen.read(&[0, 0, 0, 6]);
+    let mut decoded = Decoded::with(limits);
+    decoded.read(&[0, 0, 0, 4, 0, 0, 0, 1]);
+    decoded.read(&[0, 0, 0, 6]);
     for version in [8, 8, 6, 11] {
-        seen.read(&[0, version]);
+        decoded.read(&[0, version]);
     }
-    seen.read(&[0]);
-    seen.read(&[]);
-    seen.read(&[0, 5, 0, 1]);
-    let totals = seen.decoder.totals();
+    decoded.read(&[0]);
+    decoded.read(&[]);
+    decoded.read(&[0, 5, 0, 1]);
+    let totals = decoded.decoder.totals();
     let by_version: Vec<_> = totals.by_version.iter().map(|(&foreign, &n)| (foreign, n)).collect();
     assert_eq!(
         by_version,
         [(Foreign::Sflow(4), 1), (Foreign::Version(0), 1), (Foreign::Version(8), 2)]
     );
     assert_eq!((totals.datagrams, totals.foreign, totals.short), (9, 6, 3));
-    assert_eq!(seen.batch.errors.len(), 9);
+    assert_eq!(decoded.batch.errors.len(), 9);
     assert_eq!(
-        seen.batch.errors[0].to_string(),
-        "192.0.2.1: octet 0: expected NetFlow version 1, 5, 7, 9, IPFIX or sFlow version 5, found \
+        decoded.batch.errors[0].to_string(),
+        "192.0.2.1: byte 0: expected NetFlow version 1, 5, 7, 9, IPFIX or sFlow version 5, found \
          sFlow version 4"
     );
     assert_eq!(
-        seen.batch.errors[8].to_string(),
-        "192.0.2.1: NetFlow v5, octet 0: header needs 24 octets, 4 are left"
+        decoded.batch.errors[8].to_string(),
+        "192.0.2.1: NetFlow v5, byte 0: header needs 24 bytes, 4 are left"
     );
 }
 
 #[test]
 fn learning_counts_nothing() {
-    let mut seen = Seen::of(&[&v9(&[&DATA])]);
+    let mut decoded = Decoded::of(&[&v9(&[&DATA])]);
     let datagram = v9(&[&PLAIN9, &DATA, &[0, 9, 0, 4]]);
-    seen.decoder.learn(exporter(), &datagram, &mut seen.batch);
-    // Only what had waited comes out.
-    assert_eq!((seen.flows(), seen.batch.late), (vec![FLOW.to_owned()], 1));
-    let stats = seen.own();
+    decoded.decoder.learn(exporter(), &datagram, &mut decoded.batch);
+    // Only the data that had waited is decoded.
+    assert_eq!((decoded.flows(), decoded.batch.late), (vec![FLOW.to_owned()], 1));
+    let stats = decoded.only_domain();
     assert_eq!((stats.datagrams, stats.templates, stats.bad_datagrams), (1, 0, 0));
-    assert_eq!(seen.faults(), []);
-    seen.decoder.learn(exporter(), &[0, 7], &mut seen.batch);
-    seen.decoder.learn(exporter(), &[0], &mut seen.batch);
-    assert_eq!(seen.decoder.totals(), &Totals { datagrams: 1, ..Totals::default() });
-    assert_eq!(seen.batch.errors.len(), 3);
+    assert_eq!(decoded.faults(), []);
+    decoded.decoder.learn(exporter(), &[0, 7], &mut decoded.batch);
+    decoded.decoder.learn(exporter(), &[0], &mut decoded.batch);
+    assert_eq!(decoded.decoder.totals(), &Totals { datagrams: 1, ..Totals::default() });
+    assert_eq!(decoded.batch.errors.len(), 3);
 }
 
 #[test]
-fn the_longest_silent_domain_goes() {
+fn the_longest_silent_domain_is_evicted() {
     let limits = DecoderLimits { domains: 2, ..DecoderLimits::default() };
-    let mut seen = Seen::with(limits);
+    let mut decoded = Decoded::with(limits);
     let mut from = |source: u8, secs| {
         let mut datagram = v9(&[&PLAIN9, &[9, 9, 0, 5, 1], &DATA]);
         datagram[19] = source;
         let arrival = Timestamp::from_secs(secs);
-        seen.decoder.datagram(exporter(), arrival, &datagram, &mut seen.batch);
+        decoded.decoder.datagram(exporter(), arrival, &datagram, &mut decoded.batch);
     };
     from(1, 10);
     from(2, 11);
     from(1, 12);
     from(3, 13);
     let left: Vec<_> =
-        seen.decoder.stats().map(|(domain, stats)| (domain.id, stats.flows)).collect();
+        decoded.decoder.stats().map(|(domain, stats)| (domain.id, stats.flows)).collect();
     assert_eq!(left, [(1, 2), (3, 1)]);
-    let totals = seen.decoder.totals();
+    let totals = decoded.decoder.totals();
     assert_eq!((totals.evicted_domains, totals.evicted.flows), (1, 1));
-    // The data that it had held goes with it.
-    assert_eq!((totals.evicted.evicted_sets, totals.evicted.held_octets), (1, 0));
+    // The pending data of the domain is dropped with it.
+    assert_eq!((totals.evicted.evicted_sets, totals.evicted.held_bytes), (1, 0));
 }
 
 #[test]
-fn too_many_templates_cost_a_silent_domain() {
+fn too_many_templates_evict_a_silent_domain() {
     let limits = DecoderLimits { all_templates: 2, ..DecoderLimits::default() };
-    let mut seen = Seen::with(limits);
+    let mut decoded = Decoded::with(limits);
     for (source, secs) in [(1, 10), (2, 11), (3, 12)] {
         let mut datagram = v9(&[&PLAIN9]);
         datagram[19] = source;
         let arrival = Timestamp::from_secs(secs);
-        seen.decoder.datagram(exporter(), arrival, &datagram, &mut seen.batch);
+        decoded.decoder.datagram(exporter(), arrival, &datagram, &mut decoded.batch);
     }
-    let left: Vec<_> = seen.decoder.stats().map(|(domain, _)| domain.id).collect();
+    let left: Vec<_> = decoded.decoder.stats().map(|(domain, _)| domain.id).collect();
     assert_eq!(left, [2, 3]);
 }
 
 #[test]
 fn a_template_of_too_many_fields_is_refused() {
     let limits = DecoderLimits { fields: 2, ..DecoderLimits::default() };
-    let mut seen = Seen::with(limits);
-    seen.read(&v9(&[&PLAIN9, &DATA]));
-    assert_eq!(seen.faults(), [(Fault::TemplateFields, 1)]);
-    assert!(seen.flows().is_empty());
+    let mut decoded = Decoded::with(limits);
+    decoded.read(&v9(&[&PLAIN9, &DATA]));
+    assert_eq!(decoded.faults(), [(Fault::TemplateFields, 1)]);
+    assert!(decoded.flows().is_empty());
 }
 
 #[test]
-fn a_template_that_is_refused_ends_the_one_before() {
+fn a_refused_template_withdraws_the_earlier_one() {
     let empty = [0, 0, 0, 12, 1, 0, 0, 1, 0, 8, 0, 0];
-    let seen = Seen::of(&[&v9(&[&PLAIN9, &DATA, &empty, &DATA])]);
-    assert_eq!(seen.flows(), [FLOW]);
-    assert_eq!(seen.own().undecodable_sets, 1);
+    let decoded = Decoded::of(&[&v9(&[&PLAIN9, &DATA, &empty, &DATA])]);
+    assert_eq!(decoded.flows(), [FLOW]);
+    assert_eq!(decoded.only_domain().undecodable_sets, 1);
 }
 
 #[test]
 fn data_without_a_template_is_bounded() {
     let limits = DecoderLimits { held: 2500, missing: 3, errors: 1, ..DecoderLimits::default() };
-    let mut seen = Seen::with(limits);
+    let mut decoded = Decoded::with(limits);
     for id in 0..100 {
         let mut datagram = v9(&[&DATA, &[0, 9, 0, 4], &[0, 9, 0, 4]]);
         datagram[21] = id;
-        seen.read(&datagram);
+        decoded.read(&datagram);
     }
-    let stats = seen.own();
-    assert!(stats.held_octets <= 2500, "{}", stats.held_octets);
+    let stats = decoded.only_domain();
+    assert!(stats.held_bytes <= 2500, "{}", stats.held_bytes);
     assert_eq!(stats.undecodable_sets, 100);
     assert_eq!(stats.evicted_sets, 97);
     assert_eq!(stats.missing.len(), 3);
-    assert_eq!((seen.batch.errors.len(), stats.bad_datagrams), (100, 100));
+    assert_eq!((decoded.batch.errors.len(), stats.bad_datagrams), (100, 100));
 }

@@ -1,22 +1,22 @@
-//! NetFlow v1: a header without a sequence and up to 24 records, as flow-tools' `ftlib.h` gives it.
-//! A record has 48 octets, of which the last seven tell of retransmissions and are not kept.
+//! NetFlow v1: a header without a sequence number and up to 24 records, as documented in flow-tools'
+//! `ftlib.h`. The last seven of the 48 bytes of a record count retransmissions and are ignored.
 
 use super::classic::{self, Narrow, be16, be32, header};
+use super::context::Context;
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::record::Context;
-use super::session::MessageReader;
+use super::reader::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
 
-/// Records that a datagram holds at most by the book, and in ours.
+/// Most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 24;
 
-/// Octets of the header.
+/// Bytes of the header.
 pub(super) const HEADER: usize = header::UNIX_NSECS.end;
 
-/// Offsets in a record after what v1, v5 and v7 share.
+/// Offsets in a record after the part that v1, v5 and v7 share.
 mod record {
     use std::ops::Range;
 
@@ -27,19 +27,19 @@ mod record {
     pub const REST: Range<usize> = 41..48;
 }
 
-/// Octets of a record.
+/// Bytes of a record.
 pub(super) const RECORD: usize = record::REST.end;
 
 /// The header without its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Records that follow.
+    /// Number of records.
     pub count: u16,
     /// Milliseconds since the exporter started.
     pub uptime: u32,
     /// Export time in whole seconds.
     pub secs: u32,
-    /// The rest of it in nanoseconds.
+    /// Nanoseconds of the export time after these seconds.
     pub nsecs: u32,
 }
 
@@ -47,107 +47,94 @@ impl Header {
     /// Reads a header.
     ///
     /// # Errors
-    /// Fewer than [`HEADER`] octets.
+    /// Fewer than [`HEADER`] bytes.
     pub fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
-        let octets: &[u8; HEADER] = cursor.array("header")?;
+        let bytes: &[u8; HEADER] = cursor.array("header")?;
         Ok(Header {
-            count: be16(octets, header::COUNT.start),
-            uptime: be32(octets, header::SYS_UPTIME.start),
-            secs: be32(octets, header::UNIX_SECS.start),
-            nsecs: be32(octets, header::UNIX_NSECS.start),
+            count: be16(bytes, header::COUNT.start),
+            uptime: be32(bytes, header::SYS_UPTIME.start),
+            secs: be32(bytes, header::UNIX_SECS.start),
+            nsecs: be32(bytes, header::UNIX_NSECS.start),
         })
     }
 
     /// Writes a header.
-    pub fn emit(&self, octets: &mut [u8; HEADER]) {
-        classic::emit_header(1, self.count, [self.uptime, self.secs, self.nsecs], octets);
+    pub fn emit(&self, bytes: &mut [u8; HEADER]) {
+        classic::emit_header(1, self.count, [self.uptime, self.secs, self.nsecs], bytes);
     }
 
-    /// Export time.
+    /// Returns the export time.
     pub const fn export(&self) -> Timestamp {
         classic::export(self.secs, self.nsecs)
     }
 }
 
 /// Reads the records after a header.
-pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
-    classic::records((header.count, 0), cursor, session, parse_record, parse_extra);
+pub(super) fn records(header: &Header, cursor: Cursor<'_>, reader: &mut MessageReader<'_, '_>) {
+    classic::records(header.count, 0, cursor, reader, parse_record, parse_extra);
 }
 
-/// Reads one record into a flow that has what all of the datagram share.
+/// Reads one record into a flow that has the columns which all flows of the datagram share.
 #[inline(always)]
-fn parse_record(octets: &[u8; RECORD], context: Option<&Context>, flow: &mut Flow) {
-    classic::parse(octets, octets[record::PROT], octets[record::FLAGS], context, flow);
+fn parse_record(bytes: &[u8; RECORD], context: Option<&Context>, flow: &mut Flow) {
+    classic::parse(bytes, bytes[record::PROT], bytes[record::FLAGS], context, flow);
 }
 
-/// Reads what a record says beside.
-fn parse_extra(octets: &[u8; RECORD]) -> Extra {
+/// Reads the columns that a flow does not have.
+fn parse_extra(bytes: &[u8; RECORD]) -> Extra {
     Extra {
-        nexthop: Some(classic::nexthop(octets)),
-        tos: Some(octets[record::TOS]),
+        nexthop: Some(classic::nexthop(bytes)),
+        tos: Some(bytes[record::TOS]),
         ..Extra::default()
     }
 }
 
-/// Writes one record. Of the flags the lower eight are kept; next hop and type of service are 0.
-pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, octets: &mut [u8; RECORD]) {
-    classic::emit(flow, narrow, octets);
-    put(octets, record::PAD.start, [0; 2]);
-    put(octets, record::PROT, [flow.proto]);
-    put(octets, record::TOS, [0]);
-    put(octets, record::FLAGS, [flow.flags.unwrap_or(0) as u8]);
-    put(octets, record::REST.start, [0; 7]);
+/// Writes one record. Only the lower eight flags are kept; next hop and type of service are 0.
+pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, bytes: &mut [u8; RECORD]) {
+    classic::emit(flow, narrow, bytes);
+    put(bytes, record::PAD.start, [0; 2]);
+    put(bytes, record::PROT, [flow.proto]);
+    put(bytes, record::TOS, [0]);
+    put(bytes, record::FLAGS, [flow.flags.unwrap_or(0) as u8]);
+    put(bytes, record::REST.start, [0; 7]);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::classic::tests::{NARROW, OCTETS, context, flow};
+    use super::super::classic::tests::check_record;
     use super::*;
 
-    const HEADER_OCTETS: [u8; HEADER] = [
-        0, 1, 0, 1, // version, count
-        0, 0, 0x13, 0x88, // sysUpTime 5,000 ms
-        0x3b, 0x3f, 0xa0, 0xe4, // 994,025,700 s
-        0x07, 0x73, 0x59, 0x40, // 125,000,000 ns
-    ];
-
-    const REST: [u8; 12] = [0, 0, 6, 0, 0x02, 0, 0, 0, 0, 0, 0, 0];
-
-    fn record_octets() -> [u8; RECORD] {
-        [&OCTETS[..], &REST].concat().try_into().unwrap()
-    }
-
     #[test]
-    fn a_header_both_ways() {
+    fn a_header_is_read_and_written() {
+        let expected = [
+            0, 1, 0, 1, // version, count
+            0, 0, 0x13, 0x88, // sysUpTime 5,000 ms
+            0x3b, 0x3f, 0xa0, 0xe4, // 994,025,700 s
+            0x07, 0x73, 0x59, 0x40, // 125,000,000 ns
+        ];
         let header = Header { count: 1, uptime: 5_000, secs: 994_025_700, nsecs: 125_000_000 };
-        let mut cursor = Cursor::new(&HEADER_OCTETS, 0);
-        assert_eq!(Header::parse(&mut cursor).unwrap(), header);
+        assert_eq!(Header::parse(&mut Cursor::new(&expected, 0)).unwrap(), header);
         assert_eq!(header.export().to_string(), "994025700.125");
-        let mut octets = [0xa5; HEADER];
-        header.emit(&mut octets);
-        assert_eq!(octets, HEADER_OCTETS);
-        let mut short = Cursor::new(&HEADER_OCTETS[..15], 0);
+        let mut bytes = [0xa5; HEADER];
+        header.emit(&mut bytes);
+        assert_eq!(bytes, expected);
+        let mut short = Cursor::new(&expected[..15], 0);
         let needed = Reason::Short { what: "header", needed: 16, left: 15 };
         assert_eq!(Header::parse(&mut short).unwrap_err(), needed);
     }
 
     #[test]
-    fn a_record_both_ways() {
-        let mut parsed = Flow { exporter: flow().exporter, ..Flow::default() };
-        parse_record(&record_octets(), Some(&context()), &mut parsed);
-        assert_eq!(parsed, flow());
-        let mut octets = [0xa5; RECORD];
-        emit_record(&flow(), &NARROW, &mut octets);
-        assert_eq!(octets, record_octets());
+    fn a_record_is_read_and_written() {
+        check_record(&[0, 0, 6, 0, 0x02, 0, 0, 0, 0, 0, 0, 0], parse_record, emit_record);
     }
 
     #[test]
-    fn what_is_said_beside() {
-        let mut octets = record_octets();
-        put(&mut octets, 8, [192, 0, 2, 254]);
-        put(&mut octets, record::TOS, [0xb8]);
-        let extra = parse_extra(&octets);
+    fn extras_are_read() {
+        let mut bytes = [0; RECORD];
+        put(&mut bytes, 8, [192, 0, 2, 254]);
+        put(&mut bytes, record::TOS, [0xb8]);
         let nexthop = Some([192, 0, 2, 254].into());
-        assert_eq!(extra, Extra { nexthop, tos: Some(0xb8), ..Extra::default() });
+        let expected = Extra { nexthop, tos: Some(0xb8), ..Extra::default() };
+        assert_eq!(parse_extra(&bytes), expected);
     }
 }

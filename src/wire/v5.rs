@@ -1,41 +1,45 @@
-//! NetFlow v5: a header and up to 30 records of one fixed layout, as Cisco's "NetFlow Export
-//! Datagram Format" and flow-tools' `ftlib.h` give it.
+//! NetFlow v5: a header and up to 30 records of one fixed layout, as documented in Cisco's "NetFlow
+//! Export Datagram Format" and flow-tools' `ftlib.h`. v7 uses the same layout, see
+//! [`v7`](super::v7).
 
 use super::classic::{self, Narrow, be16, be32, header};
+use super::context::Context;
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::record::Context;
-use super::session::MessageReader;
+use super::reader::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
 
-/// Records that a datagram holds at most by the book, and in ours.
+/// Most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 30;
 
-/// The largest N of packet sampling 1 in N that a header can tell: 14 bits.
+/// The largest N of packet sampling 1 in N that a header can state: 14 bits.
 pub(super) const SAMPLING: u32 = 0x3fff;
 
-/// Sampling mode 1 in a header's upper two bits: one packet out of each N (Cisco's "packet
+/// Sampling mode 1 in the upper two bits of the field: one packet out of each N (Cisco's "packet
 /// interval").
 pub(super) const SAMPLED: u16 = 0x4000;
 
-/// Offsets in the header after what v1, v5 and v7 share.
+/// Offsets in the header after the part that v1, v5 and v7 share.
 mod tail {
     use std::ops::Range;
 
     pub const FLOW_SEQUENCE: Range<usize> = 16..20;
+    /// In v7 reserved by Cisco; flow-tools has type and id of the engine here, as in v5.
     pub const ENGINE: Range<usize> = 20..22;
+    /// In v7 reserved.
     pub const SAMPLING: Range<usize> = 22..24;
 }
 
-/// Octets of the header.
+/// Bytes of the header.
 pub(super) const HEADER: usize = tail::SAMPLING.end;
 
-/// Offsets in a record after what v1, v5 and v7 share.
+/// Offsets in a record after the part that v1, v5 and v7 share.
 mod record {
     use std::ops::Range;
 
+    /// Padding; flags of the switch in v7.
     pub const PAD1: usize = super::classic::SHARED;
     pub const TCP_FLAGS: usize = 37;
     pub const PROT: usize = 38;
@@ -44,28 +48,29 @@ mod record {
     pub const DST_AS: Range<usize> = 42..44;
     pub const SRC_MASK: usize = 44;
     pub const DST_MASK: usize = 45;
+    /// Padding; flags of the switch in v7.
     pub const PAD2: Range<usize> = 46..48;
 }
 
-/// Octets of a record.
+/// Bytes of a record.
 pub(super) const RECORD: usize = record::PAD2.end;
 
-/// The header without its version.
+/// The header of v5 and v7 without its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Records that follow.
+    /// Number of records.
     pub count: u16,
     /// Milliseconds since the exporter started.
     pub uptime: u32,
     /// Export time in whole seconds.
     pub secs: u32,
-    /// The rest of it in nanoseconds.
+    /// Nanoseconds of the export time after these seconds.
     pub nsecs: u32,
-    /// Flows exported before this datagram.
+    /// Number of flows exported before this datagram.
     pub sequence: u32,
     /// Engine type * 256 + engine id.
     pub engine: u16,
-    /// Sampling mode in the upper two bits, interval in the lower 14.
+    /// Sampling mode in the upper two bits, interval in the lower 14. Reserved in v7.
     pub sampling: u16,
 }
 
@@ -73,81 +78,81 @@ impl Header {
     /// Reads a header.
     ///
     /// # Errors
-    /// Fewer than [`HEADER`] octets.
+    /// Fewer than [`HEADER`] bytes.
     pub fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
-        let octets: &[u8; HEADER] = cursor.array("header")?;
+        let bytes: &[u8; HEADER] = cursor.array("header")?;
         Ok(Header {
-            count: be16(octets, header::COUNT.start),
-            uptime: be32(octets, header::SYS_UPTIME.start),
-            secs: be32(octets, header::UNIX_SECS.start),
-            nsecs: be32(octets, header::UNIX_NSECS.start),
-            sequence: be32(octets, tail::FLOW_SEQUENCE.start),
-            engine: be16(octets, tail::ENGINE.start),
-            sampling: be16(octets, tail::SAMPLING.start),
+            count: be16(bytes, header::COUNT.start),
+            uptime: be32(bytes, header::SYS_UPTIME.start),
+            secs: be32(bytes, header::UNIX_SECS.start),
+            nsecs: be32(bytes, header::UNIX_NSECS.start),
+            sequence: be32(bytes, tail::FLOW_SEQUENCE.start),
+            engine: be16(bytes, tail::ENGINE.start),
+            sampling: be16(bytes, tail::SAMPLING.start),
         })
     }
 
-    /// Writes a header.
-    pub fn emit(&self, octets: &mut [u8; HEADER]) {
-        classic::emit_header(5, self.count, [self.uptime, self.secs, self.nsecs], octets);
-        put(octets, tail::FLOW_SEQUENCE.start, self.sequence.to_be_bytes());
-        put(octets, tail::ENGINE.start, self.engine.to_be_bytes());
-        put(octets, tail::SAMPLING.start, self.sampling.to_be_bytes());
+    /// Writes a header of `version`, 5 or 7.
+    pub fn emit(&self, version: u16, bytes: &mut [u8; HEADER]) {
+        classic::emit_header(version, self.count, [self.uptime, self.secs, self.nsecs], bytes);
+        put(bytes, tail::FLOW_SEQUENCE.start, self.sequence.to_be_bytes());
+        put(bytes, tail::ENGINE.start, self.engine.to_be_bytes());
+        put(bytes, tail::SAMPLING.start, self.sampling.to_be_bytes());
     }
 
-    /// Packet sampling, 1 in N. Devices that sample leave the mode 0 (Juniper MX), so it is not
-    /// asked.
+    /// Returns the N of packet sampling 1 in N; 0 if there is none. Some devices sample and leave
+    /// the mode at 0 (Juniper MX), so the mode is ignored.
     pub const fn interval(&self) -> u32 {
         self.sampling as u32 & SAMPLING
     }
 
-    /// Export time.
+    /// Returns the export time.
     pub const fn export(&self) -> Timestamp {
         classic::export(self.secs, self.nsecs)
     }
 }
 
 /// Reads the records after a header.
-pub(super) fn records(header: &Header, cursor: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
-    let told = (header.count, header.interval());
-    classic::records(told, cursor, session, parse_record, parse_extra);
+pub(super) fn records(header: &Header, cursor: Cursor<'_>, reader: &mut MessageReader<'_, '_>) {
+    let sampling = header.interval();
+    classic::records(header.count, sampling, cursor, reader, parse_record, parse_extra);
 }
 
-/// Reads one record into a flow that has what all of the datagram share.
+/// Reads one record into a flow that has the columns which all flows of the datagram share.
 #[inline(always)]
-fn parse_record(octets: &[u8; RECORD], context: Option<&Context>, flow: &mut Flow) {
-    classic::parse(octets, octets[record::PROT], octets[record::TCP_FLAGS], context, flow);
+pub(super) fn parse_record(bytes: &[u8; RECORD], context: Option<&Context>, flow: &mut Flow) {
+    classic::parse(bytes, bytes[record::PROT], bytes[record::TCP_FLAGS], context, flow);
 }
 
-/// Reads what a record says beside.
-fn parse_extra(octets: &[u8; RECORD]) -> Extra {
+/// Reads the columns that a flow does not have.
+pub(super) fn parse_extra(bytes: &[u8; RECORD]) -> Extra {
     Extra {
-        nexthop: Some(classic::nexthop(octets)),
-        tos: Some(octets[record::TOS]),
-        srcas: Some(be16(octets, record::SRC_AS.start).into()),
-        dstas: Some(be16(octets, record::DST_AS.start).into()),
-        srcmask: Some(octets[record::SRC_MASK]),
-        dstmask: Some(octets[record::DST_MASK]),
+        nexthop: Some(classic::nexthop(bytes)),
+        tos: Some(bytes[record::TOS]),
+        srcas: Some(be16(bytes, record::SRC_AS.start).into()),
+        dstas: Some(be16(bytes, record::DST_AS.start).into()),
+        srcmask: Some(bytes[record::SRC_MASK]),
+        dstmask: Some(bytes[record::DST_MASK]),
         ..Extra::default()
     }
 }
 
-/// Writes one record. Of the flags the lower eight are kept; next hop, type of service, AS numbers
-/// and masks are 0.
-pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, octets: &mut [u8; RECORD]) {
-    classic::emit(flow, narrow, octets);
-    put(octets, record::PAD1, [0]);
-    put(octets, record::TCP_FLAGS, [flow.flags.unwrap_or(0) as u8]);
-    put(octets, record::PROT, [flow.proto]);
-    put(octets, record::TOS, [0; record::PAD2.end - record::TOS]);
+/// Writes one record. Only the lower eight flags are kept; next hop, type of service, AS numbers and
+/// masks are 0.
+pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, bytes: &mut [u8; RECORD]) {
+    classic::emit(flow, narrow, bytes);
+    put(bytes, record::PAD1, [0]);
+    put(bytes, record::TCP_FLAGS, [flow.flags.unwrap_or(0) as u8]);
+    put(bytes, record::PROT, [flow.proto]);
+    put(bytes, record::TOS, [0; record::PAD2.end - record::TOS]);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::classic::tests::{NARROW, OCTETS, context, flow};
+    use super::super::classic::tests::check_record;
     use super::*;
 
-    const HEADER_OCTETS: [u8; HEADER] = [
+    const HEADER_BYTES: [u8; HEADER] = [
         0, 5, 0, 1, // version, count
         0, 0, 0x13, 0x88, // sysUpTime 5,000 ms
         0x3b, 0x3f, 0xa0, 0xe4, // 994,025,700 s
@@ -156,12 +161,6 @@ mod tests {
         1, 2, // engine
         0x40, 0x64, // sampling mode 1, interval 100
     ];
-
-    const REST: [u8; 12] = [0, 0x02, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-    fn record_octets() -> [u8; RECORD] {
-        [&OCTETS[..], &REST].concat().try_into().unwrap()
-    }
 
     fn header() -> Header {
         Header {
@@ -176,35 +175,33 @@ mod tests {
     }
 
     #[test]
-    fn a_header_both_ways() {
-        let mut cursor = Cursor::new(&HEADER_OCTETS, 0);
+    fn a_header_is_read_and_written() {
+        let mut cursor = Cursor::new(&HEADER_BYTES, 0);
         assert_eq!(Header::parse(&mut cursor).unwrap(), header());
         assert_eq!(header().interval(), 100);
         assert_eq!(header().export().to_string(), "994025700.125");
-        let mut octets = [0xa5; HEADER];
-        header().emit(&mut octets);
-        assert_eq!(octets, HEADER_OCTETS);
-        let mut short = Cursor::new(&HEADER_OCTETS[..23], 0);
+        for version in [5, 7] {
+            let mut bytes = [0xa5; HEADER];
+            header().emit(version.into(), &mut bytes);
+            assert_eq!(bytes[..2], [0, version]);
+            assert_eq!(bytes[2..], HEADER_BYTES[2..]);
+        }
+        let mut short = Cursor::new(&HEADER_BYTES[..23], 0);
         let needed = Reason::Short { what: "header", needed: 24, left: 23 };
         assert_eq!(Header::parse(&mut short).unwrap_err(), needed);
     }
 
     #[test]
-    fn a_record_both_ways() {
-        let mut parsed = Flow { exporter: flow().exporter, ..Flow::default() };
-        parse_record(&record_octets(), Some(&context()), &mut parsed);
-        assert_eq!(parsed, flow());
-        let mut octets = [0xa5; RECORD];
-        emit_record(&flow(), &NARROW, &mut octets);
-        assert_eq!(octets, record_octets());
+    fn a_record_is_read_and_written() {
+        check_record(&[0, 0x02, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0], parse_record, emit_record);
     }
 
     #[test]
-    fn what_is_said_beside() {
-        let mut octets = record_octets();
-        put(&mut octets, 8, [192, 0, 2, 254]);
-        put(&mut octets, record::TOS, [0xb8, 0xfd, 0xe8, 0, 9, 24, 16]);
-        let extra = Extra {
+    fn extras_are_read() {
+        let mut bytes = [0; RECORD];
+        put(&mut bytes, 8, [192, 0, 2, 254]);
+        put(&mut bytes, record::TOS, [0xb8, 0xfd, 0xe8, 0, 9, 24, 16]);
+        let expected = Extra {
             nexthop: Some([192, 0, 2, 254].into()),
             tos: Some(0xb8),
             srcas: Some(65_000),
@@ -213,6 +210,6 @@ mod tests {
             dstmask: Some(16),
             ..Extra::default()
         };
-        assert_eq!(parse_extra(&octets), extra);
+        assert_eq!(parse_extra(&bytes), expected);
     }
 }

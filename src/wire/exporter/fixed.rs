@@ -1,14 +1,15 @@
-//! v1, v5 and v7: a header and records of one layout, as many as the book allows.
+//! The packer of v1, v5 and v7: a header and records of one layout, up to the limit of the
+//! specification.
 
 use std::net::IpAddr;
 
 use super::super::classic::Narrow;
 use super::super::{v1, v5, v7};
-use super::{Origin, Refused, millis, seconds};
+use super::origin::{Origin, Refused, millis, seconds};
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
-/// Which layout.
+/// The layout of header and records.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Layout {
     V1,
@@ -17,24 +18,25 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    /// Octets of the header, and records that a datagram holds at most.
+    /// Returns the bytes of the header, and the most records of a datagram.
     const fn sizes(self) -> (usize, usize) {
         match self {
             Layout::V1 => (v1::HEADER, v1::RECORDS),
             Layout::V5 => (v5::HEADER, v5::RECORDS),
-            Layout::V7 => (v7::HEADER, v7::RECORDS),
+            Layout::V7 => (v5::HEADER, v7::RECORDS),
         }
     }
 }
 
+/// A packer for fixed records.
 #[derive(Clone, Debug)]
 pub(super) struct Fixed {
     layout: Layout,
-    /// Flows before the next datagram.
+    /// Number of flows before the open datagram.
     sequence: u32,
-    /// The datagram under way; its header is written when it goes.
+    /// The open datagram. Its header is written when it is sent.
     datagram: Vec<u8>,
-    /// Flows in it.
+    /// Number of flows in the open datagram.
     flows: u16,
 }
 
@@ -57,14 +59,14 @@ impl Fixed {
             self.datagram.resize(header, 0);
         }
         match self.layout {
-            Layout::V1 => append(&mut self.datagram, |octets| {
-                v1::emit_record(flow, &narrow, octets);
+            Layout::V1 => append(&mut self.datagram, |bytes| {
+                v1::emit_record(flow, &narrow, bytes);
             }),
-            Layout::V5 => append(&mut self.datagram, |octets| {
-                v5::emit_record(flow, &narrow, octets);
+            Layout::V5 => append(&mut self.datagram, |bytes| {
+                v5::emit_record(flow, &narrow, bytes);
             }),
-            Layout::V7 => append(&mut self.datagram, |octets| {
-                v7::emit_record(flow, &narrow, octets);
+            Layout::V7 => append(&mut self.datagram, |bytes| {
+                v7::emit_record(flow, &narrow, bytes);
             }),
         }
         self.flows += 1;
@@ -81,29 +83,21 @@ impl Fixed {
         let (count, sequence, engine) = (self.flows, self.sequence, origin.domain as u16);
         let uptime = origin.uptime(millis(now));
         let (secs, nsecs) = seconds(now);
+        let sampling = match (self.layout, origin.sampling) {
+            (Layout::V5, interval @ 1..) => v5::SAMPLED | interval as u16,
+            _ => 0,
+        };
         let datagram = &mut self.datagram[..];
-        match self.layout {
-            Layout::V1 => {
-                let header = v1::Header { count, uptime, secs, nsecs };
-                if let Some(octets) = datagram.first_chunk_mut() {
-                    header.emit(octets);
-                }
+        if let Layout::V1 = self.layout {
+            let header = v1::Header { count, uptime, secs, nsecs };
+            if let Some(bytes) = datagram.first_chunk_mut() {
+                header.emit(bytes);
             }
-            Layout::V5 => {
-                let sampling = match origin.sampling {
-                    0 => 0,
-                    interval => v5::SAMPLED | interval as u16,
-                };
-                let header = v5::Header { count, uptime, secs, nsecs, sequence, engine, sampling };
-                if let Some(octets) = datagram.first_chunk_mut() {
-                    header.emit(octets);
-                }
-            }
-            Layout::V7 => {
-                let header = v7::Header { count, uptime, secs, nsecs, sequence, engine };
-                if let Some(octets) = datagram.first_chunk_mut() {
-                    header.emit(octets);
-                }
+        } else {
+            let version = if let Layout::V7 = self.layout { 7 } else { 5 };
+            let header = v5::Header { count, uptime, secs, nsecs, sequence, engine, sampling };
+            if let Some(bytes) = datagram.first_chunk_mut() {
+                header.emit(version, bytes);
             }
         }
         send(&self.datagram);
@@ -118,6 +112,7 @@ fn append<const N: usize>(datagram: &mut Vec<u8>, emit: impl FnOnce(&mut [u8; N]
     datagram.extend_from_slice(&record);
 }
 
+/// Narrows the columns of a flow to the widths of a record.
 fn narrow(origin: &Origin, flow: &Flow, now: Timestamp) -> Result<Narrow, Refused> {
     let version = origin.version;
     let (IpAddr::V4(source), IpAddr::V4(destination)) = (flow.sip, flow.dip) else {

@@ -1,28 +1,29 @@
-//! sFlow: each packet of a flow as a sample of its own.
+//! The packer of sFlow: each packet of a flow becomes a sample.
 
 use std::net::IpAddr;
 
 use super::super::{frame, sflow};
-use super::{DATAGRAM, Origin, Refused, millis};
+use super::origin::{DATAGRAM, Origin, Refused, millis};
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
-/// The longest packet: a frame's length has 32 bits, and around the packet there is Ethernet.
+/// The longest packet in bytes: the length of its Ethernet frame has 32 bits.
 const PACKET: u64 = u32::MAX as u64 - 64;
 
+/// A packer for samples.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Samples {
-    /// Datagrams sent.
+    /// Number of datagrams sent.
     sent: u32,
-    /// Samples packed.
+    /// Number of samples packed.
     taken: u32,
-    /// Packets that they were taken from.
+    /// Number of packets that the samples were taken from.
     pool: u32,
-    /// The samples of the datagram under way.
+    /// The samples of the open datagram.
     body: Vec<u8>,
-    /// How many.
+    /// Number of samples in the open datagram.
     samples: u32,
-    /// The datagram that goes, and one sample: kept for their room.
+    /// Scratch space for the datagram to send, one sample, and the headers of its packet.
     datagram: Vec<u8>,
     sample: Vec<u8>,
     header: Vec<u8>,
@@ -37,7 +38,7 @@ impl Samples {
         send: &mut impl FnMut(&[u8]),
     ) -> Result<(), Refused> {
         check(origin, flow)?;
-        // At least one packet, by the check.
+        // The check made sure that there is a packet.
         let share = flow.octets / flow.packets;
         let mut octets = share + flow.octets % flow.packets;
         for _ in 0..flow.packets {
@@ -97,6 +98,7 @@ impl Samples {
     }
 }
 
+/// Checks that sFlow can carry the flow.
 fn check(origin: &Origin, flow: &Flow) -> Result<(), Refused> {
     let version = origin.version;
     let Flow { proto, sport, dport, .. } = *flow;

@@ -1,9 +1,9 @@
-//! v9 and IPFIX: templates, options, and records in sets of their template.
+//! The packer of v9 and IPFIX: templates, options, and records in sets by template.
 
 use std::net::IpAddr;
 
 use super::super::{element, ipfix, set, v9};
-use super::{DATAGRAM, Origin, REFRESH, Refused, millis, seconds};
+use super::origin::{DATAGRAM, Origin, REFRESH, Refused, millis, seconds};
 use crate::flow::{Flow, ICMP, ICMPV6};
 use crate::time::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 const TEMPLATE4: u16 = 256;
 /// Template id of flows between IPv6 addresses.
 const TEMPLATE6: u16 = 257;
-/// Id of the options template that tells the sampling.
+/// Id of the options template for the sampling.
 const OPTIONS: u16 = 258;
 
 const FIELDS4: [(u16, u16); 2] =
@@ -19,28 +19,28 @@ const FIELDS4: [(u16, u16); 2] =
 const FIELDS6: [(u16, u16); 2] =
     [(element::SOURCE_IPV6_ADDRESS, 16), (element::DESTINATION_IPV6_ADDRESS, 16)];
 
-/// The two protocols of templates: what their envelopes do not have in common.
+/// A protocol with templates. The methods cover the differences between the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Protocol {
+pub(in crate::wire) enum Protocol {
     V9,
     Ipfix,
 }
 
-/// What a header is made of, in both protocols.
+/// The contents of a header, for both protocols.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in super::super) struct Head {
-    /// Milliseconds since the exporter started, at `secs`; v9 only.
+pub(in crate::wire) struct Head {
+    /// sysUpTime at `secs`, in milliseconds; v9 only.
     pub uptime: u32,
-    /// Export time.
+    /// Export time in seconds.
     pub secs: u32,
     pub sequence: u32,
     pub domain: u32,
-    /// Records in the datagram; v9 only.
+    /// Number of records in the datagram; v9 only.
     pub count: u16,
 }
 
 impl Protocol {
-    /// Octets of the header.
+    /// Returns the bytes of the header.
     pub const fn header(self) -> usize {
         match self {
             Protocol::V9 => v9::HEADER,
@@ -48,7 +48,7 @@ impl Protocol {
         }
     }
 
-    /// Ids of the sets of templates and of options templates.
+    /// Returns the ids of sets of templates and of options templates.
     pub const fn ids(self) -> [u16; 2] {
         match self {
             Protocol::V9 => [v9::TEMPLATES, v9::OPTIONS],
@@ -56,27 +56,27 @@ impl Protocol {
         }
     }
 
-    /// Writes the header of a datagram that has all its sets.
+    /// Writes the header of a datagram that is otherwise complete.
     pub fn finish(self, head: &Head, datagram: &mut [u8]) {
         let len = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
         let Head { uptime, secs, sequence, domain, count } = *head;
         match self {
             Protocol::V9 => {
                 let header = v9::Header { uptime, secs, sequence, source: domain };
-                if let Some(octets) = datagram.first_chunk_mut() {
-                    header.emit(count, octets);
+                if let Some(bytes) = datagram.first_chunk_mut() {
+                    header.emit(count, bytes);
                 }
             }
             Protocol::Ipfix => {
                 let header = ipfix::Header { len, secs, sequence, domain };
-                if let Some(octets) = datagram.first_chunk_mut() {
-                    header.emit(octets);
+                if let Some(bytes) = datagram.first_chunk_mut() {
+                    header.emit(bytes);
                 }
             }
         }
     }
 
-    /// Appends the templates as a set. Returns how many.
+    /// Appends a set of the templates. Returns their number.
     fn emit_templates(self, out: &mut Vec<u8>) -> u16 {
         let (fields, [id, _]) = match self {
             Protocol::V9 => (v9::FIELDS, self.ids()),
@@ -93,9 +93,8 @@ impl Protocol {
         2
     }
 
-    /// Appends the options template that tells the sampling, and its record, each as a set. Returns
-    /// how many templates and how many records.
-    fn emit_options(self, domain: u32, interval: u32, out: &mut Vec<u8>) -> (u16, u16) {
+    /// Appends a set of the options template for the sampling, and a set of its record.
+    fn emit_options(self, domain: u32, interval: u32, out: &mut Vec<u8>) -> Announced {
         let [_, id] = self.ids();
         let at = set::begin(out, id);
         match self {
@@ -109,27 +108,35 @@ impl Protocol {
             Protocol::Ipfix => ipfix::emit_options(domain, interval, out),
         }
         set::end(out, at);
-        (1, 1)
+        Announced { templates: 1, options: 1 }
     }
 }
 
+/// Numbers of records that were appended besides flows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Announced {
+    /// Templates and options templates.
+    templates: u16,
+    /// Options data records.
+    options: u16,
+}
+
+/// A packer for sets.
 #[derive(Clone, Debug)]
 pub(super) struct Sets {
     protocol: Protocol,
-    /// v9: datagrams, IPFIX: data records before the next datagram.
+    /// Number of datagrams (v9) or data records (IPFIX) before the open datagram.
     sequence: u32,
-    /// Datagrams sent.
+    /// Number of datagrams sent.
     sent: u64,
-    /// The datagram under way; its header is written when it goes.
+    /// The open datagram. Its header is written when it is sent.
     datagram: Vec<u8>,
-    /// Where the set under way began, and its id.
+    /// Offset and id of the open set.
     set: Option<(usize, u16)>,
-    /// Flows in the datagram under way.
+    /// Number of flows in the open datagram.
     flows: u16,
-    /// Templates and options templates in it.
-    templates: u16,
-    /// Options records in it.
-    options: u16,
+    /// Other records in the open datagram.
+    announced: Announced,
 }
 
 impl Sets {
@@ -141,8 +148,7 @@ impl Sets {
             datagram: Vec::new(),
             set: None,
             flows: 0,
-            templates: 0,
-            options: 0,
+            announced: Announced::default(),
         }
     }
 
@@ -176,7 +182,8 @@ impl Sets {
         if let Some((at, _)) = self.set.take() {
             set::end(&mut self.datagram, at);
         }
-        let count = self.flows + self.templates + self.options;
+        let Announced { templates, options } = self.announced;
+        let count = self.flows + templates + options;
         let head = head(origin, self.sequence, count, now);
         self.protocol.finish(&head, &mut self.datagram);
         send(&self.datagram);
@@ -184,42 +191,43 @@ impl Sets {
         self.sequence = self.sequence.wrapping_add(match self.protocol {
             Protocol::V9 => 1,
             // An options record is a data record too (RFC 7011 section 2).
-            Protocol::Ipfix => u32::from(self.flows) + u32::from(self.options),
+            Protocol::Ipfix => u32::from(self.flows) + u32::from(options),
         });
-        (self.flows, self.templates, self.options) = (0, 0, 0);
+        self.flows = 0;
+        self.announced = Announced::default();
     }
 
-    /// A datagram of templates and options alone.
+    /// Returns a datagram of templates and options alone.
     pub fn templates(&self, origin: &Origin, now: Timestamp) -> Vec<u8> {
         let mut datagram = vec![0; self.protocol.header()];
-        let (templates, options) = self.announce(origin, &mut datagram);
+        let Announced { templates, options } = self.announce(origin, &mut datagram);
         let head = head(origin, self.sequence, templates + options, now);
         self.protocol.finish(&head, &mut datagram);
         datagram
     }
 
-    /// Appends what is repeated from time to time. Returns how many templates of both kinds, and
-    /// how many options records.
-    fn announce(&self, origin: &Origin, out: &mut Vec<u8>) -> (u16, u16) {
+    /// Appends the templates, and the sampling if there is any.
+    fn announce(&self, origin: &Origin, out: &mut Vec<u8>) -> Announced {
         let templates = self.protocol.emit_templates(out);
-        let (more, options) = match origin.sampling {
-            0 => (0, 0),
+        let sampling = match origin.sampling {
+            0 => Announced::default(),
             interval => self.protocol.emit_options(origin.domain, interval, out),
         };
-        (templates + more, options)
+        Announced { templates: templates + sampling.templates, ..sampling }
     }
 
+    /// Opens a datagram, with templates and options if it is their turn.
     fn begin(&mut self, origin: &Origin) {
         self.datagram.clear();
         self.datagram.resize(self.protocol.header(), 0);
         if self.sent % REFRESH == 0 {
             let mut datagram = std::mem::take(&mut self.datagram);
-            (self.templates, self.options) = self.announce(origin, &mut datagram);
+            self.announced = self.announce(origin, &mut datagram);
             self.datagram = datagram;
         }
     }
 
-    /// Adds a record, in a set of its family.
+    /// Adds a record to a set of its address family.
     fn add(
         &mut self,
         origin: &Origin,
@@ -233,7 +241,8 @@ impl Sets {
             (IpAddr::V6(_), IpAddr::V6(_)) => (TEMPLATE6, 32),
             _ => return Err(Refused::Mixed),
         };
-        // A further set costs its header and the padding of the one before, and this one's own.
+        // Another set costs its header, and up to 3 bytes of padding for itself and for the one
+        // before.
         let most = record.len() + addresses + set::HEADER + 6;
         if self.flows > 0 && self.datagram.len() + most > DATAGRAM {
             self.flush(origin, now, send);
@@ -264,8 +273,8 @@ impl Sets {
 
 fn head(origin: &Origin, sequence: u32, count: u16, now: Timestamp) -> Head {
     let (secs, _) = seconds(now);
-    // The export time has whole seconds: sysUpTime is that of the second, so that the boot is exact
-    // to the millisecond.
+    // The export time has whole seconds. sysUpTime is that at the whole second, so that readers
+    // find the exact boot time.
     let uptime = origin.uptime(u64::from(secs) * 1_000);
     Head { uptime, secs, sequence, domain: origin.domain, count }
 }

@@ -1,7 +1,8 @@
-//! What the packers write, octet by octet, and read back.
+//! The exporter: its datagrams byte by byte, and read back by the decoder.
 
 use proptest::prelude::*;
 
+use super::super::classic;
 use super::super::{Batch, Decoder, DecoderLimits, Fault, frame, ipfix, v9};
 use super::*;
 use crate::flow::{ICMP, ICMPV6, TCP, UDP};
@@ -9,7 +10,7 @@ use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 const VERSIONS: [Version; 6] =
     [Version::V1, Version::V5, Version::V7, Version::V9, Version::Ipfix, Version::Sflow];
 
-/// Those of fixed records.
+/// The versions of fixed records.
 const FIXED: [Version; 3] = [Version::V1, Version::V5, Version::V7];
 
 fn exporter_address() -> IpAddr {
@@ -20,25 +21,14 @@ fn boot() -> Timestamp {
     Timestamp::from_millis(994_000_000_250)
 }
 
-/// When the datagrams come, for the flows that have no time of their own.
-const HEARD: Timestamp = Timestamp::from_millis(994_000_004_000);
+/// Arrival of the datagrams, which is the time of flows in sFlow.
+const ARRIVAL: Timestamp = Timestamp::from_millis(994_000_004_000);
 
 fn flow() -> Flow {
     Flow {
-        sip: "140.119.44.91".parse().unwrap(),
-        dip: "192.0.2.7".parse().unwrap(),
-        sif: 3,
-        dif: 4,
-        proto: 6,
-        sport: 1234,
-        dport: 80,
-        packets: 2,
-        octets: 96,
         start: Timestamp::parse(b"994000001.25"),
         end: Timestamp::parse(b"994000002.25"),
-        flags: Some(2),
-        exporter: Some(exporter_address()),
-        sampling: 0,
+        ..classic::tests::flow()
     }
 }
 
@@ -53,10 +43,10 @@ fn flow6() -> Flow {
     }
 }
 
-/// What is read back of a flow.
+/// Returns the flow as the decoder reads it back.
 fn as_read(version: Version, flow: &Flow) -> Flow {
     match version {
-        Version::Sflow => Flow { start: Some(HEARD), end: Some(HEARD), sampling: 1, ..*flow },
+        Version::Sflow => Flow { start: Some(ARRIVAL), end: Some(ARRIVAL), sampling: 1, ..*flow },
         _ => *flow,
     }
 }
@@ -80,7 +70,7 @@ fn decode(datagrams: &[Vec<u8>]) -> Batch {
     let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch::default();
     for datagram in datagrams {
-        decoder.datagram(exporter_address(), HEARD, datagram, &mut batch);
+        decoder.datagram(exporter_address(), ARRIVAL, datagram, &mut batch);
     }
     for (_, stats) in decoder.stats() {
         assert_eq!((stats.undecodable_sets, stats.no_address), (0, 0));
@@ -89,7 +79,7 @@ fn decode(datagrams: &[Vec<u8>]) -> Batch {
 }
 
 #[test]
-fn a_v9_datagram() {
+fn a_v9_datagram_is_written() {
     let now = Timestamp::parse(b"994000003.5").unwrap();
     #[rustfmt::skip]
     let expected = [
@@ -118,7 +108,7 @@ fn a_v9_datagram() {
 }
 
 #[test]
-fn an_ipfix_datagram() {
+fn an_ipfix_datagram_is_written() {
     let now = Timestamp::parse(b"994000003.5").unwrap();
     #[rustfmt::skip]
     let expected = [
@@ -141,37 +131,37 @@ fn an_ipfix_datagram() {
 
 #[test]
 fn records_fill_their_layout() {
-    let mut octets = [0xa5; v9::RECORD];
-    v9::emit_record(&Flow::default(), 0, [0; 2], &mut octets);
-    assert_eq!(octets, [0; v9::RECORD]);
-    let mut octets = [0xa5; ipfix::RECORD];
-    ipfix::emit_record(&Flow::default(), 0, [0; 2], &mut octets);
-    assert_eq!(octets, [0; ipfix::RECORD]);
+    let mut bytes = [0xa5; v9::RECORD];
+    v9::emit_record(&Flow::default(), 0, [0; 2], &mut bytes);
+    assert_eq!(bytes, [0; v9::RECORD]);
+    let mut bytes = [0xa5; ipfix::RECORD];
+    ipfix::emit_record(&Flow::default(), 0, [0; 2], &mut bytes);
+    assert_eq!(bytes, [0; ipfix::RECORD]);
     let sum = |fields: &[(u16, u16)]| fields.iter().map(|&(_, len)| len).sum::<u16>();
     assert_eq!(usize::from(sum(&v9::FIELDS)), v9::RECORD);
     assert_eq!(usize::from(sum(&ipfix::FIELDS)), ipfix::RECORD);
 }
 
 #[test]
-fn an_sflow_datagram() {
+fn an_sflow_datagram_is_written() {
     let now = Timestamp::parse(b"994000003.5").unwrap();
     let exporter = Exporter::new(Version::Sflow, 0x0102, boot());
     let exporter = exporter.agent([192, 0, 2, 9].into()).sampling(400).unwrap();
     #[rustfmt::skip]
-    let sample = |sequence: u8, pool: [u8; 2], octets: u8| [
+    let sample = |sequence: u8, pool: [u8; 2], len: u8| [
         0, 0, 0, 1, 0, 0, 0, 112, // a flow sample
         0, 0, 0, sequence, 2, 0, 0, 1, 0, 0, 1, 0x90, 0, 0, pool[0], pool[1], 0, 0, 0, 0,
         0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1,
-        0, 0, 0, 1, 0, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0, 14 + octets + 4, 0, 0, 0, 4, 0, 0, 0, 54,
+        0, 0, 0, 1, 0, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0, 14 + len + 4, 0, 0, 0, 4, 0, 0, 0, 54,
         0, 0, 0x5e, 0, 0x53, 2, 0, 0, 0x5e, 0, 0x53, 1, 8, 0,
-        0x45, 0, 0, octets, 0, 0, 0, 0, 64, 6, 0xff, 0xed + (49 - octets), 140, 119, 44, 91, 192, 0, 2, 7,
+        0x45, 0, 0, len, 0, 0, 0, 0, 64, 6, 0xff, 0xed + (49 - len), 140, 119, 44, 91, 192, 0, 2, 7,
         0x04, 0xd2, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0, 0, 0,
     ];
     #[rustfmt::skip]
     let header = [
         0, 0, 0, 5, 0, 0, 0, 1, 192, 0, 2, 9, 0, 0, 1, 2, 0, 0, 0, 1, 0, 0, 0x0c, 0xb2, 0, 0, 0, 2,
     ];
-    // Two packets of 49 and 48 octets.
+    // Two packets of 49 and 48 bytes.
     let expected = [&header[..], &sample(1, [1, 0x90], 49), &sample(2, [3, 0x20], 48)].concat();
     let flows = [Flow { octets: 97, ..flow() }];
     assert_eq!(export_by(exporter, &flows, now), [expected]);
@@ -209,7 +199,7 @@ fn sampling_is_announced() {
         }
     }
     for version in [Version::V5, Version::V9, Version::Ipfix, Version::Sflow] {
-        // The options come again with the templates, and count in IPFIX's sequence.
+        // The options are repeated with the templates, and count in the sequence of IPFIX.
         let datagrams =
             export_by(sampled(version), &vec![Flow { packets: 1, ..flow() }; 1200], now);
         let batch = decode(&datagrams);
@@ -250,7 +240,7 @@ fn datagrams_are_numbered_and_filled() {
                 Version::Sflow => (number(12), n + 1),
             };
             assert_eq!(sequence as usize, expected, "{version}");
-            decoder.datagram(exporter_address(), HEARD, datagram, &mut batch);
+            decoder.datagram(exporter_address(), ARRIVAL, datagram, &mut batch);
             let flows = batch.flows.len() - before;
             before = batch.flows.len();
             let last = n + 1 == datagrams.len();
@@ -275,7 +265,7 @@ fn datagrams_are_numbered_and_filled() {
 }
 
 #[test]
-fn a_file_s_head_lets_the_rest_be_read() {
+fn the_head_of_a_file_is_enough_to_decode_the_rest() {
     let now = Timestamp::parse(b"994000003.5").unwrap();
     for version in [Version::V1, Version::V5, Version::V7, Version::Sflow] {
         assert_eq!(Exporter::new(version, 1, boot()).templates(now), None);
@@ -299,7 +289,7 @@ fn a_file_s_head_lets_the_rest_be_read() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn a_flow_that_does_not_fit_is_refused() {
     let now = Timestamp::parse(b"994000003.5").unwrap();
     let refused = |version, flow: Flow| {
         let mut exporter = Exporter::new(version, 1, boot());
@@ -346,9 +336,9 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
-/// A flow of several packets is as many flows of one, which add up to it.
+/// A flow of several packets becomes as many flows of one packet, which add up to it.
 #[test]
-fn packets_share_the_octets() {
+fn packets_share_the_bytes_of_their_flow() {
     let now = Timestamp::parse(b"994000003.5").unwrap();
     let flows = [Flow { packets: 30, octets: 1234, ..flow() }];
     let datagrams = export(Version::Sflow, &flows, now);
@@ -359,15 +349,16 @@ fn packets_share_the_octets() {
     assert_eq!(read[1..], [one; 29]);
 }
 
-/// A flow as the version can carry it.
+/// Generates a flow that the version can carry.
 fn any_flow(version: Version) -> impl Strategy<Value = Flow> {
     let fixed = FIXED.contains(&version);
     let addresses = (any::<[u8; 16]>(), any::<[u8; 16]>(), any::<bool>());
-    let addresses = addresses.prop_map(move |(a, b, six)| match six && !fixed {
-        true => (IpAddr::from(a), IpAddr::from(b)),
-        false => {
-            let four = |a: [u8; 16]| IpAddr::from([a[0], a[1], a[2], a[3]]);
-            (four(a), four(b))
+    let addresses = addresses.prop_map(move |(a, b, ipv6)| {
+        if ipv6 && !fixed {
+            (IpAddr::from(a), IpAddr::from(b))
+        } else {
+            let ipv4 = |a: [u8; 16]| IpAddr::from([a[0], a[1], a[2], a[3]]);
+            (ipv4(a), ipv4(b))
         }
     });
     let (interfaces, counts) = if fixed { (65_535, 1 << 32) } else { (u32::MAX, u64::MAX) };
@@ -376,7 +367,7 @@ fn any_flow(version: Version) -> impl Strategy<Value = Flow> {
     let ports = (proto, any::<u16>(), any::<u16>());
     // Start at most 20 days before the export, known to the millisecond; end after it.
     let times = prop::option::of((0..1_728_000_000u64, 0..1_000u64));
-    // Of a single packet: ordinary, and longer than IP can say.
+    // Length of a single packet: ordinary, and more than IP can state.
     let packet = prop_oneof![0..1_600u64, 0..200_000u64, 0..=u64::from(u32::MAX) - 64];
     (addresses, columns, ports, times, packet).prop_map(
         move |(addresses, columns, ports, times, packet)| {
@@ -406,7 +397,7 @@ fn any_flow(version: Version) -> impl Strategy<Value = Flow> {
     )
 }
 
-/// The same as a single packet of so many octets.
+/// Returns the flow as a single packet of this many bytes.
 fn as_packet(mut flow: Flow, octets: u64) -> Flow {
     flow.packets = 1;
     flow.octets = octets;
@@ -440,57 +431,57 @@ fn flows(version: Version) -> impl Strategy<Value = Vec<Flow>> {
 
 proptest! {
     #[test]
-    fn v1_reads_back(flows in flows(Version::V1)) {
+    fn v1_is_read_back(flows in flows(Version::V1)) {
         round_trip(Version::V1, &flows)?;
     }
 
     #[test]
-    fn v5_reads_back(flows in flows(Version::V5)) {
+    fn v5_is_read_back(flows in flows(Version::V5)) {
         round_trip(Version::V5, &flows)?;
     }
 
     #[test]
-    fn v7_reads_back(flows in flows(Version::V7)) {
+    fn v7_is_read_back(flows in flows(Version::V7)) {
         round_trip(Version::V7, &flows)?;
     }
 
     #[test]
-    fn v9_reads_back(flows in flows(Version::V9)) {
+    fn v9_is_read_back(flows in flows(Version::V9)) {
         round_trip(Version::V9, &flows)?;
     }
 
     #[test]
-    fn ipfix_reads_back(flows in flows(Version::Ipfix)) {
+    fn ipfix_is_read_back(flows in flows(Version::Ipfix)) {
         round_trip(Version::Ipfix, &flows)?;
     }
 
     #[test]
-    fn sflow_reads_back(flows in flows(Version::Sflow)) {
+    fn sflow_is_read_back(flows in flows(Version::Sflow)) {
         round_trip(Version::Sflow, &flows)?;
     }
 
-    /// Whatever octets are wrong, there are no more flows than there is room for samples.
+    /// With any bytes wrong, there are no more flows than the datagram has room for samples.
     #[test]
-    fn wrong_octets_of_sflow_are_read_to_an_end(
+    fn sflow_with_wrong_bytes_stays_within_bounds(
         flows in flows(Version::Sflow),
         wrong in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
     ) {
-        let mut datagrams = export(Version::Sflow, &flows, HEARD);
+        let mut datagrams = export(Version::Sflow, &flows, ARRIVAL);
         let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
         for datagram in &mut datagrams {
-            for (index, octet) in &wrong {
+            for (index, byte) in &wrong {
                 let at = index.index(datagram.len());
-                datagram[at] = *octet;
+                datagram[at] = *byte;
             }
             let mut batch = Batch::default();
-            decoder.datagram(exporter_address(), HEARD, datagram, &mut batch);
+            decoder.datagram(exporter_address(), ARRIVAL, datagram, &mut batch);
             prop_assert!(batch.flows.len() <= datagram.len() / 48);
             prop_assert_eq!(batch.flows.len(), batch.extras.len());
         }
     }
 
     #[test]
-    fn a_cut_datagram_gives_the_flows_before_the_cut(
+    fn a_truncated_datagram_gives_the_flows_before_the_cut(
         flows in prop::collection::vec(any_flow(Version::V9), 1..20),
         cut: prop::sample::Index,
         ipfix: bool,

@@ -1,90 +1,82 @@
-//! One datagram being read: what the protocols' files are given to put flows, templates and faults
-//! into.
+//! One datagram on its way into the state of its domain.
+//!
+//! The files of the protocols parse, and hand flows, templates and faults to a [`MessageReader`].
 
 use std::net::IpAddr;
 
+use super::batch::Batch;
+use super::context::{Context, NANOS_PER_MILLI};
 use super::cursor::Cursor;
+use super::domain::{Domain, Version};
+use super::element::Field;
 use super::error::{Error, Reason};
 use super::limits::DecoderLimits;
 use super::memory;
 use super::options::Options;
 use super::pending::{PendingSets, Room};
-use super::record::{Context, NANOS_PER_MILLI, Reading, Record};
+use super::record::Record;
 use super::sequence::{Numbered, Numbering, Sequence, SequenceStep, Unit};
-use super::set::Set;
+use super::set::{DATA, Set};
 use super::shares::TableLoad;
+use super::sink::{DecodeOptions, RecordSink};
 use super::stats::{Lost, Source, Stats};
-use super::template::{Field, Template, TemplateKind, Templates};
-use super::{Batch, Domain, Version};
+use super::template::{Template, TemplateKind, Templates};
 use crate::flow::{Extra, Flow};
 use crate::time::Timestamp;
 
-/// What is kept of a domain.
+/// The state of a domain.
 #[derive(Debug, Default)]
 pub(super) struct DomainState {
-    /// The address on whose account it is: the one that its first datagram came from.
-    pub payer: Option<IpAddr>,
+    /// The address to which the domain is charged: the sender of its first datagram.
+    pub owner: Option<IpAddr>,
     pub stats: Stats,
     pub templates: Templates,
     pub options: Options,
-    /// Once there was a number.
+    /// Sequence numbers, once a datagram had one.
     pub sequence: Option<Sequence>,
-    /// Until there was one: the number after that of the last datagram which was only learnt.
+    /// The number expected after the last datagram that was read by [`Mode::LearnOnly`], used until
+    /// there is a sequence.
     pub learnt: Option<u32>,
     /// Arrival of the last datagram.
     pub last: Timestamp,
-    /// Its sysUpTime, and the export time by its header.
+    /// sysUpTime and export time in the header of the last datagram.
     pub uptime: Option<(u32, Timestamp)>,
 }
 
 impl DomainState {
-    /// Returns how much it holds of the tables that all domains share.
+    /// Returns the load that the domain puts on the tables that all domains share.
     pub fn load(&self) -> TableLoad {
         let DomainState { templates, options, .. } = self;
-        TableLoad::of_domain(templates.len(), templates.octets(), options.len())
+        TableLoad::of_domain(templates.len(), templates.cost(), options.len())
     }
 }
 
-/// What the caller of the decoder asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DecodeOptions {
-    /// Keep [`Batch::extras`].
-    pub extras: bool,
-    /// Read when flows started and ended.
-    pub times: bool,
-}
-
-impl Default for DecodeOptions {
-    fn default() -> DecodeOptions {
-        DecodeOptions { extras: false, times: true }
-    }
-}
-
-/// What a datagram is read for.
+/// The purpose of reading a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Its flows: everything in it is read and counted. It arrived then.
+    /// Make flows and count everything. Holds the arrival of the datagram.
     Decode(Timestamp),
-    /// What it holds: records are counted, and only those of options are read. It arrived then.
+    /// Count records, and read only options records. Holds the arrival of the datagram.
     Count(Timestamp),
-    /// Templates and options alone: its exporter did not send it just now, so it counts for nothing.
+    /// Learn templates and options only. The exporter did not send the datagram just now, so nothing
+    /// is counted.
     LearnOnly,
 }
 
-/// What belongs to one call.
+/// A datagram as the caller of the decoder hands it over, with the place for its output.
 pub(super) struct DatagramIn<'a> {
-    /// The exporter's address: by its own word where the protocol has one (sFlow), else the sender.
+    /// Address of the exporter: the agent's address in the header for sFlow, else the sender.
     pub exporter: IpAddr,
-    /// The source address of the datagram.
+    /// Source address of the datagram.
     pub sender: IpAddr,
     pub mode: Mode,
     pub out: &'a mut Batch,
-    /// How many errors may still be appended.
+    /// Number of errors that may still be appended.
     pub errors: usize,
 }
 
 impl DatagramIn<'_> {
-    /// When it arrived; the epoch if it did not just now.
+    /// Returns the arrival; the epoch for [`Mode::LearnOnly`].
     pub const fn arrival(&self) -> Timestamp {
         match self.mode {
             Mode::Decode(arrival) | Mode::Count(arrival) => arrival,
@@ -92,18 +84,19 @@ impl DatagramIn<'_> {
         }
     }
 
-    /// Whether it goes into the counts.
+    /// Returns true if the datagram is counted.
     #[inline]
     pub const fn counts(&self) -> bool {
         !matches!(self.mode, Mode::LearnOnly)
     }
 
-    /// Whether its flows are asked for.
+    /// Returns true if the caller wants flows.
     #[inline]
     pub const fn decodes(&self) -> bool {
         matches!(self.mode, Mode::Decode(_))
     }
 
+    /// Appends an error to the batch, unless the datagram has too many.
     pub fn error(&mut self, version: Option<Version>, set: Option<u16>, at: usize, reason: Reason) {
         if self.errors > 0 {
             self.errors -= 1;
@@ -112,9 +105,8 @@ impl DatagramIn<'_> {
     }
 }
 
-/// One datagram, or one message of it, on its way into its domain.
+/// A reader of one datagram, or of one message in it, into its domain.
 pub(super) struct MessageReader<'a, 'b> {
-    /// What its header said.
     pub context: Context,
     pub limits: &'a DecoderLimits,
     pub options: DecodeOptions,
@@ -123,31 +115,33 @@ pub(super) struct MessageReader<'a, 'b> {
     pub pending: &'a mut PendingSets,
     pub record: &'a mut Record,
     pub datagram: &'a mut DatagramIn<'b>,
+    /// A part could not be read.
     pub bad: bool,
-    /// What is in force is not what it was.
+    /// The templates or options in force have changed.
     pub changed: bool,
-    /// Records of it could not be counted: their template has not come, or they are torn.
+    /// Some records could not be counted: their template is missing, or they are cut off.
     pub unread: bool,
-    /// Its data records, options records among them, and without these.
+    /// Number of data records, options data records among them.
     pub records: u64,
+    /// Number of data records without options data records.
     pub flows: u64,
 }
 
-/// What a sequence number counts.
+/// The unit of a sequence number, by protocol.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Count {
-    /// Datagrams, and some exporters records instead.
+    /// Datagrams; some exporters count records instead (v9).
     Datagram,
-    /// Datagrams, whoever sends them.
+    /// Datagrams, with every exporter (sFlow).
     OnlyDatagram,
-    /// Flows, of which the header says how many follow.
+    /// Flows, whose number is in the header (v5, v7).
     Flows(u16),
-    /// Data records, which are counted as they are read.
+    /// Data records, which are counted while they are read (IPFIX).
     Records,
 }
 
 impl MessageReader<'_, '_> {
-    /// Says and counts that something could not be read.
+    /// Reports and counts a part that could not be read.
     pub fn fault(&mut self, at: usize, set: Option<u16>, reason: Reason) {
         self.datagram.error(Some(self.domain.version), set, at, reason);
         if self.datagram.counts() {
@@ -156,8 +150,7 @@ impl MessageReader<'_, '_> {
         }
     }
 
-    /// Takes the flow of one sample of a packet. `extra` is called only where
-    /// what it says is kept.
+    /// Appends the flow of one sampled packet. `extra` is called only if extras are kept.
     #[inline]
     pub fn add(&mut self, flow: Flow, extra: impl FnOnce() -> Extra) {
         if self.options.extras {
@@ -171,8 +164,9 @@ impl MessageReader<'_, '_> {
         stats.sampled(flow.sampling, Source::Record);
     }
 
-    /// Takes the flows of a datagram's records of one fixed layout, all with the same sampling, at
-    /// once: counting one by one costs as much as reading them.
+    /// Appends the flows of a datagram of one fixed layout. `same` has the columns that they share.
+    /// All are added and counted at once, because counting them one by one costs as much as reading
+    /// them.
     #[inline]
     pub fn add_all<R>(
         &mut self,
@@ -200,31 +194,70 @@ impl MessageReader<'_, '_> {
         }
     }
 
-    /// Reads a data set as far as it is asked for, or holds it until its template comes.
+    /// Reads the sets of v9 or IPFIX up to the end of `cursor`. `other` reads a set that is not data.
+    #[inline]
+    pub fn sets(&mut self, mut cursor: Cursor<'_>, other: impl Fn(&mut Self, &Set<'_>)) {
+        loop {
+            let at = cursor.at();
+            // A set has a header of four bytes, so every round consumes some.
+            let set = match Set::next(&mut cursor) {
+                None => return,
+                Some(Err(reason)) => return self.fault(at, None, reason),
+                Some(Ok(set)) => set,
+            };
+            if let Some(reason) = set.overrun {
+                self.fault(set.at, Some(set.id), reason);
+            }
+            if set.id >= DATA {
+                self.data(&set);
+            } else {
+                other(self, &set);
+            }
+        }
+    }
+
+    /// Reads the template records of a set up to padding, or to the first that is wrong. `read` reads
+    /// one of them, which has at least `shortest` bytes.
+    pub fn definitions(
+        &mut self,
+        set: &Set<'_>,
+        shortest: usize,
+        read: impl Fn(&mut Self, &mut Cursor<'_>) -> Result<(), Reason>,
+    ) {
+        let mut body = set.body;
+        while body.left() >= shortest && !body.is_padding() {
+            let at = body.at();
+            if let Err(reason) = read(self, &mut body) {
+                return self.fault(at, Some(set.id), reason);
+            }
+        }
+    }
+
+    /// Reads a data set as far as the mode asks for it, or holds it until its template arrives.
     pub fn data(&mut self, set: &Set<'_>) {
         let DomainState { stats, templates, options, .. } = &mut *self.state;
-        let Some(template) = templates.get(set.id) else { return self.unknown(set) };
+        let Some(template) = templates.get(set.id) else { return self.without_template(set) };
         let kind = template.kind();
-        let read = match (self.datagram.mode, kind) {
+        let result = match (self.datagram.mode, kind) {
             (Mode::LearnOnly, TemplateKind::Data) => return,
             (Mode::Count(_), TemplateKind::Data) => {
-                let (records, read) = template.count(set.body, self.limits.records);
+                let (records, result) = template.count(set.body, self.limits.records);
                 stats.records += records;
                 self.records += records;
                 self.flows += records;
-                read
+                result
             }
-            (purpose, _) => {
+            (mode, _) => {
                 let mut uncounted;
-                let stats = match purpose {
+                let stats = match mode {
                     Mode::LearnOnly => {
                         uncounted = Stats::default();
                         &mut uncounted
                     }
                     Mode::Decode(_) | Mode::Count(_) => stats,
                 };
-                let before = (stats.records, stats.option_records);
-                let mut reading = Reading {
+                let (records, option_records) = (stats.records, stats.option_records);
+                let mut sink = RecordSink {
                     context: &self.context,
                     want: self.options,
                     domain: self.domain.id,
@@ -233,55 +266,53 @@ impl MessageReader<'_, '_> {
                     stats,
                     out: &mut *self.datagram.out,
                 };
-                let read = template.read(set.body, self.record, &mut reading);
-                let flows = reading.stats.records - before.0;
+                let result = template.read(set.body, self.record, &mut sink);
+                let flows = sink.stats.records - records;
                 self.flows += flows;
-                self.records += flows + reading.stats.option_records - before.1;
-                read
+                self.records += flows + sink.stats.option_records - option_records;
+                result
             }
         };
-        if let Err((at, reason)) = read {
+        if let Err((at, reason)) = result {
             self.unread = true;
             self.fault(at, Some(set.id), reason);
         }
         if kind == TemplateKind::Options {
-            self.keep(set.id, set.body);
+            self.store(set.id, set.body);
         }
     }
 
-    /// Takes a data set whose template is not known.
-    fn unknown(&mut self, set: &Set<'_>) {
+    /// Adds a data set whose template is missing to the counters, and holds it if flows are wanted.
+    fn without_template(&mut self, set: &Set<'_>) {
         self.unread = true;
         if !self.datagram.counts() {
             return;
         }
-        let octets = set.body.left();
-        self.state.stats.miss(set.id, octets as u64, self.limits.missing);
-        if octets > 0 && self.datagram.decodes() {
-            self.pending.hold(
-                (self.domain, set.id),
-                self.context,
-                (set.body.at(), set.body.rest()),
-                Room {
-                    domain: self.limits.held,
-                    exporter: self.limits.exporter_held,
-                    all: self.limits.all_held,
-                },
-            );
+        let bytes = set.body.left();
+        self.state.stats.miss(set.id, bytes as u64, self.limits.missing);
+        if bytes > 0 && self.datagram.decodes() {
+            let room = Room {
+                domain: self.limits.held,
+                exporter: self.limits.exporter_held,
+                all: self.limits.all_held,
+            };
+            let Set { id, body, .. } = set;
+            self.pending.hold(self.domain, *id, self.context, body.at(), body.rest(), room);
         }
     }
 
-    /// Keeps the records of a set of options, to be restated.
-    fn keep(&mut self, id: u16, body: Cursor<'_>) {
-        let keeping =
-            self.state.templates.keep(id, body, (self.limits.records, self.limits.options));
-        self.changed |= keeping.changed;
+    /// Stores the records of an options data set, to be restated.
+    fn store(&mut self, id: u16, body: Cursor<'_>) {
+        let outcome =
+            self.state.templates.store(id, body, self.limits.records, self.limits.options);
+        self.changed |= outcome.changed;
         if self.datagram.counts() {
-            self.state.stats.refused_options += keeping.refused;
+            self.state.stats.refused_options += outcome.refused;
         }
     }
 
-    /// Looks what is missing before this datagram, once it was read.
+    /// Adds the loss before this datagram, by its sequence number, to the counters. Must be called
+    /// after the datagram has been read, because IPFIX numbers records.
     pub fn follow(&mut self, number: u32, count: Count) {
         if !self.datagram.counts() {
             let count = match count {
@@ -299,9 +330,9 @@ impl MessageReader<'_, '_> {
             Count::Datagram => (Unit::Datagrams, counted(self.records), counted(self.flows)),
             Count::OnlyDatagram => (Unit::Datagrams, None, None),
         };
-        let before = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
-        let start = self.context.uptime.map(before);
-        let new = || Sequence::new(Numbering::by_the_book(unit));
+        let boot = |uptime: u32| sent.offset(-i64::from(uptime) * NANOS_PER_MILLI);
+        let start = self.context.uptime.map(boot);
+        let new = || Sequence::new(Numbering::by_specification(unit));
         let sequence = self.state.sequence.get_or_insert_with(new);
         let step = sequence.take(Numbered { number, records, flows, sent, start });
         let unit = sequence.unit();
@@ -321,12 +352,12 @@ impl MessageReader<'_, '_> {
         self.datagram.out.lost.add(lost);
     }
 
-    /// Puts a template in force, and reads the data that waited for it. `definition` is the record
-    /// that defines it.
+    /// Puts a template in force, and reads the data that waited for it. `definition` is the template
+    /// record in its original bytes.
     ///
     /// # Errors
-    /// A template that cannot be used. One of the same number is out of force then: it would read
-    /// the new one's records wrong.
+    /// A template that cannot be used. The template of the same id is then withdrawn, because it
+    /// would read the records of the new one wrong.
     pub fn define(
         &mut self,
         id: u16,
@@ -355,14 +386,20 @@ impl MessageReader<'_, '_> {
                 TemplateKind::Options => stats.options_templates += 1,
             }
         }
-        for held in self.pending.take(self.domain, id) {
+        self.read_pending(id, kind);
+        Ok(())
+    }
+
+    /// Reads the data sets that waited for a template, each with the header of its own datagram.
+    fn read_pending(&mut self, id: u16, kind: TemplateKind) {
+        for set in self.pending.take(self.domain, id) {
             let DomainState { stats, templates, options, .. } = &mut *self.state;
             let Some(template) = templates.get(id) else { break };
             let before = stats.flows;
-            stats.found(id, held.body.len() as u64);
-            let body = Cursor::new(&held.body, held.at);
-            let mut reading = Reading {
-                context: &held.context,
+            stats.found(id, set.body.len() as u64);
+            let body = Cursor::new(&set.body, set.at);
+            let mut sink = RecordSink {
+                context: &set.context,
                 want: self.options,
                 domain: self.domain.id,
                 limits: self.limits,
@@ -370,33 +407,32 @@ impl MessageReader<'_, '_> {
                 stats,
                 out: &mut *self.datagram.out,
             };
-            let read = template.read(body, self.record, &mut reading);
+            let result = template.read(body, self.record, &mut sink);
             let late = stats.flows - before;
             stats.late += late;
             self.datagram.out.late += late;
-            if let Err((at, reason)) = read {
+            if let Err((at, reason)) = result {
                 self.fault(at, Some(id), reason);
             }
             if kind == TemplateKind::Options {
-                self.keep(id, body);
+                self.store(id, body);
             }
         }
-        Ok(())
     }
 
-    /// Takes a template out of force.
+    /// Withdraws a template.
     pub fn withdraw(&mut self, id: u16) {
         let withdrawn = self.state.templates.withdraw(id);
-        self.withdrew(withdrawn.into());
+        self.count_withdrawn(withdrawn.into());
     }
 
-    /// Takes all templates of a kind out of force.
+    /// Withdraws all templates of a kind.
     pub fn withdraw_all(&mut self, kind: TemplateKind) {
         let withdrawn = self.state.templates.withdraw_all(kind);
-        self.withdrew(withdrawn as u64);
+        self.count_withdrawn(withdrawn as u64);
     }
 
-    fn withdrew(&mut self, n: u64) {
+    fn count_withdrawn(&mut self, n: u64) {
         self.changed |= n > 0;
         if self.datagram.counts() {
             self.state.stats.withdrawn += n;

@@ -1,10 +1,10 @@
-//! Properties over datagrams of any kind.
+//! Properties of datagrams of any kind.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Datagrams that a decoder takes, to be broken.
+/// Generates valid datagrams.
 fn valid() -> impl Strategy<Value = Vec<u8>> {
     let options9 = [0, 1, 0, 18, 1, 1, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
     let variable = [0, 2, 0, 20, 1, 1, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 82, 255, 255];
@@ -21,32 +21,35 @@ fn valid() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Generates valid datagrams with some bytes changed or cut off.
 fn broken() -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), any::<u8>());
     let cut = prop::option::weighted(0.2, any::<prop::sample::Index>());
-    (valid(), prop::collection::vec(change, 0..6), cut).prop_map(|(mut octets, changes, cut)| {
-        for (at, octet) in changes {
-            let at = at.index(octets.len());
-            octets[at] = octet;
+    (valid(), prop::collection::vec(change, 0..6), cut).prop_map(|(mut bytes, changes, cut)| {
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
         }
         if let Some(cut) = cut {
-            octets.truncate(cut.index(octets.len()));
+            bytes.truncate(cut.index(bytes.len()));
         }
-        octets
+        bytes
     })
 }
 
+/// Generates random bytes after a version.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let version = prop_oneof![Just(5u8), Just(9), Just(10), any::<u8>()];
     (version, prop::collection::vec(any::<u8>(), 0..200))
-        .prop_map(|(version, octets)| [&[0, version], &*octets].concat())
+        .prop_map(|(version, bytes)| [&[0, version], &*bytes].concat())
 }
 
+/// Generates datagrams of all kinds, most of them broken.
 pub(super) fn anything() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => broken(), 1 => noise(), 1 => prop::collection::vec(any::<u8>(), 0..100)]
 }
 
-/// A field of a template, most of them ones that make a flow.
+/// Generates a field of a template, mostly one that fills a column.
 fn field() -> impl Strategy<Value = (u16, u16)> {
     let number = prop_oneof![
         1..33u16,
@@ -63,7 +66,7 @@ fn field() -> impl Strategy<Value = (u16, u16)> {
     (number, len)
 }
 
-/// A field of nearly every router's template.
+/// Generates a field that nearly every router's template has.
 fn common_field() -> impl Strategy<Value = (u16, u16)> {
     let number = prop::sample::select(vec![
         1u16, 2, 6, 7, 10, 11, 14, 21, 22, 32, 34, 48, 139, 150, 151, 152, 153, 156, 158, 302,
@@ -75,57 +78,43 @@ proptest! {
     #[test]
     fn fixed_and_variable_records_are_read_alike(
         fields in prop::collection::vec(field(), 1..20),
-        octets in prop::collection::vec(any::<u8>(), 240),
+        bytes in prop::collection::vec(any::<u8>(), 240),
     ) {
-        let octets = &octets[..fields.iter().map(|&(_, len)| usize::from(len)).sum()];
-        prop_assume!(!octets.is_empty());
-        let set = |id: u16, body: &[u8]| {
-            let len = 4 + body.len() as u16;
-            [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
-        };
+        let bytes = &bytes[..fields.iter().map(|&(_, len)| usize::from(len)).sum()];
+        prop_assume!(!bytes.is_empty());
         let read = |fields: &[(u16, u16)], record: &[u8]| {
-            let mut template = vec![1, 0, 0, fields.len() as u8];
-            for (number, len) in fields {
-                template.extend(number.to_be_bytes().into_iter().chain(len.to_be_bytes()));
-            }
-            let seen = Seen::of(&[&ipfix(&[&set(2, &template), &set(256, record)])]);
-            assert_eq!(seen.own().records, 1);
-            seen.batch.flows
+            let template = template(256, fields);
+            let decoded = Decoded::of(&[&ipfix(&[&set(2, &template), &set(256, record)])]);
+            assert_eq!(decoded.only_domain().records, 1);
+            decoded.batch.flows
         };
-        // The same with a name of variable length in front, here of two octets.
+        // The same fields after a name of variable length, here of two bytes.
         let named = [&[(82, 65535)], &*fields].concat();
-        let record = [&[2, b'e', b'0'], octets].concat();
-        prop_assert_eq!(read(&fields, octets), read(&named, &record));
+        let record = [&[2, b'e', b'0'], bytes].concat();
+        prop_assert_eq!(read(&fields, bytes), read(&named, &record));
     }
 
-    /// Who keeps what is beside the flows reads no record the short way.
+    /// A decoder with extras never uses the fast path.
     #[test]
-    fn common_records_are_read_alike(
-        six: bool,
+    fn the_fast_path_reads_records_as_the_reference_does(
+        ipv6: bool,
         fields in prop::collection::vec(common_field(), 0..14),
-        octets in prop::collection::vec(any::<u8>(), 300),
+        bytes in prop::collection::vec(any::<u8>(), 300),
         proto in prop_oneof![Just(6u8), Just(17), Just(1), Just(58), any::<u8>()],
     ) {
-        let addresses = if six { [(27, 16), (28, 16)] } else { [(8, 4), (12, 4)] };
+        let addresses = if ipv6 { [(27, 16), (28, 16)] } else { [(8, 4), (12, 4)] };
         let fields = [&[(4, 1)], &fields[..], &addresses].concat();
         let len: usize = fields.iter().map(|&(_, len)| usize::from(len)).sum();
-        let mut octets = octets[..(octets.len() / len).max(1) * len].to_vec();
-        octets[0] = proto;
-        let set = |id: u16, body: &[u8]| {
-            let len = 4 + body.len() as u16;
-            [&id.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
-        };
-        let mut template = vec![1, 0, 0, fields.len() as u8];
-        for (number, len) in &fields {
-            template.extend(number.to_be_bytes().into_iter().chain(len.to_be_bytes()));
-        }
+        let mut bytes = bytes[..(bytes.len() / len).max(1) * len].to_vec();
+        bytes[0] = proto;
+        let template = template(256, &fields);
         let of_system = [0, 1, 0, 18, 1, 2, 0, 4, 0, 4, 0, 1, 0, 4, 0, 34, 0, 4];
-        let told = set(258, &[0, 0, 0, 0, 0, 0, 0, 10]);
-        let (nine, ten) = (set(0, &template), set(2, &template));
+        let sampling = set(258, &[0, 0, 0, 0, 0, 0, 0, 10]);
+        let (template9, template10) = (set(0, &template), set(2, &template));
         let datagrams = [
-            v9(&[&nine, &set(256, &octets)]),
-            v9(&[&of_system, &told, &set(256, &octets)]),
-            ipfix(&[&ten, &set(256, &octets)]),
+            v9(&[&template9, &set(256, &bytes)]),
+            v9(&[&of_system, &sampling, &set(256, &bytes)]),
+            ipfix(&[&template10, &set(256, &bytes)]),
         ];
         let read = |mut decoder: Decoder| {
             let mut batch = Batch::default();
@@ -135,23 +124,23 @@ proptest! {
             let stats: Vec<_> = decoder.stats().map(|(_, stats)| stats.clone()).collect();
             (batch.flows, stats)
         };
-        let plain = read(Decoder::new(DecoderLimits::default()));
-        let whole = read(Decoder::new(DecoderLimits::default()).with_extras());
-        prop_assert!(!plain.0.is_empty());
-        prop_assert_eq!(plain, whole);
+        let fast = read(Decoder::new(DecoderLimits::default()));
+        let reference = read(Decoder::new(DecoderLimits::default()).with_extras());
+        prop_assert!(!fast.0.is_empty());
+        prop_assert_eq!(fast, reference);
     }
 
     #[test]
-    fn domains_go_as_in_a_list_of_them(
+    fn domains_are_evicted_as_from_a_list(
         datagrams in prop::collection::vec((0..8u8, 0..20u64), 1..60)
     ) {
-        let mut seen = Seen::with(DecoderLimits { domains: 4, ..DecoderLimits::default() });
+        let mut decoded = Decoded::with(DecoderLimits { domains: 4, ..DecoderLimits::default() });
         let mut list: Vec<(u64, u32)> = Vec::new();
         for (source, secs) in datagrams {
             let mut datagram = v9(&[]);
             datagram[19] = source;
             let arrival = Timestamp::from_secs(secs);
-            seen.decoder.datagram(exporter(), arrival, &datagram, &mut seen.batch);
+            decoded.decoder.datagram(exporter(), arrival, &datagram, &mut decoded.batch);
             let id = source.into();
             match list.iter_mut().find(|(_, other)| *other == id) {
                 Some((last, _)) => *last = secs.max(*last),
@@ -165,7 +154,7 @@ proptest! {
             list.sort();
             let mut ids: Vec<u32> = list.iter().map(|&(_, id)| id).collect();
             ids.sort();
-            let left: Vec<u32> = seen.decoder.stats().map(|(domain, _)| domain.id).collect();
+            let left: Vec<u32> = decoded.decoder.stats().map(|(domain, _)| domain.id).collect();
             prop_assert_eq!(left, ids);
         }
     }
@@ -175,7 +164,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn foreign_octets_never_break_it(
+    fn arbitrary_datagrams_stay_within_the_limits(
         datagrams in prop::collection::vec((anything(), 0..4u8, any::<bool>()), 1..40)
     ) {
         let limits = DecoderLimits {
@@ -205,15 +194,15 @@ proptest! {
         let mut sent = 0;
         let mut flows = 0;
         let mut late = 0;
-        for (n, (octets, host, learn)) in datagrams.iter().enumerate() {
+        for (n, (bytes, host, learn)) in datagrams.iter().enumerate() {
             let exporter = IpAddr::from([192, 0, 2, *host]);
             batch.clear();
             if *learn {
-                decoder.learn(exporter, octets, &mut batch);
+                decoder.learn(exporter, bytes, &mut batch);
             } else {
                 sent += 1;
                 let arrival = Timestamp::from_secs(n as u64);
-                decoder.datagram(exporter, arrival, octets, &mut batch);
+                decoder.datagram(exporter, arrival, bytes, &mut batch);
             }
             flows += batch.flows.len() as u64;
             late += batch.late;
@@ -223,8 +212,8 @@ proptest! {
             let mut held = 0;
             for (_, stats) in decoder.stats() {
                 prop_assert!(stats.missing.len() <= limits.missing);
-                prop_assert!(stats.held_octets <= limits.held as u64);
-                held += stats.held_octets;
+                prop_assert!(stats.held_bytes <= limits.held as u64);
+                held += stats.held_bytes;
             }
             prop_assert!(held <= limits.all_held as u64);
             prop_assert!(decoder.totals().by_version.len() <= limits.foreign);
