@@ -14,14 +14,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::paper::AttackerVictim;
-use super::threshold::{self, Measure, Visibility, why};
+use super::threshold::{self, Measure, why};
+use super::visibility::{self, Visibility};
 use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
 use crate::conversation::{Active, Conversations, PerWindow};
 use crate::finding::{
     Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side, UNKNOWN_SECONDS,
 };
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
 mod carpet;
 mod class;
@@ -145,7 +146,7 @@ impl Detector for Flood {
         self.slice(window)
     }
 
-    fn judge(self, end: &End) -> io::Result<Verdict<AttackerVictim>> {
+    fn judge(self, end: &End, now: Timestamp) -> io::Result<Verdict<AttackerVictim>> {
         let Flood { site, setup, mut conversations, .. } = self;
         let sampling = conversations.sampling().or(end.sampling);
         let sampled = sampling.is_sampled();
@@ -155,7 +156,7 @@ impl Detector for Flood {
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let events = emitter.into_events()?;
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
-        let own = threshold::known(pairing);
+        let own = visibility::conclusive(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let view = InputProfile {
             site: &site,
@@ -163,8 +164,11 @@ impl Detector for Flood {
             sampled,
             live: false,
         };
+        let is_new = memory.as_ref().zip(end.window);
+        let is_new = is_new.is_some_and(|(memory, window)| memory.is_new(window, now));
         let mut judge =
             FloodJudge::new(&setup, view, sampling.usual(), end.window, &active, memory);
+        judge.is_new = is_new;
         judge.all(events)?;
         Ok(judge.end(own))
     }
@@ -222,8 +226,6 @@ impl<'a> FloodJudge<'a> {
         let flows = in_vain(&DOS).min(in_vain(&DDOS));
         let volume = seen(setup.least(&VOLUME).saturating_mul(seconds(window)));
         let packets = scaled(setup.least(&REFLECTION)).min(volume);
-        let is_new =
-            memory.as_ref().zip(window).is_some_and(|(memory, window)| memory.is_new(window));
         FloodJudge {
             setup,
             view,
@@ -232,7 +234,7 @@ impl<'a> FloodJudge<'a> {
             active,
             knows_dark: !view.site.inside.is_empty() && !active.is_full() && !view.sampled,
             memory,
-            is_new,
+            is_new: false,
             least: (flows, packets),
             least_carpet: scaled(setup.own(CARPET, carpet::LARGE.1)),
             attackers: BTreeMap::new(),

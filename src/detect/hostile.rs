@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::play::site;
+use super::play::{NOW, site};
 use super::{Detector, Site, flood, paper, port, scan};
 use crate::finding::Finding;
 use crate::flow::Flow;
@@ -143,7 +143,7 @@ fn judge<D: Detector>(mut counter: D, pieces: &[&[Flow]], window: Option<Window>
             counter.early(window).unwrap();
         }
     }
-    counter.judge(&End { window, ..End::default() }).unwrap().findings
+    counter.judge(&End { window, ..End::default() }, NOW).unwrap().findings
 }
 
 /// What all detectors, by all their rules, find.

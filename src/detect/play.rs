@@ -5,6 +5,10 @@ use std::sync::Arc;
 use super::Site;
 use crate::finding::Finding;
 use crate::flow::{Flow, ICMP, Networks, TCP};
+use crate::time::Timestamp;
+
+/// The time of the clock: 2033, after all windows of the tests.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(2_000_000_000);
 
 /// A stranger, and one of ours.
 pub(crate) const OUTSIDE: [u8; 4] = [192, 0, 2, 9];

@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::threshold::{self, Measure, Visibility, why};
+use super::threshold::{Measure, why};
+use super::visibility::{self, Visibility};
 use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
 use crate::conversation::{Address, Conversations, PairedFlows};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample};
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
 mod attempt;
 mod attempts;
@@ -83,7 +84,7 @@ impl Detector for Port {
     /// Figure 5 is the findings themselves.
     type Row = ();
 
-    fn judge(self, end: &End) -> io::Result<Verdict<()>> {
+    fn judge(self, end: &End, now: Timestamp) -> io::Result<Verdict<()>> {
         let Port { site, setup, mut conversations } = self;
         let sampled = conversations.sampling().or(end.sampling).is_sampled();
         let active = conversations.take_active();
@@ -92,10 +93,10 @@ impl Detector for Port {
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let Written { trials, mail, outage } = emitter.end();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
-        let own = threshold::known(pairing);
+        let own = visibility::conclusive(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
         let is_new = memory.as_ref().zip(end.window);
-        let is_new = is_new.is_some_and(|(memory, window)| memory.is_new(window));
+        let is_new = is_new.is_some_and(|(memory, window)| memory.is_new(window, now));
         let mut judge = PortJudge {
             site: &site,
             setup: &setup,

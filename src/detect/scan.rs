@@ -14,12 +14,13 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::paper::Subnet;
-use super::threshold::{self, Measure, Visibility, why};
+use super::threshold::{self, Measure, why};
+use super::visibility::{self, Visibility};
 use super::{Counter, Detector, Explained, Metric, Site, SiteLimits, Threshold, Verdict};
 use crate::conversation::{Address, Conversations};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Side};
 use crate::flow::{Flow, Networks, TCP};
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
 mod answers;
 mod attempt;
@@ -83,7 +84,7 @@ impl Counter for Scan {
 impl Detector for Scan {
     type Row = Subnet;
 
-    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+    fn judge(self, end: &End, now: Timestamp) -> io::Result<Verdict<Subnet>> {
         let Scan { site, setup, mut conversations } = self;
         let sampled = conversations.sampling().or(end.sampling).is_sampled();
         let active = conversations.take_active();
@@ -97,8 +98,10 @@ impl Detector for Scan {
         let mut emitter = AttemptWriter::new(site.memory / 2, known);
         let pairing = conversations.visit(sampled, &mut emitter)?;
         let trials = emitter.into_attempts();
-        let own = threshold::known(pairing);
+        let own = visibility::conclusive(pairing);
         let last = memory.as_ref().and_then(|memory| memory.pairing());
+        let is_new = memory.as_ref().zip(end.window);
+        let is_new = is_new.is_some_and(|(memory, window)| memory.is_new(window, now));
         let mut judge = ScanJudge {
             site: &site,
             setup: &setup,
@@ -107,6 +110,7 @@ impl Detector for Scan {
             sampled,
             knows_dark,
             memory,
+            is_new,
             out: Verdict::default(),
         };
         let mut four = Sources::<u32>::new();
@@ -115,7 +119,7 @@ impl Detector for Scan {
         trials.v6.sorted(|rows| six.part(rows, &mut judge))?;
         let ScanJudge { mut out, memory, .. } = judge;
         if let (Some(mut memory), Some(window)) = (memory, end.window) {
-            if memory.is_new(window) {
+            if is_new {
                 memory.learn(window, &active, own);
             }
         }
@@ -135,6 +139,8 @@ struct ScanJudge<'a> {
     sampled: bool,
     knows_dark: bool,
     memory: Option<RefMut<'a, Memory>>,
+    /// The memory has not learned this window yet.
+    is_new: bool,
     out: Verdict<Subnet>,
 }
 
@@ -263,7 +269,10 @@ impl ScanJudge<'_> {
         let limit = self.setup.bounds.of("slow", src).unwrap_or(memory::HOUR);
         let share = if is_sure { 50 } else { 90 };
         let is_inside = side == Some(Side::Inside);
-        let Some(slow) = memory.observe(window, trials, limit, is_inside, share) else { return };
+        let Some(slow) = memory.observe(window, self.is_new, trials, limit, is_inside, share)
+        else {
+            return;
+        };
         // Named already, or quiet now.
         if is_flagged || !trials.iter().any(Attempt::is_failed) {
             return;

@@ -5,7 +5,8 @@
 
 use super::evidence::{Evidence, InputProfile};
 use super::traffic::{Counts, TrafficSum};
-use crate::detect::threshold::{Measure, Visibility, percent};
+use crate::detect::threshold::{Measure, percent};
+use crate::detect::visibility::Visibility;
 use crate::detect::{SiteLimits, Threshold};
 use crate::finding::Side;
 use crate::time::Window;

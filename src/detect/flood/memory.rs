@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::class::Usual;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
-use crate::time::Window;
+use crate::time::{Timestamp, Window};
 
 /// Whose baseline it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ impl Memory {
         self.baselines.sizes()
     }
 
-    pub(super) fn is_new(&self, window: Window) -> bool {
-        self.baselines.is_new(window)
+    pub(super) fn is_new(&self, window: Window, now: Timestamp) -> bool {
+        self.baselines.is_new(window, now)
     }
 
     pub(super) fn pairing(&self) -> Option<PairedFlows> {

@@ -6,11 +6,12 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::detect::pair_totals::{PairTotals, Tallies};
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
+use crate::detect::{Counter, Detector, Explained, Site, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
 /// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself.
 /// At most N sources can.
@@ -74,7 +75,7 @@ impl Counter for PaperFlood {
 impl Detector for PaperFlood {
     type Row = AttackerVictim;
 
-    fn judge(self, end: &End) -> io::Result<Verdict<AttackerVictim>> {
+    fn judge(self, end: &End, _: Timestamp) -> io::Result<Verdict<AttackerVictim>> {
         let window = end.window;
         let PaperFlood { site, rules, tallies } = self;
         let limit = Threshold::Above(rules.flows).scaled(window);
@@ -298,7 +299,12 @@ mod tests {
         let mut flood =
             PaperFlood::new(Arc::new(Site { inside, ..Site::default() }), PaperFloodRules::PAPER);
         flood.add(flows).unwrap();
-        flood.judge(&End { window: Window::new(0, seconds), ..End::default() }).unwrap()
+        flood
+            .judge(
+                &End { window: Window::new(0, seconds), ..End::default() },
+                Timestamp::from_secs(0),
+            )
+            .unwrap()
     }
 
     fn hits(sip: [u8; 4], dip: [u8; 4], count: u16) -> Vec<Flow> {

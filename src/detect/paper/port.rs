@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::detect::pair_totals::{PairTotals, Tallies};
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
+use crate::detect::{Counter, Detector, Explained, Site, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
 /// Targets from which an attack on a port is called a spread.
 const MANY: u64 = 10;
@@ -62,7 +63,7 @@ impl Detector for PaperPort {
     /// Figure 5 is the findings themselves.
     type Row = ();
 
-    fn judge(self, end: &End) -> io::Result<Verdict<()>> {
+    fn judge(self, end: &End, _: Timestamp) -> io::Result<Verdict<()>> {
         let window = end.window;
         let PaperPort { site, rules, tallies } = self;
         let limit = Threshold::AtLeast(rules.flows).scaled(window);
@@ -203,7 +204,9 @@ mod tests {
             PaperPortRules::PAPER,
         );
         port.add(&flows.into_iter().collect::<Vec<_>>()).unwrap();
-        port.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap().findings
+        port.judge(&End { window: Window::new(0, 600), ..End::default() }, Timestamp::from_secs(0))
+            .unwrap()
+            .findings
     }
 
     fn worm(n: u32) -> Flow {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
+use crate::detect::pair_totals::{PairTotals, Tallies};
+use crate::detect::{Counter, Detector, Explained, Site, Threshold, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
 /// The limits of the rule. None scales with the window: they count hosts, not flows.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +79,7 @@ impl Counter for PaperScan {
 impl Detector for PaperScan {
     type Row = Subnet;
 
-    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+    fn judge(self, end: &End, _: Timestamp) -> io::Result<Verdict<Subnet>> {
         let window = end.window;
         let PaperScan { site, rules, tallies } = self;
         let out = Verdict::default();
@@ -259,7 +260,8 @@ mod tests {
         let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
         let mut scan = PaperScan::new(Arc::new(site), PaperScanRules::PAPER);
         scan.add(flows).unwrap();
-        scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
+        scan.judge(&End { window: Window::new(0, 600), ..End::default() }, Timestamp::from_secs(0))
+            .unwrap()
     }
 
     fn probe(net: u8, host: u8) -> Flow {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::evidence::Evidence;
 use super::memory::Slow;
-use crate::detect::threshold::{Measure, Visibility, percent};
+use crate::detect::threshold::{Measure, percent};
+use crate::detect::visibility::Visibility;
 use crate::detect::{SiteLimits, Threshold};
 use crate::finding::Side;
 use crate::flow::TCP;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
-use crate::time::Window;
+use crate::time::{Timestamp, Window};
 
 /// Seconds of a slot, the unit in which moments are remembered.
 const SLOT: u64 = 600;
@@ -73,8 +73,8 @@ impl Memory {
         [a, b, c, d, self.evicted]
     }
 
-    pub(super) fn is_new(&self, window: Window) -> bool {
-        self.attacked.is_new(window)
+    pub(super) fn is_new(&self, window: Window, now: Timestamp) -> bool {
+        self.attacked.is_new(window, now)
     }
 
     pub(super) fn pairing(&self) -> Option<PairedFlows> {

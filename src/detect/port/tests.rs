@@ -16,7 +16,7 @@ fn window(n: u64) -> End {
 fn judge_with(setup: &Rc<Setup>, n: u64, flows: &[Flow]) -> Vec<Finding> {
     let mut port = Port::new(site(1 << 30), setup.clone());
     port.add(flows).unwrap();
-    port.judge(&window(n)).unwrap().findings
+    port.judge(&window(n), NOW).unwrap().findings
 }
 
 fn judge(flows: &[Flow]) -> Vec<Finding> {

@@ -117,7 +117,7 @@ mod tests {
     use super::super::{Memory, Scan, Setup};
     use crate::detect::Counter;
     use crate::detect::Detector;
-    use crate::detect::play::site;
+    use crate::detect::play::{NOW, site};
     use crate::flow::{Flow, UDP};
     use crate::time::{End, Window};
     use std::rc::Rc;
@@ -201,7 +201,7 @@ mod tests {
                 let all = answers(40 * 11, |_| INSIDE, OUTSIDE, port);
                 scan.add(&nine(&all[n as usize * 11..][..11])).unwrap();
                 let window = Window::new(u64::from(n) * 600, 600);
-                let verdict = scan.judge(&End { window, ..End::default() }).unwrap();
+                let verdict = scan.judge(&End { window, ..End::default() }, NOW).unwrap();
                 found.extend(names(&verdict.findings));
             }
             found

@@ -5,7 +5,8 @@
 
 use super::evidence::Evidence;
 use crate::detect::SiteLimits;
-pub(super) use crate::detect::threshold::{Measure, Visibility, percent};
+pub(super) use crate::detect::threshold::{Measure, percent};
+pub(super) use crate::detect::visibility::Visibility;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 

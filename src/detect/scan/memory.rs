@@ -12,7 +12,7 @@ use super::class::NET;
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::state::teaches;
 use crate::detect::threshold::{Measure, percent};
-use crate::time::Window;
+use crate::time::{Timestamp, Window};
 
 /// Seconds of a slot, the unit in which moments are remembered.
 const SLOT: u64 = 600;
@@ -101,8 +101,8 @@ impl Memory {
     }
 
     /// Whether a window is to be learned.
-    pub(super) fn is_new(&self, window: Window) -> bool {
-        teaches(self.until, window)
+    pub(super) fn is_new(&self, window: Window, now: Timestamp) -> bool {
+        teaches(self.until, window, now)
     }
 
     /// Whether sampled input has shown which of our addresses are in use.
@@ -194,6 +194,7 @@ impl Memory {
     pub(super) fn observe<A: Address>(
         &mut self,
         window: Window,
+        is_new: bool,
         trials: &[Attempt<A>],
         limit: u64,
         is_inside: bool,
@@ -202,7 +203,6 @@ impl Memory {
         let first = trials.first()?;
         let key = (first.src.ip(), first.proto);
         let now = slot(window.end().saturating_sub(1));
-        let is_new = self.is_new(window);
         if is_new && self.fresh.len() >= 2 * MAX_SOURCES {
             self.trim();
         }
@@ -323,7 +323,7 @@ mod tests {
         window: Window,
         trials: &[Attempt<u32>],
     ) -> Option<&'static str> {
-        memory.observe(window, trials, HOUR, false, 50).map(|slow| slow.span)
+        memory.observe(window, true, trials, HOUR, false, 50).map(|slow| slow.span)
     }
 
     #[test]

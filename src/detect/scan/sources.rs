@@ -8,7 +8,7 @@ use super::class::dark::DARK;
 use super::evidence::Builder;
 use super::group::Members;
 use crate::conversation::Address;
-use crate::detect::threshold::Visibility;
+use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 use crate::table::Sorted;
 

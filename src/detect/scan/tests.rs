@@ -14,7 +14,7 @@ use crate::time::{End, Timestamp, Window};
 pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<super::Subnet> {
     let mut scan = Scan::new(site(1 << 30), Rc::new(setup));
     scan.add(flows).unwrap();
-    scan.judge(end).unwrap()
+    scan.judge(end, NOW).unwrap()
 }
 
 /// The findings of a window, and those on nine columns beside them, which must be the same but for the
@@ -129,7 +129,7 @@ fn what_is_remembered_finds_the_slow_and_the_dark() {
             .collect();
         scan.add(&flows).unwrap();
         let window = Window::new(u64::from(n) * 600, 600);
-        let verdict = scan.judge(&End { window, ..End::default() }).unwrap();
+        let verdict = scan.judge(&End { window, ..End::default() }, NOW).unwrap();
         found.extend(names(&verdict.findings).into_iter().map(|name| format!("{n} {name}")));
     }
     // 11 targets a window: the sixth has 66 in an hour, and so has each one after it.
@@ -139,7 +139,7 @@ fn what_is_remembered_finds_the_slow_and_the_dark() {
     let before = setup.memory.as_ref().unwrap().borrow().clone();
     let mut scan = Scan::new(site(1 << 30), setup.clone());
     scan.add(&[ask(OUTSIDE, ours(9), 22)]).unwrap();
-    scan.judge(&End { window: Window::new(600, 600), ..End::default() }).unwrap();
+    scan.judge(&End { window: Window::new(600, 600), ..End::default() }, NOW).unwrap();
     assert_eq!(*setup.memory.as_ref().unwrap().borrow(), before);
     // A host that was in use today is not dark, though it is silent now.
     assert!(before.holds(INSIDE.into(), Window::new(60 * 600, 600)));
@@ -192,7 +192,7 @@ proptest! {
             for part in flows.chunks(7) {
                 scan.add(part).unwrap();
             }
-            scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
+            scan.judge(&End { window: Window::new(0, 600), ..End::default() }, NOW).unwrap()
         };
         let straight = judge(&flows, 1 << 30);
         let mut mixed = flows.clone();

@@ -2,7 +2,8 @@
 
 use super::{Class, Unit};
 use crate::detect::flood::evidence::{Evidence, Reflected, SOURCES, service};
-use crate::detect::threshold::{Measure, Visibility};
+use crate::detect::threshold::Measure;
+use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 
 /// At least 1000 packets in ten minutes from one port of ten sources or more, fewer than a tenth of which

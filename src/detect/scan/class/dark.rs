@@ -54,7 +54,7 @@ pub(in crate::detect::scan) const DARK: Class = Class {
 mod tests {
     use std::rc::Rc;
 
-    use super::super::super::tests::{OUTSIDE, ask, both, names, ours, site, talk, theirs};
+    use super::super::super::tests::{NOW, OUTSIDE, ask, both, names, ours, site, talk, theirs};
     use super::super::super::{Memory, Scan, Setup};
     use crate::detect::{Counter, Detector};
     use crate::flow::Flow;
@@ -97,7 +97,7 @@ mod tests {
             let talks = (0..50).flat_map(|n| talk(theirs(n), ours(n), 80)).collect();
             let flows: Vec<Flow> = sampled(talks).chain(hits()).collect();
             scan.add(&flows).unwrap();
-            let named = names(&scan.judge(&window(n)).unwrap().findings);
+            let named = names(&scan.judge(&window(n), NOW).unwrap().findings);
             let expected: &[&str] = if n < 36 { &[] } else { &["dark 192.0.2.9 source"] };
             assert_eq!(named, expected, "window {n}");
         }
