@@ -18,6 +18,7 @@ pub mod flood;
 #[cfg(test)]
 mod hostile;
 mod ignore;
+mod judge;
 mod limits_file;
 mod pair_totals;
 pub mod paper;
@@ -27,6 +28,7 @@ pub mod port;
 pub mod scan;
 mod site;
 mod site_limits;
+mod slot;
 pub mod state;
 mod threshold;
 mod top;

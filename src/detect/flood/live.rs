@@ -23,6 +23,7 @@ use super::victims::HostSummary;
 use super::{CARPET, Flood, FloodJudge, Setup, carpet};
 use crate::conversation::{Address, AnswerRate, Conversations, PairedFlows};
 use crate::detect::Site;
+use crate::detect::judge::Remembers;
 use crate::detect::visibility::{self, Visibility};
 use crate::finding::{Finding, Host, Role, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks, UDP};

@@ -251,7 +251,7 @@ fn ours_from_outside_are_forged() {
 #[test]
 fn a_site_has_limits_of_its_own() {
     let by = |limits: &str, flows: &[Flow]| {
-        let setup = Setup { bounds: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
+        let setup = Setup { limits: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &window(0), flows))
     };
     let some = syns(300, |_| OUTSIDE);

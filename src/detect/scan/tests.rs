@@ -5,13 +5,14 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::{Memory, Scan, Setup};
+use crate::detect::paper::Subnet;
 pub(super) use crate::detect::play::*;
 use crate::detect::{Counter, Detector, SiteLimits, Verdict};
 use crate::finding::{Finding, Role};
 use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
 
-pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<super::Subnet> {
+pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<Subnet> {
     let mut scan = Scan::new(site(1 << 30), Rc::new(setup));
     scan.add(flows).unwrap();
     scan.judge(end, NOW).unwrap()
@@ -34,7 +35,7 @@ pub(super) fn both(flows: &[Flow]) -> Vec<String> {
 /// The same with limits of the site's own.
 pub(super) fn named_by(limits: &str, flows: &[Flow]) -> Vec<String> {
     let named = |flows: &[Flow]| {
-        let setup = Setup { bounds: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
+        let setup = Setup { limits: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &End::default(), flows).findings)
     };
     assert_eq!(named(&nine(flows)), named(flows), "nine columns say something else");
@@ -83,7 +84,7 @@ fn a_survey_is_named_as_one() {
 fn a_site_sets_its_own_limits() {
     let flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
     let named = |text: &str| {
-        let setup = Setup { bounds: SiteLimits::parse(text).unwrap(), ..Setup::default() };
+        let setup = Setup { limits: SiteLimits::parse(text).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &End::default(), &flows).findings)
     };
     assert_eq!(named(""), ["horizontal 192.0.2.9 source"]);
