@@ -42,13 +42,13 @@ pub use live::AnswersSeen;
 pub use memory::Memory;
 pub use setup::Setup;
 
+use case::seconds;
 use class::CARPET;
 use event::Events;
 use events::EventWriter;
 use evidence::InputProfile;
 use judge::FloodJudge;
 use live::Live;
-use setup::seconds;
 use victims::Victims;
 
 /// Counts the conversations of a window, and judges the hosts.

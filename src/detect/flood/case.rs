@@ -2,12 +2,13 @@
 
 use super::evidence::Evidence;
 use super::memory::Usual;
-use super::setup;
 use super::traffic::{Counts, TrafficSum};
 use crate::detect::judge::{Case, Class, Measured};
 use crate::detect::threshold::{Threshold, percent};
 use crate::detect::traffic::Traffic;
 use crate::detect::visibility::Visibility;
+use crate::finding::UNKNOWN_SECONDS;
+use crate::time::Window;
 
 /// A class of floods.
 pub(super) type FloodClass = Class<Evidence, FloodFacts, FloodFill>;
@@ -68,6 +69,11 @@ pub(super) fn traffic((flows, packets, bytes): Counts) -> Traffic {
     Traffic { flows, packets, bytes }
 }
 
+/// Returns the seconds of a window, over which rates are taken.
+pub(super) fn seconds(window: Option<Window>) -> u64 {
+    u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds))
+}
+
 /// Returns no hints.
 pub(super) fn no_hints(_: &Evidence) -> Vec<String> {
     Vec::new()
@@ -97,9 +103,9 @@ impl FloodCase<'_> {
 
     /// Returns the rate a second before sampling. `count` is of a [`PerWindow`](crate::conversation::PerWindow).
     pub(super) fn rate(&self, count: u64) -> u64 {
-        let seconds = setup::seconds(self.context.window);
         let all = u128::from(count) * u128::from(self.extra.sampling.max(1));
-        u64::try_from(all / u128::from(seconds)).unwrap_or(u64::MAX)
+        let rate = all / u128::from(seconds(self.context.window));
+        u64::try_from(rate).unwrap_or(u64::MAX)
     }
 
     /// Returns the percentage of a host's conversations that must have failed: half if answers are seen, nearly all

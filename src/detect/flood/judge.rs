@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::carpet::{self, Carpet};
-use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Totals, traffic};
+use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Totals, seconds, traffic};
 use super::class::{CARPET, CLASSES, DDOS, DOS, OUTBOUND, REFLECTION, VOLUME};
 use super::evidence::{Evidence, InputProfile};
 use super::forged::Sign;
 use super::live::CarryOver;
 use super::memory::{Memory, Usual};
-use super::setup::{Setup, seconds};
+use super::setup::Setup;
 use super::traffic::{TopSource, asking};
 use super::victims::HostSummary;
 use crate::conversation::{Active, PairedFlows, PerWindow};

@@ -8,8 +8,6 @@ use super::class::OUTBOUND;
 use super::live::AnswersSeen;
 use super::memory::Memory;
 use crate::detect::site_limits::SiteLimits;
-use crate::finding::UNKNOWN_SECONDS;
-use crate::time::Window;
 
 /// The options of nfflood that it does not share with the other detectors.
 #[derive(Debug, Default)]
@@ -44,9 +42,4 @@ impl Setup {
     pub(super) fn least_sent(&self, seconds: u64) -> u64 {
         (self.least(&OUTBOUND).saturating_mul(seconds) / 100).max(1)
     }
-}
-
-/// Returns the seconds of a window, over which rates are taken.
-pub(super) fn seconds(window: Option<Window>) -> u64 {
-    u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds))
 }

@@ -52,7 +52,7 @@ pub(super) struct AttemptCounts {
 }
 
 impl AttemptCounts {
-    /// Counts the failed attempts among those of a source.
+    /// Returns the counts of the failed attempts of a source.
     pub(super) fn of<A: Address>(attempts: &[Attempt<A>]) -> AttemptCounts {
         let failed = || attempts.iter().filter(|attempt| attempt.is_failed());
         let sorted = |port: fn(&Attempt<A>) -> u16| {

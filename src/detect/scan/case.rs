@@ -28,7 +28,7 @@ pub(super) struct ScanFacts {
 /// alarm in 10 million the test ends at ln(.99 / 1e-7) = 16.1, which is twelve failures more than successes.
 pub(super) const NET: u64 = 12;
 
-/// The same where only one packet in many was seen: each failure then stands for many.
+/// The least difference between failures and successes in sampled input, where each failure stands for many.
 pub(super) const NET_SAMPLED: u64 = 3;
 
 impl ScanCase<'_> {

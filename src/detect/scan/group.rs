@@ -165,12 +165,12 @@ mod tests {
     use super::super::tests::{ask, both, judge, ours, talk, theirs};
     use crate::flow::Flow;
 
-    /// Host `n` of a stranger's network.
+    /// Returns host `n` of an outside network.
     fn member(n: u32) -> [u8; 4] {
         [192, 0, 2, 10 + n as u8]
     }
 
-    /// `count` targets shared out among `sources`; none of them dark, and none asked twice.
+    /// Returns attempts at `count` targets, shared out among `sources`. No target is dark or tried twice.
     fn scan(count: u32, sources: u32) -> Vec<Flow> {
         let probes = (0..count).map(|n| ask(member(n % sources), ours(n), 3389));
         let lives = (0..count).flat_map(|n| talk(ours(n), theirs(n), 443));
@@ -201,7 +201,7 @@ mod tests {
         let mut flows = scan(24, 1);
         flows.extend((24..34).map(|n| ask(member(1 + n % 4), ours(n), 3389)));
         assert_eq!(both(&flows), [""; 0]);
-        // What they fail at works for most.
+        // The service at which some fail works for most.
         let client = |n: u32| match n % 5 {
             0 => vec![ask(member(n % 17), theirs(n), 443)],
             _ => talk(member(n % 17), theirs(n), 443).to_vec(),
