@@ -1,8 +1,8 @@
-//! Scanners in flow lines: nfscan as its users run it, and how that grows with its input.
+//! Measures nfscan as its users run it, on inputs of three sizes.
 //!
-//! A campus with a scanner of 60,000 addresses for each half a million flows, in nine columns. Before any
-//! clock runs it must print the same with memory for 128 MiB as with all it wants, and name the scanners.
-//! Options as of the bench `total`; the flows are those of the middle size, of three.
+//! The input is a campus in nine columns, with a scanner of 60,000 addresses for each half a million flows. Before
+//! anything is measured, nfscan must find the scanners, and print the same with 128 MiB of memory as with more. The
+//! options are those of the bench `total`; `--flows` is the middle size.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bare;
@@ -21,7 +21,7 @@ const INSIDE: [&str; 2] = ["--inside", "140.119.0.0/16"];
 /// Flows for each scanner.
 const SHARE: usize = 500_000;
 
-/// How many pairs of hosts and protocol there are.
+/// Returns the number of distinct pairs of hosts and protocol.
 fn pairs(file: &Path) -> usize {
     let mut seen = HashSet::new();
     for line in BufReader::new(File::open(file).unwrap()).lines() {
@@ -44,7 +44,7 @@ fn main() {
     let dir = options.dir.as_deref().unwrap_or(scratch.path());
     let me = env::current_exe().unwrap();
     for flows in [options.flows / 10, options.flows, options.flows * 3] {
-        // No more than nfgen plays at once.
+        // nfgen plays at most 100 at once.
         let scanners = (flows / SHARE).clamp(1, 100);
         let with = format!("large=60000x{scanners}");
         let file =
@@ -52,7 +52,7 @@ fn main() {
         let path = file.to_str().unwrap();
         let command = |more: &[&'static str]| [&[NFSCAN][..], &INSIDE, more, &[path]].concat();
         let plain = text(&command(&[]));
-        let found = plain.split(|octet| *octet == b'\n').filter(|line| !line.starts_with(b"#"));
+        let found = plain.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
         assert!(found.count() > scanners, "the scanners are not found");
         assert!(plain == text(&command(&["--memory", "128M"])), "memory changes what is found");
         println!("{flows} flows of {} pairs, {scanners} scanners", pairs(&file));

@@ -1,44 +1,48 @@
-//! What is usual: for each subject, the exponentially weighted mean of ln(1+x) over windows.
+//! Baselines: the usual value of each subject, as the exponentially weighted mean of ln(1+x) over windows.
 //!
-//! The logarithm keeps one busy window from being taken for the habit, and eight times the usual is the
-//! same step for a small host and a large one. A subject that was found at fault does not learn from
-//! that window: a flood that lasts must not become usual.
+//! The logarithm keeps one busy window from dominating the mean, and eight times the usual value is the same
+//! step for a small host and a large one. Detectors do not teach a baseline the windows in which they flag its
+//! subject: a flood that lasts must not become usual.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::state::teaches;
-use crate::time::Window;
+use crate::time::{Timestamp, Window};
 
-/// Seconds of a slot, the unit in which moments are remembered.
+/// Seconds of a slot, the unit in which times are stored.
 const SLOT: u64 = 600;
-/// What a window of one slot weighs against all that came before: half of it is forgotten in four hours.
+/// Weight of one slot against all slots before it: half of a value is forgotten in four hours.
 const WEIGHT: f32 = 1.0 / 36.0;
-/// Nothing is called usual before six hours were seen of it.
+/// Slots that a subject must be known for before it has a usual value: six hours.
 const WARM: u32 = 36;
-/// A subject that is not seen for a week is forgotten.
+/// Slots after which a subject is forgotten if it is not seen again: a week.
 const KEPT: u32 = 7 * 144;
-/// Subjects that are remembered, some 20 octets each. With more, those that were seen last for the first
-/// time are forgotten: a flood of forged ones can neither fill the file nor drive out who was there.
+/// The most subjects that are stored, some 20 bytes each. Beyond them, the newest subjects are forgotten: a
+/// flood of forged ones can neither fill the file nor evict the subjects that were there before.
 const MAX: usize = 1 << 18;
 
-/// The usual of many subjects.
+/// The baselines of many subjects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baselines<K: Ord> {
-    /// Start of the first window that was learned and end of the last, in Unix seconds; 0 before.
+    /// Start of the first window that was learned, in Unix seconds; 0 before there was one.
     since: u64,
+    /// End of the last window that was learned, in Unix seconds; 0 before there was one.
     until: u64,
     all: BTreeMap<K, Mean>,
+    /// Subjects that were forgotten because there were too many.
     evicted: u64,
 }
 
+/// The mean of one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Mean {
-    /// Of ln(1+x), as of `last`.
+    /// Mean of ln(1+x) at the slot `last`.
     mean: f32,
-    /// Slots in which it was seen first and last.
+    /// Slot in which the subject was first seen.
     first: u32,
+    /// Slot in which the subject was last seen.
     last: u32,
 }
 
@@ -53,52 +57,53 @@ fn slot(seconds: u64) -> u32 {
 }
 
 impl Mean {
-    /// The mean at a later slot: nothing was seen in between.
+    /// Returns the mean at a later slot, if the subject was not seen in between.
     fn at(&self, now: u32) -> f32 {
         let gap = now.saturating_sub(self.last).saturating_sub(1).min(KEPT);
         self.mean * (1.0 - WEIGHT).powi(gap as i32)
     }
 
-    fn worth(&self, now: u32) -> u64 {
+    /// Returns the usual value at a slot.
+    fn value(&self, now: u32) -> u64 {
         self.at(now).exp_m1().round().max(0.0) as u64
     }
 }
 
 impl<K: Ord + Clone> Baselines<K> {
-    /// Whether a window is to be learned.
-    pub fn is_new(&self, window: Window) -> bool {
-        teaches(self.until, window)
+    /// Returns true if a window may be learned at the time `now`.
+    pub fn is_new(&self, window: Window, now: Timestamp) -> bool {
+        teaches(self.until, window, now)
     }
 
-    /// Whether enough windows were learned to say that what is not known is not usual.
+    /// Returns true if enough windows were learned to say that the usual value of an unknown subject is 0.
     pub fn is_warm(&self) -> bool {
         self.until.saturating_sub(self.since) >= u64::from(WARM) * SLOT
     }
 
-    /// Subjects that are remembered, and that were forgotten for want of room.
+    /// Returns how many subjects are stored, and how many were forgotten because there were too many.
     pub fn sizes(&self) -> (u64, u64) {
         (self.all.len() as u64, self.evicted)
     }
 
-    /// What is usual for a subject, which is nothing for one that was not seen in all the time that is known;
-    /// `None` before enough is.
+    /// Returns the usual value of a subject, which is 0 for one that was never seen. `None` means that too few
+    /// windows are known to say so.
     pub fn usual(&self, subject: &K, window: Option<Window>) -> Option<u64> {
-        // Who was forgotten for want of room is not who was never seen.
+        // After an eviction, an unknown subject may be one that was forgotten.
         let is_sure = self.is_warm() && self.evicted == 0;
         let now = slot(window.map_or(self.until, Window::start));
-        let seen = || self.all.get(subject).map_or(0, |mean| mean.worth(now));
-        self.of(subject, window).or_else(|| is_sure.then(seen))
+        let so_far = || self.all.get(subject).map_or(0, |mean| mean.value(now));
+        self.of(subject, window).or_else(|| is_sure.then(so_far))
     }
 
-    /// What is usual for a subject, if it is known for long enough.
+    /// Returns the usual value of a subject that is known for six hours or longer.
     pub fn of(&self, subject: &K, window: Option<Window>) -> Option<u64> {
         let mean = self.all.get(subject)?;
         let now = slot(window.map_or(self.until, Window::start));
         let known = now.saturating_sub(mean.first) >= WARM;
-        known.then(|| mean.worth(now))
+        known.then(|| mean.value(now))
     }
 
-    /// A subject came to `value` in a window.
+    /// Adds the value of a subject in a window.
     pub fn learn(&mut self, subject: &K, value: u64, window: Window) {
         let now = slot(window.end().saturating_sub(1));
         let value = (value as f32).ln_1p();
@@ -115,7 +120,7 @@ impl<K: Ord + Clone> Baselines<K> {
         self.all.insert(subject.clone(), Mean { mean: value, first: now, last: now });
     }
 
-    /// A window is over, and all of it was learned.
+    /// Ends a window, of which all values were added.
     pub fn close(&mut self, window: Window) {
         if self.until == 0 {
             self.since = window.start();
@@ -124,13 +129,14 @@ impl<K: Ord + Clone> Baselines<K> {
         self.forget(slot(window.end().saturating_sub(1)));
     }
 
+    /// Drops the subjects that are too old, and those that are too many.
     fn forget(&mut self, now: u32) {
         self.all.retain(|_, mean| mean.last.saturating_add(KEPT) >= now);
         let excess = self.all.len().saturating_sub(MAX);
         if excess == 0 {
             return;
         }
-        // When one was seen first does not change, so that what goes does not depend on their order.
+        // The slot of the first sighting never changes, so the order of subjects does not decide which go.
         let mut order: Vec<(std::cmp::Reverse<u32>, K)> = self
             .all
             .iter()
@@ -152,7 +158,7 @@ mod tests {
         Window::new(n * 600, 600).unwrap()
     }
 
-    /// What is usual after so many windows of these values.
+    /// Returns the usual value of a subject after windows of these values.
     fn usual(values: impl IntoIterator<Item = u64>) -> Option<u64> {
         let mut all = Baselines::default();
         let mut count = 0;
@@ -165,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_is_usual_and_one_burst_is_not() {
+    fn a_lasting_value_becomes_usual_and_one_burst_does_not() {
         assert_eq!(usual([500; 35]), None, "six hours");
         assert_eq!(usual([500; 36]), Some(500));
         let burst = (0..144).map(|n| if n == 140 { 50_000 } else { 500 });
@@ -175,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_silent_comes_down_and_is_forgotten() {
+    fn a_silent_subject_comes_down_and_is_forgotten() {
         let mut all = Baselines::default();
         (0..144).for_each(|n| all.learn(&1, 10_000, window(n)));
         all.close(window(143));
@@ -186,7 +192,8 @@ mod tests {
         let mut later = all.clone();
         later.close(window(143 + 1009));
         assert_eq!(later.sizes(), (0, 0));
-        assert!(!all.is_new(window(143)) && all.is_new(window(144)));
+        let now = Timestamp::from_secs(1_000_000);
+        assert!(!all.is_new(window(143), now) && all.is_new(window(144), now));
     }
 
     #[test]
@@ -199,14 +206,14 @@ mod tests {
         }
         all.close(window(144));
         assert_eq!(all.sizes(), (MAX as u64, 2 * MAX as u64));
-        assert!(all.of(&0, Some(window(145))).is_some(), "who was there before stays");
+        assert!(all.of(&0, Some(window(145))).is_some(), "older subjects stay");
     }
 
     #[test]
-    fn it_is_written_and_read_back() {
+    fn baselines_read_back_from_a_state_file() {
         let mut all = Baselines::default();
         (0..40u32).for_each(|n| all.learn(&(1u8, n), u64::from(n) * 1000, window(n.into())));
-        let octets = crate::detect::state::write("nfflood", &all).unwrap();
-        assert_eq!(crate::detect::state::read("nfflood", &octets), Ok(all));
+        let file = crate::detect::state::write("nfflood", &all).unwrap();
+        assert_eq!(crate::detect::state::read("nfflood", &file), Ok(all));
     }
 }

@@ -1,17 +1,17 @@
-//! Whatever comes, no detector falls over, and none minds the order or the memory.
+//! Tests that no input makes a detector panic, and that order and memory do not change its findings.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::play::site;
+use super::play::{NOW, site};
 use super::{Detector, Site, flood, paper, port, scan};
 use crate::finding::Finding;
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
 
-/// Packets and octets of an attempt, of something larger, and what no exporter should send.
+/// Returns packets and bytes of an attempt, of larger traffic, and of records that no exporter should send.
 fn counts() -> impl Strategy<Value = (u64, u64)> {
     let odd = || prop_oneof![Just(0), Just(1), Just(u32::MAX.into()), Just(u64::MAX), any::<u64>()];
     prop_oneof![
@@ -23,7 +23,7 @@ fn counts() -> impl Strategy<Value = (u64, u64)> {
 
 fn hosts() -> impl Strategy<Value = u32> {
     prop_oneof![
-        // Ours, others', private, a group's, everybody's, nobody's.
+        // Inside, outside, private, multicast, broadcast and unspecified addresses.
         9 => (0u32..4).prop_map(|n| 0x0a01_0000 + n),
         9 => (0u32..4).prop_map(|n| 0xc633_6400 + n),
         1 => Just(0xc0a8_0001),
@@ -47,17 +47,17 @@ fn ports() -> impl Strategy<Value = u16> {
     ]
 }
 
-/// A moment of the window, or one that no clock should show; in milliseconds, 0 for none.
+/// Returns times in and out of the window, in milliseconds; 0 for none.
 fn times() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 1u64..700_000, 1 => Just(0), 1 => Just(u64::MAX / 1_000_000), 1 => any::<u32>().prop_map(u64::from)]
 }
 
-/// Flows that differ in one thing.
+/// Flows that differ in one column.
 #[derive(Clone, Debug)]
 struct Many {
     flow: Flow,
     count: u32,
-    /// Which: source, destination, source port, destination port, and with the time or not.
+    /// Bits 0 and 1: source, destination, source port or destination port varies. Bit 2: times vary too.
     varies: u8,
 }
 
@@ -86,7 +86,7 @@ impl Many {
         })
     }
 
-    /// Each with its answer.
+    /// Returns the other direction of each flow.
     fn answers(&self) -> impl Iterator<Item = Flow> {
         self.flows().map(|flow| Flow {
             sip: flow.dip,
@@ -143,10 +143,10 @@ fn judge<D: Detector>(mut counter: D, pieces: &[&[Flow]], window: Option<Window>
             counter.early(window).unwrap();
         }
     }
-    counter.judge(&End { window, ..End::default() }).unwrap().findings
+    counter.judge(&End { window, ..End::default() }, NOW).unwrap().findings
 }
 
-/// What all detectors, by all their rules, find.
+/// Returns the findings of all detectors, with the paper's rules too.
 fn all(memory: u64, live: bool, pieces: &[&[Flow]], window: Option<Window>) -> Vec<Vec<Finding>> {
     let site: Arc<Site> = site(memory);
     let outside_if: Arc<[u32]> = [2].into();
@@ -175,7 +175,7 @@ proptest! {
         let pieces: Vec<&[Flow]> = kinds.iter().map(Vec::as_slice).collect();
         prop_assert_eq!(&all(1 << 28, true, &pieces, window), &plain, "looked at early");
         let backwards: Vec<Flow> = flows.iter().rev().copied().collect();
-        prop_assert_eq!(&all(0, false, &[&backwards], window), &plain, "backwards, without memory");
+        prop_assert_eq!(&all(0, false, &[&backwards], window), &plain, "in reverse order, without memory");
         for finding in plain.iter().flatten() {
             prop_assert!(finding.peer.len() <= crate::finding::MAX_PEERS && !finding.why.is_empty());
             prop_assert!(finding.flows > 0 || finding.packets > 0, "{:?}", finding);

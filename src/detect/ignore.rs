@@ -1,7 +1,7 @@
-//! Traffic that is known and not to be judged: `--ignore FILE`.
+//! The file of `--ignore`: known traffic that no detector counts.
 //!
-//! Two hosts may have a good reason to exchange many flows: a backup, a monitor and what it
-//! watches. Flows that match a line here are not counted at all.
+//! Two hosts may have a good reason to exchange many flows: a backup and its server, a monitor and the hosts
+//! that it watches.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::flow::Flow;
 
-/// A list of flows to leave out: `src dst [proto/port]` a line, networks or `*`.
+/// A list of flows to leave out. Each line is `src dst [proto/port]`, with networks or `*`.
 #[derive(Clone, Debug, Default)]
 pub struct Ignore(Vec<Rule>);
 
@@ -22,15 +22,15 @@ struct Rule {
     port: Option<u16>,
 }
 
-/// A line that is no rule.
+/// A line that is not a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{line}: {found:?} is no {expected}")]
+#[error("{line}: {found:?} is not a {expected}")]
 pub struct IgnoreError {
-    /// Its number, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
     /// The text that does not fit.
     pub found: String,
-    /// What should stand there.
+    /// A description of the text that belongs there.
     pub expected: &'static str,
 }
 
@@ -65,18 +65,18 @@ impl FromStr for Ignore {
     }
 }
 
-/// A network without bits after its prefix, or an address for itself alone.
-fn network(word: &str) -> Option<IpNet> {
+/// Parses a network without bits after its prefix, or an address, which is a network of one host.
+pub(super) fn network(word: &str) -> Option<IpNet> {
     let address = || word.parse::<IpAddr>().ok().map(IpNet::from);
     word.parse().ok().or_else(address).filter(|net| net.trunc() == *net)
 }
 
-/// Digits alone: `parse` would take a sign.
+/// Parses a number of digits alone: `parse` would accept a sign.
 fn digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// `tcp/80`, `6/80`, `udp/*`, `udp`, `*`.
+/// Parses a protocol and a port, each of them `None` for any: `tcp/80`, `6/80`, `udp/*`, `udp`, `*`.
 fn parse_service(text: &str) -> Option<(Option<u8>, Option<u16>)> {
     let (proto, port) = text.split_once('/').unwrap_or((text, "*"));
     let proto = match proto {
@@ -93,7 +93,7 @@ fn parse_service(text: &str) -> Option<(Option<u8>, Option<u16>)> {
 }
 
 impl Ignore {
-    /// Whether a line matches the flow: its source, destination, protocol and destination port.
+    /// Returns true if a line matches the flow's source, destination, protocol and destination port.
     pub fn matches(&self, flow: &Flow) -> bool {
         self.0.iter().any(|rule| {
             rule.src.is_none_or(|net| net.contains(&flow.sip))
@@ -103,7 +103,7 @@ impl Ignore {
         })
     }
 
-    /// Whether there is no line.
+    /// Returns true if the list has no lines.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_leaves_out_what_it_names_and_no_more() {
+    fn a_line_matches_its_own_flows_and_no_others() {
         let list = "# backup\n192.0.2.0/24 198.51.100.7 tcp/22\n* 2001:db8::1 # v6\n* * icmp\n";
         let list: Ignore = list.parse().unwrap();
         let flow = |sip: &str, dip: &str, proto, dport| Flow {
@@ -134,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_named() {
+    fn a_wrong_line_is_refused_with_its_number_and_the_reason() {
         for (text, message) in [
-            ("\n192.0.2.1 nowhere", "2: \"nowhere\" is no network or *"),
-            ("10.1.0.0/8 *", "1: \"10.1.0.0/8\" is no network or *"),
-            ("* * tcp/http", "1: \"tcp/http\" is no proto/port such as tcp/80"),
-            ("* * 6/+80", "1: \"6/+80\" is no proto/port such as tcp/80"),
-            ("*", "1: \"*\" is no line src dst [proto/port]"),
+            ("\n192.0.2.1 nowhere", "2: \"nowhere\" is not a network or *"),
+            ("10.1.0.0/8 *", "1: \"10.1.0.0/8\" is not a network or *"),
+            ("* * tcp/http", "1: \"tcp/http\" is not a proto/port such as tcp/80"),
+            ("* * 6/+80", "1: \"6/+80\" is not a proto/port such as tcp/80"),
+            ("*", "1: \"*\" is not a line src dst [proto/port]"),
         ] {
             assert_eq!(text.parse::<Ignore>().unwrap_err().to_string(), message);
         }

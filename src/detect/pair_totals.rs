@@ -1,80 +1,83 @@
-//! What is kept of the flows between two hosts: sums, and the least and the greatest of a few columns.
-//! All of it can be merged in any order.
+//! Totals of the flows between two hosts: sums, and the least and greatest values of a few columns. They can be
+//! merged in any order.
 
 use std::io;
 use std::net::IpAddr;
 
 use crate::conversation::{Address, Families, Together};
+use crate::finding::Sample;
 use crate::flow::Flow;
 use crate::table::Sorted;
 
-/// Sums over flows, with one of them as evidence.
+/// Totals of flows, with one flow as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PairTotals {
-    /// How many flows.
+    /// Number of flows.
     pub flows: u64,
-    /// Their packets.
+    /// Packets of the flows.
     pub packets: u64,
-    /// Their octets.
-    pub octets: u64,
-    /// The least of their (protocol, destination port, source port): the flow given as evidence.
+    /// Bytes of the flows.
+    pub bytes: u64,
+    /// The least (protocol, destination port, source port): the flow that is evidence.
     least: (u8, u16, u16),
-    /// The greatest protocol and, apart from it, the least and greatest destination port.
+    /// The greatest protocol.
     proto: u8,
+    /// The least and the greatest destination port.
     ports: (u16, u16),
 }
 
 impl PairTotals {
-    /// Of nothing at all: merging it changes nothing.
+    /// The totals of no flows.
     pub(super) const EMPTY: PairTotals = PairTotals {
         flows: 0,
         packets: 0,
-        octets: 0,
+        bytes: 0,
         least: (u8::MAX, u16::MAX, u16::MAX),
         proto: 0,
         ports: (u16::MAX, 0),
     };
 
-    /// Adds what another counted. Sums stop at the end of their range, so that no exporter's nonsense can
-    /// wrap them.
+    /// Adds other totals. Sums stop at the end of their range, so that no exporter's nonsense can wrap them.
     pub(super) fn merge(&mut self, other: &PairTotals) {
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.least = self.least.min(other.least);
         self.proto = self.proto.max(other.proto);
         self.ports = (self.ports.0.min(other.ports.0), self.ports.1.max(other.ports.1));
     }
 
-    /// The protocol, if all flows had the same.
+    /// Returns the protocol, if all flows had the same.
     pub(super) fn proto(&self) -> Option<u8> {
         (self.least.0 == self.proto).then_some(self.proto)
     }
 
-    /// The destination port, if all flows had the same protocol and port.
+    /// Returns the destination port, if all flows had the same protocol and port.
     pub(super) fn port(&self) -> Option<u16> {
         (self.proto().is_some() && self.ports.0 == self.ports.1).then_some(self.ports.0)
     }
 
-    /// Protocol, destination port and source port of the flow that serves as evidence.
-    pub(super) fn evidence(&self) -> (u8, u16, u16) {
-        self.least
+    /// Returns the flow that is evidence, which went from `sip` to `dip`.
+    pub(super) fn sample(&self, sip: IpAddr, dip: IpAddr) -> Sample {
+        let (proto, dport, sport) = self.least;
+        Sample { sip, sport, dip, dport, proto }
     }
 }
 
-/// Flows that are put together by their two hosts, either of them first, and a number between.
+/// A table of flows by two hosts, in either order, and a number.
 #[derive(Debug)]
-pub(super) struct Tallies {
+pub(super) struct PairTable {
     rows: Families,
 }
 
-impl Tallies {
-    /// No flow yet; what is beyond about `memory` octets goes to temporary files.
-    pub(super) fn new(memory: u64) -> Tallies {
-        Tallies { rows: Families::new(memory, Together::First) }
+impl PairTable {
+    /// Returns an empty table. Rows beyond about `memory` bytes go to temporary files.
+    pub(super) fn new(memory: u64) -> PairTable {
+        PairTable { rows: Families::new(memory, Together::First) }
     }
 
-    /// Counts a flow under its hosts and `by`.
+    /// Adds a flow under its two hosts and the number `by`. A flow with addresses of two families is ignored, because
+    /// no packet has them.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
@@ -88,7 +91,6 @@ impl Tallies {
         match (first, second) {
             (IpAddr::V4(a), IpAddr::V4(b)) => self.push(u32::from(a), by, u32::from(b), flow),
             (IpAddr::V6(a), IpAddr::V6(b)) => self.push(u128::from(a), by, u128::from(b), flow),
-            // No packet has addresses of two families.
             _ => Ok(()),
         }
     }
@@ -105,27 +107,27 @@ impl Tallies {
         self.rows.push([first, second], A::pack(first, by, second, rest))
     }
 
-    /// Calls `of_each` with every first host, number and second host there was, and what they have. The first
-    /// hosts come in any order; what one has comes together and in order. Those with fewer than `least` flows
-    /// may be left out.
+    /// Calls `of_each` with each first host, number and second host, and with their totals. First hosts come in any
+    /// order. The entries of one first host come together and sorted. First hosts with fewer than `least` flows may
+    /// be left out.
     ///
     /// # Errors
-    /// A temporary file that fails.
+    /// A temporary file that cannot be read back.
     pub(super) fn visit(
         self,
         least: u64,
         mut of_each: impl FnMut(IpAddr, u32, IpAddr, PairTotals),
     ) -> io::Result<()> {
         let least = usize::try_from(least).unwrap_or(usize::MAX);
-        self.rows.v4.large(least, |rows| part::<u32>(rows, &mut of_each))?;
-        self.rows.v6.large(least, |rows| part::<u128>(rows, &mut of_each))
+        self.rows.v4.large(least, |rows| partition::<u32>(rows, &mut of_each))?;
+        self.rows.v6.large(least, |rows| partition::<u128>(rows, &mut of_each))
     }
 }
 
-/// A flow of more packets has as many: 56 bits.
+/// The most packets of a flow that fit into a row: 56 bits. Larger counts are cut to this.
 const MAX_PACKETS: u64 = (1 << 56) - 1;
 
-fn part<A: Address>(
+fn partition<A: Address>(
     rows: &mut Sorted<'_, A::Row>,
     of_each: &mut impl FnMut(IpAddr, u32, IpAddr, PairTotals),
 ) -> io::Result<()> {
@@ -148,13 +150,13 @@ fn part<A: Address>(
     Ok(())
 }
 
-/// One flow, of what a row holds.
+/// Returns the totals of one flow out of its row.
 fn flow([ports, first, packets, upper, lower]: [u32; 5]) -> PairTotals {
     let (proto, dport, sport) = ((first >> 24) as u8, (ports >> 16) as u16, ports as u16);
     PairTotals {
         flows: 1,
         packets: (u64::from(first & 0xff_ffff) << 32) | u64::from(packets),
-        octets: (u64::from(upper) << 32) | u64::from(lower),
+        bytes: (u64::from(upper) << 32) | u64::from(lower),
         least: (proto, dport, sport),
         proto,
         ports: (dport, dport),
@@ -166,10 +168,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_shares_a_key_is_summed_up_and_nothing_else() {
+    fn flows_with_the_same_key_are_summed_up() {
         for memory in [0, 1 << 30] {
-            let mut tallies = Tallies::new(memory);
-            // Enough to go to a file where there is no memory.
+            let mut pairs = PairTable::new(memory);
+            // Without memory these go to a file.
             let flow = |n: u32| Flow {
                 sip: if n % 3 == 0 { [10, 0, 0, 1].into() } else { "2001:db8::1".parse().unwrap() },
                 dip: if n % 3 == 0 { [10, 0, 0, 2].into() } else { "2001:db8::2".parse().unwrap() },
@@ -182,10 +184,10 @@ mod tests {
             };
             let count = 90_000;
             for flow in (0..count).map(flow) {
-                tallies.add(flow.dip, flow.proto.into(), flow.sip, &flow).unwrap();
+                pairs.add(flow.dip, flow.proto.into(), flow.sip, &flow).unwrap();
             }
             let mut all = Vec::new();
-            tallies.visit(0, |first, by, second, sum| all.push((first, by, second, sum))).unwrap();
+            pairs.visit(0, |first, by, second, sum| all.push((first, by, second, sum))).unwrap();
             assert_eq!(all.len(), 4);
             assert_eq!(all.iter().map(|(.., sum)| sum.flows).sum::<u64>(), u64::from(count));
             let packets: u64 = (0..count).map(|n| u64::from(n % 5)).sum();
@@ -193,19 +195,19 @@ mod tests {
             for (first, by, second, sum) in all {
                 assert_eq!((first.is_ipv4(), second.is_ipv4()), (first.is_ipv4(), first.is_ipv4()));
                 assert_eq!((sum.proto(), sum.port()), (Some(by as u8), Some(80)));
-                assert_eq!(sum.octets, sum.flows << 40);
-                assert!(sum.evidence().2 < 6, "the least port");
+                assert_eq!(sum.bytes, sum.flows << 40);
+                assert!(sum.sample(first, second).sport < 6, "the least port");
             }
         }
     }
 
     #[test]
-    fn the_largest_flow_fits() {
-        let mut tallies = Tallies::new(0);
+    fn the_largest_counts_fit_into_a_row() {
+        let mut pairs = PairTable::new(0);
         let flow = Flow { packets: u64::MAX, octets: u64::MAX, proto: 255, ..Flow::default() };
-        tallies.add(flow.sip, u32::MAX, flow.dip, &flow).unwrap();
+        pairs.add(flow.sip, u32::MAX, flow.dip, &flow).unwrap();
         let mut sums = Vec::new();
-        tallies.visit(0, |_, by, _, sum| sums.push((by, sum.packets, sum.octets))).unwrap();
+        pairs.visit(0, |_, by, _, sum| sums.push((by, sum.packets, sum.bytes))).unwrap();
         assert_eq!(sums, [(u32::MAX, MAX_PACKETS, u64::MAX)]);
     }
 }

@@ -1,11 +1,12 @@
-//! The rules of the paper that the figures are from, one file a figure, each a [`Detector`](super::Detector)
-//! of its own: they show what was published, and the detectors beside them are what a site runs.
+//! The rules of the paper from which the figures come. There is one file for each figure, with a
+//! [`Detector`](super::Detector) of its own. These show what was published; a site runs the detectors beside them.
 
 mod flood;
+mod net;
 mod port;
 mod scan;
 
 pub use flood::{AttackerVictim, PaperFlood, PaperFloodRules};
+pub(super) use net::adjacent;
 pub use port::{PaperPort, PaperPortRules};
 pub use scan::{PaperScan, PaperScanRules, Subnet};
-pub(super) use scan::{adjacent, subnet};

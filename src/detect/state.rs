@@ -1,90 +1,89 @@
-//! What a detector remembers from one window to the next, as the octets of a file.
+//! The state file: the memory of a detector, kept from one window to the next.
 //!
-//! A file is one line of text, `nfkit-state 1 TOOL LENGTH CRC32`, and then LENGTH octets. The line says
-//! which command's it is, so that `head -1` does; the checksum (CRC-32 as in gzip, RFC 1952 section 8)
-//! finds what a crash or a disk did to the rest.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! A file is one line of text, `nfkit-state 1 TOOL LENGTH CRC32`, and then LENGTH bytes. The line names the
+//! command, so that `head -1` shows whose file it is. The checksum (CRC-32 as in gzip, RFC 1952 section 8)
+//! finds damage that a crash or a disk did to the rest.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::time::Window;
+use crate::time::{Timestamp, Window};
 
-/// The version of the format. Another one is not read.
+/// The version of the format. No other version is read.
 const VERSION: &str = "1";
 /// The first word of the file.
 const MAGIC: &str = "nfkit-state";
-/// The first line is no longer.
+/// The longest first line, in bytes.
 const MAX_LINE: usize = 128;
 
-/// Seconds by which the clock of an exporter may be ahead of ours.
+/// Seconds by which the clock of an exporter may be ahead of this machine's.
 const AHEAD: u64 = 86_400;
 
-/// Whether a window is to be learned from by who knows all windows until a moment, in Unix seconds: it comes
-/// after these, and it has come. One that is read again teaches nothing, and one of a wrong clock, years from
-/// now, would be the last to do so; what was learned until such a moment counts as nothing.
-pub fn teaches(until: u64, window: Window) -> bool {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let latest = now.saturating_add(AHEAD);
+/// Returns true if `window` may update a state that has learned all windows until `until`, in Unix seconds:
+/// it starts at or after `until`, and it does not end in the future (86,400 s of clock skew are allowed).
+///
+/// A window that is read again teaches nothing. A window of a wrong clock, years from `now`, would be the last
+/// one to teach anything; an `until` that lies in the future therefore counts as 0.
+pub fn teaches(until: u64, window: Window, now: Timestamp) -> bool {
+    let latest = now.secs().saturating_add(AHEAD);
     let until = if until > latest { 0 } else { until };
     window.start() >= until && window.end() <= latest
 }
 
-/// Why a file holds no state.
+/// The reason why a file is not the state of a command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    /// It does not begin like one.
-    #[error("no state file: it does not begin with {MAGIC:?}")]
+    /// The file does not begin as a state file does.
+    #[error("not a state file (no {MAGIC} header)")]
     Foreign,
     /// The first line is damaged.
-    #[error("octet 0: the first line is no nfkit-state VERSION TOOL LENGTH CRC32")]
+    #[error("byte 0: the first line is not nfkit-state VERSION TOOL LENGTH CRC32")]
     Line,
-    /// Written by another version of nfkit.
+    /// The file was written by another version of nfkit.
     #[error("state of version {0:?}; this nfkit reads {VERSION}")]
     Version(String),
-    /// Another command's.
+    /// The file is another command's.
     #[error("state of {found}, not of {expected}")]
     Tool {
-        /// Whose it is.
+        /// The command that wrote the file.
         found: String,
-        /// Whose it should be.
+        /// The command that reads it.
         expected: &'static str,
     },
-    /// Fewer or more octets than it says.
-    #[error("octet {at}: {found} octets of state where {expected} should be")]
+    /// There are fewer or more bytes than the first line says.
+    #[error("byte {at}: {found} bytes of state where {expected} should be")]
     Length {
-        /// Where the state begins.
+        /// Byte at which the state begins.
         at: usize,
-        /// Octets there are.
+        /// Bytes that there are.
         found: usize,
-        /// Octets it says.
+        /// Bytes that the first line says.
         expected: usize,
     },
     /// The checksum is wrong.
-    #[error("octet {at}: the checksum is {found:08x}, not {expected:08x}")]
+    #[error("byte {at}: the checksum is {found:08x}, not {expected:08x}")]
     Checksum {
-        /// Where the state begins.
+        /// Byte at which the state begins.
         at: usize,
-        /// That of the octets.
+        /// The checksum of the bytes.
         found: u32,
-        /// The one that was written.
+        /// The checksum that was written.
         expected: u32,
     },
-    /// The octets are not what they should be, though nothing is damaged.
-    #[error("octet {at}: {reason}")]
+    /// The bytes are undamaged, but they are not a state of this kind.
+    #[error("byte {at}: {reason}")]
     Content {
-        /// Where the state begins.
+        /// Byte at which the state begins.
         at: usize,
-        /// What is wrong.
+        /// The reason, in words.
         reason: String,
     },
 }
 
-/// The octets of a file.
+/// Returns the bytes of a state file.
 ///
 /// # Errors
-/// What cannot be written as octets at all.
+/// A state that cannot be serialized.
 pub fn write<T: Serialize>(tool: &str, state: &T) -> Result<Vec<u8>, StateError> {
     let content = |error: postcard::Error| StateError::Content { at: 0, reason: error.to_string() };
     let body = postcard::to_stdvec(state).map_err(content)?;
@@ -94,12 +93,12 @@ pub fn write<T: Serialize>(tool: &str, state: &T) -> Result<Vec<u8>, StateError>
     Ok(file)
 }
 
-/// Reads the octets of a file.
+/// Reads the bytes of a state file.
 ///
 /// # Errors
-/// A file that is no whole state of this command.
+/// A file that is not a whole state of this command.
 pub fn read<T: DeserializeOwned>(tool: &'static str, file: &[u8]) -> Result<T, StateError> {
-    let end = file.iter().take(MAX_LINE).position(|octet| *octet == b'\n');
+    let end = file.iter().take(MAX_LINE).position(|byte| *byte == b'\n');
     let line = end.and_then(|end| std::str::from_utf8(file.get(..end)?).ok());
     let words: Vec<&str> = line.unwrap_or("").split(' ').collect();
     let (at, words) = match (end, words.as_slice()) {
@@ -136,18 +135,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_damage_is_found() {
+    fn a_written_state_reads_back_and_damage_is_found() {
         let state: Vec<(u32, String)> = (0..50).map(|n| (n * n, format!("host {n}"))).collect();
         let file = write("nfscan", &state).unwrap();
         assert_eq!(read::<Vec<(u32, String)>>("nfscan", &file), Ok(state));
         for at in 0..file.len() {
             let mut damaged = file.clone();
             damaged[at] ^= 0x10;
-            assert!(read::<Vec<(u32, String)>>("nfscan", &damaged).is_err(), "octet {at}");
+            assert!(read::<Vec<(u32, String)>>("nfscan", &damaged).is_err(), "byte {at}");
             assert!(read::<Vec<(u32, String)>>("nfscan", &file[..at]).is_err(), "cut at {at}");
         }
         let text = |file: &[u8]| read::<u32>("nfscan", file).unwrap_err().to_string();
-        assert_eq!(text(b"flows"), "no state file: it does not begin with \"nfkit-state\"");
+        assert_eq!(text(b"flows"), "not a state file (no nfkit-state header)");
         assert_eq!(read::<u32>("nfscan", b"nfkit-st"), Err(StateError::Line));
         assert_eq!(
             text(b"nfkit-state 9 nfscan 1 0\n"),
@@ -156,7 +155,7 @@ mod tests {
         assert_eq!(text(b"nfkit-state 1 nfport 1 0\n"), "state of nfport, not of nfscan");
         assert_eq!(
             text(b"nfkit-state 1 nfscan 3 0\nab"),
-            "octet 25: 2 octets of state where 3 should be"
+            "byte 25: 2 bytes of state where 3 should be"
         );
     }
 }

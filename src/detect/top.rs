@@ -1,9 +1,9 @@
-//! The few entries with the most flows out of many.
+//! The entries with most flows out of many.
 
-/// Keeps the `N` greatest of what it is offered; equal flows go to the smaller entry.
+/// The `N` entries with most flows of those that were offered. Of entries with equal flows the smaller one is kept.
 #[derive(Clone, Debug)]
 pub(super) struct Top<T, const N: usize> {
-    /// Greatest first.
+    /// Entries and their flows, greatest first.
     kept: Vec<(u64, T)>,
 }
 
@@ -16,6 +16,7 @@ impl<T: Ord + Copy, const N: usize> Top<T, N> {
         self.kept.clear();
     }
 
+    /// Offers an entry, which is kept if it is among the greatest.
     pub(super) fn offer(&mut self, flows: u64, entry: T) {
         let place = self.kept.partition_point(|&(f, e)| f > flows || (f == flows && e < entry));
         if place < N {
@@ -24,6 +25,7 @@ impl<T: Ord + Copy, const N: usize> Top<T, N> {
         }
     }
 
+    /// Returns the entries that were kept, greatest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, T)> {
         self.kept.iter().copied()
     }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::ValueHint;
 
 use super::calibration::Calibration;
+use super::findings::clock;
 use super::windowed::{WindowStage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, read_text};
 use crate::detect::{Closed, Detector, Explained, Ignore, Site, SiteLimits, Windows, marks};
@@ -227,7 +228,7 @@ impl<R> Printer<'_, R> {
         io: &mut Io,
     ) -> anyhow::Result<()> {
         let Closed { mut end, counter } = closed;
-        let verdict = counter.judge(&end).context("temporary file")?;
+        let verdict = counter.judge(&end, clock()).context("temporary file")?;
         if let Print::Calibration = self.print {
             self.calibration.add(&verdict.metrics);
             return Ok(());

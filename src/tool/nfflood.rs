@@ -88,12 +88,12 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let text = "--outside-if needs --inside: it says where inside addresses are forged";
         return Err(Usage(text.to_owned()).into());
     }
-    let bounds = args.detector.bounds()?;
+    let limits = args.detector.bounds()?;
     let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfflood", io));
     let (kept, memory) = kept.transpose().context("--state")?.unzip();
     let memory = memory.map(RefCell::new);
     let outside_if = args.outside_if.into();
-    let setup = Setup { bounds, outside_if, memory, live: args.live, ..Setup::default() };
+    let setup = Setup { limits, outside_if, memory, live: args.live, ..Setup::default() };
     let setup = Rc::new(setup);
     let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
     let status = detector::run(&args.detector, io, "nfflood", print, make)?;

@@ -49,10 +49,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let make = |site: &Arc<Site>| PaperPort::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfport", print, make);
     }
-    let bounds = args.detector.bounds()?;
+    let limits = args.detector.bounds()?;
     let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfport", io));
     let (kept, memory) = kept.transpose().context("--state")?.unzip();
-    let setup = Rc::new(Setup { bounds, memory: memory.map(RefCell::new) });
+    let setup = Rc::new(Setup { limits, memory: memory.map(RefCell::new) });
     let make = |site: &Arc<Site>| Port::new(site.clone(), setup.clone());
     let status = detector::run(&args.detector, io, "nfport", print, make)?;
     if let (Some(kept), Some(memory)) = (kept, &setup.memory) {

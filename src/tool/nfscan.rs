@@ -79,14 +79,14 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let make = |site: &Arc<Site>| PaperScan::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfscan", print, make);
     }
-    let bounds = args.detector.bounds()?;
+    let limits = args.detector.bounds()?;
     let survey = match &args.survey {
         Some(nets) => Networks::new(nets.load().context("--survey")?),
         None => Networks::default(),
     };
     let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfscan", io));
     let (kept, memory) = kept.transpose().context("--state")?.unzip();
-    let setup = Rc::new(Setup { bounds, survey, memory: memory.map(RefCell::new) });
+    let setup = Rc::new(Setup { limits, survey, memory: memory.map(RefCell::new) });
     let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
     let status = detector::run(&args.detector, io, "nfscan", print, make)?;
     if let (Some(kept), Some(memory)) = (kept, &setup.memory) {

@@ -168,7 +168,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
     flipped[good.len() - 5] ^= 1;
     for (damaged, why) in [
         (flipped, "the checksum is"),
-        (good[..good.len() - 9].to_vec(), "octets of state where"),
+        (good[..good.len() - 9].to_vec(), "bytes of state where"),
         (good[..7].to_vec(), "octet 0: the first line"),
     ] {
         scene.write("state", &damaged);
@@ -236,7 +236,7 @@ fn limits_sets_a_sites_own_thresholds() {
     assert_eq!(named("network,metric,value\n*,horizontal,off\n*,dark,41\n"), [""; 0]);
     let file = scene.write("limits", "*,horizontal,50\n*,speed,3\n");
     let run = || tool("nfscan").arg("--limits").arg(&file).stdin(&input);
-    run().run().status(1).mute().says_lines(1).says("limits:2: \"speed\" is no metric (sweep,");
+    run().run().status(1).mute().says_lines(1).says("limits:2: \"speed\" is not a metric (sweep,");
     run().arg("--paper").run().status(2).mute();
     tool("nfscan").args(["--limits", "/nowhere"]).run().status(1).mute().says_lines(1);
 }

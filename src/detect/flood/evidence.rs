@@ -11,7 +11,8 @@ use super::source_traffic::{MAX_MINUTES, SourceTraffic, TRIES};
 use super::traffic::{ANSWERS, DATAGRAMS, LOOKED, SENT, STREAM, SourceSet, TRIED, TrafficSum};
 use crate::conversation::Address;
 use crate::detect::Site;
-use crate::detect::threshold::{Visibility, percent};
+use crate::detect::threshold::percent;
+use crate::detect::visibility::Visibility;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 

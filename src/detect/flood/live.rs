@@ -23,7 +23,8 @@ use super::victims::HostSummary;
 use super::{CARPET, Flood, FloodJudge, Setup, carpet};
 use crate::conversation::{Address, AnswerRate, Conversations, PairedFlows};
 use crate::detect::Site;
-use crate::detect::threshold::{self, Visibility};
+use crate::detect::judge::Remembers;
+use crate::detect::visibility::{self, Visibility};
 use crate::finding::{Finding, Host, Role, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks, UDP};
 use crate::time::Window;
@@ -98,7 +99,7 @@ impl AnswersSeen {
     /// What is left of it for the window after: enough to know until that says more.
     fn kept(&self) -> AnswersSeen {
         let PairedFlows { long_flows: long, paired } = self.pairing;
-        let pairing = match threshold::known(self.pairing) {
+        let pairing = match visibility::conclusive(self.pairing) {
             Some(_) => PairedFlows { long_flows: KEPT, paired: paired * KEPT / long.max(1) },
             None => self.pairing,
         };
@@ -107,7 +108,7 @@ impl AnswersSeen {
 
     /// Of the input; `last` is what was remembered.
     fn answers(&self, last: Option<PairedFlows>) -> Visibility {
-        match threshold::known(self.pairing).or(last) {
+        match visibility::conclusive(self.pairing).or(last) {
             _ if self.is_torn => Visibility::OneWay,
             // An export of one direction must not be taken for a site that is drowning before enough of it came.
             None if !self.is_answered => Visibility::OneWay,

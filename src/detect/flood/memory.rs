@@ -1,49 +1,60 @@
-//! What nfflood remembers between windows: what each host is used to, and whether answers are exported.
+//! The memory of nfflood between windows: the usual traffic of hosts and networks, and the visibility of answers.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::class::Usual;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
-use crate::time::Window;
+use crate::detect::judge::Remembers;
+use crate::time::{Timestamp, Window};
 
-/// Whose baseline it is.
+/// The unanswered traffic that a host usually gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usual {
+    /// Packets a second.
+    pub pps: u64,
+    /// Traffic in kbit/s.
+    pub kbps: u64,
+}
+
+/// The subject of a baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Subject {
     /// Packets a second that a host gets and does not answer.
     Packets(IpAddr),
-    /// The same in kbit/s.
+    /// Traffic in kbit/s that a host gets and does not answer.
     Octets(IpAddr),
-    /// Packets that a network gets in ten minutes and nobody there answers.
+    /// Packets in ten minutes that a network gets and nobody there answers.
     Network(IpNet),
 }
 
 /// The memory of nfflood.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Long TCP flows and how many were paired, when there were enough of them.
+    /// Long TCP flows and those of them that were paired, of the last window that had enough of them.
     pairing: Option<(u64, u64)>,
     baselines: Baselines<Subject>,
 }
 
+impl Remembers for Memory {
+    fn pairing(&self) -> Option<PairedFlows> {
+        self.pairing.map(|(long_flows, paired)| PairedFlows { long_flows, paired })
+    }
+
+    fn is_new(&self, window: Window, now: Timestamp) -> bool {
+        self.baselines.is_new(window, now)
+    }
+}
+
 impl Memory {
-    /// Hosts and networks that are remembered, and that were forgotten for want of room.
+    /// Returns how many baselines are stored, and how many were forgotten because there were too many.
     pub fn sizes(&self) -> (u64, u64) {
         self.baselines.sizes()
     }
 
-    pub(super) fn is_new(&self, window: Window) -> bool {
-        self.baselines.is_new(window)
-    }
-
-    pub(super) fn pairing(&self) -> Option<PairedFlows> {
-        self.pairing.map(|(long, paired)| PairedFlows { long_flows: long, paired })
-    }
-
-    /// What a host is used to, if it is known.
+    /// Returns the usual traffic of a host, if it is known.
     pub(super) fn usual(&self, host: IpAddr, window: Option<Window>) -> Option<Usual> {
         Some(Usual {
             pps: self.baselines.usual(&Subject::Packets(host), window)?,
@@ -51,24 +62,26 @@ impl Memory {
         })
     }
 
-    /// What a network is used to in ten minutes, if it is known.
+    /// Returns the usual packets of a network in ten minutes, if they are known.
     pub(super) fn usual_of_net(&self, net: IpNet, window: Option<Window>) -> Option<u64> {
         self.baselines.of(&Subject::Network(net), window)
     }
 
+    /// Adds the traffic of a host in a window.
     pub(super) fn learn(&mut self, host: IpAddr, seen: Usual, window: Window) {
         self.baselines.learn(&Subject::Packets(host), seen.pps, window);
         self.baselines.learn(&Subject::Octets(host), seen.kbps, window);
     }
 
+    /// Adds the traffic of a network in a window, scaled to ten minutes.
     pub(super) fn learn_net(&mut self, net: IpNet, packets: u64, window: Window) {
         self.baselines.learn(&Subject::Network(net), packets, window);
     }
 
-    /// A window is over.
+    /// Ends a window.
     pub(super) fn close(&mut self, window: Window, pairing: Option<PairedFlows>) {
-        if let Some(PairedFlows { long_flows: long, paired }) = pairing {
-            self.pairing = Some((long, paired));
+        if let Some(PairedFlows { long_flows, paired }) = pairing {
+            self.pairing = Some((long_flows, paired));
         }
         self.baselines.close(window);
     }

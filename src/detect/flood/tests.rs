@@ -20,7 +20,7 @@ fn window(n: u64) -> End {
 fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Vec<Finding> {
     let mut flood = Flood::new(site(1 << 30), Rc::new(setup));
     flood.add(flows).unwrap();
-    flood.judge(end).unwrap().findings
+    flood.judge(end, NOW).unwrap().findings
 }
 
 fn judge(flows: &[Flow]) -> Vec<Finding> {
@@ -228,7 +228,7 @@ fn volume_takes_a_baseline_and_learns_nothing_from_a_flood() {
     let named = |n: u64, pps: u64| {
         let mut flood = Flood::new(site(1 << 30), setup.clone());
         flood.add(&[stream(pps)]).unwrap();
-        names(&flood.judge(&window(n)).unwrap().findings)
+        names(&flood.judge(&window(n), NOW).unwrap().findings)
     };
     assert_eq!(named(0, 5000), [""; 0], "nobody knows what is usual");
     (1..60).for_each(|n| assert_eq!(named(n, 300), [""; 0], "window {n}"));
@@ -251,7 +251,7 @@ fn ours_from_outside_are_forged() {
 #[test]
 fn a_site_has_limits_of_its_own() {
     let by = |limits: &str, flows: &[Flow]| {
-        let setup = Setup { bounds: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
+        let setup = Setup { limits: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &window(0), flows))
     };
     let some = syns(300, |_| OUTSIDE);
@@ -273,7 +273,7 @@ fn neither_order_nor_memory_matter() {
     assert_eq!(judge(&shuffled), expected);
     let mut small = Flood::new(site(0), Rc::default());
     flows.chunks(777).for_each(|part| small.add(part).unwrap());
-    assert_eq!(small.judge(&window(0)).unwrap().findings, expected);
+    assert_eq!(small.judge(&window(0), NOW).unwrap().findings, expected);
     assert!(flows.iter().any(|f| f.proto == TCP));
 }
 
@@ -434,7 +434,7 @@ fn a_host_that_was_never_sent_a_thing_is_used_to_nothing() {
     let named = |window: &End, flows: &[Flow]| {
         let mut flood = Flood::new(site(1 << 30), setup.clone());
         flood.add(flows).unwrap();
-        names(&flood.judge(window).unwrap().findings)
+        names(&flood.judge(window, NOW).unwrap().findings)
     };
     let quiet = [stream(VICTIM, 300)];
     // A clock that is years ahead teaches nothing.
@@ -471,7 +471,7 @@ fn live(setup: Setup, pieces: &[Vec<Flow>]) -> (Vec<(usize, Finding)>, Vec<Findi
         let found = flood.early(window(0).window.unwrap()).unwrap();
         early.extend(found.into_iter().map(|finding| (n, finding)));
     }
-    (early, flood.judge(&window(0)).unwrap().findings)
+    (early, flood.judge(&window(0), NOW).unwrap().findings)
 }
 
 /// Input as it comes: so many seconds, one by one.
@@ -642,7 +642,7 @@ fn an_attacker_that_is_asked_about_is_shown() {
         let site = Site { explain: Some(host.into()), ..(*site(1 << 30)).clone() };
         let mut flood = Flood::new(Arc::new(site), Rc::default());
         flood.add(&all).unwrap();
-        let seen = flood.judge(&window(0)).unwrap().seen;
+        let seen = flood.judge(&window(0), NOW).unwrap().seen;
         seen.into_iter().map(|s| (s.of, s.value, s.limit.passes(s.value))).collect::<Vec<_>>()
     };
     assert_eq!(seen(INSIDE), [("ddos source".to_owned(), 33, true)]);

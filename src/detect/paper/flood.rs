@@ -1,28 +1,33 @@
-//! Hosts under DoS and DDoS, by the paper's rule: more than a thousand flows to one host in ten
-//! minutes (figure 4), and the inside hosts that send them.
+//! Hosts under DoS and DDoS by the paper's rule: more than a thousand flows to one host in ten minutes (figure 4).
+//! Inside hosts that send so many are flagged as well.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::detect::Counter;
+use crate::detect::detector::Detector;
+use crate::detect::pair_totals::{PairTable, PairTotals};
+use crate::detect::site::Site;
+use crate::detect::threshold::Threshold;
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
+use crate::detect::verdict::{Explained, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
-/// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself.
-/// At most N sources can.
+/// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself. At most N sources
+/// can be.
 const SHARE: u64 = 10;
 
-/// Sources from which a flood is called distributed.
+/// The fewest sources of a distributed flood.
 const MANY: u64 = 10;
 
 /// The limits of the rule.
 #[derive(Clone, Copy, Debug)]
 pub struct PaperFloodRules {
-    /// More flows than this to one host in 600 s.
+    /// The most flows to one host in 600 s that are no flood.
     pub flows: u64,
 }
 
@@ -31,19 +36,19 @@ impl PaperFloodRules {
     pub const PAPER: PaperFloodRules = PaperFloodRules { flows: 1000 };
 }
 
-/// One label of figure 4: `victim(attacker)`.
+/// A label of figure 4: `victim(attacker)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttackerVictim {
     /// The host that received the flows.
     pub victim: IpAddr,
-    /// A source of at least a tenth of them; `None` if none sent so many.
+    /// A source of at least a tenth of these flows; `None` if no source sent so many.
     pub attacker: Option<IpAddr>,
-    /// The attacker's flows to the victim; without an attacker, all of them.
+    /// Flows of the attacker to the victim; without an attacker, all flows to the victim.
     pub flows: u64,
 }
 
 impl AttackerVictim {
-    /// Most flows first.
+    /// Returns the key by which rows are sorted: most flows first.
     pub(in crate::detect) fn order(&self) -> (std::cmp::Reverse<u64>, IpAddr, Option<IpAddr>) {
         (std::cmp::Reverse(self.flows), self.victim, self.attacker)
     }
@@ -54,29 +59,29 @@ impl AttackerVictim {
 pub struct PaperFlood {
     site: Arc<Site>,
     rules: PaperFloodRules,
-    tallies: Tallies,
+    pairs: PairTable,
 }
 
 impl PaperFlood {
-    /// An empty window.
+    /// Returns an empty window.
     pub fn new(site: Arc<Site>, rules: PaperFloodRules) -> PaperFlood {
-        let tallies = Tallies::new(site.memory);
-        PaperFlood { site, rules, tallies }
+        let pairs = PairTable::new(site.memory);
+        PaperFlood { site, rules, pairs }
     }
 }
 
 impl Counter for PaperFlood {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        flows.iter().try_for_each(|flow| self.tallies.add(flow.dip, 0, flow.sip, flow))
+        flows.iter().try_for_each(|flow| self.pairs.add(flow.dip, 0, flow.sip, flow))
     }
 }
 
 impl Detector for PaperFlood {
     type Row = AttackerVictim;
 
-    fn judge(self, end: &End) -> io::Result<Verdict<AttackerVictim>> {
+    fn judge(self, end: &End, _: Timestamp) -> io::Result<Verdict<AttackerVictim>> {
         let window = end.window;
-        let PaperFlood { site, rules, tallies } = self;
+        let PaperFlood { site, rules, pairs } = self;
         let limit = Threshold::Above(rules.flows).scaled(window);
         let mut judge = PaperFloodJudge {
             limit,
@@ -86,17 +91,17 @@ impl Detector for PaperFlood {
             out: Verdict::default(),
         };
         let mut victim: Option<Victim> = None;
-        tallies.visit(site.least(limit.least()), |dip, _, sip, tally| {
+        pairs.visit(site.least(limit.least()), |dip, _, sip, totals| {
             if victim.as_ref().is_none_or(|victim| victim.host != dip) {
                 victim.replace(Victim::new(dip)).into_iter().for_each(|over| judge.victim(over));
             }
             if site.explain == Some(sip) {
-                judge.see("sent to one host", tally.flows);
+                judge.see("sent to one host", totals.flows);
             }
             if let Some(victim) = &mut victim {
-                victim.sum.merge(&tally);
+                victim.sum.merge(&totals);
                 victim.sources += 1;
-                victim.top.offer(tally.flows, Attacker { sip, tally });
+                victim.top.offer(totals.flows, Attacker { sip, totals });
             }
         })?;
         victim.into_iter().for_each(|over| judge.victim(over));
@@ -108,7 +113,7 @@ impl Detector for PaperFlood {
     }
 }
 
-/// A destination, while its sources go by.
+/// A destination, while its sources are read.
 struct Victim {
     host: IpAddr,
     sum: PairTotals,
@@ -122,17 +127,16 @@ impl Victim {
     }
 }
 
-/// A source with what it sent; ordered by its address alone, which is unique here.
+/// A source, and its flows to one victim. The order is that of the address alone, which is unique among them.
 #[derive(Clone, Copy)]
 struct Attacker {
     sip: IpAddr,
-    tally: PairTotals,
+    totals: PairTotals,
 }
 
 impl Attacker {
     fn sample(&self, victim: IpAddr) -> Sample {
-        let (proto, dport, sport) = self.tally.evidence();
-        Sample { sip: self.sip, sport, dip: victim, dport, proto }
+        self.totals.sample(self.sip, victim)
     }
 }
 
@@ -160,11 +164,12 @@ struct PaperFloodJudge<'a> {
     site: &'a Site,
     window: Option<Window>,
     limit: Threshold,
-    /// What inside attackers did, over all of their victims: one line each and class.
+    /// Inside attackers by address and class: each has one finding, over all of its victims.
     sources: BTreeMap<(IpAddr, &'static str), Source>,
     out: Verdict<AttackerVictim>,
 }
 
+/// The flows of an inside attacker to all of its victims.
 struct Source {
     sum: PairTotals,
     victims: u64,
@@ -183,10 +188,10 @@ impl PaperFloodJudge<'_> {
         if !self.limit.passes(flows) {
             return;
         }
-        // A busy host with one heavy attacker is that attacker's victim, not a crowd's.
+        // A flood of which one source sends more than half is that source's.
         let most = victim.top.iter().next().map_or(0, |(flows, _)| flows);
-        let is_crowd = victim.sources >= MANY && most <= flows / 2;
-        let class = if is_crowd { "ddos" } else { "dos" };
+        let is_distributed = victim.sources >= MANY && most <= flows / 2;
+        let class = if is_distributed { "ddos" } else { "dos" };
         let heavy = |&(sent, _): &(u64, Attacker)| sent >= flows.div_ceil(SHARE);
         let attackers: Vec<_> = victim.top.iter().take_while(heavy).collect();
         for (sent, attacker) in &attackers {
@@ -218,7 +223,7 @@ impl PaperFloodJudge<'_> {
             more: victim.sources.saturating_sub(MAX_PEERS as u64),
             flows,
             packets: victim.sum.packets,
-            octets: victim.sum.octets,
+            octets: victim.sum.bytes,
             rate: Rate::of(flows, self.window),
             marks: Vec::new(),
             why: self.limit.why("flows", flows),
@@ -238,10 +243,10 @@ impl PaperFloodJudge<'_> {
             top: Top::new(),
             samples: Vec::new(),
         });
-        source.sum.merge(&attacker.tally);
+        source.sum.merge(&attacker.totals);
         source.victims += 1;
-        source.top.offer(attacker.tally.flows, victim);
-        // The victims come in any order.
+        source.top.offer(attacker.totals.flows, victim);
+        // Victims are added in any order.
         source.samples.push(attacker.sample(victim));
         source.samples.sort_by_key(|sample| sample.dip);
         source.samples.truncate(MAX_SAMPLES);
@@ -263,7 +268,7 @@ impl PaperFloodJudge<'_> {
                 more: source.victims.saturating_sub(MAX_PEERS as u64),
                 flows: source.sum.flows,
                 packets: source.sum.packets,
-                octets: source.sum.octets,
+                octets: source.sum.bytes,
                 rate: Rate::of(source.sum.flows, self.window),
                 marks: Vec::new(),
                 why: self.limit.why("flows", source.top.iter().next().map_or(0, |(f, _)| f)),
@@ -272,7 +277,7 @@ impl PaperFloodJudge<'_> {
         }
     }
 
-    /// Keeps the greatest value of each measure.
+    /// Shows a measure; of several values the greatest is kept.
     fn see(&mut self, measure: &'static str, value: u64) {
         match self.out.seen.iter_mut().find(|seen| seen.measure == measure) {
             Some(seen) => seen.value = seen.value.max(value),
@@ -298,7 +303,12 @@ mod tests {
         let mut flood =
             PaperFlood::new(Arc::new(Site { inside, ..Site::default() }), PaperFloodRules::PAPER);
         flood.add(flows).unwrap();
-        flood.judge(&End { window: Window::new(0, seconds), ..End::default() }).unwrap()
+        flood
+            .judge(
+                &End { window: Window::new(0, seconds), ..End::default() },
+                Timestamp::from_secs(0),
+            )
+            .unwrap()
     }
 
     fn hits(sip: [u8; 4], dip: [u8; 4], count: u16) -> Vec<Flow> {
@@ -319,7 +329,7 @@ mod tests {
     const ATTACKER: [u8; 4] = [140, 119, 2, 2];
 
     #[test]
-    fn the_pair_of_figure_4_is_told_to_both_sides() {
+    fn the_pair_of_figure_4_is_a_victim_and_an_attacker() {
         let mut flows = hits(ATTACKER, VICTIM, 2000);
         for client in 0..20 {
             flows.extend(hits([192, 0, 2, client], VICTIM, 2));
@@ -340,7 +350,7 @@ mod tests {
         assert_eq!(source.rate.to_string(), "3.33");
         assert_eq!(source.why, "flows=2000>1000");
         let outside = run("10.0.0.0/8", 600, &flows);
-        assert_eq!(outside.findings.len(), 1, "an attacker outside is no line of its own");
+        assert_eq!(outside.findings.len(), 1, "an outside attacker has no finding of its own");
     }
 
     #[test]
@@ -352,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_a_ddos_without_an_attacker() {
+    fn many_sources_are_a_ddos_without_an_attacker() {
         let flows: Vec<_> = (0..200).flat_map(|n| hits([192, 0, 2, n], VICTIM, 10)).collect();
         let verdict = run("140.119.0.0/16", 600, &flows);
         assert_eq!(verdict.findings[0].class, "ddos");
@@ -363,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn one_attacker_of_two_hosts_is_one_source_line() {
+    fn an_attacker_of_two_hosts_has_one_finding() {
         let mut flows = hits(ATTACKER, VICTIM, 1500);
         flows.extend(hits(ATTACKER, [140, 119, 1, 2], 1200));
         let verdict = run("140.119.0.0/16", 600, &flows);

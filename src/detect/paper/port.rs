@@ -1,5 +1,5 @@
-//! Hosts that attack one port, by the paper's rule: ten thousand flows from one host to one port in
-//! ten minutes, as Code Red did (figure 5).
+//! Attackers of one port by the paper's rule: hosts with ten thousand flows to one port in ten minutes, as those
+//! that Code Red infected (figure 5).
 
 use std::cmp::Ordering;
 use std::io;
@@ -8,22 +8,28 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::net::subnet;
+use crate::detect::Counter;
+use crate::detect::detector::Detector;
+use crate::detect::pair_totals::{PairTable, PairTotals};
+use crate::detect::site::Site;
+use crate::detect::threshold::Threshold;
 use crate::detect::top::Top;
-use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
+use crate::detect::verdict::{Explained, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
-/// Targets from which an attack on a port is called a spread.
+/// The fewest targets of an attack that is called a spread.
 const MANY: u64 = 10;
 
-/// Protocols that have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol numbers).
+/// The protocols that have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol numbers).
 const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 
 /// The limits of the rule.
 #[derive(Clone, Copy, Debug)]
 pub struct PaperPortRules {
-    /// Flows from one host to one port in 600 s.
+    /// The fewest flows from one host to one port in 600 s.
     pub flows: u64,
 }
 
@@ -37,14 +43,14 @@ impl PaperPortRules {
 pub struct PaperPort {
     site: Arc<Site>,
     rules: PaperPortRules,
-    tallies: Tallies,
+    pairs: PairTable,
 }
 
 impl PaperPort {
-    /// An empty window.
+    /// Returns an empty window.
     pub fn new(site: Arc<Site>, rules: PaperPortRules) -> PaperPort {
-        let tallies = Tallies::new(site.memory);
-        PaperPort { site, rules, tallies }
+        let pairs = PairTable::new(site.memory);
+        PaperPort { site, rules, pairs }
     }
 }
 
@@ -52,30 +58,30 @@ impl Counter for PaperPort {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| WITH_PORTS.contains(&flow.proto)) {
             let port = (u32::from(flow.proto) << 16) | u32::from(flow.dport);
-            self.tallies.add(flow.sip, port, flow.dip, flow)?;
+            self.pairs.add(flow.sip, port, flow.dip, flow)?;
         }
         Ok(())
     }
 }
 
 impl Detector for PaperPort {
-    /// Figure 5 is the findings themselves.
+    /// Figure 5 consists of the findings themselves.
     type Row = ();
 
-    fn judge(self, end: &End) -> io::Result<Verdict<()>> {
+    fn judge(self, end: &End, _: Timestamp) -> io::Result<Verdict<()>> {
         let window = end.window;
-        let PaperPort { site, rules, tallies } = self;
+        let PaperPort { site, rules, pairs } = self;
         let limit = Threshold::AtLeast(rules.flows).scaled(window);
         let mut judge = PaperPortJudge { site: &site, limit, window, out: Verdict::default() };
         let mut attack: Option<Attack> = None;
-        tallies.visit(site.least(limit.least()), |sip, port, dip, tally| {
+        pairs.visit(site.least(limit.least()), |sip, port, dip, totals| {
             let (proto, port) = ((port >> 16) as u8, port as u16);
-            if attack.as_ref().is_none_or(|attack| attack.of != (sip, proto, port)) {
+            if attack.as_ref().is_none_or(|attack| attack.key != (sip, proto, port)) {
                 let next = Attack::new((sip, proto, port));
                 attack.replace(next).into_iter().for_each(|over| judge.attack(over));
             }
             if let Some(attack) = &mut attack {
-                attack.target(dip, &tally);
+                attack.target(dip, &totals);
             }
         })?;
         attack.into_iter().for_each(|over| judge.attack(over));
@@ -85,21 +91,24 @@ impl Detector for PaperPort {
     }
 }
 
-/// What one source does on one port, while its targets go by in ascending order.
+/// The flows of one source to one port. Targets are added in ascending order.
 struct Attack {
-    of: (IpAddr, u8, u16),
+    /// Source, protocol and port.
+    key: (IpAddr, u8, u16),
     sum: PairTotals,
     targets: u64,
+    /// Networks of the targets, without the current one.
     nets: u64,
+    /// The network of the current target, with its flows.
     net: Option<(IpNet, u64)>,
     top: Top<IpNet, MAX_PEERS>,
     samples: Vec<Sample>,
 }
 
 impl Attack {
-    fn new(of: (IpAddr, u8, u16)) -> Attack {
+    fn new(key: (IpAddr, u8, u16)) -> Attack {
         Attack {
-            of,
+            key,
             sum: PairTotals::EMPTY,
             targets: 0,
             nets: 0,
@@ -109,19 +118,18 @@ impl Attack {
         }
     }
 
-    fn target(&mut self, dip: IpAddr, tally: &PairTotals) {
-        self.sum.merge(tally);
+    fn target(&mut self, dip: IpAddr, totals: &PairTotals) {
+        self.sum.merge(totals);
         self.targets += 1;
         match &mut self.net {
-            Some((net, flows)) if net.contains(&dip) => *flows = flows.saturating_add(tally.flows),
+            Some((net, flows)) if net.contains(&dip) => *flows = flows.saturating_add(totals.flows),
             _ => {
                 self.close_net();
-                self.net = Some((super::subnet(dip), tally.flows));
+                self.net = Some((subnet(dip), totals.flows));
             }
         }
         if self.samples.len() < MAX_SAMPLES {
-            let (proto, dport, sport) = tally.evidence();
-            self.samples.push(Sample { sip: self.of.0, sport, dip, dport, proto });
+            self.samples.push(totals.sample(self.key.0, dip));
         }
     }
 
@@ -143,7 +151,7 @@ struct PaperPortJudge<'a> {
 impl PaperPortJudge<'_> {
     fn attack(&mut self, mut attack: Attack) {
         attack.close_net();
-        let (host, proto, port) = attack.of;
+        let (host, proto, port) = attack.key;
         let flows = attack.sum.flows;
         if self.site.explain == Some(host) {
             self.see(Explained {
@@ -171,7 +179,7 @@ impl PaperPortJudge<'_> {
             more: attack.nets.saturating_sub(MAX_PEERS as u64),
             flows,
             packets: attack.sum.packets,
-            octets: attack.sum.octets,
+            octets: attack.sum.bytes,
             rate: Rate::of(flows, self.window),
             marks: Vec::new(),
             why: self.limit.why("flows", flows),
@@ -179,7 +187,7 @@ impl PaperPortJudge<'_> {
         });
     }
 
-    /// Keeps the ports with the most flows: a host can have sent to all of them.
+    /// Keeps the ports with most flows, because a host can have sent to all ports.
     fn see(&mut self, seen: Explained) {
         self.out.seen.push(seen);
         if self.out.seen.len() > MAX_PEERS {
@@ -203,7 +211,9 @@ mod tests {
             PaperPortRules::PAPER,
         );
         port.add(&flows.into_iter().collect::<Vec<_>>()).unwrap();
-        port.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap().findings
+        port.judge(&End { window: Window::new(0, 600), ..End::default() }, Timestamp::from_secs(0))
+            .unwrap()
+            .findings
     }
 
     fn worm(n: u32) -> Flow {
@@ -244,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn one_target_is_hammered() {
+    fn an_attack_on_one_target_is_not_a_spread() {
         let findings = run((0..10_000).map(|n| Flow { dip: [192, 0, 2, 1].into(), ..worm(n) }));
         assert_eq!((findings[0].class.as_str(), findings[0].peers), ("hammer", 1));
         assert_eq!(findings[0].peer[0].flows, Some(10_000));

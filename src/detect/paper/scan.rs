@@ -1,25 +1,31 @@
-//! Scanners, by the paper's rule: a source that sends small flows to nearly every host of at least
-//! two neighbouring networks (figure 3).
+//! Scanners by the paper's rule: sources that send small flows to nearly every host of at least two adjacent
+//! networks (figure 3).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
-use crate::detect::{Counter, Detector, Explained, PairTotals, Site, Tallies, Threshold, Verdict};
+use super::net::{adjacent, subnet};
+use crate::detect::Counter;
+use crate::detect::detector::Detector;
+use crate::detect::pair_totals::{PairTable, PairTotals};
+use crate::detect::site::Site;
+use crate::detect::threshold::Threshold;
+use crate::detect::verdict::{Explained, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
-use crate::time::{End, Window};
+use crate::time::{End, Timestamp, Window};
 
-/// The limits of the rule. None scales with the window: they count hosts, not flows.
+/// The limits of the rule. No limit scales with the window, because they count hosts and not flows.
 #[derive(Clone, Copy, Debug)]
 pub struct PaperScanRules {
-    /// Flows of more packets are conversations, and do not count.
+    /// The most packets of a flow that counts. Larger flows are conversations.
     pub max_packets: u64,
-    /// Hosts of one /24 (IPv6: /64) that make it a scanned network.
+    /// The fewest hosts of one /24 (IPv6: /64) that make it a scanned network.
     pub hosts: u64,
-    /// Adjacent scanned networks that make a scan.
+    /// The fewest adjacent scanned networks that make a scan.
     pub nets: u64,
 }
 
@@ -28,16 +34,16 @@ impl PaperScanRules {
     pub const PAPER: PaperScanRules = PaperScanRules { max_packets: 3, hosts: 200, nets: 2 };
 }
 
-/// One row of figure 3: a scanned network, and how much of it was scanned.
+/// A row of figure 3: a network and the extent to which it was scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subnet {
     /// The scanner.
     pub scanner: IpAddr,
-    /// The /24, for IPv6 the /64.
+    /// The network: a /24, for IPv6 a /64.
     pub net: IpNet,
-    /// Distinct hosts of it.
+    /// Distinct hosts of the network that were probed.
     pub hosts: u64,
-    /// Small flows to it: how often it was scanned.
+    /// Small flows to the network.
     pub flows: u64,
 }
 
@@ -46,7 +52,7 @@ pub struct Subnet {
 pub struct PaperScan {
     site: Arc<Site>,
     rules: PaperScanRules,
-    tallies: Tallies,
+    pairs: PairTable,
 }
 
 /// A network that one source probed by one protocol.
@@ -59,17 +65,17 @@ struct Probed {
 }
 
 impl PaperScan {
-    /// An empty window.
+    /// Returns an empty window.
     pub fn new(site: Arc<Site>, rules: PaperScanRules) -> PaperScan {
-        let tallies = Tallies::new(site.memory);
-        PaperScan { site, rules, tallies }
+        let pairs = PairTable::new(site.memory);
+        PaperScan { site, rules, pairs }
     }
 }
 
 impl Counter for PaperScan {
     fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         for flow in flows.iter().filter(|flow| flow.packets <= self.rules.max_packets) {
-            self.tallies.add(flow.sip, flow.proto.into(), flow.dip, flow)?;
+            self.pairs.add(flow.sip, flow.proto.into(), flow.dip, flow)?;
         }
         Ok(())
     }
@@ -78,23 +84,23 @@ impl Counter for PaperScan {
 impl Detector for PaperScan {
     type Row = Subnet;
 
-    fn judge(self, end: &End) -> io::Result<Verdict<Subnet>> {
+    fn judge(self, end: &End, _: Timestamp) -> io::Result<Verdict<Subnet>> {
         let window = end.window;
-        let PaperScan { site, rules, tallies } = self;
+        let PaperScan { site, rules, pairs } = self;
         let out = Verdict::default();
         let mut judge = PaperScanJudge { site: &site, rules, window, nets: Vec::new(), out };
-        let mut of = None;
-        // Each host of each network is a flow.
+        let mut current = None;
+        // A scan has at least one flow for each host.
         let least = rules.hosts.saturating_mul(rules.nets);
-        tallies.visit(site.least(least), |sip, proto, dip, tally| {
+        pairs.visit(site.least(least), |sip, proto, dip, totals| {
             let proto = proto as u8;
-            if of != Some((sip, proto)) {
-                judge.source(of);
-                of = Some((sip, proto));
+            if current != Some((sip, proto)) {
+                judge.source(current);
+                current = Some((sip, proto));
             }
-            judge.target(sip, dip, tally);
+            judge.target(sip, dip, totals);
         })?;
-        judge.source(of);
+        judge.source(current);
         judge.out.findings.sort_by(Finding::order);
         judge.out.figure.sort();
         judge.out.seen.sort();
@@ -102,39 +108,12 @@ impl Detector for PaperScan {
     }
 }
 
-/// The network of a host that the rule counts over.
-pub(in crate::detect) fn subnet(host: IpAddr) -> IpNet {
-    match host {
-        IpAddr::V4(a) => {
-            let [a, b, c, _] = a.octets();
-            IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), 24))
-        }
-        IpAddr::V6(a) => {
-            let prefix = u128::from(a) >> 64 << 64;
-            IpNet::from(Ipv6Net::new_assert(Ipv6Addr::from(prefix), 64))
-        }
-    }
-}
-
-/// Whether `b` is the network right after `a`.
-pub(in crate::detect) fn adjacent(a: &IpNet, b: &IpNet) -> bool {
-    match (a, b) {
-        (IpNet::V4(a), IpNet::V4(b)) => {
-            u32::from(a.broadcast()).checked_add(1) == Some(u32::from(b.network()))
-        }
-        (IpNet::V6(a), IpNet::V6(b)) => {
-            u128::from(a.broadcast()).checked_add(1) == Some(u128::from(b.network()))
-        }
-        _ => false,
-    }
-}
-
-/// Walks the sorted table: sources, their networks, the hosts in them.
+/// Judges sources as their networks and hosts are read, in order.
 struct PaperScanJudge<'a> {
     site: &'a Site,
     rules: PaperScanRules,
     window: Option<Window>,
-    /// Networks of the current source so far: the scanned ones, and the last one while it grows.
+    /// Scanned networks of the current source, and the last network while its hosts are read.
     nets: Vec<Probed>,
     out: Verdict<Subnet>,
 }
@@ -144,8 +123,8 @@ impl PaperScanJudge<'_> {
         Threshold::AtLeast(self.rules.hosts)
     }
 
-    /// One host that the current source probed; hosts come in ascending order.
-    fn target(&mut self, sip: IpAddr, dip: IpAddr, tally: PairTotals) {
+    /// Adds a host that the current source probed; hosts come in ascending order.
+    fn target(&mut self, sip: IpAddr, dip: IpAddr, totals: PairTotals) {
         let net = subnet(dip);
         if self.nets.last().is_none_or(|last| last.net != net) {
             self.drop_last_if_small(sip);
@@ -153,25 +132,25 @@ impl PaperScanJudge<'_> {
         }
         let Some(last) = self.nets.last_mut() else { return };
         last.hosts += 1;
-        last.sum.merge(&tally);
+        last.sum.merge(&totals);
         if last.samples.len() < MAX_SAMPLES {
-            let (proto, dport, sport) = tally.evidence();
-            last.samples.push(Sample { sip, sport, dip, dport, proto });
+            last.samples.push(totals.sample(sip, dip));
         }
     }
 
-    /// A source that touches every network of the world must not be remembered by all of them.
+    /// Drops the last network if it is not a scanned one: a source that probes every network of the Internet must
+    /// not fill memory.
     fn drop_last_if_small(&mut self, sip: IpAddr) {
-        let is_asked_about = self.site.explain == Some(sip);
+        let is_explained = self.site.explain == Some(sip);
         let limit = self.limit();
-        if self.nets.last().is_some_and(|last| !limit.passes(last.hosts) && !is_asked_about) {
+        if self.nets.last().is_some_and(|last| !limit.passes(last.hosts) && !is_explained) {
             self.nets.pop();
         }
     }
 
-    /// The current source is over.
-    fn source(&mut self, of: Option<(IpAddr, u8)>) {
-        let Some((sip, proto)) = of else { return };
+    /// Judges a source, all of whose hosts were added.
+    fn source(&mut self, source: Option<(IpAddr, u8)>) {
+        let Some((sip, proto)) = source else { return };
         self.drop_last_if_small(sip);
         let nets = std::mem::take(&mut self.nets);
         if self.site.explain == Some(sip) {
@@ -219,7 +198,7 @@ impl PaperScanJudge<'_> {
                 .collect(),
             flows: sum.flows,
             packets: sum.packets,
-            octets: sum.octets,
+            octets: sum.bytes,
             rate: Rate::of(sum.flows, self.window),
             marks: Vec::new(),
             why: why.join(","),
@@ -259,7 +238,8 @@ mod tests {
         let site = Site { explain: Some([192, 0, 2, 9].into()), ..Site::default() };
         let mut scan = PaperScan::new(Arc::new(site), PaperScanRules::PAPER);
         scan.add(flows).unwrap();
-        scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
+        scan.judge(&End { window: Window::new(0, 600), ..End::default() }, Timestamp::from_secs(0))
+            .unwrap()
     }
 
     fn probe(net: u8, host: u8) -> Flow {
@@ -295,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_is_where_it_says() {
+    fn a_source_just_below_a_limit_is_not_flagged() {
         assert_eq!(run(&walk([1, 2], 0..200)).findings.len(), 1);
         assert_eq!(run(&walk([1, 2], 0..199)).findings.len(), 0, "199 hosts");
         assert_eq!(run(&walk([1, 3], 0..255)).findings.len(), 0, "not adjacent");
@@ -322,7 +302,7 @@ mod tests {
     fn an_ipv6_scan_counts_by_64() {
         let probe = |net: u64, host: u64| Flow {
             sip: "2001:db8::1".parse().unwrap(),
-            dip: IpAddr::V6(Ipv6Addr::from((u128::from(net) << 64) | u128::from(host))),
+            dip: IpAddr::V6(std::net::Ipv6Addr::from((u128::from(net) << 64) | u128::from(host))),
             proto: 58,
             packets: 1,
             ..Flow::default()
@@ -341,13 +321,5 @@ mod tests {
         let verdict = run(&walk([1, 2, 9], 0..100));
         let seen: Vec<_> = verdict.seen.iter().map(|s| (s.measure, s.value)).collect();
         assert_eq!(seen, [("adjacent nets", 0), ("hosts of one net", 100)]);
-    }
-
-    #[test]
-    fn the_ends_of_the_address_space_have_no_neighbour() {
-        let net = |text: &str| text.parse::<IpNet>().unwrap();
-        assert!(adjacent(&net("10.0.255.0/24"), &net("10.1.0.0/24")));
-        assert!(!adjacent(&net("255.255.255.0/24"), &net("0.0.0.0/24")));
-        assert!(!adjacent(&net("255.255.255.0/24"), &net("::/64")));
     }
 }

@@ -1,4 +1,4 @@
-//! From conversations to what each source did at the ports of others: only what clients do to servers.
+//! Writes the attempts of a window's conversations: those of clients at servers.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -9,52 +9,51 @@ use foldhash::fast::RandomState;
 
 use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
 use crate::conversation::{
-    Active, Address, AnswerRate, Conversation, DirectionTotals, Families, Outcome, Recent,
-    Together, Visitor,
+    Active, Address, AnswerRate, Conversation, Families, Outcome, Recent, Together, Visitor,
 };
-use crate::detect::Site;
+use crate::detect::site::Site;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
-/// Where people log in by name and password.
+/// Ports at which people log in with a password.
 const LOGINS: [u16; 10] = [21, 22, 23, 2222, 2323, 3389, 5900, 5901, 5985, 8291];
-/// Where programs do too, so that many short sessions are nothing of note among our own hosts.
+/// Ports at which programs log in too, so that many short sessions of an inside client are ordinary.
 const SERVICES: [u16; 6] = [445, 1433, 3306, 5432, 6379, 27017];
-/// Packets that the client of a failed login sends: fewer are no session, more are one that got in.
+/// Packets that the client of a failed login sends. With fewer there was no session, with more it was let in.
 const SESSION: std::ops::RangeInclusive<u32> = 11..=51;
 
-/// Ports at which a mail server takes letters (RFC 5321, RFC 6409, RFC 8314).
+/// Ports at which a mail server takes mail (RFC 5321, RFC 6409, RFC 8314).
 const MAIL: [u16; 3] = [25, 465, 587];
-/// Inside mail servers that are told apart: a host that forges answers must not fill memory. With more,
-/// nobody is called a spammer.
+/// The most inside mail servers that are stored, so that a host that forges answers cannot fill memory. With
+/// more, nobody is called a spammer.
 pub(super) const MAX_MAIL: usize = 1 << 16;
 
-/// Writes trials.
+/// Writes attempts to a table.
 pub(super) struct AttemptWriter<'a> {
     site: &'a Site,
     active: &'a Active,
     knows_dark: bool,
     hasher: RandomState,
     rows: Families,
-    /// What worked, of the pair that goes by, so that twenty connections to a web server are one row.
+    /// Recent successes, so that twenty connections to a web server are one row.
     recent: Recent,
-    /// Inside hosts that took letters.
+    /// Inside hosts that took mail.
     mail: HashSet<IpAddr, RandomState>,
-    /// What became of what inside hosts asked.
+    /// Outcomes of the conversations that inside hosts initiated.
     answers: AnswerRate,
 }
 
-/// What was written.
+/// The attempts of a window.
 pub(super) struct Written {
-    pub trials: Families,
-    /// The inside mail servers.
+    pub attempts: Families,
+    /// Inside hosts that took mail.
     pub mail: HashSet<IpAddr, RandomState>,
-    /// So many of ours ask, if hardly anybody answers any of them: an outage.
+    /// Inside hosts that try to reach others, if hardly any of them is answered: there is an outage.
     pub outage: Option<u64>,
 }
 
 impl<'a> AttemptWriter<'a> {
-    /// Writes trials to rows that keep about `memory` octets in memory.
+    /// Returns a writer to rows that take about `memory` bytes of memory.
     pub(super) fn new(
         site: &'a Site,
         memory: u64,
@@ -73,91 +72,92 @@ impl<'a> AttemptWriter<'a> {
         }
     }
 
-    /// All of it.
+    /// Returns all that was written.
     pub(super) fn end(self) -> Written {
+        let is_outage = self.answers.is_outage() == Some(true);
         Written {
-            trials: self.rows,
+            attempts: self.rows,
             mail: self.mail,
-            outage: (self.answers.is_outage() == Some(true)).then(|| self.answers.hosts()),
+            outage: is_outage.then(|| self.answers.hosts()),
         }
     }
 
-    fn write<A: Address>(&mut self, trial: &Attempt<A>) -> io::Result<()> {
-        self.rows.push([trial.src, trial.dst], trial.pack())
+    fn write<A: Address>(&mut self, attempt: &Attempt<A>) -> io::Result<()> {
+        self.rows.push([attempt.src, attempt.dst], attempt.pack())
     }
 
     fn is_dark(&self, host: IpAddr) -> bool {
         self.knows_dark && self.active.lacks(&self.site.inside, host)
     }
 
-    fn is_login<A: Address>(&self, talk: &Conversation<A>) -> bool {
-        let is_stranger = || {
-            self.site.side(talk.initiator.ip()) != Some(Side::Inside)
-                && self.site.side(talk.responder.ip()) != Some(Side::Outside)
+    fn is_login<A: Address>(&self, conversation: &Conversation<A>) -> bool {
+        let is_from_outside = || {
+            self.site.side(conversation.initiator.ip()) != Some(Side::Inside)
+                && self.site.side(conversation.responder.ip()) != Some(Side::Outside)
         };
-        talk.proto == TCP
-            && SESSION.contains(&talk.forward.largest_packets)
-            && (LOGINS.contains(&talk.port) || (SERVICES.contains(&talk.port) && is_stranger()))
+        let port = conversation.port;
+        conversation.proto == TCP
+            && SESSION.contains(&conversation.forward.largest_packets)
+            && (LOGINS.contains(&port) || (SERVICES.contains(&port) && is_from_outside()))
+    }
+
+    fn productive<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+        let &Conversation { initiator, responder, proto, port, .. } = conversation;
+        if proto == TCP
+            && MAIL.contains(&port)
+            && self.mail.len() < MAX_MAIL
+            && self.site.side(responder.ip()) == Some(Side::Inside)
+        {
+            self.mail.insert(responder.ip());
+        }
+        if self.is_login(conversation) {
+            self.write(&attempt(conversation, LOGIN))?;
+        }
+        if !self.recent.is_new(self.hasher.hash_one((initiator, responder, proto, port))) {
+            return Ok(());
+        }
+        self.write(&attempt(conversation, WORKED))
     }
 }
 
 impl Visitor for AttemptWriter<'_> {
-    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
-        let &Conversation {
-            initiator: asker,
-            responder: host,
-            proto,
-            port,
-            sport,
-            forward: asked,
-            is_sure,
-            outcome,
-            ..
-        } = talk;
-        let is_asked = outcome != Outcome::Rejected || !talk.may_be_unsolicited();
-        if !is_sure || !is_asked || (proto != TCP && proto != UDP) {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+        let &Conversation { initiator, responder, proto, is_sure, outcome, .. } = conversation;
+        let may_be_reply = outcome == Outcome::Rejected && conversation.may_be_unsolicited();
+        if !is_sure || may_be_reply || (proto != TCP && proto != UDP) {
             return Ok(());
         }
-        let with = |half: &DirectionTotals, bits| Attempt {
-            src: asker,
-            proto,
-            port,
-            dst: host,
-            bits,
-            sport,
-            flows: half.flows,
-            packets: u32::try_from(half.packets).unwrap_or(u32::MAX),
-            octets: u32::try_from(half.octets).unwrap_or(u32::MAX),
-            // 0 is unknown, and the lower bits of a real moment can be 0 too.
-            start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
-        };
-        if matches!(outcome, Outcome::Productive | Outcome::Unanswered | Outcome::Rejected)
-            && self.site.side(asker.ip()) == Some(Side::Inside)
-        {
-            self.answers.add(asker, outcome == Outcome::Productive);
+        let has_outcome =
+            matches!(outcome, Outcome::Productive | Outcome::Unanswered | Outcome::Rejected);
+        if has_outcome && self.site.side(initiator.ip()) == Some(Side::Inside) {
+            self.answers.add(initiator, outcome == Outcome::Productive);
         }
         match outcome {
-            Outcome::Productive => {
-                if proto == TCP
-                    && MAIL.contains(&port)
-                    && self.mail.len() < MAX_MAIL
-                    && self.site.side(host.ip()) == Some(Side::Inside)
-                {
-                    self.mail.insert(host.ip());
-                }
-                if self.is_login(talk) {
-                    self.write(&with(&asked, LOGIN))?;
-                }
-                if !self.recent.is_new(self.hasher.hash_one((asker, host, proto, port))) {
-                    return Ok(());
-                }
-                self.write(&with(&asked, WORKED))
-            }
+            Outcome::Productive => self.productive(conversation),
             Outcome::Unanswered | Outcome::Rejected => {
-                let is_dark = outcome == Outcome::Unanswered && self.is_dark(host.ip());
-                self.write(&with(&asked, if is_dark { FAILED | DARK } else { FAILED }))
+                let is_dark = outcome == Outcome::Unanswered && self.is_dark(responder.ip());
+                let bits = if is_dark { FAILED | DARK } else { FAILED };
+                self.write(&attempt(conversation, bits))
             }
             Outcome::Unsolicited | Outcome::Partial => Ok(()),
         }
+    }
+}
+
+/// Returns the attempt of a conversation's initiator.
+fn attempt<A: Address>(conversation: &Conversation<A>, bits: u8) -> Attempt<A> {
+    let forward = &conversation.forward;
+    Attempt {
+        src: conversation.initiator,
+        proto: conversation.proto,
+        port: conversation.port,
+        dst: conversation.responder,
+        bits,
+        sport: conversation.sport,
+        flows: forward.flows,
+        packets: u32::try_from(forward.packets).unwrap_or(u32::MAX),
+        bytes: u32::try_from(forward.octets).unwrap_or(u32::MAX),
+        // 0 stands for unknown, and the lower bits of a known time can be 0 too.
+        start: if forward.start == 0 { 0 } else { (forward.start as u32).max(1) },
     }
 }

@@ -1,233 +1,299 @@
-//! The classes of attacks on a port: what each measures.
+//! The classes of attacks on a port, and the measures that each of them takes.
 
 use std::net::IpAddr;
 
 use super::evidence::Evidence;
 use super::memory::Slow;
-use crate::detect::threshold::{Measure, Visibility, percent};
-use crate::detect::{SiteLimits, Threshold};
-use crate::finding::Side;
+use crate::detect::judge::{Case, Class, DefaultLimit, Measured};
+use crate::detect::site_limits::SiteLimits;
+use crate::detect::threshold::{Measure, Threshold, percent};
+use crate::detect::traffic::Traffic;
+use crate::finding::{Host, MAX_PEERS, Peer, Sample, Side};
 use crate::flow::TCP;
 use crate::time::Window;
 
+/// A class of attacks on a port.
+pub(super) type PortClass = Class<Evidence, PortFacts, fn(&Evidence) -> Details>;
+pub(super) type PortMeasured = Measured<Evidence, PortFacts, fn(&Evidence) -> Details>;
+
 /// A source at a port.
+pub(super) type PortCase<'a> = Case<'a, Evidence, PortFacts>;
+
+/// The facts about a source that only nfport uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PortCase<'a> {
-    pub evidence: &'a Evidence,
-    pub side: Option<Side>,
-    pub window: Option<Window>,
-    pub answers: Visibility,
-    /// One packet in many was seen.
-    pub sampled: bool,
-    /// Hardly any of our hosts gets an answer.
+pub(super) struct PortFacts {
+    /// True if hardly any inside host gets an answer.
     pub is_outage: bool,
-    /// It takes letters itself.
+    /// True if the source is a mail server itself.
     pub is_mail: bool,
-    /// What it did over a day, if it is remembered.
+    /// The failed attempts of the source over a day, if they are remembered.
     pub slow: Option<Slow>,
-    pub bounds: &'a SiteLimits,
 }
 
-/// A kind of attack on a port.
+/// The part of a finding that depends on its class.
 #[derive(Debug)]
-pub(super) struct Class {
-    /// The word in the column `class`, and the name of its limit.
-    pub name: &'static str,
-    /// The limit that a site may change.
-    pub limit: u64,
-    /// What is measured; the first is held against the limit. `None` if it cannot be told here.
-    pub measure: fn(&PortCase) -> Option<Vec<Measure>>,
+pub(super) struct Details {
+    pub traffic: Traffic,
+    pub peers: u64,
+    pub peer: Vec<Peer>,
+    pub more: u64,
+    pub sample: Vec<Sample>,
 }
 
-/// The classes in the order in which they name a finding, after the one that takes memory.
-pub(super) const CLASSES: [&Class; 3] = [&SPREAD, &HAMMER, &SPAM];
+impl Details {
+    /// Returns the failed attempts, and the networks to which they went.
+    pub(super) fn of_failures(evidence: &Evidence) -> Details {
+        Details {
+            traffic: evidence.failed_traffic,
+            peers: evidence.failed,
+            peer: evidence.nets.clone(),
+            more: evidence.more_nets,
+            sample: evidence.sample.clone(),
+        }
+    }
 
-/// New targets in vain in ten seconds, which are ten a second.
+    /// Returns the sessions, and the hosts whose passwords were guessed.
+    fn of_sessions(evidence: &Evidence) -> Details {
+        Details {
+            traffic: evidence.session_traffic,
+            peers: evidence.guessed.len() as u64 + evidence.more_guessed,
+            peer: evidence.guessed.clone(),
+            more: evidence.more_guessed,
+            sample: evidence.session_sample.clone(),
+        }
+    }
+
+    /// Returns all attempts, and the hosts that took mail.
+    fn of_all(evidence: &Evidence) -> Details {
+        let peers = evidence.failed + evidence.worked;
+        let named = evidence.reached.iter().take(MAX_PEERS);
+        let peer: Vec<Peer> =
+            named.map(|host| Peer { host: Host::Address(*host), flows: None }).collect();
+        Details {
+            traffic: evidence.traffic,
+            peers,
+            more: peers.saturating_sub(peer.len() as u64),
+            peer,
+            sample: evidence.sample.clone(),
+        }
+    }
+}
+
+/// The classes that take measures. The first that holds names the finding, unless the host is [`INFECTED`].
+pub(super) const CLASSES: [&PortClass; 3] = [&SPREAD, &HAMMER, &SPAM];
+
+/// Returns the names of the limits that a site can set.
+pub(in crate::detect) fn metrics() -> impl Iterator<Item = &'static str> {
+    CLASSES.iter().map(|class| class.name).chain([INFECTED])
+}
+
+/// The limit of failed targets of `spread`.
+pub(super) const SPREAD_LIMIT: u64 = 1000;
+/// New failed targets in ten seconds that are enough: ten a second.
 const BURST: u64 = 100;
-
-/// Of an inside host by TCP so many of a thousand will do if so many of a hundred are in vain.
-const SURE: (u64, u64) = (50, 95);
-/// And they lie in so many networks: what watches the hosts of a site finds none of them when that is gone.
-const NETS: u64 = 10;
-/// While nobody answers any of ours, it takes so many times as many.
+/// Failed targets of an inside host by TCP that are enough if nearly all of its attempts failed.
+const FEW: u64 = 50;
+/// The share of failed attempts that this takes, in percent.
+const FEW_SHARE: u64 = 95;
+/// The fewest networks in which these targets lie. A monitor of the hosts of one site reaches none of them when
+/// that site is down.
+const FEW_NETS: u64 = 10;
+/// The factor of the limits during an outage.
 const OUTAGE: u64 = 10;
 
-/// At least 1000 targets in vain on one port, or 100 within ten seconds, and at least half of all that
-/// were asked; of an inside host by TCP 50 in ten networks, if 95 of a hundred are. With `--state` also in a
-/// day. While hardly any of our hosts is answered, which is an outage, ten thousand; unless half of those
-/// that ask have a thousand on the same port of TCP, for then a worm is all that goes on.
+/// A worm: at least 1000 failed targets on one port, or 100 within ten seconds, while at least half of all
+/// attempts at the port failed.
 ///
-/// So a worm spreads, at whatever pace it is made to. A resolver, a mail server, a crawler and a NAT ask as
-/// many, and are mostly answered; of the peers of peer-to-peer programs some are always there. That an inside
-/// host finds hardly anybody comes of a list that nobody made for it. UDP is not told so: where QUIC is
-/// blocked, no browser gets an answer.
-pub(super) const SPREAD: Class = Class {
+/// For an inside host by TCP, 50 failed targets in ten networks are enough if 95 % of the attempts failed. With
+/// `--state`, the limits hold for the targets of a day too. During an outage, in which hardly any inside host is
+/// answered, the limit is 10,000 targets; unless half of the hosts that try to reach others have 1000 failed
+/// targets at the same TCP port, because then a worm is the reason.
+///
+/// A worm shows this at any pace. A resolver, a mail server, a crawler and a NAT have as many targets, most of
+/// which answer, and some peers of a peer-to-peer program are always there. An inside host of which hardly any
+/// attempt works did not get its targets from a list. UDP has no such rule: where QUIC is blocked, no browser gets
+/// an answer.
+pub(super) const SPREAD: PortClass = PortClass {
     name: "spread",
-    limit: 1000,
+    limit: DefaultLimit::same(SPREAD_LIMIT),
     measure: |case| {
         let evidence = case.evidence;
-        if !case.hears() {
+        if !case.context.silence_counts(evidence.proto) {
             return None;
         }
         let times = if case.is_cut_off() { OUTAGE } else { 1 };
-        let limit = case.limit(&SPREAD).saturating_mul(times);
-        // What the site allows in a window it allows in ten seconds too, as a tenth.
-        let burst = part(limit, BURST);
-        let (now, worked) = (evidence.failed, evidence.worked);
-        let share = case.share();
+        let limit = case.class_limit(&SPREAD).saturating_mul(times);
+        let share = case.context.failed_share(50);
         let few = case.few(limit);
-        let day = case.slow.filter(|_| now > 0).unwrap_or_default();
-        let slow = (day.failed, day.worked);
-        let is_few = |nets, (failed, worked)| {
+        let day = case.extra.slow.filter(|_| evidence.failed > 0).unwrap_or_default();
+        let few_holds = |nets: u64, failed: u64, worked: u64| {
             few.is_some_and(|few| failed >= few)
-                && nets >= NETS
-                && percent(failed, failed + worked) >= SURE.1
+                && nets >= FEW_NETS
+                && percent(failed, failed + worked) >= FEW_SHARE
         };
-        let nets = evidence.nets.len() as u64 + evidence.more;
-        let ways = [
-            (now >= limit, "targets", now, limit, (now, worked), share),
-            (evidence.burst >= burst, "in10s", evidence.burst, burst, (now, worked), share),
-            (slow.0 >= limit, "targets1d", slow.0, limit, slow, share),
-            (
-                is_few(nets, (now, worked)),
-                "targets",
-                now,
-                few.unwrap_or(limit),
-                (now, worked),
-                SURE.1,
-            ),
-            (is_few(day.nets, slow), "targets1d", slow.0, few.unwrap_or(limit), slow, SURE.1),
-        ];
-        let way = ways.iter().find(|(holds, ..)| *holds).or(ways.first())?;
-        let &(_, name, value, limit, (failed, worked), share) = way;
-        Some(vec![
-            Measure::at_least(name, value, limit),
-            Measure::at_least("failedpct", percent(failed, failed + worked), share),
-        ])
+        let window =
+            Way { worked: evidence.worked, ..Way::new("targets", evidence.failed, limit, share) };
+        // The limit of ten seconds is a tenth of that of the window, also where the site sets it.
+        let burst =
+            Way { name: "in10s", value: evidence.burst, limit: part(limit, BURST), ..window };
+        let of_day = Way { worked: day.worked, ..Way::new("targets1d", day.failed, limit, share) };
+        let few_limit = few.unwrap_or(limit);
+        let nets = evidence.nets.len() as u64 + evidence.more_nets;
+        let way = if window.value >= window.limit {
+            window
+        } else if burst.value >= burst.limit {
+            burst
+        } else if of_day.value >= of_day.limit {
+            of_day
+        } else if few_holds(nets, evidence.failed, evidence.worked) {
+            Way { limit: few_limit, share: FEW_SHARE, ..window }
+        } else if few_holds(day.nets, day.failed, day.worked) {
+            Way { limit: few_limit, share: FEW_SHARE, ..of_day }
+        } else {
+            window
+        };
+        Some(way.measures())
     },
+    fill: Details::of_failures,
 };
 
-/// At least 20 sessions of like size with one host's login port, each of 11 to 51 packets from the client:
-/// so many does a password cost that is wrong.
+/// One of the ways in which targets are counted for `spread`.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    value: u64,
+    limit: u64,
+    /// Failed and working targets, of which `share` percent must have failed.
+    failed: u64,
+    worked: u64,
+    share: u64,
+}
+
+impl Way {
+    fn new(name: &'static str, failed: u64, limit: u64, share: u64) -> Way {
+        Way { name, value: failed, limit, failed, worked: 0, share }
+    }
+
+    fn measures(self) -> Vec<Measure> {
+        let failed = percent(self.failed, self.failed + self.worked);
+        vec![
+            Measure::at_least(self.name, self.value, self.limit),
+            Measure::at_least("failedpct", failed, self.share),
+        ]
+    }
+}
+
+/// The limit of sessions of `hammer`.
+pub(super) const HAMMER_LIMIT: u64 = 20;
+
+/// Password guessing: at least 20 sessions of like size with the login port of one host, each of 11 to 51 packets
+/// from the client, which is as many as a wrong password takes.
 ///
-/// Of ports of databases and files only from outside: programs of our own have sessions there all day.
-pub(super) const HAMMER: Class = Class {
+/// At the ports of databases and file servers only sources from outside count: inside programs have sessions
+/// there all day.
+pub(super) const HAMMER: PortClass = PortClass {
     name: "hammer",
-    limit: 20,
+    limit: DefaultLimit::same(HAMMER_LIMIT),
     measure: |case| {
-        let is_sure = !case.sampled && case.evidence.proto == TCP;
-        is_sure.then(|| {
-            vec![Measure::at_least(
-                "sessions",
-                case.evidence.most,
-                sessions(case.bounds, case.evidence.src, case.window),
-            )]
-        })
+        if case.context.sampled || case.evidence.proto != TCP {
+            return None;
+        }
+        let limit = sessions(case.context.limits, case.host, case.context.window);
+        Some(vec![Measure::at_least("sessions", case.evidence.most_sessions, limit)])
     },
+    fill: Details::of_sessions,
 };
 
-/// At least 50 hosts that an inside host, which is no mail server, writes letters to.
-pub(super) const SPAM: Class = Class {
+/// The limit of hosts of `spam`.
+pub(super) const SPAM_LIMIT: u64 = 50;
+
+/// Spam: an inside host that is no mail server tries to send mail to at least 50 hosts.
+pub(super) const SPAM: PortClass = PortClass {
     name: "spam",
-    limit: 50,
+    limit: DefaultLimit::same(SPAM_LIMIT),
     measure: |case| {
         let evidence = case.evidence;
         if (evidence.proto, evidence.port) != (TCP, 25)
             || case.side != Some(Side::Inside)
-            || case.is_mail
+            || case.extra.is_mail
         {
             return None;
         }
         let hosts = evidence.failed + evidence.worked;
-        Some(vec![Measure::at_least("hosts", hosts, case.limit(&SPAM))])
+        Some(vec![Measure::at_least("hosts", hosts, case.class_limit(&SPAM))])
     },
+    fill: Details::of_all,
 };
 
-/// The class of those whom an attacker got into and who now attack themselves.
+/// The class of hosts that an attacker reached and that now attack others.
 pub(super) const INFECTED: &str = "infected";
-/// Targets in vain of an infected host, or of whoever got into it from outside; of one inside who was
-/// not seen to be infected it takes more, as with a scan.
-pub(super) const TARGETS: u64 = 25;
-const INSIDE: u64 = 100;
+/// The limit of failed targets of an infected host, and of an attacker from outside.
+pub(super) const INFECTED_LIMIT: u64 = 25;
+/// The limit for an inside host that no attacker was seen to reach: more, as with a scan.
+const INSIDE_LIMIT: u64 = 100;
 
-/// Targets in vain in a window from which on those of an inside host are remembered, if nearly all were:
-/// percent.
+/// Failed targets in a window from which on those of an inside host are remembered, if nearly all failed.
 pub(super) const SLOW: u64 = 10;
+/// The share of failed attempts that this takes, in percent.
 const SLOW_SHARE: u64 = 90;
 
-/// Sessions of a source with one host that are guessing. A short window needs as many as show that they
-/// are alike.
-pub(super) fn sessions(bounds: &SiteLimits, src: IpAddr, window: Option<Window>) -> u64 {
-    let limit = bounds.of(HAMMER.name, src).unwrap_or(HAMMER.limit);
-    match Threshold::AtLeast(limit).scaled(window) {
-        Threshold::AtLeast(scaled) => scaled.max(limit),
-        _ => limit,
-    }
+/// Returns how many sessions of a source with one host are password guessing. The limit is for 600 s and grows
+/// with longer windows. A shorter window needs as many, because fewer do not show that they are alike.
+pub(super) fn sessions(limits: &SiteLimits, src: IpAddr, window: Option<Window>) -> u64 {
+    let limit = limits.of(HAMMER.name, src).unwrap_or(HAMMER_LIMIT);
+    Threshold::AtLeast(limit).scaled(window).least().max(limit)
 }
 
-/// Of a limit of targets in vain, how many are enough where hardly any answers.
+/// Returns how many failed targets are enough if nearly all attempts failed, where the limit is `limit`.
 pub(super) fn few(limit: u64) -> u64 {
-    part(limit, SURE.0)
+    part(limit, FEW)
 }
 
-/// What a limit of targets makes of a count that goes with the default of a thousand.
+/// Returns a count in proportion to a limit of targets; it is `count` for the default limit.
 fn part(limit: u64, count: u64) -> u64 {
-    (u128::from(limit) * u128::from(count) / u128::from(SPREAD.limit)).max(1) as u64
+    (u128::from(limit) * u128::from(count) / u128::from(SPREAD_LIMIT)).max(1) as u64
 }
 
 impl PortCase<'_> {
-    /// The limit of a class for this source.
-    pub(super) fn limit(&self, class: &Class) -> u64 {
-        self.bounds.of(class.name, self.evidence.src).unwrap_or(class.limit)
-    }
-
-    /// Whether silence says that nobody is there: by TCP, whose attempts are known by their size, else
-    /// where every answer is seen.
-    pub(super) fn hears(&self) -> bool {
-        self.evidence.proto == TCP || (self.answers == Visibility::BothWays && !self.sampled)
-    }
-
-    /// Percent of the targets that must have been in vain: half where answers are seen, nearly all where
-    /// not all are.
-    fn share(&self) -> u64 {
-        if self.answers == Visibility::BothWays && !self.sampled { 50 } else { 90 }
-    }
-
-    /// How many targets are enough where hardly any answers, if they can be.
+    /// Returns how many failed targets are enough if nearly all attempts failed, or `None` if that rule does not
+    /// apply.
     fn few(&self, limit: u64) -> Option<u64> {
-        let is_ours = self.side == Some(Side::Inside) && self.evidence.proto == TCP;
-        let is_heard = self.answers == Visibility::BothWays && !self.sampled && !self.is_outage;
-        (is_ours && is_heard).then_some(few(limit))
+        let is_inside = self.side == Some(Side::Inside) && self.evidence.proto == TCP;
+        let is_heard = self.context.shows_answers() && !self.extra.is_outage;
+        (is_inside && is_heard).then_some(few(limit))
     }
 
-    /// Whether that nobody answers says nothing of who asks.
+    /// Returns true if an outage may be the reason that nobody answers the source.
     pub(super) fn is_cut_off(&self) -> bool {
-        self.is_outage && self.side == Some(Side::Inside)
+        self.extra.is_outage && self.side == Some(Side::Inside)
     }
 
-    /// Whether it does what no program does that is cut off, if many do. A resolver asks a thousand others
-    /// then, by UDP, and a small site has two.
+    /// Returns true if the source does what no program does that is merely cut off, provided that many sources do
+    /// it. By UDP, a resolver that is cut off tries a thousand others, and a small site has two of them.
     pub(super) fn may_be_epidemic(&self) -> bool {
-        self.evidence.proto == TCP && self.evidence.failed >= self.limit(&SPREAD)
+        self.evidence.proto == TCP && self.evidence.failed >= self.class_limit(&SPREAD)
     }
 
-    /// Whether what it asked in vain is worth to be remembered until the next window.
+    /// Returns true if the failed attempts are remembered until the next window.
     pub(super) fn is_remembered(&self) -> bool {
         let Evidence { failed, worked, .. } = *self.evidence;
-        let is_slow = self.few(SPREAD.limit).is_some()
+        let is_slow = self.few(SPREAD_LIMIT).is_some()
             && failed >= SLOW
             && percent(failed, failed + worked) >= SLOW_SHARE;
         is_slow || self.is_attack(true)
     }
 
-    /// Whether it asks so many in vain that whom it gets into is in danger.
+    /// Returns true if so many attempts failed that a host that the source reached may be infected. `is_infected`
+    /// says that the source may be infected itself, which takes fewer failures.
     pub(super) fn is_attack(&self, is_infected: bool) -> bool {
         let evidence = self.evidence;
         let limit = match self.side {
-            Some(Side::Inside) if !is_infected => INSIDE,
-            _ => self.bounds.of(INFECTED, evidence.src).unwrap_or(TARGETS),
+            Some(Side::Inside) if !is_infected => INSIDE_LIMIT,
+            _ => self.context.limits.of(INFECTED, evidence.src).unwrap_or(INFECTED_LIMIT),
         };
         let share = percent(evidence.failed, evidence.failed + evidence.worked);
-        self.hears() && evidence.failed >= limit && share >= self.share()
+        self.context.silence_counts(evidence.proto)
+            && evidence.failed >= limit
+            && share >= self.context.failed_share(50)
     }
 }

@@ -1,4 +1,4 @@
-//! What one source did at one port of all its targets, put together from its trials.
+//! Evidence about one source at one port of all its targets, added up over its attempts as they are read.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,71 +8,89 @@ use foldhash::fast::RandomState;
 use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
 use crate::conversation::Address;
 use crate::detect::top::Top;
+use crate::detect::traffic::Traffic;
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 
-/// Slices of ten seconds that are told apart, a day's; what comes after is not looked at.
+/// The most time slices that are counted: those of a day. Targets in further slices are not counted by time.
 const MAX_SLICES: usize = 8640;
+/// Milliseconds of a time slice.
 const SLICE: u32 = 10_000;
 
-/// Sessions of one pair that are looked at to see whether they are alike.
+/// The most sessions of a source with one host that are compared.
 const MAX_SESSIONS: usize = 1 << 16;
-/// Targets that worked and that failed which are named to who remembers.
+/// The most targets that worked, and that failed, which are passed on to the memory.
 const MAX_TARGETS: usize = 1024;
 
-/// Flows, packets and octets.
-pub(super) type Sums = (u64, u64, u64);
-
-/// What a source did at a port.
+/// The evidence about a source at a port.
 #[derive(Clone, Debug)]
 pub(super) struct Evidence {
     pub src: IpAddr,
     pub proto: u8,
     pub port: u16,
-    /// Distinct targets that it asked in vain, of these inside addresses that nobody uses, and those
-    /// where it worked.
+    /// Distinct targets at which attempts failed and none worked.
     pub failed: u64,
+    /// Dark addresses among the failed targets.
     pub dark: u64,
+    /// Distinct targets at which an attempt worked.
     pub worked: u64,
-    /// The most targets in vain in ten seconds; 0 if there are no times.
+    /// The most failed targets in ten seconds; 0 if times are unknown.
     pub burst: u64,
-    /// Of what was in vain, and the networks that it went to most.
-    pub sums: Sums,
+    /// Traffic of the failed attempts.
+    pub failed_traffic: Traffic,
+    /// The networks that got most flows of the failed attempts.
     pub nets: Vec<Peer>,
-    pub more: u64,
+    /// Number of further networks that are not in `nets`.
+    pub more_nets: u64,
     pub sample: Vec<Sample>,
-    /// Of all that it asked.
-    pub all: Sums,
-    /// Hosts with enough sessions of like size, what these sum up to, and the most with one host.
-    pub hammered: Vec<Peer>,
-    pub hammered_more: u64,
-    pub sessions: Sums,
-    pub most: u64,
+    /// Traffic of all attempts.
+    pub traffic: Traffic,
+    /// Hosts with enough sessions of like size, those with most sessions first.
+    pub guessed: Vec<Peer>,
+    /// Number of further such hosts that are not in `guessed`.
+    pub more_guessed: u64,
+    /// Traffic of these sessions; each session is a flow.
+    pub session_traffic: Traffic,
+    /// The most sessions of like size with one host.
+    pub most_sessions: u64,
     pub session_sample: Vec<Sample>,
-    /// Some of those that it got into, and hashes of some that it did not.
-    pub got_into: Vec<IpAddr>,
-    pub asked: Vec<u32>,
+    /// Some hosts at which an attempt worked.
+    pub reached: Vec<IpAddr>,
+    /// Hashes of some failed targets.
+    pub failed_hashes: Vec<u32>,
 }
 
-/// Builds evidence of trials in their order; kept from one source to the next for its tables.
+/// Builds evidence out of sorted attempts.
 #[derive(Debug)]
 pub(super) struct Builder<A: Address> {
     evidence: Evidence,
-    /// The target that goes by, with what came of it.
+    /// The current target, with the sum of its attempts.
     target: Option<Attempt<A>>,
+    /// Failed targets by the time slice of their first attempt.
     slices: HashMap<u32, u64, RandomState>,
-    sessions: Vec<(u32, u32)>,
-    session: Option<Sample>,
+    /// Sessions with the current target.
+    sessions: Vec<Session>,
+    session_sample: Option<Sample>,
+    /// The network of the current target, with the flows of its failed attempts.
     net: Option<(A, u64)>,
     nets: u64,
-    top: Top<A, MAX_PEERS>,
-    hammered: Top<A, MAX_PEERS>,
-    hosts: u64,
-    least: u64,
+    top_nets: Top<A, MAX_PEERS>,
+    top_guessed: Top<A, MAX_PEERS>,
+    guessed: u64,
+    /// Sessions of like size with one host that are password guessing.
+    least_sessions: u64,
+}
+
+/// A session that may be a failed login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Session {
+    bytes: u32,
+    packets: u32,
 }
 
 impl<A: Address> Builder<A> {
-    /// The trials of a source at a port follow; `least` sessions of one pair are guessing.
-    pub(super) fn new(first: &Attempt<A>, least: u64) -> Builder<A> {
+    /// Returns a builder for the source and port of an attempt. `least_sessions` sessions of like size with one
+    /// host are password guessing.
+    pub(super) fn new(first: &Attempt<A>, least_sessions: u64) -> Builder<A> {
         let evidence = Evidence {
             src: first.src.ip(),
             proto: first.proto,
@@ -81,166 +99,168 @@ impl<A: Address> Builder<A> {
             dark: 0,
             worked: 0,
             burst: 0,
-            sums: (0, 0, 0),
+            failed_traffic: Traffic::NONE,
             nets: Vec::new(),
-            more: 0,
+            more_nets: 0,
             sample: Vec::new(),
-            all: (0, 0, 0),
-            hammered: Vec::new(),
-            hammered_more: 0,
-            sessions: (0, 0, 0),
-            most: 0,
+            traffic: Traffic::NONE,
+            guessed: Vec::new(),
+            more_guessed: 0,
+            session_traffic: Traffic::NONE,
+            most_sessions: 0,
             session_sample: Vec::new(),
-            got_into: Vec::new(),
-            asked: Vec::new(),
+            reached: Vec::new(),
+            failed_hashes: Vec::new(),
         };
         Builder {
             evidence,
             target: None,
             slices: HashMap::default(),
             sessions: Vec::new(),
-            session: None,
+            session_sample: None,
             net: None,
             nets: 0,
-            top: Top::new(),
-            hammered: Top::new(),
-            hosts: 0,
-            least,
+            top_nets: Top::new(),
+            top_guessed: Top::new(),
+            guessed: 0,
+            least_sessions,
         }
     }
 
-    pub(super) fn add(&mut self, trial: &Attempt<A>) {
-        if self.target.is_none_or(|target| target.dst != trial.dst) {
-            self.close();
+    /// Adds an attempt; attempts come in the order of their rows.
+    pub(super) fn add(&mut self, attempt: &Attempt<A>) {
+        if self.target.is_none_or(|target| target.dst != attempt.dst) {
+            self.end_target();
             self.target =
-                Some(Attempt { bits: 0, flows: 0, packets: 0, octets: 0, start: 0, ..*trial });
+                Some(Attempt { bits: 0, flows: 0, packets: 0, bytes: 0, start: 0, ..*attempt });
         }
-        if trial.has(LOGIN) {
-            // A session is also what worked.
+        if attempt.has(LOGIN) {
+            // The session has a second row, as an attempt that worked.
             if self.sessions.len() < MAX_SESSIONS {
-                self.sessions.push((trial.octets, trial.packets));
+                self.sessions.push(Session { bytes: attempt.bytes, packets: attempt.packets });
             }
-            self.session.get_or_insert_with(|| trial.sample());
+            self.session_sample.get_or_insert_with(|| attempt.sample());
             return;
         }
         let Some(target) = &mut self.target else { return };
-        if trial.has(WORKED) {
+        if attempt.has(WORKED) {
             target.bits |= WORKED;
-            add(&mut self.evidence.all, trial);
+            self.evidence.traffic.add(attempt.traffic());
             return;
         }
-        target.bits |= trial.bits;
-        target.flows = target.flows.saturating_add(trial.flows);
-        target.packets = target.packets.saturating_add(trial.packets);
-        target.octets = target.octets.saturating_add(trial.octets);
-        if trial.start != 0 && (target.start == 0 || trial.start < target.start) {
-            (target.start, target.sport) = (trial.start, trial.sport);
+        target.bits |= attempt.bits;
+        target.flows = target.flows.saturating_add(attempt.flows);
+        target.packets = target.packets.saturating_add(attempt.packets);
+        target.bytes = target.bytes.saturating_add(attempt.bytes);
+        if attempt.start != 0 && (target.start == 0 || attempt.start < target.start) {
+            (target.start, target.sport) = (attempt.start, attempt.sport);
         }
     }
 
-    /// All trials at one target are in.
-    fn close(&mut self) {
+    fn end_target(&mut self) {
         let Some(target) = self.target.take() else { return };
-        let evidence = &mut self.evidence;
         if target.has(WORKED) {
-            evidence.worked += 1;
-            if evidence.got_into.len() < MAX_TARGETS {
-                evidence.got_into.push(target.dst.ip());
+            self.evidence.worked += 1;
+            if self.evidence.reached.len() < MAX_TARGETS {
+                self.evidence.reached.push(target.dst.ip());
             }
         } else if target.has(FAILED) {
-            evidence.failed += 1;
-            evidence.dark += u64::from(target.has(DARK));
-            if target.start != 0 {
-                let slice = target.start / SLICE;
-                let is_full = self.slices.len() >= MAX_SLICES;
-                match self.slices.get_mut(&slice) {
-                    Some(count) => *count += 1,
-                    None if is_full => {}
-                    None => _ = self.slices.insert(slice, 1),
-                }
-            }
-            if evidence.sample.len() < MAX_SAMPLES {
-                evidence.sample.push(target.sample());
-            }
-            if evidence.asked.len() < MAX_TARGETS {
-                evidence.asked.push(target.dst.digest());
-            }
+            self.add_failed(&target);
         }
         if target.has(FAILED) {
-            add(&mut evidence.all, &target);
-            add(&mut evidence.sums, &target);
+            self.evidence.traffic.add(target.traffic());
+            self.evidence.failed_traffic.add(target.traffic());
             match &mut self.net {
                 Some((net, flows)) if *net == target.dst.net() => *flows += u64::from(target.flows),
                 _ => {
-                    self.nets += u64::from(self.net.is_some());
-                    if let Some((net, flows)) = self.net {
-                        self.top.offer(flows, net);
-                    }
+                    self.end_net();
                     self.net = Some((target.dst.net(), target.flows.into()));
                 }
             }
         }
-        self.hammer(target.dst);
+        self.end_sessions(target.dst);
     }
 
-    /// Sessions with one host: guessing, if enough of them are alike, and most are.
-    fn hammer(&mut self, host: A) {
-        let sample = self.session.take();
-        let all = self.sessions.len();
-        if all as u64 >= self.least {
-            self.sessions.sort_unstable();
-            let median = self.sessions.get(all / 2).map_or(0, |(octets, _)| u64::from(*octets));
-            let like = |(octets, _): &&(u32, u32)| {
-                let octets = u64::from(*octets);
-                octets * 10 >= median * 7 && octets * 10 <= median * 13
-            };
-            let alike: Vec<&(u32, u32)> = self.sessions.iter().filter(like).collect();
-            let count = alike.len() as u64;
-            if count >= self.least && count * 10 >= all as u64 * 7 {
-                let evidence = &mut self.evidence;
-                self.hosts += 1;
-                self.hammered.offer(count, host);
-                evidence.most = evidence.most.max(count);
-                evidence.sessions.0 += count;
-                for (octets, packets) in alike {
-                    evidence.sessions.1 += u64::from(*packets);
-                    evidence.sessions.2 += u64::from(*octets);
-                }
-                if evidence.session_sample.len() < MAX_SAMPLES {
-                    evidence.session_sample.extend(sample);
-                }
-            } else {
-                self.evidence.most =
-                    self.evidence.most.max(count.min(self.least.saturating_sub(1)));
+    fn add_failed(&mut self, target: &Attempt<A>) {
+        let evidence = &mut self.evidence;
+        evidence.failed += 1;
+        evidence.dark += u64::from(target.has(DARK));
+        if target.start != 0 {
+            let slice = target.start / SLICE;
+            let has_room = self.slices.len() < MAX_SLICES;
+            match self.slices.get_mut(&slice) {
+                Some(count) => *count += 1,
+                None if has_room => _ = self.slices.insert(slice, 1),
+                None => {}
+            }
+        }
+        if evidence.sample.len() < MAX_SAMPLES {
+            evidence.sample.push(target.sample());
+        }
+        if evidence.failed_hashes.len() < MAX_TARGETS {
+            evidence.failed_hashes.push(target.dst.digest());
+        }
+    }
+
+    fn end_net(&mut self) {
+        if let Some((net, flows)) = self.net.take() {
+            self.nets += 1;
+            self.top_nets.offer(flows, net);
+        }
+    }
+
+    /// Ends the sessions with a host. They are password guessing if enough of them, and 70 % of all, are of like
+    /// size: within 30 % of the median.
+    fn end_sessions(&mut self, host: A) {
+        let sample = self.session_sample.take();
+        let all = self.sessions.len() as u64;
+        let evidence = &mut self.evidence;
+        if all < self.least_sessions {
+            evidence.most_sessions = evidence.most_sessions.max(all);
+            self.sessions.clear();
+            return;
+        }
+        self.sessions.sort_unstable();
+        let median = self.sessions.get(self.sessions.len() / 2);
+        let median = median.map_or(0, |session| u64::from(session.bytes));
+        let is_alike = |session: &&Session| {
+            let bytes = u64::from(session.bytes);
+            bytes * 10 >= median * 7 && bytes * 10 <= median * 13
+        };
+        let alike: Vec<&Session> = self.sessions.iter().filter(is_alike).collect();
+        let count = alike.len() as u64;
+        if count >= self.least_sessions && count * 10 >= all * 7 {
+            self.guessed += 1;
+            self.top_guessed.offer(count, host);
+            evidence.most_sessions = evidence.most_sessions.max(count);
+            for session in alike {
+                let (packets, bytes) = (session.packets.into(), session.bytes.into());
+                evidence.session_traffic.add(Traffic { flows: 1, packets, bytes });
+            }
+            if evidence.session_sample.len() < MAX_SAMPLES {
+                evidence.session_sample.extend(sample);
             }
         } else {
-            self.evidence.most = self.evidence.most.max(all as u64);
+            let below = count.min(self.least_sessions.saturating_sub(1));
+            evidence.most_sessions = evidence.most_sessions.max(below);
         }
         self.sessions.clear();
     }
 
+    /// Returns the evidence, after all attempts were added.
     pub(super) fn end(mut self) -> Evidence {
-        self.close();
-        if let Some((net, flows)) = self.net.take() {
-            self.nets += 1;
-            self.top.offer(flows, net);
-        }
+        self.end_target();
+        self.end_net();
         let mut evidence = self.evidence;
         evidence.burst = self.slices.values().copied().max().unwrap_or(0);
         let net =
             |(flows, net): (u64, A)| Peer { host: Host::Prefix(net.prefix()), flows: Some(flows) };
-        evidence.nets = self.top.iter().map(net).collect();
-        evidence.more = self.nets.saturating_sub(evidence.nets.len() as u64);
+        evidence.nets = self.top_nets.iter().map(net).collect();
+        evidence.more_nets = self.nets.saturating_sub(evidence.nets.len() as u64);
         let host =
             |(flows, host): (u64, A)| Peer { host: Host::Address(host.ip()), flows: Some(flows) };
-        evidence.hammered = self.hammered.iter().map(host).collect();
-        evidence.hammered_more = self.hosts.saturating_sub(evidence.hammered.len() as u64);
+        evidence.guessed = self.top_guessed.iter().map(host).collect();
+        evidence.more_guessed = self.guessed.saturating_sub(evidence.guessed.len() as u64);
         evidence
     }
-}
-
-fn add<A>(sums: &mut Sums, trial: &Attempt<A>) {
-    sums.0 += u64::from(trial.flows);
-    sums.1 += u64::from(trial.packets);
-    sums.2 += u64::from(trial.octets);
 }

@@ -1,5 +1,5 @@
-//! What nfport remembers between windows: who attacked a port, whom they got into, how many attack a
-//! port on an ordinary day, which of our hosts are mail servers, and worms too slow for one window.
+//! The memory of nfport between windows: the attackers of a port, the hosts that they reached, the usual number of
+//! attackers of a port, the inside mail servers, and worms that are too slow for one window.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,120 +9,128 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
-use crate::time::Window;
+use crate::detect::judge::Remembers;
+use crate::detect::slot::{DAY, last};
+use crate::time::{Timestamp, Window};
 
-/// Seconds of a slot, the unit in which moments are remembered.
-const SLOT: u64 = 600;
-/// All is remembered for a day.
-const DAY: u32 = (86_400 / SLOT) as u32;
-/// Entries of each kind, some 30 octets each. With more, those seen longest ago are forgotten.
+/// The most entries of each kind, some 30 bytes each. Beyond them, those that were last seen longest ago are
+/// forgotten.
 const MAX: usize = 1 << 17;
-/// Targets of one slow worm, and of all together: 4 octets each.
+/// The most targets of one slow worm, 4 bytes each.
 const MAX_TARGETS: usize = 4096;
+/// The most targets of all slow worms.
 const MAX_ALL: usize = 1 << 22;
 
-/// A host and a port: whose it is, or where it was attacked.
-type At = (IpAddr, u8, u16);
+/// A host, a protocol and a port: the source of an attack on the port, or its target.
+pub(super) type At = (IpAddr, u8, u16);
 
-/// The memory of nfport.
+/// The memory of nfport. Every entry but the usual number of attackers is kept for a day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
+    /// Long TCP flows and those of them that were paired, of the last window that had enough of them.
     pairing: Option<(u64, u64)>,
-    /// Attackers of a port, with the slot in which each was seen last.
+    /// Attackers of a port, with the slot in which each was last seen.
     attackers: BTreeMap<At, u32>,
-    /// Hosts that an attacker got into at a port, with who that was.
+    /// Hosts that an attacker reached at a port, with the attacker and the slot in which it was last seen.
     entered: BTreeMap<At, (IpAddr, u32)>,
+    /// Inside mail servers, with the slot in which each last took mail.
     mail: BTreeMap<IpAddr, u32>,
+    /// Sources of failed attempts at a port.
     slow: BTreeMap<At, Trace>,
+    /// The usual number of attackers of each protocol and port.
     attacked: Baselines<(u8, u16)>,
+    /// Entries that were forgotten because there were too many.
     evicted: u64,
 }
 
-/// What a source did over a day or less.
+/// The attempts of a source at a port over a day or less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Slow {
-    /// Distinct targets that it asked in vain, and in how many networks they lie.
+    /// Distinct targets that failed.
     pub failed: u64,
+    /// Networks in which these targets lie. Those of IPv6 are hashes, so each has a network of its own.
     pub nets: u64,
+    /// Targets that worked, summed over the windows.
     pub worked: u64,
 }
 
-/// Who asks many in vain over many windows.
+/// The failed attempts of a source at a port over many windows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Trace {
+    /// Slot of the first attempt.
     first: u32,
+    /// Slot of the last attempt.
     last: u32,
+    /// Targets that worked, summed over the windows.
     worked: u64,
-    /// Hashes, in order.
+    /// Hashes of the failed targets, sorted.
     targets: Vec<u32>,
 }
 
-fn slot(seconds: u64) -> u32 {
-    u32::try_from(seconds / SLOT).unwrap_or(u32::MAX)
-}
+impl Remembers for Memory {
+    fn pairing(&self) -> Option<PairedFlows> {
+        self.pairing.map(|(long_flows, paired)| PairedFlows { long_flows, paired })
+    }
 
-fn last(window: Window) -> u32 {
-    slot(window.end().saturating_sub(1))
+    fn is_new(&self, window: Window, now: Timestamp) -> bool {
+        self.attacked.is_new(window, now)
+    }
 }
 
 impl Memory {
-    /// Attackers, hosts that they got into, mail servers and slow worms, and what was forgotten.
+    /// Returns how many attackers, hosts that they reached, mail servers and slow worms are stored, and how many of
+    /// all of them were forgotten because there were too many.
     pub fn sizes(&self) -> [u64; 5] {
         let sizes = [self.attackers.len(), self.entered.len(), self.mail.len(), self.slow.len()];
         let [a, b, c, d] = sizes.map(|size| size as u64);
         [a, b, c, d, self.evicted]
     }
 
-    pub(super) fn is_new(&self, window: Window) -> bool {
-        self.attacked.is_new(window)
-    }
-
-    pub(super) fn pairing(&self) -> Option<PairedFlows> {
-        self.pairing.map(|(long, paired)| PairedFlows { long_flows: long, paired })
-    }
-
-    /// Whether the host attacked the port in the day before.
+    /// Returns true if the host attacked the port in the day before.
     pub(super) fn attacked(&self, at: &At) -> bool {
         self.attackers.contains_key(at)
     }
 
-    /// The attacker that got into the host at the port in the day before.
+    /// Returns the attacker that reached the host at the port in the day before.
     pub(super) fn entered(&self, at: &At) -> Option<IpAddr> {
         self.entered.get(at).map(|(by, _)| *by)
     }
 
+    /// Returns true if the host took mail in the day before.
     pub(super) fn is_mail(&self, host: IpAddr) -> bool {
         self.mail.contains_key(&host)
     }
 
-    /// How many attack a port on an ordinary day; `None` before it is known what that is.
+    /// Returns the usual number of attackers of a port, or `None` if it is not known yet.
     pub(super) fn usual(&self, port: (u8, u16), window: Option<Window>) -> Option<u64> {
         self.attacked.usual(&port, window)
     }
 
+    /// Adds an attacker of a port.
     pub(super) fn attack(&mut self, at: At, window: Window) {
         self.attackers.insert(at, last(window));
     }
 
+    /// Adds a host that an attacker reached at a port.
     pub(super) fn enter(&mut self, at: At, by: IpAddr, window: Window) {
-        // Who was first stays the one who is named.
+        // The first attacker stays the one that is named.
         let (_, seen) = self.entered.entry(at).or_insert((by, 0));
         *seen = last(window);
     }
 
+    /// Adds the number of attackers of a port in a window.
     pub(super) fn count(&mut self, port: (u8, u16), attackers: u64, window: Window) {
         self.attacked.learn(&port, attackers, window);
     }
 
-    /// Adds what a source did in vain, and says of how many targets in how many windows that makes: since
-    /// when, failed and worked.
+    /// Adds the failed attempts of a source in a window.
     pub(super) fn add(&mut self, evidence: &Evidence, window: Window) {
         let at = (evidence.src, evidence.proto, evidence.port);
         let now = last(window);
         let slow = self.slow.entry(at).or_insert_with(|| Trace { first: now, ..Trace::default() });
         slow.last = now;
         slow.worked += evidence.worked;
-        for target in &evidence.asked {
+        for target in &evidence.failed_hashes {
             if slow.targets.len() == MAX_TARGETS {
                 break;
             }
@@ -132,32 +140,31 @@ impl Memory {
         }
     }
 
-    /// What a source did at a port over all windows of a day or less. Of IPv6 what is known of targets are
-    /// hashes, so that each has a network of its own.
+    /// Returns the attempts of a source at a port over all windows of a day or less.
     pub(super) fn slow(&self, at: &At) -> Option<Slow> {
         let Trace { targets, worked, .. } = self.slow.get(at)?;
         let nets = targets.chunk_by(|a, b| a >> 8 == b >> 8).count() as u64;
         Some(Slow { failed: targets.len() as u64, nets, worked: *worked })
     }
 
-    /// A window is over.
+    /// Ends a window, whose mail servers are `mail`.
     pub(super) fn close(
         &mut self,
         window: Window,
         mail: impl IntoIterator<Item = IpAddr>,
         pairing: Option<PairedFlows>,
     ) {
-        if let Some(PairedFlows { long_flows: long, paired }) = pairing {
-            self.pairing = Some((long, paired));
+        if let Some(PairedFlows { long_flows, paired }) = pairing {
+            self.pairing = Some((long_flows, paired));
         }
         let now = last(window);
         self.mail.extend(mail.into_iter().map(|host| (host, now)));
-        // A port that nobody attacks any more comes down by itself.
+        // The usual number falls by itself at a port that nobody attacks any more.
         self.attacked.close(window);
         self.evicted += trim(&mut self.attackers, now, |last| *last);
         self.evicted += trim(&mut self.entered, now, |(_, last)| *last);
         self.evicted += trim(&mut self.mail, now, |last| *last);
-        // A worm's day begins anew when it is over.
+        // A source that goes on begins a new day.
         self.slow.retain(|_, slow| slow.first.saturating_add(DAY) > now);
         self.evicted += trim(&mut self.slow, now, |slow| slow.last);
         let mut targets: usize = self.slow.values().map(|slow| slow.targets.len()).sum();
@@ -175,7 +182,8 @@ impl Memory {
     }
 }
 
-/// Drops what is older than a day, and of the rest what was seen longest ago if there is no room.
+/// Drops entries that are older than a day and, beyond [`MAX`], those that were last seen longest ago. Returns how
+/// many the latter are.
 fn trim<K: Ord + Clone, V>(all: &mut BTreeMap<K, V>, now: u32, last: impl Fn(&V) -> u32) -> u64 {
     all.retain(|_, value| last(value).saturating_add(DAY) >= now);
     let excess = all.len().saturating_sub(MAX);

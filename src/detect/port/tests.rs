@@ -1,4 +1,4 @@
-//! Each class at its limit, innocents that come near, and what holds for all of them.
+//! Tests of each class at its limit, and of innocent hosts that come near.
 
 use std::rc::Rc;
 
@@ -16,17 +16,17 @@ fn window(n: u64) -> End {
 fn judge_with(setup: &Rc<Setup>, n: u64, flows: &[Flow]) -> Vec<Finding> {
     let mut port = Port::new(site(1 << 30), setup.clone());
     port.add(flows).unwrap();
-    port.judge(&window(n)).unwrap().findings
+    port.judge(&window(n), NOW).unwrap().findings
 }
 
 fn judge(flows: &[Flow]) -> Vec<Finding> {
     judge_with(&Rc::default(), 0, flows)
 }
 
-/// What is found with flags and on nine columns alike.
+/// Returns the names of the findings, which must be the same with flags and on nine columns.
 fn both(flows: &[Flow]) -> Vec<String> {
     let named = names(&judge(flows));
-    assert_eq!(names(&judge(&nine(flows))), named, "nine columns say something else");
+    assert_eq!(names(&judge(&nine(flows))), named, "nine columns give other findings");
     named
 }
 
@@ -34,14 +34,14 @@ fn remembering() -> Rc<Setup> {
     Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() })
 }
 
-/// So many hosts that are asked for a port in vain.
+/// Returns failed attempts at a port of this many hosts.
 fn worm(from: [u8; 4], port: u16, count: u32) -> Vec<Flow> {
     let to = if from[0] == 10 { theirs } else { ours };
     (0..count).map(|n| ask(from, to(n), port)).collect()
 }
 
 #[test]
-fn a_thousand_targets_in_vain_are_a_worms() {
+fn a_thousand_failed_targets_are_a_worm() {
     assert_eq!(both(&worm(OUTSIDE, 80, 1000)), ["spread 192.0.2.9 source"]);
     assert_eq!(both(&worm(OUTSIDE, 80, 999)), [""; 0]);
     let mut two = worm(OUTSIDE, 80, 999);
@@ -51,16 +51,16 @@ fn a_thousand_targets_in_vain_are_a_worms() {
     let mut served = worm(INSIDE, 443, 1000);
     served.extend((2000..3001).flat_map(|n| talk(INSIDE, theirs(n), 443)));
     assert_eq!(both(&served), [""; 0]);
-    // A flood of answers that it never asked for.
+    // The target of a flood of unsolicited answers.
     let reflected = (0..2000).flat_map(|n| reflected(theirs(n), INSIDE, 80));
     assert_eq!(both(&reflected.collect::<Vec<_>>()), [""; 0]);
-    // DHCP's server speaks to clients that asked everybody.
+    // A DHCP server answers clients that sent a broadcast.
     let offer = |n| Flow { sport: 67, ..send(UDP, INSIDE, ours(n), 68) };
     assert_eq!(both(&(0..1500).map(offer).collect::<Vec<_>>()), [""; 0]);
 }
 
 #[test]
-fn a_hundred_in_ten_seconds_are_too() {
+fn a_hundred_failed_targets_in_ten_seconds_are_a_worm() {
     let at = |count: u32, every: u64| {
         let flows = worm(OUTSIDE, 445, count).into_iter().enumerate();
         let start =
@@ -73,7 +73,7 @@ fn a_hundred_in_ten_seconds_are_too() {
 }
 
 #[test]
-fn of_an_inside_host_that_hardly_any_answers_fifty_will_do() {
+fn fifty_failed_targets_of_an_inside_host_are_enough_if_hardly_any_worked() {
     let with = |failed, worked: u32| {
         let mut flows = worm(INSIDE, 445, failed);
         flows.extend((2000..2000 + worked).flat_map(|n| talk(INSIDE, theirs(n), 445)));
@@ -81,7 +81,7 @@ fn of_an_inside_host_that_hardly_any_answers_fifty_will_do() {
     };
     assert_eq!(with(50, 2), ["spread 10.7.7.7 source"]);
     assert_eq!(with(49, 0), [""; 0]);
-    // A peer-to-peer program finds some.
+    // A peer-to-peer client reaches some peers.
     assert_eq!(with(600, 40), [""; 0]);
     // Where QUIC is blocked.
     let udp = |flow| Flow { proto: UDP, flags: None, ..flow };
@@ -89,7 +89,7 @@ fn of_an_inside_host_that_hardly_any_answers_fifty_will_do() {
 }
 
 #[test]
-fn who_watches_a_site_that_is_gone_is_no_worm() {
+fn a_monitor_of_a_site_that_is_down_is_no_worm() {
     let watch = |nets: u32| -> Vec<Flow> {
         let host = |n: u32| [172, 20, (n % nets) as u8, n as u8];
         (0..90).map(|n| ask(INSIDE, host(n), 9100)).collect()
@@ -101,22 +101,22 @@ fn who_watches_a_site_that_is_gone_is_no_worm() {
 }
 
 #[test]
-fn an_outage_makes_nobody_a_worm() {
-    // Every client of the site asks sixty hosts, and some 400; nobody answers but a few of them.
+fn an_outage_makes_no_host_a_worm() {
+    // Each client tries 60 hosts or more, and the first one `most`; only some clients are answered.
     let site = |answered: u32, most: u32| -> Vec<Flow> {
         let client = |c: u32| {
-            let asks = if c == 0 { most } else { 60 + c * 40 };
+            let targets = if c == 0 { most } else { 60 + c * 40 };
             let ask = move |n: u32| ask(ours(c), theirs(c * 100 + n), 443);
             let talk = move |n: u32| talk(ours(c), theirs(90_000 + n), 443);
             let count = if c < answered { 200 } else { 0 };
-            (0..asks).map(ask).chain((0..count).flat_map(talk))
+            (0..targets).map(ask).chain((0..count).flat_map(talk))
         };
         (0..9).flat_map(client).collect()
     };
     assert_eq!(both(&site(0, 400)), [""; 0]);
-    assert_eq!(both(&site(0, 10_000)), ["spread 10.1.0.0 source"], "a worm may be why");
+    assert_eq!(both(&site(0, 10_000)), ["spread 10.1.0.0 source"], "a worm may be the reason");
     assert_eq!(both(&site(1, 60)).len(), 8, "some are answered");
-    // A worm in every other of them, and in fewer.
+    // A worm in more than half of the clients, and in fewer.
     let infected = |hosts: u32| -> Vec<Flow> {
         let worm = (0..hosts).flat_map(|c| worm(ours(c), 445, 1_000));
         site(0, 60).into_iter().chain(worm).collect()
@@ -125,8 +125,8 @@ fn an_outage_makes_nobody_a_worm() {
     assert_eq!(both(&infected(4)), [""; 0]);
     let resolvers = |n: u32| Flow { proto: UDP, ..ask(ours(n % 6), theirs(n), 53) };
     let cut_off: Vec<Flow> = site(0, 60).into_iter().chain((0..9_000).map(resolvers)).collect();
-    assert_eq!(both(&cut_off), [""; 0], "by UDP so do resolvers");
-    // Sixty that are flooded with answers asked nobody: there is no outage.
+    assert_eq!(both(&cut_off), [""; 0], "resolvers do the same by UDP");
+    // Hosts that are flooded with answers initiated nothing, so there is no outage.
     let flooded = (0..6_000).flat_map(|n| reflected(theirs(n), ours(n % 60), 80));
     let flooded: Vec<Flow> = flooded.chain(worm(INSIDE, 445, 200)).collect();
     assert_eq!(both(&flooded), ["spread 10.7.7.7 source"]);
@@ -135,7 +135,7 @@ fn an_outage_makes_nobody_a_worm() {
 }
 
 #[test]
-fn a_slow_worm_is_known_in_a_day() {
+fn a_slow_worm_is_found_over_a_day() {
     let found = |from, a_window: u32, windows: u64| {
         let setup = remembering();
         let part = |n: u64| worm(from, 445, a_window * (n as u32 + 1));
@@ -145,12 +145,12 @@ fn a_slow_worm_is_known_in_a_day() {
     assert_eq!(found(OUTSIDE, 100, 12), Some(9), "a thousand after ten windows");
     assert_eq!(found(INSIDE, 10, 12), Some(4), "fifty after five");
     assert_eq!(found(INSIDE, 9, 12), None, "too few to be remembered");
-    // The same hosts again and again are no more of them.
+    // The same targets in every window do not add up.
     let setup = remembering();
     assert!((0..40).all(|n| judge_with(&setup, n, &worm(INSIDE, 445, 40)).is_empty()));
 }
 
-/// Sessions of a client with a server at a port, of so many packets.
+/// Returns sessions of a client with a server at a port, of this many packets.
 fn sessions(from: [u8; 4], to: [u8; 4], port: u16, count: u16, packets: u64) -> Vec<Flow> {
     let session = |n: u16| {
         let octets = packets * 150 + u64::from(n % 7) * 10;
@@ -162,13 +162,13 @@ fn sessions(from: [u8; 4], to: [u8; 4], port: u16, count: u16, packets: u64) -> 
 }
 
 #[test]
-fn twenty_sessions_of_like_size_are_guessing() {
+fn twenty_sessions_of_like_size_are_password_guessing() {
     let guess = |count, packets| both(&sessions(OUTSIDE, ours(1), 22, count, packets));
     assert_eq!(guess(20, 16), ["hammer 192.0.2.9 source"]);
     assert_eq!(guess(19, 16), [""; 0]);
     assert_eq!(guess(20, 10), [""; 0]);
     assert_eq!(guess(20, 52), [""; 0]);
-    // Sessions that were of use differ.
+    // Sessions after a login differ in size.
     let work: Vec<Flow> = (0..40)
         .flat_map(|n| sessions(OUTSIDE, ours(1), 22, 1, 11 + n))
         .enumerate()
@@ -178,23 +178,23 @@ fn twenty_sessions_of_like_size_are_guessing() {
         })
         .collect();
     assert_eq!(both(&work), [""; 0]);
-    // Our own programs ask their databases all day.
+    // Inside programs have sessions with their databases all day.
     assert_eq!(both(&sessions(ours(7), ours(1), 3306, 500, 16)), [""; 0]);
     assert_eq!(both(&sessions(OUTSIDE, ours(1), 3306, 500, 16)), ["hammer 192.0.2.9 source"]);
 }
 
 #[test]
-fn who_writes_letters_to_fifty_and_takes_none() {
-    let letters = |count| (0..count).flat_map(|n| talk(INSIDE, theirs(n), 25)).collect::<Vec<_>>();
-    assert_eq!(both(&letters(50)), ["spam 10.7.7.7 source"]);
-    assert_eq!(both(&letters(49)), [""; 0]);
-    let mut server = letters(300);
+fn an_inside_host_that_mails_to_fifty_and_takes_no_mail_is_a_spammer() {
+    let mails = |count| (0..count).flat_map(|n| talk(INSIDE, theirs(n), 25)).collect::<Vec<_>>();
+    assert_eq!(both(&mails(50)), ["spam 10.7.7.7 source"]);
+    assert_eq!(both(&mails(49)), [""; 0]);
+    let mut server = mails(300);
     server.extend(talk(OUTSIDE, INSIDE, 25));
     assert_eq!(both(&server), [""; 0]);
 }
 
 #[test]
-fn a_chain_is_followed_through_windows_and_only_with_memory() {
+fn a_chain_of_infections_is_followed_if_there_is_memory() {
     let (first, second) = (ours(1), ours(2));
     let attack = |from, count| (0..count).map(move |n| ask(from, theirs(500 + n), 445));
     let start = |flows: &mut Vec<Flow>| {
@@ -212,8 +212,8 @@ fn a_chain_is_followed_through_windows_and_only_with_memory() {
     assert_eq!(names(&found), expected);
     assert_eq!(found[1].why, "targets=25>=25,by=10.1.0.1");
     flows.reverse();
-    assert_eq!(judge_with(&remembering(), 0, &flows), found, "order matters");
-    // Infected before, an attacker now.
+    assert_eq!(judge_with(&remembering(), 0, &flows), found, "the order of flows matters");
+    // A host that was reached before, and attacks now.
     let setup = remembering();
     let mut entry = Vec::new();
     start(&mut entry);
@@ -221,7 +221,7 @@ fn a_chain_is_followed_through_windows_and_only_with_memory() {
     let now: Vec<Flow> = attack(first, 25).collect();
     assert_eq!(names(&judge_with(&setup, 5, &now)), ["infected 10.1.0.1 source"]);
     assert_eq!(names(&judge_with(&setup, 6, &attack(first, 24).collect::<Vec<_>>())), [""; 0]);
-    // Nobody got into him.
+    // A host that no attacker reached.
     assert_eq!(names(&judge_with(&setup, 7, &attack(second, 40).collect::<Vec<_>>())), [""; 0]);
 }
 
@@ -234,10 +234,10 @@ fn an_outbreak_is_more_attackers_than_usual() {
     let marked = |setup: &Rc<Setup>, n: u64, count| {
         judge_with(setup, n, &attackers(count))[0].marks.contains(&"outbreak".to_owned())
     };
-    assert!(!marked(&remembering(), 0, 12), "nobody knows what is usual");
+    assert!(!marked(&remembering(), 0, 12), "the usual number is unknown");
     let marks = |n, count| marked(&setup, n, count);
     assert!((0..40).all(|n| !marks(n, 2)));
     assert!(!marks(40, 9));
     assert!(marks(41, 12));
-    assert!(marks(42, 12), "what is marked does not become usual");
+    assert!(marks(42, 12), "an outbreak does not become usual");
 }

@@ -1,56 +1,58 @@
-//! What came of asking one host for one port: the row that travels from the conversations to the judge
-//! of their source.
+//! An attempt of a source to reach a port of a host: the row between the conversations and the judging of
+//! their source.
 
 use crate::conversation::Address;
+use crate::detect::traffic::Traffic;
 use crate::finding::Sample;
 
-/// It worked.
+/// Bit of an attempt that worked.
 pub(super) const WORKED: u8 = 1;
-/// It did not.
+/// Bit of an attempt that failed: nobody answered, or it was rejected.
 pub(super) const FAILED: u8 = 2;
-/// It did not, and somebody said so.
+/// Bit of a failed attempt that was rejected.
 pub(super) const REJECTED: u8 = 4;
-/// It did not, and the target is an inside address that is not in use.
+/// Bit of a failed attempt at a dark address: an inside address that is not in use.
 pub(super) const DARK: u8 = 8;
-/// Something larger went one way.
+/// Bit of traffic in one direction that is too large for an attempt.
 pub(super) const STREAM: u8 = 16;
-/// The flags say that this was a question.
+/// Bit of an attempt whose flags show that the source is the initiator.
 pub(super) const OPENED: u8 = 32;
 
-/// A distinct (host, port) that a source asked for; or an answer that it gave and nobody asked for.
+/// An attempt of a source at a (host, port), or an unsolicited reply of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attempt<A> {
     pub src: A,
     pub dst: A,
     pub proto: u8,
-    /// An answer without a question: `port` is the other side's, `sport` the service's.
+    /// True for an unsolicited reply: `port` is then the port of the other side, `sport` that of the service.
     pub unsolicited: bool,
     pub port: u16,
     pub sport: u16,
-    /// What came of it, ORed.
+    /// The outcomes, ORed.
     pub bits: u8,
+    /// TCP flags, ORed.
     pub flags: u8,
-    /// Of what failed.
+    /// Flows of the failed attempts.
     pub flows: u32,
     pub packets: u32,
-    pub octets: u32,
-    /// Milliseconds, the lower 32 bits; 0 if unknown.
+    pub bytes: u32,
+    /// Lower 32 bits of the first start, in Unix milliseconds; 0 if unknown.
     pub start: u32,
 }
 
 impl<A: Address> Attempt<A> {
-    /// The row, which sorts by source, protocol, whether it was asked (answers without a question
-    /// first), destination, port and source port.
+    /// Packs the attempt into a row. Rows sort by source, protocol, kind (unsolicited replies first), destination,
+    /// port and source port.
     pub(super) fn pack(&self) -> A::Row {
         let first = (u32::from(self.proto) << 8) | u32::from(!self.unsolicited);
         let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
         let bits = (u32::from(self.bits) << 24) | (u32::from(self.flags) << 16);
-        let rest = [ports, bits | self.flows.min(0xffff), self.packets, self.octets, self.start];
+        let rest = [ports, bits | self.flows.min(0xffff), self.packets, self.bytes, self.start];
         A::pack(self.src, first, self.dst, rest)
     }
 
     pub(super) fn unpack(row: &A::Row) -> Attempt<A> {
-        let (src, first, dst, [ports, bits, packets, octets, start]) = A::unpack(row);
+        let (src, first, dst, [ports, bits, packets, bytes, start]) = A::unpack(row);
         Attempt {
             src,
             dst,
@@ -62,12 +64,12 @@ impl<A: Address> Attempt<A> {
             flags: (bits >> 16) as u8,
             flows: bits & 0xffff,
             packets,
-            octets,
+            bytes,
             start,
         }
     }
 
-    /// Whether both are about the same (host, port).
+    /// Returns true if both are of the same kind and about the same (host, port).
     pub(super) fn is_same(&self, other: &Attempt<A>) -> bool {
         (self.dst, self.port, self.unsolicited) == (other.dst, other.port, other.unsolicited)
     }
@@ -78,14 +80,24 @@ impl<A: Address> Attempt<A> {
         self.flags |= other.flags;
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.sport = self.sport.min(other.sport);
         if other.start != 0 && (self.start == 0 || other.start < self.start) {
             self.start = other.start;
         }
     }
 
-    /// It, as evidence.
+    /// Returns the packets and bytes of a typical flow.
+    pub(super) fn shape(&self) -> (u32, u32) {
+        let flows = self.flows.max(1);
+        (self.packets / flows, self.bytes / flows)
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic { flows: self.flows.into(), packets: self.packets.into(), bytes: self.bytes.into() }
+    }
+
+    /// Returns the attempt as evidence of a finding.
     pub(super) fn sample(&self) -> Sample {
         Sample {
             sip: self.src.ip(),
@@ -96,11 +108,12 @@ impl<A: Address> Attempt<A> {
         }
     }
 
+    /// Returns true if any of these bits is set.
     pub(super) fn has(&self, bits: u8) -> bool {
         self.bits & bits != 0
     }
 
-    /// It failed, and never worked.
+    /// Returns true if attempts failed, and none worked.
     pub(super) fn is_failed(&self) -> bool {
         self.has(FAILED) && !self.has(WORKED)
     }
@@ -113,16 +126,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_gives_back_its_trial(
+        fn a_row_gives_back_its_attempt(
             (src, dst, proto, unsolicited) in any::<(u32, u32, u8, bool)>(),
             (port, sport, bits, flags) in any::<(u16, u16, u8, u8)>(),
-            (flows, packets, octets, start) in (0u32..65_536, any::<u32>(), any::<u32>(), any::<u32>()),
+            (flows, packets, bytes, start) in (0u32..65_536, any::<u32>(), any::<u32>(), any::<u32>()),
         ) {
-            let trial = Attempt { src, dst, proto, unsolicited, port, sport, bits, flags, flows, packets, octets, start };
-            prop_assert_eq!(Attempt::<u32>::unpack(&trial.pack()), trial);
+            let attempt = Attempt { src, dst, proto, unsolicited, port, sport, bits, flags, flows, packets, bytes, start };
+            prop_assert_eq!(Attempt::<u32>::unpack(&attempt.pack()), attempt);
             let wide = Attempt {
                 src: u128::from(src) << 64, dst: u128::from(dst) << 60, proto, unsolicited, port, sport,
-                bits, flags, flows, packets, octets, start,
+                bits, flags, flows, packets, bytes, start,
             };
             prop_assert_eq!(Attempt::<u128>::unpack(&wide.pack()), wide);
         }

@@ -1,4 +1,4 @@
-//! From conversations to trials, by source.
+//! Writes the attempts of a window's conversations.
 
 use std::hash::BuildHasher;
 use std::io;
@@ -14,21 +14,20 @@ use crate::conversation::{
 use crate::flow::{Networks, TCP};
 use crate::time::Window;
 
-/// Which addresses are in use.
+/// The inside addresses that are in use.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
-    /// Our networks, if it can be said of an address of theirs that it is not in use.
+pub(super) struct HostsInUse<'a> {
+    /// The site's networks, if their unused addresses can be told from those in use.
     pub inside: Option<&'a Networks>,
-    /// Who was active in this window.
+    /// Hosts that were active in this window.
     pub active: &'a Active,
-    /// Who was before.
+    /// The memory of hosts that were active before.
     pub memory: Option<&'a Memory>,
     pub window: Option<Window>,
-    /// One packet in many was seen.
-    pub sampled: bool,
 }
 
-impl Known<'_> {
+impl HostsInUse<'_> {
+    /// Returns true if the host is an inside address that is not in use.
     fn is_dark<A: Address>(&self, host: A) -> bool {
         let host = host.ip();
         self.inside.is_some_and(|inside| self.active.lacks(inside, host))
@@ -36,37 +35,40 @@ impl Known<'_> {
     }
 }
 
-/// Writes trials.
+/// Writes attempts to a table.
 pub(super) struct AttemptWriter<'a> {
-    known: Known<'a>,
+    hosts: HostsInUse<'a>,
+    /// True if the exporter saw only one packet in many.
+    sampled: bool,
     hasher: RandomState,
     rows: Families,
-    /// What worked, of the pair that goes by, so that twenty connections to a web server are one row.
+    /// Recent successes, so that twenty connections to a web server are one row.
     recent: Recent,
 }
 
 impl<'a> AttemptWriter<'a> {
-    /// Writes trials to rows that keep about `memory` octets in memory.
-    pub(super) fn new(memory: u64, known: Known<'a>) -> AttemptWriter<'a> {
+    /// Returns a writer to rows that take about `memory` bytes of memory.
+    pub(super) fn new(memory: u64, hosts: HostsInUse<'a>, sampled: bool) -> AttemptWriter<'a> {
         AttemptWriter {
-            known,
+            hosts,
+            sampled,
             hasher: RandomState::default(),
-            // Sources of one network are judged one after the other, for those that scan together.
+            // The sources of one network are judged one after the other, to find groups.
             rows: Families::new(memory, Together::Net),
             recent: Recent::default(),
         }
     }
 
-    /// All trials.
-    pub(super) fn into_attempts(self) -> Families {
+    /// Returns all rows.
+    pub(super) fn into_rows(self) -> Families {
         self.rows
     }
 
-    fn write<A: Address>(&mut self, trial: &Attempt<A>) -> io::Result<()> {
-        self.rows.push([trial.src, trial.dst], trial.pack())
+    fn write<A: Address>(&mut self, attempt: &Attempt<A>) -> io::Result<()> {
+        self.rows.push([attempt.src, attempt.dst], attempt.pack())
     }
 
-    /// `src` asked `dst` for a port, and it worked.
+    /// Writes an attempt of `src` at a port of `dst` that worked.
     fn worked<A: Address>(
         &mut self,
         [src, dst]: [A; 2],
@@ -78,88 +80,98 @@ impl<'a> AttemptWriter<'a> {
         }
         self.write(&Attempt { src, dst, proto, port, sport, bits: WORKED, ..Attempt::default() })
     }
+
+    /// Writes an unsolicited reply, and the success of its initiator if it was a late answer.
+    fn unsolicited<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+        let &Conversation { initiator, responder, proto, port, sport, reverse, .. } = conversation;
+        let is_bare = reverse.is_bare_reply();
+        let mut bits = if proto != TCP || is_bare { 0 } else { STREAM };
+        if self.hosts.is_dark(initiator) {
+            bits |= DARK;
+        }
+        self.write(&Attempt {
+            src: responder,
+            dst: initiator,
+            unsolicited: true,
+            port: sport,
+            sport: port,
+            ..attempt(conversation, &reverse, bits)
+        })?;
+        // A reply that carries data answers a request of the window before. Of a sampled flow without flags that
+        // is known if it has a packet longer than a reset.
+        let is_blind = self.sampled && !reverse.has_flags;
+        let has_data = if is_blind { reverse.exceeds_reset } else { !is_bare };
+        let is_reset = reverse.has_flags && reverse.flags & RST != 0;
+        if proto != TCP || (has_data && !is_reset) {
+            self.worked([initiator, responder], proto, [port, sport])?;
+        }
+        Ok(())
+    }
 }
 
 impl Visitor for AttemptWriter<'_> {
-    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
         let &Conversation {
-            initiator: asker,
-            responder: host,
+            initiator,
+            responder,
             proto,
             port,
             sport,
-            forward: asked,
-            reverse: answered,
+            forward,
             is_sure,
             outcome,
-        } = talk;
+            ..
+        } = conversation;
         if !has_port(proto) {
             return Ok(());
         }
-        let with = |half: &DirectionTotals, bits| Attempt {
-            src: asker,
-            dst: host,
-            proto,
-            port,
-            sport,
-            bits,
-            flags: half.flags,
-            flows: half.flows,
-            packets: u32::try_from(half.packets).unwrap_or(u32::MAX),
-            octets: u32::try_from(half.octets).unwrap_or(u32::MAX),
-            // 0 is unknown, and the lower bits of a real moment can be 0 too.
-            start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
-            ..Attempt::default()
-        };
         match outcome {
             Outcome::Productive => {
-                self.worked([asker, host], proto, [port, sport])?;
-                match is_sure {
-                    true => Ok(()),
-                    false => self.worked([host, asker], proto, [sport, port]),
+                self.worked([initiator, responder], proto, [port, sport])?;
+                if !is_sure {
+                    self.worked([responder, initiator], proto, [sport, port])?;
                 }
+                Ok(())
             }
-            Outcome::Rejected if talk.may_be_unsolicited() => Ok(()),
+            Outcome::Rejected if conversation.may_be_unsolicited() => Ok(()),
             Outcome::Unanswered | Outcome::Rejected if is_sure => {
                 let mut bits = FAILED;
-                bits |= match outcome {
-                    Outcome::Rejected => REJECTED,
-                    _ if self.known.is_dark(host) => DARK,
-                    _ => 0,
-                };
-                if proto == TCP && asked.has_flags && asked.flags & SYN != 0 {
-                    bits |= OPENED;
-                }
-                self.write(&with(&asked, bits))
-            }
-            Outcome::Unanswered | Outcome::Rejected => Ok(()),
-            Outcome::Partial => self.write(&with(&asked, STREAM)),
-            Outcome::Unsolicited => {
-                let is_lone = answered.is_bare_reply();
-                let mut bits = if proto != TCP || is_lone { 0 } else { STREAM };
-                if self.known.is_dark(asker) {
+                if outcome == Outcome::Rejected {
+                    bits |= REJECTED;
+                } else if self.hosts.is_dark(responder) {
                     bits |= DARK;
                 }
-                let answer = with(&answered, bits);
-                let answer = Attempt {
-                    src: host,
-                    dst: asker,
-                    unsolicited: true,
-                    port: sport,
-                    sport: port,
-                    ..answer
-                };
-                self.write(&answer)?;
-                // An answer that carries something is one to a question, asked in the window before.
-                // Of one packet in many, one that is longer than a reset does.
-                let is_one = self.known.sampled && !answered.has_flags;
-                let says = if is_one { answered.exceeds_reset } else { !is_lone };
-                let refused = answered.has_flags && answered.flags & RST != 0;
-                match proto != TCP || (says && !refused) {
-                    true => self.worked([asker, host], proto, [port, sport]),
-                    false => Ok(()),
+                if proto == TCP && forward.has_flags && forward.flags & SYN != 0 {
+                    bits |= OPENED;
                 }
+                self.write(&attempt(conversation, &forward, bits))
             }
+            Outcome::Unanswered | Outcome::Rejected => Ok(()),
+            Outcome::Partial => self.write(&attempt(conversation, &forward, STREAM)),
+            Outcome::Unsolicited => self.unsolicited(conversation),
         }
+    }
+}
+
+/// Returns the attempt of a conversation's initiator, with the traffic of one direction.
+fn attempt<A: Address>(
+    conversation: &Conversation<A>,
+    direction: &DirectionTotals,
+    bits: u8,
+) -> Attempt<A> {
+    Attempt {
+        src: conversation.initiator,
+        dst: conversation.responder,
+        proto: conversation.proto,
+        unsolicited: false,
+        port: conversation.port,
+        sport: conversation.sport,
+        bits,
+        flags: direction.flags,
+        flows: direction.flows,
+        packets: u32::try_from(direction.packets).unwrap_or(u32::MAX),
+        bytes: u32::try_from(direction.octets).unwrap_or(u32::MAX),
+        // 0 stands for unknown, and the lower bits of a known time can be 0 too.
+        start: if direction.start == 0 { 0 } else { (direction.start as u32).max(1) },
     }
 }

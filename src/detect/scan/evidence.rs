@@ -1,8 +1,7 @@
-//! What one source did by one protocol, added up over its trials as they go by, sorted.
+//! Evidence about one source by one protocol, added up over its attempts as they are read, sorted.
 //!
-//! Whatever the source does, this stays as large as it is: 64 Ki counters a port twice over, one of
-//! them for all sources together, and lists with limits. So a source that scans the whole Internet
-//! costs no more than one that scans a street.
+//! The size does not grow with the source's activity: 64 Ki counters for each kind of port, which all sources
+//! share, and lists of limited length. A scanner of the whole Internet costs no more than one of a few networks.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,132 +9,168 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
-use super::answers::Attempts;
+use super::answers::AttemptCounts;
 use super::attempt::{Attempt, DARK, OPENED, REJECTED, STREAM, WORKED};
 use crate::conversation::Address;
 use crate::detect::threshold::percent;
+use crate::detect::traffic::Traffic;
 use crate::finding::{MAX_SAMPLES, Sample};
 use crate::flow::UDP;
 
-/// Networks that a finding can name; of a source that probed more, the first are named.
+/// Networks that a finding can name. If a source probed more, the first ones are named.
 const MAX_NETS: usize = 4096;
-/// Networks scanned as a whole that are remembered: a /8 of them.
+/// Networks scanned as a whole that are kept: those of a /8.
 const MAX_WHOLE: usize = 1 << 16;
-/// Hosts of one /24 (IPv6: /64) that make it a scanned network.
+/// Hosts of one /24 (IPv6: /64) that make it a network scanned as a whole.
 pub(super) const WHOLE: u64 = 200;
-/// Distinct shapes that are told apart.
+/// Distinct shapes that are counted.
 const MAX_SHAPES: usize = 64;
-/// Targets by whose times the order is judged.
+/// Attempts whose times show the order of the targets.
 const MAX_ORDER: usize = 4096;
-/// Local ports of answers that nobody asked for, told apart.
+/// Ports of unsolicited replies that are counted.
 const MAX_SERVICES: usize = 64;
-/// traceroute's ports: unanswered by design.
+/// The ports of traceroute, which are unanswered by design.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
-/// Ports that one scan names at most.
+/// The most ports that one horizontal scan may try.
 pub(super) const TOP_PORTS: usize = 4;
+/// Unsolicited replies from one port that make it the port of a service.
+const REPLIES: u64 = 12;
+/// The longest short step, in targets. Records that share a millisecond, or that were exported in another order,
+/// may swap neighbours.
+const SHORT_STEP: u32 = 3;
 
-/// Counters by port, with a list of those that are not zero.
+/// Counts of failures and successes by port.
 #[derive(Debug)]
-pub(super) struct Ports {
-    counts: Vec<[u32; 2]>,
+struct Ports {
+    counts: Vec<PortCounts>,
+    /// The ports whose counts are not zero.
     touched: Vec<u16>,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct PortCounts {
+    failed: u32,
+    worked: u32,
+}
+
 impl Ports {
-    pub(super) fn new() -> Ports {
-        Ports { counts: vec![[0; 2]; 1 << 16], touched: Vec::new() }
+    fn new() -> Ports {
+        Ports { counts: vec![PortCounts::default(); 1 << 16], touched: Vec::new() }
     }
 
-    fn add(&mut self, port: u16, which: usize) {
-        if let Some(count) = self.counts.get_mut(usize::from(port)) {
-            if *count == [0; 2] {
-                self.touched.push(port);
-            }
-            if let Some(count) = count.get_mut(which) {
-                *count = count.saturating_add(1);
-            }
+    fn add_failed(&mut self, port: u16) {
+        if let Some(counts) = self.touch(port) {
+            counts.failed = counts.failed.saturating_add(1);
         }
     }
 
-    fn get(&self, port: u16) -> [u64; 2] {
-        self.counts.get(usize::from(port)).map_or([0; 2], |counts| counts.map(u64::from))
+    fn add_worked(&mut self, port: u16) {
+        if let Some(counts) = self.touch(port) {
+            counts.worked = counts.worked.saturating_add(1);
+        }
+    }
+
+    fn touch(&mut self, port: u16) -> Option<&mut PortCounts> {
+        let counts = self.counts.get_mut(usize::from(port))?;
+        if *counts == PortCounts::default() {
+            self.touched.push(port);
+        }
+        Some(counts)
+    }
+
+    /// Returns the ports with failures, in no order.
+    fn failed(&self) -> impl Iterator<Item = TriedPort> {
+        let tried = |port: &u16| {
+            let counts = self.counts.get(usize::from(*port))?;
+            let (failed, worked) = (counts.failed.into(), counts.worked.into());
+            (failed > 0).then_some(TriedPort { port: *port, failed, worked })
+        };
+        self.touched.iter().filter_map(tried)
     }
 
     fn clear(&mut self) {
         for port in self.touched.drain(..) {
-            if let Some(count) = self.counts.get_mut(usize::from(port)) {
-                *count = [0; 2];
+            if let Some(counts) = self.counts.get_mut(usize::from(port)) {
+                *counts = PortCounts::default();
             }
         }
     }
+}
+
+/// A port at which attempts failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TriedPort {
+    pub port: u16,
+    /// Distinct hosts at which the port failed.
+    pub failed: u64,
+    /// Distinct hosts at which the port worked.
+    pub worked: u64,
 }
 
 /// A network that a source probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probed {
     pub net: IpNet,
-    /// Distinct hosts asked, and of these how many in vain.
-    pub asked: u64,
+    /// Distinct hosts that the source tried to reach.
+    pub hosts: u64,
+    /// Hosts among these on which an attempt failed.
     pub failed: u64,
-    /// Flows of the attempts.
+    /// Flows of the failed attempts.
     pub flows: u64,
 }
 
-/// What is known of a source.
+/// The evidence about a source.
 #[derive(Clone, Debug)]
 pub(super) struct Evidence {
     pub src: IpAddr,
     pub proto: u8,
-    /// Distinct (host, port) that worked, and that failed.
+    /// Distinct (host, port) that worked.
     pub worked: u64,
+    /// Distinct (host, port) that failed.
     pub failed: u64,
-    /// Distinct hosts on which some port failed.
+    /// Distinct hosts on which a port failed.
     pub hosts: u64,
-    /// Distinct inside addresses not in use.
+    /// Distinct dark addresses among these hosts.
     pub dark: u64,
-    /// Distinct ports that failed somewhere.
+    /// Distinct ports that failed on some host.
     pub ports: u64,
-    /// The ports that failed most, with how many failed and worked.
-    pub top: Vec<(u16, u64, u64)>,
-    /// The host on which most ports failed: that many, and how many worked.
-    pub most: (u64, u64),
-    /// Networks in which something failed, in order, and how many more there were.
+    /// The ports that failed most, greatest first.
+    pub top: Vec<TriedPort>,
+    /// Failed and working ports of the host on which most ports failed.
+    pub widest: (u64, u64),
+    /// Networks in which an attempt failed, sorted.
     pub nets: Vec<IpNet>,
+    /// Number of further networks that are not in `nets`.
     pub more_nets: u64,
-    /// Networks of which nearly all hosts were asked, most of them in vain, in order.
+    /// Networks scanned as a whole, most hosts of which failed, sorted.
     pub whole: Vec<Probed>,
-    /// The most hosts asked of any network.
-    pub most_asked: u64,
-    /// The commonest packets and octets of an attempt, and of how many.
+    /// Hosts in the network with most hosts.
+    pub most_hosts: u64,
+    /// The commonest packets and bytes of a failed attempt, and the number of attempts that have them.
     pub shape: ((u32, u32), u64),
-    /// Distinct source ports of attempts.
+    /// Distinct source ports of failed attempts.
     pub sports: u64,
-    /// Attempts whose flags say that they are questions.
-    pub asked: u64,
-    /// The attempts by ports.
-    attempts: Attempts,
-    /// Sums over the attempts.
-    pub flows: u64,
-    pub packets: u64,
-    pub octets: u64,
+    /// Failed attempts whose flags show that the source is the initiator.
+    opened: u64,
+    counts: AttemptCounts,
+    /// Traffic of the failed attempts.
+    pub traffic: Traffic,
     pub sample: Vec<Sample>,
-    /// Steps in the order of time that went to the next address or near it, and all of them; both
-    /// zero where there are no times.
+    /// Short steps and all steps from one target to the next in time; both 0 if times are unknown.
     pub steps: (u64, u64),
-    pub unasked: UnsolicitedReplies,
+    pub unsolicited: UnsolicitedReplies,
 }
 
-/// Answers that nobody asked for.
+/// Replies of a source to requests that its peers never sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnsolicitedReplies {
-    /// Hosts that got one, and how many of them are not in use.
+    /// Hosts that received one.
     pub hosts: u64,
+    /// Dark addresses among these hosts.
     pub dark: u64,
-    /// The source's port that sent most of them, and how many.
+    /// The source port of most of them, and how many it sent.
     pub top: (u16, u64),
-    pub flows: u64,
-    pub packets: u64,
-    pub octets: u64,
+    pub traffic: Traffic,
     pub sample: Vec<Sample>,
 }
 
@@ -149,26 +184,45 @@ pub(super) struct Builder<A> {
     hosts: u64,
     dark: u64,
     ports: Ports,
-    most: (u64, u64),
+    widest: (u64, u64),
     nets: Vec<IpNet>,
     more_nets: u64,
     whole: Vec<Probed>,
-    most_asked: u64,
-    /// The network that goes by.
+    most_hosts: u64,
+    /// The network of the current host.
     net: Option<Probed>,
     shapes: HashMap<(u32, u32), u64, RandomState>,
     sports: Ports,
-    asked: u64,
+    opened: u64,
     flagged: u64,
-    refused: u64,
-    sums: [u64; 3],
+    rejected: u64,
+    traffic: Traffic,
     sample: Vec<Sample>,
-    times: Vec<(u32, u32, u16)>,
-    unasked: UnsolicitedReplies,
+    times: Vec<TargetAt>,
+    unsolicited: UnsolicitedReplies,
+    /// Source ports of unsolicited replies, with the number of replies.
     services: Vec<(u16, u64)>,
-    last_unasked: Option<A>,
-    /// The host that goes by: failed, worked, dark.
-    host: Option<(A, u64, u64, bool, u64)>,
+    last_unsolicited: Option<A>,
+    host: Option<CurrentHost<A>>,
+}
+
+/// A target, and the time at which it was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct TargetAt {
+    start: u32,
+    address: u32,
+    port: u16,
+}
+
+/// The host whose attempts are being read.
+#[derive(Clone, Copy, Debug)]
+struct CurrentHost<A> {
+    host: A,
+    failed: u64,
+    worked: u64,
+    is_dark: bool,
+    /// Flows of the failed attempts.
+    flows: u64,
 }
 
 impl<A: Address> Builder<A> {
@@ -181,173 +235,176 @@ impl<A: Address> Builder<A> {
             hosts: 0,
             dark: 0,
             ports: Ports::new(),
-            most: (0, 0),
+            widest: (0, 0),
             nets: Vec::new(),
             more_nets: 0,
             whole: Vec::new(),
-            most_asked: 0,
+            most_hosts: 0,
             net: None,
             shapes: HashMap::default(),
             sports: Ports::new(),
-            asked: 0,
+            opened: 0,
             flagged: 0,
-            refused: 0,
-            sums: [0; 3],
+            rejected: 0,
+            traffic: Traffic::NONE,
             sample: Vec::new(),
             times: Vec::new(),
-            unasked: UnsolicitedReplies::default(),
+            unsolicited: UnsolicitedReplies::default(),
             services: Vec::new(),
-            last_unasked: None,
+            last_unsolicited: None,
             host: None,
         }
     }
 
-    /// A new source.
+    /// Begins a new source.
     pub(super) fn begin(&mut self, src: A, proto: u8) {
         (self.src, self.proto) = (src, proto);
         (self.worked, self.failed, self.hosts, self.dark) = (0, 0, 0, 0);
-        (self.most, self.more_nets, self.most_asked, self.sums) = ((0, 0), 0, 0, [0; 3]);
+        (self.widest, self.more_nets, self.most_hosts) = ((0, 0), 0, 0);
+        (self.opened, self.flagged, self.rejected) = (0, 0, 0);
+        self.traffic = Traffic::NONE;
+        (self.host, self.net) = (None, None);
         self.whole.clear();
-        (self.net, self.asked, self.flagged, self.refused) = (None, 0, 0, 0);
         self.ports.clear();
         self.sports.clear();
         self.nets.clear();
         self.shapes.clear();
         self.sample.clear();
         self.times.clear();
-        self.unasked = UnsolicitedReplies::default();
+        self.unsolicited = UnsolicitedReplies::default();
         self.services.clear();
-        self.last_unasked = None;
-        self.host = None;
+        self.last_unsolicited = None;
     }
 
-    /// The next trial of the source, in the order of rows. `streams_work` says that something large in
-    /// one direction shows that there is somebody: where only one is exported.
-    pub(super) fn add(&mut self, trial: &Attempt<A>, streams_work: bool) {
-        if trial.unsolicited {
-            return self.answer(trial);
+    /// Adds an attempt of the source; attempts come in the order of their rows. `streams_work` says that traffic
+    /// in one direction shows that the target exists, because only one direction is exported.
+    pub(super) fn add(&mut self, attempt: &Attempt<A>, streams_work: bool) {
+        if attempt.unsolicited {
+            return self.add_unsolicited(attempt);
         }
-        if self.host.is_none_or(|(host, ..)| host != trial.dst) {
+        if self.host.is_none_or(|current| current.host != attempt.dst) {
             self.end_host();
-            self.host = Some((trial.dst, 0, 0, false, 0));
+            self.host = Some(CurrentHost {
+                host: attempt.dst,
+                failed: 0,
+                worked: 0,
+                is_dark: false,
+                flows: 0,
+            });
         }
-        let Some((_, failed, worked, dark, flows)) = &mut self.host else { return };
-        if !trial.is_failed() {
-            if trial.has(WORKED) || streams_work && trial.has(STREAM) {
-                *worked += 1;
+        let Some(current) = &mut self.host else { return };
+        if !attempt.is_failed() {
+            if attempt.has(WORKED) || streams_work && attempt.has(STREAM) {
+                current.worked += 1;
                 self.worked += 1;
-                self.ports.add(trial.port, 1);
+                self.ports.add_worked(attempt.port);
             }
             return;
         }
-        if is_excused(trial, &self.services) {
+        if is_excused(attempt, &self.services) {
             return;
         }
-        *failed += 1;
-        *dark |= trial.has(DARK);
-        *flows += u64::from(trial.flows);
+        current.failed += 1;
+        current.is_dark |= attempt.has(DARK);
+        current.flows += u64::from(attempt.flows);
         self.failed += 1;
-        self.ports.add(trial.port, 0);
-        self.sports.add(trial.sport, 0);
-        self.asked += u64::from(trial.has(OPENED));
-        self.flagged += u64::from(trial.flags != 0);
-        self.refused += u64::from(trial.has(REJECTED));
-        let flows = trial.flows.max(1);
-        let shape = (trial.packets / flows, trial.octets / flows);
-        let room = self.shapes.len() < MAX_SHAPES;
-        match self.shapes.get_mut(&shape) {
+        self.ports.add_failed(attempt.port);
+        self.sports.add_failed(attempt.sport);
+        self.opened += u64::from(attempt.has(OPENED));
+        self.flagged += u64::from(attempt.flags != 0);
+        self.rejected += u64::from(attempt.has(REJECTED));
+        let has_room = self.shapes.len() < MAX_SHAPES;
+        match self.shapes.get_mut(&attempt.shape()) {
             Some(count) => *count += 1,
-            None if room => _ = self.shapes.insert(shape, 1),
+            None if has_room => _ = self.shapes.insert(attempt.shape(), 1),
             None => {}
         }
-        let counts = [trial.flows, trial.packets, trial.octets];
-        self.sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
+        self.traffic.add(attempt.traffic());
         if self.sample.len() < MAX_SAMPLES {
-            self.sample.push(trial.sample());
+            self.sample.push(attempt.sample());
         }
-        if trial.start != 0 && self.times.len() < MAX_ORDER {
-            self.times.push((trial.start, trial.dst.low(), trial.port));
+        if attempt.start != 0 && self.times.len() < MAX_ORDER {
+            let (address, port) = (attempt.dst.low(), attempt.port);
+            self.times.push(TargetAt { start: attempt.start, address, port });
         }
     }
 
-    fn answer(&mut self, trial: &Attempt<A>) {
-        if trial.has(STREAM) {
+    fn add_unsolicited(&mut self, attempt: &Attempt<A>) {
+        if attempt.has(STREAM) {
             return;
         }
-        let unasked = &mut self.unasked;
+        let unsolicited = &mut self.unsolicited;
         let has_room = self.services.len() < MAX_SERVICES;
-        match self.services.iter_mut().find(|(port, _)| *port == trial.sport) {
+        match self.services.iter_mut().find(|(port, _)| *port == attempt.sport) {
             Some((_, count)) => *count += 1,
-            None if has_room => self.services.push((trial.sport, 1)),
+            None if has_room => self.services.push((attempt.sport, 1)),
             None => {}
         }
-        if self.last_unasked.replace(trial.dst) != Some(trial.dst) {
-            unasked.hosts += 1;
-            unasked.dark += u64::from(trial.has(DARK));
+        if self.last_unsolicited.replace(attempt.dst) != Some(attempt.dst) {
+            unsolicited.hosts += 1;
+            unsolicited.dark += u64::from(attempt.has(DARK));
         }
-        unasked.flows += u64::from(trial.flows);
-        unasked.packets += u64::from(trial.packets);
-        unasked.octets += u64::from(trial.octets);
-        if unasked.sample.len() < MAX_SAMPLES {
-            unasked.sample.push(trial.sample());
+        unsolicited.traffic.add(attempt.traffic());
+        if unsolicited.sample.len() < MAX_SAMPLES {
+            unsolicited.sample.push(attempt.sample());
         }
     }
 
     fn end_host(&mut self) {
-        let Some((host, failed, worked, dark, flows)) = self.host.take() else { return };
+        let Some(current) = self.host.take() else { return };
+        let CurrentHost { host, failed, worked, is_dark, flows } = current;
         if failed + worked == 0 {
             return;
         }
         self.hosts += u64::from(failed > 0);
-        self.dark += u64::from(dark);
-        self.most = self.most.max((failed, worked));
+        self.dark += u64::from(is_dark);
+        self.widest = self.widest.max((failed, worked));
         let net = host.prefix();
         if self.net.is_none_or(|last| last.net != net) {
             self.end_net();
         }
-        let last = self.net.get_or_insert(Probed { net, asked: 0, failed: 0, flows: 0 });
-        last.asked += 1;
+        let last = self.net.get_or_insert(Probed { net, hosts: 0, failed: 0, flows: 0 });
+        last.hosts += 1;
         last.failed += u64::from(failed > 0);
         last.flows += flows;
     }
 
     fn end_net(&mut self) {
         let Some(net) = self.net.take() else { return };
-        self.most_asked = self.most_asked.max(net.asked);
+        self.most_hosts = self.most_hosts.max(net.hosts);
         if net.failed == 0 {
             return;
         }
-        match self.nets.len() < MAX_NETS {
-            true => self.nets.push(net.net),
-            false => self.more_nets += 1,
+        if self.nets.len() < MAX_NETS {
+            self.nets.push(net.net);
+        } else {
+            self.more_nets += 1;
         }
-        let is_whole = net.asked >= WHOLE && net.failed * 2 >= net.asked;
+        let is_whole = net.hosts >= WHOLE && net.failed * 2 >= net.hosts;
         if is_whole && self.whole.len() < MAX_WHOLE {
             self.whole.push(net);
         }
     }
 
-    /// All trials of the source have gone by.
+    /// Returns the evidence about the source, all of whose attempts were added.
     pub(super) fn end(&mut self) -> Evidence {
         self.end_host();
         self.end_net();
-        let counts = self.ports.touched.iter().map(|port| (*port, self.ports.get(*port)));
-        let failed: Vec<_> = counts.filter(|(_, [failed, _])| *failed > 0).collect();
-        let mut attempts = Attempts {
+        let mut counts = AttemptCounts {
             all: self.failed,
             flagged: self.flagged,
-            refused: self.refused,
+            rejected: self.rejected,
             sports: self.sports.touched.len() as u64,
-            ..Attempts::default()
+            ..AttemptCounts::default()
         };
-        failed.iter().for_each(|&(port, [failed, _])| attempts.add_port(port, failed));
-        let mut top: Vec<_> = failed.iter().map(|&(port, [f, w])| (port, f, w)).collect();
-        top.sort_unstable_by_key(|&(port, failed, _)| (std::cmp::Reverse(failed), port));
+        let mut top: Vec<TriedPort> = self.ports.failed().collect();
+        top.iter().for_each(|tried| counts.add_port(tried.port, tried.failed));
+        top.sort_unstable_by_key(|tried| (std::cmp::Reverse(tried.failed), tried.port));
         top.truncate(TOP_PORTS);
         let shape = self.shapes.iter().map(|(shape, count)| (*count, std::cmp::Reverse(*shape)));
         let shape = shape.max().map_or(((0, 0), 0), |(count, shape)| (shape.0, count));
         self.services.sort_unstable_by_key(|&(port, count)| (std::cmp::Reverse(count), port));
-        self.unasked.top = self.services.first().copied().unwrap_or_default();
+        self.unsolicited.top = self.services.first().copied().unwrap_or_default();
         Evidence {
             src: self.src.ip(),
             proto: self.proto,
@@ -355,49 +412,42 @@ impl<A: Address> Builder<A> {
             failed: self.failed,
             hosts: self.hosts,
             dark: self.dark,
-            ports: failed.len() as u64,
+            ports: counts.ports,
             top,
-            most: self.most,
+            widest: self.widest,
             nets: self.nets.clone(),
             more_nets: self.more_nets,
             whole: self.whole.clone(),
-            most_asked: self.most_asked,
+            most_hosts: self.most_hosts,
             shape,
-            sports: self.sports.touched.len() as u64,
-            asked: self.asked,
-            attempts,
-            flows: self.sums[0],
-            packets: self.sums[1],
-            octets: self.sums[2],
+            sports: counts.sports,
+            opened: self.opened,
+            counts,
+            traffic: self.traffic,
             sample: self.sample.clone(),
             steps: steps(&mut self.times, self.hosts),
-            unasked: self.unasked.clone(),
+            unsolicited: self.unsolicited.clone(),
         }
     }
 }
 
-/// A failure that means nothing: traceroute asks where nobody answers; and what a port sent that has
-/// also sent answers nobody asked for is an answer too, unless flags say otherwise.
-fn is_excused<A: Address>(trial: &Attempt<A>, services: &[(u16, u64)]) -> bool {
-    if trial.proto == UDP && TRACEROUTE.contains(&trial.port) {
+/// Returns true if the failure of an attempt means nothing. The packets of traceroute are never answered. An
+/// attempt from a port that also sent unsolicited replies is a reply too, unless flags say otherwise.
+fn is_excused<A: Address>(attempt: &Attempt<A>, services: &[(u16, u64)]) -> bool {
+    if attempt.proto == UDP && TRACEROUTE.contains(&attempt.port) {
         return true;
     }
-    let answered = services.iter().find(|(port, _)| *port == trial.sport);
-    !trial.has(OPENED) && answered.is_some_and(|(_, count)| *count >= ANSWERS)
+    let replies = services.iter().find(|(port, _)| *port == attempt.sport);
+    !attempt.has(OPENED) && replies.is_some_and(|(_, count)| *count >= REPLIES)
 }
 
-/// So many answers without a question from one port, and it is a service's.
-const ANSWERS: u64 = 12;
-
-/// How many steps from one target to the next in time were short, and of how many: from address to
-/// address, or on a single host from port to port. What is counted are the targets between, so that
-/// a walk through every tenth address is a walk.
-fn steps(times: &mut [(u32, u32, u16)], hosts: u64) -> (u64, u64) {
+/// Returns how many steps from one target to the next in time are short, and how many there are. A step goes from
+/// address to address, or on a single host from port to port. Its length counts the targets that lie between, so
+/// that a walk through every tenth address has short steps.
+fn steps(times: &mut [TargetAt], hosts: u64) -> (u64, u64) {
     times.sort_unstable();
-    let mut places: Vec<u32> = times
-        .iter()
-        .map(|(_, address, port)| if hosts == 1 { u32::from(*port) } else { *address })
-        .collect();
+    let place = |at: &TargetAt| if hosts == 1 { u32::from(at.port) } else { at.address };
+    let mut places: Vec<u32> = times.iter().map(place).collect();
     let mut sorted = places.clone();
     sorted.sort_unstable();
     sorted.dedup();
@@ -405,59 +455,62 @@ fn steps(times: &mut [(u32, u32, u16)], hosts: u64) -> (u64, u64) {
         *place = sorted.partition_point(|other| other < place) as u32;
     }
     places.dedup();
-    let short = places.windows(2).filter(|step| matches!(step, [a, b] if a.abs_diff(*b) <= SHORT));
+    let is_short = |step: &&[u32]| matches!(step, [a, b] if a.abs_diff(*b) <= SHORT_STEP);
+    let short = places.windows(2).filter(is_short);
     (short.count() as u64, places.len().saturating_sub(1) as u64)
 }
 
-/// A walk whose records share a millisecond, or come in an order of their own, is a walk.
-const SHORT: u32 = 3;
-
 impl Evidence {
-    /// Failures among what was tried, in percent.
+    /// Returns the share of failures among all attempts, in percent.
     pub(super) fn failed_percent(&self) -> u64 {
         percent(self.failed, self.failed + self.worked)
     }
 
-    /// Whether the attempts may well be answers of a service that nothing else is known of: from one port,
-    /// to a port of its own on nearly each host, and no flags say otherwise. So a flooded server answers
-    /// forged clients; no scanner asks each host for another port.
+    /// Returns true if the attempts may be answers of an unknown service: they come from one port, go to another
+    /// port on nearly each host, and no flags say otherwise. A flooded server answers forged clients like that,
+    /// and no scanner tries another port on each host.
     pub(super) fn may_be_answers(&self) -> bool {
         let is_scattered = self.ports * 10 >= self.failed * 9;
         let is_fixed = self.sports == 1 && self.failed > 1;
-        (self.asked == 0 && is_fixed && is_scattered) || self.are_answers()
+        (self.opened == 0 && is_fixed && is_scattered) || self.are_answers()
     }
 
-    /// Returns true if the attempts may well be resets, or SYN and ACK, of a server at an unknown port.
+    /// Returns true if the attempts are probably resets, or SYN and ACK, of a server at an unknown port.
     pub(super) fn are_answers(&self) -> bool {
-        self.attempts.may_be_answers(self.proto)
+        self.counts.may_be_answers(self.proto)
     }
 
-    /// Failures and successes on the ports that failed most: the fewest, up to [`TOP_PORTS`], that
-    /// together are at least half of all failures.
+    /// Returns the ports that the source is after: the fewest ports, up to [`TOP_PORTS`], that make at least half
+    /// of all failures.
     pub(super) fn focus(&self) -> Focus {
         let mut focus = Focus { ports: Vec::new(), failed: 0, worked: 0 };
-        for &(port, failed, worked) in &self.top {
+        for tried in &self.top {
             if focus.failed * 2 >= self.failed {
                 break;
             }
-            focus.ports.push(port);
-            focus.failed += failed;
-            focus.worked += worked;
+            focus.ports.push(tried.port);
+            focus.failed += tried.failed;
+            focus.worked += tried.worked;
         }
         focus
     }
+
+    /// Returns the port that failed most; it has no failures if there was none.
+    pub(super) fn top_port(&self) -> TriedPort {
+        self.top.first().copied().unwrap_or_default()
+    }
 }
 
-/// The ports that a source is after.
+/// The ports that a source is after, with their failures and successes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Focus {
-    pub ports: Vec<u16>,
+    ports: Vec<u16>,
     pub failed: u64,
     pub worked: u64,
 }
 
 impl Focus {
-    /// The port, if it is one.
+    /// Returns the port, if there is only one.
     pub(super) fn port(&self) -> Option<u16> {
         match self.ports.as_slice() {
             [port] => Some(*port),

@@ -1,71 +1,70 @@
-//! Sources of one network that scan together.
+//! Groups: sources of one network that scan together.
 //!
-//! A scan from a /24 (IPv6: /64) with a part of the targets for each host passes below every limit of a
-//! single source. What gives it away is that all ask for the same port with packets of the same shape.
-//! Guards against networks of clients that each fail now and then: what they fail at works for most.
+//! A scan from a /24 (IPv6: /64) in which each host takes a part of the targets stays below every limit of a
+//! single source. Its sign is that all sources try the same port with packets of the same shape. Clients of one
+//! network also fail now and then, but the services at which they fail work for most of them.
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
-use super::ScanJudge;
 use super::attempt::{Attempt, WORKED};
-use super::class::NET;
+use super::case::NET;
 use crate::conversation::Address;
-use crate::detect::Threshold;
 use crate::detect::threshold::{Measure, percent};
+use crate::detect::traffic::Traffic;
 use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 
-/// Attempts in vain of the whole group.
+/// The fewest failed attempts of a group.
 pub(super) const ATTEMPTS: u64 = 50;
-/// Sources that they come from.
+/// The fewest sources of a group.
 const SOURCES: u64 = 4;
 
-/// Attempts of one network that are kept; beyond, a member would be flagged by itself.
+/// Attempts of one network that are kept. With more, at least one of its sources is flagged by itself.
 const KEPT: usize = 1 << 16;
 
-/// What the sources of one network did.
+/// The attempts of the sources of one network.
 #[derive(Debug)]
 pub(super) struct Members<A> {
     failed: Vec<Attempt<A>>,
-    /// Protocol and port of what worked.
+    /// Protocol and port of the attempts that worked.
     worked: Vec<(u8, u16)>,
 }
 
-/// Sources that ask for the same.
+/// Sources of one network that tried the same port.
 #[derive(Debug)]
 pub(super) struct Group {
     pub net: IpNet,
     pub proto: u8,
     pub port: u16,
-    /// Distinct hosts asked in vain, distinct sources that did, and how often it worked.
+    /// Distinct hosts at which attempts failed.
     pub targets: u64,
-    pub sources: u64,
+    /// Distinct sources whose attempts failed.
+    sources: u64,
+    /// Attempts at the port that worked.
     worked: u64,
-    /// Of the targets, those of the source that has most, in percent.
+    /// Share of the targets that the busiest source tried, in percent.
     largest: u64,
-    /// Attempts of the commonest shape, in percent.
+    /// Share of the attempts that have the commonest shape, in percent.
     alike: u64,
-    /// Share of all that the network's sources failed at, in percent.
+    /// Share of the network's failed attempts by this protocol that are at this port, in percent.
     share: u64,
     pub peer: Vec<Peer>,
     pub more: u64,
-    pub flows: u64,
-    pub packets: u64,
-    pub octets: u64,
+    pub traffic: Traffic,
     pub sample: Vec<Sample>,
 }
 
 impl Group {
-    pub(super) fn measures(&self, limit: u64, is_unsure: bool) -> Vec<Measure> {
-        let share = if is_unsure { 90 } else { 50 };
+    /// Returns the measures of the group; `share` is the percentage of attempts that must have failed.
+    pub(super) fn measures(&self, limit: u64, share: u64) -> Vec<Measure> {
         let failed = percent(self.targets, self.targets + self.worked);
         vec![
             Measure::at_least("targets", self.targets, limit),
             Measure::at_least("sources", self.sources, SOURCES),
-            // Else it is one scanner, and its neighbours' few failures.
-            Measure { name: "largestpct", value: self.largest, limit: Threshold::Below(50) },
+            // With more, it is one scanner, and a few failures of its neighbours.
+            Measure::below("largestpct", self.largest, 50),
             Measure::at_least("alikepct", self.alike, 80),
             Measure::at_least("portpct", self.share, 50),
             Measure::at_least("failedpct", failed, share),
@@ -79,81 +78,86 @@ impl<A: Address> Members<A> {
         Members { failed: Vec::new(), worked: Vec::new() }
     }
 
-    /// What one source did.
-    pub(super) fn add(&mut self, trials: &[Attempt<A>]) {
+    /// Adds the attempts of one source.
+    pub(super) fn add(&mut self, attempts: &[Attempt<A>]) {
         let room = KEPT.saturating_sub(self.failed.len());
-        self.failed.extend(trials.iter().filter(|trial| trial.is_failed()).take(room));
+        self.failed.extend(attempts.iter().filter(|attempt| attempt.is_failed()).take(room));
         let room = KEPT.saturating_sub(self.worked.len());
-        let worked = trials.iter().filter(|trial| trial.bits & WORKED != 0);
-        self.worked.extend(worked.take(room).map(|trial| (trial.proto, trial.port)));
+        let worked = attempts.iter().filter(|attempt| attempt.has(WORKED));
+        self.worked.extend(worked.take(room).map(|attempt| (attempt.proto, attempt.port)));
     }
 
-    /// The network's sources have gone by.
-    pub(super) fn end(&mut self, judge: &mut ScanJudge) {
-        if self.failed.len() as u64 >= ATTEMPTS.min(judge.group_floor()) {
-            self.groups().iter().for_each(|group| judge.group(group));
-        }
+    /// Ends a network: returns its groups of at least `least` failed attempts, and forgets its sources.
+    pub(super) fn take_groups(&mut self, least: u64) -> Vec<Group> {
+        let is_enough = self.failed.len() as u64 >= ATTEMPTS.min(least);
+        let groups = if is_enough { self.groups() } else { Vec::new() };
         self.failed.clear();
         self.worked.clear();
+        groups
     }
 
-    /// By protocol, the port that failed most.
+    /// Returns a group for each protocol: the sources that tried the port that failed most.
     fn groups(&mut self) -> Vec<Group> {
-        self.failed.sort_unstable_by_key(|trial| (trial.proto, trial.port, trial.dst, trial.src));
-        let mut best: Vec<&[Attempt<A>]> = Vec::new();
-        for of_port in self.failed.chunk_by(|a, b| (a.proto, a.port) == (b.proto, b.port)) {
-            match best.last_mut() {
-                Some(last) if last.first().map(|t| t.proto) == of_port.first().map(|t| t.proto) => {
-                    if of_port.len() > last.len() {
-                        *last = of_port;
-                    }
-                }
-                _ => best.push(of_port),
+        self.failed.sort_unstable_by_key(|attempt| {
+            (attempt.proto, attempt.port, attempt.dst, attempt.src)
+        });
+        let by_proto = self.failed.chunk_by(|a, b| a.proto == b.proto);
+        by_proto.filter_map(|of_proto| self.group(of_proto)).collect()
+    }
+
+    /// Returns the group of the failed attempts by one protocol.
+    fn group(&self, of_proto: &[Attempt<A>]) -> Option<Group> {
+        let mut attempts: &[Attempt<A>] = &[];
+        for of_port in of_proto.chunk_by(|a, b| a.port == b.port) {
+            if of_port.len() > attempts.len() {
+                attempts = of_port;
             }
         }
-        best.into_iter().filter_map(|trials| self.group(trials)).collect()
-    }
-
-    fn group(&self, trials: &[Attempt<A>]) -> Option<Group> {
-        let first = trials.first()?;
-        let targets = trials.chunk_by(|a, b| a.dst == b.dst).count() as u64;
-        let mut flows: HashMap<A, [u64; 2], RandomState> = HashMap::default();
+        let first = attempts.first()?;
+        let targets = attempts.chunk_by(|a, b| a.dst == b.dst).count() as u64;
+        let mut sources: HashMap<A, Source, RandomState> = HashMap::default();
         let mut shapes: HashMap<(u32, u32), u64, RandomState> = HashMap::default();
-        for trial in trials {
-            let [flows, own] = flows.entry(trial.src).or_default();
-            (*flows, *own) = (*flows + u64::from(trial.flows), *own + 1);
-            let records = trial.flows.max(1);
-            *shapes.entry((trial.packets / records, trial.octets / records)).or_default() += 1;
+        let mut traffic = Traffic::NONE;
+        for attempt in attempts {
+            let source = sources.entry(attempt.src).or_default();
+            source.flows += u64::from(attempt.flows);
+            source.targets += 1;
+            *shapes.entry(attempt.shape()).or_default() += 1;
+            traffic.add(attempt.traffic());
         }
-        let sum = |of: fn(&Attempt<A>) -> u32| trials.iter().map(|t| u64::from(of(t))).sum();
-        let of_proto = self.failed.iter().filter(|trial| trial.proto == first.proto).count();
-        let worked = self.worked.iter().filter(|of| **of == (first.proto, first.port)).count();
-        let sources = flows.len();
-        let largest = flows.values().map(|[_, targets]| *targets).max().unwrap_or(0);
-        let mut peer: Vec<Peer> = flows
+        let worked = self.worked.iter().filter(|worked| **worked == (first.proto, first.port));
+        let count = sources.len();
+        let largest = sources.values().map(|source| source.targets).max().unwrap_or(0);
+        let mut peer: Vec<Peer> = sources
             .into_iter()
-            .map(|(src, [flows, _])| Peer { host: Host::Address(src.ip()), flows: Some(flows) })
+            .map(|(src, source)| Peer { host: Host::Address(src.ip()), flows: Some(source.flows) })
             .collect();
         peer.sort_unstable_by_key(|peer| (std::cmp::Reverse(peer.flows), peer.host));
         peer.truncate(MAX_PEERS);
+        let all = attempts.len() as u64;
         Some(Group {
             net: first.src.prefix(),
             proto: first.proto,
             port: first.port,
             targets,
-            sources: sources as u64,
-            worked: worked as u64,
-            largest: percent(largest, trials.len() as u64),
-            alike: percent(shapes.values().copied().max().unwrap_or(0), trials.len() as u64),
-            share: percent(trials.len() as u64, of_proto as u64),
+            sources: count as u64,
+            worked: worked.count() as u64,
+            largest: percent(largest, all),
+            alike: percent(shapes.values().copied().max().unwrap_or(0), all),
+            share: percent(all, of_proto.len() as u64),
             peer,
-            more: sources.saturating_sub(MAX_PEERS) as u64,
-            flows: sum(|trial| trial.flows),
-            packets: sum(|trial| trial.packets),
-            octets: sum(|trial| trial.octets),
-            sample: trials.iter().take(MAX_SAMPLES).map(Attempt::sample).collect(),
+            more: count.saturating_sub(MAX_PEERS) as u64,
+            traffic,
+            sample: attempts.iter().take(MAX_SAMPLES).map(Attempt::sample).collect(),
         })
     }
+}
+
+/// The part of one source in a group.
+#[derive(Clone, Copy, Default)]
+struct Source {
+    flows: u64,
+    targets: u64,
 }
 
 #[cfg(test)]
@@ -161,12 +165,12 @@ mod tests {
     use super::super::tests::{ask, both, judge, ours, talk, theirs};
     use crate::flow::Flow;
 
-    /// Host `n` of a stranger's network.
+    /// Returns host `n` of an outside network.
     fn member(n: u32) -> [u8; 4] {
         [192, 0, 2, 10 + n as u8]
     }
 
-    /// `count` targets shared out among `sources`; none of them dark, and none asked twice.
+    /// Returns attempts at `count` targets, shared out among `sources`. No target is dark or tried twice.
     fn scan(count: u32, sources: u32) -> Vec<Flow> {
         let probes = (0..count).map(|n| ask(member(n % sources), ours(n), 3389));
         let lives = (0..count).flat_map(|n| talk(ours(n), theirs(n), 443));
@@ -197,7 +201,7 @@ mod tests {
         let mut flows = scan(24, 1);
         flows.extend((24..34).map(|n| ask(member(1 + n % 4), ours(n), 3389)));
         assert_eq!(both(&flows), [""; 0]);
-        // What they fail at works for most.
+        // The service at which some fail works for most.
         let client = |n: u32| match n % 5 {
             0 => vec![ask(member(n % 17), theirs(n), 443)],
             _ => talk(member(n % 17), theirs(n), 443).to_vec(),

@@ -1,38 +1,40 @@
-//! Goes through sorted trials: networks of sources, their sources, each by protocol.
+//! Reads sorted attempts: networks of sources, their sources, and each source by protocol.
 
 use std::io;
 
-use super::ScanJudge;
 use super::attempt::{Attempt, FAILED, WORKED};
 use super::class::dark::DARK;
 use super::evidence::Builder;
 use super::group::Members;
+use super::judge::ScanJudge;
 use crate::conversation::Address;
-use crate::detect::threshold::Visibility;
+use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 use crate::table::Sorted;
 
-/// Trials of one source that are kept until it is known whether it is worth a look: most are not. With
-/// more, evidence is built as they go by.
+/// Attempts of one source that are kept until it is known whether to judge it: most sources are not judged.
+/// Beyond them, the evidence is built as attempts are read.
 const KEPT: usize = 4096;
 
-/// Web servers that one source could talk to, remembered to know what its QUIC is worth.
+/// The most web servers of one source that are kept, to excuse failed QUIC.
 const MAX_WEB: usize = 1 << 20;
 
-/// Browsers try QUIC (RFC 9114) where they have a connection; many firewalls let none through.
+/// The port of HTTPS. Browsers try QUIC (RFC 9114) where they have a TCP connection, and many firewalls drop it.
 const QUIC: u16 = 443;
 
-/// One source after the other.
+/// Passes the sources of a table to a judge, one after the other.
 pub(super) struct Sources<A> {
     builder: Builder<A>,
-    /// Source and protocol that go by.
-    of: Option<(A, u8)>,
+    /// The source and protocol of the attempts that are being read.
+    current: Option<(A, u8)>,
     kept: Vec<Attempt<A>>,
-    /// `kept` has been too small for this source.
+    /// True if `kept` was too small for this source.
     is_large: bool,
+    /// Failed attempts of the source.
     failed: usize,
-    unasked: usize,
-    /// Where the source's web connections worked, in order.
+    /// Unsolicited replies of the source.
+    unsolicited: usize,
+    /// Hosts at which a web connection of the source worked, sorted.
     web: Vec<A>,
     members: Members<A>,
 }
@@ -41,100 +43,106 @@ impl<A: Address> Sources<A> {
     pub(super) fn new() -> Sources<A> {
         Sources {
             builder: Builder::new(),
-            of: None,
+            current: None,
             kept: Vec::new(),
             is_large: false,
             failed: 0,
-            unasked: 0,
+            unsolicited: 0,
             web: Vec::new(),
             members: Members::new(),
         }
     }
 
-    /// All sources of a partition.
-    pub(super) fn part(
+    /// Judges all sources of a partition.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    pub(super) fn partition(
         &mut self,
         rows: &mut Sorted<'_, A::Row>,
         judge: &mut ScanJudge,
     ) -> io::Result<()> {
         let mut pending: Option<Attempt<A>> = None;
         while let Some(row) = rows.next_row()? {
-            let trial = Attempt::<A>::unpack(&row);
+            let attempt = Attempt::<A>::unpack(&row);
+            let source = Some((attempt.src, attempt.proto));
             match &mut pending {
-                Some(last) if self.of == Some((trial.src, trial.proto)) && last.is_same(&trial) => {
-                    last.merge(&trial);
+                Some(last) if self.current == source && last.is_same(&attempt) => {
+                    last.merge(&attempt);
                 }
                 _ => {
-                    pending.into_iter().for_each(|done| self.trial(done, judge));
-                    if self.of != Some((trial.src, trial.proto)) {
+                    pending.into_iter().for_each(|done| self.attempt(done, judge));
+                    if self.current != source {
                         self.end(judge);
-                        self.begin(trial.src, trial.proto, judge);
+                        self.begin(attempt.src, attempt.proto, judge);
                     }
-                    pending = Some(trial);
+                    pending = Some(attempt);
                 }
             }
         }
-        pending.into_iter().for_each(|done| self.trial(done, judge));
+        pending.into_iter().for_each(|done| self.attempt(done, judge));
         self.end(judge);
-        self.members.end(judge);
-        self.of = None;
+        self.end_net(judge);
+        self.current = None;
         Ok(())
     }
 
     fn begin(&mut self, src: A, proto: u8, judge: &mut ScanJudge) {
-        let last = self.of.map(|(src, _)| src);
+        let last = self.current.map(|(src, _)| src);
         if last.is_some_and(|last| last.net() != src.net()) {
-            self.members.end(judge);
+            self.end_net(judge);
         }
         if last != Some(src) {
             self.web.clear();
         }
-        self.of = Some((src, proto));
+        self.current = Some((src, proto));
     }
 
-    fn trial(&mut self, mut trial: Attempt<A>, judge: &ScanJudge) {
-        if trial.proto == TCP && trial.port == QUIC && trial.bits & WORKED != 0 {
+    fn attempt(&mut self, mut attempt: Attempt<A>, judge: &ScanJudge) {
+        if attempt.proto == TCP && attempt.port == QUIC && attempt.has(WORKED) {
             if self.web.len() < MAX_WEB {
-                self.web.push(trial.dst);
+                self.web.push(attempt.dst);
             }
-        } else if trial.proto == UDP && trial.port == QUIC && trial.is_failed() {
-            // Rows are in the order of their targets, and TCP came first.
-            if self.web.binary_search(&trial.dst).is_ok() {
-                trial.bits &= !FAILED;
+        } else if attempt.proto == UDP && attempt.port == QUIC && attempt.is_failed() {
+            // TCP sorts before UDP, and the attempts of one protocol by their targets.
+            if self.web.binary_search(&attempt.dst).is_ok() {
+                attempt.bits &= !FAILED;
             }
         }
-        self.failed += usize::from(trial.is_failed());
-        self.unasked += usize::from(trial.unsolicited);
+        self.failed += usize::from(attempt.is_failed());
+        self.unsolicited += usize::from(attempt.unsolicited);
         if self.is_large {
-            self.builder.add(&trial, judge.answers == Visibility::OneWay);
+            self.builder.add(&attempt, streams_work(judge));
             return;
         }
-        self.kept.push(trial);
+        self.kept.push(attempt);
         if self.kept.len() == KEPT {
             self.is_large = true;
             self.build(judge);
         }
     }
 
+    /// Builds the evidence of the attempts that were kept.
     fn build(&mut self, judge: &ScanJudge) {
-        if let Some((src, proto)) = self.of {
+        if let Some((src, proto)) = self.current {
             self.builder.begin(src, proto);
         }
-        let streams_work = judge.answers == Visibility::OneWay;
-        self.kept.iter().for_each(|trial| self.builder.add(trial, streams_work));
+        let streams_work = streams_work(judge);
+        self.kept.iter().for_each(|attempt| self.builder.add(attempt, streams_work));
     }
 
+    /// Judges the current source.
     fn end(&mut self, judge: &mut ScanJudge) {
-        if let Some((src, proto)) = self.of {
+        if let Some((src, proto)) = self.current {
             let mut class = None;
-            if judge.looks_at(src.ip(), self.failed, self.unasked) {
+            if judge.looks_at(src.ip(), self.failed, self.unsolicited) {
                 if !self.is_large {
                     self.build(judge);
                 }
                 class = judge.source(&self.builder.end());
             }
-            // What a large source did in vain is more than a member of a group would, and more than a slow
-            // scan; one that was named for what it is needs no company.
+            // A large source has more failures than a member of a group or a slow scanner would. One that is
+            // flagged for a class of its own needs no group.
             if !self.is_large && self.failed > 0 && class.is_none_or(|class| class == DARK.name) {
                 self.members.add(&self.kept);
             }
@@ -143,6 +151,17 @@ impl<A: Address> Sources<A> {
             }
         }
         self.kept.clear();
-        (self.is_large, self.failed, self.unasked) = (false, 0, 0);
+        (self.is_large, self.failed, self.unsolicited) = (false, 0, 0);
     }
+
+    /// Judges the sources of the current network as a group.
+    fn end_net(&mut self, judge: &mut ScanJudge) {
+        let groups = self.members.take_groups(judge.group_floor());
+        groups.into_iter().for_each(|group| judge.group(group));
+    }
+}
+
+/// Returns true if traffic in one direction shows that the target exists, because only one is exported.
+fn streams_work(judge: &ScanJudge) -> bool {
+    judge.context.visibility == Visibility::OneWay
 }

@@ -1,59 +1,60 @@
-//! Flows to try the classes on, and what holds for all of them.
+//! Helpers for the tests of the classes, and tests of the whole detector.
 
 use std::rc::Rc;
 
 use proptest::prelude::*;
 
 use super::{Memory, Scan, Setup};
+use crate::detect::paper::Subnet;
 pub(super) use crate::detect::play::*;
 use crate::detect::{Counter, Detector, SiteLimits, Verdict};
 use crate::finding::{Finding, Role};
 use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
 
-pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<super::Subnet> {
+/// Returns the verdict about a window.
+pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<Subnet> {
     let mut scan = Scan::new(site(1 << 30), Rc::new(setup));
     scan.add(flows).unwrap();
-    scan.judge(end).unwrap()
+    scan.judge(end, NOW).unwrap()
 }
 
-/// The findings of a window, and those on nine columns beside them, which must be the same but for the
-/// order that times tell.
+/// Returns the findings of a window of ten minutes.
 pub(super) fn judge(flows: &[Flow]) -> Vec<Finding> {
     let end = End { window: Window::new(0, 600), ..End::default() };
     judge_by(Setup::default(), &end, flows).findings
 }
 
-/// What is found with flags and on nine columns alike.
+/// Returns the names of the findings, which must be the same with flags and on nine columns.
 pub(super) fn both(flows: &[Flow]) -> Vec<String> {
     let named = names(&judge(flows));
-    assert_eq!(names(&judge(&nine(flows))), named, "nine columns say something else");
+    assert_eq!(names(&judge(&nine(flows))), named, "nine columns give other findings");
     named
 }
 
-/// The same with limits of the site's own.
+/// Returns the names of the findings with limits of the site.
 pub(super) fn named_by(limits: &str, flows: &[Flow]) -> Vec<String> {
     let named = |flows: &[Flow]| {
-        let setup = Setup { bounds: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
+        let setup = Setup { limits: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &End::default(), flows).findings)
     };
-    assert_eq!(named(&nine(flows)), named(flows), "nine columns say something else");
+    assert_eq!(named(&nine(flows)), named(flows), "nine columns give other findings");
     named(flows)
 }
 
 #[test]
-fn who_talks_to_many_is_no_scanner() {
+fn a_host_that_many_answer_is_no_scanner() {
     let flows: Vec<Flow> = (0..600).flat_map(|n| talk(OUTSIDE, ours(n), 80)).collect();
     assert_eq!(both(&flows), [""; 0]);
     let flows: Vec<Flow> = (0..600).flat_map(|n| reply(UDP, INSIDE, theirs(n), 53)).collect();
     assert_eq!(both(&flows), [""; 0]);
-    // Nor is who resets what it never asked for.
+    // A host that resets unsolicited SYN-ACKs is no scanner either.
     let flows: Vec<Flow> = (0..600).flat_map(|n| reflected(theirs(n), INSIDE, 80)).collect();
     assert_eq!(both(&flows), [""; 0]);
 }
 
 #[test]
-fn why_tells_the_order_and_the_tool() {
+fn why_shows_the_order_of_targets_and_the_tool() {
     let mut flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
     for (n, flow) in (0..).zip(&mut flows) {
         (flow.start, flow.sport) = (Some(Timestamp::from_millis(1_000_000 + n * 10)), 61_000);
@@ -69,7 +70,7 @@ fn why_tells_the_order_and_the_tool() {
 }
 
 #[test]
-fn a_survey_is_named_as_one() {
+fn a_research_scanner_has_the_class_survey() {
     let flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
     let survey = Networks::new(["192.0.2.0/24".parse().unwrap()]);
     let setup = Setup { survey, ..Setup::default() };
@@ -83,7 +84,7 @@ fn a_survey_is_named_as_one() {
 fn a_site_sets_its_own_limits() {
     let flows: Vec<Flow> = (0..40).map(|n| ask(OUTSIDE, ours(n), 23)).collect();
     let named = |text: &str| {
-        let setup = Setup { bounds: SiteLimits::parse(text).unwrap(), ..Setup::default() };
+        let setup = Setup { limits: SiteLimits::parse(text).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &End::default(), &flows).findings)
     };
     assert_eq!(named(""), ["horizontal 192.0.2.9 source"]);
@@ -93,13 +94,13 @@ fn a_site_sets_its_own_limits() {
 }
 
 #[test]
-fn one_way_and_sampled_input_says_so_and_needs_more() {
-    // Long flows whose other direction is not exported.
+fn oneway_input_is_marked_and_needs_more_failures() {
+    // Long flows whose reverse direction is not exported.
     let long =
         |n| Flow { packets: 50, octets: 60_000, flags: Some(27), ..ask(theirs(n), ours(n), 443) };
     let mut flows: Vec<Flow> = (0..60).map(long).collect();
     assert_eq!(both(&flows), [""; 0]);
-    // Resolvers whose answers are not there are none of our business; a scan by TCP is.
+    // Resolvers whose answers are not exported are not flagged, but a scan by TCP is.
     flows.extend((0..400).map(|n| send(UDP, INSIDE, theirs(n), 53)));
     assert_eq!(both(&flows), [""; 0]);
     flows.extend((0..400).map(|n| ask(OUTSIDE, ours(n), 23)));
@@ -109,15 +110,15 @@ fn one_way_and_sampled_input_says_so_and_needs_more() {
     let sampled = |flow: &Flow| Flow { sampling: 100, ..*flow };
     let flows: Vec<Flow> = (0..400).map(|n| sampled(&send(UDP, INSIDE, theirs(n), 53))).collect();
     assert_eq!(both(&flows), [""; 0]);
-    // Who knocks long at what is not there does not make the input one-way.
-    let knock = |n| Flow { packets: 20, octets: 800, ..ask(theirs(n), ours(n), 443) };
-    let mut flows: Vec<Flow> = (0..400).map(knock).collect();
+    // Long attempts at absent hosts do not make the input one-way.
+    let retries = |n| Flow { packets: 20, octets: 800, ..ask(theirs(n), ours(n), 443) };
+    let mut flows: Vec<Flow> = (0..400).map(retries).collect();
     flows.extend((0..400).map(|n| ask(OUTSIDE, ours(n), 23)));
     assert_eq!(judge(&flows)[0].marks, [""; 0]);
 }
 
 #[test]
-fn what_is_remembered_finds_the_slow_and_the_dark() {
+fn memory_finds_slow_scans_and_hosts_in_use() {
     let setup = Setup { memory: Some(Memory::default().into()), ..Setup::default() };
     let setup = Rc::new(setup);
     let mut found = Vec::new();
@@ -129,25 +130,25 @@ fn what_is_remembered_finds_the_slow_and_the_dark() {
             .collect();
         scan.add(&flows).unwrap();
         let window = Window::new(u64::from(n) * 600, 600);
-        let verdict = scan.judge(&End { window, ..End::default() }).unwrap();
+        let verdict = scan.judge(&End { window, ..End::default() }, NOW).unwrap();
         found.extend(names(&verdict.findings).into_iter().map(|name| format!("{n} {name}")));
     }
-    // 11 targets a window: the sixth has 66 in an hour, and so has each one after it.
+    // There are 11 targets a window, so the sixth window is the first with more than 61 in an hour.
     assert_eq!(found.first().map(String::as_str), Some("5 slow 192.0.2.9 source"));
     assert_eq!(found.len(), 55, "{found:?}");
-    // The same window again teaches nothing.
+    // A window that is judged again is not learned again.
     let before = setup.memory.as_ref().unwrap().borrow().clone();
     let mut scan = Scan::new(site(1 << 30), setup.clone());
     scan.add(&[ask(OUTSIDE, ours(9), 22)]).unwrap();
-    scan.judge(&End { window: Window::new(600, 600), ..End::default() }).unwrap();
+    scan.judge(&End { window: Window::new(600, 600), ..End::default() }, NOW).unwrap();
     assert_eq!(*setup.memory.as_ref().unwrap().borrow(), before);
-    // A host that was in use today is not dark, though it is silent now.
+    // A host that was active today is in use, though it is silent now.
     assert!(before.holds(INSIDE.into(), Window::new(60 * 600, 600)));
     assert!(!before.holds(INSIDE.into(), Window::new(60 * 600 + 86_400 * 2, 600)));
     assert!(before.is_warm());
 }
 
-/// A flow among few hosts and ports, so that what belongs together meets.
+/// Returns a flow among few hosts and ports, so that conversations have both directions.
 fn any_flow() -> impl Strategy<Value = Flow> {
     let host = || {
         (0u32..3, 0u32..90).prop_map(|(net, n)| match net {
@@ -179,7 +180,7 @@ fn any_flow() -> impl Strategy<Value = Flow> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Order, partition and memory change nothing; nor does every flow twice, but for the sums.
+    /// Checks that order, partition and memory change no finding, and that doubled flows only change the sums.
     #[test]
     fn findings_do_not_depend_on_how_the_work_was_done(
         mut flows in proptest::collection::vec(any_flow(), 0..400),
@@ -192,7 +193,7 @@ proptest! {
             for part in flows.chunks(7) {
                 scan.add(part).unwrap();
             }
-            scan.judge(&End { window: Window::new(0, 600), ..End::default() }).unwrap()
+            scan.judge(&End { window: Window::new(0, 600), ..End::default() }, NOW).unwrap()
         };
         let straight = judge(&flows, 1 << 30);
         let mut mixed = flows.clone();

@@ -1,66 +1,71 @@
-//! Conversations in vain, many of them: of one attacker, or of many.
+//! Floods of failed conversations, from one attacker or from many.
 
-use super::{Class, FloodCase, Unit, silent, sums};
-use crate::detect::threshold::Measure;
+use super::super::case::{FloodCase, FloodClass, FloodFill, Totals, Unit, no_hints};
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
 use crate::finding::Side;
 
-/// Sources from which a flood is called distributed.
+/// The fewest sources of a distributed flood.
 const MANY: u64 = 10;
 
-/// Conversations in vain upon one host in a minute, for a limit of 1000 in ten.
+/// The limit of failed conversations in ten minutes.
+const LIMIT: u64 = 1000;
+
+/// The limit of failed conversations in one minute.
 const MINUTE: u64 = 200;
 
-/// Where most are of our own hosts and such as programs send to a server that is gone, it takes so many
-/// times as much.
-const OURS: u64 = 5;
+/// The factor of the limits where most failed conversations are such as programs of inside hosts have with a
+/// server that is gone.
+const HABIT: u64 = 5;
 
-/// At least 1000 conversations in vain in ten minutes, or 200 in one, and at least half of all that the
-/// host was asked; from ten sources or more, none of which has more than half.
+/// A distributed flood: at least 1000 failed conversations in ten minutes, or 200 in one, from ten or more sources,
+/// none of which has more than half of them. At least half of the host's conversations failed.
 ///
-/// In vain is an attempt that nobody answered, or that was refused, or that a SYN-ACK was the end of;
-/// and a datagram, or a connection never opened, that nothing came back for. A busy server, a flash crowd
-/// among whom some are refused, and a name server have as many conversations, but most work. A source
-/// that tries one port after the other is a scanner, whatever it costs the host, and does not count; unless
-/// ten such and more come together, with 5000 conversations, and not for the same ports.
+/// A conversation failed if nobody answered, if it was rejected, if it ended with the SYN-ACK, or if it is a datagram
+/// or a half-open connection without a reply. A busy server, a flash crowd of which some are rejected, and a name
+/// server have as many conversations, but most of them work. A source that tries one port after the other is a
+/// scanner, whatever it costs the host, and does not count; unless ten or more of them come together, with 5000
+/// conversations, at different ports.
 ///
-/// Where most of them are datagrams of our own hosts, and go outside or come of several of these, or
-/// connections of several of ours to one outside, it takes five times as many: programs go on to ask a
-/// server that is gone, as mail servers do, try QUIC where it is blocked, and tell a collector what it never
-/// answers.
-pub(in crate::detect::flood) const DDOS: Class = Class {
+/// The limits are five times as high if most failed conversations are datagrams of inside hosts, which go outside or
+/// come from several hosts, or connections of several inside hosts to one outside. Programs keep trying a server that
+/// is gone, as mail servers do; they try QUIC where it is blocked, and send to a collector that never answers.
+pub(in crate::detect::flood) const DDOS: FloodClass = FloodClass {
     name: "ddos",
-    limit: 1000,
-    unit: Unit::Window,
+    limit: DefaultLimit::same(LIMIT),
     measure: |case| {
         let mut measures = attempts(case, &DDOS)?;
         let most = case.evidence.tried.top().first().map_or(0, |(flows, _)| *flows);
         measures.push(Measure::at_least("sources", case.evidence.tried.sources, MANY));
-        measures.push(Measure::below("largestpct", case.percent(most), 51));
+        measures.push(Measure::below("largestpct", percent(most, case.evidence.tried.flows), 51));
         Some(measures)
     },
-    load: |evidence| &evidence.tried,
-    sums: |evidence| sums(&evidence.tried),
-    tell: silent,
+    fill: FILL,
 };
 
-/// The same of a few sources, or of one that has more than half.
-pub(in crate::detect::flood) const DOS: Class = Class {
+/// A flood from a few sources, or mostly from one: the limits are those of [`DDOS`].
+pub(in crate::detect::flood) const DOS: FloodClass = FloodClass {
     name: "dos",
-    limit: 1000,
-    unit: Unit::Window,
+    limit: DefaultLimit::same(LIMIT),
     measure: |case| attempts(case, &DOS),
-    load: |evidence| &evidence.tried,
-    sums: |evidence| sums(&evidence.tried),
-    tell: silent,
+    fill: FILL,
 };
 
-fn attempts(case: &FloodCase, class: &Class) -> Option<Vec<Measure>> {
+const FILL: FloodFill = FloodFill {
+    unit: Unit::Window,
+    load: |evidence| &evidence.tried,
+    totals: |evidence| Totals::of(&evidence.tried),
+    hints: no_hints,
+};
+
+/// Returns the measures of failed conversations: their number, and their share.
+fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
     let evidence = case.evidence;
     let limit = case.limit(class);
-    // The limit of a minute goes with that of the window, and no window is asked for more than its own.
-    let own = case.bounds.of(class.name, evidence.host).unwrap_or(class.limit);
-    let minute = (u128::from(own) * u128::from(MINUTE) / u128::from(class.limit)).max(1) as u64;
-    let minute = match case.sampling {
+    // The limit of a minute is in proportion to that of ten, and never above that of the window.
+    let of_ten = u128::from(case.class_limit(class));
+    let minute = (of_ten * u128::from(MINUTE) / u128::from(LIMIT)).max(1) as u64;
+    let minute = match case.extra.sampling {
         0 | 1 => minute.min(limit),
         _ => limit,
     };
@@ -68,22 +73,18 @@ fn attempts(case: &FloodCase, class: &Class) -> Option<Vec<Measure>> {
     let are_most = |ours: u64| ours * 2 > tried.flows && tried.flows - ours < limit;
     let most = tried.top().first().map_or(0, |(flows, _)| *flows);
     let (is_one, is_outside) = (most * 2 > tried.flows, case.side == Some(Side::Outside));
-    let is_habit = match () {
-        // One of ours that alone does this to another of ours is no habit of programs.
-        () if are_most(tried.our_datagrams) => is_outside || !is_one,
-        () => are_most(tried.ours) && is_outside && !is_one,
+    let is_habit = if are_most(tried.our_datagrams) {
+        // A single inside host that does this to another one is an attacker.
+        is_outside || !is_one
+    } else {
+        are_most(tried.ours) && is_outside && !is_one
     };
-    let times = if is_habit { OURS } else { 1 };
+    let times = if is_habit { HABIT } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
-    let flows = match evidence.minute >= minute && evidence.tried.flows < limit {
-        true => Measure::at_least("minute", evidence.minute, minute),
-        false => Measure::at_least("flows", evidence.tried.flows, limit),
+    let flows = if evidence.minute >= minute && tried.flows < limit {
+        Measure::at_least("minute", evidence.minute, minute)
+    } else {
+        Measure::at_least("flows", tried.flows, limit)
     };
-    Some(vec![flows, Measure::at_least("unansweredpct", case.in_vain(), case.share())])
-}
-
-impl FloodCase<'_> {
-    fn percent(&self, flows: u64) -> u64 {
-        crate::detect::threshold::percent(flows, self.evidence.tried.flows)
-    }
+    Some(vec![flows, Measure::at_least("unansweredpct", case.failed_percent(), case.share())])
 }

@@ -1,30 +1,33 @@
-//! One of ours floods somebody outside.
+//! Floods that an inside host sends.
 
-use super::{Class, Unit, silent, sums};
+use super::super::case::{FloodClass, FloodFill, Totals, Unit, no_hints};
+use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::Measure;
 use crate::finding::Side;
 
-/// An inside host that sends up to ten hosts outside at least 2000 packets a second, over the whole
-/// window, that nothing comes back for.
+/// An outbound flood: an inside host sends at least 2000 packets a second, over the whole window, to up to ten hosts
+/// that answer nothing.
 ///
-/// Whatever is answered on the same ports does not count, however sparingly: an upload by QUIC gets an
-/// acknowledgement for ten packets, a stream its receiver's reports.
-pub(in crate::detect::flood) const OUTBOUND: Class = Class {
+/// Traffic with any answer on the same ports does not count: an upload by QUIC gets an acknowledgement for every ten
+/// packets, and a stream gets its receiver's reports.
+pub(in crate::detect::flood) const OUTBOUND: FloodClass = FloodClass {
     name: "outbound",
-    limit: 2000,
-    unit: Unit::Second,
+    limit: DefaultLimit::same(2000),
     measure: |case| {
-        if case.side != Some(Side::Inside) || !case.view.hears() {
+        if case.side != Some(Side::Inside) || !case.context.shows_answers() {
             return None;
         }
         let top = case.evidence.sent.top();
         let packets = top.iter().take(TARGETS).map(|(packets, _)| packets).sum();
         Some(vec![Measure::at_least("pps", case.rate(packets), case.limit(&OUTBOUND))])
     },
-    load: |evidence| &evidence.sent,
-    sums: |evidence| sums(&evidence.sent),
-    tell: silent,
+    fill: FloodFill {
+        unit: Unit::Second,
+        load: |evidence| &evidence.sent,
+        totals: |evidence| Totals::of(&evidence.sent),
+        hints: no_hints,
+    },
 };
 
-/// Who sends to more is no attacker of any.
+/// The most targets whose packets count. A host that sends to more attacks none of them.
 const TARGETS: usize = 10;

@@ -1,59 +1,66 @@
-//! Answers that the host never asked for: third parties were made to send them.
+//! Reflection: answers to requests that the host never sent, because an attacker forged them.
 
-use super::{Class, Unit};
+use super::super::case::{FloodClass, FloodFill, Totals, Unit};
 use crate::detect::flood::evidence::{Evidence, Reflected, SOURCES, service};
-use crate::detect::threshold::{Measure, Visibility};
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::Measure;
+use crate::detect::traffic::Traffic;
+use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 
-/// At least 1000 packets in ten minutes from one port of ten sources or more, fewer than a tenth of which
-/// the host had asked anything; by UDP with at least 200 octets a packet, or SYN and ACK of TCP.
+/// A reflection: at least 1000 packets in ten minutes from one port of ten or more sources, to less than a tenth of
+/// which the host had sent a request. The packets are SYN and ACK of TCP, or datagrams of at least 200 bytes on
+/// average.
 ///
-/// From any port: of the services that were ever abused, a list of well-known ones names few, and each
-/// new one is on none. The list only gives them a name (`service=`). A resolver, a time server's client
-/// and a peer-to-peer host hear as many, but had asked. Of one direction alone that cannot be told; then
-/// only services that nobody asks strangers for are looked at.
-pub(in crate::detect::flood) const REFLECTION: Class = Class {
+/// Any port counts: a list of abused services would be incomplete, and misses each new one. The list only gives the
+/// service a name (`service=`). A resolver, a client of time servers and a peer-to-peer host receive as many answers,
+/// but they had sent requests. If only one direction is exported, requests are not seen; then only services count of
+/// which nobody is a client of strangers.
+pub(in crate::detect::flood) const REFLECTION: FloodClass = FloodClass {
     name: "reflection",
-    limit: 1000,
-    unit: Unit::Window,
+    limit: DefaultLimit::same(1000),
     measure: |case| {
         let evidence = case.evidence;
-        let (proto, what) = which(evidence);
-        if proto == TCP && !case.view.hears() {
+        let (proto, reflected) = strongest(evidence);
+        if proto == TCP && !case.context.shows_answers() {
             return None;
         }
         let mut measures = vec![
-            Measure::at_least("packets", what.per_window, case.limit(&REFLECTION)),
-            Measure::at_least("sources", what.sources, SOURCES),
+            Measure::at_least("packets", reflected.per_window, case.limit(&REFLECTION)),
+            Measure::at_least("sources", reflected.sources, SOURCES),
         ];
-        if case.view.answers == Visibility::BothWays {
-            measures.push(Measure::below("askedpct", what.asked, 10));
+        if case.context.visibility == Visibility::BothWays {
+            measures.push(Measure::below("askedpct", reflected.asked, 10));
         }
         Some(measures)
     },
-    load: |evidence| match which(evidence).0 {
-        UDP => &evidence.datagrams,
-        _ => &evidence.answers,
-    },
-    sums: |evidence| {
-        let what = which(evidence).1;
-        (what.sources, (what.flows, what.packets, what.octets))
-    },
-    tell: |evidence| {
-        let (proto, what) = which(evidence);
-        let mut tells = vec![format!("sport={}", what.port)];
-        tells.extend(service(proto, what.port).map(|name| format!("service={name}")));
-        if what.ports > 1 {
-            tells.push(format!("sports={}", what.ports));
-        }
-        tells
+    fill: FloodFill {
+        unit: Unit::Window,
+        load: |evidence| match strongest(evidence).0 {
+            UDP => &evidence.datagrams,
+            _ => &evidence.answers,
+        },
+        totals: |evidence| {
+            let Reflected { sources, flows, packets, octets: bytes, .. } = *strongest(evidence).1;
+            Totals { sources, traffic: Traffic { flows, packets, bytes } }
+        },
+        hints: |evidence| {
+            let (proto, reflected) = strongest(evidence);
+            let mut hints = vec![format!("sport={}", reflected.port)];
+            hints.extend(service(proto, reflected.port).map(|name| format!("service={name}")));
+            if reflected.ports > 1 {
+                hints.push(format!("sports={}", reflected.ports));
+            }
+            hints
+        },
     },
 };
 
-/// The protocol by which more was reflected.
-fn which(evidence: &Evidence) -> (u8, &Reflected) {
-    match evidence.by_tcp.per_window > evidence.by_udp.per_window {
-        true => (TCP, &evidence.by_tcp),
-        false => (UDP, &evidence.by_udp),
+/// Returns the protocol by which more was reflected, and the reflected traffic.
+fn strongest(evidence: &Evidence) -> (u8, &Reflected) {
+    if evidence.by_tcp.per_window > evidence.by_udp.per_window {
+        (TCP, &evidence.by_tcp)
+    } else {
+        (UDP, &evidence.by_udp)
     }
 }

@@ -1,65 +1,54 @@
-//! More packets, or more octets, than the host has answers for and is used to.
+//! Floods by volume: far more unanswered packets or bytes than the host usually gets.
 
-use super::{Class, FloodCase, Unit, silent, sums};
+use super::super::case::{FloodClass, FloodFill, Totals, Unit, no_hints};
+use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::Measure;
 use crate::finding::Side;
 
-/// So many times what is usual is too much.
+/// The factor by which traffic must exceed the usual value.
 const TIMES: u64 = 8;
-/// Less is never too much, in Mbit/s.
+/// The least limit, in Mbit/s.
 const MBPS: u64 = 100;
 
-/// What a host is used to that it does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::detect::flood) struct Usual {
-    /// Packets a second.
-    pub pps: u64,
-    /// kbit/s.
-    pub kbps: u64,
-}
-
-/// At least 2000 packets a second, or 100 Mbit/s, over the whole window, that nothing came back for, and
-/// eight times what is usual for this host; only where `--state` knows what is usual.
+/// A flood by volume: at least 2000 unanswered packets a second, or 100 Mbit/s, over the whole window, and eight times
+/// the usual value of this host, which only `--state` knows.
 ///
-/// What is answered at all does not count: a download has its acknowledgements. A collector of logs or
-/// a receiver of streams answers nothing, but it is used to that.
+/// Traffic with any answer does not count: a download has its acknowledgements. A collector of logs or a receiver of
+/// streams answers nothing, but that is usual for it.
 ///
-/// Without what is usual, a host outside that gets as many packets of answers from ours, and asked for none
-/// of them: who sends answers is no attacker ([`OUTBOUND`](super::OUTBOUND)), but whom they reach is flooded.
-/// The question may lie before the last look of a window that is still open.
-pub(in crate::detect::flood) const VOLUME: Class = Class {
+/// If the usual value is unknown, the class is about an outside host to which inside hosts send as many packets of
+/// unsolicited answers. The senders are no attackers ([`OUTBOUND`](super::OUTBOUND)), but the receiver is flooded. In
+/// a window that is still open this is not judged, because the request may have come earlier.
+pub(in crate::detect::flood) const VOLUME: FloodClass = FloodClass {
     name: "volume",
-    limit: 2000,
-    unit: Unit::Second,
+    limit: DefaultLimit::same(2000),
     measure: |case| {
-        if !case.view.hears() {
+        if !case.context.shows_answers() {
             return None;
         }
-        let Some(usual) = case.usual else {
+        let Some(usual) = case.extra.usual else {
             let packets = case.evidence.unsolicited;
-            let is_told = packets > 0 && case.side == Some(Side::Outside) && !case.view.live;
+            let is_known = packets > 0 && case.side == Some(Side::Outside) && !case.extra.live;
             let pps = case.rate(packets);
-            return is_told
+            return is_known
                 .then(|| vec![Measure::at_least("answerspps", pps, case.limit(&VOLUME))]);
         };
-        let [pps, mbps] = rates(case);
-        let [packets, octets] = [
-            case.limit(&VOLUME).max(usual.pps.saturating_mul(TIMES)),
-            MBPS.max(usual.kbps.saturating_mul(TIMES).div_ceil(1000)),
-        ];
-        let measure = match mbps >= octets && pps < packets {
-            true => Measure::at_least("mbps", mbps, octets),
-            false => Measure::at_least("pps", pps, packets),
+        let stream = case.evidence.stream.per_window;
+        let pps = case.rate(stream.packets);
+        let mbps = case.rate(stream.octets.saturating_mul(8)) / 1_000_000;
+        let least_pps = case.limit(&VOLUME).max(usual.pps.saturating_mul(TIMES));
+        let least_mbps = MBPS.max(usual.kbps.saturating_mul(TIMES).div_ceil(1000));
+        let measure = if mbps >= least_mbps && pps < least_pps {
+            Measure::at_least("mbps", mbps, least_mbps)
+        } else {
+            Measure::at_least("pps", pps, least_pps)
         };
         Some(vec![measure])
     },
-    load: |evidence| &evidence.stream,
-    sums: |evidence| sums(&evidence.stream),
-    tell: silent,
+    fill: FloodFill {
+        unit: Unit::Second,
+        load: |evidence| &evidence.stream,
+        totals: |evidence| Totals::of(&evidence.stream),
+        hints: no_hints,
+    },
 };
-
-/// Packets a second and Mbit/s that were not answered.
-fn rates(case: &FloodCase) -> [u64; 2] {
-    let stream = case.evidence.stream.per_window;
-    [case.rate(stream.packets), case.rate(stream.octets.saturating_mul(8)) / 1_000_000]
-}

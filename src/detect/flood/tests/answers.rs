@@ -84,7 +84,7 @@ fn pairs_name_nobody_who_answers() {
     let figure = |flows: &[Flow]| {
         let mut flood = Flood::new(site(1 << 30), Rc::default());
         flood.add(flows).unwrap();
-        let pairs = flood.judge(&window(0)).unwrap().figure;
+        let pairs = flood.judge(&window(0), NOW).unwrap().figure;
         pairs.iter().map(|pair| pair.attacker.map(|host| host.to_string())).collect::<Vec<_>>()
     };
     assert_eq!(figure(&answers(TCP, 80, RST, 3000)), [None]);

@@ -80,7 +80,7 @@ fn the_window_is_the_one_that_is_judged() {
         let mut flood = Flood::new(site(1 << 30), Rc::default());
         flood.begin(window);
         flood.add(&[flow]).unwrap();
-        names(&flood.judge(&End { window, ..End::default() }).unwrap().findings)
+        names(&flood.judge(&End { window, ..End::default() }, NOW).unwrap().findings)
     };
     for (window, length) in [(None, 600), (Some(60), 60), (Some(3600), 3600)] {
         for seconds in [length, 4 * length] {
@@ -168,7 +168,7 @@ fn what_is_usual_is_learned_as_a_rate() {
     let named = |n: u64, flow: Flow| {
         let mut flood = Flood::new(site(1 << 30), setup.clone());
         flood.add(&[flow]).unwrap();
-        names(&flood.judge(&window(n)).unwrap().findings)
+        names(&flood.judge(&window(n), NOW).unwrap().findings)
     };
     // An hour's record in each window, at 300 packets a second.
     let stream = |pps| record(OUTSIDE, VICTIM, 9000, 3600, pps);
@@ -184,7 +184,7 @@ fn one_of_ours_with_a_long_record_is_no_attacker_in_a_flood() {
     let judged = |n: u64, flows: &[Flow]| {
         let mut flood = Flood::new(site(1 << 30), setup.clone());
         flood.add(flows).unwrap();
-        names(&flood.judge(&window(n)).unwrap().findings)
+        names(&flood.judge(&window(n), NOW).unwrap().findings)
     };
     // A sensor of ours sends a packet a second, in one record a month.
     let quiet = record(ours(9), VICTIM, 5000, 300, 1);
@@ -224,7 +224,7 @@ fn live_says_the_same() {
             early.extend(flood.early(window).unwrap());
         }
         let end = End { window: Some(window), ..End::default() };
-        (names(&early), names(&flood.judge(&end).unwrap().findings))
+        (names(&early), names(&flood.judge(&end, NOW).unwrap().findings))
     };
     let told = vec!["outbound 10.7.7.7 source".to_owned()];
     assert_eq!(play(1999), (vec![], vec![]));
@@ -242,5 +242,5 @@ fn order_memory_and_copies_change_no_rate() {
     flows.reverse();
     let mut small = Flood::new(site(0), Rc::default());
     flows.chunks(7).for_each(|part| small.add(part).unwrap());
-    assert_eq!(small.judge(&window(0)).unwrap().findings, expected);
+    assert_eq!(small.judge(&window(0), NOW).unwrap().findings, expected);
 }

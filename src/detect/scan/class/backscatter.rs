@@ -1,40 +1,38 @@
-//! Answers to a flood whose sources were forged with our addresses.
+//! Backscatter: replies to a flood whose sources were forged.
 
-use super::{Class, Measure, Visibility, percent};
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
 
-/// Dark addresses among those that got an answer, where it is known which are.
+/// The fewest dark addresses among the hosts that received a reply, if dark addresses are known.
 const DARK: u64 = 5;
 
-/// At least 25 hosts that got an answer (SYN and ACK, a reset, an echo reply, UDP from a service's port)
-/// to what they never asked, most of it from one port.
+/// Backscatter: at least 25 hosts received unsolicited replies (SYN and ACK, a reset, an echo reply, UDP from the
+/// port of a service), most of them from one port.
 ///
-/// The host is the victim of a flood, and no scanner: role target. Most peers count such answers as a
-/// scan of random ports (Moore et al., Inferring Internet denial-of-service activity, USENIX Security
-/// 2001). A busy server's late answers look the same one by one; that some go to addresses of ours that
-/// are not in use tells them apart.
-pub(in crate::detect::scan) const BACKSCATTER: Class = Class {
+/// The source is the victim of a flood and not a scanner, so the finding has the role target. Most scan detectors
+/// count such replies as a scan of random ports (Moore et al., Inferring Internet denial-of-service activity,
+/// USENIX Security 2001). Late answers of a busy server look the same one by one, but none goes to a dark address.
+pub(in crate::detect::scan) const BACKSCATTER: ScanClass = ScanClass {
     name: "backscatter",
-    limit: (25, 25),
-    sampled: None,
+    limit: DefaultLimit::same(25),
     measure: |case| {
-        let unasked = &case.evidence.unasked;
-        if case.answers != Visibility::BothWays || case.sampled {
+        let unsolicited = &case.evidence.unsolicited;
+        if !case.context.shows_answers() {
             return None;
         }
+        let (_, of_port) = unsolicited.top;
+        let share = percent(of_port, unsolicited.hosts.max(of_port));
         let mut measures = vec![
-            Measure::at_least("hosts", unasked.hosts, case.limit(&BACKSCATTER)),
-            Measure::at_least(
-                "portpct",
-                percent(unasked.top.1, unasked.hosts.max(unasked.top.1)),
-                50,
-            ),
+            Measure::at_least("hosts", unsolicited.hosts, case.class_limit(&BACKSCATTER)),
+            Measure::at_least("portpct", share, 50),
         ];
-        if case.knows_dark {
-            measures.push(Measure::at_least("dark", unasked.dark, DARK));
+        if case.extra.knows_dark {
+            measures.push(Measure::at_least("dark", unsolicited.dark, DARK));
         }
         Some(measures)
     },
-    port: |_| None,
+    fill: |_| None,
 };
 
 #[cfg(test)]
@@ -57,10 +55,10 @@ mod tests {
             let few: Vec<Flow> = (0..24).map(answer(flags, port)).collect();
             assert_eq!(names(&judge(&few)), [""; 0]);
         }
-        // On nine columns it is known by the port, if that is a service's.
+        // Without flags, replies are recognized by the port of a known service.
         let flows: Vec<Flow> = (0..200).map(answer(18, 80)).collect();
         assert_eq!(names(&judge(&nine(&flows))), ["backscatter 192.0.2.9 target"]);
-        // Of another service it is not known that it answers, but nor is it called a scanner.
+        // Replies of an unknown service are not recognized, but they make no scanner either.
         let high: Vec<Flow> = (0..200).map(answer(18, 25_565)).collect();
         assert_eq!(names(&judge(&nine(&high))), [""; 0]);
     }

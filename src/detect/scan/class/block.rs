@@ -1,34 +1,35 @@
-//! Several services of several hosts.
+//! Scans of several services on several hosts.
 
-use super::{Class, Measure, percent};
-use crate::detect::Threshold;
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
 
-/// At least 50 (host, port) in vain, on at least 5 ports and 5 hosts, nearly nothing of which worked,
-/// each port on two hosts or more on average, and no port half of them.
+/// A block scan: at least 50 failed (host, port) on at least 5 ports and 5 hosts, nearly all of which failed. A
+/// port has failed on two hosts or more on average, and no port makes half of the failures.
 ///
-/// The last guards peer-to-peer clients: most of their peers are gone, but each has a port of its own.
-pub(super) const BLOCK: Class = Class {
+/// The average protects peer-to-peer clients: most of their peers are gone, but each has a port of its own.
+pub(super) const BLOCK: ScanClass = ScanClass {
     name: "block",
-    limit: (50, 50),
-    sampled: None,
+    limit: DefaultLimit::same(50),
     measure: |case| {
         let evidence = case.evidence;
-        if !(case.has_ports() && case.hears(evidence.proto)) || evidence.are_answers() {
+        if !(case.has_ports() && case.context.silence_counts(evidence.proto))
+            || evidence.are_answers()
+        {
             return None;
         }
-        let most = evidence.top.first().map_or(0, |(_, failed, _)| *failed);
-        let of_port = percent(most, evidence.failed);
+        let of_port = percent(evidence.top_port().failed, evidence.failed);
         let mut measures = vec![
-            Measure::at_least("pairs", evidence.failed, case.limit(&BLOCK)),
+            Measure::at_least("pairs", evidence.failed, case.class_limit(&BLOCK)),
             Measure::at_least("ports", evidence.ports, 5),
             Measure::at_least("hosts", evidence.hosts, 5),
             Measure::at_least("hostsaport", evidence.failed / evidence.ports.max(1), 2),
-            Measure { name: "portpct", value: of_port, limit: Threshold::Below(50) },
+            Measure::below("portpct", of_port, 50),
         ];
         measures.extend(case.failing(evidence.failed, evidence.worked, 80));
         Some(measures)
     },
-    port: |_| None,
+    fill: |_| None,
 };
 
 #[cfg(test)]
@@ -37,7 +38,7 @@ mod tests {
     use crate::flow::{Flow, UDP};
 
     #[test]
-    fn fifty_of_five_ports_and_five_hosts() {
+    fn fifty_failures_on_five_ports_and_five_hosts_are_a_block_scan() {
         let flows = |hosts: u32, ports: u16| -> Vec<Flow> {
             let pairs = (0..hosts).flat_map(|n| (0..ports).map(move |port| (n, port)));
             pairs.map(|(n, port)| ask(OUTSIDE, ours(n), 20 + port)).collect()
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_that_left_have_a_port_each() {
+    fn a_client_of_absent_peers_is_no_scanner() {
         let gone = |n: u32| ask(INSIDE, theirs(n), 10_000 + (n * 37 % 50_000) as u16);
         let flows: Vec<Flow> = (0..400).map(gone).collect();
         assert_eq!(both(&flows), [""; 0]);

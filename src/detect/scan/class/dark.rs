@@ -1,81 +1,82 @@
-//! Inside addresses that nobody uses.
+//! Attempts at dark addresses: inside addresses that are not in use.
 
-use super::{Class, Measure, Visibility, percent};
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
+use crate::detect::visibility::Visibility;
 use crate::finding::Side;
 
-/// So many dark addresses, and the share of failures does not matter.
+/// Dark addresses from which on the share of failures does not matter, if the source is outside.
 const MANY: u64 = 50;
 
-/// At least 12 addresses of ours that are not in use, at least half of all attempts in vain; or, from
-/// outside, 50 such addresses.
+/// A scan of dark addresses: attempts at 12 or more of them, while at least half of all attempts failed. From
+/// outside, 50 dark addresses are enough by themselves. Attempts that may be answers to forged clients do not
+/// count.
 ///
-/// What may be answers to forged clients does not count.
-///
-/// The best single evidence: nobody has a reason to ask them. A monitor inside that still asks for
-/// machines long gone is why the share counts there. Of one packet in a hundred a scanner of 841 addresses
-/// shows three or more attempts with a chance of .99; that these are of one port or shape, and two of them
-/// dark, then has to do for more.
-pub(in crate::detect::scan) const DARK: Class = Class {
+/// This is the best single evidence, because nobody has a reason to contact such an address. The share counts
+/// because an inside monitor may still try machines that are long gone. In input sampled 1 in 100, a scanner of
+/// 841 addresses shows three or more attempts with a probability of .99. Two dark addresses are then enough, if
+/// 80 % of the failed attempts are at one port or have one shape.
+pub(in crate::detect::scan) const DARK: ScanClass = ScanClass {
     name: "dark",
-    limit: (12, 12),
-    sampled: Some((2, 2)),
+    limit: DefaultLimit::same(12).if_sampled(2, 2),
     measure: |case| {
         let evidence = case.evidence;
-        if !case.knows_dark || (case.has_ports() && evidence.may_be_answers()) {
+        if !case.extra.knows_dark || (case.has_ports() && evidence.may_be_answers()) {
             return None;
         }
         let is_stranger = case.side == Some(Side::Outside);
         let is_certain = evidence.dark >= MANY && is_stranger;
-        // That a stranger got some answers says less, of one packet in many, than that he asks for what is
-        // not there; monitoring inside does both.
-        let share = match case.answers {
+        // In sampled input, the dark hits of an outside source weigh more than the answers that it got. Inside
+        // monitoring has both.
+        let share = match case.context.visibility {
             _ if is_certain => 0,
             Visibility::BothWays if is_stranger => 50,
-            _ => case.share(50),
+            _ => case.context.failed_share(50),
         };
         let failed = evidence.failed_percent();
         let net = if is_certain { 0 } else { case.net() };
         let mut measures = vec![
-            Measure::at_least("dark", evidence.dark, case.limit(&DARK)),
+            Measure::at_least("dark", evidence.dark, case.class_limit(&DARK)),
             Measure::at_least("failedpct", failed, share),
             Measure::at_least("net", evidence.failed.saturating_sub(evidence.worked), net),
         ];
-        if case.sampled {
-            let of_port = evidence.top.first().map_or(0, |(_, failed, _)| *failed);
-            let alike = percent(of_port.max(evidence.shape.1), evidence.failed);
+        if case.context.sampled {
+            let alike = evidence.top_port().failed.max(evidence.shape.1);
+            let alike = percent(alike, evidence.failed);
             measures.push(Measure::at_least("alikepct", alike, 80));
         }
         Some(measures)
     },
-    port: |evidence| evidence.focus().port(),
+    fill: |evidence| evidence.focus().port(),
 };
 
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
 
-    use super::super::super::tests::{OUTSIDE, ask, both, names, ours, site, talk, theirs};
+    use super::super::super::tests::{NOW, OUTSIDE, ask, both, names, ours, site, talk, theirs};
     use super::super::super::{Memory, Scan, Setup};
     use crate::detect::{Counter, Detector};
     use crate::flow::Flow;
     use crate::time::{End, Window};
 
     #[test]
-    fn twelve_addresses_that_nobody_uses() {
-        // A port each: no other class.
+    fn twelve_dark_addresses_are_a_scan() {
+        // Each address has a port of its own, so that no other class holds.
         let hits = |count: u32| -> Vec<Flow> {
             (0..count).map(|n| ask(OUTSIDE, ours(n), 1000 + (n * 67 % 60_000) as u16)).collect()
         };
         assert_eq!(both(&hits(12)), ["dark 192.0.2.9 source"]);
         assert_eq!(both(&hits(11)), [""; 0]);
-        // All of them in use.
+        // All addresses are in use.
         let mut flows = hits(40);
         flows.extend((0..40).flat_map(|n| talk(ours(n), theirs(n), 80)));
         assert_eq!(both(&flows), [""; 0]);
     }
 
     #[test]
-    fn what_works_is_held_against_it_up_to_fifty() {
+    fn successes_count_against_it_below_fifty_dark_addresses() {
         let crawl = |dark| {
             let dead = (0..dark).map(|n| ask(OUTSIDE, ours(5000 + n), 80));
             (0..200).flat_map(|n| talk(OUTSIDE, ours(n), 80)).chain(dead).collect::<Vec<_>>()
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_packet_in_many_it_takes_memory() {
+    fn in_sampled_input_dark_addresses_need_memory() {
         let sampled =
             |flows: Vec<Flow>| flows.into_iter().map(|flow| Flow { sampling: 100, ..flow });
         let hits = || sampled((0..3).map(|n| ask(OUTSIDE, ours(9000 + n * 9), 22)).collect());
@@ -97,7 +98,7 @@ mod tests {
             let talks = (0..50).flat_map(|n| talk(theirs(n), ours(n), 80)).collect();
             let flows: Vec<Flow> = sampled(talks).chain(hits()).collect();
             scan.add(&flows).unwrap();
-            let named = names(&scan.judge(&window(n)).unwrap().findings);
+            let named = names(&scan.judge(&window(n), NOW).unwrap().findings);
             let expected: &[&str] = if n < 36 { &[] } else { &["dark 192.0.2.9 source"] };
             assert_eq!(named, expected, "window {n}");
         }

@@ -1,20 +1,22 @@
-//! One service of many hosts.
+//! Horizontal scans: one service of many hosts.
 
-use super::{Class, Measure, percent};
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
 use crate::flow::TCP;
 
-/// Attempts of TCP on one port, or up to four, of at least 25 hosts from outside, 100 from inside; at
-/// least half of the source's attempts are on these, and at least half of these failed.
+/// A horizontal scan by TCP: failed attempts at one port, or up to four, of at least 25 hosts if the source is
+/// outside, 100 if it is inside. These ports make at least half of the source's failures, and at least half of
+/// the attempts at them failed.
 ///
-/// Inside hosts have more reasons to fail: a resolver's list of dead servers, a peer-to-peer client, a
-/// page full of dead links. What they share is that most attempts on a port work, or that the ports are
-/// scattered: neither passes here. Of what a crawler or a proxy asks for, less than a tenth fails.
+/// Inside hosts have more reasons to fail: a resolver's list of dead servers, a peer-to-peer client, a page full
+/// of dead links. Either most of their attempts at a port work, or their ports are scattered, and neither passes
+/// here. Less than a tenth of the attempts of a crawler or a proxy fail.
 ///
-/// Where one packet in many is seen, fewer do, and nearly all must have failed.
-pub(super) const HORIZONTAL: Class = Class {
+/// In sampled input fewer failures are enough, but nearly all attempts must have failed.
+pub(super) const HORIZONTAL: ScanClass = ScanClass {
     name: "horizontal",
-    limit: (25, 100),
-    sampled: Some((12, 25)),
+    limit: DefaultLimit::by_side(25, 100).if_sampled(12, 25),
     measure: |case| {
         let evidence = case.evidence;
         if evidence.proto != TCP {
@@ -23,13 +25,13 @@ pub(super) const HORIZONTAL: Class = Class {
         let focus = evidence.focus();
         let of_all = percent(focus.failed, evidence.failed);
         let mut measures = vec![
-            Measure::at_least("hosts", focus.failed, case.limit(&HORIZONTAL)),
+            Measure::at_least("hosts", focus.failed, case.class_limit(&HORIZONTAL)),
             Measure::at_least("portpct", of_all, 50),
         ];
         measures.extend(case.failing(focus.failed, focus.worked, 50));
         Some(measures)
     },
-    port: |evidence| evidence.focus().port(),
+    fill: |evidence| evidence.focus().port(),
 };
 
 #[cfg(test)]
@@ -40,7 +42,7 @@ mod tests {
     use crate::flow::Flow;
 
     #[test]
-    fn twenty_five_from_outside_a_hundred_from_inside() {
+    fn the_limit_is_25_hosts_from_outside_and_100_from_inside() {
         let from = |host, count, to: fn(u32) -> [u8; 4]| -> Vec<Flow> {
             (0..count).map(|n| ask(host, to(n), 445)).collect()
         };
@@ -53,18 +55,18 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_a_failure_and_a_reset_no_question() {
-        let refused = |n| {
+    fn a_rejected_attempt_failed_and_its_reset_is_no_attempt() {
+        let rejected = |n| {
             let there = ask(OUTSIDE, ours(n), 445);
             [there, back(&there, 1, 40, 20)]
         };
-        let flows: Vec<Flow> = (0..60).flat_map(refused).collect();
+        let flows: Vec<Flow> = (0..60).flat_map(rejected).collect();
         assert_eq!(both(&flows), ["horizontal 192.0.2.9 source"]);
     }
 
     #[test]
-    fn a_crawler_a_mail_server_and_a_peer_to_peer_client_are_none() {
-        // Eight percent of the sites are dead, a quarter of the exchanges, and most of the peers.
+    fn a_crawler_a_mail_server_and_a_peer_to_peer_client_are_no_scanners() {
+        // One in twelve sites is dead, one in four mail servers, and all peers.
         let site = |n| match n % 12 {
             0 => vec![ask(INSIDE, theirs(n), 443)],
             _ => talk(INSIDE, theirs(n), 443).to_vec(),

@@ -1,30 +1,31 @@
-//! Who is there: questions of ICMP to many hosts.
+//! Scans by ICMP: requests to many hosts.
 
-use super::{Class, Measure, percent};
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
 use crate::flow::ICMPV6;
 
-/// At least 25 hosts that did not answer an echo (or timestamp, or address mask) request, at least four
-/// fifths of the requests of one shape, at least half of all in vain.
+/// A scan by ICMP: at least 25 hosts that did not answer an echo, timestamp or address mask request. At least 80 %
+/// of the failed requests have one shape, and at least half of all requests failed.
 ///
-/// Monitoring asks as many hosts, but of those that it knows; nearly all answer.
-pub(super) const ICMP: Class = Class {
+/// A monitor sends requests to as many hosts, but it knows them, and nearly all answer.
+pub(super) const ICMP: ScanClass = ScanClass {
     name: "icmp",
-    limit: (25, 25),
-    sampled: None,
+    limit: DefaultLimit::same(25),
     measure: |case| {
         let evidence = case.evidence;
         let is_icmp = [crate::flow::ICMP, ICMPV6].contains(&evidence.proto);
-        if !is_icmp || !case.hears(evidence.proto) {
+        if !is_icmp || !case.context.silence_counts(evidence.proto) {
             return None;
         }
         let mut measures = vec![
-            Measure::at_least("hosts", evidence.hosts, case.limit(&ICMP)),
+            Measure::at_least("hosts", evidence.hosts, case.class_limit(&ICMP)),
             Measure::at_least("alikepct", percent(evidence.shape.1, evidence.failed), 80),
         ];
         measures.extend(case.failing(evidence.failed, evidence.worked, 50));
         Some(measures)
     },
-    port: |evidence| evidence.focus().port(),
+    fill: |evidence| evidence.focus().port(),
 };
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests {
     use crate::flow::{Flow, ICMP};
 
     #[test]
-    fn twenty_five_hosts_that_do_not_answer() {
+    fn requests_to_25_silent_hosts_are_a_scan() {
         let flows = |count| -> Vec<Flow> {
             (0..count).map(|n| send(ICMP, OUTSIDE, ours(n), 2048)).collect()
         };
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn monitoring_and_errors_are_none() {
+    fn monitoring_and_error_messages_are_no_scan() {
         let ping = |n| match n % 25 {
             0 => vec![send(ICMP, INSIDE, ours(n), 2048)],
             _ => reply(ICMP, INSIDE, ours(n), 2048).to_vec(),

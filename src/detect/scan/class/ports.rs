@@ -1,26 +1,29 @@
-//! Many services of one host: a vertical scan.
+//! Vertical scans: many services of one host.
 
-use super::{Class, Measure};
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::Measure;
 
-/// At least 15 ports of one host in vain, more of them than worked.
+/// A vertical scan: attempts at 15 or more ports of one host failed, and at least as many failed as worked.
 ///
-/// A host that refuses what a scanner asks for sends as many resets from as many ports; that it did not
-/// ask is known from flags, times or ports. traceroute's ports do not count.
-pub(super) const PORTS: Class = Class {
+/// A host that rejects the attempts of a scanner sends as many resets from as many ports. Flags, times or ports
+/// show that it is not the initiator. The ports of traceroute do not count.
+pub(super) const PORTS: ScanClass = ScanClass {
     name: "ports",
-    limit: (15, 15),
-    sampled: None,
+    limit: DefaultLimit::same(15),
     measure: |case| {
         let evidence = case.evidence;
-        if !(case.has_ports() && case.hears(evidence.proto)) || evidence.are_answers() {
+        if !(case.has_ports() && case.context.silence_counts(evidence.proto))
+            || evidence.are_answers()
+        {
             return None;
         }
-        let (failed, worked) = evidence.most;
-        let mut measures = vec![Measure::at_least("ports", failed, case.limit(&PORTS))];
+        let (failed, worked) = evidence.widest;
+        let mut measures = vec![Measure::at_least("ports", failed, case.class_limit(&PORTS))];
         measures.extend(case.failing(failed, worked, 50));
         Some(measures)
     },
-    port: |_| None,
+    fill: |_| None,
 };
 
 #[cfg(test)]
@@ -31,7 +34,7 @@ mod tests {
     use crate::flow::{Flow, UDP};
 
     #[test]
-    fn fifteen_of_one_host_by_tcp_and_udp() {
+    fn fifteen_ports_of_one_host_are_a_scan_by_tcp_and_udp() {
         let tcp =
             |count| -> Vec<Flow> { (0..count).map(|p| ask(OUTSIDE, ours(1), 1 + p)).collect() };
         let udp = |count| -> Vec<Flow> {
@@ -44,31 +47,31 @@ mod tests {
     }
 
     #[test]
-    fn the_host_that_refuses_is_none() {
-        let refused = |port: u16| {
+    fn the_host_that_rejects_is_no_scanner() {
+        let rejected = |port: u16| {
             let there = Flow { sport: 33_000 + port % 500, ..ask(OUTSIDE, ours(1), port) };
             [there, back(&there, 1, 40, 20)]
         };
-        // Known services, and ports that nothing is known of.
+        // Ports of known services, and unknown ports.
         for ports in [1..300u16, 20_000..20_300] {
-            let flows: Vec<Flow> = ports.flat_map(refused).collect();
+            let flows: Vec<Flow> = ports.flat_map(rejected).collect();
             assert_eq!(both(&flows), ["ports 192.0.2.9 source"]);
         }
-        // All ports alike on both sides, but the scanner's are a client's.
+        // Ports of no known service on both sides, but the scanner's are ephemeral.
         let wide = |n: u16| {
             let there = Flow { sport: 40_000 + n, ..ask(OUTSIDE, ours(1), 1024 + n * 197) };
             [there, back(&there, 1, 40, 20)]
         };
         let flows: Vec<Flow> = (0..300).flat_map(wide).collect();
         assert_eq!(both(&flows), ["ports 192.0.2.9 source"]);
-        // The same where only the answers are exported.
+        // The same scan, of which only the answers are exported.
         let answers: Vec<Flow> =
             flows.iter().filter(|flow| flow.dip == IpAddr::from(OUTSIDE)).copied().collect();
         assert!(both(&answers).iter().all(|name| !name.contains("source")));
     }
 
     #[test]
-    fn traceroute_is_none() {
+    fn traceroute_is_no_scan() {
         let hop = |n: u16| send(UDP, INSIDE, theirs(1), 33_434 + n);
         assert_eq!(both(&(0..90).map(hop).collect::<Vec<_>>()), [""; 0]);
     }

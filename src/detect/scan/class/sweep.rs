@@ -1,43 +1,43 @@
-//! A walk through whole networks: the paper's rule (figure 3), asked of attempts and not of small flows.
+//! Sweeps through whole networks: the paper's rule (figure 3), applied to attempts instead of small flows.
 
-use super::{Class, Measure};
+use super::super::case::ScanClass;
+use super::super::evidence::{Evidence, Probed, WHOLE};
+use crate::detect::judge::DefaultLimit;
 use crate::detect::paper::adjacent;
-use crate::detect::scan::evidence::{Evidence, Probed, WHOLE};
+use crate::detect::threshold::Measure;
 
-/// At least 200 hosts of each of at least 2 neighbouring networks, more of them in vain than not.
+/// A sweep: attempts at 200 or more hosts in each of 2 or more adjacent networks, at least half of which failed.
 ///
-/// The paper's rule looks at the size of flows alone and flags whoever serves a campus: a time server, a
-/// resolver, monitoring. These are answered.
-pub(in crate::detect::scan) const SWEEP: Class = Class {
+/// The paper's rule looks at the size of flows alone, and flags every host that serves a campus: a time server,
+/// a resolver, monitoring. Those are answered, and do not count here.
+pub(in crate::detect::scan) const SWEEP: ScanClass = ScanClass {
     name: "sweep",
-    limit: (2, 2),
-    sampled: None,
+    limit: DefaultLimit::same(2),
     measure: |case| {
         let evidence = case.evidence;
         if evidence.are_answers() {
             return None;
         }
-        let limit = case.limit(&SWEEP);
+        let limit = case.class_limit(&SWEEP);
         let longest = runs(evidence).map(|run| run.len() as u64).max().unwrap_or(0);
-        // Of the networks that make it a sweep the least scanned one; if there are none, what comes next
-        // to it.
-        let fewest = walked(evidence, limit).map(|net| net.asked).min();
+        // The network of the sweep with the fewest hosts, or without a sweep the network with the most.
+        let fewest = walked(evidence, limit).map(|net| net.hosts).min();
         let mut measures = vec![
             Measure::at_least("nets", longest, limit),
-            Measure::at_least("hosts", fewest.unwrap_or(evidence.most_asked), WHOLE),
+            Measure::at_least("hosts", fewest.unwrap_or(evidence.most_hosts), WHOLE),
         ];
         measures.extend(case.failing(evidence.failed, evidence.worked, 50));
         Some(measures)
     },
-    port: |evidence| evidence.focus().port(),
+    fill: |evidence| evidence.focus().port(),
 };
 
-/// Networks scanned as a whole, neighbours together.
+/// Returns the networks scanned as a whole, in runs of adjacent ones.
 fn runs(evidence: &Evidence) -> impl Iterator<Item = &[Probed]> {
     evidence.whole.chunk_by(|a, b| adjacent(&a.net, &b.net))
 }
 
-/// The networks of all runs that are long enough.
+/// Returns the networks of the runs that are at least `limit` long.
 pub(in crate::detect::scan) fn walked(
     evidence: &Evidence,
     limit: u64,
@@ -51,7 +51,7 @@ mod tests {
     use crate::flow::{Flow, ICMP, UDP};
 
     #[test]
-    fn two_neighbouring_networks_and_no_fewer() {
+    fn two_adjacent_networks_are_a_sweep() {
         let walk = |nets: &[u32], hosts: u32| -> Vec<Flow> {
             let nets = nets.iter().flat_map(|net| (0..hosts).map(move |host| (net << 8) | host));
             nets.map(|n| ask(OUTSIDE, ours(n), 23)).collect()
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn who_serves_or_watches_a_campus_is_answered() {
+    fn servers_and_monitors_of_a_campus_are_no_scanners() {
         let clock = |n| reply(UDP, INSIDE, ours(n), 123);
         let ping = |n| reply(ICMP, INSIDE, ours(n), 2048);
         let flows: Vec<Flow> = (0..2048).flat_map(|n| [clock(n), ping(n)].concat()).collect();

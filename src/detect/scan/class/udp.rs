@@ -1,44 +1,46 @@
-//! One service of many hosts, by UDP.
+//! Horizontal scans by UDP: one service of many hosts.
 
-use super::{Class, Measure, percent};
+use super::super::case::ScanClass;
+use crate::detect::judge::DefaultLimit;
+use crate::detect::threshold::{Measure, percent};
 
-/// Ports beyond which a common shape is a protocol's, not a scanner's.
+/// The most ports for which a common shape is the sign of a scanner, and not of a protocol.
 const MAX_PORTS: u64 = 16;
 
-/// At least 50 hosts that did not answer, at least four fifths of the attempts on one port, or of one
-/// shape on few ports; at least half of the attempts failed.
+/// A scan by UDP: at least 50 hosts did not answer, and at least half of the attempts failed. At least 80 % of the
+/// failed attempts are at one port, or have one shape and are at few ports.
 ///
-/// Silence is common by UDP: a distributed hash table loses most of its peers, but their ports are
-/// scattered; a resolver loses one question in twenty. It says nothing where answers are not exported or
-/// only one packet in many is seen, so that the class is off there.
-pub(super) const UDP: Class = Class {
+/// Missing answers are common by UDP: most peers of a distributed hash table are gone, but their ports are
+/// scattered, and a resolver gets no answer to one query in twenty. Where answers are not exported, or the input
+/// is sampled, a missing answer means nothing, so the class is off.
+pub(super) const UDP: ScanClass = ScanClass {
     name: "udp",
-    limit: (50, 50),
-    sampled: None,
+    limit: DefaultLimit::same(50),
     measure: |case| {
         let evidence = case.evidence;
-        if evidence.proto != crate::flow::UDP || !case.hears(evidence.proto) {
+        if evidence.proto != crate::flow::UDP || !case.context.silence_counts(evidence.proto) {
             return None;
         }
-        let (_, failed, worked) = evidence.top.first().copied().unwrap_or_default();
-        let by_port = percent(failed, evidence.failed);
+        let top = evidence.top_port();
+        let by_port = percent(top.failed, evidence.failed);
         let by_shape = if evidence.ports <= MAX_PORTS {
             percent(evidence.shape.1, evidence.failed)
         } else {
             0
         };
-        let (failed, worked) = match by_port >= 80 {
-            true => (failed, worked),
-            false => (evidence.failed, evidence.worked),
+        let (failed, worked) = if by_port >= 80 {
+            (top.failed, top.worked)
+        } else {
+            (evidence.failed, evidence.worked)
         };
         let mut measures = vec![
-            Measure::at_least("hosts", evidence.hosts, case.limit(&UDP)),
+            Measure::at_least("hosts", evidence.hosts, case.class_limit(&UDP)),
             Measure::at_least("alikepct", by_port.max(by_shape), 80),
         ];
         measures.extend(case.failing(failed, worked, 50));
         Some(measures)
     },
-    port: |evidence| evidence.focus().port(),
+    fill: |evidence| evidence.focus().port(),
 };
 
 #[cfg(test)]
@@ -49,7 +51,7 @@ mod tests {
     use crate::flow::{Flow, UDP};
 
     #[test]
-    fn fifty_hosts_that_do_not_answer() {
+    fn datagrams_to_50_silent_hosts_are_a_scan() {
         let flows =
             |count| -> Vec<Flow> { (0..count).map(|n| send(UDP, OUTSIDE, ours(n), 161)).collect() };
         let named = |flows: &[Flow]| named_by("*,dark,off", flows);
@@ -58,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn resolvers_and_distributed_hash_tables_are_none() {
+    fn resolvers_and_distributed_hash_tables_are_no_scanners() {
         let question = |n| match n % 20 {
             0 => vec![send(UDP, INSIDE, theirs(n), 53)],
             _ => reply(UDP, INSIDE, theirs(n), 53).to_vec(),
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_that_tries_quic_behind_a_firewall_is_none() {
+    fn a_browser_that_tries_quic_behind_a_firewall_is_no_scanner() {
         let both_ways =
             |n| [&talk(INSIDE, theirs(n), 443)[..], &[send(UDP, INSIDE, theirs(n), 443)]].concat();
         assert_eq!(both(&(0..300).flat_map(both_ways).collect::<Vec<_>>()), [""; 0]);

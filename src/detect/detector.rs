@@ -1,0 +1,30 @@
+//! The trait that all detectors have in common.
+
+use std::io;
+
+use super::Counter;
+use crate::detect::verdict::Verdict;
+use crate::finding::Finding;
+use crate::time::{End, Timestamp, Window};
+
+/// A counter of flows that judges its window.
+pub trait Detector: Counter {
+    /// A row of the figure that this detector can print instead of findings.
+    type Row;
+
+    /// Returns the findings that are certain while the window is still open, each of them once.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
+        let _ = window;
+        Ok(Vec::new())
+    }
+
+    /// Judges the window; `end` is its closing mark, `now` the time of this machine's clock. A window that
+    /// lies in the future of `now` changes nothing that is remembered.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    fn judge(self, end: &End, now: Timestamp) -> io::Result<Verdict<Self::Row>>;
+}

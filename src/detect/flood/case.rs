@@ -1,0 +1,122 @@
+//! A host in its window, as the classes of floods see it.
+
+use super::evidence::Evidence;
+use super::memory::Usual;
+use super::traffic::{Counts, TrafficSum};
+use crate::detect::judge::{Case, Class, Measured};
+use crate::detect::threshold::{Threshold, percent};
+use crate::detect::traffic::Traffic;
+use crate::detect::visibility::Visibility;
+use crate::finding::UNKNOWN_SECONDS;
+use crate::time::Window;
+
+/// A class of floods.
+pub(super) type FloodClass = Class<Evidence, FloodFacts, FloodFill>;
+pub(super) type FloodMeasured = Measured<Evidence, FloodFacts, FloodFill>;
+
+/// A host in its window.
+pub(super) type FloodCase<'a> = Case<'a, Evidence, FloodFacts>;
+
+/// The facts about a host that only nfflood uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FloodFacts {
+    /// True if the window is still open: the request of an answer may lie before the evidence.
+    pub live: bool,
+    /// Packet sampling, 1 in N; 1 if there is none.
+    pub sampling: u64,
+    /// The usual traffic of the host, if it is known.
+    pub usual: Option<Usual>,
+}
+
+/// The part of a class that completes a finding.
+#[derive(Debug)]
+pub(super) struct FloodFill {
+    pub unit: Unit,
+    /// Returns the traffic that the class is about.
+    pub load: fn(&Evidence) -> &TrafficSum,
+    /// Returns the sources and the traffic that a finding reports.
+    pub totals: fn(&Evidence) -> Totals,
+    /// Returns further parts of `why`.
+    pub hints: fn(&Evidence) -> Vec<String>,
+}
+
+/// The time for which a limit is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Ten minutes. The limit scales with the window.
+    Window,
+    /// A second.
+    Second,
+}
+
+/// Sources, and the traffic that they sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub sources: u64,
+    pub traffic: Traffic,
+}
+
+impl Totals {
+    /// Returns all of a sum.
+    pub(super) fn of(load: &TrafficSum) -> Totals {
+        let traffic = traffic((load.flows, load.packets, load.octets));
+        Totals { sources: load.sources, traffic }
+    }
+}
+
+/// Returns flows, packets and bytes as traffic.
+pub(super) fn traffic((flows, packets, bytes): Counts) -> Traffic {
+    Traffic { flows, packets, bytes }
+}
+
+/// Returns the seconds of a window, over which rates are taken.
+pub(super) fn seconds(window: Option<Window>) -> u64 {
+    u64::from(window.map_or(UNKNOWN_SECONDS, Window::seconds))
+}
+
+/// Returns no hints.
+pub(super) fn no_hints(_: &Evidence) -> Vec<String> {
+    Vec::new()
+}
+
+/// The least limit in sampled input: so few of the sampled events are enough for a flood.
+const SAMPLED: u64 = 25;
+
+impl FloodCase<'_> {
+    /// Returns the limit of a class for this host and window.
+    pub(super) fn limit(&self, class: &FloodClass) -> u64 {
+        let limit = self.class_limit(class);
+        match class.fill.unit {
+            Unit::Second => limit,
+            Unit::Window => self.scaled(limit),
+        }
+    }
+
+    /// Returns a limit for ten minutes as it is for the part of this window that is seen.
+    pub(super) fn scaled(&self, limit: u64) -> u64 {
+        let scaled = Threshold::AtLeast(limit).scaled(self.context.window).least();
+        match self.extra.sampling {
+            0 | 1 => scaled,
+            n => scaled.div_ceil(n).max(SAMPLED),
+        }
+    }
+
+    /// Returns the rate a second before sampling. `count` is of a [`PerWindow`](crate::conversation::PerWindow).
+    pub(super) fn rate(&self, count: u64) -> u64 {
+        let all = u128::from(count) * u128::from(self.extra.sampling.max(1));
+        let rate = all / u128::from(seconds(self.context.window));
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the percentage of a host's conversations that must have failed: half if answers are seen, nearly all
+    /// if many are not.
+    pub(super) fn share(&self) -> u64 {
+        if self.context.visibility == Visibility::Partial { 90 } else { 50 }
+    }
+
+    /// Returns the percentage of the host's conversations that failed.
+    pub(super) fn failed_percent(&self) -> u64 {
+        let Evidence { tried, served, scanned, .. } = self.evidence;
+        percent(tried.flows, tried.flows + served.flows + scanned)
+    }
+}

@@ -1,0 +1,356 @@
+//! Judges sources at a port, and makes findings of those that attack it.
+
+use std::cell::RefMut;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::attempt::{Attempt, FAILED, LOGIN};
+use super::attempts::MAX_MAIL;
+use super::class::{
+    self, CLASSES, Details, HAMMER, INFECTED, INFECTED_LIMIT, PortCase, PortFacts, PortMeasured,
+    SLOW, SPAM, SPREAD,
+};
+use super::evidence::{Builder, Evidence};
+use super::memory::{At, Memory};
+use crate::conversation::{Address, PairedFlows};
+use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
+use crate::detect::threshold::{Threshold, why};
+use crate::detect::verdict::Verdict;
+use crate::finding::{Finding, Host, Role};
+use crate::flow::TCP;
+
+/// The fewest attackers of a port that make an outbreak.
+const OUTBREAK: u64 = 10;
+/// The factor by which attackers of a port must exceed their usual number to make an outbreak.
+const OUTBREAK_FACTOR: u64 = 4;
+/// The mark of findings about such a port.
+const MARK: &str = "outbreak";
+
+/// Counts of the attempts of one source at one port.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AttemptSums {
+    failed: u64,
+    /// Sessions that may be failed logins.
+    logins: u64,
+    /// Distinct targets.
+    targets: u64,
+}
+
+impl AttemptSums {
+    /// Adds an attempt; `is_new` says that it is the first at its target.
+    pub(super) fn add<A: Address>(&mut self, attempt: &Attempt<A>, is_new: bool) {
+        self.failed += u64::from(attempt.has(FAILED));
+        self.logins += u64::from(attempt.has(LOGIN));
+        self.targets += u64::from(is_new);
+    }
+}
+
+/// Judges the sources of a window, port by port.
+pub(super) struct PortJudge<'a> {
+    context: JudgeContext<'a>,
+    /// Inside hosts that try to reach others, if hardly any of them is answered: there is an outage.
+    outage: Option<u64>,
+    /// Inside hosts that try to spread during an outage, and are judged when their number is known.
+    pending: Vec<Evidence>,
+    /// Ports at which so many hosts spread that the outage does not excuse them.
+    epidemic_ports: BTreeSet<(u8, u16)>,
+    /// Inside mail servers.
+    mail: HashSet<IpAddr, RandomState>,
+    memory: Option<RefMut<'a, Memory>>,
+    /// True if the memory may learn this window.
+    is_new: bool,
+    /// Sources with at least as many failed attempts as an infected host must have.
+    suspects: Vec<Evidence>,
+    out: Verdict<()>,
+}
+
+impl<'a> PortJudge<'a> {
+    pub(super) fn new(
+        context: JudgeContext<'a>,
+        outage: Option<u64>,
+        mail: HashSet<IpAddr, RandomState>,
+        memory: Option<RefMut<'a, Memory>>,
+        is_new: bool,
+    ) -> PortJudge<'a> {
+        PortJudge {
+            context,
+            outage,
+            pending: Vec::new(),
+            epidemic_ports: BTreeSet::new(),
+            mail,
+            memory,
+            is_new,
+            suspects: Vec::new(),
+            out: Verdict::default(),
+        }
+    }
+
+    /// Returns true if a source with these attempts may be flagged. `at` is one of them.
+    pub(super) fn looks_at<A: Address>(&self, at: &Attempt<A>, sums: AttemptSums) -> bool {
+        let AttemptSums { failed, logins, targets } = sums;
+        let limits = self.context.limits;
+        let least = |name: &str, limit: u64| limits.least(name).unwrap_or(limit).min(limit);
+        let is_mail = at.proto == TCP && at.port == 25;
+        let site = self.context.site;
+        let is_shown = site.explain == Some(at.src.ip())
+            || (site.calibrate && (failed > 0 || logins > 0 || is_mail));
+        let spread = class::few(least(SPREAD.name, class::SPREAD_LIMIT));
+        failed >= least(INFECTED, INFECTED_LIMIT).min(spread)
+            || (self.memory.is_some() && failed >= SLOW)
+            || logins >= least(HAMMER.name, class::HAMMER_LIMIT)
+            || (is_mail && targets >= least(SPAM.name, class::SPAM_LIMIT))
+            || is_shown
+    }
+
+    /// Returns a builder of evidence with these attempts, all of the source and port of `first`.
+    pub(super) fn build<A: Address>(
+        &self,
+        attempts: &[Attempt<A>],
+        first: &Attempt<A>,
+    ) -> Builder<A> {
+        let sessions = class::sessions(self.context.limits, first.src.ip(), self.context.window);
+        let mut builder = Builder::new(first, sessions);
+        attempts.iter().for_each(|attempt| builder.add(attempt));
+        builder
+    }
+
+    fn case<'e>(&self, evidence: &'e Evidence) -> PortCase<'e>
+    where
+        'a: 'e,
+    {
+        let memory = self.memory.as_deref();
+        let (src, port) = (evidence.src, (evidence.proto, evidence.port));
+        Case {
+            host: src,
+            side: self.context.site.side(src),
+            evidence,
+            context: self.context,
+            extra: PortFacts {
+                is_outage: self.outage.is_some() && !self.epidemic_ports.contains(&port),
+                is_mail: self.mail.len() >= MAX_MAIL
+                    || self.mail.contains(&src)
+                    || memory.is_some_and(|memory| memory.is_mail(src)),
+                slow: memory.and_then(|memory| memory.slow(&at(evidence))),
+            },
+        }
+    }
+
+    /// Judges a source at a port, or keeps it until it is known how many others do the same.
+    pub(super) fn source(&mut self, evidence: Evidence) {
+        let case = self.case(&evidence);
+        if case.is_cut_off() && case.may_be_epidemic() {
+            self.pending.push(evidence);
+        } else {
+            self.judge(evidence);
+        }
+    }
+
+    /// Judges the sources that were kept. If half of the hosts that try to reach others spread at one port, a worm
+    /// has infected them all.
+    fn judge_pending(&mut self) {
+        let mut spreading: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        for evidence in &self.pending {
+            *spreading.entry((evidence.proto, evidence.port)).or_default() += 1;
+        }
+        let hosts = self.outage.unwrap_or(0);
+        self.epidemic_ports =
+            spreading.iter().filter(|(_, n)| **n * 2 >= hosts).map(|(port, _)| *port).collect();
+        for evidence in std::mem::take(&mut self.pending) {
+            self.judge(evidence);
+        }
+    }
+
+    fn judge(&mut self, evidence: Evidence) {
+        let is_attack = self.case(&evidence).is_attack(true);
+        let is_remembered = self.case(&evidence).is_remembered();
+        if let (Some(memory), Some(window), true) =
+            (&mut self.memory, self.context.window, self.is_new && is_remembered)
+        {
+            memory.add(&evidence, window);
+        }
+        // The case is made anew, because the memory knows more now.
+        let case = self.case(&evidence);
+        let measured: Vec<_> =
+            CLASSES.into_iter().filter_map(|class| Measured::new(class, &case)).collect();
+        if self.context.site.calibrate {
+            calibrate(&case, &measured, &mut self.out.metrics);
+        }
+        if self.context.site.explain == Some(evidence.src) {
+            self.explain(&evidence, &measured);
+        }
+        let mut holding = measured.iter().filter(|measured| measured.passes());
+        if let Some(Measured { class, measures }) = holding.next() {
+            let mut why = why(measures);
+            if class.name == SPREAD.name && evidence.dark > 0 {
+                why.push(format!("dark={}", evidence.dark));
+            }
+            let other: Vec<&str> = holding.map(|other| other.class.name).collect();
+            why.extend(also(&other));
+            let finding = self.finding(&evidence, class.name, (class.fill)(&evidence), &why);
+            self.out.findings.push(finding);
+        }
+        if is_attack {
+            self.suspects.push(evidence);
+        }
+    }
+
+    fn finding(
+        &self,
+        evidence: &Evidence,
+        class: &str,
+        details: Details,
+        why: &[String],
+    ) -> Finding {
+        let Details { traffic, peers, peer, more, sample } = details;
+        let host = Host::Address(evidence.src);
+        Finding {
+            proto: Some(evidence.proto),
+            port: Some(evidence.port),
+            peers,
+            more: if peer.is_empty() { 0 } else { more },
+            peer,
+            sample,
+            ..self.context.finding(host, class, Role::Source, traffic, why)
+        }
+    }
+
+    /// Returns the suspects that an attacker reached, in this window or in the day before, each with the attacker.
+    ///
+    /// An attacker is a suspect from outside, one inside with more failed attempts, or a host that is infected
+    /// itself, so that a chain of infections is followed to its end.
+    fn infected(&self) -> BTreeMap<usize, IpAddr> {
+        let Some(memory) = self.memory.as_deref() else { return BTreeMap::new() };
+        let mut infected = BTreeMap::new();
+        let mut seen: BTreeSet<(At, IpAddr)> = BTreeSet::new();
+        let mut attackers: Vec<usize> = Vec::new();
+        for (n, suspect) in self.suspects.iter().enumerate() {
+            if let Some(by) = memory.entered(&at(suspect)) {
+                infected.insert(n, by);
+                attackers.push(n);
+            } else if self.case(suspect).is_attack(false) || memory.attacked(&at(suspect)) {
+                attackers.push(n);
+            }
+        }
+        let places: BTreeMap<At, usize> =
+            self.suspects.iter().enumerate().map(|(n, suspect)| (at(suspect), n)).collect();
+        while let Some(n) = attackers.pop() {
+            let Some(attacker) = self.suspects.get(n) else { continue };
+            for host in &attacker.reached {
+                let place = (*host, attacker.proto, attacker.port);
+                if !seen.insert((place, attacker.src)) {
+                    continue;
+                }
+                let Some(&victim) = places.get(&place).filter(|&&victim| victim != n) else {
+                    continue;
+                };
+                let known = infected.get(&victim).copied();
+                if known.is_none() {
+                    attackers.push(victim);
+                }
+                if memory.entered(&place).is_none() {
+                    // The least address of several attackers, so that their order does not matter.
+                    let by = known.map_or(attacker.src, |by| by.min(attacker.src));
+                    infected.insert(victim, by);
+                }
+            }
+        }
+        infected
+    }
+
+    /// Replaces the findings about infected hosts: each of them has one finding a port.
+    fn find_infected(&mut self, infected: &BTreeMap<usize, IpAddr>) {
+        let mut found: BTreeMap<(Host, Option<u8>, Option<u16>), Finding> = BTreeMap::new();
+        for finding in std::mem::take(&mut self.out.findings) {
+            found.insert((finding.host, finding.proto, finding.port), finding);
+        }
+        for (n, by) in infected {
+            let Some(evidence) = self.suspects.get(*n) else { continue };
+            let limit = self.context.limits.of(INFECTED, evidence.src).unwrap_or(INFECTED_LIMIT);
+            let mut why =
+                vec![Threshold::AtLeast(limit).why("targets", evidence.failed), format!("by={by}")];
+            let key = (Host::Address(evidence.src), Some(evidence.proto), Some(evidence.port));
+            if let Some(other) = found.remove(&key) {
+                why.push(format!("also={}", other.class));
+            }
+            let details = Details::of_failures(evidence);
+            found.insert(key, self.finding(evidence, INFECTED, details, &why));
+        }
+        self.out.findings = found.into_values().collect();
+    }
+
+    /// Returns the ports with so many attackers that it is an outbreak.
+    fn outbreaks(&self, attackers: &BTreeMap<(u8, u16), u64>) -> BTreeSet<(u8, u16)> {
+        let Some(memory) = self.memory.as_deref() else { return BTreeSet::new() };
+        let is_outbreak = |port: (u8, u16), count: u64| {
+            let usual = memory.usual(port, self.context.window);
+            let grown = usual.is_some_and(|usual| count >= usual.max(1) * OUTBREAK_FACTOR);
+            count >= OUTBREAK && grown
+        };
+        let outbreaks = attackers.iter().filter(|&(port, count)| is_outbreak(*port, *count));
+        outbreaks.map(|(port, _)| *port).collect()
+    }
+
+    /// Ends the window: all of its sources were judged.
+    pub(super) fn end(mut self, pairing: Option<PairedFlows>) -> Verdict<()> {
+        self.judge_pending();
+        // The attacker that is named, and what is remembered, must not depend on the order of partitions.
+        self.suspects.sort_by_key(at);
+        let infected = self.infected();
+        self.find_infected(&infected);
+        let is_attacker = |&(n, suspect): &(usize, &Evidence)| {
+            infected.contains_key(&n) || self.case(suspect).is_attack(false)
+        };
+        let sure: Vec<&Evidence> = self
+            .suspects
+            .iter()
+            .enumerate()
+            .filter(is_attacker)
+            .map(|(_, suspect)| suspect)
+            .collect();
+        let mut attackers: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        for suspect in &sure {
+            *attackers.entry((suspect.proto, suspect.port)).or_default() += 1;
+        }
+        let outbreaks = self.outbreaks(&attackers);
+        for finding in &mut self.out.findings {
+            let port = finding.proto.zip(finding.port);
+            if port.is_some_and(|port| outbreaks.contains(&port)) {
+                finding.marks.push(MARK.to_owned());
+            }
+        }
+        if let (Some(memory), Some(window), true) =
+            (&mut self.memory, self.context.window, self.is_new)
+        {
+            for suspect in sure {
+                memory.attack(at(suspect), window);
+                for host in suspect.reached.iter().filter(|host| **host != suspect.src) {
+                    memory.enter((*host, suspect.proto, suspect.port), suspect.src, window);
+                }
+            }
+            for (port, count) in &attackers {
+                if !outbreaks.contains(port) {
+                    memory.count(*port, *count, window);
+                }
+            }
+            memory.close(window, self.mail, pairing);
+        }
+        self.out.findings.sort_by(Finding::order);
+        self.out.seen.sort();
+        self.out
+    }
+
+    fn explain(&mut self, evidence: &Evidence, measured: &[PortMeasured]) {
+        let counts =
+            [("failed", evidence.failed), ("worked", evidence.worked), ("dark", evidence.dark)];
+        let counts = Counts { of: "targets", counts: &counts };
+        let prefix = format!("port {}/{} ", evidence.proto, evidence.port);
+        explain(&prefix, measured, &counts, &mut self.out.seen);
+    }
+}
+
+/// Returns the source and port that the evidence is about.
+fn at(evidence: &Evidence) -> At {
+    (evidence.src, evidence.proto, evidence.port)
+}

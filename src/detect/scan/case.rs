@@ -1,0 +1,54 @@
+//! A source in its window, as the classes of scans see it.
+
+use super::evidence::Evidence;
+use crate::detect::judge::{Case, Class, Measured};
+use crate::detect::threshold::{Measure, percent};
+use crate::flow::{TCP, UDP};
+
+/// A class of scans. Its last part returns the one port that a scan is about, if there is one.
+pub(super) type ScanClass = Class<Evidence, ScanFacts, PortOf>;
+pub(super) type PortOf = fn(&Evidence) -> Option<u16>;
+pub(super) type ScanMeasured = Measured<Evidence, ScanFacts, PortOf>;
+
+/// A source in its window.
+pub(super) type ScanCase<'a> = Case<'a, Evidence, ScanFacts>;
+
+/// The facts about a window that only nfscan uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScanFacts {
+    /// True if the inside addresses that are not in use are known.
+    pub knows_dark: bool,
+}
+
+/// The least difference between failures and successes.
+///
+/// It comes from the sequential test of Jung et al. (Fast portscan detection using sequential hypothesis
+/// testing, IEEE S&P 2004): an innocent source's attempts work with a probability of .8, a scanner's with .2,
+/// so each failure adds ln 4 to the likelihood of a scan and each success takes as much off. With one false
+/// alarm in 10 million the test ends at ln(.99 / 1e-7) = 16.1, which is twelve failures more than successes.
+pub(super) const NET: u64 = 12;
+
+/// The least difference between failures and successes in sampled input, where each failure stands for many.
+pub(super) const NET_SAMPLED: u64 = 3;
+
+impl ScanCase<'_> {
+    /// Returns true if the protocol has ports that can be scanned.
+    pub(super) fn has_ports(&self) -> bool {
+        self.evidence.proto == TCP || self.evidence.proto == UDP
+    }
+
+    /// Returns the least difference between failures and successes for this input.
+    pub(super) const fn net(&self) -> u64 {
+        if self.context.sampled { NET_SAMPLED } else { NET }
+    }
+
+    /// Returns the measures that tell failing from working: the share of failures in percent, which must be
+    /// `share` where all answers are seen, and the sequential test.
+    pub(super) fn failing(&self, failed: u64, worked: u64, share: u64) -> [Measure; 2] {
+        let percent = percent(failed, failed + worked);
+        [
+            Measure::at_least("failedpct", percent, self.context.failed_share(share)),
+            Measure::at_least("net", failed.saturating_sub(worked), self.net()),
+        ]
+    }
+}

@@ -1,0 +1,273 @@
+//! Judges sources, and makes findings of those that scan.
+
+use std::cell::RefMut;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::answers::AttemptCounts;
+use super::attempt::Attempt;
+use super::case::{self, ScanCase, ScanFacts, ScanMeasured};
+use super::class::backscatter::BACKSCATTER;
+use super::class::sweep::{self, SWEEP};
+use super::class::{CLASSES, GROUP, SLOW};
+use super::evidence::Evidence;
+use super::group::{self, Group};
+use super::memory::{self, Memory};
+use crate::conversation::{Active, Address, PairedFlows};
+use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
+use crate::detect::paper::Subnet;
+use crate::detect::threshold::{Measure, percent, why};
+use crate::detect::traffic::Traffic;
+use crate::detect::verdict::Verdict;
+use crate::finding::{Finding, Host, MAX_PEERS, MAX_SAMPLES, Peer, Role, Side};
+use crate::flow::Networks;
+
+/// Judges the sources of a window one by one.
+pub(super) struct ScanJudge<'a> {
+    pub context: JudgeContext<'a>,
+    /// Networks of known research scanners.
+    survey: &'a Networks,
+    knows_dark: bool,
+    memory: Option<RefMut<'a, Memory>>,
+    /// True if the memory may learn this window.
+    is_new: bool,
+    out: Verdict<Subnet>,
+}
+
+impl<'a> ScanJudge<'a> {
+    pub(super) fn new(
+        context: JudgeContext<'a>,
+        survey: &'a Networks,
+        knows_dark: bool,
+        memory: Option<RefMut<'a, Memory>>,
+        is_new: bool,
+    ) -> ScanJudge<'a> {
+        ScanJudge { context, survey, knows_dark, memory, is_new, out: Verdict::default() }
+    }
+
+    /// Returns true if a source with so many failures and unsolicited replies may be flagged.
+    pub(super) fn looks_at(&self, src: IpAddr, failed: usize, unsolicited: usize) -> bool {
+        let floor = if self.context.sampled { case::NET_SAMPLED } else { case::NET };
+        let site = self.context.site;
+        let victim = self.context.limits.least(BACKSCATTER.name);
+        failed as u64 >= floor
+            || unsolicited as u64 >= victim.unwrap_or(BACKSCATTER.limit.outside())
+            || site.explain == Some(src)
+            || (site.calibrate && failed > 0)
+    }
+
+    /// Returns true if attempts of a source failed in an earlier window.
+    pub(super) fn remembers(&self, src: IpAddr, proto: u8) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.knows(src, proto))
+    }
+
+    /// Returns the fewest attempts that make a group.
+    pub(super) fn group_floor(&self) -> u64 {
+        self.context.limits.least(GROUP).unwrap_or(group::ATTEMPTS)
+    }
+
+    /// Judges a source. Returns the class that it was flagged for as a scanner, if it was.
+    pub(super) fn source(&mut self, evidence: &Evidence) -> Option<&'static str> {
+        let case = Case {
+            host: evidence.src,
+            side: self.context.site.side(evidence.src),
+            evidence,
+            context: self.context,
+            extra: ScanFacts { knows_dark: self.knows_dark },
+        };
+        let classes = CLASSES.into_iter().chain([&BACKSCATTER]);
+        let measured: Vec<_> = classes.filter_map(|class| Measured::new(class, &case)).collect();
+        if self.context.site.explain == Some(evidence.src) {
+            self.explain(evidence, &measured);
+        }
+        if self.context.site.calibrate {
+            calibrate(&case, &measured, &mut self.out.metrics);
+        }
+        let holding: Vec<_> = measured.iter().filter(|measured| measured.passes()).collect();
+        // A victim of forged addresses is no scanner, but a source can be both.
+        let victim = holding.iter().find(|holding| holding.class.name == BACKSCATTER.name);
+        let scans: Vec<_> =
+            holding.iter().filter(|holding| holding.class.name != BACKSCATTER.name).collect();
+        let scanner = scans.split_first().map(|(first, rest)| {
+            let also: Vec<&str> = rest.iter().map(|other| other.class.name).collect();
+            self.scanner(&case, first, &also)
+        });
+        let victim = victim.map(|victim| self.victim(&case, &victim.measures));
+        self.out.findings.extend(scanner.into_iter().chain(victim));
+        let class = scans.first()?.class.name;
+        if class == SWEEP.name {
+            let nets = sweep::walked(evidence, case.class_limit(&SWEEP));
+            self.out.figure.extend(nets.map(|net| Subnet {
+                scanner: evidence.src,
+                net: net.net,
+                hosts: net.hosts,
+                flows: net.flows,
+            }));
+        }
+        Some(class)
+    }
+
+    fn scanner(&self, case: &ScanCase, holding: &ScanMeasured, other: &[&str]) -> Finding {
+        let ScanMeasured { class, measures } = holding;
+        let evidence = case.evidence;
+        let mut why = why(measures);
+        why.extend(hints(evidence));
+        let is_survey = self.survey.contains(evidence.src);
+        if is_survey {
+            why.push(format!("class={}", class.name));
+        }
+        why.extend(also(other));
+        let (peer, more) = merged(&evidence.nets, evidence.more_nets);
+        let finding = Finding {
+            proto: Some(evidence.proto),
+            port: (class.fill)(evidence),
+            peers: evidence.hosts,
+            peer,
+            more,
+            sample: evidence.sample.clone(),
+            ..self.finding(Host::Address(evidence.src), class.name, evidence.traffic, &why)
+        };
+        if is_survey { survey(finding) } else { finding }
+    }
+
+    /// Returns the finding about a host whose address was forged, so that it answers strangers.
+    fn victim(&self, case: &ScanCase, measures: &[Measure]) -> Finding {
+        let (evidence, unsolicited) = (case.evidence, &case.evidence.unsolicited);
+        let mut why = why(measures);
+        why.push(format!("from={}", unsolicited.top.0));
+        let host = Host::Address(evidence.src);
+        Finding {
+            role: Role::Target,
+            proto: Some(evidence.proto),
+            peers: unsolicited.hosts,
+            sample: unsolicited.sample.clone(),
+            ..self.finding(host, BACKSCATTER.name, unsolicited.traffic, &why)
+        }
+    }
+
+    /// Adds the attempts of a source to the memory, and judges them together with those of earlier windows. A
+    /// source that is flagged already is only remembered.
+    pub(super) fn slow<A: Address>(&mut self, attempts: &[Attempt<A>], is_flagged: bool) {
+        let (Some(first), Some(window)) = (attempts.first(), self.context.window) else { return };
+        let (src, proto) = (first.src.ip(), first.proto);
+        if AttemptCounts::of(attempts).may_be_answers(proto) {
+            return;
+        }
+        let context = self.context;
+        let memory = self.memory.as_mut().filter(|_| context.silence_counts(proto));
+        let remembered = memory.and_then(|memory| memory.observe(window, self.is_new, attempts));
+        let Some(remembered) = remembered.filter(|_| !is_flagged) else { return };
+        let failed = || attempts.iter().filter(|attempt| attempt.is_failed());
+        if failed().next().is_none() {
+            return;
+        }
+        let limit = context.limits.of(SLOW, src).unwrap_or(memory::HOUR);
+        let is_inside = context.site.side(src) == Some(Side::Inside);
+        let slow = remembered.slow(window, limit, is_inside, context.failed_share(50));
+        let Some(slow) = slow else { return };
+        let mut traffic = Traffic::NONE;
+        failed().for_each(|attempt| traffic.add(attempt.traffic()));
+        let mut why = why(&slow.measures);
+        why.push(format!("over={}", slow.span));
+        let mut nets: Vec<IpNet> = failed().map(|attempt| attempt.dst.prefix()).collect();
+        nets.dedup();
+        let (peer, more) = merged(&nets, 0);
+        let finding = Finding {
+            proto: Some(proto),
+            port: slow.port,
+            peers: slow.hosts,
+            peer,
+            more,
+            sample: failed().take(MAX_SAMPLES).map(Attempt::sample).collect(),
+            ..self.finding(Host::Address(src), SLOW, traffic, &why)
+        };
+        let is_survey = self.survey.contains(src);
+        self.out.findings.push(if is_survey { survey(finding) } else { finding });
+    }
+
+    /// Judges the sources of one network that tried the same port.
+    pub(super) fn group(&mut self, group: Group) {
+        let limit = self.context.limits.of(GROUP, group.net.addr()).unwrap_or(group::ATTEMPTS);
+        let measures = group.measures(limit, self.context.failed_share(50));
+        if !measures.iter().all(Measure::passes) {
+            return;
+        }
+        let host = Host::Prefix(group.net);
+        let finding = Finding {
+            proto: Some(group.proto),
+            port: Some(group.port),
+            peers: group.targets,
+            peer: group.peer,
+            more: group.more,
+            sample: group.sample,
+            ..self.finding(host, GROUP, group.traffic, &why(&measures))
+        };
+        self.out.findings.push(finding);
+    }
+
+    fn finding(&self, host: Host, class: &str, traffic: Traffic, why: &[String]) -> Finding {
+        self.context.finding(host, class, Role::Source, traffic, why)
+    }
+
+    fn explain(&mut self, evidence: &Evidence, measured: &[ScanMeasured]) {
+        let answers = if evidence.are_answers() { evidence.failed } else { 0 };
+        let counts = [
+            ("failed", evidence.failed),
+            ("worked", evidence.worked),
+            ("dark", evidence.dark),
+            ("answers", answers),
+        ];
+        let counts = Counts { of: "attempts", counts: &counts };
+        explain(&format!("proto {} ", evidence.proto), measured, &counts, &mut self.out.seen);
+    }
+
+    /// Ends the window: all of its sources were judged.
+    pub(super) fn end(self, active: &Active, pairing: Option<PairedFlows>) -> Verdict<Subnet> {
+        let ScanJudge { context, memory, is_new, mut out, .. } = self;
+        if let (Some(mut memory), Some(window), true) = (memory, context.window, is_new) {
+            memory.learn(window, active, pairing);
+        }
+        out.findings.sort_by(Finding::order);
+        out.figure.sort();
+        out.seen.sort();
+        out
+    }
+}
+
+/// Returns the finding as one about a known research scanner.
+fn survey(finding: Finding) -> Finding {
+    let mut marks = finding.marks;
+    marks.push("survey".to_owned());
+    Finding { class: "survey".to_owned(), marks, ..finding }
+}
+
+/// Returns further parts of `why`: the order of the targets, and marks of the tool.
+fn hints(evidence: &Evidence) -> Vec<String> {
+    let mut hints = Vec::new();
+    let (near, steps) = evidence.steps;
+    if steps >= 10 {
+        let order = match percent(near, steps) {
+            70.. => Some("sequential"),
+            ..30 => Some("random"),
+            _ => None,
+        };
+        hints.extend(order.map(|order| format!("order={order}")));
+    }
+    let ((packets, bytes), alike) = evidence.shape;
+    if packets > 0 && alike * 10 >= evidence.failed * 9 {
+        hints.push(format!("octetsapacket={}", bytes / packets));
+    }
+    if evidence.sports == 1 && evidence.failed > 1 {
+        hints.push("sport=fixed".to_owned());
+    }
+    hints
+}
+
+/// Returns the column `peer` for these networks, with neighbours merged, and how many more there are.
+fn merged(nets: &[IpNet], more: u64) -> (Vec<Peer>, u64) {
+    let merged = IpNet::aggregate(&nets.to_vec());
+    let more = more + merged.len().saturating_sub(MAX_PEERS) as u64;
+    let peer = merged.into_iter().take(MAX_PEERS);
+    (peer.map(|net| Peer { host: Host::Prefix(net), flows: None }).collect(), more)
+}
