@@ -1,6 +1,6 @@
 //! Detection: flows in one window in, the hosts that stand out come out.
 //!
-//! [`Windows`] decides which flows are counted together and when; a [`Detector`] ([`scan::Scan`],
+//! [`Windows`](crate::window::Windows) decides which flows are counted together and when; a [`Detector`] ([`scan::Scan`],
 //! [`flood::Flood`], [`port::Port`]) counts them in a [`Table`], or puts them together as
 //! [`conversation`](crate::conversation)s, and judges the sums. Only sums, minima and maxima are kept, so that the order of
 //! the flows inside a window, the hash seeds and the partitioning cannot change a finding.
@@ -11,8 +11,9 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::finding::{Finding, Side, UNKNOWN_SECONDS};
-use crate::flow::{Flow, Networks};
+use crate::flow::Networks;
 use crate::time::{End, Window};
+use crate::window::Counter;
 
 mod baseline;
 pub mod flood;
@@ -29,12 +30,10 @@ mod site_limits;
 pub mod state;
 mod threshold;
 mod top;
-mod windows;
 
 pub use ignore::{Ignore, IgnoreError};
 use pair_totals::{PairTotals, Tallies};
 pub use site_limits::{SiteLimitError, SiteLimits};
-pub use windows::{Closed, WindowError, Windows};
 
 /// What every detector is told about the site and the run.
 #[derive(Clone, Debug, Default)]
@@ -64,21 +63,6 @@ impl Site {
     pub fn least(&self, least: u64) -> u64 {
         self.explain.map_or(least, |_| 0)
     }
-}
-
-/// Counts the flows of one window.
-pub trait Counter: Sized {
-    /// Takes the window that the flows to come belong to, before the first of them; `None` if its time is
-    /// unknown.
-    fn begin(&mut self, window: Option<Window>) {
-        let _ = window;
-    }
-
-    /// Counts some flows. Order does not matter.
-    ///
-    /// # Errors
-    /// A temporary file that cannot be written.
-    fn add(&mut self, flows: &[Flow]) -> io::Result<()>;
 }
 
 /// Counts the flows of one window and judges them.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
+use crate::window::Counter;
 
 mod key;
 mod ranking;
@@ -158,6 +159,12 @@ impl Totals {
             Tables::One(sides) => sides.rank(&self.plan, limit),
             Tables::Both(sides) => sides.rank(&self.plan, limit),
         }
+    }
+}
+
+impl Counter for Totals {
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        Totals::add(self, flows)
     }
 }
 
