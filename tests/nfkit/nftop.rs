@@ -344,8 +344,8 @@ fn what_is_published_names_no_host() {
 #[test]
 fn wrong_arguments_are_told() {
     for (args, why) in [
-        (vec!["--per", "host"], "there are addr sip dip"),
-        (vec!["--per", "net/40"], "no length of a prefix"),
+        (vec!["--per", "host"], "use one of: addr sip dip"),
+        (vec!["--per", "net/40"], "is no prefix length"),
         (vec!["--per", "pair", "--by", "peers"], "--by peers does not go with --per pair"),
         (vec!["--by", "peers", "--series", "1m"], "--by peers does not go with --series"),
         (vec!["--series", "1m", "-n", "0"], "--series needs a number of keys"),
