@@ -72,7 +72,7 @@ impl Totals {
         Totals { spec, total: [0; 3], tables }
     }
 
-    /// Counts some flows.
+    /// Adds some flows.
     ///
     /// # Errors
     /// A temporary file that cannot be written.

@@ -1,4 +1,4 @@
-//! Files that are read into memory as a whole: networks, limits, contacts.
+//! Reads whole files into memory: networks, limits, contacts.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 
-/// The most bytes that such a file may have. Without this limit `@/dev/zero`, or a capture that was
+/// The most bytes of such a file. Without this limit `@/dev/zero`, or a capture that was
 /// named by mistake, would take all memory.
 const MAX: u64 = 16 << 20;
 

@@ -73,7 +73,7 @@ impl Parser<'_, '_> {
         Ok(inner)
     }
 
-    /// Counts a term.
+    /// Adds a term to the count, up to the limit.
     fn count_term(&mut self) -> Result<()> {
         self.terms += 1;
         if self.terms > MAX_TERMS { Err(self.wrong(Reason::Many)) } else { Ok(()) }

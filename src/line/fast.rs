@@ -205,7 +205,7 @@ mod tests {
         text
     }
 
-    /// Lines whose fields are mostly right.
+    /// Generates lines whose fields are mostly right.
     fn line() -> impl Strategy<Value = Vec<u8>> {
         let address = "[0-9]{1,3}(\\.(25[0-9]|[0-9]{1,3})){3}|(1?[0-9]?[0-9]\\.){3}[1-9]?[0-9]";
         let number = "[0-9]{1,9}";

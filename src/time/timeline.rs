@@ -191,7 +191,7 @@ mod tests {
         timeline
     }
 
-    /// So many windows of ten minutes from `start`.
+    /// Returns `count` windows of ten minutes from `start`.
     fn run(start: u64, count: u64) -> impl Iterator<Item = Window> {
         (0..count).map(move |n| window(start + n * 600))
     }
@@ -305,7 +305,7 @@ mod tests {
         assert!(timeline.latest().unwrap().before.is_some());
     }
 
-    /// The same by sorting all windows.
+    /// Returns the same by sorting all windows: the reference implementation.
     fn reference(windows: &[Window]) -> Option<Latest> {
         let mut all = windows.to_vec();
         all.sort_by_key(|window| (window.start(), std::cmp::Reverse(window.seconds())));

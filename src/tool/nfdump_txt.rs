@@ -76,9 +76,9 @@ impl AsRef<Common> for Args {
 /// The addresses and ports that a translated flow is printed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Nat {
-    /// Those before the translation
+    /// From before the translation
     Pre,
-    /// Those after it, where the record has them
+    /// From after the translation, where the record has them
     Post,
 }
 
@@ -377,7 +377,7 @@ impl DecodeRun<'_> {
         Ok(())
     }
 
-    /// Counts a datagram, and decodes it if it goes to a wanted port.
+    /// Adds a datagram to the counts, and decodes it if it goes to a wanted port.
     fn datagram(&mut self, datagram: &Datagram<'_>, name: &str, io: &mut Io) -> anyhow::Result<()> {
         let ports = &self.args.port;
         let in_range = self.range.holds(datagram.arrival);

@@ -93,13 +93,13 @@ impl ArrivalWindow {
         self.window
     }
 
-    /// Counts a datagram, which is `understood` if it could be read as one of the protocols.
+    /// Adds a datagram, which is `understood` if it could be read as one of the protocols.
     pub fn add_datagram(&mut self, understood: bool) {
         self.datagrams += 1;
         self.understood += u64::from(understood);
     }
 
-    /// Counts flows, of which `late` came after their time, and missing numbers.
+    /// Adds flows, of which `late` came after their time, and missing numbers.
     pub fn add_flows(&mut self, flows: &[Flow], late: u64, missing: MissingCounts) {
         self.flows += flows.len() as u64;
         self.late += late;
@@ -187,7 +187,7 @@ mod tests {
         ArrivalWindow::new(Window::new(600, 600).unwrap(), false)
     }
 
-    /// A window in a slot for which the collector listened from `start` to `end`, in milliseconds.
+    /// Returns a window in a slot, with a collector that listened from `start` to `end`, in milliseconds.
     fn covered(start: u64, end: u64) -> ArrivalWindow {
         let mut window = open();
         window.add_slot(false);

@@ -13,7 +13,7 @@ pub trait Counter: Sized {
         let _ = window;
     }
 
-    /// Counts some flows. The result must not depend on the order of the flows.
+    /// Adds some flows. The result must not depend on the order of the flows.
     ///
     /// # Errors
     /// A temporary file that cannot be written.

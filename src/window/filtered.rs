@@ -63,7 +63,7 @@ impl FilteredMarks {
         self.open.as_ref().and_then(|open| open.window)
     }
 
-    /// Counts flows of the open window, of which `passed` were passed on.
+    /// Adds flows of the open window, of which `passed` were passed on.
     pub fn flows(&mut self, read: u64, passed: u64) {
         let flows = match &mut self.open {
             Some(open) => &mut open.flows,
@@ -73,7 +73,7 @@ impl FilteredMarks {
         flows.passed += passed;
     }
 
-    /// Counts a line that could not be read.
+    /// Adds a line that could not be read.
     pub fn bad_line(&mut self) {
         if let Some(open) = &mut self.open {
             open.bad += 1;

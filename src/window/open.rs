@@ -31,7 +31,7 @@ pub(super) struct OpenWindow<C> {
     sampling: u32,
     /// The marks in it; `None` while there was none.
     pub marks: Option<MarkedParts>,
-    /// Its extent so far, if all of the input is one window.
+    /// The extent of the window so far, if all of the input is one window.
     pub extent: Option<Extent>,
 }
 
@@ -101,12 +101,12 @@ impl<C: Counter> OpenWindow<C> {
         }
     }
 
-    /// Counts a line that could not be read.
+    /// Adds a line that could not be read.
     pub fn add_bad_line(&mut self) {
         self.bad += 1;
     }
 
-    /// Counts flows, `late` of which came after their own window had closed.
+    /// Adds flows, `late` of which came after their own window had closed.
     ///
     /// # Errors
     /// A counter that fails.

@@ -34,7 +34,7 @@ pub enum WindowError {
         asked: u32,
         /// START of the window that does not fit.
         window: String,
-        /// Its length in seconds.
+        /// Length of that window in seconds.
         seconds: u32,
     },
     /// The input's counts were multiplied by the sampling.
@@ -218,7 +218,7 @@ impl<C: Counter, F: FnMut() -> C, X: Exclusion> Windows<C, F, X> {
         Ok(())
     }
 
-    /// Counts a line that could not be read, for the window that is open.
+    /// Adds a line that could not be read, to the window that is open.
     pub fn bad_line(&mut self) {
         let open = match &mut self.marked {
             Some(open) => Some(open),

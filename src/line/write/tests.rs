@@ -108,7 +108,7 @@ fn the_line_of_a_plain_flow() {
     assert!(masked.contains("\t192.0.2.?\t2001:db8::?\t"), "{masked}");
 }
 
-/// A flow and its extra with a value in nearly every column.
+/// Returns a flow and its extra with a value in nearly every column.
 fn full() -> (Flow, Extra) {
     let flow = Flow {
         sif: 1,

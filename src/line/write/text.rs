@@ -286,12 +286,12 @@ mod tests {
         written(|text, end| text.address(address.into(), end))
     }
 
-    /// Numbers of every length, equally often.
+    /// Generates numbers of every length, equally often.
     fn any_number() -> impl Strategy<Value = u64> {
         (0u32..64, any::<u64>()).prop_map(|(bits, value)| value >> bits)
     }
 
-    /// Addresses with about as many zeros as real ones.
+    /// Generates addresses with about as many zeros as real ones.
     fn any_ipv6() -> impl Strategy<Value = Ipv6Addr> {
         let part = (0u16..3, 0u32..16, any::<u16>())
             .prop_map(|(some, bits, part)| if some == 0 { part >> bits } else { 0 });
