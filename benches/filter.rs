@@ -1,7 +1,8 @@
 //! Filters flow lines: the reader alone, the reader that keeps text, and the same with expressions.
 //!
-//! All contestants take turns in one run, because other load on the machine changes every figure; compare
-//! ratios. The text lies in memory as in the page cache, and the reader copies it block by block.
+//! All contestants take turns in one run, because other load on the machine changes every figure;
+//! compare ratios. The text lies in memory as in the page cache, and the reader copies it block by
+//! block.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bare;

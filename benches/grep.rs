@@ -1,8 +1,8 @@
 //! Runs nfgrep as its users do, beside other programs that answer the same question.
 //!
-//! The question: how many TCP flows of more than three packets to or from port 80 come from one network?
-//! Before any time is measured, all programs must print the same number. The options are those of the bench
-//! `total`.
+//! The question: how many TCP flows of more than three packets to or from port 80 come from one
+//! network? Before any time is measured, all programs must print the same number. The options are
+//! those of the bench `total`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bare;

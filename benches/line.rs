@@ -1,8 +1,8 @@
-//! Writes flow lines of flows in memory: with the writer, in the simple way that it replaced, and in a bare
-//! loop.
+//! Writes flow lines of flows in memory: with the writer, in the simple way that it replaced, and
+//! in a bare loop.
 //!
-//! All contestants take turns in one run, because other load on the machine changes every figure; compare
-//! ratios. The flows lie in the cache, as freshly decoded ones do.
+//! All contestants take turns in one run, because other load on the machine changes every figure;
+//! compare ratios. The flows lie in the cache, as freshly decoded ones do.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bare;

@@ -1,7 +1,9 @@
-//! Reads flow lines in memory: with the reader, field by field with the crate csv, and in bare loops.
+//! Reads flow lines in memory: with the reader, field by field with the crate csv, and in bare
+//! loops.
 //!
-//! All contestants take turns in one run, because other load on the machine changes every figure; compare
-//! ratios. The text lies in memory as in the page cache, and the reader copies it block by block.
+//! All contestants take turns in one run, because other load on the machine changes every figure;
+//! compare ratios. The text lies in memory as in the page cache, and the reader copies it block by
+//! block.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 mod bare;

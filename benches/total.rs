@@ -1,7 +1,7 @@
 //! Runs nftop as its users do, beside other programs that answer the same question.
 //!
-//! The question: which addresses sent the most bytes, and how many flows, packets and bytes? Before any time is
-//! measured, programs that can print all keys must print the same lines.
+//! The question: which addresses sent the most bytes, and how many flows, packets and bytes? Before
+//! any time is measured, programs that can print all keys must print the same lines.
 //!
 //! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` for the flow lines, which stay there,
 //! `--python PYTHON` with duckdb and polars, `--peers FILE` with other programs to run, one a

@@ -1,9 +1,10 @@
 //! The frame of all commands: `main`, the streams, the exit status, the messages on stderr.
 //!
-//! A command is a clap struct with the [`Common`] options and a `run` function; [`main`] does the rest. The
-//! manners that all commands share are here once, so that none can forget one: text from the network is
-//! escaped, repeated complaints are counted, output is flushed before a read that may block, a closed pipe
-//! ends a command with status 0 and no message, and a full disk with status 1 and a message.
+//! A command is a clap struct with the [`Common`] options and a `run` function; [`main`] does the
+//! rest. The manners that all commands share are here once, so that none can forget one: text from
+//! the network is escaped, repeated complaints are counted, output is flushed before a read that
+//! may block, a closed pipe ends a command with status 0 and no message, and a full disk with
+//! status 1 and a message.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -69,9 +70,9 @@ pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Sta
     finish(result, &mut io)
 }
 
-/// Parses the arguments. An environment variable is set for every run of every command, so one of an option
-/// that the command line excludes is not read. clap by itself would treat it as a given option and refuse
-/// the command line.
+/// Parses the arguments. An environment variable is set for every run of every command, so one of
+/// an option that the command line excludes is not read. clap by itself would treat it as a given
+/// option and refuse the command line.
 fn parse<A: Parser>() -> Result<A, clap::Error> {
     let unset = |arg: Arg| arg.env(Resettable::Reset);
     // The command line without variables. Its errors are reported below.
@@ -109,8 +110,8 @@ fn finish(result: anyhow::Result<Status>, io: &mut Io) -> ExitCode {
     // The flush is not left to Drop, because a full disk must be reported.
     let result = result.and_then(|status| Ok(io.out.flush().map(|()| status)?));
     io.report.finish();
-    // The stream itself knows that its reader went away. Not every error shows its cause: csv::Error has no
-    // source().
+    // The stream itself knows that its reader went away. Not every error shows its cause:
+    // csv::Error has no source().
     if io.out.is_closed() {
         return ExitCode::SUCCESS;
     }

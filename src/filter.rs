@@ -1,9 +1,9 @@
 //! The filter language: expressions that select flows, in the words of tcpdump and nfdump.
 //!
-//! nfgrep(1) is the contract. An expression is cut into tokens, parsed into a tree and compiled into a
-//! [`Filter`]: a list of tests, each with a jump for the case that it holds and one for the case that it
-//! does not, as in BPF. A [`Context`] has the things that an expression refers to, such as the site's
-//! networks. [`EvidenceQueries`] select the flows behind findings instead.
+//! nfgrep(1) is the contract. An expression is cut into tokens, parsed into a tree and compiled
+//! into a [`Filter`]: a list of tests, each with a jump for the case that it holds and one for the
+//! case that it does not, as in BPF. A [`Context`] has the things that an expression refers to,
+//! such as the site's networks. [`EvidenceQueries`] select the flows behind findings instead.
 #![deny(clippy::indexing_slicing)]
 
 use crate::flow::Flow;

@@ -1,7 +1,8 @@
 //! The flow record that every layer shares: one flow in one direction, as its exporter reported it.
 //!
-//! A [`Flow`] holds the nine columns of nfkit-flow(5), and the further columns that detectors and filters
-//! read. It is plain data and cheap to copy. Readers fill batches of flows, and detectors walk the batches.
+//! A [`Flow`] holds the nine columns of nfkit-flow(5), and the further columns that detectors and
+//! filters read. It is plain data and cheap to copy. Readers fill batches of flows, and detectors
+//! walk the batches.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,8 +13,8 @@ mod nets;
 
 pub use nets::Networks;
 
-/// The most flows that a reader returns at a time. One at a time costs half as much again: 6.5 s instead of
-/// 4 s for 10 M lines into one hash map.
+/// The most flows that a reader returns at a time. One at a time costs half as much again: 6.5 s
+/// instead of 4 s for 10 M lines into one hash map.
 pub const BATCH: usize = 1024;
 
 /// IANA protocol number of ICMP.
@@ -59,7 +60,7 @@ pub struct Flow {
 }
 
 impl Default for Flow {
-    /// A flow with every column zero or unknown.
+    /// Returns a flow with every column zero or unknown.
     fn default() -> Flow {
         Flow {
             sip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -80,13 +81,14 @@ impl Default for Flow {
     }
 }
 
-/// Further values of a flow, for people who look at single flows. Detectors read none of them, so they are kept
-/// apart from the flow, and only if they are wanted.
+/// Further values of a flow, for people who look at single flows. Detectors read none of them, so
+/// they are kept apart from the flow, and only if they are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Type of service or traffic class: DSCP and ECN (RFC 2474, RFC 3168).
     pub tos: Option<u8>,
-    /// AS number of the source or of the neighbouring AS, by the exporter's configuration; 0 for its own.
+    /// AS number of the source or of the neighbouring AS, by the exporter's configuration; 0 for
+    /// its own.
     pub srcas: Option<u32>,
     /// AS number of the destination or of the neighbouring AS.
     pub dstas: Option<u32>,
@@ -104,7 +106,8 @@ pub struct Extra {
     pub outvlan: Option<u16>,
     /// Source MAC address at the input interface.
     pub srcmac: Option<[u8; 6]>,
-    /// Destination MAC address at the input interface or, if only that is known, at the output interface.
+    /// Destination MAC address at the input interface or, if only that is known, at the output
+    /// interface.
     pub dstmac: Option<[u8; 6]>,
     /// Source address after translation (NAT), or before it if the flow holds the one after.
     pub natsip: Option<IpAddr>,
@@ -114,8 +117,8 @@ pub struct Extra {
     pub natsport: Option<u16>,
     /// Destination port after or before translation, as above.
     pub natdport: Option<u16>,
-    /// Event of a firewall (IANA element 233: 1 created, 2 deleted, 3 denied, 4 alert, 5 update), else of a
-    /// translator (element 230).
+    /// Event of a firewall (IANA element 233: 1 created, 2 deleted, 3 denied, 4 alert, 5 update),
+    /// else of a translator (element 230).
     pub event: Option<u8>,
     /// 0 if the flow was seen at the input interface, 1 at the output interface (IANA element 61).
     pub direction: Option<u8>,
@@ -130,8 +133,8 @@ pub struct Extra {
 }
 
 impl Extra {
-    /// Returns the values of the reverse direction of a biflow, with source and destination exchanged. Values
-    /// of one direction alone are left out.
+    /// Returns the values of the reverse direction of a biflow, with source and destination
+    /// exchanged. Values of one direction alone are left out.
     pub fn reversed(self) -> Extra {
         Extra {
             srcas: self.dstas,
@@ -154,8 +157,8 @@ impl Extra {
         }
     }
 
-    /// Exchanges the flow's addresses and ports with those after translation, as far as they are known. Those
-    /// before translation are kept here then.
+    /// Exchanges the flow's addresses and ports with those after translation, as far as they are
+    /// known. Those before translation are kept here then.
     pub fn translate(&mut self, flow: &mut Flow) {
         let filled = |address: &IpAddr| !address.is_unspecified();
         if let Some(address) = self.natsip.as_mut().filter(|address| filled(address)) {
@@ -178,10 +181,10 @@ impl Extra {
 
 /// An address for publication: the last byte of IPv4 and the last 80 bits of IPv6 are hidden.
 ///
-/// The first 48 bits of a 6to4 address (RFC 3056 section 2) are 2002 and an IPv4 address, whose last byte is
-/// hidden, too. The other forms show less of the IPv4 address in them: Teredo (RFC 4380
-/// section 4) half of its server's, IPv4-mapped addresses (RFC 4291 section 2.5.5) and those of NAT64 in
-/// 64:ff9b::/96 (RFC 6052 section 2.1) nothing.
+/// The first 48 bits of a 6to4 address (RFC 3056 section 2) are 2002 and an IPv4 address, whose
+/// last byte is hidden, too. The other forms show less of the IPv4 address in them: Teredo (RFC
+/// 4380 section 4) half of its server's, IPv4-mapped addresses (RFC 4291 section 2.5.5) and those
+/// of NAT64 in 64:ff9b::/96 (RFC 6052 section 2.1) nothing.
 ///
 /// The text is no address, so no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

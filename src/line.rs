@@ -1,8 +1,8 @@
 //! Flow lines: one flow a line in nine columns of text, and the marks between them.
 //!
 //! nfkit-flow(5) is the contract. [`Reader`] turns a stream of lines into batches of [`Flow`]s and
-//! marks, and [`Writer`] does the reverse. [`Column`] names the columns. Lines come from strangers, so
-//! every line is checked, counted and bounded, and no line stops the stream.
+//! marks, and [`Writer`] does the reverse. [`Column`] names the columns. Lines come from strangers,
+//! so every line is checked, counted and bounded, and no line stops the stream.
 //!
 //! [`Flow`]: crate::flow::Flow
 #![deny(clippy::indexing_slicing)]

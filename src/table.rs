@@ -1,12 +1,14 @@
 //! A table of sums by key, exact at any size. Everything is counted in it.
 //!
-//! Keys are chosen by the senders of packets, so a flood of forged sources or a scan of a whole country
-//! would fill any memory. A [`Table`] holds as many keys as its budget allows. Then it writes them, sorted,
-//! to an unnamed temporary file and continues empty. At the end all of these runs are merged. Nothing is
-//! evicted or estimated. The disk is the only bound, and a full disk is an error.
+//! Keys are chosen by the senders of packets, so a flood of forged sources or a scan of a whole
+//! country would fill any memory. A [`Table`] holds as many keys as its budget allows. Then it
+//! writes them, sorted, to an unnamed temporary file and continues empty. At the end all of these
+//! runs are merged. Nothing is evicted or estimated. The disk is the only bound, and a full disk is
+//! an error.
 //!
-//! In memory a table is a list of entries and an index of places in the list, found by a hash. Growing the
-//! index moves only four bytes a key, and the list, which is the larger part, has no empty places.
+//! In memory a table is a list of entries and an index of places in the list, found by a hash.
+//! Growing the index moves only four bytes a key, and the list, which is the larger part, has no
+//! empty places.
 #![deny(clippy::indexing_slicing)]
 
 use std::cmp::Reverse;
@@ -37,8 +39,8 @@ pub trait Sum: Copy + Serialize + DeserializeOwned {
     fn merge(&mut self, other: &Self);
 }
 
-/// Counts that are added up one by one. They stop at the end of their range, so that wrong counts of an
-/// exporter cannot wrap around.
+/// Counts that are added up one by one. They stop at the end of their range, so that wrong counts
+/// of an exporter cannot wrap around.
 impl<const N: usize> Sum for [u64; N]
 where
     [u64; N]: Serialize + DeserializeOwned,
@@ -61,17 +63,17 @@ const MIN_KEYS: usize = 1024;
 /// The most keys in memory. The index has 32 bits for a place.
 const MAX_KEYS: usize = 1 << 30;
 
-/// The longest record in a run, in bytes: two addresses, small numbers and six counts of at most 10 bytes
-/// each.
+/// The longest record in a run, in bytes: two addresses, small numbers and six counts of at most 10
+/// bytes each.
 const RECORD: usize = 256;
 
 /// A table of sums by key.
 #[derive(Debug)]
 pub struct Table<K, V> {
     entries: Vec<(K, V)>,
-    /// Places in the list, counted from 1; 0 for an empty slot. The number of slots is a power of two, and at
-    /// most half of them are taken. The search for a key begins at the slot of its hash and ends at the
-    /// first empty one.
+    /// Places in the list, counted from 1; 0 for an empty slot. The number of slots is a power of
+    /// two, and at most half of them are taken. The search for a key begins at the slot of its hash
+    /// and ends at the first empty one.
     index: Vec<u32>,
     hasher: RandomState,
     limit: usize,
@@ -82,7 +84,8 @@ pub struct Table<K, V> {
 }
 
 impl<K: Key, V: Sum> Table<K, V> {
-    /// Returns an empty table that uses about `memory` bytes, not counting those that the merge reads ahead.
+    /// Returns an empty table that uses about `memory` bytes, not counting those that the merge
+    /// reads ahead.
     pub fn new(memory: u64) -> Table<K, V> {
         // An index that has just doubled has four slots a key.
         let key = size_of::<(K, V)>() + 4 * size_of::<u32>();
@@ -107,8 +110,8 @@ impl<K: Key, V: Sum> Table<K, V> {
         Ok(())
     }
 
-    /// Changes the sums of many keys: calls `change` with the number of each key and its sum. This hides the
-    /// latency of memory, because no lookup waits for the one before it.
+    /// Changes the sums of many keys: calls `change` with the number of each key and its sum. This
+    /// hides the latency of memory, because no lookup waits for the one before it.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
@@ -223,7 +226,8 @@ impl<K: Key, V: Sum> Table<K, V> {
         Merge::new(self.runs, entries)
     }
 
-    /// Returns all keys with their sums, each once, in any order. Without files nothing has to be sorted.
+    /// Returns all keys with their sums, each once, in any order. Without files nothing has to be
+    /// sorted.
     ///
     /// # Errors
     /// A temporary file that cannot be read back.
@@ -250,7 +254,7 @@ fn write_run<K: Key, V: Sum>(
     Ok(file)
 }
 
-/// Reads sorted runs as one, and merges the sums of equal keys.
+/// A merge of sorted runs, which also merges the sums of equal keys.
 struct Merge<K, V> {
     runs: Vec<BufReader<File>>,
     memory: std::vec::IntoIter<(K, V)>,

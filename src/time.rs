@@ -1,8 +1,8 @@
 //! Timestamps, windows, and the marks that open and close a window. There is no clock here.
 //!
-//! All times of nfkit come from the data: a [`Timestamp`] from a datagram or a line, a [`Window`] aligned
-//! to the Unix epoch, and the [`Mark`]s `#window` and `#end` of nfkit-flow(5), which stand in flow lines and
-//! in finding lines.
+//! All times of nfkit come from the data: a [`Timestamp`] from a datagram or a line, a [`Window`]
+//! aligned to the Unix epoch, and the [`Mark`]s `#window` and `#end` of nfkit-flow(5), which stand
+//! in flow lines and in finding lines.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,8 @@ const NANOS: u64 = 1_000_000_000;
 /// The last whole second that a timestamp can name, in the year 2554.
 const LAST_SECOND: u64 = u64::MAX / NANOS;
 
-/// A moment in nanoseconds since the Unix epoch, in UTC without leap seconds. The range ends in 2554.
+/// A moment in nanoseconds since the Unix epoch, in UTC without leap seconds. The range ends in
+/// 2554.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -78,8 +79,8 @@ impl Timestamp {
         Some(Timestamp(whole.checked_mul(NANOS)?.checked_add(decimals)?))
     }
 
-    /// Parses eight to ten digits, a point and three more digits, the form that nearly all times in flow lines
-    /// have. Two of them are a third of a line's text, so they are worth a fast path.
+    /// Parses eight to ten digits, a point and three more digits, the form that nearly all times in
+    /// flow lines have. Two of them are a third of a line's text, so they are worth a fast path.
     fn parse_millis(text: &[u8]) -> Option<Timestamp> {
         let (secs, &[b'.', k, l, m]) = text.split_last_chunk()? else { return None };
         let (upper, lower) = secs.split_last_chunk()?;
@@ -110,8 +111,8 @@ impl Timestamp {
 const TENS: [u64; 10] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// Returns the value of eight digits; `None` if one of them is no digit. It joins all digits at once to pairs,
-/// these to fours, and these to the result.
+/// Returns the value of eight digits; `None` if one of them is no digit. It joins all digits at
+/// once to pairs, these to fours, and these to the result.
 fn eight(text: [u8; 8]) -> Option<u64> {
     let text = u64::from_le_bytes(text);
     let value = text.wrapping_sub(0x3030_3030_3030_3030);
@@ -124,8 +125,8 @@ fn eight(text: [u8; 8]) -> Option<u64> {
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
-/// Returns the value of the digits that `text` begins with, and the rest. The value wraps around beyond 19
-/// digits.
+/// Returns the value of the digits that `text` begins with, and the rest. The value wraps around
+/// beyond 19 digits.
 fn digits(mut text: &[u8]) -> (u64, &[u8]) {
     let mut value = 0u64;
     while let [digit @ b'0'..=b'9', rest @ ..] = text {
@@ -163,8 +164,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// Returns the window of `seconds` from `start` seconds after the epoch. `None` if it is empty or ends past
-    /// the range of [`Timestamp`].
+    /// Returns the window of `seconds` from `start` seconds after the epoch. `None` if it is empty
+    /// or ends past the range of [`Timestamp`].
     pub const fn new(start: u64, seconds: u32) -> Option<Window> {
         if seconds == 0 || start > LAST_SECOND - seconds as u64 {
             return None;
@@ -172,8 +173,8 @@ impl Window {
         Some(Window { start, seconds })
     }
 
-    /// Returns the window of `seconds` (at least 1), aligned to the epoch, that holds `time`. At the end of the
-    /// range of [`Timestamp`] that is the last whole window.
+    /// Returns the window of `seconds` (at least 1), aligned to the epoch, that holds `time`. At
+    /// the end of the range of [`Timestamp`] that is the last whole window.
     pub const fn at(time: Timestamp, seconds: u32) -> Window {
         let seconds = if seconds == 0 { 1 } else { seconds };
         let last = LAST_SECOND / seconds as u64 - 1;
@@ -207,8 +208,8 @@ impl Window {
         rfc3339(self.start)
     }
 
-    /// Parses START and SECONDS as marks and finding lines have them. `Some(None)` is the unknown window, `-`
-    /// and `-`; `None` a text that cannot be read.
+    /// Parses START and SECONDS as marks and finding lines have them. `Some(None)` is the unknown
+    /// window, `-` and `-`; `None` a text that cannot be read.
     pub fn parse(start: &str, seconds: &str) -> Option<Option<Window>> {
         if start == "-" && seconds == "-" {
             return Some(None);

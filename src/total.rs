@@ -1,9 +1,9 @@
-//! Totals: flows, packets and bytes by address, network, port or another column of flow lines, exact at
-//! any size.
+//! Totals: flows, packets and bytes by address, network, port or another column of flow lines,
+//! exact at any size.
 //!
-//! [`Per`] is the key that flows are counted by, and [`By`] the measure that ranks the keys. [`Totals`]
-//! adds up batches of flows in [`Table`]s and returns a [`Ranking`]. Only sums are kept, so the order of
-//! the flows changes nothing.
+//! [`Per`] is the key that flows are counted by, and [`By`] the measure that ranks the keys.
+//! [`Totals`] adds up batches of flows in [`Table`]s and returns a [`Ranking`]. Only sums are kept,
+//! so the order of the flows changes nothing.
 
 use std::io;
 use std::net::IpAddr;
@@ -29,8 +29,8 @@ pub struct Totals {
     tables: Tables,
 }
 
-/// The tables, with the counts of one side for each key or of both. Pairs are the most keys, and need only
-/// one side, which takes half the room.
+/// The tables, with the counts of one side for each key or of both. Pairs are the most keys, and
+/// need only one side, which takes half the room.
 #[derive(Debug)]
 enum Tables {
     One(Sides<3>),
@@ -58,7 +58,8 @@ where
     steps: Option<ByStep<[u64; N]>>,
     /// Narrow keys of a batch.
     keys: Vec<u64>,
-    /// The flow of each of these keys, by its place in the batch, and the side that the key stands on.
+    /// The flow of each of these keys, by its place in the batch, and the side that the key stands
+    /// on.
     rows: Vec<(u32, Side)>,
 }
 

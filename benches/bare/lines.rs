@@ -64,8 +64,8 @@ pub fn way<'a>(name: &'static str, run: impl Fn() -> usize + 'a) -> Way<'a> {
     Way { name, run: Box::new(run), took: Vec::new() }
 }
 
-/// Lets all contestants take turns, and prints the median of each, also in relation to the first, which is
-/// called `first`.
+/// Lets all contestants take turns, and prints the median of each, also in relation to the first,
+/// which is called `first`.
 pub fn contest(mut ways: Vec<Way<'_>>, first: &str) {
     for _ in 0..TURNS {
         for way in &mut ways {

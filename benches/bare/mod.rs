@@ -1,5 +1,5 @@
-//! The bare loop: writes the nine columns as fast as safe Rust allows, for one purpose and without checks. The
-//! library is measured against it, and the two share no code.
+//! The bare loop: writes the nine columns as fast as safe Rust allows, for one purpose and without
+//! checks. The library is measured against it, and the two share no code.
 #![allow(dead_code, clippy::panic)]
 
 pub mod lines;

@@ -1,5 +1,5 @@
-//! Contests of commands: each run is a process of its own, measured by the resources that the system reports
-//! at its end.
+//! Contests of commands: each run is a process of its own, measured by the resources that the
+//! system reports at its end.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use super::{load, median};
 
-/// Runs one command and prints its CPU seconds, wall seconds and peak memory in KiB. The bench starts itself for
-/// this, so that the peak is that of one child.
+/// Runs one command and prints its CPU seconds, wall seconds and peak memory in KiB. The bench
+/// starts itself for this, so that the peak is that of one child.
 pub fn measure(command: &[String]) {
     let began = Instant::now();
     let status = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).status();
@@ -109,8 +109,8 @@ pub fn nine(dir: &Path, flows: usize) -> PathBuf {
     played(&dir.join(format!("nine-{flows}.flows")), flows, &[], &["-N"])
 }
 
-/// Returns a file of flows of a campus, made by nfgen with further arguments `with` and decoded by nfdump-txt
-/// with the arguments `as_lines`.
+/// Returns a file of flows of a campus, made by nfgen with further arguments `with` and decoded by
+/// nfdump-txt with the arguments `as_lines`.
 pub fn played(file: &Path, flows: usize, with: &[&str], as_lines: &[&str]) -> PathBuf {
     if !file.exists() {
         let count = flows.to_string();
@@ -131,7 +131,8 @@ pub fn played(file: &Path, flows: usize, with: &[&str], as_lines: &[&str]) -> Pa
     file.to_owned()
 }
 
-/// Returns other programs from a list, one a line: a name, the number of flows that it reads, a command for sh.
+/// Returns other programs from a list, one a line: a name, the number of flows that it reads, a
+/// command for sh.
 pub fn peers(list: Option<&Path>) -> Vec<Process> {
     let list = list.map_or(String::new(), |path| fs::read_to_string(path).unwrap());
     let peer = |line: &str| {

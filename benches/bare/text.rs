@@ -71,7 +71,7 @@ pub fn words(text: &[u8], at: &mut usize) -> Row {
     let mut ends = 0u64;
     for n in 0..4 {
         let part: &[u8; 16] = window[n * 16..].first_chunk().unwrap();
-        let part = i8x16::new(part.map(|octet| octet as i8));
+        let part = i8x16::new(part.map(|byte| byte as i8));
         // A TAB, a dot or the line's end: all that is below the digits.
         let mask = part.cmp_lt(i8x16::splat(b'0' as i8)).move_mask();
         ends |= (mask as u64) << (16 * n);

@@ -1,4 +1,5 @@
-//! Export datagrams over UDP: a sender with a fixed rate, and the bare collector, as fast as safe Rust allows.
+//! Export datagrams over UDP: a sender with a fixed rate, and the bare collector, as fast as safe
+//! Rust allows.
 
 use std::array;
 use std::fs::File;
@@ -23,7 +24,8 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 use signal_hook::consts::SIGTERM;
 
-/// Bytes of the socket buffer that every collector asks for; Linux doubles them for its book-keeping.
+/// Bytes of the socket buffer that every collector asks for; Linux doubles them for its
+/// book-keeping.
 pub const BUFFER: usize = 64 << 20;
 
 /// Datagrams that the bare collector receives in one call.
@@ -34,8 +36,8 @@ const ROOM: usize = 2048;
 /// Datagrams that the sender sends in one call.
 const BURST: usize = 32;
 
-/// Bursts that a delayed sender may send at once: a fiftieth of a collector's buffer. After a longer delay the
-/// rate is lower than asked for.
+/// Bursts that a delayed sender may send at once: a fiftieth of a collector's buffer. After a
+/// longer delay the rate is lower than asked for.
 const BEHIND: u32 = 32;
 
 /// Datagrams that are sent again and again: more than a cache holds, and more than zstd's window.
@@ -60,7 +62,8 @@ pub struct Feed {
     /// The offset of the sequence number.
     field: usize,
     sequence: u32,
-    /// Datagrams of one length go to the kernel in one piece (UDP_SEGMENT), which it cuts up for the receiver.
+    /// Datagrams of one length go to the kernel in one piece (UDP_SEGMENT), which it cuts up for
+    /// the receiver.
     cut: bool,
 }
 
@@ -130,8 +133,8 @@ impl Feed {
         (flows as f64 / POOL as f64, bytes as f64 / POOL as f64)
     }
 
-    /// Sends `rate` datagrams a second, templates first. Between two bursts it polls the clock, and with `share`
-    /// yields the core to other threads.
+    /// Sends `rate` datagrams a second, templates first. Between two bursts it polls the clock, and
+    /// with `share` yields the core to other threads.
     pub fn send(&mut self, socket: &UdpSocket, rate: f64, time: Duration, share: bool) -> Sent {
         let to = [None::<SockaddrIn>; BURST];
         let mut headers = MultiHeaders::preallocate(BURST, None);
@@ -183,8 +186,8 @@ impl Feed {
     }
 }
 
-/// Runs the bare collector: receives datagrams on a port and appends them to a file, if there is one. Returns
-/// the number of datagrams after SIGTERM.
+/// Runs the bare collector: receives datagrams on a port and appends them to a file, if there is
+/// one. Returns the number of datagrams after SIGTERM.
 pub fn collect(port: u16, file: Option<&Path>) -> u64 {
     let over = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, Arc::clone(&over)).unwrap();

@@ -1,4 +1,5 @@
-//! Options that commands share, and parsers of their values. Only [`Nets::load`] and [`read_words`] open files.
+//! Options that commands share, and parsers of their values. Only [`Nets::load`] and [`read_words`]
+//! open files.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -94,8 +95,8 @@ pub fn parse_net(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// Parses a duration with its units, such as `10m`, `24h` or `1h 30m`. A number alone is refused, `0`
-/// too: an option whose manual gives 0 a meaning takes that itself.
+/// Parses a duration with its units, such as `10m`, `24h` or `1h 30m`. A number alone is refused,
+/// `0` too: an option whose manual gives 0 a meaning takes that itself.
 ///
 /// # Errors
 /// A message for the user that says what is wrong.
@@ -138,7 +139,8 @@ pub fn parse_window(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Returns a quarter of the machine's memory in bytes, or 1 GiB if the system does not say how much there is.
+/// Returns a quarter of the machine's memory in bytes, or 1 GiB if the system does not say how much
+/// there is.
 pub fn quarter_of_ram() -> u64 {
     let total = || {
         let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -148,8 +150,8 @@ pub fn quarter_of_ram() -> u64 {
     total().map_or(1 << 30, |kib| kib * 1024 / 4)
 }
 
-/// The fewest digits of Unix seconds, from 1973 on. A number of fewer digits is more likely a duration without
-/// its unit.
+/// The fewest digits of Unix seconds, from 1973 on. A number of fewer digits is more likely a
+/// duration without its unit.
 const UNIX: usize = 9;
 
 /// A moment as an option gives it.
@@ -171,8 +173,8 @@ impl When {
     }
 }
 
-/// Parses `2001-07-01T00:20:00Z`, a date (its first moment, UTC), Unix seconds, or a duration before now such as
-/// `2h`.
+/// Parses `2001-07-01T00:20:00Z`, a date (its first moment, UTC), Unix seconds, or a duration
+/// before now such as `2h`.
 impl FromStr for When {
     type Err = String;
 
@@ -192,8 +194,8 @@ impl FromStr for When {
     }
 }
 
-/// Parses a size with its unit, a power of 1024: `512K`, `64M`, `2G`, `1T`, or `100B` for bytes. A number alone
-/// is refused: a user who writes `50` means 50 of a larger unit.
+/// Parses a size with its unit, a power of 1024: `512K`, `64M`, `2G`, `1T`, or `100B` for bytes. A
+/// number alone is refused: a user who writes `50` means 50 of a larger unit.
 ///
 /// # Errors
 /// A message for the user that says what is wrong.

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-/// Text that may come from the network, made harmless for a terminal: control characters and invisible
-/// formatting characters are shown as `\x1b` or `\u{202e}`.
+/// Text that may come from the network, made harmless for a terminal: control characters and
+/// invisible formatting characters are shown as `\x1b` or `\u{202e}`.
 pub struct Escaped<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Escaped<T> {
@@ -17,7 +17,8 @@ impl<T: fmt::Display> fmt::Display for Escaped<T> {
                         '\t' => self.0.write_str("\\t")?,
                         '\r' => self.0.write_str("\\r")?,
                         c if c.is_ascii_control() => write!(self.0, "\\x{:02x}", u32::from(c))?,
-                        // Control characters above ASCII, and characters that reorder or hide text (UAX #9).
+                        // Control characters above ASCII, and characters that reorder or hide text
+                        // (UAX #9).
                         '\u{80}'..='\u{9f}'
                         | '\u{61c}'
                         | '\u{200b}'..='\u{200f}'

@@ -15,8 +15,8 @@ use super::Out;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Magic number of a zstd frame (RFC 8878 section 3.1.1).
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// Magic number of a skippable frame (RFC 8878 section 3.1.2) without its first byte, 0x50 to 0x5f. Parallel
-/// compressors begin with one.
+/// Magic number of a skippable frame (RFC 8878 section 3.1.2) without its first byte, 0x50 to 0x5f.
+/// Parallel compressors begin with one.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 /// An open input, decompressed, with its name for messages.
@@ -67,12 +67,12 @@ impl fmt::Debug for Input {
     }
 }
 
-/// Consecutive reads that need no flush before them. An input that always has more data must not hold back
-/// output that others wait for.
+/// Consecutive reads that need no flush before them. An input that always has more data must not
+/// hold back output that others wait for.
 const EAGER: u32 = 16;
 
-/// A stream whose reads may wait. The output is flushed only before a read that will wait: on a busy pipe a
-/// flush before every small read would make small writes.
+/// A stream whose reads may wait. The output is flushed only before a read that will wait: on a
+/// busy pipe a flush before every small read would make small writes.
 struct Tied<R> {
     input: R,
     out: Out,
@@ -103,8 +103,8 @@ impl<R: Read + AsFd> Read for Tied<R> {
     }
 }
 
-/// Returns the stream decompressed, if its first bytes are those of gzip (of one or more members) or zstd (of
-/// one or more frames).
+/// Returns the stream decompressed, if its first bytes are those of gzip (of one or more members)
+/// or zstd (of one or more frames).
 ///
 /// # Errors
 /// An error of the stream, or too little memory for zstd.

@@ -1,4 +1,5 @@
-//! Standard output: buffered, flushed by inputs before they wait, and with a memory of its failures.
+//! Standard output: buffered, flushed by inputs before they wait, and with a memory of its
+//! failures.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,8 +18,8 @@ pub struct Out(Rc<RefCell<Stream>>);
 
 struct Stream {
     to: Box<dyn Write>,
-    /// Data that is not written yet, at most [`BUFFER`]. Pieces stay whole, so a line that comes in one piece
-    /// is written in one write.
+    /// Data that is not written yet, at most [`BUFFER`]. Pieces stay whole, so a line that comes in
+    /// one piece is written in one write.
     behind: Vec<u8>,
     /// Data was written since the last flush. std's stdout may keep the part behind a newline.
     touched: bool,
@@ -71,8 +72,8 @@ impl Out {
         })))
     }
 
-    /// Returns true if the reader of this stream went away, as `| head -1` does; that is no error. Returns false
-    /// for a [`vital`](Out::vital) stream.
+    /// Returns true if the reader of this stream went away, as `| head -1` does; that is no error.
+    /// Returns false for a [`vital`](Out::vital) stream.
     pub fn is_closed(&self) -> bool {
         self.0.borrow().closed
     }
@@ -82,8 +83,8 @@ impl Out {
         self.0.borrow_mut().vital = true;
     }
 
-    /// Returns true if data could not be written, so that the command need not continue. An input that flushes
-    /// this stream returns such an error as one of its own.
+    /// Returns true if data could not be written, so that the command need not continue. An input
+    /// that flushes this stream returns such an error as one of its own.
     pub fn has_failed(&self) -> bool {
         self.0.borrow().failed.is_some()
     }

@@ -6,8 +6,8 @@ use std::io::Write;
 
 use super::escaped::Escaped;
 
-/// Messages of one kind that are printed; further ones are only counted. Otherwise hostile or broken input
-/// could fill a log, one line for each of its own.
+/// Messages of one kind that are printed; further ones are only counted. Otherwise hostile or
+/// broken input could fill a log, one line for each of its own.
 const REPEATS: u64 = 5;
 
 /// A printer of messages: `nfscan: FILE:LINE: message`.
@@ -54,8 +54,9 @@ impl Report {
         }
     }
 
-    /// Prints a complaint about the input that may repeat. The first five of a kind are printed; the others are
-    /// counted, and [`Report::finish`] prints their number. `kind` names them in the plural: `bad lines`.
+    /// Prints a complaint about the input that may repeat. The first five of a kind are printed;
+    /// the others are counted, and [`Report::finish`] prints their number. `kind` names them in the
+    /// plural: `bad lines`.
     pub fn complain(&mut self, kind: &'static str, message: impl fmt::Display) {
         if self.is_new(kind, false) {
             self.warn(message);
@@ -77,8 +78,8 @@ impl Report {
         count.messages <= REPEATS
     }
 
-    /// Prints the number of messages that were only counted, and starts all counts anew. A command that runs
-    /// for years calls it from time to time.
+    /// Prints the number of messages that were only counted, and starts all counts anew. A command
+    /// that runs for years calls it from time to time.
     pub fn finish(&mut self) {
         for (kind, count) in std::mem::take(&mut self.counts) {
             let KindCount { messages, is_failure } = count;

@@ -13,7 +13,8 @@ const MAX: u64 = 16 << 20;
 /// Reads all bytes of a file, or of a pipe that a shell names as `/dev/fd/63`.
 ///
 /// # Errors
-/// A file that cannot be opened or read, and one of more than 16 MiB; the message begins with its path.
+/// A file that cannot be opened or read, and one of more than 16 MiB; the message begins with its
+/// path.
 pub fn read_whole(path: &Path) -> anyhow::Result<Vec<u8>> {
     let name = path.display();
     let file = File::open(path).with_context(|| name.to_string())?;

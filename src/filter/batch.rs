@@ -1,8 +1,8 @@
 //! Runs a whole batch of flows through a program at once.
 //!
-//! Sixty-four flows are the bits of a word, and fit into the innermost cache together. Each test runs in
-//! a loop of its own over all flows that reached it, and passes them on in two words, along its two
-//! jumps. So a test is fetched once for up to 64 flows, and most loops have no branches.
+//! Sixty-four flows are the bits of a word, and fit into the innermost cache together. Each test
+//! runs in a loop of its own over all flows that reached it, and passes them on in two words, along
+//! its two jumps. So a test is fetched once for up to 64 flows, and most loops have no branches.
 
 use std::net::IpAddr;
 
@@ -108,8 +108,8 @@ impl Program {
     }
 }
 
-/// Tests the flows that have a bit in `reached`, and returns a bit for each that passes. Bits of other
-/// flows are meaningless.
+/// Tests the flows that have a bit in `reached`, and returns a bit for each that passes. Bits of
+/// other flows are meaningless.
 #[inline(always)]
 fn test(flows: &[Flow], reached: u64, holds: impl Fn(&Flow) -> bool) -> u64 {
     if reached.count_ones() < FEW {

@@ -149,8 +149,8 @@ impl FilterError {
         }
     }
 
-    /// Returns the line of the expression, and a line of carets that point at the word. A long line is cut
-    /// around the word.
+    /// Returns the line of the expression, and a line of carets that point at the word. A long line
+    /// is cut around the word.
     pub fn pointed(&self, text: &str) -> [String; 2] {
         let line = text.lines().nth(self.line.map_or(0, |line| line - 1)).unwrap_or_default();
         let at = self.column - 1;

@@ -27,14 +27,15 @@ pub struct EvidenceQuery {
 /// The protocol and the destination port of a query; `None` for any.
 type ProtoPort = (Option<u8>, Option<u16>);
 
-/// An index of many queries. A flow costs a few searches and not a comparison with each query: otherwise a
-/// host with a finding for each of its ports would make the cost the product of flows and findings.
+/// An index of many queries. A flow costs a few searches and not a comparison with each query:
+/// otherwise a host with a finding for each of its ports would make the cost the product of flows
+/// and findings.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceQueries {
     /// The queries by host. There are at most as many entries as findings.
     hosts: HashMap<HostKey, Host, RandomState>,
-    /// The kinds of keys in `hosts`, each once. A flow is looked up once for each, so there are at most
-    /// 2 * (33 + 129) lookups, and usually two.
+    /// The kinds of keys in `hosts`, each once. A flow is looked up once for each, so there are at
+    /// most 2 * (33 + 129) lookups, and usually two.
     prefixes: Vec<Prefix>,
     /// The group of each query, in the order in which the queries were given.
     group_of: Vec<usize>,
@@ -76,8 +77,8 @@ struct Host {
 }
 
 impl Host {
-    /// Calls `hit` with the group of each query that a flow of this host matches, until it returns true.
-    /// Returns true if it did.
+    /// Calls `hit` with the group of each query that a flow of this host matches, until it returns
+    /// true. Returns true if it did.
     fn any(
         &self,
         flow: &Flow,
@@ -131,9 +132,10 @@ fn kinds(flow: &Flow) -> [ProtoPort; 4] {
     [(proto, port), (proto, None), (None, port), (None, None)]
 }
 
-/// Returns true if a detector judges a flow in `window` (nfkit-flow(5)). A flow in the marked window
-/// `marked` belongs to it and to longer windows around it, whatever its times are. Another flow belongs to
-/// the window of its start, or else of its end; without times it may be in any window.
+/// Returns true if a detector judges a flow in `window` (nfkit-flow(5)). A flow in the marked
+/// window `marked` belongs to it and to longer windows around it, whatever its times are. Another
+/// flow belongs to the window of its start, or else of its end; without times it may be in any
+/// window.
 fn is_in(window: Window, flow: &Flow, marked: Option<Window>) -> bool {
     let time = flow.start.or(flow.end);
     match marked {
@@ -157,8 +159,8 @@ fn probe(less: bool) -> bool {
 }
 
 impl EvidenceQuery {
-    /// Returns true if a flow in the marked window `marked` matches; `None` for a flow outside of all marked
-    /// windows, or in the unknown one.
+    /// Returns true if a flow in the marked window `marked` matches; `None` for a flow outside of
+    /// all marked windows, or in the unknown one.
     pub fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
         let host = if self.is_source { flow.sip } else { flow.dip };
         self.host.contains(&host)

@@ -1,5 +1,5 @@
-//! Limits of an expression. One from a file, which may be no expression at all, must not take more memory
-//! or stack than a command can afford.
+//! Limits of an expression. One from a file, which may be no expression at all, must not take more
+//! memory or stack than a command can afford.
 
 /// The longest expression, in bytes.
 pub const MAX_LENGTH: usize = 1 << 20;

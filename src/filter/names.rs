@@ -9,8 +9,9 @@ pub(super) const TERMS: &str = "src, dst, host, net, port, if, proto or a protoc
 pub(super) const COLUMNS: &str =
     "the nine columns, start, end, flags, exporter and sampling, see nfkit-flow(5)";
 
-/// Protocols by their names (IANA "Assigned Internet Protocol Numbers"), as tcpdump and nfdump write
-/// them. Names that have another meaning in the language are left out, such as `ipv6` for IPv6 in IPv4.
+/// Protocols by their names (IANA "Assigned Internet Protocol Numbers"), as tcpdump and nfdump
+/// write them. Names that have another meaning in the language are left out, such as `ipv6` for
+/// IPv6 in IPv4.
 const PROTOCOLS: [(&str, u8); 26] = [
     ("icmp", 1),
     ("igmp", 2),
@@ -69,8 +70,8 @@ pub(super) fn flags(letters: &str) -> Option<u16> {
     letters.chars().try_fold(0, |bits, letter| Some(bits | bit(letter)?))
 }
 
-/// Returns true for words of tcpdump's and nfdump's filters whose value is not in flow lines, or in columns
-/// that readers pass over.
+/// Returns true for words of tcpdump's and nfdump's filters whose value is not in flow lines, or in
+/// columns that readers pass over.
 pub(super) fn is_not_carried(word: &str) -> bool {
     const WORDS: [&str; 34] = [
         "arp",

@@ -100,8 +100,8 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Parses the rest of a term that begins with a version of IP, as in tcpdump. `is_ip`: the word is `ip`,
-    /// which is nfdump's word for an address too.
+    /// Parses the rest of a term that begins with a version of IP, as in tcpdump. `is_ip`: the word
+    /// is `ip`, which is nfdump's word for an address too.
     fn version(&mut self, is_ip: bool, version: Term) -> Result<Expr> {
         if self.value_follows() {
             let guard = if is_ip { None } else { Some(version) };
@@ -125,8 +125,8 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Parses the rest of a term that begins with `guard`, which is a term by itself, or stands before
-    /// `port 80` and the like.
+    /// Parses the rest of a term that begins with `guard`, which is a term by itself, or stands
+    /// before `port 80` and the like.
     fn guarded(&mut self, guard: Term) -> Result<Expr> {
         match self.word() {
             Some(word) if is_qualifier(&word) => {
@@ -181,8 +181,8 @@ impl Parser<'_, '_> {
         self.compared(field)
     }
 
-    /// Parses a value with no word before it, which takes those of the value before. Returns an error for a
-    /// word that the language does not have.
+    /// Parses a value with no word before it, which takes those of the value before. Returns an
+    /// error for a word that the language does not have.
     fn bare(&mut self, word: &str) -> Result<Expr> {
         let found = self.found();
         if !is_value(word) {
@@ -365,14 +365,16 @@ impl Parser<'_, '_> {
         let Qualifier { guard, direction, kind } = qualifier.clone();
         let is_group = self.peek().is_some_and(|token| token.kind == TokenKind::Open);
         if is_group && self.word_at(self.at + 1).is_some_and(|word| is_value(&word)) {
-            // tcpdump's `port (80 or 443)`: the values take the qualifier as they would without parentheses.
+            // tcpdump's `port (80 or 443)`: the values take the qualifier as they would without
+            // parentheses.
             self.last = Some(qualifier);
             return self.part();
         }
         let is_listed = self.takes_in();
         let compare = if is_listed { None } else { self.compare() };
         let order = !matches!(compare, None | Some(Compare::Equal | Compare::Unequal));
-        // A bare value after `port > 1024 or` is an error: the comparison could be meant for it or not.
+        // A bare value after `port > 1024 or` is an error: the comparison could be meant for it or
+        // not.
         self.last = compare.is_none().then_some(qualifier);
         let term = match kind {
             ValueKind::Host | ValueKind::Net | ValueKind::Exporter => {

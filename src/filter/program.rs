@@ -10,13 +10,18 @@ use crate::flow::{Flow, Networks};
 
 /// The place of the next test, or one of the two ends.
 pub(super) type Jump = u16;
+
+/// The end for flows that pass.
 pub(super) const YES: Jump = Jump::MAX;
+
+/// The end for all other flows.
 pub(super) const NO: Jump = Jump::MAX - 1;
 
 /// A compiled expression. All jumps go backwards, so every run ends.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     pub steps: Vec<TestStep>,
+    /// The first test.
     pub start: Jump,
 }
 
@@ -49,8 +54,8 @@ pub(super) enum Test {
     AnyFlag(u16),
 }
 
-/// A set of numbers: one range, as its first number and the distance to the last, or several ranges in
-/// ascending order.
+/// A set of numbers: one range, as its first number and the distance to the last, or several ranges
+/// in ascending order.
 #[derive(Clone, Debug)]
 pub(super) enum Set {
     One(u64, u64),
@@ -75,8 +80,8 @@ impl Program {
         at == YES
     }
 
-    /// Adds the tests of an expression and returns its start. A jump can name far more tests than there
-    /// are: each term is at most one.
+    /// Adds the tests of an expression and returns its start. A jump can name far more tests than
+    /// there are: each term is at most one.
     fn compile(&mut self, expr: Expr, yes: Jump, no: Jump) -> Jump {
         match expr {
             Expr::Not(inner) => self.compile(*inner, no, yes),
@@ -205,8 +210,8 @@ impl Set {
         }
     }
 
-    /// Returns true if the set has `dividend / divisor` rounded down. It multiplies, because that costs less
-    /// than a division of 128 bits.
+    /// Returns true if the set has `dividend / divisor` rounded down. It multiplies, because that
+    /// costs less than a division of 128 bits.
     fn has_ratio(&self, dividend: u128, divisor: u64) -> bool {
         let divisor = u128::from(divisor);
         let lies_in = |first: u64, last: u64| {
@@ -277,8 +282,8 @@ impl Group {
     }
 }
 
-/// Joins alternatives of one kind into one term, so that a thousand hosts with `or` between them are one
-/// look-up.
+/// Joins alternatives of one kind into one term, so that a thousand hosts with `or` between them
+/// are one look-up.
 fn joined(expr: Expr) -> Expr {
     match expr {
         Expr::Or(all) => any_of(all),

@@ -340,13 +340,13 @@ fn errors_point_at_the_word() {
         ("größe > 3", 1, 5, "unknown word \"größe\""),
     ] {
         let error = parsed(text).expect_err(text);
-        let said = error.reason.to_string();
+        let reason = error.reason.to_string();
         assert_eq!(
             (error.line, error.column, error.width),
             (None, column, width),
-            "{text}: {said}"
+            "{text}: {reason}"
         );
-        assert!(said.contains(message), "{text}: {said}");
+        assert!(reason.contains(message), "{text}: {reason}");
     }
     let mut nothing = |_: &str| Ok(Vec::new());
     let mut context = Context { inside: None, file: &mut nothing };

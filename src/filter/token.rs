@@ -62,8 +62,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
             [b'&', b'&', ..] => (TokenKind::And, 2),
             [b'|', b'|', ..] => (TokenKind::Or, 2),
             [b'&' | b'|', ..] => (TokenKind::Word, 1),
-            // The name of a file may hold bytes that would end a word, but not those that end a list or a
-            // group.
+            // The name of a file may hold bytes that would end a word, but not those that end a
+            // list or a group.
             [b'@', ..] => (TokenKind::File, ends(rest, b")],")),
             _ => {
                 let length = ends(rest, ENDS);

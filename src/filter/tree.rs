@@ -84,8 +84,8 @@ pub(super) enum Compare {
 }
 
 impl Compare {
-    /// Returns the range of the numbers that pass; for [`Compare::Unequal`] of those that do not. `None` if
-    /// there is none.
+    /// Returns the range of the numbers that pass; for [`Compare::Unequal`] of those that do not.
+    /// `None` if there is none.
     pub fn range(self, value: u64) -> Option<(u64, u64)> {
         match self {
             Compare::Equal | Compare::Unequal => Some((value, value)),
@@ -97,13 +97,15 @@ impl Compare {
     }
 }
 
-/// Returns true for protocols that have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol numbers).
+/// Returns true for protocols that have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol
+/// numbers).
 pub(super) const fn has_ports(proto: u8) -> bool {
     matches!(proto, 6 | 17 | 33 | 132 | 136)
 }
 
 impl Field {
-    /// Returns the value; `None` if it is unknown, or if it is a ratio, for which [`Field::ratio`] is.
+    /// Returns the value; `None` if it is unknown, or if it is a ratio, for which [`Field::ratio`]
+    /// is.
     #[inline(always)]
     pub fn value(self, flow: &Flow) -> Option<u64> {
         let is_icmp = flow.proto == ICMP || flow.proto == ICMPV6;
@@ -122,8 +124,8 @@ impl Field {
         }
     }
 
-    /// Returns dividend and divisor of a value that is a ratio; `None` if one of them is unknown or the
-    /// divisor is 0.
+    /// Returns dividend and divisor of a value that is a ratio; `None` if one of them is unknown or
+    /// the divisor is 0.
     pub fn ratio(self, flow: &Flow) -> Option<(u128, u64)> {
         const SECOND: u128 = 1_000_000_000;
         let (dividend, divisor) = match self {

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// A set of networks, as sorted ranges of addresses with gaps between them. A look-up is one binary search.
+/// A set of networks, as sorted ranges of addresses with gaps between them. A look-up is one binary
+/// search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
-    /// First and last address of each range of IPv4. The two versions are kept apart, because numbers compare
-    /// faster than addresses.
+    /// First and last address of each range of IPv4. The two versions are kept apart, because
+    /// numbers compare faster than addresses.
     v4: Vec<(u32, u32)>,
     /// First and last address of each range of IPv6.
     v6: Vec<(u128, u128)>,

@@ -110,8 +110,8 @@ pub const REQUIRED: [Column; 9] = [
 ];
 
 impl Column {
-    /// Returns true if the value is in an [`Extra`](crate::flow::Extra), which must then be decoded too.
-    /// Readers pass over these columns.
+    /// Returns true if the value is in an [`Extra`](crate::flow::Extra), which must then be decoded
+    /// too. Readers pass over these columns.
     pub const fn is_extra(self) -> bool {
         self as usize >= Column::Tos as usize
     }

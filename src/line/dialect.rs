@@ -1,8 +1,8 @@
 //! Reads the output of other programs as if it were flow lines.
 //!
-//! nfkit-flow(5), "Other programs' output", is the contract. Each program has a file of its own here:
-//! how its output begins, what its columns are called and how it writes their values. A line becomes a
-//! [`Record`](record::Record), which becomes a flow, or one flow for each direction.
+//! nfkit-flow(5), "Other programs' output", is the contract. Each program has a file of its own
+//! here: how its output begins, what its columns are called and how it writes their values. A line
+//! becomes a [`Record`](record::Record), which becomes a flow, or one flow for each direction.
 
 use super::parse::LineError;
 use crate::flow::Flow;
@@ -32,8 +32,8 @@ impl Dialect {
         tools.into_iter().find_map(|begins| begins(first))
     }
 
-    /// Returns a stream of this program, which need not name its columns: the usual ones are assumed
-    /// until it does. `None` for flow lines.
+    /// Returns a stream of this program, which need not name its columns: the usual ones are
+    /// assumed until it does. `None` for flow lines.
     pub fn forced(tool: Tool) -> Option<Dialect> {
         let (columns, separator) = match tool {
             Tool::Flow => return None,
@@ -65,8 +65,8 @@ impl Dialect {
         }
     }
 
-    /// Returns true if the line is not one of flows but about the columns, and takes these. They may
-    /// change in the middle of a stream: two files can follow each other.
+    /// Returns true if the line is not one of flows but about the columns, and takes these. They
+    /// may change in the middle of a stream: two files can follow each other.
     fn read_names(&mut self, line: &[u8]) -> Result<bool, LineError> {
         let next = match self.tool {
             Tool::Nfdump => nfdump::names(line),

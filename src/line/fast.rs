@@ -1,9 +1,10 @@
-//! Reads the nine columns of a line at once, if it has IPv4 addresses and the form that writers give it.
+//! Reads the nine columns of a line at once, if it has IPv4 addresses and the form that writers
+//! give it.
 //!
 //! Nearly all lines have this form, and reading them field by field takes twice as long. Here the
-//! separators of a whole line are found by comparing 16 bytes at a time, and every number is computed
-//! from one load, as D. Lemire and W. Muła do in simdjson. Errors are gathered in a few bits and tested
-//! once at the end. A line of another form may still be a good one: it is left to
+//! separators of a whole line are found by comparing 16 bytes at a time, and every number is
+//! computed from one load, as D. Lemire and W. Muła do in simdjson. Errors are gathered in a few
+//! bits and tested once at the end. A line of another form may still be a good one: it is left to
 //! [`Layout`](super::parse::Layout), which alone decides what a bad line is.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,12 +13,13 @@ use wide::{CmpEq, CmpGt, CmpLt, i8x16};
 
 use crate::flow::Flow;
 
-/// Bytes that are read: the nine columns must end within 64 of them, and a load at the last one reads
-/// eight more.
+/// Bytes that are read: the nine columns must end within 64 of them, and a load at the last one
+/// reads eight more.
 pub(super) const WINDOW: usize = 64 + size_of::<u64>();
 
-/// Reads the nine columns at the start of `text`, one `separator` between each two. Returns the flow and
-/// the place behind the last column, where no digit stands. `None` if the columns have another form.
+/// Reads the nine columns at the start of `text`, one `separator` between each two. Returns the
+/// flow and the place behind the last column, where no digit stands. `None` if the columns have
+/// another form.
 #[inline]
 pub(super) fn read(text: &[u8; WINDOW], separator: u8) -> Option<(Flow, usize)> {
     let found = Found::new(text, separator);
@@ -25,8 +27,8 @@ pub(super) fn read(text: &[u8; WINDOW], separator: u8) -> Option<(Flow, usize)> 
     let t: [u32; 8] = std::array::from_fn(|_| separators.next());
     let mut dots = Positions(found.dots);
     let d: [u32; 6] = std::array::from_fn(|_| dots.next());
-    // The first byte behind the last separator that is no digit. `checked_shl`, because a plain shift by
-    // 64 would shift by 0.
+    // The first byte behind the last separator that is no digit. `checked_shl`, because a plain
+    // shift by 64 would shift by 0.
     let after = found.others & (!1u64).checked_shl(t[7])?;
     let end = after.trailing_zeros();
     let before = 1u64.checked_shl(end)? - 1;
@@ -116,8 +118,8 @@ struct Text<'a> {
 impl Text<'_> {
     #[inline(always)]
     fn load(&self, from: u32) -> u64 {
-        // The mask saves a bounds check. A place beyond the text gives a wrong value, but then the line
-        // is rejected anyway.
+        // The mask saves a bounds check. A place beyond the text gives a wrong value, but then the
+        // line is rejected anyway.
         let rest = self.text.get(from as usize & 63..).unwrap_or_default();
         rest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
@@ -131,7 +133,8 @@ impl Text<'_> {
         let digits = self.load(from).wrapping_sub(0x3030_3030_3030_3030);
         let digits = digits.wrapping_shl(64u32.wrapping_sub(length.wrapping_mul(8)));
         let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-        // The pairs are bytes 0, 2, 4 and 6. The products bring their weighted sum to the upper half.
+        // The pairs are bytes 0, 2, 4 and 6. The products bring their weighted sum to the upper
+        // half.
         let first = (pairs & 0xff_0000_00ff).wrapping_mul((1_000_000 << 32) | 100);
         let second = ((pairs >> 16) & 0xff_0000_00ff).wrapping_mul((10_000 << 32) | 1);
         first.wrapping_add(second) >> 32
@@ -156,8 +159,8 @@ impl Text<'_> {
     }
 }
 
-/// The texts of 0 to 255, each at its [`place`], with its value in the highest byte. One comparison tells
-/// a right text from one with other characters, a leading zero or too large a value.
+/// The texts of 0 to 255, each at its [`place`], with its value in the highest byte. One comparison
+/// tells a right text from one with other characters, a leading zero or too large a value.
 static PARTS: [u32; 1 << PLACE_BITS] = {
     let mut table = [NONE; 1 << PLACE_BITS];
     let mut value = 0;

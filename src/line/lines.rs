@@ -16,7 +16,8 @@ pub enum Kept<'a> {
     Flows {
         /// The flows.
         flows: &'a [Flow],
-        /// The lines of the flows; `None` for another program's output, where a line need not be one flow.
+        /// The lines of the flows; `None` for another program's output, where a line need not be
+        /// one flow.
         text: Option<Text<'a>>,
     },
     /// A line that names the columns, without its ending: `#fields`, or the names alone as in CSV.
@@ -46,7 +47,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Reads flow lines from `R`, which should not buffer itself, and keeps their text.
+/// A reader of flow lines from `R` that keeps their text. `R` should not buffer itself.
 #[derive(Debug)]
 pub struct Lines<R>(Reader<R>);
 

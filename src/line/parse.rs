@@ -100,7 +100,8 @@ impl Delimiter {
         }
     }
 
-    /// Removes the next field from the front of `rest` and returns it; `None` at the end of the line.
+    /// Removes the next field from the front of `rest` and returns it; `None` at the end of the
+    /// line.
     fn next<'a>(self, rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
         let line = (*rest)?;
         let at = match self {
@@ -159,8 +160,8 @@ impl Layout {
         self.columns.get(REQUIRED.len()..).filter(|_| self.has_required_first)
     }
 
-    /// Returns the layout of a `#fields` line without its first word. If a name comes twice, the first
-    /// place holds.
+    /// Returns the layout of a `#fields` line without its first word. If a name comes twice, the
+    /// first place holds.
     pub(super) fn announced(names: &[u8], delimiter: Delimiter) -> Result<Layout, LineError> {
         let mut columns: Vec<Option<Column>> = Vec::new();
         for name in delimiter.split(names) {
@@ -175,8 +176,8 @@ impl Layout {
         }
     }
 
-    /// Returns the layout of a line of names, as CSV begins with one: its first word is a column's name,
-    /// and it names all of the nine. No flow line does that.
+    /// Returns the layout of a line of names, as CSV begins with one: its first word is a column's
+    /// name, and it names all of the nine. No flow line does that.
     pub(super) fn named(line: &[u8]) -> Option<Layout> {
         let delimiter = Delimiter::of(line);
         let first = delimiter.split(line).next()?;
@@ -278,8 +279,8 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
 
 const NO_DIGIT: u8 = 16;
 
-/// Values of hexadecimal digits by byte. Comparisons would need a branch for each kind of digit, which is
-/// hard to predict.
+/// Values of hexadecimal digits by byte. Comparisons would need a branch for each kind of digit,
+/// which is hard to predict.
 static HEX: [u8; 256] = {
     let mut table = [NO_DIGIT; 256];
     let mut value = 0;
@@ -296,8 +297,8 @@ static HEX: [u8; 256] = {
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     let (mut groups, mut count, mut gap) = ([0u16; 8], 0, None);
     let (mut group, mut digits) = (0u16, 0);
-    // A single colon stands behind a group. One that does not is the second of `::`, so of two colons at
-    // the start the first is dropped.
+    // A single colon stands behind a group. One that does not is the second of `::`, so of two
+    // colons at the start the first is dropped.
     let mut rest = text.strip_prefix(b":").unwrap_or(text);
     if rest.len() < text.len() && rest.first() != Some(&b':') {
         return None;

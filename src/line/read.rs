@@ -9,8 +9,8 @@ use super::parse::{Delimiter, Layout, LineError, further};
 use crate::flow::{BATCH, Flow};
 use crate::time::Mark;
 
-/// The longest line that is read, in bytes without its ending. Writers make no longer one. A hostile line
-/// beyond it is skipped without being kept, so that it costs no memory.
+/// The longest line that is read, in bytes without its ending. Writers make no longer one. A
+/// hostile line beyond it is skipped without being kept, so that it costs no memory.
 pub const MAX_LINE: usize = 64 * 1024;
 
 /// Bytes of the stream that are kept at once.
@@ -25,8 +25,8 @@ const SNIFF: usize = 4096;
 /// The next piece of a stream.
 #[derive(Debug)]
 pub enum Item<'a> {
-    /// Consecutive flows with nothing between them, at most [`BATCH`]. Fewer if the reader would have to
-    /// wait for the input, so that a live pipe is never late.
+    /// Consecutive flows with nothing between them, at most [`BATCH`]. Fewer if the reader would
+    /// have to wait for the input, so that a live pipe is never late.
     Flows(&'a [Flow]),
     /// A window opens or closes.
     Mark(Mark),
@@ -46,10 +46,10 @@ pub enum StreamError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The stream is no text.
-    #[error("not flow lines but {what}")]
+    #[error("not flow lines but {content}")]
     NotText {
         /// A guess at its content.
-        what: &'static str,
+        content: &'static str,
     },
 }
 
@@ -75,7 +75,7 @@ pub(super) enum Between {
     Fields(Range<usize>),
 }
 
-/// Reads flow lines from `R`, which should not buffer itself.
+/// A reader of flow lines from `R`, which should not buffer itself.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
@@ -83,14 +83,16 @@ pub struct Reader<R> {
     pub(super) block: Vec<u8>,
     /// The part of the block that is filled and not read yet.
     filled: Range<usize>,
+    /// The stream is over.
     ended: bool,
     /// The rest of a line that is too long is still to be skipped.
     skipping: bool,
     /// Bytes at the start of the stream that were searched for signs of binary data.
     sniffed: usize,
+    /// The number of the last line that was read.
     line: u64,
-    /// The layout of the lines; `None` after a `#fields` line that was refused, because the old layout
-    /// would be wrong.
+    /// The layout of the lines; `None` after a `#fields` line that was refused, because the old
+    /// layout would be wrong.
     layout: Option<Layout>,
     delimiter: Option<Delimiter>,
     /// The program whose output the stream is, if the user named it.
@@ -258,26 +260,7 @@ impl<R: Read> Reader<R> {
         }
         match line.first() {
             None => {}
-            Some(b'#') => match Mark::parse(line) {
-                Some(Ok(mark)) => self.next = Some(Between::Mark(mark)),
-                Some(Err(error)) => self.next = bad(error.into()),
-                None => {
-                    let names = line.strip_prefix(b"#fields");
-                    if let Some(names) = names.filter(|n| n.first().is_some_and(is_delimiter)) {
-                        let names = names.get(1..).unwrap_or_default();
-                        match Layout::announced(names, Delimiter::of(names)) {
-                            Ok(layout) => {
-                                self.layout = Some(layout);
-                                self.next = Some(Between::Fields(span));
-                            }
-                            Err(error) => {
-                                self.layout = None;
-                                self.next = bad(error);
-                            }
-                        }
-                    }
-                }
-            },
+            Some(b'#') => self.next = read_hash_line(line, self.line, span, &mut self.layout),
             Some(_) => {
                 let delimiter = self.delimiter.unwrap_or_else(|| Delimiter::of(line));
                 let flow = match &self.layout {
@@ -324,8 +307,8 @@ impl<R: Read> Reader<R> {
         };
         if self.sniffed < SNIFF {
             let head = room.get(..count.min(SNIFF - self.sniffed)).unwrap_or_default();
-            if let Some(what) = binary(head, self.sniffed == 0) {
-                return Err(StreamError::NotText { what });
+            if let Some(content) = binary(head, self.sniffed == 0) {
+                return Err(StreamError::NotText { content });
             }
             self.sniffed += count;
         }
@@ -342,12 +325,40 @@ impl<R: Read> Reader<R> {
     }
 }
 
+/// Reads a line that begins with `#`: a mark, the names of the columns, or a comment, which is
+/// skipped. `number` is the number of the line, `span` its place in the block.
+fn read_hash_line(
+    line: &[u8],
+    number: u64,
+    span: Range<usize>,
+    layout: &mut Option<Layout>,
+) -> Option<Between> {
+    let bad = |error| Some(Between::Bad { line: number, error });
+    match Mark::parse(line) {
+        Some(Ok(mark)) => return Some(Between::Mark(mark)),
+        Some(Err(error)) => return bad(error.into()),
+        None => {}
+    }
+    let behind = line.strip_prefix(b"#fields")?;
+    let (_, names) = behind.split_first().filter(|(first, _)| is_delimiter(first))?;
+    match Layout::announced(names, Delimiter::of(names)) {
+        Ok(announced) => {
+            *layout = Some(announced);
+            Some(Between::Fields(span))
+        }
+        Err(error) => {
+            *layout = None;
+            bad(error)
+        }
+    }
+}
+
 fn is_delimiter(byte: &u8) -> bool {
     matches!(byte, b'\t' | b',' | b' ')
 }
 
-/// Returns a guess at the content of a stream with these bytes near its start; `None` if it may be text.
-/// `at_start`: they are its first bytes.
+/// Returns a guess at the content of a stream with these bytes near its start; `None` if it may be
+/// text. `at_start`: they are its first bytes.
 fn binary(head: &[u8], at_start: bool) -> Option<&'static str> {
     const CAPTURES: [&[u8]; 5] = [
         b"\x0a\x0d\x0d\x0a",

@@ -20,8 +20,8 @@ pub use form::Form;
 /// Bytes of whole lines that are gathered for one write: a full batch of the nine columns fits.
 const CHUNK: usize = 64 * 1024;
 
-/// A writer of flow lines to `W`. It keeps nothing back: every call writes all of its lines, in few writes
-/// of whole lines.
+/// A writer of flow lines to `W`. It keeps nothing back: every call writes all of its lines, in few
+/// writes of whole lines.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
@@ -108,8 +108,8 @@ impl<W: Write> Writer<W> {
         self.rows(flows, &[])
     }
 
-    /// Writes flows, each with the extra at the same place in `extras`. Flows beyond the last extra have
-    /// none.
+    /// Writes flows, each with the extra at the same place in `extras`. Flows beyond the last extra
+    /// have none.
     pub fn rows(&mut self, flows: &[Flow], extras: &[Extra]) -> io::Result<()> {
         let (mut flows, mut extras) = (flows, extras);
         let room = CHUNK + self.plan.room();

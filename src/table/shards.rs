@@ -1,11 +1,12 @@
-//! Groups rows of a fixed layout: spreads them over partitions by the hash of their group, and returns them
-//! partition by partition, each group in ascending order.
+//! Groups rows of a fixed layout: spreads them over partitions by the hash of their group, and
+//! returns them partition by partition, each group in ascending order.
 //!
-//! A partition of an ordinary window fits into the processor's cache. Spreading its rows once more by the
-//! same hash, into buckets of a few rows that are then sorted, costs less than a look-up for each row in a
-//! table that does not fit. Beyond the budget, full blocks of the partitions go to one unnamed temporary
-//! file. Nothing is evicted. A partition that is itself larger than the budget, as when one host floods
-//! another, is sorted piece by piece on disk, and the pieces are merged.
+//! A partition of an ordinary window fits into the processor's cache. Spreading its rows once more
+//! by the same hash, into buckets of a few rows that are then sorted, costs less than a look-up for
+//! each row in a table that does not fit. Beyond the budget, full blocks of the partitions go to
+//! one unnamed temporary file. Nothing is evicted. A partition that is itself larger than the
+//! budget, as when one host floods another, is sorted piece by piece on disk, and the pieces are
+//! merged.
 #![deny(clippy::indexing_slicing)]
 
 use std::cmp::Reverse;
@@ -24,12 +25,12 @@ const PARTS: usize = 512;
 /// Rows of a block, which is the unit of reads and writes.
 const BLOCK: usize = 512;
 
-/// Rows of a partition that are staged before they move to its block. The staged rows of all partitions fit
-/// into the processor's cache; the ends of as many blocks do not.
+/// Rows of a partition that are staged before they move to its block. The staged rows of all
+/// partitions fit into the processor's cache; the ends of as many blocks do not.
 const STAGED: usize = 16;
 
-/// Rows of a bucket on average, which are sorted together. Moving a row into a bucket costs as much as a few
-/// steps of sorting.
+/// Rows of a bucket on average, which are sorted together. Moving a row into a bucket costs as much
+/// as a few steps of sorting.
 const SORTED: usize = 8;
 
 /// The smallest budget in blocks. Merging needs some of each piece.
@@ -102,8 +103,8 @@ impl Store {
 }
 
 impl<R: Row> Shards<R> {
-    /// Returns empty partitions that keep about `memory` bytes of rows in memory, at least a block for each.
-    /// `group` returns the hash of a row's group, made with `hasher`.
+    /// Returns empty partitions that keep about `memory` bytes of rows in memory, at least a block
+    /// for each. `group` returns the hash of a row's group, made with `hasher`.
     pub fn new(memory: u64, hasher: RandomState, group: Group<R>) -> Shards<R> {
         let block = BLOCK * size_of::<R>();
         // Blocks that are not full need memory too: on average they are half full.
@@ -179,8 +180,8 @@ impl<R: Row> Shards<R> {
         self.spilled
     }
 
-    /// Calls `of_part` with the rows of each partition that has any: group by group, each group in ascending
-    /// order. The memory of a partition is freed before the next one's is taken.
+    /// Calls `of_part` with the rows of each partition that has any: group by group, each group in
+    /// ascending order. The memory of a partition is freed before the next one's is taken.
     ///
     /// # Errors
     /// A temporary file that fails, or the error of `of_part`.
@@ -191,8 +192,8 @@ impl<R: Row> Shards<R> {
         self.large(0, of_part)
     }
 
-    /// Does the same as [`Shards::sorted`], but may leave out groups of fewer than `least` rows: a caller that
-    /// ignores them saves their sorting.
+    /// Does the same as [`Shards::sorted`], but may leave out groups of fewer than `least` rows: a
+    /// caller that ignores them saves their sorting.
     ///
     /// # Errors
     /// A temporary file that fails, or the error of `of_part`.
@@ -215,7 +216,8 @@ impl<R: Row> Shards<R> {
                 of_part(&mut Sorted::Merged(&mut merge))?;
                 continue;
             }
-            // A large partition leaves no room for its rows in buckets, nor for those of another partition.
+            // A large partition leaves no room for its rows in buckets, nor for those of another
+            // partition.
             let is_large = count > most / 2;
             if is_large {
                 buckets = Buckets::default();
@@ -244,8 +246,8 @@ impl<R: Row> Shards<R> {
 #[derive(Debug)]
 struct Buckets<R> {
     rows: Vec<R>,
-    /// The place of the next row of each bucket, and finally the end of the bucket; [`NOWHERE`] for a bucket
-    /// that is left out.
+    /// The place of the next row of each bucket, and finally the end of the bucket; [`NOWHERE`] for
+    /// a bucket that is left out.
     ends: Vec<usize>,
 }
 
@@ -259,7 +261,8 @@ impl<R> Default for Buckets<R> {
 const NOWHERE: usize = usize::MAX;
 
 impl<R: Row> Buckets<R> {
-    /// Returns the rows bucket by bucket, each bucket sorted, without buckets of fewer than `least` rows.
+    /// Returns the rows bucket by bucket, each bucket sorted, without buckets of fewer than `least`
+    /// rows.
     fn sort(&mut self, rows: &[R], least: usize, hash: impl Fn(&R) -> u64) -> &Vec<R> {
         let count = (rows.len() / SORTED).next_power_of_two();
         let bucket = |row: &R| hash(row) as usize & (count - 1);
@@ -333,7 +336,8 @@ pub struct Merge<'a, R> {
     heads: BinaryHeap<Reverse<(R, usize)>>,
 }
 
-/// The rest of a sorted piece: its blocks in the file, and the rows of the block that is being read.
+/// The rest of a sorted piece: its blocks in the file, and the rows of the block that is being
+/// read.
 #[derive(Debug)]
 struct Piece<R> {
     blocks: std::vec::IntoIter<u32>,

@@ -1,7 +1,7 @@
 //! The marks of nfkit-flow(5): `#window` opens a window, `#end` closes it.
 //!
-//! The closing mark carries "looked and found nothing" down a pipe, so every filter keeps its keys, even those
-//! that this version does not know.
+//! The closing mark carries "looked and found nothing" down a pipe, so every filter keeps its keys,
+//! even those that this version does not know.
 
 use std::fmt;
 
@@ -104,27 +104,27 @@ pub enum MarkError {
     },
 }
 
-/// The most unknown keys that an `#end` keeps. Hostile marks must not make the copies grow that filters pass
-/// on.
+/// The most unknown keys that an `#end` keeps. Hostile marks must not make the copies grow that
+/// filters pass on.
 const MAX_OTHER: usize = 16;
 
 /// The longest value of an unknown key, in bytes.
 const MAX_VALUE: usize = 64;
 
-/// Returns true for the name of a key or a tool: 1 to 32 lower-case letters, digits, `-` and `_`. Hostile marks
-/// must not carry control sequences to a terminal.
+/// Returns true for the name of a key or a tool: 1 to 32 lower-case letters, digits, `-` and `_`.
+/// Hostile marks must not carry control sequences to a terminal.
 fn is_word(text: &str) -> bool {
     let is_fit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
     (1..=32).contains(&text.len()) && text.bytes().all(is_fit)
 }
 
 impl Mark {
-    /// Parses a line that begins with `#`, without its line ending. `None` if it is no mark but a comment or
-    /// `#fields`.
+    /// Parses a line that begins with `#`, without its line ending. `None` if it is no mark but a
+    /// comment or `#fields`.
     ///
     /// # Errors
-    /// A line that begins like a mark but cannot be read. A window is lost then, and the caller must report
-    /// that.
+    /// A line that begins like a mark but cannot be read. A window is lost then, and the caller
+    /// must report that.
     pub fn parse(line: &[u8]) -> Option<Result<Mark, MarkError>> {
         let text = String::from_utf8_lossy(line);
         let mut fields = text.split('\t');
@@ -181,26 +181,28 @@ struct Object {
 }
 
 impl End {
-    /// Sets a key of nfkit's own that is none of the fields. If there are too many keys, the last one of the
-    /// others is dropped.
+    /// Sets a key of nfkit's own that is none of the fields. If there are too many keys, the last
+    /// one of the others is dropped.
     pub fn put(&mut self, key: &str, value: String) {
         self.other.retain(|(other, _)| other != key);
         self.other.truncate(MAX_OTHER - 1);
         self.other.push((key.to_owned(), value));
     }
 
-    /// Adds `count` to the key `badlines`, the number of lines in the window that could not be read.
+    /// Adds `count` to the key `badlines`, the number of lines in the window that could not be
+    /// read.
     pub fn add_bad_lines(&mut self, count: u64) {
         let old = self.other.iter().find(|(key, _)| key == "badlines");
         let old = old.and_then(|(_, value)| value.parse::<u64>().ok()).unwrap_or(0);
         self.put("badlines", old.saturating_add(count).to_string());
     }
 
-    /// Sets one key from its text. Unknown keys beyond the limit are dropped, and so is a second value of one.
+    /// Sets one key from its text. Unknown keys beyond the limit are dropped, and so is a second
+    /// value of one.
     ///
     /// # Errors
-    /// A known key with a value that it cannot have, and an unknown one that is no word or has a value that
-    /// is too long or not printable.
+    /// A known key with a value that it cannot have, and an unknown one that is no word or has a
+    /// value that is too long or not printable.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), MarkError> {
         let bad = || MarkError::Value { key: key.to_owned(), value: value.to_owned() };
         let number = || {
@@ -237,7 +239,8 @@ impl End {
         Ok(())
     }
 
-    /// Returns the keys with a value as text, in the order of the man page, and then the unknown keys.
+    /// Returns the keys with a value as text, in the order of the man page, and then the unknown
+    /// keys.
     pub fn pairs(&self) -> Vec<(&str, String)> {
         let number = |n: Option<u64>| n.map(|n| n.to_string());
         let short = |n: Option<u32>| n.map(|n| n.to_string());
@@ -258,7 +261,8 @@ impl End {
         known.chain(self.other.iter().map(|(key, value)| (key.as_str(), value.clone()))).collect()
     }
 
-    /// Returns the keys in JSON, numbers as numbers. Unknown keys stay text, because their meaning is unknown.
+    /// Returns the keys in JSON, numbers as numbers. Unknown keys stay text, because their meaning
+    /// is unknown.
     fn values(&self) -> Map<String, Value> {
         let known = self.pairs().len() - self.other.len();
         let pairs = self.pairs().into_iter().enumerate();

@@ -17,8 +17,8 @@ mod stats;
 
 /// Decode captured NetFlow, IPFIX and sFlow datagrams into flow lines.
 ///
-/// Reads pcap and pcapng files of nfcap, tcpdump and others, and prints flow lines, nfkit-flow(5): one
-/// flow a line in nine columns, in windows by the datagrams' arrival.
+/// Reads pcap and pcapng files of nfcap, tcpdump and others, and prints flow lines, nfkit-flow(5):
+/// one flow a line in nine columns, in windows by the datagrams' arrival.
 #[derive(Debug, Parser)]
 #[command(name = "nfdump-txt", version, max_term_width = 100)]
 pub struct Args {
@@ -195,8 +195,8 @@ fn list(named: &[PathBuf], io: &mut Io) -> Listing {
 }
 
 /// Returns the files that may hold datagrams of the range. A file of nfcap's stands alone, so it is
-/// passed over if its slot begins too late, or if the next file of its directory begins early enough.
-/// The files of two collectors do not judge each other.
+/// passed over if its slot begins too late, or if the next file of its directory begins early
+/// enough. The files of two collectors do not judge each other.
 fn files_in(range: &TimeRange, files: Vec<PathBuf>) -> Vec<PathBuf> {
     let slots: Vec<_> = files.iter().map(|path| slot_of(path)).collect();
     let is_over = |n: usize| {
@@ -345,8 +345,8 @@ impl DecodeRun<'_> {
         Ok(is_good)
     }
 
-    /// Reports an error that ends the reading of a file, and returns false. An error of our own output
-    /// is returned as one.
+    /// Reports an error that ends the reading of a file, and returns false. An error of our own
+    /// output is returned as one.
     fn unreadable(&self, name: &str, error: Error, io: &mut Io) -> anyhow::Result<bool> {
         match error {
             Error::Io { source, .. } if io.out.has_failed() => Err(source.into()),
@@ -404,7 +404,8 @@ impl DecodeRun<'_> {
         self.decode(datagram, in_range, name, io)
     }
 
-    /// Decodes a datagram. If it arrived outside of the asked range, only its templates are learned.
+    /// Decodes a datagram. If it arrived outside of the asked range, only its templates are
+    /// learned.
     fn decode(
         &mut self,
         datagram: &Datagram<'_>,

@@ -32,8 +32,8 @@ pub struct Windowed<C, F, X> {
 }
 
 impl<C: Counter, F: FnMut() -> C, X: Exclusion> Windowed<C, F, X> {
-    /// Returns a run that has read nothing yet. `strict`: the first bad line is an error. `tool`: the
-    /// program whose output the files are; `None` to tell from their first line.
+    /// Returns a run that has read nothing yet. `strict`: the first bad line is an error. `tool`:
+    /// the program whose output the files are; `None` to tell from their first line.
     pub fn new(windows: Windows<C, F, X>, strict: bool, tool: Option<Tool>) -> Windowed<C, F, X> {
         Windowed { windows, strict, tool, has_read: false, has_bad_lines: false, has_failed: false }
     }

@@ -17,8 +17,8 @@ pub enum Side {
     Destination,
 }
 
-/// The kind of key that flows are counted by. Names without a side stand for both: the flows that a key
-/// sent and those that it received are counted apart.
+/// The kind of key that flows are counted by. Names without a side stand for both: the flows that a
+/// key sent and those that it received are counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
     /// Address: `addr`, `sip`, `dip`.

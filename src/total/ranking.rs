@@ -45,14 +45,15 @@ pub struct TimeStep {
 pub struct Ranking {
     /// The number of all keys.
     pub keys: u64,
-    /// The rows that were asked for.
+    /// The rows, at most as many as the limit.
     pub rows: Box<dyn Iterator<Item = io::Result<Row>>>,
 }
 
 /// The most rows that are sorted in memory; more are sorted on disk.
 const MANY: usize = 100_000;
 
-/// The most steps of one key. More come from a mistake or from wrong clocks, and would take all memory.
+/// The most steps of one key. More come from a mistake or from wrong clocks, and would take all
+/// memory.
 const MAX_STEPS: usize = 1_000_000;
 
 /// Returns the row of a key.
@@ -144,7 +145,8 @@ where
     ranked(measured, limit, spec.memory)
 }
 
-/// Ranks keys by peers. Each key comes once for each of its peers, with its sums, one after the other.
+/// Ranks keys by peers. Each key comes once for each of its peers, with its sums, one after the
+/// other.
 pub(super) fn of_peers<const N: usize>(
     entries: impl Iterator<Item = io::Result<(Key, [u64; N])>>,
     memory: u64,

@@ -1,4 +1,4 @@
-//! The measures that are summed, and the choice of what to sum.
+//! The measures that are summed, and the specification of a sum.
 
 use super::key::Per;
 use crate::flow::Flow;
@@ -58,7 +58,7 @@ impl From<[u64; 3]> for Counts {
     }
 }
 
-/// The choice of what to count.
+/// The specification of what to count.
 #[derive(Clone, Copy, Debug)]
 pub struct TotalSpec {
     /// The key that flows are counted by.

@@ -1,4 +1,4 @@
-//! One window of datagrams, by their arrival, and what its `#end` says.
+//! One window of datagrams by their arrival, and its closing mark.
 
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window, WindowState};
@@ -114,15 +114,15 @@ impl ArrivalWindow {
     }
 
     /// Says that a slot of a collector lies in this window. `from_anyone`: it took exports from
-    /// anyone. Datagrams that were counted before came from another program's capture, of which it is
-    /// not known when it listened.
+    /// anyone. Datagrams that were counted before came from another program's capture, of which it
+    /// is not known when it listened.
     pub(super) fn add_slot(&mut self, from_anyone: bool) {
         self.is_cut |= self.from_anyone.is_none() && self.datagrams > 0;
         self.from_anyone = self.from_anyone.max(Some(from_anyone));
     }
 
-    /// Adds a collector's report: drops, missing numbers, and the time of the window that no earlier
-    /// report covers.
+    /// Adds a collector's report: drops, missing numbers, and the time of the window that no
+    /// earlier report covers.
     pub(super) fn add_report(&mut self, report: &SlotReport) {
         self.dropped = Some(self.dropped.unwrap_or(0).saturating_add(report.dropped));
         self.reported.add(report.missing);
@@ -148,7 +148,7 @@ impl ArrivalWindow {
         } else if self.datagrams == 0 {
             WindowState::NoData
         } else if self.understood == 0 {
-            // Exports came, but what they say is not known.
+            // Exports came, but none could be understood.
             WindowState::Cut
         } else {
             WindowState::Ok
@@ -187,7 +187,8 @@ mod tests {
         ArrivalWindow::new(Window::new(600, 600).unwrap(), false)
     }
 
-    /// Returns a window in a slot, with a collector that listened from `start` to `end`, in milliseconds.
+    /// Returns a window in a slot, with a collector that listened from `start` to `end`, in
+    /// milliseconds.
     fn covered(start: u64, end: u64) -> ArrivalWindow {
         let mut window = open();
         window.add_slot(false);

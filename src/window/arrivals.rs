@@ -6,11 +6,11 @@ use super::arrival::{ArrivalWindow, SlotReport};
 use super::range::TimeRange;
 use crate::time::{End, Timestamp, Window};
 
-/// Length of the windows, in seconds, where neither the user nor the input says one.
+/// Length of the windows in seconds, if neither the user nor a slot gives one.
 const DEFAULT_SECONDS: u32 = 600;
 
-/// Number of closed windows that are remembered, to notice one that comes again. An input that names
-/// more of them makes the oldest forgotten instead of taking more memory.
+/// Number of closed windows that are remembered, to notice one that comes again. An input that
+/// names more of them makes the oldest forgotten instead of taking more memory.
 const MAX_CLOSED: usize = 65_536;
 
 /// A slot of a collector, from the start of its capture file.
@@ -32,10 +32,10 @@ pub struct Transition {
     pub opened: Option<Window>,
 }
 
-/// Follows datagrams and slots through capture files and says which window they belong to.
+/// The windows of datagrams and slots, which open and close as capture files are read.
 ///
-/// A window is cut if it comes again after it was closed, if one of its files is torn, if its section
-/// has no closing block, or if the asked range of time holds only a part of it.
+/// A window is cut if it comes again after it was closed, if one of its files is torn, if its
+/// section has no closing block, or if the asked range of time holds only a part of it.
 #[derive(Debug)]
 pub struct ArrivalWindows {
     /// Length of the windows: `None` for that of the slots, 0 for no windows.
@@ -55,9 +55,9 @@ pub struct ArrivalWindows {
 }
 
 impl ArrivalWindows {
-    /// Returns windows of `seconds`: `None` for as long as the slots are (10 minutes without slots), 0
-    /// for no windows. Arrivals outside of `range` are not counted. `scaled`: counts are multiplied by
-    /// the sampling.
+    /// Returns windows of `seconds`: `None` for as long as the slots are (10 minutes without
+    /// slots), 0 for no windows. Arrivals outside of `range` are not counted. `scaled`: counts are
+    /// multiplied by the sampling.
     pub fn new(seconds: Option<u32>, range: TimeRange, scaled: bool) -> ArrivalWindows {
         ArrivalWindows {
             seconds,
@@ -84,8 +84,8 @@ impl ArrivalWindows {
         self.has_arrival = false;
     }
 
-    /// Begins a section of a file. The window of a collector's slot opens at once, whether a datagram
-    /// arrives or not; the section of another program has no slot.
+    /// Begins a section of a file. The window of a collector's slot opens at once, whether a
+    /// datagram arrives or not; the section of another program has no slot.
     pub fn begin_section(&mut self, slot: Option<Slot>) -> Transition {
         self.slot = slot;
         self.has_section = true;
@@ -110,12 +110,12 @@ impl ArrivalWindows {
         Transition { ended, opened }
     }
 
-    /// Moves on to the window of a datagram, which arrives in the asked range. In a collector's slot
-    /// that is its window already, unless the user asks for windows of another length.
+    /// Moves on to the window of a datagram, which arrives in the asked range. In a collector's
+    /// slot that is its window already, unless the user asks for windows of another length.
     ///
     /// A datagram that is out of order by at most a window (of windows shorter than a minute, by at
-    /// most a minute) does not tear its section's window in two. Time that runs back further was wrong
-    /// before.
+    /// most a minute) does not tear its section's window in two. Time that runs back further was
+    /// wrong before.
     pub fn arrive(&mut self, arrival: Timestamp) -> Transition {
         if self.slot.is_some() && self.seconds.is_none() {
             return Transition::default();
@@ -152,16 +152,17 @@ impl ArrivalWindows {
         }
     }
 
-    /// Says that the file cannot be read on. That cuts the open window even after the report, because
-    /// a wrong checksum is one of all that was read before; but only if the file has begun a section.
+    /// Says that the file cannot be read on. That cuts the open window even after the report,
+    /// because a wrong checksum is one of all that was read before; but only if the file has begun
+    /// a section.
     pub fn damage(&mut self) {
         if self.has_section {
             self.cut_section();
         }
     }
 
-    /// Says that a file cannot be read at all. `slot` is the start of its slot, if its name says one:
-    /// the window of that slot, open now or later, is cut.
+    /// Says that a file cannot be read at all. `slot` is the start of its slot, if its name has
+    /// one. The window of that slot is cut, be it open now or later.
     pub fn tear(&mut self, slot: Option<Timestamp>) {
         self.torn = slot;
         if let Some(open) = &mut self.open {
@@ -214,7 +215,8 @@ mod tests {
     use super::*;
     use crate::time::WindowState;
 
-    /// Plays events and returns the marks: `+600` for a window that opens, `600 ok` for one that ends.
+    /// A player of events, with the marks so far: `+600` for a window that opens, `600 ok` for one
+    /// that ends.
     struct Play {
         windows: ArrivalWindows,
         marks: Vec<String>,
@@ -358,7 +360,7 @@ mod tests {
             windows.damage();
         });
         play.expect(&["+0", "0 cut"]);
-        // Before its first section a file damages nobody's window.
+        // A file that is damaged before its first section cuts no window.
         let mut play = Play::new(Some(600), TimeRange::default());
         play.slot(0).datagram(5);
         play.change(|windows| {
@@ -376,7 +378,7 @@ mod tests {
         slots().change(tear).slot(0).datagram(5).report(0, 600).expect(&["+0", "0 cut"]);
         let mut other = slots();
         other.change(tear).slot(600).datagram(605).report(600, 1200).expect(&["+600", "600 ok"]);
-        // A file whose name says no slot is of no window.
+        // A torn file without a slot in its name cuts no window.
         slots()
             .slot(0)
             .datagram(5)
@@ -400,7 +402,7 @@ mod tests {
         // By more than a window, time was wrong before.
         let mut play = Play::new(None, TimeRange::default());
         play.foreign().datagram(1200).datagram(5).expect(&["+1200", "1200 -", "+0", "0 -"]);
-        // Another file begins where it says.
+        // The first datagram of another file opens its own window.
         let mut play = Play::new(None, TimeRange::default());
         play.foreign().datagram(600).foreign().datagram(5);
         play.expect(&["+600", "600 -", "+0", "0 -"]);

@@ -1,15 +1,15 @@
-//! Marks of a stream that lines were left out of. An `#end` must be true of the lines that are left,
-//! because detectors believe it.
+//! Marks of a stream that lines were left out of. An `#end` must be true of the lines that are
+//! left, because detectors believe it.
 
 use super::end::add_bad_lines;
 use crate::time::{End, Mark, Window, WindowState};
 
-/// Follows the marks from input to output.
+/// The marks of a stream on their way from input to output.
 #[derive(Debug, Default)]
 pub struct FilteredMarks {
     open: Option<FilteredWindow>,
-    /// Set once the rest of an input was left unread. The rest may have belonged to any window, so no
-    /// window of a later input can be called whole.
+    /// Set once the rest of an input was left unread. The rest may have belonged to any window, so
+    /// no window of a later input can be called whole.
     gave_up: bool,
     /// Flows outside of a window since the last mark.
     outside: FlowCounts,

@@ -11,7 +11,7 @@ use crate::time::{End, Mark, Window};
 /// A window that is over.
 #[derive(Debug)]
 pub struct Closed<C> {
-    /// The closing mark: what is known of the window.
+    /// The closing mark, which holds the facts about the window.
     pub end: End,
     /// The counter of its flows.
     pub counter: C,
@@ -62,7 +62,8 @@ impl<C: Counter> OpenWindow<C> {
         OpenWindow { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marks: None, extent }
     }
 
-    /// Takes a mark of some part of the window. An `#end` of a part that is not open cuts the window.
+    /// Takes a mark of some part of the window. An `#end` of a part that is not open cuts the
+    /// window.
     pub fn mark(&mut self, mark: &Mark) {
         match mark {
             Mark::Window(part) => self.open_part(*part),
@@ -150,8 +151,8 @@ impl<C: Counter> OpenWindow<C> {
         }
     }
 
-    /// Closes the one window of all the input. Rows may stand outside of its marks, so the number of
-    /// flows is our own count.
+    /// Closes the one window of all the input. Rows may stand outside of its marks, so the number
+    /// of flows is our own count.
     pub fn close_all(mut self) -> Closed<C> {
         match self.marks.take() {
             Some(marks) => {

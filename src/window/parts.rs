@@ -78,7 +78,8 @@ mod tests {
         End { window, flows: Some(1), state: Some(state), ..End::default() }
     }
 
-    /// Opens and ends each part with `state=ok` and returns the state of the window of 600 s from 0.
+    /// Opens and ends each part with `state=ok` and returns the state of the window of 600 s from
+    /// 0.
     fn state_of(parts: &[Option<Window>]) -> Option<WindowState> {
         let mut marks = MarkedParts::default();
         for part in parts {

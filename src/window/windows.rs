@@ -1,8 +1,8 @@
 //! Sorts rows into windows by the input's marks, or else by the rows' own times.
 //!
-//! Marked input says where its windows begin and end. Unmarked input is cut by the flows' own times,
-//! two windows at a time, because exporters report long flows late. Input without times is one
-//! window. No flow is ever dropped for its time.
+//! Marked input says where its windows begin and end. Unmarked input is cut by the flows' own
+//! times, two windows at a time, because exporters report long flows late. Input without times is
+//! one window. No flow is ever dropped for its time.
 
 use std::io;
 
@@ -50,7 +50,7 @@ pub enum WindowError {
     Io(#[from] io::Error),
 }
 
-/// Sorts flows into windows and keeps a counter for each.
+/// The windows of an input, each with a counter of its flows.
 pub struct Windows<C, F, X = ()> {
     /// The length asked for; `None` for the lengths that the input marks.
     seconds: Option<u32>,
@@ -72,8 +72,8 @@ pub struct Windows<C, F, X = ()> {
 }
 
 impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
-    /// Returns windows of `seconds` (at least 1), or as the input marks them. `make` makes the counter
-    /// of a window.
+    /// Returns windows of `seconds` (at least 1), or as the input marks them. `make` makes the
+    /// counter of a window.
     pub fn new(seconds: Option<u32>, make: F) -> Windows<C, F> {
         Windows {
             seconds,
@@ -89,8 +89,8 @@ impl<C: Counter, F: FnMut() -> C> Windows<C, F> {
         }
     }
 
-    /// Returns one window of all the input, whatever its marks and its rows' times are. Scaled counts
-    /// are accepted.
+    /// Returns one window of all the input, whatever its marks and its rows' times are. Scaled
+    /// counts are accepted.
     pub fn of_all(make: F) -> Windows<C, F> {
         Windows { takes_all: true, takes_scaled: true, ..Windows::new(None, make) }
     }
@@ -358,8 +358,8 @@ mod tests {
     }
 
     /// Plays a script: `12` is a row that starts at second 12, `-` a row without a time, `bad` an
-    /// unreadable line, `torn` a file that breaks off, and anything else a mark with blanks for TABs.
-    /// Returns the `#end`s with the number of rows that were counted.
+    /// unreadable line, `torn` a file that breaks off, and anything else a mark with blanks for
+    /// TABs. Returns the `#end`s with the number of rows that were counted.
     fn play(seconds: Option<u32>, script: &[&str]) -> Result<Vec<String>, WindowError> {
         run(Windows::new(seconds, || Count(0)), script)
     }

@@ -66,8 +66,8 @@ impl Parser<'_, '_> {
         Some(compare)
     }
 
-    /// Returns the word at a place in lower case, without the backslash that tcpdump needs before some
-    /// words; `None` if no word is there.
+    /// Returns the word at a place in lower case, without the backslash that tcpdump needs before
+    /// some words; `None` if no word is there.
     pub fn word_at(&self, at: usize) -> Option<String> {
         let token = self.tokens.get(at).filter(|token| token.kind == TokenKind::Word)?;
         let word = self.text.get(token.span.clone())?;

@@ -54,8 +54,8 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Parses a network, or an address alone. With `is_net`, after the word `net`, also tcpdump's short
-    /// forms, and with `is_masked` a netmask behind the address.
+    /// Parses a network, or an address alone. With `is_net`, after the word `net`, also tcpdump's
+    /// short forms, and with `is_masked` a netmask behind the address.
     pub(super) fn net(&mut self, is_net: bool, is_masked: bool) -> Result<IpNet> {
         const EXPECTED: &str = "an address or a network, such as 192.0.2.1 or 2001:db8::/32";
         let Some(word) = self.word() else { return Err(self.refused(EXPECTED)) };
@@ -99,14 +99,14 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Parses tcpdump's `mask 255.0.0.0` behind a network, or nfdump's netmask without the word, and returns
-    /// the length of the prefix.
+    /// Parses tcpdump's `mask 255.0.0.0` behind a network, or nfdump's netmask without the word,
+    /// and returns the length of the prefix.
     fn netmask(&mut self) -> Result<Option<u8>> {
-        let said = self.word().as_deref() == Some("mask");
-        self.at += usize::from(said);
+        let has_word = self.word().as_deref() == Some("mask");
+        self.at += usize::from(has_word);
         let mask = self.word().and_then(|word| word.parse::<Ipv4Addr>().ok());
         let prefix = mask.and_then(|mask| ipnet::ipv4_mask_to_prefix(mask).ok());
-        if prefix.is_none() && (said || mask.is_some()) {
+        if prefix.is_none() && (has_word || mask.is_some()) {
             return Err(self.refused("a netmask such as 255.255.0.0"));
         }
         self.at += usize::from(prefix.is_some());
@@ -148,7 +148,8 @@ impl Parser<'_, '_> {
         Ok((first, last))
     }
 
-    /// Parses the number that a flow's is compared with: nanoseconds for times, else as it is written.
+    /// Parses the number that a flow's is compared with: nanoseconds for times, else as it is
+    /// written.
     pub(super) fn number(&mut self, field: Field) -> Result<u64> {
         let expected = match field {
             Field::Start | Field::End => "a time such as 2001-07-01T00:20:00Z, or Unix seconds",
@@ -169,7 +170,8 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Parses digits alone, without sign or blank. A number of more than 64 bits counts as the largest of 64.
+/// Parses digits alone, without sign or blank. A number of more than 64 bits counts as the largest
+/// of 64.
 fn digits(text: &str) -> Option<u64> {
     let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     all.then(|| text.parse().unwrap_or(u64::MAX))
@@ -203,8 +205,8 @@ fn moment(word: &str) -> Option<Timestamp> {
     Timestamp::parse(word.as_bytes()).or_else(day)
 }
 
-/// Parses tcpdump's short forms: `10`, `172.16` and `192.168.1` are networks of 8, 16 and 24 bits, and
-/// `10/8` lacks zeros. Without `is_net` only the latter.
+/// Parses tcpdump's short forms: `10`, `172.16` and `192.168.1` are networks of 8, 16 and 24 bits,
+/// and `10/8` lacks zeros. Without `is_net` only the latter.
 fn abbreviated(word: &str, is_net: bool) -> Option<IpNet> {
     let (address, prefix) = match word.split_once('/') {
         Some((address, prefix)) => (address, Some(digits(prefix)?)),

@@ -53,8 +53,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Reads a line of names, of which `table` has the roles. If two columns have one role, the first
-    /// holds.
+    /// Reads a line of names, of which `table` has the roles. If two columns have one role, the
+    /// first holds.
     pub fn of(
         names: impl Iterator<Item = String>,
         table: &'static [(&'static str, Role)],

@@ -12,8 +12,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Reads Zeek's letters for the events of a connection, of which capitals are the originator's. A
-    /// segment with data has ACK set.
+    /// Reads Zeek's letters for the events of a connection, of which capitals are the originator's.
+    /// A segment with data has ACK set.
     pub fn parse(text: &[u8]) -> History {
         let (mut originator, mut responder) = (0, 0);
         for letter in text {
@@ -44,9 +44,9 @@ pub(super) fn foreign(column: &'static str, value: &[u8]) -> LineError {
     LineError::Foreign { tool: Tool::Zeek.name(), column, value: shown(value) }
 }
 
-/// Sets type and code of ICMP. Zeek writes the type as the originator's port. The responder's port is
-/// the type of the answer if the type has one, else the code (Zeek's ICMP.cc, after RFC 792, RFC 4443,
-/// RFC 4861).
+/// Sets type and code of ICMP. Zeek writes the type as the originator's port. The responder's port
+/// is the type of the answer if the type has one, else the code (Zeek's ICMP.cc, after RFC 792, RFC
+/// 4443, RFC 4861).
 pub(super) fn set_icmp_types(flow: &mut Flow, reverse: &mut Flow) -> Result<(), LineError> {
     if flow.proto == ICMP && flow.sip.is_ipv6() {
         flow.proto = ICMPV6;

@@ -1,7 +1,8 @@
 //! Names of protocols in other programs' output.
 
-/// The names that nfdump 1.7.1 prints, which are close to IANA's list, and other programs' names for the
-/// same protocols. Where nfdump prints one name for two protocols, the smaller number holds.
+/// The names that nfdump 1.7.1 prints, which are close to IANA's list, and other programs' names
+/// for the same protocols. Where nfdump prints one name for two protocols, the smaller number
+/// holds.
 pub(super) const NAMES: &[(&str, u8)] = &[
     ("icmp", 1),
     ("igmp", 2),

@@ -1,9 +1,9 @@
 //! nfdump's `-o csv`: a line of names, a line for each flow, and a summary.
 //!
-//! nfdump 1.7.1 prints 48 columns with short names. Since 1.7.5 the columns can be chosen and have long
-//! names; `csv-fast` has a fixed list of them. nfdump prints local times, so they are right only with
-//! TZ=UTC. `opkt` and `obyt` are passed over: depending on the exporter they count packets of the
-//! reverse direction, or the same packets behind the router.
+//! nfdump 1.7.1 prints 48 columns with short names. Since 1.7.5 the columns can be chosen and have
+//! long names; `csv-fast` has a fixed list of them. nfdump prints local times, so they are right
+//! only with TZ=UTC. `opkt` and `obyt` are passed over: depending on the exporter they count
+//! packets of the reverse direction, or the same packets behind the router.
 
 use super::columns::{Columns, Role};
 use super::stream::Dialect;
@@ -49,8 +49,8 @@ const USUAL: &str = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in
     dmk,dtos,dir,nh,nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,\
     mpls9,mpls10,cl,sl,al,ra";
 
-/// Reads a line of names. It names all columns that a flow needs, or at least begins with an address or
-/// a time in nfdump's own words.
+/// Reads a line of names. It names all columns that a flow needs, or at least begins with an
+/// address or a time in nfdump's own words.
 pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     if !line.first()?.is_ascii_alphabetic() || !line.contains(&b',') {
         return None;

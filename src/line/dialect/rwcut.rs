@@ -34,7 +34,8 @@ const COLUMNS: &[(&str, Role)] = &[
 
 const USUAL: &str = "sIP|dIP|sPort|dPort|pro|packets|bytes|flags|sTime|duration|eTime";
 
-/// Reads a line of titles. It names all columns that a flow needs, or at least an address and two more.
+/// Reads a line of titles. It names all columns that a flow needs, or at least an address and two
+/// more.
 pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     // The byte behind the first title separates the columns.
     let line = line.trim_ascii();

@@ -71,8 +71,8 @@ impl Dialect {
                 let line = line.strip_suffix(&[separator]).unwrap_or(line);
                 Box::new(line.split(move |byte| *byte == separator).map(<[u8]>::trim_ascii))
             }
-            // No program here quotes a value that holds its separator: nfdump replaces the separator,
-            // Zeek escapes it.
+            // No program here quotes a value that holds its separator: nfdump replaces the
+            // separator, Zeek escapes it.
             _ => Box::new(line.split(move |byte| *byte == separator).map(<[u8]>::trim_ascii)),
         }
     }

@@ -12,12 +12,13 @@ const NFDUMP: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.1.csv
 /// The output of the same version where nothing matched.
 const NFDUMP_NONE: &str = include_str!("../../../tests/data/dialects/nfdump-none.csv");
 
-/// The names that output_csv.c of nfdump 1.7.5 gives its default columns and some that were chosen, and
-/// output_csv_fast.c its own; values as these files print them.
+/// The names that output_csv.c of nfdump 1.7.5 gives its default columns and some that were chosen,
+/// and output_csv_fast.c its own; values as these files print them.
 const NFDUMP_LATER: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.5.csv");
 
-/// rwcut of SiLK 3 with `--all-fields`, from a training of CERT (2016); padded as it is on a terminal (addresses of a published example), and with
-/// `--delimited --integer-ips --integer-tcp-flags` and a choice of columns.
+/// rwcut of SiLK 3 with `--all-fields`, from a training of CERT (2016); padded as it is on a
+/// terminal (addresses of a published example), and with `--delimited --integer-ips
+/// --integer-tcp-flags` and a choice of columns.
 const RWCUT_ALL: &str = include_str!("../../../tests/data/dialects/rwcut-all.txt");
 const RWCUT: &str = include_str!("../../../tests/data/dialects/rwcut.txt");
 const RWCUT_DELIMITED: &str = include_str!("../../../tests/data/dialects/rwcut-delimited.txt");
@@ -26,8 +27,8 @@ const RWCUT_DELIMITED: &str = include_str!("../../../tests/data/dialects/rwcut-d
 const ZEEK: &str = include_str!("../../../tests/data/dialects/conn.log");
 const ZEEK_JSON: &str = include_str!("../../../tests/data/dialects/conn.json");
 
-/// A log from a course on Zeek, made from a public capture, with ICMP in both families. TABs that the page
-/// had lost are restored.
+/// A log from a course on Zeek, made from a public capture, with ICMP in both families. TABs that
+/// the page had lost are restored.
 const ZEEK_ICMP: &str = include_str!("../../../tests/data/dialects/conn-icmp.log");
 
 /// A log of Zeek 8, made from a public capture (CTU-13).
@@ -202,7 +203,7 @@ fn zeek_in_every_form_that_its_configuration_gives() {
     let fields = &ZEEK[head..types];
     let (rows, _) = ZEEK[ZEEK.find("1521911721.2").unwrap()..].split_once("#close").unwrap();
     let unset = |text: &str| text.replace("\t-", "\t");
-    for (what, text) in [
+    for (form, text) in [
         ("another separator", ZEEK.replace("\\x09", "\\x7c").replace('\t', "|")),
         ("a comma", ZEEK.replace("\\x09", ",").replace('\t', ",")),
         ("unknown is nothing", unset(ZEEK)),
@@ -210,18 +211,18 @@ fn zeek_in_every_form_that_its_configuration_gives() {
         ("without the first lines", format!("{fields}{rows}")),
         ("names with underscores", format!("{}{rows}", fields[8..].replace("id.", "id_"))),
     ] {
-        assert_eq!(read(&text, None), expected, "{what}\n{text}");
+        assert_eq!(read(&text, None), expected, "{form}\n{text}");
     }
     let many = ZEEK.replace("\\x09", "\\x09\\x09");
     assert_eq!(read(&many, None)[0], "1: zeek: #separator cannot be \"\\\\x09\\\\x09\"");
     let expected = read(ZEEK_JSON, None);
-    for (what, text) in [
+    for (form, text) in [
         ("milliseconds", ZEEK_JSON.replace("1313379416.74883", "1313379416748.83")),
         ("names with underscores", ZEEK_JSON.replace("\"id.", "\"id_")),
         ("null", ZEEK_JSON.replace("\"conn_state\"", "\"ip_proto\":null,\"conn_state\"")),
         ("a power of ten", ZEEK_JSON.replace("3.006088", "3006.088e-3")),
     ] {
-        assert_eq!(read(&text, None), expected, "{what}");
+        assert_eq!(read(&text, None), expected, "{form}");
     }
 }
 
@@ -369,7 +370,7 @@ proptest! {
                     Item::Mark(_) => {}
                 }
             }
-            let lines = text.iter().filter(|octet| **octet == b'\n').count() + 1;
+            let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
             prop_assert!(count <= 2 * lines && last as usize <= lines);
         }
     }

@@ -74,7 +74,8 @@ pub(super) fn flags(text: &[u8]) -> Option<u16> {
     Some(flags)
 }
 
-/// Reads a length in seconds with decimals and returns nanoseconds; `Some(None)` for an unknown one.
+/// Reads a length in seconds with decimals and returns nanoseconds; `Some(None)` for an unknown
+/// one.
 pub(super) fn seconds(text: &[u8]) -> Option<Option<u64>> {
     match text {
         b"-" | b"" => Some(None),
@@ -82,8 +83,8 @@ pub(super) fn seconds(text: &[u8]) -> Option<Option<u64>> {
     }
 }
 
-/// Reads a moment in one of the programs' forms, in UTC if the text names no zone; `Some(None)` for an
-/// unknown one.
+/// Reads a moment in one of the programs' forms, in UTC if the text names no zone; `Some(None)` for
+/// an unknown one.
 pub(super) fn time(tool: Tool, text: &[u8]) -> Option<Option<Timestamp>> {
     // nfdump writes 0 for an unknown time.
     let is_known = |time: &Timestamp| tool != Tool::Nfdump || time.nanos() > 0;

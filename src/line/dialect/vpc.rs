@@ -1,6 +1,6 @@
-//! Flow logs of an AWS VPC: words between blanks. Version 2 has fourteen columns in a fixed order, which
-//! files name in their first line and streams do not. Later versions have the columns that their owner
-//! chose, and name them.
+//! Flow logs of an AWS VPC: words between blanks. Version 2 has fourteen columns in a fixed order,
+//! which files name in their first line and streams do not. Later versions have the columns that
+//! their owner chose, and name them.
 
 use super::columns::{Columns, Role};
 use super::stream::Dialect;

@@ -1,5 +1,5 @@
-//! Zeek's conn.log: columns separated by TABs, or one JSON object a line. A connection is two flows, one
-//! of the originator and one of the responder.
+//! Zeek's conn.log: columns separated by TABs, or one JSON object a line. A connection is two
+//! flows, one of the originator and one of the responder.
 
 use serde_json::Value;
 
@@ -46,8 +46,8 @@ pub(super) fn begins(line: &[u8]) -> Option<Dialect> {
     names(line)
 }
 
-/// Returns true if the line names the originator's address, by Zeek's name or by the one that databases
-/// accept.
+/// Returns true if the line names the originator's address, by Zeek's name or by the one that
+/// databases accept.
 fn has_address(line: &[u8]) -> bool {
     let has = |name: &[u8]| memchr::memmem::find(line, name).is_some();
     has(b"id.orig_h") || has(b"id_orig_h")
@@ -63,8 +63,8 @@ pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     Some(Dialect::new(Tool::Zeek, separator, columns_of(line, separator)))
 }
 
-/// Reads a line that begins with `#`: the separator of the columns, their names, or the text of a value
-/// that is not set. All others are passed over.
+/// Reads a line that begins with `#`: the separator of the columns, their names, or the text of a
+/// value that is not set. All others are passed over.
 pub(super) fn header(dialect: &mut Dialect, line: &[u8]) -> Result<(), LineError> {
     if let Some(text) = line.strip_prefix(b"#separator ") {
         let separator = match text {
@@ -145,7 +145,8 @@ pub(super) fn json(line: &[u8]) -> Result<Record, LineError> {
     Ok(record)
 }
 
-/// Returns a JSON number with at most nine decimals and without an exponent, and other text unchanged.
+/// Returns a JSON number with at most nine decimals and without an exponent, and other text
+/// unchanged.
 fn decimal(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(number) if text.contains(['e', 'E']) => format!("{number:.9}"),

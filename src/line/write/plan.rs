@@ -11,15 +11,15 @@ use crate::time::Timestamp;
 /// Bytes of a key in JSON: the longest, `{"bgpnexthop":`, fits into two words of eight.
 const KEY: usize = 16;
 
-/// The most bytes that the nine columns need with their separators: interfaces 11 each, addresses 40, the
-/// protocol 4, ports 6, counts 21.
+/// The most bytes that the nine columns need with their separators: interfaces 11 each, addresses
+/// 40, the protocol 4, ports 6, counts 21.
 const LINE: usize = 2 * 11 + 2 * 40 + 4 + 2 * 6 + 2 * 21;
 
 /// The layout of the lines of one form.
 #[derive(Debug)]
 pub(super) struct LinePlan {
-    /// The byte behind the ninth column, if the line begins with the nine columns and the fast path can
-    /// write them.
+    /// The byte behind the ninth column, if the line begins with the nine columns and the fast path
+    /// can write them.
     required: Option<u8>,
     /// The separator of the nine columns.
     separator: u8,
@@ -110,8 +110,8 @@ impl LinePlan {
         LINE + self.cells.len() * (KEY + VALUE) + 2 * BEHIND
     }
 
-    /// Writes lines while there is room, at least one if there is room for a line, and returns how many.
-    /// Flows beyond the last extra have none.
+    /// Writes lines while there is room, at least one if there is room for a line, and returns how
+    /// many. Flows beyond the last extra have none.
     pub fn rows(&self, text: &mut TextBuffer<'_>, flows: &[Flow], extras: &[Extra]) -> usize {
         let full = text.room.len().saturating_sub(self.room());
         match self.required {
@@ -120,8 +120,8 @@ impl LinePlan {
         }
     }
 
-    /// Writes lines of the nine columns alone, the default. A loop of its own lets the compiler keep the
-    /// cursor in registers.
+    /// Writes lines of the nine columns alone, the default. A loop of its own lets the compiler
+    /// keep the cursor in registers.
     fn required_alone(
         &self,
         to: &mut TextBuffer<'_>,
@@ -266,8 +266,8 @@ impl LinePlan {
     }
 }
 
-/// Writes the nine columns. Interfaces and packets are mostly below 256, so a branch on that is mostly
-/// predicted; for ports and octets it would not be.
+/// Writes the nine columns. Interfaces and packets are mostly below 256, so a branch on that is
+/// mostly predicted; for ports and octets it would not be.
 #[inline(always)]
 fn put_required(text: &mut TextBuffer<'_>, flow: &Flow, separator: u8, end: u8) {
     text.mostly_small(flow.sif.into(), separator);

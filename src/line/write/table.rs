@@ -18,8 +18,8 @@ pub(super) static BYTE: [u64; 256] = {
     table
 };
 
-/// The three digits of 0 to 999, as values and not as text. There are 1024 entries, so that an index of ten
-/// bits needs no check.
+/// The three digits of 0 to 999, as values and not as text. There are 1024 entries, so that an
+/// index of ten bits needs no check.
 pub(super) static THREE: [u32; 1024] = {
     let mut table = [0; 1024];
     let mut n = 0;
@@ -42,9 +42,10 @@ pub(super) static HEX: [u16; 256] = {
     table
 };
 
-/// The place of `::` in an IPv6 address as its first part and its number of parts, both 0 if there is none.
-/// The index has a bit for each of the eight parts that is zero, the lowest for the first part. `::` is the
-/// longest run of at least two zero parts, and the first of equally long ones (RFC 5952 section 4.2).
+/// The place of `::` in an IPv6 address as its first part and its number of parts, both 0 if there
+/// is none. The index has a bit for each of the eight parts that is zero, the lowest for the first
+/// part. `::` is the longest run of at least two zero parts, and the first of equally long ones
+/// (RFC 5952 section 4.2).
 pub(super) static RUN: [(u8, u8); 256] = {
     let mut table = [(0, 0); 256];
     let mut zeros = 0;

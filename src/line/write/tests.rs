@@ -246,7 +246,7 @@ fn cell(column: Column, flow: &Flow, extra: &Extra, mask: bool) -> Option<String
         false => some(address),
     };
     let mac = |mac: Option<[u8; 6]>| {
-        let text = mac?.map(|octet| format!("{octet:02x}"));
+        let text = mac?.map(|byte| format!("{byte:02x}"));
         Some(if mask { format!("{}:?", text[..3].join(":")) } else { text.join(":") })
     };
     match column {

@@ -1,9 +1,9 @@
 //! Writes numbers, addresses and times as text, eight bytes at a time.
 //!
-//! A value becomes one or a few words of up to eight bytes of text, the first in the lowest byte. Each
-//! word is stored whole, and the cursor moves on by the length of the text, so that the next word covers
-//! the rest. This needs no loop over digits and hardly a branch. Every value ends with a byte that the
-//! caller gives, a separator or a quote, which costs nothing this way.
+//! A value becomes one or a few words of up to eight bytes of text, the first in the lowest byte.
+//! Each word is stored whole, and the cursor moves on by the length of the text, so that the next
+//! word covers the rest. This needs no loop over digits and hardly a branch. Every value ends with
+//! a byte that the caller gives, a separator or a quote, which costs nothing this way.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -22,7 +22,8 @@ const SECOND: u64 = 1_000_000_000;
 /// Six bytes of `0`.
 const ZEROS: u64 = 0x3030_3030_3030;
 
-/// Text that grows in a room of fixed size. Text beyond the room is lost, so the caller must leave enough.
+/// Text that grows in a room of fixed size. Text beyond the room is lost, so the caller must leave
+/// enough.
 pub(super) struct TextBuffer<'a> {
     pub room: &'a mut [u8],
     /// The end of the text.
