@@ -1,18 +1,15 @@
-//! Windows: which rows are counted together, when a window is over, and how much of it was seen.
+//! Windows: spans of time whose rows are counted together. They open, are cut, and end.
 //!
 //! The word `state=` in a window's `#end` is what everyone downstream believes: `ok` says that the
 //! window was seen whole, so that "no finding" means "no attack". A false `ok` is a false
-//! all-clear. This module is the only place that decides about that word. Three kinds of input lead
-//! to it:
+//! all-clear, so the rules for that word are here and nowhere else. Three kinds of input lead to it:
 //!
-//! * [`ArrivalWindows`] follow datagrams by their arrival and write the first marks. A window is
-//! `ok`
-//!   only if the collector listened for all of it and a datagram in it was understood.
+//! * [`ArrivalWindows`] follow datagrams by their arrival and give the first marks. A window is `ok`
+//!   only if the collector listened for all of it and understood a datagram in it.
 //! * [`FilteredMarks`] pass marks on when some of the lines between them are left out.
-//! * [`Windows`] read flows and marks, keep a [`Counter`] for each window and hand both over when
-//! the
-//!   window is over. Marked windows may be merged into longer ones, and the result is `ok` only if
-//!   its parts are `ok` and leave no gap.
+//! * [`Windows`] read flows and marks. They keep a [`Counter`] for each window, and return both
+//!   when the window is over. Marked windows may be merged into longer ones; the result is `ok`
+//!   only if its parts are `ok` and leave no gap.
 //!
 //! The rules that all three share: a window that opens and never ends is `cut`; so is one that ends
 //! without having been opened, one whose input broke off, and one with more unreadable lines than

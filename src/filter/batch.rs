@@ -160,7 +160,7 @@ impl Test {
     fn holds_for(&self, flows: &[Flow], reached: u64) -> u64 {
         let ports = |flow: &Flow| (flow.sport, flow.dport);
         match self {
-            Test::Net(ends, net, mask) => {
+            Test::Net { ends, net, mask } => {
                 let is_in = |_: &Flow, address| match address {
                     IpAddr::V4(address) => u32::from(address) & mask == *net,
                     IpAddr::V6(_) => false,
@@ -168,7 +168,7 @@ impl Test {
                 test_ends(flows, reached, *ends, |flow| (flow.sip, flow.dip), is_in)
             }
             Test::Proto(protos) => test(flows, reached, |flow| has(protos, u16::from(flow.proto))),
-            Test::Port(ends, first, last) => {
+            Test::Port { ends, first, last } => {
                 test_ends(flows, reached, *ends, ports, |flow, port| {
                     has_ports(flow.proto) & (*first <= port) & (port <= *last)
                 })

@@ -38,13 +38,22 @@ pub(super) struct TestStep {
 pub(super) enum Test {
     V4,
     V6,
-    /// IPv4 addresses of one network or host, as its address and netmask.
-    Net(Direction, u32, u32),
+    /// IPv4 addresses of one network or host.
+    Net {
+        ends: Direction,
+        net: u32,
+        mask: u32,
+    },
     Nets(Direction, Networks),
     Exporter(Networks),
     /// A bit for each protocol.
     Proto([u64; 4]),
-    Port(Direction, u16, u16),
+    /// A range of ports.
+    Port {
+        ends: Direction,
+        first: u16,
+        last: u16,
+    },
     /// A bit for each port.
     Ports(Direction, Box<[u64; 1024]>),
     Interface(Direction, Set),
@@ -117,14 +126,19 @@ impl Test {
             Term::V6 => Test::V6,
             Term::Address(ends, nets) => match nets.as_slice() {
                 [] => return Err(false),
-                [IpNet::V4(net)] => Test::Net(ends, net.network().into(), net.netmask().into()),
+                [IpNet::V4(net)] => {
+                    Test::Net { ends, net: net.network().into(), mask: net.netmask().into() }
+                }
                 _ => Test::Nets(ends, Networks::new(nets)),
             },
             Term::Exporter(nets) => Test::Exporter(Networks::new(nets)),
             Term::Port(ends, ranges) => match ordered(ranges).as_slice() {
                 [] => return Err(false),
                 &[(first, last)] => match u16::try_from(first) {
-                    Ok(first) => Test::Port(ends, first, u16::try_from(last).unwrap_or(u16::MAX)),
+                    Ok(first) => {
+                        let last = u16::try_from(last).unwrap_or(u16::MAX);
+                        Test::Port { ends, first, last }
+                    }
                     // No port is that large, as in `port > 65535`.
                     Err(_) => return Err(false),
                 },
@@ -146,16 +160,18 @@ impl Test {
         match self {
             Test::V4 => flow.sip.is_ipv4() && flow.dip.is_ipv4(),
             Test::V6 => flow.sip.is_ipv6() && flow.dip.is_ipv6(),
-            Test::Net(ends, net, mask) => ends.hold(flow.sip, flow.dip, |address| match address {
-                IpAddr::V4(address) => u32::from(address) & mask == *net,
-                IpAddr::V6(_) => false,
-            }),
+            Test::Net { ends, net, mask } => {
+                ends.hold(flow.sip, flow.dip, |address| match address {
+                    IpAddr::V4(address) => u32::from(address) & mask == *net,
+                    IpAddr::V6(_) => false,
+                })
+            }
             Test::Nets(ends, nets) => {
                 ends.hold(flow.sip, flow.dip, |address| nets.contains(address))
             }
             Test::Exporter(nets) => flow.exporter.is_some_and(|address| nets.contains(address)),
             Test::Proto(protos) => has(protos, u16::from(flow.proto)),
-            Test::Port(ends, first, last) => {
+            Test::Port { ends, first, last } => {
                 has_ports(flow.proto)
                     && ends.hold(flow.sport, flow.dport, |port| *first <= port && port <= *last)
             }
