@@ -1,7 +1,8 @@
-//! Flow lines chosen: nfgrep as its users run it, beside other programs that are asked the same.
+//! Runs nfgrep as its users do, beside other programs that answer the same question.
 //!
-//! How many TCP flows of more than three packets to or from port 80 come from one network? Before any
-//! clock runs all must count the same. Options as of the bench `total`.
+//! The question: how many TCP flows of more than three packets to or from port 80 come from one
+//! network? Before any time is measured, all programs must print the same number. The options are
+//! those of the bench `total`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bare;
@@ -58,7 +59,7 @@ fn main() {
     }
     for (name, command) in &others {
         let command: Vec<_> = command.iter().map(String::as_str).collect();
-        assert_eq!(count(&command), ours, "{name} counts otherwise");
+        assert_eq!(count(&command), ours, "{name} prints another count");
         ways.push(Process::new(name, all, &command));
     }
     ways.extend(peers(options.peers.as_deref()));

@@ -1,7 +1,8 @@
-//! Flow lines from flows in memory: the writer, the simple way that it replaced, and the bare loop.
+//! Writes flow lines of flows in memory: with the writer, in the simple way that it replaced, and
+//! in a bare loop.
 //!
-//! All take turns in one run, because what the machine does meanwhile moves every figure; compare
-//! ratios. The flows lie in the cache, as freshly decoded ones do.
+//! All contestants take turns in one run, because other load on the machine changes every figure;
+//! compare ratios. The flows lie in the cache, as freshly decoded ones do.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bare;
@@ -11,19 +12,19 @@ use std::hint::black_box;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr};
 
+use bare::lines::campus;
 use bare::{LINE, Line, cpu, load, median};
 use nfkit::flow::{BATCH, Extra, Flow};
 use nfkit::line::{Column, Form, REQUIRED, Writer};
-use nfkit::scenario::{Player, ScenarioKind, ScenarioPlan};
 
 /// Flows of the scenario.
 const FLOWS: usize = 4 * BATCH;
-/// How often a turn goes through them.
+/// Passes over the flows in one turn.
 const PASSES: usize = 40;
-/// Turns.
+/// Turns of each contestant.
 const TURNS: usize = 15;
 
-/// What the writer was before: pushes into a vector, cell by cell.
+/// Writes a line as the earlier writer did: pushes into a vector, cell by cell.
 fn simple(text: &mut Vec<u8>, columns: &[Column], flow: &Flow) {
     for (n, column) in columns.iter().enumerate() {
         if n > 0 {
@@ -69,16 +70,16 @@ fn address(text: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-/// One line of the nine columns, IPv4 and counts of 32 bits alone.
+/// Writes one line of the nine columns, with IPv4 and counts of 32 bits only.
 #[inline(always)]
 fn bare_line(line: &mut Line<'_>, flow: &Flow) {
-    let octets = |address: IpAddr| match address {
+    let bytes = |address: IpAddr| match address {
         IpAddr::V4(address) => address.octets(),
         IpAddr::V6(_) => [0; 4],
     };
     line.number(flow.sif, b'\t');
-    line.ipv4(octets(flow.sip), b'\t');
-    line.ipv4(octets(flow.dip), b'\t');
+    line.ipv4(bytes(flow.sip), b'\t');
+    line.ipv4(bytes(flow.dip), b'\t');
     line.number(flow.dif, b'\t');
     line.small(flow.proto, b'\t');
     line.wide(flow.sport.into(), b'\t');
@@ -87,7 +88,7 @@ fn bare_line(line: &mut Line<'_>, flow: &Flow) {
     line.wide(flow.octets as u32, b'\n');
 }
 
-/// Takes all and keeps nothing.
+/// A stream that drops all data.
 struct Nothing;
 
 impl Write for Nothing {
@@ -127,16 +128,16 @@ fn bare(out: &mut impl Write, text: &mut [u8], flows: &[Flow]) {
     out.write_all(&text[..at]).unwrap();
 }
 
-/// Writes lines of flows.
+/// A function that writes lines of flows.
 type Writes<'a> = Box<dyn FnMut(&[Flow]) + 'a>;
 
-/// One contestant.
+/// A contestant.
 struct Way<'a> {
     name: &'static str,
     flows: &'a [Flow],
     batch: usize,
     write: Writes<'a>,
-    /// Nanoseconds a line, turn by turn.
+    /// Nanoseconds a line, of each turn.
     took: Vec<f64>,
 }
 
@@ -171,26 +172,7 @@ fn new_way<'a>(name: &'static str, flows: &'a [Flow], columns: &[Column], form: 
     Way::new(name, flows, move |flows| writer.rows(flows, &extras[..flows.len()]).unwrap())
 }
 
-/// Flows of a campus as they come.
-fn campus() -> Vec<Flow> {
-    let plan = ScenarioPlan {
-        kind: ScenarioKind::Campus,
-        seed: 1,
-        flows: None,
-        length: None,
-        start: None,
-    };
-    let mut player = Player::new(plan).unwrap();
-    player.next_window();
-    let (mut flows, mut batch) = (Vec::new(), Vec::new());
-    while flows.len() < FLOWS && player.next(&mut batch) {
-        flows.extend(batch.iter().map(|(_, flow)| *flow).filter(|flow| flow.sip.is_ipv4()));
-    }
-    flows.truncate(FLOWS);
-    flows
-}
-
-/// The same between addresses of IPv6, half of them with a run of zeros.
+/// Returns the flows with IPv6 addresses, half of them with a run of zeros.
 fn ipv6(flows: &[Flow]) -> Vec<Flow> {
     let wide = |address: IpAddr| match address {
         IpAddr::V4(address) => {
@@ -207,7 +189,7 @@ fn ipv6(flows: &[Flow]) -> Vec<Flow> {
 }
 
 fn main() {
-    let v4 = campus();
+    let v4 = campus(FLOWS);
     let v6 = ipv6(&v4);
     let timed = [REQUIRED.as_slice(), &[Column::Start, Column::End]].concat();
 

@@ -1,7 +1,9 @@
-//! Flows from flow lines in memory: the reader, what reads the same field by field, and bare loops.
+//! Reads flow lines in memory: with the reader, field by field with the crate csv, and in bare
+//! loops.
 //!
-//! All take turns in one run, because what the machine does meanwhile moves every figure; compare
-//! ratios. The text lies in memory as in the page cache, and is read through blocks by the reader.
+//! All contestants take turns in one run, because other load on the machine changes every figure;
+//! compare ratios. The text lies in memory as in the page cache, and the reader copies it block by
+//! block.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 mod bare;
@@ -9,11 +11,12 @@ mod bare;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv6Addr};
 
-use bare::lines::{campus, contest, reader, text, way};
+use bare::lines::{LINES, campus, contest, reader, text, way};
 use bare::text::{Row, scalar, words};
 use nfkit::flow::{BATCH, Flow};
 use nfkit::line::{Column, Form, Kept, Lines, REQUIRED};
 
+/// Returns the flows with IPv6 addresses.
 fn ipv6(flows: &[Flow]) -> Vec<Flow> {
     let wide = |address: IpAddr| match address {
         IpAddr::V4(address) => {
@@ -25,6 +28,7 @@ fn ipv6(flows: &[Flow]) -> Vec<Flow> {
     flows.iter().map(|flow| Flow { sip: wide(flow.sip), dip: wide(flow.dip), ..*flow }).collect()
 }
 
+/// Reads all of a text and keeps the text of its lines. Returns the number of lines.
 fn lines(text: &[u8]) -> usize {
     let (mut lines, mut count) = (Lines::new(text), 0);
     while let Some(kept) = lines.next_kept().unwrap() {
@@ -35,7 +39,7 @@ fn lines(text: &[u8]) -> usize {
     count
 }
 
-/// The crate csv, and std for every field: what most would write.
+/// Reads with the crate csv, and each field with std: the usual way.
 fn simple(text: &[u8]) -> usize {
     let mut rows = csv::ReaderBuilder::new();
     rows.delimiter(b'\t').quoting(false).has_headers(false).flexible(true);
@@ -65,7 +69,7 @@ fn simple(text: &[u8]) -> usize {
     count + black_box(batch).len()
 }
 
-/// A bare loop, over text without a line of names.
+/// Reads with a bare loop a text without a line of names.
 fn bare(text: &[u8], read: impl Fn(&[u8], &mut usize) -> Row) -> usize {
     let end = text.len() - bare::text::WINDOW;
     let mut batch = vec![Row::default(); BATCH];
@@ -86,15 +90,15 @@ fn newlines(text: &[u8]) -> usize {
 }
 
 fn main() {
-    let v4 = campus();
+    let v4 = campus(LINES);
     let v6 = ipv6(&v4);
     let timed = [REQUIRED.as_slice(), &[Column::Start, Column::End, Column::Flags]].concat();
     let nine = text(&v4, &REQUIRED, Form::Text);
     let wide = text(&v6, &REQUIRED, Form::Text);
     let comma = text(&v4, &REQUIRED, Form::Csv);
     let twelve = text(&v4, &timed, Form::Text);
-    // Without its line of names, and with what the loops may look at behind the end.
-    let names = nine.iter().position(|&octet| octet == b'\n').unwrap() + 1;
+    // The loops need the text without its line of names, and a window of bytes behind its end.
+    let names = nine.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let plain = [&nine[names..], &[0; bare::text::WINDOW]].concat();
 
     let (mut a, mut b) = (0, 0);
@@ -106,7 +110,7 @@ fn main() {
 
     let ways = vec![
         way("bare, words at a time", || bare(&plain, words)),
-        way("bare, octet by octet", || bare(&plain, scalar)),
+        way("bare, byte by byte", || bare(&plain, scalar)),
         way("newlines counted", || newlines(&nine) - 1),
         way("csv and std", || simple(&nine)),
         way("nine", || reader(&nine)),

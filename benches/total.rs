@@ -1,11 +1,11 @@
-//! Totals of flow lines: nftop as its users run it, beside other programs that answer the same.
+//! Runs nftop as its users do, beside other programs that answer the same question.
 //!
-//! The question is which addresses sent most octets, with their flows, packets and octets. Before any
-//! clock runs, those that can print all keys must print the same to the last octet.
+//! The question: which addresses sent the most bytes, and how many flows, packets and bytes? Before
+//! any time is measured, programs that can print all keys must print the same lines.
 //!
-//! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` for the flow lines (kept there),
-//! `--python PYTHON` with duckdb and polars, `--peers FILE` with other programs to run, a line each: a
-//! name, the number of flows it reads, a command for sh, separated by TABs.
+//! Options, after `--`: `-n FLOWS`, `-r TURNS`, `--dir DIR` for the flow lines, which stay there,
+//! `--python PYTHON` with duckdb and polars, `--peers FILE` with other programs to run, one a
+//! line: a name, the number of flows that it reads, a command for sh, separated by TABs.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bare;
@@ -18,12 +18,12 @@ const NFTOP: &str = env!("CARGO_BIN_EXE_nftop");
 
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/totals.py");
 
-/// The ten sources with most octets.
+/// The ten sources with the most bytes.
 const MAWK: &str = r#"mawk -F'\t' '{ n[$2]++; p[$2] += $8; o[$2] += $9 }
     END { for (k in n) printf "%s\t%d\t%d\t%d\n", k, n[k], p[k], o[k] }' FLOWS |
     sort -t'	' -k4,4nr -k1,1 | head -n 10"#;
 
-/// Lines of key, flows, packets and octets, in order of the text.
+/// Returns the lines of a text, each of key, flows, packets and bytes, in ascending order.
 fn sorted(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
@@ -31,7 +31,7 @@ fn sorted(text: &[u8]) -> Vec<String> {
     lines
 }
 
-/// All keys by nftop in the form of the others.
+/// Returns nftop's lines of all keys, in the form of the other programs.
 fn all_keys(per: &str, file: &str) -> Vec<String> {
     let printed = text(&[NFTOP, "-N", "-n", "0", "--per", per, file]);
     let four = |line: &str| line.split('\t').skip(2).take(4).collect::<Vec<_>>().join("\t");

@@ -1,11 +1,11 @@
-//! What all commands do alike: one `main`, the streams, the exit status, the messages on stderr.
+//! The frame of all commands: `main`, the streams, the exit status, the messages on stderr.
 //!
-//! A command is a clap struct that can show its [`Common`] options and a `run` function; [`main`]
-//! does the rest. Manners are kept here once, so that no tool can forget one: text off the network
-//! is escaped, repeated complaints are counted, output is flushed before a read that may block, a
-//! closed pipe is a quiet 0 and a full disk a loud 1.
+//! A command is a clap struct with the [`Common`] options and a `run` function; [`main`] does the
+//! rest. The manners that all commands share are here once, so that none can forget one: text from
+//! the network is escaped, repeated complaints are counted, output is flushed before a read that
+//! may block, a closed pipe ends a command with status 0 and no message, and a full disk with
+//! status 1 and a message.
 
-use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -14,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, Parser};
 
 mod args;
+mod escaped;
 mod input;
 mod out;
 mod report;
@@ -23,19 +24,20 @@ pub use args::{
     Common, Nets, When, parse_duration, parse_net, parse_seconds, parse_size, parse_window,
     quarter_of_ram, read_words,
 };
+pub use escaped::Escaped;
 pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;
 pub use whole::{read_text, read_whole};
 
-/// How a command ended, when it ended well enough to say so itself.
+/// The result of a command that was not stopped by an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// 0: done.
+    /// Exit status 0: done.
     Done,
-    /// 1: done as far as possible, with something said on stderr.
+    /// Exit status 1: done as far as possible, with a message on stderr.
     Failed,
-    /// 3: done, and something was found (`--exit-code`).
+    /// Exit status 3: done, and something was found (`--exit-code`).
     Found,
 }
 
@@ -53,13 +55,13 @@ pub struct Io {
     pub report: Report,
 }
 
-/// Parses the arguments, runs the command and turns what happened into an exit status.
+/// Parses the arguments, runs the command and returns its exit status.
 pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Status>) -> ExitCode {
     let name = A::command().get_name().to_owned();
     let out = Out::new(io::stdout());
     let arguments = match parse::<A>() {
         Ok(arguments) => arguments,
-        Err(said) => return help(&name, out, &said),
+        Err(message) => return help(&name, out, &message),
     };
     let common = arguments.as_ref();
     let report = Report::new(&name, Box::new(io::stderr()), common.quiet, common.verbose);
@@ -68,11 +70,12 @@ pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Sta
     finish(result, &mut io)
 }
 
-/// Parses the arguments. A variable is set for every run of every command, so one that the command
-/// line excludes is not read; clap alone takes a variable for an option that was given, and refuses.
+/// Parses the arguments. An environment variable is set for every run of every command, so one of
+/// an option that the command line excludes is not read. clap by itself would treat it as a given
+/// option and refuse the command line.
 fn parse<A: Parser>() -> Result<A, clap::Error> {
     let unset = |arg: Arg| arg.env(Resettable::Reset);
-    // What the command line says by itself; what is wrong with it is told below.
+    // The command line without variables. Its errors are reported below.
     let given = A::command().mut_args(unset).ignore_errors(true).try_get_matches();
     let command = A::command();
     let is_given = |arg: &Arg| {
@@ -89,25 +92,26 @@ fn parse<A: Parser>() -> Result<A, clap::Error> {
     A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut A::command()))
 }
 
-/// Prints what clap has to say: help and version on stdout, a usage error on stderr.
-fn help(name: &str, mut out: Out, said: &clap::Error) -> ExitCode {
-    if said.use_stderr() {
-        // Nothing is left to tell anyone if stderr is gone too.
-        let _ = said.print();
+/// Prints a message of clap's: help and version on stdout, a usage error on stderr.
+fn help(name: &str, mut out: Out, message: &clap::Error) -> ExitCode {
+    if message.use_stderr() {
+        // A failure of stderr cannot be reported anywhere.
+        let _ = message.print();
         return ExitCode::from(2);
     }
     let mut io =
         Io { out: out.clone(), report: Report::new(name, Box::new(io::stderr()), false, false) };
-    let result = write!(out, "{}", said.render()).map(|()| Status::Done);
+    let result = write!(out, "{}", message.render()).map(|()| Status::Done);
     finish(result.map_err(anyhow::Error::from), &mut io)
 }
 
+/// Flushes the output, reports an error and returns the exit status.
 fn finish(result: anyhow::Result<Status>, io: &mut Io) -> ExitCode {
-    // Never left to Drop: a full disk at the last flush must be told.
+    // The flush is not left to Drop, because a full disk must be reported.
     let result = result.and_then(|status| Ok(io.out.flush().map(|()| status)?));
     io.report.finish();
-    // The stream itself remembers that its reader went away, because not every error on the way up
-    // lets one see what caused it (csv::Error has no source()).
+    // The stream itself knows that its reader went away. Not every error shows its cause:
+    // csv::Error has no source().
     if io.out.is_closed() {
         return ExitCode::SUCCESS;
     }
@@ -117,15 +121,12 @@ fn finish(result: anyhow::Result<Status>, io: &mut Io) -> ExitCode {
         Ok(Status::Found) => ExitCode::from(3),
         Err(error) => {
             io.report.error(chain(&error));
-            match error.is::<Usage>() {
-                true => ExitCode::from(2),
-                false => ExitCode::FAILURE,
-            }
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// An error with its causes, each said once: some errors name their cause themselves.
+/// Returns an error with its causes, each once: the message of some errors includes their cause.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -138,44 +139,12 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// Text that may come off the network, made harmless for a terminal: control and invisible
-/// formatting characters are written as `\x1b` or `\u{202e}`.
-pub struct Escaped<T>(pub T);
-
-impl<T: fmt::Display> fmt::Display for Escaped<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Filter<'a, 'b>(&'a mut fmt::Formatter<'b>);
-        impl fmt::Write for Filter<'_, '_> {
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                for c in text.chars() {
-                    match c {
-                        '\n' => self.0.write_str("\\n")?,
-                        '\t' => self.0.write_str("\\t")?,
-                        '\r' => self.0.write_str("\\r")?,
-                        c if c.is_ascii_control() => write!(self.0, "\\x{:02x}", u32::from(c))?,
-                        // Controls above ASCII, and marks that reorder or hide text (UAX #9).
-                        '\u{80}'..='\u{9f}'
-                        | '\u{61c}'
-                        | '\u{200b}'..='\u{200f}'
-                        | '\u{2028}'..='\u{202e}'
-                        | '\u{2060}'..='\u{206f}'
-                        | '\u{feff}' => write!(self.0, "\\u{{{:x}}}", u32::from(c))?,
-                        c => self.0.write_char(c)?,
-                    }
-                }
-                Ok(())
-            }
-        }
-        write!(Filter(f), "{}", self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn a_cause_is_shown_once() {
         #[derive(Debug, thiserror::Error)]
         #[error("spool: {0}")]
         struct Wordy(#[source] io::Error);
@@ -183,11 +152,5 @@ mod tests {
         assert_eq!(chain(&anyhow::Error::new(wordy)), "spool: disk full");
         let error = anyhow::anyhow!("disk full").context("spool").context("slot");
         assert_eq!(chain(&error), "slot: spool: disk full");
-    }
-
-    #[test]
-    fn what_could_move_a_cursor_is_escaped() {
-        let text = "a\u{1b}[2J\n\u{202e}gpj.\u{9b}é";
-        assert_eq!(Escaped(text).to_string(), "a\\x1b[2J\\n\\u{202e}gpj.\\u{9b}é");
     }
 }

@@ -1,18 +1,18 @@
-//! The filter language: which flows an expression means, in the words of tcpdump and nfdump.
+//! The filter language: expressions that select flows, in the words of tcpdump and nfdump.
 //!
-//! nfgrep(1) is the contract. An expression is cut into tokens, read into a tree and compiled into a
-//! [`Filter`]: a row of tests, each of which knows where to go on if it holds and where if not, as
-//! BPF does it. What stands beside an expression, such as the networks inside, is a [`Context`]. A
-//! [`EvidenceQueries`] selects the flows behind findings instead.
+//! nfgrep(1) is the contract. An expression is cut into tokens, parsed into a tree and compiled
+//! into a [`Filter`]: a list of tests, each with a jump for the case that it holds and one for the
+//! case that it does not, as in BPF. A [`Context`] has the things that an expression refers to,
+//! such as the site's networks. [`EvidenceQueries`] select the flows behind findings instead.
 #![deny(clippy::indexing_slicing)]
-
-use ipnet::IpNet;
 
 use crate::flow::Flow;
 
 mod batch;
+mod context;
 mod error;
 mod evidence;
+mod limits;
 mod names;
 mod parse;
 mod program;
@@ -22,48 +22,32 @@ mod token;
 mod tree;
 
 pub use batch::Chosen;
+pub use context::Context;
 pub use error::{FilterError, Reason};
 pub use evidence::{EvidenceQueries, EvidenceQuery};
+pub use limits::{MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
 
 use program::Program;
-
-/// The longest expression, in octets. With this and the next two an expression from a file, which
-/// may not be one, costs no more memory and no more stack than one can afford.
-pub const MAX_LENGTH: usize = 1 << 20;
-
-/// The most terms of an expression. The values of a list are not terms.
-pub const MAX_TERMS: usize = 4096;
-
-/// The most parentheses and `not`s around a term.
-pub const MAX_DEPTH: usize = 100;
-
-/// What an expression may refer to.
-pub struct Context<'a> {
-    /// Our networks, for `inside`; `None` if nobody said.
-    pub inside: Option<&'a [IpNet]>,
-    /// Reads the networks of `in @FILE`, or says why not.
-    pub file: &'a mut dyn FnMut(&str) -> Result<Vec<IpNet>, String>,
-}
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub struct Filter(Program);
 
 impl Filter {
-    /// Reads an expression.
+    /// Parses an expression.
     ///
     /// # Errors
-    /// The first word that cannot stand where it does, and what could.
+    /// The first word that cannot stand where it does, with the words that could.
     pub fn parse(text: &str, context: &mut Context<'_>) -> Result<Filter, FilterError> {
         Ok(Filter(Program::new(parse::parse(text, context)?)))
     }
 
-    /// Whether the flow is one of those that the expression means.
+    /// Returns true if the flow matches the expression.
     pub fn matches(&self, flow: &Flow) -> bool {
         self.0.holds(flow)
     }
 
-    /// Chooses those of a batch, at a fraction of what it costs to ask one by one.
+    /// Chooses the matching flows of a batch, at a fraction of the cost of testing one by one.
     pub fn select(&self, flows: &[Flow], chosen: &mut Chosen) {
         self.0.choose(flows, chosen);
     }

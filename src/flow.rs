@@ -1,7 +1,8 @@
-//! The flow record, shared by every layer: what an exporter said of one flow, in one direction.
+//! The flow record that every layer shares: one flow in one direction, as its exporter reported it.
 //!
-//! A [`Flow`] holds the nine columns of nfkit-flow(5) and the extra columns that this version knows.
-//! It is plain data and cheap to copy; readers fill batches of them and detectors walk the batches.
+//! A [`Flow`] holds the nine columns of nfkit-flow(5), and the further columns that detectors and
+//! filters read. It is plain data and cheap to copy. Readers fill batches of flows, and detectors
+//! walk the batches.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,8 +13,8 @@ mod nets;
 
 pub use nets::Networks;
 
-/// How many flows a reader hands over at a time. One at a time costs half as much again: 6.5 s
-/// against 4 s for the same 10 M lines into one hash map.
+/// The most flows that a reader returns at a time. One at a time costs half as much again: 6.5 s
+/// instead of 4 s for 10 M lines into one hash map.
 pub const BATCH: usize = 1024;
 
 /// IANA protocol number of ICMP.
@@ -44,11 +45,11 @@ pub struct Flow {
     pub dport: u16,
     /// Packets as the exporter reported them, not scaled by sampling.
     pub packets: u64,
-    /// Octets at the IP layer as the exporter reported them, not scaled by sampling.
+    /// Bytes at the IP layer as the exporter reported them, not scaled by sampling.
     pub octets: u64,
-    /// When the first packet was seen.
+    /// Time of the first packet.
     pub start: Option<Timestamp>,
-    /// When the last packet was seen.
+    /// Time of the last packet.
     pub end: Option<Timestamp>,
     /// OR of the TCP control bits of all packets (RFC 9293 section 3.1), if known.
     pub flags: Option<u16>,
@@ -59,7 +60,7 @@ pub struct Flow {
 }
 
 impl Default for Flow {
-    /// A flow with every column zero or unknown.
+    /// Returns a flow with every column zero or unknown.
     fn default() -> Flow {
         Flow {
             sip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -80,49 +81,51 @@ impl Default for Flow {
     }
 }
 
-/// What an exporter said of a flow beyond a [`Flow`]: for people who look at single flows. Detectors
-/// read none of it, so it travels beside the flows and only where it was asked for.
+/// Further values of a flow, for people who look at single flows. Detectors read none of them, so
+/// they are kept apart from the flow, and only if they are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
     /// Type of service or traffic class: DSCP and ECN (RFC 2474, RFC 3168).
     pub tos: Option<u8>,
-    /// AS number of the source or of the peer before it, as the exporter is set up; 0 its own.
+    /// AS number of the source or of the neighbouring AS, by the exporter's configuration; 0 for
+    /// its own.
     pub srcas: Option<u32>,
-    /// The same of the destination.
+    /// AS number of the destination or of the neighbouring AS.
     pub dstas: Option<u32>,
-    /// Length of the route's prefix that the source address matched.
+    /// Length of the prefix of the route to the source address.
     pub srcmask: Option<u8>,
-    /// The same of the destination.
+    /// Length of the prefix of the route to the destination address.
     pub dstmask: Option<u8>,
-    /// The router that the flow was sent on to.
+    /// Address of the next router.
     pub nexthop: Option<IpAddr>,
-    /// The next hop by BGP.
+    /// Address of BGP's next hop.
     pub bgpnexthop: Option<IpAddr>,
-    /// VLAN id as the flow came in (IEEE 802.1Q).
+    /// VLAN id at the input interface (IEEE 802.1Q).
     pub vlan: Option<u16>,
-    /// VLAN id as the flow went out.
+    /// VLAN id at the output interface.
     pub outvlan: Option<u16>,
-    /// Source MAC address as the flow came in.
+    /// Source MAC address at the input interface.
     pub srcmac: Option<[u8; 6]>,
-    /// Destination MAC address as the flow came in or, if only that is told, went out.
+    /// Destination MAC address at the input interface or, if only that is known, at the output
+    /// interface.
     pub dstmac: Option<[u8; 6]>,
-    /// Source address after translation (NAT), or before it where the flow has the one after.
+    /// Source address after translation (NAT), or before it if the flow holds the one after.
     pub natsip: Option<IpAddr>,
-    /// The same of the destination.
+    /// Destination address after or before translation, as above.
     pub natdip: Option<IpAddr>,
-    /// Source port after translation, or before it where the flow has the one after.
+    /// Source port after translation, or before it if the flow holds the one after.
     pub natsport: Option<u16>,
-    /// The same of the destination.
+    /// Destination port after or before translation, as above.
     pub natdport: Option<u16>,
-    /// What happened to the flow: a firewall's event (IANA element 233: 1 created, 2 deleted, 3
-    /// denied, 4 alert, 5 update), else a translator's (element 230).
+    /// Event of a firewall (IANA element 233: 1 created, 2 deleted, 3 denied, 4 alert, 5 update),
+    /// else of a translator (element 230).
     pub event: Option<u8>,
-    /// 0 seen as it came in, 1 as it went out (IANA element 61).
+    /// 0 if the flow was seen at the input interface, 1 at the output interface (IANA element 61).
     pub direction: Option<u8>,
-    /// Why the flow was exported (IANA element 136: 1 idle, 2 active timeout, 3 end, 4 forced, 5 lack
+    /// Reason for the export (IANA element 136: 1 idle, 2 active timeout, 3 end, 4 forced, 5 lack
     /// of resources).
     pub endreason: Option<u8>,
-    /// Virtual routing table that the flow came in by (IANA element 234).
+    /// Virtual routing table of the input interface (IANA element 234).
     pub vrf: Option<u32>,
     /// Number of the observation domain: v5 and v7 engine type*256+id, v9 source id, IPFIX
     /// observation domain, sFlow sub-agent.
@@ -130,8 +133,8 @@ pub struct Extra {
 }
 
 impl Extra {
-    /// What is known of the other direction of a biflow: who was the source is the destination. What
-    /// was said of one direction alone, is left out.
+    /// Returns the values of the reverse direction of a biflow, with source and destination
+    /// exchanged. Values of one direction alone are left out.
     pub fn reversed(self) -> Extra {
         Extra {
             srcas: self.dstas,
@@ -154,8 +157,8 @@ impl Extra {
         }
     }
 
-    /// Exchanges the flow's addresses and ports for those after translation, as far as they are
-    /// known; the ones before stand here then.
+    /// Exchanges the flow's addresses and ports with those after translation, as far as they are
+    /// known. Those before translation are kept here then.
     pub fn translate(&mut self, flow: &mut Flow) {
         let filled = |address: &IpAddr| !address.is_unspecified();
         if let Some(address) = self.natsip.as_mut().filter(|address| filled(address)) {
@@ -176,14 +179,14 @@ impl Extra {
     }
 }
 
-/// An address as it is published: the last octet of IPv4 and the last 80 bits of IPv6 hidden.
+/// An address for publication: the last byte of IPv4 and the last 80 bits of IPv6 are hidden.
 ///
-/// The first 48 bits of a 6to4 address (RFC 3056 section 2) are 2002 and an IPv4 address, of which the
-/// last octet is hidden, too. The other forms show less of the IPv4 address in them: Teredo (RFC 4380
-/// section 4) half of its server's, IPv4-mapped addresses (RFC 4291 section 2.5.5) and those of NAT64 in
-/// 64:ff9b::/96 (RFC 6052 section 2.1) nothing.
+/// The first 48 bits of a 6to4 address (RFC 3056 section 2) are 2002 and an IPv4 address, whose
+/// last byte is hidden, too. The other forms show less of the IPv4 address in them: Teredo (RFC
+/// 4380 section 4) half of its server's, IPv4-mapped addresses (RFC 4291 section 2.5.5) and those
+/// of NAT64 in 64:ff9b::/96 (RFC 6052 section 2.1) nothing.
 ///
-/// The text is no address, so that no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.
+/// The text is no address, so no reader takes it for one: `140.119.44.?`, `2001:db8:7::?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Masked(pub IpAddr);
 
@@ -240,7 +243,7 @@ mod tests {
 
     /// Mostly 192.0.2.9, in each form in which IPv6 holds an IPv4 address.
     #[test]
-    fn a_mask_hides_the_last_octet_of_an_ipv4_address_inside_ipv6() {
+    fn a_mask_hides_the_last_byte_of_an_ipv4_address_inside_ipv6() {
         for (address, masked) in [
             ("2002:c000:209::1", "2002:c000:200::?"),
             ("2002:c000:209:7:1:2:3:4", "2002:c000:200::?"),

@@ -10,6 +10,7 @@
 //!
 //! * [`time`] and [`flow`] hold what all the others share: a moment, a window, the marks that open
 //!   and close one, and the flow record. They know no file, no socket and no clock.
+//! * [`window`] decides which flows are counted together, and how much of a window was seen.
 //! * [`wire`] turns one export datagram into flows and back; [`mod@line`] does the same with lines of
 //!   text. Neither sees the other, and [`detect`] sees neither, so that every filter can be replaced
 //!   by any program that speaks the line format.
@@ -45,4 +46,5 @@ pub mod table;
 pub mod time;
 pub mod tool;
 pub mod total;
+pub mod window;
 pub mod wire;

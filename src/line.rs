@@ -1,8 +1,8 @@
-//! Flow lines: nine columns of text a flow, and the marks between them.
+//! Flow lines: one flow a line in nine columns of text, and the marks between them.
 //!
 //! nfkit-flow(5) is the contract. [`Reader`] turns a stream of lines into batches of [`Flow`]s and
-//! marks, [`Writer`] does the reverse; [`Column`] names what a line can hold. Lines come from
-//! strangers: every one is checked, counted and bounded, and none stops the stream.
+//! marks, and [`Writer`] does the reverse. [`Column`] names the columns. Lines come from strangers,
+//! so every line is checked, counted and bounded, and no line stops the stream.
 //!
 //! [`Flow`]: crate::flow::Flow
 #![deny(clippy::indexing_slicing)]

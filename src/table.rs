@@ -1,13 +1,14 @@
-//! The one table that everything is counted in: exact at any size.
+//! A table of sums by key, exact at any size. Everything is counted in it.
 //!
-//! Keys are chosen by whoever sends packets, so a flood of forged sources or a scan of a whole
-//! country would fill any memory. A [`Table`] holds as many keys as its budget allows; then it
-//! writes them, sorted, to an unnamed temporary file and goes on. At the end all of these runs are
-//! merged. Nothing is evicted and nothing estimated: what bounds it is the disk, and a full one is
+//! Keys are chosen by the senders of packets, so a flood of forged sources or a scan of a whole
+//! country would fill any memory. A [`Table`] holds as many keys as its budget allows. Then it
+//! writes them, sorted, to an unnamed temporary file and continues empty. At the end all of these
+//! runs are merged. Nothing is evicted or estimated. The disk is the only bound, and a full disk is
 //! an error.
 //!
-//! In memory it is a list of entries and an index of places in it, found by a hash: growing the index
-//! moves four octets a key, and the list, which is most of it, is never more than it has to be.
+//! In memory a table is a list of entries and an index of places in the list, found by a hash.
+//! Growing the index moves only four bytes a key, and the list, which is the larger part, has no
+//! empty places.
 #![deny(clippy::indexing_slicing)]
 
 use std::cmp::Reverse;
@@ -24,22 +25,22 @@ mod shards;
 
 pub use shards::{Group, Merge as MergedRows, Row, Shards, Sorted};
 
-/// What can be counted under.
+/// A type that can be a key.
 pub trait Key: Copy + Ord + Hash + Serialize + DeserializeOwned {}
 
 impl<T: Copy + Ord + Hash + Serialize + DeserializeOwned> Key for T {}
 
-/// What is counted: sums that can be added up in any order.
+/// A sum, which can be added up in any order.
 pub trait Sum: Copy + Serialize + DeserializeOwned {
-    /// Of nothing at all: merging it changes nothing.
+    /// The empty sum: merging it changes nothing.
     const EMPTY: Self;
 
-    /// Adds what another sum counted.
+    /// Adds another sum.
     fn merge(&mut self, other: &Self);
 }
 
-/// Counts that are added up, each for itself. They stop at the end of their range, so that no
-/// exporter's nonsense can wrap them.
+/// Counts that are added up one by one. They stop at the end of their range, so that wrong counts
+/// of an exporter cannot wrap around.
 impl<const N: usize> Sum for [u64; N]
 where
     [u64; N]: Serialize + DeserializeOwned,
@@ -53,37 +54,40 @@ where
     }
 }
 
-/// As many runs are merged into one: each holds a file descriptor and a buffer.
+/// Number of runs that are merged into one. Each run holds a file descriptor and a buffer.
 const MAX_RUNS: usize = 64;
 
-/// No budget is smaller than this many keys: with fewer the runs would be nothing but overhead.
+/// The smallest budget in keys. With fewer keys the runs would be mostly overhead.
 const MIN_KEYS: usize = 1024;
 
-/// No table in memory is larger: the index counts places in 32 bits.
+/// The most keys in memory. The index has 32 bits for a place.
 const MAX_KEYS: usize = 1 << 30;
 
-/// The longest record in a run: two addresses, small numbers and six counts, each at most 10 octets.
+/// The longest record in a run, in bytes: two addresses, small numbers and six counts of at most 10
+/// bytes each.
 const RECORD: usize = 256;
 
-/// Sums by key.
+/// A table of sums by key.
 #[derive(Debug)]
 pub struct Table<K, V> {
     entries: Vec<(K, V)>,
-    /// Places in the list counted from 1, 0 where there is none; a power of two of them, at most half
-    /// of them taken. A key is looked for from where its hash says up to the first 0.
+    /// Places in the list, counted from 1; 0 for an empty slot. The number of slots is a power of
+    /// two, and at most half of them are taken. The search for a key begins at the slot of its hash
+    /// and ends at the first empty one.
     index: Vec<u32>,
     hasher: RandomState,
     limit: usize,
     runs: Vec<File>,
     spilled: u64,
-    /// For [`Table::update`], place by place.
+    /// Scratch memory of [`Table::update`]: the place that the first slot of each key names.
     guesses: Vec<u32>,
 }
 
 impl<K: Key, V: Sum> Table<K, V> {
-    /// A table that keeps to about `memory` octets, not counting what the merge reads ahead.
+    /// Returns an empty table that uses about `memory` bytes, not counting those that the merge
+    /// reads ahead.
     pub fn new(memory: u64) -> Table<K, V> {
-        // An index that has just doubled has four places a key.
+        // An index that has just doubled has four slots a key.
         let key = size_of::<(K, V)>() + 4 * size_of::<u32>();
         let limit = usize::try_from(memory).unwrap_or(usize::MAX) / key;
         Table {
@@ -97,7 +101,7 @@ impl<K: Key, V: Sum> Table<K, V> {
         }
     }
 
-    /// Counts one sum under `key`.
+    /// Adds one sum to that of `key`.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
@@ -106,8 +110,8 @@ impl<K: Key, V: Sum> Table<K, V> {
         Ok(())
     }
 
-    /// Counts under many keys: `change` is called with each one's number and what was counted under
-    /// it. This hides the time that memory takes to answer: no lookup waits for the one before it.
+    /// Changes the sums of many keys: calls `change` with the number of each key and its sum. This
+    /// hides the latency of memory, because no lookup waits for the one before it.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
@@ -117,7 +121,7 @@ impl<K: Key, V: Sum> Table<K, V> {
         guesses.extend(keys.iter().map(|key| self.index.get(self.place(key)).map_or(0, |at| *at)));
         let mut done = Ok(());
         for (n, (key, guess)) in keys.iter().zip(&guesses).enumerate() {
-            // An entry keeps its place, and one that has gone to a file is no longer there.
+            // An entry keeps its place. One that went to a file meanwhile is no longer there.
             match self.entries.get_mut((*guess as usize).wrapping_sub(1)) {
                 Some((found, sum)) if found == key => change(n, sum),
                 _ => match self.entry(*key) {
@@ -133,12 +137,13 @@ impl<K: Key, V: Sum> Table<K, V> {
         done
     }
 
-    /// Where the index is looked at first.
+    /// Returns the slot of the index where the search for a key begins.
     fn place(&self, key: &K) -> usize {
-        // The lower bits are good enough: the hash is a folded product.
+        // The lower bits are good enough, because the hash is a folded product.
         self.hasher.hash_one(key) as usize & (self.index.len() - 1)
     }
 
+    /// Returns the sum of a key, which is added if it is new.
     fn entry(&mut self, key: K) -> io::Result<&mut V> {
         let mut place = self.place(&key);
         let found = loop {
@@ -192,11 +197,12 @@ impl<K: Key, V: Sum> Table<K, V> {
         }
     }
 
-    /// How many keys have gone to temporary files so far.
+    /// Returns the number of keys that went to temporary files so far.
     pub fn spilled(&self) -> u64 {
         self.spilled
     }
 
+    /// Writes all entries to a file, and merges the files if there are many.
     fn spill(&mut self) -> io::Result<()> {
         self.entries.sort_unstable_by_key(|(key, _)| *key);
         self.spilled += self.entries.len() as u64;
@@ -210,7 +216,7 @@ impl<K: Key, V: Sum> Table<K, V> {
         Ok(())
     }
 
-    /// All keys in ascending order, each once.
+    /// Returns all keys with their sums, each once, in ascending order.
     ///
     /// # Errors
     /// A temporary file that cannot be read back.
@@ -220,7 +226,8 @@ impl<K: Key, V: Sum> Table<K, V> {
         Merge::new(self.runs, entries)
     }
 
-    /// All keys, each once, in any order: it need not be sorted if nothing has gone to a file.
+    /// Returns all keys with their sums, each once, in any order. Without files nothing has to be
+    /// sorted.
     ///
     /// # Errors
     /// A temporary file that cannot be read back.
@@ -247,11 +254,11 @@ fn write_run<K: Key, V: Sum>(
     Ok(file)
 }
 
-/// Reads sorted runs as one, merging what has the same key.
+/// A merge of sorted runs, which also merges the sums of equal keys.
 struct Merge<K, V> {
     runs: Vec<BufReader<File>>,
     memory: std::vec::IntoIter<(K, V)>,
-    /// The next entry of each run, the smallest key on top; the last place is the memory's.
+    /// The next entry of each run, the smallest key on top. The last run is the one in memory.
     heads: BinaryHeap<Reverse<Head<K, V>>>,
 }
 
@@ -286,14 +293,14 @@ impl<K: Key, V: Sum> Merge<K, V> {
         let runs: Vec<_> = runs.into_iter().map(BufReader::new).collect();
         let heads = BinaryHeap::with_capacity(runs.len() + 1);
         let mut merge = Merge { runs, memory: memory.into_iter(), heads };
-        // Without runs there is nothing to merge with.
+        // Without runs on disk the entries in memory need no merge.
         if !merge.runs.is_empty() {
             (0..=merge.runs.len()).try_for_each(|run| merge.refill(run))?;
         }
         Ok(merge)
     }
 
-    /// Takes the next entry of one run up among the heads.
+    /// Adds the next entry of one run to the heads.
     fn refill(&mut self, run: usize) -> io::Result<()> {
         let entry = match self.runs.get_mut(run) {
             Some(file) => read_record(file)?,
@@ -352,42 +359,45 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_spills_counts_the_same() {
+    fn a_table_that_spills_has_the_same_sums() {
         let mut table = Table::<(u32, u8), (u64, u64)>::new(0);
-        let mut twin = BTreeMap::<(u32, u8), (u64, u64)>::new();
+        let mut expected = BTreeMap::<(u32, u8), (u64, u64)>::new();
         for n in 0..200_000u32 {
             let key = (n.wrapping_mul(2_654_435_761) % 150_000, (n % 3) as u8);
             let sum = (n.into(), (n % 1000).into());
             table.add(key, &sum).unwrap();
-            twin.entry(key).or_default().merge(&sum);
+            expected.entry(key).or_default().merge(&sum);
         }
-        assert!(table.spilled() > MAX_RUNS as u64 * MIN_KEYS as u64, "runs were merged on the way");
+        assert!(
+            table.spilled() > MAX_RUNS as u64 * MIN_KEYS as u64,
+            "runs were merged before the end"
+        );
         let read: Vec<_> = table.into_sorted().unwrap().map(Result::unwrap).collect();
-        assert_eq!(read, twin.into_iter().collect::<Vec<_>>());
+        assert_eq!(read, expected.into_iter().collect::<Vec<_>>());
     }
 
     proptest! {
         #[test]
-        fn many_at_a_time_count_as_one_by_one(
+        fn updates_in_batches_equal_single_ones(
             batches in prop::collection::vec(prop::collection::vec(0..5000u32, 0..3000), 1..8),
             memory in prop::sample::select(vec![0u64, 1 << 20]),
         ) {
             let mut table = Table::<u32, (u64, u64)>::new(memory);
-            let mut twin = BTreeMap::<u32, (u64, u64)>::new();
+            let mut expected = BTreeMap::<u32, (u64, u64)>::new();
             for keys in &batches {
                 table.update(keys, |n, sum| sum.merge(&(1, n as u64))).unwrap();
                 for (n, key) in keys.iter().enumerate() {
-                    twin.entry(*key).or_default().merge(&(1, n as u64));
+                    expected.entry(*key).or_default().merge(&(1, n as u64));
                 }
             }
             let mut read: Vec<_> = table.into_entries().unwrap().map(Result::unwrap).collect();
             read.sort_unstable();
-            prop_assert_eq!(read, twin.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(read, expected.into_iter().collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn a_budget_is_kept() {
+    fn a_table_keeps_its_budget() {
         let budget = 1 << 20;
         let mut table = Table::<[u64; 2], [u64; 6]>::new(budget);
         for n in 0..100_000 {

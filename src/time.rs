@@ -1,8 +1,8 @@
-//! Moments, windows and the marks that open and close a window. There is no clock here.
+//! Timestamps, windows, and the marks that open and close a window. There is no clock here.
 //!
-//! Everything that nfkit says about time comes from the data: a [`Timestamp`] out of a datagram or
-//! a line, a [`Window`] aligned to the Unix epoch, and the [`Mark`]s `#window` and `#end` of
-//! nfkit-flow(5), which both flow lines and finding lines carry.
+//! All times of nfkit come from the data: a [`Timestamp`] from a datagram or a line, a [`Window`]
+//! aligned to the Unix epoch, and the [`Mark`]s `#window` and `#end` of nfkit-flow(5), which stand
+//! in flow lines and in finding lines.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,42 +18,43 @@ const NANOS: u64 = 1_000_000_000;
 /// The last whole second that a timestamp can name, in the year 2554.
 const LAST_SECOND: u64 = u64::MAX / NANOS;
 
-/// A moment in nanoseconds since the Unix epoch, UTC without leap seconds. It ends in 2554.
+/// A moment in nanoseconds since the Unix epoch, in UTC without leap seconds. The range ends in
+/// 2554.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From whole nanoseconds since the epoch.
+    /// Returns the moment of these nanoseconds since the epoch.
     pub const fn from_nanos(nanos: u64) -> Timestamp {
         Timestamp(nanos)
     }
 
-    /// From whole milliseconds since the epoch, at most the end of the range.
+    /// Returns the moment of these milliseconds since the epoch, at most the end of the range.
     pub const fn from_millis(millis: u64) -> Timestamp {
         Timestamp(millis.saturating_mul(1_000_000))
     }
 
-    /// From whole seconds since the epoch, at most the end of the range.
+    /// Returns the moment of these seconds since the epoch, at most the end of the range.
     pub const fn from_secs(secs: u64) -> Timestamp {
         Timestamp(secs.saturating_mul(NANOS))
     }
 
-    /// Nanoseconds since the epoch.
+    /// Returns the nanoseconds since the epoch.
     pub const fn nanos(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down.
+    /// Returns the seconds since the epoch, rounded down.
     pub const fn secs(self) -> u64 {
         self.0 / NANOS
     }
 
-    /// This moment moved by `nanos`, kept inside the range.
+    /// Returns this moment moved by `nanos`, within the range.
     pub const fn offset(self, nanos: i64) -> Timestamp {
         Timestamp(self.0.saturating_add_signed(nanos))
     }
 
-    /// Reads Unix seconds with up to nine decimals (`994025700.125`) or RFC 3339 in UTC
+    /// Parses Unix seconds with up to nine decimals (`994025700.125`) or RFC 3339 in UTC
     /// (`2001-07-01T22:15:00Z`). `None` for anything else, more decimals, or a moment past 2554.
     pub fn parse(text: &[u8]) -> Option<Timestamp> {
         if let Some(time) = Timestamp::parse_millis(text) {
@@ -78,8 +79,8 @@ impl Timestamp {
         Some(Timestamp(whole.checked_mul(NANOS)?.checked_add(decimals)?))
     }
 
-    /// Eight to ten digits, a point and three more: of the text of a flow with its times, which nearly always
-    /// have this form, a third goes to them.
+    /// Parses eight to ten digits, a point and three more digits, the form that nearly all times in
+    /// flow lines have. Two of them are a third of a line's text, so they are worth a fast path.
     fn parse_millis(text: &[u8]) -> Option<Timestamp> {
         let (secs, &[b'.', k, l, m]) = text.split_last_chunk()? else { return None };
         let (upper, lower) = secs.split_last_chunk()?;
@@ -100,21 +101,22 @@ impl Timestamp {
         Some(Timestamp(u64::try_from(since.as_nanos()).ok()?))
     }
 
-    /// The moment in RFC 3339 UTC with whole seconds: `2001-07-01T00:20:00Z`.
+    /// Returns the moment in RFC 3339 UTC with whole seconds: `2001-07-01T00:20:00Z`.
     pub fn rfc3339(self) -> String {
         rfc3339(self.secs())
     }
 }
 
-/// 10 to the power of 0 to 9.
+/// The powers of 10 from 0 to 9.
 const TENS: [u64; 10] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// The value of eight digits, all of them at once: pairs, of pairs the hundreds, and so on.
+/// Returns the value of eight digits; `None` if one of them is no digit. It joins all digits at
+/// once to pairs, these to fours, and these to the result.
 fn eight(text: [u8; 8]) -> Option<u64> {
     let text = u64::from_le_bytes(text);
     let value = text.wrapping_sub(0x3030_3030_3030_3030);
-    // What is below '0' or above '9' shows in the highest bit of its octet.
+    // A byte below '0' or above '9' sets the highest bit in its place.
     if (value | text.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
@@ -123,11 +125,12 @@ fn eight(text: [u8; 8]) -> Option<u64> {
     Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
-/// The value of the digits that `text` begins with, good for 19 of them, and what follows.
+/// Returns the value of the digits that `text` begins with, and the rest. The value wraps around
+/// beyond 19 digits.
 fn digits(mut text: &[u8]) -> (u64, &[u8]) {
     let mut value = 0u64;
-    while let [octet @ b'0'..=b'9', rest @ ..] = text {
-        value = value.wrapping_mul(10).wrapping_add(u64::from(octet - b'0'));
+    while let [digit @ b'0'..=b'9', rest @ ..] = text {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         text = rest;
     }
     (value, text)
@@ -147,13 +150,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Seconds since the epoch as RFC 3339 UTC, at most the end of the range.
+/// Returns seconds since the epoch as RFC 3339 UTC, at most the end of the range.
 fn rfc3339(secs: u64) -> String {
     let time: SystemTime = UNIX_EPOCH + Duration::from_secs(secs.min(LAST_SECOND));
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// A stretch of time that is judged as one, in whole seconds.
+/// A span of time in whole seconds, whose flows are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {
     start: u64,
@@ -161,8 +164,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window of `seconds` from `start` seconds after the epoch. `None` if it is empty or ends
-    /// past the range of [`Timestamp`].
+    /// Returns the window of `seconds` from `start` seconds after the epoch. `None` if it is empty
+    /// or ends past the range of [`Timestamp`].
     pub const fn new(start: u64, seconds: u32) -> Option<Window> {
         if seconds == 0 || start > LAST_SECOND - seconds as u64 {
             return None;
@@ -170,8 +173,8 @@ impl Window {
         Some(Window { start, seconds })
     }
 
-    /// The window of `seconds` (at least 1), aligned to the epoch, that holds `time`. At the end of
-    /// the range of [`Timestamp`] it is the last whole one.
+    /// Returns the window of `seconds` (at least 1), aligned to the epoch, that holds `time`. At
+    /// the end of the range of [`Timestamp`] that is the last whole window.
     pub const fn at(time: Timestamp, seconds: u32) -> Window {
         let seconds = if seconds == 0 { 1 } else { seconds };
         let last = LAST_SECOND / seconds as u64 - 1;
@@ -180,33 +183,33 @@ impl Window {
         Window { start, seconds }
     }
 
-    /// Seconds from the epoch to the window's first moment.
+    /// Returns the first second of the window, in Unix seconds.
     pub const fn start(self) -> u64 {
         self.start
     }
 
-    /// Length in seconds, at least 1.
+    /// Returns the length in seconds, at least 1.
     pub const fn seconds(self) -> u32 {
         self.seconds
     }
 
-    /// Seconds from the epoch to the first moment after the window.
+    /// Returns the first second behind the window, in Unix seconds.
     pub const fn end(self) -> u64 {
         self.start + self.seconds as u64
     }
 
-    /// Whether the moment lies inside.
+    /// Returns true if the moment lies in the window.
     pub const fn holds(self, time: Timestamp) -> bool {
         self.start <= time.secs() && time.secs() < self.end()
     }
 
-    /// START in RFC 3339 UTC.
+    /// Returns the start in RFC 3339 UTC.
     pub fn start_text(self) -> String {
         rfc3339(self.start)
     }
 
-    /// Reads START and SECONDS as marks and finding lines write them; `Some(None)` is the unknown
-    /// window, `-` and `-`.
+    /// Parses START and SECONDS as marks and finding lines have them. `Some(None)` is the unknown
+    /// window, `-` and `-`; `None` a text that cannot be read.
     pub fn parse(start: &str, seconds: &str) -> Option<Option<Window>> {
         if start == "-" && seconds == "-" {
             return Some(None);
@@ -232,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn timestamps_read_seconds_and_rfc3339() {
+    fn timestamps_parse_seconds_and_rfc3339() {
         let time = Timestamp::from_nanos(994_025_700_125_000_000);
         assert_eq!(Timestamp::parse(b"994025700.125"), Some(time));
         assert_eq!(Timestamp::parse(b"2001-07-01T22:15:00.125Z"), Some(time));
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_align_to_the_epoch() {
+    fn windows_are_aligned_to_the_epoch() {
         let window = Window::at(Timestamp::parse(b"2001-07-01T00:29:59.9Z").unwrap(), 600);
         assert_eq!(window.to_string(), "2001-07-01T00:20:00Z\t600");
         assert!(window.holds(Timestamp::parse(b"2001-07-01T00:20:00Z").unwrap()));
@@ -271,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn milliseconds_are_read_as_digits_are(text in "[0-9]{7,12}\\.[0-9]{3}|[0-9./:;]{12,14}") {
+        fn the_fast_path_for_milliseconds_agrees_with_digits(text in "[0-9]{7,12}\\.[0-9]{3}|[0-9./:;]{12,14}") {
             let text = text.as_bytes();
             let one_by_one = |text: &[u8]| {
                 let (secs, rest) = digits(text);

@@ -1,163 +1,110 @@
-//! Totals: flows, packets and octets by address, network, port or whatever else a flow line says,
+//! Totals: flows, packets and bytes by address, network, port or another column of flow lines,
 //! exact at any size.
 //!
-//! [`Per`] says what is counted under and [`By`] what ranks it. [`Totals`] adds up batches of flows in
-//! [`Table`]s and returns a [`Ranking`]; only sums are kept, so that the order of the flows changes
-//! nothing.
+//! [`Per`] is the key that flows are counted by, and [`By`] the measure that ranks the keys.
+//! [`Totals`] adds up batches of flows in [`Table`]s and returns a [`Ranking`]. Only sums are kept,
+//! so the order of the flows changes nothing.
 
 use std::io;
 use std::net::IpAddr;
 
+use self::ranking::StepSums;
 use crate::flow::Flow;
 use crate::table::{Sum, Table};
+use crate::window::Counter;
 
 mod key;
 mod ranking;
+mod spec;
 
 pub use key::{Key, Per, Side};
 pub use ranking::{Ranking, Row, TimeStep};
+pub use spec::{By, Counts, TotalSpec};
 
-/// The measure that ranks keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Octets.
-    Octets,
-    /// Packets.
-    Packets,
-    /// Flows.
-    Flows,
-    /// Distinct addresses at the other end.
-    Peers,
-}
-
-/// Flows, packets and octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// How many flows.
-    pub flows: u64,
-    /// Their packets.
-    pub packets: u64,
-    /// Their octets.
-    pub octets: u64,
-}
-
-impl Counts {
-    fn of(flow: &Flow) -> [u64; 3] {
-        [1, flow.packets, flow.octets]
-    }
-
-    /// Both together.
-    pub fn plus(self, other: Counts) -> Counts {
-        Counts {
-            flows: self.flows.saturating_add(other.flows),
-            packets: self.packets.saturating_add(other.packets),
-            octets: self.octets.saturating_add(other.octets),
-        }
-    }
-
-    /// What ranks it; peers are no part of it.
-    pub fn by(self, by: By) -> u64 {
-        match by {
-            By::Octets => self.octets,
-            By::Packets => self.packets,
-            By::Flows | By::Peers => self.flows,
-        }
-    }
-}
-
-impl From<[u64; 3]> for Counts {
-    fn from([flows, packets, octets]: [u64; 3]) -> Counts {
-        Counts { flows, packets, octets }
-    }
-}
-
-/// What is to be counted.
-#[derive(Clone, Copy, Debug)]
-pub struct TotalSpec {
-    /// What is counted under.
-    pub per: Per,
-    /// What ranks it.
-    pub by: By,
-    /// Seconds of the steps that the counts of each key are told apart by, if a series is wanted.
-    pub step: Option<u32>,
-    /// Memory in octets; what is more goes to temporary files.
-    pub memory: u64,
-}
-
-/// Totals of the flows so far.
+/// The totals of the flows so far.
 #[derive(Debug)]
 pub struct Totals {
-    plan: TotalSpec,
+    spec: TotalSpec,
     total: [u64; 3],
     tables: Tables,
 }
 
-/// A key has the counts of one side or of both: those of pairs are many, and half as large.
+/// The tables, with the counts of one side for each key or of both. Pairs are the most keys, and
+/// need only one side, which takes half the room.
 #[derive(Debug)]
 enum Tables {
     One(Sides<3>),
     Both(Sides<6>),
 }
 
-/// By key and the address at the other end.
+/// Sums by key and the address at the other end.
 type ByPeer<V> = Table<(Key, IpAddr), V>;
-/// By key and the step's first second, if the flow has a time.
+/// Sums by key and the step's first second; `None` for flows without a time.
 type ByStep<V> = Table<(Key, Option<u64>), V>;
 
-/// Sums of `N` / 3 sides by key.
+/// Sums by key, of `N` / 3 sides.
 #[derive(Debug)]
 struct Sides<const N: usize>
 where
     [u64; N]: Sum,
 {
-    /// Keys of up to 64 bits, such as all of IPv4.
+    /// Sums of keys that fit into 64 bits, such as those of IPv4.
     narrow: Table<u64, [u64; N]>,
+    /// Sums of all other keys.
     wide: Table<Key, [u64; N]>,
-    /// Instead of both, where peers are counted.
+    /// Used instead of these two if peers are counted.
     peers: Option<ByPeer<[u64; N]>>,
-    /// Instead of both, for a series.
+    /// Used instead of these two for a series.
     steps: Option<ByStep<[u64; N]>>,
-    /// Keys of a batch, and which flow each is of and on which side.
+    /// Narrow keys of a batch.
     keys: Vec<u64>,
+    /// The flow of each of these keys, by its place in the batch, and the side that the key stands
+    /// on.
     rows: Vec<(u32, Side)>,
 }
 
 impl Totals {
-    /// Nothing counted yet.
-    pub fn new(plan: TotalSpec) -> Totals {
-        let tables = match plan.per.sides() {
-            [_] => Tables::One(Sides::new(&plan)),
-            _ => Tables::Both(Sides::new(&plan)),
+    /// Returns totals without flows.
+    pub fn new(spec: TotalSpec) -> Totals {
+        let tables = match spec.per.sides() {
+            [_] => Tables::One(Sides::new(&spec)),
+            _ => Tables::Both(Sides::new(&spec)),
         };
-        Totals { plan, total: [0; 3], tables }
+        Totals { spec, total: [0; 3], tables }
     }
 
-    /// Counts some flows.
+    /// Adds some flows.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
     pub fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
         flows.iter().for_each(|flow| self.total.merge(&Counts::of(flow)));
         match &mut self.tables {
-            Tables::One(sides) => sides.add(&self.plan, flows),
-            Tables::Both(sides) => sides.add(&self.plan, flows),
+            Tables::One(sides) => sides.add(&self.spec, flows),
+            Tables::Both(sides) => sides.add(&self.spec, flows),
         }
     }
 
-    /// All flows, each once.
+    /// Returns the counts of all flows, each counted once.
     pub fn total(&self) -> Counts {
         self.total.into()
     }
 
-    /// The first `limit` keys, or all of them, the greatest first.
+    /// Returns the first `limit` keys, or all keys, the largest first.
     ///
     /// # Errors
     /// A temporary file that fails.
     pub fn rank(self, limit: Option<usize>) -> io::Result<Ranking> {
         match self.tables {
-            Tables::One(sides) => sides.rank(&self.plan, limit),
-            Tables::Both(sides) => sides.rank(&self.plan, limit),
+            Tables::One(sides) => sides.rank(&self.spec, limit),
+            Tables::Both(sides) => sides.rank(&self.spec, limit),
         }
+    }
+}
+
+impl Counter for Totals {
+    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
+        Totals::add(self, flows)
     }
 }
 
@@ -165,42 +112,42 @@ impl<const N: usize> Sides<N>
 where
     [u64; N]: Sum,
 {
-    fn new(plan: &TotalSpec) -> Sides<N> {
-        let (peers, steps) = (plan.by == By::Peers, plan.step.is_some());
+    fn new(spec: &TotalSpec) -> Sides<N> {
+        let (peers, steps) = (spec.by == By::Peers, spec.step.is_some());
         Sides {
-            narrow: Table::new(plan.memory / 2),
-            wide: Table::new(plan.memory / 2),
-            peers: (peers && !steps).then(|| Table::new(plan.memory)),
-            steps: steps.then(|| Table::new(plan.memory)),
+            narrow: Table::new(spec.memory / 2),
+            wide: Table::new(spec.memory / 2),
+            peers: (peers && !steps).then(|| Table::new(spec.memory)),
+            steps: steps.then(|| Table::new(spec.memory)),
             keys: Vec::new(),
             rows: Vec::new(),
         }
     }
 
-    fn add(&mut self, plan: &TotalSpec, flows: &[Flow]) -> io::Result<()> {
+    fn add(&mut self, spec: &TotalSpec, flows: &[Flow]) -> io::Result<()> {
         if let Some(table) = &mut self.steps {
-            let step = u64::from(plan.step.unwrap_or(1).max(1));
-            return for_each_side(plan.per, flows, |flow, side, key| {
+            let step = u64::from(spec.step.unwrap_or(1).max(1));
+            return for_each_side(spec.per, flows, |flow, side, key| {
                 let time = flow.start.or(flow.end).map(|time| time.secs() - time.secs() % step);
-                table.add((key, time), &on(side, flow))
+                table.add((key, time), &sums_of(side, flow))
             });
         }
         if let Some(table) = &mut self.peers {
-            return for_each_side(plan.per, flows, |flow, side, key| {
+            return for_each_side(spec.per, flows, |flow, side, key| {
                 let peer = if side == Side::Source { flow.dip } else { flow.sip };
-                table.add((key, peer), &on(side, flow))
+                table.add((key, peer), &sums_of(side, flow))
             });
         }
         self.keys.clear();
         self.rows.clear();
         for (n, flow) in (0u32..).zip(flows) {
-            for &side in plan.per.sides() {
-                match plan.per.narrow(flow, side) {
+            for &side in spec.per.sides() {
+                match spec.per.narrow(flow, side) {
                     Some(key) => {
                         self.keys.push(key);
                         self.rows.push((n, side));
                     }
-                    None => self.wide.add(plan.per.key(flow, side), &on(side, flow))?,
+                    None => self.wide.add(spec.per.key(flow, side), &sums_of(side, flow))?,
                 }
             }
         }
@@ -208,7 +155,7 @@ where
         self.narrow.update(&self.keys, |n, sums| {
             let row = rows.get(n).and_then(|&(n, side)| Some((flows.get(n as usize)?, side)));
             let Some((flow, side)) = row else { return };
-            // The sums of the side that the key is on.
+            // The sums of the side that the key stands on.
             let (first, second) = sums.split_at_mut(3);
             let sums = if side == Side::Source || N == 3 { first } else { second };
             for (sum, count) in sums.iter_mut().zip(Counts::of(flow)) {
@@ -217,26 +164,27 @@ where
         })
     }
 
-    fn rank(self, plan: &TotalSpec, limit: Option<usize>) -> io::Result<Ranking> {
+    fn rank(self, spec: &TotalSpec, limit: Option<usize>) -> io::Result<Ranking> {
         if let Some(table) = self.steps {
             let entries = table.into_sorted()?;
-            let entries = entries.map(|entry| entry.map(|((key, at), sums)| (key, at, sums)));
-            return ranking::of_steps(entries, plan.by, limit);
+            let entries = entries
+                .map(|entry| entry.map(|((key, start), sums)| StepSums { key, start, sums }));
+            return ranking::of_steps(entries, spec.by, limit);
         }
         if let Some(table) = self.peers {
             let entries = table.into_sorted()?;
             let entries = entries.map(|entry| entry.map(|((key, _), sums)| (key, sums)));
-            return ranking::of_peers(entries, plan.memory, limit);
+            return ranking::of_peers(entries, spec.memory, limit);
         }
-        let per = plan.per;
+        let per = spec.per;
         let narrow = self.narrow.into_entries()?;
         let narrow = narrow.map(move |entry| entry.map(|(key, sums)| (per.widen(key), sums)));
-        ranking::of_sums(narrow.chain(self.wide.into_entries()?), plan, limit)
+        ranking::of_sums(narrow.chain(self.wide.into_entries()?), spec, limit)
     }
 }
 
-/// The counts of a flow among the sums of a key that stands on this side of it.
-fn on<const N: usize>(side: Side, flow: &Flow) -> [u64; N] {
+/// Returns the sums that a flow adds to a key that stands on this side of it.
+fn sums_of<const N: usize>(side: Side, flow: &Flow) -> [u64; N] {
     let from = if side == Side::Source || N == 3 { 0 } else { 3 };
     let mut sums = [0; N];
     for (sum, count) in sums.iter_mut().skip(from).zip(Counts::of(flow)) {
@@ -245,6 +193,7 @@ fn on<const N: usize>(side: Side, flow: &Flow) -> [u64; N] {
     sums
 }
 
+/// Calls `count` with each flow, a side of it, and the key on that side.
 fn for_each_side(
     per: Per,
     flows: &[Flow],

@@ -1,4 +1,4 @@
-//! Flow lines in memory, and who reads them: turns of ways that each read all of them.
+//! Contests over flow lines in memory: each contestant reads all of them.
 
 use std::hint::black_box;
 
@@ -8,13 +8,13 @@ use nfkit::scenario::{Player, ScenarioKind, ScenarioPlan};
 
 use super::{cpu, load, median};
 
-/// Lines of the scenario.
+/// Lines of a contest.
 pub const LINES: usize = 60_000;
-/// Turns.
+/// Turns of each contestant.
 pub const TURNS: usize = 15;
 
-/// Flows of a campus as they come, all of them of IPv4.
-pub fn campus() -> Vec<Flow> {
+/// Returns the first `count` IPv4 flows of a campus.
+pub fn campus(count: usize) -> Vec<Flow> {
     let plan = ScenarioPlan {
         kind: ScenarioKind::Campus,
         seed: 1,
@@ -25,14 +25,14 @@ pub fn campus() -> Vec<Flow> {
     let mut player = Player::new(plan).unwrap();
     player.next_window();
     let (mut flows, mut batch) = (Vec::new(), Vec::new());
-    while flows.len() < LINES && player.next(&mut batch) {
+    while flows.len() < count && player.next(&mut batch) {
         flows.extend(batch.iter().map(|(_, flow)| *flow).filter(|flow| flow.sip.is_ipv4()));
     }
-    flows.truncate(LINES);
+    flows.truncate(count);
     flows
 }
 
-/// Their lines, under the names of the columns.
+/// Returns the lines of flows under the names of their columns.
 pub fn text(flows: &[Flow], columns: &[Column], form: Form) -> Vec<u8> {
     let mut text = Vec::new();
     let mut writer = Writer::new(&mut text).columns(columns).form(form);
@@ -41,7 +41,7 @@ pub fn text(flows: &[Flow], columns: &[Column], form: Form) -> Vec<u8> {
     text
 }
 
-/// All of a text through the reader.
+/// Reads all of a text with the reader. Returns the number of lines.
 pub fn reader(text: &[u8]) -> usize {
     let (mut reader, mut count) = (Reader::new(text), 0);
     while let Some(item) = reader.next_item().unwrap() {
@@ -51,19 +51,21 @@ pub fn reader(text: &[u8]) -> usize {
     count
 }
 
-/// One contestant, which returns how many lines it read.
+/// A contestant, whose function returns the number of lines that it read.
 pub struct Way<'a> {
     name: &'static str,
     run: Box<dyn Fn() -> usize + 'a>,
-    /// Nanoseconds a line, turn by turn.
+    /// Nanoseconds a line, of each turn.
     took: Vec<f64>,
 }
 
+/// Returns a contestant.
 pub fn way<'a>(name: &'static str, run: impl Fn() -> usize + 'a) -> Way<'a> {
     Way { name, run: Box::new(run), took: Vec::new() }
 }
 
-/// Lets all take turns, and prints what each took beside the first, called `first`.
+/// Lets all contestants take turns, and prints the median of each, also in relation to the first,
+/// which is called `first`.
 pub fn contest(mut ways: Vec<Way<'_>>, first: &str) {
     for _ in 0..TURNS {
         for way in &mut ways {

@@ -1,15 +1,16 @@
-//! The bare loop: nine columns written as tight as safe Rust allows, for one purpose and without
-//! checks. It is the rival that the library is measured against, and shares no code with it.
+//! The bare loop: writes the nine columns as fast as safe Rust allows, for one purpose and without
+//! checks. The library is measured against it, and the two share no code.
 #![allow(dead_code, clippy::panic)]
 
 pub mod lines;
 pub mod process;
 pub mod text;
 
-/// Room that one line needs, with what stores touch behind it.
+/// Bytes that one line needs, including those that its last stores touch.
 pub const LINE: usize = 256;
 
-const fn octets() -> [u64; 256] {
+/// Returns the texts of all bytes; the upper 32 bits are the length in bits.
+const fn bytes() -> [u64; 256] {
     let mut table = [0; 256];
     let mut n = 0;
     while n < 256 {
@@ -25,6 +26,7 @@ const fn octets() -> [u64; 256] {
     table
 }
 
+/// Returns the three digits of 0 to 999.
 const fn threes() -> [u32; 1024] {
     let mut table = [0; 1024];
     let mut n = 0;
@@ -35,7 +37,7 @@ const fn threes() -> [u32; 1024] {
     table
 }
 
-static OCTET: [u64; 256] = octets();
+static BYTE: [u64; 256] = bytes();
 static THREE: [u32; 1024] = threes();
 
 /// The text of one line.
@@ -47,7 +49,7 @@ pub struct Line<'a> {
 impl Line<'_> {
     #[inline(always)]
     fn put(&mut self, word: u64, bits: u64) {
-        // The mask spares the check: no line is that long.
+        // The mask saves a bounds check; no line is longer.
         let at = self.at & 127;
         self.room[at..at + 8].copy_from_slice(&word.to_le_bytes());
         self.at += (bits / 8) as usize;
@@ -55,7 +57,7 @@ impl Line<'_> {
 
     #[inline(always)]
     pub fn small(&mut self, value: u8, end: u8) {
-        let entry = OCTET[usize::from(value)];
+        let entry = BYTE[usize::from(value)];
         let bits = entry >> 32;
         self.put(entry & 0xff_ffff | (u64::from(end) << bits), bits + 8);
     }
@@ -86,8 +88,8 @@ impl Line<'_> {
 
     #[inline(always)]
     pub fn ipv4(&mut self, [a, b, c, d]: [u8; 4], end: u8) {
-        let (a, b) = (OCTET[usize::from(a)], OCTET[usize::from(b)]);
-        let (c, d) = (OCTET[usize::from(c)], OCTET[usize::from(d)]);
+        let (a, b) = (BYTE[usize::from(a)], BYTE[usize::from(b)]);
+        let (c, d) = (BYTE[usize::from(c)], BYTE[usize::from(d)]);
         let dotted = |entry: u64| {
             let bits = entry >> 32;
             (entry & 0xff_ffff | (0x2e << bits), bits + 8)
@@ -106,19 +108,19 @@ fn six(value: u32) -> u64 {
     u64::from(THREE[(high & 1023) as usize]) | (u64::from(THREE[(low & 1023) as usize]) << 24)
 }
 
-/// CPU time that this process has used, in nanoseconds.
+/// Returns the CPU time of this process in nanoseconds.
 pub fn cpu() -> u64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// The middle one.
+/// Returns the median.
 pub fn median(figures: &mut [f64]) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
 
-/// What else ran: figures of a busy machine are worth less.
+/// Returns the machine's load and cores as text: figures of a busy machine are worth less.
 pub fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);

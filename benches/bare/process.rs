@@ -1,5 +1,5 @@
-//! Contestants that are commands: each run is a process of its own, measured by what the system says
-//! of it when it is over.
+//! Contests of commands: each run is a process of its own, measured by the resources that the
+//! system reports at its end.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use super::{load, median};
 
-/// Runs one command and says what it took: a process of its own, so that the peak is of one child.
+/// Runs one command and prints its CPU seconds, wall seconds and peak memory in KiB. The bench
+/// starts itself for this, so that the peak is that of one child.
 pub fn measure(command: &[String]) {
     let began = Instant::now();
     let status = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).status();
@@ -23,15 +24,16 @@ pub fn measure(command: &[String]) {
     println!("{cpu} {wall} {}", usage.max_rss());
 }
 
-/// One contestant.
+/// A contestant.
 pub struct Process {
     pub name: String,
     pub flows: f64,
     command: Vec<String>,
-    /// CPU seconds, and seconds on the clock, turn by turn.
+    /// CPU seconds of each turn.
     cpu: Vec<f64>,
+    /// Wall seconds of each turn.
     wall: Vec<f64>,
-    /// The most memory of any turn, in MiB.
+    /// The peak memory of all turns, in MiB.
     pub peak: f64,
 }
 
@@ -42,11 +44,12 @@ impl Process {
         Process { name, flows, command, cpu: Vec::new(), wall: Vec::new(), peak: 0.0 }
     }
 
-    /// One turn, by this program called with `--measure`.
+    /// Runs one turn: starts this program with `--measure`.
     pub fn turn(&mut self, me: &Path) {
         let run = Command::new(me).arg("--measure").args(&self.command).output().unwrap();
-        let said = String::from_utf8(run.stdout).unwrap();
-        let figures: Vec<f64> = said.split_whitespace().map(|word| word.parse().unwrap()).collect();
+        let printed = String::from_utf8(run.stdout).unwrap();
+        let figures: Vec<f64> =
+            printed.split_whitespace().map(|word| word.parse().unwrap()).collect();
         let [cpu, wall, peak] = figures[..] else {
             panic!("{}: {}", self.name, String::from_utf8_lossy(&run.stderr));
         };
@@ -55,25 +58,25 @@ impl Process {
         self.peak = self.peak.max(peak / 1024.0);
     }
 
-    /// CPU seconds of the median turn.
+    /// Returns the median of the CPU seconds.
     pub fn cpu(&mut self) -> f64 {
         median(&mut self.cpu)
     }
 
-    /// Seconds of the median turn on the clock.
+    /// Returns the median of the wall seconds.
     pub fn wall(&mut self) -> f64 {
         median(&mut self.wall)
     }
 }
 
-/// What a command prints.
+/// Runs a command and returns its output.
 pub fn text(command: &[&str]) -> Vec<u8> {
     let run = Command::new(command[0]).args(&command[1..]).output().unwrap();
     assert!(run.status.success(), "{command:?}: {}", String::from_utf8_lossy(&run.stderr));
     run.stdout
 }
 
-/// What a bench of flow lines is told.
+/// Options of a bench of flow lines.
 pub struct Options {
     pub flows: usize,
     pub turns: usize,
@@ -82,6 +85,7 @@ pub struct Options {
     pub peers: Option<PathBuf>,
 }
 
+/// Parses the options of a bench.
 pub fn options(mut words: impl Iterator<Item = String>) -> Options {
     let mut options = Options { flows: 1_000_000, turns: 9, dir: None, python: None, peers: None };
     while let Some(word) = words.next() {
@@ -92,7 +96,7 @@ pub fn options(mut words: impl Iterator<Item = String>) -> Options {
             "--dir" => options.dir = Some(value().into()),
             "--python" => options.python = Some(value()),
             "--peers" => options.peers = Some(value().into()),
-            // cargo bench passes it on.
+            // cargo bench passes this option on.
             "--bench" => {}
             other => panic!("{other}: no such option"),
         }
@@ -100,12 +104,13 @@ pub fn options(mut words: impl Iterator<Item = String>) -> Options {
     options
 }
 
-/// A file of so many flows of a campus in nine columns, made if it is not there.
+/// Returns a file of the first flows of a campus in nine columns, and makes it if need be.
 pub fn nine(dir: &Path, flows: usize) -> PathBuf {
     played(&dir.join(format!("nine-{flows}.flows")), flows, &[], &["-N"])
 }
 
-/// The same with something beside the campus, which is among the flows, decoded in another way.
+/// Returns a file of flows of a campus, made by nfgen with further arguments `with` and decoded by
+/// nfdump-txt with the arguments `as_lines`.
 pub fn played(file: &Path, flows: usize, with: &[&str], as_lines: &[&str]) -> PathBuf {
     if !file.exists() {
         let count = flows.to_string();
@@ -126,7 +131,8 @@ pub fn played(file: &Path, flows: usize, with: &[&str], as_lines: &[&str]) -> Pa
     file.to_owned()
 }
 
-/// Other programs to run, a line each: a name, the number of flows it reads, a command for sh.
+/// Returns other programs from a list, one a line: a name, the number of flows that it reads, a
+/// command for sh.
 pub fn peers(list: Option<&Path>) -> Vec<Process> {
     let list = list.map_or(String::new(), |path| fs::read_to_string(path).unwrap());
     let peer = |line: &str| {
@@ -137,7 +143,7 @@ pub fn peers(list: Option<&Path>) -> Vec<Process> {
     list.lines().map(peer).collect()
 }
 
-/// Lets all take turns, and prints what each took beside the first.
+/// Lets all contestants take turns, and prints the medians of each, also in relation to the first.
 pub fn contest(mut ways: Vec<Process>, me: &Path, flows: usize, turns: usize) {
     for _ in 0..turns {
         ways.iter_mut().for_each(|way| way.turn(me));

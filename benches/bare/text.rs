@@ -1,14 +1,14 @@
-//! The bare loops that read nine columns: IPv4 alone, one TAB between two columns, right by promise.
+//! The bare loops that read nine columns: only IPv4, one TAB between two columns, and no checks.
 
 use std::net::IpAddr;
 
 use nfkit::flow::Flow;
 use wide::{CmpLt, i8x16};
 
-/// What a loop may look at behind the start of a line.
+/// Bytes behind the start of a line that a loop may read.
 pub const WINDOW: usize = 72;
 
-/// One line.
+/// The columns of one line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     sif: u32,
@@ -34,6 +34,7 @@ impl From<&Flow> for Row {
     }
 }
 
+/// Reads a number and the byte behind it.
 #[inline(always)]
 fn number(text: &[u8], at: &mut usize) -> u64 {
     let mut value = 0u64;
@@ -47,7 +48,7 @@ fn number(text: &[u8], at: &mut usize) -> u64 {
     }
 }
 
-/// A line octet by octet, as most write it by hand.
+/// Reads a line byte by byte, as most programs do.
 #[inline(always)]
 pub fn scalar(text: &[u8], at: &mut usize) -> Row {
     let mut next = || number(text, at);
@@ -63,14 +64,14 @@ pub fn scalar(text: &[u8], at: &mut usize) -> Row {
     row
 }
 
-/// A line with all its separators found at once and a multiplication a number.
+/// Reads a line: finds all separators at once, and computes each number from one load.
 #[inline(always)]
 pub fn words(text: &[u8], at: &mut usize) -> Row {
     let window: &[u8; WINDOW] = text[*at..].first_chunk().unwrap();
     let mut ends = 0u64;
     for n in 0..4 {
         let part: &[u8; 16] = window[n * 16..].first_chunk().unwrap();
-        let part = i8x16::new(part.map(|octet| octet as i8));
+        let part = i8x16::new(part.map(|byte| byte as i8));
         // A TAB, a dot or the line's end: all that is below the digits.
         let mask = part.cmp_lt(i8x16::splat(b'0' as i8)).move_mask();
         ends |= (mask as u64) << (16 * n);
@@ -79,10 +80,10 @@ pub fn words(text: &[u8], at: &mut usize) -> Row {
     let mut next = || {
         let to = ends.trailing_zeros();
         ends &= ends.wrapping_sub(1);
-        let octets: &[u8; 8] = window[from as usize & 63..].first_chunk().unwrap();
+        let bytes: &[u8; 8] = window[from as usize & 63..].first_chunk().unwrap();
         let length = to - from;
         from = to + 1;
-        (u64::from_le_bytes(*octets), length)
+        (u64::from_le_bytes(*bytes), length)
     };
     let small = |(word, length): (u64, u32)| {
         let digits = (word as u32).wrapping_sub(0x3030_3030) << ((32 - 8 * length) & 31);

@@ -1,4 +1,4 @@
-//! Export datagrams over UDP: a sender that keeps a pace, and the bare collector, as tight as safe
+//! Export datagrams over UDP: a sender with a fixed rate, and the bare collector, as fast as safe
 //! Rust allows.
 
 use std::array;
@@ -24,45 +24,50 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 use signal_hook::consts::SIGTERM;
 
-/// Octets that every collector asks the kernel to hold; Linux doubles it for its book-keeping.
+/// Bytes of the socket buffer that every collector asks for; Linux doubles them for its
+/// book-keeping.
 pub const BUFFER: usize = 64 << 20;
 
-/// Datagrams of a call of the bare collector, and the octets that one has room in.
+/// Datagrams that the bare collector receives in one call.
 const TURN: usize = 64;
+/// Bytes of room for each of them.
 const ROOM: usize = 2048;
 
-/// Datagrams of a call of the sender.
+/// Datagrams that the sender sends in one call.
 const BURST: usize = 32;
 
-/// Bursts that may follow at once when the sender was held up: a fiftieth of a collector's buffer.
-/// The rest of the time is lost, and the rate lower than asked for.
+/// Bursts that a delayed sender may send at once: a fiftieth of a collector's buffer. After a
+/// longer delay the rate is lower than asked for.
 const BEHIND: u32 = 32;
 
-/// Datagrams that are sent over and over: more than a cache holds, and than zstd looks back.
+/// Datagrams that are sent again and again: more than a cache holds, and more than zstd's window.
 const POOL: usize = 8192;
 
-/// The campus' usual date, and when its router started.
+/// The campus' usual date, in Unix seconds.
 const START: u64 = 994_060_800;
+/// The start of its router, in Unix seconds.
 const BOOT: u64 = START - 3600;
 
-/// sFlow is sampled, or each packet would be one.
+/// Sampling of sFlow, 1 in N: unsampled, every packet would be a flow.
 const SAMPLING: u32 = 50;
 
-/// Datagrams of one exporter, with sequence numbers that run on however often they are sent.
+/// Datagrams of one exporter, which are sent again and again with increasing sequence numbers.
 pub struct Feed {
     pub version: Version,
     datagrams: Vec<Vec<u8>>,
-    /// What each one adds to the sequence, and how many flows it has.
+    /// The increase of the sequence number by each datagram.
     steps: Vec<u32>,
+    /// The flows of each datagram.
     flows: Vec<u64>,
-    /// Where the sequence number is.
+    /// The offset of the sequence number.
     field: usize,
     sequence: u32,
-    /// Datagrams of one length go to the kernel as one, which cuts them only for the receiver.
+    /// Datagrams of one length go to the kernel in one piece (UDP_SEGMENT), which it cuts up for
+    /// the receiver.
     cut: bool,
 }
 
-/// What was sent.
+/// The result of a sender.
 pub struct Sent {
     pub datagrams: u64,
     pub flows: u64,
@@ -91,7 +96,7 @@ impl Feed {
         if let Some(sampler) = &mut sampler {
             sampler.enter(window);
         }
-        // One more, for what the last adds to the sequence.
+        // One datagram more shows the increase of the sequence number by the last.
         let (mut datagrams, mut batch) = (Vec::new(), Vec::new());
         while datagrams.len() <= POOL && player.next(&mut batch) {
             for (now, flow) in &batch {
@@ -121,15 +126,15 @@ impl Feed {
         Feed { version, datagrams, steps, flows, field, sequence: 0, cut }
     }
 
-    /// Flows and octets of a datagram, on average.
+    /// Returns the flows and bytes of a datagram on average.
     pub fn sizes(&self) -> (f64, f64) {
-        let octets: usize = self.datagrams.iter().map(Vec::len).sum();
+        let bytes: usize = self.datagrams.iter().map(Vec::len).sum();
         let flows: u64 = self.flows.iter().sum();
-        (flows as f64 / POOL as f64, octets as f64 / POOL as f64)
+        (flows as f64 / POOL as f64, bytes as f64 / POOL as f64)
     }
 
-    /// Sends so many datagrams a second, templates first. The time between is spent watching the
-    /// clock, or left to others who `share` the core.
+    /// Sends `rate` datagrams a second, templates first. Between two bursts it polls the clock, and
+    /// with `share` yields the core to other threads.
     pub fn send(&mut self, socket: &UdpSocket, rate: f64, time: Duration, share: bool) -> Sent {
         let to = [None::<SockaddrIn>; BURST];
         let mut headers = MultiHeaders::preallocate(BURST, None);
@@ -155,9 +160,9 @@ impl Feed {
                 self.sequence = self.sequence.wrapping_add(self.steps[n]);
                 sent.flows += self.flows[n];
             }
-            let octets: [_; BURST] = array::from_fn(|n| IoSlice::new(&self.datagrams[at + n]));
+            let slices: [_; BURST] = array::from_fn(|n| IoSlice::new(&self.datagrams[at + n]));
             if self.cut {
-                for alike in octets.chunk_by(|one, next| one.len() == next.len()) {
+                for alike in slices.chunk_by(|one, next| one.len() == next.len()) {
                     let len = alike[0].len() as u16;
                     let cut = [ControlMessage::UdpGsoSegments(&len)];
                     let cut = if alike.len() > 1 { &cut[..] } else { &[] };
@@ -165,12 +170,12 @@ impl Feed {
                     sendmsg::<SockaddrIn>(fd, alike, cut, flags, None).unwrap();
                 }
             } else {
-                let octets = octets.map(|octets| [octets]);
+                let messages = slices.map(|slice| [slice]);
                 let mut done = 0;
                 while done < BURST {
-                    let (octets, fd) = (&octets[done..], socket.as_raw_fd());
+                    let (messages, fd) = (&messages[done..], socket.as_raw_fd());
                     let flags = MsgFlags::empty();
-                    done += sendmmsg(fd, &mut headers, octets, to, [], flags).unwrap().count();
+                    done += sendmmsg(fd, &mut headers, messages, to, [], flags).unwrap().count();
                 }
             }
             sent.datagrams += BURST as u64;
@@ -181,8 +186,8 @@ impl Feed {
     }
 }
 
-/// The bare collector: takes datagrams off a port, appends their octets to a file if there is one,
-/// and returns how many there were when it is told to end.
+/// Runs the bare collector: receives datagrams on a port and appends them to a file, if there is
+/// one. Returns the number of datagrams after SIGTERM.
 pub fn collect(port: u16, file: Option<&Path>) -> u64 {
     let over = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, Arc::clone(&over)).unwrap();
@@ -190,7 +195,7 @@ pub fn collect(port: u16, file: Option<&Path>) -> u64 {
     if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
         setsockopt(&socket, sockopt::RcvBuf, &BUFFER).unwrap();
     }
-    // To look at `over`: the timeout of recvmmsg itself is seen between datagrams only.
+    // A timeout, so that `over` is read: that of recvmmsg itself is checked only between datagrams.
     setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::milliseconds(100)).unwrap();
     let mut file = file.map(|path| File::create(path).unwrap());
     let mut room = vec![0; TURN * ROOM];
@@ -213,8 +218,8 @@ pub fn collect(port: u16, file: Option<&Path>) -> u64 {
         };
         count += turn as u64;
         if let Some(file) = &mut file {
-            let octets: [_; TURN] = array::from_fn(|n| IoSlice::new(&room[n * ROOM..][..lens[n]]));
-            let wrote = file.write_vectored(&octets[..turn]).unwrap();
+            let slices: [_; TURN] = array::from_fn(|n| IoSlice::new(&room[n * ROOM..][..lens[n]]));
+            let wrote = file.write_vectored(&slices[..turn]).unwrap();
             assert_eq!(wrote, lens[..turn].iter().sum::<usize>(), "the file is full");
         }
     }

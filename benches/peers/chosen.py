@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How many TCP flows of more than three packets to or from port 80 come from 140.119.0.0/16?
+"""Counts TCP flows of more than three packets to or from port 80 that come from 140.119.0.0/16.
 
     chosen.py duckdb|polars FILE
 
-FILE is nine columns between TABs."""
+FILE has nine columns separated by TABs."""
 import sys
 
 NAMES = "sif sip dip dif proto sport dport packets octets".split()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Flows, packets and octets by source, or by address on either side, by other engines.
+"""Sums flows, packets and bytes by source, or by address on either side, with other engines.
 
     totals.py duckdb|polars sip|addr FILE [all]
 
-FILE is nine columns between TABs. Prints the ten keys with most octets, or all, as key, flows, packets
-and octets; the greatest first, of equal ones the smaller text."""
+FILE has nine columns separated by TABs. Prints the ten keys with the most bytes, or all keys, as key, flows,
+packets and bytes, in descending order of bytes and ascending order of keys."""
 import sys
 
 NAMES = "sif sip dip dif proto sport dport packets octets".split()

@@ -1,4 +1,5 @@
-//! Options that commands share, and the texts that several of them take. Nothing is opened here.
+//! Options that commands share, and parsers of their values. Only [`Nets::load`] and [`read_words`]
+//! open files.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,25 +14,25 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Common {
-    /// Say nothing but why something failed
+    /// Print only the reasons of failures
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more about what is done
+    /// Print more about each step
     #[arg(long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
 }
 
-/// Networks as an option gives them: `10.0.0.0/8,2001:db8::/32`, or `@FILE` with one a line.
+/// Networks as an option gives them: `10.0.0.0/8,2001:db8::/32`, or `@FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nets {
-    /// Given in place.
+    /// Networks of the option itself.
     Here(Vec<IpNet>),
-    /// To be read from a file: networks between blanks, commas or line ends; `#` begins a comment.
+    /// A file of networks, separated by blanks, commas or line ends; `#` begins a comment.
     File(PathBuf),
 }
 
 impl Nets {
-    /// The networks, read from the file if that is where they are.
+    /// Returns the networks, and reads them from the file if there is one.
     ///
     /// # Errors
     /// A file that cannot be read, or the first text in it that is no network, with its line.
@@ -43,10 +44,10 @@ impl Nets {
     }
 }
 
-/// The words of a file, between blanks, commas or line ends; `#` begins a comment.
+/// Reads the words of a file, separated by blanks, commas or line ends; `#` begins a comment.
 ///
 /// # Errors
-/// A file that cannot be read, or the first word that `parse` does not take, with its line.
+/// A file that cannot be read, or the first word that `parse` refuses, with its line.
 pub fn read_words<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -75,10 +76,10 @@ impl FromStr for Nets {
     }
 }
 
-/// A network, or an address that stands for itself alone.
+/// Parses a network, or an address alone.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// A message for the user that says what is wrong.
 pub fn parse_net(text: &str) -> Result<IpNet, String> {
     let net = match text.parse::<IpNet>() {
         Ok(net) => net,
@@ -87,14 +88,15 @@ pub fn parse_net(text: &str) -> Result<IpNet, String> {
             .map(IpNet::from)
             .map_err(|_| format!("{text:?} is no network such as 192.0.2.0/24 or 2001:db8::/32"))?,
     };
-    match net.trunc() == net {
-        true => Ok(net),
-        false => Err(format!("{text} has bits set after its prefix: {} is meant?", net.trunc())),
+    if net.trunc() == net {
+        Ok(net)
+    } else {
+        Err(format!("{text} has bits set after its prefix; did you mean {}?", net.trunc()))
     }
 }
 
-/// Reads a duration with its units, such as `10m`, `24h` or `1h 30m`. A number alone is refused, `0`
-/// too: an option whose manual gives 0 a meaning takes that itself.
+/// Parses a duration with its units, such as `10m`, `24h` or `1h 30m`. A number alone is refused,
+/// `0` too: an option whose manual gives 0 a meaning takes that itself.
 ///
 /// # Errors
 /// A message for the user that says what is wrong.
@@ -105,10 +107,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// Reads a duration in whole seconds: `10m`, `24h`, and `0`, the only one that needs no unit.
+/// Parses a duration in whole seconds: `10m`, `24h`, and `0`, the only one that needs no unit.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// A message for the user that says what is wrong.
 pub fn parse_seconds(text: &str) -> Result<u32, String> {
     if text == "0" {
         return Ok(0);
@@ -116,8 +118,8 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
     let duration = parse_duration(text)?;
     match u32::try_from(duration.as_secs()) {
         Ok(seconds) if duration.subsec_nanos() == 0 => Ok(seconds),
-        Ok(_) => Err("only whole seconds are possible".to_owned()),
-        Err(_) => Err("longer than 136 years".to_owned()),
+        Ok(_) => Err(format!("{text}: give whole seconds")),
+        Err(_) => Err(format!("{text}: longer than 136 years")),
     }
 }
 
@@ -126,18 +128,19 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The length of a window: a duration as [`parse_seconds`] takes it, but not none.
+/// Parses the length of a window: a duration as for [`parse_seconds`], but not 0.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// A message for the user that says what is wrong.
 pub fn parse_window(text: &str) -> Result<u32, String> {
     match parse_seconds(text)? {
-        0 => Err("a window needs a length".to_owned()),
+        0 => Err("a window needs a length, such as 10m".to_owned()),
         seconds => Ok(seconds),
     }
 }
 
-/// A quarter of the machine's memory, or 1 GiB if it does not tell.
+/// Returns a quarter of the machine's memory in bytes, or 1 GiB if the system does not say how much
+/// there is.
 pub fn quarter_of_ram() -> u64 {
     let total = || {
         let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -147,21 +150,21 @@ pub fn quarter_of_ram() -> u64 {
     total().map_or(1 << 30, |kib| kib * 1024 / 4)
 }
 
-/// Digits of Unix seconds: of 1973 and later. With fewer a number is rather a duration that lacks its
-/// unit.
+/// The fewest digits of Unix seconds, from 1973 on. A number of fewer digits is more likely a
+/// duration without its unit.
 const UNIX: usize = 9;
 
-/// A moment as an option names it.
+/// A moment as an option gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// This one.
+    /// An absolute moment.
     At(Timestamp),
-    /// So many seconds before now.
+    /// A number of seconds before now.
     Ago(u32),
 }
 
 impl When {
-    /// The moment, where it is `now`.
+    /// Returns the absolute moment at the time `now`.
     pub fn at(self, now: Timestamp) -> Timestamp {
         match self {
             When::At(time) => time,
@@ -170,8 +173,8 @@ impl When {
     }
 }
 
-/// `2001-07-01T00:20:00Z`, a date (its first moment, UTC), Unix seconds, or a duration before now
-/// such as `2h`.
+/// Parses `2001-07-01T00:20:00Z`, a date (its first moment, UTC), Unix seconds, or a duration
+/// before now such as `2h`.
 impl FromStr for When {
     type Err = String;
 
@@ -191,14 +194,14 @@ impl FromStr for When {
     }
 }
 
-/// Reads a size in bytes with its unit, a power of 1024: `512K`, `64M`, `2G`, `1T`, or `100B` for
-/// bytes. A number alone is refused: who writes `50` means 50 of something larger.
+/// Parses a size with its unit, a power of 1024: `512K`, `64M`, `2G`, `1T`, or `100B` for bytes. A
+/// number alone is refused: a user who writes `50` means 50 of a larger unit.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// A message for the user that says what is wrong.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     if is_number(text) {
-        // A number of seven digits or more was meant in bytes.
+        // A number of seven digits or more is probably in bytes.
         return Err(match text.len() {
             ..7 => format!("a size needs a unit: {text}M, {text}G"),
             _ => format!("a size needs a unit: {text}B for bytes, or K, M, G, T"),
@@ -224,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_are_read_in_place_and_from_files() {
+    fn networks_are_read_from_the_option_and_from_files() {
         let nets: Nets = "140.119.0.0/16, 2001:288::/32,192.0.2.1".parse().unwrap();
         let Nets::Here(list) = &nets else { panic!() };
         assert_eq!(list.len(), 3);
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_told_in_four_ways() {
+    fn moments_are_read_in_four_forms() {
         let now = Timestamp::from_secs(1_000_000_000);
         for (text, secs) in [
             ("2001-07-01T00:20:00Z", 993_946_800),
@@ -258,8 +261,10 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_mean_something_else_are_refused() {
-        for (text, word) in [("10.1.0.0/8", "10.0.0.0/8 is meant"), ("10.0.0.0/33", "no network")] {
+    fn ambiguous_and_wrong_values_are_refused() {
+        for (text, word) in
+            [("10.1.0.0/8", "did you mean 10.0.0.0/8"), ("10.0.0.0/33", "no network")]
+        {
             let error = text.parse::<Nets>().unwrap_err();
             assert!(error.contains(word), "{error}");
         }
@@ -289,7 +294,7 @@ mod tests {
             assert_eq!(parse_seconds(text), Err(why.clone()));
             assert_eq!(parse_duration(text), Err(why));
         }
-        // 0 alone is for the options that say so.
+        // Only options whose manual gives 0 a meaning accept it.
         assert!(parse_duration("0").is_err());
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
     }

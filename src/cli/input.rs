@@ -1,4 +1,4 @@
-//! Inputs: files, stdin, and what is compressed, all as one plain stream.
+//! Inputs: files and stdin, compressed or not, as plain streams.
 
 use std::fmt;
 use std::fs::File;
@@ -11,13 +11,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Out;
 
+/// Magic number of gzip (RFC 1952 section 2.3.1).
 const GZIP: &[u8] = &[0x1f, 0x8b];
-/// RFC 8878 section 3.1.1.
+/// Magic number of a zstd frame (RFC 8878 section 3.1.1).
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// RFC 8878 section 3.1.2, but for its first octet, 0x50 to 0x5f: parallel compressors begin so.
+/// Magic number of a skippable frame (RFC 8878 section 3.1.2) without its first byte, 0x50 to 0x5f.
+/// Parallel compressors begin with one.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
-/// An open input, decompressed, with the name that messages use.
+/// An open input, decompressed, with its name for messages.
 pub struct Input {
     /// The path as the user gave it, `-` for stdin.
     pub name: String,
@@ -30,7 +32,7 @@ impl Input {
     /// pipe is never late.
     ///
     /// # Errors
-    /// What the system says, without the name; a directory is an error.
+    /// The system's error, without the name. A directory is an error.
     pub fn open(path: &Path, out: &Out) -> io::Result<Input> {
         let name = path.display().to_string();
         if path == Path::new("-") {
@@ -42,14 +44,12 @@ impl Input {
         if kind.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let stream = match kind.is_file() {
-            true => decompress(file)?,
-            false => decompress(Tied::new(file, out))?,
-        };
+        let stream =
+            if kind.is_file() { decompress(file)? } else { decompress(Tied::new(file, out))? };
         Ok(Input { name, stream, live: !kind.is_file() })
     }
 
-    /// Whether more may be long in coming: all but a regular file.
+    /// Returns true if a read may have to wait long: for all inputs but regular files.
     pub fn is_live(&self) -> bool {
         self.live
     }
@@ -67,12 +67,12 @@ impl fmt::Debug for Input {
     }
 }
 
-/// Reads in a row that need no flush before them. Who always has more for us must not keep back what
-/// others wait for.
+/// Consecutive reads that need no flush before them. An input that always has more data must not
+/// hold back output that others wait for.
 const EAGER: u32 = 16;
 
-/// A stream whose reads may wait. Output is flushed before one that will: on a busy pipe a flush
-/// before every read would make of a small read a small write.
+/// A stream whose reads may wait. The output is flushed only before a read that will wait: on a
+/// busy pipe a flush before every small read would make small writes.
 struct Tied<R> {
     input: R,
     out: Out,
@@ -85,7 +85,7 @@ impl<R: Read + AsFd> Tied<R> {
         Tied { input, out: out.clone(), eager: 0 }
     }
 
-    /// Whether a read would wait, as far as the system can tell.
+    /// Returns true if a read would wait, as far as the system can tell.
     fn waits(&self) -> bool {
         let mut input = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
         !matches!(poll(&mut input, PollTimeout::ZERO), Ok(1..))
@@ -103,10 +103,11 @@ impl<R: Read + AsFd> Read for Tied<R> {
     }
 }
 
-/// Looks at the first octets and undoes gzip (several members) or zstd (several frames).
+/// Returns the stream decompressed, if its first bytes are those of gzip (of one or more members)
+/// or zstd (of one or more frames).
 ///
 /// # Errors
-/// What the stream says, and a zstd decoder without memory.
+/// An error of the stream, or too little memory for zstd.
 pub fn decompress<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut head = Vec::with_capacity(ZSTD.len());
     input.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
@@ -156,17 +157,17 @@ mod tests {
         let (reader, writer) = nix::unistd::pipe().unwrap();
         let (reader, mut writer) = (File::from(reader), File::from(writer));
         let mut tied = Tied::new(reader, &out);
-        let mut octet = [0];
+        let mut byte = [0];
 
         out.write_all(b"a").unwrap();
         assert!(tied.waits());
         writer.write_all(&[7; 100]).unwrap();
         assert!(!tied.waits());
         for _ in 0..EAGER {
-            tied.read_exact(&mut octet).unwrap();
+            tied.read_exact(&mut byte).unwrap();
             assert_eq!(seen(), 0);
         }
-        tied.read_exact(&mut octet).unwrap();
+        tied.read_exact(&mut byte).unwrap();
         assert_eq!(seen(), 1);
 
         out.write_all(b"b").unwrap();
@@ -174,13 +175,13 @@ mod tests {
         tied.read_exact(&mut vec![0; rest]).unwrap();
         assert_eq!(seen(), 1);
         assert!(tied.waits());
-        // The end is something to read.
+        // At the end of the pipe a read does not wait.
         drop(writer);
         assert!(!tied.waits());
     }
 
     #[test]
-    fn compressed_streams_are_read_as_they_are() {
+    fn streams_are_decompressed_by_their_first_bytes() {
         assert_eq!(plain(b"").unwrap(), "");
         assert_eq!(plain(b"ab").unwrap(), "ab");
         assert_eq!(plain(&[gzip("one "), gzip("two")].concat()).unwrap(), "one two");

@@ -1,15 +1,15 @@
-//! Standard output: buffered, shared with the inputs that flush it before they wait, and honest
-//! about how it ended.
+//! Standard output: buffered, flushed by inputs before they wait, and with a memory of its
+//! failures.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-/// What a Linux pipe holds.
+/// Bytes that a Linux pipe holds.
 const BUFFER: usize = 64 * 1024;
 
-/// So much at once is not copied but written as it is, behind what was gathered.
+/// Bytes from which on a piece is not copied into the buffer but written by itself.
 const LARGE: usize = BUFFER / 2;
 
 /// A handle on standard output. All clones write to one buffer.
@@ -18,14 +18,15 @@ pub struct Out(Rc<RefCell<Stream>>);
 
 struct Stream {
     to: Box<dyn Write>,
-    /// What is not written yet, at most [`BUFFER`]: whole pieces as they were handed over, so that
-    /// a line handed over whole is written whole.
+    /// Data that is not written yet, at most [`BUFFER`]. Pieces stay whole, so a line that comes in
+    /// one piece is written in one write.
     behind: Vec<u8>,
-    /// Something was written since the last flush: std's stdout keeps what follows a newline.
+    /// Data was written since the last flush. std's stdout may keep the part behind a newline.
     touched: bool,
     closed: bool,
-    /// What went wrong first. It stays so: there may be a hole in the output.
+    /// The first error. It is permanent, because the output may have a hole.
     failed: Option<io::ErrorKind>,
+    /// A closed pipe is an error.
     vital: bool,
 }
 
@@ -59,7 +60,7 @@ impl Stream {
 }
 
 impl Out {
-    /// Buffers `to`.
+    /// Returns a buffered stream to `to`.
     pub fn new(to: impl Write + 'static) -> Out {
         Out(Rc::new(RefCell::new(Stream {
             to: Box::new(to),
@@ -71,29 +72,30 @@ impl Out {
         })))
     }
 
-    /// Whether the reader of this stream went away: the end of `| head -1`, and no error. Never so
-    /// for a [`vital`](Out::vital) stream.
+    /// Returns true if the reader of this stream went away, as `| head -1` does; that is no error.
+    /// Returns false for a [`vital`](Out::vital) stream.
     pub fn is_closed(&self) -> bool {
         self.0.borrow().closed
     }
 
-    /// Makes a closed pipe an error like any other: a collector that stops is news.
+    /// Makes a closed pipe an error like any other, as for a collector, whose end must be noticed.
     pub fn vital(&self) {
         self.0.borrow_mut().vital = true;
     }
 
-    /// Whether something could not be written: then there is nothing left to work for. An input
-    /// that flushed this stream passes its error on as one of its own.
+    /// Returns true if data could not be written, so that the command need not continue. An input
+    /// that flushes this stream returns such an error as one of its own.
     pub fn has_failed(&self) -> bool {
         self.0.borrow().failed.is_some()
     }
 
-    /// Whether a flush has anything to do.
+    /// Returns true if there is something to flush.
     pub(super) fn is_behind(&self) -> bool {
         let stream = self.0.borrow();
         stream.failed.is_some() || stream.touched
     }
 
+    /// Runs an action unless the stream has failed, and keeps its error.
     fn attempt(&self, action: impl FnOnce(&mut Stream) -> io::Result<()>) -> io::Result<()> {
         let stream = &mut *self.0.borrow_mut();
         let result = match stream.failed {
@@ -108,7 +110,7 @@ impl Out {
     }
 }
 
-/// Data is taken whole or not at all.
+/// Writes data whole or not at all.
 impl Write for Out {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.write_all(data).map(|()| data.len())
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_remembered_whoever_swallows_the_error() {
+    fn a_closed_pipe_is_remembered_if_its_error_is_lost() {
         let out = Out::new(Closed);
         let mut csv = csv::Writer::from_writer(out.clone());
         csv.write_record(["a", "b"]).unwrap();
@@ -161,7 +163,7 @@ mod tests {
         assert!(!out.is_closed());
     }
 
-    /// Keeps every write by itself.
+    /// A stream that keeps its writes apart.
     #[derive(Clone, Default)]
     struct Writes(Rc<RefCell<Vec<Vec<u8>>>>);
 
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_stay_whole_and_large_ones_go_on_at_once() {
+    fn pieces_stay_whole_and_large_ones_are_written_at_once() {
         let writes = Writes::default();
         let mut out = Out::new(writes.clone());
         let lens = || writes.0.borrow().iter().map(Vec::len).collect::<Vec<_>>();
@@ -196,13 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_once_has_failed() {
+    fn a_failure_is_permanent() {
         struct Once(bool);
         impl Write for Once {
             fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-                match std::mem::replace(&mut self.0, true) {
-                    true => Ok(data.len()),
-                    false => Err(io::ErrorKind::StorageFull.into()),
+                if std::mem::replace(&mut self.0, true) {
+                    Ok(data.len())
+                } else {
+                    Err(io::ErrorKind::StorageFull.into())
                 }
             }
 

@@ -1,80 +1,91 @@
-//! Standard error: one line a message, in one form, and no flood of the same complaint.
+//! Messages on standard error: one line each, in one form, without floods of the same complaint.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
-use super::Escaped;
+use super::escaped::Escaped;
 
-/// How many messages of one kind are printed before the rest is only counted. Hostile or broken
-/// input could otherwise fill a log with a line for each of its own.
+/// Messages of one kind that are printed; further ones are only counted. Otherwise hostile or
+/// broken input could fill a log, one line for each of its own.
 const REPEATS: u64 = 5;
 
-/// Prints messages as `nfscan: FILE:LINE: message`.
+/// A printer of messages: `nfscan: FILE:LINE: message`.
 pub struct Report {
     name: String,
     to: Box<dyn Write>,
     quiet: bool,
     verbose: bool,
-    /// Messages by kind, and whether they are of failures; the kinds are fixed words of the program,
-    /// so this cannot grow with input.
-    counts: BTreeMap<&'static str, (u64, bool)>,
+    /// Messages by kind. The kinds are fixed words of the program, so this cannot grow with input.
+    counts: BTreeMap<&'static str, KindCount>,
+}
+
+/// The count of one kind of message.
+#[derive(Default)]
+struct KindCount {
+    messages: u64,
+    /// At least one of them is a failure, which `--quiet` does not hide.
+    is_failure: bool,
 }
 
 impl Report {
-    /// Messages of the command `name` to the stream `to`.
+    /// Returns a printer of messages of the command `name` to the stream `to`.
     pub fn new(name: &str, to: Box<dyn Write>, quiet: bool, verbose: bool) -> Report {
         Report { name: name.to_owned(), to, quiet, verbose, counts: BTreeMap::new() }
     }
 
-    /// Says why something failed. Not even `--quiet` hides it.
+    /// Prints the reason of a failure. Not even `--quiet` hides it.
     pub fn error(&mut self, message: impl fmt::Display) {
-        // With stderr gone there is nobody left to tell.
+        // A failure of stderr cannot be reported anywhere.
         let _ = writeln!(self.to, "{}: {}", self.name, Escaped(message));
     }
 
-    /// Says something that the user should know, unless `--quiet`.
+    /// Prints a warning, unless `--quiet` is set.
     pub fn warn(&mut self, message: impl fmt::Display) {
         if !self.quiet {
             self.error(message);
         }
     }
 
-    /// Says something only under `--verbose`.
+    /// Prints a detail if `--verbose` is set.
     pub fn detail(&mut self, message: impl fmt::Display) {
         if self.verbose {
             self.warn(message);
         }
     }
 
-    /// A complaint about the input that may repeat: the first five of a kind are printed, the rest
-    /// is counted and told at the end. `kind` is what the count is of: `bad lines`.
+    /// Prints a complaint about the input that may repeat. The first five of a kind are printed;
+    /// the others are counted, and [`Report::finish`] prints their number. `kind` names them in the
+    /// plural: `bad lines`.
     pub fn complain(&mut self, kind: &'static str, message: impl fmt::Display) {
         if self.is_new(kind, false) {
             self.warn(message);
         }
     }
 
-    /// The same of a failure, which not even `--quiet` hides.
+    /// Prints a failure that may repeat, like a complaint. Not even `--quiet` hides it.
     pub fn fail(&mut self, kind: &'static str, message: impl fmt::Display) {
         if self.is_new(kind, true) {
             self.error(message);
         }
     }
 
+    /// Adds a message to the count of its kind. Returns true if it is to be printed.
     fn is_new(&mut self, kind: &'static str, is_failure: bool) -> bool {
-        let (count, failure) = self.counts.entry(kind).or_default();
-        *count += 1;
-        *failure |= is_failure;
-        *count <= REPEATS
+        let count = self.counts.entry(kind).or_default();
+        count.messages += 1;
+        count.is_failure |= is_failure;
+        count.messages <= REPEATS
     }
 
-    /// Tells the counts of what was not printed, once. What comes after it is printed again, five of
-    /// a kind: who runs for years calls it from time to time.
+    /// Prints the number of messages that were only counted, and starts all counts anew. A command
+    /// that runs for years calls it from time to time.
     pub fn finish(&mut self) {
-        for (kind, (count, failure)) in std::mem::take(&mut self.counts) {
-            if count > REPEATS && (failure || !self.quiet) {
-                self.error(format_args!("{} more {kind}, {count} in all", count - REPEATS));
+        for (kind, count) in std::mem::take(&mut self.counts) {
+            let KindCount { messages, is_failure } = count;
+            if messages > REPEATS && (is_failure || !self.quiet) {
+                let more = messages - REPEATS;
+                self.error(format_args!("{more} more {kind}, {messages} in all"));
             }
         }
     }
@@ -107,7 +118,8 @@ mod tests {
         }
     }
 
-    fn said(quiet: bool, action: impl FnOnce(&mut Report)) -> String {
+    /// Returns the messages of an action.
+    fn printed(quiet: bool, action: impl FnOnce(&mut Report)) -> String {
         let sink = Sink::default();
         action(&mut Report::new("nftest", Box::new(sink.clone()), quiet, false));
         String::from_utf8(sink.0.take()).unwrap()
@@ -115,7 +127,7 @@ mod tests {
 
     #[test]
     fn repeats_are_limited_and_counted() {
-        let text = said(false, |report| {
+        let text = printed(false, |report| {
             for line in 1..=8 {
                 report.complain("bad lines", format_args!("-:{line}: no flow"));
             }
@@ -128,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn quiet_keeps_the_reason_of_a_failure() {
-        let text = said(true, |report| {
+    fn quiet_does_not_hide_failures() {
+        let text = printed(true, |report| {
             report.warn("a warning");
             report.complain("bad lines", "a complaint");
             (0..7).for_each(|_| report.complain("bad lines", "a complaint"));

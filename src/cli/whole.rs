@@ -1,4 +1,4 @@
-//! Files that are read into memory as a whole: networks, limits, contacts.
+//! Reads whole files into memory: networks, limits, contacts.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,14 +6,15 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 
-/// The most bytes that such a file may have. Without this limit `@/dev/zero`, or a capture that was
+/// The most bytes of such a file. Without this limit `@/dev/zero`, or a capture that was
 /// named by mistake, would take all memory.
 const MAX: u64 = 16 << 20;
 
 /// Reads all bytes of a file, or of a pipe that a shell names as `/dev/fd/63`.
 ///
 /// # Errors
-/// A file that cannot be opened or read, and one of more than 16 MiB; the message begins with its path.
+/// A file that cannot be opened or read, and one of more than 16 MiB; the message begins with its
+/// path.
 pub fn read_whole(path: &Path) -> anyhow::Result<Vec<u8>> {
     let name = path.display();
     let file = File::open(path).with_context(|| name.to_string())?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Counter;
+use crate::window::Counter;
 use crate::detect::verdict::Verdict;
 use crate::finding::Finding;
 use crate::time::{End, Timestamp, Window};

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 use crate::flow::Flow;
+use crate::window::Exclusion;
 
 /// A list of flows to leave out. Each line is `src dst [proto/port]`, with networks or `*`.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +107,16 @@ impl Ignore {
     /// Returns true if the list has no lines.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Exclusion for Ignore {
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn excludes(&self, flow: &Flow) -> bool {
+        self.matches(flow)
     }
 }
 

@@ -10,7 +10,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Counter;
+use crate::window::Counter;
 use super::detector::Detector;
 use super::judge::{Input, JudgeContext, is_new, knows_dark, visibility};
 use super::paper::Subnet;

@@ -1,41 +1,41 @@
-//! Why an expression cannot be read, and which word of it is to blame.
+//! Errors of an expression: the word that is wrong, and the reason.
 
 use std::fmt;
 use std::ops::Range;
 
-use super::{MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
+use super::limits::{MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
 
 /// An expression that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
-    /// Line of the word, from 1, where the expression has several.
+    /// Line of the word, from 1, if the expression has several lines.
     pub line: Option<usize>,
     /// Character of the line at which the word begins, from 1.
     pub column: usize,
     /// Length of the word in characters, at least 1.
     pub width: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// What is wrong with a word.
+/// The reason why an expression cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// Something else should stand here.
+    /// A word that cannot stand here.
     #[error("expected {expected}, found {found:?}")]
     Expected {
-        /// What could stand here.
+        /// The words that could stand here.
         expected: &'static str,
-        /// What does.
+        /// The word that does.
         found: String,
     },
-    /// The expression ends too early.
+    /// An expression that ends too early.
     #[error("the expression ends where {expected} should follow")]
     Ends {
-        /// What could follow.
+        /// The words that could follow.
         expected: &'static str,
     },
-    /// There is no expression.
+    /// An empty expression.
     #[error("empty expression; \"any\" means every flow")]
     Empty,
     /// A word that the language does not have.
@@ -44,8 +44,8 @@ pub enum Reason {
         /// The word.
         found: String,
     },
-    /// A bare number with nothing before it to say what it is.
-    #[error("{found} is a number of what? Say so: port {found}, proto {found}, if {found}")]
+    /// A bare number with nothing before it that says its meaning.
+    #[error("{found} has no meaning by itself; write port {found}, proto {found} or if {found}")]
     Bare {
         /// The number.
         found: String,
@@ -63,27 +63,27 @@ pub enum Reason {
         found: String,
     },
     /// A name where only the number of a port can stand.
-    #[error("{found:?} is no port; names of services are not looked up, give numbers, 0 to 65535")]
+    #[error("{found:?} is no port; names of services are not looked up; give a number, 0 to 65535")]
     Service {
         /// The name.
         found: String,
     },
     /// A network with bits set after its prefix.
-    #[error("{found} has bits set after its prefix: {meant} is meant?")]
+    #[error("{found} has bits set after its prefix; did you mean {meant}?")]
     HostBits {
         /// The network as it was given.
         found: String,
         /// The network that it lies in.
         meant: String,
     },
-    /// A number that is too great for what it is compared with.
-    #[error("{found} is too great: {what} is at most {most}")]
+    /// A number above the range of the value that it is compared with.
+    #[error("{found} is too large: {what} is at most {most}")]
     Great {
         /// The number.
         found: String,
-        /// What it is compared with.
+        /// The value that the number is compared with.
         what: &'static str,
-        /// The greatest that there is.
+        /// The largest value.
         most: u64,
     },
     /// A range whose end comes before its start.
@@ -92,39 +92,42 @@ pub enum Reason {
         /// The range.
         found: String,
     },
-    /// Something that cannot be ordered was compared by order.
-    #[error("{what} can only be equal or not: = or !=, or in [ ... ]")]
+    /// A comparison by order of values that have none.
+    #[error("{what} have no order; use = or !=, or in [ ... ]")]
     Order {
-        /// What was compared.
+        /// The values that were compared.
         what: &'static str,
     },
-    /// Something that other programs' filters know of and a flow line does not say to a filter.
-    #[error("{found:?} cannot be asked for: filters see {}", super::names::COLUMNS)]
+    /// A word of other programs' filters for a value that filters cannot see in flow lines.
+    #[error(
+        "{found:?} is not in flow lines as filters read them; they see {}",
+        super::names::COLUMNS
+    )]
     NotCarried {
         /// The word.
         found: String,
     },
-    /// `inside` without `--inside`.
-    #[error("{found} needs to be told what is inside: --inside NETS")]
+    /// `inside` or `outside` without `--inside`.
+    #[error("{found} needs your networks; give --inside NETS")]
     Inside {
         /// The word.
         found: String,
     },
-    /// The file of `in @FILE` cannot be used.
+    /// A file of `in @FILE` that cannot be read.
     #[error("{0}")]
     File(String),
     /// A control character.
     #[error("a control character")]
     Control,
-    /// Longer than [`MAX_LENGTH`].
-    #[error("longer than {MAX_LENGTH} octets")]
+    /// An expression longer than [`MAX_LENGTH`].
+    #[error("longer than {MAX_LENGTH} bytes")]
     Long,
-    /// More terms than [`MAX_TERMS`].
+    /// An expression of more terms than [`MAX_TERMS`].
     #[error(
-        "more than {MAX_TERMS} terms; many addresses or ports can be one: in [ ... ], in @FILE"
+        "more than {MAX_TERMS} terms; put many addresses or ports into one: in [ ... ], in @FILE"
     )]
     Many,
-    /// Deeper than [`MAX_DEPTH`].
+    /// An expression nested deeper than [`MAX_DEPTH`].
     #[error("more than {MAX_DEPTH} parentheses and nots inside each other")]
     Deep,
 }
@@ -133,7 +136,7 @@ pub enum Reason {
 const AROUND: usize = 48;
 
 impl FilterError {
-    /// An error at the octets `span` of `text`.
+    /// Returns the error of the bytes `span` of `text`.
     pub(super) fn new(text: &str, span: Range<usize>, reason: Reason) -> FilterError {
         let before = text.get(..span.start).unwrap_or(text);
         let begins = before.rfind('\n').map_or(0, |at| at + 1);
@@ -146,8 +149,8 @@ impl FilterError {
         }
     }
 
-    /// The line of the expression and, below it, carets that point at the word. A long line is cut
-    /// around the word.
+    /// Returns the line of the expression, and a line of carets that point at the word. A long line
+    /// is cut around the word.
     pub fn pointed(&self, text: &str) -> [String; 2] {
         let line = text.lines().nth(self.line.map_or(0, |line| line - 1)).unwrap_or_default();
         let at = self.column - 1;
@@ -156,7 +159,7 @@ impl FilterError {
         let dots = |cut: bool| if cut { "..." } else { "" };
         let count = line.chars().count();
         let to = at + width + AROUND;
-        // A tab would move the line against its carets.
+        // A TAB would shift the line against its carets.
         let part: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
         let part: String = part.chars().skip(from).take(to - from).collect();
         let (before, behind) = (dots(from > 0), dots(to < count));

@@ -1,4 +1,4 @@
-//! The flows behind findings: those of one host in one window, of one protocol and port.
+//! Selects the flows behind findings: those of one host in one window, with one protocol and port.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,53 +9,76 @@ use ipnet::IpNet;
 use crate::flow::Flow;
 use crate::time::{Timestamp, Window};
 
-/// What is known of the flows that one finding is about.
+/// A description of the flows that one finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EvidenceQuery {
-    /// When they were; `None` for any time.
+    /// The window of the flows; `None` for any time.
     pub window: Option<Window>,
-    /// The host on one end of them, or a network.
+    /// The host or network at one end of the flows.
     pub host: IpNet,
-    /// Whether that is their source; else their destination.
+    /// Set if the host is the source of the flows; else it is the destination.
     pub is_source: bool,
-    /// Their protocol; `None` for any.
+    /// The protocol; `None` for any.
     pub proto: Option<u8>,
-    /// Their destination port; `None` for any.
+    /// The destination port; `None` for any.
     pub port: Option<u16>,
 }
 
-/// The protocol and the destination port of a case; `None` for any.
+/// The protocol and the destination port of a query; `None` for any.
 type ProtoPort = (Option<u8>, Option<u16>);
 
-/// Many cases, of which a flow need only match one. A flow costs a few searches, not a look at each
-/// case: a host with a finding for each of its ports must not make a slot's flows cost their product.
+/// An index of many queries. A flow costs a few searches and not a comparison with each query:
+/// otherwise a host with a finding for each of its ports would make the cost the product of flows
+/// and findings.
 #[derive(Clone, Debug, Default)]
 pub struct EvidenceQueries {
-    /// By address, prefix length and whether it is the source. There are at most as many entries as
-    /// findings.
-    hosts: HashMap<(IpAddr, u8, bool), Host, RandomState>,
-    /// The prefix lengths of `hosts`, each once: is it IPv6, is it the source, and the length. A flow is
-    /// looked up once for each, so there are at most 2 * (33 + 129) lookups, and usually two.
-    lengths: Vec<(bool, bool, u8)>,
-    /// The group of each case, in the order in which the cases were given.
+    /// The queries by host. There are at most as many entries as findings.
+    hosts: HashMap<HostKey, Host, RandomState>,
+    /// The kinds of keys in `hosts`, each once. A flow is looked up once for each, so there are at
+    /// most 2 * (33 + 129) lookups, and usually two.
+    prefixes: Vec<Prefix>,
+    /// The group of each query, in the order in which the queries were given.
     group_of: Vec<usize>,
     groups: usize,
 }
 
-/// The cases of one host or network: of a busy month there are thousands, and a flow can be of few.
+/// A host or network at one end of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct HostKey {
+    address: IpAddr,
+    prefix: Prefix,
+}
+
+/// The kind of a [`HostKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Prefix {
+    is_ipv6: bool,
+    is_source: bool,
+    length: u8,
+}
+
+/// A query of one window, with its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct WindowQuery {
+    window: Window,
+    kind: ProtoPort,
+    group: usize,
+}
+
+/// The queries of one host or network. A busy month has thousands, of which a flow can match few.
 #[derive(Clone, Debug, Default)]
 struct Host {
-    /// Cases of any time, sorted, with their groups.
+    /// Queries of any time, sorted, with their groups.
     always: Vec<(ProtoPort, usize)>,
-    /// Cases of a window, sorted, with their groups.
-    then: Vec<(Window, ProtoPort, usize)>,
+    /// Queries of a window, sorted.
+    windows: Vec<WindowQuery>,
     /// Seconds of the longest window.
     longest: u64,
 }
 
 impl Host {
-    /// Calls `hit` with the group of each case that a flow of this host belongs to, until it returns
-    /// true, and returns whether it did.
+    /// Calls `hit` with the group of each query that a flow of this host matches, until it returns
+    /// true. Returns true if it did.
     fn any(
         &self,
         flow: &Flow,
@@ -74,25 +97,27 @@ impl Host {
         let span = marked.map(|part| (part.start(), part.end()));
         let mut near = match span.or(time.map(|time| (time, time + 1))) {
             Some((from, to)) => {
-                let first =
-                    self.then.partition_point(|(w, ..)| probe(w.start() + self.longest <= from));
-                let last = self.then.partition_point(|(w, ..)| probe(w.start() < to));
-                self.then.get(first..last).unwrap_or_default()
+                let start = |query: &WindowQuery| query.window.start();
+                let first = self
+                    .windows
+                    .partition_point(|query| probe(start(query) + self.longest <= from));
+                let last = self.windows.partition_point(|query| probe(start(query) < to));
+                self.windows.get(first..last).unwrap_or_default()
             }
-            None => self.then.as_slice(),
+            None => self.windows.as_slice(),
         };
-        // One turn for each window, of which few overlap.
-        while let Some((window, ..)) = near.first() {
-            let end = near.partition_point(|(other, ..)| probe(other <= window));
+        // One turn for each window; few of them overlap.
+        while let Some(&WindowQuery { window, .. }) = near.first() {
+            let end = near.partition_point(|other| probe(other.window <= window));
             let (same, rest) = near.split_at(end);
             near = rest;
-            if !is_then(*window, flow, marked) {
+            if !is_in(window, flow, marked) {
                 continue;
             }
             for kind in &kinds {
-                let at = same.partition_point(|(_, other, _)| probe(other < kind));
-                let found = same.get(at).filter(|(_, other, _)| other == kind);
-                if found.is_some_and(|(.., group)| hit(*group)) {
+                let at = same.partition_point(|other| probe(other.kind < *kind));
+                let found = same.get(at).filter(|other| other.kind == *kind);
+                if found.is_some_and(|found| hit(found.group)) {
                     return true;
                 }
             }
@@ -101,16 +126,17 @@ impl Host {
     }
 }
 
-/// Returns the kinds of the cases that a flow can belong to.
+/// Returns the kinds of the queries that a flow can match.
 fn kinds(flow: &Flow) -> [ProtoPort; 4] {
     let (proto, port) = (Some(flow.proto), Some(flow.dport));
     [(proto, port), (proto, None), (None, port), (None, None)]
 }
 
-/// Returns true if a detector judges a flow in `window`: a marked flow in its own window or in a longer
-/// one, whatever its times say, and another one by its start, else its end (nfkit-flow(5)). A flow
-/// without times may be in any window.
-fn is_then(window: Window, flow: &Flow, marked: Option<Window>) -> bool {
+/// Returns true if a detector judges a flow in `window` (nfkit-flow(5)). A flow in the marked
+/// window `marked` belongs to it and to longer windows around it, whatever its times are. Another
+/// flow belongs to the window of its start, or else of its end; without times it may be in any
+/// window.
+fn is_in(window: Window, flow: &Flow, marked: Option<Window>) -> bool {
     let time = flow.start.or(flow.end);
     match marked {
         Some(part) if window.start() <= part.start() && part.end() <= window.end() => true,
@@ -121,11 +147,11 @@ fn is_then(window: Window, flow: &Flow, marked: Option<Window>) -> bool {
 
 #[cfg(test)]
 thread_local! {
-    /// Comparisons that searches took.
+    /// Number of comparisons in searches.
     static PROBES: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Passes on a comparison of a search; tests count them.
+/// Returns `less`. Tests count these calls as the comparisons of searches.
 fn probe(less: bool) -> bool {
     #[cfg(test)]
     PROBES.with(|probes| probes.set(probes.get() + 1));
@@ -133,70 +159,73 @@ fn probe(less: bool) -> bool {
 }
 
 impl EvidenceQuery {
-    /// Returns true if this is one of its flows, which stands in the marked window `marked`; `None`
-    /// outside of any, and in the unknown one.
+    /// Returns true if a flow in the marked window `marked` matches; `None` for a flow outside of
+    /// all marked windows, or in the unknown one.
     pub fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
         let host = if self.is_source { flow.sip } else { flow.dip };
         self.host.contains(&host)
             && self.proto.is_none_or(|proto| proto == flow.proto)
             && self.port.is_none_or(|port| port == flow.dport)
-            && self.window.is_none_or(|window| is_then(window, flow, marked))
+            && self.window.is_none_or(|window| is_in(window, flow, marked))
     }
 }
 
 impl EvidenceQueries {
-    /// Indexes these cases. Equal ones are of one group; groups are numbered from 0.
-    pub fn new(cases: impl IntoIterator<Item = EvidenceQuery>) -> EvidenceQueries {
+    /// Indexes these queries. Equal ones form one group; groups are numbered from 0.
+    pub fn new(queries: impl IntoIterator<Item = EvidenceQuery>) -> EvidenceQueries {
         let mut all = EvidenceQueries::default();
         let mut groups: HashMap<EvidenceQuery, usize, RandomState> = HashMap::default();
-        for case in cases {
-            let case = EvidenceQuery { host: case.host.trunc(), ..case };
+        for query in queries {
+            let query = EvidenceQuery { host: query.host.trunc(), ..query };
             let next = groups.len();
-            let group = *groups.entry(case).or_insert(next);
+            let group = *groups.entry(query).or_insert(next);
             all.group_of.push(group);
             if group < next {
                 continue;
             }
-            let length = case.host.prefix_len();
-            let of = (matches!(case.host, IpNet::V6(_)), case.is_source, length);
-            if !all.lengths.contains(&of) {
-                all.lengths.push(of);
+            let prefix = Prefix {
+                is_ipv6: matches!(query.host, IpNet::V6(_)),
+                is_source: query.is_source,
+                length: query.host.prefix_len(),
+            };
+            if !all.prefixes.contains(&prefix) {
+                all.prefixes.push(prefix);
             }
-            let host = all.hosts.entry((case.host.addr(), length, case.is_source)).or_default();
-            let kind = (case.proto, case.port);
-            match case.window {
+            let key = HostKey { address: query.host.addr(), prefix };
+            let host = all.hosts.entry(key).or_default();
+            let kind = (query.proto, query.port);
+            match query.window {
                 Some(window) => {
-                    host.then.push((window, kind, group));
+                    host.windows.push(WindowQuery { window, kind, group });
                     host.longest = host.longest.max(window.seconds().into());
                 }
                 None => host.always.push((kind, group)),
             }
         }
         for host in all.hosts.values_mut() {
-            host.then.sort_unstable();
+            host.windows.sort_unstable();
             host.always.sort_unstable();
         }
         all.groups = groups.len();
         all
     }
 
-    /// Returns how many groups there are.
+    /// Returns the number of groups.
     pub fn groups(&self) -> usize {
         self.groups
     }
 
-    /// Returns the group of each case, in the order in which the cases were given.
+    /// Returns the group of each query, in the order in which the queries were given.
     pub fn group_of(&self) -> &[usize] {
         &self.group_of
     }
 
-    /// Returns true if a flow that stands in the marked window `marked` belongs to one of them.
+    /// Returns true if a flow in the marked window `marked` matches at least one query.
     pub fn matches(&self, flow: &Flow, marked: Option<Window>) -> bool {
         self.any(flow, marked, &mut |_| true)
     }
 
-    /// Calls `hit` once with each group that a flow belongs to which stands in the marked window
-    /// `marked`.
+    /// Calls `hit` once with each group that a flow in the marked window `marked` matches.
     pub fn each(&self, flow: &Flow, marked: Option<Window>, mut hit: impl FnMut(usize)) {
         self.any(flow, marked, &mut |group| {
             hit(group);
@@ -210,14 +239,15 @@ impl EvidenceQueries {
         marked: Option<Window>,
         hit: &mut impl FnMut(usize) -> bool,
     ) -> bool {
-        self.lengths.iter().any(|&(is_ipv6, is_source, length)| {
-            let address = if is_source { flow.sip } else { flow.dip };
-            if address.is_ipv6() != is_ipv6 {
+        self.prefixes.iter().any(|&prefix| {
+            let address = if prefix.is_source { flow.sip } else { flow.dip };
+            if address.is_ipv6() != prefix.is_ipv6 {
                 return false;
             }
-            // An address of that version can have each of these prefixes.
-            let net = IpNet::new(address, length).map_or(address, |net| net.trunc().addr());
-            let host = self.hosts.get(&(net, length, is_source));
+            // The length fits, because it is one of the same IP version.
+            let net = IpNet::new(address, prefix.length);
+            let address = net.map_or(address, |net| net.trunc().addr());
+            let host = self.hosts.get(&HostKey { address, prefix });
             host.is_some_and(|host| host.any(flow, marked, hit))
         })
     }
@@ -228,8 +258,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Few hosts, windows and ports, so that they meet.
-    fn case() -> impl Strategy<Value = EvidenceQuery> {
+    /// Queries of few hosts, windows and ports, so that they often match.
+    fn query() -> impl Strategy<Value = EvidenceQuery> {
         let window = proptest::option::of((0u64..4, 1u32..3)).prop_map(|window| {
             window.and_then(|(start, length)| Window::new(start * 600, length * 600))
         });
@@ -265,43 +295,43 @@ mod tests {
 
     proptest! {
         #[test]
-        fn many_cases_match_what_one_of_them_does(
-            cases in proptest::collection::vec(case(), 0..16),
+        fn the_index_matches_like_each_query_alone(
+            queries in proptest::collection::vec(query(), 0..16),
             flow in flow(),
             marked in proptest::option::of((0u64..5, 1u32..4)),
         ) {
             let marked = marked.and_then(|(start, n)| Window::new(start * 600, n * 600));
-            let twin = cases.iter().any(|case| case.matches(&flow, marked));
-            let all = EvidenceQueries::new(cases.iter().copied());
-            prop_assert_eq!(all.matches(&flow, marked), twin);
-            // The same of the groups, each told once.
+            let expected = queries.iter().any(|query| query.matches(&flow, marked));
+            let all = EvidenceQueries::new(queries.iter().copied());
+            prop_assert_eq!(all.matches(&flow, marked), expected);
+            // Each matching group is hit once.
             let mut hits = Vec::new();
             all.each(&flow, marked, |group| hits.push(group));
-            let mut expected: Vec<_> = cases
+            let mut expected: Vec<_> = queries
                 .iter()
                 .zip(all.group_of())
-                .filter(|(case, _)| case.matches(&flow, marked))
+                .filter(|(query, _)| query.matches(&flow, marked))
                 .map(|(_, group)| *group)
                 .collect();
             hits.sort_unstable();
             expected.sort_unstable();
             expected.dedup();
             prop_assert_eq!(hits, expected);
-            for (one, a) in cases.iter().zip(all.group_of()) {
-                for (other, b) in cases.iter().zip(all.group_of()) {
+            for (one, a) in queries.iter().zip(all.group_of()) {
+                for (other, b) in queries.iter().zip(all.group_of()) {
                     prop_assert_eq!(one == other, a == b);
                 }
             }
         }
     }
 
-    /// Comparisons that one flow costs among so many cases.
+    /// Returns the number of comparisons that one flow costs among these queries.
     fn probes(
-        cases: impl Iterator<Item = EvidenceQuery>,
+        queries: impl Iterator<Item = EvidenceQuery>,
         flow: &Flow,
         marked: Option<Window>,
     ) -> u64 {
-        let all = EvidenceQueries::new(cases);
+        let all = EvidenceQueries::new(queries);
         PROBES.with(|probes| probes.set(0));
         let mut hits = 0;
         all.each(flow, marked, |_| hits += 1);
@@ -310,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_is_not_compared_with_each_case() {
+    fn a_flow_is_not_compared_with_each_query() {
         let window = Window::new(600, 600);
         let flow = Flow {
             sip: [192, 0, 2, 1].into(),
@@ -319,35 +349,36 @@ mod tests {
             dport: 40_000,
             ..Flow::default()
         };
-        let case = EvidenceQuery {
+        let query = EvidenceQuery {
             window,
             host: "192.0.2.1/32".parse().unwrap(),
             is_source: true,
             proto: Some(6),
             port: None,
         };
-        // A scanner with a finding for each port; of one window, and of any time.
+        // A scanner with a finding for each port, in one window and at any time.
         let ports = |window| {
-            (1..=u16::MAX).map(move |port| EvidenceQuery { window, port: Some(port), ..case })
+            (1..=u16::MAX).map(move |port| EvidenceQuery { window, port: Some(port), ..query })
         };
         assert!(probes(ports(window), &flow, window) < 8 * 17);
         assert!(probes(ports(None), &flow, window) < 8 * 17);
-        // Of a year of windows.
-        let year = (0..52_560).map(|n| EvidenceQuery { window: Window::new(n * 600, 600), ..case });
+        // One host with a finding in each window of a year.
+        let year =
+            (0..52_560).map(|n| EvidenceQuery { window: Window::new(n * 600, 600), ..query });
         assert!(probes(year, &flow, window) < 8 * 17);
-        // Networks side by side, such as those of a carpet.
+        // Adjacent networks, such as those of a carpet attack.
         let nets = (0..=u16::MAX).map(|n| {
             let [high, low] = n.to_be_bytes();
             let host = IpNet::new([198, high, low, 0].into(), 24).unwrap();
-            EvidenceQuery { host, is_source: false, ..case }
+            EvidenceQuery { host, is_source: false, ..query }
         });
         assert!(probes(nets, &flow, window) < 8 * 17);
     }
 
     #[test]
-    fn a_mark_counts_more_than_times() {
+    fn a_mark_outweighs_the_times_of_a_flow() {
         let window = |start, seconds| Window::new(start, seconds);
-        let case = EvidenceQuery {
+        let query = EvidenceQuery {
             window: window(600, 600),
             host: "192.0.2.1/32".parse().unwrap(),
             is_source: true,
@@ -362,13 +393,13 @@ mod tests {
             (None, [false, true, true]),
             (window(600, 600), [true, true, true]),
             (window(0, 600), [false, false, false]),
-            // The detector was given shorter windows than we are.
+            // The detector's windows were shorter than the marked ones here.
             (window(0, 1200), [false, true, true]),
         ] {
-            let found = [early, late, timeless].map(|flow| case.matches(&flow, marked));
+            let found = [early, late, timeless].map(|flow| query.matches(&flow, marked));
             assert_eq!(found, expected, "{marked:?}");
         }
-        let hour = EvidenceQuery { window: window(0, 3600), ..case };
+        let hour = EvidenceQuery { window: window(0, 3600), ..query };
         assert!(hour.matches(&early, window(600, 600)));
     }
 }

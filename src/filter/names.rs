@@ -1,16 +1,16 @@
-//! Words that mean numbers, and words that mean nothing here.
+//! Words for numbers, and words of other programs that filters do not have.
 
-/// What a term can begin with, for messages.
+/// The words that a term can begin with, for messages.
 pub(super) const TERMS: &str = "src, dst, host, net, port, if, proto or a protocol, ip, ip6, packets, \
      octets, duration, bps, pps, bpp, start, end, flags, icmp-type, icmp-code, exporter, sampling, \
      inside, outside, in or any";
 
-/// What filters see of a flow, for messages.
+/// The columns that filters see, for messages.
 pub(super) const COLUMNS: &str =
     "the nine columns, start, end, flags, exporter and sampling, see nfkit-flow(5)";
 
 /// Protocols by their names (IANA "Assigned Internet Protocol Numbers"), as tcpdump and nfdump
-/// write them. Those that are words of the language by themselves as well are left out, such as
+/// write them. Names that have another meaning in the language are left out, such as `ipv6` for
 /// IPv6 in IPv4.
 const PROTOCOLS: [(&str, u8); 26] = [
     ("icmp", 1),
@@ -41,7 +41,7 @@ const PROTOCOLS: [(&str, u8); 26] = [
     ("udplite", 136),
 ];
 
-/// The number of a protocol.
+/// Returns the number of a protocol.
 pub(super) fn protocol(name: &str) -> Option<u8> {
     PROTOCOLS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
@@ -58,10 +58,10 @@ const FLAGS: [(char, u16); 8] = [
     ('c', 0x80),
 ];
 
-/// nfdump's `X`: the six flags of old.
+/// nfdump's `X`: the six flags of RFC 793.
 const ALL_FLAGS: u16 = 0x3f;
 
-/// The bits that letters such as `SA` mean; `None` if one of them means none.
+/// Returns the bits of letters such as `SA`; `None` if one of them is no flag.
 pub(super) fn flags(letters: &str) -> Option<u16> {
     let bit = |letter: char| match letter.to_ascii_lowercase() {
         'x' => Some(ALL_FLAGS),
@@ -70,8 +70,8 @@ pub(super) fn flags(letters: &str) -> Option<u16> {
     letters.chars().try_fold(0, |bits, letter| Some(bits | bit(letter)?))
 }
 
-/// Words of tcpdump's and nfdump's filters for what flow lines do not say, or say in columns that
-/// readers pass over.
+/// Returns true for words of tcpdump's and nfdump's filters whose value is not in flow lines, or in
+/// columns that readers pass over.
 pub(super) fn is_not_carried(word: &str) -> bool {
     const WORDS: [&str; 34] = [
         "arp",

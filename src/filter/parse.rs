@@ -1,17 +1,18 @@
-//! Reads tokens into a tree. `and` binds tighter than `or`, as nfdump has it, and `not` tightest.
+//! Parses tokens into a tree. `and` binds tighter than `or`, as in nfdump, and `not` tightest.
 
+use self::cursor::{Parser, Qualifier, Result, ValueKind, is_value};
+use super::context::Context;
 use super::error::{FilterError, Reason};
+use super::limits::{MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
 use super::names;
-use super::token::{Token, TokenKind, tokens};
+use super::token::{TokenKind, tokens};
 use super::tree::{Compare, Direction, Expr, Field, Term};
-use super::{Context, MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
 use crate::flow::TCP;
 
+mod cursor;
 mod value;
 
-type Result<T> = std::result::Result<T, FilterError>;
-
-/// Reads an expression.
+/// Parses an expression.
 pub(super) fn parse(text: &str, context: &mut Context<'_>) -> Result<Expr> {
     if text.len() > MAX_LENGTH {
         return Err(FilterError::new(text, 0..0, Reason::Long));
@@ -28,37 +29,8 @@ pub(super) fn parse(text: &str, context: &mut Context<'_>) -> Result<Expr> {
     }
 }
 
-/// What a value is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Host,
-    Net,
-    Port,
-    Interface,
-    Proto,
-    Exporter,
-}
-
-/// What stands before a value. One without takes that of the value before it.
-#[derive(Clone, Debug)]
-struct Qualifier {
-    /// What must hold as well: `tcp` in `tcp port 80`.
-    guard: Option<Term>,
-    ends: Direction,
-    what: What,
-}
-
-struct Parser<'a, 'b> {
-    text: &'a str,
-    tokens: Vec<Token>,
-    at: usize,
-    context: &'a mut Context<'b>,
-    depth: usize,
-    terms: usize,
-    last: Option<Qualifier>,
-}
-
 impl Parser<'_, '_> {
+    /// Parses terms with `or` between them.
     fn any_of(&mut self) -> Result<Expr> {
         let mut all = vec![self.all_of()?];
         while self.take(TokenKind::Or) {
@@ -67,6 +39,7 @@ impl Parser<'_, '_> {
         Ok(if all.len() == 1 { all.remove(0) } else { Expr::Or(all) })
     }
 
+    /// Parses terms with `and` between them.
     fn all_of(&mut self) -> Result<Expr> {
         let mut all = vec![self.part()?];
         while self.take(TokenKind::And) {
@@ -75,13 +48,13 @@ impl Parser<'_, '_> {
         Ok(if all.len() == 1 { all.remove(0) } else { Expr::And(all) })
     }
 
-    /// A term, a negation or what stands in parentheses.
+    /// Parses a term, a negation or an expression in parentheses.
     fn part(&mut self) -> Result<Expr> {
         let not = self.take(TokenKind::Not);
         if not && self.word().as_deref() == Some("flags") {
             // nfdump's `not flags AFRPU` means that none of them is set, not that one is missing.
             self.at += 1;
-            self.count()?;
+            self.count_term()?;
             return Ok(Expr::Not(Box::new(self.flags(false)?)));
         }
         if !not && !self.take(TokenKind::Open) {
@@ -92,10 +65,7 @@ impl Parser<'_, '_> {
             return Err(self.wrong(Reason::Deep));
         }
         self.depth += 1;
-        let inner = match not {
-            true => Expr::Not(Box::new(self.part()?)),
-            false => self.any_of()?,
-        };
+        let inner = if not { Expr::Not(Box::new(self.part()?)) } else { self.any_of()? };
         self.depth -= 1;
         if !not && !self.take(TokenKind::Close) {
             return Err(self.refused("and, or, or a closing parenthesis"));
@@ -103,16 +73,15 @@ impl Parser<'_, '_> {
         Ok(inner)
     }
 
-    fn count(&mut self) -> Result<()> {
+    /// Adds a term to the count, up to the limit.
+    fn count_term(&mut self) -> Result<()> {
         self.terms += 1;
-        match self.terms > MAX_TERMS {
-            true => Err(self.wrong(Reason::Many)),
-            false => Ok(()),
-        }
+        if self.terms > MAX_TERMS { Err(self.wrong(Reason::Many)) } else { Ok(()) }
     }
 
+    /// Parses a term.
     fn term(&mut self) -> Result<Expr> {
-        self.count()?;
+        self.count_term()?;
         let Some(word) = self.word() else { return Err(self.refused("a term")) };
         self.at += 1;
         let version = match word.as_str() {
@@ -131,23 +100,33 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// After `ip` and its kin: tcpdump's version of IP, or nfdump's word for an address.
-    fn version(&mut self, plain: bool, version: Term) -> Result<Expr> {
+    /// Parses the rest of a term that begins with a version of IP, as in tcpdump. `is_ip`: the word
+    /// is `ip`, which is nfdump's word for an address too.
+    fn version(&mut self, is_ip: bool, version: Term) -> Result<Expr> {
         if self.value_follows() {
-            let guard = if plain { None } else { Some(version) };
-            return self.operand(Qualifier { guard, ends: Direction::Either, what: What::Host });
+            let guard = if is_ip { None } else { Some(version) };
+            return self.operand(Qualifier {
+                guard,
+                direction: Direction::Either,
+                kind: ValueKind::Host,
+            });
         }
         match self.word().as_deref() {
             Some("proto" | "protocol") => {
                 self.at += 1;
                 let guard = Some(version);
-                self.operand(Qualifier { guard, ends: Direction::Either, what: What::Proto })
+                self.operand(Qualifier {
+                    guard,
+                    direction: Direction::Either,
+                    kind: ValueKind::Proto,
+                })
             }
             _ => self.guarded(version),
         }
     }
 
-    /// A word that says something by itself, or before `port 80` and such.
+    /// Parses the rest of a term that begins with `guard`, which is a term by itself, or stands
+    /// before `port 80` and the like.
     fn guarded(&mut self, guard: Term) -> Result<Expr> {
         match self.word() {
             Some(word) if is_qualifier(&word) => {
@@ -158,7 +137,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// From a word on that is no protocol.
+    /// Parses a term from a word on that is no protocol.
     fn plain(&mut self, word: &str) -> Result<Expr> {
         if is_qualifier(word) {
             return self.qualified(word, None);
@@ -183,16 +162,16 @@ impl Parser<'_, '_> {
             "proto" | "protocol" => {
                 return self.operand(Qualifier {
                     guard: None,
-                    ends: Direction::Either,
-                    what: What::Proto,
+                    direction: Direction::Either,
+                    kind: ValueKind::Proto,
                 });
             }
             "exporter" | "router" => {
                 if self.word().as_deref() == Some("ip") {
                     self.at += 1;
                 }
-                let what = What::Exporter;
-                return self.operand(Qualifier { guard: None, ends: Direction::Either, what });
+                let kind = ValueKind::Exporter;
+                return self.operand(Qualifier { guard: None, direction: Direction::Either, kind });
             }
             word => {
                 self.at -= 1;
@@ -202,62 +181,68 @@ impl Parser<'_, '_> {
         self.compared(field)
     }
 
-    /// A value with nothing before it, or no word at all.
+    /// Parses a value with no word before it, which takes those of the value before. Returns an
+    /// error for a word that the language does not have.
     fn bare(&mut self, word: &str) -> Result<Expr> {
         let found = self.found();
         if !is_value(word) {
-            let not_carried = names::is_not_carried(word);
-            let reason =
-                if not_carried { Reason::NotCarried { found } } else { Reason::Unknown { found } };
-            return Err(self.wrong(reason));
+            return Err(self.wrong(if names::is_not_carried(word) {
+                Reason::NotCarried { found }
+            } else {
+                Reason::Unknown { found }
+            }));
         }
         let is_address = word.contains(['.', ':', '/']);
-        let host = Qualifier { guard: None, ends: Direction::Either, what: What::Host };
+        let host = Qualifier { guard: None, direction: Direction::Either, kind: ValueKind::Host };
         match self.last.clone().or_else(|| is_address.then_some(host)) {
             Some(qualifier) => self.operand(qualifier),
             None => Err(self.wrong(Reason::Bare { found })),
         }
     }
 
-    /// tcpdump's `less` and `greater`.
+    /// Parses tcpdump's `less` and `greater`.
     fn bounded(&mut self, compare: Compare) -> Result<Expr> {
         let value = self.number(Field::Octets)?;
         Ok(Expr::Term(Term::Number(Field::Octets, compare.range(value).into_iter().collect())))
     }
 
-    /// nfdump's `in if 3` and `out if 3`, its `in packets`, and our `in @FILE`.
+    /// Parses nfdump's `in if 3`, `out if 3` and `in packets`, and our own `in @FILE`.
     fn in_or_out(&mut self, word: &str) -> Result<Expr> {
-        let ends = if word == "in" { Direction::Src } else { Direction::Dst };
+        let direction = if word == "in" { Direction::Src } else { Direction::Dst };
         match self.word().as_deref() {
             Some("if" | "interface") => {
                 self.at += 1;
-                self.operand(Qualifier { guard: None, ends, what: What::Interface })
+                self.operand(Qualifier { guard: None, direction, kind: ValueKind::Interface })
             }
             Some(counter @ ("packets" | "pkts" | "octets" | "bytes")) if word == "in" => {
                 self.at += 1;
                 self.compared(if counter.starts_with('p') { Field::Packets } else { Field::Octets })
             }
-            // Of the other direction, which is another flow.
+            // nfdump's counts of the reverse direction, which is another flow here.
             Some("packets" | "pkts" | "octets" | "bytes") => {
                 let found = format!("out {}", self.found());
                 Err(self.wrong(Reason::NotCarried { found }))
             }
             _ if word == "in" && self.list_follows() => {
                 self.at -= 1;
-                self.operand(Qualifier { guard: None, ends: Direction::Either, what: What::Host })
+                self.operand(Qualifier {
+                    guard: None,
+                    direction: Direction::Either,
+                    kind: ValueKind::Host,
+                })
             }
             _ if word == "in" => Err(self.refused("if, a list in brackets or @FILE")),
             _ => Err(self.refused("if")),
         }
     }
 
-    /// From a word on that says what a value is of.
+    /// Parses a term from a word on that says the kind of its value.
     fn qualified(&mut self, word: &str, guard: Option<Term>) -> Result<Expr> {
-        let (ends, word) = match word {
+        let (direction, word) = match word {
             "src" | "dst" => {
-                let ends = self.ends(word);
+                let direction = self.direction(word);
                 if self.value_follows() {
-                    return self.operand(Qualifier { guard, ends, what: What::Host });
+                    return self.operand(Qualifier { guard, direction, kind: ValueKind::Host });
                 }
                 let Some(next) = self.word() else { return Err(self.refused(AFTER_ENDS)) };
                 if names::is_not_carried(&next) {
@@ -265,9 +250,9 @@ impl Parser<'_, '_> {
                     return Err(self.wrong(Reason::NotCarried { found }));
                 }
                 self.at += 1;
-                (ends, next)
+                (direction, next)
             }
-            // The names of the columns.
+            // Names of columns.
             "sip" => (Direction::Src, "host".to_owned()),
             "dip" => (Direction::Dst, "host".to_owned()),
             "sport" => (Direction::Src, "port".to_owned()),
@@ -276,34 +261,35 @@ impl Parser<'_, '_> {
             "dif" => (Direction::Dst, "if".to_owned()),
             word => (Direction::Either, word.to_owned()),
         };
-        let what = match word.as_str() {
-            "host" | "ip" => What::Host,
-            "net" => What::Net,
-            "port" | "portrange" => What::Port,
-            "if" | "interface" => What::Interface,
+        let kind = match word.as_str() {
+            "host" | "ip" => ValueKind::Host,
+            "net" => ValueKind::Net,
+            "port" | "portrange" => ValueKind::Port,
+            "if" | "interface" => ValueKind::Interface,
             "inside" | "outside" => {
                 self.at -= 1;
-                return self.side(ends, word == "inside").map(|side| with(guard, side));
+                return self.side(direction, word == "inside").map(|side| with(guard, side));
             }
             word => {
                 self.at -= 1;
                 let is_ours = is_qualifier(word) || names::protocol(word).is_some();
-                return Err(match is_ours || !word.starts_with(char::is_alphabetic) {
-                    true => self.refused(AFTER_ENDS),
-                    false => self.wrong(Reason::Name { found: self.found() }),
+                return Err(if is_ours || !word.starts_with(char::is_alphabetic) {
+                    self.refused(AFTER_ENDS)
+                } else {
+                    self.wrong(Reason::Name { found: self.found() })
                 });
             }
         };
-        self.operand(Qualifier { guard, ends, what })
+        self.operand(Qualifier { guard, direction, kind })
     }
 
-    /// Which ends are meant, `src` or `dst` having been read: `src or dst` and `src and dst` are one.
-    fn ends(&mut self, first: &str) -> Direction {
+    /// Returns the ends after `src` or `dst`, and takes the rest of `src or dst` and `src and dst`.
+    fn direction(&mut self, first: &str) -> Direction {
         let (alone, other) = match first {
             "src" => (Direction::Src, "dst"),
             _ => (Direction::Dst, "src"),
         };
-        let ends = match self.peek().map(|token| token.kind) {
+        let direction = match self.peek().map(|token| token.kind) {
             Some(TokenKind::Or) => Direction::Either,
             Some(TokenKind::And) => Direction::Both,
             _ => return alone,
@@ -312,27 +298,27 @@ impl Parser<'_, '_> {
             return alone;
         }
         self.at += 2;
-        ends
+        direction
     }
 
-    /// `inside` and `outside`.
-    fn side(&mut self, ends: Direction, inside: bool) -> Result<Expr> {
+    /// Parses `inside` and `outside`.
+    fn side(&mut self, direction: Direction, is_inside: bool) -> Result<Expr> {
         let Some(nets) = self.context.inside else {
             let found = self.found();
             return Err(self.wrong(Reason::Inside { found }));
         };
-        let address = |ends| Expr::Term(Term::Address(ends, nets.to_vec()));
+        let address = |direction| Expr::Term(Term::Address(direction, nets.to_vec()));
         self.at += 1;
-        Ok(match (inside, ends) {
-            (true, ends) => address(ends),
-            // An end is outside where not both are inside.
+        Ok(match (is_inside, direction) {
+            (true, direction) => address(direction),
+            // One end is outside if not both are inside.
             (false, Direction::Either) => Expr::Not(Box::new(address(Direction::Both))),
             (false, Direction::Both) => Expr::Not(Box::new(address(Direction::Either))),
-            (false, ends) => Expr::Not(Box::new(address(ends))),
+            (false, direction) => Expr::Not(Box::new(address(direction))),
         })
     }
 
-    /// TCP flags by letters, all or any of which must be set, or as one number.
+    /// Parses TCP flags as letters, all or any of which must be set, or as one number.
     fn flags(&mut self, all: bool) -> Result<Expr> {
         const EXPECTED: &str = "TCP flags: letters of CEUAPRSF, X for UAPRSF, or a number";
         let compare = self.compare();
@@ -355,13 +341,13 @@ impl Parser<'_, '_> {
             _ => return Err(self.refused(EXPECTED)),
         };
         self.at += 1;
-        // Exporters fill the field of other protocols with anything.
+        // Exporters put anything into the field of other protocols.
         let tcp = Term::Number(Field::Proto, vec![(TCP.into(), TCP.into())]);
         let term = with(Some(tcp), Expr::Term(term));
         Ok(if compare == Some(Compare::Unequal) { Expr::Not(Box::new(term)) } else { term })
     }
 
-    /// A number of a flow and what it is held against.
+    /// Parses the comparison of a number of a flow.
     fn compared(&mut self, field: Field) -> Result<Expr> {
         self.last = None;
         if self.takes_in() {
@@ -374,52 +360,55 @@ impl Parser<'_, '_> {
         Ok(if compare == Compare::Unequal { Expr::Not(Box::new(term)) } else { term })
     }
 
-    /// A value, or several, of what the qualifier says.
+    /// Parses a value, or several, of the kind that the qualifier says.
     fn operand(&mut self, qualifier: Qualifier) -> Result<Expr> {
-        let Qualifier { guard, ends, what } = qualifier.clone();
+        let Qualifier { guard, direction, kind } = qualifier.clone();
         let is_group = self.peek().is_some_and(|token| token.kind == TokenKind::Open);
         if is_group && self.word_at(self.at + 1).is_some_and(|word| is_value(&word)) {
-            // tcpdump's `port (80 or 443)`: what stands there inherits as it would without.
+            // tcpdump's `port (80 or 443)`: the values take the qualifier as they would without
+            // parentheses.
             self.last = Some(qualifier);
             return self.part();
         }
         let is_listed = self.takes_in();
         let compare = if is_listed { None } else { self.compare() };
         let order = !matches!(compare, None | Some(Compare::Equal | Compare::Unequal));
-        // A value that follows `port > 1024 or` would inherit nobody knows what.
+        // A bare value after `port > 1024 or` is an error: the comparison could be meant for it or
+        // not.
         self.last = compare.is_none().then_some(qualifier);
-        let term = match what {
-            What::Host | What::Net | What::Exporter => {
+        let term = match kind {
+            ValueKind::Host | ValueKind::Net | ValueKind::Exporter => {
                 if order {
                     self.at -= 1;
                     return Err(self.wrong(Reason::Order { what: "addresses" }));
                 }
-                let nets = match is_listed {
-                    true => self.nets(what == What::Net)?,
-                    false => vec![self.net(what == What::Net, true)?],
+                let nets = if is_listed {
+                    self.nets(kind == ValueKind::Net)?
+                } else {
+                    vec![self.net(kind == ValueKind::Net, true)?]
                 };
-                match what {
-                    What::Exporter => Term::Exporter(nets),
-                    _ => Term::Address(ends, nets),
+                match kind {
+                    ValueKind::Exporter => Term::Exporter(nets),
+                    _ => Term::Address(direction, nets),
                 }
             }
-            What::Port | What::Interface | What::Proto => {
+            ValueKind::Port | ValueKind::Interface | ValueKind::Proto => {
                 let ranges = match (is_listed, compare) {
-                    (true, _) => self.list(|parser| parser.range(what))?,
+                    (true, _) => self.list(|parser| parser.range(kind))?,
                     (_, Some(compare)) if order => {
                         let at = self.at;
-                        let (first, last) = self.range(what)?;
+                        let (first, last) = self.range(kind)?;
                         if first != last {
                             self.at = at;
                             return Err(self.refused("one number"));
                         }
                         compare.range(first).into_iter().collect()
                     }
-                    _ => vec![self.range(what)?],
+                    _ => vec![self.range(kind)?],
                 };
-                match what {
-                    What::Port => Term::Port(ends, ranges),
-                    What::Interface => Term::Interface(ends, ranges),
+                match kind {
+                    ValueKind::Port => Term::Port(direction, ranges),
+                    ValueKind::Interface => Term::Interface(direction, ranges),
                     _ => Term::Number(Field::Proto, ranges),
                 }
             }
@@ -430,9 +419,10 @@ impl Parser<'_, '_> {
     }
 }
 
+/// The words that can follow `src` and `dst`, for messages.
 const AFTER_ENDS: &str = "host, net, port, if, inside, outside or an address";
 
-/// Words that say what a value is of, but for those of one kind of term alone.
+/// Returns true for words that say the kind of a value and can follow a guard.
 fn is_qualifier(word: &str) -> bool {
     const WORDS: [&str; 16] = [
         "src",
@@ -455,92 +445,10 @@ fn is_qualifier(word: &str) -> bool {
     WORDS.contains(&word)
 }
 
-/// Whether a word is a number or an address by its looks.
-fn is_value(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_digit()) || word.contains(':')
-}
-
+/// Returns an expression that holds if the guard holds too.
 fn with(guard: Option<Term>, expr: Expr) -> Expr {
     match guard {
         Some(guard) => Expr::And(vec![Expr::Term(guard), expr]),
         None => expr,
-    }
-}
-
-/// Tokens, one after the other.
-impl Parser<'_, '_> {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at)
-    }
-
-    fn take(&mut self, kind: TokenKind) -> bool {
-        let is_next = self.peek().is_some_and(|token| token.kind == kind);
-        self.at += usize::from(is_next);
-        is_next
-    }
-
-    fn compare(&mut self) -> Option<Compare> {
-        let Some(Token { kind: TokenKind::Compare(compare), .. }) = self.peek() else {
-            return None;
-        };
-        let compare = *compare;
-        self.at += 1;
-        Some(compare)
-    }
-
-    /// The word at a place, in lower case, without the backslash that tcpdump needs before some.
-    fn word_at(&self, at: usize) -> Option<String> {
-        let token = self.tokens.get(at).filter(|token| token.kind == TokenKind::Word)?;
-        let word = self.text.get(token.span.clone())?;
-        Some(word.strip_prefix('\\').unwrap_or(word).to_ascii_lowercase())
-    }
-
-    fn word(&self) -> Option<String> {
-        self.word_at(self.at)
-    }
-
-    /// Whether a list or a file follows, `in` having been read.
-    fn list_follows(&self) -> bool {
-        self.peek().is_some_and(|token| matches!(token.kind, TokenKind::OpenList | TokenKind::File))
-    }
-
-    /// Whether what follows are addresses, and no other word.
-    fn value_follows(&self) -> bool {
-        match self.peek().map(|token| token.kind) {
-            Some(TokenKind::Compare(_)) => true,
-            Some(TokenKind::Word) => self.word().is_some_and(|word| {
-                let next = self.tokens.get(self.at + 1).map(|token| token.kind);
-                let is_list = matches!(next, Some(TokenKind::OpenList | TokenKind::File));
-                is_value(&word) || (word == "in" && is_list)
-            }),
-            _ => false,
-        }
-    }
-
-    fn takes_in(&mut self) -> bool {
-        let is_in = self.word().as_deref() == Some("in");
-        self.at += usize::from(is_in);
-        is_in
-    }
-
-    /// The text of the next token, as far as a message shows it.
-    fn found(&self) -> String {
-        let text = self.peek().and_then(|token| self.text.get(token.span.clone()));
-        text.unwrap_or_default().chars().take(60).collect()
-    }
-
-    /// The next token is not what could stand there.
-    fn refused(&self, expected: &'static str) -> FilterError {
-        match self.peek() {
-            Some(_) => self.wrong(Reason::Expected { expected, found: self.found() }),
-            None => self.wrong(Reason::Ends { expected }),
-        }
-    }
-
-    /// Something is wrong with the next token, or right behind the last one.
-    fn wrong(&self, reason: Reason) -> FilterError {
-        let end = self.tokens.last().map_or(0, |token| token.span.end);
-        let span = self.peek().map_or(end..end, |token| token.span.clone());
-        FilterError::new(self.text, span, reason)
     }
 }

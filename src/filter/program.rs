@@ -1,4 +1,4 @@
-//! An expression as a row of tests that jump.
+//! Compiles an expression into tests with jumps.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,19 +8,24 @@ use ipnet::IpNet;
 use super::tree::{Direction, Expr, Field, Ranges, Term, has_ports};
 use crate::flow::{Flow, Networks};
 
-/// Where to go on after a test; two places are ends.
+/// The place of the next test, or one of the two ends.
 pub(super) type Jump = u16;
+
+/// The end for flows that pass.
 pub(super) const YES: Jump = Jump::MAX;
+
+/// The end for all other flows.
 pub(super) const NO: Jump = Jump::MAX - 1;
 
-/// Tests, each with the place to go on if it holds, and if not. All jumps go backwards, so that it
-/// ends.
+/// A compiled expression. All jumps go backwards, so every run ends.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     pub steps: Vec<TestStep>,
+    /// The first test.
     pub start: Jump,
 }
 
+/// A test and its two jumps.
 #[derive(Clone, Debug)]
 pub(super) struct TestStep {
     pub test: Test,
@@ -28,18 +33,27 @@ pub(super) struct TestStep {
     pub no: Jump,
 }
 
-/// One test. What is asked most often has one of its own.
+/// One test. The most frequent conditions have variants of their own.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     V4,
     V6,
     /// IPv4 addresses of one network or host.
-    Net(Direction, u32, u32),
+    Net {
+        ends: Direction,
+        net: u32,
+        mask: u32,
+    },
     Nets(Direction, Networks),
     Exporter(Networks),
     /// A bit for each protocol.
     Proto([u64; 4]),
-    Port(Direction, u16, u16),
+    /// A range of ports.
+    Port {
+        ends: Direction,
+        first: u16,
+        last: u16,
+    },
     /// A bit for each port.
     Ports(Direction, Box<[u64; 1024]>),
     Interface(Direction, Set),
@@ -49,7 +63,8 @@ pub(super) enum Test {
     AnyFlag(u16),
 }
 
-/// Numbers from `.0` on, `.1` more of them, or such ranges in order.
+/// A set of numbers: one range, as its first number and the distance to the last, or several ranges
+/// in ascending order.
 #[derive(Clone, Debug)]
 pub(super) enum Set {
     One(u64, u64),
@@ -57,12 +72,14 @@ pub(super) enum Set {
 }
 
 impl Program {
+    /// Compiles an expression.
     pub fn new(expr: Expr) -> Program {
         let mut program = Program { steps: Vec::new(), start: NO };
-        program.start = program.lay(joined(expr), YES, NO);
+        program.start = program.compile(joined(expr), YES, NO);
         program
     }
 
+    /// Returns true if the flow passes.
     #[inline]
     pub fn holds(&self, flow: &Flow) -> bool {
         let mut at = self.start;
@@ -72,15 +89,17 @@ impl Program {
         at == YES
     }
 
-    /// Lays down the tests of an expression and returns where it begins. There are far fewer tests
-    /// than places: at most one a term.
-    fn lay(&mut self, expr: Expr, yes: Jump, no: Jump) -> Jump {
+    /// Adds the tests of an expression and returns its start. A jump can name far more tests than
+    /// there are: each term is at most one.
+    fn compile(&mut self, expr: Expr, yes: Jump, no: Jump) -> Jump {
         match expr {
-            Expr::Not(inner) => self.lay(*inner, no, yes),
+            Expr::Not(inner) => self.compile(*inner, no, yes),
             Expr::And(all) => {
-                all.into_iter().rev().fold(yes, |next, expr| self.lay(expr, next, no))
+                all.into_iter().rev().fold(yes, |next, expr| self.compile(expr, next, no))
             }
-            Expr::Or(all) => all.into_iter().rev().fold(no, |next, expr| self.lay(expr, yes, next)),
+            Expr::Or(all) => {
+                all.into_iter().rev().fold(no, |next, expr| self.compile(expr, yes, next))
+            }
             Expr::Term(term) => match Test::of(term) {
                 Ok(test) => {
                     self.steps.push(TestStep { test, yes, no });
@@ -99,7 +118,7 @@ impl Program {
 }
 
 impl Test {
-    /// The test of a term, or how it ends for every flow.
+    /// Returns the test of a term, or its result if that is the same for every flow.
     fn of(term: Term) -> Result<Test, bool> {
         Ok(match term {
             Term::Any => return Err(true),
@@ -107,15 +126,20 @@ impl Test {
             Term::V6 => Test::V6,
             Term::Address(ends, nets) => match nets.as_slice() {
                 [] => return Err(false),
-                [IpNet::V4(net)] => Test::Net(ends, net.network().into(), net.netmask().into()),
+                [IpNet::V4(net)] => {
+                    Test::Net { ends, net: net.network().into(), mask: net.netmask().into() }
+                }
                 _ => Test::Nets(ends, Networks::new(nets)),
             },
             Term::Exporter(nets) => Test::Exporter(Networks::new(nets)),
             Term::Port(ends, ranges) => match ordered(ranges).as_slice() {
                 [] => return Err(false),
                 &[(first, last)] => match u16::try_from(first) {
-                    Ok(first) => Test::Port(ends, first, u16::try_from(last).unwrap_or(u16::MAX)),
-                    // As in `port > 65535`.
+                    Ok(first) => {
+                        let last = u16::try_from(last).unwrap_or(u16::MAX);
+                        Test::Port { ends, first, last }
+                    }
+                    // No port is that large, as in `port > 65535`.
                     Err(_) => return Err(false),
                 },
                 ranges => Test::Ports(ends, Box::new(bits(ranges))),
@@ -130,21 +154,24 @@ impl Test {
         })
     }
 
+    /// Returns true if the flow passes.
     #[inline(always)]
     pub fn holds(&self, flow: &Flow) -> bool {
         match self {
             Test::V4 => flow.sip.is_ipv4() && flow.dip.is_ipv4(),
             Test::V6 => flow.sip.is_ipv6() && flow.dip.is_ipv6(),
-            Test::Net(ends, net, mask) => ends.hold(flow.sip, flow.dip, |address| match address {
-                IpAddr::V4(address) => u32::from(address) & mask == *net,
-                IpAddr::V6(_) => false,
-            }),
+            Test::Net { ends, net, mask } => {
+                ends.hold(flow.sip, flow.dip, |address| match address {
+                    IpAddr::V4(address) => u32::from(address) & mask == *net,
+                    IpAddr::V6(_) => false,
+                })
+            }
             Test::Nets(ends, nets) => {
                 ends.hold(flow.sip, flow.dip, |address| nets.contains(address))
             }
             Test::Exporter(nets) => flow.exporter.is_some_and(|address| nets.contains(address)),
             Test::Proto(protos) => has(protos, u16::from(flow.proto)),
-            Test::Port(ends, first, last) => {
+            Test::Port { ends, first, last } => {
                 has_ports(flow.proto)
                     && ends.hold(flow.sport, flow.dport, |port| *first <= port && port <= *last)
             }
@@ -156,9 +183,9 @@ impl Test {
                 ends.hold(flow.sif, flow.dif, |interface| set.has(u64::from(interface)))
             }
             Test::Number(field, set) => field.value(flow).is_some_and(|value| set.has(value)),
-            Test::Ratio(field, set) => {
-                field.ratio(flow).is_some_and(|(of, by)| set.has_ratio(of, by))
-            }
+            Test::Ratio(field, set) => field
+                .ratio(flow)
+                .is_some_and(|(dividend, divisor)| set.has_ratio(dividend, divisor)),
             Test::AllFlags(mask) => flow.flags.is_some_and(|flags| flags & mask == *mask),
             Test::AnyFlag(mask) => flow.flags.is_some_and(|flags| flags & mask != 0),
         }
@@ -199,12 +226,13 @@ impl Set {
         }
     }
 
-    /// Whether the set has `of / by` rounded down. A product costs less than a quotient of 128 bits.
-    fn has_ratio(&self, of: u128, by: u64) -> bool {
-        let by = u128::from(by);
+    /// Returns true if the set has `dividend / divisor` rounded down. It multiplies, because that
+    /// costs less than a division of 128 bits.
+    fn has_ratio(&self, dividend: u128, divisor: u64) -> bool {
+        let divisor = u128::from(divisor);
         let lies_in = |first: u64, last: u64| {
-            let below = last == u64::MAX || of < (u128::from(last) + 1) * by;
-            u128::from(first) * by <= of && below
+            let is_below = last == u64::MAX || dividend < (u128::from(last) + 1) * divisor;
+            u128::from(first) * divisor <= dividend && is_below
         };
         match self {
             Set::One(first, more) => lies_in(*first, first + more),
@@ -213,7 +241,7 @@ impl Set {
     }
 }
 
-/// The ranges in order, and those that overlap or touch as one.
+/// Sorts ranges, and joins those that overlap or touch.
 fn ordered(mut ranges: Ranges) -> Ranges {
     ranges.sort_unstable();
     ranges.dedup_by(|after, before| {
@@ -226,7 +254,7 @@ fn ordered(mut ranges: Ranges) -> Ranges {
     ranges
 }
 
-/// A bit for each number of the ranges that there is a bit for.
+/// Returns a bit set of the numbers in the ranges, without those beyond its size.
 fn bits<const N: usize>(ranges: &[(u64, u64)]) -> [u64; N] {
     let mut bits = [0; N];
     for &(first, last) in ranges {
@@ -239,12 +267,13 @@ fn bits<const N: usize>(ranges: &[(u64, u64)]) -> [u64; N] {
     bits
 }
 
+/// Returns true if a bit set has the number.
 #[inline(always)]
 pub(super) fn has(bits: &[u64], number: u16) -> bool {
     bits.get(usize::from(number / 64)).is_some_and(|word| (word >> (number % 64)) & 1 == 1)
 }
 
-/// What two terms must share so that one or the other is one term.
+/// The kind of a term. Two terms of one kind with `or` between them can be one term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Address(u8),
@@ -256,7 +285,7 @@ enum Group {
 
 impl Group {
     fn of(expr: &Expr) -> Option<Group> {
-        // Both ends in one of two sets is less than both in their union.
+        // `Both` cannot be joined: each of two sets must hold both ends, not their union.
         let ends = |ends: &Direction| (*ends != Direction::Both).then_some(*ends as u8);
         match expr {
             Expr::Term(Term::Address(at, _)) => ends(at).map(Group::Address),
@@ -269,12 +298,12 @@ impl Group {
     }
 }
 
-/// The same expression with alternatives of one kind as one term: a thousand hosts with `or` between
-/// them are one look-up.
+/// Joins alternatives of one kind into one term, so that a thousand hosts with `or` between them
+/// are one look-up.
 fn joined(expr: Expr) -> Expr {
     match expr {
         Expr::Or(all) => any_of(all),
-        // Not this and not that is neither.
+        // `not a and not b` is `not (a or b)`.
         Expr::And(all) => {
             let (not, mut rest): (Vec<_>, Vec<_>) =
                 all.into_iter().partition(|expr| matches!(expr, Expr::Not(_)));
@@ -294,6 +323,7 @@ fn joined(expr: Expr) -> Expr {
     }
 }
 
+/// Returns the expression that holds if any of `all` does.
 fn any_of(all: Vec<Expr>) -> Expr {
     let mut kept: Vec<Expr> = Vec::new();
     let mut places: BTreeMap<Group, usize> = BTreeMap::new();
@@ -318,7 +348,7 @@ fn any_of(all: Vec<Expr>) -> Expr {
 }
 
 impl Term {
-    /// Takes in what another term of the same group means.
+    /// Adds the values of another term of the same kind.
     fn take(&mut self, other: Term) {
         match (self, other) {
             (

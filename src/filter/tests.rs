@@ -1,5 +1,8 @@
+//! Tests of the filter language against a reference implementation that walks the tree.
+
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -25,12 +28,12 @@ fn tree(text: &str) -> Expr {
 #[track_caller]
 fn holds(text: &str, flow: &Flow) -> bool {
     let expr = tree(text);
-    let twin = twin(&expr, flow);
-    assert_eq!(Program::new(expr).holds(flow), twin, "{text}");
-    twin
+    let reference = reference(&expr, flow);
+    assert_eq!(Program::new(expr).holds(flow), reference, "{text}");
+    reference
 }
 
-/// A web server's first answer.
+/// Returns a web server's first answer.
 fn flow() -> Flow {
     Flow {
         sip: "192.0.2.1".parse().unwrap(),
@@ -201,7 +204,7 @@ fn terms_hold() {
 }
 
 #[test]
-fn what_a_flow_does_not_say_is_not_so() {
+fn terms_on_unknown_values_do_not_hold() {
     let unknown = Flow { start: None, end: None, flags: None, exporter: None, ..flow() };
     for text in [
         "start > 0",
@@ -216,20 +219,20 @@ fn what_a_flow_does_not_say_is_not_so() {
         assert!(!holds(text, &unknown), "{text}");
     }
     assert!(holds("not flags S", &unknown));
-    // Type and code are no port, though they stand in its column.
+    // Type and code of ICMP are no port, although they stand in its column.
     assert!(!holds("port > 0", &ping()) && !holds("dst port 32769", &ping()));
     assert!(!holds("icmp-type >= 0", &flow()));
-    // Nothing to divide by.
+    // The divisor is 0.
     assert!(!holds("bpp >= 0", &Flow { packets: 0, ..flow() }));
     assert!(!holds("bps >= 0", &Flow { end: flow().start, ..flow() }));
-    // The clock was set back.
+    // The flow ends before it starts: the exporter's clock was set back.
     assert!(!holds("duration >= 0", &Flow { end: Some(Timestamp::from_secs(1)), ..flow() }));
     // Some exporters set flags for every protocol.
     assert!(!holds("flags S", &Flow { proto: 17, ..flow() }));
 }
 
 #[test]
-fn what_is_left_out_is_taken_from_before() {
+fn a_bare_value_takes_the_words_of_the_one_before() {
     for (short, long) in [
         ("port 80 or 443", "port 80 or port 443"),
         ("tcp dst port 80 or 443 or 22", "tcp dst port 80 or tcp dst port 443 or tcp dst port 22"),
@@ -260,7 +263,7 @@ fn and_binds_tighter_than_or_and_not_tightest() {
 }
 
 #[test]
-fn hosts_with_or_between_them_are_one_test() {
+fn alternatives_of_one_kind_are_one_test() {
     let hosts: Vec<_> = (0..200).map(|n| format!("host 192.0.2.{n}")).collect();
     let text = format!("({}) and not port 22 and not port 23", hosts.join(" or "));
     let shown = format!("{:?}", Program::new(tree(&text)));
@@ -280,7 +283,7 @@ fn errors_point_at_the_word() {
         ("tcp)", 4, 1, "expected and, or, or the end, found \")\""),
         ("tcp or or udp", 8, 2, "expected a term, found \"or\""),
         ("port http", 6, 4, "\"http\" is no port; names of services are not looked up"),
-        ("port 65536", 6, 5, "65536 is too great: a port is at most 65535"),
+        ("port 65536", 6, 5, "65536 is too large: a port is at most 65535"),
         ("portrange 9-8", 11, 3, "9-8 ends before it starts"),
         ("port > 1-2", 8, 3, "expected one number, found \"1-2\""),
         ("proto 256", 7, 3, "a protocol is at most 255"),
@@ -302,15 +305,25 @@ fn errors_point_at_the_word() {
         ("host 192.0.2.?", 6, 9, "is masked: analyse first, mask last"),
         ("host 192.0.2.256", 6, 11, "expected an address or a network"),
         ("host 10", 6, 2, "expected an address or a network"),
-        ("net 10.1.0.0/8", 5, 10, "10.1.0.0/8 has bits set after its prefix: 10.0.0.0/8 is meant?"),
+        (
+            "net 10.1.0.0/8",
+            5,
+            10,
+            "10.1.0.0/8 has bits set after its prefix; did you mean 10.0.0.0/8?",
+        ),
         ("net 10.1.0.0 mask 255.0.0.0", 19, 9, "10.1.0.0/8 has bits set after its prefix"),
         ("net 10.0.0.0 mask 255.0.255.0", 19, 11, "expected a netmask such as 255.255.0.0"),
-        ("host > 192.0.2.1", 6, 1, "addresses can only be equal or not"),
-        ("80", 1, 2, "80 is a number of what? Say so: port 80, proto 80, if 80"),
-        ("port > 1024 or 80", 16, 2, "80 is a number of what?"),
-        ("src as 65000", 5, 2, "\"src as\" cannot be asked for: filters see the nine columns"),
-        ("vlan 7", 1, 4, "\"vlan\" cannot be asked for"),
-        ("out bytes > 3", 5, 5, "\"out bytes\" cannot be asked for"),
+        ("host > 192.0.2.1", 6, 1, "addresses have no order"),
+        ("80", 1, 2, "80 has no meaning by itself; write port 80, proto 80 or if 80"),
+        ("port > 1024 or 80", 16, 2, "80 has no meaning by itself"),
+        (
+            "src as 65000",
+            5,
+            2,
+            "\"src as\" is not in flow lines as filters read them; they see the nine columns",
+        ),
+        ("vlan 7", 1, 4, "\"vlan\" is not in flow lines"),
+        ("out bytes > 3", 5, 5, "\"out bytes\" is not in flow lines"),
         ("in [ ]", 6, 1, "expected an address or a network"),
         ("port in [ 80", 13, 1, "the expression ends where a closing bracket should follow"),
         ("port in @nets", 9, 5, "expected a list in brackets: [ ... ], found \"@nets\""),
@@ -318,7 +331,7 @@ fn errors_point_at_the_word() {
         ("in @nowhere", 4, 8, "nowhere: no such file"),
         ("in @", 4, 1, "expected @ and the name of a file"),
         ("flags Q", 7, 1, "expected TCP flags: letters of CEUAPRSF"),
-        ("flags > S", 7, 1, "flags can only be equal or not"),
+        ("flags > S", 7, 1, "flags have no order"),
         ("packets > many", 11, 4, "expected a number such as 100, 10k or 2M, found \"many\""),
         ("duration > 5k", 12, 2, "expected milliseconds, or a time with its unit, such as 5s"),
         ("start > yesterday", 9, 9, "expected a time such as 2001-07-01T00:20:00Z"),
@@ -327,25 +340,22 @@ fn errors_point_at_the_word() {
         ("größe > 3", 1, 5, "unknown word \"größe\""),
     ] {
         let error = parsed(text).expect_err(text);
-        let said = error.reason.to_string();
+        let reason = error.reason.to_string();
         assert_eq!(
             (error.line, error.column, error.width),
             (None, column, width),
-            "{text}: {said}"
+            "{text}: {reason}"
         );
-        assert!(said.contains(message), "{text}: {said}");
+        assert!(reason.contains(message), "{text}: {reason}");
     }
     let mut nothing = |_: &str| Ok(Vec::new());
     let mut context = Context { inside: None, file: &mut nothing };
     let error = Filter::parse("tcp and src inside", &mut context).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "column 13: inside needs to be told what is inside: --inside NETS"
-    );
+    assert_eq!(error.to_string(), "column 13: inside needs your networks; give --inside NETS");
 }
 
 #[test]
-fn a_word_is_shown_in_its_line() {
+fn an_error_shows_the_line_of_its_word() {
     let text = "tcp and\n\tport http\nor udp";
     let error = parsed(text).unwrap_err();
     assert_eq!(error.to_string().split(':').next(), Some("line 2, column 7"));
@@ -373,23 +383,23 @@ fn expressions_are_bounded() {
     let values: Vec<_> = (0..20_000).map(|n| n.to_string()).collect();
     let listed = format!("port in [{}]", values.join(","));
     assert!(holds(&listed, &flow()));
-    // As many places as there can be.
+    // As many tests as there can be.
     let alternate: Vec<_> =
         (0..MAX_TERMS / 2).map(|n| format!("(if {n} and packets {n})")).collect();
     assert!(!holds(&alternate.join(" or "), &flow()));
 }
 
-/// The tree asked as it stands.
-fn twin(expr: &Expr, flow: &Flow) -> bool {
+/// Walks the tree as it stands: the reference implementation of a program.
+fn reference(expr: &Expr, flow: &Flow) -> bool {
     match expr {
-        Expr::Not(inner) => !twin(inner, flow),
-        Expr::And(all) => all.iter().all(|expr| twin(expr, flow)),
-        Expr::Or(all) => all.iter().any(|expr| twin(expr, flow)),
-        Expr::Term(term) => twin_term(term, flow),
+        Expr::Not(inner) => !reference(inner, flow),
+        Expr::And(all) => all.iter().all(|expr| reference(expr, flow)),
+        Expr::Or(all) => all.iter().any(|expr| reference(expr, flow)),
+        Expr::Term(term) => reference_term(term, flow),
     }
 }
 
-fn twin_term(term: &Term, flow: &Flow) -> bool {
+fn reference_term(term: &Term, flow: &Flow) -> bool {
     fn at<T>(ends: &Direction, (src, dst): (T, T), holds: impl Fn(T) -> bool) -> bool {
         let (src, dst) = (holds(src), holds(dst));
         match ends {
@@ -416,7 +426,7 @@ fn twin_term(term: &Term, flow: &Flow) -> bool {
             at(ends, (flow.sif, flow.dif), |interface| has(ranges, interface.into()))
         }
         Term::Number(field, ranges) => {
-            twin_value(*field, flow).is_some_and(|value| has(ranges, value))
+            reference_value(*field, flow).is_some_and(|value| has(ranges, value))
         }
         Term::Flags { mask, all } => flow.flags.is_some_and(|flags| match all {
             true => (0..16).all(|n| (mask >> n) & 1 == 0 || (flags >> n) & 1 == 1),
@@ -425,7 +435,7 @@ fn twin_term(term: &Term, flow: &Flow) -> bool {
     }
 }
 
-fn twin_value(field: Field, flow: &Flow) -> Option<u64> {
+fn reference_value(field: Field, flow: &Flow) -> Option<u64> {
     let duration = || flow.end?.nanos().checked_sub(flow.start?.nanos());
     let divided = |of: u128, by: u64| {
         let value = of.checked_div(by.into())?;
@@ -449,7 +459,7 @@ fn twin_value(field: Field, flow: &Flow) -> Option<u64> {
     })
 }
 
-/// Numbers that are often equal or neighbours, and now and then at the ends of what there is.
+/// Numbers that are often equal or neighbours, and sometimes the smallest or largest.
 fn small() -> impl Strategy<Value = u64> {
     prop_oneof![8 => 0u64..12, 1 => any::<u64>(), 1 => Just(u64::MAX), 1 => 0xff00u64..0x10002]
 }
@@ -548,7 +558,7 @@ fn any_flow() -> impl Strategy<Value = Flow> {
         })
 }
 
-/// Words in an order that nobody would write.
+/// Words of the language in random order.
 fn jumble() -> impl Strategy<Value = String> {
     let words: Vec<_> =
         "src dst host net port portrange if in out proto tcp udp icmp6 ip ip6 and or \
@@ -564,17 +574,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn a_program_says_what_its_tree_says(expr in expr(), flows in vec(any_flow(), 1..150)) {
+    fn a_program_chooses_as_its_tree_does(expr in expr(), flows in vec(any_flow(), 1..150)) {
         let program = Program::new(expr.clone());
         for flow in &flows {
-            prop_assert_eq!(program.holds(flow), twin(&expr, flow), "{:?} {:?}", expr, flow);
+            prop_assert_eq!(program.holds(flow), reference(&expr, flow), "{:?} {:?}", expr, flow);
         }
         let mut chosen = Chosen::default();
         chosen.all(7);
         let filter = Filter(program);
         filter.select(&flows, &mut chosen);
         let places = |holds: bool| -> Vec<usize> {
-            (0..flows.len()).filter(|n| twin(&expr, &flows[*n]) == holds).collect()
+            (0..flows.len()).filter(|n| reference(&expr, &flows[*n]) == holds).collect()
         };
         prop_assert_eq!(chosen.iter().collect::<Vec<_>>(), places(true));
         prop_assert_eq!(chosen.count(), places(true).len());
@@ -587,10 +597,10 @@ proptest! {
     }
 
     #[test]
-    fn any_words_are_an_expression_or_an_error_that_points(text in jumble(), flow in any_flow()) {
+    fn any_words_are_an_expression_or_an_error_with_a_place(text in jumble(), flow in any_flow()) {
         match parsed(&text) {
             Ok(expr) => {
-                let said = twin(&expr, &flow);
+                let said = reference(&expr, &flow);
                 prop_assert_eq!(Program::new(expr).holds(&flow), said);
             }
             Err(error) => {

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::error::{FilterError, Reason};
 use super::tree::Compare;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     Word,
-    /// `@` and a name.
+    /// `@` and the name of a file.
     File,
     Open,
     Close,
@@ -22,17 +22,17 @@ pub(super) enum TokenKind {
     Compare(Compare),
 }
 
-/// A token and the octets of the expression that it is.
+/// A token, with its place in the expression in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub kind: TokenKind,
     pub span: Range<usize>,
 }
 
-/// Octets that end a word.
+/// Bytes that end a word.
 const ENDS: &[u8] = b"()[],!=<>&|#";
 
-/// The tokens of an expression; `#` begins a comment.
+/// Cuts an expression into tokens; `#` begins a comment.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -62,7 +62,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
             [b'&', b'&', ..] => (TokenKind::And, 2),
             [b'|', b'|', ..] => (TokenKind::Or, 2),
             [b'&' | b'|', ..] => (TokenKind::Word, 1),
-            // Names of files may hold what would end a word, but not what ends a list or a group.
+            // The name of a file may hold bytes that would end a word, but not those that end a
+            // list or a group.
             [b'@', ..] => (TokenKind::File, ends(rest, b")],")),
             _ => {
                 let length = ends(rest, ENDS);
@@ -80,13 +81,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
     Ok(tokens)
 }
 
-/// Where a word ends: at white space or one of these.
+/// Returns the length of a word, which ends at white space or one of the bytes `at`.
 fn ends(rest: &[u8], at: &[u8]) -> usize {
     let end = rest.iter().position(|b| b.is_ascii_whitespace() || at.contains(b));
     end.unwrap_or(rest.len())
 }
 
-/// Words that are operators.
+/// Returns the kind of a word, which may be an operator.
 fn word(text: &str) -> TokenKind {
     match text.to_ascii_lowercase().as_str() {
         "not" => TokenKind::Not,

@@ -1,4 +1,4 @@
-//! An expression as a tree, as it was written.
+//! The tree of an expression, as the user wrote it.
 
 use ipnet::IpNet;
 
@@ -13,7 +13,7 @@ pub(super) enum Expr {
     Or(Vec<Expr>),
 }
 
-/// One question to a flow. What it asks for may be unknown; then it does not hold.
+/// One condition on a flow. It does not hold for a flow whose value is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Term {
     /// Holds for every flow.
@@ -24,7 +24,7 @@ pub(super) enum Term {
     V6,
     Address(Direction, Vec<IpNet>),
     Exporter(Vec<IpNet>),
-    /// Ports of protocols that have them: in other flows the columns hold something else.
+    /// Ports, only of protocols that have them: in other flows the columns hold something else.
     Port(Direction, Ranges),
     Interface(Direction, Ranges),
     Number(Field, Ranges),
@@ -35,7 +35,7 @@ pub(super) enum Term {
     },
 }
 
-/// Which end of a flow is meant.
+/// The ends of a flow that a condition is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Src,
@@ -44,7 +44,7 @@ pub(super) enum Direction {
     Both,
 }
 
-/// Numbers from one through another, any of which will do.
+/// Ranges of numbers, from one through another. A condition holds for a number in any of them.
 pub(super) type Ranges = Vec<(u64, u64)>;
 
 /// A number that a flow holds.
@@ -55,7 +55,7 @@ pub(super) enum Field {
     Octets,
     /// Nanoseconds since the epoch.
     Start,
-    /// The same.
+    /// Nanoseconds since the epoch.
     End,
     /// Nanoseconds.
     Duration,
@@ -64,15 +64,15 @@ pub(super) enum Field {
     IcmpCode,
     /// TCP flags as one number.
     Flags,
-    /// Bits a second, rounded down as the two below.
+    /// Bits a second, rounded down.
     Bps,
-    /// Packets a second.
+    /// Packets a second, rounded down.
     Pps,
-    /// Octets a packet.
+    /// Bytes a packet, rounded down.
     Bpp,
 }
 
-/// How a number is held against another.
+/// A comparison of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compare {
     Equal,
@@ -84,7 +84,8 @@ pub(super) enum Compare {
 }
 
 impl Compare {
-    /// The numbers that pass; for [`Compare::Unequal`] those that do not.
+    /// Returns the range of the numbers that pass; for [`Compare::Unequal`] of those that do not.
+    /// `None` if there is none.
     pub fn range(self, value: u64) -> Option<(u64, u64)> {
         match self {
             Compare::Equal | Compare::Unequal => Some((value, value)),
@@ -96,13 +97,15 @@ impl Compare {
     }
 }
 
-/// Whether protocols have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol numbers).
+/// Returns true for protocols that have ports: TCP, UDP, DCCP, SCTP, UDP-Lite (IANA protocol
+/// numbers).
 pub(super) const fn has_ports(proto: u8) -> bool {
     matches!(proto, 6 | 17 | 33 | 132 | 136)
 }
 
 impl Field {
-    /// A value that stands in the flow as it is; `None` if it is unknown, or for [`Field::ratio`].
+    /// Returns the value; `None` if it is unknown, or if it is a ratio, for which [`Field::ratio`]
+    /// is.
     #[inline(always)]
     pub fn value(self, flow: &Flow) -> Option<u64> {
         let is_icmp = flow.proto == ICMP || flow.proto == ICMPV6;
@@ -121,20 +124,20 @@ impl Field {
         }
     }
 
-    /// A value that is one number through another, at which it is rounded down; `None` if one of the
-    /// two is unknown or there is nothing to divide by.
+    /// Returns dividend and divisor of a value that is a ratio; `None` if one of them is unknown or
+    /// the divisor is 0.
     pub fn ratio(self, flow: &Flow) -> Option<(u128, u64)> {
         const SECOND: u128 = 1_000_000_000;
-        let (of, by) = match self {
+        let (dividend, divisor) = match self {
             Field::Bps => (u128::from(flow.octets) * 8 * SECOND, Field::Duration.value(flow)?),
             Field::Pps => (u128::from(flow.packets) * SECOND, Field::Duration.value(flow)?),
             Field::Bpp => (u128::from(flow.octets), flow.packets),
             _ => return None,
         };
-        (by != 0).then_some((of, by))
+        (divisor != 0).then_some((dividend, divisor))
     }
 
-    /// Whether the value is a ratio.
+    /// Returns true if the value is a ratio.
     pub fn is_ratio(self) -> bool {
         matches!(self, Field::Bps | Field::Pps | Field::Bpp)
     }

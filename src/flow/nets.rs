@@ -1,20 +1,22 @@
-//! A set of networks that is asked for every flow, such as what `--inside` gives.
+//! A set of networks with a fast look-up for every flow, such as that of `--inside`.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Networks as sorted ranges of addresses with gaps between them: a look-up is one binary search.
+/// A set of networks, as sorted ranges of addresses with gaps between them. A look-up is one binary
+/// search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
-    /// First and last address of each range, and the same of IPv6: apart, because numbers compare
-    /// faster than addresses of either kind.
+    /// First and last address of each range of IPv4. The two versions are kept apart, because
+    /// numbers compare faster than addresses.
     v4: Vec<(u32, u32)>,
+    /// First and last address of each range of IPv6.
     v6: Vec<(u128, u128)>,
 }
 
 impl Networks {
-    /// The set of all addresses in any of `nets`.
+    /// Returns the set of all addresses in `nets`.
     pub fn new(nets: impl IntoIterator<Item = IpNet>) -> Networks {
         let mut set = Networks::default();
         for net in nets {
@@ -28,7 +30,7 @@ impl Networks {
         set
     }
 
-    /// Whether the address lies in one of the networks.
+    /// Returns true if the address lies in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => lies_in(&self.v4, address.into()),
@@ -36,13 +38,13 @@ impl Networks {
         }
     }
 
-    /// Whether the set holds no address at all.
+    /// Returns true if the set holds no address.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
 }
 
-/// Sorts ranges, and makes one of those that overlap or touch.
+/// Sorts ranges, and joins those that overlap or touch.
 fn join<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
     ranges.sort_unstable();
     ranges.dedup_by(|after, before| {
@@ -67,7 +69,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn networks_that_touch_are_one_range() {
+    fn networks_that_touch_become_one_range() {
         let set = |text: &str| Networks::new(text.split(' ').map(|net| net.parse().unwrap()));
         assert_eq!(set("10.0.0.0/9 10.128.0.0/9 10.3.0.0/16"), set("10.0.0.0/8"));
         assert_eq!(set("255.0.0.0/8 255.1.0.0/16 ::/1 8000::/1"), set("255.0.0.0/8 ::/0"));
@@ -76,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_look_up_agrees_with_asking_every_network(
+        fn a_look_up_agrees_with_a_test_of_every_network(
             nets in proptest::collection::vec((any::<IpAddr>(), 0u8..=32), 0..8),
             near in any::<u16>(),
         ) {
@@ -88,8 +90,8 @@ mod tests {
                 IpAddr::V6(a) => IpAddr::from((u128::from(a) ^ (u128::from(near) << 90)).to_be_bytes()),
             };
             for address in nets.iter().flat_map(|net| [net.addr(), probe(net.addr()), net.broadcast()]) {
-                let twin = nets.iter().any(|net| net.contains(&address));
-                prop_assert_eq!(set.contains(address), twin, "{}", address);
+                let expected = nets.iter().any(|net| net.contains(&address));
+                prop_assert_eq!(set.contains(address), expected, "{}", address);
             }
         }
     }

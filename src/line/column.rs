@@ -1,21 +1,21 @@
-//! The columns of a flow line: nine that are frozen, and those that may follow by name.
+//! The columns of a flow line: nine fixed ones, and further ones that `#fields` names.
 
 use std::str::FromStr;
 
-/// One list of the columns, so that the enum, [`Column::ALL`] and the names cannot part.
+/// Defines the columns once, so that the enum, [`Column::ALL`] and the names agree.
 macro_rules! columns {
     ($($(#[doc = $doc:literal])+ $column:ident $name:literal,)+) => {
-        /// What a column of a flow line holds.
+        /// A column of a flow line.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Column {
             $($(#[doc = $doc])+ $column,)+
         }
 
         impl Column {
-            /// Every column: the nine first, then those of a `Flow`, then those of an `Extra`.
+            /// All columns: the nine first, then those of a `Flow`, then those of an `Extra`.
             pub const ALL: [Column; [$($name),+].len()] = [$(Column::$column),+];
 
-            /// The name in `#fields`, also the key in JSON.
+            /// Returns the name that `#fields` uses, which is also the key in JSON.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Column::$column => $name,)+
@@ -38,11 +38,11 @@ columns! {
     Proto "proto",
     /// Source port.
     Sport "sport",
-    /// Destination port; for ICMP type*256+code.
+    /// Destination port; for ICMP the type * 256 + the code.
     Dport "dport",
     /// Packets.
     Packets "packets",
-    /// Octets.
+    /// Bytes at the IP layer.
     Octets "octets",
     /// Time of the first packet.
     Start "start",
@@ -64,9 +64,9 @@ columns! {
     Srcmask "srcmask",
     /// Length of the destination's prefix.
     Dstmask "dstmask",
-    /// The next router.
+    /// Address of the next router.
     Nexthop "nexthop",
-    /// The next hop by BGP.
+    /// Address of BGP's next hop.
     Bgpnexthop "bgpnexthop",
     /// VLAN id as the flow came in.
     Vlan "vlan",
@@ -84,15 +84,15 @@ columns! {
     Natsport "natsport",
     /// Destination port on the other side of a translation.
     Natdport "natdport",
-    /// What a firewall or a translator did.
+    /// The event that a firewall or a translator reports.
     Event "event",
-    /// Seen as it came in or as it went out.
+    /// 0 for a flow seen at the input interface, 1 at the output interface.
     Direction "direction",
-    /// Why the flow was exported.
+    /// The reason for the export.
     Endreason "endreason",
-    /// Virtual routing table.
+    /// Number of the virtual routing table.
     Vrf "vrf",
-    /// Observation domain.
+    /// Number of the observation domain.
     Domain "domain",
 }
 
@@ -110,13 +110,13 @@ pub const REQUIRED: [Column; 9] = [
 ];
 
 impl Column {
-    /// Whether the value is one of [`Extra`](crate::flow::Extra), so that whoever fills rows knows
-    /// whether to ask for it. Readers pass over these columns.
+    /// Returns true if the value is in an [`Extra`](crate::flow::Extra), which must then be decoded
+    /// too. Readers pass over these columns.
     pub const fn is_extra(self) -> bool {
         self as usize >= Column::Tos as usize
     }
 
-    /// The column of this name.
+    /// Returns the column of this name.
     pub(super) fn named(name: &[u8]) -> Option<Column> {
         Column::ALL.into_iter().find(|column| column.name().as_bytes() == name)
     }
@@ -128,7 +128,7 @@ impl FromStr for Column {
     fn from_str(text: &str) -> Result<Column, String> {
         Column::named(text.as_bytes()).ok_or_else(|| {
             let names: Vec<_> = Column::ALL.iter().map(|column| column.name()).collect();
-            format!("there is no column {text:?}, only {}", names.join(" "))
+            format!("there is no column {text:?}; there are {}", names.join(" "))
         })
     }
 }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nine_come_first_and_the_extras_last() {
+    fn the_nine_columns_come_first_and_the_extras_last() {
         assert_eq!(Column::ALL[..9], REQUIRED);
         let first = Column::ALL.iter().position(|column| column.is_extra());
         assert_eq!(first, Some(14));

@@ -1,4 +1,4 @@
-//! Flows together with the text that they were read from.
+//! Reads flows together with the text of their lines.
 
 use std::io::Read;
 use std::ops::Range;
@@ -9,25 +9,26 @@ use super::read::{BOM, Between, Progress, Reader, StreamError};
 use crate::flow::Flow;
 use crate::time::Mark;
 
-/// What stands next in the stream, with its text.
+/// The next piece of a stream, with its text.
 #[derive(Debug)]
 pub enum Kept<'a> {
-    /// Flows that follow each other, as in [`Item::Flows`](super::Item::Flows).
+    /// Consecutive flows, as in [`Item::Flows`](super::Item::Flows).
     Flows {
         /// The flows.
         flows: &'a [Flow],
-        /// Their lines; `None` of another program's output, where a line need not be one flow.
+        /// The lines of the flows; `None` for another program's output, where a line need not be
+        /// one flow.
         text: Option<Text<'a>>,
     },
-    /// A line that names the columns, without its ending: `#fields`, or the names alone as CSV begins.
+    /// A line that names the columns, without its ending: `#fields`, or the names alone as in CSV.
     Fields(&'a [u8]),
     /// A window opens or closes.
     Mark(Mark),
-    /// A line that could not be read, and was skipped.
+    /// A line that could not be read and was skipped.
     Bad {
-        /// Its number, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// Why.
+        /// The reason.
         error: LineError,
     },
 }
@@ -40,33 +41,33 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// The line of the `n`th flow as it was read, without its ending.
+    /// Returns the line of the `n`th flow as it was read, without its ending.
     pub fn line(&self, n: usize) -> &'a [u8] {
         self.spans.get(n).map_or(&[], |span| line(self.block, span))
     }
 }
 
-/// Reads flow lines from `R`, which should not buffer itself, and keeps their text.
+/// A reader of flow lines from `R` that keeps their text. `R` should not buffer itself.
 #[derive(Debug)]
 pub struct Lines<R>(Reader<R>);
 
 impl<R: Read> Lines<R> {
-    /// A reader at the start of a stream.
+    /// Returns a reader at the start of a stream.
     pub fn new(input: R) -> Lines<R> {
         let mut reader = Reader::new(input);
         reader.spans = Some(Vec::new());
         Lines(reader)
     }
 
-    /// The same of output that is known to be this program's.
+    /// Reads the stream as output of this program.
     pub fn of(self, tool: Tool) -> Lines<R> {
         Lines(self.0.of(tool))
     }
 
-    /// What is next, `None` at the end of the stream.
+    /// Returns the next piece, `None` at the end of the stream.
     ///
     /// # Errors
-    /// A stream that fails or is no text. What was read before has been handed over by then.
+    /// A stream that fails or is no text. Everything read before it has been returned by then.
     pub fn next_kept(&mut self) -> Result<Option<Kept<'_>>, StreamError> {
         Ok(Some(match self.0.step()? {
             Progress::Batch => {
@@ -82,7 +83,7 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// A line of the block without its ending and without the mark of byte order before it.
+/// Returns a line of the block without its ending and without a byte order mark before it.
 fn line<'a>(block: &'a [u8], span: &Range<usize>) -> &'a [u8] {
     let line = block.get(span.clone()).unwrap_or_default();
     let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_kept_as_they_were() {
+    fn lines_are_kept_as_they_were_read() {
         let text = "\u{feff}#fields\tdip\tsip\tsif\tdif\tproto\tsport\tdport\tpackets\toctets\tx\r\n\
             #window\t2001-07-01T00:20:00Z\t600\n# a remark\n\
             192.0.2.1\t192.0.2.2\t1\t2\t6\t1\t2\t3\t40\ta  b \r\n\

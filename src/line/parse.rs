@@ -1,4 +1,4 @@
-//! One flow line: from octets to a [`Flow`], with the reason when there is none.
+//! Reads one flow line into a [`Flow`], or returns the reason why it cannot be read.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,64 +6,64 @@ use super::column::{Column, REQUIRED};
 use crate::flow::Flow;
 use crate::time::{MarkError, Timestamp};
 
-/// Why a line is no flow line.
+/// Why a line cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// A column holds what it cannot.
+    /// A column with a value that it cannot have.
     #[error("{} cannot be {value:?}", .column.name())]
     Value {
-        /// Which column.
+        /// The column.
         column: Column,
-        /// What it held, at most 60 octets of it.
+        /// The value, at most 60 bytes of it.
         value: String,
     },
-    /// An address was hidden for publication.
+    /// An address that was hidden for publication.
     #[error("{} {value:?} is masked: analyse first, mask last", .column.name())]
     Masked {
-        /// Which column.
+        /// The column.
         column: Column,
-        /// What it held.
+        /// The value.
         value: String,
     },
-    /// The line ends before one of the nine columns.
-    #[error("{found} columns, so there is no {}", .column.name())]
+    /// A line that ends before one of the nine columns.
+    #[error("only {found} columns: {} is missing", .column.name())]
     Missing {
-        /// The first that is missing.
+        /// The first column that is missing.
         column: Column,
-        /// How many columns there are.
+        /// The number of columns in the line.
         found: usize,
     },
-    /// `#fields` does not name one of the nine.
-    #[error("#fields names no {}", .0.name())]
+    /// A `#fields` line that lacks one of the nine columns.
+    #[error("#fields does not name {}", .0.name())]
     Fields(Column),
     /// A line whose columns are not known, because the `#fields` line above it was refused.
     #[error("columns unknown since the #fields line that was refused")]
     Unknown,
-    /// Longer than a flow line can be; skipped up to its end.
-    #[error("line longer than {0} octets")]
+    /// A line longer than a flow line can be, skipped up to its end.
+    #[error("line longer than {0} bytes")]
     Long(usize),
-    /// A column of another program's holds what it cannot.
+    /// A column of another program's with a value that it cannot have.
     #[error("{tool}: {column} cannot be {value:?}")]
     Foreign {
-        /// Whose output it is.
+        /// The program.
         tool: &'static str,
-        /// Which column, by its own name.
+        /// The column, by the program's name for it.
         column: &'static str,
-        /// What it held, at most 60 octets of it.
+        /// The value, at most 60 bytes of it.
         value: String,
     },
-    /// Another program's output lacks a column.
-    #[error("{tool}: there is no {column}")]
+    /// A line of another program's that lacks a column.
+    #[error("{tool}: column {column} is missing")]
     Lacks {
-        /// Whose output it is.
+        /// The program.
         tool: &'static str,
-        /// Which column, by its own name.
+        /// The column, by the program's name for it.
         column: &'static str,
     },
-    /// Another program says that it left flows out here.
-    #[error("{tool}: flows are missing here, it says")]
+    /// A line with which a program says that it left out flows.
+    #[error("{tool}: flows were left out here (SKIPDATA)")]
     Skipped {
-        /// Whose output it is.
+        /// The program.
         tool: &'static str,
     },
     /// A `#window` or `#end` that cannot be read.
@@ -71,40 +71,41 @@ pub enum LineError {
     Mark(#[from] MarkError),
 }
 
-/// How columns are told apart. Chosen once per stream.
+/// The delimiter of the columns, chosen once per stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delimiter {
-    /// Exactly this octet: an empty field is an empty field.
-    Octet(u8),
-    /// Runs of blanks, leading ones ignored.
+    /// Exactly one such byte: an empty field is an empty field.
+    Byte(u8),
+    /// Runs of blanks; those at the start of the line are ignored.
     Blanks,
 }
 
 impl Delimiter {
-    /// The delimiter of a stream whose first line of columns this is.
+    /// Returns the delimiter of a stream by its first line of columns.
     pub(super) fn of(line: &[u8]) -> Delimiter {
         if line.contains(&b'\t') {
-            Delimiter::Octet(b'\t')
+            Delimiter::Byte(b'\t')
         } else if line.contains(&b',') {
-            Delimiter::Octet(b',')
+            Delimiter::Byte(b',')
         } else {
             Delimiter::Blanks
         }
     }
 
-    /// The octet that writers put between two columns.
-    pub(super) fn octet(self) -> u8 {
+    /// Returns the byte that writers put between two columns.
+    pub(super) fn byte(self) -> u8 {
         match self {
-            Delimiter::Octet(octet) => octet,
+            Delimiter::Byte(byte) => byte,
             Delimiter::Blanks => b' ',
         }
     }
 
-    /// Takes the next field off the front of `rest`; `None` at the end of the line.
+    /// Removes the next field from the front of `rest` and returns it; `None` at the end of the
+    /// line.
     fn next<'a>(self, rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
         let line = (*rest)?;
         let at = match self {
-            Delimiter::Octet(octet) => line.iter().position(|&b| b == octet),
+            Delimiter::Byte(byte) => line.iter().position(|&b| b == byte),
             Delimiter::Blanks => {
                 let line = line.trim_ascii_start();
                 if line.is_empty() {
@@ -126,18 +127,19 @@ impl Delimiter {
         Some(field)
     }
 
+    /// Splits a line into its fields.
     pub(super) fn split(self, line: &[u8]) -> impl Iterator<Item = &[u8]> {
         let mut rest = Some(line);
         std::iter::from_fn(move || self.next(&mut rest))
     }
 }
 
-/// Which column stands where in a line; `None` for columns that are passed over.
+/// The columns of a line in their order; `None` for a column that is passed over.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     columns: Vec<Option<Column>>,
-    /// The nine come first and in their order.
-    nine_first: bool,
+    /// The nine required columns come first and in their order.
+    has_required_first: bool,
 }
 
 impl Default for Layout {
@@ -148,17 +150,18 @@ impl Default for Layout {
 
 impl Layout {
     fn new(columns: Vec<Option<Column>>) -> Layout {
-        let nine_first = columns.iter().take(REQUIRED.len()).copied().eq(REQUIRED.map(Some));
-        Layout { columns, nine_first }
+        let has_required_first =
+            columns.iter().take(REQUIRED.len()).copied().eq(REQUIRED.map(Some));
+        Layout { columns, has_required_first }
     }
 
-    /// The columns behind the nine, if these come first and in their order.
-    pub(super) fn behind_nine(&self) -> Option<&[Option<Column>]> {
-        self.columns.get(REQUIRED.len()..).filter(|_| self.nine_first)
+    /// Returns the columns behind the nine, if the nine come first and in their order.
+    pub(super) fn behind_required(&self) -> Option<&[Option<Column>]> {
+        self.columns.get(REQUIRED.len()..).filter(|_| self.has_required_first)
     }
 
-    /// The layout that a `#fields` line announces, its first word cut off. Of a name that stands
-    /// there twice the first place holds.
+    /// Returns the layout of a `#fields` line without its first word. If a name comes twice, the
+    /// first place holds.
     pub(super) fn announced(names: &[u8], delimiter: Delimiter) -> Result<Layout, LineError> {
         let mut columns: Vec<Option<Column>> = Vec::new();
         for name in delimiter.split(names) {
@@ -173,8 +176,8 @@ impl Layout {
         }
     }
 
-    /// The layout that a line of plain names announces, as the first line of CSV is: it begins with
-    /// a column's name and names all of the nine. No flow line does.
+    /// Returns the layout of a line of names, as CSV begins with one: its first word is a column's
+    /// name, and it names all of the nine. No flow line does that.
     pub(super) fn named(line: &[u8]) -> Option<Layout> {
         let delimiter = Delimiter::of(line);
         let first = delimiter.split(line).next()?;
@@ -202,7 +205,7 @@ impl Layout {
     }
 }
 
-/// Reads fields of further columns, as far as there are any.
+/// Reads the fields of further columns, as many as there are.
 pub(super) fn further(
     flow: &mut Flow,
     columns: &[Option<Column>],
@@ -217,7 +220,7 @@ pub(super) fn further(
     Ok(())
 }
 
-/// Puts the text of one column into the flow.
+/// Sets one column of the flow from its text; `None` if the text cannot be read.
 fn set(flow: &mut Flow, column: Column, text: &[u8]) -> Option<()> {
     match column {
         Column::Sif => flow.sif = number(text)?.try_into().ok()?,
@@ -236,13 +239,13 @@ fn set(flow: &mut Flow, column: Column, text: &[u8]) -> Option<()> {
         Column::Sampling => {
             flow.sampling = known(text, |text| number(text)?.try_into().ok())?.unwrap_or(0);
         }
-        // Not of a flow: no layout has them.
+        // Columns of an `Extra`, which no layout has.
         _ => {}
     }
     Some(())
 }
 
-/// A value that may be unknown: `-`, or an empty field.
+/// Reads a value that may be unknown: `Some(None)` for `-` and for an empty field.
 fn known<T>(text: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option<T>> {
     match text {
         b"-" | b"" => Some(None),
@@ -250,14 +253,14 @@ fn known<T>(text: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option
     }
 }
 
-/// Decimal digits, at most 64 bits.
+/// Reads decimal digits; `None` for anything else and beyond 64 bits.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
     let mut value = 0u64;
-    for &octet in text {
-        let digit = octet.wrapping_sub(b'0');
+    for &byte in text {
+        let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
@@ -266,6 +269,7 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// Reads an address of either version.
 pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     match ipv4(text) {
         Some(address) => Some(IpAddr::V4(address)),
@@ -275,7 +279,8 @@ pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
 
 const NO_DIGIT: u8 = 16;
 
-/// Values of hexadecimal digits: a comparison for each kind of them would be a guess for each digit.
+/// Values of hexadecimal digits by byte. Comparisons would need a branch for each kind of digit,
+/// which is hard to predict.
 static HEX: [u8; 256] = {
     let mut table = [NO_DIGIT; 256];
     let mut value = 0;
@@ -288,19 +293,20 @@ static HEX: [u8; 256] = {
     table
 };
 
-/// Every form of RFC 4291 section 2.2, as std reads them. That with IPv4 in it is left to std.
+/// Reads every form of RFC 4291 section 2.2, as std does. The form with IPv4 in it is left to std.
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     let (mut groups, mut count, mut gap) = ([0u16; 8], 0, None);
     let (mut group, mut digits) = (0u16, 0);
-    // Colons stand between groups: one that is not behind a group is the second of two.
+    // A single colon stands behind a group. One that does not is the second of `::`, so of two
+    // colons at the start the first is dropped.
     let mut rest = text.strip_prefix(b":").unwrap_or(text);
     if rest.len() < text.len() && rest.first() != Some(&b':') {
         return None;
     }
-    while let [octet, behind @ ..] = rest {
+    while let [byte, behind @ ..] = rest {
         rest = behind;
-        let digit = HEX.get(usize::from(*octet)).copied().unwrap_or(NO_DIGIT);
-        match *octet {
+        let digit = HEX.get(usize::from(*byte)).copied().unwrap_or(NO_DIGIT);
+        match *byte {
             _ if digit != NO_DIGIT => {
                 if digits == 4 {
                     return None;
@@ -325,7 +331,7 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     }
     match gap {
         None => (count == 8).then(|| Ipv6Addr::from(groups)),
-        // It stands for one group or more.
+        // `::` stands for one group or more.
         Some(at) if count < 8 => {
             groups.get_mut(at..)?.rotate_right(8 - count);
             Some(Ipv6Addr::from(groups))
@@ -334,11 +340,11 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     }
 }
 
-/// Dotted decimal without leading zeros, as std reads it and three times as fast.
+/// Reads dotted decimal without leading zeros, as std does and three times as fast.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     let (mut whole, mut part, mut digits, mut dots) = (0u32, 0u32, 0u32, 0);
-    for &octet in text {
-        if octet == b'.' {
+    for &byte in text {
+        if byte == b'.' {
             if digits == 0 || dots == 3 {
                 return None;
             }
@@ -346,7 +352,7 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
             (part, digits, dots) = (0, 0, dots + 1);
             continue;
         }
-        let digit = u32::from(octet.wrapping_sub(b'0'));
+        let digit = u32::from(byte.wrapping_sub(b'0'));
         if digit > 9 || (digits > 0 && part == 0) {
             return None;
         }
@@ -359,7 +365,7 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     (dots == 3 && digits > 0).then(|| Ipv4Addr::from((whole << 8) | part))
 }
 
-/// A field as errors show it.
+/// Returns a field as errors show it: at most 60 bytes.
 pub(super) fn shown(field: &[u8]) -> String {
     String::from_utf8_lossy(field.get(..60).unwrap_or(field)).into_owned()
 }
@@ -367,9 +373,10 @@ pub(super) fn shown(field: &[u8]) -> String {
 fn refused(column: Column, field: &[u8]) -> LineError {
     let value = shown(field);
     let is_address = matches!(column, Column::Sip | Column::Dip | Column::Exporter);
-    match is_address && value.ends_with('?') {
-        true => LineError::Masked { column, value },
-        false => LineError::Value { column, value },
+    if is_address && value.ends_with('?') {
+        LineError::Masked { column, value }
+    } else {
+        LineError::Value { column, value }
     }
 }
 
@@ -384,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delimiter_is_tab_or_comma_exactly_else_blanks() {
+    fn the_delimiter_is_one_tab_or_one_comma_or_else_blanks() {
         let flow = read("1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144").unwrap();
         assert_eq!((flow.sif, flow.dport, flow.octets), (1, 80, 144));
         assert_eq!(read("1,192.0.2.1,198.51.100.2,2,6,1025,80,3,144"), Ok(flow));
@@ -394,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_says_which_column_and_why() {
+    fn an_error_names_the_column_and_the_value() {
         let line = "1 192.0.2.1 2001:db8::2 2 6 1025 80 3 144";
         assert!(read(line).is_ok());
         for (from, to, why) in [
@@ -403,7 +410,7 @@ mod tests {
             ("1025", "65536", "sport cannot be \"65536\""),
             (" 144", " 18446744073709551616", "octets cannot be \"18446744073709551616\""),
             (" 144", " +144", "octets cannot be \"+144\""),
-            (" 3 144", "", "7 columns, so there is no packets"),
+            (" 3 144", "", "only 7 columns: packets is missing"),
         ] {
             assert_eq!(read(&line.replace(from, to)), Err(why.to_owned()));
         }
@@ -411,7 +418,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn addresses_read_as_std_reads_them(text in "[0-9.]{1,16}|[0-9]{1,3}(\\.[0-9]{1,3}){3}") {
+        fn ipv4_addresses_read_as_in_std(text in "[0-9.]{1,16}|[0-9]{1,3}(\\.[0-9]{1,3}){3}") {
             prop_assert_eq!(ipv4(text.as_bytes()), text.parse().ok());
         }
 
@@ -421,7 +428,7 @@ mod tests {
         }
 
         #[test]
-        fn addresses_of_ipv6_read_as_std_reads_them(
+        fn ipv6_addresses_read_as_in_std(
             text in "[0-9a-fA-F:]{0,12}|(([0-9a-f]{1,4}:){1,8}|::|:)([0-9A-F]{0,5}(:|::)?){0,8}|\
                 [0-9a-f:]{0,20}:[0-9.]{1,12}|::?[0-9a-g]?::?"
         ) {
@@ -429,7 +436,7 @@ mod tests {
         }
 
         #[test]
-        fn numbers_read_as_std_reads_them(text in "0{0,9}[0-9]{0,21}") {
+        fn numbers_read_as_in_std(text in "0{0,9}[0-9]{0,21}") {
             prop_assert_eq!(number(text.as_bytes()), text.parse().ok());
         }
     }

@@ -1,4 +1,4 @@
-//! Reads a stream of flow lines in blocks and hands the flows over in batches.
+//! Reads a stream of flow lines in blocks and returns the flows in batches.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -9,58 +9,61 @@ use super::parse::{Delimiter, Layout, LineError, further};
 use crate::flow::{BATCH, Flow};
 use crate::time::Mark;
 
-/// The longest line that is read, without its ending. A longer one, which no writer makes, is
-/// skipped without being kept: it cannot cost memory.
+/// The longest line that is read, in bytes without its ending. Writers make no longer one. A
+/// hostile line beyond it is skipped without being kept, so that it costs no memory.
 pub const MAX_LINE: usize = 64 * 1024;
 
+/// Bytes of the stream that are kept at once.
 const BLOCK: usize = 4 * MAX_LINE;
 
-/// What editors on some systems begin a text with.
+/// The byte order mark, with which some editors begin a text.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// How much of a stream's start is looked at for signs of binary data.
+/// Bytes at the start of a stream that are searched for signs of binary data.
 const SNIFF: usize = 4096;
 
-/// What stands next in the stream.
+/// The next piece of a stream.
 #[derive(Debug)]
 pub enum Item<'a> {
-    /// Flows that follow each other with nothing between them, at most [`BATCH`]. Fewer when the
-    /// input has to be waited for, so that a live pipe is never late.
+    /// Consecutive flows with nothing between them, at most [`BATCH`]. Fewer if the reader would
+    /// have to wait for the input, so that a live pipe is never late.
     Flows(&'a [Flow]),
     /// A window opens or closes.
     Mark(Mark),
-    /// A line that could not be read, and was skipped.
+    /// A line that could not be read and was skipped.
     Bad {
-        /// Its number, from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// Why.
+        /// The reason.
         error: LineError,
     },
 }
 
-/// Why a stream cannot be read on.
+/// Why a stream cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// The system's reason.
+    /// The stream fails.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The input is no text at all.
-    #[error("not flow lines but {what}")]
+    /// The stream is no text.
+    #[error("not flow lines but {content}")]
     NotText {
-        /// What it seems to be.
-        what: &'static str,
+        /// A guess at its content.
+        content: &'static str,
     },
 }
 
-/// What a reader has come to.
+/// The place that a reader has reached.
 pub(super) enum Progress {
-    /// Flows, in the batch.
+    /// The batch holds flows.
     Batch,
-    /// What stands between two batches.
+    /// Something stands between two batches.
     Between(Between),
+    /// The stream is over.
     End,
 }
 
+/// A line between two batches.
 #[derive(Debug)]
 pub(super) enum Between {
     Mark(Mark),
@@ -68,40 +71,43 @@ pub(super) enum Between {
         line: u64,
         error: LineError,
     },
-    /// A line that names the columns, and where it stands in the block.
+    /// A line that names the columns, by its place in the block.
     Fields(Range<usize>),
 }
 
-/// Reads flow lines from `R`, which should not buffer itself.
+/// A reader of flow lines from `R`, which should not buffer itself.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
-    /// Behind its end lies what [`nine::read`] may look at.
+    /// The block; [`fast::WINDOW`] more bytes lie behind it, which [`fast::read`] may read.
     pub(super) block: Vec<u8>,
-    /// What of the block is filled and not yet read.
+    /// The part of the block that is filled and not read yet.
     filled: Range<usize>,
+    /// The stream is over.
     ended: bool,
-    /// In the middle of a line that is too long.
+    /// The rest of a line that is too long is still to be skipped.
     skipping: bool,
-    /// Octets at the start of the stream that have been looked at for signs of binary data.
+    /// Bytes at the start of the stream that were searched for signs of binary data.
     sniffed: usize,
+    /// The number of the last line that was read.
     line: u64,
-    /// `None` after a `#fields` line that was refused: the old places would be the wrong ones.
+    /// The layout of the lines; `None` after a `#fields` line that was refused, because the old
+    /// layout would be wrong.
     layout: Option<Layout>,
     delimiter: Option<Delimiter>,
-    /// Whose output it is, if that was said.
+    /// The program whose output the stream is, if the user named it.
     tool: Option<Tool>,
-    /// Another program's output.
+    /// Set for another program's output.
     pub(super) dialect: Option<Dialect>,
     pub(super) batch: Vec<Flow>,
-    /// Where the lines of the batch stand in the block, if somebody wants their text.
+    /// The places of the batch's lines in the block, if their text is wanted.
     pub(super) spans: Option<Vec<Range<usize>>>,
-    /// What interrupted the last batch and is handed over after it.
+    /// The line that ended the last batch, to be returned after it.
     next: Option<Between>,
 }
 
 impl<R: Read> Reader<R> {
-    /// A reader at the start of a stream.
+    /// Returns a reader at the start of a stream.
     pub fn new(input: R) -> Reader<R> {
         Reader {
             input,
@@ -121,15 +127,15 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The same of output that is known to be this program's, instead of what it seems to be.
+    /// Reads the stream as output of this program, whatever its first line looks like.
     pub fn of(self, tool: Tool) -> Reader<R> {
         Reader { tool: Some(tool), dialect: Dialect::forced(tool), ..self }
     }
 
-    /// The next item, `None` at the end of the stream.
+    /// Returns the next item, `None` at the end of the stream.
     ///
     /// # Errors
-    /// A stream that fails or is no text. What was read before has been handed over by then.
+    /// A stream that fails or is no text. Everything read before it has been returned by then.
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, StreamError> {
         loop {
             return Ok(Some(match self.step()? {
@@ -142,23 +148,23 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Reads on to the end of a batch, or to what stands between two.
+    /// Reads up to the end of a batch, or the next line between two batches.
     pub(super) fn step(&mut self) -> Result<Progress, StreamError> {
         if let Some(between) = self.next.take() {
             return Ok(Progress::Between(between));
         }
         self.batch.clear();
         self.spans.iter_mut().for_each(Vec::clear);
-        // A line of another program's may be two flows.
+        // A line of another program's may hold two flows.
         while self.batch.len() + usize::from(self.dialect.is_some()) < BATCH && self.next.is_none()
         {
             if !self.take_fast() && !self.take_line() {
-                // Nothing whole is left in the block: hand over what there is before waiting.
+                // No whole line is left in the block: return the batch before waiting for more.
                 if !self.batch.is_empty() || self.ended {
                     break;
                 }
                 if let Err(error) = self.fill() {
-                    // What is left of a line may have lost its last digits.
+                    // The rest of a line may have lost its last digits.
                     self.ended = true;
                     self.filled = 0..0;
                     return Err(error);
@@ -175,26 +181,25 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// Reads lines of the nine columns in the form that writers give them, as many as there are up to
-    /// one in another form or the batch's end; false if there was none. What it takes,
-    /// [`Self::take_line`] would read the same.
+    /// Reads lines by [`fast::read`], up to the first line of another form or the end of the batch.
+    /// Returns false if it read none. [`Self::take_line`] would read the same flows.
     fn take_fast(&mut self) -> bool {
-        let behind = self.layout.as_ref().and_then(Layout::behind_nine);
+        let behind = self.layout.as_ref().and_then(Layout::behind_required);
         let (Some(delimiter), Some(behind), false) = (self.delimiter, behind, self.skipping) else {
             return false;
         };
-        let separator = delimiter.octet();
+        let separator = delimiter.byte();
         let before = self.batch.len();
         while self.batch.len() < BATCH {
             let unread = self.block.get(self.filled.start..).unwrap_or_default();
             let Some(text) = unread.first_chunk() else { break };
             let Some((flow, end)) = fast::read(text, separator) else { break };
             let unread = self.block.get(self.filled.clone()).unwrap_or_default();
-            // Where the line ends, and what stands there behind the nine.
+            // The length of the line, and the text behind the nine columns.
             let (used, rest) = match unread.get(end..) {
                 Some([b'\n', ..]) => (end + 1, None),
                 Some([b'\r', b'\n', ..]) => (end + 2, None),
-                Some([octet, rest @ ..]) if *octet == separator => {
+                Some([byte, rest @ ..]) if *byte == separator => {
                     let Some(length) = memchr::memchr(b'\n', rest) else { break };
                     (end + 1 + length + 1, rest.get(..length))
                 }
@@ -220,7 +225,7 @@ impl<R: Read> Reader<R> {
         self.batch.len() > before
     }
 
-    /// Reads one whole line out of the block; false if there is none.
+    /// Reads one whole line of the block. Returns false if there is none.
     fn take_line(&mut self) -> bool {
         let unread = self.block.get(self.filled.clone()).unwrap_or_default();
         let (line, used) = match memchr::memchr(b'\n', unread) {
@@ -241,7 +246,7 @@ impl<R: Read> Reader<R> {
             return true;
         }
         let bad = |error| Some(Between::Bad { line: self.line, error });
-        // Before the first flow it is seen whose output it is.
+        // Lines before the first flow may say which program wrote the stream.
         if self.delimiter.is_none() && self.dialect.is_none() && self.tool.is_none() {
             self.dialect = Dialect::of(line);
         }
@@ -255,26 +260,7 @@ impl<R: Read> Reader<R> {
         }
         match line.first() {
             None => {}
-            Some(b'#') => match Mark::parse(line) {
-                Some(Ok(mark)) => self.next = Some(Between::Mark(mark)),
-                Some(Err(error)) => self.next = bad(error.into()),
-                None => {
-                    let names = line.strip_prefix(b"#fields");
-                    if let Some(names) = names.filter(|n| n.first().is_some_and(is_delimiter)) {
-                        let names = names.get(1..).unwrap_or_default();
-                        match Layout::announced(names, Delimiter::of(names)) {
-                            Ok(layout) => {
-                                self.layout = Some(layout);
-                                self.next = Some(Between::Fields(span));
-                            }
-                            Err(error) => {
-                                self.layout = None;
-                                self.next = bad(error);
-                            }
-                        }
-                    }
-                }
-            },
+            Some(b'#') => self.next = read_hash_line(line, self.line, span, &mut self.layout),
             Some(_) => {
                 let delimiter = self.delimiter.unwrap_or_else(|| Delimiter::of(line));
                 let flow = match &self.layout {
@@ -287,7 +273,7 @@ impl<R: Read> Reader<R> {
                         self.batch.push(flow);
                         self.spans.iter_mut().for_each(|spans| spans.push(span.clone()));
                     }
-                    // Looked for only here, so that flows pay nothing for it.
+                    // A line of names is looked for only here, so that flows cost nothing more.
                     Err(error) => match Layout::named(line) {
                         Some(layout) => {
                             self.layout = Some(layout);
@@ -301,12 +287,12 @@ impl<R: Read> Reader<R> {
         true
     }
 
-    /// Moves the unread rest to the front and reads once behind it.
+    /// Moves the unread rest of the block to its front and reads once behind it.
     fn fill(&mut self) -> Result<(), StreamError> {
         self.block.copy_within(self.filled.clone(), 0);
         self.filled = 0..self.filled.len();
         if self.filled.len() > MAX_LINE + 1 {
-            // One line that never ends: forget it, its number stays.
+            // A line without end: drop what came so far, but keep its number.
             self.skipping = true;
         }
         if self.skipping {
@@ -321,8 +307,8 @@ impl<R: Read> Reader<R> {
         };
         if self.sniffed < SNIFF {
             let head = room.get(..count.min(SNIFF - self.sniffed)).unwrap_or_default();
-            if let Some(what) = binary(head, self.sniffed == 0) {
-                return Err(StreamError::NotText { what });
+            if let Some(content) = binary(head, self.sniffed == 0) {
+                return Err(StreamError::NotText { content });
             }
             self.sniffed += count;
         }
@@ -339,12 +325,41 @@ impl<R: Read> Reader<R> {
     }
 }
 
-fn is_delimiter(octet: &u8) -> bool {
-    matches!(octet, b'\t' | b',' | b' ')
+/// Reads a line that begins with `#`: a mark, the names of the columns, or a comment, which is
+/// skipped. `number` is the number of the line, `span` its place in the block.
+fn read_hash_line(
+    line: &[u8],
+    number: u64,
+    span: Range<usize>,
+    layout: &mut Option<Layout>,
+) -> Option<Between> {
+    let bad = |error| Some(Between::Bad { line: number, error });
+    match Mark::parse(line) {
+        Some(Ok(mark)) => return Some(Between::Mark(mark)),
+        Some(Err(error)) => return bad(error.into()),
+        None => {}
+    }
+    let behind = line.strip_prefix(b"#fields")?;
+    let (_, names) = behind.split_first().filter(|(first, _)| is_delimiter(first))?;
+    match Layout::announced(names, Delimiter::of(names)) {
+        Ok(announced) => {
+            *layout = Some(announced);
+            Some(Between::Fields(span))
+        }
+        Err(error) => {
+            *layout = None;
+            bad(error)
+        }
+    }
 }
 
-/// What a stream is that has these octets near (`first`: at) its start, unless it is text.
-fn binary(head: &[u8], first: bool) -> Option<&'static str> {
+fn is_delimiter(byte: &u8) -> bool {
+    matches!(byte, b'\t' | b',' | b' ')
+}
+
+/// Returns a guess at the content of a stream with these bytes near its start; `None` if it may be
+/// text. `at_start`: they are its first bytes.
+fn binary(head: &[u8], at_start: bool) -> Option<&'static str> {
     const CAPTURES: [&[u8]; 5] = [
         b"\x0a\x0d\x0d\x0a",
         b"\xa1\xb2\xc3\xd4",
@@ -352,7 +367,7 @@ fn binary(head: &[u8], first: bool) -> Option<&'static str> {
         b"\xa1\xb2\x3c\x4d",
         b"\x4d\x3c\xb2\xa1",
     ];
-    if first && CAPTURES.iter().any(|magic| head.starts_with(magic)) {
+    if at_start && CAPTURES.iter().any(|magic| head.starts_with(magic)) {
         return Some("a capture file: nfdump-txt turns it into flow lines");
     }
     memchr::memchr(0, head).map(|_| "binary data")
@@ -365,24 +380,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A stream that gives a few octets at a time and fails at its end if told to.
-    struct Drip<'a>(&'a [u8], usize, bool);
+    /// A stream that returns at most `step` bytes at a time and may fail at its end.
+    struct Drip<'a> {
+        text: &'a [u8],
+        step: usize,
+        is_torn: bool,
+    }
 
     impl Read for Drip<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.0.is_empty() && self.2 {
+            if self.text.is_empty() && self.is_torn {
                 return Err(io::Error::other("torn"));
             }
-            let count = self.1.min(self.0.len()).min(buffer.len());
-            buffer[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
+            let count = self.step.min(self.text.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.text[..count]);
+            self.text = &self.text[count..];
             Ok(count)
         }
     }
 
-    /// Everything in the stream, in one word an item.
-    fn items(text: &[u8], step: usize, torn: bool) -> Vec<String> {
-        let mut reader = Reader::new(Drip(text, step, torn));
+    /// Returns all items of the stream as text, read `step` bytes at a time.
+    fn items(text: &[u8], step: usize, is_torn: bool) -> Vec<String> {
+        let mut reader = Reader::new(Drip { text, step, is_torn });
         let mut all: Vec<String> = Vec::new();
         loop {
             match reader.next_item() {
@@ -397,8 +416,8 @@ mod tests {
         }
     }
 
-    /// What the crate csv makes of the nine columns between TABs.
-    fn twin(text: &[u8]) -> Vec<String> {
+    /// Reads the nine columns between TABs with the crate csv: the reference implementation.
+    fn reference(text: &[u8]) -> Vec<String> {
         let mut rows = csv::ReaderBuilder::new();
         rows.delimiter(b'\t').quoting(false).has_headers(false).flexible(true);
         rows.terminator(csv::Terminator::Any(b'\n'));
@@ -431,7 +450,7 @@ mod tests {
                 };
                 Some(format!("{flow:?}"))
             };
-            // A line of nothing but its ending is none.
+            // An empty line is skipped.
             if row.len() > 1 || row.get(0).is_some_and(|only| only != b"\r") {
                 all.push(flow().unwrap_or_else(|| "bad".to_owned()));
             }
@@ -439,9 +458,9 @@ mod tests {
         all
     }
 
-    /// The same by the reader.
+    /// Reads the same with the reader, `step` bytes at a time.
     fn read(text: &[u8], step: usize) -> Vec<String> {
-        let mut reader = Reader::new(Drip(text, step, false));
+        let mut reader = Reader::new(Drip { text, step, is_torn: false });
         let mut all = Vec::new();
         while let Some(item) = reader.next_item().unwrap() {
             match item {
@@ -483,7 +502,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(512))]
 
         #[test]
-        fn lines_are_read_as_the_crate_csv_reads_them(
+        fn lines_are_read_as_by_the_crate_csv(
             lines in prop::collection::vec(
                 prop_oneof![
                     6 => good(),
@@ -496,11 +515,11 @@ mod tests {
             last in any::<bool>(),
             step in 1..300usize,
         ) {
-            // The first line of columns is to decide for TABs.
+            // The first line sets the delimiter to TAB.
             let mut text = "1\t192.0.2.1\t192.0.2.2\t2\t6\t1\t2\t3\t40\n".to_owned();
             lines.iter().zip(&ends).for_each(|(line, end)| text.extend([line.as_str(), end]));
             let text = if last { text.trim_end() } else { &text };
-            prop_assert_eq!(read(text.as_bytes(), step), twin(text.as_bytes()));
+            prop_assert_eq!(read(text.as_bytes(), step), reference(text.as_bytes()));
         }
     }
 
@@ -514,7 +533,7 @@ mod tests {
         192.0.2.1\t192.0.2.2\t1\tx\t2\t6\t1\t2\t3\t42";
 
     #[test]
-    fn items_come_in_order_however_the_stream_is_cut() {
+    fn items_come_in_order_however_the_reads_are_cut() {
         let expected = [
             "#window 2001-07-01T00:20:00Z 600",
             "flow 40",
@@ -534,19 +553,19 @@ mod tests {
     fn a_line_without_end_is_skipped_in_bounded_memory() {
         let good = "1 192.0.2.1 192.0.2.2 2 6 1 2 3 40\n";
         let text = [good.as_bytes(), &vec![b'7'; 3 * BLOCK], b"\n", good.as_bytes()].concat();
-        let expected = ["flow 40", "2: line longer than 65536 octets", "flow 40"];
+        let expected = ["flow 40", "2: line longer than 65536 bytes", "flow 40"];
         for step in [1000, BLOCK, 10 * BLOCK] {
             assert_eq!(items(&text, step, false), expected);
         }
         let text = [good.as_bytes(), &vec![b'7'; 3 * BLOCK]].concat();
         assert_eq!(items(&text, BLOCK, false), expected[..2]);
-        let mut reader = Reader::new(Drip(&text, BLOCK, false));
+        let mut reader = Reader::new(Drip { text: &text, step: BLOCK, is_torn: false });
         while reader.next_item().unwrap().is_some() {}
         assert_eq!(reader.block.len(), BLOCK + fast::WINDOW);
     }
 
     #[test]
-    fn a_mark_of_byte_order_and_a_first_line_of_prose_change_nothing() {
+    fn a_byte_order_mark_and_a_first_line_of_prose_change_nothing() {
         let fields = "#fields\tdip\tsip\tsif\tdif\tproto\tsport\tdport\tpackets\toctets\n";
         let text =
             format!("\u{feff}{fields}Hello, world\n192.0.2.1\t192.0.2.2\t1\t2\t6\t1\t2\t3\t40\n");
@@ -555,7 +574,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_says_so_at_once() {
+    fn a_stream_that_is_no_text_is_refused_at_once() {
         let error = |text: &[u8]| items(text, 100, false).join("; ");
         let elf = b"\x7fELF\x02\x01\x00\n\n";
         assert_eq!(error(elf), "error: not flow lines but binary data");
@@ -565,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_names_is_like_fields() {
+    fn a_line_of_names_works_like_fields() {
         let text = b"octets,sif,sip,dip,dif,proto,sport,dport,packets,vlan,end\r\n\
             40,1,192.0.2.1,192.0.2.2,2,6,1,2,3,100,\r\n\
             sip,dip\n\
@@ -576,14 +595,14 @@ mod tests {
 
     #[test]
     fn fields_without_one_of_the_nine_are_refused() {
-        assert_eq!(items(b"#fields\tsip\tdip\n", 9, false), ["1: #fields names no sif"]);
+        assert_eq!(items(b"#fields\tsip\tdip\n", 9, false), ["1: #fields does not name sif"]);
         let good = "1 192.0.2.1 192.0.2.2 2 6 1 2 3 40\n";
         let text = format!(
             "{good}#fields\tsip\n{good}#fields sif sip dip dif proto sport dport packets octets\n{good}"
         );
         let expected = [
             "flow 40",
-            "2: #fields names no sif",
+            "2: #fields does not name sif",
             "3: columns unknown since the #fields line that was refused",
             "flow 40",
         ];

@@ -3,36 +3,25 @@
 use std::io::{self, Write};
 
 use self::plan::LinePlan;
-use self::text::Text;
+use self::text::TextBuffer;
 use super::column::{Column, REQUIRED};
 use crate::flow::{Extra, Flow};
 use crate::time::Mark;
 
+mod form;
 mod plan;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 
-/// Lines are gathered up to this many octets before they go on, whole: a full batch of the nine
-/// columns is one write.
+pub use form::Form;
+
+/// Bytes of whole lines that are gathered for one write: a full batch of the nine columns fits.
 const CHUNK: usize = 64 * 1024;
 
-/// The forms of a stream of flow lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// Columns separated by TABs, marks and the names of the columns after `#`.
-    #[default]
-    Text,
-    /// Columns separated by commas (RFC 4180), a first line with their names, no marks. What is
-    /// unknown is an empty field.
-    Csv,
-    /// One object a line, marks too. What is unknown is null.
-    Json,
-}
-
-/// Writes flow lines to `W`. Nothing stays behind in it: every call hands on all its lines, whole
-/// and as many at a time as it can.
+/// A writer of flow lines to `W`. It keeps nothing back: every call writes all of its lines, in few
+/// writes of whole lines.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
@@ -41,12 +30,12 @@ pub struct Writer<W: Write> {
     marks: bool,
     mask: bool,
     plan: LinePlan,
-    /// Room for a chunk of lines, nothing between two calls.
+    /// Room for a chunk of lines; it holds nothing between two calls.
     text: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer of the nine columns as text with `#` lines.
+    /// Returns a writer of the nine columns as text with `#` lines.
     pub fn new(out: W) -> Writer<W> {
         Writer {
             out,
@@ -59,25 +48,25 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes another form than text.
+    /// Sets the form.
     pub fn form(mut self, form: Form) -> Writer<W> {
         self.form = form;
         self.planned()
     }
 
-    /// Writes these columns instead of the nine.
+    /// Sets the columns, instead of the nine.
     pub fn columns(mut self, columns: &[Column]) -> Writer<W> {
         self.columns = columns.to_vec();
         self.planned()
     }
 
-    /// Whether anything but flows is written: marks, and the line that names the columns.
+    /// Sets whether marks and the line of the columns' names are written.
     pub fn marks(mut self, marks: bool) -> Writer<W> {
         self.marks = marks;
         self
     }
 
-    /// Whether the host part of every address is hidden.
+    /// Sets whether the host part of every address is hidden.
     pub fn mask(mut self, mask: bool) -> Writer<W> {
         self.mask = mask;
         self.planned()
@@ -88,7 +77,7 @@ impl<W: Write> Writer<W> {
         self
     }
 
-    /// Writes the line that names the columns. JSON has none.
+    /// Writes the line that names the columns; JSON has none.
     pub fn fields(&mut self) -> io::Result<()> {
         let names: Vec<_> = self.columns.iter().map(|column| column.name()).collect();
         self.line(match self.form {
@@ -99,7 +88,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Writes one mark. CSV has none.
+    /// Writes one mark; CSV has none.
     pub fn mark(&mut self, mark: &Mark) -> io::Result<()> {
         self.line(match self.form {
             _ if !self.marks => return Ok(()),
@@ -114,13 +103,13 @@ impl<W: Write> Writer<W> {
         self.out.write_all(line.as_bytes())
     }
 
-    /// Writes flows of which nothing more is known.
+    /// Writes flows without extras.
     pub fn flows(&mut self, flows: &[Flow]) -> io::Result<()> {
         self.rows(flows, &[])
     }
 
-    /// Writes flows, each with what stands at its place in `extras`; where that ends, nothing more
-    /// is known of them.
+    /// Writes flows, each with the extra at the same place in `extras`. Flows beyond the last extra
+    /// have none.
     pub fn rows(&mut self, flows: &[Flow], extras: &[Extra]) -> io::Result<()> {
         let (mut flows, mut extras) = (flows, extras);
         let room = CHUNK + self.plan.room();
@@ -128,7 +117,7 @@ impl<W: Write> Writer<W> {
             self.text.resize(room, 0);
         }
         while !flows.is_empty() {
-            let mut text = Text { room: &mut self.text, at: 0 };
+            let mut text = TextBuffer { room: &mut self.text, at: 0 };
             let count = self.plan.rows(&mut text, flows, extras);
             let lines = text.at;
             self.out.write_all(self.text.get(..lines).unwrap_or_default())?;
@@ -138,7 +127,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Flushes what is behind.
+    /// Flushes `W`.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

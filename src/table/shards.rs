@@ -1,11 +1,12 @@
-//! Rows of a fixed layout, spread over partitions by the hash of what belongs together, and given back
-//! partition by partition: what belongs together in ascending order.
+//! Groups rows of a fixed layout: spreads them over partitions by the hash of their group, and
+//! returns them partition by partition, each group in ascending order.
 //!
-//! A partition of an ordinary window fits into the processor's cache, so that spreading its rows once more,
-//! by the same hash, until a few are left to be sorted, costs less than looking each up in a table that
-//! does not. The partitions are also what spills: beyond the budget their full blocks go to one unnamed
-//! temporary file. Nothing is evicted. A partition that is itself larger than the budget, as when one host
-//! floods another, is sorted piece by piece on disk, and the pieces are merged.
+//! A partition of an ordinary window fits into the processor's cache. Spreading its rows once more
+//! by the same hash, into buckets of a few rows that are then sorted, costs less than a look-up for
+//! each row in a table that does not fit. Beyond the budget, full blocks of the partitions go to
+//! one unnamed temporary file. Nothing is evicted. A partition that is itself larger than the
+//! budget, as when one host floods another, is sorted piece by piece on disk, and the pieces are
+//! merged.
 #![deny(clippy::indexing_slicing)]
 
 use std::cmp::Reverse;
@@ -18,42 +19,44 @@ use std::os::unix::fs::FileExt;
 use bytemuck::Pod;
 use foldhash::fast::RandomState;
 
-/// How many partitions there are: 10 million rows of 32 octets are then 640 kB each.
+/// The number of partitions: of 10 million rows of 32 bytes, each holds 640 kB.
 const PARTS: usize = 512;
 
-/// Rows of one block: what moves between memory and the file.
+/// Rows of a block, which is the unit of reads and writes.
 const BLOCK: usize = 512;
 
-/// Rows of a partition that wait to be moved to its block. Those of all partitions fit into the processor's
-/// cache, which the ends of as many blocks do not.
+/// Rows of a partition that are staged before they move to its block. The staged rows of all
+/// partitions fit into the processor's cache; the ends of as many blocks do not.
 const STAGED: usize = 16;
 
-/// Rows of a partition that are sorted together, on average: moving a row costs as much as a few steps of
-/// sorting.
+/// Rows of a bucket on average, which are sorted together. Moving a row into a bucket costs as much
+/// as a few steps of sorting.
 const SORTED: usize = 8;
 
-/// No budget is smaller than this many blocks in memory: merging needs some of each piece.
+/// The smallest budget in blocks. Merging needs some of each piece.
 const MIN_BLOCKS: usize = 128;
 
-/// What can be kept: words in an order that sorts rows which belong together next to each other.
+/// A row: plain words, in an order that sorts the rows of one group next to each other.
 pub trait Row: Pod + Ord {}
 
 impl<T: Pod + Ord> Row for T {}
 
-/// The hash of what belongs together: rows with the same come back together.
+/// The hash of a row's group. Rows with the same hash come back together.
 pub type Group<R> = fn(&R, &RandomState) -> u64;
 
-/// Rows by partition.
+/// Rows, spread over partitions.
 #[derive(Debug)]
 pub struct Shards<R> {
     group: Group<R>,
     hasher: RandomState,
-    /// Room for so many rows of each partition, and how many are there.
+    /// Room for [`STAGED`] rows of each partition.
     staged: Vec<R>,
+    /// The number of staged rows of each partition.
     counts: Vec<u8>,
     parts: Vec<Partition<R>>,
-    /// Full blocks in memory, and how many there may be.
+    /// Full blocks in memory.
     resident: usize,
+    /// The most full blocks in memory.
     limit: usize,
     store: Store,
     spilled: u64,
@@ -63,7 +66,7 @@ pub struct Shards<R> {
 struct Partition<R> {
     open: Vec<R>,
     full: Vec<Vec<R>>,
-    /// Numbers of the blocks in the file.
+    /// Numbers of its blocks in the file.
     stored: Vec<u32>,
 }
 
@@ -87,7 +90,7 @@ impl Store {
         Ok(number)
     }
 
-    /// Appends the `rows` rows of a block.
+    /// Appends the `rows` rows of a block to `to`.
     fn read<R: Row>(&self, number: u32, rows: usize, to: &mut Vec<R>) -> io::Result<()> {
         let from = to.len();
         to.resize(from + rows, R::zeroed());
@@ -100,11 +103,11 @@ impl Store {
 }
 
 impl<R: Row> Shards<R> {
-    /// Partitions that keep about `memory` octets of rows in memory, not less than a block for each. What
-    /// belongs together is what `group` has the same hash for, made with `hasher`.
+    /// Returns empty partitions that keep about `memory` bytes of rows in memory, at least a block
+    /// for each. `group` returns the hash of a row's group, made with `hasher`.
     pub fn new(memory: u64, hasher: RandomState, group: Group<R>) -> Shards<R> {
         let block = BLOCK * size_of::<R>();
-        // The blocks that are still open count too: on average they are half full.
+        // Blocks that are not full need memory too: on average they are half full.
         let blocks = usize::try_from(memory).unwrap_or(usize::MAX) / block;
         Shards {
             group,
@@ -119,14 +122,14 @@ impl<R: Row> Shards<R> {
         }
     }
 
-    /// Adds a row, of which this is the hash of what belongs together.
+    /// Adds a row. `hash` is that of its group.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
     #[inline]
     pub fn push(&mut self, hash: u64, row: R) -> io::Result<()> {
         debug_assert_eq!(hash, (self.group)(&row, &self.hasher));
-        // The upper bits: a partition's rows are spread by the lower ones.
+        // The upper bits, because the rows of a partition are spread by the lower ones.
         let part = (hash >> 32) as usize % PARTS;
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, Partition::default);
@@ -144,7 +147,7 @@ impl<R: Row> Shards<R> {
         Ok(())
     }
 
-    /// Moves what waits to the partition's block.
+    /// Moves the staged rows of a partition to its block.
     fn unstage(&mut self, number: usize) -> io::Result<()> {
         let count = self.counts.get_mut(number).map_or(0, std::mem::take);
         let from = number * STAGED;
@@ -157,12 +160,10 @@ impl<R: Row> Shards<R> {
         let full = std::mem::replace(&mut part.open, Vec::with_capacity(BLOCK));
         part.full.push(full);
         self.resident += 1;
-        match self.resident >= self.limit {
-            true => self.spill(),
-            false => Ok(()),
-        }
+        if self.resident >= self.limit { self.spill() } else { Ok(()) }
     }
 
+    /// Writes all full blocks to the file.
     fn spill(&mut self) -> io::Result<()> {
         for part in &mut self.parts {
             for block in part.full.drain(..) {
@@ -174,16 +175,16 @@ impl<R: Row> Shards<R> {
         Ok(())
     }
 
-    /// How many rows have gone to the temporary file.
+    /// Returns the number of rows that went to the temporary file.
     pub fn spilled(&self) -> u64 {
         self.spilled
     }
 
-    /// Calls `of_part` with the rows of each partition that has any: those that belong together one after
-    /// the other, in ascending order. A partition's memory is free again before the next one's is taken.
+    /// Calls `of_part` with the rows of each partition that has any: group by group, each group in
+    /// ascending order. The memory of a partition is freed before the next one's is taken.
     ///
     /// # Errors
-    /// A temporary file that fails, or what `of_part` returns.
+    /// A temporary file that fails, or the error of `of_part`.
     pub fn sorted(
         self,
         of_part: impl FnMut(&mut Sorted<'_, R>) -> io::Result<()>,
@@ -191,11 +192,11 @@ impl<R: Row> Shards<R> {
         self.large(0, of_part)
     }
 
-    /// The same, but what belongs together may be missing where it is fewer than `least` rows: what nobody
-    /// will look at need not be sorted.
+    /// Does the same as [`Shards::sorted`], but may leave out groups of fewer than `least` rows: a
+    /// caller that ignores them saves their sorting.
     ///
     /// # Errors
-    /// A temporary file that fails, or what `of_part` returns.
+    /// A temporary file that fails, or the error of `of_part`.
     pub fn large(
         mut self,
         least: usize,
@@ -215,7 +216,8 @@ impl<R: Row> Shards<R> {
                 of_part(&mut Sorted::Merged(&mut merge))?;
                 continue;
             }
-            // There is no room for as many twice, nor for others' beside them.
+            // A large partition leaves no room for its rows in buckets, nor for those of another
+            // partition.
             let is_large = count > most / 2;
             if is_large {
                 buckets = Buckets::default();
@@ -223,12 +225,11 @@ impl<R: Row> Shards<R> {
             part.stored.iter().try_for_each(|n| store.read(*n, BLOCK, &mut rows))?;
             part.full.into_iter().for_each(|block| rows.extend_from_slice(&block));
             rows.extend_from_slice(&part.open);
-            let sorted = match is_large {
-                true => {
-                    rows.sort_unstable();
-                    &rows
-                }
-                false => buckets.sort(&rows, least, |row| group(row, &hasher)),
+            let sorted = if is_large {
+                rows.sort_unstable();
+                &rows
+            } else {
+                buckets.sort(&rows, least, |row| group(row, &hasher))
             };
             if !sorted.is_empty() {
                 of_part(&mut Sorted::InMemory(sorted.iter()))?;
@@ -241,12 +242,12 @@ impl<R: Row> Shards<R> {
     }
 }
 
-/// Where the rows of a partition are spread.
+/// Buckets, into which the rows of a partition are spread.
 #[derive(Debug)]
 struct Buckets<R> {
     rows: Vec<R>,
-    /// Where the next row of each bucket goes, and in the end where the bucket ends; [`NOWHERE`] if it is
-    /// left out.
+    /// The place of the next row of each bucket, and finally the end of the bucket; [`NOWHERE`] for
+    /// a bucket that is left out.
     ends: Vec<usize>,
 }
 
@@ -256,10 +257,12 @@ impl<R> Default for Buckets<R> {
     }
 }
 
+/// The place of a bucket that is left out.
 const NOWHERE: usize = usize::MAX;
 
 impl<R: Row> Buckets<R> {
-    /// The rows bucket by bucket, each of them sorted, those of fewer than `least` left out.
+    /// Returns the rows bucket by bucket, each bucket sorted, without buckets of fewer than `least`
+    /// rows.
     fn sort(&mut self, rows: &[R], least: usize, hash: impl Fn(&R) -> u64) -> &Vec<R> {
         let count = (rows.len() / SORTED).next_power_of_two();
         let bucket = |row: &R| hash(row) as usize & (count - 1);
@@ -270,9 +273,10 @@ impl<R: Row> Buckets<R> {
         }
         let mut before = 0;
         for end in &mut self.ends {
-            match *end < least {
-                true => *end = NOWHERE,
-                false => before += std::mem::replace(end, before),
+            if *end < least {
+                *end = NOWHERE;
+            } else {
+                before += std::mem::replace(end, before);
             }
         }
         self.rows.resize(before, R::zeroed());
@@ -300,17 +304,17 @@ impl<R> Default for Partition<R> {
     }
 }
 
-/// The rows of one partition, those that belong together in ascending order.
+/// The rows of one partition, each group in ascending order.
 #[derive(Debug)]
 pub enum Sorted<'a, R> {
-    /// All of them in memory, group by group.
+    /// Rows in memory, group by group.
     InMemory(std::slice::Iter<'a, R>),
-    /// Pieces on disk, all of them in ascending order.
+    /// Rows on disk, all of them in ascending order.
     Merged(&'a mut Merge<'a, R>),
 }
 
 impl<R: Row> Sorted<'_, R> {
-    /// The next row.
+    /// Returns the next row.
     ///
     /// # Errors
     /// A temporary file that cannot be read back.
@@ -323,7 +327,7 @@ impl<R: Row> Sorted<'_, R> {
     }
 }
 
-/// A partition larger than memory, sorted in pieces.
+/// A partition larger than memory, as sorted pieces that are merged.
 #[derive(Debug)]
 pub struct Merge<'a, R> {
     store: &'a Store,
@@ -332,17 +336,19 @@ pub struct Merge<'a, R> {
     heads: BinaryHeap<Reverse<(R, usize)>>,
 }
 
-/// What is left of a sorted piece: blocks in the file, and the one that is read.
+/// The rest of a sorted piece: its blocks in the file, and the rows of the block that is being
+/// read.
 #[derive(Debug)]
 struct Piece<R> {
     blocks: std::vec::IntoIter<u32>,
-    /// Rows of the last block, which need not be full.
+    /// The number of rows in the last block, which need not be full.
     last: usize,
     rows: Vec<R>,
     next: usize,
 }
 
 impl<'a, R: Row> Merge<'a, R> {
+    /// Sorts a partition in pieces of at most `most` rows.
     fn new(part: Partition<R>, most: usize, store: &'a mut Store) -> io::Result<Merge<'a, R>> {
         let mut pieces = Vec::new();
         let mut rows: Vec<R> = Vec::with_capacity(most);
@@ -376,7 +382,7 @@ impl<'a, R: Row> Merge<'a, R> {
         Ok(merge)
     }
 
-    /// Takes the next row of a piece up among the heads.
+    /// Adds the next row of a piece to the heads.
     fn refill(&mut self, number: usize) -> io::Result<()> {
         let Some(piece) = self.pieces.get_mut(number) else { return Ok(()) };
         if piece.next == piece.rows.len() {
@@ -412,7 +418,7 @@ mod tests {
         Shards::new(memory, hasher, |row: &[u32; 8], hasher| hasher.hash_one(row[0]))
     }
 
-    /// Rows of a few groups, `heavy` of them under one.
+    /// Adds rows of a few groups, `heavy` of them in one group, and returns them sorted.
     fn fill(shards: &mut Shards<[u32; 8]>, rows: u32, heavy: u32) -> Vec<[u32; 8]> {
         let mut all = Vec::new();
         for n in 0..rows {
@@ -448,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out_sorted_and_together() {
+    fn rows_come_back_sorted_and_each_group_together() {
         for (memory, rows, heavy) in [
             (1 << 30, 0, 0),
             (1 << 30, 5, 0),
@@ -465,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_few_may_be_missing_and_nothing_else() {
+    fn only_groups_below_the_least_size_may_be_missing() {
         for (memory, least) in [(1 << 30, 40), (0, 40), (1 << 30, 300_000)] {
             let mut shards = spread(memory);
             let all = fill(&mut shards, 100_000, 50_000);

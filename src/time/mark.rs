@@ -1,7 +1,7 @@
-//! The marks `#window` and `#end` of nfkit-flow(5): a window opens, a window closes.
+//! The marks of nfkit-flow(5): `#window` opens a window, `#end` closes it.
 //!
-//! The closing mark is how "looked and found nothing" travels down a pipe, so its keys are kept
-//! through every filter, those that this version does not know included.
+//! The closing mark carries "looked and found nothing" down a pipe, so every filter keeps its keys,
+//! even those that this version does not know.
 
 use std::fmt;
 
@@ -10,23 +10,23 @@ use serde_json::{Map, Value};
 
 use super::Window;
 
-/// A mark as it stands in a stream of flow lines or finding lines.
+/// A mark in a stream of flow lines or finding lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// `#window`: the rows that follow belong to this window; `None` is the unknown one.
+    /// `#window`: the following rows belong to this window; `None` is the unknown window.
     Window(Option<Window>),
     /// `#end`: the window is over.
     End(End),
 }
 
-/// What `#end` says of a window. A key that is absent is not known.
+/// The facts about a window that `#end` states. A key that is absent is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct End {
-    /// Which window; `None` is the unknown one.
+    /// The window; `None` is the unknown window.
     pub window: Option<Window>,
     /// `flows`: flow lines in the window.
     pub flows: Option<u64>,
-    /// `late`: of these, how many came after their time.
+    /// `late`: flow lines of these that came after their time.
     pub late: Option<u64>,
     /// `lostflows`: flows missing by the exporters' sequence numbers.
     pub lost_flows: Option<u64>,
@@ -34,13 +34,13 @@ pub struct End {
     pub lost_datagrams: Option<u64>,
     /// `sampling`: the largest N of the packet sampling 1 in N.
     pub sampling: Option<u32>,
-    /// `scaled`: counts were multiplied by the sampling; detectors refuse such input.
+    /// `scaled`: the counts were multiplied by the sampling; detectors refuse such input.
     pub scaled: Option<bool>,
-    /// `cover`: seconds of the window in which somebody listened.
+    /// `cover`: seconds of the window in which a collector listened.
     pub cover: Option<u32>,
     /// `open`: the collector took exports from anyone.
     pub open: Option<bool>,
-    /// `state`: whether the window was seen whole.
+    /// `state`: how much of the window was seen.
     pub state: Option<WindowState>,
     /// `tool`: the filter that judged the window.
     pub tool: Option<String>,
@@ -48,19 +48,19 @@ pub struct End {
     pub other: Vec<(String, String)>,
 }
 
-/// How much of a window the collector saw.
+/// The part of a window that was seen. A false `ok` would be a false all-clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowState {
-    /// All of it.
+    /// The whole window was seen.
     Ok,
-    /// The file was torn, or the stream ended early.
+    /// A part was not seen: a file was torn, or the stream ended early.
     Cut,
-    /// No exporter spoke.
+    /// The collector listened to the whole window, and no exporter sent anything.
     NoData,
 }
 
 impl WindowState {
-    /// The word that marks use.
+    /// Returns the word that marks use.
     pub const fn as_str(self) -> &'static str {
         match self {
             WindowState::Ok => "ok",
@@ -69,7 +69,7 @@ impl WindowState {
         }
     }
 
-    /// Reads the word that marks use.
+    /// Parses the word that marks use.
     pub fn parse(text: &str) -> Option<WindowState> {
         [WindowState::Ok, WindowState::Cut, WindowState::NoData]
             .into_iter()
@@ -104,24 +104,27 @@ pub enum MarkError {
     },
 }
 
-/// Unknown keys that an `#end` keeps, and octets of the value of one: what filters copy from mark to
-/// mark must not grow, nor carry what a terminal obeys.
+/// The most unknown keys that an `#end` keeps. Hostile marks must not make the copies grow that
+/// filters pass on.
 const MAX_OTHER: usize = 16;
+
+/// The longest value of an unknown key, in bytes.
 const MAX_VALUE: usize = 64;
 
-/// The name of a key or a tool: lower-case letters, digits, `-` and `_`.
+/// Returns true for the name of a key or a tool: 1 to 32 lower-case letters, digits, `-` and `_`.
+/// Hostile marks must not carry control sequences to a terminal.
 fn is_word(text: &str) -> bool {
     let is_fit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
     (1..=32).contains(&text.len()) && text.bytes().all(is_fit)
 }
 
 impl Mark {
-    /// Reads a line that begins with `#`, without its line ending. `None` if it is not a mark: a
-    /// comment, or `#fields`.
+    /// Parses a line that begins with `#`, without its line ending. `None` if it is no mark but a
+    /// comment or `#fields`.
     ///
     /// # Errors
-    /// A line that begins as a mark does but cannot be read: a window is then lost, and the caller
-    /// must say so.
+    /// A line that begins like a mark but cannot be read. A window is lost then, and the caller
+    /// must report that.
     pub fn parse(line: &[u8]) -> Option<Result<Mark, MarkError>> {
         let text = String::from_utf8_lossy(line);
         let mut fields = text.split('\t');
@@ -153,10 +156,10 @@ impl Mark {
         Some(Ok(Mark::End(end)))
     }
 
-    /// The mark as one JSON object, the same between flows and between findings.
+    /// Returns the mark as one JSON object, the same in streams of flows and of findings.
     ///
     /// # Errors
-    /// None that is known: nothing in a mark has no JSON.
+    /// None that is known: all parts of a mark can be JSON.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         let (mark, window, pairs) = match self {
             Mark::Window(window) => ("window", *window, Map::new()),
@@ -178,30 +181,33 @@ struct Object {
 }
 
 impl End {
-    /// Sets a key of our own that is none of the fields. If there are too many, the last of the others
-    /// goes.
+    /// Sets a key of nfkit's own that is none of the fields. If there are too many keys, the last
+    /// one of the others is dropped.
     pub fn put(&mut self, key: &str, value: String) {
         self.other.retain(|(other, _)| other != key);
         self.other.truncate(MAX_OTHER - 1);
         self.other.push((key.to_owned(), value));
     }
 
-    /// Adds to `badlines`, the lines of the window that could not be read.
+    /// Adds `count` to the key `badlines`, the number of lines in the window that could not be
+    /// read.
     pub fn add_bad_lines(&mut self, count: u64) {
         let old = self.other.iter().find(|(key, _)| key == "badlines");
         let old = old.and_then(|(_, value)| value.parse::<u64>().ok()).unwrap_or(0);
         self.put("badlines", old.saturating_add(count).to_string());
     }
 
-    /// Sets one key from its text.
+    /// Sets one key from its text. Unknown keys beyond the limit are dropped, and so is a second
+    /// value of one.
     ///
     /// # Errors
-    /// A known key with a value that it cannot have.
+    /// A known key with a value that it cannot have, and an unknown one that is no word or has a
+    /// value that is too long or not printable.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), MarkError> {
         let bad = || MarkError::Value { key: key.to_owned(), value: value.to_owned() };
-        let number = || match value.bytes().all(|b| b.is_ascii_digit()) {
-            true => value.parse::<u64>().map_err(|_| bad()),
-            false => Err(bad()),
+        let number = || {
+            let is_number = value.bytes().all(|b| b.is_ascii_digit());
+            if is_number { value.parse::<u64>().map_err(|_| bad()) } else { Err(bad()) }
         };
         let short = || u32::try_from(number()?).map_err(|_| bad());
         let flag = || match value {
@@ -221,7 +227,7 @@ impl End {
             "state" => self.state = Some(WindowState::parse(value).ok_or_else(bad)?),
             "tool" if !is_word(value) => return Err(bad()),
             "tool" => self.tool = Some(value.to_owned()),
-            // These three are what a mark in JSON says of itself.
+            // A mark in JSON has keys of its own with these names.
             "mark" | "start" | "seconds" => return Err(bad()),
             _ if !is_word(key) || value.len() > MAX_VALUE => return Err(bad()),
             _ if !value.bytes().all(|b| b.is_ascii_graphic()) => return Err(bad()),
@@ -233,7 +239,8 @@ impl End {
         Ok(())
     }
 
-    /// The keys that are known, as text, in the order of the man page, unknown ones last.
+    /// Returns the keys with a value as text, in the order of the man page, and then the unknown
+    /// keys.
     pub fn pairs(&self) -> Vec<(&str, String)> {
         let number = |n: Option<u64>| n.map(|n| n.to_string());
         let short = |n: Option<u32>| n.map(|n| n.to_string());
@@ -254,7 +261,8 @@ impl End {
         known.chain(self.other.iter().map(|(key, value)| (key.as_str(), value.clone()))).collect()
     }
 
-    /// The keys in JSON, numbers as numbers. Unknown keys stay text: what they mean is not known.
+    /// Returns the keys in JSON, numbers as numbers. Unknown keys stay text, because their meaning
+    /// is unknown.
     fn values(&self) -> Map<String, Value> {
         let known = self.pairs().len() - self.other.len();
         let pairs = self.pairs().into_iter().enumerate();
@@ -318,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_mark_says_what_is_wrong() {
+    fn an_error_says_how_a_mark_is_wrong() {
         let error = read("#window\tyesterday\t600").unwrap_err().to_string();
         assert!(error.contains("#window needs a start") && error.contains("yesterday"), "{error}");
         let error = read("#end\t-\t-\tflows=-1").unwrap_err().to_string();

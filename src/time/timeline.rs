@@ -7,14 +7,14 @@ use super::{Timestamp, Window};
 /// A window that begins more than this many seconds after the one before it is suspicious.
 const DAY: u64 = 86_400;
 
-/// The longest window, in seconds, that bridges the time to the next one: a month. Windows of a week
-/// follow each other without a gap; one of a century must not hide the gap that it lies in.
+/// The longest window, in seconds, that bridges the time to the next one: a month. Windows of a
+/// week follow each other without a gap; one of a century must not hide the gap that it lies in.
 const MONTH: u64 = 31 * DAY;
 
 /// The windows of one input, in any order and any number of times.
 ///
-/// Only runs of windows are kept, between which more than a day lies. At most some 210,000 of them fit
-/// into the range of [`Timestamp`], so no input can make this grow beyond 20 MB.
+/// Only runs of windows are kept, between which more than a day lies. At most some 210,000 of them
+/// fit into the range of [`Timestamp`], so no input can make this grow beyond 20 MB.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     now: Option<Timestamp>,
@@ -39,8 +39,9 @@ pub struct Latest {
     pub newest: Window,
     /// The newest window before the gap. `None` if there is no gap.
     ///
-    /// There is a gap if more than 24 hours lie between two windows and the windows behind it span less
-    /// time than the gap is long: either a clock was wrong, or collecting has just begun again.
+    /// There is a gap if more than 24 hours lie between two windows and the windows behind it span
+    /// less time than the gap is long: either a clock was wrong, or collecting has just begun
+    /// again.
     pub before: Option<Window>,
 }
 
@@ -56,14 +57,14 @@ pub struct Aside {
 }
 
 impl Timeline {
-    /// Returns an empty timeline. With `now`, windows that begin more than one slot after it are set
-    /// aside.
+    /// Returns an empty timeline. With `now`, windows that begin more than one slot after it are
+    /// set aside.
     pub fn new(now: Option<Timestamp>) -> Timeline {
         Timeline { now, ..Timeline::default() }
     }
 
-    /// Notes the window of one finding or closing mark. Returns false if the window is set aside: the
-    /// line is then not of the time that the user asks about.
+    /// Notes the window of one finding or closing mark. Returns false if the window is set aside:
+    /// the line is then not of the time that the user asks about.
     pub fn note(&mut self, window: Option<Window>) -> bool {
         let Some(window) = window else {
             self.kept = true;
@@ -100,8 +101,9 @@ impl Timeline {
         self.runs.insert(first, run);
     }
 
-    /// Returns the newest window. `None` if no window of a known time was noted. Where the user said what
-    /// time it is, the newest window that was not set aside is the right one, whatever lies before it.
+    /// Returns the newest window. `None` if no window of a known time was noted. If the user gave
+    /// the time, the newest window that was not set aside is the right one, and no gap is looked
+    /// for.
     pub fn latest(&self) -> Option<Latest> {
         let mut runs = self.runs.iter().rev().map(|(&first, run)| (first, run.newest)).peekable();
         let (mut first, newest) = runs.next()?;
@@ -111,9 +113,9 @@ impl Timeline {
         let span = |first, newest: Window| newest.start() - first + newest.slot(MONTH);
         let (mut length, mut before) = (span(first, newest), None);
         while let Some(&(earlier, last)) = runs.peek() {
-            // Behind a first gap, only a longer run takes the place of a shorter one: a second wrong
-            // clock must not hide the time that most of the input is about, and an archive with
-            // outages must not be shown from its beginning.
+            // Behind a first gap, only a longer run takes the place of a shorter one: a second
+            // wrong clock must not hide the time that most of the input is about, and an archive
+            // with outages must not be shown from its beginning.
             let is_ahead = length < first - last.start();
             if !is_ahead || (before.is_some() && span(earlier, last) <= length) {
                 break;
@@ -145,9 +147,9 @@ impl WindowRun {
 }
 
 impl Latest {
-    /// Returns the start, in seconds since the epoch, from which windows belong to the last `seconds`
-    /// of the input; 0 seconds are all. They are counted back from the end of the newest window, or of
-    /// the one before the gap, which always belongs to them.
+    /// Returns the start, in seconds since the epoch, from which windows belong to the last
+    /// `seconds` of the input; 0 seconds are all. They are counted back from the end of the newest
+    /// window, or of the one before the gap, which always belongs to them.
     pub fn since(self, seconds: u32) -> u64 {
         let window = self.before.unwrap_or(self.newest);
         match seconds {
@@ -191,7 +193,7 @@ mod tests {
         timeline
     }
 
-    /// So many windows of ten minutes from `start`.
+    /// Returns `count` windows of ten minutes from `start`.
     fn run(start: u64, count: u64) -> impl Iterator<Item = Window> {
         (0..count).map(move |n| window(start + n * 600))
     }
@@ -235,7 +237,7 @@ mod tests {
         // The gap is measured from start to start: 25 hours and ten minutes.
         assert_latest(before().chain(run(again, 150)), again + 149 * 600, Some(last));
         assert_latest(before().chain(run(again, 151)), again + 150 * 600, None);
-        // An outage long ago says nothing about the newest window.
+        // An outage long ago does not concern the newest window.
         let year = before().chain(run(again, 20_000));
         assert_latest(year, again + 19_999 * 600, None);
     }
@@ -287,7 +289,7 @@ mod tests {
         assert_eq!(timeline.aside(), Some(Aside { lines: 2, first, last }));
         let latest = timeline.latest().unwrap();
         assert_eq!(latest, Latest { newest: window(TODAY + 600), before: None });
-        // The user says that the newer of two is right.
+        // With the time given, the newer of two windows far apart is right.
         let mut timeline = Timeline::new(Some(Timestamp::from_secs(TODAY)));
         assert!(timeline.note(Some(window(TODAY - YEAR))) && timeline.note(Some(window(TODAY))));
         assert_eq!(timeline.latest().unwrap(), Latest { newest: window(TODAY), before: None });
@@ -305,7 +307,7 @@ mod tests {
         assert!(timeline.latest().unwrap().before.is_some());
     }
 
-    /// The same by sorting all windows.
+    /// Returns the same by sorting all windows: the reference implementation.
     fn reference(windows: &[Window]) -> Option<Latest> {
         let mut all = windows.to_vec();
         all.sort_by_key(|window| (window.start(), std::cmp::Reverse(window.seconds())));

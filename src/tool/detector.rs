@@ -12,11 +12,12 @@ use super::calibration::Calibration;
 use super::findings::clock;
 use super::windowed::{WindowStage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, read_text};
-use crate::detect::{Closed, Detector, Explained, Ignore, Site, SiteLimits, Windows, marks};
+use crate::detect::{Detector, Explained, Ignore, Site, SiteLimits, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
 use crate::line::Tool;
 use crate::time::{End, Mark, Window};
+use crate::window::{Closed, Windows};
 
 /// Options of all three detectors.
 #[derive(Clone, Debug, clap::Args)]
@@ -161,7 +162,7 @@ pub fn run<D: Detector>(
         found: false,
         seen: false,
     };
-    let windows = Windows::new(args.window, ignore, || make(&site));
+    let windows = Windows::new(args.window, || make(&site)).excluding(ignore);
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
     windowed.live(&args.files, io, |stage, io| match stage {

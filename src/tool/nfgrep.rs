@@ -7,17 +7,16 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueHint};
 
 use self::columns::Columns;
-use self::marks::Marks;
 use self::wanted::Wanted;
 use crate::cli::{Common, Escaped, Input, Io, Nets, Status};
 use crate::filter::Chosen;
 use crate::flow::Flow;
 use crate::line::{Column, Kept, Lines, REQUIRED, StreamError, Text, Tool, Writer};
 use crate::time::Mark;
+use crate::window::FilteredMarks;
 
 mod columns;
 mod evidence;
-mod marks;
 mod wanted;
 
 const USAGE: &str = "nfgrep [OPTIONS] EXPR [FILE]...\n       \
@@ -97,7 +96,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let mut run = GrepRun {
         wanted,
         columns: Columns::new(!args.no_header && !args.count && args.evidence.is_none()),
-        marks: Marks::default(),
+        marks: FilteredMarks::default(),
         lines: Vec::new(),
         chosen: Chosen::default(),
         matched: 0,
@@ -142,7 +141,7 @@ struct GrepRun<'a> {
     args: &'a Args,
     wanted: Wanted,
     columns: Columns,
-    marks: Marks,
+    marks: FilteredMarks,
     /// Lines that are not yet written; nothing between two batches.
     lines: Vec<u8>,
     chosen: Chosen,
@@ -181,7 +180,7 @@ impl GrepRun<'_> {
         loop {
             if self.args.max_count.is_some_and(|most| self.matched >= most) {
                 // What is left of the window stays unread.
-                let cut = self.marks.stop();
+                let cut = self.marks.give_up();
                 self.print(cut, io)?;
                 return Ok(true);
             }

@@ -8,10 +8,9 @@ use clap::{Parser, ValueEnum, ValueHint};
 
 use super::windowed::Windowed;
 use crate::cli::{self, Common, Io, Status, Usage};
-use crate::detect::{Counter, Ignore, Windows};
-use crate::flow::Flow;
 use crate::line::Tool;
 use crate::total::{By, Per, TotalSpec, Totals};
+use crate::window::Windows;
 
 mod bars;
 mod print;
@@ -116,12 +115,6 @@ enum Bars {
     Never,
 }
 
-impl Counter for Totals {
-    fn add(&mut self, flows: &[Flow]) -> io::Result<()> {
-        Totals::add(self, flows)
-    }
-}
-
 /// Runs nftop.
 ///
 /// # Errors
@@ -154,7 +147,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let make = || Totals::new(plan);
     let windows = match args.whole {
         true => Windows::of_all(make),
-        false => Windows::new(args.window, Ignore::default(), make).takes_scaled(),
+        false => Windows::new(args.window, make).takes_scaled(),
     };
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(&mut io.out)?;

@@ -1,44 +1,47 @@
-//! What all filters that count by windows do alike: read flow lines from files, window by window.
+//! Reads flow lines from files, window by window, for every filter that counts by windows.
 
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Input, Io, Usage};
-use crate::detect::{Closed, Counter, WindowError, Windows};
 use crate::line::{Item, Reader, StreamError, Tool};
 use crate::time::Window;
+use crate::window::{Closed, Counter, Exclusion, WindowError, Windows};
 
-/// A window on its way.
+/// A window as a filter sees it while input is read.
 #[derive(Debug)]
 pub enum WindowStage<'a, C> {
-    /// It is open, and this is what counts it.
+    /// The window is open; its counter has the flows so far.
     Open(Window, &'a mut C),
-    /// It is over.
+    /// The window is over.
     Over(Closed<C>),
 }
 
 /// One run over all inputs.
-pub struct Windowed<C, F> {
-    windows: Windows<C, F>,
-    /// The first bad line stops it.
+pub struct Windowed<C, F, X> {
+    windows: Windows<C, F, X>,
+    /// The first bad line stops the command.
     strict: bool,
-    /// Whose output the files are, if that was said.
+    /// The program whose output the files are, if the user named it.
     tool: Option<Tool>,
-    /// Any flow at all could be read.
-    read: bool,
-    bad: bool,
-    failed: bool,
+    /// At least one flow was read.
+    has_read: bool,
+    /// At least one line could not be read.
+    has_bad_lines: bool,
+    /// At least one file could not be read.
+    has_failed: bool,
 }
 
-impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
-    /// Nothing read yet.
-    pub fn new(windows: Windows<C, F>, strict: bool, tool: Option<Tool>) -> Windowed<C, F> {
-        Windowed { windows, strict, tool, read: false, bad: false, failed: false }
+impl<C: Counter, F: FnMut() -> C, X: Exclusion> Windowed<C, F, X> {
+    /// Returns a run that has read nothing yet. `strict`: the first bad line is an error. `tool`:
+    /// the program whose output the files are; `None` to tell from their first line.
+    pub fn new(windows: Windows<C, F, X>, strict: bool, tool: Option<Tool>) -> Windowed<C, F, X> {
+        Windowed { windows, strict, tool, has_read: false, has_bad_lines: false, has_failed: false }
     }
 
-    /// Reads the files, or stdin where there are none, and calls `over` with each window that is over.
+    /// Reads the files, or stdin if there are none, and calls `over` with each window that is over.
     ///
     /// # Errors
-    /// What stops the command, which a file that cannot be read does not.
+    /// Everything that stops the command. A file that cannot be read does not.
     pub fn run(
         &mut self,
         files: &[PathBuf],
@@ -51,10 +54,11 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         })
     }
 
-    /// The same, and calls `at` with each window that is open too, after every piece of input.
+    /// Reads the files like [`Windowed::run`]. After every piece of input it calls `at` with each
+    /// window that is over, and with each that is still open.
     ///
     /// # Errors
-    /// Likewise.
+    /// Everything that stops the command. A file that cannot be read does not.
     pub fn live(
         &mut self,
         files: &[PathBuf],
@@ -69,9 +73,9 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
         self.windows.closed().try_for_each(|closed| at(WindowStage::Over(closed), io))
     }
 
-    /// Whether something could not be read: a file, or all that there was.
+    /// Returns true if a file could not be read, or no line of all that there were.
     pub fn has_failed(&self) -> bool {
-        self.failed || (self.bad && !self.read)
+        self.has_failed || (self.has_bad_lines && !self.has_read)
     }
 
     fn file(
@@ -84,7 +88,7 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
             Ok(input) => input,
             Err(error) if io.out.has_failed() => return Err(error.into()),
             Err(error) => {
-                self.failed = true;
+                self.has_failed = true;
                 self.windows.torn();
                 io.report.error(format_args!("{}: {error}", path.display()));
                 return Ok(());
@@ -100,19 +104,19 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
             match reader.next_item() {
                 Ok(None) => return Ok(()),
                 Ok(Some(Item::Flows(flows))) => {
-                    self.read = true;
+                    self.has_read = true;
                     self.windows.flows(flows).map_err(refused)?;
                 }
                 Ok(Some(Item::Mark(mark))) => self.windows.mark(&mark).map_err(refused)?,
                 Ok(Some(Item::Bad { line, error })) => {
-                    self.bad = true;
+                    self.has_bad_lines = true;
                     self.windows.bad_line();
                     anyhow::ensure!(!self.strict, "{name}:{line}: {error}");
                     io.report.complain("bad lines", format_args!("{name}:{line}: {error}"));
                 }
                 Err(StreamError::Io(error)) if io.out.has_failed() => return Err(error.into()),
                 Err(error) => {
-                    self.failed = true;
+                    self.has_failed = true;
                     self.windows.torn();
                     io.report.error(format_args!("{name}: {error}"));
                 }
@@ -125,7 +129,7 @@ impl<C: Counter, F: FnMut() -> C> Windowed<C, F> {
     }
 }
 
-/// A window that `--window` cannot make is a wrong argument, not a failure.
+/// Returns the error for the user. A window that `--window` cannot make is a wrong argument.
 fn refused(error: WindowError) -> anyhow::Error {
     match error {
         WindowError::Misfit { .. } => Usage(error.to_string()).into(),

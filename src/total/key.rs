@@ -1,4 +1,4 @@
-//! What flows are counted under.
+//! The keys that flows are counted by.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -8,41 +8,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::Flow;
 
-/// Which end of a flow.
+/// An end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Where it comes from.
+    /// The end that sends.
     Source,
-    /// Where it goes to.
+    /// The end that receives.
     Destination,
 }
 
-/// What flows are counted under. Names without a side stand for both: the key's flows are told apart
-/// by whether it sent or received them.
+/// The kind of key that flows are counted by. Names without a side stand for both: the flows that a
+/// key sent and those that it received are counted apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
-    /// `addr`, `sip`, `dip`.
+    /// Address: `addr`, `sip`, `dip`.
     Address(Sides),
-    /// `net/24/64`, `snet`, `dnet`: prefixes of these lengths, of IPv4 and IPv6.
-    Net(Sides, u8, u8),
-    /// `port`, `sport`, `dport`: protocol and port.
+    /// Network: `net/24/64`, `snet`, `dnet`.
+    Net {
+        /// The sides of a flow.
+        sides: Sides,
+        /// Length of the prefix of IPv4.
+        ipv4: u8,
+        /// Length of the prefix of IPv6.
+        ipv6: u8,
+    },
+    /// Protocol and port: `port`, `sport`, `dport`.
     Port(Sides),
-    /// `if`, `sif`, `dif`: ifIndex.
+    /// ifIndex: `if`, `sif`, `dif`.
     Interface(Sides),
-    /// `pair`: source and destination.
+    /// Source and destination: `pair`.
     Pair,
-    /// `proto`.
+    /// Protocol: `proto`.
     Proto,
-    /// `exporter`.
+    /// Exporter: `exporter`.
     Exporter,
 }
 
-/// One side, or both.
+/// One side of a flow, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sides {
-    /// Either.
+    /// Source and destination.
     Both,
-    /// One alone.
+    /// One side alone.
     One(Side),
 }
 
@@ -61,21 +68,21 @@ pub enum Key {
     Pair(IpAddr, IpAddr),
     /// A protocol.
     Proto(u8),
-    /// Who exported the flow, if that is known.
+    /// The exporter of the flow, if it is known.
     Exporter(Option<IpAddr>),
 }
 
 const BOTH: &[Side] = &[Side::Source, Side::Destination];
 
-/// An exporter that is not known, in 64 bits: no address of IPv4.
+/// An unknown exporter in 64 bits: no IPv4 address has this value.
 const UNKNOWN: u64 = 1 << 32;
 
 impl Per {
-    /// The sides of a flow that a key of it stands on.
+    /// Returns the sides of a flow that have a key.
     pub const fn sides(self) -> &'static [Side] {
         match self {
             Per::Address(sides)
-            | Per::Net(sides, ..)
+            | Per::Net { sides, .. }
             | Per::Port(sides)
             | Per::Interface(sides) => match sides {
                 Sides::Both => BOTH,
@@ -86,14 +93,14 @@ impl Per {
         }
     }
 
-    /// The key of a flow on one of its sides.
+    /// Returns the key of a flow on one of its sides.
     pub fn key(self, flow: &Flow, side: Side) -> Key {
         let is_source = side == Side::Source;
         let address = if is_source { flow.sip } else { flow.dip };
         match self {
             Per::Address(_) => Key::Address(address),
-            Per::Net(_, short, long) => {
-                let length = if address.is_ipv4() { short } else { long };
+            Per::Net { ipv4, ipv6, .. } => {
+                let length = if address.is_ipv4() { ipv4 } else { ipv6 };
                 let net = IpNet::new_assert(address, length).network();
                 Key::Net(net, length)
             }
@@ -105,7 +112,7 @@ impl Per {
         }
     }
 
-    /// The same in 64 bits, if it can be.
+    /// Returns the key in 64 bits; `None` if it does not fit.
     #[inline]
     pub(super) fn narrow(self, flow: &Flow, side: Side) -> Option<u64> {
         let word = |address: IpAddr| match address {
@@ -116,8 +123,8 @@ impl Per {
         let address = if is_source { flow.sip } else { flow.dip };
         match self {
             Per::Address(_) => word(address),
-            // A shift by 32 is none of 64 bits: the prefix of no length is 0.
-            Per::Net(_, short, _) => Some(word(address)? & (u64::MAX << (32 - short.min(32)))),
+            // In 64 bits a shift by 32 is possible, so a prefix of length 0 gives 0.
+            Per::Net { ipv4, .. } => Some(word(address)? & (u64::MAX << (32 - ipv4.min(32)))),
             Per::Port(_) => {
                 let port = if is_source { flow.sport } else { flow.dport };
                 Some((u64::from(flow.proto) << 16) | u64::from(port))
@@ -129,12 +136,12 @@ impl Per {
         }
     }
 
-    /// The key that [`Per::narrow`] made this of.
+    /// Returns the key that [`Per::narrow`] put into 64 bits.
     pub(super) fn widen(self, key: u64) -> Key {
         let address = |word: u64| IpAddr::V4(Ipv4Addr::from(word as u32));
         match self {
             Per::Address(_) => Key::Address(address(key)),
-            Per::Net(_, short, _) => Key::Net(address(key), short),
+            Per::Net { ipv4, .. } => Key::Net(address(key), ipv4),
             Per::Port(_) => Key::Port((key >> 16) as u8, key as u16),
             Per::Interface(_) => Key::Interface(key as u32),
             Per::Pair => Key::Pair(address(key >> 32), address(key)),
@@ -143,7 +150,7 @@ impl Per {
         }
     }
 
-    /// The columns that a key takes.
+    /// Returns the names of the columns that a key takes.
     pub const fn columns(self) -> &'static [&'static str] {
         use Side::{Destination, Source};
         use Sides::{Both, One};
@@ -151,9 +158,9 @@ impl Per {
             Per::Address(Both) => &["addr"],
             Per::Address(One(Source)) => &["sip"],
             Per::Address(One(Destination)) => &["dip"],
-            Per::Net(Both, ..) => &["net"],
-            Per::Net(One(Source), ..) => &["snet"],
-            Per::Net(One(Destination), ..) => &["dnet"],
+            Per::Net { sides: Both, .. } => &["net"],
+            Per::Net { sides: One(Source), .. } => &["snet"],
+            Per::Net { sides: One(Destination), .. } => &["dnet"],
             Per::Port(Both) => &["proto", "port"],
             Per::Port(One(Source)) => &["proto", "sport"],
             Per::Port(One(Destination)) => &["proto", "dport"],
@@ -181,9 +188,11 @@ impl FromStr for Per {
                 .parse::<u8>()
                 .ok()
                 .filter(|length| *length <= most)
-                .ok_or_else(|| format!("{part:?} is no length of a prefix, 0 to {most}")),
+                .ok_or_else(|| format!("{part:?} is no prefix length, 0 to {most}")),
         };
-        let mut net = |sides| Ok::<_, String>(Per::Net(sides, length(32, 24)?, length(128, 64)?));
+        let mut net = |sides| {
+            Ok::<_, String>(Per::Net { sides, ipv4: length(32, 24)?, ipv6: length(128, 64)? })
+        };
         let per = match name {
             "addr" => Per::Address(Both),
             "sip" => Per::Address(One(Source)),
@@ -201,14 +210,14 @@ impl FromStr for Per {
             "proto" => Per::Proto,
             "exporter" => Per::Exporter,
             _ => {
-                return Err("there are addr sip dip pair net/24/64 snet dnet port sport dport \
+                return Err("use one of: addr sip dip pair net/24/64 snet dnet port sport dport \
                             proto if sif dif exporter"
                     .to_owned());
             }
         };
         match parts.next() {
             None => Ok(per),
-            Some(part) => Err(format!("{part:?} is too much")),
+            Some(part) => Err(format!("superfluous {part:?} behind {name}")),
         }
     }
 }
@@ -240,7 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn narrow_keys_are_the_keys(
+        fn narrow_keys_widen_to_the_keys(
             sip: IpAddr, dip: IpAddr, exporter: Option<IpAddr>, sif: u32, dif: u32, proto: u8,
             sport: u16, dport: u16,
         ) {
@@ -257,16 +266,16 @@ mod tests {
     }
 
     #[test]
-    fn names_say_what_is_wrong_with_them() {
-        assert_eq!("net/16".parse(), Ok(Per::Net(Sides::Both, 16, 64)));
+    fn an_error_says_how_a_key_is_wrong() {
+        assert_eq!("net/16".parse(), Ok(Per::Net { sides: Sides::Both, ipv4: 16, ipv6: 64 }));
         for (text, why) in [
-            ("net/33", "\"33\" is no length of a prefix, 0 to 32"),
-            ("net/24/129", "\"129\" is no length of a prefix, 0 to 128"),
-            ("net/24/64/1", "\"1\" is too much"),
-            ("sip/24", "\"24\" is too much"),
+            ("net/33", "\"33\" is no prefix length, 0 to 32"),
+            ("net/24/129", "\"129\" is no prefix length, 0 to 128"),
+            ("net/24/64/1", "superfluous \"1\" behind net"),
+            ("sip/24", "superfluous \"24\" behind sip"),
         ] {
             assert_eq!(text.parse::<Per>(), Err(why.to_owned()));
         }
-        assert!("ip".parse::<Per>().unwrap_err().starts_with("there are addr sip"));
+        assert!("ip".parse::<Per>().unwrap_err().starts_with("use one of: addr sip"));
     }
 }

@@ -1,77 +1,81 @@
-//! The greatest keys, with their counts.
+//! Ranks keys by their counts.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 
-use super::{By, Counts, Key, TotalSpec};
+use super::key::Key;
+use super::spec::{By, Counts, TotalSpec};
 use crate::table::{Sum, Table};
 
-/// One key and what was counted under it.
+/// One key with its counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The key.
     pub key: Key,
-    /// What it sent, or all that there is of a key on one side.
+    /// Flows that the key sent; all of its flows if it stands on one side.
     pub sent: Counts,
-    /// What it received; `None` for a key on one side.
+    /// Flows that the key received; `None` for a key on one side.
     pub received: Option<Counts>,
-    /// Distinct addresses at the other end, where they were counted.
+    /// Distinct addresses at the other end, if they were counted.
     pub peers: Option<u64>,
-    /// What was counted in each step that has any flow, in order of time.
+    /// Counts of each step that has flows, in order of time.
     pub steps: Vec<TimeStep>,
 }
 
 impl Row {
-    /// Both sides together.
+    /// Returns the counts of both sides together.
     pub fn counts(&self) -> Counts {
         self.received.map_or(self.sent, |received| self.sent.plus(received))
     }
 }
 
-/// What was counted under a key in one step of time.
+/// The counts of a key in one step of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeStep {
-    /// When it begins, in Unix seconds; `None` for flows without a time.
+    /// Start of the step in Unix seconds; `None` for flows without a time.
     pub start: Option<u64>,
-    /// As in a [`Row`].
+    /// Flows that the key sent, as in a [`Row`].
     pub sent: Counts,
-    /// As in a [`Row`].
+    /// Flows that the key received, as in a [`Row`].
     pub received: Option<Counts>,
 }
 
-/// Rows with the greatest first; of equal ones that with the smaller key.
+/// Rows in descending order of their measure; equal ones in ascending order of their keys.
 pub struct Ranking {
-    /// How many keys there are in all.
+    /// The number of all keys.
     pub keys: u64,
-    /// The rows that were asked for.
+    /// The rows, at most as many as the limit.
     pub rows: Box<dyn Iterator<Item = io::Result<Row>>>,
 }
 
-/// More rows than that are put in order on disk.
+/// The most rows that are sorted in memory; more are sorted on disk.
 const MANY: usize = 100_000;
 
-/// More steps of one key are no series but a mistake, or somebody's wrong clocks.
+/// The most steps of one key. More come from a mistake or from wrong clocks, and would take all
+/// memory.
 const MAX_STEPS: usize = 1_000_000;
 
+/// Returns the row of a key.
 fn row<const N: usize>(key: Key, sums: &[u64; N]) -> Row {
     let (sent, received) = sides(sums);
     Row { key, sent, received, peers: None, steps: Vec::new() }
 }
 
+/// Splits sums into those of the two sides.
 fn sides<const N: usize>(sums: &[u64; N]) -> (Counts, Option<Counts>) {
-    let mut halves = sums.chunks_exact(3).map(|half| {
+    let mut sides = sums.chunks_exact(3).map(|side| {
         let mut counts = [0; 3];
-        counts.copy_from_slice(half);
+        counts.copy_from_slice(side);
         Counts::from(counts)
     });
-    (halves.next().unwrap_or_default(), halves.next())
+    (sides.next().unwrap_or_default(), sides.next())
 }
 
-/// The greatest of what is offered.
+/// The largest of the rows that are offered.
 struct Top {
     limit: usize,
-    /// The least on top.
+    /// The smallest is on top.
     heap: BinaryHeap<Reverse<RankedRow>>,
 }
 
@@ -105,7 +109,7 @@ impl Top {
         Top { limit, heap: BinaryHeap::new() }
     }
 
-    /// `row` is made only if it has a place.
+    /// Keeps the row if it is among the largest. `row` is called only then.
     fn offer(&mut self, measure: u64, key: Key, row: impl FnOnce() -> Row) {
         if self.heap.len() >= self.limit {
             let Some(Reverse(least)) = self.heap.peek() else { return };
@@ -118,16 +122,16 @@ impl Top {
     }
 
     fn into_ranking(self, keys: u64) -> Ranking {
-        // The greatest is the least of the reversed ones.
+        // The largest row is the smallest reversed one.
         let rows = self.heap.into_sorted_vec().into_iter();
         Ranking { keys, rows: Box::new(rows.map(|Reverse(place)| Ok(place.row))) }
     }
 }
 
-/// Keys with their sums, each once.
+/// Ranks keys with their sums, of which each key comes once.
 pub(super) fn of_sums<const N: usize>(
     entries: impl Iterator<Item = io::Result<(Key, [u64; N])>>,
-    plan: &TotalSpec,
+    spec: &TotalSpec,
     limit: Option<usize>,
 ) -> io::Result<Ranking>
 where
@@ -136,12 +140,13 @@ where
     let measured = entries.map(|entry| {
         let (key, sums) = entry?;
         let row = row(key, &sums);
-        Ok((row.counts().by(plan.by), row))
+        Ok((row.counts().by(spec.by), row))
     });
-    ranked(measured, limit, plan.memory)
+    ranked(measured, limit, spec.memory)
 }
 
-/// Keys with their sums, as often as they have peers, all of one key in a row.
+/// Ranks keys by peers. Each key comes once for each of its peers, with its sums, one after the
+/// other.
 pub(super) fn of_peers<const N: usize>(
     entries: impl Iterator<Item = io::Result<(Key, [u64; N])>>,
     memory: u64,
@@ -168,6 +173,7 @@ where
     ranked(grouped, limit, memory)
 }
 
+/// Ranks rows by their measures.
 fn ranked(
     rows: impl Iterator<Item = io::Result<(u64, Row)>>,
     limit: Option<usize>,
@@ -183,51 +189,59 @@ fn ranked(
         }
         return Ok(top.into_ranking(keys));
     }
-    // A table is also what puts more in order than there is memory for.
-    let mut order = Table::<(Reverse<u64>, Key), Whole>::new(memory);
+    // A table sorts more rows than memory holds.
+    let mut order = Table::<(Reverse<u64>, Key), RowSums>::new(memory);
     for entry in rows {
         let (measure, row) = entry?;
         keys += 1;
-        order.add((Reverse(measure), row.key), &Whole::from(&row))?;
+        order.add((Reverse(measure), row.key), &RowSums::from(&row))?;
     }
-    let rows = order.into_sorted()?.map(|entry| entry.map(|((_, key), whole)| whole.row(key)));
+    let rows = order.into_sorted()?.map(|entry| entry.map(|((_, key), sums)| sums.row(key)));
     Ok(Ranking { keys, rows: Box::new(rows.take(limit.unwrap_or(usize::MAX))) })
 }
 
-/// All of a row but its key: what the sums are, and what they stand for.
+/// The counts of a row, without its key.
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
-struct Whole {
+struct RowSums {
     sent: [u64; 3],
     received: Option<[u64; 3]>,
     peers: Option<u64>,
 }
 
-impl From<&Row> for Whole {
-    fn from(row: &Row) -> Whole {
+impl From<&Row> for RowSums {
+    fn from(row: &Row) -> RowSums {
         let sums = |counts: Counts| [counts.flows, counts.packets, counts.octets];
-        Whole { sent: sums(row.sent), received: row.received.map(sums), peers: row.peers }
+        RowSums { sent: sums(row.sent), received: row.received.map(sums), peers: row.peers }
     }
 }
 
-impl Whole {
+impl RowSums {
     fn row(self, key: Key) -> Row {
         let (sent, received) = (self.sent.into(), self.received.map(Counts::from));
         Row { key, sent, received, peers: self.peers, steps: Vec::new() }
     }
 }
 
-impl Sum for Whole {
-    const EMPTY: Whole = Whole { sent: [0; 3], received: None, peers: None };
+impl Sum for RowSums {
+    const EMPTY: RowSums = RowSums { sent: [0; 3], received: None, peers: None };
 
-    /// No key comes twice: this is for the first time.
-    fn merge(&mut self, other: &Whole) {
+    /// Replaces the empty counts: no key comes twice.
+    fn merge(&mut self, other: &RowSums) {
         *self = *other;
     }
 }
 
-/// Keys with their sums in each step, in order of key and time.
+/// The sums of a key in one step.
+pub(super) struct StepSums<const N: usize> {
+    pub key: Key,
+    /// Start of the step in Unix seconds; `None` for flows without a time.
+    pub start: Option<u64>,
+    pub sums: [u64; N],
+}
+
+/// Ranks keys with their sums in each step, which come in order of key and time.
 pub(super) fn of_steps<const N: usize>(
-    entries: impl Iterator<Item = io::Result<(Key, Option<u64>, [u64; N])>>,
+    entries: impl Iterator<Item = io::Result<StepSums<N>>>,
     by: By,
     limit: Option<usize>,
 ) -> io::Result<Ranking>
@@ -238,16 +252,17 @@ where
     let mut top = Top::new(limit.unwrap_or(MANY));
     let mut keys = 0;
     while let Some(entry) = entries.next() {
-        let (key, start, mut sums) = entry?;
+        let StepSums { key, start, mut sums } = entry?;
         let (sent, received) = sides(&sums);
         let mut steps = vec![TimeStep { start, sent, received }];
-        while let Some(entry) = entries.next_if(|next| next.as_ref().is_ok_and(|(k, ..)| *k == key))
+        while let Some(entry) =
+            entries.next_if(|next| next.as_ref().is_ok_and(|next| next.key == key))
         {
-            let (_, start, more) = entry?;
+            let StepSums { start, sums: more, .. } = entry?;
             let (sent, received) = sides(&more);
             if steps.len() == MAX_STEPS {
                 return Err(io::Error::other(
-                    "one key has more than a million steps: --series takes longer ones",
+                    "one key has more than 1,000,000 steps; give a longer step to --series",
                 ));
             }
             steps.push(TimeStep { start, sent, received });

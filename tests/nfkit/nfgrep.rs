@@ -145,10 +145,10 @@ fn an_error_points_at_its_word() {
     for (text, word) in [
         ("", "empty expression"),
         ("host www.example.net", "names are not looked up"),
-        ("src as 65000", "cannot be asked for"),
+        ("src as 65000", "is not in flow lines"),
         ("inside", "--inside NETS"),
         ("tcp \u{1b}[2J", "control character"),
-        ("net 10.1.0.0/8", "10.0.0.0/8 is meant"),
+        ("net 10.1.0.0/8", "did you mean 10.0.0.0/8"),
     ] {
         grep(&[text], "").run().status(2).mute().says_lines(3).says(word);
     }

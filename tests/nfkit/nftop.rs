@@ -345,8 +345,8 @@ fn masked_totals_name_no_host() {
 #[test]
 fn wrong_arguments_are_a_usage_error() {
     for (args, why) in [
-        (vec!["--per", "host"], "there are addr sip dip"),
-        (vec!["--per", "net/40"], "no length of a prefix"),
+        (vec!["--per", "host"], "use one of: addr sip dip"),
+        (vec!["--per", "net/40"], "is no prefix length"),
         (vec!["--per", "pair", "--by", "peers"], "--by peers does not go with --per pair"),
         (vec!["--by", "peers", "--series", "1m"], "--by peers does not go with --series"),
         (vec!["--series", "1m", "-n", "0"], "--series needs a number of keys"),

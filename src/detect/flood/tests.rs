@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Flood, Memory, Setup};
 use crate::detect::play::*;
-use crate::detect::{Counter, Detector, Site, SiteLimits};
+use crate::detect::{Detector, Site, SiteLimits};
+use crate::window::Counter;
 use crate::finding::Finding;
 use crate::flow::{Flow, TCP, UDP};
 use crate::time::{End, Timestamp, Window};

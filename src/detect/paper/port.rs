@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::net::subnet;
-use crate::detect::Counter;
+use crate::window::Counter;
 use crate::detect::detector::Detector;
 use crate::detect::pair_totals::{PairTable, PairTotals};
 use crate::detect::site::Site;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::net::{adjacent, subnet};
-use crate::detect::Counter;
+use crate::window::Counter;
 use crate::detect::detector::Detector;
 use crate::detect::pair_totals::{PairTable, PairTotals};
 use crate::detect::site::Site;

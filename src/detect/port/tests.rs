@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::{Memory, Port, Setup};
 use crate::detect::play::*;
-use crate::detect::{Counter, Detector};
+use crate::detect::{Detector};
+use crate::window::Counter;
 use crate::finding::Finding;
 use crate::flow::{Flow, UDP};
 use crate::time::{End, Timestamp, Window};

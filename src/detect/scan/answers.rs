@@ -116,7 +116,7 @@ mod tests {
         INSIDE, OUTSIDE, ask, back, judge, judge_by, names, nine, ours, theirs,
     };
     use super::super::{Memory, Scan, Setup};
-    use crate::detect::Counter;
+    use crate::window::Counter;
     use crate::detect::Detector;
     use crate::detect::play::{NOW, site};
     use crate::flow::{Flow, UDP};

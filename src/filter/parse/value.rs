@@ -1,10 +1,10 @@
-//! Values: addresses, ports, numbers, moments, and lists of them.
+//! Parses values: addresses, ports, numbers, times, and lists of them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{Parser, Result, What};
+use super::cursor::{Parser, Result, ValueKind};
 use crate::filter::error::Reason;
 use crate::filter::names;
 use crate::filter::token::TokenKind;
@@ -12,7 +12,7 @@ use crate::filter::tree::Field;
 use crate::time::Timestamp;
 
 impl Parser<'_, '_> {
-    /// Values in brackets, `in` having been read.
+    /// Parses values in brackets, after `in`.
     pub(super) fn list<T>(
         &mut self,
         mut value: impl FnMut(&mut Self) -> Result<T>,
@@ -31,12 +31,13 @@ impl Parser<'_, '_> {
         Ok(values)
     }
 
-    /// Networks in brackets or in a file, `in` having been read.
+    /// Parses networks in brackets, or reads them from a file, after `in`.
     pub(super) fn nets(&mut self, is_net: bool) -> Result<Vec<IpNet>> {
         if self.peek().is_none_or(|token| token.kind != TokenKind::File) {
-            return match self.peek().is_some_and(|token| token.kind == TokenKind::OpenList) {
-                true => self.list(|parser| parser.net(is_net, false)),
-                false => Err(self.refused("a list in brackets or @FILE")),
+            return if self.peek().is_some_and(|token| token.kind == TokenKind::OpenList) {
+                self.list(|parser| parser.net(is_net, false))
+            } else {
+                Err(self.refused("a list in brackets or @FILE"))
             };
         }
         let span = self.peek().map(|token| token.span.clone()).unwrap_or_default();
@@ -53,8 +54,8 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A network, or an address for itself alone. After `net`, tcpdump's short forms too, and with
-    /// `is_masked` a netmask behind it.
+    /// Parses a network, or an address alone. With `is_net`, after the word `net`, also tcpdump's
+    /// short forms, and with `is_masked` a netmask behind the address.
     pub(super) fn net(&mut self, is_net: bool, is_masked: bool) -> Result<IpNet> {
         const EXPECTED: &str = "an address or a network, such as 192.0.2.1 or 2001:db8::/32";
         let Some(word) = self.word() else { return Err(self.refused(EXPECTED)) };
@@ -71,7 +72,7 @@ impl Parser<'_, '_> {
                         self.at -= 1;
                         self.wrong(Reason::HostBits {
                             found: format!("{address}/{prefix}"),
-                            meant: short(&[address.into()], prefix).to_string(),
+                            meant: network_of(address.into(), prefix).to_string(),
                         })
                     })
                 }
@@ -98,28 +99,31 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// tcpdump's `mask 255.0.0.0` behind a network, or nfdump's without the word.
+    /// Parses tcpdump's `mask 255.0.0.0` behind a network, or nfdump's netmask without the word,
+    /// and returns the length of the prefix.
     fn netmask(&mut self) -> Result<Option<u8>> {
-        let said = self.word().as_deref() == Some("mask");
-        self.at += usize::from(said);
+        let has_word = self.word().as_deref() == Some("mask");
+        self.at += usize::from(has_word);
         let mask = self.word().and_then(|word| word.parse::<Ipv4Addr>().ok());
         let prefix = mask.and_then(|mask| ipnet::ipv4_mask_to_prefix(mask).ok());
-        if prefix.is_none() && (said || mask.is_some()) {
+        if prefix.is_none() && (has_word || mask.is_some()) {
             return Err(self.refused("a netmask such as 255.255.0.0"));
         }
         self.at += usize::from(prefix.is_some());
         Ok(prefix)
     }
 
-    /// A port, an interface or a protocol, or several in a row: `6000-6008`.
-    pub(super) fn range(&mut self, what: What) -> Result<(u64, u64)> {
-        let (name, most, expected) = match what {
-            What::Port => ("a port", u64::from(u16::MAX), "a port, 0 to 65535"),
-            What::Interface => ("an interface", u64::from(u32::MAX), "the number of an interface"),
+    /// Parses a port, an interface or a protocol, or a range of them: `6000-6008`.
+    pub(super) fn range(&mut self, kind: ValueKind) -> Result<(u64, u64)> {
+        let (name, most, expected) = match kind {
+            ValueKind::Port => ("a port", u64::from(u16::MAX), "a port, 0 to 65535"),
+            ValueKind::Interface => {
+                ("an interface", u64::from(u32::MAX), "the number of an interface")
+            }
             _ => ("a protocol", u64::from(u8::MAX), "a protocol, such as tcp, udp, icmp, 47"),
         };
         let Some(word) = self.word() else { return Err(self.refused(expected)) };
-        let proto = (what == What::Proto).then(|| names::protocol(&word)).flatten();
+        let proto = (kind == ValueKind::Proto).then(|| names::protocol(&word)).flatten();
         if let Some(proto) = proto {
             self.at += 1;
             return Ok((proto.into(), proto.into()));
@@ -127,10 +131,11 @@ impl Parser<'_, '_> {
         let found = self.found();
         let (first, last) = word.split_once('-').unwrap_or((&word, &word));
         let (Some(first), Some(last)) = (digits(first), digits(last)) else {
-            let is_name = what == What::Port && word.starts_with(|c: char| c.is_alphabetic());
-            return Err(match is_name {
-                true => self.wrong(Reason::Service { found }),
-                false => self.refused(expected),
+            let is_name = kind == ValueKind::Port && word.starts_with(|c: char| c.is_alphabetic());
+            return Err(if is_name {
+                self.wrong(Reason::Service { found })
+            } else {
+                self.refused(expected)
             });
         };
         if first.max(last) > most {
@@ -143,7 +148,8 @@ impl Parser<'_, '_> {
         Ok((first, last))
     }
 
-    /// What a number of a flow is held against: nanoseconds for times, else as it is written.
+    /// Parses the number that a flow's is compared with: nanoseconds for times, else as it is
+    /// written.
     pub(super) fn number(&mut self, field: Field) -> Result<u64> {
         let expected = match field {
             Field::Start | Field::End => "a time such as 2001-07-01T00:20:00Z, or Unix seconds",
@@ -164,13 +170,14 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Digits alone: no sign, no blank. What has more than 64 bits counts as the greatest number.
+/// Parses digits alone, without sign or blank. A number of more than 64 bits counts as the largest
+/// of 64.
 fn digits(text: &str) -> Option<u64> {
     let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     all.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// A number with nfdump's suffixes, each a thousand times the one before.
+/// Parses a number with nfdump's suffixes k, m, g and t, each a thousand times the one before.
 fn scaled(word: &str) -> Option<u64> {
     let shift = match word.chars().last()? {
         'k' => 1_000,
@@ -182,7 +189,7 @@ fn scaled(word: &str) -> Option<u64> {
     digits(word.get(..word.len() - 1)?)?.checked_mul(shift)
 }
 
-/// Nanoseconds: of plain milliseconds, or of a number with its unit.
+/// Parses plain milliseconds or a number with its unit, and returns nanoseconds.
 fn duration(word: &str) -> Option<u64> {
     if let Some(millis) = digits(word) {
         return millis.checked_mul(1_000_000);
@@ -191,33 +198,32 @@ fn duration(word: &str) -> Option<u64> {
     u64::try_from(duration.as_nanos()).ok()
 }
 
-/// A moment, or the first of a day.
+/// Parses a time, or a date, which is its first moment.
 fn moment(word: &str) -> Option<Timestamp> {
     let word = word.to_ascii_uppercase();
     let day = || Timestamp::parse(format!("{word}T00:00:00Z").as_bytes());
     Timestamp::parse(word.as_bytes()).or_else(day)
 }
 
-/// tcpdump's short forms: `10`, `172.16` and `192.168.1` are networks of so many octets, and `10/8`
-/// lacks zeros. Without `is_net` only the latter.
+/// Parses tcpdump's short forms: `10`, `172.16` and `192.168.1` are networks of 8, 16 and 24 bits,
+/// and `10/8` lacks zeros. Without `is_net` only the latter.
 fn abbreviated(word: &str, is_net: bool) -> Option<IpNet> {
     let (address, prefix) = match word.split_once('/') {
         Some((address, prefix)) => (address, Some(digits(prefix)?)),
         None => (word, None),
     };
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for part in address.split('.') {
-        octets.push(u8::try_from(digits(part)?).ok()?);
+        bytes.push(u8::try_from(digits(part)?).ok()?);
     }
-    let whole = 8 * octets.len() as u64;
+    let whole = 8 * bytes.len() as u64;
     let prefix = prefix.or_else(|| is_net.then_some(whole))?;
     let mut parts = [0; 4];
-    parts.get_mut(..octets.len())?.copy_from_slice(&octets);
+    parts.get_mut(..bytes.len())?.copy_from_slice(&bytes);
     Ipv4Net::new(parts.into(), u8::try_from(prefix).ok()?).map(IpNet::V4).ok()
 }
 
-/// The network that an address lies in.
-fn short(address: &[IpAddr; 1], prefix: u8) -> IpNet {
-    let [address] = address;
-    IpNet::new(*address, prefix).map_or_else(|_| IpNet::from(*address), |net| net.trunc())
+/// Returns the network that an address lies in.
+fn network_of(address: IpAddr, prefix: u8) -> IpNet {
+    IpNet::new(address, prefix).map_or_else(|_| IpNet::from(address), |net| net.trunc())
 }

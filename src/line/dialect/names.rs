@@ -1,7 +1,8 @@
-//! Names of protocols.
+//! Names of protocols in other programs' output.
 
-/// What nfdump 1.7.1 prints, which is near to the list of IANA, and what others call the same. Of a
-/// name that nfdump prints of two protocols the smaller number holds.
+/// The names that nfdump 1.7.1 prints, which are close to IANA's list, and other programs' names
+/// for the same protocols. Where nfdump prints one name for two protocols, the smaller number
+/// holds.
 pub(super) const NAMES: &[(&str, u8)] = &[
     ("icmp", 1),
     ("igmp", 2),
@@ -257,6 +258,6 @@ pub(super) const NAMES: &[(&str, u8)] = &[
     ("253", 253),
     ("254", 254),
     ("255", 255),
-    // Zeek's for all that it does not follow.
+    // Zeek's name for every protocol that it does not follow.
     ("unknown_transport", 255),
 ];

@@ -1,11 +1,13 @@
-//! nfdump's `-o csv`: a line of names, a line a flow, and a summary.
+//! nfdump's `-o csv`: a line of names, a line for each flow, and a summary.
 //!
-//! 1.7.1 prints 48 columns with short names. Since 1.7.5 the columns can be chosen and have long names;
-//! `csv-fast` has a fixed list of them. Times are local ones, so that TZ=UTC is needed for them to be
-//! right. `opkt` and `obyt` are passed over: it depends on the exporter whether they tell of packets
-//! that came back or of the same ones behind the router.
+//! nfdump 1.7.1 prints 48 columns with short names. Since 1.7.5 the columns can be chosen and have
+//! long names; `csv-fast` has a fixed list of them. nfdump prints local times, so they are right
+//! only with TZ=UTC. `opkt` and `obyt` are passed over: depending on the exporter they count
+//! packets of the reverse direction, or the same packets behind the router.
 
-use super::{Dialect, Role, Roles, Tool, plan};
+use super::columns::{Columns, Role};
+use super::stream::Dialect;
+use super::tool::Tool;
 
 const COLUMNS: &[(&str, Role)] = &[
     ("ts", Role::Start),
@@ -42,28 +44,30 @@ const COLUMNS: &[(&str, Role)] = &[
     ("icmpCode", Role::IcmpCode),
 ];
 
-/// Columns of 1.7.1 up to the last that is read.
+/// Columns of nfdump 1.7.1, up to the last that is read.
 const USUAL: &str = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out,sas,das,smk,\
     dmk,dtos,dir,nh,nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,\
     mpls9,mpls10,cl,sl,al,ra";
 
-/// A line of names: of all that a flow needs, or of addresses or times of its own way at least.
+/// Reads a line of names. It names all columns that a flow needs, or at least begins with an
+/// address or a time in nfdump's own words.
 pub(super) fn names(line: &[u8]) -> Option<Dialect> {
     if !line.first()?.is_ascii_alphabetic() || !line.contains(&b',') {
         return None;
     }
     let names = std::str::from_utf8(line).ok()?.split(',').map(|name| name.trim().to_owned());
-    let (plan, missing) = plan(names, COLUMNS);
-    let is_own = |(role, _): &(Role, _)| matches!(role, Role::Sip | Role::Dip | Role::Start);
-    let is_known = missing.is_none() || plan.first()?.as_ref().is_some_and(is_own);
-    is_known.then(|| Dialect::new(Tool::Nfdump, b',', (plan, missing)))
+    let columns = Columns::of(names, COLUMNS);
+    let first = columns.known.first()?.map(|column| column.role);
+    let is_known =
+        columns.missing.is_none() || matches!(first, Some(Role::Sip | Role::Dip | Role::Start));
+    is_known.then(|| Dialect::new(Tool::Nfdump, b',', columns))
 }
 
-pub(super) fn usual() -> Roles {
-    plan(USUAL.split(',').map(str::to_owned), COLUMNS).0
+pub(super) fn usual() -> Columns {
+    Columns::of(USUAL.split(',').map(str::to_owned), COLUMNS)
 }
 
-/// How many lines, from this one on, are about the flows and are none themselves.
+/// Returns the number of lines, from this one on, that are a summary.
 pub(super) fn summary(line: &[u8]) -> Option<u32> {
     match line {
         b"Summary" => Some(3),

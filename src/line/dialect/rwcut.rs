@@ -1,8 +1,10 @@
-//! SiLK's `rwcut`: a line of titles, columns between bars and padded, or `--delimited`.
+//! SiLK's `rwcut`: a line of titles, then columns padded and separated by bars, or `--delimited`.
 
-use super::{Dialect, Role, Roles, Tool, plan};
+use super::columns::{Columns, Role};
+use super::stream::Dialect;
+use super::tool::Tool;
 
-/// Titles, which rwcut cuts to the width of their column where it pads.
+/// Titles of the columns. Where rwcut pads, it cuts them to the width of their column.
 const COLUMNS: &[(&str, Role)] = &[
     ("sIP", Role::Sip),
     ("dIP", Role::Dip),
@@ -32,27 +34,28 @@ const COLUMNS: &[(&str, Role)] = &[
 
 const USUAL: &str = "sIP|dIP|sPort|dPort|pro|packets|bytes|flags|sTime|duration|eTime";
 
-/// A line of titles: of all that a flow needs, or of an address and two more at least.
+/// Reads a line of titles. It names all columns that a flow needs, or at least an address and two
+/// more.
 pub(super) fn names(line: &[u8]) -> Option<Dialect> {
-    // What follows the first title separates the columns.
+    // The byte behind the first title separates the columns.
     let line = line.trim_ascii();
     if !line.first()?.is_ascii_alphabetic() {
         return None;
     }
-    let title = line.iter().take_while(|octet| octet.is_ascii_alphanumeric() || **octet == b'+');
+    let title = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'+');
     let separator = *line.get(title.count())?;
     if separator.is_ascii_alphanumeric() || matches!(separator, b' ' | b'.' | b':' | b'_' | b'-') {
         return None;
     }
     let text = std::str::from_utf8(line).ok()?;
     let names = text.split(char::from(separator)).map(|name| name.trim().to_owned());
-    let (plan, missing) = plan(names, COLUMNS);
-    let known = plan.iter().flatten();
-    let has_address = known.clone().any(|(role, _)| matches!(role, Role::Sip | Role::Dip));
-    let is_known = missing.is_none() || (has_address && known.count() >= 3);
-    is_known.then(|| Dialect::new(Tool::Rwcut, separator, (plan, missing)))
+    let columns = Columns::of(names, COLUMNS);
+    let known = columns.known.iter().flatten();
+    let has_address = known.clone().any(|known| matches!(known.role, Role::Sip | Role::Dip));
+    let is_known = columns.missing.is_none() || (has_address && known.count() >= 3);
+    is_known.then(|| Dialect::new(Tool::Rwcut, separator, columns))
 }
 
-pub(super) fn usual() -> Roles {
-    plan(USUAL.split('|').map(str::to_owned), COLUMNS).0
+pub(super) fn usual() -> Columns {
+    Columns::of(USUAL.split('|').map(str::to_owned), COLUMNS)
 }

@@ -1,22 +1,24 @@
-//! Lines that the programs really printed, and lines that they could not have.
+//! Reads lines that the programs really printed, and lines that they could not have.
 
 use super::super::{Item, Reader};
 use super::*;
 use crate::flow::BATCH;
+use crate::time::Timestamp;
 use proptest::prelude::*;
 
 /// nfdump 1.7.1 of Debian 12, `-o csv`, with its summary.
 const NFDUMP: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.1.csv");
 
-/// What the same prints where nothing matched.
+/// The output of the same version where nothing matched.
 const NFDUMP_NONE: &str = include_str!("../../../tests/data/dialects/nfdump-none.csv");
 
-/// The names that output_csv.c of nfdump 1.7.5 gives its default columns and some that were chosen, and
-/// output_csv_fast.c its own; values as these files print them.
+/// The names that output_csv.c of nfdump 1.7.5 gives its default columns and some that were chosen,
+/// and output_csv_fast.c its own; values as these files print them.
 const NFDUMP_LATER: &str = include_str!("../../../tests/data/dialects/nfdump-1.7.5.csv");
 
-/// rwcut of SiLK 3 with `--all-fields`, from a training of CERT (2016); padded as it is on a terminal (addresses of a published example), and with
-/// `--delimited --integer-ips --integer-tcp-flags` and a choice of columns.
+/// rwcut of SiLK 3 with `--all-fields`, from a training of CERT (2016); padded as it is on a
+/// terminal (addresses of a published example), and with `--delimited --integer-ips
+/// --integer-tcp-flags` and a choice of columns.
 const RWCUT_ALL: &str = include_str!("../../../tests/data/dialects/rwcut-all.txt");
 const RWCUT: &str = include_str!("../../../tests/data/dialects/rwcut.txt");
 const RWCUT_DELIMITED: &str = include_str!("../../../tests/data/dialects/rwcut-delimited.txt");
@@ -25,18 +27,18 @@ const RWCUT_DELIMITED: &str = include_str!("../../../tests/data/dialects/rwcut-d
 const ZEEK: &str = include_str!("../../../tests/data/dialects/conn.log");
 const ZEEK_JSON: &str = include_str!("../../../tests/data/dialects/conn.json");
 
-/// Of a course on Zeek, made of a public capture: ICMP in both families. TABs that the page has lost
-/// are there again.
+/// A log from a course on Zeek, made from a public capture, with ICMP in both families. TABs that
+/// the page had lost are restored.
 const ZEEK_ICMP: &str = include_str!("../../../tests/data/dialects/conn-icmp.log");
 
-/// Of Zeek 8, made of a public capture (CTU-13).
+/// A log of Zeek 8, made from a public capture (CTU-13).
 const ZEEK_IP_PROTO: &str = include_str!("../../../tests/data/dialects/conn-ip_proto.log");
 
 /// The examples of Amazon's own page.
 const VPC: &str = include_str!("../../../tests/data/dialects/vpc-2.txt");
 const VPC_NAMED: &str = include_str!("../../../tests/data/dialects/vpc-3.txt");
 
-/// What is read of a text: flows in the nine columns and what else is known, and errors.
+/// Returns the flows of a text, in the nine columns with times and flags, and its errors.
 fn read(text: &str, tool: Option<Tool>) -> Vec<String> {
     let reader = Reader::new(text.as_bytes());
     let mut reader = match tool {
@@ -84,7 +86,7 @@ fn nfdump() {
         ]
     );
     assert_eq!(read(NFDUMP_NONE, None), [""; 0]);
-    // 0 is no moment of a flow.
+    // nfdump writes 0 for an unknown time.
     for zero in ["0", "0.000", "1970-01-01 00:00:00"] {
         let rows = NFDUMP_LATER.replace("993946801125", zero);
         assert!(read(&rows, None)[2].ends_with(" 477, - 993946802.000 0x1b"));
@@ -189,19 +191,19 @@ fn zeek() {
     assert!(without.starts_with("0 147.32.84.165 224.0.0.22 0 255 0 0 4 160, "), "{without}");
     let dns = ZEEK.replace("\torig_pkts", "\tquery");
     let errors = read(&dns, None);
-    assert_eq!(errors[0], "7: zeek: there is no orig_pkts");
+    assert_eq!(errors[0], "7: zeek: column orig_pkts is missing");
     assert!(errors[1..].iter().all(|error| error.ends_with("that was refused")), "{errors:?}");
 }
 
 #[test]
-fn zeek_as_it_can_be_set_up() {
+fn zeek_in_every_form_that_its_configuration_gives() {
     let expected = read(ZEEK, None);
     let head = ZEEK.find("#fields").unwrap();
     let types = ZEEK.find("#types").unwrap();
     let fields = &ZEEK[head..types];
     let (rows, _) = ZEEK[ZEEK.find("1521911721.2").unwrap()..].split_once("#close").unwrap();
     let unset = |text: &str| text.replace("\t-", "\t");
-    for (what, text) in [
+    for (form, text) in [
         ("another separator", ZEEK.replace("\\x09", "\\x7c").replace('\t', "|")),
         ("a comma", ZEEK.replace("\\x09", ",").replace('\t', ",")),
         ("unknown is nothing", unset(ZEEK)),
@@ -209,23 +211,23 @@ fn zeek_as_it_can_be_set_up() {
         ("without the first lines", format!("{fields}{rows}")),
         ("names with underscores", format!("{}{rows}", fields[8..].replace("id.", "id_"))),
     ] {
-        assert_eq!(read(&text, None), expected, "{what}\n{text}");
+        assert_eq!(read(&text, None), expected, "{form}\n{text}");
     }
     let many = ZEEK.replace("\\x09", "\\x09\\x09");
     assert_eq!(read(&many, None)[0], "1: zeek: #separator cannot be \"\\\\x09\\\\x09\"");
     let expected = read(ZEEK_JSON, None);
-    for (what, text) in [
+    for (form, text) in [
         ("milliseconds", ZEEK_JSON.replace("1313379416.74883", "1313379416748.83")),
         ("names with underscores", ZEEK_JSON.replace("\"id.", "\"id_")),
         ("null", ZEEK_JSON.replace("\"conn_state\"", "\"ip_proto\":null,\"conn_state\"")),
         ("a power of ten", ZEEK_JSON.replace("3.006088", "3006.088e-3")),
     ] {
-        assert_eq!(read(&text, None), expected, "{what}");
+        assert_eq!(read(&text, None), expected, "{form}");
     }
 }
 
 #[test]
-fn a_batch_has_its_limit_though_a_line_may_be_two_flows() {
+fn a_batch_keeps_its_limit_if_lines_hold_two_flows() {
     let names = ZEEK.lines().find(|line| line.starts_with("#fields")).unwrap();
     let names = names.replace("\ttunnel_parents", "");
     let one = format!("0\tC\t192.0.2.1\t5\t192.0.2.2\t6\tudp{}\t1\t40\t0\t0\n", "\t-".repeat(9));
@@ -248,7 +250,7 @@ fn vpc() {
         [
             "0 172.31.16.139 172.31.16.21 0 6 20641 22 20 4249, 1418530010.000 1418530070.000 -",
             "0 172.31.9.69 172.31.9.12 0 6 49761 3389 20 4249, 1418530010.000 1418530070.000 -",
-            "4: vpc: flows are missing here, it says",
+            "4: vpc: flows were left out here (SKIPDATA)",
             "0 203.0.113.12 172.31.16.139 0 1 0 0 4 336, 1432917027.000 1432917142.000 -",
             "0 2001:db8:1234:a100:8d6e:3477:df66:f105 2001:db8:1234:a102:3304:8879:34cf:4071 0 6 34892 \
              22 54 8855, 1477913708.000 1477913820.000 -",
@@ -261,33 +263,41 @@ fn vpc() {
     assert_eq!(read(VPC_NAMED, None), named);
     let other = VPC_NAMED.replace("tcp-flags log-status", "tcp_flags log_status");
     assert_eq!(read(&other, None), named);
-    // Without the column for it, the addresses say that there is no flow.
+    // Without a status column, the addresses say that the line holds no flow.
     let short = "srcaddr dstaddr srcport dstport protocol packets bytes\n- - - - - - -\n\
         192.0.2.1 192.0.2.2 1 2 17 3 120\n";
     assert_eq!(read(short, None), ["0 192.0.2.1 192.0.2.2 0 17 1 2 3 120, - - -"]);
 }
 
 #[test]
-fn what_was_said_of_the_input_holds() {
+fn the_program_that_the_user_names_is_believed() {
     assert_eq!(read(VPC, Some(Tool::Flow)).len(), 6);
     assert!(read(VPC, Some(Tool::Flow))[0].starts_with("1: "));
     assert!(read(NFDUMP, Some(Tool::Zeek))[0].starts_with("1: zeek: "));
-    // A word that stands in other texts too makes no line of names of it.
+    // A common word does not make a text a line of names.
     for text in ["version 2\n", "ts,x\n", "sIP|dIP\n", "{\"a\":1}\n", "#separators\n"] {
         assert!(read(text, None).iter().all(|line| line.starts_with("1: ")), "{text:?}");
     }
-    // Names that do not do are told as that, and so is every line below them.
+    // Names that are not enough for a flow are an error, and so is every line below them.
     for (names, row, why) in [
         // nfdump -s ip -o csv
         (
             "ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,pps,bps,bpp",
             "1,2,3",
-            "nfdump: there is no sa",
+            "nfdump: column sa is missing",
         ),
-        ("srcAddr,bytes", "192.0.2.1,40", "nfdump: there is no da"),
-        ("sIP|dIP|sPort|dPort|pro|", "192.0.2.1|192.0.2.2|1|2|6|", "rwcut: there is no packets"),
-        ("version srcaddr dstaddr", "3 192.0.2.1 192.0.2.2", "vpc: there is no srcport"),
-        ("ts\tid.orig_h\tid.resp_h", "1\t192.0.2.1\t192.0.2.2", "zeek: there is no id.orig_p"),
+        ("srcAddr,bytes", "192.0.2.1,40", "nfdump: column da is missing"),
+        (
+            "sIP|dIP|sPort|dPort|pro|",
+            "192.0.2.1|192.0.2.2|1|2|6|",
+            "rwcut: column packets is missing",
+        ),
+        ("version srcaddr dstaddr", "3 192.0.2.1 192.0.2.2", "vpc: column srcport is missing"),
+        (
+            "ts\tid.orig_h\tid.resp_h",
+            "1\t192.0.2.1\t192.0.2.2",
+            "zeek: column id.orig_p is missing",
+        ),
     ] {
         let expected = [format!("1: {why}"), format!("2: {why}")];
         assert_eq!(read(&format!("{names}\n{row}\n"), None), expected);
@@ -295,7 +305,7 @@ fn what_was_said_of_the_input_holds() {
 }
 
 #[test]
-fn a_wrong_value_is_told_by_the_programs_own_name() {
+fn an_error_names_the_column_as_its_program_does() {
     for (text, from, to, why) in [
         (NFDUMP, ",1998,", ",65536,", "2: nfdump: sp cannot be \"65536\""),
         (NFDUMP, "TCP", "TCQ", "2: nfdump: pr cannot be \"TCQ\""),
@@ -314,14 +324,14 @@ fn a_wrong_value_is_told_by_the_programs_own_name() {
         assert!(read.iter().any(|line| line == why), "{read:#?}");
     }
     let short: String = NFDUMP.chars().take(400).collect();
-    assert_eq!(read(&short, None), ["2: nfdump: there is no ra"]);
+    assert_eq!(read(&short, None), ["2: nfdump: column ra is missing"]);
     let torn = &ZEEK_JSON[..100];
     assert!(read(torn, None)[0].starts_with("1: zeek: line cannot be \"{"));
 }
 
 proptest! {
     #[test]
-    fn any_change_is_read_or_told(
+    fn any_changed_text_is_read_or_reported(
         sample in prop::sample::select(vec![
             NFDUMP, NFDUMP_LATER, RWCUT, RWCUT_ALL, RWCUT_DELIMITED, ZEEK, ZEEK_ICMP, ZEEK_JSON, VPC,
             VPC_NAMED,
@@ -332,14 +342,14 @@ proptest! {
         tool in prop::sample::select(Tool::ALL.to_vec()),
     ) {
         let mut text = sample.as_bytes().to_vec();
-        for (at, octet, length) in changes {
+        for (at, byte, length) in changes {
             if text.is_empty() {
                 break;
             }
             let at = at.index(text.len());
-            match octet {
-                Some(octet) => text[at] = octet,
-                // A piece goes, or comes twice.
+            match byte {
+                Some(byte) => text[at] = byte,
+                // A piece is removed, or comes twice.
                 None => {
                     let piece = at..text.len().min(at + length);
                     let twice = text[piece.clone()].repeat(length % 2 * 2);
@@ -360,7 +370,7 @@ proptest! {
                     Item::Mark(_) => {}
                 }
             }
-            let lines = text.iter().filter(|octet| **octet == b'\n').count() + 1;
+            let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
             prop_assert!(count <= 2 * lines && last as usize <= lines);
         }
     }

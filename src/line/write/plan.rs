@@ -1,36 +1,36 @@
-//! What stands in a line between which octets, found out once, and the loops that write it.
+//! The layout of a line, computed once, and the loops that write lines by it.
 
 use std::net::IpAddr;
 
-use super::Form;
-use super::text::{BEHIND, Text, VALUE};
+use super::form::Form;
+use super::text::{BEHIND, TextBuffer, VALUE};
 use crate::flow::{Extra, Flow};
 use crate::line::column::{Column, REQUIRED};
 use crate::time::Timestamp;
 
-/// The longest `{"bgpnexthop":` is two words.
+/// Bytes of a key in JSON: the longest, `{"bgpnexthop":`, fits into two words of eight.
 const KEY: usize = 16;
 
-/// The most that the nine columns need: interfaces and counts of 11 and 21 octets with their ends,
-/// addresses of 40, protocol and ports of 4 and 6.
+/// The most bytes that the nine columns need with their separators: interfaces 11 each, addresses
+/// 40, the protocol 4, ports 6, counts 21.
 const LINE: usize = 2 * 11 + 2 * 40 + 4 + 2 * 6 + 2 * 21;
 
-/// How the lines of a form look.
+/// The layout of the lines of one form.
 #[derive(Debug)]
 pub(super) struct LinePlan {
-    /// The octet behind the ninth column, if the line begins with the nine in a form that the
-    /// quick way can write.
-    nine: Option<u8>,
-    /// Separates the nine.
+    /// The byte behind the ninth column, if the line begins with the nine columns and the fast path
+    /// can write them.
+    required: Option<u8>,
+    /// The separator of the nine columns.
     separator: u8,
-    /// What stands in the line, behind the nine if these go the quick way.
+    /// The columns behind those of the fast path, or all.
     cells: Vec<Cell>,
-    /// Between which octets text stands.
+    /// The quote around values that are no numbers.
     quote: Option<u8>,
-    /// An unknown value, and its bits.
-    unknown: (u64, u64),
-    /// What stands behind the last cell, and its bits.
-    tail: (u64, u64),
+    /// The text of an unknown value.
+    unknown: Word,
+    /// The text behind the last cell.
+    tail: Word,
     mask: bool,
 }
 
@@ -38,19 +38,34 @@ pub(super) struct LinePlan {
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     column: Column,
-    /// The key in JSON, and its bits.
-    key: ([u64; 2], u64),
-    /// The octet behind the value.
+    /// The key in JSON, in two words.
+    key: [Word; 2],
+    /// The byte behind the value.
     end: u8,
 }
 
-/// Up to eight octets as a word, and its bits.
-fn word(text: &[u8]) -> (u64, u64) {
-    let word = text.iter().rev().fold(0, |word, octet| (word << 8) | u64::from(*octet));
-    (word, 8 * text.len() as u64)
+/// Up to eight bytes of text, the first in the lowest byte.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    text: u64,
+    /// The length of the text in bits.
+    bits: u64,
+}
+
+impl Word {
+    fn new(text: &[u8]) -> Word {
+        let word = text.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+        Word { text: word, bits: 8 * text.len() as u64 }
+    }
+
+    #[inline(always)]
+    fn put(self, to: &mut TextBuffer<'_>) {
+        to.put(self.text, self.bits);
+    }
 }
 
 impl LinePlan {
+    /// Computes the layout of lines of these columns.
     pub fn new(columns: &[Column], form: Form, mask: bool) -> LinePlan {
         let (separator, last) = match form {
             Form::Text => (b'\t', b'\n'),
@@ -67,22 +82,21 @@ impl LinePlan {
                 Form::Text | Form::Csv => String::new(),
             };
             let (first, second) = key.as_bytes().split_at(key.len().min(8));
-            let ((first, bits), (second, more)) = (word(first), word(second));
-            Cell { column: *column, key: ([first, second], bits + more), end: end(n) }
+            Cell { column: *column, key: [Word::new(first), Word::new(second)], end: end(n) }
         };
-        let is_nine = columns.starts_with(&REQUIRED) && form != Form::Json && !mask;
+        let is_fast = columns.starts_with(&REQUIRED) && form != Form::Json && !mask;
         let cells = columns.iter().enumerate().map(cell);
         LinePlan {
-            nine: is_nine.then(|| end(REQUIRED.len() - 1)),
+            required: is_fast.then(|| end(REQUIRED.len() - 1)),
             separator,
-            cells: cells.skip(if is_nine { REQUIRED.len() } else { 0 }).collect(),
+            cells: cells.skip(if is_fast { REQUIRED.len() } else { 0 }).collect(),
             quote: (form == Form::Json).then_some(b'"'),
-            unknown: word(match form {
+            unknown: Word::new(match form {
                 Form::Text => b"-",
                 Form::Csv => b"",
                 Form::Json => b"null",
             }),
-            tail: word(match (form, columns) {
+            tail: Word::new(match (form, columns) {
                 (Form::Json, []) => b"{}\n",
                 (Form::Json, _) | (_, []) => b"\n",
                 _ => b"",
@@ -91,66 +105,79 @@ impl LinePlan {
         }
     }
 
-    /// The room that a line needs, and its last stores.
+    /// Returns the bytes that a line needs, including those that its last stores touch.
     pub fn room(&self) -> usize {
         LINE + self.cells.len() * (KEY + VALUE) + 2 * BEHIND
     }
 
-    /// Writes rows while there is room, at least one if there is room for a line; how many. Of
-    /// flows whose extra is missing nothing more is known.
-    pub fn rows(&self, text: &mut Text<'_>, flows: &[Flow], extras: &[Extra]) -> usize {
+    /// Writes lines while there is room, at least one if there is room for a line, and returns how
+    /// many. Flows beyond the last extra have none.
+    pub fn rows(&self, text: &mut TextBuffer<'_>, flows: &[Flow], extras: &[Extra]) -> usize {
         let full = text.room.len().saturating_sub(self.room());
-        match self.nine {
-            Some(end) if self.cells.is_empty() => self.nine_alone(text, flows, full, end),
+        match self.required {
+            Some(end) if self.cells.is_empty() => self.required_alone(text, flows, full, end),
             _ => self.any(text, flows, extras, full),
         }
     }
 
-    /// The default: a loop of its own, which the compiler can lay out as one piece.
-    fn nine_alone(&self, to: &mut Text<'_>, flows: &[Flow], full: usize, end: u8) -> usize {
+    /// Writes lines of the nine columns alone, the default. A loop of its own lets the compiler
+    /// keep the cursor in registers.
+    fn required_alone(
+        &self,
+        to: &mut TextBuffer<'_>,
+        flows: &[Flow],
+        full: usize,
+        end: u8,
+    ) -> usize {
         let separator = self.separator;
-        let mut text = Text { room: &mut *to.room, at: to.at };
+        let mut text = TextBuffer { room: &mut *to.room, at: to.at };
         let mut count = 0;
         for flow in flows {
             if text.at > full {
                 break;
             }
-            nine(&mut text, flow, separator, end);
+            put_required(&mut text, flow, separator, end);
             count += 1;
         }
         to.at = text.at;
         count
     }
 
-    fn any(&self, text: &mut Text<'_>, flows: &[Flow], extras: &[Extra], full: usize) -> usize {
+    fn any(
+        &self,
+        text: &mut TextBuffer<'_>,
+        flows: &[Flow],
+        extras: &[Extra],
+        full: usize,
+    ) -> usize {
         let unknown = Extra::default();
         let mut count = 0;
         for flow in flows {
             if text.at > full {
                 break;
             }
-            if let Some(end) = self.nine {
-                nine(text, flow, self.separator, end);
+            if let Some(end) = self.required {
+                put_required(text, flow, self.separator, end);
             }
             let extra = extras.get(count).unwrap_or(&unknown);
             for cell in &self.cells {
                 self.cell(text, flow, extra, cell);
             }
-            text.put(self.tail.0, self.tail.1);
+            self.tail.put(text);
             count += 1;
         }
         count
     }
 
     #[inline(always)]
-    fn cell(&self, text: &mut Text<'_>, flow: &Flow, extra: &Extra, cell: &Cell) {
+    fn cell(&self, text: &mut TextBuffer<'_>, flow: &Flow, extra: &Extra, cell: &Cell) {
         let end = cell.end;
-        let ([first, second], bits) = cell.key;
-        if bits > 0 {
-            text.put(first, bits.min(64));
-            text.put(second, bits.saturating_sub(64));
+        let [first, second] = cell.key;
+        if first.bits > 0 {
+            first.put(text);
+            second.put(text);
         }
-        let number = |text: &mut Text<'_>, value: Option<u64>| match value {
+        let number = |text: &mut TextBuffer<'_>, value: Option<u64>| match value {
             Some(value) => text.mostly_small(value, end),
             None => self.unknown(text, end),
         };
@@ -192,54 +219,57 @@ impl LinePlan {
         }
     }
 
-    fn unknown(&self, text: &mut Text<'_>, end: u8) {
-        text.put(self.unknown.0, self.unknown.1);
-        text.octet(end);
+    fn unknown(&self, text: &mut TextBuffer<'_>, end: u8) {
+        self.unknown.put(text);
+        text.byte(end);
     }
 
-    fn time(&self, text: &mut Text<'_>, time: Option<Timestamp>, end: u8) {
+    fn time(&self, text: &mut TextBuffer<'_>, time: Option<Timestamp>, end: u8) {
         match time {
             Some(time) => text.time(time, end),
             None => self.unknown(text, end),
         }
     }
 
-    fn address(&self, text: &mut Text<'_>, address: Option<IpAddr>, end: u8) {
-        self.quoted(text, address, end, |text, address, end| match self.mask {
-            true => text.masked(address, end),
-            false => text.address(address, end),
+    fn address(&self, text: &mut TextBuffer<'_>, address: Option<IpAddr>, end: u8) {
+        self.quoted(text, address, end, |text, address, end| {
+            if self.mask {
+                text.masked(address, end);
+            } else {
+                text.address(address, end);
+            }
         });
     }
 
-    fn mac(&self, text: &mut Text<'_>, mac: Option<[u8; 6]>, end: u8) {
+    fn mac(&self, text: &mut TextBuffer<'_>, mac: Option<[u8; 6]>, end: u8) {
         self.quoted(text, mac, end, |text, mac, end| text.mac(mac, self.mask, end));
     }
 
-    /// A value that is no number, in quotes where the form has them.
+    /// Writes a value that is no number, in quotes if the form has them.
     #[inline(always)]
     fn quoted<T>(
         &self,
-        text: &mut Text<'_>,
+        text: &mut TextBuffer<'_>,
         value: Option<T>,
         end: u8,
-        write: impl FnOnce(&mut Text<'_>, T, u8),
+        write: impl FnOnce(&mut TextBuffer<'_>, T, u8),
     ) {
         match (value, self.quote) {
             (None, _) => self.unknown(text, end),
             (Some(value), None) => write(text, value, end),
             (Some(value), Some(quote)) => {
-                text.octet(quote);
+                text.byte(quote);
                 write(text, value, quote);
-                text.octet(end);
+                text.byte(end);
             }
         }
     }
 }
 
-/// The nine columns. Interfaces and packets are mostly below 256, and the branch that says so is
-/// mostly foreseen; ports and octets are not.
+/// Writes the nine columns. Interfaces and packets are mostly below 256, so a branch on that is
+/// mostly predicted; for ports and octets it would not be.
 #[inline(always)]
-fn nine(text: &mut Text<'_>, flow: &Flow, separator: u8, end: u8) {
+fn put_required(text: &mut TextBuffer<'_>, flow: &Flow, separator: u8, end: u8) {
     text.mostly_small(flow.sif.into(), separator);
     text.address(flow.sip, separator);
     text.address(flow.dip, separator);

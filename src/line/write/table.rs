@@ -1,8 +1,8 @@
-//! Texts that are looked up. The compiler works them out: an index out of range would not build.
+//! Tables of texts. The compiler computes them, so an index out of range would not build.
 #![allow(clippy::indexing_slicing)]
 
-/// `n.` for every octet n; above these 32 bits how many bits of text they are.
-pub(super) static OCTET: [u64; 256] = {
+/// The text `n.` of every byte n in the lower 32 bits, and its length in bits in the upper 32.
+pub(super) static BYTE: [u64; 256] = {
     let mut table = [0; 256];
     let mut n = 0;
     while n < 256 {
@@ -18,8 +18,8 @@ pub(super) static OCTET: [u64; 256] = {
     table
 };
 
-/// The three digits of 0 to 999, as values and not yet as text. The rest is there so that ten bits
-/// are an index that needs no check.
+/// The three digits of 0 to 999, as values and not as text. There are 1024 entries, so that an
+/// index of ten bits needs no check.
 pub(super) static THREE: [u32; 1024] = {
     let mut table = [0; 1024];
     let mut n = 0;
@@ -30,7 +30,7 @@ pub(super) static THREE: [u32; 1024] = {
     table
 };
 
-/// Two hexadecimal digits for every octet.
+/// The two hexadecimal digits of every byte.
 pub(super) static HEX: [u16; 256] = {
     let digits = b"0123456789abcdef";
     let mut table = [0; 256];
@@ -42,9 +42,10 @@ pub(super) static HEX: [u16; 256] = {
     table
 };
 
-/// Where `::` stands in an IPv6 address, by which of its eight parts are zero (the first in the
-/// lowest bit): the longest run of at least two, of equal ones the first (RFC 5952 section 4.2).
-/// First part and parts, both 0 if there is no such run.
+/// The place of `::` in an IPv6 address as its first part and its number of parts, both 0 if there
+/// is none. The index has a bit for each of the eight parts that is zero, the lowest for the first
+/// part. `::` is the longest run of at least two zero parts, and the first of equally long ones
+/// (RFC 5952 section 4.2).
 pub(super) static RUN: [(u8, u8); 256] = {
     let mut table = [(0, 0); 256];
     let mut zeros = 0;

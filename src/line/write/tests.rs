@@ -1,4 +1,4 @@
-//! What the writer writes, word by word and against the simple way to write it.
+//! Compares the writer's lines with literal text and with a simple reference implementation.
 
 use std::net::IpAddr;
 
@@ -108,7 +108,7 @@ fn the_line_of_a_plain_flow() {
     assert!(masked.contains("\t192.0.2.?\t2001:db8::?\t"), "{masked}");
 }
 
-/// A flow and its extra with something in every column but a few.
+/// Returns a flow and its extra with a value in nearly every column.
 fn full() -> (Flow, Extra) {
     let flow = Flow {
         sif: 1,
@@ -147,7 +147,7 @@ fn full() -> (Flow, Extra) {
     (flow, extra)
 }
 
-/// One full row in one form, and a window's marks.
+/// Returns one full row in one form, between the marks of a window.
 fn shown(form: Form, mask: bool) -> String {
     let (flow, extra) = full();
     let mut out = Vec::new();
@@ -178,7 +178,7 @@ fn text_has_every_column() {
 }
 
 #[test]
-fn csv_is_names_and_rows_and_an_unknown_value_is_empty() {
+fn csv_has_names_and_rows_and_empty_fields_for_unknown_values() {
     let row = ROW.replace(' ', ",").replace(",-", ",");
     assert_eq!(shown(Form::Csv, false), format!("{}\n{row}\n", NAMES.replace(' ', ",")));
     let mut out = Vec::new();
@@ -187,7 +187,7 @@ fn csv_is_names_and_rows_and_an_unknown_value_is_empty() {
 }
 
 #[test]
-fn json_is_an_object_a_line() {
+fn json_is_one_object_a_line() {
     let text = shown(Form::Json, false);
     let lines: Vec<_> = text.lines().collect();
     let window = r#"{"mark":"window","start":"1970-01-01T00:00:00Z","seconds":600}"#;
@@ -227,7 +227,7 @@ fn a_mask_hides_hosts_in_every_column_and_form() {
 }
 
 #[test]
-fn extras_that_are_missing_are_unknown() {
+fn columns_of_missing_extras_are_unknown() {
     let (flow, extra) = full();
     let mut out = Vec::new();
     let mut writer = Writer::new(&mut out).columns(&[Column::Proto, Column::Tos]);
@@ -236,7 +236,7 @@ fn extras_that_are_missing_are_unknown() {
     assert_eq!(String::from_utf8(out).unwrap(), "6\t184\n6\t-\n6\t-\n");
 }
 
-/// One value as text, the simple way; `None` if it is unknown.
+/// Returns one value as text in the simple way; `None` if it is unknown.
 fn cell(column: Column, flow: &Flow, extra: &Extra, mask: bool) -> Option<String> {
     fn some(value: Option<impl ToString>) -> Option<String> {
         value.map(|value| value.to_string())
@@ -246,7 +246,7 @@ fn cell(column: Column, flow: &Flow, extra: &Extra, mask: bool) -> Option<String
         false => some(address),
     };
     let mac = |mac: Option<[u8; 6]>| {
-        let text = mac?.map(|octet| format!("{octet:02x}"));
+        let text = mac?.map(|byte| format!("{byte:02x}"));
         Some(if mask { format!("{}:?", text[..3].join(":")) } else { text.join(":") })
     };
     match column {
@@ -287,12 +287,12 @@ fn cell(column: Column, flow: &Flow, extra: &Extra, mask: bool) -> Option<String
     }
 }
 
-/// One line, the simple way.
+/// Returns one line in the simple way.
 fn line(form: Form, columns: &[Column], flow: &Flow, extra: &Extra, mask: bool) -> String {
     let cells = columns.iter().map(|column| (column.name(), cell(*column, flow, extra, mask)));
     let json = |(name, value): (&str, Option<String>)| {
         let value = value.unwrap_or_else(|| "null".to_owned());
-        // A time is a number too.
+        // Times are numbers in JSON too.
         let is_number =
             value.chars().all(|c| c.is_ascii_digit() || c == '.') && value.matches('.').count() < 2;
         match is_number || value == "null" {
@@ -321,7 +321,7 @@ fn any_form() -> impl Strategy<Value = Form> {
 }
 
 #[test]
-fn every_write_is_of_whole_lines_and_of_many() {
+fn every_write_holds_many_whole_lines() {
     struct Writes(Vec<usize>);
     impl Write for Writes {
         fn write(&mut self, data: &[u8]) -> io::Result<usize> {
@@ -340,7 +340,7 @@ fn every_write_is_of_whole_lines_and_of_many() {
     assert!(*last > 0);
 }
 
-/// The flows that a reader finds in a text.
+/// Returns the flows that a reader finds in a text.
 fn read_back(text: &[u8]) -> Vec<Flow> {
     let mut reader = Reader::new(text);
     let mut read = Vec::new();
@@ -355,7 +355,7 @@ fn read_back(text: &[u8]) -> Vec<Flow> {
 
 proptest! {
     #[test]
-    fn lines_are_as_the_simple_way_writes_them(
+    fn lines_equal_those_of_the_simple_way(
         rows in proptest::collection::vec((any_flow(), any_extra()), 0..9),
         form in any_form(),
         columns in any_columns(),
@@ -363,7 +363,7 @@ proptest! {
         times in 1usize..200,
     ) {
         let (flows, mut extras): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        // Some lines more than one chunk holds; the last have no extra.
+        // A few more lines than one chunk holds; the last have no extra.
         let flows = flows.repeat(times);
         extras = extras.repeat(times);
         extras.truncate(flows.len() * 7 / 8);
@@ -380,12 +380,12 @@ proptest! {
     }
 
     #[test]
-    fn csv_reads_back(rows in proptest::collection::vec((any_flow(), any_extra()), 0..9)) {
+    fn csv_lines_read_back_equal(rows in proptest::collection::vec((any_flow(), any_extra()), 0..9)) {
         let (flows, extras): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let mut out = Vec::new();
         let columns: Vec<_> = Column::ALL.into_iter().rev().collect();
         for part in [0, flows.len() / 2] {
-            // Two files one behind the other: the names stand in the middle too.
+            // Two concatenated files: the names stand in the middle too.
             let mut writer = Writer::new(&mut out).form(Form::Csv).columns(&columns);
             writer.fields().unwrap();
             writer.rows(&flows[part..], &extras[part..]).unwrap();
@@ -395,14 +395,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_reads_back(flows in proptest::collection::vec(any_flow(), 0..9)) {
+    fn text_lines_read_back_equal(flows in proptest::collection::vec(any_flow(), 0..9)) {
         let text = written(&flows, false);
         prop_assert_eq!(read_back(text.as_bytes()), flows);
     }
 
-    /// The csv crate reads the same fields out of the same lines.
     #[test]
-    fn the_csv_crate_reads_the_same(flows in proptest::collection::vec(any_flow(), 1..9)) {
+    fn the_csv_crate_reads_the_same_fields(flows in proptest::collection::vec(any_flow(), 1..9)) {
         let text = written(&flows, false);
         let mut twin = csv::ReaderBuilder::new()
             .delimiter(b'\t')

@@ -1,35 +1,37 @@
-//! Values as text: numbers, addresses and moments written eight octets at a time.
+//! Writes numbers, addresses and times as text, eight bytes at a time.
 //!
-//! A value becomes one or a few words of up to eight octets of text, the first in the lowest octet.
-//! Each is stored whole and the cursor moves on by as much as is text, so that the next one covers
-//! the rest: no loop over digits, and hardly a branch. Every value ends with an octet of the
-//! caller's, a separator or a quote, which costs nothing this way.
+//! A value becomes one or a few words of up to eight bytes of text, the first in the lowest byte.
+//! Each word is stored whole, and the cursor moves on by the length of the text, so that the next
+//! word covers the rest. This needs no loop over digits and hardly a branch. Every value ends with
+//! a byte that the caller gives, a separator or a quote, which costs nothing this way.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::table::{HEX, OCTET, RUN, THREE};
+use super::table::{BYTE, HEX, RUN, THREE};
 use crate::flow::Masked;
 use crate::time::Timestamp;
 
-/// The most octets of one value with its last octet: a quote, an IPv6 address, a quote.
+/// The most bytes of one value with the byte that ends it: a quote, an IPv6 address, a quote.
 pub(super) const VALUE: usize = 42;
 
-/// Octets behind the text that a store may touch.
+/// Bytes behind the text that a store may touch.
 pub(super) const BEHIND: usize = 8;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Six octets of `0`.
+/// Six bytes of `0`.
 const ZEROS: u64 = 0x3030_3030_3030;
 
-/// Text that grows in a room. What does not fit is lost, so the caller makes sure that it does.
-pub(super) struct Text<'a> {
+/// Text that grows in a room of fixed size. Text beyond the room is lost, so the caller must leave
+/// enough.
+pub(super) struct TextBuffer<'a> {
     pub room: &'a mut [u8],
+    /// The end of the text.
     pub at: usize,
 }
 
-impl Text<'_> {
-    /// The lowest `bits` of a word, a multiple of 8, as text.
+impl TextBuffer<'_> {
+    /// Writes the lowest `bits` of a word, a multiple of 8.
     #[inline(always)]
     pub fn put(&mut self, word: u64, bits: u64) {
         if let Some(to) = self.room.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
@@ -38,20 +40,20 @@ impl Text<'_> {
         self.at += (bits >> 3) as usize;
     }
 
-    /// One octet.
+    /// Writes one byte.
     #[inline(always)]
-    pub fn octet(&mut self, octet: u8) {
-        self.put(u64::from(octet), 8);
+    pub fn byte(&mut self, byte: u8) {
+        self.put(u64::from(byte), 8);
     }
 
-    /// A number of 8 bits, and `end`.
+    /// Writes a number of 8 bits, and `end`.
     #[inline(always)]
     pub fn small(&mut self, value: u8, end: u8) {
-        let (text, bits) = octet(value);
+        let (text, bits) = byte_text(value);
         self.put(ended(text, bits, end), bits);
     }
 
-    /// A number that is mostly small, and `end`: worth a branch.
+    /// Writes a number that is mostly below 256, so that a branch pays, and `end`.
     #[inline(always)]
     pub fn mostly_small(&mut self, value: u64, end: u8) {
         match u8::try_from(value) {
@@ -60,19 +62,19 @@ impl Text<'_> {
         }
     }
 
-    /// A number, and `end`.
+    /// Writes a number, and `end`.
     #[inline(always)]
     pub fn number(&mut self, value: u64, end: u8) {
         if value < 1_000_000 {
             let (text, bits) = significant(value);
             self.put(text | (u64::from(end) << bits), bits + 8);
         } else {
-            // By value, so that the cursor can stay in registers.
+            // `at` is passed by value, so that it can stay in a register.
             self.at = long(self.room, self.at, value, end);
         }
     }
 
-    /// An address, and `end`.
+    /// Writes an address, and `end`.
     #[inline(always)]
     pub fn address(&mut self, address: IpAddr, end: u8) {
         match address {
@@ -81,17 +83,17 @@ impl Text<'_> {
         }
     }
 
-    /// Dotted decimal, and `end`.
+    /// Writes dotted decimal, and `end`.
     #[inline(always)]
     fn ipv4(&mut self, address: Ipv4Addr, end: u8) {
         let [a, b, c, d] = address.octets();
-        let ((a, a_bits), (b, b_bits)) = (octet(a), octet(b));
-        let ((c, c_bits), (d, d_bits)) = (octet(c), octet(d));
+        let ((a, a_bits), (b, b_bits)) = (byte_text(a), byte_text(b));
+        let ((c, c_bits), (d, d_bits)) = (byte_text(c), byte_text(d));
         self.put(a | (b << a_bits), a_bits + b_bits);
         self.put(c | (ended(d, d_bits, end) << c_bits), c_bits + d_bits);
     }
 
-    /// Up to four hexadecimal digits without leading zeros, and `end`.
+    /// Writes up to four hexadecimal digits without leading zeros, and `end`.
     fn hextet(&mut self, part: u16, end: u8) {
         let [high, low] = part.to_be_bytes();
         let digits = hex(high) | (hex(low) << 16);
@@ -100,7 +102,7 @@ impl Text<'_> {
         self.put((digits >> zeros) | (u64::from(end) << bits), bits + 8);
     }
 
-    /// An address as [`Masked`] has it, and `end`.
+    /// Writes an address as [`Masked`] does, and `end`.
     pub fn masked(&mut self, address: IpAddr, end: u8) {
         match Masked(address).network() {
             IpAddr::V4(network) => {
@@ -117,16 +119,16 @@ impl Text<'_> {
                     self.hextet(part, b':');
                 }
                 if parts == 0 {
-                    self.octet(b':');
+                    self.byte(b':');
                 }
-                self.octet(b':');
+                self.byte(b':');
             }
         }
-        self.octet(b'?');
-        self.octet(end);
+        self.byte(b'?');
+        self.byte(end);
     }
 
-    /// A MAC address, its last three octets hidden if `mask`, and `end`.
+    /// Writes a MAC address, the last three bytes hidden if `mask`, and `end`.
     pub fn mac(&mut self, mac: [u8; 6], mask: bool, end: u8) {
         const COLON: u64 = b':' as u64;
         let [a, b, c, d, e, f] = mac.map(hex);
@@ -139,7 +141,7 @@ impl Text<'_> {
         }
     }
 
-    /// A moment in seconds with 3, 6 or 9 decimals, the fewest that lose nothing, and `end`.
+    /// Writes a time in seconds with 3, 6 or 9 decimals, the fewest that lose nothing, and `end`.
     pub fn time(&mut self, time: Timestamp, end: u8) {
         let (seconds, nanos) = (time.nanos() / SECOND, time.nanos() % SECOND);
         self.number(seconds, b'.');
@@ -156,14 +158,14 @@ impl Text<'_> {
     }
 }
 
-/// An octet's text with a dot, and its bits.
+/// Returns the text of a byte with a dot behind it, and its length in bits.
 #[inline(always)]
-fn octet(value: u8) -> (u64, u64) {
-    let entry = OCTET.get(usize::from(value)).copied().unwrap_or_default();
+fn byte_text(value: u8) -> (u64, u64) {
+    let entry = BYTE.get(usize::from(value)).copied().unwrap_or_default();
     (entry & 0xffff_ffff, entry >> 32)
 }
 
-/// An octet's text with another end than the dot.
+/// Replaces the dot behind a byte's text by `end`.
 #[inline(always)]
 fn ended(text: u64, bits: u64, end: u8) -> u64 {
     text ^ (u64::from(b'.' ^ end) << (bits - 8))
@@ -174,35 +176,35 @@ fn hex(value: u8) -> u64 {
     u64::from(HEX.get(usize::from(value)).copied().unwrap_or_default())
 }
 
-/// The three digits of a number below 1000.
+/// Returns the three digits of a number below 1000.
 #[inline(always)]
 fn three(value: u64) -> u64 {
     u64::from(THREE.get((value & 1023) as usize).copied().unwrap_or_default())
 }
 
-/// The six digits of a number below a million.
+/// Returns the six digits of a number below a million.
 #[inline(always)]
 fn six(value: u64) -> u64 {
     let value = value as u32;
     three(u64::from(value / 1000)) | (three(u64::from(value % 1000)) << 24)
 }
 
-/// The text of a number below a million without leading zeros, and its bits.
+/// Returns the text of a number below a million without leading zeros, and its length in bits.
 #[inline(always)]
 fn significant(value: u64) -> (u64, u64) {
     let digits = six(value);
-    // The sixth digit stays, be it zero.
+    // The sixth digit stays even if it is zero.
     let zeros = u64::from((digits | (1 << 40)).trailing_zeros()) & 56;
     ((digits | ZEROS) >> zeros, 48 - zeros)
 }
 
-/// A number of a million and more at `at`, and `end`; where it ends.
+/// Writes a number of a million or more at `at`, and `end`. Returns the end of the text.
 fn long(room: &mut [u8], at: usize, value: u64, end: u8) -> usize {
     const MILLION: u64 = 1_000_000;
-    let mut text = Text { room, at };
+    let mut text = TextBuffer { room, at };
     let rest = value % MILLION;
     let mut above = value / MILLION;
-    // 64 bits are at most 2 digits and three times six.
+    // 64 bits have at most 20 digits: two, and three times six.
     let highest = above / MILLION / MILLION;
     let middle = above / MILLION % MILLION;
     if above >= MILLION {
@@ -224,9 +226,9 @@ fn long(room: &mut [u8], at: usize, value: u64, end: u8) -> usize {
     text.at
 }
 
-/// An IPv6 address by RFC 5952 at `at`, and `end`; where it ends.
+/// Writes an IPv6 address by RFC 5952 at `at`, and `end`. Returns the end of the text.
 fn ipv6(room: &mut [u8], at: usize, address: Ipv6Addr, end: u8) -> usize {
-    let mut text = Text { room, at };
+    let mut text = TextBuffer { room, at };
     if let Some(mapped) = address.to_ipv4_mapped() {
         text.put(u64::from_le_bytes(*b"::ffff:\0"), 56);
         text.ipv4(mapped, end);
@@ -250,13 +252,13 @@ fn ipv6(room: &mut [u8], at: usize, address: Ipv6Addr, end: u8) -> usize {
             text.hextet(part, b':');
         }
         if first + run == parts.len() {
-            text.octet(end);
+            text.byte(end);
             return text.at;
         }
     }
-    // The last colon is the end.
+    // The end replaces the last colon.
     text.at -= 1;
-    text.octet(end);
+    text.byte(end);
     text.at
 }
 
@@ -265,10 +267,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What is written, its end cut off, in a room that is as small as promised.
-    fn written(write: impl FnOnce(&mut Text<'_>, u8)) -> String {
+    /// Returns the written text without its end, from a room of the promised size.
+    fn written(write: impl FnOnce(&mut TextBuffer<'_>, u8)) -> String {
         let mut room = [0xa5; VALUE + BEHIND];
-        let mut text = Text { room: &mut room, at: 0 };
+        let mut text = TextBuffer { room: &mut room, at: 0 };
         write(&mut text, b'\t');
         let at = text.at;
         assert!(at <= VALUE);
@@ -285,12 +287,12 @@ mod tests {
         written(|text, end| text.address(address.into(), end))
     }
 
-    /// Numbers of every length alike.
+    /// Generates numbers of every length, equally often.
     fn any_number() -> impl Strategy<Value = u64> {
         (0u32..64, any::<u64>()).prop_map(|(bits, value)| value >> bits)
     }
 
-    /// Addresses with as many zeros as real ones have.
+    /// Generates addresses with about as many zeros as real ones.
     fn any_ipv6() -> impl Strategy<Value = Ipv6Addr> {
         let part = (0u16..3, 0u32..16, any::<u16>())
             .prop_map(|(some, bits, part)| if some == 0 { part >> bits } else { 0 });
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_the_edges() {
+    fn numbers_around_powers_of_ten_are_as_in_std() {
         let mut edge = 1u64;
         while let Some(next) = edge.checked_mul(10) {
             for value in [edge - 1, edge, edge + 1, next - 1] {
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_of_zeros_in_an_address() {
+    fn every_pattern_of_zero_parts_in_an_address_is_as_in_std() {
         for zeros in 0u32..256 {
             for value in [1u16, 0xffff, 0x0db8] {
                 let parts: [u16; 8] =
@@ -328,13 +330,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_as_std_writes_them(value in any_number()) {
+        fn numbers_are_as_in_std(value in any_number()) {
             prop_assert_eq!(number(value), value.to_string());
             prop_assert_eq!(written(|text, end| text.mostly_small(value, end)), value.to_string());
         }
 
         #[test]
-        fn addresses_are_as_std_writes_them(v4: Ipv4Addr, v6 in any_ipv6(), full: Ipv6Addr) {
+        fn addresses_are_as_in_std(v4: Ipv4Addr, v6 in any_ipv6(), full: Ipv6Addr) {
             let tunnel = (full.to_bits() >> 16) | (0x2002 << 112);
             for address in [v4.into(), v6.into(), full.into(), IpAddr::V6(tunnel.into())] {
                 let plain = written(|text, end| text.address(address, end));
@@ -345,15 +347,15 @@ mod tests {
         }
 
         #[test]
-        fn moments_are_as_they_display(nanos in any_number(), unit in 0u32..4) {
+        fn times_are_as_they_display(nanos in any_number(), unit in 0u32..4) {
             let unit = 1000u64.pow(unit);
             let time = Timestamp::from_nanos(nanos / unit * unit);
             prop_assert_eq!(written(|text, end| text.time(time, end)), time.to_string());
         }
 
         #[test]
-        fn macs_are_six_octets_in_hex(mac: [u8; 6]) {
-            let expected = mac.map(|octet| format!("{octet:02x}"));
+        fn macs_are_six_bytes_in_hex(mac: [u8; 6]) {
+            let expected = mac.map(|byte| format!("{byte:02x}"));
             let plain = written(|text, end| text.mac(mac, false, end));
             prop_assert_eq!(plain, expected.join(":"));
             let masked = written(|text, end| text.mac(mac, true, end));

@@ -1,4 +1,4 @@
-//! What `nfdump-txt --stats` prints, and the complaints that only the whole input justifies.
+//! The table of `nfdump-txt --stats`, and the complaints about the input as a whole.
 
 use std::io::{self, Write};
 
@@ -6,20 +6,20 @@ use crate::capture::Skipped;
 use crate::finding::Host;
 use crate::wire::{Decoder, Domain, Source, Stats};
 
-/// Packets that never came to the decoder, and those that did.
+/// Packets that were decoded, and those that were passed over.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Packets {
     /// Datagrams decoded.
     pub datagrams: u64,
-    /// Datagrams to ports that were not asked for.
+    /// Datagrams to ports that are not wanted.
     pub other_ports: u64,
-    /// Datagrams that came at other times than were asked for.
+    /// Datagrams that arrived outside of the wanted range of time.
     pub other_times: u64,
     skipped: Skipped,
 }
 
 impl Packets {
-    /// Adds what one file's reader passed over.
+    /// Adds the packets that the reader of one file passed over.
     pub(super) fn skip(&mut self, by: &Skipped) {
         let all = &mut self.skipped;
         all.link += by.link;
@@ -33,7 +33,7 @@ impl Packets {
     }
 }
 
-/// The reasons of skipped packets with their counts: `not UDP 3, malformed 1`.
+/// Returns the reasons of skipped packets with their counts: `not UDP 3, malformed 1`.
 pub(super) fn skipped(skipped: &Skipped) -> String {
     let reasons = [
         (skipped.link, "unknown link type"),
@@ -45,22 +45,22 @@ pub(super) fn skipped(skipped: &Skipped) -> String {
         (skipped.truncated, "cut by the capture"),
         (skipped.malformed, "malformed"),
     ];
-    let met = reasons.iter().filter(|(count, _)| *count > 0);
-    met.map(|(count, reason)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+    let seen = reasons.iter().filter(|(count, _)| *count > 0);
+    seen.map(|(count, reason)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What the user should know although no single datagram was wrong.
+/// Returns warnings about the whole input, which no single datagram shows.
 pub(super) fn complaints(decoder: &Decoder, mask: bool) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut warnings = Vec::new();
     for (foreign, count) in &decoder.totals().by_version {
-        said.push(format!(
-            "{count} datagrams of {foreign}: decoded are NetFlow 1, 5, 7, 9, IPFIX and sFlow 5"
+        warnings.push(format!(
+            "{count} datagrams of {foreign} were skipped: only NetFlow 1, 5, 7, 9, IPFIX and sFlow 5 are decoded"
         ));
     }
     let all = total(decoder);
     if all.undecodable_sets > 0 {
-        said.push(format!(
-            "{} data sets could not be decoded: their templates never came (--stats names them)",
+        warnings.push(format!(
+            "{} data sets could not be decoded: their templates never came (see --stats)",
             all.undecodable_sets
         ));
     }
@@ -72,40 +72,41 @@ pub(super) fn complaints(decoder: &Decoder, mask: bool) -> Vec<String> {
             .iter()
             .take(5)
             .map(|(address, count)| format!("{} ({count})", Host::Address(**address).text(mask)));
-        said.push(format!(
-            "{} domains of exporters were forgotten with their templates, being too many: of {}",
+        warnings.push(format!(
+            "{} domains of exporters were forgotten with their templates, because there were too many: of {}",
             totals.evicted_domains,
             by.collect::<Vec<_>>().join(", ")
         ));
     }
     if totals.evicted_templates > 0 {
-        said.push(format!(
-            "{} templates were forgotten: their exporters have too many (--stats names them)",
+        warnings.push(format!(
+            "{} templates were forgotten, because their exporters sent too many (see --stats)",
             totals.evicted_templates
         ));
     }
     if all.refused_samplers > 0 {
-        said.push(format!(
-            "the sampling of {} samplers is not known: their exporters described too many",
+        warnings.push(format!(
+            "the sampling of {} samplers is unknown, because their exporters described too many",
             all.refused_samplers
         ));
     }
     if all.evicted_sets > 0 {
-        said.push(format!(
-            "{} data sets were dropped, waiting for their templates with too many others",
+        warnings.push(format!(
+            "{} data sets were dropped, because too many waited for their templates",
             all.evicted_sets
         ));
     }
-    said
+    warnings
 }
 
+/// Returns the counts of all domains together.
 fn total(decoder: &Decoder) -> Stats {
     let mut all = decoder.totals().evicted.clone();
     decoder.stats().for_each(|(_, stats)| all.add(stats));
     all
 }
 
-/// Prints the table: a line per domain, a total, and `#` lines for what belongs to no domain.
+/// Prints the table: a line for each domain, a total, and `#` lines for counts of no domain.
 pub(super) fn print(
     decoder: &Decoder,
     packets: &Packets,
@@ -147,6 +148,7 @@ pub(super) fn print(
     Ok(())
 }
 
+/// Returns the cells of one line behind its first three.
 fn cells(stats: &Stats) -> String {
     let list = |items: Vec<String>| if items.is_empty() { "-".to_owned() } else { items.join(",") };
     let faults = stats.faults.iter().map(|(fault, count)| format!("{}={count}", fault.as_str()));

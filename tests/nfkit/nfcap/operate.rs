@@ -394,7 +394,7 @@ fn one_sender_cannot_evict_the_templates_of_another() {
     let ran = tool("nfdump-txt").arg(&spool).run();
     assert_eq!(ran.rows().len(), 4);
     ran.says(
-        "domains of exporters were forgotten with their templates, being too many: of 127.0.0.66",
+        "domains of exporters were forgotten with their templates, because there were too many: of 127.0.0.66",
     );
     let text = fs::read_to_string(metrics).unwrap();
     let forgotten = 17_000 - 2048;

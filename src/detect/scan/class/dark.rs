@@ -57,7 +57,8 @@ mod tests {
 
     use super::super::super::tests::{NOW, OUTSIDE, ask, both, names, ours, site, talk, theirs};
     use super::super::super::{Memory, Scan, Setup};
-    use crate::detect::{Counter, Detector};
+    use crate::detect::{Detector};
+    use crate::window::Counter;
     use crate::flow::Flow;
     use crate::time::{End, Window};
 

@@ -1,0 +1,457 @@
+//! Windows by the arrival of datagrams: they open and close as capture files are read.
+
+use std::collections::BTreeSet;
+
+use super::arrival::{ArrivalWindow, SlotReport};
+use super::range::TimeRange;
+use crate::time::{End, Timestamp, Window};
+
+/// Length of the windows in seconds, if neither the user nor a slot gives one.
+const DEFAULT_SECONDS: u32 = 600;
+
+/// Number of closed windows that are remembered, to notice one that comes again. An input that
+/// names more of them makes the oldest forgotten instead of taking more memory.
+const MAX_CLOSED: usize = 65_536;
+
+/// A slot of a collector, from the start of its capture file.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// The time of the slot.
+    pub window: Window,
+    /// Set if the collector took exports from anyone.
+    pub from_anyone: bool,
+}
+
+/// The marks that a step brings: the `#end` first, then the `#window`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Transition {
+    /// The closing mark of the window that is over.
+    pub ended: Option<End>,
+    /// The window that opens.
+    pub opened: Option<Window>,
+}
+
+/// The windows of datagrams and slots, which open and close as capture files are read.
+///
+/// A window is cut if it comes again after it was closed, if one of its files is torn, if its
+/// section has no closing block, or if the asked range of time holds only a part of it.
+#[derive(Debug)]
+pub struct ArrivalWindows {
+    /// Length of the windows: `None` for that of the slots, 0 for no windows.
+    seconds: Option<u32>,
+    range: TimeRange,
+    scaled: bool,
+    open: Option<ArrivalWindow>,
+    closed: BTreeSet<Window>,
+    /// Start of the slot of a file that could not be read.
+    torn: Option<Timestamp>,
+    /// The slot of the current section, if a collector wrote it.
+    slot: Option<Slot>,
+    /// A section of the current file has begun.
+    has_section: bool,
+    /// A datagram of the current section has arrived.
+    has_arrival: bool,
+}
+
+impl ArrivalWindows {
+    /// Returns windows of `seconds`: `None` for as long as the slots are (10 minutes without
+    /// slots), 0 for no windows. Arrivals outside of `range` are not counted. `scaled`: counts are
+    /// multiplied by the sampling.
+    pub fn new(seconds: Option<u32>, range: TimeRange, scaled: bool) -> ArrivalWindows {
+        ArrivalWindows {
+            seconds,
+            range,
+            scaled,
+            open: None,
+            closed: BTreeSet::new(),
+            torn: None,
+            slot: None,
+            has_section: false,
+            has_arrival: false,
+        }
+    }
+
+    /// Returns the window that is open.
+    pub fn open_window(&mut self) -> Option<&mut ArrivalWindow> {
+        self.open.as_mut()
+    }
+
+    /// Begins a file.
+    pub fn begin_file(&mut self) {
+        self.slot = None;
+        self.has_section = false;
+        self.has_arrival = false;
+    }
+
+    /// Begins a section of a file. The window of a collector's slot opens at once, whether a
+    /// datagram arrives or not; the section of another program has no slot.
+    pub fn begin_section(&mut self, slot: Option<Slot>) -> Transition {
+        self.slot = slot;
+        self.has_section = true;
+        self.has_arrival = false;
+        let Some(slot) = slot else { return Transition::default() };
+        let window = match self.seconds {
+            None => Some(slot.window),
+            Some(0) => None,
+            Some(seconds) => Some(Window::at(Timestamp::from_secs(slot.window.start()), seconds)),
+        };
+        let ended = self.close_unless(window);
+        let Some(window) = window.filter(|&window| self.range.overlaps(window)) else {
+            return Transition { ended, opened: None };
+        };
+        let opened = self.open(window);
+        // A slot longer than its window says nothing about the window alone.
+        if slot.window.seconds() <= window.seconds() {
+            if let Some(open) = &mut self.open {
+                open.add_slot(slot.from_anyone);
+            }
+        }
+        Transition { ended, opened }
+    }
+
+    /// Moves on to the window of a datagram, which arrives in the asked range. In a collector's
+    /// slot that is its window already, unless the user asks for windows of another length.
+    ///
+    /// A datagram that is out of order by at most a window (of windows shorter than a minute, by at
+    /// most a minute) does not tear its section's window in two. Time that runs back further was
+    /// wrong before.
+    pub fn arrive(&mut self, arrival: Timestamp) -> Transition {
+        if self.slot.is_some() && self.seconds.is_none() {
+            return Transition::default();
+        }
+        let is_first = !std::mem::replace(&mut self.has_arrival, true);
+        let seconds = self.seconds.unwrap_or(DEFAULT_SECONDS);
+        if seconds == 0 {
+            return Transition::default();
+        }
+        let window = Window::at(arrival, seconds);
+        let late = u64::from(seconds.max(60));
+        let is_just_late = self.open.as_ref().is_some_and(|open| {
+            let start = open.window().start();
+            window.start() < start && start - window.start() <= late
+        });
+        if !is_first && is_just_late {
+            return Transition::default();
+        }
+        let ended = self.close_unless(Some(window));
+        Transition { ended, opened: self.open(window) }
+    }
+
+    /// Ends a section that broke off: its window was not seen whole.
+    pub fn cut_section(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.cut();
+        }
+    }
+
+    /// Ends a section with the collector's report.
+    pub fn end_section(&mut self, report: &SlotReport) {
+        if let Some(open) = &mut self.open {
+            open.add_report(report);
+        }
+    }
+
+    /// Says that the file cannot be read on. That cuts the open window even after the report,
+    /// because a wrong checksum is one of all that was read before; but only if the file has begun
+    /// a section.
+    pub fn damage(&mut self) {
+        if self.has_section {
+            self.cut_section();
+        }
+    }
+
+    /// Says that a file cannot be read at all. `slot` is the start of its slot, if its name has
+    /// one. The window of that slot is cut, be it open now or later.
+    pub fn tear(&mut self, slot: Option<Timestamp>) {
+        self.torn = slot;
+        if let Some(open) = &mut self.open {
+            if slot.is_some_and(|start| open.window().holds(start)) {
+                open.cut();
+            }
+        }
+    }
+
+    /// Closes the open window if it ends no later than the current slot: the slot is over.
+    pub fn close_slot(&mut self) -> Transition {
+        let is_over = |slot: Slot| {
+            self.open.as_ref().is_some_and(|open| open.window().end() <= slot.window.end())
+        };
+        let ended = if self.slot.is_some_and(is_over) { self.close_unless(None) } else { None };
+        Transition { ended, opened: None }
+    }
+
+    /// Closes the open window: the input is over.
+    pub fn close(&mut self) -> Transition {
+        Transition { ended: self.close_unless(None), opened: None }
+    }
+
+    /// Opens the window unless it is open, and returns it if it was opened.
+    fn open(&mut self, window: Window) -> Option<Window> {
+        if self.open.is_some() {
+            return None;
+        }
+        // A window that comes again is in two pieces, and neither was seen whole.
+        let comes_again = self.closed.contains(&window);
+        let is_torn = self.torn.is_some_and(|start| window.holds(start));
+        let is_cut = comes_again || is_torn || !self.range.contains(window);
+        self.open = Some(ArrivalWindow::new(window, is_cut));
+        Some(window)
+    }
+
+    /// Closes the open window unless it is `next`.
+    fn close_unless(&mut self, next: Option<Window>) -> Option<End> {
+        let open = self.open.take_if(|open| Some(open.window()) != next)?;
+        self.closed.insert(open.window());
+        if self.closed.len() > MAX_CLOSED {
+            self.closed.pop_first();
+        }
+        Some(open.end(self.scaled))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::WindowState;
+
+    /// A player of events, with the marks so far: `+600` for a window that opens, `600 ok` for one
+    /// that ends.
+    struct Play {
+        windows: ArrivalWindows,
+        marks: Vec<String>,
+    }
+
+    impl Play {
+        fn new(seconds: Option<u32>, range: TimeRange) -> Play {
+            let mut windows = ArrivalWindows::new(seconds, range, false);
+            windows.begin_file();
+            Play { windows, marks: Vec::new() }
+        }
+
+        fn note(&mut self, transition: Transition) {
+            if let Some(end) = transition.ended {
+                let state = end.state.map_or("-", WindowState::as_str);
+                self.marks.push(format!("{} {state}", end.window.unwrap().start()));
+            }
+            self.marks.extend(transition.opened.map(|window| format!("+{}", window.start())));
+        }
+
+        /// Begins the slot of 600 s from `start`.
+        fn slot(&mut self, start: u64) -> &mut Play {
+            self.windows.begin_file();
+            let window = Window::new(start, 600).unwrap();
+            let transition = self.windows.begin_section(Some(Slot { window, from_anyone: false }));
+            self.note(transition);
+            self
+        }
+
+        /// Begins a section of another program's capture.
+        fn foreign(&mut self) -> &mut Play {
+            self.windows.begin_file();
+            let transition = self.windows.begin_section(None);
+            self.note(transition);
+            self
+        }
+
+        /// Lets a datagram arrive, and understands it.
+        fn datagram(&mut self, arrival: u64) -> &mut Play {
+            let transition = self.windows.arrive(Timestamp::from_secs(arrival));
+            self.note(transition);
+            if let Some(open) = self.windows.open_window() {
+                open.add_datagram(true);
+            }
+            self
+        }
+
+        /// Ends a slot with a report that covers the time from `start` to `end`.
+        fn report(&mut self, start: u64, end: u64) -> &mut Play {
+            let (start, end) = (Timestamp::from_secs(start), Timestamp::from_secs(end));
+            self.windows.end_section(&SlotReport { start, end, ..SlotReport::default() });
+            let transition = self.windows.close_slot();
+            self.note(transition);
+            self
+        }
+
+        fn change(&mut self, change: impl FnOnce(&mut ArrivalWindows)) -> &mut Play {
+            change(&mut self.windows);
+            self
+        }
+
+        #[track_caller]
+        fn expect(&mut self, marks: &[&str]) {
+            let transition = self.windows.close();
+            self.note(transition);
+            assert_eq!(self.marks, marks);
+        }
+    }
+
+    fn slots() -> Play {
+        Play::new(None, TimeRange::default())
+    }
+
+    #[test]
+    fn a_slot_opens_at_once_and_closes_with_its_report() {
+        slots().slot(0).datagram(5).report(0, 600).expect(&["+0", "0 ok"]);
+        slots().slot(0).report(0, 600).expect(&["+0", "0 nodata"]);
+    }
+
+    #[test]
+    fn slots_that_follow_each_other_are_ok() {
+        let mut play = slots();
+        play.slot(0).datagram(5).report(0, 600).slot(600).datagram(605).report(600, 1200);
+        play.expect(&["+0", "0 ok", "+600", "600 ok"]);
+    }
+
+    #[test]
+    fn a_slot_that_starts_or_stops_in_the_middle_is_cut() {
+        slots().slot(0).datagram(301).report(300, 600).expect(&["+0", "0 cut"]);
+        slots().slot(0).datagram(5).report(0, 300).expect(&["+0", "0 cut"]);
+    }
+
+    #[test]
+    fn a_slot_without_a_report_is_cut() {
+        slots().slot(0).datagram(5).expect(&["+0", "0 cut"]);
+        slots().slot(0).datagram(5).slot(600).report(600, 1200).expect(&[
+            "+0",
+            "0 cut",
+            "+600",
+            "600 nodata",
+        ]);
+    }
+
+    #[test]
+    fn a_section_that_broke_off_is_cut_whatever_its_second_file_reports() {
+        let mut play = slots();
+        play.slot(0).datagram(5).change(ArrivalWindows::cut_section);
+        play.slot(0).datagram(6).report(0, 600).expect(&["+0", "0 cut"]);
+    }
+
+    #[test]
+    fn two_files_of_a_slot_are_one_window() {
+        let mut play = slots();
+        play.slot(0).datagram(5);
+        let report = SlotReport { end: Timestamp::from_secs(300), ..SlotReport::default() };
+        play.change(|windows| windows.end_section(&report));
+        play.slot(0).datagram(305).report(300, 600).expect(&["+0", "0 ok"]);
+    }
+
+    #[test]
+    fn a_slot_that_comes_again_is_cut() {
+        let mut play = slots();
+        play.slot(0).datagram(5).report(0, 600).slot(0).datagram(5).report(0, 600);
+        play.expect(&["+0", "0 ok", "+0", "0 cut"]);
+    }
+
+    #[test]
+    fn slots_out_of_order_keep_their_states() {
+        let mut play = slots();
+        play.slot(600).datagram(605).report(600, 1200).slot(0).datagram(5).report(0, 600);
+        play.expect(&["+600", "600 ok", "+0", "0 ok"]);
+    }
+
+    #[test]
+    fn damage_behind_the_report_cuts_the_window_that_is_still_open() {
+        let mut play = slots();
+        play.slot(0).datagram(5);
+        let report = SlotReport { end: Timestamp::from_secs(600), ..SlotReport::default() };
+        play.change(|windows| {
+            windows.end_section(&report);
+            windows.damage();
+        });
+        play.expect(&["+0", "0 cut"]);
+        // A file that is damaged before its first section cuts no window.
+        let mut play = Play::new(Some(600), TimeRange::default());
+        play.slot(0).datagram(5);
+        play.change(|windows| {
+            windows.end_section(&report);
+            windows.begin_file();
+            windows.damage();
+        });
+        play.expect(&["+0", "0 ok"]);
+    }
+
+    #[test]
+    fn a_torn_file_cuts_its_slot_before_and_after_it_opens() {
+        let tear = |windows: &mut ArrivalWindows| windows.tear(Some(Timestamp::from_secs(0)));
+        slots().slot(0).datagram(5).change(tear).report(0, 600).expect(&["+0", "0 cut"]);
+        slots().change(tear).slot(0).datagram(5).report(0, 600).expect(&["+0", "0 cut"]);
+        let mut other = slots();
+        other.change(tear).slot(600).datagram(605).report(600, 1200).expect(&["+600", "600 ok"]);
+        // A torn file without a slot in its name cuts no window.
+        slots()
+            .slot(0)
+            .datagram(5)
+            .change(|windows| windows.tear(None))
+            .report(0, 600)
+            .expect(&["+0", "0 ok"]);
+    }
+
+    #[test]
+    fn another_programs_capture_has_windows_without_a_state() {
+        let mut play = Play::new(None, TimeRange::default());
+        play.foreign().datagram(5).datagram(700).expect(&["+0", "0 -", "+600", "600 -"]);
+        Play::new(Some(0), TimeRange::default()).foreign().datagram(5).expect(&[]);
+    }
+
+    #[test]
+    fn a_datagram_just_out_of_order_stays_in_the_open_window() {
+        let mut play = Play::new(None, TimeRange::default());
+        play.foreign().datagram(5).datagram(600).datagram(599).datagram(601);
+        play.expect(&["+0", "0 -", "+600", "600 -"]);
+        // By more than a window, time was wrong before.
+        let mut play = Play::new(None, TimeRange::default());
+        play.foreign().datagram(1200).datagram(5).expect(&["+1200", "1200 -", "+0", "0 -"]);
+        // The first datagram of another file opens its own window.
+        let mut play = Play::new(None, TimeRange::default());
+        play.foreign().datagram(600).foreign().datagram(5);
+        play.expect(&["+600", "600 -", "+0", "0 -"]);
+    }
+
+    #[test]
+    fn a_capture_window_that_comes_again_is_cut() {
+        let mut play = Play::new(None, TimeRange::default());
+        play.foreign().datagram(5).datagram(700).foreign().datagram(6);
+        play.expect(&["+0", "0 -", "+600", "600 -", "+0", "0 cut"]);
+    }
+
+    #[test]
+    fn a_range_cuts_the_windows_at_its_edges() {
+        let range = |since: u64, until: u64| TimeRange {
+            since: Some(Timestamp::from_secs(since)),
+            until: Some(Timestamp::from_secs(until)),
+        };
+        let play = |range| {
+            let mut play = Play::new(None, range);
+            play.slot(0).datagram(5).report(0, 600).slot(600).datagram(605).report(600, 1200);
+            play
+        };
+        play(range(0, 1200)).expect(&["+0", "0 ok", "+600", "600 ok"]);
+        play(range(1, 1200)).expect(&["+0", "0 cut", "+600", "600 ok"]);
+        play(range(0, 1199)).expect(&["+0", "0 ok", "+600", "600 cut"]);
+        play(range(0, 600)).expect(&["+0", "0 ok"]);
+    }
+
+    #[test]
+    fn longer_windows_gather_slots_and_shorter_ones_have_no_state() {
+        let mut play = Play::new(Some(1200), TimeRange::default());
+        play.slot(0).datagram(5).report(0, 600).slot(600).datagram(605).report(600, 1200);
+        play.expect(&["+0", "0 ok"]);
+        let mut play = Play::new(Some(1200), TimeRange::default());
+        play.slot(0).datagram(5).report(0, 600).slot(1200).report(1200, 1800);
+        play.expect(&["+0", "0 cut", "+1200", "1200 cut"]);
+        let mut play = Play::new(Some(300), TimeRange::default());
+        play.slot(0).datagram(5).datagram(305).report(0, 600);
+        play.expect(&["+0", "0 -", "+300", "300 -"]);
+    }
+
+    #[test]
+    fn the_windows_that_are_remembered_are_bounded() {
+        let mut windows = ArrivalWindows::new(Some(1), TimeRange::default(), false);
+        windows.begin_file();
+        for second in 0..=2 * MAX_CLOSED as u64 {
+            _ = windows.arrive(Timestamp::from_secs(second));
+        }
+        assert_eq!(windows.closed.len(), MAX_CLOSED);
+    }
+}
