@@ -12,9 +12,10 @@ use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::frame::{self, Packet};
+use super::frame;
 use super::session::MessageReader;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP};
+use crate::packet::{self, Headers, Link, TCP_CONTROL_BITS};
 
 #[cfg(test)]
 mod tests;
@@ -244,7 +245,7 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut MessageRea
         end: time,
         exporter,
         sampling,
-        ..packet.flow()
+        ..frame::flow_of(&packet)
     };
     session.add(flow, || {
         let vlan = seen.extra.vlan.or(packet.vlan);
@@ -274,9 +275,9 @@ const fn expanded(format: u32, value: u32) -> u32 {
 #[derive(Default)]
 struct SampledPackets {
     /// By the packet's first octets.
-    packet: Option<Packet>,
+    packet: Option<Headers>,
     /// By the addresses and ports that the agent read.
-    sampled: Option<Packet>,
+    sampled: Option<Headers>,
     extra: Extra,
 }
 
@@ -359,43 +360,44 @@ fn last_of_path(body: &mut Cursor<'_>, segments: u32) -> Result<u32, Reason> {
 
 /// The first octets of a packet, and whether there are fewer than it says. The cursor stays where
 /// they begin.
-fn raw_header(body: &mut Cursor<'_>) -> Result<(Option<Packet>, Option<Reason>), Reason> {
+fn raw_header(body: &mut Cursor<'_>) -> Result<(Option<Headers>, Option<Reason>), Reason> {
     let [protocol, frame, stripped, stated] = words(body, "raw header")?;
     // Of Ethernet the frame counts its check sequence, and what was stripped does too.
     let len = Some(frame.saturating_sub(stripped));
     let (header, overrun) = part(&mut body.clone(), "packet", stated);
-    let octets = header.rest();
-    let packet = match protocol {
-        protocol::ETHERNET => frame::ethernet(octets, len),
-        protocol::IPV4 | protocol::IPV6 => frame::ip(octets, len),
-        protocol::MPLS => frame::mpls(octets, len),
-        protocol::PPP | protocol::POS => frame::ppp(octets, len),
+    let link = match protocol {
+        protocol::ETHERNET => Some(Link::Ethernet),
+        protocol::IPV4 | protocol::IPV6 => Some(Link::Ip),
+        protocol::MPLS => Some(Link::Mpls),
+        protocol::PPP => Some(Link::Ppp),
+        protocol::POS => Some(Link::Serial),
         _ => None,
     };
+    let packet = link.and_then(|link| packet::headers(link, header.rest(), len));
     Ok((packet, overrun))
 }
 
 /// What the agent read of an IP packet: length, protocol, addresses, ports, flags, type of service.
-fn sampled<const N: usize>(body: &mut Cursor<'_>) -> Result<Packet, Reason>
+fn sampled<const N: usize>(body: &mut Cursor<'_>) -> Result<Headers, Reason>
 where
     IpAddr: From<[u8; N]>,
 {
     const WHAT: &str = "sampled IP";
-    let [octets, proto] = words(body, WHAT)?;
+    let [length, proto] = words(body, WHAT)?;
     let sip = IpAddr::from(*body.array::<N>(WHAT)?);
     let dip = IpAddr::from(*body.array::<N>(WHAT)?);
     let [sport, dport, flags, tos] = words(body, WHAT)?;
     let proto = u8::try_from(proto).unwrap_or(0);
     let port = |port| u16::try_from(port).unwrap_or(0);
-    let flags = if proto == TCP { port(flags) & frame::CONTROL_BITS } else { 0 };
-    Ok(Packet {
+    let flags = if proto == TCP { port(flags) & TCP_CONTROL_BITS } else { 0 };
+    Ok(Headers {
         sip,
         dip,
         proto,
         sport: if proto == ICMP || proto == ICMPV6 { 0 } else { port(sport) },
         dport: port(dport),
         flags: Some(flags),
-        octets: octets.into(),
+        length: length.into(),
         tos: u8::try_from(tos).ok(),
         vlan: None,
         srcmac: None,
