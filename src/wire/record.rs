@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::context::{Context, Span, TimeUnits};
 use super::element::{Slot, Unit};
-use super::frame::{self, Packet};
 use super::options::OptionsValues;
 use super::sink::RecordSink;
 use super::stats::Source;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP, UDP};
+use crate::packet::{self, Headers, Link};
 use crate::time::Timestamp;
 
 /// The values of one record, by slot. The decoder clears and fills one `Record` for all records.
@@ -19,7 +19,7 @@ pub(super) struct Record {
     numbers: [u64; Slot::COUNT],
     wide: [u128; Slot::WIDE],
     /// Headers of a packet, if the record holds the first bytes of one.
-    packet: Option<Packet>,
+    packet: Option<Headers>,
 }
 
 const _: () = assert!(Slot::COUNT <= 128);
@@ -55,8 +55,8 @@ impl Record {
             return;
         }
         match slot {
-            Slot::Frame => self.packet = frame::ethernet(bytes, None),
-            Slot::Ip => self.packet = frame::ip(bytes, None),
+            Slot::Frame => self.packet = packet::headers(Link::Ethernet, bytes, None),
+            Slot::Ip => self.packet = packet::headers(Link::Ip, bytes, None),
             _ => {}
         }
         match (self.wide.get_mut(slot as usize), <[u8; 16]>::try_from(bytes)) {
@@ -162,7 +162,7 @@ impl Record {
 
     /// Returns the headers of the packet if its protocol is `proto`. The record's own element may
     /// name another protocol; ports and flags of the packet mean nothing then.
-    fn packet_of(&self, proto: u8) -> Option<&Packet> {
+    fn packet_of(&self, proto: u8) -> Option<&Headers> {
         self.packet.as_ref().filter(|packet| packet.proto == proto)
     }
 
@@ -310,7 +310,7 @@ impl Record {
             sport,
             dport,
             packets: counted(Slot::Packets, 1),
-            octets: counted(Slot::Octets, packet.map_or(0, |packet| packet.octets)),
+            octets: counted(Slot::Octets, packet.map_or(0, |packet| packet.length)),
             start,
             end,
             flags: flags(Slot::Flags).or(self.packet_of(proto).and_then(|packet| packet.flags)),
