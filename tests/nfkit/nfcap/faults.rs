@@ -170,13 +170,13 @@ fn a_full_disk_holds_nothing_up_and_loses_nothing() {
             }
             fs::write(spool.join("more"), vec![0; 10_000]).ok();
         }
-        nfcap.says("No space left on device (os error 28); what comes waits in the queue");
+        nfcap.says("No space left on device (os error 28); new datagrams wait in the queue");
         // It goes on receiving.
         sender.send(500, 1000);
         heard(&mut nfcap, &sender);
         fs::remove_file(&filler).unwrap();
         _ = fs::remove_file(spool.join("more"));
-        nfcap.says("writing goes on after ");
+        nfcap.says("writing resumed after ");
         sender.send(100, 1000);
         nfcap.stop();
         stored(&spool).is_whole(sender.sent);
@@ -205,10 +205,10 @@ fn a_queue_that_is_full_counts_what_it_drops() {
     let (waiting, limit) = queue.split_once('/').unwrap();
     assert!(waiting.parse::<u64>().unwrap() <= limit.parse().unwrap(), "{queue}");
     fs::remove_file(&filler).unwrap();
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     sender.send(100, 1000);
     let said = nfcap.stop();
-    assert!(said.contains(" datagrams were not written, the queue being full"), "{said}");
+    assert!(said.contains(" datagrams were not written because the queue was full"), "{said}");
     let stored = stored(&spool);
     stored.adds_up(sender.sent);
     assert!((4000..5500).contains(&stored.queue) && stored.kernel == 0, "{stored:?}");
@@ -278,11 +278,11 @@ fn a_spool_that_nobody_may_write_to() {
         }
     };
     mode("0555");
-    nfcap.says("Permission denied (os error 13); what comes waits in the queue");
+    nfcap.says("Permission denied (os error 13); new datagrams wait in the queue");
     sender.send(100, 100);
     heard(&mut nfcap, &sender);
     mode("0750");
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     nfcap.stop();
     stored(&spool).is_whole(sender.sent);
 }
@@ -297,7 +297,7 @@ fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
     let part = parts(&spool).pop().unwrap();
     until("datagrams on the disk", || (written(&part) == 100).then_some(()));
     fs::remove_dir_all(&spool).unwrap();
-    nfcap.says("was removed or moved, and is made again");
+    nfcap.says("was removed or moved; it was made again");
     sender.send(100, 100);
     until("the lock", || spool.join(".nfcap.lock").exists().then_some(()));
     // A second one is still kept out.
@@ -323,11 +323,11 @@ fn no_file_descriptors_for_a_while() {
         assert!(run("prlimit", &["--pid", &pid, &limit]).status.success());
     };
     limit("3");
-    nfcap.says("Too many open files (os error 24); what comes waits in the queue");
+    nfcap.says("Too many open files (os error 24); new datagrams wait in the queue");
     sender.send(200, 100);
     heard(&mut nfcap, &sender);
     limit("100");
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     sender.send(100, 100);
     nfcap.stop();
     stored(&spool).is_whole(sender.sent);
@@ -476,7 +476,7 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
     let told =
-        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 before they came");
+        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 of them before they arrived");
     assert!(said.contains(&told), "{said}");
 }
 
@@ -568,8 +568,8 @@ fn at_the_end_a_reader_that_takes_nothing_is_given_up_and_the_loss_is_said() {
     nfcap.signal("TERM");
     assert_eq!(nfcap.wait().code(), Some(1));
     let said = nfcap.said.last().unwrap();
-    let lost = said.strip_prefix("nfcap: nothing could be written for 10 s: up to ");
-    let lost = lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file says so"));
+    let lost = said.strip_prefix("nfcap: nothing could be written for 10 s; up to ");
+    let lost = lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file records it"));
     let lost: u64 = lost.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
     assert!((1..=sender.sent).contains(&lost), "{said}");
     drop(out);
@@ -614,7 +614,7 @@ fn templates_that_cannot_be_written_down_keep_nothing_from_the_disk() {
         ".nfcap.templates.pcapng: File exists (os error 17): after a restart not all templates",
     );
     let said = nfcap.stop();
-    assert!(!said.contains("waits in the queue"), "{said}");
+    assert!(!said.contains("wait in the queue"), "{said}");
     assert_eq!(read(&files(&spool)[0]).closing.received, 3);
     assert!(fs::read_to_string(metrics).unwrap().contains("nfcap_write_failures_total 0\n"));
 }
