@@ -6,6 +6,7 @@
 //! The captures made here are a few packets over and over, so that they stay in the processor's
 //! cache: what other programs do to the memory's speed is then not measured.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 use std::hint::black_box;
 use std::io::{self, Read};

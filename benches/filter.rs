@@ -3,6 +3,7 @@
 //! All take turns in one run, because what the machine does meanwhile moves every figure; compare
 //! ratios. The text lies in memory as in the page cache, and is read through blocks by the reader.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 

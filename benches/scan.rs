@@ -4,6 +4,7 @@
 //! clock runs it must print the same with memory for 128 MiB as with all it wants, and name the scanners.
 //! Options as of the bench `total`; the flows are those of the middle size, of three.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 

@@ -7,6 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // clippy of Rust 1.85 takes a closure's `return` for its function's, and misses that a child is waited for.
 #![allow(clippy::zombie_processes)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for commands, and read switches such as NFKIT_BLESS"
+)]
 
 mod answers;
 mod bounds;
