@@ -510,7 +510,11 @@ fn a_slow_command_holds_nothing_up() {
     let expected: Vec<_> =
         slots.iter().flat_map(|slot| [format!("begin {slot}"), format!("end {slot}")]).collect();
     assert_eq!(fs::read_to_string(&log).unwrap().lines().collect::<Vec<_>>(), expected);
-    let told = nfcap.said.iter().filter(|line| line.contains(": failed for ") && line.ends_with(": exit status: 3")).count();
+    let told = nfcap
+        .said
+        .iter()
+        .filter(|line| line.contains(": failed for ") && line.ends_with(": exit status: 3"))
+        .count();
     assert_eq!(told, slots.len());
 }
 

@@ -128,7 +128,11 @@ fn pieces(word: &str) -> Result<Vec<Piece>, String> {
             Some('t') => Piece::StartText,
             Some('u') => Piece::StartSeconds,
             Some(c) => return Err(format!("unknown placeholder %{c}; use %f, %d, %t, %u or %%")),
-            None => return Err("a single % at the end of a word; write %% for a percent sign".to_owned()),
+            None => {
+                return Err(
+                    "a single % at the end of a word; write %% for a percent sign".to_owned()
+                );
+            }
         };
         if !plain.is_empty() {
             pieces.push(Piece::Text(std::mem::take(&mut plain)));

@@ -153,7 +153,12 @@ impl Metrics {
     /// Adds the series of each exporter's domain.
     fn exporters(&self, text: &mut PrometheusText) {
         let all = self.followed.len() as u64;
-        text.one("nfcap_exporters", "gauge", "Domains of exporters whose sequence numbers are followed.", all);
+        text.one(
+            "nfcap_exporters",
+            "gauge",
+            "Domains of exporters whose sequence numbers are followed.",
+            all,
+        );
         let mut followed: Vec<_> = self.followed.iter().collect();
         followed.sort_by_key(|f| (std::cmp::Reverse(f.datagrams), f.domain));
         // The first domain of each address precedes the second of any: an address that sends many

@@ -169,7 +169,9 @@ impl CollectorRun {
                 // With nothing left to write, the disk has all the time that it needs.
                 let waiting = self.live.counters().waiting();
                 anyhow::ensure!(
-                    self.progress.is_over || waiting == 0 || backlog.unchanged_for(waiting) < STALLED,
+                    self.progress.is_over
+                        || waiting == 0
+                        || backlog.unchanged_for(waiting) < STALLED,
                     "nothing could be written for {} s; up to {waiting} datagrams are lost, and no \
                      file records it",
                     STALLED.as_secs()
@@ -324,7 +326,8 @@ impl CollectorRun {
         let before = std::mem::replace(&mut self.progress.followed, self.live.followed());
         if let Some(missing) = loss::missing_in_slot(&closing) {
             let domains = loss::worst_domains(&before, &self.progress.followed, NAMED);
-            let complaint = format!("slot {start}: missing by sequence numbers: {missing}{domains}");
+            let complaint =
+                format!("slot {start}: missing by sequence numbers: {missing}{domains}");
             io.report.complain("slots with datagrams missing by sequence numbers", complaint);
         }
         let name = file.as_ref().map_or("-".into(), |file| file.display().to_string());
@@ -345,8 +348,8 @@ impl CollectorRun {
     fn report_forgotten(&mut self, io: &mut Io, at_the_end: bool) {
         let now = self.live.forgotten();
         let before = &self.progress.forgotten;
-        let is_due =
-            at_the_end || self.progress.forgotten_told.is_none_or(|told| told.elapsed() >= FORGOTTEN);
+        let is_due = at_the_end
+            || self.progress.forgotten_told.is_none_or(|told| told.elapsed() >= FORGOTTEN);
         if now == *before || !is_due {
             return;
         }

@@ -14,7 +14,8 @@ pub fn become_user(user: Option<&str>, group: Option<&str>) -> anyhow::Result<()
         Some(name) => Some(find_group(name)?),
         None => account.as_ref().map(|&(_, gid)| gid),
     };
-    let option = |name: &str, value: Option<&str>| format!("--{name} {}", value.unwrap_or_default());
+    let option =
+        |name: &str, value: Option<&str>| format!("--{name} {}", value.unwrap_or_default());
     if let Some(gid) = gid {
         let context = || match group {
             Some(_) => option("group", group),

@@ -475,8 +475,9 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
     // By the exporter's own numbers it is the same.
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
-    let told =
-        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 of them before they arrived");
+    let told = format!(
+        "missing by sequence numbers: {dropped_kernel} datagrams, 0 of them before they arrived"
+    );
     assert!(said.contains(&told), "{said}");
 }
 
@@ -569,7 +570,8 @@ fn at_the_end_a_reader_that_takes_nothing_is_given_up_and_the_loss_is_said() {
     assert_eq!(nfcap.wait().code(), Some(1));
     let said = nfcap.said.last().unwrap();
     let lost = said.strip_prefix("nfcap: nothing could be written for 10 s; up to ");
-    let lost = lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file records it"));
+    let lost =
+        lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file records it"));
     let lost: u64 = lost.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
     assert!((1..=sender.sent).contains(&lost), "{said}");
     drop(out);

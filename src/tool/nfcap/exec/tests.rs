@@ -209,7 +209,8 @@ fn without_a_limit_nothing_is_due() {
 
 #[test]
 fn a_failure_is_reported_and_not_tried_again() {
-    let mut scene = Scene::new("echo $NFCAP_SLOT_UNIX >>@/log; [ $NFCAP_SLOT_UNIX = 600 ] || exit 7");
+    let mut scene =
+        Scene::new("echo $NFCAP_SLOT_UNIX >>@/log; [ $NFCAP_SLOT_UNIX = 600 ] || exit 7");
     for n in 1..10 {
         scene.push(n);
     }
@@ -260,8 +261,13 @@ fn the_queue_is_bounded_and_files_without_a_command_are_counted() {
     assert_eq!(scene.hooks.counts().left_out, queue + more);
     assert!(lives(&pid));
     let said = scene.said();
-    assert!(said.contains(&format!(": still runs for {}/file0, as process {pid}\n",
-        scene.dir.path().display())), "{said}");
+    assert!(
+        said.contains(&format!(
+            ": still runs for {}/file0, as process {pid}\n",
+            scene.dir.path().display()
+        )),
+        "{said}"
+    );
     assert!(said.contains("/file1: nfcap ended before\n"), "{said}");
     fs::write(scene.path("gate"), "").unwrap();
     scene.until("end of the last one", |_| (!lives(&pid)).then_some(()));
