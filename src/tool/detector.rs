@@ -120,7 +120,7 @@ pub struct Figure<R> {
     pub cells: fn(&R, Option<Window>, bool) -> Vec<String>,
 }
 
-/// Reads all inputs, judges every window and prints what was found.
+/// Reads all inputs, judges every window and prints the findings.
 ///
 /// # Errors
 /// Fails at a file of `--inside` or `--ignore` that cannot be read, a temporary file or stdout that

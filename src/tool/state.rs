@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use crate::cli::Io;
 use crate::detect::state::{self, StateError};
 
-/// The mode of the file, which shows which hosts talk to each other: the group of the findings' owner
-/// may read it.
+/// The mode of the file. The file shows which hosts talk to each other, so only its owner and group may
+/// read it.
 const MODE: u32 = 0o640;
 
 /// The most bytes of a state that are read, several times the size that the detectors' own bounds allow.
@@ -164,7 +164,7 @@ fn open_regular(path: &Path, options: &mut OpenOptions) -> anyhow::Result<Option
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
             anyhow::bail!("{name}: a symbolic link is not followed; name the file itself")
         }
-        // A FIFO that nobody reads, or a socket.
+        // A FIFO without a reader, or a socket.
         Err(error) if error.raw_os_error() != Some(Errno::ENXIO as i32) => {
             Err(error).with_context(|| name.to_string())
         }

@@ -759,11 +759,11 @@ fn arguments_that_mean_nothing() {
     let scene = Scene::new();
     let spool = path(&scene.path("spool"));
     for (args, why) in [
-        (vec!["-w", &spool, "-t", "7m"], "makes a day"),
+        (vec!["-w", &spool, "-t", "7m"], "a day must be a whole number of slots"),
         (vec!["-w", &spool, "-x", "run %z"], "unknown placeholder %z"),
         (vec!["-w", "-", "-x", "run"], "need files"),
         (vec!["-w", "-", "--compress", "zstd"], "needs files"),
-        (vec!["-w", "-", "--dry-run"], "no files to remove"),
+        (vec!["-w", "-", "--dry-run"], "need files, not a stream"),
         (vec!["-w", &spool, "-x", "run", "--exec-shell", "run"], "cannot be used with"),
         (vec!["-w", &spool, "--compress", "lz4"], "only zstd is supported"),
         (vec!["-w", &spool, "--compress", "zstd:20"], "from 1 to 19"),

@@ -48,7 +48,7 @@ pub struct Args {
     /// Hold up to this many bytes in memory for a slow disk
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = queue)]
     pub(super) queue: u64,
-    /// Name this collector so in its files and metrics
+    /// Give the collector this name in its files and metrics
     #[arg(long, value_name = "NAME", value_parser = ident)]
     pub(super) ident: Option<String>,
     /// Write the counts to this file, for Prometheus
@@ -79,7 +79,8 @@ pub(super) struct Network {
     /// Accept datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
     pub allow: Option<Exporters>,
-    /// Limit each exporter to this many datagrams and bytes a second; SIZE defaults to 1500 bytes for each datagram
+    /// Limit each exporter to this many datagrams and bytes a second; SIZE defaults to 1500 bytes for
+    /// each datagram
     #[arg(long, value_name = "DATAGRAMS[,SIZE]", value_parser = allow::rate)]
     pub rate: Option<Rate>,
     /// Switch to this user after binding the ports
@@ -93,7 +94,8 @@ pub(super) struct Network {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Commands")]
 pub(super) struct Exec {
-    /// Run this command after each file, without a shell: %f is the file, %d the spool, %t and %u the start of the slot, %% a percent sign
+    /// Run this command after each file, without a shell: %f is the file, %d the spool, %t and %u the
+    /// start of the slot, %% a percent sign
     #[arg(short = 'x', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     exec: Option<Words>,
     /// Run this through sh -c after each file; "$NFCAP_FILE" is the file
@@ -155,7 +157,7 @@ impl Args {
             || self.retention.max_size.is_some()
             || self.retention.min_free.is_some()
         {
-            return refused("a stream has no files to remove");
+            return refused("--max-size, --min-free, --yes and --dry-run need files, not a stream");
         }
         Ok(())
     }
@@ -199,7 +201,7 @@ fn slot(text: &str) -> Result<u32, String> {
     match cli::parse_seconds(text)? {
         0 => Err("a slot needs a length".to_owned()),
         seconds if DAY % seconds == 0 => Ok(seconds),
-        _ => Err("no whole number of such slots makes a day".to_owned()),
+        _ => Err("a day must be a whole number of slots".to_owned()),
     }
 }
 

@@ -23,7 +23,7 @@ pub fn missing_in_slot(closing: &Closing) -> Option<String> {
         (Some(datagrams), None) if lost.flows.is_some() => Some(format!("{datagrams} datagrams")),
         (Some(datagrams), None) => {
             let before = datagrams - closing.dropped().min(datagrams);
-            Some(format!("{datagrams} datagrams, {before} of them before they arrived"))
+            Some(format!("{datagrams} datagrams, {before} of them lost on the way here"))
         }
     }
 }

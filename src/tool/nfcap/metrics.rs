@@ -205,7 +205,7 @@ impl Metrics {
         let name = "nfcap_exporter_datagrams_total";
         series(name, "counter", help, &|followed| count(followed.datagrams));
         let name = "nfcap_exporter_restarts_total";
-        let help = "Number of times that its sequence numbers began anew.";
+        let help = "Number of times that its sequence numbers restarted.";
         series(name, "counter", help, &|followed| count(followed.restarts));
         // Reordered datagrams that arrive late lower the value, so it is no counter.
         let name = "nfcap_exporter_missing";

@@ -26,7 +26,7 @@ pub struct Udp {
 }
 
 impl Udp {
-    /// Returns a sender of `rate` datagrams a second from so many routers.
+    /// Returns a sender of `rate` datagrams a second, with a socket for each of the routers.
     ///
     /// # Errors
     /// Fails if the collector's address cannot be reached.

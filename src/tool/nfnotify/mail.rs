@@ -28,7 +28,7 @@ const OUTPUT_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Read who is responsible for which network from this file: CSV lines network,mail,name
+    /// Read the persons responsible for networks from this file: CSV lines network,mail,name
     #[arg(long, value_name = "FILE", env = "NFKIT_CONTACTS", value_hint = ValueHint::FilePath)]
     contacts: Option<PathBuf>,
     /// Tell this address of hosts without a contact, outside hosts and silent exporters; it gets replies
@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Send the mails from this address [default: the operator's]
     #[arg(long, value_name = "MAIL", env = "NFKIT_FROM")]
     from: Option<Address>,
-    /// Name the site so in subjects
+    /// Put this name of the site into subjects
     #[arg(long, value_name = "NAME", env = "NFKIT_SITE", value_parser = mail::site)]
     site: Option<String>,
     /// Hand each message to this program as `PATH -t -i` instead of printing it
@@ -46,7 +46,7 @@ pub(super) struct Args {
         default_missing_value = "/usr/sbin/sendmail", value_hint = ValueHint::ExecutablePath
     )]
     sendmail: Option<PathBuf>,
-    /// Date the messages so: RFC 3339 or Unix seconds [default: now]
+    /// Give the messages this date: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = parse_time)]
     date: Option<Timestamp>,
     /// Mail findings that are marked as a survey too
@@ -58,7 +58,7 @@ pub(super) struct Args {
 ///
 /// # Errors
 /// Fails if there is nobody to write to or no sender, if the contacts have errors, or if the input is
-/// no finding input.
+/// not the output of a detector.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.contacts.is_none() && args.operator.is_none() {
         return Err(Usage("nobody to write to; give --contacts or --operator".to_owned()).into());

@@ -476,7 +476,7 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
     let told = format!(
-        "missing by sequence numbers: {dropped_kernel} datagrams, 0 of them before they arrived"
+        "missing by sequence numbers: {dropped_kernel} datagrams, 0 of them lost on the way here"
     );
     assert!(said.contains(&told), "{said}");
 }
