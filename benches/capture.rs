@@ -6,6 +6,7 @@
 //! made here repeat a few packets, so that they stay in the processor's cache, and other programs'
 //! use of the memory is not measured.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 use std::hint::black_box;
 use std::io::{self, Read};

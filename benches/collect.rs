@@ -9,6 +9,7 @@
 //!
 //! Options, after `--`: see scripts/bench-collect, which runs this.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::exit)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 #[path = "bare/udp.rs"]

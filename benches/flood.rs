@@ -5,6 +5,7 @@
 //! name the attacked and the attackers.
 //! Options as of the bench `total`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 

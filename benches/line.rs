@@ -4,6 +4,7 @@
 //! All contestants take turns in one run, because other load on the machine changes every figure;
 //! compare ratios. The flows lie in the cache, as freshly decoded ones do.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 

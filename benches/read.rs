@@ -5,6 +5,7 @@
 //! compare ratios. The text lies in memory as in the page cache, and the reader copies it block by
 //! block.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 

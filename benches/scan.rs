@@ -4,6 +4,7 @@
 //! anything is measured, nfscan must find the scanners, and print the same with 128 MiB of memory as with more. The
 //! options are those of the bench `total`; `--flows` is the middle size.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 

@@ -18,16 +18,19 @@ mod collect;
 mod error;
 mod fragments;
 mod input;
+#[expect(clippy::disallowed_methods, reason = "the writer keeps its periods by the clock")]
 mod live;
 mod packet_block;
 mod queue;
 mod reader;
+#[expect(clippy::disallowed_methods, reason = "the arrival of a datagram is the clock's time")]
 mod receive;
 mod section;
 mod skipped;
 mod slots;
 pub mod socket;
 pub mod spool;
+#[expect(clippy::disallowed_methods, reason = "writing templates is paced by the clock")]
 mod template_cache;
 mod writer;
 

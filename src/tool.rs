@@ -1,14 +1,15 @@
-//! One module per command: its arguments, and what it does with them.
+//! The commands, one module each, with their arguments and a function `run`.
 //!
-//! A tool is the only place where the layers meet: it opens what the arguments name, passes flows
-//! from one room to the next and says on stderr what went wrong on the way. What several tools do
-//! alike lies beside them, such as [`detector`] for the three that read flow lines and print
-//! findings.
+//! Only here do the layers meet: a command opens the files that its arguments name, passes flows from
+//! one module to the next and reports errors on stderr. The common parts of several commands lie
+//! beside them, such as [`detector`] for the three that read flow lines and print findings.
 
 mod calibration;
 pub mod detector;
 mod findings;
+mod inside;
 pub mod nfcap;
+#[expect(clippy::disallowed_methods, reason = "--since and --until may be relative to now")]
 pub mod nfdump_txt;
 pub mod nfflood;
 pub mod nfgen;

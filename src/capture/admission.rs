@@ -262,6 +262,7 @@ mod tests {
     use super::*;
     use std::sync::OnceLock;
 
+    #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made without the clock")]
     fn at(nanos: i64) -> Instant {
         static BEGAN: OnceLock<Instant> = OnceLock::new();
         *BEGAN.get_or_init(Instant::now) + Duration::from_nanos(nanos as u64)

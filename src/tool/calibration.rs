@@ -1,4 +1,4 @@
-//! `--calibrate`: what the sources of this site are like, and the limits that this suggests.
+//! `--calibrate`: percentiles of the measures at this site, and the limits that they suggest.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,23 +6,24 @@ use std::io::{self, Write};
 use crate::detect::Metric;
 use crate::finding::Side;
 
-/// The columns.
-pub const COLUMNS: [&str; 9] =
-    ["metric", "side", "seen", "p50", "p90", "p99", "p999", "max", "limit"];
+const COLUMNS: [&str; 10] =
+    ["metric", "side", "seen", "p50", "p90", "p99", "p999", "max", "limit", "suggest"];
 
-/// Values of all windows, by metric and side. There are at most as many values as a source can have
-/// targets, and one counter for each.
+/// The values of all windows, by metric and side: a counter for each distinct value. A source has at
+/// most as many distinct values as it can have targets.
 #[derive(Debug, Default)]
 pub struct Calibration(BTreeMap<(&'static str, Option<Side>), Values>);
 
 #[derive(Debug, Default)]
 struct Values {
+    /// The limit in force.
     limit: u64,
+    /// The number of sources with each value.
     counts: BTreeMap<u64, u64>,
 }
 
 impl Calibration {
-    /// Values of one window.
+    /// Adds the values of one window.
     pub fn add(&mut self, metrics: &[Metric]) {
         for Metric { name, side, value, limit } in metrics {
             let values = self.0.entry((name, *side)).or_default();
@@ -31,19 +32,19 @@ impl Calibration {
         }
     }
 
-    /// One line a metric and side, after the line that names the columns.
+    /// Prints a line for each metric and side, after the line that names the columns.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Fails if the output cannot be written.
     pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "#fields\t{}\tsuggest", COLUMNS.join("\t"))?;
+        writeln!(out, "#fields\t{}", COLUMNS.join("\t"))?;
         for ((metric, side), values) in &self.0 {
             let side = side.map_or("-", Side::as_str);
             let seen: u64 = values.counts.values().sum();
             let [p50, p90, p99, p999] = [500, 900, 990, 999].map(|p| values.percentile(p, seen));
             let max = values.counts.keys().last().copied().unwrap_or(0);
             let limit = values.limit;
-            // A quarter above nearly all that was seen, and never below the default.
+            // A quarter above 99.9 % of the sources, and never below the limit in force.
             let suggest = limit.max(p999 + p999.div_ceil(4));
             writeln!(
                 out,
@@ -55,7 +56,7 @@ impl Calibration {
 }
 
 impl Values {
-    /// The least value that `permille` of all do not exceed.
+    /// Returns the least value that `permille` of the `seen` sources do not exceed.
     fn percentile(&self, permille: u64, seen: u64) -> u64 {
         let rank = (u128::from(seen) * u128::from(permille)).div_ceil(1000).max(1);
         let mut sum = 0u128;
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_seen() {
+    fn percentiles_are_values_of_sources() {
         let metric =
             |value| Metric { name: "horizontal", side: Some(Side::Inside), value, limit: 100 };
         let mut calibration = Calibration::default();

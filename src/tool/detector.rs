@@ -1,4 +1,5 @@
-//! What nfscan, nfflood and nfport do alike: flow lines in, finding lines out, window by window.
+//! The common part of nfscan, nfflood and nfport: reads flow lines, judges them window by window and
+//! prints findings.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use clap::ValueHint;
 
 use super::calibration::Calibration;
 use super::findings::clock;
+use super::inside;
 use super::windowed::{WindowStage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, read_text};
 use crate::detect::{Detector, Explained, Ignore, Site, SiteLimits, marks};
@@ -19,34 +21,34 @@ use crate::line::Tool;
 use crate::time::{End, Mark, Window};
 use crate::window::{Closed, Windows};
 
-/// Options of all three detectors.
+/// The options of all three detectors.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Files of flow lines, gzip or zstd undone; stdin if there is none or for -
+    /// Read flow lines from these files, decompressed if need be; without one, or for -, from stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
-    /// Our networks: 140.119.0.0/16,2001:288::/32 or @FILE
+    /// Take these as our networks: 140.119.0.0/16,2001:288::/32 or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_INSIDE")]
     pub inside: Option<Nets>,
     /// Print only findings about hosts inside or outside
     #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"], requires = "inside")]
     side: Option<String>,
-    /// Do not count flows that match a line `src dst [proto/port]` of this file
+    /// Ignore flows that match a line `src dst [proto/port]` of this file
     #[arg(long, value_name = "FILE", env = "NFKIT_IGNORE", value_hint = ValueHint::FilePath)]
     ignore: Option<PathBuf>,
-    /// Judge windows of this length: merges marked ones, cuts unmarked rows [unmarked: 10m]
+    /// Judge windows of this length: merge marked ones, cut unmarked rows [unmarked: 10m]
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_window)]
     window: Option<u32>,
     /// Judge by the paper's rule alone
     #[arg(long)]
     pub paper: bool,
-    /// Limits of the classes by network: lines `network,class,value`
+    /// Read limits of the classes by network from this file: lines `network,class,value`
     #[arg(long, value_name = "FILE", env = "NFKIT_LIMITS", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
     limits: Option<PathBuf>,
-    /// Print percentiles of what each class measures, and the limits they suggest, instead of findings
+    /// Print percentiles of each class's measures, and the limits they suggest, instead of findings
     #[arg(long, conflicts_with_all = ["paper", "json", "explain", "exit_code"])]
     calibrate: bool,
-    /// Show what the rules saw of this host, flagged or not, instead of findings
+    /// Print the measures of this host, flagged or not, instead of findings
     #[arg(long, value_name = "HOST", conflicts_with = "json")]
     explain: Option<IpAddr>,
     /// Print one JSON object a line
@@ -55,16 +57,17 @@ pub struct Options {
     /// Hide the host part of every address, for publication
     #[arg(long)]
     mask: bool,
-    /// Exit with status 3 if anything was found
+    /// Exit with status 3 if there are findings
     #[arg(long)]
     exit_code: bool,
-    /// Whose output the files are: flow, nfdump, rwcut, zeek or vpc [default: as they begin]
+    /// Read the files as the output of this program: flow, nfdump, rwcut, zeek or vpc [default: by
+    /// their first lines]
     #[arg(long, value_name = "TOOL")]
     input: Option<Tool>,
-    /// Stop with status 1 at the first line that is no flow
+    /// Stop with status 1 at the first line that is not a flow
     #[arg(long)]
     strict: bool,
-    /// Memory for counting; what is more goes to temporary files [default: a quarter of the RAM]
+    /// Count in this much memory, and beyond it in temporary files [default: a quarter of the RAM]
     #[arg(long, value_name = "SIZE", value_parser = cli::parse_size, env = "NFKIT_MEMORY")]
     memory: Option<u64>,
     #[command(flatten)]
@@ -78,7 +81,7 @@ impl AsRef<Common> for Options {
 }
 
 impl Options {
-    /// What is printed: the figure, if it was asked for.
+    /// Returns the kind of output: the figure, if there is one to print.
     pub fn print<R>(&self, figure: Option<Figure<R>>) -> Print<R> {
         match figure {
             Some(figure) => Print::Figure(figure),
@@ -87,24 +90,24 @@ impl Options {
         }
     }
 
-    /// The site's own limits.
+    /// Returns the site's own limits.
     ///
     /// # Errors
-    /// A file that cannot be read, or is none of limits.
-    pub fn bounds(&self) -> anyhow::Result<SiteLimits> {
+    /// Fails if the file cannot be read or a line of it is no limit.
+    pub fn site_limits(&self) -> anyhow::Result<SiteLimits> {
         let read = |path: &PathBuf| parse_file(path, SiteLimits::parse).context("--limits");
         Ok(self.limits.as_ref().map(read).transpose()?.unwrap_or_default())
     }
 }
 
-/// What is printed of the windows that were judged.
+/// A kind of output.
 #[derive(Debug)]
 pub enum Print<R> {
-    /// Findings, or what was seen of one host.
+    /// Findings, or the measures of one host.
     Findings,
     /// The rows of a figure instead.
     Figure(Figure<R>),
-    /// What all hosts came to, at the end.
+    /// Percentiles of all hosts' measures, at the end.
     Calibration,
 }
 
@@ -113,16 +116,17 @@ pub enum Print<R> {
 pub struct Figure<R> {
     /// The columns after `window` and `seconds`.
     pub columns: &'static [&'static str],
-    /// The host that a row is about, for `--side`.
+    /// Returns the host of a row, for `--side`.
     pub host: fn(&R) -> IpAddr,
-    /// These columns of one row.
+    /// Returns the columns of a row, masked if the flag is set.
     pub cells: fn(&R, Option<Window>, bool) -> Vec<String>,
 }
 
-/// Reads all inputs, judges every window and prints what was found.
+/// Reads all inputs, judges every window and prints the findings.
 ///
 /// # Errors
-/// What stops the command: an argument that cannot be carried out, a full disk, `--strict`.
+/// Fails at a file of `--inside` or `--ignore` that cannot be read, a temporary file or stdout that
+/// cannot be written, and under `--strict` at a bad line.
 pub fn run<D: Detector>(
     args: &Options,
     io: &mut Io,
@@ -130,14 +134,7 @@ pub fn run<D: Detector>(
     print: Print<D::Row>,
     make: impl Fn(&Arc<Site>) -> D,
 ) -> anyhow::Result<Status> {
-    let inside = match &args.inside {
-        // An empty list would switch off, without a word, all that depends on it.
-        Some(nets) => match nets.load().context("--inside")? {
-            nets if nets.is_empty() => anyhow::bail!("--inside: no network in it"),
-            nets => Networks::new(nets),
-        },
-        None => Networks::default(),
-    };
+    let inside = inside::load(args.inside.as_ref())?.map(Networks::new).unwrap_or_default();
     let ignore = match &args.ignore {
         Some(path) => parse_file(path, str::parse).context("--ignore")?,
         None => Ignore::default(),
@@ -159,8 +156,8 @@ pub fn run<D: Detector>(
         site: site.clone(),
         side,
         calibration: Calibration::default(),
-        found: false,
-        seen: false,
+        has_findings: false,
+        has_explained: false,
     };
     let windows = Windows::new(args.window, || make(&site)).excluding(ignore);
     let mut windowed = Windowed::new(windows, args.strict, args.input);
@@ -172,17 +169,19 @@ pub fn run<D: Detector>(
     if let Print::Calibration = printer.print {
         printer.calibration.print(&mut io.out)?;
     }
-    if args.explain.is_some() && !printer.seen {
-        io.report.warn("no flow of that host was counted");
+    if args.explain.is_some() && !printer.has_explained {
+        io.report.warn("--explain: no flow of that host was counted");
     }
-    Ok(match (windowed.has_failed(), printer.found && args.exit_code) {
-        (true, _) => Status::Failed,
-        (false, true) => Status::Found,
-        (false, false) => Status::Done,
+    Ok(if windowed.has_failed() {
+        Status::Failed
+    } else if printer.has_findings && args.exit_code {
+        Status::Found
+    } else {
+        Status::Done
     })
 }
 
-/// Reads a file of lines, whose errors say where they are.
+/// Reads and parses a file. `parse` puts the line number first in its errors.
 fn parse_file<T, E: std::fmt::Display>(
     path: &Path,
     parse: impl Fn(&str) -> Result<T, E>,
@@ -192,7 +191,7 @@ fn parse_file<T, E: std::fmt::Display>(
     parse(&text).map_err(|error| anyhow::anyhow!("{name}:{error}"))
 }
 
-/// Prints judged windows: findings, or the figure, or what was seen of one host.
+/// A printer of judged windows.
 struct Printer<'a, R> {
     args: &'a Options,
     tool: &'static str,
@@ -200,11 +199,13 @@ struct Printer<'a, R> {
     site: Arc<Site>,
     side: Option<Side>,
     calibration: Calibration,
-    found: bool,
-    seen: bool,
+    has_findings: bool,
+    /// True once the host of `--explain` was seen.
+    has_explained: bool,
 }
 
-const SEEN: [&str; 5] = ["host", "of", "measure", "value", "limit"];
+/// The columns of `--explain` after `window` and `seconds`.
+const EXPLAINED: [&str; 6] = ["host", "of", "measure", "value", "limit", "verdict"];
 
 impl<R> Printer<'_, R> {
     fn writer(&self, io: &Io) -> Writer<cli::Out> {
@@ -212,10 +213,11 @@ impl<R> Printer<'_, R> {
         Writer::new(io.out.clone(), form, self.args.mask)
     }
 
+    /// Prints the line that names the columns.
     fn fields(&self, io: &mut Io) -> anyhow::Result<()> {
         let columns = match (&self.args.explain, &self.print) {
             (_, Print::Calibration) => return Ok(()),
-            (Some(_), _) => [&SEEN[..], &["verdict"]].concat(),
+            (Some(_), _) => EXPLAINED.to_vec(),
             (None, Print::Figure(figure)) => figure.columns.to_vec(),
             (None, Print::Findings) => return Ok(self.writer(io).fields()?),
         };
@@ -223,6 +225,7 @@ impl<R> Printer<'_, R> {
         Ok(())
     }
 
+    /// Judges and prints a window that is over.
     fn window<D: Detector<Row = R>>(
         &mut self,
         closed: Closed<D>,
@@ -243,11 +246,11 @@ impl<R> Printer<'_, R> {
             finding
         });
         let findings: Vec<_> = findings.filter(|finding| self.shows(finding.side)).collect();
-        self.found |= !findings.is_empty();
+        self.has_findings |= !findings.is_empty();
         let (window, flows) = (start(end.window), end.flows.unwrap_or(0));
         io.report.detail(format_args!("{window}: {flows} flows, {} findings", findings.len()));
         if let Some(host) = self.args.explain {
-            self.seen |= !verdict.seen.is_empty();
+            self.has_explained |= !verdict.seen.is_empty();
             self.explain(host, &verdict.seen, &end, io)?;
         } else if let Print::Figure(figure) = &self.print {
             let rows = verdict.figure.iter();
@@ -263,7 +266,7 @@ impl<R> Printer<'_, R> {
         Ok(())
     }
 
-    /// Prints what is to be said of a window that is still open.
+    /// Prints the findings of a window that is still open.
     fn early<D: Detector<Row = R>>(
         &mut self,
         window: Window,
@@ -272,16 +275,17 @@ impl<R> Printer<'_, R> {
     ) -> anyhow::Result<()> {
         let mut findings = counter.early(window).context("temporary file")?;
         findings.retain(|finding| self.shows(finding.side));
-        self.found |= !findings.is_empty();
+        self.has_findings |= !findings.is_empty();
         let mut writer = self.writer(io);
         findings.iter().try_for_each(|finding| Ok(writer.finding(finding)?))
     }
 
-    /// Whether `--side` lets a host of this side through.
+    /// Returns true if `--side` admits a host of this side.
     fn shows(&self, side: Option<Side>) -> bool {
         self.side.is_none() || side == self.side
     }
 
+    /// Prints the measures of the host of `--explain`.
     fn explain(
         &self,
         host: IpAddr,
@@ -300,7 +304,7 @@ impl<R> Printer<'_, R> {
     }
 }
 
-/// START and SECONDS of a window, as rows begin.
+/// Returns the columns `window` and `seconds`, with which rows begin.
 fn start(window: Option<Window>) -> String {
     window.map_or_else(|| "-\t-".to_owned(), |window| window.to_string())
 }

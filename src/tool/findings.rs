@@ -1,67 +1,66 @@
-//! Reads finding lines in bounded memory, recognises input that has none, and tells of its times.
+//! Reads finding lines in bounded memory, recognises input without any, and reports on its times.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cli::Io;
+use crate::capture;
+use crate::cli::{Input, Io};
 use crate::finding::{DETECTORS, Error, Item, MAX_JSON, Reader};
 use crate::time::{Latest, Mark, Timeline, Timestamp, Window};
 
-/// The message about input that has lines but no findings: nobody may take it for a quiet day's.
-pub(super) const NO_FINDINGS: &str = "this is not what nfscan, nfflood or nfport print: no line is a \
-    finding or the end of a window that one of them judged; run them on the flow lines first";
+/// The message about input that has lines but no findings, which must not pass for a quiet day.
+pub(super) const NO_FINDINGS: &str = "this is not the output of nfscan, nfflood or nfport: no line is \
+    a finding or the end of a window that one of them judged; run them on the flow lines first";
 
-/// `--now`.
+/// The option `--now`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Now {
     /// Set aside windows that begin more than one slot (their length) after this time: RFC 3339 or
-    /// Unix seconds [default: none is]
+    /// Unix seconds [default: no window]
     #[arg(long = "now", value_name = "TIME", value_parser = parse_time)]
     pub(super) time: Option<Timestamp>,
 }
 
-/// Reads a moment as options of these commands name it.
+/// Parses a time in RFC 3339 or Unix seconds.
 ///
 /// # Errors
-/// A message for the user that says what is wrong.
+/// Returns a message for the user.
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text.as_bytes())
-        .ok_or_else(|| "no time such as 2001-08-17T17:30:00Z".to_owned())
+        .ok_or_else(|| "not a time such as 2001-08-17T17:30:00Z".to_owned())
 }
 
-/// Returns the time of this machine's clock.
+/// Returns the time of the system's clock, in whole seconds.
 pub(super) fn clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_secs(since.as_secs())
+    Timestamp::from_secs(capture::clock().secs())
 }
 
-/// The kinds of lines that the inputs of a run had.
+/// The kinds of lines in the inputs of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct InputKinds {
-    /// A line other than an empty one or the header of a finding stream.
+    /// True once there was a line other than an empty one or the header of a finding stream.
     has_lines: bool,
-    /// A finding, or the closing mark of a detector.
+    /// True once there was a finding, or the closing mark of a detector.
     has_findings: bool,
 }
 
 impl InputKinds {
-    /// Returns true if there were lines, but of something else than findings.
+    /// Returns true if there were lines, but no findings and no windows of a detector.
     pub(super) fn is_something_else(self) -> bool {
         self.has_lines && !self.has_findings
     }
 }
 
-/// Says on stderr which lines were set aside, and that the newest window lies behind a gap. `effect`
-/// says what the command makes of the gap.
+/// Reports the windows that `--now` set aside, and a gap before the newest window. `effect` is the
+/// consequence of the gap for this command.
 ///
 /// # Errors
-/// All windows were set aside, so there is nothing to work on.
-pub(super) fn tell_times(timeline: &Timeline, effect: &str, io: &mut Io) -> anyhow::Result<()> {
+/// Fails if all windows were set aside, so that there is nothing to work on.
+pub(super) fn report_times(timeline: &Timeline, effect: &str, io: &mut Io) -> anyhow::Result<()> {
     if let Some(aside) = timeline.aside() {
         let (first, last) = (aside.first.start_text(), aside.last.start_text());
         anyhow::ensure!(
             !timeline.is_all_aside(),
-            "all windows of the input, from {first} to {last}, begin after --now: is that time right?"
+            "all windows of the input, from {first} to {last}, begin after --now; is that time right?"
         );
         io.report.warn(format_args!(
             "{} lines are set aside: their windows, from {first} to {last}, begin after --now",
@@ -74,18 +73,58 @@ pub(super) fn tell_times(timeline: &Timeline, effect: &str, io: &mut Io) -> anyh
     Ok(())
 }
 
-/// Describes a gap in an input.
+/// Describes a gap in the input between the window `before` and the newest one.
 pub(super) fn gap(before: Window, newest: Window) -> String {
     format!(
         "more than 24 h lie between the window {} and the newest one, {}: either a clock was \
-         wrong or nothing was collected in between",
+         wrong, or no data was collected in between",
         before.start_text(),
         newest.start_text()
     )
 }
 
-/// Reads findings and marks from `R`.
-pub(super) struct Findings<'s, R> {
+/// An error of [`read_findings`].
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The input failed; the command may go on with others.
+    Input(io::Error),
+    /// The command stops: by `--strict`, or by an error of the callback.
+    Stop(anyhow::Error),
+}
+
+/// Reads one input of several, and gives each finding and mark to `take`. A line that is neither is
+/// reported, or stops the command with `strict`; `take` then gets `None`.
+///
+/// # Errors
+/// See [`ReadError`].
+pub(super) fn read_findings(
+    input: Input,
+    strict: bool,
+    seen: &mut InputKinds,
+    io: &mut Io,
+    mut take: impl FnMut(Option<Item>) -> anyhow::Result<()>,
+) -> Result<(), ReadError> {
+    let name = input.name.clone();
+    let mut lines = FindingLines::new(input, seen);
+    while let Some((number, item)) = lines.next().map_err(ReadError::Input)? {
+        let item = match item {
+            Ok(item) => Some(item),
+            Err(error) => {
+                let message = format!("{name}:{number}: {error}");
+                if strict {
+                    return Err(ReadError::Stop(anyhow::anyhow!(message)));
+                }
+                io.report.complain("bad lines", message);
+                None
+            }
+        };
+        take(item).map_err(ReadError::Stop)?;
+    }
+    Ok(())
+}
+
+/// A reader of finding lines and marks.
+struct FindingLines<'s, R> {
     input: BufReader<R>,
     reader: Reader,
     line: Vec<u8>,
@@ -93,19 +132,19 @@ pub(super) struct Findings<'s, R> {
     seen: &'s mut InputKinds,
 }
 
-impl<'s, R: Read> Findings<'s, R> {
-    /// Reads one input of several, and notes in `seen` which kinds of lines it has.
-    pub(super) fn new(input: R, seen: &'s mut InputKinds) -> Findings<'s, R> {
+impl<'s, R: Read> FindingLines<'s, R> {
+    /// Returns a reader that notes the kinds of lines in `seen`.
+    fn new(input: R, seen: &'s mut InputKinds) -> FindingLines<'s, R> {
         let input = BufReader::new(input);
-        Findings { input, reader: Reader::new(), line: Vec::new(), number: 0, seen }
+        FindingLines { input, reader: Reader::new(), line: Vec::new(), number: 0, seen }
     }
 
-    /// What the next line says that says anything, with its number from 1; `None` at the end. A line
-    /// that the end cuts short is one too.
+    /// Returns the next finding, mark or malformed line, with its line number from 1; `None` at the
+    /// end. A last line without a line feed counts too.
     ///
     /// # Errors
-    /// A stream that fails; what stood of a line before that is lost.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Result<Item, Error>)>> {
+    /// Fails if the input does. The part of a line before the failure is lost.
+    fn next(&mut self) -> io::Result<Option<(u64, Result<Item, Error>)>> {
         while self.take_line()? {
             let item = self.reader.line(&self.line);
             let is_header = matches!(item, Ok(None)) && self.line.starts_with(b"#fields\t");
@@ -118,11 +157,12 @@ impl<'s, R: Read> Findings<'s, R> {
         Ok(None)
     }
 
-    /// Takes the next line without its ending; false at the end. Of a line that is longer than any
-    /// finding it keeps enough for the reader to refuse it: one without end costs no memory.
+    /// Reads the next line without its ending; returns false at the end. Of a line that is longer than
+    /// any finding it keeps just enough for the reader to refuse it, so that an endless line costs no
+    /// memory.
     fn take_line(&mut self) -> io::Result<bool> {
         self.line.clear();
-        // One octet for the line feed and one for a carriage return.
+        // One byte more for the line feed and one for a carriage return.
         let limit = MAX_JSON as u64 + 2;
         if self.input.by_ref().take(limit).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(false);
@@ -140,6 +180,7 @@ impl<'s, R: Read> Findings<'s, R> {
     }
 }
 
+/// Returns true for a finding and for the closing mark of a detector.
 fn is_of_detector(item: &Item) -> bool {
     match item {
         Item::Finding(_) => true,
@@ -155,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_finding_input_is_known_by_all_of_its_lines() {
+    fn input_without_findings_is_recognised_by_all_of_its_lines() {
         let header = format!("#fields\t{}\n", crate::finding::COLUMNS.join("\t"));
         let mark = "2001-07-01T00:20:00Z\t600";
         let judged = format!("#end\t{mark}\tflows=1\tstate=ok\ttool=nfport\n");
@@ -181,7 +222,7 @@ mod tests {
             ("{}\n".to_owned(), true),
         ] {
             let mut seen = InputKinds::default();
-            let mut input = Findings::new(text.as_bytes(), &mut seen);
+            let mut input = FindingLines::new(text.as_bytes(), &mut seen);
             while input.next().unwrap().is_some() {}
             assert_eq!(seen.is_something_else(), expected, "{text}");
         }
@@ -189,7 +230,7 @@ mod tests {
 
     fn lengths(text: &[u8]) -> Vec<usize> {
         let mut seen = InputKinds::default();
-        let mut input = Findings::new(text, &mut seen);
+        let mut input = FindingLines::new(text, &mut seen);
         let mut all = Vec::new();
         while input.take_line().unwrap() {
             all.push(input.line.len());
@@ -209,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_costs_no_memory_and_is_refused() {
+    fn an_endless_line_costs_no_memory_and_is_refused() {
         let endless = io::repeat(b'x').take(50 << 20);
         let mut seen = InputKinds::default();
-        let mut input = Findings::new(endless.chain(&b"\n#window\t-\t-"[..]), &mut seen);
+        let mut input = FindingLines::new(endless.chain(&b"\n#window\t-\t-"[..]), &mut seen);
         let (number, item) = input.next().unwrap().unwrap();
         assert!(number == 1 && matches!(item, Err(Error::Long { .. })), "{number} {item:?}");
         let (number, item) = input.next().unwrap().unwrap();

@@ -1,39 +1,38 @@
-//! nfflood: flow lines in, hosts under DoS and DDoS out, with the inside hosts that attack.
+//! nfflood: reads flow lines and prints hosts under DoS and DDoS, and the inside hosts that attack.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::{Parser, ValueHint};
 
 use super::detector::{self, Figure};
-use super::state::Kept;
+use super::state;
 use crate::cli::{Common, Io, Status, Usage};
 use crate::detect::Site;
 use crate::detect::flood::{Flood, Memory, Setup};
 use crate::detect::paper::{AttackerVictim, PaperFlood, PaperFloodRules};
 use crate::finding::{Host, Rate};
 
-/// The variable for `--outside-if`.
+/// The variable of `--outside-if`.
 const OUTSIDE_IF: &str = "NFKIT_OUTSIDE_IF";
 
 /// Find hosts under DoS or DDoS, and the inside hosts that attack.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are hosts and
-/// networks upon which much comes that is not answered, and who of ours sends it, in classes that the
-/// manual describes.
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). A host or network is
+/// flagged if it receives much traffic that it does not answer, and an inside host if it sends such
+/// traffic, in classes that the manual describes.
 #[derive(Debug, Parser)]
 #[command(name = "nfflood", version, max_term_width = 100)]
 pub struct Args {
-    /// Print the pairs of victim and attacker instead: figure 4
+    /// Print the pairs of victim and attacker instead of findings: figure 4
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     pairs: bool,
     /// With --paper, flag a host that receives more flows than this in 10 minutes (scales with the window)
     #[arg(long, value_name = "N", default_value_t = PaperFloodRules::PAPER.flows, requires = "paper")]
     limit_flows: u64,
-    /// Interfaces (SNMP ifIndex) at which the outside begins: inside addresses from there are forged
+    /// Take inside addresses that enter through these interfaces (SNMP ifIndex) as forged: they lead
+    /// outside
     #[arg(
         long,
         value_name = "IFS",
@@ -42,10 +41,11 @@ pub struct Args {
         conflicts_with = "paper"
     )]
     outside_if: Vec<u32>,
-    /// Remember what hosts are used to in this file from one run to the next: class volume
+    /// Remember the usual traffic of hosts in this file from one run to the next: class volume
     #[arg(long, value_name = "FILE", env = "NFKIT_FLOOD_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
     state: Option<PathBuf>,
-    /// Print floods while they go on too, every ten seconds of the flows' own time, with the counts so far
+    /// Print floods while they go on too, every ten seconds of the flows' own time, with the counts so
+    /// far
     #[arg(long, conflicts_with_all = ["pairs", "explain", "calibrate", "paper"])]
     live: bool,
     #[command(flatten)]
@@ -61,7 +61,8 @@ impl AsRef<Common> for Args {
 /// Runs nfflood.
 ///
 /// # Errors
-/// What stops the command.
+/// Fails if a file of an option cannot be used, if a temporary file, stdout or the state cannot be
+/// written, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let pairs = Figure {
         columns: &["victim", "attacker", "flows", "rate"],
@@ -82,30 +83,35 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let make = |site: &Arc<Site>| PaperFlood::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfflood", print, make);
     }
-    // The variable is set for all runs, those that are not told what is inside too.
-    let is_given = !args.outside_if.is_empty() && std::env::var_os(OUTSIDE_IF).is_none();
+    // The variable is set for all runs, including those without --inside, which ignore it.
+    let is_given = !args.outside_if.is_empty() && !is_set(OUTSIDE_IF);
     if is_given && args.detector.inside.is_none() {
-        let text = "--outside-if needs --inside: it says where inside addresses are forged";
+        let text =
+            "--outside-if needs --inside, because it tells where inside addresses are forged";
         return Err(Usage(text.to_owned()).into());
     }
-    let limits = args.detector.bounds()?;
-    let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfflood", io));
-    let (kept, memory) = kept.transpose().context("--state")?.unzip();
-    let memory = memory.map(RefCell::new);
+    let limits = args.detector.site_limits()?;
+    let (file, memory) = state::open(args.state.as_deref(), "nfflood", io)?;
     let outside_if = args.outside_if.into();
     let setup = Setup { limits, outside_if, memory, live: args.live, ..Setup::default() };
     let setup = Rc::new(setup);
     let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
     let status = detector::run(&args.detector, io, "nfflood", print, make)?;
-    if let (Some(kept), Some(memory)) = (kept, &setup.memory) {
-        let memory = memory.borrow();
-        kept.save(&*memory).context("--state")?;
-        let (known, forgotten) = memory.sizes();
-        io.report.detail(format_args!("state: {known} baselines, {forgotten} forgotten"));
-    }
+    state::save(file, setup.memory.as_ref(), io, |memory: &Memory| {
+        let (known, evicted) = memory.sizes();
+        format!("{known} baselines, {evicted} evicted")
+    })?;
     if args.live {
         let forgotten = setup.forgotten.get();
         io.report.detail(format_args!("live: {forgotten} events had no room"));
     }
     Ok(status)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command may read the environment; clap does not tell"
+)]
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
 }

@@ -1,30 +1,30 @@
-//! nfpage: finding lines in, one static page out.
+//! nfpage: reads finding lines and writes one static page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 
-use super::findings::{Findings, InputKinds, NO_FINDINGS, Now, tell_times};
+use super::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings, report_times};
 use crate::cli::{self, Common, Input, Io, Status};
 use crate::finding::Side;
 use crate::page::{self, PageData, Show};
 
 /// Show findings on a static web page.
 ///
-/// Reads findings, nfkit-finding(5), of all three detectors, as text or JSON, and writes
+/// Reads findings of nfscan, nfflood and nfport, nfkit-finding(5), as text or JSON, and writes
 /// DIR/index.html: one page that needs no other file and no script.
 #[derive(Debug, Parser)]
 #[command(name = "nfpage", version, max_term_width = 100)]
 pub struct Args {
-    /// Files of finding lines, gzip or zstd undone; stdin if there is none or for -
+    /// Read findings from these files, decompressed if need be; without one, or for -, from stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
-    /// The site's folder, made if need be
+    /// Write the page into this directory, which is created if need be
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     write: PathBuf,
-    /// The heading of the page
+    /// Give the page this heading
     #[arg(
         long, value_name = "TEXT", env = "NFKIT_TITLE", default_value = "Findings in network traffic",
         value_parser = NonEmptyStringValueParser::new()
@@ -43,7 +43,7 @@ pub struct Args {
     /// Hide the host part of every address, for publication
     #[arg(long)]
     mask: bool,
-    /// Stop with status 1 at the first line that is no finding, and leave the old page
+    /// Stop with status 1 at the first line that is not a finding, and leave the old page
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
@@ -59,66 +59,55 @@ impl AsRef<Common> for Args {
 /// Runs nfpage.
 ///
 /// # Errors
-/// What stops the command: a page that cannot be written, `--strict`.
+/// Fails if the page cannot be written, if no input could be read, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let mut board = PageData::new(args.now.time);
+    let mut data = PageData::new(args.now.time);
     let (mut failed, mut seen) = (false, InputKinds::default());
     let stdin = [PathBuf::from("-")];
     let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
     for path in files {
-        let input = Input::open(path, &io.out);
-        let read = match input {
-            Ok(input) => file(input, args.strict, &mut board, &mut seen, io)?,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = read {
-            failed = true;
-            board.bad_input();
-            io.report.error(format_args!("{}: {error}", path.display()));
+        match read_file(path, args.strict, &mut data, &mut seen, io) {
+            Ok(()) => {}
+            Err(ReadError::Input(error)) => {
+                failed = true;
+                data.bad_input();
+                io.report.error(format_args!("{}: {error}", path.display()));
+            }
+            Err(ReadError::Stop(error)) => return Err(error),
         }
     }
     let page = args.write.join(page::NAME);
     let left = || format!("{} is left as it was", page.display());
     anyhow::ensure!(!seen.is_something_else(), "{NO_FINDINGS}; {}", left());
-    anyhow::ensure!(!board.is_unreadable(), "nothing could be read, so {}", left());
-    tell_times(board.timeline(), "the page shows both, and --last goes back from the earlier", io)
-        .with_context(left)?;
+    anyhow::ensure!(!data.is_unreadable(), "no input could be read, so {}", left());
+    let effect = "the page shows both, and --last counts back from the earlier one";
+    report_times(data.timeline(), effect, io).with_context(left)?;
     let show = Show {
         title: args.title,
         mask: args.mask,
         side: args.side.as_deref().and_then(Side::parse),
         last: args.last,
     };
-    page::publish(&args.write, &board.html(&show)?)?;
+    page::publish(&args.write, &data.html(&show)?)?;
     Ok(if failed { Status::Failed } else { Status::Done })
 }
 
-/// Reads one input. The inner result is what its reading came to, the outer one is `--strict`'s.
-fn file(
-    input: Input,
+/// Adds the findings and marks of one input to the page.
+fn read_file(
+    path: &Path,
     strict: bool,
-    board: &mut PageData,
+    data: &mut PageData,
     seen: &mut InputKinds,
     io: &mut Io,
-) -> anyhow::Result<std::io::Result<()>> {
-    let name = input.name.clone();
-    let mut findings = Findings::new(input, seen);
-    loop {
-        let (number, error) = match findings.next() {
-            Ok(None) => return Ok(Ok(())),
-            Ok(Some((_, Ok(item)))) => {
-                board.item(item);
-                continue;
-            }
-            Ok(Some((number, Err(error)))) => (number, error),
-            Err(error) => return Ok(Err(error)),
-        };
-        if strict {
-            anyhow::bail!("{name}:{number}: {error}");
+) -> Result<(), ReadError> {
+    let input = Input::open(path, &io.out).map_err(ReadError::Input)?;
+    read_findings(input, strict, seen, io, |item| {
+        match item {
+            Some(item) => data.item(item),
+            None => data.bad_line(),
         }
-        board.bad_line();
-        io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
-    }
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +115,6 @@ mod tests {
     use super::*;
     use crate::cli::{Out, Report};
     use clap::CommandFactory;
-    use std::path::Path;
 
     const HEAD: &str = "2001-07-01T00:20:00Z\t600\tscan\tsweep\t203.0.113.45\tsource\toutside\t6\t21\
         \t4064\t140.119.56.0/21\t4131\t4600\t184000\t6.89\t-\tnets=16>=2\t-\n";
@@ -147,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn arguments_hold_together() {
+    fn clap_accepts_the_arguments() {
         Args::command().debug_assert();
         assert!(Args::try_parse_from(["nfpage"]).is_err(), "-w is needed");
         assert!(Args::try_parse_from(["nfpage", "-w", "x", "--title", ""]).is_err());
     }
 
     #[test]
-    fn a_page_comes_of_files_and_stays_when_nothing_can_be_read() {
+    fn the_page_is_made_of_files_and_stays_if_none_can_be_read() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("www");
         let path = |name: &str| root.path().join(name);
@@ -173,15 +161,15 @@ mod tests {
         assert_eq!(std::fs::read_to_string(page_of(&dir)).unwrap(), page);
 
         assert_eq!(nfpage(&dir, &[good, bad]).unwrap(), Status::Done);
-        let said = std::fs::read_to_string(page_of(&dir)).unwrap();
-        assert!(said.contains("1 line of the input could not be read."));
+        let page = std::fs::read_to_string(page_of(&dir)).unwrap();
+        assert!(page.contains("1 line of the input could not be read."));
         assert_eq!(nfpage(&dir, &[good, "/no/such/file"]).unwrap(), Status::Failed);
-        let said = std::fs::read_to_string(page_of(&dir)).unwrap();
-        assert!(said.contains("1 file of the input could not be read."));
+        let page = std::fs::read_to_string(page_of(&dir)).unwrap();
+        assert!(page.contains("1 file of the input could not be read."));
     }
 
     #[test]
-    fn a_masked_page_of_one_side() {
+    fn a_page_may_be_masked_and_of_one_side() {
         let root = tempfile::tempdir().unwrap();
         let good = root.path().join("good");
         std::fs::write(&good, format!("{HEAD}{END}")).unwrap();

@@ -1,6 +1,5 @@
-//! nfscan: flow lines in, scanners out.
+//! nfscan: reads flow lines and prints scanners.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use anyhow::Context;
 use clap::{Parser, ValueHint};
 
 use super::detector::{self, Figure};
-use super::state::Kept;
+use super::state;
 use crate::cli::{Common, Io, Nets, Status};
 use crate::detect::Site;
 use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
@@ -17,26 +16,26 @@ use crate::detect::scan::{Memory, Scan, Setup};
 use crate::finding::Host;
 use crate::flow::Networks;
 
-/// Find scanners: who asked many in vain.
+/// Find scanners: hosts whose attempts at many others fail.
 ///
-/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). Flagged are sources whose
+/// Reads flow lines, nfkit-flow(5), and prints findings, nfkit-finding(5). A source is flagged if its
 /// attempts at many hosts or ports mostly fail, in classes that the manual describes.
 #[derive(Debug, Parser)]
 #[command(name = "nfscan", version, max_term_width = 100)]
 pub struct Args {
-    /// Print the scanned networks of every sweep instead: figure 3
+    /// Print the scanned networks of every sweep instead of findings: figure 3
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
     subnets: bool,
     /// With --paper, count only flows of at most this many packets
     #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.max_packets, requires = "paper")]
     max_packets: u64,
-    /// With --paper, hosts of one /24 (IPv6: /64) that make it a scanned network
+    /// With --paper, take a /24 (IPv6: /64) as scanned if this many of its hosts are
     #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.hosts, requires = "paper")]
     limit_hosts: u64,
-    /// With --paper, adjacent scanned networks that make a scan
+    /// With --paper, flag a source of this many adjacent scanned networks
     #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.nets, requires = "paper")]
     limit_nets: u64,
-    /// Networks that scan for research and say so, such as @FILE: class `survey`
+    /// Give these networks, which scan openly for research, the class `survey`: networks or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
     survey: Option<Nets>,
     /// Remember hosts in use and slow scans in this file from one run to the next
@@ -55,7 +54,8 @@ impl AsRef<Common> for Args {
 /// Runs nfscan.
 ///
 /// # Errors
-/// What stops the command.
+/// Fails if a file of an option cannot be used, if a temporary file, stdout or the state cannot be
+/// written, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let subnets = Figure {
         columns: &["scanner", "net", "hosts", "flows"],
@@ -79,24 +79,19 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let make = |site: &Arc<Site>| PaperScan::new(site.clone(), rules);
         return detector::run(&args.detector, io, "nfscan", print, make);
     }
-    let limits = args.detector.bounds()?;
+    let limits = args.detector.site_limits()?;
     let survey = match &args.survey {
         Some(nets) => Networks::new(nets.load().context("--survey")?),
         None => Networks::default(),
     };
-    let kept = args.state.as_deref().map(|path| Kept::open::<Memory>(path, "nfscan", io));
-    let (kept, memory) = kept.transpose().context("--state")?.unzip();
-    let setup = Rc::new(Setup { limits, survey, memory: memory.map(RefCell::new) });
+    let (file, memory) = state::open(args.state.as_deref(), "nfscan", io)?;
+    let setup = Rc::new(Setup { limits, survey, memory });
     let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
     let status = detector::run(&args.detector, io, "nfscan", print, make)?;
-    if let (Some(kept), Some(memory)) = (kept, &setup.memory) {
-        let memory = memory.borrow();
-        kept.save(&*memory).context("--state")?;
+    state::save(file, setup.memory.as_ref(), io, |memory: &Memory| {
         let [sources, targets, hosts] = memory.sizes();
-        io.report.detail(format_args!(
-            "state: {sources} sources with {targets} targets, {hosts} hosts in use, {} forgotten",
-            memory.evicted()
-        ));
-    }
+        let evicted = memory.evicted();
+        format!("{sources} sources with {targets} targets, {hosts} hosts in use, {evicted} evicted")
+    })?;
     Ok(status)
 }

@@ -1,9 +1,11 @@
-//! `--state FILE`: what a detector remembers, kept whole whatever happens.
+//! `--state FILE`: the memory of a detector between two runs.
 //!
-//! One run at a time has the file, by a lock on a file beside it. It is replaced by renaming a whole new
-//! one, so that a crash leaves the old one or the new one. A damaged one is set aside, and the detector
-//! begins anew: it must not stop the next ten minutes from being judged.
+//! A lock on a file beside it gives the state file to one run at a time. The file is replaced by renaming
+//! a complete new one, so that a crash leaves either the old one or the new one. A damaged file is set
+//! aside and the detector starts with an empty memory, because it must not stop the next ten minutes from
+//! being judged.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -18,35 +20,69 @@ use serde::de::DeserializeOwned;
 use crate::cli::Io;
 use crate::detect::state::{self, StateError};
 
-/// Who owns findings may read it; it says who talks to whom.
+/// The mode of the file. The file shows which hosts talk to each other, so only its owner and group may
+/// read it.
 const MODE: u32 = 0o640;
 
-/// The most bytes of a state that are read, several times what the detectors' own bounds let one grow to.
-/// Without this limit a file that someone else may write, and makes long and sparse, would take all memory.
+/// The most bytes of a state that are read, several times the size that the detectors' own bounds allow.
+/// Without this limit a long sparse file, made by somebody else who may write it, would take all memory.
 const MAX: u64 = 1 << 30;
 
-/// The file of a run, locked.
+/// Locks and reads the file of `--state`; without the option there is no memory.
+///
+/// # Errors
+/// See [`StateFile::open`].
+pub fn open<T: DeserializeOwned + Default>(
+    path: Option<&Path>,
+    tool: &'static str,
+    io: &mut Io,
+) -> anyhow::Result<(Option<StateFile>, Option<RefCell<T>>)> {
+    let Some(path) = path else { return Ok((None, None)) };
+    let (file, memory) = StateFile::open(path, tool, io).context("--state")?;
+    Ok((Some(file), Some(RefCell::new(memory))))
+}
+
+/// Saves the memory to the file of `--state`, if there is one, and prints `summary` of it under
+/// `--verbose`.
+///
+/// # Errors
+/// See [`StateFile::save`].
+pub fn save<T: Serialize>(
+    file: Option<StateFile>,
+    memory: Option<&RefCell<T>>,
+    io: &mut Io,
+    summary: impl Fn(&T) -> String,
+) -> anyhow::Result<()> {
+    if let (Some(file), Some(memory)) = (file, memory) {
+        let memory = memory.borrow();
+        file.save(&*memory).context("--state")?;
+        io.report.detail(format_args!("state: {}", summary(&memory)));
+    }
+    Ok(())
+}
+
+/// A state file, locked until it is dropped.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StateFile {
     path: PathBuf,
     tool: &'static str,
-    /// The lock goes when the run does.
     _lock: Flock<File>,
 }
 
-impl Kept {
-    /// Locks the file and reads it. A file that is not there is an empty state; so is a damaged one,
-    /// after it was renamed to `FILE.bad` and told.
+impl StateFile {
+    /// Locks and reads the file. A missing file is an empty state. A damaged one is renamed to `FILE.bad`
+    /// and reported, and is an empty state too.
     ///
     /// # Errors
-    /// A file that another run has, that is a link or no regular file, or that cannot be read or set aside.
-    pub fn open<T: DeserializeOwned + Default>(
+    /// Fails if another run holds the lock, or if the file is a link or not a regular file, or cannot be
+    /// read or set aside.
+    fn open<T: DeserializeOwned + Default>(
         path: &Path,
         tool: &'static str,
         io: &mut Io,
-    ) -> anyhow::Result<(Kept, T)> {
+    ) -> anyhow::Result<(StateFile, T)> {
         let name = path.display();
-        // Looked at before the lock is made, so that a wrong name gets no lock beside it.
+        // The file is checked before the lock is created, so that no lock is left beside a wrong name.
         open_regular(path, OpenOptions::new().read(true))?;
         let beside = beside(path, ".lock");
         let lock = open_regular(
@@ -63,21 +99,21 @@ impl Kept {
                     errno => anyhow::anyhow!("{}: {errno}", beside.display()),
                 },
             )?;
-        let kept = Kept { path: path.to_owned(), tool, _lock: lock };
+        let kept = StateFile { path: path.to_owned(), tool, _lock: lock };
         let Some(file) = open_regular(path, OpenOptions::new().read(true))? else {
             return Ok((kept, T::default()));
         };
-        let mut octets = Vec::new();
-        file.take(MAX + 1).read_to_end(&mut octets).with_context(|| name.to_string())?;
-        if octets.is_empty() {
+        let mut bytes = Vec::new();
+        file.take(MAX + 1).read_to_end(&mut bytes).with_context(|| name.to_string())?;
+        if bytes.is_empty() {
             return Ok((kept, T::default()));
         }
-        if octets.len() as u64 > MAX {
+        if bytes.len() as u64 > MAX {
             anyhow::bail!("{name}: more than 1 GiB, the limit for a state; is it the right file?");
         }
-        match state::read(tool, &octets) {
+        match state::read(tool, &bytes) {
             Ok(state) => Ok((kept, state)),
-            // Another command's file, or no state at all, was named by mistake: it stays as it is.
+            // The file of another command, or no state at all, was named by mistake and is left alone.
             Err(
                 error @ (StateError::Foreign | StateError::Tool { .. } | StateError::Version(_)),
             ) => {
@@ -87,7 +123,7 @@ impl Kept {
                 let aside = self::beside(path, ".bad");
                 std::fs::rename(path, &aside).with_context(|| name.to_string())?;
                 io.report.error(format_args!(
-                    "{name}: {error}; it is now {}, and what was remembered is lost",
+                    "{name}: {error}; the file is now {}, and its memory is lost",
                     aside.display()
                 ));
                 Ok((kept, T::default()))
@@ -98,27 +134,27 @@ impl Kept {
     /// Replaces the file.
     ///
     /// # Errors
-    /// A full disk, or a directory that cannot be written; the old file is as it was.
-    pub fn save<T: Serialize>(&self, state: &T) -> anyhow::Result<()> {
+    /// Fails if the disk is full or the directory cannot be written; the old file then stays.
+    fn save<T: Serialize>(&self, state: &T) -> anyhow::Result<()> {
         let name = || self.path.display().to_string();
-        let octets = state::write(self.tool, state).with_context(name)?;
+        let bytes = state::write(self.tool, state).with_context(name)?;
         let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
         let dir = dir.unwrap_or(Path::new("."));
         let mut new = tempfile::NamedTempFile::new_in(dir).with_context(name)?;
-        new.write_all(&octets).with_context(name)?;
+        new.write_all(&bytes).with_context(name)?;
         new.as_file().set_permissions(std::fs::Permissions::from_mode(MODE)).with_context(name)?;
         new.as_file().sync_all().with_context(name)?;
         new.persist(&self.path).with_context(name)?;
-        // The rename itself is on the disk when its directory is.
+        // The rename itself is on the disk once its directory is.
         File::open(dir).and_then(|dir| dir.sync_all()).with_context(name)
     }
 }
 
-/// Opens a file, which must be a regular one, and never waits for it: a FIFO would hold the run for ever,
-/// and a link could stand for any file of the user that runs the detector. Returns none if there is no file.
+/// Opens a regular file without waiting, and returns `None` if there is none. A FIFO would hold the run
+/// for ever, and a link could lead to any file of the user that runs the detector.
 ///
 /// # Errors
-/// A symbolic link, anything else that is no regular file, and what the system says.
+/// Fails at a symbolic link, anything else that is not a regular file, and errors of the system.
 fn open_regular(path: &Path, options: &mut OpenOptions) -> anyhow::Result<Option<File>> {
     let name = path.display();
     let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
@@ -128,7 +164,7 @@ fn open_regular(path: &Path, options: &mut OpenOptions) -> anyhow::Result<Option
         Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
             anyhow::bail!("{name}: a symbolic link is not followed; name the file itself")
         }
-        // A FIFO that nobody reads, or a socket.
+        // A FIFO without a reader, or a socket.
         Err(error) if error.raw_os_error() != Some(Errno::ENXIO as i32) => {
             Err(error).with_context(|| name.to_string())
         }
@@ -136,7 +172,7 @@ fn open_regular(path: &Path, options: &mut OpenOptions) -> anyhow::Result<Option
     }
 }
 
-/// The same name with something after it.
+/// Returns the path with `suffix` appended to its name.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

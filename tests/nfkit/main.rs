@@ -11,6 +11,10 @@
 // clippy of Rust 1.85 mistakes a closure's `return` for its function's, and then misses the `wait`
 // for a child.
 #![allow(clippy::zombie_processes)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for commands, and read switches such as NFKIT_BLESS"
+)]
 
 mod answers;
 mod bounds;

@@ -427,7 +427,7 @@ fn a_kill_loses_only_the_tail_of_the_file() {
         fs::write(&part, &torn).unwrap();
 
         let mut nfcap = Nfcap::start(args);
-        nfcap.says("left behind, is ");
+        nfcap.says("left by a crash, is now ");
         let [recovered] = &files(&spool)[..] else { panic!("one file") };
         assert_eq!(format!(".{}.part", name(recovered)), name(&part));
         socket.send_to(b"after", ("127.0.0.1", nfcap.port())).unwrap();
@@ -519,21 +519,41 @@ fn a_slow_command_holds_nothing_up() {
         ),
     );
     let exec = format!("{hook} %u");
-    let args = ["-t", "1s", "-p", "0", "--exec-tries", "1", "-w", &path(&spool), "-x", &exec];
-    let nfcap = Nfcap::start(args);
+    let args = ["-t", "1s", "-p", "0", "--exec-tries", "9", "-w", &path(&spool), "-x", &exec];
+    let mut nfcap = Nfcap::start(args);
+    nfcap.says("--exec-tries is ignored");
     until("files beside a command that hangs", || (files(&spool).len() >= 3).then_some(()));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
     nfcap.signal("TERM");
     fs::write(&gate, "").unwrap();
-    let mut nfcap = nfcap;
     assert!(nfcap.wait().success());
     // One at a time, in order, each once, and the status is told.
     let slots: Vec<_> = files(&spool).iter().map(|file| read(file).slot.window.start()).collect();
     let expected: Vec<_> =
         slots.iter().flat_map(|slot| [format!("begin {slot}"), format!("end {slot}")]).collect();
     assert_eq!(fs::read_to_string(&log).unwrap().lines().collect::<Vec<_>>(), expected);
-    let told = nfcap.said.iter().filter(|line| line.contains("exit status: 3 with ")).count();
+    let told = nfcap
+        .said
+        .iter()
+        .filter(|line| line.contains(": failed for ") && line.ends_with(": exit status: 3"))
+        .count();
     assert_eq!(told, slots.len());
+}
+
+#[test]
+fn the_list_of_failed_files_of_an_earlier_version_is_mentioned_and_left_alone() {
+    let scene = Scene::new();
+    let spool = scene.path("spool");
+    fs::create_dir(&spool).unwrap();
+    let list = spool.join(".nfcap.failed");
+    let text = "2001-07-01T00:30:01Z\t2001-07-01T00:20:00Z\t/spool/a\texit status: 1\n";
+    fs::write(&list, text).unwrap();
+    let args = ["-t", LONG, "-p", "0", "-w", &path(&spool), "-x", "false"];
+    let said = Nfcap::start(args).stop();
+    let mention = format!("{}: a list of an earlier version", list.display());
+    assert_eq!(said.matches(&mention).count(), 1, "{said}");
+    assert!(said.contains(": exit status: 1"), "{said}");
+    assert_eq!(fs::read_to_string(&list).unwrap(), text);
 }
 
 #[test]
@@ -761,18 +781,18 @@ fn arguments_that_make_no_sense_are_refused() {
     let scene = Scene::new();
     let spool = path(&scene.path("spool"));
     for (args, why) in [
-        (vec!["-w", &spool, "-t", "7m"], "makes a day"),
-        (vec!["-w", &spool, "-x", "run %z"], "%z means nothing"),
-        (vec!["-w", "-", "-x", "run"], "needs files"),
+        (vec!["-w", &spool, "-t", "7m"], "a day must be a whole number of slots"),
+        (vec!["-w", &spool, "-x", "run %z"], "unknown placeholder %z"),
+        (vec!["-w", "-", "-x", "run"], "need files"),
         (vec!["-w", "-", "--compress", "zstd"], "needs files"),
-        (vec!["-w", "-", "--dry-run"], "no files to remove"),
+        (vec!["-w", "-", "--dry-run"], "need files, not a stream"),
         (vec!["-w", &spool, "-x", "run", "--exec-shell", "run"], "cannot be used with"),
-        (vec!["-w", &spool, "--compress", "lz4"], "only zstd"),
+        (vec!["-w", &spool, "--compress", "lz4"], "only zstd is supported"),
         (vec!["-w", &spool, "--compress", "zstd:20"], "from 1 to 19"),
-        (vec!["-w", &spool, "--keep", "0s"], "forever keeps all"),
-        (vec!["-w", &spool, "--queue", "1K"], "at least 1M"),
-        (vec!["-w", &spool, "--ident", "a b"], "no blank"),
-        (vec!["-w", &spool, "--rate", "0"], "no number of datagrams a second"),
+        (vec!["-w", &spool, "--keep", "0s"], "to keep all files, say forever"),
+        (vec!["-w", &spool, "--queue", "1K"], "the least is 1M"),
+        (vec!["-w", &spool, "--ident", "a b"], "without a blank"),
+        (vec!["-w", &spool, "--rate", "0"], "not a number of datagrams a second"),
         (vec!["-w", &spool, "-p", "70000"], "70000"),
         (vec!["-p", "0"], "--write"),
     ] {

@@ -302,7 +302,7 @@ fn findings_that_cannot_be_read_are_an_error() {
     let marks = scene.write("marks", marks.collect::<String>());
     for path in [flows, marks] {
         let ran = tool("nfgrep").arg("--finding").arg(path).stdin(&scan().text).run();
-        ran.status(1).mute().says("no line of --finding could be read as a finding: give it what");
+        ran.status(1).mute().says("no line of --finding could be read as a finding; give it the");
     }
     let ran = tool("nfgrep").args(["--finding", "/nowhere"]).stdin("").run();
     ran.status(1).mute().says_lines(1).says("/nowhere");

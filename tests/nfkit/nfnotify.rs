@@ -200,13 +200,13 @@ fn findings_without_a_recipient_are_reported_as_a_failure() {
     loud.run()
         .status(0)
         .says("nfnotify: 140.119.44.91: no contact: told to the operator")
-        .says("run again, the same findings are mailed again");
+        .says("the next run mails the same findings again");
 }
 
 #[test]
 fn wrong_arguments_stop_before_anything_is_mailed() {
     let run = |args: &[&str]| tool("nfnotify").arg("mail").args(args).run().mute();
-    run(&[]).status(2).says("--contacts or --operator is needed");
+    run(&[]).status(2).says("give --contacts or --operator");
     run(&["--contacts", "x"]).status(2).says("--from or --operator");
     run(&["--operator", "a@b\nBcc: c@d"]).status(2).says("is no mail address");
     run(&["--operator", "a@b", "--site", "x\ny"]).status(2).says("--site");
@@ -351,7 +351,7 @@ fn a_host_with_any_forged_finding_is_not_blocked() {
         .collect();
     let ran = block("ios").stdin(forged + &many + &good).run().status(1);
     assert!(!hosts(&ran).contains(&innocent.to_owned()));
-    ran.says("more than 10000 hosts: those with the oldest findings and the fewest flows are not");
+    ran.says("more than 10000 hosts; those with the oldest findings and the fewest flows are not");
 }
 
 #[test]
@@ -412,7 +412,9 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
     // The end of the newest window decides, so findings of an old window are reported as old.
     let old = block("ios").args(["--now", "2026-11-03T05:11:00Z"]).stdin(&text).run().status(0);
     assert_eq!(hosts(&old), ["140.119.44.92"]);
-    old.says("the newest window of the input, 2026-11-03T04:00:00Z, ended 61 minutes ago: what it");
+    old.says(
+        "the newest window of the input, 2026-11-03T04:00:00Z, ended 61 minutes ago; its attacks",
+    );
     let old = block("ios").arg(data("day.findings")).run().status(0);
     old.says("the newest window of the input, 2001-08-17T17:40:00Z, ended ").says(" days ago: ");
     // A window as long as a day is still the newest.
@@ -429,7 +431,7 @@ fn a_newest_window_in_the_future_is_never_trusted_silently() {
     let text = attack("2100-01-01T08:00:00Z", "140.119.44.91", 9000, "-");
     let ahead = text.clone() + &end_mark("2100-01-01T20:00:00Z");
     let ran = block("ios").stdin(&ahead).run().status(1).mute();
-    ran.says("begins after this machine's clock").says("say the right time, as by --now");
+    ran.says("begins after this machine's clock").says("give the right time, as in --now");
     block("ios").arg("-q").stdin(&ahead).run().status(1).mute().says_lines(1);
     // No host is left out, so the time does not matter.
     let ran = block("ios").stdin(&text).run().status(0).says_lines(1);
@@ -453,7 +455,7 @@ fn nothing_is_blocked_while_the_time_is_in_doubt() {
         ran.says(
             "the window 2026-11-02T08:00:00Z and the newest one, 2036-11-02T08:40:00Z: either",
         )
-        .says("so nothing is printed; say the right time, as by --now");
+        .says("so nothing is printed; give the right time, as in --now");
         block("ios").arg("-q").stdin(&text).run().status(1).mute().says_lines(1);
         let now = |time| block("ios").args(["--now", time]).stdin(&text).run();
         let ran = now("2026-11-02T08:15:00Z").status(0).says("5 lines are set aside");
@@ -461,7 +463,7 @@ fn nothing_is_blocked_while_the_time_is_in_doubt() {
         // The newer time is the right one. The gap remains, but is no reason to wait.
         let ran = now("2036-11-02T08:55:00Z").status(0);
         assert_eq!(hosts(&ran), ["140.119.44.92"], "{ran}");
-        now("2001-01-01T00:00:00Z").status(1).mute().says("begin after --now: is that time right?");
+        now("2001-01-01T00:00:00Z").status(1).mute().says("begin after --now; is that time right?");
         // Blocked hosts are unblocked in any case.
         for now in [&[][..], &["--now", "2026-11-02T08:15:00Z"], &["--now", "0"]] {
             let ran = block("ios").arg("--unblock").args(now).stdin(&text).run().status(0);
@@ -471,7 +473,8 @@ fn nothing_is_blocked_while_the_time_is_in_doubt() {
             let run = tool("nfnotify").args(["mail", "--operator", "op@example.edu"]);
             run.args(now).stdin(&text).run().status(0)
         };
-        let ran = mails(&[]).says("findings of both are mailed unless --now TIME says which is");
+        let ran = mails(&[])
+            .says("findings of both are mailed unless --now TIME tells which time is right");
         assert!(ran.text().contains("140.119.44.92"), "{ran}");
         let ran = mails(&["--now", "1793606400"]).says("5 lines are set aside");
         assert!(!ran.text().contains("140.119.44.92") && ran.text().contains("140.119.44.91"));
@@ -489,7 +492,7 @@ fn input_that_is_not_findings_is_refused() {
         for run in [loud(), block("ios"), block("nftables").arg("--unblock")] {
             let ran = run.stdin(text).run().status(1).mute();
             ran.says(
-                "this is not what nfscan, nfflood or nfport print: no line is a finding or the end",
+                "this is not the output of nfscan, nfflood or nfport: no line is a finding or the end",
             );
         }
     }

@@ -157,7 +157,7 @@ fn input_that_is_not_findings_makes_no_page() {
     let csv = "sif,sip,dip,dif,proto,sport,dport,packets,octets\n1,1.2.3.4,1.2.3.5,2,6,1,2,3,4\n";
     for text in [flows, &marks, &nine, json, csv, "# nothing\n"] {
         let ran = nfpage(&scene).stdin(text).run().status(1).mute();
-        let ran = ran.says("this is not what nfscan, nfflood or nfport print: ");
+        let ran = ran.says("this is not the output of nfscan, nfflood or nfport: ");
         ran.says("run them on the flow lines first").says("index.html is left as it was");
         assert_eq!(scene.text("www/index.html"), page);
     }

@@ -1,4 +1,4 @@
-//! The arguments: what they can say, checked as text. Nothing is opened here.
+//! The arguments of nfcap, checked as text. Nothing is opened here.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -7,50 +7,51 @@ use std::time::Duration;
 use clap::{Parser, ValueHint};
 
 use super::allow::{self, Exporters};
-use super::exec::{Hook, HookPlan, MAX_JOBS, Words};
+use super::exec::{HookPlan, MAX_JOBS};
+use super::hook::{Hook, Words};
 use crate::capture::spool::{Free, RetentionRules};
 use crate::capture::{MAX_IDENT, Rate, is_ident};
 use crate::cli::{self, Common, Usage};
 
-/// Why `--keep 0` is refused.
-const NOTHING: &str = "nothing would stay; forever keeps all";
+/// The reason why `--keep 0` is refused.
+const NOTHING_KEPT: &str = "nothing would stay; to keep all files, say forever";
 
-/// Seconds of a day, which slots divide.
+/// The seconds of a day, which slots divide.
 const DAY: u32 = 86_400;
 
-/// The most that zstd compresses without taking a hundred times the memory.
+/// The highest level at which zstd does not take a hundred times the memory.
 const MAX_LEVEL: i32 = 19;
 
-/// The level without a number: of those that keep up with a gigabit of exports the best.
+/// The default level: the best of those that keep up with a gigabit of exports a second.
 const LEVEL: i32 = 1;
 
 /// Collect flow exports from UDP into capture files.
 ///
-/// Takes NetFlow, IPFIX and sFlow as routers send them and writes them undecoded, one file for each
-/// slot of time, nfkit-capture(5). TERM and INT finish the file and end it, HUP begins another file
-/// and reads --allow again, USR1 tells what was counted.
+/// Receives NetFlow, IPFIX and sFlow from routers and writes the datagrams undecoded, one file for
+/// each slot of time, nfkit-capture(5). TERM and INT finish the file and end nfcap, HUP begins
+/// another file and reads --allow again, USR1 prints the counts.
 #[derive(Debug, Parser)]
 #[command(name = "nfcap", version, max_term_width = 100)]
 pub struct Args {
-    /// The spool, a directory for the files; - for one live stream on stdout
+    /// Write the files into this directory, the spool; - writes one live stream to stdout
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) write: PathBuf,
-    /// Length of the slots, which divide a day
+    /// Begin a new file after this time, which must divide a day
     #[arg(short = 't', long, value_name = "DURATION", default_value = "10m", value_parser = slot)]
     pub(super) slot: u32,
-    /// Compress the files; a level from 1 to 19 goes behind a colon, as in zstd:3
+    /// Compress the files; a level from 1 to 19 may follow, as in zstd:3
     #[arg(long, value_name = "zstd", value_parser = compression)]
     pub(super) compress: Option<i32>,
-    /// How long what was received may wait for the disk
+    /// Force received data to the disk after this time at the latest
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = cli::parse_duration)]
     pub(super) sync: Duration,
-    /// Octets that may wait for a slow disk
+    /// Hold up to this many bytes in memory for a slow disk
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = queue)]
     pub(super) queue: u64,
-    /// A name for this collector, kept in its files
+    /// Give the collector this name in its files and metrics
     #[arg(long, value_name = "NAME", value_parser = ident)]
     pub(super) ident: Option<String>,
-    /// Write what was counted to this file, for Prometheus
+    /// Write the counts to this file, for Prometheus
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) metrics_file: Option<PathBuf>,
     #[command(flatten)]
@@ -72,19 +73,20 @@ pub(super) struct Network {
     /// Listen at these UDP ports, 0 for any free one
     #[arg(short, long, value_name = "PORT", value_delimiter = ',', default_value = "9999")]
     pub port: Vec<u16>,
-    /// Octets that the kernel holds for each port
+    /// Let the kernel hold up to this many bytes for each port
     #[arg(short = 'B', long, value_name = "SIZE", default_value = "32M", value_parser = buffer)]
     pub buffer: usize,
-    /// Take datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
+    /// Accept datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]
     pub allow: Option<Exporters>,
-    /// Limit what an exporter sends in a second; SIZE defaults to 1500 bytes for each datagram
+    /// Limit each exporter to this many datagrams and bytes a second; SIZE defaults to 1500 bytes for
+    /// each datagram
     #[arg(long, value_name = "DATAGRAMS[,SIZE]", value_parser = allow::rate)]
     pub rate: Option<Rate>,
-    /// Be this user once the ports are bound
+    /// Switch to this user after binding the ports
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Have this group then [default: the user's]
+    /// Switch to this group after binding the ports [default: the user's]
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
 }
@@ -92,30 +94,31 @@ pub(super) struct Network {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Commands")]
 pub(super) struct Exec {
-    /// Run this after each file: %f file, %d spool, %t and %u start of the slot, %% a %; no shell
+    /// Run this command after each file, without a shell: %f is the file, %d the spool, %t and %u the
+    /// start of the slot, %% a percent sign
     #[arg(short = 'x', long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     exec: Option<Words>,
-    /// Give this to sh -c after each file; "$NFCAP_FILE" is the file
+    /// Run this through sh -c after each file; "$NFCAP_FILE" is the file
     #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString, conflicts_with = "exec", value_parser = Hook::shell)]
     exec_shell: Option<Hook>,
-    /// Commands that run beside each other
+    /// Run up to this many commands at a time
     #[arg(long, value_name = "N", default_value = "1", value_parser = jobs)]
     exec_jobs: usize,
-    /// How long a command may run; 0 is for ever
+    /// End a command that runs longer than this; 0 sets no limit
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = limit)]
     exec_limit: Duration,
-    /// How often a command is tried that fails
-    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
-    exec_tries: u32,
+    /// Ignored, and to be removed: a command runs once for each file
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    exec_tries: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Retention")]
 pub(super) struct Retention {
-    /// Remove files of slots that began longer ago; "forever" keeps them
+    /// Remove files of slots that began longer ago than this; "forever" keeps them
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = keep)]
     keep: Keep,
-    /// Remove the oldest files while all take more than this: 200G
+    /// Remove the oldest files while all of them take more than this: 200G
     #[arg(long, value_name = "SIZE", value_parser = max_size)]
     max_size: Option<u64>,
     /// Remove the oldest files while the disk has less free: 10G or 5%
@@ -124,59 +127,63 @@ pub(super) struct Retention {
     /// Remove files even if the first pass after the start removes more than half of them
     #[arg(long)]
     pub yes: bool,
-    /// Only print which files would be removed now, and end
+    /// Print which files would be removed now, and end
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// How long files are kept; `None` for ever.
+/// The time for which files are kept; `None` for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Keep(Option<Duration>);
 
 impl Args {
-    /// What a stream on stdout has no use for.
+    /// Refuses options that need files where the output is a stream.
+    ///
+    /// # Errors
+    /// Returns a usage error that names the option.
     pub(super) fn check(&self) -> Result<(), Usage> {
         let refused = |why: &str| Err(Usage(why.to_owned()));
         if !self.is_stream() {
             return Ok(());
         }
         if self.exec.exec.is_some() || self.exec.exec_shell.is_some() {
-            return refused("a command needs files, not a stream");
+            return refused("--exec and --exec-shell need files, not a stream");
         }
         if self.compress.is_some() {
-            return refused("--compress needs files, not a stream: pipe it into zstd");
+            return refused("--compress needs files, not a stream; pipe the stream into zstd");
         }
         if self.retention.dry_run
             || self.retention.yes
             || self.retention.max_size.is_some()
             || self.retention.min_free.is_some()
         {
-            return refused("a stream has no files to remove");
+            return refused("--max-size, --min-free, --yes and --dry-run need files, not a stream");
         }
         Ok(())
     }
 
-    /// `--write -`.
+    /// Returns true if the output is a stream on stdout, `--write -`.
     pub(super) fn is_stream(&self) -> bool {
         self.write == Path::new("-")
     }
 }
 
 impl Exec {
-    /// The command to run, if there is one.
+    /// Returns the command to run after each file, if there is one.
     pub fn plan(&self) -> Option<HookPlan> {
         let hook = self.exec.clone().map(Hook::Words).or_else(|| self.exec_shell.clone())?;
-        Some(HookPlan {
-            jobs: self.exec_jobs,
-            limit: Some(self.exec_limit).filter(|limit| !limit.is_zero()),
-            tries: self.exec_tries,
-            ..HookPlan::new(hook)
-        })
+        let limit = Some(self.exec_limit).filter(|limit| !limit.is_zero());
+        Some(HookPlan::new(hook, self.exec_jobs, limit))
+    }
+
+    /// Returns true if `--exec-tries` was given.
+    pub const fn has_tries(&self) -> bool {
+        self.exec_tries.is_some()
     }
 }
 
 impl Retention {
-    /// Which files go; `None` if all stay.
+    /// Returns the rules by which files are removed; `None` if all stay.
     pub fn rules(&self) -> Option<RetentionRules> {
         let Retention { keep: Keep(keep), max_size, min_free, .. } = *self;
         let any = keep.is_some() || max_size.is_some() || min_free.is_some();
@@ -194,7 +201,7 @@ fn slot(text: &str) -> Result<u32, String> {
     match cli::parse_seconds(text)? {
         0 => Err("a slot needs a length".to_owned()),
         seconds if DAY % seconds == 0 => Ok(seconds),
-        _ => Err("no whole number of such slots makes a day".to_owned()),
+        _ => Err("a day must be a whole number of slots".to_owned()),
     }
 }
 
@@ -203,45 +210,46 @@ fn compression(text: &str) -> Result<i32, String> {
     let level = level.map_or(Some(LEVEL), |level| level.parse().ok());
     match (name, level) {
         ("zstd", Some(level @ 1..=MAX_LEVEL)) => Ok(level),
-        ("zstd", _) => Err(format!("a level is a number from 1 to {MAX_LEVEL}")),
-        _ => Err("only zstd is known".to_owned()),
+        ("zstd", _) => Err(format!("the level must be a number from 1 to {MAX_LEVEL}")),
+        _ => Err("unknown compression; only zstd is supported".to_owned()),
     }
 }
 
 fn queue(text: &str) -> Result<u64, String> {
     match cli::parse_size(text)? {
         size if size >= 1 << 20 => Ok(size),
-        _ => Err("at least 1M, a few of the largest datagrams".to_owned()),
+        _ => Err("the least is 1M, room for a few of the largest datagrams".to_owned()),
     }
 }
 
 fn buffer(text: &str) -> Result<usize, String> {
     match cli::parse_size(text)? {
         size @ 4096..=0x3fff_ffff => Ok(size as usize),
-        _ => Err("from 4K to less than 1G, as the kernel has it".to_owned()),
+        _ => Err("must be from 4K to less than 1G, the limits of the kernel".to_owned()),
     }
 }
 
 fn ident(text: &str) -> Result<String, String> {
-    match is_ident(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("1 to {MAX_IDENT} printing characters of ASCII and no blank")),
+    if is_ident(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be 1 to {MAX_IDENT} printable ASCII characters without a blank"))
     }
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(jobs @ 1..=MAX_JOBS) => Ok(jobs),
-        _ => Err(format!("a number from 1 to {MAX_JOBS}")),
+        _ => Err(format!("must be a number from 1 to {MAX_JOBS}")),
     }
 }
 
 fn keep(text: &str) -> Result<Keep, String> {
     match text {
         "forever" => Ok(Keep(None)),
-        "0" => Err(NOTHING.to_owned()),
+        "0" => Err(NOTHING_KEPT.to_owned()),
         text => match cli::parse_duration(text)? {
-            Duration::ZERO => Err(NOTHING.to_owned()),
+            Duration::ZERO => Err(NOTHING_KEPT.to_owned()),
             keep => Ok(Keep(Some(keep))),
         },
     }
@@ -258,7 +266,7 @@ fn max_size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Parses a time limit; 0 is none.
+/// Parses a time limit; 0 sets none.
 fn limit(text: &str) -> Result<Duration, String> {
     match text {
         "0" => Ok(Duration::ZERO),
@@ -285,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn what_would_remove_everything_is_refused() {
+    fn values_that_would_remove_all_files_are_refused() {
         for text in ["0", "0s", "0d"] {
-            assert_eq!(keep(text).unwrap_err(), NOTHING, "{text}");
+            assert_eq!(keep(text).unwrap_err(), NOTHING_KEPT, "{text}");
         }
         for text in ["0", "0G"] {
             assert!(max_size(text).unwrap_err().starts_with("nothing would stay"), "{text}");
         }
-        // A number alone: seconds, days? Bytes, gigabytes?
+        // A number alone could mean seconds or days, bytes or gigabytes.
         assert!(keep("30").unwrap_err().contains("needs a unit: 30s, 30m, 30h"));
         assert_eq!(max_size("50").unwrap_err(), "a size needs a unit: 50M, 50G");
         assert_eq!(free("10").unwrap_err(), "a size needs a unit: 10M, 10G");
@@ -303,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_sound() {
+    fn clap_accepts_the_arguments() {
         use clap::CommandFactory;
         Args::command().debug_assert();
     }

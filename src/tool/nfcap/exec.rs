@@ -1,11 +1,13 @@
-//! The command of `--exec`: what waits for it, what runs, and what is tried again or given up.
+//! Runs the command of `--exec` or `--exec-shell` once for each finished file.
 //!
-//! Nothing here waits. The caller looks in with [`Hooks::poke`], which a `SIGCHLD` or the time of
-//! [`Hooks::next`] should wake it for.
+//! Commands run beside the collector and never hold it up. A command that fails is reported and
+//! counted, and is not tried again: the file stays in the spool, from which `nf-every10`, or the
+//! user, catches up.
+//!
+//! No function here waits or reads a clock. The caller passes the time and calls [`Hooks::poll`]
+//! after a `SIGCHLD` and when [`Hooks::next_due`] has passed.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -13,138 +15,87 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::hook::Hook;
 use crate::cli::Report;
 use crate::time::Window;
-
-mod failed;
-mod hook;
 
 #[cfg(test)]
 mod tests;
 
-pub use hook::{Hook, Words};
+/// The most files that may wait for their command. A command that hangs would otherwise let the
+/// queue grow without end. Files beyond this limit get no command; they are reported and counted.
+const MAX_WAITING: usize = 256;
 
-/// Files that may wait for the command. One that hangs would otherwise gather them without end; what
-/// is left out is said, listed as failed, and lies in the spool. Those that are to be tried again
-/// count, and never are too many: there is one more at most for each command that runs.
-const QUEUE: usize = 256;
-
-/// Commands that may run beside each other.
+/// The most commands that may run at a time.
 pub const MAX_JOBS: usize = 64;
 
-/// How long a command may run unless it is told otherwise.
-const LIMIT: Duration = Duration::from_secs(600);
-
-/// How long a command that ran too long may take to end by itself.
+/// The time between `SIGTERM` and `SIGKILL` for a command that exceeds its limit.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often a file is tried, in all.
-const TRIES: u32 = 3;
+/// The kind of message about a command that failed, as [`Report::fail`] counts it.
+const FAILED: &str = "failures of the command";
 
-/// How long a file waits after its first failure, and after every later one: what was full or away
-/// may be back by then.
-const PAUSES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
+/// The kind of message about a file whose command did not run.
+const NOT_RUN: &str = "files without their command";
 
-/// Messages of one kind within [`PERIOD`]; the rest is counted. A command that always fails would
-/// otherwise fill the log with every file.
-const REPEATS: u64 = 5;
-
-/// After this time messages are printed again.
-const PERIOD: Duration = Duration::from_secs(600);
-
-/// How the command is run.
+/// A command and the limits under which it runs.
 #[derive(Clone, Debug)]
 pub struct HookPlan {
-    /// What is run.
+    /// The command.
     pub hook: Hook,
-    /// How many run beside each other, 1 to [`MAX_JOBS`].
+    /// The number of commands that may run at a time, 1 to [`MAX_JOBS`].
     pub jobs: usize,
-    /// How long one may run.
+    /// The time that one command may take; `None` for no limit.
     pub limit: Option<Duration>,
-    /// How long it may take to end after that, until it is killed.
+    /// The time between `SIGTERM` and `SIGKILL`.
     pub grace: Duration,
-    /// How often a file is tried in all, at least once.
-    pub tries: u32,
-    /// The pause after each failure of a file; the last one holds for all that follow.
-    pub pauses: Vec<Duration>,
 }
 
 impl HookPlan {
-    /// Runs `hook` with what is the default of all options.
-    pub fn new(hook: Hook) -> HookPlan {
-        let (limit, pauses) = (Some(LIMIT), PAUSES.to_vec());
-        HookPlan { hook, jobs: 1, limit, grace: GRACE, tries: TRIES, pauses }
-    }
-
-    fn jobs(&self) -> usize {
-        self.jobs.clamp(1, MAX_JOBS)
-    }
-
-    /// The pause after the `n`-th failure, from 1.
-    fn pause(&self, n: u32) -> Duration {
-        let nth = usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
-        self.pauses.get(nth).or(self.pauses.last()).copied().unwrap_or_default()
+    /// Returns a plan with the usual grace period.
+    pub fn new(hook: Hook, jobs: usize, limit: Option<Duration>) -> HookPlan {
+        HookPlan { hook, jobs, limit, grace: GRACE }
     }
 }
 
-/// What became of the files so far.
+/// The numbers of commands and files, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Commands that were started, or could not be.
     pub runs: u64,
-    /// Those that failed, for whatever reason.
+    /// Commands of these that failed, for any reason.
     pub failures: u64,
-    /// Those of them that ran too long.
+    /// Commands of these that exceeded their time limit.
     pub timeouts: u64,
-    /// Files that failed for the last time.
-    pub given_up: u64,
-    /// Files that were never tried because too many waited.
+    /// Files that got no command, because too many waited or because nfcap ended.
     pub left_out: u64,
-    /// Files that wait now, for their first or another try.
+    /// Files that wait for their command now.
     pub waiting: usize,
     /// Commands that run now.
     pub running: usize,
 }
 
-/// Runs the command beside the collecting, in the order in which the files were finished.
+/// The queue of files and the commands that run for them, oldest file first.
 #[derive(Debug)]
 pub struct Hooks {
     plan: Option<HookPlan>,
-    queue: Queue,
-}
-
-#[derive(Debug)]
-struct Queue {
     spool: PathBuf,
-    /// By the order in which they came, which is also that in which they run.
-    waiting: BTreeMap<u64, Item>,
+    waiting: VecDeque<FinishedFile>,
     running: Vec<Running>,
-    came: u64,
     counts: Counts,
-    failed: Limited,
-    left_out: Limited,
-    unlisted: Limited,
-    /// It was said that the list of failed files is full.
-    full: bool,
 }
 
-/// A file and how it went so far.
 #[derive(Debug)]
-struct Item {
+struct FinishedFile {
     path: PathBuf,
     slot: Window,
-    failures: u32,
-    /// Why it failed the last time.
-    status: String,
-    /// Not before this moment.
-    due: Option<Instant>,
 }
 
+/// A command that was started and has not been reaped.
 #[derive(Debug)]
 struct Running {
     child: Child,
-    nth: u64,
-    item: Item,
+    file: PathBuf,
     began: Instant,
     phase: Phase,
 }
@@ -152,305 +103,156 @@ struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     InTime,
-    /// Told to end, and killed at this moment.
-    Told(Instant),
+    /// The process group got `SIGTERM` and gets `SIGKILL` at `kill_at`.
+    Terminating {
+        kill_at: Instant,
+    },
     Killed,
 }
 
 impl Hooks {
-    /// Runs `plan` for files of `spool`; nothing if there is none.
+    /// Returns a runner of `plan` for the files of `spool`. Without a plan it does nothing.
     pub fn new(plan: Option<HookPlan>, spool: PathBuf) -> Hooks {
-        let queue = Queue {
-            spool,
-            waiting: BTreeMap::new(),
-            running: Vec::new(),
-            came: 0,
-            counts: Counts::default(),
-            failed: Limited::new("failures of the command"),
-            left_out: Limited::new("files without their command"),
-            unlisted: Limited::new("files that are not in the list of failed ones"),
-            full: false,
-        };
-        Hooks { plan, queue }
+        let (waiting, running) = (VecDeque::new(), Vec::new());
+        Hooks { plan, spool, waiting, running, counts: Counts::default() }
     }
 
-    /// Where the files are listed that failed.
-    pub fn list(&self) -> PathBuf {
-        self.queue.spool.join(failed::NAME)
-    }
-
-    /// How many files are in that list: before anything ran, those of earlier runs of nfcap.
-    ///
-    /// # Errors
-    /// What the system says; a list that is not there is empty.
-    pub fn left_over(&self) -> io::Result<usize> {
-        failed::left_over(&self.queue.spool)
-    }
-
-    /// A file is finished.
-    pub fn push(&mut self, file: PathBuf, slot: Window, report: &mut Report) {
+    /// Queues a finished file, and starts its command if there is room.
+    pub fn push(&mut self, file: PathBuf, slot: Window, now: Instant, report: &mut Report) {
+        // Commands that ended since the last call make room.
+        self.poll(now, report);
         let Some(plan) = &self.plan else { return };
-        let now = Instant::now();
-        // There may be room by now.
-        self.queue.poke(plan, now, report);
-        let item = Item { path: file, slot, failures: 0, status: String::new(), due: None };
-        self.queue.push(plan, item, now, report);
-        self.queue.poke(plan, now, report);
-    }
-
-    /// Looks after the commands that run, ends those that do too long, and starts the next ones.
-    /// Never waits.
-    pub fn poke(&mut self, report: &mut Report) {
-        if let Some(plan) = &self.plan {
-            self.queue.poke(plan, Instant::now(), report);
-        }
-    }
-
-    /// How long it is until [`poke`](Self::poke) has something to do although no command ended.
-    pub fn next(&self) -> Option<Duration> {
-        let plan = self.plan.as_ref()?;
-        let now = Instant::now();
-        let ends = self.queue.running.iter().filter_map(|running| match running.phase {
-            Phase::InTime => {
-                let ran = now.saturating_duration_since(running.began);
-                plan.limit.map(|limit| limit.saturating_sub(ran))
-            }
-            Phase::Told(until) => Some(until.saturating_duration_since(now)),
-            Phase::Killed => None,
-        });
-        let until = |item: &Item| item.due.map_or(now, |due| due.max(now)).duration_since(now);
-        // Without room for another one, it takes a command that ends.
-        let has_room = self.queue.running.len() < plan.jobs();
-        let tries = self.queue.waiting.values().filter(|_| has_room).map(until);
-        ends.chain(tries).min()
-    }
-
-    /// Whether nothing runs and nothing waits, not even for another try.
-    pub fn idle(&self) -> bool {
-        self.queue.running.is_empty() && self.queue.waiting.is_empty()
-    }
-
-    /// For metrics.
-    pub fn counts(&self) -> Counts {
-        let (waiting, running) = (self.queue.waiting.len(), self.queue.running.len());
-        Counts { waiting, running, ..self.queue.counts }
-    }
-
-    /// Says what is left behind at the end and puts it on the list of failed files. What runs goes
-    /// on running.
-    pub fn abandon(&mut self, report: &mut Report) {
-        if let Some(plan) = &self.plan {
-            self.queue.abandon(&plan.hook, report);
-        }
-    }
-}
-
-impl Queue {
-    fn push(&mut self, plan: &HookPlan, item: Item, now: Instant, report: &mut Report) {
-        if self.waiting.len() < QUEUE {
-            self.waiting.insert(self.came, item);
-            self.came += 1;
+        if self.waiting.len() >= MAX_WAITING {
+            self.counts.left_out += 1;
+            let (hook, file) = (&plan.hook, file.display());
+            let message = format!("{hook}: not run for {file}: {MAX_WAITING} files wait already");
+            report.fail(NOT_RUN, message);
             return;
         }
-        self.counts.left_out += 1;
-        let status = format!("left out: {QUEUE} files wait already");
-        let (hook, path) = (&plan.hook, item.path.display());
-        let message = format!("{hook}: not run for {path}: {QUEUE} files wait already");
-        self.left_out.say(message, now, report);
-        self.list(&item, &status, now, report);
+        self.waiting.push_back(FinishedFile { path: file, slot });
+        self.poll(now, report);
     }
 
-    fn poke(&mut self, plan: &HookPlan, now: Instant, report: &mut Report) {
-        for limited in [&mut self.failed, &mut self.left_out, &mut self.unlisted] {
-            limited.pass(now, report);
-        }
+    /// Reaps commands that ended, ends those that exceed their limit, and starts the next ones.
+    pub fn poll(&mut self, now: Instant, report: &mut Report) {
+        let Some(plan) = &self.plan else { return };
         for mut running in std::mem::take(&mut self.running) {
-            match running.look(plan, now) {
-                None => self.running.push(running),
-                Some(Ok(())) => {
-                    let (hook, path) = (&plan.hook, running.item.path.display());
-                    let took = now.saturating_duration_since(running.began).as_secs_f64();
-                    report.detail(format_args!("{hook}: done with {path} in {took:.1} s"));
+            let Some(outcome) = running.check(plan, now) else {
+                self.running.push(running);
+                continue;
+            };
+            let (hook, file) = (&plan.hook, running.file.display());
+            match outcome {
+                Ok(()) => {
+                    let seconds = now.saturating_duration_since(running.began).as_secs_f64();
+                    report.detail(format_args!("{hook}: done with {file} in {seconds:.1} s"));
                 }
-                Some(Err(status)) => {
+                Err(why) => {
+                    self.counts.failures += 1;
                     self.counts.timeouts += u64::from(running.phase == Phase::Killed);
-                    self.fail(plan, running.nth, running.item, status, now, report);
+                    report.fail(FAILED, format_args!("{hook}: failed for {file}: {why}"));
                 }
             }
         }
-        while self.running.len() < plan.jobs() {
-            let is_due = |item: &Item| item.due.is_none_or(|due| due <= now);
-            let due = self.waiting.iter().find(|(_, item)| is_due(item)).map(|(&nth, _)| nth);
-            let Some((nth, item)) = due.and_then(|nth| self.waiting.remove_entry(&nth)) else {
-                return;
-            };
+        while self.running.len() < plan.jobs {
+            let Some(FinishedFile { path, slot }) = self.waiting.pop_front() else { return };
             self.counts.runs += 1;
-            match plan.hook.command(&item.path, &self.spool, item.slot).spawn() {
+            match plan.hook.command(&path, &self.spool, slot).spawn() {
                 Ok(child) => {
                     let (began, phase) = (now, Phase::InTime);
-                    self.running.push(Running { child, nth, item, began, phase });
+                    self.running.push(Running { child, file: path, began, phase });
                 }
                 Err(error) => {
-                    let status = format!("cannot be run: {error}");
-                    self.fail(plan, nth, item, status, now, report);
+                    self.counts.failures += 1;
+                    let (hook, file) = (&plan.hook, path.display());
+                    report.fail(FAILED, format_args!("{hook}: cannot be run for {file}: {error}"));
                 }
             }
         }
     }
 
-    /// A try failed: the file waits for another one, or is given up.
-    fn fail(
-        &mut self,
-        plan: &HookPlan,
-        nth: u64,
-        mut item: Item,
-        status: String,
-        now: Instant,
-        report: &mut Report,
-    ) {
-        self.counts.failures += 1;
-        item.failures += 1;
-        let (hook, path, n) = (&plan.hook, item.path.display(), item.failures);
-        if n < plan.tries {
-            let pause = plan.pause(n);
-            let after = humantime::format_duration(pause);
-            let message = format!("{hook}: {status} with {path}, tried again in {after}");
-            self.failed.say(message, now, report);
-            item.due = Some(now + pause);
-            item.status = status;
-            // It is as old as it was: when its time comes it goes before those behind it.
-            self.waiting.insert(nth, item);
-            return;
-        }
-        self.counts.given_up += 1;
-        let end = match n {
-            1 => String::new(),
-            n => format!(", given up after {n} tries"),
-        };
-        self.failed.say(format_args!("{hook}: {status} with {path}{end}"), now, report);
-        self.list(&item, &status, now, report);
+    /// Returns the time until a command reaches its limit or the end of its grace period. Until
+    /// then [`poll`](Self::poll) has nothing to do unless a command ends.
+    pub fn next_due(&self, now: Instant) -> Option<Duration> {
+        let limit = self.plan.as_ref()?.limit;
+        let due = self.running.iter().filter_map(|running| match running.phase {
+            Phase::InTime => {
+                let ran = now.saturating_duration_since(running.began);
+                limit.map(|limit| limit.saturating_sub(ran))
+            }
+            Phase::Terminating { kill_at } => Some(kill_at.saturating_duration_since(now)),
+            Phase::Killed => None,
+        });
+        due.min()
     }
 
-    /// Puts a file on the list of failed ones.
-    fn list(&mut self, item: &Item, status: &str, now: Instant, report: &mut Report) {
-        let list = self.spool.join(failed::NAME);
-        let list = list.display();
-        match failed::add(&self.spool, item.slot, &item.path, status) {
-            Ok(true) => self.full = false,
-            Ok(false) if self.full => {}
-            Ok(false) => {
-                self.full = true;
-                report.error(format_args!(
-                    "{list}: has 1 MiB: files that fail are not added any more"
-                ));
-            }
-            Err(error) => {
-                let path = item.path.display();
-                self.unlisted.say(format_args!("{list}: {path}: {error}"), now, report);
-            }
-        }
+    /// Returns true if no command runs and no file waits for one.
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
     }
 
-    fn abandon(&mut self, hook: &Hook, report: &mut Report) {
-        let now = Instant::now();
-        for running in std::mem::take(&mut self.running) {
-            let (pid, path) = (running.child.id(), running.item.path.display());
-            let message = format!("{hook}: still runs for {path}, as process {pid}");
-            self.left_out.say(message, now, report);
-            let status = format!("still ran at the end, as process {pid}");
-            self.list(&running.item, &status, now, report);
+    /// Returns the counts since the start.
+    pub fn counts(&self) -> Counts {
+        let (waiting, running) = (self.waiting.len(), self.running.len());
+        Counts { waiting, running, ..self.counts }
+    }
+
+    /// Reports the commands that still run and the files that still wait, because nfcap ends. The
+    /// commands go on running.
+    pub fn abandon(&mut self, report: &mut Report) {
+        let Some(plan) = &self.plan else { return };
+        let hook = &plan.hook;
+        for running in self.running.drain(..) {
+            let (pid, file) = (running.child.id(), running.file.display());
+            report.fail(NOT_RUN, format_args!("{hook}: still runs for {file}, as process {pid}"));
         }
-        for item in std::mem::take(&mut self.waiting).into_values() {
-            let path = item.path.display();
-            let status = match item.failures {
-                0 => "not run before the end".to_owned(),
-                n => format!("{}, after {n} of its tries", item.status),
-            };
-            self.left_out.say(format_args!("{hook}: {path}: {status}"), now, report);
-            self.list(&item, &status, now, report);
-        }
-        for limited in [&mut self.failed, &mut self.left_out, &mut self.unlisted] {
-            limited.tell(report);
+        for FinishedFile { path, .. } in self.waiting.drain(..) {
+            self.counts.left_out += 1;
+            let file = path.display();
+            report.fail(NOT_RUN, format_args!("{hook}: not run for {file}: nfcap ended before"));
         }
     }
 }
 
 impl Running {
-    /// How it ended, if it did. One that runs too long is told to end, and then killed.
-    fn look(&mut self, plan: &HookPlan, now: Instant) -> Option<Result<(), String>> {
-        if let Phase::Told(until) = self.phase {
-            // Not even looked at before: whatever of its group is left by then must be killed, and
-            // while the command itself was not waited for nobody else can have the group's number.
-            if now < until {
+    /// Returns how the command ended, `None` if it has not. Ends a command that exceeds its limit.
+    fn check(&mut self, plan: &HookPlan, now: Instant) -> Option<Result<(), String>> {
+        if let Phase::Terminating { kill_at } = self.phase {
+            // The command is not reaped before this moment: its group may outlive it and must be
+            // killed, and until it is reaped no other group can have the same number.
+            if now < kill_at {
                 return None;
             }
             self.signal(Signal::SIGKILL);
             self.phase = Phase::Killed;
         }
-        match (self.child.try_wait(), self.phase, plan.limit) {
-            (Err(error), ..) => Some(Err(error.to_string())),
-            (Ok(Some(_)), Phase::Killed, limit) => {
-                let limit = humantime::format_duration(limit.unwrap_or_default());
-                Some(Err(format!("ended after {limit}")))
-            }
-            (Ok(Some(status)), ..) if status.success() => Some(Ok(())),
-            (Ok(Some(status)), ..) => Some(Err(status.to_string())),
-            (Ok(None), Phase::InTime, Some(limit))
-                if now.saturating_duration_since(self.began) >= limit =>
-            {
-                self.signal(Signal::SIGTERM);
-                self.phase = Phase::Told(now + plan.grace);
-                None
-            }
-            (Ok(None), ..) => None,
+        let status = match self.child.try_wait() {
+            Ok(status) => status,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        if let Some(status) = status {
+            return Some(if self.phase == Phase::Killed {
+                let limit = humantime::format_duration(plan.limit.unwrap_or_default());
+                Err(format!("did not end within {limit}"))
+            } else if status.success() {
+                Ok(())
+            } else {
+                Err(status.to_string())
+            });
         }
+        let ran = now.saturating_duration_since(self.began);
+        if self.phase == Phase::InTime && plan.limit.is_some_and(|limit| ran >= limit) {
+            self.signal(Signal::SIGTERM);
+            self.phase = Phase::Terminating { kill_at: now + plan.grace };
+        }
+        None
     }
 
-    /// To the command and whatever it has started.
-    fn signal(&mut self, signal: Signal) {
+    /// Sends a signal to the command's process group.
+    fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // It may have ended this moment, which is no failure.
+            // An error means that the group ended at this moment.
             _ = killpg(Pid::from_raw(pid), signal);
-        }
-    }
-}
-
-/// Messages that not even `--quiet` hides, but only some of them.
-#[derive(Debug)]
-struct Limited {
-    /// What the count is of.
-    kind: &'static str,
-    count: u64,
-    since: Option<Instant>,
-}
-
-impl Limited {
-    const fn new(kind: &'static str) -> Limited {
-        Limited { kind, count: 0, since: None }
-    }
-
-    fn say(&mut self, message: impl fmt::Display, now: Instant, report: &mut Report) {
-        self.pass(now, report);
-        self.since.get_or_insert(now);
-        self.count += 1;
-        if self.count <= REPEATS {
-            report.error(message);
-        }
-    }
-
-    /// Time passes: the first of them are printed again.
-    fn pass(&mut self, now: Instant, report: &mut Report) {
-        if self.since.is_some_and(|since| now.saturating_duration_since(since) >= PERIOD) {
-            self.tell(report);
-        }
-    }
-
-    /// Tells the count of what was not printed.
-    fn tell(&mut self, report: &mut Report) {
-        let (kind, count) = (self.kind, std::mem::take(&mut self.count));
-        self.since = None;
-        if count > REPEATS {
-            report.error(format_args!("{} more {kind}, {count} in all", count - REPEATS));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What nfcap counts, for people (USR1) and for Prometheus: text format 0.0.4, as the textfile
+//! The counts of nfcap, for people (USR1) and for Prometheus: text format 0.0.4, as the textfile
 //! collector of node_exporter reads it.
 
 use std::collections::HashMap;
@@ -9,14 +9,15 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::loss::missing;
 use crate::capture::{Followed, Forgotten};
 use crate::time::Timestamp;
 
-/// Exporters' domains that have series of their own, those of the most datagrams. Where no list says
-/// who may send, forged ones would otherwise fill a monitoring system.
+/// The most exporters' domains that have series of their own, those with the most datagrams. Without
+/// `--allow`, forged exporters would otherwise fill a monitoring system.
 const NAMED: usize = 1000;
 
-/// All that is told. Counts are since the start.
+/// The state that is published. Counts are since the start.
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub ident: Option<String>,
@@ -27,30 +28,30 @@ pub struct Metrics {
     pub dropped_queue: u64,
     pub limited: u64,
     pub denied: u64,
-    /// Octets that wait for the disk, and how many may.
+    /// Bytes that wait for the disk, and how many may.
     pub queue: (u64, u64),
-    /// Octets that the kernel holds for each socket.
+    /// Bytes that the kernel holds for the smallest socket.
     pub receive_buffer: u64,
     pub files: u64,
-    /// Writing fails at the moment.
+    /// True while writing fails.
     pub stuck: bool,
-    /// How often it began to fail.
+    /// The number of times that writing began to fail.
     pub failures: u64,
-    /// End of the last slot that was finished.
+    /// End of the last finished slot, in Unix seconds.
     pub last_slot: Option<u64>,
     pub removed: u64,
-    /// Files that the first pass of retention would remove, and does not: more than half of all.
+    /// Files that the first pass of retention refused to remove, being more than half of all.
     pub too_many: u64,
-    /// No file is removed by age, because the clock was set.
+    /// True while no file is removed by age, because the clock was set.
     pub clock_set: bool,
-    /// Runs of the command, by what became of them, and what waits and runs now.
+    /// Commands of `--exec` by outcome, and those that wait or run now.
     pub commands: [(&'static str, u64); 7],
     pub followed: Vec<Followed>,
     pub forgotten: Forgotten,
 }
 
 impl Metrics {
-    /// In one line, for people.
+    /// Returns the counts in one line, for people.
     pub fn summary(&self) -> String {
         let Metrics { received, dropped_kernel, dropped_queue, limited, denied, files, .. } = self;
         let (queued, limit) = self.queue;
@@ -63,27 +64,33 @@ impl Metrics {
         )
     }
 
-    /// The exporters of which most is missing, at most `n`, one line each.
+    /// Returns one line for each of the `n` exporters' domains that miss most.
     pub fn worst(&self, n: usize) -> Vec<String> {
         let mut all: Vec<_> = self.followed.iter().filter(|f| missing(f) > 0).collect();
         all.sort_by_key(|f| (std::cmp::Reverse(missing(f)), f.domain));
         all.truncate(n);
-        all.iter().map(|followed| worst(followed)).collect()
+        all.iter().map(|followed| domain_line(followed)).collect()
     }
 
+    /// Returns the whole file for Prometheus.
     fn text(&self) -> String {
-        let mut text = Text::default();
+        let mut text = PrometheusText::default();
         let ident = self.ident.as_deref().unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
         text.head("nfcap_info", "gauge", "The collector.");
         text.row("nfcap_info", &[("version", version), ("ident", ident)], 1);
-        text.one("nfcap_start_time_seconds", "gauge", "When it was started.", self.started.secs());
-        let name = "nfcap_received_datagrams_total";
-        text.one(name, "counter", "Datagrams that the kernel handed over.", self.received);
-        let name = "nfcap_received_octets_total";
-        text.one(name, "counter", "Octets in these.", self.octets);
+        let (queued, limit) = self.queue;
+        let start = self.started.secs();
+        text.one("nfcap_start_time_seconds", "gauge", "Time of the start.", start);
+        text.one(
+            "nfcap_received_datagrams_total",
+            "counter",
+            "Datagrams that the kernel handed over.",
+            self.received,
+        );
+        text.one("nfcap_received_octets_total", "counter", "Bytes in these.", self.octets);
         let name = "nfcap_dropped_datagrams_total";
-        text.head(name, "counter", "Datagrams dropped here, by whom.");
+        text.head(name, "counter", "Datagrams dropped on this host, by cause.");
         for (by, count) in [
             ("kernel", self.dropped_kernel),
             ("queue", self.dropped_queue),
@@ -91,38 +98,51 @@ impl Metrics {
         ] {
             text.row(name, &[("by", by)], count);
         }
-        let name = "nfcap_denied_datagrams_total";
-        text.one(name, "counter", "Datagrams of senders that are not allowed.", self.denied);
-        let (queued, limit) = self.queue;
-        text.one("nfcap_queue_octets", "gauge", "Octets that wait for the disk.", queued);
-        text.one("nfcap_queue_limit_octets", "gauge", "How many may.", limit);
-        let name = "nfcap_receive_buffer_octets";
-        let help = "Octets that the kernel holds for the smallest socket.";
-        text.one(name, "gauge", help, self.receive_buffer);
-        text.one("nfcap_files_total", "counter", "Files that were finished.", self.files);
-        let name = "nfcap_write_failures_total";
-        text.one(name, "counter", "How often writing began to fail.", self.failures);
-        let name = "nfcap_write_failing";
-        text.one(name, "gauge", "Whether writing fails now.", self.stuck.into());
-        if let Some(end) = self.last_slot {
-            let name = "nfcap_last_slot_end_seconds";
-            text.one(name, "gauge", "End of the last slot that was finished.", end);
-        }
-        let name = "nfcap_removed_files_total";
         text.one(
-            name,
+            "nfcap_denied_datagrams_total",
+            "counter",
+            "Datagrams of senders that are not allowed.",
+            self.denied,
+        );
+        text.one("nfcap_queue_octets", "gauge", "Bytes that wait for the disk.", queued);
+        text.one("nfcap_queue_limit_octets", "gauge", "Bytes that may wait for the disk.", limit);
+        text.one(
+            "nfcap_receive_buffer_octets",
+            "gauge",
+            "Bytes that the kernel holds for the smallest socket.",
+            self.receive_buffer,
+        );
+        text.one("nfcap_files_total", "counter", "Finished files.", self.files);
+        text.one(
+            "nfcap_write_failures_total",
+            "counter",
+            "Number of times that writing began to fail.",
+            self.failures,
+        );
+        text.one("nfcap_write_failing", "gauge", "1 while writing fails.", self.stuck.into());
+        if let Some(end) = self.last_slot {
+            text.one("nfcap_last_slot_end_seconds", "gauge", "End of the last finished slot.", end);
+        }
+        text.one(
+            "nfcap_removed_files_total",
             "counter",
             "Files removed by --keep, --max-size or --min-free.",
             self.removed,
         );
-        let name = "nfcap_retention_refused_files";
-        let help = "Files that the first pass of retention does not remove, being more than half.";
-        text.one(name, "gauge", help, self.too_many);
-        let name = "nfcap_retention_clock_set";
-        let help = "1 while no file is removed by age, because the clock was set.";
-        text.one(name, "gauge", help, self.clock_set.into());
+        text.one(
+            "nfcap_retention_refused_files",
+            "gauge",
+            "Files that the first pass of retention does not remove, being more than half.",
+            self.too_many,
+        );
+        text.one(
+            "nfcap_retention_clock_set",
+            "gauge",
+            "1 while no file is removed by age, because the clock was set.",
+            self.clock_set.into(),
+        );
         let name = "nfcap_commands";
-        text.head(name, "gauge", "Commands of --exec, by what became of them or what they do.");
+        text.head(name, "gauge", "Commands of --exec, by outcome or current state.");
         for (what, count) in self.commands {
             text.row(name, &[("what", what)], count);
         }
@@ -130,13 +150,19 @@ impl Metrics {
         text.0
     }
 
-    fn exporters(&self, text: &mut Text) {
+    /// Adds the series of each exporter's domain.
+    fn exporters(&self, text: &mut PrometheusText) {
         let all = self.followed.len() as u64;
-        text.one("nfcap_exporters", "gauge", "Domains of exporters that are followed.", all);
+        text.one(
+            "nfcap_exporters",
+            "gauge",
+            "Domains of exporters whose sequence numbers are followed.",
+            all,
+        );
         let mut followed: Vec<_> = self.followed.iter().collect();
         followed.sort_by_key(|f| (std::cmp::Reverse(f.datagrams), f.domain));
-        // Each address's first domain before anybody's second: one sender of many must not take the
-        // series of all others.
+        // The first domain of each address precedes the second of any: an address that sends many
+        // domains must not take the series of all others.
         let mut seen: HashMap<IpAddr, usize> = HashMap::new();
         let mut ranked: Vec<_> = Vec::with_capacity(followed.len());
         for followed in followed {
@@ -148,7 +174,7 @@ impl Metrics {
         ranked.truncate(NAMED);
         let followed: Vec<_> = ranked.into_iter().map(|(_, followed)| followed).collect();
         let name = "nfcap_forgotten_total";
-        let help = "What was forgotten of exporters, because there was too much of it.";
+        let help = "Data of exporters that was forgotten because a table was full.";
         text.head(name, "counter", help);
         let Forgotten { domains, templates, refused, .. } = &self.forgotten;
         for (what, count) in [("domains", domains), ("templates", templates), ("refused", refused)]
@@ -179,11 +205,11 @@ impl Metrics {
         let name = "nfcap_exporter_datagrams_total";
         series(name, "counter", help, &|followed| count(followed.datagrams));
         let name = "nfcap_exporter_restarts_total";
-        let help = "How often its sequence numbers began anew.";
+        let help = "Number of times that its sequence numbers restarted.";
         series(name, "counter", help, &|followed| count(followed.restarts));
-        // It falls when datagrams come that were overtaken, so it is no counter.
+        // Reordered datagrams that arrive late lower the value, so it is no counter.
         let name = "nfcap_exporter_missing";
-        let help = "What is missing by its sequence numbers, in the unit that it counts.";
+        let help = "Datagrams or flows missing by its sequence numbers.";
         series(name, "gauge", help, &|followed| {
             let lost = followed.missing;
             let units = [("flows", lost.flows), ("datagrams", lost.datagrams)];
@@ -191,17 +217,17 @@ impl Metrics {
         });
     }
 
-    /// Writes them to a file, whole or not at all.
+    /// Replaces the file at `path` as a whole.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails if the file cannot be written or renamed; the old one then stays.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut part = path.to_owned().into_os_string();
         part.push(".part");
         let part = PathBuf::from(part);
-        // What lies there may be a link.
+        // A link may lie there, which must not be followed.
         _ = fs::remove_file(&part);
-        // Another user reads it.
+        // Prometheus runs as another user.
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(0o644).open(&part)?;
         let written = file.write_all(self.text().as_bytes());
@@ -211,13 +237,7 @@ impl Metrics {
     }
 }
 
-/// All that is missing, in whatever unit.
-pub fn missing(followed: &Followed) -> i64 {
-    let lost = followed.missing;
-    lost.flows.unwrap_or(0).saturating_add(lost.datagrams.unwrap_or(0))
-}
-
-fn worst(followed: &Followed) -> String {
+fn domain_line(followed: &Followed) -> String {
     let Followed { domain, datagrams, missing, restarts } = followed;
     let mut text = format!(
         "exporter {} {} domain {}: datagrams={datagrams}",
@@ -232,11 +252,11 @@ fn worst(followed: &Followed) -> String {
     text
 }
 
-/// The text format.
+/// Text in the format of Prometheus.
 #[derive(Default)]
-struct Text(String);
+struct PrometheusText(String);
 
-impl Text {
+impl PrometheusText {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string does not fail.
         _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -262,8 +282,8 @@ mod tests {
     use super::*;
     use crate::wire::{Domain, Lost, Version};
 
-    fn followed(octet: u8, datagrams: u64, missing: Lost) -> Followed {
-        let exporter = [192, 0, 2, octet].into();
+    fn followed(host: u8, datagrams: u64, missing: Lost) -> Followed {
+        let exporter = [192, 0, 2, host].into();
         let domain = Domain { exporter, version: Version::V9, id: 7 };
         Followed { domain, datagrams, missing, restarts: 1 }
     }
@@ -287,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_many_domains_takes_no_series_of_others() {
+    fn an_address_with_many_domains_leaves_others_their_series() {
         let mut metrics = Metrics::default();
         for id in 0..2 * NAMED as u32 {
             let mut flood = followed(66, 9, Lost::default());
@@ -301,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whole() {
+    fn the_file_is_replaced_as_a_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nfcap.prom");
         for received in [1, 2] {

@@ -1,4 +1,4 @@
-//! Signals, as flags to look at and a pipe that wakes a `poll`, which others may ring too.
+//! Signals as flags, with a pipe that wakes a `poll`. Other threads may write to the pipe too.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,71 +9,73 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
 
-/// The signals that nfcap knows.
+/// The signals that nfcap handles.
 #[derive(Debug)]
 pub struct Signals {
     stop: Arc<AtomicBool>,
     armed: Arc<AtomicBool>,
-    again: Arc<AtomicBool>,
-    tell: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+    status: Arc<AtomicBool>,
+    /// The end to poll.
     pipe: UnixStream,
-    wake: UnixStream,
+    /// The end to write a byte to.
+    bell: UnixStream,
 }
 
 impl Signals {
-    /// Catches TERM, INT, HUP, USR1 and CHLD from now on. After [`Signals::arm`] another TERM or INT ends
-    /// the process at once, with status 1.
+    /// Catches TERM, INT, HUP, USR1 and CHLD from now on. After [`Signals::arm`] another TERM or INT
+    /// ends the process at once, with status 1.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails if the system refuses a handler or the pipe.
     pub fn catch() -> io::Result<Signals> {
-        let (pipe, wake) = UnixStream::pair()?;
+        let (pipe, bell) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
-        let [stop, armed, again, tell] = std::array::from_fn(|_| Arc::<AtomicBool>::default());
+        let [stop, armed, reload, status] = std::array::from_fn(|_| Arc::<AtomicBool>::default());
         for signal in [SIGTERM, SIGINT] {
             flag::register_conditional_shutdown(signal, 1, Arc::clone(&armed))?;
             flag::register(signal, Arc::clone(&stop))?;
         }
-        flag::register(SIGHUP, Arc::clone(&again))?;
-        flag::register(SIGUSR1, Arc::clone(&tell))?;
+        flag::register(SIGHUP, Arc::clone(&reload))?;
+        flag::register(SIGUSR1, Arc::clone(&status))?;
         for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] {
-            low_level::pipe::register(signal, wake.try_clone()?)?;
+            low_level::pipe::register(signal, bell.try_clone()?)?;
         }
-        Ok(Signals { stop, armed, again, tell, pipe, wake })
+        Ok(Signals { stop, armed, reload, status, pipe, bell })
     }
 
-    /// TERM or INT came.
-    pub fn stop(&self) -> bool {
+    /// Returns true once TERM or INT came.
+    pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// From now on TERM or INT ends the process at once.
+    /// Makes the next TERM or INT end the process at once.
     pub fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
     }
 
-    /// HUP came since the last call.
-    pub fn again(&self) -> bool {
-        self.again.swap(false, Ordering::Relaxed)
+    /// Returns true if HUP came since the last call.
+    pub fn take_reload(&self) -> bool {
+        self.reload.swap(false, Ordering::Relaxed)
     }
 
-    /// USR1 came since the last call.
-    pub fn tell(&self) -> bool {
-        self.tell.swap(false, Ordering::Relaxed)
+    /// Returns true if USR1 came since the last call.
+    pub fn take_status(&self) -> bool {
+        self.status.swap(false, Ordering::Relaxed)
     }
 
-    /// An end of the pipe, for who has news of another kind: an octet wakes.
+    /// Returns an end of the pipe for another thread: a byte written to it wakes the `poll`.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails if the system has no file descriptor left.
     pub fn bell(&self) -> io::Result<UnixStream> {
-        self.wake.try_clone()
+        self.bell.try_clone()
     }
 
-    /// Empties the pipe; a signal that comes later wakes again. Look at the flags after it.
+    /// Empties the pipe, so that only later signals wake the `poll`. Read the flags after this call.
     pub fn drain(&mut self) {
-        let mut octets = [0; 64];
-        while matches!(self.pipe.read(&mut octets), Ok(1..)) {}
+        let mut bytes = [0; 64];
+        while matches!(self.pipe.read(&mut bytes), Ok(1..)) {}
     }
 }
 

@@ -1,36 +1,41 @@
-//! Who the collector is once it has its sockets: binding a low port and a large buffer take root,
-//! nothing after that does.
+//! The user of the collector. Binding a low port and granting a large buffer need root, and nothing
+//! after that does.
 
 use anyhow::Context;
 use nix::unistd::{Gid, Group, Uid, User, setgid, setgroups, setuid};
 
-/// Becomes another user, or has another group, for good.
+/// Switches to another user or group for good.
 ///
 /// # Errors
-/// Names that the system does not know, or that it does not allow.
+/// Fails if the system does not know the name or refuses the change, or if root could be regained.
 pub fn become_user(user: Option<&str>, group: Option<&str>) -> anyhow::Result<()> {
     let account = user.map(find_user).transpose()?;
     let gid = match group {
         Some(name) => Some(find_group(name)?),
         None => account.as_ref().map(|&(_, gid)| gid),
     };
-    let failed = |what: &str, name: Option<&str>| format!("--{what} {}", name.unwrap_or_default());
+    let option =
+        |name: &str, value: Option<&str>| format!("--{name} {}", value.unwrap_or_default());
     if let Some(gid) = gid {
-        let what = if group.is_some() { ("group", group) } else { ("user", user) };
-        // The groups that root has are not for others.
+        let context = || match group {
+            Some(_) => option("group", group),
+            None => option("user", user),
+        };
+        // The supplementary groups of root must go too.
         if Uid::effective().is_root() {
-            setgroups(&[gid]).with_context(|| failed(what.0, what.1))?;
+            setgroups(&[gid]).with_context(context)?;
         }
-        setgid(gid).with_context(|| failed(what.0, what.1))?;
+        setgid(gid).with_context(context)?;
     }
     if let Some((uid, _)) = account {
-        setuid(uid).with_context(|| failed("user", user))?;
-        let stays_root = !uid.is_root() && setuid(Uid::from_raw(0)).is_ok();
-        anyhow::ensure!(!stays_root, "--user: root can be had back");
+        setuid(uid).with_context(|| option("user", user))?;
+        let can_regain_root = !uid.is_root() && setuid(Uid::from_raw(0)).is_ok();
+        anyhow::ensure!(!can_regain_root, "--user: the process could regain root");
     }
     Ok(())
 }
 
+/// Looks a user up, by name or number. A number that has no entry is its own group.
 fn find_user(name: &str) -> anyhow::Result<(Uid, Gid)> {
     let context = || format!("--user {name}");
     match name.parse() {
@@ -46,6 +51,7 @@ fn find_user(name: &str) -> anyhow::Result<(Uid, Gid)> {
     }
 }
 
+/// Looks a group up, by name or number.
 fn find_group(name: &str) -> anyhow::Result<Gid> {
     let context = || format!("--group {name}");
     if let Ok(number) = name.parse() {

@@ -1,83 +1,94 @@
-//! Lines of several inputs as one stream: whoever reads it must know what their columns are.
+//! Joins the lines of several inputs into one stream, whose columns and delimiter a reader can tell.
 
 use crate::line::REQUIRED;
 
-/// How an input separates its columns: chosen by its first flow line, once (nfkit-flow(5)).
+/// The way an input separates its columns, decided by its first flow line (nfkit-flow(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delimiter {
-    Octet(u8),
+    /// One byte, a TAB or a comma.
+    Byte(u8),
+    /// One or more blanks.
     Blanks,
 }
 
 impl Delimiter {
-    /// Returns what separates the columns of an input that begins with this flow line.
+    /// Returns the delimiter of an input whose first flow line is `line`.
     pub fn of(line: &[u8]) -> Delimiter {
-        let octet = [b'\t', b','].into_iter().find(|octet| line.contains(octet));
-        octet.map_or(Delimiter::Blanks, Delimiter::Octet)
+        let byte = [b'\t', b','].into_iter().find(|byte| line.contains(byte));
+        byte.map_or(Delimiter::Blanks, Delimiter::Byte)
     }
-}
 
-impl Delimiter {
-    /// Whether a line of this delimiter holds one that a reader would rather take, were it the first.
+    /// Returns true if a reader that saw `line` first would choose another delimiter.
     fn is_masked_in(self, line: &[u8]) -> bool {
         match self {
-            Delimiter::Octet(b'\t') => false,
-            Delimiter::Octet(_) => line.contains(&b'\t'),
+            Delimiter::Byte(b'\t') => false,
+            Delimiter::Byte(_) => line.contains(&b'\t'),
             Delimiter::Blanks => line.contains(&b'\t') || line.contains(&b','),
         }
     }
 }
 
-/// Passes lines on, and says what their columns are where that changes.
+/// Passes lines on, and names their columns where these change.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Whether lines that name columns are printed.
-    names: bool,
-    /// The line that names the columns of this input; `None` for the nine.
-    input: Option<Vec<u8>>,
-    /// The one that the output has so far.
-    output: Option<Vec<u8>>,
-    /// The two may differ.
+    /// True if lines that name columns are printed.
+    prints_names: bool,
+    /// The line that names the columns of this input; `None` for the nine required ones.
+    input_names: Option<Vec<u8>>,
+    /// The line that named the columns of the output last.
+    output_names: Option<Vec<u8>>,
+    /// True if the two may differ.
     changed: bool,
+    /// The delimiter of this input; `None` before its first flow line.
     from: Option<Delimiter>,
+    /// The delimiter of the output; `None` before its first line.
     to: Option<Delimiter>,
 }
 
 impl Columns {
-    pub fn new(names: bool) -> Columns {
-        Columns { names, input: None, output: None, changed: false, from: None, to: None }
+    /// Returns the state before the first input. Lines that name columns are printed if
+    /// `prints_names`.
+    pub fn new(prints_names: bool) -> Columns {
+        Columns {
+            prints_names,
+            input_names: None,
+            output_names: None,
+            changed: false,
+            from: None,
+            to: None,
+        }
     }
 
-    /// An input begins: of its columns nothing is known yet.
+    /// Begins another input, whose columns are not known yet.
     pub fn next_input(&mut self) {
-        self.input = None;
+        self.input_names = None;
         self.changed = true;
         self.from = None;
     }
 
-    /// Goes to lines of another input, of which these columns and this delimiter are known.
-    pub fn input(&mut self, names: Option<&[u8]>, delimiter: Delimiter) {
-        self.input = names.map(<[u8]>::to_vec);
+    /// Continues with lines of an input whose columns and delimiter are known.
+    pub fn switch_to(&mut self, names: Option<&[u8]>, delimiter: Delimiter) {
+        self.input_names = names.map(<[u8]>::to_vec);
         self.changed = true;
         self.from = Some(delimiter);
     }
 
-    /// Takes a line that names the columns, and prints it if it says anything new.
-    pub fn named(&mut self, line: &[u8], lines: &mut Vec<u8>) {
-        self.input = Some(line.to_vec());
-        self.tell(lines);
+    /// Takes a line that names the columns, and writes it if the columns changed.
+    pub fn set_names(&mut self, line: &[u8], lines: &mut Vec<u8>) {
+        self.input_names = Some(line.to_vec());
+        self.write_names(lines);
     }
 
-    /// Looks at a flow line of the input before any is passed on.
-    pub fn first(&mut self, line: &[u8]) {
+    /// Decides the delimiter of the input by its first flow line. Further lines change nothing.
+    pub fn note_flow_line(&mut self, line: &[u8]) {
         self.from.get_or_insert_with(|| Delimiter::of(line));
     }
 
-    /// Passes a flow line on.
+    /// Writes a flow line, with the delimiter of the output.
     #[inline]
-    pub fn line(&mut self, line: &[u8], lines: &mut Vec<u8>) {
+    pub fn write_line(&mut self, line: &[u8], lines: &mut Vec<u8>) {
         if self.changed {
-            self.tell(lines);
+            self.write_names(lines);
         }
         match (self.from, *self.to.get_or_insert(self.from.unwrap_or(Delimiter::Blanks))) {
             (Some(from), to) if from != to || to.is_masked_in(line) => {
@@ -88,16 +99,16 @@ impl Columns {
         lines.push(b'\n');
     }
 
-    fn tell(&mut self, lines: &mut Vec<u8>) {
+    fn write_names(&mut self, lines: &mut Vec<u8>) {
         self.changed = false;
-        if self.input == self.output {
+        if self.input_names == self.output_names {
             return;
         }
-        self.output.clone_from(&self.input);
-        if !self.names {
+        self.output_names.clone_from(&self.input_names);
+        if !self.prints_names {
             return;
         }
-        match &self.input {
+        match &self.input_names {
             Some(line) => lines.extend_from_slice(line),
             None => {
                 lines.extend_from_slice(b"#fields");
@@ -111,10 +122,10 @@ impl Columns {
     }
 }
 
-/// Writes a line with the delimiter of the lines before it: readers choose one for a whole stream.
+/// Writes a line with another delimiter, because readers decide on one for the whole stream.
 fn translate(line: &[u8], from: Delimiter, to: Delimiter, lines: &mut Vec<u8>) {
     let end = match to {
-        Delimiter::Octet(octet) => octet,
+        Delimiter::Byte(byte) => byte,
         Delimiter::Blanks => b' ',
     };
     let mut field = |n: usize, field: &[u8]| {
@@ -122,20 +133,20 @@ fn translate(line: &[u8], from: Delimiter, to: Delimiter, lines: &mut Vec<u8>) {
             lines.push(end);
         }
         if field.is_empty() {
-            // An empty field and one that is unknown mean the same.
+            // An empty field means an unknown value, as does a dash.
             lines.push(b'-');
         }
-        // No value that anyone knows holds a delimiter; of other columns nobody looks at.
-        lines.extend(field.iter().map(|&octet| match octet {
+        // No known column has a delimiter in its values. Those of unknown columns are replaced.
+        lines.extend(field.iter().map(|&byte| match byte {
             b'\t' => b'_',
             b',' if end == b' ' => b'_',
-            octet if octet == end => b'_',
-            octet => octet,
+            byte if byte == end => b'_',
+            byte => byte,
         }));
     };
     match from {
-        Delimiter::Octet(octet) => {
-            line.split(|&b| b == octet).enumerate().for_each(|(n, text)| field(n, text));
+        Delimiter::Byte(byte) => {
+            line.split(|&b| b == byte).enumerate().for_each(|(n, text)| field(n, text));
         }
         Delimiter::Blanks => {
             let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -148,18 +159,18 @@ fn translate(line: &[u8], from: Delimiter, to: Delimiter, lines: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// Inputs through one stream, each a list of lines.
-    fn joined(inputs: &[&[&str]], names: bool) -> String {
-        let mut columns = Columns::new(names);
+    /// Joins inputs, each a list of lines.
+    fn joined(inputs: &[&[&str]], prints_names: bool) -> String {
+        let mut columns = Columns::new(prints_names);
         let mut lines = Vec::new();
         for input in inputs {
             columns.next_input();
             for line in *input {
                 if line.starts_with("#fields") || line.starts_with("sif,") {
-                    columns.named(line.as_bytes(), &mut lines);
+                    columns.set_names(line.as_bytes(), &mut lines);
                 } else {
-                    columns.first(line.as_bytes());
-                    columns.line(line.as_bytes(), &mut lines);
+                    columns.note_flow_line(line.as_bytes());
+                    columns.write_line(line.as_bytes(), &mut lines);
                 }
             }
         }

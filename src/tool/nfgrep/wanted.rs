@@ -1,4 +1,4 @@
-//! Which flows are wanted: an expression, findings, or both.
+//! Selects flows by an expression, by findings, or by both.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -7,33 +7,39 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::Args;
+use super::args::Args;
 use super::evidence::Evidence;
 use crate::cli::{Input, Io, Usage, parse_net, read_words};
 use crate::filter::{Chosen, Context, EvidenceQueries, EvidenceQuery, Filter, MAX_LENGTH, Reason};
 use crate::finding::{Finding, Host, Item, Role};
 use crate::flow::Flow;
 use crate::time::Window;
-use crate::tool::findings::{Findings, InputKinds};
+use crate::tool::findings::{InputKinds, ReadError, read_findings};
+use crate::tool::inside;
 
-/// The most findings: more are no list that anyone made, and would take all memory.
+/// The most findings. A longer list is a mistake and would take all memory.
 const MAX_FINDINGS: usize = 1_000_000;
 
-/// What a flow must be.
+/// The selection of flows.
 #[derive(Debug)]
 pub(super) struct Wanted {
+    /// The expression.
     filter: Option<Filter>,
-    cases: Option<EvidenceQueries>,
-    /// The evidence to gather, with --evidence.
+    /// The queries of `--finding`.
+    queries: Option<EvidenceQueries>,
+    /// The evidence to gather, with `--evidence`.
     evidence: Option<Evidence>,
 }
 
 impl Wanted {
-    /// What the arguments say, and the files to look for it.
+    /// Returns the selection and the files to select from.
+    ///
+    /// # Errors
+    /// Fails if the expression cannot be parsed or a file of findings cannot be read.
     pub fn new(args: &Args, io: &mut Io) -> anyhow::Result<(Wanted, Vec<PathBuf>)> {
-        let is_said = args.expr.is_some() || args.file.is_some() || !args.finding.is_empty();
+        let has_selection = args.expr.is_some() || args.file.is_some() || !args.finding.is_empty();
         let (first, file) = match &args.expression {
-            Some(word) if is_said => (None, Some(PathBuf::from(word))),
+            Some(word) if has_selection => (None, Some(PathBuf::from(word))),
             first => (first.as_ref(), None),
         };
         let mut files: Vec<_> = file.into_iter().chain(args.files.iter().cloned()).collect();
@@ -50,35 +56,40 @@ impl Wanted {
             (Some(text), ..) => Some(text.clone()),
             (_, Some(path), _) => Some(read(path).with_context(|| path.display().to_string())?),
             (_, _, Some(text)) => Some(utf8(text)?),
-            (..) if is_said => None,
+            (..) if has_selection => None,
             (..) => {
-                return Err(usage("no expression; 'any' means every flow, and --help says more"));
+                return Err(usage("no expression; use 'any' for every flow, and see --help"));
             }
         };
         let filter = text.map(|text| filter(&text, args, io)).transpose()?;
         let mut evidence = args.evidence.map(|_| Evidence::default());
-        let cases =
-            if args.finding.is_empty() { None } else { Some(cases(args, evidence.as_mut(), io)?) };
-        if let (Some(evidence), Some(cases), Some(most)) = (&mut evidence, &cases, args.evidence) {
-            evidence.begin(cases, most);
+        let queries = if args.finding.is_empty() {
+            None
+        } else {
+            Some(read_queries(args, evidence.as_mut(), io)?)
+        };
+        if let (Some(evidence), Some(queries), Some(most)) =
+            (&mut evidence, &queries, args.evidence)
+        {
+            evidence.begin(queries, most);
         }
-        Ok((Wanted { filter, cases, evidence }, files))
+        Ok((Wanted { filter, queries, evidence }, files))
     }
 
-    /// Chooses the flows that are wanted of those that stand in the marked window `marked`.
+    /// Chooses the wanted flows of a batch in the marked window `marked`.
     pub fn choose(&self, flows: &[Flow], marked: Option<Window>, chosen: &mut Chosen) {
         match &self.filter {
             Some(filter) => filter.select(flows, chosen),
             None => chosen.all(flows.len()),
         }
-        if let Some(cases) = &self.cases {
-            chosen.retain(|n| flows.get(n).is_some_and(|flow| cases.matches(flow, marked)));
+        if let Some(queries) = &self.queries {
+            chosen.retain(|n| flows.get(n).is_some_and(|flow| queries.matches(flow, marked)));
         }
     }
 
-    /// Returns what --evidence gathers, with the cases by which it does; `None` without the option.
+    /// Returns the evidence and the queries by which it is gathered; `None` without `--evidence`.
     pub fn evidence(&mut self) -> Option<(&mut Evidence, &EvidenceQueries)> {
-        self.evidence.as_mut().zip(self.cases.as_ref())
+        self.evidence.as_mut().zip(self.queries.as_ref())
     }
 }
 
@@ -91,22 +102,16 @@ fn utf8(text: &OsString) -> anyhow::Result<String> {
     text.ok_or_else(|| usage("the expression is not UTF-8"))
 }
 
-/// An expression from a file; of one that is too long, enough to say so.
+/// Reads an expression from a file, or enough of a too long one to refuse it.
 fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(MAX_LENGTH as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// Reads an expression, or shows where it cannot be read.
+/// Parses an expression, or shows where it is wrong.
 fn filter(text: &str, args: &Args, io: &mut Io) -> anyhow::Result<Filter> {
-    let inside = match &args.inside {
-        Some(nets) => match nets.load().context("--inside")? {
-            nets if nets.is_empty() => anyhow::bail!("--inside: no network in it"),
-            nets => Some(nets),
-        },
-        None => None,
-    };
+    let inside = inside::load(args.inside.as_ref())?;
     let mut file =
         |name: &str| read_words(name.as_ref(), parse_net).map_err(|error| format!("{error:#}"));
     let mut context = Context { inside: inside.as_deref(), file: &mut file };
@@ -114,9 +119,10 @@ fn filter(text: &str, args: &Args, io: &mut Io) -> anyhow::Result<Filter> {
         for line in error.pointed(text) {
             io.report.error(line);
         }
-        let of =
-            args.file.as_ref().map_or_else(String::new, |path| format!("{}: ", path.display()));
-        let message = format!("{of}{error}");
+        let message = match &args.file {
+            Some(path) => format!("{}: {error}", path.display()),
+            None => error.to_string(),
+        };
         match error.reason {
             Reason::File(_) => anyhow::anyhow!(message),
             _ => Usage(message).into(),
@@ -124,51 +130,49 @@ fn filter(text: &str, args: &Args, io: &mut Io) -> anyhow::Result<Filter> {
     })
 }
 
-/// The flows behind all findings of the files. Without one of the files nobody could tell what is
-/// missing from the output, so each must be readable.
-fn cases(
+/// Reads the findings of all files. Each file must be readable, because nobody could tell what is
+/// missing from the output without one of them.
+fn read_queries(
     args: &Args,
     mut evidence: Option<&mut Evidence>,
     io: &mut Io,
 ) -> anyhow::Result<EvidenceQueries> {
-    let mut cases = Vec::new();
+    let mut queries = Vec::new();
     let mut seen = InputKinds::default();
     for path in &args.finding {
         let name = path.display();
         let input = Input::open(path, &io.out).with_context(|| name.to_string())?;
-        let mut findings = Findings::new(input, &mut seen);
-        while let Some((number, item)) = findings.next().with_context(|| name.to_string())? {
-            match item {
-                Ok(item) => {
-                    if let (Some(evidence), Item::Finding(finding)) = (&mut evidence, &item) {
-                        evidence.add(finding)?;
-                    }
-                    cases.extend(case(item));
-                }
-                Err(error) => {
-                    anyhow::ensure!(!args.strict, "{name}:{number}: {error}");
-                    io.report.complain("bad lines", format_args!("{name}:{number}: {error}"));
-                }
+        let read = read_findings(input, args.strict, &mut seen, io, |item| {
+            let Some(Item::Finding(finding)) = item else { return Ok(()) };
+            if let Some(evidence) = &mut evidence {
+                evidence.add(&finding)?;
             }
+            queries.push(query(&finding));
             anyhow::ensure!(
-                cases.len() <= MAX_FINDINGS,
+                queries.len() <= MAX_FINDINGS,
                 "{name}: more than {MAX_FINDINGS} findings"
             );
+            Ok(())
+        });
+        match read {
+            Ok(()) => {}
+            Err(ReadError::Input(error)) => return Err(error).context(name.to_string()),
+            Err(ReadError::Stop(error)) => return Err(error),
         }
     }
     anyhow::ensure!(
         !seen.is_something_else(),
-        "no line of --finding could be read as a finding: give it what nfscan, nfflood or nfport print"
+        "no line of --finding could be read as a finding; give it the output of nfscan, nfflood or \
+         nfport"
     );
-    Ok(EvidenceQueries::new(cases))
+    Ok(EvidenceQueries::new(queries))
 }
 
-fn case(item: Item) -> Option<EvidenceQuery> {
-    let Item::Finding(finding) = item else { return None };
+fn query(finding: &Finding) -> EvidenceQuery {
     let Finding { window, host, role, proto, port, .. } = *finding;
     let host = match host {
         Host::Address(address) => address.into(),
         Host::Prefix(net) => net,
     };
-    Some(EvidenceQuery { window, host, is_source: role == Role::Source, proto, port })
+    EvidenceQuery { window, host, is_source: role == Role::Source, proto, port }
 }

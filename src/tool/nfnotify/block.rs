@@ -1,11 +1,11 @@
-//! `nfnotify block`: prints commands, and runs none.
+//! `nfnotify block`: prints block commands, and runs none.
 
 use std::io::Write;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::Files;
+use super::files::Files;
 use crate::cli::{self, Io, Nets, Status, Usage};
 use crate::finding::Item;
 use crate::finding::words::{length, of};
@@ -14,34 +14,34 @@ use crate::incident::block::{
     Selection,
 };
 use crate::time::{Latest, Timestamp};
-use crate::tool::findings::{clock, gap, tell_times};
+use crate::tool::findings::{clock, gap, report_times};
 
-/// The age in seconds up to which nothing is said of the newest window's end.
+/// The age of the newest window's end, in seconds, above which it is reported.
 const FRESH: u64 = 3600;
 
-/// `--last` without `--unblock`, in seconds.
+/// The default of `--last` without `--unblock`, in seconds.
 const LAST: u32 = 3600;
 
-/// What `nfnotify block` is told.
+/// The arguments of `nfnotify block`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Whose words the commands are in
+    /// Write the commands for this device
     #[arg(long, value_enum, env = "NFKIT_DEVICE")]
     device: Dialect,
     /// Block only hosts in these networks, none wider than /8 (IPv6: /16):
     /// 140.119.0.0/16,2001:288::/32 or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_MAY_BLOCK")]
     may_block: Nets,
-    /// Never block these: routers, name servers, the admins' own machines
+    /// Never block these networks: routers, name servers, the admins' own machines
     #[arg(long, value_name = "NETS", env = "NFKIT_NEVER")]
     never: Option<Nets>,
-    /// Only by windows that begin this long before the end of the newest, 0 for all [default: 1h;
+    /// Use only windows that begin this long before the end of the newest, 0 for all [default: 1h;
     /// with --unblock: 0]
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_seconds)]
     last: Option<u32>,
-    /// Print the commands that let the hosts go again, those in --never included
+    /// Print the commands that unblock the hosts, those in --never included
     #[arg(long)]
     unblock: bool,
 }
@@ -54,6 +54,11 @@ enum Dialect {
     Nftables,
 }
 
+/// Prints the commands.
+///
+/// # Errors
+/// Fails if a file of networks cannot be read, if the input could not be read as a whole, or if its
+/// times leave open which hosts attack now.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let mut selection = Selection::new(policy(args, io)?);
     let read = args.files.read(io, |item, is_aside| {
@@ -63,28 +68,28 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     })?;
     let latest = read.timeline.latest();
     if !args.unblock {
-        // A line that protects somebody may be in what could not be read.
+        // An unread line may protect a host from being blocked.
         anyhow::ensure!(!read.failed, "nothing is printed until all files can be read");
         if let Some(Latest { newest, before: Some(before) }) = latest {
             anyhow::bail!(
-                "{}; whom to block depends on it, so nothing is printed; say the right time, as by \
+                "{}; the hosts to block depend on it, so nothing is printed; give the right time, as in \
                  --now \"$(date +%s)\"",
                 gap(before, newest)
             );
         }
     }
     if !args.unblock || !read.timeline.is_all_aside() {
-        tell_times(&read.timeline, "hosts of both are let go", io)?;
+        report_times(&read.timeline, "hosts of both are unblocked", io)?;
     }
-    let is_ahead = !args.unblock && tell_age(latest, args.files.now.time, io);
+    let is_ahead = !args.unblock && report_age(latest, args.files.now.time, io);
     let last = args.last.unwrap_or(if args.unblock { 0 } else { LAST });
     let plan = selection.plan(latest.map_or(0, |latest| latest.since(last)));
-    let mut is_whole = tell(&plan, args.unblock, last, io);
+    let mut is_whole = report_plan(&plan, args.unblock, last, io);
     if is_ahead && plan.older > 0 {
         is_whole = false;
         io.report.error(
-            "hosts are left out by a newest window that lies in the future, and their attack may be \
-             going on: say the right time, as by --now \"$(date +%s)\"",
+            "hosts are left out because the newest window lies in the future, and their attack may be \
+             going on; give the right time, as in --now \"$(date +%s)\"",
         );
     }
     let device = match args.device {
@@ -95,6 +100,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     Ok(if read.failed || !is_whole { Status::Failed } else { Status::Done })
 }
 
+/// Returns the rules by which hosts are blocked or unblocked.
 fn policy(args: &Args, io: &mut Io) -> anyhow::Result<Policy> {
     let may_block = args.may_block.load().context("--may-block")?;
     anyhow::ensure!(!may_block.is_empty(), "--may-block: no network in it");
@@ -109,11 +115,11 @@ fn policy(args: &Args, io: &mut Io) -> anyhow::Result<Policy> {
         .map_err(|error| Usage(format!("--may-block: {error}")).into())
 }
 
-/// Says on stderr if the input is not of this time: an attack that is over needs no block. Returns true
-/// if the newest window begins after the clock, and the user did not say what time it is.
-fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bool {
+/// Warns if the newest window is old, because an attack that is over needs no block. Returns true if
+/// the window begins after the clock and the user did not give `--now`.
+fn report_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bool {
     let Some(Latest { newest, .. }) = latest else { return false };
-    let (given, now) = (now.is_some(), now.unwrap_or_else(clock));
+    let (is_given, now) = (now.is_some(), now.unwrap_or_else(clock));
     let start = newest.start_text();
     let age = now.secs().saturating_sub(newest.end());
     if age > FRESH {
@@ -123,21 +129,21 @@ fn tell_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bool
             _ => format!("{} days", age / 86_400),
         };
         io.report.warn(format_args!(
-            "the newest window of the input, {start}, ended {age} ago: what it shows may be over"
+            "the newest window of the input, {start}, ended {age} ago; its attacks may be over"
         ));
     }
-    let is_ahead = !given && newest.is_ahead_of(now);
+    let is_ahead = !is_given && newest.is_ahead_of(now);
     if is_ahead {
         io.report.warn(format_args!(
-            "the newest window of the input, {start}, begins after this machine's clock: which of \
-             them is wrong?"
+            "the newest window of the input, {start}, begins after this machine's clock; is \
+             the clock right?"
         ));
     }
     is_ahead
 }
 
-/// Says on stderr who is not blocked, and why. Returns false if the plan is not the whole one.
-fn tell(plan: &BlockPlan, unblock: bool, last: u32, io: &mut Io) -> bool {
+/// Reports the hosts that are not blocked, and the reasons. Returns false if the plan is incomplete.
+fn report_plan(plan: &BlockPlan, unblock: bool, last: u32, io: &mut Io) -> bool {
     let word = if unblock { "unblocked" } else { "blocked" };
     for (why, host) in &plan.refused {
         let host = host.text(false);
@@ -145,7 +151,7 @@ fn tell(plan: &BlockPlan, unblock: bool, last: u32, io: &mut Io) -> bool {
     }
     if plan.more_refused {
         io.report.warn(format_args!(
-            "more than {MAX_REFUSED} hosts refused: only the gravest reasons are counted"
+            "more than {MAX_REFUSED} hosts refused; only the gravest reasons are counted"
         ));
     }
     if plan.older > 0 {
@@ -164,14 +170,14 @@ fn tell(plan: &BlockPlan, unblock: bool, last: u32, io: &mut Io) -> bool {
     }
     if plan.undecided {
         io.report.error(format_args!(
-            "more than {MAX_FORGED} addresses are marked forged, too many to tell who is not one of \
-             them: nobody is blocked; give findings of fewer windows"
+            "more than {MAX_FORGED} addresses are marked forged, too many to tell which hosts are not; \
+             no host is blocked; give findings of fewer windows"
         ));
     }
     if plan.left_out {
         let limit = if unblock { MAX_UNBLOCKED } else { MAX_BLOCKED };
         io.report.error(format_args!(
-            "more than {limit} hosts: those with the oldest findings and the fewest flows are not \
+            "more than {limit} hosts; those with the oldest findings and the fewest flows are not \
              {word}; give findings of fewer windows"
         ));
     }

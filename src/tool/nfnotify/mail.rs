@@ -9,35 +9,35 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::ValueHint;
 
-use super::Files;
+use super::files::Files;
 use crate::cli::{Io, Status, Usage, read_whole};
 use crate::finding::Item;
 use crate::incident::mail::{self, Outbox, Routing, Sender};
 use crate::incident::{Address, Contacts, FindingSet, LIMIT};
 use crate::time::{Mark, Timestamp, Window};
-use crate::tool::findings::{clock, parse_time, tell_times};
+use crate::tool::findings::{clock, parse_time, report_times};
 
-/// What sendmail may say that is kept; the rest is read and forgotten.
-const MAX_SAID: u64 = 2000;
+/// The most bytes of sendmail's error output that are kept; the rest is read and discarded.
+const MAX_ERROR_OUTPUT: u64 = 2000;
 
-/// How long what it said is waited for after it ended.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// The time to wait for the end of sendmail's error output after sendmail ended.
+const OUTPUT_WAIT: Duration = Duration::from_secs(5);
 
-/// What `nfnotify mail` is told.
+/// The arguments of `nfnotify mail`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Who is responsible for what: CSV lines network,mail,name
+    /// Read the persons responsible for networks from this file: CSV lines network,mail,name
     #[arg(long, value_name = "FILE", env = "NFKIT_CONTACTS", value_hint = ValueHint::FilePath)]
     contacts: Option<PathBuf>,
-    /// Who hears of hosts without a contact, outside hosts and silent exporters, and gets replies
+    /// Tell this address of hosts without a contact, outside hosts and silent exporters; it gets replies
     #[arg(long, value_name = "MAIL", env = "NFKIT_OPERATOR")]
     operator: Option<Address>,
-    /// Who writes [default: the operator]
+    /// Send the mails from this address [default: the operator's]
     #[arg(long, value_name = "MAIL", env = "NFKIT_FROM")]
     from: Option<Address>,
-    /// The name of the site, for subjects
+    /// Put this name of the site into subjects
     #[arg(long, value_name = "NAME", env = "NFKIT_SITE", value_parser = mail::site)]
     site: Option<String>,
     /// Hand each message to this program as `PATH -t -i` instead of printing it
@@ -46,25 +46,28 @@ pub(super) struct Args {
         default_missing_value = "/usr/sbin/sendmail", value_hint = ValueHint::ExecutablePath
     )]
     sendmail: Option<PathBuf>,
-    /// The Date of the messages: RFC 3339 or Unix seconds [default: now]
+    /// Give the messages this date: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = parse_time)]
     date: Option<Timestamp>,
-    /// Also write about findings that are marked as a survey
+    /// Mail findings that are marked as a survey too
     #[arg(long)]
     survey: bool,
 }
 
+/// Prints the mails, or hands them to sendmail.
+///
+/// # Errors
+/// Fails if there is nobody to write to or no sender, if the contacts have errors, or if the input is
+/// not the output of a detector.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.contacts.is_none() && args.operator.is_none() {
-        return Err(
-            Usage("nobody to write to: --contacts or --operator is needed".to_owned()).into()
-        );
+        return Err(Usage("nobody to write to; give --contacts or --operator".to_owned()).into());
     }
     let from = args.from.as_ref().or(args.operator.as_ref());
     let from =
-        from.ok_or_else(|| Usage("a mail needs a sender: --from or --operator".to_owned()))?;
+        from.ok_or_else(|| Usage("a mail needs a sender; give --from or --operator".to_owned()))?;
     let contacts = match &args.contacts {
-        Some(path) => contacts(path, io)?,
+        Some(path) => read_contacts(path, io)?,
         None => Contacts::default(),
     };
     let sender = Sender {
@@ -73,98 +76,104 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         site: args.site.as_deref().unwrap_or_default(),
         date: args.date.unwrap_or_else(clock),
     };
-    let mut docket = FindingSet::new();
+    let mut findings = FindingSet::new();
     let read = args.files.read(io, |item, is_aside| match item {
         _ if is_aside => {}
-        Item::Finding(finding) => docket.finding(*finding),
-        Item::Mark(Mark::End(end)) => docket.end(&end),
+        Item::Finding(finding) => findings.finding(*finding),
+        Item::Mark(Mark::End(end)) => findings.end(&end),
         Item::Mark(Mark::Window(_)) => {}
     })?;
-    tell_times(&read.timeline, "findings of both are mailed unless --now TIME says which is", io)?;
+    report_times(
+        &read.timeline,
+        "findings of both are mailed unless --now TIME tells which time is right",
+        io,
+    )?;
     let mut failed = read.failed;
-    // Asked, so that what is beyond the limit is known.
-    docket.findings();
-    if docket.left_out() {
+    // Only sorting the findings shows how many are beyond the limit.
+    findings.findings();
+    if findings.left_out() {
         failed = true;
         io.report.error(format_args!(
-            "more than {LIMIT} findings: those with the fewest flows are left out"
+            "more than {LIMIT} findings; those with the fewest flows are left out"
         ));
     }
-    let route =
+    let routing =
         Routing { contacts: &contacts, operator: args.operator.as_ref(), survey: args.survey };
-    let post = mail::sort(&mut docket, route);
-    failed |= !tell(&post, args, io);
-    for letter in &post.mails {
-        let message = letter.message(&sender)?;
+    let outbox = mail::sort(&mut findings, routing);
+    failed |= !report_outbox(&outbox, args, io);
+    for mail in &outbox.mails {
+        let message = mail.message(&sender)?;
         match &args.sendmail {
             None => io.out.write_all(&mail::mbox(&message, &sender))?,
             Some(program) => match send(program, &mail::unix(&message)) {
                 Ok(()) => {
-                    let subject = letter.subject(sender.site);
-                    io.report.detail(format_args!("{}: handed over: {subject}", letter.to));
+                    let subject = mail.subject(sender.site);
+                    io.report.detail(format_args!("{}: handed over: {subject}", mail.to));
                 }
                 Err(error) => {
                     failed = true;
-                    io.report.error(format_args!("{}: not mailed: {error:#}", letter.to));
+                    io.report.error(format_args!("{}: not mailed: {error:#}", mail.to));
                 }
             },
         }
     }
-    if !post.mails.is_empty() {
-        io.report.warn("nothing is remembered: run again, the same findings are mailed again");
+    if !outbox.mails.is_empty() {
+        io.report.warn("no memory is kept: the next run mails the same findings again");
     }
     Ok(if failed { Status::Failed } else { Status::Done })
 }
 
-/// Says on stderr what is in no letter, or only in the operator's; false if somebody should have
-/// been told and was not.
-fn tell(post: &Outbox<'_>, args: &Args, io: &mut Io) -> bool {
-    let nobody = args.operator.is_none();
-    for host in &post.orphans {
+/// Reports the findings that are in no mail, or only in the operator's. Returns false if somebody
+/// should have been told and was not.
+fn report_outbox(outbox: &Outbox<'_>, args: &Args, io: &mut Io) -> bool {
+    let has_operator = args.operator.is_some();
+    for host in &outbox.orphans {
         let host = host.text(false);
-        let whom = if nobody { ", and no --operator to tell" } else { ": told to the operator" };
+        let whom =
+            if has_operator { ": told to the operator" } else { ", and no --operator to tell" };
         io.report.complain("hosts without a contact", format_args!("{host}: no contact{whom}"));
     }
-    for window in &post.unheard {
+    for window in &outbox.unheard {
         let start = window.map_or_else(|| "-".to_owned(), Window::start_text);
         io.report.complain(
             "windows without data",
-            format_args!("{start}: no exporter spoke, and no --operator to tell"),
+            format_args!("{start}: no exporter sent data, and no --operator to tell"),
         );
     }
-    if nobody && (!post.orphans.is_empty() || !post.unheard.is_empty()) {
+    if !has_operator && (!outbox.orphans.is_empty() || !outbox.unheard.is_empty()) {
         io.report.error(format_args!(
             "told to nobody: hosts without a contact: {}, windows without data: {}",
-            post.orphans.len(),
-            post.unheard.len()
+            outbox.orphans.len(),
+            outbox.unheard.len()
         ));
         return false;
     }
-    if post.sideless > 0 {
+    if outbox.sideless > 0 {
         io.report.warn(format_args!(
-            "{} findings do not say whether their host is inside: give the detectors --inside",
-            post.sideless
+            "{} findings do not say whether their host is inside; give the detectors --inside",
+            outbox.sideless
         ));
     }
-    if post.surveys > 0 {
+    if outbox.surveys > 0 {
         io.report
-            .detail(format_args!("{} findings are marked as a survey: not mailed", post.surveys));
+            .detail(format_args!("{} findings are marked as a survey: not mailed", outbox.surveys));
     }
     true
 }
 
-fn contacts(path: &Path, io: &mut Io) -> anyhow::Result<Contacts> {
+/// Reads the contacts, and reports each of their errors.
+fn read_contacts(path: &Path, io: &mut Io) -> anyhow::Result<Contacts> {
     let name = path.display();
     let text = read_whole(path)?;
     Contacts::parse(&text).map_err(|errors| {
         for error in &errors {
             io.report.error(format_args!("{name}:{error}"));
         }
-        anyhow!("--contacts: nothing is mailed until {name} is right")
+        anyhow!("--contacts: no mail is sent until {name} is corrected")
     })
 }
 
-/// Hands a message over and waits for the program's end.
+/// Hands a message to the program and waits for the program's end.
 fn send(program: &Path, message: &[u8]) -> anyhow::Result<()> {
     let name = program.display();
     let mut child = Command::new(program)
@@ -175,28 +184,29 @@ fn send(program: &Path, message: &[u8]) -> anyhow::Result<()> {
         .spawn()
         .with_context(|| name.to_string())?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    // Read beside the writing: a program that complains a lot would else wait for us for ever.
-    let (tell, told) = mpsc::channel();
+    // Errors are read while the message is written: a program that prints many would otherwise wait
+    // for its reader for ever.
+    let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         if let Some(mut stderr) = stderr {
-            let _ = stderr.by_ref().take(MAX_SAID).read_to_end(&mut said);
-            let _ = tell.send(said);
+            let _ = stderr.by_ref().take(MAX_ERROR_OUTPUT).read_to_end(&mut output);
+            let _ = sender.send(output);
             let _ = std::io::copy(&mut stderr, &mut std::io::sink());
         }
     });
-    // Dropped at the end of the statement, which is the end of the message.
+    // The pipe is closed at the end of the statement, which ends the message.
     let written = stdin.map_or(Ok(()), |mut stdin| stdin.write_all(message));
     let status = child.wait().with_context(|| name.to_string())?;
-    // Its delivery may go on in the background and keep the pipe open.
-    let said = told.recv_timeout(LAST_WORDS).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
-    let said = match said.trim() {
+    // The delivery may go on in the background and keep the pipe open.
+    let output = receiver.recv_timeout(OUTPUT_WAIT).unwrap_or_default();
+    let output = String::from_utf8_lossy(&output);
+    let output = match output.trim() {
         "" => String::new(),
-        said => format!(": {said}"),
+        output => format!(": {output}"),
     };
     if !status.success() {
-        return Err(anyhow!("{name}: {status}{said}"));
+        return Err(anyhow!("{name}: {status}{output}"));
     }
-    written.with_context(|| format!("{name} did not read the message{said}"))
+    written.with_context(|| format!("{name} did not read the message{output}"))
 }

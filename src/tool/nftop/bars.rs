@@ -1,28 +1,36 @@
-//! The table for a person: short numbers, and bars beside them.
+//! Prints a window as a table for a person: short numbers, and bars beside them.
 
 use std::io::Write;
 
-use super::print::{Printer, key_texts};
+use super::cells::key_texts;
+use super::series;
 use crate::time::{End, WindowState};
-use crate::total::{By, Counts, Ranking, Row};
+use crate::total::{By, Counts, Ranking, Row, TotalSpec};
 
-/// Characters of the longest bar, and of a series.
+/// The width of the longest bar, in characters.
 const WIDTH: usize = 24;
+
+/// The width of a series, in characters.
 const SERIES: usize = 60;
 
-/// Parts of a character, an eighth to a whole one.
+/// Bars of an eighth of a character to a whole one.
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+
+/// Levels of an eighth of a line's height to a whole one.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Prints one window.
-pub fn window(
-    printer: &Printer,
+///
+/// # Errors
+/// Fails if stdout cannot be written or the ranking cannot be read.
+pub fn print(
+    spec: &TotalSpec,
+    mask: bool,
     end: &End,
     total: Counts,
     ranking: Ranking,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let plan = &printer.plan;
     let rows = ranking.rows.collect::<Result<Vec<Row>, _>>()?;
     let mut title = match end.window {
         Some(window) => {
@@ -45,41 +53,40 @@ pub fn window(
         return Ok(());
     }
 
-    let measure = |row: &Row| match plan.by {
+    let measure = |row: &Row| match spec.by {
         By::Peers => row.peers.unwrap_or(0),
         by => row.counts().by(by),
     };
     let most = rows.iter().map(measure).max().unwrap_or(0);
-    let mut names = plan.per.columns().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut names = spec.per.columns().iter().map(ToString::to_string).collect::<Vec<_>>();
     names.extend(["flows", "packets", "octets"].map(str::to_owned));
-    let two = plan.per.sides().len() == 2;
-    if two {
+    if spec.per.sides().len() == 2 {
         names.extend(["sent", "received"].map(str::to_owned));
     }
-    match plan.by {
+    match spec.by {
         By::Peers => names.push("peers".to_owned()),
         _ => names.push("share".to_owned()),
     }
-    let keys = plan.per.columns().len();
-    let times = plan.step.map(|_| printer.times(end.window, &rows));
+    let keys = spec.per.columns().len();
+    let times = spec.step.map(|step| series::times(step, end.window, &rows));
     let mut table = vec![names];
     let mut drawn = vec![String::new()];
     for row in &rows {
         let counts = row.counts();
-        let mut cells = key_texts(row.key, printer.mask);
+        let mut cells = key_texts(row.key, mask);
         let of = |count: u64| short(count.into(), "");
         cells.extend([counts.flows, counts.packets, counts.octets].map(of));
         if let Some(received) = row.received {
-            // Of what ranks it; peers are of both sides.
-            cells.extend([row.sent, received].map(|side| of(side.by(plan.by))));
+            // Each side by the measure that ranks the keys. Peers are counted for both sides together.
+            cells.extend([row.sent, received].map(|side| of(side.by(spec.by))));
         }
-        cells.push(match plan.by {
+        cells.push(match spec.by {
             By::Peers => of(measure(row)),
             by => format!("{:.1}%", 100.0 * counts.by(by) as f64 / total.by(by).max(1) as f64),
         });
         table.push(cells);
         drawn.push(match &times {
-            Some(times) => levels(row, times, plan.by),
+            Some(times) => levels(row, times, spec.by),
             None => bar(measure(row), most),
         });
     }
@@ -90,11 +97,9 @@ pub fn window(
     for (cells, drawn) in table.iter().zip(drawn) {
         let mut line = String::new();
         for (n, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-            // Keys begin together, numbers end together.
-            line += &match n < keys {
-                true => format!("{cell:<width$}  "),
-                false => format!("{cell:>width$}  "),
-            };
+            // Keys are aligned to the left, numbers to the right.
+            line +=
+                &if n < keys { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
         }
         line += &drawn;
         writeln!(out, "{}", line.trim_end())?;
@@ -107,12 +112,12 @@ pub fn window(
     Ok(())
 }
 
-/// Three digits and a unit of thousands: `1.23M`.
+/// Formats a count with three digits and a unit of thousands, with `before` between them: `1.23M`.
 fn short(count: u128, before: &str) -> String {
     let units = ["", "k", "M", "G", "T", "P", "E", "Z"];
     let mut value = count as f64;
     let mut unit = 0;
-    // What would round to four digits is of the next unit.
+    // A value that would round to four digits gets the next unit.
     while value >= 999.5 && unit + 1 < units.len() {
         value /= 1000.0;
         unit += 1;
@@ -126,7 +131,7 @@ fn short(count: u128, before: &str) -> String {
     format!("{value:.decimals$}{before}{}", units.get(unit).unwrap_or(&""))
 }
 
-/// A bar as long as its part of the most.
+/// Returns a bar whose length is in proportion to `most`.
 fn bar(part: u64, most: u64) -> String {
     let eighths = u128::from(part) * (8 * WIDTH) as u128;
     let eighths = eighths.checked_div(most.into()).unwrap_or(0) as usize;
@@ -135,7 +140,8 @@ fn bar(part: u64, most: u64) -> String {
     bar
 }
 
-/// A series as high as each step's part of the key's most; several steps share a place if need be.
+/// Returns a series as levels in proportion to the key's greatest step. Adjacent steps share a
+/// character if there are too many.
 fn levels(row: &Row, times: &[Option<u64>], by: By) -> String {
     let mut heights = vec![0u64; times.len().min(SERIES)];
     for step in &row.steps {
@@ -162,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_have_three_digits() {
         for (count, text) in [
             (0, "0"),
             (999, "999"),
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_as_long_as_their_part() {
+    fn bars_are_in_proportion() {
         assert_eq!(bar(0, 0), "");
         assert_eq!(bar(8, 8).chars().count(), WIDTH);
         assert_eq!(bar(u64::MAX, u64::MAX).chars().count(), WIDTH);

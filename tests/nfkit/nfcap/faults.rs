@@ -171,13 +171,13 @@ fn a_full_disk_delays_nothing_and_loses_nothing() {
             }
             fs::write(spool.join("more"), vec![0; 10_000]).ok();
         }
-        nfcap.says("No space left on device (os error 28); what comes waits in the queue");
+        nfcap.says("No space left on device (os error 28); new datagrams wait in the queue");
         // nfcap goes on receiving.
         sender.send(500, 1000);
         wait_until_received(&mut nfcap, &sender);
         fs::remove_file(&filler).unwrap();
         _ = fs::remove_file(spool.join("more"));
-        nfcap.says("writing goes on after ");
+        nfcap.says("writing resumed after ");
         sender.send(100, 1000);
         nfcap.stop();
         stored(&spool).is_whole(sender.sent);
@@ -206,10 +206,10 @@ fn datagrams_dropped_by_a_full_queue_are_counted() {
     let (waiting, limit) = queue.split_once('/').unwrap();
     assert!(waiting.parse::<u64>().unwrap() <= limit.parse().unwrap(), "{queue}");
     fs::remove_file(&filler).unwrap();
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     sender.send(100, 1000);
     let said = nfcap.stop();
-    assert!(said.contains(" datagrams were not written, the queue being full"), "{said}");
+    assert!(said.contains(" datagrams were not written because the queue was full"), "{said}");
     let stored = stored(&spool);
     stored.adds_up(sender.sent);
     assert!((4000..5500).contains(&stored.queue) && stored.kernel == 0, "{stored:?}");
@@ -279,11 +279,11 @@ fn a_spool_without_write_permission_loses_nothing() {
         }
     };
     mode("0555");
-    nfcap.says("Permission denied (os error 13); what comes waits in the queue");
+    nfcap.says("Permission denied (os error 13); new datagrams wait in the queue");
     sender.send(100, 100);
     wait_until_received(&mut nfcap, &sender);
     mode("0750");
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     nfcap.stop();
     stored(&spool).is_whole(sender.sent);
 }
@@ -298,7 +298,7 @@ fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
     let part = parts(&spool).pop().unwrap();
     until("datagrams on the disk", || (written(&part) == 100).then_some(()));
     fs::remove_dir_all(&spool).unwrap();
-    nfcap.says("was removed or moved, and is made again");
+    nfcap.says("was removed or moved; it was made again");
     sender.send(100, 100);
     until("the lock", || spool.join(".nfcap.lock").exists().then_some(()));
     // The lock is made again too: another nfcap is still kept out.
@@ -324,11 +324,11 @@ fn running_out_of_file_descriptors_loses_nothing() {
         assert!(run("prlimit", &["--pid", &pid, &limit]).status.success());
     };
     limit("3");
-    nfcap.says("Too many open files (os error 24); what comes waits in the queue");
+    nfcap.says("Too many open files (os error 24); new datagrams wait in the queue");
     sender.send(200, 100);
     wait_until_received(&mut nfcap, &sender);
     limit("100");
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     sender.send(100, 100);
     nfcap.stop();
     stored(&spool).is_whole(sender.sent);
@@ -476,7 +476,7 @@ fn datagrams_dropped_by_the_kernel_are_counted_exactly() {
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
     let message =
-        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 before they came");
+        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 of them lost on the way here");
     assert!(said.contains(&message), "{said}");
 }
 
@@ -566,8 +566,9 @@ fn a_reader_that_takes_nothing_is_given_up_and_the_loss_reported() {
     nfcap.signal("TERM");
     assert_eq!(nfcap.wait().code(), Some(1));
     let said = nfcap.said.last().unwrap();
-    let lost = said.strip_prefix("nfcap: nothing could be written for 10 s: up to ");
-    let lost = lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file says so"));
+    let lost = said.strip_prefix("nfcap: nothing could be written for 10 s; up to ");
+    let lost =
+        lost.and_then(|rest| rest.strip_suffix(" datagrams are lost, and no file records it"));
     let lost: u64 = lost.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
     assert!((1..=sender.sent).contains(&lost), "{said}");
     drop(out);
@@ -612,7 +613,7 @@ fn a_template_file_that_cannot_be_written_does_not_stop_writing() {
         ".nfcap.templates.pcapng: File exists (os error 17): after a restart not all templates",
     );
     let said = nfcap.stop();
-    assert!(!said.contains("waits in the queue"), "{said}");
+    assert!(!said.contains("wait in the queue"), "{said}");
     assert_eq!(read(&files(&spool)[0]).closing.received, 3);
     assert!(fs::read_to_string(metrics).unwrap().contains("nfcap_write_failures_total 0\n"));
 }

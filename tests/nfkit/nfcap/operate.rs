@@ -35,7 +35,7 @@ fn sighup_rereads_the_list_of_exporters() {
     fs::write(&list, "127.0.0.1\nnonsense\n").unwrap();
     nfcap.signal("HUP");
     nfcap.says(
-        "allow:2: \"nonsense\" is no network such as 192.0.2.0/24 or 2001:db8::/32; the list of",
+        "allow:2: \"nonsense\" is no network such as 192.0.2.0/24 or 2001:db8::/32; the previous list",
     );
     until("a file", || (files(&spool).len() == 2).then_some(()));
     send(&nfcap, "127.0.0.2");
@@ -350,9 +350,9 @@ fn a_receive_buffer_smaller_than_asked_for_is_reported() {
     let args = ["-p", "0", "-B", "512M", "-w", &path(&spool)];
     let mut nfcap = Nfcap::spawn_as(command.args(args), Stdio::null());
     nfcap.listens(1);
-    let line = nfcap.says("the kernel gives a receive buffer of ");
+    let line = nfcap.says(": the receive buffer is ");
     assert!(
-        line.contains(" KiB, not of 524288 KiB: be root, or raise net.core.rmem_max"),
+        line.contains(" KiB instead of 524288 KiB; run as root or raise net.core.rmem_max"),
         "{line}"
     );
     nfcap.stop();

@@ -158,7 +158,7 @@ fn links_in_a_spool_are_reported_and_not_followed() {
     std::os::unix::fs::symlink(&target, spool.join("evidence")).unwrap();
     let mut nfcap =
         Nfcap::start(["-t", "1s", "-p", "0", "--keep", "1m", "-w", &path(&spool), "--yes"]);
-    let line = nfcap.says("a link in the spool: what is behind it is neither counted nor removed");
+    let line = nfcap.says("a link in the spool; its target is neither counted nor removed");
     assert!(line.contains("/1999: "), "{line}");
     until("slots", || (counts(&mut nfcap)["files"].parse::<u64>().ok()? >= 3).then_some(()));
     let said = nfcap.stop();
@@ -228,7 +228,7 @@ fn datagrams_without_memory_for_them_are_dropped_and_counted() {
     assert!(dropped > 10_000, "{dropped}");
     limit("unlimited");
     fs::remove_file(&filler).unwrap();
-    nfcap.says("writing goes on after ");
+    nfcap.says("writing resumed after ");
     nfcap.stop();
     let held = read(&files(&spool)[0]);
     let stored = held.datagrams.len() as u64;

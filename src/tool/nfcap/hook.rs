@@ -1,4 +1,4 @@
-//! What is run: words without a shell, or a text for one.
+//! The command that runs after each file: words without a shell, or a script for one.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,30 +9,32 @@ use std::str::FromStr;
 
 use crate::time::Window;
 
-/// The command that is run after each file.
+const NO_COMMAND: &str = "the command is empty";
+
+/// A command that runs after each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// `--exec`: no shell.
     Words(Words),
-    /// `--exec-shell`: a text for `sh -c`. Nothing is put into it, for whatever is would be code;
-    /// what it needs to know is in its environment.
+    /// `--exec-shell`: a script for `sh -c`. No value is put into the script, where it would be
+    /// code; the environment has them.
     Shell(String),
 }
 
 impl Hook {
-    /// The hook of `--exec-shell`.
+    /// Returns the hook of `--exec-shell`.
     ///
     /// # Errors
-    /// There is nothing in the text.
+    /// Fails if `text` is blank.
     pub fn shell(text: &str) -> Result<Hook, String> {
-        match text.trim_ascii().is_empty() {
-            true => Err("no command".to_owned()),
-            false => Ok(Hook::Shell(text.to_owned())),
+        if text.trim_ascii().is_empty() {
+            return Err(NO_COMMAND.to_owned());
         }
+        Ok(Hook::Shell(text.to_owned()))
     }
 
-    /// The command for one file.
-    pub(super) fn command(&self, file: &Path, spool: &Path, slot: Window) -> Command {
+    /// Returns the command for one file, ready to be spawned.
+    pub fn command(&self, file: &Path, spool: &Path, slot: Window) -> Command {
         let mut command = match self {
             Hook::Words(words) => {
                 let mut command = Command::new(&words.program);
@@ -41,7 +43,7 @@ impl Hook {
             }
             Hook::Shell(text) => {
                 let mut command = Command::new("sh");
-                // Behind `--` a text that begins with a dash is no option.
+                // After `--` a script that begins with a dash is not taken for an option.
                 command.args(["-c", "--", text]);
                 command
             }
@@ -52,11 +54,11 @@ impl Hook {
             .env("NFCAP_SLOT", slot.start_text())
             .env("NFCAP_SLOT_UNIX", slot.start().to_string())
             .env("NFCAP_SECONDS", slot.seconds().to_string())
-            // What speaks there is taken for us by a service manager.
+            // A service manager would take the command's notifications for nfcap's.
             .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
-            // A group of its own: an interrupt at the terminal is for us alone, and what ends the
-            // command reaches whatever it has started.
+            // In a group of its own the command is spared the terminal's interrupt, and a signal
+            // to the group reaches every process that the command started.
             .process_group(0);
         command
     }
@@ -71,8 +73,8 @@ impl fmt::Display for Hook {
     }
 }
 
-/// A command line whose words have places for a file. There is no shell: a word stays one word,
-/// whatever the file is called.
+/// A command line with placeholders for the file and its slot. No shell reads it, so a word stays
+/// one word whatever the file is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
     text: String,
@@ -83,10 +85,14 @@ pub struct Words {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
+    /// `%f`.
     File,
+    /// `%d`.
     Spool,
-    Time,
-    Seconds,
+    /// `%t`: the start of the slot in RFC 3339.
+    StartText,
+    /// `%u`: the start of the slot in Unix seconds.
+    StartSeconds,
 }
 
 impl FromStr for Words {
@@ -94,9 +100,9 @@ impl FromStr for Words {
 
     fn from_str(text: &str) -> Result<Words, String> {
         let words = text.split_ascii_whitespace().map(pieces).collect::<Result<Vec<_>, _>>()?;
-        let (first, arguments) = words.split_first().ok_or("no command")?;
+        let (first, arguments) = words.split_first().ok_or(NO_COMMAND)?;
         let [Piece::Text(program)] = first.as_slice() else {
-            return Err("the command itself cannot have a %".to_owned());
+            return Err("the program's name cannot contain a placeholder such as %f".to_owned());
         };
         let (text, arguments) = (text.to_owned(), arguments.to_vec());
         Ok(Words { text, program: program.clone(), arguments })
@@ -119,10 +125,14 @@ fn pieces(word: &str) -> Result<Vec<Piece>, String> {
             }
             Some('f') => Piece::File,
             Some('d') => Piece::Spool,
-            Some('t') => Piece::Time,
-            Some('u') => Piece::Seconds,
-            Some(c) => return Err(format!("%{c} means nothing, only %f %d %t %u %% do")),
-            None => return Err("a % at the end of a word, %% is a percent sign".to_owned()),
+            Some('t') => Piece::StartText,
+            Some('u') => Piece::StartSeconds,
+            Some(c) => return Err(format!("unknown placeholder %{c}; use %f, %d, %t, %u or %%")),
+            None => {
+                return Err(
+                    "a single % at the end of a word; write %% for a percent sign".to_owned()
+                );
+            }
         };
         if !plain.is_empty() {
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
@@ -136,7 +146,7 @@ fn pieces(word: &str) -> Result<Vec<Piece>, String> {
 }
 
 impl Words {
-    /// The arguments for one file.
+    /// Returns the arguments for one file.
     fn fill(&self, file: &Path, spool: &Path, slot: Window) -> Vec<OsString> {
         let fill = |pieces: &Vec<Piece>| {
             let mut word = OsString::new();
@@ -145,8 +155,8 @@ impl Words {
                     Piece::Text(text) => word.push(text),
                     Piece::File => word.push(file),
                     Piece::Spool => word.push(spool),
-                    Piece::Time => word.push(slot.start_text()),
-                    Piece::Seconds => word.push(slot.start().to_string()),
+                    Piece::StartText => word.push(slot.start_text()),
+                    Piece::StartSeconds => word.push(slot.start().to_string()),
                 }
             }
             word
@@ -168,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_filled_and_stay_words() {
+    fn placeholders_are_filled_and_words_stay_words() {
         assert_eq!(words("  run  it\t"), ["run", "it"]);
         assert_eq!(
             words("run %f --dir=%d/x%% %t@%u '%f' %%f"),
@@ -184,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_refused() {
+    fn malformed_commands_are_refused() {
         for (text, why) in [
-            ("", "no command"),
-            ("  ", "no command"),
-            ("run %x", "%x means nothing"),
-            ("run 5%", "a % at the end"),
-            ("%f now", "cannot have a %"),
-            ("run%f", "cannot have a %"),
+            ("", "the command is empty"),
+            ("  ", "the command is empty"),
+            ("run %x", "unknown placeholder %x"),
+            ("run 5%", "a single % at the end"),
+            ("%f now", "cannot contain a placeholder"),
+            ("run%f", "cannot contain a placeholder"),
         ] {
             let error = text.parse::<Words>().unwrap_err();
             assert!(error.contains(why), "{text}: {error}");
