@@ -14,12 +14,14 @@ use crate::flow::{Flow, Masked};
 use crate::time::Window;
 
 mod read;
+mod renamed;
 mod row;
 mod why;
 pub mod words;
 mod write;
 
 pub use read::{Item, MAX_JSON, Reader};
+pub use renamed::{current_class, current_metric};
 pub use row::Error;
 pub use why::masked_why;
 pub use write::{Form, Writer};
@@ -53,7 +55,8 @@ pub struct Finding {
     pub window: Option<Window>,
     /// The family of rules that fired.
     pub kind: Kind,
-    /// The rule, one word of lower-case letters, digits and `-`. Never renamed, but more may come.
+    /// The rule, one word of lower-case letters, digits and `-`. Two were renamed before 1.0, see
+    /// [`current_class`]; more may come.
     pub class: String,
     /// Whom the finding is about: the only address that anyone acts on.
     pub host: Host,

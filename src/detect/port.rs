@@ -31,7 +31,7 @@ pub use memory::Memory;
 
 use attempt::{Attempt, FAILED, LOGIN};
 use attempts::{AttemptWriter, MAX_MAIL, Written};
-use class::{CLASSES, Class, HAMMER, INFECTED, PortCase, SLOW, SPAM, SPREAD, TARGETS};
+use class::{BRUTEFORCE, CLASSES, Class, INFECTED, PortCase, SLOW, SPAM, SPREAD, TARGETS};
 use evidence::{Builder, Evidence, Sums};
 
 /// What nfport is told beside what all detectors are.
@@ -191,7 +191,7 @@ impl PortJudge<'_> {
         let is_slow = self.memory.is_some() && failed >= SLOW;
         failed >= targets_in_vain
             || is_slow
-            || logins >= least(HAMMER.name, HAMMER.limit)
+            || logins >= least(BRUTEFORCE.name, BRUTEFORCE.limit)
             || (is_mail && targets >= least(SPAM.name, SPAM.limit))
             || is_asked_about
     }
@@ -291,7 +291,7 @@ impl PortJudge<'_> {
     fn finding(&self, evidence: &Evidence, class: &str, why: Vec<String>) -> Finding {
         let (sums, peers, peer, more, sample): (Sums, u64, Vec<Peer>, u64, Vec<Sample>) =
             match class {
-                "hammer" => {
+                "bruteforce" => {
                     let hosts = evidence.hammered.len() as u64 + evidence.hammered_more;
                     (
                         evidence.sessions,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{flood, port, scan};
+use crate::finding::current_metric;
 
 /// Limits of networks: `network,metric,value` a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl SiteLimits {
             let known: Vec<_> = metrics().collect();
             let metric = known
                 .iter()
-                .find(|known| *known == metric)
+                .find(|known| **known == current_metric(metric))
                 .ok_or_else(|| refuse(metric, &format!("metric ({})", known.join(", "))))?;
             let value = match *value {
                 OFF => u64::MAX,
@@ -132,6 +133,13 @@ mod tests {
         assert_eq!(of("horizontal", "10.1.2.3"), Some(u64::MAX));
         assert_eq!(of("dark", "10.1.2.3"), Some(31));
         assert_eq!(of("dark", "192.0.2.1"), None);
+    }
+
+    #[test]
+    fn limits_of_renamed_classes_hold_by_their_old_names() {
+        let old = SiteLimits::parse("*,ports,20\n*,hammer,30\n10.0.0.0/8,vertical,40\n").unwrap();
+        let new = "*,vertical,20\n*,bruteforce,30\n10.0.0.0/8,vertical,40\n";
+        assert_eq!(old, SiteLimits::parse(new).unwrap());
     }
 
     #[test]

@@ -253,6 +253,26 @@ mod tests {
     }
 
     #[test]
+    fn renamed_classes_are_read_by_their_current_names_in_both_forms() {
+        for (kind, old, new) in [
+            ("scan", "ports", "vertical"),
+            ("port", "hammer", "bruteforce"),
+            ("flood", "ports", "ports"),
+            ("port", "ports", "ports"),
+            ("scan", "hammer", "hammer"),
+        ] {
+            let line = |class: &str| LINE.replace("scan\tsweep", &format!("{kind}\t{class}"));
+            let expected = finding(&line(new));
+            assert_eq!(expected.class, new);
+            assert_eq!(finding(&line(old)), expected);
+            // The writer knows no old words.
+            let json = written(Form::Json, false, &finding(&line("sweep")));
+            let json = json.replace("\"sweep\"", &format!("\"{old}\""));
+            assert_eq!(finding(json.trim_end()), expected);
+        }
+    }
+
+    #[test]
     fn marks_read_back_in_both_forms() {
         for line in [
             "#window\t2001-07-01T00:20:00Z\t600",

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::renamed::{current_class, current_why};
 use super::{
     Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side, masked_why, number,
 };
@@ -180,10 +181,11 @@ impl Row {
             None => None,
             Some(side) => Some(Side::parse(side).ok_or_else(|| value("side", side))?),
         };
+        let kind = Kind::parse(&self.kind).ok_or_else(|| value("kind", &self.kind))?;
         Ok(Finding {
             window,
-            kind: Kind::parse(&self.kind).ok_or_else(|| value("kind", &self.kind))?,
-            class: self.class,
+            kind,
+            class: current_class(kind, &self.class).to_owned(),
             host,
             role: Role::parse(&self.role).ok_or_else(|| value("role", &self.role))?,
             side,
@@ -197,7 +199,7 @@ impl Row {
             octets: self.octets,
             rate: self.rate,
             marks,
-            why,
+            why: current_why(kind, why),
             sample,
         })
     }

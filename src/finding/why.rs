@@ -11,7 +11,7 @@ const HIDDEN: &str = "?";
 /// Returns the rule `why` as a publication may show it, condition by condition.
 ///
 /// A condition is `measure=value`, with or without a limit behind `>`, `>=`, `<` or `<=`. Numbers,
-/// durations (`1h`) and words (`sequential`, `spread+hammer`) stay as they are, an address or a network
+/// durations (`1h`) and words (`sequential`, `spread+bruteforce`) stay as they are, an address or a network
 /// is masked as [`Host::text`] masks it, and everything else becomes a question mark: it could name an
 /// address in a form that nobody thought of.
 pub fn masked_why(why: &str) -> String {
@@ -74,7 +74,7 @@ mod tests {
             "flows=2000>1000",
             "share=0.75>0.5",
             "sources=40>=10,largestpct=3<50",
-            "targets=1979>=1000,dark=31,also=hammer",
+            "targets=1979>=1000,dark=31,also=bruteforce",
             "ports=5>=5,order=sequential,octetsapacket=40,sport=fixed,class=horizontal,also=dark+icmp",
             "failed=70>=61,over=1w",
             "askedpct=0<=10,sport=53,service=dns,sports=3,bogons=17,ours=4,drawnof=65536",

@@ -47,7 +47,7 @@ impl Situation {
     pub(super) fn of(finding: &Finding) -> Situation {
         match (finding.kind, finding.role, finding.class.as_str()) {
             (Kind::Scan, Role::Source, _) => Situation::Scanner,
-            (Kind::Port, Role::Source, "hammer") => Situation::Guesser,
+            (Kind::Port, Role::Source, "bruteforce") => Situation::Guesser,
             (Kind::Port, Role::Source, "spam") => Situation::Spammer,
             (Kind::Port, Role::Source, "infected") => Situation::Infected,
             (Kind::Port, Role::Source, _) => Situation::PortAttacker,
@@ -427,7 +427,7 @@ mod tests {
     const CLASSES: [(Kind, Role, &[&str]); 3] = [
         (Kind::Flood, Role::Target, &["dos", "ddos", "reflection", "volume", "carpet", "new"]),
         (Kind::Flood, Role::Source, &["dos", "outbound", "reflection"]),
-        (Kind::Port, Role::Source, &["spread", "hammer", "spam", "infected"]),
+        (Kind::Port, Role::Source, &["spread", "bruteforce", "spam", "infected"]),
     ];
 
     #[test]

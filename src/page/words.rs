@@ -25,7 +25,7 @@ pub(super) fn class(finding: &Finding) -> &'static str {
         (Kind::Flood, Role::Source, "outbound") => "Floods others with packets that nobody answers",
         (Kind::Flood, Role::Source, _) => "Floods other hosts",
         (Kind::Port, Role::Source, "spread") => "Attacks one port of many hosts, as a worm does",
-        (Kind::Port, Role::Source, "hammer") => "Hammers one port of few hosts, as guessers do",
+        (Kind::Port, Role::Source, "bruteforce") => "Hammers one port of few hosts, as guessers do",
         (Kind::Port, Role::Source, "spam") => "Writes to many mail servers, and is none itself",
         (Kind::Port, Role::Source, "infected") => {
             "Was attacked on a port, and attacks others there"
@@ -132,7 +132,7 @@ mod tests {
                 &["dos", "ddos", "reflection", "volume", "carpet", "new"][..],
             ),
             (Kind::Flood, Role::Source, &["dos", "ddos", "reflection", "outbound"]),
-            (Kind::Port, Role::Source, &["spread", "hammer", "spam", "infected", "new"]),
+            (Kind::Port, Role::Source, &["spread", "bruteforce", "spam", "infected", "new"]),
         ] {
             for name in classes {
                 let finding = finding("192.0.2.1", 600, 5);

@@ -89,9 +89,9 @@ actors! {
         "the same by connect(): SYNs of 48 to 60 octets, up to three tries",
     Inner "inner" 500 Scan Inside "horizontal"
         "an inside host, random addresses of the world, tcp/445",
-    Ports "ports" 200 Scan Scanner "ports"
+    Ports "ports" 200 Scan Scanner "vertical"
         "random TCP ports of one living host, all from one source port",
-    Connect "connect" 200 Scan Scanner "ports"
+    Connect "connect" 200 Scan Scanner "vertical"
         "the same by connect(): a source port for each",
     Block "block" 300 Scan Scanner "block"
         "ten TCP ports of each host; SIZE counts hosts and ports together",
@@ -111,7 +111,7 @@ actors! {
         "a third of the campus, tcp/80",
     Survey "survey" 2000 Scan Scanner "survey"
         "a research scanner: ten ports, one SYN each",
-    InnerPorts "innerports" 3000 Scan Inside "ports"
+    InnerPorts "innerports" 3000 Scan Inside "vertical"
         "an inside host, random TCP ports of one outside host, which resets most",
     Flood "flood" 3000 Flood Inside "dos"
         "an inside server, SYNs from one outside source, a new source port for each",
@@ -147,7 +147,7 @@ actors! {
         "an infected inside host, tcp/445, few in a window and others in each",
     Chain "chain" 60 Worm Scanner "infected"
         "a scanner infects an inside host, that another; SIZE counts targets of theirs",
-    Guess "guess" 200 Worm Scanner "hammer"
+    Guess "guess" 200 Worm Scanner "bruteforce"
         "guesses passwords of one inside host; SIZE counts connections",
     Spam "spam" 200 Worm Inside "spam"
         "an inside host that is no mail server writes to mail servers, tcp/25",

@@ -36,3 +36,4 @@ mod peers;
 mod pipeline;
 mod quality;
 mod recipes;
+mod renamed;

@@ -102,7 +102,8 @@ fn what_the_classes_find_is_told_and_only_attackers_are_blocked() {
         .map(|name| tool(name).args(["--inside", INSIDE]).stdin(&flows.out).run().ok());
     let rows: Vec<_> = found.iter().flat_map(Ran::table).collect();
     let classes: BTreeSet<_> = rows.iter().map(|row| row["class"].as_str()).collect();
-    let expected = ["carpet", "ddos", "dos", "hammer", "outbound", "reflection", "spam", "spread"];
+    let expected =
+        ["bruteforce", "carpet", "ddos", "dos", "outbound", "reflection", "spam", "spread"];
     assert_eq!(classes, expected.into());
     let net = rows.iter().find(|row| row["class"] == "carpet").unwrap()["host"].as_str();
     assert!(net.contains('/'), "{net}");

@@ -63,7 +63,7 @@ fn few_targets_are_hammered_and_many_spread_over() {
             .ok();
         ran.table()[0]["class"].clone()
     };
-    assert_eq!(class(9), "hammer");
+    assert_eq!(class(9), "bruteforce");
     assert_eq!(class(10), "spread");
 }
 

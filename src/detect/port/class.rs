@@ -40,7 +40,7 @@ pub(super) struct Class {
 }
 
 /// The classes in the order in which they name a finding, after the one that takes memory.
-pub(super) const CLASSES: [&Class; 3] = [&SPREAD, &HAMMER, &SPAM];
+pub(super) const CLASSES: [&Class; 3] = [&SPREAD, &BRUTEFORCE, &SPAM];
 
 /// New targets in vain in ten seconds, which are ten a second.
 const BURST: u64 = 100;
@@ -111,8 +111,8 @@ pub(super) const SPREAD: Class = Class {
 /// so many does a password cost that is wrong.
 ///
 /// Of ports of databases and files only from outside: programs of our own have sessions there all day.
-pub(super) const HAMMER: Class = Class {
-    name: "hammer",
+pub(super) const BRUTEFORCE: Class = Class {
+    name: "bruteforce",
     limit: 20,
     measure: |case| {
         let is_sure = !case.sampled && case.evidence.proto == TCP;
@@ -158,7 +158,7 @@ const SLOW_SHARE: u64 = 90;
 /// Sessions of a source with one host that are guessing. A short window needs as many as show that they
 /// are alike.
 pub(super) fn sessions(bounds: &SiteLimits, src: IpAddr, window: Option<Window>) -> u64 {
-    let limit = bounds.of(HAMMER.name, src).unwrap_or(HAMMER.limit);
+    let limit = bounds.of(BRUTEFORCE.name, src).unwrap_or(BRUTEFORCE.limit);
     match Threshold::AtLeast(limit).scaled(window) {
         Threshold::AtLeast(scaled) => scaled.max(limit),
         _ => limit,

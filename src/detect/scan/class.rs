@@ -14,16 +14,16 @@ mod block;
 pub(super) mod dark;
 mod horizontal;
 mod icmp;
-mod ports;
 pub(super) mod sweep;
 mod udp;
+mod vertical;
 
 /// All classes in the order in which they name a finding: the first that holds does.
 pub(super) const CLASSES: [&Class; 7] = [
     &sweep::SWEEP,
     &block::BLOCK,
     &horizontal::HORIZONTAL,
-    &ports::PORTS,
+    &vertical::VERTICAL,
     &udp::UDP,
     &icmp::ICMP,
     &dark::DARK,

@@ -349,7 +349,7 @@ fn an_infection_goes_on() {
 #[test]
 fn passwords_and_mail_are_tried_one_after_the_other() {
     let (_, played, truth) = alone("guess=60x5", 1);
-    assert_eq!(rows(&truth, finding::Kind::Port, "hammer").len(), 5);
+    assert_eq!(rows(&truth, finding::Kind::Port, "bruteforce").len(), 5);
     let ports: BTreeSet<_> = truth.iter().map(|t| t.finding.port.unwrap()).collect();
     assert!(ports.into_iter().eq([21, 22, 23, 3_389, 5_900]));
     for row in &truth {
@@ -400,7 +400,7 @@ fn innocents_get_back_what_they_ask_for() {
     let (_, played, truth) = alone("innerports", 1);
     let resets = flows(&played).filter(|f| f.flags == Some(0x14)).count();
     assert!((2_750..2_950).contains(&resets), "{resets}");
-    assert_eq!((truth.len(), truth[0].finding.class.as_str()), (1, "ports"));
+    assert_eq!((truth.len(), truth[0].finding.class.as_str()), (1, "vertical"));
     recount(&truth[0], &played, |f| (f.sip == address(&truth[0])).then_some(f.dip));
 }
 

@@ -19,7 +19,7 @@ const SERVERS: u64 = 100;
 /// Packets a second from which on an inside host that floods must be found.
 const PACKETS: u32 = 2_000;
 /// Targets on one host from which on whoever asks its ports may be called a scanner.
-const PORTS: u64 = 15;
+const VERTICAL: u64 = 15;
 
 /// The findings of a flood.
 pub(super) fn tell(
@@ -83,10 +83,10 @@ fn through(row: &Truth, tally: &SourceCounts) -> Option<Truth> {
     let &(source, _) = tally.targets.first()?;
     let mut scan = row.clone();
     let ports = distinct(tally);
-    (scan.finding.kind, scan.finding.class) = (Kind::Scan, "ports".to_owned());
+    (scan.finding.kind, scan.finding.class) = (Kind::Scan, "vertical".to_owned());
     (scan.finding.host, scan.finding.role) = (address(source), Role::Source);
     scan.finding.side = Some(side(source));
     scan.finding.peer = vec![Peer { host: row.finding.host, flows: Some(tally.flows) }];
-    (scan.expect, scan.finding.why) = (Expect::May, format!("ports={ports}>={PORTS}"));
-    (ports >= PORTS).then_some(scan)
+    (scan.expect, scan.finding.why) = (Expect::May, format!("ports={ports}>={VERTICAL}"));
+    (ports >= VERTICAL).then_some(scan)
 }

@@ -9,7 +9,7 @@ use crate::time::Window;
 /// Targets from which on an infected host must be found, connections from which on it is a try of
 /// passwords, and servers from which on mail is spam.
 const INFECTED: u64 = 25;
-const HAMMER: u64 = 20;
+const BRUTEFORCE: u64 = 20;
 const SPAM: u64 = 50;
 
 /// The findings of one source in the window of a number.
@@ -53,7 +53,7 @@ pub(super) fn tell(
         }
         (Actor::Guess, _) => {
             let flows = row.finding.flows;
-            vec![judge(row, "flows", flows, HAMMER)]
+            vec![judge(row, "flows", flows, BRUTEFORCE)]
         }
         (Actor::Spam, _) => vec![judge(row, "targets", peers, SPAM)],
         _ => Vec::new(),

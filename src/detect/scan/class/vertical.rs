@@ -6,8 +6,8 @@ use super::{Class, Measure};
 ///
 /// A host that refuses what a scanner asks for sends as many resets from as many ports; that it did not
 /// ask is known from flags, times or ports. traceroute's ports do not count.
-pub(super) const PORTS: Class = Class {
-    name: "ports",
+pub(super) const VERTICAL: Class = Class {
+    name: "vertical",
     limit: (15, 15),
     sampled: None,
     measure: |case| {
@@ -16,7 +16,7 @@ pub(super) const PORTS: Class = Class {
             return None;
         }
         let (failed, worked) = evidence.most;
-        let mut measures = vec![Measure::at_least("ports", failed, case.limit(&PORTS))];
+        let mut measures = vec![Measure::at_least("ports", failed, case.limit(&VERTICAL))];
         measures.extend(case.failing(failed, worked, 50));
         Some(measures)
     },
@@ -37,9 +37,9 @@ mod tests {
         let udp = |count| -> Vec<Flow> {
             (0..count).map(|p| send(UDP, OUTSIDE, ours(1), 1 + p)).collect()
         };
-        assert_eq!(both(&tcp(15)), ["ports 192.0.2.9 source"]);
+        assert_eq!(both(&tcp(15)), ["vertical 192.0.2.9 source"]);
         assert_eq!(both(&tcp(14)), [""; 0]);
-        assert_eq!(both(&udp(15)), ["ports 192.0.2.9 source"]);
+        assert_eq!(both(&udp(15)), ["vertical 192.0.2.9 source"]);
         assert_eq!(both(&udp(14)), [""; 0]);
     }
 
@@ -52,7 +52,7 @@ mod tests {
         // Known services, and ports that nothing is known of.
         for ports in [1..300u16, 20_000..20_300] {
             let flows: Vec<Flow> = ports.flat_map(refused).collect();
-            assert_eq!(both(&flows), ["ports 192.0.2.9 source"]);
+            assert_eq!(both(&flows), ["vertical 192.0.2.9 source"]);
         }
         // All ports alike on both sides, but the scanner's are a client's.
         let wide = |n: u16| {
@@ -60,7 +60,7 @@ mod tests {
             [there, back(&there, 1, 40, 20)]
         };
         let flows: Vec<Flow> = (0..300).flat_map(wide).collect();
-        assert_eq!(both(&flows), ["ports 192.0.2.9 source"]);
+        assert_eq!(both(&flows), ["vertical 192.0.2.9 source"]);
         // The same where only the answers are exported.
         let answers: Vec<Flow> =
             flows.iter().filter(|flow| flow.dip == IpAddr::from(OUTSIDE)).copied().collect();
