@@ -3,7 +3,7 @@
 //! Findings, limits and truth files that older versions wrote hold the old words. Every reader maps them
 //! before it compares findings, so that an old and a new line of one finding are one finding.
 
-use super::Kind;
+use super::record::Kind;
 
 /// The kind of a renamed class, its old name and its current one.
 const RENAMED: [(Kind, &str, &str); 2] =

@@ -271,7 +271,7 @@ fn input_that_is_no_finding_is_told_and_skipped() {
     ran.says("No such file").says("nothing is printed until all files can be read");
     let endless = [&vec![b'x'; 20 << 20], &b"\n"[..], &good].concat();
     let ran = block("ios").stdin(endless).run().status(0);
-    golden(&ran.says("-:1: line longer than 4000 octets"), "day.ios");
+    golden(&ran.says("-:1: line longer than 4000 bytes"), "day.ios");
 }
 
 #[test]
