@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use crate::detect::site_limits::{SiteLimit, SiteLimits};
 use crate::detect::{flood, port, scan};
+use crate::finding::current_metric;
 
 /// A line that is not a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +65,7 @@ impl SiteLimits {
             let known: Vec<_> = metrics().collect();
             let class = known
                 .iter()
-                .find(|known| *known == metric)
+                .find(|known| **known == current_metric(metric))
                 .ok_or_else(|| refuse(metric, &format!("a metric ({})", known.join(", "))))?;
             let value = match *value {
                 OFF => u64::MAX,
@@ -105,6 +106,13 @@ mod tests {
         assert_eq!(of("horizontal", "10.1.2.3"), Some(u64::MAX));
         assert_eq!(of("dark", "10.1.2.3"), Some(31));
         assert_eq!(of("dark", "192.0.2.1"), None);
+    }
+
+    #[test]
+    fn limits_of_renamed_classes_hold_by_their_old_names() {
+        let old = SiteLimits::parse("*,ports,20\n*,hammer,30\n10.0.0.0/8,vertical,40\n").unwrap();
+        let new = "*,vertical,20\n*,bruteforce,30\n10.0.0.0/8,vertical,40\n";
+        assert_eq!(old, SiteLimits::parse(new).unwrap());
     }
 
     #[test]

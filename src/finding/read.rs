@@ -1,26 +1,26 @@
-//! Reads finding streams, text and JSON, told apart line by line.
+//! Reads finding streams in text and JSON. Each line may be in either form.
 
 use serde_json::{Map, Value};
 
+use super::record::{COLUMNS, Finding, MAX_LINE, Rate, number};
 use super::row::{Error, Row, value};
-use super::{COLUMNS, Finding, MAX_LINE, Rate, number};
 use crate::time::{End, Mark, Window};
 
-/// The longest line of the JSON form: it spells out the columns' names, and escapes.
+/// The longest line of the JSON form in bytes. JSON spells out the names of the columns, and escapes.
 pub const MAX_JSON: usize = 2 * MAX_LINE;
 
-/// What a line of a finding stream says.
+/// The content of a line of a finding stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A finding.
     Finding(Box<Finding>),
-    /// A window opens or closes.
+    /// A mark that opens or closes a window.
     Mark(Mark),
 }
 
 impl Item {
-    /// Returns the window of a finding or a closing mark. `None` for an opening mark, which says
-    /// nothing about its window.
+    /// Returns the window of a finding or a closing mark, and `None` for an opening mark, which says
+    /// nothing about its window. The inner value is `None` if the window is unknown.
     pub fn window(&self) -> Option<Option<Window>> {
         match self {
             Item::Finding(finding) => Some(finding.window),
@@ -30,10 +30,10 @@ impl Item {
     }
 }
 
-/// Reads one finding stream line by line; remembers only which columns `#fields` announced.
+/// A reader of one finding stream, line by line. It remembers only the columns that `#fields` named.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    /// Where each of [`COLUMNS`] stands in a line; `None` after a `#fields` line that was refused.
+    /// The index of each of [`COLUMNS`] in a line; `None` after a `#fields` line that was refused.
     places: Option<[usize; COLUMNS.len()]>,
 }
 
@@ -44,23 +44,26 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// A reader that assumes the frozen order until a `#fields` line says otherwise.
+    /// Returns a reader that assumes the frozen order of columns until a `#fields` line says otherwise.
     pub fn new() -> Reader {
         Reader::default()
     }
 
-    /// Reads one line, without its line ending. `None` for comments, `#fields` and empty lines.
+    /// Reads one line without its line ending. Returns `None` for comments, `#fields` and empty lines.
+    ///
+    /// Classes have their current names, whatever the line says (see
+    /// [`current_class`](super::current_class)).
     ///
     /// # Errors
-    /// A line that is no finding and no mark, with the column and what it held.
+    /// Returns an error for a line that is neither a finding nor a mark, with the column at fault and its
+    /// value.
     pub fn line(&mut self, line: &[u8]) -> Result<Option<Item>, Error> {
-        let (first, limit) =
-            (line.first(), if line.starts_with(b"{") { MAX_JSON } else { MAX_LINE });
+        let limit = if line.starts_with(b"{") { MAX_JSON } else { MAX_LINE };
         if line.len() > limit {
             return Err(Error::Long { limit });
         }
         let text = std::str::from_utf8(line).map_err(|error| Error::Utf8(error.valid_up_to()))?;
-        match first {
+        match line.first() {
             None => Ok(None),
             Some(b'{') => json(text).map(Some),
             Some(b'#') => {
@@ -79,7 +82,7 @@ impl Reader {
 
     fn fields(&mut self, names: &str) -> Result<(), Error> {
         let names: Vec<&str> = names.split('\t').collect();
-        // Until a good line comes, the old places would be the wrong ones.
+        // If this line is bad, the places of the line before it would be wrong for what follows.
         self.places = None;
         let mut places = [0; COLUMNS.len()];
         for (place, column) in places.iter_mut().zip(COLUMNS) {
@@ -93,7 +96,7 @@ impl Reader {
         let cells: Vec<&str> = line.split('\t').collect();
         let Some(places) = &self.places else { return Err(Error::Unknown) };
         let mut places = places.iter().zip(COLUMNS);
-        // Taken in the order of COLUMNS, which is the order of the struct below.
+        // Returns the cells in the order of COLUMNS, which is the order of the struct below.
         let mut next = || -> Result<(&'static str, &str), Error> {
             let (&place, column) = places.next().ok_or(Error::Fields("more columns"))?;
             match cells.get(place) {
@@ -101,13 +104,13 @@ impl Reader {
                 None => Err(Error::Missing { column, found: cells.len() }),
             }
         };
-        fn word((_, cell): (&'static str, &str)) -> Option<String> {
+        fn text((_, cell): (&'static str, &str)) -> Option<String> {
             (cell != "-").then(|| cell.to_owned())
         }
         fn count<T: std::str::FromStr>((column, cell): (&'static str, &str)) -> Result<T, Error> {
             number(cell).ok_or_else(|| value(column, cell))
         }
-        fn maybe<T: std::str::FromStr>(
+        fn optional<T: std::str::FromStr>(
             (column, cell): (&'static str, &str),
         ) -> Result<Option<T>, Error> {
             if cell == "-" { Ok(None) } else { count((column, cell)).map(Some) }
@@ -122,24 +125,24 @@ impl Reader {
                 .ok_or_else(|| value(column, cell))
         }
         Ok(Row {
-            window: word(next()?),
-            seconds: maybe(next()?)?,
+            window: text(next()?),
+            seconds: optional(next()?)?,
             kind: next()?.1.to_owned(),
             class: next()?.1.to_owned(),
             host: next()?.1.to_owned(),
             role: next()?.1.to_owned(),
-            side: word(next()?),
-            proto: maybe(next()?)?,
-            port: maybe(next()?)?,
+            side: text(next()?),
+            proto: optional(next()?)?,
+            port: optional(next()?)?,
             peers: count(next()?)?,
-            peer: word(next()?),
+            peer: text(next()?),
             flows: count(next()?)?,
             packets: count(next()?)?,
             octets: count(next()?)?,
             rate: rate(next()?)?,
-            marks: word(next()?),
-            why: word(next()?),
-            sample: word(next()?),
+            marks: text(next()?),
+            why: text(next()?),
+            sample: text(next()?),
         })
     }
 }
@@ -150,13 +153,13 @@ fn json(text: &str) -> Result<Item, Error> {
         let row: Row = serde_json::from_value(Value::Object(object))?;
         return Ok(Item::Finding(Box::new(row.into_finding()?)));
     };
-    let plain = |value: &Value| match value {
+    let text_of = |value: &Value| match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let part = |key| object.get(key).map_or_else(|| "-".to_owned(), plain);
-    let (start, seconds) = (part("start"), part("seconds"));
+    let get = |key| object.get(key).map_or_else(|| "-".to_owned(), text_of);
+    let (start, seconds) = (get("start"), get("seconds"));
     let window = Window::parse(&start, &seconds)
         .ok_or_else(|| value("window", &format!("{start} {seconds}")))?;
     match mark.as_str() {
@@ -165,19 +168,19 @@ fn json(text: &str) -> Result<Item, Error> {
             let mut end = End { window, ..End::default() };
             for (key, value) in &object {
                 if !matches!(key.as_str(), "mark" | "start" | "seconds") {
-                    end.set(key, &plain(value))?;
+                    end.set(key, &text_of(value))?;
                 }
             }
             Ok(Item::Mark(Mark::End(end)))
         }
-        _ => Err(value("mark", &plain(mark))),
+        _ => Err(value("mark", &text_of(mark))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::any_finding;
-    use super::super::{Form, Writer};
+    use super::super::{Form, Host, Writer};
     use super::*;
     use proptest::prelude::*;
 
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_reads_and_writes_the_same() {
+    fn a_line_is_written_as_it_was_read() {
         assert_eq!(written(Form::Text, false, &finding(LINE)), format!("{LINE}\n"));
         let json = written(Form::Json, false, &finding(LINE));
         assert!(
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_may_stand_in_any_order_and_more_may_follow() {
+    fn columns_may_come_in_any_order_with_unknown_ones_between() {
         let mut reader = Reader::new();
         let names: Vec<_> = COLUMNS.iter().rev().copied().chain(["expect"]).collect();
         let cells: Vec<_> = LINE.split('\t').rev().chain(["must"]).collect();
@@ -225,11 +228,11 @@ mod tests {
         let error = reader.line(b"#fields\thost").unwrap_err().to_string();
         assert_eq!(error, "#fields names no window");
         let error = reader.line(LINE.as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with("columns unknown since"), "{error}");
+        assert!(error.starts_with("unknown columns: the #fields line"), "{error}");
     }
 
     #[test]
-    fn what_is_no_finding_is_refused_with_its_column() {
+    fn a_bad_value_is_refused_with_the_name_of_its_column() {
         let with = |from: &str, to: &str| read(&LINE.replace(from, to)).unwrap_err().to_string();
         assert_eq!(
             with("192.0.2.9\tsource", "0.0.0.0/99\tsource"),
@@ -245,11 +248,31 @@ mod tests {
             "why cannot be \"nets\\u{1b}[2J=16>=2,hosts=254>=200\""
         );
         assert_eq!(read("a\tb").unwrap_err().to_string(), "seconds cannot be \"b\"");
-        assert_eq!(read("-").unwrap_err().to_string(), "1 columns, so there is no seconds");
+        assert_eq!(read("-").unwrap_err().to_string(), "the line has 1 columns and no seconds");
         assert!(
             read(&"x".repeat(MAX_LINE + 1)).unwrap_err().to_string().contains("longer than 4000")
         );
         assert!(read("{\"host\":1}").unwrap_err().to_string().starts_with("JSON: "));
+    }
+
+    #[test]
+    fn renamed_classes_are_read_by_their_current_names_in_both_forms() {
+        for (kind, old, new) in [
+            ("scan", "ports", "vertical"),
+            ("port", "hammer", "bruteforce"),
+            ("flood", "ports", "ports"),
+            ("port", "ports", "ports"),
+            ("scan", "hammer", "hammer"),
+        ] {
+            let line = |class: &str| LINE.replace("scan\tsweep", &format!("{kind}\t{class}"));
+            let expected = finding(&line(new));
+            assert_eq!(expected.class, new);
+            assert_eq!(finding(&line(old)), expected);
+            // The writer knows no old words.
+            let json = written(Form::Json, false, &finding(&line("sweep")));
+            let json = json.replace("\"sweep\"", &format!("\"{old}\""));
+            assert_eq!(finding(json.trim_end()), expected);
+        }
     }
 
     #[test]
@@ -275,7 +298,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(finding in any_finding()) {
+        fn a_written_finding_is_read_back(finding in any_finding()) {
             for form in [Form::Text, Form::Json] {
                 let line = written(form, false, &finding);
                 prop_assert!(form == Form::Json || line.len() <= MAX_LINE + 1);
@@ -285,8 +308,8 @@ mod tests {
         }
 
         #[test]
-        fn no_reader_takes_a_masked_host(mut finding in any_finding()) {
-            finding.host = super::super::Host::Address([192, 0, 2, 7].into());
+        fn a_masked_host_is_refused(mut finding in any_finding()) {
+            finding.host = Host::Address([192, 0, 2, 7].into());
             for form in [Form::Text, Form::Json] {
                 let line = written(form, true, &finding);
                 let error = read(line.trim_end_matches('\n')).unwrap_err().to_string();
@@ -295,7 +318,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_line_panics(line in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Reader::new().line(&line);
         }
     }

@@ -1,66 +1,68 @@
-//! A finding as eighteen named values: the one step between the record and both of its forms.
+//! A finding as eighteen named values: the step between the record and both of its line forms.
 //!
-//! Text and JSON differ in how they write a value, not in what it says, so each converts to and
-//! from a [`Row`] and the checks on foreign input stand here once.
+//! Text and JSON differ only in how they write a value, so both convert to and from a [`Row`], and foreign
+//! input is checked here, once.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side, masked_why, number,
+use super::record::{
+    Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side, number,
 };
+use super::renamed::{current_class, current_why};
+use super::why::masked_why;
 use crate::time::{MarkError, Window};
 
-/// Why a line is no finding.
+/// The reason why a line is not a finding.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A column holds what it cannot.
+    /// A column has a value that it cannot have.
     #[error("{column} cannot be {value:?}")]
     Value {
         /// The column's name.
         column: &'static str,
-        /// What it held.
+        /// The value.
         value: String,
     },
-    /// An address was hidden for publication: there is nothing left to act on.
+    /// An address was masked for publication, so nobody can act on it.
     #[error("{column} {value:?} is masked: mask only what is published, after analysis")]
     Masked {
         /// The column's name.
         column: &'static str,
-        /// What it held.
+        /// The value.
         value: String,
     },
     /// A column is missing.
-    #[error("{found} columns, so there is no {column}")]
+    #[error("the line has {found} columns and no {column}")]
     Missing {
-        /// The first column that is missing.
+        /// The first missing column.
         column: &'static str,
-        /// How many there are.
+        /// The number of columns that are there.
         found: usize,
     },
     /// `#fields` does not name a column that every finding has.
     #[error("#fields names no {0}")]
     Fields(&'static str),
-    /// A line whose columns are not known.
-    #[error("columns unknown since the #fields line that was refused")]
+    /// The columns of the line are not known, because the `#fields` line before it was refused.
+    #[error("unknown columns: the #fields line before was refused")]
     Unknown,
     /// The line is longer than a finding line can be.
-    #[error("line longer than {limit} octets")]
+    #[error("line longer than {limit} bytes")]
     Long {
-        /// The bound that was passed.
+        /// The limit in bytes.
         limit: usize,
     },
     /// The line is not UTF-8.
-    #[error("not UTF-8 at octet {0}")]
+    #[error("not UTF-8 at byte {0}")]
     Utf8(usize),
-    /// The line is not a JSON object with the columns as keys.
+    /// The line is not a JSON object whose keys are the columns.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The line is a broken mark.
+    /// The line is a malformed mark.
     #[error(transparent)]
     Mark(#[from] MarkError),
 }
 
-/// The eighteen columns in their order; `None` is written `-`, in JSON `null`.
+/// The eighteen columns in their order. `None` is written `-`, and `null` in JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
     pub window: Option<String>,
@@ -84,7 +86,7 @@ pub(super) struct Row {
     pub sample: Option<String>,
 }
 
-/// A rate as a JSON number with two decimals.
+/// Reads and writes a rate as a JSON number with two decimals.
 mod rate {
     use super::Rate;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -138,19 +140,22 @@ impl Row {
         }
     }
 
-    /// Checks every value: nothing that did not come in one of the documented shapes gets past here.
+    /// Returns the finding, with the current name of its class.
+    ///
+    /// # Errors
+    /// Returns an error for the first value that is not in its documented form.
     pub(super) fn into_finding(self) -> Result<Finding, Error> {
         let seconds = self.seconds.map_or_else(|| "-".to_owned(), |seconds| seconds.to_string());
         let start = self.window.as_deref().unwrap_or("-");
         let window = Window::parse(start, &seconds)
             .ok_or_else(|| value("window", &format!("{start} {seconds}")))?;
-        if !word(&self.class) {
+        if !is_word(&self.class) {
             return Err(value("class", &self.class));
         }
         let host = Host::parse(&self.host).ok_or_else(|| address("host", &self.host))?;
         let (mut peer, mut more) = (Vec::new(), 0);
         for item in list(self.peer.as_deref(), ',') {
-            // The count of the rest is the last entry.
+            // Only the last entry may count the rest.
             if more > 0 {
                 return Err(value("peer", item));
             }
@@ -163,7 +168,7 @@ impl Row {
             return Err(value("peer", &format!("{} entries", peer.len())));
         }
         let marks: Vec<String> = list(self.marks.as_deref(), ',').map(str::to_owned).collect();
-        if let Some(bad) = marks.iter().find(|mark| !word(mark)) {
+        if let Some(bad) = marks.iter().find(|mark| !is_word(mark)) {
             return Err(value("marks", bad));
         }
         let why = self.why.unwrap_or_default();
@@ -180,10 +185,11 @@ impl Row {
             None => None,
             Some(side) => Some(Side::parse(side).ok_or_else(|| value("side", side))?),
         };
+        let kind = Kind::parse(&self.kind).ok_or_else(|| value("kind", &self.kind))?;
         Ok(Finding {
             window,
-            kind: Kind::parse(&self.kind).ok_or_else(|| value("kind", &self.kind))?,
-            class: self.class,
+            kind,
+            class: current_class(kind, &self.class).to_owned(),
             host,
             role: Role::parse(&self.role).ok_or_else(|| value("role", &self.role))?,
             side,
@@ -197,14 +203,15 @@ impl Row {
             octets: self.octets,
             rate: self.rate,
             marks,
-            why,
+            why: current_why(kind, why),
             sample,
         })
     }
 }
 
-/// A class or a mark: lower-case letters, digits and `-`, beginning with a letter.
-fn word(text: &str) -> bool {
+/// Returns true if `text` can be a class or a mark: at most 32 lower-case letters, digits and `-`,
+/// beginning with a letter.
+fn is_word(text: &str) -> bool {
     text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -218,10 +225,11 @@ pub(super) fn value(column: &'static str, value: &str) -> Error {
     Error::Value { column, value: value.to_owned() }
 }
 
-/// The error for a column that should hold addresses.
+/// Returns the error for a column that should hold addresses.
 fn address(column: &'static str, found: &str) -> Error {
-    match found.contains('?') {
-        true => Error::Masked { column, value: found.to_owned() },
-        false => value(column, found),
+    if found.contains('?') {
+        Error::Masked { column, value: found.to_owned() }
+    } else {
+        value(column, found)
     }
 }

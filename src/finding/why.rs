@@ -1,19 +1,19 @@
-//! The `why` column for publication: conditions stay readable, addresses do not.
+//! The `why` column for publication: conditions stay readable, addresses are masked.
 
-use super::Host;
+use super::record::Host;
 
-/// The longest measure, number or word of a condition that a publication shows.
+/// The longest measure or word of a condition that a publication shows, in bytes.
 const MAX_WORD: usize = 32;
 
-/// Stands for a part that could name an address.
+/// The text in place of a part that could name an address.
 const HIDDEN: &str = "?";
 
-/// Returns the rule `why` as a publication may show it, condition by condition.
+/// Returns the rule `why` as a publication may show it.
 ///
-/// A condition is `measure=value`, with or without a limit behind `>`, `>=`, `<` or `<=`. Numbers,
-/// durations (`1h`) and words (`sequential`, `spread+hammer`) stay as they are, an address or a network
-/// is masked as [`Host::text`] masks it, and everything else becomes a question mark: it could name an
-/// address in a form that nobody thought of.
+/// A condition is `measure=value`, with or without a limit after `>`, `>=`, `<` or `<=`. Numbers, durations
+/// (`1h`) and words (`sequential`, `spread+bruteforce`) stay as they are. An address or a network is masked
+/// as [`Host::text`] masks it. Everything else becomes a question mark, because it could name an address in
+/// a form that nobody thought of.
 pub fn masked_why(why: &str) -> String {
     why.split(',').map(condition).collect::<Vec<_>>().join(",")
 }
@@ -29,7 +29,7 @@ fn condition(text: &str) -> String {
     format!("{measure}={}{sign}{}", part(value), part(&limit[sign.len()..]))
 }
 
-/// One value or limit: as it is, masked, or hidden.
+/// Returns one value or limit: as it is, masked, or hidden.
 fn part(text: &str) -> String {
     if text.is_empty() || is_number(text) || is_duration(text) || text.split('+').all(is_word) {
         return if text.len() <= MAX_WORD * 4 { text.to_owned() } else { HIDDEN.to_owned() };
@@ -41,7 +41,7 @@ fn is_digits(text: &str) -> bool {
     (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A decimal number: at most one point, so that no IPv4 address is one.
+/// Returns true for a decimal number. It has at most one point, so that no IPv4 address is one.
 fn is_number(text: &str) -> bool {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     is_digits(whole) && is_digits(decimals)
@@ -51,7 +51,8 @@ fn is_duration(text: &str) -> bool {
     text.strip_suffix(['s', 'm', 'h', 'd', 'w']).is_some_and(is_digits)
 }
 
-/// Letters and hyphens alone: without a digit, a point or a colon no address can be spelt.
+/// Returns true for a word of letters and hyphens. No address can be written without a digit, a point or a
+/// colon.
 fn is_word(text: &str) -> bool {
     (1..=MAX_WORD).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
@@ -65,16 +66,16 @@ mod tests {
 
     use super::*;
 
-    /// A rule of each form that a detector writes.
+    /// Holds a rule of each form that a detector writes.
     #[test]
-    fn harmless_conditions_stay_as_they_are() {
+    fn conditions_without_an_address_stay_as_they_are() {
         for why in [
             "",
             "nets=16>=2,hosts=254>=200",
             "flows=2000>1000",
             "share=0.75>0.5",
             "sources=40>=10,largestpct=3<50",
-            "targets=1979>=1000,dark=31,also=hammer",
+            "targets=1979>=1000,dark=31,also=bruteforce",
             "ports=5>=5,order=sequential,octetsapacket=40,sport=fixed,class=horizontal,also=dark+icmp",
             "failed=70>=61,over=1w",
             "askedpct=0<=10,sport=53,service=dns,sports=3,bogons=17,ours=4,drawnof=65536",
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_masked_wherever_they_stand() {
+    fn addresses_are_masked_in_values_and_limits() {
         for (why, masked) in [
             ("targets=60>=25,by=192.0.2.9,also=spread", "targets=60>=25,by=192.0.2.?,also=spread"),
             ("by=2001:db8:7:1::9", "by=2001:db8:7::?"),
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_name_an_address_is_hidden() {
+    fn parts_that_could_name_an_address_are_hidden() {
         for (why, masked) in [
             ("by=2001:db9::bad", "by=2001:db9::?"),
             ("by=[192.0.2.9]:80", "by=?"),
@@ -123,7 +124,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands around an address: nothing of what is shown reads as it.
+        /// No part of the shown text can be parsed as the address, whatever text is around it.
         #[test]
         fn no_address_gets_through(
             address in any::<IpAddr>(), before in "[a-z=><, /\\[(:.0-9-]{0,6}",

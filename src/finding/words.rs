@@ -1,13 +1,12 @@
-//! Findings in words that a reader without the manual understands: times, counts, ports, flows.
+//! Times, counts, ports and flows in words for readers without the manual.
 //!
-//! What a mail says and what a page says about the same number should be the same.
+//! Mails and pages both use these, so that they say the same about the same number.
 
-use super::{Host, Sample};
+use super::record::{Host, Sample};
 use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 use crate::time::Timestamp;
 
-/// A stretch of time between two moments in seconds since the epoch, UTC: `2001-08-17 17:20 to
-/// 17:30`.
+/// Returns the time between two moments in seconds since the epoch, in UTC: `2001-08-17 17:20 to 17:30`.
 pub fn span(start: u64, end: u64) -> String {
     let (start, end) = (moment(start), moment(end));
     match (start.split_once(' '), end.split_once(' ')) {
@@ -16,14 +15,15 @@ pub fn span(start: u64, end: u64) -> String {
     }
 }
 
-/// Seconds since the epoch, UTC: `2001-08-17 17:20`, with seconds unless they are zero.
+/// Returns a moment in seconds since the epoch, in UTC: `2001-08-17 17:20`, with seconds unless they are
+/// zero.
 pub fn moment(seconds: u64) -> String {
     let text = Timestamp::from_secs(seconds).rfc3339();
     let text = text.trim_end_matches('Z').replace('T', " ");
     text.strip_suffix(":00").map(str::to_owned).unwrap_or(text)
 }
 
-/// A length in the largest unit that it is whole in: `10 minutes`.
+/// Returns a length in the largest unit of which it is a whole multiple: `10 minutes`.
 pub fn length(seconds: u32) -> String {
     match seconds {
         s if s % 3600 == 0 => of(u64::from(s / 3600), "hour"),
@@ -32,7 +32,7 @@ pub fn length(seconds: u32) -> String {
     }
 }
 
-/// A count with its thousands apart: `200,000`.
+/// Returns a count with its thousands separated: `200,000`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -45,13 +45,13 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A count with its noun: `1 host`, `2,000 hosts`.
+/// Returns a count with its noun: `1 host`, `2,000 hosts`.
 pub fn of(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// Octets in two or three digits, rounded down: `9.6 MB`, `184 kB`.
-pub fn octets(number: u64) -> String {
+/// Returns a number of bytes in two or three digits, rounded down: `9.6 MB`, `184 kB`.
+pub fn bytes(number: u64) -> String {
     const STEPS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let mut scale = 1u64;
     let mut step = 0;
@@ -61,13 +61,14 @@ pub fn octets(number: u64) -> String {
     }
     let prefix = STEPS.get(step).copied().unwrap_or_default();
     let (whole, tenths) = (number / scale, number % scale * 10 / scale.max(10));
-    match whole < 100 && scale > 1 {
-        true => format!("{whole}.{tenths} {prefix}B"),
-        false => format!("{whole} {prefix}B"),
+    if whole < 100 && scale > 1 {
+        format!("{whole}.{tenths} {prefix}B")
+    } else {
+        format!("{whole} {prefix}B")
     }
 }
 
-/// The name of a protocol.
+/// Returns the name of a protocol, or `IP protocol N`.
 pub fn protocol(proto: u8) -> String {
     match proto {
         ICMP => "ICMP".to_owned(),
@@ -81,7 +82,8 @@ pub fn protocol(proto: u8) -> String {
     }
 }
 
-/// What usually listens on a port that attacks go to, or what an ICMP message is.
+/// Returns the name of the service on a port that is often attacked, or of an ICMP message. For ICMP the
+/// port is type*256+code.
 pub fn service(proto: Option<u8>, port: Option<u16>) -> Option<&'static str> {
     Some(match (proto?, port?) {
         (ICMP, 0x0800) | (ICMPV6, 0x8000) => "echo request",
@@ -122,13 +124,13 @@ pub fn service(proto: Option<u8>, port: Option<u16>) -> Option<&'static str> {
     })
 }
 
-/// What an ICMP flow has in place of ports: `ICMP type 8 code 0`.
+/// Returns type and code of an ICMP flow, whose port is type*256+code: `ICMP type 8 code 0`.
 pub fn icmp(proto: u8, port: u16) -> String {
     format!("{} type {} code {}", protocol(proto), port >> 8, port & 0xff)
 }
 
-/// One flow as evidence: `192.0.2.1 port 1025 to 198.51.100.7 port 80, TCP`. Masked, the addresses
-/// are those of a publication.
+/// Returns one flow as evidence: `192.0.2.1 port 1025 to 198.51.100.7 port 80, TCP`. `mask` hides the host
+/// part of both addresses.
 pub fn sample(sample: &Sample, mask: bool) -> String {
     let Sample { sip, sport, dip, dport, proto } = *sample;
     let (source, target) = (Host::Address(sip).text(mask), Host::Address(dip).text(mask));
@@ -144,26 +146,25 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_and_numbers_read_well() {
+    fn times_and_numbers_in_words() {
         assert_eq!(span(998_068_800, 998_069_400), "2001-08-17 17:20 to 17:30");
         assert_eq!(span(998_092_740, 998_092_801), "2001-08-17 23:59 to 2001-08-18 00:00:01");
         assert_eq!([600, 3600, 61].map(length), ["10 minutes", "1 hour", "61 seconds"]);
         let counts = [0, 999, 1000, 1_234_567].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
-        let sizes = [999, 1000, 9_650_000, 184_000, 999_999, u64::MAX].map(octets);
+        let sizes = [999, 1000, 9_650_000, 184_000, 999_999, u64::MAX].map(bytes);
         assert_eq!(sizes, ["999 B", "1.0 kB", "9.6 MB", "184 kB", "999 kB", "18.4 EB"]);
     }
 
     proptest! {
         #[test]
-        fn octets_lose_less_than_their_last_digit(number: u64) {
-            let text = octets(number);
+        fn bytes_are_rounded_down_by_less_than_their_last_digit(number: u64) {
+            let text = bytes(number);
             let (digits, unit) = text.split_once(' ').unwrap();
             let value: f64 = digits.parse().unwrap();
             let step = ["", "k", "M", "G", "T", "P", "E"].iter().position(|p| format!("{p}B") == unit).unwrap();
             let scale = 1000f64.powi(step as i32);
             prop_assert!(value < 1000.0, "{}", text);
-            // Rounded down, by less than one of its last digit.
             let ulp = if digits.contains('.') { 0.1 } else { 1.0 };
             let exact = number as f64 / scale;
             prop_assert!(value <= exact * 1.000_001 && exact < value + ulp * 1.000_001, "{}", text);

@@ -1,9 +1,9 @@
-//! Writes finding lines and their marks, as text or as one JSON object a line.
+//! Writes finding lines and marks, as text or as one JSON object a line.
 
 use std::io::{self, Write};
 
+use super::record::{COLUMNS, Finding, MAX_LINE};
 use super::row::Row;
-use super::{COLUMNS, Finding, MAX_LINE};
 use crate::time::Mark;
 
 /// The two forms of a finding stream.
@@ -11,12 +11,14 @@ use crate::time::Mark;
 pub enum Form {
     /// TAB-separated columns.
     Text,
-    /// One object a line.
+    /// One JSON object a line.
     Json,
 }
 
-/// Writes one finding stream. Every line is one write, at most [`MAX_LINE`] octets in the text
-/// form, so that several detectors can append to one pipe without tearing each other's lines.
+/// A writer of one finding stream.
+///
+/// Every line is one write of at most [`MAX_LINE`] bytes in the text form, so that several detectors can
+/// append to one pipe without tearing each other's lines.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
@@ -25,12 +27,12 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer of one form; `mask` hides the host part of every address.
+    /// Returns a writer of one form. `mask` hides the host part of every address.
     pub fn new(out: W, form: Form, mask: bool) -> Writer<W> {
         Writer { out, form, mask }
     }
 
-    /// Writes the line that names the columns. The JSON form has none.
+    /// Writes the line that names the columns. The JSON form has no such line.
     pub fn fields(&mut self) -> io::Result<()> {
         match self.form {
             Form::Text => self.line(format!("#fields\t{}", COLUMNS.join("\t"))),
@@ -63,8 +65,8 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// The text form, without its line ending. Should it pass [`MAX_LINE`], the last peers go first
-/// (they stay counted in `+N`), then the samples.
+/// Returns the text form without its line ending. If it is longer than [`MAX_LINE`], the last peers are
+/// left out first (`+N` still counts them), then the samples, and at last part of `why` and of the marks.
 pub(super) fn text(finding: &Finding, mask: bool) -> String {
     let mut finding = std::borrow::Cow::Borrowed(finding);
     loop {
@@ -84,27 +86,27 @@ pub(super) fn text(finding: &Finding, mask: bool) -> String {
 }
 
 fn columns(row: &Row) -> [String; COLUMNS.len()] {
-    fn some<T: ToString>(value: &Option<T>) -> String {
+    fn or_dash<T: ToString>(value: &Option<T>) -> String {
         value.as_ref().map_or_else(|| "-".to_owned(), T::to_string)
     }
     [
-        some(&row.window),
-        some(&row.seconds),
+        or_dash(&row.window),
+        or_dash(&row.seconds),
         row.kind.clone(),
         row.class.clone(),
         row.host.clone(),
         row.role.clone(),
-        some(&row.side),
-        some(&row.proto),
-        some(&row.port),
+        or_dash(&row.side),
+        or_dash(&row.proto),
+        or_dash(&row.port),
         row.peers.to_string(),
-        some(&row.peer),
+        or_dash(&row.peer),
         row.flows.to_string(),
         row.packets.to_string(),
         row.octets.to_string(),
         row.rate.to_string(),
-        some(&row.marks),
-        some(&row.why),
-        some(&row.sample),
+        or_dash(&row.marks),
+        or_dash(&row.why),
+        or_dash(&row.sample),
     ]
 }

@@ -1,8 +1,8 @@
-//! Hosts to stop at a router or a firewall, and hosts to let go again.
+//! Hosts to block at a router or a firewall, and hosts to unblock.
 //!
-//! Who is blocked is decided here and nowhere else: one machine at a time, ours, that sent the
-//! flagged traffic itself, inside the networks that somebody allowed to be blocked, by an address that
-//! no finding calls forged. [`Commands`] says the same in the words of a device.
+//! This module alone decides which hosts are blocked: single machines of our own that sent the flagged
+//! traffic themselves, in networks that the user allowed to be blocked, and whose address no finding calls
+//! forged. [`Commands`] prints the decision in the dialect of a device.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,26 +17,26 @@ mod commands;
 
 pub use commands::{Commands, Device};
 
-/// The most hosts that one run blocks. Whoever can forge exports can make findings about hosts
-/// without end.
+/// The most hosts that one run blocks. An attacker who forges exports can cause findings about any number of
+/// hosts.
 pub const MAX_BLOCKED: usize = 10_000;
 
-/// The most hosts that one run unblocks: all that ten such runs blocked.
+/// The most hosts that one run unblocks: as many as ten runs can block.
 pub const MAX_UNBLOCKED: usize = 100_000;
 
-/// The most forged addresses that are remembered. A flood from forged addresses of a whole /16, each
-/// named by a finding of its own, stays below it; above it nobody is blocked, because the address of
-/// anyone may be one of those that were not remembered.
+/// The most forged addresses that are remembered. A flood from all addresses of a /16, each named by a
+/// finding of its own, stays below this. With more, nobody is blocked, because any address may be one of
+/// those that were not remembered.
 pub const MAX_FORGED: usize = 100_000;
 
-/// The most refusals that are remembered, those with the gravest reasons: a flood of findings about
+/// The most refusals that are remembered; those with the gravest reasons are kept. A flood of findings about
 /// outside hosts must not fill the memory.
 pub const MAX_REFUSED: usize = 10_000;
 
 /// The fewest bits of a network that may be blocked: an IPv4 /8, an IPv6 /16.
 const WIDEST: (u8, u8) = (8, 16);
 
-/// A network that nobody can mean to have blocked.
+/// A network too wide for anybody to want it blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is too wide: with it, one wrong finding could block anybody; name your own networks, none \
@@ -51,51 +51,52 @@ pub struct TooWide(pub IpNet);
 pub struct Policy {
     /// The networks whose hosts may be blocked.
     may_block: Networks,
-    /// Networks whose hosts are never blocked: routers, name servers, the admins' own machines.
+    /// The networks whose hosts are never blocked: routers, name servers, the admins' own machines.
     never: Networks,
-    /// Hosts are let go instead of stopped.
+    /// True if hosts are unblocked instead of blocked.
     unblock: bool,
 }
 
-/// Why a host is not blocked; the gravest first.
+/// The reason why a host is not blocked; the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refusal {
-    /// It is to be kept whatever it does.
+    /// The host must not be blocked, whatever it does.
     #[error("it is in --never")]
     Never,
-    /// It is the end of a tunnel whose IPv4 address is to be kept.
+    /// The host is the end of a tunnel whose IPv4 address must not be blocked.
     #[error("the IPv4 address that it is made of is in --never")]
     NeverByTunnel,
     /// The address may be somebody else's.
     #[error("the finding is marked forged: the address may be an innocent one's")]
     Forged,
-    /// It is one of the named sources of a finding with the mark `forged` about another host.
+    /// A finding with the mark `forged` about another host names this one as a source.
     #[error("a finding with forged sources names it as one: the address may be an innocent one's")]
     NamedAsForged,
-    /// A network is many machines.
+    /// The finding is about a network, which is many machines.
     #[error("it is a network: only single hosts are blocked")]
     Prefix,
-    /// Multicast, loopback and the like: no machine has this address.
+    /// No machine has this address: it is multicast, loopback or the like.
     #[error("it is no address of one machine")]
     NoHost,
-    /// Nobody allowed it.
+    /// The user did not allow hosts of this network to be blocked.
     #[error("it is not in --may-block")]
     NotAllowed,
-    /// Nobody said what is inside.
+    /// The detector was not told which networks are inside.
     #[error("the finding does not say that it is inside: give the detector --inside")]
     NoSide,
-    /// Somebody else's machine: the router next to it is not ours.
+    /// The host is somebody else's machine, and the router next to it is not ours.
     #[error("it is outside")]
     Outside,
-    /// A scan for research that the site allows.
+    /// The finding is about a research scan that the site allows.
     #[error("it is a known survey")]
     Survey,
-    /// Nothing was counted, so nothing was seen.
+    /// The finding counts no flow, so nothing was seen.
     #[error("the finding counts no flow")]
     NoFlows,
 }
 
-/// The finding for which a host is blocked: its newest, and in that window the one with the most flows.
+/// The finding that a host is blocked for: the newest one, and of several in that window the one with the
+/// most flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The window; `None` if the input had no time.
@@ -111,17 +112,17 @@ pub struct Reason {
 /// The hosts to block or unblock, and those that were refused.
 #[derive(Clone, Debug, Default)]
 pub struct BlockPlan {
-    /// By address.
+    /// The hosts to block or unblock, by address.
     pub hosts: BTreeMap<IpAddr, Reason>,
-    /// By the gravity of the reason, then by host.
+    /// The hosts that were refused, by the gravity of the reason, then by host.
     pub refused: Vec<(Refusal, Host)>,
-    /// Hosts that could be blocked but for the age of their findings.
+    /// Number of hosts that are not blocked only because their findings are too old.
     pub older: usize,
-    /// There were more refusals than are remembered: those with the least grave reasons are left out.
+    /// True if there were more refusals than are remembered: those with the least grave reasons are missing.
     pub more_refused: bool,
-    /// There were more hosts than one run takes: those with the oldest findings are left out.
+    /// True if there were more hosts than one run takes: those with the oldest findings are missing.
     pub left_out: bool,
-    /// There were more forged addresses than are remembered, so no host is blocked.
+    /// True if there were more forged addresses than are remembered, so no host is blocked.
     pub undecided: bool,
 }
 
@@ -131,7 +132,7 @@ impl Policy {
     /// IPv4-mapped networks (`::ffff:192.0.2.0/120`) count as the IPv4 networks that they are.
     ///
     /// # Errors
-    /// The first network of `may_block` that is wider than /8, or /16 of IPv6.
+    /// Returns the first network of `may_block` that is wider than /8, or than /16 for IPv6.
     pub fn block(may_block: Vec<IpNet>, never: Vec<IpNet>) -> Result<Policy, TooWide> {
         for net in &may_block {
             let bits = match unmapped(*net) {
@@ -145,17 +146,18 @@ impl Policy {
         Ok(Policy { may_block: networks(may_block), never: networks(never), unblock: false })
     }
 
-    /// Returns the policy for unblocking. No width is refused, nothing is never unblocked and no mark
-    /// matters: a host that was blocked before somebody knew better must come free.
+    /// Returns the policy for unblocking. A network may have any width, there is no list of hosts to leave
+    /// alone, and marks are ignored, so that every host that was blocked by mistake can be unblocked.
     pub fn unblock(may_block: Vec<IpNet>) -> Policy {
         Policy { may_block: networks(may_block), never: Networks::default(), unblock: true }
     }
 
-    /// Judges one finding alone. `None` if it is about a victim, and the question does not come up.
+    /// Judges one finding alone. Returns `None` if it is about a victim, which nobody blocks.
     fn judge(&self, finding: &Finding) -> Option<Result<IpAddr, Refusal>> {
         (finding.role == Role::Source).then(|| self.host(finding))
     }
 
+    /// Returns the host of a finding about a source if it may be blocked.
     fn host(&self, finding: &Finding) -> Result<IpAddr, Refusal> {
         let Host::Address(host) = finding.host else { return Err(Refusal::Prefix) };
         if !is_machine(host) {
@@ -189,25 +191,26 @@ impl Policy {
     }
 }
 
-/// The findings of one run, as far as they decide who is blocked, in any order.
+/// The findings of one run that decide which hosts are blocked, read in any order.
 ///
-/// For each host it keeps the newest finding, the times of refusals and the latest moment up to which
-/// the address was called forged. So no finding can push out a mark that protects somebody.
+/// For each host it holds the newest finding, the time of each refusal, and the latest moment until which
+/// the address was called forged. These are separate, so no finding can displace a mark that protects a
+/// host.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     policy: Policy,
     hosts: BTreeMap<IpAddr, Reason>,
     refused: BTreeMap<(Refusal, Host), Age>,
-    /// With the end of the last window that calls the address forged.
+    /// Forged addresses, each with the end of the last window that calls it forged.
     forged: BTreeMap<Host, (Age, Refusal)>,
-    /// The newest host that had no room.
+    /// The age of the newest host that was dropped for lack of room.
     dropped: Option<Age>,
     has_more_forged: bool,
     has_more_refused: bool,
 }
 
-/// The start or the end of a window in seconds since the epoch. An unknown time is the latest: it cannot
-/// be shown to be over.
+/// The start or the end of a window in seconds since the epoch. An unknown time counts as the latest,
+/// because nothing shows that it is over.
 type Age = u64;
 
 fn age(window: Option<Window>) -> Age {
@@ -215,7 +218,7 @@ fn age(window: Option<Window>) -> Age {
 }
 
 impl Reason {
-    /// Returns the rank of a reason; of two the greater one is given.
+    /// Returns the rank of a reason; of two, the greater one is given.
     fn rank(&self) -> impl Ord + use<'_> {
         let window = (self.window.is_none(), self.window);
         (age(self.window), self.flows, self.kind, &self.class, window)
@@ -228,8 +231,8 @@ impl Selection {
         Selection { policy, ..Selection::default() }
     }
 
-    /// Takes a finding. `is_aside`: its window begins after the time that the user called now. It then
-    /// is no reason to block anybody, but what it calls forged is protected at any time.
+    /// Adds a finding. `is_aside` says that its window begins after the time that the user gave as now. Such
+    /// a finding blocks nobody, but the addresses that it calls forged are protected at any time.
     pub fn finding(&mut self, finding: &Finding, is_aside: bool) {
         if !self.policy.unblock {
             let end = finding.window.filter(|_| !is_aside).map_or(Age::MAX, Window::end);
@@ -262,8 +265,8 @@ impl Selection {
         }
     }
 
-    /// Remembers the addresses that a finding calls forged: its host if that is the source, or else
-    /// the sources that it names.
+    /// Remembers the addresses that a finding calls forged: its host if that is the source, else the sources
+    /// that it names.
     fn protect(&mut self, finding: &Finding, end: Age) {
         if !finding.marks.iter().any(|mark| mark == "forged") {
             return;
@@ -283,7 +286,7 @@ impl Selection {
             Host::Address(address) => Host::Address(address.to_canonical()),
             Host::Prefix(net) => Host::Prefix(unmapped(net)),
         };
-        // Only addresses that could be blocked need room.
+        // Addresses that cannot be blocked anyway must not take room.
         if matches!(host, Host::Address(address) if !self.policy.may_block.contains(address)) {
             return;
         }
@@ -315,9 +318,9 @@ impl Selection {
         }
     }
 
-    /// Decides, by the findings of windows that begin at `since`, in seconds since the epoch, or later,
-    /// and those of an unknown time. A window that begins earlier and ends later blocks nobody, but what
-    /// it calls forged is protected.
+    /// Returns the plan by the findings of windows that begin at `since` (seconds since the epoch) or later,
+    /// and of windows of an unknown time. A window that begins before `since` and ends after it blocks
+    /// nobody, but protects the addresses that it calls forged.
     pub fn plan(mut self, since: u64) -> BlockPlan {
         self.forged.retain(|_, (end, _)| *end > since);
         let networks_of = |which: Refusal| {
@@ -327,7 +330,7 @@ impl Selection {
                 Host::Prefix(net) => net,
             }))
         };
-        let doubts = [Refusal::Forged, Refusal::NamedAsForged].map(|why| (why, networks_of(why)));
+        let forged = [Refusal::Forged, Refusal::NamedAsForged].map(|why| (why, networks_of(why)));
         let mut plan = BlockPlan {
             undecided: self.has_more_forged,
             more_refused: self.has_more_refused,
@@ -335,17 +338,17 @@ impl Selection {
         };
         let mut refused: BTreeMap<Host, Refusal> = BTreeMap::new();
         for (&(why, host), _) in self.refused.iter().filter(|(_, age)| **age >= since) {
-            // The gravest comes first.
+            // Refusals are sorted by gravity, so the first one is the gravest.
             refused.entry(host).or_insert(why);
         }
-        // Hosts that are protected must not take the room of others.
+        // Protected hosts are taken out before the limit applies, so that they do not take room.
         let mut current = BTreeMap::new();
         for (host, reason) in std::mem::take(&mut self.hosts) {
             if age(reason.window) < since {
                 plan.older += 1;
                 continue;
             }
-            match doubts.iter().find(|(_, nets)| nets.contains(host)) {
+            match forged.iter().find(|(_, nets)| nets.contains(host)) {
                 Some((why, _)) => {
                     let known = refused.entry(Host::Address(host)).or_insert(*why);
                     *known = (*known).min(*why);

@@ -1,4 +1,4 @@
-//! Who is responsible for which network: a CSV file of `network,mail,name`.
+//! The people who are responsible for networks: a CSV file of `network,mail,name`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,30 +9,30 @@ use ipnet::IpNet;
 
 use crate::finding::Host;
 
-/// The longest name, in characters. More is no name, and a header has to hold it.
+/// The longest name, in characters. A header has to hold it.
 const MAX_NAME: usize = 100;
 
-/// The most mistakes of one file that are told.
+/// The most mistakes of one file that are reported.
 const MAX_ERRORS: usize = 20;
 
-/// A mail address that is one plain addr-spec of ASCII (RFC 5322 section 3.4.1): a dot-atom, `@`
-/// and a domain name. No quoted local part, no comment, no display name: nothing that a mail
-/// program could take for two addresses.
+/// A mail address: one plain addr-spec of ASCII (RFC 5322 section 3.4.1), which is a dot-atom, `@` and a
+/// domain name. Quoted local parts, comments and display names are refused, so that no mail program can
+/// take it for two addresses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 
 impl Address {
-    /// The address as it was written.
+    /// Returns the address as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands before and after the `@`.
+    /// Returns the local part and the domain.
     pub fn parts(&self) -> (&str, &str) {
         self.0.rsplit_once('@').unwrap_or((&self.0, ""))
     }
 
-    /// The address with the case folded: two that differ in case alone reach one person.
+    /// Returns the address in lower case. Two addresses that differ only in case reach one person.
     fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
@@ -48,27 +48,28 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Address, String> {
-        let plain = text.split_once('@').is_some_and(|(local, domain)| {
-            // RFC 5321 section 4.5.3.1: 64 octets and 255.
+        let is_plain = text.split_once('@').is_some_and(|(local, domain)| {
+            // RFC 5321 section 4.5.3.1: at most 64 and 255 bytes.
             let local_fits = local.len() <= 64 && local.split('.').all(is_atom);
             let domain_fits = domain.len() <= 255 && domain.split('.').all(is_label);
-            // A program that took it for an argument would take this for an option.
+            // A program that gets the address as an argument must not take it for an option.
             local_fits && domain_fits && !local.starts_with('-')
         });
-        match plain {
-            true => Ok(Address(text.to_owned())),
-            false => Err(format!("{text:?} is no mail address such as admin@example.org")),
+        if is_plain {
+            Ok(Address(text.to_owned()))
+        } else {
+            Err(format!("{text:?} is no mail address such as admin@example.org"))
         }
     }
 }
 
-/// RFC 5322 section 3.2.3.
+/// Returns true for an atom (RFC 5322 section 3.2.3).
 fn is_atom(text: &str) -> bool {
     let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     !text.is_empty() && text.bytes().all(is_atext)
 }
 
-/// RFC 1123 section 2.1.
+/// Returns true for a label of a domain name (RFC 1123 section 2.1).
 fn is_label(text: &str) -> bool {
     let is_ldh = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     (1..=63).contains(&text.len())
@@ -77,22 +78,22 @@ fn is_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// Somebody who is responsible for a network.
+/// A person who is responsible for a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
-    /// Where to write to.
+    /// The address that mails go to.
     pub mail: Address,
-    /// What to call them; empty if the file does not say.
+    /// The name for the salutation; empty if the file has none.
     pub name: String,
 }
 
-/// Why a line of a contacts file cannot be used.
+/// A line of a contacts file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}: {why}")]
 pub struct ContactError {
-    /// The line, from 1.
+    /// The number of the line, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The reason, for the user.
     pub why: String,
 }
 
@@ -100,18 +101,19 @@ pub struct ContactError {
 #[derive(Clone, Debug, Default)]
 pub struct Contacts {
     nets: BTreeMap<IpNet, Vec<Contact>>,
-    /// The prefix lengths in use, longest first: a look-up asks once for each.
+    /// The prefix lengths in use, longest first. A look-up tries each once.
     lengths: Vec<u8>,
 }
 
 impl Contacts {
-    /// Reads the file: RFC 4180 CSV in UTF-8, `network,mail,name`, the name optional, an address
-    /// standing for itself alone. The line `network,mail,name` may stand first; lines that begin
-    /// with `#` and empty lines are skipped.
+    /// Parses a file: RFC 4180 CSV in UTF-8 with the columns `network,mail,name`.
+    ///
+    /// The name is optional, and a network may be a single address. The first line may be
+    /// `network,mail,name`. Empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// Every line that cannot be used, the first twenty of them: a mail that goes to nobody is
-    /// found out too late.
+    /// Returns the first twenty lines that cannot be used. One bad line refuses the whole file, because a
+    /// mail that reaches nobody is noticed too late.
     pub fn parse(text: &[u8]) -> Result<Contacts, Vec<ContactError>> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut reader = csv::ReaderBuilder::new()
@@ -132,7 +134,7 @@ impl Contacts {
                     }
                     entry(&record).map_err(|why| ContactError { line, why })
                 }
-                Err(error) => Err(broken(&error)),
+                Err(error) => Err(unreadable(&error)),
             };
             match entry {
                 Ok((net, contact)) => contacts.add(net, contact),
@@ -155,28 +157,27 @@ impl Contacts {
         }
     }
 
-    /// Those who are responsible for a host, and the network by which they are: the entries of the
-    /// longest prefix that holds it, all of them if several are of that length. A network is theirs
-    /// whose network holds all of it.
+    /// Returns the people who are responsible for a host, and the network by which they are: all entries of
+    /// the longest prefix that contains the host. A prefix contains a network if it contains all of it.
     pub fn of(&self, host: Host) -> Option<(IpNet, &[Contact])> {
         let net = match host {
             Host::Address(address) => IpNet::from(address),
             Host::Prefix(net) => net,
         };
         self.lengths.iter().filter(|&&length| length <= net.prefix_len()).find_map(|&length| {
-            let around = shorter(net.addr(), length)?;
+            let around = network_around(net.addr(), length)?;
             self.nets.get(&around).map(|contacts| (around, contacts.as_slice()))
         })
     }
 
-    /// Whether there is nobody.
+    /// Returns true if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.nets.is_empty()
     }
 }
 
-/// The network of that prefix length around an address, if its family has such a length.
-fn shorter(address: IpAddr, length: u8) -> Option<IpNet> {
+/// Returns the network of that prefix length around an address, if its family has such a length.
+fn network_around(address: IpAddr, length: u8) -> Option<IpNet> {
     IpNet::new(address, length).ok().map(|net| net.trunc())
 }
 
@@ -201,13 +202,14 @@ fn entry(record: &csv::StringRecord) -> Result<(IpNet, Contact), String> {
     Ok((net, Contact { mail: mail.parse()?, name: name.to_owned() }))
 }
 
-/// A network with no bit set after its prefix, or an address that stands for itself alone.
+/// Parses a network with no bit set after its prefix, or a single address.
 fn network(text: &str) -> Option<IpNet> {
     let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
     (net.trunc() == net).then_some(net)
 }
 
-/// Whether a character of a name shows as itself: no control, nothing that reorders or hides text.
+/// Returns true if a character of a name is shown as itself: it is no control character, and does not
+/// reorder or hide text.
 pub(super) fn is_visible(c: char) -> bool {
     !(c.is_control()
         || matches!(c,
@@ -216,7 +218,7 @@ pub(super) fn is_visible(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}'))
 }
 
-fn broken(error: &csv::Error) -> ContactError {
+fn unreadable(error: &csv::Error) -> ContactError {
     let line = error.position().map_or(0, csv::Position::line);
     let why = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_prefix_holds_and_all_of_its_entries() {
+    fn a_look_up_returns_all_entries_of_the_longest_prefix() {
         let contacts = Contacts::parse(FILE.as_bytes()).unwrap();
         assert_eq!(mails(&contacts, "140.119.1.1"), ["noc@example.edu"]);
         assert_eq!(
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_entry_is_told_with_its_line() {
+    fn every_bad_line_is_reported_with_its_number() {
         let long = "x".repeat(MAX_NAME + 1);
         let bad = format!(
             "192.0.2.0/24,a@b\n10.1.0.0/8,a@b\nhost,a@b,Name\n192.0.2.0/24,a b@c\n192.0.2.1\n\
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn one_plain_address_and_nothing_else() {
+    fn only_plain_addresses_are_accepted() {
         for good in ["root@localhost", "a.b+c@x-1.example.org", "o'neil@example.org"] {
             assert_eq!(good.parse::<Address>().unwrap().as_str(), good);
         }
@@ -332,7 +334,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_look_up_agrees_with_asking_every_entry(
+        fn a_look_up_agrees_with_a_search_through_all_entries(
             nets in proptest::collection::vec((any::<u8>(), 0u8..=32), 0..12), low: u8, v6: bool,
         ) {
             let address = |low: u8| -> IpAddr {
@@ -349,11 +351,11 @@ mod tests {
             let contacts = Contacts::parse(text.as_bytes()).unwrap();
             let holds = |net: &&IpNet| net.contains(&address(low));
             let longest = nets.iter().filter(holds).map(IpNet::prefix_len).max();
-            let twin: Vec<_> = (0..nets.len())
+            let expected: Vec<_> = (0..nets.len())
                 .filter(|&n| holds(&&nets[n]) && Some(nets[n].prefix_len()) == longest)
                 .map(|n| format!("{n}@example.org"))
                 .collect();
-            prop_assert_eq!(mails(&contacts, &address(low).to_string()), twin);
+            prop_assert_eq!(mails(&contacts, &address(low).to_string()), expected);
         }
 
         #[test]

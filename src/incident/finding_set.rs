@@ -1,42 +1,61 @@
-//! The findings of one run, each once.
+//! The findings of one run, each held once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::time::{End, Window, WindowState};
 
-/// The most findings that are kept, and the most windows without data. Whoever can forge exports
-/// can make findings without end; they would fill the memory, and nobody reads more.
+/// The most findings that are kept, and the most windows without data. An attacker who forges exports can
+/// cause any number of findings, which would fill the memory, and nobody reads more than these.
 pub const LIMIT: usize = 10_000;
 
-/// What makes two rows updates of each other, nfkit-finding(5).
-type Key = (Option<Window>, Kind, String, Host, Role, Option<u8>, Option<u16>);
+/// The identity of a finding, nfkit-finding(5): of two rows with one identity, one is an update of the
+/// other. The fields are compared in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    window: Option<Window>,
+    kind: Kind,
+    class: String,
+    host: Host,
+    role: Role,
+    proto: Option<u8>,
+    port: Option<u16>,
+}
 
-/// Findings and windows without data, read in any order and any number of times.
+impl Identity {
+    fn of(finding: &Finding) -> Identity {
+        let Finding { window, kind, ref class, host, role, proto, port, .. } = *finding;
+        Identity { window, kind, class: class.clone(), host, role, proto, port }
+    }
+}
+
+/// The findings and the windows without data of one run, read in any order and any number of times.
 ///
-/// Of rows that are equal in window, kind, class, host, role, protocol and port, the one with the
-/// most flows holds. Beyond [`LIMIT`], those about inside hosts and those with many flows are kept.
+/// Of rows that are equal in window, kind, class, host, role, protocol and port, the one with the most flows
+/// is kept. If there are more than [`LIMIT`], findings about inside hosts are kept before others, and those
+/// with many flows before those with few.
 #[derive(Clone, Debug, Default)]
 pub struct FindingSet {
-    rows: BTreeMap<Key, Finding>,
+    rows: BTreeMap<Identity, Finding>,
+    /// Windows in which no exporter sent data.
     silent: BTreeSet<Option<Window>>,
     left_out: bool,
 }
 
 impl FindingSet {
-    /// An empty one.
+    /// Returns an empty set.
     pub fn new() -> FindingSet {
         FindingSet::default()
     }
 
-    /// Notes a finding.
+    /// Adds a finding.
     pub fn finding(&mut self, finding: Finding) {
-        let key = key(&finding);
-        match self.rows.get_mut(&key) {
+        let identity = Identity::of(&finding);
+        match self.rows.get_mut(&identity) {
             Some(known) if weight(known) >= weight(&finding) => {}
             Some(known) => *known = finding,
             None => {
-                self.rows.insert(key, finding);
+                self.rows.insert(identity, finding);
             }
         }
         if self.rows.len() >= 2 * LIMIT {
@@ -44,7 +63,7 @@ impl FindingSet {
         }
     }
 
-    /// Notes how a window ended: that no exporter spoke is news, whichever tool says it.
+    /// Notes the state of a closed window. A window without data is reported, whichever tool says so.
     pub fn end(&mut self, end: &End) {
         if end.state == Some(WindowState::NoData) {
             self.silent.insert(end.window);
@@ -55,23 +74,26 @@ impl FindingSet {
         }
     }
 
-    /// Drops what is beyond the limit. Rows beyond it stay so whatever follows, so that the result
-    /// does not depend on the order of the input.
+    /// Drops the rows beyond [`LIMIT`]. A row that was dropped would be dropped after any further input too,
+    /// so the result does not depend on the order of the input.
     fn shorten(&mut self) {
         if self.rows.len() > LIMIT {
             self.left_out = true;
             let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_iter().collect();
             rows.sort_by(|(a, one), (b, other)| {
                 let rank = |finding: &Finding| (finding.side == Some(Side::Outside), finding.flows);
-                let ((out, flows), (other_out, other_flows)) = (rank(one), rank(other));
-                (out.cmp(&other_out)).then(other_flows.cmp(&flows)).then_with(|| a.cmp(b))
+                let (is_outside, flows) = rank(one);
+                let (other_is_outside, other_flows) = rank(other);
+                (is_outside.cmp(&other_is_outside))
+                    .then(other_flows.cmp(&flows))
+                    .then_with(|| a.cmp(b))
             });
             rows.truncate(LIMIT);
             self.rows = rows.into_iter().collect();
         }
     }
 
-    /// The findings by window, then in the order that a window's findings are printed in.
+    /// Returns the findings by window, and those of one window in the order of finding lines.
     pub fn findings(&mut self) -> Vec<&Finding> {
         self.shorten();
         let mut findings: Vec<_> = self.rows.values().collect();
@@ -79,24 +101,21 @@ impl FindingSet {
         findings
     }
 
-    /// The windows in which no exporter spoke, in their order.
+    /// Returns the windows in which no exporter sent data, in their order.
     pub fn silent(&self) -> impl Iterator<Item = Option<Window>> {
         self.silent.iter().copied()
     }
 
-    /// Whether there was more than could be kept; known once [`FindingSet::findings`] was asked.
+    /// Returns true if something was dropped for lack of room. [`FindingSet::findings`] must be called
+    /// first: it drops the last rows.
     pub fn left_out(&self) -> bool {
         self.left_out
     }
 }
 
-fn key(finding: &Finding) -> Key {
-    let Finding { window, kind, ref class, host, role, proto, port, .. } = *finding;
-    (window, kind, class.clone(), host, role, proto, port)
-}
-
-/// What decides between two rows of one key: the flows, then that `forged` is never forgotten, then
-/// all the rest, so that the order of the input does not.
+/// Returns the rank of a row among those of one identity; the greatest is kept. The flows come first, then
+/// the mark `forged`, which must not get lost, then all other columns, so that the order of the input does
+/// not decide.
 fn weight(finding: &Finding) -> impl Ord + use<'_> {
     let Finding { flows, packets, octets, rate, peers, more, side, .. } = *finding;
     let Finding { peer, marks, why, sample, .. } = finding;
@@ -109,7 +128,7 @@ pub(super) mod tests {
     use super::*;
     use crate::finding::Rate;
 
-    /// An inside host that did something in a window of ten minutes.
+    /// Returns a finding about an inside host in a window of ten minutes.
     pub(in crate::incident) fn finding(host: [u8; 4], kind: Kind, role: Role) -> Finding {
         let window = Window::new(998_068_800, 600);
         Finding {
@@ -135,21 +154,21 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn of_two_updates_the_larger_holds_in_either_order() {
+    fn the_larger_of_two_updates_is_kept_in_either_order() {
         let small = finding([10, 0, 0, 1], Kind::Flood, Role::Target);
         let large = Finding { flows: 3000, ..small.clone() };
         let other = Finding { port: Some(81), ..small.clone() };
         let forged = Finding { marks: vec!["forged".to_owned()], ..large.clone() };
         for order in [[&small, &large, &other, &forged], [&forged, &other, &large, &small]] {
-            let mut docket = FindingSet::new();
-            order.into_iter().for_each(|row| docket.finding(row.clone()));
-            assert_eq!(docket.findings(), [&forged, &other]);
+            let mut set = FindingSet::new();
+            order.into_iter().for_each(|row| set.finding(row.clone()));
+            assert_eq!(set.findings(), [&forged, &other]);
         }
     }
 
     #[test]
-    fn a_window_without_data_is_one_whoever_says_so() {
-        let mut docket = FindingSet::new();
+    fn a_window_without_data_counts_once_whichever_tool_reports_it() {
+        let mut set = FindingSet::new();
         for (state, tool) in [
             (WindowState::NoData, "nfscan"),
             (WindowState::NoData, "nfport"),
@@ -157,13 +176,13 @@ pub(super) mod tests {
         ] {
             let start = if state == WindowState::Ok { 600 } else { 0 };
             let (window, tool) = (Window::new(start, 600), Some(tool.to_owned()));
-            docket.end(&End { window, state: Some(state), tool, ..End::default() });
+            set.end(&End { window, state: Some(state), tool, ..End::default() });
         }
-        assert_eq!(docket.silent().collect::<Vec<_>>(), [Window::new(0, 600)]);
+        assert_eq!(set.silent().collect::<Vec<_>>(), [Window::new(0, 600)]);
     }
 
     #[test]
-    fn a_flood_of_findings_is_cut_and_the_inside_is_kept() {
+    fn beyond_the_limit_inside_hosts_and_large_findings_are_kept() {
         let row = |n: u32, side| Finding {
             host: Host::Address(n.to_be_bytes().into()),
             side: Some(side),
@@ -176,15 +195,15 @@ pub(super) mod tests {
         });
         orders[1].reverse();
         for rows in orders {
-            let mut docket = FindingSet::new();
-            rows.into_iter().for_each(|row| docket.finding(row));
-            assert!(docket.rows.len() < 2 * LIMIT);
-            let flows: Vec<_> = docket.findings().iter().map(|finding| finding.flows).collect();
+            let mut set = FindingSet::new();
+            rows.into_iter().for_each(|row| set.finding(row));
+            assert!(set.rows.len() < 2 * LIMIT);
+            let flows: Vec<_> = set.findings().iter().map(|finding| finding.flows).collect();
             assert_eq!(
                 (flows.len(), flows[0], flows[LIMIT - 2], flows[LIMIT - 1]),
                 (LIMIT, u64::from(count) - 1, u64::from(count) - LIMIT as u64 + 1, 3)
             );
-            assert!(docket.left_out());
+            assert!(set.left_out());
         }
     }
 }

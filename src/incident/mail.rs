@@ -1,8 +1,8 @@
-//! Letters to those who are responsible: who gets which findings, and what the letter says.
+//! Mails to the people who are responsible for hosts: which findings go to whom, and the text.
 //!
-//! One letter a person, with all of their hosts. Headers are made by lettre, from addresses that
-//! were checked, names that hold no control characters, and the numbers and fixed words of a
-//! finding; no text of a finding gets into one. RFC 5322, RFC 3834.
+//! Each person gets one mail about all of their hosts (RFC 5322, RFC 3834). lettre writes the headers from
+//! checked addresses, names without control characters, and the numbers and fixed words of a finding. No
+//! free text of a finding gets into a header.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -23,96 +23,107 @@ use crate::time::{Timestamp, Window};
 #[cfg(test)]
 mod tests;
 
-/// Hosts of one letter that are told in full; the others are only named. Nobody reads more, and a
-/// flood of findings must not make a mail that no server takes.
+/// The most hosts that one mail describes in full; further ones are only named. Nobody reads more, and a
+/// flood of findings must not make a mail that no server accepts.
 const MAX_HOSTS: usize = 40;
 
-/// Hosts of one letter that are named beyond these, and lines of each other list.
+/// The most hosts that one mail names beyond these, and the most lines of each other list.
 const MAX_NAMED: usize = 100;
 
-/// What is told in full about one host.
+/// The most episodes of one host that a mail describes in full.
 const MAX_EPISODES: usize = 8;
 
 /// The longest name of a site, in characters.
 const MAX_SITE: usize = 60;
 
-/// Who is written to.
+/// The recipients.
 #[derive(Clone, Copy, Debug)]
 pub struct Routing<'a> {
-    /// Who is responsible for what.
+    /// The people who are responsible for networks.
     pub contacts: &'a Contacts,
-    /// Who gets what nobody else does: hosts without a contact, outside hosts, silent exporters.
+    /// The recipient of all that nobody else gets: hosts without a contact, outside hosts, windows without
+    /// data.
     pub operator: Option<&'a Address>,
-    /// Also write about findings with the mark `survey`, which are no attacks.
+    /// True to write about findings with the mark `survey` too, which are not attacks.
     pub survey: bool,
 }
 
-/// What stands above every letter.
+/// The headers that all mails of a run share.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'a> {
-    /// Who writes.
+    /// The address of the sender.
     pub from: &'a Address,
-    /// Who reads the replies.
+    /// The address that replies go to, if it is another one.
     pub reply_to: Option<&'a Address>,
     /// The name of the site, checked by [`site`]; empty for none.
     pub site: &'a str,
-    /// When. To the second, and before the year 10000.
+    /// The date, in whole seconds and before the year 10000.
     pub date: Timestamp,
 }
 
-/// All letters of a run, by recipient, and what could be told to nobody.
+/// All mails of a run, and what could not be reported to anybody.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox<'a> {
-    /// At most one for each address.
+    /// The mails, at most one for each address.
     pub mails: Vec<Mail<'a>>,
-    /// Hosts that have no contact and went to the operator, or to nobody if there is none.
+    /// Hosts without a contact. The operator was told of them, or nobody if there is no operator.
     pub orphans: Vec<Host>,
-    /// Windows without data that nobody is told of.
+    /// Windows without data that nobody is told of, because there is no operator.
     pub unheard: Vec<Option<Window>>,
-    /// Findings that do not say where their host is.
+    /// Number of findings that do not say which side their host is on.
     pub sideless: u64,
-    /// Findings that are no attacks, and in no letter.
+    /// Number of findings with the mark `survey` that are in no mail.
     pub surveys: u64,
 }
 
-/// One letter.
+/// A mail to one person.
 #[derive(Clone, Debug)]
 pub struct Mail<'a> {
-    /// To whom.
+    /// The address of the recipient.
     pub to: Address,
+    /// The name for the salutation; may be empty.
     name: String,
-    /// Hosts of theirs, and for the operator those of nobody.
+    /// The hosts that the recipient is responsible for, and for the operator those without a contact.
     hosts: BTreeMap<Host, HostFindings<'a>>,
-    /// For the operator: hosts that are not ours.
+    /// For the operator: hosts that are not known to be inside.
     others: BTreeMap<Host, HostFindings<'a>>,
-    /// For the operator: windows in which no exporter spoke.
+    /// For the operator: windows in which no exporter sent data.
     silent: Vec<Option<Window>>,
 }
 
-/// All about one host.
+/// The findings about one host.
 #[derive(Clone, Debug, Default)]
 struct HostFindings<'a> {
-    /// The network by which somebody is responsible.
+    /// The network of the contacts file that the host is in.
     net: Option<IpNet>,
-    episodes: BTreeMap<Act, Episode<'a>>,
+    episodes: BTreeMap<Behaviour, Episode<'a>>,
 }
 
-type Act = (Kind, String, Role, Option<u8>, Option<u16>);
+/// The behaviour that an episode is about. Episodes are kept in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Behaviour {
+    kind: Kind,
+    class: String,
+    role: Role,
+    proto: Option<u8>,
+    port: Option<u16>,
+}
 
-/// The same act in one or more windows.
+/// One behaviour of a host in one or more windows.
 #[derive(Clone, Debug)]
 struct Episode<'a> {
     /// The finding with the most flows.
     worst: &'a Finding,
     windows: BTreeSet<Option<Window>>,
+    /// Flows of all windows together.
     flows: u64,
 }
 
 impl<'a> HostFindings<'a> {
     fn add(&mut self, finding: &'a Finding) {
         let Finding { kind, ref class, role, proto, port, flows, window, .. } = *finding;
-        let episode = self.episodes.entry((kind, class.clone(), role, proto, port));
-        let episode = episode.or_insert_with(|| Episode {
+        let behaviour = Behaviour { kind, class: class.clone(), role, proto, port };
+        let episode = self.episodes.entry(behaviour).or_insert_with(|| Episode {
             worst: finding,
             windows: BTreeSet::new(),
             flows: 0,
@@ -124,13 +135,14 @@ impl<'a> HostFindings<'a> {
         episode.flows = episode.flows.saturating_add(flows);
     }
 
-    /// The most flows first.
+    /// Returns the episodes, those with the most flows first.
     fn episodes(&self) -> Vec<&Episode<'a>> {
         let mut episodes: Vec<_> = self.episodes.values().collect();
         episodes.sort_by_key(|episode| std::cmp::Reverse(episode.flows));
         episodes
     }
 
+    /// Returns the flows of the largest episode.
     fn flows(&self) -> u64 {
         self.episodes.values().map(|episode| episode.flows).max().unwrap_or(0)
     }
@@ -141,7 +153,7 @@ impl Episode<'_> {
         Situation::of(self.worst)
     }
 
-    /// What was done, on which port: for a subject or a list.
+    /// Returns the behaviour and its port in a few words, for a subject or a list.
     fn short(&self) -> String {
         let situation = self.situation();
         let port = words::port(self.worst.proto, self.worst.port);
@@ -152,56 +164,57 @@ impl Episode<'_> {
     }
 }
 
-/// Cases by the most flows, then by host.
-fn sorted<'c, 'a>(
-    cases: &'c BTreeMap<Host, HostFindings<'a>>,
-) -> Vec<(Host, &'c HostFindings<'a>)> {
-    let mut cases: Vec<_> = cases.iter().map(|(host, case)| (*host, case)).collect();
-    cases.sort_by_key(|(_, case)| std::cmp::Reverse(case.flows()));
-    cases
+/// Returns the hosts by the flows of their largest episodes, then by address.
+fn sorted<'h, 'a>(
+    hosts: &'h BTreeMap<Host, HostFindings<'a>>,
+) -> Vec<(Host, &'h HostFindings<'a>)> {
+    let mut hosts: Vec<_> = hosts.iter().map(|(host, found)| (*host, found)).collect();
+    hosts.sort_by_key(|(_, found)| std::cmp::Reverse(found.flows()));
+    hosts
 }
 
-/// The name of a site as a header can hold it.
+/// Checks the name of a site, which goes into headers, and returns it without blanks around it.
 ///
 /// # Errors
-/// What is wrong with it, for the user.
+/// Returns a message for the user if the name is too long or has a character that is not visible.
 pub fn site(text: &str) -> Result<String, String> {
     if text.chars().count() > MAX_SITE {
-        return Err(format!("more than {MAX_SITE} characters"));
+        return Err(format!("more than {MAX_SITE} characters, the limit for a name"));
     }
     match text.chars().find(|&c| !is_visible(c)) {
-        Some(bad) => Err(format!("{bad:?} in it")),
+        Some(bad) => Err(format!("{bad:?} is not allowed in a name")),
         None => Ok(text.trim().to_owned()),
     }
 }
 
-/// Sorts findings into letters.
+/// Sorts findings into mails.
 ///
-/// A host with side `inside` goes to its contacts, or to the operator if it has none. One without a
-/// side goes to its contacts; without any, and for `outside`, it goes to the operator as one of the
-/// others: there is nobody to write to at somebody else's.
-pub fn sort<'a>(docket: &'a mut FindingSet, route: Routing<'_>) -> Outbox<'a> {
-    let silent: Vec<_> = docket.silent().collect();
-    let mut post = Outbox::default();
-    let mut letters: BTreeMap<String, Mail<'a>> = BTreeMap::new();
+/// Findings about inside hosts go to the contacts of the host, or to the operator if it has none. Findings
+/// without a side go to the contacts too. If there are none, and for outside hosts, they go to the operator,
+/// in a list of other hosts: nobody outside is written to.
+pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
+    let silent: Vec<_> = set.silent().collect();
+    let mut outbox = Outbox::default();
+    let mut mails: BTreeMap<String, Mail<'a>> = BTreeMap::new();
     let mut orphans = BTreeSet::new();
-    for finding in docket.findings() {
-        if !route.survey && finding.marks.iter().any(|mark| mark == "survey") {
-            post.surveys += 1;
+    for finding in set.findings() {
+        if !routing.survey && finding.marks.iter().any(|mark| mark == "survey") {
+            outbox.surveys += 1;
             continue;
         }
-        post.sideless += u64::from(finding.side.is_none());
-        let found = route.contacts.of(finding.host).filter(|_| finding.side != Some(Side::Outside));
-        match (found, route.operator) {
+        outbox.sideless += u64::from(finding.side.is_none());
+        let responsible =
+            routing.contacts.of(finding.host).filter(|_| finding.side != Some(Side::Outside));
+        match (responsible, routing.operator) {
             (Some((net, contacts)), _) => {
                 for contact in contacts {
-                    let letter = letter(&mut letters, &contact.mail);
-                    if letter.name.is_empty() {
-                        letter.name.clone_from(&contact.name);
+                    let mail = mail_to(&mut mails, &contact.mail);
+                    if mail.name.is_empty() {
+                        mail.name.clone_from(&contact.name);
                     }
-                    let case = letter.hosts.entry(finding.host).or_default();
-                    case.net = Some(net);
-                    case.add(finding);
+                    let found = mail.hosts.entry(finding.host).or_default();
+                    found.net = Some(net);
+                    found.add(finding);
                 }
             }
             (None, operator) => {
@@ -210,24 +223,24 @@ pub fn sort<'a>(docket: &'a mut FindingSet, route: Routing<'_>) -> Outbox<'a> {
                     orphans.insert(finding.host);
                 }
                 if let Some(operator) = operator {
-                    let letter = letter(&mut letters, operator);
-                    let cases = if is_ours { &mut letter.hosts } else { &mut letter.others };
-                    cases.entry(finding.host).or_default().add(finding);
+                    let mail = mail_to(&mut mails, operator);
+                    let hosts = if is_ours { &mut mail.hosts } else { &mut mail.others };
+                    hosts.entry(finding.host).or_default().add(finding);
                 }
             }
         }
     }
-    match route.operator {
-        Some(operator) if !silent.is_empty() => letter(&mut letters, operator).silent = silent,
-        _ => post.unheard = silent,
+    match routing.operator {
+        Some(operator) if !silent.is_empty() => mail_to(&mut mails, operator).silent = silent,
+        _ => outbox.unheard = silent,
     }
-    post.orphans = orphans.into_iter().collect();
-    post.mails = letters.into_values().collect();
-    post
+    outbox.orphans = orphans.into_iter().collect();
+    outbox.mails = mails.into_values().collect();
+    outbox
 }
 
-fn letter<'l, 'a>(letters: &'l mut BTreeMap<String, Mail<'a>>, to: &Address) -> &'l mut Mail<'a> {
-    letters.entry(to.as_str().to_ascii_lowercase()).or_insert_with(|| Mail {
+fn mail_to<'m, 'a>(mails: &'m mut BTreeMap<String, Mail<'a>>, to: &Address) -> &'m mut Mail<'a> {
+    mails.entry(to.as_str().to_ascii_lowercase()).or_insert_with(|| Mail {
         to: to.clone(),
         name: String::new(),
         hosts: BTreeMap::new(),
@@ -237,20 +250,21 @@ fn letter<'l, 'a>(letters: &'l mut BTreeMap<String, Mail<'a>>, to: &Address) -> 
 }
 
 impl Mail<'_> {
-    /// The subject: which host, what, when.
+    /// Returns the subject: the first host, its behaviour, and the time.
     pub fn subject(&self, site: &str) -> String {
         let mut text = format!("[{}] ", if site.is_empty() { "nfkit" } else { site });
-        let cases = if self.hosts.is_empty() { &self.others } else { &self.hosts };
-        let cases = sorted(cases);
+        let hosts = if self.hosts.is_empty() { &self.others } else { &self.hosts };
+        let hosts = sorted(hosts);
         let mut windows: BTreeSet<Option<Window>> = BTreeSet::new();
-        for episode in cases.iter().flat_map(|(_, case)| case.episodes.values()) {
+        for episode in hosts.iter().flat_map(|(_, found)| found.episodes.values()) {
             windows.extend(&episode.windows);
         }
-        match cases.split_first() {
-            Some(((host, case), more)) => {
-                let episodes = case.episodes();
-                let acts: Vec<_> = episodes.iter().take(2).map(|episode| episode.short()).collect();
-                let _ = write!(text, "{} {}", host.text(false), acts.join(" and "));
+        match hosts.split_first() {
+            Some(((host, found), more)) => {
+                let episodes = found.episodes();
+                let behaviours: Vec<_> =
+                    episodes.iter().take(2).map(|episode| episode.short()).collect();
+                let _ = write!(text, "{} {}", host.text(false), behaviours.join(" and "));
                 if !more.is_empty() {
                     let _ = write!(text, "; and {}", words::of(more.len() as u64, "more host"));
                 }
@@ -274,7 +288,7 @@ impl Mail<'_> {
         text
     }
 
-    /// The text, in lines of at most 72 columns that end in a newline.
+    /// Returns the text in lines of at most 72 columns, each with a newline at its end.
     pub fn body(&self, sender: &Sender<'_>) -> String {
         let mut out = String::new();
         match self.name.as_str() {
@@ -286,9 +300,9 @@ impl Mail<'_> {
             "" => "our routers".to_owned(),
             site => format!("the routers of {site}"),
         };
-        let cases = sorted(&self.hosts);
-        if !cases.is_empty() {
-            self.about_hosts(&mut out, &of, &cases);
+        let hosts = sorted(&self.hosts);
+        if !hosts.is_empty() {
+            self.about_hosts(&mut out, &of, &hosts);
         }
         if !self.silent.is_empty() {
             self.about_silence(&mut out);
@@ -308,9 +322,9 @@ impl Mail<'_> {
         out
     }
 
-    fn about_hosts(&self, out: &mut String, of: &str, cases: &[(Host, &HostFindings<'_>)]) {
-        let nets = cases.iter().filter(|(host, _)| matches!(host, Host::Prefix(_))).count();
-        let (nets, machines) = (nets as u64, (cases.len() - nets) as u64);
+    fn about_hosts(&self, out: &mut String, of: &str, hosts: &[(Host, &HostFindings<'_>)]) {
+        let nets = hosts.iter().filter(|(host, _)| matches!(host, Host::Prefix(_))).count();
+        let (nets, machines) = (nets as u64, (hosts.len() - nets) as u64);
         let what = match (machines, nets) {
             (1, 0) => "a machine that is".to_owned(),
             (0, 1) => "a network that is".to_owned(),
@@ -329,11 +343,11 @@ impl Mail<'_> {
             ),
         );
         out.push('\n');
-        let (full, named) = cases.split_at(cases.len().min(MAX_HOSTS));
-        for (host, case) in full {
-            let acts = case.episodes().into_iter().take(3).map(Episode::short);
-            let acts: Vec<_> = acts.collect();
-            wrap(out, "    ", &format!("{} {}", host.text(false), acts.join("; ")));
+        let (full, named) = hosts.split_at(hosts.len().min(MAX_HOSTS));
+        for (host, found) in full {
+            let behaviours = found.episodes().into_iter().take(3).map(Episode::short);
+            let behaviours: Vec<_> = behaviours.collect();
+            wrap(out, "    ", &format!("{} {}", host.text(false), behaviours.join("; ")));
         }
         if !named.is_empty() {
             wrap(
@@ -343,9 +357,9 @@ impl Mail<'_> {
             );
         }
         let mut situations = BTreeSet::new();
-        for (host, case) in full {
+        for (host, found) in full {
             out.push('\n');
-            situations.extend(about_host(out, *host, case));
+            situations.extend(about_host(out, *host, found));
         }
         if !named.is_empty() {
             heading(out, "Further hosts");
@@ -357,7 +371,7 @@ impl Mail<'_> {
             };
             wrap(out, "  ", &format!("{}{more}", texts.join(", ")));
             situations.extend(
-                named.iter().flat_map(|(_, case)| case.episodes.values().map(Episode::situation)),
+                named.iter().flat_map(|(_, found)| found.episodes.values().map(Episode::situation)),
             );
         }
         heading(out, "What it usually means");
@@ -419,10 +433,10 @@ impl Mail<'_> {
             ),
         );
         out.push('\n');
-        let cases = sorted(&self.others);
-        let (first, rest) = cases.split_at(cases.len().min(MAX_NAMED));
-        for (host, case) in first {
-            for episode in case.episodes().into_iter().take(MAX_EPISODES) {
+        let hosts = sorted(&self.others);
+        let (first, rest) = hosts.split_at(hosts.len().min(MAX_NAMED));
+        for (host, found) in first {
+            for episode in found.episodes().into_iter().take(MAX_EPISODES) {
                 let flows = words::of(episode.flows, "flow");
                 let peers = words::of(episode.worst.peers, "host");
                 wrap(out, "    ", &format!("{} {}", host.text(false), episode.short()));
@@ -439,11 +453,11 @@ impl Mail<'_> {
         out.push('\n');
     }
 
-    /// The whole message as RFC 5322 has it, lines ending in CRLF. The same findings to the same
-    /// person have the same Message-ID, so that a mail store can know a repetition.
+    /// Returns the whole message (RFC 5322), whose lines end in CRLF. The same findings for the same person
+    /// have the same Message-ID, so that a mail store can recognise a repetition.
     ///
     /// # Errors
-    /// An address or a date that lettre does not take.
+    /// Returns an error for an address or a date that lettre does not accept.
     pub fn message(&self, sender: &Sender<'_>) -> Result<Vec<u8>, MailError> {
         let subject = self.subject(sender.site);
         let body = self.body(sender);
@@ -463,15 +477,16 @@ impl Mail<'_> {
             Some(to) => builder.reply_to(mailbox(None, to)?),
             None => builder,
         };
-        // RFC 3834 section 5: nobody's holiday answers it. Not "Precedence: bulk": an alarm is no
-        // circular, and some file those away.
+        // RFC 3834 section 5: no vacation program answers the mail. It has no "Precedence: bulk", because
+        // some programs file such mail away unread.
         let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
-        let encoding = match body.is_ascii() {
-            true => ContentTransferEncoding::SevenBit,
-            false => ContentTransferEncoding::EightBit,
+        let encoding = if body.is_ascii() {
+            ContentTransferEncoding::SevenBit
+        } else {
+            ContentTransferEncoding::EightBit
         };
-        // Left as it is, readable wherever the message is looked at: lettre would make base64 of
-        // lines that are short in columns and long in octets.
+        // The body stays readable in any program. lettre would encode it in base64, because its lines are
+        // short in columns but can be long in bytes.
         let body = Body::dangerous_pre_encoded(body.replace('\n', "\r\n").into_bytes(), encoding);
         let message = builder
             .subject(subject)
@@ -484,13 +499,13 @@ impl Mail<'_> {
     }
 }
 
-/// Why a letter cannot be made into a message.
+/// The reason why a mail cannot be made into a message.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// The address.
+    /// lettre does not accept the address.
     #[error("{0}: {1}")]
     Address(Address, lettre::address::AddressError),
-    /// Something else.
+    /// lettre does not accept another part, such as the date.
     #[error(transparent)]
     Message(#[from] lettre::error::Error),
 }
@@ -503,12 +518,12 @@ fn mailbox(name: Option<String>, address: &Address) -> Result<Mailbox, MailError
     }
 }
 
-/// FNV-1a of 128 bits over the parts. It names a message; it protects nothing.
+/// Returns the FNV-1a hash of 128 bits of the parts. It names a message; it is no protection.
 fn digest(parts: &[&str]) -> u128 {
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let octets = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    octets.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, octet| {
-        (hash ^ u128::from(octet)).wrapping_mul(PRIME)
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
     })
 }
 
@@ -516,7 +531,7 @@ fn heading(out: &mut String, text: &str) {
     line(out, format_args!("\n{text}\n{}\n", "-".repeat(text.chars().count())));
 }
 
-/// When the act of an episode was seen.
+/// Returns the time of an episode in words.
 fn when(episode: &Episode<'_>) -> String {
     let worst = words::span(episode.worst.window);
     let mut known = episode.windows.iter().flatten();
@@ -531,15 +546,15 @@ fn when(episode: &Episode<'_>) -> String {
     }
 }
 
-/// All about one host; returns the situations that want explaining.
-fn about_host(out: &mut String, host: Host, case: &HostFindings<'_>) -> BTreeSet<Situation> {
+/// Appends the section about one host. Returns the situations that the mail has to explain.
+fn about_host(out: &mut String, host: Host, found: &HostFindings<'_>) -> BTreeSet<Situation> {
     let bar = "=".repeat(words::WIDTH);
     line(out, format_args!("{bar}\n{}\n{bar}", host.text(false)));
-    match case.net {
+    match found.net {
         Some(net) => wrap(out, "", &format!("You are listed as responsible for {net}.")),
         None => wrap(out, "", "Nobody is listed as responsible for it."),
     }
-    let episodes = case.episodes();
+    let episodes = found.episodes();
     let (full, rest) = episodes.split_at(episodes.len().min(MAX_EPISODES));
     for (n, episode) in full.iter().enumerate() {
         let finding = episode.worst;
@@ -550,13 +565,10 @@ fn about_host(out: &mut String, host: Host, case: &HostFindings<'_>) -> BTreeSet
         let mut fact = |name: &str, text: &str| wrap(out, &format!("  {name:<9} "), text);
         fact("When", &when(episode));
         fact("Port", &words::port(finding.proto, finding.port));
-        let (packets, octets) =
-            (words::of(finding.packets, "packet"), words::octets(finding.octets));
-        let rate = finding.rate;
-        fact(
-            "How much",
-            &format!("{}, {rate} a second; {packets}, {octets}", words::of(finding.flows, "flow")),
-        );
+        let flows = words::of(finding.flows, "flow");
+        let packets = words::of(finding.packets, "packet");
+        let bytes = words::bytes(finding.octets);
+        fact("How much", &format!("{flows}, {} a second; {packets}, {bytes}", finding.rate));
         if episode.windows.len() > 1 {
             fact("", &format!("{} in all windows together", words::of(episode.flows, "flow")));
         }
@@ -578,9 +590,9 @@ fn about_host(out: &mut String, host: Host, case: &HostFindings<'_>) -> BTreeSet
     episodes.iter().map(|episode| episode.situation()).collect()
 }
 
-/// A message as an entry of a mailbox file, in the form called mboxrd: a `From ` line before it, a
-/// `>` before each line of it that could be taken for one, an empty line after it. Lines end in LF,
-/// as in every mailbox file.
+/// Returns a message as an entry of a mailbox file in the form mboxrd: a `From ` line before it, a `>` before
+/// each of its lines that could be taken for such a line, and an empty line after it. Lines end in LF, as in
+/// every mailbox file.
 pub fn mbox(message: &[u8], sender: &Sender<'_>) -> Vec<u8> {
     let mut out = format!("From {} {}\n", sender.from, asctime(sender.date)).into_bytes();
     for line in unix(message).split_inclusive(|&b| b == b'\n') {
@@ -594,18 +606,18 @@ pub fn mbox(message: &[u8], sender: &Sender<'_>) -> Vec<u8> {
     out
 }
 
-/// A message with lines that end in LF, as programs on Unix hand it to each other.
+/// Returns a message with lines that end in LF, as programs on Unix expect it.
 pub fn unix(message: &[u8]) -> Vec<u8> {
     let mut out = message.to_vec();
     let mut next = message.iter().skip(1).chain([&0]);
-    out.retain(|&octet| {
+    out.retain(|&byte| {
         let next = next.next();
-        octet != b'\r' || next != Some(&b'\n')
+        byte != b'\r' || next != Some(&b'\n')
     });
     out
 }
 
-/// The date of a `From ` line, UTC: `Fri Aug 17 17:20:00 2001`.
+/// Returns the date of a `From ` line in UTC: `Fri Aug 17 17:20:00 2001`.
 fn asctime(time: Timestamp) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =

@@ -1,6 +1,6 @@
-//! What a finding is in plain words: what happened, what it usually means, what to do about it.
+//! The text of mails: what happened, what it usually means, and what to do about it.
 //!
-//! Written for somebody who is woken by it, knows the machine and not this program.
+//! The reader was woken by the mail, and knows the machine but not this program.
 
 use std::fmt::{self, Write};
 
@@ -9,13 +9,13 @@ use crate::finding::{Finding, Host, Kind, Role};
 use crate::flow::{ICMP, ICMPV6};
 use crate::time::Window;
 
-pub(super) use crate::finding::words::{count, length, moment, octets, of, sample};
+pub(super) use crate::finding::words::{bytes, count, length, moment, of, sample};
 
-/// Columns of a line of mail.
+/// The most columns of a line of mail.
 pub(super) const WIDTH: usize = 72;
 
-/// What a host did, or what was done to it. Advice is by this, so that a mail about many hosts gives
-/// it once. A class that is not known is told by its kind alone.
+/// The behaviour of a host, or of others towards it. A mail about many hosts gives the advice for each
+/// situation once. A class that is not listed here gets the situation of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Situation {
     Infected,
@@ -35,7 +35,7 @@ pub(super) enum Situation {
     Victim,
 }
 
-/// Of every flood of requests.
+/// The meaning of every flood of requests.
 const WANTS: &str = "Somebody may want the service on this machine to fail. The machine itself is not \
     under suspicion. The attackers listed above may be broken-into machines whose owners know \
     nothing of it, and if there are very many, their addresses may be forged. Some of them may be \
@@ -44,10 +44,11 @@ const BUSY: &str = "There are innocent reasons too: a news day, a backup, a test
     again and again. If it is one of these, say so in a reply.";
 
 impl Situation {
+    /// Returns the situation of a finding by its kind, role and class.
     pub(super) fn of(finding: &Finding) -> Situation {
         match (finding.kind, finding.role, finding.class.as_str()) {
             (Kind::Scan, Role::Source, _) => Situation::Scanner,
-            (Kind::Port, Role::Source, "hammer") => Situation::Guesser,
+            (Kind::Port, Role::Source, "bruteforce") => Situation::Guesser,
             (Kind::Port, Role::Source, "spam") => Situation::Spammer,
             (Kind::Port, Role::Source, "infected") => Situation::Infected,
             (Kind::Port, Role::Source, _) => Situation::PortAttacker,
@@ -64,7 +65,7 @@ impl Situation {
         }
     }
 
-    /// In a few words, for a subject.
+    /// Returns the situation in a few words, for a subject.
     pub(super) const fn short(self) -> &'static str {
         match self {
             Situation::Infected => "looks broken into",
@@ -82,7 +83,7 @@ impl Situation {
         }
     }
 
-    /// What was seen, as a sentence.
+    /// Returns what was seen as a clause, such as `it probes whole networks, host after host`.
     pub(super) const fn long(self) -> &'static str {
         match self {
             Situation::Infected => "it was attacked on this port, and now attacks others there",
@@ -99,13 +100,13 @@ impl Situation {
             }
             Situation::DdosVictim => "it receives far more connections than usual, from many hosts",
             Situation::ReflectionVictim => "it receives answers that it never asked for",
-            Situation::VolumeVictim => "it receives far more packets or octets than usual",
+            Situation::VolumeVictim => "it receives far more packets or bytes than usual",
             Situation::Carpet => "each host of a network receives a little of a flood",
             Situation::Victim => "it is attacked",
         }
     }
 
-    /// Whether the machine itself is the suspect.
+    /// Returns true if the machine itself is under suspicion.
     pub(super) const fn is_suspect(self) -> bool {
         match self {
             Situation::Infected
@@ -126,7 +127,7 @@ impl Situation {
         }
     }
 
-    /// What it usually means, paragraph by paragraph.
+    /// Returns what the situation usually means, one string a paragraph.
     pub(super) const fn meaning(self) -> &'static [&'static str] {
         match self {
             Situation::Infected => &[
@@ -240,7 +241,7 @@ impl Situation {
     }
 }
 
-/// What to check on a machine that is a suspect.
+/// The checks for a machine under suspicion.
 pub(super) const CHECK_SUSPECT: &[&str] = &[
     "Look before you switch it off: what runs now is evidence, and a reboot wipes it. Write down \
      what you do and when.",
@@ -263,7 +264,7 @@ pub(super) const CHECK_SUSPECT: &[&str] = &[
      with all patches, before it goes back. Change every password that was used on it.",
 ];
 
-/// What to check on a machine that is attacked.
+/// The checks for a machine that is attacked.
 pub(super) const CHECK_VICTIM: &[&str] = &[
     "Does the service still answer, from inside and from outside?",
     "Load and connections: uptime, ss -s, netstat -an. Many connections that are half open \
@@ -276,11 +277,11 @@ pub(super) const CHECK_VICTIM: &[&str] = &[
     "Look through logins and new processes as well: a flood can hide a break-in.",
 ];
 
-/// How to say that it is over.
+/// The request for a reply.
 pub(super) const FIXED: &str = "Reply to this mail: what it was, what you did, and when. A reply \
     also helps when nothing was wrong: such flows can be left out from then on. If the machine is not yours, please say whose it is.";
 
-/// A window: `2001-08-17 17:20 to 17:30 UTC (10 minutes)`.
+/// Returns a window with its length: `2001-08-17 17:20 to 17:30 UTC (10 minutes)`.
 pub(super) fn span(window: Option<Window>) -> String {
     match window {
         Some(window) => format!("{} ({})", between(window, window), length(window.seconds())),
@@ -288,12 +289,12 @@ pub(super) fn span(window: Option<Window>) -> String {
     }
 }
 
-/// From the start of one window to the end of another: `2001-08-17 17:20 to 17:30 UTC`.
+/// Returns the time from the start of one window to the end of another: `2001-08-17 17:20 to 17:30 UTC`.
 pub(super) fn between(first: Window, last: Window) -> String {
     format!("{} UTC", words::span(first.start(), last.end()))
 }
 
-/// Protocol and destination port: `TCP port 80 (http)`, `ICMP type 8 code 0 (echo request)`.
+/// Returns protocol and destination port: `TCP port 80 (web)`, `ICMP type 8 code 0 (echo request)`.
 pub(super) fn port(proto: Option<u8>, port: Option<u16>) -> String {
     match (proto, port) {
         (None, None) => "several protocols and ports".to_owned(),
@@ -313,10 +314,10 @@ pub(super) fn port(proto: Option<u8>, port: Option<u16>) -> String {
     }
 }
 
-/// How many of those on the other side are named: the list is to get an idea from.
+/// The most hosts of the other side that are named, to give an idea of them.
 const MAX_PEERS: usize = 8;
 
-/// Those on the other side, the most important first.
+/// Returns the hosts on the other side, the most important first.
 pub(super) fn peers(finding: &Finding) -> String {
     let named = finding.peer.iter().take(MAX_PEERS).map(|peer| match peer.flows {
         Some(flows) => format!("{} ({})", peer.host.text(false), of(flows, "flow")),
@@ -338,7 +339,7 @@ pub(super) fn peers(finding: &Finding) -> String {
     format!("{hosts}{word} {}{rest}", named.join(", "))
 }
 
-/// What the marks of a finding mean for its reader.
+/// Returns the meaning of a mark for the reader, or `None` for a mark that needs no explanation.
 pub(super) fn mark(mark: &str, role: Role) -> Option<&'static str> {
     Some(match (mark, role) {
         ("forged", Role::Target) => {
@@ -360,14 +361,14 @@ pub(super) fn mark(mark: &str, role: Role) -> Option<&'static str> {
     })
 }
 
-/// The rule as the detector gave it, reduced to what cannot disturb a mail: ASCII, at most 200
-/// octets.
+/// Returns the rule as the detector gave it, limited to what cannot disturb a mail: 200 characters of
+/// printable ASCII.
 pub(super) fn plain(text: &str) -> String {
     text.chars().take(200).map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
-/// Appends paragraphs in lines of at most [`WIDTH`] columns: `first` before the first line, as many
-/// blanks before the others. A word that does not fit is cut.
+/// Appends a paragraph in lines of at most [`WIDTH`] columns, with `first` before the first line and as many
+/// blanks before the others. A word that is too long for a line is cut.
 pub(super) fn wrap(out: &mut String, first: &str, text: &str) {
     let indent = first.chars().count();
     let room = WIDTH.saturating_sub(indent).max(20);
@@ -409,7 +410,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_and_numbers_read_well() {
+    fn windows_and_ports_in_words() {
         let window = |start, seconds| span(Window::new(start, seconds));
         assert_eq!(window(998_068_800, 600), "2001-08-17 17:20 to 17:30 UTC (10 minutes)");
         assert_eq!(
@@ -427,18 +428,18 @@ mod tests {
     const CLASSES: [(Kind, Role, &[&str]); 3] = [
         (Kind::Flood, Role::Target, &["dos", "ddos", "reflection", "volume", "carpet", "new"]),
         (Kind::Flood, Role::Source, &["dos", "outbound", "reflection"]),
-        (Kind::Port, Role::Source, &["spread", "hammer", "spam", "infected"]),
+        (Kind::Port, Role::Source, &["spread", "bruteforce", "spam", "infected"]),
     ];
 
     #[test]
-    fn each_class_is_told_in_its_own_words() {
-        let mut told = BTreeSet::new();
+    fn each_class_has_words_of_its_own() {
+        let mut seen = BTreeSet::new();
         for (kind, role, classes) in CLASSES {
             for class in classes {
                 let base = finding([10, 0, 0, 1], kind, role);
                 let situation = Situation::of(&Finding { class: (*class).to_owned(), ..base });
                 assert_eq!(situation.is_suspect(), role == Role::Source, "{kind} {class}");
-                assert!(told.insert(situation.long()), "{kind} {class}: {}", situation.long());
+                assert!(seen.insert(situation.long()), "{kind} {class}: {}", situation.long());
                 let [first, rest @ ..] = situation.meaning() else { panic!("{kind} {class}") };
                 assert!(first.len() > 100 && !rest.is_empty(), "{kind} {class}");
             }
@@ -446,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_not_known_is_told_by_its_kind() {
+    fn an_unknown_class_gets_the_words_of_its_kind() {
         let of = |kind, role, class: &str| {
             Situation::of(&Finding {
                 class: class.to_owned(),
@@ -460,14 +461,14 @@ mod tests {
     }
 
     #[test]
-    fn no_foreign_text_keeps_what_could_disturb() {
+    fn a_rule_is_reduced_to_printable_ascii() {
         assert_eq!(plain("a\u{202e}b\u{1b}[2J\u{e9}"), "a?b?[2J?");
         assert_eq!(plain(&"x".repeat(4000)).len(), 200);
     }
 
     proptest! {
         #[test]
-        fn wrapped_lines_fit_and_lose_nothing(text in "[ -~é張]{0,400}", first in "[ -]{0,12}") {
+        fn wrapped_lines_fit_and_no_character_is_lost(text in "[ -~é張]{0,400}", first in "[ -]{0,12}") {
             let mut out = String::new();
             wrap(&mut out, &first, &text);
             prop_assert!(out.lines().all(|line| line.chars().count() <= WIDTH));

@@ -1,5 +1,5 @@
-//! Which windows were judged, by whom, and how much of them was seen: what makes "no findings" mean
-//! something.
+//! The windows of the page: the tools that judged each, and how much of its time was seen. A window without
+//! findings is only clean if it was judged and seen whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,62 +8,65 @@ use super::words;
 use crate::finding::Finding;
 use crate::time::{Window, WindowState};
 
-/// The most stretches of time that are named in one place; the rest is counted.
+/// The most periods that are named in one place. Further ones are only counted.
 const MAX_SPANS: usize = 8;
 
-/// How a window stands, the alarming first.
+/// How much of a window was seen and judged; the most alarming first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Coverage {
-    /// No exporter spoke.
+    /// No exporter sent data.
     NoData,
-    /// Part of it was not seen.
+    /// Part of the window was not seen.
     Cut,
-    /// There are findings, and no mark that closes it.
+    /// There are findings, but no mark closes the window.
     Unclosed,
-    /// Nothing is torn, but flows or export datagrams are missing.
+    /// The window is whole, but flows or export datagrams are missing.
     Lossy,
-    /// It was judged, and nobody said how much of it was seen.
+    /// The window was judged, and no mark says how much of it was seen.
     Unsaid,
-    /// Seen whole, with findings.
+    /// The window was seen whole and has findings.
     Found,
-    /// Seen whole, without.
+    /// The window was seen whole and has no findings.
     Clean,
 }
 
-/// One window, over all tools.
+/// The verdicts of all tools on one window.
 #[derive(Clone, Debug, Default)]
 struct JudgedWindow {
     tools: BTreeSet<String>,
+    /// The worst state that a tool reported.
     state: Option<WindowState>,
     is_lossy: bool,
     findings: u64,
 }
 
-/// Windows that stand alike and were judged by the same tools.
+/// The windows with the same coverage that were judged by the same tools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
-    pub standing: Coverage,
+    pub coverage: Coverage,
     pub tools: Vec<String>,
     pub windows: u64,
     pub findings: u64,
+    /// The periods in words, the newest first.
     pub when: Vec<String>,
 }
 
-/// All windows of the page.
+/// All windows of the page, by time.
 #[derive(Debug)]
 pub(super) struct Windows(BTreeMap<Option<Window>, JudgedWindow>);
 
 impl Windows {
-    pub(super) fn new(looks: &[&WindowVerdict], findings: &[&Finding]) -> Windows {
+    pub(super) fn new(verdicts: &[&WindowVerdict], findings: &[&Finding]) -> Windows {
         let mut windows: BTreeMap<Option<Window>, JudgedWindow> = BTreeMap::new();
-        for look in looks {
-            let judged = windows.entry(look.window).or_default();
-            judged.state = match judged.tools.is_empty() {
-                true => look.state,
-                false => worse(judged.state, look.state),
+        for verdict in verdicts {
+            let judged = windows.entry(verdict.window).or_default();
+            judged.state = if judged.tools.is_empty() {
+                verdict.state
+            } else {
+                worse(judged.state, verdict.state)
             };
-            judged.is_lossy |= look.is_lossy;
-            judged.tools.insert(look.tool.clone());
+            judged.is_lossy |= verdict.is_lossy;
+            judged.tools.insert(verdict.tool.clone());
         }
         for finding in findings {
             windows.entry(finding.window).or_default().findings += 1;
@@ -75,24 +78,24 @@ impl Windows {
         self.0.is_empty()
     }
 
-    /// How many were judged.
+    /// Returns the number of windows that a tool judged.
     pub(super) fn judged(&self) -> usize {
         self.0.values().filter(|judged| !judged.tools.is_empty()).count()
     }
 
-    /// From the first to the last moment, in seconds since the epoch; `None` if no time is known.
+    /// Returns the first and the last moment in seconds since the epoch; `None` if no time is known.
     pub(super) fn range(&self) -> Option<(u64, u64)> {
         let known = || self.0.keys().flatten();
         Some((known().map(|w| w.start()).min()?, known().map(|w| w.end()).max()?))
     }
 
-    pub(super) fn standing(&self, window: Option<Window>) -> Coverage {
-        self.0.get(&window).map_or(Coverage::Unclosed, JudgedWindow::standing)
+    pub(super) fn coverage(&self, window: Option<Window>) -> Coverage {
+        self.0.get(&window).map_or(Coverage::Unclosed, JudgedWindow::coverage)
     }
 
-    /// The windows that stand like this: how many, and when.
-    pub(super) fn of(&self, standing: Coverage) -> (u64, Vec<String>) {
-        let windows = self.0.iter().filter(|(_, judged)| judged.standing() == standing);
+    /// Returns the number of windows with this coverage, and their periods.
+    pub(super) fn of(&self, coverage: Coverage) -> (u64, Vec<String>) {
+        let windows = self.0.iter().filter(|(_, judged)| judged.coverage() == coverage);
         let windows: Vec<_> = windows.map(|(window, _)| *window).collect();
         (windows.len() as u64, when(&windows))
     }
@@ -101,13 +104,13 @@ impl Windows {
         let mut groups: BTreeMap<(Coverage, Vec<String>), Vec<Option<Window>>> = BTreeMap::new();
         for (window, judged) in &self.0 {
             let tools: Vec<_> = judged.tools.iter().cloned().collect();
-            groups.entry((judged.standing(), tools)).or_default().push(*window);
+            groups.entry((judged.coverage(), tools)).or_default().push(*window);
         }
         let findings = |window: &_| self.0.get(window).map_or(0, |judged| judged.findings);
         let groups = groups.into_iter();
         groups
-            .map(|((standing, tools), windows)| Group {
-                standing,
+            .map(|((coverage, tools), windows)| Group {
+                coverage,
                 tools,
                 windows: windows.len() as u64,
                 findings: windows.iter().map(findings).sum(),
@@ -116,7 +119,7 @@ impl Windows {
             .collect()
     }
 
-    /// The time between the first and the last window that lies in none; empty if there is none.
+    /// Returns the periods between the first and the last window that no window covers.
     pub(super) fn gaps(&self) -> Vec<String> {
         let covered = merged(self.0.keys().flatten().copied());
         let gaps = covered.iter().zip(covered.iter().skip(1)).map(|(a, b)| (a.1, b.0));
@@ -125,7 +128,7 @@ impl Windows {
 }
 
 impl JudgedWindow {
-    fn standing(&self) -> Coverage {
+    fn coverage(&self) -> Coverage {
         match (self.tools.is_empty(), self.state) {
             (true, _) => Coverage::Unclosed,
             (_, Some(WindowState::NoData)) => Coverage::NoData,
@@ -138,6 +141,7 @@ impl JudgedWindow {
     }
 }
 
+/// Returns the periods of windows in words.
 fn when(windows: &[Option<Window>]) -> Vec<String> {
     let mut when = spans(&merged(windows.iter().flatten().copied()));
     if windows.contains(&None) {
@@ -146,7 +150,7 @@ fn when(windows: &[Option<Window>]) -> Vec<String> {
     when
 }
 
-/// Stretches of time that the windows, in order, cover without a gap: start and end in seconds.
+/// Returns the periods that the windows, given in order, cover without a gap: start and end in seconds.
 fn merged(windows: impl Iterator<Item = Window>) -> Vec<(u64, u64)> {
     let mut all: Vec<(u64, u64)> = Vec::new();
     for window in windows {
@@ -158,7 +162,7 @@ fn merged(windows: impl Iterator<Item = Window>) -> Vec<(u64, u64)> {
     all
 }
 
-/// The newest stretches in words, newest first.
+/// Returns the newest periods in words, the newest first.
 fn spans(all: &[(u64, u64)]) -> Vec<String> {
     let named = all.iter().rev().take(MAX_SPANS).map(|&(start, end)| words::span(start, end));
     let more = all.len().saturating_sub(MAX_SPANS);
@@ -174,20 +178,20 @@ mod tests {
     use crate::time::Mark;
 
     fn windows(ends: &[(u64, &str, Option<WindowState>)], found: &[u64]) -> Windows {
-        let mut board = PageData::new(None);
+        let mut data = PageData::new(None);
         for &(start, tool, state) in ends {
-            board.item(Item::Mark(Mark::End(end(start, tool, state))));
+            data.item(Item::Mark(Mark::End(end(start, tool, state))));
         }
         for &start in found {
-            board.item(Item::Finding(Box::new(finding("192.0.2.1", start, 1))));
+            data.item(Item::Finding(Box::new(finding("192.0.2.1", start, 1))));
         }
-        let held = board.held();
-        let (looks, findings) = (held.looks.iter(), held.findings.iter());
-        Windows::new(&looks.collect::<Vec<_>>(), &findings.collect::<Vec<_>>())
+        let contents = data.contents();
+        let verdicts: Vec<_> = contents.verdicts.iter().collect();
+        Windows::new(&verdicts, &contents.findings.iter().collect::<Vec<_>>())
     }
 
     #[test]
-    fn windows_stand_as_the_worst_that_was_said_of_them() {
+    fn the_worst_verdict_of_any_tool_decides_the_coverage() {
         let ok = Some(WindowState::Ok);
         let all = windows(
             &[
@@ -202,9 +206,9 @@ mod tests {
             ],
             &[2400, 3000],
         );
-        let standings: Vec<_> = (0..6).map(|n| all.standing(Window::new(n * 600, 600))).collect();
+        let found: Vec<_> = (0..6).map(|n| all.coverage(Window::new(n * 600, 600))).collect();
         use Coverage::*;
-        assert_eq!(standings, [Clean, Cut, Unsaid, NoData, Found, Unclosed]);
+        assert_eq!(found, [Clean, Cut, Unsaid, NoData, Found, Unclosed]);
         assert_eq!((all.judged(), all.range()), (5, Some((0, 3600))));
         let tools: Vec<_> = all.groups().iter().map(|g| g.tools.join(" ")).collect();
         assert_eq!(
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_nobody_looked_at_is_no_quiet_time() {
+    fn time_that_no_window_covers_is_a_gap() {
         let ok = Some(WindowState::Ok);
         let all = windows(
             &[(0, "nfscan", ok), (600, "nfscan", ok), (1800, "nfscan", ok), (9000, "nfscan", ok)],

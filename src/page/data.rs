@@ -1,32 +1,33 @@
-//! Collects findings and closing marks, each once, in bounded memory.
+//! The findings and closing marks of the input, each contents once, in bounded memory.
 
 use std::cmp::Ordering;
 
 use crate::finding::{DETECTORS, Finding, Item};
 use crate::time::{End, Mark, Timeline, Timestamp, Window, WindowState};
 
-/// How many findings are kept: those of the newest windows, and in a window those with the most
-/// flows. A stream without end cannot cost more memory than twice as many.
+/// The most findings that are kept: those of the newest windows, and in a window those with the most flows.
+/// A stream of any length cannot cost more memory than twice as many.
 const MAX_FINDINGS: usize = 30_000;
 
-/// How many verdicts are kept, one a window and tool: those of the newest windows. As above.
-const MAX_LOOKS: usize = 50_000;
+/// The most verdicts that are kept, one a window and tool: those of the newest windows. A stream of any
+/// length cannot cost more memory than twice as many.
+const MAX_VERDICTS: usize = 50_000;
 
-/// The most characters of a rule that are kept; nfkit's own have some dozens.
+/// The most characters of a rule that are kept. nfkit's own rules have some dozens.
 const MAX_WHY: usize = 300;
 
-/// The longest name of a tool.
+/// The longest name of a tool in bytes.
 const MAX_TOOL: usize = 32;
 
-/// What finding streams say, in whatever order: findings, verdicts on windows, and what could not
-/// be read.
+/// The content of finding streams, read in any order: findings, verdicts on windows, and the number of lines
+/// that could not be read.
 #[derive(Debug, Default)]
 pub struct PageData {
     findings: Vec<Finding>,
     verdicts: Vec<WindowVerdict>,
-    /// Findings or verdicts were left out because there were too many.
+    /// True if findings or verdicts were dropped because there were too many.
     overflow: bool,
-    /// Findings were: of windows before the last one that is kept nothing is known.
+    /// True if findings were dropped: nothing is known of windows before the oldest that is kept.
     is_cut: bool,
     bad_lines: u64,
     bad_inputs: u64,
@@ -37,20 +38,20 @@ pub struct PageData {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WindowVerdict {
     pub window: Option<Window>,
-    /// A word, empty if the mark named none.
+    /// The name of the tool; empty if the mark has none or an odd one.
     pub tool: String,
     pub state: Option<WindowState>,
-    /// Flows or export datagrams are missing.
+    /// True if flows or export datagrams are missing.
     pub is_lossy: bool,
-    /// The collector took exports from anyone.
+    /// True if the collector took exports from anybody.
     pub is_open: bool,
 }
 
-/// What a board holds, each thing once: findings in the order of the page, verdicts by window (the
+/// The contents of a [`PageData`], each item once: findings in the order of the page, verdicts by window (the
 /// newest first) and tool.
 pub(super) struct PageContents<'a> {
     pub findings: &'a [Finding],
-    pub looks: &'a [WindowVerdict],
+    pub verdicts: &'a [WindowVerdict],
     pub overflow: bool,
     pub bad_lines: u64,
     pub bad_inputs: u64,
@@ -65,8 +66,8 @@ impl PageContents<'_> {
 }
 
 impl PageData {
-    /// Returns a board with nothing on it. With `now`, it sets aside the lines of windows that begin
-    /// more than one slot after it.
+    /// Returns data without findings. With `now`, lines of windows that begin more than one slot after it are
+    /// set aside.
     pub fn new(now: Option<Timestamp>) -> PageData {
         PageData { timeline: Timeline::new(now), ..PageData::default() }
     }
@@ -76,7 +77,7 @@ impl PageData {
         &self.timeline
     }
 
-    /// Takes one line of a finding stream.
+    /// Adds one line of a finding stream.
     pub fn item(&mut self, item: Item) {
         let Some(window) = item.window() else { return };
         if !self.timeline.note(window) {
@@ -95,7 +96,7 @@ impl PageData {
             }
             Item::Mark(Mark::End(end)) => {
                 self.verdicts.push(WindowVerdict::new(&end));
-                if self.verdicts.len() >= 2 * MAX_LOOKS {
+                if self.verdicts.len() >= 2 * MAX_VERDICTS {
                     self.settle();
                 }
             }
@@ -103,28 +104,29 @@ impl PageData {
         }
     }
 
-    /// Counts a line that could not be read: the page says that something is missing.
+    /// Records a line that could not be read. The page then says that something is missing.
     pub fn bad_line(&mut self) {
         self.bad_lines += 1;
     }
 
-    /// Counts an input that could not be read to its end: the page says that something is missing.
+    /// Records an input that could not be read to its end. The page then says that something is missing.
     pub fn bad_input(&mut self) {
         self.bad_inputs += 1;
     }
 
-    /// Whether nothing at all could be read, though something was there: no page should say so
-    /// little in place of an older one that says more.
+    /// Returns true if the input had lines or files, but none could be read. A page about it must not replace
+    /// an older page, which says more.
     pub fn is_unreadable(&self) -> bool {
         let is_empty = self.findings.is_empty() && self.verdicts.is_empty();
         is_empty && self.bad_lines + self.bad_inputs > 0
     }
 
-    pub(super) fn held(&mut self) -> PageContents<'_> {
+    /// Returns the contents, each item once and in order.
+    pub(super) fn contents(&mut self) -> PageContents<'_> {
         self.settle();
         PageContents {
             findings: &self.findings,
-            looks: &self.verdicts,
+            verdicts: &self.verdicts,
             overflow: self.overflow,
             bad_lines: self.bad_lines,
             bad_inputs: self.bad_inputs,
@@ -132,9 +134,9 @@ impl PageData {
         }
     }
 
-    /// Leaves each thing once, in order, and no more than the limits.
+    /// Sorts the items, and drops duplicates and what is beyond the limits.
     fn settle(&mut self) {
-        // Of lines about the same thing the first one holds, the one with the most flows.
+        // The first of several lines about the same finding is kept: the one with the most flows.
         self.findings
             .sort_unstable_by(|a, b| identity(a).cmp(&identity(b)).then_with(|| rank(a, b)));
         self.findings.dedup_by(|a, b| identity(a) == identity(b));
@@ -154,8 +156,8 @@ impl PageData {
             }
             same
         });
-        self.overflow |= self.is_cut || self.verdicts.len() > MAX_LOOKS;
-        self.verdicts.truncate(MAX_LOOKS);
+        self.overflow |= self.is_cut || self.verdicts.len() > MAX_VERDICTS;
+        self.verdicts.truncate(MAX_VERDICTS);
     }
 }
 
@@ -170,8 +172,8 @@ impl WindowVerdict {
         let is_detector = DETECTORS.contains(&tool.as_str());
         WindowVerdict {
             window: end.window,
-            // Other streams have marks too: that a window was seen whole does not say that it was
-            // judged.
+            // Other streams have marks too. Their `state=ok` says that a window was seen whole, not that it
+            // was judged.
             state: end.state.filter(|state| *state != WindowState::Ok || is_detector),
             tool,
             is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
@@ -179,7 +181,7 @@ impl WindowVerdict {
         }
     }
 
-    /// Makes one verdict of two: the worse of each part.
+    /// Adds another verdict on the same window by the same tool. The worse value of each field is kept.
     fn join(&mut self, other: &WindowVerdict) {
         self.state = worse(self.state, other.state);
         self.is_lossy |= other.is_lossy;
@@ -187,7 +189,7 @@ impl WindowVerdict {
     }
 }
 
-/// Of two states the one that promises less.
+/// Returns the worse of two states.
 pub(super) fn worse(a: Option<WindowState>, b: Option<WindowState>) -> Option<WindowState> {
     let badness = |state: &Option<WindowState>| match state {
         Some(WindowState::Ok) => 0,
@@ -198,14 +200,13 @@ pub(super) fn worse(a: Option<WindowState>, b: Option<WindowState>) -> Option<Wi
     if badness(&a) >= badness(&b) { a } else { b }
 }
 
-/// What tells one finding from another: nfkit-finding(5), "Identity".
+/// Returns the identity of a finding, nfkit-finding(5).
 fn identity(finding: &Finding) -> impl Ord + '_ {
     let Finding { window, kind, class, host, role, proto, port, .. } = finding;
     (window, kind, class, host, role, proto, port)
 }
 
-/// The order among lines about the same thing: the one that holds comes first, whatever the order
-/// of the input.
+/// Compares two lines about the same finding: the one to keep comes first, whatever the order of the input.
 fn rank(a: &Finding, b: &Finding) -> Ordering {
     fn rest(f: &Finding) -> impl Ord + '_ {
         let counts = (f.flows, f.packets, f.octets, f.peers, f.rate, f.more, f.side);
@@ -214,12 +215,13 @@ fn rank(a: &Finding, b: &Finding) -> Ordering {
     rest(b).cmp(&rest(a))
 }
 
-/// The order of the page: the newest window first, in it the order of finding lines.
+/// Compares two findings by the order of the page: the newest window first, and within a window the order of
+/// finding lines.
 fn by_page(a: &Finding, b: &Finding) -> Ordering {
     newest(a.window, b.window).then_with(|| a.order(b))
 }
 
-/// Newer windows before older ones, the unknown one last.
+/// Compares two windows: newer ones come first, and the unknown one last.
 fn newest(a: Option<Window>, b: Option<Window>) -> Ordering {
     b.cmp(&a)
 }
@@ -230,27 +232,27 @@ mod tests {
     use super::*;
     use crate::finding::Host;
 
-    fn board(items: impl IntoIterator<Item = Item>) -> PageData {
-        let mut board = PageData::new(None);
-        items.into_iter().for_each(|item| board.item(item));
-        board
+    fn data(items: impl IntoIterator<Item = Item>) -> PageData {
+        let mut data = PageData::new(None);
+        items.into_iter().for_each(|item| data.item(item));
+        data
     }
 
-    fn flows(board: &mut PageData) -> Vec<u64> {
-        board.held().findings.iter().map(|finding| finding.flows).collect()
+    fn flows(data: &mut PageData) -> Vec<u64> {
+        data.contents().findings.iter().map(|finding| finding.flows).collect()
     }
 
     #[test]
-    fn the_same_thing_counts_once_and_the_larger_flows_hold() {
+    fn a_finding_counts_once_with_the_larger_flows() {
         let item = |host: &str, flows| Item::Finding(Box::new(finding(host, 600, flows)));
         let items = [item("192.0.2.1", 9), item("192.0.2.1", 11), item("192.0.2.2", 10)];
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
-            let mut board = board(order.map(|n| items[n].clone()));
-            assert_eq!(flows(&mut board), [11, 10], "{order:?}");
+            let mut data = data(order.map(|n| items[n].clone()));
+            assert_eq!(flows(&mut data), [11, 10], "{order:?}");
         }
         let other = Finding { port: Some(22), ..finding("192.0.2.1", 600, 9) };
-        let mut board = board([items[1].clone(), Item::Finding(Box::new(other))]);
-        assert_eq!(flows(&mut board), [11, 9]);
+        let mut data = data([items[1].clone(), Item::Finding(Box::new(other))]);
+        assert_eq!(flows(&mut data), [11, 9]);
     }
 
     #[test]
@@ -258,47 +260,47 @@ mod tests {
         let unknown = Finding { window: None, ..finding("192.0.2.1", 0, 3) };
         let old = finding("192.0.2.1", 600, 5);
         let new = finding("192.0.2.1", 1200, 1);
-        let mut board = board([unknown, old, new].map(|f| Item::Finding(Box::new(f))));
-        assert_eq!(flows(&mut board), [1, 5, 3]);
+        let mut data = data([unknown, old, new].map(|f| Item::Finding(Box::new(f))));
+        assert_eq!(flows(&mut data), [1, 5, 3]);
     }
 
     #[test]
-    fn the_worst_verdict_of_a_tool_holds() {
+    fn the_worst_verdict_of_a_tool_is_kept() {
         for order in [[0, 1], [1, 0]] {
             let ends = [
                 end(600, "nfscan", Some(WindowState::Ok)),
                 end(600, "nfscan", Some(WindowState::Cut)),
             ];
-            let mut board = board(order.map(|n| Item::Mark(Mark::End(ends[n].clone()))));
-            let held = board.held();
-            assert_eq!(held.looks.len(), 1);
-            assert_eq!(held.looks[0].state, Some(WindowState::Cut));
+            let mut data = data(order.map(|n| Item::Mark(Mark::End(ends[n].clone()))));
+            let contents = data.contents();
+            assert_eq!(contents.verdicts.len(), 1);
+            assert_eq!(contents.verdicts[0].state, Some(WindowState::Cut));
         }
     }
 
     #[test]
-    fn a_stream_without_end_is_kept_within_bounds() {
-        let mut board = PageData::new(None);
+    fn memory_is_bounded_for_a_stream_of_any_length() {
+        let mut data = PageData::new(None);
         for n in 0..3 * MAX_FINDINGS as u64 {
-            board.item(Item::Finding(Box::new(finding("192.0.2.1", n * 600, n))));
-            assert!(board.findings.len() < 2 * MAX_FINDINGS);
+            data.item(Item::Finding(Box::new(finding("192.0.2.1", n * 600, n))));
+            assert!(data.findings.len() < 2 * MAX_FINDINGS);
         }
-        let held = board.held();
-        assert!(held.overflow);
-        assert_eq!(held.findings.len(), MAX_FINDINGS);
-        assert_eq!(held.findings[0].flows, 3 * MAX_FINDINGS as u64 - 1);
+        let contents = data.contents();
+        assert!(contents.overflow);
+        assert_eq!(contents.findings.len(), MAX_FINDINGS);
+        assert_eq!(contents.findings[0].flows, 3 * MAX_FINDINGS as u64 - 1);
 
-        let mut board = PageData::new(None);
-        for n in 0..3 * MAX_LOOKS as u64 {
-            board.item(Item::Mark(Mark::End(end(n * 600, "nfscan", None))));
-            assert!(board.verdicts.len() < 2 * MAX_LOOKS);
+        let mut data = PageData::new(None);
+        for n in 0..3 * MAX_VERDICTS as u64 {
+            data.item(Item::Mark(Mark::End(end(n * 600, "nfscan", None))));
+            assert!(data.verdicts.len() < 2 * MAX_VERDICTS);
         }
-        assert!(board.held().overflow);
-        assert!(!PageData::new(None).held().overflow);
+        assert!(data.contents().overflow);
+        assert!(!PageData::new(None).contents().overflow);
     }
 
     #[test]
-    fn a_window_whose_findings_were_left_out_is_not_clean() {
+    fn a_window_whose_findings_were_dropped_is_not_clean() {
         let ends =
             (0..2).map(|n| Item::Mark(Mark::End(end(n * 600, "nfscan", Some(WindowState::Ok)))));
         let found = (0..=MAX_FINDINGS as u32).map(|n| {
@@ -306,21 +308,21 @@ mod tests {
             let start = if n == 0 { 0 } else { 600 };
             Item::Finding(Box::new(Finding { host, ..finding("192.0.2.1", start, 1) }))
         });
-        for mut board in [board(found.clone().chain(ends.clone())), board(ends.chain(found))] {
-            let held = board.held();
-            assert!(held.overflow);
-            let starts: Vec<_> = held.looks.iter().map(|look| look.window).collect();
+        for mut data in [data(found.clone().chain(ends.clone())), data(ends.chain(found))] {
+            let contents = data.contents();
+            assert!(contents.overflow);
+            let starts: Vec<_> = contents.verdicts.iter().map(|verdict| verdict.window).collect();
             assert_eq!(starts, [Window::new(600, 600)]);
         }
     }
 
     #[test]
-    fn long_rules_and_odd_tools_are_not_kept() {
+    fn long_rules_and_odd_names_of_tools_are_not_kept() {
         let long = Finding { why: "é".repeat(2000), ..finding("192.0.2.1", 0, 1) };
-        let mut board =
-            board([Item::Finding(Box::new(long)), Item::Mark(Mark::End(end(0, "<b>", None)))]);
-        let held = board.held();
-        assert_eq!(held.findings[0].why.chars().count(), MAX_WHY + 1);
-        assert_eq!(held.looks[0].tool, "");
+        let mut data =
+            data([Item::Finding(Box::new(long)), Item::Mark(Mark::End(end(0, "<b>", None)))]);
+        let contents = data.contents();
+        assert_eq!(contents.findings[0].why.chars().count(), MAX_WHY + 1);
+        assert_eq!(contents.verdicts[0].tool, "");
     }
 }

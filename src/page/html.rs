@@ -1,33 +1,34 @@
-//! The page itself: what a [`PageData`] holds, in words, through one template.
+//! The page itself: the contents of a [`PageData`] in words, through one template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
 use super::coverage::{Coverage, Group, Windows};
-use super::data::PageContents;
+use super::data::{PageContents, PageData};
+use super::error::Error;
+use super::show::Show;
 use super::words::{self, count, of};
-use super::{Error, PageData, Show};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::time::{Latest, Window};
 
-/// The most findings in the table: more would not open on a phone. The rest is counted.
+/// The most findings in the table, because a phone cannot open more. Further ones are only counted.
 pub const MAX_ROWS: usize = 2000;
 
-/// How many of the other side are named before the evidence is opened.
+/// The most hosts of the other side that are named outside the evidence.
 const FEW_PEERS: usize = 3;
 
 impl PageData {
-    /// The page, as text.
+    /// Returns the page as HTML.
     ///
     /// # Errors
-    /// None that depends on the input.
+    /// Returns an error if the template cannot be rendered, which does not depend on the input.
     pub fn html(&mut self, show: &Show) -> Result<String, Error> {
-        Ok(page(&self.held(), show).render()?)
+        Ok(page(&self.contents(), show).render()?)
     }
 }
 
-/// The page; its parts are text that the template escapes.
+/// The values of the template, which escapes them.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -68,7 +69,7 @@ impl PageData {
 <h2>Findings</h2>
 <table class="cards">
 <caption>{{ caption }}</caption>
-<thead><tr><th scope="col">Host</th><th scope="col">What was seen</th><th scope="col">Protocol and port</th><th scope="col">Other side</th><th scope="col" class="number">Flows</th><th scope="col" class="number">Packets</th><th scope="col" class="number">Octets</th></tr></thead>
+<thead><tr><th scope="col">Host</th><th scope="col">What was seen</th><th scope="col">Protocol and port</th><th scope="col">Other side</th><th scope="col" class="number">Flows</th><th scope="col" class="number">Packets</th><th scope="col" class="number">Bytes</th></tr></thead>
 {%- for section in sections %}
 <tbody>
 <tr class="window"><th colspan="7" scope="rowgroup">{{ section.when }} <span class="tag">{{ section.length }}</span>{% if let Some(flaw) = section.flaw %} <span class="tag cut">{{ flaw }}</span>{% endif %}</th></tr>
@@ -85,7 +86,7 @@ impl PageData {
 <td data-label="Other side">{{ row.peers }}{% if !row.few_peers.is_empty() %} <small class="list">{{ row.few_peers }}</small>{% endif %}</td>
 <td class="number" data-label="Flows">{{ row.flows }} <small>{{ row.rate }}</small></td>
 <td class="number" data-label="Packets">{{ row.packets }}</td>
-<td class="number" data-label="Octets" title="{{ row.exact_octets }}">{{ row.octets }}</td>
+<td class="number" data-label="Bytes" title="{{ row.exact_bytes }}">{{ row.bytes }}</td>
 </tr>
 {%- endfor %}
 </tbody>
@@ -99,7 +100,7 @@ impl PageData {
 <thead><tr><th scope="col">Seen</th><th scope="col" class="number">Windows</th><th scope="col">When (UTC)</th><th scope="col">Judged by</th><th scope="col" class="number">Findings</th></tr></thead>
 <tbody>
 {%- for group in groups %}
-<tr class="row"><th scope="row">{{ group.standing }}</th><td class="number" data-label="Windows">{{ group.windows }}</td><td data-label="When (UTC)">{% for span in group.when %}<span class="span">{{ span }}</span> {% endfor %}</td><td data-label="Judged by">{{ group.tools }}</td><td class="number" data-label="Findings">{{ group.findings }}</td></tr>
+<tr class="row"><th scope="row">{{ group.coverage }}</th><td class="number" data-label="Windows">{{ group.windows }}</td><td data-label="When (UTC)">{% for span in group.when %}<span class="span">{{ span }}</span> {% endfor %}</td><td data-label="Judged by">{{ group.tools }}</td><td class="number" data-label="Findings">{{ group.findings }}</td></tr>
 {%- endfor %}
 {%- if !gaps.is_empty() %}
 <tr class="row"><th scope="row">Not judged: in no window of the input</th><td class="number"></td><td data-label="When (UTC)">{% for span in gaps %}<span class="span">{{ span }}</span> {% endfor %}</td><td></td><td class="number"></td></tr>
@@ -143,7 +144,7 @@ struct Page<'a> {
     version: &'static str,
 }
 
-/// Something to know before anything else.
+/// A message at the head of the page.
 struct Notice {
     level: &'static str,
     head: String,
@@ -186,34 +187,34 @@ struct Row<'a> {
     flows: String,
     rate: String,
     packets: String,
-    octets: String,
-    exact_octets: String,
+    bytes: String,
+    exact_bytes: String,
     exactly: String,
 }
 
 struct GroupRow {
-    standing: &'static str,
+    coverage: &'static str,
     windows: String,
     when: Vec<String>,
     tools: String,
     findings: String,
 }
 
-fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
-    let latest = held.timeline.latest();
+fn page<'a>(contents: &PageContents<'a>, show: &'a Show) -> Page<'a> {
+    let latest = contents.timeline.latest();
     let from = latest.map_or(0, |latest| latest.since(show.last));
     let is_current = |window: Option<Window>| window.is_none_or(|window| window.start() >= from);
 
-    // Both are sorted, the newest windows first and the unknown one last.
-    let current: Vec<_> = held.findings.iter().filter(|f| is_current(f.window)).collect();
-    let looks: Vec<_> = held.looks.iter().filter(|l| is_current(l.window)).collect();
-    let older = held.findings.len() - current.len();
-    let windows = Windows::new(&looks, &current);
+    // Findings and verdicts are sorted: the newest windows first and the unknown one last.
+    let current: Vec<_> = contents.findings.iter().filter(|f| is_current(f.window)).collect();
+    let verdicts: Vec<_> = contents.verdicts.iter().filter(|v| is_current(v.window)).collect();
+    let older = contents.findings.len() - current.len();
+    let windows = Windows::new(&verdicts, &current);
     let shown: Vec<&Finding> =
         current.iter().copied().filter(|f| show.side.is_none() || f.side == show.side).collect();
     let others = current.len() - shown.len();
 
-    let mut notices = verdict(&windows, &shown, others, held.is_understood(), show);
+    let mut notices = verdict(&windows, &shown, others, contents.is_understood(), show);
     let mut notice = |level, head: String, text: String| notices.push(Notice { level, head, text });
     if let Some(Latest { newest, before: Some(before) }) = latest {
         let span = |window: Window| words::span(window.start(), window.end());
@@ -234,7 +235,7 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
             },
         );
     }
-    if let Some(aside) = held.timeline.aside() {
+    if let Some(aside) = contents.timeline.aside() {
         notice(
             "warn",
             format!(
@@ -248,7 +249,7 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
             ),
         );
     }
-    let opened = looks.iter().filter(|look| look.is_open).map(|look| look.window);
+    let opened = verdicts.iter().filter(|verdict| verdict.is_open).map(|verdict| verdict.window);
     let opened = opened.collect::<BTreeSet<_>>().len() as u64;
     if opened > 0 {
         notice(
@@ -257,7 +258,7 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
             "Whoever could reach the collector could make up what is said here.".to_owned(),
         );
     }
-    let lossy = looks.iter().filter(|look| look.is_lossy).map(|look| look.window);
+    let lossy = verdicts.iter().filter(|verdict| verdict.is_lossy).map(|verdict| verdict.window);
     let lossy = lossy.collect::<BTreeSet<_>>().len() as u64;
     if lossy > 0 {
         notice(
@@ -267,8 +268,8 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
                 .to_owned(),
         );
     }
-    if held.bad_inputs > 0 || held.bad_lines > 0 {
-        let parts = [(held.bad_inputs, "file"), (held.bad_lines, "line")];
+    if contents.bad_inputs > 0 || contents.bad_lines > 0 {
+        let parts = [(contents.bad_inputs, "file"), (contents.bad_lines, "line")];
         let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(n, noun)| of(*n, noun));
         notice(
             "warn",
@@ -276,7 +277,7 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
             format!("{} of the input could not be read.", parts.collect::<Vec<_>>().join(" and ")),
         );
     }
-    if held.overflow {
+    if contents.overflow {
         notice(
             "warn",
             "There are more findings or windows than are counted here.".to_owned(),
@@ -330,7 +331,7 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
         groups: windows
             .groups()
             .into_iter()
-            .map(|group| GroupRow::new(group, held.is_understood()))
+            .map(|group| GroupRow::new(group, contents.is_understood()))
             .collect(),
         gaps: windows.gaps(),
         marks: marks.into_iter().filter_map(|mark| Some((mark, words::mark(mark)?))).collect(),
@@ -339,7 +340,7 @@ fn page<'a>(held: &PageContents<'a>, show: &'a Show) -> Page<'a> {
     }
 }
 
-/// `1 finding about other hosts is not shown.`
+/// Returns a sentence such as `1 finding about other hosts is not shown.`
 fn unshown(number: u64, which: &str) -> String {
     format!(
         "{} {which} {} not shown.",
@@ -348,7 +349,8 @@ fn unshown(number: u64, which: &str) -> String {
     )
 }
 
-/// What the page comes to: what was found, whether nothing means something, and what was not seen.
+/// Returns the notices about the whole page: what was found, what was not seen, and, if nothing was found,
+/// whether that means that all is well.
 fn verdict(
     windows: &Windows,
     shown: &[&Finding],
@@ -434,40 +436,40 @@ fn verdict(
     notices
 }
 
-/// Who found the clean windows clean, if it is the same tools for all; else the table says it.
+/// Returns the tools that found the clean windows clean, if they are the same for all windows. Otherwise the
+/// table of windows says it.
 fn cleaners(windows: &Windows) -> String {
     let groups = windows.groups();
-    let mut clean = groups.iter().filter(|group| group.standing == Coverage::Clean);
+    let mut clean = groups.iter().filter(|group| group.coverage == Coverage::Clean);
     match (clean.next(), clean.next()) {
         (Some(group), None) => format!(" by {}", names(&group.tools)),
         _ => String::new(),
     }
 }
 
-/// Names of tools, with commas between them.
+/// Returns the names of tools with commas between them.
 fn names(tools: &[String]) -> String {
-    let unnamed = |tool: &String| match tool.is_empty() {
-        true => "a tool without a name".to_owned(),
-        false => tool.clone(),
+    let name = |tool: &String| {
+        if tool.is_empty() { "a tool without a name".to_owned() } else { tool.clone() }
     };
-    tools.iter().map(unnamed).collect::<Vec<_>>().join(", ")
+    tools.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// `1 window was`, `2 windows were`.
+/// Returns a count with its noun and verb: `1 window was`, `2 windows were`.
 fn was(number: u64, noun: &str) -> String {
     format!("{} {}", of(number, noun), if number == 1 { "was" } else { "were" })
 }
 
-/// What a line of the summary counts.
+/// The counts of a line of the summary.
 #[derive(Default)]
 struct Counted {
     findings: u64,
     hosts: BTreeSet<(Option<Side>, Host)>,
 }
 
-/// Distinct hosts by what they did; and whether some have no side.
+/// Returns the lines of the summary, and true if the side of some hosts is unknown.
 fn summary(findings: &[&Finding]) -> (Vec<Line>, bool) {
-    // The four that nfkit's own rules make are there even if nobody did it.
+    // The four groups that nfkit's own rules make are listed even if they are empty.
     let mut groups: BTreeMap<(Kind, Role), Counted> = BTreeMap::new();
     if !findings.is_empty() {
         for (kind, role) in [
@@ -497,7 +499,7 @@ fn summary(findings: &[&Finding]) -> (Vec<Line>, bool) {
     (lines.collect(), findings.iter().any(|finding| finding.side.is_none()))
 }
 
-/// The rows by window, in the order that they are in.
+/// Groups the rows by window and keeps their order.
 fn sections<'a>(rows: &[&'a Finding], windows: &Windows, mask: bool) -> Vec<Section<'a>> {
     let groups = rows.chunk_by(|a, b| a.window == b.window);
     let section = |group: &[&'a Finding]| {
@@ -511,7 +513,7 @@ fn sections<'a>(rows: &[&'a Finding], windows: &Windows, mask: bool) -> Vec<Sect
                 || "length unknown".to_owned(),
                 |window| words::length(window.seconds()),
             ),
-            flaw: match windows.standing(window) {
+            flaw: match windows.coverage(window) {
                 Coverage::NoData => Some("no exporter spoke"),
                 Coverage::Cut => Some("cut short"),
                 Coverage::Unclosed => Some("not closed yet"),
@@ -526,7 +528,7 @@ fn sections<'a>(rows: &[&'a Finding], windows: &Windows, mask: bool) -> Vec<Sect
 
 impl Row<'_> {
     fn new(finding: &Finding, mask: bool) -> Row<'_> {
-        // The hosts are counted, but what is named may be their networks.
+        // `peers` counts hosts, but the entries of `peer` may be networks.
         let are_nets = finding.peer.iter().all(|peer| matches!(peer.host, Host::Prefix(_)));
         let nets = if are_nets { " networks" } else { "" };
         let peer = |n: usize| {
@@ -562,13 +564,13 @@ impl Row<'_> {
             flows: count(finding.flows),
             rate: format!("{} a second", finding.rate),
             packets: count(finding.packets),
-            octets: words::octets(finding.octets),
-            exact_octets: of(finding.octets, "octet"),
+            bytes: words::bytes(finding.octets),
+            exact_bytes: of(finding.octets, "byte"),
             exactly: format!(
                 "{}, {}, {} {window}",
                 of(finding.flows, "flow"),
                 of(finding.packets, "packet"),
-                of(finding.octets, "octet")
+                of(finding.octets, "byte")
             ),
         }
     }
@@ -577,7 +579,7 @@ impl Row<'_> {
 impl GroupRow {
     fn new(group: Group, is_understood: bool) -> GroupRow {
         GroupRow {
-            standing: match group.standing {
+            coverage: match group.coverage {
                 Coverage::NoData => "Nothing: no exporter spoke",
                 Coverage::Cut => "Cut short: a part was not seen",
                 Coverage::Unclosed => "Not closed: findings, but no verdict yet",
@@ -589,9 +591,10 @@ impl GroupRow {
             },
             windows: count(group.windows),
             when: group.when,
-            tools: match group.tools.is_empty() {
-                true => "nobody yet".to_owned(),
-                false => names(&group.tools),
+            tools: if group.tools.is_empty() {
+                "nobody yet".to_owned()
+            } else {
+                names(&group.tools)
             },
             findings: count(group.findings),
         }

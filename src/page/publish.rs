@@ -1,33 +1,30 @@
-//! Puts a page into place: readers see the old one or the new one, never a part.
+//! Puts a page into place. Readers see the old page or the new one, never a part of one.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::Error;
+use super::error::Error;
 
-/// The name of the page in its folder: what web servers show for the folder.
+/// The file name of the page, which web servers show for the folder.
 pub const NAME: &str = "index.html";
 
-/// Readable for all: a web server is seldom the user who writes the page.
+/// The mode of the file. Everybody may read it, because a web server seldom runs as the user who writes it.
 const MODE: u32 = 0o644;
 
-/// Writes the page `html` into the folder `dir`, which is made if need be.
+/// Writes the page `html` into the folder `dir`, and creates the folder if it does not exist.
 ///
 /// # Errors
-/// What the system refuses, with the path. The old page is then untouched, and nothing is left
-/// beside it.
+/// Returns the error of the system with the path at fault. The old page is then unchanged, and no temporary
+/// file is left.
 pub fn publish(dir: &Path, html: &str) -> Result<(), Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |error: io::Error| Error::Publish { path, error: bare(error) }
     };
     fs::create_dir_all(dir)
-        .map_err(|error| match dir.exists() {
-            true => io::ErrorKind::NotADirectory.into(),
-            false => error,
-        })
+        .map_err(|error| if dir.exists() { io::ErrorKind::NotADirectory.into() } else { error })
         .map_err(failed(dir))?;
     let mut file =
         tempfile::Builder::new().prefix(".index.html.").tempfile_in(dir).map_err(failed(dir))?;
@@ -35,14 +32,14 @@ pub fn publish(dir: &Path, html: &str) -> Result<(), Error> {
     file.as_file_mut()
         .write_all(html.as_bytes())
         .and_then(|()| file.as_file().set_permissions(Permissions::from_mode(MODE)))
-        // Without it, a crash after the renaming can leave an empty page.
+        // Without this, a crash after the renaming can leave an empty page.
         .and_then(|()| file.as_file().sync_all())
         .map_err(failed(&page))?;
     file.persist(&page).map_err(|error| failed(&page)(error.error))?;
     Ok(())
 }
 
-/// The reason alone, without the name of the temporary file, which means nothing to anyone.
+/// Returns an error without the name of the temporary file, which would only confuse the user.
 fn bare(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(_) => error,
@@ -60,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_replaces_another_and_leaves_nothing_beside_it() {
+    fn a_page_replaces_the_old_one_and_leaves_no_other_file() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("www/nfkit");
         for text in ["one", "the second"] {
@@ -73,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_names_the_place_and_leaves_the_old_page() {
+    fn an_error_names_the_path_and_leaves_the_old_page() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("file");
         fs::write(&file, "mine").unwrap();

@@ -1,4 +1,4 @@
-//! The page as a reader gets it, and findings to make one of.
+//! Tests of the page as a reader sees it, and the findings that they use.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::finding::tests::any_finding;
 use crate::finding::{Finding, Host, Item, Kind, MAX_PEERS, Peer, Rate, Role, Side};
 use crate::time::{End, Mark, Timestamp, Window, WindowState};
 
-/// A scan by an inside host in the ten minutes from `start`.
+/// Returns a scan by an inside host in the ten minutes from `start`.
 pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
     let window = Window::new(start, 600);
     Finding {
@@ -32,7 +32,7 @@ pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
     }
 }
 
-/// A tool's verdict on the ten minutes from `start`.
+/// Returns the closing mark of a tool for the ten minutes from `start`.
 pub(super) fn end(start: u64, tool: &str, state: Option<WindowState>) -> End {
     End { window: Window::new(start, 600), tool: Some(tool.to_owned()), state, ..End::default() }
 }
@@ -41,7 +41,7 @@ fn found(finding: Finding) -> Item {
     Item::Finding(Box::new(finding))
 }
 
-fn looked(start: u64, state: WindowState) -> Item {
+fn judged(start: u64, state: WindowState) -> Item {
     Item::Mark(Mark::End(end(start, "nfscan", Some(state))))
 }
 
@@ -50,12 +50,12 @@ fn show() -> Show {
 }
 
 fn html(items: impl IntoIterator<Item = Item>, show: &Show) -> String {
-    let mut board = PageData::new(None);
-    items.into_iter().for_each(|item| board.item(item));
-    board.html(show).unwrap()
+    let mut data = PageData::new(None);
+    items.into_iter().for_each(|item| data.item(item));
+    data.html(show).unwrap()
 }
 
-/// The text of the page without tags, style and the words that are on every page.
+/// Returns the text of the page without tags, style and the footer, which every page has.
 fn text(html: &str) -> String {
     let body = html.split_once("<body>").unwrap().1.split_once("<footer>").unwrap().0;
     let parts = body.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after));
@@ -69,7 +69,7 @@ fn has(html: &str, part: &str) {
 }
 
 #[test]
-fn nothing_judged_is_not_all_well() {
+fn a_page_without_judged_windows_does_not_say_that_all_is_well() {
     let page = html([], &show());
     has(&page, "Nothing was judged.");
     assert!(!text(&page).contains("clean"));
@@ -78,7 +78,7 @@ fn nothing_judged_is_not_all_well() {
 
 #[test]
 fn clean_windows_are_named() {
-    let page = html([looked(600, WindowState::Ok), looked(1200, WindowState::Ok)], &show());
+    let page = html([judged(600, WindowState::Ok), judged(1200, WindowState::Ok)], &show());
     has(
         &page,
         "No findings. 2 windows were seen whole and found clean by nfscan: 1970-01-01 00:10 to 00:30.",
@@ -87,13 +87,13 @@ fn clean_windows_are_named() {
 }
 
 #[test]
-fn what_was_not_seen_is_not_clean() {
-    let page = html([looked(600, WindowState::Ok), looked(1200, WindowState::NoData)], &show());
+fn a_window_that_was_not_seen_whole_is_not_clean() {
+    let page = html([judged(600, WindowState::Ok), judged(1200, WindowState::NoData)], &show());
     has(&page, "No exporter spoke in 1 window: 1970-01-01 00:20 to 00:30.");
     has(&page, "1 window was seen whole and found clean by nfscan: 1970-01-01 00:10 to 00:20.");
     assert!(page.contains("class=\"notice alarm\""));
 
-    let page = html([looked(600, WindowState::Cut)], &show());
+    let page = html([judged(600, WindowState::Cut)], &show());
     has(&page, "1 window was cut short: 1970-01-01 00:10 to 00:20.");
     has(&page, "No findings, but no window was seen whole and found clean.");
     assert!(!page.contains("class=\"notice good\""));
@@ -106,10 +106,10 @@ fn what_was_not_seen_is_not_clean() {
 #[test]
 fn findings_that_are_not_shown_are_counted() {
     let outside = Finding { side: Some(Side::Outside), ..finding("192.0.2.9", 90_000, 7) };
-    // The window between them is older too; without it there would be a gap.
-    let between = looked(3600, WindowState::Ok);
+    // Without this window there would be a gap of more than a day.
+    let between = judged(3600, WindowState::Ok);
     let old = found(finding("192.0.2.1", 0, 5));
-    let items = [found(outside), old, between, looked(90_000, WindowState::Ok)];
+    let items = [found(outside), old, between, judged(90_000, WindowState::Ok)];
     let page = html(items.clone(), &show());
     has(&page, "1 finding about 1 host outside.");
     has(&page, "1 finding of older windows is not shown. This page is about the last 24 hours");
@@ -118,7 +118,7 @@ fn findings_that_are_not_shown_are_counted() {
     let page = html(items.clone(), &Show { last: 0, ..show() });
     has(&page, "2 findings about 1 host inside and 1 host outside.");
 
-    // Its window is not clean, though nothing of it is shown.
+    // The window of the outside host is not clean, though the finding is not shown.
     let page = html(items, &Show { side: Some(Side::Inside), ..show() });
     has(&page, "No findings about hosts inside, but no window");
     has(&page, "1 finding about other hosts is not shown.");
@@ -126,8 +126,8 @@ fn findings_that_are_not_shown_are_counted() {
 }
 
 #[test]
-fn a_gap_before_the_newest_window_is_said_and_both_sides_are_shown() {
-    let day: Vec<_> = (0..20).map(|n| looked(600_000 + n * 600, WindowState::Ok)).collect();
+fn a_gap_before_the_newest_window_is_reported_and_both_sides_are_shown() {
+    let day: Vec<_> = (0..20).map(|n| judged(600_000 + n * 600, WindowState::Ok)).collect();
     let today = found(finding("192.0.2.1", 600_000, 5));
     let long_ago = found(finding("192.0.2.2", 0, 6));
     let chain = (0..3).map(|n| found(finding("192.0.2.3", 400_000_000 + n * 600, 7)));
@@ -142,10 +142,10 @@ fn a_gap_before_the_newest_window_is_said_and_both_sides_are_shown() {
     assert!(page.contains(">192.0.2.1<") && page.contains(">192.0.2.3<"), "{page}");
     assert!(!page.contains(">192.0.2.2<"), "{page}");
 
-    // Who knows what time it is can say so.
-    let mut board = PageData::new(Some(Timestamp::from_secs(612_000)));
-    items.into_iter().for_each(|item| board.item(item));
-    let page = board.html(&show()).unwrap();
+    // With the current time, the windows of the far future are set aside.
+    let mut data = PageData::new(Some(Timestamp::from_secs(612_000)));
+    items.into_iter().for_each(|item| data.item(item));
+    let page = data.html(&show()).unwrap();
     has(&page, "3 lines of the input were set aside.");
     assert!(!text(&page).contains("More than 24 hours"));
     assert!(page.contains(">192.0.2.1<") && !page.contains(">192.0.2.3<"), "{page}");
@@ -159,10 +159,10 @@ fn the_newest_window_is_shown_however_long_it_is() {
 }
 
 #[test]
-fn marks_of_flow_lines_and_other_commands_are_no_verdict() {
-    let looked_by = |tool| Item::Mark(Mark::End(end(600, tool, Some(WindowState::Ok))));
+fn marks_of_flow_lines_and_of_other_commands_are_no_verdicts() {
+    let judged_by = |tool| Item::Mark(Mark::End(end(600, tool, Some(WindowState::Ok))));
     let flows = Item::Mark(Mark::End(End { tool: None, ..end(600, "", Some(WindowState::Ok)) }));
-    for mark in [flows, looked_by("nftop"), looked_by("nfscanner")] {
+    for mark in [flows, judged_by("nftop"), judged_by("nfscanner")] {
         let page = html([mark], &show());
         has(&page, "No findings, but no window was seen whole and found clean.");
         assert!(!page.contains("class=\"notice good\""));
@@ -171,10 +171,10 @@ fn marks_of_flow_lines_and_other_commands_are_no_verdict() {
 
 #[test]
 fn nothing_is_called_clean_if_some_lines_were_not_understood() {
-    let mut board = PageData::new(None);
-    board.item(looked(600, WindowState::Ok));
-    board.bad_line();
-    let page = board.html(&show()).unwrap();
+    let mut data = PageData::new(None);
+    data.item(judged(600, WindowState::Ok));
+    data.bad_line();
+    let page = data.html(&show()).unwrap();
     has(&page, "No findings in what could be read of the input.");
     has(&page, "Seen whole; what could not be read may be findings of it");
     let text = text(&page);
@@ -182,14 +182,14 @@ fn nothing_is_called_clean_if_some_lines_were_not_understood() {
 }
 
 #[test]
-fn what_is_missing_is_said() {
-    let mut board = PageData::new(None);
-    board.item(found(finding("192.0.2.1", 600, 5)));
-    board.bad_line();
-    board.bad_line();
-    board.bad_input();
-    assert!(!board.is_unreadable());
-    has(&board.html(&show()).unwrap(), "1 file and 2 lines of the input could not be read.");
+fn the_page_says_what_is_missing() {
+    let mut data = PageData::new(None);
+    data.item(found(finding("192.0.2.1", 600, 5)));
+    data.bad_line();
+    data.bad_line();
+    data.bad_input();
+    assert!(!data.is_unreadable());
+    has(&data.html(&show()).unwrap(), "1 file and 2 lines of the input could not be read.");
 
     let mut lossy = end(600, "nfscan", Some(WindowState::Ok));
     (lossy.lost_flows, lossy.open) = (Some(3), Some(true));
@@ -200,10 +200,10 @@ fn what_is_missing_is_said() {
     assert!(!page.contains("class=\"notice good\""));
     has(&page, "Exports were taken from anyone in 1 window.");
 
-    let mut board = PageData::new(None);
-    assert!(!board.is_unreadable());
-    board.bad_line();
-    assert!(board.is_unreadable());
+    let mut data = PageData::new(None);
+    assert!(!data.is_unreadable());
+    data.bad_line();
+    assert!(data.is_unreadable());
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_table_that_is_too_long_is_cut_and_the_rest_counted() {
 }
 
 #[test]
-fn nothing_foreign_becomes_markup() {
+fn text_of_the_input_is_escaped() {
     let hostile = Finding {
         why: "<script>alert(1)</script>\"'&<!--".to_owned(),
         marks: vec!["<b>".to_owned(), "\" onclick=\"x".to_owned()],
@@ -239,7 +239,7 @@ fn nothing_foreign_becomes_markup() {
 
 #[test]
 fn the_page_needs_no_other_file() {
-    let page = html([found(finding("192.0.2.1", 600, 5)), looked(600, WindowState::Ok)], &show());
+    let page = html([found(finding("192.0.2.1", 600, 5)), judged(600, WindowState::Ok)], &show());
     for word in ["<script", "<link", "<img", "<a ", "src=", "href=", "url(", "@import", "http://"] {
         assert!(!page.contains(word), "{word}");
     }
@@ -248,12 +248,12 @@ fn the_page_needs_no_other_file() {
     assert!(page.contains(policy));
 }
 
-/// Every text in the page that reads as an address.
+/// Returns all texts in the page that can be parsed as an address.
 fn addresses(html: &str) -> Vec<String> {
     let is_part = |c: char| c.is_ascii_hexdigit() || c == '.' || c == ':';
     let words = text(html);
     let words = words.split(|c| !is_part(c)).map(|word| word.trim_end_matches('.'));
-    // What is left of a masked IPv6 address ends as no host's of the tests does.
+    // A masked IPv6 address ends in a colon, and no address of these tests does.
     let words = words.filter(|word| !word.ends_with(':'));
     words.filter(|w| w.parse::<std::net::IpAddr>().is_ok()).map(str::to_owned).collect()
 }
@@ -262,7 +262,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_order_of_the_input_means_nothing(
+    fn the_page_does_not_depend_on_the_order_of_the_input(
         findings in proptest::collection::vec(any_finding(), 1..8),
         by in 0usize..8,
     ) {

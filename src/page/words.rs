@@ -1,12 +1,12 @@
-//! Findings, numbers and times in words that a reader without the manual understands.
+//! Findings, numbers and times in words for readers without the manual.
 
 use crate::finding::words;
 use crate::finding::{Finding, Kind, Peer, Role, Side, masked_why};
 use crate::flow::{ICMP, ICMPV6};
 
-pub(super) use crate::finding::words::{count, length, octets, of, sample, service, span};
+pub(super) use crate::finding::words::{bytes, count, length, of, sample, service, span};
 
-/// What a host did or what was done to it.
+/// Returns the behaviour of a host, or of others towards it, in words.
 pub(super) fn class(finding: &Finding) -> &'static str {
     match (finding.kind, finding.role, finding.class.as_str()) {
         (Kind::Scan, Role::Source, "sweep") => "Probes whole networks, host after host",
@@ -25,7 +25,7 @@ pub(super) fn class(finding: &Finding) -> &'static str {
         (Kind::Flood, Role::Source, "outbound") => "Floods others with packets that nobody answers",
         (Kind::Flood, Role::Source, _) => "Floods other hosts",
         (Kind::Port, Role::Source, "spread") => "Attacks one port of many hosts, as a worm does",
-        (Kind::Port, Role::Source, "hammer") => "Hammers one port of few hosts, as guessers do",
+        (Kind::Port, Role::Source, "bruteforce") => "Hammers one port of few hosts, as guessers do",
         (Kind::Port, Role::Source, "spam") => "Writes to many mail servers, and is none itself",
         (Kind::Port, Role::Source, "infected") => {
             "Was attacked on a port, and attacks others there"
@@ -35,7 +35,7 @@ pub(super) fn class(finding: &Finding) -> &'static str {
     }
 }
 
-/// Whom a line of the summary counts.
+/// Returns the name of the hosts that a line of the summary counts.
 pub(super) const fn group(kind: Kind, role: Role) -> &'static str {
     match (kind, role) {
         (Kind::Scan, Role::Source) => "Hosts that scan networks",
@@ -55,7 +55,7 @@ pub(super) const fn side(side: Option<Side>) -> &'static str {
     }
 }
 
-/// What a mark of a finding means, if it is one of nfkit's.
+/// Returns the meaning of a mark, if it is one of nfkit's.
 pub(super) fn mark(mark: &str) -> Option<&'static str> {
     Some(match mark {
         "forged" => "the sources look forged: whoever is named as the other side may be innocent",
@@ -70,7 +70,7 @@ pub(super) fn mark(mark: &str) -> Option<&'static str> {
     })
 }
 
-/// Protocol and destination port: `TCP 80`.
+/// Returns protocol and destination port: `TCP 80`.
 pub(super) fn port(proto: Option<u8>, port: Option<u16>) -> String {
     match (proto, port) {
         (None, None) => "mixed".to_owned(),
@@ -82,7 +82,7 @@ pub(super) fn port(proto: Option<u8>, port: Option<u16>) -> String {
     }
 }
 
-/// A host or network of the other side, with its flows where they are counted.
+/// Returns a host or network of the other side, with its flows where they are counted.
 pub(super) fn peer(peer: &Peer, mask: bool) -> String {
     let host = peer.host.text(mask);
     match peer.flows {
@@ -91,8 +91,8 @@ pub(super) fn peer(peer: &Peer, mask: bool) -> String {
     }
 }
 
-/// The rule that fired, with printable ASCII left as it is and all else spelt out: other characters
-/// could turn the reading direction or hide. Masked, it names no address.
+/// Returns the rule that fired. Printable ASCII stays as it is and other characters are escaped, because they
+/// could reverse the reading direction or be invisible. Masked, the rule names no address.
 pub(super) fn why(text: &str, mask: bool) -> String {
     let masked = mask.then(|| masked_why(text));
     let plain = |c: char| matches!(c, ' '..='~' | '…');
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_and_icmp_types_read_well() {
+    fn ports_and_icmp_types_in_words() {
         assert_eq!(port(Some(6), Some(80)), "TCP 80");
         assert_eq!(port(Some(1), Some(0x0800)), "ICMP type 8 code 0");
         assert_eq!(service(Some(1), Some(0x0800)), Some("echo request"));
@@ -123,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn each_class_is_told_in_its_own_words() {
-        let mut told = BTreeSet::new();
+    fn each_class_has_words_of_its_own() {
+        let mut seen = BTreeSet::new();
         for (kind, role, classes) in [
             (
                 Kind::Flood,
@@ -132,12 +132,12 @@ mod tests {
                 &["dos", "ddos", "reflection", "volume", "carpet", "new"][..],
             ),
             (Kind::Flood, Role::Source, &["dos", "ddos", "reflection", "outbound"]),
-            (Kind::Port, Role::Source, &["spread", "hammer", "spam", "infected", "new"]),
+            (Kind::Port, Role::Source, &["spread", "bruteforce", "spam", "infected", "new"]),
         ] {
             for name in classes {
                 let finding = finding("192.0.2.1", 600, 5);
                 let finding = Finding { kind, role, class: (*name).to_owned(), ..finding };
-                assert!(told.insert(class(&finding)), "{kind} {name}: {}", class(&finding));
+                assert!(seen.insert(class(&finding)), "{kind} {name}: {}", class(&finding));
             }
         }
     }

@@ -1,43 +1,43 @@
-//! Who can be added to a scenario by name: those that scan, flood and attack ports, and innocents that
-//! look like some.
+//! The kinds of hosts that can be added to a scenario by name: scanners, flooders, attackers of ports, and
+//! innocent hosts that look like one of these.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The size of an actor at most: no scan goes twice round 140.119.0.0/16 in a window.
+/// The largest size of an actor. No scan goes through 140.119.0.0/16 twice in a window.
 pub const MAX_SIZE: u32 = 60_000;
-/// Hosts of a kind that one request adds at most.
+/// The most hosts that one request adds.
 pub const MAX_COUNT: u32 = 100;
-/// Hosts that all requests add at most, so that each has an address of its own.
+/// The most hosts that all requests add, so that each has an address of its own.
 pub const MAX_ACTORS: u32 = 400;
 
-/// Where an actor's own address lies.
+/// The block that an actor's address is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Home {
-    /// In the part of the campus where nobody else lives.
+    /// The part of the campus without ordinary hosts.
     Inside,
-    /// In the blocks for documentation (RFC 5737).
+    /// The blocks for documentation (RFC 5737).
     Scanner,
-    /// Sixteen addresses of one /24.
+    /// A /24, of which the actor has sixteen addresses.
     Group,
-    /// An ordinary address of the world.
+    /// The public addresses of the world.
     Public,
-    /// A whole network in the part of the campus where nobody but actors lives.
+    /// A whole network in the part of the campus without ordinary hosts.
     Net,
 }
 
-/// Which module knows what an actor does.
+/// The module that plays an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Play {
+pub(super) enum Family {
     Scan,
     Flood,
     Worm,
     Innocent,
 }
 
-/// One list of the kinds, so that the enum, [`Actor::ALL`] and what is said of each cannot part.
+/// Defines the kinds in one list, so that the enum, [`Actor::ALL`] and the text about each kind agree.
 macro_rules! actors {
-    ($($actor:ident $name:literal $size:literal $play:ident $home:ident $class:literal $about:literal,)+) => {
+    ($($actor:ident $name:literal $size:literal $family:ident $home:ident $class:literal $about:literal,)+) => {
         /// A kind of host that a scenario can have besides its ordinary traffic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Actor {
@@ -45,32 +45,32 @@ macro_rules! actors {
         }
 
         impl Actor {
-            /// Every kind: those that scan, flood and attack a port, then the innocent.
+            /// All kinds: those that scan, flood and attack a port, then the innocent ones.
             pub const ALL: [Actor; [$($name),+].len()] = [$(Actor::$actor),+];
 
-            /// The word that asks for it.
+            /// Returns the name by which a user asks for the kind.
             pub const fn name(self) -> &'static str {
                 match self { $(Actor::$actor => $name,)+ }
             }
 
-            /// Its size, unless another is asked for: mostly its targets or peers in a window.
+            /// Returns the default size: for most kinds the targets or peers in a window.
             pub const fn size(self) -> u32 {
                 match self { $(Actor::$actor => $size,)+ }
             }
 
-            /// What it does, in a line.
+            /// Returns a line of text about the kind.
             pub const fn about(self) -> &'static str {
                 match self { $(Actor::$actor => $about,)+ }
             }
 
-            /// The class of its finding, if there is something to be found.
+            /// Returns the class of the finding about such a host, or `None` for a kind that is innocent.
             pub const fn class(self) -> Option<&'static str> {
                 let class = match self { $(Actor::$actor => $class,)+ };
                 if class.is_empty() { None } else { Some(class) }
             }
 
-            pub(super) const fn play(self) -> Play {
-                match self { $(Actor::$actor => Play::$play,)+ }
+            pub(super) const fn family(self) -> Family {
+                match self { $(Actor::$actor => Family::$family,)+ }
             }
 
             pub(super) const fn home(self) -> Home {
@@ -84,15 +84,15 @@ actors! {
     Sweep "sweep" 1016 Scan Scanner "sweep"
         "walks whole /24s, one host after the other, tcp/23",
     Horizontal "horizontal" 500 Scan Scanner "horizontal"
-        "addresses of the campus in random order, tcp/445, one SYN of 40 octets each",
+        "addresses of the campus in random order, tcp/445, one SYN of 40 bytes each",
     Patient "patient" 300 Scan Scanner "horizontal"
-        "the same by connect(): SYNs of 48 to 60 octets, up to three tries",
+        "horizontal by connect(): SYNs of 48 to 60 bytes, up to three tries",
     Inner "inner" 500 Scan Inside "horizontal"
         "an inside host, random addresses of the world, tcp/445",
-    Ports "ports" 200 Scan Scanner "ports"
+    Ports "ports" 200 Scan Scanner "vertical"
         "random TCP ports of one living host, all from one source port",
-    Connect "connect" 200 Scan Scanner "ports"
-        "the same by connect(): a source port for each",
+    Connect "connect" 200 Scan Scanner "vertical"
+        "ports by connect(): a source port for each",
     Block "block" 300 Scan Scanner "block"
         "ten TCP ports of each host; SIZE counts hosts and ports together",
     Udp "udp" 500 Scan Scanner "udp"
@@ -111,7 +111,7 @@ actors! {
         "a third of the campus, tcp/80",
     Survey "survey" 2000 Scan Scanner "survey"
         "a research scanner: ten ports, one SYN each",
-    InnerPorts "innerports" 3000 Scan Inside "ports"
+    InnerPorts "innerports" 3000 Scan Inside "vertical"
         "an inside host, random TCP ports of one outside host, which resets most",
     Flood "flood" 3000 Flood Inside "dos"
         "an inside server, SYNs from one outside source, a new source port for each",
@@ -122,13 +122,13 @@ actors! {
     Forged "forged" 6000 Flood Inside "ddos"
         "an inside server, SYNs whose sources are any addresses at all",
     Drawn "drawn" 10000 Flood Inside "ddos"
-        "the same, sources drawn from public space alone; every second from one /8",
+        "forged, but sources from public space alone; every second from one /8",
     Spoofed "spoofed" 3000 Flood Inside "ddos"
-        "the same, sources inside addresses, which come in by the uplink",
+        "forged, but sources are inside addresses, which come in by the uplink",
     Reflected "reflected" 600 Flood Inside "reflection"
-        "an inside host, what DNS, NTP and other servers send; SIZE counts servers",
+        "an inside host, responses of DNS, NTP and other servers; SIZE counts servers",
     Unlisted "unlisted" 600 Flood Inside "reflection"
-        "the same from ports that few lists have",
+        "reflected, but from ports that few lists have",
     SynAck "synack" 800 Flood Inside "reflection"
         "an inside host, SYN-ACKs of web servers; SIZE counts servers",
     Carpet "carpet" 8000 Flood Net "carpet"
@@ -147,7 +147,7 @@ actors! {
         "an infected inside host, tcp/445, few in a window and others in each",
     Chain "chain" 60 Worm Scanner "infected"
         "a scanner infects an inside host, that another; SIZE counts targets of theirs",
-    Guess "guess" 200 Worm Scanner "hammer"
+    Guess "guess" 200 Worm Scanner "bruteforce"
         "guesses passwords of one inside host; SIZE counts connections",
     Spam "spam" 200 Worm Inside "spam"
         "an inside host that is no mail server writes to mail servers, tcp/25",
@@ -211,29 +211,29 @@ impl fmt::Display for Actor {
     }
 }
 
-/// So many hosts of a kind, in the words `KIND[=SIZE][xCOUNT]`.
+/// A request for hosts of a kind. The text form is `KIND[=SIZE][xCOUNT]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct With {
     /// The kind.
     pub actor: Actor,
-    /// The size of each, 1 to [`MAX_SIZE`]: distinct targets or peers in a window, flows of a flood, or
+    /// The size of each host, 1 to [`MAX_SIZE`]: distinct targets or peers in a window, flows of a flood, or
     /// packets a second.
     pub size: u32,
-    /// Hosts, 1 to [`MAX_COUNT`].
+    /// The number of hosts, 1 to [`MAX_COUNT`].
     pub count: u32,
 }
 
-/// Why a request for actors is none.
+/// The reason why a text is not a request for actors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// No such kind.
-    #[error("nobody is called {0:?}, only {list}", list = names())]
+pub enum WithError {
+    /// There is no such kind.
+    #[error("unknown kind {0:?}; the kinds are {list}", list = names())]
     Unknown(String),
-    /// A size that is no number or out of bounds.
-    #[error("a size of {0:?} is not 1 to {MAX_SIZE}")]
+    /// The size is not a number, or out of range.
+    #[error("size {0:?} is not a number from 1 to {MAX_SIZE}")]
     Size(String),
-    /// A count that is no number or out of bounds.
-    #[error("a count of {0:?} is not 1 to {MAX_COUNT}")]
+    /// The count is not a number, or out of range.
+    #[error("count {0:?} is not a number from 1 to {MAX_COUNT}")]
     Count(String),
 }
 
@@ -242,9 +242,9 @@ fn names() -> String {
 }
 
 impl FromStr for With {
-    type Err = Unfit;
+    type Err = WithError;
 
-    fn from_str(text: &str) -> Result<With, Unfit> {
+    fn from_str(text: &str) -> Result<With, WithError> {
         let named = |name: &str| Actor::ALL.into_iter().find(|actor| actor.name() == name);
         let (name, size, count) = match (text.split_once('='), text.rsplit_once('x')) {
             (Some((name, rest)), _) => match rest.split_once('x') {
@@ -254,19 +254,19 @@ impl FromStr for With {
             (None, Some((name, count))) if named(name).is_some() => (name, None, Some(count)),
             _ => (text, None, None),
         };
-        let actor = named(name).ok_or_else(|| Unfit::Unknown(name.to_owned()))?;
+        let actor = named(name).ok_or_else(|| WithError::Unknown(name.to_owned()))?;
         let number = |text: &str, most| {
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             text.parse().ok().filter(|n| digits && (1..=most).contains(n))
         };
         let size = match size {
             None => actor.size(),
-            Some(size) => number(size, MAX_SIZE).ok_or_else(|| Unfit::Size(size.to_owned()))?,
+            Some(size) => number(size, MAX_SIZE).ok_or_else(|| WithError::Size(size.to_owned()))?,
         };
         let count = match count {
             None => 1,
             Some(count) => {
-                number(count, MAX_COUNT).ok_or_else(|| Unfit::Count(count.to_owned()))?
+                number(count, MAX_COUNT).ok_or_else(|| WithError::Count(count.to_owned()))?
             }
         };
         Ok(With { actor, size, count })
@@ -278,22 +278,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actors_are_asked_for_in_words() {
+    fn requests_are_parsed() {
         let with = |actor, size, count| Ok(With { actor, size, count });
         for (text, want) in [
             ("sweep", with(Actor::Sweep, 1016, 1)),
             ("natx3", with(Actor::Nat, 3000, 3)),
             ("nat=7", with(Actor::Nat, 7, 1)),
             ("udp=60000x100", with(Actor::Udp, 60_000, 100)),
-            ("proxy", Err(Unfit::Unknown("proxy".to_owned()))),
-            ("", Err(Unfit::Unknown(String::new()))),
-            ("sweep=", Err(Unfit::Size(String::new()))),
-            ("sweep=0", Err(Unfit::Size("0".to_owned()))),
-            ("sweep=+5", Err(Unfit::Size("+5".to_owned()))),
-            ("sweep=60001", Err(Unfit::Size("60001".to_owned()))),
-            ("sweepx0", Err(Unfit::Count("0".to_owned()))),
-            ("sweep=5x101", Err(Unfit::Count("101".to_owned()))),
-            ("sweep=5xx", Err(Unfit::Count("x".to_owned()))),
+            ("proxy", Err(WithError::Unknown("proxy".to_owned()))),
+            ("", Err(WithError::Unknown(String::new()))),
+            ("sweep=", Err(WithError::Size(String::new()))),
+            ("sweep=0", Err(WithError::Size("0".to_owned()))),
+            ("sweep=+5", Err(WithError::Size("+5".to_owned()))),
+            ("sweep=60001", Err(WithError::Size("60001".to_owned()))),
+            ("sweepx0", Err(WithError::Count("0".to_owned()))),
+            ("sweep=5x101", Err(WithError::Count("101".to_owned()))),
+            ("sweep=5xx", Err(WithError::Count("x".to_owned()))),
         ] {
             assert_eq!(text.parse(), want, "{text}");
         }
@@ -302,12 +302,12 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_can_be_asked_for_and_has_its_line() {
+    fn every_kind_has_a_name_a_size_and_a_line_of_text() {
         for actor in Actor::ALL {
             let with = With { actor, size: actor.size(), count: 1 };
             assert_eq!(actor.name().parse(), Ok(with));
             assert!((1..=MAX_SIZE).contains(&actor.size()));
-            // A line of help has room for so much after the name and the size.
+            // The rest of a line of --help after the name and the size.
             assert!((1..=78).contains(&actor.about().len()), "{actor}");
         }
     }

@@ -1,8 +1,8 @@
-//! Who is there: the inside hosts of a campus of 2001 and the outside world they talk to.
+//! The hosts of a scenario: those inside a campus of 2001, and those outside that they communicate with.
 //!
-//! Addresses depend on the seed alone. About every ninth inside address is alive, so no ordinary
-//! source can meet 200 hosts of one /24. Outside addresses cluster in a thousand /16s, the popular
-//! ones in few of them: sources spread evenly over the world would look forged.
+//! Addresses depend on the seed alone. About every ninth inside address is in use, so no ordinary source can
+//! reach 200 hosts of one /24. Outside addresses cluster in a thousand /16s, and the popular ones in few of
+//! them, because sources that are spread evenly over the world would look forged.
 
 use std::net::Ipv4Addr;
 
@@ -10,15 +10,15 @@ use super::draw::{Alias, Dice, mix};
 
 /// The inside network, 140.119.0.0/16.
 pub(super) const INSIDE: u32 = ip(140, 119, 0, 0);
-/// ifIndex of the uplink.
+/// The ifIndex of the uplink.
 pub(super) const UPLINK: u32 = 1;
-/// ifIndex of the interface towards the campus.
+/// The ifIndex of the interface towards the campus.
 pub(super) const CAMPUS: u32 = 2;
 
-/// Inside hosts that only attacks may touch: their ordinary traffic would blur the truth's counts.
+/// Inside hosts without ordinary traffic, which would distort the counts of the truth.
 pub(super) const RESERVED: [u32; 8] =
     [WORM, FLOODS[0].0, FLOODS[0].1, FLOODS[1].0, FLOODS[1].1, FLOODS[2].0, FLOODS[2].1, CROWDED];
-/// The scanner of figure 3, an address that belongs to nobody (RFC 5737).
+/// The scanner of figure 3. The address belongs to nobody (RFC 5737).
 pub(super) const SCANNER: u32 = ip(203, 0, 113, 45);
 /// Victim and attacker of each flooded pair of figure 4, the main one first.
 pub(super) const FLOODS: [(u32, u32); 3] = [
@@ -26,31 +26,31 @@ pub(super) const FLOODS: [(u32, u32); 3] = [
     (ip(140, 119, 162, 20), ip(140, 119, 77, 33)),
     (ip(140, 119, 31, 5), ip(140, 119, 208, 9)),
 ];
-/// The victim of figure 4's day that many sources flood.
+/// The victim that many sources flood on the day of figure 4.
 pub(super) const CROWDED: u32 = ip(140, 119, 9, 60);
 /// The infected host of figure 5.
 pub(super) const WORM: u32 = ip(140, 119, 44, 91);
 
-/// First and last third octet of the populated part of the inside network.
+/// The first and the last third byte of the populated part of the inside network.
 const POPULATED: (u32, u32) = (1, 239);
 
-/// An address as a number.
+/// Returns an address as a number.
 pub(super) const fn ip(a: u8, b: u8, c: u8, d: u8) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// Whether an address is inside.
+/// Returns true if an address is inside.
 pub(super) const fn inside(address: u32) -> bool {
     address >> 16 == INSIDE >> 16
 }
 
-/// Whether a host of the inside network exists.
+/// Returns true if an ordinary inside host has this address.
 pub(super) fn alive(seed: u64, address: u32) -> bool {
     populated(address) && mix(mix(seed, 0xa11e), u64::from(address)) % 9 == 0
 }
 
-/// Whether a host of the inside network could exist at an address: the others belong to attacks and
-/// to actors, or to nobody.
+/// Returns true if an ordinary inside host may have this address. The other inside addresses belong to attacks
+/// and actors, or to nobody.
 pub(super) fn populated(address: u32) -> bool {
     let (net, host) = ((address >> 8) & 0xff, address & 0xff);
     inside(address)
@@ -59,7 +59,7 @@ pub(super) fn populated(address: u32) -> bool {
         && !RESERVED.contains(&address)
 }
 
-/// A random outside address of the unicast space (RFC 6890 blocks left out).
+/// Returns a random outside address of the unicast space, except the blocks of RFC 6890.
 pub(super) fn world(dice: &mut Dice) -> u32 {
     loop {
         let address = dice.word() as u32;
@@ -83,7 +83,7 @@ fn public(address: u32) -> bool {
         || (a == 198 && b & 0xfe == 18))
 }
 
-/// Hosts and how popular each is.
+/// A set of hosts, with the popularity of each.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     hosts: Vec<u32>,
@@ -91,28 +91,28 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// The first host is the most popular; `flat` as in [`Alias::zipf`]. There is at least one.
+    /// Returns a pool of at least one host, the most popular first. [`Alias::zipf`] explains `flat`.
     fn new(hosts: Vec<u32>, flat: u64) -> Pool {
         let alias = Alias::zipf(hosts.len(), flat);
         Pool { hosts, alias }
     }
 
-    /// A host by popularity.
+    /// Draws a host by popularity.
     pub(super) fn pick(&self, dice: &mut Dice) -> u32 {
         self.hosts[self.alias.pick(dice)]
     }
 
-    /// How many hosts there are, at least one.
+    /// Returns the number of hosts, at least one.
     pub(super) fn len(&self) -> u32 {
         self.hosts.len() as u32
     }
 
-    /// Whether a host is one of them.
+    /// Returns true if the pool contains the host.
     pub(super) fn holds(&self, host: u32) -> bool {
         self.hosts.contains(&host)
     }
 
-    /// The host of a rank, counted round.
+    /// Returns the host of a rank, modulo the number of hosts.
     pub(super) fn rank(&self, rank: usize) -> u32 {
         self.hosts[rank % self.hosts.len()]
     }
@@ -121,36 +121,36 @@ impl Pool {
 /// All the hosts of a scenario.
 #[derive(Clone, Debug)]
 pub(super) struct Campus {
-    /// Inside: resolvers.
+    /// Inside resolvers.
     pub(super) resolvers: Pool,
-    /// Inside: name servers that answer for the campus.
+    /// Inside name servers that answer for the campus.
     pub(super) authorities: Pool,
-    /// Inside: mail servers.
+    /// Inside mail servers.
     pub(super) mail: Pool,
-    /// Inside: time servers.
+    /// Inside time servers.
     pub(super) clocks: Pool,
-    /// Inside: web servers.
+    /// Inside web servers.
     pub(super) web: Pool,
-    /// Inside: login and file servers.
+    /// Inside login and file servers.
     pub(super) shells: Pool,
-    /// Inside: hosts that share files with peers.
+    /// Inside hosts that share files with peers.
     pub(super) sharers: Pool,
-    /// Inside: everybody else.
+    /// All other inside hosts.
     pub(super) clients: Pool,
-    /// Outside: web servers.
+    /// Outside web servers.
     pub(super) sites: Pool,
-    /// Outside: name servers.
+    /// Outside name servers.
     pub(super) names: Pool,
-    /// Outside: mail servers.
+    /// Outside mail servers.
     pub(super) exchanges: Pool,
-    /// Outside: people who visit the campus' servers.
+    /// Outside clients of the campus' servers.
     pub(super) visitors: Pool,
-    /// Outside: networks (/16) in which peers live.
+    /// Outside networks (/16) of peers.
     pub(super) nets: Pool,
 }
 
 impl Campus {
-    /// The population that belongs to a seed: some 7,000 inside hosts, 20,000 outside.
+    /// Returns the hosts of a seed: some 7,000 inside and 20,000 outside.
     pub(super) fn new(seed: u64) -> Campus {
         let mut dice = Dice::new(seed, 0, 0xca3);
         let mut hosts: Vec<u32> =
@@ -188,17 +188,17 @@ impl Campus {
         }
     }
 
-    /// Some peer of a file sharing network, mostly never seen before.
+    /// Draws a peer of a file sharing network, mostly one that was not drawn before.
     pub(super) fn peer(&self, dice: &mut Dice) -> u32 {
         neighbour(&self.nets, dice)
     }
 }
 
-/// A host of one of the networks.
+/// Draws a host of one of the networks.
 fn neighbour(nets: &Pool, dice: &mut Dice) -> u32 {
     loop {
         let address = nets.pick(dice) | dice.below(1 << 16);
-        // A /16 of public space can hold a block that is not (192.0.0.0/24, 203.0.113.0/24).
+        // A /16 of public space can contain a block that is not public (192.0.0.0/24, 203.0.113.0/24).
         if public(address) && address & 0xff != 0 && address & 0xff != 255 {
             return address;
         }
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_world_is_public_and_outside() {
+    fn outside_addresses_are_public() {
         let mut dice = Dice::new(3, 0, 0);
         for _ in 0..200_000 {
             let address = world(&mut dice);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn few_hosts_of_a_network_live() {
+    fn few_addresses_of_a_network_are_in_use() {
         for seed in 0..3 {
             for net in 56..=71 {
                 let alive = (0..256).filter(|h| alive(seed, INSIDE | (net << 8) | h)).count();

@@ -1,10 +1,9 @@
-//! What floods are made of: packets by the thousand to one host or one network, and the little that
-//! comes back.
+//! Floods: thousands of packets to one host or one network, and the few responses.
 //!
-//! The victim is the actor; of `outbound` and `outsyn` it is the attacker. Sources and servers that
-//! exist are the same in every window, as a list of bots or reflectors is; forged sources are drawn
-//! for every packet. A turn is one flow of a source or one server's share, and of a flood that is
-//! told in packets a second a piece of each of its flows.
+//! The actor is the victim, except in `outbound` and `outsyn`, where it is the attacker. Sources and servers
+//! that exist are the same in every window, like a list of bots or reflectors. Forged sources are drawn for
+//! every packet. An action is one flow of a source, or all flows of one server. If the size of the flood is
+//! packets a second, it is one chunk of each of its flows.
 
 use super::action::{ActionCtx, kernel_port};
 use super::actor::Actor;
@@ -15,19 +14,22 @@ use super::record::{ACK, PORT_UNREACHABLE, PacketTotals, RST, SYN};
 use super::script::{Script, Shape};
 use crate::flow::{ICMP, TCP, UDP};
 
-/// Hosts that send a `botnet` flood, a `carpet`, a `quicflood` and a `volume` flood.
+/// The sources of a `botnet` flood.
 const BOTS: u64 = 300;
-const CARPETERS: u32 = 200;
-/// SYNs of a turn of a `carpet` that is made of them.
+/// The sources of a `carpet`.
+const CARPET_SOURCES: u32 = 200;
+/// The SYNs in an action of a `carpet` of SYNs.
 const SYNS: u32 = 4;
-const QUICKERS: u32 = 500;
+/// The sources of a `quicflood`.
+const QUIC_SOURCES: u32 = 500;
+/// The sources, with one flow each, of a `volume` flood.
 const STREAMS: u32 = 20;
 
-/// Ports whose servers send more than they are asked for: the list that everybody has. With each what
-/// its replies have at least and at most, in octets a packet.
+/// The well-known ports of reflection: their servers send more than they receive. Each has the least and the
+/// most bytes a packet of its responses.
 const REFLECTORS: [(u16, u32, u32); 10] = [
     (53, 900, 1_400),
-    // Six of monlist's entries.
+    // Six entries of monlist.
     (123, 468, 468),
     (389, 1_200, 1_400),
     (1_900, 400, 460),
@@ -38,257 +40,280 @@ const REFLECTORS: [(u16, u32, u32); 10] = [
     (3_702, 600, 1_300),
     (17, 400, 540),
 ];
-/// Those of some that few lists have: cameras, remote desktops, media and game servers, CoAP.
+/// Less known ports of reflection: cameras, remote desktops, media and game servers, CoAP.
 const UNLISTED: [u16; 6] = [10_074, 37_810, 3_283, 32_414, 5_683, 27_016];
 
-/// Reserved nowhere, so that all of it can send: the first octets of what `drawn` is drawn from.
-const EIGHTS: [u32; 8] = [24, 62, 80, 93, 114, 177, 187, 211];
+/// The first bytes of the /8s that every second `drawn` draws its sources from. None has a reserved block.
+const DRAWN_NETS: [u32; 8] = [24, 62, 80, 93, 114, 177, 187, 211];
 
-/// A turn of a flood.
-pub(super) fn turn(turn: &ActionCtx, script: &mut Script) {
-    match turn.member.actor {
-        Actor::Flood => single(turn, script),
-        Actor::UdpFlood => datagrams(turn, script),
-        Actor::Botnet => bots(turn, script),
+/// Plays an action of a flood.
+pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
+    match ctx.member.actor {
+        Actor::Flood => single(ctx, script),
+        Actor::UdpFlood => datagrams(ctx, script),
+        Actor::Botnet => bots(ctx, script),
         Actor::Forged => {
             let source = script.dice.between(1, u32::MAX - 1);
-            made_up(turn, script, source, 80);
+            forged_syn(ctx, script, source, 80);
         }
         Actor::Drawn => {
-            let source = match turn.member.number % 2 {
+            let source = match ctx.member.number % 2 {
                 0 => world(&mut script.dice),
                 _ => {
-                    let eight = EIGHTS[turn.stable_hash(8u8) as usize % EIGHTS.len()];
-                    (eight << 24) | script.dice.between(1, (1 << 24) - 2)
+                    let net = DRAWN_NETS[ctx.stable_hash(8u8) as usize % DRAWN_NETS.len()];
+                    (net << 24) | script.dice.between(1, (1 << 24) - 2)
                 }
             };
-            made_up(turn, script, source, 443);
+            forged_syn(ctx, script, source, 443);
         }
         Actor::Spoofed => {
             let source = INSIDE | script.dice.between(1, (1 << 16) - 2);
-            made_up(turn, script, source, 80);
+            forged_syn(ctx, script, source, 80);
         }
-        Actor::Reflected | Actor::Unlisted => reflection(turn, script),
-        Actor::SynAck => handshakes(turn, script),
-        Actor::Carpet => carpet(turn, script),
-        Actor::QuicFlood => initials(turn, script),
-        Actor::Outbound => outbound(turn, script),
-        Actor::OutSyn => outsyn(turn, script),
-        Actor::Volume => volume(turn, script),
+        Actor::Reflected | Actor::Unlisted => reflection(ctx, script),
+        Actor::SynAck => syn_acks(ctx, script),
+        Actor::Carpet => carpet(ctx, script),
+        Actor::QuicFlood => quic_initials(ctx, script),
+        Actor::Outbound => outbound(ctx, script),
+        Actor::OutSyn => outsyn(ctx, script),
+        Actor::Volume => volume(ctx, script),
         _ => {}
     }
 }
 
-/// The next source port of a program that counts its packets from somewhere, as hping does.
-fn counted(turn: &ActionCtx) -> u16 {
-    1_024 + ((turn.stable_hash(1u8).wrapping_add(turn.all)) % 64_000) as u16
+/// Returns the next source port of a program that counts its packets up, as hping does.
+fn counting_port(ctx: &ActionCtx) -> u16 {
+    1_024 + ((ctx.stable_hash(1u8).wrapping_add(ctx.overall)) % 64_000) as u16
 }
 
-/// One SYN from one host. Of two victims one sends cookies and its SYN-ACK once.
-fn single(turn: &ActionCtx, script: &mut Script) {
-    let (from, to) = ((turn.fixed_peer(0), counted(turn)), (turn.host(), 80));
-    script.own(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
-    reply(turn, script, from, to, [4, 1]);
+/// Plays one SYN of the only source. Every second victim uses SYN cookies and sends its SYN-ACK once.
+fn single(ctx: &ActionCtx, script: &mut Script) {
+    let (from, to) = ((ctx.fixed_peer(0), counting_port(ctx)), (ctx.host(), 80));
+    script.counted_flow(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
+    respond(ctx, script, from, to, [4, 1]);
 }
 
-/// What a flooded server says to a SYN: in so many of six cases that the port is open, and that it is
-/// closed.
-fn reply(turn: &ActionCtx, script: &mut Script, from: (u32, u16), to: (u32, u16), of: [u32; 2]) {
-    let way = u64::from(script.dice.between(1, 40));
-    let [open, closed] = of;
-    let lot = script.dice.below(6);
-    if lot < open {
-        let tries = if turn.member.number % 2 == 0 { 1 } else { script.dice.between(1, 4) };
-        // Sent again after 1, 3 and 7 s.
+/// Plays the response of a flooded server to a SYN. In `open` of six cases the port is open, and in `closed` of
+/// six it is closed; in the others there is no response.
+fn respond(
+    ctx: &ActionCtx,
+    script: &mut Script,
+    from: (u32, u16),
+    to: (u32, u16),
+    [open, closed]: [u32; 2],
+) {
+    let delay = u64::from(script.dice.between(1, 40));
+    let draw = script.dice.below(6);
+    if draw < open {
+        let tries = if ctx.member.number % 2 == 0 { 1 } else { script.dice.between(1, 4) };
+        // The SYN-ACK is sent again after 1, 3 and 7 s.
         let millis = ((1 << (tries - 1)) - 1) * 1_000;
-        script.leg(TCP, to, from, PacketTotals::even(tries, 44, SYN | ACK), way, millis);
-    } else if lot < open + closed {
-        script.leg(TCP, to, from, PacketTotals::even(1, 40, RST | ACK), way, 0);
+        script.flow(TCP, to, from, PacketTotals::even(tries, 44, SYN | ACK), delay, millis);
+    } else if draw < open + closed {
+        script.flow(TCP, to, from, PacketTotals::even(1, 40, RST | ACK), delay, 0);
     }
 }
 
-/// Datagrams to any port; a host says of few that nobody listens there, for kernels limit that.
-fn datagrams(turn: &ActionCtx, script: &mut Script) {
-    let sport = match turn.member.number % 2 {
-        0 => 1_024 + (turn.stable_hash(1u8) % 64_000) as u16,
+/// Plays datagrams to any port. The host sends few ICMP errors, because kernels limit their rate.
+fn datagrams(ctx: &ActionCtx, script: &mut Script) {
+    let sport = match ctx.member.number % 2 {
+        0 => 1_024 + (ctx.stable_hash(1u8) % 64_000) as u16,
         _ => script.dice.port(1_024, 65_535),
     };
-    let from = (turn.fixed_peer(0), sport);
-    let to = (turn.host(), script.dice.port(1, 65_535));
+    let from = (ctx.fixed_peer(0), sport);
+    let to = (ctx.host(), script.dice.port(1, 65_535));
     let packets = script.dice.between(1, 3);
-    script.own(0, UDP, (from, to), PacketTotals::even(packets, 540, 0), (packets - 1) * 20);
+    script.counted_flow(
+        0,
+        UDP,
+        (from, to),
+        PacketTotals::even(packets, 540, 0),
+        (packets - 1) * 20,
+    );
     if script.dice.permille(30) {
-        let way = u64::from(script.dice.between(1, 40));
-        script.leg(
-            ICMP,
-            (to.0, 0),
-            (from.0, PORT_UNREACHABLE),
-            PacketTotals::even(1, 568, 0),
-            way,
-            0,
-        );
+        let delay = u64::from(script.dice.between(1, 40));
+        let error = PacketTotals::even(1, 568, 0);
+        script.flow(ICMP, (to.0, 0), (from.0, PORT_UNREACHABLE), error, delay, 0);
     }
 }
 
-/// One connection of a bot, whose kernel sends the SYN again where nobody answers.
-fn bots(turn: &ActionCtx, script: &mut Script) {
-    let bots = BOTS.min(turn.member.size.into());
-    let bot = turn.all % bots;
-    let from = (turn.fixed_peer(bot), kernel_port(turn.stable_hash(bot), turn.all / bots));
+/// Plays one connection of a bot, whose kernel sends the SYN again if there is no response.
+fn bots(ctx: &ActionCtx, script: &mut Script) {
+    let bots = BOTS.min(ctx.member.size.into());
+    let bot = ctx.overall % bots;
+    let from = (ctx.fixed_peer(bot), kernel_port(ctx.stable_hash(bot), ctx.overall / bots));
     let answer = match script.dice.below(100) {
         0..8 => Some(Answer::Open),
         8..16 => Some(Answer::Closed),
         _ => None,
     };
-    script.knock(0, from, (turn.host(), 443), Shape::Connect(60), answer, 0);
+    script.tcp_probe(0, from, (ctx.host(), 443), Shape::Connect(60), answer, 0);
 }
 
-/// One SYN from a source that it does not come from. An answer goes to whoever has that address, and
-/// who is there says that he asked nothing.
-fn made_up(turn: &ActionCtx, script: &mut Script, source: u32, port: u16) {
+/// Plays one SYN with a forged source. The response goes to the host of that address, which resets the
+/// connection if it exists.
+fn forged_syn(ctx: &ActionCtx, script: &mut Script, source: u32, port: u16) {
     // The victim does not flood itself.
-    let source = if source == turn.host() { source ^ 1 } else { source };
-    let (from, to) = ((source, script.dice.port(1, 65_535)), (turn.host(), port));
+    let source = if source == ctx.host() { source ^ 1 } else { source };
+    let (from, to) = ((source, script.dice.port(1, 65_535)), (ctx.host(), port));
     script.forged(TCP, from, to, PacketTotals::even(1, 40, SYN));
-    // No kernel answers this host, that net or a group.
+    // No kernel answers a source in 0/8 or 127/8, or a multicast group.
     if matches!(source >> 24, 0 | 127 | 224..) {
         return;
     }
-    let before = script.legs.len();
-    reply(turn, script, from, to, [2, 0]);
-    if script.legs.len() > before && alive(turn.seed, source) {
-        script.leg(TCP, from, to, PacketTotals::even(1, 40, RST), 50, 0);
+    let before = script.flows.len();
+    respond(ctx, script, from, to, [2, 0]);
+    if script.flows.len() > before && alive(ctx.seed, source) {
+        script.flow(TCP, from, to, PacketTotals::even(1, 40, RST), 50, 0);
     }
 }
 
-/// What one server was asked for in the victim's name. Of two victims one has one port attacked.
-fn reflection(turn: &ActionCtx, script: &mut Script) {
-    let number = turn.member.number;
-    let (port, least, most) = match turn.member.actor {
+/// Plays the responses of one server to queries in the victim's name. Every second victim is attacked on one
+/// port only.
+fn reflection(ctx: &ActionCtx, script: &mut Script) {
+    let number = ctx.member.number;
+    let (port, least, most) = match ctx.member.actor {
         Actor::Reflected => REFLECTORS[number as usize % REFLECTORS.len()],
         _ => match UNLISTED.get(number as usize % (UNLISTED.len() + 1)) {
             Some(&port) => (port, 400, 1_400),
-            None => (1_024 + (turn.stable_hash(2u8) % 64_000) as u16, 400, 1_400),
+            None => (1_024 + (ctx.stable_hash(2u8) % 64_000) as u16, 400, 1_400),
         },
     };
-    let one = (number + number / 10) % 2 == 0;
-    let from = (turn.fixed_peer(turn.n.into()), port);
-    let size = least + (turn.stable_hash(from.0) % u64::from(most - least + 1)) as u32;
-    let flows = if one { 1 } else { script.dice.between(1, 2) };
+    let is_one_port = (number + number / 10) % 2 == 0;
+    let from = (ctx.fixed_peer(ctx.step.into()), port);
+    let size = least + (ctx.stable_hash(from.0) % u64::from(most - least + 1)) as u32;
+    let flows = if is_one_port { 1 } else { script.dice.between(1, 2) };
     for _ in 0..flows {
-        let dport =
-            if one { [80, 443, 53][number as usize % 3] } else { script.dice.port(1, 65_535) };
+        let dport = if is_one_port {
+            [80, 443, 53][number as usize % 3]
+        } else {
+            script.dice.port(1, 65_535)
+        };
         let packets = script.dice.between(3, 60);
         let millis = script.dice.between(packets, packets * 100);
-        script.own(
-            0,
-            UDP,
-            (from, (turn.host(), dport)),
-            PacketTotals::even(packets, size, 0),
-            millis,
-        );
+        let totals = PacketTotals::even(packets, size, 0);
+        script.counted_flow(0, UDP, (from, (ctx.host(), dport)), totals, millis);
     }
 }
 
-/// What a web server says to a SYN that the victim did not send. A reset stops it, else it is said
-/// again.
-fn handshakes(turn: &ActionCtx, script: &mut Script) {
-    let server = turn.fixed_peer(turn.n.into());
-    let from = (server, if turn.stable_hash(server) % 3 == 0 { 80 } else { 443 });
-    let to = (turn.host(), script.dice.port(1_024, 65_535));
-    let size = [44, 48, 52, 60][turn.stable_hash(server) as usize / 3 % 4];
+/// Plays the SYN-ACKs of a web server to a SYN that the victim did not send. The server sends them again unless
+/// the victim resets the connection.
+fn syn_acks(ctx: &ActionCtx, script: &mut Script) {
+    let server = ctx.fixed_peer(ctx.step.into());
+    let from = (server, if ctx.stable_hash(server) % 3 == 0 { 80 } else { 443 });
+    let to = (ctx.host(), script.dice.port(1_024, 65_535));
+    let size = [44, 48, 52, 60][ctx.stable_hash(server) as usize / 3 % 4];
     let reset = script.dice.permille(250);
     let packets = if reset { 1 } else { script.dice.between(1, 3) };
     let millis = ((1 << (packets - 1)) - 1) * 1_000;
-    script.own(0, TCP, (from, to), PacketTotals::even(packets, size, SYN | ACK), millis);
+    script.counted_flow(0, TCP, (from, to), PacketTotals::even(packets, size, SYN | ACK), millis);
     if reset {
-        script.leg(TCP, to, from, PacketTotals::even(1, 40, RST), 2, 0);
+        script.flow(TCP, to, from, PacketTotals::even(1, 40, RST), 2, 0);
     }
 }
 
-/// The prefix length of a network that is carpeted.
-pub(super) fn carpeted(number: u32) -> u8 {
+/// Returns the prefix length of the network of a carpet.
+pub(super) fn carpet_prefix(number: u32) -> u8 {
     if number % 2 == 0 { 24 } else { 23 }
 }
 
-/// Packets to any hosts of a network: a datagram or a few, or SYNs, of which it takes more to be noticed
-/// among all that scanners send. One host in twelve is there and sometimes says so.
-fn carpet(turn: &ActionCtx, script: &mut Script) {
-    for _ in 0..if turn.member.number % 2 == 0 { 1 } else { SYNS } {
-        one_of_carpet(turn, script);
+/// Plays packets to any hosts of a network: a few datagrams, or several SYNs, because few would not stand out
+/// among those of scanners. One host in twelve exists, and sometimes sends a response.
+fn carpet(ctx: &ActionCtx, script: &mut Script) {
+    for _ in 0..if ctx.member.number % 2 == 0 { 1 } else { SYNS } {
+        carpet_flow(ctx, script);
     }
 }
 
-fn one_of_carpet(turn: &ActionCtx, script: &mut Script) {
-    let nets = 1 << (24 - carpeted(turn.member.number));
+/// Plays one flow of a carpet.
+fn carpet_flow(ctx: &ActionCtx, script: &mut Script) {
+    let nets = 1 << (24 - carpet_prefix(ctx.member.number));
     let dice = &mut script.dice;
-    let host = turn.host() | (dice.below(nets) << 8) | dice.between(1, 254);
-    let source = turn.fixed_peer(dice.below(CARPETERS).into());
+    let host = ctx.host() | (dice.below(nets) << 8) | dice.between(1, 254);
+    let source = ctx.fixed_peer(dice.below(CARPET_SOURCES).into());
     let from = (source, dice.port(1_024, 65_535));
-    let says = mix(turn.stable_hash(0u8), host.into()) % 12 == 0 && dice.permille(100);
-    if turn.member.number % 2 == 0 {
+    let responds = mix(ctx.stable_hash(0u8), host.into()) % 12 == 0 && dice.permille(100);
+    if ctx.member.number % 2 == 0 {
         let (to, packets) = ((host, dice.port(1, 65_535)), dice.between(1, 4));
         let size = dice.between(300, 1_400);
-        script.own(0, UDP, (from, to), PacketTotals::even(packets, size, 0), (packets - 1) * 30);
-        if says {
-            let heap = PacketTotals::even(1, (size + 28).min(576), 0);
-            script.leg(ICMP, (host, 0), (source, PORT_UNREACHABLE), heap, 3, 0);
+        script.counted_flow(
+            0,
+            UDP,
+            (from, to),
+            PacketTotals::even(packets, size, 0),
+            (packets - 1) * 30,
+        );
+        if responds {
+            let totals = PacketTotals::even(1, (size + 28).min(576), 0);
+            script.flow(ICMP, (host, 0), (source, PORT_UNREACHABLE), totals, 3, 0);
         }
     } else {
         let to = (host, 80);
-        script.own(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
-        if says {
-            script.leg(TCP, to, from, PacketTotals::even(1, 40, RST | ACK), 3, 0);
+        script.counted_flow(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
+        if responds {
+            script.flow(TCP, to, from, PacketTotals::even(1, 40, RST | ACK), 3, 0);
         }
     }
 }
 
-/// Datagrams as long as QUIC's first must be; a server answers few.
-fn initials(turn: &ActionCtx, script: &mut Script) {
+/// Plays datagrams of the length that the first ones of QUIC must have. The server answers few.
+fn quic_initials(ctx: &ActionCtx, script: &mut Script) {
     let dice = &mut script.dice;
-    let from = (turn.fixed_peer(dice.below(QUICKERS).into()), dice.port(1_024, 65_535));
-    let to = (turn.host(), 443);
+    let from = (ctx.fixed_peer(dice.below(QUIC_SOURCES).into()), dice.port(1_024, 65_535));
+    let to = (ctx.host(), 443);
     let (packets, size) = (dice.between(1, 2), dice.between(1_228, 1_350));
-    script.own(0, UDP, (from, to), PacketTotals::even(packets, size, 0), (packets - 1) * 300);
+    script.counted_flow(
+        0,
+        UDP,
+        (from, to),
+        PacketTotals::even(packets, size, 0),
+        (packets - 1) * 300,
+    );
     if script.dice.permille(50) {
         let (packets, size) = (script.dice.between(1, 3), script.dice.between(1_200, 1_250));
-        script.leg(UDP, to, from, PacketTotals::even(packets, size, 0), 20, (packets - 1) * 400);
+        script.flow(UDP, to, from, PacketTotals::even(packets, size, 0), 20, (packets - 1) * 400);
     }
 }
 
-/// An inside host at an outside one: by one flow, or to eight ports.
-fn outbound(turn: &ActionCtx, script: &mut Script) {
-    let (victim, wide) = (turn.fixed_peer(0), turn.member.number % 2 == 1);
-    let flows = if wide { 8 } else { 1 };
-    let size = 100 + (turn.stable_hash(0u8) % 1_301) as u32;
+/// Plays a flood from an inside host to an outside one: one flow, or flows to eight ports.
+fn outbound(ctx: &ActionCtx, script: &mut Script) {
+    let (victim, has_ports) = (ctx.fixed_peer(0), ctx.member.number % 2 == 1);
+    let flows = if has_ports { 8 } else { 1 };
+    let size = 100 + (ctx.stable_hash(0u8) % 1_301) as u32;
     for flow in 0..flows {
-        let lot = turn.stable_hash(10 + u64::from(flow));
-        let from = (turn.host(), 32_768 + (lot % 28_000) as u16);
-        let dport = if wide { 1 + (lot >> 20) % 65_535 } else { 80 };
-        let heap = PacketTotals::even(turn.file_chunk(flows), size, 0);
-        script.piece(Some(0), UDP, (from, (victim, dport as u16)), heap, turn.member.cut());
+        let hash = ctx.stable_hash(10 + u64::from(flow));
+        let from = (ctx.host(), 32_768 + (hash % 28_000) as u16);
+        let dport = if has_ports { 1 + (hash >> 20) % 65_535 } else { 80 };
+        let totals = PacketTotals::even(ctx.file_chunk(flows), size, 0);
+        script.chunk(
+            Some(0),
+            UDP,
+            (from, (victim, dport as u16)),
+            totals,
+            ctx.member.chunk_millis(),
+        );
     }
-    if wide {
-        let heap = PacketTotals::even(3, 576.min(size + 28), 0);
-        script.leg(ICMP, (victim, 0), (turn.host(), PORT_UNREACHABLE), heap, 0, 2_000);
+    if has_ports {
+        let totals = PacketTotals::even(3, 576.min(size + 28), 0);
+        script.flow(ICMP, (victim, 0), (ctx.host(), PORT_UNREACHABLE), totals, 0, 2_000);
     }
 }
 
-/// One SYN of an inside host at an outside one.
-fn outsyn(turn: &ActionCtx, script: &mut Script) {
-    let port = [80, 443][turn.member.number as usize % 2];
-    let (from, to) = ((turn.host(), counted(turn)), (turn.fixed_peer(0), port));
-    script.own(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
-    reply(turn, script, from, to, [2, 1]);
+/// Plays one SYN from an inside host to an outside one.
+fn outsyn(ctx: &ActionCtx, script: &mut Script) {
+    let port = [80, 443][ctx.member.number as usize % 2];
+    let (from, to) = ((ctx.host(), counting_port(ctx)), (ctx.fixed_peer(0), port));
+    script.counted_flow(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
+    respond(ctx, script, from, to, [2, 1]);
 }
 
-/// Twenty long flows at once.
-fn volume(turn: &ActionCtx, script: &mut Script) {
+/// Plays a chunk of each of the long flows.
+fn volume(ctx: &ActionCtx, script: &mut Script) {
     for source in 0..STREAMS {
-        let lot = turn.stable_hash(u64::from(source));
-        let from = (turn.fixed_peer(source.into()), 1_024 + (lot % 64_000) as u16);
-        let size = 200 + (lot >> 20) as u32 % 1_201;
-        let heap = PacketTotals::even(turn.file_chunk(STREAMS), size, 0);
-        script.piece(Some(0), UDP, (from, (turn.host(), 443)), heap, turn.member.cut());
+        let hash = ctx.stable_hash(u64::from(source));
+        let from = (ctx.fixed_peer(source.into()), 1_024 + (hash % 64_000) as u16);
+        let size = 200 + (hash >> 20) as u32 % 1_201;
+        let totals = PacketTotals::even(ctx.file_chunk(STREAMS), size, 0);
+        script.chunk(Some(0), UDP, (from, (ctx.host(), 443)), totals, ctx.member.chunk_millis());
     }
 }

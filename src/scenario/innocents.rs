@@ -1,52 +1,52 @@
-//! What the innocent do that looks like a scan or a flood to whoever counts hosts alone.
+//! Innocent hosts that look like a scanner or a flood to a rule that only counts hosts.
 //!
-//! Each is the real thing with both directions: servers whose replies go everywhere, clients that ask
-//! everywhere, hosts that knock where nobody is any more, and answers to questions that were never
-//! asked. Who is said to be gone has no other traffic either, and stays away in every window.
+//! Each has realistic traffic in both directions: servers with very many clients, clients of very many servers,
+//! hosts that connect to hosts which are gone, and responses to requests that were never sent. A host that is
+//! gone has no traffic at all, in any window.
 
 use super::action::ActionCtx;
 use super::actor::Actor;
 use super::script::Script;
 
-mod askers;
+mod clients;
 mod peers;
 mod servers;
 mod streams;
 
-/// A turn of an innocent actor.
-pub(super) fn turn(turn: &ActionCtx, script: &mut Script) {
-    match turn.member.actor {
-        Actor::WebServer => servers::web(turn, script),
-        Actor::Crowd => servers::crowd(turn, script),
-        Actor::Cdn => servers::cdn(turn, script),
-        Actor::DnsServer => servers::names(turn, script),
-        Actor::Ntp => servers::time(turn, script),
-        Actor::Backscatter => servers::backscatter(turn, script),
-        Actor::Resolver => askers::resolver(turn, script),
-        Actor::Nat => askers::nat(turn, script),
-        Actor::Mail => askers::mail(turn, script),
-        Actor::Crawler => askers::crawler(turn, script),
-        Actor::Spider => askers::spider(turn, script),
-        Actor::Monitor => askers::monitor(turn, script),
-        Actor::Stale => askers::stale(turn, script),
-        Actor::Trace => askers::trace(turn, script),
-        Actor::P2p => peers::swarm(turn, script),
-        Actor::Leaver => peers::leaver(turn, script),
-        Actor::Vpn => peers::gateway(turn, script),
-        Actor::Opening => servers::opening(turn, script),
-        Actor::Mobile => servers::mobile(turn, script),
-        Actor::Answers => servers::answers(turn, script),
-        Actor::Quic => askers::quic(turn, script),
-        Actor::Logins => askers::logins(turn, script),
-        Actor::Download => streams::download(turn, script),
-        Actor::Upload => streams::upload(turn, script),
-        Actor::Stream => streams::video(turn, script),
-        Actor::Misroute => peers::misroute(turn, script),
+/// Plays an action of an innocent actor.
+pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
+    match ctx.member.actor {
+        Actor::WebServer => servers::web(ctx, script),
+        Actor::Crowd => servers::crowd(ctx, script),
+        Actor::Cdn => servers::cdn(ctx, script),
+        Actor::DnsServer => servers::names(ctx, script),
+        Actor::Ntp => servers::time(ctx, script),
+        Actor::Backscatter => servers::backscatter(ctx, script),
+        Actor::Resolver => clients::resolver(ctx, script),
+        Actor::Nat => clients::nat(ctx, script),
+        Actor::Mail => clients::mail(ctx, script),
+        Actor::Crawler => clients::crawler(ctx, script),
+        Actor::Spider => clients::spider(ctx, script),
+        Actor::Monitor => clients::monitor(ctx, script),
+        Actor::Stale => clients::stale(ctx, script),
+        Actor::Trace => clients::trace(ctx, script),
+        Actor::P2p => peers::swarm(ctx, script),
+        Actor::Leaver => peers::leaver(ctx, script),
+        Actor::Vpn => peers::gateway(ctx, script),
+        Actor::Opening => servers::opening(ctx, script),
+        Actor::Mobile => servers::mobile(ctx, script),
+        Actor::Answers => servers::answers(ctx, script),
+        Actor::Quic => clients::quic(ctx, script),
+        Actor::Logins => clients::logins(ctx, script),
+        Actor::Download => streams::download(ctx, script),
+        Actor::Upload => streams::upload(ctx, script),
+        Actor::Stream => streams::video(ctx, script),
+        Actor::Misroute => peers::misroute(ctx, script),
         _ => {}
     }
 }
 
-/// One of the ordinary visitors of a host that something else is told of.
-pub(super) fn visitor(turn: &ActionCtx, script: &mut Script) {
-    servers::web(turn, script);
+/// Plays an ordinary visitor of an actor that is a server.
+pub(super) fn visitor(ctx: &ActionCtx, script: &mut Script) {
+    servers::web(ctx, script);
 }

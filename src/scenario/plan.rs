@@ -1,33 +1,33 @@
-//! What will be played: which windows, how much ordinary traffic and which attack in each.
+//! The plan of a scenario: its windows, with the ordinary traffic and the attack of each.
 
 use super::actor::MAX_ACTORS;
-use super::attack::{self, Act};
+use super::attack::{self, AttackKind};
 use crate::time::Window;
 
-/// Length of a window in seconds.
+/// The length of a window in seconds.
 pub const SECONDS: u32 = 600;
 
-/// Ordinary flows of a window, unless the plan says how many there are in all: 100 a second.
+/// Ordinary flows of a window, if the plan gives no total: 100 a second.
 pub const BACKGROUND: u64 = 60_000;
 
-/// A window of flows at one a nanosecond, which no arrival time can tell apart: the most that fits.
+/// The most flows of a window: one a nanosecond, because closer ones would arrive at the same time.
 const MAX_FLOWS: u64 = SECONDS as u64 * 1_000_000_000;
 
 /// The last second that a [`Timestamp`](crate::time::Timestamp) can hold.
 const LAST: u64 = u64::MAX / 1_000_000_000;
 
-/// 2001-07-01T00:20:00Z, the file of figure 3.
+/// 2001-07-01T00:20:00Z, the window of figure 3.
 pub(super) const SCAN_START: u64 = 993_946_800;
-/// 2001-08-04T00:00:00Z, the first file of figure 4's day.
+/// 2001-08-04T00:00:00Z, the first window of the day of figure 4.
 pub(super) const DAY_START: u64 = 996_883_200;
-/// 2001-08-17T17:20:00Z, the file of figure 5.
+/// 2001-08-17T17:20:00Z, the window of figure 5.
 pub(super) const PORT_START: u64 = 998_068_800;
 /// 2001-07-02T08:00:00Z, a Monday morning.
 pub(super) const CAMPUS_START: u64 = 994_060_800;
-/// Windows from the beginning of figure 4's day to its main one at 14:00.
+/// Number of windows from the beginning of the day of figure 4 to its main one at 14:00.
 pub(super) const MAIN: u32 = 84;
 
-/// Which scenario.
+/// A kind of scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScenarioKind {
     /// The attacks of the paper's figures amid ordinary traffic: one figure, or all three, each in
@@ -35,93 +35,92 @@ pub enum ScenarioKind {
     Paper(Option<Figure>),
     /// Ordinary traffic alone.
     Campus,
-    /// Nothing but the actors that are asked for.
+    /// Only the actors that are added by name.
     None,
 }
 
 /// A figure of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
-    /// Figure 3: one scanner walks sixteen /24s. In a plan with a length it does so in the first
-    /// window.
+    /// Figure 3: one scanner probes sixteen /24s. A plan with a length has the scan in its first window.
     Scan,
-    /// Figure 4: inside hosts flood inside hosts. With a length the attacks come and go as on
-    /// figure 4's day, whose main window stands at 14 hours; in a plan too short to reach it, the
-    /// main window is the first.
+    /// Figure 4: inside hosts flood inside hosts. A plan with a length has all attacks of the day of figure 4,
+    /// whose main window begins after 14 hours. If the plan is too short for that, the main window is the
+    /// first.
     Flood,
-    /// Figure 5: an infected inside host attacks one port world-wide. In a plan with a length it
-    /// does so in the first window.
+    /// Figure 5: an infected inside host attacks one port of hosts all over the world. A plan with a length
+    /// has the attack in its first window.
     Port,
 }
 
-/// A scenario as it is asked for.
+/// The request for a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScenarioPlan {
-    /// Which scenario.
+    /// The kind of scenario.
     pub kind: ScenarioKind,
-    /// One seed plays the same flows on every machine; another one, other hosts and flows.
+    /// The seed. One seed plays the same flows on every machine, and other seeds play other hosts and flows.
     pub seed: u64,
-    /// Flows over all windows, the attacks' own and the actors' among them. `None`: [`BACKGROUND`] a
-    /// window, and the attacks and actors on top.
+    /// Flows of all windows together, those of attacks and actors included. `None`: [`BACKGROUND`] ordinary
+    /// flows a window, and attacks and actors besides.
     pub flows: Option<u64>,
-    /// Seconds to play, a multiple of [`SECONDS`]. `None`: one window per figure.
+    /// The length in seconds, a multiple of [`SECONDS`]. `None`: one window per figure.
     pub length: Option<u32>,
-    /// Start of the first window, in seconds since the epoch, a multiple of [`SECONDS`]; all three
-    /// figures then follow one another. `None`: the scenario's own date.
+    /// The start of the first window in seconds since the epoch, a multiple of [`SECONDS`]. All three figures
+    /// then follow one another. `None`: the dates of the scenario.
     pub start: Option<u64>,
 }
 
-/// Why a plan cannot be played.
+/// The reason why a plan cannot be played.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There are not flows enough for the attacks alone.
+    /// The total of flows is too small for the attacks alone.
     #[error("{flows} flows are too few: the attacks alone take {attacks}")]
     TooFew {
-        /// Flows asked for.
+        /// The total of flows.
         flows: u64,
         /// Flows of the attacks.
         attacks: u64,
     },
-    /// More flows than a window has nanoseconds.
+    /// There are more flows than nanoseconds in the windows.
     #[error("{flows} flows are too many: at most {limit} fit in {windows} windows")]
     TooMany {
-        /// Flows asked for.
+        /// The total of flows.
         flows: u64,
-        /// The bound that was passed.
+        /// The most flows of such a plan.
         limit: u64,
-        /// Windows of the plan.
+        /// The number of windows of the plan.
         windows: u32,
     },
-    /// A length that is not a whole number of windows, at least one.
-    #[error("a length of {0} s is no multiple of {SECONDS} s")]
+    /// The length is not a whole number of windows, or 0.
+    #[error("a length of {0} s is not a multiple of {SECONDS} s, the length of a window")]
     Length(u32),
-    /// A length for all three figures, which have one window each.
-    #[error("a length needs one figure: all three have a window of {SECONDS} s each")]
+    /// The plan has a length and all three figures, which have one window each.
+    #[error("a length needs one figure: with all three, each has one window of {SECONDS} s")]
     LengthOfAll,
-    /// A start off the boundaries at which windows are cut.
-    #[error("a start at {0} s since the epoch is no multiple of {SECONDS} s")]
+    /// The start is not on a boundary of windows.
+    #[error("a start at {0} s since the epoch is not a multiple of {SECONDS} s")]
     Start(u64),
-    /// There are not flows enough for the actors alone.
-    #[error("{flows} flows are too few: those that were asked for by name take {actors}")]
+    /// The total of flows is too small for the actors alone.
+    #[error("{flows} flows are too few: the hosts that are added by name take {actors}")]
     TooFewFor {
-        /// Flows asked for.
+        /// The total of flows.
         flows: u64,
         /// Flows of the actors.
         actors: u64,
     },
-    /// More actors than there are addresses for.
-    #[error("{hosts} hosts by name are too many: at most {MAX_ACTORS}")]
+    /// There are more actors than addresses for them.
+    #[error("{hosts} hosts are added by name; the limit is {MAX_ACTORS}")]
     Crowded {
-        /// Hosts asked for.
+        /// The number of hosts.
         hosts: u64,
     },
-    /// Flows in all where there is nothing that could be more or less.
-    #[error("there is no ordinary traffic that could fill up {flows} flows")]
+    /// The plan gives a total of flows, but the scenario has no ordinary traffic to reach it.
+    #[error("a total of {flows} flows needs ordinary traffic, and this scenario has none")]
     NoneOrdinary {
-        /// Flows asked for.
+        /// The total of flows.
         flows: u64,
     },
-    /// A window past the end of time.
+    /// A window lies after the last time that a timestamp can hold.
     #[error("the scenario would end after the year 2554")]
     Late,
 }
@@ -131,12 +130,12 @@ pub enum Error {
 pub struct PlannedWindow {
     /// The window.
     pub window: Window,
-    /// Ordinary flows.
+    /// Number of ordinary flows.
     pub background: u64,
-    /// Flows of the attack, the answers to it among them.
+    /// Number of flows of the attack, responses included.
     pub attack: u64,
-    pub(super) act: Option<Act>,
-    /// Which window of the plan it is, from 0.
+    pub(super) kind: Option<AttackKind>,
+    /// The number of the window in the plan, from 0.
     pub(super) index: u32,
 }
 
@@ -146,15 +145,15 @@ pub struct Parts {
     plan: ScenarioPlan,
     count: u32,
     next: u32,
-    /// Ordinary flows of every window, and how many of the first windows have one more.
+    /// Ordinary flows of every window, and the number of first windows that have one more.
     share: (u64, u64),
 }
 
 impl ScenarioPlan {
-    /// The windows, in time order.
+    /// Returns the windows in time order.
     ///
     /// # Errors
-    /// A plan that cannot be played.
+    /// Returns an error for a plan that cannot be played.
     pub fn windows(&self) -> Result<Parts, Error> {
         let count = match (self.kind, self.length) {
             (ScenarioKind::Paper(None), Some(_)) => return Err(Error::LengthOfAll),
@@ -197,10 +196,10 @@ impl Parts {
     fn part(&self, index: u32) -> Option<PlannedWindow> {
         let after = u64::from(SECONDS) * u64::from(index);
         let main = if self.count > MAIN { MAIN } else { 0 };
-        let (own, act) = match self.plan.kind {
+        let (default, kind) = match self.plan.kind {
             ScenarioKind::Campus | ScenarioKind::None => (CAMPUS_START + after, None),
             ScenarioKind::Paper(Some(Figure::Scan)) => {
-                (SCAN_START + after, (index == 0).then_some(Act::Scan))
+                (SCAN_START + after, (index == 0).then_some(AttackKind::Scan))
             }
             ScenarioKind::Paper(Some(Figure::Flood)) => {
                 let start = DAY_START + u64::from((MAIN - main) * SECONDS);
@@ -208,21 +207,21 @@ impl Parts {
                 (start + after, attack::of_the_day(self.plan.seed, offset))
             }
             ScenarioKind::Paper(Some(Figure::Port)) => {
-                (PORT_START + after, (index == 0).then_some(Act::Worm))
+                (PORT_START + after, (index == 0).then_some(AttackKind::Worm))
             }
             ScenarioKind::Paper(None) => match index {
-                0 => (SCAN_START, Some(Act::Scan)),
+                0 => (SCAN_START, Some(AttackKind::Scan)),
                 1 => (DAY_START + u64::from(MAIN * SECONDS), attack::of_the_day(self.plan.seed, 0)),
-                _ => (PORT_START, Some(Act::Worm)),
+                _ => (PORT_START, Some(AttackKind::Worm)),
             },
         };
-        let start = self.plan.start.map_or(own, |start| start + after);
+        let start = self.plan.start.map_or(default, |start| start + after);
         let (share, rest) = self.share;
         Some(PlannedWindow {
             window: Window::new(start, SECONDS)?,
             background: share + u64::from(u64::from(index) < rest),
-            attack: act.map_or(0, |act| act.flows(self.plan.seed)),
-            act,
+            attack: kind.map_or(0, |kind| kind.flows(self.plan.seed)),
+            kind,
             index,
         })
     }

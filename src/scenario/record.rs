@@ -1,4 +1,4 @@
-//! From a conversation's one direction to its flow record, as the campus' router reports it.
+//! Flow records of one direction of a conversation, as the router of the campus reports them.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,14 +13,14 @@ pub(super) const RST: u16 = 0x04;
 pub(super) const PSH: u16 = 0x08;
 pub(super) const ACK: u16 = 0x10;
 
-/// ICMP as a destination port, type*256+code (RFC 792).
+/// Type and code of ICMP as a destination port, type*256+code (RFC 792).
 pub(super) const ECHO_REPLY: u16 = 0;
 pub(super) const HOST_UNREACHABLE: u16 = 3 * 256 + 1;
 pub(super) const PORT_UNREACHABLE: u16 = 3 * 256 + 3;
 pub(super) const ECHO: u16 = 8 * 256;
 pub(super) const TIME_EXCEEDED: u16 = 11 * 256;
 
-/// What went one way.
+/// The packets of one direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PacketTotals {
     pub packets: u32,
@@ -29,19 +29,19 @@ pub(super) struct PacketTotals {
 }
 
 impl PacketTotals {
-    /// Packets of one size.
+    /// Returns packets of one size.
     pub(super) const fn even(packets: u32, size: u32, flags: u16) -> PacketTotals {
         PacketTotals { packets, octets: packets * size, flags }
     }
 }
 
-/// A record. `end` is in milliseconds since the epoch, as a router's clock counts, and the flow
-/// lasted `millis`.
+/// Returns a flow that ended at `end`, in milliseconds since the epoch by the router's clock, and lasted
+/// `millis` milliseconds.
 pub(super) fn flow(
     proto: u8,
     from: (u32, u16),
     to: (u32, u16),
-    heap: PacketTotals,
+    totals: PacketTotals,
     end: u64,
     millis: u64,
 ) -> Flow {
@@ -54,17 +54,17 @@ pub(super) fn flow(
         proto,
         sport: from.1,
         dport: to.1,
-        packets: u64::from(heap.packets),
-        octets: u64::from(heap.octets),
+        packets: u64::from(totals.packets),
+        octets: u64::from(totals.octets),
         start: Some(Timestamp::from_millis(end.saturating_sub(millis))),
         end: Some(Timestamp::from_millis(end)),
-        flags: Some(heap.flags),
+        flags: Some(totals.flags),
         exporter: None,
         sampling: 0,
     }
 }
 
-/// Nothing is reported before it ended.
+/// Moves start and end of a flow that would end after its arrival to the arrival.
 pub(super) fn settle(mut flow: Flow, arrival: Timestamp) -> Flow {
     let last = Timestamp::from_millis(arrival.nanos() / 1_000_000);
     flow.end = flow.end.map(|end| end.min(last));

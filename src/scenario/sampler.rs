@@ -1,10 +1,10 @@
-//! Packet sampling: what is left of a flow where the router looks at one packet in N.
+//! Packet sampling: the part of a flow that a router sees if it looks at one packet in N.
 
 use super::draw::Dice;
 use crate::flow::Flow;
 use crate::time::Window;
 
-/// A router that looks at each packet with a chance of one in N, whatever it did with the others.
+/// A sampler that takes each packet with a probability of 1/N, independently of the others.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     seed: u64,
@@ -13,21 +13,21 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// One packet in `interval`, 0 being 1.
+    /// Returns a sampler of one packet in `interval`. An interval of 0 counts as 1.
     pub fn new(seed: u64, interval: u32) -> Sampler {
         let dice = Dice::new(seed, 0, PURPOSE);
         Sampler { seed, interval: interval.max(1), dice }
     }
 
-    /// A window begins: what is drawn in it does not depend on those before it.
+    /// Begins a window. The random numbers of a window do not depend on those before it.
     pub fn enter(&mut self, window: Window) {
         self.dice = Dice::new(self.seed, window.start(), PURPOSE);
     }
 
-    /// What a router reports of a flow, its octets in proportion to its packets; nothing if it saw
-    /// none of them. Flags and times stay those of the whole flow.
+    /// Returns the flow as the router reports it, with bytes in proportion to its packets, or `None` if it saw
+    /// no packet. Flags and times stay those of the whole flow.
     ///
-    /// Draws once for each packet: that is the binomial distribution itself, in whole numbers.
+    /// It draws once for each packet, which gives the exact binomial distribution in whole numbers.
     pub fn take(&mut self, flow: &Flow) -> Option<Flow> {
         let packets = match self.interval {
             1 => flow.packets,
@@ -36,7 +36,7 @@ impl Sampler {
         if packets == 0 {
             return None;
         }
-        // Rounded half up; no more than there were.
+        // Rounded half up, which is never more than the flow has.
         let (all, taken) = (u128::from(flow.packets), u128::from(packets));
         let octets = (u128::from(flow.octets) * taken + all / 2) / all;
         let octets = u64::try_from(octets).unwrap_or(u64::MAX);
@@ -44,7 +44,7 @@ impl Sampler {
     }
 }
 
-/// Of the dice.
+/// The purpose of the sampler's random numbers.
 const PURPOSE: u64 = 0x5a3b1e;
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_one_takes_all() {
+    fn an_interval_of_one_takes_all_packets() {
         let flow = Flow { packets: 7, octets: 1001, ..Flow::default() };
         let whole = Flow { sampling: 1, ..flow };
         assert_eq!(sampler(1).take(&flow), Some(whole));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_taken_one_in_n_and_octets_with_them() {
+    fn packets_are_taken_one_in_n_and_bytes_in_proportion() {
         let mut sampler = sampler(100);
         let flow = Flow { packets: 50, octets: 50_000, ..Flow::default() };
         let mut seen = [0u32; 51];
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_drawn_by_itself() {
+    fn windows_are_independent_of_each_other() {
         let flow = Flow { packets: 1000, octets: 1_000_000, ..Flow::default() };
         let window = |start| Window::new(start, 600).unwrap();
         let mut sampler = Sampler::new(1, 10);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_are_rounded_and_never_more() {
+    fn bytes_are_rounded_and_never_grow() {
         let flow = Flow { packets: 3, octets: 100, ..Flow::default() };
         let mut sampler = sampler(2);
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! What an actor does at one moment: the flows of both directions, before anybody exported them.
+//! The flows of one action of an actor, in both directions, before a router exported them.
 
 use super::attack::Answer;
 use super::draw::Dice;
@@ -6,223 +6,251 @@ use super::record::{ACK, ECHO_REPLY, FIN, PSH, PacketTotals, RST, SYN};
 use super::traffic::{ACTIVE, Exchange};
 use crate::flow::{ICMP, TCP, UDP};
 
-/// One direction of a conversation.
+/// A flow of an action. It has one direction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leg {
+pub(super) struct ScriptFlow {
     pub(super) proto: u8,
     pub(super) from: (u32, u16),
     pub(super) to: (u32, u16),
-    pub(super) heap: PacketTotals,
-    /// Milliseconds from the beginning of the scene to the first packet.
+    pub(super) totals: PacketTotals,
+    /// Milliseconds from the beginning of the action to the first packet.
     pub(super) start: u64,
     /// Milliseconds from the first packet to the last.
     pub(super) millis: u64,
-    /// Whether the truth counts it, and for which of the actor's sources.
-    pub(super) own: Option<u8>,
-    /// Whether it came in by the uplink, whatever its source says.
-    pub(super) uplink: bool,
-    /// Whether it is a piece of a longer flow, which the router cut where it ends.
-    pub(super) cut: bool,
+    /// The number of the actor's source that the truth counts the flow for; `None` if it does not.
+    pub(super) counted_for: Option<u8>,
+    /// True if the flow came in by the uplink, whatever its source address is.
+    pub(super) by_uplink: bool,
+    /// True if it is a chunk of a longer flow, which the router cut at its end.
+    pub(super) is_chunk: bool,
 }
 
-/// How a scanner asks for a TCP port.
+/// The way in which a scanner probes a TCP port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Packets of its own making, of so many octets, once; the kernel resets what it knows nothing of.
+    /// A SYN of so many bytes that the scanner makes itself and sends once. Its kernel knows nothing of it,
+    /// and resets the connection.
     Raw(u32),
-    /// `connect()`, whose SYN has so many octets and is sent up to three times.
+    /// `connect()`, whose SYN has so many bytes and is sent up to three times.
     Connect(u32),
 }
 
-/// The legs under way, and the dice for whatever is drawn.
+/// The response to a datagram or to an echo request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProbeResponse {
+    /// The protocol: UDP, or ICMP for a message about the probe.
+    pub(super) proto: u8,
+    /// Type and code of an ICMP message, type*256+code.
+    pub(super) message: u16,
+    /// The bytes of the only packet.
+    pub(super) octets: u32,
+}
+
+/// The flows of an action, and the random generator of the actor.
 #[derive(Clone, Debug)]
 pub(super) struct Script {
     pub(super) dice: Dice,
-    pub(super) legs: Vec<Leg>,
+    pub(super) flows: Vec<ScriptFlow>,
 }
 
 impl Script {
     pub(super) fn new(dice: Dice) -> Script {
-        Script { dice, legs: Vec::new() }
+        Script { dice, flows: Vec::new() }
     }
 
-    /// An ordinary conversation that begins `after` so many milliseconds.
-    pub(super) fn talk(&mut self, talk: Exchange, after: u64) {
-        let Exchange { proto, from, to, request: ask, response: answer, millis } = talk;
-        self.leg(proto, from, to, ask, after, millis);
-        if let Some(heap) = answer {
-            let lag = u64::from(self.dice.between(1, 180));
+    /// Adds a conversation that begins after `after` milliseconds.
+    pub(super) fn exchange(&mut self, exchange: Exchange, after: u64) {
+        let Exchange { proto, from, to, request, response, millis } = exchange;
+        self.flow(proto, from, to, request, after, millis);
+        if let Some(response) = response {
+            let delay = u64::from(self.dice.between(1, 180));
             let (from, to) = match proto {
                 ICMP => ((to.0, 0), (from.0, ECHO_REPLY)),
                 _ => (to, from),
             };
-            self.leg(proto, from, to, heap, after + lag, millis);
+            self.flow(proto, from, to, response, after + delay, millis);
         }
     }
 
-    /// One direction alone.
-    pub(super) fn leg(
+    /// Adds a flow in one direction.
+    pub(super) fn flow(
         &mut self,
         proto: u8,
         from: (u32, u16),
         to: (u32, u16),
-        heap: PacketTotals,
+        totals: PacketTotals,
         start: u64,
         millis: u32,
     ) {
-        let millis = if heap.packets == 1 { 0 } else { u64::from(millis.min(ACTIVE)) };
-        let (own, uplink, cut) = (None, false, false);
-        self.legs.push(Leg { proto, from, to, heap, start, millis, own, uplink, cut });
+        let millis = if totals.packets == 1 { 0 } else { u64::from(millis.min(ACTIVE)) };
+        let (counted_for, by_uplink, is_chunk) = (None, false, false);
+        self.flows.push(ScriptFlow {
+            proto,
+            from,
+            to,
+            totals,
+            start,
+            millis,
+            counted_for,
+            by_uplink,
+            is_chunk,
+        });
     }
 
-    /// The same, counted by the truth as one of the actor's source `own`.
-    pub(super) fn own(
+    /// Adds a flow that begins at once and that the truth counts for the actor's source `source`.
+    pub(super) fn counted_flow(
         &mut self,
-        own: u8,
+        source: u8,
         proto: u8,
         (from, to): ((u32, u16), (u32, u16)),
-        heap: PacketTotals,
+        totals: PacketTotals,
         millis: u32,
     ) {
-        self.leg(proto, from, to, heap, 0, millis);
-        if let Some(leg) = self.legs.last_mut() {
-            leg.own = Some(own);
+        self.flow(proto, from, to, totals, 0, millis);
+        if let Some(flow) = self.flows.last_mut() {
+            flow.counted_for = Some(source);
         }
     }
 
-    /// An ordinary conversation at once, whose first direction the truth counts.
-    pub(super) fn own_talk(&mut self, own: u8, talk: Exchange) {
-        let first = self.legs.len();
-        self.talk(talk, 0);
-        if let Some(leg) = self.legs.get_mut(first) {
-            leg.own = Some(own);
+    /// Adds a conversation that begins at once. The truth counts its forward direction for the actor's source
+    /// `source`.
+    pub(super) fn counted_exchange(&mut self, source: u8, exchange: Exchange) {
+        let first = self.flows.len();
+        self.exchange(exchange, 0);
+        if let Some(flow) = self.flows.get_mut(first) {
+            flow.counted_for = Some(source);
         }
     }
 
-    /// A packet that the truth counts and that comes in by the uplink, whoever it says it is from.
+    /// Adds a flow that the truth counts and that comes in by the uplink, whatever its source address is.
     pub(super) fn forged(
         &mut self,
         proto: u8,
         from: (u32, u16),
         to: (u32, u16),
-        heap: PacketTotals,
+        totals: PacketTotals,
     ) {
-        self.own(0, proto, (from, to), heap, 0);
-        if let Some(leg) = self.legs.last_mut() {
-            leg.uplink = true;
+        self.counted_flow(0, proto, (from, to), totals, 0);
+        if let Some(flow) = self.flows.last_mut() {
+            flow.by_uplink = true;
         }
     }
 
-    /// A piece of a flow that goes on and on, as long as the actor's pieces are.
-    pub(super) fn piece(
+    /// Adds a chunk of `millis` milliseconds of a flow that never ends.
+    pub(super) fn chunk(
         &mut self,
-        own: Option<u8>,
+        counted_for: Option<u8>,
         proto: u8,
         (from, to): ((u32, u16), (u32, u16)),
-        heap: PacketTotals,
+        totals: PacketTotals,
         millis: u32,
     ) {
-        self.leg(proto, from, to, heap, 0, millis);
-        if let Some(leg) = self.legs.last_mut() {
-            (leg.own, leg.cut) = (own, true);
+        self.flow(proto, from, to, totals, 0, millis);
+        if let Some(flow) = self.flows.last_mut() {
+            (flow.counted_for, flow.is_chunk) = (counted_for, true);
         }
     }
 
-    /// A knock at a TCP port by the actor's source `own`, and what comes of it. `banner` is what an
-    /// open port says of itself to whoever connects, in octets.
-    pub(super) fn knock(
+    /// Adds a probe of a TCP port by the actor's source `source`, and the response to it. `banner` is the
+    /// number of bytes that an open port sends to a client after `connect()`.
+    pub(super) fn tcp_probe(
         &mut self,
-        own: u8,
+        source: u8,
         from: (u32, u16),
         to: (u32, u16),
         shape: Shape,
         answer: Option<Answer>,
         banner: u32,
     ) {
-        let way = self.dice.between(15, 280);
-        let heap = |packets, octets, flags| PacketTotals { packets, octets, flags };
-        // With Linux' timestamps a segment is 12 octets longer.
+        let delay = self.dice.between(15, 280);
+        let totals = |packets, octets, flags| PacketTotals { packets, octets, flags };
+        // The timestamps of Linux make a segment 12 bytes longer.
         let plain = |syn: u32| if syn >= 60 { 52 } else { 40 };
-        let (ask, millis) = match (answer, shape) {
-            (Some(Answer::Open), Shape::Raw(syn)) => (heap(2, syn + 40, SYN | RST), way),
+        let (request, millis) = match (answer, shape) {
+            (Some(Answer::Open), Shape::Raw(syn)) => (totals(2, syn + 40, SYN | RST), delay),
             (Some(Answer::Open), Shape::Connect(syn)) => {
                 let packets = if banner > 0 { 5 } else { 4 };
                 let octets = syn + (packets - 1) * plain(syn);
-                (heap(packets, octets, SYN | ACK | FIN), 3 * way)
+                (totals(packets, octets, SYN | ACK | FIN), 3 * delay)
             }
-            (Some(Answer::Closed), Shape::Raw(syn) | Shape::Connect(syn)) => (heap(1, syn, SYN), 0),
-            (None, Shape::Raw(syn)) => (heap(1, syn, SYN), 0),
+            (Some(Answer::Closed), Shape::Raw(syn) | Shape::Connect(syn)) => {
+                (totals(1, syn, SYN), 0)
+            }
+            (None, Shape::Raw(syn)) => (totals(1, syn, SYN), 0),
             (None, Shape::Connect(syn)) => {
                 let tries = self.dice.between(1, 3);
                 // At once, after 1 s and 3 s (Linux) or 3 s and 9 s (Windows).
                 let second = if syn >= 60 { 1_000 } else { 3_000 };
-                (heap(tries, tries * syn, SYN), second * [0, 1, 3][tries as usize - 1])
+                (totals(tries, tries * syn, SYN), second * [0, 1, 3][tries as usize - 1])
             }
         };
-        self.own(own, TCP, (from, to), ask, millis);
-        let (answer, millis) = match (answer, shape) {
+        self.counted_flow(source, TCP, (from, to), request, millis);
+        let (response, millis) = match (answer, shape) {
             (None, _) => return,
-            (Some(Answer::Closed), _) => (heap(1, 40, RST | ACK), 0),
-            (Some(Answer::Open), Shape::Raw(_)) => (heap(1, 44, SYN | ACK), 0),
+            (Some(Answer::Closed), _) => (totals(1, 40, RST | ACK), 0),
+            (Some(Answer::Open), Shape::Raw(_)) => (totals(1, 44, SYN | ACK), 0),
             (Some(Answer::Open), Shape::Connect(syn)) if banner > 0 => {
-                (heap(4, syn + 3 * plain(syn) + banner, SYN | ACK | PSH | FIN), 3 * way)
+                (totals(4, syn + 3 * plain(syn) + banner, SYN | ACK | PSH | FIN), 3 * delay)
             }
             (Some(Answer::Open), Shape::Connect(syn)) => {
-                (heap(3, syn + 2 * plain(syn), SYN | ACK | FIN), 2 * way)
+                (totals(3, syn + 2 * plain(syn), SYN | ACK | FIN), 2 * delay)
             }
         };
-        self.leg(TCP, to, from, answer, u64::from(way), millis);
+        self.flow(TCP, to, from, response, u64::from(delay), millis);
     }
 
-    /// A datagram or an echo request of the actor, of so many octets, and what it gets.
+    /// Adds a datagram or an echo request of `octets` bytes by the actor, and the response to it.
     pub(super) fn probe(
         &mut self,
         proto: u8,
         from: (u32, u16),
         to: (u32, u16),
         octets: u32,
-        answer: Option<(u8, u16, u32)>,
+        response: Option<ProbeResponse>,
     ) {
-        self.own(0, proto, (from, to), PacketTotals { packets: 1, octets, flags: 0 }, 0);
-        if let Some((proto, port, octets)) = answer {
-            let way = u64::from(self.dice.between(15, 280));
+        let request = PacketTotals { packets: 1, octets, flags: 0 };
+        self.counted_flow(0, proto, (from, to), request, 0);
+        if let Some(ProbeResponse { proto, message, octets }) = response {
+            let delay = u64::from(self.dice.between(15, 280));
             let (from, to) = match proto {
                 UDP => (to, from),
-                _ => ((to.0, 0), (from.0, port)),
+                _ => ((to.0, 0), (from.0, message)),
             };
-            self.leg(proto, from, to, PacketTotals { packets: 1, octets, flags: 0 }, way, 0);
+            let response = PacketTotals { packets: 1, octets, flags: 0 };
+            self.flow(proto, from, to, response, delay, 0);
         }
     }
 
-    /// What a flood's victim sends to whom it was told of, and the reset of a host that is there.
-    pub(super) fn stray(
+    /// Adds a response of a flood's victim to a forged source. If `is_reset`, the source exists and resets the
+    /// connection that it did not ask for.
+    pub(super) fn backscatter(
         &mut self,
         from: (u32, u16),
         to: (u32, u16),
-        heap: PacketTotals,
-        reset: bool,
+        totals: PacketTotals,
+        is_reset: bool,
     ) {
-        let millis = if heap.packets > 1 { 3_000 * ((1 << (heap.packets - 1)) - 1) } else { 0 };
-        self.own(0, TCP, (from, to), heap, millis);
-        if reset {
-            let heap =
-                PacketTotals { packets: heap.packets, octets: heap.packets * 40, flags: RST };
-            self.leg(TCP, to, from, heap, 2, millis);
+        let PacketTotals { packets, .. } = totals;
+        let millis = if packets > 1 { 3_000 * ((1 << (packets - 1)) - 1) } else { 0 };
+        self.counted_flow(0, TCP, (from, to), totals, millis);
+        if is_reset {
+            let resets = PacketTotals { packets, octets: packets * 40, flags: RST };
+            self.flow(TCP, to, from, resets, 2, millis);
         }
     }
 
-    /// How long the router waits after a leg's last packet before it exports it, in milliseconds:
-    /// not at all if the connection was closed or the flow is as long as one may be, else until it
-    /// was idle.
-    pub(super) fn idle(&mut self, leg: &Leg) -> u64 {
-        if leg.cut {
-            // Always the same, so that the pieces of a flow meet.
+    /// Returns the milliseconds from the last packet of a flow to its export. A flow of a closed connection,
+    /// or one that reached the active timeout, is exported at once, other flows after the inactive timeout.
+    pub(super) fn export_delay(&mut self, flow: &ScriptFlow) -> u64 {
+        if flow.is_chunk {
+            // Constant, so that the chunks of a flow follow each other without a gap.
             return 100;
         }
-        let closed = leg.proto == TCP && leg.heap.flags & (FIN | RST) != 0;
-        u64::from(match closed || leg.millis >= u64::from(ACTIVE) {
-            true => self.dice.between(10, 900),
-            false => self.dice.between(15_000, 16_500),
-        })
+        let is_closed = flow.proto == TCP && flow.totals.flags & (FIN | RST) != 0;
+        if is_closed || flow.millis >= u64::from(ACTIVE) {
+            u64::from(self.dice.between(10, 900))
+        } else {
+            u64::from(self.dice.between(15_000, 16_500))
+        }
     }
 }

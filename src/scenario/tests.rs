@@ -1,5 +1,5 @@
-//! The scenarios as a whole: exact numbers, a naive recount of everything the truth says, and what
-//! ordinary traffic must not look like.
+//! Tests of whole scenarios: exact numbers, a naive recount of the truth, and the rules that ordinary traffic
+//! must not meet.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,7 +27,7 @@ fn figure(figure: Figure) -> ScenarioPlan {
     plan(ScenarioKind::Paper(Some(figure)), 1)
 }
 
-/// Everything a plan plays.
+/// Plays all windows of a plan.
 fn play(plan: ScenarioPlan) -> Vec<(Window, Played, Vec<Truth>)> {
     play_all(Player::new(plan).unwrap())
 }
@@ -46,7 +46,7 @@ fn play_all(mut player: Player) -> Vec<(Window, Played, Vec<Truth>)> {
     windows
 }
 
-/// The only window of a plan.
+/// Plays the only window of a plan.
 fn only(plan: ScenarioPlan) -> (Window, Played, Vec<Truth>) {
     let mut windows = play(plan);
     assert_eq!(windows.len(), 1);
@@ -64,7 +64,7 @@ fn host(address: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(address))
 }
 
-/// Compares a finding's counts with the flows that are said to be its own.
+/// Compares the counts of a finding with its flows. `own` returns the peer of a flow that belongs to it.
 fn recount(truth: &Truth, played: &Played, own: impl Fn(&Flow) -> Option<IpAddr>) {
     let (mut flows, mut packets, mut octets) = (0, 0, 0);
     let mut peers = BTreeMap::<IpAddr, u64>::new();
@@ -74,23 +74,27 @@ fn recount(truth: &Truth, played: &Played, own: impl Fn(&Flow) -> Option<IpAddr>
             *peers.entry(peer).or_default() += 1;
         }
     }
-    let said = &truth.finding;
-    assert_eq!((said.flows, said.packets, said.octets), (flows, packets, octets), "{said:?}");
-    assert_eq!(said.peers, peers.len() as u64);
-    assert_eq!(said.rate, finding::Rate::of(flows, said.window));
-    assert!(said.peer.len() <= finding::MAX_PEERS && !said.peer.is_empty());
-    for peer in &said.peer {
+    let finding = &truth.finding;
+    assert_eq!(
+        (finding.flows, finding.packets, finding.octets),
+        (flows, packets, octets),
+        "{finding:?}"
+    );
+    assert_eq!(finding.peers, peers.len() as u64);
+    assert_eq!(finding.rate, finding::Rate::of(flows, finding.window));
+    assert!(finding.peer.len() <= finding::MAX_PEERS && !finding.peer.is_empty());
+    for peer in &finding.peer {
         if let (Host::Address(peer), Some(flows)) = (peer.host, peer.flows) {
             assert_eq!(peers.get(&peer), Some(&flows));
         }
     }
-    for sample in &said.sample {
+    for sample in &finding.sample {
         assert!(played.iter().any(|(_, flow)| own(flow).is_some() && *sample == flow.into()));
     }
 }
 
 #[test]
-fn the_dates_are_the_papers() {
+fn the_scenarios_have_the_dates_of_the_paper() {
     for (start, text) in [
         (SCAN_START, "2001-07-01T00:20:00Z"),
         (DAY_START, "2001-08-04T00:00:00Z"),
@@ -227,9 +231,9 @@ fn figure_4s_day_tells_exactly_who_is_flooded() {
                 assert!(sources.keys().all(|&source| inside(v4(source))));
             }
         }
-        let said: BTreeSet<_> =
+        let finding: BTreeSet<_> =
             truth.iter().map(|t| (t.finding.role, t.finding.host, t.finding.flows)).collect();
-        assert_eq!(said, want, "{window}");
+        assert_eq!(finding, want, "{window}");
         for truth in truth {
             assert_eq!((truth.expect, truth.finding.kind), (Expect::Must, finding::Kind::Flood));
             assert_eq!(truth.finding.window, Some(*window));
@@ -253,7 +257,7 @@ fn figure_4s_day_tells_exactly_who_is_flooded() {
 }
 
 #[test]
-fn a_short_day_has_its_main_window_first() {
+fn a_day_that_is_too_short_begins_with_its_main_window() {
     let hour = ScenarioPlan { length: Some(3_600), ..figure(Figure::Flood) };
     let parts: Vec<PlannedWindow> = hour.windows().unwrap().collect();
     assert_eq!(parts.len(), 6);
@@ -284,7 +288,7 @@ fn the_paper_alone_plays_its_figures_in_order() {
     assert_eq!(batch, other);
 }
 
-/// What a host did, for the paper's rules and a few more, counted without any cleverness.
+/// The behaviour of each host for the paper's rules and a few more, counted in the simplest way.
 #[derive(Default)]
 struct Naive {
     hosts: HashMap<(u32, u32), HashSet<u32>>,
@@ -352,14 +356,14 @@ fn ordinary_traffic_meets_no_rule_for_scans_and_ports() {
 }
 
 #[test]
-fn the_naive_rules_do_see_the_attacks() {
+fn the_naive_rules_find_the_attacks() {
     let (_, played, _) = only(figure(Figure::Scan));
     assert_eq!(Naive::of(&played).sweeps().len(), 15);
     let (_, played, _) = only(figure(Figure::Port));
     assert_eq!(Naive::of(&played).most_opened(), WORM_FLOWS);
 }
 
-/// What is true of every flow that a router reports.
+/// Checks the properties that every flow of a router has.
 fn check(window: Window, played: &Played) {
     let mut before = Timestamp::from_secs(window.start());
     for (arrival, flow) in played {
@@ -376,7 +380,7 @@ fn check(window: Window, played: &Played) {
         assert!(flow.proto != TCP || flow.octets >= flow.packets * 40, "{flow:?}");
         assert_eq!(flow.flags.unwrap() == 0, flow.proto != TCP, "{flow:?}");
         let side = |address| if inside(v4(address)) { 2 } else { 1 };
-        // What comes in by the uplink may say that it is from inside.
+        // A flow that comes in by the uplink may have a forged inside source.
         let spoofed = inside(v4(flow.sip)) && (flow.sif, flow.dif) == (1, 2);
         assert!(spoofed || (flow.sif, flow.dif) == (side(flow.sip), side(flow.dip)), "{flow:?}");
         assert!(!spoofed || flow.flags == Some(0x02), "{flow:?}");
@@ -390,7 +394,7 @@ fn check(window: Window, played: &Played) {
 }
 
 #[test]
-fn every_flow_is_one_that_a_router_reports() {
+fn every_flow_is_one_that_a_router_can_report() {
     for kind in [ScenarioKind::Campus, ScenarioKind::Paper(None)] {
         let mut reserved: HashSet<u32> = RESERVED.into_iter().collect();
         reserved.insert(SCANNER);
@@ -408,20 +412,20 @@ fn every_flow_is_one_that_a_router_reports() {
 }
 
 #[test]
-fn answers_come_back_from_where_the_question_went() {
+fn responses_come_from_the_destination_of_the_request() {
     let (_, played, _) = only(plan(ScenarioKind::Campus, 6));
-    let asked: HashSet<_> =
+    let requests: HashSet<_> =
         played.iter().map(|(_, f)| (f.proto, f.sip, f.dip, f.sport, f.dport)).collect();
     let dns = |flow: &&(Timestamp, Flow)| flow.1.sport == 53 && flow.1.dport != 53;
     let answers = played.iter().filter(dns).count();
     assert!(answers > 5_000, "{answers}");
     for (_, flow) in played.iter().filter(dns) {
         let back = (flow.proto, flow.dip, flow.sip, flow.dport, flow.sport);
-        assert!(asked.contains(&back), "{flow:?}");
+        assert!(requests.contains(&back), "{flow:?}");
     }
 }
 
-/// FNV-1a over every value of a flow, fixed here: a library's hash may change.
+/// Returns the FNV-1a hash of all values of a flow. It is written here because the hash of a library may change.
 fn digest(mut hash: u64, (arrival, flow): &(Timestamp, Flow)) -> u64 {
     let values = [
         arrival.nanos(),
@@ -442,7 +446,7 @@ fn digest(mut hash: u64, (arrival, flow): &(Timestamp, Flow)) -> u64 {
     hash
 }
 
-/// One hash for the first 20,000 flows of every window.
+/// Returns a hash of the first 20,000 flows of every window.
 fn first_flows(plan: ScenarioPlan) -> u64 {
     let mut player = Player::new(plan).unwrap();
     let (mut hash, mut batch) = (0xcbf2_9ce4_8422_2325, Vec::new());
@@ -461,7 +465,7 @@ fn a_seed_plays_the_same_flows_everywhere() {
     let day = ScenarioPlan { length: Some(3_000), ..figure(Figure::Flood) };
     let pinned =
         [plan(ScenarioKind::Campus, 1), plan(ScenarioKind::Paper(None), 1), day].map(first_flows);
-    // Changing these changes what every seed plays: say so in the change log.
+    // If these change, every seed plays other flows, and the change log must say so.
     assert_eq!(
         pinned.map(|hash| format!("{hash:016x}")),
         ["40eab7b9ae656b86", "2e3040482210557e", "6ef3939faf321b95"]
@@ -471,7 +475,7 @@ fn a_seed_plays_the_same_flows_everywhere() {
 }
 
 #[test]
-fn a_plan_that_cannot_be_played_says_why() {
+fn a_plan_that_cannot_be_played_is_refused_with_the_reason() {
     let day = figure(Figure::Flood);
     for (plan, error) in [
         (ScenarioPlan { length: Some(0), ..day }, Error::Length(0)),
@@ -502,7 +506,7 @@ fn a_plan_that_cannot_be_played_says_why() {
 }
 
 #[test]
-fn a_window_can_be_left_early() {
+fn a_window_may_be_left_before_its_end() {
     let two =
         ScenarioPlan { length: Some(1_200), flows: Some(6_000), ..plan(ScenarioKind::Campus, 9) };
     let whole = play(two);
@@ -522,7 +526,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn totals_are_what_the_plan_says(
+    fn totals_of_flows_are_those_of_the_plan(
         seed: u64,
         more in 0u64..4_000,
         windows in 1u32..5,
@@ -538,7 +542,7 @@ proptest! {
         let length = (kind != ScenarioKind::Paper(None)).then_some(windows * 600);
         let plan = ScenarioPlan { kind, seed, flows: None, length, start: Some(start * 600) };
         let attacks: u64 = plan.windows().unwrap().map(|part| part.attack).sum();
-        // All three figures are 200,000 flows more: too slow to play here every time.
+        // All three figures together have 200,000 flows more, which would be too slow here.
         let plan = ScenarioPlan { flows: Some(attacks + more), ..plan };
         let parts: Vec<PlannedWindow> = plan.windows().unwrap().collect();
         let total: u64 = parts.iter().map(|part| part.background + part.attack).sum();

@@ -45,3 +45,4 @@ mod pipeline;
 mod prose;
 mod quality;
 mod recipes;
+mod renamed;

@@ -354,8 +354,8 @@ fn hosts_named_by_with_are_added_to_the_scenario() {
             ["kind", "class", "role", "side", "peers", "expect"].map(|c| row[c].as_str()).join(" ")
         })
         .collect();
-    let ports = "scan ports source outside 1 must";
-    assert_eq!(found, [ports, ports, "scan horizontal source outside 30 must"]);
+    let vertical = "scan vertical source outside 1 must";
+    assert_eq!(found, [vertical, vertical, "scan horizontal source outside 30 must"]);
     assert!(alone.iter().all(|row| both.contains(row)));
     assert_eq!(rows(&[&["campus", "--flows", "700"][..], &with].concat()).len(), 700);
     assert_eq!(rows(&["none"]).len(), 0);

@@ -105,7 +105,8 @@ fn real_findings_of_all_classes_are_mailed_and_only_attackers_blocked() {
         .map(|name| tool(name).args(["--inside", INSIDE]).stdin(&flows.out).run().ok());
     let rows: Vec<_> = found.iter().flat_map(Ran::table).collect();
     let classes: BTreeSet<_> = rows.iter().map(|row| row["class"].as_str()).collect();
-    let expected = ["carpet", "ddos", "dos", "hammer", "outbound", "reflection", "spam", "spread"];
+    let expected =
+        ["bruteforce", "carpet", "ddos", "dos", "outbound", "reflection", "spam", "spread"];
     assert_eq!(classes, expected.into());
     let net = rows.iter().find(|row| row["class"] == "carpet").unwrap()["host"].as_str();
     assert!(net.contains('/'), "{net}");
@@ -273,7 +274,7 @@ fn lines_that_are_no_finding_are_reported_and_skipped() {
     ran.says("No such file").says("nothing is printed until all files can be read");
     let endless = [&vec![b'x'; 20 << 20], &b"\n"[..], &good].concat();
     let ran = block("ios").stdin(endless).run().status(0);
-    golden(&ran.says("-:1: line longer than 4000 octets"), "day.ios");
+    golden(&ran.says("-:1: line longer than 4000 bytes"), "day.ios");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn hostile_lines_are_counted_and_skipped() {
     let ran = nfpage(&scene).stdin(hostile.concat() + line).run().status(0);
     let ran = ran
         .says("-:1: class cannot be \"<b>\"")
-        .says("-:4: line longer than 4000 octets")
+        .says("-:4: line longer than 4000 bytes")
         .says_lines(6);
     assert!(ran.err.ends_with("1 more bad lines, 6 in all\n"), "{ran}");
     let page = scene.text("www/index.html");

@@ -63,7 +63,7 @@ fn few_targets_are_brute_force_and_many_are_spread() {
             .ok();
         ran.table()[0]["class"].clone()
     };
-    assert_eq!(class(9), "hammer");
+    assert_eq!(class(9), "bruteforce");
     assert_eq!(class(10), "spread");
 }
 

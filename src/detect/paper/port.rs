@@ -168,7 +168,7 @@ impl PaperPortJudge<'_> {
         self.out.findings.push(Finding {
             window: self.window,
             kind: Kind::Port,
-            class: if attack.targets >= MANY { "spread" } else { "hammer" }.to_owned(),
+            class: if attack.targets >= MANY { "spread" } else { "bruteforce" }.to_owned(),
             host: Host::Address(host),
             role: Role::Source,
             side: self.site.side(host),
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn an_attack_on_one_target_is_not_a_spread() {
         let findings = run((0..10_000).map(|n| Flow { dip: [192, 0, 2, 1].into(), ..worm(n) }));
-        assert_eq!((findings[0].class.as_str(), findings[0].peers), ("hammer", 1));
+        assert_eq!((findings[0].class.as_str(), findings[0].peers), ("bruteforce", 1));
         assert_eq!(findings[0].peer[0].flows, Some(10_000));
     }
 }

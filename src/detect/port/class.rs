@@ -80,7 +80,7 @@ impl Details {
 }
 
 /// The classes that take measures. The first that holds names the finding, unless the host is [`INFECTED`].
-pub(super) const CLASSES: [&PortClass; 3] = [&SPREAD, &HAMMER, &SPAM];
+pub(super) const CLASSES: [&PortClass; 3] = [&SPREAD, &BRUTEFORCE, &SPAM];
 
 /// Returns the names of the limits that a site can set.
 pub(in crate::detect) fn metrics() -> impl Iterator<Item = &'static str> {
@@ -184,16 +184,16 @@ impl Way {
 }
 
 /// The limit of sessions of `hammer`.
-pub(super) const HAMMER_LIMIT: u64 = 20;
+pub(super) const BRUTEFORCE_LIMIT: u64 = 20;
 
 /// Password guessing: at least 20 sessions of like size with the login port of one host, each of 11 to 51 packets
 /// from the client, which is as many as a wrong password takes.
 ///
 /// At the ports of databases and file servers only sources from outside count: inside programs have sessions
 /// there all day.
-pub(super) const HAMMER: PortClass = PortClass {
-    name: "hammer",
-    limit: DefaultLimit::same(HAMMER_LIMIT),
+pub(super) const BRUTEFORCE: PortClass = PortClass {
+    name: "bruteforce",
+    limit: DefaultLimit::same(BRUTEFORCE_LIMIT),
     measure: |case| {
         if case.context.sampled || case.evidence.proto != TCP {
             return None;
@@ -240,7 +240,7 @@ const SLOW_SHARE: u64 = 90;
 /// Returns how many sessions of a source with one host are password guessing. The limit is for 600 s and grows
 /// with longer windows. A shorter window needs as many, because fewer do not show that they are alike.
 pub(super) fn sessions(limits: &SiteLimits, src: IpAddr, window: Option<Window>) -> u64 {
-    let limit = limits.of(HAMMER.name, src).unwrap_or(HAMMER_LIMIT);
+    let limit = limits.of(BRUTEFORCE.name, src).unwrap_or(BRUTEFORCE_LIMIT);
     Threshold::AtLeast(limit).scaled(window).least().max(limit)
 }
 

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::attempt::{Attempt, FAILED, LOGIN};
 use super::attempts::MAX_MAIL;
 use super::class::{
-    self, CLASSES, Details, HAMMER, INFECTED, INFECTED_LIMIT, PortCase, PortFacts, PortMeasured,
+    self, CLASSES, Details, BRUTEFORCE, INFECTED, INFECTED_LIMIT, PortCase, PortFacts, PortMeasured,
     SLOW, SPAM, SPREAD,
 };
 use super::evidence::{Builder, Evidence};
@@ -99,7 +99,7 @@ impl<'a> PortJudge<'a> {
         let spread = class::few(least(SPREAD.name, class::SPREAD_LIMIT));
         failed >= least(INFECTED, INFECTED_LIMIT).min(spread)
             || (self.memory.is_some() && failed >= SLOW)
-            || logins >= least(HAMMER.name, class::HAMMER_LIMIT)
+            || logins >= least(BRUTEFORCE.name, class::BRUTEFORCE_LIMIT)
             || (is_mail && targets >= least(SPAM.name, class::SPAM_LIMIT))
             || is_shown
     }

@@ -165,7 +165,7 @@ fn sessions(from: [u8; 4], to: [u8; 4], port: u16, count: u16, packets: u64) -> 
 #[test]
 fn twenty_sessions_of_like_size_are_password_guessing() {
     let guess = |count, packets| both(&sessions(OUTSIDE, ours(1), 22, count, packets));
-    assert_eq!(guess(20, 16), ["hammer 192.0.2.9 source"]);
+    assert_eq!(guess(20, 16), ["bruteforce 192.0.2.9 source"]);
     assert_eq!(guess(19, 16), [""; 0]);
     assert_eq!(guess(20, 10), [""; 0]);
     assert_eq!(guess(20, 52), [""; 0]);
@@ -181,7 +181,7 @@ fn twenty_sessions_of_like_size_are_password_guessing() {
     assert_eq!(both(&work), [""; 0]);
     // Inside programs have sessions with their databases all day.
     assert_eq!(both(&sessions(ours(7), ours(1), 3306, 500, 16)), [""; 0]);
-    assert_eq!(both(&sessions(OUTSIDE, ours(1), 3306, 500, 16)), ["hammer 192.0.2.9 source"]);
+    assert_eq!(both(&sessions(OUTSIDE, ours(1), 3306, 500, 16)), ["bruteforce 192.0.2.9 source"]);
 }
 
 #[test]

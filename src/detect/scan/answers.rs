@@ -163,7 +163,7 @@ mod tests {
     fn a_scan_from_a_fixed_port_is_found() {
         let one = |_: u32| INSIDE;
         let named = |flows: &[Flow]| names(&judge(&nine(flows)));
-        let ports = ["ports 192.0.2.9 source"];
+        let ports = ["vertical 192.0.2.9 source"];
         assert_eq!(named(&answers(1000, one, OUTSIDE, |n| 1 + n)), ports);
         assert_eq!(named(&answers(65_000, one, OUTSIDE, |n| 1 + n)), ports);
         // Services above 1023.

@@ -9,9 +9,9 @@ mod block;
 pub(super) mod dark;
 mod horizontal;
 mod icmp;
-mod ports;
 pub(super) mod sweep;
 mod udp;
+mod vertical;
 
 use backscatter::BACKSCATTER;
 
@@ -20,7 +20,7 @@ pub(super) const CLASSES: [&ScanClass; 7] = [
     &sweep::SWEEP,
     &block::BLOCK,
     &horizontal::HORIZONTAL,
-    &ports::PORTS,
+    &vertical::VERTICAL,
     &udp::UDP,
     &icmp::ICMP,
     &dark::DARK,

@@ -1,5 +1,5 @@
-//! The plan in the words of a device. What a device reads is made of addresses, numbers and fixed
-//! words alone, so no finding can add a command.
+//! The plan in the dialect of a device. The text consists of addresses, numbers and fixed words, so no
+//! finding can add a command.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,30 +8,30 @@ use super::super::words;
 use super::{BlockPlan, Reason};
 use crate::time::Window;
 
-/// The dialects.
+/// The dialect of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// Cisco IOS: members of `object-group network NFKIT` and `v6-network NFKIT6`, which an access
-    /// list of the site's names. Never a list of its own: one that ends in nothing but denials
-    /// stops everybody.
+    /// Cisco IOS: members of `object-group network NFKIT` and `v6-network NFKIT6`, which an access list of
+    /// the site refers to. nfkit never writes an access list, because one that holds only denials blocks
+    /// everybody.
     Ios,
-    /// nftables: sets in a table of our own, `inet nfkit`, for `nft -f`.
+    /// nftables: sets in a table of nfkit's own, `inet nfkit`, for `nft -f`.
     Nftables,
 }
 
-/// Prints a plan in the words of a device.
+/// A plan and the dialect to print it in.
 #[derive(Clone, Copy, Debug)]
 pub struct Commands<'a> {
     /// The dialect.
     pub device: Device,
-    /// The plan.
+    /// The hosts.
     pub plan: &'a BlockPlan,
-    /// Let the hosts go instead of stopping them.
+    /// True to unblock the hosts instead of blocking them.
     pub unblock: bool,
 }
 
-/// The commands, in lines; nothing at all if there is no host. Commands that block carry those that
-/// unblock as comments.
+/// Writes the commands, one a line, or nothing if there is no host. Commands that block are followed by the
+/// commands that unblock, as comments.
 impl fmt::Display for Commands<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.plan.hosts.is_empty() {
@@ -93,15 +93,15 @@ fn ios(hosts: &[IpAddr], unblock: bool) -> Vec<String> {
     lines
 }
 
-/// Adding what is there already changes nothing, and the chains are emptied before they are filled,
-/// all in one transaction: the same text can be loaded any number of times.
+/// The table and its sets. Adding one that exists changes nothing, and [`CHAINS`] empties the chains before
+/// it fills them, all in one transaction, so the same text can be loaded any number of times.
 const TABLE: [&str; 3] = [
     "add table inet nfkit",
     "add set inet nfkit blocked4 { type ipv4_addr; }",
     "add set inet nfkit blocked6 { type ipv6_addr; }",
 ];
 
-/// The chains that make the sets stop packets: those that are routed, and those to this machine itself.
+/// The chains that drop packets from the hosts in the sets: routed packets, and packets to this machine.
 const CHAINS: [&str; 8] = [
     "add chain inet nfkit forward { type filter hook forward priority -10; policy accept; }",
     "add chain inet nfkit input { type filter hook input priority -10; policy accept; }",
@@ -121,7 +121,7 @@ fn nftables(hosts: &[IpAddr], unblock: bool) -> Vec<String> {
     for &host in hosts {
         lines.push(format!("add {}", element(host)));
         if unblock {
-            // Added first, because to delete what is not there fails the whole transaction.
+            // nft fails the whole transaction if it deletes an element that does not exist.
             lines.push(format!("delete {}", element(host)));
         }
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_ios() {
+    fn ios_gets_members_of_object_groups() {
         let hosts = [source("140.119.44.91"), source("140.119.2.3"), source("2001:db8::7")];
         assert_eq!(
             text(Device::Ios, &hosts, false),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_nftables() {
+    fn nftables_gets_elements_of_sets() {
         let block =
             text(Device::Nftables, &[source("140.119.44.91"), source("2001:db8::7")], false);
         assert!(block.contains("\nadd element inet nfkit blocked4 { 140.119.44.91 }\n"), "{block}");
@@ -185,7 +185,7 @@ mod tests {
         assert!(unblock.ends_with("\ndelete element inet nfkit blocked4 { 140.119.44.91 }\n"));
     }
 
-    /// Returns true if a device may be given this line, by rules that know nothing of how it was made.
+    /// Returns true if a device may get this line, by rules that are independent of the code above.
     fn allowed(device: Device, line: &str) -> bool {
         let host = |text: &str, v4: bool| {
             text.parse::<IpAddr>().is_ok_and(|a| a.is_ipv4() == v4 && a.to_string() == text)
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_finding_makes_another_command(
+        fn no_finding_adds_a_command(
             findings in proptest::collection::vec(any_finding(), 0..20), unblock: bool, ours: bool,
         ) {
             let mut findings = findings;
@@ -236,13 +236,14 @@ mod tests {
                 }
             }
             let may_block = nets(&["0.0.0.0/1", "8000::/1"]);
-            let policy = match unblock {
-                true => Policy::unblock(may_block.clone()),
-                false => Policy {
+            let policy = if unblock {
+                Policy::unblock(may_block.clone())
+            } else {
+                Policy {
                     may_block: Networks::new(may_block.clone()),
                     never: Networks::new(nets(&["16.0.0.0/4"])),
                     unblock,
-                },
+                }
             };
             let (may, never) = (policy.may_block.clone(), policy.never.clone());
             let mut selection = Selection::new(policy);

@@ -17,7 +17,7 @@ fn address(host: &str) -> Host {
     Host::Address(host.parse().unwrap())
 }
 
-/// An inside host that attacks a port.
+/// Returns a finding about an inside host that attacks a port.
 pub(super) fn source(host: &str) -> Finding {
     Finding { host: address(host), ..finding([0; 4], Kind::Port, Role::Source) }
 }
@@ -26,7 +26,7 @@ fn marked(finding: &Finding, mark: &str) -> Finding {
     Finding { marks: vec![mark.to_owned()], ..finding.clone() }
 }
 
-/// The same finding, so many seconds later.
+/// Returns the same finding in a window that begins `seconds` later.
 fn later(finding: &Finding, seconds: u64) -> Finding {
     let start = finding.window.unwrap().start();
     Finding { window: Window::new(start + seconds, 600), ..finding.clone() }
@@ -58,7 +58,7 @@ fn refused(plan: &BlockPlan) -> Vec<(Refusal, String)> {
 }
 
 #[test]
-fn every_condition_is_asked() {
+fn a_host_is_blocked_only_if_no_reason_against_it_holds() {
     let judge = |finding: &Finding| policy().judge(finding);
     let good = source("140.119.44.91");
     assert_eq!(judge(&good), Some(Ok([140, 119, 44, 91].into())));
@@ -104,7 +104,7 @@ fn every_condition_is_asked() {
 }
 
 #[test]
-fn a_host_is_blocked_once_and_refused_once() {
+fn each_host_is_listed_once_with_its_newest_finding() {
     let good = source("140.119.44.91");
     let large = Finding { flows: 9000, port: Some(22), ..good.clone() };
     let outside = Finding { side: Some(Side::Outside), ..source("192.0.2.1") };
@@ -124,7 +124,7 @@ fn a_host_is_blocked_once_and_refused_once() {
 }
 
 #[test]
-fn one_forged_line_protects_its_host_whatever_else_it_says() {
+fn one_finding_marked_forged_protects_its_host() {
     let good = source("140.119.44.91");
     let large = Finding { flows: 9000, ..good.clone() };
     let forged = marked(&good, "forged");
@@ -154,14 +154,14 @@ fn one_forged_line_protects_its_host_whatever_else_it_says() {
     };
     let named = plan(policy(), [&good, &flood]);
     assert_eq!(refused(&named), [(Refusal::NamedAsForged, "140.119.44.91".into())]);
-    // That others flood a host from forged addresses says nothing about what it sends itself.
+    // A host that is flooded from forged addresses may still be blocked for its own traffic.
     let victim = Finding { role: Role::Target, ..forged };
     assert_eq!(blocked(&plan(policy(), [&good, &victim])), ["140.119.44.91"]);
     assert_eq!(blocked(&plan(policy(), [&victim])), [""; 0]);
 }
 
 #[test]
-fn a_forged_line_counts_though_others_fill_the_room() {
+fn a_forged_mark_is_kept_though_many_other_findings_follow() {
     let forged = Finding { flows: 1, ..marked(&source("140.119.44.91"), "forged") };
     let many = (0..2 * MAX_BLOCKED as u32 + 9).map(|n| Finding {
         host: Host::Address(Ipv4Addr::from_bits(0x8c77_0000 + n).into()),
@@ -182,7 +182,7 @@ fn a_forged_line_counts_though_others_fill_the_room() {
 }
 
 #[test]
-fn with_more_forged_addresses_than_are_remembered_nobody_is_blocked() {
+fn nobody_is_blocked_if_not_all_forged_addresses_fit() {
     let policy = || Policy::block(nets(&["10.0.0.0/8"]), Vec::new()).unwrap();
     let forged = |n: u32| {
         let host = Host::Address(Ipv4Addr::from_bits(0x0a00_0000 + n).into());
@@ -192,7 +192,7 @@ fn with_more_forged_addresses_than_are_remembered_nobody_is_blocked() {
     let mut selection = Selection::new(policy());
     (0..MAX_FORGED as u32).for_each(|n| selection.finding(&forged(n), false));
     selection.finding(&good, false);
-    // Addresses that could not be blocked anyway take no room.
+    // Addresses that cannot be blocked anyway take no room.
     selection.finding(&Finding { host: address("192.0.2.1"), ..forged(0) }, false);
     let mut fuller = selection.clone();
     let plan = selection.plan(0);
@@ -204,7 +204,7 @@ fn with_more_forged_addresses_than_are_remembered_nobody_is_blocked() {
 }
 
 #[test]
-fn the_never_list_knows_an_address_in_its_other_forms() {
+fn the_never_list_covers_mapped_and_tunnelled_forms_of_an_address() {
     let never = |list: &[&str], host: &str| {
         let may_block = nets(&["140.119.0.0/16", "2002::/16", "2001::/32"]);
         let policy = Policy::block(may_block, nets(list)).unwrap();
@@ -230,7 +230,7 @@ fn the_never_list_knows_an_address_in_its_other_forms() {
 }
 
 #[test]
-fn networks_that_hold_everybody_are_refused() {
+fn networks_that_are_too_wide_are_refused() {
     let block = |net: &str| Policy::block(nets(&["192.0.2.0/24", net]), Vec::new());
     for net in [
         "0.0.0.0/0",
@@ -255,7 +255,7 @@ fn networks_that_hold_everybody_are_refused() {
 }
 
 #[test]
-fn only_what_was_found_of_late_is_a_reason_to_block() {
+fn only_recent_findings_block_a_host() {
     let old = source("140.119.44.91");
     let start = old.window.unwrap().start();
     let new = later(&source("140.119.44.92"), 72_000);
@@ -264,20 +264,20 @@ fn only_what_was_found_of_late_is_a_reason_to_block() {
     let all = plan_since(policy(), [&old, &new, &timeless], since);
     assert_eq!(blocked(&all), ["140.119.44.92", "140.119.44.93"]);
     assert_eq!((all.older, all.left_out), (1, false));
-    // Nor is what was refused or called forged long ago.
+    // An old refusal and an old mark `forged` do not count either.
     let again = later(&old, 72_000);
     let forged = marked(&old, "forged");
     assert_eq!(blocked(&plan_since(policy(), [&again, &forged], since)), ["140.119.44.91"]);
     let outside = Finding { side: Some(Side::Outside), ..old.clone() };
     assert_eq!(plan_since(policy(), [&outside], since).refused, []);
-    // A long window that is not over protects, though it blocks nobody: nfflood may judge days.
+    // A long window that ends after `since` protects its host, though it began too early to block anybody.
     let until = |end: u64| {
         let seconds = u32::try_from(end - start).unwrap();
         Finding { window: Window::new(start, seconds), ..forged.clone() }
     };
     assert_eq!(blocked(&plan_since(policy(), [&again, &until(since + 1)], since)), [""; 0]);
     assert_eq!(blocked(&plan_since(policy(), [&again, &until(since)], since)), ["140.119.44.91"]);
-    // Findings of long ago do not take the room of newer ones, however large.
+    // Old findings do not take the room of newer ones, however many flows they have.
     let many = (0..2 * MAX_BLOCKED as u32).map(|n| Finding {
         host: Host::Address(Ipv4Addr::from_bits(0x8c77_0000 + n).into()),
         flows: u64::MAX,
@@ -289,7 +289,7 @@ fn only_what_was_found_of_late_is_a_reason_to_block() {
 }
 
 #[test]
-fn what_is_set_aside_protects_but_blocks_nobody() {
+fn a_finding_that_was_set_aside_protects_but_does_not_block() {
     let [good, other] = ["140.119.44.91", "140.119.44.92"].map(source);
     let far = later(&marked(&good, "forged"), 999_999_999);
     let mut selection = Selection::new(policy());
@@ -301,9 +301,9 @@ fn what_is_set_aside_protects_but_blocks_nobody() {
     assert_eq!(blocked(&plan), [""; 0]);
 }
 
-/// A host that was blocked must come free, whatever has become known about it since.
+/// Every host that was blocked can be unblocked, whatever has become known about it since.
 #[test]
-fn to_unblock_asks_less() {
+fn unblocking_ignores_marks_and_the_never_list() {
     let good = source("140.119.44.91");
     let zero = Finding { flows: 0, ..source("140.119.44.94") };
     let all = [
@@ -326,7 +326,7 @@ fn to_unblock_asks_less() {
 }
 
 #[test]
-fn refusals_without_end_are_kept_within_bounds() {
+fn the_gravest_refusals_are_kept_within_the_limit() {
     let mut selection = Selection::new(policy());
     for n in 0..3 * MAX_REFUSED as u32 {
         let host = Host::Address(Ipv4Addr::from_bits(0x0b00_0000 + n).into());

@@ -1,4 +1,4 @@
-//! Who gets which letter, and that no finding gets into a header.
+//! Tests of the recipients of findings, and that no finding gets into a header.
 
 use super::*;
 use crate::finding::tests::any_finding;
@@ -14,24 +14,24 @@ const CONTACTS: &str = "10.0.0.0/8,noc@example.org,NOC\n\
     10.1.0.0/16,a@example.org,\"An, <b@x>; \"\"c\"\"\"\n10.2.0.0/16,A@Example.org,\n\
     10.2.0.0/16,b@example.org,\n";
 
-/// Recipients with their hosts and, after `|`, the others.
-fn sorted_out(findings: &[Finding], operator: bool) -> (Vec<String>, Vec<String>) {
+/// Returns the recipients with their hosts and, after `|`, the other hosts; and the hosts without a contact.
+fn recipients(findings: &[Finding], operator: bool) -> (Vec<String>, Vec<String>) {
     let contacts = Contacts::parse(CONTACTS.as_bytes()).unwrap();
     let operator = operator.then(|| address("op@example.org"));
-    let mut docket = FindingSet::new();
-    findings.iter().for_each(|finding| docket.finding(finding.clone()));
-    let route = Routing { contacts: &contacts, operator: operator.as_ref(), survey: false };
-    let post = sort(&mut docket, route);
-    let text = |cases: &BTreeMap<Host, HostFindings<'_>>| {
-        cases.keys().map(|host| host.text(false)).collect::<Vec<_>>().join(" ")
+    let mut set = FindingSet::new();
+    findings.iter().for_each(|finding| set.finding(finding.clone()));
+    let routing = Routing { contacts: &contacts, operator: operator.as_ref(), survey: false };
+    let outbox = sort(&mut set, routing);
+    let text = |hosts: &BTreeMap<Host, HostFindings<'_>>| {
+        hosts.keys().map(|host| host.text(false)).collect::<Vec<_>>().join(" ")
     };
-    let letters = post.mails.iter();
-    let letters = letters.map(|l| format!("{}: {}|{}", l.to, text(&l.hosts), text(&l.others)));
-    (letters.collect(), post.orphans.iter().map(|host| host.text(false)).collect())
+    let mails = outbox.mails.iter();
+    let mails = mails.map(|m| format!("{}: {}|{}", m.to, text(&m.hosts), text(&m.others)));
+    (mails.collect(), outbox.orphans.iter().map(|host| host.text(false)).collect())
 }
 
 #[test]
-fn everybody_gets_theirs_and_the_operator_the_rest() {
+fn contacts_get_their_hosts_and_the_operator_gets_the_rest() {
     let row = |host, role| finding(host, Kind::Flood, role);
     let outside = Finding { side: Some(Side::Outside), ..row([10, 1, 0, 9], Role::Source) };
     let survey = Finding { marks: vec!["survey".into()], ..row([10, 1, 0, 8], Role::Source) };
@@ -46,9 +46,9 @@ fn everybody_gets_theirs_and_the_operator_the_rest() {
         outside,
         survey,
     ];
-    let (letters, orphans) = sorted_out(&findings, true);
+    let (mails, orphans) = recipients(&findings, true);
     assert_eq!(
-        letters,
+        mails,
         [
             "a@example.org: 10.1.0.1 10.2.0.1|",
             "b@example.org: 10.2.0.1|",
@@ -57,24 +57,24 @@ fn everybody_gets_theirs_and_the_operator_the_rest() {
         ]
     );
     assert_eq!(orphans, ["172.16.0.1"]);
-    let (letters, orphans) = sorted_out(&findings, false);
-    assert_eq!((letters.len(), orphans.len()), (3, 1));
+    let (mails, orphans) = recipients(&findings, false);
+    assert_eq!((mails.len(), orphans.len()), (3, 1));
 }
 
 #[test]
-fn a_silent_exporter_is_told_to_the_operator_or_to_nobody() {
-    let mut docket = FindingSet::new();
+fn a_window_without_data_is_reported_to_the_operator_alone() {
+    let mut set = FindingSet::new();
     let window = Window::new(998_068_800, 600);
-    docket.end(&End { window, state: Some(WindowState::NoData), ..End::default() });
+    set.end(&End { window, state: Some(WindowState::NoData), ..End::default() });
     let contacts = Contacts::default();
     let operator = address("op@example.org");
-    let route = Routing { contacts: &contacts, operator: None, survey: false };
-    let post = sort(&mut docket, route);
-    assert_eq!((post.mails.len(), post.unheard), (0, vec![window]));
-    let post = sort(&mut docket, Routing { operator: Some(&operator), ..route });
-    let [letter] = post.mails.as_slice() else { panic!("{post:?}") };
-    assert_eq!(letter.subject("X"), "[X] no exporter spoke; 2001-08-17 17:20 UTC, 10 minutes");
-    let body = letter.body(&sender(&operator));
+    let routing = Routing { contacts: &contacts, operator: None, survey: false };
+    let outbox = sort(&mut set, routing);
+    assert_eq!((outbox.mails.len(), outbox.unheard), (0, vec![window]));
+    let outbox = sort(&mut set, Routing { operator: Some(&operator), ..routing });
+    let [mail] = outbox.mails.as_slice() else { panic!("{outbox:?}") };
+    assert_eq!(mail.subject("X"), "[X] no exporter spoke; 2001-08-17 17:20 UTC, 10 minutes");
+    let body = mail.body(&sender(&operator));
     assert!(body.contains("\n    2001-08-17 17:20 to 17:30 UTC (10 minutes)\n"), "{body}");
 }
 
@@ -83,24 +83,24 @@ fn sender(from: &Address) -> Sender<'_> {
     Sender { from, reply_to: None, site: "", date }
 }
 
-fn letter<'a>(name: &str, findings: &'a [Finding]) -> Mail<'a> {
-    let mut case: BTreeMap<Host, HostFindings<'_>> = BTreeMap::new();
-    findings.iter().for_each(|finding| case.entry(finding.host).or_default().add(finding));
+fn mail<'a>(name: &str, findings: &'a [Finding]) -> Mail<'a> {
+    let mut hosts: BTreeMap<Host, HostFindings<'_>> = BTreeMap::new();
+    findings.iter().for_each(|finding| hosts.entry(finding.host).or_default().add(finding));
     let name = name.to_owned();
-    let (to, others, silent) = (address("a@example.org"), case.clone(), vec![None]);
-    Mail { to, name, hosts: case, others, silent }
+    let (to, others, silent) = (address("a@example.org"), hosts.clone(), vec![None]);
+    Mail { to, name, hosts: hosts, others, silent }
 }
 
 #[test]
-fn windows_of_one_act_are_one_episode() {
+fn windows_with_the_same_behaviour_are_one_episode() {
     let first = finding([10, 0, 0, 1], Kind::Port, Role::Source);
     let later = |n: u64, flows| {
         let window = Window::new(998_068_800 + n * 600, 600);
         Finding { window, flows, ..first.clone() }
     };
     let findings = [first.clone(), later(1, 9000), later(3, 10)];
-    let letter = letter("", &findings);
-    let body = letter.body(&sender(&address("op@example.org")));
+    let mail = mail("", &findings);
+    let body = mail.body(&sender(&address("op@example.org")));
     for part in [
         "  When      in 3 windows from 2001-08-17 17:20 to 18:00 UTC, most from\n",
         "            2001-08-17 17:30 to 17:40 UTC (10 minutes)\n",
@@ -109,7 +109,7 @@ fn windows_of_one_act_are_one_episode() {
     ] {
         assert!(body.contains(part), "{part}{body}");
     }
-    let subject = letter.subject("");
+    let subject = mail.subject("");
     assert_eq!(
         subject,
         "[nfkit] 10.0.0.1 attacks TCP port 80 (web); 2001-08-17 17:20 to 18:00 UTC"
@@ -117,19 +117,19 @@ fn windows_of_one_act_are_one_episode() {
 }
 
 #[test]
-fn the_same_findings_have_the_same_name_and_others_another() {
+fn the_message_id_depends_on_the_findings_and_not_on_the_date() {
     let findings = [finding([10, 0, 0, 1], Kind::Scan, Role::Source)];
     let other = [Finding { flows: 2001, ..findings[0].clone() }];
     let from = address("op@example.org");
     let id = |findings: &[Finding], date| {
         let sender = Sender { date: Timestamp::from_secs(date), ..sender(&from) };
-        let message = letter("", findings).message(&sender).unwrap();
+        let message = mail("", findings).message(&sender).unwrap();
         let text = String::from_utf8(message).unwrap();
         text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned()
     };
     assert_eq!(id(&findings, 0), id(&findings, 7));
     assert_ne!(id(&findings, 0), id(&other, 0));
-    // The hash of nothing, and of "a": the reference values of FNV-1a without our separators.
+    // The offset basis of FNV-1a.
     assert_eq!(digest(&[]), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
 }
 
@@ -170,7 +170,7 @@ const HEADERS: [&str; 9] = [
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn nothing_adds_a_header_or_a_long_line(
+    fn no_finding_and_no_name_adds_a_header_or_a_long_line(
         findings in proptest::collection::vec(any_finding(), 0..60),
         why in "[^\\p{Cc}]{0,300}",
         name in "[ -~]{0,40}|[\u{a1}-\u{ac}\u{4e00}-\u{4eff}\"<>@,:;]{0,40}",
@@ -178,9 +178,9 @@ proptest! {
     ) {
         let mut findings = findings;
         findings.iter_mut().for_each(|finding| finding.why.clone_from(&why));
-        let letter = letter(name.trim(), &findings);
+        let mail = mail(name.trim(), &findings);
         let from = address("op@example.org");
-        let message = letter.message(&Sender { site: site.trim(), ..sender(&from) }).unwrap();
+        let message = mail.message(&Sender { site: site.trim(), ..sender(&from) }).unwrap();
         let text = String::from_utf8(message).unwrap();
         prop_assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
         let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! Every kind of actor: who acts, on how many, what comes back, and that the truth counts it right.
+//! Tests of every kind of actor: its hosts, its peers, the responses, and the counts of the truth.
 
 use super::*;
 use crate::flow::UDP;
@@ -8,7 +8,7 @@ fn with(text: &str) -> Vec<With> {
     text.split(',').map(|text| text.parse().unwrap()).collect()
 }
 
-/// What the actors alone play in a seed's first window.
+/// Plays the actors alone in the first window of a seed.
 pub(super) fn alone(text: &str, seed: u64) -> (Window, Played, Vec<Truth>) {
     let player = Player::with(plan(ScenarioKind::None, seed), &with(text)).unwrap();
     let mut windows = play_all(player);
@@ -16,7 +16,7 @@ pub(super) fn alone(text: &str, seed: u64) -> (Window, Played, Vec<Truth>) {
     windows.remove(0)
 }
 
-/// Windows of actors alone, one after the other.
+/// Plays actors alone in consecutive windows.
 pub(super) fn hours(text: &str, windows: u32) -> Vec<(Window, Played, Vec<Truth>)> {
     let plan = ScenarioPlan { length: Some(windows * SECONDS), ..plan(ScenarioKind::None, 1) };
     play_all(Player::with(plan, &with(text)).unwrap())
@@ -26,7 +26,7 @@ pub(super) fn flows(played: &Played) -> impl Iterator<Item = &Flow> + Clone {
     played.iter().map(|(_, flow)| flow)
 }
 
-/// The one host that has a part in every conversation.
+/// Returns the host that takes part in every conversation.
 pub(super) fn centre(played: &Played) -> IpAddr {
     let mut seen = BTreeMap::<IpAddr, usize>::new();
     for flow in flows(played) {
@@ -40,7 +40,7 @@ pub(super) fn documentation(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(v4) if v4.is_documentation())
 }
 
-/// Whether a flow was answered: one comes back with the ports turned round.
+/// Returns a test for flows with a response: a flow in the reverse direction.
 pub(super) fn answered(played: &Played) -> impl Fn(&Flow) -> bool {
     let seen: HashSet<_> =
         flows(played).map(|f| (f.proto, f.sip, f.dip, f.sport, f.dport)).collect();
@@ -50,14 +50,14 @@ pub(super) fn answered(played: &Played) -> impl Fn(&Flow) -> bool {
     }
 }
 
-/// The share of a host's own TCP and UDP flows that nobody answered, in percent.
+/// Returns the percentage of a host's own TCP and UDP flows without a response.
 fn failed(played: &Played, who: IpAddr) -> usize {
     let answered = answered(played);
-    let asked = flows(played).filter(|f| {
+    let requests = flows(played).filter(|f| {
         f.sip == who && f.proto != ICMP && ![Some(0x12), Some(0x14)].contains(&f.flags)
     });
     let (mut all, mut silent) = (0, 0);
-    for flow in asked {
+    for flow in requests {
         all += 1;
         silent += usize::from(!answered(flow));
     }
@@ -82,7 +82,7 @@ const SCANS: [Actor; 15] = [
     Actor::Survey,
 ];
 
-/// The innocents that were there first, whom every seed plays as it always did.
+/// The oldest innocent kinds. Every seed must play them as it always did.
 const FIRST_INNOCENTS: [Actor; 18] = [
     Actor::WebServer,
     Actor::Cdn,
@@ -104,25 +104,25 @@ const FIRST_INNOCENTS: [Actor; 18] = [
     Actor::Misroute,
 ];
 
-/// Those that were there first.
+/// Returns the scanners and the oldest innocent kinds.
 fn first_kinds() -> Vec<Actor> {
     SCANS.into_iter().chain(FIRST_INNOCENTS).collect()
 }
 
-/// The others.
+/// Returns all other kinds.
 fn later_kinds() -> Vec<Actor> {
     let first = first_kinds();
     Actor::ALL.into_iter().filter(|actor| !first.contains(actor)).collect()
 }
 
-/// A request for so many of each kind, of a size.
+/// Returns a request for `count` actors of each kind, of a size.
 fn each(kinds: &[Actor], size: u32, count: u32) -> String {
     let each: Vec<_> = kinds.iter().map(|actor| format!("{actor}={size}x{count}")).collect();
     each.join(",")
 }
 
 #[test]
-fn every_kind_plays_flows_that_a_router_reports() {
+fn every_kind_plays_flows_that_a_router_can_report() {
     for actor in Actor::ALL {
         for (seed, count) in [(1, 1), (2, 3)] {
             let text = format!("{actor}={}x{count}", actor.size().min(800));
@@ -136,7 +136,7 @@ fn every_kind_plays_flows_that_a_router_reports() {
                 _ => assert_eq!(hosts.count(), 0),
             }
             assert_eq!(truth.is_empty(), actor.class().is_none(), "{actor}");
-            // Spread over the whole window, if it has no few long flows.
+            // The flows are spread over the whole window, unless they are few and long.
             let streams =
                 [Actor::Outbound, Actor::Volume, Actor::Download, Actor::Upload, Actor::Stream];
             if streams.contains(&actor) {
@@ -150,7 +150,7 @@ fn every_kind_plays_flows_that_a_router_reports() {
 }
 
 #[test]
-fn a_scanner_has_as_many_targets_as_were_asked_for() {
+fn a_scanner_has_as_many_targets_as_its_size() {
     for actor in SCANS {
         for size in [actor.size(), 24] {
             for (window, played, truth) in hours(&format!("{actor}={size}"), 2) {
@@ -194,9 +194,9 @@ fn a_scanner_has_as_many_targets_as_were_asked_for() {
     }
 }
 
-/// What became of a scan's questions: answers from living hosts alone, most of them answered.
+/// Only hosts that exist respond to a scan, and most of them do.
 #[test]
-fn the_dead_are_silent_and_the_living_mostly_answer() {
+fn hosts_that_exist_respond_to_scans_and_others_do_not() {
     for actor in [
         Actor::Sweep,
         Actor::Horizontal,
@@ -226,7 +226,7 @@ fn the_dead_are_silent_and_the_living_mostly_answer() {
 }
 
 #[test]
-fn scans_have_the_shapes_of_their_tools() {
+fn scans_have_the_packets_of_their_tools() {
     let sizes = |text: &str| {
         let (_, played, _) = alone(text, 1);
         let own = flows(&played).filter(|f| documentation(f.sip) && f.flags == Some(2));
@@ -261,17 +261,17 @@ fn scans_have_the_shapes_of_their_tools() {
 }
 
 #[test]
-fn walks_go_straight_on_and_the_others_do_not() {
+fn only_walks_probe_hosts_in_order() {
     for actor in [Actor::Sweep, Actor::UdpWalk, Actor::Icmp, Actor::Horizontal, Actor::Udp] {
         let windows = hours(&format!("{actor}=508"), 2);
         let mut all = HashSet::new();
         let mut straight = 0;
         for (_, played, _) in &windows {
-            let mut asked: Vec<_> =
+            let mut probes: Vec<_> =
                 flows(played).filter(|f| documentation(f.sip)).map(|f| (f.start, f.dip)).collect();
-            asked.sort_unstable();
-            straight += usize::from(asked.is_sorted_by_key(|(_, dip)| *dip));
-            all.extend(asked.iter().map(|(_, dip)| *dip));
+            probes.sort_unstable();
+            straight += usize::from(probes.is_sorted_by_key(|(_, dip)| *dip));
+            all.extend(probes.iter().map(|(_, dip)| *dip));
         }
         let walks = matches!(actor, Actor::Sweep | Actor::UdpWalk | Actor::Icmp);
         assert_eq!(straight, if walks { 2 } else { 0 }, "{actor}");
@@ -280,7 +280,7 @@ fn walks_go_straight_on_and_the_others_do_not() {
 }
 
 #[test]
-fn a_slow_scanner_must_be_found_when_it_has_been_slow_for_long() {
+fn a_slow_scanner_must_be_found_after_an_hour_or_a_day() {
     let expected = |text: &str, windows| {
         let rows = hours(text, windows).into_iter().map(|(_, _, truth)| truth[0].expect);
         rows.collect::<Vec<_>>()
@@ -289,7 +289,7 @@ fn a_slow_scanner_must_be_found_when_it_has_been_slow_for_long() {
     assert_eq!(expected("slow", 7), [may, may, may, may, may, must, must]);
     assert_eq!(expected("slow=11", 6), [may, may, may, may, may, must]);
     assert_eq!(expected("slow=10", 6), [may; 6]);
-    // 300 in a day, whenever.
+    // 300 targets in a day, at any times.
     let day = expected("slow=3", 102);
     assert!(day[..99].iter().all(|e| *e == may) && day[99..].iter().all(|e| *e == must));
     assert_eq!(expected("slow=100", 3), [may, may, must]);
@@ -338,8 +338,8 @@ fn a_wide_scan_of_one_port_may_be_called_an_attack_on_it() {
 fn actors_have_addresses_of_their_own() {
     let campus = Campus::new(5);
     let members = |kinds: &[Actor]| {
-        let cast = Actors::new(5, &campus, &with(&each(kinds, 40, 12))).unwrap();
-        cast.members().map(|member| member.host).collect::<BTreeSet<_>>()
+        let actors = Actors::new(5, &campus, &with(&each(kinds, 40, 12))).unwrap();
+        actors.members().map(|member| member.host).collect::<BTreeSet<_>>()
     };
     let (first, later) = (first_kinds(), later_kinds());
     let (_, _, truth) = alone(&each(&first, 40, 12), 5);
@@ -365,7 +365,7 @@ fn actors_have_addresses_of_their_own() {
 }
 
 #[test]
-fn one_more_actor_changes_nothing_of_the_others() {
+fn adding_an_actor_does_not_change_the_others() {
     let two = |text: &str| {
         let plan =
             ScenarioPlan { flows: None, length: Some(1_200), ..plan(ScenarioKind::Campus, 4) };
@@ -383,7 +383,7 @@ fn one_more_actor_changes_nothing_of_the_others() {
 }
 
 #[test]
-fn flows_in_all_are_the_actors_too() {
+fn the_total_of_flows_includes_those_of_actors() {
     let campus =
         ScenarioPlan { flows: Some(3_001), length: Some(1_200), ..plan(ScenarioKind::Campus, 1) };
     let windows = play_all(Player::with(campus, &with("patient=100,mail=20")).unwrap());
@@ -402,8 +402,8 @@ fn flows_in_all_are_the_actors_too() {
     assert_eq!(error, Error::Crowded { hosts: 401 });
 }
 
-/// Kind, whether its host is inside, how many others it has to do with, and how many of a hundred
-/// questions of its own are not answered.
+/// Kind, true if its host is inside, the number of its peers, and the percentage of its own requests without a
+/// response.
 const INNOCENTS: [(Actor, bool, [usize; 2], [usize; 2]); 17] = [
     (Actor::WebServer, true, [1_980, 2_000], [0, 1]),
     (Actor::Cdn, false, [400, 400], [0, 1]),
@@ -425,7 +425,7 @@ const INNOCENTS: [(Actor, bool, [usize; 2], [usize; 2]); 17] = [
 ];
 
 #[test]
-fn innocents_are_what_they_seem() {
+fn innocents_have_their_peers_and_failures() {
     for (actor, ours, others, lost) in INNOCENTS {
         for seed in 1..3 {
             let (_, played, truth) = alone(actor.name(), seed);
@@ -447,21 +447,21 @@ fn innocents_are_what_they_seem() {
 }
 
 #[test]
-fn failures_of_others_are_at_the_server_too() {
+fn failed_connections_of_clients_are_visible_at_the_server() {
     for (actor, lost) in
         [(Actor::DnsServer, [2, 4]), (Actor::Crowd, [11, 13]), (Actor::Leaver, [45, 60])]
     {
         let (_, played, _) = alone(actor.name(), 1);
         let (who, answered) = (centre(&played), answered(&played));
-        let asked: Vec<_> = flows(&played).filter(|f| f.dip == who).collect();
-        let silent = asked.iter().filter(|f| !answered(f)).count();
-        let percent = silent * 100 / asked.len();
+        let requests: Vec<_> = flows(&played).filter(|f| f.dip == who).collect();
+        let unanswered = requests.iter().filter(|f| !answered(f)).count();
+        let percent = unanswered * 100 / requests.len();
         assert!((lost[0]..=lost[1]).contains(&percent), "{actor}: {percent} %");
     }
 }
 
 #[test]
-fn backscatter_is_a_victims_and_answers_nobody() {
+fn backscatter_has_no_requests() {
     let (_, played, truth) = alone("backscatterx2", 1);
     assert_eq!(truth.len(), 2);
     let mut flags = BTreeSet::new();
@@ -474,7 +474,7 @@ fn backscatter_is_a_victims_and_answers_nobody() {
             assert_eq!((flow.sport, flow.sif), (80, 1));
             flags.insert(flow.flags);
         }
-        // Only hosts that are there say that they asked nothing.
+        // Only hosts that exist reset the connection.
         for flow in flows(&played).filter(|f| f.dip == victim) {
             assert!(alive(1, v4(flow.sip)) && flow.flags == Some(0x04), "{flow:?}");
         }
@@ -483,7 +483,7 @@ fn backscatter_is_a_victims_and_answers_nobody() {
 }
 
 #[test]
-fn a_server_whose_questions_are_not_seen_only_answers() {
+fn a_server_whose_requests_are_not_seen_has_only_responses() {
     let (_, played, truth) = alone("answersx6", 1);
     assert!(truth.is_empty());
     let hosts: BTreeSet<_> = flows(&played).map(|f| f.sip).collect();
@@ -500,8 +500,8 @@ fn a_server_whose_questions_are_not_seen_only_answers() {
 }
 
 #[test]
-fn a_monitor_asks_the_same_hosts_and_a_tunnel_has_one_port() {
-    let asked = |text: &str| {
+fn a_monitor_has_the_same_targets_and_a_tunnel_one_port() {
+    let targets = |text: &str| {
         let sets = hours(text, 2).into_iter().map(|(_, played, _)| {
             let who = centre(&played);
             flows(&played).filter(|f| f.sip == who).map(|f| f.dip).collect::<BTreeSet<_>>()
@@ -509,11 +509,11 @@ fn a_monitor_asks_the_same_hosts_and_a_tunnel_has_one_port() {
         sets.collect::<Vec<_>>()
     };
     for text in ["monitor", "vpn", "stale", "mail"] {
-        let sets = asked(text);
+        let sets = targets(text);
         let same = sets[0].intersection(&sets[1]).count();
         assert!(same * 10 >= sets[0].len() * 6, "{text}: {same} of {}", sets[0].len());
     }
-    assert!(asked("monitor").windows(2).all(|two| two[0] == two[1]));
+    assert!(targets("monitor").windows(2).all(|two| two[0] == two[1]));
     let (_, played, _) = alone("vpn", 1);
     assert!(flows(&played).all(|f| f.sport == f.dport && f.proto == UDP));
     let long = flows(&played)
@@ -533,9 +533,9 @@ fn a_seed_plays_the_same_actors_everywhere() {
         played.iter().fold(0xcbf2_9ce4_8422_2325, digest)
     };
     let (first, mut later) = (first_kinds(), later_kinds());
-    // The one that came last: the others are played as they always were.
+    // The newest kind. The others are played as they always were.
     assert_eq!(later.pop(), Some(Actor::Answers));
-    // Changing these changes what every seed plays: say so in the change log.
+    // If these change, every seed plays other flows, and the change log must say so.
     assert_eq!(format!("{:016x}", played(&first, 1)), "36afa61e2a4b1588");
     assert_eq!(format!("{:016x}", played(&later, 1)), "914b94f79f8c1ac2");
     assert_ne!(played(&later, 2), played(&later, 1));

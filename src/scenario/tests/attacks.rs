@@ -1,5 +1,5 @@
-//! Floods, attacks on ports and the innocents that look like them: who sends how much to whom, what
-//! comes back, and that the truth counts it right.
+//! Tests of floods, attacks on ports and the innocents that look like them: the traffic of each, the responses,
+//! and the counts of the truth.
 
 use super::actors::{alone, answered, centre, documentation, flows, hours};
 use super::*;
@@ -8,7 +8,7 @@ use crate::scenario::campus::alive;
 
 const SYN: Option<u16> = Some(0x02);
 
-/// The rows of a kind and a class.
+/// Returns the rows of a kind and a class.
 fn rows<'a>(truth: &'a [Truth], kind: finding::Kind, class: &str) -> Vec<&'a Truth> {
     truth.iter().filter(|t| t.finding.kind == kind && t.finding.class == class).collect()
 }
@@ -24,16 +24,16 @@ fn marks(row: &Truth) -> Vec<&str> {
     row.finding.marks.iter().map(String::as_str).collect()
 }
 
-/// Seconds from the first of some flows to the last.
+/// Returns the seconds from the first of some flows to the last.
 fn lasted<'a>(flows: impl Iterator<Item = &'a Flow>) -> u64 {
     let starts: Vec<u64> = flows.map(|f| f.start.unwrap().nanos() / 1_000_000_000).collect();
     starts.iter().max().unwrap() - starts.iter().min().unwrap()
 }
 
-/// What of a victim's flows is a flood's own.
+/// A test for the flows of a victim that belong to the flood.
 type Own = fn(&Flow) -> bool;
 
-/// Kind, class, protocol, port, whether its sources are forged.
+/// Kind, class, protocol, port, and true if the sources are forged.
 type Flood = (&'static str, &'static str, u8, Option<u16>, bool, Own);
 
 const FLOODS: [Flood; 12] = [
@@ -77,14 +77,14 @@ fn a_flood_is_counted_at_its_victim() {
             "volume" => assert_eq!(row.finding.packets, u64::from(size) * 600),
             _ => assert_eq!(row.finding.flows, u64::from(size), "{kind}"),
         }
-        let asked = flows(&played).filter(|f| of(f) && !own(f)).count();
-        // Visitors: pages, from where pages are asked.
-        assert!(kind == "carpet" || (6..800).contains(&asked), "{kind}: {asked}");
+        let visits = flows(&played).filter(|f| of(f) && !own(f)).count();
+        // The other flows are those of visitors.
+        assert!(kind == "carpet" || (6..800).contains(&visits), "{kind}: {visits}");
     }
 }
 
 #[test]
-fn too_little_is_no_must() {
+fn a_small_attack_need_not_be_found() {
     for (text, must) in [
         ("flood=999", false),
         ("flood=1000", true),
@@ -108,14 +108,14 @@ fn too_little_is_no_must() {
 }
 
 #[test]
-fn every_second_flood_comes_at_once() {
+fn every_second_flood_lasts_two_minutes() {
     for kind in ["flood", "udpflood", "botnet", "forged", "spoofed", "reflected", "quicflood"] {
         let (_, played, truth) = alone(&format!("{kind}x2"), 1);
         let found: Vec<_> =
             truth.iter().filter(|t| t.finding.kind == finding::Kind::Flood).collect();
         let times = found.iter().map(|row| {
             let proto = row.finding.proto.unwrap();
-            // A visitor who leaves has sent one SYN, too, of 48 octets.
+            // A visitor who leaves has sent one SYN too, of 48 bytes.
             let own = flows(&played).filter(|f| {
                 f.dip == address(row)
                     && f.proto == proto
@@ -127,13 +127,13 @@ fn every_second_flood_comes_at_once() {
         times.sort_unstable();
         assert!((100..=140).contains(&times[0]) && times[1] > 500, "{kind}: {times:?}");
     }
-    // Each window has its own two minutes.
+    // The flood comes at another time in each window.
     let spans = hours("floodx2", 3);
     assert_eq!(spans.len(), 3);
 }
 
 #[test]
-fn victims_answer_as_servers_do() {
+fn victims_respond_as_servers_do() {
     let share = |kind: &str, flags: u16| {
         let (_, played, truth) = alone(kind, 1);
         let row = truth.iter().find(|t| t.finding.kind == finding::Kind::Flood).unwrap();
@@ -146,7 +146,7 @@ fn victims_answer_as_servers_do() {
     for kind in ["forged", "drawn", "spoofed"] {
         assert!((260..350).contains(&share(kind, 0x12)), "{kind}: {}", share(kind, 0x12));
     }
-    // Nobody answers this host, that net or a group.
+    // Nobody answers a source in 0/8 or 127/8, or a multicast group.
     let (_, played, _) = alone("forged", 1);
     let out: Vec<u32> = flows(&played).filter(|f| f.dif == 1).map(|f| v4(f.dip) >> 24).collect();
     assert!(out.iter().all(|net| !matches!(net, 0 | 127 | 224..)));
@@ -156,7 +156,7 @@ fn victims_answer_as_servers_do() {
 }
 
 #[test]
-fn forged_sources_are_drawn_where_they_are_said_to_be() {
+fn forged_sources_lie_in_their_networks() {
     let sources = |text: &str| {
         let (_, played, truth) = alone(text, 1);
         let sources = |row: &Truth| {
@@ -185,7 +185,7 @@ fn forged_sources_are_drawn_where_they_are_said_to_be() {
         drawn.iter().map(|s| s.iter().map(|s| s >> 24).collect::<HashSet<_>>().len()).collect();
     assert!(wide.contains(&1) && wide.iter().any(|w| *w > 200), "{wide:?}");
     for sources in drawn {
-        // n sources of K cells have n*n/2K pairs that share one: K is some 57,000 /16s, or 256.
+        // n sources in K cells have n*n/2K pairs in one cell. K is some 57,000 /16s, or 256.
         let mut cells = BTreeMap::<u32, u64>::new();
         sources.iter().for_each(|s| *cells.entry(s >> 16).or_default() += 1);
         let pairs: u64 = cells.values().map(|n| n * (n - 1) / 2).sum();
@@ -197,7 +197,7 @@ fn forged_sources_are_drawn_where_they_are_said_to_be() {
 }
 
 #[test]
-fn reflections_come_from_the_ports_they_are_named_by() {
+fn reflections_come_from_the_ports_of_their_services() {
     let (_, played, truth) = alone("reflectedx10", 1);
     let mut seen = BTreeSet::new();
     for row in &truth {
@@ -218,7 +218,7 @@ fn reflections_come_from_the_ports_they_are_named_by() {
 }
 
 #[test]
-fn a_carpet_has_no_middle() {
+fn a_carpet_is_spread_evenly_over_its_network() {
     for (text, bits, hosts) in [("carpet", 24, 254), ("carpetx2", 23, 2 * 254)] {
         let (_, played, truth) = alone(text, 1);
         let row = truth
@@ -238,7 +238,7 @@ fn a_carpet_has_no_middle() {
 }
 
 #[test]
-fn ours_that_flood_have_a_victim_outside() {
+fn inside_hosts_that_flood_have_an_outside_victim() {
     let (_, played, truth) = alone("outsyn", 1);
     let found = rows(&truth, finding::Kind::Flood, "dos");
     assert_eq!((truth.len(), found.len()), (2, 2));
@@ -264,9 +264,9 @@ fn ours_that_flood_have_a_victim_outside() {
     }
 }
 
-/// What never ends is cut, and the pieces meet across windows.
+/// Flows that never end are cut into chunks, which follow each other across windows.
 #[test]
-fn pieces_of_a_long_flow_meet() {
+fn chunks_of_a_long_flow_follow_each_other() {
     for text in
         ["outbound", "volume", "download", "upload", "stream", "stream=60000", "download=60000"]
     {
@@ -289,7 +289,7 @@ fn pieces_of_a_long_flow_meet() {
 }
 
 #[test]
-fn worms_ask_others_in_every_window() {
+fn worms_have_new_targets_in_every_window() {
     for (text, size) in [("codered=2000", 2_000), ("slowworm", 150)] {
         let mut all = HashSet::new();
         for (_, played, truth) in hours(text, 3) {
@@ -301,8 +301,8 @@ fn worms_ask_others_in_every_window() {
             assert_eq!(scan.expect, Expect::May);
             all.extend(flows(&played).filter_map(own));
             let answered = answered(&played);
-            let asked = flows(&played).filter(|f| own(f).is_some());
-            let lost = asked.clone().filter(|f| !answered(f)).count() * 100 / asked.count();
+            let requests = flows(&played).filter(|f| own(f).is_some());
+            let lost = requests.clone().filter(|f| !answered(f)).count() * 100 / requests.count();
             assert!((93..=99).contains(&lost), "{text}: {lost} %");
         }
         assert!(all.len() > 3 * size - 3, "{text}: {}", all.len());
@@ -314,7 +314,7 @@ fn worms_ask_others_in_every_window() {
 }
 
 #[test]
-fn an_infection_goes_on() {
+fn infected_hosts_attack_others() {
     for text in ["chain", "chain=20", "chain=2"] {
         let windows = hours(text, 2);
         let (_, played, truth) = &windows[0];
@@ -322,7 +322,7 @@ fn an_infection_goes_on() {
         assert_eq!(found.len(), 2);
         let victims: Vec<IpAddr> = found.iter().map(|row| address(row)).collect();
         let scanner = truth.iter().find(|t| documentation(address(t))).unwrap();
-        // The two conversations that get in, each before its victim asks anybody.
+        // The two infections, each before its victim attacks others.
         let mut big: Vec<&Flow> = flows(played)
             .filter(|f| f.octets > 50_000 && f.dport == 445 && victims.contains(&f.dip))
             .collect();
@@ -331,9 +331,9 @@ fn an_infection_goes_on() {
         assert_eq!(big[0].sip, address(scanner));
         assert_eq!(big[1].sip, big[0].dip);
         for infection in &big {
-            let asked = flows(played).filter(|f| f.sip == infection.dip && f.dport == 445);
-            assert!(asked.clone().count() > 0);
-            assert!(asked.map(|f| f.start).min().unwrap() > infection.end, "{text}");
+            let requests = flows(played).filter(|f| f.sip == infection.dip && f.dport == 445);
+            assert!(requests.clone().count() > 0);
+            assert!(requests.map(|f| f.start).min().unwrap() > infection.end, "{text}");
         }
         for (n, (_, played, truth)) in windows.iter().enumerate() {
             for row in rows(truth, finding::Kind::Port, "infected") {
@@ -347,9 +347,9 @@ fn an_infection_goes_on() {
 }
 
 #[test]
-fn passwords_and_mail_are_tried_one_after_the_other() {
+fn guesses_of_passwords_and_mails_follow_each_other() {
     let (_, played, truth) = alone("guess=60x5", 1);
-    assert_eq!(rows(&truth, finding::Kind::Port, "hammer").len(), 5);
+    assert_eq!(rows(&truth, finding::Kind::Port, "bruteforce").len(), 5);
     let ports: BTreeSet<_> = truth.iter().map(|t| t.finding.port.unwrap()).collect();
     assert!(ports.into_iter().eq([21, 22, 23, 3_389, 5_900]));
     for row in &truth {
@@ -369,7 +369,7 @@ fn passwords_and_mail_are_tried_one_after_the_other() {
 }
 
 #[test]
-fn innocents_get_back_what_they_ask_for() {
+fn innocents_get_responses() {
     for (kind, least, most) in
         [("quic", 0, 0), ("logins", 0, 0), ("opening", 0, 0), ("mobile", 0, 0), ("download", 0, 0)]
     {
@@ -381,12 +381,12 @@ fn innocents_get_back_what_they_ask_for() {
     }
     let (_, played, _) = alone("opening", 1);
     let who = centre(&played);
-    // Of the visitors at other times some leave after one SYN of 48 octets.
-    let asked: Vec<_> = flows(&played).filter(|f| f.dip == who && f.octets != 48).collect();
-    let refused = asked.iter().filter(|f| f.flags == SYN).count() * 100 / asked.len();
+    // Some visitors at other times leave after one SYN of 48 bytes.
+    let requests: Vec<_> = flows(&played).filter(|f| f.dip == who && f.octets != 48).collect();
+    let refused = requests.iter().filter(|f| f.flags == SYN).count() * 100 / requests.len();
     assert!((22..=28).contains(&refused), "{refused} %");
-    let visitors: HashSet<_> = asked.iter().map(|f| f.sip).collect();
-    let served: HashSet<_> = asked.iter().filter(|f| f.flags != SYN).map(|f| f.sip).collect();
+    let visitors: HashSet<_> = requests.iter().map(|f| f.sip).collect();
+    let served: HashSet<_> = requests.iter().filter(|f| f.flags != SYN).map(|f| f.sip).collect();
     assert!(visitors.difference(&served).next().is_none());
     let (_, played, _) = alone("logins=200", 1);
     let own = flows(&played).filter(|f| f.dport == 22);
@@ -400,11 +400,11 @@ fn innocents_get_back_what_they_ask_for() {
     let (_, played, truth) = alone("innerports", 1);
     let resets = flows(&played).filter(|f| f.flags == Some(0x14)).count();
     assert!((2_750..2_950).contains(&resets), "{resets}");
-    assert_eq!((truth.len(), truth[0].finding.class.as_str()), (1, "ports"));
+    assert_eq!((truth.len(), truth[0].finding.class.as_str()), (1, "vertical"));
     recount(&truth[0], &played, |f| (f.sip == address(&truth[0])).then_some(f.dip));
 }
 
-/// More of the same is the same and more of it.
+/// A larger size changes only the number of flows.
 #[test]
 fn a_larger_flood_has_the_same_victim() {
     for kind in ["flood", "botnet", "reflected", "outsyn", "codered", "guess", "spam"] {

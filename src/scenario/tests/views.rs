@@ -1,9 +1,9 @@
-//! What routers make of the flows: one way, twice, sampled, as IPv6.
+//! Tests of the views of routers: one direction, two routers, sampling, IPv6.
 
 use super::*;
 use crate::flow::{ICMPV6, UDP};
 
-/// What a view shows of some campus with a scan, in one window.
+/// Returns a window of a campus with a scan, the played flows, the exported ones of a view, and the truth.
 fn seen(view: RouterView) -> (Window, Played, Vec<ExportedFlow>, Vec<Truth>) {
     let with = ["sweep=300", "udp=100", "icmp=60", "group=64"].map(|text| text.parse().unwrap());
     let plan = ScenarioPlan { flows: Some(4_000), ..plan(ScenarioKind::Campus, 1) };
@@ -28,7 +28,7 @@ fn of(seen: &[ExportedFlow], router: usize) -> Vec<Flow> {
 }
 
 #[test]
-fn nothing_is_changed_unless_asked_for() {
+fn the_plain_view_changes_nothing() {
     let (_, played, seen, _) = seen(RouterView::new(1));
     assert_eq!(played.len(), 4_000);
     let shown = seen.iter().map(|seen| (seen.arrival, seen.flow));
@@ -36,7 +36,7 @@ fn nothing_is_changed_unless_asked_for() {
 }
 
 #[test]
-fn one_way_is_the_uplinks() {
+fn one_direction_is_that_of_the_uplink() {
     let (_, played, both, _) = seen(RouterView::new(1));
     let (_, _, inward, _) = seen(RouterView::new(1).oneway(UplinkDirection::In));
     let (_, _, outward, _) = seen(RouterView::new(1).oneway(UplinkDirection::Out));
@@ -48,7 +48,7 @@ fn one_way_is_the_uplinks() {
 }
 
 #[test]
-fn a_second_router_sees_the_same_and_a_little_later() {
+fn a_second_router_exports_the_same_flows_a_little_later() {
     let (_, played, both, _) = seen(RouterView::new(1).twice());
     let (first, second) = (of(&both, 0), of(&both, 1));
     assert!(played.iter().map(|(_, flow)| *flow).eq(first.iter().copied()));
@@ -57,7 +57,7 @@ fn a_second_router_sees_the_same_and_a_little_later() {
         both.iter().filter(|seen| seen.router == 1).map(|seen| (key(&seen.flow), seen)).collect();
     assert_eq!(second.len(), first.len());
     for (arrival, flow) in &played {
-        // The same conversation can be played again: its last record stands for all.
+        // A conversation can be played several times. Its last record is compared.
         let Some(twin) = found.remove(&key(flow)) else { continue };
         let later = twin.arrival.nanos().wrapping_sub(arrival.nanos()) as i64;
         late.push(later);
@@ -75,7 +75,7 @@ fn key(flow: &Flow) -> (u8, IpAddr, IpAddr, u16, u16, u64) {
 }
 
 #[test]
-fn each_router_samples_by_itself_and_before_all_else() {
+fn each_router_samples_independently() {
     let (_, _, one, _) = seen(RouterView::new(1).sampling(10));
     let (_, _, two, _) = seen(RouterView::new(1).twice().sampling(10).oneway(UplinkDirection::In));
     let inward: Vec<Flow> = of(&one, 0).into_iter().filter(|flow| flow.sif == 1).collect();
@@ -88,7 +88,7 @@ fn each_router_samples_by_itself_and_before_all_else() {
 }
 
 #[test]
-fn ipv6_is_the_same_play_with_other_addresses() {
+fn ipv6_changes_only_addresses_and_headers() {
     let (_, played, shown, truth) = seen(RouterView::new(1).ipv6());
     let (_, _, _, plain) = seen(RouterView::new(1));
     let text = |address: &str| address.parse::<IpAddr>().unwrap();
@@ -138,7 +138,7 @@ fn ipv6_is_the_same_play_with_other_addresses() {
             Host::Prefix(net) => net.contains(&flow.sip),
         };
         recount(row, &flows, |flow| own(flow).then_some(flow.dip));
-        // The networks named hold what was asked.
+        // The named networks contain all targets.
         for peer in &row.finding.peer {
             if let Host::Prefix(net) = peer.host {
                 let hits = flows.iter().filter(|(_, f)| own(f) && net.contains(&f.dip)).count();
@@ -151,7 +151,7 @@ fn ipv6_is_the_same_play_with_other_addresses() {
 }
 
 #[test]
-fn the_figures_truth_has_addresses_of_ipv6_too() {
+fn the_truth_of_the_figures_has_ipv6_addresses_too() {
     let mut player =
         Player::new(ScenarioPlan { flows: Some(5_000), ..figure(Figure::Scan) }).unwrap();
     let mut batch = Vec::new();

@@ -1,27 +1,29 @@
-//! Attacks on ports by name: who attacked one, and when that is enough to be seen.
+//! The truth about attacks on ports by name: the attackers, and whether they must be found.
 
-use super::{DAY, Expect, SPREAD, Truth, found, over};
+use super::row::{DAY, Expect, SPREAD, Truth, found, over};
 use crate::finding::Kind;
 use crate::scenario::actor::Actor;
-use crate::scenario::actors::{Activity, Member, SourceCounts};
+use crate::scenario::member::{Activity, Member, SourceCounts};
 use crate::time::Window;
 
-/// Targets from which on an infected host must be found, connections from which on it is a try of
-/// passwords, and servers from which on mail is spam.
+/// The least targets with which an infected host must be found.
 const INFECTED: u64 = 25;
-const HAMMER: u64 = 20;
+/// The least connections with which a guesser of passwords must be found.
+const BRUTEFORCE: u64 = 20;
+/// The least servers with which a sender of spam must be found.
 const SPAM: u64 = 50;
 
-/// The findings of one source in the window of a number.
-pub(super) fn tell(
+/// Returns the findings about a source in a window, whose number in the plan is `index`.
+pub(super) fn of_source(
     window: Window,
     index: u32,
-    class: &str,
-    (member, strand): (&Member, Activity),
-    tally: &SourceCounts,
+    member: &Member,
+    activity: Activity,
+    counts: &SourceCounts,
 ) -> Vec<Truth> {
-    let port = |class: &str, host| found(window, Kind::Port, class, host, tally);
-    let scan = |host| found(window, Kind::Scan, "horizontal", host, tally);
+    let Some(class) = member.actor.class() else { return Vec::new() };
+    let port = |class: &str, host| found(window, Kind::Port, class, host, counts);
+    let scan = |host| found(window, Kind::Scan, "horizontal", host, counts);
     let may = |row: Truth| Truth { expect: Expect::May, ..row };
     let judge = |mut row: Truth, what: &str, count, limit| {
         let sign = if count >= limit { ">=" } else { "<" };
@@ -33,7 +35,7 @@ pub(super) fn tell(
     let host = member.host;
     let row = port(class, host);
     let peers = row.finding.peers;
-    match (member.actor, strand) {
+    match (member.actor, activity) {
         (Actor::CodeRed, _) => vec![judge(row, "targets", peers, SPREAD), may(scan(host))],
         (Actor::SlowWorm, _) => {
             let day = over(index, DAY.0, member.size, peers);
@@ -53,7 +55,7 @@ pub(super) fn tell(
         }
         (Actor::Guess, _) => {
             let flows = row.finding.flows;
-            vec![judge(row, "flows", flows, HAMMER)]
+            vec![judge(row, "flows", flows, BRUTEFORCE)]
         }
         (Actor::Spam, _) => vec![judge(row, "targets", peers, SPAM)],
         _ => Vec::new(),

@@ -21,17 +21,17 @@ const NAMED: [(&str, &str, &str, &[&str]); 9] = [
     ("nfflood", "reflection", "target", &["reflect-dns", "reflect-large", "reflect-unlisted"]),
     ("nfflood", "outbound", "source", &["udp-out-one"]),
     ("nfport", "spread", "source", &["worm", "slow"]),
-    ("nfport", "hammer", "source", &["guesses"]),
+    ("nfport", "bruteforce", "source", &["guesses"]),
     // A worm makes many failed attempts and is therefore a scanner too.
     ("nfscan", "horizontal", "source", &["worm", "slow"]),
-    ("nfscan", "ports", "source", &["resets"]),
+    ("nfscan", "vertical", "source", &["resets"]),
 ];
 
 /// Findings that may be made as well, each with the reason.
 const BESIDES: [(&str, &str, &str, &[&str], &str); 4] = [
     (
         "nfscan",
-        "ports",
+        "vertical",
         "source",
         &["udp-ports"],
         "it tries 6000 ports of a host, none of which answers",

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
+use nfkit::finding::{self, current_class};
 
 use super::flows::Stream;
 use super::peers::TARGETS;
@@ -69,6 +70,12 @@ fn forged(row: &BTreeMap<String, String>) -> bool {
     row.get("marks").is_some_and(|marks| marks.split(',').any(|mark| mark == "forged"))
 }
 
+/// Returns the class of a row by its current name: truth files outlive a renaming.
+fn class(row: &BTreeMap<String, String>) -> String {
+    let kind = row.get("kind").and_then(|kind| finding::Kind::parse(kind));
+    kind.map_or(row["class"].as_str(), |kind| current_class(kind, &row["class"])).to_owned()
+}
+
 /// Returns the findings of a detector's output, each host, role and class once.
 pub fn named(findings: &str) -> Vec<Named> {
     let mut all = BTreeMap::new();
@@ -76,7 +83,7 @@ pub fn named(findings: &str) -> Vec<Named> {
         let named = Named {
             host: net(&row["host"]),
             source: row["role"] == "source",
-            class: row["class"].clone(),
+            class: class(&row),
             forged: forged(&row),
             why: format!("proto={} port={} {}", row["proto"], row["port"], row["why"]),
         };
@@ -140,12 +147,13 @@ impl Truth {
         for row in table(truth) {
             let (host, source) = (net(&row["host"]), row["role"] == "source");
             let mine = row["kind"] == kind.as_str();
-            let must = row["expect"] == "must" || class == Some(row["class"].as_str());
+            let name = self::class(&row);
+            let must = row["expect"] == "must" || class == Some(name.as_str());
             match kind {
                 Kind::Scan if mine && !source => _ = victims.insert(host),
                 _ if mine && must => {
                     let expected = all.must.entry((host, source)).or_default();
-                    expected.classes.insert(row["class"].clone());
+                    expected.classes.insert(name);
                     expected.forged = Some(expected.forged == Some(true) || forged(&row));
                 }
                 _ if mine || kind == Kind::Scan && source => _ = all.may.insert((host, source)),
@@ -362,19 +370,23 @@ mod tests {
 
     #[test]
     fn a_host_is_found_by_its_name_and_role() {
-        let must = lines(&[("scan", "ports", "192.0.2.1", "source")], "must");
+        let must = lines(&[("scan", "vertical", "192.0.2.1", "source")], "must");
         let truth =
             Truth::of(Kind::Scan, None, &must, &stream(&[("192.0.2.1", 30), ("192.0.2.9", 3)]));
         assert_eq!(judge(&truth, &[]), (1, 0, 0, 0));
         let scan = |class, host| ("scan", class, host, "source");
-        assert_eq!(judge(&truth, &[scan("ports", "192.0.2.1")]), (1, 1, 1, 0));
+        assert_eq!(judge(&truth, &[scan("vertical", "192.0.2.1")]), (1, 1, 1, 0));
         assert_eq!(judge(&truth, &[scan("dark", "192.0.2.1")]), (1, 1, 0, 0));
-        let two = [scan("dark", "192.0.2.1"), scan("ports", "192.0.2.1")];
+        let two = [scan("dark", "192.0.2.1"), scan("vertical", "192.0.2.1")];
         assert_eq!(judge(&truth, &two), (1, 1, 1, 0));
-        let wrong = [scan("dark", "192.0.2.9"), scan("ports", "192.0.2.9")];
+        let wrong = [scan("dark", "192.0.2.9"), scan("vertical", "192.0.2.9")];
         assert_eq!(judge(&truth, &wrong), (1, 0, 0, 1));
         let victim = ("scan", "backscatter", "192.0.2.1", "target");
         assert_eq!(judge(&truth, &[victim]), (1, 0, 0, 1));
+        // A truth file from before the class was renamed.
+        let old = lines(&[("scan", "ports", "192.0.2.1", "source")], "must");
+        let old = Truth::of(Kind::Scan, None, &old, &stream(&[("192.0.2.1", 30)]));
+        assert_eq!(judge(&old, &[scan("vertical", "192.0.2.1")]), (1, 1, 1, 0));
     }
 
     #[test]
@@ -438,7 +450,7 @@ mod tests {
         assert_eq!(judge_floods(&may, &[victim]), (0, 0, 0, 0));
         let of_class = Truth::of(Kind::Flood, Some("ddos"), &may, &stream(&[]));
         assert_eq!(judge(&of_class, &[victim]), (1, 1, 1, 0));
-        let scan = lines(&[("scan", "ports", "192.0.2.1", "source")], "must");
+        let scan = lines(&[("scan", "vertical", "192.0.2.1", "source")], "must");
         assert_eq!(judge_floods(&scan, &[("flood", "dos", "192.0.2.1", "source")]), (0, 0, 0, 1));
     }
 

@@ -8,8 +8,8 @@ use crate::detect::threshold::Measure;
 ///
 /// A host that rejects the attempts of a scanner sends as many resets from as many ports. Flags, times or ports
 /// show that it is not the initiator. The ports of traceroute do not count.
-pub(super) const PORTS: ScanClass = ScanClass {
-    name: "ports",
+pub(super) const VERTICAL: ScanClass = ScanClass {
+    name: "vertical",
     limit: DefaultLimit::same(15),
     measure: |case| {
         let evidence = case.evidence;
@@ -19,7 +19,7 @@ pub(super) const PORTS: ScanClass = ScanClass {
             return None;
         }
         let (failed, worked) = evidence.widest;
-        let mut measures = vec![Measure::at_least("ports", failed, case.class_limit(&PORTS))];
+        let mut measures = vec![Measure::at_least("ports", failed, case.class_limit(&VERTICAL))];
         measures.extend(case.failing(failed, worked, 50));
         Some(measures)
     },
@@ -40,9 +40,9 @@ mod tests {
         let udp = |count| -> Vec<Flow> {
             (0..count).map(|p| send(UDP, OUTSIDE, ours(1), 1 + p)).collect()
         };
-        assert_eq!(both(&tcp(15)), ["ports 192.0.2.9 source"]);
+        assert_eq!(both(&tcp(15)), ["vertical 192.0.2.9 source"]);
         assert_eq!(both(&tcp(14)), [""; 0]);
-        assert_eq!(both(&udp(15)), ["ports 192.0.2.9 source"]);
+        assert_eq!(both(&udp(15)), ["vertical 192.0.2.9 source"]);
         assert_eq!(both(&udp(14)), [""; 0]);
     }
 
@@ -55,7 +55,7 @@ mod tests {
         // Ports of known services, and unknown ports.
         for ports in [1..300u16, 20_000..20_300] {
             let flows: Vec<Flow> = ports.flat_map(rejected).collect();
-            assert_eq!(both(&flows), ["ports 192.0.2.9 source"]);
+            assert_eq!(both(&flows), ["vertical 192.0.2.9 source"]);
         }
         // Ports of no known service on both sides, but the scanner's are ephemeral.
         let wide = |n: u16| {
@@ -63,7 +63,7 @@ mod tests {
             [there, back(&there, 1, 40, 20)]
         };
         let flows: Vec<Flow> = (0..300).flat_map(wide).collect();
-        assert_eq!(both(&flows), ["ports 192.0.2.9 source"]);
+        assert_eq!(both(&flows), ["vertical 192.0.2.9 source"]);
         // The same scan, of which only the answers are exported.
         let answers: Vec<Flow> =
             flows.iter().filter(|flow| flow.dip == IpAddr::from(OUTSIDE)).copied().collect();
