@@ -16,7 +16,7 @@ use crate::flow::{TCP, UDP};
 /// service a name (`service=`). A resolver, a client of time servers and a peer-to-peer host receive as many answers,
 /// but they had sent requests. If only one direction is exported, requests are not seen; then only services count of
 /// which nobody is a client of strangers.
-pub(in crate::detect::flood) const REFLECTION: FloodClass = FloodClass {
+pub const REFLECTION: FloodClass = FloodClass {
     name: "reflection",
     limit: DefaultLimit::same(1000),
     measure: |case| {

@@ -17,7 +17,7 @@ const MANY: u64 = 50;
 /// because an inside monitor may still try machines that are long gone. In input sampled 1 in 100, a scanner of
 /// 841 addresses shows three or more attempts with a probability of .99. Two dark addresses are then enough, if
 /// 80 % of the failed attempts are at one port or have one shape.
-pub(in crate::detect::scan) const DARK: ScanClass = ScanClass {
+pub const DARK: ScanClass = ScanClass {
     name: "dark",
     limit: DefaultLimit::same(12).if_sampled(2, 2),
     measure: |case| {
