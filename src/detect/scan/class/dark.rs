@@ -25,13 +25,13 @@ pub const DARK: ScanClass = ScanClass {
         if !case.extra.knows_dark || (case.has_ports() && evidence.may_be_answers()) {
             return None;
         }
-        let is_stranger = case.side == Some(Side::Outside);
-        let is_certain = evidence.dark >= MANY && is_stranger;
+        let is_outside = case.side == Some(Side::Outside);
+        let is_certain = evidence.dark >= MANY && is_outside;
         // In sampled input, the dark hits of an outside source weigh more than the answers that it got. Inside
         // monitoring has both.
         let share = match case.context.visibility {
             _ if is_certain => 0,
-            Visibility::BothWays if is_stranger => 50,
+            Visibility::BothWays if is_outside => 50,
             _ => case.context.failed_share(50),
         };
         let failed = evidence.failed_percent();
