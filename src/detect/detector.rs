@@ -7,7 +7,7 @@ use crate::detect::verdict::Verdict;
 use crate::finding::Finding;
 use crate::time::{End, Timestamp, Window};
 
-/// A counter of flows that judges its window.
+/// A counter of the flows of a window that also judges it.
 pub trait Detector: Counter {
     /// A row of the figure that this detector can print instead of findings.
     type Row;

@@ -51,7 +51,7 @@ use judge::FloodJudge;
 use live::Live;
 use victims::Victims;
 
-/// Counts the conversations of a window, and judges the hosts.
+/// The detector of floods: the conversations of a window, whose hosts it judges.
 #[derive(Debug)]
 pub struct Flood {
     site: Arc<Site>,

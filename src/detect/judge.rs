@@ -1,4 +1,4 @@
-//! The judging that nfscan, nfflood and nfport have in common.
+//! The parts of judging that nfscan, nfflood and nfport have in common.
 //!
 //! A detector collects the evidence about a host, and makes a [`Case`] of it. Each [`Class`] of the detector
 //! takes its measures of the case, and holds if all of them pass. The first class that holds names the finding.
@@ -16,7 +16,7 @@ use crate::finding::{Finding, Host, Kind, Rate, Role, Side};
 use crate::flow::TCP;
 use crate::time::{End, Timestamp, Window};
 
-/// Facts about the input of a window, known once all of its flows are counted.
+/// The input of a window, as its conversations show it once all flows are counted.
 #[derive(Debug)]
 pub(super) struct Input {
     pub sampling: Sampling,
@@ -25,7 +25,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Takes the facts out of the conversations of a window, whose closing mark is `end`.
+    /// Takes the input out of the conversations of a window, whose closing mark is `end`.
     pub(super) fn take(conversations: &mut Conversations, end: &End) -> Input {
         let sampling = conversations.sampling().or(end.sampling);
         Input { sampling, active: conversations.take_active() }

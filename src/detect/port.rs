@@ -43,7 +43,7 @@ use judge::{AttemptSums, PortJudge};
 /// judged. Beyond them, the evidence is built as attempts are read.
 const KEPT: usize = 4096;
 
-/// Counts the conversations of a window, and judges the clients.
+/// The detector of attacks on ports: the conversations of a window, whose clients it judges.
 #[derive(Debug)]
 pub struct Port {
     site: Arc<Site>,

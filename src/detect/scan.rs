@@ -42,7 +42,7 @@ use attempts::{AttemptWriter, HostsInUse};
 use judge::ScanJudge;
 use sources::Sources;
 
-/// Counts the conversations of a window, and judges their sources.
+/// The detector of scanners: the conversations of a window, whose sources it judges.
 #[derive(Debug)]
 pub struct Scan {
     site: Arc<Site>,

@@ -39,7 +39,7 @@ const SHARE: u64 = 10;
 /// The mark of floods whose sources were forged.
 const FORGED: &str = "forged";
 
-/// Judges the hosts of a window one by one.
+/// The judge of a window, to which the hosts are passed one by one.
 pub(super) struct FloodJudge<'a> {
     pub(super) view: InputProfile<'a>,
     context: JudgeContext<'a>,

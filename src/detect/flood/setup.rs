@@ -22,7 +22,7 @@ pub struct Setup {
     pub live: bool,
     /// Rows of open windows that were dropped because there was no room for them.
     pub forgotten: Cell<u64>,
-    /// The answers that open windows have shown so far.
+    /// The visibility of answers in open windows so far.
     pub heard: Cell<AnswersSeen>,
 }
 

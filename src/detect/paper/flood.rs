@@ -54,7 +54,7 @@ impl AttackerVictim {
     }
 }
 
-/// Counts flows by destination and source.
+/// The detector of figure 4: the flows of a window by destination and source.
 #[derive(Debug)]
 pub struct PaperFlood {
     site: Arc<Site>,

@@ -38,7 +38,7 @@ impl PaperPortRules {
     pub const PAPER: PaperPortRules = PaperPortRules { flows: 10_000 };
 }
 
-/// Counts flows by source, protocol, destination port and destination.
+/// The detector of figure 5: the flows of a window by source, protocol, destination port and destination.
 #[derive(Debug)]
 pub struct PaperPort {
     site: Arc<Site>,

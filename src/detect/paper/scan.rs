@@ -47,7 +47,7 @@ pub struct Subnet {
     pub flows: u64,
 }
 
-/// Counts small flows by source, protocol and destination.
+/// The detector of figure 3: the small flows of a window by source, protocol and destination.
 #[derive(Debug)]
 pub struct PaperScan {
     site: Arc<Site>,
@@ -108,7 +108,7 @@ impl Detector for PaperScan {
     }
 }
 
-/// Judges sources as their networks and hosts are read, in order.
+/// The judge of a window, to which sources and their hosts are passed in order.
 struct PaperScanJudge<'a> {
     site: &'a Site,
     rules: PaperScanRules,

@@ -28,7 +28,7 @@ const MAIL: [u16; 3] = [25, 465, 587];
 /// more, nobody is called a spammer.
 pub(super) const MAX_MAIL: usize = 1 << 16;
 
-/// Writes attempts to a table.
+/// A visitor of conversations that writes attempts to a table.
 pub(super) struct AttemptWriter<'a> {
     site: &'a Site,
     active: &'a Active,

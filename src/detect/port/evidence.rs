@@ -59,7 +59,7 @@ pub(super) struct Evidence {
     pub failed_hashes: Vec<u32>,
 }
 
-/// Builds evidence out of sorted attempts.
+/// A builder of evidence out of sorted attempts.
 #[derive(Debug)]
 pub(super) struct Builder<A: Address> {
     evidence: Evidence,

@@ -47,7 +47,7 @@ impl AttemptSums {
     }
 }
 
-/// Judges the sources of a window, port by port.
+/// The judge of a window, to which the sources are passed port by port.
 pub(super) struct PortJudge<'a> {
     context: JudgeContext<'a>,
     /// Inside hosts that try to reach others, if hardly any of them is answered: there is an outage.

@@ -35,7 +35,7 @@ impl HostsInUse<'_> {
     }
 }
 
-/// Writes attempts to a table.
+/// A visitor of conversations that writes attempts to a table.
 pub(super) struct AttemptWriter<'a> {
     hosts: HostsInUse<'a>,
     /// True if the exporter saw only one packet in many.

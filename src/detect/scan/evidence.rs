@@ -174,7 +174,7 @@ pub(super) struct UnsolicitedReplies {
     pub sample: Vec<Sample>,
 }
 
-/// Builds the evidence of one source after the other.
+/// A builder of the evidence of one source after the other.
 #[derive(Debug)]
 pub(super) struct Builder<A> {
     src: A,

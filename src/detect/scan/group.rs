@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn fifty_targets_of_four_sources() {
+    fn fifty_targets_of_four_sources_are_a_group() {
         assert_eq!(both(&scan(50, 5)), ["group 192.0.2.0/24 source"]);
         assert_eq!(both(&scan(49, 5)), [""; 0]);
         assert_eq!(both(&scan(60, 4)), ["group 192.0.2.0/24 source"]);
@@ -186,7 +186,7 @@ mod tests {
         let finding = &judge(&scan(60, 4))[0];
         assert_eq!((finding.peers, finding.flows, finding.port), (60, 60, Some(3389)));
         assert_eq!(finding.peer.len(), 4);
-        // The same targets again are no more targets.
+        // Targets that several sources try count once.
         let again: Vec<Flow> = (0..6)
             .flat_map(|n| (0..20).map(move |k| (n, k)))
             .map(|(n, k)| ask(member(n), ours(k), 3389))
@@ -196,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_that_fail_now_and_then_are_none() {
-        // One asks for nearly all of it, and is no group.
+    fn neighbours_that_fail_now_and_then_are_no_group() {
+        // A single source tries most targets, so it is no group.
         let mut flows = scan(24, 1);
         flows.extend((24..34).map(|n| ask(member(1 + n % 4), ours(n), 3389)));
         assert_eq!(both(&flows), [""; 0]);
@@ -207,7 +207,7 @@ mod tests {
             _ => talk(member(n % 17), theirs(n), 443).to_vec(),
         };
         assert_eq!(both(&(0..500).flat_map(client).collect::<Vec<_>>()), [""; 0]);
-        // Each at something else.
+        // Each attempt is at another port.
         let flows: Vec<Flow> = (0..90)
             .map(|n| ask(member(n % 9), theirs(n), 1000 + (n * 601 % 60_000) as u16))
             .collect();

@@ -23,7 +23,7 @@ use crate::detect::verdict::Verdict;
 use crate::finding::{Finding, Host, MAX_PEERS, MAX_SAMPLES, Peer, Role, Side};
 use crate::flow::Networks;
 
-/// Judges the sources of a window one by one.
+/// The judge of a window, to which the sources are passed one by one.
 pub(super) struct ScanJudge<'a> {
     pub context: JudgeContext<'a>,
     /// Networks of known research scanners.
@@ -131,7 +131,7 @@ impl<'a> ScanJudge<'a> {
         if is_survey { survey(finding) } else { finding }
     }
 
-    /// Returns the finding about a host whose address was forged, so that it answers strangers.
+    /// Returns the finding about a host whose address was forged, so that it answered hosts that sent it nothing.
     fn victim(&self, case: &ScanCase, measures: &[Measure]) -> Finding {
         let (evidence, unsolicited) = (case.evidence, &case.evidence.unsolicited);
         let mut why = why(measures);

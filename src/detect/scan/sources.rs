@@ -22,7 +22,7 @@ const MAX_WEB: usize = 1 << 20;
 /// The port of HTTPS. Browsers try QUIC (RFC 9114) where they have a TCP connection, and many firewalls drop it.
 const QUIC: u16 = 443;
 
-/// Passes the sources of a table to a judge, one after the other.
+/// A reader of sorted attempts, which passes one source after the other to a judge.
 pub(super) struct Sources<A> {
     builder: Builder<A>,
     /// The source and protocol of the attempts that are being read.

@@ -30,7 +30,7 @@ const HABIT: u64 = 5;
 /// The limits are five times as high if most failed conversations are datagrams of inside hosts, which go outside or
 /// come from several hosts, or connections of several inside hosts to one outside. Programs keep trying a server that
 /// is gone, as mail servers do; they try QUIC where it is blocked, and send to a collector that never answers.
-pub(in crate::detect::flood) const DDOS: FloodClass = FloodClass {
+pub const DDOS: FloodClass = FloodClass {
     name: "ddos",
     limit: DefaultLimit::same(LIMIT),
     measure: |case| {
@@ -44,7 +44,7 @@ pub(in crate::detect::flood) const DDOS: FloodClass = FloodClass {
 };
 
 /// A flood from a few sources, or mostly from one: the limits are those of [`DDOS`].
-pub(in crate::detect::flood) const DOS: FloodClass = FloodClass {
+pub const DOS: FloodClass = FloodClass {
     name: "dos",
     limit: DefaultLimit::same(LIMIT),
     measure: |case| attempts(case, &DOS),

@@ -10,7 +10,7 @@ use crate::finding::Side;
 ///
 /// Traffic with any answer on the same ports does not count: an upload by QUIC gets an acknowledgement for every ten
 /// packets, and a stream gets its receiver's reports.
-pub(in crate::detect::flood) const OUTBOUND: FloodClass = FloodClass {
+pub const OUTBOUND: FloodClass = FloodClass {
     name: "outbound",
     limit: DefaultLimit::same(2000),
     measure: |case| {

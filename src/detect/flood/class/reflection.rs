@@ -14,9 +14,9 @@ use crate::flow::{TCP, UDP};
 ///
 /// Any port counts: a list of abused services would be incomplete, and misses each new one. The list only gives the
 /// service a name (`service=`). A resolver, a client of time servers and a peer-to-peer host receive as many answers,
-/// but they had sent requests. If only one direction is exported, requests are not seen; then only services count of
-/// which nobody is a client of strangers.
-pub(in crate::detect::flood) const REFLECTION: FloodClass = FloodClass {
+/// but they had sent requests. If only one direction is exported, requests are not seen; then only services count that
+/// hosts have no reason to use from unknown servers.
+pub const REFLECTION: FloodClass = FloodClass {
     name: "reflection",
     limit: DefaultLimit::same(1000),
     measure: |case| {

@@ -19,7 +19,7 @@ const MBPS: u64 = 100;
 /// If the usual value is unknown, the class is about an outside host to which inside hosts send as many packets of
 /// unsolicited answers. The senders are no attackers ([`OUTBOUND`](super::OUTBOUND)), but the receiver is flooded. In
 /// a window that is still open this is not judged, because the request may have come earlier.
-pub(in crate::detect::flood) const VOLUME: FloodClass = FloodClass {
+pub const VOLUME: FloodClass = FloodClass {
     name: "volume",
     limit: DefaultLimit::same(2000),
     measure: |case| {

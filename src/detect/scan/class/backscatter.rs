@@ -13,7 +13,7 @@ const DARK: u64 = 5;
 /// The source is the victim of a flood and not a scanner, so the finding has the role target. Most scan detectors
 /// count such replies as a scan of random ports (Moore et al., Inferring Internet denial-of-service activity,
 /// USENIX Security 2001). Late answers of a busy server look the same one by one, but none goes to a dark address.
-pub(in crate::detect::scan) const BACKSCATTER: ScanClass = ScanClass {
+pub const BACKSCATTER: ScanClass = ScanClass {
     name: "backscatter",
     limit: DefaultLimit::same(25),
     measure: |case| {

@@ -17,7 +17,7 @@ const MANY: u64 = 50;
 /// because an inside monitor may still try machines that are long gone. In input sampled 1 in 100, a scanner of
 /// 841 addresses shows three or more attempts with a probability of .99. Two dark addresses are then enough, if
 /// 80 % of the failed attempts are at one port or have one shape.
-pub(in crate::detect::scan) const DARK: ScanClass = ScanClass {
+pub const DARK: ScanClass = ScanClass {
     name: "dark",
     limit: DefaultLimit::same(12).if_sampled(2, 2),
     measure: |case| {
@@ -25,13 +25,13 @@ pub(in crate::detect::scan) const DARK: ScanClass = ScanClass {
         if !case.extra.knows_dark || (case.has_ports() && evidence.may_be_answers()) {
             return None;
         }
-        let is_stranger = case.side == Some(Side::Outside);
-        let is_certain = evidence.dark >= MANY && is_stranger;
+        let is_outside = case.side == Some(Side::Outside);
+        let is_certain = evidence.dark >= MANY && is_outside;
         // In sampled input, the dark hits of an outside source weigh more than the answers that it got. Inside
         // monitoring has both.
         let share = match case.context.visibility {
             _ if is_certain => 0,
-            Visibility::BothWays if is_stranger => 50,
+            Visibility::BothWays if is_outside => 50,
             _ => case.context.failed_share(50),
         };
         let failed = evidence.failed_percent();

@@ -10,7 +10,7 @@ use crate::detect::threshold::Measure;
 ///
 /// The paper's rule looks at the size of flows alone, and flags every host that serves a campus: a time server,
 /// a resolver, monitoring. Those are answered, and do not count here.
-pub(in crate::detect::scan) const SWEEP: ScanClass = ScanClass {
+pub const SWEEP: ScanClass = ScanClass {
     name: "sweep",
     limit: DefaultLimit::same(2),
     measure: |case| {
@@ -38,10 +38,7 @@ fn runs(evidence: &Evidence) -> impl Iterator<Item = &[Probed]> {
 }
 
 /// Returns the networks of the runs that are at least `limit` long.
-pub(in crate::detect::scan) fn walked(
-    evidence: &Evidence,
-    limit: u64,
-) -> impl Iterator<Item = &Probed> {
+pub fn walked(evidence: &Evidence, limit: u64) -> impl Iterator<Item = &Probed> {
     runs(evidence).filter(move |run| run.len() as u64 >= limit).flatten()
 }
 
