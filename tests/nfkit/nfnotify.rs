@@ -417,7 +417,7 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
         "the newest window of the input, 2026-11-03T04:00:00Z, ended 61 minutes ago; its attacks",
     );
     let old = block("ios").arg(data("day.findings")).run().status(0);
-    old.says("the newest window of the input, 2001-08-17T17:40:00Z, ended ").says(" days ago: ");
+    old.says("the newest window of the input, 2001-08-17T17:40:00Z, ended ").says(" days ago; ");
     // A window as long as a day is still the newest.
     let long = attack(MORNING, "140.119.44.91", 9000, "-").replace("\t600\t", "\t86400\t");
     assert_eq!(hosts(&block("ios").stdin(long).run().status(0)), ["140.119.44.91"]);
