@@ -268,7 +268,7 @@ mod tests {
             let expected = finding(&line(new));
             assert_eq!(expected.class, new);
             assert_eq!(finding(&line(old)), expected);
-            // The writer knows no old words.
+            // The writer cannot write an old name, so it is put into the line afterwards.
             let json = written(Form::Json, false, &finding(&line("sweep")));
             let json = json.replace("\"sweep\"", &format!("\"{old}\""));
             assert_eq!(finding(json.trim_end()), expected);

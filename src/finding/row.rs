@@ -155,7 +155,7 @@ impl Row {
         let host = Host::parse(&self.host).ok_or_else(|| address("host", &self.host))?;
         let (mut peer, mut more) = (Vec::new(), 0);
         for item in list(self.peer.as_deref(), ',') {
-            // Only the last entry may count the rest.
+            // The count of further entries must be the last one.
             if more > 0 {
                 return Err(value("peer", item));
             }

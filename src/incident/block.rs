@@ -76,7 +76,7 @@ pub enum Refusal {
     #[error("it is a network: only single hosts are blocked")]
     Prefix,
     /// No machine has this address: it is multicast, loopback or the like.
-    #[error("it is no address of one machine")]
+    #[error("no machine has this address")]
     NoHost,
     /// The user did not allow hosts of this network to be blocked.
     #[error("it is not in --may-block")]

@@ -58,7 +58,7 @@ impl FromStr for Address {
         if is_plain {
             Ok(Address(text.to_owned()))
         } else {
-            Err(format!("{text:?} is no mail address such as admin@example.org"))
+            Err(format!("{text:?} is not a mail address such as admin@example.org"))
         }
     }
 }
@@ -190,22 +190,36 @@ fn entry(record: &csv::StringRecord) -> Result<(IpNet, Contact), String> {
     let (net, mail, name) = match record.iter().collect::<Vec<_>>().as_slice() {
         [net, mail] => (*net, *mail, ""),
         [net, mail, name] => (*net, *mail, *name),
-        cells => return Err(format!("{} columns, not network,mail,name", cells.len())),
+        cells => {
+            return Err(format!(
+                "the line has {} columns; it needs network,mail,name",
+                cells.len()
+            ));
+        }
     };
-    let net = network(net).ok_or_else(|| format!("{net:?} is no network such as 192.0.2.0/24"))?;
+    let net = network(net)?;
     if name.chars().count() > MAX_NAME {
-        return Err(format!("a name of more than {MAX_NAME} characters"));
+        return Err(format!("a name of more than {MAX_NAME} characters, the limit"));
     }
     if let Some(bad) = name.chars().find(|&c| !is_visible(c)) {
-        return Err(format!("{bad:?} in a name"));
+        return Err(format!("{bad:?} is not allowed in a name"));
     }
     Ok((net, Contact { mail: mail.parse()?, name: name.to_owned() }))
 }
 
 /// Parses a network with no bit set after its prefix, or a single address.
-fn network(text: &str) -> Option<IpNet> {
-    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
-    (net.trunc() == net).then_some(net)
+///
+/// # Errors
+/// Returns a message for the user.
+fn network(text: &str) -> Result<IpNet, String> {
+    let net: Result<IpNet, _> = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    match net {
+        Ok(net) if net.trunc() == net => Ok(net),
+        Ok(net) => {
+            Err(format!("{text:?} has bits set after its prefix; did you mean {}?", net.trunc()))
+        }
+        Err(_) => Err(format!("{text:?} is not a network such as 192.0.2.0/24")),
+    }
 }
 
 /// Returns true if a character of a name is shown as itself: it is no control character, and does not
@@ -281,14 +295,14 @@ mod tests {
         assert_eq!(
             said,
             [
-                "2: \"10.1.0.0/8\" is no network such as 192.0.2.0/24",
-                "3: \"host\" is no network such as 192.0.2.0/24",
-                "4: \"a b@c\" is no mail address such as admin@example.org",
-                "5: 1 columns, not network,mail,name",
-                "6: '\\n' in a name",
-                "8: '\\u{202e}' in a name",
-                "9: 4 columns, not network,mail,name",
-                "10: a name of more than 100 characters",
+                "2: \"10.1.0.0/8\" has bits set after its prefix; did you mean 10.0.0.0/8?",
+                "3: \"host\" is not a network such as 192.0.2.0/24",
+                "4: \"a b@c\" is not a mail address such as admin@example.org",
+                "5: the line has 1 columns; it needs network,mail,name",
+                "6: '\\n' is not allowed in a name",
+                "8: '\\u{202e}' is not allowed in a name",
+                "9: the line has 4 columns; it needs network,mail,name",
+                "10: a name of more than 100 characters, the limit",
             ]
         );
         let errors = Contacts::parse(b"192.0.2.0/24,a@b\n192.0.2.0/24,a@b,\xff\n").unwrap_err();

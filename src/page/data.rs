@@ -144,7 +144,7 @@ impl PageData {
         self.is_cut |= self.findings.len() > MAX_FINDINGS;
         self.findings.truncate(MAX_FINDINGS);
         if let Some(last) = self.findings.last().filter(|_| self.is_cut) {
-            // A window whose findings were left out must not look clean.
+            // A window whose findings were dropped must not look clean.
             self.verdicts.retain(|look| look.window >= last.window);
         }
 

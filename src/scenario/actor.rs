@@ -156,9 +156,9 @@ actors! {
     Cdn "cdn" 400 Innocent Public ""
         "an outside web server that many inside clients fetch from",
     DnsServer "dnsserver" 2000 Innocent Inside ""
-        "an inside name server that the world asks",
+        "an inside name server that the world queries",
     Resolver "resolver" 1500 Innocent Inside ""
-        "an inside resolver that asks the world's name servers",
+        "an inside resolver that queries the world's name servers",
     Ntp "ntp" 3000 Innocent Inside ""
         "an inside time server and its clients",
     Nat "nat" 3000 Innocent Inside ""
@@ -172,7 +172,7 @@ actors! {
     Spider "spider" 1500 Innocent Public ""
         "an outside crawler of the campus, with 40 hosts in its list that serve no more",
     Monitor "monitor" 200 Innocent Inside ""
-        "an inside station that asks the same inside hosts in every window",
+        "an inside station that checks the same inside hosts in every window",
     Crowd "crowd" 3000 Innocent Inside ""
         "a flash crowd at an inside web server; one connection in eight is not answered",
     Backscatter "backscatter" 600 Innocent Public "backscatter"
@@ -182,7 +182,7 @@ actors! {
     Stale "stale" 60 Innocent Inside ""
         "an inside client that tries five dead hosts again and again; SIZE counts tries",
     Leaver "leaver" 400 Innocent Inside ""
-        "an inside host whose address a BitTorrent host had, whose peers still knock",
+        "an inside host whose address a BitTorrent host had, whose peers still connect",
     Trace "trace" 20 Innocent Inside ""
         "traceroute by an inside host",
     Misroute "misroute" 200 Innocent Public ""

@@ -15,6 +15,7 @@ pub(super) const SOURCES: u8 = 16;
 /// The time before the end of a window in which no actor begins an action, in nanoseconds, so that all flows
 /// are exported in the window.
 const REST: u64 = 30_000_000_000;
+
 /// Returns the address of one of the sources in the network of a group.
 pub(super) const fn source(network: u32, number: u32) -> u32 {
     network | (32 + number)

@@ -209,7 +209,7 @@ fn wrong_arguments_stop_before_anything_is_mailed() {
     let run = |args: &[&str]| tool("nfnotify").arg("mail").args(args).run().mute();
     run(&[]).status(2).says("give --contacts or --operator");
     run(&["--contacts", "x"]).status(2).says("--from or --operator");
-    run(&["--operator", "a@b\nBcc: c@d"]).status(2).says("is no mail address");
+    run(&["--operator", "a@b\nBcc: c@d"]).status(2).says("is not a mail address");
     run(&["--operator", "a@b", "--site", "x\ny"]).status(2).says("--site");
     let scene = Scene::new();
     let contacts = scene.write("c.csv", "192.0.2.0/24,a@b\n192.0.2.0/24,a b@c,x\n10.0.0.1/8,a@b\n");
@@ -220,8 +220,8 @@ fn wrong_arguments_stop_before_anything_is_mailed() {
     ran.run()
         .mute()
         .status(1)
-        .says(&format!("nfnotify: {path}:2: \"a b@c\" is no mail address"))
-        .says(&format!("nfnotify: {path}:3: \"10.0.0.1/8\" is no network"));
+        .says(&format!("nfnotify: {path}:2: \"a b@c\" is not a mail address"))
+        .says(&format!("nfnotify: {path}:3: \"10.0.0.1/8\" has bits set after its prefix"));
     tool("nfnotify").args(["block", "--device", "ios"]).run().status(2).says("--may-block");
 }
 

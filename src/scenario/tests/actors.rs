@@ -275,7 +275,7 @@ fn only_walks_probe_hosts_in_order() {
         }
         let walks = matches!(actor, Actor::Sweep | Actor::UdpWalk | Actor::Icmp);
         assert_eq!(straight, if walks { 2 } else { 0 }, "{actor}");
-        assert_eq!(all.len(), 1016, "{actor} asks again");
+        assert_eq!(all.len(), 1016, "{actor} probes a host twice");
     }
 }
 
