@@ -91,8 +91,8 @@ pub struct SentSflow<'a> {
     pub samples: &'a [u8],
 }
 
-/// Packs the input of [`sflow`]: a byte that is 1 for small limits, then for each datagram a byte each for agent, step
-/// and count, the length of the samples in two bytes, and the samples.
+/// Packs the input of [`sflow`]: a byte that is 1 for small limits, then for each datagram a byte
+/// each for agent, step and count, the length of the samples in two bytes, and the samples.
 pub fn pack_sflow(small: bool, sent: &[SentSflow<'_>]) -> Vec<u8> {
     let mut out = vec![small.into()];
     for &SentSflow { agent, step, count, samples } in sent {
