@@ -110,7 +110,8 @@ impl Flood {
     /// An empty window.
     pub fn new(site: Arc<Site>, setup: Rc<Setup>) -> Flood {
         let live = setup.live.then(|| Live::new(&site, &setup));
-        let conversations = Conversations::at(site.memory / 2, setup.outside_if.clone());
+        let conversations =
+            Conversations::with_outside_interfaces(site.memory / 2, setup.outside_if.clone());
         let mut flood = Flood { site, setup, conversations, live };
         flood.begin(None);
         flood
@@ -525,9 +526,9 @@ impl<'a> FloodJudge<'a> {
             (&mut self.memory, self.window, is_sure && is_ours)
         {
             let seconds = u64::from(window.seconds());
-            let PerWindow { packets, octets } = glance.per_window;
+            let PerWindow { packets, bytes } = glance.per_window;
             let seen =
-                Usual { pps: packets / seconds, kbps: octets.saturating_mul(8) / seconds / 1000 };
+                Usual { pps: packets / seconds, kbps: bytes.saturating_mul(8) / seconds / 1000 };
             memory.learn(host, seen, window);
         }
     }

@@ -18,7 +18,7 @@ pub(super) const HOSTS: u64 = 20;
 /// Packets in ten minutes upon one /24 that nobody there answers. What scanners and worms of the whole
 /// world send to any /24, used or not, comes near 8000 (ORION and UCSD network telescopes, 2023).
 pub(super) const PACKETS: u64 = 10_000;
-/// The same of packets with at least so many octets, which scanners have no use for.
+/// The same of packets with at least so many bytes, which scanners have no use for.
 pub(super) const LARGE: (u64, u64) = (200, 2_000);
 
 /// Events of a network that are kept to know its sources. With more, the first of them must do.
@@ -44,7 +44,7 @@ pub(super) struct Carpet {
     pub hosts: u64,
     pub dark: u64,
     pub sums: Counts,
-    /// Packets and octets of these as a rate counts them, by which all shares are.
+    /// Packets and bytes of these as a rate counts them, by which all shares are.
     pub per_window: PerWindow,
     /// Percent of the packets that one host got, and that one source sent.
     pub most: u64,
@@ -102,7 +102,7 @@ impl<A: Address> Carpets<A> {
                 || (0, TopSource { peer, sums: (0, 0, 0), answers: 0, sample: event.sample() });
             let (per_window, from) = sources.entry(peer).or_insert_with(blank);
             *per_window = per_window.saturating_add(event.per_window.packets);
-            add(&mut from.sums, (1, event.packets, event.octets));
+            add(&mut from.sums, (1, event.packets, event.bytes));
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }
@@ -131,8 +131,8 @@ impl<A: Address> Carpets<A> {
 }
 
 /// Returns true if packets are larger than a scanner's.
-pub(super) fn is_large((_, packets, octets): Counts) -> bool {
-    octets >= LARGE.0.saturating_mul(packets)
+pub(super) fn is_large((_, packets, bytes): Counts) -> bool {
+    bytes >= LARGE.0.saturating_mul(packets)
 }
 
 /// Neighbours as one: the greatest networks that are made of these alone.

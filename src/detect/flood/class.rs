@@ -112,7 +112,7 @@ impl FloodCase<'_> {
 
 /// All of a load.
 pub(super) fn sums(load: &TrafficSum) -> (u64, Counts) {
-    (load.sources, (load.flows, load.packets, load.octets))
+    (load.sources, (load.flows, load.packets, load.bytes))
 }
 
 /// Nothing more to say.

@@ -71,7 +71,7 @@ pub(super) struct Event<A> {
     pub flows: u32,
     /// To the host; of [`EventKind::Sent`], from it.
     pub packets: u64,
-    pub octets: u64,
+    pub bytes: u64,
     /// The same as a rate counts them.
     pub per_window: PerWindow,
     /// A number whose meaning depends on the kind. `Tried` and `Unasked`: the start in milliseconds, its lower
@@ -96,7 +96,7 @@ impl<A: Address> Event<A> {
                 ports,
                 bits | flows,
                 narrow(self.per_window.packets),
-                narrow(self.per_window.octets),
+                narrow(self.per_window.bytes),
                 self.more,
             ],
         )
@@ -104,24 +104,24 @@ impl<A: Address> Event<A> {
 
     /// Returns true if there are packets or bytes that no rate counts.
     pub(super) fn has_rest(&self) -> bool {
-        (self.packets, self.octets) != (self.per_window.packets, self.per_window.octets)
+        (self.packets, self.bytes) != (self.per_window.packets, self.per_window.bytes)
     }
 
     /// Returns the packets and bytes that no rate counts as an event of the same key. It has no flows, by
     /// which [`Event::unpack`] knows it, and [`Event::absorb`] adds it to its other part.
     pub(super) fn rest(&self) -> Event<A> {
-        let Event { packets, octets, per_window, .. } = *self;
+        let Event { packets, bytes, per_window, .. } = *self;
         let packets = packets.saturating_sub(per_window.packets);
-        let octets = octets.saturating_sub(per_window.octets);
-        let per_window = PerWindow { packets, octets };
-        Event { bits: 0, flags: 0, flows: 0, packets, octets, per_window, more: 0, ..*self }
+        let bytes = bytes.saturating_sub(per_window.bytes);
+        let per_window = PerWindow { packets, bytes };
+        Event { bits: 0, flags: 0, flows: 0, packets, bytes, per_window, more: 0, ..*self }
     }
 
     pub(super) fn unpack(row: &A::Row) -> Event<A> {
-        let (host, first, peer, [ports, bits, packets, octets, more]) = A::unpack(row);
+        let (host, first, peer, [ports, bits, packets, bytes, more]) = A::unpack(row);
         let flows = bits & MAX_FLOWS;
-        let (packets, octets) = (widen(packets), widen(octets));
-        let per_window = if flows == 0 { PerWindow::NONE } else { PerWindow { packets, octets } };
+        let (packets, bytes) = (widen(packets), widen(bytes));
+        let per_window = if flows == 0 { PerWindow::NONE } else { PerWindow { packets, bytes } };
         Event {
             host,
             kind: match first >> 8 {
@@ -139,7 +139,7 @@ impl<A: Address> Event<A> {
             flags: (bits >> 21) as u8,
             flows,
             packets,
-            octets,
+            bytes,
             per_window,
             more,
         }
@@ -155,7 +155,7 @@ impl<A: Address> Event<A> {
         self.flags |= other.flags;
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.per_window.add(other.per_window);
         self.more = match (self.kind, self.more, other.more) {
             (EventKind::Failed | EventKind::Unsolicited, 0, start)
@@ -196,7 +196,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// None yet; what is beyond about `memory` octets goes to temporary files.
+    /// None yet; what is beyond about `memory` bytes goes to temporary files.
     pub(super) fn new(memory: u64) -> Events {
         Events { rows: Families::new(memory, Together::Net) }
     }
@@ -242,18 +242,18 @@ mod tests {
         fn a_row_gives_back_its_event(
             (host, peer, proto, kind) in (any::<u32>(), any::<u32>(), any::<u8>(), kinds()),
             (port, sport, bits, flags) in (any::<u16>(), any::<u16>(), 0u8..8, any::<u8>()),
-            (flows, packets, octets, more) in (1..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
+            (flows, packets, bytes, more) in (1..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
             rest in prop_oneof![Just((0, 0)), (0..1u64 << 31, 0..1u64 << 31)],
         ) {
-            let per_window = PerWindow { packets, octets };
-            let (packets, octets) = (packets + rest.0, octets + rest.1);
+            let per_window = PerWindow { packets, bytes };
+            let (packets, bytes) = (packets + rest.0, bytes + rest.1);
             let event = Event {
-                host, kind, proto, peer, port, sport, bits, flags, flows, packets, octets, per_window, more,
+                host, kind, proto, peer, port, sport, bits, flags, flows, packets, bytes, per_window, more,
             };
             prop_assert_eq!(back(&event), event);
             let wide = Event {
                 host: u128::from(host) << 64, peer: u128::from(peer) << 60, kind, proto, port, sport, bits,
-                flags, flows, packets, octets, per_window, more,
+                flags, flows, packets, bytes, per_window, more,
             };
             prop_assert_eq!(back(&wide), wide);
         }

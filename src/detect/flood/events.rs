@@ -52,7 +52,7 @@ impl Sides {
 struct Sum {
     flows: u32,
     packets: u64,
-    octets: u64,
+    bytes: u64,
     /// Packets the other way, as a rate counts them.
     out: u64,
     port: u16,
@@ -68,7 +68,7 @@ impl Sum {
         }
         self.flows = self.flows.saturating_add(1);
         self.packets += there.packets;
-        self.octets += there.octets;
+        self.bytes += there.bytes;
         self.out = self.out.saturating_add(back.per_window().packets);
     }
 }
@@ -124,7 +124,7 @@ impl<'a> EventWriter<'a> {
                 sport: sum.sport,
                 flows: sum.flows,
                 packets: sum.packets,
-                octets: sum.octets,
+                bytes: sum.bytes,
                 per_window,
                 more,
                 ..Event::default()
@@ -133,7 +133,7 @@ impl<'a> EventWriter<'a> {
             {
                 if sum.flows > 0 {
                     // No rate is taken of these but of what went the other way.
-                    let all = PerWindow { packets: sum.packets, octets: sum.octets };
+                    let all = PerWindow { packets: sum.packets, bytes: sum.bytes };
                     events.push(&event(kind, sum, all, clamp(sum.out)))?;
                 }
             }
@@ -186,7 +186,7 @@ impl Visitor for EventWriter<'_> {
                 flags: half.flags,
                 flows: half.flows,
                 packets: half.packets,
-                octets: half.octets,
+                bytes: half.bytes,
                 per_window: half.per_window(),
                 // 0 is unknown, and the lower bits of a real moment can be 0 too.
                 more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },

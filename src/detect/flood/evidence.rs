@@ -65,7 +65,7 @@ fn is_popular(port: u16) -> bool {
 pub(super) struct Sums {
     pub flows: u64,
     pub packets: u64,
-    pub octets: u64,
+    pub bytes: u64,
     /// Packets the other way.
     pub out: u64,
 }
@@ -80,7 +80,7 @@ struct Answerers {
     asks: u64,
     flows: u64,
     packets: u64,
-    octets: u64,
+    bytes: u64,
     /// Packets as a rate counts them.
     per_window: u64,
 }
@@ -95,7 +95,7 @@ pub(super) struct Reflected {
     pub sources: u64,
     pub flows: u64,
     pub packets: u64,
-    pub octets: u64,
+    pub bytes: u64,
     /// Packets as a rate counts them.
     pub per_window: u64,
     /// Percent of the sources that the host had asked.
@@ -300,7 +300,7 @@ impl<A: Address> Builder<A> {
         let sum = |sums: &mut Sums| {
             sums.flows += u64::from(event.flows);
             sums.packets = sums.packets.saturating_add(event.packets);
-            sums.octets = sums.octets.saturating_add(event.octets);
+            sums.bytes = sums.bytes.saturating_add(event.bytes);
             sums.out += u64::from(event.more);
         };
         match event.kind {
@@ -388,14 +388,14 @@ impl<A: Address> Builder<A> {
         self.senders.add(run.peer, loads);
         // What our own send each other in somebody's name would have been asked for here too.
         let is_ours = run.is_ours && view.site.side(self.evidence.host) == Some(Side::Inside);
-        for &(sport, (flows, packets, octets), per_window) in run.sports.iter().filter(|_| !is_ours)
+        for &(sport, (flows, packets, bytes), per_window) in run.sports.iter().filter(|_| !is_ours)
         {
             let of = self.answerers.entry((run.proto, sport)).or_default();
             of.sources += 1;
             of.asked += u64::from(is_asked);
             of.flows += flows;
             of.packets = of.packets.saturating_add(packets);
-            of.octets = of.octets.saturating_add(octets);
+            of.bytes = of.bytes.saturating_add(bytes);
             of.per_window = of.per_window.saturating_add(per_window);
         }
         Some(run)
@@ -442,13 +442,13 @@ impl<A: Address> Builder<A> {
         if let (Some((_, first)), UDP) = (ports.first_mut(), proto) {
             first.flows += pieces.flows;
             first.packets = first.packets.saturating_add(pieces.packets);
-            first.octets = first.octets.saturating_add(pieces.octets);
+            first.bytes = first.bytes.saturating_add(pieces.bytes);
             first.per_window = first.per_window.saturating_add(pieces.per_window);
         }
         // What a service is known for needs no size, if nobody asked for it.
         let is_known = |port| view.hears() && service(proto, port).is_some();
         let is_large = |port, from: &Answerers| {
-            proto == TCP || is_known(port) || from.octets >= LARGE.saturating_mul(from.packets)
+            proto == TCP || is_known(port) || from.bytes >= LARGE.saturating_mul(from.packets)
         };
         let is_wanted = |port: u16, from: &Answerers| match view.answers {
             // The questions are not there to be seen; of some services nobody asks ten strangers.
@@ -467,7 +467,7 @@ impl<A: Address> Builder<A> {
             all.sources += from.sources;
             all.flows += from.flows;
             all.packets = all.packets.saturating_add(from.packets);
-            all.octets = all.octets.saturating_add(from.octets);
+            all.bytes = all.bytes.saturating_add(from.bytes);
             all.per_window = all.per_window.saturating_add(from.per_window);
             asked += from.asked;
         }

@@ -144,7 +144,10 @@ impl Live {
         // What was heard in the window before counts until this one says enough.
         Live {
             clock: Clock::default(),
-            slice: Conversations::at(site.memory / SHARES, setup.outside_if.clone()),
+            slice: Conversations::with_outside_interfaces(
+                site.memory / SHARES,
+                setup.outside_if.clone(),
+            ),
             carried: Events::new(site.memory / SHARES),
             told: AlreadyReported::default(),
             served: HashMap::default(),
@@ -181,7 +184,8 @@ impl Flood {
         let (site, setup) = (&self.site, &self.setup);
         let sampling = self.conversations.sampling();
         let (sampled, sampling) = (sampling.is_sampled(), sampling.usual());
-        let mut fresh = Conversations::at(site.memory / SHARES, setup.outside_if.clone());
+        let mut fresh =
+            Conversations::with_outside_interfaces(site.memory / SHARES, setup.outside_if.clone());
         // A rate is over the whole window, not over a slice.
         fresh.rate_over(super::seconds(Some(window)));
         let slice = std::mem::replace(&mut live.slice, fresh);

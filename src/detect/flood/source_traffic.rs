@@ -30,7 +30,7 @@ pub(super) struct SourceTraffic {
     pub proto: u8,
     pub peer: IpAddr,
     pub sums: Counts,
-    /// Packets and octets of these as a rate counts them.
+    /// Packets and bytes of these as a rate counts them.
     pub per_window: PerWindow,
     /// Of the conversations, those that a flood is made of.
     pub tried: u64,
@@ -87,8 +87,8 @@ impl SourceTraffic {
     pub(super) fn add<A: Address>(&mut self, event: &Event<A>, view: InputProfile) {
         // A conversation of what was tried counts once, however many records it has.
         let flows = if event.kind == EventKind::Sent { u64::from(event.flows) } else { 1 };
-        let (packets, octets) = (event.packets, event.octets);
-        add(&mut self.sums, (flows, packets, octets));
+        let (packets, bytes) = (event.packets, event.bytes);
+        add(&mut self.sums, (flows, packets, bytes));
         self.per_window.add(event.per_window);
         // The port that is attacked: of what the host sent, the peer's.
         let aim = if event.kind == EventKind::Sent { event.sport } else { event.port };
@@ -128,12 +128,12 @@ impl SourceTraffic {
             match self.sports.iter().position(|(port, ..)| *port == event.sport) {
                 Some(at) => {
                     if let Some((_, sums, per_window)) = self.sports.get_mut(at) {
-                        add(sums, (flows, packets, octets));
+                        add(sums, (flows, packets, bytes));
                         *per_window = per_window.saturating_add(rated);
                     }
                 }
                 None if self.sports.len() < MAX_SPORTS => {
-                    self.sports.push((event.sport, (flows, packets, octets), rated));
+                    self.sports.push((event.sport, (flows, packets, bytes), rated));
                 }
                 None => {}
             }
@@ -142,12 +142,12 @@ impl SourceTraffic {
 
     /// Whether the source looks for open ports.
     pub(super) fn is_scan(&self) -> bool {
-        let (_, packets, octets) = self.sums;
+        let (_, packets, bytes) = self.sums;
         let looks = self.distinct >= SCANNED && self.tried <= TRIES * self.distinct;
         match self.proto {
             // A scanner asks; what is answered to many ports is no scan.
             TCP => looks && self.kind == EventKind::Failed,
-            UDP => looks && octets <= PROBE.saturating_mul(packets),
+            UDP => looks && bytes <= PROBE.saturating_mul(packets),
             _ => false,
         }
     }
@@ -192,7 +192,7 @@ fn counts<A: Address>(event: &Event<A>, view: InputProfile) -> bool {
 }
 
 fn is_bare<A: Address>(event: &Event<A>) -> bool {
-    event.octets <= A::BARE.saturating_mul(event.packets)
+    event.bytes <= A::BARE.saturating_mul(event.packets)
 }
 
 /// Returns true for an answer of TCP without data: SYN and ACK or a reset, where the flags say.

@@ -16,14 +16,14 @@ use crate::flow::TCP;
 /// counted by each.
 const MAX_SENDERS: usize = 1 << 20;
 
-/// Flows, packets and octets.
+/// Flows, packets and bytes.
 pub(super) type Counts = (u64, u64, u64);
 
 /// Adds counts to others.
-pub(super) fn add(sums: &mut Counts, (flows, packets, octets): Counts) {
+pub(super) fn add(sums: &mut Counts, (flows, packets, bytes): Counts) {
     sums.0 += flows;
     sums.1 = sums.1.saturating_add(packets);
-    sums.2 = sums.2.saturating_add(octets);
+    sums.2 = sums.2.saturating_add(bytes);
 }
 
 /// One source of a load, with what else is needed to show it; ordered by its address first.
@@ -47,8 +47,8 @@ pub(super) fn asking(&(weight, from): &(u64, TopSource)) -> u64 {
 pub(super) struct TrafficSum {
     pub flows: u64,
     pub packets: u64,
-    pub octets: u64,
-    /// Packets and octets as a rate counts them.
+    pub bytes: u64,
+    /// Packets and bytes as a rate counts them.
     pub per_window: PerWindow,
     pub sources: u64,
     /// Flows of inside sources, and those of them that are not of TCP.
@@ -64,7 +64,7 @@ impl TrafficSum {
         TrafficSum {
             flows: 0,
             packets: 0,
-            octets: 0,
+            bytes: 0,
             per_window: PerWindow::NONE,
             sources: 0,
             ours: 0,
@@ -75,7 +75,7 @@ impl TrafficSum {
     }
 
     pub(super) fn clear(&mut self) {
-        (self.flows, self.packets, self.octets, self.sources) = (0, 0, 0, 0);
+        (self.flows, self.packets, self.bytes, self.sources) = (0, 0, 0, 0);
         (self.ours, self.our_datagrams, self.per_window) = (0, 0, PerWindow::NONE);
         self.top.clear();
         self.ports.clear();
@@ -83,10 +83,10 @@ impl TrafficSum {
 
     /// Adds a source's, of one protocol; what counts in `top` is `weight`, of which so much is answers.
     pub(super) fn add(&mut self, run: &SourceTraffic, flows: u64, weight: u64, answers: u64) {
-        let (_, packets, octets) = run.sums;
+        let (_, packets, bytes) = run.sums;
         self.flows += flows;
         self.packets = self.packets.saturating_add(packets);
-        self.octets = self.octets.saturating_add(octets);
+        self.bytes = self.bytes.saturating_add(bytes);
         self.per_window.add(run.per_window);
         self.sources += 1;
         let is_ours = run.is_ours && !run.is_spoofed;
@@ -96,7 +96,7 @@ impl TrafficSum {
             weight,
             TopSource {
                 peer: run.peer,
-                sums: (flows, packets, octets),
+                sums: (flows, packets, bytes),
                 answers,
                 sample: run.sample,
             },
@@ -110,7 +110,7 @@ impl TrafficSum {
     pub(super) fn absorb(&mut self, other: &TrafficSum, both: u64) {
         self.flows += other.flows;
         self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.per_window.add(other.per_window);
         self.sources += other.sources - both;
         self.ours += other.ours;

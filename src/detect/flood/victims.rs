@@ -20,9 +20,9 @@ const KEPT: usize = 4096;
 pub(super) struct HostSummary {
     /// Conversations in vain.
     pub failed: u64,
-    /// What was not answered: conversations, packets, octets.
+    /// What was not answered: conversations, packets, bytes.
     pub stream: Counts,
-    /// Packets and octets of these as a rate counts them.
+    /// Packets and bytes of these as a rate counts them.
     pub per_window: PerWindow,
     /// Packets sent to single hosts, unanswered.
     pub sent: u64,
@@ -92,14 +92,14 @@ impl<A: Address> Victims<A> {
         if self.is_told {
             return Ok(());
         }
-        let (packets, octets) = (event.packets, event.octets);
+        let (packets, bytes) = (event.packets, event.bytes);
         match event.kind {
             EventKind::Failed | EventKind::Unsolicited => {
                 self.summary.failed += 1;
                 let (flows, all, sum) = &mut self.summary.stream;
                 *flows += 1;
                 *all = all.saturating_add(packets);
-                *sum = sum.saturating_add(octets);
+                *sum = sum.saturating_add(bytes);
                 self.summary.per_window.add(event.per_window);
             }
             EventKind::Sent => self.summary.sent = self.summary.sent.saturating_add(packets),

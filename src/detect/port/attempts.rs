@@ -127,7 +127,7 @@ impl Visitor for AttemptWriter<'_> {
             sport,
             flows: half.flows,
             packets: u32::try_from(half.packets).unwrap_or(u32::MAX),
-            octets: u32::try_from(half.octets).unwrap_or(u32::MAX),
+            octets: u32::try_from(half.bytes).unwrap_or(u32::MAX),
             // 0 is unknown, and the lower bits of a real moment can be 0 too.
             start: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
         };

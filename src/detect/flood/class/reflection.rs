@@ -37,7 +37,7 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
     },
     sums: |evidence| {
         let what = which(evidence).1;
-        (what.sources, (what.flows, what.packets, what.octets))
+        (what.sources, (what.flows, what.packets, what.bytes))
     },
     tell: |evidence| {
         let (proto, what) = which(evidence);

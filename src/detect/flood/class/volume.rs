@@ -61,5 +61,5 @@ pub(in crate::detect::flood) const VOLUME: Class = Class {
 /// Packets a second and Mbit/s that were not answered.
 fn rates(case: &FloodCase) -> [u64; 2] {
     let stream = case.evidence.stream.per_window;
-    [case.rate(stream.packets), case.rate(stream.octets.saturating_mul(8)) / 1_000_000]
+    [case.rate(stream.packets), case.rate(stream.bytes.saturating_mul(8)) / 1_000_000]
 }
