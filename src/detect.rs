@@ -9,6 +9,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::finding::{Finding, Side, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks};
@@ -86,12 +87,15 @@ pub trait Detector: Counter {
     /// A row of the figure that this detector can print instead of findings.
     type Row;
 
-    /// What is to be said of the window while it is open, if anything is.
+    /// Returns the findings that can be reported while the window is open.
+    ///
+    /// `now` is the time since some fixed moment, from a monotonic clock. A detector may use it to limit how
+    /// often it judges, but no finding depends on it.
     ///
     /// # Errors
-    /// A temporary file that cannot be read back.
-    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
-        let _ = window;
+    /// Reading back a temporary file fails.
+    fn early(&mut self, window: Window, now: Duration) -> io::Result<Vec<Finding>> {
+        let _ = (window, now);
         Ok(Vec::new())
     }
 

@@ -46,7 +46,7 @@ impl Default for AnswerRate {
 }
 
 impl AnswerRate {
-    /// Counts one event of `host`: a long direction that was sent to it, answered if the other direction was
+    /// Adds one event of `host`: a long direction that was sent to it, answered if the other direction was
     /// exported too; or an attempt that it made.
     pub fn add<A: Address>(&mut self, host: A, is_answered: bool) {
         // The hash has no random seed: the same input must give the same counts in every run.

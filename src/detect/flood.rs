@@ -12,6 +12,7 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::paper::AttackerVictim;
 use super::threshold::{self, Measure, Visibility, why};
@@ -23,30 +24,43 @@ use crate::finding::{
 use crate::flow::Flow;
 use crate::time::{End, Window};
 
+mod answers_seen;
 mod carpet;
+mod carry_over;
 mod class;
+mod clock;
 mod event;
 mod events;
 mod evidence;
+mod failed_attempts;
 mod forged;
+mod host_summary;
+mod input_profile;
 mod live;
 mod memory;
+mod reflected;
+mod source_set;
 mod source_traffic;
 mod traffic;
+mod traffic_sum;
 mod victims;
 
-pub use live::AnswersSeen;
+pub use answers_seen::AnswersSeen;
 pub use memory::Memory;
 
-use carpet::Carpet;
+use carpet::{CARPET, Carpet};
+use carry_over::CarryOver;
 use class::{CLASSES, Class, DDOS, DOS, FloodCase, OUTBOUND, REFLECTION, Usual, VOLUME};
 use event::Events;
 use events::EventWriter;
-use evidence::{Evidence, InputProfile};
+use evidence::Evidence;
 use forged::Sign;
-use live::{CarryOver, Live};
-use traffic::{Counts, TopSource, asking};
-use victims::{HostSummary, Victims};
+use host_summary::HostSummary;
+use input_profile::InputProfile;
+use live::Live;
+use traffic::Traffic;
+use traffic_sum::{TopSource, attacking};
+use victims::judge_all;
 
 /// What nfflood is told beside what all detectors are.
 #[derive(Debug, Default)]
@@ -87,8 +101,6 @@ pub(super) fn metrics() -> impl Iterator<Item = &'static str> {
     CLASSES.iter().chain([&&OUTBOUND]).map(|class| class.name).chain([CARPET])
 }
 
-/// The class of a network that is flooded as a whole.
-const CARPET: &str = "carpet";
 /// Sources of a carpet, or else it is a scan.
 const CARPET_SOURCES: u64 = 10;
 /// Times its baseline that a network must get.
@@ -142,8 +154,10 @@ impl Counter for Flood {
 impl Detector for Flood {
     type Row = AttackerVictim;
 
-    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
-        self.slice(window)
+    fn early(&mut self, window: Window, now: Duration) -> io::Result<Vec<Finding>> {
+        let Flood { site, setup, conversations, live } = self;
+        let Some(live) = live else { return Ok(Vec::new()) };
+        live.judge_slice(site, setup, conversations, window, now)
     }
 
     fn judge(self, end: &End) -> io::Result<Verdict<AttackerVictim>> {
@@ -166,7 +180,7 @@ impl Detector for Flood {
         };
         let mut judge =
             FloodJudge::new(&setup, view, sampling.usual(), end.window, &active, memory);
-        judge.all(events)?;
+        judge_all(events, &mut judge)?;
         Ok(judge.end(own))
     }
 }
@@ -235,20 +249,12 @@ impl<'a> FloodJudge<'a> {
             memory,
             is_new,
             least: (flows, packets),
-            least_carpet: scaled(setup.own(CARPET, carpet::LARGE.1)),
+            least_carpet: scaled(setup.own(CARPET, carpet::LARGE_PACKETS)),
             attackers: BTreeMap::new(),
             carpets: Vec::new(),
             carry: None,
             out: Verdict::default(),
         }
-    }
-
-    /// Judges all hosts and networks.
-    fn all(&mut self, events: Events) -> io::Result<()> {
-        let mut four = Victims::<u32>::new();
-        events.rows.v4.sorted(|rows| four.part(rows, self))?;
-        let mut six = Victims::<u128>::new();
-        events.rows.v6.sorted(|rows| six.part(rows, self))
     }
 
     fn is_live(&self) -> bool {
@@ -267,7 +273,8 @@ impl<'a> FloodJudge<'a> {
     /// Whether a host is worth a look.
     fn looks_at(&self, host: IpAddr, glance: &HostSummary) -> bool {
         let site = self.view.site;
-        let is_asked_about = site.explain == Some(host) || (site.calibrate && glance.stream.0 > 0);
+        let is_asked_about =
+            site.explain == Some(host) || (site.calibrate && glance.one_way.flows > 0);
         glance.failed >= self.least.0
             || glance.per_window.packets >= self.least.1
             || glance.sent > 0
@@ -359,7 +366,7 @@ impl<'a> FloodJudge<'a> {
         host: Host,
         class: &str,
         role: Role,
-        (flows, packets, octets): Counts,
+        traffic: Traffic,
         why: Vec<String>,
         mark: Option<&str>,
     ) -> Finding {
@@ -380,10 +387,10 @@ impl<'a> FloodJudge<'a> {
             peers: 0,
             peer: Vec::new(),
             more: 0,
-            flows,
-            packets,
-            octets,
-            rate: Rate::of(flows, self.window),
+            flows: traffic.flows,
+            packets: traffic.packets,
+            octets: traffic.bytes,
+            rate: Rate::of(traffic.flows, self.window),
             marks: mark.into_iter().chain(oneway).map(str::to_owned).collect(),
             why: why.join(","),
             sample: Vec::new(),
@@ -396,19 +403,20 @@ impl<'a> FloodJudge<'a> {
         let top = load.top();
         let is_of_flows = [DOS.name, DDOS.name].contains(&class.name);
         let all = if is_of_flows { load.flows } else { load.per_window.packets };
-        let heavy = |source: &&(u64, TopSource)| asking(source) >= all.div_ceil(SHARE).max(1);
+        let heavy = |source: &&(u64, TopSource)| attacking(source) >= all.div_ceil(SHARE).max(1);
         if let Some(source) = top.iter().find(|(_, from)| self.view.site.explain == Some(from.peer))
         {
             // Of who attacks, whether he is flooded himself or not.
             self.out.seen.push(Explained {
                 of: format!("{} source", class.name),
                 measure: "ofpct",
-                value: threshold::percent(asking(source), all),
+                value: threshold::percent(attacking(source), all),
                 limit: Threshold::AtLeast(100 / SHARE),
             });
         }
         let pair = |attacker, flows| AttackerVictim { victim: evidence.host, attacker, flows };
-        let pairs = top.iter().filter(heavy).map(|(_, from)| pair(Some(from.peer), from.sums.0));
+        let pairs =
+            top.iter().filter(heavy).map(|(_, from)| pair(Some(from.peer), from.sums.flows));
         let pairs: Vec<AttackerVictim> = pairs.collect();
         match pairs.is_empty() {
             true => self.out.figure.push(pair(None, load.flows)),
@@ -420,7 +428,7 @@ impl<'a> FloodJudge<'a> {
         }
         let measure = if is_of_flows { "flows" } else { "packets" };
         for source @ (_, sender) in top.iter().filter(heavy) {
-            let weight = asking(source);
+            let weight = attacking(source);
             if self.view.site.side(sender.peer) == Some(Side::Inside) {
                 let percent = threshold::percent(weight, all);
                 let parts = self.attackers.entry((sender.peer, class.name)).or_default();
@@ -436,14 +444,14 @@ impl<'a> FloodJudge<'a> {
 
     /// An inside attacker of one class, over all of its victims, whatever order they came in.
     fn attacker(&self, host: IpAddr, class: &str, mut parts: Vec<AttackerShare>) -> Finding {
-        parts.sort_by_key(|part| (Reverse(part.sender.sums.0), part.victim));
-        let mut sums: Counts = (0, 0, 0);
+        parts.sort_by_key(|part| (Reverse(part.sender.sums.flows), part.victim));
+        let mut sums = Traffic::NONE;
         for part in &parts {
-            traffic::add(&mut sums, part.sender.sums);
+            sums.add(part.sender.sums);
         }
         let peer = |part: &AttackerShare| Peer {
             host: Host::Address(part.victim),
-            flows: Some(part.sender.sums.0),
+            flows: Some(part.sender.sums.flows),
         };
         let first = parts.first();
         let (proto, port) = first.map_or((None, None), |first| first.of);
@@ -487,13 +495,13 @@ impl<'a> FloodJudge<'a> {
     }
 
     fn measure_carpet(&self, carpet: &Carpet) -> Option<Vec<Measure>> {
-        if !self.view.hears() {
+        if !self.view.sees_answers() {
             return None;
         }
         let own = self.setup.bounds.of(CARPET, carpet.net.addr());
         let packets = carpet.per_window.packets;
         let default = match carpet::is_large(carpet.sums) {
-            true => carpet::LARGE.1,
+            true => carpet::LARGE_PACKETS,
             false => carpet::PACKETS,
         };
         let usual = self.memory.as_ref().and_then(|m| m.usual_of_net(carpet.net, self.window));
@@ -520,7 +528,7 @@ impl<'a> FloodJudge<'a> {
 
     /// What a host that is not flooded came to becomes part of what it is used to.
     fn learn(&mut self, host: IpAddr, glance: &HostSummary) {
-        let is_sure = self.view.hears() && self.is_new;
+        let is_sure = self.view.sees_answers() && self.is_new;
         let is_ours = self.view.site.side(host) != Some(Side::Outside);
         if let (Some(memory), Some(window), true) =
             (&mut self.memory, self.window, is_sure && is_ours)
@@ -539,7 +547,7 @@ impl<'a> FloodJudge<'a> {
             let measures = self.measure_carpet(&carpet).unwrap_or_default();
             let peer = |(_, from): &(u64, TopSource)| Peer {
                 host: Host::Address(from.peer),
-                flows: Some(from.sums.0),
+                flows: Some(from.sums.flows),
             };
             let finding = Finding {
                 proto: carpet.proto,
@@ -602,11 +610,11 @@ impl<'a> FloodJudge<'a> {
             }
         }
         let counts = [
-            ("tried", evidence.tried.flows),
+            ("tried", evidence.failed.flows),
             ("served", evidence.served.flows),
-            ("asked", evidence.asked.flows),
+            ("asked", evidence.opened.flows),
             ("scanned", evidence.scanned),
-            ("packets", evidence.stream.packets),
+            ("packets", evidence.one_way.packets),
             ("unsolicited", evidence.unsolicited),
         ];
         for (measure, value) in counts {

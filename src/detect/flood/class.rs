@@ -3,8 +3,10 @@
 //! A class is a name, a limit that a site may change, and the measures that it takes of what came upon
 //! a host. It holds when all of its measures pass.
 
-use super::evidence::{Evidence, InputProfile};
-use super::traffic::{Counts, TrafficSum};
+use super::evidence::Evidence;
+use super::input_profile::InputProfile;
+use super::traffic::Traffic;
+use super::traffic_sum::TrafficSum;
 use crate::detect::threshold::{Measure, Visibility, percent};
 use crate::detect::{SiteLimits, Threshold};
 use crate::finding::Side;
@@ -36,7 +38,7 @@ pub(super) struct Class {
     /// The traffic that it is about.
     pub load: fn(&Evidence) -> &TrafficSum,
     /// Its sources, flows, packets and octets.
-    pub sums: fn(&Evidence) -> (u64, Counts),
+    pub sums: fn(&Evidence) -> (u64, Traffic),
     /// What else to say of it.
     pub tell: fn(&Evidence) -> Vec<String>,
 }
@@ -105,14 +107,15 @@ impl FloodCase<'_> {
 
     /// Percent of the host's conversations that were in vain.
     pub(super) fn in_vain(&self) -> u64 {
-        let Evidence { tried, served, scanned, .. } = self.evidence;
-        percent(tried.flows, tried.flows + served.flows + scanned)
+        let Evidence { failed, served, scanned, .. } = self.evidence;
+        percent(failed.flows, failed.flows + served.flows + scanned)
     }
 }
 
 /// All of a load.
-pub(super) fn sums(load: &TrafficSum) -> (u64, Counts) {
-    (load.sources, (load.flows, load.packets, load.bytes))
+pub(super) fn sums(load: &TrafficSum) -> (u64, Traffic) {
+    let (flows, packets, bytes) = (load.flows, load.packets, load.bytes);
+    (load.sources, Traffic { flows, packets, bytes })
 }
 
 /// Nothing more to say.

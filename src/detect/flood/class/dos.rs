@@ -33,13 +33,13 @@ pub(in crate::detect::flood) const DDOS: Class = Class {
     unit: Unit::Window,
     measure: |case| {
         let mut measures = attempts(case, &DDOS)?;
-        let most = case.evidence.tried.top().first().map_or(0, |(flows, _)| *flows);
-        measures.push(Measure::at_least("sources", case.evidence.tried.sources, MANY));
+        let most = case.evidence.failed.top().first().map_or(0, |(flows, _)| *flows);
+        measures.push(Measure::at_least("sources", case.evidence.failed.sources, MANY));
         measures.push(Measure::below("largestpct", case.percent(most), 51));
         Some(measures)
     },
-    load: |evidence| &evidence.tried,
-    sums: |evidence| sums(&evidence.tried),
+    load: |evidence| &evidence.failed,
+    sums: |evidence| sums(&evidence.failed),
     tell: silent,
 };
 
@@ -49,8 +49,8 @@ pub(in crate::detect::flood) const DOS: Class = Class {
     limit: 1000,
     unit: Unit::Window,
     measure: |case| attempts(case, &DOS),
-    load: |evidence| &evidence.tried,
-    sums: |evidence| sums(&evidence.tried),
+    load: |evidence| &evidence.failed,
+    sums: |evidence| sums(&evidence.failed),
     tell: silent,
 };
 
@@ -64,26 +64,26 @@ fn attempts(case: &FloodCase, class: &Class) -> Option<Vec<Measure>> {
         0 | 1 => minute.min(limit),
         _ => limit,
     };
-    let tried = &evidence.tried;
+    let tried = &evidence.failed;
     let are_most = |ours: u64| ours * 2 > tried.flows && tried.flows - ours < limit;
     let most = tried.top().first().map_or(0, |(flows, _)| *flows);
     let (is_one, is_outside) = (most * 2 > tried.flows, case.side == Some(Side::Outside));
     let is_habit = match () {
         // One of ours that alone does this to another of ours is no habit of programs.
-        () if are_most(tried.our_datagrams) => is_outside || !is_one,
-        () => are_most(tried.ours) && is_outside && !is_one,
+        () if are_most(tried.inside_datagrams) => is_outside || !is_one,
+        () => are_most(tried.inside_flows) && is_outside && !is_one,
     };
     let times = if is_habit { OURS } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
-    let flows = match evidence.minute >= minute && evidence.tried.flows < limit {
+    let flows = match evidence.minute >= minute && evidence.failed.flows < limit {
         true => Measure::at_least("minute", evidence.minute, minute),
-        false => Measure::at_least("flows", evidence.tried.flows, limit),
+        false => Measure::at_least("flows", evidence.failed.flows, limit),
     };
     Some(vec![flows, Measure::at_least("unansweredpct", case.in_vain(), case.share())])
 }
 
 impl FloodCase<'_> {
     fn percent(&self, flows: u64) -> u64 {
-        crate::detect::threshold::percent(flows, self.evidence.tried.flows)
+        crate::detect::threshold::percent(flows, self.evidence.failed.flows)
     }
 }

@@ -14,7 +14,7 @@ pub(in crate::detect::flood) const OUTBOUND: Class = Class {
     limit: 2000,
     unit: Unit::Second,
     measure: |case| {
-        if case.side != Some(Side::Inside) || !case.view.hears() {
+        if case.side != Some(Side::Inside) || !case.view.sees_answers() {
             return None;
         }
         let top = case.evidence.sent.top();

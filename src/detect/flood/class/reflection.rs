@@ -1,7 +1,8 @@
 //! Answers that the host never asked for: third parties were made to send them.
 
 use super::{Class, Unit};
-use crate::detect::flood::evidence::{Evidence, Reflected, SOURCES, service};
+use crate::detect::flood::evidence::Evidence;
+use crate::detect::flood::reflected::{Reflected, SOURCES, service};
 use crate::detect::threshold::{Measure, Visibility};
 use crate::flow::{TCP, UDP};
 
@@ -19,7 +20,7 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
     measure: |case| {
         let evidence = case.evidence;
         let (proto, what) = which(evidence);
-        if proto == TCP && !case.view.hears() {
+        if proto == TCP && !case.view.sees_answers() {
             return None;
         }
         let mut measures = vec![
@@ -37,7 +38,7 @@ pub(in crate::detect::flood) const REFLECTION: Class = Class {
     },
     sums: |evidence| {
         let what = which(evidence).1;
-        (what.sources, (what.flows, what.packets, what.bytes))
+        (what.sources, what.traffic)
     },
     tell: |evidence| {
         let (proto, what) = which(evidence);

@@ -32,7 +32,7 @@ pub(in crate::detect::flood) const VOLUME: Class = Class {
     limit: 2000,
     unit: Unit::Second,
     measure: |case| {
-        if !case.view.hears() {
+        if !case.view.sees_answers() {
             return None;
         }
         let Some(usual) = case.usual else {
@@ -53,13 +53,13 @@ pub(in crate::detect::flood) const VOLUME: Class = Class {
         };
         Some(vec![measure])
     },
-    load: |evidence| &evidence.stream,
-    sums: |evidence| sums(&evidence.stream),
+    load: |evidence| &evidence.one_way,
+    sums: |evidence| sums(&evidence.one_way),
     tell: silent,
 };
 
 /// Packets a second and Mbit/s that were not answered.
 fn rates(case: &FloodCase) -> [u64; 2] {
-    let stream = case.evidence.stream.per_window;
+    let stream = case.evidence.one_way.per_window;
     [case.rate(stream.packets), case.rate(stream.bytes.saturating_mul(8)) / 1_000_000]
 }
