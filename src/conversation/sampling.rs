@@ -41,7 +41,8 @@ impl Sampling {
         self
     }
 
-    /// Returns the N of the median flow, which was sampled 1 in N; 1 if it was not sampled.
+    /// Returns N of the usual sampling 1 in N; 1 if the usual flow was not sampled. The usual flow is the median,
+    /// and N is the mean over the flows whose N has as many bits.
     pub fn usual(&self) -> u64 {
         let mut left = self.all() / 2;
         for (count, sum) in self.bits {

@@ -30,17 +30,17 @@ use crate::finding::{Finding, UNKNOWN_SECONDS};
 use crate::flow::{Flow, Networks};
 use crate::time::Window;
 
-/// A host is carried over from this part of a limit on: limits are for the 60 slices of ten minutes, and a
-/// flood has at least a slice's part of its limit in each, or a little less.
+/// Part of a limit, 1 in N, from which a host is carried over to the next slice. Limits are for ten minutes,
+/// which are 60 slices: a steady flood has a 60th of its limit in each, and 1 in 100 leaves some room.
 const PARTS: u64 = 100;
 
 /// Part of the memory that each slice gets for its flows, and for the events that are carried over: 1 in N.
 const MEMORY_SHARE: u64 = 8;
 
-/// Slices are judged when so many times their number of flows equals the rows that were carried over. So the
-/// time for a file stays in proportion to its rows, even if its window is a day.
+/// Carried rows that may be judged again for each flow that came since they were last judged. So the time for
+/// a file stays in proportion to its flows, even if its window is a day.
 const ROWS_PER_FLOW: u64 = 8;
-/// Carried rows that are so few that judging them at every slice is cheap.
+/// Number of carried rows below which judging them at every slice is cheap.
 const FEW_ROWS: u64 = 1 << 16;
 /// Time between two judgements after which a slice is judged anyway, so that an operator who watches a live
 /// stream does not wait.
