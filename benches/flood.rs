@@ -1,9 +1,8 @@
-//! Floods and attacks on ports in flow lines: nfflood and nfport as their users run them.
+//! Speed of nfflood and nfport on flow lines with floods, worms and guessed passwords.
 //!
-//! A campus in which servers are flooded in every way, hosts are infected and passwords guessed, with times.
-//! Before any clock runs each command must print the same with memory for 128 MiB as with all it wants, and
-//! name the attacked and the attackers.
-//! Options as of the bench `total`.
+//! The input is a campus with times, in which servers are flooded in several ways, hosts are infected and
+//! passwords are guessed. Before anything is timed, each command must find the attacks, and print the same
+//! with `--memory 128M` as without. The options are those of the bench `total`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
@@ -19,10 +18,10 @@ const NFFLOOD: &str = env!("CARGO_BIN_EXE_nfflood");
 const NFPORT: &str = env!("CARGO_BIN_EXE_nfport");
 const INSIDE: [&str; 2] = ["--inside", "140.119.0.0/16"];
 
-/// Flows of which a hundredth is an attack of some kind.
+/// Number of flows for which each kind of attack is played once.
 const SHARE: usize = 1_000_000;
 
-/// Attackers of so many flows.
+/// Returns the attacks for an input of this many flows, in the form of nfgen's `--with`.
 fn attackers(flows: usize) -> String {
     let times = flows.div_ceil(SHARE).min(20);
     ["flood=5000", "botnet=5000", "forged=5000", "reflected=3000", "codered=5000", "guess"]
@@ -30,9 +29,9 @@ fn attackers(flows: usize) -> String {
         .join(",")
 }
 
-/// Rows of findings.
+/// Returns the number of findings in the output of a command.
 fn findings(text: &[u8]) -> usize {
-    text.split(|octet| *octet == b'\n').filter(|l| !l.is_empty() && !l.starts_with(b"#")).count()
+    text.split(|byte| *byte == b'\n').filter(|l| !l.is_empty() && !l.starts_with(b"#")).count()
 }
 
 fn main() {
@@ -54,10 +53,10 @@ fn main() {
     let times = flows.div_ceil(SHARE).min(20);
     for (tool, least) in [(NFFLOOD, 4 * times), (NFPORT, 2 * times)] {
         let plain = text(&command(tool, &[]));
-        assert!(findings(&plain) >= least, "{tool}: attacks are not found");
+        assert!(findings(&plain) >= least, "{tool}: too few attacks were found");
         assert!(
             plain == text(&command(tool, &["--memory", "128M"])),
-            "memory changes what is found"
+            "{tool}: --memory changes the findings"
         );
     }
     println!("{flows} flows with {with}");

@@ -1,15 +1,15 @@
-//! The core that detectors share: who asked whom, and was it answered.
+//! Conversations: the flows between two endpoints in both directions, shared by all detectors.
 //!
-//! Flows are kept as rows, spread by the pair of hosts ([`Shards`](crate::table::Shards)), and put together again when the
-//! window is over: the two directions between the same ports are a conversation, one side of it asked
-//! ([`Conversation`]), and something came of it ([`Outcome`]). Only sums, ORs, minima and maxima are taken, so
-//! that neither order nor partition can change an outcome. Records that an active timeout split and
-//! copies of a second exporter fall together: what is looked at are the largest flow and what flags
-//! there were, not how many records.
+//! Flows are kept as rows, spread over partitions by the pair of hosts ([`Shards`](crate::table::Shards)).
+//! At the end of the window the rows are sorted, and the two directions between the same ports become one
+//! [`Conversation`] with an initiator, a responder and an [`Outcome`]. Totals are only sums, ORs, minima and
+//! maxima, so that neither the order nor the partitioning of flows can change an outcome. An outcome depends
+//! on the largest record and on the flags of all records, not on the number of records. So it makes no
+//! difference if an active timeout split a flow, or if a second exporter reported it too.
 //!
-//! Multicast and broadcast are nobody's conversation and are left out, and so is what ICMP reports: only its
-//! questions and answers are any. Of other protocols, which have no ports that all exporters tell alike, two
-//! hosts have one conversation each.
+//! Left out are multicast and broadcast, which have no responder, and ICMP messages other than requests and
+//! replies. Protocols other than TCP, UDP and ICMP have no ports that all exporters report alike: two hosts
+//! have one conversation per such protocol.
 
 use std::io;
 use std::net::IpAddr;
@@ -21,19 +21,24 @@ mod active;
 mod address;
 mod answer_rate;
 mod count;
+mod direction;
+mod initiator;
 mod outcome;
 mod pair;
 mod recent;
 mod sampling;
 pub mod service;
+mod visitor;
 
 pub use active::Active;
 pub use address::{Address, Families, Together};
-pub use answer_rate::AnswerRate;
+pub use answer_rate::{AnswerRate, PairedFlows};
 pub use count::{PerWindow, narrow, widen};
-pub use outcome::{ACK, Conversation, DirectionTotals, FIN, Outcome, PSH, RST, SYN};
+pub use direction::{ACK, DirectionTotals, FIN, PSH, RST, SYN};
+pub use outcome::{Conversation, Outcome};
 pub use recent::Recent;
 pub use sampling::Sampling;
+pub use visitor::Visitor;
 
 use pair::Pair;
 
@@ -43,40 +48,21 @@ pub struct Conversations {
     rows: Families,
     active: Active,
     sampling: Sampling,
-    /// Interfaces (SNMP ifIndex) at which the outside begins.
+    /// Interfaces (SNMP ifIndex) that lead to the outside.
     outside_if: Arc<[u32]>,
-    /// Nanoseconds beyond which a record counts for a rate in part only.
+    /// Length of the window in nanoseconds. A longer record counts for a rate in part.
     window: u64,
 }
 
-/// What was learned on the way through all conversations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PairedFlows {
-    /// Directions of TCP conversations with a flow of at least ten packets that shows that it was answered:
-    /// of what was sent to one host, thirty-two at most.
-    pub long_flows: u64,
-    /// Those of them whose other direction was there too.
-    pub paired: u64,
-}
-
-/// Takes the conversations of a window, pair by pair.
-pub trait Visitor {
-    /// One conversation. Those of one pair and protocol follow one another.
-    ///
-    /// # Errors
-    /// A temporary file that cannot be written.
-    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()>;
-}
-
 impl Conversations {
-    /// No flow yet; rows beyond about `memory` octets go to temporary files.
+    /// Returns an empty window. Rows beyond about `memory` bytes go to temporary files.
     pub fn new(memory: u64) -> Conversations {
-        Conversations::at(memory, Arc::default())
+        Conversations::with_outside_interfaces(memory, Arc::default())
     }
 
-    /// The same, told at which interfaces the outside begins: a flow from there with an inside source
-    /// has a forged one (RFC 2827).
-    pub fn at(memory: u64, outside_if: Arc<[u32]>) -> Conversations {
+    /// Returns an empty window that knows which interfaces lead to the outside: a flow that came in at one
+    /// of them with an inside source has a forged source address (RFC 2827).
+    pub fn with_outside_interfaces(memory: u64, outside_if: Arc<[u32]>) -> Conversations {
         Conversations {
             outside_if,
             rows: Families::new(memory, Together::Pair),
@@ -86,21 +72,21 @@ impl Conversations {
         }
     }
 
-    /// Counts rates over a window of so many seconds: records that last longer are shared out
-    /// ([`PerWindow`]). Without this call every record counts whole.
+    /// Sets the length of the window in seconds. Longer records then count for a rate in part
+    /// ([`PerWindow`]); without this call every record counts whole.
     pub fn rate_over(&mut self, seconds: u64) {
         self.window = seconds.saturating_mul(1_000_000_000);
     }
 
-    /// Keeps flows. `inside` says whose hosts are watched for being active.
+    /// Adds flows. The hosts of the networks `inside` are noted as active where the flows show it.
     ///
     /// # Errors
-    /// A temporary file that cannot be written.
+    /// Writing a temporary file fails.
     pub fn add(&mut self, flows: &[Flow], inside: &Networks) -> io::Result<()> {
         for flow in flows {
-            self.sampling.see(flow.sampling);
+            self.sampling.add(flow.sampling);
             if !inside.is_empty() {
-                self.active.see(flow, inside);
+                self.active.learn(flow, inside);
             }
             let Some(ports) = ports(flow) else { continue };
             if is_multicast_or_broadcast(flow.dip) {
@@ -110,11 +96,11 @@ impl Conversations {
                 && self.outside_if.contains(&flow.sif)
                 && inside.contains(flow.sip);
             match (flow.sip, flow.dip) {
-                (IpAddr::V4(a), IpAddr::V4(b)) => {
-                    self.push(u32::from(a), u32::from(b), flow, ports, is_spoofed)?;
+                (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                    self.push(u32::from(src), u32::from(dst), flow, ports, is_spoofed)?;
                 }
-                (IpAddr::V6(a), IpAddr::V6(b)) => {
-                    self.push(u128::from(a), u128::from(b), flow, ports, is_spoofed)?;
+                (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                    self.push(u128::from(src), u128::from(dst), flow, ports, is_spoofed)?;
                 }
                 _ => {}
             }
@@ -122,62 +108,62 @@ impl Conversations {
         Ok(())
     }
 
-    /// Keeps a flow from `a` to `b`. A record that is longer than the window takes a second row, so that
-    /// all others stay as small as they are.
+    /// Adds the row of a flow. A record longer than the window takes a second row, so that the rows of all
+    /// others stay small.
     #[inline]
     fn push<A: Address>(
         &mut self,
-        a: A,
-        b: A,
+        src: A,
+        dst: A,
         flow: &Flow,
         ports: (u16, u16),
         is_spoofed: bool,
     ) -> io::Result<()> {
-        let both = [a.min(b), a.max(b)];
+        let both = [src.min(dst), src.max(dst)];
         let part = PerWindow::of_long(flow, self.window);
         if let Some(part) = part {
-            self.push_part(both, pair::part_row(a, b, flow.proto, ports, part))?;
+            self.push_rate(both, pair::rate_row(src, dst, flow.proto, ports, part))?;
         }
-        self.rows.push(both, pair::row(a, b, flow, ports, is_spoofed, part.is_some()))
+        self.rows.push(both, pair::row(src, dst, flow, ports, is_spoofed, part.is_some()))
     }
 
     #[cold]
     #[inline(never)]
-    fn push_part<A: Address>(&mut self, both: [A; 2], row: A::Row) -> io::Result<()> {
+    fn push_rate<A: Address>(&mut self, both: [A; 2], row: A::Row) -> io::Result<()> {
         self.rows.push(both, row)
     }
 
-    /// Packet sampling, as the flows name it.
+    /// Returns the packet sampling that the flows report.
     pub fn sampling(&self) -> Sampling {
         self.sampling
     }
 
-    /// The inside hosts that were active.
+    /// Returns the inside hosts that were active.
     pub fn active(&self) -> &Active {
         &self.active
     }
 
-    /// Takes the set of active hosts out.
+    /// Takes the set of active hosts out and leaves an empty one.
     pub fn take_active(&mut self) -> Active {
         std::mem::take(&mut self.active)
     }
 
-    /// Hands all conversations to `visitor`. `sampled` says that one packet in many was seen, so that
-    /// an answer that is not there means nothing.
+    /// Hands all conversations to `visitor`, and returns how many long TCP flows were paired. `sampled` says
+    /// that one packet in N was seen, so that a missing answer proves nothing.
     ///
     /// # Errors
-    /// A temporary file that fails.
+    /// Reading or writing a temporary file fails.
     pub fn visit(self, sampled: bool, visitor: &mut impl Visitor) -> io::Result<PairedFlows> {
-        let mut ballot = AnswerRate::default();
-        let mut four = Pair::<u32>::new(sampled);
-        self.rows.v4.sorted(|rows| four.part(rows, &mut ballot, visitor))?;
-        let mut six = Pair::<u128>::new(sampled);
-        self.rows.v6.sorted(|rows| six.part(rows, &mut ballot, visitor))?;
-        Ok(ballot.count())
+        let mut answer_rate = AnswerRate::default();
+        let mut v4 = Pair::<u32>::new(sampled);
+        self.rows.v4.sorted(|rows| v4.read_partition(rows, &mut answer_rate, visitor))?;
+        let mut v6 = Pair::<u128>::new(sampled);
+        self.rows.v6.sorted(|rows| v6.read_partition(rows, &mut answer_rate, visitor))?;
+        Ok(answer_rate.paired_flows())
     }
 }
 
-/// Multicast and broadcast, and no address at all.
+/// Returns true for multicast, broadcast and unspecified addresses.
 fn is_multicast_or_broadcast(host: IpAddr) -> bool {
     match host {
         IpAddr::V4(host) => host.is_multicast() || host.is_broadcast() || host.is_unspecified(),
@@ -185,13 +171,16 @@ fn is_multicast_or_broadcast(host: IpAddr) -> bool {
     }
 }
 
-/// Whether conversations by a protocol are for a port, or what stands for one.
+/// Returns true if conversations of this protocol have a port, or an ICMP type in place of one.
 pub fn has_port(proto: u8) -> bool {
     matches!(proto, TCP | UDP | ICMP | ICMPV6)
 }
 
-/// Source and destination port of what can be a conversation. The answers of ICMP get the ports of
-/// their questions, the other way round: RFC 792, RFC 950, RFC 4443 section 4.
+/// Returns the source and destination port of a flow, or `None` if it cannot be part of a conversation: an
+/// ICMP message that is neither a request nor a reply.
+///
+/// An ICMP request has its type as destination port. A reply gets the ports of its request, swapped (RFC 792,
+/// RFC 950, RFC 4443 section 4).
 fn ports(flow: &Flow) -> Option<(u16, u16)> {
     match (flow.proto, flow.dport) {
         (TCP | UDP, _) => Some((flow.sport, flow.dport)),
@@ -205,7 +194,7 @@ fn ports(flow: &Flow) -> Option<(u16, u16)> {
     }
 }
 
-/// ICMP questions as destination ports, type*256.
+// ICMP types as exporters write them into the destination port: type * 256 + code.
 const ECHO: u16 = 8 << 8;
 const TIMESTAMP: u16 = 13 << 8;
 const TIMESTAMP_REPLY: u16 = 14 << 8;

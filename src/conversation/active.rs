@@ -1,55 +1,59 @@
-//! Which of our addresses are in use: a probe of one that is not is the best single evidence of a scan.
+//! The inside addresses that are in use: a probe of one that is not in use is the best single evidence of a
+//! scan.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::Address;
+use super::address::Address;
 use crate::flow::{Flow, Networks, TCP};
 
-/// Inside addresses of IPv6 that are told apart at most: an inside host that forges its source can
-/// invent any number of them. Beyond, every address counts as active, so that nothing is called dark
-/// that is not.
+/// Most IPv6 addresses in the set. An inside host that forges its source can invent any number of them.
+/// When the set is full, no address counts as dark any more, so that no active one is called dark.
 const MAX_V6: usize = 1 << 20;
 
-/// IPv4 networks of 65,536 addresses that are told apart at most, 8 KiB each: a /8.
+/// Most IPv4 networks of 65,536 addresses in the set, 8 KiB each: together a /8.
 const MAX_V4: usize = 256;
 
-/// A flow of so many packets is more than an answer to a probe.
+/// Least packets of a flow whose sender is active. One packet may be the answer to a probe.
 const SENT: u64 = 2;
-/// A TCP flow of so many packets was received by somebody who answered.
+/// Least packets of a TCP flow whose receiver is active. Nobody sends so many without an answer.
 const RECEIVED: u64 = 10;
 
-/// A set of inside addresses.
+/// A set of inside addresses that are in use.
 #[derive(Clone, Debug, Default)]
 pub struct Active {
-    /// Bits of the lower 16 bits, by the upper 16.
+    /// A bit for each lower 16 bits of an address, by the upper 16 bits.
     v4: BTreeMap<u16, Vec<u64>>,
     v6: HashSet<u128, RandomState>,
-    /// Addresses that were not kept for want of room.
+    /// Number of insertions that failed because the set was full.
     dropped: u64,
 }
 
 impl Active {
-    /// Learns from a flow: whoever sent two packets or more, or received ten of TCP, is there.
-    pub fn see(&mut self, flow: &Flow, inside: &Networks) {
-        // Of what a router saw one packet in N, one packet is news enough if it carried something.
+    /// Adds the inside hosts that the flow shows to be in use: its sender if it sent at least two packets,
+    /// its receiver if it received at least ten TCP packets.
+    pub fn learn(&mut self, flow: &Flow, inside: &Networks) {
+        // A router that samples one packet in N shows one packet of many: it is enough if it carried data.
         let bare = if flow.sip.is_ipv4() { u32::BARE } else { u128::BARE };
-        let sent = flow.sampling > 1 && flow.octets > bare.saturating_mul(flow.packets);
-        if (flow.packets >= SENT || sent) && !self.holds(flow.sip) && inside.contains(flow.sip) {
+        let sent_data = flow.sampling > 1 && flow.octets > bare.saturating_mul(flow.packets);
+        if (flow.packets >= SENT || sent_data)
+            && !self.contains(flow.sip)
+            && inside.contains(flow.sip)
+        {
             self.insert(flow.sip);
         }
         if flow.proto == TCP
             && flow.packets >= RECEIVED
-            && !self.holds(flow.dip)
+            && !self.contains(flow.dip)
             && inside.contains(flow.dip)
         {
             self.insert(flow.dip);
         }
     }
 
-    /// Adds an address.
+    /// Adds an address if the set has room for it.
     pub fn insert(&mut self, host: IpAddr) {
         match host {
             IpAddr::V4(host) => {
@@ -64,15 +68,18 @@ impl Active {
                     *word |= 1 << (lower & 63);
                 }
             }
-            IpAddr::V6(host) => match self.v6.len() < MAX_V6 {
-                true => _ = self.v6.insert(host.into()),
-                false => self.dropped += 1,
-            },
+            IpAddr::V6(host) => {
+                if self.v6.len() < MAX_V6 {
+                    self.v6.insert(host.into());
+                } else {
+                    self.dropped += 1;
+                }
+            }
         }
     }
 
-    /// Whether the address is in it.
-    pub fn holds(&self, host: IpAddr) -> bool {
+    /// Returns true if the address is in the set.
+    pub fn contains(&self, host: IpAddr) -> bool {
         match host {
             IpAddr::V4(host) => {
                 let [a, b, c, d] = host.octets();
@@ -85,17 +92,17 @@ impl Active {
         }
     }
 
-    /// Whether it is an inside address that is not in it.
+    /// Returns true for an inside address that is not in the set.
     pub fn lacks(&self, inside: &Networks, host: IpAddr) -> bool {
-        inside.contains(host) && !self.holds(host)
+        inside.contains(host) && !self.contains(host)
     }
 
-    /// Whether nothing may be called dark for lack of room.
+    /// Returns true if the set had no room for some address, so that nothing may be called dark.
     pub fn is_full(&self) -> bool {
         self.dropped > 0
     }
 
-    /// All addresses, in no order that means anything.
+    /// Returns all addresses, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = IpAddr> {
         let v4 = self.v4.iter().flat_map(|(upper, bits)| {
             let base = u32::from(*upper) << 16;
@@ -124,31 +131,31 @@ mod tests {
         }
     }
 
-    fn seen(flows: &[Flow]) -> Vec<String> {
+    fn active(flows: &[Flow]) -> Vec<String> {
         let inside =
             Networks::new(["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()]);
         let mut active = Active::default();
-        flows.iter().for_each(|flow| active.see(flow, &inside));
-        assert!(active.iter().all(|host| active.holds(host)));
+        flows.iter().for_each(|flow| active.learn(flow, &inside));
+        assert!(active.iter().all(|host| active.contains(host)));
         active.iter().map(|host| host.to_string()).collect()
     }
 
     #[test]
-    fn a_host_is_there_that_says_more_than_an_answer_to_a_probe() {
-        assert_eq!(seen(&[flow("10.0.0.1", "10.9.255.255", 1)]), [""; 0]);
-        assert_eq!(seen(&[flow("10.0.0.1", "192.0.2.1", 2)]), ["10.0.0.1"]);
-        assert_eq!(seen(&[flow("192.0.2.1", "10.9.255.255", 9)]), [""; 0]);
-        assert_eq!(seen(&[flow("192.0.2.1", "10.9.255.255", 10)]), ["10.9.255.255"]);
-        assert_eq!(seen(&[flow("2001:db8::1", "2001:db9::1", 2)]), ["2001:db8::1"]);
+    fn a_host_is_active_if_it_sends_more_than_an_answer_to_a_probe() {
+        assert_eq!(active(&[flow("10.0.0.1", "10.9.255.255", 1)]), [""; 0]);
+        assert_eq!(active(&[flow("10.0.0.1", "192.0.2.1", 2)]), ["10.0.0.1"]);
+        assert_eq!(active(&[flow("192.0.2.1", "10.9.255.255", 9)]), [""; 0]);
+        assert_eq!(active(&[flow("192.0.2.1", "10.9.255.255", 10)]), ["10.9.255.255"]);
+        assert_eq!(active(&[flow("2001:db8::1", "2001:db9::1", 2)]), ["2001:db8::1"]);
         let mut sampled = flow("10.0.0.1", "192.0.2.1", 1);
         sampled.sampling = 100;
-        assert_eq!(seen(&[sampled]), [""; 0], "a reset");
+        assert_eq!(active(&[sampled]), [""; 0], "a reset");
         sampled.octets = 500;
-        assert_eq!(seen(&[sampled]), ["10.0.0.1"]);
+        assert_eq!(active(&[sampled]), ["10.0.0.1"]);
     }
 
     #[test]
-    fn a_full_set_calls_nothing_dark() {
+    fn a_full_set_stops_growing_and_says_so() {
         let mut active = Active::default();
         for n in 0..=MAX_V6 as u128 {
             active.insert(IpAddr::V6(n.into()));

@@ -1,4 +1,4 @@
-//! Addresses of one family as plain numbers, and the rows that hold two of them.
+//! Addresses of one family as plain numbers, and rows that hold two of them.
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash};
@@ -15,25 +15,25 @@ pub type Row4 = [u32; 8];
 /// A row of two IPv6 addresses and six words.
 pub type Row6 = [u32; 14];
 
-/// Rows of both families.
+/// The rows of both address families.
 #[derive(Debug)]
 pub struct Families {
     together: Together,
     hasher: RandomState,
-    /// Of IPv4.
+    /// Rows of IPv4 addresses.
     pub v4: Shards<Row4>,
-    /// Of IPv6.
+    /// Rows of IPv6 addresses.
     pub v6: Shards<Row6>,
 }
 
-/// Which rows come back together.
+/// The rows that stay together: they are in one partition and follow each other when it is sorted.
 #[derive(Clone, Copy, Debug)]
 pub enum Together {
-    /// Those of the same two addresses.
+    /// Rows with the same two addresses.
     Pair,
-    /// Those of the same first address.
+    /// Rows with the same first address.
     First,
-    /// Those of the same network of first addresses, which is a /24, of IPv6 a /64: an address's rows
+    /// Rows whose first addresses are in the same /24, or the same /64 of IPv6, so that the rows of one host
     /// follow those of its neighbour.
     Net,
 }
@@ -58,7 +58,7 @@ impl Together {
 }
 
 impl Families {
-    /// No rows yet; those beyond about `memory` octets go to temporary files.
+    /// Returns empty tables. Rows beyond about `memory` bytes go to temporary files.
     pub fn new(memory: u64, together: Together) -> Families {
         let hasher = RandomState::default();
         Families {
@@ -72,59 +72,62 @@ impl Families {
     /// Adds the row of two addresses.
     ///
     /// # Errors
-    /// A temporary file that cannot be written.
+    /// Writing a temporary file fails.
     #[inline(always)]
     pub fn push<A: Address>(&mut self, both: [A; 2], row: A::Row) -> io::Result<()> {
         let hash = self.together.hash(both, &self.hasher);
-        A::of(self).push(hash, row)
+        A::shards(self).push(hash, row)
     }
 }
 
 /// An address as a number: [`u32`] for IPv4, [`u128`] for IPv6.
 pub trait Address: Copy + Ord + Hash + Debug + Default {
-    /// Two of them with six words; rows sort by the first address, a word, the second address and the
-    /// other words.
+    /// A row of two addresses and six words. Rows sort by the first address, the first word, the second
+    /// address and the other words.
     type Row: Row;
 
-    /// Octets a packet has at most that carries nothing: RFC 9293 section 3.1 has 60 octets of TCP
-    /// header at most, of which 44 are the longest that a SYN is seen with; 20 of IPv4, 40 of IPv6.
+    /// Most bytes per packet of a flow without data: the IP header (20 bytes for IPv4, 40 for IPv6), a TCP
+    /// header of 44 bytes and 4 bytes to spare. A TCP header can have 60 bytes (RFC 9293 section 3.1), but
+    /// 44 bytes is the longest that SYNs are seen with.
     const BARE: u64;
-    /// Octets a packet beyond which a conversation surely carried something.
+    /// Bytes per packet above which a conversation with packets in both directions surely carried data: the
+    /// IP header and a TCP header of 44 bytes.
     const LOADED: u64;
-    /// Octets of a packet with nothing but headers and an option for the segment's size: no reset is
-    /// longer (RFC 9293 sections 3.1 and 3.2).
+    /// Most bytes of a reset: the IP header, the TCP header and an option of 4 bytes for the maximum
+    /// segment size (RFC 9293 sections 3.1 and 3.2).
     const RESET: u64;
 
-    /// As everyone writes it.
+    /// Returns the address as an [`IpAddr`].
     fn ip(self) -> IpAddr;
 
-    /// It in 32 bits, the same on every machine, for it is written to files. Two of IPv6 may fall together:
-    /// where targets of one source are counted, that costs a target.
+    /// Returns 32 bits that stand for the address, the same on every machine, because they are written to
+    /// files. Two IPv6 addresses may have the same digest: counting distinct targets then misses one.
     fn digest(self) -> u32;
 
-    /// The first address of its /24, for IPv6 of its /64.
+    /// Returns the first address of the host's /24, or of its /64 for IPv6.
     fn net(self) -> Self;
 
-    /// That network as everyone writes it.
+    /// Returns the host's /24, or its /64 for IPv6, as an [`IpNet`].
     fn prefix(self) -> IpNet;
 
-    /// A row.
+    /// Makes a row of two addresses, the first word and the other words.
     fn pack(a: Self, first: u32, b: Self, rest: [u32; 5]) -> Self::Row;
 
-    /// What a row holds.
+    /// Splits a row into the parts that [`pack`](Address::pack) takes.
     fn unpack(row: &Self::Row) -> (Self, u32, Self, [u32; 5]);
 
-    /// The addresses that a row holds.
+    /// Returns the two addresses of a row.
     #[inline]
     fn both(row: &Self::Row) -> [Self; 2] {
         let (first, _, second, _) = Self::unpack(row);
         [first, second]
     }
 
-    /// The rows of this family.
-    fn of(families: &mut Families) -> &mut Shards<Self::Row>;
+    /// Returns the rows of this address family.
+    fn shards(families: &mut Families) -> &mut Shards<Self::Row>;
 
-    /// The distance from the network's first address, as far as 32 bits tell.
+    /// Returns a number that grows with the address, to compare addresses of one site: the address itself
+    /// for IPv4; for IPv6 the lower 16 bits of the /64's number and the lower 16 bits of the host's.
     fn low(self) -> u32;
 }
 
@@ -161,7 +164,7 @@ impl Address for u32 {
         (a, first, b, [r0, r1, r2, r3, r4])
     }
 
-    fn of(families: &mut Families) -> &mut Shards<Row4> {
+    fn shards(families: &mut Families) -> &mut Shards<Row4> {
         &mut families.v4
     }
 
@@ -205,12 +208,12 @@ impl Address for u128 {
         (number([a0, a1, a2, a3]), first, number([b0, b1, b2, b3]), [r0, r1, r2, r3, r4])
     }
 
-    fn of(families: &mut Families) -> &mut Shards<Row6> {
+    fn shards(families: &mut Families) -> &mut Shards<Row6> {
         &mut families.v6
     }
 
     fn low(self) -> u32 {
-        // Hosts of a network and networks of a site are both numbered at the low end.
+        // Both the hosts of a network and the networks of a site are numbered at the low end.
         (((self >> 64) as u32) << 16) | (self as u32 & 0xffff)
     }
 }
@@ -230,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_give_back_what_they_hold_and_sort_by_it(
+        fn rows_unpack_to_their_parts_and_sort_by_them(
             rows in proptest::collection::vec((any::<u128>(), any::<u32>(), any::<u128>(), any::<[u32; 5]>()), 2..3),
         ) {
             let six: Vec<Row6> = rows.iter().map(|&(a, f, b, r)| u128::pack(a, f, b, r)).collect();

@@ -1,64 +1,92 @@
-//! What most hosts say, each of which has a voice, however much it sends or is sent: whether both directions
-//! are exported, and whether anybody outside answers at all.
+//! How often hosts are answered, counted so that every host weighs about the same.
+//!
+//! [`AnswerRate`] serves two questions: whether both directions of traffic are exported, and whether the
+//! outside answers at all or there is an outage. In neither may a few hosts with very many flows decide for
+//! all.
 
-use super::{Address, PairedFlows};
+use super::address::Address;
 
-/// Hosts share so many places by a hash: it takes half a megabyte, whatever the input.
+/// Number of slots that hosts share by a hash: half a MiB, whatever the input.
 const SLOTS: usize = 1 << 16;
-/// Directions that count of what one place was sent: enough that a single server's say whether both are
-/// exported, and of a flood upon a few hosts no more than this is heard.
-const MOST_PER_HOST: u64 = 32;
 
-/// With fewer conversations a host says nothing of who answers it, and with fewer hosts nobody does.
+/// Most directions to one slot that count for the pairing of long flows. It is enough for a single server to
+/// show whether both directions are exported, and it limits the weight of a flood of a few hosts.
+const MAX_PER_HOST: u64 = 32;
+
+/// Least attempts of a host that count for an outage.
 const LEAST_ATTEMPTS: u32 = 5;
+/// Least hosts with so many attempts that can show an outage.
 const LEAST_HOSTS: u64 = 4;
 
-/// Counts by host, and how many of these went well.
+/// Long TCP flows of a window, and how many of them have their reverse direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairedFlows {
+    /// Directions of TCP conversations that have a flow of at least ten packets and show that they were
+    /// answered. At most 32 directions to one host count.
+    pub long_flows: u64,
+    /// Number of these whose other direction was exported too.
+    pub paired: u64,
+}
+
+/// Counts of a host, or of the few hosts that share a slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    all: u32,
+    answered: u32,
+}
+
+/// Counts by host: how often something happened, and how often it was answered.
 #[derive(Debug)]
-pub struct AnswerRate(Vec<(u32, u32)>);
+pub struct AnswerRate(Vec<Slot>);
 
 impl Default for AnswerRate {
     fn default() -> AnswerRate {
-        AnswerRate(vec![(0, 0); SLOTS])
+        AnswerRate(vec![Slot::default(); SLOTS])
     }
 }
 
 impl AnswerRate {
-    /// One more of a host: a long direction that was sent to it and was paired, or a question of it that was
-    /// answered.
-    pub fn add<A: Address>(&mut self, host: A, went_well: bool) {
-        // Not random: the same input must come to the same in every run.
-        let place = host.digest().wrapping_mul(0x9e37_79b1) >> 16;
-        if let Some((all, well)) = self.0.get_mut(place as usize) {
-            *all = all.saturating_add(1);
-            *well = well.saturating_add(u32::from(went_well));
+    /// Adds one event of `host`: a long direction that was sent to it, answered if the other direction was
+    /// exported too; or an attempt that it made.
+    pub fn add<A: Address>(&mut self, host: A, is_answered: bool) {
+        // The hash has no random seed: the same input must give the same counts in every run.
+        let slot = host.digest().wrapping_mul(0x9e37_79b1) >> 16;
+        if let Some(slot) = self.0.get_mut(slot as usize) {
+            slot.all = slot.all.saturating_add(1);
+            slot.answered = slot.answered.saturating_add(u32::from(is_answered));
         }
     }
 
-    /// Hosts that say anything.
+    /// Returns the number of hosts with at least five attempts.
     pub fn hosts(&self) -> u64 {
-        self.0.iter().filter(|(all, _)| *all >= LEAST_ATTEMPTS).count() as u64
+        self.with_enough().count() as u64
     }
 
-    /// Whether it went wrong nine times in ten for nine in ten hosts; `None` if too few say anything.
+    /// Returns true if nine in ten hosts had nine in ten attempts unanswered, and `None` if fewer than four
+    /// hosts made at least five attempts.
     pub fn is_outage(&self) -> Option<bool> {
-        let asked = self.0.iter().filter(|(all, _)| *all >= LEAST_ATTEMPTS);
-        let (hosts, lost) = asked.fold((0, 0), |(hosts, lost), (all, well)| {
-            (hosts + 1, lost + u64::from(u64::from(*well) * 10 <= u64::from(*all)))
-        });
-        (hosts >= LEAST_HOSTS).then_some(lost * 10 >= hosts * 9)
+        let (mut hosts, mut cut_off) = (0, 0);
+        for slot in self.with_enough() {
+            hosts += 1;
+            cut_off += u64::from(u64::from(slot.answered) * 10 <= u64::from(slot.all));
+        }
+        (hosts >= LEAST_HOSTS).then_some(cut_off * 10 >= hosts * 9)
     }
 
-    /// All voices.
-    pub(super) fn count(&self) -> PairedFlows {
-        let mut all = PairedFlows::default();
-        for &(long, paired) in &self.0 {
-            let (long, paired) = (u64::from(long), u64::from(paired));
-            let voices = long.min(MOST_PER_HOST);
-            all.long_flows += voices;
-            all.paired += paired * voices / long.max(1);
+    fn with_enough(&self) -> impl Iterator<Item = &Slot> {
+        self.0.iter().filter(|slot| slot.all >= LEAST_ATTEMPTS)
+    }
+
+    /// Returns the sum over all hosts, of which each counts for at most [`MAX_PER_HOST`] flows.
+    pub(super) fn paired_flows(&self) -> PairedFlows {
+        let mut sum = PairedFlows::default();
+        for slot in &self.0 {
+            let (all, paired) = (u64::from(slot.all), u64::from(slot.answered));
+            let counted = all.min(MAX_PER_HOST);
+            sum.long_flows += counted;
+            sum.paired += paired * counted / all.max(1);
         }
-        all
+        sum
     }
 }
 
@@ -67,33 +95,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_upon_a_few_hosts_is_one_voice_among_many() {
-        let mut ballot = AnswerRate::default();
-        (0..200u32).for_each(|host| ballot.add(host, true));
-        (0..100_000).for_each(|_| ballot.add(7u32, false));
-        assert_eq!(ballot.count(), PairedFlows { long_flows: 199 + MOST_PER_HOST, paired: 199 });
+    fn a_flood_of_one_host_counts_for_at_most_32_flows() {
+        let mut rate = AnswerRate::default();
+        (0..200u32).for_each(|host| rate.add(host, true));
+        (0..100_000).for_each(|_| rate.add(7u32, false));
+        assert_eq!(
+            rate.paired_flows(),
+            PairedFlows { long_flows: 199 + MAX_PER_HOST, paired: 199 }
+        );
     }
 
     #[test]
-    fn a_missing_direction_is_heard_from_all() {
-        let mut ballot = AnswerRate::default();
-        (0..200u32).for_each(|host| (0..40).for_each(|n| ballot.add(host, n % 2 == 0)));
-        let PairedFlows { long_flows: long, paired } = ballot.count();
-        assert_eq!((long, paired), (200 * MOST_PER_HOST, 100 * MOST_PER_HOST));
+    fn a_limited_host_keeps_its_share_of_paired_flows() {
+        let mut rate = AnswerRate::default();
+        (0..200u32).for_each(|host| (0..40).for_each(|n| rate.add(host, n % 2 == 0)));
+        let PairedFlows { long_flows, paired } = rate.paired_flows();
+        assert_eq!((long_flows, paired), (200 * MAX_PER_HOST, 100 * MAX_PER_HOST));
     }
 
     #[test]
-    fn when_hardly_anybody_is_answered_it_is_an_outage() {
-        let of = |hosts: u32, lost: u32, asks: u32| {
-            let mut ballot = AnswerRate::default();
+    fn nine_in_ten_unanswered_hosts_are_an_outage() {
+        let is_outage = |hosts: u32, cut_off: u32, attempts: u32| {
+            let mut rate = AnswerRate::default();
             for host in 0..hosts {
-                (0..asks).for_each(|n| ballot.add(host, host >= lost || n * 10 < asks));
+                (0..attempts).for_each(|n| rate.add(host, host >= cut_off || n * 10 < attempts));
             }
-            ballot.is_outage()
+            rate.is_outage()
         };
-        assert_eq!(of(4, 4, 10), Some(true));
-        assert_eq!(of(20, 18, 10), Some(true));
-        assert_eq!(of(20, 17, 10), Some(false), "some are answered: the others are worms");
-        assert_eq!([of(3, 3, 10), of(4, 4, 4)], [None; 2], "too few to say so");
+        assert_eq!(is_outage(4, 4, 10), Some(true));
+        assert_eq!(is_outage(20, 18, 10), Some(true));
+        assert_eq!(
+            is_outage(20, 17, 10),
+            Some(false),
+            "three hosts are answered: the others are worms"
+        );
+        assert_eq!([is_outage(3, 3, 10), is_outage(4, 4, 4)], [None; 2], "too few to decide");
     }
 }

@@ -1,42 +1,41 @@
-//! Packets and octets: in 32 bits of a row, and as a rate counts them.
+//! Packet and byte counts: in the 32 bits that a row has for them, and as they count for a rate.
 
 use crate::flow::Flow;
 
-/// Above this a count is held in steps.
+/// Least count that is rounded.
 const EXACT: u64 = 1 << 31;
-/// Bits of a step: 4096, two millionths of the least count that has any.
+/// Bits that rounding drops: steps of 4096, which is two millionths of the least rounded count.
 const STEP: u32 = 12;
 
-/// A count as a row holds it: up to 2^31 as it is, above rounded down to 4096; 2^43 at most, 8 TiB of one
-/// flow.
+/// Packs a count into 32 bits. [`widen`] undoes it.
+///
+/// Counts below 2^31 stay exact. Larger ones are rounded down to a multiple of 4096, and limited to 2^43,
+/// which is 8 TiB of one flow. The packed numbers have the same order as the counts.
 #[inline]
 pub fn narrow(count: u64) -> u32 {
-    match count < EXACT {
-        true => count as u32,
-        false => EXACT as u32 | (count >> STEP).min(EXACT - 1) as u32,
-    }
+    if count < EXACT { count as u32 } else { EXACT as u32 | (count >> STEP).min(EXACT - 1) as u32 }
 }
 
-/// Packets and bytes as a rate over one window counts them.
+/// The packets and bytes that count for a rate over one window.
 ///
-/// A record that lasts longer than the window carries packets of earlier windows too. Of these, a rate
-/// counts `packets × window ÷ (end − start)`, wherever the record lies on the clock: exporters report a
-/// long flow late, and some only when it is over.
+/// A record that lasts longer than the window has packets of earlier windows too. It counts for
+/// `packets × window ÷ (end − start)`, wherever the record lies on the clock: exporters report a long flow
+/// late, and some only when it has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerWindow {
-    /// Packets.
+    /// Number of packets.
     pub packets: u64,
-    /// Bytes.
-    pub octets: u64,
+    /// Number of bytes.
+    pub bytes: u64,
 }
 
 impl PerWindow {
-    /// Nothing.
-    pub const NONE: PerWindow = PerWindow { packets: 0, octets: 0 };
+    /// No packets and no bytes.
+    pub const NONE: PerWindow = PerWindow { packets: 0, bytes: 0 };
 
-    /// Returns the part of a record that a rate counts, or `None` if it counts whole: it is no longer than
-    /// `window`, in nanoseconds, or has no start or no end, or ends before it starts. A part is rounded up,
-    /// so that no record counts as nothing.
+    /// Returns the part of a record that counts for a rate, or `None` if the record counts whole: it is no
+    /// longer than `window` nanoseconds, has no start or no end, or ends before it starts. The part is
+    /// rounded up, so that every record counts for something.
     #[inline]
     pub fn of_long(flow: &Flow, window: u64) -> Option<PerWindow> {
         let (start, end) = flow.start.zip(flow.end)?;
@@ -49,17 +48,17 @@ impl PerWindow {
         let part = |count: u64| {
             (u128::from(count) * u128::from(window)).div_ceil(u128::from(duration)) as u64
         };
-        PerWindow { packets: part(flow.packets), octets: part(flow.octets) }
+        PerWindow { packets: part(flow.packets), bytes: part(flow.octets) }
     }
 
-    /// Adds other traffic.
+    /// Adds the counts of `other`; a sum that is too large stays at the maximum.
     pub fn add(&mut self, other: PerWindow) {
         self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
-/// The count that a row holds.
+/// Returns the count that [`narrow`] packed.
 #[inline]
 pub fn widen(count: u32) -> u64 {
     let count = u64::from(count);
@@ -77,7 +76,7 @@ mod tests {
         let secs = |seconds| Some(Timestamp::from_secs(seconds));
         let part = |start, end, packets| {
             let flow = Flow { start, end, packets, octets: packets * 100, ..Flow::default() };
-            PerWindow::of_long(&flow, 600_000_000_000).map(|part| (part.packets, part.octets))
+            PerWindow::of_long(&flow, 600_000_000_000).map(|part| (part.packets, part.bytes))
         };
         assert_eq!(part(secs(1000), secs(1600), 600), None, "as long as the window");
         assert_eq!(part(secs(1000), secs(1601), 601), Some((600, 60_000)));
@@ -85,7 +84,7 @@ mod tests {
         let later = Some(Timestamp::from_secs(1600).offset(1));
         assert_eq!(part(secs(1000), later, 600), Some((600, 60_000)), "rounded up");
         assert_eq!(part(secs(1000), secs(1000 + 2_592_000), 2_592_000), Some((600, 60_000)));
-        assert_eq!(part(secs(1000), secs(1000 + 2_592_000), 1), Some((1, 1)), "never nothing");
+        assert_eq!(part(secs(1000), secs(1000 + 2_592_000), 1), Some((1, 1)), "never 0");
         for (start, end) in [(secs(5000), secs(1000)), (secs(7), secs(7)), (None, secs(9999))] {
             assert_eq!(part(start, end, 9), None, "{start:?} {end:?}");
         }
@@ -102,21 +101,21 @@ mod tests {
     }
 
     #[test]
-    fn large_counts_are_held_in_steps() {
-        for (count, held) in [
+    fn large_counts_are_rounded_down() {
+        for (count, expected) in [
             (0, 0),
             (EXACT - 1, EXACT - 1),
             (EXACT, EXACT),
             (75_000_000_001, 75_000_000_000 / 4096 * 4096),
             (u64::MAX, (EXACT - 1) << STEP),
         ] {
-            assert_eq!(widen(narrow(count)), held, "{count}");
+            assert_eq!(widen(narrow(count)), expected, "{count}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_was_held_is_held_the_same(count: u32, other: u64) {
+        fn packing_is_stable_rounds_down_and_keeps_the_order(count: u32, other: u64) {
             prop_assert_eq!(widen(narrow(widen(narrow(other)))), widen(narrow(other)));
             prop_assert!(widen(narrow(other)) <= other);
             prop_assert!(narrow(u64::from(count)) <= narrow(u64::from(count) + 1));

@@ -1,7 +1,7 @@
-//! What was just seen, so that it need not be written again.
+//! The last few keys, so that the same row is not written again and again.
 
-/// Keys that are remembered. With more, some are seen anew; what is written twice falls together when it
-/// is sorted.
+/// Number of keys that are remembered. A key that was forgotten is new again; a row that is written twice is
+/// merged when the rows are sorted.
 const KEPT: usize = 8;
 
 /// The last few keys, as hashes.
@@ -12,10 +12,10 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Whether a key is none of the last ones, of which it is one now.
+    /// Returns true and remembers the key if it is none of the last eight.
     #[inline]
     pub fn is_new(&mut self, hash: u64) -> bool {
-        // 0 is an empty place.
+        // 0 stands for an empty place.
         let hash = hash | 1;
         if self.hashes.contains(&hash) {
             return false;
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_are_remembered() {
+    fn the_last_eight_keys_are_remembered() {
         let mut recent = Recent::default();
         assert!((1..=8).all(|n| recent.is_new(n * 2)));
         assert!(!(1..=8).any(|n| recent.is_new(n * 2)));

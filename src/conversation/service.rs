@@ -1,7 +1,9 @@
-//! Which ports are services': where flags and times say nothing, the side with one was asked.
+//! The ports of services: where neither flags nor times show the initiator, the side with a service port is
+//! the responder.
 
-/// Ports above 1023 that well-known services listen at, in order: IANA's registry as far as scanners and
-/// clients meet it, and what the scanners of the last years ask for (F5 Labs, GreyNoise, DShield).
+/// Ports above 1023 that well-known services listen on, in ascending order: the ports of IANA's registry that
+/// clients and scanners use, and the ports that scanners have tried in recent years (F5 Labs, GreyNoise,
+/// DShield).
 const LISTED: [u16; 136] = [
     1080, 1099, 1194, 1433, 1434, 1521, 1701, 1720, 1723, 1883, 1900, 1911, 1935, 2000, 2049, 2082,
     2083, 2086, 2087, 2095, 2096, 2121, 2181, 2222, 2323, 2375, 2376, 2379, 2404, 2483, 2967, 3000,
@@ -14,13 +16,14 @@ const LISTED: [u16; 136] = [
     10000, 10001, 10250, 11211, 27015, 27017, 32764, 37215, 51820,
 ];
 
-/// How much a port looks like a service's: 2 below 1024, 1 if it is listed, else 0.
+/// Returns how likely a service listens on the port: 2 for ports from 1 to 1023, 1 for a port of the list, 0
+/// for others.
 #[inline]
 pub fn strength(port: u16) -> u8 {
     match port {
         0 => 0,
         1..1024 => 2,
-        // Only the beginning of what systems number their clients' ports from.
+        // No port after the last of the list; most of them are client ports.
         _ if port > 51820 => 0,
         _ => u8::from(is_listed(port)),
     }
@@ -35,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_in_order() {
+    fn the_list_is_sorted_and_searched() {
         assert!(LISTED.is_sorted_by(|a, b| a < b));
         let strengths = [0, 1, 53, 1023, 1024, 3389, 51820, 60000].map(strength);
         assert_eq!(strengths, [0, 2, 2, 2, 0, 1, 1, 0]);

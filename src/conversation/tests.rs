@@ -5,34 +5,34 @@ use proptest::prelude::*;
 use super::*;
 use crate::time::Timestamp;
 
-/// What a visitor is shown, as lines.
+/// A visitor that keeps the conversations as lines.
 #[derive(Default)]
-struct Shown(Vec<String>);
+struct Lines(Vec<String>);
 
-impl Visitor for Shown {
-    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
-        let sure = if talk.is_sure { "" } else { "? " };
+impl Visitor for Lines {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+        let sure = if conversation.is_sure { "" } else { "? " };
         self.0.push(format!(
             "{sure}{}:{} > {}:{}/{} {:?}",
-            talk.initiator.ip(),
-            talk.sport,
-            talk.responder.ip(),
-            talk.port,
-            talk.proto,
-            talk.outcome
+            conversation.initiator.ip(),
+            conversation.sport,
+            conversation.responder.ip(),
+            conversation.port,
+            conversation.proto,
+            conversation.outcome
         ));
         Ok(())
     }
 }
 
-/// `sip:sport dip:dport proto packets octets [flags [start]]`.
+/// Parses a flow: `sip:sport dip:dport proto packets bytes [flags [start]]`.
 fn flow(text: &str) -> Flow {
     let words: Vec<&str> = text.split(' ').collect();
-    let end = |word: &str| {
+    let endpoint = |word: &str| {
         let (host, port) = word.rsplit_once(':').unwrap();
         (host.parse().unwrap(), port.parse().unwrap())
     };
-    let ((sip, sport), (dip, dport)) = (end(words[0]), end(words[1]));
+    let ((sip, sport), (dip, dport)) = (endpoint(words[0]), endpoint(words[1]));
     let number = |n: usize| words[n].parse::<u64>().unwrap();
     let flags = words.get(5).filter(|word| **word != "-").map(|word| {
         let bit = |letter| match letter {
@@ -61,121 +61,128 @@ fn flow(text: &str) -> Flow {
     }
 }
 
-fn show(flows: &[Flow], sampled: bool) -> (Vec<String>, PairedFlows) {
+/// Returns the conversations of these flows as sorted lines, and the pairing of long flows.
+fn lines(flows: &[Flow], sampled: bool) -> (Vec<String>, PairedFlows) {
     let mut conversations = Conversations::new(1 << 30);
     conversations.add(flows, &Networks::default()).unwrap();
-    let mut shown = Shown::default();
-    let pairing = conversations.visit(sampled, &mut shown).unwrap();
-    shown.0.sort();
-    (shown.0, pairing)
+    let mut lines = Lines::default();
+    let paired = conversations.visit(sampled, &mut lines).unwrap();
+    lines.0.sort();
+    (lines.0, paired)
 }
 
-/// What is said of one conversation, whichever way round its flows come.
-fn says(flows: &[&str]) -> String {
+/// Returns the conversations of these flows as text, the same for both orders of the flows.
+fn text(flows: &[&str]) -> String {
     let mut flows: Vec<Flow> = flows.iter().map(|text| flow(text)).collect();
-    let (shown, _) = show(&flows, false);
+    let (expected, _) = lines(&flows, false);
     flows.reverse();
-    assert_eq!(show(&flows, false).0, shown);
-    shown.join("\n")
+    assert_eq!(lines(&flows, false).0, expected);
+    expected.join("\n")
 }
 
 #[test]
-fn flags_say_who_asked_and_what_came_of_it() {
+fn tcp_flags_show_the_initiator_and_the_outcome() {
     let open = "10.0.0.9:4000 10.0.0.1:5777 6 6 700 SAPF";
     let reply = "10.0.0.1:5777 10.0.0.9:4000 6 8 4000 SAPF";
-    assert_eq!(says(&[open, reply]), "? 10.0.0.1:5777 > 10.0.0.9:4000/6 Productive");
-    let asked = "10.0.0.9:4000 > 10.0.0.1:5777/6";
+    assert_eq!(text(&[open, reply]), "? 10.0.0.1:5777 > 10.0.0.9:4000/6 Productive");
+    let ends = "10.0.0.9:4000 > 10.0.0.1:5777/6";
     for (flows, outcome) in [
-        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 40 S"][..], "Silent"),
-        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 40 FPN"], "Silent"),
-        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 40 N"], "Silent"),
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 40 S"][..], "Unanswered"),
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 40 FPN"], "Unanswered"),
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 40 N"], "Unanswered"),
         (
             &["10.0.0.9:4000 10.0.0.1:5777 6 1 40 A", "10.0.0.1:5777 10.0.0.9:4000 6 1 40 R"],
-            "Refused",
+            "Rejected",
         ),
         (
             &["10.0.0.9:4000 10.0.0.1:5777 6 1 40 S", "10.0.0.1:5777 10.0.0.9:4000 6 1 40 RA"],
-            "Refused",
+            "Rejected",
         ),
         (
             &["10.0.0.9:4000 10.0.0.1:5777 6 2 80 SR", "10.0.0.1:5777 10.0.0.9:4000 6 1 44 SA"],
-            "Refused",
+            "Rejected",
         ),
-        // What a probe carries makes it no connection.
-        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 S"], "Silent"),
-        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 FP"], "Silent"),
+        // A probe with data is still no connection.
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 S"], "Unanswered"),
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 FP"], "Unanswered"),
         (
             &["10.0.0.9:4000 10.0.0.1:5777 6 1 69 S", "10.0.0.1:5777 10.0.0.9:4000 6 1 40 RA"],
-            "Refused",
+            "Rejected",
         ),
-        // Only the answer: a flood's backscatter.
-        (&["10.0.0.1:5777 10.0.0.9:4000 6 1 44 SA"], "Unasked"),
-        (&["10.0.0.1:5777 10.0.0.9:4000 6 1 40 RA"], "Unasked"),
+        // Only the answer was seen: backscatter of a flood with forged sources.
+        (&["10.0.0.1:5777 10.0.0.9:4000 6 1 44 SA"], "Unsolicited"),
+        (&["10.0.0.1:5777 10.0.0.9:4000 6 1 40 RA"], "Unsolicited"),
     ] {
-        assert_eq!(says(flows), format!("{asked} {outcome}"), "{flows:?}");
+        assert_eq!(text(flows), format!("{ends} {outcome}"), "{flows:?}");
     }
-    // Who resets an answer never asked.
+    // A host that resets a SYN+ACK made no attempt.
     let (reset, answer) =
         ("10.0.0.9:4000 10.0.0.1:80 6 1 40 R", "10.0.0.1:80 10.0.0.9:4000 6 1 44 SA");
-    assert_eq!(says(&[reset, answer]), "10.0.0.9:4000 > 10.0.0.1:80/6 Unasked");
-    // What is left of a connection from before is no attempt.
+    assert_eq!(text(&[reset, answer]), "10.0.0.9:4000 > 10.0.0.1:80/6 Unsolicited");
+    // The rest of an older connection is no attempt.
     for rest in ["2 80 FA", "1 244 A", "1 244 N", "1 244"] {
         let flow = format!("10.0.0.9:4000 10.0.0.1:80 6 {rest}");
-        assert_eq!(says(&[&flow]), "10.0.0.9:4000 > 10.0.0.1:80/6 Other", "{rest}");
+        assert_eq!(text(&[&flow]), "10.0.0.9:4000 > 10.0.0.1:80/6 Partial", "{rest}");
     }
 }
 
 #[test]
-fn ports_and_times_say_it_where_flags_do_not() {
+fn ports_and_times_show_the_initiator_if_flags_do_not() {
     let small = |a: &str, b: &str| format!("{a} {b} 6 1 40");
-    let of = |a, b| says(&[&small(a, b), &small(b, a)]);
-    assert_eq!(of("10.0.0.1:80", "10.0.0.2:4000"), "10.0.0.2:4000 > 10.0.0.1:80/6 Refused");
-    assert_eq!(of("10.0.0.1:3389", "10.0.0.2:80"), "10.0.0.1:3389 > 10.0.0.2:80/6 Refused");
-    assert_eq!(of("10.0.0.1:4000", "10.0.0.2:5777"), "? 10.0.0.1:4000 > 10.0.0.2:5777/6 Refused");
+    let both_ways = |a, b| text(&[&small(a, b), &small(b, a)]);
+    assert_eq!(both_ways("10.0.0.1:80", "10.0.0.2:4000"), "10.0.0.2:4000 > 10.0.0.1:80/6 Rejected");
+    assert_eq!(both_ways("10.0.0.1:3389", "10.0.0.2:80"), "10.0.0.1:3389 > 10.0.0.2:80/6 Rejected");
+    assert_eq!(
+        both_ways("10.0.0.1:4000", "10.0.0.2:5777"),
+        "? 10.0.0.1:4000 > 10.0.0.2:5777/6 Rejected"
+    );
     let timed =
         ["10.0.0.1:4000 10.0.0.2:5777 6 1 40 - 1002", "10.0.0.2:5777 10.0.0.1:4000 6 1 40 - 1001"];
-    assert_eq!(says(&timed), "10.0.0.2:5777 > 10.0.0.1:4000/6 Refused");
-    // One direction alone asks, unless it is a service's.
+    assert_eq!(text(&timed), "10.0.0.2:5777 > 10.0.0.1:4000/6 Rejected");
+    // A single direction is an attempt, unless it comes from a service port.
     assert_eq!(
-        says(&["10.0.0.2:4000 10.0.0.1:5777 17 1 60"]),
-        "10.0.0.2:4000 > 10.0.0.1:5777/17 Silent"
+        text(&["10.0.0.2:4000 10.0.0.1:5777 17 1 60"]),
+        "10.0.0.2:4000 > 10.0.0.1:5777/17 Unanswered"
     );
     assert_eq!(
-        says(&["10.0.0.2:53 10.0.0.1:5777 17 1 60"]),
-        "10.0.0.1:5777 > 10.0.0.2:53/17 Unasked"
+        text(&["10.0.0.2:53 10.0.0.1:5777 17 1 60"]),
+        "10.0.0.1:5777 > 10.0.0.2:53/17 Unsolicited"
     );
-    assert_eq!(says(&["10.0.0.2:53 10.0.0.1:53 17 1 60"]), "10.0.0.2:53 > 10.0.0.1:53/17 Silent");
     assert_eq!(
-        says(&["10.0.0.2:500 10.0.0.1:500 17 9 900", "10.0.0.1:500 10.0.0.2:500 17 9 900"]),
+        text(&["10.0.0.2:53 10.0.0.1:53 17 1 60"]),
+        "10.0.0.2:53 > 10.0.0.1:53/17 Unanswered"
+    );
+    assert_eq!(
+        text(&["10.0.0.2:500 10.0.0.1:500 17 9 900", "10.0.0.1:500 10.0.0.2:500 17 9 900"]),
         "? 10.0.0.1:500 > 10.0.0.2:500/17 Productive"
     );
     assert_eq!(
-        says(&["10.0.0.2:4000 10.0.0.1:5777 17 9 900"]),
-        "10.0.0.2:4000 > 10.0.0.1:5777/17 Other"
+        text(&["10.0.0.2:4000 10.0.0.1:5777 17 9 900"]),
+        "10.0.0.2:4000 > 10.0.0.1:5777/17 Partial"
     );
 }
 
 #[test]
-fn icmp_asks_and_answers() {
-    let asked = "10.0.0.2:0 > 10.0.0.1:2048/1";
-    let (ask, answer) = ("10.0.0.2:0 10.0.0.1:2048 1 4 240", "10.0.0.1:0 10.0.0.2:0 1 4 240");
-    assert_eq!(says(&[ask, answer]), format!("{asked} Productive"));
-    assert_eq!(says(&[ask]), format!("{asked} Silent"));
-    assert_eq!(says(&[answer]), format!("{asked} Unasked"));
-    // Both ping each other: two conversations.
+fn icmp_replies_belong_to_their_requests() {
+    let ends = "10.0.0.2:0 > 10.0.0.1:2048/1";
+    let (request, reply) = ("10.0.0.2:0 10.0.0.1:2048 1 4 240", "10.0.0.1:0 10.0.0.2:0 1 4 240");
+    assert_eq!(text(&[request, reply]), format!("{ends} Productive"));
+    assert_eq!(text(&[request]), format!("{ends} Unanswered"));
+    assert_eq!(text(&[reply]), format!("{ends} Unsolicited"));
+    // Two hosts that ping each other have two conversations.
     let back = ["10.0.0.1:0 10.0.0.2:2048 1 1 60", "10.0.0.2:0 10.0.0.1:0 1 1 60"];
-    let all = says(&[ask, answer, back[0], back[1]]);
-    assert_eq!(all, format!("10.0.0.1:0 > 10.0.0.2:2048/1 Productive\n{asked} Productive"));
-    assert_eq!(says(&["10.0.0.2:0 10.0.0.1:769 1 4 240"]), "");
-    let (ask, answer) =
+    let all = text(&[request, reply, back[0], back[1]]);
+    assert_eq!(all, format!("10.0.0.1:0 > 10.0.0.2:2048/1 Productive\n{ends} Productive"));
+    assert_eq!(text(&["10.0.0.2:0 10.0.0.1:769 1 4 240"]), "");
+    let (request, reply) =
         ("2001:db8::2:0 2001:db8::1:32768 58 1 80", "2001:db8::1:0 2001:db8::2:33024 58 1 80");
-    assert_eq!(says(&[ask, answer]), "2001:db8::2:0 > 2001:db8::1:32768/58 Productive");
+    assert_eq!(text(&[request, reply]), "2001:db8::2:0 > 2001:db8::1:32768/58 Productive");
 }
 
 #[test]
-fn records_that_were_split_or_exported_twice_fall_together() {
+fn split_and_duplicate_records_are_one_conversation() {
     let try_ = "10.0.0.2:4000 10.0.0.1:80 6 1 48 S";
-    assert_eq!(says(&[try_; 9]), "10.0.0.2:4000 > 10.0.0.1:80/6 Silent");
+    assert_eq!(text(&[try_; 9]), "10.0.0.2:4000 > 10.0.0.1:80/6 Unanswered");
     let (there, back) =
         ("10.0.0.2:4000 10.0.0.1:80 6 1 40 A", "10.0.0.1:80 10.0.0.2:4000 6 2 1500 PA");
     let parts = [
@@ -184,49 +191,49 @@ fn records_that_were_split_or_exported_twice_fall_together() {
         "10.0.0.2:4000 10.0.0.1:80 6 5 600 SPA",
         "10.0.0.1:80 10.0.0.2:4000 6 9 9000 SPA",
     ];
-    assert_eq!(says(&parts), "10.0.0.2:4000 > 10.0.0.1:80/6 Productive");
+    assert_eq!(text(&parts), "10.0.0.2:4000 > 10.0.0.1:80/6 Productive");
 }
 
 #[test]
-fn nobodys_and_everybodys_addresses_are_left_out() {
+fn multicast_broadcast_and_unspecified_addresses_are_left_out() {
     for to in ["224.0.0.251:5353", "255.255.255.255:67", "ff02::fb:5353", "0.0.0.0:9"] {
         let from = if to.starts_with('f') { "fe80::1" } else { "10.0.0.1" };
-        assert_eq!(says(&[&format!("{from}:5353 {to} 17 1 60")]), "", "{to}");
+        assert_eq!(text(&[&format!("{from}:5353 {to} 17 1 60")]), "", "{to}");
     }
 }
 
 #[test]
 fn without_ports_two_hosts_have_one_conversation() {
     let (there, back) = ("10.0.0.1:0 10.0.0.2:0 47 9 900", "10.0.0.2:0 10.0.0.1:7 47 9 900");
-    assert_eq!(says(&[there; 3]), "10.0.0.1:0 > 10.0.0.2:0/47 Silent");
-    // Some exporters put what they like there.
-    assert_eq!(says(&[there, back]), "? 10.0.0.1:0 > 10.0.0.2:0/47 Productive");
+    assert_eq!(text(&[there; 3]), "10.0.0.1:0 > 10.0.0.2:0/47 Unanswered");
+    // Some exporters put arbitrary numbers into the ports of such protocols.
+    assert_eq!(text(&[there, back]), "? 10.0.0.1:0 > 10.0.0.2:0/47 Productive");
 }
 
 #[test]
-fn long_tcp_flows_tell_whether_answers_are_exported() {
+fn long_tcp_flows_show_whether_both_directions_are_exported() {
     let flows = [
         "10.0.0.2:4000 10.0.0.1:80 6 10 900",
         "10.0.0.1:80 10.0.0.2:4000 6 9 900",
         "10.0.0.2:4001 10.0.0.1:80 6 50 9000",
         "10.0.0.2:4002 10.0.0.1:80 17 50 9000",
-        // What was not answered says nothing: knocking, be it long, and resets.
+        // Flows without an answer do not count: many SYNs, small packets without flags, and resets.
         "10.0.0.2:4003 10.0.0.1:80 6 50 9000 S",
         "10.0.0.2:4004 10.0.0.1:80 6 50 2000",
         "10.0.0.2:4005 10.0.0.1:80 6 50 2000 RA",
     ]
     .map(flow);
-    assert_eq!(show(&flows, false).1, PairedFlows { long_flows: 2, paired: 1 });
+    assert_eq!(lines(&flows, false).1, PairedFlows { long_flows: 2, paired: 1 });
 }
 
 #[test]
-fn of_one_packet_in_many_an_acknowledgement_is_an_answer() {
-    let of = |text: &str| show(&[flow(text)], true).0.join("");
-    assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 40 S").ends_with("Silent"));
-    assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 244 S").ends_with("Silent"));
-    assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 52 A").ends_with("Productive"));
-    assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 400").ends_with("Productive"));
-    assert!(of("10.0.0.2:4000 10.0.0.1:80 6 1 52").ends_with("Silent"));
+fn in_sampled_input_an_acknowledgement_shows_an_answer() {
+    let sampled = |text: &str| lines(&[flow(text)], true).0.join("");
+    assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 40 S").ends_with("Unanswered"));
+    assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 244 S").ends_with("Unanswered"));
+    assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 52 A").ends_with("Productive"));
+    assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 400").ends_with("Productive"));
+    assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 52").ends_with("Unanswered"));
 }
 
 fn any_flow() -> impl Strategy<Value = Flow> {
@@ -264,91 +271,117 @@ fn any_flow() -> impl Strategy<Value = Flow> {
         })
 }
 
-/// Ends of a conversation, each with what it sent.
-type Twin = BTreeMap<(IpAddr, u16, IpAddr, u16, u8), [(u32, u64, u64, u32, u8, bool, u64); 2]>;
+/// The totals of a direction that the reference implementation counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Totals {
+    flows: u32,
+    packets: u64,
+    bytes: u64,
+    largest_packets: u32,
+    flags: u8,
+    has_flags: bool,
+    start: u64,
+}
 
-/// Halves as the twin counts them.
+/// The two endpoints of a conversation and its protocol.
+type Key = ((IpAddr, u16), (IpAddr, u16), u8);
+
+/// The totals of both directions, by conversation; the smaller address comes first.
+type Reference = BTreeMap<Key, [Totals; 2]>;
+
+/// A visitor that keeps the totals as the reference implementation does.
 #[derive(Default)]
-struct Halves(Twin);
+struct Collected(Reference);
 
-impl Visitor for Halves {
-    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
-        let half = |half: &DirectionTotals| {
-            (
-                half.flows,
-                half.packets,
-                half.octets,
-                half.largest_packets,
-                half.flags,
-                half.has_flags,
-                half.start,
-            )
+impl Visitor for Collected {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
+        let totals = |direction: &DirectionTotals| Totals {
+            flows: direction.flows,
+            packets: direction.packets,
+            bytes: direction.bytes,
+            largest_packets: direction.largest_packets,
+            flags: direction.flags,
+            has_flags: direction.has_flags,
+            start: direction.start,
         };
-        let [a, b] = [(talk.initiator, talk.sport), (talk.responder, talk.port)];
-        let [x, y] = [half(&talk.forward), half(&talk.reverse)];
-        // Sorted by address as rows are; of one host's talk to itself, the order of ports stays.
-        let swap = a.0 > b.0;
-        let ((a, p), (b, q), x, y) = if swap { (b, a, y, x) } else { (a, b, x, y) };
-        let old = self.0.insert((a.ip(), p, b.ip(), q, talk.proto), [x, y]);
-        assert!(old.is_none(), "a conversation twice");
+        let initiator = (conversation.initiator.ip(), conversation.sport);
+        let responder = (conversation.responder.ip(), conversation.port);
+        let [forward, reverse] = [totals(&conversation.forward), totals(&conversation.reverse)];
+        let is_smaller = conversation.initiator <= conversation.responder;
+        let (key, value) = if is_smaller {
+            ((initiator, responder, conversation.proto), [forward, reverse])
+        } else {
+            ((responder, initiator, conversation.proto), [reverse, forward])
+        };
+        assert!(self.0.insert(key, value).is_none(), "a conversation was handed over twice");
         Ok(())
     }
 }
 
 proptest! {
     #[test]
-    fn conversations_are_what_a_map_says(flows in proptest::collection::vec(any_flow(), 0..300)) {
+    fn conversations_agree_with_the_reference_implementation(
+        flows in proptest::collection::vec(any_flow(), 0..300),
+    ) {
         let flows: Vec<Flow> = flows.into_iter().filter(|flow| flow.sip != flow.dip).collect();
-        let mut twin = Twin::new();
+        let mut reference = Reference::new();
         for flow in flows.iter().filter(|flow| flow.sip.is_ipv4() == flow.dip.is_ipv4()) {
-            let is_back = flow.sip > flow.dip;
-            let (a, b) = ((flow.sip, flow.sport), (flow.dip, flow.dport));
-            let ((a, p), (b, q)) = if is_back { (b, a) } else { (a, b) };
-            let none = (0, 0, 0, 0, 0, true, 0);
-            let halves = twin.entry((a, p, b, q, flow.proto)).or_insert([none, none]);
-            let (n, packets, octets, most, flags, has, start) = &mut halves[usize::from(is_back)];
-            *n += 1;
-            *packets += flow.packets;
-            *octets += flow.octets;
-            *most = (*most).max(flow.packets as u32);
-            *flags |= flow.flags.unwrap_or(0) as u8;
-            *has &= flow.flags.is_some();
+            let is_from_larger = flow.sip > flow.dip;
+            let (src, dst) = ((flow.sip, flow.sport), (flow.dip, flow.dport));
+            let (smaller, larger) = if is_from_larger { (dst, src) } else { (src, dst) };
+            let none = Totals {
+                flows: 0,
+                packets: 0,
+                bytes: 0,
+                largest_packets: 0,
+                flags: 0,
+                has_flags: true,
+                start: 0,
+            };
+            let both = reference.entry((smaller, larger, flow.proto)).or_insert([none, none]);
+            let totals = &mut both[usize::from(is_from_larger)];
+            totals.flows += 1;
+            totals.packets += flow.packets;
+            totals.bytes += flow.octets;
+            totals.largest_packets = totals.largest_packets.max(flow.packets as u32);
+            totals.flags |= flow.flags.unwrap_or(0) as u8;
+            totals.has_flags &= flow.flags.is_some();
             let millis = flow.start.map_or(0, |start| start.nanos() / 1_000_000);
-            if millis != 0 && (*start == 0 || millis < *start) {
-                *start = millis;
+            if millis != 0 && (totals.start == 0 || millis < totals.start) {
+                totals.start = millis;
             }
         }
         let mut conversations = Conversations::new(1 << 30);
         conversations.add(&flows, &Networks::default()).unwrap();
-        let mut halves = Halves::default();
-        conversations.visit(false, &mut halves).unwrap();
-        prop_assert_eq!(halves.0, twin);
+        let mut collected = Collected::default();
+        conversations.visit(false, &mut collected).unwrap();
+        prop_assert_eq!(collected.0, reference);
     }
 }
 
 #[test]
-fn who_keeps_an_idle_connection_alive_is_not_refused() {
+fn keepalives_of_an_idle_connection_are_not_rejected() {
     let both = |flags: [&str; 2]| {
-        says(&[
+        text(&[
             &format!("10.0.0.2:4000 10.0.0.1:22 6 1 52 {}", flags[0]),
             &format!("10.0.0.1:22 10.0.0.2:4000 6 1 52 {}", flags[1]),
         ])
     };
-    assert!(both(["A", "A"]).ends_with("Other"), "{}", both(["A", "A"]));
-    // A probe of nmap (-sA), and one that is answered by a SYN.
-    assert!(both(["A", "R"]).ends_with("Refused"));
-    assert!(both(["S", "SA"]).ends_with("Refused"));
+    assert!(both(["A", "A"]).ends_with("Partial"), "{}", both(["A", "A"]));
+    // A probe of nmap's ACK scan (-sA), and a SYN that is answered with SYN+ACK.
+    assert!(both(["A", "R"]).ends_with("Rejected"));
+    assert!(both(["S", "SA"]).ends_with("Rejected"));
 }
 
 #[test]
-fn who_sends_datagrams_from_many_ports_asks() {
-    let sends: Vec<String> =
+fn a_sender_from_many_ports_is_the_initiator_unless_it_may_reset_a_scan() {
+    let flows: Vec<String> =
         (0..20).map(|n| format!("192.0.2.9:{} 10.0.0.1:25565 17 100 9000", 20_000 + n)).collect();
-    let all = says(&sends.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(all.matches("> 10.0.0.1:25565/17 Other").count(), 20, "{all}");
-    // Resets alone may be what many ports answer a scanner whose questions are not there.
-    let sends: Vec<String> =
+    let all = text(&flows.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(all.matches("> 10.0.0.1:25565/17 Partial").count(), 20, "{all}");
+    // Packets as small as resets may be the answers of many ports to a scan that was not exported.
+    let flows: Vec<String> =
         (0..20).map(|n| format!("192.0.2.9:{} 10.0.0.1:45565 6 1 40", 20_000 + n)).collect();
-    let all = says(&sends.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(all.matches("Unasked").count(), 20, "{all}");
+    let all = text(&flows.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(all.matches("Unsolicited").count(), 20, "{all}");
 }

@@ -1,11 +1,12 @@
 //! The trait that all detectors have in common.
 
 use std::io;
+use std::time::Duration;
 
-use crate::window::Counter;
 use crate::detect::verdict::Verdict;
 use crate::finding::Finding;
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 /// A counter of the flows of a window that also judges it.
 pub trait Detector: Counter {
@@ -14,10 +15,13 @@ pub trait Detector: Counter {
 
     /// Returns the findings that are certain while the window is still open, each of them once.
     ///
+    /// `now` is the time since some fixed moment, from a monotonic clock. A detector may use it to limit how
+    /// often it judges, but no finding depends on it.
+    ///
     /// # Errors
     /// A temporary file that cannot be read back.
-    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
-        let _ = window;
+    fn early(&mut self, window: Window, now: Duration) -> io::Result<Vec<Finding>> {
+        let _ = (window, now);
         Ok(Vec::new())
     }
 

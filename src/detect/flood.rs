@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::window::Counter;
 use super::detector::Detector;
 use super::judge::{Input, is_new, visibility};
 use super::paper::AttackerVictim;
@@ -21,35 +21,43 @@ use crate::conversation::Conversations;
 use crate::finding::Finding;
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
+mod answers_seen;
 mod carpet;
+mod carry_over;
 mod case;
 mod class;
+mod clock;
 mod event;
 mod events;
 mod evidence;
+mod failed_attempts;
 mod forged;
+mod host_summary;
+mod input_profile;
 mod judge;
 mod live;
 mod memory;
+mod reflected;
 mod setup;
+mod source_set;
 mod source_traffic;
-mod traffic;
+mod traffic_sum;
 mod victims;
 
+pub use answers_seen::AnswersSeen;
 pub(super) use class::metrics;
-pub use live::AnswersSeen;
 pub use memory::Memory;
 pub use setup::Setup;
 
 use case::seconds;
-use class::CARPET;
 use event::Events;
 use events::EventWriter;
-use evidence::InputProfile;
+use input_profile::InputProfile;
 use judge::FloodJudge;
 use live::Live;
-use victims::Victims;
+use victims::judge_all;
 
 /// The detector of floods: the conversations of a window, whose hosts it judges.
 #[derive(Debug)]
@@ -64,7 +72,8 @@ impl Flood {
     /// Returns an empty window.
     pub fn new(site: Arc<Site>, setup: Rc<Setup>) -> Flood {
         let live = setup.live.then(|| Live::new(&site, &setup));
-        let conversations = Conversations::at(site.memory / 2, setup.outside_if.clone());
+        let conversations =
+            Conversations::with_outside_interfaces(site.memory / 2, setup.outside_if.clone());
         let mut flood = Flood { site, setup, conversations, live };
         flood.begin(None);
         flood
@@ -90,8 +99,10 @@ impl Counter for Flood {
 impl Detector for Flood {
     type Row = AttackerVictim;
 
-    fn early(&mut self, window: Window) -> io::Result<Vec<Finding>> {
-        self.slice(window)
+    fn early(&mut self, window: Window, now: Duration) -> io::Result<Vec<Finding>> {
+        let Flood { site, setup, conversations, live } = self;
+        let Some(live) = live else { return Ok(Vec::new()) };
+        live.judge_slice(site, setup, conversations, window, now)
     }
 
     fn judge(self, end: &End, now: Timestamp) -> io::Result<Verdict<AttackerVictim>> {
@@ -113,21 +124,8 @@ impl Detector for Flood {
         let mut judge =
             FloodJudge::new(&setup, view, sampling.usual(), end.window, &active, memory);
         judge.is_new = is_new;
-        judge.all(events)?;
+        judge_all(events, &mut judge)?;
         Ok(judge.end(pairing))
-    }
-}
-
-impl FloodJudge<'_> {
-    /// Judges all hosts and networks.
-    ///
-    /// # Errors
-    /// A temporary file that cannot be read back.
-    fn all(&mut self, events: Events) -> io::Result<()> {
-        let mut v4 = Victims::<u32>::new();
-        events.rows.v4.sorted(|rows| v4.part(rows, self))?;
-        let mut v6 = Victims::<u128>::new();
-        events.rows.v6.sorted(|rows| v6.part(rows, self))
     }
 }
 

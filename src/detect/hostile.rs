@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -140,7 +141,7 @@ fn judge<D: Detector>(mut counter: D, pieces: &[&[Flow]], window: Option<Window>
     for piece in pieces {
         counter.add(piece).unwrap();
         if let Some(window) = window {
-            counter.early(window).unwrap();
+            counter.early(window, Duration::ZERO).unwrap();
         }
     }
     counter.judge(&End { window, ..End::default() }, NOW).unwrap().findings

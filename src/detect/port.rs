@@ -10,7 +10,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::window::Counter;
 use super::detector::Detector;
 use super::judge::{Input, JudgeContext, is_new, knows_dark, visibility};
 use super::site::Site;
@@ -21,6 +20,7 @@ use crate::finding::Kind;
 use crate::flow::Flow;
 use crate::table::Sorted;
 use crate::time::{End, Timestamp};
+use crate::window::Counter;
 
 mod attempt;
 mod attempts;

@@ -10,7 +10,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::window::Counter;
 use super::detector::Detector;
 use super::judge::{Input, JudgeContext, is_new, knows_dark, visibility};
 use super::paper::Subnet;
@@ -21,6 +20,7 @@ use crate::conversation::Conversations;
 use crate::finding::Kind;
 use crate::flow::Flow;
 use crate::time::{End, Timestamp};
+use crate::window::Counter;
 
 mod answers;
 mod attempt;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueHint;
@@ -162,8 +163,9 @@ pub fn run<D: Detector>(
     let windows = Windows::new(args.window, || make(&site)).excluding(ignore);
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
+    let began = Instant::now();
     windowed.live(&args.files, io, |stage, io| match stage {
-        WindowStage::Open(window, counter) => printer.early(window, counter, io),
+        WindowStage::Open(window, counter) => printer.early(window, began.elapsed(), counter, io),
         WindowStage::Over(closed) => printer.window(closed, io),
     })?;
     if let Print::Calibration = printer.print {
@@ -270,10 +272,11 @@ impl<R> Printer<'_, R> {
     fn early<D: Detector<Row = R>>(
         &mut self,
         window: Window,
+        now: Duration,
         counter: &mut D,
         io: &mut Io,
     ) -> anyhow::Result<()> {
-        let mut findings = counter.early(window).context("temporary file")?;
+        let mut findings = counter.early(window, now).context("temporary file")?;
         findings.retain(|finding| self.shows(finding.side));
         self.has_findings |= !findings.is_empty();
         let mut writer = self.writer(io);

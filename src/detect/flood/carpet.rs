@@ -1,57 +1,72 @@
-//! A network that is flooded as a whole, a little to each of its hosts.
+//! Carpet bombing: a network that is flooded as a whole, a little traffic to each of its hosts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::event::{Event, EventKind};
-use super::traffic::{Counts, TopSource, add};
-use super::victims::HostSummary;
+use super::host_summary::HostSummary;
+use super::traffic_sum::TopSource;
 use crate::conversation::{Address, PerWindow, has_port};
 use crate::detect::threshold::percent;
 use crate::detect::top::Top;
+use crate::detect::traffic::Traffic;
 use crate::finding::MAX_PEERS;
 
-/// Fewer hosts are not a network.
-pub(super) const HOSTS: u64 = 20;
-/// Packets in ten minutes upon one /24 that nobody there answers. What scanners and worms of the whole
-/// world send to any /24, used or not, comes near 8000 (ORION and UCSD network telescopes, 2023).
-pub(super) const PACKETS: u64 = 10_000;
-/// The same of packets with at least so many octets, which scanners have no use for.
-pub(super) const LARGE: (u64, u64) = (200, 2_000);
+/// The class of a network that is flooded as a whole.
+pub(super) const CARPET: &str = "carpet";
 
-/// Events of a network that are kept to know its sources. With more, the first of them must do.
+/// Least hosts of a carpet.
+pub(super) const HOSTS: u64 = 20;
+/// Least packets of a carpet: unanswered, to one /24, in ten minutes. All scanners and worms of the Internet
+/// together send nearly 8000 to any /24, used or not (ORION and UCSD network telescopes, 2023).
+pub(super) const PACKETS: u64 = 10_000;
+/// Least packets of a carpet of large packets ([`is_large`]), which scanners do not send.
+pub(super) const LARGE_PACKETS: u64 = 2_000;
+/// Least bytes per packet of a carpet of large packets.
+const LARGE_BYTES: u64 = 200;
+
+/// Most events of a network that are kept to know its sources. Of more, the first ones stand for all.
 const MAX_EVENTS: usize = 1 << 16;
 
-/// What came upon the hosts of one network in vain, host by host in ascending order.
+/// The failed and unsolicited traffic to the hosts of one network, added host by host.
 #[derive(Debug)]
 pub(super) struct Carpets<A> {
+    /// The network at hand.
     pub net: Option<A>,
     events: Vec<Event<A>>,
     hosts: u64,
+    /// Number of the hosts that are dark: inside addresses that are not in use.
     dark: u64,
-    /// Packets of the host that got most, as a rate counts them.
+    /// Packets to the host that got most, as they count for a rate.
     most: u64,
-    pub sums: Counts,
+    pub sums: Traffic,
+    /// The part of the packets and bytes that counts for a rate.
     pub per_window: PerWindow,
 }
 
-/// A network upon which enough came to look at it.
+/// A network that got enough traffic to be measured.
 #[derive(Clone, Debug)]
 pub(super) struct Carpet {
     pub net: IpNet,
     pub hosts: u64,
+    /// Percent of the hosts that are dark.
     pub dark: u64,
-    pub sums: Counts,
-    /// Packets and octets of these as a rate counts them, by which all shares are.
+    pub sums: Traffic,
+    /// The part of the packets and bytes that counts for a rate. All shares are of these packets.
     pub per_window: PerWindow,
-    /// Percent of the packets that one host got, and that one source sent.
+    /// Percent of the packets that the most hit host got.
     pub most: u64,
+    /// Percent of the packets that the largest source sent.
     pub largest: u64,
     pub sources: u64,
+    /// The largest sources, with their packets.
     pub top: Vec<(u64, TopSource)>,
+    /// The protocol of nine in ten events, if there is one.
     pub proto: Option<u8>,
+    /// The port of nine in ten events, if there is one.
     pub port: Option<u16>,
 }
 
@@ -63,51 +78,53 @@ impl<A: Address> Carpets<A> {
             hosts: 0,
             dark: 0,
             most: 0,
-            sums: (0, 0, 0),
+            sums: Traffic::NONE,
             per_window: PerWindow::NONE,
         }
     }
 
-    /// The next host of the network, with the events that were kept of it.
-    pub(super) fn host(&mut self, events: &[Event<A>], glance: &HostSummary, is_dark: bool) {
+    /// Adds the next host of the network with the events that were kept for it.
+    pub(super) fn host(&mut self, events: &[Event<A>], summary: &HostSummary, is_dark: bool) {
         self.hosts += 1;
         self.dark += u64::from(is_dark);
-        self.most = self.most.max(glance.per_window.packets);
-        add(&mut self.sums, glance.stream);
-        self.per_window.add(glance.per_window);
-        let in_vain =
+        self.most = self.most.max(summary.per_window.packets);
+        self.sums.add(summary.one_way);
+        self.per_window.add(summary.per_window);
+        let is_one_way =
             |event: &&Event<A>| matches!(event.kind, EventKind::Failed | EventKind::Unsolicited);
         let room = MAX_EVENTS - self.events.len();
-        self.events.extend(events.iter().filter(in_vain).take(room));
+        self.events.extend(events.iter().filter(is_one_way).take(room));
     }
 
-    /// The network is over: what came upon it, if it was flooded as a whole for all that a few sums say.
+    /// Ends the network. Returns it if it has enough hosts and at least `least` packets.
     pub(super) fn end(&mut self, least: u64) -> Option<Carpet> {
         let net = self.net.take();
         let found = net.filter(|_| self.hosts >= HOSTS && self.per_window.packets >= least);
-        let carpet = found.map(|net| self.look(net));
+        let carpet = found.map(|net| self.measure(net));
         self.events.clear();
-        (self.hosts, self.dark, self.most, self.sums) = (0, 0, 0, (0, 0, 0));
-        self.per_window = PerWindow::NONE;
+        (self.hosts, self.dark, self.most) = (0, 0, 0);
+        (self.sums, self.per_window) = (Traffic::NONE, PerWindow::NONE);
         carpet
     }
 
-    fn look(&self, net: A) -> Carpet {
+    fn measure(&self, net: A) -> Carpet {
         let mut sources: BTreeMap<IpAddr, (u64, TopSource)> = BTreeMap::new();
         let mut ports: BTreeMap<(u8, u16), u64> = BTreeMap::new();
         let mut protos: BTreeMap<u8, u64> = BTreeMap::new();
         for event in &self.events {
             let peer = event.peer.ip();
-            let blank =
-                || (0, TopSource { peer, sums: (0, 0, 0), answers: 0, sample: event.sample() });
-            let (per_window, from) = sources.entry(peer).or_insert_with(blank);
+            let new = || {
+                let sample = event.sample();
+                (0, TopSource { peer, sums: Traffic::NONE, answers: 0, sample })
+            };
+            let (per_window, source) = sources.entry(peer).or_insert_with(new);
             *per_window = per_window.saturating_add(event.per_window.packets);
-            add(&mut from.sums, (1, event.packets, event.octets));
+            source.sums.add(Traffic { flows: 1, packets: event.packets, bytes: event.bytes });
             *ports.entry((event.proto, event.port)).or_default() += 1;
             *protos.entry(event.proto).or_default() += 1;
         }
         let mut top = Top::<TopSource, MAX_PEERS>::new();
-        sources.values().for_each(|(per_window, from)| top.offer(*per_window, *from));
+        sources.values().for_each(|(per_window, source)| top.offer(*per_window, *source));
         let packets = sources.values().fold(0u64, |sum, (packets, _)| sum.saturating_add(*packets));
         let largest = top.iter().next().map_or(0, |(packets, _)| packets);
         let most = |count: u64| percent(count, self.events.len() as u64) >= 90;
@@ -130,12 +147,12 @@ impl<A: Address> Carpets<A> {
     }
 }
 
-/// Returns true if packets are larger than a scanner's.
-pub(super) fn is_large((_, packets, octets): Counts) -> bool {
-    octets >= LARGE.0.saturating_mul(packets)
+/// Returns true if the packets have 200 bytes on average: scanners have no use for such large ones.
+pub(super) fn is_large(traffic: Traffic) -> bool {
+    traffic.bytes >= LARGE_BYTES.saturating_mul(traffic.packets)
 }
 
-/// Neighbours as one: the greatest networks that are made of these alone.
+/// Merges neighbouring networks: returns the largest networks that consist of these alone.
 pub(super) fn merged(mut carpets: Vec<Carpet>) -> Vec<Carpet> {
     carpets.sort_by_key(|carpet| carpet.net);
     let nets = IpNet::aggregate(&carpets.iter().map(|carpet| carpet.net).collect());
@@ -153,34 +170,36 @@ pub(super) fn merged(mut carpets: Vec<Carpet>) -> Vec<Carpet> {
 }
 
 impl Carpet {
-    /// Adds a neighbour. Sources are not told apart any more: there are at least as many as in one.
+    /// Adds a neighbour. The number of sources becomes the larger one, a lower bound: the addresses of the
+    /// sources are not known any more.
     fn add(&mut self, other: Carpet) {
-        let packets = (self.per_window.packets, other.per_window.packets);
-        let share = |of: &Carpet, percent: u64| {
-            u128::from(of.per_window.packets) * u128::from(percent) / 100
+        let whole = u128::from(self.per_window.packets) + u128::from(other.per_window.packets);
+        let percent_of_whole = |part: u128| (part * 100 / whole.max(1)) as u64;
+        let packets_of = |carpet: &Carpet, percent: u64| {
+            u128::from(carpet.per_window.packets) * u128::from(percent) / 100
         };
-        let whole = u128::from(packets.0) + u128::from(packets.1);
-        let of_whole = |part: u128| (part * 100 / whole.max(1)) as u64;
-        self.most = of_whole(share(self, self.most).max(share(&other, other.most)));
-        self.largest = of_whole(share(self, self.largest) + share(&other, other.largest));
+        self.most =
+            percent_of_whole(packets_of(self, self.most).max(packets_of(&other, other.most)));
+        self.largest =
+            percent_of_whole(packets_of(self, self.largest) + packets_of(&other, other.largest));
         self.dark = percent(
             self.dark * self.hosts + other.dark * other.hosts,
             (self.hosts + other.hosts) * 100,
         );
         self.hosts += other.hosts;
-        add(&mut self.sums, other.sums);
+        self.sums.add(other.sums);
         self.per_window.add(other.per_window);
         self.sources = self.sources.max(other.sources);
-        for (packets, from) in other.top {
-            match self.top.iter_mut().find(|(_, own)| own.peer == from.peer) {
+        for (packets, source) in other.top {
+            match self.top.iter_mut().find(|(_, own)| own.peer == source.peer) {
                 Some((sum, own)) => {
                     *sum = sum.saturating_add(packets);
-                    add(&mut own.sums, from.sums);
+                    own.sums.add(source.sums);
                 }
-                None => self.top.push((packets, from)),
+                None => self.top.push((packets, source)),
             }
         }
-        self.top.sort_by_key(|(packets, from)| (std::cmp::Reverse(*packets), from.peer));
+        self.top.sort_by_key(|(packets, source)| (Reverse(*packets), source.peer));
         self.top.truncate(MAX_PEERS);
         self.proto = self.proto.filter(|proto| other.proto == Some(*proto));
         self.port = self.port.filter(|port| self.proto.is_some() && other.port == Some(*port));

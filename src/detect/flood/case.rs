@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::memory::Usual;
-use super::traffic::{Counts, TrafficSum};
+use super::traffic_sum::TrafficSum;
 use crate::detect::judge::{Case, Class, Measured};
 use crate::detect::threshold::{Threshold, percent};
 use crate::detect::traffic::Traffic;
@@ -59,14 +59,9 @@ pub(super) struct Totals {
 impl Totals {
     /// Returns all of a sum.
     pub(super) fn of(load: &TrafficSum) -> Totals {
-        let traffic = traffic((load.flows, load.packets, load.octets));
-        Totals { sources: load.sources, traffic }
+        let TrafficSum { flows, packets, bytes, sources, .. } = *load;
+        Totals { sources, traffic: Traffic { flows, packets, bytes } }
     }
-}
-
-/// Returns flows, packets and bytes as traffic.
-pub(super) fn traffic((flows, packets, bytes): Counts) -> Traffic {
-    Traffic { flows, packets, bytes }
 }
 
 /// Returns the seconds of a window, over which rates are taken.
@@ -116,7 +111,7 @@ impl FloodCase<'_> {
 
     /// Returns the percentage of the host's conversations that failed.
     pub(super) fn failed_percent(&self) -> u64 {
-        let Evidence { tried, served, scanned, .. } = self.evidence;
-        percent(tried.flows, tried.flows + served.flows + scanned)
+        let Evidence { failed, served, scanned, .. } = self.evidence;
+        percent(failed.flows, failed.flows + served.flows + scanned)
     }
 }

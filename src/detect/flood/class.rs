@@ -2,6 +2,7 @@
 //!
 //! To add a class, write its file and name it here.
 
+use super::carpet::CARPET;
 use super::case::FloodClass;
 
 mod dos;
@@ -16,9 +17,6 @@ pub(super) use volume::VOLUME;
 
 /// The classes of hosts that are flooded. The first that holds names the finding.
 pub(super) const CLASSES: [&FloodClass; 4] = [&REFLECTION, &DDOS, &DOS, &VOLUME];
-
-/// The class of networks that are flooded as a whole.
-pub(super) const CARPET: &str = "carpet";
 
 /// Returns the names of the limits that a site can set.
 pub(in crate::detect) fn metrics() -> impl Iterator<Item = &'static str> {

@@ -1,4 +1,4 @@
-//! What came upon a host from one other: the rows that nfflood counts, all those of a host together.
+//! Events: the conversations of a host with one peer that are alike, as rows sorted by host.
 
 use std::io;
 
@@ -9,80 +9,83 @@ use crate::conversation::{
 use crate::finding::Sample;
 use crate::flow::{TCP, UDP};
 
-/// What an event is, in the order in which the rows of a host come.
+/// The kind of an event. A host's rows are sorted by it, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum EventKind {
-    /// The host asked the peer, whatever came of it.
+    /// The host opened conversations with the peer: by UDP with any outcome, otherwise without failed ones.
     #[default]
     Opened,
-    /// The peer asked the host, and was served.
+    /// The peer opened conversations with the host, and they were not failed attempts.
     Served,
-    /// The peer asked the host in vain, or sent it something that it had no answer to.
+    /// The peer made a failed attempt at the host, or sent it traffic that was not answered.
     Failed,
-    /// The peer answered what the host never asked.
+    /// The peer answered an attempt that the host never made.
     Unsolicited,
-    /// The host sent the peer something that was not answered.
+    /// The host sent the peer traffic that was not answered.
     Sent,
 }
 
-/// From outside with one of our addresses.
+/// Bit of an event: it came in at an outside interface with an inside source.
 pub(super) const SPOOFED: u8 = 1;
-/// Larger than an attempt.
-pub(super) const STREAM: u8 = 2;
-/// The exporter told the flags.
+/// Bit of an event: the traffic is larger than an attempt.
+pub(super) const LARGE: u8 = 2;
+/// Bit of an event: the exporter reported TCP flags.
 pub(super) const FLAGS: u8 = 4;
 
-/// The flags of an event without [`FLAGS`] that may be a reset to an answer which nobody asked for.
+/// The flags of an event without [`FLAGS`] that may be a reset of an unsolicited answer.
 pub(super) const MAYBE_RESET: u8 = RST;
 
-/// Returns true if what was sent from port `from` to port `to`, and seems to answer a question that was not
-/// exported, is an answer: its flags say so, or `to` is no service's. A datagram from a name server's port
-/// to a game server's is none, however it looks.
+/// Returns true if traffic from port `from` to port `to`, which seems to answer an attempt that was not
+/// exported, is an answer: its TCP flags show it, or `to` is no service port. A datagram from a name
+/// server's port to a game server's port is not an answer.
 pub(super) fn is_answer(proto: u8, from: u16, to: u16, flags: Option<u8>) -> bool {
     match proto {
         TCP => flags.is_some_and(only_replies) || strength(to) == 0,
-        // DHCP's client has a port below 1024 too.
+        // A DHCP client has a port below 1024 too.
         UDP => strength(to) == 0 || matches!((from, to), (67, 68) | (547, 546)),
         _ => true,
     }
 }
 
-/// Returns true for the flags of SYN and ACK, or of a reset, and of nothing that comes later.
+/// Returns true for the flags of a SYN+ACK or a reset, without FIN and PSH, which come later in a connection.
 pub(super) fn only_replies(flags: u8) -> bool {
     (flags & (SYN | ACK) == SYN | ACK || flags & RST != 0) && flags & (FIN | PSH) == 0
 }
 
-/// One row.
+/// The conversations of a host with one peer that are alike: one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event<A> {
-    /// Whom it came upon; of [`EventKind::Sent`], who sent it.
+    /// The host that is judged: the receiver, or the sender of [`EventKind::Sent`].
     pub host: A,
     pub kind: EventKind,
     pub proto: u8,
     pub peer: A,
-    /// The host's port, and the peer's; for what was served or asked, the service's is in `port`, 0 if it
-    /// was more than one.
+    /// The host's port; 0 if the conversations had several. For `Opened` and `Served`, the service's port.
     pub port: u16,
+    /// The peer's port; 0 if the conversations had several. For `Opened` and `Served`, the client's port.
     pub sport: u16,
+    /// [`SPOOFED`], [`LARGE`] and [`FLAGS`].
     pub bits: u8,
-    /// TCP flags, ORed.
+    /// OR of all TCP flags.
     pub flags: u8,
-    /// Conversations, of what was served, asked or sent; else records of one.
+    /// Number of conversations of `Opened`, `Served` and `Sent`; otherwise the number of records of a single
+    /// conversation.
     pub flows: u32,
-    /// To the host; of [`EventKind::Sent`], from it.
+    /// Packets to the host; for `Sent`, packets from it.
     pub packets: u64,
-    pub octets: u64,
-    /// The same as a rate counts them.
+    /// Bytes of these packets.
+    pub bytes: u64,
+    /// The part of the packets and bytes that counts for a rate.
     pub per_window: PerWindow,
-    /// A number whose meaning depends on the kind. `Tried` and `Unasked`: the start in milliseconds, its lower
-    /// 32 bits, 0 if unknown. `Sent`: packets of answers, as a row holds them. Else: packets the other way.
-    /// Packets are counted as for a rate.
+    /// A number that depends on the kind. `Failed` and `Unsolicited`: the lower 32 bits of the start in
+    /// milliseconds, 0 if unknown. `Sent`: packets that may be answers, in the form of [`narrow`]. `Opened` and
+    /// `Served`: packets in the other direction. Packets are those that count for a rate.
     pub more: u32,
 }
 
 impl<A: Address> Event<A> {
-    /// The row, which sorts by host, kind, protocol, peer, the host's port and the peer's. It holds what a
-    /// rate counts; [`Event::rest`] holds the rest.
+    /// Packs the event into a row. Rows sort by host, kind, protocol, peer, the host's port and the peer's
+    /// port. The row has the packets and bytes that count for a rate; [`Event::rest`] has the others.
     pub(super) fn pack(&self) -> A::Row {
         let first = ((self.kind as u32) << 8) | u32::from(self.proto);
         let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
@@ -96,32 +99,33 @@ impl<A: Address> Event<A> {
                 ports,
                 bits | flows,
                 narrow(self.per_window.packets),
-                narrow(self.per_window.octets),
+                narrow(self.per_window.bytes),
                 self.more,
             ],
         )
     }
 
-    /// Returns true if there are packets or bytes that no rate counts.
+    /// Returns true if there are packets or bytes that do not count for a rate.
     pub(super) fn has_rest(&self) -> bool {
-        (self.packets, self.octets) != (self.per_window.packets, self.per_window.octets)
+        (self.packets, self.bytes) != (self.per_window.packets, self.per_window.bytes)
     }
 
-    /// Returns the packets and bytes that no rate counts as an event of the same key. It has no flows, by
-    /// which [`Event::unpack`] knows it, and [`Event::absorb`] adds it to its other part.
+    /// Returns the packets and bytes that do not count for a rate as an event of the same key. It has no
+    /// flows, by which [`Event::unpack`] knows it, and [`Event::absorb`] adds it to its other part.
     pub(super) fn rest(&self) -> Event<A> {
-        let Event { packets, octets, per_window, .. } = *self;
+        let Event { packets, bytes, per_window, .. } = *self;
         let packets = packets.saturating_sub(per_window.packets);
-        let octets = octets.saturating_sub(per_window.octets);
-        let per_window = PerWindow { packets, octets };
-        Event { bits: 0, flags: 0, flows: 0, packets, octets, per_window, more: 0, ..*self }
+        let bytes = bytes.saturating_sub(per_window.bytes);
+        let per_window = PerWindow { packets, bytes };
+        Event { bits: 0, flags: 0, flows: 0, packets, bytes, per_window, more: 0, ..*self }
     }
 
+    /// Unpacks a row, which is an event or the rest of one.
     pub(super) fn unpack(row: &A::Row) -> Event<A> {
-        let (host, first, peer, [ports, bits, packets, octets, more]) = A::unpack(row);
+        let (host, first, peer, [ports, bits, packets, bytes, more]) = A::unpack(row);
         let flows = bits & MAX_FLOWS;
-        let (packets, octets) = (widen(packets), widen(octets));
-        let per_window = if flows == 0 { PerWindow::NONE } else { PerWindow { packets, octets } };
+        let (packets, bytes) = (widen(packets), widen(bytes));
+        let per_window = if flows == 0 { PerWindow::NONE } else { PerWindow { packets, bytes } };
         Event {
             host,
             kind: match first >> 8 {
@@ -139,15 +143,18 @@ impl<A: Address> Event<A> {
             flags: (bits >> 21) as u8,
             flows,
             packets,
-            octets,
+            bytes,
             per_window,
             more,
         }
     }
 
-    /// Adds another row of the same, if it is that: of a slice before or after.
+    /// Adds `other` and returns true if it has the same key. Events have several rows if they are long or were
+    /// carried over from an earlier slice of the window.
     pub(super) fn absorb(&mut self, other: &Event<A>) -> bool {
-        let key = |of: &Event<A>| (of.host, of.kind, of.proto, of.peer, of.port, of.sport);
+        let key = |event: &Event<A>| {
+            (event.host, event.kind, event.proto, event.peer, event.port, event.sport)
+        };
         if key(self) != key(other) {
             return false;
         }
@@ -155,7 +162,7 @@ impl<A: Address> Event<A> {
         self.flags |= other.flags;
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
-        self.octets = self.octets.saturating_add(other.octets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.per_window.add(other.per_window);
         self.more = match (self.kind, self.more, other.more) {
             (EventKind::Failed | EventKind::Unsolicited, 0, start)
@@ -166,11 +173,12 @@ impl<A: Address> Event<A> {
         true
     }
 
+    /// Returns true if one of these bits is set.
     pub(super) fn has(&self, bits: u8) -> bool {
         self.bits & bits != 0
     }
 
-    /// Returns true if the peer may only have answered, so that this says nothing against the peer.
+    /// Returns true if the peer may only have answered, so that the event is nothing against the peer.
     pub(super) fn is_answer(&self) -> bool {
         let flags = self.has(FLAGS).then_some(self.flags);
         match self.kind {
@@ -180,31 +188,35 @@ impl<A: Address> Event<A> {
         }
     }
 
-    /// It, as evidence.
+    /// Returns the flow that a finding shows as evidence, from its sender to its receiver.
     pub(super) fn sample(&self) -> Sample {
-        let (host, peer) = ((self.host.ip(), self.port), (self.peer.ip(), self.sport));
-        let (from, to) = if self.kind == EventKind::Sent { (host, peer) } else { (peer, host) };
-        Sample { sip: from.0, sport: from.1, dip: to.0, dport: to.1, proto: self.proto }
+        let (host, peer) = (self.host.ip(), self.peer.ip());
+        let proto = self.proto;
+        if self.kind == EventKind::Sent {
+            Sample { sip: host, sport: self.port, dip: peer, dport: self.sport, proto }
+        } else {
+            Sample { sip: peer, sport: self.sport, dip: host, dport: self.port, proto }
+        }
     }
 }
 
-/// Events as rows, those of a network's hosts together: hosts that are flooded together are judged one
-/// after the other.
+/// Events as rows. The rows of a network's hosts stay together, so that hosts that are flooded together are
+/// judged one after the other.
 #[derive(Debug)]
 pub(super) struct Events {
     pub rows: Families,
 }
 
 impl Events {
-    /// None yet; what is beyond about `memory` octets goes to temporary files.
+    /// Returns an empty table. Rows beyond about `memory` bytes go to temporary files.
     pub(super) fn new(memory: u64) -> Events {
         Events { rows: Families::new(memory, Together::Net) }
     }
 
-    /// Keeps one.
+    /// Adds an event.
     ///
     /// # Errors
-    /// A temporary file that cannot be written.
+    /// Writing a temporary file fails.
     pub(super) fn push<A: Address>(&mut self, event: &Event<A>) -> io::Result<()> {
         if event.has_rest() {
             self.push_rest(event)?;
@@ -219,7 +231,7 @@ impl Events {
     }
 }
 
-/// Flows that a row can count; more are as many. A row without any is the rest of another.
+/// Most flows that a row can count; more count as this many. A row without flows is the rest of another.
 const MAX_FLOWS: u32 = (1 << 21) - 1;
 
 #[cfg(test)]
@@ -239,28 +251,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_gives_back_its_event(
+        fn rows_unpack_to_their_event(
             (host, peer, proto, kind) in (any::<u32>(), any::<u32>(), any::<u8>(), kinds()),
             (port, sport, bits, flags) in (any::<u16>(), any::<u16>(), 0u8..8, any::<u8>()),
-            (flows, packets, octets, more) in (1..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
+            (flows, packets, bytes, more) in (1..=MAX_FLOWS, 0..1u64 << 31, 0..1u64 << 31, any::<u32>()),
             rest in prop_oneof![Just((0, 0)), (0..1u64 << 31, 0..1u64 << 31)],
         ) {
-            let per_window = PerWindow { packets, octets };
-            let (packets, octets) = (packets + rest.0, octets + rest.1);
+            let per_window = PerWindow { packets, bytes };
+            let (packets, bytes) = (packets + rest.0, bytes + rest.1);
             let event = Event {
-                host, kind, proto, peer, port, sport, bits, flags, flows, packets, octets, per_window, more,
+                host, kind, proto, peer, port, sport, bits, flags, flows, packets, bytes, per_window, more,
             };
-            prop_assert_eq!(back(&event), event);
+            prop_assert_eq!(round_trip(&event), event);
             let wide = Event {
                 host: u128::from(host) << 64, peer: u128::from(peer) << 60, kind, proto, port, sport, bits,
-                flags, flows, packets, octets, per_window, more,
+                flags, flows, packets, bytes, per_window, more,
             };
-            prop_assert_eq!(back(&wide), wide);
+            prop_assert_eq!(round_trip(&wide), wide);
         }
     }
 
-    /// An event out of the rows that hold it, in the order in which they sort.
-    fn back<A: Address>(event: &Event<A>) -> Event<A> {
+    /// Packs the event into its rows, sorts them, and puts the event together again.
+    fn round_trip<A: Address>(event: &Event<A>) -> Event<A> {
         let rest = event.has_rest().then(|| event.rest().pack());
         let mut rows: Vec<A::Row> = rest.into_iter().collect();
         rows.push(event.pack());

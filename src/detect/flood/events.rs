@@ -1,9 +1,9 @@
-//! From conversations to what came upon each host.
+//! Turns conversations into events of the hosts that take part in them.
 
 use std::io;
 use std::net::IpAddr;
 
-use super::event::{Event, EventKind, Events, FLAGS, MAYBE_RESET, SPOOFED, STREAM, is_answer};
+use super::event::{Event, EventKind, Events, FLAGS, LARGE, MAYBE_RESET, SPOOFED, is_answer};
 use crate::conversation::{
     ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, PerWindow, RST, SYN,
     Visitor, narrow,
@@ -12,34 +12,52 @@ use crate::detect::Site;
 use crate::finding::Side;
 use crate::flow::UDP;
 
-/// Writes events.
+/// A visitor of conversations that writes events.
+///
+/// Failed and unsolicited conversations become an event each. All others of a pair of hosts are summed up
+/// and become one event of each kind, host and protocol.
 pub(super) struct EventWriter<'a> {
     site: &'a Site,
     events: Events,
-    /// Fewer packets to one host in vain make nobody an attacker.
+    /// Least unanswered packets to one outside host that may make an inside host an attacker.
     least_sent: u64,
+    /// The pair of hosts at hand, the smaller address first, and the protocol.
     pair: Option<(IpAddr, IpAddr, u8)>,
-    /// Of the pair that goes by, what each of the two asked the other, served it and sent it in vain.
-    sides: [Sides; 2],
-    /// Of who was answered, whether the question is there too; and whether any is.
-    heard: Option<(AnswerRate, bool)>,
+    /// Sums of the pair's smaller and larger address.
+    sides: [SideSums; 2],
+    /// For a slice: how often initiators were answered.
+    answers: Option<SliceAnswers>,
 }
 
+/// The answers in a slice of an open window.
+#[derive(Debug, Default)]
+pub(super) struct SliceAnswers {
+    /// Conversations with an answer, by initiator: how many have their request in this slice too.
+    pub with_request: AnswerRate,
+    /// True if any conversation has both a request and an answer.
+    pub has_any: bool,
+}
+
+/// The sums of one of a pair's two hosts.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sides {
-    asked: Sum,
+struct SideSums {
+    /// Conversations that the host opened with the other.
+    opened: Sum,
+    /// Conversations that the other host opened and that did not fail.
     served: Sum,
+    /// Unanswered traffic that the host sent.
     sent: Sum,
-    /// The traffic sent, as a rate counts it; and the packets of it that may be answers.
+    /// The part of the sent traffic that counts for a rate.
     sent_per_window: PerWindow,
+    /// The packets of that part that may be answers.
     sent_answers: u64,
 }
 
-impl Sides {
-    /// Sent in vain, from the first of these ports to the second.
-    fn send(&mut self, [from, to]: [u16; 2], half: &DirectionTotals, is_answer: bool) {
-        self.sent.add([from, to], half, &DirectionTotals::NONE);
-        let per_window = half.per_window();
+impl SideSums {
+    /// Adds unanswered traffic that the host sent from its port `own` to the peer's port `peer`.
+    fn add_sent(&mut self, [own, peer]: [u16; 2], direction: &DirectionTotals, is_answer: bool) {
+        self.sent.add([own, peer], direction, &DirectionTotals::NONE);
+        let per_window = direction.per_window();
         self.sent_per_window.add(per_window);
         if is_answer {
             self.sent_answers = self.sent_answers.saturating_add(per_window.packets);
@@ -47,72 +65,81 @@ impl Sides {
     }
 }
 
-/// Conversations of a pair that are alike.
+/// A sum of conversations of a pair that are alike.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     flows: u32,
     packets: u64,
-    octets: u64,
-    /// Packets the other way, as a rate counts them.
-    out: u64,
+    bytes: u64,
+    /// Packets in the other direction that count for a rate.
+    packets_back: u64,
+    /// The ports of an event; 0 for a port that the conversations do not share.
     port: u16,
     sport: u16,
 }
 
 impl Sum {
-    fn add(&mut self, [port, sport]: [u16; 2], there: &DirectionTotals, back: &DirectionTotals) {
-        let same = |own: u16, other| if own == other { own } else { 0 };
-        match self.flows {
-            0 => (self.port, self.sport) = (port, sport),
-            _ => (self.port, self.sport) = (same(self.port, port), same(self.sport, sport)),
+    fn add(&mut self, [port, sport]: [u16; 2], counted: &DirectionTotals, other: &DirectionTotals) {
+        let common = |known: u16, new| if known == new { known } else { 0 };
+        if self.flows == 0 {
+            (self.port, self.sport) = (port, sport);
+        } else {
+            (self.port, self.sport) = (common(self.port, port), common(self.sport, sport));
         }
         self.flows = self.flows.saturating_add(1);
-        self.packets += there.packets;
-        self.octets += there.octets;
-        self.out = self.out.saturating_add(back.per_window().packets);
+        self.packets += counted.packets;
+        self.bytes += counted.bytes;
+        self.packets_back = self.packets_back.saturating_add(other.per_window().packets);
     }
-}
-
-fn clamp(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl<'a> EventWriter<'a> {
-    /// Adds to `events`; what an inside host sent one outside in vain only from `least_sent` packets.
+    /// Returns a writer that adds to `events`. Unanswered traffic of an inside host to an outside one becomes
+    /// an event from `least_sent` packets on.
     pub(super) fn new(site: &'a Site, events: Events, least_sent: u64) -> EventWriter<'a> {
-        EventWriter { site, events, least_sent, pair: None, sides: Default::default(), heard: None }
+        EventWriter {
+            site,
+            events,
+            least_sent,
+            pair: None,
+            sides: Default::default(),
+            answers: None,
+        }
     }
 
-    /// Of a slice: looks where the questions of answers are.
+    /// Makes the writer one for a slice of an open window: it also counts answers and their requests.
     pub(super) fn live(self) -> EventWriter<'a> {
-        EventWriter { heard: Some((AnswerRate::default(), false)), ..self }
+        EventWriter { answers: Some(SliceAnswers::default()), ..self }
     }
 
-    /// What a slice says of answers and their questions, and whether any question has its answer.
-    pub(super) fn heard(&self) -> Option<(&AnswerRate, bool)> {
-        self.heard.as_ref().map(|(answers, is_answered)| (answers, *is_answered))
+    /// Returns the answers of a slice, or `None` if the writer is for a whole window.
+    pub(super) fn slice_answers(&self) -> Option<&SliceAnswers> {
+        self.answers.as_ref()
     }
 
-    /// All events.
+    /// Returns all events.
+    ///
+    /// # Errors
+    /// Writing a temporary file fails.
     pub(super) fn into_events(mut self) -> io::Result<Events> {
-        self.over()?;
+        self.end_pair()?;
         Ok(self.events)
     }
 
-    /// The pair that went by is over.
-    fn over(&mut self) -> io::Result<()> {
+    /// Writes the sums of the pair at hand.
+    fn end_pair(&mut self) -> io::Result<()> {
         match self.pair.take() {
             Some((IpAddr::V4(a), IpAddr::V4(b), proto)) => {
-                self.sums::<u32>([a.into(), b.into()], proto)
+                self.write_sums::<u32>([a.into(), b.into()], proto)
             }
             Some((IpAddr::V6(a), IpAddr::V6(b), proto)) => {
-                self.sums::<u128>([a.into(), b.into()], proto)
+                self.write_sums::<u128>([a.into(), b.into()], proto)
             }
             _ => Ok(()),
         }
     }
 
-    fn sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
+    fn write_sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
         let EventWriter { site, events, least_sent, sides, .. } = self;
         for (side, (host, peer)) in sides.iter().zip([(a, b), (b, a)]) {
             let event = |kind, sum: &Sum, per_window, more| Event {
@@ -124,24 +151,25 @@ impl<'a> EventWriter<'a> {
                 sport: sum.sport,
                 flows: sum.flows,
                 packets: sum.packets,
-                octets: sum.octets,
+                bytes: sum.bytes,
                 per_window,
                 more,
                 ..Event::default()
             };
-            for (kind, sum) in [(EventKind::Opened, &side.asked), (EventKind::Served, &side.served)]
+            for (kind, sum) in
+                [(EventKind::Opened, &side.opened), (EventKind::Served, &side.served)]
             {
                 if sum.flows > 0 {
-                    // No rate is taken of these but of what went the other way.
-                    let all = PerWindow { packets: sum.packets, octets: sum.octets };
-                    events.push(&event(kind, sum, all, clamp(sum.out)))?;
+                    // Only the packets in the other direction are needed as a rate.
+                    let all = PerWindow { packets: sum.packets, bytes: sum.bytes };
+                    events.push(&event(kind, sum, all, clamp(sum.packets_back)))?;
                 }
             }
-            let is_enough = side.sent.flows > 0
+            let may_attack = side.sent.flows > 0
                 && side.sent_per_window.packets >= *least_sent
                 && site.side(host.ip()) == Some(Side::Inside)
                 && site.side(peer.ip()) == Some(Side::Outside);
-            if is_enough {
+            if may_attack {
                 let answers = narrow(side.sent_answers);
                 events.push(&event(EventKind::Sent, &side.sent, side.sent_per_window, answers))?;
             }
@@ -151,94 +179,102 @@ impl<'a> EventWriter<'a> {
     }
 }
 
+fn clamp(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 impl Visitor for EventWriter<'_> {
-    fn conversation<A: Address>(&mut self, talk: &Conversation<A>) -> io::Result<()> {
+    fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
         let &Conversation {
-            initiator: asker,
-            responder: host,
+            initiator,
+            responder,
             proto,
             port,
             sport,
-            forward: asked,
-            reverse: answered,
+            forward,
+            reverse,
             is_sure,
             outcome,
-        } = talk;
-        let (a, b) = (asker.min(host).ip(), asker.max(host).ip());
+        } = conversation;
+        let (a, b) = (initiator.min(responder).ip(), initiator.max(responder).ip());
         if self.pair != Some((a, b, proto)) {
-            self.over()?;
+            self.end_pair()?;
             self.pair = Some((a, b, proto));
         }
-        let is_first = asker <= host;
-        let [first, second] = &mut self.sides;
-        let (of_asker, of_host) = if is_first { (first, second) } else { (second, first) };
+        let [smaller, larger] = &mut self.sides;
+        let (of_initiator, of_responder) =
+            if initiator <= responder { (smaller, larger) } else { (larger, smaller) };
         let event =
-            |host, peer, half: &DirectionTotals, kind, [port, sport]: [u16; 2], bits: u8| Event {
-                host,
-                kind,
-                proto,
-                peer,
-                port,
-                sport,
-                bits: bits
-                    | if half.spoofed { SPOOFED } else { 0 }
-                    | if half.has_flags { FLAGS } else { 0 },
-                flags: half.flags,
-                flows: half.flows,
-                packets: half.packets,
-                octets: half.octets,
-                per_window: half.per_window(),
-                // 0 is unknown, and the lower bits of a real moment can be 0 too.
-                more: if half.start == 0 { 0 } else { (half.start as u32).max(1) },
+            |host, peer, direction: &DirectionTotals, kind, [port, sport]: [u16; 2], bits: u8| {
+                Event {
+                    host,
+                    kind,
+                    proto,
+                    peer,
+                    port,
+                    sport,
+                    bits: bits
+                        | if direction.spoofed { SPOOFED } else { 0 }
+                        | if direction.has_flags { FLAGS } else { 0 },
+                    flags: direction.flags,
+                    flows: direction.flows,
+                    packets: direction.packets,
+                    bytes: direction.bytes,
+                    per_window: direction.per_window(),
+                    // 0 stands for an unknown start, and the lower bits of a known start can be 0 too.
+                    more: if direction.start == 0 { 0 } else { (direction.start as u32).max(1) },
+                }
             };
-        let is_answered = asked.is_present() && answered.is_present();
-        // Our own look whether our own are still there: opened, and closed by who asked.
+        let is_both_ways = forward.is_present() && reverse.is_present();
+        // Inside hosts check whether inside servers still accept connections: opened, accepted, and closed
+        // or reset by the initiator without data.
         let is_check = outcome == Outcome::Rejected
-            && answered.has_flags
-            && answered.flags & (SYN | ACK) == SYN | ACK
-            && asked.flags & (FIN | RST) != 0
-            && [asker, host].iter().all(|end| self.site.side(end.ip()) == Some(Side::Inside));
-        if let Some((answers, has_any)) = self.heard.as_mut().filter(|_| answered.is_present()) {
-            answers.add(asker, is_answered);
-            *has_any |= is_answered;
+            && reverse.has_flags
+            && reverse.flags & (SYN | ACK) == SYN | ACK
+            && forward.flags & (FIN | RST) != 0
+            && [initiator, responder]
+                .iter()
+                .all(|host| self.site.side(host.ip()) == Some(Side::Inside));
+        if let Some(answers) = self.answers.as_mut().filter(|_| reverse.is_present()) {
+            answers.with_request.add(initiator, is_both_ways);
+            answers.has_any |= is_both_ways;
         }
         match outcome {
             Outcome::Unanswered | Outcome::Rejected | Outcome::Partial
-                if is_sure && !is_check && (outcome != Outcome::Partial || !is_answered) =>
+                if is_sure && !is_check && (outcome != Outcome::Partial || !is_both_ways) =>
             {
-                // Without flags, resets to answers that nobody asked for look like questions.
-                let may_be_reset =
-                    outcome == Outcome::Rejected && !asked.has_flags && talk.may_be_unsolicited();
-                of_asker.send([sport, port], &asked, may_be_reset);
+                // Without flags, resets of unsolicited answers look like rejected attempts.
+                let may_be_reset = outcome == Outcome::Rejected
+                    && !forward.has_flags
+                    && conversation.may_be_unsolicited();
+                of_initiator.add_sent([sport, port], &forward, may_be_reset);
                 if proto == UDP {
-                    of_asker.asked.add([port, sport], &DirectionTotals::NONE, &asked);
+                    of_initiator.opened.add([port, sport], &DirectionTotals::NONE, &forward);
                 }
-                let bits = if outcome == Outcome::Partial { STREAM } else { 0 };
-                let mut event = event(host, asker, &asked, EventKind::Failed, [port, sport], bits);
+                let bits = if outcome == Outcome::Partial { LARGE } else { 0 };
+                let ports = [port, sport];
+                let mut event =
+                    event(responder, initiator, &forward, EventKind::Failed, ports, bits);
                 if may_be_reset {
                     event.flags = MAYBE_RESET;
                 }
                 self.events.push(&event)
             }
             Outcome::Unsolicited => {
-                let flags = answered.has_flags.then_some(answered.flags);
-                of_host.send([port, sport], &answered, is_answer(proto, port, sport, flags));
+                let flags = reverse.has_flags.then_some(reverse.flags);
+                let is_answer = is_answer(proto, port, sport, flags);
+                of_responder.add_sent([port, sport], &reverse, is_answer);
                 if proto == UDP {
-                    of_host.asked.add([sport, port], &DirectionTotals::NONE, &answered);
+                    of_responder.opened.add([sport, port], &DirectionTotals::NONE, &reverse);
                 }
-                let bits = if answered.is_bare_reply() { 0 } else { STREAM };
-                self.events.push(&event(
-                    asker,
-                    host,
-                    &answered,
-                    EventKind::Unsolicited,
-                    [sport, port],
-                    bits,
-                ))
+                let bits = if reverse.is_bare_reply() { 0 } else { LARGE };
+                let ports = [sport, port];
+                let kind = EventKind::Unsolicited;
+                self.events.push(&event(initiator, responder, &reverse, kind, ports, bits))
             }
             _ => {
-                of_asker.asked.add([port, sport], &answered, &asked);
-                of_host.served.add([port, sport], &asked, &answered);
+                of_initiator.opened.add([port, sport], &reverse, &forward);
+                of_responder.served.add([port, sport], &forward, &reverse);
                 Ok(())
             }
         }

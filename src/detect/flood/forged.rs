@@ -1,57 +1,60 @@
-//! Whether the sources of a flood are forged.
+//! Signs that the sources of a flood are forged.
 //!
-//! It is a help and no proof: nobody is blocked for being a source.
+//! They help to read a finding and prove nothing: no host is blocked for being a source.
 
 use std::net::IpAddr;
 
 use crate::detect::threshold::percent;
 
-/// What the sources of one protocol look like, counted while they go by in ascending order.
+/// The distribution of the sources of one protocol, counted as they are added in ascending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sources {
-    /// All of them.
+    /// Number of sources.
     pub count: u64,
-    /// Their conversations.
+    /// Number of conversations of all sources.
     flows: u64,
-    /// Those with one conversation.
+    /// Number of sources with a single conversation.
     pub single: u64,
-    /// Those that no router should forward.
+    /// Number of sources with an address that no router should forward.
     pub bogons: u64,
-    /// Ours, from outside.
+    /// Number of inside sources that came in at an outside interface.
     pub spoofed: u64,
-    /// Distinct /16s, and pairs of sources that share one.
+    /// Number of distinct /16s of the sources.
     pub cells: u64,
+    /// Number of pairs of sources that share a /16.
     pub pairs: u64,
-    /// The /16 that goes by, and its sources.
+    /// The /16 of the last source.
     cell: Option<u32>,
+    /// Number of sources in that /16 so far.
     members: u64,
 }
 
-/// How it was seen that sources are forged.
+/// A sign that sources are forged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// So many are addresses that nobody has.
+    /// This many sources have addresses that no Internet host has.
     Bogons(u64),
-    /// So many are ours, and came in from outside.
+    /// This many sources have inside addresses and came in from outside.
     Spoofed(u64),
-    /// They are spread as if drawn from so many /16s with equal chances.
+    /// The sources are spread as if drawn at random from this many /16s.
     Drawn(u64),
 }
 
-/// Fewer sources of a kind, and less of a hundred, are stray.
-const STRAY: (u64, u64) = (5, 5);
-/// With fewer pairs in a /16 an ordinary crowd looks drawn too.
-const PAIRS: u64 = 50;
-/// Within fewer /16s any crowd does.
-const CELLS: u64 = 20;
+/// Least number of forged sources that are a sign, and least percent of all sources. Fewer are strays.
+const LEAST_FORGED: u64 = 5;
+const LEAST_FORGED_PERCENT: u64 = 5;
+/// Least pairs of sources in the same /16 that are a sign. With fewer, ordinary clients look random too.
+const LEAST_PAIRS: u64 = 50;
+/// Least /16s that are a sign. Any group of hosts looks evenly spread over fewer.
+const LEAST_CELLS: u64 = 20;
 
 impl Sources {
-    /// The next source, with so many conversations.
-    pub(super) fn add(&mut self, source: IpAddr, flows: u64, is_ours: bool, is_spoofed: bool) {
+    /// Adds the next source with its number of conversations.
+    pub(super) fn add(&mut self, source: IpAddr, flows: u64, is_inside: bool, is_spoofed: bool) {
         self.count += 1;
         self.flows = self.flows.saturating_add(flows);
         self.single += u64::from(flows == 1);
-        self.bogons += u64::from(!is_ours && is_bogon(source));
+        self.bogons += u64::from(!is_inside && is_bogon(source));
         self.spoofed += u64::from(is_spoofed);
         if let IpAddr::V4(source) = source {
             let cell = Some(u32::from(source) >> 16);
@@ -64,25 +67,30 @@ impl Sources {
         }
     }
 
-    /// The strongest sign that they are forged.
+    /// Returns the strongest sign that the sources are forged, if there is one.
     pub(super) fn sign(&self) -> Option<Sign> {
-        // Of the conversations too: beside one attacker a few strays are no sign.
-        let many =
-            |part: u64| part >= STRAY.0 && percent(part, self.count.max(self.flows)) >= STRAY.1;
-        match () {
-            () if many(self.spoofed) => Some(Sign::Spoofed(self.spoofed)),
-            () if many(self.bogons) => Some(Sign::Bogons(self.bogons)),
-            () => self.drawn().map(Sign::Drawn),
+        // The share is of the conversations if they are more: a few strays beside one attacker are no sign.
+        let whole = self.count.max(self.flows);
+        let are_many =
+            |part: u64| part >= LEAST_FORGED && percent(part, whole) >= LEAST_FORGED_PERCENT;
+        if are_many(self.spoofed) {
+            Some(Sign::Spoofed(self.spoofed))
+        } else if are_many(self.bogons) {
+            Some(Sign::Bogons(self.bogons))
+        } else {
+            self.drawn().map(Sign::Drawn)
         }
     }
 
-    /// The number of /16s that they were drawn from, if they were.
+    /// Returns the number of /16s that the sources were drawn from, if they look drawn at random.
     ///
-    /// Of n sources drawn from K cells with equal chances, n*n/2K pairs share a cell, and
-    /// K(1 - (1 - 1/K)^n) cells are hit. The hosts of an attacker lie together in the networks of some
-    /// providers: they make far more pairs than the cells that they hit would let one expect.
+    /// If n sources are drawn from K cells with equal chances, n*n/2K pairs share a cell, and
+    /// K(1 - (1 - 1/K)^n) cells are hit. The pairs give K, and the number of cells must then agree within
+    /// 1 %. Real hosts lie together in the networks of some providers: they make far more pairs than the
+    /// number of cells lets expect. At least 95 % of the sources must have a single conversation, because a
+    /// forged source is hardly ever drawn twice.
     fn drawn(&self) -> Option<u64> {
-        let is_enough = self.pairs >= PAIRS && self.cells >= CELLS;
+        let is_enough = self.pairs >= LEAST_PAIRS && self.cells >= LEAST_CELLS;
         if !is_enough || self.single * 100 < self.count * 95 {
             return None;
         }
@@ -94,8 +102,11 @@ impl Sources {
     }
 }
 
-/// Whether nobody on the Internet has the address: RFC 6890 and the registries that it began, multicast,
-/// and what is reserved (RFC 1112 section 4); of IPv6 all but what is allocated (RFC 4291 section 2.4).
+/// Returns true if no Internet host has the address.
+///
+/// For IPv4 these are the special-purpose addresses (RFC 6890 and its registries), multicast and reserved
+/// addresses (RFC 1112 section 4); for IPv6 all addresses outside the allocated 2000::/3 (RFC 4291
+/// section 2.4).
 pub(super) fn is_bogon(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -113,7 +124,7 @@ pub(super) fn is_bogon(address: IpAddr) -> bool {
                     | (203, 0, 113)
             )
         }
-        // Those for documentation are where examples and this kit's own plays live.
+        // Documentation addresses are no bogons here, because examples and nfgen's scenarios use them.
         IpAddr::V6(address) => address.segments()[0] >> 13 != 1,
     }
 }
@@ -131,7 +142,7 @@ mod tests {
         sources
     }
 
-    /// Numbers that look random, the same in every run.
+    /// Returns a number that looks random, the same in every run.
     fn random(n: u32) -> u32 {
         let mut x = u64::from(n).wrapping_add(0x9e37_79b9).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x ^= x >> 29;
@@ -139,7 +150,7 @@ mod tests {
         (x >> 32) as u32
     }
 
-    /// An address that nobody could tell from another's.
+    /// Returns an address that looks random and is no bogon.
     fn public(n: u32) -> u32 {
         (0..)
             .map(|k| random(n.wrapping_mul(31).wrapping_add(k)))
@@ -148,42 +159,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drawn_evenly_is_forged() {
+    fn evenly_drawn_sources_are_forged() {
         let all = sources((0..40_000).map(public));
         let Some(Sign::Drawn(range)) = all.sign() else { panic!("{all:?}") };
-        // All of unicast but what is private.
+        // All unicast addresses but the special ones.
         assert!((50_000..60_000).contains(&range), "{range}");
         let few = sources((0..20_000).map(|n| 0x2900_0000 | random(n) & 0xff_ffff));
         assert!(matches!(few.sign(), Some(Sign::Drawn(200..300))), "{few:?}");
     }
 
     #[test]
-    fn the_hosts_of_networks_are_not() {
+    fn sources_that_cluster_in_networks_are_not_forged() {
         // Networks of 1 to 200 hosts.
         let of = |n: u32| {
             (0..1 + random(n) % 200).map(move |k| public(n) & 0xffff_0000 | random(k) & 0xffff)
         };
         assert_eq!(sources((0..100).flat_map(of)).sign(), None);
-        // Most have a single host, some a few: as far apart as attackers' hosts can be.
+        // Most networks have one host, some have a few: the widest spread of real attackers.
         let of = |n: u32| {
             let hosts = if n % 10 == 0 { 12 } else { 1 };
             (0..hosts).map(move |k| public(n) & 0xffff_0000 | random(n + k) & 0xffff)
         };
         assert_eq!(sources((0..3_000).flat_map(of)).sign(), None);
-        // One network, and too few to tell.
+        // A single network, and too few sources to decide.
         assert_eq!(sources((0..5_000).map(|n| 0x8c77_0000 | random(n) & 0xffff)).sign(), None);
         assert_eq!(sources((0..1_000).map(public)).sign(), None);
     }
 
     #[test]
-    fn who_asks_twice_is_no_forged_source() {
+    fn sources_with_several_conversations_are_not_forged() {
         let mut all = sources((0..40_000).map(public));
         all.single = 37_000;
         assert_eq!(all.sign(), None);
     }
 
     #[test]
-    fn bogons_and_our_own_addresses_from_outside() {
+    fn bogons_and_inside_addresses_from_outside_are_forged() {
         let some = |bogons: u32| {
             let strange = (0..bogons).map(|n| 0x0a00_0000 + n);
             sources((0..100 - bogons).map(public).chain(strange)).sign()
@@ -198,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registries_are_kept() {
+    fn special_purpose_addresses_are_bogons() {
         for (address, expected) in [
             ("0.0.0.1", true),
             ("9.255.255.255", false),

@@ -5,16 +5,17 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::carpet::{self, Carpet};
-use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Totals, seconds, traffic};
-use super::class::{CARPET, CLASSES, DDOS, DOS, OUTBOUND, REFLECTION, VOLUME};
-use super::evidence::{Evidence, InputProfile};
+use super::carpet::{self, CARPET, Carpet};
+use super::carry_over::CarryOver;
+use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Totals, seconds};
+use super::class::{CLASSES, DDOS, DOS, OUTBOUND, REFLECTION, VOLUME};
+use super::evidence::Evidence;
 use super::forged::Sign;
-use super::live::CarryOver;
+use super::host_summary::HostSummary;
+use super::input_profile::InputProfile;
 use super::memory::{Memory, Usual};
 use super::setup::Setup;
-use super::traffic::{TopSource, asking};
-use super::victims::HostSummary;
+use super::traffic_sum::{TopSource, attacking};
 use crate::conversation::{Active, PairedFlows, PerWindow};
 use crate::detect::judge::{
     Case, Counts, JudgeContext, Measured, also, calibrate, explain, knows_dark,
@@ -108,7 +109,7 @@ impl<'a> FloodJudge<'a> {
             is_new: false,
             least_failed: failed(&DOS).min(failed(&DDOS)),
             least_packets: scaled(setup.least(&REFLECTION)).min(volume),
-            least_carpet: scaled(setup.own(CARPET, carpet::LARGE.1)),
+            least_carpet: scaled(setup.own(CARPET, carpet::LARGE_PACKETS)),
             attackers: BTreeMap::new(),
             carpets: Vec::new(),
             carry: None,
@@ -138,7 +139,7 @@ impl<'a> FloodJudge<'a> {
             || summary.per_window.packets >= self.least_packets
             || summary.sent > 0
             || site.explain == Some(host)
-            || (site.calibrate && summary.stream.0 > 0)
+            || (site.calibrate && summary.one_way.flows > 0)
     }
 
     fn case<'e>(&self, evidence: &'e Evidence) -> FloodCase<'e>
@@ -228,14 +229,14 @@ impl<'a> FloodJudge<'a> {
         let top = load.top();
         let counts_flows = [DOS.name, DDOS.name].contains(&class.name);
         let all = if counts_flows { load.flows } else { load.per_window.packets };
-        let is_heavy = |source: &&(u64, TopSource)| asking(source) >= all.div_ceil(SHARE).max(1);
+        let is_heavy = |source: &&(u64, TopSource)| attacking(source) >= all.div_ceil(SHARE).max(1);
         let explained = self.context.site.explain;
         if let Some(source) = top.iter().find(|(_, from)| explained == Some(from.peer)) {
             // The host of --explain is shown as an attacker too.
             self.out.seen.push(Explained {
                 of: format!("{} source", class.name),
                 measure: "ofpct",
-                value: percent(asking(source), all),
+                value: percent(attacking(source), all),
                 limit: Threshold::AtLeast(100 / SHARE),
             });
         }
@@ -244,7 +245,7 @@ impl<'a> FloodJudge<'a> {
         if heavy.is_empty() {
             self.out.figure.push(pair(None, load.flows));
         }
-        let pairs = heavy.iter().map(|(_, from)| pair(Some(from.peer), from.sums.0));
+        let pairs = heavy.iter().map(|(_, from)| pair(Some(from.peer), from.sums.flows));
         self.out.figure.extend(pairs);
         // A host whose address was forged is no attacker.
         if flood.marks.iter().any(|mark| mark == FORGED) {
@@ -255,7 +256,7 @@ impl<'a> FloodJudge<'a> {
             if self.context.site.side(sender.peer) != Some(Side::Inside) {
                 continue;
             }
-            let weight = asking(source);
+            let weight = attacking(source);
             let percent = percent(weight, all);
             let parts = self.attackers.entry((sender.peer, class.name)).or_default();
             parts.push(AttackerShare {
@@ -270,12 +271,12 @@ impl<'a> FloodJudge<'a> {
     /// Returns the finding about an inside attacker of one class, over all of its victims.
     fn attacker(&self, host: IpAddr, class: &str, mut parts: Vec<AttackerShare>) -> Finding {
         // The order in which the victims were judged must not matter.
-        parts.sort_by_key(|part| (Reverse(part.sender.sums.0), part.victim));
+        parts.sort_by_key(|part| (Reverse(part.sender.sums.flows), part.victim));
         let mut total = Traffic::NONE;
-        parts.iter().for_each(|part| total.add(traffic(part.sender.sums)));
+        parts.iter().for_each(|part| total.add(part.sender.sums));
         let peer = |part: &AttackerShare| Peer {
             host: Host::Address(part.victim),
-            flows: Some(part.sender.sums.0),
+            flows: Some(part.sender.sums.flows),
         };
         let first = parts.first();
         let (proto, port) = first.map_or((None, None), |first| first.service);
@@ -321,7 +322,8 @@ impl<'a> FloodJudge<'a> {
         let window = self.context.window;
         let own = self.context.limits.of(CARPET, carpet.net.addr());
         let packets = carpet.per_window.packets;
-        let default = if carpet::is_large(carpet.sums) { carpet::LARGE.1 } else { carpet::PACKETS };
+        let default =
+            if carpet::is_large(carpet.sums) { carpet::LARGE_PACKETS } else { carpet::PACKETS };
         let usual = self.memory.as_ref().and_then(|memory| memory.usual_of_net(carpet.net, window));
         let limit = own.unwrap_or(default).max(usual.unwrap_or(0).saturating_mul(TIMES));
         let limit = Threshold::AtLeast(limit).scaled(window).least();
@@ -347,9 +349,9 @@ impl<'a> FloodJudge<'a> {
         let measures = self.measure_carpet(carpet).unwrap_or_default();
         let peer = |(_, from): &(u64, TopSource)| Peer {
             host: Host::Address(from.peer),
-            flows: Some(from.sums.0),
+            flows: Some(from.sums.flows),
         };
-        let (host, total) = (Host::Prefix(carpet.net), traffic(carpet.sums));
+        let (host, total) = (Host::Prefix(carpet.net), carpet.sums);
         Finding {
             proto: carpet.proto,
             port: carpet.port,
@@ -369,9 +371,9 @@ impl<'a> FloodJudge<'a> {
             (&mut self.memory, self.context.window, is_sure && !is_outside)
         {
             let seconds = u64::from(window.seconds());
-            let PerWindow { packets, octets } = summary.per_window;
+            let PerWindow { packets, bytes } = summary.per_window;
             let seen =
-                Usual { pps: packets / seconds, kbps: octets.saturating_mul(8) / seconds / 1000 };
+                Usual { pps: packets / seconds, kbps: bytes.saturating_mul(8) / seconds / 1000 };
             memory.learn(host, seen, window);
         }
     }
@@ -403,11 +405,11 @@ impl<'a> FloodJudge<'a> {
         measured: impl Iterator<Item = &'m FloodMeasured>,
     ) {
         let counts = [
-            ("tried", evidence.tried.flows),
+            ("tried", evidence.failed.flows),
             ("served", evidence.served.flows),
-            ("asked", evidence.asked.flows),
+            ("asked", evidence.opened.flows),
             ("scanned", evidence.scanned),
-            ("packets", evidence.stream.packets),
+            ("packets", evidence.one_way.packets),
             ("unsolicited", evidence.unsolicited),
         ];
         explain("", measured, &Counts { of: "host", counts: &counts }, &mut self.out.seen);

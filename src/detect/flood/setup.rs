@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use super::answers_seen::AnswersSeen;
 use super::case::FloodClass;
 use super::class::OUTBOUND;
-use super::live::AnswersSeen;
 use super::memory::Memory;
 use crate::detect::site_limits::SiteLimits;
 

@@ -1,103 +1,116 @@
-//! What one source sent a host by one protocol.
+//! The traffic of one kind and protocol that one source sent to a host.
 
 use std::net::IpAddr;
 
-use super::event::{Event, EventKind, FLAGS, SPOOFED, STREAM, only_replies};
-use super::evidence::InputProfile;
-use super::traffic::{Counts, add};
+use super::event::{Event, EventKind, FLAGS, LARGE, SPOOFED, only_replies};
+use super::input_profile::InputProfile;
 use crate::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
+use crate::detect::traffic::Traffic;
 use crate::finding::{Sample, Side};
 use crate::flow::{TCP, UDP};
 
-/// Minutes that are told apart: of more, a day's, the rest is not looked at.
+/// Most minutes of which conversations are counted; later ones of a long window are left out.
 pub(super) const MAX_MINUTES: usize = 2048;
-/// Ports of one source that are counted one by one.
+/// Most ports of one source whose conversations are counted by port.
 const MAX_PORTS: usize = 4096;
-/// A source that asks for so many ports, for none much more often than scanners try again, looks for
-/// them: that is a scan, and nfscan's.
-const SCANNED: u64 = 15;
-/// Conversations a port that a scanner has: nmap tries up to ten times (-T0 to -T3).
-pub(super) const TRIES: u64 = 10;
-/// Octets a packet up to which UDP may be a scan's probe.
-const PROBE: u64 = 100;
-/// Source ports of one source that are told apart: one that answers has one.
-const MAX_SPORTS: usize = 4;
+/// Least distinct ports of a source that scans for open ports. Such a source is for nfscan to find.
+const SCANNED_PORTS: u64 = 15;
+/// Most conversations per port of a port scan: nmap retries a port up to ten times (-T0 to -T3).
+pub(super) const RETRIES: u64 = 10;
+/// Most bytes per packet of a UDP port scan.
+const PROBE_BYTES: u64 = 100;
+/// Most source ports of one source whose traffic is summed by port. A reflector answers from one.
+const MAX_SOURCE_PORTS: usize = 4;
 
-/// One source's rows of one kind and protocol.
+/// The traffic that a source sent from one port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourcePort {
+    pub port: u16,
+    pub traffic: Traffic,
+    /// The part of the packets that counts for a rate.
+    pub packets_per_window: u64,
+}
+
+/// The traffic of one kind and protocol that one source sent to a host.
 #[derive(Clone, Debug)]
 pub(super) struct SourceTraffic {
     pub kind: EventKind,
     pub proto: u8,
     pub peer: IpAddr,
-    pub sums: Counts,
-    /// Packets and octets of these as a rate counts them.
+    pub sums: Traffic,
+    /// The part of the packets and bytes that counts for a rate.
     pub per_window: PerWindow,
-    /// Of the conversations, those that a flood is made of.
-    pub tried: u64,
-    /// The parts of `tried` and of the packets that may only be answers, which say nothing against the source.
-    pub answers: (u64, u64),
-    /// Packets, as a rate counts them, of answers without data or by a protocol without connections.
+    /// Number of the conversations that are attempts of a flood ([`is_attempt`]).
+    pub attempts: u64,
+    /// Number of the attempts that may only be answers, which are nothing against the source.
+    pub answer_attempts: u64,
+    /// Packets that may only be answers.
+    pub answer_packets: u64,
+    /// Packets, as they count for a rate, of answers without data or by a protocol without connections.
     pub unsolicited: u64,
-    /// The host's ports in order, with their conversations.
+    /// The host's ports in order, with their number of conversations.
     pub ports: Vec<(u16, u64)>,
-    pub distinct: u64,
+    pub distinct_ports: u64,
+    /// Attempts by the minute of their start.
     pub minutes: Vec<(u32, u64)>,
-    /// Sums by the source's port, where there are few; and packets as a rate counts them.
-    pub sports: Vec<(u16, Counts, u64)>,
+    /// Traffic by the source's port, for the first few ports.
+    pub source_ports: Vec<SourcePort>,
+    /// True if some flow came in at an outside interface with an inside source.
     pub is_spoofed: bool,
-    /// One of our own.
-    pub is_ours: bool,
+    /// True if the source is an inside host.
+    pub is_inside: bool,
     pub sample: Sample,
 }
 
 impl SourceTraffic {
-    /// An empty one for this event's source, in the place of an old one.
+    /// Returns empty sums for the source of `event`. It reuses the tables of `old`.
     pub(super) fn of<A: Address>(
         event: &Event<A>,
-        view: InputProfile,
+        input: InputProfile,
         old: Option<SourceTraffic>,
     ) -> SourceTraffic {
-        let mut run = SourceTraffic {
+        let mut source = SourceTraffic {
             kind: event.kind,
             proto: event.proto,
             peer: event.peer.ip(),
-            sums: (0, 0, 0),
+            sums: Traffic::NONE,
             per_window: PerWindow::NONE,
-            tried: 0,
-            answers: (0, 0),
+            attempts: 0,
+            answer_attempts: 0,
+            answer_packets: 0,
             unsolicited: 0,
             ports: Vec::new(),
-            distinct: 0,
+            distinct_ports: 0,
             minutes: Vec::new(),
-            sports: Vec::new(),
+            source_ports: Vec::new(),
             is_spoofed: false,
-            is_ours: view.site.side(event.peer.ip()) == Some(Side::Inside),
+            is_inside: input.site.side(event.peer.ip()) == Some(Side::Inside),
             sample: event.sample(),
         };
-        if let Some(SourceTraffic { mut ports, mut minutes, mut sports, .. }) = old {
+        if let Some(SourceTraffic { mut ports, mut minutes, mut source_ports, .. }) = old {
             ports.clear();
             minutes.clear();
-            sports.clear();
-            (run.ports, run.minutes, run.sports) = (ports, minutes, sports);
+            source_ports.clear();
+            (source.ports, source.minutes, source.source_ports) = (ports, minutes, source_ports);
         }
-        run
+        source
     }
 
-    /// Adds a row of the same source.
-    pub(super) fn add<A: Address>(&mut self, event: &Event<A>, view: InputProfile) {
-        // A conversation of what was tried counts once, however many records it has.
+    /// Adds an event of the same source, kind and protocol.
+    pub(super) fn add<A: Address>(&mut self, event: &Event<A>, input: InputProfile) {
+        // A failed conversation counts once, however many records it has.
         let flows = if event.kind == EventKind::Sent { u64::from(event.flows) } else { 1 };
-        let (packets, octets) = (event.packets, event.octets);
-        add(&mut self.sums, (flows, packets, octets));
+        let traffic = Traffic { flows, packets: event.packets, bytes: event.bytes };
+        self.sums.add(traffic);
         self.per_window.add(event.per_window);
-        // The port that is attacked: of what the host sent, the peer's.
-        let aim = if event.kind == EventKind::Sent { event.sport } else { event.port };
+        // The attacked port is the receiver's: the peer's for traffic that the host sent.
+        let attacked_port = if event.kind == EventKind::Sent { event.sport } else { event.port };
         match self.ports.last_mut() {
-            Some((port, count)) if *port == aim => *count += flows,
+            Some((port, count)) if *port == attacked_port => *count += flows,
             _ => {
-                self.distinct += 1;
+                self.distinct_ports += 1;
                 if self.ports.len() < MAX_PORTS {
-                    self.ports.push((aim, flows));
+                    self.ports.push((attacked_port, flows));
                 }
             }
         }
@@ -107,15 +120,15 @@ impl SourceTraffic {
             _ if is_answer => event.per_window.packets,
             _ => 0,
         };
-        self.answers.1 = self.answers.1.saturating_add(answers);
+        self.answer_packets = self.answer_packets.saturating_add(answers);
         if is_answer && (event.proto != TCP || is_bare_answer(event)) {
             self.unsolicited = self.unsolicited.saturating_add(answers);
         }
-        if counts(event, view) {
-            self.tried += 1;
-            self.answers.0 += u64::from(is_answer);
+        if is_attempt(event, input) {
+            self.attempts += 1;
+            self.answer_attempts += u64::from(is_answer);
             if event.more != 0 {
-                count(&mut self.minutes, event.more / 60_000);
+                count_minute(&mut self.minutes, event.more / 60_000);
             }
         }
         self.is_spoofed |= event.has(SPOOFED);
@@ -124,86 +137,92 @@ impl SourceTraffic {
             _ => event.proto == UDP,
         };
         if may_reflect {
-            let rated = event.per_window.packets;
-            match self.sports.iter().position(|(port, ..)| *port == event.sport) {
-                Some(at) => {
-                    if let Some((_, sums, per_window)) = self.sports.get_mut(at) {
-                        add(sums, (flows, packets, octets));
-                        *per_window = per_window.saturating_add(rated);
-                    }
+            self.add_source_port(event.sport, traffic, event.per_window.packets);
+        }
+    }
+
+    fn add_source_port(&mut self, port: u16, traffic: Traffic, packets_per_window: u64) {
+        match self.source_ports.iter_mut().find(|known| known.port == port) {
+            Some(known) => {
+                known.traffic.add(traffic);
+                known.packets_per_window =
+                    known.packets_per_window.saturating_add(packets_per_window);
+            }
+            None => {
+                if self.source_ports.len() < MAX_SOURCE_PORTS {
+                    self.source_ports.push(SourcePort { port, traffic, packets_per_window });
                 }
-                None if self.sports.len() < MAX_SPORTS => {
-                    self.sports.push((event.sport, (flows, packets, octets), rated));
-                }
-                None => {}
             }
         }
     }
 
-    /// Whether the source looks for open ports.
-    pub(super) fn is_scan(&self) -> bool {
-        let (_, packets, octets) = self.sums;
-        let looks = self.distinct >= SCANNED && self.tried <= TRIES * self.distinct;
+    /// Returns true if the source scans the host for open ports: it tried many ports, none of them much more
+    /// often than scanners retry.
+    pub(super) fn is_port_scan(&self) -> bool {
+        let tries_ports =
+            self.distinct_ports >= SCANNED_PORTS && self.attempts <= RETRIES * self.distinct_ports;
         match self.proto {
-            // A scanner asks; what is answered to many ports is no scan.
-            TCP => looks && self.kind == EventKind::Failed,
-            UDP => looks && octets <= PROBE.saturating_mul(packets),
+            // A scanner makes attempts. Answers to many ports are no scan.
+            TCP => tries_ports && self.kind == EventKind::Failed,
+            UDP => tries_ports && self.sums.bytes <= PROBE_BYTES.saturating_mul(self.sums.packets),
             _ => false,
         }
     }
 }
 
-fn count(minutes: &mut Vec<(u32, u64)>, minute: u32) {
+fn count_minute(minutes: &mut Vec<(u32, u64)>, minute: u32) {
     let is_full = minutes.len() >= MAX_MINUTES;
-    // The conversations of one source with one port come in no order; but most sources have few.
-    match minutes.iter_mut().rev().find(|(of, _)| *of == minute) {
+    // The conversations of a source with one port come in any order, but most sources have few minutes.
+    match minutes.iter_mut().rev().find(|(known, _)| *known == minute) {
         Some((_, sum)) => *sum += 1,
         None if is_full => {}
         None => minutes.push((minute, 1)),
     }
 }
 
-/// Whether what was sent in vain is an attempt that a flood is made of.
+/// Returns true if an event is an attempt that a flood is made of.
 ///
-/// Where answers are not seen, only what shows by itself that it opens a connection that never was:
-/// SYN without an acknowledgement, or a few packets without load. Datagrams that go on and on are one from
-/// outside alone: so do our own hosts tell a collector what happens, and a receiver what is said. An answer
-/// that was never asked for is one too: of TCP a bare one, which is no rest of a connection.
-fn counts<A: Address>(event: &Event<A>, view: InputProfile) -> bool {
-    let is_bare = || is_bare(event);
-    match (event.kind, view.hears(), event.proto) {
+/// If answers are seen, these are attempts:
+/// - failed TCP conversations, except large ones that had been open before: with SYN+ACK or a reset;
+/// - failed datagrams. Large datagram streams count only if they come from outside: inside hosts send such
+///   streams to collectors of logs and to receivers of media, which never answer;
+/// - unsolicited answers, of TCP only bare ones, because others may be the rest of a connection. They do not
+///   count while the window is open, because the request may be in an earlier slice.
+///
+/// If answers are not seen, only TCP conversations that surely were never opened are attempts: SYN without
+/// ACK, or without flags up to three packets without data.
+fn is_attempt<A: Address>(event: &Event<A>, input: InputProfile) -> bool {
+    match (event.kind, input.sees_answers(), event.proto) {
         (EventKind::Sent | EventKind::Opened | EventKind::Served, ..)
         | (EventKind::Unsolicited, false, _) => false,
-        (EventKind::Unsolicited, ..) if view.live => false,
+        (EventKind::Unsolicited, ..) if input.live => false,
         (EventKind::Unsolicited, true, TCP) if event.has(FLAGS) => is_bare_answer(event),
-        (EventKind::Unsolicited, true, TCP) => !event.has(STREAM),
+        (EventKind::Unsolicited, true, TCP) => !event.has(LARGE),
         (EventKind::Failed, true, TCP) => {
             let never_opened = event.has(FLAGS) && event.flags & (SYN | ACK) == SYN;
-            !event.has(STREAM) || event.flags & (SYN | RST) == 0 || never_opened
+            !event.has(LARGE) || event.flags & (SYN | RST) == 0 || never_opened
         }
-        (_, true, UDP) if event.has(STREAM) => {
-            view.site.side(event.peer.ip()) == Some(Side::Outside)
+        (_, true, UDP) if event.has(LARGE) => {
+            input.site.side(event.peer.ip()) == Some(Side::Outside)
         }
         (_, true, _) => true,
         (_, false, TCP) if event.has(FLAGS) => event.flags & (SYN | ACK) == SYN,
-        (_, false, TCP) => !event.has(STREAM) && event.packets <= 3 && is_bare(),
+        (_, false, TCP) => !event.has(LARGE) && event.packets <= 3 && is_bare(event),
         (_, false, _) => false,
     }
 }
 
+/// Returns true for packets without data.
 fn is_bare<A: Address>(event: &Event<A>) -> bool {
-    event.octets <= A::BARE.saturating_mul(event.packets)
+    event.bytes <= A::BARE.saturating_mul(event.packets)
 }
 
-/// Returns true for an answer of TCP without data: SYN and ACK or a reset, where the flags say.
+/// Returns true for TCP answers without data: SYN+ACK or a reset, or any small packets without flags.
 fn is_bare_answer<A: Address>(event: &Event<A>) -> bool {
     is_bare(event) && (!event.has(FLAGS) || only_replies(event.flags))
 }
 
-/// An answer of TCP to a question; where flags are unknown, what is as small.
+/// Returns true for a SYN+ACK, or for packets of its size if flags are unknown.
 fn is_syn_ack<A: Address>(event: &Event<A>) -> bool {
-    match event.has(FLAGS) {
-        true => event.flags & (SYN | ACK) == SYN | ACK && !event.has(STREAM),
-        false => !event.has(STREAM),
-    }
+    !event.has(LARGE) && (!event.has(FLAGS) || event.flags & (SYN | ACK) == SYN | ACK)
 }

@@ -1,15 +1,16 @@
-//! Each class at its limit, innocents that come near, and what holds for all of them.
+//! Each class at its limit, harmless traffic that comes near it, and properties of all classes.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Flood, Memory, Setup};
 use crate::detect::play::*;
 use crate::detect::{Detector, Site, SiteLimits};
-use crate::window::Counter;
 use crate::finding::Finding;
 use crate::flow::{Flow, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 mod answers;
 mod rates;
@@ -28,39 +29,39 @@ fn judge(flows: &[Flow]) -> Vec<Finding> {
     judge_by(Setup::default(), &window(0), flows)
 }
 
-/// What is found with flags and on nine columns alike.
+/// Returns the findings, which must be the same with all columns and with nine.
 fn both(flows: &[Flow]) -> Vec<String> {
     let named = names(&judge(flows));
-    assert_eq!(names(&judge(&nine(flows))), named, "nine columns say something else");
+    assert_eq!(names(&judge(&nine(flows))), named, "other findings from nine columns");
     named
 }
 
 const VICTIM: [u8; 4] = [10, 1, 1, 1];
 
-/// So many SYNs of each of these hosts, from a port each.
+/// Returns `count` SYNs to the victim, each from the host that `from` gives and from a port of its own.
 fn syns(count: u32, from: impl Fn(u32) -> [u8; 4]) -> Vec<Flow> {
     let syn = |n: u32| Flow { sport: 1024 + (n % 60_000) as u16, ..ask(from(n), VICTIM, 80) };
     (0..count).map(syn).collect()
 }
 
-/// A datagram from a port, larger than a probe.
+/// Returns a flow of `packets` datagrams that are larger than a probe.
 fn datagram(from: [u8; 4], sport: u16, to: [u8; 4], dport: u16, packets: u64) -> Flow {
     Flow { sport, packets, octets: packets * 1000, ..send(UDP, from, to, dport) }
 }
 
 #[test]
-fn a_thousand_in_vain_are_a_flood_of_one_or_of_many() {
+fn a_thousand_failed_attempts_are_dos_or_ddos() {
     assert_eq!(both(&syns(1000, |_| OUTSIDE)), ["dos 10.1.1.1 target"]);
     assert_eq!(both(&syns(999, |_| OUTSIDE)), [""; 0]);
     assert_eq!(both(&syns(1000, |n| theirs(n % 10))), ["ddos 10.1.1.1 target"]);
     assert_eq!(both(&syns(1000, |n| theirs(n % 9))), ["dos 10.1.1.1 target"]);
-    // One of many has more than half.
+    // One of many sources has more than half.
     let heavy = |n| if n % 3 > 0 { OUTSIDE } else { theirs(n % 40) };
     assert_eq!(both(&syns(1500, heavy)), ["dos 10.1.1.1 target"]);
 }
 
 #[test]
-fn two_hundred_in_a_minute_are_enough() {
+fn two_hundred_attempts_in_a_minute_are_enough() {
     let at = |seconds: u64| {
         let flows = syns(200, |_| OUTSIDE).into_iter().enumerate();
         let start = |n: usize| Some(Timestamp::from_secs(60 + n as u64 * seconds / 200));
@@ -86,13 +87,13 @@ fn a_collector_that_answers_nothing_is_not_flooded() {
 }
 
 #[test]
-fn records_of_one_connection_count_once() {
+fn records_of_one_connection_are_one_attempt() {
     let flows: Vec<Flow> = (0..3000).map(|_| ask(OUTSIDE, VICTIM, 80)).collect();
     assert_eq!(both(&flows), [""; 0]);
 }
 
 #[test]
-fn a_crowd_that_is_served_is_none() {
+fn a_flash_crowd_that_is_mostly_served_is_no_flood() {
     let refused = syns(1500, theirs);
     let served = |n: u32| {
         let [there, _] = talk(theirs(n), VICTIM, 443);
@@ -107,7 +108,7 @@ fn a_crowd_that_is_served_is_none() {
 }
 
 #[test]
-fn a_scan_of_ports_and_its_resets_are_none() {
+fn a_port_scan_is_no_flood() {
     let refused = |n: u32| {
         let syn = ask(OUTSIDE, VICTIM, 1 + n as u16);
         [syn, back(&syn, 1, 40, 20)]
@@ -115,18 +116,18 @@ fn a_scan_of_ports_and_its_resets_are_none() {
     assert_eq!(both(&(0..5000).flat_map(refused).collect::<Vec<_>>()), [""; 0]);
     let probe = |n: u32| send(UDP, OUTSIDE, VICTIM, 1 + n as u16);
     assert_eq!(both(&(0..5000).map(probe).collect::<Vec<_>>()), [""; 0]);
-    // What is as large as a flood's is one.
+    // Datagrams as large as a flood's are a flood.
     let large = |n: u32| datagram(OUTSIDE, 50_000, VICTIM, 1 + n as u16, 1);
     assert_eq!(both(&(0..5000).map(large).collect::<Vec<_>>()), ["dos 10.1.1.1 target"]);
 }
 
 #[test]
-fn an_inside_attacker_has_a_line_of_his_own_over_all_victims() {
+fn an_inside_attacker_has_one_finding_over_all_victims() {
     let second = [192, 0, 2, 77];
     let mut flows: Vec<Flow> = syns(1200, |_| ours(9000)).into_iter().collect();
     let more = syns(1500, |_| ours(9000)).into_iter();
     flows.extend(more.map(|f| Flow { dip: second.into(), ..f }));
-    // Each makes less than a tenth.
+    // Each of these makes less than a tenth of the flood.
     flows.extend(syns(100, |n| ours(9100 + n)));
     let findings = judge(&flows);
     assert_eq!(
@@ -139,14 +140,14 @@ fn an_inside_attacker_has_a_line_of_his_own_over_all_victims() {
 }
 
 #[test]
-fn a_flood_may_be_of_any_protocol() {
+fn floods_of_any_protocol_are_found() {
     let gre = |from: fn(u32) -> [u8; 4]| -> Vec<Flow> {
         (0..1_500).map(|n| Flow { sport: 0, dport: 0, ..send(47, from(n), VICTIM, 0) }).collect()
     };
     let found = judge(&gre(theirs));
     assert_eq!(names(&found), ["ddos 10.1.1.1 target"]);
     assert_eq!((found[0].proto, found[0].port), (Some(47), None));
-    // Tunnels have two ends.
+    // A tunnel has traffic in both directions.
     let both_ways = gre(theirs).into_iter().flat_map(|f| {
         let answer = Flow { sip: f.dip, dip: f.sip, ..f };
         [f, answer]
@@ -156,7 +157,7 @@ fn a_flood_may_be_of_any_protocol() {
 }
 
 #[test]
-fn ten_reflectors_of_any_port_that_were_not_asked() {
+fn reflection_is_ten_unasked_sources_of_one_port() {
     let answers = |sport: u16, count: u32| -> Vec<Flow> {
         (0..count).map(|n| datagram(theirs(n), sport, VICTIM, 40_000, 100)).collect()
     };
@@ -164,7 +165,7 @@ fn ten_reflectors_of_any_port_that_were_not_asked() {
         assert_eq!(both(&answers(sport, 10)), ["reflection 10.1.1.1 target"], "{sport}");
         assert_eq!(both(&answers(sport, 9)), [""; 0], "{sport}");
     }
-    // Whom the host asked, from whatever port, it wants to hear.
+    // Answers are wanted from sources that the host asked, from any port.
     let asked = (0..2).flat_map(|n| reply(UDP, VICTIM, theirs(n), 53));
     let wanted: Vec<Flow> = answers(53, 15).into_iter().chain(asked).collect();
     assert_eq!(both(&wanted), [""; 0]);
@@ -173,11 +174,15 @@ fn ten_reflectors_of_any_port_that_were_not_asked() {
         both(&answers(sport, 20).iter().map(small).collect::<Vec<_>>())
     };
     assert_eq!(small(10_074), [""; 0]);
-    assert_eq!(small(53), ["reflection 10.1.1.1 target"], "known for it, whatever the size");
+    assert_eq!(
+        small(53),
+        ["reflection 10.1.1.1 target"],
+        "a known service, with answers of any size"
+    );
 }
 
 #[test]
-fn answers_of_tcp_that_were_not_asked_for() {
+fn unsolicited_syn_acks_are_reflection() {
     let answer = |n: u32| Flow {
         sport: 443,
         packets: 3,
@@ -190,7 +195,7 @@ fn answers_of_tcp_that_were_not_asked_for() {
 }
 
 #[test]
-fn a_network_is_carpeted_and_not_scanned() {
+fn a_carpet_has_twenty_hosts_and_ten_sources() {
     let carpet = |hosts: u32, sources: u32| -> Vec<Flow> {
         let hit = |n: u32| datagram(theirs(n % sources), 40_000, ours(n % hosts), n as u16, 2);
         (0..1200).map(hit).collect()
@@ -198,7 +203,7 @@ fn a_network_is_carpeted_and_not_scanned() {
     assert_eq!(both(&carpet(200, 12)), ["carpet 10.1.0.0/24 target"]);
     assert_eq!(both(&carpet(19, 12)), [""; 0]);
     assert_eq!(both(&carpet(200, 9)), [""; 0], "a scan");
-    // Two neighbours are one network.
+    // Two neighbouring networks are one finding.
     let mut two = carpet(200, 12);
     two.extend(carpet(200, 12).iter().map(|flow| {
         let std::net::IpAddr::V4(host) = flow.dip else { unreachable!() };
@@ -208,18 +213,18 @@ fn a_network_is_carpeted_and_not_scanned() {
 }
 
 #[test]
-fn one_of_ours_floods_another_and_an_upload_is_none() {
+fn outbound_is_an_unanswered_stream_to_the_outside() {
     let flood = Flow { packets: 1_200_000, ..datagram(INSIDE, 4000, OUTSIDE, 80, 1) };
     assert_eq!(both(&[flood]), ["outbound 10.7.7.7 source"]);
     assert_eq!(judge(&[flood])[0].port, Some(flood.dport), "the port that is attacked");
     assert_eq!(both(&[Flow { packets: 1_199_999, ..flood }]), [""; 0]);
-    // A collector of logs among our own gets as much.
+    // An inside collector of logs gets as much.
     assert_eq!(both(&[Flow { dip: ours(5).into(), ..flood }]), [""; 0]);
     assert_eq!(both(&[flood, back(&flood, 100, 4000, 0)]), [""; 0]);
 }
 
 #[test]
-fn volume_takes_a_baseline_and_learns_nothing_from_a_flood() {
+fn volume_needs_a_baseline_and_does_not_learn_from_a_flood() {
     let stream = |pps: u64| Flow {
         packets: pps * 600,
         octets: pps * 60_000,
@@ -231,14 +236,14 @@ fn volume_takes_a_baseline_and_learns_nothing_from_a_flood() {
         flood.add(&[stream(pps)]).unwrap();
         names(&flood.judge(&window(n), NOW).unwrap().findings)
     };
-    assert_eq!(named(0, 5000), [""; 0], "nobody knows what is usual");
+    assert_eq!(named(0, 5000), [""; 0], "no baseline yet");
     (1..60).for_each(|n| assert_eq!(named(n, 300), [""; 0], "window {n}"));
     (60..80).for_each(|n| assert_eq!(named(n, 5000), ["volume 10.1.1.1 target"], "window {n}"));
     assert_eq!(named(80, 1900), [""; 0]);
 }
 
 #[test]
-fn ours_from_outside_are_forged() {
+fn inside_sources_at_an_outside_interface_are_forged() {
     let from_outside = syns(1200, |n| ours(5000 + n)).into_iter().map(|f| Flow { sif: 7, ..f });
     let flows: Vec<Flow> = from_outside.collect();
     let marks = |outside_if: &[u32]| {
@@ -250,7 +255,7 @@ fn ours_from_outside_are_forged() {
 }
 
 #[test]
-fn a_site_has_limits_of_its_own() {
+fn site_limits_replace_the_defaults() {
     let by = |limits: &str, flows: &[Flow]| {
         let setup = Setup { limits: SiteLimits::parse(limits).unwrap(), ..Setup::default() };
         names(&judge_by(setup, &window(0), flows))
@@ -262,7 +267,7 @@ fn a_site_has_limits_of_its_own() {
 }
 
 #[test]
-fn neither_order_nor_memory_matter() {
+fn neither_order_nor_memory_changes_findings() {
     let mut flows = syns(3000, |n| ours(3000 + n % 7));
     flows.extend(syns(3000, theirs).iter().map(|f| Flow { dip: OUTSIDE.into(), ..*f }));
     flows.extend((0..40).map(|n| datagram(theirs(n), 53, ours(77), 40_000, 100)));
@@ -279,7 +284,7 @@ fn neither_order_nor_memory_matter() {
 }
 
 #[test]
-fn what_programs_of_ours_ask_in_vain_takes_five_times_as_much() {
+fn failed_requests_of_inside_programs_count_from_five_times_the_limit() {
     let from = |from: fn(u32) -> [u8; 4], to, count: u32| -> Vec<Flow> {
         let port = |n| Flow { sport: 1024 + n as u16, ..send(UDP, from(n), to, 53) };
         (0..count).map(port).collect()
@@ -287,11 +292,15 @@ fn what_programs_of_ours_ask_in_vain_takes_five_times_as_much() {
     let resolver = |count| both(&from(|_| INSIDE, OUTSIDE, count));
     assert_eq!(resolver(4_999), [""; 0]);
     assert_eq!(resolver(5_000), ["dos 10.7.7.7 source", "dos 192.0.2.9 target"]);
-    assert_eq!(both(&from(|n| ours(n % 5), VICTIM, 4_999)), [""; 0], "they tell a collector");
+    assert_eq!(
+        both(&from(|n| ours(n % 5), VICTIM, 4_999)),
+        [""; 0],
+        "inside hosts that send to a collector"
+    );
     let alone = both(&from(|_| INSIDE, VICTIM, 1_000));
     assert_eq!(alone, ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
     assert_eq!(both(&syns(1_000, |_| INSIDE)), ["dos 10.1.1.1 target", "dos 10.7.7.7 source"]);
-    // Mail servers and one that is gone.
+    // Mail servers that retry a server that is gone.
     let relays = |count: u32, relays: u32| -> Vec<Flow> {
         let ask = |n: u32| Flow { sport: 1024 + n as u16, ..ask(ours(n % relays), OUTSIDE, 25) };
         (0..count).map(ask).collect()
@@ -299,7 +308,7 @@ fn what_programs_of_ours_ask_in_vain_takes_five_times_as_much() {
     assert_eq!(both(&relays(4_999, 3)), [""; 0]);
     assert_eq!(both(&relays(5_000, 3)).len(), 4, "a target and three sources");
     assert_eq!(both(&relays(1_000, 1)).len(), 2);
-    // Among what comes from outside it hides nothing.
+    // Such requests do not hide a flood from outside.
     let mixed = |theirs_too: u32| -> Vec<Flow> {
         from(|n| ours(n % 50), VICTIM, 4_000)
             .into_iter()
@@ -311,7 +320,7 @@ fn what_programs_of_ours_ask_in_vain_takes_five_times_as_much() {
 }
 
 #[test]
-fn who_looks_whether_a_server_is_there_does_not_flood_it() {
+fn inside_health_checks_are_no_flood() {
     let check = |from: [u8; 4], flags: u16| -> Vec<Flow> {
         let check = |n: u32| {
             let there =
@@ -329,7 +338,7 @@ fn who_looks_whether_a_server_is_there_does_not_flood_it() {
 }
 
 #[test]
-fn many_scanners_together_are_a_flood_of_random_ports() {
+fn many_port_scans_together_are_a_flood_of_random_ports() {
     let all = |sources: u32, each: u32, port: fn(u32, u32) -> u32| -> Vec<Flow> {
         let ask = |s: u32, n: u32| Flow {
             sport: 2000 + n as u16,
@@ -339,13 +348,13 @@ fn many_scanners_together_are_a_flood_of_random_ports() {
     };
     let random = |s, n| (s * 7919 + n * 104_729) % 60_000;
     assert_eq!(both(&all(60, 90, random)), ["ddos 10.1.1.1 target"]);
-    assert_eq!(both(&all(9, 600, random)), [""; 0], "few");
-    assert_eq!(both(&all(50, 90, random)), [""; 0], "not enough of them");
+    assert_eq!(both(&all(9, 600, random)), [""; 0], "few sources");
+    assert_eq!(both(&all(50, 90, random)), [""; 0], "too few attempts");
     assert_eq!(both(&all(12, 1000, |_, n| n)), [""; 0], "nmap -D");
 }
 
 #[test]
-fn answers_without_a_question_are_in_vain_too() {
+fn unsolicited_answers_are_attempts_of_a_flood() {
     let answers = |count: u32, proto: u8, flags: u8, sport: fn(u32) -> u32| -> Vec<Flow> {
         let answer = |n: u32| Flow {
             sport: sport(n) as u16,
@@ -360,15 +369,15 @@ fn answers_without_a_question_are_in_vain_too() {
     assert_eq!(names(&judge(&resets)), ["ddos 10.1.1.1 target"]);
     let accepted = answers(1200, TCP, 18, |n| 1 + n % 60_000);
     assert_eq!(names(&judge(&accepted)), ["ddos 10.1.1.1 target"]);
-    // The end of connections that are older than the window.
+    // The ends of connections that were opened before the window.
     assert_eq!(names(&judge(&answers(1200, TCP, 25, |_| 443))), [""; 0]);
     let forged = answers(1200, UDP, 0, |_| 137);
     assert_eq!(names(&judge(&forged)), ["reflection 10.1.1.1 target"]);
 }
 
 #[test]
-fn who_answers_from_another_port_was_not_asked_in_vain() {
-    // Files by TFTP, each from a port of its own.
+fn answers_from_another_port_are_answers() {
+    // TFTP sends each file from a new port.
     let tftp = |n: u32| {
         let (client, port) = (theirs(n % 100), 30_000 + n as u16);
         let data = |from, to, sport, dport, packets| Flow {
@@ -384,7 +393,7 @@ fn who_answers_from_another_port_was_not_asked_in_vain() {
         ]
     };
     assert_eq!(both(&(0..3000).flat_map(tftp).collect::<Vec<_>>()), [""; 0]);
-    // A tunnel has a port for each flow that it carries, one way.
+    // A tunnel uses a port for each flow inside it, in one direction only.
     let vxlan = |n: u32| {
         let one = |from, to, port| Flow { sport: port, packets: 3, ..send(UDP, from, to, 4789) };
         let port = 49_152 + (n % 16_000) as u16;
@@ -392,7 +401,7 @@ fn who_answers_from_another_port_was_not_asked_in_vain() {
     };
     let tunnel: Vec<Flow> = (0..3000).flat_map(vxlan).collect();
     assert_eq!(both(&tunnel), [""; 0]);
-    // But one that hardly answers is flooded.
+    // A host that hardly answers is flooded.
     let there = tunnel.iter().filter(|flow| flow.sip == std::net::IpAddr::from(OUTSIDE)).copied();
     let flows: Vec<Flow> =
         there.chain(tunnel.iter().copied().skip(1).step_by(2).take(200)).collect();
@@ -400,7 +409,7 @@ fn who_answers_from_another_port_was_not_asked_in_vain() {
 }
 
 #[test]
-fn a_source_counts_once_whatever_it_sends() {
+fn a_source_of_two_protocols_counts_once() {
     let mut flows = syns(1200, |n| theirs(n % 6));
     flows.extend((0..600).map(|n| datagram(theirs(n % 6), 1024 + n as u16, VICTIM, 80, 1)));
     let findings = judge(&flows);
@@ -409,7 +418,7 @@ fn a_source_counts_once_whatever_it_sends() {
 }
 
 #[test]
-fn a_single_flow_of_a_sampled_exporter_changes_nothing() {
+fn one_sampled_flow_does_not_make_the_window_sampled() {
     let mut flows = syns(300, |n| theirs(n % 60));
     flows.push(Flow { sampling: 1000, ..ask(OUTSIDE, ours(4), 80) });
     assert_eq!(names(&judge(&flows)), [""; 0]);
@@ -418,14 +427,14 @@ fn a_single_flow_of_a_sampled_exporter_changes_nothing() {
 }
 
 #[test]
-fn the_largest_flows_are_counted() {
+fn flows_of_many_gigabytes_are_counted() {
     let flood = Flow { octets: 75_000_000_000, ..datagram(INSIDE, 4000, OUTSIDE, 80, 50_000_000) };
     let octets = judge(&[flood])[0].octets;
     assert!((74_999_990_000..=75_000_000_000).contains(&octets), "{octets}");
 }
 
 #[test]
-fn a_host_that_was_never_sent_a_thing_is_used_to_nothing() {
+fn a_host_without_earlier_traffic_has_a_baseline_of_zero() {
     let stream = |to, pps: u64| Flow {
         packets: pps * 600,
         octets: pps * 60_000,
@@ -438,7 +447,7 @@ fn a_host_that_was_never_sent_a_thing_is_used_to_nothing() {
         names(&flood.judge(window, NOW).unwrap().findings)
     };
     let quiet = [stream(VICTIM, 300)];
-    // A clock that is years ahead teaches nothing.
+    // Nothing is learned from a window that is years ahead.
     let ahead = End { window: Window::new(18_000_000_000 / 600 * 600, 600), ..End::default() };
     assert_eq!(named(&ahead, &quiet), [""; 0]);
     (0..40).for_each(|n| assert_eq!(named(&window(n), &quiet), [""; 0], "window {n}"));
@@ -446,7 +455,8 @@ fn a_host_that_was_never_sent_a_thing_is_used_to_nothing() {
     (40..90).for_each(|n| assert_eq!(named(&window(n), &new), ["volume 10.1.0.9 target"], "{n}"));
 }
 
-/// So many SYNs to the victim in each of these seconds, and an ordinary flow a second for the clock.
+/// Returns `a_second` SYNs to the victim in each of these seconds, and an ordinary conversation a second for
+/// the clock.
 fn at(seconds: std::ops::Range<u64>, a_second: u32) -> Vec<Flow> {
     let at = |second: u64, flow: Flow| Flow {
         start: Some(Timestamp::from_secs(second)),
@@ -462,48 +472,52 @@ fn at(seconds: std::ops::Range<u64>, a_second: u32) -> Vec<Flow> {
     seconds.flat_map(second).collect()
 }
 
-/// What is told early, with the number of the piece of input after which it is, and what at the end.
+/// Returns the early findings, each with the number of the piece of input that it follows, and the findings at
+/// the window's end.
 fn live(setup: Setup, pieces: &[Vec<Flow>]) -> (Vec<(usize, Finding)>, Vec<Finding>) {
     let setup = Rc::new(Setup { live: true, ..setup });
     let mut flood = Flood::new(site(1 << 30), setup);
     let mut early = Vec::new();
     for (n, piece) in pieces.iter().enumerate() {
         flood.add(piece).unwrap();
-        let found = flood.early(window(0).window.unwrap()).unwrap();
+        let found = flood.early(window(0).window.unwrap(), Duration::ZERO).unwrap();
         early.extend(found.into_iter().map(|finding| (n, finding)));
     }
     (early, flood.judge(&window(0), NOW).unwrap().findings)
 }
 
-/// Input as it comes: so many seconds, one by one.
+/// Returns the input in pieces of a second.
 fn seconds(count: u64, piece: impl Fn(u64) -> Vec<Flow>) -> Vec<Vec<Flow>> {
     (0..count).map(piece).collect()
 }
 
 #[test]
-fn a_flood_is_told_once_as_soon_as_what_came_is_enough_and_again_at_the_end() {
+fn a_flood_is_reported_early_once_and_again_at_the_end() {
     let play = |a_second: u32| seconds(600, |n| at(n..n + 1, if n >= 100 { a_second } else { 0 }));
     let (early, end) = live(Setup::default(), &play(10));
-    // 200 in the minute that ends at 120; a slice ends with the rows after it, of which it takes eight.
-    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
+    // 200 attempts in the minute that ends at 120 s. Eight flows after a slice's end end it.
+    let [(when, finding)] = early.as_slice() else { panic!("{early:?}") };
     assert_eq!(
-        (*when, told.flows, told.why.as_str()),
+        (*when, finding.flows, finding.why.as_str()),
         (120, 210, "minute=200>=200,unansweredpct=100>=50")
     );
-    assert_eq!(told.window, window(0).window);
+    assert_eq!(finding.window, window(0).window);
     assert_eq!(names(&end), ["dos 10.1.1.1 target"]);
     assert_eq!(end[0].flows, 5000);
-    // Slowly: no minute has enough, the window has.
+    // A slow flood: no minute has enough attempts, but the window has.
     let (early, _) = live(Setup::default(), &play(3));
-    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
-    assert!((433..445).contains(when) && (1000..1040).contains(&told.flows), "{when} {told:?}");
+    let [(when, finding)] = early.as_slice() else { panic!("{early:?}") };
+    assert!(
+        (433..445).contains(when) && (1000..1040).contains(&finding.flows),
+        "{when} {finding:?}"
+    );
     let (early, end) = live(Setup::default(), &play(2));
     assert!(early.is_empty(), "the last slice is the window's end: {early:?}");
     assert_eq!(names(&end), ["dos 10.1.1.1 target"]);
 }
 
 #[test]
-fn what_is_told_at_the_end_does_not_hang_on_what_was_told_before() {
+fn early_findings_do_not_change_those_at_the_end() {
     let pieces = seconds(600, |n| {
         let mut flows = at(n..n + 1, (n % 7) as u32);
         flows
@@ -516,8 +530,8 @@ fn what_is_told_at_the_end_does_not_hang_on_what_was_told_before() {
 }
 
 #[test]
-fn a_busy_server_that_fails_for_a_while_is_not_told() {
-    // 40 a second are served all the time, and 30 are not for a minute.
+fn a_busy_server_that_fails_for_a_minute_is_not_reported() {
+    // 40 conversations a second succeed all the time, and 30 a second fail for a minute.
     let served = |n: u64| {
         let talk = |k: u32| talk(theirs(n as u32 * 40 + k), VICTIM, 80);
         let mut flows: Vec<Flow> = (0..40).flat_map(talk).collect();
@@ -530,15 +544,15 @@ fn a_busy_server_that_fails_for_a_while_is_not_told() {
     assert!(early.is_empty() && end.is_empty(), "{early:?}");
 }
 
-/// The same at this second.
+/// Returns the flows with their times set to this second.
 fn stamped(second: u64, flows: impl IntoIterator<Item = Flow>) -> Vec<Flow> {
     let time = Some(Timestamp::from_secs(second));
     flows.into_iter().map(|flow| Flow { start: time, end: time, ..flow }).collect()
 }
 
 #[test]
-fn what_little_a_server_served_is_remembered() {
-    // One in a second, and at last 300 are not served.
+fn conversations_served_in_earlier_slices_count() {
+    // One conversation a second succeeds, and at the end 300 fail.
     let play = |serves: bool| {
         seconds(530, move |n| {
             let served = talk(theirs(n as u32), VICTIM, 80);
@@ -554,10 +568,10 @@ fn what_little_a_server_served_is_remembered() {
 }
 
 #[test]
-fn one_direction_alone_is_known_before_a_server_is_called_flooded() {
-    // A name server whose answers are not exported, or come 25 seconds after the questions.
-    let question = |n: u32| Flow { sport: 1024 + n as u16, ..send(UDP, theirs(n), VICTIM, 53) };
-    let rows = |n: u64| (0..60).map(move |k| question(n as u32 * 60 + k));
+fn a_server_whose_answers_are_missing_or_late_is_not_reported_early() {
+    // A name server whose answers are not exported, or come 25 seconds after the requests.
+    let request = |n: u32| Flow { sport: 1024 + n as u16, ..send(UDP, theirs(n), VICTIM, 53) };
+    let rows = |n: u64| (0..60).map(move |k| request(n as u32 * 60 + k));
     let oneway = seconds(300, |n| stamped(n, rows(n)));
     assert_eq!(live(Setup::default(), &oneway).0, []);
     let late = seconds(300, |n| {
@@ -566,13 +580,13 @@ fn one_direction_alone_is_known_before_a_server_is_called_flooded() {
         stamped(n, rows(n).chain(answers))
     });
     let (early, end) = live(Setup::default(), &late);
-    assert_eq!(names(&early.into_iter().map(|(_, told)| told).collect::<Vec<_>>()), [""; 0]);
+    assert_eq!(names(&early.into_iter().map(|(_, finding)| finding).collect::<Vec<_>>()), [""; 0]);
     assert_eq!(names(&end), [""; 0]);
 }
 
 #[test]
-fn a_stream_in_pieces_is_one() {
-    // A stream that nothing comes back for, a record a second: its packets add up, it does not.
+fn records_of_one_stream_are_one_attempt_over_all_slices() {
+    // Unanswered streams with a record a second: the packets add up, the conversations do not.
     let piece = |n: u64| {
         let stamp = Some(Timestamp::from_secs(n));
         let of =
@@ -586,7 +600,7 @@ fn a_stream_in_pieces_is_one() {
 }
 
 #[test]
-fn reflection_and_carpets_are_told_too() {
+fn reflection_and_carpets_are_reported_early() {
     let stamp = |n: u64, flow: Flow| {
         let time = Some(Timestamp::from_secs(n));
         Flow { start: time, end: time, ..flow }
@@ -598,8 +612,8 @@ fn reflection_and_carpets_are_told_too() {
         flows
     };
     let (early, _) = live(Setup::default(), &seconds(200, reflected));
-    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
-    assert_eq!((*when, told.class.as_str(), told.packets), (111, "reflection", 1008));
+    let [(when, finding)] = early.as_slice() else { panic!("{early:?}") };
+    assert_eq!((*when, finding.class.as_str(), finding.packets), (111, "reflection", 1008));
     let carpet = |n: u64| {
         let to = |k: u32| ours((n as u32 * 20 + k) % 250);
         let hit = |k| datagram(theirs(n as u32 * 20 + k), 7_000 + k as u16, to(k), 80, 1);
@@ -608,13 +622,13 @@ fn reflection_and_carpets_are_told_too() {
         flows
     };
     let (early, _) = live(Setup::default(), &seconds(200, carpet));
-    let [(when, told)] = early.as_slice() else { panic!("{early:?}") };
-    assert_eq!((*when, told.class.as_str()), (100, "carpet"));
-    assert!(told.packets >= 2000 && told.packets < 2300, "{told:?}");
+    let [(when, finding)] = early.as_slice() else { panic!("{early:?}") };
+    assert_eq!((*when, finding.class.as_str()), (100, "carpet"));
+    assert!(finding.packets >= 2000 && finding.packets < 2300, "{finding:?}");
 }
 
 #[test]
-fn a_wrong_clock_is_not_the_time() {
+fn exporters_with_a_wrong_clock_do_not_end_slices() {
     // One exporter is a month ahead, and one a month behind.
     let wrong = |n: u64| {
         let mut flows = at(n..n + 1, 10);
@@ -631,13 +645,13 @@ fn a_wrong_clock_is_not_the_time() {
     let (early, _) = live(Setup::default(), &seconds(100, wrong));
     assert_eq!(early.len(), 1);
     assert!((20..=32).contains(&early[0].0), "{early:?}");
-    // Without times nothing is told early.
+    // Without times nothing is reported early.
     let (early, end) = live(Setup::default(), &seconds(100, |n| nine(&at(n..n + 1, 10))));
     assert_eq!((early.len(), end.len()), (0, 1));
 }
 
 #[test]
-fn an_attacker_that_is_asked_about_is_shown() {
+fn explain_shows_an_attacker() {
     let all = [syns(1500, |n| if n % 3 == 0 { INSIDE } else { theirs(n) })].concat();
     let seen = |host: [u8; 4]| {
         let site = Site { explain: Some(host.into()), ..(*site(1 << 30)).clone() };

@@ -1,63 +1,63 @@
-//! Goes through sorted events: networks, their hosts, what came upon each.
+//! Reads sorted events: network by network, host by host.
 
 use std::io;
 
 use super::FloodJudge;
 use super::carpet::Carpets;
-use super::event::{Event, EventKind};
+use super::carry_over::HostRows;
+use super::event::{Event, EventKind, Events};
 use super::evidence::Builder;
-use super::live::HostRows;
-use super::traffic::Counts;
-use crate::conversation::{Address, PerWindow};
+use super::host_summary::HostSummary;
+use crate::conversation::Address;
+use crate::detect::traffic::Traffic;
 use crate::table::Sorted;
 
-/// Events of one host that are kept until it is known whether it is worth a look: most are not. With
-/// more, evidence is built as they go by.
-const KEPT: usize = 4096;
+/// Most events of one host that are kept until its summary shows whether it is worth building evidence;
+/// most hosts are not. With more events, evidence is built as they are read.
+const MAX_KEPT: usize = 4096;
 
-/// What a few sums say of a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct HostSummary {
-    /// Conversations in vain.
-    pub failed: u64,
-    /// What was not answered: conversations, packets, octets.
-    pub stream: Counts,
-    /// Packets and octets of these as a rate counts them.
-    pub per_window: PerWindow,
-    /// Packets sent to single hosts, unanswered.
-    pub sent: u64,
+/// Judges all hosts and networks that have events.
+///
+/// # Errors
+/// Reading or writing a temporary file fails.
+pub(super) fn judge_all(events: Events, judge: &mut FloodJudge) -> io::Result<()> {
+    let mut v4 = Victims::<u32>::new();
+    events.rows.v4.sorted(|rows| v4.read_partition(rows, judge))?;
+    let mut v6 = Victims::<u128>::new();
+    events.rows.v6.sorted(|rows| v6.read_partition(rows, judge))
 }
 
-/// One host after the other.
-pub(super) struct Victims<A> {
+/// The state of reading: the host and the network at hand.
+struct Victims<A> {
     builder: Builder<A>,
     host: Option<A>,
     kept: Vec<Event<A>>,
-    /// `kept` has been too small for this host.
+    /// True if the host has so many events that its evidence is built as they are read.
     is_large: bool,
-    /// It was found before, and what still comes upon it is the end of the window's to count.
-    is_told: bool,
+    /// True if a finding about the host was reported in this window. Its later events are left to the end of
+    /// the window.
+    is_reported: bool,
     summary: HostSummary,
     carpets: Carpets<A>,
     host_rows: HostRows<A>,
 }
 
 impl<A: Address> Victims<A> {
-    pub(super) fn new() -> Victims<A> {
+    fn new() -> Victims<A> {
         Victims {
             builder: Builder::new(),
             host: None,
             kept: Vec::new(),
             is_large: false,
-            is_told: false,
+            is_reported: false,
             summary: HostSummary::default(),
             carpets: Carpets::new(),
             host_rows: HostRows::new(),
         }
     }
 
-    /// All hosts of a partition.
-    pub(super) fn part(
+    /// Judges all hosts and networks of a partition.
+    fn read_partition(
         &mut self,
         rows: &mut Sorted<'_, A::Row>,
         judge: &mut FloodJudge,
@@ -75,31 +75,28 @@ impl<A: Address> Victims<A> {
         if let Some(event) = last {
             self.event(event, judge)?;
         }
-        self.end(judge)?;
+        self.end_host(judge)?;
         self.end_net(judge)
     }
 
     fn event(&mut self, event: Event<A>, judge: &mut FloodJudge) -> io::Result<()> {
         if self.host != Some(event.host) {
-            self.end(judge)?;
+            self.end_host(judge)?;
             if self.carpets.net != Some(event.host.net()) {
                 self.end_net(judge)?;
                 self.carpets.net = Some(event.host.net());
             }
             self.host = Some(event.host);
-            self.is_told = judge.is_told(event.host.ip());
+            self.is_reported = judge.is_told(event.host.ip());
         }
-        if self.is_told {
+        if self.is_reported {
             return Ok(());
         }
-        let (packets, octets) = (event.packets, event.octets);
+        let (packets, bytes) = (event.packets, event.bytes);
         match event.kind {
             EventKind::Failed | EventKind::Unsolicited => {
                 self.summary.failed += 1;
-                let (flows, all, sum) = &mut self.summary.stream;
-                *flows += 1;
-                *all = all.saturating_add(packets);
-                *sum = sum.saturating_add(octets);
+                self.summary.one_way.add(Traffic { flows: 1, packets, bytes });
                 self.summary.per_window.add(event.per_window);
             }
             EventKind::Sent => self.summary.sent = self.summary.sent.saturating_add(packets),
@@ -113,20 +110,22 @@ impl<A: Address> Victims<A> {
             return Ok(());
         }
         self.kept.push(event);
-        if self.kept.len() == KEPT {
+        if self.kept.len() == MAX_KEPT {
             self.is_large = true;
             self.build(event.host, judge);
         }
         Ok(())
     }
 
+    /// Builds the evidence of a host from the events that were kept.
     fn build(&mut self, host: A, judge: &FloodJudge) {
         self.builder.begin(host);
         self.kept.iter().for_each(|event| self.builder.add(event, judge.view));
     }
 
-    fn end(&mut self, judge: &mut FloodJudge) -> io::Result<()> {
-        let Some(host) = self.host.take().filter(|_| !self.is_told) else { return Ok(()) };
+    /// Judges the host at hand, or lets the judge learn from it, and adds it to its network.
+    fn end_host(&mut self, judge: &mut FloodJudge) -> io::Result<()> {
+        let Some(host) = self.host.take().filter(|_| !self.is_reported) else { return Ok(()) };
         let mut is_flagged = false;
         if judge.looks_at(host.ip(), &self.summary) {
             if !self.is_large {
@@ -141,22 +140,24 @@ impl<A: Address> Victims<A> {
                 carry.host(&mut self.host_rows, &self.summary)?;
             }
         }
-        if self.summary.stream.0 > 0 {
+        if self.summary.one_way.flows > 0 {
             let is_dark = judge.is_dark(host.ip());
             self.carpets.host(&self.kept, &self.summary, is_dark);
         }
         self.kept.clear();
-        self.host_rows.end();
+        self.host_rows.end_host();
         (self.is_large, self.summary) = (false, HostSummary::default());
         Ok(())
     }
 
+    /// Judges the network at hand.
     fn end_net(&mut self, judge: &mut FloodJudge) -> io::Result<()> {
-        let (net, sums, packets) =
-            (self.carpets.net, self.carpets.sums, self.carpets.per_window.packets);
+        let Carpets { net, sums, per_window, .. } = self.carpets;
         judge.carpet(self.carpets.end(judge.least_carpet));
         match (net, &mut judge.carry) {
-            (Some(net), Some(carry)) => carry.net(&mut self.host_rows, net.prefix(), sums, packets),
+            (Some(net), Some(carry)) => {
+                carry.net(&mut self.host_rows, net.prefix(), sums, per_window.packets)
+            }
             _ => Ok(()),
         }
     }

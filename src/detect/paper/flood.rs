@@ -6,7 +6,6 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::window::Counter;
 use crate::detect::detector::Detector;
 use crate::detect::pair_totals::{PairTable, PairTotals};
 use crate::detect::site::Site;
@@ -16,6 +15,7 @@ use crate::detect::verdict::{Explained, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample, Side};
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 /// A source that sends at least this share of the flagged flows, 1 in N, is an attacker by itself. At most N sources
 /// can be.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::net::subnet;
-use crate::window::Counter;
 use crate::detect::detector::Detector;
 use crate::detect::pair_totals::{PairTable, PairTotals};
 use crate::detect::site::Site;
@@ -19,6 +18,7 @@ use crate::detect::verdict::{Explained, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 /// The fewest targets of an attack that is called a spread.
 const MANY: u64 = 10;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::net::{adjacent, subnet};
-use crate::window::Counter;
 use crate::detect::detector::Detector;
 use crate::detect::pair_totals::{PairTable, PairTotals};
 use crate::detect::site::Site;
@@ -17,6 +16,7 @@ use crate::detect::verdict::{Explained, Verdict};
 use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 /// The limits of the rule. No limit scales with the window, because they count hosts and not flows.
 #[derive(Clone, Copy, Debug)]

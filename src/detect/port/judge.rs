@@ -9,8 +9,8 @@ use foldhash::fast::RandomState;
 use super::attempt::{Attempt, FAILED, LOGIN};
 use super::attempts::MAX_MAIL;
 use super::class::{
-    self, CLASSES, Details, BRUTEFORCE, INFECTED, INFECTED_LIMIT, PortCase, PortFacts, PortMeasured,
-    SLOW, SPAM, SPREAD,
+    self, BRUTEFORCE, CLASSES, Details, INFECTED, INFECTED_LIMIT, PortCase, PortFacts,
+    PortMeasured, SLOW, SPAM, SPREAD,
 };
 use super::evidence::{Builder, Evidence};
 use super::memory::{At, Memory};

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use super::{Memory, Port, Setup};
+use crate::detect::Detector;
 use crate::detect::play::*;
-use crate::detect::{Detector};
-use crate::window::Counter;
 use crate::finding::Finding;
 use crate::flow::{Flow, UDP};
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 fn window(n: u64) -> End {
     End { window: Window::new(n * 600, 600), ..End::default() }

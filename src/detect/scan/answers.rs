@@ -116,11 +116,11 @@ mod tests {
         INSIDE, OUTSIDE, ask, back, judge, judge_by, names, nine, ours, theirs,
     };
     use super::super::{Memory, Scan, Setup};
-    use crate::window::Counter;
     use crate::detect::Detector;
     use crate::detect::play::{NOW, site};
     use crate::flow::{Flow, UDP};
     use crate::time::{End, Window};
+    use crate::window::Counter;
     use std::rc::Rc;
 
     /// Returns packets from port 25565 of a server to this many ports of clients.

@@ -8,10 +8,10 @@ use super::{Memory, Scan, Setup};
 use crate::detect::paper::Subnet;
 pub(super) use crate::detect::play::*;
 use crate::detect::{Detector, SiteLimits, Verdict};
-use crate::window::Counter;
 use crate::finding::{Finding, Role};
 use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
+use crate::window::Counter;
 
 /// Returns the verdict about a window.
 pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<Subnet> {

@@ -453,8 +453,7 @@ impl CollectorRun {
 
     /// Brings the metrics up to date.
     fn update_metrics(&mut self) {
-        let Counters { received, bytes, dropped_queue, limited, denied, .. } =
-            self.live.counters();
+        let Counters { received, bytes, dropped_queue, limited, denied, .. } = self.live.counters();
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         self.metrics.received = load(received);
         self.metrics.octets = load(bytes);

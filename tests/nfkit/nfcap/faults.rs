@@ -475,8 +475,9 @@ fn datagrams_dropped_by_the_kernel_are_counted_exactly() {
     // The exporter's sequence numbers show the same loss.
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
-    let message =
-        format!("missing by sequence numbers: {dropped_kernel} datagrams, 0 of them lost on the way here");
+    let message = format!(
+        "missing by sequence numbers: {dropped_kernel} datagrams, 0 of them lost on the way here"
+    );
     assert!(said.contains(&message), "{said}");
 }
 

@@ -35,9 +35,9 @@ pub const DDOS: FloodClass = FloodClass {
     limit: DefaultLimit::same(LIMIT),
     measure: |case| {
         let mut measures = attempts(case, &DDOS)?;
-        let most = case.evidence.tried.top().first().map_or(0, |(flows, _)| *flows);
-        measures.push(Measure::at_least("sources", case.evidence.tried.sources, MANY));
-        measures.push(Measure::below("largestpct", percent(most, case.evidence.tried.flows), 51));
+        let most = case.evidence.failed.top().first().map_or(0, |(flows, _)| *flows);
+        measures.push(Measure::at_least("sources", case.evidence.failed.sources, MANY));
+        measures.push(Measure::below("largestpct", percent(most, case.evidence.failed.flows), 51));
         Some(measures)
     },
     fill: FILL,
@@ -53,8 +53,8 @@ pub const DOS: FloodClass = FloodClass {
 
 const FILL: FloodFill = FloodFill {
     unit: Unit::Window,
-    load: |evidence| &evidence.tried,
-    totals: |evidence| Totals::of(&evidence.tried),
+    load: |evidence| &evidence.failed,
+    totals: |evidence| Totals::of(&evidence.failed),
     hints: no_hints,
 };
 
@@ -69,15 +69,15 @@ fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
         0 | 1 => minute.min(limit),
         _ => limit,
     };
-    let tried = &evidence.tried;
+    let tried = &evidence.failed;
     let are_most = |ours: u64| ours * 2 > tried.flows && tried.flows - ours < limit;
     let most = tried.top().first().map_or(0, |(flows, _)| *flows);
     let (is_one, is_outside) = (most * 2 > tried.flows, case.side == Some(Side::Outside));
-    let is_habit = if are_most(tried.our_datagrams) {
+    let is_habit = if are_most(tried.inside_datagrams) {
         // A single inside host that does this to another one is an attacker.
         is_outside || !is_one
     } else {
-        are_most(tried.ours) && is_outside && !is_one
+        are_most(tried.inside_flows) && is_outside && !is_one
     };
     let times = if is_habit { HABIT } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));

@@ -1,10 +1,10 @@
 //! Reflection: answers to requests that the host never sent, because an attacker forged them.
 
 use super::super::case::{FloodClass, FloodFill, Totals, Unit};
-use crate::detect::flood::evidence::{Evidence, Reflected, SOURCES, service};
+use crate::detect::flood::evidence::Evidence;
+use crate::detect::flood::reflected::{Reflected, SOURCES, service};
 use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::Measure;
-use crate::detect::traffic::Traffic;
 use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 
@@ -41,8 +41,8 @@ pub const REFLECTION: FloodClass = FloodClass {
             _ => &evidence.answers,
         },
         totals: |evidence| {
-            let Reflected { sources, flows, packets, octets: bytes, .. } = *strongest(evidence).1;
-            Totals { sources, traffic: Traffic { flows, packets, bytes } }
+            let Reflected { sources, traffic, .. } = *strongest(evidence).1;
+            Totals { sources, traffic }
         },
         hints: |evidence| {
             let (proto, reflected) = strongest(evidence);

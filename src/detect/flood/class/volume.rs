@@ -33,9 +33,9 @@ pub const VOLUME: FloodClass = FloodClass {
             return is_known
                 .then(|| vec![Measure::at_least("answerspps", pps, case.limit(&VOLUME))]);
         };
-        let stream = case.evidence.stream.per_window;
+        let stream = case.evidence.one_way.per_window;
         let pps = case.rate(stream.packets);
-        let mbps = case.rate(stream.octets.saturating_mul(8)) / 1_000_000;
+        let mbps = case.rate(stream.bytes.saturating_mul(8)) / 1_000_000;
         let least_pps = case.limit(&VOLUME).max(usual.pps.saturating_mul(TIMES));
         let least_mbps = MBPS.max(usual.kbps.saturating_mul(TIMES).div_ceil(1000));
         let measure = if mbps >= least_mbps && pps < least_pps {
@@ -47,8 +47,8 @@ pub const VOLUME: FloodClass = FloodClass {
     },
     fill: FloodFill {
         unit: Unit::Second,
-        load: |evidence| &evidence.stream,
-        totals: |evidence| Totals::of(&evidence.stream),
+        load: |evidence| &evidence.one_way,
+        totals: |evidence| Totals::of(&evidence.one_way),
         hints: no_hints,
     },
 };

@@ -1,11 +1,11 @@
-//! A host that only answers is no attacker, whatever the answers do to whom they reach.
+//! A host that only answers is no attacker, even if its answers flood their receiver.
 
 use super::*;
 
 const SYN_ACK: u16 = 18;
 const RST: u16 = 4;
 
-/// So many answers of one of ours, from this port to a port each of a host outside.
+/// Returns `count` answers of an inside host from one port, to as many ports of an outside host.
 fn answers(proto: u8, sport: u16, flags: u16, count: u32) -> Vec<Flow> {
     let answer = |n: u32| Flow {
         sport,
@@ -16,14 +16,14 @@ fn answers(proto: u8, sport: u16, flags: u16, count: u32) -> Vec<Flow> {
     (0..count).map(answer).map(small).collect()
 }
 
-/// SYNs from the ports below 1000 to two services.
+/// Returns SYNs from all ports below 1000 to two services.
 fn syns_from_services() -> Vec<Flow> {
     let syn = |n: u16, port| Flow { sport: n, ..ask(INSIDE, OUTSIDE, port) };
     (1..1000).flat_map(|n| [syn(n, 80), syn(n, 443)]).collect()
 }
 
 /// Returns the findings with flags, on nine columns, and amid conversations that are exported both ways.
-fn thrice(flows: &[Flow]) -> Vec<String> {
+fn all_three(flows: &[Flow]) -> Vec<String> {
     let named = both(flows);
     let talks = (0..400).flat_map(|n| talk(ours(n % 50), theirs(n), 443));
     let amid: Vec<Flow> = flows.iter().copied().chain(talks).collect();
@@ -32,30 +32,30 @@ fn thrice(flows: &[Flow]) -> Vec<String> {
 }
 
 #[test]
-fn who_answers_is_no_source_and_whom_it_reaches_is_a_target() {
+fn a_host_that_only_answers_is_no_source_but_its_receiver_is_a_target() {
     for (sport, flags) in
         [(80, RST), (80, 20), (443, SYN_ACK), (22, 22), (25, RST), (8080, SYN_ACK)]
     {
-        let named = thrice(&answers(TCP, sport, flags, 3000));
+        let named = all_three(&answers(TCP, sport, flags, 3000));
         assert_eq!(named, ["dos 192.0.2.9 target"], "{sport} {flags}");
     }
     for sport in [53, 123, 161, 443, 1194, 3478] {
-        let named = thrice(&answers(UDP, sport, 0, 6000));
+        let named = all_three(&answers(UDP, sport, 0, 6000));
         assert_eq!(named, [""; 0], "{sport}");
     }
-    // Where the flags say it, from whatever port.
+    // TCP flags show an answer from any port.
     assert_eq!(names(&judge(&answers(TCP, 25_565, RST, 3000))), ["dos 192.0.2.9 target"]);
-    // What is left of connections, without flags.
+    // The rest of connections, without flags.
     let rest = nine(&answers(TCP, 443, 16, 3000));
     assert_eq!(names(&judge(&rest)), ["dos 192.0.2.9 target"]);
 }
 
 #[test]
-fn who_asks_is_a_source_whatever_its_port() {
+fn a_host_that_makes_attempts_is_a_source_from_any_port() {
     let source = ["dos 10.7.7.7 source", "dos 192.0.2.9 target"];
-    // SYNs from services' ports.
+    // SYNs from service ports.
     assert_eq!(both(&syns_from_services()), source);
-    // From a name server's port to a service.
+    // Datagrams to a service port.
     for dport in [27_015, 3389, 53, 80] {
         let to = |n: u32| Flow {
             sport: 53,
@@ -68,19 +68,19 @@ fn who_asks_is_a_source_whatever_its_port() {
     let game =
         |n: u32| Flow { dport: 27_015, sport: 53 + (n % 900) as u16, ..answers(UDP, 53, 0, 1)[0] };
     assert_eq!(names(&judge(&(0..900).map(game).collect::<Vec<_>>())), [""; 0]);
-    // Beside its answers it asks: only that is held against it.
-    let asks = |count: u32| -> Vec<Flow> {
+    // Of a host that answers and makes attempts, only the attempts count against it.
+    let mixed = |count: u32| -> Vec<Flow> {
         let ask = |n: u32| Flow { sport: 1024 + n as u16, ..ask(INSIDE, OUTSIDE, 80) };
         answers(TCP, 443, RST, 3000).into_iter().chain((0..count).map(ask)).collect()
     };
-    assert_eq!(names(&judge(&asks(300))), ["dos 192.0.2.9 target"]);
-    let findings = judge(&asks(400));
+    assert_eq!(names(&judge(&mixed(300))), ["dos 192.0.2.9 target"]);
+    let findings = judge(&mixed(400));
     assert_eq!(names(&findings), source);
     assert_eq!(findings[0].why, "flows=400,ofpct=11>=10");
 }
 
 #[test]
-fn pairs_name_nobody_who_answers() {
+fn pairs_do_not_name_a_host_that_only_answers() {
     let figure = |flows: &[Flow]| {
         let mut flood = Flood::new(site(1 << 30), Rc::default());
         flood.add(flows).unwrap();
@@ -92,17 +92,17 @@ fn pairs_name_nobody_who_answers() {
 }
 
 #[test]
-fn reflectors_of_ours_that_answer_are_no_source() {
+fn inside_reflectors_are_no_sources() {
     let reflect = |sport: u16, dport: u16| -> Vec<Flow> {
         let answer = |n: u32| datagram(ours(n % 10), sport, OUTSIDE, dport, 300);
         (0..10).map(answer).collect()
     };
-    assert_eq!(thrice(&reflect(123, 40_000)), ["reflection 192.0.2.9 target"]);
-    // From a port that is no service's it may be a flood.
+    assert_eq!(all_three(&reflect(123, 40_000)), ["reflection 192.0.2.9 target"]);
+    // From a port that is no service port it may be a flood.
     assert_eq!(both(&reflect(20_000, 40_000)).len(), 11);
 }
 
-/// One flow of so many packets a second for ten minutes.
+/// Returns one flow of `pps` packets a second for ten minutes, with `size` bytes per packet.
 fn stream(proto: u8, sport: u16, dport: u16, pps: u64, size: u64, flags: u16) -> Flow {
     let packets = pps * 600;
     let flags = (proto == TCP).then_some(flags);
@@ -115,18 +115,18 @@ fn stream(proto: u8, sport: u16, dport: u16, pps: u64, size: u64, flags: u16) ->
 }
 
 #[test]
-fn a_stream_of_answers_is_told_of_whom_it_reaches() {
+fn a_stream_of_answers_is_volume_at_its_receiver() {
     let target = ["volume 192.0.2.9 target"];
     for sport in [53, 123, 443, 11_211] {
-        let of = |pps| thrice(&[stream(UDP, sport, 40_000, pps, 1000, 0)]);
+        let of = |pps| all_three(&[stream(UDP, sport, 40_000, pps, 1000, 0)]);
         assert_eq!(of(2000), target, "{sport}");
         assert_eq!(of(1999), [""; 0], "{sport}");
     }
     for (flags, size) in [(RST, 40), (SYN_ACK, 44), (20, 40)] {
-        assert_eq!(thrice(&[stream(TCP, 443, 40_000, 5000, size, flags)]), target, "{flags}");
+        assert_eq!(all_three(&[stream(TCP, 443, 40_000, 5000, size, flags)]), target, "{flags}");
     }
     assert_eq!(judge(&[stream(UDP, 53, 40_000, 2000, 1000, 0)])[0].why, "answerspps=2000>=2000");
-    // A record of an hour has a sixth of it in the window.
+    // A sixth of an hour's record counts for the window.
     let long = |pps| Flow {
         start: Some(Timestamp::from_secs(7000)),
         end: Some(Timestamp::from_secs(7000 + 3600)),
@@ -134,36 +134,36 @@ fn a_stream_of_answers_is_told_of_whom_it_reaches() {
     };
     assert_eq!(names(&judge(&[long(6 * 2000)])), target);
     assert_eq!(names(&judge(&[long(6 * 1999)])), [""; 0]);
-    // A download whose acknowledgements are not exported, and what was asked for.
+    // A download whose acknowledgements are not exported, and answers with a request.
     assert_eq!(both(&[stream(TCP, 443, 40_000, 5000, 1400, 24)]), [""; 0]);
     let answer = stream(UDP, 53, 40_000, 5000, 1000, 0);
     assert_eq!(both(&[answer, back(&answer, 9, 900, 0)]), [""; 0]);
     let elsewhere = back(&Flow { sport: 443, ..answer }, answer.packets / 9, 9_000_000, 0);
     assert_eq!(both(&[answer, elsewhere]), [""; 0]);
-    // To a service it is no answer.
+    // A stream to a service port is no answer.
     for dport in [53, 27_015, 3389] {
         let flood = stream(UDP, 53, dport, 2000, 1000, 0);
         assert_eq!(both(&[flood]), ["outbound 10.7.7.7 source"], "{dport}");
     }
-    // Among ours, and from outside, nothing is told that was not before.
+    // Between inside hosts, and from outside, there is no such finding.
     assert_eq!(both(&[Flow { dip: ours(5).into(), ..answer }]), [""; 0]);
     assert_eq!(both(&[Flow { sip: OUTSIDE.into(), dip: INSIDE.into(), ..answer }]), [""; 0]);
 }
 
 #[test]
-fn resets_to_answers_never_asked_for_make_no_source_of_their_sender() {
-    // One server's forged SYN and ACK, to a port each of one of ours, which resets them.
+fn a_host_that_resets_unsolicited_syn_acks_is_no_source() {
+    // SYN+ACKs in the name of one server to many ports of an inside host, which resets them.
     let reset =
         |n: u32| Flow { sport: 1024 + n as u16, flags: Some(RST), ..ask(INSIDE, OUTSIDE, 443) };
     let pair = |n| [reset(n), back(&reset(n), 1, 44, SYN_ACK)];
     let flows: Vec<Flow> = (0..2000).flat_map(pair).collect();
     assert!(names(&judge(&flows)).iter().all(|name| !name.contains("source")));
-    // Without flags the resets look like questions; their sender is still not accused.
+    // Without flags the resets look like attempts; their sender is still no source.
     assert_eq!(names(&judge(&nine(&flows))), ["dos 192.0.2.9 target"]);
 }
 
 #[test]
-fn answers_to_pings_make_no_source_of_their_sender() {
+fn hosts_that_answer_pings_are_no_sources() {
     let answer =
         |n: u32| Flow { sport: 0, dport: 0, ..send(crate::flow::ICMP, ours(n), OUTSIDE, 0) };
     let named = both(&(0..6000).map(answer).collect::<Vec<_>>());
@@ -173,7 +173,7 @@ fn answers_to_pings_make_no_source_of_their_sender() {
 }
 
 #[test]
-fn live_names_nobody_who_answers_either() {
+fn early_findings_do_not_accuse_a_host_that_only_answers() {
     let piece = |n: u64| {
         let resets = answers(TCP, 443, RST, 3000).into_iter().skip(n as usize * 10).take(10);
         let mut flows = stamped(n, resets);

@@ -1,10 +1,10 @@
-//! Records that last longer than the window: a rate counts the window's part of them, a sum all.
+//! Records that last longer than the window: a part of them counts for a rate, and all of them for a sum.
 
 use super::*;
 
 const DAY: u64 = 86_400;
 
-/// A record of `seconds` at so many packets a second, from port 4000 to this one. It ends in the window.
+/// Returns a record of `seconds` at `pps` packets a second, from port 4000 to `dport`.
 fn record(from: [u8; 4], to: [u8; 4], dport: u16, seconds: u64, pps: u64) -> Flow {
     let end = 100 * DAY;
     Flow {
@@ -23,20 +23,20 @@ fn found(flows: &[Flow]) -> Vec<String> {
 }
 
 #[test]
-fn a_month_of_a_quiet_stream_is_no_flood() {
+fn a_record_of_a_month_at_a_low_rate_is_no_flood() {
     assert_eq!(found(&[out(30 * DAY, 1)]), [""; 0]);
     assert_eq!(found(&[record(OUTSIDE, VICTIM, 9000, 30 * DAY, 1)]), [""; 0]);
 }
 
 #[test]
-fn the_limit_of_a_rate_is_the_same_for_records_of_any_length() {
+fn the_limit_of_a_rate_holds_for_records_of_any_length() {
     for seconds in [600, 601, 1800, DAY, 30 * DAY] {
         let flood = out(seconds, 2000);
         assert_eq!(found(&[flood]), ["outbound 10.7.7.7 source"], "{seconds}");
         assert_eq!(found(&[out(seconds, 1999)]), [""; 0], "{seconds}");
         let finding = &judge(&[flood])[0];
         assert_eq!(finding.why, "pps=2000>=2000");
-        // A row holds more than 2^31 in steps of 4096.
+        // Counts above 2^31 are rounded to steps of 4096.
         let is_whole = |sum: u64, all: u64| all - sum < 2 * 4096;
         assert!(is_whole(finding.packets, 2000 * seconds), "{finding:?}");
         assert!(is_whole(finding.octets, 2_000_000 * seconds), "{finding:?}");
@@ -56,7 +56,7 @@ fn records_no_longer_than_the_window_count_whole() {
         (Some(DAY), None),
         (None, Some(DAY)),
         (Some(DAY), Some(DAY)),
-        // A clock that was set back in between.
+        // The exporter's clock was set back in between.
         (Some(DAY), Some(DAY - 9)),
         (Some(90 * DAY), Some(DAY)),
         (Some(DAY), Some(DAY + 599)),
@@ -74,7 +74,7 @@ fn records_no_longer_than_the_window_count_whole() {
 }
 
 #[test]
-fn the_window_is_the_one_that_is_judged() {
+fn rates_are_over_the_length_of_the_judged_window() {
     let named = |seconds: Option<u32>, flow: Flow| {
         let window = seconds.and_then(|seconds| Window::new(0, seconds));
         let mut flood = Flood::new(site(1 << 30), Rc::default());
@@ -92,13 +92,13 @@ fn the_window_is_the_one_that_is_judged() {
 }
 
 #[test]
-fn many_long_records_of_one_host_are_a_flood_together() {
+fn the_rates_of_long_records_add_up() {
     let streams = |pps: u64| -> Vec<Flow> {
         (0..20).map(|n| record(INSIDE, OUTSIDE, 9000 + n, DAY + u64::from(n), pps)).collect()
     };
     assert_eq!(found(&streams(100)), ["outbound 10.7.7.7 source"]);
     assert_eq!(found(&streams(99)), [""; 0]);
-    // Two that are whole and one in part, all by the same ports.
+    // Two records count whole and one in part, all with the same ports.
     let mut mixed = vec![out(300, 1000), out(300, 1000), out(2 * DAY, 1000)];
     assert_eq!(found(&mixed), ["outbound 10.7.7.7 source"]);
     mixed[2] = out(2 * DAY, 999);
@@ -106,8 +106,8 @@ fn many_long_records_of_one_host_are_a_flood_together() {
 }
 
 #[test]
-fn a_long_stream_that_is_answered_now_and_then_is_answered() {
-    // One record of a month there, records of a minute back; and the other way round.
+fn a_long_stream_with_a_tenth_of_answers_is_answered() {
+    // Records of a month forward, and a record of a minute in reverse.
     let there = Flow { packets: 300_000, ..record(theirs(1), VICTIM, 9000, 30 * DAY, 1) };
     let many = |n: u16| {
         let one = record(theirs(1), VICTIM, 20_000 + n, 30 * DAY, 1);
@@ -120,14 +120,14 @@ fn a_long_stream_that_is_answered_now_and_then_is_answered() {
     };
     let mut flows: Vec<Flow> = (0..1000).map(many).chain([there]).collect();
     assert_eq!(found(&flows), ["dos 10.1.1.1 target"]);
-    // 600,000 packets of a window came, and a tenth of that went back.
+    // 600,000 packets of the window came in, and a tenth of that went back.
     flows.push(answer);
     assert_eq!(found(&flows), [""; 0]);
 }
 
 #[test]
-fn reflection_is_judged_by_the_windows_part() {
-    // Ten senders of one packet in a minute for a month: 100 packets in ten minutes, 432,000 in all.
+fn reflection_is_judged_by_the_part_in_the_window() {
+    // Ten sources of one packet a minute for a month: 100 packets in ten minutes, 432,000 in all.
     let answers = |a_minute: u64| -> Vec<Flow> {
         let of = |n| {
             let whole = record(theirs(n), VICTIM, 40_000, 30 * DAY, 1);
@@ -140,11 +140,11 @@ fn reflection_is_judged_by_the_windows_part() {
     assert_eq!(found(&answers(10)), ["reflection 10.1.1.1 target"]);
     let finding = &judge(&answers(10))[0];
     assert!(finding.why.starts_with("packets=1000>=1000,"), "{}", finding.why);
-    assert_eq!(finding.packets, 4_320_000, "sums are whole");
+    assert_eq!(finding.packets, 4_320_000, "the sum has all packets");
 }
 
 #[test]
-fn a_carpet_is_judged_by_the_windows_part() {
+fn a_carpet_is_judged_by_the_part_in_the_window() {
     let carpet = |pps: u64| -> Vec<Flow> {
         let hit = |n: u32| Flow {
             sport: 4000 + n as u16,
@@ -152,7 +152,7 @@ fn a_carpet_is_judged_by_the_windows_part() {
         };
         (0..1200).map(hit).collect()
     };
-    // Records of 50 minutes: of 3000 packets each, 600 are this window's.
+    // Records of 50 minutes with 3000 packets each, of which 600 count for the window.
     assert_eq!(found(&carpet(1)), ["carpet 10.1.0.0/24 target"]);
     let few: Vec<Flow> =
         carpet(1).iter().map(|flow| Flow { packets: 5, octets: 5000, ..*flow }).collect();
@@ -163,7 +163,7 @@ fn a_carpet_is_judged_by_the_windows_part() {
 }
 
 #[test]
-fn what_is_usual_is_learned_as_a_rate() {
+fn baselines_are_learned_as_rates() {
     let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
     let named = |n: u64, flow: Flow| {
         let mut flood = Flood::new(site(1 << 30), setup.clone());
@@ -173,20 +173,20 @@ fn what_is_usual_is_learned_as_a_rate() {
     // An hour's record in each window, at 300 packets a second.
     let stream = |pps| record(OUTSIDE, VICTIM, 9000, 3600, pps);
     (0..40).for_each(|n| assert_eq!(named(n, stream(300)), [""; 0], "window {n}"));
-    assert_eq!(named(40, stream(2399)), [""; 0], "less than eight times as much");
+    assert_eq!(named(40, stream(2399)), [""; 0], "less than eight times the baseline");
     let more = |pps| record(OUTSIDE, VICTIM, 9000, 600, pps);
     assert_eq!(named(41, more(2600)), ["volume 10.1.1.1 target"]);
 }
 
 #[test]
-fn one_of_ours_with_a_long_record_is_no_attacker_in_a_flood() {
+fn an_inside_host_with_a_long_record_is_no_attacker() {
     let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
     let judged = |n: u64, flows: &[Flow]| {
         let mut flood = Flood::new(site(1 << 30), setup.clone());
         flood.add(flows).unwrap();
         names(&flood.judge(&window(n), NOW).unwrap().findings)
     };
-    // A sensor of ours sends a packet a second, in one record a month.
+    // An inside sensor sends a packet a second, in one record a month.
     let quiet = record(ours(9), VICTIM, 5000, 300, 1);
     (0..40).for_each(|n| assert_eq!(judged(n, &[quiet]), [""; 0]));
     let sensor = record(ours(9), VICTIM, 5000, 30 * DAY, 1);
@@ -195,7 +195,7 @@ fn one_of_ours_with_a_long_record_is_no_attacker_in_a_flood() {
 }
 
 #[test]
-fn live_says_the_same() {
+fn early_rates_are_over_the_whole_window() {
     let clock = |n: u64| -> Vec<Flow> {
         let time = Some(Timestamp::from_secs(n));
         let talks = (0..9).flat_map(|k| talk(theirs(k), ours(k), 443));
@@ -206,7 +206,7 @@ fn live_says_the_same() {
         let start = end.offset(-(seconds as i64) * 1_000_000_000);
         Flow { start: Some(start), end: Some(end), ..flow }
     };
-    // A stream's record of half an hour at second 25, and pieces of a flood's records after it.
+    // Four records of half an hour that end at seconds 25, 75, 125 and 175.
     let base = 100 * DAY;
     let window = Window::new(base, 600).unwrap();
     let play = |pps: u64| {
@@ -221,18 +221,18 @@ fn live_says_the_same() {
                 flows.push(ending(base + n, stream, 1800));
             }
             flood.add(&flows).unwrap();
-            early.extend(flood.early(window).unwrap());
+            early.extend(flood.early(window, Duration::ZERO).unwrap());
         }
         let end = End { window: Some(window), ..End::default() };
         (names(&early), names(&flood.judge(&end, NOW).unwrap().findings))
     };
-    let told = vec!["outbound 10.7.7.7 source".to_owned()];
+    let found = vec!["outbound 10.7.7.7 source".to_owned()];
     assert_eq!(play(1999), (vec![], vec![]));
-    assert_eq!(play(2000), (told.clone(), told));
+    assert_eq!(play(2000), (found.clone(), found));
 }
 
 #[test]
-fn order_memory_and_copies_change_no_rate() {
+fn neither_order_nor_memory_changes_a_rate() {
     let mut flows: Vec<Flow> = (0..300)
         .map(|n| record(theirs(n % 40), ours(n % 30), n as u16, 100 + u64::from(n) * 77, 3))
         .collect();

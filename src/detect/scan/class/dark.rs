@@ -57,10 +57,10 @@ mod tests {
 
     use super::super::super::tests::{NOW, OUTSIDE, ask, both, names, ours, site, talk, theirs};
     use super::super::super::{Memory, Scan, Setup};
-    use crate::detect::{Detector};
-    use crate::window::Counter;
+    use crate::detect::Detector;
     use crate::flow::Flow;
     use crate::time::{End, Window};
+    use crate::window::Counter;
 
     #[test]
     fn twelve_dark_addresses_are_a_scan() {

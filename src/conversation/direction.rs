@@ -1,0 +1,143 @@
+//! One direction of a conversation: its totals, and what its TCP flags and sizes show.
+
+use super::count::PerWindow;
+
+/// TCP control bit FIN: the sender has no more data (RFC 9293 section 3.1).
+pub const FIN: u8 = 0x01;
+/// TCP control bit SYN: synchronize sequence numbers.
+pub const SYN: u8 = 0x02;
+/// TCP control bit RST: reset the connection.
+pub const RST: u8 = 0x04;
+/// TCP control bit PSH: deliver the data to the application at once.
+pub const PSH: u8 = 0x08;
+/// TCP control bit ACK: the segment acknowledges data or a SYN.
+pub const ACK: u8 = 0x10;
+
+/// Most packets that a TCP flow has if it is only an attempt: a SYN and its retransmissions.
+pub(super) const TCP_ATTEMPT: u32 = 7;
+
+/// Least packets that each direction has of a TCP connection that carried data.
+pub(super) const EXCHANGE_PACKETS: u32 = 3;
+
+/// The totals over all flow records of one direction of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectionTotals {
+    /// Number of flow records; 0 if this direction was not seen.
+    pub flows: u32,
+    /// Packets of all records.
+    pub packets: u64,
+    /// Bytes of all records.
+    pub bytes: u64,
+    /// Packets and bytes that do not count for the window's rate, because their records last longer than
+    /// the window. While rows are added, the numbers may wrap around 0.
+    pub(super) outside_window: PerWindow,
+    /// Packets of the largest record, in the form of [`narrow`](super::narrow): exact below 2^31, and in
+    /// order above.
+    pub largest_packets: u32,
+    /// Packets and bytes of the smallest record, in the form of [`narrow`](super::narrow).
+    pub shape: (u32, u32),
+    /// OR of the TCP flags of all records.
+    pub flags: u8,
+    /// True if all records had TCP flags.
+    pub has_flags: bool,
+    /// True if some record has more than [`Address::LOADED`](super::Address::LOADED) bytes per packet.
+    pub has_payload: bool,
+    /// True if some record has more than [`Address::RESET`](super::Address::RESET) bytes per packet.
+    pub exceeds_reset: bool,
+    /// True if some record of at least three packets has more than
+    /// [`Address::RESET`](super::Address::RESET) bytes per packet.
+    pub has_exchange: bool,
+    /// True if some record has more than [`Address::BARE`](super::Address::BARE) bytes per packet.
+    pub exceeds_bare: bool,
+    /// True if some record came in at an outside interface with an inside source address.
+    pub spoofed: bool,
+    /// Start of the earliest record in milliseconds since the epoch; 0 if no record had a start.
+    pub start: u64,
+}
+
+impl DirectionTotals {
+    /// The totals of a direction without any record.
+    pub const NONE: DirectionTotals = DirectionTotals {
+        flows: 0,
+        packets: 0,
+        bytes: 0,
+        outside_window: PerWindow::NONE,
+        largest_packets: 0,
+        shape: (u32::MAX, u32::MAX),
+        flags: 0,
+        has_flags: true,
+        has_payload: false,
+        exceeds_reset: false,
+        has_exchange: false,
+        exceeds_bare: false,
+        spoofed: false,
+        start: 0,
+    };
+
+    /// Returns the packets and bytes that count for a rate over the window.
+    pub const fn per_window(&self) -> PerWindow {
+        PerWindow {
+            packets: self.packets.saturating_sub(self.outside_window.packets),
+            bytes: self.bytes.saturating_sub(self.outside_window.bytes),
+        }
+    }
+
+    /// Returns true if there is a record of this direction.
+    pub const fn is_present(&self) -> bool {
+        self.flows > 0
+    }
+
+    /// Returns true if this direction may be replies to an attempt and nothing more: few packets, without
+    /// data.
+    pub const fn is_bare_reply(&self) -> bool {
+        self.largest_packets <= TCP_ATTEMPT && !self.exceeds_bare
+    }
+
+    /// Returns true if this direction of a TCP connection shows that the other side answered, even if the
+    /// answers were not exported.
+    ///
+    /// With flags, an ACK shows it, except in a SYN+ACK or a reset. Without flags, packets larger than
+    /// headers show it, because data is sent only into an open connection. An attempt shows nothing,
+    /// however often it is repeated.
+    pub(super) fn was_answered(&self) -> bool {
+        if self.has_flags && self.flags != 0 {
+            self.has(ACK) && !self.only_replies()
+        } else {
+            self.exceeds_bare
+        }
+    }
+
+    /// Returns true if all of these flags are set.
+    pub(super) fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// Returns true if this direction opens a TCP connection and never gets further: SYN without ACK.
+    pub(super) fn only_opens(&self) -> bool {
+        self.has_flags && self.has(SYN) && !self.has(ACK)
+    }
+
+    /// Returns true if this direction only probes by TCP: it has SYN or FIN, but no ACK.
+    ///
+    /// Every segment of an established connection has ACK (RFC 9293 section 3.10.7.4), so a SYN that
+    /// carries data is a probe as well. Flags that are all zero are not a probe: some exporters fill in
+    /// zero because they do not look at the flags.
+    pub(super) fn only_probes(&self) -> bool {
+        self.has_flags && self.flags & (SYN | FIN) != 0 && !self.has(ACK)
+    }
+
+    /// Returns true if this direction only replies to an attempt: with SYN+ACK or with a reset.
+    pub(super) fn only_replies(&self) -> bool {
+        self.accepts() || self.only_resets()
+    }
+
+    /// Returns true if this direction is SYN+ACK and nothing that comes later in a connection.
+    pub(super) fn accepts(&self) -> bool {
+        self.has_flags && self.has(SYN | ACK) && self.flags & (FIN | PSH) == 0 && !self.exceeds_bare
+    }
+
+    /// Returns true if this direction is resets without data.
+    pub(super) fn only_resets(&self) -> bool {
+        self.has_flags && self.has(RST) && self.flags & (SYN | FIN | PSH) == 0 && !self.exceeds_bare
+    }
+}
