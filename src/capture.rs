@@ -1,13 +1,15 @@
-//! The files that hold export datagrams: read from any capture program, written as `nfcap` writes
-//! them, found in a spool.
+//! Files that hold export datagrams, and the collector that writes them.
 //!
-//! A [`Reader`] turns a pcap or pcapng stream, ours or tcpdump's, into sections and [`Datagram`]s;
-//! a [`Writer`] makes nfcap's own pcapng; [`spool`] names the files, lists them in time order and
-//! brings a finished one in without ever overwriting another. What a datagram says is the business
-//! of [`wire`](crate::wire); the compression of a file is undone by the caller.
+//! * A [`Reader`] turns a pcap or pcapng stream, of nfcap or of any capture program, into sections
+//!   and [`Datagram`]s. The caller decompresses the file.
+//! * A [`Writer`] makes nfcap's own pcapng.
+//! * [`spool`] names the files, lists them in time order, and moves a finished file into place
+//!   without ever overwriting another.
+//! * [`Live`] is the collector. One thread receives from [`Socket`](socket::Socket)s; in another a
+//!   [`Collector`] writes each datagram into the slot of its arrival. A bounded queue lies between.
 //!
-//! [`Live`] is the collector: a thread that receives from [`Socket`](socket::Socket)s, a thread in
-//! which a [`Collector`] writes the slots of their arrival, and a bounded queue between them.
+//! [`packet`](crate::packet) finds the datagram in a captured frame, and [`wire`](crate::wire)
+//! decodes it.
 #![deny(clippy::indexing_slicing)]
 
 mod admission;
@@ -17,12 +19,12 @@ mod error;
 mod fragments;
 mod input;
 mod live;
-mod packet;
 mod packet_block;
 mod queue;
 mod reader;
 mod receive;
 mod section;
+mod skipped;
 mod slots;
 pub mod socket;
 pub mod spool;
@@ -36,12 +38,8 @@ pub use admission::{Allow, Denied, MAX_RATE, Rate};
 pub use collect::{CollectError, Collector, Finished, Followed, Forgotten, Output};
 pub use error::{Error, WriteError};
 pub use live::{CollectorEvent, CollectorPlan, Live};
-pub use packet::Skipped;
 pub use reader::{Datagram, Ending, Event, Reader};
 pub use receive::{Counters, clock, clocks};
 pub use section::{Closing, MAX_ALLOW, MAX_IDENT, Slot, SlotError, is_ident};
+pub use skipped::Skipped;
 pub use writer::Writer;
-
-/// The comment of a packet that restates templates in force: in no counter, of no exporter's making
-/// in this slot.
-const TEMPLATES: &str = "nfcap:templates";

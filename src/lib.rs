@@ -13,6 +13,7 @@
 //! * [`wire`] turns one export datagram into flows and back; [`mod@line`] does the same with lines of
 //!   text. Neither sees the other, and [`detect`] sees neither, so that every filter can be replaced
 //!   by any program that speaks the line format.
+//! * [`mod@packet`] parses link layers, IP and UDP, for captured frames and for sampled headers.
 //! * [`capture`] reads and writes the files that hold export datagrams.
 //! * [`mod@table`] counts anything by key, exactly at any size: what memory cannot hold goes to disk.
 //! * [`total`] adds up flows, packets and octets by whatever a flow line says, and ranks them.
@@ -39,6 +40,7 @@ pub mod finding;
 pub mod flow;
 pub mod incident;
 pub mod line;
+pub mod packet;
 pub mod page;
 pub mod scenario;
 pub mod table;

@@ -1,4 +1,4 @@
-//! Who may send, and how much.
+//! Admission of senders: the networks that may send, and their rates.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,28 +9,28 @@ use ipnet::IpNet;
 
 use crate::flow::Networks;
 
-/// Exporters whose rate is watched by themselves, at most: where no list says who may send, addresses
-/// are forged at will. Those beyond share one allowance.
+/// The most exporters with a bucket of their own. Without an allow list anyone can forge addresses.
+/// Exporters beyond this number share one bucket.
 const EXPORTERS: usize = 16_384;
 
-/// Senders that are counted by name, at most: whoever is not allowed can forge addresses at will. The
-/// others are in [`Denied::datagrams`] only.
+/// The most denied senders that are counted by address, because anyone can forge addresses. The others
+/// count only in [`Denied::datagrams`].
 const SENDERS: usize = 1024;
 
-/// An exporter whose first datagram came this long ago has its bucket for itself, also where there are
-/// too many senders.
+/// Age of the first datagram from which on an exporter keeps its own bucket even if there are too many
+/// senders.
 const KNOWN: Duration = Duration::from_secs(60);
 
-/// It loses that if it sends nothing for so long.
+/// Silence after which an exporter loses that right.
 const SILENT: Duration = Duration::from_secs(3600);
 
-/// Buckets of known exporters that are kept where there are too many senders, at most. The others are
-/// for those that come.
+/// The most buckets that known exporters keep if there are too many senders. The rest is for new
+/// senders.
 const KEPT: usize = EXPORTERS / 4 * 3;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The most datagrams a second that can be asked for; more is no limit.
+/// The highest rate that can be set, in datagrams a second. More would be no limit.
 pub const MAX_RATE: u32 = 100_000_000;
 
 /// Bytes of a datagram that fills an Ethernet frame.
@@ -41,13 +41,13 @@ const FULL: u64 = 1500;
 pub struct Rate {
     /// Datagrams, at least 1.
     pub datagrams: u32,
-    /// Bytes of their payloads, at least 1: few datagrams of 64 KiB fill a disk as well as many small
-    /// ones.
+    /// Bytes of the datagrams' payloads, at least 1: few datagrams of 64 KiB fill a disk as well as many
+    /// small ones.
     pub bytes: u64,
 }
 
 impl Rate {
-    /// So many datagrams, and bytes for as many full Ethernet frames.
+    /// Returns the rate of so many datagrams, and of bytes for as many full Ethernet frames.
     pub const fn of(datagrams: u32) -> Rate {
         Rate { datagrams, bytes: datagrams as u64 * FULL }
     }
@@ -56,23 +56,23 @@ impl Rate {
 /// Networks of exporters, and how much each of their addresses may send in a second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
-    /// Who may send; `None`: anyone.
+    /// Networks that may send, each with its own rate if it has one; `None` if anyone may send.
     pub nets: Option<Vec<(IpNet, Option<Rate>)>>,
-    /// The rate where a network has none of its own; `None`: no limit.
+    /// Rate for networks without one of their own, `None` for no limit.
     pub rate: Option<Rate>,
 }
 
-/// What becomes of a datagram.
+/// The decision on a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     Accepted,
-    /// Its exporter sends more than it may.
+    /// The exporter exceeds its rate.
     Limited,
-    /// Its sender is not allowed.
+    /// The sender is not allowed.
     Denied,
 }
 
-/// Looks at the sender of each datagram.
+/// The state by which each datagram is admitted.
 #[derive(Debug)]
 pub(super) struct Admission {
     allow: Option<Networks>,
@@ -80,21 +80,22 @@ pub(super) struct Admission {
     rates: Vec<(IpNet, Rate)>,
     rate: Option<Rate>,
     buckets: HashMap<IpAddr, Bucket, RandomState>,
-    /// Of those for whom there is no room.
+    /// The bucket that senders without room for their own share.
     others: Bucket,
-    /// When buckets were last looked through for those that are full again.
+    /// Time of the last search for full buckets.
     pruned: Option<Instant>,
-    /// Who sent last, and is welcome without a limit: exporters send in bursts.
+    /// The last sender, if it is allowed without a limit. Exporters send in bursts, so this saves look-ups.
     last: Option<IpAddr>,
 }
 
-/// What an exporter may still send: a second's worth at most, so that a burst is not cut.
+/// A token bucket: the datagrams and bytes that an exporter may still send. It holds one second of the
+/// rate, so that a burst is not cut.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
     datagrams: Allowance,
     bytes: Allowance,
     filled: Option<Instant>,
-    /// When the first datagram came.
+    /// Arrival of the first datagram.
     first: Option<Instant>,
 }
 
@@ -118,15 +119,15 @@ impl Bucket {
         has_room
     }
 
-    /// Returns when the first datagram came, if that was at least [`KNOWN`] before the last one, and the
-    /// last one came within [`SILENT`] before `now`.
+    /// Returns the arrival of the first datagram, if it was at least [`KNOWN`] before the last one, and
+    /// the last one was within [`SILENT`] before `now`.
     fn known_since(&self, now: Instant) -> Option<Instant> {
         let (first, last) = self.first.zip(self.filled)?;
         let is_known = last.duration_since(first) >= KNOWN && now.duration_since(last) < SILENT;
         is_known.then_some(first)
     }
 
-    /// Returns true if it is as good as a new one at `now`.
+    /// Returns true if the bucket is as full as a new one at `now`.
     fn is_full_at(&self, now: Instant) -> bool {
         let since = self.filled.map_or(Duration::MAX, |filled| now.duration_since(filled));
         let left = self.datagrams.0.min(self.bytes.0);
@@ -135,8 +136,8 @@ impl Bucket {
     }
 }
 
-/// Nanoseconds of a rate that are left. Below zero after a datagram that is larger than a second's
-/// worth: it passes where all of the allowance is there, and the time that it takes is waited for.
+/// The part of a rate that is left, in nanoseconds. A datagram that is larger than one second of the
+/// rate passes if the allowance is full, and makes it negative until its time has passed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Allowance(i64);
 
@@ -167,7 +168,7 @@ impl Admission {
         }
     }
 
-    /// Judges a datagram of `len` bytes from this address at `now`, by a clock that nobody sets.
+    /// Decides on a datagram of `len` bytes from this address at `now`, by a monotonic clock.
     pub fn judge(&mut self, sender: IpAddr, len: usize, now: Instant) -> Decision {
         if self.last == Some(sender) {
             return Decision::Accepted;
@@ -186,11 +187,12 @@ impl Admission {
         if bucket.take(rate, len, now) { Decision::Accepted } else { Decision::Limited }
     }
 
-    /// Returns true if there is room for one more bucket. Those that are full again are dropped for it:
-    /// forged addresses of a minute ago must not keep out an exporter that comes now. But a known
-    /// exporter keeps its own, or ever new forged addresses would take the room each time and leave it
-    /// what they share. If there are more than [`KEPT`] of these, the earliest ones keep theirs. That
-    /// is looked for once a second at most.
+    /// Returns true if there is room for one more bucket.
+    ///
+    /// Full buckets are dropped to make room, at most once a second: addresses forged a minute ago must
+    /// not keep out a new exporter. Known exporters keep their buckets. Otherwise new forged addresses
+    /// would take the room each time and leave these exporters the shared bucket. If there are more than
+    /// [`KEPT`] known exporters, the earliest ones keep their buckets.
     fn has_room(&mut self, now: Instant) -> bool {
         let is_due = self.pruned.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
         if self.buckets.len() >= EXPORTERS && is_due {
@@ -204,11 +206,12 @@ impl Admission {
         self.buckets.len() < EXPORTERS && self.buckets.try_reserve(1).is_ok()
     }
 
-    /// Returns from which first datagram on known exporters are too many; `None` if they are not.
+    /// Returns the arrival of a first datagram from which on known exporters are too many, or `None` if
+    /// all of them can keep their buckets.
     fn too_many_from(&self, now: Instant) -> Option<Instant> {
         let mut firsts = Vec::new();
         if firsts.try_reserve(self.buckets.len()).is_err() {
-            // Then all of them are kept.
+            // Without memory for the list, all of them are kept.
             return None;
         }
         firsts.extend(self.buckets.values().filter_map(|bucket| bucket.known_since(now)));
@@ -217,10 +220,10 @@ impl Admission {
     }
 }
 
-/// Datagrams of senders that are not allowed, or that sent more than they may.
+/// Datagrams of senders that are not allowed, or that exceeded their rate.
 #[derive(Clone, Debug, Default)]
 pub struct Denied {
-    /// How many.
+    /// Number of all datagrams.
     pub datagrams: u64,
     by_sender: HashMap<IpAddr, u64, RandomState>,
 }
@@ -235,7 +238,7 @@ impl Denied {
         }
     }
 
-    /// Adds others.
+    /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Denied) {
         let named: u64 = other.by_sender.values().sum();
         for (&sender, &datagrams) in &other.by_sender {
@@ -244,7 +247,7 @@ impl Denied {
         self.datagrams += other.datagrams - named;
     }
 
-    /// The `n` senders of the most datagrams.
+    /// Returns the `n` senders of the most datagrams.
     pub fn top(&self, n: usize) -> Vec<(IpAddr, u64)> {
         let mut all: Vec<_> =
             self.by_sender.iter().map(|(&sender, &count)| (sender, count)).collect();
@@ -264,144 +267,147 @@ mod tests {
         *BEGAN.get_or_init(Instant::now) + Duration::from_nanos(nanos as u64)
     }
 
-    fn ip(octet: u8) -> IpAddr {
-        [192, 0, 2, octet].into()
+    fn ip(host: u8) -> IpAddr {
+        [192, 0, 2, host].into()
     }
 
-    fn gate(nets: &[(&str, Option<u32>)], rate: Option<u32>) -> Admission {
+    fn admission(nets: &[(&str, Option<u32>)], rate: Option<u32>) -> Admission {
         let nets = nets.iter().map(|(net, rate)| (net.parse().unwrap(), rate.map(Rate::of)));
         Admission::new(&Allow { nets: Some(nets.collect()), rate: rate.map(Rate::of) })
     }
 
     #[test]
-    fn the_narrowest_network_has_the_rate() {
-        let mut gate =
-            gate(&[("192.0.2.0/24", Some(3)), ("192.0.2.7/32", Some(1)), ("::/0", None)], Some(2));
-        let mut welcome = |sender: IpAddr| {
-            (0..9).filter(|_| gate.judge(sender, 9, at(0)) == Decision::Accepted).count()
+    fn narrowest_network_decides_the_rate() {
+        let mut admission = admission(
+            &[("192.0.2.0/24", Some(3)), ("192.0.2.7/32", Some(1)), ("::/0", None)],
+            Some(2),
+        );
+        let mut accepted = |sender: IpAddr| {
+            (0..9).filter(|_| admission.judge(sender, 9, at(0)) == Decision::Accepted).count()
         };
-        assert_eq!(welcome(ip(1)), 3);
-        assert_eq!(welcome(ip(2)), 3);
-        assert_eq!(welcome(ip(7)), 1);
-        assert_eq!(welcome("2001:db8::1".parse().unwrap()), 2);
-        assert_eq!(gate.judge([198, 51, 100, 1].into(), 9, at(0)), Decision::Denied);
+        assert_eq!(accepted(ip(1)), 3);
+        assert_eq!(accepted(ip(2)), 3);
+        assert_eq!(accepted(ip(7)), 1);
+        assert_eq!(accepted("2001:db8::1".parse().unwrap()), 2);
+        assert_eq!(admission.judge([198, 51, 100, 1].into(), 9, at(0)), Decision::Denied);
     }
 
     #[test]
-    fn an_allowance_comes_back_with_time() {
-        let mut gate = gate(&[("192.0.2.0/24", None)], Some(10));
-        let mut welcome = |nanos: i64| {
-            (0..99).filter(|_| gate.judge(ip(1), 9, at(nanos)) == Decision::Accepted).count()
+    fn allowance_refills_with_time() {
+        let mut admission = admission(&[("192.0.2.0/24", None)], Some(10));
+        let mut accepted = |nanos: i64| {
+            (0..99).filter(|_| admission.judge(ip(1), 9, at(nanos)) == Decision::Accepted).count()
         };
-        assert_eq!(welcome(0), 10);
-        assert_eq!(welcome(SECOND / 5), 2);
-        assert_eq!(welcome(SECOND / 5), 0);
-        assert_eq!(welcome(99 * SECOND), 10);
+        assert_eq!(accepted(0), 10);
+        assert_eq!(accepted(SECOND / 5), 2);
+        assert_eq!(accepted(SECOND / 5), 0);
+        assert_eq!(accepted(99 * SECOND), 10);
     }
 
     #[test]
-    fn without_limits_all_are_welcome() {
-        let mut gate = Admission::new(&Allow::default());
-        assert!((0..9).all(|n| gate.judge(ip(n), 9, at(0)) == Decision::Accepted));
+    fn without_limits_all_are_accepted() {
+        let mut admission = Admission::new(&Allow::default());
+        assert!((0..9).all(|n| admission.judge(ip(n), 9, at(0)) == Decision::Accepted));
         let mut nobody = Admission::new(&Allow { nets: Some(Vec::new()), rate: None });
         assert_eq!(nobody.judge(ip(1), 9, at(0)), Decision::Denied);
     }
 
     #[test]
     fn forged_senders_share_one_allowance() {
-        let mut gate = Admission::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
+        let mut admission = Admission::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
         let sender = |n: usize| IpAddr::from((n as u32).to_be_bytes());
-        let welcome = (0..EXPORTERS + 1000)
-            .filter(|&n| gate.judge(sender(n), 9, at(0)) == Decision::Accepted)
+        let accepted = (0..EXPORTERS + 1000)
+            .filter(|&n| admission.judge(sender(n), 9, at(0)) == Decision::Accepted)
             .count();
-        assert_eq!((welcome, gate.buckets.len()), (EXPORTERS + 1, EXPORTERS));
-        // A second later they are as good as new, and an exporter that comes then has its own.
+        assert_eq!((accepted, admission.buckets.len()), (EXPORTERS + 1, EXPORTERS));
+        // A second later the buckets are full again, and a new exporter gets its own.
         for n in [EXPORTERS + 2000, EXPORTERS + 2001] {
-            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Decision::Accepted);
-            assert_eq!(gate.judge(sender(n), 9, at(SECOND)), Decision::Limited);
+            assert_eq!(admission.judge(sender(n), 9, at(SECOND)), Decision::Accepted);
+            assert_eq!(admission.judge(sender(n), 9, at(SECOND)), Decision::Limited);
         }
-        assert_eq!(gate.buckets.len(), 2);
+        assert_eq!(admission.buckets.len(), 2);
     }
 
     #[test]
-    fn forged_senders_take_nothing_from_an_exporter_that_was_there_before() {
-        let mut gate = Admission::new(&Allow { nets: None, rate: Some(Rate::of(100)) });
+    fn forged_senders_take_nothing_from_a_known_exporter() {
+        let mut admission = Admission::new(&Allow { nets: None, rate: Some(Rate::of(100)) });
         let millis = |n: i64| n * SECOND / 1000;
-        let mut welcome = 0;
-        // It sends ten datagrams a second: for two minutes alone, and then beside 200 times as many
-        // from ever new addresses.
+        let mut accepted = 0;
+        // The exporter sends ten datagrams a second: for two minutes alone, and then beside many from
+        // ever new addresses.
         for n in 0..1200 {
-            let verdict = gate.judge(ip(1), 9, at(millis(n * 100)));
-            assert_eq!(verdict, Decision::Accepted);
+            let decision = admission.judge(ip(1), 9, at(millis(n * 100)));
+            assert_eq!(decision, Decision::Accepted);
         }
         let mut forged = 0u32;
         for n in 1200..1300 {
             for _ in 0..20_000 {
                 forged += 1;
                 let sender = IpAddr::from((0x0a00_0000 + forged).to_be_bytes());
-                gate.judge(sender, 9, at(millis(n * 100)));
+                admission.judge(sender, 9, at(millis(n * 100)));
             }
-            welcome += usize::from(gate.judge(ip(1), 9, at(millis(n * 100))) == Decision::Accepted);
+            accepted +=
+                usize::from(admission.judge(ip(1), 9, at(millis(n * 100))) == Decision::Accepted);
         }
-        assert_eq!(welcome, 100);
-        assert!(gate.buckets.len() <= EXPORTERS);
+        assert_eq!(accepted, 100);
+        assert!(admission.buckets.len() <= EXPORTERS);
     }
 
     #[test]
-    fn forged_senders_that_stay_leave_room_for_those_that_come() {
-        let mut gate = Admission::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
+    fn forged_senders_that_stay_leave_room_for_new_ones() {
+        let mut admission = Admission::new(&Allow { nets: None, rate: Some(Rate::of(1)) });
         let sender = |n: usize| IpAddr::from((0x0a00_0000 + n as u32).to_be_bytes());
-        gate.judge(ip(1), 9, at(0));
+        admission.judge(ip(1), 9, at(0));
         for second in 1..=70 {
             for n in 0..EXPORTERS - 1 {
-                gate.judge(sender(n), 9, at(second * SECOND));
+                admission.judge(sender(n), 9, at(second * SECOND));
             }
-            gate.judge(ip(1), 9, at(second * SECOND));
+            admission.judge(ip(1), 9, at(second * SECOND));
         }
         let now = at(75 * SECOND);
-        assert_eq!(gate.judge(sender(EXPORTERS), 9, now), Decision::Accepted);
-        assert!(gate.buckets.contains_key(&sender(EXPORTERS)));
-        // The first one is among those that are kept. All others came at the same moment.
-        assert!(gate.buckets.contains_key(&ip(1)));
-        // Whoever sends nothing for an hour is forgotten.
+        assert_eq!(admission.judge(sender(EXPORTERS), 9, now), Decision::Accepted);
+        assert!(admission.buckets.contains_key(&sender(EXPORTERS)));
+        // The first sender keeps its bucket. All others arrived at the same moment.
+        assert!(admission.buckets.contains_key(&ip(1)));
+        // An exporter that sends nothing for an hour is forgotten.
         let now = at(3700 * SECOND);
         for n in 0..EXPORTERS {
-            gate.judge(sender(2 * EXPORTERS + n), 9, now);
+            admission.judge(sender(2 * EXPORTERS + n), 9, now);
         }
-        assert!(!gate.buckets.contains_key(&ip(1)));
+        assert!(!admission.buckets.contains_key(&ip(1)));
     }
 
     #[test]
     fn bytes_are_limited_too() {
         let rate = Rate { datagrams: 1000, bytes: 10_000 };
-        let mut gate = Admission::new(&Allow { nets: None, rate: Some(rate) });
-        let mut welcome = |len: usize, nanos: i64| {
-            (0..99).filter(|_| gate.judge(ip(1), len, at(nanos)) == Decision::Accepted).count()
+        let mut admission = Admission::new(&Allow { nets: None, rate: Some(rate) });
+        let mut accepted = |len: usize, nanos: i64| {
+            (0..99).filter(|_| admission.judge(ip(1), len, at(nanos)) == Decision::Accepted).count()
         };
-        assert_eq!(welcome(1000, 0), 10);
-        assert_eq!(welcome(1000, SECOND / 2), 5);
-        // One that is larger than a second's worth passes, and is paid for: 60,000 bytes are six
-        // seconds, of which it had one.
-        assert_eq!(welcome(60_000, 2 * SECOND), 1);
-        assert_eq!(welcome(1, 6 * SECOND), 0);
-        assert_eq!(welcome(1000, 8 * SECOND), 10);
+        assert_eq!(accepted(1000, 0), 10);
+        assert_eq!(accepted(1000, SECOND / 2), 5);
+        // A datagram larger than one second of the rate passes, and its time must pass: 60,000 bytes
+        // are six seconds, of which one was saved.
+        assert_eq!(accepted(60_000, 2 * SECOND), 1);
+        assert_eq!(accepted(1, 6 * SECOND), 0);
+        assert_eq!(accepted(1000, 8 * SECOND), 10);
         // An empty datagram has no bytes.
-        assert_eq!(welcome(0, 8 * SECOND), 99);
+        assert_eq!(accepted(0, 8 * SECOND), 99);
         assert_eq!(Rate::of(1000), Rate { datagrams: 1000, bytes: 1_500_000 });
     }
 
     #[test]
-    fn whoever_has_no_bytes_left_pays_no_datagrams() {
+    fn datagram_limited_by_bytes_takes_no_datagram_allowance() {
         let rate = Rate { datagrams: 2, bytes: 100 };
-        let mut gate = Admission::new(&Allow { nets: None, rate: Some(rate) });
-        let mut judge = |len| gate.judge(ip(1), len, at(0));
+        let mut admission = Admission::new(&Allow { nets: None, rate: Some(rate) });
+        let mut judge = |len| admission.judge(ip(1), len, at(0));
         assert_eq!([judge(100), judge(1), judge(0)], {
             [Decision::Accepted, Decision::Limited, Decision::Accepted]
         });
     }
 
     #[test]
-    fn the_denied_are_counted_beyond_what_is_named() {
+    fn denied_datagrams_count_beyond_the_named_senders() {
         let mut all = Denied::default();
         for part in 0..3u32 {
             let mut denied = Denied::default();

@@ -1,18 +1,19 @@
-//! pcapng blocks (draft-ietf-opsawg-pcapng), read by ourselves.
+//! Reads the bodies of pcapng blocks (draft-ietf-opsawg-pcapng).
 //!
-//! pcap-file 2.0.0 is no help here: even its raw blocks parse every interface block, refuse one with
-//! if_tzone for ever, keep all interfaces a file declares, and name no offset; its packet times
-//! ignore if_tsresol, and an option of the wrong length reads as the end of the file.
+//! pcap-file 2.0.0 cannot do it. Even its raw blocks parse every interface block, repeat their error
+//! for one with if_tzone for ever, keep all interfaces that a file declares, and name no offset. Its
+//! packet times ignore if_tsresol, and an option of the wrong length reads as the end of the file.
 
 use super::error::Error;
 use super::section::{Closing, Slot, SlotError};
+use crate::packet::Link;
 use crate::time::Timestamp;
 
 /// Section header block.
 pub(super) const SECTION: u32 = 0x0a0d_0d0a;
 /// Interface description block.
 pub(super) const INTERFACE: u32 = 1;
-/// Packet block, obsolete.
+/// Obsolete packet block.
 pub(super) const PACKET: u32 = 2;
 /// Simple packet block.
 pub(super) const SIMPLE: u32 = 3;
@@ -21,14 +22,14 @@ pub(super) const STATISTICS: u32 = 5;
 /// Enhanced packet block.
 pub(super) const ENHANCED: u32 = 6;
 
-/// Octets of the smallest block: type, length, length again.
+/// Bytes of the smallest block: type, length, length again.
 pub(super) const MIN: usize = 12;
 
-/// Octets from a block's beginning to its body.
+/// Bytes from a block's beginning to its body.
 pub(super) const BODY: usize = 8;
 
-/// Octets of the largest block that is read, Wireshark's own limit. It keeps a header that claims
-/// 4 GB from taking the memory.
+/// Bytes of the largest block that is read, which is Wireshark's limit too. A header that claims 4 GB
+/// would take all memory.
 pub(super) const MAX: usize = 16 << 20;
 
 pub(super) const COMMENT: u16 = 1;
@@ -64,26 +65,26 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn u16(&mut self) -> Option<u16> {
-        let octets = self.take(2)?.try_into().ok()?;
-        Some(if self.big { u16::from_be_bytes(octets) } else { u16::from_le_bytes(octets) })
+        let bytes = self.take(2)?.try_into().ok()?;
+        Some(if self.big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
     pub(super) fn u32(&mut self) -> Option<u32> {
-        let octets = self.take(4)?.try_into().ok()?;
-        Some(if self.big { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) })
+        let bytes = self.take(4)?.try_into().ok()?;
+        Some(if self.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
-    /// A timestamp: the upper half first, whatever the byte order (section 4.3).
+    /// Reads a timestamp, whose upper half is first in either byte order (section 4.3).
     pub(super) fn ticks(&mut self) -> Option<u64> {
         Some((u64::from(self.u32()?) << 32) | u64::from(self.u32()?))
     }
 
     fn i64(&mut self) -> Option<i64> {
-        let octets = self.take(8)?.try_into().ok()?;
-        Some(if self.big { i64::from_be_bytes(octets) } else { i64::from_le_bytes(octets) })
+        let bytes = self.take(8)?.try_into().ok()?;
+        Some(if self.big { i64::from_be_bytes(bytes) } else { i64::from_le_bytes(bytes) })
     }
 
-    /// The next option's code and value (section 3.5); `Ok(None)` after the last.
+    /// Reads the next option's code and value (section 3.5); `Ok(None)` after the last.
     fn option(&mut self) -> Result<Option<(u16, Fields<'a>)>, Overrun> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -99,9 +100,9 @@ impl<'a> Fields<'a> {
         Ok(Some((code, Fields { big: self.big, rest: value })))
     }
 
-    /// Whether one of the options is a comment of this text. Broken options of a packet are passed
-    /// over: its data stand before them.
-    pub(super) fn says(mut self, comment: &str) -> bool {
+    /// Returns true if one of the options is a comment with this text. Broken options of a packet are
+    /// no error: its data lie before them.
+    pub(super) fn has_comment(mut self, comment: &str) -> bool {
         while let Ok(Some((code, value))) = self.option() {
             if code == COMMENT && value.rest == comment.as_bytes() {
                 return true;
@@ -111,14 +112,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// An option that reaches beyond its block.
+/// An error: an option reaches beyond its block.
 struct Overrun;
 
-/// Why a block's body cannot be read; the reader adds the offset.
+/// The reason why a block's body cannot be read. The reader adds the offset.
 pub(super) enum Fault {
-    /// What the format asks for, and what is there.
+    /// The format expects the first text; the second was found.
     Format(&'static str, String),
-    /// nfcap's own comment is damaged.
+    /// A comment of nfcap's is damaged.
     Slot(SlotError),
 }
 
@@ -130,15 +131,18 @@ impl Fault {
         }
     }
 
-    /// A body that is too short for its fixed part.
+    /// Returns the fault of a body of `len` bytes, too short for its fixed part.
     pub(super) fn short(expected: &'static str, len: usize) -> Fault {
-        Fault::Format(expected, format!("a block body of {len} octets"))
+        Fault::Format(expected, format!("a block body of {len} bytes"))
     }
 }
 
 impl From<Overrun> for Fault {
     fn from(_: Overrun) -> Fault {
-        Fault::Format("options within their block", "one that reaches beyond".to_owned())
+        Fault::Format(
+            "options within their block",
+            "an option that reaches beyond its block".to_owned(),
+        )
     }
 }
 
@@ -148,7 +152,8 @@ impl From<SlotError> for Fault {
     }
 }
 
-/// The byte order of a section from its byte-order magic: whether it is big-endian.
+/// Returns true for the byte-order magic of a big-endian section, false for that of a little-endian
+/// one, and `None` for other bytes.
 pub(super) fn order(magic: [u8; 4]) -> Option<bool> {
     match magic {
         [0x1a, 0x2b, 0x3c, 0x4d] => Some(true),
@@ -161,7 +166,7 @@ pub(super) fn order(magic: [u8; 4]) -> Option<bool> {
 /// ends at the next section header.
 pub(super) fn section(big: bool, body: &[u8]) -> Result<Option<Slot>, Fault> {
     let mut fields = Fields::new(big, body);
-    let short = || Fault::short("a section header of 16 octets", body.len());
+    let short = || Fault::short("a section header of 16 bytes", body.len());
     fields.take(4).ok_or_else(short)?;
     let (major, minor) = (fields.u16().ok_or_else(short)?, fields.u16().ok_or_else(short)?);
     if major != 1 {
@@ -178,11 +183,12 @@ pub(super) fn section(big: bool, body: &[u8]) -> Result<Option<Slot>, Fault> {
     Ok(None)
 }
 
-/// What packets need to know of their interface.
+/// The description of an interface, as far as packets need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Interface {
-    pub(super) link: u32,
-    /// Octets kept of a packet at most, 0 for all.
+    /// Link layer, `None` if it is not read.
+    pub(super) link: Option<Link>,
+    /// The most bytes kept of a packet, 0 for all.
     pub(super) snaplen: u32,
     pub(super) clock: Clock,
 }
@@ -191,18 +197,18 @@ impl Interface {
     /// Reads the body of an interface description block (section 4.2).
     pub(super) fn parse(big: bool, body: &[u8]) -> Result<Interface, Fault> {
         let mut fields = Fields::new(big, body);
-        let short = || Fault::short("an interface description of 8 octets", body.len());
-        let link = u32::from(fields.u16().ok_or_else(short)?);
+        let short = || Fault::short("an interface description of 8 bytes", body.len());
+        let link = Link::from_pcap(fields.u16().ok_or_else(short)?.into());
         fields.take(2).ok_or_else(short)?;
         let snaplen = fields.u32().ok_or_else(short)?;
-        let mut clock = Clock { unit: Unit::of(6), offset: 0 };
+        let mut clock = Clock { unit: Unit::from_resolution(6), offset: 0 };
         while let Some((code, mut value)) = fields.option()? {
-            let found = || format!("{} octets", value.left());
+            let found = || format!("{} bytes", value.left());
             match (code, value.left()) {
-                (IF_TSRESOL, 1) => clock.unit = Unit::of(value.u8().unwrap_or(6)),
+                (IF_TSRESOL, 1) => clock.unit = Unit::from_resolution(value.u8().unwrap_or(6)),
                 (IF_TSOFFSET, 8) => clock.offset = value.i64().unwrap_or(0),
-                (IF_TSRESOL, _) => return Err(Fault::Format("if_tsresol of 1 octet", found())),
-                (IF_TSOFFSET, _) => return Err(Fault::Format("if_tsoffset of 8 octets", found())),
+                (IF_TSRESOL, _) => return Err(Fault::Format("if_tsresol of 1 byte", found())),
+                (IF_TSOFFSET, _) => return Err(Fault::Format("if_tsoffset of 8 bytes", found())),
                 _ => {}
             }
         }
@@ -210,7 +216,7 @@ impl Interface {
     }
 }
 
-/// What the ticks of an interface mean: if_tsresol and if_tsoffset.
+/// The meaning of an interface's ticks, by if_tsresol and if_tsoffset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
     unit: Unit,
@@ -229,8 +235,8 @@ enum Unit {
 }
 
 impl Unit {
-    /// From if_tsresol: a power of ten, or of two if the highest bit is set.
-    fn of(resolution: u8) -> Unit {
+    /// Returns the unit by if_tsresol: a power of ten, or of two if the highest bit is set.
+    fn from_resolution(resolution: u8) -> Unit {
         match (resolution & 0x80, u32::from(resolution & 0x7f)) {
             (0, power @ 0..=9) => Unit::Times(10u64.pow(9 - power)),
             // Finer than i128 counts: all its times are the epoch.
@@ -241,10 +247,10 @@ impl Unit {
 }
 
 impl Clock {
-    /// The moment of a tick, kept inside the range of timestamps.
+    /// Returns the moment of a tick, clamped to the range of timestamps.
     #[inline]
     pub(super) fn moment(self, ticks: u64) -> Timestamp {
-        // What nearly all interfaces have needs no 128 bits.
+        // Nearly all interfaces have such a clock, which needs no 128 bits.
         if let (Unit::Times(nanos), 0) = (self.unit, self.offset) {
             if let Some(nanos) = ticks.checked_mul(nanos) {
                 return Timestamp::from_nanos(nanos);
@@ -265,15 +271,15 @@ impl Clock {
     }
 }
 
-/// Reads the body of an interface statistics block (section 4.6). `None` if it is not the closing
-/// block of an nfcap section.
+/// Reads the body of an interface statistics block (section 4.6). Returns `None` if it is not the
+/// closing block of an nfcap section.
 pub(super) fn statistics(
     big: bool,
     body: &[u8],
     interfaces: &[Interface],
 ) -> Result<Option<Closing>, Fault> {
     let mut fields = Fields::new(big, body);
-    let short = || Fault::short("interface statistics of 12 octets", body.len());
+    let short = || Fault::short("interface statistics of 12 bytes", body.len());
     let interface = fields.u32().ok_or_else(short)?;
     fields.ticks().ok_or_else(short)?;
     let (mut closing, mut start, mut end) = (None, None, None);
@@ -301,9 +307,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_know_powers_of_ten_and_two() {
+    fn ticks_may_be_powers_of_ten_or_two() {
         let nanos = |resolution, offset, ticks| {
-            Clock { unit: Unit::of(resolution), offset }.moment(ticks).nanos()
+            Clock { unit: Unit::from_resolution(resolution), offset }.moment(ticks).nanos()
         };
         assert_eq!(nanos(6, 0, 994_025_700_000_001), 994_025_700_000_001_000);
         assert_eq!(nanos(9, 0, 994_025_700_000_000_001), 994_025_700_000_000_001);

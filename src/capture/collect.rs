@@ -1,11 +1,11 @@
-//! The writing: chunks of datagrams into files of their slots, in a thread that may wait for the disk.
+//! Writes chunks of datagrams into the files of their slots, in a thread that may wait for the disk.
 //!
-//! The collector knows no clock and no socket: chunks say which slot they belong to and when it is
-//! over. It follows what templates and options are in force, to begin each file with them, and the
-//! exporters' sequence numbers, to say what is missing.
+//! The collector uses no clock and no socket: each chunk names its slot, and when that is over. The
+//! collector follows the templates and options in force, to begin each file with them, and the
+//! exporters' sequence numbers, to count missing flows and datagrams.
 //!
-//! A disk that takes no more stops nothing: [`take`](Collector::take) fails, keeps its place to the
-//! octet, and goes on there when it is called with the same chunk again.
+//! If the disk fails, [`take`](Collector::take) returns an error and keeps its place to the byte. The
+//! next call with the same chunk continues there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -17,96 +17,98 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use zstd::stream::write::Encoder;
 
-use super::TEMPLATES;
 use super::admission::Denied;
 use super::error::WriteError;
 use super::packet_block::{self, Endpoints};
 use super::queue::{Chunk, ChunkCounts};
-use super::section::{Closing, Slot};
+use super::section::{Closing, Slot, TEMPLATES};
 use super::slots::ReceivedSpan;
 use super::spool::{Compression, SlotFile, SlotFileError};
-use super::template_cache::{self, TemplateCache};
+use super::template_cache::{self, Restated, TemplateCache};
 use super::writer;
 use crate::time::{Timestamp, Window};
 use crate::wire::{Batch, Decoder, DecoderLimits, Domain, Fault, Lost, Stats};
 
-/// Exporters whose ports are known, at most: without an allow list anybody can send from ever new
-/// addresses. Those whose templates are known stay. Templates of one beyond them are restated from
-/// port 0.
+/// The most exporters whose ports are kept, because without an allow list anyone can send from ever new
+/// addresses. Exporters with known templates are kept. The templates of further exporters are restated
+/// from port 0.
 const EXPORTERS: usize = 16_384;
 
-/// Octets of templates and options that are kept, of all exporters. They stand at the head of every
-/// file.
+/// The most bytes of templates and options that are kept for all exporters together. Every file begins
+/// with them.
 const RESTATED: usize = 16 << 20;
 
-/// Where the datagrams go.
+/// The destination of the datagrams.
 pub enum Output {
-    /// A directory, one file a slot.
+    /// A directory with a file for each slot.
     Spool {
-        /// Which.
+        /// Path of the directory.
         dir: PathBuf,
-        /// A level of zstd, if the files are to be compressed.
+        /// Level of zstd, `None` without compression.
         zstd: Option<i32>,
     },
-    /// A pipe, one section a slot.
+    /// A stream with a section for each slot.
     Stream(Box<dyn Write + Send>),
 }
 
-/// Puts datagrams into slots.
+/// A writer of slots that follows the exporters.
 pub struct Collector {
     to: Output,
-    /// Knows what is in force.
+    /// Follows templates, options and sequence numbers.
     decoder: Decoder,
     batch: Batch,
-    /// From where to where each exporter of templates sent its last datagram.
+    /// Source and destination of the last datagram of each exporter that uses templates.
     ports: HashMap<IpAddr, Endpoints, RandomState>,
-    open: Option<Open>,
-    /// How far the chunk in hand was taken.
+    open: Option<OpenSlot>,
+    /// Progress within the chunk that is being taken.
     progress: Progress,
-    known: TemplateCache,
-    /// Something was written since the last [`sync`](Collector::sync).
+    cache: TemplateCache,
+    /// True if bytes were written since the last [`sync`](Collector::sync).
     dirty: bool,
-    /// Counts of a slot that was passed over, for the next one.
+    /// Counts of skipped slots, for the next slot's closing block.
     carried: (ChunkCounts, Lost),
-    /// Datagrams of such slots since somebody asked.
-    passed: u64,
+    /// Datagrams of skipped slots since the last [`take_skipped`](Collector::take_skipped).
+    skipped: u64,
 }
 
 /// A slot, or a part of one, while it is written.
-struct Open {
+struct OpenSlot {
     slot: Arc<Slot>,
     start: Timestamp,
-    heard: Timestamp,
-    tally: ChunkCounts,
+    /// The moment until which the sockets were listening.
+    listened_to: Timestamp,
+    counts: ChunkCounts,
     missing: Lost,
     output: Option<OpenFile>,
-    /// Octets that go before the next chunk's: the section's beginning, or its end.
+    /// Bytes to write before those of the next chunk: the beginning of the section, or its end.
     ahead: Pending,
-    /// Once the slot is over.
+    /// The closing block, once the slot is over.
     closing: Option<Closing>,
-    /// A part of it is missing: nothing more is written.
+    /// True if a part of the slot was given up, after which no more is written.
     given_up: bool,
-    /// It can have no file, or its file no name: what comes of it is counted in the next one.
-    passed_over: bool,
-    /// Datagrams that a compressor has and that may not be in the file yet.
-    inside: u64,
+    /// True if the slot can have no file, or its file no name. Its datagrams count in the next slot.
+    skipped: bool,
+    /// Number of datagrams in the compressor that may not be in the file yet.
+    compressing: u64,
 }
 
+/// Bytes to write, of which some are written.
 #[derive(Default)]
 struct Pending {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     written: usize,
 }
 
+/// Progress within a chunk.
 #[derive(Clone, Copy, Default)]
 struct Progress {
-    /// Its datagrams were looked at.
+    /// True if the decoder has followed the chunk's datagrams.
     watched: bool,
-    /// Octets of its blocks that were written.
+    /// Bytes of the chunk's blocks that were written.
     written: usize,
 }
 
-/// What a slot is written to.
+/// The output of an open slot.
 enum OpenFile {
     Plain(SlotFile),
     Zstd(Box<Encoder<'static, SlotFile>>),
@@ -114,70 +116,70 @@ enum OpenFile {
     Stream,
 }
 
-/// A slot, or a part of one, that is over.
+/// A finished slot, or a finished part of one.
 #[derive(Debug)]
 pub struct Finished {
     /// The slot.
     pub slot: Window,
-    /// Its file; `None` in a stream, and of a slot that was given up.
+    /// Path of the file, `None` in a stream and for a slot that was given up.
     pub file: Option<PathBuf>,
-    /// What its closing block says.
+    /// Content of the closing block.
     pub closing: Closing,
-    /// Who was not allowed.
+    /// Datagrams of senders that are not allowed.
     pub denied: Denied,
-    /// Who sent more than it may.
+    /// Datagrams of exporters that exceeded their rate.
     pub limited: Denied,
-    /// Why the file lacks its closing block or its name.
+    /// The reason why the file lacks its closing block or its name.
     pub error: Option<CollectError>,
 }
 
-/// What is missing of an exporter's domain, by its sequence numbers, since the start.
+/// Counts of an exporter's domain by its sequence numbers, since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// Who.
+    /// The exporter's domain.
     pub domain: Domain,
-    /// Datagrams that came.
+    /// Datagrams received.
     pub datagrams: u64,
-    /// What is missing, in the exporter's own unit.
+    /// Missing flows or datagrams, in the unit that the exporter counts.
     pub missing: Lost,
-    /// How often it began anew.
+    /// Restarts of the sequence numbers.
     pub restarts: u64,
 }
 
 /// Counts of exporters' data that was forgotten since the start because a table was full.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Domains, with their templates.
+    /// Domains forgotten with their templates.
     pub domains: u64,
-    /// Templates one by one.
+    /// Templates forgotten one by one.
     pub templates: u64,
-    /// Templates and domains that the system had no memory for.
+    /// Templates and domains for which the system had no memory.
     pub refused: u64,
-    /// Domains by the exporter address whose they were, of some addresses.
+    /// Number of forgotten domains by exporter address, for some addresses.
     pub by: BTreeMap<IpAddr, u64>,
 }
 
-/// Why something was not written.
+/// The reason why a slot could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// A slot's file could not be made or finished.
+    /// The slot's file could not be created or finished.
     #[error(transparent)]
     File(#[from] SlotFileError),
-    /// The output took it not.
+    /// Writing to the output failed.
     #[error("{}{source}", path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default())]
     Write {
-        /// The file; `None` in a stream.
+        /// Path of the file, `None` in a stream.
         path: Option<PathBuf>,
-        /// Why.
+        /// The error.
         source: WriteError,
     },
-    /// It belongs to a slot that is given up.
-    #[error("what was before it could not be written")]
+    /// The slot was given up.
+    #[error("an earlier part of the slot could not be written")]
     GivenUp,
 }
 
 impl CollectError {
-    /// The system's reason, where it is the output that failed.
+    /// Returns the kind of the system's error, if the output failed.
     pub(super) fn kind(&self) -> Option<io::ErrorKind> {
         match self {
             CollectError::File(error) => Some(error.error.kind()),
@@ -188,8 +190,9 @@ impl CollectError {
 }
 
 impl Collector {
-    /// Writes to `to` what comes in at these addresses; what is remembered of an earlier run in the
-    /// same spool is in force again. Also says why not all of it is, if so.
+    /// Returns a collector that writes datagrams received at these addresses to `to`. Templates and
+    /// options that an earlier run has saved in the same spool are in force again. Also returns the
+    /// error if not all of them could be read.
     pub fn new(to: Output, listening: &[SocketAddr]) -> (Collector, Option<String>) {
         let limits = DecoderLimits { restated: RESTATED, ..DecoderLimits::default() };
         let mut collector = Collector {
@@ -199,62 +202,66 @@ impl Collector {
             ports: HashMap::default(),
             open: None,
             progress: Progress::default(),
-            known: TemplateCache::default(),
+            cache: TemplateCache::default(),
             dirty: false,
             carried: (ChunkCounts::default(), Lost::default()),
-            passed: 0,
+            skipped: 0,
         };
-        let error = collector.recall(listening);
+        let error = collector.load_templates(listening);
         (collector, error)
     }
 
-    fn recall(&mut self, listening: &[SocketAddr]) -> Option<String> {
+    /// Reads the template cache. Returns the error if not all of it could be read.
+    fn load_templates(&mut self, listening: &[SocketAddr]) -> Option<String> {
         let Output::Spool { dir, .. } = &self.to else { return None };
         let (datagrams, error) = template_cache::read(dir);
-        for (from, port, payload) in datagrams {
-            let exporter = from.ip();
+        for Restated { source, dport, payload } in datagrams {
+            let exporter = source.ip();
             self.batch.clear();
             self.decoder.learn(exporter, &payload, &mut self.batch);
-            // Other programs tell templates apart by where they were sent to: here, as what comes.
-            let hears = |to: &&SocketAddr| {
+            // Other programs tell templates apart by their destination, too: the templates get the
+            // same one as new datagrams.
+            let receives = |to: &&SocketAddr| {
                 to.ip().to_canonical().is_ipv4() == exporter.is_ipv4()
                     || to.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
             };
-            let ours = || listening.iter().filter(hears);
-            if let Some(&to) = ours().find(|to| to.port() == port).or_else(|| ours().next()) {
-                self.ports.insert(exporter, (from, to));
+            let own = || listening.iter().filter(receives);
+            let destination = own().find(|to| to.port() == dport).or_else(|| own().next());
+            if let Some(&destination) = destination {
+                self.ports.insert(exporter, Endpoints { source, destination });
             }
         }
-        self.known = TemplateCache::at(self.decoder.generation());
+        self.cache = TemplateCache::at(self.decoder.generation());
         error
     }
 
-    /// Writes to a stream, which does not come back when it is gone.
+    /// Returns true if the output is a stream, which cannot be opened again.
     pub(super) const fn is_stream(&self) -> bool {
         matches!(self.to, Output::Stream(_))
     }
 
-    /// At the end what is in force is written down whatever that takes.
+    /// Lets the next [`save_templates`](Collector::save_templates) write at once.
     pub(super) fn flush_now(&mut self) {
-        self.known.flush_now();
+        self.cache.flush_now();
     }
 
-    /// Takes a chunk: writes its datagrams, and finishes the slot if it is over. A slot that is over
-    /// is added to `finished`.
+    /// Takes a chunk: writes its datagrams, and finishes the slot if the chunk ends it. Finished slots
+    /// are added to `finished`.
     ///
     /// # Errors
-    /// What the output says. Call it again with the same chunk, or [`abandon`](Collector::abandon)
-    /// that.
+    /// The output's error. Call the method again with the same chunk, or
+    /// [`abandon`](Collector::abandon) the chunk.
     pub(super) fn take(
         &mut self,
         chunk: &mut Chunk,
         finished: &mut Vec<Finished>,
     ) -> Result<(), CollectError> {
         if self.open.as_ref().is_some_and(|open| !Arc::ptr_eq(&open.slot, &chunk.slot)) {
-            // Its end was not told for want of room.
-            match self.open.as_ref().is_some_and(|open| open.passed_over) {
-                true => self.carry(),
-                false => self.end(None, finished)?,
+            // The queue had no room for the end of the slot before.
+            if self.open.as_ref().is_some_and(|open| open.skipped) {
+                self.carry();
+            } else {
+                self.end(None, finished)?;
             }
         }
         if self.open.is_none() {
@@ -267,11 +274,11 @@ impl Collector {
             self.watch(chunk);
             self.progress.watched = true;
         }
-        if let Some(open) = self.open.as_mut().filter(|open| open.passed_over) {
-            // With its closing block formed, all of it was counted when it was passed over.
+        if let Some(open) = self.open.as_mut().filter(|open| open.skipped) {
+            // If the closing block was formed, the whole slot was counted when it was skipped.
             if open.closing.is_none() {
-                open.tally.dropped_queue += chunk.entries.len() as u64;
-                self.passed += chunk.entries.len() as u64;
+                open.counts.dropped_queue += chunk.entries.len() as u64;
+                self.skipped += chunk.entries.len() as u64;
             }
             if chunk.end.is_some() {
                 self.carry();
@@ -279,18 +286,18 @@ impl Collector {
             self.progress = Progress::default();
             return Ok(());
         }
-        self.open()?;
+        self.open_file()?;
         if let Some(open) = &mut self.open {
             if let Some(output) = &mut open.output {
-                put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
-                // What stands at the head of a file can be large.
+                put(&mut self.to, output, &open.ahead.bytes, &mut open.ahead.written)?;
+                // The head of a file can be large, so its memory is freed.
                 if open.closing.is_none() {
                     open.ahead = Pending::default();
                 }
                 put(&mut self.to, output, &chunk.blocks, &mut self.progress.written)?;
                 self.dirty |= !chunk.blocks.is_empty();
                 if matches!(output, OpenFile::Zstd(_)) {
-                    open.inside += chunk.entries.len() as u64;
+                    open.compressing += chunk.entries.len() as u64;
                 }
             }
         }
@@ -301,76 +308,76 @@ impl Collector {
         Ok(())
     }
 
-    /// Whether the slot that is open can have no file, by what `error` says, and is over at `now`: what
-    /// keeps one slot from the disk must not keep all that follow.
+    /// Returns true if the open slot can have no file because of `error`, and is over at `now`. A failure
+    /// of one slot must not block those that follow.
     pub(super) fn is_hopeless(&self, error: &CollectError, now: Timestamp) -> bool {
-        let is_over = |open: &Open| open.slot.window.end() <= now.secs();
+        let is_over = |open: &OpenSlot| open.slot.window.end() <= now.secs();
         matches!(error, CollectError::File(error) if error.is_of_the_slot())
             && self.open.as_ref().is_some_and(is_over)
     }
 
-    /// Passes the open slot over. Its datagrams are dropped, and counted in the next slot's file: also
-    /// those that were written, where the file is whole but can have no name, because no reader finds
-    /// them.
-    pub(super) fn pass_over(&mut self, error: CollectError, finished: &mut Vec<Finished>) {
+    /// Skips the open slot. Its datagrams are dropped, and count in the next slot's file. So do those
+    /// that were written, if the file is whole but can have no name, because no reader finds them.
+    pub(super) fn skip_slot(&mut self, error: CollectError, finished: &mut Vec<Finished>) {
         let Some(open) = &mut self.open else { return };
-        open.passed_over = true;
+        open.skipped = true;
         if open.closing.is_some() {
-            let ChunkCounts { received, dropped_queue, limited, .. } = &mut open.tally;
+            let ChunkCounts { received, dropped_queue, limited, .. } = &mut open.counts;
             let written = received.saturating_sub(*dropped_queue + limited.datagrams);
             *dropped_queue += written;
-            self.passed += written;
+            self.skipped += written;
         }
         let (denied, limited) = Default::default();
         let (slot, closing) = (open.slot.window, open.closing.unwrap_or_default());
         finished.push(Finished { slot, file: None, closing, denied, limited, error: Some(error) });
     }
 
-    /// Leaves a slot that was passed over.
+    /// Leaves a skipped slot, and keeps its counts for the next one.
     fn carry(&mut self) {
         if let Some(open) = self.open.take() {
-            self.carried.0.add(&open.tally);
+            self.carried.0.add(&open.counts);
             self.carried.1.add(open.missing);
         }
     }
 
-    /// Datagrams of slots that were passed over, since the last call.
-    pub(super) fn passed(&mut self) -> u64 {
-        std::mem::take(&mut self.passed)
+    /// Returns the number of datagrams of skipped slots since the last call.
+    pub(super) fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
     }
 
-    /// Datagrams that were dropped with slots that were passed over, and that no file counts.
+    /// Returns the number of datagrams dropped with skipped slots that no file counts yet.
     pub(super) fn uncounted(&self) -> u64 {
         self.carried.0.dropped_queue
     }
 
-    /// Begins the slot of a chunk, with what is in force before it.
+    /// Begins the slot of a chunk. The templates and options in force precede its datagrams.
     fn begin(&mut self, chunk: &Chunk) -> Result<(), CollectError> {
         let failed = |source| CollectError::Write { path: None, source };
-        let mut octets = writer::opening(&chunk.slot).map_err(failed)?;
-        let now = chunk.entries.first().map_or(chunk.heard, |entry| entry.arrival);
+        let mut bytes = writer::opening(&chunk.slot).map_err(failed)?;
+        let now = chunk.entries.first().map_or(chunk.listened_to, |entry| entry.arrival);
         for (exporter, payload) in self.decoder.restate(now) {
-            let ends = self.ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
-            // Of sixteen megabytes at most: it is tried again, as what the disk does not take.
-            let room = octets.try_reserve(payload.len() + packet_block::AROUND);
+            let endpoints = self.ports.get(&exporter).copied();
+            let endpoints = endpoints.unwrap_or_else(|| unknown(exporter));
+            // Up to 16 MiB in all. The slot is tried again, as after an error of the disk.
+            let room = bytes.try_reserve(payload.len() + packet_block::OVERHEAD);
             room.map_err(|_| failed(io::Error::from(io::ErrorKind::OutOfMemory).into()))?;
-            packet_block::append(&mut octets, now, ends, &payload, Some(TEMPLATES))
+            packet_block::append(&mut bytes, now, endpoints, &payload, Some(TEMPLATES))
                 .map_err(failed)?;
         }
-        self.open = Some(Open {
+        self.open = Some(OpenSlot {
             slot: Arc::clone(&chunk.slot),
             start: now,
-            heard: now,
-            tally: std::mem::take(&mut self.carried.0),
+            listened_to: now,
+            counts: std::mem::take(&mut self.carried.0),
             missing: std::mem::take(&mut self.carried.1),
             output: None,
-            ahead: Pending { octets, written: 0 },
+            ahead: Pending { bytes, written: 0 },
             closing: None,
             given_up: false,
-            passed_over: false,
-            inside: 0,
+            skipped: false,
+            compressing: 0,
         });
-        // The others come back with their next datagram if they still speak.
+        // Other exporters return with their next datagram.
         if self.ports.len() >= EXPORTERS {
             let known: HashSet<IpAddr, RandomState> =
                 self.decoder.stats().map(|(domain, _)| domain.exporter).collect();
@@ -379,31 +386,31 @@ impl Collector {
         Ok(())
     }
 
-    /// Learns what a chunk's datagrams say of templates, and follows their numbers.
+    /// Learns the templates in a chunk's datagrams, and follows their sequence numbers.
     fn watch(&mut self, chunk: &Chunk) {
         self.batch.clear();
         for entry in &chunk.entries {
             let Some(payload) = chunk.blocks.get(entry.payload.clone()) else { continue };
-            let exporter = entry.ends.0.ip().to_canonical();
+            let exporter = entry.endpoints.source.ip().to_canonical();
             let mut has_room = || {
                 self.ports.contains_key(&exporter)
                     || (self.ports.len() < EXPORTERS && self.ports.try_reserve(1).is_ok())
             };
             if matches!(payload, [0, 9 | 10, ..]) && has_room() {
-                self.ports.insert(exporter, entry.ends);
+                self.ports.insert(exporter, entry.endpoints);
             }
             self.batch.errors.clear();
             self.decoder.watch(exporter, entry.arrival, payload, &mut self.batch);
         }
         if let Some(open) = &mut self.open {
             open.missing.add(self.batch.lost);
-            open.tally.add(&chunk.tally);
-            open.heard = open.heard.max(chunk.heard);
+            open.counts.add(&chunk.counts);
+            open.listened_to = open.listened_to.max(chunk.listened_to);
         }
     }
 
-    /// Makes the file of the open slot, if there is none yet.
-    fn open(&mut self) -> Result<(), CollectError> {
+    /// Creates the file of the open slot, if there is none yet.
+    fn open_file(&mut self) -> Result<(), CollectError> {
         let Some(open) = self.open.as_mut().filter(|open| open.output.is_none()) else {
             return Ok(());
         };
@@ -423,27 +430,28 @@ impl Collector {
         Ok(())
     }
 
-    /// Ends the open slot: closing block, disk, and in a spool the file's name.
+    /// Ends the open slot: writes the closing block, flushes the file to the disk, and gives it its name.
     fn end(
         &mut self,
-        heard: Option<ReceivedSpan>,
+        span: Option<ReceivedSpan>,
         finished: &mut Vec<Finished>,
     ) -> Result<(), CollectError> {
-        self.open()?;
+        self.open_file()?;
         let Some(open) = &mut self.open else { return Ok(()) };
         let closing = match open.closing {
             Some(closing) => closing,
             None => {
-                let heard = heard.unwrap_or(ReceivedSpan { start: open.start, end: open.heard });
-                let closing = closing(&open.tally, open.missing, heard);
-                let octets = writer::closing(&closing)
+                let unknown = ReceivedSpan { start: open.start, end: open.listened_to };
+                let span = span.unwrap_or(unknown);
+                let closing = closing(&open.counts, open.missing, span);
+                let bytes = writer::closing(&closing)
                     .map_err(|source| CollectError::Write { path: None, source })?;
-                open.ahead.octets.extend_from_slice(&octets);
+                open.ahead.bytes.extend_from_slice(&bytes);
                 *open.closing.insert(closing)
             }
         };
         let Some(output) = &mut open.output else { return Ok(()) };
-        put(&mut self.to, output, &open.ahead.octets, &mut open.ahead.written)?;
+        put(&mut self.to, output, &open.ahead.bytes, &mut open.ahead.written)?;
         let file = match output {
             OpenFile::Stream => {
                 flush(&mut self.to)?;
@@ -457,16 +465,17 @@ impl Collector {
             }
         };
         self.dirty = false;
-        if let Some(Open { slot, tally, .. }) = self.open.take() {
-            let ChunkCounts { limited, denied, .. } = tally;
+        if let Some(OpenSlot { slot, counts, .. }) = self.open.take() {
+            let ChunkCounts { limited, denied, .. } = counts;
             let slot = slot.window;
             finished.push(Finished { slot, file, closing, denied, limited, error: None });
         }
         Ok(())
     }
 
-    /// Gives up a chunk that could not be written, and with it the rest of its slot: the file is left
-    /// as it is. Returns how many datagrams are in no file; of a compressed one, how many may not be.
+    /// Gives up a chunk that could not be written, and the rest of its slot with it. The file is left as
+    /// it is. Returns the number of datagrams that are in no file, or for a compressed file the most that
+    /// this can be.
     pub(super) fn abandon(
         &mut self,
         chunk: &Chunk,
@@ -477,41 +486,40 @@ impl Collector {
         let lost = chunk.entries.iter().filter(|entry| entry.payload.end > written).count() as u64;
         let Some(open) = &mut self.open else { return lost };
         let lost = match open.output {
-            // What went into a compressor did not necessarily come out.
+            // Datagrams in a compressor are not necessarily in the file.
             Some(OpenFile::Zstd(_)) => {
-                chunk.entries.len() as u64 + std::mem::take(&mut open.inside)
+                chunk.entries.len() as u64 + std::mem::take(&mut open.compressing)
             }
             _ => lost,
         };
         if !watched {
-            open.tally.add(&chunk.tally);
+            open.counts.add(&chunk.counts);
         }
-        open.tally.dropped_queue += lost;
+        open.counts.dropped_queue += lost;
         open.given_up = true;
-        let Some(heard) = chunk.end else { return lost };
+        let Some(span) = chunk.end else { return lost };
         let file = match &open.output {
             Some(OpenFile::Plain(file)) => file.finish().ok(),
             Some(OpenFile::Zstd(encoder)) => encoder.get_ref().finish().ok(),
             Some(OpenFile::Stream) | None => None,
         };
-        let closing = closing(&open.tally, open.missing, heard);
-        if let Some(Open { slot, tally: ChunkCounts { limited, denied, .. }, .. }) =
-            self.open.take()
-        {
+        let closing = closing(&open.counts, open.missing, span);
+        if let Some(OpenSlot { slot, counts, .. }) = self.open.take() {
+            let ChunkCounts { limited, denied, .. } = counts;
             let (slot, error) = (slot.window, Some(error));
             finished.push(Finished { slot, file, closing, denied, limited, error });
         }
         lost
     }
 
-    /// Brings what was written to the disk. Returns whether a file that somebody had removed was made
-    /// again.
+    /// Flushes the written bytes to the disk. Returns true if the file had been removed or moved, and was
+    /// created again.
     ///
     /// # Errors
-    /// What the output says; it can be called again.
+    /// The output's error. The call can be repeated.
     pub(super) fn sync(&mut self) -> Result<bool, CollectError> {
         let mut restored = false;
-        if let Some(Open { output: Some(output), inside, .. }) = &mut self.open {
+        if let Some(OpenSlot { output: Some(output), compressing, .. }) = &mut self.open {
             if std::mem::replace(&mut self.dirty, false) {
                 let result = match output {
                     OpenFile::Stream => flush(&mut self.to),
@@ -519,7 +527,7 @@ impl Collector {
                     OpenFile::Zstd(encoder) => {
                         let path = encoder.get_ref().part().to_owned();
                         encoder.flush().map_err(|error| failed(&path, error))?;
-                        *inside = 0;
+                        *compressing = 0;
                         Ok(encoder.get_ref().sync()?)
                     }
                 };
@@ -534,41 +542,41 @@ impl Collector {
         Ok(restored)
     }
 
-    /// Whether files are compressed.
+    /// Returns true if files are compressed.
     pub(super) const fn compresses(&self) -> bool {
         matches!(self.to, Output::Spool { zstd: Some(_), .. })
     }
 
-    /// Writes down what is in force, if it is not what was written down.
+    /// Saves the templates and options in force in the spool, if they have changed.
     ///
     /// # Errors
-    /// What the system says; what was remembered before is still there.
-    pub(super) fn remember(&mut self) -> Result<(), SlotFileError> {
+    /// The system's error. The file saved before is unchanged.
+    pub(super) fn save_templates(&mut self) -> Result<(), SlotFileError> {
         let Output::Spool { dir, .. } = &self.to else { return Ok(()) };
         let generation = self.decoder.generation();
-        if self.known.is(generation) {
+        if self.cache.is_current(generation) {
             return Ok(());
         }
-        let now = self.open.as_ref().map_or(Timestamp::default(), |open| open.heard);
+        let now = self.open.as_ref().map_or(Timestamp::default(), |open| open.listened_to);
         let ports = &self.ports;
         let all = self.decoder.restate(now).map(|(exporter, payload)| {
-            let ends = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
-            (ends, payload)
+            let endpoints = ports.get(&exporter).copied().unwrap_or_else(|| unknown(exporter));
+            (endpoints, payload)
         });
-        self.known.write(dir, generation, now, all)
+        self.cache.write(dir, generation, now, all)
     }
 
-    /// What is missing of each exporter's domain.
+    /// Returns the counts of each exporter's domain.
     pub(super) fn followed(&self) -> Vec<Followed> {
-        let of = |(domain, stats): (&Domain, &Stats)| Followed {
+        let counts = |(domain, stats): (&Domain, &Stats)| Followed {
             domain: *domain,
             datagrams: stats.datagrams,
             missing: stats.lost,
             restarts: stats.restarts,
         };
         let mut all = Vec::new();
-        // Where there is no memory for all of them, it is told of some.
-        for followed in self.decoder.stats().map(of) {
+        // Without memory for all of them, some are returned.
+        for followed in self.decoder.stats().map(counts) {
             if all.try_reserve(1).is_err() {
                 break;
             }
@@ -577,41 +585,41 @@ impl Collector {
         all
     }
 
-    /// Returns what was forgotten of exporters since the start.
+    /// Returns the counts of exporters' data forgotten since the start.
     pub(super) fn forgotten(&self) -> Forgotten {
         let totals = self.decoder.totals();
-        let of = |stats: &Stats| stats.faults.get(Fault::Memory);
-        let refused = self.decoder.stats().map(|(_, stats)| of(stats)).sum::<u64>();
+        let refused_by = |stats: &Stats| stats.faults.get(Fault::Memory);
+        let refused = self.decoder.stats().map(|(_, stats)| refused_by(stats)).sum::<u64>();
         Forgotten {
             domains: totals.evicted_domains,
             templates: totals.evicted_templates,
-            refused: totals.refused + of(&totals.evicted) + refused,
+            refused: totals.refused + refused_by(&totals.evicted) + refused,
             by: totals.evicted_by.clone(),
         }
     }
 }
 
-fn closing(tally: &ChunkCounts, missing: Lost, heard: ReceivedSpan) -> Closing {
+fn closing(counts: &ChunkCounts, missing: Lost, span: ReceivedSpan) -> Closing {
     Closing {
-        received: tally.received,
-        dropped_kernel: tally.dropped_kernel,
-        dropped_queue: tally.dropped_queue,
-        limited: tally.limited.datagrams,
-        denied: tally.denied.datagrams,
+        received: counts.received,
+        dropped_kernel: counts.dropped_kernel,
+        dropped_queue: counts.dropped_queue,
+        limited: counts.limited.datagrams,
+        denied: counts.denied.datagrams,
         missing,
-        start: heard.start,
-        end: heard.end,
+        start: span.start,
+        end: span.end,
     }
 }
 
-/// Writes what is left of some octets.
+/// Writes the bytes from `written` on, and advances `written`.
 fn put(
     to: &mut Output,
     output: &mut OpenFile,
-    octets: &[u8],
+    bytes: &[u8],
     written: &mut usize,
 ) -> Result<(), CollectError> {
-    while let Some(left) = octets.get(*written..).filter(|left| !left.is_empty()) {
+    while let Some(left) = bytes.get(*written..).filter(|left| !left.is_empty()) {
         let (result, path) = match (&mut *output, &mut *to) {
             (OpenFile::Plain(file), _) => (file.write(left), Some(file.part())),
             (OpenFile::Zstd(file), _) => (file.write(left), Some(file.get_ref().part())),
@@ -642,7 +650,7 @@ fn flush(to: &mut Output) -> Result<(), CollectError> {
     }
 }
 
-/// Gives a file its name, once it is on the disk.
+/// Flushes a file to the disk, and gives it its name.
 fn finish(file: &mut SlotFile) -> Result<PathBuf, CollectError> {
     file.restore()?;
     file.sync()?;
@@ -653,13 +661,13 @@ fn failed(path: &Path, error: io::Error) -> CollectError {
     CollectError::Write { path: Some(path.to_owned()), source: error.into() }
 }
 
-/// Ends of a datagram of an exporter whose ports are not known.
+/// Returns the endpoints of a datagram from an exporter whose ports are unknown.
 fn unknown(exporter: IpAddr) -> Endpoints {
     let any: IpAddr = match exporter {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    (SocketAddr::new(exporter, 0), SocketAddr::new(any, 0))
+    Endpoints { source: SocketAddr::new(exporter, 0), destination: SocketAddr::new(any, 0) }
 }
 
 impl fmt::Debug for Collector {

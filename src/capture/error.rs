@@ -1,90 +1,91 @@
-//! What can be wrong with a capture file, and with what a caller wants written.
+//! Errors of reading and of writing capture files.
 
 use std::io;
 
 use pcap_file::PcapError;
 
-use super::section::SlotError;
+use super::section::{MAX_ALLOW, SlotError};
 
-/// Why a capture cannot be read, or not further. Offsets count octets of the decompressed stream.
+/// The reason why a capture cannot be read, or not further. Offsets count bytes of the decompressed
+/// stream.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is not one octet.
+    /// The stream has no bytes.
     #[error("empty, no capture file")]
     Empty,
-    /// It ends inside the first header.
-    #[error("too short for a capture file: {len} octets, \"{first}\"")]
+    /// The stream ends inside the first header.
+    #[error("too short for a capture file: {len} bytes, \"{first}\"")]
     Short {
-        /// Octets there are.
+        /// Bytes in the stream.
         len: usize,
-        /// The first of them, escaped.
+        /// The first bytes, escaped.
         first: String,
     },
-    /// It begins as neither pcap nor pcapng does.
+    /// The stream begins like neither pcap nor pcapng.
     #[error("neither pcap nor pcapng, it begins with \"{first}\"")]
     Unknown {
-        /// The first octets, escaped.
+        /// The first bytes, escaped.
         first: String,
     },
     /// The stream ends inside a packet or block.
-    #[error("byte {offset}: torn: {what} needs {expected} octets, the file ends after {found}")]
+    #[error("byte {offset}: torn: {what} needs {expected} bytes, the file ends after {found}")]
     Torn {
-        /// Where the packet or block begins.
+        /// Offset of the packet or block.
         offset: u64,
-        /// What is torn.
+        /// The part that is torn.
         what: &'static str,
-        /// Octets it needs.
+        /// Bytes of the whole part.
         expected: usize,
-        /// Octets that are there.
+        /// Bytes of it in the stream.
         found: usize,
     },
-    /// A packet or block claims more octets than any honest one has.
-    #[error("byte {offset}: {what} of {found} octets, more than {limit}")]
+    /// A packet or block claims more bytes than the limit.
+    #[error("byte {offset}: {what} of {found} bytes; the limit is {limit}")]
     Size {
-        /// Where it begins.
+        /// Offset of the packet or block.
         offset: u64,
-        /// What is too large.
+        /// The part that is too large.
         what: &'static str,
-        /// Octets it claims.
+        /// Bytes that it claims.
         found: u32,
-        /// The most it may have.
+        /// The most bytes that it may have.
         limit: usize,
     },
     /// A header or block breaks its format.
     #[error("byte {offset}: expected {expected}, found {found}")]
     Malformed {
-        /// Where the header or block begins.
+        /// Offset of the header or block.
         offset: u64,
-        /// What the format asks for.
+        /// The format's requirement.
         expected: &'static str,
-        /// What is there.
+        /// The content in its place.
         found: String,
     },
     /// The comment of a section that nfcap wrote, or of its closing block, is damaged.
     #[error("byte {offset}: {source}")]
     Slot {
-        /// Where the block begins.
+        /// Offset of the block.
         offset: u64,
-        /// What is wrong.
+        /// The error in the comment.
         source: SlotError,
     },
     /// The stream cannot be read, or its compression is torn.
     #[error("byte {offset}: {source}")]
     Io {
-        /// Octets that came before.
+        /// Bytes read before.
         offset: u64,
-        /// What the system or the decompressor said.
+        /// Error of the system or the decompressor.
         source: io::Error,
     },
 }
 
-/// Why a block was not written.
+/// The reason why a block was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The output took it not.
+    /// The output returned an error.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A packet or an end without a section, or a section inside another.
+    /// A packet or an end is outside a section, or a section inside another.
     #[error("{0}")]
     Order(&'static str),
     /// Source and destination are of different IP versions.
@@ -95,24 +96,24 @@ pub enum WriteError {
         /// Destination address.
         to: std::net::IpAddr,
     },
-    /// More payload than one UDP datagram holds.
-    #[error("a payload of {len} octets is more than a UDP datagram holds")]
+    /// The payload is longer than a UDP datagram holds.
+    #[error("a payload of {len} bytes is more than a UDP datagram holds")]
     Payload {
-        /// Octets of payload.
+        /// Bytes of the payload.
         len: usize,
     },
-    /// More allowed networks than a section comment holds.
-    #[error("{len} allowed networks are more than a capture file can name ({})", super::MAX_ALLOW)]
+    /// A slot has more allowed networks than a section comment holds.
+    #[error("{len} allowed networks; the limit of a capture file is {MAX_ALLOW}")]
     Allow {
         /// Networks in the list.
         len: usize,
     },
-    /// The block could not be put into pcapng's form.
+    /// pcap-file could not form the block.
     #[error(transparent)]
     Block(#[from] PcapError),
 }
 
-/// The first octets of a file as text: at most 16, escaped.
-pub(super) fn first(octets: &[u8]) -> String {
-    octets.iter().take(16).copied().flat_map(std::ascii::escape_default).map(char::from).collect()
+/// Returns the first bytes of a file as text: at most 16, escaped.
+pub(super) fn first(bytes: &[u8]) -> String {
+    bytes.iter().take(16).copied().flat_map(std::ascii::escape_default).map(char::from).collect()
 }

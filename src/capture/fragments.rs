@@ -1,8 +1,8 @@
-//! Fragments of IP packets, put together (RFC 791 section 3.2, RFC 815, RFC 8200 section 4.5).
+//! Reassembles fragmented UDP datagrams (RFC 791 section 3.2, RFC 815, RFC 8200 section 4.5).
 //!
-//! An exporter whose datagrams are longer than some link on the way sends them in pieces, and a
-//! capture holds the pieces. Only those of UDP come here. Overlapping pieces make the whole datagram
-//! void (RFC 5722, for IPv4 too), and all that waits is bounded in number, octets, pieces and age.
+//! If an exporter's datagrams are longer than a link on the way carries, they are sent in pieces, and a
+//! capture holds the pieces. Overlapping pieces make the whole datagram void (RFC 5722, here for IPv4
+//! too). Incomplete datagrams are bounded in number, bytes, pieces and age.
 //!
 //! `etherparse::defrag` is not used: its pool has no bounds, as its own documentation warns, and its
 //! buffer lets a later piece overwrite an earlier one.
@@ -12,47 +12,30 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::packet::{Skip, Skipped};
+use super::skipped::{Skip, Skipped};
+use crate::packet::Fragment;
 use crate::time::Timestamp;
 
-/// Octets of the longest IPv4 packet, and of the longest payload of IPv6. Pieces that would make
-/// more (the ping of death) are not taken.
-pub(super) const MAX_LEN: usize = 65_535;
-
-/// Datagrams under way at most; the oldest goes first. It keeps a flood of first fragments, each of
-/// another forged datagram, from taking the memory.
+/// The most incomplete datagrams; the oldest one is evicted. Without this bound, a flood of first
+/// fragments, each of another forged datagram, would take all memory.
 const MAX_DATAGRAMS: usize = 1024;
 
-/// Octets under way at most, in buffers of at most twice that; the oldest datagram goes first. It keeps long fragments of datagrams
-/// that never get whole from taking the memory.
-const MAX_OCTETS: usize = 8 << 20;
+/// The most bytes of incomplete datagrams, in buffers of at most twice that; the oldest datagram is
+/// evicted. Without this bound, long fragments of datagrams that never become whole would take all
+/// memory.
+const MAX_BYTES: usize = 8 << 20;
 
-/// Pieces of one datagram at most: 65,535 octets over links of 576 are 119. It keeps a datagram in
-/// 8,192 pieces of eight octets (FragmentSmack) from taking the time to sort them in.
+/// The most pieces of one datagram: 65,535 bytes over links of 576 bytes make 119. Without this bound,
+/// a datagram in 8,192 pieces of 8 bytes (FragmentSmack) would take the time to sort them in.
 const MAX_PIECES: usize = 128;
 
-/// How long the rest of a datagram may take, by the capture's time: RFC 791 says 15 s at least, RFC
-/// 8200 60. In 30 s an exporter of 2184 datagrams a second comes round to the same IPv4
-/// identification.
+/// The longest age of an incomplete datagram in nanoseconds of the capture's time. RFC 791 asks for 15 s
+/// at least, RFC 8200 for 60 s. At 2,184 datagrams a second an exporter repeats an IPv4 identification
+/// after 30 s.
 const MAX_AGE: u64 = 30_000_000_000;
 
-/// A piece of a datagram as [`packet::fragment`](super::packet::fragment) reads it: it is not empty,
-/// ends within [`MAX_LEN`], and is a multiple of eight octets if there are more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fragment<'a> {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
-    pub(super) identification: u32,
-    /// Type of the first header in the datagram. With IPv6 it counts where `offset` is 0 alone.
-    pub(super) first: u8,
-    /// Octets of the datagram before this piece.
-    pub(super) offset: u16,
-    pub(super) more: bool,
-    pub(super) data: &'a [u8],
-}
-
-/// What belongs together. The protocol is no part of it: all are UDP's, and RFC 8200 lets it differ
-/// between fragments.
+/// The fields that fragments of one datagram share. The protocol is not among them: only UDP comes here,
+/// and RFC 8200 lets the first header's type differ between fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     source: IpAddr,
@@ -60,7 +43,7 @@ struct Key {
     identification: u32,
 }
 
-/// Where in a datagram a piece lies, and where in [`Datagram::octets`].
+/// A piece's place in its datagram, and in [`Datagram::bytes`].
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     start: usize,
@@ -68,55 +51,55 @@ struct Piece {
     at: usize,
 }
 
-/// A datagram under way.
+/// An incomplete datagram.
 #[derive(Debug)]
 struct Datagram {
-    /// Its place in [`Fragments::order`].
+    /// The datagram's key in [`Fragments::order`].
     number: u64,
-    /// Arrival of the fragment that came first.
+    /// Arrival of the fragment that arrived first.
     begun: Timestamp,
-    /// Fragments that no [`Skipped`] counts yet, duplicates among them.
+    /// Fragments that no [`Skipped`] counts yet, including duplicates.
     packets: u64,
-    /// Why it is void: those of its fragments that still come are counted so (RFC 5722).
+    /// The reason why the datagram is void. Fragments that arrive later count for it too (RFC 5722).
     void: Option<Skip>,
+    /// Type of the first header in the datagram.
     first: u8,
-    /// Its length, once the last fragment came.
+    /// Length of the datagram, once the last fragment arrived.
     end: Option<usize>,
-    /// In the order of the datagram, without overlap.
+    /// Pieces in the order of the datagram, without overlap.
     pieces: Vec<Piece>,
-    /// The pieces' data, in the order of arrival.
-    octets: Vec<u8>,
+    /// Data of the pieces, in the order of arrival.
+    bytes: Vec<u8>,
 }
 
-/// Datagrams under way. Without fragments it costs nothing: it is asked about fragments alone.
+/// The incomplete datagrams of a section.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     datagrams: HashMap<Key, Datagram, RandomState>,
-    /// The same datagrams by age: numbers rise in the order in which they began.
+    /// Keys of the datagrams by age: the numbers rise in the order in which they began.
     order: BTreeMap<u64, Key>,
     next: u64,
-    /// Octets in all datagrams.
-    octets: usize,
-    /// The datagram that last got whole.
+    /// Bytes of all datagrams.
+    bytes: usize,
+    /// The datagram that last became whole.
     whole: Vec<u8>,
 }
 
-/// A datagram that has got whole.
+/// A datagram that has become whole.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Whole {
     pub(super) source: IpAddr,
-    /// Type of the first header in it.
+    /// Type of the first header in the datagram.
     pub(super) first: u8,
-    /// Fragments it came in.
+    /// Fragments that the datagram arrived in.
     pub(super) packets: u64,
 }
 
 impl Fragments {
-    /// Takes a fragment that arrived at `at`. If that makes its datagram whole, [`whole`] has it.
+    /// Adds a fragment that arrived at `at`. If that makes its datagram whole, returns the datagram,
+    /// whose data [`whole`](Fragments::whole) then has.
     ///
-    /// Exact duplicates are passed over. What is given up is counted in `skipped`.
-    ///
-    /// [`whole`]: Fragments::whole
+    /// Exact duplicates are ignored. Fragments of datagrams that are given up count in `skipped`.
     pub(super) fn add(
         &mut self,
         at: Timestamp,
@@ -125,7 +108,7 @@ impl Fragments {
     ) -> Option<Whole> {
         let Fragment { source, destination, identification, .. } = *fragment;
         let key = Key { source, destination, identification };
-        // After a clock was set back, the age of what came before is not known: it counts as old.
+        // If the clock was set back, the age of earlier fragments is unknown: they count as old.
         let old = |begun: Timestamp| begun.nanos().abs_diff(at.nanos()) > MAX_AGE;
         while self.oldest().is_some_and(|oldest| old(oldest.begun)) {
             self.drop_oldest(Skip::Fragment, skipped);
@@ -133,7 +116,7 @@ impl Fragments {
         if self.datagrams.get(&key).is_some_and(|datagram| old(datagram.begun)) {
             self.drop(&key, Skip::Fragment, skipped);
         }
-        while self.octets + fragment.data.len() > MAX_OCTETS && !self.order.is_empty() {
+        while self.bytes + fragment.data.len() > MAX_BYTES && !self.order.is_empty() {
             self.drop_oldest(Skip::Evicted, skipped);
         }
         if self.datagrams.len() >= MAX_DATAGRAMS && !self.datagrams.contains_key(&key) {
@@ -145,9 +128,9 @@ impl Fragments {
             self.order.insert(number, key);
             Datagram::new(number, at, fragment.first)
         });
-        let before = datagram.octets.len();
+        let before = datagram.bytes.len();
         datagram.add(fragment, skipped);
-        self.octets = self.octets - before + datagram.octets.len();
+        self.bytes = self.bytes - before + datagram.bytes.len();
         if !datagram.is_whole() {
             return None;
         }
@@ -156,12 +139,12 @@ impl Fragments {
         Some(Whole { source, first: datagram.first, packets: datagram.packets })
     }
 
-    /// The octets of the datagram that last got whole, behind the IP headers.
+    /// Returns the datagram that last became whole, without the IP headers.
     pub(super) fn whole(&self) -> &[u8] {
         &self.whole
     }
 
-    /// Gives up all datagrams under way.
+    /// Gives up all incomplete datagrams.
     pub(super) fn clear(&mut self, skipped: &mut Skipped) {
         while !self.order.is_empty() {
             self.drop_oldest(Skip::Fragment, skipped);
@@ -188,15 +171,15 @@ impl Fragments {
     fn remove(&mut self, key: &Key) -> Option<Datagram> {
         let datagram = self.datagrams.remove(key)?;
         self.order.remove(&datagram.number);
-        self.octets -= datagram.octets.len();
+        self.bytes -= datagram.bytes.len();
         Some(datagram)
     }
 }
 
 impl Datagram {
     fn new(number: u64, begun: Timestamp, first: u8) -> Datagram {
-        let (pieces, octets) = (Vec::new(), Vec::new());
-        Datagram { number, begun, packets: 0, void: None, first, end: None, pieces, octets }
+        let (pieces, bytes) = (Vec::new(), Vec::new());
+        Datagram { number, begun, packets: 0, void: None, first, end: None, pieces, bytes }
     }
 
     fn add(&mut self, fragment: &Fragment<'_>, skipped: &mut Skipped) {
@@ -208,11 +191,14 @@ impl Datagram {
             skipped.count(void, self.packets);
             self.void = Some(void);
             self.packets = 0;
-            (self.pieces, self.octets) = (Vec::new(), Vec::new());
+            (self.pieces, self.bytes) = (Vec::new(), Vec::new());
         }
     }
 
-    /// Sorts a piece in, or says why the datagram is void.
+    /// Inserts a piece at its place.
+    ///
+    /// # Errors
+    /// The reason why the datagram is void.
     fn insert(&mut self, fragment: &Fragment<'_>) -> Result<(), Skip> {
         let start = usize::from(fragment.offset);
         let end = start + fragment.data.len();
@@ -226,9 +212,9 @@ impl Datagram {
         let place = self.pieces.partition_point(|piece| piece.start < start);
         let next = self.pieces.get(place);
         if let Some(same) = next.filter(|next| (next.start, next.end) == (start, end)) {
-            // RFC 8200 lets exact duplicates pass. Anything else would leave it to the order of
-            // arrival what the datagram says.
-            let held = self.octets.get(same.at..same.at + fragment.data.len());
+            // RFC 8200 lets receivers ignore exact duplicates. If others were allowed, the order of
+            // arrival would decide what the datagram contains.
+            let held = self.bytes.get(same.at..same.at + fragment.data.len());
             let same = held == Some(fragment.data) && fragment.more != (self.end == Some(end));
             return if same { Ok(()) } else { Err(Skip::Overlap) };
         }
@@ -239,8 +225,8 @@ impl Datagram {
         if self.pieces.len() == MAX_PIECES {
             return Err(Skip::Evicted);
         }
-        self.pieces.insert(place, Piece { start, end, at: self.octets.len() });
-        self.octets.extend_from_slice(fragment.data);
+        self.pieces.insert(place, Piece { start, end, at: self.bytes.len() });
+        self.bytes.extend_from_slice(fragment.data);
         if !fragment.more {
             self.end = Some(end);
         }
@@ -250,15 +236,15 @@ impl Datagram {
         Ok(())
     }
 
-    /// Pieces that do not overlap and have the octets of all have no gap.
+    /// Returns true if no piece is missing: pieces that do not overlap and have all bytes have no gap.
     fn is_whole(&self) -> bool {
-        self.void.is_none() && self.end == Some(self.octets.len())
+        self.void.is_none() && self.end == Some(self.bytes.len())
     }
 
     fn copy(&self, whole: &mut Vec<u8>) {
         whole.clear();
         for Piece { start, end, at } in &self.pieces {
-            whole.extend_from_slice(self.octets.get(*at..*at + (end - start)).unwrap_or_default());
+            whole.extend_from_slice(self.bytes.get(*at..*at + (end - start)).unwrap_or_default());
         }
     }
 }

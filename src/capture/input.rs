@@ -1,24 +1,24 @@
-//! A read buffer that hands out contiguous octets and knows the offset of each.
+//! A read buffer that gives contiguous bytes and knows their offset in the stream.
 //!
-//! pcap-file's own buffer is not used: it takes 8 MB for every file, reads a block that is larger
-//! as a torn file, and cannot say where in the file it stands.
+//! pcap-file's own buffer is not used: it takes 8 MB for every file, reports a larger block as a torn
+//! file, and does not know its position in the file.
 
 use std::io::{ErrorKind, Read};
 
 use super::error::Error;
 
-/// Octets asked of the stream at a time.
+/// Bytes that are read from the stream at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// A stream with a look ahead.
+/// A stream with look-ahead.
 pub(super) struct Input<R> {
     inner: R,
     buffer: Vec<u8>,
-    /// The octets last taken lie in `taken..start`.
+    /// The bytes last taken lie in `taken..start`.
     taken: usize,
     start: usize,
     end: usize,
-    /// Octets of the stream before `start`.
+    /// Bytes of the stream before `start`.
     offset: u64,
 }
 
@@ -27,15 +27,15 @@ impl<R: Read> Input<R> {
         Input { inner, buffer: vec![0; CHUNK], taken: 0, start: 0, end: 0, offset: 0 }
     }
 
-    /// Offset in the stream of the next octet.
+    /// Returns the offset of the next byte in the stream.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The next `n` octets without taking them; fewer only at the end of the stream. It reads no
-    /// more than it must, so that a live pipe is never late.
+    /// Returns the next `n` bytes without taking them, or fewer at the end of the stream. Reads only if
+    /// these bytes are not buffered yet, so that packets from a live pipe are not delayed.
     ///
-    /// The buffer grows with the octets that arrive, not with those that a header promises.
+    /// The buffer grows with the bytes that arrive, not with the length that a header claims.
     #[inline]
     pub(super) fn peek(&mut self, n: usize) -> Result<&[u8], Error> {
         if self.end - self.start < n {
@@ -45,13 +45,13 @@ impl<R: Read> Input<R> {
         Ok(self.buffer.get(self.start..end).unwrap_or_default())
     }
 
-    /// The octets that are there already. It reads nothing.
+    /// Returns the bytes that are buffered, without reading.
     #[inline]
     pub(super) fn ahead(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Reads until `n` octets are ahead, or the stream ends.
+    /// Reads until `n` bytes are buffered, or the stream ends.
     #[cold]
     fn fill(&mut self, n: usize) -> Result<(), Error> {
         while self.end - self.start < n {
@@ -77,7 +77,7 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 
-    /// Takes `n` octets that were peeked at.
+    /// Takes `n` bytes that [`peek`](Input::peek) returned.
     #[inline]
     pub(super) fn take(&mut self, n: usize) {
         self.taken = self.start;
@@ -85,7 +85,7 @@ impl<R: Read> Input<R> {
         self.offset += (self.start - self.taken) as u64;
     }
 
-    /// The octets that were last taken; gone with the next peek.
+    /// Returns the bytes last taken. They are valid until the next [`peek`](Input::peek).
     #[inline]
     pub(super) fn taken(&self) -> &[u8] {
         self.buffer.get(self.taken..self.start).unwrap_or_default()
@@ -98,24 +98,24 @@ mod tests {
     use std::io::Cursor;
 
     #[test]
-    fn octets_come_in_order_across_the_buffer_edge() {
-        let octets: Vec<u8> = (0..3 * CHUNK + 5).map(|i| (i % 251) as u8).collect();
-        let mut input = Input::new(Cursor::new(&octets));
+    fn bytes_stay_in_order_across_the_end_of_the_buffer() {
+        let bytes: Vec<u8> = (0..3 * CHUNK + 5).map(|i| (i % 251) as u8).collect();
+        let mut input = Input::new(Cursor::new(&bytes));
         let mut at = 0;
         for n in [7, CHUNK - 3, 2 * CHUNK, 9].into_iter() {
-            let n = n.min(octets.len() - at);
-            assert_eq!(input.peek(n).unwrap(), &octets[at..at + n]);
+            let n = n.min(bytes.len() - at);
+            assert_eq!(input.peek(n).unwrap(), &bytes[at..at + n]);
             input.take(n);
-            assert_eq!(input.taken(), &octets[at..at + n]);
+            assert_eq!(input.taken(), &bytes[at..at + n]);
             at += n;
             assert_eq!(input.offset(), at as u64);
         }
-        assert_eq!(at, octets.len());
+        assert_eq!(at, bytes.len());
         assert!(input.peek(1).unwrap().is_empty());
     }
 
     #[test]
-    fn a_promise_allocates_nothing() {
+    fn claimed_length_allocates_nothing() {
         let mut input = Input::new(Cursor::new(b"abc"));
         assert_eq!(input.peek(1 << 30).unwrap(), b"abc");
         assert_eq!(input.buffer.len(), CHUNK);

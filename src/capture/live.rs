@@ -1,5 +1,4 @@
-//! A collector at work: one thread that receives, one that writes, the queue between them, and what
-//! they have to say.
+//! A running collector: a receiving thread, a writing thread, the queue between them, and their events.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -12,69 +11,69 @@ use std::time::{Duration, Instant};
 use super::admission::Allow;
 use super::collect::{CollectError, Collector, Finished, Followed, Forgotten};
 use super::queue::{Chunk, Pop, Queue};
-use super::receive::{Counters, Order, Receiver, Trouble, clock};
+use super::receive::{Counters, Order, ReceiveError, Receiver, clock};
 use super::socket::Socket;
 use super::spool::SlotFileError;
 
-/// How long after a failure writing is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// Time between a failure and the next attempt to write.
+const RETRY: Duration = Duration::from_millis(500);
 
-/// The same of a pipe that is only slow.
-const SOON: Duration = Duration::from_millis(5);
+/// Time until the next attempt to write to a pipe that is only slow.
+const PIPE_RETRY: Duration = Duration::from_millis(5);
 
-/// At the end, how long a disk that takes nothing is tried.
+/// At the end, the longest time for attempts to write to a failing disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often what is missing by sequence numbers is told anew, for whoever asks.
-const FOLLOW: Duration = Duration::from_secs(5);
+/// Interval at which the counts by sequence numbers are updated for other threads.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a collector is to do.
+/// The settings of a running collector.
 #[derive(Clone, Debug)]
 pub struct CollectorPlan {
     /// Length of the slots in seconds.
     pub seconds: u32,
-    /// Octets that may wait for the disk.
+    /// The most bytes that may wait for the disk.
     pub queue: usize,
-    /// How long written octets may wait for the disk itself, or for the reader of a stream.
+    /// The longest time that written bytes may wait for the flush to the disk, or to the reader of a
+    /// stream.
     pub sync: Duration,
-    /// Who may send, and how much.
+    /// Networks that may send, and their rates.
     pub allow: Allow,
-    /// Name of the collector.
+    /// Name of the collector, if it has one.
     pub ident: Option<String>,
 }
 
-/// What there is to tell.
+/// An event of a running collector.
 #[derive(Debug)]
 pub enum CollectorEvent {
-    /// There is a file for what comes.
+    /// The first file has been created.
     Begun,
-    /// A slot, or a part of one, is over.
+    /// A slot, or a part of one, is finished.
     Finished(Box<Finished>),
-    /// Something could not be written, the first time since it could; it is tried again.
+    /// Writing failed for the first time since it last succeeded. The collector tries again.
     Stuck(CollectError),
-    /// It could be written after all, so long after.
+    /// Writing succeeded again, this long after the first failure.
     Resumed(Duration),
-    /// Somebody removed or moved the spool's file that is being written; it was made again.
+    /// The file being written was removed or moved, and has been created again.
     Restored,
-    /// So many datagrams are lost at the end, and no file says so. Some of them may be in a file after
-    /// all where that is compressed.
-    Left {
-        /// How many.
+    /// Datagrams are lost at the end, and no file counts them.
+    Lost {
+        /// Number of the datagrams.
         lost: u64,
-        /// No more than so many.
+        /// True if fewer may be lost: some of them may be in a compressed file after all.
         at_most: bool,
     },
-    /// What is in force could not be written down, the first time since it could.
-    Forgetful(SlotFileError),
-    /// What the sockets or the kernel's table of drops say.
+    /// The cache of templates could not be written, for the first time since it last could.
+    CacheFailed(SlotFileError),
+    /// A socket or the kernel's table of drops could not be read.
     Receiving(String),
-    /// The stream's reader is gone, or a thread failed: it is over.
+    /// The collector has ended because the stream's reader is gone, or a thread failed.
     Failed(String),
-    /// The writer has finished.
+    /// The collector has ended, and all is written.
     Over,
 }
 
-/// The threads, and what is known of them from outside.
+/// The running threads, and the state that they share with their user.
 #[derive(Debug)]
 pub struct Live {
     orders: mpsc::Sender<Order>,
@@ -85,33 +84,33 @@ pub struct Live {
     forgotten: Arc<Mutex<Forgotten>>,
 }
 
-/// Where the news goes, with a bell that wakes who waits for more than news.
+/// The sending end for events, with a socket that wakes a user who also waits for other things.
 #[derive(Clone, Debug)]
-struct Teller {
-    news: mpsc::Sender<CollectorEvent>,
+struct Events {
+    channel: mpsc::Sender<CollectorEvent>,
     bell: Arc<UnixStream>,
 }
 
-impl Teller {
-    fn tell(&self, news: CollectorEvent) {
-        // Nobody listens any more: then nobody needs to know.
-        if self.news.send(news).is_ok() {
+impl Events {
+    fn send(&self, event: CollectorEvent) {
+        // If the receiving end is gone, there is nobody to wake.
+        if self.channel.send(event).is_ok() {
             _ = io::Write::write(&mut &*self.bell, &[0]);
         }
     }
 }
 
 impl Live {
-    /// Starts to receive from `sockets` and to write with `collector`. `bell` is rung, an octet a
-    /// time, when there is news.
+    /// Starts to receive from `sockets` and to write with `collector`. For each event a byte is written
+    /// to `bell`.
     ///
     /// # Errors
-    /// What the system says of threads and pipes.
+    /// The system's error in creating threads and sockets.
     pub fn start(
         sockets: Vec<Socket>,
         collector: Collector,
         plan: CollectorPlan,
-        news: mpsc::Sender<CollectorEvent>,
+        channel: mpsc::Sender<CollectorEvent>,
         bell: UnixStream,
     ) -> io::Result<Live> {
         let (ours, wake) = UnixStream::pair()?;
@@ -122,7 +121,7 @@ impl Live {
         let queue = Arc::new(Queue::new(plan.queue));
         let counters = Arc::<Counters>::default();
         let (followed, forgotten) = (Arc::default(), Arc::default());
-        let teller = Teller { news, bell: Arc::new(bell) };
+        let events = Events { channel, bell: Arc::new(bell) };
         let receiver = Receiver {
             sockets,
             queue: Arc::clone(&queue),
@@ -132,112 +131,114 @@ impl Live {
             ident: plan.ident,
             seconds: plan.seconds,
         };
-        let writing = Writing {
+        let writer = WriterThread {
             collector,
             queue: Arc::clone(&queue),
-            teller: teller.clone(),
+            events: events.clone(),
             sync: plan.sync,
             followed: Arc::clone(&followed),
             forgotten: Arc::clone(&forgotten),
             counters: Arc::clone(&counters),
             deadline: None,
             lost: 0,
-            forgetful: false,
+            cache_failed: false,
         };
         let allow = plan.allow;
-        let run = |name: &str, teller: Teller, body: Box<dyn FnOnce() + Send>| {
+        let run = |name: &str, events: Events, body: Box<dyn FnOnce() + Send>| {
             let guarded = move || {
-                // One that panics would be waited for without end.
+                // Without this event, the user would wait for a thread that panicked for ever.
                 if panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
-                    teller.tell(CollectorEvent::Failed("a thread failed".to_owned()));
+                    events.send(CollectorEvent::Failed("a thread failed".to_owned()));
                 }
             };
             thread::Builder::new().name(name.to_owned()).spawn(guarded).map(drop)
         };
-        run("write", teller.clone(), Box::new(|| writing.run()))?;
-        let told = teller.clone();
-        run("receive", told, Box::new(move || receiving(receiver, allow, &teller)))?;
+        run("write", events.clone(), Box::new(|| writer.run()))?;
+        let failures = events.clone();
+        run("receive", failures, Box::new(move || receive(receiver, allow, &events)))?;
         Ok(Live { orders, wake: ours, queue, counters, followed, forgotten })
     }
 
-    /// Hears these exporters from now on. What is being written names those of before until its end.
+    /// Admits these senders from now on. The section being written names the networks from before until
+    /// its end.
     pub fn allow(&self, allow: Allow) {
         self.order(Order::Allow(allow));
     }
 
-    /// Ends the slot's part that is open and begins another.
-    pub fn again(&self) {
-        self.order(Order::Again);
+    /// Ends the open part of the slot and begins another.
+    pub fn new_part(&self) {
+        self.order(Order::NewPart);
     }
 
-    /// Takes what the kernel has, and ends: [`CollectorEvent::Over`] comes when all is written.
+    /// Takes the kernel's datagrams and ends. [`CollectorEvent::Over`] follows when all is written.
     pub fn stop(&self) {
         self.order(Order::Stop);
     }
 
     fn order(&self, order: Order) {
-        // A receiver that is gone has told why.
+        // A receiver that has ended has sent an event.
         if self.orders.send(order).is_ok() {
             _ = io::Write::write(&mut &self.wake, &[0]);
         }
     }
 
-    /// What was counted up to now.
+    /// Returns the counters since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Octets that wait for the disk, and how many may.
+    /// Returns the bytes that wait for the disk, and the most that may.
     pub fn queue(&self) -> (u64, u64) {
-        (self.queue.octets(), self.queue.limit() as u64)
+        (self.queue.bytes(), self.queue.limit() as u64)
     }
 
-    /// What is missing of each exporter's domain, as of some seconds ago.
+    /// Returns the counts of each exporter's domain, as of some seconds ago.
     pub fn followed(&self) -> Vec<Followed> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns what was forgotten of exporters since the start, as of some seconds ago.
+    /// Returns the counts of exporters' data forgotten since the start, as of some seconds ago.
     pub fn forgotten(&self) -> Forgotten {
         self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn receiving(receiver: Receiver, allow: Allow, teller: &Teller) {
-    let trouble = |trouble| {
-        teller.tell(match trouble {
-            Trouble::Receive(local, error) => {
+/// Runs the receiver, and sends its failures as events.
+fn receive(receiver: Receiver, allow: Allow, events: &Events) {
+    let report = |failure| {
+        events.send(match failure {
+            ReceiveError::Receive(local, error) => {
                 CollectorEvent::Receiving(format!("{local}: {error}"))
             }
-            Trouble::Drops(error) => {
+            ReceiveError::Drops(error) => {
                 CollectorEvent::Receiving(format!("the kernel's drops are not known yet: {error}"))
             }
-            Trouble::Left(lost) => CollectorEvent::Left { lost, at_most: false },
+            ReceiveError::Lost(lost) => CollectorEvent::Lost { lost, at_most: false },
         });
     };
-    if let Err(error) = receiver.run(allow, trouble) {
-        teller.tell(CollectorEvent::Failed(format!("poll: {error}")));
+    if let Err(error) = receiver.run(allow, report) {
+        events.send(CollectorEvent::Failed(format!("poll: {error}")));
     }
 }
 
-/// The thread that writes.
-struct Writing {
+/// The state of the writing thread.
+struct WriterThread {
     collector: Collector,
     queue: Arc<Queue>,
-    teller: Teller,
+    events: Events,
     sync: Duration,
     followed: Arc<Mutex<Vec<Followed>>>,
     forgotten: Arc<Mutex<Forgotten>>,
     counters: Arc<Counters>,
-    /// At the end: until when a disk that takes nothing is tried.
+    /// Time until which a failing disk is tried, set at the end.
     deadline: Option<Instant>,
-    /// Datagrams that are given up.
+    /// Number of datagrams given up.
     lost: u64,
-    /// What is in force could not be written down.
-    forgetful: bool,
+    /// True if the last write of the template cache failed.
+    cache_failed: bool,
 }
 
-impl Writing {
+impl WriterThread {
     fn run(mut self) {
         let mut stuck = Stuck::default();
         let (mut synced, mut followed) = (Instant::now(), Instant::now());
@@ -255,44 +256,45 @@ impl Writing {
                     return;
                 }
                 if !std::mem::replace(&mut begun, true) {
-                    self.teller.tell(CollectorEvent::Begun);
+                    self.events.send(CollectorEvent::Begun);
                 }
                 if !finished.is_empty() {
-                    // First what the news will be seen beside.
-                    self.tell_followed();
+                    // Users read these counts when they get the event.
+                    self.update_counts();
                     followed = Instant::now();
                 }
                 for slot in finished.drain(..) {
-                    self.teller.tell(CollectorEvent::Finished(Box::new(slot)));
+                    self.events.send(CollectorEvent::Finished(Box::new(slot)));
                 }
-                let passed = self.collector.passed();
-                self.counters.dropped_queue.fetch_add(passed, Ordering::Relaxed);
-                // Those of a slot that is passed over whole were counted as written before.
+                let skipped = self.collector.take_skipped();
+                self.counters.dropped_queue.fetch_add(skipped, Ordering::Relaxed);
+                // Datagrams of a skipped slot may have counted as written before.
                 self.counters.written.fetch_add(chunk.entries.len() as u64, Ordering::Relaxed);
-                self.counters.written.fetch_sub(passed, Ordering::Relaxed);
+                self.counters.written.fetch_sub(skipped, Ordering::Relaxed);
                 self.queue.give_back(chunk);
             }
             if synced.elapsed() >= self.sync {
                 synced = Instant::now();
                 self.sync(&mut stuck);
             }
-            if followed.elapsed() >= FOLLOW {
+            if followed.elapsed() >= FOLLOW_INTERVAL {
                 followed = Instant::now();
-                self.tell_followed();
+                self.update_counts();
             }
         }
         self.collector.flush_now();
         self.sync(&mut stuck);
-        self.tell_followed();
+        self.update_counts();
         self.lost += self.collector.uncounted();
         if self.lost > 0 {
             let at_most = self.collector.compresses();
-            self.teller.tell(CollectorEvent::Left { lost: self.lost, at_most });
+            self.events.send(CollectorEvent::Lost { lost: self.lost, at_most });
         }
-        self.teller.tell(CollectorEvent::Over);
+        self.events.send(CollectorEvent::Over);
     }
 
-    /// Writes a chunk, however long that takes. False if there is nothing left to write to.
+    /// Writes a chunk, with as many attempts as it takes. Returns false if there is nothing left to write
+    /// to.
     fn write(
         &mut self,
         chunk: &mut Chunk,
@@ -302,28 +304,28 @@ impl Writing {
         loop {
             let error = match self.collector.take(chunk, finished) {
                 Ok(()) => {
-                    stuck.over(&self.teller);
+                    stuck.resolve(&self.events);
                     return true;
                 }
                 Err(error) => error,
             };
             if self.collector.is_stream() {
                 match error.kind() {
-                    // Somebody else has set the pipe up so.
+                    // Another process has made the pipe non-blocking.
                     Some(io::ErrorKind::WouldBlock) if !self.queue.is_closed() => {
-                        thread::sleep(SOON);
+                        thread::sleep(PIPE_RETRY);
                         continue;
                     }
                     Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
-                        self.teller.tell(CollectorEvent::Failed(format!("stdout: {error}")));
+                        self.events.send(CollectorEvent::Failed(format!("stdout: {error}")));
                         return false;
                     }
-                    // A disk behind it may get room.
+                    // A disk behind the stream may get room.
                     _ => {}
                 }
             }
             if self.collector.is_hopeless(&error, clock()) {
-                self.collector.pass_over(error, finished);
+                self.collector.skip_slot(error, finished);
                 continue;
             }
             if self.queue.is_closed() {
@@ -334,28 +336,29 @@ impl Writing {
                     return true;
                 }
             }
-            stuck.on(error, &self.teller);
-            thread::sleep(AGAIN);
+            stuck.begin(error, &self.events);
+            thread::sleep(RETRY);
         }
     }
 
     fn sync(&mut self, stuck: &mut Stuck) {
         match self.collector.sync() {
-            Ok(true) => self.teller.tell(CollectorEvent::Restored),
+            Ok(true) => self.events.send(CollectorEvent::Restored),
             Ok(false) => {}
-            Err(error) => stuck.on(error, &self.teller),
+            Err(error) => stuck.begin(error, &self.events),
         }
-        match self.collector.remember() {
-            Ok(()) => self.forgetful = false,
+        match self.collector.save_templates() {
+            Ok(()) => self.cache_failed = false,
             Err(error) => {
-                if !std::mem::replace(&mut self.forgetful, true) {
-                    self.teller.tell(CollectorEvent::Forgetful(error));
+                if !std::mem::replace(&mut self.cache_failed, true) {
+                    self.events.send(CollectorEvent::CacheFailed(error));
                 }
             }
         }
     }
 
-    fn tell_followed(&self) {
+    /// Updates the counts by sequence numbers for other threads.
+    fn update_counts(&self) {
         let followed = self.collector.followed();
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = followed;
         let forgotten = self.collector.forgotten();
@@ -363,21 +366,21 @@ impl Writing {
     }
 }
 
-/// A failure that lasts is told once, and its end.
+/// A lasting failure to write, of which only the beginning and the end are events.
 #[derive(Default)]
 struct Stuck(Option<Instant>);
 
 impl Stuck {
-    fn on(&mut self, error: CollectError, teller: &Teller) {
+    fn begin(&mut self, error: CollectError, events: &Events) {
         if self.0.is_none() {
             self.0 = Some(Instant::now());
-            teller.tell(CollectorEvent::Stuck(error));
+            events.send(CollectorEvent::Stuck(error));
         }
     }
 
-    fn over(&mut self, teller: &Teller) {
+    fn resolve(&mut self, events: &Events) {
         if let Some(since) = self.0.take() {
-            teller.tell(CollectorEvent::Resumed(since.elapsed()));
+            events.send(CollectorEvent::Resumed(since.elapsed()));
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The packet block around a datagram: what every received octet passes through once.
+//! The packet block around a received datagram.
 //!
-//! An enhanced packet block (draft-ietf-opsawg-pcapng section 4.3), big-endian as the sections are,
-//! with an IP and a UDP header before the payload. Written by ourselves: pcap-file and etherparse
-//! copy the payload twice more and sum it octet by octet, which together costs as much as receiving
-//! it. The tests hold them beside it.
+//! An enhanced packet block (draft-ietf-opsawg-pcapng section 4.3), big-endian like the sections, with
+//! an IP and a UDP header before the payload. pcap-file and etherparse are the reference in the tests,
+//! and are not used here: they copy the payload twice more and sum it byte by byte, which together
+//! costs as much as receiving it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,43 +11,50 @@ use super::block;
 use super::error::WriteError;
 use crate::time::Timestamp;
 
-/// Hop limit of the packets that stand around the datagrams.
+/// Hop limit of the packets around the datagrams.
 const HOPS: u8 = 64;
 
 /// The only interface of a section.
 const INTERFACE: u32 = 0;
 
-/// Octets of the fixed fields of a block that stand before the packet.
+/// Bytes of a block's fixed fields before the packet.
 const HEAD: usize = 28;
 
-/// Octets of the UDP header.
+/// Bytes of the UDP header.
 const UDP: u16 = 8;
 
 /// Protocol number of UDP.
 const UDP_NUMBER: u8 = 17;
 
-/// Octets of the longest block without a comment: an IPv6 packet of 65,535 octets of payload.
+/// Bytes of the longest block without a comment: an IPv6 packet with a payload of 65,535 bytes.
 pub(super) const LONGEST: usize = HEAD + 40 + 65_536 + 4;
 
-/// Octets of a block around its payload, at most, with a comment of nfcap's.
-pub(super) const AROUND: usize = HEAD + 40 + 8 + 64;
+/// The most bytes of a block around its payload, with a comment of nfcap.
+pub(super) const OVERHEAD: usize = HEAD + 40 + 8 + 64;
 
-/// Where a datagram came from, and where to.
-pub(super) type Endpoints = (SocketAddr, SocketAddr);
+/// Source and destination of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoints {
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+}
 
-/// Appends the block of a datagram that arrived at `arrival`. IPv4 addresses in IPv6 form
-/// (`::ffff:192.0.2.1`), as a socket for both gives them, are written as IPv4; so is the destination
-/// if it is `::` and the source is IPv4. Returns where in `out` the payload begins.
+/// Appends the block of a datagram that arrived at `arrival`. Returns the payload's place in `out`.
+///
+/// IPv4 addresses in IPv6 form (`::ffff:192.0.2.1`), as a socket for both versions gives them, are
+/// written as IPv4. So is the destination if it is `::` and the source is IPv4.
 ///
 /// # Errors
-/// [`WriteError::Versions`] and [`WriteError::Payload`] for what fits no packet; `out` is as it was.
+/// [`WriteError::Versions`] and [`WriteError::Payload`] if no packet can carry the datagram. `out` is
+/// unchanged then.
 pub(super) fn append(
     out: &mut Vec<u8>,
     arrival: Timestamp,
-    (from, to): Endpoints,
+    endpoints: Endpoints,
     payload: &[u8],
     comment: Option<&str>,
 ) -> Result<usize, WriteError> {
+    let Endpoints { source: from, destination: to } = endpoints;
     let too_long = || WriteError::Payload { len: payload.len() };
     let udp = u16::try_from(payload.len()).ok().and_then(|len| len.checked_add(UDP));
     let udp = udp.ok_or_else(too_long)?;
@@ -85,14 +92,14 @@ pub(super) fn append(
     sum.word(from.port());
     sum.word(to.port());
     sum.word(udp);
-    // Of the pseudo-header: the length again, the protocol and the addresses.
+    // The pseudo-header has the length again, the protocol and the addresses.
     sum.word(udp);
     sum.word(UDP_NUMBER.into());
     match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             let (source, destination) = (source.octets(), destination.octets());
-            sum.octets(&source);
-            sum.octets(&destination);
+            sum.bytes(&source);
+            sum.bytes(&destination);
             let [l0, l1] = (packet as u16).to_be_bytes();
             let [s0, s1, s2, s3] = source;
             let [d0, d1, d2, d3] = destination;
@@ -101,14 +108,14 @@ pub(super) fn append(
                 d3,
             ];
             let mut checksum = Sum::default();
-            checksum.octets(&ip);
+            checksum.bytes(&ip);
             let [c0, c1] = checksum.finish().to_be_bytes();
             (ip[10], ip[11]) = (c0, c1);
             out.extend_from_slice(&ip);
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            sum.octets(&source.octets());
-            sum.octets(&destination.octets());
+            sum.bytes(&source.octets());
+            sum.bytes(&destination.octets());
             let [l0, l1] = udp.to_be_bytes();
             out.extend_from_slice(&[0x60, 0, 0, 0, l0, l1, UDP_NUMBER, HOPS]);
             out.extend_from_slice(&source.octets());
@@ -116,7 +123,7 @@ pub(super) fn append(
         }
         (from, to) => return Err(WriteError::Versions { from, to }),
     }
-    sum.octets(payload);
+    sum.bytes(payload);
     // Zero would mean that there is no checksum (RFC 768).
     let checksum = match sum.finish() {
         0 => u16::MAX,
@@ -141,8 +148,8 @@ pub(super) fn append(
     Ok(at)
 }
 
-/// The sum of RFC 1071. Words are added in whatever order the machine has octets (section 2, B), four
-/// octets at a time: carries gather above them.
+/// The sum of the Internet checksum (RFC 1071). Words are added in the machine's byte order (section
+/// 2, B), four bytes at a time; the carries gather above them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum(u64);
 
@@ -151,12 +158,12 @@ impl Sum {
         self.0 += u64::from(u16::from_ne_bytes(word.to_be_bytes()));
     }
 
-    /// Adds octets that begin at an even place; only the last ones may be of odd number.
-    fn octets(&mut self, octets: &[u8]) {
-        let mut fours = octets.chunks_exact(4);
+    /// Adds bytes that begin at an even place. Only the last ones may be an odd number.
+    fn bytes(&mut self, bytes: &[u8]) {
+        let mut fours = bytes.chunks_exact(4);
         let sum = |fours: &mut std::slice::ChunksExact<'_, u8>| -> u64 {
-            let four = |octets: &[u8]| octets.try_into().map_or(0, u32::from_ne_bytes);
-            fours.map(|octets| u64::from(four(octets))).sum()
+            let four = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_ne_bytes);
+            fours.map(|bytes| u64::from(four(bytes))).sum()
         };
         self.0 += sum(&mut fours);
         let mut last = [0; 4];
@@ -166,7 +173,7 @@ impl Sum {
         self.0 += u64::from(u32::from_ne_bytes(last));
     }
 
-    /// The complement of the sum, in the order of the network.
+    /// Returns the complement of the sum, in network byte order.
     fn finish(self) -> u16 {
         let mut sum = self.0;
         while sum > u64::from(u16::MAX) {
@@ -191,13 +198,14 @@ mod tests {
 
     use super::*;
 
-    /// The same block by the libraries.
-    fn twin(
+    /// Returns the block as pcap-file and etherparse form it.
+    fn reference(
         arrival: Timestamp,
-        (from, to): Endpoints,
+        endpoints: Endpoints,
         payload: &[u8],
         comment: Option<&str>,
     ) -> Vec<u8> {
+        let Endpoints { source: from, destination: to } = endpoints;
         let len = (payload.len() + UdpHeader::LEN) as u16;
         let mut packet = Vec::new();
         match (from.ip(), to.ip()) {
@@ -245,9 +253,9 @@ mod tests {
         writer.into_inner()
     }
 
-    fn ends() -> impl Strategy<Value = Endpoints> {
+    fn any_endpoints() -> impl Strategy<Value = Endpoints> {
         let four = || any::<([u8; 4], u16)>().prop_map(SocketAddr::from);
-        // Not IPv4 in another form.
+        // No IPv4 address in IPv6 form.
         let six = || {
             any::<([u8; 16], u16)>().prop_map(|(mut ip, port)| {
                 ip[0] = 0x20;
@@ -255,26 +263,27 @@ mod tests {
             })
         };
         prop_oneof![(four(), four()), (six(), six())]
+            .prop_map(|(source, destination)| Endpoints { source, destination })
     }
 
     proptest! {
         #[test]
-        fn the_libraries_write_the_same(
+        fn blocks_are_those_of_the_libraries(
             nanos in any::<u64>(),
-            ends in ends(),
+            endpoints in any_endpoints(),
             payload in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..80),
-                (0..65_507usize, any::<u8>()).prop_map(|(len, octet)| vec![octet; len]),
+                (0..65_507usize, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
             ],
             comment in prop::option::of("[a-z:]{0,9}"),
         ) {
             let arrival = Timestamp::from_nanos(nanos);
             let mut out = vec![0xa5; 3];
-            let at = append(&mut out, arrival, ends, &payload, comment.as_deref()).unwrap();
+            let at = append(&mut out, arrival, endpoints, &payload, comment.as_deref()).unwrap();
             prop_assert_eq!(&out[at..at + payload.len()], &payload[..]);
             prop_assert!(out.len() - 3 <= LONGEST + 24);
-            let twin = twin(arrival, ends, &payload, comment.as_deref());
-            prop_assert!(out[3..] == twin, "{:02x?}\n{:02x?}", &out[3..], twin);
+            let expected = reference(arrival, endpoints, &payload, comment.as_deref());
+            prop_assert!(out[3..] == expected, "{:02x?}\n{:02x?}", &out[3..], expected);
         }
     }
 }

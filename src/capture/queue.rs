@@ -1,13 +1,11 @@
-//! What lies between receiving and writing: chunks of datagrams in their order, and a bound on them.
+//! The bounded queue between receiving and writing.
 //!
-//! One side never waits for the other. The receiver fills a [`Chunk`] with whole packet blocks and
-//! hands it over when it is full, or when the writer has nothing to do; a writer that is held up by a
-//! slow or full disk finds everything again until the bound is reached, and from then on the receiver
-//! drops and counts.
+//! The receiver fills a [`Chunk`] with whole packet blocks, and pushes it when it is full or when the
+//! writer has nothing to do. The receiver never waits for the writer: a slow or full disk lets chunks
+//! queue up to the bound, and from then on the receiver drops datagrams and counts them.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,36 +13,35 @@ use std::time::Duration;
 
 use super::admission::Denied;
 use super::error::WriteError;
-use super::packet_block::{self, AROUND, Endpoints, LONGEST};
+use super::packet_block::{self, Endpoints, LONGEST};
 use super::section::Slot;
 use super::slots::ReceivedSpan;
 use crate::time::Timestamp;
 
-/// Octets of blocks from which on a chunk is full: a tenth of a second at a hundred thousand flows a
-/// second, and what a level-two cache holds several times.
+/// Bytes of blocks from which on a chunk is full: a tenth of a second at 100,000 flows a second, and a
+/// fraction of a level-two cache.
 const FULL: usize = 256 * 1024;
 
-/// Emptied chunks that are kept for the next ones, ten megabytes: fresh memory has to be cleared by
-/// the kernel, which costs half of what receiving into it does.
-const SPARE: usize = 32;
+/// The most emptied chunks that are kept for reuse, 10 MB. Fresh memory must be cleared by the kernel,
+/// which costs half as much as receiving into it.
+const MAX_SPARE: usize = 32;
 
-/// Octets beyond the bound that are kept for the ends of slots alone: with slots of a second, an hour
-/// of them.
-const ENDS: usize = 4 << 20;
+/// Bytes beyond the bound that are reserved for the ends of slots: an hour of slots of a second.
+const ENDS_RESERVE: usize = 4 << 20;
 
-/// What a chunk costs however little is in it.
-const OVERHEAD: usize = 1024;
+/// Bytes that even an empty chunk costs.
+const CHUNK_OVERHEAD: usize = 1024;
 
 /// A datagram in a chunk.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub arrival: Timestamp,
-    pub ends: Endpoints,
-    /// Where its payload lies in [`Chunk::blocks`].
+    pub endpoints: Endpoints,
+    /// The payload's place in [`Chunk::blocks`].
     pub payload: Range<usize>,
 }
 
-/// What was counted while a chunk was filled.
+/// Counters of the time in which a chunk was filled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChunkCounts {
     pub received: u64,
@@ -54,23 +51,23 @@ pub(super) struct ChunkCounts {
     pub denied: Denied,
 }
 
-/// A stretch of receiving, of one slot.
+/// Datagrams received one after the other in one slot.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// The slot it belongs to; the next chunks share it.
+    /// The chunk's slot, which the next chunks share.
     pub slot: Arc<Slot>,
-    /// Whole blocks of all datagrams, as they stand in a file.
+    /// Whole blocks of all datagrams, as they are written to a file.
     pub blocks: Vec<u8>,
     pub entries: Vec<Entry>,
-    pub tally: ChunkCounts,
-    /// Up to when it was listened.
-    pub heard: Timestamp,
-    /// The slot, or this part of it, is over.
+    pub counts: ChunkCounts,
+    /// The moment until which the sockets were listening.
+    pub listened_to: Timestamp,
+    /// The period of the slot, or of this part of it, if the chunk ends it.
     pub end: Option<ReceivedSpan>,
 }
 
 impl ChunkCounts {
-    /// All that was lost here.
+    /// Returns the datagrams dropped by the kernel, by the queue and by the rate limit.
     pub fn lost(&self) -> u64 {
         self.dropped_kernel + self.dropped_queue + self.limited.datagrams
     }
@@ -91,8 +88,8 @@ impl Chunk {
             slot,
             blocks: Vec::new(),
             entries: Vec::new(),
-            tally: ChunkCounts::default(),
-            heard: Timestamp::default(),
+            counts: ChunkCounts::default(),
+            listened_to: Timestamp::default(),
             end: None,
         }
     }
@@ -100,19 +97,24 @@ impl Chunk {
     /// Adds a datagram.
     ///
     /// # Errors
-    /// It fits no packet, or the system has no memory for it; nothing was added.
+    /// No packet can carry the datagram, or the system has no memory for it. Nothing is added then.
     pub fn push(
         &mut self,
         arrival: Timestamp,
-        ends: (SocketAddr, SocketAddr),
+        endpoints: Endpoints,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        // Once: what a chunk may have at most. Pages that are never touched cost nothing.
-        let room = if self.blocks.is_empty() { FULL + LONGEST } else { payload.len() + AROUND };
+        // The first datagram reserves the most that a chunk can hold. Pages never touched cost
+        // nothing.
+        let room = if self.blocks.is_empty() {
+            FULL + LONGEST
+        } else {
+            payload.len() + packet_block::OVERHEAD
+        };
         let reserved = self.blocks.try_reserve(room).and_then(|()| self.entries.try_reserve(1));
         reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        let at = packet_block::append(&mut self.blocks, arrival, ends, payload, None)?;
-        self.entries.push(Entry { arrival, ends, payload: at..at + payload.len() });
+        let at = packet_block::append(&mut self.blocks, arrival, endpoints, payload, None)?;
+        self.entries.push(Entry { arrival, endpoints, payload: at..at + payload.len() });
         Ok(())
     }
 
@@ -124,20 +126,21 @@ impl Chunk {
         self.entries.is_empty()
     }
 
-    /// Memory that it holds once it is [`fitted`](Chunk::fitted).
+    /// Returns the bytes of memory that the chunk holds once it is [`fitted`](Chunk::fitted).
     fn weight(&self) -> usize {
-        let (blocks, entries) = match self.is_short() {
-            true => (self.blocks.len(), self.entries.len()),
-            false => (self.blocks.capacity(), self.entries.capacity()),
+        let (blocks, entries) = if self.is_short() {
+            (self.blocks.len(), self.entries.len())
+        } else {
+            (self.blocks.capacity(), self.entries.capacity())
         };
-        OVERHEAD + blocks + entries * size_of::<Entry>()
+        CHUNK_OVERHEAD + blocks + entries * size_of::<Entry>()
     }
 
     fn is_short(&self) -> bool {
         self.blocks.len() < FULL / 2
     }
 
-    /// The same with no more memory than it needs, where it is far from full.
+    /// Returns the chunk, without unused memory if it is far from full.
     fn fitted(mut self) -> Chunk {
         if self.is_short() {
             self.blocks.shrink_to_fit();
@@ -146,21 +149,21 @@ impl Chunk {
         self
     }
 
-    /// Drops the datagrams in it, and counts them. Returns how many there were.
+    /// Drops the chunk's datagrams and counts them as dropped. Returns their number.
     pub fn drop_datagrams(&mut self) -> u64 {
         let dropped = self.entries.len() as u64;
         self.blocks.clear();
         self.entries.clear();
-        self.tally.dropped_queue += dropped;
+        self.counts.dropped_queue += dropped;
         dropped
     }
 
-    /// Empties it for another slot.
+    /// Empties the chunk for another slot.
     fn reset(&mut self, slot: Arc<Slot>) {
         self.slot = slot;
         self.blocks.clear();
         self.entries.clear();
-        (self.tally, self.end) = (ChunkCounts::default(), None);
+        (self.counts, self.end) = (ChunkCounts::default(), None);
     }
 }
 
@@ -169,81 +172,83 @@ impl Chunk {
 pub(super) struct Queue {
     limit: usize,
     state: Mutex<QueueState>,
-    /// There is something to take, or nothing more will come.
+    /// Signals that a chunk was pushed, or that the queue was closed.
     filled: Condvar,
-    /// Something was taken.
+    /// Signals that a chunk was popped.
     taken: Condvar,
-    octets: AtomicU64,
+    bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct QueueState {
     chunks: VecDeque<Chunk>,
-    octets: usize,
+    bytes: usize,
     spare: Vec<Chunk>,
     closed: bool,
 }
 
-/// What the writer finds.
+/// The result of [`Queue::pop`].
 #[derive(Debug)]
 pub(super) enum Pop {
     Chunk(Box<Chunk>),
-    /// Nothing in the time that it waited.
+    /// No chunk was pushed in the time to wait.
     Nothing,
-    /// Nothing more will come.
+    /// The queue is empty, and closed for more.
     Closed,
 }
 
 impl Queue {
-    /// A queue of so many octets, or of one chunk if that is more.
+    /// Returns a queue of at most `limit` bytes, or of one chunk if that is more.
     pub fn new(limit: usize) -> Queue {
         Queue {
             limit,
             state: Mutex::default(),
             filled: Condvar::new(),
             taken: Condvar::new(),
-            octets: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         }
     }
 
-    /// The bound in octets.
+    /// Returns the bound in bytes.
     pub const fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Octets that wait.
-    pub fn octets(&self) -> u64 {
-        self.octets.load(Ordering::Relaxed)
+    /// Returns the bytes in the queue.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
-    /// A thread that panics leaves no half-made state: every change is one statement or two.
+    /// Locks the state, even after a panic: no change of the state can panic halfway.
     fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nothing waits.
+    /// Returns true if no chunk waits.
     pub fn is_empty(&self) -> bool {
-        self.octets() == 0
+        self.bytes() == 0
     }
 
-    /// Hands a chunk over and leaves an empty one of the same slot in its place. False, and the
-    /// chunk stays, if there is no room for it.
+    /// Moves a chunk into the queue and leaves an empty one of the same slot in its place. Returns
+    /// false, and the chunk stays, if there is no room.
     pub fn push(&self, chunk: &mut Chunk) -> bool {
         let mut state = self.lock();
         self.put(&mut state, chunk, self.limit)
     }
 
-    /// The same for the end of a slot without datagrams, for which there is room for long.
+    /// Moves the end of a slot without datagrams into the queue like [`push`](Queue::push). It may use
+    /// the reserve beyond the bound.
     pub fn push_end(&self, chunk: &mut Chunk) -> bool {
         let mut state = self.lock();
-        self.put(&mut state, chunk, self.limit.saturating_add(ENDS))
+        self.put(&mut state, chunk, self.limit.saturating_add(ENDS_RESERVE))
     }
 
-    /// The same, and waits for room. False if there was none in that time.
+    /// Moves a chunk into the queue like [`push`](Queue::push), and waits for room. Returns false if
+    /// there was none in that time.
     pub fn push_within(&self, chunk: &mut Chunk, patience: Duration) -> bool {
         let state = self.lock();
         let weight = chunk.weight();
-        let full = |state: &mut QueueState| state.octets > 0 && state.octets + weight > self.limit;
+        let full = |state: &mut QueueState| state.bytes > 0 && state.bytes + weight > self.limit;
         let waited = self.taken.wait_timeout_while(state, patience, full);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         self.put(&mut state, chunk, self.limit)
@@ -251,34 +256,33 @@ impl Queue {
 
     fn put(&self, state: &mut QueueState, chunk: &mut Chunk, limit: usize) -> bool {
         let weight = chunk.weight();
-        let is_full = state.octets > 0 && state.octets + weight > limit;
+        let is_full = state.bytes > 0 && state.bytes + weight > limit;
         if is_full || state.chunks.try_reserve(1).is_err() {
             return false;
         }
         let slot = Arc::clone(&chunk.slot);
         let mut next = state.spare.pop().unwrap_or_else(|| Chunk::new(Arc::clone(&slot)));
         next.reset(slot);
-        next.heard = chunk.heard;
-        state.octets += weight;
+        next.listened_to = chunk.listened_to;
+        state.bytes += weight;
         state.chunks.push_back(std::mem::replace(chunk, next).fitted());
-        self.octets.store(state.octets as u64, Ordering::Relaxed);
+        self.bytes.store(state.bytes as u64, Ordering::Relaxed);
         self.filled.notify_one();
         true
     }
 
-    /// Nothing more will come.
+    /// Closes the queue for more chunks.
     pub fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_one();
     }
 
-    /// Whether nothing more will come.
+    /// Returns true if the queue is closed for more chunks.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// Takes the next chunk, or waits for it. It may have a little more room than it was weighed
-    /// with.
+    /// Takes the next chunk, or waits for it up to `patience`.
     pub fn pop(&self, patience: Duration) -> Pop {
         let state = self.lock();
         let waits = |state: &mut QueueState| state.chunks.is_empty() && !state.closed;
@@ -286,8 +290,8 @@ impl Queue {
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match state.chunks.pop_front() {
             Some(chunk) => {
-                state.octets -= chunk.weight();
-                self.octets.store(state.octets as u64, Ordering::Relaxed);
+                state.bytes -= chunk.weight();
+                self.bytes.store(state.bytes as u64, Ordering::Relaxed);
                 self.taken.notify_one();
                 Pop::Chunk(Box::new(chunk))
             }
@@ -296,10 +300,10 @@ impl Queue {
         }
     }
 
-    /// Gives an emptied chunk back.
+    /// Returns a chunk to the queue for reuse.
     pub fn give_back(&self, chunk: Chunk) {
         let mut state = self.lock();
-        if state.spare.len() < SPARE && state.spare.try_reserve(1).is_ok() {
+        if state.spare.len() < MAX_SPARE && state.spare.try_reserve(1).is_ok() {
             state.spare.push(chunk);
         }
     }
@@ -314,9 +318,10 @@ mod tests {
     fn chunk(payloads: impl IntoIterator<Item = Vec<u8>>) -> Chunk {
         let slot = Slot { window: Window::new(0, 600).unwrap(), allow: None, ident: None };
         let mut chunk = Chunk::new(Arc::new(slot));
-        let ends = (([192, 0, 2, 1], 1).into(), ([0, 0, 0, 0], 2).into());
+        let (source, destination) = (([192, 0, 2, 1], 1).into(), ([0, 0, 0, 0], 2).into());
+        let endpoints = Endpoints { source, destination };
         for payload in payloads {
-            chunk.push(Timestamp::default(), ends, &payload).unwrap();
+            chunk.push(Timestamp::default(), endpoints, &payload).unwrap();
         }
         chunk
     }
@@ -335,13 +340,13 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_never_grows_beyond_its_room() {
+    fn chunk_never_grows_beyond_its_first_reservation() {
         let chunk = chunk((0..4).map(|_| vec![0; 65_507]));
         assert!(chunk.is_full() && chunk.blocks.capacity() == FULL + LONGEST);
     }
 
     #[test]
-    fn the_bound_holds_and_what_comes_out_makes_room() {
+    fn bound_holds_and_popped_chunks_make_room() {
         let queue = Queue::new(1 << 20);
         let mut pushed = 0;
         let mut refused = full();
@@ -349,12 +354,12 @@ mod tests {
             pushed += 1;
         }
         assert!((2..=4).contains(&pushed), "{pushed}");
-        assert!(queue.octets() <= 1 << 20);
+        assert!(queue.bytes() <= 1 << 20);
         assert!(!queue.push(&mut refused) && refused.is_full());
         assert!(!queue.push_within(&mut refused, Duration::from_millis(1)));
-        // An end without datagrams has room.
+        // The end of a slot without datagrams has room.
         let dropped = refused.drop_datagrams();
-        assert_eq!(refused.tally.dropped_queue, dropped);
+        assert_eq!(refused.counts.dropped_queue, dropped);
         assert!(queue.push_end(&mut refused));
         thread::scope(|threads| {
             threads.spawn(|| assert!(pop(&queue).is_some()));
@@ -367,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn small_chunks_cost_what_is_in_them() {
+    fn small_chunks_cost_only_their_content() {
         let queue = Queue::new(1 << 20);
         let mut pushed = 0;
         while queue.push(&mut chunk([vec![0; 100]])) {
@@ -388,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_is_emptied_first() {
+    fn closed_queue_is_emptied_first() {
         let queue = Queue::new(1 << 20);
         queue.push(&mut chunk([vec![1]]));
         queue.close();

@@ -1,98 +1,99 @@
-//! pcap and pcapng streams as sections and export datagrams.
+//! Reads pcap and pcapng streams as sections and export datagrams.
 
 use std::io::Read;
 use std::mem;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::TEMPLATES;
 use super::block::{self, Fault, Fields, Interface};
 use super::error::{self, Error};
 use super::fragments::Fragments;
 use super::input::Input;
-use super::packet::{self, Skipped, Udp};
-use super::section::{Closing, Slot};
+use super::section::{Closing, Slot, TEMPLATES};
+use super::skipped::{Skip, Skipped};
+use crate::packet::{self, Link, Udp};
 use crate::time::Timestamp;
 
-/// Octets of a pcap file header (draft-ietf-opsawg-pcap section 4).
+/// Bytes of a pcap file header (draft-ietf-opsawg-pcap section 4).
 const PCAP_HEADER: usize = 24;
 
-/// Octets of a pcap packet header (section 5).
+/// Bytes of a pcap packet header (section 5).
 const PACKET_HEADER: usize = 16;
 
-/// The most interfaces of one section. It keeps a file of nothing but interface blocks from taking
-/// the memory; a file with more is refused.
+/// The most interfaces of one section. A file with more is refused: one of nothing but interface
+/// blocks would take all memory.
 const MAX_INTERFACES: usize = 65_536;
 
-/// Reads a capture: pcap of either byte order with microseconds or nanoseconds, or pcapng, or any
-/// of them one behind the other, as `cat` joins files.
+/// A reader of captures: pcap of either byte order with microseconds or nanoseconds, pcapng, or any
+/// of them joined, as `cat` joins files.
 ///
-/// The stream must be decompressed already. Memory is bounded whatever the stream holds: a block is
-/// at most 16 MiB (the buffer for it at most twice that), and a section has 65,536 interfaces at
-/// most; a stream that claims more is refused. Of fragments that wait for the rest of their
-/// datagram at most 8 MiB of 1024 datagrams are kept, for 30 s of the capture's time; a section's
-/// fragments never meet those of another.
+/// The stream must be decompressed already. Memory is bounded for any stream: a block has at most
+/// 16 MiB (and its buffer at most twice that), and a section at most 65,536 interfaces; a stream
+/// that claims more is refused. Fragments that wait for the rest of their datagram are kept up to
+/// 8 MiB and 1,024 datagrams, for 30 s of the capture's time. Fragments of two sections are never
+/// joined.
 pub struct Reader<R> {
     input: Input<R>,
     format: Format,
     stage: SectionStage,
-    /// The error that follows the end of a torn section.
+    /// The error to return after the end of a torn section.
     pending: Option<Error>,
     fragments: Fragments,
     skipped: Skipped,
 }
 
 enum Format {
-    /// Another file begins, of a format to be recognised.
+    /// Another file begins, and its format is not known yet.
     Next,
     Pcap(Pcap),
     Ng {
         big: bool,
         interfaces: Vec<Interface>,
-        /// Arrival of the last packet of the section that had one.
+        /// Arrival of the section's last packet that had a time.
         last: Timestamp,
     },
 }
 
-/// What the header of a pcap file says.
+/// The header of a pcap file.
 #[derive(Clone, Copy)]
 struct Pcap {
     big: bool,
-    /// Nanoseconds in a unit of its times.
+    /// Nanoseconds in a unit of the packets' times.
     unit: u64,
-    link: u32,
+    /// Link layer, `None` if it is not read.
+    link: Option<Link>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SectionStage {
-    /// Before the next section.
+    /// Before the first section, or between two.
     Outside,
     /// In a section that another program wrote.
     Foreign,
     /// In a section that nfcap wrote.
     Own,
-    /// Behind the closing block of a section that nfcap wrote.
+    /// After the closing block of a section that nfcap wrote.
     Closed,
-    /// At the end, or stopped by an error.
+    /// At the end of the stream, or stopped by an error.
     Over,
 }
 
-/// What a capture says next.
+/// The next part of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A section begins: with its slot if nfcap wrote it. A pcap file is one section.
+    /// The beginning of a section, with its slot if nfcap wrote it. A pcap file is one section.
     Section(Option<Slot>),
     /// An export datagram, in the order of the file.
     Datagram(Datagram<'a>),
-    /// The section is over.
+    /// The end of the section.
     End(Ending),
 }
 
 /// One UDP datagram as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// When it was captured; if it came in fragments, when the one that made it whole was. A simple packet block of pcapng has no time: it gets that of the packet
-    /// before it, or the epoch.
+    /// Time of capture; for a fragmented datagram that of the fragment that made it whole. A simple
+    /// packet block of pcapng has no time: it gets that of the packet before it, or the epoch.
     pub arrival: Timestamp,
     /// Source address.
     pub exporter: IpAddr,
@@ -100,24 +101,24 @@ pub struct Datagram<'a> {
     pub port: u16,
     /// Destination port.
     pub dport: u16,
-    /// What UDP carried.
+    /// Payload of UDP.
     pub payload: &'a [u8],
-    /// nfcap wrote it to restate templates in force: it counts nowhere.
+    /// True if nfcap wrote the datagram to restate templates in force. No counter includes it.
     pub templates: bool,
 }
 
-/// How a section ended.
+/// The way in which a section ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// nfcap closed it.
+    /// The section has nfcap's closing block.
     Closed(Closing),
-    /// It is whole, and another program wrote it: nothing is known of drops.
+    /// The section is whole and was written by another program: drops are unknown.
     Whole,
-    /// It was cut short: the stream is torn, or nfcap's closing block is missing.
+    /// The section was cut short: the stream is torn, or nfcap's closing block is missing.
     Cut,
 }
 
-/// An event that borrows nothing yet.
+/// An event that borrows nothing from the reader yet.
 enum ReadStep {
     Section(Option<Slot>),
     Packet(Packet),
@@ -126,21 +127,21 @@ enum ReadStep {
 
 struct Packet {
     arrival: Timestamp,
-    /// `None`: its interface was never described.
-    link: Option<u32>,
-    /// Where it lies in the octets last taken.
+    /// Link layer, `None` if it is not read or the interface was never described.
+    link: Option<Link>,
+    /// The packet's place in the bytes last taken.
     data: Range<usize>,
-    /// Whether the wire had more of it.
+    /// True if the capture holds less of the packet than the wire did.
     cut: bool,
     templates: bool,
 }
 
 impl<R: Read> Reader<R> {
-    /// Recognises the format by its first octets, and reads no further than pcap's file header.
+    /// Recognises the format by its first bytes, and reads no further than pcap's file header.
     ///
     /// # Errors
     /// [`Error::Empty`], [`Error::Short`] and [`Error::Unknown`] for a stream that is no capture,
-    /// [`Error::Malformed`] for one in a variant of pcap that is not read; [`Error::Io`].
+    /// [`Error::Malformed`] for a variant of pcap that is not read, [`Error::Io`] if reading fails.
     pub fn new(input: R) -> Result<Reader<R>, Error> {
         let mut input = Input::new(input);
         let format = recognise(&mut input)?;
@@ -155,22 +156,22 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// Packets that were passed over so far. Fragments are counted when their datagram is given up,
-    /// the last of them at the end of their section.
+    /// Returns the packets skipped so far. Fragments count when their datagram is given up, at the
+    /// latest at the end of their section.
     pub fn skipped(&self) -> Skipped {
         self.skipped
     }
 
-    /// The next event; `None` at the end and, for ever, after an error.
+    /// Returns the next event, or `None` at the end of the stream and after an error.
     ///
-    /// Every [`Event::Section`] gets its [`Event::End`]. In a torn stream all whole packets come
-    /// first, then `End(Cut)`, then the error, so that a caller who leaves with `?` has closed the
-    /// window before. A section of nfcap's ends at its closing block, any other at the next section
-    /// or the end of the stream. A section of nfcap's that merely lacks its closing block ends in
+    /// Every [`Event::Section`] gets its [`Event::End`]. A torn stream gives all whole packets, then
+    /// `End(Cut)`, then the error, so that a caller that leaves with `?` has closed its window
+    /// before. nfcap's sections end at their closing block, all others at the next section or the
+    /// end of the stream. If a section of nfcap's only lacks its closing block, it ends in
     /// `End(Cut)` without an error.
     ///
     /// # Errors
-    /// The first thing in the stream that breaks its format, with its offset; nothing behind it is
+    /// The first place in the stream that breaks its format, with its offset; nothing after it is
     /// read. Packets without a datagram are no error, see [`skipped`](Reader::skipped).
     #[expect(clippy::should_implement_trait, reason = "the event borrows from the reader")]
     pub fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
@@ -188,12 +189,12 @@ impl<R: Read> Reader<R> {
                 },
             };
             let Packet { arrival, link, data, cut, templates } = packet;
-            let octets = self.input.taken().get(data.clone()).unwrap_or_default();
-            let found = match link {
-                Some(link) => packet::udp(link, octets, cut),
-                None => Err(packet::Skip::Link),
+            let Some(link) = link else {
+                self.skipped.count(Skip::Link, 1);
+                continue;
             };
-            match found {
+            let frame = self.input.taken().get(data.clone()).unwrap_or_default();
+            match packet::udp(link, frame) {
                 Ok(udp) => {
                     let within = data.start + udp.payload.start..data.start + udp.payload.end;
                     let payload = self.input.taken().get(within).unwrap_or_default();
@@ -201,8 +202,8 @@ impl<R: Read> Reader<R> {
                     let datagram = Datagram { arrival, exporter, port, dport, payload, templates };
                     return Ok(Some(Event::Datagram(datagram)));
                 }
-                Err(packet::Skip::Fragment) => {
-                    if let Some(udp) = self.piece(arrival, link, data, cut) {
+                Err(packet::Error::Fragment) => {
+                    if let Some(udp) = self.add_fragment(arrival, link, data, cut) {
                         let (exporter, port, dport) = (udp.source, udp.port, udp.dport);
                         let payload = self.fragments.whole().get(udp.payload).unwrap_or_default();
                         let datagram =
@@ -210,13 +211,13 @@ impl<R: Read> Reader<R> {
                         return Ok(Some(Event::Datagram(datagram)));
                     }
                 }
-                Err(skip) => self.skipped.count(skip, 1),
+                Err(error) => self.skipped.count(Skip::from_error(error, cut), 1),
             }
         }
     }
 
-    /// The next packet, if it is there already and as plain as nearly all are. Whatever is unusual
-    /// about it is left to [`step`](Reader::step), which finds the same or says what is wrong.
+    /// Takes the next packet if it is buffered already and has a common form, as nearly all have. Any
+    /// other is left to [`step`](Reader::step), which reads the common form alike and finds errors.
     #[inline]
     fn plain(&mut self) -> Option<Packet> {
         if !matches!(self.stage, SectionStage::Foreign | SectionStage::Own) {
@@ -236,29 +237,34 @@ impl<R: Read> Reader<R> {
         Some(packet)
     }
 
-    /// Takes a fragment that lies in `data` of the octets last taken: the datagram, if that is whole
-    /// with it, in [`Fragments::whole`].
+    /// Adds a fragment that lies at `data` in the bytes last taken. If it makes its datagram whole,
+    /// returns the datagram's place in [`Fragments::whole`].
     #[cold]
-    fn piece(
+    fn add_fragment(
         &mut self,
         arrival: Timestamp,
-        link: Option<u32>,
+        link: Link,
         data: Range<usize>,
         cut: bool,
     ) -> Option<Udp> {
-        let octets = self.input.taken().get(data).unwrap_or_default();
-        let whole = match packet::fragment(link?, octets, cut) {
+        let frame = self.input.taken().get(data).unwrap_or_default();
+        let whole = match packet::fragment(link, frame) {
             Ok(fragment) => self.fragments.add(arrival, &fragment, &mut self.skipped)?,
-            Err(skip) => {
-                self.skipped.count(skip, 1);
+            Err(error) => {
+                self.skipped.count(Skip::from_error(error, cut), 1);
                 return None;
             }
         };
-        let read = packet::reassembled(whole.source, whole.first, self.fragments.whole());
-        read.map_err(|skip| self.skipped.count(skip, whole.packets)).ok()
+        match packet::reassembled(whole.source, whole.first, self.fragments.whole()) {
+            Ok(udp) => Some(udp),
+            Err(error) => {
+                self.skipped.count(Skip::from_error(error, false), whole.packets);
+                None
+            }
+        }
     }
 
-    /// The time of the next packet of any kind. It does not search a file for UDP.
+    /// Returns the time of the next packet of any kind, without searching the file for UDP.
     pub(super) fn first_arrival(&mut self) -> Result<Option<Timestamp>, Error> {
         while let Some(step) = self.step()? {
             if let ReadStep::Packet(packet) = step {
@@ -275,7 +281,7 @@ impl<R: Read> Reader<R> {
         if self.stage == SectionStage::Over {
             return Ok(None);
         }
-        self.go_on().or_else(|error| match mem::replace(&mut self.stage, SectionStage::Over) {
+        self.next_step().or_else(|error| match mem::replace(&mut self.stage, SectionStage::Over) {
             SectionStage::Own | SectionStage::Foreign => {
                 self.pending = Some(error);
                 Ok(Some(ReadStep::End(Ending::Cut)))
@@ -284,7 +290,7 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    fn go_on(&mut self) -> Result<Option<ReadStep>, Error> {
+    fn next_step(&mut self) -> Result<Option<ReadStep>, Error> {
         if matches!(self.format, Format::Next) {
             self.format = recognise(&mut self.input)?;
         }
@@ -294,17 +300,17 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Another file begins inside the stream.
-    fn turn(&mut self) -> Result<Option<ReadStep>, Error> {
+    /// Ends the section, if one is open, because another file begins inside the stream.
+    fn next_file(&mut self) -> Result<Option<ReadStep>, Error> {
         self.format = Format::Next;
-        match self.end(SectionStage::Outside) {
+        match self.end_section(SectionStage::Outside) {
             Some(end) => Ok(Some(end)),
-            None => self.go_on(),
+            None => self.next_step(),
         }
     }
 
-    /// Ends the section, if one is open, and goes on in `next`.
-    fn end(&mut self, next: SectionStage) -> Option<ReadStep> {
+    /// Ends the section, if one is open, and continues in the stage `next`.
+    fn end_section(&mut self, next: SectionStage) -> Option<ReadStep> {
         match mem::replace(&mut self.stage, next) {
             SectionStage::Foreign => Some(ReadStep::End(Ending::Whole)),
             SectionStage::Own => Some(ReadStep::End(Ending::Cut)),
@@ -312,7 +318,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The next step of a pcap file.
+    /// Reads the next step of a pcap file.
     fn pcap(&mut self, pcap: Pcap) -> Result<Option<ReadStep>, Error> {
         if self.stage == SectionStage::Outside {
             self.stage = SectionStage::Foreign;
@@ -321,10 +327,10 @@ impl<R: Read> Reader<R> {
         let offset = self.input.offset();
         let header = self.input.peek(PACKET_HEADER)?;
         if header.is_empty() {
-            return Ok(self.end(SectionStage::Over));
+            return Ok(self.end_section(SectionStage::Over));
         }
         if begins(header) {
-            return self.turn();
+            return self.next_file();
         }
         let torn = |expected, found| Error::Torn { offset, what: "a packet", expected, found };
         let Some(header) = header.first_chunk::<PACKET_HEADER>() else {
@@ -336,39 +342,39 @@ impl<R: Read> Reader<R> {
             return Err(Error::Size { offset, what, found: len, limit });
         }
         let whole = PACKET_HEADER + len as usize;
-        let octets = self.input.peek(whole)?;
-        if octets.len() < whole {
-            return Err(torn(whole, octets.len()));
+        let bytes = self.input.peek(whole)?;
+        if bytes.len() < whole {
+            return Err(torn(whole, bytes.len()));
         }
         self.input.take(whole);
         Ok(Some(ReadStep::Packet(pcap.packet(secs, fraction, len, original))))
     }
 
-    /// The next step of a pcapng stream: walks over blocks that say nothing.
+    /// Reads the next step of a pcapng stream. Blocks without meaning here are stepped over.
     fn block(&mut self) -> Result<Option<ReadStep>, Error> {
         let Format::Ng { big, interfaces, last } = &mut self.format else { return Ok(None) };
         loop {
             let offset = self.input.offset();
             let head = self.input.peek(block::MIN)?;
             if head.is_empty() {
-                return Ok(self.end(SectionStage::Over));
+                return Ok(self.end_section(SectionStage::Over));
             }
             if head.starts_with(&block::SECTION.to_be_bytes())
                 && matches!(self.stage, SectionStage::Foreign | SectionStage::Own)
             {
-                return Ok(self.end(SectionStage::Outside));
+                return Ok(self.end_section(SectionStage::Outside));
             }
             if variant(head).is_some() && begins(head) {
-                return self.turn();
+                return self.next_file();
             }
-            let (kind, len) = frame(big, head, offset)?;
-            let octets = self.input.peek(len)?;
-            if octets.len() < len {
-                let (what, found) = ("a block", octets.len());
+            let (kind, len) = block_head(big, head, offset)?;
+            let bytes = self.input.peek(len)?;
+            if bytes.len() < len {
+                let (what, found) = ("a block", bytes.len());
                 return Err(Error::Torn { offset, what, expected: len, found });
             }
             self.input.take(len);
-            let body = trailed(*big, self.input.taken(), offset)?;
+            let body = block_body(*big, self.input.taken(), offset)?;
             let broken = |fault: Fault| fault.at(offset);
             match (kind, self.stage) {
                 (block::SECTION, _) => {
@@ -400,7 +406,8 @@ impl<R: Read> Reader<R> {
                     return Err(Error::Malformed { offset, expected, found });
                 }
                 (block::ENHANCED | block::PACKET | block::SIMPLE, _) => {
-                    let packet = captured(kind, *big, body, interfaces, *last).map_err(broken)?;
+                    let packet =
+                        packet_block(kind, *big, body, interfaces, *last).map_err(broken)?;
                     *last = packet.arrival;
                     return Ok(Some(ReadStep::Packet(packet)));
                 }
@@ -410,8 +417,8 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// The packet of a pcap file that begins with `ahead`, if that holds all of it and it is nothing
-/// unusual, and its octets with its header.
+/// Returns the packet of a pcap file at the front of `ahead` and its bytes with its header, if all of
+/// it is there and nothing about it is unusual.
 #[inline]
 fn plain_pcap(pcap: Pcap, ahead: &[u8]) -> Option<(Packet, usize)> {
     let header = ahead.first_chunk::<PACKET_HEADER>()?;
@@ -423,8 +430,9 @@ fn plain_pcap(pcap: Pcap, ahead: &[u8]) -> Option<(Packet, usize)> {
     Some((pcap.packet(secs, fraction, len, original), whole))
 }
 
-/// The enhanced packet block (draft-ietf-opsawg-pcapng section 4.3) that `ahead` begins with, if that
-/// holds all of it, there are no options and the interface is known; and the block's octets.
+/// Returns the packet in the enhanced packet block (draft-ietf-opsawg-pcapng section 4.3) at the front
+/// of `ahead` and the bytes of the block, if all of it is there, it has no options and its interface
+/// is known.
 #[inline]
 fn plain_block(big: bool, interfaces: &[Interface], ahead: &[u8]) -> Option<(Packet, usize)> {
     const HEAD: usize = 28;
@@ -438,7 +446,7 @@ fn plain_block(big: bool, interfaces: &[Interface], ahead: &[u8]) -> Option<(Pac
     let interface = interfaces.get(id as usize).filter(|_| trailer == len)?;
     let packet = Packet {
         arrival: interface.clock.moment((u64::from(high) << 32) | u64::from(low)),
-        link: Some(interface.link),
+        link: interface.link,
         data: HEAD..HEAD + captured as usize,
         cut: captured < original,
         templates: false,
@@ -446,14 +454,11 @@ fn plain_block(big: bool, interfaces: &[Interface], ahead: &[u8]) -> Option<(Pac
     Some((packet, len as usize))
 }
 
-/// Octets as 32-bit numbers of one byte order.
+/// Returns bytes as 32-bit numbers of one byte order.
 #[inline]
-fn words<const OCTETS: usize, const WORDS: usize>(
-    big: bool,
-    octets: &[u8; OCTETS],
-) -> [u32; WORDS] {
+fn words<const BYTES: usize, const WORDS: usize>(big: bool, bytes: &[u8; BYTES]) -> [u32; WORDS] {
     let mut words = [0; WORDS];
-    for (word, chunk) in words.iter_mut().zip(octets.chunks_exact(4)) {
+    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(4)) {
         let chunk = chunk.first_chunk().copied().unwrap_or_default();
         *word = if big { u32::from_be_bytes(chunk) } else { u32::from_le_bytes(chunk) };
     }
@@ -466,7 +471,7 @@ impl Pcap {
         let nanos = u64::from(secs) * 1_000_000_000 + u64::from(fraction) * self.unit;
         Packet {
             arrival: Timestamp::from_nanos(nanos),
-            link: Some(self.link),
+            link: self.link,
             data: PACKET_HEADER..PACKET_HEADER + len as usize,
             cut: len < original,
             templates: false,
@@ -474,17 +479,17 @@ impl Pcap {
     }
 }
 
-/// What the first four octets say of a pcap file.
+/// Variants of pcap, told apart by the first four bytes of the file.
 enum Variant {
-    /// Byte order, and nanoseconds in a unit of time.
+    /// The variant that is read: its byte order, and nanoseconds in a unit of time.
     Read { big: bool, unit: u64 },
-    /// With more in the header of each packet.
+    /// The variant with a longer header of each packet, which is not read.
     Modified,
 }
 
-/// The pcap that begins so.
-fn variant(octets: &[u8]) -> Option<Variant> {
-    let magic = *octets.first_chunk()?;
+/// Returns the variant of pcap that begins with these bytes.
+fn variant(bytes: &[u8]) -> Option<Variant> {
+    let magic = *bytes.first_chunk()?;
     let (big, number) = match u32::from_be_bytes(magic) {
         number @ 0xa1b2_0000..=0xa1b2_ffff => (true, number),
         _ => (false, u32::from_le_bytes(magic)),
@@ -497,9 +502,11 @@ fn variant(octets: &[u8]) -> Option<Variant> {
     }
 }
 
-/// Whether another file begins where a packet or block should. As a packet's header, that of pcap
-/// would be of one microsecond in the year 2055 or 2083, that of pcapng of 439 MB; as a block, pcap's
-/// would be of a type for local use.
+/// Returns true if another file begins where a packet or block should.
+///
+/// Neither file header is a plausible packet: read as a packet's header, that of pcap would name one
+/// microsecond in the year 2055 or 2083, that of pcapng a packet of 439 MB. Read as a block, pcap's
+/// would have a type for local use.
 #[inline]
 fn begins(head: &[u8]) -> bool {
     match head {
@@ -514,7 +521,7 @@ fn begins(head: &[u8]) -> bool {
     }
 }
 
-/// Recognises what begins here, and takes the header if it is pcap's.
+/// Recognises the format of the file that begins here, and takes the header if it is pcap's.
 fn recognise<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
     let offset = input.offset();
     let four = input.peek(4)?;
@@ -547,11 +554,12 @@ fn recognise<R: Read>(input: &mut Input<R>) -> Result<Format, Error> {
     };
     input.take(PCAP_HEADER);
     // The upper bits hold the length of a frame check sequence (draft-ietf-opsawg-pcap section 4).
-    Ok(Format::Pcap(Pcap { big, unit, link: link & 0x03ff_ffff }))
+    Ok(Format::Pcap(Pcap { big, unit, link: Link::from_pcap(link & 0x03ff_ffff) }))
 }
 
-/// Type and length of the block that begins with `head`. A section header sets the byte order.
-fn frame(big: &mut bool, head: &[u8], offset: u64) -> Result<(u32, usize), Error> {
+/// Returns type and length of the block that begins with `head`. A section header sets the byte
+/// order.
+fn block_head(big: &mut bool, head: &[u8], offset: u64) -> Result<(u32, usize), Error> {
     let torn = |found| Error::Torn { offset, what: "a block", expected: block::MIN, found };
     let &[a, b, c, d, .., m, n, o, p] = head else { return Err(torn(head.len())) };
     if head.len() < block::MIN {
@@ -579,12 +587,12 @@ fn frame(big: &mut bool, head: &[u8], offset: u64) -> Result<(u32, usize), Error
     Ok((kind, len as usize))
 }
 
-/// The body of a whole block, whose two lengths must agree.
-fn trailed(big: bool, octets: &[u8], offset: u64) -> Result<&[u8], Error> {
-    let body = octets.get(block::BODY..octets.len().saturating_sub(4)).unwrap_or_default();
-    let mut trailer = Fields::new(big, octets);
-    trailer.take(octets.len().saturating_sub(4));
-    let (found, expected) = (trailer.u32().unwrap_or(0), octets.len());
+/// Returns the body of a whole block, whose two lengths must agree.
+fn block_body(big: bool, bytes: &[u8], offset: u64) -> Result<&[u8], Error> {
+    let body = bytes.get(block::BODY..bytes.len().saturating_sub(4)).unwrap_or_default();
+    let mut trailer = Fields::new(big, bytes);
+    trailer.take(bytes.len().saturating_sub(4));
+    let (found, expected) = (trailer.u32().unwrap_or(0), bytes.len());
     if found as usize == expected {
         return Ok(body);
     }
@@ -594,7 +602,7 @@ fn trailed(big: bool, octets: &[u8], offset: u64) -> Result<&[u8], Error> {
 
 /// Reads the body of a packet block of any kind (draft-ietf-opsawg-pcapng sections 4.3, 4.4 and
 /// appendix A). `last` is the time for a packet that has none.
-fn captured(
+fn packet_block(
     kind: u32,
     big: bool,
     body: &[u8],
@@ -616,7 +624,7 @@ fn captured(
     } else {
         let id = match kind {
             block::ENHANCED => fields.u32().ok_or_else(short)?,
-            // The obsolete block has a 16-bit interface and a count of drops.
+            // The obsolete block has an interface of 16 bits and a count of drops.
             _ => {
                 let id = fields.u16().ok_or_else(short)?;
                 fields.u16().ok_or_else(short)?;
@@ -630,7 +638,7 @@ fn captured(
     }
     let start = block::BODY + body.len() - fields.left();
     let data = fields.take(captured as usize).ok_or_else(|| {
-        let found = format!("{captured} octets in a block body of {}", body.len());
+        let found = format!("{captured} bytes in a block body of {}", body.len());
         Fault::Format("a packet within its block", found)
     })?;
     fields.take(data.len().next_multiple_of(4) - data.len());
@@ -639,10 +647,10 @@ fn captured(
             (Some(interface), Some(ticks)) => interface.clock.moment(ticks),
             _ => last,
         },
-        link: interface.map(|interface| interface.link),
+        link: interface.and_then(|interface| interface.link),
         data: start..start + data.len(),
         cut: captured < original,
-        templates: kind != block::SIMPLE && fields.says(TEMPLATES),
+        templates: kind != block::SIMPLE && fields.has_comment(TEMPLATES),
     })
 }
 

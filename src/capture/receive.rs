@@ -1,7 +1,7 @@
-//! The receiving: sockets into the queue, in a thread that does nothing else.
+//! The receiving thread: moves datagrams from the sockets into the queue.
 //!
-//! It reads no file but the kernel's table of drops, writes none, and waits for nobody. The clock is
-//! read once a batch, which is the arrival of all datagrams in it.
+//! The thread reads no file but the kernel's table of drops, writes none, and waits for no other
+//! thread. The clock is read once for each batch, as the arrival of all datagrams in it.
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
 
 use super::admission::{Admission, Allow, Decision};
+use super::packet_block::Endpoints;
 use super::queue::{Chunk, Queue};
 use super::section::Slot;
 use super::slots::Slots;
@@ -24,48 +25,48 @@ use super::socket::{BATCH, Buffer, Drops, Socket};
 use super::spool::Clocks;
 use crate::time::{Timestamp, Window};
 
-/// How long datagrams may wait for more of them before the writer gets them.
+/// The longest time that datagrams wait for more of them before the writer gets them.
 const HOLD: Duration = Duration::from_millis(20);
 
-/// The longest that it sleeps: it then sees that the clock was set.
+/// The longest sleep, after which the thread sees that the clock was set.
 const SLEEP: Duration = Duration::from_secs(1);
 
-/// Where datagrams come in numbers, how long more of them are let come before they are read: waking
-/// up for every few costs more than reading them. The receive buffer holds many times what comes in
-/// this time; one that is not [`AMPLE`] has half of it.
+/// Pause between reads if many datagrams arrive, because waking up for a few costs more than reading
+/// them. The receive buffer holds many times the datagrams of this time. The pause is half as long for a
+/// buffer below [`AMPLE`].
 const NAP: Duration = Duration::from_millis(1);
 
-/// Octets of a receive buffer for some 1500 datagrams of full length.
+/// Bytes of a receive buffer for about 1,500 datagrams of full length.
 const AMPLE: usize = 4 << 20;
 
-/// So many at once are numbers.
+/// Datagrams of one read from which on [`NAP`] is slept.
 const MANY: usize = 8;
 
-/// Batches that are read from one socket before the next has its turn.
-const TURN: usize = 16;
+/// Batches that are read from one socket before the next one.
+const BATCHES: usize = 16;
 
-/// At the end, how long what the kernel holds is taken, and how long the writer may need for it.
+/// At the end, the time for taking the kernel's datagrams and for waiting for the writer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was counted since the start. Everybody may read it at any time.
+/// Counters since the start. Any thread may read them at any time.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Datagrams that the kernel handed over, of exporters that are allowed.
+    /// Datagrams from allowed exporters that the kernel handed over.
     pub received: AtomicU64,
-    /// Octets in these.
-    pub octets: AtomicU64,
-    /// Of these, datagrams that were dropped because the queue was full.
+    /// Bytes of payload of all datagrams that the kernel handed over.
+    pub bytes: AtomicU64,
+    /// Received datagrams that were dropped because the queue was full.
     pub dropped_queue: AtomicU64,
-    /// Of these, datagrams that were dropped because their exporter sent more than it may.
+    /// Received datagrams that were dropped because their exporter exceeded its rate.
     pub limited: AtomicU64,
     /// Datagrams of senders that are not allowed.
     pub denied: AtomicU64,
-    /// Datagrams that have gone to the output, or were given up.
+    /// Datagrams that were written or given up.
     pub written: AtomicU64,
 }
 
 impl Counters {
-    /// Datagrams that wait to be written.
+    /// Returns the number of datagrams that wait to be written.
     pub fn waiting(&self) -> u64 {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let gone = [&self.written, &self.dropped_queue, &self.limited].map(load).iter().sum();
@@ -73,7 +74,7 @@ impl Counters {
     }
 }
 
-/// The system's clock.
+/// Returns the time of the system's clock.
 pub fn clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
@@ -87,32 +88,33 @@ pub fn clocks() -> io::Result<Clocks> {
     let boot = || -> io::Result<Duration> { Ok(clock_gettime(ClockId::CLOCK_BOOTTIME)?.into()) };
     loop {
         let (before, wall, after) = (boot()?, clock(), boot()?);
-        // Held up between the two, suspended even, they would not be one moment.
+        // After a delay or a suspension between the calls, the times would be of two moments.
         if after.saturating_sub(before) < Duration::from_secs(1) {
             return Ok(Clocks { wall, boot: after });
         }
     }
 }
 
-/// What a receiver is told.
+/// Orders to the receiver.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Hear these from now on.
+    /// Admit these senders from now on.
     Allow(Allow),
-    /// End the slot's part and begin another, which names those that are heard.
-    Again,
-    /// Take what the kernel has, and end.
+    /// End the open part of the slot and begin another, which names the allowed networks.
+    NewPart,
+    /// Take the kernel's datagrams, and end.
     Stop,
 }
 
-/// What a receiver could not do.
+/// Failures of the receiver, after which it continues.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum ReceiveError {
+    /// A socket could not be read.
     Receive(SocketAddr, io::Error),
-    /// The kernel's drops are not known.
+    /// The kernel's table of drops could not be read.
     Drops(io::Error),
-    /// So many datagrams are lost at the end, and no file says so.
-    Left(u64),
+    /// This number of datagrams is lost at the end, and no file counts them.
+    Lost(u64),
 }
 
 pub(super) struct Receiver {
@@ -120,36 +122,36 @@ pub(super) struct Receiver {
     pub queue: Arc<Queue>,
     pub counters: Arc<Counters>,
     pub orders: mpsc::Receiver<Order>,
-    /// Readable when there are orders.
+    /// A socket that is readable when there are orders.
     pub wake: UnixStream,
     pub ident: Option<String>,
     pub seconds: u32,
 }
 
-/// What there is while it runs.
-struct Running<'a, F: FnMut(Trouble)> {
+/// The state of a running receiver.
+struct Running<'a, F: FnMut(ReceiveError)> {
     queue: &'a Queue,
     counters: &'a Counters,
     ident: Option<String>,
     slots: Slots,
-    gate: Admission,
+    admission: Admission,
     allow: Allow,
     drops: Drops,
     chunk: Chunk,
     nap: Duration,
-    /// When the chunk had its first datagram.
+    /// Time when the chunk got its first datagram.
     began: Option<Instant>,
-    /// At the end: until when the writer is waited for.
+    /// Time until which the writer is waited for, set at the end.
     deadline: Option<Instant>,
-    trouble: F,
+    report: F,
 }
 
 impl Receiver {
-    /// Receives until it is told to stop; then the queue is closed.
+    /// Receives until the order to stop, and then closes the queue. Failures go to `report`.
     ///
     /// # Errors
-    /// It cannot wait for its sockets.
-    pub fn run(mut self, allow: Allow, trouble: impl FnMut(Trouble)) -> io::Result<()> {
+    /// The error of poll(2).
+    pub fn run(mut self, allow: Allow, report: impl FnMut(ReceiveError)) -> io::Result<()> {
         let now = clock();
         let mut slots = Slots::new(self.seconds);
         let window = slots.begin(now);
@@ -160,16 +162,16 @@ impl Receiver {
             counters: &self.counters,
             ident: self.ident.take(),
             slots,
-            gate: Admission::new(&allow),
+            admission: Admission::new(&allow),
             allow,
-            drops: Drops::of(&self.sockets),
-            chunk: Chunk { heard: now, ..Chunk::new(slot) },
+            drops: Drops::new(&self.sockets),
+            chunk: Chunk { listened_to: now, ..Chunk::new(slot) },
             nap: if is_ample { NAP } else { NAP / 2 },
             began: None,
             deadline: None,
-            trouble,
+            report,
         };
-        // The file of the first slot is made at once.
+        // The file of the first slot is created at once.
         running.queue.push(&mut running.chunk);
         let mut sockets: Vec<_> =
             self.sockets.into_iter().map(|socket| (socket, Buffer::default())).collect();
@@ -180,13 +182,13 @@ impl Receiver {
     }
 }
 
-/// What a section says of itself.
+/// Returns the description of a slot's section.
 fn section(window: Window, allow: &Allow, ident: Option<&str>) -> Arc<Slot> {
     let nets = allow.nets.as_ref().map(|nets| nets.iter().map(|&(net, _)| net).collect());
     Arc::new(Slot { window, allow: nets, ident: ident.map(str::to_owned) })
 }
 
-impl<F: FnMut(Trouble)> Running<'_, F> {
+impl<F: FnMut(ReceiveError)> Running<'_, F> {
     fn receive(
         &mut self,
         sockets: &mut [(Socket, Buffer)],
@@ -194,15 +196,15 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         wake: &mut UnixStream,
     ) -> io::Result<()> {
         loop {
-            // Drained before the orders are looked at: what comes later wakes again.
+            // Drained before the orders are read: a later order wakes the thread again.
             while matches!(wake.read(&mut [0; 64]), Ok(1..)) {}
             loop {
                 match orders.try_recv() {
                     Ok(Order::Allow(allow)) => {
-                        self.gate = Admission::new(&allow);
+                        self.admission = Admission::new(&allow);
                         self.allow = allow;
                     }
-                    Ok(Order::Again) => {
+                    Ok(Order::NewPart) => {
                         let now = clock();
                         self.end_slot(now);
                         self.begin_slot(now);
@@ -213,11 +215,11 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             }
             let mut count = 0;
             for (socket, buffer) in &mut *sockets {
-                count += self.turn(socket, buffer);
+                count += self.read_socket(socket, buffer);
             }
             let now = clock();
-            self.turn_slot(now);
-            self.slots.heard(now);
+            self.change_slot(now);
+            self.slots.listening_at(now);
             self.hand_over();
             match count {
                 0..MANY => self.wait(sockets, wake, now)?,
@@ -227,28 +229,29 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         }
     }
 
-    /// Reads from one socket, and then lets the next have its turn. Returns how many there were.
-    fn turn(&mut self, socket: &Socket, buffer: &mut Buffer) -> usize {
+    /// Reads datagrams from one socket, at most [`BATCHES`] batches. Returns their number.
+    fn read_socket(&mut self, socket: &Socket, buffer: &mut Buffer) -> usize {
         let local = socket.local();
         let mut all = 0;
-        for _ in 0..TURN {
+        for _ in 0..BATCHES {
             let now = clock();
-            self.turn_slot(now);
-            let arrival = self.slots.heard(now);
-            // The clock may be set; rates are by one that is not.
+            self.change_slot(now);
+            let arrival = self.slots.listening_at(now);
+            // The clock may be set, so rates are measured by a monotonic one.
             let tick = Instant::now();
-            let mut octets = 0;
+            let mut bytes = 0;
             let received = socket.receive(buffer, |from, payload| {
-                octets += payload.len() as u64;
-                self.datagram((arrival, tick), from, local, payload);
+                bytes += payload.len() as u64;
+                let endpoints = Endpoints { source: from, destination: local };
+                self.datagram(arrival, tick, endpoints, payload);
             });
             let count = received.unwrap_or_else(|error| {
-                (self.trouble)(Trouble::Receive(local, error));
-                // One that stays must not keep a processor busy.
+                (self.report)(ReceiveError::Receive(local, error));
+                // A permanent error must not keep a processor busy.
                 thread::sleep(Duration::from_millis(10));
                 0
             });
-            self.counters.octets.fetch_add(octets, Ordering::Relaxed);
+            self.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.hand_over();
             all += count;
             if count < BATCH {
@@ -260,46 +263,46 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
 
     fn datagram(
         &mut self,
-        (arrival, tick): (Timestamp, Instant),
-        from: SocketAddr,
-        local: SocketAddr,
+        arrival: Timestamp,
+        tick: Instant,
+        endpoints: Endpoints,
         payload: &[u8],
     ) {
         let add = |counter: &AtomicU64| _ = counter.fetch_add(1, Ordering::Relaxed);
-        let sender = from.ip().to_canonical();
-        match self.gate.judge(sender, payload.len(), tick) {
+        let sender = endpoints.source.ip().to_canonical();
+        match self.admission.judge(sender, payload.len(), tick) {
             Decision::Accepted => {}
             Decision::Limited => {
                 add(&self.counters.limited);
                 add(&self.counters.received);
-                self.chunk.tally.limited.count(sender, 1);
-                self.chunk.tally.received += 1;
+                self.chunk.counts.limited.count(sender, 1);
+                self.chunk.counts.received += 1;
                 return;
             }
             Decision::Denied => {
                 add(&self.counters.denied);
-                self.chunk.tally.denied.count(sender, 1);
+                self.chunk.counts.denied.count(sender, 1);
                 return;
             }
         }
         add(&self.counters.received);
-        self.chunk.tally.received += 1;
+        self.chunk.counts.received += 1;
         let has_room = !self.chunk.is_full() || self.push();
-        // What fits no packet does not come by UDP either; it would be counted here too.
-        if !has_room || self.chunk.push(arrival, (from, local), payload).is_err() {
+        // A datagram that fits no packet cannot arrive by UDP. It would count as dropped too.
+        if !has_room || self.chunk.push(arrival, endpoints, payload).is_err() {
             add(&self.counters.dropped_queue);
-            self.chunk.tally.dropped_queue += 1;
+            self.chunk.counts.dropped_queue += 1;
         }
     }
 
-    /// Gives the writer what there is, if there is enough of it or the writer has nothing to do.
+    /// Pushes the chunk if it is full, or if its datagrams have waited and the writer has nothing to do.
     fn hand_over(&mut self) {
         if self.chunk.is_full() {
             let is_behind = !self.queue.is_empty();
             self.push();
             if is_behind {
-                // Where both have one processor, the writer has its turn before what waits for it
-                // has left the caches. One that waits for the disk does not take it.
+                // If both threads share a processor, the writer can run before its chunk has left
+                // the caches. A writer that waits for the disk does not run.
                 thread::yield_now();
             }
         } else if !self.chunk.is_empty() {
@@ -310,7 +313,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         }
     }
 
-    /// False if the queue has no room; at the end it is waited for.
+    /// Pushes the chunk. Returns false if the queue has no room; at the end, waits for room.
     fn push(&mut self) -> bool {
         let pushed = match self.deadline {
             None => self.queue.push(&mut self.chunk),
@@ -325,21 +328,22 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         pushed
     }
 
-    fn turn_slot(&mut self, now: Timestamp) {
+    /// Begins the slot of `now` if the open one is over.
+    fn change_slot(&mut self, now: Timestamp) {
         if self.slots.due(now) {
             self.end_slot(now);
             self.begin_slot(now);
         }
     }
 
-    /// Tells the writer that the slot, or this part of it, is over. Where even for that there is no
-    /// room its counts go to the next one.
+    /// Ends the slot, or this part of it, for the writer. If the queue has no room even for that, the
+    /// counts go to the next slot.
     fn end_slot(&mut self, now: Timestamp) {
         let more = self.drops.more().unwrap_or_else(|error| {
-            (self.trouble)(Trouble::Drops(error));
+            (self.report)(ReceiveError::Drops(error));
             0
         });
-        self.chunk.tally.dropped_kernel += more;
+        self.chunk.counts.dropped_kernel += more;
         self.chunk.end = self.slots.end(now);
         if !self.push() {
             let lost = self.chunk.drop_datagrams();
@@ -349,7 +353,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         self.began = None;
     }
 
-    /// The file is made when its slot begins.
+    /// Begins the slot of `now`. The empty chunk lets the writer create the file at once.
     fn begin_slot(&mut self, now: Timestamp) {
         let window = self.slots.begin(now);
         self.chunk.slot = section(window, &self.allow, self.ident.as_deref());
@@ -357,7 +361,7 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         self.queue.push(&mut self.chunk);
     }
 
-    /// Sleeps until a datagram or an order comes, the slot ends or the writer must get something.
+    /// Sleeps until a datagram or an order arrives, the slot ends, or the chunk is to be pushed.
     fn wait(
         &self,
         sockets: &[(Socket, Buffer)],
@@ -369,13 +373,13 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
             most = most.min(Duration::from_nanos(end.nanos().saturating_sub(now.nanos())));
         }
         if let Some(began) = self.began {
-            // At least a part of it: a writer that is behind is not asked all the time.
+            // At least a part of it, so that the queue of a slow writer is not polled all the time.
             most = most.min(HOLD.saturating_sub(began.elapsed()).max(HOLD / 4));
         }
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = vec![readable(wake.as_fd())];
         fds.extend(sockets.iter().map(|(socket, _)| readable(socket.as_fd())));
-        // Rounded up: a moment too early is no use, and would be a busy loop.
+        // Rounded up, because waking up too early would make a busy loop.
         let millis = u16::try_from(most.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         match poll(&mut fds, PollTimeout::from(millis)) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
@@ -383,20 +387,20 @@ impl<F: FnMut(Trouble)> Running<'_, F> {
         }
     }
 
-    /// Takes what the kernel has, and ends the slot.
+    /// Takes the kernel's datagrams, and ends the slot.
     fn finish(&mut self, sockets: &mut [(Socket, Buffer)]) {
         let deadline = Instant::now() + PATIENCE;
         self.deadline = Some(deadline);
         for (socket, buffer) in sockets {
             if let Err(error) = socket.close_to_others() {
-                (self.trouble)(Trouble::Receive(socket.local(), error));
+                (self.report)(ReceiveError::Receive(socket.local(), error));
             }
-            while self.turn(socket, buffer) > 0 && Instant::now() < deadline {}
+            while self.read_socket(socket, buffer) > 0 && Instant::now() < deadline {}
         }
         self.end_slot(clock());
         // The queue had no room for the end of the slot.
         if self.chunk.end.is_some() {
-            (self.trouble)(Trouble::Left(self.chunk.tally.lost()));
+            (self.report)(ReceiveError::Lost(self.chunk.counts.lost()));
         }
     }
 }

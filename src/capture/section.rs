@@ -1,7 +1,7 @@
-//! What nfcap's own files say in comments: the slot that a section holds, and how it closed.
+//! The comments in nfcap's own files: the slot that a section holds, and its counters at the end.
 //!
-//! Both are one line of `key=value` words, one blank between them, in the opt_comment (pcapng
-//! section 3.5) of the section header and of the interface statistics block:
+//! Each is one line of `key=value` words, separated by one blank, in the opt_comment (pcapng section
+//! 3.5) of the section header or of the interface statistics block:
 //!
 //! ```text
 //! nfcap slot=2001-07-01T00:20:00Z seconds=600 open=1
@@ -10,8 +10,8 @@
 //! nfcap received=1200 dropped_kernel=3 dropped_queue=0 limited=9 denied=7 missing_datagrams=12
 //! ```
 //!
-//! A key that is missing, comes twice or has a value it cannot have is an error; unknown keys are
-//! passed over.
+//! A key that is missing, occurs twice or has an impossible value is an error. Unknown keys are
+//! ignored.
 
 use std::fmt;
 
@@ -20,77 +20,82 @@ use ipnet::IpNet;
 use crate::time::{Timestamp, Window};
 use crate::wire::Lost;
 
-/// The most octets of [`Slot::ident`].
+/// The comment of a packet that restates templates in force. No counter includes such packets: no
+/// exporter sent them in this slot.
+pub(super) const TEMPLATES: &str = "nfcap:templates";
+
+/// The most bytes of [`Slot::ident`].
 pub const MAX_IDENT: usize = 64;
 
-/// The most networks that [`Slot::allow`] may name. A comment holds 65,535 octets, a network 44 of
-/// them at most.
+/// The most networks that [`Slot::allow`] may name. A comment holds 65,535 bytes, and a network takes
+/// at most 44 of them.
 pub const MAX_ALLOW: usize = 1000;
 
-/// What one section of an nfcap file holds.
+/// The slot that one section of an nfcap file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The stretch of time in which its datagrams arrived.
+    /// The period in which the section's datagrams arrived.
     pub window: Window,
-    /// Networks of the exporters that were heard; `None`: nfcap was open to all.
+    /// Networks of the exporters that nfcap received from, `None` if it was open to all.
     pub allow: Option<Vec<IpNet>>,
-    /// Which collector it was, if it has a name; see [`is_ident`].
+    /// Name of the collector, if it has one; see [`is_ident`].
     pub ident: Option<String>,
 }
 
-/// Whether a collector can have this name: 1 to [`MAX_IDENT`] printing characters of ASCII, no blank
-/// among them. It is one word of a comment.
+/// Returns true if a collector may have this name: 1 to [`MAX_IDENT`] printable ASCII characters
+/// without a blank, because the name is one word of a comment.
 pub fn is_ident(text: &str) -> bool {
-    (1..=MAX_IDENT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic())
+    (1..=MAX_IDENT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// How a section of an nfcap file ended: its interface statistics block.
+/// The interface statistics block that ends a section of an nfcap file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
-    /// Datagrams of exporters that are allowed that the kernel handed to nfcap, those in
-    /// `dropped_queue` and `limited` included.
+    /// Datagrams from allowed exporters that the kernel handed to nfcap, including those in
+    /// `dropped_queue` and `limited`.
     pub received: u64,
-    /// Datagrams that the kernel dropped, the socket buffer being full.
+    /// Datagrams that the kernel dropped because the socket buffer was full.
     pub dropped_kernel: u64,
-    /// Datagrams that nfcap dropped, its queue being full.
+    /// Datagrams that nfcap dropped because its queue was full.
     pub dropped_queue: u64,
-    /// Datagrams that nfcap dropped because their exporter sent more than it may.
+    /// Datagrams that nfcap dropped because their exporter exceeded its rate.
     pub limited: u64,
-    /// Datagrams of senders that are not allowed. They are in no other count.
+    /// Datagrams of senders that are not allowed. No other counter includes them.
     pub denied: u64,
-    /// What is missing by the sequence numbers of all exporters, wherever it was lost: what is
-    /// dropped here is missing too.
+    /// Flows and datagrams missing by the sequence numbers of all exporters, wherever they were lost.
+    /// Datagrams dropped here are missing too.
     pub missing: Lost,
-    /// When nfcap began to listen in this slot (isb_starttime).
+    /// The moment when nfcap began to listen in this slot (isb_starttime).
     pub start: Timestamp,
-    /// When it stopped (isb_endtime). `end - start` is the part of the slot that was covered.
+    /// The moment when nfcap stopped listening (isb_endtime). `end - start` is the part of the slot
+    /// that was covered.
     pub end: Timestamp,
 }
 
-/// Why the comment of an nfcap section or closing block cannot be read.
+/// The reason why the comment of an nfcap section or closing block cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SlotError {
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("nfcap's comment lacks {0}=")]
     Missing(&'static str),
-    /// A key comes twice, or with a value that it cannot have.
+    /// A key occurs twice, or has an impossible value.
     #[error("nfcap's comment cannot hold {0:?} here")]
     Value(String),
-    /// The closing block does not say when nfcap listened.
+    /// The closing block lacks the times between which nfcap listened.
     #[error("nfcap's closing block lacks its times")]
     Times,
 }
 
 impl Slot {
-    /// Whether nfcap took exports from anyone.
+    /// Returns true if nfcap accepted exports from anyone.
     pub fn open(&self) -> bool {
         self.allow.is_none()
     }
 
-    /// Reads a section comment. `None` if it is not nfcap's.
+    /// Reads a section comment. Returns `None` if it is not nfcap's.
     pub(super) fn parse(comment: &str) -> Option<Result<Slot, SlotError>> {
         comment.strip_prefix("nfcap slot=")?;
-        // mergecap makes one section of many, under all their comments: that is no slot.
+        // mergecap joins many sections into one with all their comments, which is no slot.
         let words = comment.strip_prefix("nfcap ").filter(|words| !words.contains('\n'))?;
         Some(Slot::read(words))
     }
@@ -120,7 +125,7 @@ impl Slot {
     }
 }
 
-/// The section comment.
+/// Writes the section comment.
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, seconds) = (self.window.start_text(), self.window.seconds());
@@ -139,7 +144,7 @@ impl fmt::Display for Slot {
 }
 
 impl Closing {
-    /// Reads the comment of a closing block, without the times. `None` if it is not nfcap's.
+    /// Reads the comment of a closing block, without the times. Returns `None` if it is not nfcap's.
     pub(super) fn parse(comment: &str) -> Option<Result<Closing, SlotError>> {
         comment.strip_prefix("nfcap received=")?;
         let words = comment.strip_prefix("nfcap ")?;
@@ -158,9 +163,9 @@ impl Closing {
         ];
         let found = values(words, keys)?;
         let [received, dropped_kernel, dropped_queue, limited, denied, flows, datagrams] = found;
-        let must = |key, text: Option<&str>| count(key, text.ok_or(SlotError::Missing(key))?);
-        let may = |key, text: Option<&str>| text.map_or(Ok(0), |text| count(key, text));
-        // Negative where datagrams that were late fill the gaps of the slot before.
+        let required = |key, text: Option<&str>| count(key, text.ok_or(SlotError::Missing(key))?);
+        let optional = |key, text: Option<&str>| text.map_or(Ok(0), |text| count(key, text));
+        // Negative if late datagrams fill gaps of the slot before.
         let signed = |key, text: Option<&str>| match text.map(|text| (text, text.strip_prefix('-')))
         {
             None => Ok(None),
@@ -168,11 +173,11 @@ impl Closing {
             Some((_, Some(text))) => Ok(Some(-count::<i64>(key, text)?)),
         };
         Ok(Closing {
-            received: must("received", received)?,
-            dropped_kernel: must("dropped_kernel", dropped_kernel)?,
-            dropped_queue: must("dropped_queue", dropped_queue)?,
-            limited: may("limited", limited)?,
-            denied: may("denied", denied)?,
+            received: required("received", received)?,
+            dropped_kernel: required("dropped_kernel", dropped_kernel)?,
+            dropped_queue: required("dropped_queue", dropped_queue)?,
+            limited: optional("limited", limited)?,
+            denied: optional("denied", denied)?,
             missing: Lost {
                 flows: signed("missing_flows", flows)?,
                 datagrams: signed("missing_datagrams", datagrams)?,
@@ -181,21 +186,21 @@ impl Closing {
         })
     }
 
-    /// All that was lost here.
+    /// Returns the datagrams dropped by the kernel, by the queue and by the rate limit.
     pub fn dropped(&self) -> u64 {
         self.dropped_kernel.saturating_add(self.dropped_queue).saturating_add(self.limited)
     }
 }
 
-/// A number without a sign.
+/// Parses a number without a sign.
 fn count<N: std::str::FromStr>(key: &str, text: &str) -> Result<N, SlotError> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
     number.ok_or_else(|| SlotError::Value(format!("{key}={text}")))
 }
 
-/// The comment of the closing block; its times stand in options of their own. Of what is nothing or
-/// not known only the first three are written.
+/// Writes the comment of the closing block, without the times, which are options of their own. The
+/// first three counters are always written, the others only if they are known and not 0.
 impl fmt::Display for Closing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Closing { received, dropped_kernel, dropped_queue, limited, denied, missing, .. } =
@@ -220,7 +225,7 @@ impl fmt::Display for Closing {
     }
 }
 
-/// The values of `keys` among words of `key=value`, each at most once.
+/// Returns the values of `keys` among words of `key=value`. A key may occur at most once.
 fn values<'a, const N: usize>(
     words: &'a str,
     keys: [&str; N],
@@ -259,7 +264,7 @@ mod tests {
 
     #[test]
     fn other_comments_are_not_slots() {
-        // The last is what mergecap makes of two.
+        // The last one is mergecap's, made of two files.
         for text in [
             "",
             "nfcap",
@@ -274,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_slot_is_an_error() {
+    fn damaged_slots_are_errors() {
         let start = "nfcap slot=2001-07-01T00:20:00Z";
         for (text, error) in [
             (start.to_owned(), SlotError::Missing("seconds")),

@@ -1,4 +1,4 @@
-//! The sockets that export datagrams come in by, and what the kernel dropped before we read it.
+//! The UDP sockets that receive export datagrams, and the kernel's counts of dropped datagrams.
 
 use std::fs;
 use std::io::{self, ErrorKind, IoSliceMut};
@@ -12,40 +12,39 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::fstat;
 
-/// Octets that the kernel is asked to hold for us, if nobody says otherwise: a second of a gigabit,
-/// with the kernel's own book-keeping.
+/// Default bytes of a socket's receive buffer: a second at a gigabit, with the kernel's bookkeeping.
 pub const BUFFER: usize = 32 << 20;
 
-/// The longest datagram that UDP has room for, and one octet.
+/// Bytes for the longest UDP datagram, and one more.
 const DATAGRAM: usize = 1 << 16;
 
-/// Datagrams that one call to the kernel brings.
+/// The most datagrams that one system call returns.
 pub const BATCH: usize = 64;
 
-/// Octets from one datagram's place to the next: more than a datagram, and no multiple of what a
-/// cache is divided by, or all beginnings would be kept in the same few lines of it.
+/// Bytes from one datagram's place to the next: more than a datagram, and no multiple of a power of two,
+/// or the beginnings of all would compete for the same few cache lines.
 const STRIDE: usize = DATAGRAM + 1600;
 
-/// The tables in which the kernel counts drops. SO_RXQ_OVFL is not used: it comes with the next
-/// datagram only, and is too low after a burst.
+/// The tables in which the kernel counts drops. SO_RXQ_OVFL is not used: its count comes only with the
+/// next datagram, and is too low after a burst.
 const TABLES: [&str; 2] = ["/proc/self/net/udp", "/proc/self/net/udp6"];
 
-/// A bound UDP socket that never waits.
+/// A bound UDP socket that never blocks.
 #[derive(Debug)]
 pub struct Socket {
     socket: UdpSocket,
     local: SocketAddr,
-    /// Its number in the kernel's tables.
+    /// Number of the socket in the kernel's tables.
     inode: u64,
     buffer: usize,
 }
 
 impl Socket {
-    /// Binds `address`, or all addresses of IPv4 and IPv6 together if there is none; IPv4 alone
-    /// where the machine has no IPv6. The kernel is asked to hold `buffer` octets.
+    /// Binds `address`, or without one all addresses of IPv4 and IPv6 together, or of IPv4 alone if the
+    /// machine has no IPv6. Asks the kernel for a receive buffer of `buffer` bytes.
     ///
     /// # Errors
-    /// What the system says: the port is taken, the address is not ours.
+    /// The system's error: the port is in use, or the address is not the machine's.
     pub fn bind(address: Option<IpAddr>, port: u16, buffer: usize) -> io::Result<Socket> {
         let any = match address {
             Some(address) => return Socket::bound(SocketAddr::new(address, port), buffer, true),
@@ -62,8 +61,8 @@ impl Socket {
         }
     }
 
-    /// `alone`: not for the other family too.
-    fn bound(address: SocketAddr, buffer: usize, alone: bool) -> io::Result<Socket> {
+    /// Binds an address. With `only`, an IPv6 socket does not receive IPv4 too.
+    fn bound(address: SocketAddr, buffer: usize, only: bool) -> io::Result<Socket> {
         let family = match address {
             SocketAddr::V4(_) => AddressFamily::Inet,
             SocketAddr::V6(_) => AddressFamily::Inet6,
@@ -71,13 +70,13 @@ impl Socket {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(family, SockType::Datagram, flags, None)?;
         if address.is_ipv6() {
-            setsockopt(&fd, sockopt::Ipv6V6Only, &alone)?;
+            setsockopt(&fd, sockopt::Ipv6V6Only, &only)?;
         }
-        // Beyond rmem_max only for root; the other one takes what there is to have.
+        // Only root may exceed rmem_max. The other option takes as much as is allowed.
         if setsockopt(&fd, sockopt::RcvBufForce, &buffer).is_err() {
             setsockopt(&fd, sockopt::RcvBuf, &buffer)?;
         }
-        // Linux doubles what it is asked for, for its own book-keeping.
+        // Linux doubles the size for its own bookkeeping.
         let buffer = nix::sys::socket::getsockopt(&fd, sockopt::RcvBuf)? / 2;
         bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
         let inode = fstat(&fd)?.st_ino;
@@ -86,29 +85,29 @@ impl Socket {
         Ok(Socket { socket, local, inode, buffer })
     }
 
-    /// Address and port, also where port 0 was asked for.
+    /// Returns the local address and port, also if port 0 was bound.
     pub const fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Octets that the kernel holds for it, a part of them for its own book-keeping: what was granted
-    /// of those that were asked for.
+    /// Returns the bytes of the receive buffer that the kernel has granted. It uses a part of them for its
+    /// bookkeeping.
     pub const fn buffer(&self) -> usize {
         self.buffer
     }
 
-    /// Hands over what has come, at most a [`BATCH`]: who sent it and what. Returns how many
-    /// datagrams there were; fewer than a batch means that the socket is empty now.
+    /// Passes the received datagrams to `take`, at most [`BATCH`], each with its sender. Returns their
+    /// number; fewer than a batch means that the socket is empty now.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn receive(
         &self,
         buffer: &mut Buffer,
         mut take: impl FnMut(SocketAddr, &[u8]),
     ) -> io::Result<usize> {
         let mut places: Vec<[IoSliceMut<'_>; 1]> = buffer
-            .octets
+            .bytes
             .chunks_exact_mut(STRIDE)
             .map(|place| place.split_at_mut(DATAGRAM).0)
             .map(|place| [IoSliceMut::new(place)])
@@ -129,11 +128,13 @@ impl Socket {
         Ok(count)
     }
 
-    /// Takes no more from the network; what has come can still be received. The socket is connected
-    /// to itself, so nobody else reaches it: the kernel tells senders that the port is closed.
+    /// Stops taking datagrams from the network. Those in the receive buffer can still be received.
+    ///
+    /// The socket is connected to itself, so that no other sender reaches it. The kernel answers them
+    /// that the port is closed.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn close_to_others(&self) -> io::Result<()> {
         let mut itself = self.local;
         if itself.ip().is_unspecified() {
@@ -146,17 +147,17 @@ impl Socket {
     }
 }
 
-/// Room for the datagrams of one batch, for one socket: it keeps how long the addresses of its family
-/// are.
+/// The buffer for the datagrams of one batch. Each socket needs its own, because the headers keep the
+/// length of its family's addresses.
 pub struct Buffer {
-    octets: Box<[u8]>,
+    bytes: Box<[u8]>,
     headers: MultiHeaders<SockaddrStorage>,
 }
 
 impl Default for Buffer {
     fn default() -> Buffer {
         let headers = MultiHeaders::preallocate(BATCH, None);
-        Buffer { octets: vec![0; BATCH * STRIDE].into(), headers }
+        Buffer { bytes: vec![0; BATCH * STRIDE].into(), headers }
     }
 }
 
@@ -180,34 +181,34 @@ impl AsFd for Socket {
     }
 }
 
-/// What the kernel dropped at some sockets. Whoever counts has one of these.
+/// A count of the datagrams that the kernel dropped at some sockets.
 #[derive(Clone, Debug)]
 pub struct Drops(Vec<Dropped>);
 
 #[derive(Clone, Debug)]
 struct Dropped {
     inode: u64,
-    /// Drops counted so far, modulo 2^32 as the kernel has it.
+    /// The kernel's count at the last call, modulo 2^32.
     counted: u32,
 }
 
 impl Drops {
-    /// Of these sockets, from when they were bound.
-    pub fn of(sockets: &[Socket]) -> Drops {
-        let of = |socket: &Socket| Dropped { inode: socket.inode, counted: 0 };
-        Drops(sockets.iter().map(of).collect())
+    /// Returns a count for these sockets, from when they were bound.
+    pub fn new(sockets: &[Socket]) -> Drops {
+        let new = |socket: &Socket| Dropped { inode: socket.inode, counted: 0 };
+        Drops(sockets.iter().map(new).collect())
     }
 
-    /// How many datagrams the kernel dropped since the last call.
+    /// Returns how many datagrams the kernel dropped since the last call.
     ///
     /// # Errors
-    /// The kernel's tables cannot be read; nothing is counted as told then.
+    /// The kernel's tables cannot be read. The next call then includes these drops.
     pub fn more(&mut self) -> io::Result<u64> {
         let mut tables = Vec::new();
         for table in TABLES {
             match fs::read_to_string(table) {
                 Ok(text) => tables.push(text),
-                // No IPv6 on this machine.
+                // The machine has no IPv6.
                 Err(error) if error.kind() == ErrorKind::NotFound && !tables.is_empty() => {}
                 Err(error) => return Err(error),
             }
@@ -217,8 +218,8 @@ impl Drops {
             .0
             .iter_mut()
             .map(|socket| {
-                let of = |line| drops(line).filter(|&(inode, _)| inode == socket.inode);
-                let Some((_, drops)) = lines().find_map(of) else { return 0 };
+                let own = |line| drops(line).filter(|&(inode, _)| inode == socket.inode);
+                let Some((_, drops)) = lines().find_map(own) else { return 0 };
                 let more = drops.wrapping_sub(socket.counted);
                 socket.counted = drops;
                 u64::from(more)
@@ -227,7 +228,7 @@ impl Drops {
     }
 }
 
-/// Inode and drops of a socket, by a line of the kernel's table.
+/// Parses a line of the kernel's table: a socket's inode and its drops.
 fn drops(line: &str) -> Option<(u64, u32)> {
     let mut words = line.split_ascii_whitespace();
     let inode = words.nth(9)?.parse().ok()?;
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_table_is_read() {
+    fn table_of_the_kernel_is_read() {
         let line = " 3519: 0100007F:9C9B 00000000:0000 07 00000000:00000000 00:00000000 00000000  \
                     1000        0 8190 2 00000000d1a1e2ab 4944";
         assert_eq!(drops(line), Some((8190, 4944)));
@@ -248,12 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn drops_are_told_once() {
+    fn drops_are_counted_once() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let sockets = [Socket::bind(Some(loopback), 0, BUFFER).unwrap()];
-        let mut drops = Drops::of(&sockets);
+        let mut drops = Drops::new(&sockets);
         assert_eq!(drops.more().unwrap(), 0);
-        // Nobody reads: what does not fit is dropped.
+        // No datagram is read meanwhile, so those that do not fit are dropped.
         setsockopt(&sockets[0].socket, sockopt::RcvBuf, &4096).unwrap();
         let sender = UdpSocket::bind((loopback, 0)).unwrap();
         for _ in 0..100 {
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_named_is_that_alone() {
+    fn named_address_binds_its_family_only() {
         let four = Socket::bind(Some(Ipv4Addr::UNSPECIFIED.into()), 0, BUFFER).unwrap();
         let port = four.local().port();
         match Socket::bind(Some(Ipv6Addr::UNSPECIFIED.into()), port, BUFFER) {
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn one_socket_hears_both_families() {
+    fn one_socket_receives_both_families() {
         let socket = Socket::bind(None, 0, BUFFER).unwrap();
         let port = socket.local().port();
         let mut buffer = Buffer::default();
@@ -291,12 +292,12 @@ mod tests {
                 continue;
             };
             sender.send_to(b"x", SocketAddr::new(to.parse().unwrap(), port)).unwrap();
-            let mut heard = Vec::new();
+            let mut received = Vec::new();
             let take = |from: SocketAddr, payload: &[u8]| {
-                heard.push((from.ip().to_canonical(), payload.to_vec()));
+                received.push((from.ip().to_canonical(), payload.to_vec()));
             };
             assert_eq!(socket.receive(&mut buffer, take).unwrap(), 1);
-            assert_eq!(heard, [(to.parse().unwrap(), b"x".to_vec())]);
+            assert_eq!(received, [(to.parse().unwrap(), b"x".to_vec())]);
         }
     }
 
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_socket_still_gives_what_it_has() {
+    fn closed_socket_still_gives_its_datagrams() {
         for bind in [None, Some(IpAddr::V4(Ipv4Addr::LOCALHOST))] {
             let socket = Socket::bind(bind, 0, BUFFER).unwrap();
             let sender = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,5 @@
-//! What a collector remembers across restarts: the templates and options in force, as a capture file
-//! of restated datagrams. Its name begins with a dot, so that readers of the spool skip it.
+//! The templates and options in force that a collector keeps across restarts, as a capture file of
+//! restated datagrams. Its name begins with a dot, so that readers of the spool skip it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -17,44 +17,47 @@ use super::spool::SlotFileError;
 use super::writer::Writer;
 use crate::time::{Timestamp, Window};
 
-/// The file, in the spool.
+/// Name of the file in the spool.
 const NAME: &str = ".nfcap.templates.pcapng";
 
-/// So many times what writing it took is waited before it is written again: ten thousand exporters
-/// that start at once must not keep the disk busy with it.
-const PAUSE: u32 = 20;
+/// Pause between two writes, in multiples of the time that the last one took: ten thousand exporters
+/// that start at once must not keep the disk busy.
+const PAUSE_FACTOR: u32 = 20;
 
-/// As long at most, and after a failure.
-const REST: Duration = Duration::from_secs(60);
+/// The longest pause, which also follows a failure.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// What was written down.
+/// The state of the file.
 #[derive(Debug, Default)]
 pub(super) struct TemplateCache {
+    /// Generation of templates in the file.
     generation: Option<u64>,
-    /// Not to be written again before this.
-    rest: Option<Instant>,
+    /// The earliest moment of the next write.
+    not_before: Option<Instant>,
 }
 
 impl TemplateCache {
-    /// This generation is in the file.
+    /// Returns the state if the file holds this generation.
     pub fn at(generation: u64) -> TemplateCache {
-        TemplateCache { generation: Some(generation), rest: None }
+        TemplateCache { generation: Some(generation), not_before: None }
     }
 
-    /// Whether there is nothing to do: this generation is written down, or another one was only just.
-    pub fn is(&self, generation: u64) -> bool {
-        self.generation == Some(generation) || self.rest.is_some_and(|rest| Instant::now() < rest)
+    /// Returns true if there is nothing to write now: the file holds this generation, or the last write
+    /// was too recent.
+    pub fn is_current(&self, generation: u64) -> bool {
+        self.generation == Some(generation)
+            || self.not_before.is_some_and(|moment| Instant::now() < moment)
     }
 
-    /// The next change is written down at once, however short ago the last one was.
+    /// Lets the next change be written at once, even if the last write was recent.
     pub fn flush_now(&mut self) {
-        self.rest = None;
+        self.not_before = None;
     }
 
-    /// Writes a generation of restated datagrams, whole or not at all.
+    /// Replaces the file by a generation of restated datagrams.
     ///
     /// # Errors
-    /// What the system says, with the path; the file that was there is still there.
+    /// The system's error with the path. The old file is unchanged then.
     pub fn write(
         &mut self,
         dir: &Path,
@@ -68,8 +71,9 @@ impl TemplateCache {
         part.push(".part");
         let part = PathBuf::from(part);
         let written = write(&part, now, datagrams).and_then(|()| fs::rename(&part, &path));
-        let pause = if written.is_ok() { (began.elapsed() * PAUSE).min(REST) } else { REST };
-        self.rest = Some(Instant::now() + pause);
+        let taken = began.elapsed() * PAUSE_FACTOR;
+        let pause = if written.is_ok() { taken.min(MAX_PAUSE) } else { MAX_PAUSE };
+        self.not_before = Some(Instant::now() + pause);
         match written {
             Ok(()) => {
                 self.generation = Some(generation);
@@ -88,15 +92,15 @@ fn write(
     now: Timestamp,
     datagrams: impl Iterator<Item = (Endpoints, Vec<u8>)>,
 ) -> io::Result<()> {
-    // What lies there may be a link.
+    // Another process may have put a link there.
     _ = fs::remove_file(part);
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o640).open(part)?;
     let mut writer = Writer::new(BufWriter::new(file));
     let slot = Slot { window: Window::at(now, 1), allow: None, ident: None };
     writer.section(&slot).map_err(io::Error::other)?;
-    for ((from, to), payload) in datagrams {
-        writer.templates(now, from, to, &payload).map_err(io::Error::other)?;
+    for (Endpoints { source, destination }, payload) in datagrams {
+        writer.templates(now, source, destination, &payload).map_err(io::Error::other)?;
     }
     writer
         .end(&Closing { start: now, end: now, ..Closing::default() })
@@ -106,11 +110,17 @@ fn write(
     output.get_ref().sync_data()
 }
 
-/// A restated datagram: who, from which port to which, and what.
-pub(super) type Restated = (SocketAddr, u16, Vec<u8>);
+/// A restated datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Restated {
+    pub source: SocketAddr,
+    /// Destination port.
+    pub dport: u16,
+    pub payload: Vec<u8>,
+}
 
-/// The datagrams that were written down in a spool, up to where the file cannot be read, and why it
-/// cannot. None of a spool that is new.
+/// Returns the restated datagrams in a spool's file up to the first error, and that error. A new spool
+/// has none.
 pub(super) fn read(dir: &Path) -> (Vec<Restated>, Option<String>) {
     let path = dir.join(NAME);
     let mut datagrams = Vec::new();
@@ -123,13 +133,16 @@ pub(super) fn read(dir: &Path) -> (Vec<Restated>, Option<String>) {
             Err(error) => return Err(error.to_string()),
         };
         if !file.metadata().is_ok_and(|data| data.is_file()) {
-            return Err("no regular file".to_owned());
+            return Err("not a regular file".to_owned());
         }
         let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
         while let Some(event) = reader.next().map_err(|error| error.to_string())? {
             if let Event::Datagram(datagram) = event {
-                let from = (datagram.exporter, datagram.port).into();
-                datagrams.push((from, datagram.dport, datagram.payload.to_vec()));
+                datagrams.push(Restated {
+                    source: (datagram.exporter, datagram.port).into(),
+                    dport: datagram.dport,
+                    payload: datagram.payload.to_vec(),
+                });
             }
         }
         Ok(())
@@ -143,33 +156,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_a_torn_file_up_to_its_tear() {
+    fn written_file_is_read_and_a_torn_one_up_to_its_tear() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()), (Vec::new(), None));
-        let ends = |octet: u8| (([192, 0, 2, octet], 2055).into(), ([0, 0, 0, 0], 9999).into());
-        let all: Vec<_> = (1..=3).map(|n| (ends(n), vec![n; 50])).collect();
-        let restated = |all: &[(Endpoints, Vec<u8>)]| -> Vec<Restated> {
-            all.iter().map(|((from, to), payload)| (*from, to.port(), payload.clone())).collect()
+        let endpoints = |host: u8| Endpoints {
+            source: ([192, 0, 2, host], 2055).into(),
+            destination: ([0, 0, 0, 0], 9999).into(),
         };
-        let mut known = TemplateCache::default();
+        let all: Vec<_> = (1..=3).map(|n| (endpoints(n), vec![n; 50])).collect();
+        let restated = |all: &[(Endpoints, Vec<u8>)]| -> Vec<Restated> {
+            all.iter()
+                .map(|(Endpoints { source, destination }, payload)| Restated {
+                    source: *source,
+                    dport: destination.port(),
+                    payload: payload.clone(),
+                })
+                .collect()
+        };
+        let mut cache = TemplateCache::default();
         let now = Timestamp::from_secs(993_946_800);
-        known.write(dir.path(), 7, now, all.clone().into_iter()).unwrap();
-        assert!(known.is(7) && known.is(8));
-        known.flush_now();
-        assert!(known.is(7) && !known.is(8));
+        cache.write(dir.path(), 7, now, all.clone().into_iter()).unwrap();
+        assert!(cache.is_current(7) && cache.is_current(8));
+        cache.flush_now();
+        assert!(cache.is_current(7) && !cache.is_current(8));
         assert_eq!(read(dir.path()), (restated(&all), None));
         let path = dir.path().join(NAME);
-        let octets = fs::read(&path).unwrap();
-        fs::write(&path, &octets[..octets.len() - 150]).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() - 150]).unwrap();
         let (left, error) = read(dir.path());
         assert!(left.len() < 3 && left == restated(&all[..left.len()]), "{left:?}");
         assert!(error.unwrap().contains(".nfcap.templates.pcapng: byte "));
-        // Where it cannot be written the old one stays.
-        fs::write(&path, &octets).unwrap();
+        // If the file cannot be written, the old one stays.
+        fs::write(&path, &bytes).unwrap();
         fs::create_dir(dir.path().join(".nfcap.templates.pcapng.part")).unwrap();
-        known.write(dir.path(), 8, now, all.clone().into_iter()).unwrap_err();
-        known.flush_now();
-        assert!(!known.is(8));
+        cache.write(dir.path(), 8, now, all.clone().into_iter()).unwrap_err();
+        cache.flush_now();
+        assert!(!cache.is_current(8));
         assert_eq!(read(dir.path()), (restated(&all), None));
     }
 }

@@ -1,4 +1,4 @@
-//! nfcap's own capture files: pcapng sections of raw IP packets.
+//! Writes nfcap's own capture files: pcapng sections of raw IP packets.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,16 +13,15 @@ use pcap_file::pcapng::blocks::interface_statistics::{
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness};
 
-use super::TEMPLATES;
 use super::error::WriteError;
-use super::packet_block;
-use super::section::{Closing, MAX_ALLOW, Slot};
+use super::packet_block::{self, Endpoints};
+use super::section::{Closing, MAX_ALLOW, Slot, TEMPLATES};
 use crate::time::Timestamp;
 
-/// Nothing is cut; this is what other programs write for that.
+/// Snapshot length that other programs write if no packet is cut.
 const SNAPLEN: u32 = 262_144;
 
-/// The blocks that open a section.
+/// Returns the blocks that open a section.
 ///
 /// # Errors
 /// [`WriteError::Allow`] if the slot allows more than [`MAX_ALLOW`] networks.
@@ -38,12 +37,14 @@ pub(super) fn opening(slot: &Slot) -> Result<Vec<u8>, WriteError> {
     .into_inner())
 }
 
-/// The interface statistics block that closes a section. isb_ifrecv is what was received, isb_ifdrop
-/// all that was dropped, where other programs look for it, isb_osdrop the kernel's part of that; the
-/// comment says it in our own words.
+/// Returns the interface statistics block that closes a section.
+///
+/// The comment has nfcap's own counters. Other programs read the options: isb_ifrecv is the number of
+/// datagrams received, isb_ifdrop of all that were dropped, isb_osdrop of those that the kernel
+/// dropped.
 ///
 /// # Errors
-/// What pcap-file says.
+/// The error of pcap-file.
 pub(super) fn closing(closing: &Closing) -> Result<Vec<u8>, WriteError> {
     let block = InterfaceStatisticsBlock {
         interface_id: 0,
@@ -57,15 +58,15 @@ pub(super) fn closing(closing: &Closing) -> Result<Vec<u8>, WriteError> {
             InterfaceStatisticsOption::IsbOsDrop(closing.dropped_kernel),
         ],
     };
-    // pcap-file forms no block without its interface.
+    // pcap-file forms this block only after that of its interface.
     let mut section = section(Vec::new())?;
     section.get_mut().clear();
     section.write_pcapng_block(block)?;
     Ok(section.into_inner())
 }
 
-/// A section up to its interface. Big-endian: pcap-file writes the times of a closing block
-/// half-swapped in the other order.
+/// Returns a section up to its interface. It is big-endian, because pcap-file swaps the halves of a
+/// closing block's times in the other order.
 fn section(
     options: Vec<SectionHeaderOption<'static>>,
 ) -> Result<PcapNgWriter<Vec<u8>>, pcap_file::PcapError> {
@@ -84,20 +85,20 @@ fn section(
     Ok(section)
 }
 
-/// Writes sections, each a slot: header, templates in force, datagrams, closing block.
+/// A writer of sections, one for each slot: header, templates in force, datagrams, closing block.
 ///
-/// Every block is one write to the output, so that a reader of a live pipe sees whole blocks; give
-/// it a [`BufWriter`](std::io::BufWriter) for a file.
+/// Every block is one write to the output, so that a reader of a live pipe sees whole blocks. For a
+/// file, use a [`BufWriter`](std::io::BufWriter).
 pub struct Writer<W: Write> {
     output: W,
-    /// A section is open.
+    /// True while a section is open.
     open: bool,
-    /// Reused for the block around each datagram.
+    /// The block around a datagram, reused.
     block: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer that has written nothing yet.
+    /// Returns a writer without an open section.
     pub fn new(output: W) -> Writer<W> {
         Writer { output, open: false, block: Vec::new() }
     }
@@ -106,20 +107,20 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// [`WriteError::Order`] inside a section, [`WriteError::Allow`] if the slot allows more than
-    /// [`MAX_ALLOW`] networks, and what the output says.
+    /// [`MAX_ALLOW`] networks, [`WriteError::Io`] if the output fails.
     pub fn section(&mut self, slot: &Slot) -> Result<(), WriteError> {
         if self.open {
-            return Err(WriteError::Order("the section before is not ended"));
+            return Err(WriteError::Order("the section before is still open"));
         }
         self.output.write_all(&opening(slot)?)?;
         self.open = true;
         Ok(())
     }
 
-    /// Writes a datagram that restates templates in force, marked as such.
+    /// Writes a datagram that restates templates in force, and marks it as such.
     ///
     /// # Errors
-    /// As [`datagram`](Writer::datagram).
+    /// The errors of [`datagram`](Writer::datagram).
     pub fn templates(
         &mut self,
         arrival: Timestamp,
@@ -127,15 +128,18 @@ impl<W: Write> Writer<W> {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        self.packet(arrival, (from, to), payload, Some(TEMPLATES))
+        let endpoints = Endpoints { source: from, destination: to };
+        self.packet(arrival, endpoints, payload, Some(TEMPLATES))
     }
 
-    /// Writes a datagram as it came. IPv4 addresses in IPv6 form (`::ffff:192.0.2.1`), as a socket
-    /// for both gives them, are written as IPv4; so is `to` if it is `::` and `from` is IPv4.
+    /// Writes a datagram as it was received. IPv4 addresses in IPv6 form (`::ffff:192.0.2.1`), as a
+    /// socket for both versions gives them, are written as IPv4. So is `to` if it is `::` and `from` is
+    /// IPv4.
     ///
     /// # Errors
     /// [`WriteError::Order`] outside a section, [`WriteError::Versions`] and
-    /// [`WriteError::Payload`] for what fits no packet, and what the output says.
+    /// [`WriteError::Payload`] if no packet can carry the datagram, [`WriteError::Io`] if the output
+    /// fails.
     pub fn datagram(
         &mut self,
         arrival: Timestamp,
@@ -143,13 +147,13 @@ impl<W: Write> Writer<W> {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        self.packet(arrival, (from, to), payload, None)
+        self.packet(arrival, Endpoints { source: from, destination: to }, payload, None)
     }
 
     fn packet(
         &mut self,
         arrival: Timestamp,
-        ends: packet_block::Endpoints,
+        endpoints: Endpoints,
         payload: &[u8],
         comment: Option<&str>,
     ) -> Result<(), WriteError> {
@@ -157,14 +161,14 @@ impl<W: Write> Writer<W> {
             return Err(WriteError::Order("a packet outside a section"));
         }
         self.block.clear();
-        packet_block::append(&mut self.block, arrival, ends, payload, comment)?;
+        packet_block::append(&mut self.block, arrival, endpoints, payload, comment)?;
         Ok(self.output.write_all(&self.block)?)
     }
 
     /// Closes the section with an interface statistics block.
     ///
     /// # Errors
-    /// [`WriteError::Order`] outside a section, and what the output says.
+    /// [`WriteError::Order`] outside a section, [`WriteError::Io`] if the output fails.
     pub fn end(&mut self, closing: &Closing) -> Result<(), WriteError> {
         if !std::mem::take(&mut self.open) {
             return Err(WriteError::Order("an end outside a section"));
@@ -175,12 +179,12 @@ impl<W: Write> Writer<W> {
     /// Flushes the output.
     ///
     /// # Errors
-    /// What the output says.
+    /// The output's error.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         Ok(self.output.flush()?)
     }
 
-    /// The output. A section that is still open stays without its closing block.
+    /// Returns the output. A section that is still open stays without its closing block.
     pub fn into_inner(self) -> W {
         self.output
     }
@@ -189,7 +193,7 @@ impl<W: Write> Writer<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Datagram, Ending, Event, Reader};
+    use crate::capture::reader::{Datagram, Ending, Event, Reader};
     use crate::time::Window;
     use crate::wire::Lost;
     use proptest::prelude::*;
@@ -205,7 +209,7 @@ mod tests {
         Closing { received, dropped_kernel: 2, dropped_queue: 1, start, end, ..Closing::default() }
     }
 
-    /// The only datagram of a file, written by `write`.
+    /// Writes a file with one datagram, reads it, and returns exporter, ports and length of the payload.
     fn one(from: &str, to: &str, payload: &[u8]) -> Result<(IpAddr, u16, u16, usize), WriteError> {
         let mut writer = Writer::new(Vec::new());
         writer.section(&slot(0))?;
@@ -220,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_a_socket_for_both_versions() {
+    fn ipv4_addresses_in_ipv6_form_are_written_as_ipv4() {
         let four: IpAddr = "192.0.2.1".parse().unwrap();
         let six: IpAddr = "2001:db8::1".parse().unwrap();
         for (from, to, exporter) in [
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_in_order_or_not_at_all() {
+    fn blocks_out_of_order_are_refused() {
         let mut writer = Writer::new(Vec::new());
         let (from, to) = ("192.0.2.1:5".parse().unwrap(), "192.0.2.9:6".parse().unwrap());
         let packet =
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_networks_as_a_comment_holds() {
+    fn more_networks_than_a_comment_holds_are_refused() {
         let net = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/128".parse().unwrap();
         let mut slot = Slot { allow: Some(vec![net; MAX_ALLOW]), ..slot(0) };
         let mut writer = Writer::new(Vec::new());
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_output_is_an_error() {
+    fn full_output_is_an_error() {
         let mut space = [0; 150];
         let mut writer = Writer::new(&mut space[..]);
         writer.section(&slot(0)).unwrap();
@@ -287,7 +291,8 @@ mod tests {
         assert!(matches!(error, WriteError::Io(_)), "{error}");
     }
 
-    /// Three sections: both versions and restated templates, nothing at all, one more.
+    /// Returns a file of three sections: datagrams of both versions and restated templates, none, and
+    /// one datagram.
     fn file() -> Vec<u8> {
         let mut writer = Writer::new(Vec::new());
         let start = 993_946_800;
@@ -301,7 +306,7 @@ mod tests {
         writer.datagram(at(1), from4, to4, b"odd").unwrap();
         writer.datagram(at(1_000_000_007), from6, to6, b"six").unwrap();
         writer.datagram(at(2_000_000_000), from4, to4, b"").unwrap();
-        // Its checksum comes out as zero, which UDP writes as 0xffff.
+        // The checksum of this payload is 0, which UDP writes as 0xffff.
         writer.datagram(at(3_000_000_000), from4, to4, &[0xb0, 0x77]).unwrap();
         writer.end(&closing(5, start)).unwrap();
         writer.section(&slot(start + 600)).unwrap();
@@ -312,7 +317,8 @@ mod tests {
         writer.into_inner()
     }
 
-    /// Runs one of Wireshark's programs on the file. `None`, said aloud, if it is not there.
+    /// Runs one of Wireshark's programs on the file. Returns `None` and prints a line if the program is
+    /// not installed.
     fn wireshark(program: &str, args: &[&str], file: &[u8]) -> Option<String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nfcap.pcapng");

@@ -121,7 +121,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         }
         None => None,
     };
-    let drops = Drops::of(&sockets);
+    let drops = Drops::new(&sockets);
     let (teller, news) = mpsc::channel();
     let collecting = Live::start(sockets, collector, plan, teller, signals.bell()?)?;
     let mut run = CollectorRun {
@@ -197,7 +197,7 @@ fn dry_run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let plan = spool::retain(&args.write, &rules, clock(), true);
     let Retained { removed, errors, links, kept_files, .. } = &plan;
     for removed in removed {
-        let (path, octets, why) = (removed.path.display(), removed.octets, &removed.why);
+        let (path, octets, why) = (removed.path.display(), removed.bytes, &removed.why);
         writeln!(io.out, "{path}\t{octets}\t{why}")?;
     }
     for error in errors {
@@ -447,13 +447,13 @@ impl CollectorRun {
                 io.report.error("the file that is written was removed or moved, and is made again");
                 self.relock(io);
             }
-            CollectorEvent::Left { lost, at_most } => {
+            CollectorEvent::Lost { lost, at_most } => {
                 let up_to = if at_most { "up to " } else { "" };
                 let loss = format!("{up_to}{lost} datagrams are lost, and no file says so");
                 io.report.error(loss);
                 return Ok(Some(Status::Failed));
             }
-            CollectorEvent::Forgetful(error) => {
+            CollectorEvent::CacheFailed(error) => {
                 let failure = format!("{error}: after a restart not all templates will be known");
                 io.report.fail("failures in writing templates down", failure);
             }
@@ -589,7 +589,7 @@ impl CollectorRun {
                 io.report.error(clock_set);
             }
             if let Some((first, last)) = done.beyond_a_day() {
-                let octets: u64 = done.removed.iter().map(|removed| removed.octets).sum();
+                let octets: u64 = done.removed.iter().map(|removed| removed.bytes).sum();
                 let by = [Why::Age, Why::Size, Why::Free].map(|why| (done.by(why), why));
                 let by = by.iter().filter(|(count, _)| *count > 0);
                 let by: Vec<_> = by.map(|(count, why)| format!("{count}: {why}")).collect();
@@ -633,19 +633,18 @@ impl CollectorRun {
             }
         }
         if !self.args.is_stream() {
-            self.live.again();
+            self.live.new_part();
         }
     }
 
     /// Brings the metrics up to date.
     fn count(&mut self) {
-        let Counters { received, octets, dropped_queue, limited, denied, .. } =
-            self.live.counters();
+        let Counters { received, bytes, dropped_queue, limited, denied, .. } = self.live.counters();
         let load = |counter: &std::sync::atomic::AtomicU64| {
             counter.load(std::sync::atomic::Ordering::Relaxed)
         };
         self.metrics.received = load(received);
-        self.metrics.octets = load(octets);
+        self.metrics.octets = load(bytes);
         self.metrics.dropped_queue = load(dropped_queue);
         self.metrics.limited = load(limited);
         self.metrics.denied = load(denied);

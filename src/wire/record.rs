@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Batch;
 use super::element::{Slot, Unit};
-use super::frame::{self, Packet};
 use super::limits::DecoderLimits;
 use super::options::Options;
 use super::session::DecodeOptions;
 use super::stats::{Source, Stats};
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP, UDP};
+use crate::packet::{self, Headers, Link};
 use crate::time::Timestamp;
 
 const NANOS: u64 = 1_000_000_000;
@@ -146,7 +146,7 @@ pub(super) struct Record {
     numbers: [u64; Slot::COUNT],
     wide: [u128; Slot::WIDE],
     /// The headers of a packet, if the record has octets of one.
-    packet: Option<Packet>,
+    packet: Option<Headers>,
 }
 
 const _: () = assert!(Slot::COUNT <= 128);
@@ -182,8 +182,8 @@ impl Record {
             return;
         }
         match slot {
-            Slot::Frame => self.packet = frame::ethernet(octets, None),
-            Slot::Ip => self.packet = frame::ip(octets, None),
+            Slot::Frame => self.packet = packet::headers(Link::Ethernet, octets, None),
+            Slot::Ip => self.packet = packet::headers(Link::Ip, octets, None),
             _ => {}
         }
         match (self.wide.get_mut(slot as usize), <[u8; 16]>::try_from(octets)) {
@@ -287,7 +287,7 @@ impl Record {
 
     /// The section of a packet, if it is of this protocol: what it says above IP means nothing in
     /// another, which the record's own element may name.
-    fn packet_of(&self, proto: u8) -> Option<&Packet> {
+    fn packet_of(&self, proto: u8) -> Option<&Headers> {
         self.packet.as_ref().filter(|packet| packet.proto == proto)
     }
 
@@ -412,7 +412,7 @@ impl Record {
             sport,
             dport,
             packets: counted(Slot::Packets, 1),
-            octets: counted(Slot::Octets, packet.map_or(0, |packet| packet.octets)),
+            octets: counted(Slot::Octets, packet.map_or(0, |packet| packet.length)),
             start,
             end,
             flags: flags(Slot::Flags).or(self.packet_of(proto).and_then(|packet| packet.flags)),

@@ -1,28 +1,29 @@
 //! sFlow version 5 (sflow.org, "sFlow Version 5", "sFlow Dropped Packet Notification Structures",
 //! "sFlow Port NAT Structures"): samples of packets, and of counters.
 //!
-//! A flow sample is one packet out of `sampling_rate`, and makes one flow of one packet, as old as
-//! its datagram: sFlow tells no time of day. What the flow holds is read from the packet's first
-//! octets, else from the addresses and ports that the agent read itself.
+//! A flow sample is one packet out of `sampling_rate`. It makes a flow of one packet with the arrival of
+//! the datagram as its time, because sFlow carries no time of day. The flow's columns come from the
+//! packet's first bytes, or else from the addresses and ports that the agent has parsed.
 //!
-//! Everything has a length: datagram, sample, record. Each is taken at its word for where the next
-//! begins, as far as there are octets; counts are only believed downwards.
+//! Samples and records state their length, which decides where the next one begins, as far as the
+//! datagram has bytes. A count of samples or records only limits how many are read.
 
 use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use super::error::Reason;
-use super::frame::{self, Packet};
+use super::frame;
 use super::session::MessageReader;
 use crate::flow::{Extra, Flow, ICMP, ICMPV6, TCP};
+use crate::packet::{self, Headers, Link, TCP_CONTROL_BITS};
 
 #[cfg(test)]
 mod tests;
 
-/// Octets of a sample's or record's format and length.
+/// Bytes of a sample's or record's format and length.
 const OPAQUE: usize = 8;
 
-/// Formats of samples; those of enterprises have their number above the lower 12 bits.
+/// Formats of samples. Above the lower 12 bits stands the number of an enterprise, here 0.
 mod sample {
     pub const FLOW: u32 = 1;
     pub const COUNTERS: u32 = 2;
@@ -44,40 +45,40 @@ mod record {
     pub const NAT_PORT: u32 = 1020;
 }
 
-/// Protocols that a packet's first octets are of.
+/// Link layers of a packet's first bytes (`header_protocol`).
 mod protocol {
     pub const ETHERNET: u32 = 1;
     pub const PPP: u32 = 7;
     pub const IPV4: u32 = 11;
     pub const IPV6: u32 = 12;
     pub const MPLS: u32 = 13;
-    /// Packet over SONET: PPP in HDLC-like framing.
+    /// Packet over SONET: PPP in HDLC-like framing (RFC 1662, RFC 2615), or Cisco's framing.
     pub const POS: u32 = 14;
 }
 
-/// Of an interface in 32 bits the upper two say what the others are; 0 is an ifIndex.
+/// Value bits of an interface in the compact form. The upper two bits are the format; 0 is an ifIndex.
 const INTERFACE: u32 = 0x3fff_ffff;
 
-/// The datagram's header without its version.
+/// A datagram's header without its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// The agent's address, if it has one.
+    /// Address of the agent, if it has one.
     pub agent: Option<IpAddr>,
-    /// Which of the agent's processes it is, or 0.
+    /// Number of the agent's process, or 0.
     pub sub_agent: u32,
-    /// Datagrams of the sub-agent up to this one.
+    /// Number of datagrams of the sub-agent up to this one.
     pub sequence: u32,
     /// Milliseconds since the agent started.
     pub uptime: u32,
-    /// Samples that follow.
+    /// Number of samples that follow.
     pub samples: u32,
 }
 
 impl Header {
-    /// Reads a header.
+    /// Parses a header.
     ///
     /// # Errors
-    /// Too few octets, or an address that is none.
+    /// The datagram is too short, or has an unknown type of address.
     pub fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
         let _version = cursor.u32("header")?;
         Ok(Header {
@@ -109,7 +110,7 @@ impl Header {
     }
 }
 
-/// An address with its type before it; `None` for the type "unknown", which has no octets.
+/// Parses an address after its type. Returns `None` for the type "unknown", which has no bytes.
 fn address(cursor: &mut Cursor<'_>) -> Result<Option<IpAddr>, Reason> {
     match cursor.u32("address")? {
         0 => Ok(None),
@@ -119,11 +120,11 @@ fn address(cursor: &mut Cursor<'_>) -> Result<Option<IpAddr>, Reason> {
     }
 }
 
-/// A sample or a record: its format and what is in it.
+/// A sample or a record.
 struct Opaque<'a> {
     format: u32,
     body: Cursor<'a>,
-    /// It is longer than what there is; `body` is what there is.
+    /// The error if the stated length exceeds the bytes left, which then are the body.
     overrun: Option<Reason>,
 }
 
@@ -132,13 +133,13 @@ impl<'a> Opaque<'a> {
         let &[a, b, c, d, e, f, g, h] = cursor.array::<OPAQUE>(what)?;
         let format = u32::from_be_bytes([a, b, c, d]);
         let stated = u32::from_be_bytes([e, f, g, h]);
-        let (body, overrun) = part(cursor, what, stated);
+        let (body, overrun) = take_stated(cursor, what, stated);
         Ok(Opaque { format, body, overrun })
     }
 }
 
-/// Takes the next `stated` octets, or what is left.
-fn part<'a>(
+/// Takes the next `stated` bytes, or all that are left and an error.
+fn take_stated<'a>(
     cursor: &mut Cursor<'a>,
     what: &'static str,
     stated: u32,
@@ -151,8 +152,8 @@ fn part<'a>(
     (body, overrun)
 }
 
-/// Reads the samples after a header: as many as it counts, or as there are. Octets after the last
-/// one are padding.
+/// Reads the samples after a header, as many as it counts or as there are. Bytes after the last one are
+/// padding.
 pub(super) fn samples(
     header: &Header,
     mut cursor: Cursor<'_>,
@@ -164,7 +165,7 @@ pub(super) fn samples(
             let (stated, held) = (header.samples, n as usize);
             return session.fault(0, None, Reason::Count { what: "samples", stated, held });
         }
-        // A sample has eight octets before its body, so every round gets on.
+        // A sample has eight bytes before its body, so every round consumes bytes.
         let sample = match Opaque::next(&mut cursor, "sample") {
             Ok(sample) => sample,
             Err(reason) => return session.fault(at, None, reason),
@@ -184,12 +185,14 @@ pub(super) fn samples(
     }
 }
 
-/// Octets of a flow sample before its records.
+/// Bytes of a compact flow sample before its records.
 const COMPACT: usize = 32;
-/// The same where source and interfaces have their kind in a word of its own.
+
+/// Bytes of an expanded flow sample before its records. The formats of source and interfaces have words
+/// of their own.
 const EXPANDED: usize = 44;
 
-/// Reads one flow sample, of which the layout follows from the size of its head.
+/// Reads one flow sample. The size of its head decides the layout.
 #[inline]
 fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut MessageReader<'_, '_>) {
     let at = body.at();
@@ -207,7 +210,7 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut MessageRea
         COMPACT => (word(2), compact(word(5)), compact(word(6)), word(7)),
         _ => (word(3), expanded(word(6), word(7)), expanded(word(8), word(9)), word(10)),
     };
-    let mut seen = SampledPackets::default();
+    let mut records = SampleRecords::default();
     for n in 0..count {
         let at = body.at();
         if body.left() == 0 {
@@ -226,11 +229,11 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut MessageRea
             session.fault(at, None, reason);
         }
         let mut body = record.body;
-        if let Err(reason) = seen.read(record.format, &mut body) {
+        if let Err(reason) = records.read(record.format, &mut body) {
             session.fault(body.at(), None, reason);
         }
     }
-    let Some(packet) = seen.packet.or(seen.sampled) else {
+    let Some(packet) = records.header.or(records.parsed) else {
         session.state.stats.records += 1;
         session.state.stats.no_address += 1;
         return;
@@ -244,24 +247,24 @@ fn flow_sample<const HEAD: usize>(mut body: Cursor<'_>, session: &mut MessageRea
         end: time,
         exporter,
         sampling,
-        ..packet.flow()
+        ..frame::flow_of(&packet)
     };
     session.add(flow, || {
-        let vlan = seen.extra.vlan.or(packet.vlan);
-        let srcmac = packet.srcmac.or(seen.extra.srcmac);
-        let dstmac = packet.dstmac.or(seen.extra.dstmac);
-        Extra { tos: packet.tos, vlan, srcmac, dstmac, ..seen.extra }
+        let vlan = records.extra.vlan.or(packet.vlan);
+        let srcmac = packet.srcmac.or(records.extra.srcmac);
+        let dstmac = packet.dstmac.or(records.extra.dstmac);
+        Extra { tos: packet.tos, vlan, srcmac, dstmac, ..records.extra }
     });
 }
 
-/// The ifIndex of an interface in 32 bits; 0 if it is none: discarded, several, or the device
-/// itself.
+/// Returns the ifIndex of an interface in the compact form, or 0 if it has none: discarded, several, or
+/// the device itself.
 const fn compact(interface: u32) -> u32 {
     expanded(interface >> 30, interface & INTERFACE)
 }
 
-/// The same where the kind has a word of its own. The device itself is all ones; agents write there
-/// what it is in the compact form.
+/// Returns the ifIndex of an interface in the expanded form, or 0. The device itself is all ones; agents
+/// write the value of the compact form, too.
 const fn expanded(format: u32, value: u32) -> u32 {
     match (format, value) {
         (0, INTERFACE | u32::MAX) => 0,
@@ -270,34 +273,35 @@ const fn expanded(format: u32, value: u32) -> u32 {
     }
 }
 
-/// What the records of a sample said.
+/// The columns that the records of a sample fill.
 #[derive(Default)]
-struct SampledPackets {
-    /// By the packet's first octets.
-    packet: Option<Packet>,
-    /// By the addresses and ports that the agent read.
-    sampled: Option<Packet>,
+struct SampleRecords {
+    /// Headers in the packet's first bytes.
+    header: Option<Headers>,
+    /// Headers that the agent has parsed.
+    parsed: Option<Headers>,
     extra: Extra,
 }
 
-impl SampledPackets {
+impl SampleRecords {
+    /// Reads a record. Formats that are not known are ignored.
     fn read(&mut self, format: u32, body: &mut Cursor<'_>) -> Result<(), Reason> {
         match format {
             record::RAW_HEADER => {
-                let (packet, overrun) = raw_header(body)?;
-                self.packet = self.packet.or(packet);
+                let (header, overrun) = raw_header(body)?;
+                self.header = self.header.or(header);
                 return overrun.map_or(Ok(()), Err);
             }
             record::ETHERNET => {
                 let _len = body.u32("sampled Ethernet")?;
-                // A fixed opaque of six octets takes eight in XDR (RFC 4506 section 4.9).
+                // A fixed opaque of six bytes takes eight in XDR (RFC 4506 section 4.9).
                 let &[s0, s1, s2, s3, s4, s5, _, _] = body.array("sampled Ethernet")?;
                 let &[d0, d1, d2, d3, d4, d5, ..] = body.array::<8>("sampled Ethernet")?;
                 self.extra.srcmac = Some([s0, s1, s2, s3, s4, s5]);
                 self.extra.dstmac = Some([d0, d1, d2, d3, d4, d5]);
             }
-            record::IPV4 => self.sampled = Some(sampled::<4>(body)?),
-            record::IPV6 => self.sampled = Some(sampled::<16>(body)?),
+            record::IPV4 => self.parsed = Some(parsed_headers::<4>(body)?),
+            record::IPV6 => self.parsed = Some(parsed_headers::<16>(body)?),
             record::SWITCH => {
                 let [source, _, destination, _] = words(body, "extended switch")?;
                 self.extra.vlan = vlan(source);
@@ -330,6 +334,7 @@ impl SampledPackets {
     }
 }
 
+/// Reads `N` numbers of 32 bits.
 fn words<const N: usize>(body: &mut Cursor<'_>, what: &'static str) -> Result<[u32; N], Reason> {
     let mut words = [0; N];
     for word in &mut words {
@@ -338,64 +343,68 @@ fn words<const N: usize>(body: &mut Cursor<'_>, what: &'static str) -> Result<[u
     Ok(words)
 }
 
-/// A VLAN id; 0 and what has more than twelve bits is none.
+/// Returns a VLAN id, or `None` for 0 and for numbers of more than twelve bits.
 fn vlan(word: u32) -> Option<u16> {
     u16::try_from(word).ok().filter(|id| (1..=0x0fff).contains(id))
 }
 
-/// The last AS of a path of segments; 0, which is the agent's own, if the path is empty.
+/// Returns the last AS of a path of segments, or 0 for an empty path: the destination is in the agent's
+/// own AS.
 fn last_of_path(body: &mut Cursor<'_>, segments: u32) -> Result<u32, Reason> {
     let mut last = 0;
-    // Each segment takes eight octets at least, and what is not there ends it.
+    // Each segment has eight bytes at least, and the end of the bytes ends the loop.
     for _ in 0..segments {
         let [_kind, len] = words(body, "AS path")?;
-        let octets = usize::try_from(len).unwrap_or(usize::MAX).saturating_mul(4);
-        if let Some(octets) = body.take("AS path", octets)?.last_chunk() {
-            last = u32::from_be_bytes(*octets);
+        let len = usize::try_from(len).unwrap_or(usize::MAX).saturating_mul(4);
+        if let Some(bytes) = body.take("AS path", len)?.last_chunk() {
+            last = u32::from_be_bytes(*bytes);
         }
     }
     Ok(last)
 }
 
-/// The first octets of a packet, and whether there are fewer than it says. The cursor stays where
-/// they begin.
-fn raw_header(body: &mut Cursor<'_>) -> Result<(Option<Packet>, Option<Reason>), Reason> {
+/// Reads the headers in a packet's first bytes. The second result is the error if there are fewer bytes
+/// than the record states. The cursor stays where the packet begins.
+fn raw_header(body: &mut Cursor<'_>) -> Result<(Option<Headers>, Option<Reason>), Reason> {
     let [protocol, frame, stripped, stated] = words(body, "raw header")?;
-    // Of Ethernet the frame counts its check sequence, and what was stripped does too.
+    // The length of an Ethernet frame includes its check sequence, and so does the count of stripped
+    // bytes.
     let len = Some(frame.saturating_sub(stripped));
-    let (header, overrun) = part(&mut body.clone(), "packet", stated);
-    let octets = header.rest();
-    let packet = match protocol {
-        protocol::ETHERNET => frame::ethernet(octets, len),
-        protocol::IPV4 | protocol::IPV6 => frame::ip(octets, len),
-        protocol::MPLS => frame::mpls(octets, len),
-        protocol::PPP | protocol::POS => frame::ppp(octets, len),
+    let (header, overrun) = take_stated(&mut body.clone(), "packet", stated);
+    let link = match protocol {
+        protocol::ETHERNET => Some(Link::Ethernet),
+        protocol::IPV4 | protocol::IPV6 => Some(Link::Ip),
+        protocol::MPLS => Some(Link::Mpls),
+        protocol::PPP => Some(Link::Ppp),
+        protocol::POS => Some(Link::Serial),
         _ => None,
     };
+    let packet = link.and_then(|link| packet::headers(link, header.rest(), len));
     Ok((packet, overrun))
 }
 
-/// What the agent read of an IP packet: length, protocol, addresses, ports, flags, type of service.
-fn sampled<const N: usize>(body: &mut Cursor<'_>) -> Result<Packet, Reason>
+/// Reads the headers that the agent has parsed: length, protocol, addresses, ports, flags, type of
+/// service.
+fn parsed_headers<const N: usize>(body: &mut Cursor<'_>) -> Result<Headers, Reason>
 where
     IpAddr: From<[u8; N]>,
 {
     const WHAT: &str = "sampled IP";
-    let [octets, proto] = words(body, WHAT)?;
+    let [length, proto] = words(body, WHAT)?;
     let sip = IpAddr::from(*body.array::<N>(WHAT)?);
     let dip = IpAddr::from(*body.array::<N>(WHAT)?);
     let [sport, dport, flags, tos] = words(body, WHAT)?;
     let proto = u8::try_from(proto).unwrap_or(0);
     let port = |port| u16::try_from(port).unwrap_or(0);
-    let flags = if proto == TCP { port(flags) & frame::CONTROL_BITS } else { 0 };
-    Ok(Packet {
+    let flags = if proto == TCP { port(flags) & TCP_CONTROL_BITS } else { 0 };
+    Ok(Headers {
         sip,
         dip,
         proto,
         sport: if proto == ICMP || proto == ICMPV6 { 0 } else { port(sport) },
         dport: port(dport),
         flags: Some(flags),
-        octets: octets.into(),
+        length: length.into(),
         tos: u8::try_from(tos).ok(),
         vlan: None,
         srcmac: None,
@@ -403,59 +412,57 @@ where
     })
 }
 
-/// Octets of the datagram's header, with the longest address.
+/// Bytes of a datagram's header with the longest address.
 pub(super) const HEADER: usize = 40;
 
-/// Where all samples are taken: entPhysicalEntry 1, the device as a whole.
+/// The data source of all emitted samples: entPhysicalEntry 1, the device as a whole.
 const SOURCE: [u32; 2] = [2, 1];
 
-/// The check sequence of an Ethernet frame, which the frame's length counts and the header lacks.
-const CHECK: u64 = 4;
+/// Bytes of an Ethernet frame's check sequence. The frame's length includes them, the header does not.
+const CHECK_SEQUENCE: u64 = 4;
 
-/// Whether a sample can name the interface: all ones, in the form of either size, is none.
+/// Returns true if a sample can carry this ifIndex: all ones, in either form, is no index.
 pub(super) const fn is_index(interface: u32) -> bool {
     !matches!(interface, INTERFACE | u32::MAX)
 }
 
-/// A flow sample with the first octets of an Ethernet frame, to be written.
+/// A flow sample to be written, with the first bytes of an Ethernet frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// Samples up to this one.
+    /// Number of samples up to this one.
     pub sequence: u32,
-    /// One packet in so many.
+    /// Sampling rate, one packet in so many.
     pub rate: u32,
-    /// Packets that might have been sampled up to this one.
+    /// Number of packets that could have been sampled up to this one.
     pub pool: u32,
-    /// ifIndex of the interfaces; one that needs more than 30 bits makes it an expanded sample.
+    /// ifIndex of the input interface. An index of more than 30 bits makes the sample an expanded one.
     pub input: u32,
+    /// ifIndex of the output interface.
     pub output: u32,
 }
 
 impl Sample {
-    /// Appends the sample of a frame of `frame` octets without its check sequence that begins with
-    /// `header`.
+    /// Appends the sample of a frame that begins with `header` and has `frame` bytes without its check
+    /// sequence.
     pub fn emit(&self, frame: u64, header: &[u8], out: &mut Vec<u8>) {
         let &Sample { sequence, rate, pool, input, output } = self;
         let mut put = |numbers: &[u32]| {
             numbers.iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
         };
-        let octets = u32::try_from(header.len()).unwrap_or(u32::MAX);
-        // An opaque is filled up to four octets in XDR (RFC 4506 section 4.10).
+        let len = u32::try_from(header.len()).unwrap_or(u32::MAX);
+        // XDR pads an opaque to a multiple of four bytes (RFC 4506 section 4.10).
         let padding = header.len().next_multiple_of(4) - header.len();
-        let record = 16 + octets + padding as u32;
+        let record = 16 + len + padding as u32;
         let [kind, index] = SOURCE;
-        match input.max(output) > INTERFACE {
-            false => {
-                put(&[sample::FLOW, COMPACT as u32 + OPAQUE as u32 + record]);
-                put(&[sequence, (kind << 24) | index, rate, pool, 0, input, output, 1]);
-            }
-            true => {
-                put(&[sample::EXPANDED_FLOW, EXPANDED as u32 + OPAQUE as u32 + record]);
-                put(&[sequence, kind, index, rate, pool, 0, 0, input, 0, output, 1]);
-            }
+        if input.max(output) > INTERFACE {
+            put(&[sample::EXPANDED_FLOW, EXPANDED as u32 + OPAQUE as u32 + record]);
+            put(&[sequence, kind, index, rate, pool, 0, 0, input, 0, output, 1]);
+        } else {
+            put(&[sample::FLOW, COMPACT as u32 + OPAQUE as u32 + record]);
+            put(&[sequence, (kind << 24) | index, rate, pool, 0, input, output, 1]);
         }
-        let whole = u32::try_from(frame + CHECK).unwrap_or(u32::MAX);
-        put(&[record::RAW_HEADER, record, protocol::ETHERNET, whole, CHECK as u32, octets]);
+        let whole = u32::try_from(frame + CHECK_SEQUENCE).unwrap_or(u32::MAX);
+        put(&[record::RAW_HEADER, record, protocol::ETHERNET, whole, CHECK_SEQUENCE as u32, len]);
         out.extend_from_slice(header);
         out.resize(out.len() + padding, 0);
     }

@@ -1,10 +1,10 @@
-//! Slots by a clock of the test's own.
+//! Collectors with slots by a clock of the tests.
 
 use std::fs;
 use std::sync::Mutex;
 
 use super::*;
-use crate::capture::{Ending, Event, Reader};
+use crate::capture::reader::{Ending, Event, Reader};
 use crate::flow::Flow;
 use crate::wire::{Exporter, Version};
 
@@ -23,9 +23,13 @@ fn ours() -> SocketAddr {
     "[::]:9999".parse().unwrap()
 }
 
-/// What a file holds: slot, then `T` and `D` with payloads, then the closing block.
-fn read(octets: &[u8]) -> Vec<String> {
-    let mut reader = Reader::new(octets).unwrap();
+fn to_ours(source: SocketAddr) -> Endpoints {
+    Endpoints { source, destination: ours() }
+}
+
+/// Returns the content of a file as lines: the slot, `T` and `D` with payloads, the closing block.
+fn read(bytes: &[u8]) -> Vec<String> {
+    let mut reader = Reader::new(bytes).unwrap();
     let mut seen = Vec::new();
     while let Some(event) = reader.next().unwrap() {
         seen.push(match event {
@@ -64,18 +68,18 @@ fn spool(zstd: Option<i32>) -> (tempfile::TempDir, Collector) {
     (dir, collector)
 }
 
-/// A slot of ten minutes.
+/// Returns a slot of ten minutes.
 fn slot(start: u64) -> Arc<Slot> {
     let window = Window::new(START + start, 600).unwrap();
     Arc::new(Slot { window, allow: None, ident: None })
 }
 
-/// Datagrams of the router that arrived at a time.
+/// Returns a chunk of datagrams that the router sent.
 fn chunk(slot: &Arc<Slot>, arrival: u64, payloads: &[&[u8]]) -> Chunk {
-    let mut chunk = Chunk { heard: at(arrival), ..Chunk::new(Arc::clone(slot)) };
+    let mut chunk = Chunk { listened_to: at(arrival), ..Chunk::new(Arc::clone(slot)) };
     for payload in payloads {
-        chunk.push(at(arrival), (router(), ours()), payload).unwrap();
-        chunk.tally.received += 1;
+        chunk.push(at(arrival), to_ours(router()), payload).unwrap();
+        chunk.counts.received += 1;
     }
     chunk
 }
@@ -85,35 +89,35 @@ fn ended(mut chunk: Chunk, start: u64, end: u64) -> Chunk {
     chunk
 }
 
-/// Takes a chunk that finishes a slot.
+/// Takes a chunk that ends its slot.
 fn finish(collector: &mut Collector, mut chunk: Chunk) -> Finished {
     let mut finished = Vec::new();
     collector.take(&mut chunk, &mut finished).unwrap();
     finished.pop().unwrap()
 }
 
+/// Returns name and content of a finished slot's file.
 fn file(finished: &Finished) -> (String, Vec<String>) {
     assert!(finished.error.is_none(), "{finished:?}");
     let path = finished.file.as_ref().unwrap();
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    let octets = fs::read(path).unwrap();
-    let octets = match name.ends_with(".zst") {
-        true => zstd::decode_all(&octets[..]).unwrap(),
-        false => octets,
-    };
-    (name, read(&octets))
+    let mut bytes = fs::read(path).unwrap();
+    if name.ends_with(".zst") {
+        bytes = zstd::decode_all(&bytes[..]).unwrap();
+    }
+    (name, read(&bytes))
 }
 
 #[test]
-fn a_slot_is_a_file_and_an_idle_one_too() {
+fn every_slot_has_a_file_even_an_idle_one() {
     for (level, end) in [(None, ""), (Some(1), ".zst")] {
         let (_dir, mut collector) = spool(level);
         let (first, second) = (slot(0), slot(600));
         collector.take(&mut chunk(&first, 90, &[]), &mut Vec::new()).unwrap();
         collector.take(&mut chunk(&first, 91, &[b"one"]), &mut Vec::new()).unwrap();
         let mut last = ended(chunk(&first, 95, &[b"two"]), 90, 600);
-        last.tally.dropped_kernel = 7;
-        last.tally.dropped_queue = 1;
+        last.counts.dropped_kernel = 7;
+        last.counts.dropped_queue = 1;
         let first = finish(&mut collector, last);
         let second = finish(&mut collector, ended(chunk(&second, 600, &[]), 600, 1200));
         let name = |stamp: &str| format!("nfcap.2001070100{stamp}.pcapng{end}");
@@ -130,7 +134,7 @@ fn a_slot_is_a_file_and_an_idle_one_too() {
 }
 
 #[test]
-fn a_second_file_of_a_slot_overwrites_nothing() {
+fn second_file_of_a_slot_overwrites_nothing() {
     let (_dir, mut collector) = spool(None);
     let mut files = Vec::new();
     for second in [10, 20, 30] {
@@ -146,7 +150,7 @@ fn a_second_file_of_a_slot_overwrites_nothing() {
 }
 
 #[test]
-fn a_slot_whose_end_was_not_told_is_ended_by_the_next() {
+fn slot_without_an_end_is_ended_by_the_next() {
     let (_dir, mut collector) = spool(None);
     let (first, second) = (slot(0), slot(600));
     collector.take(&mut chunk(&first, 91, &[b"one"]), &mut Vec::new()).unwrap();
@@ -156,20 +160,20 @@ fn a_slot_whose_end_was_not_told_is_ended_by_the_next() {
 }
 
 #[test]
-fn each_file_begins_with_what_is_in_force() {
+fn each_file_begins_with_the_templates_in_force() {
     let (dir, mut collector) = spool(None);
     let exporter = Exporter::new(Version::V9, 5, at(0)).sampling(100).unwrap();
     let templates = exporter.templates(at(1)).unwrap();
     let other = SocketAddr::new("2001:db8::7".parse().unwrap(), 4000);
     let mapped = "[::ffff:192.0.2.1]:2055".parse().unwrap();
     let mut first = chunk(&slot(0), 1, &[]);
-    first.push(at(1), (mapped, ours()), &templates).unwrap();
-    first.push(at(2), (other, ours()), &templates).unwrap();
+    first.push(at(1), to_ours(mapped), &templates).unwrap();
+    first.push(at(2), to_ours(other), &templates).unwrap();
     finish(&mut collector, ended(first, 0, 600));
     let second = finish(&mut collector, ended(chunk(&slot(600), 600, &[]), 600, 1200));
     collector.sync().unwrap();
-    collector.remember().unwrap();
-    // Another collector of the same spool goes on from there.
+    collector.save_templates().unwrap();
+    // Another collector of the same spool reads the saved templates.
     drop(collector);
     let to = Output::Spool { dir: dir.path().to_owned(), zstd: None };
     let (mut collector, error) = Collector::new(to, &[ours()]);
@@ -177,44 +181,44 @@ fn each_file_begins_with_what_is_in_force() {
     let third = finish(&mut collector, ended(chunk(&slot(1200), 1200, &[]), 1200, 1800));
     for (start, finished) in [(600, second), (1200, third)] {
         let path = finished.file.as_ref().unwrap();
-        let octets = fs::read(path).unwrap();
+        let bytes = fs::read(path).unwrap();
         let heads: Vec<_> =
             file(&finished).1.into_iter().filter(|line| line.starts_with('T')).collect();
         assert_eq!(heads.len(), 2);
         assert!(heads[0].starts_with(&format!("T {start} 192.0.2.1:2055 9999 ")), "{}", heads[0]);
         assert!(heads[1].starts_with(&format!("T {start} 2001:db8::7:4000 9999 ")), "{}", heads[1]);
-        decodes_alone(&octets, exporter.clone());
+        check_decodes_alone(&bytes, exporter.clone());
     }
 }
 
-/// What comes from the router is read by the head of a file, sampling and all.
-fn decodes_alone(octets: &[u8], mut exporter: Exporter) {
+/// Checks that the head of a file is enough to decode the router's datagrams, including the sampling.
+fn check_decodes_alone(bytes: &[u8], mut exporter: Exporter) {
     let mut decoder = Decoder::new(DecoderLimits::default());
     let mut batch = Batch::default();
-    let mut reader = Reader::new(octets).unwrap();
+    let mut reader = Reader::new(bytes).unwrap();
     while let Some(event) = reader.next().unwrap() {
         if let Event::Datagram(datagram) = event {
             decoder.learn(datagram.exporter, datagram.payload, &mut batch);
         }
     }
     let flow = Flow { packets: 3, ..Flow::default() };
-    // The template datagrams come only now and then: the first ones are passed over.
+    // The first two datagrams have templates, the third has data alone.
     let mut sent = Vec::new();
     for _ in 0..3 {
-        exporter.push(&flow, at(700), &mut |octets: &[u8]| sent.push(octets.to_vec())).unwrap();
-        exporter.flush(at(700), &mut |octets: &[u8]| sent.push(octets.to_vec()));
+        exporter.push(&flow, at(700), &mut |bytes: &[u8]| sent.push(bytes.to_vec())).unwrap();
+        exporter.flush(at(700), &mut |bytes: &[u8]| sent.push(bytes.to_vec()));
     }
     decoder.datagram("192.0.2.1".parse().unwrap(), at(700), &sent[2], &mut batch);
     assert_eq!(batch.flows.iter().map(|flow| flow.sampling).collect::<Vec<_>>(), [100]);
 }
 
 #[test]
-fn what_is_missing_is_told_of_the_slot_that_misses_it() {
+fn missing_datagrams_count_in_their_slot() {
     let (_dir, mut collector) = spool(None);
     let mut exporter = Exporter::new(Version::V9, 5, at(0));
     let mut sent = Vec::new();
     for _ in 0..9 {
-        let mut send = |octets: &[u8]| sent.push(octets.to_vec());
+        let mut send = |bytes: &[u8]| sent.push(bytes.to_vec());
         exporter.push(&Flow::default(), at(1), &mut send).unwrap();
         exporter.flush(at(1), &mut send);
     }
@@ -223,14 +227,14 @@ fn what_is_missing_is_told_of_the_slot_that_misses_it() {
     let second = ended(chunk(&slot(600), 601, &of(&[5, 2, 8])), 600, 1200);
     let missing = [first, second].map(|chunk| finish(&mut collector, chunk).closing.missing);
     let datagrams = |n| Lost { flows: None, datagrams: Some(n) };
-    // One that was overtaken is taken off again where it comes.
+    // A reordered datagram is subtracted in the slot of its arrival.
     assert_eq!(missing, [datagrams(2), datagrams(1)]);
     let [followed] = collector.followed()[..] else { panic!("one domain") };
     assert_eq!((followed.datagrams, followed.missing), (6, datagrams(3)));
 }
 
 #[test]
-fn a_spool_that_cannot_be_written_is_tried_again() {
+fn failed_write_is_tried_again() {
     let (dir, mut collector) = spool(None);
     let year = dir.path().join("2001");
     fs::write(&year, b"in the way").unwrap();
@@ -255,7 +259,7 @@ fn a_spool_that_cannot_be_written_is_tried_again() {
 }
 
 #[test]
-fn what_is_removed_or_moved_while_it_is_written_is_made_again() {
+fn file_that_was_removed_or_moved_is_created_again() {
     for (level, by) in [(None, "remove"), (Some(1), "remove"), (None, "move")] {
         let (dir, mut collector) = spool(level);
         let slot = slot(0);
@@ -276,22 +280,22 @@ fn what_is_removed_or_moved_while_it_is_written_is_made_again() {
     }
 }
 
-/// A pipe that takes so much and then nothing for once, and that the test can look into.
+/// A pipe that fails once after `room` bytes, and whose content the test can read.
 #[derive(Clone)]
 struct Pipe {
-    octets: Arc<Mutex<Vec<u8>>>,
+    bytes: Arc<Mutex<Vec<u8>>>,
     room: usize,
 }
 
 impl Write for Pipe {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        let taken = octets.len().min(self.room);
-        if taken == 0 && !octets.is_empty() {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = bytes.len().min(self.room);
+        if taken == 0 && !bytes.is_empty() {
             self.room = usize::MAX;
             return Err(std::io::ErrorKind::StorageFull.into());
         }
         self.room -= if self.room == usize::MAX { 0 } else { taken };
-        self.octets.lock().unwrap().extend_from_slice(&octets[..taken]);
+        self.bytes.lock().unwrap().extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
 
@@ -300,10 +304,10 @@ impl Write for Pipe {
     }
 }
 
-/// Two slots in a stream that fails once, after so many octets. What was written, and how often it
-/// was tried in vain.
+/// Writes two slots to a stream that fails once, after `room` bytes. Returns the bytes written, and the
+/// number of failures.
 fn stream(room: usize) -> (Vec<u8>, usize) {
-    let pipe = Pipe { octets: Arc::default(), room };
+    let pipe = Pipe { bytes: Arc::default(), room };
     let (mut collector, _) = Collector::new(Output::Stream(Box::new(pipe.clone())), &[]);
     let (first, second) = (slot(0), slot(600));
     let mut failures = 0;
@@ -320,11 +324,11 @@ fn stream(room: usize) -> (Vec<u8>, usize) {
     }
     assert_eq!(finished.len(), 2);
     assert!(finished.iter().all(|slot| slot.file.is_none()));
-    (pipe.octets.lock().unwrap().clone(), failures)
+    (pipe.bytes.lock().unwrap().clone(), failures)
 }
 
 #[test]
-fn writing_goes_on_at_the_octet_where_it_failed() {
+fn writing_continues_at_the_byte_where_it_failed() {
     let (whole, failures) = stream(usize::MAX);
     assert_eq!(failures, 0);
     assert_eq!(
@@ -345,7 +349,7 @@ fn writing_goes_on_at_the_octet_where_it_failed() {
 }
 
 #[test]
-fn what_is_given_up_is_counted() {
+fn datagrams_that_are_given_up_are_counted() {
     let (dir, mut collector) = spool(None);
     fs::write(dir.path().join("2001"), b"in the way").unwrap();
     let mut finished = Vec::new();
@@ -363,7 +367,7 @@ fn what_is_given_up_is_counted() {
 }
 
 #[test]
-fn a_slot_that_can_have_no_file_does_not_hold_up_the_next() {
+fn slot_that_can_have_no_file_does_not_block_the_next() {
     let (dir, mut collector) = spool(None);
     fs::create_dir(dir.path().join("2001")).unwrap();
     fs::write(dir.path().join("2001/07"), b"in the way").unwrap();
@@ -371,32 +375,32 @@ fn a_slot_that_can_have_no_file_does_not_hold_up_the_next() {
     let first = slot(0);
     let mut one = chunk(&first, 1, &[b"a", b"b"]);
     let error = collector.take(&mut one, &mut finished).unwrap_err();
-    // As long as it lasts somebody may still clear the way.
+    // Until the slot is over, the obstacle may still be removed.
     assert!(!collector.is_hopeless(&error, at(599)));
     assert!(collector.is_hopeless(&error, at(600)));
-    collector.pass_over(error, &mut finished);
+    collector.skip_slot(error, &mut finished);
     collector.take(&mut one, &mut finished).unwrap();
     collector.take(&mut ended(chunk(&first, 2, &[b"c"]), 0, 600), &mut finished).unwrap();
     let [Finished { file: None, error: Some(_), .. }] = &finished[..] else {
         panic!("{finished:?}");
     };
-    assert_eq!((collector.passed(), collector.passed()), (3, 0));
+    assert_eq!((collector.take_skipped(), collector.take_skipped()), (3, 0));
     fs::remove_file(dir.path().join("2001/07")).unwrap();
     let next = slot(600);
     collector.take(&mut ended(chunk(&next, 601, &[b"d"]), 600, 1200), &mut finished).unwrap();
-    // What was dropped stands in the next file, so that all files together say how many there were.
+    // The next file counts the dropped datagrams, so that all files together count all datagrams.
     let closing = finished[1].closing;
     assert_eq!((closing.received, closing.dropped_queue), (4, 3));
 }
 
 #[test]
-fn a_slot_whose_file_can_have_no_name_is_counted_in_the_next() {
+fn slot_whose_file_can_have_no_name_counts_in_the_next() {
     for level in [None, Some(1)] {
         let (dir, mut collector) = spool(level);
         let first = slot(0);
         let mut finished = Vec::new();
         collector.take(&mut chunk(&first, 1, &[b"a", b"b"]), &mut finished).unwrap();
-        // All of it is written, and then its directory is a file.
+        // After the slot is written, a file takes the place of its directory.
         let day = dir.path().join("2001/07/01");
         let aside = dir.path().join("aside");
         fs::rename(&day, &aside).unwrap();
@@ -404,9 +408,9 @@ fn a_slot_whose_file_can_have_no_name_is_counted_in_the_next() {
         let mut last = ended(chunk(&first, 2, &[b"c"]), 0, 600);
         let error = collector.take(&mut last, &mut finished).unwrap_err();
         assert!(collector.is_hopeless(&error, at(600)), "{error}");
-        collector.pass_over(error, &mut finished);
+        collector.skip_slot(error, &mut finished);
         collector.take(&mut last, &mut finished).unwrap();
-        assert_eq!((collector.passed(), collector.passed()), (3, 0));
+        assert_eq!((collector.take_skipped(), collector.take_skipped()), (3, 0));
         assert_eq!(collector.uncounted(), 3);
         fs::remove_file(&day).unwrap();
         let next = slot(600);

@@ -1,7 +1,8 @@
 use super::*;
+use crate::packet::MAX_LEN;
 use proptest::prelude::*;
 
-/// A fragment from 192.0.2.`host` to 192.0.2.9.
+/// Returns a fragment from 192.0.2.`host` to 192.0.2.9.
 fn fragment(host: u8, id: u32, offset: usize, more: bool, data: &[u8]) -> Fragment<'_> {
     Fragment {
         source: IpAddr::from([192, 0, 2, host]),
@@ -14,7 +15,7 @@ fn fragment(host: u8, id: u32, offset: usize, more: bool, data: &[u8]) -> Fragme
     }
 }
 
-/// A table, its counters, and what it says of itself.
+/// The fragments of a test, and their counters.
 #[derive(Default)]
 struct Table {
     fragments: Fragments,
@@ -22,7 +23,7 @@ struct Table {
 }
 
 impl Table {
-    /// The whole datagram, if that is the last fragment of it.
+    /// Adds a fragment. Returns its datagram if that is whole now.
     fn add(&mut self, seconds: u64, fragment: &Fragment<'_>) -> Option<(Vec<u8>, Whole)> {
         let at = Timestamp::from_secs(seconds);
         let whole = self.fragments.add(at, fragment, &mut self.skipped);
@@ -30,18 +31,18 @@ impl Table {
         whole.map(|whole| (self.fragments.whole().to_vec(), whole))
     }
 
-    /// Adds to one datagram of 192.0.2.1: its octets if it got whole.
+    /// Adds a fragment to one datagram of 192.0.2.1. Returns the datagram's bytes if it is whole now.
     fn one(&mut self, offset: usize, more: bool, data: &[u8]) -> Option<Vec<u8>> {
-        self.add(0, &fragment(1, 7, offset, more, data)).map(|(octets, _)| octets)
+        self.add(0, &fragment(1, 7, offset, more, data)).map(|(bytes, _)| bytes)
     }
 
-    /// The bounds hold and the sums are right.
+    /// Checks the bounds and the sums.
     fn check(&self) {
-        let Fragments { datagrams, order, octets, .. } = &self.fragments;
+        let Fragments { datagrams, order, bytes, .. } = &self.fragments;
         assert_eq!(datagrams.len(), order.len());
-        assert!(datagrams.len() <= MAX_DATAGRAMS && *octets <= MAX_OCTETS);
+        assert!(datagrams.len() <= MAX_DATAGRAMS && *bytes <= MAX_BYTES);
         if datagrams.len() < 8 {
-            assert_eq!(datagrams.values().map(|it| it.octets.len()).sum::<usize>(), *octets);
+            assert_eq!(datagrams.values().map(|it| it.bytes.len()).sum::<usize>(), *bytes);
             assert!(datagrams.values().all(|it| it.pieces.len() <= MAX_PIECES));
         }
     }
@@ -55,7 +56,7 @@ impl Table {
 }
 
 #[test]
-fn pieces_come_in_any_order() {
+fn pieces_may_arrive_in_any_order() {
     let pieces = [(0, true, &b"abcdefgh"[..]), (8, true, b"ijklmnop"), (16, false, b"qrs")];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let mut table = Table::default();
@@ -70,21 +71,21 @@ fn pieces_come_in_any_order() {
 }
 
 #[test]
-fn duplicates_are_passed_over() {
+fn duplicates_are_ignored() {
     let mut table = Table::default();
     for _ in 0..3 {
         assert_eq!(table.one(8, false, b"ijk"), None);
     }
-    let (octets, whole) = table.add(0, &fragment(1, 7, 0, true, b"abcdefgh")).unwrap();
-    assert_eq!(octets, b"abcdefghijk");
+    let (bytes, whole) = table.add(0, &fragment(1, 7, 0, true, b"abcdefgh")).unwrap();
+    assert_eq!(bytes, b"abcdefghijk");
     assert_eq!((whole.first, whole.packets), (17, 4));
-    // One that comes later begins a datagram that never gets whole.
+    // A later duplicate begins a datagram that never becomes whole.
     assert_eq!(table.one(8, false, b"ijk"), None);
     assert_eq!(table.left(), Skipped { fragments: 1, ..Skipped::default() });
 }
 
 #[test]
-fn what_belongs_together_is_told_apart() {
+fn fragments_are_joined_by_addresses_and_identification() {
     let mut table = Table::default();
     assert_eq!(table.add(0, &fragment(1, 7, 0, true, b"abcdefgh")), None);
     assert_eq!(table.add(0, &fragment(2, 7, 0, true, b"bcdefghi")), None);
@@ -95,14 +96,14 @@ fn what_belongs_together_is_told_apart() {
     };
     assert_eq!(table.add(0, &elsewhere), None);
     for (host, id, whole) in [(1, 7, b"abcdefgh."), (1, 8, b"cdefghij."), (2, 7, b"bcdefghi.")] {
-        let (octets, of) = table.add(0, &fragment(host, id, 8, false, b".")).unwrap();
-        assert_eq!((&octets[..], of.source), (&whole[..], IpAddr::from([192, 0, 2, host])));
+        let (bytes, of) = table.add(0, &fragment(host, id, 8, false, b".")).unwrap();
+        assert_eq!((&bytes[..], of.source), (&whole[..], IpAddr::from([192, 0, 2, host])));
     }
     assert_eq!(table.left(), Skipped { fragments: 1, ..Skipped::default() });
 }
 
 #[test]
-fn the_first_piece_says_what_the_datagram_begins_with() {
+fn first_piece_decides_the_type_of_the_first_header() {
     for swapped in [false, true] {
         let mut table = Table::default();
         let options = Fragment { first: 60, ..fragment(1, 7, 0, true, b"abcdefgh") };
@@ -124,7 +125,7 @@ fn overlaps_void_the_datagram() {
         ("from before", (0, true, b"abcdefghijklmnop")),
         ("to behind", (16, true, b"abcdefghijklmnop")),
         ("around", (0, true, b"abcdefghijklmnopabcdefghijklmnop")),
-        ("the same place, other octets", (8, true, b"abcdefgh--------")),
+        ("the same place, other bytes", (8, true, b"abcdefgh--------")),
         ("an end inside it", (8, false, eight)),
         ("the same, but the last", (8, false, b"abcdefghijklmnop")),
     ] {
@@ -139,14 +140,14 @@ fn overlaps_void_the_datagram() {
             }
             let overlaps = |overlaps| Skipped { overlaps, ..Skipped::default() };
             assert_eq!(table.skipped, overlaps(2), "{name}");
-            // What is still to come is void, too, and keeps no octets.
+            // Later fragments are void too, and their bytes are not kept.
             assert_eq!(table.one(0, true, eight), None);
             assert_eq!(table.one(24, false, eight), None);
-            assert_eq!((table.skipped, table.fragments.octets), (overlaps(4), 0), "{name}");
+            assert_eq!((table.skipped, table.fragments.bytes), (overlaps(4), 0), "{name}");
             assert_eq!(table.left(), overlaps(4));
         }
     }
-    // Two ends, and an end before a piece.
+    // Two ends, and an end in front of a piece.
     for more in [false, true] {
         for offsets in [[8, 24], [24, 8]] {
             let mut table = Table::default();
@@ -159,7 +160,7 @@ fn overlaps_void_the_datagram() {
 }
 
 #[test]
-fn age_is_by_the_time_of_the_capture() {
+fn age_is_measured_by_the_time_of_the_capture() {
     let first = fragment(1, 7, 0, true, b"abcdefgh");
     let last = fragment(1, 7, 8, false, b"i");
     for (between, whole) in [(0, true), (30, true), (31, false)] {
@@ -172,7 +173,7 @@ fn age_is_by_the_time_of_the_capture() {
             assert_eq!(table.left(), Skipped { fragments, ..Skipped::default() });
         }
     }
-    // A void datagram is forgotten as well: the identification serves again.
+    // A void datagram is forgotten as well: its identification can be used again.
     let mut table = Table::default();
     table.add(0, &first);
     table.add(0, &fragment(1, 7, 0, true, b"--------"));
@@ -180,23 +181,23 @@ fn age_is_by_the_time_of_the_capture() {
     table.add(31, &first);
     assert!(table.add(31, &last).is_some());
     assert_eq!(table.left(), Skipped { overlaps: 3, ..Skipped::default() });
-    // Whatever comes, the old is given up.
+    // Any fragment causes old datagrams to be given up.
     let mut table = Table::default();
     table.add(0, &first);
     table.add(31, &fragment(2, 9, 0, true, b"abcdefgh"));
     assert_eq!(table.skipped, Skipped { fragments: 1, ..Skipped::default() });
-    assert_eq!(table.fragments.octets, 8);
+    assert_eq!(table.fragments.bytes, 8);
 }
 
 #[test]
-fn a_flood_of_first_fragments_is_bounded() {
+fn flood_of_first_fragments_is_bounded() {
     let mut table = Table::default();
     for id in 0..3000 {
         assert_eq!(table.add(0, &fragment(1, id, 0, true, b"abcdefgh")), None);
     }
     let evicted = 3000 - MAX_DATAGRAMS as u64;
     assert_eq!(table.skipped, Skipped { evicted, ..Skipped::default() });
-    // The youngest are there.
+    // The latest datagrams are kept.
     assert!(table.add(0, &fragment(1, 2999, 8, false, b"i")).is_some());
     assert!(table.add(0, &fragment(1, 3000 - MAX_DATAGRAMS as u32, 8, false, b"i")).is_some());
     let fragments = MAX_DATAGRAMS as u64 - 2;
@@ -204,20 +205,20 @@ fn a_flood_of_first_fragments_is_bounded() {
 }
 
 #[test]
-fn octets_under_way_are_bounded() {
+fn bytes_of_incomplete_datagrams_are_bounded() {
     let mut table = Table::default();
     let long = [0; 65_528];
     for id in 0..200 {
         assert_eq!(table.add(0, &fragment(1, id, 0, true, &long)), None);
     }
-    let evicted = 200 - (MAX_OCTETS / long.len()) as u64;
+    let evicted = 200 - (MAX_BYTES / long.len()) as u64;
     assert_eq!(table.skipped, Skipped { evicted, ..Skipped::default() });
-    // The one whose own piece is one too many is the oldest: it begins anew, and is not whole.
+    // The oldest datagram is evicted by its own piece, which begins the datagram again.
     let mut table = Table::default();
     for id in 0..128 {
         table.add(0, &fragment(1, id, 0, true, &long));
     }
-    let rest = MAX_OCTETS - table.fragments.octets;
+    let rest = MAX_BYTES - table.fragments.bytes;
     table.add(0, &fragment(1, 128, 0, true, &long[..rest / 8 * 8]));
     assert_eq!(table.skipped.evicted, 0);
     assert_eq!(table.add(0, &fragment(1, 0, 65_528, false, b"1234567")), None);
@@ -231,7 +232,7 @@ fn pieces_of_a_datagram_are_bounded() {
         assert_eq!(table.one(piece * 8, true, b"abcdefgh"), None);
     }
     assert_eq!(table.left(), Skipped { evicted: 1000, ..Skipped::default() });
-    // As many as there may be.
+    // As many pieces as the limit allows.
     let mut table = Table::default();
     for piece in (1..MAX_PIECES).rev() {
         assert_eq!(table.one(piece * 8, piece + 1 < MAX_PIECES, b"abcdefgh"), None);
@@ -239,14 +240,14 @@ fn pieces_of_a_datagram_are_bounded() {
     assert_eq!(table.one(0, true, b"abcdefgh").map(|whole| whole.len()), Some(MAX_PIECES * 8));
 }
 
-/// The same rules in a naive way: all fragments are kept, and each is held against all others.
+/// The reference implementation: it keeps all fragments, and compares each with all others.
 #[derive(Default)]
-struct Twin {
+struct Reference {
     held: Vec<(usize, bool, Vec<u8>)>,
     void: bool,
 }
 
-impl Twin {
+impl Reference {
     fn add(&mut self, offset: usize, more: bool, data: &[u8]) -> Option<Vec<u8>> {
         self.held.push((offset, more, data.to_vec()));
         for one in &self.held {
@@ -260,8 +261,8 @@ impl Twin {
         let (last, ..) = self.held.iter().map(|it| (it.0 + it.2.len(), it.1)).find(|it| !it.1)?;
         let mut whole = vec![None; last];
         for (offset, _, data) in self.held.iter().filter(|_| !self.void) {
-            for (n, octet) in data.iter().enumerate() {
-                whole[offset + n] = Some(*octet);
+            for (n, byte) in data.iter().enumerate() {
+                whole[offset + n] = Some(*byte);
             }
         }
         let whole: Vec<u8> = whole.into_iter().collect::<Option<_>>()?;
@@ -272,7 +273,7 @@ impl Twin {
 
 proptest! {
     #[test]
-    fn random_pieces_of_a_datagram_make_it_again(
+    fn random_pieces_make_their_datagram(
         data in prop::collection::vec(any::<u8>(), 2..3000),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
         order in prop::collection::vec(any::<u32>(), 90),
@@ -293,8 +294,8 @@ proptest! {
         let (mut made, mut used) = (0, 0);
         for ((start, end), _) in &sent {
             let piece = fragment(1, 7, *start, *end < data.len(), &data[*start..*end]);
-            if let Some((octets, whole)) = table.add(0, &piece) {
-                prop_assert_eq!(&octets, &data);
+            if let Some((bytes, whole)) = table.add(0, &piece) {
+                prop_assert_eq!(&bytes, &data);
                 made += 1;
                 used += whole.packets;
             }
@@ -305,31 +306,31 @@ proptest! {
     }
 
     #[test]
-    fn any_pieces_are_judged_as_the_twin_does(
+    fn any_pieces_are_judged_as_by_the_reference(
         pieces in prop::collection::vec((0_u32..3, 0_usize..6, 1_usize..20, 0_u8..9, 0_u8..12), 0..60),
     ) {
         let mut table = Table::default();
-        let mut twins: [Twin; 3] = Default::default();
+        let mut references: [Reference; 3] = Default::default();
         for (id, place, len, last, content) in pieces {
             let more = last > 0;
             let len = if more { len.next_multiple_of(8) } else { len };
-            // Mostly what belongs there, so that duplicates and whole datagrams happen.
+            // Mostly the bytes of one datagram, so that duplicates and whole datagrams occur.
             let mut data: Vec<u8> = (0..len).map(|n| (place * 8 + n) as u8).collect();
             if content == 0 {
                 data[0] ^= 1;
             }
-            let expected = twins[id as usize].add(place * 8, more, &data);
+            let expected = references[id as usize].add(place * 8, more, &data);
             let found = table.add(0, &fragment(1, id, place * 8, more, &data));
-            prop_assert_eq!(found.map(|(octets, _)| octets), expected);
+            prop_assert_eq!(found.map(|(bytes, _)| bytes), expected);
         }
-        for (id, twin) in twins.iter().enumerate() {
+        for (id, reference) in references.iter().enumerate() {
             let key = Key {
                 source: IpAddr::from([192, 0, 2, 1]),
                 destination: IpAddr::from([192, 0, 2, 9]),
                 identification: id as u32,
             };
             let void = table.fragments.datagrams.get(&key).is_some_and(|it| it.void.is_some());
-            prop_assert_eq!(void, twin.void);
+            prop_assert_eq!(void, reference.void);
         }
     }
 
@@ -356,7 +357,7 @@ proptest! {
                 used += whole.packets;
             }
         }
-        // Every fragment is accounted for.
+        // Every fragment is counted.
         prop_assert_eq!(table.left().total() + used, sent);
     }
 }

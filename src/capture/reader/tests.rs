@@ -3,7 +3,7 @@ use crate::capture::sample::{BIG, IP4, IP6, LITTLE, Order, SECONDS, carrying, et
 use crate::time::Window;
 use proptest::prelude::*;
 
-/// Every event as a line, the error as the last, and what was skipped.
+/// Returns every event as a line, the error as the last one, and the packets skipped.
 fn play(input: impl Read) -> (Vec<String>, Skipped) {
     let mut reader = match Reader::new(input) {
         Ok(reader) => reader,
@@ -34,8 +34,9 @@ fn play(input: impl Read) -> (Vec<String>, Skipped) {
     (lines, reader.skipped())
 }
 
-fn lines(octets: &[u8]) -> Vec<String> {
-    let (lines, skipped) = play(octets);
+/// Returns the lines of a capture of which no packet is skipped.
+fn lines(bytes: &[u8]) -> Vec<String> {
+    let (lines, skipped) = play(bytes);
     assert_eq!(skipped, Skipped::default());
     lines
 }
@@ -44,10 +45,10 @@ const MICRO: u32 = 0xa1b2_c3d4;
 const NANO: u32 = 0xa1b2_3c4d;
 
 #[test]
-fn a_pcap_of_literal_octets() {
+fn pcap_of_literal_bytes_is_read() {
     let mut file = vec![
         0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
-        // 994025700.250000, 32 octets of 32
+        // 994025700.250000, 32 bytes of 32
         0xe4, 0xa0, 0x3f, 0x3b, 0x90, 0xd0, 0x03, 0x00, 32, 0, 0, 0, 32, 0, 0, 0,
     ];
     file.extend(IP4);
@@ -56,7 +57,7 @@ fn a_pcap_of_literal_octets() {
 }
 
 #[test]
-fn a_pcapng_of_literal_octets() {
+fn pcapng_of_literal_bytes_is_read() {
     let mut file = vec![
         0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 0xff, 0xff, 0xff,
         0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 28, // interface, raw IP
@@ -72,7 +73,7 @@ fn a_pcapng_of_literal_octets() {
 }
 
 #[test]
-fn pcap_of_both_orders_and_resolutions() {
+fn pcap_of_both_orders_and_resolutions_is_read() {
     let frame = ethernet(&[0x8100], &IP6);
     for order in [BIG, LITTLE] {
         for (magic, fraction, time) in
@@ -88,7 +89,7 @@ fn pcap_of_both_orders_and_resolutions() {
     }
 }
 
-/// A section header, an interface of this resolution and offset, and a packet.
+/// Returns a section header, an interface of this resolution and offset, and a packet.
 fn timed(order: Order, resolution: Option<u8>, offset: Option<i64>, ticks: u64) -> Vec<u8> {
     let mut options = Vec::new();
     // if_tzone, which pcap-file refuses.
@@ -130,21 +131,21 @@ fn pcapng_times_follow_the_interface() {
 }
 
 #[test]
-fn all_kinds_of_packet_block() {
+fn all_kinds_of_packet_block_are_read() {
     let mut file = LITTLE.section(&[]);
     file.extend(LITTLE.interface(1, 65_535, &[]));
     file.extend(LITTLE.interface(101, 0, &LITTLE.option(9, &[9])));
-    // Simple, before any time was seen; its interface is the first.
+    // A simple block before any time was seen. Its interface is the first one.
     let frame = ethernet(&[], &IP4);
     let simple = [&LITTLE.u32(frame.len() as u32)[..], &frame].concat();
     file.extend(LITTLE.block(3, &simple));
-    // Obsolete: interface 1, 5 drops.
+    // An obsolete block of interface 1, with 5 drops.
     let mut old = [LITTLE.u16(1), LITTLE.u16(5)].concat();
     old.extend([LITTLE.u32(0), LITTLE.u32(7_000), LITTLE.u32(52), LITTLE.u32(52)].concat());
     old.extend(IP6);
     file.extend(LITTLE.block(2, &old));
     file.extend(LITTLE.block(3, &simple));
-    // A custom block, name resolution, statistics: nothing of ours.
+    // Blocks without meaning here: custom, name resolution, statistics.
     for kind in [0x0bad, 4, 5] {
         file.extend(LITTLE.block(kind, &[0; 16]));
     }
@@ -172,13 +173,13 @@ fn packets_without_a_datagram_are_counted() {
     tcp[9] = 6;
     file.extend(BIG.packet(0, 1, &tcp, &[]));
     file.extend(BIG.packet(7, 2, &IP4, &[]));
-    // The wire had 32 octets, the capture 24.
+    // The wire had 32 bytes, the capture 24.
     let mut cut = BIG.packet(0, 3, &IP4[..24], &[]);
     cut[27] = 32;
     file.extend(cut);
-    // The snapshot length of a simple packet's interface cuts it, too.
+    // A simple packet is cut by its interface's snapshot length, too.
     file.extend(BIG.block(3, &[&BIG.u32(32)[..], &IP4[..10]].concat()));
-    // Longer than the snapshot length: that is read.
+    // A packet longer than the snapshot length is read.
     file.extend(BIG.packet(0, 4_000_000, &IP4, &[]));
     let (lines, skipped) = play(&file[..]);
     assert_eq!(lines, ["section", "4.000 192.0.2.1 50000 2055 flow", "Whole"]);
@@ -192,7 +193,7 @@ fn closing(order: Order) -> Vec<u8> {
     let mut body = order.u32(0).to_vec();
     body.extend([0; 8]);
     body.extend(order.option(1, b"nfcap received=3 dropped_kernel=1 dropped_queue=2"));
-    // Wrong lengths, which pcap-file takes for the end of the file.
+    // An option of the wrong length, which pcap-file takes for the end of the file.
     body.extend(order.option(4, &[1, 2, 3]));
     for (code, micros) in [(2, 5_000_000_u64), (3, 10_000_000_000)] {
         let (high, low) = ((micros >> 32) as u32, micros as u32);
@@ -203,7 +204,7 @@ fn closing(order: Order) -> Vec<u8> {
 
 const CLOSED: &str = "nfcap received=3 dropped_kernel=1 dropped_queue=2 from 5.000 to 10000.000";
 
-/// A section of nfcap's with one packet.
+/// Returns a section of nfcap with one packet.
 fn own(order: Order) -> Vec<u8> {
     let mut file = order.section(&order.option(1, SLOT.as_bytes()));
     file.extend(order.interface(101, 0, &[]));
@@ -219,7 +220,7 @@ fn sections_open_and_close() {
         file.extend(own(order));
         file.extend(closing(order));
     }
-    // Foreign and empty, then ours but cut short, then ours, empty and whole.
+    // A foreign empty section, one of nfcap's cut short, and one of nfcap's empty and whole.
     file.extend(LITTLE.section(&LITTLE.option(1, b"nfcap is a program")));
     file.extend(own(BIG));
     file.extend(LITTLE.section(&LITTLE.option(1, SLOT.as_bytes())));
@@ -241,8 +242,8 @@ fn sections_open_and_close() {
 }
 
 #[test]
-fn a_section_of_ours_ends_before_the_next_is_there() {
-    // A live pipe: whatever comes after the closing block, the end is told at once.
+fn section_of_nfcap_ends_at_its_closing_block() {
+    // On a live pipe the end must not wait for the next block.
     let mut file = own(BIG);
     file.extend(closing(BIG));
     let mut reader = Reader::new(file.chain(Stuck)).unwrap();
@@ -255,13 +256,13 @@ fn a_section_of_ours_ends_before_the_next_is_there() {
 }
 
 #[test]
-fn a_pipe_may_hand_over_octet_by_octet() {
+fn pipe_may_give_single_bytes() {
     for (file, _) in whole_files() {
         assert_eq!(play(Drip(&file, false)), play(&file[..]));
     }
 }
 
-/// Gives one octet at a time, and is interrupted before each.
+/// A stream that gives one byte at a time, and is interrupted before each.
 struct Drip<'a>(&'a [u8], bool);
 
 impl Read for Drip<'_> {
@@ -276,7 +277,7 @@ impl Read for Drip<'_> {
 
 #[test]
 fn packets_beyond_any_snapshot_length_are_read() {
-    // Five MiB, more than the buffer begins with and than the header admits.
+    // 5 MiB, more than the initial buffer and than the snapshot length in the header.
     let long = [&IP4[..], &vec![0; 5 << 20]].concat();
     let pcap = LITTLE.pcap(MICRO, 101, &[(1, 0, &long), (2, 0, &IP6), (3, 0, &long)]);
     let mut ng = BIG.section(&[]);
@@ -308,13 +309,13 @@ const MODIFIED: &str = "byte 0: expected pcap or pcapng, found the modified pcap
                         libpcap (magic 0xa1b2cd34), which `editcap -F pcap` converts";
 
 #[test]
-fn what_is_no_capture_says_so() {
-    for (octets, error) in [
+fn other_files_are_refused_with_the_reason() {
+    for (bytes, error) in [
         (&b""[..], "empty, no capture file"),
-        (b"\xd4\xc3", "too short for a capture file: 2 octets, \"\\xd4\\xc3\""),
+        (b"\xd4\xc3", "too short for a capture file: 2 bytes, \"\\xd4\\xc3\""),
         (
             b"\xd4\xc3\xb2\xa1\x02\x00",
-            "too short for a capture file: 6 octets, \"\\xd4\\xc3\\xb2\\xa1\\x02\\x00\"",
+            "too short for a capture file: 6 bytes, \"\\xd4\\xc3\\xb2\\xa1\\x02\\x00\"",
         ),
         (
             b"2001-07-01T00:20:00Z all quiet\n",
@@ -324,12 +325,12 @@ fn what_is_no_capture_says_so() {
         (b"\x34\xcd\xb2\xa1\x02\x00\x04\x00", MODIFIED),
         (b"\xa1\xb2\xff\xff", "neither pcap nor pcapng, it begins with \"\\xa1\\xb2\\xff\\xff\""),
     ] {
-        assert_eq!(lines(octets), [error]);
+        assert_eq!(lines(bytes), [error]);
     }
 }
 
 #[test]
-fn the_first_fault_ends_the_reading() {
+fn first_fault_ends_the_reading() {
     let good = own(BIG);
     let at = good.len();
     let whole = |block: Vec<u8>| [&good[..], &block, &good].concat();
@@ -346,20 +347,20 @@ fn the_first_fault_ends_the_reading() {
     let packet_behind = [closing(BIG), BIG.packet(0, 1, &IP4, &[])].concat();
     for (block, error) in [
         (lengths, "expected a block with the same length at both ends, found 16 and 20"),
-        (packet, "expected a packet within its block, found 200 octets in a block body of 52"),
-        (BIG.block(6, &[0; 4]), "expected a packet block's header, found a block body of 4 octets"),
+        (packet, "expected a packet within its block, found 200 bytes in a block body of 52"),
+        (BIG.block(6, &[0; 4]), "expected a packet block's header, found a block body of 4 bytes"),
         (order, "expected pcapng's byte-order magic, found [00, 2b, 3c, 4d]"),
         (version, "expected pcapng version 1, found version 2.0"),
         (BIG.section(&BIG.option(1, slot)), "nfcap's comment lacks open="),
         (
             BIG.section(&[0, 1, 0, 99]),
-            "expected options within their block, found one that reaches beyond",
+            "expected options within their block, found an option that reaches beyond its block",
         ),
         (
             BIG.interface(1, 0, &BIG.option(9, &[6, 6])),
-            "expected if_tsresol of 1 octet, found 2 octets",
+            "expected if_tsresol of 1 byte, found 2 bytes",
         ),
-        ([BIG.u32(9), huge].concat(), "a block of 1073741824 octets, more than 16777216"),
+        ([BIG.u32(9), huge].concat(), "a block of 1073741824 bytes; the limit is 16777216"),
         (
             [BIG.u32(9), BIG.u32(8)].concat(),
             "expected a block length of 12 or more, a multiple of 4, found 8",
@@ -379,40 +380,43 @@ fn the_first_fault_ends_the_reading() {
 }
 
 #[test]
-fn garbage_behind_a_pcap_is_an_error() {
+fn garbage_after_a_pcap_is_an_error() {
     let good = LITTLE.pcap(MICRO, 101, &[(1, 0, &IP4)]);
     let at = |tail: &[u8]| lines(&[&good[..], tail].concat()).split_off(2);
     assert_eq!(
         at(&[0xff; 16]),
-        ["Cut", "byte 72: a packet of 4294967295 octets, more than 16777216"]
+        ["Cut", "byte 72: a packet of 4294967295 bytes; the limit is 16777216"]
     );
-    // A section's type without its magic, a pcap of version 9, and both too short to be known.
+    // The type of a section without its magic, a pcap of version 9, and both too short.
     let mut section = BIG.section(&[]);
     section[8] = 0xff;
-    assert_eq!(at(&section), ["Cut", "byte 72: a packet of 1295789055 octets, more than 16777216"]);
+    assert_eq!(
+        at(&section),
+        ["Cut", "byte 72: a packet of 1295789055 bytes; the limit is 16777216"]
+    );
     let mut version = good.clone();
     version[4] = 9;
     let (found, _) = play(&[&good[..], &version].concat()[..]);
     assert_eq!(found.iter().filter(|line| *line == "section").count(), 1);
     assert_eq!(
         at(&BIG.section(&[])[..11]),
-        ["Cut", "byte 72: torn: a packet needs 16 octets, the file ends after 11"]
+        ["Cut", "byte 72: torn: a packet needs 16 bytes, the file ends after 11"]
     );
     assert_eq!(
         at(&good[..7]),
-        ["Cut", "byte 72: torn: a packet needs 16 octets, the file ends after 7"]
+        ["Cut", "byte 72: torn: a packet needs 16 bytes, the file ends after 7"]
     );
-    // What is known as a header, and torn: nothing is wrong with the file before it.
+    // A torn header of another file: the file before it is whole.
     assert_eq!(
         at(&good[..23]),
         [
             "Whole",
-            "byte 72: torn: the header of a pcap file needs 24 octets, the file ends after 23"
+            "byte 72: torn: the header of a pcap file needs 24 bytes, the file ends after 23"
         ]
     );
     assert_eq!(
         at(&BIG.section(&[])[..12]),
-        ["Whole", "byte 72: torn: a block needs 28 octets, the file ends after 12"]
+        ["Whole", "byte 72: torn: a block needs 28 bytes, the file ends after 12"]
     );
     for modified in [b"\xa1\xb2\xcd\x34\0\x02\0\x04", b"\x34\xcd\xb2\xa1\x02\0\x04\0"] {
         let modified = [&modified[..], &[0; 16]].concat();
@@ -451,7 +455,7 @@ fn joined_files_are_read_one_after_the_other() {
         (slot, vec![SLOT, NG, CLOSED]),
         (own(LITTLE), vec![SLOT, NG, "Cut"]),
     ];
-    // Every kind behind every other.
+    // Files of every kind after every other.
     for (one, first) in &parts {
         for (other, second) in &parts {
             for (third, last) in &parts {
@@ -475,7 +479,7 @@ fn interfaces_are_bounded() {
     assert!(lines(&file)[3].contains("at most 65536 interfaces"));
 }
 
-/// Files of every kind with three packets, and the offsets at which one is whole.
+/// Returns files of every kind with three packets, and the offsets at which a packet is whole.
 fn whole_files() -> Vec<(Vec<u8>, Vec<usize>)> {
     let mut files = Vec::new();
     for order in [BIG, LITTLE] {
@@ -496,7 +500,7 @@ fn whole_files() -> Vec<(Vec<u8>, Vec<usize>)> {
 }
 
 #[test]
-fn torn_anywhere_the_whole_packets_come_out() {
+fn torn_files_give_their_whole_packets() {
     for (file, ends) in whole_files() {
         for tear in 0..file.len() {
             let lines = lines(&file[..tear]);
@@ -516,17 +520,17 @@ fn torn_anywhere_the_whole_packets_come_out() {
 
 proptest! {
     #[test]
-    fn changed_octets_never_panic(
+    fn changed_bytes_never_panic(
         which in 0_usize..4,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let (mut file, _) = whole_files().swap_remove(which);
-        for (at, octet) in changes {
+        for (at, byte) in changes {
             let at = at.index(file.len());
-            file[at] = octet;
+            file[at] = byte;
         }
         let (lines, skipped) = play(&file[..]);
-        // Octet by octet nothing is there before it is asked for, so no packet is a plain one.
+        // With single bytes nothing is buffered ahead, so that no packet takes the fast path.
         prop_assert_eq!(play(Drip(&file, false)), (lines.clone(), skipped));
         // Every section gets its end.
         let opened = lines.iter().filter(|line| *line == "section" || line.starts_with("nfcap slot="));
@@ -537,18 +541,18 @@ proptest! {
     }
 
     #[test]
-    fn random_octets_never_panic(
+    fn random_bytes_never_panic(
         magic in prop::sample::select(vec![&b"\x0a\x0d\x0d\x0a"[..], b"\xd4\xc3\xb2\xa1", b""]),
-        octets in prop::collection::vec(any::<u8>(), 0..300),
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
         whole in prop::option::of(0_usize..4),
     ) {
         let before = whole.map(|which| whole_files().swap_remove(which).0).unwrap_or_default();
-        let file = [&before[..], magic, &octets].concat();
+        let file = [&before[..], magic, &bytes].concat();
         prop_assert_eq!(play(Drip(&file, false)), play(&file[..]));
     }
 }
 
-/// Captures of real devices, where the machine has them.
+/// Reads captures of real devices, if the machine has them.
 #[test]
 fn real_captures_are_read() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/exports");
@@ -572,7 +576,7 @@ fn real_captures_are_read() {
     assert!(files >= 80, "{files} captures in {dir}");
 }
 
-/// Packets a microsecond apart, the first at 1.000001, in a pcap file of this link type.
+/// Returns a pcap file of packets a microsecond apart, the first at 1.000001.
 fn spaced(link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
     let packets: Vec<_> =
         (1..).zip(packets).map(|(micros, packet)| (1, micros, &packet[..])).collect();
@@ -580,12 +584,12 @@ fn spaced(link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn fragments_are_put_together() {
+fn fragments_are_reassembled() {
     let [four, six] = [false, true].map(|six| carrying(b"a datagram in pieces", six));
     let [mut four, mut six] = [four, six].map(|packet| pieces(&packet, &[8, 16, 28], 7));
     four.swap(0, 1);
     six.rotate_left(1);
-    // Between each other, with a whole datagram and a duplicate among them.
+    // Fragments of two datagrams, mixed with a whole datagram and a duplicate.
     let packets = [
         four.remove(0),
         six.remove(0),
@@ -606,7 +610,7 @@ fn fragments_are_put_together() {
         "Whole",
     ];
     assert_eq!(lines(&spaced(101, &packets)), expected);
-    // On whatever link each of them was captured.
+    // Fragments of one datagram may be captured on different links.
     let mut file = LITTLE.section(&[]);
     for link in [101, 1] {
         file.extend(LITTLE.interface(link, 0, &[]));
@@ -622,17 +626,17 @@ fn fragments_are_put_together() {
 }
 
 #[test]
-fn fragments_without_a_datagram_are_counted_by_the_reason() {
+fn fragments_without_a_datagram_are_counted_by_reason() {
     let whole = carrying(b"a datagram in pieces", false);
     let cut = |id| pieces(&whole, &[8, 16, 28], id);
     let mut packets = Vec::new();
     packets.extend(cut(1).split_off(1));
-    // The second reaches into the third; the third of another says so as well, too late.
+    // The second fragment overlaps the third.
     let mut teardrop = cut(2);
     teardrop[1].extend([0; 8]);
     teardrop[1][3] += 8;
     packets.extend(teardrop);
-    // Whole, but UDP claims more or the protocol inside is none that is read.
+    // Whole datagrams of which UDP claims more, or whose protocol is not UDP.
     let mut long = whole.clone();
     long[25] += 1;
     packets.extend(pieces(&long, &[8, 28], 3));
@@ -648,7 +652,7 @@ fn fragments_without_a_datagram_are_counted_by_the_reason() {
     let expected =
         Skipped { fragments: 2, overlaps: 3, malformed: 2, not_udp: 5, ..Skipped::default() };
     assert_eq!(skipped, expected);
-    // What the snapshot length cut is no piece, and the rest stays without it.
+    // A fragment cut by the snapshot length is not used, so the others stay incomplete.
     let pieces = cut(6);
     let mut file = BIG.section(&[]);
     file.extend(BIG.interface(101, 0, &[]));
@@ -664,7 +668,7 @@ fn fragments_without_a_datagram_are_counted_by_the_reason() {
 }
 
 #[test]
-fn fragments_of_two_sections_never_meet() {
+fn fragments_of_two_sections_are_not_joined() {
     let pieces = pieces(&carrying(b"a datagram in pieces", false), &[8, 28], 7);
     let section = |piece: &[u8]| {
         let mut section = BIG.section(&[]);
@@ -684,7 +688,7 @@ fn fragments_of_two_sections_never_meet() {
 
 proptest! {
     #[test]
-    fn fragments_in_any_order_make_what_was_sent(
+    fn fragments_in_any_order_make_the_datagrams(
         sent in prop::collection::vec(
             (any::<bool>(), prop::collection::vec(any::<u8>(), 9..2000)),
             1..8,
@@ -704,7 +708,7 @@ proptest! {
         }
         let mut packets: Vec<_> = packets.into_iter().zip(&shuffle).collect();
         packets.sort_by_key(|(_, (order, _))| *order);
-        // A duplicate right behind the original, unless that makes the datagram whole.
+        // Duplicates follow their original. One of a datagram that is whole begins another.
         let packets: Vec<Vec<u8>> = packets
             .into_iter()
             .flat_map(|(packet, (_, twice))| std::iter::repeat_n(packet, 1 + usize::from(*twice)))

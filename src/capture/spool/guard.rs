@@ -1,19 +1,19 @@
-//! When retention may remove files: a typing error or a wrong clock must not cost a spool.
+//! Limits on retention, so that a typing error or a wrong clock does not empty a spool.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::retain::RetentionRules;
+use super::rules::RetentionRules;
 use crate::time::Timestamp;
 
-/// A clock that is off its course by no more than this was not stepped.
+/// A clock that deviates by no more than this was not set.
 const STEP: i128 = 3600 * SECOND;
 
-/// A step that lasts this long is taken for the right time.
+/// A step of the clock that lasts this long is trusted.
 const LASTS: Duration = Duration::from_secs(24 * 3600);
 
-/// The time between two messages about the same refusal.
-const TELL: Duration = Duration::from_secs(3600);
+/// The least time between two messages about the same refusal.
+const MESSAGE_INTERVAL: Duration = Duration::from_secs(3600);
 
 const SECOND: i128 = 1_000_000_000;
 
@@ -22,78 +22,82 @@ const SECOND: i128 = 1_000_000_000;
 pub struct Clocks {
     /// The time of day, which can be set.
     pub wall: Timestamp,
-    /// Time since the machine was booted, suspended or not (`CLOCK_BOOTTIME`), which cannot be set.
+    /// Time since the machine was booted, including suspension (`CLOCK_BOOTTIME`), which cannot be
+    /// set.
     pub boot: Duration,
 }
 
-/// A directory, by the numbers of its file system and its inode.
+/// A directory, identified by its file system and its inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectoryId {
-    /// The file system.
+    /// Number of the file system.
     pub device: u64,
-    /// The inode.
+    /// Number of the inode.
     pub inode: u64,
 }
 
-/// Decides before each pass what it may remove. It knows no clock: it is told the time.
+/// A guard that decides before each pass of retention which files it may remove. Its caller passes
+/// the time.
 ///
-/// * Until a pass has been let through, a pass that would remove more than half of the files removes
-///   nothing: `--keep 30m` in place of `30d`, or a clock that is wrong from the start. A pass that was
-///   let through counts for its directory only: where a disk is mounted over the spool, or a link leads
-///   to another one, all files are others.
-/// * Where the time of day was set by more than an hour, files are not removed by age until that has
+/// * The first pass removes nothing if it would remove more than half of the files: `--keep 30m` may
+///   have been meant as `30d`, or the clock may be wrong from the start. Later passes count as first
+///   ones until one was allowed. An allowed pass counts for its directory only: if a disk is mounted
+///   over the spool, or a link leads to another directory, all files are different ones.
+/// * If the time of day was set by more than an hour, no file is removed by age until the new time has
 ///   lasted 24 hours by the clock that cannot be set. A step that is undone before changes nothing.
-///   Several small steps are one large step: they are measured from the same point.
+///   Several small steps count as one large step, because all are measured from the same point.
 #[derive(Debug, Default)]
 pub struct Guard {
-    /// The user asked for all passes to be let through.
+    /// True if the user allows all passes.
     yes: bool,
-    /// A pass was let through, or all are.
+    /// True if a pass was allowed, or all are.
     settled: bool,
-    /// The directory of the last pass.
+    /// Directory of the last pass.
     place: Option<DirectoryId>,
     /// Nanoseconds between the two clocks, which only a step changes; `None` before the first pass.
-    course: Option<i128>,
+    difference: Option<i128>,
     step: Option<ClockStep>,
-    told_half: Option<Duration>,
-    told_clock: Option<Duration>,
+    /// Time of the last message about too many files.
+    reported_half: Option<Duration>,
+    /// Time of the last message about a clock that was set.
+    reported_clock: Option<Duration>,
 }
 
-/// A step that has not lasted yet.
+/// A step of the clock that has not lasted long enough yet.
 #[derive(Clone, Copy, Debug)]
 struct ClockStep {
-    /// Nanoseconds between the two clocks when it was first seen.
-    course: i128,
-    /// When that was, by the clock that cannot be set.
+    /// Nanoseconds between the two clocks when the step was first seen.
+    difference: i128,
+    /// Time of that moment, by the clock that cannot be set.
     since: Duration,
 }
 
-/// Files are not removed by age: the clock was set.
+/// The reason why files are not removed by age: the clock was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSet {
-    /// Seconds by which it was set, negative if back.
+    /// Seconds by which the clock was set, negative if back.
     pub by: i64,
     /// The time until the new time is trusted.
     pub left: Duration,
 }
 
-/// Nothing was removed: it would have been more than half of the files.
+/// The reason why nothing was removed: it would have been more than half of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany {
     /// Files that the pass would have removed.
     pub files: u64,
-    /// Files that there are.
+    /// Files in the spool.
     pub of: u64,
 }
 
 impl Guard {
-    /// Returns a guard before its first pass. With `yes` that one may remove more than half of the
+    /// Returns a guard before its first pass. With `yes` that pass may remove more than half of the
     /// files.
     pub fn new(yes: bool) -> Guard {
         Guard { yes, settled: yes, ..Guard::default() }
     }
 
-    /// Looks at the directory before a pass: the first pass in another one is a first pass.
+    /// Registers the directory of the next pass. If it is another one, that pass is a first pass.
     pub fn place(&mut self, place: DirectoryId) {
         let before = self.place.replace(place);
         if before.is_some_and(|before| before != place) {
@@ -101,26 +105,27 @@ impl Guard {
         }
     }
 
-    /// Looks at the clocks before a pass. Returns the step that keeps it from removing files by age.
+    /// Registers the clocks before a pass. Returns the step that keeps the pass from removing files by
+    /// age.
     pub fn clock(&mut self, now: Clocks) -> Option<ClockSet> {
-        let course = i128::from(now.wall.nanos()) - nanos(now.boot);
-        let usual = *self.course.get_or_insert(course);
-        if (course - usual).abs() <= STEP {
+        let difference = i128::from(now.wall.nanos()) - nanos(now.boot);
+        let usual = *self.difference.get_or_insert(difference);
+        if (difference - usual).abs() <= STEP {
             self.step = None;
             return None;
         }
         let step = match self.step {
-            Some(step) if (course - step.course).abs() <= STEP => step,
-            // Another one: it has lasted for no time yet.
-            _ => *self.step.insert(ClockStep { course, since: now.boot }),
+            Some(step) if (difference - step.difference).abs() <= STEP => step,
+            // A new step has lasted for no time yet.
+            _ => *self.step.insert(ClockStep { difference, since: now.boot }),
         };
         let left = LASTS.saturating_sub(now.boot.saturating_sub(step.since));
         if left.is_zero() {
-            self.course = Some(course);
+            self.difference = Some(difference);
             self.step = None;
             return None;
         }
-        let by = i64::try_from((course - usual) / SECOND).unwrap_or(i64::MAX);
+        let by = i64::try_from((difference - usual) / SECOND).unwrap_or(i64::MAX);
         Some(ClockSet { by, left })
     }
 
@@ -129,16 +134,16 @@ impl Guard {
         RetentionRules { keep: rules.keep.filter(|_| self.step.is_none()), ..*rules }
     }
 
-    /// Returns true if passes do what the rules say, so that they need not be judged.
+    /// Returns true if passes are allowed without being judged.
     pub const fn is_settled(&self) -> bool {
         self.settled
     }
 
-    /// Judges a pass that would remove `files` of the files that there are. It is let through unless it
-    /// is returned here.
+    /// Judges a pass that would remove `files` of `of` files. Returns the reason if the pass is refused,
+    /// and `None` if it is allowed.
     ///
-    /// A pass over no files at all says nothing of the rules: the disk may not be mounted yet. Neither
-    /// does one that may not remove files by age.
+    /// A pass over no files does not settle the guard: the disk may not be mounted yet. Neither does a
+    /// pass that may not remove files by age.
     pub fn judge(&mut self, files: u64, of: u64) -> Option<TooMany> {
         if self.settled {
             return None;
@@ -150,26 +155,26 @@ impl Guard {
         None
     }
 
-    /// Returns true if a refused pass is to be told now, which is at most once an hour.
-    pub fn tells_half(&mut self, now: Clocks) -> bool {
-        is_due(&mut self.told_half, now)
+    /// Returns true if a refused pass is to be reported now, at most once an hour.
+    pub fn reports_half(&mut self, now: Clocks) -> bool {
+        is_due(&mut self.reported_half, now)
     }
 
-    /// Returns true if a clock that was set is to be told now, which is at most once an hour.
-    pub fn tells_clock(&mut self, now: Clocks) -> bool {
-        is_due(&mut self.told_clock, now)
+    /// Returns true if a clock that was set is to be reported now, at most once an hour.
+    pub fn reports_clock(&mut self, now: Clocks) -> bool {
+        is_due(&mut self.reported_clock, now)
     }
 }
 
-fn is_due(told: &mut Option<Duration>, now: Clocks) -> bool {
-    let due = told.is_none_or(|told| now.boot.saturating_sub(told) >= TELL);
+fn is_due(reported: &mut Option<Duration>, now: Clocks) -> bool {
+    let due = reported.is_none_or(|at| now.boot.saturating_sub(at) >= MESSAGE_INTERVAL);
     if due {
-        *told = Some(now.boot);
+        *reported = Some(now.boot);
     }
     due
 }
 
-/// Returns a duration as a signed number of nanoseconds. One of the kernel's always fits.
+/// Returns a duration as a signed number of nanoseconds. The kernel's always fit.
 fn nanos(duration: Duration) -> i128 {
     i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX / 2)
 }
@@ -201,10 +206,10 @@ mod tests {
 
     const HOUR: u64 = 3600;
     const DAY: i64 = 86_400;
-    /// Wall time when the machine was booted.
+    /// Time of day when the machine was booted.
     const BOOT: u64 = 1_700_000_000;
 
-    /// So many seconds after the boot, with the clock off by so many.
+    /// Returns the clocks `boot` seconds after the boot, with the time of day off by `off` seconds.
     fn at(boot: u64, off: i64) -> Clocks {
         let wall = (BOOT + boot).saturating_add_signed(off);
         Clocks { wall: Timestamp::from_secs(wall), boot: Duration::from_secs(boot) }
@@ -215,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_counts_once_it_has_lasted_a_day() {
+    fn step_is_trusted_after_a_day() {
         for by in [40 * DAY, -40 * DAY, 3601, -3601] {
             let mut guard = Guard::default();
             assert_eq!(guard.clock(at(100, 0)), None);
@@ -225,13 +230,13 @@ mod tests {
             assert_eq!(guard.clock(at(999 + 24 * HOUR, by)), set(by, 1));
             assert_eq!(guard.clock(at(1000 + 24 * HOUR, by)), None);
             assert_eq!(guard.clock(at(1010 + 24 * HOUR, by)), None);
-            // It is the right time now, and back is another step.
+            // The new time is trusted now, so going back is another step.
             assert_eq!(guard.clock(at(1020 + 24 * HOUR, 0)), set(-by, 24 * HOUR));
         }
     }
 
     #[test]
-    fn a_step_that_is_undone_changes_nothing() {
+    fn undone_step_changes_nothing() {
         let mut guard = Guard::default();
         let rules = RetentionRules {
             keep: Some(Duration::from_secs(9)),
@@ -244,12 +249,12 @@ mod tests {
         assert_eq!(guard.rules(&rules), RetentionRules { keep: None, ..rules });
         assert_eq!(guard.clock(at(203, 0)), None);
         assert_eq!(guard.rules(&rules), rules);
-        // Set again it has to last anew.
+        // Set again, the clock has to last a day again.
         assert_eq!(guard.clock(at(204 + 24 * HOUR, 40 * DAY)), set(40 * DAY, 24 * HOUR));
     }
 
     #[test]
-    fn a_clock_that_is_set_again_and_again_lasts_for_nothing() {
+    fn clock_that_is_set_repeatedly_is_never_trusted() {
         let mut guard = Guard::default();
         assert_eq!(guard.clock(at(0, 0)), None);
         for hour in 1..100 {
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_steps_are_a_large_one() {
+    fn many_small_steps_count_as_a_large_one() {
         let mut guard = Guard::default();
         assert_eq!(guard.clock(at(0, 0)), None);
         // 50 minutes every ten minutes: 40 days in less than 8.
@@ -270,25 +275,25 @@ mod tests {
     }
 
     #[test]
-    fn small_corrections_and_a_suspended_machine_are_no_steps() {
+    fn small_corrections_and_suspension_are_no_steps() {
         let mut guard = Guard::default();
         assert_eq!(guard.clock(at(0, 0)), None);
         for (boot, off) in [(10, 3600), (20, -3600), (30, 1), (40 * DAY as u64, 0)] {
             assert_eq!(guard.clock(at(boot, off)), None, "{boot} {off}");
         }
-        // A clock that runs at another pace than the machine's own: never by much.
+        // Drift between the two clocks stays small.
         assert_eq!(guard.clock(at(80 * DAY as u64, 3599)), None);
     }
 
     #[test]
-    fn the_first_pass_removes_no_more_than_half() {
+    fn first_pass_removes_at_most_half() {
         let mut guard = Guard::new(false);
         assert_eq!(guard.judge(600, 600), Some(TooMany { files: 600, of: 600 }));
-        // It stays the first one, by whatever rule it removes.
+        // Every refused pass is followed by another first one.
         assert_eq!(guard.judge(301, 600), Some(TooMany { files: 301, of: 600 }));
         assert_eq!(guard.judge(2, 3), Some(TooMany { files: 2, of: 3 }));
         assert_eq!(guard.judge(1, 1), Some(TooMany { files: 1, of: 1 }));
-        // No files at all say nothing.
+        // A pass over no files settles nothing.
         assert_eq!(guard.judge(0, 0), None);
         assert_eq!(guard.judge(600, 600), Some(TooMany { files: 600, of: 600 }));
         assert_eq!(guard.judge(300, 600), None);
@@ -297,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_pass_in_another_directory_is_a_first_pass() {
+    fn first_pass_in_another_directory_is_judged_again() {
         let (empty, full) =
             (DirectoryId { device: 1, inode: 2 }, DirectoryId { device: 3, inode: 2 });
         let mut guard = Guard::new(false);
@@ -310,7 +315,7 @@ mod tests {
         assert_eq!(guard.judge(300, 600), None);
         guard.place(full);
         assert!(guard.is_settled());
-        // It is not known any more.
+        // The guard has forgotten the first directory.
         guard.place(empty);
         assert!(!guard.is_settled());
         let mut guard = Guard::new(true);
@@ -320,11 +325,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_that_may_not_look_at_ages_settles_nothing() {
+    fn pass_without_ages_settles_nothing() {
         let mut guard = Guard::new(false);
         assert_eq!(guard.clock(at(0, 0)), None);
         assert!(guard.judge(600, 600).is_some());
-        // While the clock is wrong nothing is old: that says nothing of what --keep asks for.
+        // While the clock is wrong, no file counts as old, so the pass does not test --keep.
         assert!(guard.clock(at(10, -40 * DAY)).is_some());
         assert_eq!(guard.judge(0, 600), None);
         assert_eq!(guard.clock(at(20, 0)), None);
@@ -332,17 +337,18 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_once_an_hour() {
+    fn refusals_are_reported_once_an_hour() {
         let mut guard = Guard::new(false);
-        let told = (0..144).filter(|n| guard.tells_half(at(600 * n, 0))).count();
-        assert_eq!(told, 24);
-        // A clock that is set tells no more often; the other refusal has an hour of its own.
-        let told = (0..144).filter(|n| guard.tells_clock(at(600 * n, 9 * DAY * *n as i64))).count();
-        assert_eq!(told, 24);
+        let count = (0..144).filter(|n| guard.reports_half(at(600 * n, 0))).count();
+        assert_eq!(count, 24);
+        // A clock that is set repeatedly is not reported more often. Each refusal has its own hour.
+        let set = |n: &u64| at(600 * n, 9 * DAY * *n as i64);
+        let count = (0..144).filter(|n| guard.reports_clock(set(n))).count();
+        assert_eq!(count, 24);
     }
 
     #[test]
-    fn refusals_say_how_much_and_how_long() {
+    fn refusals_state_their_figures() {
         let held = ClockSet { by: 40 * DAY + 61, left: Duration::from_secs(23 * HOUR + 59 * 60) };
         let text = "the clock was set ahead by 960 h 01 min; no file is removed by age for 23 h 59 min more";
         assert_eq!(held.to_string(), text);
@@ -351,28 +357,28 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is done to the clock: where a pass by age goes through, the clock is within an hour
-        /// of its course, or it was within an hour of where it is now at a pass a day or more ago.
+        /// Sets the clock at random. A pass by age is allowed only if the clock is within an hour of
+        /// the trusted time, or was within an hour of its present time at a pass a day or more ago.
         #[test]
-        fn no_age_is_believed_that_has_not_lasted(
+        fn ages_count_only_by_a_trusted_clock(
             steps in prop::collection::vec((1u64..7200, -200_000i64..200_000, any::<bool>()), 1..200)
         ) {
             let mut guard = Guard::default();
             let (mut boot, mut off) = (0, 0);
             let mut seen: Vec<(u64, i64)> = Vec::new();
-            let mut believed = 0;
+            let mut trusted = 0;
             for (seconds, by, stays) in steps {
                 boot += seconds;
                 off = if stays { off } else { by };
                 let held = guard.clock(at(boot, off));
                 if held.is_none() {
-                    let is_usual = seen.is_empty() || (off - believed).abs() <= 3600;
+                    let is_usual = seen.is_empty() || (off - trusted).abs() <= 3600;
                     let has_lasted = seen.iter().any(|&(at, was): &(u64, i64)| {
                         boot - at >= 86_400 && (was - off).abs() <= 3600
                     });
                     prop_assert!(is_usual || has_lasted);
                     if seen.is_empty() || !is_usual {
-                        believed = off;
+                        trusted = off;
                     }
                 }
                 seen.push((boot, off));

@@ -1,4 +1,4 @@
-//! One collector a spool: two would both write the same slots.
+//! The lock that keeps a second collector out of a spool: both would write the same slots.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
-/// The file that is locked; it holds the number of the process that has the lock.
+/// Name of the locked file, which holds the number of the process that has the lock.
 const NAME: &str = ".nfcap.lock";
 
-/// The lock of a spool (flock(2)): it goes with the process that has it, however that ends.
+/// The lock of a spool (flock(2)). It ends with the process that holds it, even if that is killed.
 #[derive(Debug)]
 pub struct Lock {
     file: Flock<File>,
     spool: PathBuf,
 }
 
-/// Why a spool cannot be locked.
+/// The reason why a spool cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error("{}: in use by {}", spool.display(), match pid {
         Some(pid) => format!("process {pid}"),
         None => "another process".to_owned(),
@@ -29,24 +29,24 @@ pub enum LockError {
     Held {
         /// The spool.
         spool: PathBuf,
-        /// The process, if it has written its number down.
+        /// Number of the process, if it has written that into the file.
         pid: Option<u32>,
     },
-    /// What the system says.
+    /// A system call failed.
     #[error("{}: {source}", path.display())]
     Io {
         /// The spool or the file in it.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl Lock {
-    /// Locks a spool, which is made if it is not there.
+    /// Locks a spool, and creates it if it does not exist.
     ///
     /// # Errors
-    /// Somebody else has it, or what the system says.
+    /// Another process holds the lock, or a system call failed.
     pub fn take(spool: &Path) -> Result<Lock, LockError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -56,13 +56,13 @@ impl Lock {
         let path = spool.join(NAME);
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).mode(0o640);
-        // In a spool that others write to it may be a link, or something that makes one wait.
+        // If others can write to the spool, the name may be a link, or a FIFO that blocks.
         let options = options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
         let mut file = options.open(&path).map_err(failed(&path))?;
         if !file.metadata().map_err(failed(&path))?.is_file() {
-            return Err(failed(&path)(io::Error::other("no regular file")));
+            return Err(failed(&path)(io::Error::other("not a regular file")));
         }
-        // Whoever has it writes its number at once; one that is not there yet is no reason to wait.
+        // The holder writes its number at once, so there is no wait for one that is missing.
         let mut text = String::new();
         _ = Read::by_ref(&mut file).take(20).read_to_string(&mut text);
         let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -78,16 +78,16 @@ impl Lock {
             io::Seek::rewind(&mut *file)?;
             writeln!(file, "{}", std::process::id())
         };
-        // A full disk stops no collector: the lock holds without the number.
+        // A full disk must not stop a collector: the lock holds without the number.
         _ = write();
         Ok(Lock { file, spool: spool.to_owned() })
     }
 
-    /// Locks the spool again if somebody removed or moved it, or the file that is locked. Returns
-    /// whether that was needed.
+    /// Locks the spool again if the spool or the locked file was removed or moved. Returns true if
+    /// that was needed.
     ///
     /// # Errors
-    /// Somebody else was faster, or what the system says.
+    /// Another process was faster, or a system call failed.
     pub fn renew(&mut self) -> Result<bool, LockError> {
         let ours = self.file.metadata().map(|data| (data.dev(), data.ino()));
         let there =
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_has_it() {
+    fn second_process_learns_which_one_holds_the_lock() {
         let dir = tempfile::tempdir().unwrap();
         let spool = dir.path().join("a/spool");
         let lock = Lock::take(&spool).unwrap();
@@ -128,7 +128,7 @@ mod tests {
         assert!(Lock::take(dir.path()).is_err() && !dir.path().join("victim").exists());
         fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(Lock::take(dir.path()).unwrap_err().to_string().ends_with("no regular file"));
+        assert!(Lock::take(dir.path()).unwrap_err().to_string().ends_with("not a regular file"));
         let error = Lock::take(Path::new("/proc/nowhere")).unwrap_err().to_string();
         assert!(error.starts_with("/proc/nowhere: "), "{error}");
     }

@@ -1,40 +1,42 @@
-//! What a collector that was killed left behind gets its name after all.
+//! Gives the files that a killed collector left behind their names.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Compression, MAX_FILES, Name, SlotFile, SlotFileError, file_name};
-use crate::capture::{Event, Reader};
+use super::super::reader::{Event, Reader};
+use super::name::{Compression, MAX_FILES, Name, file_name};
+use super::slot_file::{SlotFile, SlotFileError};
 use crate::time::Window;
 
-/// What became of a part that was left behind.
+/// The result for a part that was left behind.
 #[derive(Debug)]
 pub enum Recovered {
-    /// It has the next free name of its slot. It ends where its writer was killed: readers say so.
+    /// The part got the next free name of its slot. It ends where its writer was killed, which readers
+    /// report.
     Named {
-        /// That name.
+        /// Path of the file.
         file: PathBuf,
-        /// Its slot.
+        /// Slot of the file.
         slot: Window,
     },
-    /// It had no octets, and is gone.
+    /// The part was empty and was removed.
     Removed,
-    /// It holds no section that can be read, and is kept under this name, which readers skip.
+    /// The part holds no section that can be read, and is kept under a name that readers skip.
     Aside {
-        /// That name.
+        /// Path of the file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The reason why it cannot be read.
         why: String,
     },
 }
 
-/// Brings in the parts `.NAME.part` of a spool that nobody writes any more, in time order: the
-/// caller has the spool's lock. Nothing is appended to them and nothing overwritten.
+/// Gives the parts `.NAME.part` of a spool their names, in time order. The caller holds the spool's
+/// lock, so no collector writes them any more. Nothing is appended to them, and nothing overwritten.
 ///
 /// # Errors
-/// One result a part, with what the system says; a directory that cannot be read is one too.
+/// One result for each part, with the system's error; a directory that cannot be read is one too.
 pub fn recover(
     spool: &Path,
     open: impl Fn(&Path) -> io::Result<Box<dyn Read>>,
@@ -54,10 +56,10 @@ pub fn recover(
         for entry in entries {
             let (path, name) = (entry.path(), entry.file_name());
             let Some(name) = name.to_str() else { continue };
-            match (entry.file_type(), part(name)) {
+            match (entry.file_type(), parse_part(name)) {
                 (Ok(kind), Some((key, end))) if kind.is_file() => parts.push((key, end, path)),
                 (Ok(kind), Some(_)) if kind.is_symlink() => {
-                    let error = io::Error::other("a link, which is not followed");
+                    let error = io::Error::other("a link; links are not followed");
                     results.push((path.clone(), Err(SlotFileError { path, error })));
                 }
                 (Ok(kind), _) if kind.is_dir() && !name.starts_with('.') => dirs.push(path),
@@ -67,22 +69,22 @@ pub fn recover(
     }
     parts.sort_unstable_by(|(a, _, path), (b, _, other)| (a, path).cmp(&(b, other)));
     for (name, compression, path) in parts {
-        let result = one(spool, &path, name, compression, &open)
+        let result = recover_part(spool, &path, name, compression, &open)
             .map_err(|error| SlotFileError { path: path.clone(), error });
         results.push((path, result));
     }
     results
 }
 
-/// What a part's name says: its slot and number, and its compression.
-fn part(name: &str) -> Option<(Name, Compression)> {
+/// Parses the name of a part: the slot and number, and the compression.
+fn parse_part(name: &str) -> Option<(Name, Compression)> {
     let name = name.strip_prefix('.')?.strip_suffix(".part")?;
     let all = [Compression::Zstd, Compression::Gzip];
     let compression = all.into_iter().find(|compression| name.ends_with(compression.ending()));
     Some((Name::parse(name)?, compression.unwrap_or_default()))
 }
 
-fn one(
+fn recover_part(
     spool: &Path,
     path: &Path,
     name: Name,
@@ -100,12 +102,12 @@ fn one(
     };
     let home = spool.join(file_name(slot, name.n));
     if home.parent() != path.parent()
-        || home.file_name() != plain(path, compression.ending()).file_name()
+        || home.file_name() != uncompressed(path, compression.ending()).file_name()
     {
         let why = format!("its slot {} is not that of its name", slot.start_text());
         return Ok(Recovered::Aside { file: aside(path)?, why });
     }
-    // Killed between the two steps of finishing: it has its name already.
+    // A collector killed between the two steps of finishing has given the part its name already.
     for n in name.n..MAX_FILES {
         let mut file = spool.join(file_name(slot, n)).into_os_string();
         file.push(compression.ending());
@@ -119,19 +121,18 @@ fn one(
             return Ok(Recovered::Named { file: file.into(), slot });
         }
     }
-    let (file, part, spool) = (File::open(path)?, path.to_owned(), spool.to_owned());
-    let file = SlotFile { file, part, spool, slot, n: name.n, compression };
+    let file = SlotFile::adopt(path.to_owned(), spool.to_owned(), slot, name.n, compression)?;
     Ok(Recovered::Named { file: file.finish().map_err(|error| error.error)?, slot })
 }
 
-/// `.NAME.part` as `NAME` without its compression.
-fn plain(part: &Path, compressed: &str) -> PathBuf {
+/// Returns `.NAME.part` as `NAME`, without the ending of a compressed file.
+fn uncompressed(part: &Path, compressed: &str) -> PathBuf {
     let name = part.file_name().unwrap_or_default().to_string_lossy();
     let name = name.trim_start_matches('.').trim_end_matches(".part");
     part.with_file_name(name.strip_suffix(compressed).unwrap_or(name))
 }
 
-/// The slot of the first section, or why there is none.
+/// Returns the slot of the first section, or the reason why there is none.
 fn first_section(
     path: &Path,
     open: &impl Fn(&Path) -> io::Result<Box<dyn Read>>,
@@ -142,12 +143,12 @@ fn first_section(
     };
     Ok(match reader.next() {
         Ok(Some(Event::Section(Some(slot)))) => Ok(slot.window),
-        Ok(_) => Err("no section of nfcap's".to_owned()),
+        Ok(_) => Err("no section of nfcap".to_owned()),
         Err(error) => Err(error.to_string()),
     })
 }
 
-/// Gives a part a name that neither readers nor writers look at: `.NAME.bad`.
+/// Gives a part the name `.NAME.bad`, which readers and writers ignore.
 fn aside(part: &Path) -> io::Result<PathBuf> {
     let name = part.file_name().unwrap_or_default().to_string_lossy();
     let name = name.trim_end_matches(".part");
@@ -167,9 +168,12 @@ fn aside(part: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Compression, list};
+    use std::fs::File;
+
+    use super::super::list::list;
     use super::*;
-    use crate::capture::{Closing, Slot, Writer};
+    use crate::capture::section::{Closing, Slot};
+    use crate::capture::writer::Writer;
     use crate::time::Timestamp;
 
     fn open(path: &Path) -> io::Result<Box<dyn Read>> {
@@ -191,16 +195,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let day = dir.path().join("2001/07/01");
         fs::create_dir_all(&day).unwrap();
-        let octets = section("2001-07-01T00:20:00Z");
-        let torn = &octets[..octets.len() - 3];
-        let put = |name: &str, octets: &[u8]| fs::write(day.join(name), octets).unwrap();
+        let bytes = section("2001-07-01T00:20:00Z");
+        let torn = &bytes[..bytes.len() - 3];
+        let put = |name: &str, bytes: &[u8]| fs::write(day.join(name), bytes).unwrap();
         put("nfcap.200107010020.pcapng", b"finished");
         put(".nfcap.200107010020.pcapng.part", torn);
-        put(".nfcap.200107010020.1.pcapng.part", &octets);
+        put(".nfcap.200107010020.1.pcapng.part", &bytes);
         put(".nfcap.200107010010.pcapng.part", b"");
-        put(".nfcap.200107010000.pcapng.part", &octets[..40]);
+        put(".nfcap.200107010000.pcapng.part", &bytes[..40]);
         put(".nfcap.200107010000.pcapng.bad", b"one before");
-        put(".nfcap.200107010030.pcapng.part", &octets);
+        put(".nfcap.200107010030.pcapng.part", &bytes);
         put(".hidden.part", b"not ours");
 
         let mut seen = Vec::new();
@@ -226,7 +230,7 @@ mod tests {
             [
                 (
                     ".nfcap.200107010000.pcapng.part",
-                    ".nfcap.200107010000.pcapng.1.bad: byte 0: torn: a block needs 100 octets, the \
+                    ".nfcap.200107010000.pcapng.1.bad: byte 0: torn: a block needs 100 bytes, the \
                  file ends after 40"
                 ),
                 (".nfcap.200107010010.pcapng.part", "gone"),
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_its_name_is_no_second_file() {
+    fn part_that_has_its_name_makes_no_second_file() {
         let dir = tempfile::tempdir().unwrap();
         let slot = Window::new(993_946_800, 600).unwrap();
         let file = SlotFile::create(dir.path(), slot, Compression::None).unwrap();

@@ -98,7 +98,7 @@ fn look(
     };
     let mut pass = spool::pass(spool, rules, guard, now);
     pass.done.links.retain(|link| links.len() < LINKS && links.insert(link.clone()));
-    let tells_too_many = pass.too_many.is_some() && guard.tells_half(now);
-    let tells_clock_set = pass.clock_set.is_some() && guard.tells_clock(now);
+    let tells_too_many = pass.too_many.is_some() && guard.reports_half(now);
+    let tells_clock_set = pass.clock_set.is_some() && guard.reports_clock(now);
     Kept { pass, tells_too_many, tells_clock_set, failed: None }
 }

@@ -1,17 +1,17 @@
-//! Datagrams of literal octets.
+//! Datagrams of literal bytes.
 
 use super::super::{Batch, Decoder, DecoderLimits, Domain, Fault, Stats, Version};
 use super::*;
 use crate::time::Timestamp;
 
-const HEARD: Timestamp = Timestamp::from_millis(994_025_700_125);
+const ARRIVAL: Timestamp = Timestamp::from_millis(994_025_700_125);
 
-/// Source address of the datagrams.
+/// Returns the source address of the datagrams.
 fn source() -> IpAddr {
     "192.0.2.99".parse().unwrap()
 }
 
-/// Agent 192.0.2.1, sub-agent 3, sequence 7, uptime 5,000 ms, and samples.
+/// Returns a datagram of samples: agent 192.0.2.1, sub-agent 3, sequence 7, uptime 5,000 ms.
 fn datagram(samples: &[&[u8]]) -> Vec<u8> {
     #[rustfmt::skip]
     let header = [
@@ -21,13 +21,13 @@ fn datagram(samples: &[&[u8]]) -> Vec<u8> {
     [&header[..], &samples.concat()].concat()
 }
 
-/// A format and a length before something.
+/// Returns `body` after its format and length.
 fn opaque(format: u32, body: &[u8]) -> Vec<u8> {
     let len = body.len() as u32;
     [&format.to_be_bytes()[..], &len.to_be_bytes(), body].concat()
 }
 
-/// A flow sample, compact: 1 in 400, from interface 3 to 4.
+/// Returns a compact flow sample: 1 in 400, from interface 3 to 4.
 fn flow_sample(records: &[&[u8]]) -> Vec<u8> {
     #[rustfmt::skip]
     let head = [
@@ -39,16 +39,16 @@ fn flow_sample(records: &[&[u8]]) -> Vec<u8> {
     opaque(1, &[&head[..], &records.concat()].concat())
 }
 
-/// Ethernet with VLAN 5, IPv4 of 1,500 octets, TCP from 1234 to 80 with ECE and ACK.
+/// Ethernet with VLAN 5, IPv4 of 1,500 bytes, TCP from 1234 to 80 with ECE and ACK.
 #[rustfmt::skip]
 const FRAME: [u8; 60] = [
     2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x81, 0, 0x60, 5, 8, 0,
     0x45, 0xb8, 0x05, 0xdc, 0, 0, 0x40, 0, 64, 6, 0, 0, 140, 119, 44, 91, 192, 0, 2, 7,
     0x04, 0xd2, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x50, 0, 0, 0, 0, 0, 0,
-    0, 0, // two octets of padding in XDR
+    0, 0, // two bytes of padding in XDR
 ];
 
-/// A raw header of the frame, which has 1,522 octets of which four were stripped.
+/// Returns a raw header record of the frame, which has 1,522 bytes of which four were stripped.
 fn raw() -> Vec<u8> {
     let head = [0, 0, 0, 1, 0, 0, 0x05, 0xf2, 0, 0, 0, 4, 0, 0, 0, 58];
     opaque(1, &[&head[..], &FRAME].concat())
@@ -65,8 +65,8 @@ fn flow() -> Flow {
         dport: 80,
         packets: 1,
         octets: 1500,
-        start: Some(HEARD),
-        end: Some(HEARD),
+        start: Some(ARRIVAL),
+        end: Some(ARRIVAL),
         flags: Some(0x50),
         exporter: Some("192.0.2.1".parse().unwrap()),
         sampling: 400,
@@ -76,7 +76,7 @@ fn flow() -> Flow {
 fn read(datagram: &[u8]) -> (Batch, Stats) {
     let mut decoder = Decoder::new(DecoderLimits::default()).with_extras();
     let mut batch = Batch::default();
-    decoder.datagram(source(), HEARD, datagram, &mut batch);
+    decoder.datagram(source(), ARRIVAL, datagram, &mut batch);
     let stats = decoder.stats().next().map(|(_, stats)| stats.clone());
     (batch, stats.unwrap_or_default())
 }
@@ -86,8 +86,8 @@ fn faults(stats: &Stats) -> Vec<(Fault, u64)> {
 }
 
 #[test]
-fn a_header_both_ways() {
-    let octets = datagram(&[]);
+fn headers_are_read_and_written() {
+    let bytes = datagram(&[]);
     let header = Header {
         agent: Some("192.0.2.1".parse().unwrap()),
         sub_agent: 3,
@@ -95,19 +95,19 @@ fn a_header_both_ways() {
         uptime: 5_000,
         samples: 0,
     };
-    assert_eq!(Header::parse(&mut Cursor::new(&octets, 0)).unwrap(), header);
+    assert_eq!(Header::parse(&mut Cursor::new(&bytes, 0)).unwrap(), header);
     let six = Header { agent: Some("2001:db8::1".parse().unwrap()), ..header };
     for header in [header, six, Header { agent: None, ..header }] {
-        let mut octets = vec![0xa5];
-        header.emit(&mut octets);
-        assert_eq!(Header::parse(&mut Cursor::new(&octets[1..], 0)).unwrap(), header);
+        let mut bytes = vec![0xa5];
+        header.emit(&mut bytes);
+        assert_eq!(Header::parse(&mut Cursor::new(&bytes[1..], 0)).unwrap(), header);
     }
     let mut out = Vec::new();
     header.emit(&mut out);
-    assert_eq!(out, octets);
-    let short = Header::parse(&mut Cursor::new(&octets[..27], 0)).unwrap_err();
+    assert_eq!(out, bytes);
+    let short = Header::parse(&mut Cursor::new(&bytes[..27], 0)).unwrap_err();
     assert_eq!(short, Reason::Short { what: "header", needed: 4, left: 3 });
-    let mut odd = octets;
+    let mut odd = bytes;
     odd[7] = 3;
     let (batch, stats) = read(&odd);
     assert_eq!((stats, batch.errors.len()), (Stats::default(), 1));
@@ -118,7 +118,7 @@ fn a_header_both_ways() {
 }
 
 #[test]
-fn a_sample_is_a_flow_of_one_packet() {
+fn sample_is_a_flow_of_one_packet() {
     let (batch, stats) = read(&datagram(&[&flow_sample(&[&raw()])]));
     assert_eq!(batch.flows, [flow()]);
     assert_eq!(
@@ -137,17 +137,17 @@ fn a_sample_is_a_flow_of_one_packet() {
 }
 
 #[test]
-fn the_agent_is_the_exporter() {
+fn agent_is_the_exporter() {
     let domain = |datagram: &[u8]| {
         let mut decoder = Decoder::new(DecoderLimits::default());
-        decoder.datagram(source(), HEARD, datagram, &mut Batch::default());
+        decoder.datagram(source(), ARRIVAL, datagram, &mut Batch::default());
         let (domain, _) = decoder.stats().next().unwrap();
         *domain
     };
     let mut datagram = datagram(&[&flow_sample(&[&raw()])]);
     let agent = Domain { exporter: [192, 0, 2, 1].into(), version: Version::Sflow, id: 3 };
     assert_eq!(domain(&datagram), agent);
-    // An agent that does not know its address is where its datagrams come from.
+    // An agent that does not know its address is identified by the source of its datagrams.
     datagram[8..12].fill(0);
     assert_eq!(domain(&datagram), Domain { exporter: source(), ..agent });
     datagram[7] = 0;
@@ -156,10 +156,10 @@ fn the_agent_is_the_exporter() {
 }
 
 #[test]
-fn interfaces_are_those_that_have_an_index() {
+fn interfaces_without_an_index_are_zero() {
     assert_eq!(compact(7), 7);
     assert_eq!(compact(0x3fff_fffe), 0x3fff_fffe);
-    // The device itself, discarded, several.
+    // The device itself, discarded, several, and the expanded form of the device itself.
     for none in [0x3fff_ffff, 0x4000_0001, 0x8000_0002, 0xffff_ffff] {
         assert_eq!(compact(none), 0);
     }
@@ -170,10 +170,10 @@ fn interfaces_are_those_that_have_an_index() {
 }
 
 #[test]
-fn samples_that_are_written() {
+fn written_samples_are_read_back() {
     let sample = Sample { sequence: 9, rate: 400, pool: 3600, input: 3, output: 4 };
     let mut out = vec![0xa5];
-    // As it was received but for the source.
+    // Only the data source differs from the sample above.
     sample.emit(1518, &FRAME[..58], &mut out);
     let mut expected = flow_sample(&[&raw()]);
     expected[12..16].copy_from_slice(&[2, 0, 0, 1]);
@@ -194,7 +194,7 @@ fn samples_that_are_written() {
 }
 
 #[test]
-fn an_expanded_sample() {
+fn expanded_samples_are_read() {
     #[rustfmt::skip]
     let head = [
         0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 0x90, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -205,9 +205,9 @@ fn an_expanded_sample() {
     assert_eq!(batch.flows, [Flow { sif: 1 << 30, dif: 0, ..flow() }]);
 }
 
-/// What the agent read itself stands in where the first octets are not there, or no IP.
+/// The headers that the agent has parsed are used if the first bytes are missing, or not IP.
 #[test]
-fn addresses_that_the_agent_read() {
+fn headers_parsed_by_the_agent_are_read() {
     #[rustfmt::skip]
     let four = [
         0, 0, 0, 84, 0, 0, 0, 1, 140, 119, 44, 91, 192, 0, 2, 7,
@@ -232,14 +232,14 @@ fn addresses_that_the_agent_read() {
     assert_eq!((batch.extras[0].srcmac, batch.extras[0].dstmac), macs);
     assert_eq!((batch.extras[0].tos, batch.extras[1].srcmac), (Some(8), None));
     assert_eq!(stats.no_address, 0);
-    // Without them there is nothing to say.
+    // Without them there is no flow.
     let (batch, stats) = read(&datagram(&[&flow_sample(&[&opaque(1, &arp)])]));
     assert!(batch.flows.is_empty() && batch.errors.is_empty());
     assert_eq!((stats.records, stats.no_address), (1, 1));
 }
 
 #[test]
-fn what_is_said_beside() {
+fn extended_records_fill_further_columns() {
     let switch = [0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
     let router = [0, 0, 0, 1, 192, 0, 2, 254, 0, 0, 0, 24, 0, 0, 0, 16];
     #[rustfmt::skip]
@@ -257,7 +257,7 @@ fn what_is_said_beside() {
         &opaque(1003, &gateway),
         &opaque(1007, &nat),
         &opaque(1020, &ports),
-        // One that nobody knows, an enterprise's, and one of no octets.
+        // An unknown record, one of an enterprise, and one without bytes.
         &opaque(1021, &[1, 2, 3, 4]),
         &opaque((4413 << 12) | 1, &[1]),
         &opaque(77, &[]),
@@ -265,7 +265,7 @@ fn what_is_said_beside() {
     ];
     let (batch, _) = read(&datagram(&[&flow_sample(&records)]));
     assert_eq!(batch.flows, [flow()]);
-    let address = |octets: [u8; 4]| Some(IpAddr::from(octets));
+    let address = |address: [u8; 4]| Some(IpAddr::from(address));
     assert_eq!(
         batch.extras,
         [Extra {
@@ -292,7 +292,7 @@ fn what_is_said_beside() {
 }
 
 #[test]
-fn samples_of_other_kinds_are_counted() {
+fn other_samples_are_counted() {
     let enterprise = (4413 << 12) | 1;
     let samples = [2, 4, 5, 5, 0, 6, enterprise].map(|format| opaque(format, &[0, 0, 0, 1]));
     let (batch, stats) = read(&datagram(&samples.each_ref().map(|sample| &sample[..])));
@@ -302,10 +302,10 @@ fn samples_of_other_kinds_are_counted() {
 }
 
 #[test]
-fn wrong_lengths_cost_themselves_only() {
+fn wrong_lengths_cost_no_other_sample() {
     let good = flow_sample(&[&raw()]);
-    // A sample too short for its head, one of nothing, a record that ends after its sample, a
-    // packet that ends after its record, and records that are not there.
+    // A sample too short for its head, an empty one, a record that reaches beyond its sample, a packet
+    // that reaches beyond its record, and records that are missing.
     let short = opaque(1, &[0; 31]);
     let empty = opaque(1, &[]);
     let mut long = flow_sample(&[&raw()]);
@@ -334,26 +334,26 @@ fn wrong_lengths_cost_themselves_only() {
 }
 
 #[test]
-fn a_cut_datagram_gives_what_is_there() {
+fn cut_datagram_gives_the_samples_before_the_cut() {
     let whole = datagram(&[&flow_sample(&[&raw()]), &flow_sample(&[&raw()])]);
     for cut in 0..whole.len() {
         let (batch, stats) = read(&whole[..cut]);
         assert!(
             batch.flows.len() <= 2
                 && batch.flows.iter().all(|seen| {
-                    // Of the last packet flags may be missing, or ports.
+                    // The last packet may lack flags or ports.
                     (seen.sip, seen.dip, seen.octets) == (flow().sip, flow().dip, 1500)
                 })
         );
         let all = batch.flows.len() == 2 && cut >= whole.len() - 2;
         assert!(all || stats.faults.iter().count() > 0 || cut < 28, "{cut}");
     }
-    // A count of samples that nobody sent ends with the octets.
+    // The end of the bytes ends the loop over a wrong count of samples.
     let mut many = datagram(&[&flow_sample(&[&raw()])]);
     many[24..28].fill(0xff);
     let (batch, stats) = read(&many);
     assert_eq!((batch.flows.len(), faults(&stats)), (1, vec![(Fault::Count, 1)]));
-    // Samples of no octets are samples.
+    // Samples without bytes are samples.
     many.truncate(28);
     many.extend([0; 800]);
     let (_, stats) = read(&many);

@@ -1,20 +1,26 @@
-use super::super::{Compression, SlotFile, file_name, list};
-use super::*;
-use crate::time::Window;
-use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::process::Command;
+use std::time::Duration;
 
-/// What a page of a file takes; no file system of tests has larger blocks.
+use proptest::prelude::*;
+
+use super::super::list::list;
+use super::super::name::{Compression, file_name};
+use super::super::rules::Free;
+use super::super::slot_file::SlotFile;
+use super::*;
+use crate::time::Window;
+
+/// Bytes of a page. The tests' file systems have no larger blocks.
 const PAGE: usize = 4096;
 
 fn time(text: &str) -> Timestamp {
     Timestamp::parse(text.as_bytes()).unwrap()
 }
 
-/// A spool in which a file takes as many pages as it is given.
+/// A spool whose files take whole pages.
 struct Spool(tempfile::TempDir);
 
 impl Spool {
@@ -29,7 +35,7 @@ impl Spool {
         path
     }
 
-    /// All that is in it, directories too.
+    /// Returns the paths of all files and directories in the spool.
     fn all(&self) -> BTreeSet<String> {
         let mut all = BTreeSet::new();
         let mut dirs = vec![self.0.path().to_owned()];
@@ -54,14 +60,14 @@ impl Spool {
         assert_eq!(self.all(), before);
         let done = retain_on(path, &rules, now, usize::MAX, space, |path| fs::remove_file(path));
         assert_eq!(dry.removed, done.removed);
-        assert_eq!((dry.kept_files, dry.kept_octets), (done.kept_files, done.kept_octets));
-        // Without a rule only the directories are left to do.
+        assert_eq!((dry.kept_files, dry.kept_bytes), (done.kept_files, done.kept_bytes));
+        // Without a rule, only empty directories are removed.
         let rest = retain(path, &RetentionRules::default(), now, false);
-        assert_eq!((rest.kept_files, rest.kept_octets), (done.kept_files, done.kept_octets));
+        assert_eq!((rest.kept_files, rest.kept_bytes), (done.kept_files, done.kept_bytes));
         done
     }
 
-    /// The removed ones without their directories.
+    /// Returns the names of the removed files without their directories.
     fn names(retained: &Retained) -> Vec<(&str, Why)> {
         assert!(retained.errors.is_empty(), "{:?}", retained.errors);
         let name = |path: &Path| path.file_name().unwrap().to_str().map(str::len).unwrap();
@@ -83,38 +89,38 @@ fn keep(days: u64) -> RetentionRules {
 }
 
 #[test]
-fn shares_and_sizes_are_read() {
+fn free_space_is_a_share_or_a_size() {
     let size = |text: &str| text.parse::<u64>().map_err(|_| "no size".to_owned());
     for (text, free) in [
         ("5%", Free::Tenths(50)),
         ("2.5%", Free::Tenths(25)),
         ("0%", Free::Tenths(0)),
         ("100%", Free::Tenths(1000)),
-        ("4096", Free::Octets(4096)),
+        ("4096", Free::Bytes(4096)),
     ] {
         assert_eq!(Free::parse(text, size), Ok(free), "{text}");
     }
     for text in ["%", "101%", "100.1%", "2.55%", "2.%", ".5%", "-1%", "+1%", "1e1%", "x", ""] {
         assert!(Free::parse(text, size).is_err(), "{text}");
     }
-    assert_eq!(Free::Tenths(25).octets(1000), 25);
-    assert_eq!(Free::Tenths(1000).octets(u64::MAX), u64::MAX);
-    assert_eq!(Free::Octets(7).octets(1), 7);
+    assert_eq!(Free::Tenths(25).bytes(1000), 25);
+    assert_eq!(Free::Tenths(1000).bytes(u64::MAX), u64::MAX);
+    assert_eq!(Free::Bytes(7).bytes(1), 7);
 }
 
 #[test]
-fn without_a_rule_nothing_goes() {
+fn without_a_rule_nothing_is_removed() {
     let spool = Spool::new();
     spool.put("2001/07/01/nfcap.200107010000.pcapng", 1);
     let done = spool.retain(RetentionRules::default(), "2026-01-01T00:00:00Z", 0);
-    assert_eq!((done.removed.len(), done.kept_files, done.kept_octets), (0, 1, pages(1)));
-    // No spool at all is nothing to complain about here: whoever writes to it does.
+    assert_eq!((done.removed.len(), done.kept_files, done.kept_bytes), (0, 1, pages(1)));
+    // A missing spool is no error here. The collector that writes to it reports that.
     let none = retain(Path::new("/nonexistent"), &keep(1), time("2026-01-01T00:00:00Z"), false);
     assert!(none.removed.is_empty() && none.errors.is_empty());
 }
 
 #[test]
-fn old_files_go_and_empty_directories_with_them() {
+fn old_files_are_removed_and_then_empty_directories() {
     let spool = Spool::new();
     spool.put("2000/12/31/nfcap.200012312350.pcapng", 1);
     spool.put("2001/06/30/nfcap.200106302350.pcapng.gz", 1);
@@ -123,7 +129,7 @@ fn old_files_go_and_empty_directories_with_them() {
     spool.put("2001/07/01/nfcap.200107010010.pcapng", 1);
     fs::create_dir_all(spool.0.path().join("2001/05/04")).unwrap();
     fs::create_dir_all(spool.0.path().join("2001/07/30")).unwrap();
-    // To the second: the slot that began just as long ago stays.
+    // A slot that began exactly 30 days ago stays.
     let done = spool.retain(keep(30), "2001-07-31T00:10:00Z", 0);
     let expected = [
         "nfcap.200012312350.pcapng",
@@ -132,30 +138,30 @@ fn old_files_go_and_empty_directories_with_them() {
         "nfcap.200107010000.1.pcapng.zst",
     ];
     assert_eq!(Spool::names(&done), expected.map(|name| (name, Why::Age)));
-    assert_eq!((done.kept_files, done.kept_octets), (1, pages(1)));
+    assert_eq!((done.kept_files, done.kept_bytes), (1, pages(1)));
     let left = ["2001", "2001/07", "2001/07/01", "2001/07/01/nfcap.200107010010.pcapng"];
     let left: Vec<_> = left.into_iter().chain(["2001/07/30"]).map(str::to_owned).collect();
     assert_eq!(spool.all().into_iter().collect::<Vec<_>>(), left);
 
-    // By age the newest one goes as well, and the spool itself stays. A day later the year may go.
+    // By age the newest file is removed too. The spool itself stays. A day later the year may go.
     let done = spool.retain(keep(30), "2002-01-02T00:00:00Z", 0);
-    assert_eq!((done.removed.len(), done.kept_files, done.kept_octets), (1, 0, 0));
+    assert_eq!((done.removed.len(), done.kept_files, done.kept_bytes), (1, 0, 0));
     assert_eq!(spool.all().len(), 0);
     assert!(spool.0.path().exists());
 }
 
 #[test]
-fn what_is_not_nfcaps_stays() {
+fn foreign_files_stay() {
     let spool = Spool::new();
     let foreign = [
-        // Not where nfcap puts it: a copy that somebody wants to keep.
+        // Files in another place: copies that a user wants to keep.
         "evidence/nfcap.200107010000.pcapng",
         "nfcap.200107010000.pcapng",
         "2001/07/nfcap.200107010000.pcapng",
         "2001/07/02/nfcap.200107010000.pcapng",
         "2001/07/01/deep/nfcap.200107010000.pcapng",
         "2001/07/1/nfcap.200107010000.pcapng",
-        // Not its names.
+        // Names that nfcap does not give.
         "2001/07/01/notes.txt",
         "2001/07/01/nfcap.200107010000.pcap",
         "2001/07/01/nfcap.200107010000.pcapng.bak",
@@ -165,7 +171,7 @@ fn what_is_not_nfcaps_stays() {
         "2001/07/01/.bad",
         ".nfcap.lock",
         ".nfcap.failed",
-        // Its own, but being written.
+        // Files being written.
         "2001/07/01/.nfcap.200107010000.pcapng.part",
         "2001/07/01/.nfcap.200107010000.1.pcapng.zst.part",
     ];
@@ -190,7 +196,7 @@ fn what_is_not_nfcaps_stays() {
     let rules = RetentionRules {
         keep: Some(Duration::ZERO),
         max_size: Some(0),
-        min_free: Some(Free::Octets(u64::MAX)),
+        min_free: Some(Free::Bytes(u64::MAX)),
     };
     let done = spool.retain(rules, "2026-01-01T00:00:00Z", 0);
     let mut removed: Vec<&str> = Spool::names(&done).into_iter().map(|(name, _)| name).collect();
@@ -198,16 +204,16 @@ fn what_is_not_nfcaps_stays() {
     let mut own = own;
     own.sort_unstable();
     assert_eq!(removed, own);
-    assert_eq!((done.kept_files, done.kept_octets), (0, pages(2)));
+    assert_eq!((done.kept_files, done.kept_bytes), (0, pages(2)));
     assert_eq!(spool.all(), before);
     assert!(target.exists());
-    // Links are told: what is behind them is not looked at.
+    // Links are returned, and not followed.
     let links = ["2000", "2001/07/01/nfcap.200107010000.pcapng"];
     assert_eq!(done.links, links.map(|name| spool.0.path().join(name)));
 }
 
 #[test]
-fn a_spool_that_is_too_large_loses_its_oldest() {
+fn oldest_files_of_a_spool_that_is_too_large_are_removed() {
     let spool = Spool::new();
     spool.put("2001/07/01/nfcap.200107010000.2.pcapng", 2);
     spool.put("2001/07/01/nfcap.200107010000.10.pcapng", 3);
@@ -222,15 +228,15 @@ fn a_spool_that_is_too_large_loses_its_oldest() {
     let expected =
         [("nfcap.200107010000.2.pcapng", Why::Size), ("nfcap.200107010000.10.pcapng", Why::Size)];
     assert_eq!(Spool::names(&done), expected);
-    assert_eq!((done.kept_files, done.kept_octets), (3, pages(10)));
-    // The part alone is too large; the newest file stays, and so does one that takes nothing.
+    assert_eq!((done.kept_files, done.kept_bytes), (3, pages(10)));
+    // The part alone is too large. The newest file stays, and so does one without bytes.
     let done = spool.retain(max(1), now, 0);
     assert_eq!(Spool::names(&done), [(".nfcap.200107010005.pcapng.bad", Why::Size)]);
-    assert_eq!((done.kept_files, done.kept_octets), (2, pages(9)));
+    assert_eq!((done.kept_files, done.kept_bytes), (2, pages(9)));
 }
 
 #[test]
-fn a_disk_that_is_too_full_gets_room() {
+fn files_are_removed_until_the_disk_has_space() {
     let spool = Spool::new();
     let linked = spool.put("2001/07/01/nfcap.200107010000.pcapng", 9);
     fs::hard_link(linked, spool.0.path().join("evidence.pcapng")).unwrap();
@@ -239,9 +245,9 @@ fn a_disk_that_is_too_full_gets_room() {
     }
     let min = |free| RetentionRules { min_free: Some(free), ..RetentionRules::default() };
     let now = "2001-07-01T01:00:00Z";
-    let half = Free::Octets(pages(10));
+    let half = Free::Bytes(pages(10));
     assert!(spool.retain(min(half), now, pages(10)).removed.is_empty());
-    // What would give nothing back is passed over.
+    // A file whose removal would free nothing is skipped.
     let done = spool.retain(min(half), now, pages(10) - 1);
     assert_eq!(Spool::names(&done), [("nfcap.200107010010.pcapng", Why::Free)]);
     // One percent of 1000 pages is ten.
@@ -249,7 +255,7 @@ fn a_disk_that_is_too_full_gets_room() {
     let expected =
         [("nfcap.200107010020.pcapng", Why::Free), ("nfcap.200107010030.pcapng", Why::Free)];
     assert_eq!(Spool::names(&done), expected);
-    // Never the newest.
+    // The newest file is never removed.
     assert!(spool.retain(min(Free::Tenths(1000)), now, 0).removed.is_empty());
 
     let failing = |_: &Path| Err(io::Error::other("no figures"));
@@ -258,7 +264,7 @@ fn a_disk_that_is_too_full_gets_room() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_passed_over() {
+fn files_that_cannot_be_removed_are_skipped() {
     let spool = Spool::new();
     let stuck = spool.put("2001/07/01/nfcap.200107010000.pcapng", 2);
     let gone = spool.put("2001/07/02/nfcap.200107020000.pcapng", 2);
@@ -268,7 +274,7 @@ fn what_cannot_be_removed_is_passed_over() {
     let space = |_: &Path| Ok(Space { free: 0, total: pages(1000) });
     let remove = |path: &Path| match path {
         path if path == stuck => Err(io::ErrorKind::PermissionDenied.into()),
-        // Somebody else removes it this moment.
+        // Another process removes it at this moment.
         path if path == gone => {
             fs::remove_file(path)?;
             Err(io::ErrorKind::NotFound.into())
@@ -280,14 +286,14 @@ fn what_cannot_be_removed_is_passed_over() {
     let done = retain_on(spool.0.path(), &rules, now, usize::MAX, space, remove);
     let errors: Vec<_> = done.errors.iter().map(|error| &error.path).collect();
     assert_eq!(errors, [&stuck]);
-    // The next ones go for it, and what others removed made room too.
+    // The next files are removed instead, and those that others removed count too.
     let removed: Vec<_> = done.removed.iter().map(|removed| removed.path.file_name()).collect();
     assert_eq!(removed, [Some("nfcap.200107030000.pcapng".as_ref())]);
-    assert_eq!((done.kept_files, done.kept_octets), (3, pages(6)));
+    assert_eq!((done.kept_files, done.kept_bytes), (3, pages(6)));
 }
 
 #[test]
-fn others_may_remove_at_the_same_time() {
+fn several_passes_may_run_at_the_same_time() {
     let spool = Spool::new();
     for n in 0..200 {
         let slot = Window::new(993_945_600 + 600 * n, 600).unwrap();
@@ -304,7 +310,7 @@ fn others_may_remove_at_the_same_time() {
 }
 
 #[test]
-fn a_collector_beside_it_is_not_disturbed() {
+fn file_being_written_is_not_disturbed() {
     let spool = Spool::new();
     let slot = Window::new(993_945_600, 600).unwrap();
     let file = SlotFile::create(spool.0.path(), slot, Compression::None).unwrap();
@@ -314,7 +320,7 @@ fn a_collector_beside_it_is_not_disturbed() {
     assert_eq!(list(spool.0.path(), |path| Ok(Box::new(File::open(path)?))).files, [name]);
 }
 
-/// A small file system of its own, if there may be one.
+/// A small file system, if the tests may mount one.
 struct Mount(tempfile::TempDir);
 
 impl Mount {
@@ -334,7 +340,7 @@ impl Drop for Mount {
 }
 
 #[test]
-fn a_real_disk_gets_room() {
+fn files_are_removed_from_a_real_disk() {
     let Some(mount) = Mount::new() else {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -356,8 +362,8 @@ fn a_real_disk_gets_room() {
     assert!(retain(&spool, &rules, now, false).removed.is_empty());
 }
 
-/// The rules in the plainest words: for each file, everything is added up again.
-fn twin(
+/// Returns the removed files by a naive implementation that sums up everything again for each file.
+fn reference(
     all: &[(PathBuf, FileKind)],
     rules: &RetentionRules,
     now: Timestamp,
@@ -367,7 +373,7 @@ fn twin(
         let name = path.file_name().unwrap().to_str().unwrap();
         kind(name).unwrap().1
     };
-    let octets = |path: &PathBuf| fs::symlink_metadata(path).unwrap().blocks() * 512;
+    let bytes = |path: &PathBuf| fs::symlink_metadata(path).unwrap().blocks() * 512;
     let alone = |path: &PathBuf| fs::symlink_metadata(path).unwrap().nlink() == 1;
     let mut files: Vec<_> = all.iter().filter(|(_, kind)| *kind != FileKind::Part).collect();
     files.sort_by_key(|(path, _)| (start(path), path.clone()));
@@ -378,25 +384,25 @@ fn twin(
     let mut removed: Vec<Removed> = Vec::new();
     for (path, _) in files {
         let left = all.iter().filter(|(path, _)| removed.iter().all(|gone| gone.path != *path));
-        let total: u64 = left.map(|(path, _)| octets(path)).sum();
-        let freed = removed.iter().filter(|gone| alone(&gone.path)).map(|gone| gone.octets);
+        let total: u64 = left.map(|(path, _)| bytes(path)).sum();
+        let freed = removed.iter().filter(|gone| alone(&gone.path)).map(|gone| gone.bytes);
         let free = space.free + freed.sum::<u64>();
         let age = now.nanos().saturating_sub(start(path).start.nanos());
-        let may = newest != Some(path) && newest_past != Some(path) && octets(path) > 0;
+        let may = newest != Some(path) && newest_past != Some(path) && bytes(path) > 0;
         let why = if rules.keep.is_some_and(|keep| Duration::from_nanos(age) > keep) {
             Why::Age
         } else if may && rules.max_size.is_some_and(|max| total > max) {
             Why::Size
         } else if may
             && alone(path)
-            && rules.min_free.is_some_and(|min| free < min.octets(space.total))
+            && rules.min_free.is_some_and(|min| free < min.bytes(space.total))
         {
             Why::Free
         } else {
             continue;
         };
         let slot = start(path).start;
-        removed.push(Removed { path: path.clone(), slot, octets: octets(path), why });
+        removed.push(Removed { path: path.clone(), slot, bytes: bytes(path), why });
     }
     removed
 }
@@ -405,7 +411,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_plainest_words_remove_the_same(
+    fn random_spools_are_treated_as_by_the_reference(
         files in prop::collection::btree_map(
             (0u64..40, 0u32..3),
             (0usize..6, 0usize..4, any::<bool>()),
@@ -441,28 +447,28 @@ proptest! {
         let rules = RetentionRules {
             keep: hours.map(|hours| Duration::from_secs(3600 * hours)),
             max_size: max.map(pages),
-            min_free: min.map(|n| Free::Octets(pages(n))),
+            min_free: min.map(|n| Free::Bytes(pages(n))),
         };
         let space = Space { free: pages(free), total: pages(1000) };
         let now = Timestamp::from_secs(begin + 3600 * now);
-        let expected = twin(&all, &rules, now, space);
+        let expected = reference(&all, &rules, now, space);
         let done = spool.retain(rules, &now.rfc3339(), space.free);
         prop_assert_eq!(&done.removed, &expected);
         prop_assert!(done.errors.is_empty());
         let left = all.iter().filter(|(path, _)| path.exists());
         let is_file = |(_, kind): &&(PathBuf, FileKind)| *kind != FileKind::Part;
         prop_assert_eq!(left.clone().filter(is_file).count() as u64, done.kept_files);
-        let octets = left.map(|(path, _)| fs::metadata(path).unwrap().blocks() * 512);
-        prop_assert_eq!(octets.sum::<u64>(), done.kept_octets);
+        let bytes = left.map(|(path, _)| fs::metadata(path).unwrap().blocks() * 512);
+        prop_assert_eq!(bytes.sum::<u64>(), done.kept_bytes);
         prop_assert_eq!(all.len() as u64 - all.iter().filter(|(_, kind)| *kind == FileKind::Part).count() as u64,
             done.kept_files + done.removed.len() as u64);
     }
 }
 
 #[test]
-fn slots_before_2000_go_by_size_only() {
+fn slots_before_2000_are_removed_by_size_only() {
     let spool = Spool::new();
-    // A clock without a battery.
+    // The slots of a clock without a battery.
     for n in 0..4 {
         spool.put(&format!("1970/01/01/nfcap.1970010100{n}0.pcapng"), 1);
     }
@@ -482,7 +488,7 @@ fn slots_before_2000_go_by_size_only() {
 }
 
 #[test]
-fn a_slot_of_the_future_does_not_stand_for_the_newest() {
+fn slot_of_the_future_does_not_count_as_the_newest() {
     let spool = Spool::new();
     for hour in 0..4 {
         spool.put(&format!("2001/07/01/nfcap.200107010{hour}00.pcapng"), 1);
@@ -497,7 +503,7 @@ fn a_slot_of_the_future_does_not_stand_for_the_newest() {
 }
 
 #[test]
-fn what_lies_on_another_file_system_gives_the_disk_no_room() {
+fn files_on_another_file_system_do_not_free_the_disk() {
     let spool = Spool::new();
     let day = spool.0.path().join("2001");
     fs::create_dir(&day).unwrap();
@@ -515,7 +521,7 @@ fn what_lies_on_another_file_system_gives_the_disk_no_room() {
         spool.put(&format!("2002/07/01/nfcap.2002070100{n}0.pcapng"), 1);
     }
     let rules =
-        RetentionRules { min_free: Some(Free::Octets(pages(2))), ..RetentionRules::default() };
+        RetentionRules { min_free: Some(Free::Bytes(pages(2))), ..RetentionRules::default() };
     let done = spool.retain(rules, "2002-07-01T01:00:00Z", 0);
     let expected =
         [("nfcap.200207010000.pcapng", Why::Free), ("nfcap.200207010010.pcapng", Why::Free)];
@@ -524,7 +530,7 @@ fn what_lies_on_another_file_system_gives_the_disk_no_room() {
     assert_eq!(names, expected);
 }
 
-/// So many slots of ten minutes up to `END`, of one page each.
+/// Puts `count` slots of ten minutes up to `END` into the spool, of one page each.
 fn slots(spool: &Spool, count: u64) {
     for n in 0..count {
         let slot = Window::new(END - 600 * (n + 1), 600).unwrap();
@@ -534,7 +540,7 @@ fn slots(spool: &Spool, count: u64) {
 
 const END: u64 = 993_945_600;
 
-/// So many seconds after `END`, with the clock off by so many.
+/// Returns the clocks `boot` seconds after `END`, with the time of day off by `off` seconds.
 fn clocks(boot: u64, off: u64) -> Clocks {
     Clocks { wall: Timestamp::from_secs(END + boot + off), boot: Duration::from_secs(boot) }
 }
@@ -544,7 +550,7 @@ fn left(spool: &Spool) -> usize {
 }
 
 #[test]
-fn a_first_pass_that_would_take_more_than_half_takes_nothing() {
+fn first_pass_that_would_remove_more_than_half_removes_nothing() {
     let minutes =
         RetentionRules { keep: Some(Duration::from_secs(1800)), ..RetentionRules::default() };
     let bytes = RetentionRules { max_size: Some(50), ..RetentionRules::default() };
@@ -560,14 +566,14 @@ fn a_first_pass_that_would_take_more_than_half_takes_nothing() {
             assert!(pass.done.removed.is_empty());
             assert_eq!(left(&spool), 60);
         }
-        // It was meant so.
+        // The user has confirmed the rules.
         let pass = pass(spool.0.path(), &rules, &mut Guard::new(true), clocks(600, 0));
         assert!(pass.too_many.is_none() && left(&spool) < 4);
     }
 }
 
 #[test]
-fn after_a_first_pass_the_rules_do_what_they_say() {
+fn later_passes_follow_the_rules() {
     let spool = Spool::new();
     slots(&spool, 60);
     let mut guard = Guard::new(false);
@@ -576,14 +582,14 @@ fn after_a_first_pass_the_rules_do_what_they_say() {
     assert!(pass(spool.0.path(), &keep(290), &mut guard, clocks(0, 0)).too_many.is_some());
     let done = pass(spool.0.path(), &keep(300), &mut guard, clocks(0, 0)).done;
     assert_eq!((done.removed.len(), done.kept_files), (30, 30));
-    // A flood: the disk comes first.
+    // In a flood, a later pass removes nearly all files.
     let rules = RetentionRules { max_size: Some(pages(2)), ..RetentionRules::default() };
     let done = pass(spool.0.path(), &rules, &mut guard, clocks(60, 0)).done;
     assert_eq!((done.removed.len(), left(&spool)), (28, 2));
 }
 
 #[test]
-fn a_clock_that_is_set_takes_nothing_by_age() {
+fn clock_that_was_set_removes_nothing_by_age() {
     let spool = Spool::new();
     slots(&spool, 60);
     let mut guard = Guard::new(false);
@@ -594,22 +600,22 @@ fn a_clock_that_is_set_takes_nothing_by_age() {
     let ahead = 40 * DAY;
     let set = at(&mut guard, keep(30), 10, ahead);
     assert!(set.clock_set.is_some() && set.done.removed.is_empty());
-    // What the disk asks for goes on.
+    // Removal by size continues.
     let both = RetentionRules { max_size: Some(pages(40)), ..keep(30) };
     let done = at(&mut guard, both, 20, ahead).done;
     assert_eq!((done.removed.len(), done.by(Why::Size)), (20, 20));
-    // Undone, it was nothing.
+    // A step that is undone has no effect.
     let undone = at(&mut guard, keep(30), 30, 0);
     assert!(undone.clock_set.is_none() && undone.done.removed.is_empty());
     assert!(at(&mut guard, keep(30), 40, ahead).clock_set.is_some());
     let lasted = at(&mut guard, keep(30), 40 + DAY, ahead);
     assert!(lasted.clock_set.is_none());
     assert_eq!((lasted.done.by(Why::Age), lasted.done.kept_files), (40, 0));
-    assert_eq!(lasted.done.beyond_a_day(), None, "they are of seven hours");
+    assert_eq!(lasted.done.beyond_a_day(), None, "the slots span seven hours");
 }
 
 #[test]
-fn a_pass_beyond_the_files_of_a_day_is_told() {
+fn pass_beyond_the_files_of_a_day_returns_its_span() {
     let spool = Spool::new();
     slots(&spool, 300);
     let rules = RetentionRules { max_size: Some(pages(150)), ..RetentionRules::default() };
