@@ -1,10 +1,10 @@
-//! What the reader of captures costs: nanoseconds a datagram, for each container and link layer.
+//! Measures the reader of captures: nanoseconds a datagram, for each container and link layer.
 //!
-//! `cargo bench --bench capture [FILE]...` prints a line for each capture that is made here, or for
-//! each FILE. Octets come out of memory, so no disk is measured, but copying them into the reader's
-//! buffer is: `copy` is what the bare copy costs, `reader` all of it, `parse` the difference.
-//! The captures made here are a few packets over and over, so that they stay in the processor's
-//! cache: what other programs do to the memory's speed is then not measured.
+//! `cargo bench --bench capture [FILE]...` prints a line for each capture made here, or for each FILE.
+//! Bytes come from memory, so that no disk is measured, but the copy into the reader's buffer is:
+//! `copy` is the cost of a bare copy, `reader` the whole cost, `parse` the difference. The captures
+//! made here repeat a few packets, so that they stay in the processor's cache, and other programs'
+//! use of the memory is not measured.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -15,22 +15,24 @@ use std::time::{Duration, Instant};
 use nfkit::capture::{Event, Reader, Slot, Writer};
 use nfkit::time::{Timestamp, Window};
 
-/// Octets of a v5 datagram with 30 flows.
+/// Bytes of a v5 datagram with 30 flows.
 const PAYLOAD: usize = 24 + 30 * 48;
 
-/// Datagrams in each capture, and how often it is played.
+/// Datagrams in each capture.
 const DATAGRAMS: u32 = 64;
+
+/// Repetitions of each capture.
 const LAPS: usize = 200;
 
-/// Runs of each, of which the fastest counts: the others were disturbed.
+/// Runs of each capture. The fastest counts, because the others were disturbed.
 const RUNS: usize = 100;
 
 /// 2001-07-01T00:20:00Z.
 const START: u64 = 993_946_800;
 
-/// An IPv4 packet with UDP around `payload` octets.
+/// Returns an IPv4 packet with UDP around `payload` bytes.
 fn packet(payload: usize) -> Vec<u8> {
-    let len = |octets: usize| (octets as u16).to_be_bytes();
+    let len = |bytes: usize| (bytes as u16).to_be_bytes();
     let mut packet = vec![0x45, 0];
     packet.extend(len(28 + payload));
     packet.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9]);
@@ -41,17 +43,18 @@ fn packet(payload: usize) -> Vec<u8> {
     packet
 }
 
-/// A frame of Ethernet, in a VLAN or none.
+/// Returns an Ethernet frame, in a VLAN or none.
 fn ethernet(vlan: bool, packet: Vec<u8>) -> Vec<u8> {
     let tag: &[u8] = if vlan { &[0x81, 0, 0, 42] } else { &[] };
     [&[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1], tag, &[8, 0], &packet].concat()
 }
 
-/// A pcap file as tcpdump writes it.
+/// Returns a pcap file as tcpdump writes it.
 fn pcap(link: u32, frame: &[u8], count: u32) -> Vec<u8> {
     packets(link, std::iter::repeat_n(frame.to_vec(), count as usize))
 }
 
+/// Returns a pcap file of these frames.
 fn packets(link: u32, frames: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     let words = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, link];
     let mut file: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
@@ -63,7 +66,7 @@ fn packets(link: u32, frames: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     file
 }
 
-/// The datagrams in two fragments each, as a link of 1280 octets makes of them.
+/// Returns a pcap file of datagrams in two fragments each, as a link of 1,280 bytes makes them.
 fn fragments(count: u32) -> Vec<u8> {
     let frames = (0..count).flat_map(|n| {
         let whole = packet(PAYLOAD);
@@ -79,15 +82,15 @@ fn fragments(count: u32) -> Vec<u8> {
     packets(101, frames)
 }
 
-/// A pcapng file as dumpcap writes it: nanoseconds, no options behind the packets.
+/// Returns a pcapng file as dumpcap writes it: nanoseconds, no options after the packets.
 fn pcapng(link: u32, frame: &[u8], count: u32) -> Vec<u8> {
     let mut file = Vec::new();
-    let mut block = |words: &[u32], octets: &[u8]| {
-        let len = (words.len() * 4 + 8 + octets.len().next_multiple_of(4)) as u32;
+    let mut block = |words: &[u32], bytes: &[u8]| {
+        let len = (words.len() * 4 + 8 + bytes.len().next_multiple_of(4)) as u32;
         file.extend(words[0].to_le_bytes());
         file.extend(len.to_le_bytes());
         file.extend(words[1..].iter().flat_map(|word| word.to_le_bytes()));
-        file.extend(octets);
+        file.extend(bytes);
         file.resize(file.len().next_multiple_of(4), 0);
         file.extend(len.to_le_bytes());
     };
@@ -101,7 +104,7 @@ fn pcapng(link: u32, frame: &[u8], count: u32) -> Vec<u8> {
     file
 }
 
-/// A slot as nfcap writes it.
+/// Returns a slot as nfcap writes it.
 fn slot(count: u32) -> Vec<u8> {
     let [from, to]: [SocketAddr; 2] =
         ["192.0.2.1:50000", "192.0.2.9:2055"].map(|address| address.parse().unwrap());
@@ -116,16 +119,17 @@ fn slot(count: u32) -> Vec<u8> {
     writer.into_inner()
 }
 
-/// A capture whose packets come over and over.
+/// A capture whose packets are repeated.
 struct Laps<'a> {
     packets: &'a [u8],
-    /// What is left of this lap, and the laps behind it.
+    /// Bytes left of this lap.
     rest: &'a [u8],
+    /// Laps after this one.
     laps: usize,
 }
 
 impl<'a> Laps<'a> {
-    /// `head`: octets before the packets.
+    /// Returns `laps` laps of a capture with `head` bytes before its packets.
     fn new(file: &'a [u8], head: usize, laps: usize) -> Laps<'a> {
         Laps { packets: &file[head..], rest: file, laps: laps - 1 }
     }
@@ -151,7 +155,7 @@ fn time(run: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// Reads to the end, and says how many datagrams there were.
+/// Reads to the end, and returns the number of datagrams.
 fn datagrams(input: Laps<'_>) -> u64 {
     let mut reader = Reader::new(input).unwrap();
     let mut count = 0;

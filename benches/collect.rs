@@ -1,11 +1,11 @@
-//! Collectors of export datagrams: nfcap beside nfcapd and the bare loop, each as a process of its
-//! own that is sent the same datagrams over loopback.
+//! Measures collectors of export datagrams: nfcap, nfcapd and a bare loop. Each is a process that gets
+//! the same datagrams over loopback.
 //!
-//! The sender has core 0 and the collector core 1. A rate counts as held if less than one datagram
-//! in 10,000 is lost; the highest such rate is searched for upwards and then between the last that
-//! was held and the first that was not. All take turns in one run, because what the machine does
-//! meanwhile moves every figure; compare ratios. CPU is what the system says of the process, from
-//! when it listens to when it has ended.
+//! The sender has core 0 and the collector core 1. A rate is held if less than one datagram in 10,000
+//! is lost. The highest such rate is searched upwards, and then between the highest rate that was held
+//! and the lowest that was not. All collectors take turns in one run, because other load on the
+//! machine changes every figure; compare ratios. CPU is the system's time of the process, from when it
+//! listens to when it has ended.
 //!
 //! Options, after `--`: see scripts/bench-collect, which runs this.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::exit)]
@@ -39,44 +39,47 @@ use udp::{BUFFER, Feed, Sent};
 
 const NFCAP: &str = env!("CARGO_BIN_EXE_nfcap");
 
-/// The most that may be lost of what is sent.
+/// The highest share of datagrams that may be lost.
 const LOSS: f64 = 1e-4;
 
-/// A sender below this part of the rate that it was asked for has reached its limit.
+/// A sender below this share of the requested rate has reached its limit.
 const LIMIT: f64 = 0.95;
 
-/// Where a search begins, datagrams a second, and its steps; a later turn begins nearer.
+/// The first rate of a search in datagrams a second, and the factor between rates.
 const FIRST: f64 = 100_000.0;
 const STEP: f64 = 1.5;
+
+/// The first rate of a later turn's search, as a share of the best rate so far, and its factor.
 const NEAR: f64 = 0.87;
 const NEAR_STEP: f64 = 1.15;
 
-/// How often a run is made at most, and what others have of both cores when nobody else
-/// runs.
+/// The most attempts of a run.
 const TRIES: usize = 4;
+
+/// The share of both cores that other processes may use on a quiet machine.
 const QUIET: f64 = 0.05;
 
-/// Nothing is sought below.
+/// The lowest rate of a search.
 const LEAST: f64 = 5_000.0;
 
-/// How long a collector may take to listen, to empty its buffer, to end.
+/// The longest time for a collector to listen, to empty its buffer, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ticks of /proc/stat in a second.
 const TICKS: f64 = 100.0;
 
-/// What a collector is, and so how one learns what it stored.
+/// Kinds of collectors, which decide how stored datagrams are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Nfcap,
     Nfcapd,
-    /// It says itself how many came.
+    /// The bare loop, which prints its count.
     Bare,
 }
 
-/// One contestant.
-struct Way {
-    /// For `--only`.
+/// One collector that takes part.
+struct Contestant {
+    /// Name for `--only`.
     id: &'static str,
     name: String,
     kind: Kind,
@@ -84,31 +87,31 @@ struct Way {
     cores: &'static [usize],
 }
 
-impl Way {
-    /// nfcapd leaves sFlow to sfcapd.
+impl Contestant {
+    /// Returns true if the collector reads this version. nfcapd leaves sFlow to sfcapd.
     fn takes(&self, version: Version) -> bool {
         self.kind != Kind::Nfcapd || version != Version::Sflow
     }
 }
 
-/// One run of one contestant at one rate.
+/// One run of one collector at one rate.
 #[derive(Clone)]
 struct Run {
-    /// Datagrams a second that were really sent.
+    /// Datagrams a second that were sent.
     rate: f64,
     sent: u64,
     lost: u64,
-    /// The sender could do no more.
+    /// True if the sender reached its limit.
     limit: bool,
-    /// CPU microseconds a datagram that arrived.
+    /// CPU microseconds for each datagram that arrived.
     each: f64,
-    /// Cores in use while datagrams came.
+    /// Cores that the collector used while datagrams arrived.
     busy: f64,
-    /// Part of both cores that somebody else had.
+    /// Share of both cores that other processes used.
     others: f64,
-    /// Part of the buffer that was full in the end.
+    /// Share of the buffer that was full at the end.
     backlog: f64,
-    /// MiB.
+    /// The most memory of the collector in MiB.
     peak: f64,
 }
 
@@ -118,31 +121,31 @@ impl Run {
     }
 }
 
-/// The figures of a contestant with one version, turn by turn.
+/// The figures of a collector with one version, turn by turn.
 #[derive(Default)]
 struct Figures {
     best: Vec<Run>,
     common: Vec<Run>,
-    /// It did not hold even the least.
+    /// True if not even the lowest rate was held.
     none: bool,
 }
 
 struct Options {
     turns: usize,
     time: Duration,
-    /// Of the rate at which all are compared.
+    /// Rate in datagrams a second at which all are compared.
     common: f64,
-    /// Where a search ends.
+    /// Ratio of two rates at which a search ends.
     near: f64,
     only: Vec<String>,
     exports: Vec<Version>,
     dir: PathBuf,
     nfcap: String,
-    /// For nfcap.
+    /// Further arguments for nfcap.
     extra: Vec<String>,
-    /// The sender hands datagrams to the kernel one by one.
+    /// True if the sender passes datagrams to the kernel one by one.
     single: bool,
-    /// How long a run may wait for others.
+    /// The longest time that a run waits for a quiet machine.
     wait: Duration,
     verbose: bool,
 }
@@ -188,9 +191,9 @@ fn options(mut words: impl Iterator<Item = String>) -> Options {
             "--wait" => options.wait = Duration::from_secs_f64(number(&value())),
             "--single" => options.single = true,
             "-v" => options.verbose = true,
-            // What cargo says to every bench.
+            // cargo passes this to every bench.
             "--bench" => {}
-            // Cargo's word comes behind.
+            // cargo appends its own word.
             "--" => options.extra = words.by_ref().filter(|word| word != "--bench").collect(),
             _ => panic!("there is no option {word}"),
         }
@@ -209,31 +212,31 @@ fn version(name: String) -> Version {
     }
 }
 
-/// Gives this process, and what it becomes, some cores only.
+/// Restricts this process, and the program that it executes, to some cores.
 fn pin(cores: &[usize]) {
     let mut set = CpuSet::new();
     cores.iter().for_each(|&core| set.set(core).unwrap());
     sched_setaffinity(Pid::from_raw(0), &set).unwrap();
 }
 
-/// What a program says of itself; `None` if it is not installed.
-fn said(program: &str, word: &str) -> Option<String> {
+/// Returns the output of a program, or `None` if it is not installed.
+fn output_of(program: &str, word: &str) -> Option<String> {
     let run = Command::new(program).arg(word).output().ok()?;
     Some(String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned())
 }
 
-/// Who takes part, in the words that start them: PORT and DIR are filled in.
-fn contestants(options: &Options, me: &str) -> Vec<Way> {
+/// Returns the collectors that take part. PORT and DIR in their commands are filled in later.
+fn contestants(options: &Options, me: &str) -> Vec<Contestant> {
     let mut ways = Vec::new();
     let wanted = |id| options.only.is_empty() || options.only.iter().any(|only| only == id);
     let mut way = |id, name: &str, kind, cores, words: &[&str], extra: &[String]| {
         let words = words.iter().map(|word| (*word).to_owned());
         let command = words.chain(extra.iter().cloned()).collect();
-        ways.push(Way { id, name: name.to_owned(), kind, command, cores });
+        ways.push(Contestant { id, name: name.to_owned(), kind, command, cores });
     };
     let extra = &options.extra;
     let nfcap = options.nfcap.as_str();
-    let help = said(nfcap, "--help").unwrap_or_else(|| panic!("there is no {nfcap}"));
+    let help = output_of(nfcap, "--help").unwrap_or_else(|| panic!("there is no {nfcap}"));
     let mut words = vec![nfcap, "-b", "127.0.0.1", "-p", "PORT", "-w", "DIR", "-t", "24h"];
     if help.contains("-B, --") {
         words.extend(["-B", "64M"]);
@@ -251,7 +254,7 @@ fn contestants(options: &Options, me: &str) -> Vec<Way> {
             println!("skipped: nfcap-zstd: nfcap has no --compress");
         }
     }
-    let installed = said("nfdump", "-V").and_then(|_| said("nfcapd", "-V"));
+    let installed = output_of("nfdump", "-V").and_then(|_| output_of("nfcapd", "-V"));
     for (id, compress) in [("nfcapd", None), ("nfcapd-lz4", Some("-y"))] {
         if !wanted(id) {
             continue;
@@ -266,7 +269,7 @@ fn contestants(options: &Options, me: &str) -> Vec<Way> {
         let buffer = BUFFER.to_string();
         words.extend([&buffer, "-w", "DIR"]);
         if let Some(compress) = compress {
-            let help = said("nfcapd", "-h").unwrap_or_default();
+            let help = output_of("nfcapd", "-h").unwrap_or_default();
             if !help.lines().any(|line| line.starts_with("-y") && line.contains("LZ4")) {
                 println!("skipped: {id}: this nfcapd has no -y for it");
                 continue;
@@ -286,7 +289,7 @@ fn contestants(options: &Options, me: &str) -> Vec<Way> {
     ways
 }
 
-/// What the kernel says of a port: octets in its buffer, and datagrams dropped.
+/// Returns the kernel's figures of a port: bytes in its buffer, and datagrams dropped.
 fn port_state(port: u16) -> Option<(u64, u64)> {
     let end = format!(":{port:04X}");
     ["/proc/net/udp", "/proc/net/udp6"].iter().find_map(|table| {
@@ -302,13 +305,13 @@ fn port_state(port: u16) -> Option<(u64, u64)> {
     })
 }
 
-/// CPU seconds of a process so far, all its threads.
+/// Returns the CPU seconds of a process so far, of all threads.
 fn cpu_of(pid: Pid) -> f64 {
     let time = clock_gettime(clock_getcpuclockid(pid).unwrap()).unwrap();
     time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9
 }
 
-/// CPU seconds of all children that have ended.
+/// Returns the CPU seconds of all children that have ended.
 fn cpu_of_ended() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     let seconds =
@@ -316,7 +319,7 @@ fn cpu_of_ended() -> f64 {
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
-/// Seconds that cores 0 and 1 were not idle, or were taken from this machine.
+/// Returns the seconds in which cores 0 and 1 were busy, or were taken from this machine (steal).
 fn core_seconds() -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let lines = text.lines().filter(|line| line.starts_with("cpu0 ") || line.starts_with("cpu1 "));
@@ -329,14 +332,14 @@ fn core_seconds() -> f64 {
     lines.map(busy).sum::<f64>() / TICKS
 }
 
-/// The most memory that a process had, in MiB.
+/// Returns the most memory that a process had, in MiB.
 fn peak_of(pid: Pid) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     line.split_whitespace().next().map_or(0.0, number::<f64>) / 1024.0
 }
 
-/// A collector that does not outlive us.
+/// A running collector, which is killed when it is dropped.
 struct Collector {
     child: Child,
     log: PathBuf,
@@ -344,14 +347,14 @@ struct Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        // Errors only if it has ended.
+        // An error means that the process has ended.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
 impl Collector {
-    fn start(way: &Way, me: &str, dir: &Path, port: u16) -> Collector {
+    fn start(way: &Contestant, me: &str, dir: &Path, port: u16) -> Collector {
         let spool = dir.join("spool");
         fs::create_dir(&spool).unwrap();
         let (port, spool) = (port.to_string(), spool.to_str().unwrap().to_owned());
@@ -372,7 +375,7 @@ impl Collector {
         Pid::from_raw(self.child.id().try_into().unwrap())
     }
 
-    /// Waits until something is so.
+    /// Waits until `is_so` returns true. Panics with `what` if the collector ends first, or takes too long.
     fn until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
         let began = Instant::now();
         while !is_so() {
@@ -386,7 +389,7 @@ impl Collector {
     }
 }
 
-/// The race: one sender, one collector at a time.
+/// The comparison: one sender, and one collector at a time.
 struct Race {
     me: String,
     dir: PathBuf,
@@ -396,7 +399,7 @@ struct Race {
 }
 
 impl Race {
-    /// Waits until others leave both cores alone for a moment.
+    /// Waits until other processes leave both cores alone for a moment.
     fn quiet(&self) {
         let began = Instant::now();
         while began.elapsed() < self.wait {
@@ -408,8 +411,8 @@ impl Race {
         }
     }
 
-    /// One run.
-    fn run(&self, way: &Way, feed: &mut Feed, rate: f64) -> Run {
+    /// Runs a collector at one rate.
+    fn run(&self, way: &Contestant, feed: &mut Feed, rate: f64) -> Run {
         self.quiet();
         let scratch = tempfile::tempdir_in(&self.dir).unwrap();
         // A port that was free a moment ago.
@@ -420,7 +423,7 @@ impl Race {
         let mut collector = Collector::start(way, &self.me, scratch.path(), port);
         let pid = collector.pid();
         collector.until("does not listen", || port_state(port).is_some());
-        // It may have something to do yet.
+        // The collector may not be ready yet.
         thread::sleep(Duration::from_millis(100));
 
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -431,7 +434,7 @@ impl Race {
         let (backlog, _) = port_state(port).unwrap_or_default();
         collector
             .until("leaves its buffer full", || matches!(port_state(port), Some((0, _)) | None));
-        // The last of them are in its hands.
+        // The collector still handles the last datagrams.
         thread::sleep(Duration::from_millis(20));
         let elapsed = began.elapsed().as_secs_f64();
         let (theirs, ours) = (cpu_of(pid) - cpu_before, (cpu() - ours) as f64 / 1e9);
@@ -454,7 +457,7 @@ impl Race {
         let stored = stored(way.kind, scratch.path(), &sent);
         if stored + dropped != sent.datagrams {
             println!(
-                "{}: {} sent, the kernel dropped {dropped}, {stored} stored: {} are not accounted for",
+                "{}: {} sent, the kernel dropped {dropped}, {stored} stored, {} not accounted for",
                 way.name,
                 sent.datagrams,
                 sent.datagrams as i64 - (stored + dropped) as i64,
@@ -468,7 +471,7 @@ impl Race {
             each: cpu * 1e6 / sent.datagrams.saturating_sub(dropped).max(1) as f64,
             busy: theirs / elapsed,
             others: others.max(0.0),
-            // Linux counts what it needs itself, and allows for it by doubling.
+            // Linux counts its own bookkeeping, and doubles the buffer for it.
             backlog: backlog as f64 / (2 * BUFFER) as f64,
             peak,
         };
@@ -490,9 +493,9 @@ impl Race {
         run
     }
 
-    /// One run that counts: a loss, or a sender that falls behind, must happen again, because others
-    /// use this machine too.
-    fn sure(&self, way: &Way, feed: &mut Feed, rate: f64) -> Run {
+    /// Runs a collector at one rate until the result is certain. A loss, or a sender that falls behind,
+    /// must happen again, because other processes use the machine too.
+    fn sure(&self, way: &Contestant, feed: &mut Feed, rate: f64) -> Run {
         let mut best = self.run(way, feed, rate);
         for _ in 1..TRIES {
             if best.held() && !best.limit {
@@ -510,8 +513,8 @@ impl Race {
         best
     }
 
-    /// The highest rate that is held.
-    fn search(&self, way: &Way, feed: &mut Feed, from: Option<f64>, near: f64) -> Option<Run> {
+    /// Searches the highest rate that is held.
+    fn search(&self, way: &Contestant, feed: &mut Feed, from: Option<f64>, near: f64) -> Option<Run> {
         let (mut rate, step) = match from {
             None => (FIRST, STEP),
             Some(rate) => (rate * NEAR, NEAR_STEP),
@@ -540,7 +543,7 @@ impl Race {
     }
 }
 
-/// Datagrams that a collector has stored.
+/// Returns the number of datagrams that a collector has stored.
 fn stored(kind: Kind, dir: &Path, sent: &Sent) -> u64 {
     let spool = dir.join("spool");
     match kind {
@@ -558,13 +561,13 @@ fn stored(kind: Kind, dir: &Path, sent: &Sent) -> u64 {
                 let count = text.lines().find_map(|line| line.strip_prefix("Flows: "));
                 flows += count.map_or(0, |count| number::<u64>(count.trim()));
             }
-            // All datagrams have about as many; for v5, exactly.
+            // All datagrams have about as many flows, and exactly as many for v5.
             (flows as f64 * sent.datagrams as f64 / sent.flows as f64).round() as u64
         }
     }
 }
 
-/// Datagrams in one of nfcap's files, which must be whole.
+/// Returns the number of datagrams in one of nfcap's files, which must be whole.
 fn in_capture(path: &Path) -> io::Result<u64> {
     let mut reader = Reader::new(decompress(File::open(path)?)?).map_err(io::Error::other)?;
     let (mut count, mut closed) = (0, false);
@@ -589,7 +592,7 @@ fn main() {
     let words: Vec<_> = env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some("--pinned") => {
-            // It must not outlive us, however we end.
+            // The collector must not outlive the bench, even if that is killed.
             set_pdeathsig(Signal::SIGKILL).unwrap();
             pin(&list(&words[1]).map(|core| number(&core)).collect::<Vec<_>>());
             panic!("{}: {}", words[2], Command::new(&words[2]).args(&words[3..]).exec());
@@ -613,7 +616,8 @@ fn main() {
     if most < BUFFER {
         let kib = most / 1024;
         println!(
-            "net.core.rmem_max is {kib} KiB: who cannot force his buffer, as nfcapd, has less"
+            "net.core.rmem_max is {kib} KiB: a collector that cannot exceed it, such as nfcapd, \
+             has a smaller buffer"
         );
     }
     pin(&[0]);
@@ -660,9 +664,9 @@ fn middle(runs: &[Run], figure: impl Fn(&Run) -> f64) -> Option<f64> {
     (!figures.is_empty()).then(|| median(&mut figures))
 }
 
-fn table(version: Version, feed: &Feed, ways: &[Way], figures: &[Figures], options: &Options) {
-    let (flows, octets) = feed.sizes();
-    println!("\n{version}, {flows:.1} flows and {octets:.0} octets a datagram");
+fn table(version: Version, feed: &Feed, ways: &[Contestant], figures: &[Figures], options: &Options) {
+    let (flows, bytes) = feed.sizes();
+    println!("\n{version}, {flows:.1} flows and {bytes:.0} bytes a datagram");
     let (held, cpu) = ("no loss at, k/s", "CPU us a datagram");
     println!("{:26}{held:>26}{cpu:>35}{:>19}", "", "at no loss");
     let at = format!("at {:.0} k/s", options.common / 1e3);
@@ -674,7 +678,7 @@ fn table(version: Version, feed: &Feed, ways: &[Way], figures: &[Figures], optio
     let (mut limited, mut lossy) = (false, false);
     for (way, mine) in ways.iter().zip(figures) {
         if !way.takes(version) {
-            println!("{:26} skipped: it takes no {version}", way.name);
+            println!("{:26} skipped: does not read {version}", way.name);
             continue;
         }
         let ratio = |rival: Option<&Figures>, figure: &dyn Fn(&Figures) -> Option<f64>| {
@@ -706,13 +710,13 @@ fn table(version: Version, feed: &Feed, ways: &[Way], figures: &[Figures], optio
         let peak = all.map(|run| run.peak).fold(0.0, f64::max);
         println!("{:>9}{peak:>10.1}", most(&|run| run.backlog * 1e2, 0, "%"));
         if mine.none {
-            println!("  lost at {} k/s too in some turn, which is left out", LEAST / 1e3);
+            println!("  lost datagrams at {} k/s too in some turn, which is left out", LEAST / 1e3);
         }
     }
     if limited {
-        println!("> the sender could do no more; it has what others leave of its core");
+        println!("> the sender reached its limit: it has the part of its core that other processes leave");
     }
     if lossy {
-        println!("! with losses in some turn; CPU is of the datagrams that arrived");
+        println!("! some turn had losses; CPU is divided by the datagrams that arrived");
     }
 }

@@ -18,8 +18,10 @@
 //! headers.
 #![deny(clippy::indexing_slicing)]
 
+mod error;
 mod ip;
 mod link;
+mod protocol;
 mod sampled;
 mod transport;
 mod udp;
@@ -29,35 +31,9 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use error::Error;
 pub use ip::{MAX_EXTENSIONS, is_extension};
 pub use link::{Link, MAX_LABELS, MAX_TAGS};
 pub use sampled::{Headers, headers};
 pub use transport::{TCP_CONTROL_BITS, has_ports};
 pub use udp::{Fragment, MAX_LEN, Udp, fragment, reassembled, udp};
-
-/// The reason why a frame holds no packet, or not the packet that was looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The bytes end before the headers do, or before the lengths in them say. A snapshot length
-    /// explains that in a capture; otherwise the lengths are wrong.
-    Cut,
-    /// A length contradicts its own header.
-    Malformed,
-    /// The frame carries neither IPv4 nor IPv6.
-    NotIp,
-    /// The packet is IP, but not UDP.
-    NotUdp,
-    /// The packet is a fragment, which [`fragment`] reads.
-    Fragment,
-}
-
-/// Protocol numbers (IANA, "Protocol Numbers").
-mod protocol {
-    pub const ICMP: u8 = 1;
-    pub const TCP: u8 = 6;
-    pub const UDP: u8 = 17;
-    pub const DCCP: u8 = 33;
-    pub const ICMPV6: u8 = 58;
-    pub const SCTP: u8 = 132;
-    pub const UDP_LITE: u8 = 136;
-}

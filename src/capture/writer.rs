@@ -405,7 +405,8 @@ mod tests {
         assert!(text.contains("nfcap slot=2001-07-01T00:20:00Z"), "{text}");
     }
 
-    /// A datagram to write: templates or not, arrival, version, last octet, port and payload.
+    /// A datagram to write: templates or not, arrival, IPv6 or not, last byte of the address, port and
+    /// payload.
     type Written = (bool, u64, bool, u8, u16, Vec<u8>);
 
     fn written() -> impl Strategy<Value = Written> {
@@ -415,14 +416,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn written_datagrams_are_read_back(
             sections in prop::collection::vec(prop::collection::vec(written(), 0..6), 0..4),
             counts in any::<(u64, u64, u64)>(),
         ) {
             let mut writer = Writer::new(Vec::new());
-            let source = |six: bool, octet: u8| match six {
-                true => IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, octet]),
-                false => IpAddr::from([192, 0, 2, octet]),
+            let source = |six: bool, host: u8| {
+                if six {
+                    IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host])
+                } else {
+                    IpAddr::from([192, 0, 2, host])
+                }
             };
             let closing = Closing {
                 received: counts.0,
@@ -436,13 +440,14 @@ mod tests {
             };
             for (i, packets) in sections.iter().enumerate() {
                 writer.section(&slot(i as u64 * 600)).unwrap();
-                for (templates, nanos, six, octet, port, payload) in packets {
+                for (templates, nanos, six, host, port, payload) in packets {
                     let arrival = Timestamp::from_nanos(*nanos);
-                    let from = SocketAddr::new(source(*six, *octet), *port);
+                    let from = SocketAddr::new(source(*six, *host), *port);
                     let to = SocketAddr::new(source(*six, 9), 2055);
-                    match templates {
-                        true => writer.templates(arrival, from, to, payload).unwrap(),
-                        false => writer.datagram(arrival, from, to, payload).unwrap(),
+                    if *templates {
+                        writer.templates(arrival, from, to, payload).unwrap();
+                    } else {
+                        writer.datagram(arrival, from, to, payload).unwrap();
                     }
                 }
                 writer.end(&closing).unwrap();
@@ -455,10 +460,10 @@ mod tests {
             for (i, packets) in sections.iter().enumerate() {
                 let expected = Event::Section(Some(slot(i as u64 * 600)));
                 prop_assert_eq!(reader.next().unwrap(), Some(expected));
-                for (templates, nanos, six, octet, port, payload) in packets {
+                for (templates, nanos, six, host, port, payload) in packets {
                     let expected = Event::Datagram(Datagram {
                         arrival: Timestamp::from_nanos(*nanos),
-                        exporter: source(*six, *octet),
+                        exporter: source(*six, *host),
                         port: *port,
                         dport: 2055,
                         payload,

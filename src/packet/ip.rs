@@ -3,7 +3,7 @@
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Error;
+use super::error::Error;
 
 /// The most IPv6 extension headers that are stepped over.
 pub const MAX_EXTENSIONS: usize = 8;

@@ -1,6 +1,6 @@
 //! Link layers: finds the IP packet in a frame.
 
-use super::Error;
+use super::error::Error;
 
 /// The most VLAN tags that are stepped over.
 pub const MAX_TAGS: usize = 8;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::Error;
+use super::error::Error;
 use super::ip::{Extensions, Ip, Ipv4, Ipv6, Stop, is_fragmentable};
 use super::link::{Link, network};
 use super::protocol::UDP;
