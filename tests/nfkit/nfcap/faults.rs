@@ -1,13 +1,12 @@
-//! What goes wrong around a collector, made to go wrong for real: full, frozen and forbidden disks,
-//! a spool that is removed, no file descriptors, a clock that is set, kills. Whatever it is, datagrams
-//! sent are stored or counted, one by one.
+//! Real faults around a collector: full, frozen and forbidden disks, a spool that is removed, no file
+//! descriptors, a clock that is set, kills. In each case every datagram sent is stored or counted.
 
 use std::collections::BTreeMap;
 use std::process::Output;
 
 use super::*;
 
-/// Sends datagrams that tell their number.
+/// A sender of numbered datagrams.
 struct Sender {
     socket: UdpSocket,
     to: SocketAddr,
@@ -20,8 +19,7 @@ impl Sender {
         Sender { socket: UdpSocket::bind("127.0.0.1:0").unwrap(), to, sent: 0 }
     }
 
-    /// So many datagrams of so many octets, with a pause now and then so that loopback itself loses
-    /// none.
+    /// Sends `count` datagrams of `len` bytes, with pauses so that loopback itself loses none.
     fn send(&mut self, count: u64, len: usize) {
         let mut payload = vec![0xa5; len];
         for n in 0..count {
@@ -35,7 +33,7 @@ impl Sender {
     }
 }
 
-/// What nfcap answers to USR1.
+/// Returns the counts that nfcap prints on USR1.
 pub(super) fn counts(nfcap: &mut Nfcap) -> BTreeMap<String, String> {
     let before = nfcap.said.len();
     nfcap.signal("USR1");
@@ -52,14 +50,14 @@ pub(super) fn counts(nfcap: &mut Nfcap) -> BTreeMap<String, String> {
     }
 }
 
-/// Waits until it has received all that was sent.
-fn heard(nfcap: &mut Nfcap, sender: &Sender) {
+/// Waits until nfcap has received all that was sent.
+fn wait_received(nfcap: &mut Nfcap, sender: &Sender) {
     until("all datagrams received", || {
         (counts(nfcap)["received"] == sender.sent.to_string()).then_some(())
     });
 }
 
-/// What a spool holds: the numbers of the datagrams in their order, and the sums of all closing
+/// The content of a spool: the numbers of the datagrams in their order, and the sums of all closing
 /// blocks.
 #[derive(Debug, Default)]
 struct Stored {
@@ -87,7 +85,7 @@ fn stored(spool: &Path) -> Stored {
 }
 
 impl Stored {
-    /// Sent = stored + dropped, and what is stored came once and in order.
+    /// Checks that sent = stored + dropped, and that datagrams are stored once and in order.
     #[track_caller]
     fn adds_up(&self, sent: u64) {
         assert!(self.numbers.is_sorted_by(|a, b| a < b), "each once and in order");
@@ -113,7 +111,8 @@ pub(super) fn is_root() -> bool {
     id.stdout == b"0\n"
 }
 
-/// A file system of its own at a place, gone when dropped. `None`, said aloud, if we may not.
+/// A file system that is unmounted when dropped. `new` returns `None` and prints a line if the tests
+/// may not mount one.
 struct Mount(PathBuf);
 
 impl Mount {
@@ -139,7 +138,7 @@ impl Drop for Mount {
 }
 
 #[test]
-fn a_full_disk_holds_nothing_up_and_loses_nothing() {
+fn full_disk_blocks_nothing_and_loses_nothing() {
     for compress in [false, true] {
         let scene = Scene::new();
         let spool = scene.path("spool");
@@ -155,7 +154,7 @@ fn a_full_disk_holds_nothing_up_and_loses_nothing() {
         }
         let mut nfcap = Nfcap::start(&args);
         let mut sender = Sender::new(&nfcap);
-        // What zstd makes of it must be too much as well.
+        // The compressed datagrams must be too much for the disk as well.
         let wanted = if compress { 40_000 } else { 1000 };
         let mut told = false;
         for _ in 0..200 {
@@ -171,9 +170,9 @@ fn a_full_disk_holds_nothing_up_and_loses_nothing() {
             fs::write(spool.join("more"), vec![0; 10_000]).ok();
         }
         nfcap.says("No space left on device (os error 28); what comes waits in the queue");
-        // It goes on receiving.
+        // The collector continues to receive.
         sender.send(500, 1000);
-        heard(&mut nfcap, &sender);
+        wait_received(&mut nfcap, &sender);
         fs::remove_file(&filler).unwrap();
         _ = fs::remove_file(spool.join("more"));
         nfcap.says("writing goes on after ");
@@ -184,7 +183,7 @@ fn a_full_disk_holds_nothing_up_and_loses_nothing() {
 }
 
 #[test]
-fn a_queue_that_is_full_counts_what_it_drops() {
+fn full_queue_counts_dropped_datagrams() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let Some(_mount) = Mount::new(&spool, &["-t", "tmpfs", "-o", "size=8m", "none"]) else {
@@ -193,13 +192,13 @@ fn a_queue_that_is_full_counts_what_it_drops() {
     let filler = spool.join("filler");
     let args = ["-t", "1s", "-p", "0", "--queue", "1M", "-w", &path(&spool)];
     let mut nfcap = Nfcap::start(args);
-    // All that is left.
+    // The file takes all space that is left.
     fs::write(&filler, vec![0; 9_000_000]).unwrap_err();
     let mut sender = Sender::new(&nfcap);
     sender.send(6000, 1000);
-    heard(&mut nfcap, &sender);
+    wait_received(&mut nfcap, &sender);
     let dropped: u64 = counts(&mut nfcap)["dropped_queue"].parse().unwrap();
-    // A queue of a megabyte holds about a thousand of them.
+    // A queue of 1 MB holds about a thousand datagrams.
     assert!((4000..5500).contains(&dropped), "{dropped}");
     let queue = counts(&mut nfcap)["queue"].clone();
     let (waiting, limit) = queue.split_once('/').unwrap();
@@ -215,7 +214,7 @@ fn a_queue_that_is_full_counts_what_it_drops() {
 }
 
 #[test]
-fn a_disk_that_hangs_holds_nothing_up() {
+fn hanging_disk_does_not_block_receiving() {
     let scene = Scene::new();
     let (image, spool) = (scene.path("image"), scene.path("spool"));
     if !run("truncate", &["-s", "32M", &path(&image)]).status.success()
@@ -228,7 +227,7 @@ fn a_disk_that_hangs_holds_nothing_up() {
     let mut sender = Sender::new(&nfcap);
     sender.send(100, 1000);
     until("a file", || (!files(&spool).is_empty()).then_some(()));
-    // Whoever writes to it now waits, however long: a disk at its slowest.
+    // Writes to the frozen file system wait without end, as on the slowest disk.
     if !run("fsfreeze", &["-f", &path(&spool)]).status.success() {
         return skipped("fsfreeze cannot freeze it");
     }
@@ -236,18 +235,18 @@ fn a_disk_that_hangs_holds_nothing_up() {
         sender.send(300, 1000);
         std::thread::sleep(Duration::from_millis(200));
     }
-    heard(&mut nfcap, &sender);
+    wait_received(&mut nfcap, &sender);
     assert!(run("fsfreeze", &["-u", &path(&spool)]).status.success());
     sender.send(100, 1000);
     nfcap.stop();
     let stored = stored(&spool);
     stored.is_whole(sender.sent);
-    // The slots of that time have their files all the same.
+    // The slots of that time have their files.
     assert!(stored.files >= 3, "{stored:?}");
 }
 
 #[test]
-fn a_spool_that_nobody_may_write_to() {
+fn forbidden_spool_is_written_later() {
     if !is_root() {
         return skipped("only root can be another user");
     }
@@ -256,7 +255,7 @@ fn a_spool_that_nobody_may_write_to() {
     fs::create_dir(&spool).unwrap();
     let own = |owner: &str| assert!(run("chown", &["-R", owner, &path(&spool)]).status.success());
     own("nobody");
-    // Its parents must let the user pass.
+    // The user must be able to enter the directories above the spool.
     assert!(run("chmod", &["a+x", &path(scene.dir())]).status.success());
     let args = ["-t", "1s", "-p", "0", "--user", "nobody", "-w", &path(&spool)];
     let mut nfcap = Nfcap::start(args);
@@ -280,7 +279,7 @@ fn a_spool_that_nobody_may_write_to() {
     mode("0555");
     nfcap.says("Permission denied (os error 13); what comes waits in the queue");
     sender.send(100, 100);
-    heard(&mut nfcap, &sender);
+    wait_received(&mut nfcap, &sender);
     mode("0750");
     nfcap.says("writing goes on after ");
     nfcap.stop();
@@ -288,7 +287,7 @@ fn a_spool_that_nobody_may_write_to() {
 }
 
 #[test]
-fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
+fn removed_spool_loses_nothing_of_the_slot() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
@@ -300,7 +299,7 @@ fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
     nfcap.says("was removed or moved, and is made again");
     sender.send(100, 100);
     until("the lock", || spool.join(".nfcap.lock").exists().then_some(()));
-    // A second one is still kept out.
+    // A second collector is still refused.
     let mut second = Nfcap::spawn(["-p", "0", "-w", &path(&spool)], Stdio::null());
     assert_eq!(second.wait().code(), Some(1), "{:?}", second.said);
     nfcap.stop();
@@ -308,7 +307,7 @@ fn a_spool_that_is_removed_loses_nothing_of_the_slot() {
 }
 
 #[test]
-fn no_file_descriptors_for_a_while() {
+fn missing_file_descriptors_lose_nothing() {
     if other("prlimit").is_none() {
         return;
     }
@@ -325,7 +324,7 @@ fn no_file_descriptors_for_a_while() {
     limit("3");
     nfcap.says("Too many open files (os error 24); what comes waits in the queue");
     sender.send(200, 100);
-    heard(&mut nfcap, &sender);
+    wait_received(&mut nfcap, &sender);
     limit("100");
     nfcap.says("writing goes on after ");
     sender.send(100, 100);
@@ -333,7 +332,8 @@ fn no_file_descriptors_for_a_while() {
     stored(&spool).is_whole(sender.sent);
 }
 
-/// nfcap under a clock that the test sets, by libfaketime. `None`, said aloud, without it.
+/// Starts nfcap with a clock that the test sets, by libfaketime. Returns `None` and prints a line
+/// without that.
 pub(super) fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
     let lib = ["x86_64", "aarch64"].map(|machine| {
         PathBuf::from(format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"))
@@ -354,8 +354,8 @@ pub(super) fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
     Some((nfcap, clock))
 }
 
-/// Sets the clock of a collector that [`faked`] started. The file is replaced whole: libfaketime may read it
-/// at any moment, and does not go on from an empty one.
+/// Sets the clock of a collector that [`faked`] started. The file is replaced as a whole, because
+/// libfaketime may read it at any moment, and does not continue after an empty one.
 pub(super) fn set_clock(clock: &Path, shift: &str) {
     let new = clock.with_extension("new");
     fs::write(&new, shift).unwrap();
@@ -363,16 +363,16 @@ pub(super) fn set_clock(clock: &Path, shift: &str) {
 }
 
 #[test]
-fn a_clock_that_is_set_back_and_forward() {
+fn clock_may_be_set_back_and_forward() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let args = ["-t", "10m", "-p", "0", "-w", &path(&spool)];
     let Some((mut nfcap, clock)) = faked(&scene, &args) else { return };
     let mut sender = Sender::new(&nfcap);
     sender.send(10, 100);
-    heard(&mut nfcap, &sender);
+    wait_received(&mut nfcap, &sender);
     let mut files_before = 0;
-    // Two hours ahead, back by as much and more, and a few seconds back, which ends nothing.
+    // Two hours ahead, back by as much and more, and a few seconds back, which ends no slot.
     for (shift, ends) in [("+7200", true), ("-7200", true), ("-7203", false), ("-3600", true)] {
         set_clock(&clock, shift);
         if ends {
@@ -380,7 +380,7 @@ fn a_clock_that_is_set_back_and_forward() {
             files_before = files(&spool).len();
         }
         sender.send(10, 100);
-        heard(&mut nfcap, &sender);
+        wait_received(&mut nfcap, &sender);
     }
     nfcap.stop();
     let stored: Vec<Held> = files(&spool).iter().map(|file| read(file)).collect();
@@ -398,7 +398,7 @@ fn a_clock_that_is_set_back_and_forward() {
 }
 
 #[test]
-fn a_kill_at_any_moment_costs_less_than_a_second() {
+fn kill_at_any_moment_loses_less_than_a_second() {
     for compress in [false, true] {
         let scene = Scene::new();
         let spool = scene.path("spool");
@@ -415,7 +415,7 @@ fn a_kill_at_any_moment_costs_less_than_a_second() {
             sender.sent = round * 1_000_000;
             let began = Instant::now();
             let mut times = Vec::new();
-            // Another moment each time.
+            // Each kill is at another moment.
             while began.elapsed() < Duration::from_millis(700 + round * 173) {
                 sender.send(20, 300);
                 times.push((began.elapsed(), sender.sent));
@@ -442,7 +442,7 @@ fn a_kill_at_any_moment_costs_less_than_a_second() {
         for (first, must) in rounds {
             let of: Vec<_> =
                 numbers.iter().copied().filter(|n| n / 1_000_000 == first / 1_000_000).collect();
-            // Only the tail is lost, and not more of it than half a second.
+            // Only the tail is lost, at most half a second.
             assert_eq!(of, (first..first + of.len() as u64).collect::<Vec<_>>());
             assert!(first + of.len() as u64 >= must, "{} of {}", of.len(), must - first);
         }
@@ -450,7 +450,7 @@ fn a_kill_at_any_moment_costs_less_than_a_second() {
 }
 
 #[test]
-fn what_the_kernel_drops_is_counted_to_the_last_one() {
+fn drops_of_the_kernel_are_counted_exactly() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let args = ["-t", LONG, "-p", "0", "-B", "64K", "-w", &path(&spool)];
@@ -462,7 +462,7 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
         socket.send_to(datagram, ("127.0.0.1", nfcap.port())).unwrap();
     }
     nfcap.signal("CONT");
-    // The last ones tell what is missing before them.
+    // The last datagrams show how many are missing before them.
     std::thread::sleep(Duration::from_millis(200));
     let last = exported(Version::V9, 3001).pop().unwrap();
     socket.send_to(&last, ("127.0.0.1", nfcap.port())).unwrap();
@@ -472,7 +472,7 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
     assert_eq!(received, held.datagrams.len() as u64);
     assert!(dropped_kernel > 1000, "{dropped_kernel}");
     assert_eq!((received + dropped_kernel, dropped_queue), (3001, 0));
-    // By the exporter's own numbers it is the same.
+    // The exporter's own sequence numbers give the same count.
     assert_eq!(missing.datagrams, Some(dropped_kernel as i64));
     assert!(said.contains(&format!("the kernel dropped {dropped_kernel} of 3001 datagrams")));
     let told =
@@ -481,7 +481,7 @@ fn what_the_kernel_drops_is_counted_to_the_last_one() {
 }
 
 #[test]
-fn ten_thousand_exporters() {
+fn ten_thousand_exporters_are_followed() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)]);
@@ -491,7 +491,7 @@ fn ten_thousand_exporters() {
         for n in 0..10_000u32 {
             let [_, _, high, low] = n.to_be_bytes();
             let socket = UdpSocket::bind((IpAddr::from([127, 1, high, low]), 0)).unwrap();
-            // The templates are in the first one only.
+            // Only the first datagram has the templates.
             socket.send_to(datagram, nfcap.at[0]).unwrap();
             sent += 1;
             if n % 200 == 0 {
@@ -518,22 +518,22 @@ fn ten_thousand_exporters() {
     assert_eq!(ran.rows().len(), 10_000);
 }
 
-/// nfcap to a pipe, and more in its queue than the pipe holds.
+/// Starts nfcap with a pipe as output, and more datagrams in its queue than the pipe holds.
 fn behind() -> (Nfcap, std::process::ChildStdout, Sender) {
     let args = ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", "-"];
     let mut nfcap = Nfcap::listening(args, Stdio::piped());
     let out = nfcap.child.stdout.take().unwrap();
     let mut sender = Sender::new(&nfcap);
     sender.send(2000, 1400);
-    heard(&mut nfcap, &sender);
+    wait_received(&mut nfcap, &sender);
     (nfcap, out, sender)
 }
 
 #[test]
-fn at_the_end_a_slow_reader_gets_all_of_it() {
+fn slow_reader_gets_all_datagrams_at_the_end() {
     let (mut nfcap, mut out, sender) = behind();
     nfcap.signal("TERM");
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let began = Instant::now();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -541,15 +541,15 @@ fn at_the_end_a_slow_reader_gets_all_of_it() {
         if count == 0 {
             break;
         }
-        octets.extend_from_slice(&buffer[..count]);
-        // Longer in all than a disk that takes nothing is tried.
+        bytes.extend_from_slice(&buffer[..count]);
+        // In all this takes longer than the time for which a failing disk is tried.
         if began.elapsed() < Duration::from_secs(7) {
             std::thread::sleep(Duration::from_millis(150));
         }
     }
     assert!(began.elapsed() > Duration::from_secs(5));
     assert!(nfcap.wait().success(), "{:?}", nfcap.said);
-    let mut reader = Reader::new(octets.as_slice()).unwrap();
+    let mut reader = Reader::new(bytes.as_slice()).unwrap();
     let mut closing = None;
     let mut count = 0;
     while let Some(event) = reader.next().unwrap() {
@@ -563,7 +563,7 @@ fn at_the_end_a_slow_reader_gets_all_of_it() {
 }
 
 #[test]
-fn at_the_end_a_reader_that_takes_nothing_is_given_up_and_the_loss_is_said() {
+fn reader_that_takes_nothing_is_given_up_at_the_end_with_a_message() {
     let (mut nfcap, out, sender) = behind();
     nfcap.signal("TERM");
     assert_eq!(nfcap.wait().code(), Some(1));
@@ -576,7 +576,7 @@ fn at_the_end_a_reader_that_takes_nothing_is_given_up_and_the_loss_is_said() {
 }
 
 #[test]
-fn a_second_signal_at_the_same_moment_means_nothing_and_a_later_one_the_end() {
+fn later_second_signal_ends_the_collector_at_once() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let mut nfcap = Nfcap::start(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
@@ -599,7 +599,7 @@ fn a_second_signal_at_the_same_moment_means_nothing_and_a_later_one_the_end() {
 }
 
 #[test]
-fn templates_that_cannot_be_written_down_keep_nothing_from_the_disk() {
+fn templates_that_cannot_be_saved_block_no_datagrams() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     fs::create_dir_all(spool.join(".nfcap.templates.pcapng.part")).unwrap();

@@ -1,5 +1,5 @@
-//! What an operator does with a collector: who may send, reload, counts, metrics, readiness, files
-//! that other programs read.
+//! Operation of a collector: allowed senders, reload, counts, metrics, readiness, files that other
+//! programs read.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::faults::{counts, is_root, run};
 use super::*;
 
 #[test]
-fn the_list_of_exporters_is_read_again() {
+fn list_of_exporters_is_read_again() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let list = scene.write("allow", "127.0.0.1\n");
@@ -31,7 +31,7 @@ fn the_list_of_exporters_is_read_again() {
     send(&nfcap, "127.0.0.1");
     send(&nfcap, "127.0.0.2");
     denied(&mut nfcap, "2");
-    // One that cannot be read changes nothing.
+    // A list with an error changes nothing.
     fs::write(&list, "127.0.0.1\nnonsense\n").unwrap();
     nfcap.signal("HUP");
     nfcap.says(
@@ -53,7 +53,7 @@ fn the_list_of_exporters_is_read_again() {
 }
 
 #[test]
-fn a_stream_hears_the_new_list_and_its_slot_stays_one() {
+fn stream_follows_the_new_list_within_one_section() {
     let scene = Scene::new();
     let list = scene.write("allow", "127.0.0.1\n");
     let allow = format!("@{}", list.display());
@@ -90,7 +90,7 @@ fn a_stream_hears_the_new_list_and_its_slot_stays_one() {
 }
 
 #[test]
-fn an_exporter_may_send_so_much_a_second() {
+fn rate_of_an_exporter_is_limited() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let args = ["-t", LONG, "-p", "0", "--allow", "127.0.0.1=50,127.0.0.0/8", "--rate", "20"];
@@ -114,7 +114,7 @@ fn an_exporter_may_send_so_much_a_second() {
     let limited = held.closing.limited;
     assert_eq!(held.datagrams.len() as u64 + limited, held.closing.received);
     assert!(said.contains(&format!("{limited} datagrams beyond the rate of their exporter: 127.")));
-    // They are lost here, and the windows say so.
+    // The datagrams are lost here, and the marks of the windows count them.
     let ran = tool("nfdump-txt").arg(&files(&spool)[0]).run();
     assert!(ran.marks("#end")[0].contains(&format!("\tlostdatagrams={limited}\t")), "{ran}");
 }
@@ -173,7 +173,7 @@ fn node_exporter_reads_the_metrics() {
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn service_manager_is_notified() {
     let scene = Scene::new();
     let (spool, path_of) = (scene.path("spool"), scene.path("notify"));
     let socket = UnixDatagram::bind(&path_of).unwrap();
@@ -188,7 +188,7 @@ fn the_service_manager_is_told() {
         String::from_utf8_lossy(&buffer[..len]).into_owned()
     };
     assert_eq!(told(), "READY=1\n");
-    // It is ready: the port is bound and there is a file.
+    // When nfcap is ready, the port is bound and a file exists.
     assert_eq!(parts(&spool).len(), 1);
     nfcap.listens(1);
     nfcap.stop();
@@ -196,12 +196,12 @@ fn the_service_manager_is_told() {
 }
 
 #[test]
-fn the_unit_is_one_that_systemd_takes() {
+fn systemd_accepts_the_unit() {
     if other("systemd-analyze").is_none() {
         return;
     }
     let scene = Scene::new();
-    // It looks whether the programs of a unit are there.
+    // systemd checks that the programs of a unit exist.
     let unit = fs::read_to_string(super::super::harness::package("scripts/nfcap.service")).unwrap();
     let unit = unit.replace("/usr/local/bin/nfcap", env!("CARGO_BIN_EXE_nfcap"));
     let unit = scene.write("nfcap.service", unit);
@@ -214,7 +214,7 @@ fn the_unit_is_one_that_systemd_takes() {
     let text = String::from_utf8_lossy(&seen.stdout).into_owned();
     let last = text.lines().last().unwrap_or_default();
     assert!(seen.status.success(), "at most 2.0: {last}");
-    // What it runs are options that nfcap has.
+    // nfcap has the options in the unit.
     let unit = fs::read_to_string(&unit).unwrap();
     let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let help = tool("nfcap").arg("--help").run().ok();
@@ -234,7 +234,7 @@ fn send(nfcap: &mut Nfcap, socket: &UdpSocket, datagrams: &[Vec<u8>]) {
 }
 
 #[test]
-fn templates_that_were_sent_once_are_known_ever_after() {
+fn templates_that_were_sent_once_stay_in_force() {
     for (version, compress) in [(Version::V9, false), (Version::Ipfix, true)] {
         let scene = Scene::new();
         let spool = scene.path("spool");
@@ -243,18 +243,18 @@ fn templates_that_were_sent_once_are_known_ever_after() {
         if compress {
             args.extend(["--compress", "zstd:3"]);
         }
-        // Only the first of these has templates, and says how packets are sampled.
+        // Only the first datagram has templates and the sampling.
         let now = Timestamp::from_secs(seconds_now() as u64);
         let exporter = Exporter::new(version, 7, now.offset(-1_000_000_000));
         let mut exporter = exporter.sampling(64).unwrap();
         let mut datagrams = Vec::new();
         for n in 0..12 {
-            let mut push = |octets: &[u8]| datagrams.push(octets.to_vec());
+            let mut push = |bytes: &[u8]| datagrams.push(bytes.to_vec());
             exporter.push(&flow(n), now, &mut push).unwrap();
             exporter.flush(now, &mut push);
         }
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        // Rotated, ended, killed.
+        // The collector begins another file, ends, and is killed.
         let mut nfcap = Nfcap::start(&args);
         send(&mut nfcap, &socket, &datagrams[..3]);
         nfcap.signal("HUP");
@@ -267,7 +267,7 @@ fn templates_that_were_sent_once_are_known_ever_after() {
             let part = parts(spool).pop()?;
             Some(fs::metadata(part).ok()?.len())
         };
-        // All of it is on the disk when it stays as it is for longer than --sync.
+        // All bytes are on the disk when the file is unchanged for longer than --sync.
         let mut last = (size(&spool), Instant::now());
         until("the disk", || {
             let now = size(&spool);
@@ -294,7 +294,8 @@ fn templates_that_were_sent_once_are_known_ever_after() {
     }
 }
 
-/// Wireshark's programs take a file, and see so many flows in it: what is restated is no flow.
+/// Checks that Wireshark's programs read a file, and find `flows` flows in it. Restated templates are no
+/// flows.
 fn foreign_programs_read(file: &Path, flows: usize, is_torn: bool) {
     let Some(_) = other("tshark") else { return };
     let file = path(file);
@@ -312,7 +313,7 @@ fn foreign_programs_read(file: &Path, flows: usize, is_torn: bool) {
 }
 
 #[test]
-fn another_user_gets_nothing_of_roots() {
+fn other_user_gains_nothing_of_root() {
     if !is_root() {
         return skipped("only root can be another user");
     }
@@ -321,7 +322,7 @@ fn another_user_gets_nothing_of_roots() {
     for (args, why) in [
         (vec!["--user", "nobody-of-that-name"], "no such user"),
         (vec!["--group", "nogroup-of-that-name"], "no such group"),
-        // The spool is root's.
+        // The spool belongs to root.
         (vec!["--user", "nobody"], "Permission denied"),
     ] {
         fs::create_dir_all(&spool).unwrap();
@@ -334,16 +335,17 @@ fn another_user_gets_nothing_of_roots() {
 }
 
 #[test]
-fn a_small_receive_buffer_is_said() {
+fn small_receive_buffer_is_reported() {
     let scene = Scene::new();
     let spool = scene.path("spool");
-    // Root without this one is as anybody.
+    // Without this capability, root is like any user.
     if is_root() && other("setpriv").is_none() {
         return;
     }
-    let mut command = match is_root() {
-        true => Command::new("setpriv"),
-        false => Command::new(env!("CARGO_BIN_EXE_nfcap")),
+    let mut command = if is_root() {
+        Command::new("setpriv")
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_nfcap"))
     };
     if is_root() {
         command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
@@ -361,7 +363,7 @@ fn a_small_receive_buffer_is_said() {
 }
 
 #[test]
-fn one_sender_cannot_make_the_templates_of_others_forgotten() {
+fn one_sender_cannot_evict_the_templates_of_others() {
     let scene = Scene::new();
     let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
     let args = ["-t", LONG, "-p", "0", "-b", "127.0.0.1", "-w", &path(&spool)];
@@ -371,7 +373,7 @@ fn one_sender_cannot_make_the_templates_of_others_forgotten() {
     let bad = UdpSocket::bind("127.0.0.66:0").unwrap();
     let datagrams = exported(Version::V9, 4);
     send(&mut nfcap, &good, &datagrams[..2]);
-    // A template of one field, each of another source.
+    // Templates of one field, each from another source id.
     let forged: Vec<Vec<u8>> = (0..17_000u32)
         .map(|n| {
             let now = seconds_now() as u32;
@@ -383,7 +385,7 @@ fn one_sender_cannot_make_the_templates_of_others_forgotten() {
     for part in forged.chunks(200) {
         send(&mut nfcap, &bad, part);
     }
-    // Once known, another file restates it.
+    // The next file restates a known template.
     nfcap.signal("HUP");
     until("a file", || (files(&spool).len() == 1).then_some(()));
     send(&mut nfcap, &good, &datagrams[2..]);
@@ -406,7 +408,7 @@ fn one_sender_cannot_make_the_templates_of_others_forgotten() {
 }
 
 #[test]
-fn an_exporter_may_send_so_many_bytes_a_second() {
+fn bytes_of_an_exporter_are_limited() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     let args =

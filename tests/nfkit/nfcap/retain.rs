@@ -1,9 +1,9 @@
-//! Retention in a collector that runs: what a typing error, a wrong clock or a link must not remove.
+//! Retention in a running collector: a typing error, a wrong clock or a link must not remove files.
 
 use super::faults::{counts, faked, is_root, set_clock};
 use super::*;
 
-/// Slots of ten minutes up to now, one small file each.
+/// Fills a spool with slots of ten minutes up to now, one small file each.
 fn fill(spool: &Path, count: u64) {
     let now = seconds_now() as u64 / 600 * 600;
     for n in 1..=count {
@@ -14,7 +14,7 @@ fn fill(spool: &Path, count: u64) {
     }
 }
 
-/// The value of a metric.
+/// Returns the value of a metric.
 fn metric(file: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let row = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
@@ -22,20 +22,20 @@ fn metric(file: &Path, name: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_clock_40_days_ahead_for_a_moment_removes_nothing() {
+fn clock_40_days_ahead_for_a_moment_removes_nothing() {
     let scene = Scene::new();
     let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
     fill(&spool, 600);
     let args = ["-t", "10m", "-p", "0", "-w", &path(&spool), "--metrics-file", &path(&metrics)];
     let Some((mut nfcap, clock)) = faked(&scene, &args) else { return };
-    // The first pass was let through.
+    // The first pass was allowed.
     until("metrics", || metric(&metrics, "nfcap_retention_clock_set"));
     set_clock(&clock, &format!("+{}", 40 * 86_400));
-    // The slot ends, and old files are looked for.
+    // The slot ends, and a pass follows.
     let line = nfcap.says("the clock was set ahead by 9");
     assert!(line.contains("; no file is removed by age for 2"), "{line}");
     until("a metric", || (metric(&metrics, "nfcap_retention_clock_set")? == 1).then_some(()));
-    // It goes on collecting.
+    // The collector continues.
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(b"x", ("127.0.0.1", nfcap.port())).unwrap();
     until("a datagram", || (counts(&mut nfcap)["received"] == "1").then_some(()));
@@ -47,7 +47,7 @@ fn a_clock_40_days_ahead_for_a_moment_removes_nothing() {
 }
 
 #[test]
-fn a_first_pass_that_would_remove_more_than_half_is_refused_and_told() {
+fn first_pass_that_would_remove_more_than_half_is_refused() {
     let scene = Scene::new();
     let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
     fill(&spool, 600);
@@ -56,7 +56,7 @@ fn a_first_pass_that_would_remove_more_than_half_is_refused_and_told() {
     for rule in [["--keep", "30m"], ["--max-size", "50K"], ["--min-free", "100%"]] {
         let mut nfcap = Nfcap::start(args.into_iter().chain(rule));
         nfcap.says("no file is removed: ");
-        // Each slot that ends makes another pass.
+        // A pass follows each slot.
         until("slots", || (metric(&metrics, "nfcap_files_total")? >= 3).then_some(()));
         let refused = metric(&metrics, "nfcap_retention_refused_files").unwrap();
         let said = nfcap.stop();
@@ -65,7 +65,7 @@ fn a_first_pass_that_would_remove_more_than_half_is_refused_and_told() {
         assert!(said.contains("start nfcap again with --yes"), "{said}");
         assert!(files(&spool).len() >= 600);
     }
-    // What it would do can be seen before.
+    // A dry run shows the refusal.
     let dry = || tool("nfcap").args(["-w", &dir, "--keep", "30m", "--dry-run"]);
     let ran = dry().run().status(0);
     ran.says("more than half: a collector that starts now needs --yes for that");
@@ -77,7 +77,7 @@ fn a_first_pass_that_would_remove_more_than_half_is_refused_and_told() {
 }
 
 #[test]
-fn a_spool_that_takes_the_place_of_another_is_judged_anew() {
+fn spool_that_replaces_another_is_judged_again() {
     let scene = Scene::new();
     let (spool, metrics) = (scene.path("spool"), scene.path("metrics"));
     let (empty, full) = (scene.path("empty"), scene.path("full"));
@@ -86,7 +86,7 @@ fn a_spool_that_takes_the_place_of_another_is_judged_anew() {
     std::os::unix::fs::symlink(&empty, &spool).unwrap();
     let args = ["-t", "1s", "-p", "0", "-w", &path(&spool), "--metrics-file", &path(&metrics)];
     let mut nfcap = Nfcap::start(args.into_iter().chain(["--keep", "30m"]));
-    // The disk is not mounted yet, and nothing is too old.
+    // The disk is not mounted yet, so no file is too old.
     until("slots", || (metric(&metrics, "nfcap_files_total")? >= 2).then_some(()));
     std::os::unix::fs::symlink(&full, scene.path("link")).unwrap();
     fs::rename(scene.path("link"), &spool).unwrap();
@@ -97,7 +97,7 @@ fn a_spool_that_takes_the_place_of_another_is_judged_anew() {
 }
 
 #[test]
-fn a_size_or_a_time_without_a_unit_removes_nothing() {
+fn sizes_and_times_without_a_unit_are_refused() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     fill(&spool, 20);
@@ -136,14 +136,14 @@ fn a_size_or_a_time_without_a_unit_removes_nothing() {
     ] {
         tool(command).args(&args).run().status(2).says("needs a unit: ");
     }
-    // 0 has a meaning there.
+    // nfpage accepts 0.
     tool("nfpage").args(["--last", "0"]).run();
     let ran = tool("nfscan").env("NFKIT_MEMORY", "64").run().status(2);
     ran.says("needs a unit: 64M, 64G");
 }
 
 #[test]
-fn links_in_a_spool_are_told_and_not_followed() {
+fn links_in_a_spool_are_reported_and_not_followed() {
     let scene = Scene::new();
     let (spool, other) = (scene.path("spool"), scene.path("other"));
     fill(&other, 20);
@@ -163,13 +163,13 @@ fn links_in_a_spool_are_told_and_not_followed() {
     let said = nfcap.stop();
     assert_eq!(said.matches("a link in the spool").count(), 1, "{said}");
     assert_eq!(files(&other).len(), 20);
-    // A reader does not follow them either, and says so.
+    // A reader does not follow links either, and reports them.
     let ran = tool("nfdump-txt").arg(&spool).run();
     ran.says("/1999: a link to a directory, which is not followed");
 }
 
 #[test]
-fn removing_goes_on_while_a_reader_has_the_files() {
+fn open_files_are_removed_too() {
     let scene = Scene::new();
     let spool = scene.path("spool");
     fill(&spool, 50);
@@ -184,7 +184,7 @@ fn removing_goes_on_while_a_reader_has_the_files() {
 }
 
 #[test]
-fn what_the_system_has_no_memory_for_is_dropped_and_counted() {
+fn datagrams_without_memory_are_dropped_and_counted() {
     if !is_root() || other("prlimit").is_none() {
         return skipped("only root can fill a disk of its own");
     }
@@ -199,7 +199,7 @@ fn what_the_system_has_no_memory_for_is_dropped_and_counted() {
     if !mounted.success() {
         return skipped("no file system can be mounted here");
     }
-    // Arenas of the other threads are reserved address space, which the limit counts.
+    // Arenas of other threads reserve address space, which the limit counts.
     let mut command = Command::new(env!("CARGO_BIN_EXE_nfcap"));
     command.env("MALLOC_ARENA_MAX", "1").args(["-t", LONG, "-p", "0", "-w", &path(&spool)]);
     let mut nfcap = Nfcap::spawn_as(&mut command, Stdio::null());
@@ -215,7 +215,7 @@ fn what_the_system_has_no_memory_for_is_dropped_and_counted() {
         let args = ["--pid", &pid.to_string(), &limit];
         assert!(Command::new("prlimit").args(args).status().unwrap().success());
     };
-    // A few megabytes more than it has, of a queue of 256.
+    // A few megabytes more than the collector has, for a queue of 256 MB.
     limit(&((size + 4096) * 1024).to_string());
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut sent = 0u64;

@@ -1,30 +1,30 @@
-//! Many slots in a row. A dozen seconds of them where nobody asks for more; NFKIT_SOAK=600 is ten
-//! minutes.
+//! Many slots in a row: twelve seconds of them, or NFKIT_SOAK seconds.
 
 use nfkit::wire::{Batch, Decoder, DecoderLimits};
 
 use super::*;
 
-/// Datagrams a second.
+/// Datagrams sent a second.
 const RATE: u64 = 2000;
 
-/// Resident memory in kB.
+/// Returns the resident memory in kB.
 fn resident(nfcap: &Nfcap) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", nfcap.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Flows of a file that is read alone.
+/// Returns the number of flows in a file that is decoded alone.
 fn decoded(file: &Path) -> usize {
     let file = fs::File::open(file).unwrap();
     let mut reader = Reader::new(nfkit::cli::decompress(file).unwrap()).unwrap();
     let (mut decoder, mut batch) = (Decoder::new(DecoderLimits::default()), Batch::default());
     while let Some(event) = reader.next().unwrap() {
         let Event::Datagram(d) = event else { continue };
-        match d.templates {
-            true => decoder.learn(d.exporter, d.payload, &mut batch),
-            false => decoder.datagram(d.exporter, d.arrival, d.payload, &mut batch),
+        if d.templates {
+            decoder.learn(d.exporter, d.payload, &mut batch);
+        } else {
+            decoder.datagram(d.exporter, d.arrival, d.payload, &mut batch);
         }
     }
     assert!(batch.errors.is_empty(), "{:?}", batch.errors);
@@ -36,7 +36,7 @@ fn slots_of_a_second_lose_nothing_and_take_no_more_memory() {
     let seconds: u64 = std::env::var("NFKIT_SOAK").map_or(12, |text| text.parse().unwrap());
     let scene = Scene::new();
     let spool = scene.path("spool");
-    // Retention has something to do.
+    // A file for retention to remove.
     let old = spool.join("2001/07/01");
     fs::create_dir_all(&old).unwrap();
     fs::write(old.join("nfcap.200107010020.pcapng"), b"old").unwrap();
@@ -44,7 +44,7 @@ fn slots_of_a_second_lose_nothing_and_take_no_more_memory() {
     let nfcap = Nfcap::start(args);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = SocketAddr::new([127, 0, 0, 1].into(), nfcap.port());
-    // The templates are sent once.
+    // The templates are sent only once.
     let now = Timestamp::from_secs(seconds_now() as u64);
     let mut exporter = Exporter::new(Version::Ipfix, 7, now.offset(-1_000_000_000));
     let began = Instant::now();
@@ -54,7 +54,7 @@ fn slots_of_a_second_lose_nothing_and_take_no_more_memory() {
         while sent < due {
             let mut datagram = Vec::new();
             exporter.push(&flow(sent as u16), now, &mut |_| {}).unwrap();
-            exporter.flush(now, &mut |octets: &[u8]| datagram.extend_from_slice(octets));
+            exporter.flush(now, &mut |bytes: &[u8]| datagram.extend_from_slice(bytes));
             socket.send_to(&datagram, to).unwrap();
             sent += 1;
         }
@@ -77,7 +77,7 @@ fn slots_of_a_second_lose_nothing_and_take_no_more_memory() {
     }
     assert_eq!(flows, sent);
     assert!(!old.exists() && !scene.path("spool/2001").exists());
-    // What it has after a quarter of the time it has at the end, but for a few pages.
+    // After a quarter of the time, the memory grows no more, except for a few pages.
     let most = |part: &[u64]| part.iter().copied().max().unwrap();
     let quarter = memory.len() / 4;
     let (first, last) = (most(&memory[..quarter]), most(&memory[quarter..]));
