@@ -514,7 +514,13 @@ impl Race {
     }
 
     /// Searches the highest rate that is held.
-    fn search(&self, way: &Contestant, feed: &mut Feed, from: Option<f64>, near: f64) -> Option<Run> {
+    fn search(
+        &self,
+        way: &Contestant,
+        feed: &mut Feed,
+        from: Option<f64>,
+        near: f64,
+    ) -> Option<Run> {
         let (mut rate, step) = match from {
             None => (FIRST, STEP),
             Some(rate) => (rate * NEAR, NEAR_STEP),
@@ -664,7 +670,13 @@ fn middle(runs: &[Run], figure: impl Fn(&Run) -> f64) -> Option<f64> {
     (!figures.is_empty()).then(|| median(&mut figures))
 }
 
-fn table(version: Version, feed: &Feed, ways: &[Contestant], figures: &[Figures], options: &Options) {
+fn table(
+    version: Version,
+    feed: &Feed,
+    ways: &[Contestant],
+    figures: &[Figures],
+    options: &Options,
+) {
     let (flows, bytes) = feed.sizes();
     println!("\n{version}, {flows:.1} flows and {bytes:.0} bytes a datagram");
     let (held, cpu) = ("no loss at, k/s", "CPU us a datagram");
@@ -714,7 +726,9 @@ fn table(version: Version, feed: &Feed, ways: &[Contestant], figures: &[Figures]
         }
     }
     if limited {
-        println!("> the sender reached its limit: it has the part of its core that other processes leave");
+        println!(
+            "> the sender reached its limit: it has the part of its core that other processes leave"
+        );
     }
     if lossy {
         println!("! some turn had losses; CPU is divided by the datagrams that arrived");

@@ -45,7 +45,7 @@ pub(super) enum Ip<'a> {
 }
 
 impl<'a> Ip<'a> {
-    /// Parses the header at the front of `bytes`, of the version that it says.
+    /// Parses the IPv4 or IPv6 header at the front of `bytes`.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Ip<'a>, Error> {
         match bytes.first().ok_or(Error::Cut)? >> 4 {
@@ -60,7 +60,7 @@ impl<'a> Ip<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Payload<'a> {
     pub bytes: &'a [u8],
-    /// True if they are as many as the header says.
+    /// True if no byte that the header counts is missing.
     pub whole: bool,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Ipv4<'a> {
     #[inline]
     pub fn fragment(&self) -> Option<FragmentField> {
         let field = u16::from_be_bytes([self.header[6], self.header[7]]);
-        // The don't-fragment bit is none of it.
+        // The offset and the flag for more fragments, without the flag against fragmentation.
         if field & 0x3fff == 0 {
             return None;
         }

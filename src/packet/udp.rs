@@ -159,7 +159,7 @@ struct Piece<'a> {
 fn ipv4<'a>(ip: &Ipv4<'a>) -> Result<Piece<'a>, Error> {
     let field = ip.fragment().ok_or(Error::Malformed)?;
     let payload = ip.payload();
-    // Without a length, nobody knows where padding begins.
+    // Without a length, it is unknown where padding begins.
     if ip.total_len() == 0 {
         return Err(Error::Malformed);
     }

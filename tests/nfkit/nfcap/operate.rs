@@ -342,11 +342,8 @@ fn small_receive_buffer_is_reported() {
     if is_root() && other("setpriv").is_none() {
         return;
     }
-    let mut command = if is_root() {
-        Command::new("setpriv")
-    } else {
-        Command::new(env!("CARGO_BIN_EXE_nfcap"))
-    };
+    let mut command =
+        if is_root() { Command::new("setpriv") } else { Command::new(env!("CARGO_BIN_EXE_nfcap")) };
     if is_root() {
         command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
         command.arg(env!("CARGO_BIN_EXE_nfcap"));
