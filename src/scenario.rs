@@ -117,9 +117,9 @@ struct ArrivalClock {
     slot: u64,
     /// The length of a slot in nanoseconds.
     length: u64,
-    /// The nanoseconds that are left over in the window, and those that have not been given to a slot yet, in
-    /// units of 1/`flows`.
+    /// The nanoseconds of the window that the division into slots left over.
     rest: u64,
+    /// The running remainder that spreads `rest` evenly over the slots.
     carry: u64,
 }
 

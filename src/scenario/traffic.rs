@@ -105,16 +105,16 @@ pub(super) struct Exchange {
 #[derive(Clone, Debug)]
 pub(super) struct Traffic {
     dice: Dice,
-    uses: Alias,
+    kinds: Alias,
     /// Flows of responses, each with the moment when it is due.
     pending: VecDeque<(Timestamp, Flow)>,
 }
 
 impl Traffic {
     pub(super) fn new(seed: u64, start: u64) -> Traffic {
-        let uses = Alias::new(&MIX.map(|(_, share)| share));
+        let kinds = Alias::new(&MIX.map(|(_, share)| share));
         let dice = Dice::new(seed, start, 0x7aff1c);
-        Traffic { dice, uses, pending: VecDeque::with_capacity(PENDING) }
+        Traffic { dice, kinds, pending: VecDeque::with_capacity(PENDING) }
     }
 
     /// Returns the flow that arrives at a moment. `left` more calls will follow, and all responses are returned
@@ -171,9 +171,10 @@ impl Traffic {
         settle(flow, arrival)
     }
 
+    /// Draws a conversation.
     fn draw(&mut self, campus: &Campus) -> Exchange {
         let dice = &mut self.dice;
-        let (kind, _) = MIX[self.uses.pick(dice)];
+        let (kind, _) = MIX[self.kinds.pick(dice)];
         match kind {
             TrafficKind::Surf => web(dice, &campus.clients, &campus.sites, 25),
             TrafficKind::Visit => web(dice, &campus.visitors, &campus.web, 8),
@@ -198,12 +199,12 @@ impl Traffic {
                 lookup(dice, from, server, 2)
             }
             TrafficKind::Send => {
-                let exchange = campus.exchanges.pick(dice);
+                let exchanger = campus.exchanges.pick(dice);
                 let from = (campus.mail.pick(dice), dice.port(1024, 65_535));
                 // One in eight mail exchangers of the world is dead, the same ones in every window.
-                match mix(0xdead, u64::from(exchange)) % 8 {
-                    0 => Exchange::unanswered(dice, from, (exchange, 25)),
-                    _ => mail(dice, from, exchange),
+                match mix(0xdead, u64::from(exchanger)) % 8 {
+                    0 => Exchange::unanswered(dice, from, (exchanger, 25)),
+                    _ => mail(dice, from, exchanger),
                 }
             }
             TrafficKind::Receive => {

@@ -132,7 +132,6 @@ pub(super) fn of_actors(window: Window, actors: &WindowActors) -> Vec<Truth> {
 
 /// Returns the findings of a scanner, or of an innocent actor that looks like one. `all` has the counts of its
 /// sources.
-
 fn of_scanner(
     window: Window,
     index: u32,
