@@ -22,10 +22,10 @@ const BEHIND: i64 = 1 << 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// One address is IPv4 and the other IPv6. The exporter has no template for such flows.
-    #[error("source and destination are of different families")]
+    #[error("source and destination are of different address families")]
     Mixed,
     /// An IPv6 flow in NetFlow before v9, which has 32 bits for an address.
-    #[error("{version} carries no IPv6")]
+    #[error("{version} cannot carry IPv6 addresses")]
     Ipv6 {
         /// The protocol.
         version: Version,
@@ -33,7 +33,7 @@ pub enum Refused {
     /// A value that is too large for its column. NetFlow before v9 has 16 bits for an interface and
     /// 32 for a counter; sFlow has 32 bits for the bytes of a packet, and two values of an interface
     /// are reserved.
-    #[error("{version} carries no {column} of {value}")]
+    #[error("{version} cannot carry the value {value} in {column}")]
     Wide {
         /// The protocol.
         version: Version,
@@ -43,7 +43,10 @@ pub enum Refused {
         value: u64,
     },
     /// A time that is too far from the export. NetFlow states times in a sysUpTime of 32 bits.
-    #[error("{version} carries no time that is {ahead} ms after the export (24.8 days before it)")]
+    #[error(
+        "{version} cannot carry a time {ahead} ms after the export; the limits are 24.8 days before \
+         and 1 hour after it"
+    )]
     Time {
         /// The protocol.
         version: Version,
@@ -51,11 +54,11 @@ pub enum Refused {
         ahead: i64,
     },
     /// A flow without packets: sFlow carries packets.
-    #[error("sFlow carries no flow without packets")]
+    #[error("sFlow cannot carry a flow without packets")]
     Empty,
     /// A packet of this protocol has no field for these ports, or the protocol is an extension header
     /// of IPv6.
-    #[error("sFlow carries no packet of protocol {proto} with the ports {sport} and {dport}")]
+    #[error("sFlow cannot carry a packet of protocol {proto} with the ports {sport} and {dport}")]
     Packet {
         /// Number of the protocol.
         proto: u8,
@@ -65,7 +68,7 @@ pub enum Refused {
         dport: u16,
     },
     /// A sampling that the version cannot announce: v1 and v7 cannot announce any, v5 has 14 bits.
-    #[error("{version} announces no sampling of 1 in {interval}")]
+    #[error("{version} cannot announce a sampling of 1 in {interval}")]
     Sampling {
         /// The protocol.
         version: Version,

@@ -113,7 +113,7 @@ fn headers_are_read_and_written() {
     assert_eq!((stats, batch.errors.len()), (Stats::default(), 1));
     assert_eq!(
         batch.errors[0].to_string(),
-        "192.0.2.99: sFlow, octet 8: address type 3, expected 1 or 2"
+        "192.0.2.99: sFlow, byte 8: address type 3, expected 1 or 2"
     );
 }
 
@@ -319,15 +319,15 @@ fn wrong_lengths_cost_no_other_sample() {
     assert_eq!(batch.flows, [flow(); 5]);
     assert_eq!(faults(&stats), [(Fault::Short, 2), (Fault::Count, 1), (Fault::Overrun, 2)]);
     let texts: Vec<_> = batch.errors.iter().map(|error| error.to_string()).collect();
-    let at = |len: usize, text: &str| format!("192.0.2.1: sFlow, octet {len}: {text}");
+    let at = |len: usize, text: &str| format!("192.0.2.1: sFlow, byte {len}: {text}");
     let sample = good.len();
     assert_eq!(
         texts,
         [
-            at(28 + sample + 8, "flow sample needs 32 octets, 31 are left"),
-            at(28 + sample + 39 + 8, "flow sample needs 32 octets, 0 are left"),
-            at(28 + sample + 39 + 8 + 40, "record length 200, 76 octets are left"),
-            at(28 + 2 * sample + 47 + 40 + 24, "packet length 255, 60 octets are left"),
+            at(28 + sample + 8, "flow sample needs 32 bytes, 31 are left"),
+            at(28 + sample + 39 + 8, "flow sample needs 32 bytes, 0 are left"),
+            at(28 + sample + 39 + 8 + 40, "record length 200, 76 bytes are left"),
+            at(28 + 2 * sample + 47 + 40 + 24, "packet length 255, 60 bytes are left"),
             at(28 + 4 * sample + 47, "the header counts 4294967295 records, 1 are there"),
         ]
     );
