@@ -1,34 +1,37 @@
 //! nfkit: finding and stopping attacks from flow exports, with small Unix commands.
 //!
-//! This page is the map of the house. Every command is a filter over one of two text formats, and
-//! every module below is one room of the way from a router's export to a finding:
+//! This page is the map. Every command is a filter over one of two text formats, and the modules
+//! below are the way from a router's export to a finding:
 //!
 //! ```text
 //!  export datagrams ──capture──▶ payloads ──wire──▶ Flow ──line──▶ flow lines (nfkit-flow(5))
-//!  flow lines ──line──▶ Flow ──detect──▶ Finding ──finding──▶ finding lines (nfkit-finding(5))
+//!  flow lines ──line──▶ Flow ──window, conversation, detect──▶ Finding ──finding──▶ finding lines
 //! ```
 //!
-//! * [`time`] and [`flow`] hold what all the others share: a moment, a window, the marks that open
-//!   and close one, and the flow record. They know no file, no socket and no clock.
-//! * [`window`] decides which flows are counted together, and how much of a window was seen.
-//! * [`wire`] turns one export datagram into flows and back; [`mod@line`] does the same with lines of
-//!   text. Neither sees the other, and [`detect`] sees neither, so that every filter can be replaced
-//!   by any program that speaks the line format.
+//! * [`time`] and [`flow`] hold what all others share: moments, windows, the marks that open and
+//!   close windows, and the flow record. They know no file, no socket and no clock.
 //! * [`mod@packet`] parses link layers, IP and UDP, for captured frames and for sampled headers.
-//! * [`capture`] reads and writes the files that hold export datagrams.
-//! * [`mod@table`] counts anything by key, exactly at any size: what memory cannot hold goes to disk.
-//! * [`total`] adds up flows, packets and octets by whatever a flow line says, and ranks them.
-//! * [`detect`] counts flows in a window and returns the hosts that stand out, as [`finding`]s.
-//! * [`filter`] reads `nfgrep`'s expressions and says which flows they mean.
-//! * [`incident`] says whose a host is and turns findings into mails and block commands.
-//! * [`scenario`] is what `nfgen` plays: hosts, traffic and attacks, with the truth beside them.
+//! * [`wire`] decodes export datagrams into flows, and encodes flows again.
+//! * [`mod@line`] does the same with lines of text. [`wire`] and [`mod@line`] do not see each other,
+//!   and [`detect`] sees neither, so that any filter can be replaced by a program that speaks the
+//!   line format.
+//! * [`capture`] reads and writes the files that hold export datagrams, and receives datagrams.
+//! * [`window`] decides which flows are counted together, and how much of a window was seen.
+//! * [`mod@table`] counts by key, exactly at any size: what memory cannot hold goes to disk.
+//! * [`conversation`] puts the flows of two hosts together: initiator, responder, outcome.
+//! * [`detect`] judges the conversations of a window and returns the hosts that stand out as
+//!   [`finding`]s.
+//! * [`total`] adds up flows, packets and bytes by a column of a flow line, and ranks the sums.
+//! * [`filter`] compiles the expressions of `nfgrep` and applies them to flows.
+//! * [`incident`] finds who is responsible for a host, and turns findings into mails and block commands.
 //! * [`page`] shows findings, and the windows that were judged, as one static web page.
-//! * [`cli`] is what all commands do alike: streams, exit status, messages, shared options.
+//! * [`scenario`] plays hosts, traffic and attacks for `nfgen`, and knows the truth about them.
+//! * [`cli`] holds what all commands have in common: streams, exit status, messages, shared options.
 //! * [`tool`] has one module per command. It is the only place where the layers meet.
 //!
 //! Library modules never print, exit, read the environment or ask the clock: time comes from the
-//! data, so a replayed capture gives byte-identical output. `ARCHITECTURE.md` says which module may
-//! use which, and `scripts/check-layers` holds the code to it.
+//! data, so a replayed capture gives the same bytes. `ARCHITECTURE.md` says which module may use
+//! which, and `scripts/check-layers` holds the code to it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
