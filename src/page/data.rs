@@ -104,12 +104,12 @@ impl PageData {
         }
     }
 
-    /// Records a line that could not be read. The page then says that something is missing.
+    /// Counts a line that could not be read. The page then says that something is missing.
     pub fn bad_line(&mut self) {
         self.bad_lines += 1;
     }
 
-    /// Records an input that could not be read to its end. The page then says that something is missing.
+    /// Counts an input that could not be read to its end. The page then says that something is missing.
     pub fn bad_input(&mut self) {
         self.bad_inputs += 1;
     }
