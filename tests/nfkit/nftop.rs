@@ -363,7 +363,7 @@ fn wrong_arguments_are_told() {
         .stdin(&input)
         .run()
         .status(2)
-        .says("--window 420s cannot");
+        .says("--window 420s: the input's window");
 }
 
 #[test]
