@@ -212,6 +212,8 @@ impl ArrivalWindows {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::time::WindowState;
 
@@ -453,5 +455,122 @@ mod tests {
             _ = windows.arrive(Timestamp::from_secs(second));
         }
         assert_eq!(windows.closed.len(), MAX_CLOSED);
+    }
+
+    /// One event of a hostile input; times are in seconds.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Slot(u64),
+        Foreign,
+        Datagram { arrival: u64, understood: bool },
+        Report { start: u64, end: u64 },
+        CloseSlot,
+        CutSection,
+        Damage,
+        Tear(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let time = || (0u64..7).prop_map(|n| n * 300);
+        prop_oneof![
+            4 => (0u64..3).prop_map(|n| Step::Slot(n * 600)),
+            1 => Just(Step::Foreign),
+            4 => (time(), prop::bool::weighted(0.8))
+                .prop_map(|(arrival, understood)| Step::Datagram { arrival, understood }),
+            6 => (time(), time()).prop_map(|(start, end)| Step::Report { start, end }),
+            3 => Just(Step::CloseSlot),
+            1 => Just(Step::CutSection),
+            1 => Just(Step::Damage),
+            1 => time().prop_map(Step::Tear),
+        ]
+    }
+
+    /// The facts about the open window, gathered in the simplest way.
+    #[derive(Default)]
+    struct Facts {
+        /// The seconds that reports cover.
+        covered: BTreeSet<u64>,
+        is_understood: bool,
+        is_cut: bool,
+        has_slot: bool,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
+        /// Hostile files never make a window `ok` or `nodata` unless a collector's reports cover all
+        /// of it but one second, and nothing of it was cut or damaged.
+        #[test]
+        fn only_covered_and_undamaged_windows_are_ok(
+            steps in prop::collection::vec(step(), 0..40),
+            seconds in prop::sample::select(vec![None, Some(600), Some(1200)]),
+        ) {
+            let mut windows = ArrivalWindows::new(seconds, TimeRange::default(), false);
+            windows.begin_file();
+            let mut facts = Facts::default();
+            let mut steps: Vec<_> = steps.into_iter().map(Some).collect();
+            // The last step is the end of the input.
+            steps.push(None);
+            for step in steps {
+                let transition = match step {
+                    None => windows.close(),
+                    Some(Step::Slot(start)) => {
+                        windows.begin_file();
+                        let window = Window::new(start, 600).unwrap();
+                        windows.begin_section(Some(Slot { window, from_anyone: false }))
+                    }
+                    Some(Step::Foreign) => {
+                        windows.begin_file();
+                        windows.begin_section(None)
+                    }
+                    Some(Step::Datagram { arrival, .. }) => {
+                        windows.arrive(Timestamp::from_secs(arrival))
+                    }
+                    Some(Step::CloseSlot) => windows.close_slot(),
+                    _ => Transition::default(),
+                };
+                if let Some(end) = transition.ended {
+                    let length = end.window.unwrap().seconds() as usize;
+                    let is_whole = facts.has_slot
+                        && !facts.is_cut
+                        && facts.covered.len() + 1 >= length;
+                    match end.state {
+                        Some(WindowState::Ok) => {
+                            prop_assert!(is_whole && facts.is_understood, "{end:?}");
+                        }
+                        Some(WindowState::NoData) => prop_assert!(is_whole, "{end:?}"),
+                        Some(WindowState::Cut) | None => {}
+                    }
+                    facts = Facts::default();
+                }
+                let Some(open) = windows.open_window() else { continue };
+                match step {
+                    Some(Step::Slot(_)) => facts.has_slot = true,
+                    Some(Step::Datagram { understood, .. }) => {
+                        open.add_datagram(understood);
+                        facts.is_understood |= understood;
+                    }
+                    Some(Step::Report { start, end }) => {
+                        let inside = |second: &u64| {
+                            open.window().holds(Timestamp::from_secs(*second))
+                        };
+                        facts.covered.extend((start..end).filter(inside));
+                        let (start, end) = (Timestamp::from_secs(start), Timestamp::from_secs(end));
+                        windows.end_section(&SlotReport { start, end, ..SlotReport::default() });
+                    }
+                    Some(Step::CutSection) => {
+                        facts.is_cut = true;
+                        windows.cut_section();
+                    }
+                    Some(Step::Damage) => windows.damage(),
+                    Some(Step::Tear(start)) => {
+                        let start = Timestamp::from_secs(start);
+                        facts.is_cut |= open.window().holds(start);
+                        windows.tear(Some(start));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 }

@@ -364,7 +364,7 @@ fn wrong_arguments_are_a_usage_error() {
         .stdin(&input)
         .run()
         .status(2)
-        .says("--window 420s cannot");
+        .says("--window 420s: the input's window");
 }
 
 #[test]
