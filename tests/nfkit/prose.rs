@@ -175,19 +175,32 @@ fn faults(block: &Block<'_>) -> Vec<String> {
     faults
 }
 
-/// Returns the string literals of three words or more, each with the number of its line.
+/// Returns the string literals of three words or more, each with the number of the line that it begins in. A
+/// literal may go on behind a backslash in the next line.
 fn strings(text: &str) -> Vec<(usize, String)> {
     let mut all = Vec::new();
+    let mut open: Option<(usize, String)> = None;
     for (n, line) in text.lines().enumerate() {
-        if comment(line).is_some() {
+        if open.is_none() && comment(line).is_some() {
             continue;
         }
-        for (k, piece) in line.replace("\\\"", "'").split('"').enumerate() {
-            if k % 2 == 1 && piece.split_whitespace().count() > 2 {
-                all.push((n + 1, piece.to_owned()));
+        let line = line.trim_start().replace("\\\"", "'").replace("'\"'", "");
+        for (k, piece) in line.split('"').enumerate() {
+            if k > 0 {
+                open = match open.take() {
+                    Some(literal) => {
+                        all.push(literal);
+                        None
+                    }
+                    None => Some((n + 1, String::new())),
+                };
+            }
+            if let Some((_, literal)) = &mut open {
+                literal.push_str(piece.trim_end_matches('\\'));
             }
         }
     }
+    all.retain(|(_, literal)| literal.split_whitespace().count() > 2);
     all
 }
 
@@ -282,5 +295,7 @@ fn the_scanner_sees_each_fault() {
     for right in ["--to: no such host", "the host who sends", "did you mean 10.0.0.0/8?"] {
         assert!(!is_riddle(right), "{right}");
     }
-    assert_eq!(strings("let a = \"one\"; b(\"one two three\")"), [(1, "one two three".to_owned())]);
+    let literals = "let a = \"one\"; b(\"one two three\");\nc(\"four five \\\n    six\", 7);";
+    let expected = [(1, "one two three".to_owned()), (2, "four five six".to_owned())];
+    assert_eq!(strings(literals), expected);
 }
