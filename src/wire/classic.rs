@@ -16,7 +16,7 @@ use crate::flow::{Extra, Flow, ICMP, ICMPV6};
 use crate::time::Timestamp;
 
 /// Offsets in the part of the header that all three share.
-pub(super) mod header {
+mod header {
     use std::ops::Range;
 
     pub const VERSION: Range<usize> = 0..2;
@@ -64,24 +64,48 @@ pub(super) const fn be32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
     }
 }
 
-/// Returns the export time of a header. Nanoseconds that are a second or more are ignored.
-pub(super) const fn export(secs: u32, nsecs: u32) -> Timestamp {
-    let nsecs = if nsecs < 1_000_000_000 { nsecs } else { 0 };
-    Timestamp::from_secs(secs as u64).offset(nsecs as i64)
+/// Bytes of the header that all three share.
+pub(super) const HEADER: usize = header::UNIX_NSECS.end;
+
+/// The part of the header that all three share, without the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Number of records.
+    pub count: u16,
+    /// Milliseconds since the exporter started.
+    pub uptime: u32,
+    /// Export time in whole seconds.
+    pub secs: u32,
+    /// Nanoseconds of the export time after these seconds.
+    pub nsecs: u32,
 }
 
-/// Writes the first 16 bytes of a header.
-pub(super) fn emit_header<const N: usize>(
-    version: u16,
-    count: u16,
-    [uptime, secs, nsecs]: [u32; 3],
-    bytes: &mut [u8; N],
-) {
-    put(bytes, header::VERSION.start, version.to_be_bytes());
-    put(bytes, header::COUNT.start, count.to_be_bytes());
-    put(bytes, header::SYS_UPTIME.start, uptime.to_be_bytes());
-    put(bytes, header::UNIX_SECS.start, secs.to_be_bytes());
-    put(bytes, header::UNIX_NSECS.start, nsecs.to_be_bytes());
+impl Header {
+    /// Reads the shared part of a header.
+    #[inline]
+    pub const fn parse<const N: usize>(bytes: &[u8; N]) -> Header {
+        Header {
+            count: be16(bytes, header::COUNT.start),
+            uptime: be32(bytes, header::SYS_UPTIME.start),
+            secs: be32(bytes, header::UNIX_SECS.start),
+            nsecs: be32(bytes, header::UNIX_NSECS.start),
+        }
+    }
+
+    /// Writes the version and the shared part of a header.
+    pub fn emit<const N: usize>(&self, version: u16, bytes: &mut [u8; N]) {
+        put(bytes, header::VERSION.start, version.to_be_bytes());
+        put(bytes, header::COUNT.start, self.count.to_be_bytes());
+        put(bytes, header::SYS_UPTIME.start, self.uptime.to_be_bytes());
+        put(bytes, header::UNIX_SECS.start, self.secs.to_be_bytes());
+        put(bytes, header::UNIX_NSECS.start, self.nsecs.to_be_bytes());
+    }
+
+    /// Returns the export time. Nanoseconds that are a second or more are ignored.
+    pub const fn export(&self) -> Timestamp {
+        let nsecs = if self.nsecs < 1_000_000_000 { self.nsecs } else { 0 };
+        Timestamp::from_secs(self.secs as u64).offset(nsecs as i64)
+    }
 }
 
 /// Reads the records after a header: as many as the header counts, but no more than there are. A
@@ -205,11 +229,23 @@ pub(super) mod tests {
         0x04, 0xd2, 0, 80, // ports
     ];
 
+    /// The first 16 bytes of the header of version 1.
+    pub const HEADER_BYTES: [u8; HEADER] = [
+        0, 1, 0, 1, // version, count
+        0, 0, 0x13, 0x88, // sysUpTime 5,000 ms
+        0x3b, 0x3f, 0xa0, 0xe4, // 994,025,700 s
+        0x07, 0x73, 0x59, 0x40, // 125,000,000 ns
+    ];
+
+    /// The header of [`HEADER_BYTES`].
+    pub const HEADER_FIELDS: Header =
+        Header { count: 1, uptime: 5_000, secs: 994_025_700, nsecs: 125_000_000 };
+
     /// Returns the context of an export at 994025700.125, 5,000 ms after the boot.
     pub fn context() -> Context {
         Context {
             exporter: "192.0.2.1".parse().unwrap(),
-            export: export(994_025_700, 125_000_000),
+            export: HEADER_FIELDS.export(),
             uptime: Some(5_000),
         }
     }
@@ -253,7 +289,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_shared_part_is_read_and_written() {
+    fn the_shared_part_of_a_header_is_read_and_written() {
+        assert_eq!(Header::parse(&HEADER_BYTES), HEADER_FIELDS);
+        assert_eq!(HEADER_FIELDS.export().to_string(), "994025700.125");
+        let mut bytes = [0xa5; HEADER];
+        HEADER_FIELDS.emit(1, &mut bytes);
+        assert_eq!(bytes, HEADER_BYTES);
+    }
+
+    #[test]
+    fn the_shared_part_of_a_record_is_read_and_written() {
         assert_eq!(parsed(&BYTES, 6, 2), flow());
         let mut bytes = [0xa5; SHARED];
         emit(&flow(), &NARROW, &mut bytes);

@@ -194,7 +194,7 @@ impl Decoder {
     }
 
     fn read_v1(&mut self, cursor: &mut Cursor<'_>, datagram: &mut DatagramIn<'_>) -> HeaderResult {
-        let header = v1::Header::parse(cursor).map_err(|reason| (Some(Version::V1), reason))?;
+        let header = v1::parse_header(cursor).map_err(|reason| (Some(Version::V1), reason))?;
         if !datagram.counts() {
             return Ok(());
         }
@@ -224,9 +224,9 @@ impl Decoder {
         let heading = Heading {
             version,
             id: header.engine.into(),
-            export: header.export(),
-            uptime: Some(header.uptime),
-            number: Some((header.sequence, Count::Flows(header.count))),
+            export: header.shared.export(),
+            uptime: Some(header.shared.uptime),
+            number: Some((header.sequence, Count::Flows(header.shared.count))),
         };
         let rest = *cursor;
         self.visit(heading, datagram, |reader| match version {

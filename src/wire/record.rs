@@ -266,9 +266,9 @@ impl Record {
         (first, last)
     }
 
-    /// Appends the forward flow, and the reverse flow if one of its counters is above 0. If the
-    /// forward packet counter is present and both forward counters are 0, only the reverse flow is
-    /// appended. Returns the number of flows: 0 if an address is missing.
+    /// Appends the forward flow, and the reverse flow if one of its counters is above 0. If there is a
+    /// reverse flow, a forward flow that states 0 packets and has no bytes is left out. Returns the
+    /// number of flows: 0 if an address is missing.
     pub fn flows(&self, units: &TimeUnits, sink: &mut RecordSink<'_>) -> u64 {
         let Some((sip, dip)) = self.addresses() else { return 0 };
         let packet = self.packet.as_ref();

@@ -1,20 +1,19 @@
 //! NetFlow v1: a header without a sequence number and up to 24 records, as documented in flow-tools'
 //! `ftlib.h`. The last seven of the 48 bytes of a record count retransmissions and are ignored.
 
-use super::classic::{self, Narrow, be16, be32, header};
+use super::classic::{self, Header, Narrow};
 use super::context::Context;
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::reader::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
-use crate::time::Timestamp;
 
 /// Most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 24;
 
 /// Bytes of the header.
-pub(super) const HEADER: usize = header::UNIX_NSECS.end;
+pub(super) const HEADER: usize = classic::HEADER;
 
 /// Offsets in a record after the part that v1, v5 and v7 share.
 mod record {
@@ -30,43 +29,12 @@ mod record {
 /// Bytes of a record.
 pub(super) const RECORD: usize = record::REST.end;
 
-/// The header without its version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    /// Number of records.
-    pub count: u16,
-    /// Milliseconds since the exporter started.
-    pub uptime: u32,
-    /// Export time in whole seconds.
-    pub secs: u32,
-    /// Nanoseconds of the export time after these seconds.
-    pub nsecs: u32,
-}
-
-impl Header {
-    /// Reads a header.
-    ///
-    /// # Errors
-    /// Fewer than [`HEADER`] bytes.
-    pub fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
-        let bytes: &[u8; HEADER] = cursor.array("header")?;
-        Ok(Header {
-            count: be16(bytes, header::COUNT.start),
-            uptime: be32(bytes, header::SYS_UPTIME.start),
-            secs: be32(bytes, header::UNIX_SECS.start),
-            nsecs: be32(bytes, header::UNIX_NSECS.start),
-        })
-    }
-
-    /// Writes a header.
-    pub fn emit(&self, bytes: &mut [u8; HEADER]) {
-        classic::emit_header(1, self.count, [self.uptime, self.secs, self.nsecs], bytes);
-    }
-
-    /// Returns the export time.
-    pub const fn export(&self) -> Timestamp {
-        classic::export(self.secs, self.nsecs)
-    }
+/// Reads a header.
+///
+/// # Errors
+/// Fewer than [`HEADER`] bytes.
+pub(super) fn parse_header(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
+    Ok(Header::parse(cursor.array::<HEADER>("header")?))
 }
 
 /// Reads the records after a header.
@@ -101,26 +69,15 @@ pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, bytes: &mut [u8; RECORD]
 
 #[cfg(test)]
 mod tests {
-    use super::super::classic::tests::check_record;
+    use super::super::classic::tests::{HEADER_BYTES, HEADER_FIELDS, check_record};
     use super::*;
 
     #[test]
-    fn a_header_is_read_and_written() {
-        let expected = [
-            0, 1, 0, 1, // version, count
-            0, 0, 0x13, 0x88, // sysUpTime 5,000 ms
-            0x3b, 0x3f, 0xa0, 0xe4, // 994,025,700 s
-            0x07, 0x73, 0x59, 0x40, // 125,000,000 ns
-        ];
-        let header = Header { count: 1, uptime: 5_000, secs: 994_025_700, nsecs: 125_000_000 };
-        assert_eq!(Header::parse(&mut Cursor::new(&expected, 0)).unwrap(), header);
-        assert_eq!(header.export().to_string(), "994025700.125");
-        let mut bytes = [0xa5; HEADER];
-        header.emit(&mut bytes);
-        assert_eq!(bytes, expected);
-        let mut short = Cursor::new(&expected[..15], 0);
+    fn a_header_is_read() {
+        assert_eq!(parse_header(&mut Cursor::new(&HEADER_BYTES, 0)).unwrap(), HEADER_FIELDS);
         let needed = Reason::Short { what: "header", needed: 16, left: 15 };
-        assert_eq!(Header::parse(&mut short).unwrap_err(), needed);
+        let mut short = Cursor::new(&HEADER_BYTES[..15], 0);
+        assert_eq!(parse_header(&mut short).unwrap_err(), needed);
     }
 
     #[test]

@@ -2,14 +2,13 @@
 //! Export Datagram Format" and flow-tools' `ftlib.h`. v7 uses the same layout, see
 //! [`v7`](super::v7).
 
-use super::classic::{self, Narrow, be16, be32, header};
+use super::classic::{self, Narrow, be16, be32};
 use super::context::Context;
 use super::cursor::Cursor;
 use super::error::Reason;
 use super::reader::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
-use crate::time::Timestamp;
 
 /// Most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 30;
@@ -58,14 +57,8 @@ pub(super) const RECORD: usize = record::PAD2.end;
 /// The header of v5 and v7 without its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Number of records.
-    pub count: u16,
-    /// Milliseconds since the exporter started.
-    pub uptime: u32,
-    /// Export time in whole seconds.
-    pub secs: u32,
-    /// Nanoseconds of the export time after these seconds.
-    pub nsecs: u32,
+    /// The part that v1 has too.
+    pub shared: classic::Header,
     /// Number of flows exported before this datagram.
     pub sequence: u32,
     /// Engine type * 256 + engine id.
@@ -82,10 +75,7 @@ impl Header {
     pub fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Reason> {
         let bytes: &[u8; HEADER] = cursor.array("header")?;
         Ok(Header {
-            count: be16(bytes, header::COUNT.start),
-            uptime: be32(bytes, header::SYS_UPTIME.start),
-            secs: be32(bytes, header::UNIX_SECS.start),
-            nsecs: be32(bytes, header::UNIX_NSECS.start),
+            shared: classic::Header::parse(bytes),
             sequence: be32(bytes, tail::FLOW_SEQUENCE.start),
             engine: be16(bytes, tail::ENGINE.start),
             sampling: be16(bytes, tail::SAMPLING.start),
@@ -94,7 +84,7 @@ impl Header {
 
     /// Writes a header of `version`, 5 or 7.
     pub fn emit(&self, version: u16, bytes: &mut [u8; HEADER]) {
-        classic::emit_header(version, self.count, [self.uptime, self.secs, self.nsecs], bytes);
+        self.shared.emit(version, bytes);
         put(bytes, tail::FLOW_SEQUENCE.start, self.sequence.to_be_bytes());
         put(bytes, tail::ENGINE.start, self.engine.to_be_bytes());
         put(bytes, tail::SAMPLING.start, self.sampling.to_be_bytes());
@@ -105,17 +95,12 @@ impl Header {
     pub const fn interval(&self) -> u32 {
         self.sampling as u32 & SAMPLING
     }
-
-    /// Returns the export time.
-    pub const fn export(&self) -> Timestamp {
-        classic::export(self.secs, self.nsecs)
-    }
 }
 
 /// Reads the records after a header.
 pub(super) fn records(header: &Header, cursor: Cursor<'_>, reader: &mut MessageReader<'_, '_>) {
     let sampling = header.interval();
-    classic::records(header.count, sampling, cursor, reader, parse_record, parse_extra);
+    classic::records(header.shared.count, sampling, cursor, reader, parse_record, parse_extra);
 }
 
 /// Reads one record into a flow that has the columns which all flows of the datagram share.
@@ -149,46 +134,30 @@ pub(super) fn emit_record(flow: &Flow, narrow: &Narrow, bytes: &mut [u8; RECORD]
 
 #[cfg(test)]
 mod tests {
-    use super::super::classic::tests::check_record;
+    use super::super::classic::tests::{HEADER_BYTES, HEADER_FIELDS, check_record};
     use super::*;
-
-    const HEADER_BYTES: [u8; HEADER] = [
-        0, 5, 0, 1, // version, count
-        0, 0, 0x13, 0x88, // sysUpTime 5,000 ms
-        0x3b, 0x3f, 0xa0, 0xe4, // 994,025,700 s
-        0x07, 0x73, 0x59, 0x40, // 125,000,000 ns
-        0, 0, 0, 7, // sequence
-        1, 2, // engine
-        0x40, 0x64, // sampling mode 1, interval 100
-    ];
-
-    fn header() -> Header {
-        Header {
-            count: 1,
-            uptime: 5_000,
-            secs: 994_025_700,
-            nsecs: 125_000_000,
-            sequence: 7,
-            engine: 0x0102,
-            sampling: 0x4064,
-        }
-    }
 
     #[test]
     fn a_header_is_read_and_written() {
-        let mut cursor = Cursor::new(&HEADER_BYTES, 0);
-        assert_eq!(Header::parse(&mut cursor).unwrap(), header());
-        assert_eq!(header().interval(), 100);
-        assert_eq!(header().export().to_string(), "994025700.125");
+        let tail = [
+            0, 0, 0, 7, // sequence
+            1, 2, // engine
+            0x40, 0x64, // sampling mode 1, interval 100
+        ];
+        let header =
+            Header { shared: HEADER_FIELDS, sequence: 7, engine: 0x0102, sampling: 0x4064 };
+        assert_eq!(header.interval(), 100);
         for version in [5, 7] {
+            let mut expected = [&HEADER_BYTES[..], &tail].concat();
+            expected[1] = version;
+            assert_eq!(Header::parse(&mut Cursor::new(&expected, 0)).unwrap(), header);
             let mut bytes = [0xa5; HEADER];
-            header().emit(version.into(), &mut bytes);
-            assert_eq!(bytes[..2], [0, version]);
-            assert_eq!(bytes[2..], HEADER_BYTES[2..]);
+            header.emit(version.into(), &mut bytes);
+            assert_eq!(bytes[..], expected);
+            let needed = Reason::Short { what: "header", needed: 24, left: 23 };
+            let mut short = Cursor::new(&expected[..23], 0);
+            assert_eq!(Header::parse(&mut short).unwrap_err(), needed);
         }
-        let mut short = Cursor::new(&HEADER_BYTES[..23], 0);
-        let needed = Reason::Short { what: "header", needed: 24, left: 23 };
-        assert_eq!(Header::parse(&mut short).unwrap_err(), needed);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) const RECORD: usize = ROUTER_SC + 4;
 
 /// Reads the records after a header.
 pub(super) fn records(header: &v5::Header, cursor: Cursor<'_>, reader: &mut MessageReader<'_, '_>) {
-    classic::records(header.count, 0, cursor, reader, parse_record, parse_extra);
+    classic::records(header.shared.count, 0, cursor, reader, parse_record, parse_extra);
 }
 
 /// Returns the part of a record that has v5's layout.

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::super::classic::Narrow;
+use super::super::classic::{self, Narrow};
 use super::super::{v1, v5, v7};
 use super::origin::{Origin, Refused, millis, seconds};
 use crate::flow::Flow;
@@ -80,28 +80,34 @@ impl Fixed {
         if self.flows == 0 {
             return;
         }
-        let (count, sequence, engine) = (self.flows, self.sequence, origin.domain as u16);
         let uptime = origin.uptime(millis(now));
         let (secs, nsecs) = seconds(now);
-        let sampling = match (self.layout, origin.sampling) {
-            (Layout::V5, interval @ 1..) => v5::SAMPLED | interval as u16,
-            _ => 0,
-        };
+        let shared = classic::Header { count: self.flows, uptime, secs, nsecs };
+        let (sequence, engine) = (self.sequence, origin.domain as u16);
         let datagram = &mut self.datagram[..];
-        if let Layout::V1 = self.layout {
-            let header = v1::Header { count, uptime, secs, nsecs };
-            if let Some(bytes) = datagram.first_chunk_mut() {
-                header.emit(bytes);
+        match self.layout {
+            Layout::V1 => {
+                if let Some(bytes) = datagram.first_chunk_mut::<{ v1::HEADER }>() {
+                    shared.emit(1, bytes);
+                }
             }
-        } else {
-            let version = if let Layout::V7 = self.layout { 7 } else { 5 };
-            let header = v5::Header { count, uptime, secs, nsecs, sequence, engine, sampling };
-            if let Some(bytes) = datagram.first_chunk_mut() {
-                header.emit(version, bytes);
+            Layout::V5 => {
+                let sampling = match origin.sampling {
+                    0 => 0,
+                    interval => v5::SAMPLED | interval as u16,
+                };
+                if let Some(bytes) = datagram.first_chunk_mut() {
+                    v5::Header { shared, sequence, engine, sampling }.emit(5, bytes);
+                }
+            }
+            Layout::V7 => {
+                if let Some(bytes) = datagram.first_chunk_mut() {
+                    v5::Header { shared, sequence, engine, sampling: 0 }.emit(7, bytes);
+                }
             }
         }
         send(&self.datagram);
-        self.sequence = self.sequence.wrapping_add(count.into());
+        self.sequence = self.sequence.wrapping_add(self.flows.into());
         self.flows = 0;
     }
 }
