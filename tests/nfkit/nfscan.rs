@@ -169,7 +169,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
     for (damaged, why) in [
         (flipped, "the checksum is"),
         (good[..good.len() - 9].to_vec(), "bytes of state where"),
-        (good[..7].to_vec(), "octet 0: the first line"),
+        (good[..7].to_vec(), "byte 0: the first line"),
     ] {
         scene.write("state", &damaged);
         let ran = run().run().status(0).says_lines(1).says(why).says("state.bad");
@@ -179,7 +179,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
     }
     // A file that is no state was named by mistake and stays as it is.
     for (other, why) in [
-        (scan().text.clone().into_bytes(), "it does not begin with"),
+        (scan().text.clone().into_bytes(), "not a state file (no nfkit-state header)"),
         (b"nfkit-state 1 nfport 3 0\nabc".to_vec(), "state of nfport, not of nfscan"),
         (b"nfkit-state 2 nfscan 3 0\nabc".to_vec(), "state of version \"2\""),
     ] {
