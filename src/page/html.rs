@@ -255,7 +255,7 @@ fn page<'a>(contents: &PageContents<'a>, show: &'a Show) -> Page<'a> {
         notice(
             "warn",
             format!("Exports were taken from anyone in {}.", of(opened, "window")),
-            "Whoever could reach the collector could make up what is said here.".to_owned(),
+            "Anyone who can reach the collector can forge the findings on this page.".to_owned(),
         );
     }
     let lossy = verdicts.iter().filter(|verdict| verdict.is_lossy).map(|verdict| verdict.window);
@@ -413,7 +413,7 @@ fn verdict(
         notice(
             "warn",
             format!("No findings{about} in what could be read of the input."),
-            format!("What could not be read may be findings.{rest}"),
+            format!("The unread rest may hold findings.{rest}"),
         );
     } else if whole > 0 {
         notice(

@@ -160,7 +160,7 @@ fn a_limit_by_the_old_name_of_a_class_holds() {
 #[test]
 fn a_state_from_before_the_renaming_is_read() {
     let scene = Scene::new();
-    let before = std::fs::read(package("tests/data/nfport-before-renaming.state")).unwrap();
+    let before = std::fs::read(package("tests/data/renamed/nfport.state")).unwrap();
     let state = scene.write("state", before);
     let args = ["none", "--with", "chain=60,guess=40", "--for", "20m", "--text"];
     let flows = tool("nfgen").args(args).run().ok();
