@@ -183,7 +183,7 @@ impl Way {
     }
 }
 
-/// The limit of sessions of `hammer`.
+/// The limit of sessions of `bruteforce`.
 pub(super) const BRUTEFORCE_LIMIT: u64 = 20;
 
 /// Password guessing: at least 20 sessions of like size with the login port of one host, each of 11 to 51 packets
