@@ -70,9 +70,9 @@ pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Sta
     finish(result, &mut io)
 }
 
-/// Parses the arguments. An environment variable is set for every run of every command, so one of
-/// an option that the command line excludes is not read. clap by itself would treat it as a given
-/// option and refuse the command line.
+/// Parses the arguments. Environment variables hold for every run of every command. A variable is
+/// not read if the command line excludes its option; clap by itself would treat it as a given option
+/// and refuse the command line.
 fn parse<A: Parser>() -> Result<A, clap::Error> {
     let unset = |arg: Arg| arg.env(Resettable::Reset);
     // The command line without variables. Its errors are reported below.

@@ -17,7 +17,7 @@ const EXPORTERS: usize = 16_384;
 /// count only in [`Denied::datagrams`].
 const SENDERS: usize = 1024;
 
-/// Age of the first datagram from which on an exporter keeps its own bucket even if there are too many
+/// An exporter whose first datagram is older than this keeps its own bucket even if there are too many
 /// senders.
 const KNOWN: Duration = Duration::from_secs(60);
 

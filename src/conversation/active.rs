@@ -9,16 +9,16 @@ use foldhash::fast::RandomState;
 use super::address::Address;
 use crate::flow::{Flow, Networks, TCP};
 
-/// Most IPv6 addresses in the set. An inside host that forges its source can invent any number of them.
+/// The most IPv6 addresses in the set. An inside host that forges its source can invent any number of them.
 /// When the set is full, no address counts as dark any more, so that no active one is called dark.
 const MAX_V6: usize = 1 << 20;
 
-/// Most IPv4 networks of 65,536 addresses in the set, 8 KiB each: together a /8.
+/// The most IPv4 networks of 65,536 addresses in the set, 8 KiB each: together a /8.
 const MAX_V4: usize = 256;
 
-/// Least packets of a flow whose sender is active. One packet may be the answer to a probe.
+/// The fewest packets of a flow whose sender is active. One packet may be the answer to a probe.
 const SENT: u64 = 2;
-/// Least packets of a TCP flow whose receiver is active. Nobody sends so many without an answer.
+/// The fewest packets of a TCP flow whose receiver is active. Nobody sends so many without an answer.
 const RECEIVED: u64 = 10;
 
 /// A set of inside addresses that are in use.

@@ -86,14 +86,14 @@ pub trait Address: Copy + Ord + Hash + Debug + Default {
     /// address and the other words.
     type Row: Row;
 
-    /// Most bytes per packet of a flow without data: the IP header (20 bytes for IPv4, 40 for IPv6), a TCP
+    /// The most bytes per packet of a flow without data: the IP header (20 bytes for IPv4, 40 for IPv6), a TCP
     /// header of 44 bytes and 4 bytes to spare. A TCP header can have 60 bytes (RFC 9293 section 3.1), but
     /// 44 bytes is the longest that SYNs are seen with.
     const BARE: u64;
     /// Bytes per packet above which a conversation with packets in both directions surely carried data: the
     /// IP header and a TCP header of 44 bytes.
     const LOADED: u64;
-    /// Most bytes of a reset: the IP header, the TCP header and an option of 4 bytes for the maximum
+    /// The most bytes of a reset: the IP header, the TCP header and an option of 4 bytes for the maximum
     /// segment size (RFC 9293 sections 3.1 and 3.2).
     const RESET: u64;
 

@@ -9,13 +9,13 @@ use super::address::Address;
 /// Number of slots that hosts share by a hash: half a MiB, whatever the input.
 const SLOTS: usize = 1 << 16;
 
-/// Most directions to one slot that count for the pairing of long flows. It is enough for a single server to
+/// The most directions to one slot that count for the pairing of long flows. It is enough for a single server to
 /// show whether both directions are exported, and it limits the weight of a flood of a few hosts.
 const MAX_PER_HOST: u64 = 32;
 
-/// Least attempts of a host that count for an outage.
+/// The fewest attempts of a host that count for an outage.
 const LEAST_ATTEMPTS: u32 = 5;
-/// Least hosts with so many attempts that can show an outage.
+/// The fewest hosts with so many attempts that can show an outage.
 const LEAST_HOSTS: u64 = 4;
 
 /// Long TCP flows of a window, and how many of them have their reverse direction.

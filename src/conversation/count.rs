@@ -2,7 +2,7 @@
 
 use crate::flow::Flow;
 
-/// Least count that is rounded.
+/// The least count that is rounded.
 const EXACT: u64 = 1 << 31;
 /// Bits that rounding drops: steps of 4096, which is two millionths of the least rounded count.
 const STEP: u32 = 12;

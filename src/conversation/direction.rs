@@ -13,10 +13,10 @@ pub const PSH: u8 = 0x08;
 /// TCP control bit ACK: the segment acknowledges data or a SYN.
 pub const ACK: u8 = 0x10;
 
-/// Most packets that a TCP flow has if it is only an attempt: a SYN and its retransmissions.
+/// The most packets that a TCP flow has if it is only an attempt: a SYN and its retransmissions.
 pub(super) const TCP_ATTEMPT: u32 = 7;
 
-/// Least packets that each direction has of a TCP connection that carried data.
+/// The fewest packets that each direction has of a TCP connection that carried data.
 pub(super) const EXCHANGE_PACKETS: u32 = 3;
 
 /// The totals over all flow records of one direction of a conversation.

@@ -5,7 +5,7 @@ use super::direction::{ACK, DirectionTotals, EXCHANGE_PACKETS, FIN, PSH, RST, SY
 use super::initiator::Unoriented;
 use crate::flow::{TCP, UDP};
 
-/// Most packets that a UDP flow has if it is only an attempt: a request and two repetitions.
+/// The most packets that a UDP flow has if it is only an attempt: a request and two repetitions.
 const UDP_ATTEMPT: u32 = 3;
 
 /// The outcome of a conversation.

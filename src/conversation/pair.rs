@@ -17,7 +17,7 @@ use super::visitor::Visitor;
 use crate::flow::{Flow, TCP};
 use crate::table::Sorted;
 
-/// Most conversations of one pair and protocol that wait until their initiator is known. With more, the
+/// The most conversations of one pair and protocol that wait until their initiator is known. With more, the
 /// ones that wait are decided by what is known so far. The limit stops two hosts that invent ports from
 /// filling memory.
 const MAX_UNDECIDED: usize = 4096;
@@ -28,10 +28,10 @@ const MORE_PORTS: usize = 4;
 /// Lowest port that current systems give to clients: 32768 on Linux, 49152 on others (RFC 6056
 /// section 2.1).
 const CLIENT_PORTS: u16 = 32_768;
-/// Least distinct ports of each side from which the client ports of one side are taken for a habit.
+/// The fewest distinct ports of each side from which the client ports of one side are taken for a habit.
 const MANY_PORTS: usize = 8;
 
-/// Least packets of a TCP flow that shows whether the other direction is exported too.
+/// The fewest packets of a TCP flow that shows whether the other direction is exported too.
 const LONG_FLOW: u32 = 10;
 
 /// Bit of a row's second word: the larger address sent the flow. The bits from 22 to 29 are the TCP flags.

@@ -1,6 +1,7 @@
-//! The entries with most flows out of many.
+//! A list of the few entries that have the most flows.
 
-/// The `N` entries with most flows of those that were offered. Of entries with equal flows the smaller one is kept.
+/// The `N` entries with the most flows of all that were offered. Of two entries with as many flows, the smaller one
+/// comes first.
 #[derive(Clone, Debug)]
 pub(super) struct Top<T, const N: usize> {
     /// Entries and their flows, greatest first.

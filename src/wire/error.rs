@@ -175,7 +175,7 @@ pub enum Reason {
     Record {
         /// Id of the template.
         id: u16,
-        /// Least length in bytes, by the lengths that could be read.
+        /// The least length in bytes, by the lengths that could be read.
         needed: usize,
         /// Bytes that are left.
         left: usize,

@@ -17,7 +17,7 @@ pub(super) const OPTIONS: u16 = 3;
 /// Bytes of the header.
 pub(super) const HEADER: usize = 16;
 
-/// Most messages that are read from one datagram. Exporters send a few; an attacker could send
+/// The most messages that are read from one datagram. Exporters send a few; an attacker could send
 /// thousands, each of another domain, and evict every other domain with one datagram.
 pub(super) const MESSAGES: usize = 64;
 

@@ -9,7 +9,7 @@ use super::reader::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
 
-/// Most records of a datagram by the specification; the exporter sends as many.
+/// The most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 24;
 
 /// Bytes of the header.

@@ -10,7 +10,7 @@ use super::reader::MessageReader;
 use super::set::put;
 use crate::flow::{Extra, Flow};
 
-/// Most records of a datagram by the specification; the exporter sends as many.
+/// The most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 30;
 
 /// The largest N of packet sampling 1 in N that a header can state: 14 bits.

@@ -13,7 +13,7 @@ use super::set::put;
 use super::v5;
 use crate::flow::{Extra, Flow};
 
-/// Most records of a datagram by the specification; the exporter sends as many.
+/// The most records of a datagram by the specification; the exporter sends as many.
 pub(super) const RECORDS: usize = 27;
 
 /// Offset of the router's address in a record, after v5's layout.

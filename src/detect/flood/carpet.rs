@@ -18,17 +18,17 @@ use crate::finding::MAX_PEERS;
 /// The class of a network that is flooded as a whole.
 pub(super) const CARPET: &str = "carpet";
 
-/// Least hosts of a carpet.
+/// The fewest hosts of a carpet.
 pub(super) const HOSTS: u64 = 20;
-/// Least packets of a carpet: unanswered, to one /24, in ten minutes. All scanners and worms of the Internet
+/// The fewest packets of a carpet: unanswered, to one /24, in ten minutes. All scanners and worms of the Internet
 /// together send nearly 8000 to any /24, used or not (ORION and UCSD network telescopes, 2023).
 pub(super) const PACKETS: u64 = 10_000;
-/// Least packets of a carpet of large packets ([`is_large`]), which scanners do not send.
+/// The fewest packets of a carpet of large packets ([`is_large`]), which scanners do not send.
 pub(super) const LARGE_PACKETS: u64 = 2_000;
-/// Least bytes per packet of a carpet of large packets.
+/// The least bytes per packet of a carpet of large packets.
 const LARGE_BYTES: u64 = 200;
 
-/// Most events of a network that are kept to know its sources. Of more, the first ones stand for all.
+/// The most events of a network that are kept to know its sources. Of more, the first ones stand for all.
 const MAX_EVENTS: usize = 1 << 16;
 
 /// The failed and unsolicited traffic to the hosts of one network, added host by host.

@@ -16,13 +16,13 @@ use crate::detect::traffic::Traffic;
 use crate::finding::{Finding, Host, Role};
 use crate::flow::UDP;
 
-/// Most rows that are carried over, 32 bytes each for IPv4. A host whose rows have no room begins anew.
+/// The most rows that are carried over, 32 bytes each for IPv4. A host whose rows have no room begins anew.
 const MAX_ROWS: u64 = 1 << 21;
-/// Most rows that are carried over for one host, and for the other hosts of one network.
+/// The most rows that are carried over for one host, and for the other hosts of one network.
 const MAX_HOST_ROWS: usize = 1 << 16;
-/// Most hosts whose number of served conversations is remembered.
+/// The most hosts whose number of served conversations is remembered.
 const MAX_SERVERS: usize = 1 << 18;
-/// Most hosts and networks that are reported early. Others are reported at the end of the window.
+/// The most hosts and networks that are reported early. Others are reported at the end of the window.
 const MAX_REPORTED: usize = 1 << 16;
 
 /// The hosts and networks that were reported in an open window, so that each is reported early only once.
@@ -55,11 +55,11 @@ pub(super) struct CarryOver<'a> {
     pub reported: &'a AlreadyReported,
     /// Conversations that hosts served in this window so far.
     pub served: &'a mut HashMap<IpAddr, u32, RandomState>,
-    /// Least failed attempts of a host that is carried over.
+    /// The fewest failed attempts of a host that is carried over.
     pub least_failed: u64,
-    /// Least packets of a host that is carried over.
+    /// The fewest packets of a host that is carried over.
     pub least_packets: u64,
-    /// Least packets of a network that is carried over, if they are large.
+    /// The fewest packets of a network that is carried over, if they are large.
     pub least_net: u64,
     /// Number of rows that were carried over.
     pub rows: u64,

@@ -5,7 +5,7 @@ use crate::time::Window;
 
 /// Length of a slice in milliseconds.
 pub(super) const SLICE: u64 = 10_000;
-/// Least flows after a slice's end that end it. A few may have a wrong clock.
+/// The fewest flows after a slice's end that end it. A few may have a wrong clock.
 const FLOWS_BEYOND: u32 = 8;
 /// Milliseconds after the window's end up to which the time of a flow is believed.
 const LATE: u64 = 120_000;

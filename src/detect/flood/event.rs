@@ -231,7 +231,7 @@ impl Events {
     }
 }
 
-/// Most flows that a row can count; more count as this many. A row without flows is the rest of another.
+/// The most flows that a row can count; more count as this many. A row without flows is the rest of another.
 const MAX_FLOWS: u32 = (1 << 21) - 1;
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::flow::UDP;
 pub(super) struct EventWriter<'a> {
     site: &'a Site,
     events: Events,
-    /// Least unanswered packets to one outside host that may make an inside host an attacker.
+    /// The fewest unanswered packets to one outside host that may make an inside host an attacker.
     least_sent: u64,
     /// The pair of hosts at hand, the smaller address first, and the protocol.
     pair: Option<(IpAddr, IpAddr, u8)>,

@@ -15,7 +15,7 @@ use crate::detect::traffic::Traffic;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
-/// Most peers that a host opened conversations with and that are remembered, to know the answers it wanted.
+/// The most peers that a host opened conversations with and that are remembered, to know the answers it wanted.
 const MAX_ASKED: usize = 1 << 20;
 /// A peer is known to the host if the host sent it at least one packet for so many that it got from it, on
 /// any ports.

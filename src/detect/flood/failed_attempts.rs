@@ -9,7 +9,7 @@ use super::forged::Sources;
 use super::source_traffic::{MAX_MINUTES, RETRIES, SourceTraffic};
 use super::traffic_sum::TrafficSum;
 
-/// Least sources of port scans, and least attempts of all of them, that are a flood of random ports instead
+/// The fewest sources of port scans, and the fewest attempts of all of them, that are a flood of random ports instead
 /// ([`FailedAttempts::is_flood`]).
 const SCANNERS: u64 = 10;
 const SCANNERS_ATTEMPTS: u64 = 5000;

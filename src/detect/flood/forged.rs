@@ -40,12 +40,12 @@ pub(super) enum Sign {
     Drawn(u64),
 }
 
-/// Least number of forged sources that are a sign, and least percent of all sources. Fewer are strays.
+/// The least number of forged sources that are a sign, and the least percentage of all sources. Fewer are strays.
 const LEAST_FORGED: u64 = 5;
 const LEAST_FORGED_PERCENT: u64 = 5;
-/// Least pairs of sources in the same /16 that are a sign. With fewer, ordinary clients look random too.
+/// The fewest pairs of sources in the same /16 that are a sign. With fewer, ordinary clients look random too.
 const LEAST_PAIRS: u64 = 50;
-/// Least /16s that are a sign. Any group of hosts looks evenly spread over fewer.
+/// The fewest /16 networks that are a sign. Any group of hosts looks evenly spread over fewer.
 const LEAST_CELLS: u64 = 20;
 
 impl Sources {

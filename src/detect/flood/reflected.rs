@@ -12,11 +12,11 @@ use crate::detect::traffic::Traffic;
 use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 
-/// Least sources with the same port that are reflectors.
+/// The fewest sources with the same port that are reflectors.
 pub(super) const SOURCES: u64 = 10;
-/// Least bytes per packet of a reflected answer: smaller ones do not amplify.
+/// The least bytes per packet of a reflected answer: smaller ones do not amplify.
 const LARGE_ANSWER: u64 = 200;
-/// Least percent of the sources that the host asked for their answers to be wanted.
+/// The least percent of the sources that the host asked for their answers to be wanted.
 const WANTED: u64 = 10;
 
 /// UDP services that were abused for reflection, by port (CISA alert TA14-017A and later ones).

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::traffic_sum::TrafficSum;
 
-/// Most distinct sources of a host. With more, a source that floods by two protocols counts twice.
+/// The most distinct sources of a host. With more, a source that floods by two protocols counts twice.
 const MAX_SOURCES: usize = 1 << 20;
 
 // The traffic sums of a host, as bits.

@@ -9,17 +9,17 @@ use crate::detect::traffic::Traffic;
 use crate::finding::{Sample, Side};
 use crate::flow::{TCP, UDP};
 
-/// Most minutes of which conversations are counted; later ones of a long window are left out.
+/// The most minutes of which conversations are counted; later ones of a long window are left out.
 pub(super) const MAX_MINUTES: usize = 2048;
-/// Most ports of one source whose conversations are counted by port.
+/// The most ports of one source whose conversations are counted by port.
 const MAX_PORTS: usize = 4096;
-/// Least distinct ports of a source that scans for open ports. Such a source is for nfscan to find.
+/// The fewest distinct ports of a source that scans for open ports. Such a source is for nfscan to find.
 const SCANNED_PORTS: u64 = 15;
-/// Most conversations per port of a port scan: nmap retries a port up to ten times (-T0 to -T3).
+/// The most conversations per port of a port scan: nmap retries a port up to ten times (-T0 to -T3).
 pub(super) const RETRIES: u64 = 10;
-/// Most bytes per packet of a UDP port scan.
+/// The most bytes per packet of a UDP port scan.
 const PROBE_BYTES: u64 = 100;
-/// Most source ports of one source whose traffic is summed by port. A reflector answers from one.
+/// The most source ports of one source whose traffic is summed by port. A reflector answers from one.
 const MAX_SOURCE_PORTS: usize = 4;
 
 /// The traffic that a source sent from one port.

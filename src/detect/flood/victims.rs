@@ -12,7 +12,7 @@ use crate::conversation::Address;
 use crate::detect::traffic::Traffic;
 use crate::table::Sorted;
 
-/// Most events of one host that are kept until its summary shows whether it is worth building evidence;
+/// The most events of one host that are kept until its summary shows whether it is worth building evidence;
 /// most hosts are not. With more events, evidence is built as they are read.
 const MAX_KEPT: usize = 4096;
 

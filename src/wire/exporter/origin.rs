@@ -7,7 +7,7 @@ use super::super::domain::Version;
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
-/// Most bytes of a datagram of v9, IPFIX or sFlow: it travels unfragmented through Ethernet and
+/// The most bytes of a datagram of v9, IPFIX or sFlow: it travels unfragmented through Ethernet and
 /// tunnels. The size of v1, v5 and v7 datagrams follows from their number of records instead.
 pub const DATAGRAM: usize = 1400;
 
