@@ -286,7 +286,7 @@ impl<C: Counter, F: FnMut() -> C, X: Exclusion> Windows<C, F, X> {
         part: Option<Window>,
     ) -> Result<(), WindowError> {
         self.close_unmarked()?;
-        if !self.marked.as_ref().is_some_and(|open| open.window == whole) {
+        if self.marked.as_ref().is_none_or(|open| open.window != whole) {
             self.close_marked();
         }
         let open = self
@@ -679,7 +679,7 @@ mod tests {
                 if let Some(window) = word.strip_prefix("#window ") {
                     open = Some(window);
                 } else if let Some(end) = word.strip_prefix("#end ") {
-                    let ok = open.take().filter(|window| end == &format!("{window} state=ok"));
+                    let ok = open.take().filter(|window| *end == format!("{window} state=ok"));
                     if let Some((start, length)) = ok.and_then(|ok| ok.split_once(' ')) {
                         let start = Timestamp::parse(start.as_bytes()).map_or(0, Timestamp::secs);
                         let length: u64 = length.parse().unwrap_or(0);

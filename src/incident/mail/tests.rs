@@ -88,7 +88,7 @@ fn mail<'a>(name: &str, findings: &'a [Finding]) -> Mail<'a> {
     findings.iter().for_each(|finding| hosts.entry(finding.host).or_default().add(finding));
     let name = name.to_owned();
     let (to, others, silent) = (address("a@example.org"), hosts.clone(), vec![None]);
-    Mail { to, name, hosts: hosts, others, silent }
+    Mail { to, name, hosts, others, silent }
 }
 
 #[test]
