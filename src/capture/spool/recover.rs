@@ -1,4 +1,4 @@
-//! Gives the files that a killed collector left behind their names.
+//! Recovery after a kill: the files that were being written get their final names.
 
 use std::fs;
 use std::io::{self, Read};
