@@ -62,7 +62,7 @@ impl<C: Counter> OpenWindow<C> {
         OpenWindow { window, counter, flows: 0, late: 0, bad: 0, sampling: 0, marks: None, extent }
     }
 
-    /// Takes a mark of some part of the window. An `#end` of a part that is not open cuts the
+    /// Reads a mark of a part of the window. An `#end` of a part that is not open cuts the
     /// window.
     pub fn mark(&mut self, mark: &Mark) {
         match mark {
@@ -95,7 +95,7 @@ impl<C: Counter> OpenWindow<C> {
         self.marks.as_ref().is_some_and(|marks| marks.has_open(part))
     }
 
-    /// Says that something of the window was not seen. Without marks there is no state to change.
+    /// Notes that a part of the window was not seen. Without marks there is no state to change.
     pub fn cut(&mut self) {
         if let Some(marks) = &mut self.marks {
             marks.cut();

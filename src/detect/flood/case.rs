@@ -20,7 +20,7 @@ pub(super) type FloodCase<'a> = Case<'a, Evidence, FloodFacts>;
 /// The facts about a host that only nfflood uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FloodFacts {
-    /// True if the window is still open: the request of an answer may lie before the evidence.
+    /// True if the window is still open: the request that an answer belongs to may have come earlier.
     pub live: bool,
     /// Packet sampling, 1 in N; 1 if there is none.
     pub sampling: u64,
@@ -45,7 +45,7 @@ pub(super) struct FloodFill {
 pub(super) enum Unit {
     /// Ten minutes. The limit scales with the window.
     Window,
-    /// A second.
+    /// One second. The limit does not depend on the window.
     Second,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Returns all of a sum.
+    /// Returns the sources and the traffic of a sum.
     pub(super) fn of(load: &TrafficSum) -> Totals {
         let TrafficSum { flows, packets, bytes, sources, .. } = *load;
         Totals { sources, traffic: Traffic { flows, packets, bytes } }
@@ -87,7 +87,7 @@ impl FloodCase<'_> {
         }
     }
 
-    /// Returns a limit for ten minutes as it is for the part of this window that is seen.
+    /// Returns a limit for ten minutes, scaled to the length of this window and to its sampling.
     pub(super) fn scaled(&self, limit: u64) -> u64 {
         let scaled = Threshold::AtLeast(limit).scaled(self.context.window).least();
         match self.extra.sampling {
