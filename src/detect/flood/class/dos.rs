@@ -69,22 +69,22 @@ fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
         0 | 1 => minute.min(limit),
         _ => limit,
     };
-    let tried = &evidence.failed;
-    let are_most = |ours: u64| ours * 2 > tried.flows && tried.flows - ours < limit;
-    let most = tried.top().first().map_or(0, |(flows, _)| *flows);
-    let (is_one, is_outside) = (most * 2 > tried.flows, case.side == Some(Side::Outside));
-    let is_habit = if are_most(tried.inside_datagrams) {
+    let failed = &evidence.failed;
+    let are_most = |ours: u64| ours * 2 > failed.flows && failed.flows - ours < limit;
+    let most = failed.top().first().map_or(0, |(flows, _)| *flows);
+    let (is_one, is_outside) = (most * 2 > failed.flows, case.side == Some(Side::Outside));
+    let is_habit = if are_most(failed.inside_datagrams) {
         // A single inside host that does this to another one is an attacker.
         is_outside || !is_one
     } else {
-        are_most(tried.inside_flows) && is_outside && !is_one
+        are_most(failed.inside_flows) && is_outside && !is_one
     };
     let times = if is_habit { HABIT } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
-    let flows = if evidence.minute >= minute && tried.flows < limit {
+    let flows = if evidence.minute >= minute && failed.flows < limit {
         Measure::at_least("minute", evidence.minute, minute)
     } else {
-        Measure::at_least("flows", tried.flows, limit)
+        Measure::at_least("flows", failed.flows, limit)
     };
     Some(vec![flows, Measure::at_least("unansweredpct", case.failed_percent(), case.share())])
 }
