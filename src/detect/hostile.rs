@@ -106,9 +106,12 @@ fn many() -> impl Strategy<Value = Vec<Flow>> {
     let more = (any::<bool>(), proptest::option::of(0u16..256), 0u32..3, (1u32..1200, any::<u8>()));
     (of, more).prop_map(|(of, (is_wide, flags, sif, (count, varies)))| {
         let ((sip, dip), (proto, sport, dport), (packets, octets), (start, end)) = of;
-        let address = |host: u32| match is_wide {
-            true => ((0x2001_0db8u128 << 96) | u128::from(host)).to_be_bytes().into(),
-            false => host.to_be_bytes().into(),
+        let address = |host: u32| {
+            if is_wide {
+                ((0x2001_0db8u128 << 96) | u128::from(host)).to_be_bytes().into()
+            } else {
+                host.to_be_bytes().into()
+            }
         };
         let time = |millis: u64| (millis > 0).then(|| Timestamp::from_millis(millis));
         let (sip, dip) = (address(sip), address(dip));
@@ -130,9 +133,10 @@ fn many() -> impl Strategy<Value = Vec<Flow>> {
             ..Flow::default()
         };
         let many = Many { flow, count, varies };
-        match varies & 32 != 0 {
-            true => many.flows().chain(many.answers()).collect(),
-            false => many.flows().collect(),
+        if varies & 32 != 0 {
+            many.flows().chain(many.answers()).collect()
+        } else {
+            many.flows().collect()
         }
     })
 }

@@ -428,9 +428,12 @@ fn reference_term(term: &Term, flow: &Flow) -> bool {
         Term::Number(field, ranges) => {
             reference_value(*field, flow).is_some_and(|value| has(ranges, value))
         }
-        Term::Flags { mask, all } => flow.flags.is_some_and(|flags| match all {
-            true => (0..16).all(|n| (mask >> n) & 1 == 0 || (flags >> n) & 1 == 1),
-            false => (0..16).any(|n| (mask >> n) & 1 == 1 && (flags >> n) & 1 == 1),
+        Term::Flags { mask, all } => flow.flags.is_some_and(|flags| {
+            if *all {
+                (0..16).all(|n| (mask >> n) & 1 == 0 || (flags >> n) & 1 == 1)
+            } else {
+                (0..16).any(|n| (mask >> n) & 1 == 1 && (flags >> n) & 1 == 1)
+            }
         }),
     }
 }

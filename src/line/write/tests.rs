@@ -241,10 +241,8 @@ fn cell(column: Column, flow: &Flow, extra: &Extra, mask: bool) -> Option<String
     fn some(value: Option<impl ToString>) -> Option<String> {
         value.map(|value| value.to_string())
     }
-    let address = |address: Option<IpAddr>| match mask {
-        true => some(address.map(Masked)),
-        false => some(address),
-    };
+    let address =
+        |address: Option<IpAddr>| if mask { some(address.map(Masked)) } else { some(address) };
     let mac = |mac: Option<[u8; 6]>| {
         let text = mac?.map(|byte| format!("{byte:02x}"));
         Some(if mask { format!("{}:?", text[..3].join(":")) } else { text.join(":") })
@@ -295,9 +293,10 @@ fn line(form: Form, columns: &[Column], flow: &Flow, extra: &Extra, mask: bool) 
         // Times are numbers in JSON too.
         let is_number =
             value.chars().all(|c| c.is_ascii_digit() || c == '.') && value.matches('.').count() < 2;
-        match is_number || value == "null" {
-            true => format!("\"{name}\":{value}"),
-            false => format!("\"{name}\":\"{value}\""),
+        if is_number || value == "null" {
+            format!("\"{name}\":{value}")
+        } else {
+            format!("\"{name}\":\"{value}\"")
         }
     };
     let or = |unknown: &str| -> Vec<_> {
