@@ -7,8 +7,8 @@ use std::path::Path;
 use super::harness::{package, tool};
 
 /// Words that no sentence begins with.
-const RELATIVES: [&str; 8] =
-    ["What", "Whatever", "Whether", "Who", "Whom", "Whose", "Whoever", "Which"];
+const RELATIVES: [&str; 10] =
+    ["What", "Whatever", "Whether", "Who", "Whom", "Whose", "Whoever", "Which", "How", "Why"];
 
 /// Words that no doc begins with: the noun that they stand for, or that belongs before them, is missing.
 const HEADLESS: [&str; 22] = [
