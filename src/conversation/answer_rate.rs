@@ -1,4 +1,4 @@
-//! How often hosts are answered, counted so that every host weighs about the same.
+//! The rate at which hosts are answered, counted so that every host weighs about the same.
 //!
 //! [`AnswerRate`] serves two questions: whether both directions of traffic are exported, and whether the
 //! outside answers at all or there is an outage. In neither may a few hosts with very many flows decide for

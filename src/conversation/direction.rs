@@ -87,6 +87,13 @@ impl DirectionTotals {
         self.flows > 0
     }
 
+    /// Returns the lower 32 bits of [`start`](DirectionTotals::start), as rows hold them: 0 if it is unknown, and
+    /// never 0 if it is known.
+    pub const fn start_in_row(&self) -> u32 {
+        let lower = self.start as u32;
+        if self.start != 0 && lower == 0 { 1 } else { lower }
+    }
+
     /// Returns true if this direction may be replies to an attempt and nothing more: few packets, without
     /// data.
     pub const fn is_bare_reply(&self) -> bool {

@@ -31,8 +31,8 @@ impl Identity {
 
 /// The findings and the windows without data of one run, read in any order and any number of times.
 ///
-/// Of rows that are equal in window, kind, class, host, role, protocol and port, the one with the most flows
-/// is kept. If there are more than [`LIMIT`], findings about inside hosts are kept before others, and those
+/// If rows are equal in window, kind, class, host, role, protocol and port, the one with the most flows is
+/// kept. If there are more than [`LIMIT`], findings about inside hosts are kept before others, and those
 /// with many flows before those with few.
 #[derive(Clone, Debug, Default)]
 pub struct FindingSet {

@@ -6,7 +6,7 @@ use super::column::{Column, REQUIRED};
 use crate::flow::Flow;
 use crate::time::{MarkError, Timestamp};
 
-/// Why a line cannot be read.
+/// The reason why a line cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// A column with a value that it cannot have.

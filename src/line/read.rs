@@ -39,7 +39,7 @@ pub enum Item<'a> {
     },
 }
 
-/// Why a stream cannot be read any further.
+/// The reason why a stream cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The stream fails.

@@ -232,7 +232,7 @@ pub(super) struct Extensions<'a> {
     pub next: u8,
     /// The bytes after the headers that were stepped over.
     pub bytes: &'a [u8],
-    /// How many more headers may be stepped over.
+    /// Number of headers that may still be stepped over.
     left: usize,
 }
 

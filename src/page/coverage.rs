@@ -11,7 +11,7 @@ use crate::time::{Window, WindowState};
 /// The most periods that are named in one place. Further ones are only counted.
 const MAX_SPANS: usize = 8;
 
-/// How much of a window was seen and judged; the most alarming first.
+/// The part of a window that was seen and judged; the most alarming first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Coverage {
     /// No exporter sent data.

@@ -77,7 +77,7 @@ impl WindowState {
     }
 }
 
-/// Why a `#window` or `#end` line cannot be read.
+/// The reason why a `#window` or `#end` line cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MarkError {
     /// START or SECONDS is missing or malformed.

@@ -21,7 +21,7 @@ const FAR: u64 = 86_400;
 /// different weeks. Fewer are taken for the wrong clock of a single datagram.
 const JUMP: usize = 100;
 
-/// Why a window cannot be made.
+/// The reason why a window cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WindowError {
     /// The asked length is not a multiple of the marked windows, or they are not aligned to it.

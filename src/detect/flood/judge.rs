@@ -123,7 +123,7 @@ impl<'a> FloodJudge<'a> {
     }
 
     /// Returns true if the host was reported before, in this window that is still open.
-    pub(super) fn is_told(&self, host: IpAddr) -> bool {
+    pub(super) fn is_reported(&self, host: IpAddr) -> bool {
         self.carry.as_ref().is_some_and(|carry| carry.has_reported(host))
     }
 
@@ -296,8 +296,9 @@ impl<'a> FloodJudge<'a> {
 
     /// Judges a network with enough traffic to be flooded as a whole.
     pub(super) fn carpet(&mut self, carpet: Option<Carpet>) {
-        let is_told = |net| self.carry.as_ref().is_some_and(|carry| carry.has_reported_net(net));
-        let Some(carpet) = carpet.filter(|carpet| !is_told(carpet.net)) else { return };
+        let is_reported =
+            |net| self.carry.as_ref().is_some_and(|carry| carry.has_reported_net(net));
+        let Some(carpet) = carpet.filter(|carpet| !is_reported(carpet.net)) else { return };
         let Some(measures) = self.measure_carpet(&carpet) else { return };
         if self.context.site.calibrate && measures.iter().skip(1).all(Measure::passes) {
             let side = self.context.site.side(carpet.net.addr());

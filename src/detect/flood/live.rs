@@ -77,7 +77,7 @@ impl Live {
             reported: AlreadyReported::default(),
             served: HashMap::default(),
             // The answers of the window before count until this one has shown enough.
-            answers: setup.heard.get().for_next_window(),
+            answers: setup.answers_seen.get().for_next_window(),
             rows: 0,
             flows: 0,
             judged: None,
@@ -132,7 +132,7 @@ impl Live {
         let paired = slice.visit(sampled, &mut writer)?;
         if let Some(answers) = writer.slice_answers() {
             self.answers.add(paired, answers);
-            setup.heard.set(self.answers);
+            setup.answers_seen.set(self.answers);
         }
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let remembered = memory.as_ref().and_then(|memory| memory.pairing());

@@ -23,7 +23,7 @@ pub struct Setup {
     /// Rows of open windows that were dropped because there was no room for them.
     pub forgotten: Cell<u64>,
     /// The visibility of answers in open windows so far.
-    pub heard: Cell<AnswersSeen>,
+    pub answers_seen: Cell<AnswersSeen>,
 }
 
 impl Setup {

@@ -28,7 +28,7 @@ pub(super) const SENT: u8 = 32;
 #[derive(Debug, Default)]
 pub(super) struct SourceSet {
     all: Vec<(IpAddr, u8)>,
-    /// How often a source was added again to a sum that it was part of, by the sum's bit.
+    /// Number of times that a source was added again to a sum that it was part of, by the sum's bit.
     repeated: [u64; 8],
     is_full: bool,
 }

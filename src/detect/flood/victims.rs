@@ -87,7 +87,7 @@ impl<A: Address> Victims<A> {
                 self.carpets.net = Some(event.host.net());
             }
             self.host = Some(event.host);
-            self.is_reported = judge.is_told(event.host.ip());
+            self.is_reported = judge.is_reported(event.host.ip());
         }
         if self.is_reported {
             return Ok(());

@@ -157,7 +157,6 @@ fn attempt<A: Address>(conversation: &Conversation<A>, bits: u8) -> Attempt<A> {
         flows: forward.flows,
         packets: u32::try_from(forward.packets).unwrap_or(u32::MAX),
         bytes: u32::try_from(forward.bytes).unwrap_or(u32::MAX),
-        // 0 stands for unknown, and the lower bits of a known time can be 0 too.
-        start: if forward.start == 0 { 0 } else { (forward.start as u32).max(1) },
+        start: forward.start_in_row(),
     }
 }

@@ -171,7 +171,6 @@ fn attempt<A: Address>(
         flows: direction.flows,
         packets: u32::try_from(direction.packets).unwrap_or(u32::MAX),
         bytes: u32::try_from(direction.bytes).unwrap_or(u32::MAX),
-        // 0 stands for unknown, and the lower bits of a known time can be 0 too.
-        start: if direction.start == 0 { 0 } else { (direction.start as u32).max(1) },
+        start: direction.start_in_row(),
     }
 }

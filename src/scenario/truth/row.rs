@@ -11,7 +11,7 @@ use crate::scenario::campus::inside;
 use crate::scenario::member::SourceCounts;
 use crate::time::Window;
 
-/// How firmly a finding is expected of a detector.
+/// The demand on a detector: a finding that it must or may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Expect {
     /// The detector must find it. Not to find it is a miss.
@@ -43,7 +43,7 @@ impl fmt::Display for Expect {
 pub struct Truth {
     /// The finding, with the counts of what was played.
     pub finding: Finding,
-    /// How firmly a detector is expected to find it.
+    /// The demand on the detector.
     pub expect: Expect,
 }
 

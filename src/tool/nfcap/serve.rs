@@ -100,7 +100,7 @@ pub struct Progress {
     /// The counts of forgotten data that were reported last.
     forgotten: Forgotten,
     /// The time of that report.
-    forgotten_told: Option<Instant>,
+    forgotten_reported: Option<Instant>,
     /// True once the writer has finished.
     is_over: bool,
 }
@@ -349,7 +349,7 @@ impl CollectorRun {
         let now = self.live.forgotten();
         let before = &self.progress.forgotten;
         let is_due = at_the_end
-            || self.progress.forgotten_told.is_none_or(|told| told.elapsed() >= FORGOTTEN);
+            || self.progress.forgotten_reported.is_none_or(|told| told.elapsed() >= FORGOTTEN);
         if now == *before || !is_due {
             return;
         }
@@ -375,7 +375,7 @@ impl CollectorRun {
             counts.join(", ")
         ));
         self.progress.forgotten = now;
-        self.progress.forgotten_told = Some(Instant::now());
+        self.progress.forgotten_reported = Some(Instant::now());
     }
 
     /// Starts a pass of retention, unless one is running or waiting.
