@@ -8,10 +8,9 @@
 
 mod bare;
 
-use std::env;
 use std::path::Path;
 
-use bare::process::{Process, contest, measure, options, played, text};
+use bare::process::{Process, contest, options, played, text};
 
 const NFSCAN: &str = env!("CARGO_BIN_EXE_nfscan");
 const NFFLOOD: &str = env!("CARGO_BIN_EXE_nfflood");
@@ -35,17 +34,10 @@ fn findings(text: &[u8]) -> usize {
 }
 
 fn main() {
-    let words: Vec<_> = env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "--measure") {
-        return measure(&words[1..]);
-    }
-    let options = options(words.into_iter());
-    let scratch = tempfile::tempdir().unwrap();
-    let dir = options.dir.as_deref().unwrap_or(scratch.path());
-    let me = env::current_exe().unwrap();
+    let Some(options) = options() else { return };
     let flows = options.flows;
     let with = attackers(flows);
-    let file = dir.join(format!("flood-{flows}.flows"));
+    let file = options.dir.join(format!("flood-{flows}.flows"));
     let file = played(&file, flows, &["--with", &with], &["--fields", "+start,end,flags"]);
     let path = file.to_str().unwrap();
     let command =
@@ -72,9 +64,9 @@ fn main() {
         way(NFPORT, &[]),
         way(NFPORT, &["--memory", "128M"]),
     ];
-    contest(ways, &me, flows, options.turns);
+    contest(ways, flows, options.turns);
     println!();
     let ways =
         vec![way(NFSCAN, &["--paper"]), way(NFFLOOD, &["--paper"]), way(NFPORT, &["--paper"])];
-    contest(ways, &me, flows, options.turns);
+    contest(ways, flows, options.turns);
 }

@@ -8,9 +8,7 @@
 
 mod bare;
 
-use std::env;
-
-use bare::process::{Process, contest, measure, nine, options, peers, text};
+use bare::process::{Process, contest, nine, options, peers, text};
 
 const NFGREP: &str = env!("CARGO_BIN_EXE_nfgrep");
 
@@ -27,15 +25,9 @@ const MAWK: &str = r#"mawk -F'\t' '$5 == 6 && ($6 == 80 || $7 == 80) && $2 ~ /^1
     END { print n }' FLOWS"#;
 
 fn main() {
-    let words: Vec<_> = env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "--measure") {
-        return measure(&words[1..]);
-    }
-    let options = options(words.into_iter());
-    let scratch = tempfile::tempdir().unwrap();
-    let dir = options.dir.as_deref().unwrap_or(scratch.path());
-    let (me, flows) = (env::current_exe().unwrap(), options.flows);
-    let file = nine(dir, flows);
+    let Some(options) = options() else { return };
+    let flows = options.flows;
+    let file = nine(&options.dir, flows);
     let path = file.to_str().unwrap();
 
     let count = |command: &[&str]| String::from_utf8(text(command)).unwrap().trim().to_owned();
@@ -64,5 +56,5 @@ fn main() {
         ways.push(Process::new(name, all, &command));
     }
     ways.extend(peers(options.peers.as_deref()));
-    contest(ways, &me, flows, options.turns);
+    contest(ways, flows, options.turns);
 }

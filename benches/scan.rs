@@ -2,19 +2,18 @@
 //!
 //! The input is a campus in nine columns, with a scanner of 60,000 addresses for each half a million flows. Before
 //! anything is measured, nfscan must find the scanners, and print the same with 128 MiB of memory as with more. The
-//! options are those of the bench `total`; `--flows` is the middle size.
+//! options are those of the bench `total`; `-n` is the middle size.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
 
 use std::collections::HashSet;
-use std::env;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use bare::process::{Process, contest, measure, options, played, text};
+use bare::process::{Process, contest, options, played, text};
 
 const NFSCAN: &str = env!("CARGO_BIN_EXE_nfscan");
 const INSIDE: [&str; 2] = ["--inside", "140.119.0.0/16"];
@@ -36,20 +35,17 @@ fn pairs(file: &Path) -> usize {
 }
 
 fn main() {
-    let words: Vec<_> = env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "--measure") {
-        return measure(&words[1..]);
-    }
-    let options = options(words.into_iter());
-    let scratch = tempfile::tempdir().unwrap();
-    let dir = options.dir.as_deref().unwrap_or(scratch.path());
-    let me = env::current_exe().unwrap();
+    let Some(options) = options() else { return };
     for flows in [options.flows / 10, options.flows, options.flows * 3] {
         // nfgen plays at most 100 at once.
         let scanners = (flows / SHARE).clamp(1, 100);
         let with = format!("large=60000x{scanners}");
-        let file =
-            played(&dir.join(format!("scan-{flows}.flows")), flows, &["--with", &with], &["-N"]);
+        let file = played(
+            &options.dir.join(format!("scan-{flows}.flows")),
+            flows,
+            &["--with", &with],
+            &["-N"],
+        );
         let path = file.to_str().unwrap();
         let command = |more: &[&'static str]| [&[NFSCAN][..], &INSIDE, more, &[path]].concat();
         let plain = text(&command(&[]));
@@ -63,7 +59,7 @@ fn main() {
             way("nfscan --memory 128M", &["--memory", "128M"]),
             way("nfscan --paper", &["--paper"]),
         ];
-        contest(ways, &me, flows, options.turns);
+        contest(ways, flows, options.turns);
         println!();
     }
 }

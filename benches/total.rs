@@ -11,9 +11,7 @@
 
 mod bare;
 
-use std::env;
-
-use bare::process::{Process, contest, measure, nine, options, peers, text};
+use bare::process::{Process, contest, nine, options, peers, text};
 
 const NFTOP: &str = env!("CARGO_BIN_EXE_nftop");
 
@@ -42,15 +40,9 @@ fn all_keys(per: &str, file: &str) -> Vec<String> {
 }
 
 fn main() {
-    let words: Vec<_> = env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "--measure") {
-        return measure(&words[1..]);
-    }
-    let options = options(words.into_iter());
-    let scratch = tempfile::tempdir().unwrap();
-    let dir = options.dir.as_deref().unwrap_or(scratch.path());
-    let (me, flows) = (env::current_exe().unwrap(), options.flows);
-    let file = nine(dir, flows);
+    let Some(options) = options() else { return };
+    let flows = options.flows;
+    let file = nine(&options.dir, flows);
     let path = file.to_str().unwrap();
 
     let flows_read = flows as f64;
@@ -80,5 +72,5 @@ fn main() {
         ways.push(Process::new("mawk, sip", flows_read, &["sh", "-c", &command]));
     }
     ways.extend(peers(options.peers.as_deref()));
-    contest(ways, &me, flows, options.turns);
+    contest(ways, flows, options.turns);
 }

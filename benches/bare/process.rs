@@ -1,12 +1,14 @@
 //! Contests of commands: each run is a process of its own, measured by the resources that the
 //! system reports at its end.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use tempfile::TempDir;
 
 use super::{load, median};
 
@@ -80,20 +82,37 @@ pub fn text(command: &[&str]) -> Vec<u8> {
 pub struct Options {
     pub flows: usize,
     pub turns: usize,
-    pub dir: Option<PathBuf>,
+    /// Directory of the flow lines.
+    pub dir: PathBuf,
     pub python: Option<String>,
     pub peers: Option<PathBuf>,
+    /// The directory `dir` if none was given, removed at the end.
+    _scratch: TempDir,
 }
 
-/// Parses the options of a bench.
-pub fn options(mut words: impl Iterator<Item = String>) -> Options {
-    let mut options = Options { flows: 1_000_000, turns: 9, dir: None, python: None, peers: None };
+/// Parses the options of a bench. Returns `None` if the bench was started to [`measure`] one command,
+/// which is done then.
+pub fn options() -> Option<Options> {
+    let mut words = env::args().skip(1).peekable();
+    if words.next_if(|word| word == "--measure").is_some() {
+        measure(&words.collect::<Vec<_>>());
+        return None;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let mut options = Options {
+        flows: 1_000_000,
+        turns: 9,
+        dir: scratch.path().to_owned(),
+        python: None,
+        peers: None,
+        _scratch: scratch,
+    };
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
         match word.as_str() {
             "-n" => options.flows = value().parse().unwrap(),
             "-r" => options.turns = value().parse().unwrap(),
-            "--dir" => options.dir = Some(value().into()),
+            "--dir" => options.dir = value().into(),
             "--python" => options.python = Some(value()),
             "--peers" => options.peers = Some(value().into()),
             // cargo bench passes this option on.
@@ -101,7 +120,7 @@ pub fn options(mut words: impl Iterator<Item = String>) -> Options {
             other => panic!("{other}: no such option"),
         }
     }
-    options
+    Some(options)
 }
 
 /// Returns a file of the first flows of a campus in nine columns, and makes it if need be.
@@ -144,9 +163,10 @@ pub fn peers(list: Option<&Path>) -> Vec<Process> {
 }
 
 /// Lets all contestants take turns, and prints the medians of each, also in relation to the first.
-pub fn contest(mut ways: Vec<Process>, me: &Path, flows: usize, turns: usize) {
+pub fn contest(mut ways: Vec<Process>, flows: usize, turns: usize) {
+    let me = env::current_exe().unwrap();
     for _ in 0..turns {
-        ways.iter_mut().for_each(|way| way.turn(me));
+        ways.iter_mut().for_each(|way| way.turn(&me));
     }
     println!("{flows} campus flows, median of {turns} turns, {}", load());
     println!("{:28}{:>10}{:>10}{:>10}{:>10}", "", "CPU s", "wall s", "x first", "peak MiB");
