@@ -5,6 +5,7 @@
 //! beside them, such as [`detector`] for the three that read flow lines and print findings.
 
 mod calibration;
+mod decode;
 #[expect(clippy::disallowed_methods, reason = "an open window is judged at most once a second")]
 pub mod detector;
 mod findings;

@@ -6,12 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum, ValueHint};
 
-use crate::capture::{Closing, Datagram, Ending, Error, Event, Reader, spool};
+use super::decode::{self, CaptureDecoder, FileOutcome, Sink, slot_of};
+use crate::capture::spool;
 use crate::cli::{self, Common, Input, Io, Out, Status, When};
 use crate::line::{Column, Form, REQUIRED, Writer};
 use crate::time::{Mark, Timestamp};
-use crate::window::{ArrivalWindows, MissingCounts, Slot, SlotReport, TimeRange, Transition};
-use crate::wire::{self, Batch, Decoder, DecoderLimits, Lost, Reason};
+use crate::window::{ArrivalWindows, TimeRange, Transition};
+use crate::wire::{Batch, Decoder, DecoderLimits};
 
 mod stats;
 
@@ -126,34 +127,28 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         (_, true) => Form::Csv,
         _ => Form::Text,
     };
-    let mut run = DecodeRun {
-        args: &args,
-        decoder: decoder(&args),
-        batch: Batch::default(),
-        writer: Writer::new(io.out.clone())
-            .form(form)
-            .columns(&args.fields.0)
-            .marks(!args.no_header)
-            .mask(args.mask),
-        range,
-        windows: ArrivalWindows::new(args.window, range, args.scale),
-        packets: stats::Packets::default(),
-    };
+    let windows = ArrivalWindows::new(args.window, range, args.scale);
+    let mut capture = CaptureDecoder::new(decoder(&args), windows, range, &args.port);
+    let writer = Writer::new(io.out.clone())
+        .form(form)
+        .columns(&args.fields.0)
+        .marks(!args.no_header)
+        .mask(args.mask);
+    let mut lines = Lines { args: &args, writer };
     if !args.stats {
-        run.writer.fields()?;
+        lines.writer.fields()?;
     }
     for (n, path) in files.iter().enumerate() {
         let next = files.get(n + 1).and_then(|next| slot_of(next));
         let joins = next.is_some() && next == slot_of(path);
-        has_failed |= !run.file(path, joins, io)?;
+        has_failed |= capture.file(path, joins, &mut lines, io)? != FileOutcome::Whole;
     }
-    let last = run.windows.close();
-    run.write_marks(last)?;
-    for complaint in stats::complaints(&run.decoder, args.mask) {
+    capture.end(&mut lines)?;
+    for complaint in decode::complaints(&capture.decoder, args.mask) {
         io.report.warn(complaint);
     }
     if args.stats {
-        stats::print(&run.decoder, &run.packets, args.mask, &mut io.out)?;
+        stats::print(&capture.decoder, &capture.packets, args.mask, &mut io.out)?;
     }
     Ok(if has_failed { Status::Failed } else { Status::Done })
 }
@@ -232,138 +227,14 @@ fn decoder(args: &Args) -> Decoder {
     }
 }
 
-/// Returns the start of the slot that a file of nfcap's has in its name.
-fn slot_of(path: &Path) -> Option<Timestamp> {
-    Some(spool::Name::parse(path.file_name()?.to_str()?)?.start)
-}
-
-/// Returns the collector's report on a slot.
-fn report(closing: &Closing) -> SlotReport {
-    SlotReport {
-        start: closing.start,
-        end: closing.end,
-        dropped: closing.dropped(),
-        missing: missing(closing.missing),
-    }
-}
-
-fn missing(lost: Lost) -> MissingCounts {
-    MissingCounts { flows: lost.flows, datagrams: lost.datagrams }
-}
-
-/// One run over all inputs.
-struct DecodeRun<'a> {
+/// The output of nfdump-txt: flow lines and marks, or nothing if only counts are wanted.
+struct Lines<'a> {
     args: &'a Args,
-    decoder: Decoder,
-    batch: Batch,
     writer: Writer<Out>,
-    /// The arrivals that are decoded.
-    range: TimeRange,
-    windows: ArrivalWindows,
-    packets: stats::Packets,
 }
 
-impl DecodeRun<'_> {
-    /// Decodes one file. Returns false if something was wrong with it. `joins`: the next file
-    /// continues the same slot.
-    fn file(&mut self, path: &Path, joins: bool, io: &mut Io) -> anyhow::Result<bool> {
-        let name = path.display().to_string();
-        let input = match Input::open(path, &io.out) {
-            Ok(input) => input,
-            Err(error) if io.out.has_failed() => return Err(error.into()),
-            Err(error) => {
-                self.windows.tear(slot_of(path));
-                io.report.error(format_args!("{name}: {error}"));
-                return Ok(false);
-            }
-        };
-        let is_live = input.is_live();
-        let mut reader = match Reader::new(input) {
-            Ok(reader) => reader,
-            Err(error) => {
-                self.windows.tear(slot_of(path));
-                return self.unreadable(&name, error, io);
-            }
-        };
-        self.windows.begin_file();
-        let (mut is_good, mut is_reported) = (true, false);
-        // The last section ended with the collector's report.
-        let mut has_report = false;
-        loop {
-            match reader.next() {
-                Ok(None) => break,
-                Ok(Some(Event::Section(slot))) => {
-                    let slot =
-                        slot.map(|slot| Slot { window: slot.window, from_anyone: slot.open() });
-                    let marks = self.windows.begin_section(slot);
-                    self.write_marks(marks)?;
-                }
-                Ok(Some(Event::Datagram(datagram))) => self.datagram(&datagram, &name, io)?,
-                Ok(Some(Event::End(ending))) => {
-                    has_report = false;
-                    match &ending {
-                        Ending::Whole => {}
-                        Ending::Cut => {
-                            is_good = false;
-                            self.windows.cut_section();
-                        }
-                        Ending::Closed(closing) => {
-                            has_report = true;
-                            self.windows.end_section(&report(closing));
-                        }
-                    }
-                    // On a live pipe the next section may be long in coming.
-                    if is_live && !joins && has_report {
-                        self.close_slot()?;
-                    }
-                }
-                Err(error) => {
-                    (is_good, is_reported) = (self.unreadable(&name, error, io)?, true);
-                    self.windows.damage();
-                }
-            }
-        }
-        if has_report && !joins {
-            self.close_slot()?;
-        }
-        if !is_good && !is_reported {
-            io.report.error(format_args!("{name}: cut short: nfcap's closing block is missing"));
-        }
-        let skipped = reader.skipped();
-        if skipped.total() > 0 {
-            io.report.complain(
-                "files with packets that are no datagrams",
-                format_args!(
-                    "{name}: {} packets are no UDP datagrams that can be read: {}",
-                    skipped.total(),
-                    stats::skipped(&skipped)
-                ),
-            );
-            self.packets.skip(&skipped);
-        }
-        io.report.detail(format_args!("{name}: read"));
-        Ok(is_good)
-    }
-
-    /// Reports an error that ends the reading of a file, and returns false. An error of our own
-    /// output is returned as one.
-    fn unreadable(&self, name: &str, error: Error, io: &mut Io) -> anyhow::Result<bool> {
-        match error {
-            Error::Io { source, .. } if io.out.has_failed() => Err(source.into()),
-            error => {
-                io.report.error(format_args!("{name}: {error}"));
-                Ok(false)
-            }
-        }
-    }
-
-    fn close_slot(&mut self) -> anyhow::Result<()> {
-        let marks = self.windows.close_slot();
-        self.write_marks(marks)
-    }
-
-    /// Writes marks, unless only a table is wanted.
-    fn write_marks(&mut self, marks: Transition) -> anyhow::Result<()> {
+impl Sink for Lines<'_> {
+    fn marks(&mut self, marks: Transition, _: &Decoder) -> anyhow::Result<()> {
         if self.args.stats {
             return Ok(());
         }
@@ -377,69 +248,9 @@ impl DecodeRun<'_> {
         Ok(())
     }
 
-    /// Adds a datagram to the counts, and decodes it if it goes to a wanted port.
-    fn datagram(&mut self, datagram: &Datagram<'_>, name: &str, io: &mut Io) -> anyhow::Result<()> {
-        let ports = &self.args.port;
-        let in_range = self.range.holds(datagram.arrival);
-        if !ports.is_empty() && !datagram.templates && !ports.contains(&datagram.dport) {
-            if in_range {
-                self.packets.other_ports += 1;
-                if let Some(open) = self.windows.open_window() {
-                    open.add_datagram(false);
-                }
-            }
+    fn flows(&mut self, batch: &mut Batch) -> anyhow::Result<()> {
+        if self.args.stats {
             return Ok(());
-        }
-        if in_range {
-            let marks = self.windows.arrive(datagram.arrival);
-            self.write_marks(marks)?;
-        }
-        if !datagram.templates {
-            if in_range {
-                self.packets.datagrams += 1;
-            } else {
-                self.packets.other_times += 1;
-            }
-        }
-        self.decode(datagram, in_range, name, io)
-    }
-
-    /// Decodes a datagram. If it arrived outside of the asked range, only its templates are
-    /// learned.
-    fn decode(
-        &mut self,
-        datagram: &Datagram<'_>,
-        in_range: bool,
-        name: &str,
-        io: &mut Io,
-    ) -> anyhow::Result<()> {
-        let refused = |decoder: &Decoder| decoder.totals().foreign + decoder.totals().short;
-        let refused_before = refused(&self.decoder);
-        let batch = &mut self.batch;
-        batch.clear();
-        let Datagram { exporter, arrival, payload, .. } = *datagram;
-        if datagram.templates {
-            self.decoder.learn(exporter, payload, batch);
-        } else if in_range {
-            self.decoder.datagram(exporter, arrival, payload, batch);
-        } else if self.windows.open_window().is_some() || self.range.is_before(arrival) {
-            // Its templates may serve datagrams of the range. Pending sets that they free belong to
-            // the last window; once that is closed there is no place for them.
-            self.decoder.learn(exporter, payload, batch);
-        }
-        // Datagrams of other protocols are reported once, at the end.
-        let is_foreign = |error: &wire::Error| matches!(error.reason, Reason::Version { .. });
-        for error in batch.errors.iter().filter(|error| !is_foreign(error)) {
-            io.report.complain(
-                "parts of datagrams that cannot be read",
-                format_args!("{name}: {error}"),
-            );
-        }
-        if let Some(open) = self.windows.open_window() {
-            if in_range && !datagram.templates {
-                open.add_datagram(refused(&self.decoder) == refused_before);
-            }
-            open.add_flows(&batch.flows, batch.late, missing(batch.lost));
         }
         if self.args.nat == Nat::Post {
             for (flow, extra) in batch.flows.iter_mut().zip(&mut batch.extras) {
@@ -452,9 +263,6 @@ impl DecodeRun<'_> {
                 flow.octets = flow.octets.saturating_mul(flow.sampling.into());
             }
         }
-        if !self.args.stats {
-            self.writer.rows(&batch.flows, &batch.extras)?;
-        }
-        Ok(())
+        Ok(self.writer.rows(&batch.flows, &batch.extras)?)
     }
 }
