@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::ValueHint;
+use clap::{Parser, ValueHint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::calibration::Calibration;
 use super::findings::clock;
 use super::inside;
-use super::windowed::{WindowStage, Windowed};
+use super::state::StateFile;
+use super::windowed::{Piece, WindowStage, Windowed};
 use crate::cli::{self, Common, Io, Nets, Status, read_text};
 use crate::detect::{Detector, Explained, Ignore, Site, SiteLimits, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
 use crate::line::Tool;
-use crate::time::{End, Mark, Window};
+use crate::time::{End, Mark, Timestamp, Window};
 use crate::window::{Closed, Windows};
 
 /// The options of all three detectors.
@@ -70,7 +73,10 @@ pub struct Options {
     strict: bool,
     /// Count in this much memory, and beyond it in temporary files [default: a quarter of the RAM]
     #[arg(long, value_name = "SIZE", value_parser = cli::parse_size, env = "NFKIT_MEMORY")]
-    memory: Option<u64>,
+    pub(super) memory: Option<u64>,
+    /// The time of the clock, for a command that is told another one.
+    #[arg(skip)]
+    pub(super) now: Option<Timestamp>,
     #[command(flatten)]
     common: Common,
 }
@@ -123,13 +129,82 @@ pub struct Figure<R> {
     pub cells: fn(&R, Option<Window>, bool) -> Vec<String>,
 }
 
-/// Reads all inputs, judges every window and prints the findings.
+/// The input of a detector.
+pub enum Source<'a> {
+    /// The flow lines of the files that the options name, or of stdin.
+    Files,
+    /// A stream that another part of this process decodes.
+    Pieces(&'a mut dyn Iterator<Item = Piece>),
+}
+
+/// The result of a run of a detector.
+pub struct Judged<M> {
+    /// The exit status.
+    pub status: Status,
+    /// The memory with all windows that it learned; `None` if there was none before.
+    pub memory: Option<M>,
+}
+
+/// A detector as a command: its arguments, and the memory that `--state` keeps.
+pub trait DetectorArgs: Parser + AsRef<Common> {
+    /// The name of the command.
+    const NAME: &'static str;
+    /// The memory from one window to the next.
+    type Memory: Serialize + DeserializeOwned + Default;
+
+    /// Returns the options of all detectors.
+    fn options(&self) -> &Options;
+
+    /// Returns the options of all detectors, to be changed.
+    fn options_mut(&mut self) -> &mut Options;
+
+    /// Returns the file of `--state`.
+    fn state(&self) -> Option<&Path>;
+
+    /// Judges every window of the input and prints the findings.
+    ///
+    /// # Errors
+    /// Fails if a file of an option cannot be used, if a temporary file or stdout cannot be written,
+    /// and under `--strict` at a bad line.
+    fn judge(
+        &self,
+        source: Source<'_>,
+        memory: Option<Self::Memory>,
+        io: &mut Io,
+    ) -> anyhow::Result<Judged<Self::Memory>>;
+
+    /// Describes the size of the memory in words.
+    fn summary(memory: &Self::Memory) -> String;
+}
+
+/// Runs a detector as a command, with the memory of `--state`.
+///
+/// # Errors
+/// Those of [`DetectorArgs::judge`], and a state that cannot be used or written.
+pub fn main<T: DetectorArgs>(args: &T, io: &mut Io) -> anyhow::Result<Status> {
+    let (file, memory) = match args.state() {
+        Some(path) => {
+            let (file, memory) = StateFile::open(path, T::NAME, io).context("--state")?;
+            (Some(file), Some(memory))
+        }
+        None => (None, None),
+    };
+    let Judged { status, memory } = args.judge(Source::Files, memory, io)?;
+    if let (Some(file), Some(memory)) = (file, memory) {
+        file.save(&memory).context("--state")?;
+        io.report.detail(format_args!("state: {}", T::summary(&memory)));
+    }
+    Ok(status)
+}
+
+/// Takes all input, judges every window and prints the findings.
 ///
 /// # Errors
 /// Fails at a file of `--inside` or `--ignore` that cannot be read, a temporary file or stdout that
 /// cannot be written, and under `--strict` at a bad line.
 pub fn run<D: Detector>(
     args: &Options,
+    source: Source<'_>,
     io: &mut Io,
     tool: &'static str,
     print: Print<D::Row>,
@@ -164,10 +239,14 @@ pub fn run<D: Detector>(
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
     let began = Instant::now();
-    windowed.live(&args.files, io, |stage, io| match stage {
+    let at = |stage: WindowStage<'_, D>, io: &mut Io| match stage {
         WindowStage::Open(window, counter) => printer.early(window, began.elapsed(), counter, io),
         WindowStage::Over(closed) => printer.window(closed, io),
-    })?;
+    };
+    match source {
+        Source::Files => windowed.live(&args.files, io, at)?,
+        Source::Pieces(pieces) => windowed.pieces(pieces, io, at)?,
+    }
     if let Print::Calibration = printer.print {
         printer.calibration.print(&mut io.out)?;
     }
@@ -234,7 +313,8 @@ impl<R> Printer<'_, R> {
         io: &mut Io,
     ) -> anyhow::Result<()> {
         let Closed { mut end, counter } = closed;
-        let verdict = counter.judge(&end, clock()).context("temporary file")?;
+        let verdict =
+            counter.judge(&end, self.args.now.unwrap_or_else(clock)).context("temporary file")?;
         if let Print::Calibration = self.print {
             self.calibration.add(&verdict.metrics);
             return Ok(());

@@ -1,13 +1,13 @@
 //! nfflood: reads flow lines and prints hosts under DoS and DDoS, and the inside hosts that attack.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::{Parser, ValueHint};
 
-use super::detector::{self, Figure};
-use super::state;
+use super::detector::{self, DetectorArgs, Figure, Judged, Source};
 use crate::cli::{Common, Io, Status, Usage};
 use crate::detect::Site;
 use crate::detect::flood::{Flood, Memory, Setup};
@@ -64,48 +64,77 @@ impl AsRef<Common> for Args {
 /// Fails if a file of an option cannot be used, if a temporary file, stdout or the state cannot be
 /// written, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let pairs = Figure {
-        columns: &["victim", "attacker", "flows", "rate"],
-        host: |row: &AttackerVictim| row.victim,
-        cells: |row, window, mask| {
-            let attacker = row.attacker.map(|attacker| Host::Address(attacker).text(mask));
-            vec![
-                Host::Address(row.victim).text(mask),
-                attacker.unwrap_or_else(|| "-".to_owned()),
-                row.flows.to_string(),
-                Rate::of(row.flows, window).to_string(),
-            ]
-        },
-    };
-    let print = args.detector.print(args.pairs.then_some(pairs));
-    if args.detector.paper {
-        let rules = PaperFloodRules { flows: args.limit_flows };
-        let make = |site: &Arc<Site>| PaperFlood::new(site.clone(), rules);
-        return detector::run(&args.detector, io, "nfflood", print, make);
-    }
     // The variable is set for all runs, including those without --inside, which ignore it.
-    let is_given = !args.outside_if.is_empty() && !is_set(OUTSIDE_IF);
+    let is_given = !args.outside_if.is_empty() && !is_set(OUTSIDE_IF) && !args.detector.paper;
     if is_given && args.detector.inside.is_none() {
         let text =
             "--outside-if needs --inside, because it tells where inside addresses are forged";
         return Err(Usage(text.to_owned()).into());
     }
-    let limits = args.detector.site_limits()?;
-    let (file, memory) = state::open(args.state.as_deref(), "nfflood", io)?;
-    let outside_if = args.outside_if.into();
-    let setup = Setup { limits, outside_if, memory, live: args.live, ..Setup::default() };
-    let setup = Rc::new(setup);
-    let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
-    let status = detector::run(&args.detector, io, "nfflood", print, make)?;
-    state::save(file, setup.memory.as_ref(), io, |memory: &Memory| {
+    detector::main(&args, io)
+}
+
+impl DetectorArgs for Args {
+    const NAME: &'static str = "nfflood";
+    type Memory = Memory;
+
+    fn options(&self) -> &detector::Options {
+        &self.detector
+    }
+
+    fn options_mut(&mut self) -> &mut detector::Options {
+        &mut self.detector
+    }
+
+    fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    fn judge(
+        &self,
+        source: Source<'_>,
+        memory: Option<Memory>,
+        io: &mut Io,
+    ) -> anyhow::Result<Judged<Memory>> {
+        let pairs = Figure {
+            columns: &["victim", "attacker", "flows", "rate"],
+            host: |row: &AttackerVictim| row.victim,
+            cells: |row, window, mask| {
+                let attacker = row.attacker.map(|attacker| Host::Address(attacker).text(mask));
+                vec![
+                    Host::Address(row.victim).text(mask),
+                    attacker.unwrap_or_else(|| "-".to_owned()),
+                    row.flows.to_string(),
+                    Rate::of(row.flows, window).to_string(),
+                ]
+            },
+        };
+        let print = self.detector.print(self.pairs.then_some(pairs));
+        if self.detector.paper {
+            let rules = PaperFloodRules { flows: self.limit_flows };
+            let make = |site: &Arc<Site>| PaperFlood::new(site.clone(), rules);
+            let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+            return Ok(Judged { status, memory });
+        }
+        let limits = self.detector.site_limits()?;
+        let outside_if = self.outside_if.clone().into();
+        let memory = memory.map(RefCell::new);
+        let setup = Setup { limits, outside_if, memory, live: self.live, ..Setup::default() };
+        let setup = Rc::new(setup);
+        let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
+        let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+        if self.live {
+            let forgotten = setup.forgotten.get();
+            io.report.detail(format_args!("live: {forgotten} events had no room"));
+        }
+        let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
+        Ok(Judged { status, memory: memory.map(RefCell::into_inner) })
+    }
+
+    fn summary(memory: &Memory) -> String {
         let (known, evicted) = memory.sizes();
         format!("{known} baselines, {evicted} evicted")
-    })?;
-    if args.live {
-        let forgotten = setup.forgotten.get();
-        io.report.detail(format_args!("live: {forgotten} events had no room"));
     }
-    Ok(status)
 }
 
 #[expect(

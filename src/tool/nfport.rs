@@ -1,13 +1,13 @@
 //! nfport: reads flow lines and prints hosts that attack one port.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::{Parser, ValueHint};
 
-use super::detector;
-use super::state;
+use super::detector::{self, DetectorArgs, Judged, Source};
 use crate::cli::{Common, Io, Status};
 use crate::detect::Site;
 use crate::detect::paper::{PaperPort, PaperPortRules};
@@ -44,23 +44,51 @@ impl AsRef<Common> for Args {
 /// Fails if a file of an option cannot be used, if a temporary file, stdout or the state cannot be
 /// written, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let print = args.detector.print(None);
-    if args.detector.paper {
-        let rules = PaperPortRules { flows: args.limit_flows };
-        let make = |site: &Arc<Site>| PaperPort::new(site.clone(), rules);
-        return detector::run(&args.detector, io, "nfport", print, make);
+    detector::main(&args, io)
+}
+
+impl DetectorArgs for Args {
+    const NAME: &'static str = "nfport";
+    type Memory = Memory;
+
+    fn options(&self) -> &detector::Options {
+        &self.detector
     }
-    let limits = args.detector.site_limits()?;
-    let (file, memory) = state::open(args.state.as_deref(), "nfport", io)?;
-    let setup = Rc::new(Setup { limits, memory });
-    let make = |site: &Arc<Site>| Port::new(site.clone(), setup.clone());
-    let status = detector::run(&args.detector, io, "nfport", print, make)?;
-    state::save(file, setup.memory.as_ref(), io, |memory: &Memory| {
+
+    fn options_mut(&mut self) -> &mut detector::Options {
+        &mut self.detector
+    }
+
+    fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    fn judge(
+        &self,
+        source: Source<'_>,
+        memory: Option<Memory>,
+        io: &mut Io,
+    ) -> anyhow::Result<Judged<Memory>> {
+        let print = self.detector.print(None);
+        if self.detector.paper {
+            let rules = PaperPortRules { flows: self.limit_flows };
+            let make = |site: &Arc<Site>| PaperPort::new(site.clone(), rules);
+            let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+            return Ok(Judged { status, memory });
+        }
+        let limits = self.detector.site_limits()?;
+        let setup = Rc::new(Setup { limits, memory: memory.map(RefCell::new) });
+        let make = |site: &Arc<Site>| Port::new(site.clone(), setup.clone());
+        let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+        let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
+        Ok(Judged { status, memory: memory.map(RefCell::into_inner) })
+    }
+
+    fn summary(memory: &Memory) -> String {
         let [attackers, entered, mail, slow, evicted] = memory.sizes();
         format!(
             "{attackers} attackers, {entered} hosts that they entered, {mail} mail servers, {slow} slow \
              sources, {evicted} evicted"
         )
-    })?;
-    Ok(status)
+    }
 }

@@ -1,14 +1,14 @@
 //! nfscan: reads flow lines and prints scanners.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, ValueHint};
 
-use super::detector::{self, Figure};
-use super::state;
+use super::detector::{self, DetectorArgs, Figure, Judged, Source};
 use crate::cli::{Common, Io, Nets, Status};
 use crate::detect::Site;
 use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
@@ -57,41 +57,69 @@ impl AsRef<Common> for Args {
 /// Fails if a file of an option cannot be used, if a temporary file, stdout or the state cannot be
 /// written, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let subnets = Figure {
-        columns: &["scanner", "net", "hosts", "flows"],
-        host: |row: &Subnet| row.scanner,
-        cells: |row, _, mask| {
-            vec![
-                Host::Address(row.scanner).text(mask),
-                Host::Prefix(row.net).text(mask),
-                row.hosts.to_string(),
-                row.flows.to_string(),
-            ]
-        },
-    };
-    let print = args.detector.print(args.subnets.then_some(subnets));
-    if args.detector.paper {
-        let rules = PaperScanRules {
-            max_packets: args.max_packets,
-            hosts: args.limit_hosts,
-            nets: args.limit_nets,
-        };
-        let make = |site: &Arc<Site>| PaperScan::new(site.clone(), rules);
-        return detector::run(&args.detector, io, "nfscan", print, make);
+    detector::main(&args, io)
+}
+
+impl DetectorArgs for Args {
+    const NAME: &'static str = "nfscan";
+    type Memory = Memory;
+
+    fn options(&self) -> &detector::Options {
+        &self.detector
     }
-    let limits = args.detector.site_limits()?;
-    let survey = match &args.survey {
-        Some(nets) => Networks::new(nets.load().context("--survey")?),
-        None => Networks::default(),
-    };
-    let (file, memory) = state::open(args.state.as_deref(), "nfscan", io)?;
-    let setup = Rc::new(Setup { limits, survey, memory });
-    let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
-    let status = detector::run(&args.detector, io, "nfscan", print, make)?;
-    state::save(file, setup.memory.as_ref(), io, |memory: &Memory| {
+
+    fn options_mut(&mut self) -> &mut detector::Options {
+        &mut self.detector
+    }
+
+    fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    fn judge(
+        &self,
+        source: Source<'_>,
+        memory: Option<Memory>,
+        io: &mut Io,
+    ) -> anyhow::Result<Judged<Memory>> {
+        let subnets = Figure {
+            columns: &["scanner", "net", "hosts", "flows"],
+            host: |row: &Subnet| row.scanner,
+            cells: |row, _, mask| {
+                vec![
+                    Host::Address(row.scanner).text(mask),
+                    Host::Prefix(row.net).text(mask),
+                    row.hosts.to_string(),
+                    row.flows.to_string(),
+                ]
+            },
+        };
+        let print = self.detector.print(self.subnets.then_some(subnets));
+        if self.detector.paper {
+            let rules = PaperScanRules {
+                max_packets: self.max_packets,
+                hosts: self.limit_hosts,
+                nets: self.limit_nets,
+            };
+            let make = |site: &Arc<Site>| PaperScan::new(site.clone(), rules);
+            let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+            return Ok(Judged { status, memory });
+        }
+        let limits = self.detector.site_limits()?;
+        let survey = match &self.survey {
+            Some(nets) => Networks::new(nets.load().context("--survey")?),
+            None => Networks::default(),
+        };
+        let setup = Rc::new(Setup { limits, survey, memory: memory.map(RefCell::new) });
+        let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
+        let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+        let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
+        Ok(Judged { status, memory: memory.map(RefCell::into_inner) })
+    }
+
+    fn summary(memory: &Memory) -> String {
         let [sources, targets, hosts] = memory.sizes();
         let evicted = memory.evicted();
         format!("{sources} sources with {targets} targets, {hosts} hosts in use, {evicted} evicted")
-    })?;
-    Ok(status)
+    }
 }

@@ -5,7 +5,6 @@
 //! aside and the detector starts with an empty memory, because it must not stop the next ten minutes from
 //! being judged.
 
-use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -28,37 +27,22 @@ const MODE: u32 = 0o640;
 /// Without this limit a long sparse file, made by somebody else who may write it, would take all memory.
 const MAX: u64 = 1 << 30;
 
-/// Locks and reads the file of `--state`; without the option there is no memory.
-///
-/// # Errors
-/// See [`StateFile::open`].
-pub fn open<T: DeserializeOwned + Default>(
-    path: Option<&Path>,
-    tool: &'static str,
-    io: &mut Io,
-) -> anyhow::Result<(Option<StateFile>, Option<RefCell<T>>)> {
-    let Some(path) = path else { return Ok((None, None)) };
-    let (file, memory) = StateFile::open(path, tool, io).context("--state")?;
-    Ok((Some(file), Some(RefCell::new(memory))))
+/// The reason why a state file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is no state of this command and version. It is left alone, because it may have been named
+    /// by mistake.
+    #[error("{0}")]
+    Unfit(String),
+    /// The file is in use, or the system refuses it.
+    #[error("{0:#}")]
+    Other(anyhow::Error),
 }
 
-/// Saves the memory to the file of `--state`, if there is one, and prints `summary` of it under
-/// `--verbose`.
-///
-/// # Errors
-/// See [`StateFile::save`].
-pub fn save<T: Serialize>(
-    file: Option<StateFile>,
-    memory: Option<&RefCell<T>>,
-    io: &mut Io,
-    summary: impl Fn(&T) -> String,
-) -> anyhow::Result<()> {
-    if let (Some(file), Some(memory)) = (file, memory) {
-        let memory = memory.borrow();
-        file.save(&*memory).context("--state")?;
-        io.report.detail(format_args!("state: {}", summary(&memory)));
+impl From<anyhow::Error> for OpenError {
+    fn from(error: anyhow::Error) -> OpenError {
+        OpenError::Other(error)
     }
-    Ok(())
 }
 
 /// A state file, locked until it is dropped.
@@ -76,14 +60,14 @@ impl StateFile {
     /// # Errors
     /// Fails if another run holds the lock, or if the file is a link or not a regular file, or cannot be
     /// read or set aside.
-    fn open<T: DeserializeOwned + Default>(
+    pub fn open<T: DeserializeOwned + Default>(
         path: &Path,
         tool: &'static str,
         io: &mut Io,
-    ) -> anyhow::Result<(StateFile, T)> {
+    ) -> Result<(StateFile, T), OpenError> {
         let name = path.display();
         // The file is checked before the lock is created, so that no lock is left beside a wrong name.
-        open_regular(path, OpenOptions::new().read(true))?;
+        open_state(path)?;
         let beside = beside(path, ".lock");
         let lock = open_regular(
             &beside,
@@ -100,7 +84,7 @@ impl StateFile {
                 },
             )?;
         let kept = StateFile { path: path.to_owned(), tool, _lock: lock };
-        let Some(file) = open_regular(path, OpenOptions::new().read(true))? else {
+        let Some(file) = open_state(path)? else {
             return Ok((kept, T::default()));
         };
         let mut bytes = Vec::new();
@@ -109,16 +93,16 @@ impl StateFile {
             return Ok((kept, T::default()));
         }
         if bytes.len() as u64 > MAX {
-            anyhow::bail!("{name}: more than 1 GiB, the limit for a state; is it the right file?");
+            return Err(OpenError::Unfit(format!(
+                "{name}: more than 1 GiB, the limit for a state; is it the right file?"
+            )));
         }
         match state::read(tool, &bytes) {
             Ok(state) => Ok((kept, state)),
             // The file of another command, or no state at all, was named by mistake and is left alone.
             Err(
                 error @ (StateError::Foreign | StateError::Tool { .. } | StateError::Version(_)),
-            ) => {
-                anyhow::bail!("{name}: {error}")
-            }
+            ) => Err(OpenError::Unfit(format!("{name}: {error}"))),
             Err(error) => {
                 let aside = self::beside(path, ".bad");
                 std::fs::rename(path, &aside).with_context(|| name.to_string())?;
@@ -135,7 +119,7 @@ impl StateFile {
     ///
     /// # Errors
     /// Fails if the disk is full or the directory cannot be written; the old file then stays.
-    fn save<T: Serialize>(&self, state: &T) -> anyhow::Result<()> {
+    pub fn save<T: Serialize>(&self, state: &T) -> anyhow::Result<()> {
         let name = || self.path.display().to_string();
         let bytes = state::write(self.tool, state).with_context(name)?;
         let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
@@ -148,6 +132,17 @@ impl StateFile {
         // The rename itself is on the disk once its directory is.
         File::open(dir).and_then(|dir| dir.sync_all()).with_context(name)
     }
+}
+
+/// Opens a state file for reading, and returns `None` if there is none.
+///
+/// # Errors
+/// See [`open_regular`]; something that is no regular file is unfit.
+fn open_state(path: &Path) -> Result<Option<File>, OpenError> {
+    let unfit = || std::fs::symlink_metadata(path).is_ok_and(|of| !of.is_file());
+    open_regular(path, OpenOptions::new().read(true)).map_err(|error| {
+        if unfit() { OpenError::Unfit(format!("{error:#}")) } else { OpenError::Other(error) }
+    })
 }
 
 /// Opens a regular file without waiting, and returns `None` if there is none. A FIFO would hold the run

@@ -1,10 +1,12 @@
 //! Reads flow lines from files, window by window, for every filter that counts by windows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::{Input, Io, Usage};
+use crate::flow::Flow;
 use crate::line::{Item, Reader, StreamError, Tool};
-use crate::time::Window;
+use crate::time::{Mark, Window};
 use crate::window::{Closed, Counter, Exclusion, WindowError, Windows};
 
 /// A window as a filter sees it while input is read.
@@ -14,6 +16,15 @@ pub enum WindowStage<'a, C> {
     Open(Window, &'a mut C),
     /// The window is over.
     Over(Closed<C>),
+}
+
+/// A piece of a stream of flows that is not read from text.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// A mark.
+    Mark(Mark),
+    /// Some flows, shared by all that count them.
+    Flows(Arc<Vec<Flow>>),
 }
 
 /// One run over all inputs.
@@ -68,6 +79,30 @@ impl<C: Counter, F: FnMut() -> C, X: Exclusion> Windowed<C, F, X> {
         let stdin = [PathBuf::from("-")];
         for path in if files.is_empty() { &stdin } else { files } {
             self.file(path, io, &mut at)?;
+        }
+        self.windows.end().map_err(refused)?;
+        self.windows.closed().try_for_each(|closed| at(WindowStage::Over(closed), io))
+    }
+
+    /// Takes all pieces, and calls `at` as [`Windowed::live`] does.
+    ///
+    /// # Errors
+    /// Everything that stops the command.
+    pub fn pieces(
+        &mut self,
+        pieces: impl Iterator<Item = Piece>,
+        io: &mut Io,
+        mut at: impl FnMut(WindowStage<'_, C>, &mut Io) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for piece in pieces {
+            match piece {
+                Piece::Mark(mark) => self.windows.mark(&mark).map_err(refused)?,
+                Piece::Flows(flows) => {
+                    self.has_read = true;
+                    self.windows.flows(&flows).map_err(refused)?;
+                }
+            }
+            self.windows.closed().try_for_each(|closed| at(WindowStage::Over(closed), io))?;
         }
         self.windows.end().map_err(refused)?;
         self.windows.closed().try_for_each(|closed| at(WindowStage::Over(closed), io))
