@@ -10,6 +10,7 @@ mod decode;
 pub mod detector;
 mod findings;
 mod inside;
+pub mod nf_every10;
 pub mod nfcap;
 #[expect(clippy::disallowed_methods, reason = "--since and --until may be relative to now")]
 pub mod nfdump_txt;

@@ -1,0 +1,199 @@
+//! nf-every10: the ten-minute job. It analyses each finished capture file of a spool, in order, at least
+//! once.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::capture;
+use crate::cli::{self, Io, Status, Usage};
+use crate::finding::DETECTORS;
+use crate::flow::Networks;
+use crate::time::Timestamp;
+
+mod analyse;
+mod args;
+mod aside;
+mod current;
+mod detectors;
+mod exporters;
+mod facts;
+mod hand_over;
+mod health;
+mod ledger;
+mod metrics;
+mod names;
+mod out_dir;
+mod progress;
+mod retain;
+mod slots;
+mod states;
+mod troubles;
+mod work;
+
+pub use args::Args;
+
+use detectors::{DetectorWords, Detectors};
+use names::shown;
+use out_dir::OutDir;
+use work::{Job, Setup};
+
+/// Runs nf-every10.
+///
+/// # Errors
+/// Fails if an option or a file that it names is wrong, if SPOOL cannot be read or OUT not be written, or if
+/// OUT belongs to another spool.
+pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
+    let (Some(spool), Some(out)) = (&args.spool, &args.out) else {
+        return Err(Usage("SPOOL and OUT must be named".to_owned()).into());
+    };
+    let clock = Clock { fixed: args.now };
+    // A wrong --inside, or a variable that is wrong, is no fault of a file's.
+    let detectors = detectors_of(&args, clock.now())?;
+    let spool =
+        spool.canonicalize().map_err(|error| anyhow::anyhow!("{}: {error}", shown(spool)))?;
+    if spool.join("ledger").is_file() && spool.join("lock").is_file() {
+        let text =
+            format!("{} has the ledger of an OUT; SPOOL comes first, then OUT", shown(&spool));
+        return Err(Usage(text).into());
+    }
+    let out = OutDir::open(out).map_err(|error| anyhow::anyhow!("{}: {error}", shown(out)))?;
+    _ = tempfile::env::override_temp_dir(&out.scratch(""));
+    silence_panics();
+    let setup = Setup {
+        inside: Networks::new(detectors.inside()?.unwrap_or_default()),
+        search_path: search_path(),
+        args: &args,
+        clock,
+        spool,
+        out,
+        detectors,
+    };
+    locked(&setup, io)
+}
+
+/// The clock of a run, or the time that `--now` sets.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    fixed: Option<Timestamp>,
+}
+
+impl Clock {
+    /// Returns the time in whole seconds.
+    fn now(self) -> Timestamp {
+        self.fixed.unwrap_or_else(|| Timestamp::from_secs(capture::clock().secs()))
+    }
+}
+
+/// Parses the options of the detectors and tries them.
+fn detectors_of(args: &Args, now: Timestamp) -> anyhow::Result<Detectors> {
+    let words = |name: &str, own: &[String]| {
+        args.shared_words(name).into_iter().chain(own.iter().cloned()).collect::<Vec<_>>()
+    };
+    let words = DetectorWords {
+        scan: &words("nfscan", &args.nfscan),
+        flood: &words("nfflood", &args.nfflood),
+        port: &words("nfport", &args.nfport),
+        memory: args.memory.unwrap_or_else(cli::quarter_of_ram),
+    };
+    Detectors::new(&words, now)
+}
+
+/// Works with the lock held, until no work is left that came before the end of the run.
+fn locked(setup: &Setup<'_>, io: &mut Io) -> anyhow::Result<Status> {
+    let out = &setup.out;
+    let cannot = |error: std::io::Error| {
+        anyhow::anyhow!("{} cannot be written to; nothing was analysed: {error}", shown(out.root()))
+    };
+    let mut status = Status::Done;
+    loop {
+        // The run that has the lock will look at the spool once more: this mark is removed only before a
+        // look, and that run looks for the mark after it has released the lock.
+        touch(&out.path("again")).map_err(cannot)?;
+        let file = touch(&out.path("lock")).map_err(cannot)?;
+        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, Errno::EWOULDBLOCK)) => return Ok(status),
+            Err((_, errno)) => return Err(cannot(errno.into())),
+        };
+        own(setup)?;
+        out.clear_scratch().map_err(cannot)?;
+        let mut job = Job::new(setup, io).map_err(cannot)?;
+        let result = job.work(io);
+        let has_failed = job.has_failed();
+        out.remove_scratch().map_err(cannot)?;
+        result?;
+        if has_failed {
+            status = Status::Failed;
+        }
+        drop(lock);
+        if job.is_stopped() || !out.path("again").exists() {
+            return Ok(status);
+        }
+    }
+}
+
+/// Opens a file for writing, and creates it if it does not exist.
+fn touch(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o640).open(path)
+}
+
+/// Keeps in OUT/spool which spool OUT is of.
+///
+/// # Errors
+/// OUT is of another spool that still has files. The files of two spools have the same names, so that those
+/// of one would pass for those of the other.
+fn own(setup: &Setup<'_>) -> anyhow::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let (spool, out) = (&setup.spool, &setup.out);
+    let before = out_dir::read(&out.path("spool"))?;
+    let before =
+        Path::new(std::ffi::OsStr::from_bytes(before.strip_suffix(b"\n").unwrap_or(&before)));
+    if before == spool {
+        return Ok(());
+    }
+    // A spool that was moved is the same one.
+    let is_other = match (fs::metadata(before), fs::metadata(spool)) {
+        (Ok(a), Ok(b)) => a.is_dir() && (a.dev(), a.ino()) != (b.dev(), b.ino()),
+        _ => false,
+    };
+    if is_other && slots::has_files(before) {
+        let (out, before, spool) = (shown(out.root()), shown(before), shown(spool));
+        anyhow::bail!(
+            "{out}: belongs to the spool {before}, not to {spool}; name another OUT, or remove \
+             {out}/spool if it is the same spool"
+        );
+    }
+    out.clear_scratch()?;
+    let mut line = spool.as_os_str().as_bytes().to_vec();
+    line.push(b'\n');
+    Ok(out.replace("spool", &line)?)
+}
+
+/// Returns the search path of the hook: cron's does not have the directory of nfkit.
+#[expect(clippy::disallowed_methods, reason = "a command may read the environment")]
+fn search_path() -> OsString {
+    let here = std::env::current_exe().ok();
+    let here = here.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let given = std::env::var_os("PATH").unwrap_or_default();
+    let given: Vec<_> = std::env::split_paths(&given).collect();
+    let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+    let all = here.into_iter().chain(given).chain(usual);
+    std::env::join_paths(all.filter(|dir| !dir.as_os_str().is_empty())).unwrap_or_default()
+}
+
+/// Prints no panic of a detector: it is told as one line when its thread has ended.
+fn silence_panics() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let thread = std::thread::current();
+        if !thread.name().is_some_and(|name| DETECTORS.contains(&name)) {
+            others(info);
+        }
+    }));
+}

@@ -1,0 +1,335 @@
+//! The analysis of one slot: decoded once, judged by three detectors, with the evidence of their findings.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+
+use super::detectors::{Buffer, DetectorRun, Detectors, Feed, gathered};
+use super::exporters::{Exporters, Heard};
+use super::facts::Facts;
+use super::ledger::Verdict;
+use super::names::SlotName;
+use super::out_dir::OutDir;
+use super::states::States;
+use crate::capture::Closing;
+use crate::finding::DETECTORS;
+use crate::flow::Networks;
+use crate::line::{Column, REQUIRED, Writer};
+use crate::time::{End, Mark, Timestamp, WindowState};
+use crate::tool::decode::{self, CaptureDecoder, FileOutcome, Sink};
+use crate::tool::nfgrep;
+use crate::window::{ArrivalWindows, TimeRange, Transition};
+use crate::wire::{Batch, Decoder, DecoderLimits};
+
+/// The columns of evidence beside the nine.
+const FURTHER: [Column; 4] = [Column::Start, Column::End, Column::Flags, Column::Exporter];
+
+/// The level of compression of evidence.
+const ZSTD_LEVEL: i32 = 3;
+
+/// The site and the options of the job that an analysis needs.
+#[derive(Debug)]
+pub(super) struct Analyser<'a> {
+    pub out: &'a OutDir,
+    pub detectors: &'a Detectors,
+    pub inside: &'a Networks,
+    /// Flow lines kept for each finding.
+    pub evidence: u64,
+    /// The latest start of a slot.
+    pub limit: Timestamp,
+}
+
+/// The results of a slot. The evidence is in the temporary file `evidence`, if there is any.
+#[derive(Debug)]
+pub(super) struct Analysed {
+    /// The verdict on each file.
+    pub verdicts: Vec<Verdict>,
+    /// The finding lines and marks of all detectors.
+    pub findings: Vec<u8>,
+    /// The number of findings.
+    pub count: u64,
+    /// The closing marks of the slot's windows.
+    pub ends: Vec<End>,
+    /// The exporters that were heard.
+    pub heard: Heard,
+    /// The facts about the slot.
+    pub facts: Facts,
+    /// The messages about the slot.
+    pub said: Vec<u8>,
+    /// Each detector's part, without its output.
+    pub runs: [DetectorRun; 3],
+}
+
+/// An error of an analysis, with the messages so far.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The reason.
+    pub error: anyhow::Error,
+    /// The messages about the slot.
+    pub said: Vec<u8>,
+}
+
+impl Analyser<'_> {
+    /// Decodes and judges the files of a slot. Without `states`, the detectors have no memory.
+    ///
+    /// # Errors
+    /// No file that can be used, or OUT takes no more.
+    pub fn slot(
+        &self,
+        slot: &SlotName,
+        files: &[PathBuf],
+        exporters: &Exporters,
+        states: Option<&States>,
+    ) -> Result<Analysed, Failure> {
+        let said = Buffer::new(Vec::new());
+        self.analyse(slot, files, exporters, states, &said)
+            .map_err(|error| Failure { error, said: std::mem::take(&mut *said.lock()) })
+    }
+
+    fn analyse(
+        &self,
+        slot: &SlotName,
+        files: &[PathBuf],
+        exporters: &Exporters,
+        states: Option<&States>,
+        said: &Buffer<Vec<u8>>,
+    ) -> anyhow::Result<Analysed> {
+        let mut outcomes = Vec::new();
+        let mut ends = Vec::new();
+        let mut facts = Facts { slot: slot.start.rfc3339(), ..Facts::default() };
+        let mut spoke = BTreeSet::new();
+        let runs = self.detectors.judge(states, |feed| {
+            let lines = BufWriter::with_capacity(1 << 18, self.out.create_scratch("flows")?);
+            let columns = [REQUIRED.as_slice(), &FURTHER].concat();
+            let mut sink = SlotSink {
+                feed,
+                lines: Writer::new(lines).columns(&columns),
+                inside: self.inside,
+                exporters,
+                limit: self.limit,
+                at: slot.start,
+                facts: &mut facts,
+                ends: &mut ends,
+            };
+            sink.lines.fields()?;
+            let mut io = gathered("nf-every10", &Buffer::new(std::io::sink()), said);
+            let range = TimeRange::default();
+            let windows = ArrivalWindows::new(None, range, false);
+            let decoder = Decoder::new(DecoderLimits::default());
+            let mut capture = CaptureDecoder::new(decoder, windows, range, &[]);
+            for (n, path) in files.iter().enumerate() {
+                let joins = n + 1 < files.len();
+                outcomes.push(capture.file(path, joins, &mut sink, &mut io)?);
+            }
+            capture.end(&mut sink)?;
+            sink.lines.flush()?;
+            for complaint in decode::complaints(&capture.decoder, false) {
+                io.report.warn(complaint);
+            }
+            io.report.finish();
+            spoke = spoke_in(&capture.decoder);
+            sink.facts.take_exporters(&capture.decoder);
+            Ok(())
+        })?;
+        anyhow::ensure!(!ends.is_empty(), "no file of the slot can be read");
+        let mut analysed = Analysed {
+            verdicts: verdicts(&outcomes, &ends),
+            findings: Vec::new(),
+            count: 0,
+            heard: Heard {
+                at: slot.start.secs(),
+                states: ends.iter().map(|end| end.state).collect(),
+                spoke,
+            },
+            ends,
+            facts,
+            said: Vec::new(),
+            runs,
+        };
+        analysed.join();
+        if analysed.count > 0 {
+            self.write_evidence(&analysed.findings, said)?;
+        }
+        analysed.said = std::mem::take(&mut *said.lock());
+        for run in &mut analysed.runs {
+            analysed.said.append(&mut run.said);
+        }
+        Ok(analysed)
+    }
+
+    /// Writes the evidence of all findings to the temporary file `evidence`.
+    fn write_evidence(&self, findings: &[u8], said: &Buffer<Vec<u8>>) -> anyhow::Result<()> {
+        let list = self.out.scratch("findings");
+        self.out.create_scratch("findings")?.write_all(findings)?;
+        let to = zstd::Encoder::new(self.out.create_scratch("evidence")?, ZSTD_LEVEL)?;
+        let to = Buffer::new(Some(to));
+        let mut io = gathered("nfgrep", &Buffer::new(Compressed(to.clone())), said);
+        let most = self.evidence.to_string();
+        let flows = self.out.scratch("flows");
+        let words = ["nfgrep", "--evidence", &most, "--finding"].map(Into::into);
+        let words = words.into_iter().chain([list.into_os_string(), flows.into_os_string()]);
+        let args = nfgrep::Args::try_parse_from::<_, std::ffi::OsString>(words)?;
+        nfgrep::run(args, &mut io)?;
+        io.out.flush()?;
+        drop(io);
+        let encoder = to.lock().take();
+        let file = encoder.context("the evidence is not whole")?.finish()?;
+        file.sync_all()?;
+        Ok(())
+    }
+}
+
+/// A compressor that is taken back when all is written.
+struct Compressed(Buffer<Option<zstd::Encoder<'static, File>>>);
+
+impl Write for Compressed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0
+            .lock()
+            .as_mut()
+            .map_or(Err(std::io::ErrorKind::NotConnected.into()), |to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        // A flush of the compressor would cost a block; finish() writes all.
+        Ok(())
+    }
+}
+
+impl Analysed {
+    /// Joins the output of the detectors. One that failed has no findings, and its windows are cut: they
+    /// must not pass for quiet ones.
+    fn join(&mut self) {
+        let mut fields: Option<Vec<u8>> = None;
+        for (name, run) in DETECTORS.iter().zip(&mut self.runs) {
+            let output = std::mem::take(&mut run.findings);
+            if run.failed.is_some() {
+                self.findings.extend_from_slice(&unjudged(&self.ends, name));
+                continue;
+            }
+            for line in output.split_inclusive(|byte| *byte == b'\n') {
+                if line.starts_with(b"#fields\t") {
+                    if fields.is_none() {
+                        self.findings.splice(0..0, line.iter().copied());
+                        fields = Some(line.to_vec());
+                    }
+                    continue;
+                }
+                self.count += u64::from(!line.starts_with(b"#"));
+                self.findings.extend_from_slice(line);
+            }
+        }
+    }
+}
+
+/// Returns the marks of a detector that failed.
+fn unjudged(ends: &[End], name: &str) -> Vec<u8> {
+    let mut text = String::new();
+    for end in ends {
+        let open = Mark::Window(end.window);
+        let mut end = End { state: Some(WindowState::Cut), ..end.clone() };
+        end.tool = Some(name.to_owned());
+        text.push_str(&format!("{open}\n{}\n", Mark::End(end)));
+    }
+    text.into_bytes()
+}
+
+/// Returns the verdict on each file. If no file is at fault and the window was still not seen whole, all
+/// files are cut.
+fn verdicts(outcomes: &[FileOutcome], ends: &[End]) -> Vec<Verdict> {
+    let has_fault = outcomes.iter().any(|outcome| *outcome != FileOutcome::Whole);
+    let is_cut = ends.iter().any(|end| end.state == Some(WindowState::Cut));
+    let verdict = |outcome: &FileOutcome| match outcome {
+        FileOutcome::Unreadable => Verdict::Failed,
+        FileOutcome::Torn => Verdict::Cut,
+        FileOutcome::Whole if is_cut && !has_fault => Verdict::Cut,
+        FileOutcome::Whole => Verdict::Done,
+    };
+    outcomes.iter().map(verdict).collect()
+}
+
+/// Returns the exporters that sent a datagram.
+fn spoke_in(decoder: &Decoder) -> BTreeSet<std::net::IpAddr> {
+    let spoke = decoder.stats().filter(|(_, stats)| stats.datagrams > 0);
+    spoke.map(|(domain, _)| domain.exporter).collect()
+}
+
+/// The receiver of a slot's flows: the detectors, and a file of flow lines for the evidence.
+struct SlotSink<'a> {
+    feed: &'a mut Feed,
+    lines: Writer<BufWriter<File>>,
+    inside: &'a Networks,
+    exporters: &'a Exporters,
+    limit: Timestamp,
+    /// The start of the slot.
+    at: Timestamp,
+    facts: &'a mut Facts,
+    ends: &'a mut Vec<End>,
+}
+
+impl Sink for SlotSink<'_> {
+    fn marks(&mut self, marks: Transition, decoder: &Decoder) -> anyhow::Result<()> {
+        if let Some(mut end) = marks.ended {
+            let heard =
+                Heard { at: self.at.secs(), states: vec![end.state], spoke: spoke_in(decoder) };
+            let mut exporters = self.exporters.clone();
+            exporters.hear(&heard, self.limit);
+            end.put("silent", exporters.silent().to_string());
+            let mark = Mark::End(end.clone());
+            self.lines.mark(&mark)?;
+            self.feed.mark(&mark);
+            self.ends.push(end);
+        }
+        if let Some(window) = marks.opened {
+            self.facts.seconds = window.seconds();
+            let mark = Mark::Window(Some(window));
+            self.lines.mark(&mark)?;
+            self.feed.mark(&mark);
+        }
+        Ok(())
+    }
+
+    fn flows(&mut self, batch: &mut Batch) -> anyhow::Result<()> {
+        self.facts.add(&batch.flows, self.inside);
+        self.lines.flows(&batch.flows)?;
+        self.feed.flows(&batch.flows);
+        Ok(())
+    }
+
+    fn closing(&mut self, closing: &Closing) {
+        self.facts.close(closing);
+    }
+}
+
+/// Puts the results in their places, the findings last, and takes away an old one where there is none now.
+/// The disk has them before the ledger says so. Returns true if the findings differ from those before.
+///
+/// # Errors
+/// The system's error.
+pub(super) fn place(out: &OutDir, slot: &SlotName, analysed: &Analysed) -> anyhow::Result<bool> {
+    let base = slot.base();
+    let name = |end: &str| base.with_file_name(format!("nfcap.{}.{end}", slot.digits));
+    let dir = base.parent().unwrap_or(Path::new(""));
+    super::out_dir::create_dirs(&out.path(dir))?;
+    if analysed.count > 0 {
+        out.place("evidence", name("evidence.zst"))?;
+    } else {
+        super::out_dir::remove(&out.path(name("evidence.zst")))?;
+    }
+    // An earlier version wrote evidence without compression.
+    super::out_dir::remove(&out.path(name("evidence")))?;
+    if analysed.said.is_empty() {
+        super::out_dir::remove(&out.path(name("said")))?;
+    } else {
+        out.replace(name("said"), &analysed.said)?;
+    }
+    let findings = name("findings");
+    let has_changed = super::out_dir::read(&out.path(&findings))? != analysed.findings;
+    out.replace(&findings, &analysed.findings)?;
+    out.sync(dir)?;
+    Ok(has_changed)
+}

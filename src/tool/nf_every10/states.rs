@@ -1,0 +1,124 @@
+//! OUT/state: the memories of the detectors, and OUT/state/before: the same before the newest slot.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::names::SlotName;
+use super::out_dir::{OutDir, create_dirs, remove};
+use crate::finding::DETECTORS;
+use crate::time::Timestamp;
+
+/// The directory of the states.
+#[derive(Clone, Debug)]
+pub(super) struct States {
+    out: OutDir,
+    dir: PathBuf,
+}
+
+impl States {
+    /// Returns the states of OUT.
+    pub fn new(out: &OutDir) -> States {
+        States { out: out.clone(), dir: out.path("state") }
+    }
+
+    /// Returns the state file of a detector.
+    pub fn path(&self, detector: &str) -> PathBuf {
+        self.dir.join(detector)
+    }
+
+    /// Creates the directory. Returns true if it did not exist.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn create(&self) -> io::Result<bool> {
+        if fs::symlink_metadata(&self.dir).is_ok() {
+            return Ok(false);
+        }
+        create_dirs(&self.dir).map(|()| true)
+    }
+
+    /// Removes what a detector left that was killed while it wrote its state.
+    pub fn clear(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".tmp") && name.len() == 10 {
+                // A file that stays is harmless.
+                _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Sees to it that a slot that is done again is judged, and learned, with what the detectors had
+    /// learned before it. A kill, or one more file, then changes nothing. A slot older than that one
+    /// teaches the detectors nothing, so it needs no such care. Slots that start later than `limit` were
+    /// judged while the clock was wrong.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn remember(&self, slot: &SlotName, limit: Timestamp) -> io::Result<()> {
+        let before = self.dir.join("before");
+        let stamp = |time: Timestamp| -> String {
+            time.rfc3339().chars().filter(char::is_ascii_digit).collect()
+        };
+        let start = stamp(slot.start);
+        let last = fs::read_to_string(before.join("slot")).unwrap_or_default();
+        let last = last.trim_end();
+        // Digits of one length compare as text.
+        let last = if last.len() == 14 { last } else { "" };
+        if last == start {
+            for name in DETECTORS {
+                self.restore(name, &before)?;
+            }
+        } else if last < start.as_str() || last > stamp(limit).as_str() {
+            self.keep(&start, &before)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a detector the state that it had before the slot.
+    fn restore(&self, name: &str, before: &Path) -> io::Result<()> {
+        let (kept, state) = (before.join(name), self.path(name));
+        if kept.is_file() {
+            let bytes = fs::read(kept)?;
+            return self.out.replace(Path::new("state").join(name), &bytes);
+        }
+        // It had none. Only what was learned since is removed: nobody else's file.
+        let (Ok(of), Ok(since)) = (fs::symlink_metadata(&state), before.join("slot").metadata())
+        else {
+            return Ok(());
+        };
+        if of.is_file() && of.modified()? > since.modified()? {
+            remove(&state)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the states as they are before the slot `start`.
+    fn keep(&self, start: &str, before: &Path) -> io::Result<()> {
+        let new = self.dir.join("before.new");
+        match fs::remove_dir_all(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        create_dirs(&new)?;
+        for name in DETECTORS {
+            let state = self.path(name);
+            if fs::symlink_metadata(&state).is_ok_and(|of| of.is_file()) {
+                // Detectors replace their file, and so leave this one as it is.
+                if fs::hard_link(&state, new.join(name)).is_err() {
+                    fs::copy(&state, new.join(name))?;
+                }
+            }
+        }
+        self.out.replace("state/before.new/slot", format!("{start}\n").as_bytes())?;
+        self.out.sync("state/before.new")?;
+        match fs::remove_dir_all(before) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(new, before)?;
+        self.out.sync("state")
+    }
+}

@@ -1,0 +1,604 @@
+//! One run of the job with the lock held: all that is pending, and what the admin should know of it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::analyse::{self, Analysed, Analyser, Failure};
+use super::detectors::Detectors;
+use super::exporters::Exporters;
+use super::facts::Facts;
+use super::health::{Health, is_late};
+use super::ledger::{Ledger, Line, TRIES, Verdict};
+use super::metrics::{self, RunCounts};
+use super::names::shown;
+use super::out_dir::{self, OutDir};
+use super::progress::Progress;
+use super::retain::{self, Keep};
+use super::slots::{Attempts, Look, PendingSlot, pending};
+use super::states::States;
+use super::{Args, Clock, aside, current, hand_over, troubles};
+use crate::cli::Io;
+use crate::finding::DETECTORS;
+use crate::flow::Networks;
+use crate::time::Timestamp;
+
+/// Seconds of a slot, if none was analysed yet.
+const SLOT_SECONDS: u32 = 600;
+
+/// Slots of the future; with more, the clock is asked about.
+const AHEAD: usize = 3;
+
+/// Lines of messages that are shown for a file that failed or is torn.
+const SHOWN: usize = 5;
+
+/// Bytes free in OUT below which the admin is told, unless they are a twentieth of the disk.
+const LOW: u64 = 1 << 30;
+
+/// The file of facts about the newest slot.
+pub(super) const FACTS: &str = "last-slot";
+
+/// The mark of an OUT that an earlier version made, in which nothing is removed.
+const KEEPS_ALL: &str = "keeps-all";
+
+/// The options of a run, with the files that they name opened.
+#[derive(Debug)]
+pub(super) struct Setup<'a> {
+    pub args: &'a Args,
+    pub clock: Clock,
+    pub spool: PathBuf,
+    pub out: OutDir,
+    pub detectors: Detectors,
+    pub inside: Networks,
+    /// The search path of the hook.
+    pub search_path: OsString,
+}
+
+/// A run of the job.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    setup: &'a Setup<'a>,
+    states: States,
+    ledger: Ledger,
+    exporters: Exporters,
+    health: Health,
+    facts: Facts,
+    attempts: Attempts,
+    counts: RunCounts,
+    keep: Option<Keep>,
+    began: Instant,
+    /// Detectors of which this run has told that they judge without their state.
+    told: BTreeSet<&'static str>,
+    has_failed: bool,
+    /// OUT takes no more.
+    is_stopped: bool,
+}
+
+impl<'a> Job<'a> {
+    /// Returns a run that has done nothing yet.
+    ///
+    /// # Errors
+    /// A file of OUT that cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the time that a run takes is told")]
+    pub fn new(setup: &'a Setup<'a>, io: &mut Io) -> io::Result<Job<'a>> {
+        let out = &setup.out;
+        let ledger = Ledger::read(out)?;
+        let is_old = !ledger.is_empty() && !out.path("health").exists();
+        let health = Health::read(out, setup.clock.now())?;
+        let exporters = out_dir::read(&out.path("exporters"))?;
+        let facts = out_dir::read(&out.path(FACTS))?;
+        let mut job = Job {
+            states: States::new(out),
+            exporters: Exporters::parse(&String::from_utf8_lossy(&exporters)),
+            // Facts that cannot be read are those of no slot.
+            facts: serde_json::from_slice(&facts).unwrap_or_default(),
+            ledger,
+            health,
+            attempts: Attempts::default(),
+            counts: RunCounts::default(),
+            keep: None,
+            began: Instant::now(),
+            told: BTreeSet::new(),
+            has_failed: false,
+            is_stopped: false,
+            setup,
+        };
+        job.keep = job.decide_keep(is_old, io)?;
+        Ok(job)
+    }
+
+    /// Returns true if something went wrong that has been reported.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Returns true if OUT took no more.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Returns the ages up to which results are kept; `None` to keep all. An OUT of an earlier version
+    /// kept all, so it needs somebody who decides.
+    fn decide_keep(&mut self, is_old: bool, io: &mut Io) -> io::Result<Option<Keep>> {
+        let out = &self.setup.out;
+        let mark = out.path(KEEPS_ALL);
+        if let Some(keep) = self.setup.args.keep {
+            out_dir::remove(&mark)?;
+            return Ok(Some(keep));
+        }
+        if is_old && !mark.exists() {
+            out.replace(KEEPS_ALL, b"")?;
+            let text = format!(
+                "{}: made by an earlier version, so nothing in it is removed for its age; set --keep, \
+                 such as --keep evidence=30d,findings=400d",
+                shown(out.root())
+            );
+            io.report.error(&text);
+            self.health.note("keeps-all", "-", &text);
+        }
+        Ok(if mark.exists() { None } else { Some(Keep::default()) })
+    }
+
+    /// Does all pending work.
+    ///
+    /// # Errors
+    /// OUT cannot be written to.
+    pub fn work(&mut self, io: &mut Io) -> anyhow::Result<()> {
+        let (setup, out) = (self.setup, &self.setup.out);
+        // A directory that cannot be made is told when a detector needs it.
+        if self.states.create().unwrap_or(false) {
+            tell_moved(&self.states, io);
+        }
+        self.states.clear();
+        // An earlier version kept this here.
+        out_dir::remove(&out.path("stale"))?;
+        let bare = setup.detectors.inside()?.unwrap_or_default();
+        troubles::inside_bare(&bare, &mut self.health, io);
+        let mut progress = Progress::new(setup.args.as_ref().quiet);
+        let (look, limit) = loop {
+            out_dir::remove(&out.path("again"))?;
+            let limit = self.limit();
+            let look = self.look(limit, io)?;
+            let pending = pending(&look, &self.ledger, &self.attempts, setup.clock.now());
+            self.counts.pending = pending.all as u64;
+            if pending.slots.is_empty() {
+                break (look, limit);
+            }
+            progress.set_left(pending.all);
+            for slot in &pending.slots {
+                let go_on = progress.suspend(|| self.slot(slot, limit, io))?;
+                if !go_on {
+                    self.has_failed = true;
+                    self.is_stopped = true;
+                    // As far as the disk still takes it.
+                    _ = self.health.flush();
+                    return Ok(());
+                }
+                self.counts.pending -= 1;
+                progress.slot(&slot.name.digits, io);
+            }
+            current::write(&self.ledger, limit, out)?;
+            self.hand_over(io)?;
+            self.write_metrics()?;
+        };
+        drop(progress);
+        if self.counts.slots == 0 {
+            // The last run may have been killed before these.
+            current::write(&self.ledger, limit, out)?;
+            self.hand_over(io)?;
+            self.tell_stopped(&look, io);
+        } else {
+            let ends = "a capture file was finished again";
+            self.health.end("stopped", "-", ends, io);
+        }
+        self.ask_clock(&look, limit, io);
+        self.retain(&look, limit, io)?;
+        self.tell_slow(io);
+        self.health.flush()?;
+        self.write_metrics()?;
+        Ok(())
+    }
+
+    /// Returns the latest start that a slot can have: one slot after now.
+    fn limit(&self) -> Timestamp {
+        self.setup.clock.now().offset(i64::from(self.slot_seconds()) * 1_000_000_000)
+    }
+
+    fn slot_seconds(&self) -> u32 {
+        if self.facts.seconds > 0 { self.facts.seconds } else { SLOT_SECONDS }
+    }
+
+    /// Looks at the spool, and tells of files that are set aside.
+    fn look(&mut self, limit: Timestamp, io: &mut Io) -> io::Result<Look> {
+        let (spool, out) = (&self.setup.spool, &self.setup.out);
+        let look = Look::take(spool, limit);
+        for error in &look.errors {
+            self.has_failed = true;
+            io.report.fail("directories that cannot be read", error);
+        }
+        troubles::spool(spool, &look, &mut self.health, io);
+        let aside = aside::write(&look, out, io)?;
+        if aside > 0 {
+            let text =
+                format!("{aside} files are set aside; {} has all", shown(&out.path("set-aside")));
+            self.health.begin_untold("set-aside", "-", &text);
+        } else {
+            self.health.end("set-aside", "-", "no file is set aside any more", io);
+        }
+        self.health.flush()?;
+        Ok(look)
+    }
+
+    /// Analyses a slot, all files of it together. Returns false if there is no use in going on.
+    fn slot(&mut self, slot: &PendingSlot, limit: Timestamp, io: &mut Io) -> anyhow::Result<bool> {
+        let setup = self.setup;
+        let files: Vec<PathBuf> =
+            slot.files.iter().map(|file| setup.spool.join(&file.path)).collect();
+        // A file may have been compressed or removed since; the next look will tell.
+        if !are_files(&files) {
+            if self.attempts.gone(&slot.name) {
+                let digits = &slot.name.digits;
+                io.report.error(format_args!(
+                    "slot {digits}: a file of it comes and goes; left for the next run"
+                ));
+                self.has_failed = true;
+            }
+            return Ok(true);
+        }
+        self.attempts.tried(slot);
+        self.health.set_slot(Some(slot.name.start), setup.clock.now());
+        let mut states = Some(&self.states);
+        if let Err(error) = self.states.remember(&slot.name, limit) {
+            if !setup.out.has_room() {
+                return Ok(self.stop(slot, io));
+            }
+            for name in DETECTORS {
+                Self::tell_without(&mut self.told, &self.states, name, &error.to_string(), io);
+            }
+            self.has_failed = true;
+            states = None;
+        }
+        let analyser = Analyser {
+            out: &setup.out,
+            detectors: &setup.detectors,
+            inside: &setup.inside,
+            evidence: setup.args.evidence,
+            limit,
+        };
+        let analysed = analyser.slot(&slot.name, &files, &self.exporters, states);
+        let placed = analysed.and_then(|analysed| {
+            let is_full =
+                analysed.runs.iter().any(|run| run.failed.is_some()) && !setup.out.has_room();
+            if is_full {
+                return Err(Failure { error: anyhow::anyhow!("no room"), said: analysed.said });
+            }
+            match analyse::place(&setup.out, &slot.name, &analysed) {
+                Ok(has_changed) => Ok((analysed, has_changed)),
+                Err(error) => Err(Failure { error, said: analysed.said }),
+            }
+        });
+        let (verdicts, said, findings) = match placed {
+            Ok((analysed, has_changed)) => {
+                let findings = analysed.count;
+                let verdicts = self.take(slot, &analysed, has_changed, limit, io)?;
+                (verdicts, analysed.said, findings)
+            }
+            Err(Failure { error, mut said }) => {
+                if !are_files(&files) {
+                    return Ok(true);
+                }
+                let needs_more = !setup.out.has_room();
+                for name in ["flows", "findings", "evidence", "new"] {
+                    out_dir::remove(&setup.out.scratch(name))?;
+                }
+                if !setup.out.has_room() {
+                    return Ok(self.stop(slot, io));
+                }
+                // Not a full disk, but one file's fault: it must not keep the others waiting.
+                if needs_more {
+                    io.report.error(format_args!(
+                        "slot {}: its flow lines need more room than {} has",
+                        slot.name.digits,
+                        shown(setup.out.root())
+                    ));
+                }
+                if said.is_empty() {
+                    said = format!("nf-every10: {error:#}\n").into_bytes();
+                }
+                (vec![Verdict::Failed; files.len()], said, 0)
+            }
+        };
+        self.tell(slot, &verdicts, &said, io);
+        self.health.flush()?;
+        let lines: Vec<Line<'_>> = slot
+            .files
+            .iter()
+            .zip(&verdicts)
+            .map(|(file, &verdict)| Line { path: &file.path, size: file.size, verdict })
+            .collect();
+        if self.ledger.append(&lines, setup.clock.now(), &setup.out).is_err() {
+            return Ok(self.stop(slot, io));
+        }
+        self.counts.slots += 1;
+        self.counts.findings += findings;
+        io.report.detail(format_args!("slot {}: findings: {findings}", slot.name.digits));
+        self.health.set_slot(None, setup.clock.now());
+        Ok(true)
+    }
+
+    /// Tells that OUT takes no more, which is no fault of a file's.
+    fn stop(&mut self, slot: &PendingSlot, io: &mut Io) -> bool {
+        let (out, digits) = (shown(self.setup.out.root()), &slot.name.digits);
+        let text = format!("{out} cannot be written to; stopped before slot {digits}");
+        io.report.error(&text);
+        self.health.begin_untold("out-full", "-", &text);
+        false
+    }
+
+    /// Takes the results of a slot that are in their places. Returns the verdicts on its files.
+    fn take(
+        &mut self,
+        slot: &PendingSlot,
+        analysed: &Analysed,
+        has_changed: bool,
+        limit: Timestamp,
+        io: &mut Io,
+    ) -> anyhow::Result<Vec<Verdict>> {
+        let out = &self.setup.out;
+        self.health.end(
+            "out-full",
+            "-",
+            &format!("{} can be written to again", shown(out.root())),
+            io,
+        );
+        let mut failed = false;
+        for (name, run) in DETECTORS.into_iter().zip(&analysed.runs) {
+            run.notes.iter().for_each(|note| io.report.error(note));
+            match &run.without_state {
+                Some(reason) => {
+                    self.has_failed = true;
+                    Self::tell_without(&mut self.told, &self.states, name, reason, io);
+                    self.health.begin_untold("state-unusable", name, reason);
+                }
+                None => self.health.end_untold("state-unusable", name, "the state is used again"),
+            }
+            match &run.failed {
+                Some(reason) => {
+                    failed = true;
+                    let digits = &slot.name.digits;
+                    let text = format!(
+                        "slot {digits}: {name} failed, so its findings are missing there: {reason}"
+                    );
+                    self.health.begin("detector-failed", name, &text, io);
+                }
+                None => {
+                    self.health.end("detector-failed", name, &format!("{name} judges again"), io);
+                }
+            }
+        }
+        self.health.flush()?;
+        let mut exporters = self.exporters.clone();
+        let changes = exporters.hear(&analysed.heard, limit);
+        troubles::exporters(&changes, &mut self.health, io);
+        troubles::clocks(&analysed.facts, &mut self.health, io);
+        if !self.setup.inside.is_empty() {
+            troubles::inside_seen(&analysed.facts, &mut self.health, io);
+        }
+        let now = self.setup.clock.now();
+        let is_old = |end: &crate::time::End| end.window.is_some_and(|window| is_late(window, now));
+        if analysed.count > 0 && analysed.ends.iter().any(is_old) {
+            self.health.late(analysed.count);
+        }
+        // The disk knows of a trouble before the table of exporters says that it has begun.
+        self.health.flush()?;
+        if exporters != self.exporters || !out.path("exporters").exists() {
+            out.replace("exporters", exporters.text().as_bytes())?;
+            self.exporters = exporters;
+        }
+        let newest = Timestamp::parse(self.facts.slot.as_bytes());
+        if newest.is_none_or(|newest| newest <= slot.name.start || newest > limit) {
+            self.facts = analysed.facts.clone();
+            out.replace(FACTS, &serde_json::to_vec_pretty(&self.facts)?)?;
+        }
+        if analysed.count > 0 {
+            retain::note_evidence(&slot.name, out)?;
+        }
+        // A slot that is tried again for a detector that fails brings no news.
+        let is_retry = slot.files.iter().any(|file| file.failures > 0);
+        if !self.setup.args.then.is_empty() && (has_changed || !(failed && is_retry)) {
+            hand_over::enter(&slot.name, out)?;
+        }
+        Ok(if failed {
+            self.has_failed = true;
+            vec![Verdict::Failed; analysed.verdicts.len()]
+        } else {
+            analysed.verdicts.clone()
+        })
+    }
+
+    /// Tells once a run that a detector judges without its state, and why.
+    fn tell_without(
+        told: &mut BTreeSet<&'static str>,
+        states: &States,
+        name: &'static str,
+        reason: &str,
+        io: &mut Io,
+    ) {
+        if told.insert(name) {
+            let path = shown(&states.path(name));
+            io.report
+                .error(format_args!("{path}: cannot be used; {name} judges without it: {reason}"));
+        }
+    }
+
+    /// Tells of the files of the slot that failed or are torn, and why.
+    fn tell(&mut self, slot: &PendingSlot, verdicts: &[Verdict], said: &[u8], io: &mut Io) {
+        for (file, verdict) in slot.files.iter().zip(verdicts) {
+            let path = shown(&file.path);
+            match verdict {
+                Verdict::Done => self.health.end_untold("file-failed", &path, "analysed"),
+                Verdict::Cut => {
+                    let text = format!("{path}: cut short, analysed as far as it goes");
+                    io.report.error(&text);
+                    self.health.note("file-cut", &path, &text);
+                    self.health.end_untold("file-failed", &path, "analysed as far as it goes");
+                }
+                Verdict::Failed => {
+                    self.has_failed = true;
+                    let count = file.failures + 1;
+                    let text = if count < TRIES {
+                        format!("{path}: failed, try {count} of {TRIES}")
+                    } else {
+                        format!("{path}: failed, try {count}; given up but for one try a day")
+                    };
+                    io.report.error(&text);
+                    self.health.begin_untold("file-failed", &path, &text);
+                }
+            }
+        }
+        if verdicts.iter().any(|verdict| *verdict != Verdict::Done) {
+            let said = String::from_utf8_lossy(said);
+            for line in said.lines().take(SHOWN) {
+                io.report.error(format_args!("    {line}"));
+            }
+        }
+    }
+
+    /// Runs the hook with the findings files that it has not had.
+    fn hand_over(&mut self, io: &mut Io) -> io::Result<()> {
+        let (args, out) = (self.setup.args, &self.setup.out);
+        if args.then.is_empty() || !hand_over::is_due(out) {
+            return Ok(());
+        }
+        match hand_over::run(&args.then, &self.setup.search_path, out)? {
+            Some(text) => {
+                self.has_failed = true;
+                io.report.error(&text);
+                self.health.begin_untold("hook-failed", "-", &text);
+            }
+            None => self.health.end_untold("hook-failed", "-", "the command of --then succeeded"),
+        }
+        self.health.flush()
+    }
+
+    /// Tells once that no file has come for a while, although there was nothing to do.
+    fn tell_stopped(&mut self, look: &Look, io: &mut Io) {
+        let now = self.setup.clock.now().secs();
+        // A file of the future was finished while the clock was wrong.
+        let modified = look.files.iter().map(|file| file.modified);
+        let Some(newest) = modified.filter(|time| *time <= now + 600).max() else { return };
+        let limit = (3 * u64::from(self.slot_seconds())).max(1800);
+        let minutes = now.saturating_sub(newest) / 60;
+        if now.saturating_sub(newest) <= limit {
+            return;
+        }
+        let text = format!(
+            "no capture file was finished in the last {minutes} minutes: is nfcap running?"
+        );
+        self.health.begin("stopped", "-", &text, io);
+    }
+
+    /// Asks about the clock if many slots are set aside for their time: they cannot all be mistakes, and
+    /// while they wait nobody looks at them.
+    fn ask_clock(&mut self, look: &Look, limit: Timestamp, io: &mut Io) {
+        if look.later <= AHEAD {
+            self.health.end_untold(
+                "clock",
+                "-",
+                "no more than three slots are set aside as future",
+            );
+            return;
+        }
+        self.has_failed = true;
+        let now = limit.offset(-i64::from(self.slot_seconds()) * 1_000_000_000);
+        let text = format!(
+            "{} slots start more than one slot after {}: is this machine's clock right? If it is, move \
+             the files that {} names",
+            look.later,
+            now.rfc3339(),
+            shown(&self.setup.out.path("set-aside"))
+        );
+        io.report.error(&text);
+        self.health.begin_untold("clock", "-", &text);
+    }
+
+    /// Removes what is too old, and tells if the disk is nearly full.
+    fn retain(&mut self, look: &Look, limit: Timestamp, io: &mut Io) -> anyhow::Result<()> {
+        let out = &self.setup.out;
+        if let (Some(oldest), true) = (look.oldest(), look.errors.is_empty()) {
+            self.ledger.forget(oldest, out)?;
+        }
+        let newest = retain::anchor(&self.ledger, limit, self.slot_seconds());
+        if let (Some(keep), Some(newest)) = (self.keep, newest) {
+            match retain::sweep(keep, &newest, out) {
+                Ok(removed) => self.counts.removed += removed,
+                Err(error) => {
+                    self.has_failed = true;
+                    io.report.error(format_args!("{}: not swept: {error}", shown(out.root())));
+                }
+            }
+        }
+        let Ok(disk) = nix::sys::statvfs::statvfs(out.root()) else { return Ok(()) };
+        let size = disk.fragment_size();
+        let (free, all) = (disk.blocks_available() * size, disk.blocks() * size);
+        self.counts.free = Some(free);
+        let is_low = free < LOW && free < all / 20;
+        let begins = || {
+            format!(
+                "{}: only {} MiB are free; shorten --keep, or the time that nfcap keeps its files",
+                shown(out.root()),
+                free >> 20
+            )
+        };
+        let ends = format!("{}: there is room again", shown(out.root()));
+        self.health.set("disk-low", is_low, begins, &ends, io);
+        Ok(())
+    }
+
+    /// Tells if the analysis is slower than the data.
+    fn tell_slow(&mut self, io: &mut Io) {
+        let took = self.began.elapsed();
+        self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (slots, seconds) = (self.counts.slots, u64::from(self.slot_seconds()));
+        if slots == 0 {
+            return;
+        }
+        let begins = || {
+            format!(
+                "the run took {} s for {slots} slots of {seconds} s: the data comes faster than it is \
+                 analysed",
+                took.as_secs()
+            )
+        };
+        let ends = "the analysis is as fast as the data again";
+        self.health.set("run-slow", took.as_secs() / slots > seconds, begins, ends, io);
+    }
+
+    fn write_metrics(&mut self) -> io::Result<()> {
+        let took = self.began.elapsed();
+        self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let now = self.setup.clock.now();
+        metrics::write(now, &self.counts, &self.facts, &self.health, &self.setup.out)
+    }
+}
+
+/// Returns true if all of these are regular files, and not links.
+fn are_files(files: &[PathBuf]) -> bool {
+    files.iter().all(|path| std::fs::symlink_metadata(path).is_ok_and(|of| of.is_file()))
+}
+
+/// Says once that a variable that is set is not read here.
+#[expect(clippy::disallowed_methods, reason = "a command may read the environment")]
+fn tell_moved(states: &States, io: &mut Io) {
+    let variables = ["NFKIT_SCAN_STATE", "NFKIT_FLOOD_STATE", "NFKIT_PORT_STATE"];
+    for (variable, name) in variables.into_iter().zip(DETECTORS) {
+        let Some(old) = std::env::var_os(variable).filter(|old| !old.is_empty()) else { continue };
+        io.report.error(format_args!(
+            "{variable} is not read, the state is {}; to keep what was learned, move {} there",
+            shown(&states.path(name)),
+            shown(&PathBuf::from(old))
+        ));
+    }
+}
