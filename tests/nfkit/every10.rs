@@ -1,10 +1,10 @@
-//! `scripts/nf-every10`: each file of a spool is analysed at least once, whatever happens to the
+//! nf-every10: each file of a spool is analysed at least once, whatever happens to the
 //! job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use nfkit::capture::{Closing, Slot, Writer, spool};
 use nfkit::time::{Timestamp, Window};
 
-use crate::harness::{INSIDE, Scene, installed, package, tool, zstd};
+use crate::harness::{INSIDE, Scene, tool, zstd};
 use crate::nfgen::tree;
 
 mod evidence;
@@ -21,12 +21,6 @@ mod hook;
 mod killed;
 mod odd;
 mod states;
-
-/// Returns true if the programs that the job needs beside ours are installed, and reports a skipped
-/// test otherwise.
-fn ready() -> bool {
-    ["flock", "awk", "nice"].iter().all(|name| installed(name).is_some())
-}
 
 fn binaries() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_nfdump-txt")).parent().unwrap()
@@ -81,16 +75,11 @@ impl Job {
     }
 
     fn to(&self, out: &Path) -> Command {
-        let mut command = Command::new(package("scripts/nf-every10"));
-        let path = std::env::var("PATH").unwrap_or_default();
-        command
-            .env("PATH", format!("{}:{path}", binaries().display()))
-            .env_remove("NFKIT_INSIDE")
-            .env_remove("NFKIT_IGNORE")
-            .env_remove("NFKIT_LIMITS")
-            .args(&self.options)
-            .arg(self.scene.path("spool"))
-            .arg(out);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nf-every10"));
+        for name in ["INSIDE", "IGNORE", "LIMITS", "SURVEY", "OUTSIDE_IF", "MEMORY"] {
+            command.env_remove(format!("NFKIT_{name}"));
+        }
+        command.args(&self.options).arg(self.scene.path("spool")).arg(out);
         if !self.hook.is_empty() {
             command.arg("--then").args(&self.hook);
         }
@@ -130,6 +119,23 @@ impl Job {
     #[track_caller]
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.out(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Returns the troubles of OUT/health in their order, without remarks: event, trouble and subject.
+    fn health(&self) -> Vec<String> {
+        let text = self.text("health");
+        let entries = text.lines().map(|line| {
+            let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            let cell = |key: &str| entry[key].as_str().unwrap().to_owned();
+            [cell("event"), cell("trouble"), cell("of")].join(" ")
+        });
+        entries.filter(|entry| !entry.starts_with("note ")).collect()
+    }
+
+    /// Returns the evidence of a slot, decompressed.
+    #[track_caller]
+    fn evidence(&self, base: &str) -> String {
+        evidence(&self.out(&format!("{base}.evidence.zst")))
     }
 
     /// Returns the ledger's entries in their order, as name and verdict.
@@ -172,6 +178,13 @@ impl JobOutput {
     }
 }
 
+/// Reads a file of evidence.
+#[track_caller]
+fn evidence(path: &Path) -> String {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    String::from_utf8(zstd::decode_all(file).unwrap()).unwrap()
+}
+
 /// Returns all files below a directory, by their path in it.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
@@ -181,7 +194,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 fn ledger(out: &Path) -> Vec<(String, String)> {
-    let text = fs::read_to_string(out.join("ledger")).unwrap();
+    let text = fs::read_to_string(out.join("ledger")).unwrap_or_default();
     let lines = text.lines().map(|line| {
         let cells: Vec<_> = line.split('\t').collect();
         assert_eq!(cells.len(), 4, "{line:?}");
@@ -195,7 +208,9 @@ fn ledger(out: &Path) -> Vec<(String, String)> {
 fn results(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all: BTreeMap<_, _> = names(out)
         .into_iter()
-        .filter(|name| !["ledger", "lock", "spool"].contains(&&name[..]))
+        .filter(|name| {
+            !["ledger", "lock", "spool", "health", "nf-every10.prom"].contains(&&name[..])
+        })
         .map(|name| (name.clone(), fs::read(out.join(name)).unwrap()))
         .collect();
     let entries: BTreeSet<_> = ledger(out).into_iter().collect();
@@ -232,11 +247,11 @@ fn day() -> &'static Path {
 /// A slot of the day in which there is an attack, without its suffix.
 const ATTACK: &str = "2001/08/04/nfcap.200108041310";
 
-/// Returns a NetFlow v5 datagram with one flow.
-fn v5() -> Vec<u8> {
+/// Returns a NetFlow v5 datagram with one flow, sent at this time.
+fn v5(time: Timestamp) -> Vec<u8> {
     let mut bytes = vec![0; 72];
     bytes[..4].copy_from_slice(&[0, 5, 0, 1]);
-    bytes[8..12].copy_from_slice(&993_946_800_u32.to_be_bytes());
+    bytes[8..12].copy_from_slice(&u32::try_from(time.secs()).unwrap().to_be_bytes());
     bytes[24..32].copy_from_slice(&[203, 0, 113, 1, 140, 119, 1, 1]);
     bytes[43] = 1;
     bytes[47] = 40;
@@ -255,7 +270,7 @@ fn slot_file(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
         let from = SocketAddr::new(exporter.parse().unwrap(), 2055);
         let to = if from.is_ipv4() { "192.0.2.99:9999" } else { "[2001:db8::99]:9999" };
         let to: SocketAddr = to.parse().unwrap();
-        writer.datagram(start, from, to, &v5()).unwrap();
+        writer.datagram(start, from, to, &v5(start)).unwrap();
     }
     let closing = Closing { start, end: Timestamp::from_secs(window.end()), ..Closing::default() };
     writer.end(&closing).unwrap();
@@ -264,9 +279,6 @@ fn slot_file(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
 
 #[test]
 fn each_slot_gets_its_findings_and_their_evidence() {
-    if !ready() {
-        return;
-    }
     let job = Job::new();
     let spool = job.scene.path("spool");
     let to = format!("{}/", spool.display());
@@ -277,10 +289,19 @@ fn each_slot_gets_its_findings_and_their_evidence() {
     assert_eq!(slots.len(), 3);
     let done: Vec<_> = slots.iter().map(|name| (name.clone(), "done".to_owned())).collect();
     assert_eq!(job.ledger(), done);
-    let mut expected: Vec<_> = ["current", "exporters", "ledger", "lock", "spool"]
-        .map(str::to_owned)
-        .into_iter()
-        .collect();
+    let mut expected: Vec<_> = [
+        "current",
+        "exporters",
+        "health",
+        "last-slot",
+        "ledger",
+        "lock",
+        "nf-every10.prom",
+        "spool",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .collect();
     for name in ["nfscan", "nfflood", "nfport"] {
         expected.extend(["", ".lock"].map(|suffix| format!("state/{name}{suffix}")));
         expected.push(format!("state/before/{name}"));
@@ -288,10 +309,10 @@ fn each_slot_gets_its_findings_and_their_evidence() {
     expected.push("state/before/slot".to_owned());
     for slot in &slots {
         let base = slot.strip_suffix(".pcapng").unwrap();
-        expected.extend([format!("{base}.evidence"), format!("{base}.findings")]);
+        expected.extend([format!("{base}.evidence.zst"), format!("{base}.findings")]);
 
         // The findings are those that the commands print by themselves.
-        let flows = tool("nfdump-txt").args(["--fields", "+start,end,flags,exporter"]);
+        let flows = tool("nfdump-txt").args(["--fields", "+start,end,flags,exporter,sampling"]);
         let flows = flows.arg(spool.join(slot)).run().ok();
         let mut lines = Vec::new();
         for name in ["nfscan", "nfflood", "nfport"] {
@@ -304,10 +325,12 @@ fn each_slot_gets_its_findings_and_their_evidence() {
         let mut first = true;
         lines.retain(|line| *line != fields || std::mem::take(&mut first));
         let findings = job.text(&format!("{base}.findings"));
-        assert_eq!(findings.lines().collect::<Vec<_>>(), lines);
+        assert_eq!(findings.matches("\tsilent=0").count(), 3);
+        let plain = findings.replace("\tsilent=0", "");
+        assert_eq!(plain.lines().collect::<Vec<_>>(), lines);
 
         // Each finding has its first thousand flows, all about its host.
-        let evidence = job.text(&format!("{base}.evidence"));
+        let evidence = job.evidence(base);
         let rows: Vec<_> = findings.lines().filter(|line| !line.starts_with('#')).collect();
         let (mut finding, mut shown, mut seen) = (Vec::new(), 0, 0);
         for line in evidence.lines().skip(1) {
@@ -344,7 +367,7 @@ fn each_slot_gets_its_findings_and_their_evidence() {
     expected.sort();
     assert_eq!(names(&job.scene.path("out")), expected);
     let last = slots[2].replace(".pcapng", ".findings");
-    assert_eq!(job.text("current"), job.text(&last));
+    assert!(job.text("current").ends_with(job.text(&last).split_once('\n').unwrap().1));
     for name in &expected {
         let mode = fs::metadata(job.out(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640, "{name}");
@@ -357,9 +380,6 @@ fn each_slot_gets_its_findings_and_their_evidence() {
 
 #[test]
 fn runs_that_catch_up_give_the_same_results() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["pcapng"]);
     job.run().quiet();
     assert_eq!(job.ledger().len(), 144);
@@ -383,9 +403,6 @@ fn runs_that_catch_up_give_the_same_results() {
 
 #[test]
 fn the_files_of_a_slot_are_judged_together() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804131"]);
     job.run().quiet();
     let findings = format!("{ATTACK}.findings");
@@ -419,9 +436,6 @@ fn the_files_of_a_slot_are_judged_together() {
 
 #[test]
 fn compressing_a_file_later_does_not_repeat_its_analysis() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804131"]);
     job.run().quiet();
     let before = job.text("ledger");
@@ -444,9 +458,6 @@ fn compressing_a_file_later_does_not_repeat_its_analysis() {
 
 #[test]
 fn a_torn_file_is_analysed_up_to_its_end() {
-    if !ready() {
-        return;
-    }
     let job = Job::new();
     let bytes = fs::read(day().join(format!("{ATTACK}.pcapng"))).unwrap();
     job.put(&format!("{ATTACK}.pcapng"), &bytes[..bytes.len() / 2]);
@@ -483,9 +494,6 @@ fn a_torn_file_is_analysed_up_to_its_end() {
 
 #[test]
 fn an_unreadable_file_is_reported_and_retried_and_blocks_nothing() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804130", "0804132"]);
     job.put(&format!("{ATTACK}.pcapng"), "no capture\n");
     // These names are not names of slots.
@@ -537,9 +545,6 @@ fn an_unreadable_file_is_reported_and_retried_and_blocks_nothing() {
 
 #[test]
 fn a_slot_with_an_unreadable_file_is_cut() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804131"]);
     job.put(&format!("{ATTACK}.1.pcapng"), "no capture\n");
     job.run().status(1);
@@ -553,9 +558,6 @@ fn a_slot_with_an_unreadable_file_is_cut() {
 
 #[test]
 fn a_torn_ledger_is_read_up_to_its_last_whole_line() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804130", "0804131"]);
     job.run().quiet();
     let ledger = job.text("ledger");
@@ -570,9 +572,6 @@ fn a_torn_ledger_is_read_up_to_its_last_whole_line() {
 
 #[test]
 fn the_silence_of_an_exporter_and_its_end_are_reported_once() {
-    if !ready() {
-        return;
-    }
     let job = Job::new();
     let (a, b) = ("192.0.2.1", "2001:db8::1");
     let at = |n: u64| Window::new(994_000_200 + 600 * n, 600).unwrap().start_text();
@@ -637,9 +636,6 @@ fn the_silence_of_an_exporter_and_its_end_are_reported_once() {
 
 #[test]
 fn a_spool_without_any_exporter_is_reported() {
-    if !ready() {
-        return;
-    }
     let job = Job::new();
     for n in 0..3 {
         let (name, bytes) = slot_file(n, &[]);
@@ -653,9 +649,6 @@ fn a_spool_without_any_exporter_is_reported() {
 
 #[test]
 fn a_stopped_collector_is_reported_once() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804131"]);
     let file = job.scene.path("spool").join(format!("{ATTACK}.pcapng"));
     let old = SystemTime::now() - Duration::from_secs(7200);
@@ -666,24 +659,15 @@ fn a_stopped_collector_is_reported_once() {
     assert_eq!(err.lines().count(), 1);
     job.run().quiet();
     job.add(day(), "2001/08/04/nfcap.200108041320.pcapng");
+    job.run().status(0).says("nf-every10: a capture file was finished again\n");
     job.run().quiet();
-    job.run().quiet();
-    assert!(!job.out("stale").exists());
+    assert_eq!(job.health(), ["begin stopped -", "end stopped -"]);
 }
 
 #[test]
 fn the_job_runs_with_an_empty_environment() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804131"]);
-    let bin = job.scene.path("bin");
-    fs::create_dir(&bin).unwrap();
-    fs::copy(package("scripts/nf-every10"), bin.join("nf-every10")).unwrap();
-    for name in ["nfdump-txt", "nfgrep", "nfscan", "nfflood", "nfport"] {
-        symlink(binaries().join(name), bin.join(name)).unwrap();
-    }
-    let mut command = Command::new(bin.join("nf-every10"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nf-every10"));
     command.env_clear().current_dir("/").args(&job.options);
     command.arg(job.scene.path("spool")).arg(job.scene.path("bare"));
     JobOutput(command.output().unwrap()).quiet();
@@ -693,9 +677,6 @@ fn the_job_runs_with_an_empty_environment() {
 
 #[test]
 fn wrong_arguments_are_refused_before_any_file_is_written() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804131"]);
     let spool = job.scene.path("spool");
     let spool = spool.to_str().unwrap();
@@ -703,19 +684,24 @@ fn wrong_arguments_are_refused_before_any_file_is_written() {
     let out = out.to_str().unwrap();
     let ignore = job.scene.path("missing");
     let ignore = ignore.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 12] = [
+    let cases: [(&[&str], i32, &str); 17] = [
         (&[], 2, "SPOOL and OUT"),
         (&[spool], 2, "SPOOL and OUT"),
-        (&[spool, out, "more"], 2, "one argument too many: more"),
-        (&["--nothing", spool, out], 2, "unknown option --nothing"),
-        (&[spool, out, "--inside"], 2, "--inside needs a value"),
-        (&[spool, out, "--then"], 2, "--then needs a command"),
-        (&["--evidence", "many", spool, out], 2, "--evidence takes a number"),
-        (&["--inside", "140.119.0.0/33", spool, out], 2, "--inside"),
+        (&[spool, out, "more"], 2, "unexpected argument 'more'"),
+        (&["--nothing", spool, out], 2, "unexpected argument '--nothing'"),
+        (&[spool, out, "--inside"], 2, "a value is required for '--inside <NETS>'"),
+        (&[spool, out, "--then"], 2, "a value is required for '--then <CMD>...'"),
+        (&["--evidence", "many", spool, out], 2, "invalid value 'many' for '--evidence <N>'"),
+        (&["--inside", "140.119.0.0/33", spool, out], 2, "nfscan: invalid value '140.119.0.0/33'"),
         (&["--ignore", ignore, spool, out], 1, "--ignore"),
-        (&["--now", "2001-02-29T00:00:00Z", spool, out], 2, "--now takes a time such as"),
-        (&["--now=tomorrow\u{1b}[2J", spool, out], 2, "not tomorrow\\x1b[2J\n"),
-        (&["--now=", spool, out], 2, "--now takes a time"),
+        (&["--now", "2001-02-29T00:00:00Z", spool, out], 2, "not a time such as"),
+        (&["--now=", spool, out], 2, "not a time such as"),
+        (&["--keep=30d", spool, out], 2, "no age such as evidence=30d"),
+        (&["--nfscan=--json", spool, out], 2, "nf-every10 sets --json itself"),
+        (&["--nfport", "--limit-flows=1", spool, out], 2, "nfport: "),
+        (&["--nfflood=file", spool, out], 2, "not an option such as --paper"),
+        (&["--outside-if=x", spool, out], 2, "nfflood: invalid value 'x'"),
+        (&["--check", spool, out, "--then", "true"], 2, "cannot be used with"),
     ];
     for (args, status, text) in cases {
         let whole = job.command();
@@ -726,25 +712,5 @@ fn wrong_arguments_are_refused_before_any_file_is_written() {
         assert!(!Path::new(out).join("ledger").exists(), "{args:?}");
     }
     let said = JobOutput(Command::new(job.command().get_program()).arg("--help").output().unwrap());
-    assert!(String::from_utf8_lossy(&said.status(0).0.stdout).starts_with("usage: nf-every10"));
-}
-
-#[test]
-fn the_man_page_has_the_options_of_the_script() {
-    let text = fs::read_to_string(package("man/nf-every10.8")).unwrap();
-    let ran = Command::new(package("scripts/nf-every10")).arg("--help").output().unwrap();
-    let help = String::from_utf8(ran.stdout).unwrap();
-    let options: BTreeSet<_> = help
-        .lines()
-        .skip(1)
-        .filter(|line| line.trim_start().starts_with('-'))
-        .flat_map(|line| line.split([' ', ',']).filter(|word| word.starts_with("--")))
-        .collect();
-    assert!(options.len() >= 6, "{options:?}");
-    let described: BTreeSet<_> = text
-        .lines()
-        .filter(|line| line.starts_with(".It"))
-        .filter_map(|line| Some(format!("--{}", line.split("Fl Fl ").nth(1)?.split(' ').next()?)))
-        .collect();
-    assert_eq!(options.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), described);
+    assert!(String::from_utf8_lossy(&said.status(0).0.stdout).contains("Usage: nf-every10"));
 }

@@ -67,7 +67,7 @@ pub struct Args {
     pub(super) check: bool,
     /// Run this command after the analysis, with the new findings files as further arguments; this
     /// must be the last option
-    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
     pub(super) then: Vec<OsString>,
     #[command(flatten)]
     common: Common,

@@ -33,16 +33,15 @@ pub(super) fn write(ledger: &Ledger, limit: Timestamp, out: &OutDir) -> std::io:
 /// Returns the slots of the 24 hours up to the newest one, of slots in time order.
 ///
 /// One slot alone does not move these hours: if no other slot lies in the 24 hours before the newest one,
-/// its name may be wrong, and the slots before it stay until another one confirms it.
+/// its name may be wrong, and the hours up to the slot before it stay until another one confirms it.
 pub(super) fn covered(mut slots: Vec<SlotName>) -> Vec<SlotName> {
-    let confirmed = slots.windows(2).filter_map(|pair| match pair {
-        [before, slot] if before.start > slot.start.offset(-COVERED) => Some(slot.start),
-        _ => None,
-    });
-    let newest = confirmed.last().or_else(|| slots.first().map(|slot| slot.start));
-    if let Some(newest) = newest {
-        slots.retain(|slot| slot.start > newest.offset(-COVERED));
-    }
+    let since = |slot: &SlotName| slot.start.offset(-COVERED);
+    let first = match slots.as_slice() {
+        [.., before, newest] if before.start <= since(newest) => since(before),
+        [.., newest] => since(newest),
+        [] => return slots,
+    };
+    slots.retain(|slot| slot.start > first);
     slots
 }
 
@@ -69,5 +68,8 @@ mod tests {
         let slots = ["200107010000", "200107010010", "203602070620", "203602070630"];
         assert_eq!(covered_of(&slots[..3]), slots[..3]);
         assert_eq!(covered_of(&slots), slots[2..]);
+        // Slots that are all alone do not pile up.
+        let rare = ["200107010000", "200107050000", "200107090000"];
+        assert_eq!(covered_of(&rare), rare[1..]);
     }
 }

@@ -106,17 +106,6 @@ impl Exporters {
         self.rows.iter().filter(silent).count() as u64
     }
 
-    /// Returns the exporters that are silent.
-    pub fn silent_names(&self) -> Vec<&str> {
-        let silent = self.rows.iter().filter(|(_, row)| row.missed >= SILENT);
-        silent.map(|(who, _)| who.as_str()).collect()
-    }
-
-    /// Returns true if no window was listened to yet.
-    pub fn is_new(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Takes a window that was listened to. Windows that start later than `limit` were judged while the
     /// clock was wrong: they are not the newest.
     pub fn hear(&mut self, heard: &Heard, limit: Timestamp) -> Vec<Change> {

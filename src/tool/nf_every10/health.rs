@@ -108,12 +108,6 @@ impl Health {
         self.open.contains_key(&(trouble.to_owned(), of.to_owned()))
     }
 
-    /// Returns the subjects of a kind of trouble that are open.
-    pub fn open_of(&self, trouble: &str) -> Vec<String> {
-        let of_kind = self.open.keys().filter(|(kind, _)| kind == trouble);
-        of_kind.map(|(_, of)| of.clone()).collect()
-    }
-
     /// Returns the number of open troubles by kind.
     pub fn counts(&self) -> BTreeMap<&str, u64> {
         let mut counts = BTreeMap::new();

@@ -86,6 +86,7 @@ impl<'a> Job<'a> {
         let out = &setup.out;
         let ledger = Ledger::read(out)?;
         let is_old = !ledger.is_empty() && !out.path("health").exists();
+        out.append("health", b"")?;
         let health = Health::read(out, setup.clock.now())?;
         let exporters = out_dir::read(&out.path("exporters"))?;
         let facts = out_dir::read(&out.path(FACTS))?;

@@ -2,13 +2,10 @@
 
 use std::fs;
 
-use super::{ATTACK, Job, JobOutput, day, ready};
+use super::{ATTACK, Job, JobOutput, day};
 
 #[test]
 fn the_hook_gets_its_arguments_and_the_files_and_is_retried() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(day(), &["0804130", "0804131"]);
     let log = job.scene.path("log");
     let broken = job.scene.write("broken", "");
@@ -42,9 +39,6 @@ fn the_hook_gets_its_arguments_and_the_files_and_is_retried() {
 
 #[test]
 fn a_process_left_by_the_hook_does_not_keep_the_lock() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(day(), &["0804130"]);
     let hold = job.scene.write("hold", "");
     let text =

@@ -8,9 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{
-    ATTACK, Job, JobOutput, assert_same_results, binaries, day, ledger, names, ready, results,
-};
+use super::{ATTACK, Job, JobOutput, assert_same_results, binaries, day, ledger, names, results};
 use crate::harness::{LIMIT, Random};
 
 /// Kills a job with everything that it has started.
@@ -45,9 +43,6 @@ fn assert_whole_or_missing(out: &Path, whole: &BTreeMap<String, Vec<u8>>) {
 
 #[test]
 fn a_kill_at_any_step_leaves_whole_results_or_none() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(day(), &["0804131"]);
     let log = job.scene.path("handed");
     let hook = job.script("hook", &format!("echo \"$@\" >>'{}'\n", log.display()));
@@ -94,9 +89,6 @@ fn a_kill_at_any_step_leaves_whole_results_or_none() {
 
 #[test]
 fn a_kill_at_a_random_moment_leaves_whole_results_or_none() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(day(), &["0804130", "0804131", "0804132", "0804133"]);
     let log = job.scene.path("handed");
     let text = format!("printf '%s\\n' \"$@\" >>'{}'\n", log.display());
@@ -144,9 +136,6 @@ fn a_kill_at_a_random_moment_leaves_whole_results_or_none() {
 
 #[test]
 fn concurrent_runs_analyse_each_file_once() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(day(), &["0804130", "0804131", "0804132", "0804133", "0804134"]);
     let children: Vec<_> = (0..4).map(|_| job.command().spawn().unwrap()).collect();
     for child in children {
@@ -173,9 +162,6 @@ fn wait_for(path: &Path) {
 
 #[test]
 fn a_file_that_arrives_during_another_run_is_analysed() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(day(), &["0804130"]);
     let (held, hold) = (job.scene.path("held"), job.scene.write("hold", ""));
     let text = format!(
@@ -199,9 +185,6 @@ fn a_file_that_arrives_during_another_run_is_analysed() {
 
 #[test]
 fn a_file_that_arrives_just_before_the_unlock_is_analysed() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(day(), &["0804130"]);
     let late = job.scene.path("late");
     fs::copy(day().join(format!("{ATTACK}.pcapng")), &late).unwrap();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::{Job, JobOutput, assert_same_results, binaries, names, ready, results};
+use super::{Job, JobOutput, assert_same_results, binaries, names, results};
 use crate::harness::{DETECTORS, Scene, installed, package, tool};
 
 /// Returns a spool with 90 minutes of a scan that is too slow for one window.
@@ -38,9 +38,6 @@ fn slow_findings(out: &Path) -> Vec<String> {
 
 #[test]
 fn all_three_detectors_keep_their_state_between_slots() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(slow(), &["pcapng"]);
     job.run().quiet();
     for name in DETECTORS {
@@ -82,9 +79,6 @@ fn all_three_detectors_keep_their_state_between_slots() {
 
 #[test]
 fn a_kill_between_detector_and_ledger_learns_no_window_twice() {
-    if !ready() {
-        return;
-    }
     let slots = names(slow());
     let job = Job::of(slow(), &["pcapng"]);
     job.run().quiet();
@@ -134,7 +128,7 @@ const SECOND: &str = "2001/07/01/nfcap.200107010010.findings";
 
 #[test]
 fn an_unreadable_state_is_set_aside_and_the_job_goes_on() {
-    if !ready() || installed("mkfifo").is_none() {
+    if installed("mkfifo").is_none() {
         return;
     }
     let clean = begun();
@@ -186,9 +180,6 @@ fn an_unreadable_state_is_set_aside_and_the_job_goes_on() {
 
 #[test]
 fn a_state_that_cannot_be_used_now_is_reported_and_kept() {
-    if !ready() {
-        return;
-    }
     // Another process uses the state.
     let job = begun();
     let expected = fs::read(job.out("state/nfscan")).unwrap();
@@ -248,9 +239,6 @@ fn a_state_that_cannot_be_used_now_is_reported_and_kept() {
 
 #[test]
 fn state_variables_of_the_detectors_are_ignored_and_reported() {
-    if !ready() {
-        return;
-    }
     let mut job = Job::of(slow(), &["0701000"]);
     let mine = job.scene.path("mine");
     let log = job.scene.path("log");
@@ -274,9 +262,6 @@ fn state_variables_of_the_detectors_are_ignored_and_reported() {
 
 #[test]
 fn a_wrong_variable_stops_the_job_before_any_file() {
-    if !ready() {
-        return;
-    }
     let job = Job::of(slow(), &["0701000"]);
     for (name, value) in
         [("NFKIT_OUTSIDE_IF", "x"), ("NFKIT_SURVEY", "10.0.0.0/99"), ("NFKIT_MEMORY", "")]
