@@ -1,5 +1,6 @@
 //! nfdump-txt: decodes capture files of export datagrams into flow lines.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +10,7 @@ use clap::{Parser, ValueEnum, ValueHint};
 use crate::capture::{Closing, Datagram, Ending, Error, Event, Reader, spool};
 use crate::cli::{self, Common, Input, Io, Out, Status, When};
 use crate::line::{Column, Form, REQUIRED, Writer};
-use crate::time::{Mark, Timestamp};
+use crate::time::{Mark, Timestamp, Window};
 use crate::window::{ArrivalWindows, MissingCounts, Slot, SlotReport, TimeRange, Transition};
 use crate::wire::{self, Batch, Decoder, DecoderLimits, Lost, Reason};
 
@@ -142,10 +143,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     if !args.stats {
         run.writer.fields()?;
     }
-    for (n, path) in files.iter().enumerate() {
+    for (n, (path, is_split)) in files.iter().zip(split_slots(args.window, &files)).enumerate() {
         let next = files.get(n + 1).and_then(|next| slot_of(next));
         let joins = next.is_some() && next == slot_of(path);
-        has_failed |= !run.file(path, joins, io)?;
+        has_failed |= !run.file(path, Neighbours { joins, is_split }, io)?;
     }
     let last = run.windows.close();
     run.write_marks(last)?;
@@ -232,6 +233,29 @@ fn decoder(args: &Args) -> Decoder {
     }
 }
 
+/// Returns for each file if its window comes again in a later file, with a file of another window in
+/// between. The windows are those of the slots in the files' names, or of `seconds`, if given. A file
+/// without a slot in its name is of a window of its own.
+fn split_slots(seconds: Option<u32>, files: &[PathBuf]) -> Vec<bool> {
+    let window_of = |path: &PathBuf| {
+        let slot = slot_of(path)?;
+        Some(
+            seconds.map_or(slot, |seconds| Timestamp::from_secs(Window::at(slot, seconds).start())),
+        )
+    };
+    let windows: Vec<_> = files.iter().map(window_of).collect();
+    let mut later = HashSet::new();
+    let mut is_split = Vec::with_capacity(files.len());
+    // A run is a series of files of one window.
+    for run in windows.chunk_by(|a, b| a.is_some() && a == b).rev() {
+        let window = run.first().copied().flatten();
+        let is_new = window.is_none_or(|window| later.insert(window));
+        is_split.extend(run.iter().map(|_| !is_new));
+    }
+    is_split.reverse();
+    is_split
+}
+
 /// Returns the start of the slot that a file of nfcap's has in its name.
 fn slot_of(path: &Path) -> Option<Timestamp> {
     Some(spool::Name::parse(path.file_name()?.to_str()?)?.start)
@@ -251,6 +275,15 @@ fn missing(lost: Lost) -> MissingCounts {
     MissingCounts { flows: lost.flows, datagrams: lost.datagrams }
 }
 
+/// The relations of a file to the files after it, as their names say.
+#[derive(Clone, Copy, Debug)]
+struct Neighbours {
+    /// The next file continues the same slot.
+    joins: bool,
+    /// A later file is of the same window, and others lie in between.
+    is_split: bool,
+}
+
 /// One run over all inputs.
 struct DecodeRun<'a> {
     args: &'a Args,
@@ -264,9 +297,9 @@ struct DecodeRun<'a> {
 }
 
 impl DecodeRun<'_> {
-    /// Decodes one file. Returns false if something was wrong with it. `joins`: the next file
-    /// continues the same slot.
-    fn file(&mut self, path: &Path, joins: bool, io: &mut Io) -> anyhow::Result<bool> {
+    /// Decodes one file. Returns false if something was wrong with it.
+    fn file(&mut self, path: &Path, near: Neighbours, io: &mut Io) -> anyhow::Result<bool> {
+        let Neighbours { joins, is_split } = near;
         let name = path.display().to_string();
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
@@ -286,6 +319,9 @@ impl DecodeRun<'_> {
             }
         };
         self.windows.begin_file();
+        if is_split {
+            self.windows.split();
+        }
         let (mut is_good, mut is_reported) = (true, false);
         // The last section ended with the collector's report.
         let mut has_report = false;
@@ -456,5 +492,31 @@ impl DecodeRun<'_> {
             self.writer.rows(&batch.flows, &batch.extras)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_whose_windows_come_again_are_known_by_their_names() {
+        let slots = |seconds, names: &[&str]| {
+            let path = |name: &&str| PathBuf::from(format!("{name}.pcapng"));
+            split_slots(seconds, &names.iter().map(path).collect::<Vec<_>>())
+        };
+        let [a, b] = ["a/nfcap.200107010020", "a/nfcap.200107010030"];
+        let [again, part] = ["b/nfcap.200107010020", "b/nfcap.200107010020.1"];
+        assert_eq!(slots(None, &[]), [false; 0]);
+        assert_eq!(slots(None, &[a, again, part, b]), [false; 4]);
+        assert_eq!(slots(None, &[a, b, again]), [true, false, false]);
+        assert_eq!(slots(None, &[a, again, b, part]), [true, true, false, false]);
+        assert_eq!(slots(None, &[a, b, again, b]), [true, true, false, false]);
+        // A file with another name closes the slot, and its own window is not known.
+        assert_eq!(slots(None, &[a, "x", again, "x"]), [true, false, false, false]);
+        // Both slots are in one window of an hour.
+        assert_eq!(slots(Some(3600), &[a, b, again]), [false; 3]);
+        let next = "a/nfcap.200107010100";
+        assert_eq!(slots(Some(3600), &[a, b, next, again]), [true, true, false, false]);
     }
 }
