@@ -246,6 +246,27 @@ fn stats_names_the_templates_that_never_came() {
 }
 
 #[test]
+fn stats_compares_the_exporters_clock_with_the_arrival() {
+    let scene = Scene::new();
+    // The datagrams have the export time START + 60 s.
+    let clock = |name: &str, arrivals: &[u64]| {
+        let packet = || golden::packet(ROUTER, COLLECTOR, &v9_data(3));
+        let packets: Vec<_> = arrivals.iter().map(|at| (at * 1_000_000_000, packet())).collect();
+        let file = scene.write(name, pcap(true, 101, &packets));
+        let ran = tool("nfdump-txt").arg("--stats").arg(file).run().status(0);
+        let rows = ran.table();
+        assert_eq!(rows.last().unwrap()["clock"], "-", "{ran}");
+        assert!(ran.text().starts_with("#fields\t") && ran.text().contains("\tmissing\tclock\n"));
+        rows[0]["clock"].clone()
+    };
+    assert_eq!(clock("right", &[60, 61, 700]), "0");
+    assert_eq!(clock("ahead", &[0, 20]), "+40");
+    assert_eq!(clock("behind", &[3660, 3700]), "-3600");
+    let ran = tool("nfdump-txt").args(["--stats", "--mask"]).arg(data("sflow.pcapng")).run().ok();
+    assert!(ran.table().iter().all(|row| row["clock"] == "-"), "{ran}");
+}
+
+#[test]
 fn stats_counts_packets_that_are_no_datagrams() {
     let scene = Scene::new();
     let ip = |payload: &[u8]| golden::packet(ROUTER, COLLECTOR, payload);
