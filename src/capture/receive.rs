@@ -53,7 +53,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Counters {
     /// Datagrams from allowed exporters that the kernel handed over.
     pub received: AtomicU64,
-    /// Bytes of payload of all datagrams that the kernel handed over.
+    /// Bytes of payload of the received datagrams.
     pub bytes: AtomicU64,
     /// Received datagrams that were dropped because the queue was full.
     pub dropped_queue: AtomicU64,
@@ -241,9 +241,10 @@ impl<F: FnMut(ReceiveError)> Running<'_, F> {
             let tick = Instant::now();
             let mut bytes = 0;
             let received = socket.receive(buffer, |from, payload| {
-                bytes += payload.len() as u64;
                 let endpoints = Endpoints { source: from, destination: local };
-                self.datagram(arrival, tick, endpoints, payload);
+                if self.datagram(arrival, tick, endpoints, payload) {
+                    bytes += payload.len() as u64;
+                }
             });
             let count = received.unwrap_or_else(|error| {
                 (self.report)(ReceiveError::Receive(local, error));
@@ -261,13 +262,15 @@ impl<F: FnMut(ReceiveError)> Running<'_, F> {
         all
     }
 
+    /// Adds a datagram to the counts, and to the chunk if it is to be written. Returns false if its
+    /// sender is not allowed, so that it counts as denied and not as received.
     fn datagram(
         &mut self,
         arrival: Timestamp,
         tick: Instant,
         endpoints: Endpoints,
         payload: &[u8],
-    ) {
+    ) -> bool {
         let add = |counter: &AtomicU64| _ = counter.fetch_add(1, Ordering::Relaxed);
         let sender = endpoints.source.ip().to_canonical();
         match self.admission.judge(sender, payload.len(), tick) {
@@ -277,12 +280,12 @@ impl<F: FnMut(ReceiveError)> Running<'_, F> {
                 add(&self.counters.received);
                 self.chunk.counts.limited.count(sender, 1);
                 self.chunk.counts.received += 1;
-                return;
+                return true;
             }
             Decision::Denied => {
                 add(&self.counters.denied);
                 self.chunk.counts.denied.count(sender, 1);
-                return;
+                return false;
             }
         }
         add(&self.counters.received);
@@ -293,6 +296,7 @@ impl<F: FnMut(ReceiveError)> Running<'_, F> {
             add(&self.counters.dropped_queue);
             self.chunk.counts.dropped_queue += 1;
         }
+        true
     }
 
     /// Pushes the chunk if it is full, or if its datagrams have waited and the writer has nothing to do.

@@ -20,6 +20,8 @@ pub(super) enum Coverage {
     Cut,
     /// There are findings, but no mark closes the window.
     Unclosed,
+    /// The window is whole, but an exporter was silent that sent data before.
+    Silent,
     /// The window is whole, but flows or export datagrams are missing.
     Lossy,
     /// The window was judged, and no mark says how much of it was seen.
@@ -37,6 +39,7 @@ struct JudgedWindow {
     /// The worst state that a tool reported.
     state: Option<WindowState>,
     is_lossy: bool,
+    has_silent: bool,
     findings: u64,
 }
 
@@ -66,6 +69,7 @@ impl Windows {
                 worse(judged.state, verdict.state)
             };
             judged.is_lossy |= verdict.is_lossy;
+            judged.has_silent |= verdict.has_silent;
             judged.tools.insert(verdict.tool.clone());
         }
         for finding in findings {
@@ -133,6 +137,7 @@ impl JudgedWindow {
             (true, _) => Coverage::Unclosed,
             (_, Some(WindowState::NoData)) => Coverage::NoData,
             (_, Some(WindowState::Cut)) => Coverage::Cut,
+            (_, Some(WindowState::Ok)) if self.has_silent => Coverage::Silent,
             (_, Some(WindowState::Ok)) if self.is_lossy => Coverage::Lossy,
             (_, None) => Coverage::Unsaid,
             (_, Some(WindowState::Ok)) if self.findings > 0 => Coverage::Found,

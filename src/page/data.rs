@@ -43,6 +43,8 @@ pub(super) struct WindowVerdict {
     pub state: Option<WindowState>,
     /// True if flows or export datagrams are missing.
     pub is_lossy: bool,
+    /// True if an exporter was silent that sent data before.
+    pub has_silent: bool,
     /// True if the collector took exports from anybody.
     pub is_open: bool,
 }
@@ -177,6 +179,7 @@ impl WindowVerdict {
             state: end.state.filter(|state| *state != WindowState::Ok || is_detector),
             tool,
             is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
+            has_silent: some(end.silent),
             is_open: end.open == Some(true),
         }
     }
@@ -185,6 +188,7 @@ impl WindowVerdict {
     fn join(&mut self, other: &WindowVerdict) {
         self.state = worse(self.state, other.state);
         self.is_lossy |= other.is_lossy;
+        self.has_silent |= other.has_silent;
         self.is_open |= other.is_open;
     }
 }

@@ -268,6 +268,15 @@ fn page<'a>(contents: &PageContents<'a>, show: &'a Show) -> Page<'a> {
                 .to_owned(),
         );
     }
+    let silent = verdicts.iter().filter(|verdict| verdict.has_silent).map(|verdict| verdict.window);
+    let silent = silent.collect::<BTreeSet<_>>().len() as u64;
+    if silent > 0 {
+        notice(
+            "warn",
+            format!("An exporter was silent in {}.", of(silent, "window")),
+            "It sent data before. Nothing is known of traffic that only it sees.".to_owned(),
+        );
+    }
     if contents.bad_inputs > 0 || contents.bad_lines > 0 {
         let parts = [(contents.bad_inputs, "file"), (contents.bad_lines, "line")];
         let parts = parts.iter().filter(|(number, _)| *number > 0).map(|(n, noun)| of(*n, noun));
@@ -517,6 +526,7 @@ fn sections<'a>(rows: &[&'a Finding], windows: &Windows, mask: bool) -> Vec<Sect
                 Coverage::NoData => Some("no exporter spoke"),
                 Coverage::Cut => Some("cut short"),
                 Coverage::Unclosed => Some("not closed yet"),
+                Coverage::Silent => Some("an exporter was silent"),
                 Coverage::Lossy => Some("records were lost"),
                 Coverage::Unsaid | Coverage::Found | Coverage::Clean => None,
             },
@@ -583,6 +593,7 @@ impl GroupRow {
                 Coverage::NoData => "Nothing: no exporter spoke",
                 Coverage::Cut => "Cut short: a part was not seen",
                 Coverage::Unclosed => "Not closed: findings, but no verdict yet",
+                Coverage::Silent => "Judged, but an exporter was silent: not seen whole",
                 Coverage::Lossy => "Judged, but records were lost: not seen whole",
                 Coverage::Unsaid => "Judged; how much was seen is not known",
                 Coverage::Found => "Seen whole, with findings",

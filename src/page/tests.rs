@@ -200,6 +200,18 @@ fn the_page_says_what_is_missing() {
     assert!(!page.contains("class=\"notice good\""));
     has(&page, "Exports were taken from anyone in 1 window.");
 
+    // One tool's mark is enough.
+    let silent = End { silent: Some(1), ..end(600, "nfscan", Some(WindowState::Ok)) };
+    let other = End { silent: Some(0), ..end(600, "nfport", Some(WindowState::Ok)) };
+    let ends = [silent, other.clone()].map(|end| Item::Mark(Mark::End(end)));
+    let page = html(ends, &show());
+    has(&page, "An exporter was silent in 1 window.");
+    has(&page, "No findings, but no window was seen whole and found clean.");
+    has(&page, "Judged, but an exporter was silent: not seen whole");
+    assert!(!page.contains("class=\"notice good\""));
+    let page = html([Item::Mark(Mark::End(other))], &show());
+    assert!(page.contains("class=\"notice good\"") && !text(&page).contains("silent"));
+
     let mut data = PageData::new(None);
     assert!(!data.is_unreadable());
     data.bad_line();

@@ -40,6 +40,8 @@ pub struct End {
     pub cover: Option<u32>,
     /// `open`: the collector took exports from anyone.
     pub open: Option<bool>,
+    /// `silent`: exporters that sent nothing in the window, but did before.
+    pub silent: Option<u64>,
     /// `state`: how much of the window was seen.
     pub state: Option<WindowState>,
     /// `tool`: the filter that judged the window.
@@ -224,6 +226,7 @@ impl End {
             "scaled" => self.scaled = Some(flag()?),
             "cover" => self.cover = Some(short()?),
             "open" => self.open = Some(flag()?),
+            "silent" => self.silent = Some(number()?),
             "state" => self.state = Some(WindowState::parse(value).ok_or_else(bad)?),
             "tool" if !is_word(value) => return Err(bad()),
             "tool" => self.tool = Some(value.to_owned()),
@@ -254,6 +257,7 @@ impl End {
             ("scaled", flag(self.scaled)),
             ("cover", short(self.cover)),
             ("open", flag(self.open)),
+            ("silent", number(self.silent)),
             ("state", self.state.map(|state| state.as_str().to_owned())),
             ("tool", self.tool.clone()),
         ];
@@ -311,11 +315,20 @@ mod tests {
             "#window\t-\t-",
             "#end\t2001-07-01T00:20:00Z\t600",
             "#end\t2001-07-01T00:20:00Z\t600\tflows=3\tlate=1\tlostflows=0\tlostdatagrams=2\t\
-             sampling=100\tscaled=0\tcover=600\topen=1\tstate=ok\ttool=nfscan\tmood=good",
+             sampling=100\tscaled=0\tcover=600\topen=1\tsilent=2\tstate=ok\ttool=nfscan\tmood=good",
             "#end\t-\t-\tflows=3\tlate=0\ttool=nfport",
         ] {
             assert_eq!(read(line).unwrap().to_string(), line);
         }
+    }
+
+    #[test]
+    fn known_numbers_are_numbers_in_json() {
+        let line = "#end\t-\t-\tsilent=0\tstate=ok\tmood=1";
+        assert_eq!(
+            read(line).unwrap().json().unwrap(),
+            r#"{"mark":"end","start":null,"seconds":null,"mood":"1","silent":0,"state":"ok"}"#
+        );
     }
 
     #[test]
@@ -331,6 +344,8 @@ mod tests {
         assert!(error.contains("#window needs a start") && error.contains("yesterday"), "{error}");
         let error = read("#end\t-\t-\tflows=-1").unwrap_err().to_string();
         assert_eq!(error, "#end: flows cannot be \"-1\"");
+        let error = read("#end\t-\t-\tsilent=some").unwrap_err().to_string();
+        assert_eq!(error, "#end: silent cannot be \"some\"");
         let error = read("#end\t-\t-\tstate=fine").unwrap_err().to_string();
         assert_eq!(error, "#end: state cannot be \"fine\"");
         for end in ["start=x", "zz=\u{1b}[31m", "Key=1", "=1", "tool=a b"] {

@@ -42,6 +42,15 @@ pub(super) enum FileOutcome {
     Unreadable,
 }
 
+/// The relations of a file to the files after it, as their names say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Neighbours {
+    /// The next file continues the same slot.
+    pub joins: bool,
+    /// A later file is of the same window, and others lie in between.
+    pub is_split: bool,
+}
+
 /// Packets that were decoded, and those that were passed over.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Packets {
@@ -97,17 +106,18 @@ impl<'a> CaptureDecoder<'a> {
         CaptureDecoder { decoder, packets, windows, range, ports, batch }
     }
 
-    /// Decodes one file. `joins`: the next file continues the same slot.
+    /// Decodes one file.
     ///
     /// # Errors
     /// An error of the sink or of stdout. A fault of the file is reported, and shown by the outcome.
     pub fn file(
         &mut self,
         path: &Path,
-        joins: bool,
+        near: Neighbours,
         sink: &mut impl Sink,
         io: &mut Io,
     ) -> anyhow::Result<FileOutcome> {
+        let Neighbours { joins, is_split } = near;
         let name = path.display().to_string();
         let input = match Input::open(path, &io.out) {
             Ok(input) => input,
@@ -128,6 +138,9 @@ impl<'a> CaptureDecoder<'a> {
             }
         };
         self.windows.begin_file();
+        if is_split {
+            self.windows.split();
+        }
         let (mut is_good, mut is_reported, mut is_read) = (true, false, false);
         // The last section ended with the collector's report.
         let mut has_report = false;

@@ -1,16 +1,17 @@
 //! nfdump-txt: decodes capture files of export datagrams into flow lines.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum, ValueHint};
 
-use super::decode::{self, CaptureDecoder, FileOutcome, Sink, slot_of};
+use super::decode::{self, CaptureDecoder, FileOutcome, Neighbours, Sink, slot_of};
 use crate::capture::spool;
 use crate::cli::{self, Common, Input, Io, Out, Status, When};
 use crate::line::{Column, Form, REQUIRED, Writer};
-use crate::time::{Mark, Timestamp};
+use crate::time::{Mark, Timestamp, Window};
 use crate::window::{ArrivalWindows, TimeRange, Transition};
 use crate::wire::{Batch, Decoder, DecoderLimits};
 
@@ -138,10 +139,11 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     if !args.stats {
         lines.writer.fields()?;
     }
-    for (n, path) in files.iter().enumerate() {
+    for (n, (path, is_split)) in files.iter().zip(split_slots(args.window, &files)).enumerate() {
         let next = files.get(n + 1).and_then(|next| slot_of(next));
         let joins = next.is_some() && next == slot_of(path);
-        has_failed |= capture.file(path, joins, &mut lines, io)? != FileOutcome::Whole;
+        has_failed |= capture.file(path, Neighbours { joins, is_split }, &mut lines, io)?
+            != FileOutcome::Whole;
     }
     capture.end(&mut lines)?;
     for complaint in decode::complaints(&capture.decoder, args.mask) {
@@ -227,6 +229,29 @@ fn decoder(args: &Args) -> Decoder {
     }
 }
 
+/// Returns for each file if its window comes again in a later file, with a file of another window in
+/// between. The windows are those of the slots in the files' names, or of `seconds`, if given. A file
+/// without a slot in its name is of a window of its own.
+fn split_slots(seconds: Option<u32>, files: &[PathBuf]) -> Vec<bool> {
+    let window_of = |path: &PathBuf| {
+        let slot = slot_of(path)?;
+        Some(
+            seconds.map_or(slot, |seconds| Timestamp::from_secs(Window::at(slot, seconds).start())),
+        )
+    };
+    let windows: Vec<_> = files.iter().map(window_of).collect();
+    let mut later = HashSet::new();
+    let mut is_split = Vec::with_capacity(files.len());
+    // A run is a series of files of one window.
+    for run in windows.chunk_by(|a, b| a.is_some() && a == b).rev() {
+        let window = run.first().copied().flatten();
+        let is_new = window.is_none_or(|window| later.insert(window));
+        is_split.extend(run.iter().map(|_| !is_new));
+    }
+    is_split.reverse();
+    is_split
+}
+
 /// The output of nfdump-txt: flow lines and marks, or nothing if only counts are wanted.
 struct Lines<'a> {
     args: &'a Args,
@@ -264,5 +289,31 @@ impl Sink for Lines<'_> {
             }
         }
         Ok(self.writer.rows(&batch.flows, &batch.extras)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_whose_windows_come_again_are_known_by_their_names() {
+        let slots = |seconds, names: &[&str]| {
+            let path = |name: &&str| PathBuf::from(format!("{name}.pcapng"));
+            split_slots(seconds, &names.iter().map(path).collect::<Vec<_>>())
+        };
+        let [a, b] = ["a/nfcap.200107010020", "a/nfcap.200107010030"];
+        let [again, part] = ["b/nfcap.200107010020", "b/nfcap.200107010020.1"];
+        assert_eq!(slots(None, &[]), [false; 0]);
+        assert_eq!(slots(None, &[a, again, part, b]), [false; 4]);
+        assert_eq!(slots(None, &[a, b, again]), [true, false, false]);
+        assert_eq!(slots(None, &[a, again, b, part]), [true, true, false, false]);
+        assert_eq!(slots(None, &[a, b, again, b]), [true, true, false, false]);
+        // A file with another name closes the slot, and its own window is not known.
+        assert_eq!(slots(None, &[a, "x", again, "x"]), [true, false, false, false]);
+        // Both slots are in one window of an hour.
+        assert_eq!(slots(Some(3600), &[a, b, again]), [false; 3]);
+        let next = "a/nfcap.200107010100";
+        assert_eq!(slots(Some(3600), &[a, b, next, again]), [true, true, false, false]);
     }
 }

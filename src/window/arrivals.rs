@@ -9,9 +9,13 @@ use crate::time::{End, Timestamp, Window};
 /// Length of the windows in seconds, if neither the user nor a slot gives one.
 const DEFAULT_SECONDS: u32 = 600;
 
-/// Number of closed windows that are remembered, to notice one that comes again. An input that
-/// names more of them makes the oldest forgotten instead of taking more memory.
+/// Number of closed windows that are remembered, to notice one that comes again. If an input names
+/// more of them, the oldest are forgotten, and a window as old as these counts as coming again.
 const MAX_CLOSED: usize = 65_536;
+
+/// Number of slots with an unreadable file that are remembered. If an input has more of them, every
+/// later window is cut.
+const MAX_TORN: usize = 65_536;
 
 /// A slot of a collector, from the start of its capture file.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +38,9 @@ pub struct Transition {
 
 /// The windows of datagrams and slots, which open and close as capture files are read.
 ///
-/// A window is cut if it comes again after it was closed, if one of its files is torn, if its
-/// section has no closing block, or if the asked range of time holds only a part of it.
+/// A window is cut if it comes again after it was closed, or is known to come again later; if one of
+/// its files is torn, if its section has no closing block, or if the asked range of time holds only
+/// a part of it.
 #[derive(Debug)]
 pub struct ArrivalWindows {
     /// Length of the windows: `None` for that of the slots, 0 for no windows.
@@ -44,8 +49,14 @@ pub struct ArrivalWindows {
     scaled: bool,
     open: Option<ArrivalWindow>,
     closed: BTreeSet<Window>,
-    /// Start of the slot of a file that could not be read.
-    torn: Option<Timestamp>,
+    /// The newest of the closed windows that were forgotten.
+    forgotten: Option<Window>,
+    /// Starts of the slots whose files could not be read.
+    torn: BTreeSet<Timestamp>,
+    /// More slots have unreadable files than are remembered.
+    is_torn_beyond: bool,
+    /// The windows of the current file come again in a later file.
+    is_split: bool,
     /// The slot of the current section, if a collector wrote it.
     slot: Option<Slot>,
     /// A section of the current file has begun.
@@ -65,7 +76,10 @@ impl ArrivalWindows {
             scaled,
             open: None,
             closed: BTreeSet::new(),
-            torn: None,
+            forgotten: None,
+            torn: BTreeSet::new(),
+            is_torn_beyond: false,
+            is_split: false,
             slot: None,
             has_section: false,
             has_arrival: false,
@@ -82,6 +96,13 @@ impl ArrivalWindows {
         self.slot = None;
         self.has_section = false;
         self.has_arrival = false;
+        self.is_split = false;
+    }
+
+    /// Says that the slot of the current file comes again in a later file, with other windows in
+    /// between. Its window is cut, because neither file alone is the whole slot.
+    pub fn split(&mut self) {
+        self.is_split = true;
     }
 
     /// Begins a section of a file. The window of a collector's slot opens at once, whether a
@@ -106,6 +127,9 @@ impl ArrivalWindows {
             if let Some(open) = &mut self.open {
                 open.add_slot(slot.from_anyone);
             }
+        }
+        if self.is_split {
+            self.cut_section();
         }
         Transition { ended, opened }
     }
@@ -164,9 +188,14 @@ impl ArrivalWindows {
     /// Says that a file cannot be read at all. `slot` is the start of its slot, if its name has
     /// one. The window of that slot is cut, be it open now or later.
     pub fn tear(&mut self, slot: Option<Timestamp>) {
-        self.torn = slot;
+        let Some(start) = slot else { return };
+        if self.torn.len() < MAX_TORN {
+            self.torn.insert(start);
+        } else {
+            self.is_torn_beyond |= !self.torn.contains(&start);
+        }
         if let Some(open) = &mut self.open {
-            if slot.is_some_and(|start| open.window().holds(start)) {
+            if open.window().holds(start) {
                 open.cut();
             }
         }
@@ -192,11 +221,17 @@ impl ArrivalWindows {
             return None;
         }
         // A window that comes again is in two pieces, and neither was seen whole.
-        let comes_again = self.closed.contains(&window);
-        let is_torn = self.torn.is_some_and(|start| window.holds(start));
+        let comes_again = self.closed.contains(&window) || Some(window) <= self.forgotten;
+        let is_torn = self.is_torn_beyond || self.holds_torn_slot(window);
         let is_cut = comes_again || is_torn || !self.range.contains(window);
         self.open = Some(ArrivalWindow::new(window, is_cut));
         Some(window)
+    }
+
+    /// Returns true if the slot of an unreadable file begins in this window.
+    fn holds_torn_slot(&self, window: Window) -> bool {
+        let start = Timestamp::from_secs(window.start());
+        self.torn.range(start..).next().is_some_and(|&torn| window.holds(torn))
     }
 
     /// Closes the open window unless it is `next`.
@@ -204,7 +239,7 @@ impl ArrivalWindows {
         let open = self.open.take_if(|open| Some(open.window()) != next)?;
         self.closed.insert(open.window());
         if self.closed.len() > MAX_CLOSED {
-            self.closed.pop_first();
+            self.forgotten = self.forgotten.max(self.closed.pop_first());
         }
         Some(open.end(self.scaled))
     }
@@ -346,6 +381,22 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_is_known_to_come_again_is_cut_from_the_first() {
+        let mut play = slots();
+        let slot = Window::new(0, 600).unwrap();
+        play.change(|windows| {
+            windows.begin_file();
+            windows.split();
+        });
+        let transition =
+            play.windows.begin_section(Some(Slot { window: slot, from_anyone: false }));
+        play.note(transition);
+        play.datagram(5).report(0, 600);
+        play.slot(600).datagram(605).report(600, 1200).slot(0).datagram(5).report(0, 600);
+        play.expect(&["+0", "0 cut", "+600", "600 ok", "+0", "0 cut"]);
+    }
+
+    #[test]
     fn slots_out_of_order_keep_their_states() {
         let mut play = slots();
         play.slot(600).datagram(605).report(600, 1200).slot(0).datagram(5).report(0, 600);
@@ -387,6 +438,37 @@ mod tests {
             .change(|windows| windows.tear(None))
             .report(0, 600)
             .expect(&["+0", "0 ok"]);
+    }
+
+    #[test]
+    fn torn_files_of_several_slots_cut_all_of_these() {
+        let mut play = slots();
+        for start in [0, 600, 1800] {
+            play.change(|windows| windows.tear(Some(Timestamp::from_secs(start))));
+        }
+        play.change(|windows| windows.tear(None));
+        for start in [0, 600, 1200] {
+            play.slot(start).datagram(start + 5).report(start, start + 600);
+        }
+        play.expect(&["+0", "0 cut", "+600", "600 cut", "+1200", "1200 ok"]);
+    }
+
+    #[test]
+    fn beyond_the_torn_slots_that_are_remembered_every_window_is_cut() {
+        let play = |count: u64| {
+            let mut play = slots();
+            for n in 0..count {
+                let start = Timestamp::from_secs(1_000_000 + n);
+                // A slot with two unreadable files counts once.
+                play.change(|windows| windows.tear(Some(start)));
+                play.change(|windows| windows.tear(Some(start)));
+            }
+            assert!(play.windows.torn.len() <= MAX_TORN);
+            play.slot(0).datagram(5).report(0, 600);
+            play
+        };
+        play(MAX_TORN as u64).expect(&["+0", "0 ok"]);
+        play(MAX_TORN as u64 + 1).expect(&["+0", "0 cut"]);
     }
 
     #[test]
@@ -455,6 +537,10 @@ mod tests {
             _ = windows.arrive(Timestamp::from_secs(second));
         }
         assert_eq!(windows.closed.len(), MAX_CLOSED);
+        // A forgotten window that comes again is no new one.
+        let mut play = Play { windows, marks: Vec::new() };
+        play.foreign().datagram(7);
+        play.expect(&["131072 -", "+7", "7 cut"]);
     }
 
     /// One event of a hostile input; times are in seconds.
@@ -508,6 +594,7 @@ mod tests {
             let mut windows = ArrivalWindows::new(seconds, TimeRange::default(), false);
             windows.begin_file();
             let mut facts = Facts::default();
+            let mut torn = Vec::new();
             let mut steps: Vec<_> = steps.into_iter().map(Some).collect();
             // The last step is the end of the input.
             steps.push(None);
@@ -543,7 +630,13 @@ mod tests {
                     }
                     facts = Facts::default();
                 }
+                if let Some(Step::Tear(start)) = step {
+                    let start = Timestamp::from_secs(start);
+                    torn.push(start);
+                    windows.tear(Some(start));
+                }
                 let Some(open) = windows.open_window() else { continue };
+                facts.is_cut |= torn.iter().any(|&start| open.window().holds(start));
                 match step {
                     Some(Step::Slot(_)) => facts.has_slot = true,
                     Some(Step::Datagram { understood, .. }) => {
@@ -563,11 +656,6 @@ mod tests {
                         windows.cut_section();
                     }
                     Some(Step::Damage) => windows.damage(),
-                    Some(Step::Tear(start)) => {
-                        let start = Timestamp::from_secs(start);
-                        facts.is_cut |= open.window().holds(start);
-                        windows.tear(Some(start));
-                    }
                     _ => {}
                 }
             }

@@ -16,8 +16,9 @@ pub(super) fn add_bad_lines(end: &mut End, bad: u64, rows: u64) {
 
 /// Merges the closing marks of two parts of a window; the result names the window of `a`.
 ///
-/// Counts are added up. A count that only one part has is kept, because a part of a count is more
-/// than none. A state holds only if both parts have it: two different states make `cut`, and a part
+/// Counts are added up, but of the silent exporters the larger number is kept, because the same one
+/// may be silent in both parts. A count that only one part has is kept, because a part of a count
+/// is more than none. A state holds only if both parts have it: two different states make `cut`, and a part
 /// without a state leaves the whole without one.
 pub(super) fn merge(a: End, b: &End) -> End {
     let state = match (a.state, b.state) {
@@ -45,6 +46,7 @@ pub(super) fn merge(a: End, b: &End) -> End {
         scaled: a.scaled.max(b.scaled),
         cover: join(a.cover, b.cover, u32::saturating_add),
         open: a.open.max(b.open),
+        silent: a.silent.max(b.silent),
         state,
         tool: a.tool,
         other: sum.other,
@@ -98,6 +100,9 @@ mod tests {
             merged("flows=1 late=2 sampling=10 cover=300 open=0", "flows=4 sampling=100 open=1"),
             "flows=5 late=2 sampling=100 cover=300 open=1"
         );
+        assert_eq!(merged("silent=2", "silent=1"), "silent=2");
+        assert_eq!(merged("silent=0 state=ok", "state=ok"), "silent=0 state=ok");
+        assert_eq!(merged("state=ok", "silent=3 state=ok"), "silent=3 state=ok");
         assert_eq!(merged("x=1", "x=2 y=3"), "x=1 y=3");
         assert_eq!(merged("badlines=2", "badlines=3"), "badlines=5");
         assert_eq!(merged("", "badlines=3"), "badlines=3");

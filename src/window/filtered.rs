@@ -160,7 +160,8 @@ mod tests {
     }
 
     const OPEN: &str = "#window 2001-07-01T00:20:00Z 600";
-    const END: &str = "#end 2001-07-01T00:20:00Z 600 flows=5 late=2 cover=600 state=ok x=y";
+    const END: &str =
+        "#end 2001-07-01T00:20:00Z 600 flows=5 late=2 cover=600 silent=1 state=ok x=y";
     const NEXT: &str = "#window 2001-07-01T00:30:00Z 600";
 
     #[test]
@@ -170,7 +171,7 @@ mod tests {
             (vec![OPEN, "5/5", END], END.to_owned()),
             (
                 vec![OPEN, "1/3", "2/2", END],
-                format!("{end} flows=3 cover=600 state=ok x=y filtered=1"),
+                format!("{end} flows=3 cover=600 silent=1 state=ok x=y filtered=1"),
             ),
             (vec![OPEN, "5/5", &format!("{END} filtered=1")], format!("{END} filtered=1")),
             (vec![OPEN, "0/1", "bad", end], format!("{end} flows=0 filtered=1 badlines=1")),

@@ -52,6 +52,11 @@ impl Extent {
         let (start, end) = self.0?;
         Window::new(start, u32::try_from(end.checked_sub(start)?.max(1)).ok()?)
     }
+
+    /// Returns true if the times are known, but make no window, because it would be too long.
+    fn is_too_long(self) -> bool {
+        self.0.is_some() && self.window().is_none()
+    }
 }
 
 impl<C: Counter> OpenWindow<C> {
@@ -152,10 +157,14 @@ impl<C: Counter> OpenWindow<C> {
     }
 
     /// Closes the one window of all the input. Rows may stand outside of its marks, so the number
-    /// of flows is our own count.
+    /// of flows is our own count. An input that is longer than a window can be is cut: no window
+    /// shows if its parts leave gaps.
     pub fn close_all(mut self) -> Closed<C> {
         match self.marks.take() {
-            Some(marks) => {
+            Some(mut marks) => {
+                if self.extent.is_some_and(Extent::is_too_long) {
+                    marks.cut();
+                }
                 let window = self.extent.map_or(self.window, Extent::window);
                 let end = marks.into_end(window, self.flows);
                 let flows = Some(self.flows);

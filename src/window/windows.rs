@@ -540,6 +540,12 @@ mod tests {
         let mixed = whole(&["7", OPEN, "5", "6", END, "8"]);
         assert_eq!(mixed, ["4 rows: 00:00:00 600 flows=4 lostflows=1 state=ok"]);
         assert_eq!(whole(&[]), [""; 0]);
+        // The parts lie more than 136 years apart, and no window is that long.
+        let far = ["#window 2200-01-01T00:00:00Z 600", "#end 2200-01-01T00:00:00Z 600 state=ok"];
+        assert_eq!(
+            whole(&[OPEN, "5", END, far[0], far[1]]),
+            ["1 rows: - - flows=1 lostflows=1 state=cut"]
+        );
     }
 
     #[test]

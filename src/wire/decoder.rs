@@ -318,6 +318,10 @@ impl Decoder {
         let owner = *state.owner.get_or_insert(datagram.sender);
         state.last = state.last.max(datagram.arrival());
         state.stats.datagrams += u64::from(datagram.counts());
+        // sFlow has no export time, and a restated template has that of the restatement.
+        if datagram.counts() && version != Version::Sflow {
+            state.stats.compare_clock(export, datagram.arrival());
+        }
         if datagram.counts() || state.uptime.is_none() {
             state.uptime = uptime.map(|uptime| (uptime, export));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::error::{Fault, Foreign};
+use crate::time::Timestamp;
 
 /// Counters of one domain. All of them only grow, except those that are "current".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,11 @@ pub struct Stats {
     pub restarts: u64,
     /// Datagrams (IPFIX: messages) that arrived twice, or after their gap was forgotten.
     pub repeated: u64,
+    /// The exporter's clock against ours in seconds, above 0 if it is ahead: the export time in the
+    /// header minus the arrival, of the datagram for which this is closest to 0. A datagram that is
+    /// delayed or replayed only lies further off, while a wrong clock moves all of them. `None` if
+    /// the headers have no export time (sFlow).
+    pub clock: Option<i64>,
 }
 
 /// The place where an exporter states its sampling.
@@ -134,7 +140,7 @@ pub struct Missing {
 }
 
 impl Stats {
-    /// Adds the counters of another domain, without its list of missing templates.
+    /// Adds the counters of another domain, without its list of missing templates and its clock.
     pub fn add(&mut self, other: &Stats) {
         let Stats {
             datagrams,
@@ -166,6 +172,7 @@ impl Stats {
             lost,
             restarts,
             repeated,
+            clock: _,
         } = other;
         self.datagrams += datagrams;
         self.bad_datagrams += bad_datagrams;
@@ -196,6 +203,16 @@ impl Stats {
         self.lost.add(*lost);
         self.restarts += restarts;
         self.repeated += repeated;
+    }
+
+    /// Compares the export time in a header with the arrival of its datagram.
+    #[inline]
+    pub(super) fn compare_clock(&mut self, export: Timestamp, arrival: Timestamp) {
+        let ahead =
+            0i64.saturating_add_unsigned(export.secs()).saturating_sub_unsigned(arrival.secs());
+        if self.clock.is_none_or(|clock| ahead.unsigned_abs() < clock.unsigned_abs()) {
+            self.clock = Some(ahead);
+        }
     }
 
     /// Notes that a flow was sampled 1 in `n`.

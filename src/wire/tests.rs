@@ -7,6 +7,7 @@ use super::*;
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
+mod clock;
 mod extras;
 mod hostile;
 mod properties;

@@ -592,7 +592,7 @@ fn a_window_without_its_end_is_cut() {
 
 #[test]
 fn the_collectors_end_mark_is_copied() {
-    let end_mark = "flows=0\tlate=0\tlostflows=4\tlostdatagrams=1\tsampling=100\tscaled=0\tcover=600\topen=1\tstate=nodata";
+    let end_mark = "flows=0\tlate=0\tlostflows=4\tlostdatagrams=1\tsampling=100\tscaled=0\tcover=600\topen=1\tsilent=2\tstate=nodata";
     let text = format!("{FIELDS}#window\t{W1}\n#end\t{W1}\t{end_mark}\tmood=good\n");
     for name in DETECTORS {
         let ran = run(name, &text, &[]).run().ok();

@@ -475,8 +475,9 @@ fn datagrams_of_senders_not_allowed_are_counted_and_not_stored() {
     let spool = scene.path("spool");
     let list = scene.write("allow", "127.0.0.1 # the router\n2001:db8::/32\n");
     let allow = format!("@{}", list.display());
+    let metrics = scene.path("nfcap.prom");
     let args = ["-t", LONG, "-p", "0", "--allow", &allow, "-w", &path(&spool)];
-    let nfcap = Nfcap::start(args);
+    let nfcap = Nfcap::start(args.into_iter().chain(["--metrics-file", &path(&metrics)]));
     for (from, count) in [("127.0.0.1:0", 1), ("127.0.0.2:0", 2), ("127.0.0.3:0", 3)] {
         let socket = UdpSocket::bind(from).unwrap();
         for _ in 0..count {
@@ -491,6 +492,15 @@ fn datagrams_of_senders_not_allowed_are_counted_and_not_stored() {
         "{said}"
     );
     assert!(!said.contains("no --allow"), "{said}");
+    // The bytes are those of the received datagrams alone.
+    let text = fs::read_to_string(&metrics).unwrap();
+    for row in [
+        "nfcap_received_datagrams_total 1",
+        "nfcap_received_octets_total 1",
+        "nfcap_denied_datagrams_total 5",
+    ] {
+        assert!(text.lines().any(|line| line == row), "{row} in {text}");
+    }
     let held = read(&files(&spool)[0]);
     assert_eq!((held.closing.received, held.datagrams.len()), (1, 1));
     let nets = ["127.0.0.1/32", "2001:db8::/32"].map(|net| net.parse().unwrap());

@@ -246,6 +246,27 @@ fn stats_names_the_templates_that_never_came() {
 }
 
 #[test]
+fn stats_compares_the_exporters_clock_with_the_arrival() {
+    let scene = Scene::new();
+    // The datagrams have the export time START + 60 s.
+    let clock = |name: &str, arrivals: &[u64]| {
+        let packet = || golden::packet(ROUTER, COLLECTOR, &v9_data(3));
+        let packets: Vec<_> = arrivals.iter().map(|at| (at * 1_000_000_000, packet())).collect();
+        let file = scene.write(name, pcap(true, 101, &packets));
+        let ran = tool("nfdump-txt").arg("--stats").arg(file).run().status(0);
+        let rows = ran.table();
+        assert_eq!(rows.last().unwrap()["clock"], "-", "{ran}");
+        assert!(ran.text().starts_with("#fields\t") && ran.text().contains("\tmissing\tclock\n"));
+        rows[0]["clock"].clone()
+    };
+    assert_eq!(clock("right", &[60, 61, 700]), "0");
+    assert_eq!(clock("ahead", &[0, 20]), "+40");
+    assert_eq!(clock("behind", &[3660, 3700]), "-3600");
+    let ran = tool("nfdump-txt").args(["--stats", "--mask"]).arg(data("sflow.pcapng")).run().ok();
+    assert!(ran.table().iter().all(|row| row["clock"] == "-"), "{ran}");
+}
+
+#[test]
 fn stats_counts_packets_that_are_no_datagrams() {
     let scene = Scene::new();
     let ip = |payload: &[u8]| golden::packet(ROUTER, COLLECTOR, payload);
@@ -304,6 +325,56 @@ fn two_files_of_one_slot_are_one_window() {
     assert_eq!(ends.len(), 2, "{ran}");
     assert!(ends[0].contains("00:20:00Z\t600\tflows=4\t") && ends[0].contains("state=ok"), "{ran}");
     assert!(ends[1].contains("00:30:00Z\t600\tflows=2\t") && ends[1].contains("open=0"), "{ran}");
+}
+
+/// Writes slots of a collector into a directory of its own, and returns their paths.
+fn collector<const N: usize>(scene: &Scene, name: &str, slots: [Vec<u8>; N]) -> [PathBuf; N] {
+    let mut n = 0;
+    slots.map(|bytes| {
+        let file = spool::file_name(Window::new(START + 600 * n, 600).unwrap(), 0);
+        n += 1;
+        scene.write(&format!("{name}/{}", file.display()), bytes)
+    })
+}
+
+/// Returns the start and the state of each window that nfdump-txt ends.
+fn states(paths: &[&Path], status: i32) -> Vec<String> {
+    let ran = tool("nfdump-txt").args(paths).run().status(status);
+    let short = |end: &str| {
+        let cells: Vec<_> = end.split('\t').collect();
+        let state = cells.iter().find_map(|cell| cell.strip_prefix("state=")).unwrap_or("-");
+        format!("{} {state}", &cells[1][11..16])
+    };
+    ran.marks("#end").iter().map(|end| short(end)).collect()
+}
+
+/// No file alone is the whole slot, and a mark cannot be taken back once the second one is read.
+#[test]
+fn a_slot_whose_files_are_read_apart_is_cut_each_time() {
+    let scene = Scene::new();
+    let [a0, a1] = collector(&scene, "a", [v9_slot(0, 0), v9_slot(1, 1)]);
+    let [b0, b1, b2] = collector(&scene, "b", [v9_slot(0, 0), v9_slot(1, 1), v9_slot(2, 2)]);
+    assert_eq!(
+        states(&[&scene.path("a"), &scene.path("b")], 0),
+        ["00:20 cut", "00:30 cut", "00:20 cut", "00:30 cut", "00:40 ok"]
+    );
+    // Side by side they are one window.
+    assert_eq!(states(&[&a0, &b0, &a1, &b1, &b2], 0), ["00:20 ok", "00:30 ok", "00:40 ok"]);
+    // A file with another name hides its slot, so only the second window is cut.
+    let other = scene.write("other.pcapng", v9_slot(0, 0));
+    assert_eq!(states(&[&a0, &a1, &other], 0), ["00:20 ok", "00:30 ok", "00:20 cut"]);
+}
+
+#[test]
+fn every_slot_with_an_unreadable_file_is_cut() {
+    let scene = Scene::new();
+    let torn = || b"not a capture".to_vec();
+    collector(&scene, "a", [torn(), torn()]);
+    collector(&scene, "b", [v9_slot(0, 0), v9_slot(1, 1), v9_slot(2, 2)]);
+    assert_eq!(
+        states(&[&scene.path("a"), &scene.path("b")], 1),
+        ["00:20 cut", "00:30 cut", "00:40 ok"]
+    );
 }
 
 #[test]

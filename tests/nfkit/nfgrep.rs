@@ -16,7 +16,7 @@ fn stream() -> String {
          1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144\ta b\t2\n\
          1\t192.0.2.2\t198.51.100.2\t2\t6\t1025\t443\t03\t145\t\u{e9}\t18\r\n\
          1\t2001:DB8::1\t2001:db8::2\t2\t17\t53\t53\t1\t70\t\t-\n\
-         #end\t{W1}\tflows=3\tlate=1\tscaled=0\tcover=600\tstate=ok\tmood=good\n"
+         #end\t{W1}\tflows=3\tlate=1\tscaled=0\tcover=600\tsilent=0\tstate=ok\tmood=good\n"
     )
 }
 
@@ -24,8 +24,9 @@ fn stream() -> String {
 fn matching_lines_are_printed_unchanged() {
     let fields =
         "#fields\tsif\tsip\tdip\tdif\tproto\tsport\tdport\tpackets\toctets\tlabel\tflags\n";
-    let end =
-        format!("#end\t{W1}\tflows=2\tscaled=0\tcover=600\tstate=ok\tmood=good\tfiltered=1\n");
+    let end = format!(
+        "#end\t{W1}\tflows=2\tscaled=0\tcover=600\tsilent=0\tstate=ok\tmood=good\tfiltered=1\n"
+    );
     let web = "1\t192.0.2.1\t198.51.100.2\t2\t6\t1025\t80\t3\t144\ta b\t2\n\
         1\t192.0.2.2\t198.51.100.2\t2\t6\t1025\t443\t03\t145\t\u{e9}\t18\n";
     grep(&["tcp"], &stream()).run().ok().prints(&format!("{fields}#window\t{W1}\n{web}{end}"));
@@ -42,7 +43,9 @@ fn the_end_mark_counts_the_flows_that_are_left() {
     let quiet = grep(&["dst port 7"], &stream()).run().ok();
     assert_eq!(
         quiet.marks("#end"),
-        [format!("#end\t{W1}\tflows=0\tscaled=0\tcover=600\tstate=ok\tmood=good\tfiltered=1")],
+        [format!(
+            "#end\t{W1}\tflows=0\tscaled=0\tcover=600\tsilent=0\tstate=ok\tmood=good\tfiltered=1"
+        )],
     );
     // A detector passes the key on.
     let ran = tool("nfscan").stdin(quiet.text()).run().ok();

@@ -222,6 +222,27 @@ fn windows_are_those_of_the_input_and_name_the_tool() {
     assert!(!bare.text().contains('#'), "{bare}");
 }
 
+/// No window is that long, so nothing shows the gaps between the marks.
+#[test]
+fn a_whole_input_that_is_longer_than_a_window_can_be_is_cut() {
+    let slot = |year: u32| {
+        let window = format!("{year}-07-01T00:20:00Z\t600");
+        format!(
+            "#window\t{window}\n1\t192.0.2.1\t192.0.2.2\t2\t6\t4000\t80\t1\t40\n\
+             #end\t{window}\tflows=1\tlate=0\tstate=ok\n"
+        )
+    };
+    let whole = |last| {
+        let input = slot(2001) + &slot(last);
+        let ran = tool("nftop").args(["--whole", "-n", "1"]).stdin(&input).run().ok();
+        ran.marks("#end").join("\n")
+    };
+    assert!(whole(2138).starts_with("#end\t-\t-\t"), "{}", whole(2138));
+    for last in [2002, 2136, 2138] {
+        assert!(whole(last).contains("\tstate=cut"), "{}", whole(last));
+    }
+}
+
 #[test]
 fn text_csv_and_json_hold_the_same_totals() {
     let text = &scan().text;

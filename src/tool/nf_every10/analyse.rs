@@ -20,7 +20,7 @@ use crate::finding::DETECTORS;
 use crate::flow::Networks;
 use crate::line::{Column, REQUIRED, Writer};
 use crate::time::{End, Mark, Timestamp, WindowState};
-use crate::tool::decode::{self, CaptureDecoder, FileOutcome, Sink};
+use crate::tool::decode::{self, CaptureDecoder, FileOutcome, Neighbours, Sink};
 use crate::tool::nfgrep;
 use crate::window::{ArrivalWindows, TimeRange, Transition};
 use crate::wire::{Batch, Decoder, DecoderLimits};
@@ -122,8 +122,8 @@ impl Analyser<'_> {
             let decoder = Decoder::new(DecoderLimits::default());
             let mut capture = CaptureDecoder::new(decoder, windows, range, &[]);
             for (n, path) in files.iter().enumerate() {
-                let joins = n + 1 < files.len();
-                outcomes.push(capture.file(path, joins, &mut sink, &mut io)?);
+                let near = Neighbours { joins: n + 1 < files.len(), is_split: false };
+                outcomes.push(capture.file(path, near, &mut sink, &mut io)?);
             }
             capture.end(&mut sink)?;
             sink.lines.flush()?;
@@ -278,7 +278,7 @@ impl Sink for SlotSink<'_> {
                 Heard { at: self.at.secs(), states: vec![end.state], spoke: spoke_in(decoder) };
             let mut exporters = self.exporters.clone();
             exporters.hear(&heard, self.limit);
-            end.put("silent", exporters.silent().to_string());
+            end.silent = Some(exporters.silent());
             let mark = Mark::End(end.clone());
             self.lines.mark(&mark)?;
             self.feed.mark(&mark);

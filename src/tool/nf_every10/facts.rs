@@ -117,6 +117,9 @@ impl Facts {
             facts.lost_datagrams += lost(stats.lost.datagrams);
             facts.undecodable += stats.undecodable_sets;
             facts.sampling = facts.sampling.max(stats.sampling);
+            // A wrong clock shifts all domains of a device.
+            let clocks = facts.clock.into_iter().chain(stats.clock);
+            facts.clock = clocks.min_by_key(|offset| offset.unsigned_abs());
         }
         self.exporters.retain(|_, facts| facts.datagrams > 0);
     }

@@ -17,7 +17,7 @@ pub(super) fn print(
         out,
         "#fields\texporter\tversion\tdomain\tdatagrams\tbad\tflows\trecords\toptions\tnoaddress\t\
          counters\tdiscards\tothers\ttemplates\twithdrawn\tforgotten\tlate\tundecodable\tdropped\t\
-         lostflows\tlostdatagrams\trestarts\trepeated\tsampling\tfrom\tfaults\tmissing"
+         lostflows\tlostdatagrams\trestarts\trepeated\tsampling\tfrom\tfaults\tmissing\tclock"
     )?;
     for (Domain { exporter, version, id }, stats) in decoder.stats() {
         let exporter = Host::Address(*exporter).text(mask);
@@ -76,7 +76,13 @@ fn cells(stats: &Stats) -> String {
     let Stats { restarts, repeated, sampling, .. } = stats;
     let from = stats.sampling_from.map_or("-", Source::as_str);
     let (faults, missing) = (list(faults.collect()), list(missing.collect()));
+    let clock = match stats.clock {
+        None => "-".to_owned(),
+        Some(0) => "0".to_owned(),
+        Some(ahead) => format!("{ahead:+}"),
+    };
     format!(
-        "{numbers}\t{flows}\t{datagrams}\t{restarts}\t{repeated}\t{sampling}\t{from}\t{faults}\t{missing}"
+        "{numbers}\t{flows}\t{datagrams}\t{restarts}\t{repeated}\t{sampling}\t{from}\t{faults}\t{missing}\t\
+         {clock}"
     )
 }

@@ -185,6 +185,7 @@ proptest! {
             prop_assert_eq!(domain, other);
             let sequence = |s: &Stats| (s.lost, s.restarts, s.repeated);
             prop_assert_eq!(sequence(decoded), sequence(watched), "{:?}", domain);
+            prop_assert_eq!(decoded.clock, watched.clock);
             let counted = |s: &Stats| {
                 [s.datagrams, s.templates, s.options_templates, s.withdrawn, s.evicted_templates]
             };
