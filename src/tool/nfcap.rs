@@ -31,7 +31,7 @@ mod serve;
 mod signals;
 mod user;
 
-pub use args::Args;
+pub use args::{Args, COLLECT};
 
 use args::Network;
 use exec::Hooks;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, ValueEnum, ValueHint};
 
 use crate::capture::{Closing, Datagram, Ending, Error, Event, Reader, spool};
-use crate::cli::{self, Common, Input, Io, Out, Status, When};
+use crate::cli::{self, Arguments, Common, Input, Io, Out, Status, Table, When};
 use crate::line::{Column, Form, REQUIRED, Writer};
 use crate::time::{Mark, Timestamp};
 use crate::window::{ArrivalWindows, MissingCounts, Slot, SlotReport, TimeRange, Transition};
@@ -65,6 +65,10 @@ pub struct Args {
     mask: bool,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[];
 }
 
 impl AsRef<Common> for Args {

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use nfkit::capture::{Closing, Slot, Writer, spool};
 use nfkit::time::{Timestamp, Window};
 
-use crate::harness::{INSIDE, Scene, installed, package, tool, zstd};
+use crate::harness::{INSIDE, NO_CONFIGURATION, Scene, installed, package, tool, zstd};
 use crate::nfgen::tree;
 
 mod evidence;
@@ -88,6 +88,7 @@ impl Job {
             .env_remove("NFKIT_INSIDE")
             .env_remove("NFKIT_IGNORE")
             .env_remove("NFKIT_LIMITS")
+            .env("NFKIT_CONFIG", NO_CONFIGURATION)
             .args(&self.options)
             .arg(self.scene.path("spool"))
             .arg(out);
