@@ -1,19 +1,19 @@
 //! The frame of all commands: `main`, the streams, the exit status, the messages on stderr.
 //!
-//! A command is a clap struct with the [`Common`] options and a `run` function; [`main`] does the
-//! rest. The manners that all commands share are here once, so that none can forget one: text from
+//! A command is a clap struct with the [`Common`] options, [`Arguments`], and a `run` function; [`main`] does
+//! the rest. The manners that all commands share are here once, so that none can forget one: text from
 //! the network is escaped, repeated complaints are counted, output is flushed before a read that
 //! may block, a closed pipe ends a command with status 0 and no message, and a full disk with
 //! status 1 and a message.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::builder::Resettable;
-use clap::parser::ValueSource;
-use clap::{Arg, Parser};
-
 mod args;
+mod arguments;
+pub mod config;
 mod escaped;
 mod input;
 mod out;
@@ -24,11 +24,15 @@ pub use args::{
     Common, Nets, When, parse_duration, parse_net, parse_seconds, parse_size, parse_window,
     quarter_of_ram, read_words,
 };
+pub use arguments::Arguments;
+pub use config::{Config, Key, Table};
 pub use escaped::Escaped;
 pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;
 pub use whole::{read_text, read_whole};
+
+use arguments::{Given, Refused};
 
 /// The result of a command that was not stopped by an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,43 +57,101 @@ pub struct Io {
     pub out: Out,
     /// Standard error.
     pub report: Report,
+    /// The configuration of the site.
+    pub config: Config,
 }
 
-/// Parses the arguments, runs the command and returns its exit status.
-pub fn main<A: Parser + AsRef<Common>>(run: fn(A, &mut Io) -> anyhow::Result<Status>) -> ExitCode {
+/// Parses the arguments, runs the command and returns its exit status. `tables`: all that the configuration
+/// file of a site may have, whether this command reads them or not.
+pub fn main<A: Arguments>(
+    tables: &[&'static Table],
+    run: fn(A, &mut Io) -> anyhow::Result<Status>,
+) -> ExitCode {
     let name = A::command().get_name().to_owned();
     let out = Out::new(io::stdout());
-    let arguments = match parse::<A>() {
-        Ok(arguments) => arguments,
-        Err(message) => return help(&name, out, &message),
+    let line = command_line();
+    let given = Given::new::<A>(&line);
+    let (quiet, verbose) = (given.flag("quiet"), given.flag("verbose"));
+    let mut report = Report::new(&name, Box::new(io::stderr()), quiet, verbose);
+    let config = match configure::<A>(&given, tables, &mut report) {
+        Ok(config) => config,
+        Err(status) => return status,
     };
-    let common = arguments.as_ref();
-    let report = Report::new(&name, Box::new(io::stderr()), common.quiet, common.verbose);
-    let mut io = Io { out, report };
+    let arguments = match arguments::parse::<A>(&line, &config) {
+        Ok(arguments) => arguments,
+        Err(Refused::Clap(message)) => return help(&name, out, &message),
+        Err(Refused::Config(faults)) => return misconfigured(faults, &mut report),
+    };
+    report.detail(&config);
+    let mut io = Io { out, report, config };
     let result = run(arguments, &mut io);
     finish(result, &mut io)
 }
 
-/// Parses the arguments. Environment variables hold for every run of every command. A variable is
-/// not read if the command line excludes its option; clap by itself would treat it as a given option
-/// and refuse the command line.
-fn parse<A: Parser>() -> Result<A, clap::Error> {
-    let unset = |arg: Arg| arg.env(Resettable::Reset);
-    // The command line without variables. Its errors are reported below.
-    let given = A::command().mut_args(unset).ignore_errors(true).try_get_matches();
-    let command = A::command();
-    let is_given = |arg: &Arg| {
-        let given = given.as_ref().ok();
-        let source = given.and_then(|given| given.value_source(arg.get_id().as_str()));
-        source == Some(ValueSource::CommandLine)
-    };
-    let is_excluded = |arg: &&Arg| command.get_arg_conflicts_with(arg).into_iter().any(is_given);
-    let excluded = command.get_arguments().filter(is_excluded);
-    let excluded: Vec<_> = excluded.map(|arg| arg.get_id().clone()).collect();
-    let command =
-        command.mut_args(|arg| if excluded.contains(arg.get_id()) { unset(arg) } else { arg });
-    let mut matches = command.try_get_matches()?;
-    A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut A::command()))
+/// Reads the configuration, and reports its faults. Fails with the exit status if a fault is an error for
+/// this command.
+fn configure<A: Arguments>(
+    given: &Given,
+    tables: &[&'static Table],
+    report: &mut Report,
+) -> Result<Config, ExitCode> {
+    if given.is_help() {
+        return Ok(Config::default());
+    }
+    let (config, faults) =
+        given.load::<A>(tables).map_err(|error| misconfigured(vec![chain(&error)], report))?;
+    let (errors, others) = arguments::split::<A>(faults);
+    for fault in others {
+        report.complain("faults in other tables of the configuration", fault);
+    }
+    if errors.is_empty() {
+        return Ok(config);
+    }
+    Err(misconfigured(errors, report))
+}
+
+/// Reports errors of the configuration and returns the exit status.
+fn misconfigured<T: fmt::Display>(
+    errors: impl IntoIterator<Item = T>,
+    report: &mut Report,
+) -> ExitCode {
+    for error in errors {
+        report.fail("errors in the configuration", error);
+    }
+    report.finish();
+    ExitCode::from(2)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the arguments themselves")]
+fn command_line() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// Parses the arguments of another command, without its name, as that command would be started with them by
+/// itself: with the same environment, and the configuration that this command has.
+///
+/// # Errors
+/// Returns a usage error with the command's name, instead of printing anything.
+pub fn parse_as<A: Arguments>(
+    line: impl IntoIterator<Item = impl Into<OsString>>,
+    config: &Config,
+) -> anyhow::Result<A> {
+    let name = A::command().get_name().to_owned();
+    let whole: Vec<OsString> =
+        [name.clone().into()].into_iter().chain(line.into_iter().map(Into::into)).collect();
+    arguments::parse(&whole, config).map_err(|refused| {
+        let why = match refused {
+            Refused::Config(faults) => faults.join("; "),
+            Refused::Clap(error) => {
+                let text = error.render().to_string();
+                // The usage and a hint follow in paragraphs of their own.
+                let text = text.split("\n\n").next().unwrap_or_default();
+                let words: Vec<&str> = text.split_whitespace().collect();
+                words.join(" ").trim_start_matches("error: ").to_owned()
+            }
+        };
+        Usage(format!("{name}: {why}")).into()
+    })
 }
 
 /// Prints a message of clap's: help and version on stdout, a usage error on stderr.
@@ -99,8 +161,8 @@ fn help(name: &str, mut out: Out, message: &clap::Error) -> ExitCode {
         let _ = message.print();
         return ExitCode::from(2);
     }
-    let mut io =
-        Io { out: out.clone(), report: Report::new(name, Box::new(io::stderr()), false, false) };
+    let report = Report::new(name, Box::new(io::stderr()), false, false);
+    let mut io = Io { out: out.clone(), report, config: Config::default() };
     let result = write!(out, "{}", message.render()).map(|()| Status::Done);
     finish(result.map_err(anyhow::Error::from), &mut io)
 }

@@ -4,6 +4,9 @@
 //! one module to the next and reports errors on stderr. The common parts of several commands lie
 //! beside them, such as [`detector`] for the three that read flow lines and print findings.
 
+use crate::cli::Table;
+
+pub mod analyse;
 mod calibration;
 mod decode;
 #[expect(clippy::disallowed_methods, reason = "an open window is judged at most once a second")]
@@ -22,5 +25,17 @@ pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
 pub mod nftop;
+pub mod site;
 mod state;
 mod windowed;
+
+/// All tables of the configuration file, whichever command reads them.
+pub const TABLES: &[&Table] = &[
+    &site::SITE,
+    &nfcap::COLLECT,
+    &analyse::ANALYSE,
+    &analyse::KEEP,
+    &nfscan::TABLE,
+    &nfflood::TABLE,
+    &nfport::TABLE,
+];

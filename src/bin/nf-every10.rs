@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    nfkit::cli::main(nfkit::tool::nf_every10::run)
+    nfkit::cli::main(nfkit::tool::TABLES, nfkit::tool::nf_every10::run)
 }

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    nfkit::cli::main(nfkit::tool::nfcap::run)
+    nfkit::cli::main(nfkit::tool::TABLES, nfkit::tool::nfcap::run)
 }

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    nfkit::cli::main(nfkit::tool::nfgen::run)
+    nfkit::cli::main(nfkit::tool::TABLES, nfkit::tool::nfgen::run)
 }

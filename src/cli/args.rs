@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueHint;
 use ipnet::IpNet;
 
 use super::whole::read_text;
@@ -20,7 +21,16 @@ pub struct Common {
     /// Print more about each step
     #[arg(long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
+    /// Read the site's configuration from this file, nfkit-config(5)
+    #[arg(
+        long, value_name = "FILE", env = CONFIG_VARIABLE, global = true,
+        value_hint = ValueHint::FilePath, help_heading = "Configuration"
+    )]
+    pub config: Option<PathBuf>,
 }
+
+/// The variable of `--config`.
+pub(super) const CONFIG_VARIABLE: &str = "NFKIT_CONFIG";
 
 /// Networks as an option gives them: `10.0.0.0/8,2001:db8::/32`, or `@FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,12 +16,20 @@ const MAX: u64 = 16 << 20;
 /// A file that cannot be opened or read, and one of more than 16 MiB; the message begins with its
 /// path.
 pub fn read_whole(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_up_to(path, MAX)
+}
+
+/// Reads all bytes of a file that may have `most` of them, a number of whole MiB.
+fn read_up_to(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let name = path.display();
     let file = File::open(path).with_context(|| name.to_string())?;
     let mut bytes = Vec::new();
-    file.take(MAX + 1).read_to_end(&mut bytes).with_context(|| name.to_string())?;
-    if bytes.len() as u64 > MAX {
-        bail!("{name}: more than 16 MiB, the limit for a file of this kind; is it the right file?");
+    file.take(most + 1).read_to_end(&mut bytes).with_context(|| name.to_string())?;
+    if bytes.len() as u64 > most {
+        let most = most >> 20;
+        bail!(
+            "{name}: more than {most} MiB, the limit for a file of this kind; is it the right file?"
+        );
     }
     Ok(bytes)
 }
@@ -31,7 +39,15 @@ pub fn read_whole(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// Those of [`read_whole`], and bytes that are not UTF-8, with their line.
 pub fn read_text(path: &Path) -> anyhow::Result<String> {
-    String::from_utf8(read_whole(path)?).map_err(|error| {
+    read_text_up_to(path, MAX)
+}
+
+/// Reads a file as text, as [`read_text`] does, with another limit: `most` bytes, a number of whole MiB.
+///
+/// # Errors
+/// Those of [`read_text`].
+pub(super) fn read_text_up_to(path: &Path, most: u64) -> anyhow::Result<String> {
+    String::from_utf8(read_up_to(path, most)?).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes().iter().take(valid).filter(|&&byte| byte == b'\n').count();
         anyhow!("{}:{line}: not UTF-8 text", path.display())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{Parser, ValueHint};
+use clap::ValueHint;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,7 +17,7 @@ use super::findings::clock;
 use super::inside;
 use super::state::StateFile;
 use super::windowed::{Piece, WindowStage, Windowed};
-use crate::cli::{self, Common, Io, Nets, Status, read_text};
+use crate::cli::{self, Arguments, Common, Io, Key, Nets, Status, Usage, read_text};
 use crate::detect::{Detector, Explained, Ignore, Site, SiteLimits, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
@@ -30,47 +30,47 @@ use crate::window::{Closed, Windows};
 pub struct Options {
     /// Read flow lines from these files, decompressed if need be; without one, or for -, from stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// Take these as our networks: 140.119.0.0/16,2001:288::/32 or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_INSIDE")]
     pub inside: Option<Nets>,
     /// Print only findings about hosts inside or outside
     #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"], requires = "inside")]
-    side: Option<String>,
+    pub(super) side: Option<String>,
     /// Ignore flows that match a line `src dst [proto/port]` of this file
     #[arg(long, value_name = "FILE", env = "NFKIT_IGNORE", value_hint = ValueHint::FilePath)]
-    ignore: Option<PathBuf>,
+    pub(super) ignore: Option<PathBuf>,
     /// Judge windows of this length: merge marked ones, cut unmarked rows [unmarked: 10m]
     #[arg(long, value_name = "DURATION", value_parser = cli::parse_window)]
-    window: Option<u32>,
+    pub(super) window: Option<u32>,
     /// Judge by the paper's rule alone
     #[arg(long)]
     pub paper: bool,
     /// Read limits of the classes by network from this file: lines `network,class,value`
     #[arg(long, value_name = "FILE", env = "NFKIT_LIMITS", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
-    limits: Option<PathBuf>,
+    pub(super) limits: Option<PathBuf>,
     /// Print percentiles of each class's measures, and the limits they suggest, instead of findings
     #[arg(long, conflicts_with_all = ["paper", "json", "explain", "exit_code"])]
-    calibrate: bool,
+    pub(super) calibrate: bool,
     /// Print the measures of this host, flagged or not, instead of findings
     #[arg(long, value_name = "HOST", conflicts_with = "json")]
-    explain: Option<IpAddr>,
+    pub(super) explain: Option<IpAddr>,
     /// Print one JSON object a line
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Hide the host part of every address, for publication
     #[arg(long)]
-    mask: bool,
+    pub(super) mask: bool,
     /// Exit with status 3 if there are findings
     #[arg(long)]
-    exit_code: bool,
+    pub(super) exit_code: bool,
     /// Read the files as the output of this program: flow, nfdump, rwcut, zeek or vpc [default: by
     /// their first lines]
     #[arg(long, value_name = "TOOL")]
-    input: Option<Tool>,
+    pub(super) input: Option<Tool>,
     /// Stop with status 1 at the first line that is not a flow
     #[arg(long)]
-    strict: bool,
+    pub(super) strict: bool,
     /// Count in this much memory, and beyond it in temporary files [default: a quarter of the RAM]
     #[arg(long, value_name = "SIZE", value_parser = cli::parse_size, env = "NFKIT_MEMORY")]
     pub(super) memory: Option<u64>,
@@ -78,12 +78,25 @@ pub struct Options {
     #[arg(skip)]
     pub(super) now: Option<Timestamp>,
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
 }
 
 impl AsRef<Common> for Options {
     fn as_ref(&self) -> &Common {
         &self.common
+    }
+}
+
+/// The key of `--side` in the tables of the detectors.
+pub const SIDE: Key = Key::text("side", side, "Report only hosts on this side: inside or outside");
+
+/// The key of `--paper` in the tables of the detectors.
+pub const PAPER: Key = Key::flag("paper", "Judge by the paper's rule alone");
+
+fn side(text: &str) -> Result<(), String> {
+    match Side::parse(text) {
+        Some(_) => Ok(()),
+        None => Err(format!("{text:?} is neither inside nor outside")),
     }
 }
 
@@ -146,7 +159,7 @@ pub struct Judged<M> {
 }
 
 /// A detector as a command: its arguments, and the memory that `--state` keeps.
-pub trait DetectorArgs: Parser + AsRef<Common> {
+pub trait DetectorArgs: Arguments {
     /// The name of the command.
     const NAME: &'static str;
     /// The memory from one window to the next.
@@ -224,6 +237,15 @@ pub fn run<D: Detector>(
         calibrate: matches!(print, Print::Calibration),
     });
     let side = args.side.as_deref().and_then(Side::parse);
+    // The option needs the other one, but a key of the configuration needs nothing by clap's rules.
+    if side.is_some() && args.inside.is_none() {
+        let text =
+            "--side needs --inside; without it no host has a side, and nothing would be printed";
+        return Err(Usage(text.to_owned()).into());
+    }
+    if args.explain.is_some() && !args.common.verbose {
+        io.report.warn(&io.config.to_string());
+    }
 
     let mut printer = Printer {
         args,

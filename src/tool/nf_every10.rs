@@ -9,11 +9,16 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use anyhow::Context;
+
 use crate::capture;
-use crate::cli::{self, Io, Status, Usage};
+use crate::cli::config::Setting;
+use crate::cli::{self, Config, Io, Status, Usage};
 use crate::finding::DETECTORS;
 use crate::flow::Networks;
 use crate::time::Timestamp;
+use crate::tool::analyse::KEEP;
+use crate::tool::nfcap::{self, COLLECT};
 
 mod analyse;
 mod args;
@@ -40,6 +45,7 @@ pub use args::Args;
 use detectors::{DetectorWords, Detectors};
 use names::shown;
 use out_dir::OutDir;
+use retain::Keep;
 use work::{Job, Setup};
 
 /// Runs nf-every10.
@@ -48,14 +54,20 @@ use work::{Job, Setup};
 /// Fails if an option or a file that it names is wrong, if SPOOL cannot be read or OUT not be written, or if
 /// OUT belongs to another spool.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let (Some(spool), Some(out)) = (&args.spool, &args.out) else {
-        return Err(Usage("SPOOL and OUT must be named".to_owned()).into());
+    let config = &io.config;
+    let path = |text: &Setting| PathBuf::from(text.text());
+    // A site has one spool, which nfcap's table may name as well.
+    let spool = args.spool.clone().or_else(|| config.get(&COLLECT, "spool").map(path));
+    let (Some(spool), Some(out)) = (spool, &args.out) else {
+        return Err(Usage("SPOOL and OUT must be named, here or in [analyse]".to_owned()).into());
     };
     let clock = Clock { fixed: args.now };
     // A wrong --inside, or a variable that is wrong, is no fault of a file's.
-    let detectors = detectors_of(&args, clock.now())?;
+    let detectors = detectors_of(&args, config, clock.now())?;
+    let keep = keep(&args, config)?;
+    let expected = expected(config)?;
     let spool =
-        spool.canonicalize().map_err(|error| anyhow::anyhow!("{}: {error}", shown(spool)))?;
+        spool.canonicalize().map_err(|error| anyhow::anyhow!("{}: {error}", shown(&spool)))?;
     if spool.join("ledger").is_file() && spool.join("lock").is_file() {
         let text =
             format!("{} has the ledger of an OUT; SPOOL comes first, then OUT", shown(&spool));
@@ -72,8 +84,30 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         spool,
         out,
         detectors,
+        keep,
+        expected,
     };
     locked(&setup, io)
+}
+
+/// Returns the ages of `--keep` or `[analyse.keep]`; `None` if nobody has set them.
+fn keep(args: &Args, config: &Config) -> anyhow::Result<Option<Keep>> {
+    if args.keep.is_some() {
+        return Ok(args.keep);
+    }
+    let age = |name| Some((name, config.get(&KEEP, name)?));
+    let ages: Vec<_> = ["evidence", "findings"].into_iter().filter_map(age).collect();
+    let Some((_, first)) = ages.first() else { return Ok(None) };
+    let text: Vec<_> = ages.iter().map(|(name, age)| format!("{name}={}", age.text())).collect();
+    let keep = text.join(",").parse().map_err(|error| Usage(format!("{}: {error}", first.place)))?;
+    Ok(Some(keep))
+}
+
+/// Returns the exporters that the collector expects, `[collect] allow`; `None` if it takes any.
+fn expected(config: &Config) -> anyhow::Result<Option<Networks>> {
+    let Some(allow) = config.get(&COLLECT, "allow") else { return Ok(None) };
+    let nets = nfcap::exporters(&allow.text()).with_context(|| allow.place.clone())?;
+    Ok(Some(Networks::new(nets)))
 }
 
 /// The clock of a run, or the time that `--now` sets.
@@ -90,17 +124,18 @@ impl Clock {
 }
 
 /// Parses the options of the detectors and tries them.
-fn detectors_of(args: &Args, now: Timestamp) -> anyhow::Result<Detectors> {
-    let words = |name: &str, own: &[String]| {
-        args.shared_words(name).into_iter().chain(own.iter().cloned()).collect::<Vec<_>>()
+fn detectors_of(args: &Args, config: &Config, now: Timestamp) -> anyhow::Result<Detectors> {
+    let words = |name: &str| {
+        let own = args.own_words(name).iter().cloned();
+        args.shared_words(name).into_iter().chain(own).collect::<Vec<_>>()
     };
     let words = DetectorWords {
-        scan: &words("nfscan", &args.nfscan),
-        flood: &words("nfflood", &args.nfflood),
-        port: &words("nfport", &args.nfport),
+        scan: &words("nfscan"),
+        flood: &words("nfflood"),
+        port: &words("nfport"),
         memory: args.memory.unwrap_or_else(cli::quarter_of_ram),
     };
-    Detectors::new(&words, now)
+    Detectors::new(&words, config, now)
 }
 
 /// Works with the lock held, until no work is left that came before the end of the run.

@@ -31,7 +31,8 @@ mod serve;
 mod signals;
 mod user;
 
-pub use args::Args;
+pub use allow::networks as exporters;
+pub use args::{Args, COLLECT};
 
 use args::Network;
 use exec::Hooks;

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum, ValueHint};
 
 use super::decode::{self, CaptureDecoder, FileOutcome, Neighbours, Sink, slot_of};
 use crate::capture::spool;
-use crate::cli::{self, Common, Input, Io, Out, Status, When};
+use crate::cli::{self, Arguments, Common, Input, Io, Out, Status, Table, When};
 use crate::line::{Column, Form, REQUIRED, Writer};
 use crate::time::{Mark, Timestamp, Window};
 use crate::window::{ArrivalWindows, TimeRange, Transition};
@@ -67,6 +67,10 @@ pub struct Args {
     mask: bool,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[];
 }
 
 impl AsRef<Common> for Args {

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueHint};
 
+use super::analyse::ANALYSE;
 use super::detector::{self, DetectorArgs, Figure, Judged, Source};
-use crate::cli::{Common, Io, Status, Usage};
+use super::site::SITE;
+use crate::cli::{Arguments, Common, Io, Key, Status, Table, Usage};
 use crate::detect::Site;
 use crate::detect::flood::{Flood, Memory, Setup};
 use crate::detect::paper::{AttackerVictim, PaperFlood, PaperFloodRules};
@@ -27,10 +29,10 @@ const OUTSIDE_IF: &str = "NFKIT_OUTSIDE_IF";
 pub struct Args {
     /// Print the pairs of victim and attacker instead of findings: figure 4
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
-    pairs: bool,
+    pub(super) pairs: bool,
     /// With --paper, flag a host that receives more flows than this in 10 minutes (scales with the window)
     #[arg(long, value_name = "N", default_value_t = PaperFloodRules::PAPER.flows, requires = "paper")]
-    limit_flows: u64,
+    pub(super) limit_flows: u64,
     /// Take inside addresses that enter through these interfaces (SNMP ifIndex) as forged: they lead
     /// outside
     #[arg(
@@ -40,16 +42,33 @@ pub struct Args {
         value_delimiter = ',',
         conflicts_with = "paper"
     )]
-    outside_if: Vec<u32>,
+    pub(super) outside_if: Vec<u32>,
     /// Remember the usual traffic of hosts in this file from one run to the next: class volume
     #[arg(long, value_name = "FILE", env = "NFKIT_FLOOD_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
-    state: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
     /// Print floods while they go on too, every ten seconds of the flows' own time, with the counts so
     /// far
     #[arg(long, conflicts_with_all = ["pairs", "explain", "calibrate", "paper"])]
-    live: bool,
+    pub(super) live: bool,
     #[command(flatten)]
-    detector: detector::Options,
+    pub(super) detector: detector::Options,
+}
+
+/// The table `[analyse.nfflood]`.
+pub const TABLE: Table = Table {
+    name: "analyse.nfflood",
+    keys: &[
+        detector::SIDE,
+        detector::PAPER,
+        Key::number(
+            "limit_flows",
+            "With paper, flag a host that receives more flows in 10 minutes",
+        ),
+    ],
+};
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&SITE, &ANALYSE, &TABLE];
 }
 
 impl AsRef<Common> for Args {
@@ -64,8 +83,9 @@ impl AsRef<Common> for Args {
 /// Fails if a file of an option cannot be used, if a temporary file, stdout or the state cannot be
 /// written, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    // The variable is set for all runs, including those without --inside, which ignore it.
-    let is_given = !args.outside_if.is_empty() && !is_set(OUTSIDE_IF) && !args.detector.paper;
+    // The variable and the key are set for all runs, including those without --inside, which ignore them.
+    let is_standing = is_set(OUTSIDE_IF) || io.config.get(&SITE, "outside_if").is_some();
+    let is_given = !args.outside_if.is_empty() && !is_standing && !args.detector.paper;
     if is_given && args.detector.inside.is_none() {
         let text =
             "--outside-if needs --inside, because it tells where inside addresses are forged";

@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::{Common, Io, Status};
+use super::site::SITE;
+use crate::cli::{Arguments, Common, Io, Status, Table};
 
 mod block;
 mod files;
@@ -26,6 +27,10 @@ enum Action {
     Mail(mail::Args),
     /// Print the commands that block the inside hosts that attack, and those that unblock them
     Block(block::Args),
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&SITE];
 }
 
 impl AsRef<Common> for Args {

@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 
 use super::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings, report_times};
-use crate::cli::{self, Common, Input, Io, Status};
+use crate::cli::{self, Arguments, Common, Input, Io, Status, Table};
 use crate::finding::Side;
 use crate::page::{self, PageData, Show};
 
@@ -48,6 +48,10 @@ pub struct Args {
     strict: bool,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[];
 }
 
 impl AsRef<Common> for Args {
@@ -128,6 +132,7 @@ mod tests {
         let args = ["nfpage".as_ref(), "-w".as_ref(), dir.as_os_str()];
         let args = args.into_iter().chain(more.iter().map(AsRef::as_ref));
         let mut io = Io {
+            config: cli::Config::default(),
             out: Out::new(std::io::sink()),
             report: Report::new("nfpage", Box::new(std::io::sink()), false, false),
         };

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueHint};
 
+use super::analyse::ANALYSE;
 use super::detector::{self, DetectorArgs, Judged, Source};
-use crate::cli::{Common, Io, Status};
+use super::site::SITE;
+use crate::cli::{Arguments, Common, Io, Key, Status, Table};
 use crate::detect::Site;
 use crate::detect::paper::{PaperPort, PaperPortRules};
 use crate::detect::port::{Memory, Port, Setup};
@@ -23,13 +25,30 @@ use crate::detect::port::{Memory, Port, Setup};
 pub struct Args {
     /// With --paper, flag a host that sends this many flows to one port in 10 minutes (scales with the window)
     #[arg(long, value_name = "N", default_value_t = PaperPortRules::PAPER.flows, requires = "paper")]
-    limit_flows: u64,
+    pub(super) limit_flows: u64,
     /// Remember attackers and the hosts that they entered in this file from one run to the next: class
     /// infected
     #[arg(long, value_name = "FILE", env = "NFKIT_PORT_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
-    state: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
     #[command(flatten)]
-    detector: detector::Options,
+    pub(super) detector: detector::Options,
+}
+
+/// The table `[analyse.nfport]`.
+pub const TABLE: Table = Table {
+    name: "analyse.nfport",
+    keys: &[
+        detector::SIDE,
+        detector::PAPER,
+        Key::number(
+            "limit_flows",
+            "With paper, flag a host that sends this many flows to one port",
+        ),
+    ],
+};
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&SITE, &ANALYSE, &TABLE];
 }
 
 impl AsRef<Common> for Args {

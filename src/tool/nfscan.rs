@@ -8,8 +8,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, ValueHint};
 
+use super::analyse::ANALYSE;
 use super::detector::{self, DetectorArgs, Figure, Judged, Source};
-use crate::cli::{Common, Io, Nets, Status};
+use super::site::SITE;
+use crate::cli::{Arguments, Common, Io, Key, Nets, Status, Table};
 use crate::detect::Site;
 use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
 use crate::detect::scan::{Memory, Scan, Setup};
@@ -25,24 +27,46 @@ use crate::flow::Networks;
 pub struct Args {
     /// Print the scanned networks of every sweep instead of findings: figure 3
     #[arg(long, conflicts_with_all = ["json", "explain", "calibrate"])]
-    subnets: bool,
+    pub(super) subnets: bool,
     /// With --paper, count only flows of at most this many packets
     #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.max_packets, requires = "paper")]
-    max_packets: u64,
+    pub(super) max_packets: u64,
     /// With --paper, take a /24 (IPv6: /64) as scanned if this many of its hosts are
     #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.hosts, requires = "paper")]
-    limit_hosts: u64,
+    pub(super) limit_hosts: u64,
     /// With --paper, flag a source of this many adjacent scanned networks
     #[arg(long, value_name = "N", default_value_t = PaperScanRules::PAPER.nets, requires = "paper")]
-    limit_nets: u64,
+    pub(super) limit_nets: u64,
     /// Give these networks, which scan openly for research, the class `survey`: networks or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
-    survey: Option<Nets>,
+    pub(super) survey: Option<Nets>,
     /// Remember hosts in use and slow scans in this file from one run to the next
     #[arg(long, value_name = "FILE", env = "NFKIT_SCAN_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
-    state: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
     #[command(flatten)]
-    detector: detector::Options,
+    pub(super) detector: detector::Options,
+}
+
+/// The table `[analyse.nfscan]`.
+pub const TABLE: Table = Table {
+    name: "analyse.nfscan",
+    keys: &[
+        detector::SIDE,
+        detector::PAPER,
+        Key::number("max_packets", "With paper, count only flows of at most this many packets"),
+        Key::number(
+            "limit_hosts",
+            "With paper, a network is scanned if this many of its hosts are",
+        ),
+        Key::number(
+            "limit_nets",
+            "With paper, flag a source of this many adjacent scanned networks",
+        ),
+    ],
+};
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&SITE, &ANALYSE, &TABLE];
 }
 
 impl AsRef<Common> for Args {

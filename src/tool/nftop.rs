@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Parser, ValueEnum, ValueHint};
 
+use super::analyse::ANALYSE;
 use super::windowed::Windowed;
-use crate::cli::{self, Common, Io, Status, Usage};
+use crate::cli::{self, Arguments, Common, Io, Status, Table, Usage};
 use crate::line::Tool;
 use crate::total::{By, Per, TotalSpec, Totals};
 use crate::window::Windows;
@@ -75,6 +76,10 @@ pub struct Args {
     memory: Option<u64>,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&ANALYSE];
 }
 
 impl AsRef<Common> for Args {

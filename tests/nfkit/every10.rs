@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use nfkit::capture::{Closing, Slot, Writer, spool};
 use nfkit::time::{Timestamp, Window};
 
-use crate::harness::{INSIDE, Scene, tool, zstd};
+use crate::harness::{INSIDE, NO_CONFIGURATION, Scene, tool, zstd};
 use crate::nfgen::tree;
 
 mod evidence;
@@ -79,6 +79,7 @@ impl Job {
         for name in ["INSIDE", "IGNORE", "LIMITS", "SURVEY", "OUTSIDE_IF", "MEMORY"] {
             command.env_remove(format!("NFKIT_{name}"));
         }
+        command.env("NFKIT_CONFIG", NO_CONFIGURATION);
         command.args(&self.options).arg(self.scene.path("spool")).arg(out);
         if !self.hook.is_empty() {
             command.arg("--then").args(&self.hook);
@@ -668,7 +669,7 @@ fn a_stopped_collector_is_reported_once() {
 fn the_job_runs_with_an_empty_environment() {
     let job = Job::of(day(), &["0804131"]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_nf-every10"));
-    command.env_clear().current_dir("/").args(&job.options);
+    command.env_clear().current_dir("/").args(["--config", NO_CONFIGURATION]).args(&job.options);
     command.arg(job.scene.path("spool")).arg(job.scene.path("bare"));
     JobOutput(command.output().unwrap()).quiet();
     job.run().quiet();

@@ -21,6 +21,9 @@ use tempfile::TempDir;
 /// The time after which a command counts as hanging.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// The value of `NFKIT_CONFIG` for every command: an empty file.
+pub const NO_CONFIGURATION: &str = "/dev/null";
+
 /// The networks of the campus that the scenarios play on.
 pub const INSIDE: &str = "140.119.0.0/16";
 
@@ -94,6 +97,8 @@ impl Run {
             }
         }
         command.env("TZ", "UTC").env("LC_ALL", "C");
+        // An empty file is no configuration, so the machine's own one never matters.
+        command.env("NFKIT_CONFIG", NO_CONFIGURATION);
         Run { command, stdin: Input::Nothing, stdout: None, limit: LIMIT }
     }
 
@@ -109,6 +114,12 @@ impl Run {
 
     pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Run {
         self.command.env(key, value);
+        self
+    }
+
+    /// Takes a variable away, even one that the harness sets.
+    pub fn without_env(mut self, key: &str) -> Run {
+        self.command.env_remove(key);
         self
     }
 

@@ -15,7 +15,9 @@ use nfkit::flow::Flow;
 use nfkit::time::Timestamp;
 use nfkit::wire::{Exporter, Version};
 
-use super::harness::{INSIDE, Ran, Scene, installed, memory, skipped, table, tool};
+use super::harness::{
+    INSIDE, NO_CONFIGURATION, Ran, Scene, installed, memory, skipped, table, tool,
+};
 
 mod commands;
 mod faults;
@@ -90,6 +92,7 @@ impl Nfcap {
     fn spawn_as(command: &mut Command, out: Stdio) -> Nfcap {
         let mut child = command
             .env_remove("NFKIT_ALLOW")
+            .env("NFKIT_CONFIG", NO_CONFIGURATION)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(Stdio::piped())
@@ -559,7 +562,8 @@ fn a_finding_comes_with_the_end_of_its_window() {
     let (nfcap, out) = stream("2s");
     let start = |name: &str, args: &[&str], stdin: ChildStdout| {
         let mut command = Command::new(name);
-        command.args(args).env_remove("NFKIT_INSIDE").stdin(stdin).stdout(Stdio::piped());
+        command.args(args).env_remove("NFKIT_INSIDE").env("NFKIT_CONFIG", NO_CONFIGURATION);
+        command.stdin(stdin).stdout(Stdio::piped());
         command.spawn().unwrap()
     };
     let mut dump = start(env!("CARGO_BIN_EXE_nfdump-txt"), &[], out);

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nfkit::time::Timestamp;
 
-use crate::harness::{Scene, installed, package, tool};
+use crate::harness::{NO_CONFIGURATION, Scene, installed, package, tool};
 
 /// Returns the blocks of commands under "Recipes".
 fn recipes() -> Vec<String> {
@@ -60,6 +60,7 @@ fn each_recipe_prints_the_result_that_it_promises() {
             .args(["-euc", &script])
             .current_dir(scene.dir())
             .env("PATH", &path)
+            .env("NFKIT_CONFIG", NO_CONFIGURATION)
             .env("LC_ALL", "C");
         let out = shell.output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);

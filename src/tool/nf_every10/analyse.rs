@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -39,6 +40,8 @@ pub(super) struct Analyser<'a> {
     pub inside: &'a Networks,
     /// Flow lines kept for each finding.
     pub evidence: u64,
+    /// The exporters that the collector expects; `None` if it takes any. Others are not missed.
+    pub expected: Option<&'a Networks>,
     /// The latest start of a slot.
     pub limit: Timestamp,
 }
@@ -110,6 +113,7 @@ impl Analyser<'_> {
                 lines: Writer::new(lines).columns(&columns),
                 inside: self.inside,
                 exporters,
+                expected: self.expected,
                 limit: self.limit,
                 at: slot.start,
                 facts: &mut facts,
@@ -131,7 +135,7 @@ impl Analyser<'_> {
                 io.report.warn(complaint);
             }
             io.report.finish();
-            spoke = spoke_in(&capture.decoder);
+            spoke = spoke_in(&capture.decoder, self.expected);
             sink.facts.take_exporters(&capture.decoder);
             Ok(())
         })?;
@@ -252,10 +256,11 @@ fn verdicts(outcomes: &[FileOutcome], ends: &[End]) -> Vec<Verdict> {
     outcomes.iter().map(verdict).collect()
 }
 
-/// Returns the exporters that sent a datagram.
-fn spoke_in(decoder: &Decoder) -> BTreeSet<std::net::IpAddr> {
+/// Returns the expected exporters that sent a datagram.
+fn spoke_in(decoder: &Decoder, expected: Option<&Networks>) -> BTreeSet<IpAddr> {
     let spoke = decoder.stats().filter(|(_, stats)| stats.datagrams > 0);
-    spoke.map(|(domain, _)| domain.exporter).collect()
+    let spoke = spoke.map(|(domain, _)| domain.exporter);
+    spoke.filter(|address| expected.is_none_or(|nets| nets.contains(*address))).collect()
 }
 
 /// The receiver of a slot's flows: the detectors, and a file of flow lines for the evidence.
@@ -264,6 +269,7 @@ struct SlotSink<'a> {
     lines: Writer<BufWriter<File>>,
     inside: &'a Networks,
     exporters: &'a Exporters,
+    expected: Option<&'a Networks>,
     limit: Timestamp,
     /// The start of the slot.
     at: Timestamp,
@@ -275,7 +281,7 @@ impl Sink for SlotSink<'_> {
     fn marks(&mut self, marks: Transition, decoder: &Decoder) -> anyhow::Result<()> {
         if let Some(mut end) = marks.ended {
             let heard =
-                Heard { at: self.at.secs(), states: vec![end.state], spoke: spoke_in(decoder) };
+                Heard { at: self.at.secs(), states: vec![end.state], spoke: spoke_in(decoder, self.expected) };
             let mut exporters = self.exporters.clone();
             exporters.hear(&heard, self.limit);
             end.silent = Some(exporters.silent());

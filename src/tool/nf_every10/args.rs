@@ -6,9 +6,16 @@ use std::path::PathBuf;
 use clap::{Parser, ValueHint};
 
 use super::retain::Keep;
-use crate::cli::{self, Common};
+use crate::cli::{self, Arguments, Common, Table};
 use crate::time::Timestamp;
+use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::findings::parse_time;
+use crate::tool::nfcap::COLLECT;
+use crate::tool::site::SITE;
+use crate::tool::{nfflood, nfport, nfscan};
+
+/// Options of the detectors that say something about their classes.
+const OF_CLASSES: [&str; 3] = ["limits", "survey", "outside-if"];
 
 /// Analyse each finished capture file of a spool, in order; results go to OUT.
 ///
@@ -24,19 +31,19 @@ pub struct Args {
     #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
     /// Take these as our networks: 140.119.0.0/16,2001:288::/32 or @FILE
-    #[arg(long, value_name = "NETS")]
+    #[arg(id = "given-inside", long = "inside", value_name = "NETS")]
     pub(super) inside: Option<String>,
     /// Ignore flows that match a line `src dst [proto/port]` of this file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(id = "given-ignore", long = "ignore", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) ignore: Option<String>,
     /// Read limits of the classes by network from this file: lines `network,class,value`
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(id = "given-limits", long = "limits", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) limits: Option<String>,
     /// Give these networks, which scan openly for research, the class `survey`: networks or @FILE
-    #[arg(long, value_name = "NETS")]
+    #[arg(id = "given-survey", long = "survey", value_name = "NETS")]
     pub(super) survey: Option<String>,
     /// Take inside addresses that enter through these interfaces (SNMP ifIndex) as forged
-    #[arg(long, value_name = "IFS")]
+    #[arg(id = "given-outside-if", long = "outside-if", value_name = "IFS")]
     pub(super) outside_if: Option<String>,
     /// Count in this much memory, a third for each detector, and beyond it in temporary files
     /// [default: a quarter of the RAM]
@@ -56,7 +63,7 @@ pub struct Args {
     pub(super) evidence: u64,
     /// Remove results that are older than these ages: evidence=30d,findings=400d
     /// [default: these ages; none in an OUT of an earlier version]
-    #[arg(long, value_name = "AGES")]
+    #[arg(id = "ages", long = "keep", value_name = "AGES")]
     pub(super) keep: Option<Keep>,
     /// Set aside slots that start more than one slot after this time, such as 2001-07-01T00:20:00Z
     /// [default: the clock]
@@ -73,6 +80,12 @@ pub struct Args {
     common: Common,
 }
 
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] =
+        &[&SITE, &COLLECT, &ANALYSE, &KEEP, &nfscan::TABLE, &nfflood::TABLE, &nfport::TABLE];
+    const READS_DEFAULT_FILE: bool = true;
+}
+
 impl AsRef<Common> for Args {
     fn as_ref(&self) -> &Common {
         &self.common
@@ -80,6 +93,15 @@ impl AsRef<Common> for Args {
 }
 
 impl Args {
+    /// Returns a detector's own words.
+    pub(super) fn own_words(&self, detector: &str) -> &[String] {
+        match detector {
+            "nfscan" => &self.nfscan,
+            "nfflood" => &self.nfflood,
+            _ => &self.nfport,
+        }
+    }
+
     /// Returns the words that a detector gets, besides its own.
     pub(super) fn shared_words(&self, detector: &str) -> Vec<String> {
         let for_all =
@@ -89,7 +111,10 @@ impl Args {
             "nfflood" => Some(("outside-if", &self.outside_if)),
             _ => None,
         };
+        // The paper's rules know nothing of these.
+        let has_paper = self.own_words(detector).iter().any(|word| word == "--paper");
         let all = for_all.into_iter().chain(own);
+        let all = all.filter(|(name, _)| !(has_paper && OF_CLASSES.contains(name)));
         all.filter_map(|(name, value)| Some(format!("--{name}={}", value.as_ref()?))).collect()
     }
 }

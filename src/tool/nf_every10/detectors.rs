@@ -8,7 +8,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use super::names::shown;
 use super::states::States;
-use crate::cli::{Io, Out, Report, Status, Usage};
+use crate::cli::{Config, Io, Out, Report, Status, Usage, parse_as};
 use crate::finding::DETECTORS;
 use crate::flow::Flow;
 use crate::time::{Mark, Timestamp};
@@ -47,15 +47,19 @@ pub(super) struct DetectorRun {
 }
 
 impl Detectors {
-    /// Parses the arguments of the detectors: `shared` for each that has the option, and its own words.
+    /// Parses the arguments of the detectors, and tries them on no flows.
     ///
     /// # Errors
     /// A wrong option, and a file of an option that cannot be used.
-    pub fn new(words: &DetectorWords<'_>, now: Timestamp) -> anyhow::Result<Detectors> {
+    pub fn new(
+        words: &DetectorWords<'_>,
+        config: &Config,
+        now: Timestamp,
+    ) -> anyhow::Result<Detectors> {
         let mut detectors = Detectors {
-            scan: parse(words.scan)?,
-            flood: parse(words.flood)?,
-            port: parse(words.port)?,
+            scan: parse(words.scan, config)?,
+            flood: parse(words.flood, config)?,
+            port: parse(words.port, config)?,
         };
         let memory = words.memory / DETECTORS.len() as u64;
         prepare(&mut detectors.scan, memory, now)?;
@@ -107,8 +111,9 @@ pub(super) struct DetectorWords<'a> {
 }
 
 /// Options that change the form of the output or the input, which are the job's own affair.
-const REFUSED: [&str; 13] = [
+const REFUSED: [&str; 14] = [
     "--calibrate",
+    "--config",
     "--exit-code",
     "--explain",
     "--input",
@@ -123,7 +128,7 @@ const REFUSED: [&str; 13] = [
     "--window",
 ];
 
-fn parse<T: DetectorArgs>(words: &[String]) -> anyhow::Result<T> {
+fn parse<T: DetectorArgs>(words: &[String], config: &Config) -> anyhow::Result<T> {
     let name = T::NAME;
     for word in words {
         let option = word.split('=').next().unwrap_or(word);
@@ -134,13 +139,7 @@ fn parse<T: DetectorArgs>(words: &[String]) -> anyhow::Result<T> {
             return Err(Usage(format!("--{name} {word}: not an option such as --paper")).into());
         }
     }
-    let words = [name].into_iter().chain(words.iter().map(String::as_str));
-    T::try_parse_from(words).map_err(|error| {
-        let text = error.to_string();
-        let text = text.trim_start_matches("error: ");
-        let first = text.lines().next().unwrap_or_default();
-        Usage(format!("{name}: {first}")).into()
-    })
+    parse_as(words, config)
 }
 
 /// Sets the options that are the job's affair, and tries the others on no flows.
@@ -150,6 +149,7 @@ fn prepare<T: DetectorArgs>(args: &mut T, memory: u64, now: Timestamp) -> anyhow
     let mut io = Io {
         out: Out::new(io::sink()),
         report: Report::new(T::NAME, Box::new(io::sink()), true, false),
+        config: Config::default(),
     };
     args.judge(Source::Pieces(&mut std::iter::empty()), None, &mut io)?;
     Ok(())
@@ -197,6 +197,7 @@ pub(super) fn gathered(
     Io {
         out: Out::new(out.clone()),
         report: Report::new(name, Box::new(said.clone()), false, false),
+        config: Config::default(),
     }
 }
 
@@ -417,7 +418,9 @@ mod tests {
 
     #[test]
     fn options_of_the_form_are_refused() {
-        let parse = |word: &str| parse::<nfscan::Args>(&[word.to_owned()]).map(|_| ());
+        let parse = |word: &str| {
+            parse::<nfscan::Args>(&[word.to_owned()], &Config::default()).map(|_| ())
+        };
         assert!(parse("--paper").is_ok());
         for word in ["--json", "--state=x", "--window=1h", "file", "-", "--nothing"] {
             let error = parse(word).unwrap_err();

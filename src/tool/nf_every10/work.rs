@@ -52,6 +52,10 @@ pub(super) struct Setup<'a> {
     pub out: OutDir,
     pub detectors: Detectors,
     pub inside: Networks,
+    /// The ages up to which results are kept, if somebody has set them.
+    pub keep: Option<Keep>,
+    /// The exporters that the collector expects; `None` if it takes any.
+    pub expected: Option<Networks>,
     /// The search path of the hook.
     pub search_path: OsString,
 }
@@ -125,15 +129,15 @@ impl<'a> Job<'a> {
     fn decide_keep(&mut self, is_old: bool, io: &mut Io) -> io::Result<Option<Keep>> {
         let out = &self.setup.out;
         let mark = out.path(KEEPS_ALL);
-        if let Some(keep) = self.setup.args.keep {
+        if let Some(keep) = self.setup.keep {
             out_dir::remove(&mark)?;
             return Ok(Some(keep));
         }
         if is_old && !mark.exists() {
             out.replace(KEEPS_ALL, b"")?;
             let text = format!(
-                "{}: made by an earlier version, so nothing in it is removed for its age; set --keep, \
-                 such as --keep evidence=30d,findings=400d",
+                "{}: made by an earlier version, so nothing in it is removed for its age; set --keep \
+                 or [analyse] keep, such as --keep evidence=30d,findings=400d",
                 shown(out.root())
             );
             io.report.error(&text);
@@ -266,6 +270,7 @@ impl<'a> Job<'a> {
             detectors: &setup.detectors,
             inside: &setup.inside,
             evidence: setup.args.evidence,
+            expected: setup.expected.as_ref(),
             limit,
         };
         let analysed = analyser.slot(&slot.name, &files, &self.exporters, states);

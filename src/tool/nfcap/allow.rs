@@ -43,6 +43,15 @@ impl FromStr for Exporters {
     }
 }
 
+/// Returns the networks of the exporters that `--allow` or `[collect] allow` names, without their rates.
+///
+/// # Errors
+/// Fails if a word is no network, or if the file cannot be read.
+pub fn networks(text: &str) -> anyhow::Result<Vec<IpNet>> {
+    let exporters: Exporters = text.parse().map_err(Usage)?;
+    Ok(exporters.load()?.into_iter().map(|(net, _)| net).collect())
+}
+
 /// Returns the senders that may export, in as few networks as possible. Without `exporters` every
 /// sender may, and the user is warned. `rate` limits each address without a rate of its own.
 ///

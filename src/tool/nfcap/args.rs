@@ -4,14 +4,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueHint};
+use clap::{ArgMatches, Parser, ValueHint};
 
 use super::allow::{self, Exporters};
 use super::exec::{HookPlan, MAX_JOBS};
 use super::hook::{Hook, Words};
 use crate::capture::spool::{Free, RetentionRules};
 use crate::capture::{MAX_IDENT, Rate, is_ident};
-use crate::cli::{self, Common, Usage};
+use crate::cli::config::{Form, Key, Table, any};
+use crate::cli::{self, Arguments, Common, Usage};
 
 /// The reason why `--keep 0` is refused.
 const NOTHING_KEPT: &str = "nothing would stay; to keep all files, say forever";
@@ -24,6 +25,64 @@ const MAX_LEVEL: i32 = 19;
 
 /// The default level: the best of those that keep up with a gigabit of exports a second.
 const LEVEL: i32 = 1;
+
+/// The table `[collect]`. `--yes`, which is for one start only, has no key.
+pub const COLLECT: Table = Table {
+    name: "collect",
+    keys: &[
+        Key::path("spool", "The directory of the capture files").option("write"),
+        Key::text("slot", |text| slot(text).map(drop), "The time of one file"),
+        Key::text("compress", |text| compression(text).map(drop), "The compression of the files"),
+        Key::duration("sync", "The time after which data is forced to the disk"),
+        Key::text("queue", |text| queue(text).map(drop), "The memory for a slow disk"),
+        Key::text("ident", |text| ident(text).map(drop), "The name of the collector"),
+        Key::path("metrics_file", "The file of the counts, for Prometheus"),
+        Key::new("bind", Form::List, address, "The addresses to listen at"),
+        Key::new("port", Form::List, port, "The UDP ports to listen at"),
+        Key::text("buffer", |text| buffer(text).map(drop), "The kernel's receive buffer"),
+        Key::new(
+            "allow",
+            Form::Networks,
+            |text| text.parse::<Exporters>().map(drop),
+            "The exporters, some with a rate of their own",
+        ),
+        Key::new(
+            "rate",
+            Form::Word,
+            |text| allow::rate(text).map(drop),
+            "The most datagrams and bytes a second of each exporter",
+        ),
+        Key::text("user", any, "The user to switch to"),
+        Key::text("group", any, "The group to switch to"),
+        Key::text(
+            "exec",
+            |text| text.parse::<Words>().map(drop),
+            "The command to run after each file, without a shell",
+        ),
+        Key::text(
+            "exec_shell",
+            |text| Hook::shell(text).map(drop),
+            "The command to run after each file, through sh -c",
+        ),
+        Key::new(
+            "exec_jobs",
+            Form::Number,
+            |text| jobs(text).map(drop),
+            "The number of commands at a time",
+        ),
+        Key::text(
+            "exec_limit",
+            |text| limit(text).map(drop),
+            "The time after which a command is ended",
+        ),
+        Key::text("keep", |text| keep(text).map(drop), "The age of files to remove"),
+        Key::text("max_size", |text| max_size(text).map(drop), "The most bytes of all files"),
+        Key::text("min_free", |text| free(text).map(drop), "The least free disk"),
+    ],
+};
+
+/// The ids of the keys that say nothing of a stream.
+const ABOUT_FILES: &[&str] = &["compress", "exec", "exec_shell", "max_size", "min_free"];
 
 /// Collect flow exports from UDP into capture files.
 ///
@@ -164,8 +223,13 @@ impl Args {
 
     /// Returns true if the output is a stream on stdout, `--write -`.
     pub(super) fn is_stream(&self) -> bool {
-        self.write == Path::new("-")
+        is_stdout(&self.write)
     }
+}
+
+/// Returns true if a path stands for standard output.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 impl Exec {
@@ -191,10 +255,31 @@ impl Retention {
     }
 }
 
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&COLLECT];
+    const READS_DEFAULT_FILE: bool = true;
+
+    /// Returns the ids of keys about files if the output is a live stream, which has none.
+    fn unused(given: &ArgMatches) -> &'static [&'static str] {
+        match given.get_one::<PathBuf>("write") {
+            Some(write) if is_stdout(write) => ABOUT_FILES,
+            _ => &[],
+        }
+    }
+}
+
 impl AsRef<Common> for Args {
     fn as_ref(&self) -> &Common {
         &self.common
     }
+}
+
+fn address(text: &str) -> Result<(), String> {
+    text.parse::<IpAddr>().map(drop).map_err(|_| format!("{text:?} is no IP address"))
+}
+
+fn port(text: &str) -> Result<(), String> {
+    text.parse::<u16>().map(drop).map_err(|_| format!("{text:?} is no port from 0 to {}", u16::MAX))
 }
 
 fn slot(text: &str) -> Result<u32, String> {

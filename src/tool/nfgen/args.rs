@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum, ValueHint};
 
-use crate::cli::{self, Common};
+use crate::cli::{self, Arguments, Common, Table};
 use crate::scenario::{Actor, Figure, With};
 use crate::time::Timestamp;
 use crate::wire::Version;
@@ -81,6 +81,10 @@ impl Args {
     pub(super) const fn routers(&self) -> usize {
         if self.twice { 2 } else { 1 }
     }
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[];
 }
 
 impl AsRef<Common> for Args {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueHint};
 
-use crate::cli::{Common, Nets};
+use crate::cli::{Arguments, Common, Nets, Table};
 use crate::line::Tool;
+use crate::tool::site::SITE;
 
 /// The three forms of the command line, which clap cannot derive.
 const USAGE: &str = "nfgrep [OPTIONS] EXPR [FILE]...\n       \
@@ -70,6 +71,10 @@ pub struct Args {
     pub(super) strict: bool,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments for Args {
+    const TABLES: &'static [&'static Table] = &[&SITE];
 }
 
 impl AsRef<Common> for Args {

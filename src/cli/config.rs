@@ -1,0 +1,13 @@
+//! The configuration file of a site, nfkit-config(5).
+//!
+//! The file is TOML: tables of keys, most of which stand for an option of a command. This module knows no
+//! table. Each is a constant of the module that uses it, a [`Table`]; [`Config`] is a file read by such
+//! tables, and [`Fault`] is a place of the file that they do not allow.
+
+mod check;
+mod document;
+mod table;
+
+pub use check::{any, duration, network, size};
+pub use document::{Config, Fault, Scope, Setting};
+pub use table::{Form, Key, Table};
