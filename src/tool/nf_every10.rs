@@ -23,6 +23,7 @@ use crate::tool::nfcap::{self, COLLECT};
 mod analyse;
 mod args;
 mod aside;
+mod check;
 mod current;
 mod detectors;
 mod exporters;
@@ -42,6 +43,7 @@ mod work;
 
 pub use args::Args;
 
+use check::Checked;
 use detectors::{DetectorWords, Detectors};
 use names::shown;
 use out_dir::OutDir;
@@ -73,11 +75,16 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
             format!("{} has the ledger of an OUT; SPOOL comes first, then OUT", shown(&spool));
         return Err(Usage(text).into());
     }
+    let inside = detectors.inside()?.unwrap_or_default();
+    if args.check {
+        let (spool, inside) = (&spool, &inside);
+        return check::run(&Checked { args: &args, clock, spool, out, inside }, io);
+    }
     let out = OutDir::open(out).map_err(|error| anyhow::anyhow!("{}: {error}", shown(out)))?;
     _ = tempfile::env::override_temp_dir(&out.scratch(""));
     silence_panics();
     let setup = Setup {
-        inside: Networks::new(detectors.inside()?.unwrap_or_default()),
+        inside: Networks::new(inside),
         search_path: search_path(),
         args: &args,
         clock,
@@ -99,7 +106,8 @@ fn keep(args: &Args, config: &Config) -> anyhow::Result<Option<Keep>> {
     let ages: Vec<_> = ["evidence", "findings"].into_iter().filter_map(age).collect();
     let Some((_, first)) = ages.first() else { return Ok(None) };
     let text: Vec<_> = ages.iter().map(|(name, age)| format!("{name}={}", age.text())).collect();
-    let keep = text.join(",").parse().map_err(|error| Usage(format!("{}: {error}", first.place)))?;
+    let keep =
+        text.join(",").parse().map_err(|error| Usage(format!("{}: {error}", first.place)))?;
     Ok(Some(keep))
 }
 

@@ -32,7 +32,7 @@ mod signals;
 mod user;
 
 pub use allow::networks as exporters;
-pub use args::{Args, COLLECT};
+pub use args::{Args, COLLECT, DEFAULT_BUFFER};
 
 use args::Network;
 use exec::Hooks;

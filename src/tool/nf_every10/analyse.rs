@@ -280,8 +280,11 @@ struct SlotSink<'a> {
 impl Sink for SlotSink<'_> {
     fn marks(&mut self, marks: Transition, decoder: &Decoder) -> anyhow::Result<()> {
         if let Some(mut end) = marks.ended {
-            let heard =
-                Heard { at: self.at.secs(), states: vec![end.state], spoke: spoke_in(decoder, self.expected) };
+            let heard = Heard {
+                at: self.at.secs(),
+                states: vec![end.state],
+                spoke: spoke_in(decoder, self.expected),
+            };
             let mut exporters = self.exporters.clone();
             exporters.hear(&heard, self.limit);
             end.silent = Some(exporters.silent());

@@ -418,9 +418,8 @@ mod tests {
 
     #[test]
     fn options_of_the_form_are_refused() {
-        let parse = |word: &str| {
-            parse::<nfscan::Args>(&[word.to_owned()], &Config::default()).map(|_| ())
-        };
+        let parse =
+            |word: &str| parse::<nfscan::Args>(&[word.to_owned()], &Config::default()).map(|_| ());
         assert!(parse("--paper").is_ok());
         for word in ["--json", "--state=x", "--window=1h", "file", "-", "--nothing"] {
             let error = parse(word).unwrap_err();

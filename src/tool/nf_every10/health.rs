@@ -75,10 +75,19 @@ impl Health {
             }
         }
         let health = Health { out: out.clone(), now, slot: None, open, lines: Vec::new() };
-        if text.len() > MAX_BYTES {
-            health.shorten(&text)?;
-        }
         Ok(health)
+    }
+
+    /// Removes the older half of a long file, except the beginnings of open troubles.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn bound(&self) -> std::io::Result<()> {
+        let path = self.out.path(NAME);
+        if path.metadata().map_or(0, |of| of.len()) > MAX_BYTES as u64 {
+            self.shorten(&out_dir::read(&path)?)?;
+        }
+        Ok(())
     }
 
     /// Removes the older half of the file, except the beginnings of open troubles.
@@ -106,6 +115,13 @@ impl Health {
     /// Returns true if a trouble is open.
     pub fn is_open(&self, trouble: &str, of: &str) -> bool {
         self.open.contains_key(&(trouble.to_owned(), of.to_owned()))
+    }
+
+    /// Returns the open troubles: kind, subject, and the time since when.
+    pub fn open(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.open
+            .iter()
+            .map(|((trouble, of), since)| (trouble.as_str(), of.as_str(), since.as_str()))
     }
 
     /// Returns the number of open troubles by kind.

@@ -18,7 +18,7 @@ const NAMED: usize = 20;
 const FLOWS: u64 = 100;
 
 /// Seconds by which an exporter's clock may be off.
-const CLOCK: u64 = 60;
+pub(super) const CLOCK: u64 = 60;
 
 /// Tells of exporters that fell silent, speak again, or are gone. `counts` is false for those that the
 /// collector does not expect.

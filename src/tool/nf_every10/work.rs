@@ -92,6 +92,7 @@ impl<'a> Job<'a> {
         let is_old = !ledger.is_empty() && !out.path("health").exists();
         out.append("health", b"")?;
         let health = Health::read(out, setup.clock.now())?;
+        health.bound()?;
         let exporters = out_dir::read(&out.path("exporters"))?;
         let facts = out_dir::read(&out.path(FACTS))?;
         let mut job = Job {
@@ -550,7 +551,7 @@ impl<'a> Job<'a> {
         let size = disk.fragment_size();
         let (free, all) = (disk.blocks_available() * size, disk.blocks() * size);
         self.counts.free = Some(free);
-        let is_low = free < LOW && free < all / 20;
+        let is_low = is_low(free, all);
         let begins = || {
             format!(
                 "{}: only {} MiB are free; shorten --keep, or the time that nfcap keeps its files",
@@ -588,6 +589,11 @@ impl<'a> Job<'a> {
         let now = self.setup.clock.now();
         metrics::write(now, &self.counts, &self.facts, &self.health, &self.setup.out)
     }
+}
+
+/// Returns true if so little of a disk is free that the admin should know.
+pub(super) const fn is_low(free: u64, all: u64) -> bool {
+    free < LOW && free < all / 20
 }
 
 /// Returns true if all of these are regular files, and not links.

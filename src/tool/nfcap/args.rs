@@ -81,6 +81,9 @@ pub const COLLECT: Table = Table {
     ],
 };
 
+/// The size of the kernel's receive buffer, if none is given.
+pub const DEFAULT_BUFFER: &str = "32M";
+
 /// The ids of the keys that say nothing of a stream.
 const ABOUT_FILES: &[&str] = &["compress", "exec", "exec_shell", "max_size", "min_free"];
 
@@ -133,7 +136,7 @@ pub(super) struct Network {
     #[arg(short, long, value_name = "PORT", value_delimiter = ',', default_value = "9999")]
     pub port: Vec<u16>,
     /// Let the kernel hold up to this many bytes for each port
-    #[arg(short = 'B', long, value_name = "SIZE", default_value = "32M", value_parser = buffer)]
+    #[arg(short = 'B', long, value_name = "SIZE", default_value = DEFAULT_BUFFER, value_parser = buffer)]
     pub buffer: usize,
     /// Accept datagrams of these exporters only: 192.0.2.1,2001:db8::/64=RATE or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_ALLOW")]

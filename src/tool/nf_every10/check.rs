@@ -1,0 +1,422 @@
+//! `--check`: what holds and from where, and whether the job sees the site as it should.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use super::exporters::Exporters;
+use super::facts::Facts;
+use super::health::Health;
+use super::names::shown;
+use super::out_dir::{self, OutDir};
+use super::troubles::CLOCK;
+use super::{Args, Clock};
+use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
+use crate::finding::Host;
+use crate::incident::Contacts;
+use crate::time::Timestamp;
+use crate::tool::analyse::{ANALYSE, KEEP};
+use crate::tool::nfcap::{self, COLLECT};
+use crate::tool::site::SITE;
+
+/// Slots without an analysis from which on the job does not run.
+const MISSED: u64 = 3;
+
+/// One flow in so many may last longer than the slot.
+const LONG: u64 = 100;
+
+/// One flow in so many must go each way, or only one direction is exported.
+const ONE_WAY: u64 = 50;
+
+/// The largest number of halvings of a network while its contacts are looked for.
+const HALVINGS: u8 = 16;
+
+/// The site as the options and the configuration describe it.
+pub(super) struct Checked<'a> {
+    pub args: &'a Args,
+    pub clock: Clock,
+    pub spool: &'a Path,
+    pub out: &'a Path,
+    pub inside: &'a [IpNet],
+}
+
+/// A list of points, printed as lines of three columns.
+struct Points<'a> {
+    io: &'a mut Io,
+    has_warned: bool,
+}
+
+impl Points<'_> {
+    fn print(&mut self, level: &str, point: &str, text: impl Display) -> anyhow::Result<()> {
+        Ok(writeln!(self.io.out, "{level}\t{point}\t{text}")?)
+    }
+
+    /// Prints a point that is as it should be.
+    fn ok(&mut self, point: &str, text: impl Display) -> anyhow::Result<()> {
+        self.print("ok", point, text)
+    }
+
+    /// Prints a point about which nothing can be said.
+    fn note(&mut self, point: &str, text: impl Display) -> anyhow::Result<()> {
+        self.print("note", point, text)
+    }
+
+    /// Prints a point that somebody should act on.
+    fn warn(&mut self, point: &str, text: impl Display) -> anyhow::Result<()> {
+        self.has_warned = true;
+        self.print("warn", point, text)
+    }
+}
+
+/// Prints a line for each point. The status is [`Status::Failed`] if somebody should act.
+///
+/// # Errors
+/// Stdout, or a file of OUT that cannot be read.
+pub(super) fn run(site: &Checked<'_>, io: &mut Io) -> anyhow::Result<Status> {
+    let config = io.config.clone();
+    let mut points = Points { io, has_warned: false };
+    match config.path() {
+        Some(path) => points.ok("configuration", path.display())?,
+        None => points.note(
+            "configuration",
+            "none; /etc/nfkit/nfkit.toml, NFKIT_CONFIG or --config name one, nfkit-config(5)",
+        )?,
+    }
+    sources(site, &config, &mut points)?;
+    settings(site, &config, &mut points)?;
+    let slot = if site.out.is_dir() {
+        let out = OutDir::open(site.out)?;
+        results(site, &out, &mut points)?
+    } else {
+        points.warn("analysis", format_args!("{} does not exist: no run yet", shown(site.out)))?;
+        600
+    };
+    disk("spool disk", site.spool, &mut points)?;
+    if site.out.is_dir() {
+        disk("out disk", site.out, &mut points)?;
+    }
+    points.note("slot", format_args!("{slot} s"))?;
+    Ok(if points.has_warned { Status::Failed } else { Status::Done })
+}
+
+/// The sources of a value, in the order in which they hold.
+struct Sources<'a> {
+    point: &'static str,
+    given: Option<String>,
+    variable: Option<&'static str>,
+    key: Option<(&'a Table, &'static str)>,
+    default: &'static str,
+}
+
+/// Prints each option with its value and its source.
+fn sources(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyhow::Result<()> {
+    let args = site.args;
+    points.ok("SPOOL", shown(site.spool))?;
+    points.ok("OUT", shown(site.out))?;
+    let all = [
+        Sources {
+            point: "inside",
+            given: args.inside.clone(),
+            variable: Some("NFKIT_INSIDE"),
+            key: Some((&SITE, "inside")),
+            default: "not set",
+        },
+        Sources {
+            point: "outside-if",
+            given: args.outside_if.clone(),
+            variable: Some("NFKIT_OUTSIDE_IF"),
+            key: Some((&SITE, "outside_if")),
+            default: "not set",
+        },
+        Sources {
+            point: "ignore",
+            given: args.ignore.clone(),
+            variable: Some("NFKIT_IGNORE"),
+            key: Some((&SITE, "ignore")),
+            default: "not set",
+        },
+        Sources {
+            point: "limits",
+            given: args.limits.clone(),
+            variable: Some("NFKIT_LIMITS"),
+            key: Some((&SITE, "limits")),
+            default: "not set",
+        },
+        Sources {
+            point: "survey",
+            given: args.survey.clone(),
+            variable: Some("NFKIT_SURVEY"),
+            key: Some((&ANALYSE, "survey")),
+            default: "not set",
+        },
+        Sources {
+            point: "keep evidence",
+            given: args.keep.map(|keep| humantime::format_duration(keep.evidence).to_string()),
+            variable: None,
+            key: Some((&KEEP, "evidence")),
+            default: "30d",
+        },
+        Sources {
+            point: "keep findings",
+            given: args.keep.map(|keep| humantime::format_duration(keep.findings).to_string()),
+            variable: None,
+            key: Some((&KEEP, "findings")),
+            default: "400d",
+        },
+    ];
+    for Sources { point, given, variable, key, default } in all {
+        let setting = key.and_then(|(table, key)| config.get(table, key));
+        let of_variable = variable.and_then(|name| Some((name, value_of(name)?)));
+        let (value, source) = match (given, of_variable, setting) {
+            (Some(given), ..) => (given, "command line".to_owned()),
+            (None, Some((name, value)), _) => (value, name.to_owned()),
+            (None, None, Some(setting)) => (setting.text(), setting.place.clone()),
+            (None, None, None) => (default.to_owned(), "default".to_owned()),
+        };
+        points.ok(point, format_args!("{value} ({source})"))?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command may read the environment")]
+fn value_of(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+/// Judges the settings that need no data.
+fn settings(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyhow::Result<()> {
+    let value = |key: &str, variable: &str| {
+        value_of(variable).or_else(|| Some(config.get(&SITE, key)?.text()))
+    };
+    match value("operator", "NFKIT_OPERATOR") {
+        Some(operator) => points.ok("operator", operator)?,
+        None => points.warn(
+            "operator",
+            "nobody is told of findings without a contact; set [site] operator",
+        )?,
+    }
+    match value("contacts", "NFKIT_CONTACTS") {
+        None => points.warn("contacts", "no file names who is responsible; set [site] contacts")?,
+        Some(path) => contacts(&PathBuf::from(path), site.inside, points)?,
+    }
+    if config.get(&COLLECT, "allow").is_none() {
+        points.note("allow", "[collect] allow is not set: any exporter counts")?;
+    }
+    let wanted =
+        config.get(&COLLECT, "buffer").map_or(nfcap::DEFAULT_BUFFER.to_owned(), |of| of.text());
+    let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
+    match (parse_size(&wanted), most.trim().parse::<u64>()) {
+        (Ok(wanted), Ok(most)) if wanted > most => points.warn(
+            "receive buffer",
+            format_args!(
+                "net.core.rmem_max is {most} bytes and nfcap asks for {wanted}: set it with sysctl -w \
+                 net.core.rmem_max={wanted}"
+            ),
+        ),
+        (Ok(wanted), Ok(_)) => points.ok("receive buffer", format_args!("{wanted} bytes")),
+        _ => points.note("receive buffer", "net.core.rmem_max cannot be read"),
+    }
+}
+
+/// Checks that the contacts cover the site's networks.
+fn contacts(path: &Path, inside: &[IpNet], points: &mut Points<'_>) -> anyhow::Result<()> {
+    let read = read_whole(path).map_err(|error| format!("{error:#}"));
+    let parsed = read.and_then(|text| {
+        Contacts::parse(&text).map_err(|errors| match errors.first() {
+            Some(error) => format!("{}: {error}", path.display()),
+            None => format!("{}: no contacts", path.display()),
+        })
+    });
+    let contacts = match parsed {
+        Ok(contacts) => contacts,
+        Err(error) => return points.warn("contacts", error),
+    };
+    let missing: Vec<String> = inside
+        .iter()
+        .filter_map(|net| uncovered(&contacts, *net, HALVINGS))
+        .map(|net| net.to_string())
+        .collect();
+    if missing.is_empty() {
+        points.ok("contacts", path.display())
+    } else {
+        let nets = missing.join(", ");
+        points
+            .warn("contacts", format_args!("{}: nobody is responsible for {nets}", path.display()))
+    }
+}
+
+/// Returns the first part of a network that no contact covers.
+fn uncovered(contacts: &Contacts, net: IpNet, halvings: u8) -> Option<IpNet> {
+    if contacts.of(Host::Prefix(net)).is_some() {
+        return None;
+    }
+    let Some(halvings) = halvings.checked_sub(1) else { return Some(net) };
+    let Ok(mut halves) = net.subnets(net.prefix_len() + 1) else { return Some(net) };
+    halves.find_map(|half| uncovered(contacts, half, halvings))
+}
+
+/// Judges what the last run left in OUT. Returns the length of a slot in seconds.
+fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow::Result<u32> {
+    let now = site.clock.now();
+    let facts = out_dir::read(&out.path(super::work::FACTS))?;
+    let Ok(facts) = serde_json::from_slice::<Facts>(&facts) else {
+        points.warn(
+            "analysis",
+            "no slot was analysed yet; is the timer or the crontab line active?",
+        )?;
+        return Ok(600);
+    };
+    let seconds = u64::from(facts.seconds.max(1));
+    let start = Timestamp::parse(facts.slot.as_bytes()).unwrap_or_default().secs();
+    let age = now.secs().saturating_sub(start + seconds);
+    let slot = &facts.slot;
+    if age > MISSED * seconds {
+        let text = format!(
+            "the newest slot, {slot}, ended {} minutes ago: do nfcap and the job run?",
+            age / 60
+        );
+        points.warn("analysis", text)?;
+    } else {
+        points.ok(
+            "analysis",
+            format_args!("the newest slot is {slot}, with {} flows", facts.flows),
+        )?;
+    }
+    traffic(site, &facts, points)?;
+    exporters(&facts, out, points)?;
+    let health = Health::read(out, now)?;
+    for (trouble, of, since) in health.open() {
+        points.warn("trouble", format_args!("{trouble} {of}, since {since}"))?;
+    }
+    Ok(facts.seconds)
+}
+
+/// Judges the directions and lengths of the flows of the last slot.
+fn traffic(site: &Checked<'_>, facts: &Facts, points: &mut Points<'_>) -> anyhow::Result<()> {
+    let sampled = facts.sampled.max(1);
+    let percent = |count: u64| count * 100 / sampled;
+    if site.inside.is_empty() {
+        points.warn(
+            "inside",
+            "not set: attacks that need to know our networks are not found; set [site] inside",
+        )?;
+    } else if facts.flows == 0 {
+        points.note("inside", "the last slot has no flow")?;
+    } else if !facts.inside_seen {
+        points.warn(
+            "inside",
+            "no flow of the last slot has an end inside: are these our networks?",
+        )?;
+    } else {
+        let seen = 100 - percent(facts.elsewhere);
+        points.ok("inside seen", format_args!("{seen} % of the flows have an end inside"))?;
+        let (out, into) = (facts.outbound, facts.inbound);
+        if out + into > 0 && out.min(into) < (out + into) / ONE_WAY {
+            let text = format!(
+                "{} % of the flows go out and {} % come in: does the router export both directions?",
+                percent(out),
+                percent(into)
+            );
+            points.warn("directions", text)?;
+        } else {
+            points.ok("directions", "both are exported")?;
+        }
+    }
+    if facts.long > facts.sampled / LONG {
+        let text = format!(
+            "{} % of the flows last longer than the slot: set the active timeout to 60 s",
+            percent(facts.long)
+        );
+        points.warn("active timeout", text)?;
+    } else {
+        points.ok("active timeout", "flows are shorter than the slot")?;
+    }
+    let losses = [
+        (facts.dropped_kernel, "dropped by the kernel: enlarge --buffer and net.core.rmem_max"),
+        (facts.dropped_queue, "dropped by nfcap's queue: the disk is too slow, or enlarge --queue"),
+        (facts.limited, "above the rate of their exporter: see --rate"),
+        (facts.denied, "of senders that --allow does not name"),
+    ];
+    let lost: Vec<_> = losses.iter().filter(|(count, _)| *count > 0).collect();
+    for (count, text) in &lost {
+        points.warn("losses", format_args!("{count} datagrams {text}"))?;
+    }
+    if lost.is_empty() {
+        points.ok("losses", "nfcap lost no datagram in the last slot")?;
+    }
+    Ok(())
+}
+
+/// Judges the exporters of the last slot.
+fn exporters(facts: &Facts, out: &OutDir, points: &mut Points<'_>) -> anyhow::Result<()> {
+    for (address, of) in &facts.exporters {
+        exporter(*address, of, points)?;
+    }
+    let known = out_dir::read(&out.path("exporters"))?;
+    let silent = Exporters::parse(&String::from_utf8_lossy(&known)).silent();
+    if facts.exporters.is_empty() {
+        points.warn("exporters", "none sent anything in the last slot")?;
+    } else if silent > 0 {
+        points.warn(
+            "exporters",
+            format_args!("{silent} are silent; {} has them", shown(&out.path("exporters"))),
+        )?;
+    } else {
+        points.ok("exporters", format_args!("{} in the last slot", facts.exporters.len()))?;
+    }
+    Ok(())
+}
+
+/// Prints one line about an exporter.
+fn exporter(
+    address: IpAddr,
+    of: &super::facts::ExporterFacts,
+    points: &mut Points<'_>,
+) -> anyhow::Result<()> {
+    let mut faults = Vec::new();
+    if let Some(clock) = of.clock.filter(|clock| clock.unsigned_abs() > CLOCK) {
+        faults.push(format!("its clock is off by {clock} s: set it by NTP"));
+    }
+    if of.undecodable > 0 {
+        faults.push(format!(
+            "{} data sets without a template: let it send templates every minute",
+            of.undecodable
+        ));
+    }
+    if of.lost_flows + of.lost_datagrams > 0 {
+        faults.push(format!(
+            "{} flows and {} datagrams are missing by its sequence numbers",
+            of.lost_flows, of.lost_datagrams
+        ));
+    }
+    let sampling = match of.sampling {
+        0 => "no sampling announced".to_owned(),
+        n => format!("sampling 1 in {n}"),
+    };
+    let text = format!("{address}: {} flows, {sampling}", of.flows);
+    if faults.is_empty() {
+        points.ok("exporter", text)
+    } else {
+        points.warn("exporter", format_args!("{text}; {}", faults.join("; ")))
+    }
+}
+
+/// Prints the room on the disk of a directory.
+fn disk(point: &str, dir: &Path, points: &mut Points<'_>) -> anyhow::Result<()> {
+    match nix::sys::statvfs::statvfs(dir) {
+        Ok(disk) => {
+            let free = disk.blocks_available() * disk.fragment_size();
+            let all = disk.blocks() * disk.fragment_size();
+            let text = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
+            if super::work::is_low(free, all) {
+                points.warn(point, format_args!("{text}: shorten --keep of nfcap or of nf-every10"))
+            } else {
+                points.ok(point, text)
+            }
+        }
+        Err(error) => points.warn(point, format_args!("{}: {error}", shown(dir))),
+    }
+}
