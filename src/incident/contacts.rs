@@ -170,6 +170,11 @@ impl Contacts {
         })
     }
 
+    /// Returns true if there is an entry for a part of a network, or for all of it.
+    pub fn has_part_of(&self, net: IpNet) -> bool {
+        self.nets.keys().any(|known| net.contains(known))
+    }
+
     /// Returns true if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.nets.is_empty()

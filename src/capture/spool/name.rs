@@ -70,11 +70,11 @@ impl Name {
         if !stamp.bytes().all(|b| b.is_ascii_digit()) || !matches!(stamp.len(), 12 | 14) {
             return None;
         }
-        let part = |from, to| stamp.get(from..to).filter(|part| !part.is_empty()).unwrap_or("00");
-        let (date, time) = ((part(0, 4), part(4, 6), part(6, 8)), (part(8, 10), part(10, 12)));
-        let seconds = part(12, stamp.len());
-        let text = format!("{}-{}-{}T{}:{}:{seconds}Z", date.0, date.1, date.2, time.0, time.1);
-        Some(Name { start: Timestamp::parse(text.as_bytes())?, n })
+        // A spool of a year has 52,560 names, so the time is put together without allocation.
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let places = text.iter_mut().filter(|byte| **byte == b'0');
+        places.zip(stamp.bytes()).for_each(|(place, digit)| *place = digit);
+        Some(Name { start: Timestamp::parse(&text)?, n })
     }
 }
 

@@ -31,9 +31,6 @@ const LONG: u64 = 100;
 /// One flow in so many must go each way, or only one direction is exported.
 const ONE_WAY: u64 = 50;
 
-/// The largest number of halvings of a network while its contacts are looked for.
-const HALVINGS: u8 = 16;
-
 /// The site as the options and the configuration describe it.
 pub(super) struct Checked<'a> {
     pub args: &'a Args,
@@ -87,18 +84,16 @@ pub(super) fn run(site: &Checked<'_>, io: &mut Io) -> anyhow::Result<Status> {
     }
     sources(site, &config, &mut points)?;
     settings(site, &config, &mut points)?;
-    let slot = if site.out.is_dir() {
+    if site.out.is_dir() {
         let out = OutDir::open(site.out)?;
-        results(site, &out, &mut points)?
+        results(site, &out, &mut points)?;
     } else {
         points.warn("analysis", format_args!("{} does not exist: no run yet", shown(site.out)))?;
-        600
-    };
+    }
     disk("spool disk", site.spool, &mut points)?;
     if site.out.is_dir() {
         disk("out disk", site.out, &mut points)?;
     }
-    points.note("slot", format_args!("{slot} s"))?;
     Ok(if points.has_warned { Status::Failed } else { Status::Done })
 }
 
@@ -236,7 +231,7 @@ fn contacts(path: &Path, inside: &[IpNet], points: &mut Points<'_>) -> anyhow::R
     };
     let missing: Vec<String> = inside
         .iter()
-        .filter_map(|net| uncovered(&contacts, *net, HALVINGS))
+        .filter_map(|net| uncovered(&contacts, *net))
         .map(|net| net.to_string())
         .collect();
     if missing.is_empty() {
@@ -248,18 +243,20 @@ fn contacts(path: &Path, inside: &[IpNet], points: &mut Points<'_>) -> anyhow::R
     }
 }
 
-/// Returns the first part of a network that no contact covers.
-fn uncovered(contacts: &Contacts, net: IpNet, halvings: u8) -> Option<IpNet> {
+/// Returns the first part of a network that no contact covers, as large as it is.
+fn uncovered(contacts: &Contacts, net: IpNet) -> Option<IpNet> {
     if contacts.of(Host::Prefix(net)).is_some() {
         return None;
     }
-    let Some(halvings) = halvings.checked_sub(1) else { return Some(net) };
+    if !contacts.has_part_of(net) {
+        return Some(net);
+    }
     let Ok(mut halves) = net.subnets(net.prefix_len() + 1) else { return Some(net) };
-    halves.find_map(|half| uncovered(contacts, half, halvings))
+    halves.find_map(|half| uncovered(contacts, half))
 }
 
-/// Judges what the last run left in OUT. Returns the length of a slot in seconds.
-fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow::Result<u32> {
+/// Judges what the last run left in OUT.
+fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow::Result<()> {
     let now = site.clock.now();
     let facts = out_dir::read(&out.path(super::work::FACTS))?;
     let Ok(facts) = serde_json::from_slice::<Facts>(&facts) else {
@@ -267,7 +264,7 @@ fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow:
             "analysis",
             "no slot was analysed yet; is the timer or the crontab line active?",
         )?;
-        return Ok(600);
+        return Ok(());
     };
     let seconds = u64::from(facts.seconds.max(1));
     let start = Timestamp::parse(facts.slot.as_bytes()).unwrap_or_default().secs();
@@ -291,7 +288,7 @@ fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow:
     for (trouble, of, since) in health.open() {
         points.warn("trouble", format_args!("{trouble} {of}, since {since}"))?;
     }
-    Ok(facts.seconds)
+    Ok(())
 }
 
 /// Judges the directions and lengths of the flows of the last slot.
@@ -418,5 +415,22 @@ fn disk(point: &str, dir: &Path, points: &mut Points<'_>) -> anyhow::Result<()> 
             }
         }
         Err(error) => points.warn(point, format_args!("{}: {error}", shown(dir))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_network_without_a_contact_is_named() {
+        let contacts = |text: &str| Contacts::parse(text.as_bytes()).unwrap();
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let all = contacts("140.119.0.0/17,a@b.example\n140.119.128.0/17,a@b.example\n");
+        assert_eq!(uncovered(&all, net("140.119.0.0/16")), None);
+        assert_eq!(uncovered(&all, net("10.0.0.0/8")), Some(net("10.0.0.0/8")));
+        let some = contacts("140.119.0.0/17,a@b.example\n140.119.192.7/32,a@b.example\n");
+        assert_eq!(uncovered(&some, net("140.119.0.0/16")), Some(net("140.119.128.0/18")));
+        assert_eq!(uncovered(&some, net("140.119.192.0/28")), Some(net("140.119.192.0/30")));
     }
 }

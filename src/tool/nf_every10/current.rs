@@ -14,7 +14,7 @@ const COVERED: i64 = 86_400 * 1_000_000_000;
 /// # Errors
 /// The system's error.
 pub(super) fn write(ledger: &Ledger, limit: Timestamp, out: &OutDir) -> std::io::Result<()> {
-    let slots = covered(ledger.analysed(limit));
+    let slots = covered(ledger.recent(limit));
     if slots.is_empty() {
         return Ok(());
     }

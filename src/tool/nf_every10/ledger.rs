@@ -1,11 +1,13 @@
 //! OUT/ledger: a line for each file that was analysed, in the order of the work.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::names::{FileName, SlotName, uncompressed};
 use super::out_dir::{self, OutDir};
+use crate::capture::spool;
 use crate::time::Timestamp;
 
 /// The name of the file.
@@ -19,6 +21,9 @@ const MAX_DEAD: usize = 1000;
 
 /// Seconds until a file that was given up is tried again.
 const DAY: u64 = 86_400;
+
+/// Nanoseconds of a day.
+const DAY_NANOS: i64 = 86_400 * 1_000_000_000;
 
 /// The result of analysing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,11 +158,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns the slots that were analysed and start no later than `limit`, in time order.
-    pub fn analysed(&self, limit: Timestamp) -> Vec<SlotName> {
+    /// Returns the newest slots that were analysed and start no later than `limit`, in time order: the two
+    /// newest, and those of the 24 hours before the older of these.
+    pub fn recent(&self, limit: Timestamp) -> Vec<SlotName> {
         let analysed = self.entries.values().filter(|entry| entry.verdict != Verdict::Failed);
-        let mut slots: Vec<_> = analysed.filter_map(|entry| slot_of(&entry.path)).collect();
-        slots.retain(|slot| slot.start <= limit);
+        let starts = analysed.filter_map(|entry| Some((start_of(&entry.path)?, &entry.path)));
+        let starts: Vec<_> = starts.filter(|(start, _)| *start <= limit).collect();
+        let newest = starts.iter().map(|(start, _)| *start).max();
+        let before =
+            starts.iter().map(|(start, _)| *start).filter(|start| Some(*start) < newest).max();
+        let Some(last) = before.or(newest) else { return Vec::new() };
+        let since = last.offset(-DAY_NANOS);
+        let recent = starts.into_iter().filter(|(start, _)| *start > since);
+        let mut slots: Vec<_> = recent.filter_map(|(_, path)| slot_of(path)).collect();
         slots.sort();
         slots.dedup();
         slots
@@ -170,7 +183,7 @@ impl Ledger {
     /// # Errors
     /// The system's error; the old ledger then stays.
     pub fn forget(&mut self, oldest: Timestamp, out: &OutDir) -> std::io::Result<()> {
-        let is_dead = |path: &[u8]| slot_of(path).is_none_or(|slot| slot.start < oldest);
+        let is_dead = |path: &[u8]| start_of(path).is_none_or(|start| start < oldest);
         let dead = self.entries.values().filter(|entry| is_dead(&entry.path)).count();
         if dead < MAX_DEAD {
             return Ok(());
@@ -191,10 +204,15 @@ impl Ledger {
     }
 }
 
+/// Returns the start of the slot of a file by its path in the spool.
+fn start_of(path: &[u8]) -> Option<Timestamp> {
+    let name = path.rsplit(|byte| *byte == b'/').next()?;
+    Some(spool::Name::parse(std::str::from_utf8(name).ok()?)?.start)
+}
+
 /// Returns the slot of a file by its path in the spool.
 fn slot_of(path: &[u8]) -> Option<SlotName> {
-    let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
-    Some(FileName::parse(path.file_name()?)?.slot)
+    Some(FileName::parse(Path::new(OsStr::from_bytes(path)).file_name()?)?.slot)
 }
 
 fn parse(line: &[u8]) -> Option<Entry> {
@@ -301,7 +319,8 @@ mod tests {
         ledger.forget(Timestamp::from_secs(start + 600 * 1200), &out).unwrap();
         assert_eq!(text(&out).lines().count(), 300);
         for ledger in [ledger, Ledger::read(&out).unwrap()] {
-            assert_eq!(ledger.analysed(NOW).len(), 300);
+            assert_eq!(ledger.entries.len(), 300);
+            assert_eq!(ledger.recent(NOW).len(), 145);
             assert_eq!(known(&ledger, &paths[1200], 9, NOW.secs()), (false, 0));
             assert_eq!(known(&ledger, &paths[1199], 9, NOW.secs()), (true, 0));
         }

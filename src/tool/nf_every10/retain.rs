@@ -69,7 +69,7 @@ impl FromStr for Keep {
 /// is wrong for hours gives such slots, and nothing must be removed for them. `seconds` is the length of a
 /// slot.
 pub(super) fn anchor(ledger: &Ledger, limit: Timestamp, seconds: u32) -> Option<SlotName> {
-    let slots = ledger.analysed(limit);
+    let slots = ledger.recent(limit);
     let newest = slots.last()?;
     let since = newest.start.offset(-DAY);
     let analysed = slots.iter().filter(|slot| slot.start > since).count() as u64;
