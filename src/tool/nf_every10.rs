@@ -169,7 +169,7 @@ fn locked(setup: &Setup<'_>, io: &mut Io) -> anyhow::Result<Status> {
         let result = job.work(io);
         let has_failed = job.has_failed();
         out.remove_scratch().map_err(cannot)?;
-        result?;
+        result.with_context(|| format!("{} cannot be written to", shown(out.root())))?;
         if has_failed {
             status = Status::Failed;
         }

@@ -1,11 +1,11 @@
 //! The progress of a catch-up: a bar on a terminal, a line a minute elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, LineWriter, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::Io;
+use crate::cli::{Common, Io, Report};
 
 /// The fewest slots for which there is something to show.
 const LEAST: usize = 3;
@@ -26,7 +26,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Returns the progress of a run that has done nothing yet. With `is_quiet` nothing is shown.
     pub fn new(is_quiet: bool) -> Progress {
-        let is_shown = !is_quiet && std::io::stderr().is_terminal();
+        let is_shown = !is_quiet && io::stderr().is_terminal();
         let bar = is_shown.then(|| {
             let bar = ProgressBar::hidden();
             // The template is a constant; without it the bar has its default look.
@@ -68,12 +68,24 @@ impl Progress {
         }
     }
 
-    /// Removes the bar while messages are printed.
-    pub fn suspend<R>(&self, print: impl FnOnce() -> R) -> R {
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
+    /// Returns a printer of messages that takes the bar away while it prints; `None` without a bar.
+    pub fn report(&self, common: &Common) -> Option<Report> {
+        // A line at a time: the bar is drawn again behind it.
+        let to = Box::new(LineWriter::new(BesideBar(self.bar.clone()?)));
+        Some(Report::new("nf-every10", to, common.quiet, common.verbose))
+    }
+}
+
+/// Standard error beside a bar.
+struct BesideBar(ProgressBar);
+
+impl Write for BesideBar {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 

@@ -163,6 +163,9 @@ impl<'a> Job<'a> {
         let bare = setup.detectors.inside()?.unwrap_or_default();
         troubles::inside_bare(&bare, &mut self.health, io);
         let mut progress = Progress::new(setup.args.as_ref().quiet);
+        if let Some(report) = progress.report(setup.args.as_ref()) {
+            io.report = report;
+        }
         let (look, limit) = loop {
             out_dir::remove(&out.path("again"))?;
             let limit = self.limit();
@@ -174,7 +177,7 @@ impl<'a> Job<'a> {
             }
             progress.set_left(pending.all);
             for slot in &pending.slots {
-                let go_on = progress.suspend(|| self.slot(slot, limit, io))?;
+                let go_on = self.slot(slot, limit, io)?;
                 if !go_on {
                     self.has_failed = true;
                     self.is_stopped = true;
@@ -339,8 +342,7 @@ impl<'a> Job<'a> {
     fn stop(&mut self, slot: &PendingSlot, io: &mut Io) -> bool {
         let (out, digits) = (shown(self.setup.out.root()), &slot.name.digits);
         let text = format!("{out} cannot be written to; stopped before slot {digits}");
-        io.report.error(&text);
-        self.health.begin_untold("out-full", "-", &text);
+        self.health.begin("out-full", "-", &text, io);
         false
     }
 
