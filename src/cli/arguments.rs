@@ -58,7 +58,9 @@ impl Given {
 
     /// Returns true if a flag of all commands is given.
     pub fn flag(&self, id: &str) -> bool {
-        self.0.as_ref().is_some_and(|given| given.get_flag(id))
+        // After an error the flag may have no value at all.
+        let flag = self.0.as_ref().and_then(|given| given.try_get_one::<bool>(id).ok().flatten());
+        flag.copied().unwrap_or_default()
     }
 
     /// Returns true if the command line asks for help or the version, which no configuration changes.

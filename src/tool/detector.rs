@@ -244,7 +244,7 @@ pub fn run<D: Detector>(
         return Err(Usage(text.to_owned()).into());
     }
     if args.explain.is_some() && !args.common.verbose {
-        io.report.warn(&io.config.to_string());
+        io.report.warn(&io.config);
     }
 
     let mut printer = Printer {

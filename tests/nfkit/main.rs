@@ -18,6 +18,7 @@
 
 mod answers;
 mod bounds;
+mod config;
 mod detector;
 mod dialects;
 mod early;

@@ -25,7 +25,7 @@ fn runs_with_little_output() -> Vec<Run> {
         tool("nftop").args(["--bars", "always"]).stdin(&lines),
         tool("nfscan").arg("--subnets").stdin(&lines),
         tool("nfflood").arg("--pairs").stdin(&lines),
-        tool("nfport").args(["--explain", "192.0.2.1"]).stdin(&lines),
+        tool("nfport").args(["-q", "--explain", "192.0.2.1"]).stdin(&lines),
         tool("nfscan").arg("--json").stdin(&lines),
         tool("nfflood").arg("--paper").stdin(&lines),
         tool("nfflood").arg("--calibrate").stdin(&lines),

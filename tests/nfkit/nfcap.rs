@@ -20,6 +20,7 @@ use super::harness::{
 };
 
 mod commands;
+mod config;
 mod faults;
 mod operate;
 mod retain;

@@ -179,7 +179,7 @@ fn help_names_the_key_of_an_option() {
     assert!(words.join(" ").contains("nfkit-config(5) [env: NFKIT_CONFIG"), "{help}");
     let line = |option: &str| help.lines().find(|line| line.contains(option)).unwrap();
     assert!(line("--inside <").ends_with("Ours [config: site.inside]"), "{help}");
-    assert!(line("--write <").contains("[config: site.spool]"), "{help}");
+    assert!(line("-w, --write <").contains("[config: site.spool]"), "{help}");
     assert!(line("--paper").ends_with("[config: judge.paper]"), "{help}");
 }
 

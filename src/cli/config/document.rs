@@ -95,8 +95,11 @@ impl Config {
         if text.is_empty() {
             return Ok((Config::default(), Vec::new()));
         }
-        let mut reader =
-            DocumentReader { path, text, known, settings: Vec::new(), faults: Vec::new() };
+        if path.to_str().is_none() {
+            // The paths in the file are relative to its directory, and options are text.
+            bail!("{}: the path of a configuration file must be UTF-8", path.display());
+        }
+        let mut reader = DocumentReader::new(path, text, known);
         match DeTable::parse(text) {
             Ok(root) => reader.root(root.get_ref()),
             Err(error) => {
@@ -134,16 +137,23 @@ impl fmt::Display for Config {
 /// A reader of one parsed file.
 struct DocumentReader<'a> {
     path: &'a Path,
-    text: &'a str,
     known: &'a [&'static Table],
+    /// The places of the line ends, so that a file of faults alone takes no quadratic time.
+    ends: Vec<usize>,
     settings: Vec<Setting>,
     faults: Vec<Fault>,
 }
 
-impl DocumentReader<'_> {
+impl<'a> DocumentReader<'a> {
+    fn new(path: &'a Path, text: &str, known: &'a [&'static Table]) -> DocumentReader<'a> {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
+        let ends = ends.collect();
+        DocumentReader { path, known, ends, settings: Vec::new(), faults: Vec::new() }
+    }
+
     /// Returns the line of a byte, counted from 1.
     fn line(&self, at: usize) -> usize {
-        1 + self.text.bytes().take(at).filter(|&byte| byte == b'\n').count()
+        1 + self.ends.partition_point(|end| *end < at)
     }
 
     /// Adds a fault at a byte of the file. `what`: the table and the key.

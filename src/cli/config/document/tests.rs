@@ -1,4 +1,6 @@
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use super::*;
 use crate::cli::config::{Key, any};
@@ -155,6 +157,18 @@ fn faults_come_in_the_order_of_their_lines_and_spare_the_good_values() {
 }
 
 #[test]
+fn a_file_of_faults_alone_is_read_to_its_end() {
+    let text: String = (0..60_000).map(|n| format!("k{n} = 1\n")).collect();
+    let (config, faults) = parse(&format!("[site]\n{text}"));
+    assert_eq!((config.settings.len(), faults.len()), (0, 60_000));
+    assert!(
+        faults[59_999].starts_with("/etc/n/n.toml:60001: [site] k59999: "),
+        "{}",
+        faults[59_999]
+    );
+}
+
+#[test]
 fn text_that_is_not_toml_is_an_error_with_its_line() {
     for (text, line) in
         [("[site]\nname =\n", 2), ("[site\n", 1), ("[site]\nhosts = 1\nhosts = 2\n", 3)]
@@ -181,6 +195,9 @@ fn a_file_that_cannot_be_read_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("nfkit.toml");
     let error = |path: &Path| format!("{:#}", Config::load(path, ALL).unwrap_err());
+    let odd = Path::new(OsStr::from_bytes(b"\xff/nfkit.toml"));
+    let refused = Config::parse(odd, "[site]\n", ALL).unwrap_err().to_string();
+    assert!(refused.ends_with("the path of a configuration file must be UTF-8"), "{refused}");
     assert!(error(&path).contains("nfkit.toml: No such file"), "{}", error(&path));
     assert!(error(dir.path()).contains("Is a directory"), "{}", error(dir.path()));
     fs::write(&path, "[site]\nname = \"\u{e9}\"\n".replace('\u{e9}', "e")).unwrap();
