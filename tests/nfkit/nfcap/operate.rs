@@ -202,7 +202,8 @@ fn systemd_accepts_the_unit_and_rates_it_as_safe() {
     }
     let scene = Scene::new();
     // systemd-analyze checks that the programs of a unit exist.
-    let unit = fs::read_to_string(super::super::harness::package("scripts/nfcap.service")).unwrap();
+    let unit = super::super::harness::package("packaging/systemd/nfcap.service");
+    let unit = fs::read_to_string(unit).unwrap();
     let unit = unit.replace("/usr/local/bin/nfcap", env!("CARGO_BIN_EXE_nfcap"));
     let unit = scene.write("nfcap.service", unit);
     let seen = run("systemd-analyze", &["verify", "--man=no", &path(&unit)]);
