@@ -202,7 +202,8 @@ fn systemd_accepts_the_unit_and_rates_it_as_safe() {
     }
     let scene = Scene::new();
     // systemd-analyze checks that the programs of a unit exist.
-    let unit = fs::read_to_string(super::super::harness::package("scripts/nfcap.service")).unwrap();
+    let unit = super::super::harness::package("packaging/systemd/nfcap.service");
+    let unit = fs::read_to_string(unit).unwrap();
     let unit = unit.replace("/usr/local/bin/nfcap", env!("CARGO_BIN_EXE_nfcap"));
     let unit = scene.write("nfcap.service", unit);
     let seen = run("systemd-analyze", &["verify", "--man=no", &path(&unit)]);
@@ -220,6 +221,49 @@ fn systemd_accepts_the_unit_and_rates_it_as_safe() {
     let help = tool("nfcap").arg("--help").run().ok();
     for option in start.split(' ').filter(|word| word.starts_with("--")) {
         assert!(help.text().contains(&format!(" {option}")), "{option}");
+    }
+}
+
+#[test]
+fn systemd_accepts_the_units_of_the_job_and_lets_them_send_mail() {
+    if installed("systemd-analyze").is_none() {
+        return;
+    }
+    let scene = Scene::new();
+    let read = |name: &str| {
+        let unit = super::super::harness::package("packaging/systemd").join(name);
+        fs::read_to_string(unit).unwrap()
+    };
+    let service = read("nf-every10.service");
+    // systemd-analyze checks that the program exists, but not what it is.
+    let tried = service.replace("/usr/local/bin/nf-every10", env!("CARGO_BIN_EXE_nfcap"));
+    let tried = scene.write("nf-every10.service", tried);
+    let timer = scene.write("nf-every10.timer", read("nf-every10.timer"));
+    let seen = run("systemd-analyze", &["verify", "--man=no", &path(&tried), &path(&timer)]);
+    let text = String::from_utf8_lossy(&seen.stderr).into_owned();
+    let about: Vec<_> = text.lines().filter(|line| line.contains("nf-every10")).collect();
+    assert!(about.is_empty() && seen.status.success(), "{text}");
+    // systemd.exec(5) of Debian 12 names the settings that keep a program from changing its group, as
+    // Postfix's postdrop must.
+    for setting in [
+        "DynamicUser",
+        "LockPersonality",
+        "MemoryDenyWriteExecute",
+        "NoNewPrivileges",
+        "PrivateDevices",
+        "ProtectClock",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
+        "RestrictAddressFamilies",
+        "RestrictNamespaces",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+        "SystemCall",
+    ] {
+        let is_set = service.lines().any(|line| line.starts_with(setting));
+        assert!(!is_set, "{setting} implies NoNewPrivileges");
     }
 }
 
