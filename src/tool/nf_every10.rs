@@ -14,7 +14,6 @@ use anyhow::Context;
 use crate::capture;
 use crate::cli::config::Setting;
 use crate::cli::{self, Config, Io, Status, Usage};
-use crate::finding::DETECTORS;
 use crate::flow::Networks;
 use crate::time::Timestamp;
 use crate::tool::analyse::KEEP;
@@ -82,7 +81,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     }
     let out = OutDir::open(out).map_err(|error| anyhow::anyhow!("{}: {error}", shown(out)))?;
     _ = tempfile::env::override_temp_dir(&out.scratch(""));
-    silence_panics();
+    detectors::keep_panics();
     let setup = Setup {
         inside: Networks::new(inside),
         search_path: search_path(),
@@ -228,15 +227,4 @@ fn search_path() -> OsString {
     let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
     let all = here.into_iter().chain(given).chain(usual);
     std::env::join_paths(all.filter(|dir| !dir.as_os_str().is_empty())).unwrap_or_default()
-}
-
-/// Prints no panic of a detector: it is told as one line when its thread has ended.
-fn silence_panics() {
-    let others = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let thread = std::thread::current();
-        if !thread.name().is_some_and(|name| DETECTORS.contains(&name)) {
-            others(info);
-        }
-    }));
 }

@@ -18,6 +18,7 @@ use crate::nfgen::tree;
 
 mod evidence;
 mod hook;
+mod installed;
 mod killed;
 mod odd;
 mod states;

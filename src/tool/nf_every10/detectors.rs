@@ -1,6 +1,7 @@
 //! The three detectors, a thread each, fed with the flows of one slot.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -337,11 +338,34 @@ fn run_all<const N: usize>(
     })
 }
 
+/// The places of panics, by the name of the detector.
+static PANICS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// Keeps the places of the detectors' panics instead of printing them: a panic is told as one line when its
+/// thread has ended.
+pub(super) fn keep_panics() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let thread = thread::current();
+        match (thread.name().filter(|name| DETECTORS.contains(name)), info.location()) {
+            (Some(name), Some(place)) => {
+                let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+                panics.insert(name.to_owned(), place.to_string());
+            }
+            _ => others(info),
+        }
+    }));
+}
+
 /// Waits for a detector. A panic becomes a failure of this detector alone.
 fn joined(thread: ScopedJoinHandle<'_, DetectorRun>) -> DetectorRun {
+    let name = thread.thread().name().unwrap_or_default().to_owned();
     thread.join().unwrap_or_else(|panic| {
         let text = panic_text(panic.as_ref());
-        DetectorRun { failed: Some(format!("it panicked: {text}")), ..DetectorRun::default() }
+        let place = PANICS.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let place = place.map_or_else(String::new, |place| format!(" at {place}"));
+        let failed = format!("it panicked{place}: {text}");
+        DetectorRun { failed: Some(failed), ..DetectorRun::default() }
     })
 }
 
