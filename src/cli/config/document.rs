@@ -13,6 +13,10 @@ use crate::cli::whole::read_text_up_to;
 /// The most bytes of a configuration file. Its faults and settings grow with it, so this bounds them too.
 const MAX: u64 = 1 << 20;
 
+/// The most bytes of a name for which a near one is looked for. A message shows twice as many characters of the
+/// table and the key.
+const LONGEST: usize = 40;
+
 /// The least length of a name for which a key that is two edits away is proposed.
 const LONG: usize = 6;
 
@@ -103,9 +107,12 @@ impl Config {
         match DeTable::parse(text) {
             Ok(root) => reader.root(root.get_ref()),
             Err(error) => {
-                let line = reader.line(error.span().map_or(0, |span| span.start));
                 let message = error.message().lines().collect::<Vec<_>>().join(" ");
-                bail!("{}:{line}: not TOML: {message}", path.display());
+                let path = path.display();
+                match error.span() {
+                    Some(span) => bail!("{path}:{}: not TOML: {message}", reader.line(span.start)),
+                    None => bail!("{path}: not TOML: {message}"),
+                }
             }
         }
         let DocumentReader { settings, mut faults, .. } = reader;
@@ -159,6 +166,10 @@ impl<'a> DocumentReader<'a> {
     /// Adds a fault at a byte of the file. `what`: the table and the key.
     fn fault(&mut self, scope: Scope, at: usize, what: &str, why: impl fmt::Display) {
         let line = self.line(at);
+        let what = match what.char_indices().nth(2 * LONGEST) {
+            Some((end, _)) => format!("{}...", &what[..end]),
+            None => what.to_owned(),
+        };
         let text = format!("{}:{line}: {what}: {why}", self.path.display());
         self.faults.push(Fault { scope, line, text });
     }
@@ -341,6 +352,9 @@ fn resolve(form: Form, word: &mut String, dir: &Path) {
 
 /// Returns the name that a word was probably meant to be, if one is near.
 fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let most = if word.len() < LONG { 1 } else { 2 };
     let near = names.map(|name| (strsim::osa_distance(word, name), name));
     near.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)

@@ -169,6 +169,13 @@ fn a_file_of_faults_alone_is_read_to_its_end() {
 }
 
 #[test]
+fn a_long_name_is_shown_in_part() {
+    let fault = fault(&format!("[site]\n{} = 1\n", "k".repeat(100_000)));
+    let shown = "k".repeat(73);
+    assert!(fault.starts_with(&format!("/etc/n/n.toml:2: [site] {shown}...: unknown")), "{fault}");
+}
+
+#[test]
 fn text_that_is_not_toml_is_an_error_with_its_line() {
     for (text, line) in
         [("[site]\nname =\n", 2), ("[site\n", 1), ("[site]\nhosts = 1\nhosts = 2\n", 3)]
@@ -178,6 +185,9 @@ fn text_that_is_not_toml_is_an_error_with_its_line() {
     }
     let deep = "a = ".to_owned() + &"[".repeat(500_000);
     assert!(Config::parse(Path::new("f"), &deep, ALL).is_err());
+    let dotted = "[site]\n".to_owned() + &"a.".repeat(300_000) + "a = 1\n";
+    let error = Config::parse(Path::new("f"), &dotted, ALL).unwrap_err().to_string();
+    assert_eq!(error, "f: not TOML: recursion limit");
 }
 
 #[test]
