@@ -15,7 +15,7 @@ use crate::harness::{
 
 /// Returns the names of all commands of the kit.
 fn commands() -> impl Iterator<Item = &'static str> {
-    TOOLS.into_iter().chain(["nfcap", "nfpage", "nfnotify"])
+    TOOLS.into_iter().chain(["nfcap", "nf-every10", "nfpage", "nfnotify"])
 }
 
 /// Returns a run with these lines as its configuration.
@@ -309,10 +309,6 @@ fn memory_is_that_of_the_file() {
     }
 }
 
-/// The keys whose option belongs to nf-every10.
-const OF_THE_JOB: [(&str, &str); 3] =
-    [("analyse", "spool"), ("analyse", "out"), ("analyse", "evidence")];
-
 #[test]
 fn the_help_of_each_option_names_its_key() {
     let mut named = BTreeSet::new();
@@ -327,13 +323,12 @@ fn the_help_of_each_option_names_its_key() {
             let keys = text.split("[config: ").skip(1).filter_map(|rest| rest.split(']').next());
             named.extend(keys.map(str::to_owned));
             let default = text.contains("[default: /etc/nfkit/nfkit.toml, if it exists]");
-            assert_eq!(default, name == "nfcap", "{ran}");
+            assert_eq!(default, ["nfcap", "nf-every10"].contains(&name), "{ran}");
             assert!(text.contains("[env: NFKIT_CONFIG"), "{ran}");
         }
     }
     let keys = TABLES.iter().flat_map(|table| table.keys.iter().map(|key| (table.name, key)));
-    let options = keys
-        .filter(|(table, key)| key.option.is_some() && !OF_THE_JOB.contains(&(table, key.name)));
+    let options = keys.filter(|(_, key)| key.option.is_some());
     let expected: BTreeSet<_> =
         options.map(|(table, key)| format!("{table}.{}", key.name)).collect();
     assert_eq!(named, expected);

@@ -30,7 +30,7 @@ pub const INSIDE: &str = "140.119.0.0/16";
 /// The commands that read flow lines and print findings.
 pub const DETECTORS: [&str; 3] = ["nfscan", "nfflood", "nfport"];
 
-/// The commands that read or write flow lines and captures: all but nfcap, nfpage and nfnotify.
+/// The commands that read or write flow lines and captures: all but nfcap, nf-every10, nfpage and nfnotify.
 pub const TOOLS: [&str; 7] =
     ["nfdump-txt", "nfgrep", "nftop", "nfscan", "nfflood", "nfport", "nfgen"];
 
@@ -44,6 +44,7 @@ fn binary(name: &str) -> &'static str {
         "nfgen" => env!("CARGO_BIN_EXE_nfgen"),
         "nfgrep" => env!("CARGO_BIN_EXE_nfgrep"),
         "nfcap" => env!("CARGO_BIN_EXE_nfcap"),
+        "nf-every10" => env!("CARGO_BIN_EXE_nf-every10"),
         "nfpage" => env!("CARGO_BIN_EXE_nfpage"),
         "nfnotify" => env!("CARGO_BIN_EXE_nfnotify"),
         other => panic!("there is no command {other}"),

@@ -17,11 +17,16 @@ fn options_in_help(name: &str) -> BTreeSet<String> {
     options
 }
 
+/// Returns the text of a command's page.
+fn page(name: &str) -> String {
+    let section = if name == "nf-every10" { 8 } else { 1 };
+    let path = package(&format!("man/{name}.{section}"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// Returns the long options of a page: each `Fl Fl name`, wherever it stands.
 fn options_in_page(name: &str) -> BTreeSet<String> {
-    let path = package(&format!("man/{name}.1"));
-    let page =
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let page = page(name);
     let mut options = BTreeSet::new();
     for line in page.lines().filter(|line| line.starts_with('.') && !line.starts_with(".\\\"")) {
         let words: Vec<_> = line.trim_start_matches('.').split_whitespace().collect();
@@ -45,6 +50,11 @@ fn assert_options_agree(name: &str) {
 #[test]
 fn nfcap_and_its_page_agree() {
     assert_options_agree("nfcap");
+}
+
+#[test]
+fn nf_every10_and_its_page_agree() {
+    assert_options_agree("nf-every10");
 }
 
 #[test]
@@ -110,8 +120,8 @@ fn nfpage_and_its_page_agree() {
 
 #[test]
 fn every_option_is_described_and_not_only_listed() {
-    for name in TOOLS {
-        let Ok(page) = fs::read_to_string(package(&format!("man/{name}.1"))) else { continue };
+    for name in TOOLS.into_iter().chain(["nfcap", "nf-every10", "nfpage"]) {
+        let page = page(name);
         for option in options_in_help(name) {
             let described = page
                 .lines()

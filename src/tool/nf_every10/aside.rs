@@ -41,7 +41,7 @@ pub(super) fn write(look: &Look, out: &OutDir, io: &mut Io) -> std::io::Result<u
         io.report.error(format_args!("{more} more files are set aside; {list} has all"));
     }
     if !look.errors.is_empty() {
-        // What is in a directory that could not be read today is not new tomorrow.
+        // A file in a directory that could not be read today is not new tomorrow.
         lines.extend(old.iter().copied().filter(|line| line.contains('\t')));
     }
     if lines.is_empty() {

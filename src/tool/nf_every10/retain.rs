@@ -80,7 +80,7 @@ pub(super) fn anchor(ledger: &Ledger, limit: Timestamp, seconds: u32) -> Option<
 /// Removes what is too old. Returns the number of files that were removed.
 ///
 /// # Errors
-/// The system's error. What is left is removed in the next run.
+/// The system's error. The next run removes the rest.
 pub(super) fn sweep(keep: Keep, newest: &SlotName, out: &OutDir) -> io::Result<u64> {
     let back = |age: Duration| {
         let nanos = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
