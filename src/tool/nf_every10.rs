@@ -69,11 +69,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let expected = expected(config)?;
     let spool =
         spool.canonicalize().map_err(|error| anyhow::anyhow!("{}: {error}", shown(&spool)))?;
-    if spool.join("ledger").is_file() && spool.join("lock").is_file() {
-        let text =
-            format!("{} has the ledger of an OUT; SPOOL comes first, then OUT", shown(&spool));
-        return Err(Usage(text).into());
-    }
+    refuse_exchanged(&spool, out)?;
     let inside = detectors.inside()?.unwrap_or_default();
     if args.check {
         let (spool, inside) = (&spool, &inside);
@@ -115,6 +111,30 @@ fn expected(config: &Config) -> anyhow::Result<Option<Networks>> {
     let Some(allow) = config.get(&COLLECT, "allow") else { return Ok(None) };
     let nets = nfcap::exporters(&allow.text()).with_context(|| allow.place.clone())?;
     Ok(Some(Networks::new(nets)))
+}
+
+/// Refuses arguments in the wrong order before anything is written.
+fn refuse_exchanged(spool: &Path, out: &Path) -> Result<(), Usage> {
+    let is_out = |dir: &Path| dir.join("ledger").is_file() && dir.join("lock").is_file();
+    // A directory that does not exist yet is no spool.
+    let Ok(out) = out.canonicalize() else { return Ok(()) };
+    if out == spool {
+        return Err(Usage(format!("{}: SPOOL and OUT must differ", shown(&out))));
+    }
+    if is_out(spool) {
+        let text = "has the ledger of an OUT; SPOOL comes first, then OUT";
+        return Err(Usage(format!("{} {text}", shown(spool))));
+    }
+    let has_captures = || {
+        let look = slots::Look::take(&out, Timestamp::from_nanos(u64::MAX));
+        !look.files.is_empty()
+    };
+    // The spool may lie in OUT.
+    if !is_out(&out) && !spool.starts_with(&out) && has_captures() {
+        let text = "has capture files of nfcap; SPOOL comes first, then OUT";
+        return Err(Usage(format!("{} {text}", shown(&out))));
+    }
+    Ok(())
 }
 
 /// The clock of a run, or the time that `--now` sets.
@@ -162,13 +182,19 @@ fn locked(setup: &Setup<'_>, io: &mut Io) -> anyhow::Result<Status> {
             Err((_, Errno::EWOULDBLOCK)) => return Ok(status),
             Err((_, errno)) => return Err(cannot(errno.into())),
         };
-        own(setup)?;
+        own(setup).map_err(|error| match error.downcast() {
+            Ok(error) => cannot(error),
+            Err(error) => error,
+        })?;
         out.clear_scratch().map_err(cannot)?;
         let mut job = Job::new(setup, io).map_err(cannot)?;
         let result = job.work(io);
         let has_failed = job.has_failed();
-        out.remove_scratch().map_err(cannot)?;
-        result.with_context(|| format!("{} cannot be written to", shown(out.root())))?;
+        let removed = out.remove_scratch();
+        result?;
+        if !job.is_stopped() {
+            removed.map_err(|error| anyhow::anyhow!("{}: {error}", shown(&out.scratch(""))))?;
+        }
         if has_failed {
             status = Status::Failed;
         }
@@ -193,6 +219,10 @@ fn touch(path: &Path) -> std::io::Result<File> {
 fn own(setup: &Setup<'_>) -> anyhow::Result<()> {
     use std::os::unix::ffi::OsStrExt;
     let (spool, out) = (&setup.spool, &setup.out);
+    // The spool itself, or another directory of the site, has the file's name. The spool lies in OUT then.
+    if out.path("spool").is_dir() {
+        return Ok(());
+    }
     let before = out_dir::read(&out.path("spool"))?;
     let before =
         Path::new(std::ffi::OsStr::from_bytes(before.strip_suffix(b"\n").unwrap_or(&before)));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use nfkit::capture::{Closing, Slot, Writer, spool};
 use nfkit::time::{Timestamp, Window};
 
-use crate::harness::{INSIDE, NO_CONFIGURATION, Scene, tool, zstd};
+use crate::harness::{INSIDE, NO_CONFIGURATION, Scene, installed, skipped, tool, zstd};
 use crate::nfgen::tree;
 
 mod evidence;
@@ -91,7 +92,11 @@ impl Job {
 
     /// Returns a command that runs the job through a program with these arguments.
     fn through(&self, program: &str, args: &[&str]) -> Command {
-        let job = self.command();
+        self.through_to(program, args, &self.scene.path("out"))
+    }
+
+    fn through_to(&self, program: &str, args: &[&str], out: &Path) -> Command {
+        let job = self.to(out);
         let mut command = Command::new(program);
         command.args(args).arg(job.get_program()).args(job.get_args());
         for (key, value) in job.get_envs() {
@@ -100,13 +105,46 @@ impl Job {
                 None => command.env_remove(key),
             };
         }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Returns a PATH in which the test's scripts in `stub` come first, and then our commands.
-    fn stub_path(&self) -> String {
-        let path = std::env::var("PATH").unwrap();
-        format!("{}:{}:{path}", self.scene.path("stub").display(), binaries().display())
+    /// Returns a command that runs the job under strace(1), which does something to one of its system calls,
+    /// such as `signal=KILL:when=3`. Calls are counted for each thread. The process that is started is
+    /// the job; strace is its grandchild, and keeps a log in the file `strace` of the scene.
+    fn tampered(&self, out: &Path, call: &str, what: &str) -> Command {
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}"));
+        let log = self.scene.path("strace");
+        let log = log.to_str().unwrap();
+        let args = ["-D", "-f", "-qq", "-o", log, "-e", &trace, "-e", &inject];
+        self.through_to("strace", &args, out)
+    }
+
+    /// Kills the job at the first call of a name, at the second, and so on until it ends by itself. Each
+    /// job begins with a copy of `begun`, and `check` gets its OUT. Returns the number of kills.
+    #[track_caller]
+    fn kill_at_each(&self, call: &str, begun: Option<&Path>, mut check: impl FnMut(&Path)) -> u32 {
+        for n in 1.. {
+            let out = self.scene.path(&format!("{call}-{n}"));
+            if let Some(begun) = begun {
+                copy(begun, &out);
+            }
+            let ended =
+                self.tampered(&out, call, &format!("signal=KILL:when={n}")).output().unwrap();
+            let has_ended = ended.status.code().is_some();
+            if !has_ended {
+                let signal = ended.status.signal();
+                assert_eq!(signal, Some(9), "{call} {n}: {}", JobOutput(ended).err());
+                check(&out);
+            }
+            if out.exists() {
+                fs::remove_dir_all(&out).unwrap();
+            }
+            if has_ended {
+                return n - 1;
+            }
+        }
+        unreachable!("the job ends");
     }
 
     #[track_caller]
@@ -125,13 +163,7 @@ impl Job {
 
     /// Returns the troubles of OUT/health in their order, without remarks: event, trouble and subject.
     fn health(&self) -> Vec<String> {
-        let text = self.text("health");
-        let entries = text.lines().map(|line| {
-            let entry: serde_json::Value = serde_json::from_str(line).unwrap();
-            let cell = |key: &str| entry[key].as_str().unwrap().to_owned();
-            [cell("event"), cell("trouble"), cell("of")].join(" ")
-        });
-        entries.filter(|entry| !entry.starts_with("note ")).collect()
+        health(&self.scene.path("out"))
     }
 
     /// Returns the evidence of a slot, decompressed.
@@ -204,6 +236,41 @@ fn ledger(out: &Path) -> Vec<(String, String)> {
         (cells[0].to_owned(), cells[2].to_owned())
     });
     lines.collect()
+}
+
+/// Returns the troubles in the file `health` of an OUT in their order, without remarks: event, trouble and
+/// subject.
+fn health(out: &Path) -> Vec<String> {
+    let text = fs::read_to_string(out.join("health")).unwrap();
+    let entries = text.lines().map(|line| {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let cell = |key: &str| entry[key].as_str().unwrap().to_owned();
+        [cell("event"), cell("trouble"), cell("of")].join(" ")
+    });
+    entries.filter(|entry| !entry.starts_with("note ")).collect()
+}
+
+/// Copies a directory with all times, modes and hard links.
+#[track_caller]
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
+/// Returns true if the tests that take long shall run, too.
+fn is_long() -> bool {
+    std::env::var_os("NFKIT_LONG").is_some_and(|value| !value.is_empty())
+}
+
+/// Returns true if strace can trace here. Otherwise reports a skipped test.
+fn can_trace() -> bool {
+    if installed("strace").is_none() {
+        return false;
+    }
+    let said = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output().unwrap();
+    if !said.status.success() {
+        skipped(format_args!("strace: {}", String::from_utf8_lossy(&said.stderr).trim_end()));
+    }
+    said.status.success()
 }
 
 /// Returns all that a job leaves, except times and the path of its spool.

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
@@ -87,13 +88,18 @@ impl Detectors {
         states: Option<&States>,
         feed: impl FnOnce(&mut Feed) -> anyhow::Result<()>,
     ) -> anyhow::Result<[DetectorRun; 3]> {
+        let is_whole = AtomicBool::new(false);
         run_all(
             [
-                Box::new(|pieces| detector(&self.scan, states, pieces)),
-                Box::new(|pieces| detector(&self.flood, states, pieces)),
-                Box::new(|pieces| detector(&self.port, states, pieces)),
+                Box::new(|pieces| detector(&self.scan, states, &is_whole, pieces)),
+                Box::new(|pieces| detector(&self.flood, states, &is_whole, pieces)),
+                Box::new(|pieces| detector(&self.port, states, &is_whole, pieces)),
             ],
-            feed,
+            |to| {
+                feed(to)?;
+                is_whole.store(true, Ordering::Release);
+                Ok(())
+            },
         )
     }
 }
@@ -202,10 +208,11 @@ pub(super) fn gathered(
     }
 }
 
-/// Runs one detector over the pieces.
+/// Runs one detector over the pieces. It saves what it learned if they were whole at their end.
 fn detector<T: DetectorArgs>(
     args: &T,
     states: Option<&States>,
+    is_whole: &AtomicBool,
     pieces: Receiver<Piece>,
 ) -> DetectorRun {
     let (out, said) = (Buffer::new(Vec::new()), Buffer::new(Vec::new()));
@@ -230,7 +237,8 @@ fn detector<T: DetectorArgs>(
             run.failed = Some("it read no flow".to_owned());
         }
         Ok(Judged { memory, .. }) => {
-            let saved = file.zip(memory).map(|(file, memory)| file.save(&memory));
+            let learned = file.zip(memory).filter(|_| is_whole.load(Ordering::Acquire));
+            let saved = learned.map(|(file, memory)| file.save(&memory));
             if let Some(Err(error)) = saved {
                 run.without_state = Some(format!("{error:#}"));
             }

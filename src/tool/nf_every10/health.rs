@@ -17,7 +17,7 @@ const NAME: &str = "health";
 /// Bytes from which on the older half of the file is removed. Open troubles stay.
 const MAX_BYTES: usize = 8 << 20;
 
-/// The most open troubles of one kind. Hostile input that makes more of them is told once, as a number.
+/// The most open troubles of one kind. Hostile input that makes more of them is not told.
 const MAX_OPEN: usize = 1000;
 
 /// The beginning or the end of a trouble, or a remark.
@@ -135,16 +135,21 @@ impl Health {
 
     /// Begins a trouble and tells it, unless it is open.
     pub fn begin(&mut self, trouble: &'static str, of: &str, text: &str, io: &mut Io) {
-        if !self.is_open(trouble, of) {
+        if self.is_news(trouble, of) {
             io.report.error(text);
             self.begin_untold(trouble, of, text);
         }
     }
 
+    /// Returns true if a trouble is not open and may begin: those of one kind are limited.
+    pub fn is_news(&self, trouble: &str, of: &str) -> bool {
+        let same = self.open.keys().filter(|(kind, _)| kind == trouble).count();
+        same < MAX_OPEN && !self.is_open(trouble, of)
+    }
+
     /// Begins a trouble whose line on stderr was printed elsewhere, unless it is open.
     pub fn begin_untold(&mut self, trouble: &'static str, of: &str, text: &str) {
-        let same = self.open.keys().filter(|(kind, _)| kind == trouble).count();
-        if self.is_open(trouble, of) || same >= MAX_OPEN {
+        if !self.is_news(trouble, of) {
             return;
         }
         self.open.insert((trouble.to_owned(), of.to_owned()), self.now.rfc3339());

@@ -105,15 +105,21 @@ impl OutDir {
     /// is not joined to the first.
     ///
     /// # Errors
-    /// The system's error. A part of the lines may be in the file then.
+    /// The system's error. The file is then as long as before, so that no line is in it twice after another
+    /// attempt.
     pub fn append(&self, name: &str, lines: &[u8]) -> io::Result<()> {
         let path = self.path(name);
         let is_torn = !ends_a_line(&path)?;
         let mut options = OpenOptions::new();
         let mut file = options.append(true).create(true).mode(FILE_MODE).open(path)?;
         let all = if is_torn { [b"\n", lines].concat() } else { lines.to_vec() };
-        file.write_all(&all)?;
-        file.sync_all()
+        let len = file.metadata()?.len();
+        let written = file.write_all(&all).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // If this fails as well, the part that is there does no harm.
+            _ = file.set_len(len);
+        }
+        written
     }
 
     /// Returns true if the disk takes some more. The blocks must be there, not just promised.

@@ -59,7 +59,7 @@ impl Progress {
                 bar.set_message(slot.to_owned());
                 bar.inc(1);
             }
-            None if self.last.elapsed() >= MINUTE => {
+            None if self.done < self.all && self.last.elapsed() >= MINUTE => {
                 self.last = Instant::now();
                 let (done, all) = (self.done, self.all);
                 io.report.warn(format_args!("{done} of {all} slots are done, up to {slot}"));

@@ -38,8 +38,10 @@ impl States {
         create_dirs(&self.dir).map(|()| true)
     }
 
-    /// Removes what a detector left that was killed while it wrote its state.
+    /// Removes what a detector left that was killed while it wrote its state, and finishes or undoes a
+    /// change of `before`.
     pub fn clear(&self) {
+        self.recover();
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -58,6 +60,7 @@ impl States {
     /// # Errors
     /// The system's error.
     pub fn remember(&self, slot: &SlotName, limit: Timestamp) -> io::Result<()> {
+        self.recover();
         let before = self.dir.join("before");
         let stamp = |time: Timestamp| -> String {
             time.rfc3339().chars().filter(char::is_ascii_digit).collect()
@@ -77,6 +80,20 @@ impl States {
         Ok(())
     }
 
+    /// Puts the states before the newest slot back if a run was killed while it replaced them. They are
+    /// whole in one of the two directories.
+    fn recover(&self) {
+        let (before, old) = (self.dir.join("before"), self.dir.join("before.old"));
+        if before.exists() {
+            // What stays is removed by the next run.
+            _ = fs::remove_dir_all(old);
+            _ = fs::remove_dir_all(self.dir.join("before.new"));
+        } else {
+            // Without them the states are kept anew.
+            _ = fs::rename(old, before);
+        }
+    }
+
     /// Gives a detector the state that it had before the slot.
     fn restore(&self, name: &str, before: &Path) -> io::Result<()> {
         let (kept, state) = (before.join(name), self.path(name));
@@ -84,12 +101,13 @@ impl States {
             let bytes = fs::read(kept)?;
             return self.out.replace(Path::new("state").join(name), &bytes);
         }
-        // It had none. Only what was learned since is removed: nobody else's file.
+        // It had none. Only what was learned since is removed: nobody else's file. A small slot is judged
+        // within one tick of the clock that stamps files.
         let (Ok(of), Ok(since)) = (fs::symlink_metadata(&state), before.join("slot").metadata())
         else {
             return Ok(());
         };
-        if of.is_file() && of.modified()? > since.modified()? {
+        if of.is_file() && of.modified()? >= since.modified()? {
             remove(&state)?;
         }
         Ok(())
@@ -97,11 +115,8 @@ impl States {
 
     /// Keeps the states as they are before the slot `start`.
     fn keep(&self, start: &str, before: &Path) -> io::Result<()> {
-        let new = self.dir.join("before.new");
-        match fs::remove_dir_all(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let (new, old) = (self.dir.join("before.new"), self.dir.join("before.old"));
+        remove_dir(&new)?;
         create_dirs(&new)?;
         for name in DETECTORS {
             let state = self.path(name);
@@ -114,11 +129,21 @@ impl States {
         }
         self.out.replace("state/before.new/slot", format!("{start}\n").as_bytes())?;
         self.out.sync("state/before.new")?;
-        match fs::remove_dir_all(before) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        // A directory that is removed is not whole until it is gone.
+        if before.exists() {
+            remove_dir(&old)?;
+            fs::rename(before, &old)?;
         }
         fs::rename(new, before)?;
-        self.out.sync("state")
+        self.out.sync("state")?;
+        remove_dir(&old)
+    }
+}
+
+/// Removes a directory if it is there.
+fn remove_dir(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }

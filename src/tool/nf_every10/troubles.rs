@@ -42,6 +42,10 @@ pub(super) fn exporters(changes: &[Change], health: &mut Health, io: &mut Io) {
             }
             _ => health.end_untold("exporter-silent", &change.who, &change.text),
         }
+        if change.kind == ChangeKind::Gone {
+            // Nobody would ever see its clock set right.
+            health.end_untold("exporter-clock", &change.who, &change.text);
+        }
     }
 }
 
@@ -67,7 +71,7 @@ pub(super) fn clocks(facts: &Facts, health: &mut Health, io: &mut Io) {
             health.end("exporter-clock", &who, &text, io);
             continue;
         }
-        if health.is_open("exporter-clock", &who) {
+        if !health.is_news("exporter-clock", &who) {
             continue;
         }
         let text = format!(

@@ -43,6 +43,9 @@ pub(super) const FACTS: &str = "last-slot";
 /// The mark of an OUT that an earlier version made, in which nothing is removed.
 const KEEPS_ALL: &str = "keeps-all";
 
+/// The content of that mark until somebody was told.
+const UNTOLD: &[u8] = b"untold\n";
+
 /// The options of a run, with the files that they name opened.
 #[derive(Debug)]
 pub(super) struct Setup<'a> {
@@ -89,7 +92,13 @@ impl<'a> Job<'a> {
     pub fn new(setup: &'a Setup<'a>, io: &mut Io) -> io::Result<Job<'a>> {
         let out = &setup.out;
         let ledger = Ledger::read(out)?;
-        let is_old = !ledger.is_empty() && !out.path("health").exists();
+        let of_ours = ["health", FACTS, "nf-every10.prom"];
+        let is_old =
+            !ledger.is_empty() && of_ours.iter().all(|name| !out.path(name).exists());
+        // An OUT with a file `health` is none of an earlier version, so the mark comes first.
+        if is_old && setup.keep.is_none() && !out.path(KEEPS_ALL).exists() {
+            out.replace(KEEPS_ALL, UNTOLD)?;
+        }
         out.append("health", b"")?;
         let health = Health::read(out, setup.clock.now())?;
         health.bound()?;
@@ -111,7 +120,7 @@ impl<'a> Job<'a> {
             is_stopped: false,
             setup,
         };
-        job.keep = job.decide_keep(is_old, io)?;
+        job.keep = job.decide_keep(io)?;
         Ok(job)
     }
 
@@ -127,15 +136,14 @@ impl<'a> Job<'a> {
 
     /// Returns the ages up to which results are kept; `None` to keep all. An OUT of an earlier version
     /// kept all, so it needs somebody who decides.
-    fn decide_keep(&mut self, is_old: bool, io: &mut Io) -> io::Result<Option<Keep>> {
+    fn decide_keep(&mut self, io: &mut Io) -> io::Result<Option<Keep>> {
         let out = &self.setup.out;
         let mark = out.path(KEEPS_ALL);
         if let Some(keep) = self.setup.keep {
             out_dir::remove(&mark)?;
             return Ok(Some(keep));
         }
-        if is_old && !mark.exists() {
-            out.replace(KEEPS_ALL, b"")?;
+        if out_dir::read(&mark)? == UNTOLD {
             let text = format!(
                 "{}: made by an earlier version, so nothing in it is removed for its age; set --keep \
                  or [analyse] keep, such as --keep evidence=30d,findings=400d",
@@ -143,15 +151,29 @@ impl<'a> Job<'a> {
             );
             io.report.error(&text);
             self.health.note("keeps-all", "-", &text);
+            self.health.flush()?;
+            out.replace(KEEPS_ALL, b"")?;
         }
         Ok(if mark.exists() { None } else { Some(Keep::default()) })
     }
 
-    /// Does all pending work.
+    /// Does all pending work. If OUT cannot be written to, that is told, and the run stops.
     ///
     /// # Errors
-    /// OUT cannot be written to.
+    /// A file of an option that cannot be read any more.
     pub fn work(&mut self, io: &mut Io) -> anyhow::Result<()> {
+        match self.work_until_done(io) {
+            Err(error) if error.is::<io::Error>() => {
+                let out = shown(self.setup.out.root());
+                let text = format!("{out} cannot be written to; the run has stopped: {error}");
+                self.stop(&text, io);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn work_until_done(&mut self, io: &mut Io) -> anyhow::Result<()> {
         let (setup, out) = (self.setup, &self.setup.out);
         // A directory that cannot be made is told when a detector needs it.
         if self.states.create().unwrap_or(false) {
@@ -179,10 +201,10 @@ impl<'a> Job<'a> {
             for slot in &pending.slots {
                 let go_on = self.slot(slot, limit, io)?;
                 if !go_on {
-                    self.has_failed = true;
-                    self.is_stopped = true;
-                    // As far as the disk still takes it.
-                    _ = self.health.flush();
+                    let out = shown(out.root());
+                    let digits = &slot.name.digits;
+                    let text = format!("{out} cannot be written to; stopped before slot {digits}");
+                    self.stop(&text, io);
                     return Ok(());
                 }
                 self.counts.pending -= 1;
@@ -202,6 +224,7 @@ impl<'a> Job<'a> {
             let ends = "a capture file was finished again";
             self.health.end("stopped", "-", ends, io);
         }
+        self.end_full(io);
         self.ask_clock(&look, limit, io);
         self.retain(&look, limit, io)?;
         self.tell_slow(io);
@@ -258,15 +281,12 @@ impl<'a> Job<'a> {
         }
         self.attempts.tried(slot);
         self.health.set_slot(Some(slot.name.start), setup.clock.now());
-        let mut states = Some(&self.states);
+        let (mut states, mut unusable) = (Some(&self.states), None);
         if let Err(error) = self.states.remember(&slot.name, limit) {
             if !setup.out.has_room() {
-                return Ok(self.stop(slot, io));
+                return Ok(false);
             }
-            for name in DETECTORS {
-                Self::tell_without(&mut self.told, &self.states, name, &error.to_string(), io);
-            }
-            self.has_failed = true;
+            unusable = Some(error.to_string());
             states = None;
         }
         let analyser = Analyser {
@@ -278,9 +298,13 @@ impl<'a> Job<'a> {
             limit,
         };
         let analysed = analyser.slot(&slot.name, &files, &self.exporters, states);
-        let placed = analysed.and_then(|analysed| {
-            let is_full =
-                analysed.runs.iter().any(|run| run.failed.is_some()) && !setup.out.has_room();
+        let placed = analysed.and_then(|mut analysed| {
+            if unusable.is_some() {
+                analysed.runs.iter_mut().for_each(|run| run.without_state.clone_from(&unusable));
+            }
+            let mut runs = analysed.runs.iter();
+            let is_full = runs.any(|run| run.failed.is_some() || run.without_state.is_some())
+                && !setup.out.has_room();
             if is_full {
                 return Err(Failure { error: anyhow::anyhow!("no room"), said: analysed.said });
             }
@@ -304,7 +328,7 @@ impl<'a> Job<'a> {
                     out_dir::remove(&setup.out.scratch(name))?;
                 }
                 if !setup.out.has_room() {
-                    return Ok(self.stop(slot, io));
+                    return Ok(false);
                 }
                 // Not a full disk, but one file's fault: it must not keep the others waiting.
                 if needs_more {
@@ -329,7 +353,7 @@ impl<'a> Job<'a> {
             .map(|(file, &verdict)| Line { path: &file.path, size: file.size, verdict })
             .collect();
         if self.ledger.append(&lines, setup.clock.now(), &setup.out).is_err() {
-            return Ok(self.stop(slot, io));
+            return Ok(false);
         }
         self.counts.slots += 1;
         self.counts.findings += findings;
@@ -339,11 +363,20 @@ impl<'a> Job<'a> {
     }
 
     /// Tells that OUT takes no more, which is no fault of a file's.
-    fn stop(&mut self, slot: &PendingSlot, io: &mut Io) -> bool {
-        let (out, digits) = (shown(self.setup.out.root()), &slot.name.digits);
-        let text = format!("{out} cannot be written to; stopped before slot {digits}");
-        self.health.begin("out-full", "-", &text, io);
-        false
+    fn stop(&mut self, text: &str, io: &mut Io) {
+        (self.has_failed, self.is_stopped) = (true, true);
+        io.report.error(text);
+        self.health.begin_untold("out-full", "-", text);
+        // As far as the disk still takes it.
+        _ = self.setup.out.clear_scratch();
+        _ = self.health.flush();
+        _ = self.write_metrics();
+    }
+
+    /// Tells that OUT can be written to again, if it could not.
+    fn end_full(&mut self, io: &mut Io) {
+        let text = format!("{} can be written to again", shown(self.setup.out.root()));
+        self.health.end("out-full", "-", &text, io);
     }
 
     /// Takes the results of a slot that are in their places. Returns the verdicts on its files.
@@ -356,12 +389,7 @@ impl<'a> Job<'a> {
         io: &mut Io,
     ) -> anyhow::Result<Vec<Verdict>> {
         let out = &self.setup.out;
-        self.health.end(
-            "out-full",
-            "-",
-            &format!("{} can be written to again", shown(out.root())),
-            io,
-        );
+        self.end_full(io);
         let mut failed = false;
         for (name, run) in DETECTORS.into_iter().zip(&analysed.runs) {
             run.notes.iter().for_each(|note| io.report.error(note));
@@ -391,9 +419,14 @@ impl<'a> Job<'a> {
         let mut exporters = self.exporters.clone();
         let changes = exporters.hear(&analysed.heard, limit);
         troubles::exporters(&changes, &mut self.health, io);
-        troubles::clocks(&analysed.facts, &mut self.health, io);
-        if !self.setup.inside.is_empty() {
-            troubles::inside_seen(&analysed.facts, &mut self.health, io);
+        // An older slot says nothing about today.
+        let newest = Timestamp::parse(self.facts.slot.as_bytes());
+        let is_newest = newest.is_none_or(|newest| newest <= slot.name.start || newest > limit);
+        if is_newest {
+            troubles::clocks(&analysed.facts, &mut self.health, io);
+            if !self.setup.inside.is_empty() {
+                troubles::inside_seen(&analysed.facts, &mut self.health, io);
+            }
         }
         let now = self.setup.clock.now();
         let is_old = |end: &crate::time::End| end.window.is_some_and(|window| is_late(window, now));
@@ -406,8 +439,7 @@ impl<'a> Job<'a> {
             out.replace("exporters", exporters.text().as_bytes())?;
             self.exporters = exporters;
         }
-        let newest = Timestamp::parse(self.facts.slot.as_bytes());
-        if newest.is_none_or(|newest| newest <= slot.name.start || newest > limit) {
+        if is_newest {
             self.facts = analysed.facts.clone();
             out.replace(FACTS, &serde_json::to_vec_pretty(&self.facts)?)?;
         }

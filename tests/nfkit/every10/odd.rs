@@ -73,17 +73,20 @@ fn a_slot_in_the_future_is_set_aside() {
     // The file is removed before its time comes, and reported again when it returns.
     let file = job.scene.path("spool").join(FUTURE);
     fs::rename(&file, job.scene.path("kept")).unwrap();
-    job.run().quiet();
+    let none = lines(&["no file is set aside any more"]);
+    job.run().status(0).says(&none);
     assert!(!job.out("set-aside").exists());
     fs::rename(job.scene.path("kept"), &file).unwrap();
     job.run().status(0).says(&lines(&[&said]));
 
     // A slot may start one slot after now, because clocks differ, but not a second later.
     job.now("2036-02-07T06:09:59Z");
-    job.run().quiet();
+    let err = job.run().status(0).err();
+    assert!(err.contains("is nfcap running?"), "{err}");
     assert_eq!(job.ledger().len(), 2);
     job.now("2036-02-07T06:10:00Z");
-    job.run().quiet();
+    let again = lines(&["a capture file was finished again"]);
+    job.run().status(0).says(&(none + &again));
     assert_eq!(job.ledger().last().unwrap().0, FUTURE);
     let windows = ["2001-08-04T13:10:00Z", "2001-08-04T13:20:00Z", "2036-02-07T06:20:00Z"];
     assert_eq!(job.windows(), windows);
@@ -179,7 +182,7 @@ fn more_than_three_future_slots_mean_a_wrong_clock() {
     assert_eq!(job.ledger().len(), 0);
     // The clock is set right.
     job.now("2001-08-04T14:40:00Z");
-    job.run().quiet();
+    job.run().status(0).says(&lines(&["no file is set aside any more"]));
     assert_eq!(job.ledger().len(), 8);
     assert!(!job.out("set-aside").exists());
 }
@@ -250,7 +253,8 @@ fn names_that_are_not_slots_are_reported_once() {
     let mut expected = good.map(str::to_owned);
     expected.sort();
     assert_eq!(done, expected);
-    job.run_limited().quiet();
+    let err = job.run_limited().status(0).err();
+    assert!(err.contains("is nfcap running?") && err.lines().count() == 1, "{err}");
     // Another such name is reported alone.
     job.put("nfcap.bar.pcapng", "x");
     let said = "nfcap.bar.pcapng: not a slot's name, nfcap.YYYYMMDDhhmm.pcapng; set aside";
