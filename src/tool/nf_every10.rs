@@ -38,6 +38,8 @@ mod retain;
 mod slots;
 mod states;
 mod troubles;
+mod trying;
+mod upkeep;
 mod work;
 
 pub use args::Args;
@@ -67,8 +69,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let detectors = detectors_of(&args, config, clock.now())?;
     let keep = keep(&args, config)?;
     let expected = expected(config)?;
-    let spool =
-        spool.canonicalize().map_err(|error| anyhow::anyhow!("{}: {error}", shown(&spool)))?;
+    let spool = match spool.canonicalize() {
+        Ok(spool) => spool,
+        Err(error) => return missing(&spool, &error, out, clock, io),
+    };
     refuse_exchanged(&spool, out)?;
     let inside = detectors.inside()?.unwrap_or_default();
     if args.check {
@@ -90,6 +94,27 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         expected,
     };
     locked(&setup, io)
+}
+
+/// Tells of a spool that is not there. If OUT is, that is a trouble, which is told once.
+fn missing(
+    spool: &Path,
+    error: &std::io::Error,
+    out: &Path,
+    clock: Clock,
+    io: &mut Io,
+) -> anyhow::Result<Status> {
+    let text = format!("{}: {error}; is SPOOL the directory that nfcap writes to?", shown(spool));
+    let before = || {
+        let out = OutDir::open(out).ok().filter(|out| out.path("ledger").is_file())?;
+        let lock = Flock::lock(touch(&out.path("lock")).ok()?, FlockArg::LockExclusiveNonblock);
+        Some((health::Health::read(&out, clock.now()).ok()?, lock.ok()?))
+    };
+    let known = if out.is_dir() { before() } else { None };
+    let Some((mut health, _lock)) = known else { anyhow::bail!(text) };
+    health.begin("spool-missing", "-", &text, io);
+    health.flush()?;
+    Ok(Status::Failed)
 }
 
 /// Returns the ages of `--keep` or `[analyse.keep]`; `None` if nobody has set them.
@@ -137,6 +162,9 @@ fn refuse_exchanged(spool: &Path, out: &Path) -> Result<(), Usage> {
     Ok(())
 }
 
+/// Seconds without a sign of life after which a run that holds the lock is said to hang.
+const HANGS: u64 = 3600;
+
 /// The clock of a run, or the time that `--now` sets.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
@@ -179,9 +207,10 @@ fn locked(setup: &Setup<'_>, io: &mut Io) -> anyhow::Result<Status> {
         let file = touch(&out.path("lock")).map_err(cannot)?;
         let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
-            Err((_, Errno::EWOULDBLOCK)) => return Ok(status),
+            Err((_, Errno::EWOULDBLOCK)) => return Ok(held(setup, status, io)),
             Err((_, errno)) => return Err(cannot(errno.into())),
         };
+        setup.beat().map_err(cannot)?;
         own(setup).map_err(|error| match error.downcast() {
             Ok(error) => cannot(error),
             Err(error) => error,
@@ -203,6 +232,22 @@ fn locked(setup: &Setup<'_>, io: &mut Io) -> anyhow::Result<Status> {
             return Ok(status);
         }
     }
+}
+
+/// Returns the status of a run that finds the lock taken. The other run does the work, unless it hangs.
+fn held(setup: &Setup<'_>, status: Status, io: &mut Io) -> Status {
+    let text = out_dir::read(&setup.out.path("lock")).unwrap_or_default();
+    let since = Timestamp::parse(text.trim_ascii_end());
+    let now = capture::clock().secs();
+    let Some(since) = since.filter(|since| now.saturating_sub(since.secs()) > HANGS) else {
+        return status;
+    };
+    io.report.error(format_args!(
+        "another run has the lock {} and has done nothing since {}: does it, or the command of --then, hang?",
+        shown(&setup.out.path("lock")),
+        since.rfc3339()
+    ));
+    Status::Failed
 }
 
 /// Opens a file for writing, and creates it if it does not exist.

@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
 
-use super::detectors::{Buffer, DetectorRun, Detectors, Feed, gathered};
+use super::detectors::{Buffer, DetectorRun, Detectors, Feed, gathered, panic_text};
 use super::exporters::{Exporters, Heard};
 use super::facts::Facts;
 use super::ledger::Verdict;
-use super::names::SlotName;
+use super::names::{SlotName, findings_of};
 use super::out_dir::OutDir;
 use super::states::States;
 use crate::capture::Closing;
+use crate::cli::Status;
 use crate::finding::DETECTORS;
 use crate::flow::Networks;
 use crate::line::{Column, REQUIRED, Writer};
@@ -89,7 +91,11 @@ impl Analyser<'_> {
         states: Option<&States>,
     ) -> Result<Analysed, Failure> {
         let said = Buffer::new(Vec::new());
-        self.analyse(slot, files, exporters, states, &said)
+        // A fault of our own in one slot must not keep the others waiting.
+        let analysed =
+            catch_unwind(AssertUnwindSafe(|| self.analyse(slot, files, exporters, states, &said)));
+        analysed
+            .unwrap_or_else(|panic| Err(anyhow::anyhow!("a panic: {}", panic_text(panic.as_ref()))))
             .map_err(|error| Failure { error, said: std::mem::take(&mut *said.lock()) })
     }
 
@@ -116,6 +122,7 @@ impl Analyser<'_> {
                 expected: self.expected,
                 limit: self.limit,
                 at: slot.start,
+                silent_before: self.silent_before(slot)?,
                 facts: &mut facts,
                 ends: &mut ends,
             };
@@ -165,6 +172,17 @@ impl Analyser<'_> {
         Ok(analysed)
     }
 
+    /// Returns the number of silent exporters in the marks of a slot that was judged before.
+    fn silent_before(&self, slot: &SlotName) -> std::io::Result<u64> {
+        let text = super::out_dir::read(&self.out.path(findings_of(slot)))?;
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"#end\t"));
+        let silent = lines.filter_map(|line| match Mark::parse(line) {
+            Some(Ok(Mark::End(end))) => end.silent,
+            _ => None,
+        });
+        Ok(silent.max().unwrap_or(0))
+    }
+
     /// Writes the evidence of all findings to the temporary file `evidence`.
     fn write_evidence(&self, findings: &[u8], said: &Buffer<Vec<u8>>) -> anyhow::Result<()> {
         let list = self.out.scratch("findings");
@@ -177,7 +195,8 @@ impl Analyser<'_> {
         let words = ["nfgrep", "--evidence", &most, "--finding"].map(Into::into);
         let words = words.into_iter().chain([list.into_os_string(), flows.into_os_string()]);
         let args = nfgrep::Args::try_parse_from::<_, std::ffi::OsString>(words)?;
-        nfgrep::run(args, &mut io)?;
+        let status = nfgrep::run(args, &mut io)?;
+        anyhow::ensure!(status == Status::Done, "the evidence is not whole");
         io.out.flush()?;
         drop(io);
         let encoder = to.lock().take();
@@ -208,7 +227,7 @@ impl Analysed {
     /// Joins the output of the detectors. One that failed has no findings, and its windows are cut: they
     /// must not pass for quiet ones.
     fn join(&mut self) {
-        let mut fields: Option<Vec<u8>> = None;
+        let mut has_fields = false;
         for (name, run) in DETECTORS.iter().zip(&mut self.runs) {
             let output = std::mem::take(&mut run.findings);
             if run.failed.is_some() {
@@ -217,9 +236,8 @@ impl Analysed {
             }
             for line in output.split_inclusive(|byte| *byte == b'\n') {
                 if line.starts_with(b"#fields\t") {
-                    if fields.is_none() {
+                    if !std::mem::replace(&mut has_fields, true) {
                         self.findings.splice(0..0, line.iter().copied());
-                        fields = Some(line.to_vec());
                     }
                     continue;
                 }
@@ -273,6 +291,8 @@ struct SlotSink<'a> {
     limit: Timestamp,
     /// The start of the slot.
     at: Timestamp,
+    /// The number of silent exporters that the slot had when it was judged before.
+    silent_before: u64,
     facts: &'a mut Facts,
     ends: &'a mut Vec<End>,
 }
@@ -287,7 +307,9 @@ impl Sink for SlotSink<'_> {
             };
             let mut exporters = self.exporters.clone();
             exporters.hear(&heard, self.limit);
-            end.silent = Some(exporters.silent());
+            // The table is that of today. An older slot that is judged again was heard with that of its time.
+            let before = if exporters.is_past(heard.at) { self.silent_before } else { 0 };
+            end.silent = Some(exporters.silent().max(before));
             let mark = Mark::End(end.clone());
             self.lines.mark(&mark)?;
             self.feed.mark(&mark);
@@ -315,11 +337,11 @@ impl Sink for SlotSink<'_> {
 }
 
 /// Puts the results in their places, the findings last, and takes away an old one where there is none now.
-/// The disk has them before the ledger says so. Returns true if the findings differ from those before.
+/// The disk has them before the ledger says so.
 ///
 /// # Errors
 /// The system's error.
-pub(super) fn place(out: &OutDir, slot: &SlotName, analysed: &Analysed) -> anyhow::Result<bool> {
+pub(super) fn place(out: &OutDir, slot: &SlotName, analysed: &Analysed) -> anyhow::Result<()> {
     let base = slot.base();
     let name = |end: &str| base.with_file_name(format!("nfcap.{}.{end}", slot.digits));
     let dir = base.parent().unwrap_or(Path::new(""));
@@ -337,8 +359,16 @@ pub(super) fn place(out: &OutDir, slot: &SlotName, analysed: &Analysed) -> anyho
         out.replace(name("said"), &analysed.said)?;
     }
     let findings = name("findings");
-    let has_changed = super::out_dir::read(&out.path(&findings))? != analysed.findings;
     out.replace(&findings, &analysed.findings)?;
     out.sync(dir)?;
-    Ok(has_changed)
+    Ok(())
+}
+
+/// Returns true if the findings of a slot differ from those in OUT.
+///
+/// # Errors
+/// The system's error.
+pub(super) fn is_news(out: &OutDir, slot: &SlotName, analysed: &Analysed) -> std::io::Result<bool> {
+    let path = out.path(findings_of(slot));
+    Ok(!path.exists() || super::out_dir::read(&path)? != analysed.findings)
 }

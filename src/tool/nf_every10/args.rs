@@ -17,6 +17,9 @@ use crate::tool::{nfflood, nfport, nfscan};
 /// Options of the detectors that say something about their classes.
 const OF_CLASSES: [&str; 3] = ["limits", "survey", "outside-if"];
 
+/// Flow lines that are kept beside each finding, if nobody says otherwise.
+pub(super) const EVIDENCE: u64 = 1000;
+
 /// Analyse each finished capture file of a spool, in order; results go to OUT.
 ///
 /// Decodes each slot once and gives its flows to nfscan, nfflood and nfport. Meant to be started every
@@ -59,7 +62,7 @@ pub struct Args {
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub(super) nfport: Vec<String>,
     /// Keep at most this many flow lines beside each finding
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = EVIDENCE)]
     pub(super) evidence: u64,
     /// Remove results that are older than these ages: evidence=30d,findings=400d
     /// [default: these ages; none in an OUT of an earlier version]

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use ipnet::IpNet;
 
+use super::args::EVIDENCE;
 use super::exporters::Exporters;
 use super::facts::Facts;
 use super::health::Health;
@@ -14,6 +16,7 @@ use super::names::shown;
 use super::out_dir::{self, OutDir};
 use super::troubles::CLOCK;
 use super::{Args, Clock};
+use crate::cli::config::Setting;
 use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
 use crate::finding::Host;
 use crate::incident::Contacts;
@@ -22,7 +25,7 @@ use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::nfcap::{self, COLLECT};
 use crate::tool::site::SITE;
 
-/// Slots without an analysis from which on the job does not run.
+/// Slots without an analysis from which on the job does not run, if they are half an hour.
 const MISSED: u64 = 3;
 
 /// One flow in so many may last longer than the slot.
@@ -86,7 +89,7 @@ pub(super) fn run(site: &Checked<'_>, io: &mut Io) -> anyhow::Result<Status> {
     settings(site, &config, &mut points)?;
     if site.out.is_dir() {
         let out = OutDir::open(site.out)?;
-        results(site, &out, &mut points)?;
+        results(site, &config, &out, &mut points)?;
     } else {
         points.warn("analysis", format_args!("{} does not exist: no run yet", shown(site.out)))?;
     }
@@ -109,8 +112,18 @@ struct Sources<'a> {
 /// Prints each option with its value and its source.
 fn sources(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyhow::Result<()> {
     let args = site.args;
-    points.ok("SPOOL", shown(site.spool))?;
-    points.ok("OUT", shown(site.out))?;
+    let spool = config.get(&ANALYSE, "spool").or_else(|| config.get(&COLLECT, "spool"));
+    let source = |given: Option<&Path>, setting: Option<&Setting>| {
+        let of_file = |setting: &&Setting| Some(Path::new(&setting.text())) == given;
+        let setting = setting.filter(|setting| given.is_none() || of_file(setting));
+        setting.map_or_else(|| "command line".to_owned(), |setting| setting.place.clone())
+    };
+    let from = source(args.spool.as_deref(), spool);
+    points.ok("SPOOL", format_args!("{} ({from})", shown(site.spool)))?;
+    let from = source(args.out.as_deref(), config.get(&ANALYSE, "out"));
+    points.ok("OUT", format_args!("{} ({from})", shown(site.out)))?;
+    let evidence = config.get(&ANALYSE, "evidence");
+    let evidence = evidence.map_or_else(|| EVIDENCE.to_string(), Setting::text);
     let all = [
         Sources {
             point: "inside",
@@ -146,6 +159,20 @@ fn sources(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyh
             variable: Some("NFKIT_SURVEY"),
             key: Some((&ANALYSE, "survey")),
             default: "not set",
+        },
+        Sources {
+            point: "memory",
+            given: None,
+            variable: Some("NFKIT_MEMORY"),
+            key: Some((&ANALYSE, "memory")),
+            default: "a quarter of the RAM, or --memory",
+        },
+        Sources {
+            point: "evidence",
+            given: (evidence != args.evidence.to_string()).then(|| args.evidence.to_string()),
+            variable: None,
+            key: Some((&ANALYSE, "evidence")),
+            default: "1000",
         },
         Sources {
             point: "keep evidence",
@@ -204,11 +231,11 @@ fn settings(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> any
         config.get(&COLLECT, "buffer").map_or(nfcap::DEFAULT_BUFFER.to_owned(), |of| of.text());
     let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
     match (parse_size(&wanted), most.trim().parse::<u64>()) {
-        (Ok(wanted), Ok(most)) if wanted > most => points.warn(
+        (Ok(wanted), Ok(most)) if wanted > most => points.note(
             "receive buffer",
             format_args!(
-                "net.core.rmem_max is {most} bytes and nfcap asks for {wanted}: set it with sysctl -w \
-                 net.core.rmem_max={wanted}"
+                "net.core.rmem_max is {most} bytes and nfcap asks for {wanted}: it needs CAP_NET_ADMIN, as \
+                 in its unit, or sysctl -w net.core.rmem_max={wanted}"
             ),
         ),
         (Ok(wanted), Ok(_)) => points.ok("receive buffer", format_args!("{wanted} bytes")),
@@ -256,7 +283,12 @@ fn uncovered(contacts: &Contacts, net: IpNet) -> Option<IpNet> {
 }
 
 /// Judges what the last run left in OUT.
-fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow::Result<()> {
+fn results(
+    site: &Checked<'_>,
+    config: &Config,
+    out: &OutDir,
+    points: &mut Points<'_>,
+) -> anyhow::Result<()> {
     let now = site.clock.now();
     let facts = out_dir::read(&out.path(super::work::FACTS))?;
     let Ok(facts) = serde_json::from_slice::<Facts>(&facts) else {
@@ -270,7 +302,7 @@ fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow:
     let start = Timestamp::parse(facts.slot.as_bytes()).unwrap_or_default().secs();
     let age = now.secs().saturating_sub(start + seconds);
     let slot = &facts.slot;
-    if age > MISSED * seconds {
+    if age > (MISSED * seconds).max(1800) {
         let text = format!(
             "the newest slot, {slot}, ended {} minutes ago: do nfcap and the job run?",
             age / 60
@@ -283,7 +315,7 @@ fn results(site: &Checked<'_>, out: &OutDir, points: &mut Points<'_>) -> anyhow:
         )?;
     }
     traffic(site, &facts, points)?;
-    exporters(&facts, out, points)?;
+    exporters(&facts, config, out, points)?;
     let health = Health::read(out, now)?;
     for (trouble, of, since) in health.open() {
         points.warn("trouble", format_args!("{trouble} {of}, since {since}"))?;
@@ -311,7 +343,9 @@ fn traffic(site: &Checked<'_>, facts: &Facts, points: &mut Points<'_>) -> anyhow
         let seen = 100 - percent(facts.elsewhere);
         points.ok("inside seen", format_args!("{seen} % of the flows have an end inside"))?;
         let (out, into) = (facts.outbound, facts.inbound);
-        if out + into > 0 && out.min(into) < (out + into) / ONE_WAY {
+        if out + into == 0 {
+            points.note("directions", "no flow of the last slot crosses the border")?;
+        } else if out.min(into) < (out + into) / ONE_WAY {
             let text = format!(
                 "{} % of the flows go out and {} % come in: does the router export both directions?",
                 percent(out),
@@ -322,7 +356,9 @@ fn traffic(site: &Checked<'_>, facts: &Facts, points: &mut Points<'_>) -> anyhow
             points.ok("directions", "both are exported")?;
         }
     }
-    if facts.long > facts.sampled / LONG {
+    if facts.sampled == 0 {
+        points.note("active timeout", "the last slot has no flow")?;
+    } else if facts.long > facts.sampled / LONG {
         let text = format!(
             "{} % of the flows last longer than the slot: set the active timeout to 60 s",
             percent(facts.long)
@@ -348,12 +384,27 @@ fn traffic(site: &Checked<'_>, facts: &Facts, points: &mut Points<'_>) -> anyhow
 }
 
 /// Judges the exporters of the last slot.
-fn exporters(facts: &Facts, out: &OutDir, points: &mut Points<'_>) -> anyhow::Result<()> {
+fn exporters(
+    facts: &Facts,
+    config: &Config,
+    out: &OutDir,
+    points: &mut Points<'_>,
+) -> anyhow::Result<()> {
     for (address, of) in &facts.exporters {
         exporter(*address, of, points)?;
     }
     let known = out_dir::read(&out.path("exporters"))?;
-    let silent = Exporters::parse(&String::from_utf8_lossy(&known)).silent();
+    let known = Exporters::parse(&String::from_utf8_lossy(&known));
+    let silent = known.silent();
+    if let Some(allow) = config.get(&COLLECT, "allow") {
+        let nets = nfcap::exporters(&allow.text()).with_context(|| allow.place.clone())?;
+        for net in nets.iter().filter(|net| net.prefix_len() == net.max_prefix_len()) {
+            if !known.knows(&net.addr().to_string()) {
+                let text = format!("{} is allowed and has sent nothing for a day", net.addr());
+                points.warn("exporter", text)?;
+            }
+        }
+    }
     if facts.exporters.is_empty() {
         points.warn("exporters", "none sent anything in the last slot")?;
     } else if silent > 0 {
@@ -408,7 +459,7 @@ fn disk(point: &str, dir: &Path, points: &mut Points<'_>) -> anyhow::Result<()> 
             let free = disk.blocks_available() * disk.fragment_size();
             let all = disk.blocks() * disk.fragment_size();
             let text = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
-            if super::work::is_low(free, all) {
+            if super::upkeep::is_low(free, all) {
                 points.warn(point, format_args!("{text}: shorten --keep of nfcap or of nf-every10"))
             } else {
                 points.ok(point, text)

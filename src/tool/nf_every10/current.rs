@@ -1,7 +1,7 @@
 //! OUT/current: the findings and marks of the last 24 hours, as one stream.
 
 use super::ledger::Ledger;
-use super::names::SlotName;
+use super::names::{SlotName, findings_of};
 use super::out_dir::{self, OutDir};
 use crate::time::Timestamp;
 
@@ -14,14 +14,15 @@ const COVERED: i64 = 86_400 * 1_000_000_000;
 /// # Errors
 /// The system's error.
 pub(super) fn write(ledger: &Ledger, limit: Timestamp, out: &OutDir) -> std::io::Result<()> {
-    let slots = covered(ledger.recent(limit));
+    let slots = covered(ledger.recent(limit, out));
     if slots.is_empty() {
         return Ok(());
     }
     let mut text = Vec::new();
     for slot in &slots {
-        let path = slot.base().with_file_name(format!("nfcap.{}.findings", slot.digits));
-        for line in out_dir::read(&out.path(path))?.split_inclusive(|byte| *byte == b'\n') {
+        for line in
+            out_dir::read(&out.path(findings_of(slot)))?.split_inclusive(|byte| *byte == b'\n')
+        {
             if text.is_empty() || !line.starts_with(b"#fields\t") {
                 text.extend_from_slice(line);
             }

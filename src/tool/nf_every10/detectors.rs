@@ -10,7 +10,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use super::names::shown;
 use super::states::States;
-use crate::cli::{Config, Io, Out, Report, Status, Usage, parse_as};
+use crate::cli::{Config, Io, Out, Report, Usage, parse_as};
 use crate::finding::DETECTORS;
 use crate::flow::Flow;
 use crate::time::{Mark, Timestamp};
@@ -118,20 +118,25 @@ pub(super) struct DetectorWords<'a> {
 }
 
 /// Options that change the form of the output or the input, which are the job's own affair.
-const REFUSED: [&str; 14] = [
+const REFUSED: [&str; 19] = [
     "--calibrate",
     "--config",
     "--exit-code",
     "--explain",
+    "--ignore",
     "--input",
+    "--inside",
     "--json",
+    "--limits",
     "--live",
     "--mask",
     "--memory",
+    "--outside-if",
     "--pairs",
     "--state",
     "--strict",
     "--subnets",
+    "--survey",
     "--window",
 ];
 
@@ -233,9 +238,6 @@ fn detector<T: DetectorArgs>(
     let flushed = io.out.flush();
     io.report.finish();
     match judged.and_then(|judged| Ok(flushed.map(|()| judged)?)) {
-        Ok(Judged { status: Status::Failed, .. }) => {
-            run.failed = Some("it read no flow".to_owned());
-        }
         Ok(Judged { memory, .. }) => {
             let learned = file.zip(memory).filter(|_| is_whole.load(Ordering::Acquire));
             let saved = learned.map(|(file, memory)| file.save(&memory));
@@ -377,7 +379,8 @@ fn joined(thread: ScopedJoinHandle<'_, DetectorRun>) -> DetectorRun {
     })
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+/// Returns the message of a panic.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     text.lines().next().unwrap_or_default().to_owned()

@@ -106,6 +106,25 @@ impl Exporters {
         self.rows.iter().filter(silent).count() as u64
     }
 
+    /// Returns the silent exporters with a sentence about each.
+    pub fn silent_rows(&self) -> Vec<(String, String)> {
+        let silent = self.rows.iter().filter(|(_, row)| row.missed >= SILENT);
+        let at = self.newest.unwrap_or(0);
+        silent
+            .map(|(who, row)| (who.clone(), silence(who, ChangeKind::Silent, at, row.last)))
+            .collect()
+    }
+
+    /// Returns true if a window starts before the newest one that was listened to.
+    pub fn is_past(&self, at: u64) -> bool {
+        self.newest.is_some_and(|newest| at < newest)
+    }
+
+    /// Returns true if an exporter is known.
+    pub fn knows(&self, who: &str) -> bool {
+        self.rows.contains_key(who)
+    }
+
     /// Takes a window that was listened to. Windows that start later than `limit` were judged while the
     /// clock was wrong: they are not the newest.
     pub fn hear(&mut self, heard: &Heard, limit: Timestamp) -> Vec<Change> {
@@ -116,12 +135,15 @@ impl Exporters {
         if has(WindowState::Ok) || !spoke.is_empty() {
             spoke.insert(ANY.to_owned());
         }
-        let mut changes = Vec::new();
+        let (mut changes, mut new) = (Vec::new(), BTreeSet::new());
         let is_newest = self.newest.is_none_or(|newest| at >= newest);
         let is_newer = self.newest.is_none_or(|newest| at > newest);
         if is_newest {
             self.rows.entry(ANY.to_owned()).or_default();
             for who in &spoke {
+                if !self.rows.contains_key(who) {
+                    new.insert(who.clone());
+                }
                 let row = self.rows.entry(who.clone()).or_default();
                 if row.missed >= SILENT {
                     let text = format!("{} speaks again, in the window of {}", name(who), rfc(at));
@@ -148,7 +170,7 @@ impl Exporters {
             self.newest = Some(at);
         }
         self.rows.retain(|who, row| who == ANY || row.missed < GONE);
-        self.evict(&mut changes);
+        self.evict(&new, &mut changes);
         changes
     }
 
@@ -164,18 +186,20 @@ impl Exporters {
         }
     }
 
-    /// Forgets exporters beyond the limit.
-    fn evict(&mut self, changes: &mut Vec<Change>) {
+    /// Forgets exporters beyond the limit: those that were silent for longest and, of these, the ones that
+    /// are `new` in this window. Senders of forged addresses are always new.
+    fn evict(&mut self, new: &BTreeSet<String>, changes: &mut Vec<Change>) {
         let surplus = self.rows.len().saturating_sub(MAX_EXPORTERS + 1);
         if surplus == 0 {
             return;
         }
         let others = self.rows.iter().filter(|(who, _)| *who != ANY);
-        let mut others: Vec<_> = others.map(|(who, row)| (row.missed, who.clone())).collect();
+        let mut others: Vec<_> =
+            others.map(|(who, row)| (row.missed, new.contains(who), who.clone())).collect();
         others.sort_by(|a, b| b.cmp(a));
-        for (missed, who) in others.into_iter().take(surplus) {
+        for (missed, _, who) in others.into_iter().take(surplus) {
             self.rows.remove(&who);
-            changes.retain(|change| change.who != who);
+            changes.retain(|change| change.who != who || change.kind == ChangeKind::Again);
             if missed >= SILENT {
                 let text =
                     format!("exporter {who} is forgotten: more than {MAX_EXPORTERS} are known");
@@ -279,7 +303,16 @@ mod tests {
             let heard = Heard { spoke, ..heard(n, WindowState::Ok, &[]) };
             all.hear(&heard, LIMIT);
             assert!(all.rows.len() <= MAX_EXPORTERS + 1);
-            assert!(heard.spoke.iter().all(|who| all.rows.contains_key(&who.to_string())));
+        }
+        // The one that speaks in each window is known from its first one on.
+        let mut all = Exporters::default();
+        let real: IpAddr = "192.0.2.1".parse().unwrap();
+        for n in 0..20u64 {
+            let mut spoke: BTreeSet<IpAddr> = names(3000 * u32::try_from(n).unwrap());
+            spoke.extend(names(3000 * u32::try_from(n).unwrap() + 1500));
+            spoke.insert(real);
+            all.hear(&Heard { spoke, ..heard(n, WindowState::Ok, &[]) }, LIMIT);
+            assert!(n == 0 || all.knows("192.0.2.1"), "window {n}");
         }
     }
 

@@ -10,8 +10,8 @@ use crate::capture::Closing;
 use crate::flow::{Flow, Networks};
 use crate::wire::Decoder;
 
-/// One flow in so many is looked at closely.
-const SHARE: u64 = 16;
+/// One flow in so many is looked at closely: an odd number, because flows may be exported in pairs.
+const SHARE: u64 = 17;
 
 /// The most exporters that are listed. Forged source addresses must not fill the file.
 const MAX_EXPORTERS: usize = 1000;

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use super::names::SlotName;
+use super::names::{SlotName, findings_of};
 use super::out_dir::{self, OutDir};
 
 /// The file with the names of findings files that the command has not had.
@@ -20,8 +20,7 @@ const QUEUED: usize = 1000;
 /// # Errors
 /// The system's error.
 pub(super) fn enter(slot: &SlotName, out: &OutDir) -> std::io::Result<()> {
-    let path = slot.base().with_file_name(format!("nfcap.{}.findings", slot.digits));
-    out.append(NAME, format!("{}\n", path.display()).as_bytes())
+    out.append(NAME, format!("{}\n", findings_of(slot).display()).as_bytes())
 }
 
 /// Returns true if findings files wait.
@@ -47,6 +46,9 @@ pub(super) fn run(
     // A file may have been removed for its age.
     let files: Vec<PathBuf> =
         names.iter().map(|name| out.path(name)).filter(|path| path.exists()).collect();
+    if files.is_empty() {
+        return out_dir::remove(&out.path(NAME)).map(|()| None);
+    }
     let mut command = Command::new(find(program, path));
     command.args(arguments).args(files).env("PATH", path).stdin(Stdio::null());
     let reason = match command.status() {

@@ -124,6 +124,12 @@ impl Health {
             .map(|((trouble, of), since)| (trouble.as_str(), of.as_str(), since.as_str()))
     }
 
+    /// Returns the subjects of a kind of trouble that are open.
+    pub fn open_of(&self, trouble: &str) -> Vec<String> {
+        let of_kind = self.open.keys().filter(|(kind, _)| kind == trouble);
+        of_kind.map(|(_, of)| of.clone()).collect()
+    }
+
     /// Returns the number of open troubles by kind.
     pub fn counts(&self) -> BTreeMap<&str, u64> {
         let mut counts = BTreeMap::new();

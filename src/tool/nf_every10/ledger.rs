@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::names::{FileName, SlotName, uncompressed};
+use super::names::{FileName, SlotName, findings_of, uncompressed};
 use super::out_dir::{self, OutDir};
 use crate::capture::spool;
 use crate::time::Timestamp;
@@ -21,6 +21,9 @@ const MAX_DEAD: usize = 1000;
 
 /// Seconds until a file that was given up is tried again.
 const DAY: u64 = 86_400;
+
+/// Nanoseconds before the newest slot in which lines stay, whether their files do or not.
+const KEPT: i64 = 30 * DAY_NANOS;
 
 /// Nanoseconds of a day.
 const DAY_NANOS: i64 = 86_400 * 1_000_000_000;
@@ -158,10 +161,15 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns the newest slots that were analysed and start no later than `limit`, in time order: the two
-    /// newest, and those of the 24 hours before the older of these.
-    pub fn recent(&self, limit: Timestamp) -> Vec<SlotName> {
-        let analysed = self.entries.values().filter(|entry| entry.verdict != Verdict::Failed);
+    /// Returns the newest slots that have findings and start no later than `limit`, in time order: the two
+    /// newest, and those of the 24 hours before the older of these. A slot of which a file failed, or which
+    /// a detector failed to judge, has findings too if the others were judged.
+    pub fn recent(&self, limit: Timestamp, out: &OutDir) -> Vec<SlotName> {
+        let has_findings = |entry: &&Entry| {
+            let findings = |slot: SlotName| out.path(findings_of(&slot)).exists();
+            entry.verdict != Verdict::Failed || slot_of(&entry.path).is_some_and(findings)
+        };
+        let analysed = self.entries.values().filter(has_findings);
         let starts = analysed.filter_map(|entry| Some((start_of(&entry.path)?, &entry.path)));
         let starts: Vec<_> = starts.filter(|(start, _)| *start <= limit).collect();
         let newest = starts.iter().map(|(start, _)| *start).max();
@@ -176,13 +184,16 @@ impl Ledger {
         slots
     }
 
-    /// Removes the lines of files that are gone, once there are many. A line whose slot starts before
-    /// `oldest`, the oldest slot in the spool, is that of a file that retention has removed; others stay,
-    /// because a part of the spool may be missing for a while, and a file that comes back is not new.
+    /// Removes the lines of files that are gone, once there are many: those of slots that start before
+    /// `oldest`, the oldest slot in the spool, and 30 days before the newest one that was analysed. A part of
+    /// the spool may be missing for a while, and a file that comes back is not new.
     ///
     /// # Errors
     /// The system's error; the old ledger then stays.
     pub fn forget(&mut self, oldest: Timestamp, out: &OutDir) -> std::io::Result<()> {
+        let starts = self.entries.values().filter_map(|entry| start_of(&entry.path));
+        let newest = starts.max().unwrap_or_default();
+        let oldest = oldest.min(newest.offset(-KEPT));
         let is_dead = |path: &[u8]| start_of(path).is_none_or(|start| start < oldest);
         let dead = self.entries.values().filter(|entry| is_dead(&entry.path)).count();
         if dead < MAX_DEAD {
@@ -305,25 +316,28 @@ mod tests {
         let mut ledger = Ledger::default();
         let start = 993_945_600;
         let path = |n: u64| {
-            let window = crate::time::Window::new(start + 600 * n, 600).unwrap();
+            let window = crate::time::Window::new(start + 3600 * n, 3600).unwrap();
             spool_name(window)
         };
-        let paths: Vec<_> = (0..1500).map(path).collect();
+        let paths: Vec<_> = (0..2500).map(path).collect();
         for chunk in paths.chunks(100) {
             let lines: Vec<_> = chunk.iter().map(|path| line(path, 9, Verdict::Done)).collect();
             ledger.append(&lines, NOW, &out).unwrap();
         }
         let text = |out: &OutDir| std::fs::read_to_string(out.path(NAME)).unwrap();
-        ledger.forget(Timestamp::from_secs(start + 600 * 999), &out).unwrap();
-        assert_eq!(text(&out).lines().count(), 1500);
-        ledger.forget(Timestamp::from_secs(start + 600 * 1200), &out).unwrap();
-        assert_eq!(text(&out).lines().count(), 300);
+        ledger.forget(Timestamp::from_secs(start + 3600 * 999), &out).unwrap();
+        assert_eq!(text(&out).lines().count(), 2500);
+        ledger.forget(Timestamp::from_secs(start + 3600 * 1200), &out).unwrap();
+        assert_eq!(text(&out).lines().count(), 1300);
         for ledger in [ledger, Ledger::read(&out).unwrap()] {
-            assert_eq!(ledger.entries.len(), 300);
-            assert_eq!(ledger.recent(NOW).len(), 145);
+            assert_eq!(ledger.entries.len(), 1300);
+            assert_eq!(ledger.recent(Timestamp::from_secs(2_000_000_000), &out).len(), 25);
             assert_eq!(known(&ledger, &paths[1200], 9, NOW.secs()), (false, 0));
             assert_eq!(known(&ledger, &paths[1199], 9, NOW.secs()), (true, 0));
         }
+        // Lines of the last 30 days stay, even if the spool begins later.
+        ledger.forget(Timestamp::from_secs(start + 3600 * 2499), &out).unwrap();
+        assert_eq!(ledger.entries.len(), 1300);
     }
 
     fn spool_name(window: crate::time::Window) -> String {

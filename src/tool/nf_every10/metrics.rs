@@ -8,7 +8,7 @@ use super::out_dir::OutDir;
 use crate::time::Timestamp;
 
 /// Every kind of trouble, so that each has a value before it begins.
-pub(super) const TROUBLES: [&str; 16] = [
+pub(super) const TROUBLES: [&str; 18] = [
     "clock",
     "detector-failed",
     "disk-low",
@@ -23,6 +23,8 @@ pub(super) const TROUBLES: [&str; 16] = [
     "set-aside",
     "spool-empty",
     "spool-foreign",
+    "spool-missing",
+    "spool-unreadable",
     "state-unusable",
     "stopped",
 ];
@@ -30,8 +32,10 @@ pub(super) const TROUBLES: [&str; 16] = [
 /// The numbers of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RunCounts {
-    /// Slots that were analysed.
+    /// Slots that were analysed, well or not.
     pub slots: u64,
+    /// Slots of these that were judged.
+    pub judged: u64,
     /// Findings in them.
     pub findings: u64,
     /// Slots that are left.

@@ -49,6 +49,11 @@ impl SlotName {
     }
 }
 
+/// Returns the path of a slot's findings in OUT.
+pub(super) fn findings_of(slot: &SlotName) -> PathBuf {
+    slot.base().with_file_name(format!("nfcap.{}.findings", slot.digits))
+}
+
 /// Returns the directory of a day in OUT: `2001/07/01`.
 pub(super) fn day(time: Timestamp) -> PathBuf {
     let text = time.rfc3339();

@@ -68,8 +68,13 @@ impl FromStr for Keep {
 /// `limit`. `None` while fewer than half of the slots of the 24 hours before it were analysed: a clock that
 /// is wrong for hours gives such slots, and nothing must be removed for them. `seconds` is the length of a
 /// slot.
-pub(super) fn anchor(ledger: &Ledger, limit: Timestamp, seconds: u32) -> Option<SlotName> {
-    let slots = ledger.recent(limit);
+pub(super) fn anchor(
+    ledger: &Ledger,
+    limit: Timestamp,
+    seconds: u32,
+    out: &OutDir,
+) -> Option<SlotName> {
+    let slots = ledger.recent(limit, out);
     let newest = slots.last()?;
     let since = newest.start.offset(-DAY);
     let analysed = slots.iter().filter(|slot| slot.start > since).count() as u64;
@@ -246,7 +251,7 @@ mod tests {
     fn results_are_removed_by_the_age_of_their_slot() {
         let (_dir, out) = out();
         let ledger = filled(&out, 4);
-        let newest = anchor(&ledger, LATER, 21_600).unwrap();
+        let newest = anchor(&ledger, LATER, 21_600, &out).unwrap();
         assert_eq!(newest.digits, "200107201800");
         let keep = "evidence=5d,findings=10d".parse().unwrap();
         sweep(keep, &newest, &out).unwrap();
@@ -274,9 +279,9 @@ mod tests {
             let line = Line { path: &path, size: 1, verdict: Verdict::Done };
             ledger.append(&[line], LATER, &out).unwrap();
         }
-        assert_eq!(anchor(&ledger, LATER, 600), None);
+        assert_eq!(anchor(&ledger, LATER, 600, &out), None);
         let limit = Timestamp::from_secs(1_000_000_000);
-        assert_eq!(anchor(&ledger, limit, 21_600).unwrap().digits, "200107201800");
-        assert_eq!(anchor(&ledger, limit, 600), None);
+        assert_eq!(anchor(&ledger, limit, 21_600, &out).unwrap().digits, "200107201800");
+        assert_eq!(anchor(&ledger, limit, 600, &out), None);
     }
 }

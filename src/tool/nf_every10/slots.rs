@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::ledger::{Ledger, TRIES};
-use super::names::{FileName, SlotName, shown_bytes, uncompressed};
+use super::names::{FileName, SlotName, shown, shown_bytes, uncompressed};
 use crate::time::Timestamp;
 
 /// Slots between two looks at the spool, and between two turns of the hook: those of a day.
@@ -27,7 +27,7 @@ pub(super) struct SpoolFile {
 }
 
 /// The reason for which a file is set aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// The slot starts more than one slot from now.
     Future,
@@ -67,7 +67,7 @@ pub(super) struct Look {
     /// Files of nfcapd, another collector, whose files are of another format.
     pub foreign: usize,
     /// Directories that could not be read, with the reason. Files in them are missing here.
-    pub errors: Vec<String>,
+    pub errors: BTreeMap<String, String>,
 }
 
 impl Look {
@@ -78,7 +78,7 @@ impl Look {
         let mut dirs = vec![PathBuf::new()];
         while let Some(dir) = dirs.pop() {
             if let Err(error) = look.directory(spool, &dir, limit, &mut dirs, &mut later) {
-                look.errors.push(format!("{}: {error}", spool.join(dir).display()));
+                look.errors.insert(shown(&spool.join(dir)), error.to_string());
             }
         }
         look.later = later.len();
@@ -87,7 +87,6 @@ impl Look {
         let mut seen = HashSet::new();
         look.files
             .retain(|file| seen.insert(uncompressed(file.path.as_os_str().as_bytes()).to_vec()));
-        look.errors.sort();
         look
     }
 
@@ -102,7 +101,8 @@ impl Look {
         for entry in fs::read_dir(spool.join(dir))? {
             let entry = entry?;
             let name = entry.file_name();
-            if name.as_bytes().starts_with(b".") {
+            // Each ext4 file system has a directory of root's alone at its top.
+            if name.as_bytes().starts_with(b".") || name == "lost+found" {
                 continue;
             }
             let (path, kind) = (dir.join(&name), entry.file_type()?);

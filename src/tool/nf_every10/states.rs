@@ -52,20 +52,16 @@ impl States {
         }
     }
 
-    /// Sees to it that a slot that is done again is judged, and learned, with what the detectors had
-    /// learned before it. A kill, or one more file, then changes nothing. A slot older than that one
-    /// teaches the detectors nothing, so it needs no such care. Slots that start later than `limit` were
-    /// judged while the clock was wrong.
+    /// Restores the states from before the slot if it is the newest one and is analysed again, so that a
+    /// kill or one more file changes nothing. Keeps the present states if the slot is newer. Detectors learn
+    /// nothing from older slots. Slots that start later than `limit` were judged while the clock was wrong.
     ///
     /// # Errors
     /// The system's error.
     pub fn remember(&self, slot: &SlotName, limit: Timestamp) -> io::Result<()> {
         self.recover();
         let before = self.dir.join("before");
-        let stamp = |time: Timestamp| -> String {
-            time.rfc3339().chars().filter(char::is_ascii_digit).collect()
-        };
-        let start = stamp(slot.start);
+        let start = digits(slot.start);
         let last = fs::read_to_string(before.join("slot")).unwrap_or_default();
         let last = last.trim_end();
         // Digits of one length compare as text.
@@ -74,7 +70,7 @@ impl States {
             for name in DETECTORS {
                 self.restore(name, &before)?;
             }
-        } else if last < start.as_str() || last > stamp(limit).as_str() {
+        } else if last < start.as_str() || last > digits(limit).as_str() {
             self.keep(&start, &before)?;
         }
         Ok(())
@@ -85,12 +81,33 @@ impl States {
     fn recover(&self) {
         let (before, old) = (self.dir.join("before"), self.dir.join("before.old"));
         if before.exists() {
-            // What stays is removed by the next run.
+            // The next run removes what stays.
             _ = fs::remove_dir_all(old);
             _ = fs::remove_dir_all(self.dir.join("before.new"));
         } else {
             // Without them the states are kept anew.
             _ = fs::rename(old, before);
+        }
+    }
+
+    /// Returns the states before a slot that is older than the newest one; `None` for other slots.
+    pub fn before_late(&self, slot: &SlotName) -> Option<Vec<Vec<u8>>> {
+        let last = fs::read_to_string(self.dir.join("before/slot")).ok()?;
+        let last = last.trim_end();
+        let is_late = last.len() == 14 && digits(slot.start).as_str() < last;
+        let read = |name| fs::read(self.path(name)).unwrap_or_default();
+        is_late.then(|| DETECTORS.map(read).to_vec())
+    }
+
+    /// Keeps in `before` the states that a late slot has changed, `known` before it. Such a state has not
+    /// learned the newest slot, because the detector had failed there; it would be lost when that slot is
+    /// analysed again. A state that cannot be kept costs no more than that.
+    pub fn keep_late(&self, known: &[Vec<u8>]) {
+        for (name, known) in DETECTORS.into_iter().zip(known) {
+            let Ok(bytes) = fs::read(self.path(name)) else { continue };
+            if bytes != *known {
+                _ = self.out.replace(Path::new("state/before").join(name), &bytes);
+            }
         }
     }
 
@@ -138,6 +155,11 @@ impl States {
         self.out.sync("state")?;
         remove_dir(&old)
     }
+}
+
+/// Returns the digits of a time: `20010701002000`.
+fn digits(time: Timestamp) -> String {
+    time.rfc3339().chars().filter(char::is_ascii_digit).collect()
 }
 
 /// Removes a directory if it is there.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::exporters::{Change, ChangeKind};
+use super::exporters::{Change, ChangeKind, Exporters};
 use super::facts::Facts;
 use super::health::Health;
 use super::names::shown;
@@ -20,10 +20,15 @@ const FLOWS: u64 = 100;
 /// Seconds by which an exporter's clock may be off.
 pub(super) const CLOCK: u64 = 60;
 
-/// Tells of exporters that fell silent, speak again, or are gone. `counts` is false for those that the
-/// collector does not expect.
+/// Tells of exporters that fell silent, send data again, or are gone. After a kill, a change that health has
+/// already is not told again.
 pub(super) fn exporters(changes: &[Change], health: &mut Health, io: &mut Io) {
-    let of = |kind| changes.iter().filter(move |change| change.kind == kind);
+    let is_news = |change: &&Change| {
+        let is_open = health.is_open("exporter-silent", &change.who);
+        is_open != (change.kind == ChangeKind::Silent)
+    };
+    let news: Vec<&Change> = changes.iter().filter(is_news).collect();
+    let of = |kind| news.iter().copied().filter(move |change| change.kind == kind);
     let mut lines = Vec::new();
     // If nobody speaks, one line is enough.
     let nobody = of(ChangeKind::Silent).find(|change| change.who == "*");
@@ -42,10 +47,6 @@ pub(super) fn exporters(changes: &[Change], health: &mut Health, io: &mut Io) {
             }
             _ => health.end_untold("exporter-silent", &change.who, &change.text),
         }
-        if change.kind == ChangeKind::Gone {
-            // Nobody would ever see its clock set right.
-            health.end_untold("exporter-clock", &change.who, &change.text);
-        }
     }
 }
 
@@ -61,11 +62,21 @@ fn told<'a>(changes: impl Iterator<Item = &'a Change>, others: &str) -> Vec<Stri
 }
 
 /// Tells of exporters whose clock is wrong, and right again.
-pub(super) fn clocks(facts: &Facts, health: &mut Health, io: &mut Io) {
+pub(super) fn clocks(facts: &Facts, exporters: &Exporters, health: &mut Health, io: &mut Io) {
     let (mut named, mut more) = (0, 0);
+    for who in health.open_of("exporter-clock") {
+        if !exporters.knows(&who) {
+            // Nobody would ever see its clock set right.
+            health.end_untold("exporter-clock", &who, "the exporter is not known any more");
+        }
+    }
     for (exporter, facts) in &facts.exporters {
         let Some(offset) = facts.clock else { continue };
         let who = exporter.to_string();
+        // A sender of forged addresses must not fill the list.
+        if !exporters.knows(&who) {
+            continue;
+        }
         if offset.unsigned_abs() <= CLOCK {
             let text = format!("the clock of exporter {who} is right again");
             health.end("exporter-clock", &who, &text, io);
@@ -133,6 +144,19 @@ fn suggested(net: IpNet) -> Option<String> {
     };
     let address = net.addr();
     Some(format!("--inside {address} is one address; did you mean {address}/{prefix}?"))
+}
+
+/// Tells of directories of the spool that cannot be read, and that can be read again.
+pub(super) fn unreadable(look: &Look, health: &mut Health, io: &mut Io) {
+    const KIND: &str = "spool-unreadable";
+    for (dir, error) in &look.errors {
+        health.begin(KIND, dir, &format!("{dir}: {error}; files in it are not analysed"), io);
+    }
+    for dir in health.open_of(KIND) {
+        if !look.errors.contains_key(&dir) {
+            health.end(KIND, &dir, &format!("{dir}: can be read again"), io);
+        }
+    }
 }
 
 /// Tells of a spool without files of nfcap.

@@ -19,7 +19,8 @@ use super::progress::Progress;
 use super::retain::{self, Keep};
 use super::slots::{Attempts, Look, PendingSlot, pending};
 use super::states::States;
-use super::{Args, Clock, aside, current, hand_over, troubles};
+use super::{Args, Clock, aside, current, hand_over, troubles, trying, upkeep};
+use crate::capture;
 use crate::cli::Io;
 use crate::finding::DETECTORS;
 use crate::flow::Networks;
@@ -28,14 +29,11 @@ use crate::time::Timestamp;
 /// Seconds of a slot, if none was analysed yet.
 const SLOT_SECONDS: u32 = 600;
 
-/// Slots of the future; with more, the clock is asked about.
-const AHEAD: usize = 3;
+/// Files that failed and are named by a run. The others are counted.
+const NAMED: usize = 20;
 
 /// Lines of messages that are shown for a file that failed or is torn.
 const SHOWN: usize = 5;
-
-/// Bytes free in OUT below which the admin is told, unless they are a twentieth of the disk.
-const LOW: u64 = 1 << 30;
 
 /// The file of facts about the newest slot.
 pub(super) const FACTS: &str = "last-slot";
@@ -63,24 +61,37 @@ pub(super) struct Setup<'a> {
     pub search_path: OsString,
 }
 
+impl Setup<'_> {
+    /// Writes the time to OUT/lock, as a sign of life of the run that holds it.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn beat(&self) -> io::Result<()> {
+        let time = Timestamp::from_secs(capture::clock().secs());
+        std::fs::write(self.out.path("lock"), format!("{}\n", time.rfc3339()))
+    }
+}
+
 /// A run of the job.
 #[derive(Debug)]
 pub(super) struct Job<'a> {
-    setup: &'a Setup<'a>,
-    states: States,
-    ledger: Ledger,
-    exporters: Exporters,
-    health: Health,
-    facts: Facts,
-    attempts: Attempts,
-    counts: RunCounts,
-    keep: Option<Keep>,
-    began: Instant,
-    /// Detectors of which this run has told that they judge without their state.
-    told: BTreeSet<&'static str>,
-    has_failed: bool,
+    pub(super) setup: &'a Setup<'a>,
+    pub(super) states: States,
+    pub(super) ledger: Ledger,
+    pub(super) exporters: Exporters,
+    pub(super) health: Health,
+    pub(super) facts: Facts,
+    pub(super) attempts: Attempts,
+    pub(super) counts: RunCounts,
+    pub(super) keep: Option<Keep>,
+    pub(super) began: Instant,
+    /// Messages of this run that come once: a detector that judges without its state, the clock.
+    pub(super) told: BTreeSet<&'static str>,
+    /// Files that failed in this run.
+    named: usize,
+    pub(super) has_failed: bool,
     /// OUT takes no more.
-    is_stopped: bool,
+    pub(super) is_stopped: bool,
 }
 
 impl<'a> Job<'a> {
@@ -93,8 +104,7 @@ impl<'a> Job<'a> {
         let out = &setup.out;
         let ledger = Ledger::read(out)?;
         let of_ours = ["health", FACTS, "nf-every10.prom"];
-        let is_old =
-            !ledger.is_empty() && of_ours.iter().all(|name| !out.path(name).exists());
+        let is_old = !ledger.is_empty() && of_ours.iter().all(|name| !out.path(name).exists());
         // An OUT with a file `health` is none of an earlier version, so the mark comes first.
         if is_old && setup.keep.is_none() && !out.path(KEEPS_ALL).exists() {
             out.replace(KEEPS_ALL, UNTOLD)?;
@@ -116,10 +126,15 @@ impl<'a> Job<'a> {
             keep: None,
             began: Instant::now(),
             told: BTreeSet::new(),
+            named: 0,
             has_failed: false,
             is_stopped: false,
             setup,
         };
+        // An earlier version told of these in its own way.
+        for (who, text) in job.exporters.silent_rows() {
+            job.health.begin_untold("exporter-silent", &who, &text);
+        }
         job.keep = job.decide_keep(io)?;
         Ok(job)
     }
@@ -184,6 +199,8 @@ impl<'a> Job<'a> {
         out_dir::remove(&out.path("stale"))?;
         let bare = setup.detectors.inside()?.unwrap_or_default();
         troubles::inside_bare(&bare, &mut self.health, io);
+        // A disk that is full of old results gets room first.
+        self.sweep(self.limit(), io);
         let mut progress = Progress::new(setup.args.as_ref().quiet);
         if let Some(report) = progress.report(setup.args.as_ref()) {
             io.report = report;
@@ -211,23 +228,32 @@ impl<'a> Job<'a> {
                 progress.slot(&slot.name.digits, io);
             }
             current::write(&self.ledger, limit, out)?;
-            self.hand_over(io)?;
+            // The hook may take long, and a run that always has work never comes to its end.
+            self.sweep(limit, io);
+            self.tell_slow(io);
+            self.tell_disk(io);
             self.write_metrics()?;
+            self.hand_over(io)?;
         };
         drop(progress);
         if self.counts.slots == 0 {
             // The last run may have been killed before these.
             current::write(&self.ledger, limit, out)?;
             self.hand_over(io)?;
-            self.tell_stopped(&look, io);
-        } else {
-            let ends = "a capture file was finished again";
-            self.health.end("stopped", "-", ends, io);
         }
+        self.tell_stopped(&look, io);
         self.end_full(io);
         self.ask_clock(&look, limit, io);
-        self.retain(&look, limit, io)?;
-        self.tell_slow(io);
+        self.forget(&look)?;
+        self.tell_disk(io);
+        if self.named > NAMED {
+            let more = self.named - NAMED;
+            io.report.error(format_args!(
+                "{more} more files failed; {} has all",
+                shown(&out.path("health"))
+            ));
+        }
+        self.health.end("spool-missing", "-", "SPOOL is there again", io);
         self.health.flush()?;
         self.write_metrics()?;
         Ok(())
@@ -238,7 +264,7 @@ impl<'a> Job<'a> {
         self.setup.clock.now().offset(i64::from(self.slot_seconds()) * 1_000_000_000)
     }
 
-    fn slot_seconds(&self) -> u32 {
+    pub(super) fn slot_seconds(&self) -> u32 {
         if self.facts.seconds > 0 { self.facts.seconds } else { SLOT_SECONDS }
     }
 
@@ -246,10 +272,8 @@ impl<'a> Job<'a> {
     fn look(&mut self, limit: Timestamp, io: &mut Io) -> io::Result<Look> {
         let (spool, out) = (&self.setup.spool, &self.setup.out);
         let look = Look::take(spool, limit);
-        for error in &look.errors {
-            self.has_failed = true;
-            io.report.fail("directories that cannot be read", error);
-        }
+        self.has_failed |= !look.errors.is_empty();
+        troubles::unreadable(&look, &mut self.health, io);
         troubles::spool(spool, &look, &mut self.health, io);
         let aside = aside::write(&look, out, io)?;
         if aside > 0 {
@@ -280,7 +304,13 @@ impl<'a> Job<'a> {
             return Ok(true);
         }
         self.attempts.tried(slot);
+        // A sign of life for the runs that find the lock taken.
+        setup.beat()?;
         self.health.set_slot(Some(slot.name.start), setup.clock.now());
+        let given_up = slot.files.iter().any(|file| file.failures >= TRIES);
+        if !trying::begin(&slot.name.digits, given_up, &setup.out)? {
+            return self.give_up(slot, io);
+        }
         let (mut states, mut unusable) = (Some(&self.states), None);
         if let Err(error) = self.states.remember(&slot.name, limit) {
             if !setup.out.has_room() {
@@ -297,7 +327,11 @@ impl<'a> Job<'a> {
             expected: setup.expected.as_ref(),
             limit,
         };
+        let late = self.states.before_late(&slot.name);
         let analysed = analyser.slot(&slot.name, &files, &self.exporters, states);
+        if let Some(known) = late {
+            self.states.keep_late(&known);
+        }
         let placed = analysed.and_then(|mut analysed| {
             if unusable.is_some() {
                 analysed.runs.iter_mut().for_each(|run| run.without_state.clone_from(&unusable));
@@ -308,15 +342,16 @@ impl<'a> Job<'a> {
             if is_full {
                 return Err(Failure { error: anyhow::anyhow!("no room"), said: analysed.said });
             }
-            match analyse::place(&setup.out, &slot.name, &analysed) {
-                Ok(has_changed) => Ok((analysed, has_changed)),
+            match self.place(slot, &analysed) {
+                Ok(()) => Ok(analysed),
                 Err(error) => Err(Failure { error, said: analysed.said }),
             }
         });
         let (verdicts, said, findings) = match placed {
-            Ok((analysed, has_changed)) => {
+            Ok(analysed) => {
                 let findings = analysed.count;
-                let verdicts = self.take(slot, &analysed, has_changed, limit, io)?;
+                let verdicts = self.take(slot, &analysed, limit, io)?;
+                self.counts.judged += 1;
                 (verdicts, analysed.said, findings)
             }
             Err(Failure { error, mut said }) => {
@@ -327,7 +362,7 @@ impl<'a> Job<'a> {
                 for name in ["flows", "findings", "evidence", "new"] {
                     out_dir::remove(&setup.out.scratch(name))?;
                 }
-                if !setup.out.has_room() {
+                if !setup.out.has_room() || (needs_more && !upkeep::is_spacious(setup.out.root())) {
                     return Ok(false);
                 }
                 // Not a full disk, but one file's fault: it must not keep the others waiting.
@@ -344,22 +379,62 @@ impl<'a> Job<'a> {
                 (vec![Verdict::Failed; files.len()], said, 0)
             }
         };
-        self.tell(slot, &verdicts, &said, io);
+        self.enter(slot, &verdicts, &said, findings, io)
+    }
+
+    /// Puts the results of a slot in their places. The hook is to get them if they are news; that is noted
+    /// before they are there, so that a kill in between costs nothing.
+    fn place(&self, slot: &PendingSlot, analysed: &Analysed) -> anyhow::Result<()> {
+        let out = &self.setup.out;
+        if !self.setup.args.then.is_empty() && analyse::is_news(out, &slot.name, analysed)? {
+            hand_over::enter(&slot.name, out)?;
+        }
+        analyse::place(out, &slot.name, analysed)
+    }
+
+    /// Enters a slot as failed that has ended too many runs in its middle.
+    fn give_up(&mut self, slot: &PendingSlot, io: &mut Io) -> anyhow::Result<bool> {
+        let said = "nf-every10: the run was killed, or crashed, in the middle of this slot again and again";
+        let verdicts = vec![Verdict::Failed; slot.files.len()];
+        let failures = slot.files.iter().map(|file| file.failures).min().unwrap_or(0);
+        // The slot has had its attempts.
+        for _ in failures + 1..TRIES {
+            self.append(slot, &verdicts)?;
+        }
+        self.enter(slot, &verdicts, said.as_bytes(), 0, io)
+    }
+
+    /// Tells of the files of a slot and enters them in the ledger. Returns false if OUT takes no more.
+    fn enter(
+        &mut self,
+        slot: &PendingSlot,
+        verdicts: &[Verdict],
+        said: &[u8],
+        findings: u64,
+        io: &mut Io,
+    ) -> anyhow::Result<bool> {
+        let setup = self.setup;
+        self.tell(slot, verdicts, said, io);
         self.health.flush()?;
-        let lines: Vec<Line<'_>> = slot
-            .files
-            .iter()
-            .zip(&verdicts)
-            .map(|(file, &verdict)| Line { path: &file.path, size: file.size, verdict })
-            .collect();
-        if self.ledger.append(&lines, setup.clock.now(), &setup.out).is_err() {
+        if self.append(slot, verdicts).is_err() {
             return Ok(false);
         }
+        trying::end(&setup.out)?;
         self.counts.slots += 1;
         self.counts.findings += findings;
         io.report.detail(format_args!("slot {}: findings: {findings}", slot.name.digits));
         self.health.set_slot(None, setup.clock.now());
         Ok(true)
+    }
+
+    fn append(&mut self, slot: &PendingSlot, verdicts: &[Verdict]) -> io::Result<()> {
+        let lines: Vec<Line<'_>> = slot
+            .files
+            .iter()
+            .zip(verdicts)
+            .map(|(file, &verdict)| Line { path: &file.path, size: file.size, verdict })
+            .collect();
+        self.ledger.append(&lines, self.setup.clock.now(), &self.setup.out)
     }
 
     /// Tells that OUT takes no more, which is no fault of a file's.
@@ -369,6 +444,7 @@ impl<'a> Job<'a> {
         self.health.begin_untold("out-full", "-", text);
         // As far as the disk still takes it.
         _ = self.setup.out.clear_scratch();
+        self.sweep(self.limit(), io);
         _ = self.health.flush();
         _ = self.write_metrics();
     }
@@ -384,7 +460,6 @@ impl<'a> Job<'a> {
         &mut self,
         slot: &PendingSlot,
         analysed: &Analysed,
-        has_changed: bool,
         limit: Timestamp,
         io: &mut Io,
     ) -> anyhow::Result<Vec<Verdict>> {
@@ -423,7 +498,7 @@ impl<'a> Job<'a> {
         let newest = Timestamp::parse(self.facts.slot.as_bytes());
         let is_newest = newest.is_none_or(|newest| newest <= slot.name.start || newest > limit);
         if is_newest {
-            troubles::clocks(&analysed.facts, &mut self.health, io);
+            troubles::clocks(&analysed.facts, &exporters, &mut self.health, io);
             if !self.setup.inside.is_empty() {
                 troubles::inside_seen(&analysed.facts, &mut self.health, io);
             }
@@ -445,11 +520,6 @@ impl<'a> Job<'a> {
         }
         if analysed.count > 0 {
             retain::note_evidence(&slot.name, out)?;
-        }
-        // A slot that is tried again for a detector that fails brings no news.
-        let is_retry = slot.files.iter().any(|file| file.failures > 0);
-        if !self.setup.args.then.is_empty() && (has_changed || !(failed && is_retry)) {
-            hand_over::enter(&slot.name, out)?;
         }
         Ok(if failed {
             self.has_failed = true;
@@ -494,12 +564,15 @@ impl<'a> Job<'a> {
                     } else {
                         format!("{path}: failed, try {count}; given up but for one try a day")
                     };
-                    io.report.error(&text);
+                    if self.named < NAMED {
+                        io.report.error(&text);
+                    }
+                    self.named += 1;
                     self.health.begin_untold("file-failed", &path, &text);
                 }
             }
         }
-        if verdicts.iter().any(|verdict| *verdict != Verdict::Done) {
+        if verdicts.iter().any(|verdict| *verdict != Verdict::Done) && self.named <= NAMED {
             let said = String::from_utf8_lossy(said);
             for line in said.lines().take(SHOWN) {
                 io.report.error(format_args!("    {line}"));
@@ -524,110 +597,12 @@ impl<'a> Job<'a> {
         self.health.flush()
     }
 
-    /// Tells once that no file has come for a while, although there was nothing to do.
-    fn tell_stopped(&mut self, look: &Look, io: &mut Io) {
-        let now = self.setup.clock.now().secs();
-        // A file of the future was finished while the clock was wrong.
-        let modified = look.files.iter().map(|file| file.modified);
-        let Some(newest) = modified.filter(|time| *time <= now + 600).max() else { return };
-        let limit = (3 * u64::from(self.slot_seconds())).max(1800);
-        let minutes = now.saturating_sub(newest) / 60;
-        if now.saturating_sub(newest) <= limit {
-            return;
-        }
-        let text = format!(
-            "no capture file was finished in the last {minutes} minutes: is nfcap running?"
-        );
-        self.health.begin("stopped", "-", &text, io);
-    }
-
-    /// Asks about the clock if many slots are set aside for their time: they cannot all be mistakes, and
-    /// while they wait nobody looks at them.
-    fn ask_clock(&mut self, look: &Look, limit: Timestamp, io: &mut Io) {
-        if look.later <= AHEAD {
-            self.health.end_untold(
-                "clock",
-                "-",
-                "no more than three slots are set aside as future",
-            );
-            return;
-        }
-        self.has_failed = true;
-        let now = limit.offset(-i64::from(self.slot_seconds()) * 1_000_000_000);
-        let text = format!(
-            "{} slots start more than one slot after {}: is this machine's clock right? If it is, move \
-             the files that {} names",
-            look.later,
-            now.rfc3339(),
-            shown(&self.setup.out.path("set-aside"))
-        );
-        io.report.error(&text);
-        self.health.begin_untold("clock", "-", &text);
-    }
-
-    /// Removes what is too old, and tells if the disk is nearly full.
-    fn retain(&mut self, look: &Look, limit: Timestamp, io: &mut Io) -> anyhow::Result<()> {
-        let out = &self.setup.out;
-        if let (Some(oldest), true) = (look.oldest(), look.errors.is_empty()) {
-            self.ledger.forget(oldest, out)?;
-        }
-        let newest = retain::anchor(&self.ledger, limit, self.slot_seconds());
-        if let (Some(keep), Some(newest)) = (self.keep, newest) {
-            match retain::sweep(keep, &newest, out) {
-                Ok(removed) => self.counts.removed += removed,
-                Err(error) => {
-                    self.has_failed = true;
-                    io.report.error(format_args!("{}: not swept: {error}", shown(out.root())));
-                }
-            }
-        }
-        let Ok(disk) = nix::sys::statvfs::statvfs(out.root()) else { return Ok(()) };
-        let size = disk.fragment_size();
-        let (free, all) = (disk.blocks_available() * size, disk.blocks() * size);
-        self.counts.free = Some(free);
-        let is_low = is_low(free, all);
-        let begins = || {
-            format!(
-                "{}: only {} MiB are free; shorten --keep, or the time that nfcap keeps its files",
-                shown(out.root()),
-                free >> 20
-            )
-        };
-        let ends = format!("{}: there is room again", shown(out.root()));
-        self.health.set("disk-low", is_low, begins, &ends, io);
-        Ok(())
-    }
-
-    /// Tells if the analysis is slower than the data.
-    fn tell_slow(&mut self, io: &mut Io) {
-        let took = self.began.elapsed();
-        self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let (slots, seconds) = (self.counts.slots, u64::from(self.slot_seconds()));
-        if slots == 0 {
-            return;
-        }
-        let begins = || {
-            format!(
-                "the run took {} s for {slots} slots of {seconds} s: the data comes faster than it is \
-                 analysed",
-                took.as_secs()
-            )
-        };
-        let ends = "the analysis is as fast as the data again";
-        self.health.set("run-slow", took.as_secs() / slots > seconds, begins, ends, io);
-    }
-
     fn write_metrics(&mut self) -> io::Result<()> {
         let took = self.began.elapsed();
         self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let now = self.setup.clock.now();
         metrics::write(now, &self.counts, &self.facts, &self.health, &self.setup.out)
     }
-}
-
-/// Returns true if so little of a disk is free that the admin should know.
-pub(super) const fn is_low(free: u64, all: u64) -> bool {
-    free < LOW && free < all / 20
 }
 
 /// Returns true if all of these are regular files, and not links.

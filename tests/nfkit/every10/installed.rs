@@ -40,7 +40,7 @@ fn the_lines_of_readme_find_what_needs_memory() {
     // The exporter of nfgen's files.
     job.scene.write("exporters", "192.0.2.1\n");
     let words = crontab(&readme);
-    assert_eq!(words, ["nf-every10", "/var/spool/nfcap", "/var/lib/nfkit/job"]);
+    assert_eq!(words, ["nice", "nf-every10", "/var/spool/nfcap", "/var/lib/nfkit/job"]);
     job.options = vec!["--config".to_owned(), config.to_str().unwrap().to_owned()];
     job.run().quiet();
     let out = job.scene.path("out");

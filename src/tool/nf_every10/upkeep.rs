@@ -1,0 +1,157 @@
+//! The upkeep at the end of each pass over the slots: what is too old, what is late, and what is gone.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+
+use super::names::shown;
+use super::retain;
+use super::slots::Look;
+use super::work::Job;
+use crate::cli::Io;
+use crate::time::Timestamp;
+
+/// Slots of the future; with more, the clock is asked about.
+const AHEAD: usize = 3;
+
+/// Bytes free in OUT below which the admin is told, unless they are a twentieth of the disk.
+const LOW: u64 = 1 << 30;
+
+/// Returns true if so little of a disk is free that the admin should know.
+pub(super) const fn is_low(free: u64, all: u64) -> bool {
+    free < LOW && free < all / 20
+}
+
+/// Returns true if a tenth of a disk is free, so that a slot that finds no room has its own fault.
+pub(super) fn is_spacious(dir: &Path) -> bool {
+    statvfs(dir).is_ok_and(|disk| disk.blocks_available() >= disk.blocks() / 10)
+}
+
+impl Job<'_> {
+    /// Tells that no file has come for a while, although no slot could be analysed in this run, and that
+    /// files come again.
+    pub(super) fn tell_stopped(&mut self, look: &Look, io: &mut Io) {
+        let now = self.setup.clock.now().secs();
+        // A file of the future was finished while the clock was wrong.
+        let modified = look.files.iter().map(|file| file.modified);
+        let Some(newest) = modified.filter(|time| *time <= now + 600).max() else { return };
+        let limit = (3 * u64::from(self.slot_seconds())).max(1800);
+        let age = now.saturating_sub(newest);
+        if age <= limit {
+            self.health.end("stopped", "-", "a capture file was finished again", io);
+        } else if self.counts.judged == 0 {
+            let minutes = age / 60;
+            let text = format!(
+                "no capture file was finished in the last {minutes} minutes: is nfcap running?"
+            );
+            self.health.begin("stopped", "-", &text, io);
+        }
+    }
+
+    /// Asks about the clock if many slots are set aside for their time: they cannot all be mistakes, and
+    /// while they wait nobody looks at them.
+    pub(super) fn ask_clock(&mut self, look: &Look, limit: Timestamp, io: &mut Io) {
+        if look.later <= AHEAD {
+            self.health.end_untold(
+                "clock",
+                "-",
+                "no more than three slots are set aside as future",
+            );
+            return;
+        }
+        self.has_failed = true;
+        let now = limit.offset(-i64::from(self.slot_seconds()) * 1_000_000_000);
+        let text = format!(
+            "{} slots start more than one slot after {}: is this machine's clock right? If it is, move \
+             the files that {} names",
+            look.later,
+            now.rfc3339(),
+            shown(&self.setup.out.path("set-aside"))
+        );
+        if self.told.insert("clock") {
+            io.report.error(&text);
+        }
+        self.health.begin_untold("clock", "-", &text);
+    }
+
+    /// Removes results that are too old.
+    pub(super) fn sweep(&mut self, limit: Timestamp, io: &mut Io) {
+        let out = &self.setup.out;
+        let newest = retain::anchor(&self.ledger, limit, self.slot_seconds(), out);
+        let (Some(keep), Some(newest)) = (self.keep, newest) else { return };
+        match retain::sweep(keep, &newest, out) {
+            Ok(removed) => self.counts.removed += removed,
+            Err(error) => {
+                self.has_failed = true;
+                io.report.error(format_args!("{}: not swept: {error}", shown(out.root())));
+            }
+        }
+    }
+
+    /// Forgets ledger lines of files that are gone, and ends troubles of what is gone.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(super) fn forget(&mut self, look: &Look) -> io::Result<()> {
+        if self.setup.args.then.is_empty() {
+            self.health.end_untold("hook-failed", "-", "there is no command of --then any more");
+        }
+        if self.setup.inside.is_empty() {
+            self.health.end_untold("inside-unseen", "-", "no networks are set any more");
+        }
+        if !look.errors.is_empty() {
+            return Ok(());
+        }
+        let failed = self.health.open_of("file-failed");
+        if !failed.is_empty() {
+            let files: HashSet<_> = look.files.iter().map(|file| shown(&file.path)).collect();
+            for path in failed.iter().filter(|path| !files.contains(*path)) {
+                self.health.end_untold("file-failed", path, "the file is gone");
+            }
+        }
+        match look.oldest() {
+            Some(oldest) => self.ledger.forget(oldest, &self.setup.out),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells if the disk of OUT is nearly full.
+    pub(super) fn tell_disk(&mut self, io: &mut Io) {
+        let out = &self.setup.out;
+        let Ok(disk) = statvfs(out.root()) else { return };
+        let size = disk.fragment_size();
+        let (free, all) = (disk.blocks_available() * size, disk.blocks() * size);
+        self.counts.free = Some(free);
+        let is_low = is_low(free, all);
+        let begins = || {
+            format!(
+                "{}: only {} MiB are free; shorten --keep, or the time that nfcap keeps its files",
+                shown(out.root()),
+                free >> 20
+            )
+        };
+        let ends = format!("{}: there is room again", shown(out.root()));
+        self.health.set("disk-low", is_low, begins, &ends, io);
+    }
+
+    /// Tells if the analysis is slower than the data.
+    pub(super) fn tell_slow(&mut self, io: &mut Io) {
+        let took = self.began.elapsed();
+        self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (slots, seconds) = (self.counts.slots, u64::from(self.slot_seconds()));
+        if slots == 0 {
+            return;
+        }
+        let begins = || {
+            format!(
+                "the run took {} s for {slots} slots of {seconds} s: the data comes faster than it is \
+                 analysed",
+                took.as_secs()
+            )
+        };
+        let ends = "the analysis is as fast as the data again";
+        self.health.set("run-slow", took.as_secs() / slots > seconds, begins, ends, io);
+    }
+}
