@@ -23,8 +23,10 @@ mod analyse;
 mod args;
 mod aside;
 mod check;
+mod clock;
 mod current;
 mod detectors;
+mod disk;
 mod exporters;
 mod facts;
 mod hand_over;
@@ -45,6 +47,7 @@ mod work;
 pub use args::Args;
 
 use check::Checked;
+use clock::Clock;
 use detectors::{DetectorWords, Detectors};
 use names::shown;
 use out_dir::OutDir;
@@ -164,19 +167,6 @@ fn refuse_exchanged(spool: &Path, out: &Path) -> Result<(), Usage> {
 
 /// Seconds without a sign of life after which a run that holds the lock is said to hang.
 const HANGS: u64 = 3600;
-
-/// The clock of a run, or the time that `--now` sets.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    fixed: Option<Timestamp>,
-}
-
-impl Clock {
-    /// Returns the time in whole seconds.
-    fn now(self) -> Timestamp {
-        self.fixed.unwrap_or_else(|| Timestamp::from_secs(capture::clock().secs()))
-    }
-}
 
 /// Parses the options of the detectors and tries them.
 fn detectors_of(args: &Args, config: &Config, now: Timestamp) -> anyhow::Result<Detectors> {

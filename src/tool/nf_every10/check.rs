@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use ipnet::IpNet;
 
-use super::args::EVIDENCE;
+use super::args::{Args, EVIDENCE};
+use super::clock::Clock;
+use super::disk::Disk;
 use super::exporters::Exporters;
 use super::facts::Facts;
 use super::health::Health;
 use super::names::shown;
 use super::out_dir::{self, OutDir};
 use super::troubles::CLOCK;
-use super::{Args, Clock};
 use crate::cli::config::Setting;
 use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
 use crate::finding::Host;
@@ -454,12 +455,10 @@ fn exporter(
 
 /// Prints the room on the disk of a directory.
 fn disk(point: &str, dir: &Path, points: &mut Points<'_>) -> anyhow::Result<()> {
-    match nix::sys::statvfs::statvfs(dir) {
+    match Disk::of(dir) {
         Ok(disk) => {
-            let free = disk.blocks_available() * disk.fragment_size();
-            let all = disk.blocks() * disk.fragment_size();
-            let text = format!("{} MiB of {} MiB are free", free >> 20, all >> 20);
-            if super::upkeep::is_low(free, all) {
+            let text = format!("{} MiB of {} MiB are free", disk.free >> 20, disk.all >> 20);
+            if disk.is_low() {
                 points.warn(point, format_args!("{text}: shorten --keep of nfcap or of nf-every10"))
             } else {
                 points.ok(point, text)

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
-
+use super::disk::Disk;
 use super::names::shown;
 use super::retain;
 use super::slots::Look;
@@ -15,19 +13,6 @@ use crate::time::Timestamp;
 
 /// Slots of the future; with more, the clock is asked about.
 const AHEAD: usize = 3;
-
-/// Bytes free in OUT below which the admin is told, unless they are a twentieth of the disk.
-const LOW: u64 = 1 << 30;
-
-/// Returns true if so little of a disk is free that the admin should know.
-pub(super) const fn is_low(free: u64, all: u64) -> bool {
-    free < LOW && free < all / 20
-}
-
-/// Returns true if a tenth of a disk is free, so that a slot that finds no room has its own fault.
-pub(super) fn is_spacious(dir: &Path) -> bool {
-    statvfs(dir).is_ok_and(|disk| disk.blocks_available() >= disk.blocks() / 10)
-}
 
 impl Job<'_> {
     /// Tells that no file has come for a while, although no slot could be analysed in this run, and that
@@ -120,20 +105,17 @@ impl Job<'_> {
     /// Tells if the disk of OUT is nearly full.
     pub(super) fn tell_disk(&mut self, io: &mut Io) {
         let out = &self.setup.out;
-        let Ok(disk) = statvfs(out.root()) else { return };
-        let size = disk.fragment_size();
-        let (free, all) = (disk.blocks_available() * size, disk.blocks() * size);
-        self.counts.free = Some(free);
-        let is_low = is_low(free, all);
+        let Ok(disk) = Disk::of(out.root()) else { return };
+        self.counts.free = Some(disk.free);
         let begins = || {
             format!(
                 "{}: only {} MiB are free; shorten --keep, or the time that nfcap keeps its files",
                 shown(out.root()),
-                free >> 20
+                disk.free >> 20
             )
         };
         let ends = format!("{}: there is room again", shown(out.root()));
-        self.health.set("disk-low", is_low, begins, &ends, io);
+        self.health.set("disk-low", disk.is_low(), begins, &ends, io);
     }
 
     /// Tells if the analysis is slower than the data.

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::analyse::{self, Analysed, Analyser, Failure};
+use super::args::Args;
+use super::clock::Clock;
 use super::detectors::Detectors;
+use super::disk::Disk;
 use super::exporters::Exporters;
 use super::facts::Facts;
 use super::health::{Health, is_late};
@@ -19,7 +22,7 @@ use super::progress::Progress;
 use super::retain::{self, Keep};
 use super::slots::{Attempts, Look, PendingSlot, pending};
 use super::states::States;
-use super::{Args, Clock, aside, current, hand_over, troubles, trying, upkeep};
+use super::{aside, current, hand_over, troubles, trying};
 use crate::capture;
 use crate::cli::Io;
 use crate::finding::DETECTORS;
@@ -362,7 +365,9 @@ impl<'a> Job<'a> {
                 for name in ["flows", "findings", "evidence", "new"] {
                     out_dir::remove(&setup.out.scratch(name))?;
                 }
-                if !setup.out.has_room() || (needs_more && !upkeep::is_spacious(setup.out.root())) {
+                if !setup.out.has_room()
+                    || (needs_more && !Disk::of(setup.out.root()).is_ok_and(Disk::is_spacious))
+                {
                     return Ok(false);
                 }
                 // Not a full disk, but one file's fault: it must not keep the others waiting.
