@@ -18,7 +18,7 @@ use nfkit::wire::{Exporter, Version};
 use super::harness::{INSIDE, Ran, Scene, installed, memory, skipped, table, tool};
 
 mod commands;
-mod faults;
+pub(crate) mod faults;
 mod operate;
 mod retain;
 mod soak;
