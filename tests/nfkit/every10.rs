@@ -17,12 +17,18 @@ use nfkit::time::{Timestamp, Window};
 use crate::harness::{INSIDE, NO_CONFIGURATION, Scene, installed, skipped, tool, zstd};
 use crate::nfgen::tree;
 
+mod clock;
 mod evidence;
+mod faults;
 mod hook;
 mod installed;
 mod killed;
+mod month;
 mod odd;
+mod options;
+mod retention;
 mod states;
+mod told;
 
 fn binaries() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_nfdump-txt")).parent().unwrap()
@@ -60,6 +66,19 @@ impl Job {
 
     fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
         self.scene.write(&format!("spool/{name}"), bytes);
+    }
+
+    /// Adds the file of the `n`-th slot with a datagram of each of these exporters. Returns its name.
+    fn slot(&self, n: u64, exporters: &[&str]) -> String {
+        let (name, bytes) = slot_file(n, exporters);
+        self.put(&name, bytes);
+        name
+    }
+
+    /// Sets the time at which a file of the spool was finished.
+    fn finished(&self, name: &str, time: Timestamp) {
+        let file = File::options().write(true).open(self.scene.path("spool").join(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_nanos(time.nanos())).unwrap();
     }
 
     fn hook(&mut self, words: &[&str]) {
@@ -135,6 +154,7 @@ impl Job {
             if !has_ended {
                 let signal = ended.status.signal();
                 assert_eq!(signal, Some(9), "{call} {n}: {}", JobOutput(ended).err());
+                println!("killed at {call} {n}");
                 check(&out);
             }
             if out.exists() {
@@ -164,6 +184,15 @@ impl Job {
     /// Returns the troubles of OUT/health in their order, without remarks: event, trouble and subject.
     fn health(&self) -> Vec<String> {
         health(&self.scene.path("out"))
+    }
+
+    /// Returns the number of open troubles of a kind by the file of metrics.
+    #[track_caller]
+    fn gauge(&self, trouble: &str) -> u64 {
+        let row = format!("nf_every10_troubles{{trouble=\"{trouble}\"}} ");
+        let text = self.text("nf-every10.prom");
+        let found = text.lines().find_map(|line| line.strip_prefix(&row));
+        found.unwrap_or_else(|| panic!("no {trouble} in {text}")).parse().unwrap()
     }
 
     /// Returns the evidence of a slot, decompressed.
@@ -328,18 +357,44 @@ fn v5(time: Timestamp) -> Vec<u8> {
     bytes
 }
 
+/// Returns a job whose spool has an attack and three kinds of trouble: an exporter that falls silent, a torn
+/// file and one that is set aside.
+fn troubled() -> Job {
+    let job = Job::of(day(), &["0804131"]);
+    let both = ["192.0.2.1", "192.0.2.2"];
+    for (n, exporters) in [&both[..], &both[..1], &both[..1], &both[..1]].into_iter().enumerate() {
+        let (name, mut bytes) = slot_file(n as u64, exporters);
+        if n == 3 {
+            bytes.truncate(bytes.len() - 10);
+        }
+        job.put(&name, bytes);
+    }
+    job.put("nfcap.foo.pcapng", "x");
+    job
+}
+
+/// The entries that [`troubled`] makes in OUT/health.
+const TROUBLES: [&str; 2] = ["begin set-aside -", "begin exporter-silent 192.0.2.2"];
+
 /// Returns the name and content of the `n`-th slot's file, with a datagram of each of these
 /// exporters. A slot has ten minutes.
 fn slot_file(n: u64, exporters: &[&str]) -> (String, Vec<u8>) {
+    let right: Vec<_> = exporters.iter().map(|&exporter| (exporter, 0)).collect();
+    slot_file_of(n, &right)
+}
+
+/// Does the same as [`slot_file`] with exporters whose clocks are ahead by so many seconds.
+fn slot_file_of(n: u64, exporters: &[(&str, i64)]) -> (String, Vec<u8>) {
     let window = Window::new(994_000_200 + 600 * n, 600).unwrap();
     let start = Timestamp::from_secs(window.start());
     let mut writer = Writer::new(Vec::new());
     writer.section(&Slot { window, allow: Some(Vec::new()), ident: None }).unwrap();
-    for exporter in exporters {
+    for (exporter, ahead) in exporters {
         let from = SocketAddr::new(exporter.parse().unwrap(), 2055);
         let to = if from.is_ipv4() { "192.0.2.99:9999" } else { "[2001:db8::99]:9999" };
         let to: SocketAddr = to.parse().unwrap();
-        writer.datagram(start, from, to, &v5(start)).unwrap();
+        let export = start.offset(ahead * 1_000_000_000);
+        writer.datagram(start, from, to, &v5(export)).unwrap();
     }
     let closing = Closing { start, end: Timestamp::from_secs(window.end()), ..Closing::default() };
     writer.end(&closing).unwrap();

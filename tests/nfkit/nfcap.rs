@@ -21,7 +21,7 @@ use super::harness::{
 
 mod commands;
 mod config;
-mod faults;
+pub(crate) mod faults;
 mod operate;
 mod retain;
 mod soak;

@@ -1,13 +1,15 @@
 //! The detectors' states from slot to slot of nf-every10, whatever happens to them.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::{Job, JobOutput, assert_same_results, can_trace, copy, ledger, names, results};
+use super::{
+    Job, JobOutput, assert_same_results, can_trace, copy, ledger, names, results, slot_file,
+};
 use crate::harness::{DETECTORS, Scene, installed, package, tool};
 
 /// Returns a spool with 90 minutes of a scan that is too slow for one window.
@@ -111,6 +113,24 @@ fn a_kill_between_detector_and_ledger_learns_no_window_twice() {
     assert!(!slow_findings(&job.scene.path("out")).is_empty());
     // Many of them came after a detector had learned the window, and before the ledger had the slot.
     assert!(kills > 60 && learned > 15, "{learned} of {kills}");
+}
+
+#[test]
+fn the_first_slot_is_not_learned_twice_within_one_tick() {
+    let (name, bytes) = slot_file(0, &["192.0.2.1"]);
+    let job = Job::new();
+    job.put(&name, &bytes);
+    job.run().quiet();
+    let whole = results(&job.scene.path("out"));
+    // The slot was judged so fast that all files have the same time, and the job was killed.
+    let time = fs::metadata(job.out("state/before/slot")).unwrap().modified().unwrap();
+    for name in DETECTORS {
+        let state = File::options().write(true).open(job.out(&format!("state/{name}"))).unwrap();
+        state.set_modified(time).unwrap();
+    }
+    fs::write(job.out("ledger"), "").unwrap();
+    job.run().quiet();
+    assert!(results(&job.scene.path("out")) == whole);
 }
 
 /// Returns a job that has done one slot and has another to do.

@@ -113,12 +113,12 @@ pub(super) fn is_root() -> bool {
 }
 
 /// A mounted file system, unmounted when the value is dropped.
-pub(super) struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
     /// Mounts a file system at a place. Returns `None`, and reports a skipped test, without the
     /// rights for that.
-    pub(super) fn new(at: &Path, args: &[&str]) -> Option<Mount> {
+    pub(crate) fn new(at: &Path, args: &[&str]) -> Option<Mount> {
         if !is_root() {
             skipped("only root can mount");
             return None;
@@ -334,16 +334,22 @@ fn running_out_of_file_descriptors_loses_nothing() {
     stored(&spool).is_whole(sender.sent);
 }
 
-/// Starts nfcap with a clock that the test sets through libfaketime. Returns `None`, and reports a
-/// skipped test, if libfaketime is not installed.
-pub(super) fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
+/// Returns the library of libfaketime. Returns `None`, and reports a skipped test, if it is not installed.
+pub(crate) fn libfaketime() -> Option<PathBuf> {
     let lib = ["x86_64", "aarch64"].map(|machine| {
         PathBuf::from(format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketimeMT.so.1"))
     });
-    let Some(lib) = lib.iter().find(|lib| lib.exists()) else {
+    let found = lib.into_iter().find(|lib| lib.exists());
+    if found.is_none() {
         skipped("no libfaketime");
-        return None;
-    };
+    }
+    found
+}
+
+/// Starts nfcap with a clock that the test sets through libfaketime. Returns `None`, and reports a
+/// skipped test, if libfaketime is not installed.
+pub(super) fn faked(scene: &Scene, args: &[&str]) -> Option<(Nfcap, PathBuf)> {
+    let lib = libfaketime()?;
     let clock = scene.write("clock", "+0");
     let mut command = Command::new(env!("CARGO_BIN_EXE_nfcap"));
     command
