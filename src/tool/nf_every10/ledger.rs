@@ -329,11 +329,11 @@ mod tests {
         assert_eq!(text(&out).lines().count(), 2500);
         ledger.forget(Timestamp::from_secs(start + 3600 * 1200), &out).unwrap();
         assert_eq!(text(&out).lines().count(), 1300);
-        for ledger in [ledger, Ledger::read(&out).unwrap()] {
+        for ledger in [&ledger, &Ledger::read(&out).unwrap()] {
             assert_eq!(ledger.entries.len(), 1300);
             assert_eq!(ledger.recent(Timestamp::from_secs(2_000_000_000), &out).len(), 25);
-            assert_eq!(known(&ledger, &paths[1200], 9, NOW.secs()), (false, 0));
-            assert_eq!(known(&ledger, &paths[1199], 9, NOW.secs()), (true, 0));
+            assert_eq!(known(ledger, &paths[1200], 9, NOW.secs()), (false, 0));
+            assert_eq!(known(ledger, &paths[1199], 9, NOW.secs()), (true, 0));
         }
         // Lines of the last 30 days stay, even if the spool begins later.
         ledger.forget(Timestamp::from_secs(start + 3600 * 2499), &out).unwrap();
