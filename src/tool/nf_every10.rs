@@ -48,7 +48,7 @@ pub use args::Args;
 
 use check::Checked;
 use clock::Clock;
-use detectors::{DetectorWords, Detectors};
+use detectors::Detectors;
 use names::shown;
 use out_dir::OutDir;
 use retain::Keep;
@@ -69,7 +69,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     let clock = Clock { fixed: args.now };
     // A wrong --inside, or a variable that is wrong, is no fault of a file's.
-    let detectors = detectors_of(&args, config, clock.now())?;
+    let memory = args.memory.unwrap_or_else(cli::quarter_of_ram);
+    let detectors = Detectors::new(&args, memory, config, clock.now())?;
     let keep = keep(&args, config)?;
     let expected = expected(config)?;
     let spool = match spool.canonicalize() {
@@ -167,21 +168,6 @@ fn refuse_exchanged(spool: &Path, out: &Path) -> Result<(), Usage> {
 
 /// Seconds without a sign of life after which a run that holds the lock is said to hang.
 const HANGS: u64 = 3600;
-
-/// Parses the options of the detectors and tries them.
-fn detectors_of(args: &Args, config: &Config, now: Timestamp) -> anyhow::Result<Detectors> {
-    let words = |name: &str| {
-        let own = args.own_words(name).iter().cloned();
-        args.shared_words(name).into_iter().chain(own).collect::<Vec<_>>()
-    };
-    let words = DetectorWords {
-        scan: &words("nfscan"),
-        flood: &words("nfflood"),
-        port: &words("nfport"),
-        memory: args.memory.unwrap_or_else(cli::quarter_of_ram),
-    };
-    Detectors::new(&words, config, now)
-}
 
 /// Works with the lock held, until no work is left that came before the end of the run.
 fn locked(setup: &Setup<'_>, io: &mut Io) -> anyhow::Result<Status> {

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 
+use super::args::Args;
 use super::names::shown;
 use super::states::States;
 use crate::cli::{Config, Io, Out, Report, Usage, parse_as};
@@ -49,21 +50,23 @@ pub(super) struct DetectorRun {
 }
 
 impl Detectors {
-    /// Parses the arguments of the detectors, and tries them on no flows.
+    /// Parses the arguments of the detectors, and tries them on no flows. `memory` is that of all of them
+    /// together, in bytes.
     ///
     /// # Errors
     /// A wrong option, and a file of an option that cannot be used.
     pub fn new(
-        words: &DetectorWords<'_>,
+        args: &Args,
+        memory: u64,
         config: &Config,
         now: Timestamp,
     ) -> anyhow::Result<Detectors> {
         let mut detectors = Detectors {
-            scan: parse(words.scan, config)?,
-            flood: parse(words.flood, config)?,
-            port: parse(words.port, config)?,
+            scan: parse(args, config)?,
+            flood: parse(args, config)?,
+            port: parse(args, config)?,
         };
-        let memory = words.memory / DETECTORS.len() as u64;
+        let memory = memory / DETECTORS.len() as u64;
         prepare(&mut detectors.scan, memory, now)?;
         prepare(&mut detectors.flood, memory, now)?;
         prepare(&mut detectors.port, memory, now)?;
@@ -104,19 +107,6 @@ impl Detectors {
     }
 }
 
-/// The command lines of the detectors, without their names, and the memory for all of them in bytes.
-#[derive(Debug)]
-pub(super) struct DetectorWords<'a> {
-    /// Words for nfscan.
-    pub scan: &'a [String],
-    /// Words for nfflood.
-    pub flood: &'a [String],
-    /// Words for nfport.
-    pub port: &'a [String],
-    /// Memory for counting, in bytes.
-    pub memory: u64,
-}
-
 /// Options that change the form of the output or the input, which are the job's own affair.
 const REFUSED: [&str; 19] = [
     "--calibrate",
@@ -140,9 +130,10 @@ const REFUSED: [&str; 19] = [
     "--window",
 ];
 
-fn parse<T: DetectorArgs>(words: &[String], config: &Config) -> anyhow::Result<T> {
-    let name = T::NAME;
-    for word in words {
+/// Parses the arguments of a detector: those that the job has for all of them, and its own.
+fn parse<T: DetectorArgs>(args: &Args, config: &Config) -> anyhow::Result<T> {
+    let (name, own) = (T::NAME, args.own_words(T::NAME));
+    for word in own {
         let option = word.split('=').next().unwrap_or(word);
         if REFUSED.contains(&option) {
             return Err(Usage(format!("--{name} {word}: nf-every10 sets {option} itself")).into());
@@ -151,7 +142,7 @@ fn parse<T: DetectorArgs>(words: &[String], config: &Config) -> anyhow::Result<T
             return Err(Usage(format!("--{name} {word}: not an option such as --paper")).into());
         }
     }
-    parse_as(words, config)
+    parse_as(args.shared_words(name).iter().chain(own), config)
 }
 
 /// Sets the options that are the job's affair, and tries the others on no flows.
@@ -453,10 +444,15 @@ mod tests {
 
     #[test]
     fn options_of_the_form_are_refused() {
-        let parse =
-            |word: &str| parse::<nfscan::Args>(&[word.to_owned()], &Config::default()).map(|_| ());
+        let parse = |word: &str| {
+            let words = ["nf-every10", &format!("--nfscan={word}")];
+            let args = <Args as clap::Parser>::try_parse_from(words).unwrap();
+            parse::<nfscan::Args>(&args, &Config::default()).map(|_| ())
+        };
         assert!(parse("--paper").is_ok());
-        for word in ["--json", "--state=x", "--window=1h", "file", "-", "--nothing"] {
+        for word in
+            ["--json", "--state=x", "--window=1h", "--inside=::/0", "file", "-", "--nothing"]
+        {
             let error = parse(word).unwrap_err();
             assert!(error.is::<Usage>(), "{word}: {error}");
         }
