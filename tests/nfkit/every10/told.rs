@@ -15,7 +15,7 @@ use super::{ATTACK, Job, JobOutput, day, names, slot_file_of};
 use crate::harness::{DETECTORS, INSIDE, LIMIT, installed, tool};
 use crate::nfcap::faults::{Mount, libfaketime};
 
-/// The entry of OUT/health about an event.
+/// Returns the entry of OUT/health about an event.
 #[track_caller]
 fn entry(job: &Job, event: &str, trouble: &str, of: &str) -> serde_json::Value {
     let entries: Vec<serde_json::Value> =
