@@ -142,6 +142,7 @@ impl Job {
     /// Kills the job at the first call of a name, at the second, and so on until it ends by itself. Each
     /// job begins with a copy of `begun`, and `check` gets its OUT. Returns the number of kills.
     #[track_caller]
+    #[expect(clippy::print_stdout, reason = "the place of the kill is shown if the test fails")]
     fn kill_at_each(&self, call: &str, begun: Option<&Path>, mut check: impl FnMut(&Path)) -> u32 {
         for n in 1.. {
             let out = self.scene.path(&format!("{call}-{n}"));

@@ -171,7 +171,7 @@ fn two_days_have_the_troubles_of_the_golden_month() {
     month.play(0..2 * DAY, |_| true);
     month.assert_done();
     let health = month.health();
-    if !std::env::var_os("NFKIT_BLESS").is_some_and(|value| value == "1") {
+    if std::env::var_os("NFKIT_BLESS").is_none_or(|value| value != "1") {
         let golden = fs::read_to_string(package("tests/data").join(GOLDEN)).unwrap();
         assert!(
             golden.starts_with(&health),

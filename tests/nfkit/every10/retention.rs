@@ -12,7 +12,7 @@ use crate::harness::tool;
 /// Slots of a day.
 const DAY: u64 = 144;
 
-/// The end of the `n`-th slot.
+/// Returns the end of the `n`-th slot.
 fn end(n: u64) -> Timestamp {
     Timestamp::from_secs(Window::new(994_000_200 + 600 * n, 600).unwrap().end())
 }
