@@ -249,6 +249,8 @@ impl<'a> Job<'a> {
         self.ask_clock(&look, limit, io);
         self.forget(&look)?;
         self.tell_disk(io);
+        // A run that was killed behind the last step of a slot has left this.
+        trying::end(out)?;
         if self.named > NAMED {
             let more = self.named - NAMED;
             io.report.error(format_args!(

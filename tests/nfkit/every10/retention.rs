@@ -1,4 +1,4 @@
-//! How long nf-every10 keeps its results.
+//! The time for which nf-every10 keeps its results.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -81,13 +81,14 @@ fn ledger_lines_live_as_long_as_their_file() {
     let job = Job::new();
     let name = |n: u64| super::slot_file(n, &[]).0;
     let line = |n: u64| format!("{}\t600\tdone\t2001-07-09T00:00:00Z\n", name(n));
-    job.slot(1000, &["192.0.2.1"]);
-    job.slot(1200, &["192.0.2.1"]);
+    // The newest slot is more than 30 days younger than they are.
+    job.slot(5400, &["192.0.2.1"]);
+    job.slot(5600, &["192.0.2.1"]);
     job.run().quiet();
     let ours = job.text("ledger");
     let old = |range: std::ops::Range<u64>| range.map(line).collect::<String>();
     // A file that is missing between two others is in a part of the spool that is not there today.
-    let missing = old(1001..1100);
+    let missing = old(5401..5500);
     fs::write(job.out("ledger"), old(0..999) + &missing + &ours).unwrap();
     job.run().quiet();
     assert_eq!(job.text("ledger"), old(0..999) + &missing + &ours);
@@ -137,8 +138,8 @@ fn an_out_of_an_earlier_version_keeps_all_until_somebody_decides() {
     let err = job.run().status(0).err();
     let out = fs::canonicalize(job.scene.path("out")).unwrap();
     let text = format!(
-        "nf-every10: {}: made by an earlier version, so nothing in it is removed for its age; set --keep, \
-         such as --keep evidence=30d,findings=400d\n",
+        "nf-every10: {}: made by an earlier version, so nothing in it is removed for its age; set --keep or \
+         [analyse] keep, such as --keep evidence=30d,findings=400d\n",
         out.display()
     );
     assert_eq!(err.matches(&text).count(), 1, "{err}");

@@ -68,7 +68,7 @@ fn every_kind_of_trouble_has_a_test_and_a_value() {
     let text = job.text("nf-every10.prom");
     let rows = text.lines().filter_map(|line| line.strip_prefix("nf_every10_troubles{trouble=\""));
     let kinds: BTreeSet<_> = rows.map(|row| row.strip_suffix("\"} 0").unwrap()).collect();
-    assert_eq!(kinds.len(), 16);
+    assert_eq!(kinds.len(), 18);
     let here = include_str!("told.rs");
     for kind in kinds {
         // A test names it for its beginning and for its end.
@@ -95,6 +95,63 @@ fn a_spool_that_is_empty_or_of_another_collector_is_told_at_once() {
     job.slot(0, &[A]);
     ends(&job, job.run().status(0), "spool-foreign", "-", &["spool has files of nfcap now"]);
     job.run().quiet();
+}
+
+#[test]
+fn a_spool_that_is_not_there_is_told_once() {
+    let job = Job::new();
+    // Without results, it is a wrong argument.
+    let spool = job.scene.path("spool");
+    fs::rename(&spool, job.scene.path("kept")).unwrap();
+    let err = job.run().status(1).err();
+    assert!(err.contains("is SPOOL the directory that nfcap writes to?"), "{err}");
+    assert!(!job.scene.path("out").exists());
+    fs::rename(job.scene.path("kept"), &spool).unwrap();
+    job.slot(0, &[A]);
+    job.run().quiet();
+    fs::rename(&spool, job.scene.path("kept")).unwrap();
+    let ran = job.run().status(1);
+    let text = "spool: No such file or directory (os error 2); is SPOOL the directory that nfcap writes to?";
+    assert_eq!(said(&job, &ran), [text]);
+    entry(&job, "begin", "spool-missing", "-");
+    assert_eq!(job.run().status(1).err(), "");
+    fs::rename(job.scene.path("kept"), &spool).unwrap();
+    ends(&job, job.run().status(0), "spool-missing", "-", &["SPOOL is there again"]);
+    job.run().quiet();
+}
+
+/// A job that runs as nobody, whom modes hold, even if the test is root's.
+#[test]
+fn a_directory_that_cannot_be_read_is_told() {
+    if installed("setpriv").is_none() {
+        return;
+    }
+    let job = Job::new();
+    job.slot(0, &[A]);
+    job.put("lost+found/x", "x");
+    job.put("locked/x", "x");
+    let chmod = |mode: &str| {
+        let dir = job.scene.path("spool/locked");
+        assert!(Command::new("chmod").arg(mode).arg(dir).status().unwrap().success());
+    };
+    chmod("000");
+    let words = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let own = Command::new("chown").args(["-R", "65534:65534"]).arg(job.scene.dir()).status();
+    let run = || JobOutput(job.through("setpriv", &words).output().unwrap());
+    let ran = run();
+    if !own.unwrap().success() || !job.scene.path("out").exists() {
+        crate::harness::skipped(format_args!("a job of another user: {}", ran.err()));
+        return;
+    }
+    ran.status(1);
+    let dir = job.scene.dir().canonicalize().unwrap().join("spool/locked");
+    let dir = dir.to_str().unwrap();
+    entry(&job, "begin", "spool-unreadable", dir);
+    assert_eq!(job.gauge("spool-unreadable"), 1);
+    assert_eq!(run().status(1).err(), "");
+    chmod("755");
+    ends(&job, run().status(0), "spool-unreadable", dir, &["spool/locked: can be read again"]);
+    assert_eq!(run().status(0).err(), "");
 }
 
 #[test]
