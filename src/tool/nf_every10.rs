@@ -35,6 +35,7 @@ mod ledger;
 mod metrics;
 mod names;
 mod out_dir;
+#[expect(clippy::disallowed_methods, reason = "a line a minute tells of the progress")]
 mod progress;
 mod retain;
 mod slots;

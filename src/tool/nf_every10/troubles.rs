@@ -135,7 +135,7 @@ fn suggested(net: IpNet) -> Option<String> {
     let prefix = match net {
         IpNet::V4(net) => {
             let zeros = net.addr().to_bits().trailing_zeros() / 8 * 8;
-            32u32.checked_sub(zeros.max(8).min(32)).filter(|_| (8..32).contains(&zeros))?
+            32u32.checked_sub(zeros).filter(|_| (8..32).contains(&zeros))?
         }
         IpNet::V6(net) => {
             let zeros = net.addr().to_bits().trailing_zeros() / 16 * 16;

@@ -120,7 +120,7 @@ impl Job<'_> {
 
     /// Tells if the analysis is slower than the data.
     pub(super) fn tell_slow(&mut self, io: &mut Io) {
-        let took = self.began.elapsed();
+        let took = self.took();
         self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (slots, seconds) = (self.counts.slots, u64::from(self.slot_seconds()));
         if slots == 0 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::analyse::{self, Analysed, Analyser, Failure};
 use super::args::Args;
@@ -87,7 +87,7 @@ pub(super) struct Job<'a> {
     pub(super) attempts: Attempts,
     pub(super) counts: RunCounts,
     pub(super) keep: Option<Keep>,
-    pub(super) began: Instant,
+    began: Instant,
     /// Messages of this run that come once: a detector that judges without its state, the clock.
     pub(super) told: BTreeSet<&'static str>,
     /// Files that failed in this run.
@@ -604,8 +604,14 @@ impl<'a> Job<'a> {
         self.health.flush()
     }
 
+    /// Returns the time that the run has taken so far.
+    #[expect(clippy::disallowed_methods, reason = "the time that a run takes is told")]
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     fn write_metrics(&mut self) -> io::Result<()> {
-        let took = self.began.elapsed();
+        let took = self.took();
         self.counts.millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let now = self.setup.clock.now();
         metrics::write(now, &self.counts, &self.facts, &self.health, &self.setup.out)
