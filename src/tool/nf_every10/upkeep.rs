@@ -39,11 +39,8 @@ impl Job<'_> {
     /// while they wait nobody looks at them.
     pub(super) fn ask_clock(&mut self, look: &Look, limit: Timestamp, io: &mut Io) {
         if look.later <= AHEAD {
-            self.health.end_untold(
-                "clock",
-                "-",
-                "no more than three slots are set aside as future",
-            );
+            let ends = "no more than three slots are set aside as future";
+            self.health.end("clock", "-", ends, io);
             return;
         }
         self.has_failed = true;
@@ -55,10 +52,7 @@ impl Job<'_> {
             now.rfc3339(),
             shown(&self.setup.out.path("set-aside"))
         );
-        if self.told.insert("clock") {
-            io.report.error(&text);
-        }
-        self.health.begin_untold("clock", "-", &text);
+        self.health.begin("clock", "-", &text, io);
     }
 
     /// Removes results that are too old.

@@ -88,7 +88,7 @@ pub(super) struct Job<'a> {
     pub(super) counts: RunCounts,
     pub(super) keep: Option<Keep>,
     began: Instant,
-    /// Messages of this run that come once: a detector that judges without its state, the clock.
+    /// Detectors of which this run has told that they judge without their state.
     pub(super) told: BTreeSet<&'static str>,
     /// Files that failed in this run.
     named: usize,
