@@ -47,7 +47,8 @@ pub(super) fn write(look: &Look, out: &OutDir, io: &mut Io) -> std::io::Result<u
     if lines.is_empty() {
         out_dir::remove(&path)?;
     } else {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let mut text = lines.iter().copied().collect::<Vec<_>>().join("\n");
+        text.push('\n');
         out.update(NAME, text.as_bytes())?;
     }
     Ok(lines.len())

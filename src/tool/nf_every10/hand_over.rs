@@ -60,8 +60,7 @@ pub(super) fn run(
         Err(error) => error.to_string(),
     };
     if skipped > 0 {
-        let kept: String = names.iter().map(|name| format!("{name}\n")).collect();
-        out.replace(NAME, kept.as_bytes())?;
+        out.replace(NAME, (names.join("\n") + "\n").as_bytes())?;
     }
     let program = Path::new(program).display();
     Ok(Some(format!("--then {program}: {reason}; it gets the same files again in the next run")))

@@ -78,7 +78,10 @@ impl Look {
         let mut dirs = vec![PathBuf::new()];
         while let Some(dir) = dirs.pop() {
             if let Err(error) = look.directory(spool, &dir, limit, &mut dirs, &mut later) {
-                look.errors.insert(shown(&spool.join(dir)), error.to_string());
+                // Joined with nothing, a path would end in a slash.
+                let dir =
+                    if dir.as_os_str().is_empty() { spool.to_owned() } else { spool.join(dir) };
+                look.errors.insert(shown(&dir), error.to_string());
             }
         }
         look.later = later.len();
