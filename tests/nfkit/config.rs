@@ -132,7 +132,7 @@ fn each_fault_has_its_line_and_many_are_counted() {
     ] {
         assert!(ran.err.contains(part), "{part}{ran}");
     }
-    let text: String = (0..9).map(|n| format!("[t{n}]\n")).collect();
+    let text = (0..9).map(|n| format!("[t{n}]\n")).collect::<Vec<_>>().concat();
     let ran = configured(tool("nfscan"), &scene, &text).run().status(0).says_lines(6);
     ran.says("[t0]: unknown table")
         .says("4 more faults in other tables of the configuration, 9 in all");
@@ -383,11 +383,12 @@ fn the_example_is_accepted_as_it_is_and_with_every_line_uncommented() {
     // Its two ways to run a command exclude each other.
     let error = parse_as::<nfcap::Args>([""; 0], &config).unwrap_err().to_string();
     assert!(error.contains("[collect] exec_shell: cannot be together with exec"), "{error}");
-    let one: String = whole
+    let one = whole
         .lines()
         .filter(|line| !line.starts_with("exec ="))
         .map(|line| format!("{line}\n"))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let (config, _) = Config::parse(path, &one, TABLES).unwrap();
     accepts::<nfcap::Args>(&config, &[]);
 }
