@@ -220,6 +220,7 @@ impl<'a> Job<'a> {
             progress.set_left(pending.all);
             for slot in &pending.slots {
                 let go_on = self.slot(slot, limit, io)?;
+                trying::end(out)?;
                 if !go_on {
                     let out = shown(out.root());
                     let digits = &slot.name.digits;
@@ -426,7 +427,6 @@ impl<'a> Job<'a> {
         if self.append(slot, verdicts).is_err() {
             return Ok(false);
         }
-        trying::end(&setup.out)?;
         self.counts.slots += 1;
         self.counts.findings += findings;
         io.report.detail(format_args!("slot {}: findings: {findings}", slot.name.digits));
@@ -451,6 +451,8 @@ impl<'a> Job<'a> {
         self.health.begin_untold("out-full", "-", text);
         // As far as the disk still takes it.
         _ = self.setup.out.clear_scratch();
+        // A full disk is no fault of the slot's.
+        _ = trying::end(&self.setup.out);
         self.sweep(self.limit(), io);
         _ = self.health.flush();
         _ = self.write_metrics();
