@@ -109,13 +109,14 @@ pub struct Pass {
 /// Removes the files that the rules name, as far as `guard` allows. See [`retain`].
 pub fn pass(spool: &Path, rules: &RetentionRules, guard: &mut Guard, now: Clocks) -> Pass {
     // A spool that does not exist has no files either.
-    if let Ok(data) = fs::metadata(spool) {
-        guard.place(DirectoryId { device: data.dev(), inode: data.ino() });
+    let judged = directory_id(spool);
+    if let Some(id) = judged {
+        guard.place(id);
     }
     let clock_set = guard.clock(now).filter(|_| rules.keep.is_some());
     let allowed = guard.rules(rules);
     if guard.is_settled() {
-        let done = retain(spool, &allowed, now.wall, false);
+        let done = retain_in(spool, judged, &allowed, now.wall, usize::MAX);
         return Pass { done, clock_set, too_many: None };
     }
     let plan = retain(spool, &allowed, now.wall, true);
@@ -124,9 +125,15 @@ pub fn pass(spool: &Path, rules: &RetentionRules, guard: &mut Guard, now: Clocks
     let done = match too_many {
         Some(_) => Retained { removed: Vec::new(), ..plan },
         // No more files than were judged, even if the disk has filled since.
-        None => retain_at_most(spool, &allowed, now.wall, plan.removed.len()),
+        None => retain_in(spool, judged, &allowed, now.wall, plan.removed.len()),
     };
     Pass { done, clock_set, too_many }
+}
+
+/// Returns which directory a path leads to now, `None` if there is none.
+fn directory_id(path: &Path) -> Option<DirectoryId> {
+    let data = fs::metadata(path).ok()?;
+    Some(DirectoryId { device: data.dev(), inode: data.ino() })
 }
 
 /// Removes files from a spool until the rules hold, oldest first: by slot, number and name. A dry run
@@ -147,15 +154,27 @@ pub fn pass(spool: &Path, rules: &RetentionRules, guard: &mut Guard, now: Clocks
 /// Some file systems give space back late, and asking them again would remove file after file.
 pub fn retain(spool: &Path, rules: &RetentionRules, now: Timestamp, dry_run: bool) -> Retained {
     if dry_run {
-        return retain_on(spool, rules, now, usize::MAX, space, |_| Ok(()));
+        return retain_on(spool, rules, now, usize::MAX, space, || true, |_| Ok(()));
     }
-    retain_at_most(spool, rules, now, usize::MAX)
+    retain_in(spool, directory_id(spool), rules, now, usize::MAX)
 }
 
-/// Removes files as [`retain`] does, but at most `most`.
-fn retain_at_most(spool: &Path, rules: &RetentionRules, now: Timestamp, most: usize) -> Retained {
-    let mut done = retain_on(spool, rules, now, most, space, |path| fs::remove_file(path));
-    Dirs::find(spool, &mut Retained::default()).tidy(now, &mut done.errors);
+/// Removes files as [`retain`] does, but at most `most`, and only as long as `spool` leads to the
+/// directory `judged`. A disk that is mounted over it in the middle of a pass was not judged.
+fn retain_in(
+    spool: &Path,
+    judged: Option<DirectoryId>,
+    rules: &RetentionRules,
+    now: Timestamp,
+    most: usize,
+) -> Retained {
+    let is_judged = || directory_id(spool) == judged;
+    let remove = |path: &Path| fs::remove_file(path);
+    let mut done = retain_on(spool, rules, now, most, space, is_judged, remove);
+    let dirs = Dirs::find(spool, &mut Retained::default());
+    if is_judged() {
+        dirs.tidy(now, &mut done.errors);
+    }
     done
 }
 
@@ -174,14 +193,15 @@ struct Space {
     total: u64,
 }
 
-/// Removes files as [`retain_at_most`] does, with `space` for the state of the disk and `remove` to
-/// remove a file.
+/// Removes files as [`retain_in`] does, with `space` for the state of the disk, `is_judged` to tell
+/// whether the spool is still the judged directory, and `remove` to remove a file.
 fn retain_on(
     spool: &Path,
     rules: &RetentionRules,
     now: Timestamp,
     most: usize,
     space: impl Fn(&Path) -> io::Result<Space>,
+    is_judged: impl Fn() -> bool,
     remove: impl Fn(&Path) -> io::Result<()>,
 ) -> Retained {
     let mut done = Retained::default();
@@ -232,6 +252,9 @@ fn retain_on(
                 }
                 FileKind::Finished | FileKind::Bad => continue,
             };
+            if !is_judged() {
+                break 'all;
+            }
             let SpoolFile { path, bytes, frees, name, .. } = file;
             match remove(&path) {
                 Ok(()) => done.removed.push(Removed { path, slot: name.start, bytes, why }),

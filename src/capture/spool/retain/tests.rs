@@ -56,9 +56,10 @@ impl Spool {
         let (path, now) = (self.0.path(), time(now));
         let space = |_: &Path| Ok(Space { free, total: pages(1000) });
         let before = self.all();
-        let dry = retain_on(path, &rules, now, usize::MAX, space, |_| Ok(()));
+        let dry = retain_on(path, &rules, now, usize::MAX, space, || true, |_| Ok(()));
         assert_eq!(self.all(), before);
-        let done = retain_on(path, &rules, now, usize::MAX, space, |path| fs::remove_file(path));
+        let remove = |path: &Path| fs::remove_file(path);
+        let done = retain_on(path, &rules, now, usize::MAX, space, || true, remove);
         assert_eq!(dry.removed, done.removed);
         assert_eq!((dry.kept_files, dry.kept_bytes), (done.kept_files, done.kept_bytes));
         // Without a rule, only empty directories are removed.
@@ -259,7 +260,10 @@ fn files_are_removed_until_the_disk_has_space() {
     assert!(spool.retain(min(Free::Tenths(1000)), now, 0).removed.is_empty());
 
     let failing = |_: &Path| Err(io::Error::other("no figures"));
-    let done = retain_on(spool.0.path(), &min(half), time(now), usize::MAX, failing, |_| Ok(()));
+    let rules = min(half);
+    let remove = |_: &Path| Ok(());
+    let path = spool.0.path();
+    let done = retain_on(path, &rules, time(now), usize::MAX, failing, || true, remove);
     assert_eq!((done.removed.len(), done.errors.len()), (0, 1));
 }
 
@@ -283,13 +287,41 @@ fn files_that_cannot_be_removed_are_skipped() {
     };
     let rules = RetentionRules { max_size: Some(pages(6)), ..RetentionRules::default() };
     let now = time("2001-07-05T01:00:00Z");
-    let done = retain_on(spool.0.path(), &rules, now, usize::MAX, space, remove);
+    let done = retain_on(spool.0.path(), &rules, now, usize::MAX, space, || true, remove);
     let errors: Vec<_> = done.errors.iter().map(|error| &error.path).collect();
     assert_eq!(errors, [&stuck]);
     // The next files are removed instead, and those that others removed count too.
     let removed: Vec<_> = done.removed.iter().map(|removed| removed.path.file_name()).collect();
     assert_eq!(removed, [Some("nfcap.200107030000.pcapng".as_ref())]);
     assert_eq!((done.kept_files, done.kept_bytes), (3, pages(6)));
+}
+
+#[test]
+fn a_directory_that_takes_the_spools_place_in_a_pass_loses_nothing() {
+    let name = "2001/07/01/nfcap.200107010000.pcapng";
+    let (old, new, link) = (Spool::new(), Spool::new(), Spool::new());
+    let left = [old.put(name, 1), new.put(name, 1)];
+    let path = link.0.path().join("spool");
+    symlink(old.0.path(), &path).unwrap();
+    let judged = directory_id(&path);
+    let (keep, min_free) = (Some(Duration::from_secs(60)), Some(Free::Bytes(0)));
+    let rules = RetentionRules { keep, min_free, ..RetentionRules::default() };
+    // The disk's state is asked for after the files are listed.
+    let mount = |_: &Path| {
+        fs::remove_file(&path)?;
+        symlink(new.0.path(), &path)?;
+        Ok(Space { free: pages(1000), total: pages(1000) })
+    };
+    let now = time("2001-08-01T00:00:00Z");
+    let is_judged = || directory_id(&path) == judged;
+    let remove = |path: &Path| fs::remove_file(path);
+    let done = retain_on(&path, &rules, now, usize::MAX, mount, is_judged, remove);
+    assert_eq!((done.removed.len(), done.errors.len()), (0, 0));
+    assert!(left.iter().all(|file| file.exists()));
+    // The same for a directory that was mounted before the files were listed.
+    assert!(retain_in(&path, judged, &rules, now, usize::MAX).removed.is_empty());
+    assert!(left.iter().all(|file| file.exists()));
+    assert_eq!(retain_in(&path, directory_id(&path), &rules, now, usize::MAX).removed.len(), 1);
 }
 
 #[test]
