@@ -4,6 +4,7 @@
 //! and JSON ([`Writer`], [`Reader`]) and the order in which the findings of a window are printed. It does
 //! not know how a host was found or what will be done about it.
 
+mod condition;
 mod read;
 mod record;
 mod renamed;
@@ -12,6 +13,7 @@ mod why;
 pub mod words;
 mod write;
 
+pub use condition::Condition;
 pub use read::{Item, MAX_JSON, Reader};
 pub use record::{
     COLUMNS, DETECTORS, Finding, Host, Kind, MAX_LINE, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role,
@@ -20,7 +22,7 @@ pub use record::{
 pub use renamed::{current_class, current_metric};
 pub use row::Error;
 pub use why::masked_why;
-pub use write::{Form, Writer};
+pub use write::{Form, Writer, line};
 
 #[cfg(test)]
 pub(crate) mod tests;
