@@ -160,8 +160,9 @@ pub fn notice(
     };
     let state = if is_news(incident, facts) { sent } else { NoticeState::Superseded };
     // One that comes too late is noted once for each window with findings.
-    let is_noted = latest
-        .is_some_and(|latest| latest.state == NoticeState::Superseded && latest.last >= body.last);
+    let is_noted = latest.is_some_and(|latest| {
+        latest.state == NoticeState::Superseded && latest.last >= body.last
+    });
     if state == NoticeState::Superseded && (is_noted || before.is_some()) {
         return None;
     }
@@ -289,8 +290,7 @@ pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) ->
             next("quiet", None, format!("after {left} more clean windows"))
         }
         State::Open if rule.act == Act::None || incident.is_ignored(facts.now) => {
-            let why =
-                if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
+            let why = if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
             next("nothing", None, why.to_owned())
         }
         State::Open => {

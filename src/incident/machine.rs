@@ -41,8 +41,9 @@ impl Verdict {
         let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
         let kind = *[Kind::Scan, Kind::Flood, Kind::Port].get(nth)?;
         let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
-        let is_whole =
-            end.state == Some(WindowState::Ok) && end.silent.unwrap_or(0) == 0 && !is_filtered;
+        let is_whole = end.state == Some(WindowState::Ok)
+            && end.silent.unwrap_or(0) == 0
+            && !is_filtered;
         Some((kind, Verdict { is_whole, is_open: end.open == Some(true) }))
     }
 
@@ -305,7 +306,12 @@ impl<'a> Machine<'a> {
     }
 
     /// Counts a window that proves something for those subjects that it has no finding about.
-    fn clean(&mut self, window: Window, whole: &BTreeSet<Kind>, found: &BTreeSet<(Subject, Kind)>) {
+    fn clean(
+        &mut self,
+        window: Window,
+        whole: &BTreeSet<Kind>,
+        found: &BTreeSet<(Subject, Kind)>,
+    ) {
         let mut gone = Vec::new();
         for (subject, incident) in &mut self.incidents {
             match incident.body.state {
@@ -474,9 +480,9 @@ fn settled(incident: &Incident, rule: &Rule) -> Option<(State, String)> {
 
 /// Counts a window behind the deadline in which the attack went on, if it was seen whole.
 fn count_after_deadline(incident: &mut Incident, judged: &JudgedWindow, findings: &[&Finding]) {
-    let is_whole = findings
-        .iter()
-        .any(|finding| judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole));
+    let is_whole = findings.iter().any(|finding| {
+        judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole)
+    });
     if let Some(deadline) = &mut incident.body.deadline {
         if is_whole && judged.window.start() >= deadline.due {
             deadline.seen_after += 1;
