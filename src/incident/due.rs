@@ -49,13 +49,13 @@ impl Step {
 /// The state of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeState {
-    /// Shadow mode would have sent it. It is never sent.
+    /// A notice that shadow mode would have sent. It is never sent.
     WouldSend,
-    /// It waits to be sent.
+    /// A notice that waits to be sent.
     Wanted,
-    /// It was accepted by a mail server.
+    /// A notice that a mail server accepted.
     Accepted,
-    /// It came too late to be of use, so it is not sent.
+    /// A notice that came too late to be of use, so it is not sent.
     Superseded,
 }
 

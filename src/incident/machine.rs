@@ -301,7 +301,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Counts a window that proves something for those subjects that it has no finding about.
+    /// Adds a window that proves something to the clean windows of those subjects that it has no finding about.
     fn clean(&mut self, window: Window, whole: &BTreeSet<Kind>, found: &BTreeSet<(Subject, Kind)>) {
         let mut gone = Vec::new();
         for (subject, incident) in &mut self.incidents {
@@ -461,7 +461,7 @@ fn settled(incident: &Incident, rule: &Rule) -> Option<(State, String)> {
     }
 }
 
-/// Counts a window behind the deadline in which the attack went on, if it was seen whole.
+/// Adds a window behind the deadline in which the attack went on, if it was seen whole.
 fn count_after_deadline(incident: &mut Incident, judged: &JudgedWindow, findings: &[&Finding]) {
     let is_whole = findings
         .iter()

@@ -226,7 +226,7 @@ pub enum State {
 /// The reason why an incident is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CloseReason {
-    /// It was quiet long enough.
+    /// The incident was quiet long enough.
     Quiet,
     /// The owner claimed it, and it is quiet.
     Claimed,

@@ -5,7 +5,8 @@ use jiff::tz::TimeZone;
 
 use crate::cli::config::{Form, Key, Table};
 use crate::cli::{Config, Usage};
-use crate::incident::{Address, mail};
+use crate::contacts::Address;
+use crate::notice::mail;
 
 /// The table `[site]`.
 pub const SITE: Table = Table {

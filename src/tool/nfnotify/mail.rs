@@ -11,9 +11,9 @@ use clap::ValueHint;
 
 use super::files::Files;
 use crate::cli::{Io, Status, Usage, read_whole};
-use crate::finding::Item;
-use crate::incident::mail::{self, Outbox, Routing, Sender};
-use crate::incident::{Address, Contacts, FindingSet, LIMIT};
+use crate::contacts::{Address, Contacts};
+use crate::finding::{FindingSet, Item, SET_LIMIT};
+use crate::notice::mail::{self, Outbox, Routing, Sender};
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::{clock, parse_time, report_times};
 
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if findings.left_out() {
         failed = true;
         io.report.error(format_args!(
-            "more than {LIMIT} findings; those with the fewest flows are left out"
+            "more than {SET_LIMIT} findings; those with the fewest flows are left out"
         ));
     }
     let routing =
