@@ -21,6 +21,7 @@ pub const SITE: Table = Table {
         Key::networks("never", "Networks that are never blocked"),
         TIMEZONE,
     ],
+    ..Table::PLAIN
 };
 
 const TIMEZONE: Key =
