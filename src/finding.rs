@@ -1,13 +1,14 @@
 //! A finding: one host that stood out in one window, in the form that all three detectors share.
 //!
 //! nfkit-finding(5) is the contract. This module holds the record ([`Finding`]), its one-line forms in text
-//! and JSON ([`Writer`], [`Reader`]) and the order in which the findings of a window are printed. It does
-//! not know how a host was found or what will be done about it.
+//! and JSON ([`Writer`], [`Reader`]), the order in which the findings of a window are printed, and a set that
+//! holds each finding once ([`FindingSet`]). It does not know how a host was found or what will be done about it.
 
 mod read;
 mod record;
 mod renamed;
 mod row;
+mod set;
 mod why;
 pub mod words;
 mod write;
@@ -19,6 +20,7 @@ pub use record::{
 };
 pub use renamed::{current_class, current_metric};
 pub use row::Error;
+pub use set::{FindingSet, SET_LIMIT};
 pub use why::masked_why;
 pub use write::{Form, Writer};
 

@@ -23,7 +23,9 @@
 //!   [`finding`]s.
 //! * [`total`] adds up flows, packets and bytes by a column of a flow line, and ranks the sums.
 //! * [`filter`] compiles the expressions of `nfgrep` and applies them to flows.
-//! * [`incident`] finds who is responsible for a host, and turns findings into mails and block commands.
+//! * [`contacts`] knows who is responsible for a network.
+//! * [`notice`] turns findings into mails to those who are responsible, and [`block`] into commands that
+//!   block hosts.
 //! * [`page`] shows findings, and the windows that were judged, as one static web page.
 //! * [`scenario`] plays hosts, traffic and attacks for `nfgen`, and knows the truth about them.
 //! * [`cli`] holds what all commands have in common: streams, exit status, messages, shared options.
@@ -35,15 +37,17 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod block;
 pub mod capture;
 pub mod cli;
+pub mod contacts;
 pub mod conversation;
 pub mod detect;
 pub mod filter;
 pub mod finding;
 pub mod flow;
-pub mod incident;
 pub mod line;
+pub mod notice;
 pub mod packet;
 pub mod page;
 pub mod scenario;

@@ -206,6 +206,14 @@ fn address_text(address: IpAddr, mask: bool) -> String {
 }
 
 impl Host {
+    /// Returns the network: of an address, the one that holds it alone.
+    pub fn net(self) -> IpNet {
+        match self {
+            Host::Address(address) => address.into(),
+            Host::Prefix(net) => net,
+        }
+    }
+
     /// Returns the text form. Masked, an address hides its host part, and a prefix keeps no more bits than
     /// a masked address does.
     pub fn text(self, mask: bool) -> String {

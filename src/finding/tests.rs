@@ -1,4 +1,4 @@
-//! The text forms of values, and a strategy for findings.
+//! The text forms of values, and findings for the tests of other modules.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -40,6 +40,31 @@ fn host() -> impl Strategy<Value = Host> {
         (any::<[u8; 16]>(), 0u8..=128)
             .prop_map(|(a, n)| Host::Prefix(IpNet::new(a.into(), n).unwrap().trunc())),
     ]
+}
+
+/// Returns a finding about an inside host in a window of ten minutes.
+pub(crate) fn finding(host: [u8; 4], kind: Kind, role: Role) -> Finding {
+    let window = Window::new(998_068_800, 600);
+    Finding {
+        window,
+        kind,
+        class: "dos".to_owned(),
+        host: Host::Address(host.into()),
+        role,
+        side: Some(Side::Inside),
+        proto: Some(6),
+        port: Some(80),
+        peers: 1,
+        peer: Vec::new(),
+        more: 0,
+        flows: 2000,
+        packets: 6000,
+        octets: 288_000,
+        rate: Rate::of(2000, window),
+        marks: Vec::new(),
+        why: "flows=2000>1000".to_owned(),
+        sample: Vec::new(),
+    }
 }
 
 /// Returns a strategy for any finding that a detector could print.

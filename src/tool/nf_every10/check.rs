@@ -19,8 +19,7 @@ use super::out_dir::{self, OutDir};
 use super::troubles::CLOCK;
 use crate::cli::config::Setting;
 use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
-use crate::finding::Host;
-use crate::incident::Contacts;
+use crate::contacts::Contacts;
 use crate::time::Timestamp;
 use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::nfcap::{self, COLLECT};
@@ -273,7 +272,7 @@ fn contacts(path: &Path, inside: &[IpNet], points: &mut Points<'_>) -> anyhow::R
 
 /// Returns the first part of a network that no contact covers, as large as it is.
 fn uncovered(contacts: &Contacts, net: IpNet) -> Option<IpNet> {
-    if contacts.of(Host::Prefix(net)).is_some() {
+    if contacts.of(net).is_some() {
         return None;
     }
     if !contacts.has_part_of(net) {

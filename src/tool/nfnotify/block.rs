@@ -6,13 +6,13 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::files::Files;
-use crate::cli::{self, Io, Nets, Status, Usage};
-use crate::finding::Item;
-use crate::finding::words::{length, of};
-use crate::incident::block::{
+use crate::block::{
     BlockPlan, Commands, Device, MAX_BLOCKED, MAX_FORGED, MAX_REFUSED, MAX_UNBLOCKED, Policy,
     Selection,
 };
+use crate::cli::{self, Io, Nets, Status, Usage};
+use crate::finding::Item;
+use crate::finding::words::{length, of};
 use crate::time::{Latest, Timestamp};
 use crate::tool::findings::{clock, gap, report_times};
 

@@ -11,9 +11,9 @@ use clap::ValueHint;
 
 use super::files::Files;
 use crate::cli::{Io, Status, Usage, read_whole};
-use crate::finding::Item;
-use crate::incident::mail::{self, Outbox, Routing, Sender};
-use crate::incident::{Address, Contacts, FindingSet, LIMIT};
+use crate::contacts::{Address, Contacts};
+use crate::finding::{FindingSet, Item, SET_LIMIT};
+use crate::notice::mail::{self, Outbox, Routing, Sender};
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::{clock, parse_time, report_times};
 
@@ -28,7 +28,8 @@ const OUTPUT_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Read the persons responsible for networks from this file: CSV lines network,mail,name
+    /// Read the persons responsible for networks from this file: CSV lines
+    /// network,mail,name[,kind[,lang]]
     #[arg(long, value_name = "FILE", env = "NFKIT_CONTACTS", value_hint = ValueHint::FilePath)]
     contacts: Option<PathBuf>,
     /// Tell this address of hosts without a contact, outside hosts and silent exporters; it gets replies
@@ -94,7 +95,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if findings.left_out() {
         failed = true;
         io.report.error(format_args!(
-            "more than {LIMIT} findings; those with the fewest flows are left out"
+            "more than {SET_LIMIT} findings; those with the fewest flows are left out"
         ));
     }
     let routing =

@@ -1,8 +1,7 @@
 //! Tests of the recipients of findings, and that no finding gets into a header.
 
 use super::*;
-use crate::finding::tests::any_finding;
-use crate::incident::finding_set::tests::finding;
+use crate::finding::tests::{any_finding, finding};
 use crate::time::{End, WindowState};
 use proptest::prelude::*;
 

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::super::words;
 use super::{BlockPlan, Reason};
+use crate::finding::words;
 use crate::time::Window;
 
 /// The dialect of a device.

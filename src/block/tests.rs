@@ -1,8 +1,8 @@
 //! Tests of which hosts are blocked, and which are protected by what.
 
-use super::super::finding_set::tests::finding;
 use super::*;
 use crate::finding::Peer;
+use crate::finding::tests::finding;
 
 pub(super) fn nets(list: &[&str]) -> Vec<IpNet> {
     list.iter().map(|net| net.parse().unwrap()).collect()

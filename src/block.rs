@@ -3,6 +3,7 @@
 //! This module alone decides which hosts are blocked: single machines of our own that sent the flagged
 //! traffic themselves, in networks that the user allowed to be blocked, and whose address no finding calls
 //! forged. [`Commands`] prints the decision in the dialect of a device.
+#![deny(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -325,10 +326,7 @@ impl Selection {
         self.forged.retain(|_, (end, _)| *end > since);
         let networks_of = |which: Refusal| {
             let hosts = self.forged.iter().filter(|(_, (_, why))| *why == which);
-            networks(hosts.map(|(host, _)| match *host {
-                Host::Address(address) => address.into(),
-                Host::Prefix(net) => net,
-            }))
+            networks(hosts.map(|(host, _)| host.net()))
         };
         let forged = [Refusal::Forged, Refusal::NamedAsForged].map(|why| (why, networks_of(why)));
         let mut plan = BlockPlan {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Finding, Host, Kind, Role, Side};
+use super::{Finding, Host, Kind, Role, Side};
 use crate::time::{End, Window, WindowState};
 
 /// The most findings that are kept, and the most windows without data. An attacker who forges exports can
 /// cause any number of findings, which would fill the memory, and nobody reads more than these.
-pub const LIMIT: usize = 10_000;
+pub const SET_LIMIT: usize = 10_000;
 
 /// The identity of a finding, nfkit-finding(5): of two rows with one identity, one is an update of the
 /// other. The fields are compared in this order.
@@ -32,7 +32,7 @@ impl Identity {
 /// The findings and the windows without data of one run, read in any order and any number of times.
 ///
 /// If rows are equal in window, kind, class, host, role, protocol and port, the one with the most flows is
-/// kept. If there are more than [`LIMIT`], findings about inside hosts are kept before others, and those
+/// kept. If there are more than [`SET_LIMIT`], findings about inside hosts are kept before others, and those
 /// with many flows before those with few.
 #[derive(Clone, Debug, Default)]
 pub struct FindingSet {
@@ -58,7 +58,7 @@ impl FindingSet {
                 self.rows.insert(identity, finding);
             }
         }
-        if self.rows.len() >= 2 * LIMIT {
+        if self.rows.len() >= 2 * SET_LIMIT {
             self.shorten();
         }
     }
@@ -67,17 +67,17 @@ impl FindingSet {
     pub fn end(&mut self, end: &End) {
         if end.state == Some(WindowState::NoData) {
             self.silent.insert(end.window);
-            if self.silent.len() > LIMIT {
+            if self.silent.len() > SET_LIMIT {
                 self.left_out = true;
                 self.silent.pop_first();
             }
         }
     }
 
-    /// Drops the rows beyond [`LIMIT`]. A row that was dropped would be dropped after any further input too,
-    /// so the result does not depend on the order of the input.
+    /// Drops the rows beyond [`SET_LIMIT`]. A row that was dropped would be dropped after any further input
+    /// too, so the result does not depend on the order of the input.
     fn shorten(&mut self) {
-        if self.rows.len() > LIMIT {
+        if self.rows.len() > SET_LIMIT {
             self.left_out = true;
             let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_iter().collect();
             rows.sort_by(|(a, one), (b, other)| {
@@ -88,7 +88,7 @@ impl FindingSet {
                     .then(other_flows.cmp(&flows))
                     .then_with(|| a.cmp(b))
             });
-            rows.truncate(LIMIT);
+            rows.truncate(SET_LIMIT);
             self.rows = rows.into_iter().collect();
         }
     }
@@ -124,34 +124,9 @@ fn weight(finding: &Finding) -> impl Ord + use<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::finding::Rate;
-
-    /// Returns a finding about an inside host in a window of ten minutes.
-    pub(in crate::incident) fn finding(host: [u8; 4], kind: Kind, role: Role) -> Finding {
-        let window = Window::new(998_068_800, 600);
-        Finding {
-            window,
-            kind,
-            class: "dos".to_owned(),
-            host: Host::Address(host.into()),
-            role,
-            side: Some(Side::Inside),
-            proto: Some(6),
-            port: Some(80),
-            peers: 1,
-            peer: Vec::new(),
-            more: 0,
-            flows: 2000,
-            packets: 6000,
-            octets: 288_000,
-            rate: Rate::of(2000, window),
-            marks: Vec::new(),
-            why: "flows=2000>1000".to_owned(),
-            sample: Vec::new(),
-        }
-    }
+    use crate::finding::tests::finding;
 
     #[test]
     fn the_larger_of_two_updates_is_kept_in_either_order() {
@@ -189,7 +164,7 @@ pub(super) mod tests {
             flows: u64::from(n),
             ..finding([0; 4], Kind::Scan, Role::Source)
         };
-        let count = 2 * LIMIT as u32 + 7;
+        let count = 2 * SET_LIMIT as u32 + 7;
         let mut orders: [Vec<_>; 2] = std::array::from_fn(|_| {
             (0..count).map(|n| row(n, if n == 3 { Side::Inside } else { Side::Outside })).collect()
         });
@@ -197,11 +172,11 @@ pub(super) mod tests {
         for rows in orders {
             let mut set = FindingSet::new();
             rows.into_iter().for_each(|row| set.finding(row));
-            assert!(set.rows.len() < 2 * LIMIT);
+            assert!(set.rows.len() < 2 * SET_LIMIT);
             let flows: Vec<_> = set.findings().iter().map(|finding| finding.flows).collect();
             assert_eq!(
-                (flows.len(), flows[0], flows[LIMIT - 2], flows[LIMIT - 1]),
-                (LIMIT, u64::from(count) - 1, u64::from(count) - LIMIT as u64 + 1, 3)
+                (flows.len(), flows[0], flows[SET_LIMIT - 2], flows[SET_LIMIT - 1]),
+                (SET_LIMIT, u64::from(count) - 1, u64::from(count) - SET_LIMIT as u64 + 1, 3)
             );
             assert!(set.left_out());
         }

@@ -14,10 +14,9 @@ use lettre::message::header::{
 };
 use lettre::message::{Body, Mailbox, Message};
 
-use super::contacts::is_visible;
 use super::words::{self, Situation, line, wrap};
-use super::{Address, Contacts, FindingSet};
-use crate::finding::{Finding, Host, Kind, Role, Side};
+use crate::contacts::{Address, Contacts, Responsible, is_visible};
+use crate::finding::{Finding, FindingSet, Host, Kind, Role, Side};
 use crate::time::{Timestamp, Window};
 
 #[cfg(test)]
@@ -204,9 +203,9 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
         }
         outbox.sideless += u64::from(finding.side.is_none());
         let responsible =
-            routing.contacts.of(finding.host).filter(|_| finding.side != Some(Side::Outside));
+            routing.contacts.of(finding.host.net()).filter(|_| finding.side != Some(Side::Outside));
         match (responsible, routing.operator) {
-            (Some((net, contacts)), _) => {
+            (Some(Responsible { net, contacts, .. }), _) => {
                 for contact in contacts {
                     let mail = mail_to(&mut mails, &contact.mail);
                     if mail.name.is_empty() {

@@ -405,8 +405,8 @@ pub(super) fn line(out: &mut String, text: fmt::Arguments<'_>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::finding_set::tests::finding;
     use super::*;
+    use crate::finding::tests::finding;
     use proptest::prelude::*;
 
     #[test]
