@@ -4,6 +4,7 @@
 //! and JSON ([`Writer`], [`Reader`]), the order in which the findings of a window are printed, and a set that
 //! holds each finding once ([`FindingSet`]). It does not know how a host was found or what will be done about it.
 
+mod condition;
 mod read;
 mod record;
 mod renamed;
@@ -13,6 +14,7 @@ mod why;
 pub mod words;
 mod write;
 
+pub use condition::Condition;
 pub use read::{Item, MAX_JSON, Reader};
 pub use record::{
     COLUMNS, DETECTORS, Finding, Host, Kind, MAX_LINE, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role,
@@ -22,7 +24,7 @@ pub use renamed::{current_class, current_metric};
 pub use row::Error;
 pub use set::{FindingSet, SET_LIMIT};
 pub use why::masked_why;
-pub use write::{Form, Writer};
+pub use write::{Form, Writer, line};
 
 #[cfg(test)]
 pub(crate) mod tests;

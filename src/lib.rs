@@ -46,6 +46,7 @@ pub mod detect;
 pub mod filter;
 pub mod finding;
 pub mod flow;
+pub mod incident;
 pub mod line;
 pub mod notice;
 pub mod packet;

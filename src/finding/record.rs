@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::flow::{Flow, Masked};
 use crate::time::Window;
@@ -74,7 +75,8 @@ pub struct Finding {
 }
 
 /// A family of detection rules: one detector each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Probing of many hosts or ports, by nfscan.
     Scan,
@@ -94,7 +96,8 @@ pub enum Role {
 }
 
 /// The place of a host: in our networks or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// In one of our networks.
     Inside,
@@ -231,7 +234,7 @@ impl Host {
     }
 
     /// Parses an address, or a network with no bit set after its prefix.
-    pub(super) fn parse(text: &str) -> Option<Host> {
+    pub fn parse(text: &str) -> Option<Host> {
         if let Ok(address) = text.parse() {
             return Some(Host::Address(address));
         }

@@ -65,6 +65,11 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Returns a finding as a line of the text form, without its line ending.
+pub fn line(finding: &Finding) -> String {
+    text(finding, false)
+}
+
 /// Returns the text form without its line ending. If it is longer than [`MAX_LINE`], the last peers are
 /// left out first (`+N` still counts them), then the samples, and at last part of `why` and of the marks.
 pub(super) fn text(finding: &Finding, mask: bool) -> String {

@@ -38,6 +38,20 @@ impl Networks {
         }
     }
 
+    /// Returns true if all addresses of a network lie in the set.
+    pub fn contains_net(&self, net: IpNet) -> bool {
+        match net {
+            IpNet::V4(net) => {
+                let last: u32 = net.broadcast().into();
+                range_of(&self.v4, net.network().into()).is_some_and(|range| last <= range.1)
+            }
+            IpNet::V6(net) => {
+                let last: u128 = net.broadcast().into();
+                range_of(&self.v6, net.network().into()).is_some_and(|range| last <= range.1)
+            }
+        }
+    }
+
     /// Returns true if the set holds no address.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
@@ -58,9 +72,15 @@ fn join<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) 
 
 #[inline]
 fn lies_in<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
-    let after = ranges.partition_point(|&(first, _)| first <= address);
-    let range = after.checked_sub(1).and_then(|n| ranges.get(n));
-    range.is_some_and(|&(_, last)| address <= last)
+    range_of(ranges, address).is_some()
+}
+
+/// Returns the range that holds an address.
+#[inline]
+fn range_of<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> Option<(T, T)> {
+    let before = ranges.partition_point(|range| range.0 <= address);
+    let range = *ranges.get(before.checked_sub(1)?)?;
+    (address <= range.1).then_some(range)
 }
 
 #[cfg(test)]
@@ -92,6 +112,14 @@ mod tests {
             for address in nets.iter().flat_map(|net| [net.addr(), probe(net.addr()), net.broadcast()]) {
                 let expected = nets.iter().any(|net| net.contains(&address));
                 prop_assert_eq!(set.contains(address), expected, "{}", address);
+            }
+            for net in &nets {
+                prop_assert!(set.contains_net(*net));
+                let wide = net.supernet().unwrap_or(*net);
+                let halves = [wide.addr(), wide.broadcast()];
+                let expected = net.prefix_len() == 0 || halves.iter().all(|a| set.contains(*a))
+                    && wide.subnets(net.prefix_len()).unwrap().all(|half| set.contains_net(half));
+                prop_assert_eq!(set.contains_net(wide), expected, "{}", wide);
             }
         }
     }

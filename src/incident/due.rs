@@ -1,0 +1,330 @@
+//! The notices that are due: who is to be told of an incident now, and at which step.
+
+use crate::time::Window;
+
+use super::clauses::{self, Clause, FRESH, Facts, Mode};
+use super::machine::row;
+use super::model::{Changed, Deadline, Incident, JournalRow, State, Wish};
+use super::policy::{Act, Rule};
+
+/// Seconds that must pass before a notice about an incident that has grown.
+const BETWEEN: u64 = 3600;
+
+/// The growth of the peak that is told again.
+const GROWTH: f64 = 10.0;
+
+/// The steps at which somebody is told of an incident, the gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The first notice.
+    First,
+    /// The incident has a new matter, or ten times the peak.
+    Grown,
+    /// The incident goes on.
+    Reminder,
+    /// The notice that names the deadline; it may be the first one.
+    Deadline,
+}
+
+impl Step {
+    /// All steps.
+    pub const ALL: [Step; 4] = [Step::First, Step::Grown, Step::Reminder, Step::Deadline];
+
+    /// Returns the word of the step.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Step::First => "first",
+            Step::Grown => "grown",
+            Step::Reminder => "reminder",
+            Step::Deadline => "deadline",
+        }
+    }
+
+    /// Parses the word of the step.
+    pub fn parse(text: &str) -> Option<Step> {
+        Step::ALL.into_iter().find(|step| step.as_str() == text)
+    }
+}
+
+/// The state of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoticeState {
+    /// A notice that shadow mode would have sent. It is never sent.
+    WouldSend,
+    /// A notice that waits to be sent.
+    Wanted,
+    /// A notice that a mail server accepted.
+    Accepted,
+    /// A notice that came too late to be of use, so it is not sent.
+    Superseded,
+}
+
+impl NoticeState {
+    /// All states.
+    pub const ALL: [NoticeState; 4] = [
+        NoticeState::WouldSend,
+        NoticeState::Wanted,
+        NoticeState::Accepted,
+        NoticeState::Superseded,
+    ];
+
+    /// Returns the word of the state.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NoticeState::WouldSend => "would-send",
+            NoticeState::Wanted => "wanted",
+            NoticeState::Accepted => "accepted",
+            NoticeState::Superseded => "superseded",
+        }
+    }
+
+    /// Parses the word of the state.
+    pub fn parse(text: &str) -> Option<NoticeState> {
+        NoticeState::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Returns true if a recipient counts as told in this mode.
+    fn is_told(self, mode: Mode) -> bool {
+        match self {
+            NoticeState::WouldSend => mode == Mode::Shadow,
+            NoticeState::Wanted | NoticeState::Accepted => mode == Mode::Live,
+            NoticeState::Superseded => false,
+        }
+    }
+}
+
+/// A notice to one recipient about one incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The incident.
+    pub incident: u64,
+    /// The mail address.
+    pub recipient: String,
+    /// The step.
+    pub step: Step,
+    /// The state.
+    pub state: NoticeState,
+    /// The time of the run that made it, in Unix seconds.
+    pub at: u64,
+    /// Number of matters that the incident had then.
+    pub matters: u64,
+    /// The ratio of the peak then.
+    pub peak: f64,
+    /// Start of the newest window with a finding then.
+    pub last: u64,
+}
+
+/// Returns true if a notice of this incident is news: its newest finding ends less than two windows before
+/// the newest window, and that window ended less than an hour ago.
+fn is_news(incident: &Incident, facts: &Facts) -> bool {
+    facts.newest.is_some_and(|newest| {
+        let age = newest.end().saturating_sub(incident.body.last_end);
+        age < 2 * u64::from(newest.seconds()) && facts.now.saturating_sub(newest.end()) < FRESH
+    })
+}
+
+/// Returns true if a deadline can be announced: all clauses hold that do not change with time.
+fn can_isolate(incident: &Incident, rule: &Rule, facts: &Facts) -> bool {
+    rule.act == Act::Isolate
+        && clauses::standing(incident, rule, facts).iter().all(|clause| clause.is_met)
+}
+
+/// Returns the notice to one recipient that is due now, if one is. `told` holds all earlier notices about
+/// the incident, in order.
+pub fn notice(
+    incident: &Incident,
+    recipient: &str,
+    told: &[Notice],
+    rule: &Rule,
+    facts: &Facts,
+) -> Option<Notice> {
+    let body = &incident.body;
+    if body.state != State::Open || rule.act == Act::None || incident.is_ignored(facts.now) {
+        return None;
+    }
+    let mut of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
+    let latest = of_recipient.clone().next();
+    let before = of_recipient.find(|notice| notice.state.is_told(facts.mode));
+    let announces = body.deadline.is_none() && can_isolate(incident, rule, facts);
+    let step = match before {
+        None if announces => Step::Deadline,
+        None => Step::First,
+        Some(_) if announces => Step::Deadline,
+        Some(before) if has_grown(incident, before, facts) => Step::Grown,
+        Some(before) if is_reminder_due(incident, before, rule, facts) => Step::Reminder,
+        Some(_) => return None,
+    };
+    let sent = match facts.mode {
+        Mode::Shadow => NoticeState::WouldSend,
+        Mode::Live => NoticeState::Wanted,
+    };
+    let state = if is_news(incident, facts) { sent } else { NoticeState::Superseded };
+    // One that comes too late is noted once for each window with findings.
+    let is_noted = latest
+        .is_some_and(|latest| latest.state == NoticeState::Superseded && latest.last >= body.last);
+    if state == NoticeState::Superseded && (is_noted || before.is_some()) {
+        return None;
+    }
+    Some(Notice {
+        incident: incident.id,
+        recipient: recipient.to_owned(),
+        step,
+        state,
+        at: facts.now,
+        matters: matters(incident),
+        peak: peak(incident, facts.now),
+        last: body.last,
+    })
+}
+
+fn matters(incident: &Incident) -> u64 {
+    incident.body.matters.len() as u64
+}
+
+fn peak(incident: &Incident, now: u64) -> f64 {
+    incident.active(now).map(|matter| matter.peak.ratio()).fold(0.0, f64::max)
+}
+
+fn has_grown(incident: &Incident, before: &Notice, facts: &Facts) -> bool {
+    let is_more = matters(incident) > before.matters
+        || (before.peak > 0.0 && peak(incident, facts.now) >= GROWTH * before.peak * (1.0 - 1e-9));
+    is_more && facts.now.saturating_sub(before.at) >= BETWEEN
+}
+
+fn is_reminder_due(incident: &Incident, before: &Notice, rule: &Rule, facts: &Facts) -> bool {
+    if incident.is_claimed() {
+        return false;
+    }
+    let has_passed = facts.now.saturating_sub(before.at) >= rule.remind;
+    let is_half = incident.body.deadline.is_some_and(|deadline| {
+        let half = deadline.announced + deadline.due.saturating_sub(deadline.announced) / 2;
+        before.step != Step::Reminder && before.at < half && facts.data_time() >= half
+    });
+    has_passed || is_half
+}
+
+/// Starts the deadline that an accepted notice names, and returns the row for the journal.
+pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> JournalRow {
+    let announced = facts.data_time();
+    let due = match &rule.hours {
+        Some(hours) => hours.after(announced, rule.deadline),
+        None => announced.saturating_add(rule.deadline),
+    };
+    let is_shadow = facts.mode == Mode::Shadow;
+    let deadline =
+        Deadline { announced, due, seen_after: 0, seen_last: 0, is_shadow, is_paused: false };
+    incident.body.deadline = Some(deadline);
+    let reason = match facts.mode {
+        Mode::Shadow => "announced, as if the mail had been accepted",
+        Mode::Live => "announced",
+    };
+    row(incident, Changed::Deadline, announced, "-", &due.to_string(), reason)
+}
+
+/// Ends a deadline that shadow mode started: nobody was told of it.
+pub fn end_shadow_deadline(incident: &mut Incident, facts: &Facts) -> Option<JournalRow> {
+    let deadline = incident.body.deadline?;
+    if facts.mode == Mode::Shadow || !deadline.is_shadow {
+        return None;
+    }
+    incident.body.deadline = None;
+    let from = deadline.due.to_string();
+    let reason = "the mode is live now, and nobody was told in shadow mode";
+    Some(row(incident, Changed::Deadline, facts.data_time(), &from, "-", reason))
+}
+
+/// Brings the wish for a block up to date, and returns the row for the journal if it has changed.
+pub fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Option<JournalRow> {
+    let wish = clauses::wish(incident, rule, facts);
+    if wish == incident.body.wish {
+        return None;
+    }
+    let (from, to) = (wish_text(incident.body.wish), wish_text(wish));
+    incident.body.wish = wish;
+    let reason = match (wish, &facts.never) {
+        (Wish::None, Some(never)) => never.clone(),
+        (Wish::None, None) => incident.body.state.as_str().to_owned(),
+        _ => rule.place.clone(),
+    };
+    Some(row(incident, Changed::Wish, facts.data_time(), &from, &to, &reason))
+}
+
+/// Returns the text of a wish in the journal: `none`, `until-resolved`, or the Unix seconds of its end.
+pub fn wish_text(wish: Wish) -> String {
+    match wish {
+        Wish::None => "none".to_owned(),
+        Wish::UntilResolved => "until-resolved".to_owned(),
+        Wish::Until(end) => end.to_string(),
+    }
+}
+
+/// The next thing that will happen to an incident if it goes on as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// The thing: `notice`, `reminder`, `isolation`, `quiet`, `closed` or `nothing`.
+    pub what: &'static str,
+    /// The earliest time, in Unix seconds; `None` if that depends on the data.
+    pub at: Option<u64>,
+    /// The reason or the condition, for people.
+    pub why: String,
+}
+
+/// Returns the next thing that will happen to an incident, for people who look at it.
+pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) -> Next {
+    let body = &incident.body;
+    let clean = body.clean.values().map(|clean| clean.windows).min().unwrap_or(0);
+    let clean_seconds = body.clean.values().map(|clean| clean.quiet_seconds).min().unwrap_or(0);
+    let next = |what, at, why: String| Next { what, at, why };
+    match body.state {
+        State::Closed(_) => next("nothing", None, "it is closed".to_owned()),
+        State::Pending => {
+            let (finds, of) = (rule.open.finds, rule.open.of);
+            next("opens", None, format!("if found in {finds} of {of} windows"))
+        }
+        State::Quiet => {
+            let left = rule.close.saturating_sub(clean_seconds);
+            next("closed", None, format!("after {left} s more of clean windows"))
+        }
+        State::Open if clean > 0 => {
+            let left = rule.quiet.saturating_sub(clean);
+            next("quiet", None, format!("after {left} more clean windows"))
+        }
+        State::Open if rule.act == Act::None || incident.is_ignored(facts.now) => {
+            let why =
+                if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
+            next("nothing", None, why.to_owned())
+        }
+        State::Open => {
+            if let Some(deadline) = body.deadline {
+                let unmet = unmet(&clauses::all(incident, rule, facts));
+                return next("isolation", Some(deadline.due), unmet);
+            }
+            let last = told.iter().rev().find(|notice| notice.state.is_told(facts.mode));
+            match last {
+                Some(last) => {
+                    let at = last.at.saturating_add(rule.remind);
+                    next("reminder", Some(at), "if it goes on".to_owned())
+                }
+                None => next("notice", None, "if it goes on".to_owned()),
+            }
+        }
+    }
+}
+
+/// Returns the names of the clauses that are not met.
+pub fn unmet(clauses: &[Clause]) -> String {
+    let names: Vec<&str> =
+        clauses.iter().filter(|clause| !clause.is_met).map(|clause| clause.name).collect();
+    if names.is_empty() {
+        "all clauses are met".to_owned()
+    } else {
+        format!("not met: {}", names.join(", "))
+    }
+}
+
+/// Returns a row of the journal for a notice.
+pub fn notice_row(incident: &Incident, notice: &Notice, newest: Option<Window>) -> JournalRow {
+    let data = newest.map_or(notice.at, Window::end);
+    let to = format!("{} {}", notice.step.as_str(), notice.state.as_str());
+    row(incident, Changed::Notice, data, "-", &to, &notice.recipient)
+}

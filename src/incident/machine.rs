@@ -1,0 +1,621 @@
+//! The incident machine: windows of findings in, incidents and journal rows out. It has no I/O and no clock.
+//!
+//! Windows come in the order of their data time, and each is one step. A window that is not newer than the
+//! newest one of its tool is late: its findings are added to what is known, but it takes no transition back
+//! and proves nothing. So the order in which late files come does not matter, and a week of windows gives
+//! the same incidents in one run as in a thousand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::contacts::NetworkKind;
+use crate::finding::{DETECTORS, Finding, Host, Kind, Role, Side, line};
+use crate::time::{End, Window, WindowState};
+
+use super::model::{
+    Changed, Claim, Clean, CloseReason, Ignore, Incident, JournalRow, MAX_MATTERS, MAX_RECENT,
+    Matter, MatterKey, State, Subject,
+};
+use super::policy::{Policy, Rule};
+
+/// The most incidents that are not closed. An attacker who forges exports can name any number of hosts;
+/// beyond this no incident of a host outside is opened, and beyond twice as many none at all.
+pub const MAX_LIVE: usize = 50_000;
+
+/// The actor of rows that no person has caused.
+const ACTOR: &str = "nfnotify";
+
+/// The judgement of one detector on a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// True if the window was seen whole: no finding means that there was no attack.
+    pub is_whole: bool,
+    /// True if the collector took exports from anyone.
+    pub is_open: bool,
+}
+
+impl Verdict {
+    /// Returns the kind and the verdict of a closing mark; `None` for a mark of no detector.
+    pub fn of(end: &End) -> Option<(Kind, Verdict)> {
+        let tool = end.tool.as_deref()?;
+        let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
+        let kind = *[Kind::Scan, Kind::Flood, Kind::Port].get(nth)?;
+        let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
+        let is_whole =
+            end.state == Some(WindowState::Ok) && end.silent.unwrap_or(0) == 0 && !is_filtered;
+        Some((kind, Verdict { is_whole, is_open: end.open == Some(true) }))
+    }
+
+    /// Returns the verdict of two marks of one window: the worse of each part.
+    pub fn and(self, other: Verdict) -> Verdict {
+        Verdict {
+            is_whole: self.is_whole && other.is_whole,
+            is_open: self.is_open || other.is_open,
+        }
+    }
+}
+
+/// All that came about one window in one run.
+#[derive(Clone, Debug)]
+pub struct JudgedWindow {
+    /// The window.
+    pub window: Window,
+    /// The verdicts, by the kind of their detector.
+    pub verdicts: BTreeMap<Kind, Verdict>,
+    /// The findings, in any order.
+    pub findings: Vec<Finding>,
+}
+
+/// The newest window of each kind that was stepped through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Newest(pub BTreeMap<Kind, Window>);
+
+impl Newest {
+    /// Returns the newest window of all kinds.
+    pub fn window(&self) -> Option<Window> {
+        self.0.values().copied().max_by_key(|window| (window.end(), window.start()))
+    }
+
+    fn is_late(&self, kind: Kind, window: Window) -> bool {
+        self.0.get(&kind).is_some_and(|newest| window.start() <= newest.start())
+    }
+
+    fn note(&mut self, kind: Kind, window: Window) {
+        let newest = self.0.entry(kind).or_insert(window);
+        if window.start() > newest.start() {
+            *newest = window;
+        }
+    }
+}
+
+/// The incidents of a run, and what has become of them.
+pub struct Machine<'a> {
+    /// The newest incident of each subject, whatever its state.
+    incidents: BTreeMap<Subject, Incident>,
+    /// Incidents that a newer one of their subject has replaced in this run.
+    replaced: Vec<Incident>,
+    /// Numbers of the incidents that have changed.
+    changed: BTreeSet<u64>,
+    /// Subjects of pending incidents that came to nothing.
+    dropped: Vec<u64>,
+    live: usize,
+    newest: Newest,
+    next_id: u64,
+    rows: Vec<JournalRow>,
+    left_out: u64,
+    policy: &'a Policy,
+    network_kind: &'a dyn Fn(Host) -> NetworkKind,
+}
+
+/// The results of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The incidents that have changed or are new.
+    pub changed: Vec<Incident>,
+    /// Numbers of pending incidents that are to be forgotten.
+    pub dropped: Vec<u64>,
+    /// The journal, in order.
+    pub rows: Vec<JournalRow>,
+    /// Findings that opened no incident, because there are too many.
+    pub left_out: u64,
+    /// The newest windows.
+    pub newest: Newest,
+    /// The number that the next incident gets.
+    pub next_id: u64,
+}
+
+impl<'a> Machine<'a> {
+    /// Returns a machine that knows these incidents: all that are not closed, and the newest one of each
+    /// subject that the findings to come are about. `next_id` is the number of the next incident.
+    pub fn new(
+        incidents: impl IntoIterator<Item = Incident>,
+        newest: Newest,
+        next_id: u64,
+        policy: &'a Policy,
+        network_kind: &'a dyn Fn(Host) -> NetworkKind,
+    ) -> Machine<'a> {
+        let mut machine = Machine {
+            incidents: BTreeMap::new(),
+            replaced: Vec::new(),
+            changed: BTreeSet::new(),
+            dropped: Vec::new(),
+            live: 0,
+            newest,
+            next_id,
+            rows: Vec::new(),
+            left_out: 0,
+            policy,
+            network_kind,
+        };
+        for incident in incidents {
+            let known = machine.incidents.get(&incident.subject);
+            if known.is_none_or(|known| known.id < incident.id) {
+                machine.incidents.insert(incident.subject, incident);
+            }
+        }
+        let live = |incident: &&Incident| !incident.body.state.is_closed();
+        machine.live = machine.incidents.values().filter(live).count();
+        machine
+    }
+
+    /// Returns the newest windows.
+    pub fn newest(&self) -> &Newest {
+        &self.newest
+    }
+
+    /// Returns the newest incident of each subject.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    /// Returns an incident to be changed by `change`, which returns the rows for the journal and true if
+    /// something has changed.
+    pub fn change(
+        &mut self,
+        subject: Subject,
+        change: impl FnOnce(&mut Incident) -> Vec<JournalRow>,
+    ) {
+        if let Some(incident) = self.incidents.get_mut(&subject) {
+            let before = incident.body.clone();
+            self.rows.extend(change(incident));
+            if before != incident.body {
+                self.changed.insert(incident.id);
+            }
+        }
+    }
+
+    /// Returns the results, in the order of the incidents' numbers.
+    pub fn finish(self) -> Outcome {
+        let all = self.incidents.into_values().chain(self.replaced);
+        let mut changed: Vec<_> =
+            all.filter(|incident| self.changed.contains(&incident.id)).collect();
+        changed.sort_by_key(|incident| incident.id);
+        Outcome {
+            changed,
+            dropped: self.dropped,
+            rows: self.rows,
+            left_out: self.left_out,
+            newest: self.newest,
+            next_id: self.next_id,
+        }
+    }
+
+    /// Goes through one window. Windows that are not late must come in the order of their start.
+    pub fn step(&mut self, judged: &JudgedWindow) {
+        let window = judged.window;
+        let mut findings: Vec<&Finding> = judged.findings.iter().collect();
+        findings.sort_by(|a, b| Subject::of(a).cmp(&Subject::of(b)).then_with(|| a.order(b)));
+        let reflectors = reflectors(&findings);
+        let kinds = judged.verdicts.keys().copied();
+        let kinds: BTreeSet<Kind> = kinds.chain(findings.iter().map(|f| f.kind)).collect();
+        let late: BTreeSet<Kind> =
+            kinds.iter().copied().filter(|&kind| self.newest.is_late(kind, window)).collect();
+        for group in findings.chunk_by(|a, b| Subject::of(a) == Subject::of(b)) {
+            self.found(judged, group, &late, &reflectors);
+        }
+        for &kind in &kinds {
+            self.newest.note(kind, window);
+        }
+        let whole: BTreeSet<Kind> = judged
+            .verdicts
+            .iter()
+            .filter(|(kind, verdict)| verdict.is_whole && !late.contains(kind))
+            .map(|(kind, _)| *kind)
+            .collect();
+        let found: BTreeSet<(Subject, Kind)> =
+            findings.iter().map(|finding| (Subject::of(finding), finding.kind)).collect();
+        self.clean(window, &whole, &found);
+    }
+
+    /// Adds the findings of one window about one subject.
+    fn found(
+        &mut self,
+        judged: &JudgedWindow,
+        findings: &[&Finding],
+        late: &BTreeSet<Kind>,
+        reflectors: &BTreeSet<IpAddr>,
+    ) {
+        let (window, Some(first)) = (judged.window, findings.first()) else { return };
+        let subject = Subject::of(first);
+        let side = findings.iter().find_map(|finding| finding.side);
+        let previous = match self.incidents.get(&subject) {
+            Some(known) if !known.body.state.is_closed() => None,
+            // The window that was going on when somebody resolved the incident still belongs to it.
+            Some(known) if window.start() < known.body.changed => None,
+            Some(known) => Some(Some(known.id)),
+            None => Some(None),
+        };
+        if let Some(previous) = previous {
+            let limit = if side == Some(Side::Outside) { MAX_LIVE } else { 2 * MAX_LIVE };
+            if self.live >= limit {
+                self.left_out += findings.len() as u64;
+                return;
+            }
+            let mut incident = Incident::new(self.next_id, subject, side, window);
+            incident.body.previous = previous;
+            self.next_id += 1;
+            self.live += 1;
+            if let Some(old) = self.incidents.insert(subject, incident) {
+                self.replaced.push(old);
+            }
+        }
+        let Some(incident) = self.incidents.get_mut(&subject) else { return };
+        let before = incident.body.clone();
+        for finding in findings {
+            let reflects = match subject.host {
+                Host::Address(address) => {
+                    subject.role == Role::Source
+                        && finding.kind != Kind::Flood
+                        && reflectors.contains(&address)
+                }
+                Host::Prefix(_) => false,
+            };
+            self.rows.extend(add(incident, finding, window, reflects));
+        }
+        if findings.iter().any(|finding| {
+            judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_open)
+        }) {
+            incident.body.is_from_anyone = true;
+        }
+        let is_late = findings.iter().all(|finding| late.contains(&finding.kind));
+        let rule = rule(self.policy, incident, self.network_kind, window);
+        match incident.body.state {
+            State::Pending if opens(incident, rule, window) => {
+                let finds = incident.body.recent.len();
+                let reason = match (incident.body.previous, finds) {
+                    (Some(previous), _) => format!("found again after incident {previous}"),
+                    (None, 1) => "found".to_owned(),
+                    (None, _) => format!("found in {finds} windows"),
+                };
+                self.rows.push(transition(incident, State::Open, window.end(), &reason));
+            }
+            State::Quiet if !is_late => {
+                incident.body.clean.values_mut().for_each(|clean| clean.quiet_seconds = 0);
+                self.rows.push(transition(incident, State::Open, window.end(), "found again"));
+            }
+            _ => {}
+        }
+        count_after_deadline(incident, judged, findings);
+        if before != incident.body {
+            self.changed.insert(incident.id);
+        }
+    }
+
+    /// Adds a window that proves something to the clean windows of those subjects that it has no finding about.
+    fn clean(&mut self, window: Window, whole: &BTreeSet<Kind>, found: &BTreeSet<(Subject, Kind)>) {
+        let mut gone = Vec::new();
+        for (subject, incident) in &mut self.incidents {
+            match incident.body.state {
+                State::Closed(_) => continue,
+                State::Pending => {
+                    let rule = rule(self.policy, incident, self.network_kind, window);
+                    let span = u64::from(rule.open.of) * u64::from(window.seconds());
+                    if window.start() >= incident.body.last.saturating_add(span) {
+                        gone.push(*subject);
+                    }
+                    continue;
+                }
+                State::Open | State::Quiet => {}
+            }
+            let mut counted = false;
+            for (kind, clean) in &mut incident.body.clean {
+                if whole.contains(kind) && !found.contains(&(*subject, *kind)) {
+                    clean.windows += 1;
+                    if incident.body.state == State::Quiet {
+                        clean.quiet_seconds += u64::from(window.seconds());
+                    }
+                    counted = true;
+                }
+            }
+            if !counted {
+                continue;
+            }
+            self.changed.insert(incident.id);
+            let rule = rule(self.policy, incident, self.network_kind, window);
+            if let Some((state, reason)) = settled(incident, rule) {
+                self.rows.push(transition(incident, state, window.end(), &reason));
+                if state.is_closed() {
+                    self.live -= 1;
+                }
+            }
+        }
+        for subject in gone {
+            if let Some(incident) = self.incidents.remove(&subject) {
+                self.changed.remove(&incident.id);
+                self.dropped.push(incident.id);
+                self.live -= 1;
+                self.restore(subject);
+            }
+        }
+    }
+
+    /// Puts the incident back in its place that a pending one had replaced.
+    fn restore(&mut self, subject: Subject) {
+        let of_subject = |incident: &Incident| incident.subject == subject;
+        if let Some(at) = self.replaced.iter().rposition(of_subject) {
+            self.incidents.insert(subject, self.replaced.remove(at));
+        }
+    }
+}
+
+fn rule<'p>(
+    policy: &'p Policy,
+    incident: &Incident,
+    network_kind: &dyn Fn(Host) -> NetworkKind,
+    window: Window,
+) -> &'p Rule {
+    policy.of(incident, network_kind(incident.subject.host), window.end())
+}
+
+/// Adds one finding to an incident, and returns a row for a new matter.
+fn add(
+    incident: &mut Incident,
+    finding: &Finding,
+    window: Window,
+    reflects: bool,
+) -> Option<JournalRow> {
+    let body = &mut incident.body;
+    // A late finding is no reason to open the incident again, but the windows since prove nothing either.
+    let clean = body.clean.entry(finding.kind).or_default();
+    if window.start() >= clean.last {
+        *clean = Clean { last: window.start(), ..Clean::default() };
+    }
+    body.side = body.side.or(finding.side);
+    body.first = body.first.min(window.start());
+    if window.start() >= body.last {
+        body.last = window.start();
+        body.last_end = window.end();
+    }
+    // Beyond the windows that are remembered one by one, an older one counts as new.
+    if body.recent.insert(window.start()) {
+        body.windows += 1;
+        if body.recent.len() > MAX_RECENT {
+            body.recent.pop_first();
+        }
+    }
+    let (key, line) = (MatterKey::of(finding), line(finding));
+    match body.matters.binary_search_by_key(&key, |matter| matter.key) {
+        Ok(at) => {
+            if let Some(matter) = body.matters.get_mut(at) {
+                matter.add(finding, &line, window, reflects);
+            }
+            None
+        }
+        Err(_) if body.matters.len() >= MAX_MATTERS => {
+            body.more += 1;
+            None
+        }
+        Err(at) => {
+            body.matters.insert(at, Matter::new(finding, &line, window, reflects));
+            let reason = if finding.why.is_empty() { "found" } else { finding.why.as_str() };
+            let to = format!("{key} {}", finding.class);
+            Some(row(incident, Changed::Matter, window.end(), "-", &to, reason))
+        }
+    }
+}
+
+/// Returns the hosts that reflect a flood: the peers of findings of this class. An attacker who sends
+/// requests in a victim's name makes them look like scanners.
+fn reflectors(findings: &[&Finding]) -> BTreeSet<IpAddr> {
+    let floods = findings
+        .iter()
+        .filter(|f| f.kind == Kind::Flood && f.class == "reflection" && f.role == Role::Target);
+    let peers = floods.flat_map(|finding| &finding.peer);
+    peers
+        .filter_map(|peer| match peer.host {
+            Host::Address(address) => Some(address),
+            Host::Prefix(_) => None,
+        })
+        .collect()
+}
+
+/// Returns true if a pending incident has enough windows with findings, close enough to each other.
+fn opens(incident: &Incident, rule: &Rule, window: Window) -> bool {
+    let finds = usize::try_from(rule.open.finds.max(1)).unwrap_or(usize::MAX);
+    let span = u64::from(rule.open.of.max(1)) * u64::from(window.seconds());
+    let starts: Vec<u64> = incident.body.recent.iter().copied().collect();
+    starts.windows(finds).any(|some| match (some.first(), some.last()) {
+        (Some(first), Some(last)) => last - first < span,
+        _ => false,
+    })
+}
+
+/// Returns the state that the clean windows of an incident lead to, if it is another.
+fn settled(incident: &Incident, rule: &Rule) -> Option<(State, String)> {
+    let clean = incident.body.clean.values();
+    let windows = clean.clone().map(|clean| clean.windows).min()?;
+    let seconds = clean.map(|clean| clean.quiet_seconds).min()?;
+    match incident.body.state {
+        State::Open | State::Quiet if windows >= rule.quiet && incident.is_claimed() => {
+            let reason = format!("claimed, and {windows} clean windows");
+            Some((State::Closed(CloseReason::Claimed), reason))
+        }
+        State::Open if windows >= rule.quiet => {
+            Some((State::Quiet, format!("{windows} clean windows")))
+        }
+        State::Quiet if seconds >= rule.close => {
+            let reason = format!("{seconds} s of clean windows since it became quiet");
+            Some((State::Closed(CloseReason::Quiet), reason))
+        }
+        _ => None,
+    }
+}
+
+/// Adds a window behind the deadline in which the attack went on, if it was seen whole.
+fn count_after_deadline(incident: &mut Incident, judged: &JudgedWindow, findings: &[&Finding]) {
+    let is_whole = findings
+        .iter()
+        .any(|finding| judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole));
+    if let Some(deadline) = &mut incident.body.deadline {
+        let start = judged.window.start();
+        if is_whole && start >= deadline.due && start > deadline.seen_last {
+            deadline.seen_after += 1;
+            deadline.seen_last = start;
+        }
+    }
+}
+
+fn transition(incident: &mut Incident, to: State, data: u64, reason: &str) -> JournalRow {
+    let from = match incident.body.state {
+        State::Pending => "-",
+        state => state.as_str(),
+    };
+    incident.body.state = to;
+    incident.body.changed = data;
+    if to.is_closed() {
+        incident.body.deadline = None;
+    }
+    let to = match to {
+        State::Closed(why) => format!("closed({})", why.as_str()),
+        state => state.as_str().to_owned(),
+    };
+    row(incident, Changed::State, data, from, &to, reason)
+}
+
+/// Returns a row about an incident that no person has caused.
+pub(super) fn row(
+    incident: &Incident,
+    what: Changed,
+    data: u64,
+    from: &str,
+    to: &str,
+    reason: &str,
+) -> JournalRow {
+    JournalRow {
+        incident: Some(incident.id),
+        data,
+        actor: ACTOR.to_owned(),
+        what,
+        from: from.to_owned(),
+        to: to.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// A person who changes an incident, and the reason.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The reason.
+    pub why: String,
+    /// The time of the change, in Unix seconds.
+    pub now: u64,
+}
+
+impl Person {
+    fn row(&self, incident: &Incident, what: Changed, from: &str, to: &str) -> JournalRow {
+        let actor = self.name.clone();
+        JournalRow { actor, ..row(incident, what, self.now, from, to, &self.why) }
+    }
+}
+
+/// A change that a person cannot make.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The incident is over.
+    #[error("incident {0} is closed")]
+    Closed(u64),
+    /// The incident has no such matter.
+    #[error("incident {0} has no matter {1}; it has {2}")]
+    NoMatter(u64, MatterKey, String),
+}
+
+/// Closes an incident, because a person calls it resolved. The window that is going on at that time still
+/// belongs to it; `newest` is the newest window, behind which data time has not come yet.
+///
+/// # Errors
+/// Refuses an incident that is closed.
+pub fn resolve(
+    incident: &mut Incident,
+    person: &Person,
+    newest: Option<Window>,
+) -> Result<Vec<JournalRow>, Refused> {
+    refuse_closed(incident)?;
+    let limit = newest.map_or(person.now, |newest| newest.end() + u64::from(newest.seconds()));
+    let row = transition(incident, State::Closed(CloseReason::Resolved), 0, &person.why);
+    incident.body.changed = person.now.min(limit).max(incident.body.last_end);
+    Ok(vec![JournalRow { actor: person.name.clone(), data: incident.body.changed, ..row }])
+}
+
+/// Notes that the owner deals with an incident. Once per incident that puts the deadline off by `pause`
+/// seconds. An incident that is quiet already is closed.
+///
+/// # Errors
+/// Refuses an incident that is closed.
+pub fn claim(
+    incident: &mut Incident,
+    person: &Person,
+    rule: &Rule,
+) -> Result<Vec<JournalRow>, Refused> {
+    refuse_closed(incident)?;
+    let before = incident.body.claim.as_ref().map_or_else(|| "-".to_owned(), |c| c.by.clone());
+    let claim = Claim { at: person.now, by: person.name.clone(), why: person.why.clone() };
+    incident.body.claim = Some(claim);
+    let mut rows = vec![person.row(incident, Changed::Claim, &before, &person.name)];
+    if let Some(deadline) = &mut incident.body.deadline {
+        if !deadline.is_paused {
+            let from = deadline.due.to_string();
+            deadline.is_paused = true;
+            deadline.due = deadline.due.saturating_add(rule.claim_pause);
+            let to = deadline.due.to_string();
+            rows.push(person.row(incident, Changed::Deadline, &from, &to));
+        }
+    }
+    if let Some((state, reason)) = settled(incident, rule) {
+        let data = incident.body.changed.max(incident.body.last_end);
+        rows.push(transition(incident, state, data, &reason));
+    }
+    Ok(rows)
+}
+
+/// Ignores a matter of an incident, or all of them, until a time in Unix seconds.
+///
+/// # Errors
+/// Refuses an incident that is closed, and a matter that it does not have.
+pub fn ignore(
+    incident: &mut Incident,
+    person: &Person,
+    matter: Option<MatterKey>,
+    until: u64,
+) -> Result<Vec<JournalRow>, Refused> {
+    refuse_closed(incident)?;
+    let keys: Vec<MatterKey> = incident.body.matters.iter().map(|matter| matter.key).collect();
+    if let Some(matter) = matter.filter(|matter| !keys.contains(matter)) {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        return Err(Refused::NoMatter(incident.id, matter, keys.join(", ")));
+    }
+    let mut rows = Vec::new();
+    for key in keys.into_iter().filter(|key| matter.is_none_or(|matter| matter == *key)) {
+        let ignore = Ignore { until, by: person.name.clone(), why: person.why.clone() };
+        for one in incident.body.matters.iter_mut().filter(|one| one.key == key) {
+            one.ignored = Some(ignore.clone());
+        }
+        rows.push(person.row(incident, Changed::Ignore, &key.to_string(), &until.to_string()));
+    }
+    Ok(rows)
+}
+
+fn refuse_closed(incident: &Incident) -> Result<(), Refused> {
+    if incident.body.state.is_closed() { Err(Refused::Closed(incident.id)) } else { Ok(()) }
+}
