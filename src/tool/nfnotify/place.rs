@@ -16,6 +16,9 @@ const DIR_MODE: u32 = 0o2770;
 /// The mode of files for readers.
 const FILE_MODE: u32 = 0o640;
 
+/// The beginning of the names of temporary files.
+const TEMPORARY: &str = ".nfnotify.";
+
 /// The time between two attempts to take the lock.
 const BETWEEN: Duration = Duration::from_millis(50);
 
@@ -93,6 +96,17 @@ impl Place {
         }
     }
 
+    /// Removes what a command left that was killed while it replaced a file. Only who has the lock may.
+    pub fn clear(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+                // One that stays does no harm.
+                _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Replaces a file unless it has this content already, so that a reader sees the old or the new one.
     /// Returns true if it was replaced.
     ///
@@ -114,7 +128,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
-        .prefix(".nfnotify.")
+        .prefix(TEMPORARY)
         .permissions(fs::Permissions::from_mode(FILE_MODE))
         .tempfile_in(dir)?;
     file.write_all(bytes)?;
