@@ -100,7 +100,7 @@ fn configure<A: Arguments>(
     }
     let (config, faults) =
         given.load::<A>(tables).map_err(|error| misconfigured(vec![chain(&error)], report))?;
-    let (errors, others) = arguments::split::<A>(faults);
+    let (errors, others) = given.split::<A>(faults);
     for fault in others {
         report.complain("faults in other tables of the configuration", fault);
     }

@@ -8,4 +8,4 @@ mod address;
 mod list;
 
 pub use address::{Address, is_visible};
-pub use list::{Contact, ContactError, Contacts};
+pub use list::{Contact, ContactError, Contacts, Lang, NetworkKind, Responsible};

@@ -30,6 +30,17 @@ pub trait Arguments: Parser + AsRef<Common> {
     /// a file.
     const READS_DEFAULT_FILE: bool = false;
 
+    /// Returns the tables that a subcommand reads, some of [`Arguments::TABLES`]. `None`: no subcommand.
+    fn tables(_subcommand: Option<&str>) -> &'static [&'static Table] {
+        Self::TABLES
+    }
+
+    /// Returns true if a subcommand reads the default file as [`Arguments::READS_DEFAULT_FILE`] says it of a
+    /// command. `None`: no subcommand.
+    fn reads_default_file(_subcommand: Option<&str>) -> bool {
+        Self::READS_DEFAULT_FILE
+    }
+
     /// Returns the ids of arguments whose values in the file are not used with the given command line,
     /// besides those that exclude each other by clap.
     fn unused(_given: &ArgMatches) -> &'static [&'static str] {
@@ -68,6 +79,11 @@ impl Given {
         self.0.is_none()
     }
 
+    /// Returns the name of the subcommand.
+    fn subcommand(&self) -> Option<&str> {
+        self.0.as_ref()?.subcommand_name()
+    }
+
     /// Reads the configuration of a command: the file of `--config`, else of `NFKIT_CONFIG`, else the
     /// default file if the command reads one and it exists.
     ///
@@ -90,28 +106,31 @@ impl Given {
             Ok(_) => true,
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         };
-        if A::READS_DEFAULT_FILE && exists() {
+        if A::reads_default_file(self.subcommand()) && exists() {
             return Config::load(default, known);
         }
         Ok((Config::default(), Vec::new()))
     }
-}
 
-/// Returns the faults that are errors for a command, and the others.
-pub(super) fn split<A: Arguments>(faults: Vec<Fault>) -> (Vec<Fault>, Vec<Fault>) {
-    faults.into_iter().partition(|fault| match fault.scope {
-        Scope::Table(name) => A::TABLES.iter().any(|table| table.name == name),
-        Scope::All => true,
-        Scope::None => false,
-    })
+    /// Returns the faults that are errors for the command, and the others.
+    pub fn split<A: Arguments>(&self, faults: Vec<Fault>) -> (Vec<Fault>, Vec<Fault>) {
+        let tables = A::tables(self.subcommand());
+        faults.into_iter().partition(|fault| match fault.scope {
+            Scope::Table(name) => tables.iter().any(|table| table.name == name),
+            Scope::All => true,
+            Scope::None => false,
+        })
+    }
 }
 
 /// Parses a command line that begins with the command's name, with the variables of the environment and a
 /// configuration.
 pub(super) fn parse<A: Arguments>(line: &[OsString], config: &Config) -> Result<A, Refused> {
-    let given = Given::new::<A>(line).0;
+    let given = Given::new::<A>(line);
+    let values = values::<A>(config, given.subcommand());
+    let given = given.0;
     let unused = given.as_ref().map_or(&[][..], A::unused);
-    let sources = Sources { values: values::<A>(config), unused };
+    let sources = Sources { values, unused };
     let mut applied = Applied::default();
     let command = sources.apply(documented::<A>(), given.as_ref(), &mut applied);
     if !applied.faults.is_empty() && given.is_some() {
@@ -137,33 +156,52 @@ struct FileValue<'a> {
 }
 
 /// Returns the values of the configuration that are for arguments of a command.
-fn values<A: Arguments>(config: &Config) -> Vec<FileValue<'_>> {
-    let keys = A::TABLES.iter().flat_map(|table| table.keys.iter().map(move |key| (table, key)));
-    keys.filter_map(|(table, key)| {
-        let (id, setting) = (key.option?, config.get(table, key.name)?);
-        Some(FileValue { id, form: key.form, setting })
-    })
-    .collect()
+fn values<'a, A: Arguments>(config: &'a Config, subcommand: Option<&str>) -> Vec<FileValue<'a>> {
+    let tables = A::tables(subcommand).iter();
+    let options = tables.flat_map(|table| table.options().map(move |option| (table, option)));
+    options
+        .filter_map(|(table, (key, id))| {
+            let setting = config.get(table, key.name)?;
+            Some(FileValue { id, form: key.form, setting })
+        })
+        .collect()
 }
 
 /// Returns the command of a clap struct. The help of each argument that has a key says so.
 fn documented<A: Arguments>() -> Command {
-    let keys = || A::TABLES.iter().flat_map(|table| table.keys.iter().map(move |key| (table, key)));
-    each_arg(A::command(), &|arg| {
-        let id = arg.get_id().as_str();
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        if id == "config" && A::READS_DEFAULT_FILE {
-            return arg.help(format!("{help} [default: {DEFAULT_FILE}, if it exists]"));
-        }
-        let key = keys().find(|(_, key)| key.option == Some(id));
-        match key {
-            Some((table, key)) => {
-                let name = format!("{}.{}", table.name, key.name);
-                arg.help(format!("{help} [config: {name}]"))
-            }
-            None => arg,
-        }
+    let command = A::command();
+    let config = command.get_arguments().find(|arg| arg.get_id() == "config").cloned();
+    let command = command.mut_args(|arg| documented_arg::<A>(arg, None));
+    command.mut_subcommands(|inner| {
+        let name = inner.get_name().to_owned();
+        let differs = A::reads_default_file(Some(&name)) != A::reads_default_file(None);
+        // clap gives a subcommand the global argument as it is, unless it has one of its own.
+        let inner = match config.clone().filter(|_| differs) {
+            Some(config) => inner.arg(config),
+            None => inner,
+        };
+        each_arg(inner, &|arg| documented_arg::<A>(arg, Some(&name)))
     })
+}
+
+/// Returns an argument of a command, or of one of its subcommands, with its key in its help.
+fn documented_arg<A: Arguments>(arg: Arg, subcommand: Option<&str>) -> Arg {
+    let id = arg.get_id().as_str();
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if id == "config" {
+        return if A::reads_default_file(subcommand) {
+            arg.help(format!("{help} [default: {DEFAULT_FILE}, if it exists]"))
+        } else {
+            arg
+        };
+    }
+    let mut options = A::tables(subcommand)
+        .iter()
+        .flat_map(|table| table.options().map(move |(key, of)| (table.name, key.name, of)));
+    match options.find(|(.., of)| *of == id) {
+        Some((table, key, _)) => arg.help(format!("{help} [config: {table}.{key}]")),
+        None => arg,
+    }
 }
 
 /// Changes each argument of a command and of its subcommands.

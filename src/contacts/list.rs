@@ -1,6 +1,8 @@
-//! The people who are responsible for networks: a CSV file of `network,mail,name`.
+//! The file of contacts, and look-ups by the longest prefix.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -13,6 +15,99 @@ const MAX_NAME: usize = 100;
 /// The most mistakes of one file that are reported.
 const MAX_ERRORS: usize = 20;
 
+/// The columns of a file, in their order. The first two are in every line.
+const COLUMNS: [&str; 5] = ["network", "mail", "name", "kind", "lang"];
+
+/// The kind of a network: the sense in which an address of it stands for one machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NetworkKind {
+    /// An address belongs to the same machine for years. Only such machines may be isolated.
+    Static,
+    /// Addresses move between machines: DHCP pools, Wi-Fi, VPN.
+    Dynamic,
+    /// Many machines share an address: NAT, proxies.
+    Shared,
+    /// The file does not say.
+    #[default]
+    Unknown,
+}
+
+impl NetworkKind {
+    /// The kinds that a file may state.
+    pub const STATED: [NetworkKind; 3] =
+        [NetworkKind::Static, NetworkKind::Dynamic, NetworkKind::Shared];
+
+    /// Returns the word of a contacts file, and `unknown` if the file does not say.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NetworkKind::Static => "static",
+            NetworkKind::Dynamic => "dynamic",
+            NetworkKind::Shared => "shared",
+            NetworkKind::Unknown => "unknown",
+        }
+    }
+
+    /// Parses a column; an empty one is [`NetworkKind::Unknown`].
+    ///
+    /// # Errors
+    /// Returns a message for the user. The word `unknown` is refused too: it is said by leaving it out.
+    fn parse(text: &str) -> Result<NetworkKind, String> {
+        if text.is_empty() {
+            return Ok(NetworkKind::Unknown);
+        }
+        let stated = NetworkKind::STATED.into_iter().find(|kind| kind.as_str() == text);
+        stated.ok_or_else(|| {
+            format!(
+                "{text:?} is no kind of network; say static, dynamic or shared, or leave it empty"
+            )
+        })
+    }
+}
+
+impl fmt::Display for NetworkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The language of the mails to a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Chinese as written in Taiwan.
+    ZhTw,
+}
+
+impl Lang {
+    /// Returns the language tag (RFC 5646).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Lang::En => "en",
+            Lang::ZhTw => "zh-TW",
+        }
+    }
+
+    /// Parses a column; an empty one is English.
+    ///
+    /// # Errors
+    /// Returns a message for the user.
+    fn parse(text: &str) -> Result<Lang, String> {
+        match text {
+            "" | "en" => Ok(Lang::En),
+            "zh-TW" => Ok(Lang::ZhTw),
+            _ => Err(format!("{text:?} is no language that nfkit writes; say en or zh-TW")),
+        }
+    }
+}
+
+impl fmt::Display for Lang {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A person who is responsible for a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -20,6 +115,19 @@ pub struct Contact {
     pub mail: Address,
     /// The name for the salutation; empty if the file has none.
     pub name: String,
+    /// The language of the mails.
+    pub lang: Lang,
+}
+
+/// A network of a contacts file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Responsible<'a> {
+    /// The network.
+    pub net: IpNet,
+    /// The kind of this network. That of a wider network around it does not count.
+    pub kind: NetworkKind,
+    /// The people who are responsible for it, at least one, in the order of the file.
+    pub contacts: &'a [Contact],
 }
 
 /// A line of a contacts file that cannot be used.
@@ -32,23 +140,84 @@ pub struct ContactError {
     pub why: String,
 }
 
-/// Contacts by network.
+/// Contacts by network. Their number is bounded by the size of the file, which the reader of the file limits.
 #[derive(Clone, Debug, Default)]
 pub struct Contacts {
-    nets: BTreeMap<IpNet, Vec<Contact>>,
+    nets: BTreeMap<IpNet, Listed>,
     /// The prefix lengths in use, longest first. A look-up tries each once.
     lengths: Vec<u8>,
 }
 
+/// The contents of the lines about one network.
+#[derive(Clone, Debug, Default)]
+struct Listed {
+    kind: NetworkKind,
+    contacts: Vec<Contact>,
+}
+
+/// One line of a file.
+struct Line {
+    net: IpNet,
+    kind: NetworkKind,
+    contact: Contact,
+}
+
+/// A file that is being parsed.
+#[derive(Default)]
+struct Parser {
+    nets: BTreeMap<IpNet, Listed>,
+    /// The first line that states the kind of each network.
+    stated: HashMap<IpNet, u64>,
+    /// The addresses of each network, in lower case.
+    mails: HashSet<(IpNet, String)>,
+}
+
+/// A count of the lines of a file up to a record. The crate's own count is that of the comments and empty
+/// lines before the record.
+struct LineNumbers<'a> {
+    text: &'a [u8],
+    /// The byte up to which lines are counted.
+    at: usize,
+    /// The line of that byte, from 1.
+    line: u64,
+}
+
+impl LineNumbers<'_> {
+    /// Returns the line that a record begins in. Records must be asked for in their order.
+    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let byte = position.and_then(|position| usize::try_from(position.byte()).ok());
+        let start = self.skip(byte.unwrap_or(self.at));
+        let passed = self.text.get(self.at..start).unwrap_or_default();
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.at = self.at.max(start);
+        self.line
+    }
+
+    /// Returns the first byte from `at` on that is in no comment and no empty line.
+    fn skip(&self, mut at: usize) -> usize {
+        loop {
+            let rest = self.text.get(at..).unwrap_or_default();
+            at += match rest.first() {
+                Some(b'\r' | b'\n') => 1,
+                Some(b'#') => rest.iter().take_while(|&&byte| byte != b'\n').count(),
+                _ => return at,
+            };
+        }
+    }
+}
+
 impl Contacts {
-    /// Parses a file: RFC 4180 CSV in UTF-8 with the columns `network,mail,name`.
+    /// Parses a file: RFC 4180 CSV in UTF-8 with the columns `network,mail,name,kind,lang`.
     ///
-    /// The name is optional, and a network may be a single address. The first line may be
-    /// `network,mail,name`. Empty lines and lines that begin with `#` are skipped.
+    /// Name, kind and language are optional, and a network may be a single address. The first line may
+    /// name the columns. Empty lines and lines that begin with `#` are skipped. The kind is that of the
+    /// network: one line that states it is enough. Of several lines with the same network and address the
+    /// first one gives name and language.
     ///
     /// # Errors
-    /// Returns the first twenty lines that cannot be used. One bad line refuses the whole file, because a
-    /// mail that reaches nobody is noticed too late.
+    /// Returns the first twenty lines that cannot be used: malformed ones, and those that state another
+    /// kind of a network than a line before. One bad line refuses the whole file, because a mail that
+    /// reaches nobody is noticed too late.
     pub fn parse(text: &[u8]) -> Result<Contacts, Vec<ContactError>> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut reader = csv::ReaderBuilder::new()
@@ -57,58 +226,99 @@ impl Contacts {
             .comment(Some(b'#'))
             .trim(csv::Trim::All)
             .from_reader(text);
-        let (mut contacts, mut errors) = (Contacts::default(), Vec::new());
+        let (mut parser, mut errors) = (Parser::default(), Vec::new());
+        let mut lines = LineNumbers { text, at: 0, line: 1 };
         let mut is_first = true;
         for record in reader.records() {
-            let entry = match record {
-                Ok(record) => {
-                    let line = record.position().map_or(0, csv::Position::line);
-                    let is_header = std::mem::take(&mut is_first) && is_header(&record);
-                    if is_header {
-                        continue;
-                    }
-                    entry(&record).map_err(|why| ContactError { line, why })
-                }
-                Err(error) => Err(unreadable(&error)),
+            let position = match &record {
+                Ok(record) => record.position(),
+                Err(error) => error.position(),
             };
-            match entry {
-                Ok((net, contact)) => contacts.add(net, contact),
-                Err(error) => errors.push(error),
-            }
+            let line = lines.of(position);
+            let added = match &record {
+                Ok(record) if std::mem::take(&mut is_first) && is_header(record) => header(record),
+                Ok(record) => entry(record).and_then(|entry| parser.add(line, entry)),
+                Err(error) => Err(unreadable(error)),
+            };
+            errors.extend(added.err().map(|why| ContactError { line, why }));
             if errors.len() == MAX_ERRORS {
                 break;
             }
         }
-        contacts.lengths = contacts.nets.keys().map(IpNet::prefix_len).collect();
-        contacts.lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
-        contacts.lengths.dedup();
-        if errors.is_empty() { Ok(contacts) } else { Err(errors) }
+        let nets = parser.nets;
+        let mut lengths: Vec<u8> = nets.keys().map(IpNet::prefix_len).collect();
+        lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
+        lengths.dedup();
+        if errors.is_empty() { Ok(Contacts { nets, lengths }) } else { Err(errors) }
     }
 
-    fn add(&mut self, net: IpNet, contact: Contact) {
-        let known = self.nets.entry(net).or_default();
-        if !known.iter().any(|other| other.mail.folded() == contact.mail.folded()) {
-            known.push(contact);
-        }
-    }
-
-    /// Returns the people who are responsible for a host or a network, and the network by which they are: all
-    /// entries of the longest prefix that contains all of it.
-    pub fn of(&self, net: IpNet) -> Option<(IpNet, &[Contact])> {
+    /// Returns the network of the file with the longest prefix that contains all of a network or a single
+    /// address, with the people who are responsible for it.
+    pub fn of(&self, net: IpNet) -> Option<Responsible<'_>> {
         self.lengths.iter().filter(|&&length| length <= net.prefix_len()).find_map(|&length| {
-            let around = network_around(net.addr(), length)?;
-            self.nets.get(&around).map(|contacts| (around, contacts.as_slice()))
+            let (net, listed) = self.nets.get_key_value(&network_around(net.addr(), length)?)?;
+            Some(listed.responsible(*net))
         })
+    }
+
+    /// Returns all networks of the file, IPv4 first, by address and then from the widest to the narrowest.
+    pub fn networks(&self) -> impl Iterator<Item = Responsible<'_>> {
+        self.nets.iter().map(|(net, listed)| listed.responsible(*net))
+    }
+
+    /// Returns the networks of the file that lie inside a network, with the network itself if the file has
+    /// it, in the order of [`Contacts::networks`]. It takes no longer if the file has many other networks.
+    pub fn inside(&self, net: IpNet) -> impl Iterator<Item = Responsible<'_>> {
+        let net = net.trunc();
+        // Networks are in the order of their first address, wider ones first: those inside follow each other.
+        let inside = self.nets.range(net..).take_while(move |(known, _)| net.contains(*known));
+        inside.map(|(net, listed)| listed.responsible(*net))
     }
 
     /// Returns true if there is an entry for a part of a network, or for all of it.
     pub fn has_part_of(&self, net: IpNet) -> bool {
-        self.nets.keys().any(|known| net.contains(known))
+        self.inside(net).next().is_some()
     }
 
     /// Returns true if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.nets.is_empty()
+    }
+}
+
+impl Listed {
+    fn responsible(&self, net: IpNet) -> Responsible<'_> {
+        Responsible { net, kind: self.kind, contacts: &self.contacts }
+    }
+}
+
+impl Parser {
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// Returns a message for the user if a line before states another kind of the network.
+    fn add(&mut self, line: u64, Line { net, kind, contact }: Line) -> Result<(), String> {
+        let listed = self.nets.entry(net).or_default();
+        if kind != NetworkKind::Unknown {
+            match self.stated.entry(net) {
+                Entry::Vacant(entry) => {
+                    entry.insert(line);
+                    listed.kind = kind;
+                }
+                Entry::Occupied(first) if listed.kind != kind => {
+                    return Err(format!(
+                        "{net} is {kind} here and {} in line {}; a network has one kind",
+                        listed.kind,
+                        first.get()
+                    ));
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        if self.mails.insert((net, contact.mail.folded())) {
+            listed.contacts.push(contact);
+        }
+        Ok(())
     }
 }
 
@@ -118,29 +328,45 @@ fn network_around(address: IpAddr, length: u8) -> Option<IpNet> {
 }
 
 fn is_header(record: &csv::StringRecord) -> bool {
-    let mut names = record.iter().map(str::to_ascii_lowercase);
-    names.next().as_deref() == Some("network") && names.next().as_deref() == Some("mail")
+    record.len() >= 2 && record.iter().zip(&COLUMNS[..2]).all(|(cell, name)| is_name(cell, name))
 }
 
-fn entry(record: &csv::StringRecord) -> Result<(IpNet, Contact), String> {
-    let (net, mail, name) = match record.iter().collect::<Vec<_>>().as_slice() {
-        [net, mail] => (*net, *mail, ""),
-        [net, mail, name] => (*net, *mail, *name),
-        cells => {
-            return Err(format!(
-                "the line has {} columns; it needs network,mail,name",
-                cells.len()
-            ));
-        }
+fn is_name(cell: &str, name: &str) -> bool {
+    cell.eq_ignore_ascii_case(name)
+}
+
+/// Checks the names of the columns that not every file has. The name of the third was never checked.
+///
+/// # Errors
+/// Returns a message for the user: with the columns in another order each line would be misread.
+fn header(record: &csv::StringRecord) -> Result<(), String> {
+    let is_ordered = record.len() <= COLUMNS.len()
+        && record.iter().zip(COLUMNS).skip(3).all(|(cell, name)| is_name(cell, name));
+    if is_ordered {
+        Ok(())
+    } else {
+        Err(format!("the columns of the file must be {}, in this order", COLUMNS.join(",")))
+    }
+}
+
+fn entry(record: &csv::StringRecord) -> Result<Line, String> {
+    let (2..=5) = record.len() else {
+        return Err(format!(
+            "the line has {} columns; it needs network,mail,name and may have kind,lang",
+            record.len()
+        ));
     };
-    let net = network(net)?;
+    let cell = |n: usize| record.get(n).unwrap_or_default();
+    let (net, name) = (network(cell(0))?, cell(2));
     if name.chars().count() > MAX_NAME {
         return Err(format!("a name of more than {MAX_NAME} characters, the limit"));
     }
     if let Some(bad) = name.chars().find(|&c| !is_visible(c)) {
         return Err(format!("{bad:?} is not allowed in a name"));
     }
-    Ok((net, Contact { mail: mail.parse()?, name: name.to_owned() }))
+    let mail = cell(1).parse()?;
+    let (kind, lang) = (NetworkKind::parse(cell(3))?, Lang::parse(cell(4))?);
+    Ok(Line { net, kind, contact: Contact { mail, name: name.to_owned(), lang } })
 }
 
 /// Parses a network with no bit set after its prefix, or a single address.
@@ -158,114 +384,12 @@ fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-fn unreadable(error: &csv::Error) -> ContactError {
-    let line = error.position().map_or(0, csv::Position::line);
-    let why = match error.kind() {
+fn unreadable(error: &csv::Error) -> String {
+    match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
         _ => error.to_string(),
-    };
-    ContactError { line, why }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const FILE: &str = "network,mail,name\n\
-        # the computing centre\n\
-        140.119.0.0/16,noc@example.edu,Network Operation\n\
-        \n\
-        140.119.44.0/24,chang@cs.example.edu,\"張, 系統管理\"\n\
-        140.119.44.0/24, lin@cs.example.edu\n\
-        140.119.44.7, web@example.edu, Web\r\n\
-        2001:288::/32,noc@example.edu,Network Operation\n";
-
-    fn mails(contacts: &Contacts, host: &str) -> Vec<String> {
-        let list = contacts.of(network(host).unwrap()).map_or(&[][..], |of| of.1);
-        list.iter().map(|contact| contact.mail.to_string()).collect()
-    }
-
-    #[test]
-    fn a_look_up_returns_all_entries_of_the_longest_prefix() {
-        let contacts = Contacts::parse(FILE.as_bytes()).unwrap();
-        assert_eq!(mails(&contacts, "140.119.1.1"), ["noc@example.edu"]);
-        assert_eq!(
-            mails(&contacts, "140.119.44.8"),
-            ["chang@cs.example.edu", "lin@cs.example.edu"]
-        );
-        assert_eq!(mails(&contacts, "140.119.44.7"), ["web@example.edu"]);
-        assert_eq!(mails(&contacts, "2001:288:1::9"), ["noc@example.edu"]);
-        assert_eq!(mails(&contacts, "140.120.0.1"), [""; 0]);
-        assert_eq!(mails(&contacts, "::ffff:140.119.44.7"), [""; 0], "an IPv6 address");
-        assert_eq!(mails(&contacts, "140.119.44.0/25").len(), 2, "a network inside");
-        assert_eq!(mails(&contacts, "140.119.32.0/19"), ["noc@example.edu"]);
-        assert_eq!(mails(&contacts, "140.0.0.0/8"), [""; 0], "a network around");
-        let (net, list) = contacts.of(network("140.119.44.8").unwrap()).unwrap();
-        assert_eq!(
-            (net.to_string().as_str(), list[0].name.as_str()),
-            ("140.119.44.0/24", "張, 系統管理")
-        );
-    }
-
-    #[test]
-    fn every_bad_line_is_reported_with_its_number() {
-        let long = "x".repeat(MAX_NAME + 1);
-        let bad = format!(
-            "192.0.2.0/24,a@b\n10.1.0.0/8,a@b\nhost,a@b,Name\n192.0.2.0/24,a b@c\n192.0.2.1\n\
-             192.0.2.1,a@b,\"x\nBcc: all@example.org\"\n192.0.2.1,a@b,\u{202e}gpj\n1,2,3,4\n\
-             192.0.2.1,a@b,{long}\n"
-        );
-        let errors = Contacts::parse(bad.as_bytes()).unwrap_err();
-        let said: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            said,
-            [
-                "2: \"10.1.0.0/8\" has bits set after its prefix; did you mean 10.0.0.0/8?",
-                "3: \"host\" is not a network such as 192.0.2.0/24",
-                "4: \"a b@c\" is not a mail address such as admin@example.org",
-                "5: the line has 1 columns; it needs network,mail,name",
-                "6: '\\n' is not allowed in a name",
-                "8: '\\u{202e}' is not allowed in a name",
-                "9: the line has 4 columns; it needs network,mail,name",
-                "10: a name of more than 100 characters, the limit",
-            ]
-        );
-        let errors = Contacts::parse(b"192.0.2.0/24,a@b\n192.0.2.0/24,a@b,\xff\n").unwrap_err();
-        assert_eq!(errors[0].to_string(), "2: not UTF-8");
-        assert_eq!(Contacts::parse("x\n".repeat(99).as_bytes()).unwrap_err().len(), MAX_ERRORS);
-        assert!(Contacts::parse(b"\xef\xbb\xbfnetwork,mail\n").unwrap().is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn a_look_up_agrees_with_a_search_through_all_entries(
-            nets in proptest::collection::vec((any::<u8>(), 0u8..=32), 0..12), low: u8, v6: bool,
-        ) {
-            let address = |low: u8| -> IpAddr {
-                if v6 { [0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, low].into() }
-                else { [192, 0, 2, low].into() }
-            };
-            let more = if v6 { 96 } else { 0 };
-            let nets: Vec<_> = nets
-                .iter()
-                .map(|&(low, length)| IpNet::new(address(low), length + more).unwrap().trunc())
-                .collect();
-            let lines = nets.iter().enumerate().map(|(n, net)| format!("{net},{n}@example.org\n"));
-            let text = lines.collect::<Vec<_>>().concat();
-            let contacts = Contacts::parse(text.as_bytes()).unwrap();
-            let holds = |net: &&IpNet| net.contains(&address(low));
-            let longest = nets.iter().filter(holds).map(IpNet::prefix_len).max();
-            let expected: Vec<_> = (0..nets.len())
-                .filter(|&n| holds(&&nets[n]) && Some(nets[n].prefix_len()) == longest)
-                .map(|n| format!("{n}@example.org"))
-                .collect();
-            prop_assert_eq!(mails(&contacts, &address(low).to_string()), expected);
-        }
-
-        #[test]
-        fn no_file_panics(text in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Contacts::parse(&text);
-        }
-    }
-}
+mod tests;

@@ -126,7 +126,8 @@ pub fn standing(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> 
     }
     let mut classes = incident.active(facts.now).flat_map(|matter| &matter.classes);
     let is_listed = classes.any(|class| class == "listed");
-    let why = if is_listed { "a finding is of class listed" } else { "no finding is of class listed" };
+    let why =
+        if is_listed { "a finding is of class listed" } else { "no finding is of class listed" };
     all.push(clause("not listed", !is_listed, why));
     let why = if body.is_from_anyone {
         "the collector took exports from anyone (open=1)"
@@ -142,7 +143,8 @@ pub fn all(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> {
     let mut all = standing(incident, rule, facts);
     let now = facts.now;
     let is_ignored = incident.is_ignored(now);
-    let why = if is_ignored { "all of its matters are ignored" } else { "it has a matter to act on" };
+    let why =
+        if is_ignored { "all of its matters are ignored" } else { "it has a matter to act on" };
     all.push(clause("not ignored", !is_ignored, why));
     let spoke = incident.marked("spoke", now);
     let why = if spoke.is_some() {
@@ -175,7 +177,11 @@ pub fn all(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> {
     let why = if facts.is_frozen { "acts are frozen" } else { "acts are not frozen" };
     all.push(clause("not frozen", !facts.is_frozen, why));
     all.push(clause("device", false, "this version has no device to act on"));
-    all.push(clause("live", facts.mode == Mode::Live, format!("the mode is {}", facts.mode.as_str())));
+    all.push(clause(
+        "live",
+        facts.mode == Mode::Live,
+        format!("the mode is {}", facts.mode.as_str()),
+    ));
     all
 }
 

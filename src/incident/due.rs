@@ -49,13 +49,13 @@ impl Step {
 /// The state of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeState {
-    /// Shadow mode would have sent it. It is never sent.
+    /// A notice that shadow mode would have sent. It is never sent.
     WouldSend,
-    /// It waits to be sent.
+    /// A notice that waits to be sent.
     Wanted,
-    /// It was accepted by a mail server.
+    /// A notice that a mail server accepted.
     Accepted,
-    /// It came too late to be of use, so it is not sent.
+    /// A notice that came too late to be of use, so it is not sent.
     Superseded,
 }
 
@@ -160,9 +160,8 @@ pub fn notice(
     };
     let state = if is_news(incident, facts) { sent } else { NoticeState::Superseded };
     // One that comes too late is noted once for each window with findings.
-    let is_noted = latest.is_some_and(|latest| {
-        latest.state == NoticeState::Superseded && latest.last >= body.last
-    });
+    let is_noted = latest
+        .is_some_and(|latest| latest.state == NoticeState::Superseded && latest.last >= body.last);
     if state == NoticeState::Superseded && (is_noted || before.is_some()) {
         return None;
     }
@@ -188,7 +187,7 @@ fn peak(incident: &Incident, now: u64) -> f64 {
 
 fn has_grown(incident: &Incident, before: &Notice, facts: &Facts) -> bool {
     let is_more = matters(incident) > before.matters
-        || (before.peak > 0.0 && peak(incident, facts.now) >= GROWTH * before.peak);
+        || (before.peak > 0.0 && peak(incident, facts.now) >= GROWTH * before.peak * (1.0 - 1e-9));
     is_more && facts.now.saturating_sub(before.at) >= BETWEEN
 }
 
@@ -212,7 +211,8 @@ pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Jo
         None => announced.saturating_add(rule.deadline),
     };
     let is_shadow = facts.mode == Mode::Shadow;
-    let deadline = Deadline { announced, due, seen_after: 0, is_shadow, is_paused: false };
+    let deadline =
+        Deadline { announced, due, seen_after: 0, seen_last: 0, is_shadow, is_paused: false };
     incident.body.deadline = Some(deadline);
     let reason = match facts.mode {
         Mode::Shadow => "announced, as if the mail had been accepted",
@@ -290,7 +290,8 @@ pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) ->
             next("quiet", None, format!("after {left} more clean windows"))
         }
         State::Open if rule.act == Act::None || incident.is_ignored(facts.now) => {
-            let why = if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
+            let why =
+                if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
             next("nothing", None, why.to_owned())
         }
         State::Open => {

@@ -164,10 +164,24 @@ mod tests {
         for good in ["Mon-Fri 08-18", "sat-mon 0-24", "Mon,Wed,Fri 08:30-12", "Sun 23:59-24"] {
             assert_eq!(hours(good, "UTC").to_string(), good);
         }
-        assert_eq!(hours("Sat-Mon 0-24", "UTC").days, [true, false, false, false, false, true, true]);
+        assert_eq!(
+            hours("Sat-Mon 0-24", "UTC").days,
+            [true, false, false, false, false, true, true]
+        );
         for bad in [
-            "", "Mon", "Mon 8", "08-18", "Mon-Fry 08-18", "Mon 18-08", "Mon 08-08", "Mon 08-25",
-            "Mon 08:60-12", "Mon 08:5-12", "Mon +8-12", "Mon- 08-18", "Mon 08-24:01",
+            "",
+            "Mon",
+            "Mon 8",
+            "08-18",
+            "Mon-Fry 08-18",
+            "Mon 18-08",
+            "Mon 08-08",
+            "Mon 08-25",
+            "Mon 08:60-12",
+            "Mon 08:5-12",
+            "Mon +8-12",
+            "Mon- 08-18",
+            "Mon 08-24:01",
         ] {
             assert!(Hours::parse(bad, TimeZone::UTC).is_err(), "{bad:?}");
         }

@@ -41,9 +41,8 @@ impl Verdict {
         let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
         let kind = *[Kind::Scan, Kind::Flood, Kind::Port].get(nth)?;
         let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
-        let is_whole = end.state == Some(WindowState::Ok)
-            && end.silent.unwrap_or(0) == 0
-            && !is_filtered;
+        let is_whole =
+            end.state == Some(WindowState::Ok) && end.silent.unwrap_or(0) == 0 && !is_filtered;
         Some((kind, Verdict { is_whole, is_open: end.open == Some(true) }))
     }
 
@@ -271,9 +270,7 @@ impl<'a> Machine<'a> {
                 }
                 Host::Prefix(_) => false,
             };
-            let newest = self.newest.0.get(&finding.kind).copied();
-            let newest = newest.filter(|_| late.contains(&finding.kind));
-            self.rows.extend(add(incident, finding, window, newest, reflects));
+            self.rows.extend(add(incident, finding, window, reflects));
         }
         if findings.iter().any(|finding| {
             judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_open)
@@ -290,7 +287,6 @@ impl<'a> Machine<'a> {
                     (None, 1) => "found".to_owned(),
                     (None, _) => format!("found in {finds} windows"),
                 };
-                incident.body.clean.values_mut().for_each(|clean| *clean = Clean::default());
                 self.rows.push(transition(incident, State::Open, window.end(), &reason));
             }
             State::Quiet if !is_late => {
@@ -305,13 +301,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Counts a window that proves something for those subjects that it has no finding about.
-    fn clean(
-        &mut self,
-        window: Window,
-        whole: &BTreeSet<Kind>,
-        found: &BTreeSet<(Subject, Kind)>,
-    ) {
+    /// Adds a window that proves something to the clean windows of those subjects that it has no finding about.
+    fn clean(&mut self, window: Window, whole: &BTreeSet<Kind>, found: &BTreeSet<(Subject, Kind)>) {
         let mut gone = Vec::new();
         for (subject, incident) in &mut self.incidents {
             match incident.body.state {
@@ -376,26 +367,18 @@ fn rule<'p>(
     policy.of(incident, network_kind(incident.subject.host), window.end())
 }
 
-/// Adds one finding to an incident, and returns a row for a new matter. `newest` is the newest window of
-/// its kind if the finding is late.
+/// Adds one finding to an incident, and returns a row for a new matter.
 fn add(
     incident: &mut Incident,
     finding: &Finding,
     window: Window,
-    newest: Option<Window>,
     reflects: bool,
 ) -> Option<JournalRow> {
     let body = &mut incident.body;
+    // A late finding is no reason to open the incident again, but the windows since prove nothing either.
     let clean = body.clean.entry(finding.kind).or_default();
-    match newest {
-        None => *clean = Clean::default(),
-        // Only windows behind this one are clean.
-        Some(newest) if window.start() >= body.last => {
-            let since = newest.start().saturating_sub(window.start());
-            clean.windows = clean.windows.min(since / u64::from(window.seconds()));
-            clean.quiet_seconds = clean.quiet_seconds.min(since);
-        }
-        Some(_) => {}
+    if window.start() >= clean.last {
+        *clean = Clean { last: window.start(), ..Clean::default() };
     }
     body.side = body.side.or(finding.side);
     body.first = body.first.min(window.start());
@@ -478,14 +461,16 @@ fn settled(incident: &Incident, rule: &Rule) -> Option<(State, String)> {
     }
 }
 
-/// Counts a window behind the deadline in which the attack went on, if it was seen whole.
+/// Adds a window behind the deadline in which the attack went on, if it was seen whole.
 fn count_after_deadline(incident: &mut Incident, judged: &JudgedWindow, findings: &[&Finding]) {
-    let is_whole = findings.iter().any(|finding| {
-        judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole)
-    });
+    let is_whole = findings
+        .iter()
+        .any(|finding| judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole));
     if let Some(deadline) = &mut incident.body.deadline {
-        if is_whole && judged.window.start() >= deadline.due {
+        let start = judged.window.start();
+        if is_whole && start >= deadline.due && start > deadline.seen_last {
             deadline.seen_after += 1;
+            deadline.seen_last = start;
         }
     }
 }

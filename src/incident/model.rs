@@ -226,7 +226,7 @@ pub enum State {
 /// The reason why an incident is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CloseReason {
-    /// It was quiet long enough.
+    /// The incident was quiet long enough.
     Quiet,
     /// The owner claimed it, and it is quiet.
     Claimed,
@@ -265,6 +265,8 @@ impl CloseReason {
 /// The clean windows of one kind since its last finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clean {
+    /// Start of the newest window with a finding of this kind, in Unix seconds.
+    pub last: u64,
     /// Number of windows since the last finding.
     pub windows: u64,
     /// Seconds of clean windows since the incident became quiet.
@@ -291,6 +293,8 @@ pub struct Deadline {
     pub due: u64,
     /// Windows behind the end that were seen whole and have a finding.
     pub seen_after: u64,
+    /// Start of the last of these, in Unix seconds.
+    pub seen_last: u64,
     /// True if it runs for show only, because nobody was told.
     pub is_shadow: bool,
     /// True if a claim has put the end off.

@@ -15,7 +15,7 @@ use lettre::message::header::{
 use lettre::message::{Body, Mailbox, Message};
 
 use super::words::{self, Situation, line, wrap};
-use crate::contacts::{Address, Contacts, is_visible};
+use crate::contacts::{Address, Contacts, Responsible, is_visible};
 use crate::finding::{Finding, FindingSet, Host, Kind, Role, Side};
 use crate::time::{Timestamp, Window};
 
@@ -205,7 +205,7 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
         let responsible =
             routing.contacts.of(finding.host.net()).filter(|_| finding.side != Some(Side::Outside));
         match (responsible, routing.operator) {
-            (Some((net, contacts)), _) => {
+            (Some(Responsible { net, contacts, .. }), _) => {
                 for contact in contacts {
                     let mail = mail_to(&mut mails, &contact.mail);
                     if mail.name.is_empty() {

@@ -13,6 +13,7 @@ pub const ANALYSE: Table = Table {
         Key::size("memory", "The memory to count in"),
         Key::number("evidence", "The flow lines that are kept of each finding"),
     ],
+    ..Table::PLAIN
 };
 
 /// The table `[analyse.keep]`.
@@ -22,4 +23,5 @@ pub const KEEP: Table = Table {
         Key::duration("evidence", "The age from which on evidence is removed").without_option(),
         Key::duration("findings", "The age from which on findings are removed").without_option(),
     ],
+    ..Table::PLAIN
 };

@@ -65,6 +65,7 @@ pub const TABLE: Table = Table {
             "With paper, flag a host that receives more flows in 10 minutes",
         ),
     ],
+    ..Table::PLAIN
 };
 
 impl Arguments for Args {

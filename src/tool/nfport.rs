@@ -45,6 +45,7 @@ pub const TABLE: Table = Table {
             "With paper, flag a host that sends this many flows to one port",
         ),
     ],
+    ..Table::PLAIN
 };
 
 impl Arguments for Args {

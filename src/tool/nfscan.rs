@@ -63,6 +63,7 @@ pub const TABLE: Table = Table {
             "With paper, flag a source of this many adjacent scanned networks",
         ),
     ],
+    ..Table::PLAIN
 };
 
 impl Arguments for Args {

@@ -17,11 +17,15 @@ pub const SITE: Table = Table {
         Key::new("outside_if", Form::List, interface, "The interfaces (ifIndex) that lead outside"),
         Key::path("ignore", "A file of flows to ignore: lines `src dst [proto/port]`"),
         Key::path("limits", "A file of limits by network: lines `network,class,value`"),
-        Key::path("contacts", "A file of the persons responsible: CSV lines network,mail,name"),
+        Key::path(
+            "contacts",
+            "A file of the persons responsible: CSV lines network,mail,name[,kind[,lang]]",
+        ),
         Key::text("operator", address, "The mail address that is told of everything else"),
         Key::networks("never", "Networks that are never blocked"),
         TIMEZONE,
     ],
+    ..Table::PLAIN
 };
 
 const TIMEZONE: Key =

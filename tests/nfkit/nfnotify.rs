@@ -225,6 +225,27 @@ fn wrong_arguments_stop_before_anything_is_mailed() {
     tool("nfnotify").args(["block", "--device", "ios"]).run().status(2).says("--may-block");
 }
 
+#[test]
+fn contacts_may_state_kinds_and_languages() {
+    let scene = Scene::new();
+    let more = "network,mail,name,kind,lang\n140.119.0.0/16,noc@example.edu,NOC\n\
+        140.119.44.0/24,chang@cs.example.edu,\"張, 系統管理\",,zh-TW\n\
+        140.119.44.0/24,lin@cs.example.edu,,static\n140.119.53.0/24,lin@cs.example.edu,,shared,\n";
+    let contacts = scene.write("c.csv", more);
+    let with = |contacts: PathBuf| {
+        let run =
+            tool("nfnotify").args(["-q", "mail", "--date", DATE, "--operator", "op@x.example"]);
+        run.arg("--contacts").arg(contacts).arg(data("day.findings")).run().ok()
+    };
+    with(contacts).prints(with(data("contacts.csv")).text());
+    let contacts =
+        scene.write("d.csv", "10.0.0.0/8,a@b,,static\n# Wi-Fi\n10.0.0.0/8,c@d,,dynamic\n");
+    let path = contacts.display();
+    let said = "10.0.0.0/8 is dynamic here and static in line 1; a network has one kind";
+    let ran = tool("nfnotify").args(["mail", "--operator", "a@b", "--contacts"]).arg(&contacts);
+    ran.run().mute().status(1).says(&format!("nfnotify: {path}:3: {said}"));
+}
+
 /// Writes a program that stands in for sendmail and returns the option that names it.
 fn program(scene: &Scene, name: &str, script: &str) -> String {
     let path = scene.write(name, format!("#!/bin/sh\ncd \"$SCENE\" || exit\n{script}\n"));

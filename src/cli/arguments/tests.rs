@@ -48,6 +48,7 @@ const SITE: Table = Table {
         Key::new("outside_if", Form::List, any, "interfaces"),
         Key::path("spool", "spool").option("write"),
     ],
+    ..Table::PLAIN
 };
 const OWN: Table = Table {
     name: "judge",
@@ -60,6 +61,7 @@ const OWN: Table = Table {
         Key::text("script", any, "script"),
         Key::text("inside_too", any, "of no option").without_option(),
     ],
+    ..Table::PLAIN
 };
 
 impl AsRef<Common> for Judge {
@@ -185,13 +187,120 @@ fn help_names_the_key_of_an_option() {
 
 #[test]
 fn faults_are_errors_only_for_the_commands_that_read_the_table() {
-    const OTHER: Table = Table { name: "other", keys: &[] };
+    const OTHER: Table = Table { name: "other", keys: &[], ..Table::PLAIN };
     let text = "[site]\na = 1\n[other]\nb = 1\n[new]\nc = 1\n";
     let (_, faults) = Config::parse(Path::new("c"), text, &[&SITE, &OWN, &OTHER]).unwrap();
-    let (errors, others) = split::<Judge>(faults);
+    let given = Given::new::<Judge>(&["judge".into()]);
+    let (errors, others) = given.split::<Judge>(faults);
     let lines = |faults: &[Fault]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(lines(&errors)[0].starts_with("c:2: [site] a: unknown key"), "{errors:?}");
     assert!(lines(&others)[0].starts_with("c:4: [other] b: unknown key"), "{others:?}");
     assert!(lines(&others)[1].starts_with("c:5: [new]: unknown table"), "{others:?}");
     assert_eq!((errors.len(), others.len()), (1, 2));
+}
+
+/// Notify.
+#[derive(Debug, Parser)]
+#[command(name = "notify")]
+struct Notify {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Write mails
+    Mail {
+        /// Ours
+        #[arg(long)]
+        inside: Option<Nets>,
+        /// A wait
+        #[arg(long)]
+        wait: Option<String>,
+    },
+    /// Carry on
+    Run {
+        /// A wait
+        #[arg(long)]
+        wait: Option<String>,
+        /// A command
+        #[arg(long)]
+        exec: Option<String>,
+    },
+}
+
+const HOOK: Table = Table {
+    name: "hook",
+    keys: &[Key::text("exec", any, "exec")],
+    is_repeated: true,
+    ..Table::PLAIN
+};
+
+impl AsRef<Common> for Notify {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Arguments for Notify {
+    const TABLES: &'static [&'static Table] = &[&SITE, &HOOK, &OWN];
+
+    fn tables(subcommand: Option<&str>) -> &'static [&'static Table] {
+        if subcommand == Some("run") { Self::TABLES } else { &[&SITE] }
+    }
+
+    fn reads_default_file(subcommand: Option<&str>) -> bool {
+        subcommand == Some("run")
+    }
+}
+
+#[test]
+fn a_subcommand_may_read_tables_that_others_do_not() {
+    let parse = |line: &str| {
+        let text = "[site]\ninside = '10.0.0.0/8'\n[judge]\nwait = '2m'\n[[hook]]\nexec = 'a'\n";
+        let (config, faults) = Config::parse(Path::new("c"), text, Notify::TABLES).unwrap();
+        assert_eq!(faults, []);
+        parse_as::<Notify>(line.split(' '), &config).unwrap().action
+    };
+    let Action::Mail { inside, wait } = parse("mail") else { panic!() };
+    assert_eq!((inside, wait), (Some("10.0.0.0/8".parse().unwrap()), None));
+    // The value of a repeated table stands for no option.
+    let Action::Run { wait, exec } = parse("run") else { panic!() };
+    assert_eq!((wait.as_deref(), exec), (Some("2m"), None));
+
+    let faults = |line: &[&str]| {
+        let text = "[judge]\na = 1\n[[hook]]\nb = 1\n";
+        let (_, faults) = Config::parse(Path::new("c"), text, Notify::TABLES).unwrap();
+        let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let (errors, others) = Given::new::<Notify>(&line).split::<Notify>(faults);
+        (errors.len(), others.len())
+    };
+    assert_eq!(faults(&["notify", "run"]), (2, 0));
+    assert_eq!(faults(&["notify", "mail"]), (0, 2));
+    assert_eq!(faults(&["notify", "--config", "c", "run", "--nonsense"]), (2, 0));
+    assert_eq!(faults(&["notify"]), (0, 2));
+}
+
+#[test]
+fn a_subcommand_may_read_the_default_file_when_others_do_not() {
+    let help = |name: &str| {
+        let mut command = documented::<Notify>();
+        command.build();
+        let text = command.find_subcommand_mut(name).unwrap().render_help().to_string();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let default = "[default: /etc/nfkit/nfkit.toml, if it exists]";
+    assert!(help("run").contains(default), "{}", help("run"));
+    assert!(help("run").contains("A wait [config: judge.wait]"), "{}", help("run"));
+    assert!(!help("run").contains("config: hook"), "{}", help("run"));
+    assert!(!help("mail").contains(default), "{}", help("mail"));
+    assert!(!help("mail").contains("config: judge"), "{}", help("mail"));
+    assert!(!documented::<Notify>().render_help().to_string().contains(default));
+    // The option is one, wherever it stands.
+    for line in ["run --config d", "--config d run", "mail --config d", "--config d mail"] {
+        let args = parse_as::<Notify>(line.split(' '), &Config::default()).unwrap();
+        assert_eq!(args.common.config.as_deref(), Some(Path::new("d")), "{line}");
+    }
 }

@@ -1,17 +1,21 @@
 //! A configuration file, read by the tables that it may have.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
-use super::table::{Form, Key, Table};
+use super::key::{Form, Key};
+use super::table::{Config, Entry, Fault, Scope, Setting, Table};
 use crate::cli::whole::read_text_up_to;
 
 /// The most bytes of a configuration file. Its faults and settings grow with it, so this bounds them too.
 const MAX: u64 = 1 << 20;
+
+/// The most entries of one repeated table. Some are compared with all others, so 1 MiB of them is too many.
+pub const MAX_ENTRIES: usize = 1000;
 
 /// The most bytes of a name for which a near one is looked for. A message shows twice as many characters of the
 /// table and the key.
@@ -19,61 +23,6 @@ const LONGEST: usize = 40;
 
 /// The least length of a name for which a key that is two edits away is proposed.
 const LONG: usize = 6;
-
-/// A configuration: the values of a file, or none.
-#[derive(Clone, Debug, Default)]
-pub struct Config {
-    path: Option<PathBuf>,
-    settings: Vec<Setting>,
-}
-
-/// A value of a configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// The name of the table.
-    pub table: &'static str,
-    /// The name of the key.
-    pub key: &'static str,
-    /// The value: one word, or those of a list. Paths are relative to the working directory, as an option
-    /// takes them.
-    pub words: Vec<String>,
-    /// The file and line, the table and the key, as messages begin with them.
-    pub place: String,
-}
-
-impl Setting {
-    /// Returns the value as the option of the same meaning takes it, the words of a list joined by commas.
-    pub fn text(&self) -> String {
-        self.words.join(",")
-    }
-}
-
-/// The commands that a fault is an error for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Commands that read this table; others only tell it.
-    Table(&'static str),
-    /// All commands: a key that belongs to no table.
-    All,
-    /// No command: an unknown table, which may be that of a later version.
-    None,
-}
-
-/// A place of the file that is not as the tables want it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The commands that it is an error for.
-    pub scope: Scope,
-    line: usize,
-    text: String,
-}
-
-/// Formats the file and line, the table and the key, and the reason with what to do.
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
 
 impl Config {
     /// Reads a file by the tables that it may have, and returns its values and its faults in the order of
@@ -115,29 +64,18 @@ impl Config {
                 }
             }
         }
-        let DocumentReader { settings, mut faults, .. } = reader;
-        faults.sort_by_key(|fault| fault.line);
-        Ok((Config { path: Some(path.to_owned()), settings }, faults))
-    }
-
-    /// Returns the path of the file; `None` without a configuration.
-    pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
-    }
-
-    /// Returns the value of a key, if the file has it and it is not at fault.
-    pub fn get(&self, table: &Table, key: &str) -> Option<&Setting> {
-        self.settings.iter().find(|one| one.table == table.name && one.key == key)
-    }
-}
-
-/// Formats the file that holds, for `--verbose`.
-impl fmt::Display for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.path {
-            Some(path) => write!(f, "configuration: {}", path.display()),
-            None => f.write_str("no configuration file"),
+        let DocumentReader { settings, entries, mut faults, .. } = reader;
+        let mut config =
+            Config { path: Some(path.to_owned()), settings, entries, at_fault: Vec::new() };
+        for table in known {
+            if faults.iter().any(|fault| fault.scope == Scope::Table(table.name)) {
+                config.at_fault.push(table.name);
+            }
         }
+        let sound = known.iter().filter(|table| config.is_sound(table));
+        faults.extend(sound.flat_map(|table| (table.check)(&config)).collect::<Vec<_>>());
+        faults.sort_by_key(|fault| fault.line);
+        Ok((config, faults))
     }
 }
 
@@ -148,6 +86,7 @@ struct DocumentReader<'a> {
     /// The places of the line ends, so that a file of faults alone takes no quadratic time.
     ends: Vec<usize>,
     settings: Vec<Setting>,
+    entries: Vec<Entry>,
     faults: Vec<Fault>,
 }
 
@@ -155,7 +94,8 @@ impl<'a> DocumentReader<'a> {
     fn new(path: &'a Path, text: &str, known: &'a [&'static Table]) -> DocumentReader<'a> {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
         let ends = ends.collect();
-        DocumentReader { path, known, ends, settings: Vec::new(), faults: Vec::new() }
+        let (settings, entries, faults) = (Vec::new(), Vec::new(), Vec::new());
+        DocumentReader { path, known, ends, settings, entries, faults }
     }
 
     /// Returns the line of a byte, counted from 1.
@@ -180,25 +120,45 @@ impl<'a> DocumentReader<'a> {
             let (at, name) = (name.span().start, name.get_ref().as_ref());
             let table = self.known.iter().copied().find(|table| table.name == name);
             match (table, value.get_ref()) {
-                (Some(table), DeValue::Table(keys)) => self.table(table, keys),
-                (Some(table), _) => {
-                    let what = format!("[{name}]");
-                    let why = format!("must be a table, begun by the line [{name}]");
-                    self.fault(Scope::Table(table.name), at, &what, why);
+                (Some(table), DeValue::Table(keys)) if !table.is_repeated => {
+                    let settings = self.table(table, &table.heading(), at, keys);
+                    self.settings.extend(settings);
                 }
-                (None, DeValue::Table(_)) => {
-                    let names = self.known.iter().map(|table| table.name);
-                    let near = nearest(name, names.clone().filter(|name| !name.contains('.')));
-                    let why = match near {
-                        Some(near) => format!("unknown table; did you mean [{near}]?"),
-                        None => "unknown table; nothing of it is used".to_owned(),
+                (Some(table), DeValue::Array(all)) if table.is_repeated => {
+                    self.repeated(table, at, all);
+                }
+                (Some(table), value) => {
+                    let (heading, scope) = (table.heading(), Scope::Table(table.name));
+                    let (what, why) = match value {
+                        DeValue::Table(_) => (
+                            format!("[{name}]"),
+                            format!("there may be several; begin each with {heading}"),
+                        ),
+                        DeValue::Array(all) if is_tables(all) => {
+                            let why =
+                                format!("there is only one; begin it with the line {heading}");
+                            (format!("[[{name}]]"), why)
+                        }
+                        _ if table.is_repeated => {
+                            let why = format!("must be tables, each begun by the line {heading}");
+                            (heading, why)
+                        }
+                        _ => {
+                            let why = format!("must be a table, begun by the line {heading}");
+                            (heading, why)
+                        }
                     };
-                    self.fault(Scope::None, at, &format!("[{name}]"), why);
+                    self.fault(scope, at, &what, why);
+                }
+                (None, DeValue::Table(_)) => self.unknown_table(at, name, &format!("[{name}]")),
+                (None, DeValue::Array(all)) if is_tables(all) => {
+                    self.unknown_table(at, name, &format!("[[{name}]]"));
                 }
                 (None, _) => {
                     let why = match self.home(name) {
                         Some(table) => {
-                            format!("belongs to no table; did you mean {name} of [{table}]?")
+                            let heading = table.heading();
+                            format!("belongs to no table; did you mean {name} of {heading}?")
                         }
                         None => "belongs to no table, and every key must".to_owned(),
                     };
@@ -208,31 +168,82 @@ impl<'a> DocumentReader<'a> {
         }
     }
 
-    /// Returns the first table that has a key of this name.
-    fn home(&self, name: &str) -> Option<&'static str> {
-        let mut known = self.known.iter();
-        known.find(|table| table.keys.iter().any(|key| key.name == name)).map(|table| table.name)
+    fn unknown_table(&mut self, at: usize, name: &str, what: &str) {
+        let outer = self.known.iter().filter(|table| !table.name.contains('.'));
+        let near = nearest(name, outer.map(|table| table.name));
+        let near = near.and_then(|near| self.known.iter().find(|table| table.name == near));
+        let why = match near {
+            Some(near) => format!("unknown table; did you mean {}?", near.heading()),
+            None => "unknown table; nothing of it is used".to_owned(),
+        };
+        self.fault(Scope::None, at, what, why);
     }
 
-    /// Reads the keys of a table, and the tables inside it.
-    fn table(&mut self, table: &'static Table, keys: &DeTable<'_>) {
+    /// Returns the first table that has a key of this name.
+    fn home(&self, name: &str) -> Option<&'static Table> {
+        let mut known = self.known.iter().copied();
+        known.find(|table| table.keys.iter().any(|key| key.name == name))
+    }
+
+    /// Reads the entries of a repeated table.
+    fn repeated(&mut self, table: &'static Table, at: usize, all: &DeArray<'_>) {
+        let (heading, scope) = (table.heading(), Scope::Table(table.name));
+        if all.is_empty() {
+            self.fault(scope, at, &heading, "an empty list; to set nothing, remove the key");
+        }
+        for (number, value) in (1..).zip(all) {
+            let at = value.span().start;
+            if number > MAX_ENTRIES {
+                let why = format!("{} entries; the limit is {MAX_ENTRIES}", all.len());
+                self.fault(scope, at, &heading, why);
+                return;
+            }
+            let heading = format!("{heading} {number}");
+            let DeValue::Table(keys) = value.get_ref() else {
+                self.fault(scope, at, &heading, "must be a table, as in { key = \"value\" }");
+                continue;
+            };
+            let settings = self.table(table, &heading, at, keys);
+            let line = self.line(at);
+            let place = format!("{}:{line}: {heading}", self.path.display());
+            self.entries.push(Entry { table: table.name, place, line, settings });
+        }
+    }
+
+    /// Reads the keys of a table that begins at `at`, and the tables inside it. Returns the values that are
+    /// not at fault. `heading`: the table, as messages name it.
+    fn table(
+        &mut self,
+        table: &'static Table,
+        heading: &str,
+        at: usize,
+        keys: &DeTable<'_>,
+    ) -> Vec<Setting> {
+        let is_missing =
+            |key: &&Key| key.is_required && !keys.keys().any(|name| name.get_ref() == key.name);
+        for key in table.keys.iter().filter(is_missing) {
+            self.fault(Scope::Table(table.name), at, heading, format!("has no {}", key.name));
+        }
+        let mut settings = Vec::new();
         for (name, value) in keys {
             let (at, name) = (name.span().start, name.get_ref().as_ref());
             if let Some(key) = table.keys.iter().find(|key| key.name == name) {
-                self.value(table, key, at, value);
+                settings.extend(self.value(table, key, &format!("{heading} {name}"), at, value));
                 continue;
             }
             let inner = self.inner(table).find(|(inner, _)| *inner == name);
             match (inner.map(|(_, inner)| inner), value.get_ref()) {
-                (Some(inner), DeValue::Table(keys)) => self.table(inner, keys),
+                (Some(inner), DeValue::Table(keys)) => {
+                    settings.extend(self.table(inner, &inner.heading(), at, keys));
+                }
                 (Some(inner), _) => {
                     let why = format!("must be a table, as in {name} = {{ ... }}");
-                    let what = format!("[{}] {name}", table.name);
-                    self.fault(Scope::Table(inner.name), at, &what, why);
+                    self.fault(Scope::Table(inner.name), at, &format!("{heading} {name}"), why);
                 }
-                (None, _) => self.unknown_key(table, at, name),
+                (None, _) => self.unknown_key(table, heading, at, name),
             }
         }
+        settings
     }
 
     /// Returns the tables inside another, with the part of their names that is their own.
@@ -244,36 +255,45 @@ impl<'a> DocumentReader<'a> {
         self.known.iter().filter_map(move |&inner| Some((own(inner)?, inner)))
     }
 
-    fn unknown_key(&mut self, table: &'static Table, at: usize, name: &str) {
+    fn unknown_key(&mut self, table: &'static Table, heading: &str, at: usize, name: &str) {
         let names = table.keys.iter().map(|key| key.name);
         let names: Vec<_> = names.chain(self.inner(table).map(|(name, _)| name)).collect();
         let why = match (nearest(name, names.iter().copied()), self.home(name)) {
             (Some(near), _) => format!("unknown key; did you mean {near}?"),
-            (None, Some(home)) => format!("unknown key; it belongs to [{home}]"),
+            (None, Some(home)) => format!("unknown key; it belongs to {}", home.heading()),
             (None, None) => format!("unknown key; there are {}", names.join(", ")),
         };
-        self.fault(Scope::Table(table.name), at, &format!("[{}] {name}", table.name), why);
+        self.fault(Scope::Table(table.name), at, &format!("{heading} {name}"), why);
     }
 
-    /// Reads a value.
+    /// Reads a value. Returns `None` if it is at fault. `what`: the table and the key.
     fn value(
         &mut self,
         table: &'static Table,
         key: &'static Key,
+        what: &str,
         at: usize,
         value: &Spanned<DeValue<'_>>,
-    ) {
-        let what = format!("[{}] {}", table.name, key.name);
+    ) -> Option<Setting> {
         match words(key, value.get_ref()) {
             Ok(mut words) => {
                 let dir = self.path.parent().unwrap_or(Path::new(""));
                 words.iter_mut().for_each(|word| resolve(key.form, word, dir));
-                let place = format!("{}:{}: {what}", self.path.display(), self.line(at));
-                self.settings.push(Setting { table: table.name, key: key.name, words, place });
+                let line = self.line(at);
+                let place = format!("{}:{line}: {what}", self.path.display());
+                Some(Setting { table: table.name, key: key.name, words, place, line })
             }
-            Err(why) => self.fault(Scope::Table(table.name), at, &what, why),
+            Err(why) => {
+                self.fault(Scope::Table(table.name), at, what, why);
+                None
+            }
         }
     }
+}
+
+/// Returns true for a list of tables, which may have been written with two brackets.
+fn is_tables(all: &DeArray<'_>) -> bool {
+    !all.is_empty() && all.iter().all(|value| matches!(value.get_ref(), DeValue::Table(_)))
 }
 
 /// Returns the words of a value: one, or those of a list.
@@ -301,6 +321,13 @@ fn words(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, String> {
         (Form::List | Form::Networks, DeValue::String(text)) => {
             text.split(',').map(|word| word.trim().to_owned()).collect()
         }
+        (Form::Argv, DeValue::Array(all)) => {
+            let word = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+                DeValue::String(word) => Ok(word.clone().into_owned()),
+                other => Err(wrong(other)),
+            };
+            all.iter().map(word).collect::<Result<_, _>>()?
+        }
         (Form::Number | Form::Word | Form::List, DeValue::Integer(_)) => vec![number(value)?],
         (Form::List | Form::Networks, DeValue::Array(all)) => {
             let word = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
@@ -315,7 +342,7 @@ fn words(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     if words.is_empty() {
         return Err("an empty list; to set nothing, remove the key".to_owned());
     }
-    if words.iter().any(|word| word.trim().is_empty() || *word == "@") {
+    if key.form != Form::Argv && words.iter().any(|word| word.trim().is_empty() || *word == "@") {
         return Err("an empty text; to set nothing, remove the key".to_owned());
     }
     if let (Form::Networks, [file]) = (key.form, &words[..]) {

@@ -1,6 +1,9 @@
-//! Tables and keys, as the modules that use them declare them.
+//! Tables, as the modules that use them declare them, and the values of a file that is read by them.
 
-use super::check::{any, duration, network, size};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::key::Key;
 
 /// A table of the configuration file.
 #[derive(Debug)]
@@ -9,117 +12,159 @@ pub struct Table {
     pub name: &'static str,
     /// The keys that the table may have.
     pub keys: &'static [Key],
+    /// True for an array of tables, which is written `[[name]]` once for each [`Entry`].
+    pub is_repeated: bool,
+    /// Returns the faults of values that are good by themselves and cannot be together. It is not asked about
+    /// a table that has a fault already, and other tables may have some: see [`Config::is_sound`].
+    pub check: fn(&Config) -> Vec<Fault>,
 }
 
-/// A key of a table.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// The name before the equals sign.
-    pub name: &'static str,
-    /// The form of the value in TOML.
-    pub form: Form,
-    /// Returns why a text, or a word of a list, cannot be the value.
-    pub check: fn(&str) -> Result<(), String>,
-    /// The id of the clap argument that the value is for, in each command that reads the table and has
-    /// such an argument.
-    pub option: Option<&'static str>,
-    /// One line of help.
-    pub help: &'static str,
+impl Table {
+    /// A table without keys that is written once, for `..Table::PLAIN` in a constant.
+    pub const PLAIN: Table =
+        Table { name: "", keys: &[], is_repeated: false, check: |_| Vec::new() };
+
+    /// Returns the line that begins the table.
+    pub fn heading(&self) -> String {
+        if self.is_repeated { format!("[[{}]]", self.name) } else { format!("[{}]", self.name) }
+    }
+
+    /// Returns the keys that stand for an option, each with the id of the option's clap argument.
+    pub fn options(&self) -> impl Iterator<Item = (&'static Key, &'static str)> + use<> {
+        let keys = if self.is_repeated { &[][..] } else { self.keys };
+        keys.iter().filter_map(|key| Some((key, key.option?)))
+    }
 }
 
-/// The form of a value in TOML.
+/// A configuration: the values of a file, or none.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub(super) path: Option<PathBuf>,
+    /// The values of the tables that are not repeated.
+    pub(super) settings: Vec<Setting>,
+    /// The entries of the repeated tables, those of one table in the order of the file.
+    pub(super) entries: Vec<Entry>,
+    /// The names of the tables that have a fault.
+    pub(super) at_fault: Vec<&'static str>,
+}
+
+/// A value of a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The name of the table.
+    pub table: &'static str,
+    /// The name of the key.
+    pub key: &'static str,
+    /// The value: one word, or those of a list. Paths are relative to the working directory, as an option
+    /// takes them.
+    pub words: Vec<String>,
+    /// The file and line, the table and the key, as messages begin with them.
+    pub place: String,
+    pub(super) line: usize,
+}
+
+impl Setting {
+    /// Returns the value as the option of the same meaning takes it, the words of a list joined by commas.
+    pub fn text(&self) -> String {
+        self.words.join(",")
+    }
+
+    /// Returns a fault of this value, an error for the commands that read its table.
+    pub fn fault(&self, why: impl fmt::Display) -> Fault {
+        let text = format!("{}: {why}", self.place);
+        Fault { scope: Scope::Table(self.table), line: self.line, text }
+    }
+}
+
+/// One of the tables that a repeated table consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name of the table.
+    pub table: &'static str,
+    /// The file and line, the table and the number of the entry from 1, as messages begin with them.
+    pub place: String,
+    pub(super) line: usize,
+    pub(super) settings: Vec<Setting>,
+}
+
+impl Entry {
+    /// Returns the value of a key, if the entry has it and it is not at fault.
+    pub fn get(&self, key: &str) -> Option<&Setting> {
+        self.settings.iter().find(|one| one.key == key)
+    }
+
+    /// Returns a fault of this entry, an error for the commands that read its table.
+    pub fn fault(&self, why: impl fmt::Display) -> Fault {
+        let text = format!("{}: {why}", self.place);
+        Fault { scope: Scope::Table(self.table), line: self.line, text }
+    }
+}
+
+/// The commands that a fault is an error for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Text in quotes.
-    Text,
-    /// Text in quotes that names a file or directory, relative to that of the configuration file.
-    Path,
-    /// `true` or `false`, for an option without a value.
-    Flag,
-    /// A whole number from 0 on.
-    Number,
-    /// Text in quotes, or a whole number.
-    Word,
-    /// A list of texts and whole numbers, or one text with commas.
-    List,
-    /// A list as [`Form::List`], or `"@FILE"`; the file is relative to that of the configuration.
-    Networks,
+pub enum Scope {
+    /// Commands that read this table; others only tell it.
+    Table(&'static str),
+    /// All commands: a key that belongs to no table.
+    All,
+    /// No command: an unknown table, which may be that of a later version, or a warning.
+    None,
 }
 
-impl Form {
-    /// Returns the words by which a message asks for this form.
-    pub(super) const fn wanted(self) -> &'static str {
-        match self {
-            Form::Text => "text in quotes",
-            Form::Path => "a path in quotes",
-            Form::Flag => "true or false",
-            Form::Number => "a whole number without quotes",
-            Form::Word => "text in quotes or a whole number",
-            Form::List => "a list such as [\"a\", \"b\"]",
-            Form::Networks => "a list such as [\"192.0.2.0/24\"], or \"@FILE\"",
+/// A place of the file that is not as the tables want it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The commands that it is an error for.
+    pub scope: Scope,
+    pub(super) line: usize,
+    pub(super) text: String,
+}
+
+impl Fault {
+    /// Returns this fault as a warning, which every command tells and none ends by.
+    #[must_use]
+    pub fn warning(self) -> Fault {
+        Fault { scope: Scope::None, ..self }
+    }
+}
+
+/// Formats the file and line, the table and the key, and the reason with what to do.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Config {
+    /// Returns the path of the file; `None` without a configuration.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Returns the value of a key, if the file has it and it is not at fault. A repeated table has values in
+    /// its entries only.
+    pub fn get(&self, table: &Table, key: &str) -> Option<&Setting> {
+        self.settings.iter().find(|one| one.table == table.name && one.key == key)
+    }
+
+    /// Returns the entries of a repeated table, in the order of the file. An entry with a fault is among them,
+    /// without the values that are at fault.
+    pub fn entries(&self, table: &Table) -> Vec<&Entry> {
+        self.entries.iter().filter(|entry| entry.table == table.name).collect()
+    }
+
+    /// Returns true if the table has no fault, so that each value in the file is one here.
+    pub fn is_sound(&self, table: &Table) -> bool {
+        !self.at_fault.contains(&table.name)
+    }
+}
+
+/// Formats the file that holds, for `--verbose`.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "configuration: {}", path.display()),
+            None => f.write_str("no configuration file"),
         }
-    }
-}
-
-/// Constructors. The option's id is that of the key, unless [`Key::option`] or [`Key::without_option`]
-/// says otherwise.
-impl Key {
-    /// Returns a key of this form whose values `check` judges.
-    pub const fn new(
-        name: &'static str,
-        form: Form,
-        check: fn(&str) -> Result<(), String>,
-        help: &'static str,
-    ) -> Key {
-        Key { name, form, check, option: Some(name), help }
-    }
-
-    /// Returns a key for a text that `check` judges.
-    pub const fn text(
-        name: &'static str,
-        check: fn(&str) -> Result<(), String>,
-        help: &'static str,
-    ) -> Key {
-        Key::new(name, Form::Text, check, help)
-    }
-
-    /// Returns a key for the path of a file or directory.
-    pub const fn path(name: &'static str, help: &'static str) -> Key {
-        Key::new(name, Form::Path, any, help)
-    }
-
-    /// Returns a key for networks.
-    pub const fn networks(name: &'static str, help: &'static str) -> Key {
-        Key::new(name, Form::Networks, network, help)
-    }
-
-    /// Returns a key for a duration with its unit.
-    pub const fn duration(name: &'static str, help: &'static str) -> Key {
-        Key::new(name, Form::Text, duration, help)
-    }
-
-    /// Returns a key for a size with its unit.
-    pub const fn size(name: &'static str, help: &'static str) -> Key {
-        Key::new(name, Form::Text, size, help)
-    }
-
-    /// Returns a key for a whole number.
-    pub const fn number(name: &'static str, help: &'static str) -> Key {
-        Key::new(name, Form::Number, any, help)
-    }
-
-    /// Returns a key for an option without a value.
-    pub const fn flag(name: &'static str, help: &'static str) -> Key {
-        Key::new(name, Form::Flag, any, help)
-    }
-
-    /// Returns this key, for the option with another id.
-    pub const fn option(self, id: &'static str) -> Key {
-        Key { option: Some(id), ..self }
-    }
-
-    /// Returns this key, which stands for no option.
-    pub const fn without_option(self) -> Key {
-        Key { option: None, ..self }
     }
 }

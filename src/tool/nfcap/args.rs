@@ -79,6 +79,7 @@ pub const COLLECT: Table = Table {
         Key::text("max_size", |text| max_size(text).map(drop), "The most bytes of all files"),
         Key::text("min_free", |text| free(text).map(drop), "The least free disk"),
     ],
+    ..Table::PLAIN
 };
 
 /// The size of the kernel's receive buffer, if none is given.

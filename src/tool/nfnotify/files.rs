@@ -6,7 +6,7 @@ use clap::ValueHint;
 
 use crate::cli::{Input, Io};
 use crate::finding::Item;
-use crate::time::Timeline;
+use crate::time::{Timeline, Timestamp};
 use crate::tool::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings};
 
 /// The arguments that name the input.
@@ -28,6 +28,11 @@ pub(super) struct InputTimes {
 }
 
 impl Files {
+    /// Returns the input of these files; windows that begin more than one slot after `now` are set aside.
+    pub fn new(files: Vec<PathBuf>, now: Timestamp) -> Files {
+        Files { files, now: Now { time: Some(now) } }
+    }
+
     /// Reads all files and gives each finding and closing mark to `take`, with true if its window is
     /// set aside.
     ///

@@ -28,7 +28,8 @@ const OUTPUT_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Args {
     #[command(flatten)]
     files: Files,
-    /// Read the persons responsible for networks from this file: CSV lines network,mail,name
+    /// Read the persons responsible for networks from this file: CSV lines
+    /// network,mail,name[,kind[,lang]]
     #[arg(long, value_name = "FILE", env = "NFKIT_CONTACTS", value_hint = ValueHint::FilePath)]
     contacts: Option<PathBuf>,
     /// Tell this address of hosts without a contact, outside hosts and silent exporters; it gets replies

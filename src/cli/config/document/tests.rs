@@ -18,10 +18,38 @@ const SITE: Table = Table {
         Key::number("hosts", "hosts"),
         Key::flag("paper", "paper"),
     ],
+    ..Table::PLAIN
 };
-const JOB: Table = Table { name: "job", keys: &[Key::path("out", "out")] };
-const KEEP: Table = Table { name: "job.keep", keys: &[Key::duration("age", "age")] };
-const ALL: &[&Table] = &[&SITE, &JOB, &KEEP];
+const JOB: Table = Table { name: "job", keys: &[Key::path("out", "out")], ..Table::PLAIN };
+const KEEP: Table =
+    Table { name: "job.keep", keys: &[Key::duration("age", "age")], ..Table::PLAIN };
+const POLICY: Table = Table {
+    name: "policy",
+    keys: &[
+        Key::new("kind", Form::List, any, "kind"),
+        Key::networks("network", "network"),
+        Key::duration("deadline", "deadline"),
+    ],
+    is_repeated: true,
+    check: |config| {
+        let entries = config.entries(&POLICY);
+        let late = entries.iter().skip(1).filter(|entry| entry.settings.is_empty());
+        let mut faults: Vec<_> = late.map(|entry| entry.fault("has no key").warning()).collect();
+        let deadlines = entries.iter().filter_map(|entry| entry.get("deadline"));
+        faults.extend(deadlines.filter(|one| one.text() == "9y").map(|one| one.fault("too late")));
+        faults
+    },
+};
+const HOOK: Table = Table {
+    name: "hook",
+    keys: &[
+        Key::text("name", any, "name").required(),
+        Key::new("argv", Form::Argv, any, "argv").required(),
+    ],
+    is_repeated: true,
+    ..Table::PLAIN
+};
+const ALL: &[&Table] = &[&SITE, &JOB, &KEEP, &POLICY, &HOOK];
 
 fn parse(text: &str) -> (Config, Vec<String>) {
     let (config, faults) = Config::parse(Path::new("/etc/n/n.toml"), text, ALL).unwrap();
@@ -131,13 +159,112 @@ fn unknown_names_are_faults_with_the_nearest_known_one() {
         ("[job]\nkeep = '30d'", "2: [job] keep: must be a table, as in keep = { ... }"),
         ("[siet]\ninside = 1", "1: [siet]: unknown table; did you mean [site]?"),
         ("[mail]\na = 1\nb = 2", "1: [mail]: unknown table; nothing of it is used"),
-        ("[[site]]\nname = 'a'", "1: [site]: must be a table, begun by the line [site]"),
+        ("[[site]]\nname = 'a'", "1: [[site]]: there is only one; begin it with the line [site]"),
+        (
+            "site = [{ name = 'a' }]",
+            "1: [[site]]: there is only one; begin it with the line [site]",
+        ),
+        ("site = ['a']", "1: [site]: must be a table, begun by the line [site]"),
+        ("[policy]\nkind = 'a'", "1: [policy]: there may be several; begin each with [[policy]]"),
+        ("policy.kind = 'a'", "1: [policy]: there may be several; begin each with [[policy]]"),
+        ("policy = 'a'", "1: [[policy]]: must be tables, each begun by the line [[policy]]"),
+        ("policy = []", "1: [[policy]]: an empty list; to set nothing, remove the key"),
+        ("\npolicy = [\n{},\n7]", "4: [[policy]] 2: must be a table, as in { key = \"value\" }"),
+        ("[[polcy]]\nkind = 'a'", "1: [[polcy]]: unknown table; did you mean [[policy]]?"),
+        ("[polcy]\nkind = 'a'", "1: [polcy]: unknown table; did you mean [[policy]]?"),
+        ("[[mail]]\n[[mail]]\na = 1", "1: [[mail]]: unknown table; nothing of it is used"),
+        ("kind = 'a'", "1: kind: belongs to no table; did you mean kind of [[policy]]?"),
+        ("[site]\nkind = 'a'", "2: [site] kind: unknown key; it belongs to [[policy]]"),
         ("site = 'a'", "1: [site]: must be a table, begun by the line [site]"),
         ("name = 'a'", "1: name: belongs to no table; did you mean name of [site]?"),
         ("xyz = 'a'", "1: xyz: belongs to no table, and every key must"),
     ] {
         assert_eq!(fault(text), format!("/etc/n/n.toml:{expected}"));
     }
+}
+
+#[test]
+fn entries_come_in_the_order_of_the_file() {
+    let text = "[[policy]]\nkind = 'scan'\n[site]\nhosts = 3\n\n[[policy]]\n\
+                kind = ['scan', \"flood\"]\nnetwork = '@nets'\n[[hook]]\nname = 'log'\n\
+                argv = ['logger', '-t ', '', 'a,b']\n[[policy]]\n";
+    let (config, faults) = parse(text);
+    assert_eq!(faults, ["/etc/n/n.toml:12: [[policy]] 3: has no key"]);
+    let entries = config.entries(&POLICY);
+    let places: Vec<_> = entries.iter().map(|entry| entry.place.as_str()).collect();
+    let place = |rest: &str| format!("/etc/n/n.toml:{rest}");
+    let expected = ["1: [[policy]] 1", "6: [[policy]] 2", "12: [[policy]] 3"];
+    assert_eq!(places, expected.map(place));
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.get("kind").map(Setting::text)).collect();
+    assert_eq!(kinds, [Some("scan".to_owned()), Some("scan,flood".to_owned()), None]);
+    let network = entries[1].get("network").unwrap();
+    assert_eq!(network.text(), "@/etc/n/nets");
+    assert_eq!(network.place, "/etc/n/n.toml:8: [[policy]] 2 network");
+    let argv = config.entries(&HOOK)[0].get("argv").unwrap();
+    assert_eq!(argv.words, ["logger", "-t ", "", "a,b"]);
+    assert_eq!(config.get(&POLICY, "kind"), None);
+    assert_eq!(config.get(&SITE, "hosts").unwrap().text(), "3");
+    assert!(Config::default().entries(&POLICY).is_empty());
+}
+
+#[test]
+fn entries_may_be_written_as_a_list() {
+    let (config, faults) = parse("policy = [{ kind = 'scan' },\n  { deadline = '1d' }]\n");
+    assert_eq!(faults, [""; 0]);
+    let entries = config.entries(&POLICY);
+    assert_eq!(entries[1].place, "/etc/n/n.toml:2: [[policy]] 2");
+    assert_eq!(entries[1].get("deadline").unwrap().text(), "1d");
+}
+
+#[test]
+fn faults_of_entries_name_the_entry() {
+    for (text, expected) in [
+        ("kidn = 'scan'", "[[policy]] 2 kidn: unknown key; did you mean kind?"),
+        ("hosts = 1", "[[policy]] 2 hosts: unknown key; it belongs to [site]"),
+        ("deadline = '1'", "[[policy]] 2 deadline: a duration needs a unit: 1s, 1m, 1h"),
+        ("deadline = '9y'", "[[policy]] 2 deadline: too late"),
+    ] {
+        let fault = fault(&format!("[[policy]]\nkind = 'scan'\n[[policy]]\n{text}\n"));
+        assert_eq!(fault, format!("/etc/n/n.toml:4: {expected}"));
+    }
+    for (text, expected) in [
+        ("argv = ['a']", "1: [[hook]] 1: has no name"),
+        ("name = 'a'", "1: [[hook]] 1: has no argv"),
+        (
+            "name = 'a'\nargv = 'a'",
+            "3: [[hook]] 1 argv: must be a list of texts such as [\"logger\", \"-t\", \"nfkit\"], \
+             not text",
+        ),
+        ("name = 'a'\nargv = []", "3: [[hook]] 1 argv: an empty list; to set nothing, remove"),
+        ("name = 'a'\nargv = ['a', 1]", "3: [[hook]] 1 argv: must be a list of texts such as"),
+    ] {
+        let fault = fault(&format!("[[hook]]\n{text}\n"));
+        assert!(fault.starts_with(&format!("/etc/n/n.toml:{expected}")), "{fault}");
+    }
+}
+
+/// A fault of one value must not bring others about values that only seem to be missing.
+#[test]
+fn values_are_compared_only_if_each_is_good() {
+    let (config, faults) = parse("[[policy]]\nkind = 'scan'\n[[policy]]\nkidn = 'a'\n[[policy]]\n");
+    assert_eq!(faults, ["/etc/n/n.toml:4: [[policy]] 2 kidn: unknown key; did you mean kind?"]);
+    assert!(!config.is_sound(&POLICY) && config.is_sound(&SITE));
+    // A fault of another table does not hide those of this one.
+    let (_, faults) = parse("[[policy]]\n[[policy]]\n[site]\nhosts = 'a'\n");
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let read = |text: &str| Config::parse(Path::new("f"), text, ALL).unwrap().1;
+    assert_eq!(read("[[policy]]\n[[policy]]\n")[0].scope, Scope::None);
+    assert_eq!(read("[[policy]]\ndeadline = '9y'\n")[0].scope, Scope::Table("policy"));
+}
+
+#[test]
+fn a_table_has_a_limited_number_of_entries() {
+    let entries = |n: usize| "[[policy]]\nkind = 'scan'\n".repeat(n);
+    let (config, faults) = parse(&entries(MAX_ENTRIES));
+    assert_eq!((config.entries(&POLICY).len(), faults), (MAX_ENTRIES, Vec::new()));
+    let (config, faults) = parse(&entries(30_000));
+    assert_eq!(faults, ["/etc/n/n.toml:2001: [[policy]]: 30000 entries; the limit is 1000"]);
+    assert_eq!(config.entries(&POLICY).len(), MAX_ENTRIES);
 }
 
 #[test]

@@ -1,0 +1,311 @@
+//! Notices, deadlines, clauses and wishes.
+
+use super::*;
+
+const HOUR: u64 = 3600;
+const WHO: &str = "owner@example.org";
+
+fn facts(now: u64, newest: u64) -> Facts {
+    Facts {
+        now,
+        mode: Mode::Shadow,
+        newest: Some(window(newest)),
+        network_kind: NetworkKind::Static,
+        never: None,
+        is_told: true,
+        is_frozen: false,
+    }
+}
+
+fn open() -> Memory {
+    let mut memory = Memory::new(vec![]);
+    memory.run(&[judged(0, WHOLE, &[scan(0)])]);
+    memory
+}
+
+fn isolate() -> Rule {
+    Rule { act: Act::Isolate, place: "line 1".into(), ..Rule::default() }
+}
+
+#[test]
+fn the_first_notice_is_due_once_and_only_if_it_is_news() {
+    let memory = open();
+    let (incident, rule) = (memory.one(1), Rule::default());
+    let due = |told: &[Notice], facts: &Facts| notice(incident, WHO, told, &rule, facts);
+    let first = due(&[], &facts(end_of(0), 0)).unwrap();
+    assert_eq!((first.step, first.state), (Step::First, NoticeState::WouldSend));
+    // The newest window may be one further, and an hour old.
+    assert_eq!(due(&[], &facts(end_of(0), 1)).unwrap().state, NoticeState::WouldSend);
+    assert_eq!(due(&[], &facts(end_of(0) + HOUR - 1, 0)).unwrap().state, NoticeState::WouldSend);
+    let told = [first.clone()];
+    assert_eq!(due(&told, &facts(end_of(0), 0)), None);
+    // Another recipient is told, too.
+    assert!(notice(incident, "other@example.org", &told, &rule, &facts(end_of(0), 0)).is_some());
+    for old in [facts(end_of(0), 2), facts(end_of(0) + HOUR, 0)] {
+        let late = due(&[], &old).unwrap();
+        assert_eq!(late.state, NoticeState::Superseded);
+        assert_eq!(due(&[late.clone()], &old), None, "noted once");
+        // When the incident goes on, the recipient is told after all.
+        let mut going = open();
+        going.run(&[judged(9, WHOLE, &[scan(9)])]);
+        let again = notice(going.one(1), WHO, &[late], &rule, &facts(end_of(9), 9)).unwrap();
+        assert_eq!((again.step, again.state), (Step::First, NoticeState::WouldSend));
+    }
+}
+
+#[test]
+fn a_notice_of_shadow_mode_does_not_count_when_the_mode_is_live() {
+    let memory = open();
+    let rule = Rule::default();
+    let shadow = notice(memory.one(1), WHO, &[], &rule, &facts(end_of(0), 0)).unwrap();
+    let live = Facts { mode: Mode::Live, ..facts(end_of(0), 0) };
+    let wanted = notice(memory.one(1), WHO, &[shadow], &rule, &live).unwrap();
+    assert_eq!((wanted.step, wanted.state), (Step::First, NoticeState::Wanted));
+    assert_eq!(notice(memory.one(1), WHO, &[wanted], &rule, &live), None);
+}
+
+#[test]
+fn an_incident_that_grows_or_goes_on_is_told_again() {
+    let mut memory = open();
+    let rule = Rule::default();
+    let first = notice(memory.one(1), WHO, &[], &rule, &facts(end_of(0), 0)).unwrap();
+    memory.run(&[judged(1, WHOLE, &[scan(1), port(1)])]);
+    let told = [first.clone()];
+    let step = |memory: &Memory, nth: u64| {
+        notice(memory.one(1), WHO, &told, &rule, &facts(end_of(nth), nth)).map(|n| n.step)
+    };
+    assert_eq!(step(&memory, 1), None, "not within an hour");
+    memory.run(&[judged(6, WHOLE, &[scan(6)])]);
+    assert_eq!(step(&memory, 6), Some(Step::Grown));
+    // Ten times the peak is growth, too; nine times is not.
+    let mut memory = open();
+    let more = |n: u64, failed: u64| Finding { why: format!("failed={failed}>=61"), ..scan(n) };
+    memory.run(&[judged(6, WHOLE, &[more(6, 999)])]);
+    assert_eq!(step(&memory, 6), None);
+    memory.run(&[judged(7, WHOLE, &[more(7, 1000)])]);
+    assert_eq!(step(&memory, 7), Some(Step::Grown));
+    // A day later it is a reminder, unless the owner deals with it or nothing goes on.
+    let mut memory = open();
+    memory.run(&[judged(144, WHOLE, &[scan(144)])]);
+    assert_eq!(step(&memory, 144), Some(Step::Reminder));
+    assert_eq!(step(&memory, 146), None, "no news");
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    claim(incident, &person(end_of(144)), &rule).unwrap();
+    assert_eq!(step(&memory, 144), None);
+    // The claim was wrong.
+    memory.run(&[judged(145, WHOLE, &[scan(145)])]);
+    assert_eq!(step(&memory, 145), Some(Step::Reminder));
+}
+
+#[test]
+fn nobody_is_told_of_what_policy_or_person_ignores() {
+    let mut memory = open();
+    let now = facts(end_of(0), 0);
+    let quiet = Rule { act: Act::None, ..Rule::default() };
+    assert_eq!(notice(memory.one(1), WHO, &[], &quiet, &now), None);
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    ignore(incident, &person(now.now), None, now.now + 1).unwrap();
+    assert_eq!(notice(memory.one(1), WHO, &[], &Rule::default(), &now), None);
+    let mut memory = open();
+    memory.run(&(1..7).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
+    assert_eq!(memory.one(1).body.state, State::Quiet);
+    assert_eq!(notice(memory.one(1), WHO, &[], &Rule::default(), &facts(end_of(6), 6)), None);
+}
+
+#[test]
+fn a_deadline_is_named_only_where_it_could_be_kept() {
+    let memory = open();
+    let now = facts(end_of(0), 0);
+    let step = |finding: Finding, rule: &Rule, facts: &Facts| {
+        let mut memory = Memory::new(vec![]);
+        memory.run(&[judged(0, WHOLE, &[finding])]);
+        notice(memory.one(1), WHO, &[], rule, facts).map(|notice| notice.step)
+    };
+    assert_eq!(step(scan(0), &isolate(), &now), Some(Step::Deadline));
+    let marked = |mark: &str| Finding { marks: vec![mark.to_owned()], ..scan(0) };
+    let prefix = Host::Prefix("192.0.2.0/24".parse().unwrap());
+    for (finding, facts) in [
+        (marked("forged"), now.clone()),
+        (marked("oneway"), now.clone()),
+        (marked("inner"), now.clone()),
+        (Finding { class: "listed".into(), ..scan(0) }, now.clone()),
+        (Finding { role: Role::Target, ..scan(0) }, now.clone()),
+        (Finding { side: Some(Side::Outside), ..scan(0) }, now.clone()),
+        (Finding { side: None, ..scan(0) }, now.clone()),
+        (Finding { host: prefix, ..scan(0) }, now.clone()),
+        (scan(0), Facts { network_kind: NetworkKind::Dynamic, ..now.clone() }),
+        (scan(0), Facts { network_kind: NetworkKind::Unknown, ..now.clone() }),
+        (scan(0), Facts { never: Some("it is a gateway".into()), ..now.clone() }),
+    ] {
+        assert_eq!(step(finding.clone(), &isolate(), &facts), Some(Step::First), "{finding:?}");
+    }
+    assert_eq!(step(scan(0), &Rule::default(), &now), Some(Step::First));
+    // One that was told before it could be isolated gets a notice of its own.
+    let first = notice(memory.one(1), WHO, &[], &Rule::default(), &now).unwrap();
+    let then = notice(memory.one(1), WHO, &[first], &isolate(), &now).unwrap();
+    assert_eq!(then.step, Step::Deadline);
+}
+
+#[test]
+fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
+    let mut memory = open();
+    let now = facts(end_of(0) + MINUTE, 0);
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    let row = start_deadline(incident, &isolate(), &now);
+    let deadline = incident.body.deadline.unwrap();
+    assert_eq!((deadline.announced, deadline.due), (now.now, now.now + 24 * HOUR));
+    assert_eq!((row.from.as_str(), row.to), ("-", deadline.due.to_string()));
+    claim(incident, &person(now.now), &isolate()).unwrap();
+    claim(incident, &person(now.now + 1), &isolate()).unwrap();
+    assert_eq!(incident.body.deadline.unwrap().due, now.now + 48 * HOUR);
+    // Nobody was told in shadow mode, so live mode begins anew.
+    assert_eq!(end_shadow_deadline(incident, &now), None);
+    let live = Facts { mode: Mode::Live, ..now };
+    let row = end_shadow_deadline(incident, &live).unwrap();
+    assert_eq!((row.to.as_str(), incident.body.deadline), ("-", None));
+    start_deadline(incident, &isolate(), &live);
+    assert_eq!(end_shadow_deadline(incident, &live), None);
+    // Working hours.
+    let zone = jiff::tz::TimeZone::UTC;
+    let hours = Some(Hours::parse("Mon-Fri 08-18", zone).unwrap());
+    start_deadline(incident, &Rule { hours, ..isolate() }, &live);
+    assert!(incident.body.deadline.unwrap().due > now.now + 48 * HOUR);
+    assert!(incident.body.state == State::Open);
+}
+
+#[test]
+fn a_reminder_goes_at_half_of_the_deadline() {
+    let mut memory = open();
+    let rule = Rule { remind: 400 * 24 * HOUR, ..isolate() };
+    let now = facts(end_of(0), 0);
+    let first = notice(memory.one(1), WHO, &[], &rule, &now).unwrap();
+    start_deadline(memory.incidents.get_mut(&1).unwrap(), &rule, &now);
+    let step = |memory: &mut Memory, nth: u64, told: &[Notice]| {
+        memory.run(&[judged(nth, WHOLE, &[scan(nth)])]);
+        notice(memory.one(1), WHO, told, &rule, &facts(end_of(nth), nth))
+    };
+    assert_eq!(step(&mut memory, 71, &[first.clone()]), None);
+    let half = step(&mut memory, 72, &[first.clone()]).unwrap();
+    assert_eq!(half.step, Step::Reminder);
+    assert_eq!(step(&mut memory, 73, &[first, half]), None);
+}
+
+/// Returns an incident that meets all clauses but those of the device and the mode, and its facts.
+fn ripe() -> (Memory, Facts) {
+    let mut memory = Memory::new(vec![]);
+    let spoke = |n| Finding { marks: vec!["spoke".into()], ..scan(n) };
+    memory.run(&[judged(0, WHOLE, &[spoke(0)])]);
+    start_deadline(memory.incidents.get_mut(&1).unwrap(), &isolate(), &facts(end_of(0), 0));
+    memory.run(&(1..148).map(|n| judged(n, WHOLE, &[spoke(n)])).collect::<Vec<_>>());
+    (memory, facts(end_of(147), 147))
+}
+
+#[test]
+fn a_block_is_wished_only_if_every_clause_is_met() {
+    let (memory, now) = ripe();
+    let names =
+        |memory: &Memory, facts: &Facts, rule: &Rule| unmet(&clauses(memory.one(1), rule, facts));
+    assert_eq!(names(&memory, &now, &isolate()), "not met: device, live");
+    let live = Facts { mode: Mode::Live, ..now.clone() };
+    assert_eq!(names(&memory, &live, &isolate()), "not met: device");
+    assert_eq!(wish(memory.one(1), &isolate(), &now), Wish::UntilResolved);
+    let until = Rule { until: Some(HOUR), ..isolate() };
+    assert_eq!(wish(memory.one(1), &until, &now), Wish::Until(now.now + HOUR));
+    let check = |memory: &Memory, facts: &Facts, name: &str| {
+        assert_eq!(names(memory, facts, &isolate()), format!("not met: {name}, device, live"));
+        assert_eq!(wish(memory.one(1), &isolate(), facts), Wish::None, "{name}");
+    };
+    check(&memory, &Facts { never: Some("a gateway".into()), ..now.clone() }, "never");
+    check(&memory, &Facts { network_kind: NetworkKind::Shared, ..now.clone() }, "static");
+    check(&memory, &Facts { is_told: false, ..now.clone() }, "told");
+    let changed = |change: &dyn Fn(&mut Incident)| {
+        let (mut memory, _) = ripe();
+        change(memory.incidents.get_mut(&1).unwrap());
+        memory
+    };
+    let mark = |mark: &'static str| {
+        changed(&move |incident| {
+            incident.body.matters[0].marks.insert(mark.to_owned(), 0);
+        })
+    };
+    check(&mark("forged"), &now, "not forged");
+    check(&mark("oneway"), &now, "not oneway");
+    check(&mark("inner"), &now, "not inner");
+    check(&mark("survey"), &now, "not survey");
+    check(&mark("sampled"), &now, "margin");
+    let unspoken = changed(&|incident| incident.body.matters[0].marks.clear());
+    check(&unspoken, &now, "spoke");
+    let listed = changed(&|incident| {
+        incident.body.matters[0].classes.insert("listed".to_owned());
+    });
+    check(&listed, &now, "not listed");
+    check(&changed(&|incident| incident.body.is_from_anyone = true), &now, "closed");
+    let flood = changed(&|incident| incident.body.matters[0].key.kind = Kind::Flood);
+    check(&flood, &now, "kind");
+    let later = changed(&|incident| incident.body.deadline.as_mut().unwrap().due += 24 * HOUR);
+    check(&later, &now, "deadline");
+    let once = changed(&|incident| incident.body.deadline.as_mut().unwrap().seen_after = 1);
+    check(&once, &now, "goes on");
+    // Old data holds back the act, not the wish.
+    let old = Facts { now: now.now + 2 * u64::from(SLOT) + 1, ..now.clone() };
+    assert_eq!(names(&memory, &old, &isolate()), "not met: fresh, device, live");
+    let frozen = Facts { is_frozen: true, ..now.clone() };
+    assert_eq!(names(&memory, &frozen, &isolate()), "not met: not frozen, device, live");
+    assert_eq!(wish(memory.one(1), &isolate(), &frozen), Wish::UntilResolved);
+}
+
+#[test]
+fn an_isolated_host_comes_free_only_by_a_person_a_list_or_the_policys_time() {
+    let (mut memory, now) = ripe();
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    let row = update_wish(incident, &isolate(), &now).unwrap();
+    assert_eq!((row.from.as_str(), row.to.as_str()), ("none", "until-resolved"));
+    assert_eq!(update_wish(incident, &isolate(), &now), None);
+    // A later doubt does not free it, and neither does another policy.
+    incident.body.matters[0].marks.clear();
+    assert_eq!(update_wish(incident, &Rule::default(), &now), None);
+    let never = Facts { never: Some("it is a gateway".into()), ..now.clone() };
+    let row = update_wish(incident, &isolate(), &never).unwrap();
+    assert_eq!((row.to.as_str(), row.reason.as_str()), ("none", "it is a gateway"));
+    incident.body.wish = Wish::UntilResolved;
+    resolve(incident, &person(now.now), now.newest).unwrap();
+    assert_eq!(update_wish(incident, &isolate(), &now).unwrap().to, "none");
+}
+
+#[test]
+fn a_ban_is_for_hosts_outside_and_ends_by_itself() {
+    let mut memory = Memory::new(vec![]);
+    let marks = vec!["spoke".to_owned()];
+    memory.run(&[judged(0, WHOLE, &[Finding { side: Some(Side::Outside), marks, ..scan(0) }])]);
+    let ban = Rule { act: Act::Ban, ..Rule::default() };
+    let unknown = Facts { network_kind: NetworkKind::Unknown, ..facts(end_of(0), 0) };
+    assert_eq!(wish(memory.one(1), &ban, &unknown), Wish::Until(end_of(0) + 1900));
+    assert_eq!(wish(memory.one(1), &isolate(), &unknown), Wish::None);
+    let (inside, now) = ripe();
+    assert_eq!(wish(inside.one(1), &ban, &now), Wish::None);
+}
+
+#[test]
+fn the_next_thing_is_told() {
+    let (memory, now) = ripe();
+    let rule = isolate();
+    let step = next(memory.one(1), &[], &rule, &now);
+    let due = memory.one(1).body.deadline.unwrap().due;
+    assert_eq!(
+        (step.what, step.at, step.why.as_str()),
+        ("isolation", Some(due), "not met: device, live")
+    );
+    let memory = open();
+    let at = facts(end_of(0), 0);
+    assert_eq!(next(memory.one(1), &[], &Rule::default(), &at).what, "notice");
+    let told = [notice(memory.one(1), WHO, &[], &Rule::default(), &at).unwrap()];
+    let step = next(memory.one(1), &told, &Rule::default(), &at);
+    assert_eq!((step.what, step.at), ("reminder", Some(end_of(0) + 24 * HOUR)));
+    let mut memory = open();
+    memory.run(&[judged(1, WHOLE, &[])]);
+    let step = next(memory.one(1), &told, &Rule::default(), &facts(end_of(1), 1));
+    assert_eq!((step.what, step.why.as_str()), ("quiet", "after 5 more clean windows"));
+    memory.run(&(2..7).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
+    let step = next(memory.one(1), &told, &Rule::default(), &facts(end_of(6), 6));
+    assert_eq!((step.what, step.why.as_str()), ("closed", "after 86400 s more of clean windows"));
+}

@@ -1,0 +1,138 @@
+//! The memory of incidents: its place, its lock and its database, as each command that changes it opens
+//! them.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::place::{Lock, Place};
+use crate::incident::store::{Error, Secret, Store};
+
+/// The time that a command waits for a run that is going on.
+pub(super) const WAIT: Duration = Duration::from_secs(60);
+
+/// The file that readers use.
+pub(super) const CURRENT: &str = "incidents.jsonl";
+
+/// The directory of the incidents that were closed earlier, a file a month.
+pub(super) const CLOSED: &str = "closed";
+
+/// The option that names the database.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Db {
+    /// Keep incidents in this SQLite database
+    #[arg(
+        long, value_name = "PATH", default_value = super::tables::DB,
+        value_hint = clap::ValueHint::FilePath
+    )]
+    pub db: PathBuf,
+}
+
+impl Db {
+    /// Returns the place of the database.
+    pub fn place(&self) -> Place {
+        Place::of(&self.db)
+    }
+}
+
+/// The memory, locked against other commands that change it.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub place: Place,
+    pub store: Store,
+    _lock: Lock,
+}
+
+/// What to do if there is no database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfMissing {
+    /// Make one, unless the files beside it show that there was one.
+    Create,
+    /// Make one in any case; it must not be there.
+    Begin,
+    /// Fail.
+    Fail,
+}
+
+impl Memory {
+    /// Locks the memory, waits at most `wait` for that, and opens it. Returns `None` if another process has
+    /// the lock.
+    ///
+    /// # Errors
+    /// A directory or database that cannot be used, and one that is lost.
+    pub fn open(place: Place, wait: Duration, missing: IfMissing) -> anyhow::Result<Option<Memory>> {
+        if missing != IfMissing::Fail {
+            place.create()?;
+        }
+        let Some(lock) = place.lock(wait)? else { return Ok(None) };
+        place.clear();
+        let store = match missing {
+            IfMissing::Begin => Store::create(place.db(), &secret()?)?,
+            IfMissing::Fail => Store::open(place.db())?,
+            IfMissing::Create => match Store::open(place.db()) {
+                Err(Error::Missing { .. }) if !was_there(&place) => {
+                    Store::create(place.db(), &secret()?)?
+                }
+                Err(Error::Missing { .. }) => {
+                    let current = place.file(CURRENT);
+                    bail!(
+                        "{}: the incident database is gone, though {} is there; nothing was done. \
+                         `nfnotify import FILE` restores a backup or an export, and `nfnotify run \
+                         --new-database` begins without memory",
+                        place.db().display(),
+                        if current.exists() { current } else { place.file(CLOSED) }.display()
+                    )
+                }
+                store => store?,
+            },
+        };
+        let mut memory = Memory { place, store, _lock: lock };
+        memory.store.on_kill_point(kill_point);
+        Ok(Some(memory))
+    }
+
+    /// Opens the memory for a change by a person, and waits for a run that is going on.
+    ///
+    /// # Errors
+    /// As [`Memory::open`], and a run that goes on for longer than a minute.
+    pub fn for_change(place: Place) -> anyhow::Result<Memory> {
+        let dir = place.file("");
+        let memory = Memory::open(place, WAIT, IfMissing::Fail)?;
+        memory.with_context(|| {
+            format!("{}: another nfnotify has held it for a minute; nothing was changed", dir.display())
+        })
+    }
+}
+
+/// Returns true if files beside the database show that there was one.
+fn was_there(place: &Place) -> bool {
+    [CURRENT, CLOSED].iter().any(|name| fs::symlink_metadata(place.file(name)).is_ok())
+}
+
+/// Returns random bytes for a new database.
+pub(super) fn secret() -> anyhow::Result<Secret> {
+    let path = "/dev/urandom";
+    let mut secret = Secret::default();
+    let mut file = File::open(path).context(path)?;
+    file.read_exact(&mut secret).context(path)?;
+    Ok(secret)
+}
+
+/// Ends the process at a named point, in a debug build, if NFKIT_KILL_POINT names it: the tests look at what
+/// a kill leaves behind.
+pub(super) fn kill_point(name: &'static str) {
+    #[cfg(debug_assertions)]
+    {
+        #[expect(clippy::disallowed_methods, reason = "only in builds for tests")]
+        let wanted = std::env::var_os("NFKIT_KILL_POINT");
+        if wanted.is_some_and(|wanted| wanted == name) {
+            // Nothing is written or unlocked on the way, as by kill -9.
+            _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = name;
+}

@@ -1,0 +1,112 @@
+//! Who is told of a host: its contacts, or the operator.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::ValueHint;
+use ipnet::IpNet;
+
+use crate::cli::{Io, read_whole};
+use crate::contacts::{Address, Contacts, NetworkKind};
+use crate::finding::{Host, Side};
+use crate::incident::Incident;
+
+/// The options that name the people who are told.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Who {
+    /// Read the persons responsible for networks from this file: CSV lines
+    /// network,mail,name[,kind[,lang]]
+    #[arg(long, value_name = "FILE", env = "NFKIT_CONTACTS", value_hint = ValueHint::FilePath)]
+    contacts: Option<PathBuf>,
+    /// Tell this address of hosts that nobody else is responsible for
+    #[arg(long, value_name = "MAIL", env = "NFKIT_OPERATOR")]
+    operator: Option<Address>,
+}
+
+/// The people who are told, and the networks that they are responsible for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    contacts: Contacts,
+    operator: Option<Address>,
+}
+
+/// Those who are told of one host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owner {
+    /// The network by which they are responsible.
+    pub network: Option<IpNet>,
+    /// Its kind.
+    pub network_kind: NetworkKind,
+    /// The addresses of those who are responsible.
+    pub mails: Vec<String>,
+    /// The addresses that notices go to: these, or the operator's.
+    pub recipients: Vec<String>,
+}
+
+impl Who {
+    /// Reads the contacts, and reports each of their errors.
+    ///
+    /// # Errors
+    /// A file that cannot be read or has a line that cannot be used.
+    pub fn load(&self, io: &mut Io) -> anyhow::Result<Owners> {
+        let contacts = match &self.contacts {
+            Some(path) => read_contacts(path, "nothing is done", io)?,
+            None => Contacts::default(),
+        };
+        Ok(Owners { contacts, operator: self.operator.clone() })
+    }
+}
+
+impl Owners {
+    /// Returns true if nobody can be told of anything.
+    pub fn is_empty(&self) -> bool {
+        self.contacts.is_empty() && self.operator.is_none()
+    }
+
+    /// Returns the kind of the network of a host.
+    pub fn network_kind(&self, host: Host) -> NetworkKind {
+        self.contacts.of(host.net()).map_or(NetworkKind::Unknown, |of| of.kind)
+    }
+
+    /// Returns those who are told of an incident. Contacts of other sites are not known, so the operator is
+    /// told of hosts outside.
+    pub fn of(&self, incident: &Incident) -> Owner {
+        self.of_host(incident.subject.host, incident.body.side)
+    }
+
+    /// Returns those who are told of a host.
+    pub fn of_host(&self, host: Host, side: Option<Side>) -> Owner {
+        let found = self.contacts.of(host.net()).filter(|_| side != Some(Side::Outside));
+        let mails: Vec<String> = found
+            .iter()
+            .flat_map(|of| of.contacts)
+            .map(|contact| contact.mail.to_string())
+            .collect();
+        let recipients = if mails.is_empty() {
+            self.operator.iter().map(ToString::to_string).collect()
+        } else {
+            mails.clone()
+        };
+        Owner {
+            network: found.map(|of| of.net),
+            network_kind: found.map_or(NetworkKind::Unknown, |of| of.kind),
+            mails,
+            recipients,
+        }
+    }
+}
+
+/// Reads the contacts, and reports each of their errors. `effect` says what comes of them.
+///
+/// # Errors
+/// A file that cannot be read or has a line that cannot be used.
+pub(super) fn read_contacts(path: &Path, effect: &str, io: &mut Io) -> anyhow::Result<Contacts> {
+    let name = path.display();
+    let text = read_whole(path)?;
+    Contacts::parse(&text).map_err(|errors| {
+        for error in &errors {
+            io.report.error(format_args!("{name}:{error}"));
+        }
+        anyhow!("--contacts: {effect} until {name} is corrected")
+    })
+}

@@ -1,0 +1,182 @@
+//! The directory of the memory: its lock, and the files in it that are replaced whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
+/// The mode of the directory: whoever makes a file in it shares it with the group.
+const DIR_MODE: u32 = 0o2770;
+/// The mode of files for readers.
+const FILE_MODE: u32 = 0o640;
+
+/// The beginning of the names of temporary files.
+const TEMPORARY: &str = ".nfnotify.";
+
+/// The time between two attempts to take the lock.
+const BETWEEN: Duration = Duration::from_millis(50);
+
+/// The directory that holds the database and the files beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    db: PathBuf,
+    dir: PathBuf,
+}
+
+/// The lock of the memory. It ends with the process that holds it, even if that is killed.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held until it is dropped")] Flock<File>);
+
+impl Place {
+    /// Returns the place of a database.
+    pub fn of(db: &Path) -> Place {
+        let dir = db.parent().filter(|dir| !dir.as_os_str().is_empty());
+        Place { db: db.to_owned(), dir: dir.unwrap_or(Path::new(".")).to_owned() }
+    }
+
+    /// Returns the path of the database.
+    pub fn db(&self) -> &Path {
+        &self.db
+    }
+
+    /// Returns the path of a file beside the database.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Creates the directory if it does not exist.
+    ///
+    /// # Errors
+    /// The system's error, with the path.
+    pub fn create(&self) -> anyhow::Result<()> {
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        let name = || self.dir.display().to_string();
+        DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.dir).with_context(name)?;
+        // mkdir(2) does not set the bit that hands the group on.
+        fs::set_permissions(&self.dir, fs::Permissions::from_mode(DIR_MODE)).with_context(name)
+    }
+
+    /// Takes the lock, and waits for it at most `wait`. Returns `None` if another process has it.
+    ///
+    /// # Errors
+    /// The system's error, with the path.
+    #[expect(clippy::disallowed_methods, reason = "the time that is waited")]
+    pub fn lock(&self, wait: Duration) -> anyhow::Result<Option<Lock>> {
+        let path = self.file("incidents.lock");
+        let name = || path.display().to_string();
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o660)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(&path)
+            .with_context(name)?;
+        let began = Instant::now();
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Some(Lock(lock))),
+                Err((given_back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
+                    if began.elapsed() >= wait {
+                        return Ok(None);
+                    }
+                    file = given_back;
+                    thread::sleep(BETWEEN.min(wait));
+                }
+                Err((_, errno)) => return Err(io::Error::from(errno)).with_context(name),
+            }
+        }
+    }
+
+    /// Removes what a command left that was killed while it replaced a file. Only who has the lock may.
+    pub fn clear(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+                // One that stays does no harm.
+                _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Replaces a file unless it has this content already, so that a reader sees the old or the new one.
+    /// Returns true if it was replaced.
+    ///
+    /// # Errors
+    /// The system's error, with the path; the old file then stays.
+    pub fn update(&self, name: &str, bytes: &[u8]) -> anyhow::Result<bool> {
+        let path = self.file(name);
+        replace(&path, bytes).with_context(|| path.display().to_string())
+    }
+}
+
+/// Replaces a file unless it has this content already. Returns true if it was replaced.
+///
+/// # Errors
+/// The system's error; the old file then stays.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .permissions(fs::Permissions::from_mode(FILE_MODE))
+        .tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(dir)?.sync_all()?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_given_to_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::of(&dir.path().join("deep/er/incidents.db"));
+        place.create().unwrap();
+        let mode = fs::metadata(dir.path().join("deep/er")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, DIR_MODE);
+        let first = place.lock(Duration::ZERO).unwrap().unwrap();
+        assert!(place.lock(Duration::from_millis(120)).unwrap().is_none());
+        let waiting = {
+            let place = place.clone();
+            thread::spawn(move || place.lock(Duration::from_secs(60)).unwrap().is_some())
+        };
+        drop(first);
+        assert!(waiting.join().unwrap());
+        // A link in its place could lead anywhere.
+        fs::remove_file(place.file("incidents.lock")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", place.file("incidents.lock")).unwrap();
+        let error = format!("{:#}", place.lock(Duration::ZERO).unwrap_err());
+        assert!(error.contains("incidents.lock: Too many levels"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_only_if_it_differs() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::of(&dir.path().join("incidents.db"));
+        assert!(place.update("a", b"one").unwrap());
+        assert!(!place.update("a", b"one").unwrap());
+        assert!(place.update("a", b"two").unwrap());
+        let mode = fs::metadata(place.file("a")).unwrap().permissions().mode();
+        assert_eq!((fs::read(place.file("a")).unwrap(), mode & 0o777), (b"two".to_vec(), FILE_MODE));
+        let files: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(files.len(), 1);
+        let error = Place::of(Path::new("/proc/x.db")).update("a", b"").unwrap_err();
+        assert!(format!("{error:#}").starts_with("/proc/a: "), "{error:#}");
+        assert_eq!(Place::of(Path::new("x.db")).file("a"), Path::new("./a"));
+    }
+}

@@ -1,0 +1,375 @@
+//! `nfnotify run`: takes in findings, brings incidents up to date, and says what follows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::ValueHint;
+
+use super::files::{Files, InputTimes};
+use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
+use super::owners::{Owners, Who};
+use super::settings::Settings;
+use super::{desk, hooks, metrics, never};
+use crate::capture;
+use crate::cli::{Io, Status};
+use crate::contacts::NeverList;
+use crate::finding::{Host, Item, words};
+use crate::incident::store::{Ingested, LastRun, Store};
+use crate::incident::{
+    self, Facts, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
+    Subject, Verdict, Wish,
+};
+use crate::time::{Mark, Timestamp, Window};
+use crate::tool::findings::{clock, parse_time, report_times};
+
+/// Seconds by which the clock may go on further than the machine's boot time between two runs.
+const MAX_STEP: u64 = 3600;
+
+/// Stops all acts, by whoever may write to /etc.
+const STOP: &str = "/etc/nfkit/stop";
+
+/// The arguments of `nfnotify run`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Take in the findings of these files, decompressed if need be; - is stdin. Without one, carry on
+    /// with what is known
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    db: Db,
+    #[command(flatten)]
+    who: Who,
+    /// Run as at this time: RFC 3339 or Unix seconds [default: the clock]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    now: Option<Timestamp>,
+    /// Write counts for Prometheus to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    metrics_file: Option<PathBuf>,
+    /// Begin without memory, because the database is lost
+    #[arg(long)]
+    new_database: bool,
+}
+
+/// All that a run needs besides its memory.
+pub(super) struct Setup {
+    pub settings: Settings,
+    pub owners: Owners,
+    pub never: NeverList,
+    /// The time of the run, in Unix seconds.
+    pub now: u64,
+}
+
+impl Setup {
+    /// Returns the facts about a host that its clauses depend on.
+    pub fn facts(
+        &self,
+        incident: &Incident,
+        told: &[Notice],
+        newest: Option<Window>,
+        is_frozen: bool,
+    ) -> Facts {
+        let never = match incident.subject.host {
+            Host::Address(address) => self.never.check(address).map(|never| never.to_string()),
+            Host::Prefix(_) => None,
+        };
+        let of_deadline = |notice: &Notice| {
+            notice.step == Step::Deadline && notice.state == NoticeState::Accepted
+        };
+        let is_shadow = incident.body.deadline.is_some_and(|deadline| deadline.is_shadow);
+        let mode = self.settings.mode;
+        Facts {
+            now: self.now,
+            mode,
+            newest,
+            network_kind: self.owners.network_kind(incident.subject.host),
+            never,
+            is_told: (mode == Mode::Shadow && is_shadow) || told.iter().any(of_deadline),
+            is_frozen,
+        }
+    }
+}
+
+/// Runs nfnotify run.
+///
+/// # Errors
+/// Fails if the configuration, the contacts or the memory cannot be used, or if the input is not the output
+/// of a detector.
+pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
+    let settings = Settings::read(&io.config)?;
+    let setup = Setup {
+        owners: args.who.load(io)?,
+        never: never::never_list(io)?,
+        now: args.now.unwrap_or_else(clock).secs(),
+        settings,
+    };
+    let wait = if args.files.is_empty() { std::time::Duration::ZERO } else { WAIT };
+    let missing = if args.new_database { IfMissing::Begin } else { IfMissing::Create };
+    let Some(mut memory) = Memory::open(args.db.place(), wait, missing)? else {
+        return Ok(busy(args, io));
+    };
+    let mut failed = false;
+    if !args.files.is_empty() {
+        failed |= !take_in(args, &setup, &mut memory.store, io)?;
+    }
+    let run = this_run(&setup, args.now)?;
+    if let Some(step) = clock_step(&memory.store, &run, args.now)? {
+        let mut update = memory.store.update(setup.now, setup.settings.mode)?;
+        update.set_last_run(&run)?;
+        update.commit()?;
+        io.report.warn(format_args!(
+            "since the last run the clock went on {} more than the machine did; this run changes no \
+             incident, and the next one does if the clock is right",
+            humantime::format_duration(std::time::Duration::from_secs(step))
+        ));
+    } else {
+        carry_on(&setup, &run, &mut memory.store, io)?;
+    }
+    desk::publish(&setup, &mut memory, io)?;
+    kill_point("after-files");
+    failed |= !hooks::run(&setup, &mut memory.store, io)?;
+    let file = args.metrics_file.as_ref();
+    if let Some(path) = file {
+        metrics::write(path, &setup, &memory.store)?;
+    }
+    Ok(if failed { Status::Failed } else { Status::Done })
+}
+
+/// Reports that another process has the memory.
+fn busy(args: &Args, io: &mut Io) -> Status {
+    if args.files.is_empty() {
+        io.report.warn("another nfnotify is at work on these incidents; it does what is due");
+        return Status::Done;
+    }
+    io.report.error(
+        "another nfnotify has held the incidents for a minute; no file was read, so give them again",
+    );
+    Status::Failed
+}
+
+/// Takes in the lines of the files, each once. Returns false if a file could not be read to its end: all
+/// that was read is kept, and the file can be given again.
+fn take_in(args: &Args, setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow::Result<bool> {
+    let files = Files::new(args.files.clone(), Timestamp::from_secs(setup.now));
+    let mut ingest = store.ingest()?;
+    let mut error = None;
+    let read = files.read(io, |item, is_aside| {
+        if is_aside || error.is_some() {
+            return;
+        }
+        let taken = match item {
+            Item::Finding(finding) => ingest.finding(&finding).map(drop),
+            Item::Mark(Mark::End(end)) => match (Verdict::of(&end), end.window) {
+                (Some((kind, verdict)), Some(window)) => ingest.end(kind, window, verdict),
+                _ => Ok(()),
+            },
+            Item::Mark(Mark::Window(_)) => Ok(()),
+        };
+        error = taken.err();
+    })?;
+    if let Some(error) = error {
+        return Err(error.into());
+    }
+    let InputTimes { timeline, failed } = read;
+    // Lines that were taken stay, and the others come again with their file.
+    let ingested = ingest.commit()?;
+    report_taken(&ingested, io);
+    report_times(&timeline, "lines of both are taken", io)?;
+    Ok(!failed)
+}
+
+fn report_taken(ingested: &Ingested, io: &mut Io) {
+    let Ingested { new, grown, known, no_window, too_old, dropped, forgotten } = *ingested;
+    io.report.detail(format_args!(
+        "findings: {new} new, {grown} with more flows than before, {known} known already"
+    ));
+    for (count, text) in [
+        (no_window, "have no time, so they cannot belong to an incident"),
+        (too_old, "are of windows older than [incident] keep, and are set aside"),
+        (dropped, "are left out: at most 10000 of one window are taken, those inside first"),
+        (forgotten, "are forgotten, the oldest first, because the memory is full"),
+    ] {
+        if count > 0 {
+            io.report.warn(format_args!("{count} findings or verdicts {text}"));
+        }
+    }
+}
+
+/// Returns the clocks of this run.
+fn this_run(setup: &Setup, fixed: Option<Timestamp>) -> anyhow::Result<LastRun> {
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let boottime = match fixed {
+        // A simulated time has nothing to do with the machine's.
+        Some(_) => 0,
+        None => capture::clocks()?.boot.as_secs(),
+    };
+    let boot_id = if fixed.is_some() { String::new() } else { boot_id.trim().to_owned() };
+    Ok(LastRun { now: setup.now, boot_id, boottime })
+}
+
+/// Returns the seconds by which the clock went on further than the machine since the last run, if they are
+/// more than an hour.
+fn clock_step(
+    store: &Store,
+    run: &LastRun,
+    fixed: Option<Timestamp>,
+) -> anyhow::Result<Option<u64>> {
+    let Some(last) = store.last_run()?.filter(|_| fixed.is_none()) else { return Ok(None) };
+    if last.boot_id != run.boot_id || run.boot_id.is_empty() {
+        return Ok(None);
+    }
+    let by_clock = run.now.saturating_sub(last.now);
+    let by_machine = run.boottime.saturating_sub(last.boottime);
+    let step = by_clock.saturating_sub(by_machine);
+    Ok((step > MAX_STEP).then_some(step))
+}
+
+/// Steps through what waits, and computes notices and wishes.
+fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> anyhow::Result<()> {
+    let Setup { settings, owners, .. } = setup;
+    let mut update = store.update(setup.now, settings.mode)?;
+    let network_kind = |host| owners.network_kind(host);
+    let computed = compute(setup, &settings.policy, &network_kind, &update)?;
+    let Computed { outcome, notices, windows, late_clock } = computed;
+    for window in windows {
+        update.stepped(window)?;
+    }
+    update.outcome(&outcome)?;
+    for notice in &notices {
+        update.notice(notice)?;
+    }
+    update.set_last_run(run)?;
+    let retained = update.retain(settings.keep)?;
+    update.commit()?;
+    if let Some(window) = late_clock {
+        io.report.warn(format_args!(
+            "the newest window known, {}, begins after now: a clock was wrong. Windows of now count as \
+             new again",
+            window.start_text()
+        ));
+    }
+    if outcome.left_out > 0 {
+        io.report.error(format_args!(
+            "{} findings opened no incident, because there are too many: {} hosts outside, twice as \
+             many in all",
+            outcome.left_out,
+            incident::MAX_LIVE
+        ));
+    }
+    if retained.incidents > 0 {
+        io.report.detail(format_args!(
+            "{} removed, closed for longer than [incident] keep",
+            words::of(retained.incidents, "incident")
+        ));
+    }
+    report_notices(setup, &notices, io);
+    Ok(())
+}
+
+/// The results of a run, before they are written.
+pub(super) struct Computed {
+    pub outcome: Outcome,
+    pub notices: Vec<Notice>,
+    pub windows: Vec<Window>,
+    /// The newest window known, if it lies in the future.
+    pub late_clock: Option<Window>,
+}
+
+/// Steps through the windows that wait, and computes notices, deadlines and wishes; writes nothing.
+pub(super) fn compute(
+    setup: &Setup,
+    policy: &Policy,
+    network_kind: &dyn Fn(Host) -> crate::contacts::NetworkKind,
+    store: &Store,
+) -> anyhow::Result<Computed> {
+    let known = store.newest()?;
+    let mut newest = known.clone();
+    // While the clock was wrong, windows of the future were judged. They must not make those of now late.
+    newest.0.retain(|_, window| window.start() <= setup.now + u64::from(window.seconds()));
+    let late_clock = if newest == known { None } else { known.window() };
+    let is_frozen = is_frozen(setup, store)?;
+    let mut machine =
+        Machine::new(store.incidents_to_step()?, newest, store.next_id()?, policy, network_kind);
+    let windows = store.windows()?;
+    for window in &windows {
+        machine.step(&store.judged(*window)?);
+    }
+    let told = store.live_notices()?;
+    let notices = follow(setup, policy, &told, is_frozen, &mut machine);
+    let mut outcome = machine.finish();
+    for (kind, window) in &known.0 {
+        outcome.newest.0.entry(*kind).or_insert(*window);
+    }
+    Ok(Computed { outcome, notices, windows, late_clock })
+}
+
+/// Computes notices, deadlines and wishes of all incidents, and returns the notices.
+fn follow(
+    setup: &Setup,
+    policy: &Policy,
+    told: &BTreeMap<u64, Vec<Notice>>,
+    is_frozen: bool,
+    machine: &mut Machine,
+) -> Vec<Notice> {
+    let newest = machine.newest().window();
+    let concerned = |incident: &&Incident| {
+        let body = &incident.body;
+        matches!(body.state, State::Open | State::Quiet) || body.wish != Wish::None
+    };
+    let subjects: Vec<Subject> =
+        machine.incidents().filter(concerned).map(|incident| incident.subject).collect();
+    let mut notices = Vec::new();
+    for subject in subjects {
+        machine.change(subject, |incident| {
+            let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
+            let facts = setup.facts(incident, told, newest, is_frozen);
+            let rule = policy.of(incident, facts.network_kind, facts.now);
+            let mut rows = Vec::new();
+            rows.extend(incident::end_shadow_deadline(incident, &facts));
+            for recipient in setup.owners.of(incident).recipients {
+                let notice = incident::notice(incident, &recipient, told, rule, &facts);
+                let Some(notice) = notice else { continue };
+                rows.push(incident::notice_row(incident, &notice, newest));
+                notices.push(notice);
+            }
+            let names_deadline = |notice: &&Notice| {
+                notice.incident == incident.id
+                    && notice.step == Step::Deadline
+                    && notice.state == NoticeState::WouldSend
+            };
+            if incident.body.deadline.is_none() && notices.iter().any(|n| names_deadline(&n)) {
+                rows.push(incident::start_deadline(incident, rule, &facts));
+            }
+            // Old data neither isolates nor releases, but the list of hosts that are never blocked holds.
+            if facts.is_fresh() || facts.never.is_some() {
+                rows.extend(incident::update_wish(incident, rule, &facts));
+            }
+            rows
+        });
+    }
+    notices
+}
+
+/// Returns true if a person has stopped new acts.
+pub(super) fn is_frozen(setup: &Setup, store: &Store) -> anyhow::Result<bool> {
+    let stop = store.path().with_file_name("stop");
+    let is_stopped = [stop, PathBuf::from(STOP)].iter().any(|path| path.symlink_metadata().is_ok());
+    Ok(is_stopped || store.freeze()?.is_some_and(|freeze| setup.now < freeze.until))
+}
+
+fn report_notices(setup: &Setup, notices: &[Notice], io: &mut Io) {
+    let of = |state| notices.iter().filter(|notice| notice.state == state).count() as u64;
+    let (would, wanted) = (of(NoticeState::WouldSend), of(NoticeState::Wanted));
+    if would > 0 {
+        io.report.detail(format_args!("shadow mode: {} would be sent", words::of(would, "notice")));
+    }
+    if wanted > 0 || setup.settings.mode == Mode::Live {
+        io.report.warn(format_args!(
+            "[incident] mode is live, but this version sends and blocks nothing: {} more wait",
+            words::of(wanted, "notice")
+        ));
+    }
+    if setup.owners.is_empty() {
+        io.report.warn("nobody would be told: name [site] contacts or operator");
+    }
+}
