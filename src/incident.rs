@@ -15,6 +15,7 @@ mod hours;
 mod machine;
 mod model;
 mod policy;
+pub mod store;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
 pub use due::{
