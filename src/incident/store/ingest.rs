@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::finding::{Finding, Kind, SET_LIMIT, Side, line};
 use crate::incident::machine::Verdict;
@@ -103,8 +103,7 @@ impl Store {
     }
 
     pub(super) fn ingest_within(&self, bounds: Bounds) -> Result<Ingest<'_>, Error> {
-        let begin = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate);
-        let transaction = self.at(begin)?;
+        let transaction = self.at(self.begin())?;
         Ok(Ingest {
             store: self,
             bounds,
