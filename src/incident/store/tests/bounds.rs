@@ -84,7 +84,7 @@ fn beyond_all_bounds_the_oldest_findings_are_forgotten() {
     let oldest = "SELECT min(start) FROM finding";
     let oldest: u64 = place.store.db.query_row(oldest, [], |row| row.get(0)).unwrap();
     assert!(oldest > window(4).start());
-    // What waits is never forgotten: nothing new is taken then.
+    // A finding that waits is never forgotten: nothing new is taken then.
     let many: Vec<_> = (0..30).map(|host| scan(20, host, 100)).collect();
     let done = ingest_within(&place.store, bounds, &many);
     assert_eq!((done.new, done.dropped), (20, 10));

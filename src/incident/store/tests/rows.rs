@@ -1,4 +1,4 @@
-//! What is written is read again.
+//! Rows are read as they were written, and stay as they are.
 
 use std::cell::RefCell;
 
