@@ -41,7 +41,7 @@ fn word(text: &str) -> Result<(), String> {
 }
 
 /// Parses the time limit of a hook; `None` stands for the default.
-pub(in crate::tool::nfnotify) fn limit(text: Option<&str>) -> Result<Duration, String> {
+pub fn limit(text: Option<&str>) -> Result<Duration, String> {
     let limit = text.map_or(Ok(LIMIT), parse_duration)?;
     if (Duration::from_secs(1)..=MAX_LIMIT).contains(&limit) {
         return Ok(limit);

@@ -6,7 +6,7 @@ use crate::cli::config::{Form, Key, Table};
 use crate::incident::Mode;
 
 /// The database, if the file names none.
-pub(in crate::tool::nfnotify) const DB: &str = "/var/lib/nfkit/incidents/incidents.db";
+pub const DB: &str = "/var/lib/nfkit/incidents/incidents.db";
 
 /// The time for which closed incidents are kept, in seconds, if the file gives none.
 const KEEP: u64 = 400 * 86_400;
@@ -26,7 +26,7 @@ pub const INCIDENT: Table = Table {
 };
 
 /// Parses the mode.
-pub(in crate::tool::nfnotify) fn mode(text: &str) -> Result<Mode, String> {
+pub fn mode(text: &str) -> Result<Mode, String> {
     Mode::parse(text).ok_or_else(|| none_of(text, &["shadow", "live"]))
 }
 
@@ -34,7 +34,7 @@ pub(in crate::tool::nfnotify) fn mode(text: &str) -> Result<Mode, String> {
 ///
 /// # Errors
 /// A message for the user, if the value is no duration.
-pub(in crate::tool::nfnotify) fn keep(config: &Config) -> Result<u64, String> {
+pub fn keep(config: &Config) -> Result<u64, String> {
     config.get(&INCIDENT, "keep").map_or(Ok(KEEP), |keep| seconds(&keep.text()))
 }
 

@@ -148,7 +148,7 @@ fn quiet(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// A file of networks that cannot be read, or a time zone that is not known any more.
-pub(in crate::tool::nfnotify) fn rule(entry: &Entry, zone: &TimeZone) -> anyhow::Result<Rule> {
+pub fn rule(entry: &Entry, zone: &TimeZone) -> anyhow::Result<Rule> {
     let networks = match value(entry, "network", str::parse::<Nets>)? {
         Some(networks) => {
             let place = || entry.get("network").map_or_else(String::new, |one| one.place.clone());
