@@ -1,16 +1,29 @@
 //! nfnotify: reads finding lines and prints mails or block commands.
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 
+use super::nfcap::COLLECT;
 use super::site::SITE;
 use crate::cli::{Arguments, Common, Io, Status, Table};
 
 mod block;
+mod feed;
 mod files;
+mod hooks;
 mod mail;
+mod memory;
+mod metrics;
+mod never;
+mod owners;
+mod place;
+mod publish;
+mod run;
 mod settings;
 mod tables;
 
+pub use never::{wide_exporter_text, wide_exporters};
+pub use run::Ran;
 pub use settings::{HookCommand, Settings};
 pub use tables::{HOOK, INCIDENT, POLICY};
 
@@ -32,10 +45,12 @@ enum Action {
     Mail(mail::Args),
     /// Print the commands that block the inside hosts that attack, and those that unblock them
     Block(block::Args),
+    /// Take in findings, bring incidents up to date, and say what follows
+    Run(run::Args),
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &POLICY, &HOOK];
+    const TABLES: &'static [&'static Table] = &[&SITE, &COLLECT, &INCIDENT, &POLICY, &HOOK];
 
     /// Returns `[site]` alone for `mail` and `block`, which remember nothing.
     fn tables(subcommand: Option<&str>) -> &'static [&'static Table] {
@@ -66,5 +81,20 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     match &args.action {
         Action::Mail(mail) => mail::run(mail, io),
         Action::Block(block) => block::run(block, io),
+        Action::Run(run) => run::run(run, io),
     }
+}
+
+/// Does what `nfnotify run` does for a command that gives it findings.
+///
+/// # Errors
+/// Fails as the command does, and if the arguments are those of another subcommand or the configuration has
+/// faults.
+pub fn remember(args: Args, io: &mut Io) -> anyhow::Result<Ran> {
+    let Action::Run(run) = &args.action else { bail!("not the arguments of nfnotify run") };
+    // Without its conditions a line of the policy would hold for all hosts.
+    if let Some(table) = Args::TABLES.iter().find(|table| !io.config.is_sound(table)) {
+        bail!("{} of the configuration has faults, so nothing was done", table.heading());
+    }
+    run::remember(run, io)
 }
