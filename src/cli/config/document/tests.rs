@@ -31,14 +31,7 @@ const POLICY: Table = Table {
         Key::duration("deadline", "deadline"),
     ],
     is_repeated: true,
-    check: |config| {
-        let entries = config.entries(&POLICY);
-        let late = entries.iter().skip(1).filter(|entry| entry.settings.is_empty());
-        let mut faults: Vec<_> = late.map(|entry| entry.fault("has no key").warning()).collect();
-        let deadlines = entries.iter().filter_map(|entry| entry.get("deadline"));
-        faults.extend(deadlines.filter(|one| one.text() == "9y").map(|one| one.fault("too late")));
-        faults
-    },
+    check,
 };
 const HOOK: Table = Table {
     name: "hook",
@@ -49,6 +42,17 @@ const HOOK: Table = Table {
     is_repeated: true,
     ..Table::PLAIN
 };
+
+/// Finds entries without a key after the first, and a deadline that is too late.
+fn check(config: &Config) -> Vec<Fault> {
+    let entries = config.entries(&POLICY);
+    let late = entries.iter().skip(1).filter(|entry| entry.settings.is_empty());
+    let mut faults: Vec<_> = late.map(|entry| entry.fault("has no key").warning()).collect();
+    let deadlines = entries.iter().filter_map(|entry| entry.get("deadline"));
+    faults.extend(deadlines.filter(|one| one.text() == "9y").map(|one| one.fault("too late")));
+    faults
+}
+
 const ALL: &[&Table] = &[&SITE, &JOB, &KEEP, &POLICY, &HOOK];
 
 fn parse(text: &str) -> (Config, Vec<String>) {
