@@ -50,17 +50,26 @@ enum Action {
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] = &[&SITE, &COLLECT, &INCIDENT, &POLICY, &HOOK];
+    const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &POLICY, &HOOK];
 
     /// Returns `[site]` alone for `mail` and `block`, which remember nothing.
     fn tables(subcommand: Option<&str>) -> &'static [&'static Table] {
         if is_filter(subcommand) { &[&SITE] } else { Self::TABLES }
     }
 
+    /// Returns the table that the never list takes exporters from.
+    fn other_tables(subcommand: Option<&str>) -> &'static [&'static Table] {
+        if is_filter(subcommand) { &[] } else { OTHER_TABLES }
+    }
+
     fn reads_default_file(subcommand: Option<&str>) -> bool {
         !is_filter(subcommand)
     }
 }
+
+/// The tables of other commands that those which remember look into. Their `metrics_file` and the like are not
+/// ours.
+const OTHER_TABLES: &[&Table] = &[&COLLECT];
 
 /// Returns true for the subcommands that remember nothing, and without one.
 fn is_filter(subcommand: Option<&str>) -> bool {
@@ -93,7 +102,9 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
 pub fn remember(args: Args, io: &mut Io) -> anyhow::Result<Ran> {
     let Action::Run(run) = &args.action else { bail!("not the arguments of nfnotify run") };
     // Without its conditions a line of the policy would hold for all hosts.
-    if let Some(table) = Args::TABLES.iter().find(|table| !io.config.is_sound(table)) {
+    if let Some(table) =
+        Args::TABLES.iter().chain(OTHER_TABLES).find(|table| !io.config.is_sound(table))
+    {
         bail!("{} of the configuration has faults, so nothing was done", table.heading());
     }
     run::remember(run, io)
