@@ -69,3 +69,78 @@ fn port(key: MatterKey) -> String {
         (Some(proto), None) => format!("{}, several ports", words::protocol(proto)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::tests::finding;
+    use crate::finding::{Finding, line};
+    use crate::incident::Subject;
+    use crate::time::Window;
+
+    fn incident(findings: &[Finding]) -> Incident {
+        let window = Window::new(600, 600).unwrap();
+        let mut incident = Incident::new(1, Subject::of(&findings[0]), None, window);
+        let matters = findings.iter().map(|one| Matter::new(one, &line(one), window, false));
+        incident.body.matters = matters.collect();
+        incident
+    }
+
+    #[test]
+    fn the_worst_matter_speaks_for_all() {
+        let base = finding([10, 0, 0, 1], Kind::Scan, Role::Source);
+        let sweep = |port, why: &str| Finding {
+            class: "sweep".to_owned(),
+            port: Some(port),
+            why: why.to_owned(),
+            ..base.clone()
+        };
+        let mut two = incident(&[sweep(445, "hosts=400>=200"), sweep(22, "hosts=300>=200")]);
+        let expected = "probes whole networks, host after host, TCP port 445 (Windows file sharing), \
+                        and 1 more";
+        assert_eq!(what(&two), expected);
+        two.body.more = 1999;
+        assert!(what(&two).ends_with(", and 2,000 more"));
+        let mixed = Finding { proto: None, port: None, ..base.clone() };
+        assert_eq!(what(&incident(&[mixed])), "probes other hosts, several protocols and ports");
+        let mut none = two;
+        none.body.matters.clear();
+        assert_eq!(what(&none), "nothing yet");
+    }
+
+    #[test]
+    fn each_kind_and_role_has_words_and_some_classes_their_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        let classes = ["new", "sweep", "outbound", "ddos", "reflection", "carpet", "dos", "volume"];
+        for kind in [Kind::Scan, Kind::Flood, Kind::Port] {
+            for role in [Role::Source, Role::Target] {
+                let mut words = std::collections::BTreeSet::new();
+                for class in classes.iter().chain(&["infected", "spread", "spam", "bruteforce"]) {
+                    let class = (*class).to_owned();
+                    let text =
+                        what(&incident(&[Finding { class, ..finding([10; 4], kind, role) }]));
+                    words.insert(text.strip_suffix(", TCP port 80 (web)").unwrap().to_owned());
+                }
+                let count = match (kind, role) {
+                    (Kind::Scan, Role::Source) => 2,
+                    (Kind::Flood, Role::Source) => 4,
+                    (Kind::Flood, Role::Target) => 6,
+                    (Kind::Port, Role::Source) => 5,
+                    (Kind::Scan | Kind::Port, Role::Target) => 1,
+                };
+                assert_eq!(words.len(), count, "{kind} {role}");
+                assert!(words.into_iter().all(|text| seen.insert(text)), "{kind} {role}");
+            }
+        }
+    }
+
+    #[test]
+    fn ports_and_protocols_are_named() {
+        let of = |proto, port| super::port(MatterKey { kind: Kind::Flood, proto, port });
+        assert_eq!(of(Some(1), Some(0x0800)), "ICMP type 8 code 0 (echo request)");
+        assert_eq!(of(Some(1), None), "ICMP");
+        assert_eq!(of(Some(17), Some(60_000)), "UDP port 60000");
+        assert_eq!(of(Some(17), None), "UDP, several ports");
+        assert_eq!(of(None, Some(53)), "port 53, several protocols");
+    }
+}

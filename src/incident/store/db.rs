@@ -16,6 +16,9 @@ use super::schema::{APPLICATION_ID, MIGRATIONS, TABLES, VERSION};
 /// The time to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// The smallest page of an SQLite database, in bytes.
+const MIN_PAGE: u64 = 512;
+
 /// Mode of the files of a database: its group are the operators.
 pub(super) const MODE: u32 = 0o660;
 
@@ -162,6 +165,11 @@ impl Store {
             }
             Ok(meta) if !meta.is_file() => {
                 return Err(other("not a regular file; name the file of the incident database"));
+            }
+            // SQLite takes any file that is shorter than a page for an empty one, and would overwrite it.
+            Ok(meta) if (1..MIN_PAGE).contains(&meta.len()) => {
+                let why = "it is too short".to_owned();
+                return Err(Error::Corrupt { path: path.to_owned(), why });
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
