@@ -35,6 +35,12 @@ pub trait Arguments: Parser + AsRef<Common> {
         Self::TABLES
     }
 
+    /// Returns the tables of other commands that a subcommand looks into. A fault in them is an error too, but
+    /// their values stand for options of those other commands.
+    fn other_tables(_subcommand: Option<&str>) -> &'static [&'static Table] {
+        &[]
+    }
+
     /// Returns true if a subcommand reads the default file as [`Arguments::READS_DEFAULT_FILE`] says it of a
     /// command. `None`: no subcommand.
     fn reads_default_file(_subcommand: Option<&str>) -> bool {
@@ -114,9 +120,9 @@ impl Given {
 
     /// Returns the faults that are errors for the command, and the others.
     pub fn split<A: Arguments>(&self, faults: Vec<Fault>) -> (Vec<Fault>, Vec<Fault>) {
-        let tables = A::tables(self.subcommand());
+        let (own, other) = (A::tables(self.subcommand()), A::other_tables(self.subcommand()));
         faults.into_iter().partition(|fault| match fault.scope {
-            Scope::Table(name) => tables.iter().any(|table| table.name == name),
+            Scope::Table(name) => own.iter().chain(other).any(|table| table.name == name),
             Scope::All => true,
             Scope::None => false,
         })

@@ -1,13 +1,31 @@
 //! nfnotify: reads finding lines and prints mails or block commands.
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 
+use super::nfcap::COLLECT;
 use super::site::SITE;
 use crate::cli::{Arguments, Common, Io, Status, Table};
 
 mod block;
+mod feed;
 mod files;
+mod hooks;
 mod mail;
+mod memory;
+mod metrics;
+mod never;
+mod owners;
+mod place;
+mod publish;
+mod run;
+mod settings;
+mod tables;
+
+pub use never::{wide_exporter_text, wide_exporters};
+pub use run::Ran;
+pub use settings::{HookCommand, Settings};
+pub use tables::{HOOK, INCIDENT, POLICY};
 
 /// Tell those who are responsible for a host, or print the commands that block it.
 ///
@@ -27,10 +45,35 @@ enum Action {
     Mail(mail::Args),
     /// Print the commands that block the inside hosts that attack, and those that unblock them
     Block(block::Args),
+    /// Take in findings, bring incidents up to date, and say what follows
+    Run(run::Args),
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] = &[&SITE];
+    const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &POLICY, &HOOK];
+
+    /// Returns `[site]` alone for `mail` and `block`, which remember nothing.
+    fn tables(subcommand: Option<&str>) -> &'static [&'static Table] {
+        if is_filter(subcommand) { &[&SITE] } else { Self::TABLES }
+    }
+
+    /// Returns the table that the never list takes exporters from.
+    fn other_tables(subcommand: Option<&str>) -> &'static [&'static Table] {
+        if is_filter(subcommand) { &[] } else { OTHER_TABLES }
+    }
+
+    fn reads_default_file(subcommand: Option<&str>) -> bool {
+        !is_filter(subcommand)
+    }
+}
+
+/// The tables of other commands that those which remember look into. Their `metrics_file` and the like are not
+/// ours.
+const OTHER_TABLES: &[&Table] = &[&COLLECT];
+
+/// Returns true for the subcommands that remember nothing, and without one.
+fn is_filter(subcommand: Option<&str>) -> bool {
+    matches!(subcommand, None | Some("mail" | "block"))
 }
 
 impl AsRef<Common> for Args {
@@ -47,5 +90,22 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     match &args.action {
         Action::Mail(mail) => mail::run(mail, io),
         Action::Block(block) => block::run(block, io),
+        Action::Run(run) => run::run(run, io),
     }
+}
+
+/// Does what `nfnotify run` does for a command that gives it findings.
+///
+/// # Errors
+/// Fails as the command does, and if the arguments are those of another subcommand or the configuration has
+/// faults.
+pub fn remember(args: Args, io: &mut Io) -> anyhow::Result<Ran> {
+    let Action::Run(run) = &args.action else { bail!("not the arguments of nfnotify run") };
+    // Without its conditions a line of the policy would hold for all hosts.
+    if let Some(table) =
+        Args::TABLES.iter().chain(OTHER_TABLES).find(|table| !io.config.is_sound(table))
+    {
+        bail!("{} of the configuration has faults, so nothing was done", table.heading());
+    }
+    run::remember(run, io)
 }

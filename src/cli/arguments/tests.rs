@@ -251,36 +251,46 @@ impl Arguments for Notify {
         if subcommand == Some("run") { Self::TABLES } else { &[&SITE] }
     }
 
+    fn other_tables(subcommand: Option<&str>) -> &'static [&'static Table] {
+        if subcommand == Some("run") { &[&OTHER] } else { &[] }
+    }
+
     fn reads_default_file(subcommand: Option<&str>) -> bool {
         subcommand == Some("run")
     }
 }
 
+/// A table of another command, which has an option of the same name.
+const OTHER: Table =
+    Table { name: "other", keys: &[Key::text("exec", any, "exec")], ..Table::PLAIN };
+
 #[test]
 fn a_subcommand_may_read_tables_that_others_do_not() {
+    let tables = [Notify::TABLES, &[&OTHER]].concat();
     let parse = |line: &str| {
-        let text = "[site]\ninside = '10.0.0.0/8'\n[judge]\nwait = '2m'\n[[hook]]\nexec = 'a'\n";
-        let (config, faults) = Config::parse(Path::new("c"), text, Notify::TABLES).unwrap();
+        let text = "[site]\ninside = '10.0.0.0/8'\n[judge]\nwait = '2m'\n[[hook]]\nexec = 'a'\n\
+                    [other]\nexec = 'b'\n";
+        let (config, faults) = Config::parse(Path::new("c"), text, &tables).unwrap();
         assert_eq!(faults, []);
         parse_as::<Notify>(line.split(' '), &config).unwrap().action
     };
     let Action::Mail { inside, wait } = parse("mail") else { panic!() };
     assert_eq!((inside, wait), (Some("10.0.0.0/8".parse().unwrap()), None));
-    // The value of a repeated table stands for no option.
+    // The value of a repeated table stands for no option, nor does that of another command's table.
     let Action::Run { wait, exec } = parse("run") else { panic!() };
     assert_eq!((wait.as_deref(), exec), (Some("2m"), None));
 
     let faults = |line: &[&str]| {
-        let text = "[judge]\na = 1\n[[hook]]\nb = 1\n";
-        let (_, faults) = Config::parse(Path::new("c"), text, Notify::TABLES).unwrap();
+        let text = "[judge]\na = 1\n[[hook]]\nb = 1\n[other]\nc = 1\n";
+        let (_, faults) = Config::parse(Path::new("c"), text, &tables).unwrap();
         let line: Vec<OsString> = line.iter().map(OsString::from).collect();
         let (errors, others) = Given::new::<Notify>(&line).split::<Notify>(faults);
         (errors.len(), others.len())
     };
-    assert_eq!(faults(&["notify", "run"]), (2, 0));
-    assert_eq!(faults(&["notify", "mail"]), (0, 2));
-    assert_eq!(faults(&["notify", "--config", "c", "run", "--nonsense"]), (2, 0));
-    assert_eq!(faults(&["notify"]), (0, 2));
+    assert_eq!(faults(&["notify", "run"]), (3, 0));
+    assert_eq!(faults(&["notify", "mail"]), (0, 3));
+    assert_eq!(faults(&["notify", "--config", "c", "run", "--nonsense"]), (3, 0));
+    assert_eq!(faults(&["notify"]), (0, 3));
 }
 
 #[test]

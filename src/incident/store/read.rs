@@ -285,6 +285,23 @@ impl Store {
         Ok(secret)
     }
 
+    /// Returns the moment of data time before which closed incidents are in the files of their months, in Unix
+    /// seconds.
+    ///
+    /// # Errors
+    /// See [`Store::windows`].
+    pub fn published(&self) -> Result<u64, Error> {
+        self.at(meta::count(&self.db, "published"))
+    }
+
+    /// Returns the moment of data time before which retention has forgotten all, in Unix seconds.
+    ///
+    /// # Errors
+    /// See [`Store::windows`].
+    pub fn floor(&self) -> Result<u64, Error> {
+        self.at(meta::count(&self.db, "floor"))
+    }
+
     /// Returns the findings that opened no incident, because there were too many, since the beginning.
     ///
     /// # Errors

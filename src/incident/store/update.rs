@@ -162,6 +162,14 @@ impl Update<'_> {
         self.try_to(|db| meta::set(db, "last_run", run))
     }
 
+    /// Sets the moment of [`Store::published`].
+    ///
+    /// # Errors
+    /// See [`Update::outcome`].
+    pub fn set_published(&mut self, moment: u64) -> Result<(), Error> {
+        self.try_to(|db| meta::set(db, "published", &moment))
+    }
+
     /// Sets or ends the stop of new acts.
     ///
     /// # Errors

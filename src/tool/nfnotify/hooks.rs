@@ -32,13 +32,17 @@ struct HookLine<'a> {
     mode: &'static str,
 }
 
-/// Gives each command the rows that it has not had. A command that fails keeps its place, and is told.
-/// Returns false if one failed.
+/// Gives each command the rows that it has not had. A command that fails keeps its place. Returns the names
+/// of those that failed, each with the reason.
 ///
 /// # Errors
 /// Fails if the memory does.
-pub(super) fn run(setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow::Result<bool> {
-    let mut is_done = true;
+pub(super) fn run(
+    setup: &Setup,
+    store: &mut Store,
+    io: &mut Io,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let mut failed = Vec::new();
     for hook in &setup.settings.hooks {
         let mut update = store.update(setup.now, setup.settings.mode)?;
         let before = update.hook(&hook.name)?;
@@ -46,7 +50,6 @@ pub(super) fn run(setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow::Resu
         update.commit()?;
         let dropped = place.dropped - before.map_or(0, |before| before.dropped);
         if dropped > 0 {
-            is_done = false;
             io.report.error(format_args!(
                 "[[hook]] {}: {dropped} lines that it never took are given up, the oldest first; at most \
                  {MAX_WAITING} wait",
@@ -58,11 +61,11 @@ pub(super) fn run(setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow::Resu
             let Some(last) = entries.last() else { break };
             let lines = lines(&entries, store)?;
             if let Err(why) = feed(&hook.argv, lines, hook.limit) {
-                is_done = false;
-                io.report.error(format_args!(
+                let why = format!(
                     "[[hook]] {}: {why}; it gets the same lines again in the next run",
                     hook.name
-                ));
+                );
+                failed.push((hook.name.clone(), why));
                 break;
             }
             kill_point("after-hook");
@@ -72,7 +75,7 @@ pub(super) fn run(setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow::Resu
             update.commit()?;
         }
     }
-    Ok(is_done)
+    Ok(failed)
 }
 
 /// Returns the lines of some rows.

@@ -31,14 +31,7 @@ const POLICY: Table = Table {
         Key::duration("deadline", "deadline"),
     ],
     is_repeated: true,
-    check: |config| {
-        let entries = config.entries(&POLICY);
-        let late = entries.iter().skip(1).filter(|entry| entry.settings.is_empty());
-        let mut faults: Vec<_> = late.map(|entry| entry.fault("has no key").warning()).collect();
-        let deadlines = entries.iter().filter_map(|entry| entry.get("deadline"));
-        faults.extend(deadlines.filter(|one| one.text() == "9y").map(|one| one.fault("too late")));
-        faults
-    },
+    check,
 };
 const HOOK: Table = Table {
     name: "hook",
@@ -49,6 +42,17 @@ const HOOK: Table = Table {
     is_repeated: true,
     ..Table::PLAIN
 };
+
+/// Finds entries without a key after the first, and a deadline that is too late.
+fn check(config: &Config) -> Vec<Fault> {
+    let entries = config.entries(&POLICY);
+    let late = entries.iter().skip(1).filter(|entry| entry.settings.is_empty());
+    let mut faults: Vec<_> = late.map(|entry| entry.fault("has no key").warning()).collect();
+    let deadlines = entries.iter().filter_map(|entry| entry.get("deadline"));
+    faults.extend(deadlines.filter(|one| one.text() == "9y").map(|one| one.fault("too late")));
+    faults
+}
+
 const ALL: &[&Table] = &[&SITE, &JOB, &KEEP, &POLICY, &HOOK];
 
 fn parse(text: &str) -> (Config, Vec<String>) {
@@ -204,7 +208,9 @@ fn entries_come_in_the_order_of_the_file() {
     assert_eq!(argv.words, ["logger", "-t ", "", "a,b"]);
     assert_eq!(config.get(&POLICY, "kind"), None);
     assert_eq!(config.get(&SITE, "hosts").unwrap().text(), "3");
-    assert!(Config::default().entries(&POLICY).is_empty());
+    assert!(config.has(&SITE) && config.has(&POLICY) && !config.has(&JOB));
+    assert!(Config::default().entries(&POLICY).is_empty() && !Config::default().has(&SITE));
+    assert!(parse("[job]\n").0.has(&JOB) && parse("job.keep.age = '1d'").0.has(&KEEP));
 }
 
 #[test]
