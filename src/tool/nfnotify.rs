@@ -8,6 +8,9 @@ use crate::cli::{Arguments, Common, Io, Status, Table};
 mod block;
 mod files;
 mod mail;
+mod never;
+
+pub use never::{never_list, wide_exporter_text, wide_exporters};
 
 /// Tell those who are responsible for a host, or print the commands that block it.
 ///
