@@ -102,6 +102,9 @@ fn own_addresses() -> nix::Result<BTreeSet<IpAddr>> {
     Ok(addresses.collect())
 }
 
+/// A function that returns the gateway of a line of a table, if the line is a default route.
+type ParseGateway = fn(&str) -> Option<IpAddr>;
+
 /// The default routes of this machine.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct DefaultRoutes {
@@ -115,7 +118,7 @@ impl DefaultRoutes {
     /// with several, and only the main table of IPv4.
     fn read(dir: &Path) -> DefaultRoutes {
         let mut routes = DefaultRoutes::default();
-        let tables: [(_, fn(&str) -> Option<IpAddr>); 2] =
+        let tables: [(_, ParseGateway); 2] =
             [("route", ipv4_gateway), ("ipv6_route", ipv6_gateway)];
         for (name, gateway) in tables {
             let path = dir.join(name);
@@ -211,7 +214,7 @@ eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0                      
 00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 \
 ffffffff 00000001 00000000 00200200       lo\n";
 
-    fn gateways(text: &str, gateway: fn(&str) -> Option<IpAddr>) -> Vec<String> {
+    fn gateways(text: &str, gateway: ParseGateway) -> Vec<String> {
         text.lines().filter_map(gateway).map(|address| address.to_string()).collect()
     }
 
@@ -242,7 +245,7 @@ ffffffff 00000001 00000000 00200200       lo\n";
         let line = IPV6_ROUTE.lines().nth(2).unwrap();
         assert!(ipv6_gateway(line).is_some());
         for (from, to) in
-            [(" 00 2001", " 0 2001"), ("20010db8", "2001db8"), ("20010db8", "+0010db8")]
+            [(" 00 00000", " 0 00000"), ("20010db8", "2001db8"), ("20010db8", "+0010db8")]
         {
             assert_eq!(ipv6_gateway(&line.replace(from, to)), None, "{to}");
         }
