@@ -11,6 +11,7 @@
 
 mod clauses;
 mod due;
+mod explain;
 mod hours;
 mod machine;
 mod model;
