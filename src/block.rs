@@ -6,10 +6,11 @@
 #![deny(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
+use crate::contacts::{tunnel_end, unmapped};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::flow::Networks;
 use crate::time::Window;
@@ -373,30 +374,8 @@ impl Selection {
     }
 }
 
-/// Returns the IPv4 network that an IPv4-mapped network is (RFC 4291 section 2.5.5.2), and any other
-/// network as it is.
-fn unmapped(net: IpNet) -> IpNet {
-    let IpNet::V6(v6) = net else { return net };
-    let bits = v6.prefix_len().checked_sub(96);
-    let v4 = v6.addr().to_ipv4_mapped().zip(bits);
-    v4.and_then(|(address, bits)| Ipv4Net::new(address, bits).ok()).map_or(net, IpNet::V4)
-}
-
 fn networks(nets: impl IntoIterator<Item = IpNet>) -> Networks {
     Networks::new(nets.into_iter().map(unmapped))
-}
-
-/// Returns the IPv4 address of the machine behind an IPv6 address that is made of one: 6to4 (RFC 3056
-/// section 2) and Teredo, whose address of the client is inverted (RFC 4380 section 4). Addresses of
-/// NAT64 are in ::/8, where no host is blocked.
-fn tunnel_end(address: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V6(address) = address else { return None };
-    let bits = |high: u16, low: u16| (u32::from(high) << 16) | u32::from(low);
-    match address.segments() {
-        [0x2002, high, low, ..] => Some(bits(high, low).into()),
-        [0x2001, 0, .., high, low] => Some((!bits(high, low)).into()),
-        [..] => None,
-    }
 }
 
 /// Returns true if one machine on a routed network can have this address as its own.

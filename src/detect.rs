@@ -32,8 +32,8 @@ mod verdict;
 mod visibility;
 
 pub use detector::Detector;
-pub use ignore::{Ignore, IgnoreError};
-pub use limits_file::SiteLimitError;
+pub use ignore::{Ignore, IgnoreError, parse_proto};
+pub use limits_file::{SiteLimitError, classes};
 pub use site::Site;
 pub use site_limits::SiteLimits;
 pub use threshold::Threshold;

@@ -12,11 +12,13 @@
 mod clauses;
 mod due;
 mod explain;
+pub mod export;
 mod hours;
 mod machine;
 mod model;
 mod policy;
 pub mod store;
+mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
 pub use due::{
@@ -33,6 +35,7 @@ pub use model::{
     Matter, MatterKey, Peak, State, Subject, Wish,
 };
 pub use policy::{Act, BAN_STEPS, Opening, Policy, PortMatch, Rule};
+pub use words::what;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@
 //!   [`finding`]s.
 //! * [`total`] adds up flows, packets and bytes by a column of a flow line, and ranks the sums.
 //! * [`filter`] compiles the expressions of `nfgrep` and applies them to flows.
-//! * [`contacts`] knows who is responsible for a network.
+//! * [`contacts`] knows who is responsible for a network, and which hosts are never blocked.
 //! * [`notice`] turns findings into mails to those who are responsible, and [`block`] into commands that
 //!   block hosts.
 //! * [`page`] shows findings, and the windows that were judged, as one static web page.

@@ -38,4 +38,7 @@ pub const TABLES: &[&Table] = &[
     &nfscan::TABLE,
     &nfflood::TABLE,
     &nfport::TABLE,
+    &nfnotify::INCIDENT,
+    &nfnotify::POLICY,
+    &nfnotify::HOOK,
 ];

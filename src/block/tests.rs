@@ -1,5 +1,7 @@
 //! Tests of which hosts are blocked, and which are protected by what.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::finding::Peer;
 use crate::finding::tests::finding;

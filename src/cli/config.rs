@@ -11,6 +11,6 @@ mod key;
 mod table;
 
 pub use check::{any, duration, network, size};
-pub use document::MAX_ENTRIES;
+pub use document::{MAX_ENTRIES, nearest};
 pub use key::{Form, Key};
 pub use table::{Config, Entry, Fault, Scope, Setting, Table};

@@ -80,17 +80,21 @@ fn digits<T: FromStr>(text: &str) -> Option<T> {
 /// Parses a protocol and a port, each of them `None` for any: `tcp/80`, `6/80`, `udp/*`, `udp`, `*`.
 fn parse_service(text: &str) -> Option<(Option<u8>, Option<u16>)> {
     let (proto, port) = text.split_once('/').unwrap_or((text, "*"));
-    let proto = match proto {
-        "*" => None,
+    let proto = if proto == "*" { None } else { Some(parse_proto(proto)?) };
+    let port = if port == "*" { None } else { Some(digits(port)?) };
+    Some((proto, port))
+}
+
+/// Parses a protocol by its number, or by one of the names that the files of a site may use.
+pub fn parse_proto(text: &str) -> Option<u8> {
+    match text {
         "icmp" => Some(1),
         "tcp" => Some(6),
         "udp" => Some(17),
         "icmp6" => Some(58),
         "sctp" => Some(132),
-        number => Some(digits(number)?),
-    };
-    let port = if port == "*" { None } else { Some(digits(port)?) };
-    Some((proto, port))
+        number => digits(number),
+    }
 }
 
 impl Ignore {

@@ -29,6 +29,11 @@ fn metrics() -> impl Iterator<Item = &'static str> {
     scan::metrics().chain(flood::metrics()).chain(port::metrics())
 }
 
+/// Returns the names of all classes that the detectors write.
+pub fn classes() -> impl Iterator<Item = &'static str> {
+    metrics().chain([scan::SURVEY])
+}
+
 impl SiteLimits {
     /// Parses lines of `network,metric,value`: a network or `*`, the name of a class, and a number or `off`.
     /// A `#` at the start of a line begins a comment.

@@ -34,7 +34,7 @@ mod memory;
 mod setup;
 mod sources;
 
-pub(super) use class::metrics;
+pub(super) use class::{SURVEY, metrics};
 pub use memory::Memory;
 pub use setup::Setup;
 

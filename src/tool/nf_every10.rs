@@ -31,6 +31,7 @@ mod exporters;
 mod facts;
 mod hand_over;
 mod health;
+mod incidents;
 mod ledger;
 mod metrics;
 mod names;
@@ -43,6 +44,7 @@ mod states;
 mod troubles;
 mod trying;
 mod upkeep;
+mod waiting;
 mod work;
 
 pub use args::Args;
@@ -90,6 +92,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let setup = Setup {
         inside: Networks::new(inside),
         search_path: search_path(),
+        remembers: incidents::is_wanted(&io.config),
         args: &args,
         clock,
         spool,

@@ -8,6 +8,11 @@ use crate::cli::{Arguments, Common, Io, Status, Table};
 mod block;
 mod files;
 mod mail;
+mod settings;
+mod tables;
+
+pub use settings::{HookCommand, Settings};
+pub use tables::{HOOK, INCIDENT, POLICY};
 
 /// Tell those who are responsible for a host, or print the commands that block it.
 ///
@@ -30,7 +35,21 @@ enum Action {
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] = &[&SITE];
+    const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &POLICY, &HOOK];
+
+    /// Returns `[site]` alone for `mail` and `block`, which remember nothing.
+    fn tables(subcommand: Option<&str>) -> &'static [&'static Table] {
+        if is_filter(subcommand) { &[&SITE] } else { Self::TABLES }
+    }
+
+    fn reads_default_file(subcommand: Option<&str>) -> bool {
+        !is_filter(subcommand)
+    }
+}
+
+/// Returns true for the subcommands that remember nothing, and without one.
+fn is_filter(subcommand: Option<&str>) -> bool {
+    matches!(subcommand, None | Some("mail" | "block"))
 }
 
 impl AsRef<Common> for Args {

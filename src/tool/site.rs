@@ -37,19 +37,22 @@ const TIMEZONE: Key =
 /// Fails if the time zone is not known any more.
 pub fn timezone(config: &Config) -> anyhow::Result<Option<TimeZone>> {
     let Some(setting) = config.get(&SITE, TIMEZONE.name) else { return Ok(None) };
-    let zone = find(&setting.text()).map_err(Usage).with_context(|| setting.place.clone())?;
+    let zone = time_zone(&setting.text()).map_err(Usage).with_context(|| setting.place.clone())?;
     Ok(Some(zone))
 }
 
 /// Returns a time zone of the system's database, or of the one that is compiled in if there is none.
-fn find(name: &str) -> Result<TimeZone, String> {
+///
+/// # Errors
+/// A message for the user, for a name of no time zone.
+pub fn time_zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| {
         format!("{name:?} is no time zone of the IANA database such as Europe/Berlin or UTC")
     })
 }
 
 fn zone(text: &str) -> Result<(), String> {
-    find(text).map(drop)
+    time_zone(text).map(drop)
 }
 
 fn name(text: &str) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use nfkit::cli::config::Form;
+use nfkit::cli::config::{Form, Setting};
 use nfkit::cli::{Arguments, Config, Key, Table, parse_as};
 use nfkit::tool::{TABLES, nfcap, nfflood, nfgrep, nfnotify, nfport, nfscan, nftop};
 
@@ -114,6 +114,37 @@ fn an_error_stops_those_who_read_the_table_and_is_told_by_the_others() {
     }
     // A quiet command still says why it fails.
     configured(tool("nfscan"), &scene, text).arg("-q").run().status(2).says_lines(1);
+}
+
+#[test]
+fn faults_of_incidents_stop_those_who_remember_them() {
+    let scene = Scene::new();
+    let text = "[[policy]]\nact = 'none'\n[[policy]]\nkidn = ['scan']\n[[hook]]\nname = 'a'\n";
+    let path = scene.path("nfkit.toml").display().to_string();
+    let policy = format!("{path}:4: [[policy]] 2 kidn: unknown key; did you mean kind?\n");
+    let hook = format!("{path}:5: [[hook]] 1: has no argv\n");
+    let mail = || tool("nfnotify").args(["mail", "--operator", "a@b.c"]);
+    let ran = configured(mail(), &scene, text).run().status(0);
+    assert_eq!(ran.err, format!("nfnotify: {policy}nfnotify: {hook}"));
+    let ran = configured(tool("nfscan"), &scene, text).run().status(0);
+    assert_eq!(ran.err, format!("nfscan: {policy}nfscan: {hook}"));
+    let every10 = |text| configured(tool("nf-every10").args(["spool", "out"]), &scene, text);
+    let ran = every10(text).run().status(2).mute();
+    assert_eq!(ran.err, format!("nf-every10: {policy}nf-every10: {hook}"));
+
+    // Values that cannot be together are told once each is good, and a warning stops nobody.
+    let text = "[incident]\nkeep = '9d'\n[[policy]]\n[[policy]]\nkind = 'scan'\nuntil = '30d'\n";
+    let keep =
+        format!("{path}:2: [incident] keep: 9d is shorter than until of [[policy]] 2, 30d\n");
+    let why = "never holds, because [[policy]] 1 before it has no condition\n";
+    let ran = every10(text).run().status(2).mute();
+    // The warning is told first, by the order in which the two kinds of fault are reported.
+    assert_eq!(ran.err, format!("nf-every10: {path}:4: [[policy]] 2: {why}nf-every10: {keep}"));
+    let text = text.replace("9d", "30d");
+    let ran = configured(mail(), &scene, &text).run().status(0).says_lines(1);
+    ran.says(why);
+    let ran = configured(mail(), &scene, "[policy]\nact = 'mail'\n").run().status(0);
+    ran.says_lines(1).says(":1: [policy]: there may be several; begin each with [[policy]]");
 }
 
 #[test]
@@ -327,14 +358,17 @@ fn the_help_of_each_option_names_its_key() {
             assert!(text.contains("[env: NFKIT_CONFIG"), "{ran}");
         }
     }
-    let keys = TABLES.iter().flat_map(|table| table.keys.iter().map(|key| (table.name, key)));
-    let options = keys.filter(|(_, key)| key.option.is_some());
+    let options = TABLES.iter().flat_map(|table| {
+        table.options().map(move |(key, _)| format!("{}.{}", table.name, key.name))
+    });
+    // The options of the commands that remember incidents.
+    let to_come = ["incident.db", "incident.metrics_file"];
     let expected: BTreeSet<_> =
-        options.map(|(table, key)| format!("{table}.{}", key.name)).collect();
+        options.filter(|key| named.contains(key) || !to_come.contains(&key.as_str())).collect();
     assert_eq!(named, expected);
 }
 
-/// Returns the example, with each line of a key uncommented if `whole`.
+/// Returns the example, with each line of a key or a table uncommented if `whole`.
 fn example(whole: bool) -> String {
     let text = fs::read_to_string(package("packaging/nfkit.toml")).unwrap();
     let is_key = |line: &str| {
@@ -342,7 +376,7 @@ fn example(whole: bool) -> String {
             .is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
     };
     let line = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if whole && is_key(rest) => format!("{rest}\n"),
+        Some(rest) if whole && (is_key(rest) || rest.starts_with('[')) => format!("{rest}\n"),
         _ => format!("{line}\n"),
     };
     text.lines().map(line).collect()
@@ -359,18 +393,25 @@ fn the_example_is_accepted_as_it_is_and_with_every_line_uncommented() {
     let path = Path::new("/etc/nfkit/nfkit.toml");
     let (config, faults) = Config::parse(path, &example(false), TABLES).unwrap();
     assert_eq!(faults, []);
-    let value = |table: &'static Table, key: &Key| config.get(table, key.name);
+    let values = |config: &Config, table: &'static Table, key: &Key| -> Vec<String> {
+        let entries = config.entries(table);
+        let entries = entries.into_iter().filter_map(|entry| entry.get(key.name));
+        entries.chain(config.get(table, key.name)).map(Setting::text).collect()
+    };
     let keys = || TABLES.iter().flat_map(|table| table.keys.iter().map(move |key| (*table, key)));
-    assert!(keys().all(|(table, key)| value(table, key).is_none()), "a value holds by itself");
+    for (table, key) in keys() {
+        assert_eq!(values(&config, table, key), [""; 0], "{} of [{}]", key.name, table.name);
+    }
+    assert!(!config.has(&nfnotify::INCIDENT), "incidents would be kept");
 
     let whole = example(true);
     let (config, faults) = Config::parse(path, &whole, TABLES).unwrap();
     assert_eq!(faults, []);
     for (table, key) in keys() {
-        let value = config.get(table, key.name);
-        assert!(value.is_some(), "the example has no {} of [{}]", key.name, table.name);
+        let values = values(&config, table, key);
+        assert!(!values.is_empty(), "the example has no {} of [{}]", key.name, table.name);
         if key.form == Form::Path {
-            assert!(value.unwrap().text().starts_with('/'), "{value:?}");
+            assert!(values.iter().all(|value| value.starts_with('/')), "{values:?}");
         }
     }
     accepts::<nfscan::Args>(&config, &[]);
@@ -399,10 +440,10 @@ fn the_manual_has_an_entry_for_each_key_and_no_other() {
     let (mut table, mut entries) = (None, BTreeSet::new());
     for line in page.lines() {
         if let Some(heading) = line.strip_prefix(".Ss ").or(line.strip_prefix(".Sh ")) {
-            let name = heading.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-            table = name.map(str::to_owned);
+            let known = TABLES.iter().find(|table| table.heading() == heading);
+            table = known.map(|table| table.name);
         } else if let Some(key) = line.strip_prefix(".It Ic ") {
-            let table = table.as_ref().unwrap_or_else(|| panic!("{key} stands outside of a table"));
+            let table = table.unwrap_or_else(|| panic!("{key} stands outside of a table"));
             assert!(entries.insert(format!("{table}.{key}")), "{table}.{key} has two entries");
         }
     }
@@ -422,15 +463,20 @@ fn the_manual_has_an_entry_for_each_key_and_no_other() {
     }
 }
 
-/// The example of the manual is one that the commands accept.
+/// The examples of the manual are files that the commands accept, and one file together.
 #[test]
 fn the_manuals_example_is_accepted() {
     let page = fs::read_to_string(package("man/nfkit-config.5")).unwrap();
-    let example = page.split(".Sh EXAMPLES").nth(1).unwrap();
-    let text =
-        example.split(".Bd -literal -offset 2n\n").nth(1).unwrap().split(".Ed").next().unwrap();
-    let (config, faults) = Config::parse(Path::new("/etc/nfkit/nfkit.toml"), text, TABLES).unwrap();
+    let examples = page.split(".Sh EXAMPLES").nth(1).unwrap();
+    let examples = examples.split(".Bd -literal -offset 2n\n").skip(1);
+    let examples = examples.map(|text| text.split(".Ed").next().unwrap());
+    let files: Vec<_> = examples.filter(|text| text.starts_with('[')).collect();
+    assert_eq!(files.len(), 2);
+    let path = Path::new("/etc/nfkit/nfkit.toml");
+    let (config, faults) = Config::parse(path, &files.concat(), TABLES).unwrap();
     assert_eq!(faults, []);
+    let settings = nfnotify::Settings::read(&config).unwrap();
+    assert_eq!((settings.keep, settings.hooks.len()), (400 * 86_400, 1));
     accepts::<nfscan::Args>(&config, &[]);
     accepts::<nfcap::Args>(&config, &[]);
     accepts::<nfnotify::Args>(&config, &["mail"]);

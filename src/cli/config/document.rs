@@ -64,9 +64,8 @@ impl Config {
                 }
             }
         }
-        let DocumentReader { settings, entries, mut faults, .. } = reader;
-        let mut config =
-            Config { path: Some(path.to_owned()), settings, entries, at_fault: Vec::new() };
+        let DocumentReader { mut config, mut faults, .. } = reader;
+        config.path = Some(path.to_owned());
         for table in known {
             if faults.iter().any(|fault| fault.scope == Scope::Table(table.name)) {
                 config.at_fault.push(table.name);
@@ -85,8 +84,7 @@ struct DocumentReader<'a> {
     known: &'a [&'static Table],
     /// The places of the line ends, so that a file of faults alone takes no quadratic time.
     ends: Vec<usize>,
-    settings: Vec<Setting>,
-    entries: Vec<Entry>,
+    config: Config,
     faults: Vec<Fault>,
 }
 
@@ -94,8 +92,7 @@ impl<'a> DocumentReader<'a> {
     fn new(path: &'a Path, text: &str, known: &'a [&'static Table]) -> DocumentReader<'a> {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
         let ends = ends.collect();
-        let (settings, entries, faults) = (Vec::new(), Vec::new(), Vec::new());
-        DocumentReader { path, known, ends, settings, entries, faults }
+        DocumentReader { path, known, ends, config: Config::default(), faults: Vec::new() }
     }
 
     /// Returns the line of a byte, counted from 1.
@@ -122,7 +119,7 @@ impl<'a> DocumentReader<'a> {
             match (table, value.get_ref()) {
                 (Some(table), DeValue::Table(keys)) if !table.is_repeated => {
                     let settings = self.table(table, &table.heading(), at, keys);
-                    self.settings.extend(settings);
+                    self.config.settings.extend(settings);
                 }
                 (Some(table), DeValue::Array(all)) if table.is_repeated => {
                     self.repeated(table, at, all);
@@ -206,7 +203,8 @@ impl<'a> DocumentReader<'a> {
             let settings = self.table(table, &heading, at, keys);
             let line = self.line(at);
             let place = format!("{}:{line}: {heading}", self.path.display());
-            self.entries.push(Entry { table: table.name, place, line, settings });
+            let table = table.name;
+            self.config.entries.push(Entry { table, number, place, line, settings });
         }
     }
 
@@ -219,6 +217,9 @@ impl<'a> DocumentReader<'a> {
         at: usize,
         keys: &DeTable<'_>,
     ) -> Vec<Setting> {
+        if !self.config.present.contains(&table.name) {
+            self.config.present.push(table.name);
+        }
         let is_missing =
             |key: &&Key| key.is_required && !keys.keys().any(|name| name.get_ref() == key.name);
         for key in table.keys.iter().filter(is_missing) {
@@ -378,7 +379,7 @@ fn resolve(form: Form, word: &mut String, dir: &Path) {
 }
 
 /// Returns the name that a word was probably meant to be, if one is near.
-fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
     }

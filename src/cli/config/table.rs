@@ -44,6 +44,8 @@ pub struct Config {
     pub(super) settings: Vec<Setting>,
     /// The entries of the repeated tables, those of one table in the order of the file.
     pub(super) entries: Vec<Entry>,
+    /// The names of the tables that the file has.
+    pub(super) present: Vec<&'static str>,
     /// The names of the tables that have a fault.
     pub(super) at_fault: Vec<&'static str>,
 }
@@ -81,7 +83,9 @@ impl Setting {
 pub struct Entry {
     /// The name of the table.
     pub table: &'static str,
-    /// The file and line, the table and the number of the entry from 1, as messages begin with them.
+    /// The number among the entries of the table, from 1.
+    pub number: usize,
+    /// The file and line, the table and the number, as messages begin with them.
     pub place: String,
     pub(super) line: usize,
     pub(super) settings: Vec<Setting>,
@@ -91,6 +95,11 @@ impl Entry {
     /// Returns the value of a key, if the entry has it and it is not at fault.
     pub fn get(&self, key: &str) -> Option<&Setting> {
         self.settings.iter().find(|one| one.key == key)
+    }
+
+    /// Returns the table and the number: `[[policy]] 2`.
+    pub fn name(&self) -> String {
+        format!("[[{}]] {}", self.table, self.number)
     }
 
     /// Returns a fault of this entry, an error for the commands that read its table.
@@ -151,6 +160,11 @@ impl Config {
     /// without the values that are at fault.
     pub fn entries(&self, table: &Table) -> Vec<&Entry> {
         self.entries.iter().filter(|entry| entry.table == table.name).collect()
+    }
+
+    /// Returns true if the file has the table, be it empty.
+    pub fn has(&self, table: &Table) -> bool {
+        self.present.contains(&table.name)
     }
 
     /// Returns true if the table has no fault, so that each value in the file is one here.

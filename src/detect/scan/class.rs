@@ -30,6 +30,8 @@ pub(super) const CLASSES: [&ScanClass; 7] = [
 pub(super) const GROUP: &str = "group";
 /// The class of scans that are too slow for one window.
 pub(super) const SLOW: &str = "slow";
+/// The class of networks that scan openly for research.
+pub(in crate::detect) const SURVEY: &str = "survey";
 
 /// Returns the names of the limits that a site can set.
 pub(in crate::detect) fn metrics() -> impl Iterator<Item = &'static str> {

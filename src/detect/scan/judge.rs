@@ -10,7 +10,7 @@ use super::attempt::Attempt;
 use super::case::{self, ScanCase, ScanFacts, ScanMeasured};
 use super::class::backscatter::BACKSCATTER;
 use super::class::sweep::{self, SWEEP};
-use super::class::{CLASSES, GROUP, SLOW};
+use super::class::{CLASSES, GROUP, SLOW, SURVEY};
 use super::evidence::Evidence;
 use super::group::{self, Group};
 use super::memory::{self, Memory};
@@ -239,7 +239,7 @@ impl<'a> ScanJudge<'a> {
 fn survey(finding: Finding) -> Finding {
     let mut marks = finding.marks;
     marks.push("survey".to_owned());
-    Finding { class: "survey".to_owned(), marks, ..finding }
+    Finding { class: SURVEY.to_owned(), marks, ..finding }
 }
 
 /// Returns further parts of `why`: the order of the targets, and marks of the tool.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::{Error, Fault};
 use super::meta;
@@ -17,7 +17,7 @@ use super::schema::{APPLICATION_ID, MIGRATIONS, TABLES, VERSION};
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Mode of the files of a database: its group are the operators.
-const MODE: u32 = 0o660;
+pub(super) const MODE: u32 = 0o660;
 
 /// Random bytes of a site, from which its Message-IDs are made.
 pub type Secret = [u8; 32];
@@ -43,25 +43,15 @@ impl Store {
     /// Returns [`Error::Exists`] if there is a database with tables, and any error of [`Store::open`] except
     /// [`Error::Missing`].
     pub fn create(path: &Path, secret: &Secret) -> Result<Store, Error> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
-        match file {
-            // The umask does not hold: the group must be able to write.
-            Ok(file) => {
-                let mode = file.set_permissions(fs::Permissions::from_mode(MODE));
-                mode.map_err(|error| Fault::Io(error).at(path))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Fault::Io(error).at(path)),
-        }
-        let store = Store::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let store = Store::make(path)?;
+        let transaction = store.at(store.begin())?;
         if store.version()? > 0 {
             return Err(Error::Exists { path: path.to_owned() });
         }
-        store.prepare()?;
-        store.within(|db| {
-            let secret: String = secret.iter().map(|byte| hex(*byte)).collect();
-            meta::set(db, "secret", &secret)
-        })?;
+        store.at(store.migrate())?;
+        let secret: String = secret.iter().map(|byte| hex(*byte)).collect();
+        store.at(meta::set(&transaction, "secret", &secret))?;
+        store.at(transaction.commit())?;
         Ok(store)
     }
 
@@ -138,6 +128,24 @@ impl Store {
         self.db.close().map_err(|(_, error)| Fault::from(error).at(&path))
     }
 
+    /// Makes the file if there is none, and opens it, whatever version its tables have.
+    pub(super) fn make(path: &Path) -> Result<Store, Error> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
+        match file {
+            // The umask does not hold: the group must be able to write.
+            Ok(file) => {
+                let mode = file.set_permissions(fs::Permissions::from_mode(MODE));
+                mode.map_err(|error| Fault::Io(error).at(path))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Fault::Io(error).at(path)),
+        }
+        let store = Store::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        store.version()?;
+        store.use_wal()?;
+        Ok(store)
+    }
+
     /// Opens the file, and refuses one that is not for this program before anything is written.
     fn connect(path: &Path, access: OpenFlags) -> Result<Store, Error> {
         let other = |why: &str| Error::Other { path: path.to_owned(), why: why.to_owned() };
@@ -212,31 +220,40 @@ impl Store {
         Ok(found)
     }
 
-    /// Brings the tables up to date, step by step in one transaction, and sets the WAL mode.
+    /// Sets the WAL mode, and brings the tables up to date in one transaction.
     fn prepare(&self) -> Result<(), Error> {
-        let mode: String =
-            self.at(self.db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)))?;
-        if mode != "wal" {
-            let why = format!(
-                "the incident database cannot use a write-ahead log (SQLite says {mode:?}); it must lie \
-                 on a local file system"
-            );
-            return Err(Error::Other { path: self.path.clone(), why });
-        }
+        self.use_wal()?;
         if self.version()? < VERSION {
-            self.within(|db| {
-                // Another process may have done it since.
-                let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-                let first = usize::try_from(found).unwrap_or(0);
-                for step in MIGRATIONS.iter().skip(first) {
-                    db.execute_batch(step)?;
-                }
-                db.pragma_update(None, "application_id", APPLICATION_ID)?;
-                db.pragma_update(None, "user_version", VERSION)?;
-                Ok(())
-            })?;
+            let transaction = self.at(self.begin())?;
+            self.at(self.migrate())?;
+            self.at(transaction.commit())?;
         }
         self.check_tables()
+    }
+
+    fn use_wal(&self) -> Result<(), Error> {
+        let mode: String =
+            self.at(self.db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)))?;
+        if mode == "wal" {
+            return Ok(());
+        }
+        let why = format!(
+            "the incident database cannot use a write-ahead log (SQLite says {mode:?}); it must lie on a \
+             local file system"
+        );
+        Err(Error::Other { path: self.path.clone(), why })
+    }
+
+    /// Takes the steps from the version of the tables to the newest one, within a transaction.
+    pub(super) fn migrate(&self) -> Result<(), Fault> {
+        let found: i64 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let first = usize::try_from(found).unwrap_or(0);
+        for step in MIGRATIONS.iter().skip(first) {
+            self.db.execute_batch(step)?;
+        }
+        self.db.pragma_update(None, "application_id", APPLICATION_ID)?;
+        self.db.pragma_update(None, "user_version", VERSION)?;
+        Ok(())
     }
 
     /// Checks that all tables are there.
@@ -252,16 +269,9 @@ impl Store {
         Ok(())
     }
 
-    /// Does something in one transaction.
-    fn within<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Error> {
-        let within = || {
-            let transaction =
-                rusqlite::Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        };
-        within().map_err(|fault: Fault| fault.at(&self.path))
+    /// Begins a transaction that writes, and waits for others that do.
+    pub(super) fn begin(&self) -> Result<Transaction<'_>, Fault> {
+        Ok(Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?)
     }
 
     /// Adds the path to an error.

@@ -1,9 +1,11 @@
 //! The errors of the store, each with the file that it is about and the way out.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rusqlite::types::FromSqlError;
 
 /// The reason why the memory of incidents cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +75,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A line of an import is not one of an export.
-    #[error("{}: line {line}: {why}; nothing was imported", path.display())]
+    #[error("{}{}: {why}; nothing was imported", path.display(), Line(*line))]
     Import {
         /// The file that was read.
         path: PathBuf,
@@ -82,6 +84,9 @@ pub enum Error {
         /// The fault.
         why: String,
     },
+    /// The lines of an export cannot be written.
+    #[error("the export cannot be written")]
+    Write(#[source] io::Error),
     /// Anything else.
     #[error("{}: {why}", path.display())]
     Other {
@@ -90,6 +95,15 @@ pub enum Error {
         /// The fault.
         why: String,
     },
+}
+
+/// The number of a line in a message; 0 is none.
+struct Line(u64);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, ": line {}", self.0) }
+    }
 }
 
 /// A fault that does not yet say of which file it is.
@@ -106,6 +120,12 @@ pub(super) enum Fault {
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Fault {
         Fault::Sql(error)
+    }
+}
+
+impl From<FromSqlError> for Fault {
+    fn from(error: FromSqlError) -> Fault {
+        Fault::Content(error.to_string())
     }
 }
 

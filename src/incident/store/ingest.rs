@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::finding::{Finding, Kind, SET_LIMIT, Side, line};
 use crate::incident::machine::Verdict;
@@ -29,15 +29,15 @@ const BATCH: u64 = 1000;
 /// The outcome of giving one finding to an [`Ingest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is new.
+    /// The finding is new.
     New,
     /// A finding of this identity is known, with fewer flows or without the mark `forged`.
     Grown,
-    /// It is known.
+    /// The finding is known.
     Known,
-    /// It has no window, so it cannot be remembered.
+    /// The finding has no window, so it cannot be remembered.
     NoWindow,
-    /// Its window is so old that retention has forgotten what was known of it.
+    /// The finding is so old that retention has forgotten what was known of it.
     TooOld,
     /// There is no room, because too many findings wait to be stepped through.
     Dropped,
@@ -103,8 +103,7 @@ impl Store {
     }
 
     pub(super) fn ingest_within(&self, bounds: Bounds) -> Result<Ingest<'_>, Error> {
-        let begin = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate);
-        let transaction = self.at(begin)?;
+        let transaction = self.at(self.begin())?;
         Ok(Ingest {
             store: self,
             bounds,
@@ -227,8 +226,7 @@ impl Ingest<'_> {
         Ok(Taken::New)
     }
 
-    /// Counts one more finding of a window that waits, and shortens the window if it has twice as many as
-    /// may wait.
+    /// Adds one to the findings of a window that wait, and drops some if they are twice as many as may wait.
     fn note_pending(&mut self, window: Window) -> Result<(), Fault> {
         let count = match self.pending.get(&window) {
             Some(count) => *count,

@@ -62,9 +62,9 @@ pub struct Hook {
 }
 
 const INCIDENT: &str = "SELECT id, host, role, body FROM incident";
-const JOURNAL: &str =
+pub(super) const JOURNAL: &str =
     "SELECT id, incident, data, wall, actor, what, \"from\", \"to\", reason, mode FROM journal";
-const NOTICE: &str = "SELECT n.incident, n.recipient, n.step, n.state, n.at, n.matters, n.peak, n.last FROM notice n";
+pub(super) const NOTICE: &str = "SELECT n.incident, n.recipient, n.step, n.state, n.at, n.matters, n.peak, n.last FROM notice n";
 
 impl Store {
     /// Returns the windows that have something to be stepped through, in the order of their start.
@@ -89,7 +89,7 @@ impl Store {
         let sql = "SELECT kind, is_whole, is_open, pending FROM judged
                    WHERE start = ?1 AND seconds = ?2";
         let verdicts = self.at(rows(&self.db, sql, key, |row| {
-            let kind = word("kind", &row.get::<_, String>(0)?, Kind::parse)?;
+            let kind = kind(row.get_ref(0)?.as_str()?)?;
             let (is_whole, is_open, is_pending) = (row.get(1)?, row.get(2)?, row.get(3)?);
             let is_whole = is_whole && is_pending;
             Ok((kind, Verdict { is_whole, is_open }))
@@ -137,7 +137,7 @@ impl Store {
         self.at(rows(&self.db, &sql, [int(since)], incident))
     }
 
-    /// Gives those incidents to `each`, one at a time, that were closed in data time from `start` on and
+    /// Gives those incidents to `take`, one at a time, that were closed in data time from `start` on and
     /// before `end`.
     ///
     /// # Errors
@@ -146,17 +146,16 @@ impl Store {
         &self,
         start: u64,
         end: u64,
-        mut each: impl FnMut(Incident),
+        mut take: impl FnMut(Incident),
     ) -> Result<(), Error> {
         let sql = format!(
             "{INCIDENT} WHERE state = 'closed' AND changed >= ?1 AND changed < ?2
              ORDER BY changed, id"
         );
-        let closed = rows(&self.db, &sql, [int(start), int(end)], |row| {
-            each(incident(row)?);
+        self.at(each(&self.db, &sql, [int(start), int(end)], |row| {
+            take(incident(row)?);
             Ok(())
-        });
-        self.at(closed).map(|_: Vec<()>| ())
+        }))
     }
 
     /// Returns one incident.
@@ -286,6 +285,23 @@ impl Store {
         Ok(secret)
     }
 
+    /// Returns the moment of data time before which closed incidents are in the files of their months, in Unix
+    /// seconds.
+    ///
+    /// # Errors
+    /// See [`Store::windows`].
+    pub fn published(&self) -> Result<u64, Error> {
+        self.at(meta::count(&self.db, "published"))
+    }
+
+    /// Returns the moment of data time before which retention has forgotten all, in Unix seconds.
+    ///
+    /// # Errors
+    /// See [`Store::windows`].
+    pub fn floor(&self) -> Result<u64, Error> {
+        self.at(meta::count(&self.db, "floor"))
+    }
+
     /// Returns the findings that opened no incident, because there were too many, since the beginning.
     ///
     /// # Errors
@@ -314,13 +330,40 @@ pub(super) fn rows<T>(
     params: impl Params,
     mut read: impl FnMut(&Row) -> Result<T, Fault>,
 ) -> Result<Vec<T>, Fault> {
+    let mut all = Vec::new();
+    each(db, sql, params, |row| {
+        all.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Gives the rows of a query to `read`, one at a time.
+pub(super) fn each(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let mut statement = db.prepare_cached(sql)?;
     let mut found = statement.query(params)?;
-    let mut all = Vec::new();
     while let Some(row) = found.next()? {
-        all.push(read(row)?);
+        read(row)?;
     }
-    Ok(all)
+    Ok(())
+}
+
+/// Returns the secret of the site.
+pub(super) fn secret(db: &Connection) -> Result<Secret, Fault> {
+    let text: String = meta::get(db, "secret")?.unwrap_or_default();
+    let mut secret = Secret::default();
+    for (at, byte) in secret.iter_mut().enumerate() {
+        let digits = text.get(2 * at..2 * at + 2);
+        *byte = digits
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| Fault::Content("meta secret: not 64 hexadecimal digits".to_owned()))?;
+    }
+    Ok(secret)
 }
 
 /// Returns the number of the newest row of the journal; 0 if there is none.
@@ -361,12 +404,18 @@ pub(super) fn window(start: u64, seconds: u32) -> Result<Window, Fault> {
         .ok_or_else(|| Fault::Content(format!("a window of {seconds} s from {start}")))
 }
 
+/// Returns the kind of a column.
+pub(super) fn kind(text: &str) -> Result<Kind, Fault> {
+    word("kind", text, Kind::parse)
+}
+
+/// Returns the subject of two columns.
+pub(super) fn subject(host: &str, role: &str) -> Result<Subject, Fault> {
+    Ok(Subject { host: word("host", host, Host::parse)?, role: word("role", role, Role::parse)? })
+}
+
 /// Returns the value of a word.
-pub(super) fn word<T>(
-    what: &str,
-    text: &str,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, Fault> {
+fn word<T>(what: &str, text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Fault> {
     parse(text).ok_or_else(|| Fault::Content(format!("{what} {text:?}")))
 }
 
@@ -375,10 +424,7 @@ pub(super) fn incident(row: &Row) -> Result<Incident, Fault> {
     let id = row.get(0)?;
     let text = |n| row.get_ref(n).and_then(|value| Ok(value.as_str()?));
     let body = text(3)?;
-    let subject = Subject {
-        host: word("host", text(1)?, Host::parse)?,
-        role: word("role", text(2)?, Role::parse)?,
-    };
+    let subject = subject(text(1)?, text(2)?)?;
     match serde_json::from_str(body) {
         Ok(body) => Ok(Incident { id, subject, body }),
         Err(error) => Err(Fault::Content(format!("incident {id}: {error}"))),

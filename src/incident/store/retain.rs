@@ -8,7 +8,7 @@ use super::read;
 use super::schema::RETAINING;
 use super::update::Update;
 
-/// Retention runs when this much more than before is to be forgotten, in seconds.
+/// The data time that one call forgets, in seconds.
 const EVERY: u64 = 86_400;
 
 /// The numbers of what retention has removed.
@@ -27,19 +27,20 @@ pub struct Retained {
 impl Update<'_> {
     /// Forgets closed incidents whose state changed more than `keep` seconds before the end of the newest
     /// window, with their notices and their journal, and findings, verdicts and other rows of the journal
-    /// that are older. Incidents that are not closed stay whole. Does nothing unless a day has passed in
-    /// data time since the last call that did.
+    /// that are older. Incidents that are not closed stay whole.
+    ///
+    /// A call forgets at most one day of data time, and nothing unless that day has passed as a whole: a
+    /// clock that is wrong for an hour must not cost the memory. Time of the data beyond that of the update
+    /// counts for nothing.
     ///
     /// # Errors
     /// See [`Update::outcome`].
     pub fn retain(&mut self, keep: u64) -> Result<Retained, Error> {
+        let wall = self.wall();
         self.try_to(|db| {
             let Some(newest) = read::newest(db)?.window() else { return Ok(Retained::default()) };
-            let floor = newest.end().saturating_sub(keep);
-            let before = meta::count(db, "floor")?;
-            if floor < before.saturating_add(EVERY) {
-                return Ok(Retained::default());
-            }
+            let wanted = newest.end().min(wall).saturating_sub(keep);
+            let Some(floor) = next_floor(db, wanted)? else { return Ok(Retained::default()) };
             meta::set(db, "floor", &floor)?;
             meta::set(db, RETAINING, &true)?;
             let retained = forget(db, int(floor))?;
@@ -50,6 +51,24 @@ impl Update<'_> {
             Ok(retained)
         })
     }
+}
+
+/// Returns the time before which all is to be forgotten, if that is another than the one before.
+fn next_floor(db: &Transaction, wanted: u64) -> Result<Option<u64>, Fault> {
+    let before = meta::count(db, "floor")?;
+    if wanted.saturating_add(EVERY) < before {
+        // The clock was wrong and is right again: windows of now must not count as too old.
+        return Ok(Some(wanted));
+    }
+    let before = if before > 0 {
+        before
+    } else {
+        let sql = "SELECT min(start) FROM (SELECT min(start) AS start FROM finding
+                   UNION ALL SELECT min(start) FROM judged)";
+        db.query_row(sql, [], |row| row.get::<_, Option<u64>>(0))?.unwrap_or(wanted)
+    };
+    let floor = before.saturating_add(EVERY);
+    Ok((floor <= wanted).then_some(floor))
 }
 
 fn forget(db: &Transaction, floor: i64) -> Result<Retained, Fault> {

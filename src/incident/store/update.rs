@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::incident::clauses::Mode;
 use crate::incident::due::Notice;
@@ -36,8 +36,7 @@ impl Store {
     /// Returns [`Error::Busy`] if another process writes for longer than 10 s, or the error of SQLite.
     pub fn update(&mut self, wall: u64, mode: Mode) -> Result<Update<'_>, Error> {
         let store = &*self;
-        let begin = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate);
-        Ok(Update { store, transaction: store.at(begin)?, wall, mode })
+        Ok(Update { store, transaction: store.at(store.begin())?, wall, mode })
     }
 }
 
@@ -128,29 +127,7 @@ impl Update<'_> {
         &mut self,
         rows: impl IntoIterator<Item = &'r JournalRow>,
     ) -> Result<(), Error> {
-        let (wall, mode) = (int(self.wall), self.mode.as_str());
-        self.try_to(|db| {
-            let mut statement = db.prepare_cached(
-                "INSERT INTO journal(incident, data, wall, actor, what, \"from\", \"to\", reason, mode)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?;
-            let mut count = 0;
-            for row in rows {
-                statement.execute(params![
-                    row.incident.map(int),
-                    int(row.data),
-                    wall,
-                    row.actor,
-                    row.what.as_str(),
-                    row.from,
-                    row.to,
-                    row.reason,
-                    mode,
-                ])?;
-                count += 1;
-            }
-            meta::add(db, "journal", count)
-        })
+        self.try_to(|db| write_journal(db, rows, self.wall, self.mode))
     }
 
     /// Writes a notice about an incident that was written before.
@@ -183,6 +160,14 @@ impl Update<'_> {
     /// See [`Update::outcome`].
     pub fn set_last_run(&mut self, run: &LastRun) -> Result<(), Error> {
         self.try_to(|db| meta::set(db, "last_run", run))
+    }
+
+    /// Sets the moment of [`Store::published`].
+    ///
+    /// # Errors
+    /// See [`Update::outcome`].
+    pub fn set_published(&mut self, moment: u64) -> Result<(), Error> {
+        self.try_to(|db| meta::set(db, "published", &moment))
     }
 
     /// Sets or ends the stop of new acts.
@@ -250,12 +235,45 @@ impl Update<'_> {
         Ok(())
     }
 
+    pub(super) fn wall(&self) -> u64 {
+        self.wall
+    }
+
     pub(super) fn try_to<T>(
         &self,
         work: impl FnOnce(&Transaction) -> Result<T, Fault>,
     ) -> Result<T, Error> {
         work(&self.transaction).map_err(|fault| fault.at(&self.store.path))
     }
+}
+
+/// Writes rows of the journal.
+pub(super) fn write_journal<'r>(
+    db: &Connection,
+    rows: impl IntoIterator<Item = &'r JournalRow>,
+    wall: u64,
+    mode: Mode,
+) -> Result<(), Fault> {
+    let mut statement = db.prepare_cached(
+        "INSERT INTO journal(incident, data, wall, actor, what, \"from\", \"to\", reason, mode)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    let mut count = 0;
+    for row in rows {
+        statement.execute(params![
+            row.incident.map(int),
+            int(row.data),
+            int(wall),
+            row.actor,
+            row.what.as_str(),
+            row.from,
+            row.to,
+            row.reason,
+            mode.as_str(),
+        ])?;
+        count += 1;
+    }
+    meta::add(db, "journal", count)
 }
 
 fn set_newest(db: &Transaction, newest: &Newest) -> Result<(), Fault> {

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::findings::parse_time;
 use crate::tool::nfcap::COLLECT;
+use crate::tool::nfnotify::{HOOK, INCIDENT, POLICY};
 use crate::tool::site::SITE;
 use crate::tool::{nfflood, nfport, nfscan};
 
@@ -84,8 +85,18 @@ pub struct Args {
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] =
-        &[&SITE, &COLLECT, &ANALYSE, &KEEP, &nfscan::TABLE, &nfflood::TABLE, &nfport::TABLE];
+    const TABLES: &'static [&'static Table] = &[
+        &SITE,
+        &COLLECT,
+        &ANALYSE,
+        &KEEP,
+        &nfscan::TABLE,
+        &nfflood::TABLE,
+        &nfport::TABLE,
+        &INCIDENT,
+        &POLICY,
+        &HOOK,
+    ];
     const READS_DEFAULT_FILE: bool = true;
 }
 

@@ -8,7 +8,7 @@ use super::out_dir::OutDir;
 use crate::time::Timestamp;
 
 /// Every kind of trouble, so that each has a value before it begins.
-pub(super) const TROUBLES: [&str; 18] = [
+pub(super) const TROUBLES: [&str; 19] = [
     "clock",
     "detector-failed",
     "disk-low",
@@ -16,6 +16,7 @@ pub(super) const TROUBLES: [&str; 18] = [
     "exporter-silent",
     "file-failed",
     "hook-failed",
+    "incidents-failed",
     "inside-bare",
     "inside-unseen",
     "out-full",

@@ -77,6 +77,10 @@ impl Job<'_> {
         if self.setup.args.then.is_empty() {
             self.health.end_untold("hook-failed", "-", "there is no command of --then any more");
         }
+        if !self.setup.remembers {
+            let text = "there is no [incident] in the configuration any more";
+            self.health.end_untold("incidents-failed", "-", text);
+        }
         if self.setup.inside.is_empty() {
             self.health.end_untold("inside-unseen", "-", "no networks are set any more");
         }

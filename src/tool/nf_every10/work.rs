@@ -22,7 +22,8 @@ use super::progress::Progress;
 use super::retain::{self, Keep};
 use super::slots::{Attempts, Look, PendingSlot, pending};
 use super::states::States;
-use super::{aside, current, hand_over, troubles, trying};
+use super::waiting::{INCIDENTS, THEN};
+use super::{aside, current, hand_over, incidents, troubles, trying};
 use crate::capture;
 use crate::cli::Io;
 use crate::finding::DETECTORS;
@@ -62,6 +63,8 @@ pub(super) struct Setup<'a> {
     pub expected: Option<Networks>,
     /// The search path of the hook.
     pub search_path: OsString,
+    /// True if there is a memory of incidents.
+    pub remembers: bool,
 }
 
 impl Setup<'_> {
@@ -237,12 +240,14 @@ impl<'a> Job<'a> {
             self.tell_slow(io);
             self.tell_disk(io);
             self.write_metrics()?;
+            self.remember(io)?;
             self.hand_over(io)?;
         };
         drop(progress);
         if self.counts.slots == 0 {
             // The last run may have been killed before these.
             current::write(&self.ledger, limit, out)?;
+            self.remember(io)?;
             self.hand_over(io)?;
         }
         self.tell_stopped(&look, io);
@@ -390,12 +395,15 @@ impl<'a> Job<'a> {
         self.enter(slot, &verdicts, &said, findings, io)
     }
 
-    /// Puts the results of a slot in their places. The hook is to get them if they are news; that is noted
-    /// before they are there, so that a kill in between costs nothing.
+    /// Puts the results of a slot in their places. The hook and the memory of incidents are to get them if
+    /// they are news; that is noted before they are there, so that a kill in between costs nothing.
     fn place(&self, slot: &PendingSlot, analysed: &Analysed) -> anyhow::Result<()> {
         let out = &self.setup.out;
-        if !self.setup.args.then.is_empty() && analyse::is_news(out, &slot.name, analysed)? {
-            hand_over::enter(&slot.name, out)?;
+        let lists = [(!self.setup.args.then.is_empty(), THEN), (self.setup.remembers, INCIDENTS)];
+        let lists: Vec<_> =
+            lists.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, list)| list).collect();
+        if !lists.is_empty() && analyse::is_news(out, &slot.name, analysed)? {
+            lists.iter().try_for_each(|list| list.enter(&slot.name, out))?;
         }
         analyse::place(out, &slot.name, analysed)
     }
@@ -589,10 +597,37 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Gives the memory of incidents the findings files that it has not had, and lets it carry on.
+    fn remember(&mut self, io: &mut Io) -> io::Result<()> {
+        if !self.setup.remembers {
+            return Ok(());
+        }
+        let remembered = incidents::run(self.setup.clock, &self.setup.out, &io.config)?;
+        remembered.said.iter().for_each(|line| io.report.error(line));
+        match &remembered.failed {
+            Some(why) => {
+                self.has_failed = true;
+                let text = format!("incidents are not up to date: {why}");
+                self.health.begin("incidents-failed", "-", &text, io);
+            }
+            None => self.health.end("incidents-failed", "-", "incidents are up to date", io),
+        }
+        for name in self.health.open_of("hook-failed") {
+            if name != "-" && !remembered.hooks.iter().any(|(failed, _)| *failed == name) {
+                self.health.end("hook-failed", &name, &format!("[[hook]] {name} succeeded"), io);
+            }
+        }
+        for (name, why) in &remembered.hooks {
+            self.has_failed = true;
+            self.health.begin("hook-failed", name, why, io);
+        }
+        self.health.flush()
+    }
+
     /// Runs the hook with the findings files that it has not had.
     fn hand_over(&mut self, io: &mut Io) -> io::Result<()> {
         let (args, out) = (self.setup.args, &self.setup.out);
-        if args.then.is_empty() || !hand_over::is_due(out) {
+        if args.then.is_empty() || !THEN.is_due(out) {
             return Ok(());
         }
         match hand_over::run(&args.then, &self.setup.search_path, out)? {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueHint;
 
@@ -10,7 +11,9 @@ use super::files::{Files, InputTimes};
 use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
 use super::owners::{Owners, Who};
 use super::settings::Settings;
-use super::{desk, hooks, metrics, never};
+use super::never::never_list;
+use super::publish::publish;
+use super::{hooks, metrics};
 use crate::capture;
 use crate::cli::{Io, Status};
 use crate::contacts::NeverList;
@@ -61,6 +64,19 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// Reads the configuration, the contacts, and the list of hosts that are never blocked.
+    ///
+    /// # Errors
+    /// Fails if one of them cannot be used.
+    pub fn new(who: &Who, now: Option<Timestamp>, io: &mut Io) -> anyhow::Result<Setup> {
+        Ok(Setup {
+            settings: Settings::read(&io.config)?,
+            owners: who.load(io)?,
+            never: never_list(io)?,
+            now: now.unwrap_or_else(clock).secs(),
+        })
+    }
+
     /// Returns the facts about a host that its clauses depend on.
     pub fn facts(
         &self,
@@ -90,27 +106,42 @@ impl Setup {
     }
 }
 
+/// The result of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// True if all files were taken, so that they need not be given again.
+    pub is_taken: bool,
+    /// Hooks that failed, each with the reason. They get the same lines again.
+    pub failed_hooks: Vec<(String, String)>,
+}
+
 /// Runs nfnotify run.
+///
+/// # Errors
+/// Fails as [`remember`] does.
+pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
+    let Ran { is_taken, failed_hooks } = remember(args, io)?;
+    for (_, why) in &failed_hooks {
+        io.report.error(why);
+    }
+    Ok(if is_taken && failed_hooks.is_empty() { Status::Done } else { Status::Failed })
+}
+
+/// Takes in the findings, brings incidents up to date and says what follows.
 ///
 /// # Errors
 /// Fails if the configuration, the contacts or the memory cannot be used, or if the input is not the output
 /// of a detector.
-pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let settings = Settings::read(&io.config)?;
-    let setup = Setup {
-        owners: args.who.load(io)?,
-        never: never::never_list(io)?,
-        now: args.now.unwrap_or_else(clock).secs(),
-        settings,
-    };
-    let wait = if args.files.is_empty() { std::time::Duration::ZERO } else { WAIT };
+pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
+    let setup = Setup::new(&args.who, args.now, io)?;
+    let wait = if args.files.is_empty() { Duration::ZERO } else { WAIT };
     let missing = if args.new_database { IfMissing::Begin } else { IfMissing::Create };
     let Some(mut memory) = Memory::open(args.db.place(), wait, missing)? else {
         return Ok(busy(args, io));
     };
-    let mut failed = false;
+    let mut is_taken = true;
     if !args.files.is_empty() {
-        failed |= !take_in(args, &setup, &mut memory.store, io)?;
+        is_taken = take_in(args, &setup, &mut memory.store, io)?;
     }
     let run = this_run(&setup, args.now)?;
     if let Some(step) = clock_step(&memory.store, &run, args.now)? {
@@ -120,31 +151,31 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         io.report.warn(format_args!(
             "since the last run the clock went on {} more than the machine did; this run changes no \
              incident, and the next one does if the clock is right",
-            humantime::format_duration(std::time::Duration::from_secs(step))
+            humantime::format_duration(Duration::from_secs(step))
         ));
     } else {
         carry_on(&setup, &run, &mut memory.store, io)?;
     }
-    desk::publish(&setup, &mut memory, io)?;
+    publish(&setup, &mut memory)?;
     kill_point("after-files");
-    failed |= !hooks::run(&setup, &mut memory.store, io)?;
-    let file = args.metrics_file.as_ref();
-    if let Some(path) = file {
+    let failed_hooks = hooks::run(&setup, &mut memory.store, io)?;
+    if let Some(path) = &args.metrics_file {
         metrics::write(path, &setup, &memory.store)?;
     }
-    Ok(if failed { Status::Failed } else { Status::Done })
+    Ok(Ran { is_taken, failed_hooks })
 }
 
 /// Reports that another process has the memory.
-fn busy(args: &Args, io: &mut Io) -> Status {
-    if args.files.is_empty() {
+fn busy(args: &Args, io: &mut Io) -> Ran {
+    let is_taken = args.files.is_empty();
+    if is_taken {
         io.report.warn("another nfnotify is at work on these incidents; it does what is due");
-        return Status::Done;
+    } else {
+        io.report.error(
+            "another nfnotify has held the incidents for a minute; no file was read, so give them again",
+        );
     }
-    io.report.error(
-        "another nfnotify has held the incidents for a minute; no file was read, so give them again",
-    );
-    Status::Failed
+    Ran { is_taken, failed_hooks: Vec::new() }
 }
 
 /// Takes in the lines of the files, each once. Returns false if a file could not be read to its end: all

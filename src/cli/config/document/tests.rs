@@ -204,7 +204,9 @@ fn entries_come_in_the_order_of_the_file() {
     assert_eq!(argv.words, ["logger", "-t ", "", "a,b"]);
     assert_eq!(config.get(&POLICY, "kind"), None);
     assert_eq!(config.get(&SITE, "hosts").unwrap().text(), "3");
-    assert!(Config::default().entries(&POLICY).is_empty());
+    assert!(config.has(&SITE) && config.has(&POLICY) && !config.has(&JOB));
+    assert!(Config::default().entries(&POLICY).is_empty() && !Config::default().has(&SITE));
+    assert!(parse("[job]\n").0.has(&JOB) && parse("job.keep.age = '1d'").0.has(&KEEP));
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! The memory of incidents, `[incident]` of the configuration: `nfnotify run` gets the findings files that it
+//! has not had.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use super::clock::Clock;
+use super::out_dir::OutDir;
+use super::waiting::{INCIDENTS, WaitingFiles};
+use crate::cli::{Config, Io, Out, Report, parse_as};
+use crate::tool::nfnotify::{self, INCIDENT, Ran};
+
+/// The most bytes of messages that are kept of a run.
+const MAX_SAID: usize = 4000;
+
+/// The result of a run of `nfnotify run`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remembered {
+    /// The reason why it has not taken the files, if it has not.
+    pub failed: Option<String>,
+    /// The reasons of hooks that failed, by their names.
+    pub hooks: Vec<(String, String)>,
+    /// Messages of a run that succeeded.
+    pub said: Vec<String>,
+}
+
+/// Returns true if the configuration has a table `[incident]`.
+pub(super) fn is_wanted(config: &Config) -> bool {
+    config.has(&INCIDENT)
+}
+
+/// Gives the memory the files that wait, and lets it carry on what is due. The files wait on if it fails.
+///
+/// # Errors
+/// The system's error of OUT.
+pub(super) fn run(clock: Clock, out: &OutDir, config: &Config) -> io::Result<Remembered> {
+    let files = INCIDENTS.files(out)?;
+    let said = Messages::default();
+    let report = Report::new("nfnotify", Box::new(said.clone()), true, false);
+    let mut io = Io { out: Out::new(io::sink()), report, config: config.clone() };
+    let result = take(clock, &files, &mut io);
+    io.report.finish();
+    let mut said = said.lines();
+    let mut remembered = Remembered::default();
+    match result {
+        Ok(Ran { is_taken: true, failed_hooks }) => {
+            INCIDENTS.clear(out)?;
+            remembered.hooks = failed_hooks;
+            if files.given_up > 0 {
+                said.push(format!("{} findings files were given up", files.given_up));
+            }
+            remembered.said = said;
+        }
+        Ok(Ran { is_taken: false, failed_hooks }) => {
+            INCIDENTS.shorten(&files, out)?;
+            remembered.hooks = failed_hooks;
+            let why = if said.is_empty() { "it failed".to_owned() } else { said.join("; ") };
+            remembered.failed = Some(why);
+        }
+        Err(error) => {
+            INCIDENTS.shorten(&files, out)?;
+            said.push(format!("nfnotify: {error:#}"));
+            remembered.failed = Some(said.join("; "));
+        }
+    }
+    Ok(remembered)
+}
+
+fn take(clock: Clock, files: &WaitingFiles, io: &mut Io) -> anyhow::Result<Ran> {
+    let mut line: Vec<OsString> = vec!["run".into()];
+    if let Some(fixed) = clock.fixed {
+        line.push(format!("--now={}", fixed.secs()).into());
+    }
+    line.push("--".into());
+    line.extend(files.paths.iter().map(|path| path.clone().into_os_string()));
+    nfnotify::remember(parse_as::<nfnotify::Args>(line, &io.config)?, io)
+}
+
+/// Messages that are kept instead of printed.
+#[derive(Clone, Debug, Default)]
+struct Messages(Rc<RefCell<Vec<u8>>>);
+
+impl Messages {
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8_lossy(&self.0.borrow()).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Messages {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut kept = self.0.borrow_mut();
+        let room = MAX_SAID.saturating_sub(kept.len());
+        kept.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! The commands of `[[hook]]`: each gets one JSON line per row of the journal, in order and at least once.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::feed::feed;
+use super::memory::kill_point;
+use super::run::Setup;
+use crate::cli::Io;
+use crate::incident::store::{Entry, MAX_WAITING, Store};
+use crate::incident::{Mode, Subject};
+use crate::time::Timestamp;
+
+/// The most rows that a command gets at a time.
+const AT_A_TIME: u64 = 1000;
+
+/// A row of the journal as a command gets it, nfkit-incident(5).
+#[derive(Debug, Serialize)]
+struct HookLine<'a> {
+    id: u64,
+    incident: Option<u64>,
+    host: Option<String>,
+    role: Option<&'static str>,
+    data: String,
+    wall: String,
+    actor: &'a str,
+    what: &'static str,
+    from: &'a str,
+    to: &'a str,
+    reason: &'a str,
+    mode: &'static str,
+}
+
+/// Gives each command the rows that it has not had. A command that fails keeps its place. Returns the names
+/// of those that failed, each with the reason.
+///
+/// # Errors
+/// Fails if the memory does.
+pub(super) fn run(
+    setup: &Setup,
+    store: &mut Store,
+    io: &mut Io,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let mut failed = Vec::new();
+    for hook in &setup.settings.hooks {
+        let mut update = store.update(setup.now, setup.settings.mode)?;
+        let before = update.hook(&hook.name)?;
+        let mut place = update.place_of_hook(&hook.name)?;
+        update.commit()?;
+        let dropped = place.dropped - before.map_or(0, |before| before.dropped);
+        if dropped > 0 {
+            io.report.error(format_args!(
+                "[[hook]] {}: {dropped} lines that it never took are given up, the oldest first; at most \
+                 {MAX_WAITING} wait",
+                hook.name
+            ));
+        }
+        loop {
+            let entries = store.journal_after(place.sent, AT_A_TIME)?;
+            let Some(last) = entries.last() else { break };
+            let lines = lines(&entries, store)?;
+            if let Err(why) = feed(&hook.argv, lines, hook.limit) {
+                let why = format!(
+                    "[[hook]] {}: {why}; it gets the same lines again in the next run",
+                    hook.name
+                );
+                failed.push((hook.name.clone(), why));
+                break;
+            }
+            kill_point("after-hook");
+            place.sent = last.id;
+            let mut update = store.update(setup.now, setup.settings.mode)?;
+            update.set_hook(&hook.name, place)?;
+            update.commit()?;
+        }
+    }
+    Ok(failed)
+}
+
+/// Returns the lines of some rows.
+fn lines(entries: &[Entry], store: &Store) -> anyhow::Result<Vec<u8>> {
+    let mut subjects: BTreeMap<u64, Option<Subject>> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for Entry { id, wall, mode, row } in entries {
+        let subject = match row.incident {
+            None => None,
+            Some(number) => match subjects.get(&number) {
+                Some(subject) => *subject,
+                None => {
+                    let subject = store.incident(number)?.map(|incident| incident.subject);
+                    subjects.insert(number, subject);
+                    subject
+                }
+            },
+        };
+        let line = HookLine {
+            id: *id,
+            incident: row.incident,
+            host: subject.map(|subject| subject.host.text(false)),
+            role: subject.map(|subject| subject.role.as_str()),
+            data: Timestamp::from_secs(row.data).rfc3339(),
+            wall: Timestamp::from_secs(*wall).rfc3339(),
+            actor: &row.actor,
+            what: row.what.as_str(),
+            from: &row.from,
+            to: &row.to,
+            reason: &row.reason,
+            mode: Mode::as_str(*mode),
+        };
+        serde_json::to_writer(&mut lines, &line)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}

@@ -1,0 +1,154 @@
+//! Writes the files of incidents that readers use: `incidents.jsonl`, and `closed/YYYY-MM.jsonl` for those
+//! closed earlier.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+
+use anyhow::Context;
+
+use super::memory::{CLOSED, CURRENT, Memory};
+use super::run::{Setup, is_frozen};
+use crate::incident::export::{Around, Record};
+use crate::incident::store::Store;
+use crate::incident::{Incident, Notice};
+use crate::time::{Timestamp, Window};
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// Days for which a closed incident is in `incidents.jsonl`, at least.
+const DAYS: u64 = 7;
+
+/// Writes the files anew, as far as they have changed.
+///
+/// # Errors
+/// Fails if the memory or a file does.
+pub(super) fn publish(setup: &Setup, memory: &mut Memory) -> anyhow::Result<()> {
+    let newest = memory.store.newest()?.window();
+    let is_frozen = is_frozen(setup, &memory.store)?;
+    let writer = RecordWriter { setup, newest, is_frozen };
+    // A whole day, so that the files of months are written once a day.
+    let since = newest.map_or(0, |newest| newest.end().saturating_sub(DAYS * DAY) / DAY * DAY);
+    let published = memory.store.published()?;
+    if since > published {
+        months(&writer, published, since, memory)?;
+        let mut update = memory.store.update(setup.now, setup.settings.mode)?;
+        update.set_published(since)?;
+        update.commit()?;
+    }
+    let store = &memory.store;
+    let told = store.live_notices()?;
+    let mut text = Vec::new();
+    for incident in store.live()? {
+        let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
+        writer.write(&incident, told, store, &mut text)?;
+    }
+    for incident in store.closed_since(since.max(published))? {
+        writer.write(&incident, &store.notices(incident.id)?, store, &mut text)?;
+    }
+    memory.place.update(CURRENT, &text)?;
+    Ok(())
+}
+
+/// Writes the files of the months in which incidents were closed from `start` on and before `end`, and
+/// removes those of months that retention has forgotten.
+fn months(writer: &RecordWriter<'_>, start: u64, end: u64, memory: &Memory) -> anyhow::Result<()> {
+    let (place, store) = (&memory.place, &memory.store);
+    let mut months = BTreeSet::new();
+    store.closed_between(start, end, |incident| {
+        months.insert(month(incident.body.changed));
+    })?;
+    let dir = place.file(CLOSED);
+    let name = || dir.display().to_string();
+    if !months.is_empty() && !dir.is_dir() {
+        DirBuilder::new().mode(0o2770).create(&dir).with_context(name)?;
+    }
+    for month in months {
+        let (first, last) = span(&month);
+        let (mut text, mut closed) = (Vec::new(), Vec::new());
+        store.closed_between(first, last.min(end), |incident| closed.push(incident))?;
+        for incident in closed {
+            writer.write(&incident, &store.notices(incident.id)?, store, &mut text)?;
+        }
+        place.update(&format!("{CLOSED}/{month}.jsonl"), &text)?;
+    }
+    let floor = month(store.floor()?);
+    let Ok(entries) = fs::read_dir(&dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let file = entry.file_name();
+        let old = file.to_str().and_then(|file| file.strip_suffix(".jsonl"));
+        if old.is_some_and(|old| is_month(old) && *old < *floor) {
+            fs::remove_file(entry.path()).with_context(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the month of a moment in UTC, as `YYYY-MM`.
+fn month(seconds: u64) -> String {
+    Timestamp::from_secs(seconds).rfc3339().chars().take(7).collect()
+}
+
+fn is_month(text: &str) -> bool {
+    text.len() == 7 && Timestamp::parse(format!("{text}-01T00:00:00Z").as_bytes()).is_some()
+}
+
+/// Returns the first second of a month and the first one behind it.
+fn span(month: &str) -> (u64, u64) {
+    let first = Timestamp::parse(format!("{month}-01T00:00:00Z").as_bytes()).map_or(0, Timestamp::secs);
+    let behind = (28..=31).map(|days| first + days * DAY).find(|at| self::month(*at) != month);
+    (first, behind.unwrap_or(first))
+}
+
+/// A writer of the lines of incidents.
+struct RecordWriter<'a> {
+    setup: &'a Setup,
+    newest: Option<Window>,
+    is_frozen: bool,
+}
+
+impl RecordWriter<'_> {
+    /// Appends the line of an incident.
+    fn write(
+        &self,
+        incident: &Incident,
+        told: &[Notice],
+        store: &Store,
+        text: &mut Vec<u8>,
+    ) -> anyhow::Result<()> {
+        let setup = self.setup;
+        let facts = setup.facts(incident, told, self.newest, self.is_frozen);
+        let owner = setup.owners.of(incident);
+        let record = Record::new(
+            incident,
+            &Around {
+                owner: &owner.mails,
+                network: owner.network,
+                rule: setup.settings.policy.of(incident, facts.network_kind, facts.now),
+                facts: &facts,
+                told,
+                journal: &store.journal(incident.id)?,
+            },
+        );
+        serde_json::to_writer(&mut *text, &record)?;
+        text.push(b'\n');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_have_their_days() {
+        for (name, days) in [("2026-02", 28), ("2024-02", 29), ("2026-04", 30), ("2026-12", 31)] {
+            let (first, behind) = span(name);
+            assert_eq!(((behind - first) / DAY, month(first)), (days, name.to_owned()));
+            assert_eq!(month(behind - 1), name);
+        }
+        let names = ["2026-11", "2026-13", "2026-1", "incidents", "../2026"];
+        assert_eq!(names.map(is_month), [true, false, false, false, false]);
+    }
+}
