@@ -7,11 +7,11 @@ use anyhow::bail;
 use super::memory::{Db, Memory};
 use super::owners::Who;
 use super::person::By;
+use super::publish::publish;
 use super::rows;
 use super::run::{Setup, is_frozen};
-use super::{never, publish};
 use crate::cli::{self, Io, Status};
-use crate::incident::store::{Store, Update};
+use crate::incident::store::Update;
 use crate::incident::{self, Incident, JournalRow, MatterKey, Person, Refused};
 use crate::time::Timestamp;
 use crate::tool::findings::parse_time;
@@ -178,7 +178,7 @@ fn change(
     update.commit()?;
     // The change is made now, whatever becomes of the files.
     rows::print(&memory.store, before, args.json, io)?;
-    publish::publish(&setup, &mut memory, io)?;
+    publish(&setup, &mut memory)?;
     Ok(Status::Done)
 }
 

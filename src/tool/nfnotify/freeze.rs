@@ -4,7 +4,8 @@ use super::change::ChangeArgs;
 use super::local::Local;
 use super::memory::Memory;
 use super::run::Setup;
-use super::{publish, rows};
+use super::publish::publish;
+use super::rows;
 use crate::cli::{self, Io, Status};
 use crate::incident::store::Freeze;
 use crate::incident::{Changed, JournalRow};
@@ -63,6 +64,6 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
             "until {until} no host is isolated or banned anew; releases and mails go on"
         ));
     }
-    publish::publish(&setup, &mut memory, io)?;
+    publish(&setup, &mut memory)?;
     Ok(Status::Done)
 }

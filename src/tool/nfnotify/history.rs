@@ -13,7 +13,7 @@ use super::rows::RowRecord;
 use super::show::row_cells;
 use crate::cli::{Io, Status};
 use crate::finding::Host;
-use crate::incident::Record;
+use crate::incident::export::Record;
 
 /// The most incidents, and the most rows of journals, that are printed. The files may hold those of years.
 const MAX_PRINTED: usize = 100_000;
@@ -140,24 +140,24 @@ fn journal(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let local = Local::of(&io.config)?;
     let mut newest = Newest::new();
     let mut is_sound = read(&args.db.place(), Which::All, io, |_, record| {
-        let (host, role) = (record.host.text(false), record.role.as_str());
+        let subject = (record.host, record.role);
         for row in record.journal {
-            newest.add(row.id, RowRecord { host: Some(host.clone()), role: Some(role), row });
+            newest.add(row.id, (subject, row));
         }
     })?;
     is_sound &= newest.report("rows", io);
     let heading =
         ["ROW", "TIME", "RUN", "ID", "HOST", "ACTOR", "WHAT", "FROM", "TO", "REASON"];
     let mut table = Columns::new(heading, &[0, 3]);
-    for (id, record) in newest.kept {
+    for (id, ((host, role), row)) in newest.kept {
+        let host = host.text(false);
         if args.json {
-            serde_json::to_writer(&mut io.out, &record)?;
+            serde_json::to_writer(&mut io.out, &RowRecord::new(&row, Some(&host), Some(role)))?;
             writeln!(io.out)?;
             continue;
         }
-        let incident = record.row.incident.map_or_else(|| "-".to_owned(), |id| id.to_string());
-        let [data, wall, actor, what, from, to, reason] = row_cells(&record.row, &local);
-        let host = record.host.unwrap_or_default();
+        let incident = row.incident.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        let [data, wall, actor, what, from, to, reason] = row_cells(&row, &local);
         table.row([id.to_string(), data, wall, incident, host, actor, what, from, to, reason]);
     }
     if !args.json {

@@ -7,7 +7,7 @@ use super::local::Local;
 use super::memory::Db;
 use super::records::{Which, joined, next_text, peak_text, read, state_text};
 use crate::cli::{Io, Status};
-use crate::incident::{Course, Record};
+use crate::incident::export::{Course, Record};
 
 /// The most incidents that are listed: twice as many as can be open at a time. The file may be anything.
 const MAX_LISTED: usize = 200_000;

@@ -28,7 +28,7 @@ impl Local {
             Some(moment) => {
                 let form =
                     if seconds % 60 == 0 { "%Y-%m-%d %H:%M %:z" } else { "%Y-%m-%d %H:%M:%S %:z" };
-                moment.to_zoned(self.0.clone()).strftime(form).to_string()
+                moment.to_zoned_datetime(self.0.clone()).strftime(form).to_string()
             }
             None => format!("{} +00:00", words::moment(seconds)),
         }

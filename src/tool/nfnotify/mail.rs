@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use clap::ValueHint;
 
 use super::files::Files;
+use super::owners::read_contacts;
 use crate::cli::{Io, Status, Usage, read_whole};
 use crate::contacts::{Address, Contacts};
 use crate::finding::{FindingSet, Item, SET_LIMIT};
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let from =
         from.ok_or_else(|| Usage("a mail needs a sender; give --from or --operator".to_owned()))?;
     let contacts = match &args.contacts {
-        Some(path) => read_contacts(path, io)?,
+        Some(path) => read_contacts(path, "no mail is sent", io)?,
         None => Contacts::default(),
     };
     let sender = Sender {
@@ -160,18 +161,6 @@ fn report_outbox(outbox: &Outbox<'_>, args: &Args, io: &mut Io) -> bool {
             .detail(format_args!("{} findings are marked as a survey: not mailed", outbox.surveys));
     }
     true
-}
-
-/// Reads the contacts, and reports each of their errors.
-fn read_contacts(path: &Path, io: &mut Io) -> anyhow::Result<Contacts> {
-    let name = path.display();
-    let text = read_whole(path)?;
-    Contacts::parse(&text).map_err(|errors| {
-        for error in &errors {
-            io.report.error(format_args!("{name}:{error}"));
-        }
-        anyhow!("--contacts: no mail is sent until {name} is corrected")
-    })
 }
 
 /// Hands a message to the program and waits for the program's end.

@@ -13,10 +13,10 @@ use super::records::{joined, next_text};
 use super::run::{Computed, Setup, compute, is_frozen};
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::finding::words::of;
+use crate::incident::export::NextRecord;
 use crate::incident::store::Store;
 use crate::incident::{
-    self, Clause, Facts, Incident, NextRecord, Notice, Policy, Rule, State, Wish,
-    wish_text,
+    self, Clause, Facts, Incident, Notice, Policy, Rule, State, Wish, wish_text,
 };
 use crate::time::{Timestamp, Window};
 use crate::tool::findings::parse_time;

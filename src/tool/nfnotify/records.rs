@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use super::memory::{CLOSED, CURRENT};
 use super::place::Place;
 use crate::cli::Io;
-use crate::incident::{ClaimRecord, Course, MatterRecord, NextRecord, Record};
+use crate::incident::export::{ClaimRecord, Course, MatterRecord, NextRecord, Record};
 
 /// The longest line in bytes: one incident with 64 matters and a journal of years. An endless line would
 /// otherwise take all memory.

@@ -72,7 +72,7 @@ impl Setup {
         Ok(Setup {
             settings: Settings::read(&io.config)?,
             owners: who.load(io)?,
-            never: never_list(io)?,
+            never: never_list(&io.config.clone(), io)?,
             now: now.unwrap_or_else(clock).secs(),
         })
     }

@@ -9,7 +9,8 @@ use super::memory::Db;
 use super::records::{Which, joined, next_text, ratio_text, read, state_text};
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::finding::words::of;
-use crate::incident::{Changed, Course, JournalRecord, MatterKey, MatterRecord, Record, Wish};
+use crate::incident::export::{Course, JournalRecord, MatterRecord, Record};
+use crate::incident::{Changed, MatterKey, Wish};
 
 /// The width of the names of the first lines.
 const NAME: usize = 10;

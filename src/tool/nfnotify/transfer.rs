@@ -1,22 +1,22 @@
 //! `nfnotify backup`, `export` and `import`: the memory as a file.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::ValueHint;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
-use super::memory::{Db, IfMissing, Memory, WAIT};
+use super::memory::{Db, Memory};
 use super::owners::Who;
 use super::person::Name;
-use super::publish;
+use super::publish::publish;
 use super::run::Setup;
-use crate::cli::{Io, Status};
+use crate::cli::{Escaped, Io, Status};
 use crate::finding::words::{bytes, of};
-use crate::incident::store::Store;
+use crate::incident::store::{Imported, Store};
 use crate::incident::{Changed, JournalRow};
 use crate::time::Timestamp;
 use crate::tool::findings::parse_time;
@@ -82,7 +82,7 @@ struct Read<'a> {
     rows: u64,
 }
 
-/// Copies the database, while runs go on, to a file that is whole or not there.
+/// Copies the database, while runs go on.
 ///
 /// # Errors
 /// Fails if the file exists or cannot be written, or if there is no database.
@@ -91,13 +91,14 @@ pub(super) fn backup(args: &BackupArgs, io: &mut Io) -> anyhow::Result<Status> {
         bail!("a backup is a database and needs a file; `nfnotify export` writes to stdout");
     }
     let store = Store::open(args.db.place().db())?;
-    let size = write_new(&args.file, |file| Ok(store.backup(file.path())?))?;
-    let name = args.file.display().to_string();
+    store.backup(&args.file)?;
+    let file = args.file.display().to_string();
+    let size = fs::metadata(&args.file).with_context(|| file.clone())?.len();
     if args.json {
-        serde_json::to_writer(&mut io.out, &Written { file: &name, bytes: size })?;
+        serde_json::to_writer(&mut io.out, &Written { file: &file, bytes: size })?;
         writeln!(io.out)?;
     } else {
-        io.report.detail(format_args!("{name}: {}", bytes(size)));
+        writeln!(io.out, "{}: {}", Escaped(file), bytes(size))?;
     }
     Ok(Status::Done)
 }
@@ -108,37 +109,37 @@ pub(super) fn backup(args: &BackupArgs, io: &mut Io) -> anyhow::Result<Status> {
 /// Fails if the file exists or cannot be written, or if there is no database.
 pub(super) fn export(args: &ExportArgs, io: &mut Io) -> anyhow::Result<Status> {
     let store = Store::open_read(args.db.place().db())?;
-    match args.file.as_deref().filter(|file| *file != Path::new("-")) {
+    let rows = match args.file.as_deref().filter(|file| *file != Path::new("-")) {
         None => store.export(&mut io.out)?,
-        Some(path) => {
-            let size = write_new(path, |file| {
-                let mut out = io::BufWriter::new(file.as_file());
-                store.export(&mut out)?;
-                Ok(out.flush()?)
-            })?;
-            io.report.detail(format_args!("{}: {}", path.display(), bytes(size)));
-        }
-    }
+        Some(path) => export_to(path, &store)?,
+    };
+    io.report.detail(format_args!("exported {}", of(rows, "row")));
     Ok(Status::Done)
 }
 
-/// Writes a file that must not exist, so that it is whole or not there at all, and returns its size. Only its
-/// owner may read it: it holds the secret of the site.
-fn write_new(
-    path: &Path,
-    write: impl FnOnce(&mut NamedTempFile) -> anyhow::Result<()>,
-) -> anyhow::Result<u64> {
+/// Writes an export to a new file, which only its owner may read: it holds the secret of the site. Leaves
+/// none behind if that fails.
+fn export_to(path: &Path, store: &Store) -> anyhow::Result<u64> {
     let name = || path.display().to_string();
-    if path.symlink_metadata().is_ok() {
-        bail!("{}: exists already; nothing was written", path.display());
-    }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".nfnotify.").tempfile_in(dir).with_context(name)?;
-    write(&mut file).with_context(name)?;
-    file.as_file().sync_all().with_context(name)?;
-    let file = file.persist_noclobber(path).map_err(|error| error.error).with_context(name)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).with_context(name)?;
-    Ok(file.metadata().with_context(name)?.len())
+    let file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{}: the file exists already; name a new one for the export", path.display())
+        }
+        Err(error) => return Err(error).with_context(name),
+    };
+    let write = || -> anyhow::Result<u64> {
+        let mut out = BufWriter::new(&file);
+        let rows = store.export(&mut out)?;
+        out.flush()?;
+        drop(out);
+        file.sync_all()?;
+        Ok(rows)
+    };
+    write().with_context(name).inspect_err(|_| {
+        // The error that is returned says more than one of this.
+        _ = fs::remove_file(path);
+    })
 }
 
 /// Fills an empty or missing memory from a file, and writes the files of the readers.
@@ -147,33 +148,25 @@ fn write_new(
 /// Fails, and changes nothing, if there is a memory already or if the file is not one of an export or backup.
 pub(super) fn import(args: &ImportArgs, io: &mut Io) -> anyhow::Result<Status> {
     let setup = Setup::new(&args.who, args.now, io)?;
-    let actor = args.name.text()?;
     let file = args.file.display().to_string();
-    let place = args.db.place();
-    let Some(mut memory) = Memory::open(place, WAIT, IfMissing::Restore)? else {
-        bail!("another nfnotify has held the memory for a minute; nothing was imported");
-    };
-    let imported = memory.store.import(&args.file)?;
     let row = JournalRow {
         incident: None,
         data: setup.now,
-        actor,
+        actor: args.name.text()?,
         what: Changed::Memory,
         from: "-".to_owned(),
         to: "imported".to_owned(),
         reason: file.clone(),
     };
-    let mut update = memory.store.update(setup.now, setup.settings.mode)?;
-    update.journal_rows([&row])?;
-    update.commit()?;
-    let (incidents, rows) = (imported.incidents, imported.rows);
+    let mode = setup.settings.mode;
+    let (mut memory, Imported { incidents, rows }) =
+        Memory::import(args.db.place(), &args.file, &row, setup.now, mode)?;
     if args.json {
         serde_json::to_writer(&mut io.out, &Read { file: &file, incidents, rows })?;
         writeln!(io.out)?;
     } else {
-        let (incidents, rows) = (of(incidents, "incident"), of(rows, "row"));
-        writeln!(io.out, "imported {incidents} in {rows}")?;
+        writeln!(io.out, "imported {}, {} in all", of(incidents, "incident"), of(rows, "row"))?;
     }
-    publish::publish(&setup, &mut memory, io)?;
+    publish(&setup, &mut memory)?;
     Ok(Status::Done)
 }
