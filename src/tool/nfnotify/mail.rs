@@ -11,7 +11,7 @@ use clap::ValueHint;
 
 use super::files::Files;
 use super::owners::read_contacts;
-use crate::cli::{Io, Status, Usage, read_whole};
+use crate::cli::{Io, Status, Usage};
 use crate::contacts::{Address, Contacts};
 use crate::finding::{FindingSet, Item, SET_LIMIT};
 use crate::notice::mail::{self, Outbox, Routing, Sender};

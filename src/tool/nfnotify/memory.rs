@@ -64,7 +64,11 @@ impl Memory {
     ///
     /// # Errors
     /// A directory or database that cannot be used, and one that is lost.
-    pub fn open(place: Place, wait: Duration, missing: IfMissing) -> anyhow::Result<Option<Memory>> {
+    pub fn open(
+        place: Place,
+        wait: Duration,
+        missing: IfMissing,
+    ) -> anyhow::Result<Option<Memory>> {
         if missing != IfMissing::Fail {
             place.create()?;
         }
@@ -128,7 +132,10 @@ impl Memory {
         let dir = place.file("");
         let memory = Memory::open(place, WAIT, IfMissing::Fail)?;
         memory.with_context(|| {
-            format!("{}: another nfnotify has held it for a minute; nothing was changed", dir.display())
+            format!(
+                "{}: another nfnotify has held it for a minute; nothing was changed",
+                dir.display()
+            )
         })
     }
 }

@@ -26,7 +26,11 @@ pub(super) fn write(path: &Path, setup: &Setup, store: &Store) -> anyhow::Result
     let mut hooks = Vec::new();
     for hook in &setup.settings.hooks {
         let place = store.hook(&hook.name)?.unwrap_or_default();
-        hooks.push((hook.name.as_str(), store.newest_entry()?.saturating_sub(place.sent), place.dropped));
+        hooks.push((
+            hook.name.as_str(),
+            store.newest_entry()?.saturating_sub(place.sent),
+            place.dropped,
+        ));
     }
     let text = text(&figures, last_window, setup.now, setup.settings.mode, &hooks);
     replace(path, text.as_bytes()).with_context(|| path.display().to_string())?;
@@ -57,7 +61,12 @@ fn text(
             live.push((format!("{{kind=\"{kind}\",state=\"{state}\"}}"), count));
         }
     }
-    family("incidents", "gauge", "Incidents that are not closed; one of two kinds counts twice.", &live);
+    family(
+        "incidents",
+        "gauge",
+        "Incidents that are not closed; one of two kinds counts twice.",
+        &live,
+    );
     family("run_timestamp_seconds", "gauge", "Time of the last run.", &one(now));
     if let Some(start) = last_window {
         family("window_timestamp_seconds", "gauge", "Start of the newest window.", &one(start));

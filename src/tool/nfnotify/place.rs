@@ -172,7 +172,10 @@ mod tests {
         assert!(!place.update("a", b"one").unwrap());
         assert!(place.update("a", b"two").unwrap());
         let mode = fs::metadata(place.file("a")).unwrap().permissions().mode();
-        assert_eq!((fs::read(place.file("a")).unwrap(), mode & 0o777), (b"two".to_vec(), FILE_MODE));
+        assert_eq!(
+            (fs::read(place.file("a")).unwrap(), mode & 0o777),
+            (b"two".to_vec(), FILE_MODE)
+        );
         let files: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(files.len(), 1);
         let error = Place::of(Path::new("/proc/x.db")).update("a", b"").unwrap_err();

@@ -96,7 +96,8 @@ fn is_month(text: &str) -> bool {
 
 /// Returns the first second of a month and the first one behind it.
 fn span(month: &str) -> (u64, u64) {
-    let first = Timestamp::parse(format!("{month}-01T00:00:00Z").as_bytes()).map_or(0, Timestamp::secs);
+    let first =
+        Timestamp::parse(format!("{month}-01T00:00:00Z").as_bytes()).map_or(0, Timestamp::secs);
     let behind = (28..=31).map(|days| first + days * DAY).find(|at| self::month(*at) != month);
     (first, behind.unwrap_or(first))
 }

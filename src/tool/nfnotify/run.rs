@@ -9,10 +9,10 @@ use clap::ValueHint;
 
 use super::files::{Files, InputTimes};
 use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
-use super::owners::{Owners, Who};
-use super::settings::Settings;
 use super::never::never_list;
+use super::owners::{Owners, Who};
 use super::publish::publish;
+use super::settings::Settings;
 use super::{hooks, metrics};
 use crate::capture;
 use crate::cli::{Io, Status};
