@@ -65,7 +65,9 @@ impl Rule {
         let mut open = Vec::new();
         open.extend(self.side.map(|side| format!("its side is {side}")));
         open.extend(self.role.map(|role| format!("its role is {role}")));
-        open.extend(self.matter_conditions().into_iter().map(|(words, _)| format!("a matter {words}")));
+        open.extend(
+            self.matter_conditions().into_iter().map(|(words, _)| format!("a matter {words}")),
+        );
         Ok(open)
     }
 
@@ -86,7 +88,8 @@ impl Rule {
     fn matter_conditions(&self) -> Vec<(String, Box<dyn Fn(&Matter) -> bool + '_>)> {
         let mut all: Vec<(String, Box<dyn Fn(&Matter) -> bool + '_>)> = Vec::new();
         if !self.kinds.is_empty() {
-            let words = format!("is of kind {}", either(self.kinds.iter().map(|kind| kind.as_str())));
+            let words =
+                format!("is of kind {}", either(self.kinds.iter().map(|kind| kind.as_str())));
             all.push((words, Box::new(|matter| self.kinds.contains(&matter.key.kind))));
         }
         if !self.classes.is_empty() {
@@ -132,8 +135,7 @@ mod tests {
             let crate::finding::Item::Finding(finding) = item else { panic!("{line}") };
             let mut matter = Matter::new(&finding, &line, window, false);
             if *is_ignored {
-                matter.ignored =
-                    Some(Ignore { until: u64::MAX, by: "a".into(), why: "b".into() });
+                matter.ignored = Some(Ignore { until: u64::MAX, by: "a".into(), why: "b".into() });
             }
             assert_eq!(matter.key, MatterKey { kind: *kind, proto: Some(6), port: Some(*port) });
             incident.body.matters.push(matter);
@@ -150,7 +152,10 @@ mod tests {
             side: Some(Side::Outside),
             role: Some(Role::Target),
             networks: Some(Networks::new(["10.0.0.0/8".parse().unwrap()])),
-            ports: vec![PortMatch { proto: Some(17), port: 53 }, PortMatch { proto: None, port: 80 }],
+            ports: vec![
+                PortMatch { proto: Some(17), port: 53 },
+                PortMatch { proto: None, port: 80 },
+            ],
             network_kinds: vec![NetworkKind::Static, NetworkKind::Dynamic],
             ..Rule::default()
         };

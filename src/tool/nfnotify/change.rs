@@ -160,7 +160,8 @@ fn change(
     for (nth, &id) in ids.iter().enumerate() {
         let Some(mut incident) = update.incident(id)? else {
             is_refused = true;
-            io.report.error(format_args!("there is no incident {id}; `nfnotify list` has the numbers"));
+            io.report
+                .error(format_args!("there is no incident {id}; `nfnotify list` has the numbers"));
             continue;
         };
         match make(&change, &mut incident, nth) {

@@ -3,9 +3,9 @@
 use super::change::ChangeArgs;
 use super::local::Local;
 use super::memory::Memory;
-use super::run::Setup;
 use super::publish::publish;
 use super::rows;
+use super::run::{Setup, stop_file};
 use crate::cli::{self, Io, Status};
 use crate::incident::store::Freeze;
 use crate::incident::{Changed, JournalRow};
@@ -31,9 +31,12 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let mut memory = Memory::for_change(args.change.db.place())?;
     let before = memory.store.newest_entry()?;
     let old = memory.store.freeze()?.filter(|freeze| setup.now < freeze.until);
-    if old.is_none() && args.duration == 0 {
-        io.report.warn("nothing is frozen");
-        return Ok(Status::Done);
+    if args.duration == 0 {
+        report_stop_file(&memory, io);
+        if old.is_none() {
+            io.report.warn("there is no freeze to end");
+            return Ok(Status::Done);
+        }
     }
     let new = (args.duration > 0).then(|| Freeze {
         until: setup.now.saturating_add(args.duration.into()),
@@ -66,4 +69,14 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     }
     publish(&setup, &mut memory)?;
     Ok(Status::Done)
+}
+
+/// Warns if a stop file goes on to stop new acts.
+fn report_stop_file(memory: &Memory, io: &mut Io) {
+    if let Some(stop) = stop_file(memory.store.path()) {
+        io.report.warn(format_args!(
+            "new acts stay stopped by the file {}; remove it to let them go on",
+            stop.display()
+        ));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use ipnet::IpNet;
 
@@ -90,12 +91,14 @@ fn incidents(net: IpNet, args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let mut is_sound = read(&args.db.place(), Which::All, io, |line, record| {
         if net.contains(&record.host.net()) {
             let json = if args.json { Some(line.to_owned()) } else { None };
-            newest.add(record.id, json.map_or_else(|| Row::Cells(cells(&record, &local)), Row::Line));
+            newest
+                .add(record.id, json.map_or_else(|| Row::Cells(cells(&record, &local)), Row::Line));
         }
+        ControlFlow::Continue(())
     })?;
     is_sound &= newest.report("incidents", io);
     let mut table = Columns::new(
-        ["ID", "HOST", "WHAT", "SINCE", "LAST", "WINDOWS", "PEAK", "OWNER", "STATE", "AT"],
+        ["ID", "HOST", "WHAT", "SINCE", "LAST", "WINDOWS", "PEAK", "OWNER", "STATE", "CHANGED"],
         &[0, 5, 6],
     );
     for row in newest.kept.into_values() {
@@ -144,10 +147,10 @@ fn journal(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         for row in record.journal {
             newest.add(row.id, (subject, row));
         }
+        ControlFlow::Continue(())
     })?;
     is_sound &= newest.report("rows", io);
-    let heading =
-        ["ROW", "TIME", "RUN", "ID", "HOST", "ACTOR", "WHAT", "FROM", "TO", "REASON"];
+    let heading = ["ROW", "TIME", "RUN", "ID", "HOST", "ACTOR", "WHAT", "FROM", "TO", "REASON"];
     let mut table = Columns::new(heading, &[0, 3]);
     for (id, ((host, role), row)) in newest.kept {
         let host = host.text(false);

@@ -1,6 +1,7 @@
 //! `nfnotify list`: the incidents of now, a line each.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use super::columns::Columns;
 use super::local::Local;
@@ -43,6 +44,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         } else {
             rows.push((record.id, Row::Cells(cells(&record, &local))));
         }
+        ControlFlow::Continue(())
     })?;
     rows.sort_by_key(|(id, _)| *id);
     let mut table = Columns::new(

@@ -52,7 +52,8 @@ impl Name {
             return Ok(name.clone());
         }
         let name = sudo_user().map_or_else(login_name, Ok)?;
-        parse_name(&name).map_err(|why| Usage(format!("--by: {why}; name yourself with --by")).into())
+        parse_name(&name)
+            .map_err(|why| Usage(format!("--by: {why}; name yourself with --by")).into())
     }
 }
 
@@ -106,7 +107,10 @@ mod tests {
     #[test]
     fn names_and_reasons_are_one_line() {
         assert_eq!(parse_name(" chang 張 "), Ok("chang 張".to_owned()));
-        assert_eq!(parse_why("reinstalled; see ticket 7"), Ok("reinstalled; see ticket 7".to_owned()));
+        assert_eq!(
+            parse_why("reinstalled; see ticket 7"),
+            Ok("reinstalled; see ticket 7".to_owned())
+        );
         assert!(parse_why(&"x".repeat(1000)).is_ok());
         for (bad, expected) in [
             ("", "must not be empty"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -10,11 +11,11 @@ use super::local::Local;
 use super::memory::Db;
 use super::owners::Who;
 use super::records::{joined, next_text};
-use super::run::{Computed, Setup, compute, is_frozen};
+use super::run::{Computed, Setup, compute, is_frozen, stop_file};
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::finding::words::of;
 use crate::incident::export::NextRecord;
-use crate::incident::store::Store;
+use crate::incident::store::{Freeze, Store};
 use crate::incident::{
     self, Clause, Facts, Incident, Notice, Policy, Rule, State, Wish, wish_text,
 };
@@ -55,7 +56,9 @@ struct Planned<'a> {
 struct Plan<'a> {
     setup: &'a Setup,
     newest: Option<Window>,
-    is_frozen: bool,
+    freeze: Option<Freeze>,
+    /// The file that stops new acts.
+    stop: Option<PathBuf>,
     /// Windows that wait to be stepped through.
     waiting: usize,
     incidents: Vec<Planned<'a>>,
@@ -84,14 +87,24 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         planned_of(incident, before.get(&incident.id), told, &facts, &setup, policy, &computed)
     });
     let waiting = computed.windows.len();
-    let plan =
-        Plan { setup: &setup, newest, is_frozen, waiting, incidents: incidents.collect() };
+    let plan = Plan {
+        setup: &setup,
+        newest,
+        freeze: store.freeze()?.filter(|freeze| setup.now < freeze.until),
+        stop: stop_file(store.path()),
+        waiting,
+        incidents: incidents.collect(),
+    };
     let mut is_whole = true;
     for id in args.ids.iter().filter(|id| !after.contains_key(id)) {
         is_whole = false;
         io.report.error(format_args!("{id}: no such incident, or it is closed"));
     }
-    if args.json { json(&plan, &mut io.out)? } else { text(&plan, io)? }
+    if args.json {
+        json(&plan, &mut io.out)?
+    } else {
+        text(&plan, io)?
+    }
     Ok(if is_whole { Status::Done } else { Status::Failed })
 }
 
@@ -108,10 +121,7 @@ fn after(before: &BTreeMap<u64, Incident>, computed: &Computed) -> BTreeMap<u64,
 }
 
 /// Returns the notices by incident, with those of this run.
-fn told(
-    mut told: BTreeMap<u64, Vec<Notice>>,
-    computed: &Computed,
-) -> BTreeMap<u64, Vec<Notice>> {
+fn told(mut told: BTreeMap<u64, Vec<Notice>>, computed: &Computed) -> BTreeMap<u64, Vec<Notice>> {
     for notice in &computed.notices {
         told.entry(notice.incident).or_default().push(notice.clone());
     }
@@ -157,8 +167,13 @@ fn text(plan: &Plan, io: &mut Io) -> anyhow::Result<()> {
     writeln!(out, "a run at {}, mode {}", local.text(setup.now), mode.as_str())?;
     let newest = plan.newest.map_or_else(|| "none yet".to_owned(), |w| local.text(w.start()));
     writeln!(out, "newest window {newest}; {} to take in", of(plan.waiting as u64, "window"))?;
-    if plan.is_frozen {
-        writeln!(out, "new acts are frozen, by `nfnotify freeze` or a stop file")?;
+    if let Some(freeze) = &plan.freeze {
+        let Freeze { until, by, why } = freeze;
+        let text = format!("new blocks are frozen until {} by {by}: {why}", local.text(*until));
+        writeln!(out, "{}", Escaped(text))?;
+    }
+    if let Some(stop) = &plan.stop {
+        writeln!(out, "new blocks are stopped by the file {}", Escaped(stop.display()))?;
     }
     for net in setup.never.wide() {
         writeln!(
@@ -285,7 +300,7 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
         mode: setup.settings.mode.as_str(),
         newest: plan.newest.map(Window::start_text),
         waiting: plan.waiting,
-        frozen: plan.is_frozen,
+        frozen: plan.freeze.is_some() || plan.stop.is_some(),
         wide_exporters: setup.never.wide().map(|net| net.to_string()).collect(),
     };
     line(&run, out)?;

@@ -74,7 +74,8 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         Ok(store) => store.of_host(args.host)?,
         // A policy can be tried before the first run.
         Err(Error::Missing { path }) => {
-            io.report.warn(format_args!("{}: not there yet, so no incident is known", path.display()));
+            io.report
+                .warn(format_args!("{}: not there yet, so no incident is known", path.display()));
             Vec::new()
         }
         Err(error) => return Err(error.into()),
@@ -124,7 +125,12 @@ fn json_line(value: &impl Serialize, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out)?)
 }
 
-fn record(incident: Option<&Incident>, rule: &Rule, holds: Option<bool>, why: Vec<String>) -> LineRecord {
+fn record(
+    incident: Option<&Incident>,
+    rule: &Rule,
+    holds: Option<bool>,
+    why: Vec<String>,
+) -> LineRecord {
     LineRecord {
         r#type: "line",
         incident: incident.map(|incident| incident.id),

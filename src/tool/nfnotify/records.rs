@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,7 +34,7 @@ pub(super) enum Which {
 }
 
 /// Reads incidents and gives each line with its record to `take`, each incident once, those of
-/// `incidents.jsonl` first. Returns false if a line was skipped, which is reported.
+/// `incidents.jsonl` first, until `take` breaks off. Returns false if a line was skipped, which is reported.
 ///
 /// # Errors
 /// Fails if a file cannot be read, and if there is none yet.
@@ -41,32 +42,32 @@ pub(super) fn read(
     place: &Place,
     which: Which,
     io: &mut Io,
-    mut take: impl FnMut(&[u8], Record),
+    take: impl FnMut(&[u8], Record) -> ControlFlow<()>,
 ) -> anyhow::Result<bool> {
-    let mut seen = HashSet::new();
-    let mut is_sound = true;
+    let mut reader = Reader { take, seen: HashSet::new(), is_sound: true };
     let path = place.file(CURRENT);
-    match File::open(&path) {
-        Ok(file) => is_sound &= read_file(&path, file, io, &mut seen, &mut take)?,
+    let mut flow = match File::open(&path) {
+        Ok(file) => reader.file(&path, file, io)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
             "no incidents yet: {} is written by `nfnotify run`; --db, or [incident] db, names another \
              place",
             path.display()
         ),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
-    }
+    };
     // A run may move an incident from the first file to one of these in the meantime. It is then seen twice;
     // in the other order it could be missed.
-    let closed = match which {
-        Which::Current => Vec::new(),
-        Which::All => closed_files(&place.file(CLOSED))?,
-    };
-    for path in closed {
-        let file = File::open(&path).with_context(|| path.display().to_string())?;
-        is_sound &= read_file(&path, file, io, &mut seen, &mut take)?;
+    if which == Which::All && flow.is_continue() {
+        for path in closed_files(&place.file(CLOSED))? {
+            let file = File::open(&path).with_context(|| path.display().to_string())?;
+            flow = reader.file(&path, file, io)?;
+            if flow.is_break() {
+                break;
+            }
+        }
     }
     report_age(place, io);
-    Ok(is_sound)
+    Ok(reader.is_sound)
 }
 
 /// Returns the files of a directory that are named `YYYY-MM.jsonl`, the oldest month first.
@@ -92,44 +93,50 @@ fn closed_files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn is_month(name: &str) -> bool {
     let Some(month) = name.strip_suffix(".jsonl") else { return false };
     month.len() == 7
-        && month.bytes().enumerate().all(|(at, byte)| {
-            if at == 4 { byte == b'-' } else { byte.is_ascii_digit() }
-        })
+        && month.bytes().enumerate().all(
+            |(at, byte)| {
+                if at == 4 { byte == b'-' } else { byte.is_ascii_digit() }
+            },
+        )
 }
 
-fn read_file(
-    path: &Path,
-    file: File,
-    io: &mut Io,
-    seen: &mut HashSet<u64>,
-    take: &mut impl FnMut(&[u8], Record),
-) -> anyhow::Result<bool> {
-    let name = path.display();
-    let mut lines = Lines { input: BufReader::new(file), line: Vec::new(), number: 0 };
-    let mut is_sound = true;
-    while lines.next().with_context(|| name.to_string())? {
-        if lines.line.is_empty() {
-            continue;
-        }
-        let record = if lines.line.len() > MAX_LINE {
-            Err(format!("longer than {} MiB, the limit", MAX_LINE >> 20))
-        } else {
-            Record::parse(&lines.line).map_err(|error| format!("not an incident: {error}"))
-        };
-        match record {
-            Ok(record) => {
-                if seen.insert(record.id) {
-                    take(&lines.line, record);
+/// A reader of several files, which have some incidents in common.
+struct Reader<F> {
+    take: F,
+    seen: HashSet<u64>,
+    /// False if a line was skipped.
+    is_sound: bool,
+}
+
+impl<F: FnMut(&[u8], Record) -> ControlFlow<()>> Reader<F> {
+    fn file(&mut self, path: &Path, file: File, io: &mut Io) -> anyhow::Result<ControlFlow<()>> {
+        let name = path.display();
+        let mut lines = Lines { input: BufReader::new(file), line: Vec::new(), number: 0 };
+        while lines.next().with_context(|| name.to_string())? {
+            if lines.line.is_empty() {
+                continue;
+            }
+            let record = if lines.line.len() > MAX_LINE {
+                Err(format!("longer than {} MiB, the limit", MAX_LINE >> 20))
+            } else {
+                Record::parse(&lines.line).map_err(|error| format!("not an incident: {error}"))
+            };
+            match record {
+                Ok(record) => {
+                    if self.seen.insert(record.id) && (self.take)(&lines.line, record).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                Err(why) => {
+                    self.is_sound = false;
+                    let number = lines.number;
+                    io.report
+                        .fail("bad lines", format_args!("{name}:{number}: {why}; line skipped"));
                 }
             }
-            Err(why) => {
-                is_sound = false;
-                let number = lines.number;
-                io.report.fail("bad lines", format_args!("{name}:{number}: {why}; line skipped"));
-            }
         }
+        Ok(ControlFlow::Continue(()))
     }
-    Ok(is_sound)
 }
 
 /// The lines of a file, numbered from 1, without their endings.

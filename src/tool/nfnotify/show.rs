@@ -1,7 +1,8 @@
 //! `nfnotify show`: all that is known of an incident.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 use super::columns::Columns;
 use super::local::Local;
@@ -35,11 +36,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let local = Local::of(&io.config)?;
     let place = args.db.place();
+    let wanted: BTreeSet<u64> = args.ids.iter().copied().collect();
     let mut found = BTreeMap::new();
     let mut is_sound = read(&place, Which::All, io, |line, record| {
-        if args.ids.contains(&record.id) {
+        if wanted.contains(&record.id) {
             found.insert(record.id, (line.to_owned(), record));
         }
+        // The files of years need not be read for an incident of now.
+        if found.len() == wanted.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     let mut is_first = true;
     for id in &args.ids {
@@ -65,8 +69,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
 
 fn show(record: &Record, local: &Local, out: &mut Out) -> io::Result<()> {
     let time = |at| local.text(at);
-    let mut line =
-        |name: &str, text: &str| writeln!(out, "{name:NAME$}{}", Escaped(text));
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:NAME$}{}", Escaped(text));
     line("incident", &record.id.to_string())?;
     let side = record.side.map_or("side unknown", |side| side.as_str());
     line("host", &format!("{}, {}, {side}", record.host.text(false), record.role))?;
@@ -124,8 +127,7 @@ fn show(record: &Record, local: &Local, out: &mut Out) -> io::Result<()> {
 fn show_matter(matter: &MatterRecord, local: &Local, out: &mut Out) -> io::Result<()> {
     let MatterRecord { kind, proto, port, .. } = *matter;
     writeln!(out, "matter {}", MatterKey { kind, proto, port })?;
-    let mut line =
-        |name: &str, text: &str| writeln!(out, "  {name:NAME$}{}", Escaped(text));
+    let mut line = |name: &str, text: &str| writeln!(out, "  {name:NAME$}{}", Escaped(text));
     line("classes", &joined(&matter.classes))?;
     line("marks", &joined(&matter.marks))?;
     line("seen", &format!("{} to {}", local.text(matter.first), local.text(matter.last)))?;
