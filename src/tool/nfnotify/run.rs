@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueHint;
@@ -383,9 +383,14 @@ fn follow(
 
 /// Returns true if a person has stopped new acts.
 pub(super) fn is_frozen(setup: &Setup, store: &Store) -> anyhow::Result<bool> {
-    let stop = store.path().with_file_name("stop");
-    let is_stopped = [stop, PathBuf::from(STOP)].iter().any(|path| path.symlink_metadata().is_ok());
+    let is_stopped = stop_file(store.path()).is_some();
     Ok(is_stopped || store.freeze()?.is_some_and(|freeze| setup.now < freeze.until))
+}
+
+/// Returns the file that stops new acts, if there is one: beside the database, or in /etc/nfkit.
+pub(super) fn stop_file(db: &Path) -> Option<PathBuf> {
+    let stop = db.with_file_name("stop");
+    [stop, PathBuf::from(STOP)].into_iter().find(|path| path.symlink_metadata().is_ok())
 }
 
 fn report_notices(setup: &Setup, notices: &[Notice], io: &mut Io) {
