@@ -11,6 +11,7 @@
 
 mod clauses;
 mod due;
+mod explain;
 pub mod export;
 mod hours;
 mod machine;

@@ -12,6 +12,8 @@
 //! | `side` | `inside`, `outside` or null |
 //! | `state` | `pending`, `open`, `quiet` or `closed` |
 //! | `reason` | of a closed one: `quiet`, `claimed` or `resolved`; else null |
+//! | `ignored` | true if the incident is not closed and nobody is to hear of any of its matters |
+//! | `changed` | data time of the last change of the state |
 //! | `since`, `last` | start of the oldest and of the newest window with a finding |
 //! | `windows` | number of windows with findings |
 //! | `matters` | list of objects, see below, at most 64 |
@@ -65,6 +67,11 @@ pub struct Record {
     /// The reason of closing.
     #[serde(with = "word::option")]
     pub reason: Option<CloseReason>,
+    /// True if the incident is not closed and nobody is to hear of any of its matters.
+    pub ignored: bool,
+    /// Data time of the last change of the state, in Unix seconds.
+    #[serde(with = "time")]
+    pub changed: u64,
     /// Start of the oldest window with a finding, in Unix seconds.
     #[serde(with = "time")]
     pub since: u64,
@@ -278,6 +285,9 @@ impl Record {
             side: body.side,
             state,
             reason,
+            // A closed one is not written again when a person's decision ends.
+            ignored: !body.state.is_closed() && incident.is_ignored(facts.now),
+            changed: body.changed,
             since: body.first,
             last: body.last,
             windows: body.windows,

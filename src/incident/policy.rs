@@ -54,6 +54,19 @@ pub struct PortMatch {
     pub port: u16,
 }
 
+impl PortMatch {
+    /// Returns true for a matter on this port.
+    pub fn matches(&self, key: MatterKey) -> bool {
+        key.port == Some(self.port) && self.proto.is_none_or(|proto| key.proto == Some(proto))
+    }
+
+    /// Returns the port as the configuration has it: `80`, or `6/22` with its protocol.
+    pub fn text(&self) -> String {
+        let port = self.port;
+        self.proto.map_or_else(|| port.to_string(), |proto| format!("{proto}/{port}"))
+    }
+}
+
 /// The number of windows with findings that open an incident: `of` at most 64 windows, `finds` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
@@ -127,6 +140,17 @@ impl Default for Rule {
 }
 
 impl Rule {
+    /// Returns true if the conditions hold for the incident's host, and for one of the matters that are not
+    /// ignored at `now`, or for one of all matters if all are ignored.
+    pub fn holds(&self, incident: &Incident, network_kind: NetworkKind, now: u64) -> bool {
+        let all_ignored = incident.is_ignored(now);
+        let is_of_matter = incident.body.matters.iter().any(|matter| {
+            (all_ignored || !matter.is_ignored(now))
+                && self.matches_matter(matter.key, matter.classes.iter())
+        });
+        is_of_matter && self.matches_host(incident.subject, incident.body.side, network_kind)
+    }
+
     /// Returns true if the conditions on the host hold.
     fn matches_host(
         &self,
@@ -146,13 +170,9 @@ impl Rule {
         key: MatterKey,
         mut classes: impl Iterator<Item = &'a String>,
     ) -> bool {
-        let is_port = |wanted: &PortMatch| {
-            key.port == Some(wanted.port)
-                && wanted.proto.is_none_or(|proto| key.proto == Some(proto))
-        };
         (self.kinds.is_empty() || self.kinds.contains(&key.kind))
             && (self.classes.is_empty() || classes.any(|class| self.classes.contains(class)))
-            && (self.ports.is_empty() || self.ports.iter().any(is_port))
+            && (self.ports.is_empty() || self.ports.iter().any(|port| port.matches(key)))
     }
 
     /// Returns the longest time, in seconds, that the rule may ask for after a finding.
@@ -164,7 +184,8 @@ impl Rule {
     }
 }
 
-fn is_in(networks: &Networks, host: Host) -> bool {
+/// Returns true if a host lies in networks as a whole.
+pub(super) fn is_in(networks: &Networks, host: Host) -> bool {
     match host {
         Host::Address(address) => networks.contains(address),
         Host::Prefix(net) => networks.contains_net(net),
@@ -188,16 +209,14 @@ impl Policy {
     /// Returns the line that holds for an incident: the first whose conditions hold for the host and for
     /// one of the matters that are not ignored at `now`, or for one of all matters if all are ignored.
     pub fn of(&self, incident: &Incident, network_kind: NetworkKind, now: u64) -> &Rule {
-        let all_ignored = incident.is_ignored(now);
         let mut rules = self.rules.iter();
-        let found = rules.find(|rule| {
-            let is_of_matter = incident.body.matters.iter().any(|matter| {
-                (all_ignored || !matter.is_ignored(now))
-                    && rule.matches_matter(matter.key, matter.classes.iter())
-            });
-            is_of_matter && rule.matches_host(incident.subject, incident.body.side, network_kind)
-        });
+        let found = rules.find(|rule| rule.holds(incident, network_kind, now));
         found.unwrap_or(&self.default)
+    }
+
+    /// Returns the lines in their order, and last the rule that holds where none does.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain([&self.default])
     }
 
     /// Returns the longest time, in seconds, that a line may ask for after a finding.

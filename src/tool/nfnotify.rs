@@ -8,28 +8,44 @@ use super::site::SITE;
 use crate::cli::{Arguments, Common, Io, Status, Table};
 
 mod block;
+mod change;
+mod columns;
 mod feed;
 mod files;
+mod freeze;
+mod history;
 mod hooks;
+mod list;
+mod local;
 mod mail;
 mod memory;
 mod metrics;
 mod never;
 mod owners;
+mod person;
 mod place;
+mod plan;
+mod policy;
 mod publish;
+mod records;
+mod rows;
 mod run;
 mod settings;
+mod setup;
+mod show;
 mod tables;
+mod transfer;
 
 pub use never::{wide_exporter_text, wide_exporters};
 pub use run::Ran;
 pub use settings::{HookCommand, Settings};
 pub use tables::{HOOK, INCIDENT, POLICY};
 
-/// Tell those who are responsible for a host, or print the commands that block it.
+/// Remember findings as incidents, tell those who are responsible for a host, or print the commands that
+/// block it.
 ///
-/// Reads findings of nfscan, nfflood and nfport, nfkit-finding(5), as text or JSON.
+/// Reads findings of nfscan, nfflood and nfport, nfkit-finding(5), as text or JSON. mail and block remember
+/// nothing.
 #[derive(Debug, Parser)]
 #[command(name = "nfnotify", version, max_term_width = 100, propagate_version = true)]
 pub struct Args {
@@ -47,14 +63,43 @@ enum Action {
     Block(block::Args),
     /// Take in findings, bring incidents up to date, and say what follows
     Run(run::Args),
+    /// Show what a run would do now, and what the runs after it
+    Plan(plan::Args),
+    /// List the incidents that are going on
+    List(list::Args),
+    /// Show all that is known of an incident
+    Show(show::Args),
+    /// List all incidents of a host since the beginning, or the journal of all
+    History(history::Args),
+    /// Show the line of the policy that holds for a host, and why
+    Policy(policy::Args),
+    /// Close an incident, because it is dealt with
+    Resolve(change::ResolveArgs),
+    /// Note that the owner deals with an incident
+    Claim(change::ClaimArgs),
+    /// Tell nobody of an incident, or of one matter of it, for a while
+    Ignore(change::IgnoreArgs),
+    /// Block no further host for a while
+    Freeze(freeze::Args),
+    /// Copy the memory to a file
+    Backup(transfer::BackupArgs),
+    /// Write the memory as lines of JSON
+    Export(transfer::ExportArgs),
+    /// Fill an empty memory from a backup or an export
+    Import(transfer::ImportArgs),
 }
 
 impl Arguments for Args {
     const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &POLICY, &HOOK];
 
-    /// Returns `[site]` alone for `mail` and `block`, which remember nothing.
+    /// Returns `[site]` alone for `mail` and `block`, which remember nothing. A fault of the policy is none of
+    /// the commands that only look at the memory or copy it.
     fn tables(subcommand: Option<&str>) -> &'static [&'static Table] {
-        if is_filter(subcommand) { &[&SITE] } else { Self::TABLES }
+        match subcommand {
+            Some("list" | "show" | "history" | "backup" | "export") => &[&SITE, &INCIDENT],
+            _ if is_filter(subcommand) => &[&SITE],
+            _ => Self::TABLES,
+        }
     }
 
     /// Returns the table that the never list takes exporters from.
@@ -91,6 +136,18 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         Action::Mail(mail) => mail::run(mail, io),
         Action::Block(block) => block::run(block, io),
         Action::Run(run) => run::run(run, io),
+        Action::Plan(plan) => plan::run(plan, io),
+        Action::List(list) => list::run(list, io),
+        Action::Show(show) => show::run(show, io),
+        Action::History(history) => history::run(history, io),
+        Action::Policy(policy) => policy::run(policy, io),
+        Action::Resolve(resolve) => change::resolve(resolve, io),
+        Action::Claim(claim) => change::claim(claim, io),
+        Action::Ignore(ignore) => change::ignore(ignore, io),
+        Action::Freeze(freeze) => freeze::run(freeze, io),
+        Action::Backup(backup) => transfer::backup(backup, io),
+        Action::Export(export) => transfer::export(export, io),
+        Action::Import(import) => transfer::import(import, io),
     }
 }
 

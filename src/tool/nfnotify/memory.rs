@@ -3,13 +3,14 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::place::{Lock, Place};
-use crate::incident::store::{Error, Secret, Store};
+use crate::incident::store::{Error, Imported, Secret, Store};
+use crate::incident::{JournalRow, Mode};
 
 /// The time that a command waits for a run that is going on.
 pub(super) const WAIT: Duration = Duration::from_secs(60);
@@ -96,6 +97,39 @@ impl Memory {
         let mut memory = Memory { place, store, _lock: lock };
         memory.store.on_kill_point(kill_point);
         Ok(Some(memory))
+    }
+
+    /// Makes the memory from an export or a backup, where there is none or one that knows nothing, and notes
+    /// `row` in its journal at the time `wall`. Nothing is left of an import that fails.
+    ///
+    /// # Errors
+    /// A memory that is there already, a file that is neither, and a run that goes on for longer than a
+    /// minute.
+    pub fn import(
+        place: Place,
+        source: &Path,
+        row: &JournalRow,
+        wall: u64,
+        mode: Mode,
+    ) -> anyhow::Result<(Memory, Imported)> {
+        place.create()?;
+        let Some(lock) = place.lock(WAIT)? else {
+            bail!(
+                "{}: another nfnotify has held it for a minute; nothing was imported",
+                place.file("").display()
+            );
+        };
+        place.clear();
+        let (store, imported) = Store::import(place.db(), source, row, wall, mode)?;
+        Ok((Memory { place, store, _lock: lock }, imported))
+    }
+
+    /// Closes the database, which shortens its files, and gives the lock back.
+    ///
+    /// # Errors
+    /// The error of SQLite. All that was committed is safe.
+    pub fn close(self) -> anyhow::Result<()> {
+        Ok(self.store.close()?)
     }
 
     /// Opens the memory for a change by a person, and waits for a run that is going on.

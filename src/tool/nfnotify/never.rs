@@ -29,15 +29,16 @@ const RTF_GATEWAY: u32 = 2;
 /// come before the default route and leave it as it is.
 const LONGEST_DEFAULT: (u32, u8) = (1, 3);
 
-/// Returns the hosts that are never blocked: `[site] never`, the addresses that `[collect] bind` names, the
+/// Returns the hosts that are never blocked: those of `more` and of `[site] never`, the addresses that `[collect] bind` names, the
 /// exporters of `[collect] allow`, the addresses of all interfaces and the default gateways of this machine.
 /// Warns if no default gateway is known.
 ///
 /// # Errors
 /// Fails if a file of networks cannot be read, or if the system does not tell the addresses of the interfaces:
 /// without them the list would not protect this machine.
-pub fn never_list(config: &Config, io: &mut Io) -> anyhow::Result<NeverList> {
-    let mut entries = configured(config)?;
+pub(super) fn never_list(more: Vec<IpNet>, io: &mut Io) -> anyhow::Result<NeverList> {
+    let mut entries = configured(&io.config)?;
+    entries.extend(more.into_iter().map(|net| (net, NeverReason::Listed)));
     let own = own_addresses().context("the addresses of this machine's interfaces")?;
     entries.extend(own.into_iter().map(|own| (own.into(), NeverReason::OwnInterface)));
     let routes = DefaultRoutes::read(Path::new(PROC_NET));
@@ -102,6 +103,9 @@ fn own_addresses() -> nix::Result<BTreeSet<IpAddr>> {
     Ok(addresses.collect())
 }
 
+/// A function that returns the gateway of a line of a table, if the line is a default route.
+type ParseGateway = fn(&str) -> Option<IpAddr>;
+
 /// The default routes of this machine.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct DefaultRoutes {
@@ -115,7 +119,7 @@ impl DefaultRoutes {
     /// with several, and only the main table of IPv4.
     fn read(dir: &Path) -> DefaultRoutes {
         let mut routes = DefaultRoutes::default();
-        let tables: [(_, fn(&str) -> Option<IpAddr>); 2] =
+        let tables: [(_, ParseGateway); 2] =
             [("route", ipv4_gateway), ("ipv6_route", ipv6_gateway)];
         for (name, gateway) in tables {
             let path = dir.join(name);
@@ -211,7 +215,7 @@ eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0                      
 00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 \
 ffffffff 00000001 00000000 00200200       lo\n";
 
-    fn gateways(text: &str, gateway: fn(&str) -> Option<IpAddr>) -> Vec<String> {
+    fn gateways(text: &str, gateway: ParseGateway) -> Vec<String> {
         text.lines().filter_map(gateway).map(|address| address.to_string()).collect()
     }
 
@@ -242,7 +246,7 @@ ffffffff 00000001 00000000 00200200       lo\n";
         let line = IPV6_ROUTE.lines().nth(2).unwrap();
         assert!(ipv6_gateway(line).is_some());
         for (from, to) in
-            [(" 00 2001", " 0 2001"), ("20010db8", "2001db8"), ("20010db8", "+0010db8")]
+            [(" 00 00000", " 0 00000"), ("20010db8", "2001db8"), ("20010db8", "+0010db8")]
         {
             assert_eq!(ipv6_gateway(&line.replace(from, to)), None, "{to}");
         }
@@ -340,10 +344,11 @@ ffffffff 00000001 00000000 00200200       lo\n";
     fn own_addresses_are_never_blocked() {
         let report = Report::new("nfnotify", Box::new(std::io::sink()), false, false);
         let config = config("[site]\nnever = \"192.0.2.0/24\"\n");
-        let mut io = Io { out: Out::new(std::io::sink()), report, config: config.clone() };
-        let never = never_list(&config, &mut io).unwrap();
+        let mut io = Io { out: Out::new(std::io::sink()), report, config };
+        let more = vec!["198.51.100.0/24".parse().unwrap()];
+        let never = never_list(more, &mut io).unwrap();
         let reason = |ip: &str| never.check(ip.parse().unwrap()).map(|never| never.reason);
-        assert_eq!(reason("192.0.2.9"), Some(Listed));
+        assert_eq!((reason("192.0.2.9"), reason("198.51.100.9")), (Some(Listed), Some(Listed)));
         assert_eq!(reason("127.0.0.1"), Some(OwnInterface));
         for own in own_addresses().unwrap() {
             assert!(never.check(own).is_some(), "{own}");

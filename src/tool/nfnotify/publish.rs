@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use anyhow::Context;
 
 use super::memory::{CLOSED, CURRENT, Memory};
-use super::run::{Setup, is_frozen};
+use super::setup::{Setup, is_frozen};
 use crate::incident::export::{Around, Record};
 use crate::incident::store::Store;
 use crate::incident::{Incident, Notice};

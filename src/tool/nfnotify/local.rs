@@ -1,0 +1,66 @@
+//! Times for people, in the time zone of the site.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::cli::Config;
+use crate::finding::words;
+use crate::tool::site;
+
+/// The time zone in which times are written for people.
+#[derive(Clone, Debug)]
+pub(super) struct Local(TimeZone);
+
+impl Local {
+    /// Returns the zone of `[site] timezone`, else that of the system.
+    ///
+    /// # Errors
+    /// Fails if the time zone is not known any more.
+    pub fn of(config: &Config) -> anyhow::Result<Local> {
+        Ok(Local(site::timezone(config)?.unwrap_or_else(TimeZone::system)))
+    }
+
+    /// Returns a moment in Unix seconds with its offset from UTC: `2026-11-30 12:20 +08:00`, with seconds
+    /// unless they are zero.
+    pub fn text(&self, seconds: u64) -> String {
+        let moment = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
+        match moment {
+            Some(moment) => {
+                let form =
+                    if seconds % 60 == 0 { "%Y-%m-%d %H:%M %:z" } else { "%Y-%m-%d %H:%M:%S %:z" };
+                moment.to_zoned_datetime(self.0.clone()).strftime(form).to_string()
+            }
+            None => format!("{} +00:00", words::moment(seconds)),
+        }
+    }
+
+    /// Returns a value of the journal for people: Unix seconds as a moment, and any other text as it is.
+    pub fn value(&self, text: &str) -> String {
+        match text.parse() {
+            Ok(seconds) if text.bytes().all(|b| b.is_ascii_digit()) => self.text(seconds),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_have_their_offset() {
+        let local = |name: &str| Local(TimeZone::get(name).unwrap());
+        let taipei = local("Asia/Taipei");
+        assert_eq!(taipei.text(993_946_800), "2001-07-01 08:20 +08:00");
+        assert_eq!(taipei.text(993_946_801), "2001-07-01 08:20:01 +08:00");
+        // The same hour twice: 25 October 2026, before and after 01:00 UTC.
+        let berlin = local("Europe/Berlin");
+        assert_eq!(berlin.text(1_792_888_200), "2026-10-25 02:30 +02:00");
+        assert_eq!(berlin.text(1_792_891_800), "2026-10-25 02:30 +01:00");
+        assert!(taipei.text(u64::MAX).ends_with(" +00:00"));
+        assert_eq!(taipei.value("993946800"), "2001-07-01 08:20 +08:00");
+        for text in ["-", "until-resolved", "none", "+5", "99999999999999999999", ""] {
+            assert_eq!(taipei.value(text), text);
+        }
+    }
+}
