@@ -637,7 +637,7 @@ mod tests {
             ..finding([10, 0, 0, 1], Kind::Scan, Role::Source)
         };
         let full = {
-            let mut one = incident(&[scan.clone()]);
+            let mut one = incident(std::slice::from_ref(&scan));
             let body = &mut one.body;
             body.state = State::Closed(CloseReason::Claimed);
             body.previous = Some(41);
