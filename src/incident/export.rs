@@ -663,10 +663,12 @@ mod tests {
             serde_json::to_value(record).unwrap()
         };
         let expected = [
+            "changed",
             "claim",
             "deadline",
             "host",
             "id",
+            "ignored",
             "journal",
             "last",
             "matters",
@@ -707,6 +709,8 @@ mod tests {
             assert!(bare[key].is_null() && !full[key].is_null(), "{key}");
         }
         assert_eq!(full["since"], "2001-09-09T01:50:00Z");
+        assert_eq!(full["changed"], "2001-09-09T02:00:00Z");
+        assert_eq!((&full["ignored"], &bare["ignored"]), (&json!(false), &json!(false)));
         assert_eq!((&full["state"], &full["reason"]), (&json!("closed"), &json!("claimed")));
         assert_eq!(
             (&full["wish"], &bare["wish"]),
