@@ -3,7 +3,7 @@
 use crate::time::Window;
 
 use super::clauses::{self, Clause, FRESH, Facts, Mode};
-use super::machine::row;
+use super::machine::{row, when};
 use super::model::{Changed, Deadline, Incident, JournalRow, State, Wish};
 use super::policy::{Act, Rule};
 
@@ -218,7 +218,7 @@ pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Jo
         Mode::Shadow => "announced, as if the mail had been accepted",
         Mode::Live => "announced",
     };
-    row(incident, Changed::Deadline, announced, "-", &due.to_string(), reason)
+    row(incident, Changed::Deadline, announced, "-", &when(due), reason)
 }
 
 /// Ends a deadline that shadow mode started: nobody was told of it.
@@ -228,7 +228,7 @@ pub fn end_shadow_deadline(incident: &mut Incident, facts: &Facts) -> Option<Jou
         return None;
     }
     incident.body.deadline = None;
-    let from = deadline.due.to_string();
+    let from = when(deadline.due);
     let reason = "the mode is live now, and nobody was told in shadow mode";
     Some(row(incident, Changed::Deadline, facts.data_time(), &from, "-", reason))
 }
@@ -249,12 +249,12 @@ pub fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Optio
     Some(row(incident, Changed::Wish, facts.data_time(), &from, &to, &reason))
 }
 
-/// Returns the text of a wish in the journal: `none`, `until-resolved`, or the Unix seconds of its end.
+/// Returns the text of a wish in the journal: `none`, `until-resolved`, or the time of its end in RFC 3339.
 pub fn wish_text(wish: Wish) -> String {
     match wish {
         Wish::None => "none".to_owned(),
         Wish::UntilResolved => "until-resolved".to_owned(),
-        Wish::Until(end) => end.to_string(),
+        Wish::Until(end) => when(end),
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use crate::contacts::NetworkKind;
 use crate::finding::{DETECTORS, Finding, Host, Kind, Role, Side, line};
-use crate::time::{End, Window, WindowState};
+use crate::time::{End, Timestamp, Window, WindowState};
 
 use super::model::{
     Changed, Claim, Clean, CloseReason, Ignore, Incident, JournalRow, MAX_MATTERS, MAX_RECENT,
@@ -512,6 +512,11 @@ pub(super) fn row(
     }
 }
 
+/// Returns a moment in Unix seconds as the journal has it, in RFC 3339 UTC.
+pub(super) fn when(seconds: u64) -> String {
+    Timestamp::from_secs(seconds).rfc3339()
+}
+
 /// A person who changes an incident, and the reason.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -575,10 +580,10 @@ pub fn claim(
     let mut rows = vec![person.row(incident, Changed::Claim, &before, &person.name)];
     if let Some(deadline) = &mut incident.body.deadline {
         if !deadline.is_paused {
-            let from = deadline.due.to_string();
+            let from = when(deadline.due);
             deadline.is_paused = true;
             deadline.due = deadline.due.saturating_add(rule.claim_pause);
-            let to = deadline.due.to_string();
+            let to = when(deadline.due);
             rows.push(person.row(incident, Changed::Deadline, &from, &to));
         }
     }
@@ -611,7 +616,7 @@ pub fn ignore(
         for one in incident.body.matters.iter_mut().filter(|one| one.key == key) {
             one.ignored = Some(ignore.clone());
         }
-        rows.push(person.row(incident, Changed::Ignore, &key.to_string(), &until.to_string()));
+        rows.push(person.row(incident, Changed::Ignore, &key.to_string(), &when(until)));
     }
     Ok(rows)
 }

@@ -17,6 +17,10 @@ fn window(nth: u64) -> Window {
     Window::new(1_000_000_000 / 600 * 600 + nth * u64::from(SLOT), SLOT).unwrap()
 }
 
+fn when(seconds: u64) -> String {
+    crate::time::Timestamp::from_secs(seconds).rfc3339()
+}
+
 fn end_of(nth: u64) -> u64 {
     window(nth).end()
 }
@@ -331,7 +335,7 @@ fn an_ignored_matter_is_no_reason_for_anything() {
     let (now, until) = (end_of(0), end_of(9));
     let key = MatterKey::parse("scan:6/22").unwrap();
     let rows = ignore(incident, &person(now), Some(key), until).unwrap();
-    assert_eq!((rows[0].from.as_str(), rows[0].to.clone()), ("scan:6/22", until.to_string()));
+    assert_eq!((rows[0].from.as_str(), rows[0].to.clone()), ("scan:6/22", when(until)));
     assert_eq!(incident.active(now).map(|m| m.key.kind).collect::<Vec<_>>(), [Kind::Port]);
     assert!(!incident.is_ignored(now));
     ignore(incident, &person(now), None, until).unwrap();

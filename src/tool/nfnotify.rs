@@ -31,6 +31,7 @@ mod records;
 mod rows;
 mod run;
 mod settings;
+mod setup;
 mod show;
 mod tables;
 mod transfer;

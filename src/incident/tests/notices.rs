@@ -154,7 +154,7 @@ fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
     let row = start_deadline(incident, &isolate(), &now);
     let deadline = incident.body.deadline.unwrap();
     assert_eq!((deadline.announced, deadline.due), (now.now, now.now + 24 * HOUR));
-    assert_eq!((row.from.as_str(), row.to), ("-", deadline.due.to_string()));
+    assert_eq!((row.from.as_str(), row.to), ("-", when(deadline.due)));
     claim(incident, &person(now.now), &isolate()).unwrap();
     claim(incident, &person(now.now + 1), &isolate()).unwrap();
     assert_eq!(incident.body.deadline.unwrap().due, now.now + 48 * HOUR);

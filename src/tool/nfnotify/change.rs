@@ -9,7 +9,7 @@ use super::owners::Who;
 use super::person::By;
 use super::publish::publish;
 use super::rows;
-use super::run::{Setup, is_frozen};
+use super::setup::{Setup, is_frozen};
 use crate::cli::{self, Io, Status};
 use crate::incident::store::Update;
 use crate::incident::{self, Incident, JournalRow, MatterKey, Person, Refused};

@@ -5,7 +5,7 @@ use super::local::Local;
 use super::memory::Memory;
 use super::publish::publish;
 use super::rows;
-use super::run::{Setup, stop_file};
+use super::setup::{Setup, stop_file};
 use crate::cli::{self, Io, Status};
 use crate::incident::store::Freeze;
 use crate::incident::{Changed, JournalRow};

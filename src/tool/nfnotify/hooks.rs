@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::feed::feed;
 use super::memory::kill_point;
-use super::run::Setup;
+use super::setup::Setup;
 use crate::cli::Io;
 use crate::incident::store::{Entry, MAX_WAITING, Store};
 use crate::incident::{Mode, Subject};

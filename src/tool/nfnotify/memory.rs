@@ -124,6 +124,14 @@ impl Memory {
         Ok((Memory { place, store, _lock: lock }, imported))
     }
 
+    /// Closes the database, which shortens its files, and gives the lock back.
+    ///
+    /// # Errors
+    /// The error of SQLite. All that was committed is safe.
+    pub fn close(self) -> anyhow::Result<()> {
+        Ok(self.store.close()?)
+    }
+
     /// Opens the memory for a change by a person, and waits for a run that is going on.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::place::replace;
-use super::run::Setup;
+use super::setup::Setup;
 use crate::finding::Kind;
 use crate::incident::Mode;
 use crate::incident::store::{Figures, Store};

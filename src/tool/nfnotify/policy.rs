@@ -8,7 +8,7 @@ use super::history::parse_host;
 use super::memory::Db;
 use super::owners::{Owner, Who};
 use super::records::joined;
-use super::run::Setup;
+use super::setup::Setup;
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::contacts::NetworkKind;
 use crate::finding::Host;

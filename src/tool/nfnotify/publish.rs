@@ -2,13 +2,13 @@
 //! closed earlier.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 
 use anyhow::Context;
 
 use super::memory::{CLOSED, CURRENT, Memory};
-use super::run::{Setup, is_frozen};
+use super::place::create_dir;
+use super::setup::{Setup, is_frozen};
 use crate::incident::export::{Around, Record};
 use crate::incident::store::Store;
 use crate::incident::{Incident, Notice};
@@ -61,8 +61,8 @@ fn months(writer: &RecordWriter<'_>, start: u64, end: u64, memory: &Memory) -> a
     })?;
     let dir = place.file(CLOSED);
     let name = || dir.display().to_string();
-    if !months.is_empty() && !dir.is_dir() {
-        DirBuilder::new().mode(0o2770).create(&dir).with_context(name)?;
+    if !months.is_empty() {
+        create_dir(&dir).with_context(name)?;
     }
     for month in months {
         let (first, last) = span(&month);

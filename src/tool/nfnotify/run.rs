@@ -2,35 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueHint;
 
 use super::files::{Files, InputTimes};
 use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
-use super::never::never_list;
-use super::owners::{Owners, Who};
+use super::owners::Who;
 use super::publish::publish;
-use super::settings::Settings;
+use super::setup::{Setup, is_frozen};
 use super::{hooks, metrics};
 use crate::capture;
 use crate::cli::{Io, Status};
-use crate::contacts::NeverList;
 use crate::finding::{Host, Item, words};
 use crate::incident::store::{Ingested, LastRun, Store};
 use crate::incident::{
-    self, Facts, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
-    Subject, Verdict, Wish,
+    self, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step, Subject,
+    Verdict, Wish,
 };
 use crate::time::{Mark, Timestamp, Window};
-use crate::tool::findings::{clock, parse_time, report_times};
+use crate::tool::findings::{parse_time, report_times};
 
 /// Seconds by which the clock may go on further than the machine's boot time between two runs.
 const MAX_STEP: u64 = 3600;
-
-/// Stops all acts, by whoever may write to /etc.
-const STOP: &str = "/etc/nfkit/stop";
 
 /// The arguments of `nfnotify run`.
 #[derive(Clone, Debug, clap::Args)]
@@ -52,58 +47,6 @@ pub(super) struct Args {
     /// Begin without memory, because the database is lost
     #[arg(long)]
     new_database: bool,
-}
-
-/// All that a run needs besides its memory.
-pub(super) struct Setup {
-    pub settings: Settings,
-    pub owners: Owners,
-    pub never: NeverList,
-    /// The time of the run, in Unix seconds.
-    pub now: u64,
-}
-
-impl Setup {
-    /// Reads the configuration, the contacts, and the list of hosts that are never blocked.
-    ///
-    /// # Errors
-    /// Fails if one of them cannot be used.
-    pub fn new(who: &Who, now: Option<Timestamp>, io: &mut Io) -> anyhow::Result<Setup> {
-        Ok(Setup {
-            settings: Settings::read(&io.config)?,
-            owners: who.load(io)?,
-            never: never_list(&io.config.clone(), io)?,
-            now: now.unwrap_or_else(clock).secs(),
-        })
-    }
-
-    /// Returns the facts about a host that its clauses depend on.
-    pub fn facts(
-        &self,
-        incident: &Incident,
-        told: &[Notice],
-        newest: Option<Window>,
-        is_frozen: bool,
-    ) -> Facts {
-        let never = match incident.subject.host {
-            Host::Address(address) => self.never.check(address).map(|never| never.to_string()),
-            Host::Prefix(_) => None,
-        };
-        let of_deadline = |notice: &Notice| {
-            notice.step == Step::Deadline && notice.state == NoticeState::Accepted
-        };
-        let is_shadow = incident.body.deadline.is_some_and(|deadline| deadline.is_shadow);
-        let mode = self.settings.mode;
-        Facts {
-            now: self.now,
-            mode,
-            newest,
-            network_kind: self.owners.network_kind(incident.subject.host),
-            never,
-            is_told: (mode == Mode::Shadow && is_shadow) || told.iter().any(of_deadline),
-            is_frozen,
-        }
-    }
 }
 
 /// The result of a run.
@@ -162,6 +105,7 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
     if let Some(path) = &args.metrics_file {
         metrics::write(path, &setup, &memory.store)?;
     }
+    memory.close()?;
     Ok(Ran { is_taken, failed_hooks })
 }
 
@@ -259,9 +203,13 @@ fn clock_step(
 fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> anyhow::Result<()> {
     let Setup { settings, owners, .. } = setup;
     let mut update = store.update(setup.now, settings.mode)?;
+    // A new hook hears of all that this run changes.
+    for hook in &settings.hooks {
+        update.place_of_hook(&hook.name)?;
+    }
     let network_kind = |host| owners.network_kind(host);
     let computed = compute(setup, &settings.policy, &network_kind, &update)?;
-    let Computed { outcome, notices, windows, late_clock } = computed;
+    let Computed { outcome, notices, windows, late_clock, held } = computed;
     for window in windows {
         update.stepped(window)?;
     }
@@ -277,6 +225,13 @@ fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> any
             "the newest window known, {}, begins after now: a clock was wrong. Windows of now count as \
              new again",
             window.start_text()
+        ));
+    }
+    if held > 0 {
+        io.report.warn(format_args!(
+            "the newest window ended more than two windows ago: no deadline passes and no block changes, \
+             which concerns {}; is the collector running?",
+            words::of(held, "incident")
         ));
     }
     if outcome.left_out > 0 {
@@ -304,6 +259,8 @@ pub(super) struct Computed {
     pub windows: Vec<Window>,
     /// The newest window known, if it lies in the future.
     pub late_clock: Option<Window>,
+    /// Incidents whose deadline or block is held as it is, because the newest window is too old.
+    pub held: u64,
 }
 
 /// Steps through the windows that wait, and computes notices, deadlines and wishes; writes nothing.
@@ -326,22 +283,23 @@ pub(super) fn compute(
         machine.step(&store.judged(*window)?);
     }
     let told = store.live_notices()?;
-    let notices = follow(setup, policy, &told, is_frozen, &mut machine);
+    let (notices, held) = follow(setup, policy, &told, is_frozen, &mut machine);
     let mut outcome = machine.finish();
     for (kind, window) in &known.0 {
         outcome.newest.0.entry(*kind).or_insert(*window);
     }
-    Ok(Computed { outcome, notices, windows, late_clock })
+    Ok(Computed { outcome, notices, windows, late_clock, held })
 }
 
-/// Computes notices, deadlines and wishes of all incidents, and returns the notices.
+/// Computes notices, deadlines and wishes of all incidents. Returns the notices, and the number of incidents
+/// whose deadline or block is held as it is, because the newest window is too old.
 fn follow(
     setup: &Setup,
     policy: &Policy,
     told: &BTreeMap<u64, Vec<Notice>>,
     is_frozen: bool,
     machine: &mut Machine,
-) -> Vec<Notice> {
+) -> (Vec<Notice>, u64) {
     let newest = machine.newest().window();
     let concerned = |incident: &&Incident| {
         let body = &incident.body;
@@ -349,7 +307,7 @@ fn follow(
     };
     let subjects: Vec<Subject> =
         machine.incidents().filter(concerned).map(|incident| incident.subject).collect();
-    let mut notices = Vec::new();
+    let (mut notices, mut held) = (Vec::new(), 0);
     for subject in subjects {
         machine.change(subject, |incident| {
             let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
@@ -374,23 +332,13 @@ fn follow(
             // Old data neither isolates nor releases, but the list of hosts that are never blocked holds.
             if facts.is_fresh() || facts.never.is_some() {
                 rows.extend(incident::update_wish(incident, rule, &facts));
+            } else if incident.body.deadline.is_some() || incident.body.wish != Wish::None {
+                held += 1;
             }
             rows
         });
     }
-    notices
-}
-
-/// Returns true if a person has stopped new acts.
-pub(super) fn is_frozen(setup: &Setup, store: &Store) -> anyhow::Result<bool> {
-    let is_stopped = stop_file(store.path()).is_some();
-    Ok(is_stopped || store.freeze()?.is_some_and(|freeze| setup.now < freeze.until))
-}
-
-/// Returns the file that stops new acts, if there is one: beside the database, or in /etc/nfkit.
-pub(super) fn stop_file(db: &Path) -> Option<PathBuf> {
-    let stop = db.with_file_name("stop");
-    [stop, PathBuf::from(STOP)].into_iter().find(|path| path.symlink_metadata().is_ok())
+    (notices, held)
 }
 
 fn report_notices(setup: &Setup, notices: &[Notice], io: &mut Io) {

@@ -13,7 +13,7 @@ use super::memory::{Db, Memory};
 use super::owners::Who;
 use super::person::Name;
 use super::publish::publish;
-use super::run::Setup;
+use super::setup::Setup;
 use crate::cli::{Escaped, Io, Status};
 use crate::finding::words::{bytes, of};
 use crate::incident::store::{Imported, Store};
