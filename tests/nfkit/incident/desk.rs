@@ -219,8 +219,7 @@ fn incidents_of_long_ago_stay_in_history() {
         assert_eq!(keys, expected);
     }
     let text = site.nfnotify(&["history"]).run().ok();
-    let heading =
-        ["ROW", "TIME", "RUN", "ID", "HOST", "ACTOR", "WHAT", "FROM", "TO", "REASON"];
+    let heading = ["ROW", "TIME", "RUN", "ID", "HOST", "ACTOR", "WHAT", "FROM", "TO", "REASON"];
     assert_eq!(rows(text.text())[0], heading);
     assert_eq!(text.text().lines().count(), all.len() + 1);
     site.nfnotify(&["history", "140.119.44.91/16"]).run().status(2).says("140.119.0.0/16?");
@@ -388,7 +387,8 @@ fn the_memory_survives_as_a_backup_and_as_an_export() {
         ran.says("an incident database is here already; move it away first");
         let db = site.0.path(&format!("{name}/incidents.db"));
         let db = db.to_str().unwrap();
-        let run = site.nfnotify(&["-q", "import", "--db", db, "--by", "kim", "--now", &at(33), path]);
+        let run =
+            site.nfnotify(&["-q", "import", "--db", db, "--by", "kim", "--now", &at(33), path]);
         let ran = run.run().ok();
         assert!(ran.text().starts_with("imported 2 incidents, "), "{ran}");
         assert_eq!(site.0.text(&format!("{name}/incidents.jsonl")), site.memory("incidents.jsonl"));
@@ -524,10 +524,25 @@ fn the_age_of_the_memory_is_told() {
         }
     }
     let list = site.nfnotify(&["list"]).run().status(0).says_lines(1);
-    list.says("nothing was written here for 5h, so all of this is as of then; is `nfnotify run` still");
+    list.says(
+        "nothing was written here for 5h, so all of this is as of then; is `nfnotify run` still",
+    );
     // A run without news writes too.
     site.nfnotify(&["-q", "run", "--now", &at(32)]).run().ok();
     site.nfnotify(&["list"]).run().ok();
+}
+
+/// The collector's file of counts is not nfnotify's, though the keys have one name.
+#[test]
+fn the_counts_go_to_the_file_of_incidents() {
+    let metrics = "metrics_file = \"notify.prom\"\n[collect]\nmetrics_file = \"nfcap.prom\"\n";
+    let site = Site::new(metrics);
+    site.take_in(11, &window(0, &[SCAN]));
+    assert!(site.0.text("notify.prom").contains("nfnotify_run_timestamp_seconds"));
+    assert!(!site.0.path("nfcap.prom").exists());
+    let site = Site::new("[collect]\nmetrics_file = \"nfcap.prom\"\n");
+    site.take_in(11, &window(0, &[SCAN]));
+    assert!(!site.0.path("nfcap.prom").exists());
 }
 
 #[test]
@@ -541,7 +556,8 @@ fn each_command_has_help() {
         let is_listed = help.text().lines().any(|line| line.trim().starts_with(name));
         assert!(is_listed, "{name}{help}");
         let of_name = tool("nfnotify").args([name, "--help"]).run().ok();
-        let reads_default = of_name.text().contains("[default: /etc/nfkit/nfkit.toml, if it exists]");
+        let reads_default =
+            of_name.text().contains("[default: /etc/nfkit/nfkit.toml, if it exists]");
         assert_eq!(reads_default, !["mail", "block"].contains(&name), "{of_name}");
     }
 }

@@ -78,7 +78,10 @@ fn assert_examples_hold(page: &str, heading: &str) {
         for (command, expected) in session {
             let mut shell = Command::new("sh");
             shell
-                .args(["-euc", &command.replace("/var/lib/nfkit/incidents", &format!("{dir}/memory"))])
+                .args([
+                    "-euc",
+                    &command.replace("/var/lib/nfkit/incidents", &format!("{dir}/memory")),
+                ])
                 .current_dir(site.0.dir())
                 .env("PATH", &path)
                 .env("NFKIT_CONFIG", site.0.path("nfkit.toml"))
@@ -115,7 +118,8 @@ fn nfnotifys_page_describes_each_column_of_the_list() {
     let text = fs::read_to_string(package("man/nfnotify.1")).unwrap();
     let (_, section) = text.split_once("\n.Ss list\n").unwrap();
     let (section, _) = section.split_once("\n.Ss ").unwrap();
-    let described: Vec<_> = section.lines().filter_map(|line| line.strip_prefix(".It Li ")).collect();
+    let described: Vec<_> =
+        section.lines().filter_map(|line| line.strip_prefix(".It Li ")).collect();
     let site = super::attacked("");
     let list = site.nfnotify(&["list"]).run().ok();
     assert_eq!(super::rows(list.text())[0], described);
