@@ -43,7 +43,8 @@ use crate::contacts::NetworkKind;
 use crate::finding::{Host, Kind, Role, Side};
 
 use super::clauses::Mode;
-use super::due::{Notice, next, wish_text};
+use super::due::{Notice, next};
+use super::machine::wish_text;
 use super::policy::Rule;
 use super::store::Entry;
 use super::{Changed, Claim, CloseReason, Facts, Ignore, Incident, Matter, Peak, State, Wish};
