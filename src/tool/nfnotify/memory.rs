@@ -75,7 +75,11 @@ impl Memory {
         let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
         place.clear();
         let store = match missing {
-            IfMissing::Begin => Store::create(place.db(), &secret()?)?,
+            IfMissing::Begin => {
+                let store = Store::create(place.db(), &secret()?)?;
+                place.set_aside(&[CURRENT, CLOSED])?;
+                store
+            }
             IfMissing::Fail => Store::open(place.db())?,
             IfMissing::Create => match Store::open(place.db()) {
                 Err(Error::Missing { .. }) if !was_there(&place) => {

@@ -148,8 +148,14 @@ fn planned_of<'a>(
         next: NextRecord { what: next.what.to_owned(), at: next.at, why: next.why },
         clauses: incident::clauses(incident, rule, facts),
         wish_before: (wish_before != incident.body.wish).then_some(wish_before),
-        notices: computed.notices.iter().filter(|one| one.incident == incident.id).collect(),
+        notices: of_incident(&computed.notices, incident.id),
     }
+}
+
+/// Returns the notices about one incident, of all of a run, which are in the order of their incidents' numbers.
+fn of_incident(notices: &[Notice], id: u64) -> Vec<&Notice> {
+    let first = notices.partition_point(|notice| notice.incident < id);
+    notices.iter().skip(first).take_while(|notice| notice.incident == id).collect()
 }
 
 /// Returns a state with the reason of closing.
