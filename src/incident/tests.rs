@@ -205,10 +205,11 @@ fn verdicts_are_those_of_the_marks() {
         Verdict::of(&end)
     };
     let of = |is_whole, is_open| Some((Kind::Scan, Verdict { is_whole, is_open }));
-    assert_eq!(verdict("state=ok\ttool=nfscan"), of(true, false));
+    assert_eq!(verdict("state=ok\ttool=nfscan\topen=0"), of(true, false));
+    assert_eq!(verdict("state=ok\ttool=nfscan"), of(true, true), "it does not say");
     assert_eq!(verdict("state=ok\ttool=nfscan\tsilent=0\topen=1"), of(true, true));
-    assert_eq!(verdict("state=ok\ttool=nfflood"), Some((Kind::Flood, WHOLE)));
-    assert_eq!(verdict("state=ok\ttool=nfport"), Some((Kind::Port, WHOLE)));
+    assert_eq!(verdict("state=ok\ttool=nfflood\topen=0"), Some((Kind::Flood, WHOLE)));
+    assert_eq!(verdict("state=ok\ttool=nfport\topen=0"), Some((Kind::Port, WHOLE)));
     for keys in [
         "tool=nfscan",
         "state=cut\ttool=nfscan",
@@ -216,7 +217,7 @@ fn verdicts_are_those_of_the_marks() {
         "state=ok\ttool=nfscan\tsilent=1",
         "state=ok\ttool=nfscan\tfiltered=1",
     ] {
-        assert_eq!(verdict(keys), of(false, false), "{keys}");
+        assert_eq!(verdict(keys), of(false, true), "{keys}");
     }
     for keys in ["state=ok", "state=ok\ttool=nfgrep", "state=ok\ttool=nfgen"] {
         assert_eq!(verdict(keys), None, "{keys}");
@@ -288,7 +289,7 @@ fn a_claim_closes_after_clean_windows_unless_it_was_wrong() {
     memory.run(&[judged(0, WHOLE, &[scan(0)])]);
     let claimed = |memory: &mut Memory, id: u64, now: u64| {
         let incident = memory.incidents.get_mut(&id).unwrap();
-        let rows = claim(incident, &person(now), &quick()).unwrap();
+        let rows = claim(incident, &person(now), &quick(), None).unwrap();
         memory.rows.extend(rows);
     };
     claimed(&mut memory, 1, end_of(0) + MINUTE);
@@ -303,7 +304,7 @@ fn a_claim_closes_after_clean_windows_unless_it_was_wrong() {
     // A claim of a quiet incident closes it.
     claimed(&mut memory, 2, end_of(8) + MINUTE);
     assert_eq!(memory.one(2).body.state, State::Closed(CloseReason::Claimed));
-    let closed = claim(memory.incidents.get_mut(&2).unwrap(), &person(0), &quick());
+    let closed = claim(memory.incidents.get_mut(&2).unwrap(), &person(0), &quick(), None);
     assert_eq!(closed.unwrap_err().to_string(), "incident 2 is closed");
 }
 
@@ -355,21 +356,34 @@ fn surveys_and_reflectors_are_no_reason_either() {
         kind: Kind::Flood,
         class: "reflection".into(),
         role: Role::Target,
-        peer: vec![crate::finding::Peer {
-            host: Host::Address([192, 0, 2, 7].into()),
-            flows: None,
-        }],
+        proto: Some(17),
+        peer: vec![crate::finding::Peer { host: Host::Address([192, 0, 2, 7].into()), flows: None }],
         ..of_host([192, 0, 2, 3], scan(0))
     };
-    let reflector = of_host([192, 0, 2, 7], scan(0));
-    memory.run(&[judged(0, WHOLE, &[survey, flood, reflector.clone()])]);
-    let ignored =
-        |memory: &Memory| memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>();
+    let reflector = Finding { proto: Some(17), ..of_host([192, 0, 2, 7], scan(0)) };
+    memory.run(&[judged(0, WHOLE, &[survey, flood.clone(), reflector.clone()])]);
+    let ignored = |memory: &Memory| {
+        memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>()
+    };
     assert_eq!(ignored(&memory), [true, false, true]);
     // One finding without the flood is enough.
-    let window = Some(window(1));
-    memory.run(&[judged(1, WHOLE, &[scan(1), Finding { window, ..reflector }])]);
+    let at = Some(window(1));
+    memory.run(&[judged(1, WHOLE, &[scan(1), Finding { window: at, ..reflector }])]);
     assert_eq!(ignored(&memory), [false, false, false]);
+    // Nobody hides a scan over TCP behind a flood that he has reflected.
+    let mut memory = Memory::new(vec![]);
+    memory.run(&[judged(0, WHOLE, &[flood, of_host([192, 0, 2, 7], scan(0))])]);
+    assert_eq!(ignored(&memory), [false, false]);
+}
+
+#[test]
+fn a_clock_that_was_wrong_leaves_no_time_of_the_future() {
+    let mut memory = Memory::new(vec![]);
+    memory.run(&[judged(100, WHOLE, &[scan(100)])]);
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert!(!incident.heal(end_of(100)));
+    assert!(incident.heal(end_of(50)));
+    assert_eq!((incident.body.last, incident.body.clean[&Kind::Scan].last), (end_of(50), end_of(50)));
 }
 
 #[test]

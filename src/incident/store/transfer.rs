@@ -442,7 +442,7 @@ fn check_rows(db: &Connection) -> Result<u64, Fault> {
     read::newest(db)?;
     let _: Option<read::LastRun> = meta::get(db, "last_run")?;
     let _: Option<read::Freeze> = meta::get(db, "freeze")?;
-    for counter in ["floor", "left_out", "dropped", "forgotten"] {
+    for counter in ["floor", "published", "left_out", "dropped", "forgotten"] {
         meta::count(db, counter)?;
     }
     let next_id = meta::get(db, "next_id")?.unwrap_or(1);

@@ -183,7 +183,7 @@ proptest! {
                 }
                 Act::Claim => if let Some(id) = open {
                     let incident = memory.incidents.get_mut(&id).unwrap();
-                    claim(incident, &person(now), &rule).unwrap();
+                    claim(incident, &person(now), &rule, memory.newest.window()).unwrap();
                     if let Some(life) = reference.lives.last_mut() {
                         life.claimed = Some(now);
                     }

@@ -1,19 +1,21 @@
 //! The commands of `[[hook]]`: each gets one JSON line per row of the journal, in order and at least once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::feed::feed;
 use super::memory::kill_point;
+use super::place::Place;
 use super::setup::Setup;
 use crate::cli::Io;
 use crate::incident::store::{Entry, MAX_WAITING, Store};
 use crate::incident::{Mode, Subject};
 use crate::time::Timestamp;
 
-/// The most rows that a command gets at a time.
-const AT_A_TIME: u64 = 1000;
+/// The most rows that a command gets at a time: all that can wait, so that its time limit is one for a run.
+const AT_A_TIME: u64 = MAX_WAITING;
 
 /// A row of the journal as a command gets it, nfkit-incident(5).
 #[derive(Debug, Serialize)]
@@ -40,9 +42,15 @@ struct HookLine<'a> {
 pub(super) fn run(
     setup: &Setup,
     store: &mut Store,
+    place: &Place,
     io: &mut Io,
 ) -> anyhow::Result<Vec<(String, String)>> {
     let mut failed = Vec::new();
+    if setup.settings.hooks.is_empty() {
+        return Ok(failed);
+    }
+    // The run that has this lock gives them all lines.
+    let Some(_lock) = place.lock("hooks.lock", Duration::ZERO)? else { return Ok(failed) };
     for hook in &setup.settings.hooks {
         let mut update = store.update(setup.now, setup.settings.mode)?;
         let before = update.hook(&hook.name)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::place::{Lock, Place};
+use super::place::{LOCK, Lock, Place};
 use crate::incident::store::{Error, Imported, Secret, Store};
 use crate::incident::{JournalRow, Mode};
 
@@ -44,7 +44,7 @@ impl Db {
 pub(super) struct Memory {
     pub place: Place,
     pub store: Store,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// The way to go on if there is no database.
@@ -72,7 +72,7 @@ impl Memory {
         if missing != IfMissing::Fail {
             place.create()?;
         }
-        let Some(lock) = place.lock(wait)? else { return Ok(None) };
+        let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
         place.clear();
         let store = match missing {
             IfMissing::Begin => Store::create(place.db(), &secret()?)?,
@@ -94,7 +94,7 @@ impl Memory {
                 store => store?,
             },
         };
-        let mut memory = Memory { place, store, _lock: lock };
+        let mut memory = Memory { place, store, lock };
         memory.store.on_kill_point(kill_point);
         Ok(Some(memory))
     }
@@ -113,7 +113,7 @@ impl Memory {
         mode: Mode,
     ) -> anyhow::Result<(Memory, Imported)> {
         place.create()?;
-        let Some(lock) = place.lock(WAIT)? else {
+        let Some(lock) = place.lock(LOCK, WAIT)? else {
             bail!(
                 "{}: another nfnotify has held it for a minute; nothing was imported",
                 place.file("").display()
@@ -121,7 +121,13 @@ impl Memory {
         };
         place.clear();
         let (store, imported) = Store::import(place.db(), source, row, wall, mode)?;
-        Ok((Memory { place, store, _lock: lock }, imported))
+        Ok((Memory { place, store, lock }, imported))
+    }
+
+    /// Gives the lock back, and returns the database, which SQLite's own locks guard.
+    pub fn unlock(self) -> Store {
+        drop(self.lock);
+        self.store
     }
 
     /// Closes the database, which shortens its files, and gives the lock back.

@@ -16,6 +16,9 @@ const DIR_MODE: u32 = 0o2770;
 /// The mode of files for readers.
 const FILE_MODE: u32 = 0o640;
 
+/// The file that is locked by whoever changes the memory.
+pub(super) const LOCK: &str = "incidents.lock";
+
 /// The beginning of the names of temporary files.
 const TEMPORARY: &str = ".nfnotify.";
 
@@ -58,13 +61,13 @@ impl Place {
         create_dir(&self.dir).with_context(|| self.dir.display().to_string())
     }
 
-    /// Takes the lock, and waits for it at most `wait`. Returns `None` if another process has it.
+    /// Takes a lock, and waits for it at most `wait`. Returns `None` if another process has it.
     ///
     /// # Errors
     /// The system's error, with the path.
     #[expect(clippy::disallowed_methods, reason = "the time that is waited")]
-    pub fn lock(&self, wait: Duration) -> anyhow::Result<Option<Lock>> {
-        let path = self.file("incidents.lock");
+    pub fn lock(&self, name: &str, wait: Duration) -> anyhow::Result<Option<Lock>> {
+        let path = self.file(name);
         let name = || path.display().to_string();
         let mut file = OpenOptions::new()
             .write(true)
@@ -158,18 +161,18 @@ mod tests {
         place.create().unwrap();
         let mode = fs::metadata(dir.path().join("deep/er")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, DIR_MODE);
-        let first = place.lock(Duration::ZERO).unwrap().unwrap();
-        assert!(place.lock(Duration::from_millis(120)).unwrap().is_none());
+        let first = place.lock(LOCK, Duration::ZERO).unwrap().unwrap();
+        assert!(place.lock(LOCK, Duration::from_millis(120)).unwrap().is_none());
         let waiting = {
             let place = place.clone();
-            thread::spawn(move || place.lock(Duration::from_secs(60)).unwrap().is_some())
+            thread::spawn(move || place.lock(LOCK, Duration::from_secs(60)).unwrap().is_some())
         };
         drop(first);
         assert!(waiting.join().unwrap());
         // A link in its place could lead anywhere.
         fs::remove_file(place.file("incidents.lock")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", place.file("incidents.lock")).unwrap();
-        let error = format!("{:#}", place.lock(Duration::ZERO).unwrap_err());
+        let error = format!("{:#}", place.lock(LOCK, Duration::ZERO).unwrap_err());
         assert!(error.contains("incidents.lock: Too many levels"), "{error}");
     }
 
