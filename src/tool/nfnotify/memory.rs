@@ -47,7 +47,7 @@ pub(super) struct Memory {
     lock: Lock,
 }
 
-/// What to do if there is no database.
+/// The way to go on if there is no database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfMissing {
     /// Make one, unless the files beside it show that there was one.

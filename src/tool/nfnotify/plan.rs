@@ -315,10 +315,6 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
         wide_exporters: setup.never.wide().map(|net| net.to_string()).collect(),
     };
     line(&run, out)?;
-    let wish = |wish| match wish {
-        Wish::Until(end) => Timestamp::from_secs(end).rfc3339(),
-        wish => wish_text(wish),
-    };
     for one in &plan.incidents {
         let incident = one.incident;
         let (host, role) = (incident.subject.host.text(false), incident.subject.role.as_str());
@@ -349,8 +345,8 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
             act: one.rule.act.as_str(),
             owner: &one.owner,
             next: &one.next,
-            wish: wish(incident.body.wish),
-            wish_before: one.wish_before.map(wish),
+            wish: wish_text(incident.body.wish),
+            wish_before: one.wish_before.map(wish_text),
             clauses: clauses.collect(),
         };
         line(&record, out)?;
