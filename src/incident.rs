@@ -22,8 +22,8 @@ mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
 pub use due::{
-    Next, Notice, NoticeState, Step, end_shadow_deadline, next, notice, notice_row, start_deadline,
-    unmet, update_wish, wish_text,
+    Next, Notice, NoticeState, Step, end_deadline, next, notice, notice_row, start_deadline, unmet,
+    update_wish, wish_text,
 };
 pub use hours::Hours;
 pub use machine::{

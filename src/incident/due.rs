@@ -145,7 +145,13 @@ pub fn notice(
     let mut of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
     let latest = of_recipient.clone().next();
     let before = of_recipient.find(|notice| notice.state.is_told(facts.mode));
-    let announces = body.deadline.is_none() && can_isolate(incident, rule, facts);
+    // One that waits to be sent is not announced again by each run.
+    let waits = told.iter().any(|notice| {
+        notice.recipient == recipient
+            && notice.step == Step::Deadline
+            && notice.state == NoticeState::Wanted
+    });
+    let announces = body.deadline.is_none() && !waits && can_isolate(incident, rule, facts);
     let step = match before {
         None if announces => Step::Deadline,
         None => Step::First,
@@ -221,16 +227,32 @@ pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Jo
     row(incident, Changed::Deadline, announced, "-", &when(due), reason)
 }
 
-/// Ends a deadline that shadow mode started: nobody was told of it.
-pub fn end_shadow_deadline(incident: &mut Incident, facts: &Facts) -> Option<JournalRow> {
-    let deadline = incident.body.deadline?;
-    if facts.mode == Mode::Shadow || !deadline.is_shadow {
-        return None;
-    }
+/// Ends a deadline that must not lead to a block, and returns the rows for the journal. One that shadow mode
+/// started is void in live mode, because nobody was told, and so is the block that it led to. One that the
+/// policy does not ask for any more begins anew if the policy asks again. After a block that has ended by
+/// itself, the next one needs a deadline of its own.
+pub fn end_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
+    let Some(deadline) = incident.body.deadline else { return Vec::new() };
+    let data = facts.data_time();
+    let wish = incident.body.wish;
+    let is_block_over = matches!(wish, Wish::Until(end) if facts.is_fresh() && end <= data);
+    let reason = if facts.mode == Mode::Live && deadline.is_shadow {
+        "the mode is live now, and nobody was told in shadow mode"
+    } else if is_block_over {
+        "the block has ended"
+    } else if rule.act != Act::Isolate && wish == Wish::None {
+        "the policy does not ask for isolation any more"
+    } else {
+        return Vec::new();
+    };
     incident.body.deadline = None;
-    let from = when(deadline.due);
-    let reason = "the mode is live now, and nobody was told in shadow mode";
-    Some(row(incident, Changed::Deadline, facts.data_time(), &from, "-", reason))
+    incident.body.wish = Wish::None;
+    let mut rows = vec![row(incident, Changed::Deadline, data, &when(deadline.due), "-", reason)];
+    if wish != Wish::None {
+        let (from, to) = (wish_text(wish), wish_text(Wish::None));
+        rows.push(row(incident, Changed::Wish, data, &from, &to, reason));
+    }
+    rows
 }
 
 /// Brings the wish for a block up to date, and returns the row for the journal if it has changed.

@@ -165,7 +165,7 @@ impl Matter {
 
     /// Adds a finding. Adding it again changes nothing.
     pub fn add(&mut self, finding: &Finding, line: &str, window: Window, reflects: bool) {
-        if self.classes.len() < MAX_WORDS {
+        if self.classes.len() < MAX_WORDS || finding.class == LISTED {
             self.classes.insert(finding.class.clone());
         }
         for mark in &finding.marks {
@@ -190,6 +190,21 @@ impl Matter {
         }
     }
 
+    /// Returns how much the matter says: if the host spoke for itself, and then the digits of how many times
+    /// the limit its peak is. There are few weights, so that matters do not take turns for ever.
+    pub(super) fn weight(&self) -> (bool, u32) {
+        let times = self.peak.ratio() as u64;
+        (self.marks.contains_key("spoke"), times.checked_ilog10().unwrap_or(0))
+    }
+
+    /// Returns true if nothing is lost that speaks against an act when `new` takes the place of the matter.
+    pub(super) fn may_give_way_to(&self, new: &Matter) -> bool {
+        let is_kept = |mark: &&str| new.marks.contains_key(*mark);
+        self.ignored.is_none()
+            && !self.classes.contains(LISTED)
+            && DOUBTS.iter().filter(|mark| self.marks.contains_key(**mark)).all(is_kept)
+    }
+
     /// Returns true if the matter causes neither mail nor deadline nor isolation at `now`: somebody
     /// ignores it, or it is a known survey or the echo of a flood.
     pub fn is_ignored(&self, now: u64) -> bool {
@@ -197,6 +212,9 @@ impl Matter {
         is_ignored || !self.beyond_survey || !self.beyond_reflection
     }
 }
+
+/// The class that speaks against isolation. It is kept whatever other classes there are.
+const LISTED: &str = "listed";
 
 /// Marks that speak against isolation. They are kept whatever else a forged line has.
 const DOUBTS: [&str; 5] = ["forged", "inner", "oneway", "sampled", "survey"];

@@ -288,7 +288,7 @@ fn a_claim_closes_after_clean_windows_unless_it_was_wrong() {
     memory.run(&[judged(0, WHOLE, &[scan(0)])]);
     let claimed = |memory: &mut Memory, id: u64, now: u64| {
         let incident = memory.incidents.get_mut(&id).unwrap();
-        let rows = claim(incident, &person(now), &quick()).unwrap();
+        let rows = claim(incident, &person(now), &quick(), None).unwrap();
         memory.rows.extend(rows);
     };
     claimed(&mut memory, 1, end_of(0) + MINUTE);
@@ -303,7 +303,7 @@ fn a_claim_closes_after_clean_windows_unless_it_was_wrong() {
     // A claim of a quiet incident closes it.
     claimed(&mut memory, 2, end_of(8) + MINUTE);
     assert_eq!(memory.one(2).body.state, State::Closed(CloseReason::Claimed));
-    let closed = claim(memory.incidents.get_mut(&2).unwrap(), &person(0), &quick());
+    let closed = claim(memory.incidents.get_mut(&2).unwrap(), &person(0), &quick(), None);
     assert_eq!(closed.unwrap_err().to_string(), "incident 2 is closed");
 }
 
@@ -361,7 +361,8 @@ fn surveys_and_reflectors_are_no_reason_either() {
         }],
         ..of_host([192, 0, 2, 3], scan(0))
     };
-    let reflector = of_host([192, 0, 2, 7], scan(0));
+    let victim = crate::finding::Peer { host: flood.host, flows: None };
+    let reflector = Finding { peers: 1, peer: vec![victim], ..of_host([192, 0, 2, 7], scan(0)) };
     memory.run(&[judged(0, WHOLE, &[survey, flood, reflector.clone()])]);
     let ignored =
         |memory: &Memory| memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>();
@@ -370,6 +371,95 @@ fn surveys_and_reflectors_are_no_reason_either() {
     let window = Some(window(1));
     memory.run(&[judged(1, WHOLE, &[scan(1), Finding { window, ..reflector }])]);
     assert_eq!(ignored(&memory), [false, false, false]);
+}
+
+#[test]
+fn a_reflection_hides_only_what_it_explains() {
+    let host = |last| Host::Address([192, 0, 2, last].into());
+    let peers = |hosts: &[u8]| -> Vec<crate::finding::Peer> {
+        hosts.iter().map(|last| crate::finding::Peer { host: host(*last), flows: None }).collect()
+    };
+    let flood = |victim| Finding {
+        kind: Kind::Flood,
+        class: "reflection".into(),
+        role: Role::Target,
+        host: host(victim),
+        peer: peers(&[1]),
+        ..scan(0)
+    };
+    let is_ignored = |scan: Finding| {
+        let mut memory = Memory::new(vec![]);
+        memory.run(&[judged(0, WHOLE, &[flood(3), flood(4), scan])]);
+        let found = memory.incidents.values().find(|one| one.subject.host == host(1));
+        found.unwrap().is_ignored(0)
+    };
+    let of = |named: &[u8], count| Finding { peers: count, peer: peers(named), ..scan(0) };
+    assert!(is_ignored(of(&[3], 1)) && is_ignored(of(&[3, 4], 2)));
+    // Other hosts than the victims, more than are named, none named, a conversation of its own.
+    assert!(!is_ignored(of(&[3, 5], 2)));
+    assert!(!is_ignored(of(&[3, 4], 3)));
+    assert!(!is_ignored(of(&[], 1)));
+    assert!(!is_ignored(Finding { more: 1, ..of(&[3], 1) }));
+    assert!(!is_ignored(Finding { marks: vec!["spoke".into()], ..of(&[3], 1) }));
+}
+
+#[test]
+fn windows_that_lie_over_each_other_prove_nothing_twice() {
+    let mut memory = Memory::new(vec![quick()]);
+    memory.run(&[judged(0, WHOLE, &[scan(0)])]);
+    for second in 1..1200 {
+        let window = Window::new(window(0).start() + second, SLOT).unwrap();
+        memory.run(&[JudgedWindow { window, ..judged(0, WHOLE, &[]) }]);
+    }
+    assert_eq!(memory.states(), ["1@1: ->open found"]);
+    assert_eq!(memory.one(1).body.clean[&Kind::Scan].windows, 0);
+    // A long window does not make the others look old.
+    let long = Window::new(window(2).start(), 31 * 86_400).unwrap();
+    memory.run(&[JudgedWindow { window: long, ..judged(0, WHOLE, &[]) }, judged(3, WHOLE, &[])]);
+    assert_eq!(memory.newest.window(), Some(window(3)));
+}
+
+#[test]
+fn a_pending_host_outlives_the_shorter_windows_of_another_detector() {
+    let two_of_three = Rule { open: Opening { finds: 2, of: 3 }, ..Rule::default() };
+    let mut memory = Memory::new(vec![two_of_three]);
+    memory.run(&[judged(0, WHOLE, &[scan(0)])]);
+    for minute in 10..20 {
+        let window = Window::new(window(0).start() + 60 * minute, 60).unwrap();
+        let verdicts = [(Kind::Flood, WHOLE)].into_iter().collect();
+        memory.run(&[JudgedWindow { window, verdicts, findings: Vec::new() }]);
+    }
+    memory.run(&[judged(1, WHOLE, &[scan(1)])]);
+    assert_eq!(memory.states(), ["1@2: ->open found in 2 windows"]);
+}
+
+#[test]
+fn a_matter_that_says_more_takes_the_place_of_one_that_says_less() {
+    let of = |port: u16, marks: &[&str], why: &str| Finding {
+        port: Some(port),
+        marks: marks.iter().map(ToString::to_string).collect(),
+        why: why.into(),
+        ..scan(0)
+    };
+    let noise = |marks: &[&str]| -> Vec<Finding> {
+        (0..64).map(|port| of(1000 + port, marks, "failed=99>=61")).collect()
+    };
+    let has = |marks: &[&str], new: Finding| {
+        let mut memory = Memory::new(vec![]);
+        memory.run(&[judged(0, WHOLE, &noise(marks))]);
+        let new = Finding { window: Some(window(1)), ..new };
+        memory.run(&[judged(1, WHOLE, &[new])]);
+        let body = &memory.one(1).body;
+        assert_eq!((body.matters.len(), body.more), (MAX_MATTERS, 1));
+        body.matters.iter().any(|matter| matter.key.port == Some(22))
+    };
+    assert!(has(&[], of(22, &["spoke"], "failed=99>=61")));
+    assert!(has(&[], of(22, &[], "failed=610>=61")));
+    assert!(!has(&[], of(22, &[], "failed=609>=61")));
+    assert!(!has(&["spoke"], of(22, &[], "failed=99999>=61")));
+    // A doubt is not given up, unless the new matter has it too.
+    assert!(!has(&["forged"], of(22, &["spoke"], "failed=99>=61")));
+    assert!(has(&["sampled"], of(22, &["sampled", "spoke"], "failed=99>=61")));
 }
 
 #[test]

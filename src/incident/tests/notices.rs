@@ -90,7 +90,7 @@ fn an_incident_that_grows_or_goes_on_is_told_again() {
     assert_eq!(step(&memory, 144), Some(Step::Reminder));
     assert_eq!(step(&memory, 146), None, "no news");
     let incident = memory.incidents.get_mut(&1).unwrap();
-    claim(incident, &person(end_of(144)), &rule).unwrap();
+    claim(incident, &person(end_of(144)), &rule, None).unwrap();
     assert_eq!(step(&memory, 144), None);
     // The claim was wrong.
     memory.run(&[judged(145, WHOLE, &[scan(145)])]);
@@ -155,16 +155,16 @@ fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
     let deadline = incident.body.deadline.unwrap();
     assert_eq!((deadline.announced, deadline.due), (now.now, now.now + 24 * HOUR));
     assert_eq!((row.from.as_str(), row.to), ("-", when(deadline.due)));
-    claim(incident, &person(now.now), &isolate()).unwrap();
-    claim(incident, &person(now.now + 1), &isolate()).unwrap();
+    claim(incident, &person(now.now), &isolate(), None).unwrap();
+    claim(incident, &person(now.now + 1), &isolate(), None).unwrap();
     assert_eq!(incident.body.deadline.unwrap().due, now.now + 48 * HOUR);
     // Nobody was told in shadow mode, so live mode begins anew.
-    assert_eq!(end_shadow_deadline(incident, &now), None);
+    assert_eq!(end_deadline(incident, &isolate(), &now), []);
     let live = Facts { mode: Mode::Live, ..now };
-    let row = end_shadow_deadline(incident, &live).unwrap();
+    let row = end_deadline(incident, &isolate(), &live).remove(0);
     assert_eq!((row.to.as_str(), incident.body.deadline), ("-", None));
     start_deadline(incident, &isolate(), &live);
-    assert_eq!(end_shadow_deadline(incident, &live), None);
+    assert_eq!(end_deadline(incident, &isolate(), &live), []);
     // Working hours.
     let zone = jiff::tz::TimeZone::UTC;
     let hours = Some(Hours::parse("Mon-Fri 08-18", zone).unwrap());
@@ -270,6 +270,51 @@ fn an_isolated_host_comes_free_only_by_a_person_a_list_or_the_policys_time() {
     incident.body.wish = Wish::UntilResolved;
     resolve(incident, &person(now.now), now.newest).unwrap();
     assert_eq!(update_wish(incident, &isolate(), &now).unwrap().to, "none");
+}
+
+#[test]
+fn a_block_of_shadow_mode_and_one_that_has_ended_need_a_new_deadline() {
+    let (mut memory, now) = ripe();
+    let live = Facts { mode: Mode::Live, ..now.clone() };
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    incident.body.wish = Wish::UntilResolved;
+    assert_eq!(end_deadline(incident, &isolate(), &now), []);
+    // Another policy frees nobody.
+    assert_eq!(end_deadline(incident, &Rule::default(), &now), []);
+    let rows = end_deadline(incident, &isolate(), &live);
+    let to: Vec<_> = rows.iter().map(|row| (row.what, row.to.as_str())).collect();
+    assert_eq!(to, [(Changed::Deadline, "-"), (Changed::Wish, "none")]);
+    assert_eq!((incident.body.wish, incident.body.deadline), (Wish::None, None));
+    // The policy's time for a block is over: it is not wished again at once.
+    let (mut memory, now) = ripe();
+    let until = Rule { until: Some(HOUR), ..isolate() };
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    incident.body.wish = Wish::Until(now.now);
+    let old = Facts { now: now.now + 9 * HOUR, ..now.clone() };
+    assert_eq!(end_deadline(incident, &until, &old), [], "old data release nobody");
+    assert_eq!(end_deadline(incident, &until, &now).len(), 2);
+    assert_eq!(wish(incident, &until, &now), Wish::None);
+    // A policy that asks no more begins anew when it asks again.
+    let (mut memory, now) = ripe();
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert_eq!(end_deadline(incident, &Rule::default(), &now).len(), 1);
+    assert_eq!(wish(incident, &isolate(), &now), Wish::None);
+}
+
+#[test]
+fn a_deadline_that_waits_to_be_sent_is_not_announced_again() {
+    let memory = open();
+    let live = Facts { mode: Mode::Live, ..facts(end_of(0), 0) };
+    let one = notice(memory.one(1), WHO, &[], &isolate(), &live).unwrap();
+    assert_eq!((one.step, one.state), (Step::Deadline, NoticeState::Wanted));
+    assert_eq!(notice(memory.one(1), WHO, &[one.clone()], &isolate(), &live), None);
+    // Another recipient is told too, and one that was sent does not hold back a new one.
+    assert!(notice(memory.one(1), "b@example.org", &[one.clone()], &isolate(), &live).is_some());
+    let sent = Notice { state: NoticeState::Accepted, ..one };
+    assert_eq!(
+        notice(memory.one(1), WHO, &[sent], &isolate(), &live).unwrap().step,
+        Step::Deadline
+    );
 }
 
 #[test]

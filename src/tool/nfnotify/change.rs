@@ -112,7 +112,7 @@ pub(super) fn claim(args: &ClaimArgs, io: &mut Io) -> anyhow::Result<Status> {
     change(&args.change, &args.ids, io, |change, incident, _| {
         let kind = change.setup.owners.network_kind(incident.subject.host);
         let rule = change.setup.settings.policy.of(incident, kind, change.setup.now);
-        incident::claim(incident, &change.person, rule)
+        incident::claim(incident, &change.person, rule, change.newest)
     })
 }
 

@@ -18,8 +18,8 @@ use crate::cli::{Io, Status};
 use crate::finding::{Host, Item, words};
 use crate::incident::store::{Ingested, LastRun, Store};
 use crate::incident::{
-    self, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
-    Subject, Verdict, Wish,
+    self, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step, Subject,
+    Verdict, Wish,
 };
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::{parse_time, report_times};
@@ -314,7 +314,7 @@ fn follow(
             let facts = setup.facts(incident, told, newest, is_frozen);
             let rule = policy.of(incident, facts.network_kind, facts.now);
             let mut rows = Vec::new();
-            rows.extend(incident::end_shadow_deadline(incident, &facts));
+            rows.extend(incident::end_deadline(incident, rule, &facts));
             for recipient in setup.owners.of(incident).recipients {
                 let notice = incident::notice(incident, &recipient, told, rule, &facts);
                 let Some(notice) = notice else { continue };
