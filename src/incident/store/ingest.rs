@@ -13,8 +13,8 @@ use super::error::{Error, Fault};
 use super::meta::{self, int};
 
 /// The most findings of one window that wait to be stepped through. An attacker who forges exports can
-/// cause any number; those about inside hosts are kept before others, and those with many flows before
-/// those with few.
+/// cause any number; those about inside hosts are kept before others, those without the mark `forged` before
+/// those with it, and those with many flows before those with few.
 pub const MAX_PENDING: u64 = SET_LIMIT as u64;
 
 /// The most findings that are remembered. The oldest that were stepped through are forgotten first.
@@ -22,6 +22,10 @@ pub const MAX_FINDINGS: u64 = 2_000_000;
 
 /// The most verdicts that are remembered: six years of three detectors and windows of 10 minutes.
 pub const MAX_JUDGED: u64 = 1_000_000;
+
+/// The longest window, in seconds: a month. One of a century would be the newest window for ever, beside which
+/// all that is found now looks old.
+const MAX_SECONDS: u32 = 31 * 86_400;
 
 /// Rows that are forgotten at a time, so that not each new one looks for an old one.
 const BATCH: u64 = 1000;
@@ -35,7 +39,7 @@ pub enum Taken {
     Grown,
     /// The finding is known.
     Known,
-    /// The finding has no window, so it cannot be remembered.
+    /// The finding has no window, or one longer than a month, so it cannot be remembered.
     NoWindow,
     /// The finding is so old that retention has forgotten what was known of it.
     TooOld,
@@ -52,7 +56,7 @@ pub struct Ingested {
     pub grown: u64,
     /// Findings that were known.
     pub known: u64,
-    /// Findings without a window.
+    /// Findings without a window, and findings and verdicts of a window longer than a month.
     pub no_window: u64,
     /// Findings and verdicts of windows older than what is remembered.
     pub too_old: u64,
@@ -119,7 +123,8 @@ impl Store {
 
 impl Ingest<'_> {
     /// Writes down a finding. One of the same window, kind, class, host, role, protocol and port is known
-    /// already if it has more flows, or as many and the mark `forged` unless the new one has it too.
+    /// already if it has as many flows or more, and the mark `forged` if the new one has it. A doubt that comes
+    /// later is not lost.
     ///
     /// # Errors
     /// Returns the error of SQLite. The transaction must then be dropped.
@@ -160,7 +165,9 @@ impl Ingest<'_> {
     }
 
     fn take(&mut self, finding: &Finding) -> Result<Taken, Fault> {
-        let Some(window) = finding.window else { return Ok(Taken::NoWindow) };
+        let Some(window) = finding.window.filter(|window| is_sound(*window)) else {
+            return Ok(Taken::NoWindow);
+        };
         if window.start() < self.floor {
             return Ok(Taken::TooOld);
         }
@@ -182,7 +189,7 @@ impl Ingest<'_> {
             .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let was_pending = match known {
-            Some((known, was_forged, _)) if (known, was_forged) >= (flows, is_forged) => {
+            Some((known, was_forged, _)) if known >= flows && was_forged >= is_forged => {
                 return Ok(Taken::Known);
             }
             Some((_, _, was_pending)) => was_pending,
@@ -202,8 +209,10 @@ impl Ingest<'_> {
                 "INSERT INTO finding(start, seconds, kind, class, host, role, proto, port, outside,
                                      flows, forged, line)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-                 ON CONFLICT DO UPDATE SET outside = excluded.outside, flows = excluded.flows,
-                                           forged = excluded.forged, line = excluded.line",
+                 ON CONFLICT DO UPDATE SET outside = excluded.outside,
+                                           flows = max(flows, excluded.flows),
+                                           forged = max(forged, excluded.forged),
+                                           line = excluded.line",
             )?
             .execute(params![
                 start,
@@ -251,7 +260,7 @@ impl Ingest<'_> {
                      WHERE start = ?1 AND seconds = ?2 AND (kind, class, host, role, proto, port) IN (
                          SELECT kind, class, host, role, proto, port FROM finding
                          WHERE start = ?1 AND seconds = ?2 AND line IS NOT NULL
-                         ORDER BY outside, flows DESC, kind, class, host, role, proto, port
+                         ORDER BY outside, forged, flows DESC, kind, class, host, role, proto, port
                          LIMIT -1 OFFSET ?3)",
                 )?
                 .execute(params![int(window.start()), window.seconds(), int(self.bounds.pending)])?;
@@ -278,6 +287,10 @@ impl Ingest<'_> {
     }
 
     fn judge(&mut self, kind: Kind, window: Window, verdict: Verdict) -> Result<(), Fault> {
+        if !is_sound(window) {
+            self.done.no_window += 1;
+            return Ok(());
+        }
         if window.start() < self.floor {
             self.done.too_old += 1;
             return Ok(());
@@ -343,6 +356,11 @@ impl Ingest<'_> {
         meta::add(db, "dropped", self.done.dropped)?;
         meta::add(db, "forgotten", self.done.forgotten)
     }
+}
+
+/// Returns false for a window that no detector judges as one.
+fn is_sound(window: Window) -> bool {
+    window.seconds() <= MAX_SECONDS
 }
 
 fn count_pending(db: &Connection, window: Window) -> Result<u64, Fault> {

@@ -32,12 +32,12 @@ fn a_finding_counts_once_until_it_grows() {
     step(store, 0);
     assert_eq!(store.windows().unwrap(), []);
     assert_eq!(take(store, &scan(0, 1, 101)), Taken::Known);
-    assert_eq!(take(store, &forged(100)), Taken::Known);
-    assert_eq!(store.windows().unwrap(), []);
-    assert_eq!(take(store, &forged(101)), Taken::Grown);
+    // A doubt is never too late, and is not taken back.
+    assert_eq!(take(store, &forged(100)), Taken::Grown);
+    assert_eq!(take(store, &forged(101)), Taken::Known);
     assert_eq!(take(store, &scan(0, 1, 101)), Taken::Known);
     assert_eq!(store.windows().unwrap(), [window(0)]);
-    assert_eq!(store.judged(window(0)).unwrap().findings, [forged(101)]);
+    assert_eq!(store.judged(window(0)).unwrap().findings, [forged(100)]);
     let no_window = Finding { window: None, ..scan(0, 1, 1) };
     assert_eq!(take(store, &no_window), Taken::NoWindow);
     // More flows than an integer of SQLite holds.
