@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::memory::{CLOSED, CURRENT, Memory};
 use super::setup::{Setup, is_frozen};
@@ -29,10 +29,16 @@ pub(super) fn publish(setup: &Setup, memory: &mut Memory) -> anyhow::Result<()> 
     let is_frozen = is_frozen(setup, &memory.store)?;
     let writer = RecordWriter { setup, newest, is_frozen };
     // A whole day, so that the files of months are written once a day.
-    let since = newest.map_or(0, |newest| newest.end().saturating_sub(DAYS * DAY) / DAY * DAY);
+    // The newest window lies in the future while the clock is wrong, or was.
+    let end = newest.map_or(0, Window::end).min(setup.now);
+    let since = end.saturating_sub(DAYS * DAY) / DAY * DAY;
     let published = memory.store.published()?;
     if since > published {
         months(&writer, published, since, memory)?;
+    }
+    if since != published {
+        // While the clock was wrong, this moment lay in the future, and an incident that is closed now must not
+        // be missed.
         let mut update = memory.store.update(setup.now, setup.settings.mode)?;
         update.set_published(since)?;
         update.commit()?;
@@ -44,7 +50,7 @@ pub(super) fn publish(setup: &Setup, memory: &mut Memory) -> anyhow::Result<()> 
         let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
         writer.write(&incident, told, store, &mut text)?;
     }
-    for incident in store.closed_since(since.max(published))? {
+    for incident in store.closed_since(since)? {
         writer.write(&incident, &store.notices(incident.id)?, store, &mut text)?;
     }
     memory.place.update(CURRENT, &text)?;
@@ -61,6 +67,9 @@ fn months(writer: &RecordWriter<'_>, start: u64, end: u64, memory: &Memory) -> a
     })?;
     let dir = place.file(CLOSED);
     let name = || dir.display().to_string();
+    if fs::symlink_metadata(&dir).is_ok_and(|meta| !meta.is_dir()) {
+        bail!("{}: not a directory; move it away, and nfnotify makes one", name());
+    }
     if !months.is_empty() && !dir.is_dir() {
         DirBuilder::new().mode(0o2770).create(&dir).with_context(name)?;
     }
