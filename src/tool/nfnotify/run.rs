@@ -149,7 +149,11 @@ fn take_in(args: &Args, setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow
     // Lines that were taken stay, and the others come again with their file.
     let ingested = ingest.commit()?;
     report_taken(&ingested, io);
-    report_times(&timeline, "lines of both are taken", io)?;
+    // A file of the future alone must not stop what is due now.
+    if let Err(error) = report_times(&timeline, "lines of both are taken", io) {
+        io.report.error(error);
+        return Ok(false);
+    }
     Ok(!failed)
 }
 
@@ -159,7 +163,10 @@ fn report_taken(ingested: &Ingested, io: &mut Io) {
         "findings: {new} new, {grown} with more flows than before, {known} known already"
     ));
     for (count, text) in [
-        (no_window, "have no time, so they cannot belong to an incident"),
+        (
+            no_window,
+            "have no time, or a window of more than 31 days, so they cannot belong to an incident",
+        ),
         (too_old, "are of windows older than [incident] keep, and are set aside"),
         (dropped, "are left out: at most 10000 of one window are taken, those inside first"),
         (forgotten, "are forgotten, the oldest first, because the memory is full"),
@@ -205,7 +212,9 @@ fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> any
     let mut update = store.update(setup.now, settings.mode)?;
     // A new hook hears of all that this run changes.
     for hook in &settings.hooks {
-        update.place_of_hook(&hook.name)?;
+        if update.hook(&hook.name)?.is_none() {
+            update.place_of_hook(&hook.name)?;
+        }
     }
     let network_kind = |host| owners.network_kind(host);
     let computed = compute(setup, &settings.policy, &network_kind, &update)?;
