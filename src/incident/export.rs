@@ -637,7 +637,7 @@ mod tests {
             ..finding([10, 0, 0, 1], Kind::Scan, Role::Source)
         };
         let full = {
-            let mut one = incident(&[scan.clone()]);
+            let mut one = incident(std::slice::from_ref(&scan));
             let body = &mut one.body;
             body.state = State::Closed(CloseReason::Claimed);
             body.previous = Some(41);
@@ -663,10 +663,12 @@ mod tests {
             serde_json::to_value(record).unwrap()
         };
         let expected = [
+            "changed",
             "claim",
             "deadline",
             "host",
             "id",
+            "ignored",
             "journal",
             "last",
             "matters",
@@ -707,6 +709,8 @@ mod tests {
             assert!(bare[key].is_null() && !full[key].is_null(), "{key}");
         }
         assert_eq!(full["since"], "2001-09-09T01:50:00Z");
+        assert_eq!(full["changed"], "2001-09-09T02:00:00Z");
+        assert_eq!((&full["ignored"], &bare["ignored"]), (&json!(false), &json!(false)));
         assert_eq!((&full["state"], &full["reason"]), (&json!("closed"), &json!("claimed")));
         assert_eq!(
             (&full["wish"], &bare["wish"]),

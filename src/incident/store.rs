@@ -43,7 +43,7 @@ pub use error::Error;
 pub use figures::Figures;
 pub use ingest::{Ingest, Ingested, MAX_FINDINGS, MAX_JUDGED, MAX_PENDING, Taken};
 pub use read::{Entry, Freeze, Hook, LastRun};
-pub use retain::Retained;
+pub use retain::{MAX_CLOSED, MAX_JOURNAL, Retained};
 pub use schema::VERSION;
 pub use transfer::Imported;
 pub use update::{MAX_WAITING, Update};

@@ -26,6 +26,7 @@ mod every10;
 mod fuzz;
 mod golden;
 mod harness;
+mod incident;
 mod live;
 mod man;
 mod manners;

@@ -3,11 +3,25 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::{TOOLS, installed, package, tool};
+use crate::harness::{Run, TOOLS, installed, package, tool};
 
-/// Returns the long options that `--help` prints.
+/// The commands of nfnotify.
+const OF_NFNOTIFY: [&str; 15] = [
+    "run", "plan", "list", "show", "history", "policy", "resolve", "claim", "ignore", "freeze",
+    "backup", "export", "import", "mail", "block",
+];
+
+/// Returns the long options that `--help` prints, for nfnotify those of all its commands.
 fn options_in_help(name: &str) -> BTreeSet<String> {
-    let ran = tool(name).arg("--help").run().ok();
+    if name == "nfnotify" {
+        let all = OF_NFNOTIFY.map(|of| options_of(tool(name).arg(of)));
+        return all.into_iter().flatten().collect();
+    }
+    options_of(tool(name))
+}
+
+fn options_of(run: Run) -> BTreeSet<String> {
+    let ran = run.arg("--help").run().ok();
     let lines = ran.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let options =
         lines.filter_map(|line| line.split([' ', ',']).find(|word| word.starts_with("--")));
@@ -114,13 +128,24 @@ fn nfgrep_and_its_page_agree() {
 }
 
 #[test]
+fn nfnotify_and_its_page_agree() {
+    assert_options_agree("nfnotify");
+    let page = page("nfnotify");
+    for name in OF_NFNOTIFY {
+        let has =
+            |line: &str| line.starts_with(".Ss ") && line[4..].split(", ").any(|of| of == name);
+        assert!(page.lines().any(has), "man/nfnotify.1 has no .Ss {name}");
+    }
+}
+
+#[test]
 fn nfpage_and_its_page_agree() {
     assert_options_agree("nfpage");
 }
 
 #[test]
 fn every_option_is_described_and_not_only_listed() {
-    for name in TOOLS.into_iter().chain(["nfcap", "nf-every10", "nfpage"]) {
+    for name in TOOLS.into_iter().chain(["nfcap", "nf-every10", "nfpage", "nfnotify"]) {
         let page = page(name);
         for option in options_in_help(name) {
             let described = page

@@ -27,6 +27,9 @@ pub struct Figures {
     pub left_out: u64,
     /// Findings that were dropped for lack of room, since the beginning.
     pub dropped: u64,
+    /// Findings, verdicts, closed incidents and rows of the journal that were forgotten before their time for
+    /// lack of room, since the beginning.
+    pub forgotten: u64,
 }
 
 impl Store {
@@ -58,6 +61,7 @@ impl Store {
             oldest_unsent,
             left_out: self.left_out()?,
             dropped: self.dropped()?,
+            forgotten: self.at(meta::count(&self.db, "forgotten"))?,
         })
     }
 }

@@ -181,6 +181,8 @@ impl Store {
         let imported = source.pour(&transaction).map_err(|fault| fault.of(path, &source.path))?;
         store.at(update::write_journal(&transaction, [row], wall, mode))?;
         store.at(transaction.commit())?;
+        // The log is as long as the database now. If it cannot be shortened, nothing is lost.
+        _ = store.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         Ok((store, imported))
     }
 }

@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_now)]
     pub(super) now: Option<Timestamp>,
     /// Say whether the job sees the site as it should, a line for each point, and analyse nothing
-    #[arg(long, conflicts_with = "then")]
+    #[arg(long)]
     pub(super) check: bool,
     /// Run this command after the analysis, with the new findings files as further arguments; this
     /// must be the last option

@@ -20,9 +20,11 @@ use super::troubles::CLOCK;
 use crate::cli::config::Setting;
 use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
 use crate::contacts::Contacts;
+use crate::incident::Mode;
 use crate::time::Timestamp;
 use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::nfcap::{self, COLLECT};
+use crate::tool::nfnotify::{HOOK, INCIDENT, POLICY, Settings, wide_exporter_text, wide_exporters};
 use crate::tool::site::SITE;
 
 /// Slots without an analysis from which on the job does not run, if they are half an hour.
@@ -87,6 +89,7 @@ pub(super) fn run(site: &Checked<'_>, io: &mut Io) -> anyhow::Result<Status> {
     }
     sources(site, &config, &mut points)?;
     settings(site, &config, &mut points)?;
+    incidents(site, &config, &mut points)?;
     if site.out.is_dir() {
         let out = OutDir::open(site.out)?;
         results(site, &config, &out, &mut points)?;
@@ -240,6 +243,47 @@ fn settings(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> any
         ),
         (Ok(wanted), Ok(_)) => points.ok("receive buffer", format_args!("{wanted} bytes")),
         _ => points.note("receive buffer", "net.core.rmem_max cannot be read"),
+    }
+}
+
+/// Judges the memory of incidents, if there is one.
+fn incidents(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyhow::Result<()> {
+    if !config.has(&INCIDENT) {
+        return Ok(());
+    }
+    let mut tables = [&INCIDENT, &POLICY, &HOOK, &SITE, &COLLECT].into_iter();
+    match (tables.find(|table| !config.is_sound(table)), Settings::read(config)) {
+        (Some(table), _) => points.warn(
+            "incidents",
+            format_args!(
+                "{} has faults; until they are mended nothing is remembered",
+                table.heading()
+            ),
+        )?,
+        (None, Err(error)) => points.warn("incidents", format_args!("{error:#}"))?,
+        (None, Ok(settings)) => {
+            let effect = match settings.mode {
+                Mode::Shadow => "shadow: all is computed, and nothing is sent or blocked",
+                Mode::Live => "live, but this version sends and blocks nothing",
+            };
+            points.ok("incidents", format_args!("{} ({effect})", shown(&settings.db)))?;
+        }
+    }
+    let is = |word: &str, name: &str| Path::new(word).file_name().is_some_and(|of| of == name);
+    let words: Vec<_> = site.args.then.iter().map(|word| word.to_string_lossy()).collect();
+    let of_nfnotify = words.iter().skip_while(|word| !is(word, "nfnotify"));
+    if of_nfnotify.skip(1).any(|word| word == "mail") {
+        points.warn(
+            "then",
+            "--then runs `nfnotify mail`, which mails the same people again for each file; [incident] \
+             tells each once per incident",
+        )?;
+    }
+    match wide_exporters(config) {
+        Ok(nets) => {
+            nets.into_iter().try_for_each(|net| points.note("allow", wide_exporter_text(net)))
+        }
+        Err(error) => points.warn("allow", format_args!("{error:#}")),
     }
 }
 

@@ -180,6 +180,7 @@ fn change(
     // The change is made now, whatever becomes of the files.
     rows::print(&memory.store, before, args.json, io)?;
     publish(&setup, &mut memory)?;
+    memory.close()?;
     Ok(Status::Done)
 }
 

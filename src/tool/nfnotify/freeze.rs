@@ -68,6 +68,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         ));
     }
     publish(&setup, &mut memory)?;
+    memory.close()?;
     Ok(Status::Done)
 }
 

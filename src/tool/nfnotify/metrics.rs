@@ -82,6 +82,8 @@ fn text(
     family("findings_left_out_total", "counter", help, &one(figures.left_out));
     let help = "Findings of one window beyond those that are taken.";
     family("findings_dropped_total", "counter", help, &one(figures.dropped));
+    let help = "Findings, incidents and journal rows forgotten early, because there were too many.";
+    family("rows_forgotten_total", "counter", help, &one(figures.forgotten));
     if !hooks.is_empty() {
         let of = |pick: fn(&(&str, u64, u64)) -> u64| -> Vec<(String, u64)> {
             hooks.iter().map(|hook| (format!("{{hook=\"{}\"}}", hook.0), pick(hook))).collect()
@@ -115,6 +117,7 @@ mod tests {
             "nfnotify_database_bytes 4096",
             "nfnotify_findings_left_out_total 0",
             "nfnotify_findings_dropped_total 0",
+            "nfnotify_rows_forgotten_total 0",
             "nfnotify_hook_waiting_lines{hook=\"chat\"} 2",
             "nfnotify_hook_dropped_lines_total{hook=\"chat\"} 5",
         ] {

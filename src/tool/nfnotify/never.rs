@@ -29,15 +29,16 @@ const RTF_GATEWAY: u32 = 2;
 /// come before the default route and leave it as it is.
 const LONGEST_DEFAULT: (u32, u8) = (1, 3);
 
-/// Returns the hosts that are never blocked: `[site] never`, the addresses that `[collect] bind` names, the
+/// Returns the hosts that are never blocked: those of `more` and of `[site] never`, the addresses that `[collect] bind` names, the
 /// exporters of `[collect] allow`, the addresses of all interfaces and the default gateways of this machine.
 /// Warns if no default gateway is known.
 ///
 /// # Errors
 /// Fails if a file of networks cannot be read, or if the system does not tell the addresses of the interfaces:
 /// without them the list would not protect this machine.
-pub fn never_list(config: &Config, io: &mut Io) -> anyhow::Result<NeverList> {
-    let mut entries = configured(config)?;
+pub(super) fn never_list(more: Vec<IpNet>, io: &mut Io) -> anyhow::Result<NeverList> {
+    let mut entries = configured(&io.config)?;
+    entries.extend(more.into_iter().map(|net| (net, NeverReason::Listed)));
     let own = own_addresses().context("the addresses of this machine's interfaces")?;
     entries.extend(own.into_iter().map(|own| (own.into(), NeverReason::OwnInterface)));
     let routes = DefaultRoutes::read(Path::new(PROC_NET));
@@ -343,10 +344,11 @@ ffffffff 00000001 00000000 00200200       lo\n";
     fn own_addresses_are_never_blocked() {
         let report = Report::new("nfnotify", Box::new(std::io::sink()), false, false);
         let config = config("[site]\nnever = \"192.0.2.0/24\"\n");
-        let mut io = Io { out: Out::new(std::io::sink()), report, config: config.clone() };
-        let never = never_list(&config, &mut io).unwrap();
+        let mut io = Io { out: Out::new(std::io::sink()), report, config };
+        let more = vec!["198.51.100.0/24".parse().unwrap()];
+        let never = never_list(more, &mut io).unwrap();
         let reason = |ip: &str| never.check(ip.parse().unwrap()).map(|never| never.reason);
-        assert_eq!(reason("192.0.2.9"), Some(Listed));
+        assert_eq!((reason("192.0.2.9"), reason("198.51.100.9")), (Some(Listed), Some(Listed)));
         assert_eq!(reason("127.0.0.1"), Some(OwnInterface));
         for own in own_addresses().unwrap() {
             assert!(never.check(own).is_some(), "{own}");

@@ -1,17 +1,17 @@
-//! Who is told of a host: its contacts, or the operator.
+//! The people who are told of a host: its contacts, or the operator.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::ValueHint;
 use ipnet::IpNet;
 
-use crate::cli::{Io, read_whole};
+use crate::cli::{Io, Nets, read_whole};
 use crate::contacts::{Address, Contacts, NetworkKind};
 use crate::finding::{Host, Side};
 use crate::incident::Incident;
 
-/// The options that name the people who are told.
+/// The options that name the people who are told, and the hosts that are never blocked.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Who {
     /// Read the persons responsible for networks from this file: CSV lines
@@ -21,6 +21,9 @@ pub(super) struct Who {
     /// Tell this address of hosts that nobody else is responsible for
     #[arg(long, value_name = "MAIL", env = "NFKIT_OPERATOR")]
     operator: Option<Address>,
+    /// Never block hosts in these networks, besides those of [site] never and of this machine
+    #[arg(long, value_name = "NETS", env = "NFKIT_NEVER")]
+    never: Option<Nets>,
 }
 
 /// The people who are told, and the networks that they are responsible for.
@@ -30,12 +33,12 @@ pub(super) struct Owners {
     operator: Option<Address>,
 }
 
-/// Those who are told of one host.
+/// The people who are told of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owner {
     /// The network by which they are responsible.
     pub network: Option<IpNet>,
-    /// Its kind.
+    /// The kind of that network.
     pub network_kind: NetworkKind,
     /// The addresses of those who are responsible.
     pub mails: Vec<String>,
@@ -54,6 +57,17 @@ impl Who {
             None => Contacts::default(),
         };
         Ok(Owners { contacts, operator: self.operator.clone() })
+    }
+}
+
+impl Who {
+    /// Returns the networks of `--never`.
+    ///
+    /// # Errors
+    /// A file of networks that cannot be read.
+    pub fn never(&self) -> anyhow::Result<Vec<IpNet>> {
+        let nets = self.never.as_ref().map(Nets::load).transpose().context("--never")?;
+        Ok(nets.unwrap_or_default())
     }
 }
 

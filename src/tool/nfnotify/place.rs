@@ -55,13 +55,7 @@ impl Place {
     /// # Errors
     /// The system's error, with the path.
     pub fn create(&self) -> anyhow::Result<()> {
-        if self.dir.is_dir() {
-            return Ok(());
-        }
-        let name = || self.dir.display().to_string();
-        DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.dir).with_context(name)?;
-        // mkdir(2) does not set the bit that hands the group on.
-        fs::set_permissions(&self.dir, fs::Permissions::from_mode(DIR_MODE)).with_context(name)
+        create_dir(&self.dir).with_context(|| self.dir.display().to_string())
     }
 
     /// Takes the lock, and waits for it at most `wait`. Returns `None` if another process has it.
@@ -80,6 +74,8 @@ impl Place {
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
             .open(&path)
             .with_context(name)?;
+        // The umask does not hold: the group must be able to write. Only the owner can say so, and has.
+        _ = file.set_permissions(fs::Permissions::from_mode(0o660));
         let began = Instant::now();
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -116,6 +112,19 @@ impl Place {
         let path = self.file(name);
         replace(&path, bytes).with_context(|| path.display().to_string())
     }
+}
+
+/// Creates a directory with its parents if it does not exist, for the group of the directory around it.
+///
+/// # Errors
+/// The system's error.
+pub(super) fn create_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)?;
+    // Neither the umask nor mkdir(2)'s way with the bit that hands the group on holds here.
+    fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))
 }
 
 /// Replaces a file unless it has this content already. Returns true if it was replaced.

@@ -167,7 +167,11 @@ fn text(plan: &Plan, io: &mut Io) -> anyhow::Result<()> {
     let out = &mut io.out;
     writeln!(out, "a run at {}, mode {}", local.text(setup.now), mode.as_str())?;
     let newest = plan.newest.map_or_else(|| "none yet".to_owned(), |w| local.text(w.start()));
-    writeln!(out, "newest window {newest}; {} to take in", of(plan.waiting as u64, "window"))?;
+    writeln!(out, "newest window {newest}")?;
+    if plan.waiting > 0 {
+        let waiting = of(plan.waiting as u64, "window");
+        writeln!(out, "{waiting} of a run that was cut short come first")?;
+    }
     if let Some(freeze) = &plan.freeze {
         let Freeze { until, by, why } = freeze;
         let text = format!("new blocks are frozen until {} by {by}: {why}", local.text(*until));
@@ -232,7 +236,7 @@ fn incident_text(one: &Planned, local: &Local, out: &mut Out) -> io::Result<()> 
     line("policy", &format!("{}: {}", rule.place, rule.act.as_str()))?;
     line("owner", &joined(&one.owner))?;
     line("next", &next_text(&one.next, |at| local.text(at)))?;
-    let mut table = Columns::new(["", "CLAUSE", "REASON"], &[]);
+    let mut table = Columns::new(["RESULT", "CLAUSE", "REASON"], &[]);
     for clause in &one.clauses {
         let met = if clause.is_met { "met" } else { "not met" };
         table.row([met.to_owned(), clause.name.to_owned(), clause.why.clone()]);

@@ -2,12 +2,12 @@
 //! closed earlier.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 
 use anyhow::{Context, bail};
 
 use super::memory::{CLOSED, CURRENT, Memory};
+use super::place::create_dir;
 use super::setup::{Setup, is_frozen};
 use crate::incident::export::{Around, Record};
 use crate::incident::store::Store;
@@ -70,8 +70,8 @@ fn months(writer: &RecordWriter<'_>, start: u64, end: u64, memory: &Memory) -> a
     if fs::symlink_metadata(&dir).is_ok_and(|meta| !meta.is_dir()) {
         bail!("{}: not a directory; move it away, and nfnotify makes one", name());
     }
-    if !months.is_empty() && !dir.is_dir() {
-        DirBuilder::new().mode(0o2770).create(&dir).with_context(name)?;
+    if !months.is_empty() {
+        create_dir(&dir).with_context(name)?;
     }
     for month in months {
         let (first, last) = span(&month);

@@ -42,7 +42,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     now: Option<Timestamp>,
     /// Write counts for Prometheus to this file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(
+        // [collect] has a key of that name too, whose file is nfcap's.
+        id = "incident_metrics_file", long = "metrics-file", value_name = "FILE",
+        value_hint = ValueHint::FilePath
+    )]
     metrics_file: Option<PathBuf>,
     /// Begin without memory, because the database is lost
     #[arg(long)]

@@ -34,7 +34,7 @@ impl Setup {
         Ok(Setup {
             settings: Settings::read(&io.config)?,
             owners: who.load(io)?,
-            never: never_list(&io.config.clone(), io)?,
+            never: never_list(who.never()?, io)?,
             now: now.unwrap_or_else(clock).secs(),
         })
     }

@@ -168,5 +168,6 @@ pub(super) fn import(args: &ImportArgs, io: &mut Io) -> anyhow::Result<Status> {
         writeln!(io.out, "imported {}, {} in all", of(incidents, "incident"), of(rows, "row"))?;
     }
     publish(&setup, &mut memory)?;
+    memory.close()?;
     Ok(Status::Done)
 }

@@ -84,7 +84,7 @@ fn beyond_all_bounds_the_oldest_findings_are_forgotten() {
     let oldest = "SELECT min(start) FROM finding";
     let oldest: u64 = place.store.db.query_row(oldest, [], |row| row.get(0)).unwrap();
     assert!(oldest > window(4).start());
-    // What waits is never forgotten: nothing new is taken then.
+    // A finding that waits is never forgotten: nothing new is taken then.
     let many: Vec<_> = (0..30).map(|host| scan(20, host, 100)).collect();
     let done = ingest_within(&place.store, bounds, &many);
     assert_eq!((done.new, done.dropped), (20, 10));
@@ -237,4 +237,44 @@ fn a_wrong_clock_costs_little_of_the_memory() {
     assert_eq!(ingest(store, &[scan(4 * 144, 9, 100)], &[4 * 144]).too_old, 4);
     retain(store, now(4), 100 * DAY);
     assert_eq!(ingest(store, &[scan(4 * 144, 9, 100)], &[4 * 144]).new, 1);
+}
+
+#[test]
+fn beyond_their_bounds_the_oldest_closed_incidents_and_rows_are_forgotten() {
+    let mut place = Place::new();
+    let store = &mut place.store;
+    // Of five hosts that were found on the first day, and one that goes on, the five are closed.
+    let hosts: Vec<_> = (0..5).map(|host| scan(0, host, 100)).collect();
+    for nth in 0..3 {
+        let mut findings = vec![scan(nth * 144, 9, 100)];
+        findings.extend(hosts.iter().filter(|_| nth == 0).cloned());
+        day(store, nth, &findings);
+    }
+    let retain = |store: &mut Store, closed: u64, journal: u64| {
+        let mut update = store.update(0, Mode::Live).unwrap();
+        let retained = update.retain_within(400 * DAY, closed, journal).unwrap();
+        update.commit().unwrap();
+        let rows = store.figures().unwrap().journal_rows;
+        assert_eq!(rows, count(store, "journal"));
+        retained
+    };
+    assert_eq!(store.closed_since(0).unwrap().len(), 5);
+    assert_eq!(retain(store, 5, 1000), Retained::default());
+    let before = count(store, "journal");
+    let done = retain(store, 3, 1000);
+    assert_eq!((done.incidents, done.no_room), (2, 2 + done.journal));
+    assert_eq!(count(store, "journal"), before - done.journal);
+    let left: Vec<u64> = store.closed_since(0).unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(left, [3, 4, 5]);
+    assert!(store.journal(1).unwrap().is_empty() && !store.journal(3).unwrap().is_empty());
+    assert_eq!(store.live().unwrap().len(), 1);
+    // The journal alone.
+    let newest = store.newest_entry().unwrap();
+    let done = retain(store, 3, 4);
+    assert_eq!((done.incidents, count(store, "journal")), (0, 4));
+    assert_eq!(store.newest_entry().unwrap(), newest);
+    assert_eq!(store.journal_after(0, 9).unwrap().len(), 4);
+    assert_eq!(retain(store, 3, 4), Retained::default());
+    assert!(store.db.execute("DELETE FROM journal", []).is_err());
+    assert!(store.figures().unwrap().forgotten > 2);
 }

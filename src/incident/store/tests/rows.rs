@@ -1,4 +1,4 @@
-//! What is written is read again.
+//! Rows are read as they were written, and stay as they are.
 
 use std::cell::RefCell;
 
@@ -144,7 +144,8 @@ fn incidents_are_read_as_they_were_written() {
     assert_eq!((store.next_id().unwrap(), outcome.next_id), (4, 4));
     for incident in &outcome.changed {
         assert_eq!(store.incident(incident.id).unwrap().as_ref(), Some(incident));
-        assert_eq!(store.of_host(incident.subject.host).unwrap(), [incident.clone()]);
+        let of_host = store.of_host(incident.subject.host).unwrap();
+        assert_eq!(of_host, std::slice::from_ref(incident));
         let journal = store.journal(incident.id).unwrap();
         let rows: Vec<_> = journal.iter().map(|entry| entry.row.clone()).collect();
         let mut expected = outcome.rows.clone();

@@ -139,7 +139,7 @@ fn an_export_that_is_not_sound_is_refused_as_a_whole() {
         fs::write(&source, text).unwrap();
         let error = import(&path, &source).unwrap_err();
         assert!(matches!(error, Error::Import { .. } | Error::Newer { .. }), "{error:?} {text}");
-        // What was begun is no database.
+        // The file that was begun counts as no database.
         let after = refusal(&path);
         assert!(matches!(after, Error::Missing { .. }), "{after:?}");
         error.to_string()

@@ -20,7 +20,8 @@ pub const INCIDENT: Table = Table {
         Key::new("db", Form::Path, file, "The database of the incidents"),
         Key::text("keep", |text| seconds(text).map(drop), "The time to keep closed incidents")
             .without_option(),
-        Key::new("metrics_file", Form::Path, file, "The file of the counts, for Prometheus"),
+        Key::new("metrics_file", Form::Path, file, "The file of the counts, for Prometheus")
+            .option("incident_metrics_file"),
     ],
     ..Table::PLAIN
 };
