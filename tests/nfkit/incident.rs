@@ -5,6 +5,7 @@
 
 mod desk;
 mod examples;
+mod hostile;
 mod plans;
 
 use nfkit::time::Timestamp;

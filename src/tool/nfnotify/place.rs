@@ -157,7 +157,7 @@ pub(super) fn create_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's error; the old file then stays.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    if fs::read(path).is_ok_and(|old| old == bytes) {
+    if has_content(path, bytes) {
         return Ok(false);
     }
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -170,6 +170,13 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     file.persist(path).map_err(|error| error.error)?;
     File::open(dir)?.sync_all()?;
     Ok(true)
+}
+
+/// Returns true if a regular file has this content. Anything else in its place, such as a FIFO, is not opened:
+/// it could hold up the run for ever.
+fn has_content(path: &Path, bytes: &[u8]) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == bytes.len() as u64)
+        && fs::read(path).is_ok_and(|old| old == bytes)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::memory::{CLOSED, CURRENT, Memory};
 use super::place::create_dir;
@@ -34,7 +34,9 @@ pub(super) fn publish(
     let is_frozen = is_frozen(setup, &memory.store)?;
     let writer = RecordWriter { setup, newest, is_frozen };
     // A whole day, so that the files of months are written once a day.
-    let since = newest.map_or(0, |newest| newest.end().saturating_sub(DAYS * DAY) / DAY * DAY);
+    // The newest window lies in the future while the clock is wrong, or was.
+    let end = newest.map_or(0, Window::end).min(setup.now);
+    let since = end.saturating_sub(DAYS * DAY) / DAY * DAY;
     let published = memory.store.published()?;
     let changed = closed.iter().map(|incident| incident.body.changed);
     let stale: BTreeSet<String> = changed.filter(|at| *at < published).map(month).collect();
@@ -77,6 +79,9 @@ fn months(
     })?;
     let dir = place.file(CLOSED);
     let name = || dir.display().to_string();
+    if fs::symlink_metadata(&dir).is_ok_and(|meta| !meta.is_dir()) {
+        bail!("{}: not a directory; move it away, and nfnotify makes one", name());
+    }
     if !months.is_empty() {
         create_dir(&dir).with_context(name)?;
     }
