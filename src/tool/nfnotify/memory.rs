@@ -73,7 +73,7 @@ impl Memory {
             place.create()?;
         }
         let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
-        place.clear();
+        place.clear(CLOSED);
         let store = match missing {
             IfMissing::Begin => Store::create(place.db(), &secret()?)?,
             IfMissing::Fail => Store::open(place.db())?,
@@ -119,7 +119,7 @@ impl Memory {
                 place.file("").display()
             );
         };
-        place.clear();
+        place.clear(CLOSED);
         let (store, imported) = Store::import(place.db(), source, row, wall, mode)?;
         Ok((Memory { place, store, lock }, imported))
     }
