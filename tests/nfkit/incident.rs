@@ -5,7 +5,10 @@
 
 mod desk;
 mod examples;
+mod killed;
 mod plans;
+mod play;
+mod week;
 
 use nfkit::time::Timestamp;
 
@@ -133,4 +136,9 @@ fn rows(text: &str) -> Vec<Vec<String>> {
         cells.map(str::to_owned).collect()
     };
     text.lines().map(cells).collect()
+}
+
+/// Returns true if the tests that take long shall run, too.
+fn is_long() -> bool {
+    std::env::var_os("NFKIT_LONG").is_some_and(|value| !value.is_empty())
 }
