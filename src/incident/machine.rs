@@ -308,9 +308,10 @@ impl<'a> Machine<'a> {
                 self.rows.extend(row);
             }
         }
-        if findings.iter().any(|finding| {
-            judged.verdicts.get(&finding.kind).is_none_or(|verdict| verdict.is_open)
-        }) {
+        if findings
+            .iter()
+            .any(|finding| judged.verdicts.get(&finding.kind).is_none_or(|verdict| verdict.is_open))
+        {
             incident.body.is_from_anyone = true;
         }
         let is_late = findings.iter().all(|finding| late.contains(&finding.kind));
@@ -324,9 +325,9 @@ impl<'a> Machine<'a> {
                     (None, _) => format!("found in {finds} windows"),
                 };
                 let keys: Vec<_> = incident.body.matters.iter().map(matter_row).collect();
-                let rows = keys.into_iter().map(|(to, why)| {
-                    row(incident, Changed::Matter, window.end(), "-", &to, &why)
-                });
+                let rows = keys
+                    .into_iter()
+                    .map(|(to, why)| row(incident, Changed::Matter, window.end(), "-", &to, &why));
                 self.rows.extend(rows.collect::<Vec<_>>());
                 self.rows.extend(transition(incident, State::Open, window.end(), &reason));
             }
@@ -430,7 +431,8 @@ fn add_window(incident: &mut Incident, side: Option<Side>, window: Window) {
 /// Returns the value and the reason of the row for a matter.
 fn matter_row(matter: &Matter) -> (String, String) {
     let class = matter.classes.first().map_or("", String::as_str);
-    let reason = matter.peak.condition.as_ref().map_or_else(|| "found".to_owned(), ToString::to_string);
+    let reason =
+        matter.peak.condition.as_ref().map_or_else(|| "found".to_owned(), ToString::to_string);
     (format!("{} {class}", matter.key), reason)
 }
 
@@ -719,7 +721,8 @@ pub fn claim(
     Ok(rows)
 }
 
-/// Ignores a matter of an incident, or all of them, until a time in Unix seconds.
+/// Ignores a matter of an incident, or all of them, until a time in Unix seconds. If no other matter is left,
+/// the deadline ends.
 ///
 /// # Errors
 /// Refuses an incident that is closed, and a matter that it does not have.
@@ -742,6 +745,13 @@ pub fn ignore(
             one.ignored = Some(ignore.clone());
         }
         rows.push(person.row(incident, Changed::Ignore, &key.to_string(), &when(until)));
+    }
+    // Nobody acts on the deadline of an ignored attack. A later one gets a deadline of its own.
+    if incident.is_ignored(person.now) {
+        if let Some(deadline) = incident.body.deadline.take() {
+            rows.push(person.row(incident, Changed::Deadline, &when(deadline.due), "-"));
+            incident.body.deadlines_from = person.now.saturating_add(1);
+        }
     }
     Ok(rows)
 }
