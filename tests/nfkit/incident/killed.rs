@@ -163,7 +163,10 @@ fn reference() -> Vec<BTreeMap<String, String>> {
     assert_eq!(history.assert_heard_in_order(), 0);
     let last = states.last().unwrap();
     let files: Vec<_> = last.keys().map(String::as_str).collect();
-    assert_eq!(files, ["closed 2026-03.jsonl", "export", "incidents.jsonl", "incidents.lock"]);
+    assert_eq!(
+        files,
+        ["closed 2026-03.jsonl", "export", "hooks.lock", "incidents.jsonl", "incidents.lock"]
+    );
     for row in ["until-resolved", "closed(quiet)", "first would-send", "deadline would-send"] {
         assert!(last["export"].contains(row), "{row}");
     }
@@ -308,7 +311,7 @@ fn power_that_fails_after_any_commit_leaves_no_trace() {
             for (nth, end) in ends.into_iter().enumerate() {
                 let other = History::new();
                 fs::create_dir(other.path("")).unwrap();
-                for name in ["incidents.db", "incidents.jsonl", "incidents.lock"] {
+                for name in ["incidents.db", "incidents.jsonl", "incidents.lock", "hooks.lock"] {
                     fs::copy(before.join(name), other.path(name)).unwrap();
                 }
                 // The files of months reach the disk before the third commit, which says so.

@@ -170,7 +170,7 @@ pub fn file<'a>(
 }
 
 /// The closing mark of a window that was seen whole.
-pub const WHOLE: &str = "silent=0 state=ok";
+pub const WHOLE: &str = "open=0 silent=0 state=ok";
 
 /// A memory of incidents with its configuration, in a directory of its own.
 pub struct Memory {
