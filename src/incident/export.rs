@@ -165,7 +165,7 @@ pub struct PeakRecord {
     pub value: Option<f64>,
     /// The limit.
     pub limit: Option<f64>,
-    /// How many times the limit the value is, in hundredths.
+    /// The value in times of the limit, to hundredths.
     pub ratio: Option<f64>,
     /// Start of the window, in Unix seconds.
     #[serde(with = "time")]

@@ -11,6 +11,7 @@ use crate::time::Window;
 use super::db::Store;
 use super::error::{Error, Fault};
 use super::meta::{self, int};
+use super::read;
 
 /// The most findings of one window that wait to be stepped through. An attacker who forges exports can
 /// cause any number; those about inside hosts are kept before others, and those with many flows before
@@ -31,7 +32,7 @@ const BATCH: u64 = 1000;
 pub enum Taken {
     /// The finding is new.
     New,
-    /// A finding of this identity is known, with fewer flows or without the mark `forged`.
+    /// A finding of this identity is known, with fewer flows or fewer marks that speak against a block.
     Grown,
     /// The finding is known.
     Known,
@@ -119,7 +120,8 @@ impl Store {
 
 impl Ingest<'_> {
     /// Writes down a finding. One of the same window, kind, class, host, role, protocol and port is known
-    /// already if it has more flows, or as many and the mark `forged` unless the new one has it too.
+    /// already if it has as many flows and all marks of the new one that speak against a block. Such marks add up,
+    /// whatever the order of the lines.
     ///
     /// # Errors
     /// Returns the error of SQLite. The transaction must then be dropped.
@@ -171,21 +173,21 @@ impl Ingest<'_> {
         let start = int(window.start());
         let key = params![start, window.seconds(), kind, finding.class, host, role, proto, port];
         let flows = int(finding.flows);
-        let is_forged = finding.marks.iter().any(|mark| mark == "forged");
-        let known: Option<(i64, bool, bool)> = self
+        let doubts = doubts(finding);
+        let known: Option<(i64, i64, Option<String>)> = self
             .transaction
             .prepare_cached(
-                "SELECT flows, forged, line IS NOT NULL FROM finding WHERE start = ?1
+                "SELECT flows, doubts, line FROM finding WHERE start = ?1
                  AND seconds = ?2 AND kind = ?3 AND class = ?4 AND host = ?5 AND role = ?6
                  AND proto = ?7 AND port = ?8",
             )?
             .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let was_pending = match known {
-            Some((known, was_forged, _)) if (known, was_forged) >= (flows, is_forged) => {
+        let was_pending = match &known {
+            Some((known, doubted, _)) if *known >= flows && doubts & !doubted == 0 => {
                 return Ok(Taken::Known);
             }
-            Some((_, _, was_pending)) => was_pending,
+            Some((_, _, line)) => line.is_some(),
             None => {
                 if self.findings >= self.bounds.findings && !self.make_room()? {
                     return Ok(Taken::Dropped);
@@ -197,13 +199,15 @@ impl Ingest<'_> {
             self.note_pending(window)?;
         }
         let outside = finding.side == Some(Side::Outside);
+        let is_new = known.is_none();
+        let (flows, doubts, line) = joined(finding, flows, doubts, known)?;
         self.transaction
             .prepare_cached(
                 "INSERT INTO finding(start, seconds, kind, class, host, role, proto, port, outside,
-                                     flows, forged, line)
+                                     flows, doubts, line)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                  ON CONFLICT DO UPDATE SET outside = excluded.outside, flows = excluded.flows,
-                                           forged = excluded.forged, line = excluded.line",
+                                           doubts = excluded.doubts, line = excluded.line",
             )?
             .execute(params![
                 start,
@@ -216,10 +220,10 @@ impl Ingest<'_> {
                 port,
                 outside,
                 flows,
-                is_forged,
-                line(finding),
+                doubts,
+                line,
             ])?;
-        if known.is_some() {
+        if !is_new {
             return Ok(Taken::Grown);
         }
         self.findings += 1;
@@ -343,6 +347,42 @@ impl Ingest<'_> {
         meta::add(db, "dropped", self.done.dropped)?;
         meta::add(db, "forgotten", self.done.forgotten)
     }
+}
+
+/// The marks that speak against a block, each a bit of the column `doubts`. `survey` is none of them here: a
+/// line that has it must not hide one that has not.
+const DOUBTS: [&str; 4] = ["forged", "inner", "oneway", "sampled"];
+
+fn doubts(finding: &Finding) -> i64 {
+    let bits = DOUBTS.iter().enumerate().map(|(bit, mark)| {
+        let has = finding.marks.iter().any(|other| other == mark);
+        i64::from(has) << bit
+    });
+    bits.sum()
+}
+
+/// Returns flows, doubts and line of a finding and what is known of it, the line with the marks of both.
+fn joined(
+    finding: &Finding,
+    flows: i64,
+    doubts: i64,
+    known: Option<(i64, i64, Option<String>)>,
+) -> Result<(i64, i64, String), Fault> {
+    let Some((known_flows, known_doubts, known_line)) = known else {
+        return Ok((flows, doubts, line(finding)));
+    };
+    let all = doubts | known_doubts;
+    let mut best = match known_line {
+        Some(text) if known_flows >= flows => read::finding(&text)?,
+        _ => finding.clone(),
+    };
+    for (bit, mark) in DOUBTS.iter().enumerate() {
+        if all >> bit & 1 == 1 && !best.marks.iter().any(|other| other == mark) {
+            best.marks.push((*mark).to_owned());
+        }
+    }
+    best.marks.sort();
+    Ok((flows.max(known_flows), all, line(&best)))
 }
 
 fn count_pending(db: &Connection, window: Window) -> Result<u64, Fault> {

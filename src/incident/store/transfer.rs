@@ -426,6 +426,8 @@ fn check(db: &Connection) -> Result<u64, ImportFault> {
         other => other.map_err(ImportFault::Target),
     };
     meta::remove(db, RETAINING)?;
+    // The files of months are made anew beside the new database.
+    meta::remove(db, "published")?;
     let incidents = within(check_rows(db))?;
     for table in ["finding", "judged", "journal"] {
         let sql = format!("SELECT count(*) FROM {table}");

@@ -47,7 +47,7 @@ pub(super) struct Memory {
     lock: Lock,
 }
 
-/// What to do if there is no database.
+/// The way to go on if there is no database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfMissing {
     /// Make one, unless the files beside it show that there was one.
@@ -75,7 +75,11 @@ impl Memory {
         let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
         place.clear(CLOSED);
         let store = match missing {
-            IfMissing::Begin => Store::create(place.db(), &secret()?)?,
+            IfMissing::Begin => {
+                let store = Store::create(place.db(), &secret()?)?;
+                place.set_aside(&[CURRENT, CLOSED])?;
+                store
+            }
             IfMissing::Fail => Store::open(place.db())?,
             IfMissing::Create => match Store::open(place.db()) {
                 Err(Error::Missing { .. }) if !was_there(&place) => {

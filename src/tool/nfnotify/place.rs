@@ -95,6 +95,28 @@ impl Place {
         }
     }
 
+    /// Gives files and directories of an earlier memory other names, because those of a new one would replace
+    /// them: `NAME.1`, or the next number that is free.
+    ///
+    /// # Errors
+    /// The system's error, with the path.
+    pub fn set_aside(&self, names: &[&str]) -> anyhow::Result<()> {
+        for path in names.iter().map(|name| self.file(name)) {
+            if fs::symlink_metadata(&path).is_err() {
+                continue;
+            }
+            let numbered = |number: u32| {
+                let mut name = path.clone().into_os_string();
+                name.push(format!(".{number}"));
+                PathBuf::from(name)
+            };
+            let free = (1..).map(numbered).find(|path| fs::symlink_metadata(path).is_err());
+            let free = free.unwrap_or_else(|| numbered(0));
+            fs::rename(&path, &free).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
     /// Removes what a command left that was killed while it replaced a file, here and in the directory `below`.
     /// Only who has the lock may.
     pub fn clear(&self, below: &str) {

@@ -316,7 +316,8 @@ pub(super) fn compute(
         machine.step(&store.judged(*window)?);
     }
     let told = store.live_notices()?;
-    let (notices, held) = follow(setup, policy, &told, is_frozen, &mut machine);
+    let (mut notices, held) = follow(setup, policy, &told, is_frozen, &mut machine);
+    notices.sort_by_key(|notice| notice.incident);
     let mut outcome = machine.finish();
     for (kind, window) in &known.0 {
         outcome.newest.0.entry(*kind).or_insert(*window);
