@@ -755,7 +755,8 @@ pub fn claim(
     Ok(rows)
 }
 
-/// Ignores a matter of an incident, or all of them, until a time in Unix seconds.
+/// Ignores a matter of an incident, or all of them, until a time in Unix seconds. If no other matter is left,
+/// the deadline ends.
 ///
 /// # Errors
 /// Refuses an incident that is closed, and a matter that it does not have.
@@ -778,6 +779,13 @@ pub fn ignore(
             one.ignored = Some(ignore.clone());
         }
         rows.push(person.row(incident, Changed::Ignore, &key.to_string(), &when(until)));
+    }
+    // Nobody acts on the deadline of an ignored attack. A later one gets a deadline of its own.
+    if incident.is_ignored(person.now) {
+        if let Some(deadline) = incident.body.deadline.take() {
+            rows.push(person.row(incident, Changed::Deadline, &when(deadline.due), "-"));
+            incident.body.deadlines_from = person.now.saturating_add(1);
+        }
     }
     Ok(rows)
 }

@@ -293,6 +293,30 @@ fn an_isolated_host_comes_free_only_by_a_person_a_list_or_the_policys_time() {
 }
 
 #[test]
+fn ignoring_everything_ends_the_deadline() {
+    let scans = |n: u64| [scan(n), Finding { port: Some(23), ..scan(n) }];
+    let mut memory = Memory::new(vec![]);
+    memory.run(&[judged(0, WHOLE, &scans(0))]);
+    let now = facts(end_of(0), 0);
+    let told = [notice(memory.one(1), WHO, &[], &isolate(), &now).unwrap()];
+    assert_eq!(told[0].step, Step::Deadline);
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    start_deadline(incident, &isolate(), &now);
+    let due = incident.body.deadline.unwrap().due;
+    let key = |text| MatterKey::parse(text);
+    let rows = ignore(incident, &person(now.now), key("scan:6/22"), end_of(300)).unwrap();
+    assert!(rows.len() == 1 && incident.body.deadline.is_some());
+    let rows = ignore(incident, &person(now.now), key("scan:6/23"), end_of(300)).unwrap();
+    let ended = rows.last().unwrap();
+    assert_eq!((ended.what, ended.from.clone()), (Changed::Deadline, when(due)));
+    assert_eq!((ended.to.as_str(), incident.body.deadline), ("-", None));
+    // When the decision is over, the deadline is announced anew.
+    memory.run(&[judged(301, WHOLE, &scans(301))]);
+    let again = notice(memory.one(1), WHO, &told, &isolate(), &facts(end_of(301), 301)).unwrap();
+    assert_eq!(again.step, Step::Deadline);
+}
+
+#[test]
 fn a_ban_is_for_hosts_outside_and_ends_by_itself() {
     let mut memory = Memory::new(vec![]);
     let marks = vec!["spoke".to_owned()];

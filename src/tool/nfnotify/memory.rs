@@ -73,7 +73,7 @@ impl Memory {
             place.create()?;
         }
         let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
-        place.clear();
+        place.clear(CLOSED);
         let store = match missing {
             IfMissing::Begin => {
                 let store = Store::create(place.db(), &secret()?)?;
@@ -123,7 +123,7 @@ impl Memory {
                 place.file("").display()
             );
         };
-        place.clear();
+        place.clear(CLOSED);
         let (store, imported) = Store::import(place.db(), source, row, wall, mode)?;
         Ok((Memory { place, store, lock }, imported))
     }

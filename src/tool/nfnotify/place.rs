@@ -39,8 +39,8 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held until it is dropped")]
 impl Place {
     /// Returns the place of a database.
     pub fn of(db: &Path) -> Place {
-        let dir = db.parent().filter(|dir| !dir.as_os_str().is_empty());
-        Place { db: db.to_owned(), dir: dir.unwrap_or(Path::new(".")).to_owned() }
+        let dir = around(db.parent().unwrap_or(Path::new("")));
+        Place { db: db.to_owned(), dir: dir.to_owned() }
     }
 
     /// Returns the path of the database.
@@ -117,13 +117,16 @@ impl Place {
         Ok(())
     }
 
-    /// Removes what a command left that was killed while it replaced a file. Only who has the lock may.
-    pub fn clear(&self) {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
-                // One that stays does no harm.
-                _ = fs::remove_file(entry.path());
+    /// Removes what a command left that was killed while it replaced a file, here and in the directory `below`.
+    /// Only who has the lock may.
+    pub fn clear(&self, below: &str) {
+        for dir in [&self.dir, &self.dir.join(below)] {
+            let Ok(entries) = fs::read_dir(dir) else { continue };
+            for entry in entries.flatten() {
+                if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+                    // One that stays does no harm.
+                    _ = fs::remove_file(entry.path());
+                }
             }
         }
     }
@@ -149,7 +152,14 @@ pub(super) fn create_dir(path: &Path) -> io::Result<()> {
     }
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)?;
     // Neither the umask nor mkdir(2)'s way with the bit that hands the group on holds here.
-    fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))
+    fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))?;
+    // A file in it that reached the disk is lost with a directory that did not.
+    path.parent().map_or(Ok(()), |parent| File::open(around(parent))?.sync_all())
+}
+
+/// Returns the path of a directory, which is empty for the working directory.
+fn around(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 /// Replaces a file unless it has this content already. Returns true if it was replaced.
@@ -160,7 +170,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     if has_content(path, bytes) {
         return Ok(false);
     }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = around(path.parent().unwrap_or(Path::new("")));
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY)
         .permissions(fs::Permissions::from_mode(FILE_MODE))
@@ -203,6 +213,21 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", place.file("incidents.lock")).unwrap();
         let error = format!("{:#}", place.lock(LOCK, Duration::ZERO).unwrap_err());
         assert!(error.contains("incidents.lock: Too many levels"), "{error}");
+    }
+
+    #[test]
+    fn what_a_kill_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::of(&dir.path().join("incidents.db"));
+        place.clear("closed");
+        fs::create_dir(place.file("closed")).unwrap();
+        for name in ["a", ".nfnotify.x", "closed/b", "closed/.nfnotify.y"] {
+            fs::write(place.file(name), "").unwrap();
+        }
+        place.clear("closed");
+        let left = ["a", ".nfnotify.x", "closed/b", "closed/.nfnotify.y"]
+            .map(|name| place.file(name).exists());
+        assert_eq!(left, [true, false, true, false]);
     }
 
     #[test]
