@@ -159,8 +159,7 @@ pub fn notice(
             && notice.state.is_told(facts.mode)
             && notice.at >= body.deadlines_from
     });
-    let announces =
-        !is_announced && body.deadline.is_none() && can_isolate(incident, rule, facts);
+    let announces = !is_announced && body.deadline.is_none() && can_isolate(incident, rule, facts);
     let step = match before {
         None if announces => Step::Deadline,
         None => Step::First,
@@ -328,13 +327,17 @@ pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) ->
                 if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
             next("nothing", None, why.to_owned())
         }
-        State::Open if incident.is_claimed() => {
-            next("nothing", None, "it is claimed; a finding after the claim counts again".to_owned())
-        }
+        State::Open if incident.is_claimed() => next(
+            "nothing",
+            None,
+            "it is claimed; a finding after the claim counts again".to_owned(),
+        ),
         State::Open => {
             match body.wish {
                 Wish::None => {}
-                Wish::Until(end) => return next("release", Some(end), "a block is wished".to_owned()),
+                Wish::Until(end) => {
+                    return next("release", Some(end), "a block is wished".to_owned());
+                }
                 Wish::UntilResolved => {
                     let why = "a block is wished until a person resolves it".to_owned();
                     return next("release", None, why);

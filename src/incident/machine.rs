@@ -308,9 +308,10 @@ impl<'a> Machine<'a> {
                 self.rows.extend(row);
             }
         }
-        if findings.iter().any(|finding| {
-            judged.verdicts.get(&finding.kind).is_none_or(|verdict| verdict.is_open)
-        }) {
+        if findings
+            .iter()
+            .any(|finding| judged.verdicts.get(&finding.kind).is_none_or(|verdict| verdict.is_open))
+        {
             incident.body.is_from_anyone = true;
         }
         let is_late = findings.iter().all(|finding| late.contains(&finding.kind));
@@ -324,9 +325,9 @@ impl<'a> Machine<'a> {
                     (None, _) => format!("found in {finds} windows"),
                 };
                 let keys: Vec<_> = incident.body.matters.iter().map(matter_row).collect();
-                let rows = keys.into_iter().map(|(to, why)| {
-                    row(incident, Changed::Matter, window.end(), "-", &to, &why)
-                });
+                let rows = keys
+                    .into_iter()
+                    .map(|(to, why)| row(incident, Changed::Matter, window.end(), "-", &to, &why));
                 self.rows.extend(rows.collect::<Vec<_>>());
                 self.rows.extend(transition(incident, State::Open, window.end(), &reason));
             }
@@ -430,7 +431,8 @@ fn add_window(incident: &mut Incident, side: Option<Side>, window: Window) {
 /// Returns the value and the reason of the row for a matter.
 fn matter_row(matter: &Matter) -> (String, String) {
     let class = matter.classes.first().map_or("", String::as_str);
-    let reason = matter.peak.condition.as_ref().map_or_else(|| "found".to_owned(), ToString::to_string);
+    let reason =
+        matter.peak.condition.as_ref().map_or_else(|| "found".to_owned(), ToString::to_string);
     (format!("{} {class}", matter.key), reason)
 }
 

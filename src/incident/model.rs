@@ -452,7 +452,8 @@ impl Incident {
     /// Returns true if there was one.
     pub fn heal(&mut self, limit: u64) -> bool {
         let body = &mut self.body;
-        let mut times = vec![&mut body.changed, &mut body.first, &mut body.last, &mut body.last_end];
+        let mut times =
+            vec![&mut body.changed, &mut body.first, &mut body.last, &mut body.last_end];
         times.extend(body.clean.values_mut().map(|clean| &mut clean.last));
         for matter in &mut body.matters {
             times.extend([&mut matter.first, &mut matter.last]);

@@ -357,14 +357,16 @@ fn surveys_and_reflectors_are_no_reason_either() {
         class: "reflection".into(),
         role: Role::Target,
         proto: Some(17),
-        peer: vec![crate::finding::Peer { host: Host::Address([192, 0, 2, 7].into()), flows: None }],
+        peer: vec![crate::finding::Peer {
+            host: Host::Address([192, 0, 2, 7].into()),
+            flows: None,
+        }],
         ..of_host([192, 0, 2, 3], scan(0))
     };
     let reflector = Finding { proto: Some(17), ..of_host([192, 0, 2, 7], scan(0)) };
     memory.run(&[judged(0, WHOLE, &[survey, flood.clone(), reflector.clone()])]);
-    let ignored = |memory: &Memory| {
-        memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>()
-    };
+    let ignored =
+        |memory: &Memory| memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>();
     assert_eq!(ignored(&memory), [true, false, true]);
     // One finding without the flood is enough.
     let at = Some(window(1));
@@ -383,7 +385,10 @@ fn a_clock_that_was_wrong_leaves_no_time_of_the_future() {
     let incident = memory.incidents.get_mut(&1).unwrap();
     assert!(!incident.heal(end_of(100)));
     assert!(incident.heal(end_of(50)));
-    assert_eq!((incident.body.last, incident.body.clean[&Kind::Scan].last), (end_of(50), end_of(50)));
+    assert_eq!(
+        (incident.body.last, incident.body.clean[&Kind::Scan].last),
+        (end_of(50), end_of(50))
+    );
 }
 
 #[test]

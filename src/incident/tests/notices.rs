@@ -44,7 +44,7 @@ fn the_first_notice_is_due_once_and_only_if_it_is_news() {
     for old in [facts(end_of(0), 2), facts(end_of(0) + HOUR, 0)] {
         let late = due(&[], &old).unwrap();
         assert_eq!(late.state, NoticeState::Superseded);
-        assert_eq!(due(&[late.clone()], &old), None, "noted once");
+        assert_eq!(due(std::slice::from_ref(&late), &old), None, "noted once");
         // When the incident goes on, the recipient is told after all.
         let mut going = open();
         going.run(&[judged(9, WHOLE, &[scan(9)])]);
@@ -185,8 +185,8 @@ fn a_reminder_goes_at_half_of_the_deadline() {
         memory.run(&[judged(nth, WHOLE, &[scan(nth)])]);
         notice(memory.one(1), WHO, told, &rule, &facts(end_of(nth), nth))
     };
-    assert_eq!(step(&mut memory, 71, &[first.clone()]), None);
-    let half = step(&mut memory, 72, &[first.clone()]).unwrap();
+    assert_eq!(step(&mut memory, 71, std::slice::from_ref(&first)), None);
+    let half = step(&mut memory, 72, std::slice::from_ref(&first)).unwrap();
     assert_eq!(half.step, Step::Reminder);
     assert_eq!(step(&mut memory, 73, &[first, half]), None);
 }
@@ -386,7 +386,10 @@ fn an_isolated_host_is_not_quiet_because_nothing_is_seen_of_it() {
     assert!(incident.is_blocked(live.now));
     claim(incident, &person(live.now), &isolate(), live.newest).unwrap();
     memory.run(&(148..400).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
-    assert_eq!((memory.one(1).body.state, memory.one(1).body.wish), (State::Open, Wish::UntilResolved));
+    assert_eq!(
+        (memory.one(1).body.state, memory.one(1).body.wish),
+        (State::Open, Wish::UntilResolved)
+    );
     // In shadow mode it is not blocked, so windows count.
     let (mut memory, now) = ripe();
     update_wish(memory.incidents.get_mut(&1).unwrap(), &isolate(), &now);

@@ -19,8 +19,8 @@ use crate::cli::{Io, Status};
 use crate::finding::{Host, Item, words};
 use crate::incident::store::{Ingested, LastRun, Store};
 use crate::incident::{
-    self, Incident, JournalRow, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step, Subject,
-    Verdict, Wish,
+    self, Incident, JournalRow, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
+    Subject, Verdict, Wish,
 };
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::parse_time;
