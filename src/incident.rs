@@ -22,13 +22,13 @@ mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
 pub use due::{
-    Next, Notice, NoticeState, Step, end_deadline, next, notice, notice_row, start_deadline, unmet,
-    update_wish, wish_text,
+    Next, Notice, NoticeState, Step, end_void, next, notice, notice_row, start_deadline, unmet,
+    update_wish,
 };
 pub use hours::Hours;
 pub use machine::{
     JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Person, Refused, Verdict, claim, ignore,
-    resolve,
+    resolve, wish_text,
 };
 pub use model::{
     Body, Changed, Claim, Clean, CloseReason, Deadline, Ignore, Incident, JournalRow, MAX_MATTERS,

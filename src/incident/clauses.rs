@@ -4,7 +4,7 @@ use crate::contacts::{NetworkKind, is_machine};
 use crate::finding::{Host, Kind, Role, Side};
 use crate::time::Window;
 
-use super::model::{Incident, Wish};
+use super::model::{Incident, LISTED, Wish};
 use super::policy::{Act, BAN_STEPS, Rule};
 
 /// Seconds by the clock after which the newest window is too old to act on.
@@ -128,16 +128,16 @@ pub fn standing(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> 
         all.push(clause(name, is_met, format!("{why} the mark {mark}")));
     }
     let mut classes = incident.active(facts.now).flat_map(|matter| &matter.classes);
-    let is_listed = classes.any(|class| class == "listed");
+    let is_listed = classes.any(|class| class == LISTED) || body.doubts.contains_key(LISTED);
     let why =
         if is_listed { "a finding is of class listed" } else { "no finding is of class listed" };
     all.push(clause("not listed", !is_listed, why));
     let why = if body.is_from_anyone {
-        "the collector took exports from anyone (open=1)"
+        "the collector took exports from anyone, or the marks do not say that it did not"
     } else {
         "the collector took exports from known exporters only"
     };
-    all.push(clause("closed", !body.is_from_anyone, why));
+    all.push(clause("known exporters", !body.is_from_anyone, why));
     all
 }
 
@@ -149,28 +149,26 @@ pub fn all(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> {
     let why =
         if is_ignored { "all of its matters are ignored" } else { "it has a matter to act on" };
     all.push(clause("not ignored", !is_ignored, why));
-    let spoke = incident.marked("spoke", now);
-    let why = if spoke.is_some() {
+    // A mark of last week says nothing of addresses that are forged today.
+    let data = facts.newest.map_or(0, Window::end);
+    let passed = incident.body.deadline.filter(|deadline| data >= deadline.due);
+    let since = passed.map_or(0, |deadline| deadline.due);
+    let spoke = incident.marked("spoke", now).is_some_and(|spoke| spoke >= since);
+    let why = if spoke {
         "it completed a TCP conversation of its own (the mark spoke)"
     } else {
-        "no finding has the mark spoke; only `nfnotify confirm` can replace it"
+        "no finding since the deadline has the mark spoke; only a person could confirm the host"
     };
-    all.push(clause("spoke", spoke.is_some(), why));
-    let ratio = incident.active(now).map(|matter| matter.peak.ratio()).fold(0.0, f64::max);
-    let is_sampled = incident.marked("sampled", now).is_some();
-    let why = match (is_sampled, ratio >= MARGIN) {
-        (false, _) => "no finding is sampled".to_owned(),
-        (true, _) => format!("sampled, and {ratio:.1} times the limit; {MARGIN} are needed"),
-    };
-    all.push(clause("margin", !is_sampled || ratio >= MARGIN, why));
-    let mut kinds = incident.active(now).map(|matter| matter.key.kind);
-    let has_scan = kinds.any(|kind| kind != Kind::Flood);
+    all.push(clause("spoke", spoke, why));
+    all.push(margin(incident, now));
+    let mut scans = incident.active(now).filter(|matter| matter.key.kind != Kind::Flood);
+    let has_scan = scans.any(|matter| matter.last >= since);
     let why = if has_scan {
         "it has a finding of kind scan or port"
     } else {
-        "only a flood was found; `nfnotify confirm` is needed"
+        "only a flood was found since the deadline; a person would have to confirm it"
     };
-    all.push(clause("kind", has_scan, why));
+    all.push(clause("scan or port", has_scan, why));
     if rule.act != Act::Ban {
         all.extend(deadline(incident, facts));
     }
@@ -188,12 +186,26 @@ pub fn all(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> {
     all
 }
 
+/// Returns the clause that sampled findings are far beyond their limits.
+fn margin(incident: &Incident, now: u64) -> Clause {
+    let is_sampled = incident.marked("sampled", now).is_some();
+    if !is_sampled {
+        return clause("margin", true, "no finding is sampled");
+    }
+    let sampled = incident.active(now).filter(|matter| matter.marks.contains_key("sampled"));
+    let least = sampled.map(|matter| matter.peak.ratio()).fold(f64::INFINITY, f64::min);
+    // One whose matter is not kept has no margin.
+    let least = if incident.body.doubts.contains_key("sampled") { 0.0 } else { least };
+    let why = format!("sampled, and {least:.1} times the limit; {MARGIN} are needed");
+    clause("margin", least >= MARGIN, why)
+}
+
 fn deadline(incident: &Incident, facts: &Facts) -> Vec<Clause> {
     let Some(deadline) = incident.body.deadline else {
         return vec![
             clause("told", false, "no deadline was announced"),
             clause("deadline", false, "no deadline runs"),
-            clause("goes on", false, "no deadline has passed"),
+            clause("still seen", false, "no deadline has passed"),
         ];
     };
     let told = match (facts.is_told, deadline.is_shadow) {
@@ -210,7 +222,7 @@ fn deadline(incident: &Incident, facts: &Facts) -> Vec<Clause> {
         clause("told", facts.is_told, told),
         clause("deadline", has_passed, format!("the deadline {when} {due} UTC")),
         clause(
-            "goes on",
+            "still seen",
             seen >= SEEN_AFTER,
             format!("found in {seen} whole windows after it; {SEEN_AFTER} are needed"),
         ),
@@ -232,6 +244,8 @@ pub fn wish(incident: &Incident, rule: &Rule, facts: &Facts) -> Wish {
     match body.wish {
         Wish::UntilResolved => return Wish::UntilResolved,
         Wish::Until(end) if facts.data_time() < end => return Wish::Until(end),
+        // Another isolation needs another deadline.
+        Wish::Until(_) if rule.act == Act::Isolate => return Wish::None,
         Wish::Until(_) | Wish::None => {}
     }
     let is_met = all(incident, rule, facts)
@@ -243,7 +257,10 @@ pub fn wish(incident: &Incident, rule: &Rule, facts: &Facts) -> Wish {
             None => Wish::UntilResolved,
         },
         // Only a block that was confirmed and lifted makes the next one longer.
-        Act::Ban if is_met => Wish::Until(body.last_end.saturating_add(BAN_STEPS[0])),
+        Act::Ban if is_met => {
+            let end = body.last_end.saturating_add(BAN_STEPS[0]);
+            if facts.data_time() < end { Wish::Until(end) } else { Wish::None }
+        }
         _ => Wish::None,
     }
 }

@@ -3,7 +3,7 @@
 use crate::time::Window;
 
 use super::clauses::{self, Clause, FRESH, Facts, Mode};
-use super::machine::{row, when};
+use super::machine::{end_deadline, row, set_wish, when};
 use super::model::{Changed, Deadline, Incident, JournalRow, State, Wish};
 use super::policy::{Act, Rule};
 
@@ -139,19 +139,27 @@ pub fn notice(
     facts: &Facts,
 ) -> Option<Notice> {
     let body = &incident.body;
-    if body.state != State::Open || rule.act == Act::None || incident.is_ignored(facts.now) {
+    if rule.act == Act::None || incident.is_ignored(facts.now) {
         return None;
+    }
+    match body.state {
+        State::Open => {}
+        // It came and went while nobody looked.
+        State::Quiet | State::Closed(_) if told.is_empty() => {
+            return Some(new(incident, recipient, Step::First, NoticeState::Superseded, facts));
+        }
+        State::Quiet | State::Closed(_) | State::Pending => return None,
     }
     let mut of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
     let latest = of_recipient.clone().next();
     let before = of_recipient.find(|notice| notice.state.is_told(facts.mode));
-    // One that waits to be sent is not announced again by each run.
-    let waits = told.iter().any(|notice| {
+    let is_announced = told.iter().any(|notice| {
         notice.recipient == recipient
             && notice.step == Step::Deadline
-            && notice.state == NoticeState::Wanted
+            && notice.state.is_told(facts.mode)
+            && notice.at >= body.deadlines_from
     });
-    let announces = body.deadline.is_none() && !waits && can_isolate(incident, rule, facts);
+    let announces = !is_announced && body.deadline.is_none() && can_isolate(incident, rule, facts);
     let step = match before {
         None if announces => Step::Deadline,
         None => Step::First,
@@ -171,20 +179,31 @@ pub fn notice(
     if state == NoticeState::Superseded && (is_noted || before.is_some()) {
         return None;
     }
-    Some(Notice {
+    Some(new(incident, recipient, step, state, facts))
+}
+
+/// Returns a notice of now.
+fn new(
+    incident: &Incident,
+    recipient: &str,
+    step: Step,
+    state: NoticeState,
+    facts: &Facts,
+) -> Notice {
+    Notice {
         incident: incident.id,
         recipient: recipient.to_owned(),
         step,
         state,
         at: facts.now,
-        matters: matters(incident),
+        matters: matters(incident, facts.now),
         peak: peak(incident, facts.now),
-        last: body.last,
-    })
+        last: incident.body.last,
+    }
 }
 
-fn matters(incident: &Incident) -> u64 {
-    incident.body.matters.len() as u64
+fn matters(incident: &Incident, now: u64) -> u64 {
+    incident.active(now).count() as u64
 }
 
 fn peak(incident: &Incident, now: u64) -> f64 {
@@ -192,7 +211,7 @@ fn peak(incident: &Incident, now: u64) -> f64 {
 }
 
 fn has_grown(incident: &Incident, before: &Notice, facts: &Facts) -> bool {
-    let is_more = matters(incident) > before.matters
+    let is_more = matters(incident, facts.now) > before.matters
         || (before.peak > 0.0 && peak(incident, facts.now) >= GROWTH * before.peak * (1.0 - 1e-9));
     is_more && facts.now.saturating_sub(before.at) >= BETWEEN
 }
@@ -224,66 +243,66 @@ pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Jo
         Mode::Shadow => "announced, as if the mail had been accepted",
         Mode::Live => "announced",
     };
-    row(incident, Changed::Deadline, announced, "-", &when(due), reason)
+    row(incident, Changed::Deadline, newest_end(facts), "-", &when(due), reason)
 }
 
-/// Ends a deadline that must not lead to a block, and returns the rows for the journal. One that shadow mode
-/// started is void in live mode, because nobody was told, and so is the block that it led to. One that the
-/// policy does not ask for any more begins anew if the policy asks again. After a block that has ended by
-/// itself, the next one needs a deadline of its own.
-pub fn end_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
-    let Some(deadline) = incident.body.deadline else { return Vec::new() };
-    let data = facts.data_time();
-    let wish = incident.body.wish;
-    let is_block_over = matches!(wish, Wish::Until(end) if facts.is_fresh() && end <= data);
-    let reason = if facts.mode == Mode::Live && deadline.is_shadow {
-        "the mode is live now, and nobody was told in shadow mode"
-    } else if is_block_over {
-        "the block has ended"
-    } else if rule.act != Act::Isolate && wish == Wish::None {
-        "the policy does not ask for isolation any more"
-    } else {
-        return Vec::new();
-    };
-    incident.body.deadline = None;
-    incident.body.wish = Wish::None;
-    let mut rows = vec![row(incident, Changed::Deadline, data, &when(deadline.due), "-", reason)];
-    if wish != Wish::None {
-        let (from, to) = (wish_text(wish), wish_text(Wish::None));
-        rows.push(row(incident, Changed::Wish, data, &from, &to, reason));
+/// Returns the end of the newest window, which the journal dates the changes of a run by.
+fn newest_end(facts: &Facts) -> u64 {
+    facts.newest.map_or(facts.now, Window::end)
+}
+
+/// Ends what must not lead to a block, and returns the rows for the journal: a deadline that the policy does
+/// not ask for any more, which begins anew if it asks again, and in live mode a deadline and a wish of shadow
+/// mode, because nobody was told and no host was blocked.
+pub fn end_void(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
+    let mut rows = Vec::new();
+    if rule.act != Act::Isolate && incident.body.wish == Wish::None {
+        let reason = "the policy does not ask for isolation any more";
+        rows.extend(end_deadline(incident, newest_end(facts), reason));
+        if !rows.is_empty() {
+            incident.body.deadlines_from = facts.now;
+        }
+    }
+    if facts.mode == Mode::Shadow {
+        return rows;
+    }
+    let reason = "the mode is live now, and nobody was told in shadow mode";
+    if incident.body.deadline.is_some_and(|deadline| deadline.is_shadow) {
+        rows.extend(end_deadline(incident, newest_end(facts), reason));
+    }
+    if incident.body.is_shadow_wish {
+        rows.extend(set_wish(incident, Wish::None, newest_end(facts), reason));
+        incident.body.is_shadow_wish = false;
     }
     rows
 }
 
-/// Brings the wish for a block up to date, and returns the row for the journal if it has changed.
-pub fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Option<JournalRow> {
-    let wish = clauses::wish(incident, rule, facts);
-    if wish == incident.body.wish {
-        return None;
-    }
-    let (from, to) = (wish_text(incident.body.wish), wish_text(wish));
-    incident.body.wish = wish;
+/// Brings the wish for a block up to date, and returns the rows for the journal.
+pub fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
+    let (before, wish) = (incident.body.wish, clauses::wish(incident, rule, facts));
     let reason = match (wish, &facts.never) {
         (Wish::None, Some(never)) => never.clone(),
-        (Wish::None, None) => incident.body.state.as_str().to_owned(),
+        (Wish::None, None) => format!("its time is over, by {}", rule.place),
         _ => rule.place.clone(),
     };
-    Some(row(incident, Changed::Wish, facts.data_time(), &from, &to, &reason))
-}
-
-/// Returns the text of a wish in the journal: `none`, `until-resolved`, or the time of its end in RFC 3339.
-pub fn wish_text(wish: Wish) -> String {
-    match wish {
-        Wish::None => "none".to_owned(),
-        Wish::UntilResolved => "until-resolved".to_owned(),
-        Wish::Until(end) => when(end),
+    let mut rows = Vec::new();
+    let data = newest_end(facts);
+    rows.extend(set_wish(incident, wish, data, &reason));
+    if wish != before {
+        incident.body.is_shadow_wish = wish != Wish::None && facts.mode == Mode::Shadow;
     }
+    if before != Wish::None && wish == Wish::None {
+        rows.extend(end_deadline(incident, data, "the block is over"));
+        incident.body.deadlines_from = facts.now;
+    }
+    rows
 }
 
 /// The next thing that will happen to an incident if it goes on as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
-    /// The thing: `notice`, `reminder`, `isolation`, `quiet`, `closed` or `nothing`.
+    /// The thing: `opens`, `notice`, `reminder`, `isolation`, `release`, `quiet`, `closed` or
+    /// `nothing`.
     pub what: &'static str,
     /// The earliest time, in Unix seconds; `None` if that depends on the data.
     pub at: Option<u64>,
@@ -316,7 +335,22 @@ pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) ->
                 if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
             next("nothing", None, why.to_owned())
         }
+        State::Open if incident.is_claimed() => next(
+            "nothing",
+            None,
+            "it is claimed; a finding after the claim counts again".to_owned(),
+        ),
         State::Open => {
+            match body.wish {
+                Wish::None => {}
+                Wish::Until(end) => {
+                    return next("release", Some(end), "a block is wished".to_owned());
+                }
+                Wish::UntilResolved => {
+                    let why = "a block is wished until a person resolves it".to_owned();
+                    return next("release", None, why);
+                }
+            }
             if let Some(deadline) = body.deadline {
                 let unmet = unmet(&clauses::all(incident, rule, facts));
                 return next("isolation", Some(deadline.due), unmet);

@@ -16,13 +16,16 @@ use crate::time::{End, Timestamp, Window, WindowState};
 
 use super::model::{
     Changed, Claim, Clean, CloseReason, Ignore, Incident, JournalRow, MAX_MATTERS, MAX_RECENT,
-    Matter, MatterKey, State, Subject,
+    Matter, MatterKey, State, Subject, Wish,
 };
-use super::policy::{Policy, Rule};
+use super::policy::{Least, Policy, Rule};
 
 /// The most incidents that are not closed. An attacker who forges exports can name any number of hosts;
 /// beyond this no incident of a host outside is opened, and beyond twice as many none at all.
 pub const MAX_LIVE: usize = 50_000;
+
+/// Seconds within which the newest window is one of a collector that runs.
+const LIVE: u64 = 86_400;
 
 /// The actor of rows that no person has caused.
 const ACTOR: &str = "nfnotify";
@@ -32,7 +35,7 @@ const ACTOR: &str = "nfnotify";
 pub struct Verdict {
     /// True if the window was seen whole: no finding means that there was no attack.
     pub is_whole: bool,
-    /// True if the collector took exports from anyone.
+    /// True if the collector took exports from anyone, or nobody says that it did not.
     pub is_open: bool,
 }
 
@@ -45,7 +48,8 @@ impl Verdict {
         let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
         let is_whole =
             end.state == Some(WindowState::Ok) && end.silent.unwrap_or(0) == 0 && !is_filtered;
-        Some((kind, Verdict { is_whole, is_open: end.open == Some(true) }))
+        // Captures of other programs do not say it.
+        Some((kind, Verdict { is_whole, is_open: end.open != Some(false) }))
     }
 
     /// Returns the verdict of two marks of one window: the worse of each part.
@@ -104,13 +108,16 @@ pub struct Machine<'a> {
     replaced: Vec<Incident>,
     /// Numbers of the incidents that have changed.
     changed: BTreeSet<u64>,
-    /// Subjects of pending incidents that came to nothing.
+    /// Numbers of pending incidents that came to nothing.
     dropped: Vec<u64>,
     live: usize,
     newest: Newest,
     next_id: u64,
     rows: Vec<JournalRow>,
     left_out: u64,
+    /// The least clean windows and seconds that a line of the policy asks for, so that most windows need no
+    /// look at it.
+    least: Least,
     policy: &'a Policy,
     network_kind: &'a dyn Fn(Host) -> NetworkKind,
 }
@@ -152,13 +159,16 @@ impl<'a> Machine<'a> {
             next_id,
             rows: Vec::new(),
             left_out: 0,
+            least: policy.least(),
             policy,
             network_kind,
         };
         for incident in incidents {
             let known = machine.incidents.get(&incident.subject);
-            if known.is_none_or(|known| known.id < incident.id) {
-                machine.incidents.insert(incident.subject, incident);
+            if known.is_some_and(|known| known.id > incident.id) {
+                machine.replaced.push(incident);
+            } else if let Some(old) = machine.incidents.insert(incident.subject, incident) {
+                machine.replaced.push(old);
             }
         }
         let live = |incident: &&Incident| !incident.body.state.is_closed();
@@ -176,8 +186,7 @@ impl<'a> Machine<'a> {
         self.incidents.values()
     }
 
-    /// Returns an incident to be changed by `change`, which returns the rows for the journal and true if
-    /// something has changed.
+    /// Changes the newest incident of a subject by `change`, which returns the rows for the journal.
     pub fn change(
         &mut self,
         subject: Subject,
@@ -190,6 +199,26 @@ impl<'a> Machine<'a> {
                 self.changed.insert(incident.id);
             }
         }
+    }
+
+    /// Returns the incidents that are over, of which a newer one of their subject has begun in this run.
+    pub fn replaced(&self) -> &[Incident] {
+        &self.replaced
+    }
+
+    /// Returns true if an incident has changed in this run.
+    pub fn has_changed(&self, id: u64) -> bool {
+        self.changed.contains(&id)
+    }
+
+    /// Notes that incidents have changed before the machine got them.
+    pub fn mark_changed(&mut self, ids: impl IntoIterator<Item = u64>) {
+        self.changed.extend(ids);
+    }
+
+    /// Adds rows to the journal.
+    pub fn note(&mut self, rows: impl IntoIterator<Item = JournalRow>) {
+        self.rows.extend(rows);
     }
 
     /// Returns the results, in the order of the incidents' numbers.
@@ -269,14 +298,19 @@ impl<'a> Machine<'a> {
             }
         }
         let Some(incident) = self.incidents.get_mut(&subject) else { return };
-        let before = incident.body.clone();
+        self.changed.insert(incident.id);
+        add_window(incident, side, window);
         for finding in findings {
             let is_echo = reflected.has_echo(finding);
-            self.rows.extend(add(incident, finding, window, is_echo));
+            let row = add(incident, finding, window, is_echo);
+            if incident.body.state != State::Pending {
+                self.rows.extend(row);
+            }
         }
-        if findings.iter().any(|finding| {
-            judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_open)
-        }) {
+        if findings
+            .iter()
+            .any(|finding| judged.verdicts.get(&finding.kind).is_none_or(|verdict| verdict.is_open))
+        {
             incident.body.is_from_anyone = true;
         }
         let is_late = findings.iter().all(|finding| late.contains(&finding.kind));
@@ -289,18 +323,20 @@ impl<'a> Machine<'a> {
                     (None, 1) => "found".to_owned(),
                     (None, _) => format!("found in {finds} windows"),
                 };
-                self.rows.push(transition(incident, State::Open, window.end(), &reason));
+                let keys: Vec<_> = incident.body.matters.iter().map(matter_row).collect();
+                let rows = keys
+                    .into_iter()
+                    .map(|(to, why)| row(incident, Changed::Matter, window.end(), "-", &to, &why));
+                self.rows.extend(rows.collect::<Vec<_>>());
+                self.rows.extend(transition(incident, State::Open, window.end(), &reason));
             }
             State::Quiet if !is_late => {
                 incident.body.clean.values_mut().for_each(|clean| clean.quiet_seconds = 0);
-                self.rows.push(transition(incident, State::Open, window.end(), "found again"));
+                self.rows.extend(transition(incident, State::Open, window.end(), "found again"));
             }
             _ => {}
         }
         count_after_deadline(incident, judged, findings);
-        if before != incident.body {
-            self.changed.insert(incident.id);
-        }
     }
 
     /// Adds a window that proves something to the clean windows of those subjects that it has no finding about.
@@ -319,6 +355,7 @@ impl<'a> Machine<'a> {
                     }
                     continue;
                 }
+                State::Open | State::Quiet if incident.is_blocked(window.start()) => continue,
                 State::Open | State::Quiet => {}
             }
             let mut counted = false;
@@ -335,9 +372,12 @@ impl<'a> Machine<'a> {
                 continue;
             }
             self.changed.insert(incident.id);
+            if !may_settle(incident, self.least) {
+                continue;
+            }
             let rule = rule(self.policy, incident, self.network_kind, window);
             if let Some((state, reason)) = settled(incident, rule) {
-                self.rows.push(transition(incident, state, window.end(), &reason));
+                self.rows.extend(transition(incident, state, window.end(), &reason));
                 if state.is_closed() {
                     self.live -= 1;
                 }
@@ -371,20 +411,10 @@ fn rule<'p>(
     policy.of(incident, network_kind(incident.subject.host), window.end())
 }
 
-/// Adds one finding to an incident, and returns a row for a new matter.
-fn add(
-    incident: &mut Incident,
-    finding: &Finding,
-    window: Window,
-    reflects: bool,
-) -> Option<JournalRow> {
+/// Adds a window with findings to an incident.
+fn add_window(incident: &mut Incident, side: Option<Side>, window: Window) {
     let body = &mut incident.body;
-    // A late finding is no reason to open the incident again, but the windows since prove nothing either.
-    let clean = body.clean.entry(finding.kind).or_default();
-    if window.start() >= clean.last {
-        *clean = Clean { last: window.start(), ..Clean::default() };
-    }
-    body.side = body.side.or(finding.side);
+    body.side = body.side.or(side);
     body.first = body.first.min(window.start());
     if window.start() >= body.last {
         body.last = window.start();
@@ -399,6 +429,29 @@ fn add(
             body.recent.pop_first();
         }
     }
+}
+
+/// Returns the value and the reason of the row for a matter.
+fn matter_row(matter: &Matter) -> (String, String) {
+    let class = matter.classes.first().map_or("", String::as_str);
+    let reason =
+        matter.peak.condition.as_ref().map_or_else(|| "found".to_owned(), ToString::to_string);
+    (format!("{} {class}", matter.key), reason)
+}
+
+/// Adds one finding to an incident, and returns a row for a new matter.
+fn add(
+    incident: &mut Incident,
+    finding: &Finding,
+    window: Window,
+    reflects: bool,
+) -> Option<JournalRow> {
+    let body = &mut incident.body;
+    // A late finding is no reason to open the incident again, but the windows since prove nothing either.
+    let clean = body.clean.entry(finding.kind).or_default();
+    if window.start() >= clean.last {
+        *clean = Clean { last: window.start(), ..Clean::default() };
+    }
     let (key, line) = (MatterKey::of(finding), line(finding));
     match body.matters.binary_search_by_key(&key, |matter| matter.key) {
         Ok(at) => {
@@ -412,7 +465,10 @@ fn add(
             let matter = Matter::new(finding, &line, window, reflects);
             if body.matters.len() >= MAX_MATTERS {
                 body.more += 1;
-                let least = least(&body.matters, &matter)?;
+                let Some(least) = least(&body.matters, &matter) else {
+                    incident.doubt(finding, window);
+                    return None;
+                };
                 replaced = body.matters.remove(least).key.to_string();
             }
             let at = body.matters.partition_point(|known| known.key < key);
@@ -482,11 +538,24 @@ fn opens(incident: &Incident, rule: &Rule, window: Window) -> bool {
     })
 }
 
+/// Returns true if an incident has as many clean windows as some line of the policy asks for.
+fn may_settle(incident: &Incident, least: Least) -> bool {
+    let clean = incident.body.clean.values();
+    clean.clone().all(|clean| clean.windows >= least.quiet)
+        && (incident.body.state != State::Quiet
+            || incident.is_claimed()
+            || clean.clone().all(|clean| clean.quiet_seconds >= least.close))
+}
+
 /// Returns the state that the clean windows of an incident lead to, if it is another.
 fn settled(incident: &Incident, rule: &Rule) -> Option<(State, String)> {
     let clean = incident.body.clean.values();
     let windows = clean.clone().map(|clean| clean.windows).min()?;
     let seconds = clean.map(|clean| clean.quiet_seconds).min()?;
+    // An isolated host comes free by a person or the policy's time only.
+    if incident.is_blocked(incident.body.last_end) {
+        return None;
+    }
     match incident.body.state {
         State::Open | State::Quiet if windows >= rule.quiet && incident.is_claimed() => {
             let reason = format!("claimed, and {windows} clean windows");
@@ -503,35 +572,74 @@ fn settled(incident: &Incident, rule: &Rule) -> Option<(State, String)> {
     }
 }
 
-/// Adds a window behind the deadline in which the attack went on, if it was seen whole.
+/// Adds a window behind the deadline in which the attack went on, if it was seen whole and somebody should
+/// hear of its findings.
 fn count_after_deadline(incident: &mut Incident, judged: &JudgedWindow, findings: &[&Finding]) {
-    let is_whole = findings
-        .iter()
-        .any(|finding| judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole));
+    let end = judged.window.end();
+    let counts = findings.iter().any(|finding| {
+        let key = MatterKey::of(finding);
+        judged.verdicts.get(&finding.kind).is_some_and(|verdict| verdict.is_whole)
+            && !finding.marks.iter().any(|mark| mark == "survey")
+            && incident.active(end).any(|matter| matter.key == key)
+    });
     if let Some(deadline) = &mut incident.body.deadline {
         let start = judged.window.start();
-        if is_whole && start >= deadline.due && start > deadline.seen_last {
+        if counts && start >= deadline.due && start > deadline.seen_last {
             deadline.seen_after += 1;
             deadline.seen_last = start;
         }
     }
 }
 
-fn transition(incident: &mut Incident, to: State, data: u64, reason: &str) -> JournalRow {
+/// Changes the state, and returns the rows for the journal. With an incident its deadline and the wish for a
+/// block end, too.
+fn transition(incident: &mut Incident, to: State, data: u64, reason: &str) -> Vec<JournalRow> {
     let from = match incident.body.state {
         State::Pending => "-",
         state => state.as_str(),
     };
     incident.body.state = to;
     incident.body.changed = data;
-    if to.is_closed() {
-        incident.body.deadline = None;
-    }
-    let to = match to {
+    let text = match to {
         State::Closed(why) => format!("closed({})", why.as_str()),
         state => state.as_str().to_owned(),
     };
-    row(incident, Changed::State, data, from, &to, reason)
+    let mut rows = vec![row(incident, Changed::State, data, from, &text, reason)];
+    if to.is_closed() {
+        rows.extend(end_deadline(incident, data, to.as_str()));
+        rows.extend(set_wish(incident, Wish::None, data, to.as_str()));
+    }
+    rows
+}
+
+/// Ends the deadline, and returns the row for the journal if there was one.
+pub(super) fn end_deadline(incident: &mut Incident, data: u64, reason: &str) -> Option<JournalRow> {
+    let deadline = incident.body.deadline.take()?;
+    Some(row(incident, Changed::Deadline, data, &when(deadline.due), "-", reason))
+}
+
+/// Sets the wish for a block, and returns the row for the journal if it is another.
+pub(super) fn set_wish(
+    incident: &mut Incident,
+    wish: Wish,
+    data: u64,
+    reason: &str,
+) -> Option<JournalRow> {
+    if incident.body.wish == wish {
+        return None;
+    }
+    let (from, to) = (wish_text(incident.body.wish), wish_text(wish));
+    incident.body.wish = wish;
+    Some(row(incident, Changed::Wish, data, &from, &to, reason))
+}
+
+/// Returns the text of a wish in the journal: `none`, `until-resolved`, or the time of its end in RFC 3339.
+pub fn wish_text(wish: Wish) -> String {
+    match wish {
+        Wish::None => "none".to_owned(),
+        Wish::UntilResolved => "until-resolved".to_owned(),
+        Wish::Until(end) => when(end),
+    }
 }
 
 /// Returns a row about an incident that no person has caused.
@@ -599,14 +707,24 @@ pub fn resolve(
     newest: Option<Window>,
 ) -> Result<Vec<JournalRow>, Refused> {
     refuse_closed(incident)?;
-    let limit = newest.map_or(person.now, |newest| newest.end() + u64::from(newest.seconds()));
-    let row = transition(incident, State::Closed(CloseReason::Resolved), 0, &person.why);
-    incident.body.changed = person.now.min(limit).max(incident.body.last_end);
-    Ok(vec![JournalRow { actor: person.name.clone(), data: incident.body.changed, ..row }])
+    let data = moment_of(incident, person, newest);
+    let rows = transition(incident, State::Closed(CloseReason::Resolved), data, &person.why);
+    Ok(rows.into_iter().map(|row| JournalRow { actor: person.name.clone(), ..row }).collect())
+}
+
+/// Returns the data time of a person's decision, in Unix seconds: windows that begin before it belong to the
+/// incident. It is the time of the decision; where old data is looked at, it is one window behind the newest,
+/// so that the decision of today does not hold for all that followed.
+fn moment_of(incident: &Incident, person: &Person, newest: Option<Window>) -> u64 {
+    let limit = newest.map_or(person.now, |newest| {
+        let is_live = person.now.saturating_sub(newest.end()) < LIVE;
+        if is_live { person.now } else { newest.end() + u64::from(newest.seconds()) }
+    });
+    person.now.min(limit).max(incident.body.last_end)
 }
 
 /// Notes that the owner deals with an incident. Once per incident that puts the deadline off by `pause`
-/// seconds. An incident that is quiet already is closed, at the end of `newest`, the newest window.
+/// seconds. An incident that is quiet already is closed.
 ///
 /// # Errors
 /// Refuses an incident that is closed.
@@ -631,14 +749,14 @@ pub fn claim(
         }
     }
     if let Some((state, reason)) = settled(incident, rule) {
-        let newest = newest.map_or(0, Window::end).min(person.now);
-        let data = incident.body.changed.max(incident.body.last_end).max(newest);
-        rows.push(transition(incident, state, data, &reason));
+        let data = moment_of(incident, person, newest);
+        rows.extend(transition(incident, state, data, &reason));
     }
     Ok(rows)
 }
 
-/// Ignores a matter of an incident, or all of them, until a time in Unix seconds.
+/// Ignores a matter of an incident, or all of them, until a time in Unix seconds. If no other matter is left,
+/// the deadline ends.
 ///
 /// # Errors
 /// Refuses an incident that is closed, and a matter that it does not have.
@@ -661,6 +779,13 @@ pub fn ignore(
             one.ignored = Some(ignore.clone());
         }
         rows.push(person.row(incident, Changed::Ignore, &key.to_string(), &when(until)));
+    }
+    // Nobody acts on the deadline of an ignored attack. A later one gets a deadline of its own.
+    if incident.is_ignored(person.now) {
+        if let Some(deadline) = incident.body.deadline.take() {
+            rows.push(person.row(incident, Changed::Deadline, &when(deadline.due), "-"));
+            incident.body.deadlines_from = person.now.saturating_add(1);
+        }
     }
     Ok(rows)
 }

@@ -213,8 +213,8 @@ impl Matter {
     }
 }
 
-/// The class that speaks against isolation. It is kept whatever other classes there are.
-const LISTED: &str = "listed";
+/// The class of hosts on a list of others. Nobody is isolated for it.
+pub(super) const LISTED: &str = "listed";
 
 /// Marks that speak against isolation. They are kept whatever else a forged line has.
 const DOUBTS: [&str; 5] = ["forged", "inner", "oneway", "sampled", "survey"];
@@ -367,7 +367,11 @@ pub struct Body {
     pub more: u64,
     /// Clean windows, by kind.
     pub clean: BTreeMap<Kind, Clean>,
-    /// True if a window with a finding was of a collector that took exports from anyone.
+    /// The marks and classes that speak against a block, of findings whose matters are not kept, each with
+    /// the start of the newest window that has it.
+    #[serde(default)]
+    pub doubts: BTreeMap<String, u64>,
+    /// True if a window with a finding may be of a collector that took exports from anyone.
     pub is_from_anyone: bool,
     /// The newest claim.
     pub claim: Option<Claim>,
@@ -377,6 +381,12 @@ pub struct Body {
     pub deadline: Option<Deadline>,
     /// The block that the last run asked for.
     pub wish: Wish,
+    /// True if that was in shadow mode, so that the host is not blocked.
+    #[serde(default)]
+    pub is_shadow_wish: bool,
+    /// The time, in Unix seconds, before which a notice of a deadline does not count any more.
+    #[serde(default)]
+    pub deadlines_from: u64,
 }
 
 impl Incident {
@@ -394,11 +404,14 @@ impl Incident {
             matters: Vec::new(),
             more: 0,
             clean: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             is_from_anyone: false,
             claim: None,
             previous: None,
             deadline: None,
             wish: Wish::None,
+            is_shadow_wish: false,
+            deadlines_from: 0,
         };
         Incident { id, subject, body }
     }
@@ -422,9 +435,50 @@ impl Incident {
         })
     }
 
-    /// Returns the start of the newest window with this mark on a matter that is not ignored at `now`.
+    /// Returns the start of the newest window with this mark on a matter that is not ignored at `now`, or on
+    /// one that is not kept.
     pub fn marked(&self, mark: &str, now: u64) -> Option<u64> {
-        self.active(now).filter_map(|matter| matter.marks.get(mark).copied()).max()
+        let kept = self.active(now).filter_map(|matter| matter.marks.get(mark));
+        kept.chain(self.body.doubts.get(mark)).copied().max()
+    }
+
+    /// Returns true if the host is blocked in a window that begins at `start`, as far as the wish goes: it
+    /// then proves nothing that the attack is not seen.
+    pub fn is_blocked(&self, start: u64) -> bool {
+        !self.body.is_shadow_wish
+            && match self.body.wish {
+                Wish::None => false,
+                Wish::Until(end) => start < end,
+                Wish::UntilResolved => true,
+            }
+    }
+
+    /// Adds what speaks against a block in a finding whose matter is not kept.
+    pub(super) fn doubt(&mut self, finding: &Finding, window: Window) {
+        let doubts = finding.marks.iter().filter(|mark| DOUBTS.contains(&mark.as_str()));
+        let listed = Some(&finding.class).filter(|class| *class == LISTED);
+        for word in doubts.chain(listed) {
+            let newest = self.body.doubts.entry(word.clone()).or_default();
+            *newest = window.start().max(*newest);
+        }
+    }
+
+    /// Takes back times that a wrong clock has set: those behind `limit` become `limit`, in Unix seconds.
+    /// Returns true if there was one.
+    pub fn heal(&mut self, limit: u64) -> bool {
+        let body = &mut self.body;
+        let mut times =
+            vec![&mut body.changed, &mut body.first, &mut body.last, &mut body.last_end];
+        times.extend(body.clean.values_mut().map(|clean| &mut clean.last));
+        for matter in &mut body.matters {
+            times.extend([&mut matter.first, &mut matter.last]);
+        }
+        let mut has_healed = false;
+        for time in times.into_iter().filter(|time| **time > limit) {
+            *time = limit;
+            has_healed = true;
+        }
+        has_healed
     }
 
     /// Returns true if the last claim is newer than the last finding.

@@ -10,8 +10,7 @@ use super::model::{Incident, MatterKey, Subject};
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
-/// The steps by which the ban of an outside host grows, in seconds: half an hour, one hour, a day and a
-/// week.
+/// The steps by which the ban of an outside host grows, in seconds: 1900 s, an hour, a day and a week.
 pub const BAN_STEPS: [u64; 4] = [1900, 3600, DAY, 7 * DAY];
 
 /// The act that a policy line asks for.
@@ -192,6 +191,13 @@ pub(super) fn is_in(networks: &Networks, host: Host) -> bool {
     }
 }
 
+/// The least clean windows, and seconds of them, that some line of a policy asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Least {
+    pub quiet: u64,
+    pub close: u64,
+}
+
 /// The lines of a policy, of which the first that matches holds, alone.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -217,6 +223,16 @@ impl Policy {
     /// Returns the lines in their order, and last the rule that holds where none does.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().chain([&self.default])
+    }
+
+    /// Returns the least that any line asks for.
+    pub(super) fn least(&self) -> Least {
+        let mut least = Least { quiet: self.default.quiet, close: self.default.close };
+        for rule in &self.rules {
+            least.quiet = least.quiet.min(rule.quiet);
+            least.close = least.close.min(rule.close);
+        }
+        least
     }
 
     /// Returns the longest time, in seconds, that a line may ask for after a finding.

@@ -205,10 +205,11 @@ fn verdicts_are_those_of_the_marks() {
         Verdict::of(&end)
     };
     let of = |is_whole, is_open| Some((Kind::Scan, Verdict { is_whole, is_open }));
-    assert_eq!(verdict("state=ok\ttool=nfscan"), of(true, false));
+    assert_eq!(verdict("state=ok\ttool=nfscan\topen=0"), of(true, false));
+    assert_eq!(verdict("state=ok\ttool=nfscan"), of(true, true), "it does not say");
     assert_eq!(verdict("state=ok\ttool=nfscan\tsilent=0\topen=1"), of(true, true));
-    assert_eq!(verdict("state=ok\ttool=nfflood"), Some((Kind::Flood, WHOLE)));
-    assert_eq!(verdict("state=ok\ttool=nfport"), Some((Kind::Port, WHOLE)));
+    assert_eq!(verdict("state=ok\ttool=nfflood\topen=0"), Some((Kind::Flood, WHOLE)));
+    assert_eq!(verdict("state=ok\ttool=nfport\topen=0"), Some((Kind::Port, WHOLE)));
     for keys in [
         "tool=nfscan",
         "state=cut\ttool=nfscan",
@@ -216,7 +217,7 @@ fn verdicts_are_those_of_the_marks() {
         "state=ok\ttool=nfscan\tsilent=1",
         "state=ok\ttool=nfscan\tfiltered=1",
     ] {
-        assert_eq!(verdict(keys), of(false, false), "{keys}");
+        assert_eq!(verdict(keys), of(false, true), "{keys}");
     }
     for keys in ["state=ok", "state=ok\ttool=nfgrep", "state=ok\ttool=nfgen"] {
         assert_eq!(verdict(keys), None, "{keys}");
@@ -460,6 +461,19 @@ fn a_matter_that_says_more_takes_the_place_of_one_that_says_less() {
     // A doubt is not given up, unless the new matter has it too.
     assert!(!has(&["forged"], of(22, &["spoke"], "failed=99>=61")));
     assert!(has(&["sampled"], of(22, &["sampled", "spoke"], "failed=99>=61")));
+}
+
+#[test]
+fn a_clock_that_was_wrong_leaves_no_time_of_the_future() {
+    let mut memory = Memory::new(vec![]);
+    memory.run(&[judged(100, WHOLE, &[scan(100)])]);
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert!(!incident.heal(end_of(100)));
+    assert!(incident.heal(end_of(50)));
+    assert_eq!(
+        (incident.body.last, incident.body.clean[&Kind::Scan].last),
+        (end_of(50), end_of(50))
+    );
 }
 
 #[test]

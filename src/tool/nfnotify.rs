@@ -23,6 +23,7 @@ mod metrics;
 mod never;
 mod owners;
 mod person;
+mod pipes;
 mod place;
 mod plan;
 mod policy;

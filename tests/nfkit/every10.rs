@@ -21,6 +21,7 @@ mod clock;
 mod evidence;
 mod faults;
 mod hook;
+mod incidents;
 mod installed;
 mod killed;
 mod month;

@@ -6,7 +6,10 @@
 mod desk;
 mod examples;
 mod hostile;
+mod killed;
 mod plans;
+mod play;
+mod week;
 
 use nfkit::time::Timestamp;
 
@@ -134,4 +137,9 @@ fn rows(text: &str) -> Vec<Vec<String>> {
         cells.map(str::to_owned).collect()
     };
     text.lines().map(cells).collect()
+}
+
+/// Returns true if the tests that take long shall run, too.
+fn is_long() -> bool {
+    std::env::var_os("NFKIT_LONG").is_some_and(|value| !value.is_empty())
 }

@@ -24,7 +24,7 @@ fn options_of(run: Run) -> BTreeSet<String> {
     let ran = run.arg("--help").run().ok();
     let lines = ran.text().lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let options =
-        lines.filter_map(|line| line.split([' ', ',']).find(|word| word.starts_with("--")));
+        lines.filter_map(|line| line.split([' ', ',', '[']).find(|word| word.starts_with("--")));
     let options: BTreeSet<_> =
         options.map(|word| word[2..].trim_end_matches("...").to_owned()).collect();
     assert!(options.contains("help") && options.contains("version"), "{options:?}{ran}");

@@ -11,10 +11,11 @@ use crate::time::Window;
 use super::db::Store;
 use super::error::{Error, Fault};
 use super::meta::{self, int};
+use super::read;
 
 /// The most findings of one window that wait to be stepped through. An attacker who forges exports can
-/// cause any number; those about inside hosts are kept before others, those without the mark `forged` before
-/// those with it, and those with many flows before those with few.
+/// cause any number; those about inside hosts are kept before others, and those with many flows before
+/// those with few.
 pub const MAX_PENDING: u64 = SET_LIMIT as u64;
 
 /// The most findings that are remembered. The oldest that were stepped through are forgotten first.
@@ -35,7 +36,7 @@ const BATCH: u64 = 1000;
 pub enum Taken {
     /// The finding is new.
     New,
-    /// A finding of this identity is known, with fewer flows or without the mark `forged`.
+    /// A finding of this identity is known, with fewer flows or fewer marks that speak against a block.
     Grown,
     /// The finding is known.
     Known,
@@ -123,8 +124,8 @@ impl Store {
 
 impl Ingest<'_> {
     /// Writes down a finding. One of the same window, kind, class, host, role, protocol and port is known
-    /// already if it has as many flows or more, and the mark `forged` if the new one has it. A doubt that comes
-    /// later is not lost.
+    /// already if it has as many flows and all marks of the new one that speak against a block. Such marks add up,
+    /// whatever the order of the lines.
     ///
     /// # Errors
     /// Returns the error of SQLite. The transaction must then be dropped.
@@ -178,21 +179,21 @@ impl Ingest<'_> {
         let start = int(window.start());
         let key = params![start, window.seconds(), kind, finding.class, host, role, proto, port];
         let flows = int(finding.flows);
-        let is_forged = finding.marks.iter().any(|mark| mark == "forged");
-        let known: Option<(i64, bool, bool)> = self
+        let doubts = doubts(finding);
+        let known: Option<(i64, i64, Option<String>)> = self
             .transaction
             .prepare_cached(
-                "SELECT flows, forged, line IS NOT NULL FROM finding WHERE start = ?1
+                "SELECT flows, doubts, line FROM finding WHERE start = ?1
                  AND seconds = ?2 AND kind = ?3 AND class = ?4 AND host = ?5 AND role = ?6
                  AND proto = ?7 AND port = ?8",
             )?
             .query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let was_pending = match known {
-            Some((known, was_forged, _)) if known >= flows && was_forged >= is_forged => {
+        let was_pending = match &known {
+            Some((known, doubted, _)) if *known >= flows && doubts & !doubted == 0 => {
                 return Ok(Taken::Known);
             }
-            Some((_, _, was_pending)) => was_pending,
+            Some((_, _, line)) => line.is_some(),
             None => {
                 if self.findings >= self.bounds.findings && !self.make_room()? {
                     return Ok(Taken::Dropped);
@@ -204,15 +205,15 @@ impl Ingest<'_> {
             self.note_pending(window)?;
         }
         let outside = finding.side == Some(Side::Outside);
+        let is_new = known.is_none();
+        let (flows, doubts, line) = joined(finding, flows, doubts, known)?;
         self.transaction
             .prepare_cached(
                 "INSERT INTO finding(start, seconds, kind, class, host, role, proto, port, outside,
-                                     flows, forged, line)
+                                     flows, doubts, line)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-                 ON CONFLICT DO UPDATE SET outside = excluded.outside,
-                                           flows = max(flows, excluded.flows),
-                                           forged = max(forged, excluded.forged),
-                                           line = excluded.line",
+                 ON CONFLICT DO UPDATE SET outside = excluded.outside, flows = excluded.flows,
+                                           doubts = excluded.doubts, line = excluded.line",
             )?
             .execute(params![
                 start,
@@ -225,10 +226,10 @@ impl Ingest<'_> {
                 port,
                 outside,
                 flows,
-                is_forged,
-                line(finding),
+                doubts,
+                line,
             ])?;
-        if known.is_some() {
+        if !is_new {
             return Ok(Taken::Grown);
         }
         self.findings += 1;
@@ -260,7 +261,7 @@ impl Ingest<'_> {
                      WHERE start = ?1 AND seconds = ?2 AND (kind, class, host, role, proto, port) IN (
                          SELECT kind, class, host, role, proto, port FROM finding
                          WHERE start = ?1 AND seconds = ?2 AND line IS NOT NULL
-                         ORDER BY outside, forged, flows DESC, kind, class, host, role, proto, port
+                         ORDER BY outside, doubts & 1, flows DESC, kind, class, host, role, proto, port
                          LIMIT -1 OFFSET ?3)",
                 )?
                 .execute(params![int(window.start()), window.seconds(), int(self.bounds.pending)])?;
@@ -361,6 +362,42 @@ impl Ingest<'_> {
 /// Returns false for a window that no detector judges as one.
 fn is_sound(window: Window) -> bool {
     window.seconds() <= MAX_SECONDS
+}
+
+/// The marks that speak against a block, each a bit of the column `doubts`. `survey` is none of them here: a
+/// line that has it must not hide one that has not.
+const DOUBTS: [&str; 4] = ["forged", "inner", "oneway", "sampled"];
+
+fn doubts(finding: &Finding) -> i64 {
+    let bits = DOUBTS.iter().enumerate().map(|(bit, mark)| {
+        let has = finding.marks.iter().any(|other| other == mark);
+        i64::from(has) << bit
+    });
+    bits.sum()
+}
+
+/// Returns flows, doubts and line of a finding and what is known of it, the line with the marks of both.
+fn joined(
+    finding: &Finding,
+    flows: i64,
+    doubts: i64,
+    known: Option<(i64, i64, Option<String>)>,
+) -> Result<(i64, i64, String), Fault> {
+    let Some((known_flows, known_doubts, known_line)) = known else {
+        return Ok((flows, doubts, line(finding)));
+    };
+    let all = doubts | known_doubts;
+    let mut best = match known_line {
+        Some(text) if known_flows >= flows => read::finding(&text)?,
+        _ => finding.clone(),
+    };
+    for (bit, mark) in DOUBTS.iter().enumerate() {
+        if all >> bit & 1 == 1 && !best.marks.iter().any(|other| other == mark) {
+            best.marks.push((*mark).to_owned());
+        }
+    }
+    best.marks.sort();
+    Ok((flows.max(known_flows), all, line(&best)))
 }
 
 fn count_pending(db: &Connection, window: Window) -> Result<u64, Fault> {

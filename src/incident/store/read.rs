@@ -103,7 +103,8 @@ impl Store {
     }
 
     /// Returns the incidents that a machine must know to step through [`Store::windows`]: all that are not
-    /// closed, and the newest one of each subject with findings to come.
+    /// closed, the newest one of each subject with findings to come, and those before pending ones, which are
+    /// in their place if they come to nothing.
     ///
     /// # Errors
     /// See [`Store::windows`].
@@ -113,7 +114,9 @@ impl Store {
             "{INCIDENT} WHERE id IN (
                  SELECT (SELECT max(id) FROM incident i WHERE i.host = f.host AND i.role = f.role)
                  FROM (SELECT DISTINCT host, role FROM finding WHERE line IS NOT NULL) f)
-             AND state = 'closed' ORDER BY id"
+             AND state = 'closed'
+             OR id IN (SELECT json_extract(body, '$.previous') FROM incident WHERE state = 'pending')
+             ORDER BY id"
         );
         incidents.extend(self.at(rows(&self.db, &sql, [], incident))?);
         Ok(incidents)

@@ -16,7 +16,7 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
         "finding",
         &[
             "start", "seconds", "kind", "class", "host", "role", "proto", "port", "outside",
-            "flows", "forged", "line",
+            "flows", "doubts", "line",
         ],
     ),
     ("judged", &["start", "seconds", "kind", "is_whole", "is_open", "pending"]),
@@ -52,7 +52,7 @@ CREATE TABLE finding(
     port INTEGER NOT NULL,
     outside INTEGER NOT NULL,
     flows INTEGER NOT NULL,
-    forged INTEGER NOT NULL,
+    doubts INTEGER NOT NULL,
     line TEXT,
     PRIMARY KEY(start, seconds, kind, class, host, role, proto, port)
 ) STRICT, WITHOUT ROWID;

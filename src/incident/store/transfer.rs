@@ -426,6 +426,8 @@ fn check(db: &Connection) -> Result<u64, ImportFault> {
         other => other.map_err(ImportFault::Target),
     };
     meta::remove(db, RETAINING)?;
+    // The files of months are made anew beside the new database.
+    meta::remove(db, "published")?;
     let incidents = within(check_rows(db))?;
     for table in ["finding", "judged", "journal"] {
         let sql = format!("SELECT count(*) FROM {table}");
@@ -442,7 +444,7 @@ fn check_rows(db: &Connection) -> Result<u64, Fault> {
     read::newest(db)?;
     let _: Option<read::LastRun> = meta::get(db, "last_run")?;
     let _: Option<read::Freeze> = meta::get(db, "freeze")?;
-    for counter in ["floor", "left_out", "dropped", "forgotten"] {
+    for counter in ["floor", "published", "left_out", "dropped", "forgotten"] {
         meta::count(db, counter)?;
     }
     let next_id = meta::get(db, "next_id")?.unwrap_or(1);

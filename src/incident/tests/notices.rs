@@ -107,9 +107,10 @@ fn nobody_is_told_of_what_policy_or_person_ignores() {
     ignore(incident, &person(now.now), None, now.now + 1).unwrap();
     assert_eq!(notice(memory.one(1), WHO, &[], &Rule::default(), &now), None);
     let mut memory = open();
+    let told = [notice(memory.one(1), WHO, &[], &Rule::default(), &now).unwrap()];
     memory.run(&(1..7).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
     assert_eq!(memory.one(1).body.state, State::Quiet);
-    assert_eq!(notice(memory.one(1), WHO, &[], &Rule::default(), &facts(end_of(6), 6)), None);
+    assert_eq!(notice(memory.one(1), WHO, &told, &Rule::default(), &facts(end_of(6), 6)), None);
 }
 
 #[test]
@@ -159,12 +160,12 @@ fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
     claim(incident, &person(now.now + 1), &isolate(), None).unwrap();
     assert_eq!(incident.body.deadline.unwrap().due, now.now + 48 * HOUR);
     // Nobody was told in shadow mode, so live mode begins anew.
-    assert_eq!(end_deadline(incident, &isolate(), &now), []);
+    assert_eq!(end_void(incident, &isolate(), &now), []);
     let live = Facts { mode: Mode::Live, ..now };
-    let row = end_deadline(incident, &isolate(), &live).remove(0);
-    assert_eq!((row.to.as_str(), incident.body.deadline), ("-", None));
+    let rows = end_void(incident, &isolate(), &live);
+    assert_eq!((rows[0].to.as_str(), incident.body.deadline), ("-", None));
     start_deadline(incident, &isolate(), &live);
-    assert_eq!(end_deadline(incident, &isolate(), &live), []);
+    assert_eq!(end_void(incident, &isolate(), &live), []);
     // Working hours.
     let zone = jiff::tz::TimeZone::UTC;
     let hours = Some(Hours::parse("Mon-Fri 08-18", zone).unwrap());
@@ -233,19 +234,37 @@ fn a_block_is_wished_only_if_every_clause_is_met() {
     check(&mark("inner"), &now, "not inner");
     check(&mark("survey"), &now, "not survey");
     check(&mark("sampled"), &now, "margin");
+    // A doubt about a matter beyond those that are kept counts as well.
+    for doubt in ["forged", "listed", "sampled"] {
+        let doubted = changed(&|incident| {
+            incident.body.doubts.insert(doubt.to_owned(), 0);
+        });
+        let name = match doubt {
+            "sampled" => "margin".to_owned(),
+            doubt => format!("not {doubt}"),
+        };
+        check(&doubted, &now, &name);
+    }
+    // A conversation, or a scan, from before the deadline says nothing of the time after it.
+    let old = window(100).start();
+    let spoke_before = changed(&|incident| {
+        incident.body.matters[0].marks.insert("spoke".to_owned(), old);
+    });
+    check(&spoke_before, &now, "spoke");
+    check(&changed(&|incident| incident.body.matters[0].last = old), &now, "scan or port");
     let unspoken = changed(&|incident| incident.body.matters[0].marks.clear());
     check(&unspoken, &now, "spoke");
     let listed = changed(&|incident| {
         incident.body.matters[0].classes.insert("listed".to_owned());
     });
     check(&listed, &now, "not listed");
-    check(&changed(&|incident| incident.body.is_from_anyone = true), &now, "closed");
+    check(&changed(&|incident| incident.body.is_from_anyone = true), &now, "known exporters");
     let flood = changed(&|incident| incident.body.matters[0].key.kind = Kind::Flood);
-    check(&flood, &now, "kind");
+    check(&flood, &now, "scan or port");
     let later = changed(&|incident| incident.body.deadline.as_mut().unwrap().due += 24 * HOUR);
     check(&later, &now, "deadline");
     let once = changed(&|incident| incident.body.deadline.as_mut().unwrap().seen_after = 1);
-    check(&once, &now, "goes on");
+    check(&once, &now, "still seen");
     // Old data holds back the act, not the wish.
     let old = Facts { now: now.now + 2 * u64::from(SLOT) + 1, ..now.clone() };
     assert_eq!(names(&memory, &old, &isolate()), "not met: fresh, device, live");
@@ -258,63 +277,43 @@ fn a_block_is_wished_only_if_every_clause_is_met() {
 fn an_isolated_host_comes_free_only_by_a_person_a_list_or_the_policys_time() {
     let (mut memory, now) = ripe();
     let incident = memory.incidents.get_mut(&1).unwrap();
-    let row = update_wish(incident, &isolate(), &now).unwrap();
+    let row = &update_wish(incident, &isolate(), &now)[0];
     assert_eq!((row.from.as_str(), row.to.as_str()), ("none", "until-resolved"));
-    assert_eq!(update_wish(incident, &isolate(), &now), None);
+    assert_eq!(update_wish(incident, &isolate(), &now), []);
     // A later doubt does not free it, and neither does another policy.
     incident.body.matters[0].marks.clear();
-    assert_eq!(update_wish(incident, &Rule::default(), &now), None);
+    assert_eq!(update_wish(incident, &Rule::default(), &now), []);
     let never = Facts { never: Some("it is a gateway".into()), ..now.clone() };
-    let row = update_wish(incident, &isolate(), &never).unwrap();
+    let row = &update_wish(incident, &isolate(), &never)[0];
     assert_eq!((row.to.as_str(), row.reason.as_str()), ("none", "it is a gateway"));
     incident.body.wish = Wish::UntilResolved;
-    resolve(incident, &person(now.now), now.newest).unwrap();
-    assert_eq!(update_wish(incident, &isolate(), &now).unwrap().to, "none");
+    let rows = resolve(incident, &person(now.now), now.newest).unwrap();
+    assert_eq!((rows[1].what, rows[1].to.as_str()), (Changed::Wish, "none"));
+    assert_eq!(incident.body.wish, Wish::None);
 }
 
 #[test]
-fn a_block_of_shadow_mode_and_one_that_has_ended_need_a_new_deadline() {
-    let (mut memory, now) = ripe();
-    let live = Facts { mode: Mode::Live, ..now.clone() };
+fn ignoring_everything_ends_the_deadline() {
+    let scans = |n: u64| [scan(n), Finding { port: Some(23), ..scan(n) }];
+    let mut memory = Memory::new(vec![]);
+    memory.run(&[judged(0, WHOLE, &scans(0))]);
+    let now = facts(end_of(0), 0);
+    let told = [notice(memory.one(1), WHO, &[], &isolate(), &now).unwrap()];
+    assert_eq!(told[0].step, Step::Deadline);
     let incident = memory.incidents.get_mut(&1).unwrap();
-    incident.body.wish = Wish::UntilResolved;
-    assert_eq!(end_deadline(incident, &isolate(), &now), []);
-    // Another policy frees nobody.
-    assert_eq!(end_deadline(incident, &Rule::default(), &now), []);
-    let rows = end_deadline(incident, &isolate(), &live);
-    let to: Vec<_> = rows.iter().map(|row| (row.what, row.to.as_str())).collect();
-    assert_eq!(to, [(Changed::Deadline, "-"), (Changed::Wish, "none")]);
-    assert_eq!((incident.body.wish, incident.body.deadline), (Wish::None, None));
-    // The policy's time for a block is over: it is not wished again at once.
-    let (mut memory, now) = ripe();
-    let until = Rule { until: Some(HOUR), ..isolate() };
-    let incident = memory.incidents.get_mut(&1).unwrap();
-    incident.body.wish = Wish::Until(now.now);
-    let old = Facts { now: now.now + 9 * HOUR, ..now.clone() };
-    assert_eq!(end_deadline(incident, &until, &old), [], "old data release nobody");
-    assert_eq!(end_deadline(incident, &until, &now).len(), 2);
-    assert_eq!(wish(incident, &until, &now), Wish::None);
-    // A policy that asks no more begins anew when it asks again.
-    let (mut memory, now) = ripe();
-    let incident = memory.incidents.get_mut(&1).unwrap();
-    assert_eq!(end_deadline(incident, &Rule::default(), &now).len(), 1);
-    assert_eq!(wish(incident, &isolate(), &now), Wish::None);
-}
-
-#[test]
-fn a_deadline_that_waits_to_be_sent_is_not_announced_again() {
-    let memory = open();
-    let live = Facts { mode: Mode::Live, ..facts(end_of(0), 0) };
-    let one = notice(memory.one(1), WHO, &[], &isolate(), &live).unwrap();
-    assert_eq!((one.step, one.state), (Step::Deadline, NoticeState::Wanted));
-    assert_eq!(notice(memory.one(1), WHO, &[one.clone()], &isolate(), &live), None);
-    // Another recipient is told too, and one that was sent does not hold back a new one.
-    assert!(notice(memory.one(1), "b@example.org", &[one.clone()], &isolate(), &live).is_some());
-    let sent = Notice { state: NoticeState::Accepted, ..one };
-    assert_eq!(
-        notice(memory.one(1), WHO, &[sent], &isolate(), &live).unwrap().step,
-        Step::Deadline
-    );
+    start_deadline(incident, &isolate(), &now);
+    let due = incident.body.deadline.unwrap().due;
+    let key = |text| MatterKey::parse(text);
+    let rows = ignore(incident, &person(now.now), key("scan:6/22"), end_of(300)).unwrap();
+    assert!(rows.len() == 1 && incident.body.deadline.is_some());
+    let rows = ignore(incident, &person(now.now), key("scan:6/23"), end_of(300)).unwrap();
+    let ended = rows.last().unwrap();
+    assert_eq!((ended.what, ended.from.clone()), (Changed::Deadline, when(due)));
+    assert_eq!((ended.to.as_str(), incident.body.deadline), ("-", None));
+    // When the decision is over, the deadline is announced anew.
+    memory.run(&[judged(301, WHOLE, &scans(301))]);
+    let again = notice(memory.one(1), WHO, &told, &isolate(), &facts(end_of(301), 301)).unwrap();
+    assert_eq!(again.step, Step::Deadline);
 }
 
 #[test]
@@ -325,6 +324,11 @@ fn a_ban_is_for_hosts_outside_and_ends_by_itself() {
     let ban = Rule { act: Act::Ban, ..Rule::default() };
     let unknown = Facts { network_kind: NetworkKind::Unknown, ..facts(end_of(0), 0) };
     assert_eq!(wish(memory.one(1), &ban, &unknown), Wish::Until(end_of(0) + 1900));
+    let later = Facts { now: end_of(0) + 1900, ..unknown.clone() };
+    assert_eq!(wish(memory.one(1), &ban, &later), Wish::None, "its time is over");
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert_eq!(update_wish(incident, &ban, &unknown).len(), 1);
+    assert_eq!(update_wish(incident, &ban, &later)[0].to, "none");
     assert_eq!(wish(memory.one(1), &isolate(), &unknown), Wish::None);
     let (inside, now) = ripe();
     assert_eq!(wish(inside.one(1), &ban, &now), Wish::None);
@@ -353,4 +357,95 @@ fn the_next_thing_is_told() {
     memory.run(&(2..7).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
     let step = next(memory.one(1), &told, &Rule::default(), &facts(end_of(6), 6));
     assert_eq!((step.what, step.why.as_str()), ("closed", "after 86400 s more of clean windows"));
+}
+
+#[test]
+fn a_deadline_is_announced_once_in_live_mode_too() {
+    let memory = open();
+    let live = |now: u64| Facts { mode: Mode::Live, ..facts(now, 0) };
+    let first = notice(memory.one(1), WHO, &[], &isolate(), &live(end_of(0))).unwrap();
+    assert_eq!((first.step, first.state), (Step::Deadline, NoticeState::Wanted));
+    // Nothing was accepted yet, so no deadline runs.
+    let again = notice(memory.one(1), WHO, &[first], &isolate(), &live(end_of(0) + MINUTE));
+    assert_eq!(again, None);
+}
+
+#[test]
+fn shadow_mode_leaves_no_wish_to_live_mode() {
+    let (mut memory, now) = ripe();
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    update_wish(incident, &isolate(), &now);
+    assert!(incident.body.is_shadow_wish && !incident.is_blocked(now.now));
+    let live = Facts { mode: Mode::Live, ..now };
+    let whats: Vec<_> =
+        end_void(incident, &isolate(), &live).into_iter().map(|row| row.what).collect();
+    assert_eq!(whats, [Changed::Deadline, Changed::Wish]);
+    assert_eq!((incident.body.wish, incident.body.deadline), (Wish::None, None));
+    assert_eq!(update_wish(incident, &isolate(), &live), []);
+}
+
+#[test]
+fn a_block_whose_time_is_over_needs_another_deadline() {
+    let (mut memory, now) = ripe();
+    let rule = Rule { until: Some(HOUR), ..isolate() };
+    let told = [notice(open().one(1), WHO, &[], &rule, &facts(end_of(0), 0)).unwrap()];
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert_eq!(update_wish(incident, &rule, &now)[0].to, when(now.now + HOUR));
+    let over = Facts { now: now.now + HOUR, ..now.clone() };
+    let rows = update_wish(incident, &rule, &over);
+    assert_eq!(rows.iter().map(|row| row.to.as_str()).collect::<Vec<_>>(), ["none", "-"]);
+    assert_eq!(update_wish(incident, &rule, &over), []);
+    // The owner is told of the new one.
+    memory.run(&[judged(154, WHOLE, &[scan(154)])]);
+    let next = notice(memory.one(1), WHO, &told, &rule, &facts(end_of(154), 154)).unwrap();
+    assert_eq!(next.step, Step::Deadline);
+}
+
+#[test]
+fn an_isolated_host_is_not_quiet_because_nothing_is_seen_of_it() {
+    let (mut memory, now) = ripe();
+    let live = Facts { mode: Mode::Live, ..now };
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    incident.body.deadline.as_mut().unwrap().is_shadow = false;
+    update_wish(incident, &isolate(), &live);
+    assert!(incident.is_blocked(live.now));
+    claim(incident, &person(live.now), &isolate(), live.newest).unwrap();
+    memory.run(&(148..400).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
+    assert_eq!(
+        (memory.one(1).body.state, memory.one(1).body.wish),
+        (State::Open, Wish::UntilResolved)
+    );
+    // In shadow mode it is not blocked, so windows count.
+    let (mut memory, now) = ripe();
+    update_wish(memory.incidents.get_mut(&1).unwrap(), &isolate(), &now);
+    memory.run(&(148..400).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
+    assert_eq!(memory.one(1).body.state, State::Closed(CloseReason::Quiet));
+    assert_eq!((memory.one(1).body.wish, memory.one(1).body.deadline), (Wish::None, None));
+}
+
+#[test]
+fn what_came_and_went_unseen_is_superseded_once() {
+    let mut memory = open();
+    memory.run(&(1..7).map(|n| judged(n, WHOLE, &[])).collect::<Vec<_>>());
+    let rule = Rule::default();
+    let late = notice(memory.one(1), WHO, &[], &rule, &facts(end_of(6), 6)).unwrap();
+    assert_eq!(late.state, NoticeState::Superseded);
+    assert_eq!(notice(memory.one(1), WHO, &[late], &rule, &facts(end_of(6), 6)), None);
+}
+
+#[test]
+fn a_policy_that_asks_no_more_ends_the_deadline_and_begins_anew() {
+    let (mut memory, now) = ripe();
+    let told = [notice(open().one(1), WHO, &[], &isolate(), &facts(end_of(0), 0)).unwrap()];
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert_eq!(end_void(incident, &isolate(), &now), []);
+    assert_eq!(end_void(incident, &Rule::default(), &now).len(), 1);
+    assert_eq!(wish(incident, &isolate(), &now), Wish::None);
+    let again = notice(incident, WHO, &told, &isolate(), &now).unwrap();
+    assert_eq!(again.step, Step::Deadline);
+    // It frees nobody.
+    let (mut memory, now) = ripe();
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    incident.body.wish = Wish::UntilResolved;
+    assert_eq!(end_void(incident, &Rule::default(), &now), []);
 }

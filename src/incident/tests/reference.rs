@@ -182,9 +182,8 @@ proptest! {
                     reference.window(at, &kinds, quiet, close);
                 }
                 Act::Claim => if let Some(id) = open {
-                    let newest = memory.newest.window();
                     let incident = memory.incidents.get_mut(&id).unwrap();
-                    claim(incident, &person(now), &rule, newest).unwrap();
+                    claim(incident, &person(now), &rule, memory.newest.window()).unwrap();
                     if let Some(life) = reference.lives.last_mut() {
                         life.claimed = Some(now);
                     }

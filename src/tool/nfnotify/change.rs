@@ -9,9 +9,8 @@ use super::owners::Who;
 use super::person::By;
 use super::publish::publish;
 use super::rows;
-use super::setup::{Setup, is_frozen};
+use super::setup::Setup;
 use crate::cli::{self, Io, Status};
-use crate::incident::store::Update;
 use crate::incident::{self, Incident, JournalRow, MatterKey, Person, Refused};
 use crate::time::Timestamp;
 use crate::tool::findings::parse_time;
@@ -134,7 +133,6 @@ struct Change<'a> {
     setup: &'a Setup,
     person: Person,
     newest: Option<crate::time::Window>,
-    is_frozen: bool,
 }
 
 /// Changes incidents in one transaction, all or none, prints the new rows of the journal and writes the
@@ -149,14 +147,9 @@ fn change(
     let person = args.by.person(setup.now)?;
     let mut memory = Memory::for_change(args.db.place())?;
     let before = memory.store.newest_entry()?;
-    let change = Change {
-        setup: &setup,
-        person,
-        newest: memory.store.newest()?.window(),
-        is_frozen: is_frozen(&setup, &memory.store)?,
-    };
+    let change = Change { setup: &setup, person, newest: memory.store.newest()?.window() };
     let mut update = memory.store.update(setup.now, setup.settings.mode)?;
-    let mut is_refused = false;
+    let (mut is_refused, mut closed) = (false, Vec::new());
     for (nth, &id) in ids.iter().enumerate() {
         let Some(mut incident) = update.incident(id)? else {
             is_refused = true;
@@ -165,7 +158,13 @@ fn change(
             continue;
         };
         match make(&change, &mut incident, nth) {
-            Ok(rows) => write(&change, &mut update, &mut incident, rows)?,
+            Ok(rows) => {
+                update.incident_changed(&incident)?;
+                update.journal_rows(&rows)?;
+                if incident.body.state.is_closed() {
+                    closed.push(incident);
+                }
+            }
             Err(refused) => {
                 is_refused = true;
                 io.report.error(refused);
@@ -177,30 +176,10 @@ fn change(
         bail!("nothing was changed");
     }
     update.commit()?;
-    // The change is made now, whatever becomes of the files.
+    publish(&setup, &mut memory, &closed)?;
     rows::print(&memory.store, before, args.json, io)?;
-    publish(&setup, &mut memory)?;
     memory.close()?;
     Ok(Status::Done)
-}
-
-/// Writes a changed incident with its rows. A closed one asks for no block any more.
-fn write(
-    change: &Change,
-    update: &mut Update,
-    incident: &mut Incident,
-    mut rows: Vec<JournalRow>,
-) -> anyhow::Result<()> {
-    let Change { setup, newest, is_frozen, .. } = *change;
-    if incident.body.state.is_closed() {
-        let told = update.notices(incident.id)?;
-        let facts = setup.facts(incident, &told, newest, is_frozen);
-        let rule = setup.settings.policy.of(incident, facts.network_kind, facts.now);
-        rows.extend(incident::update_wish(incident, rule, &facts));
-    }
-    update.incident_changed(incident)?;
-    update.journal_rows(&rows)?;
-    Ok(())
 }
 
 #[cfg(test)]

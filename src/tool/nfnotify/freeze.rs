@@ -60,6 +60,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     update.set_freeze(new.as_ref())?;
     update.journal_rows([&row])?;
     update.commit()?;
+    publish(&setup, &mut memory, &[])?;
     rows::print(&memory.store, before, args.change.json, io)?;
     if let Some(freeze) = new {
         let until = Local::of(&io.config)?.text(freeze.until);
@@ -67,7 +68,6 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
             "until {until} no host is isolated or banned anew; releases and mails go on"
         ));
     }
-    publish(&setup, &mut memory)?;
     memory.close()?;
     Ok(Status::Done)
 }

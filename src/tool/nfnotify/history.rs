@@ -54,21 +54,30 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     }
 }
 
-/// The newest things by their number, at most [`MAX_PRINTED`].
+/// The most bytes of lines that are kept until they are printed.
+const MAX_BYTES: usize = 256 << 20;
+
+/// The newest things by their number, at most [`MAX_PRINTED`] and [`MAX_BYTES`].
 struct Newest<T> {
-    kept: BTreeMap<u64, T>,
+    /// Each thing with its size in bytes.
+    kept: BTreeMap<u64, (usize, T)>,
+    bytes: usize,
     left_out: u64,
 }
 
 impl<T> Newest<T> {
     fn new() -> Newest<T> {
-        Newest { kept: BTreeMap::new(), left_out: 0 }
+        Newest { kept: BTreeMap::new(), bytes: 0, left_out: 0 }
     }
 
-    fn add(&mut self, id: u64, thing: T) {
-        self.kept.insert(id, thing);
-        if self.kept.len() > MAX_PRINTED {
-            self.kept.pop_first();
+    fn add(&mut self, id: u64, bytes: usize, thing: T) {
+        if let Some((replaced, _)) = self.kept.insert(id, (bytes, thing)) {
+            self.bytes -= replaced;
+        }
+        self.bytes += bytes;
+        while self.kept.len() > MAX_PRINTED || self.bytes > MAX_BYTES {
+            let Some((_, (bytes, _))) = self.kept.pop_first() else { return };
+            self.bytes -= bytes;
             self.left_out += 1;
         }
     }
@@ -90,9 +99,12 @@ fn incidents(net: IpNet, args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let mut newest = Newest::new();
     let mut is_sound = read(&args.db.place(), Which::All, io, |line, record| {
         if net.contains(&record.host.net()) {
-            let json = if args.json { Some(line.to_owned()) } else { None };
-            newest
-                .add(record.id, json.map_or_else(|| Row::Cells(cells(&record, &local)), Row::Line));
+            let (bytes, row) = if args.json {
+                (line.len(), Row::Line(line.to_owned()))
+            } else {
+                (0, Row::Cells(cells(&record, &local)))
+            };
+            newest.add(record.id, bytes, row);
         }
         ControlFlow::Continue(())
     })?;
@@ -101,7 +113,7 @@ fn incidents(net: IpNet, args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         ["ID", "HOST", "WHAT", "SINCE", "LAST", "WINDOWS", "PEAK", "OWNER", "STATE", "CHANGED"],
         &[0, 5, 6],
     );
-    for row in newest.kept.into_values() {
+    for (_, row) in newest.kept.into_values() {
         match row {
             Row::Line(mut line) => {
                 line.push(b'\n');
@@ -145,14 +157,15 @@ fn journal(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let mut is_sound = read(&args.db.place(), Which::All, io, |_, record| {
         let subject = (record.host, record.role);
         for row in record.journal {
-            newest.add(row.id, (subject, row));
+            let bytes = row.from.len() + row.to.len() + row.reason.len() + row.actor.len();
+            newest.add(row.id, bytes, (subject, row));
         }
         ControlFlow::Continue(())
     })?;
     is_sound &= newest.report("rows", io);
     let heading = ["ROW", "TIME", "RUN", "ID", "HOST", "ACTOR", "WHAT", "FROM", "TO", "REASON"];
     let mut table = Columns::new(heading, &[0, 3]);
-    for (id, ((host, role), row)) in newest.kept {
+    for (id, (_, ((host, role), row))) in newest.kept {
         let host = host.text(false);
         if args.json {
             serde_json::to_writer(&mut io.out, &RowRecord::new(&row, Some(&host), Some(role)))?;
@@ -167,4 +180,23 @@ fn journal(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         table.print("", &mut io.out)?;
     }
     Ok(if is_sound { Status::Done } else { Status::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_are_kept() {
+        let mut newest = Newest::new();
+        for id in 0..MAX_PRINTED as u64 + 3 {
+            newest.add(id, 10, ());
+        }
+        assert_eq!((newest.kept.len(), newest.left_out), (MAX_PRINTED, 3));
+        assert_eq!(newest.kept.first_key_value().map(|(id, _)| *id), Some(3));
+        newest.add(1 << 40, MAX_BYTES, ());
+        assert_eq!((newest.kept.len(), newest.bytes), (1, MAX_BYTES));
+        newest.add(1 << 40, 7, ());
+        assert_eq!((newest.kept.len(), newest.bytes), (1, 7));
+    }
 }

@@ -1,12 +1,13 @@
 //! The commands of `[[hook]]`: each gets one JSON line per row of the journal, in order and at least once.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::feed::feed;
 use super::memory::kill_point;
+use super::place::Place;
 use super::settings::HookCommand;
 use super::setup::Setup;
 use crate::cli::Io;
@@ -42,9 +43,15 @@ struct HookLine<'a> {
 pub(super) fn run(
     setup: &Setup,
     store: &mut Store,
+    place: &Place,
     io: &mut Io,
 ) -> anyhow::Result<Vec<(String, String)>> {
     let mut failed = Vec::new();
+    if setup.settings.hooks.is_empty() {
+        return Ok(failed);
+    }
+    // The run that has this lock gives them all lines.
+    let Some(_lock) = place.lock("hooks.lock", Duration::ZERO)? else { return Ok(failed) };
     for hook in &setup.settings.hooks {
         let place = match store.hook(&hook.name)? {
             Some(place) => place,

@@ -34,47 +34,40 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let local = Local::of(&io.config)?;
     let mut rows = Vec::new();
     let mut left_out = 0u64;
+    let mut out = io.out.clone();
+    let mut written = Ok(());
     let is_sound = read(&args.db.place(), Which::Current, io, |line, record| {
         let is_live = matches!(record.state, Course::Open | Course::Quiet);
         if !is_live && !args.all {
-        } else if rows.len() >= MAX_LISTED {
-            left_out += 1;
-        } else if args.json {
-            rows.push((record.id, Row::Line(line.to_owned())));
-        } else {
-            rows.push((record.id, Row::Cells(cells(&record, &local))));
+            return ControlFlow::Continue(());
         }
-        ControlFlow::Continue(())
+        if args.json {
+            written = out.write_all(line).and_then(|()| out.write_all(b"\n"));
+        } else if rows.len() < MAX_LISTED {
+            rows.push((record.id, cells(&record, &local)));
+        } else {
+            left_out += 1;
+        }
+        if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
+    written?;
+    if args.json {
+        return Ok(if is_sound { Status::Done } else { Status::Failed });
+    }
     rows.sort_by_key(|(id, _)| *id);
     let mut table = Columns::new(
         ["ID", "HOST", "WHAT", "SINCE", "WINDOWS", "PEAK", "OWNER", "STATE", "NEXT"],
         &[0, 4, 5],
     );
-    for (_, row) in rows {
-        match row {
-            Row::Line(mut line) => {
-                line.push(b'\n');
-                io.out.write_all(&line)?;
-            }
-            Row::Cells(cells) => table.row(*cells),
-        }
-    }
-    if !args.json {
-        table.print("", &mut io.out)?;
-        if table.is_empty() {
-            io.report.warn(if args.all { "no incident" } else { "no open incident" });
-        }
+    rows.into_iter().for_each(|(_, cells)| table.row(*cells));
+    table.print("", &mut io.out)?;
+    if table.is_empty() {
+        io.report.warn(if args.all { "no incident" } else { "no open incident" });
     }
     if left_out > 0 {
         io.report.error(format_args!("{left_out} more incidents; at most {MAX_LISTED} are listed"));
     }
     Ok(if is_sound && left_out == 0 { Status::Done } else { Status::Failed })
-}
-
-enum Row {
-    Line(Vec<u8>),
-    Cells(Box<[String; 9]>),
 }
 
 fn cells(record: &Record, local: &Local) -> Box<[String; 9]> {

@@ -34,11 +34,11 @@ impl Local {
         }
     }
 
-    /// Returns a value of the journal for people: Unix seconds as a moment, and any other text as it is.
+    /// Returns a value of the journal for people: a time as a moment here, and any other text as it is.
     pub fn value(&self, text: &str) -> String {
-        match text.parse() {
-            Ok(seconds) if text.bytes().all(|b| b.is_ascii_digit()) => self.text(seconds),
-            _ => text.to_owned(),
+        match crate::time::Timestamp::parse(text.as_bytes()) {
+            Some(time) => self.text(time.secs()),
+            None => text.to_owned(),
         }
     }
 }
@@ -58,6 +58,7 @@ mod tests {
         assert_eq!(berlin.text(1_792_888_200), "2026-10-25 02:30 +02:00");
         assert_eq!(berlin.text(1_792_891_800), "2026-10-25 02:30 +01:00");
         assert!(taipei.text(u64::MAX).ends_with(" +00:00"));
+        assert_eq!(taipei.value("2001-07-01T00:20:00Z"), "2001-07-01 08:20 +08:00");
         assert_eq!(taipei.value("993946800"), "2001-07-01 08:20 +08:00");
         for text in ["-", "until-resolved", "none", "+5", "99999999999999999999", ""] {
             assert_eq!(taipei.value(text), text);

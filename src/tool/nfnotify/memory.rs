@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::place::{Lock, Place};
+use super::place::{LOCK, Lock, Place};
 use crate::incident::store::{Error, Imported, Secret, Store};
 use crate::incident::{JournalRow, Mode};
 
@@ -44,10 +44,10 @@ impl Db {
 pub(super) struct Memory {
     pub place: Place,
     pub store: Store,
-    _lock: Lock,
+    lock: Lock,
 }
 
-/// What to do if there is no database.
+/// The way to go on if there is no database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfMissing {
     /// Make one, unless the files beside it show that there was one.
@@ -72,10 +72,14 @@ impl Memory {
         if missing != IfMissing::Fail {
             place.create()?;
         }
-        let Some(lock) = place.lock(wait)? else { return Ok(None) };
-        place.clear();
+        let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
+        place.clear(CLOSED);
         let store = match missing {
-            IfMissing::Begin => Store::create(place.db(), &secret()?)?,
+            IfMissing::Begin => {
+                let store = Store::create(place.db(), &secret()?)?;
+                place.set_aside(&[CURRENT, CLOSED])?;
+                store
+            }
             IfMissing::Fail => Store::open(place.db())?,
             IfMissing::Create => match Store::open(place.db()) {
                 Err(Error::Missing { .. }) if !was_there(&place) => {
@@ -94,7 +98,7 @@ impl Memory {
                 store => store?,
             },
         };
-        let mut memory = Memory { place, store, _lock: lock };
+        let mut memory = Memory { place, store, lock };
         memory.store.on_kill_point(kill_point);
         Ok(Some(memory))
     }
@@ -113,15 +117,21 @@ impl Memory {
         mode: Mode,
     ) -> anyhow::Result<(Memory, Imported)> {
         place.create()?;
-        let Some(lock) = place.lock(WAIT)? else {
+        let Some(lock) = place.lock(LOCK, WAIT)? else {
             bail!(
                 "{}: another nfnotify has held it for a minute; nothing was imported",
                 place.file("").display()
             );
         };
-        place.clear();
+        place.clear(CLOSED);
         let (store, imported) = Store::import(place.db(), source, row, wall, mode)?;
-        Ok((Memory { place, store, _lock: lock }, imported))
+        Ok((Memory { place, store, lock }, imported))
+    }
+
+    /// Gives the lock back, and returns the database, which SQLite's own locks guard.
+    pub fn unlock(self) -> Store {
+        drop(self.lock);
+        self.store
     }
 
     /// Closes the database, which shortens its files, and gives the lock back.

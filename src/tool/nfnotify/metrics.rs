@@ -125,6 +125,6 @@ mod tests {
         }
         let families = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
-        assert_eq!((families, helps), (11, 11));
+        assert_eq!((families, helps), (12, 12));
     }
 }

@@ -16,6 +16,9 @@ const DIR_MODE: u32 = 0o2770;
 /// The mode of files for readers.
 const FILE_MODE: u32 = 0o640;
 
+/// The file that is locked by whoever changes the memory.
+pub(super) const LOCK: &str = "incidents.lock";
+
 /// The beginning of the names of temporary files.
 const TEMPORARY: &str = ".nfnotify.";
 
@@ -36,8 +39,8 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held until it is dropped")]
 impl Place {
     /// Returns the place of a database.
     pub fn of(db: &Path) -> Place {
-        let dir = db.parent().filter(|dir| !dir.as_os_str().is_empty());
-        Place { db: db.to_owned(), dir: dir.unwrap_or(Path::new(".")).to_owned() }
+        let dir = around(db.parent().unwrap_or(Path::new("")));
+        Place { db: db.to_owned(), dir: dir.to_owned() }
     }
 
     /// Returns the path of the database.
@@ -58,13 +61,13 @@ impl Place {
         create_dir(&self.dir).with_context(|| self.dir.display().to_string())
     }
 
-    /// Takes the lock, and waits for it at most `wait`. Returns `None` if another process has it.
+    /// Takes a lock, and waits for it at most `wait`. Returns `None` if another process has it.
     ///
     /// # Errors
     /// The system's error, with the path.
     #[expect(clippy::disallowed_methods, reason = "the time that is waited")]
-    pub fn lock(&self, wait: Duration) -> anyhow::Result<Option<Lock>> {
-        let path = self.file("incidents.lock");
+    pub fn lock(&self, name: &str, wait: Duration) -> anyhow::Result<Option<Lock>> {
+        let path = self.file(name);
         let name = || path.display().to_string();
         let mut file = OpenOptions::new()
             .write(true)
@@ -92,13 +95,38 @@ impl Place {
         }
     }
 
-    /// Removes what a command left that was killed while it replaced a file. Only who has the lock may.
-    pub fn clear(&self) {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
-                // One that stays does no harm.
-                _ = fs::remove_file(entry.path());
+    /// Gives files and directories of an earlier memory other names, because those of a new one would replace
+    /// them: `NAME.1`, or the next number that is free.
+    ///
+    /// # Errors
+    /// The system's error, with the path.
+    pub fn set_aside(&self, names: &[&str]) -> anyhow::Result<()> {
+        for path in names.iter().map(|name| self.file(name)) {
+            if fs::symlink_metadata(&path).is_err() {
+                continue;
+            }
+            let numbered = |number: u32| {
+                let mut name = path.clone().into_os_string();
+                name.push(format!(".{number}"));
+                PathBuf::from(name)
+            };
+            let free = (1..).map(numbered).find(|path| fs::symlink_metadata(path).is_err());
+            let free = free.unwrap_or_else(|| numbered(0));
+            fs::rename(&path, &free).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a command left that was killed while it replaced a file, here and in the directory `below`.
+    /// Only who has the lock may.
+    pub fn clear(&self, below: &str) {
+        for dir in [&self.dir, &self.dir.join(below)] {
+            let Ok(entries) = fs::read_dir(dir) else { continue };
+            for entry in entries.flatten() {
+                if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+                    // One that stays does no harm.
+                    _ = fs::remove_file(entry.path());
+                }
             }
         }
     }
@@ -124,7 +152,14 @@ pub(super) fn create_dir(path: &Path) -> io::Result<()> {
     }
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)?;
     // Neither the umask nor mkdir(2)'s way with the bit that hands the group on holds here.
-    fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))
+    fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))?;
+    // A file in it that reached the disk is lost with a directory that did not.
+    path.parent().map_or(Ok(()), |parent| File::open(around(parent))?.sync_all())
+}
+
+/// Returns the path of a directory, which is empty for the working directory.
+fn around(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 /// Replaces a file unless it has this content already. Returns true if it was replaced.
@@ -135,7 +170,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     if has_content(path, bytes) {
         return Ok(false);
     }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = around(path.parent().unwrap_or(Path::new("")));
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY)
         .permissions(fs::Permissions::from_mode(FILE_MODE))
@@ -179,19 +214,34 @@ mod tests {
         place.create().unwrap();
         let mode = fs::metadata(dir.path().join("deep/er")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, DIR_MODE);
-        let first = place.lock(Duration::ZERO).unwrap().unwrap();
-        assert!(place.lock(Duration::from_millis(120)).unwrap().is_none());
+        let first = place.lock(LOCK, Duration::ZERO).unwrap().unwrap();
+        assert!(place.lock(LOCK, Duration::from_millis(120)).unwrap().is_none());
         let waiting = {
             let place = place.clone();
-            thread::spawn(move || place.lock(Duration::from_secs(60)).unwrap().is_some())
+            thread::spawn(move || place.lock(LOCK, Duration::from_secs(60)).unwrap().is_some())
         };
         drop(first);
         assert!(waiting.join().unwrap());
         // A link in its place could lead anywhere.
         fs::remove_file(place.file("incidents.lock")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", place.file("incidents.lock")).unwrap();
-        let error = format!("{:#}", place.lock(Duration::ZERO).unwrap_err());
+        let error = format!("{:#}", place.lock(LOCK, Duration::ZERO).unwrap_err());
         assert!(error.contains("incidents.lock: Too many levels"), "{error}");
+    }
+
+    #[test]
+    fn what_a_kill_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::of(&dir.path().join("incidents.db"));
+        place.clear("closed");
+        fs::create_dir(place.file("closed")).unwrap();
+        for name in ["a", ".nfnotify.x", "closed/b", "closed/.nfnotify.y"] {
+            fs::write(place.file(name), "").unwrap();
+        }
+        place.clear("closed");
+        let left = ["a", ".nfnotify.x", "closed/b", "closed/.nfnotify.y"]
+            .map(|name| place.file(name).exists());
+        assert_eq!(left, [true, false, true, false]);
     }
 
     #[test]

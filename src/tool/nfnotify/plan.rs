@@ -148,8 +148,14 @@ fn planned_of<'a>(
         next: NextRecord { what: next.what.to_owned(), at: next.at, why: next.why },
         clauses: incident::clauses(incident, rule, facts),
         wish_before: (wish_before != incident.body.wish).then_some(wish_before),
-        notices: computed.notices.iter().filter(|one| one.incident == incident.id).collect(),
+        notices: of_incident(&computed.notices, incident.id),
     }
+}
+
+/// Returns the notices about one incident, of all of a run, which are in the order of their incidents' numbers.
+fn of_incident(notices: &[Notice], id: u64) -> Vec<&Notice> {
+    let first = notices.partition_point(|notice| notice.incident < id);
+    notices.iter().skip(first).take_while(|notice| notice.incident == id).collect()
 }
 
 /// Returns a state with the reason of closing.
@@ -309,10 +315,6 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
         wide_exporters: setup.never.wide().map(|net| net.to_string()).collect(),
     };
     line(&run, out)?;
-    let wish = |wish| match wish {
-        Wish::Until(end) => Timestamp::from_secs(end).rfc3339(),
-        wish => wish_text(wish),
-    };
     for one in &plan.incidents {
         let incident = one.incident;
         let (host, role) = (incident.subject.host.text(false), incident.subject.role.as_str());
@@ -343,8 +345,8 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
             act: one.rule.act.as_str(),
             owner: &one.owner,
             next: &one.next,
-            wish: wish(incident.body.wish),
-            wish_before: one.wish_before.map(wish),
+            wish: wish_text(incident.body.wish),
+            wish_before: one.wish_before.map(wish_text),
             clauses: clauses.collect(),
         };
         line(&record, out)?;

@@ -20,11 +20,16 @@ const DAY: u64 = 86_400;
 /// Days for which a closed incident is in `incidents.jsonl`, at least.
 const DAYS: u64 = 7;
 
-/// Writes the files anew, as far as they have changed.
+/// Writes the files anew, as far as they have changed. `closed`: incidents that have changed though they are
+/// closed, which may be in the file of a month already.
 ///
 /// # Errors
 /// Fails if the memory or a file does.
-pub(super) fn publish(setup: &Setup, memory: &mut Memory) -> anyhow::Result<()> {
+pub(super) fn publish(
+    setup: &Setup,
+    memory: &mut Memory,
+    closed: &[Incident],
+) -> anyhow::Result<()> {
     let newest = memory.store.newest()?.window();
     let is_frozen = is_frozen(setup, &memory.store)?;
     let writer = RecordWriter { setup, newest, is_frozen };
@@ -33,12 +38,11 @@ pub(super) fn publish(setup: &Setup, memory: &mut Memory) -> anyhow::Result<()> 
     let end = newest.map_or(0, Window::end).min(setup.now);
     let since = end.saturating_sub(DAYS * DAY) / DAY * DAY;
     let published = memory.store.published()?;
-    if since > published {
-        months(&writer, published, since, memory)?;
-    }
+    let changed = closed.iter().map(|incident| incident.body.changed);
+    let stale: BTreeSet<String> = changed.filter(|at| *at < published).map(month).collect();
+    months(&writer, published, since, stale, memory)?;
+    // After a clock that was ahead, it goes back.
     if since != published {
-        // While the clock was wrong, this moment lay in the future, and an incident that is closed now must not
-        // be missed.
         let mut update = memory.store.update(setup.now, setup.settings.mode)?;
         update.set_published(since)?;
         update.commit()?;
@@ -65,11 +69,19 @@ pub(super) fn publish(setup: &Setup, memory: &mut Memory) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Writes the files of the months in which incidents were closed from `start` on and before `end`, and
-/// removes those of months that retention has forgotten.
-fn months(writer: &RecordWriter<'_>, start: u64, end: u64, memory: &Memory) -> anyhow::Result<()> {
+/// Writes the files of these months, and of those in which incidents were closed from `start` on and before
+/// `end`, and removes those of months that retention has forgotten.
+fn months(
+    writer: &RecordWriter<'_>,
+    start: u64,
+    end: u64,
+    mut months: BTreeSet<String>,
+    memory: &Memory,
+) -> anyhow::Result<()> {
     let (place, store) = (&memory.place, &memory.store);
-    let mut months = BTreeSet::new();
+    if start >= end && months.is_empty() {
+        return Ok(());
+    }
     store.closed_between(start, end, |incident| {
         months.insert(month(incident.body.changed));
     })?;

@@ -10,6 +10,7 @@ use clap::ValueHint;
 use super::files::{Files, InputTimes};
 use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
 use super::owners::Who;
+use super::pipes::Pipes;
 use super::publish::publish;
 use super::setup::{Setup, is_frozen};
 use super::{hooks, metrics};
@@ -18,11 +19,11 @@ use crate::cli::{Io, Status};
 use crate::finding::{Host, Item, words};
 use crate::incident::store::{Ingested, LastRun, Store};
 use crate::incident::{
-    self, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step, Subject,
-    Verdict, Wish,
+    self, Incident, JournalRow, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
+    Subject, Verdict, Wish,
 };
 use crate::time::{Mark, Timestamp, Window};
-use crate::tool::findings::{parse_time, report_times};
+use crate::tool::findings::parse_time;
 
 /// Seconds by which the clock may go on further than the machine's boot time between two runs.
 const MAX_STEP: u64 = 3600;
@@ -81,6 +82,8 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
 /// of a detector.
 pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
     let setup = Setup::new(&args.who, args.now, io)?;
+    // A pipe may go on for hours, and nobody else could do anything meanwhile.
+    let pipes = Pipes::read(&args.files, io)?;
     let wait = if args.files.is_empty() { Duration::ZERO } else { WAIT };
     let missing = if args.new_database { IfMissing::Begin } else { IfMissing::Create };
     let Some(mut memory) = Memory::open(args.db.place(), wait, missing)? else {
@@ -88,28 +91,33 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
     };
     let mut is_taken = true;
     if !args.files.is_empty() {
-        is_taken = take_in(args, &setup, &mut memory.store, io)?;
+        is_taken = take_in(&pipes.files, &setup, &mut memory.store, io)?;
     }
+    let mut published = Vec::new();
     let run = this_run(&setup, args.now)?;
-    if let Some(step) = clock_step(&memory.store, &run, args.now)? {
+    if let Some(step) = clock_step(&memory.store, run.as_ref())? {
         let mut update = memory.store.update(setup.now, setup.settings.mode)?;
-        update.set_last_run(&run)?;
+        if let Some(run) = &run {
+            update.set_last_run(run)?;
+        }
         update.commit()?;
         io.report.warn(format_args!(
-            "since the last run the clock went on {} more than the machine did; this run changes no \
-             incident, and the next one does if the clock is right",
+            "since the last run the clock went on {} more than the machine did; this run only plans, and \
+             changes no incident. Is the clock right?",
             humantime::format_duration(Duration::from_secs(step))
         ));
     } else {
-        carry_on(&setup, &run, &mut memory.store, io)?;
+        published = carry_on(&setup, run.as_ref(), &mut memory.store, io)?;
     }
-    publish(&setup, &mut memory)?;
+    publish(&setup, &mut memory, &published)?;
     kill_point("after-files");
-    let failed_hooks = hooks::run(&setup, &mut memory.store, io)?;
+    // A slow command must not keep people from the memory.
+    let mut store = memory.unlock();
+    let failed_hooks = hooks::run(&setup, &mut store, &args.db.place(), io)?;
     if let Some(path) = &args.metrics_file {
-        metrics::write(path, &setup, &memory.store)?;
+        metrics::write(path, &setup, &store)?;
     }
-    memory.close()?;
+    store.close()?;
     Ok(Ran { is_taken, failed_hooks })
 }
 
@@ -128,8 +136,13 @@ fn busy(args: &Args, io: &mut Io) -> Ran {
 
 /// Takes in the lines of the files, each once. Returns false if a file could not be read to its end: all
 /// that was read is kept, and the file can be given again.
-fn take_in(args: &Args, setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow::Result<bool> {
-    let files = Files::new(args.files.clone(), Timestamp::from_secs(setup.now));
+fn take_in(
+    files: &[PathBuf],
+    setup: &Setup,
+    store: &mut Store,
+    io: &mut Io,
+) -> anyhow::Result<bool> {
+    let files = Files::new(files.to_vec(), Timestamp::from_secs(setup.now));
     let mut ingest = store.ingest()?;
     let mut error = None;
     let read = files.read(io, |item, is_aside| {
@@ -153,12 +166,15 @@ fn take_in(args: &Args, setup: &Setup, store: &mut Store, io: &mut Io) -> anyhow
     // Lines that were taken stay, and the others come again with their file.
     let ingested = ingest.commit()?;
     report_taken(&ingested, io);
-    // A file of the future alone must not stop what is due now.
-    if let Err(error) = report_times(&timeline, "lines of both are taken", io) {
-        io.report.error(error);
-        return Ok(false);
+    if let Some(aside) = timeline.aside() {
+        let (first, last) = (aside.first.start_text(), aside.last.start_text());
+        io.report.error(format_args!(
+            "{} lines are set aside: their windows, from {first} to {last}, begin more than one slot after \
+             now; give their files again when their time has come",
+            aside.lines
+        ));
     }
-    Ok(!failed)
+    Ok(!failed && timeline.aside().is_none())
 }
 
 fn report_taken(ingested: &Ingested, io: &mut Io) {
@@ -181,26 +197,20 @@ fn report_taken(ingested: &Ingested, io: &mut Io) {
     }
 }
 
-/// Returns the clocks of this run.
-fn this_run(setup: &Setup, fixed: Option<Timestamp>) -> anyhow::Result<LastRun> {
+/// Returns the clocks of this run, `None` for one whose time is given: that has nothing to do with them.
+fn this_run(setup: &Setup, fixed: Option<Timestamp>) -> anyhow::Result<Option<LastRun>> {
+    if fixed.is_some() {
+        return Ok(None);
+    }
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let boottime = match fixed {
-        // A simulated time has nothing to do with the machine's.
-        Some(_) => 0,
-        None => capture::clocks()?.boot.as_secs(),
-    };
-    let boot_id = if fixed.is_some() { String::new() } else { boot_id.trim().to_owned() };
-    Ok(LastRun { now: setup.now, boot_id, boottime })
+    let boottime = capture::clocks()?.boot.as_secs();
+    Ok(Some(LastRun { now: setup.now, boot_id: boot_id.trim().to_owned(), boottime }))
 }
 
 /// Returns the seconds by which the clock went on further than the machine since the last run, if they are
 /// more than an hour.
-fn clock_step(
-    store: &Store,
-    run: &LastRun,
-    fixed: Option<Timestamp>,
-) -> anyhow::Result<Option<u64>> {
-    let Some(last) = store.last_run()?.filter(|_| fixed.is_none()) else { return Ok(None) };
+fn clock_step(store: &Store, run: Option<&LastRun>) -> anyhow::Result<Option<u64>> {
+    let (Some(run), Some(last)) = (run, store.last_run()?) else { return Ok(None) };
     if last.boot_id != run.boot_id || run.boot_id.is_empty() {
         return Ok(None);
     }
@@ -210,8 +220,14 @@ fn clock_step(
     Ok((step > MAX_STEP).then_some(step))
 }
 
-/// Steps through what waits, and computes notices and wishes.
-fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> anyhow::Result<()> {
+/// Steps through what waits, and computes notices and wishes. Returns the incidents that have changed though
+/// they were closed before.
+fn carry_on(
+    setup: &Setup,
+    run: Option<&LastRun>,
+    store: &mut Store,
+    io: &mut Io,
+) -> anyhow::Result<Vec<Incident>> {
     let Setup { settings, owners, .. } = setup;
     let mut update = store.update(setup.now, settings.mode)?;
     // A new hook hears of all that this run changes.
@@ -230,7 +246,9 @@ fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> any
     for notice in &notices {
         update.notice(notice)?;
     }
-    update.set_last_run(run)?;
+    if let Some(run) = run {
+        update.set_last_run(run)?;
+    }
     let retained = update.retain(settings.keep)?;
     update.commit()?;
     if let Some(window) = late_clock {
@@ -262,7 +280,8 @@ fn carry_on(setup: &Setup, run: &LastRun, store: &mut Store, io: &mut Io) -> any
         ));
     }
     report_notices(setup, &notices, io);
-    Ok(())
+    let closed = |incident: &Incident| incident.body.state.is_closed();
+    Ok(outcome.changed.into_iter().filter(closed).collect())
 }
 
 /// The results of a run, before they are written.
@@ -289,14 +308,21 @@ pub(super) fn compute(
     newest.0.retain(|_, window| window.start() <= setup.now + u64::from(window.seconds()));
     let late_clock = if newest == known { None } else { known.window() };
     let is_frozen = is_frozen(setup, store)?;
-    let mut machine =
-        Machine::new(store.incidents_to_step()?, newest, store.next_id()?, policy, network_kind);
+    let mut incidents = store.incidents_to_step()?;
+    let mut healed = Vec::new();
+    if let Some(window) = late_clock {
+        let limit = setup.now + u64::from(window.seconds());
+        healed = incidents.iter_mut().filter_map(|one| one.heal(limit).then_some(one.id)).collect();
+    }
+    let mut machine = Machine::new(incidents, newest, store.next_id()?, policy, network_kind);
+    machine.mark_changed(healed);
     let windows = store.windows()?;
     for window in &windows {
         machine.step(&store.judged(*window)?);
     }
     let told = store.live_notices()?;
-    let (notices, held) = follow(setup, policy, &told, is_frozen, &mut machine);
+    let (mut notices, held) = follow(setup, policy, &told, is_frozen, &mut machine);
+    notices.sort_by_key(|notice| notice.incident);
     let mut outcome = machine.finish();
     for (kind, window) in &known.0 {
         outcome.newest.0.entry(*kind).or_insert(*window);
@@ -314,32 +340,43 @@ fn follow(
     machine: &mut Machine,
 ) -> (Vec<Notice>, u64) {
     let newest = machine.newest().window();
-    let concerned = |incident: &&Incident| {
-        let body = &incident.body;
-        matches!(body.state, State::Open | State::Quiet) || body.wish != Wish::None
+    let (mut notices, mut held) = (Vec::new(), 0);
+    let mut due = |incident: &Incident, rows: &mut Vec<JournalRow>| {
+        let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
+        let facts = setup.facts(incident, told, newest, is_frozen);
+        let rule = policy.of(incident, facts.network_kind, facts.now);
+        let mut names_deadline = false;
+        for recipient in setup.owners.of(incident).recipients {
+            let notice = incident::notice(incident, &recipient, told, rule, &facts);
+            let Some(notice) = notice else { continue };
+            rows.push(incident::notice_row(incident, &notice, newest));
+            names_deadline |=
+                notice.step == Step::Deadline && notice.state == NoticeState::WouldSend;
+            notices.push(notice);
+        }
+        names_deadline
+    };
+    // Those that came and went, and began anew, in one run.
+    let mut missed = Vec::new();
+    for incident in machine.replaced().iter().filter(|one| machine.has_changed(one.id)) {
+        due(incident, &mut missed);
+    }
+    machine.note(missed);
+    let concerned = |incident: &&Incident| match incident.body.state {
+        State::Open | State::Quiet => true,
+        State::Closed(_) => machine.has_changed(incident.id),
+        State::Pending => false,
     };
     let subjects: Vec<Subject> =
         machine.incidents().filter(concerned).map(|incident| incident.subject).collect();
-    let (mut notices, mut held) = (Vec::new(), 0);
     for subject in subjects {
         machine.change(subject, |incident| {
             let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
             let facts = setup.facts(incident, told, newest, is_frozen);
             let rule = policy.of(incident, facts.network_kind, facts.now);
-            let mut rows = Vec::new();
-            rows.extend(incident::end_deadline(incident, rule, &facts));
-            for recipient in setup.owners.of(incident).recipients {
-                let notice = incident::notice(incident, &recipient, told, rule, &facts);
-                let Some(notice) = notice else { continue };
-                rows.push(incident::notice_row(incident, &notice, newest));
-                notices.push(notice);
-            }
-            let names_deadline = |notice: &&Notice| {
-                notice.incident == incident.id
-                    && notice.step == Step::Deadline
-                    && notice.state == NoticeState::WouldSend
-            };
-            if incident.body.deadline.is_none() && notices.iter().any(|n| names_deadline(&n)) {
+            let mut rows = incident::end_void(incident, rule, &facts);
+            let names_deadline = due(incident, &mut rows);
+            if incident.body.deadline.is_none() && names_deadline {
                 rows.push(incident::start_deadline(incident, rule, &facts));
             }
             // Old data neither isolates nor releases, but the list of hosts that are never blocked holds.

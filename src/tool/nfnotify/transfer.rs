@@ -167,7 +167,7 @@ pub(super) fn import(args: &ImportArgs, io: &mut Io) -> anyhow::Result<Status> {
     } else {
         writeln!(io.out, "imported {}, {} in all", of(incidents, "incident"), of(rows, "row"))?;
     }
-    publish(&setup, &mut memory)?;
+    publish(&setup, &mut memory, &[])?;
     memory.close()?;
     Ok(Status::Done)
 }

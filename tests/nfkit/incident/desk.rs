@@ -1,12 +1,13 @@
 //! The readers of the files of incidents, and the changes that people make.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
+use std::sync::mpsc;
 
 use serde_json::Value;
 
 use super::{FLOOD, Found, SCAN, Site, at, attacked, rows, window};
-use crate::harness::{Run, installed, skipped, tool};
+use crate::harness::{LIMIT, Run, installed, skipped, tool};
 
 /// Returns the objects of lines of JSON.
 fn objects(text: &str) -> Vec<Value> {
@@ -197,7 +198,6 @@ fn incidents_of_long_ago_stay_in_history() {
     };
     assert_eq!(ids("140.119.44.91"), ["1", "3"]);
     assert_eq!(ids("140.119.0.0/16"), ["1", "2", "3"]);
-    assert_eq!(ids("::/0"), [""; 0]);
     let none = site.nfnotify(&["history", "10.0.0.1"]).run().status(0);
     none.says("no incident of 10.0.0.1/32 is remembered");
     site.nfnotify(&["show", "1"]).run().ok();
@@ -483,13 +483,14 @@ fn who_may_only_read_can_list_while_a_run_is_at_work() {
     for name in ["memory", "memory/incidents.jsonl", "memory/incidents.db"] {
         nix::unistd::chown(&site.0.path(name), None, group).unwrap();
     }
-    let run = site.nfnotify(&["-q", "run", "--now", &at(41), "-"]).live();
-    let mut run = run;
-    run.send(window(3, &[SCAN]));
+    let mut run = site.nfnotify(&["-q", "run", "--now", &at(41), "-"]).live();
+    run.send(window(3, &[SCAN, Found { port: 23, ..SCAN }]));
     let ended = std::thread::spawn(move || run.close());
-    // Opening the fifo waits for the hook, which runs with the lock held.
-    let mut begun = String::new();
-    fs::File::open(&fifos[0]).unwrap().read_to_string(&mut begun).unwrap();
+    // The hook runs with the lock held, and opening its fifo waits for that.
+    let (send, begun) = mpsc::channel();
+    let fifo = fifos[0].clone();
+    std::thread::spawn(move || send.send(fs::read(fifo)));
+    begun.recv_timeout(LIMIT).unwrap().unwrap();
     nix::unistd::chown(&site.0.path("memory/incidents.jsonl"), None, group).unwrap();
     let as_nobody = |args: &[&str]| {
         let (uid, gid) = (nobody.uid.to_string(), nobody.gid.to_string());
@@ -556,8 +557,9 @@ fn each_command_has_help() {
         let is_listed = help.text().lines().any(|line| line.trim().starts_with(name));
         assert!(is_listed, "{name}{help}");
         let of_name = tool("nfnotify").args([name, "--help"]).run().ok();
-        let reads_default =
-            of_name.text().contains("[default: /etc/nfkit/nfkit.toml, if it exists]");
+        let words: Vec<&str> = of_name.text().split_whitespace().collect();
+        let text = words.join(" ");
+        let reads_default = text.contains("[default: /etc/nfkit/nfkit.toml, if it exists]");
         assert_eq!(reads_default, !["mail", "block"].contains(&name), "{of_name}");
     }
 }

@@ -50,17 +50,21 @@ fn a_plan_tells_the_notices_of_the_next_run_and_writes_nothing() {
     assert_eq!(of_type(&now, "notice"), [Value::Null; 0]);
     let run = &of_type(&now, "run")[0];
     assert_eq!((&run["mode"], &run["newest"]), (&"shadow".into(), &at(20).into()));
-    // Remind is 20 minutes after the notice of minute 31.
+    // There is a reminder 20 minutes after the notice of minute 31, and one at half of the deadline.
     let later = plan(&site, 52);
     let notices = of_type(&later, "notice");
-    assert_eq!(notices.len(), 1, "{later}");
-    assert_eq!(notices[0]["recipient"], "wifi@example.edu");
-    assert_eq!(notices[0]["step"], "reminder");
-    assert_eq!(notices[0]["state"], "would-send");
+    let recipients: Vec<_> = notices.iter().map(|notice| notice["recipient"].clone()).collect();
+    assert_eq!(recipients, ["chang@cs.example.edu", "wifi@example.edu"]);
+    for notice in &notices {
+        assert_eq!((&notice["step"], &notice["state"]), (&"reminder".into(), &"would-send".into()));
+    }
     let text = site.nfnotify(&["plan", "--now", &at(52)]).run().status(0);
-    let line = "  ID  HOST          STEP      TO                STATE\n   2  140.119.60.7  reminder  \
-                wifi@example.edu  would-send\n";
-    assert!(text.text().contains(line), "{text}");
+    for line in [
+        "  ID  HOST           STEP      TO                    STATE\n",
+        "   2  140.119.60.7   reminder  wifi@example.edu      would-send\n",
+    ] {
+        assert!(text.text().contains(line), "{line}{text}");
+    }
     assert_eq!(files(), before);
     // The next run does just that.
     site.nfnotify(&["-q", "run", "--now", &at(52)]).run().ok();

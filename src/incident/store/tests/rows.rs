@@ -32,7 +32,8 @@ fn a_finding_counts_once_until_it_grows() {
     step(store, 0);
     assert_eq!(store.windows().unwrap(), []);
     assert_eq!(take(store, &scan(0, 1, 101)), Taken::Known);
-    // A doubt is never too late, and is not taken back.
+    assert_eq!(store.windows().unwrap(), []);
+    // A mark that speaks against a block counts with fewer flows too.
     assert_eq!(take(store, &forged(100)), Taken::Grown);
     assert_eq!(take(store, &forged(101)), Taken::Known);
     assert_eq!(take(store, &scan(0, 1, 101)), Taken::Known);
@@ -44,6 +45,20 @@ fn a_finding_counts_once_until_it_grows() {
     assert_eq!(take(store, &scan(0, 1, u64::MAX)), Taken::Grown);
     assert_eq!(take(store, &scan(0, 1, u64::MAX)), Taken::Known);
     assert_eq!(waiting(store, 0), [u64::MAX]);
+    assert_eq!(store.judged(window(0)).unwrap().findings, [forged(u64::MAX)]);
+}
+
+#[test]
+fn marks_against_a_block_add_up_in_any_order() {
+    let marked = |mark: &str, flows| Finding { marks: vec![mark.to_owned()], ..scan(0, 1, flows) };
+    let lines = [marked("forged", 90), scan(0, 1, 100), marked("oneway", 95), marked("survey", 80)];
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+        let mut place = Place::new();
+        ingest(&mut place.store, &order.map(|nth: usize| lines[nth].clone()), &[]);
+        let found = place.store.judged(window(0)).unwrap().findings;
+        let marks = vec!["forged".to_owned(), "oneway".to_owned()];
+        assert_eq!(found, [Finding { marks, ..scan(0, 1, 100) }], "{order:?}");
+    }
 }
 
 #[test]
