@@ -49,14 +49,22 @@ pub(super) fn publish(
     }
     let store = &memory.store;
     let told = store.live_notices()?;
+    // One incident at a time: an attacker can have 100,000 of them.
     let mut text = Vec::new();
-    for incident in store.live()? {
-        let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
-        writer.write(&incident, told, store, &mut text)?;
-    }
-    for incident in store.closed_since(since)? {
-        writer.write(&incident, &store.notices(incident.id)?, store, &mut text)?;
-    }
+    let mut result = Ok(());
+    store.each_live(|incident| {
+        if result.is_ok() {
+            let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
+            result = writer.write(&incident, told, store, &mut text);
+        }
+    })?;
+    store.closed_between(since, u64::MAX, |incident| {
+        if result.is_ok() {
+            let notices = store.notices(incident.id).map_err(Into::into);
+            result = notices.and_then(|told| writer.write(&incident, &told, store, &mut text));
+        }
+    })?;
+    result?;
     memory.place.update(CURRENT, &text)?;
     Ok(())
 }
