@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::contacts::{tunnel_end, unmapped};
+use crate::contacts::{is_machine, tunnel_end, unmapped};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::flow::Networks;
 use crate::time::Window;
@@ -376,23 +376,6 @@ impl Selection {
 
 fn networks(nets: impl IntoIterator<Item = IpNet>) -> Networks {
     Networks::new(nets.into_iter().map(unmapped))
-}
-
-/// Returns true if one machine on a routed network can have this address as its own.
-fn is_machine(address: IpAddr) -> bool {
-    match address {
-        // 0/8 "this network", 127/8, 169.254/16, and 224/4 and above: RFC 6890, RFC 5771.
-        IpAddr::V4(a) => match a.octets() {
-            [0 | 127 | 224..=255, ..] | [169, 254, ..] => false,
-            [..] => true,
-        },
-        // ::/8 holds the unspecified and loopback addresses and every form of embedded IPv4
-        // (RFC 4291 section 2.5.5); fe80::/10 is link-local and ff00::/8 multicast.
-        IpAddr::V6(a) => match a.octets() {
-            [0 | 0xff, ..] | [0xfe, 0x80..=0xbf, ..] => false,
-            [..] => true,
-        },
-    }
 }
 
 #[cfg(test)]

@@ -14,4 +14,4 @@ mod never;
 pub use address::{Address, is_visible};
 pub use embedded::{tunnel_end, unmapped};
 pub use list::{Contact, ContactError, Contacts, Lang, NetworkKind, Responsible};
-pub use never::{Never, NeverList, NeverReason};
+pub use never::{Never, NeverList, NeverReason, is_machine};

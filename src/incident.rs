@@ -22,7 +22,7 @@ mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
 pub use due::{
-    Next, Notice, NoticeState, Step, end_shadow, next, notice, notice_row, start_deadline, unmet,
+    Next, Notice, NoticeState, Step, end_void, next, notice, notice_row, start_deadline, unmet,
     update_wish,
 };
 pub use hours::Hours;

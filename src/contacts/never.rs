@@ -155,6 +155,23 @@ fn forms(net: IpNet) -> impl Iterator<Item = (IpNet, bool)> {
     [(net, false)].into_iter().chain(mapped).chain(ends)
 }
 
+/// Returns true if one machine on a routed network can have this address as its own.
+pub fn is_machine(address: IpAddr) -> bool {
+    match address {
+        // 0/8 "this network", 127/8, 169.254/16, and 224/4 and above: RFC 6890, RFC 5771.
+        IpAddr::V4(a) => match a.octets() {
+            [0 | 127 | 224..=255, ..] | [169, 254, ..] => false,
+            [..] => true,
+        },
+        // ::/8 holds the unspecified and loopback addresses and every form of embedded IPv4
+        // (RFC 4291 section 2.5.5); fe80::/10 is link-local and ff00::/8 multicast.
+        IpAddr::V6(a) => match a.octets() {
+            [0 | 0xff, ..] | [0xfe, 0x80..=0xbf, ..] => false,
+            [..] => true,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The clauses of a block: each is met or not met, with its reason, and a block is wished only if all are.
 
-use crate::contacts::NetworkKind;
+use crate::contacts::{NetworkKind, is_machine};
 use crate::finding::{Host, Kind, Role, Side};
 use crate::time::Window;
 
@@ -102,7 +102,10 @@ pub fn standing(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> 
         clause("source", subject.role == Role::Source, format!("its role is {}", subject.role)),
         clause("side", body.side == Some(wanted), format!("it is {side}")),
         match subject.host {
-            Host::Address(_) => clause("address", true, "it is one address"),
+            Host::Address(address) if is_machine(address) => {
+                clause("address", true, "it is one address")
+            }
+            Host::Address(_) => clause("address", false, "no machine has this address"),
             Host::Prefix(_) => clause("address", false, "it is a network"),
         },
         match &facts.never {

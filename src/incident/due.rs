@@ -159,8 +159,7 @@ pub fn notice(
             && notice.state.is_told(facts.mode)
             && notice.at >= body.deadlines_from
     });
-    let announces =
-        !is_announced && body.deadline.is_none() && can_isolate(incident, rule, facts);
+    let announces = !is_announced && body.deadline.is_none() && can_isolate(incident, rule, facts);
     let step = match before {
         None if announces => Step::Deadline,
         None => Step::First,
@@ -252,10 +251,18 @@ fn newest_end(facts: &Facts) -> u64 {
     facts.newest.map_or(facts.now, Window::end)
 }
 
-/// Ends a deadline and a wish of shadow mode: nobody was told, and no host was blocked. Returns the rows for
-/// the journal.
-pub fn end_shadow(incident: &mut Incident, facts: &Facts) -> Vec<JournalRow> {
+/// Ends what must not lead to a block, and returns the rows for the journal: a deadline that the policy does
+/// not ask for any more, which begins anew if it asks again, and in live mode a deadline and a wish of shadow
+/// mode, because nobody was told and no host was blocked.
+pub fn end_void(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
     let mut rows = Vec::new();
+    if rule.act != Act::Isolate && incident.body.wish == Wish::None {
+        let reason = "the policy does not ask for isolation any more";
+        rows.extend(end_deadline(incident, newest_end(facts), reason));
+        if !rows.is_empty() {
+            incident.body.deadlines_from = facts.now;
+        }
+    }
     if facts.mode == Mode::Shadow {
         return rows;
     }
@@ -328,13 +335,17 @@ pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) ->
                 if rule.act == Act::None { "the policy tells nobody" } else { "it is ignored" };
             next("nothing", None, why.to_owned())
         }
-        State::Open if incident.is_claimed() => {
-            next("nothing", None, "it is claimed; a finding after the claim counts again".to_owned())
-        }
+        State::Open if incident.is_claimed() => next(
+            "nothing",
+            None,
+            "it is claimed; a finding after the claim counts again".to_owned(),
+        ),
         State::Open => {
             match body.wish {
                 Wish::None => {}
-                Wish::Until(end) => return next("release", Some(end), "a block is wished".to_owned()),
+                Wish::Until(end) => {
+                    return next("release", Some(end), "a block is wished".to_owned());
+                }
                 Wish::UntilResolved => {
                     let why = "a block is wished until a person resolves it".to_owned();
                     return next("release", None, why);

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::contacts::NetworkKind;
 use crate::finding::{DETECTORS, Finding, Host, Kind, Role, Side, line};
 use crate::time::{End, Timestamp, Window, WindowState};
@@ -17,7 +19,6 @@ use super::model::{
     Matter, MatterKey, State, Subject, Wish,
 };
 use super::policy::{Least, Policy, Rule};
-use crate::flow::UDP;
 
 /// The most incidents that are not closed. An attacker who forges exports can name any number of hosts;
 /// beyond this no incident of a host outside is opened, and beyond twice as many none at all.
@@ -76,13 +77,19 @@ pub struct JudgedWindow {
 pub struct Newest(pub BTreeMap<Kind, Window>);
 
 impl Newest {
-    /// Returns the newest window of all kinds.
+    /// Returns the window of all kinds that begins last. One that is much longer than the others must not
+    /// make them look old.
     pub fn window(&self) -> Option<Window> {
-        self.0.values().copied().max_by_key(|window| (window.end(), window.start()))
+        self.0.values().copied().max_by_key(|window| (window.start(), window.end()))
     }
 
     fn is_late(&self, kind: Kind, window: Window) -> bool {
         self.0.get(&kind).is_some_and(|newest| window.start() <= newest.start())
+    }
+
+    /// Returns true if the window lies within one that was stepped through, in part or as a whole.
+    fn overlaps(&self, kind: Kind, window: Window) -> bool {
+        self.0.get(&kind).is_some_and(|newest| window.start() < newest.end())
     }
 
     fn note(&mut self, kind: Kind, window: Window) {
@@ -235,23 +242,24 @@ impl<'a> Machine<'a> {
         let window = judged.window;
         let mut findings: Vec<&Finding> = judged.findings.iter().collect();
         findings.sort_by(|a, b| Subject::of(a).cmp(&Subject::of(b)).then_with(|| a.order(b)));
-        let reflectors = reflectors(&findings);
+        let reflected = Reflected::of(&findings);
         let kinds = judged.verdicts.keys().copied();
         let kinds: BTreeSet<Kind> = kinds.chain(findings.iter().map(|f| f.kind)).collect();
         let late: BTreeSet<Kind> =
             kinds.iter().copied().filter(|&kind| self.newest.is_late(kind, window)).collect();
         for group in findings.chunk_by(|a, b| Subject::of(a) == Subject::of(b)) {
-            self.found(judged, group, &late, &reflectors);
+            self.found(judged, group, &late, &reflected);
         }
-        for &kind in &kinds {
-            self.newest.note(kind, window);
-        }
+        // Time that was seen already proves nothing a second time.
         let whole: BTreeSet<Kind> = judged
             .verdicts
             .iter()
-            .filter(|(kind, verdict)| verdict.is_whole && !late.contains(kind))
+            .filter(|(kind, verdict)| verdict.is_whole && !self.newest.overlaps(**kind, window))
             .map(|(kind, _)| *kind)
             .collect();
+        for &kind in &kinds {
+            self.newest.note(kind, window);
+        }
         let found: BTreeSet<(Subject, Kind)> =
             findings.iter().map(|finding| (Subject::of(finding), finding.kind)).collect();
         self.clean(window, &whole, &found);
@@ -263,7 +271,7 @@ impl<'a> Machine<'a> {
         judged: &JudgedWindow,
         findings: &[&Finding],
         late: &BTreeSet<Kind>,
-        reflectors: &BTreeSet<IpAddr>,
+        reflected: &Reflected,
     ) {
         let (window, Some(first)) = (judged.window, findings.first()) else { return };
         let subject = Subject::of(first);
@@ -293,17 +301,8 @@ impl<'a> Machine<'a> {
         self.changed.insert(incident.id);
         add_window(incident, side, window);
         for finding in findings {
-            let reflects = match subject.host {
-                // A scan over TCP is one, whatever the host's name servers do.
-                Host::Address(address) => {
-                    subject.role == Role::Source
-                        && finding.kind == Kind::Scan
-                        && finding.proto == Some(UDP)
-                        && reflectors.contains(&address)
-                }
-                Host::Prefix(_) => false,
-            };
-            let row = add(incident, finding, window, reflects);
+            let is_echo = reflected.has_echo(finding);
+            let row = add(incident, finding, window, is_echo);
             if incident.body.state != State::Pending {
                 self.rows.extend(row);
             }
@@ -348,7 +347,9 @@ impl<'a> Machine<'a> {
                 State::Closed(_) => continue,
                 State::Pending => {
                     let rule = rule(self.policy, incident, self.network_kind, window);
-                    let span = u64::from(rule.open.of) * u64::from(window.seconds());
+                    // Another detector may have shorter windows than the one that found the host.
+                    let found = incident.body.last_end.saturating_sub(incident.body.last);
+                    let span = u64::from(rule.open.of) * found.max(window.seconds().into());
                     if window.start() >= incident.body.last.saturating_add(span) {
                         gone.push(*subject);
                     }
@@ -419,8 +420,10 @@ fn add_window(incident: &mut Incident, side: Option<Side>, window: Window) {
         body.last = window.start();
         body.last_end = window.end();
     }
-    // Beyond the windows that are remembered one by one, an older one counts as new.
-    if body.recent.insert(window.start()) {
+    // A window older than those that are remembered one by one may have been counted already.
+    let is_older = body.recent.len() >= MAX_RECENT
+        && body.recent.first().is_some_and(|oldest| window.start() < *oldest);
+    if !is_older && body.recent.insert(window.start()) {
         body.windows += 1;
         if body.recent.len() > MAX_RECENT {
             body.recent.pop_first();
@@ -443,12 +446,6 @@ fn add(
     window: Window,
     reflects: bool,
 ) -> Option<JournalRow> {
-    if incident.body.matters.len() >= MAX_MATTERS {
-        let key = MatterKey::of(finding);
-        if !incident.body.matters.iter().any(|matter| matter.key == key) {
-            incident.doubt(finding, window);
-        }
-    }
     let body = &mut incident.body;
     // A late finding is no reason to open the incident again, but the windows since prove nothing either.
     let clean = body.clean.entry(finding.kind).or_default();
@@ -463,34 +460,71 @@ fn add(
             }
             None
         }
-        Err(_) if body.matters.len() >= MAX_MATTERS => {
-            body.more += 1;
-            None
-        }
-        Err(at) => {
-            body.matters.insert(at, Matter::new(finding, &line, window, reflects));
+        Err(_) => {
+            let mut replaced = "-".to_owned();
+            let matter = Matter::new(finding, &line, window, reflects);
+            if body.matters.len() >= MAX_MATTERS {
+                body.more += 1;
+                let Some(least) = least(&body.matters, &matter) else {
+                    incident.doubt(finding, window);
+                    return None;
+                };
+                replaced = body.matters.remove(least).key.to_string();
+            }
+            let at = body.matters.partition_point(|known| known.key < key);
+            body.matters.insert(at, matter);
             let reason = if finding.why.is_empty() { "found" } else { finding.why.as_str() };
             let to = format!("{key} {}", finding.class);
-            Some(row(incident, Changed::Matter, window.end(), "-", &to, reason))
+            Some(row(incident, Changed::Matter, window.end(), &replaced, &to, reason))
         }
     }
 }
 
-/// Returns the hosts that reflect a flood of UDP: the peers of findings of this class. An attacker who sends
-/// requests in a victim's name makes them look like scanners. Only scans over UDP are taken for such an
-/// echo, because an attacker could also have his own flood reflected to hide his scan.
-fn reflectors(findings: &[&Finding]) -> BTreeSet<IpAddr> {
-    let floods = findings
-        .iter()
-        .filter(|f| f.kind == Kind::Flood && f.class == "reflection" && f.role == Role::Target)
-        .filter(|f| f.proto == Some(UDP));
-    let peers = floods.flat_map(|finding| &finding.peer);
-    peers
-        .filter_map(|peer| match peer.host {
-            Host::Address(address) => Some(address),
-            Host::Prefix(_) => None,
-        })
-        .collect()
+/// Returns the index of the least important matter, if `new` is more important and may take its place. So
+/// an attacker cannot keep the real matter out by packets of all sorts in the host's name.
+fn least(matters: &[Matter], new: &Matter) -> Option<usize> {
+    let given_up = matters.iter().enumerate().filter(|(_, matter)| matter.may_give_way_to(new));
+    let (at, least) = given_up.min_by_key(|(_, matter)| matter.weight())?;
+    (least.weight() < new.weight()).then_some(at)
+}
+
+/// The floods of answers in one window: an attacker who sends requests in a victim's name makes those who
+/// answer look like scanners of the victim.
+struct Reflected(BTreeMap<IpAddr, Vec<IpNet>>);
+
+impl Reflected {
+    /// Returns the victims of each host that a finding of a flood of answers names.
+    fn of(findings: &[&Finding]) -> Reflected {
+        let mut victims: BTreeMap<IpAddr, Vec<IpNet>> = BTreeMap::new();
+        let floods = findings
+            .iter()
+            .filter(|f| f.kind == Kind::Flood && f.class == "reflection" && f.role == Role::Target);
+        for flood in floods {
+            for peer in &flood.peer {
+                if let Host::Address(address) = peer.host {
+                    victims.entry(address).or_default().push(flood.host.net());
+                }
+            }
+        }
+        Reflected(victims)
+    }
+
+    /// Returns true if the finding may come from nothing but such answers: its host gives them, and it has
+    /// no other hosts on the other side than the victims. A real scanner could otherwise have its findings
+    /// ignored by answering a forged request now and then.
+    fn has_echo(&self, finding: &Finding) -> bool {
+        let Host::Address(address) = finding.host else { return false };
+        let Some(victims) = self.0.get(&address) else { return false };
+        let is_victim =
+            |net: IpNet| victims.iter().any(|victim| victim.contains(&net) || net.contains(victim));
+        finding.role == Role::Source
+            && finding.kind != Kind::Flood
+            && finding.more == 0
+            && !finding.peer.is_empty()
+            && finding.peers <= victims.len() as u64
+            && finding.peer.iter().all(|peer| is_victim(peer.host.net()))
+            && !finding.marks.iter().any(|mark| mark == "spoke")
+    }
 }
 
 /// Returns true if a pending incident has enough windows with findings, close enough to each other.
@@ -749,6 +783,7 @@ pub fn ignore(
     // Nobody acts on the deadline of an ignored attack. A later one gets a deadline of its own.
     if incident.is_ignored(person.now) {
         if let Some(deadline) = incident.body.deadline.take() {
+            incident.body.deadlines_from = person.now;
             rows.push(person.row(incident, Changed::Deadline, &when(deadline.due), "-"));
             incident.body.deadlines_from = person.now.saturating_add(1);
         }

@@ -190,6 +190,21 @@ impl Matter {
         }
     }
 
+    /// Returns how much the matter says: if the host spoke for itself, and then the digits of how many times
+    /// the limit its peak is. There are few weights, so that matters do not take turns for ever.
+    pub(super) fn weight(&self) -> (bool, u32) {
+        let times = self.peak.ratio() as u64;
+        (self.marks.contains_key("spoke"), times.checked_ilog10().unwrap_or(0))
+    }
+
+    /// Returns true if nothing is lost that speaks against an act when `new` takes the place of the matter.
+    pub(super) fn may_give_way_to(&self, new: &Matter) -> bool {
+        let is_kept = |mark: &&str| new.marks.contains_key(*mark);
+        self.ignored.is_none()
+            && !self.classes.contains(LISTED)
+            && DOUBTS.iter().filter(|mark| self.marks.contains_key(**mark)).all(is_kept)
+    }
+
     /// Returns true if the matter causes neither mail nor deadline nor isolation at `now`: somebody
     /// ignores it, or it is a known survey or the echo of a flood.
     pub fn is_ignored(&self, now: u64) -> bool {
@@ -452,7 +467,8 @@ impl Incident {
     /// Returns true if there was one.
     pub fn heal(&mut self, limit: u64) -> bool {
         let body = &mut self.body;
-        let mut times = vec![&mut body.changed, &mut body.first, &mut body.last, &mut body.last_end];
+        let mut times =
+            vec![&mut body.changed, &mut body.first, &mut body.last, &mut body.last_end];
         times.extend(body.clean.values_mut().map(|clean| &mut clean.last));
         for matter in &mut body.matters {
             times.extend([&mut matter.first, &mut matter.last]);

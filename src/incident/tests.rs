@@ -356,24 +356,111 @@ fn surveys_and_reflectors_are_no_reason_either() {
         kind: Kind::Flood,
         class: "reflection".into(),
         role: Role::Target,
-        proto: Some(17),
-        peer: vec![crate::finding::Peer { host: Host::Address([192, 0, 2, 7].into()), flows: None }],
+        peer: vec![crate::finding::Peer {
+            host: Host::Address([192, 0, 2, 7].into()),
+            flows: None,
+        }],
         ..of_host([192, 0, 2, 3], scan(0))
     };
-    let reflector = Finding { proto: Some(17), ..of_host([192, 0, 2, 7], scan(0)) };
-    memory.run(&[judged(0, WHOLE, &[survey, flood.clone(), reflector.clone()])]);
-    let ignored = |memory: &Memory| {
-        memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>()
-    };
+    let victim = crate::finding::Peer { host: flood.host, flows: None };
+    let reflector = Finding { peers: 1, peer: vec![victim], ..of_host([192, 0, 2, 7], scan(0)) };
+    memory.run(&[judged(0, WHOLE, &[survey, flood, reflector.clone()])]);
+    let ignored =
+        |memory: &Memory| memory.incidents.values().map(|i| i.is_ignored(0)).collect::<Vec<_>>();
     assert_eq!(ignored(&memory), [true, false, true]);
     // One finding without the flood is enough.
-    let at = Some(window(1));
-    memory.run(&[judged(1, WHOLE, &[scan(1), Finding { window: at, ..reflector }])]);
+    let window = Some(window(1));
+    memory.run(&[judged(1, WHOLE, &[scan(1), Finding { window, ..reflector }])]);
     assert_eq!(ignored(&memory), [false, false, false]);
-    // Nobody hides a scan over TCP behind a flood that he has reflected.
-    let mut memory = Memory::new(vec![]);
-    memory.run(&[judged(0, WHOLE, &[flood, of_host([192, 0, 2, 7], scan(0))])]);
-    assert_eq!(ignored(&memory), [false, false]);
+}
+
+#[test]
+fn a_reflection_hides_only_what_it_explains() {
+    let host = |last| Host::Address([192, 0, 2, last].into());
+    let peers = |hosts: &[u8]| -> Vec<crate::finding::Peer> {
+        hosts.iter().map(|last| crate::finding::Peer { host: host(*last), flows: None }).collect()
+    };
+    let flood = |victim| Finding {
+        kind: Kind::Flood,
+        class: "reflection".into(),
+        role: Role::Target,
+        host: host(victim),
+        peer: peers(&[1]),
+        ..scan(0)
+    };
+    let is_ignored = |scan: Finding| {
+        let mut memory = Memory::new(vec![]);
+        memory.run(&[judged(0, WHOLE, &[flood(3), flood(4), scan])]);
+        let found = memory.incidents.values().find(|one| one.subject.host == host(1));
+        found.unwrap().is_ignored(0)
+    };
+    let of = |named: &[u8], count| Finding { peers: count, peer: peers(named), ..scan(0) };
+    assert!(is_ignored(of(&[3], 1)) && is_ignored(of(&[3, 4], 2)));
+    // Other hosts than the victims, more than are named, none named, a conversation of its own.
+    assert!(!is_ignored(of(&[3, 5], 2)));
+    assert!(!is_ignored(of(&[3, 4], 3)));
+    assert!(!is_ignored(of(&[], 1)));
+    assert!(!is_ignored(Finding { more: 1, ..of(&[3], 1) }));
+    assert!(!is_ignored(Finding { marks: vec!["spoke".into()], ..of(&[3], 1) }));
+}
+
+#[test]
+fn windows_that_lie_over_each_other_prove_nothing_twice() {
+    let mut memory = Memory::new(vec![quick()]);
+    memory.run(&[judged(0, WHOLE, &[scan(0)])]);
+    for second in 1..1200 {
+        let window = Window::new(window(0).start() + second, SLOT).unwrap();
+        memory.run(&[JudgedWindow { window, ..judged(0, WHOLE, &[]) }]);
+    }
+    assert_eq!(memory.states(), ["1@1: ->open found"]);
+    assert_eq!(memory.one(1).body.clean[&Kind::Scan].windows, 0);
+    // A long window does not make the others look old.
+    let long = Window::new(window(2).start(), 31 * 86_400).unwrap();
+    memory.run(&[JudgedWindow { window: long, ..judged(0, WHOLE, &[]) }, judged(3, WHOLE, &[])]);
+    assert_eq!(memory.newest.window(), Some(window(3)));
+}
+
+#[test]
+fn a_pending_host_outlives_the_shorter_windows_of_another_detector() {
+    let two_of_three = Rule { open: Opening { finds: 2, of: 3 }, ..Rule::default() };
+    let mut memory = Memory::new(vec![two_of_three]);
+    memory.run(&[judged(0, WHOLE, &[scan(0)])]);
+    for minute in 10..20 {
+        let window = Window::new(window(0).start() + 60 * minute, 60).unwrap();
+        let verdicts = [(Kind::Flood, WHOLE)].into_iter().collect();
+        memory.run(&[JudgedWindow { window, verdicts, findings: Vec::new() }]);
+    }
+    memory.run(&[judged(1, WHOLE, &[scan(1)])]);
+    assert_eq!(memory.states(), ["1@2: ->open found in 2 windows"]);
+}
+
+#[test]
+fn a_matter_that_says_more_takes_the_place_of_one_that_says_less() {
+    let of = |port: u16, marks: &[&str], why: &str| Finding {
+        port: Some(port),
+        marks: marks.iter().map(ToString::to_string).collect(),
+        why: why.into(),
+        ..scan(0)
+    };
+    let noise = |marks: &[&str]| -> Vec<Finding> {
+        (0..64).map(|port| of(1000 + port, marks, "failed=99>=61")).collect()
+    };
+    let has = |marks: &[&str], new: Finding| {
+        let mut memory = Memory::new(vec![]);
+        memory.run(&[judged(0, WHOLE, &noise(marks))]);
+        let new = Finding { window: Some(window(1)), ..new };
+        memory.run(&[judged(1, WHOLE, &[new])]);
+        let body = &memory.one(1).body;
+        assert_eq!((body.matters.len(), body.more), (MAX_MATTERS, 1));
+        body.matters.iter().any(|matter| matter.key.port == Some(22))
+    };
+    assert!(has(&[], of(22, &["spoke"], "failed=99>=61")));
+    assert!(has(&[], of(22, &[], "failed=610>=61")));
+    assert!(!has(&[], of(22, &[], "failed=609>=61")));
+    assert!(!has(&["spoke"], of(22, &[], "failed=99999>=61")));
+    // A doubt is not given up, unless the new matter has it too.
+    assert!(!has(&["forged"], of(22, &["spoke"], "failed=99>=61")));
+    assert!(has(&["sampled"], of(22, &["sampled", "spoke"], "failed=99>=61")));
 }
 
 #[test]
@@ -383,7 +470,10 @@ fn a_clock_that_was_wrong_leaves_no_time_of_the_future() {
     let incident = memory.incidents.get_mut(&1).unwrap();
     assert!(!incident.heal(end_of(100)));
     assert!(incident.heal(end_of(50)));
-    assert_eq!((incident.body.last, incident.body.clean[&Kind::Scan].last), (end_of(50), end_of(50)));
+    assert_eq!(
+        (incident.body.last, incident.body.clean[&Kind::Scan].last),
+        (end_of(50), end_of(50))
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod desk;
 mod examples;
+mod hostile;
 mod killed;
 mod plans;
 mod play;

@@ -24,6 +24,10 @@ pub const MAX_FINDINGS: u64 = 2_000_000;
 /// The most verdicts that are remembered: six years of three detectors and windows of 10 minutes.
 pub const MAX_JUDGED: u64 = 1_000_000;
 
+/// The longest window, in seconds: a month. One of a century would be the newest window for ever, beside which
+/// all that is found now looks old.
+const MAX_SECONDS: u32 = 31 * 86_400;
+
 /// Rows that are forgotten at a time, so that not each new one looks for an old one.
 const BATCH: u64 = 1000;
 
@@ -36,7 +40,7 @@ pub enum Taken {
     Grown,
     /// The finding is known.
     Known,
-    /// The finding has no window, so it cannot be remembered.
+    /// The finding has no window, or one longer than a month, so it cannot be remembered.
     NoWindow,
     /// The finding is so old that retention has forgotten what was known of it.
     TooOld,
@@ -53,7 +57,7 @@ pub struct Ingested {
     pub grown: u64,
     /// Findings that were known.
     pub known: u64,
-    /// Findings without a window.
+    /// Findings without a window, and findings and verdicts of a window longer than a month.
     pub no_window: u64,
     /// Findings and verdicts of windows older than what is remembered.
     pub too_old: u64,
@@ -162,7 +166,9 @@ impl Ingest<'_> {
     }
 
     fn take(&mut self, finding: &Finding) -> Result<Taken, Fault> {
-        let Some(window) = finding.window else { return Ok(Taken::NoWindow) };
+        let Some(window) = finding.window.filter(|window| is_sound(*window)) else {
+            return Ok(Taken::NoWindow);
+        };
         if window.start() < self.floor {
             return Ok(Taken::TooOld);
         }
@@ -255,7 +261,7 @@ impl Ingest<'_> {
                      WHERE start = ?1 AND seconds = ?2 AND (kind, class, host, role, proto, port) IN (
                          SELECT kind, class, host, role, proto, port FROM finding
                          WHERE start = ?1 AND seconds = ?2 AND line IS NOT NULL
-                         ORDER BY outside, flows DESC, kind, class, host, role, proto, port
+                         ORDER BY outside, doubts & 1, flows DESC, kind, class, host, role, proto, port
                          LIMIT -1 OFFSET ?3)",
                 )?
                 .execute(params![int(window.start()), window.seconds(), int(self.bounds.pending)])?;
@@ -282,6 +288,10 @@ impl Ingest<'_> {
     }
 
     fn judge(&mut self, kind: Kind, window: Window, verdict: Verdict) -> Result<(), Fault> {
+        if !is_sound(window) {
+            self.done.no_window += 1;
+            return Ok(());
+        }
         if window.start() < self.floor {
             self.done.too_old += 1;
             return Ok(());
@@ -347,6 +357,11 @@ impl Ingest<'_> {
         meta::add(db, "dropped", self.done.dropped)?;
         meta::add(db, "forgotten", self.done.forgotten)
     }
+}
+
+/// Returns false for a window that no detector judges as one.
+fn is_sound(window: Window) -> bool {
+    window.seconds() <= MAX_SECONDS
 }
 
 /// The marks that speak against a block, each a bit of the column `doubts`. `survey` is none of them here: a

@@ -64,7 +64,8 @@ pub struct Hook {
 const INCIDENT: &str = "SELECT id, host, role, body FROM incident";
 pub(super) const JOURNAL: &str =
     "SELECT id, incident, data, wall, actor, what, \"from\", \"to\", reason, mode FROM journal";
-pub(super) const NOTICE: &str = "SELECT n.incident, n.recipient, n.step, n.state, n.at, n.matters, n.peak, n.last FROM notice n";
+pub(super) const NOTICE: &str =
+    "SELECT n.incident, n.recipient, n.step, n.state, n.at, n.matters, n.peak, n.last";
 
 impl Store {
     /// Returns the windows that have something to be stepped through, in the order of their start.
@@ -130,6 +131,18 @@ impl Store {
         self.at(rows(&self.db, &sql, [], incident))
     }
 
+    /// Gives the incidents that are not closed to `take`, one at a time, by their number.
+    ///
+    /// # Errors
+    /// See [`Store::windows`].
+    pub fn each_live(&self, mut take: impl FnMut(Incident)) -> Result<(), Error> {
+        let sql = format!("{INCIDENT} WHERE state <> 'closed' ORDER BY id");
+        self.at(each(&self.db, &sql, [], |row| {
+            take(incident(row)?);
+            Ok(())
+        }))
+    }
+
     /// Returns the incidents that were closed at `since` in data time or later, by the time of that.
     ///
     /// # Errors
@@ -184,7 +197,7 @@ impl Store {
     /// # Errors
     /// See [`Store::windows`].
     pub fn notices(&self, id: u64) -> Result<Vec<Notice>, Error> {
-        let sql = format!("{NOTICE} WHERE n.incident = ?1 ORDER BY n.id");
+        let sql = format!("{NOTICE} FROM notice n WHERE n.incident = ?1 ORDER BY n.id");
         self.at(rows(&self.db, &sql, [int(id)], notice))
     }
 
@@ -194,8 +207,11 @@ impl Store {
     /// # Errors
     /// See [`Store::windows`].
     pub fn live_notices(&self) -> Result<BTreeMap<u64, Vec<Notice>>, Error> {
+        // The words CROSS JOIN hold SQLite to this order of the tables: in the other one it would read all
+        // notices and incidents of the past.
         let sql = format!(
-            "{NOTICE} JOIN incident i ON i.id = n.incident WHERE i.state <> 'closed' ORDER BY n.id"
+            "{NOTICE} FROM incident i CROSS JOIN notice n ON n.incident = i.id
+             WHERE i.state <> 'closed' ORDER BY n.id"
         );
         let mut all: BTreeMap<u64, Vec<Notice>> = BTreeMap::new();
         for notice in self.at(rows(&self.db, &sql, [], notice))? {

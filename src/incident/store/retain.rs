@@ -137,13 +137,13 @@ fn next_floor(db: &Transaction, wanted: u64) -> Result<Option<u64>, Fault> {
         // The clock was wrong and is right again: windows of now must not count as too old.
         return Ok(Some(wanted));
     }
-    let before = if before > 0 {
-        before
-    } else {
-        let sql = "SELECT min(start) FROM (SELECT min(start) AS start FROM finding
-                   UNION ALL SELECT min(start) FROM judged)";
-        db.query_row(sql, [], |row| row.get::<_, Option<u64>>(0))?.unwrap_or(wanted)
-    };
+    // Days that nothing is left of need no call of their own: one line of 1970 would hold back retention
+    // for months.
+    let sql = "SELECT min(start) FROM (
+                   SELECT min(start) AS start FROM finding UNION ALL SELECT min(start) FROM judged
+                   UNION ALL SELECT min(changed) FROM incident WHERE state = 'closed')";
+    let oldest = db.query_row(sql, [], |row| row.get::<_, Option<u64>>(0))?.unwrap_or(wanted);
+    let before = before.max(oldest);
     let floor = before.saturating_add(EVERY);
     Ok((floor <= wanted).then_some(floor))
 }

@@ -465,7 +465,7 @@ fn check_rows(db: &Connection) -> Result<u64, Fault> {
         incidents += 1;
         Ok(())
     })?;
-    read::each(db, &format!("{} ORDER BY n.id", read::NOTICE), [], |row| {
+    read::each(db, &format!("{} FROM notice n ORDER BY n.id", read::NOTICE), [], |row| {
         read::notice(row).map(drop)
     })?;
     read::each(db, read::JOURNAL, [], |row| read::entry(row).map(drop))?;

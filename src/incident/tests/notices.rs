@@ -44,7 +44,7 @@ fn the_first_notice_is_due_once_and_only_if_it_is_news() {
     for old in [facts(end_of(0), 2), facts(end_of(0) + HOUR, 0)] {
         let late = due(&[], &old).unwrap();
         assert_eq!(late.state, NoticeState::Superseded);
-        assert_eq!(due(&[late.clone()], &old), None, "noted once");
+        assert_eq!(due(std::slice::from_ref(&late), &old), None, "noted once");
         // When the incident goes on, the recipient is told after all.
         let mut going = open();
         going.run(&[judged(9, WHOLE, &[scan(9)])]);
@@ -160,12 +160,12 @@ fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
     claim(incident, &person(now.now + 1), &isolate(), None).unwrap();
     assert_eq!(incident.body.deadline.unwrap().due, now.now + 48 * HOUR);
     // Nobody was told in shadow mode, so live mode begins anew.
-    assert_eq!(end_shadow(incident, &now), []);
+    assert_eq!(end_void(incident, &isolate(), &now), []);
     let live = Facts { mode: Mode::Live, ..now };
-    let rows = end_shadow(incident, &live);
+    let rows = end_void(incident, &isolate(), &live);
     assert_eq!((rows[0].to.as_str(), incident.body.deadline), ("-", None));
     start_deadline(incident, &isolate(), &live);
-    assert_eq!(end_shadow(incident, &live), []);
+    assert_eq!(end_void(incident, &isolate(), &live), []);
     // Working hours.
     let zone = jiff::tz::TimeZone::UTC;
     let hours = Some(Hours::parse("Mon-Fri 08-18", zone).unwrap());
@@ -185,8 +185,8 @@ fn a_reminder_goes_at_half_of_the_deadline() {
         memory.run(&[judged(nth, WHOLE, &[scan(nth)])]);
         notice(memory.one(1), WHO, told, &rule, &facts(end_of(nth), nth))
     };
-    assert_eq!(step(&mut memory, 71, &[first.clone()]), None);
-    let half = step(&mut memory, 72, &[first.clone()]).unwrap();
+    assert_eq!(step(&mut memory, 71, std::slice::from_ref(&first)), None);
+    let half = step(&mut memory, 72, std::slice::from_ref(&first)).unwrap();
     assert_eq!(half.step, Step::Reminder);
     assert_eq!(step(&mut memory, 73, &[first, half]), None);
 }
@@ -377,7 +377,8 @@ fn shadow_mode_leaves_no_wish_to_live_mode() {
     update_wish(incident, &isolate(), &now);
     assert!(incident.body.is_shadow_wish && !incident.is_blocked(now.now));
     let live = Facts { mode: Mode::Live, ..now };
-    let whats: Vec<_> = end_shadow(incident, &live).into_iter().map(|row| row.what).collect();
+    let whats: Vec<_> =
+        end_void(incident, &isolate(), &live).into_iter().map(|row| row.what).collect();
     assert_eq!(whats, [Changed::Deadline, Changed::Wish]);
     assert_eq!((incident.body.wish, incident.body.deadline), (Wish::None, None));
     assert_eq!(update_wish(incident, &isolate(), &live), []);
@@ -430,4 +431,21 @@ fn what_came_and_went_unseen_is_superseded_once() {
     let late = notice(memory.one(1), WHO, &[], &rule, &facts(end_of(6), 6)).unwrap();
     assert_eq!(late.state, NoticeState::Superseded);
     assert_eq!(notice(memory.one(1), WHO, &[late], &rule, &facts(end_of(6), 6)), None);
+}
+
+#[test]
+fn a_policy_that_asks_no_more_ends_the_deadline_and_begins_anew() {
+    let (mut memory, now) = ripe();
+    let told = [notice(open().one(1), WHO, &[], &isolate(), &facts(end_of(0), 0)).unwrap()];
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    assert_eq!(end_void(incident, &isolate(), &now), []);
+    assert_eq!(end_void(incident, &Rule::default(), &now).len(), 1);
+    assert_eq!(wish(incident, &isolate(), &now), Wish::None);
+    let again = notice(incident, WHO, &told, &isolate(), &now).unwrap();
+    assert_eq!(again.step, Step::Deadline);
+    // It frees nobody.
+    let (mut memory, now) = ripe();
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    incident.body.wish = Wish::UntilResolved;
+    assert_eq!(end_void(incident, &Rule::default(), &now), []);
 }

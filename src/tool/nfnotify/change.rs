@@ -147,11 +147,7 @@ fn change(
     let person = args.by.person(setup.now)?;
     let mut memory = Memory::for_change(args.db.place())?;
     let before = memory.store.newest_entry()?;
-    let change = Change {
-        setup: &setup,
-        person,
-        newest: memory.store.newest()?.window(),
-    };
+    let change = Change { setup: &setup, person, newest: memory.store.newest()?.window() };
     let mut update = memory.store.update(setup.now, setup.settings.mode)?;
     let (mut is_refused, mut closed) = (false, Vec::new());
     for (nth, &id) in ids.iter().enumerate() {

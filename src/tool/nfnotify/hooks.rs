@@ -1,21 +1,22 @@
 //! The commands of `[[hook]]`: each gets one JSON line per row of the journal, in order and at least once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::feed::feed;
 use super::memory::kill_point;
 use super::place::Place;
+use super::settings::HookCommand;
 use super::setup::Setup;
 use crate::cli::Io;
-use crate::incident::store::{Entry, MAX_WAITING, Store};
+use crate::incident::store::{Entry, Hook, MAX_WAITING, Store};
 use crate::incident::{Mode, Subject};
 use crate::time::Timestamp;
 
-/// The most rows that a command gets at a time: all that can wait, so that its time limit is one for a run.
-const AT_A_TIME: u64 = MAX_WAITING;
+/// The most rows that a command gets at a time.
+const AT_A_TIME: u64 = 1000;
 
 /// A row of the journal as a command gets it, nfkit-incident(5).
 #[derive(Debug, Serialize)]
@@ -34,8 +35,8 @@ struct HookLine<'a> {
     mode: &'static str,
 }
 
-/// Gives each command the rows that it has not had. A command that fails keeps its place. Returns the names
-/// of those that failed, each with the reason.
+/// Gives each command the rows that it has not had. A command that fails keeps its place, and so does one that
+/// has used its time limit. Returns the names of those that failed, each with the reason.
 ///
 /// # Errors
 /// Fails if the memory does.
@@ -52,38 +53,69 @@ pub(super) fn run(
     // The run that has this lock gives them all lines.
     let Some(_lock) = place.lock("hooks.lock", Duration::ZERO)? else { return Ok(failed) };
     for hook in &setup.settings.hooks {
-        let mut update = store.update(setup.now, setup.settings.mode)?;
-        let before = update.hook(&hook.name)?;
-        let mut place = update.place_of_hook(&hook.name)?;
-        update.commit()?;
-        let dropped = place.dropped - before.map_or(0, |before| before.dropped);
-        if dropped > 0 {
-            io.report.error(format_args!(
-                "[[hook]] {}: {dropped} lines that it never took are given up, the oldest first; at most \
-                 {MAX_WAITING} wait",
+        let place = match store.hook(&hook.name)? {
+            Some(place) => place,
+            None => trimmed(setup, hook, store, io)?,
+        };
+        // All that this run changed is offered before anything is given up.
+        if let Err(why) = give(setup, hook, place, store)? {
+            let why = format!(
+                "[[hook]] {}: {why}; it gets the same lines again in the next run",
                 hook.name
-            ));
+            );
+            failed.push((hook.name.clone(), why));
         }
-        loop {
-            let entries = store.journal_after(place.sent, AT_A_TIME)?;
-            let Some(last) = entries.last() else { break };
-            let lines = lines(&entries, store)?;
-            if let Err(why) = feed(&hook.argv, lines, hook.limit) {
-                let why = format!(
-                    "[[hook]] {}: {why}; it gets the same lines again in the next run",
-                    hook.name
-                );
-                failed.push((hook.name.clone(), why));
-                break;
-            }
-            kill_point("after-hook");
-            place.sent = last.id;
-            let mut update = store.update(setup.now, setup.settings.mode)?;
-            update.set_hook(&hook.name, place)?;
-            update.commit()?;
-        }
+        trimmed(setup, hook, store, io)?;
     }
     Ok(failed)
+}
+
+/// Gives a command its rows, until there are no more or its time limit has passed. Returns the reason if it
+/// failed.
+#[expect(clippy::disallowed_methods, reason = "the time that a command takes")]
+fn give(
+    setup: &Setup,
+    hook: &HookCommand,
+    mut place: Hook,
+    store: &mut Store,
+) -> anyhow::Result<Result<(), String>> {
+    let began = Instant::now();
+    // A slow command must not hold up the runs to come.
+    while began.elapsed() < hook.limit {
+        let entries = store.journal_after(place.sent, AT_A_TIME)?;
+        let Some(last) = entries.last() else { break };
+        if let Err(why) = feed(&hook.argv, lines(&entries, store)?, hook.limit) {
+            return Ok(Err(why));
+        }
+        kill_point("after-hook");
+        place.sent = last.id;
+        let mut update = store.update(setup.now, setup.settings.mode)?;
+        update.set_hook(&hook.name, place)?;
+        update.commit()?;
+    }
+    Ok(Ok(()))
+}
+
+/// Returns the place of a command after the oldest rows were given up, if more wait than may; reports these.
+fn trimmed(
+    setup: &Setup,
+    hook: &HookCommand,
+    store: &mut Store,
+    io: &mut Io,
+) -> anyhow::Result<Hook> {
+    let before = store.hook(&hook.name)?.map_or(0, |place| place.dropped);
+    let mut update = store.update(setup.now, setup.settings.mode)?;
+    let place = update.place_of_hook(&hook.name)?;
+    update.commit()?;
+    let dropped = place.dropped.saturating_sub(before);
+    if dropped > 0 {
+        io.report.error(format_args!(
+            "[[hook]] {}: {dropped} lines that it never took are given up, the oldest first; at most \
+             {MAX_WAITING} wait",
+            hook.name
+        ));
+    }
+    Ok(place)
 }
 
 /// Returns the lines of some rows.

@@ -13,7 +13,7 @@ use crate::cli::{Input, Io};
 pub(super) struct Pipes {
     /// The paths, in their order.
     pub files: Vec<PathBuf>,
-    /// They are removed when this is dropped.
+    /// The temporary files, which are removed when this is dropped.
     _kept: Vec<TempPath>,
 }
 

@@ -1,7 +1,7 @@
 //! The directory of the memory: its lock, and the files in it that are replaced whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -167,7 +167,7 @@ fn around(dir: &Path) -> &Path {
 /// # Errors
 /// The system's error; the old file then stays.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    if fs::read(path).is_ok_and(|old| old == bytes) {
+    if has_content(path, bytes) {
         return Ok(false);
     }
     let dir = around(path.parent().unwrap_or(Path::new("")));
@@ -179,6 +179,27 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(dir)?.sync_all()?;
+    Ok(true)
+}
+
+/// Returns true if a regular file has this content. Anything else in its place, such as a FIFO, is not opened:
+/// it could hold up the run for ever.
+fn has_content(path: &Path, bytes: &[u8]) -> bool {
+    let has_length = |meta: fs::Metadata| meta.is_file() && meta.len() == bytes.len() as u64;
+    fs::symlink_metadata(path).is_ok_and(has_length)
+        && File::open(path).is_ok_and(|file| starts_with(file, bytes).unwrap_or(false))
+}
+
+/// Returns true if a file begins with these bytes, and reads a part of it at a time.
+fn starts_with(mut file: File, mut bytes: &[u8]) -> io::Result<bool> {
+    let mut part = vec![0; 1 << 16];
+    while !bytes.is_empty() {
+        let count = file.read(&mut part)?;
+        match (part.get(..count), bytes.split_at_checked(count)) {
+            (Some(part), Some((first, rest))) if count > 0 && part == first => bytes = rest,
+            _ => return Ok(false),
+        }
+    }
     Ok(true)
 }
 

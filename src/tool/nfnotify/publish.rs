@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::memory::{CLOSED, CURRENT, Memory};
 use super::place::create_dir;
@@ -34,7 +34,9 @@ pub(super) fn publish(
     let is_frozen = is_frozen(setup, &memory.store)?;
     let writer = RecordWriter { setup, newest, is_frozen };
     // A whole day, so that the files of months are written once a day.
-    let since = newest.map_or(0, |newest| newest.end().saturating_sub(DAYS * DAY) / DAY * DAY);
+    // The newest window lies in the future while the clock is wrong, or was.
+    let end = newest.map_or(0, Window::end).min(setup.now);
+    let since = end.saturating_sub(DAYS * DAY) / DAY * DAY;
     let published = memory.store.published()?;
     let changed = closed.iter().map(|incident| incident.body.changed);
     let stale: BTreeSet<String> = changed.filter(|at| *at < published).map(month).collect();
@@ -47,14 +49,22 @@ pub(super) fn publish(
     }
     let store = &memory.store;
     let told = store.live_notices()?;
+    // One incident at a time: an attacker can have 100,000 of them.
     let mut text = Vec::new();
-    for incident in store.live()? {
-        let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
-        writer.write(&incident, told, store, &mut text)?;
-    }
-    for incident in store.closed_since(since)? {
-        writer.write(&incident, &store.notices(incident.id)?, store, &mut text)?;
-    }
+    let mut result = Ok(());
+    store.each_live(|incident| {
+        if result.is_ok() {
+            let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
+            result = writer.write(&incident, told, store, &mut text);
+        }
+    })?;
+    store.closed_between(since, u64::MAX, |incident| {
+        if result.is_ok() {
+            let notices = store.notices(incident.id).map_err(Into::into);
+            result = notices.and_then(|told| writer.write(&incident, &told, store, &mut text));
+        }
+    })?;
+    result?;
     memory.place.update(CURRENT, &text)?;
     Ok(())
 }
@@ -77,6 +87,9 @@ fn months(
     })?;
     let dir = place.file(CLOSED);
     let name = || dir.display().to_string();
+    if fs::symlink_metadata(&dir).is_ok_and(|meta| !meta.is_dir()) {
+        bail!("{}: not a directory; move it away, and nfnotify makes one", name());
+    }
     if !months.is_empty() {
         create_dir(&dir).with_context(name)?;
     }

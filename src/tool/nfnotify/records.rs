@@ -4,13 +4,15 @@
 //! that writes must not wait for anybody.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
+use nix::fcntl::OFlag;
 
 use super::memory::{CLOSED, CURRENT};
 use super::place::Place;
@@ -46,7 +48,7 @@ pub(super) fn read(
 ) -> anyhow::Result<bool> {
     let mut reader = Reader { take, seen: HashSet::new(), is_sound: true };
     let path = place.file(CURRENT);
-    let mut flow = match File::open(&path) {
+    let mut flow = match open(&path) {
         Ok(file) => reader.file(&path, file, io)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
             "no incidents yet: {} is written by `nfnotify run`; --db, or [incident] db, names another \
@@ -59,7 +61,7 @@ pub(super) fn read(
     // in the other order it could be missed.
     if which == Which::All && flow.is_continue() {
         for path in closed_files(&place.file(CLOSED))? {
-            let file = File::open(&path).with_context(|| path.display().to_string())?;
+            let file = open(&path).with_context(|| path.display().to_string())?;
             flow = reader.file(&path, file, io)?;
             if flow.is_break() {
                 break;
@@ -68,6 +70,16 @@ pub(super) fn read(
     }
     report_age(place, io);
     Ok(reader.is_sound)
+}
+
+/// Opens a regular file. A FIFO in its place could hold up the reader for ever.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(file);
+    }
+    Err(io::Error::other("not a regular file"))
 }
 
 /// Returns the files of a directory that are named `YYYY-MM.jsonl`, the oldest month first.

@@ -19,8 +19,8 @@ use crate::cli::{Io, Status};
 use crate::finding::{Host, Item, words};
 use crate::incident::store::{Ingested, LastRun, Store};
 use crate::incident::{
-    self, Incident, JournalRow, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step, Subject,
-    Verdict, Wish,
+    self, Incident, JournalRow, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
+    Subject, Verdict, Wish,
 };
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::parse_time;
@@ -183,7 +183,10 @@ fn report_taken(ingested: &Ingested, io: &mut Io) {
         "findings: {new} new, {grown} with more flows than before, {known} known already"
     ));
     for (count, text) in [
-        (no_window, "have no time, so they cannot belong to an incident"),
+        (
+            no_window,
+            "have no time, or a window of more than 31 days, so they cannot belong to an incident",
+        ),
         (too_old, "are of windows older than [incident] keep, and are set aside"),
         (dropped, "are left out: at most 10000 of one window are taken, those inside first"),
         (forgotten, "are forgotten, the oldest first, because the memory is full"),
@@ -229,7 +232,9 @@ fn carry_on(
     let mut update = store.update(setup.now, settings.mode)?;
     // A new hook hears of all that this run changes.
     for hook in &settings.hooks {
-        update.place_of_hook(&hook.name)?;
+        if update.hook(&hook.name)?.is_none() {
+            update.place_of_hook(&hook.name)?;
+        }
     }
     let network_kind = |host| owners.network_kind(host);
     let computed = compute(setup, &settings.policy, &network_kind, &update)?;
@@ -374,7 +379,7 @@ fn follow(
             let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
             let facts = setup.facts(incident, told, newest, is_frozen);
             let rule = policy.of(incident, facts.network_kind, facts.now);
-            let mut rows = incident::end_shadow(incident, &facts);
+            let mut rows = incident::end_void(incident, rule, &facts);
             let names_deadline = due(incident, &mut rows);
             if incident.body.deadline.is_none() && names_deadline {
                 rows.push(incident::start_deadline(incident, rule, &facts));

@@ -83,7 +83,7 @@ fn each_clause_is_told_with_its_reason() {
     assert_eq!(one["act"], "isolate");
     assert!(one["policy"].as_str().unwrap().ends_with("nfkit.toml:12: [[policy]] 2"), "{one}");
     // No detector writes the mark spoke yet.
-    assert_eq!(unmet(one), ["spoke", "deadline", "goes on", "device", "live"], "{one}");
+    assert_eq!(unmet(one), ["spoke", "deadline", "still seen", "device", "live"], "{one}");
     assert_eq!(one["next"]["what"], "isolation");
     assert_eq!(one["next"]["at"], at(51));
     assert!(unmet(&incidents[1]).contains(&"policy"));

@@ -180,6 +180,37 @@ fn retention_forgets_what_was_closed_long_ago_and_nothing_that_lives() {
 }
 
 #[test]
+fn a_line_of_1970_does_not_hold_back_retention() {
+    let mut place = Place::new();
+    let store = &mut place.store;
+    let old = Window::new(0, 600).unwrap();
+    let line = Finding { window: Some(old), ..scan(0, 7, 100) };
+    ingest(store, &[line], &[]);
+    for nth in 0..4 {
+        day(store, nth, &[scan(nth * 144, nth as u8, 100)]);
+    }
+    let now = window(4 * 144).end();
+    // The first call forgets the line, and the others a day of the data each.
+    let findings: Vec<u64> = (0..4).map(|_| retain(store, now, DAY).findings).collect();
+    assert_eq!(findings.iter().sum::<u64>(), 4, "{findings:?}");
+}
+
+#[test]
+fn a_window_longer_than_a_month_is_none() {
+    let mut place = Place::new();
+    let store = &mut place.store;
+    let long = |seconds| Window::new(window(0).start(), seconds);
+    let of = |seconds| Finding { window: long(seconds), ..scan(0, 1, 100) };
+    let mut ingest = store.ingest().unwrap();
+    assert_eq!(ingest.finding(&of(31 * 86_400)).unwrap(), Taken::New);
+    assert_eq!(ingest.finding(&of(31 * 86_400 + 1)).unwrap(), Taken::NoWindow);
+    let verdict = Verdict { is_whole: true, is_open: false };
+    ingest.end(Kind::Scan, long(u32::MAX).unwrap(), verdict).unwrap();
+    assert_eq!(ingest.commit().unwrap().no_window, 2);
+    assert_eq!(store.windows().unwrap().len(), 1);
+}
+
+#[test]
 fn a_wrong_clock_costs_little_of_the_memory() {
     let mut place = Place::new();
     let store = &mut place.store;
@@ -198,6 +229,8 @@ fn a_wrong_clock_costs_little_of_the_memory() {
     assert_eq!(retain(store, wrong, 100 * DAY).findings, 1);
     assert!(count(store, "incident") >= before - 1);
     // The clock is right again: what is now is not too old.
+    ingest(store, &[scan(24 * 144, 8, 100)], &[24 * 144]);
+    step(store, wrong);
     for _ in 0..20 {
         retain(store, wrong, 100 * DAY);
     }
