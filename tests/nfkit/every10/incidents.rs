@@ -1,6 +1,7 @@
 //! The memory of incidents, `[incident]` of the configuration: nf-every10 gives it each findings file until it has
 //! taken it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -58,21 +59,26 @@ fn incidents(job: &Job) -> Vec<String> {
 const FILES: [&str; 2] =
     ["2001/08/04/nfcap.200108041300.findings", "2001/08/04/nfcap.200108041310.findings"];
 
-/// Asserts that the incidents are those of the findings of the second slot.
+/// Asserts that the incidents are those of the findings of both slots.
 #[track_caller]
 fn assert_knows_the_attack(job: &Job) {
-    let found = fs::read_to_string(job.out(FILES[1])).unwrap();
-    let hosts: std::collections::BTreeSet<String> = found
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| {
-            let cells: Vec<_> = line.split('\t').collect();
-            format!("{} {} 1", cells[4], cells[5])
-        })
-        .collect();
-    let known: std::collections::BTreeSet<String> = incidents(job).into_iter().collect();
-    assert!(!hosts.is_empty());
-    assert_eq!(known, hosts);
+    let mut windows: BTreeMap<String, u64> = BTreeMap::new();
+    for name in FILES {
+        let text = fs::read_to_string(job.out(name)).unwrap();
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        let hosts: BTreeSet<String> = rows
+            .map(|row| {
+                let cells: Vec<_> = row.split('\t').collect();
+                format!("{} {}", cells[4], cells[5])
+            })
+            .collect();
+        hosts.into_iter().for_each(|host| *windows.entry(host).or_default() += 1);
+    }
+    let found: BTreeSet<String> =
+        windows.into_iter().map(|(host, windows)| format!("{host} {windows}")).collect();
+    let known: BTreeSet<String> = incidents(job).into_iter().collect();
+    assert!(!found.is_empty());
+    assert_eq!(known, found);
 }
 
 #[test]
