@@ -540,11 +540,15 @@ fn opens(incident: &Incident, rule: &Rule, window: Window) -> bool {
 
 /// Returns true if an incident has as many clean windows as some line of the policy asks for.
 fn may_settle(incident: &Incident, least: Least) -> bool {
-    let clean = incident.body.clean.values();
-    clean.clone().all(|clean| clean.windows >= least.quiet)
-        && (incident.body.state != State::Quiet
-            || incident.is_claimed()
-            || clean.clone().all(|clean| clean.quiet_seconds >= least.close))
+    let clean = &incident.body.clean;
+    let is_quiet = || clean.values().all(|clean| clean.windows >= least.quiet);
+    match incident.body.state {
+        State::Quiet => {
+            clean.values().all(|clean| clean.quiet_seconds >= least.close)
+                || (incident.is_claimed() && is_quiet())
+        }
+        _ => is_quiet(),
+    }
 }
 
 /// Returns the state that the clean windows of an incident lead to, if it is another.
