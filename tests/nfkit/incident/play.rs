@@ -135,10 +135,11 @@ impl Attack {
     /// Returns the finding line of a slot.
     fn line(&self, slot: u64) -> String {
         let Attack { kind, class, host, role, side, proto, port, peer, marks, value, .. } = self;
+        let peers = if *peer == "-" { *value } else { peer.split(',').count() as u64 };
         let window = start_text(slot);
         let why = format!("{}={value}>={}", self.measure, self.limit);
         format!(
-            "{window}\t{SLOT}\t{kind}\t{class}\t{host}\t{role}\t{side}\t{proto}\t{port}\t{value}\t\
+            "{window}\t{SLOT}\t{kind}\t{class}\t{host}\t{role}\t{side}\t{proto}\t{port}\t{peers}\t\
              {peer}\t{value}\t{value}\t{}\t{}.{:02}\t{marks}\t{why}\t-\n",
             value * 40,
             value / SLOT,

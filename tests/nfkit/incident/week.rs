@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::play::{Attack, DAY, Memory, SLOT, WHOLE, file, start, start_text};
+use super::play::{Attack, DAY, Memory, WHOLE, file, start, start_text};
 use crate::golden::golden;
 use crate::harness::package;
 
@@ -210,14 +210,20 @@ fn attacks() -> Vec<Attack> {
         spread("140.119.10.5").class("bruteforce").target().on(hour(4, 14)),
         scan("140.119.10.6").class("vertical").port("-").target().on(hour(4, 15)),
         scan("140.119.10.6").on(hour(4, 16)),
-        // A reflector looks like a scanner of its victim, and is one for a while.
+        // A reflector looks like a scanner of its victim; a scanner beside it is one.
         flood("140.119.10.1")
             .class("reflection")
             .udp()
             .port("-")
             .on(hour(4, 18))
             .peer("140.119.4.53=2000,198.51.100.53=1000"),
-        scan("140.119.4.53").udp().port("-").marks("-").on(hour(4, 18)),
+        scan("140.119.4.53")
+            .class("vertical")
+            .udp()
+            .port("-")
+            .marks("-")
+            .peer("140.119.10.1")
+            .on(hour(4, 18)),
         scan("140.119.4.54").marks("-").on(hour(4, 18)),
     ];
     // More ports than one incident has matters.
@@ -471,12 +477,12 @@ fn the_golden_week_has_every_kind_of_row() {
         "\tstate\topen\tquiet\t",
         "\tstate\tquiet\topen\t",
         "\tstate\tquiet\tclosed(quiet)\t",
-        "\tstate\topen\tclosed(claimed)\t",
+        "\tstate\tquiet\tclosed(claimed)\t",
         "\tstate\topen\tclosed(resolved)\t",
         "\tclaim\t-\towner\t",
         "\tignore\tscan:6/23\t",
         "\tnotice\t-\tfirst would-send\t",
-        "\tnotice\t-\tfirst superseded\t",
+        "\tnotice\t-\tdeadline superseded\t",
         "\tnotice\t-\tdeadline would-send\t",
         "\tnotice\t-\tgrown would-send\t",
         "\tnotice\t-\treminder would-send\t",
@@ -486,5 +492,4 @@ fn the_golden_week_has_every_kind_of_row() {
     ] {
         assert!(text.contains(row), "{row:?}");
     }
-    assert_eq!(SLOT * 6, 3600);
 }
