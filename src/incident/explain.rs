@@ -31,13 +31,13 @@ impl Rule {
         };
         let is_some_ignored = considered().count() < body.matters.len();
         let mut of_matters = Vec::new();
-        for (words, has) in self.matter_conditions() {
-            if !considered().any(has) {
-                of_matters.push(format!("no matter {words}"));
+        let all = self.matter_conditions();
+        for condition in &all {
+            if !considered().any(&condition.is_met) {
+                of_matters.push(format!("no matter {}", condition.words));
             }
         }
-        let all = self.matter_conditions();
-        let meets_all = |matter: &Matter| all.iter().all(|(_, has)| has(matter));
+        let meets_all = |matter: &Matter| all.iter().all(|condition| (condition.is_met)(matter));
         if of_matters.is_empty() && !considered().any(meets_all) {
             of_matters.push("no matter meets all conditions at once".to_owned());
         }
@@ -65,9 +65,8 @@ impl Rule {
         let mut open = Vec::new();
         open.extend(self.side.map(|side| format!("its side is {side}")));
         open.extend(self.role.map(|role| format!("its role is {role}")));
-        open.extend(
-            self.matter_conditions().into_iter().map(|(words, _)| format!("a matter {words}")),
-        );
+        let of_matters = self.matter_conditions().into_iter();
+        open.extend(of_matters.map(|condition| format!("a matter {}", condition.words)));
         Ok(open)
     }
 
@@ -84,27 +83,40 @@ impl Rule {
         reasons
     }
 
-    /// Returns the conditions on a matter: in words, and as a test.
-    fn matter_conditions(&self) -> Vec<(String, Box<dyn Fn(&Matter) -> bool + '_>)> {
-        let mut all: Vec<(String, Box<dyn Fn(&Matter) -> bool + '_>)> = Vec::new();
+    /// Returns the conditions on a matter.
+    fn matter_conditions(&self) -> Vec<MatterCondition<'_>> {
+        let mut all = Vec::new();
         if !self.kinds.is_empty() {
-            let words =
-                format!("is of kind {}", either(self.kinds.iter().map(|kind| kind.as_str())));
-            all.push((words, Box::new(|matter| self.kinds.contains(&matter.key.kind))));
+            let kinds = either(self.kinds.iter().map(|kind| kind.as_str()));
+            all.push(MatterCondition {
+                words: format!("is of kind {kinds}"),
+                is_met: Box::new(|matter| self.kinds.contains(&matter.key.kind)),
+            });
         }
         if !self.classes.is_empty() {
-            let words = format!("is of class {}", either(self.classes.iter().map(String::as_str)));
-            let has = |matter: &Matter| matter.classes.iter().any(|c| self.classes.contains(c));
-            all.push((words, Box::new(has)));
+            let classes = either(self.classes.iter().map(String::as_str));
+            all.push(MatterCondition {
+                words: format!("is of class {classes}"),
+                is_met: Box::new(|matter| matter.classes.iter().any(|c| self.classes.contains(c))),
+            });
         }
         if !self.ports.is_empty() {
             let ports: Vec<String> = self.ports.iter().map(PortMatch::text).collect();
-            let words = format!("is about port {}", either(ports.iter().map(String::as_str)));
-            let has = |matter: &Matter| self.ports.iter().any(|port| port.matches(matter.key));
-            all.push((words, Box::new(has)));
+            all.push(MatterCondition {
+                words: format!("is about port {}", either(ports.iter().map(String::as_str))),
+                is_met: Box::new(|matter| self.ports.iter().any(|port| port.matches(matter.key))),
+            });
         }
         all
     }
+}
+
+/// A condition of a rule on a matter.
+struct MatterCondition<'a> {
+    /// The condition as a clause behind "a matter".
+    words: String,
+    /// Returns true for a matter that meets it.
+    is_met: Box<dyn Fn(&Matter) -> bool + 'a>,
 }
 
 /// Returns words joined by `or`.

@@ -783,6 +783,7 @@ pub fn ignore(
     // Nobody acts on the deadline of an ignored attack. A later one gets a deadline of its own.
     if incident.is_ignored(person.now) {
         if let Some(deadline) = incident.body.deadline.take() {
+            incident.body.deadlines_from = person.now;
             rows.push(person.row(incident, Changed::Deadline, &when(deadline.due), "-"));
             incident.body.deadlines_from = person.now.saturating_add(1);
         }

@@ -82,8 +82,9 @@ fn window(number: u64, found: &[Found]) -> String {
     let mut lines: Vec<String> = found.iter().map(|found| found.line(number)).collect();
     let start = at(10 * number);
     lines.extend(
-        ["nfscan", "nfflood", "nfport"]
-            .map(|tool| format!("#end\t{start}\t600\tflows=90000\tstate=ok\ttool={tool}\n")),
+        ["nfscan", "nfflood", "nfport"].map(|tool| {
+            format!("#end\t{start}\t600\tflows=90000\topen=0\tstate=ok\ttool={tool}\n")
+        }),
     );
     lines.concat()
 }

@@ -162,6 +162,22 @@ impl Update<'_> {
         self.try_to(|db| meta::set(db, "last_run", run))
     }
 
+    /// Lets incidents and rows of the journal be numbered above these, so that those who know numbers of a
+    /// database that is lost do not take new ones for them.
+    ///
+    /// # Errors
+    /// See [`Update::outcome`].
+    pub fn number_above(&mut self, incident: u64, journal: u64) -> Result<(), Error> {
+        self.try_to(|db| {
+            meta::set(db, "next_id", &incident.saturating_add(1))?;
+            db.execute(
+                "INSERT INTO sqlite_sequence(name, seq) VALUES ('journal', ?1)",
+                [int(journal)],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Sets the moment of [`Store::published`].
     ///
     /// # Errors

@@ -44,7 +44,7 @@ fn the_first_notice_is_due_once_and_only_if_it_is_news() {
     for old in [facts(end_of(0), 2), facts(end_of(0) + HOUR, 0)] {
         let late = due(&[], &old).unwrap();
         assert_eq!(late.state, NoticeState::Superseded);
-        assert_eq!(due(&[late.clone()], &old), None, "noted once");
+        assert_eq!(due(std::slice::from_ref(&late), &old), None, "noted once");
         // When the incident goes on, the recipient is told after all.
         let mut going = open();
         going.run(&[judged(9, WHOLE, &[scan(9)])]);
@@ -185,8 +185,8 @@ fn a_reminder_goes_at_half_of_the_deadline() {
         memory.run(&[judged(nth, WHOLE, &[scan(nth)])]);
         notice(memory.one(1), WHO, told, &rule, &facts(end_of(nth), nth))
     };
-    assert_eq!(step(&mut memory, 71, &[first.clone()]), None);
-    let half = step(&mut memory, 72, &[first.clone()]).unwrap();
+    assert_eq!(step(&mut memory, 71, std::slice::from_ref(&first)), None);
+    let half = step(&mut memory, 72, std::slice::from_ref(&first)).unwrap();
     assert_eq!(half.step, Step::Reminder);
     assert_eq!(step(&mut memory, 73, &[first, half]), None);
 }

@@ -22,7 +22,7 @@ pub(super) struct Remembered {
     pub failed: Option<String>,
     /// The reasons of hooks that failed, by their names.
     pub hooks: Vec<(String, String)>,
-    /// Messages of a run that succeeded.
+    /// Messages of a run that succeeded, told once until a run has none.
     pub said: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn is_wanted(config: &Config) -> bool {
 pub(super) fn run(clock: Clock, out: &OutDir, config: &Config) -> io::Result<Remembered> {
     let files = INCIDENTS.files(out)?;
     let said = Messages::default();
-    let report = Report::new("nfnotify", Box::new(said.clone()), true, false);
+    let report = Report::new("nfnotify", Box::new(said.clone()), false, false);
     let mut io = Io { out: Out::new(io::sink()), report, config: config.clone() };
     let result = take(clock, &files, &mut io);
     io.report.finish();

@@ -8,7 +8,7 @@ use super::out_dir::OutDir;
 use crate::time::Timestamp;
 
 /// Every kind of trouble, so that each has a value before it begins.
-pub(super) const TROUBLES: [&str; 19] = [
+pub(super) const TROUBLES: [&str; 20] = [
     "clock",
     "detector-failed",
     "disk-low",
@@ -17,6 +17,7 @@ pub(super) const TROUBLES: [&str; 19] = [
     "file-failed",
     "hook-failed",
     "incidents-failed",
+    "incidents-warned",
     "inside-bare",
     "inside-unseen",
     "out-full",

@@ -80,6 +80,7 @@ impl Job<'_> {
         if !self.setup.remembers {
             let text = "there is no [incident] in the configuration any more";
             self.health.end_untold("incidents-failed", "-", text);
+            self.health.end_untold("incidents-warned", "-", text);
         }
         if self.setup.inside.is_empty() {
             self.health.end_untold("inside-unseen", "-", "no networks are set any more");

@@ -603,7 +603,12 @@ impl<'a> Job<'a> {
             return Ok(());
         }
         let remembered = incidents::run(self.setup.clock, &self.setup.out, &io.config)?;
-        remembered.said.iter().for_each(|line| io.report.error(line));
+        // A message that stands for days is one mail, and not one in ten minutes.
+        if remembered.said.is_empty() && remembered.failed.is_none() {
+            self.health.end("incidents-warned", "-", "nfnotify has no warning any more", io);
+        } else if !remembered.said.is_empty() {
+            self.health.begin("incidents-warned", "-", &remembered.said.join("; "), io);
+        }
         match &remembered.failed {
             Some(why) => {
                 self.has_failed = true;

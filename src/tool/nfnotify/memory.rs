@@ -2,11 +2,12 @@
 //! them.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
 
 use super::place::{LOCK, Lock, Place};
 use crate::incident::store::{Error, Imported, Secret, Store};
@@ -76,7 +77,11 @@ impl Memory {
         place.clear(CLOSED);
         let store = match missing {
             IfMissing::Begin => {
-                let store = Store::create(place.db(), &secret()?)?;
+                let mut store = Store::create(place.db(), &secret()?)?;
+                let numbers = Numbers::of(&place)?;
+                let mut update = store.update(0, Mode::Shadow)?;
+                update.number_above(numbers.incident, numbers.journal)?;
+                update.commit()?;
                 place.set_aside(&[CURRENT, CLOSED])?;
                 store
             }
@@ -155,6 +160,54 @@ impl Memory {
                 dir.display()
             )
         })
+    }
+}
+
+/// The greatest numbers in the files of readers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Numbers {
+    incident: u64,
+    journal: u64,
+}
+
+/// A line of such a file, as far as it has numbers.
+#[derive(Debug, Deserialize)]
+struct NumberedLine {
+    id: u64,
+    #[serde(default)]
+    journal: Vec<NumberedRow>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NumberedRow {
+    id: u64,
+}
+
+impl Numbers {
+    /// Returns the greatest numbers in the files beside a database. Lines that cannot be read have none.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    fn of(place: &Place) -> anyhow::Result<Numbers> {
+        let mut paths = vec![place.file(CURRENT)];
+        if let Ok(entries) = fs::read_dir(place.file(CLOSED)) {
+            paths.extend(entries.flatten().map(|entry| entry.path()));
+        }
+        let mut numbers = Numbers::default();
+        for path in paths.iter().filter(|path| path.is_file()) {
+            let name = || path.display().to_string();
+            let mut lines = BufReader::new(File::open(path).with_context(name)?);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).with_context(name)? > 0 {
+                if let Ok(NumberedLine { id, journal }) = serde_json::from_slice(&line) {
+                    numbers.incident = numbers.incident.max(id);
+                    let newest = journal.iter().map(|row| row.id).max().unwrap_or(0);
+                    numbers.journal = numbers.journal.max(newest);
+                }
+                line.clear();
+            }
+        }
+        Ok(numbers)
     }
 }
 

@@ -123,6 +123,16 @@ mod tests {
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         }
+        // The example alerts ask for what there is.
+        let rules = include_str!("../../../packaging/prometheus-rules.yml");
+        let exprs = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+        let names =
+            exprs.flat_map(|expr| expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+        let names: Vec<_> = names.filter(|word| word.starts_with("nfnotify_")).collect();
+        assert!(names.len() >= 7, "{names:?}");
+        for name in names {
+            assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+        }
         let families = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
         assert_eq!((families, helps), (12, 12));

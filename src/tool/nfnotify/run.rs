@@ -320,7 +320,12 @@ pub(super) fn compute(
     for window in &windows {
         machine.step(&store.judged(*window)?);
     }
-    let told = store.live_notices()?;
+    let mut told = store.live_notices()?;
+    // A person has closed an incident, and a finding of the window that was going on then has come.
+    let all = machine.incidents().chain(machine.replaced());
+    for incident in all.filter(|one| one.body.state.is_closed() && machine.has_changed(one.id)) {
+        told.insert(incident.id, store.notices(incident.id)?);
+    }
     let (mut notices, held) = follow(setup, policy, &told, is_frozen, &mut machine);
     notices.sort_by_key(|notice| notice.incident);
     let mut outcome = machine.finish();

@@ -1,6 +1,7 @@
 //! The memory of incidents, `[incident]` of the configuration: nf-every10 gives it each findings file until it has
 //! taken it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -14,14 +15,20 @@ const NOW: &str = "2001-08-04T13:21:00Z";
 /// Returns a job on two slots, the second with attacks, and with this text behind its `[incident]`.
 fn job(more: &str) -> Job {
     let mut job = Job::of(day(), &["0804130", "0804131"]);
+    job.options.push(format!("--now={NOW}"));
     configure(&mut job, more);
     job
 }
 
 fn configure(job: &mut Job, more: &str) {
-    let text = format!("[incident]\ndb = 'memory/incidents.db'\n{more}");
-    let path = job.scene.write("nfkit.toml", text);
-    job.options.extend([format!("--config={}", path.display()), format!("--now={NOW}")]);
+    let text = "[site]\noperator = 'noc@example.net'\n[incident]\ndb = 'memory/incidents.db'\n";
+    let path = job.scene.write("nfkit.toml", format!("{text}{more}"));
+    without_memory(job);
+    job.options.push(format!("--config={}", path.display()));
+}
+
+fn without_memory(job: &mut Job) {
+    job.options.retain(|option| !option.starts_with("--config"));
 }
 
 /// Returns the lines of stderr, without the command's name and the directory of the test.
@@ -52,21 +59,26 @@ fn incidents(job: &Job) -> Vec<String> {
 const FILES: [&str; 2] =
     ["2001/08/04/nfcap.200108041300.findings", "2001/08/04/nfcap.200108041310.findings"];
 
-/// Asserts that the incidents are those of the findings of the second slot.
+/// Asserts that the incidents are those of the findings of both slots.
 #[track_caller]
 fn assert_knows_the_attack(job: &Job) {
-    let found = fs::read_to_string(job.out(FILES[1])).unwrap();
-    let hosts: std::collections::BTreeSet<String> = found
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| {
-            let cells: Vec<_> = line.split('\t').collect();
-            format!("{} {} 1", cells[4], cells[5])
-        })
-        .collect();
-    let known: std::collections::BTreeSet<String> = incidents(job).into_iter().collect();
-    assert!(!hosts.is_empty());
-    assert_eq!(known, hosts);
+    let mut windows: BTreeMap<String, u64> = BTreeMap::new();
+    for name in FILES {
+        let text = fs::read_to_string(job.out(name)).unwrap();
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        let hosts: BTreeSet<String> = rows
+            .map(|row| {
+                let cells: Vec<_> = row.split('\t').collect();
+                format!("{} {}", cells[4], cells[5])
+            })
+            .collect();
+        hosts.into_iter().for_each(|host| *windows.entry(host).or_default() += 1);
+    }
+    let found: BTreeSet<String> =
+        windows.into_iter().map(|(host, windows)| format!("{host} {windows}")).collect();
+    let known: BTreeSet<String> = incidents(job).into_iter().collect();
+    assert!(!found.is_empty());
+    assert_eq!(known, found);
 }
 
 #[test]
@@ -97,7 +109,7 @@ fn the_memory_gets_each_findings_file_once() {
     assert_eq!(fs::read(job.scene.path("memory/incidents.jsonl")).unwrap(), before);
 
     // Without the table nothing is kept for a memory.
-    job.options.retain(|option| !option.starts_with("--config"));
+    without_memory(&mut job);
     let (name, bytes) = slot_file(0, &["192.0.2.1"]);
     job.put(&name, bytes);
     job.run().status(0);
@@ -150,7 +162,7 @@ fn the_trouble_ends_with_the_table() {
     let mut job = job("");
     job.scene.write("memory", "");
     job.run().status(1);
-    job.options.retain(|option| !option.starts_with("--config"));
+    without_memory(&mut job);
     let ran = job.run().status(0);
     assert_eq!(said(&job, &ran), [""; 0]);
     assert_eq!(job.health(), ["begin incidents-failed -", "end incidents-failed -"]);
@@ -168,6 +180,7 @@ fn a_hook_of_the_memory_that_fails_is_told_once() {
     let hook = "[[hook]]\nname = 'chat'\nargv = ['sh', '-c', \
                 'if [ -e DIR/broken ]; then echo no >&2; exit 7; fi; cat >>DIR/heard']\n";
     let mut job = Job::of(day(), &["0804131"]);
+    job.options.push(format!("--now={NOW}"));
     let dir = job.scene.dir().to_str().unwrap().to_owned();
     configure(&mut job, &hook.replace("DIR", &dir));
     let then = job.script("then", &format!("touch '{dir}/handed'\n"));
@@ -213,7 +226,7 @@ fn a_fault_of_the_policy_stops_no_analysis_and_acts_on_nothing() {
     let ran = job.run().status(1);
     let lines = said(&job, &ran);
     assert_eq!(lines.len(), 1, "{lines:?}");
-    let start = "incidents are not up to date: nfnotify: nfkit.toml:5: [[policy]] 1 network: ";
+    let start = "incidents are not up to date: nfnotify: nfkit.toml:7: [[policy]] 1 network: ";
     assert!(lines[0].starts_with(start), "{lines:?}");
     assert_eq!(job.ledger().len(), 2);
     assert!(!fs::read_to_string(job.out(FILES[1])).unwrap().is_empty());
@@ -225,7 +238,6 @@ fn a_fault_of_the_policy_stops_no_analysis_and_acts_on_nothing() {
     assert_knows_the_attack(&job);
 
     // A fault that can be seen in the file itself stops the run before it begins, as any other does.
-    job.options.retain(|option| !option.starts_with("--config"));
     configure(&mut job, "[[policy]]\nact = 'isolat'\n");
     job.add(day(), "2001/08/04/nfcap.200108041320.pcapng");
     let ran = job.run().status(2);
@@ -243,7 +255,7 @@ fn a_kill_at_any_step_costs_the_memory_nothing() {
     let memory = job.scene.path("memory");
     let expected = fs::read(memory.join("incidents.jsonl")).unwrap();
     let mut kills = 0;
-    for call in ["rename", "fdatasync", "unlink"] {
+    for call in ["rename", "fsync", "unlink"] {
         fs::remove_dir_all(&memory).unwrap();
         kills += job.kill_at_each(call, None, |out| {
             assert_no_file_is_lost(out, &memory);

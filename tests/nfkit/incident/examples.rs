@@ -125,6 +125,23 @@ fn nfnotifys_page_describes_each_column_of_the_list() {
     assert_eq!(super::rows(list.text())[0], described);
 }
 
+/// Each clause of a block has its entry in the manual.
+#[test]
+fn nfnotifys_page_describes_each_clause() {
+    let text = fs::read_to_string(package("man/nfnotify.1")).unwrap();
+    let (_, section) = text.split_once("\n.Ss plan\n").unwrap();
+    let (section, _) = section.split_once("\n.Ss ").unwrap();
+    let items = section.lines().filter_map(|line| line.strip_prefix(".It Cm "));
+    let described: Vec<&str> = items.flat_map(|item| item.split(" , ")).collect();
+    let site = super::attacked("");
+    let plan = site.nfnotify(&["plan", "1", "--json"]).run().status(0);
+    let incident = plan.text().lines().find(|line| line.contains("\"type\":\"incident\"")).unwrap();
+    let incident: serde_json::Value = serde_json::from_str(incident).unwrap();
+    let clauses = incident["clauses"].as_array().unwrap().iter();
+    let names: Vec<&str> = clauses.map(|clause| clause["name"].as_str().unwrap()).collect();
+    assert_eq!(names, described);
+}
+
 /// Each key of a line has its entry in the manual.
 #[test]
 fn the_format_describes_each_key() {

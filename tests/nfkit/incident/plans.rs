@@ -83,7 +83,7 @@ fn each_clause_is_told_with_its_reason() {
     assert_eq!(one["act"], "isolate");
     assert!(one["policy"].as_str().unwrap().ends_with("nfkit.toml:12: [[policy]] 2"), "{one}");
     // No detector writes the mark spoke yet.
-    assert_eq!(unmet(one), ["spoke", "deadline", "goes on", "device", "live"], "{one}");
+    assert_eq!(unmet(one), ["spoke", "deadline", "still seen", "device", "live"], "{one}");
     assert_eq!(one["next"]["what"], "isolation");
     assert_eq!(one["next"]["at"], at(51));
     assert!(unmet(&incidents[1]).contains(&"policy"));
@@ -91,8 +91,8 @@ fn each_clause_is_told_with_its_reason() {
     for line in [
         "a run at 2026-11-30 08:32 +08:00, mode shadow\n",
         "incident 1: 140.119.44.91 source, open\n",
-        "  not met  spoke        no finding has the mark spoke; only",
-        "  met      static       its network is static\n",
+        "  not met  spoke            no finding since the deadline has the mark spoke",
+        "  met      static           its network is static\n",
     ] {
         assert!(text.text().contains(line), "{line}{text}");
     }
@@ -120,6 +120,7 @@ fn a_wish_is_told_and_ends_with_the_incident() {
     let args = ["-q", "resolve", "1", "--by", "kim", "--why", "clean", "--now", &at(83)];
     site.nfnotify(&args).run().ok().prints(
         "incident 1 (140.119.44.91): state: open -> closed(resolved): clean\n\
+         incident 1 (140.119.44.91): deadline: 2026-11-30 08:51 +08:00 -> -: closed\n\
          incident 1 (140.119.44.91): wish: until-resolved -> none: closed\n",
     );
     assert_eq!(of_type(&plan(&site, 84), "incident"), [Value::Null; 0]);
