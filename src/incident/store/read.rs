@@ -110,12 +110,14 @@ impl Store {
     /// See [`Store::windows`].
     pub fn incidents_to_step(&self) -> Result<Vec<Incident>, Error> {
         let mut incidents = self.live()?;
+        // Both conditions on the state: SQLite does not see that the one of the index follows from the other.
         let sql = format!(
             "{INCIDENT} WHERE id IN (
                  SELECT (SELECT max(id) FROM incident i WHERE i.host = f.host AND i.role = f.role)
                  FROM (SELECT DISTINCT host, role FROM finding WHERE line IS NOT NULL) f)
              AND state = 'closed'
-             OR id IN (SELECT json_extract(body, '$.previous') FROM incident WHERE state = 'pending')
+             OR id IN (SELECT json_extract(body, '$.previous') FROM incident
+                       WHERE state <> 'closed' AND state = 'pending')
              ORDER BY id"
         );
         incidents.extend(self.at(rows(&self.db, &sql, [], incident))?);
