@@ -31,7 +31,7 @@ const LONGEST_DEFAULT: (u32, u8) = (1, 3);
 
 /// Returns the hosts that are never blocked: those of `more` and of `[site] never`, the addresses that `[collect] bind` names, the
 /// exporters of `[collect] allow`, the addresses of all interfaces and the default gateways of this machine.
-/// Warns if no default gateway is known.
+/// A machine without a default gateway is a detail that `--verbose` shows.
 ///
 /// # Errors
 /// Fails if a file of networks cannot be read, or if the system does not tell the addresses of the interfaces:
@@ -43,7 +43,7 @@ pub(super) fn never_list(more: Vec<IpNet>, io: &mut Io) -> anyhow::Result<NeverL
     entries.extend(own.into_iter().map(|own| (own.into(), NeverReason::OwnInterface)));
     let routes = DefaultRoutes::read(Path::new(PROC_NET));
     if let Some(fault) = routes.fault() {
-        io.report.warn(fault);
+        io.report.detail(fault);
     }
     let gateways = routes.gateways.into_iter();
     entries.extend(gateways.map(|gateway| (gateway.into(), NeverReason::Gateway)));

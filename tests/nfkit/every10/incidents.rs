@@ -118,6 +118,25 @@ fn the_memory_gets_each_findings_file_once() {
 }
 
 #[test]
+fn a_warning_of_the_memory_is_told_once_until_it_is_over() {
+    let mut job = job("");
+    let alone = job.scene.write("alone.toml", "[incident]\ndb = 'memory/incidents.db'\n");
+    without_memory(&mut job);
+    job.options.push(format!("--config={}", alone.display()));
+    let ran = job.run().status(0);
+    let warning = "nfnotify: nobody would be told: name [site] contacts or operator";
+    assert_eq!(said(&job, &ran), [warning]);
+    job.run().quiet();
+    assert_eq!(job.health(), ["begin incidents-warned -"]);
+    assert_eq!(job.gauge("incidents-warned"), 1);
+    configure(&mut job, "");
+    let ran = job.run().status(0);
+    assert_eq!(said(&job, &ran), ["nfnotify has no warning any more"]);
+    assert_eq!(job.health(), ["begin incidents-warned -", "end incidents-warned -"]);
+    assert_eq!(job.gauge("incidents-warned"), 0);
+}
+
+#[test]
 fn files_wait_for_a_memory_that_cannot_be_used() {
     let mut job = job("");
     let log = job.scene.path("handed");
