@@ -129,6 +129,26 @@ pub fn icmp(proto: u8, port: u16) -> String {
     format!("{} type {} code {}", protocol(proto), port >> 8, port & 0xff)
 }
 
+/// Returns protocol and destination port: `TCP port 80 (web)`, `ICMP type 8 code 0 (echo request)`.
+pub fn port(proto: Option<u8>, port: Option<u16>) -> String {
+    match (proto, port) {
+        (None, None) => "several protocols and ports".to_owned(),
+        (None, Some(port)) => format!("port {port}, several protocols"),
+        (Some(proto), Some(port)) => {
+            let text = match proto {
+                ICMP | ICMPV6 => icmp(proto, port),
+                _ => format!("{} port {port}", protocol(proto)),
+            };
+            match service(Some(proto), Some(port)) {
+                Some(name) => format!("{text} ({name})"),
+                None => text,
+            }
+        }
+        (Some(proto @ (ICMP | ICMPV6)), None) => protocol(proto),
+        (Some(proto), None) => format!("{}, several ports", protocol(proto)),
+    }
+}
+
 /// Returns one flow as evidence: `192.0.2.1 port 1025 to 198.51.100.7 port 80, TCP`. `mask` hides the host
 /// part of both addresses.
 pub fn sample(sample: &Sample, mask: bool) -> String {
@@ -154,6 +174,17 @@ mod tests {
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
         let sizes = [999, 1000, 9_650_000, 184_000, 999_999, u64::MAX].map(bytes);
         assert_eq!(sizes, ["999 B", "1.0 kB", "9.6 MB", "184 kB", "999 kB", "18.4 EB"]);
+    }
+
+    #[test]
+    fn ports_and_protocols_are_named() {
+        assert_eq!(port(Some(6), Some(80)), "TCP port 80 (web)");
+        assert_eq!(port(Some(200), Some(7)), "IP protocol 200 port 7");
+        assert_eq!(port(Some(1), Some(0x0800)), "ICMP type 8 code 0 (echo request)");
+        assert_eq!(port(Some(1), None), "ICMP");
+        assert_eq!(port(Some(17), Some(60_000)), "UDP port 60000");
+        assert_eq!(port(Some(17), None), "UDP, several ports");
+        assert_eq!(port(None, Some(53)), "port 53, several protocols");
     }
 
     proptest! {

@@ -1,16 +1,19 @@
 //! Incidents in a few words, for people.
 
 use crate::finding::{Kind, Role, words};
-use crate::flow::{ICMP, ICMPV6};
 
-use super::model::{Incident, Matter, MatterKey};
+use super::model::{Incident, Matter};
 
 /// Returns what the host does or suffers: `probes whole networks, TCP port 445 (Windows file sharing)`, with
 /// the number of further matters. The matter that is furthest beyond its limit speaks for all.
 pub fn what(incident: &Incident) -> String {
     let Some(matter) = incident.worst() else { return "nothing yet".to_owned() };
     let more = (incident.body.matters.len() as u64 - 1).saturating_add(incident.body.more);
-    let text = format!("{}, {}", behaviour(incident.subject.role, matter), port(matter.key));
+    let text = format!(
+        "{}, {}",
+        behaviour(incident.subject.role, matter),
+        words::port(matter.key.proto, matter.key.port)
+    );
     if more == 0 { text } else { format!("{text}, and {} more", words::count(more)) }
 }
 
@@ -47,26 +50,6 @@ fn behaviour(role: Role, matter: &Matter) -> &'static str {
         (None, Kind::Flood, Role::Target) => "is flooded",
         (None, Kind::Port, Role::Source) => "attacks one port",
         (None, Kind::Port, Role::Target) => "is attacked on one port",
-    }
-}
-
-/// Returns protocol and port of a matter: `TCP port 80 (web)`, `ICMP type 8 code 0 (echo request)`.
-fn port(key: MatterKey) -> String {
-    match (key.proto, key.port) {
-        (None, None) => "several protocols and ports".to_owned(),
-        (None, Some(port)) => format!("port {port}, several protocols"),
-        (Some(proto), Some(port)) => {
-            let text = match proto {
-                ICMP | ICMPV6 => words::icmp(proto, port),
-                _ => format!("{} port {port}", words::protocol(proto)),
-            };
-            match words::service(Some(proto), Some(port)) {
-                Some(name) => format!("{text} ({name})"),
-                None => text,
-            }
-        }
-        (Some(proto @ (ICMP | ICMPV6)), None) => words::protocol(proto),
-        (Some(proto), None) => format!("{}, several ports", words::protocol(proto)),
     }
 }
 
@@ -132,15 +115,5 @@ mod tests {
                 assert!(words.into_iter().all(|text| seen.insert(text)), "{kind} {role}");
             }
         }
-    }
-
-    #[test]
-    fn ports_and_protocols_are_named() {
-        let of = |proto, port| super::port(MatterKey { kind: Kind::Flood, proto, port });
-        assert_eq!(of(Some(1), Some(0x0800)), "ICMP type 8 code 0 (echo request)");
-        assert_eq!(of(Some(1), None), "ICMP");
-        assert_eq!(of(Some(17), Some(60_000)), "UDP port 60000");
-        assert_eq!(of(Some(17), None), "UDP, several ports");
-        assert_eq!(of(None, Some(53)), "port 53, several protocols");
     }
 }

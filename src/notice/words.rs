@@ -6,10 +6,9 @@ use std::fmt::{self, Write};
 
 use crate::finding::words;
 use crate::finding::{Finding, Host, Kind, Role};
-use crate::flow::{ICMP, ICMPV6};
 use crate::time::Window;
 
-pub(super) use crate::finding::words::{bytes, count, length, moment, of, sample};
+pub(super) use crate::finding::words::{bytes, count, length, moment, of, port, sample};
 
 /// The most columns of a line of mail.
 pub(super) const WIDTH: usize = 72;
@@ -294,26 +293,6 @@ pub(super) fn between(first: Window, last: Window) -> String {
     format!("{} UTC", words::span(first.start(), last.end()))
 }
 
-/// Returns protocol and destination port: `TCP port 80 (web)`, `ICMP type 8 code 0 (echo request)`.
-pub(super) fn port(proto: Option<u8>, port: Option<u16>) -> String {
-    match (proto, port) {
-        (None, None) => "several protocols and ports".to_owned(),
-        (None, Some(port)) => format!("port {port}, several protocols"),
-        (Some(proto), Some(port)) => {
-            let text = match proto {
-                ICMP | ICMPV6 => words::icmp(proto, port),
-                _ => format!("{} port {port}", words::protocol(proto)),
-            };
-            match words::service(Some(proto), Some(port)) {
-                Some(name) => format!("{text} ({name})"),
-                None => text,
-            }
-        }
-        (Some(proto @ (ICMP | ICMPV6)), None) => words::protocol(proto),
-        (Some(proto), None) => format!("{}, several ports", words::protocol(proto)),
-    }
-}
-
 /// The most hosts of the other side that are named, to give an idea of them.
 const MAX_PEERS: usize = 8;
 
@@ -418,10 +397,6 @@ mod tests {
             "2001-08-17 23:59 to 2001-08-18 00:00:01 UTC (61 seconds)"
         );
         assert_eq!(window(998_092_740, 3600).rsplit('(').next(), Some("1 hour)"));
-        assert_eq!(port(Some(6), Some(80)), "TCP port 80 (web)");
-        assert_eq!(port(Some(1), Some(0x0800)), "ICMP type 8 code 0 (echo request)");
-        assert_eq!(port(Some(17), None), "UDP, several ports");
-        assert_eq!(port(Some(200), Some(7)), "IP protocol 200 port 7");
     }
 
     /// The classes of floods and port attacks, with their roles.
