@@ -10,6 +10,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod clauses;
+mod decision;
 mod due;
 mod explain;
 pub mod export;
@@ -21,15 +22,13 @@ pub mod store;
 mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
+pub use decision::{Person, Refused, claim, ignore, resolve};
 pub use due::{
     Next, Notice, NoticeState, Step, end_void, next, notice, notice_row, start_deadline, unmet,
     update_wish,
 };
 pub use hours::Hours;
-pub use machine::{
-    JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Person, Refused, Verdict, claim, ignore,
-    resolve, wish_text,
-};
+pub use machine::{JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Verdict, wish_text};
 pub use model::{
     Body, Changed, Claim, Clean, CloseReason, Deadline, Ignore, Incident, JournalRow, MAX_MATTERS,
     Matter, MatterKey, Peak, State, Subject, Wish,

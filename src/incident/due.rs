@@ -164,6 +164,8 @@ pub fn notice(
         None if announces => Step::Deadline,
         None => Step::First,
         Some(_) if announces => Step::Deadline,
+        // Further findings about an isolated host are recorded, and not mailed.
+        Some(_) if rule.act == Act::Isolate && body.wish != Wish::None => return None,
         Some(before) if has_grown(incident, before, facts) => Step::Grown,
         Some(before) if is_reminder_due(incident, before, rule, facts) => Step::Reminder,
         Some(_) => return None,
@@ -222,8 +224,9 @@ fn is_reminder_due(incident: &Incident, before: &Notice, rule: &Rule, facts: &Fa
     }
     let has_passed = facts.now.saturating_sub(before.at) >= rule.remind;
     let is_half = incident.body.deadline.is_some_and(|deadline| {
-        let half = deadline.announced + deadline.due.saturating_sub(deadline.announced) / 2;
-        before.step != Step::Reminder && before.at < half && facts.data_time() >= half
+        before.step != Step::Reminder
+            && before.at < deadline.half
+            && facts.data_time() >= deadline.half
     });
     has_passed || is_half
 }
@@ -231,14 +234,20 @@ fn is_reminder_due(incident: &Incident, before: &Notice, rule: &Rule, facts: &Fa
 /// Starts the deadline that an accepted notice names, and returns the row for the journal.
 pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> JournalRow {
     let announced = facts.data_time();
-    let due = match &rule.hours {
-        Some(hours) => hours.after(announced, rule.deadline),
-        None => announced.saturating_add(rule.deadline),
+    let after = |seconds| match &rule.hours {
+        Some(hours) => hours.after(announced, seconds),
+        None => announced.saturating_add(seconds),
     };
-    let is_shadow = facts.mode == Mode::Shadow;
-    let deadline =
-        Deadline { announced, due, seen_after: 0, seen_last: 0, is_shadow, is_paused: false };
-    incident.body.deadline = Some(deadline);
+    let due = after(rule.deadline);
+    incident.body.deadline = Some(Deadline {
+        announced,
+        half: after(rule.deadline / 2),
+        due,
+        seen_after: 0,
+        seen_last: 0,
+        is_shadow: facts.mode == Mode::Shadow,
+        is_paused: false,
+    });
     let reason = match facts.mode {
         Mode::Shadow => "announced, as if the mail had been accepted",
         Mode::Live => "announced",

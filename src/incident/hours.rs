@@ -72,6 +72,14 @@ impl Hours {
         start.saturating_add(seconds)
     }
 
+    /// Returns the most seconds that may pass until `seconds` of these hours have: whole weeks, and one more for
+    /// the beginning and for hours that the clocks skip.
+    pub fn longest(&self, seconds: u64) -> u64 {
+        let days = self.days.iter().filter(|counts| **counts).count() as u64;
+        let a_week = days * u64::from(self.to - self.from) * 60;
+        (seconds.div_ceil(a_week.max(1)).saturating_add(1)).saturating_mul(7 * 86_400)
+    }
+
     /// Returns the hours of a date in Unix seconds, `None` if the day does not count.
     fn of(&self, date: Date) -> Option<(u64, u64)> {
         let day = usize::try_from(date.weekday().to_monday_zero_offset()).ok()?;
@@ -143,6 +151,18 @@ mod tests {
             ("2026-11-26T01:00:00Z", 1, "2026-11-26T08:00:00Z"),
         ] {
             assert_eq!(work.after(at(start), length * HOUR), at(end), "{start} {length}");
+        }
+    }
+
+    #[test]
+    fn no_deadline_takes_longer_than_the_longest() {
+        for (text, most) in [("Mon 08-09", 61), ("Mon-Fri 08-18", 3), ("Mon-Sun 00-24", 2)] {
+            let hours = hours(text, "Europe/Berlin");
+            let longest = hours.longest(60 * HOUR);
+            assert_eq!(longest, most * 7 * 24 * HOUR, "{text}");
+            for start in (0..52 * 7).map(|day| at("2026-01-01T00:00:00Z") + day * 25 * HOUR) {
+                assert!(hours.after(start, 60 * HOUR) <= start + longest, "{text} {start}");
+            }
         }
     }
 

@@ -307,6 +307,8 @@ pub struct Claim {
 pub struct Deadline {
     /// The time of its announcement, in Unix seconds.
     pub announced: u64,
+    /// The time of the reminder, half of the hours that count, in Unix seconds.
+    pub half: u64,
     /// The end, in Unix seconds of the data.
     pub due: u64,
     /// Windows behind the end that were seen whole and have a finding.

@@ -177,7 +177,8 @@ impl Rule {
     /// Returns the longest time, in seconds, that the rule may ask for after a finding.
     pub fn longest(&self) -> u64 {
         let ban = if self.act == Act::Ban { BAN_STEPS.last().copied().unwrap_or(0) } else { 0 };
-        let deadline = self.deadline.saturating_add(self.claim_pause);
+        let deadline = self.hours.as_ref().map_or(self.deadline, |of| of.longest(self.deadline));
+        let deadline = deadline.saturating_add(self.claim_pause);
         let all = [deadline, self.remind, self.close, self.until.unwrap_or(0), ban];
         all.into_iter().max().unwrap_or(0)
     }

@@ -82,7 +82,7 @@ fn a_line_has_all_keys_whatever_is_known() {
             announced: START,
             due: START + 86_400,
             ..serde_json::from_value(json!({
-                "announced": 0, "due": 0, "seen_after": 0, "seen_last": 0, "is_shadow": true,
+                "announced": 0, "half": 0, "due": 0, "seen_after": 0, "seen_last": 0, "is_shadow": true,
                 "is_paused": false
             }))
             .unwrap()

@@ -449,3 +449,60 @@ fn a_policy_that_asks_no_more_ends_the_deadline_and_begins_anew() {
     incident.body.wish = Wish::UntilResolved;
     assert_eq!(end_void(incident, &Rule::default(), &now), []);
 }
+
+#[test]
+fn the_reminder_of_working_hours_is_at_half_of_them() {
+    let mut memory = open();
+    let zone = jiff::tz::TimeZone::UTC;
+    let hours = Some(Hours::parse("Mon-Fri 08-18", zone).unwrap());
+    let rule = Rule { hours, deadline: 20 * HOUR, remind: 400 * 24 * HOUR, ..isolate() };
+    // Friday, 30 June 2000, 17:00 UTC: one hour of that day counts.
+    let friday = 962_384_400;
+    let window = Window::new(friday - 600, SLOT).unwrap();
+    let now = |time| Facts { now: time, newest: Some(window), ..facts(time, 0) };
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    start_deadline(incident, &rule, &now(friday));
+    let deadline = incident.body.deadline.unwrap();
+    let monday = 962_611_200; // 3 July, 08:00.
+    assert_eq!((deadline.half, deadline.due), (monday + 9 * HOUR, monday + 24 * HOUR + 9 * HOUR));
+}
+
+#[test]
+fn what_an_isolated_host_does_is_not_mailed() {
+    let (mut memory, now) = ripe();
+    let told = [notice(open().one(1), WHO, &[], &isolate(), &facts(end_of(0), 0)).unwrap()];
+    let due = |memory: &Memory| notice(memory.one(1), WHO, &told, &isolate(), &now);
+    assert_eq!(due(&memory).unwrap().step, Step::Reminder);
+    update_wish(memory.incidents.get_mut(&1).unwrap(), &isolate(), &now);
+    assert_eq!(due(&memory), None);
+}
+
+#[test]
+fn a_host_that_others_forge_is_not_isolated() {
+    let forged = |host: [u8; 4], role, peer: &str| Finding {
+        kind: Kind::Flood,
+        class: "dos".into(),
+        role,
+        marks: vec!["forged".into()],
+        peer: vec![crate::finding::Peer { host: Host::parse(peer).unwrap(), flows: None }],
+        ..of_host(host, scan(148))
+    };
+    let network = Finding {
+        host: Host::parse("192.0.2.0/25").unwrap(),
+        ..forged([0; 4], Role::Source, "203.0.113.9")
+    };
+    for (finding, is_met) in [
+        (forged([198, 51, 100, 7], Role::Target, "192.0.2.1"), false),
+        (forged([198, 51, 100, 7], Role::Target, "192.0.2.0/24"), false),
+        (network, false),
+        (forged([198, 51, 100, 7], Role::Target, "192.0.2.2"), true),
+        // The peers of a source are its victims.
+        (forged([198, 51, 100, 7], Role::Source, "192.0.2.1"), true),
+    ] {
+        let (mut memory, now) = ripe();
+        memory.run(&[judged(148, WHOLE, &[finding.clone()])]);
+        let clauses = clauses(memory.one(1), &isolate(), &now);
+        let clause = clauses.iter().find(|clause| clause.name == "not forged").unwrap();
+        assert_eq!(clause.is_met, is_met, "{finding:?}");
+    }
+}
