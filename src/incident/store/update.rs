@@ -169,11 +169,14 @@ impl Update<'_> {
     /// See [`Update::outcome`].
     pub fn number_above(&mut self, incident: u64, journal: u64) -> Result<(), Error> {
         self.try_to(|db| {
-            meta::set(db, "next_id", &incident.saturating_add(1))?;
-            db.execute(
-                "INSERT INTO sqlite_sequence(name, seq) VALUES ('journal', ?1)",
-                [int(journal)],
-            )?;
+            let next: u64 = meta::get(db, "next_id")?.unwrap_or(1);
+            meta::set(db, "next_id", &next.max(incident.saturating_add(1)))?;
+            // A table that never had a row has no line here.
+            let sql = "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'journal'";
+            if db.execute(sql, [int(journal)])? == 0 {
+                let sql = "INSERT INTO sqlite_sequence(name, seq) VALUES ('journal', ?1)";
+                db.execute(sql, [int(journal)])?;
+            }
             Ok(())
         })
     }

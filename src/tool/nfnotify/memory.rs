@@ -76,20 +76,10 @@ impl Memory {
         let Some(lock) = place.lock(LOCK, wait)? else { return Ok(None) };
         place.clear(CLOSED);
         let store = match missing {
-            IfMissing::Begin => {
-                let mut store = Store::create(place.db(), &secret()?)?;
-                let numbers = Numbers::of(&place)?;
-                let mut update = store.update(0, Mode::Shadow)?;
-                update.number_above(numbers.incident, numbers.journal)?;
-                update.commit()?;
-                place.set_aside(&[CURRENT, CLOSED])?;
-                store
-            }
+            IfMissing::Begin => create(&place)?,
             IfMissing::Fail => Store::open(place.db())?,
             IfMissing::Create => match Store::open(place.db()) {
-                Err(Error::Missing { .. }) if !was_there(&place) => {
-                    Store::create(place.db(), &secret()?)?
-                }
+                Err(Error::Missing { .. }) if !was_there(&place) => create(&place)?,
                 Err(Error::Missing { .. }) => {
                     let current = place.file(CURRENT);
                     bail!(
@@ -129,7 +119,10 @@ impl Memory {
             );
         };
         place.clear(CLOSED);
-        let (store, imported) = Store::import(place.db(), source, row, wall, mode)?;
+        let (mut store, imported) = Store::import(place.db(), source, row, wall, mode)?;
+        let numbers = Numbers::of(&place)?;
+        number_above(numbers, &mut store)?;
+        place.set_aside(&[CURRENT, CLOSED])?;
         Ok((Memory { place, store, lock }, imported))
     }
 
@@ -184,14 +177,25 @@ struct NumberedRow {
 }
 
 impl Numbers {
-    /// Returns the greatest numbers in the files beside a database. Lines that cannot be read have none.
+    /// Returns the greatest numbers in the files beside a database, those that got other names among them.
+    /// Lines that cannot be read have none.
     ///
     /// # Errors
     /// A file that is there and cannot be read.
     fn of(place: &Place) -> anyhow::Result<Numbers> {
-        let mut paths = vec![place.file(CURRENT)];
-        if let Ok(entries) = fs::read_dir(place.file(CLOSED)) {
-            paths.extend(entries.flatten().map(|entry| entry.path()));
+        let entries = |dir: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect()
+        };
+        let is_of = |path: &Path, name: &str| {
+            let own = path.file_name().and_then(|own| own.to_str()?.strip_prefix(name));
+            own.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let beside = entries(&place.file(""));
+        let mut paths: Vec<PathBuf> =
+            beside.iter().filter(|path| is_of(path, CURRENT)).cloned().collect();
+        for dir in beside.iter().filter(|path| is_of(path, CLOSED)) {
+            paths.extend(entries(dir));
         }
         let mut numbers = Numbers::default();
         for path in paths.iter().filter(|path| path.is_file()) {
@@ -209,6 +213,25 @@ impl Numbers {
         }
         Ok(numbers)
     }
+}
+
+/// Makes a database. Files of an earlier one get other names first, because a kill in between must not leave
+/// them to be written over, and its numbers are not used again.
+fn create(place: &Place) -> anyhow::Result<Store> {
+    if !matches!(Store::open(place.db()), Err(Error::Missing { .. })) {
+        return Err(Error::Exists { path: place.db().to_owned() }.into());
+    }
+    let numbers = Numbers::of(place)?;
+    place.set_aside(&[CURRENT, CLOSED])?;
+    let mut store = Store::create(place.db(), &secret()?)?;
+    number_above(numbers, &mut store)?;
+    Ok(store)
+}
+
+fn number_above(numbers: Numbers, store: &mut Store) -> anyhow::Result<()> {
+    let mut update = store.update(0, Mode::Shadow)?;
+    update.number_above(numbers.incident, numbers.journal)?;
+    Ok(update.commit()?)
 }
 
 /// Returns true if files beside the database show that there was one.
@@ -239,4 +262,49 @@ pub(super) fn kill_point(name: &'static str) {
     }
     #[cfg(not(debug_assertions))]
     let _ = name;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_keeps_the_files_of_the_lost_one_and_goes_on_with_its_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = || Place::of(&dir.path().join("incidents.db"));
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(CURRENT, "{\"id\":7,\"journal\":[{\"id\":40},{\"id\":41}]}\nnonsense\n");
+        write("closed/2026-10.jsonl", "{\"id\":9,\"journal\":[{\"id\":30}]}\n");
+        // Lost twice.
+        write("closed.1/2026-09.jsonl", "{\"id\":3,\"journal\":[{\"id\":99}]}\n");
+        let open = |missing| Memory::open(place(), Duration::ZERO, missing);
+        let error = format!("{:#}", open(IfMissing::Create).unwrap_err());
+        assert!(error.contains("the incident database is gone"), "{error}");
+        let mut memory = open(IfMissing::Begin).unwrap().unwrap();
+        assert_eq!(memory.store.next_id().unwrap(), 10);
+        let mut update = memory.store.update(1, Mode::Shadow).unwrap();
+        let row = JournalRow {
+            incident: None,
+            data: 1,
+            actor: "ann".to_owned(),
+            what: crate::incident::Changed::Memory,
+            from: "-".to_owned(),
+            to: "-".to_owned(),
+            reason: "test".to_owned(),
+        };
+        update.journal_rows([&row]).unwrap();
+        update.commit().unwrap();
+        assert_eq!(memory.store.newest_entry().unwrap(), 100);
+        memory.close().unwrap();
+        let names = ["incidents.jsonl.1", "closed.2/2026-10.jsonl", "closed.1/2026-09.jsonl"];
+        assert!(names.iter().all(|name| dir.path().join(name).is_file()));
+        assert!(!dir.path().join(CURRENT).exists() && !dir.path().join(CLOSED).exists());
+        // One that is there is never replaced.
+        let error = format!("{:#}", open(IfMissing::Begin).unwrap_err());
+        assert!(error.contains("is here already"), "{error}");
+    }
 }
