@@ -1,4 +1,4 @@
-//! The input of both actions of nfnotify.
+//! The findings that nfnotify reads.
 
 use std::path::{Path, PathBuf};
 
@@ -27,54 +27,74 @@ pub(super) struct InputTimes {
     pub failed: bool,
 }
 
-impl Files {
-    /// Returns the input of these files; windows that begin more than one slot after `now` are set aside.
-    pub fn new(files: Vec<PathBuf>, now: Timestamp) -> Files {
-        Files { files, now: Now { time: Some(now) } }
-    }
+/// A file, and the name by which messages call it.
+#[derive(Clone, Debug)]
+pub(super) struct NamedFile {
+    pub path: PathBuf,
+    pub name: String,
+}
 
+impl NamedFile {
+    /// Returns a file that messages call by its path.
+    pub fn new(path: &Path) -> NamedFile {
+        NamedFile { path: path.to_owned(), name: path.display().to_string() }
+    }
+}
+
+impl Files {
     /// Reads all files and gives each finding and closing mark to `take`, with true if its window is
     /// set aside.
     ///
     /// # Errors
     /// Fails if the input has lines but no findings.
-    pub fn read(
-        &self,
-        io: &mut Io,
-        mut take: impl FnMut(Item, bool),
-    ) -> anyhow::Result<InputTimes> {
-        let mut read = InputTimes { timeline: Timeline::new(self.now.time), failed: false };
-        let mut seen = InputKinds::default();
+    pub fn read(&self, io: &mut Io, take: impl FnMut(Item, bool)) -> anyhow::Result<InputTimes> {
         let stdin = [PathBuf::from("-")];
         let files = if self.files.is_empty() { stdin.as_slice() } else { self.files.as_slice() };
-        for path in files {
-            let result = read_file(path, &mut seen, io, |item| {
-                if let Some(window) = item.window() {
-                    let is_aside = !read.timeline.note(window);
-                    take(item, is_aside);
-                }
-            });
-            match result {
-                Ok(()) => {}
-                Err(ReadError::Input(error)) => {
-                    read.failed = true;
-                    io.report.error(format_args!("{}: {error}", path.display()));
-                }
-                Err(ReadError::Stop(error)) => return Err(error),
-            }
-        }
-        anyhow::ensure!(!seen.is_something_else(), NO_FINDINGS);
-        Ok(read)
+        let files: Vec<NamedFile> = files.iter().map(|path| NamedFile::new(path)).collect();
+        read_all(&files, self.now.time, io, take)
     }
 }
 
+/// Reads files as [`Files::read`] does. Windows that begin more than one slot after `now` are set aside.
+///
+/// # Errors
+/// See [`Files::read`].
+pub(super) fn read_all(
+    files: &[NamedFile],
+    now: Option<Timestamp>,
+    io: &mut Io,
+    mut take: impl FnMut(Item, bool),
+) -> anyhow::Result<InputTimes> {
+    let mut read = InputTimes { timeline: Timeline::new(now), failed: false };
+    let mut seen = InputKinds::default();
+    for file in files {
+        let result = read_file(file, &mut seen, io, |item| {
+            if let Some(window) = item.window() {
+                let is_aside = !read.timeline.note(window);
+                take(item, is_aside);
+            }
+        });
+        match result {
+            Ok(()) => {}
+            Err(ReadError::Input(error)) => {
+                read.failed = true;
+                io.report.error(format_args!("{}: {error}", file.name));
+            }
+            Err(ReadError::Stop(error)) => return Err(error),
+        }
+    }
+    anyhow::ensure!(!seen.is_something_else(), NO_FINDINGS);
+    Ok(read)
+}
+
 fn read_file(
-    path: &Path,
+    file: &NamedFile,
     seen: &mut InputKinds,
     io: &mut Io,
     mut take: impl FnMut(Item),
 ) -> Result<(), ReadError> {
-    let input = Input::open(path, &io.out).map_err(ReadError::Input)?;
+    let mut input = Input::open(&file.path, &io.out).map_err(ReadError::Input)?;
+    input.name.clone_from(&file.name);
     read_findings(input, false, seen, io, |item| {
         if let Some(item) = item {
             take(item);

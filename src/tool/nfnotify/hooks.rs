@@ -1,39 +1,22 @@
 //! The commands of `[[hook]]`: each gets one JSON line per row of the journal, in order and at least once.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-use serde::Serialize;
 
 use super::feed::feed;
 use super::memory::kill_point;
 use super::place::Place;
+use super::rows::{RowRecord, Subjects};
 use super::settings::HookCommand;
 use super::setup::Setup;
 use crate::cli::Io;
+use crate::incident::export::JournalRecord;
 use crate::incident::store::{Entry, Hook, MAX_WAITING, Store};
-use crate::incident::{Mode, Subject};
-use crate::time::Timestamp;
+
+/// The file that is locked while the commands run, so that no two runs give them the same rows.
+const LOCK: &str = "hooks.lock";
 
 /// The most rows that a command gets at a time.
 const AT_A_TIME: u64 = 1000;
-
-/// A row of the journal as a command gets it, nfkit-incident(5).
-#[derive(Debug, Serialize)]
-struct HookLine<'a> {
-    id: u64,
-    incident: Option<u64>,
-    host: Option<String>,
-    role: Option<&'static str>,
-    data: String,
-    wall: String,
-    actor: &'a str,
-    what: &'static str,
-    from: &'a str,
-    to: &'a str,
-    reason: &'a str,
-    mode: &'static str,
-}
 
 /// Gives each command the rows that it has not had. A command that fails keeps its place, and so does one that
 /// has used its time limit. Returns the names of those that failed, each with the reason.
@@ -51,7 +34,7 @@ pub(super) fn run(
         return Ok(failed);
     }
     // The run that has this lock gives them all lines.
-    let Some(_lock) = place.lock("hooks.lock", Duration::ZERO)? else { return Ok(failed) };
+    let Some(_lock) = place.lock(LOCK, Duration::ZERO)? else { return Ok(failed) };
     for hook in &setup.settings.hooks {
         let place = match store.hook(&hook.name)? {
             Some(place) => place,
@@ -120,35 +103,14 @@ fn trimmed(
 
 /// Returns the lines of some rows.
 fn lines(entries: &[Entry], store: &Store) -> anyhow::Result<Vec<u8>> {
-    let mut subjects: BTreeMap<u64, Option<Subject>> = BTreeMap::new();
+    let mut subjects = Subjects::new(store);
     let mut lines = Vec::new();
-    for Entry { id, wall, mode, row } in entries {
-        let subject = match row.incident {
-            None => None,
-            Some(number) => match subjects.get(&number) {
-                Some(subject) => *subject,
-                None => {
-                    let subject = store.incident(number)?.map(|incident| incident.subject);
-                    subjects.insert(number, subject);
-                    subject
-                }
-            },
-        };
-        let line = HookLine {
-            id: *id,
-            incident: row.incident,
-            host: subject.map(|subject| subject.host.text(false)),
-            role: subject.map(|subject| subject.role.as_str()),
-            data: Timestamp::from_secs(row.data).rfc3339(),
-            wall: Timestamp::from_secs(*wall).rfc3339(),
-            actor: &row.actor,
-            what: row.what.as_str(),
-            from: &row.from,
-            to: &row.to,
-            reason: &row.reason,
-            mode: Mode::as_str(*mode),
-        };
-        serde_json::to_writer(&mut lines, &line)?;
+    for entry in entries {
+        let row = JournalRecord::from(entry);
+        let subject = subjects.of(row.incident)?;
+        let host = subject.map(|subject| subject.host.text(false));
+        let role = subject.map(|subject| subject.role);
+        serde_json::to_writer(&mut lines, &RowRecord::new(&row, host.as_deref(), role))?;
         lines.push(b'\n');
     }
     Ok(lines)

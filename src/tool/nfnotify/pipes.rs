@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::TempPath;
 
+use super::files::NamedFile;
 use crate::cli::{Input, Io};
 
 /// The files of a run, each pipe with its content in a temporary file.
 #[derive(Debug)]
 pub(super) struct Pipes {
     /// The paths, in their order.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<NamedFile>,
     /// The temporary files, which are removed when this is dropped.
     _kept: Vec<TempPath>,
 }
@@ -25,21 +26,18 @@ impl Pipes {
     pub fn read(paths: &[PathBuf], io: &mut Io) -> anyhow::Result<Pipes> {
         let mut pipes = Pipes { files: Vec::new(), _kept: Vec::new() };
         for path in paths {
-            // One that cannot be opened is told of later, with the others.
-            if path.metadata().is_ok_and(|of| of.is_file()) && path != Path::new("-") {
-                pipes.files.push(path.clone());
-                continue;
+            let mut file = NamedFile::new(path);
+            let is_pipe = path == Path::new("-") || path.metadata().is_ok_and(|of| !of.is_file());
+            // One that cannot be opened is told of with the others.
+            if let Some(mut input) = is_pipe.then(|| Input::open(path, &io.out).ok()).flatten() {
+                let name = || file.name.clone();
+                let mut kept = tempfile::NamedTempFile::new().with_context(name)?;
+                io::copy(&mut input, kept.as_file_mut()).with_context(name)?;
+                let kept = kept.into_temp_path();
+                file.path = kept.to_path_buf();
+                pipes._kept.push(kept);
             }
-            let name = || path.display().to_string();
-            let Ok(mut input) = Input::open(path, &io.out) else {
-                pipes.files.push(path.clone());
-                continue;
-            };
-            let mut kept = tempfile::NamedTempFile::new().with_context(name)?;
-            io::copy(&mut input, kept.as_file_mut()).with_context(name)?;
-            let kept = kept.into_temp_path();
-            pipes.files.push(kept.to_path_buf());
-            pipes._kept.push(kept);
+            pipes.files.push(file);
         }
         Ok(pipes)
     }

@@ -20,8 +20,8 @@ const DAY: u64 = 86_400;
 /// Days for which a closed incident is in `incidents.jsonl`, at least.
 const DAYS: u64 = 7;
 
-/// Writes the files anew, as far as they have changed. `closed`: incidents that have changed though they are
-/// closed, which may be in the file of a month already.
+/// Writes the files anew, as far as they have changed. `closed`: incidents that have changed and are closed. One
+/// that was closed long ago is in the file of its month, which is then written again.
 ///
 /// # Errors
 /// Fails if the memory or a file does.
@@ -33,9 +33,9 @@ pub(super) fn publish(
     let newest = memory.store.newest()?.window();
     let is_frozen = is_frozen(setup, &memory.store)?;
     let writer = RecordWriter { setup, newest, is_frozen };
-    // A whole day, so that the files of months are written once a day.
     // The newest window lies in the future while the clock is wrong, or was.
     let end = newest.map_or(0, Window::end).min(setup.now);
+    // A whole day, so that the files of months are written once a day.
     let since = end.saturating_sub(DAYS * DAY) / DAY * DAY;
     let published = memory.store.published()?;
     let changed = closed.iter().map(|incident| incident.body.changed);

@@ -10,6 +10,7 @@ use super::local::Local;
 use super::show::row_cells;
 use crate::cli::{Escaped, Io};
 use crate::finding::Role;
+use crate::incident::Subject;
 use crate::incident::export::JournalRecord;
 use crate::incident::store::Store;
 use crate::time::Timestamp;
@@ -54,21 +55,40 @@ impl<'a> RowRecord<'a> {
     }
 }
 
+/// The subjects of incidents, each looked up once.
+pub(super) struct Subjects<'a> {
+    store: &'a Store,
+    known: BTreeMap<u64, Option<Subject>>,
+}
+
+impl<'a> Subjects<'a> {
+    pub fn new(store: &'a Store) -> Subjects<'a> {
+        Subjects { store, known: BTreeMap::new() }
+    }
+
+    /// Returns the subject of an incident; `None` for a row of none, and for one that is forgotten.
+    ///
+    /// # Errors
+    /// Fails if the database cannot be read.
+    pub fn of(&mut self, incident: Option<u64>) -> anyhow::Result<Option<Subject>> {
+        let Some(id) = incident else { return Ok(None) };
+        if let Entry::Vacant(place) = self.known.entry(id) {
+            place.insert(self.store.incident(id)?.map(|incident| incident.subject));
+        }
+        Ok(self.known.get(&id).copied().flatten())
+    }
+}
+
 /// Prints the rows behind the row `after`, as sentences or as JSON.
 ///
 /// # Errors
 /// Fails if the database cannot be read or stdout cannot be written.
 pub(super) fn print(store: &Store, after: u64, json: bool, io: &mut Io) -> anyhow::Result<()> {
     let local = Local::of(&io.config)?;
-    let mut subjects = BTreeMap::new();
+    let mut subjects = Subjects::new(store);
     for entry in store.journal_after(after, MAX_ROWS)? {
         let row = JournalRecord::from(&entry);
-        if let Some(id) = row.incident {
-            if let Entry::Vacant(place) = subjects.entry(id) {
-                place.insert(store.incident(id)?.map(|incident| incident.subject));
-            }
-        }
-        let subject = row.incident.and_then(|id| subjects.get(&id).copied().flatten());
+        let subject = subjects.of(row.incident)?;
         let host = subject.map(|subject| subject.host.text(false));
         if json {
             let role = subject.map(|subject| subject.role);

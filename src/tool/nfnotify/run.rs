@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::ValueHint;
 
-use super::files::{Files, InputTimes};
+use super::files::{InputTimes, NamedFile, read_all};
 use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
 use super::owners::Who;
 use super::pipes::Pipes;
@@ -93,7 +93,7 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
     if !args.files.is_empty() {
         is_taken = take_in(&pipes.files, &setup, &mut memory.store, io)?;
     }
-    let mut published = Vec::new();
+    let mut closed = Vec::new();
     let run = this_run(&setup, args.now)?;
     if let Some(step) = clock_step(&memory.store, run.as_ref())? {
         let mut update = memory.store.update(setup.now, setup.settings.mode)?;
@@ -107,9 +107,9 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
             humantime::format_duration(Duration::from_secs(step))
         ));
     } else {
-        published = carry_on(&setup, run.as_ref(), &mut memory.store, io)?;
+        closed = carry_on(&setup, run.as_ref(), &mut memory.store, io)?;
     }
-    publish(&setup, &mut memory, &published)?;
+    publish(&setup, &mut memory, &closed)?;
     kill_point("after-files");
     // A slow command must not keep people from the memory.
     let mut store = memory.unlock();
@@ -137,15 +137,15 @@ fn busy(args: &Args, io: &mut Io) -> Ran {
 /// Takes in the lines of the files, each once. Returns false if a file could not be read to its end: all
 /// that was read is kept, and the file can be given again.
 fn take_in(
-    files: &[PathBuf],
+    files: &[NamedFile],
     setup: &Setup,
     store: &mut Store,
     io: &mut Io,
 ) -> anyhow::Result<bool> {
-    let files = Files::new(files.to_vec(), Timestamp::from_secs(setup.now));
     let mut ingest = store.ingest()?;
     let mut error = None;
-    let read = files.read(io, |item, is_aside| {
+    let now = Some(Timestamp::from_secs(setup.now));
+    let read = read_all(files, now, io, |item, is_aside| {
         if is_aside || error.is_some() {
             return;
         }
@@ -220,8 +220,8 @@ fn clock_step(store: &Store, run: Option<&LastRun>) -> anyhow::Result<Option<u64
     Ok((step > MAX_STEP).then_some(step))
 }
 
-/// Steps through what waits, and computes notices and wishes. Returns the incidents that have changed though
-/// they were closed before.
+/// Steps through the windows that wait, computes notices and wishes, and writes all of it. Returns the incidents
+/// that have changed and are closed.
 fn carry_on(
     setup: &Setup,
     run: Option<&LastRun>,
