@@ -500,7 +500,7 @@ fn a_host_that_others_forge_is_not_isolated() {
         (forged([198, 51, 100, 7], Role::Source, "192.0.2.1"), true),
     ] {
         let (mut memory, now) = ripe();
-        memory.run(&[judged(148, WHOLE, &[finding.clone()])]);
+        memory.run(&[judged(148, WHOLE, std::slice::from_ref(&finding))]);
         let clauses = clauses(memory.one(1), &isolate(), &now);
         let clause = clauses.iter().find(|clause| clause.name == "not forged").unwrap();
         assert_eq!(clause.is_met, is_met, "{finding:?}");
