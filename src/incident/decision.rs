@@ -86,6 +86,9 @@ pub fn claim(
             let from = when(deadline.due);
             deadline.is_paused = true;
             deadline.due = deadline.due.saturating_add(rule.claim_pause);
+            if deadline.half > person.now {
+                deadline.half = deadline.half.saturating_add(rule.claim_pause);
+            }
             let to = when(deadline.due);
             rows.push(person.row(incident, Changed::Deadline, &from, &to));
         }

@@ -158,7 +158,8 @@ fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
     assert_eq!((row.from.as_str(), row.to), ("-", when(deadline.due)));
     claim(incident, &person(now.now), &isolate(), None).unwrap();
     claim(incident, &person(now.now + 1), &isolate(), None).unwrap();
-    assert_eq!(incident.body.deadline.unwrap().due, now.now + 48 * HOUR);
+    let deadline = incident.body.deadline.unwrap();
+    assert_eq!((deadline.half, deadline.due), (now.now + 36 * HOUR, now.now + 48 * HOUR));
     // Nobody was told in shadow mode, so live mode begins anew.
     assert_eq!(end_void(incident, &isolate(), &now), []);
     let live = Facts { mode: Mode::Live, ..now };
@@ -188,7 +189,14 @@ fn a_reminder_goes_at_half_of_the_deadline() {
     assert_eq!(step(&mut memory, 71, std::slice::from_ref(&first)), None);
     let half = step(&mut memory, 72, std::slice::from_ref(&first)).unwrap();
     assert_eq!(half.step, Step::Reminder);
-    assert_eq!(step(&mut memory, 73, &[first, half]), None);
+    assert_eq!(step(&mut memory, 73, &[first.clone(), half.clone()]), None);
+
+    // A reminder of before does not stand for it, and a clock behind the data does not repeat it.
+    let earlier = Notice { at: first.at + HOUR, ..half };
+    let due = |now| notice(memory.one(1), WHO, &[first.clone(), earlier.clone()], &rule, &now);
+    let half = due(facts(end_of(72), 72)).unwrap();
+    assert_eq!(half.step, Step::Reminder);
+    assert_eq!(due(facts(end_of(71), 72)), None);
 }
 
 /// Returns an incident that meets all clauses but those of the device and the mode, and its facts.

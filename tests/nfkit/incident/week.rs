@@ -171,8 +171,9 @@ fn attacks() -> Vec<Attack> {
         // After the deadline somebody else only sends a flood in its name.
         scan("140.119.1.46").on(at(4, 0, 0)..at(4, 5, 0)),
         flood("140.119.1.46").source().on(at(4, 4, 0)..at(4, 9, 0)),
-        // Claimed once it was quiet; and claimed, but it goes on.
+        // Claimed once it was quiet, and between its end and that; and claimed, but it goes on.
         scan("140.119.1.43").on(hour(4, 10)),
+        scan("140.119.1.47").on(hour(5, 8)),
         scan("140.119.1.44").on(at(4, 10, 0)..at(5, 14, 0)),
         // Networks of other kinds.
         scan("140.119.2.10").on(at(0, 8, 0)..at(1, 20, 0)),
@@ -271,6 +272,7 @@ fn decisions() -> Vec<Decision> {
         // In the middle of the attack, which then is another incident.
         decision(at(2, 10, 3), "140.119.5.10", &["resolve", "--by=one"]),
         decision(at(4, 13, 0), "140.119.1.43", &["claim", "--by=owner"]),
+        decision(at(5, 9, 2), "140.119.1.47", &["claim", "--by=owner"]),
         decision(at(4, 12, 0), "140.119.1.44", &["claim", "--by=owner"]),
         decision(at(5, 10, 0), "140.119.8.10", &["resolve", "--by=bert"]),
     ];
@@ -478,6 +480,7 @@ fn the_golden_week_has_every_kind_of_row() {
         "\tstate\tquiet\topen\t",
         "\tstate\tquiet\tclosed(quiet)\t",
         "\tstate\tquiet\tclosed(claimed)\t",
+        "\tstate\topen\tclosed(claimed)\t",
         "\tstate\topen\tclosed(resolved)\t",
         "\tclaim\t-\towner\t",
         "\tignore\tscan:6/23\t",
