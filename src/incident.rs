@@ -21,12 +21,9 @@ mod policy;
 pub mod store;
 mod words;
 
-pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing, wish};
+pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing};
 pub use decision::{Person, Refused, claim, ignore, resolve};
-pub use due::{
-    Next, Notice, NoticeState, Step, end_void, next, notice, notice_row, start_deadline, unmet,
-    update_wish,
-};
+pub use due::{Followed, Next, Notice, NoticeState, Step, follow, next, unmet};
 pub use hours::Hours;
 pub use machine::{JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Verdict, wish_text};
 pub use model::{

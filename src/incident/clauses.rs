@@ -4,7 +4,7 @@ use crate::contacts::{NetworkKind, is_machine};
 use crate::finding::{Host, Kind, Role, Side};
 use crate::time::Window;
 
-use super::model::{Incident, LISTED, Wish};
+use super::model::{Incident, LISTED, State, Wish};
 use super::policy::{Act, BAN_STEPS, Rule};
 
 /// Seconds by the clock after which the newest window is too old to act on.
@@ -149,6 +149,10 @@ pub fn all(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> {
     let why =
         if is_ignored { "all of its matters are ignored" } else { "it has a matter to act on" };
     all.push(clause("not ignored", !is_ignored, why));
+    // After a catch-up of many windows the attack may be over already.
+    let is_open = incident.body.state == State::Open;
+    let why = if is_open { "the attack goes on" } else { "the attack is not seen any more" };
+    all.push(clause("open", is_open, why));
     // A mark of last week says nothing of addresses that are forged today.
     let data = facts.newest.map_or(0, Window::end);
     let passed = incident.body.deadline.filter(|deadline| data >= deadline.due);

@@ -65,8 +65,8 @@ fn moment_of(incident: &Incident, person: &Person, newest: Option<Window>) -> u6
     person.now.min(limit).max(incident.body.last_end)
 }
 
-/// Notes that the owner deals with an incident. Once per incident that puts the deadline off by `pause`
-/// seconds. An incident that is quiet already is closed.
+/// Notes that the owner deals with an incident. Once per incident that puts the deadline off by the policy's
+/// `claim_pause`, from now if it has passed. An incident that is quiet already is closed.
 ///
 /// # Errors
 /// Refuses an incident that is closed.
@@ -85,10 +85,13 @@ pub fn claim(
         if !deadline.is_paused {
             let from = when(deadline.due);
             deadline.is_paused = true;
-            deadline.due = deadline.due.saturating_add(rule.claim_pause);
             if deadline.half > person.now {
                 deadline.half = deadline.half.saturating_add(rule.claim_pause);
             }
+            // The owner has all of the pause, even if the deadline has passed already.
+            let begin = newest.map_or(0, Window::end).max(person.now).max(deadline.due);
+            deadline.due = begin.saturating_add(rule.claim_pause);
+            (deadline.seen_after, deadline.seen_last) = (0, 0);
             let to = when(deadline.due);
             rows.push(person.row(incident, Changed::Deadline, &from, &to));
         }
@@ -127,9 +130,7 @@ pub fn ignore(
     }
     // Nobody acts on the deadline of an ignored attack. A later one gets a deadline of its own.
     if incident.is_ignored(person.now) {
-        if let Some(deadline) = incident.body.deadline.take() {
-            // The notice of the old one may be of this second.
-            incident.body.deadlines_from = person.now.saturating_add(1);
+        if let Some(deadline) = incident.take_deadline() {
             rows.push(person.row(incident, Changed::Deadline, &when(deadline.due), "-"));
         }
     }

@@ -114,6 +114,49 @@ pub struct Notice {
     pub last: u64,
 }
 
+/// The outcome of bringing an incident up to date.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Followed {
+    /// Rows for the journal.
+    pub rows: Vec<JournalRow>,
+    /// The notices that are due now.
+    pub notices: Vec<Notice>,
+    /// True if the deadline or the block stays as it is, because the newest window is too old.
+    pub is_held: bool,
+}
+
+/// Brings the notices to some recipients, the deadline and the wish of an incident up to date. `told` holds
+/// all earlier notices about the incident, in order.
+pub fn follow(
+    incident: &mut Incident,
+    recipients: &[String],
+    told: &[Notice],
+    rule: &Rule,
+    facts: &Facts,
+) -> Followed {
+    let mut rows = end_void(incident, rule, facts);
+    let notices = recipients.iter().filter_map(|who| notice(incident, who, told, rule, facts));
+    let notices: Vec<Notice> = notices.collect();
+    rows.extend(notices.iter().map(|notice| notice_row(incident, notice, facts)));
+    // A deadline counts from the mail that names it, which in shadow mode counts as accepted at once.
+    let mut named = notices.iter().filter(|notice| notice.step == Step::Deadline);
+    if named.clone().any(|one| one.state == NoticeState::Wanted) {
+        // The clock may show less than when an earlier deadline ended.
+        incident.body.deadlines_from = incident.body.deadlines_from.min(facts.now);
+    }
+    if incident.body.deadline.is_none() && named.any(|one| one.state == NoticeState::WouldSend) {
+        rows.push(start_deadline(incident, rule, facts));
+    }
+    let mut is_held = false;
+    // Old data neither isolates nor releases, but the list of hosts that are never blocked holds.
+    if facts.is_fresh() || facts.never.is_some() {
+        rows.extend(update_wish(incident, rule, facts));
+    } else {
+        is_held = incident.body.deadline.is_some() || incident.body.wish != Wish::None;
+    }
+    Followed { rows, notices, is_held }
+}
+
 /// Returns true if a notice of this incident is news: its newest finding ends less than two windows before
 /// the newest window, and that window ended less than an hour ago.
 fn is_news(incident: &Incident, facts: &Facts) -> bool {
@@ -131,7 +174,7 @@ fn can_isolate(incident: &Incident, rule: &Rule, facts: &Facts) -> bool {
 
 /// Returns the notice to one recipient that is due now, if one is. `told` holds all earlier notices about
 /// the incident, in order.
-pub fn notice(
+pub(super) fn notice(
     incident: &Incident,
     recipient: &str,
     told: &[Notice],
@@ -150,15 +193,14 @@ pub fn notice(
         }
         State::Quiet | State::Closed(_) | State::Pending => return None,
     }
-    let mut of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
+    let of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
     let latest = of_recipient.clone().next();
-    let before = of_recipient.find(|notice| notice.state.is_told(facts.mode));
-    let is_announced = told.iter().any(|notice| {
-        notice.recipient == recipient
-            && notice.step == Step::Deadline
-            && notice.state.is_told(facts.mode)
-            && notice.at >= body.deadlines_from
-    });
+    let mut told = of_recipient.filter(|notice| notice.state.is_told(facts.mode));
+    let before = told.clone().next();
+    let announced = told.find(|notice| notice.step == Step::Deadline);
+    // In shadow mode the deadline itself begins with the notice.
+    let is_announced = facts.mode == Mode::Live
+        && announced.is_some_and(|latest| latest.at >= body.deadlines_from);
     let announces = !is_announced && body.deadline.is_none() && can_isolate(incident, rule, facts);
     let step = match before {
         None if announces => Step::Deadline,
@@ -231,7 +273,7 @@ fn is_reminder_due(incident: &Incident, before: &Notice, rule: &Rule, facts: &Fa
 }
 
 /// Starts the deadline that an accepted notice names, and returns the row for the journal.
-pub fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> JournalRow {
+pub(super) fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> JournalRow {
     let announced = facts.data_time();
     let after = |seconds| match &rule.hours {
         Some(hours) => hours.after(announced, seconds),
@@ -262,14 +304,11 @@ fn newest_end(facts: &Facts) -> u64 {
 /// Ends what must not lead to a block, and returns the rows for the journal: a deadline that the policy does
 /// not ask for any more, which begins anew if it asks again, and in live mode a deadline and a wish of shadow
 /// mode, because nobody was told and no host was blocked.
-pub fn end_void(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
+pub(super) fn end_void(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
     let mut rows = Vec::new();
     if rule.act != Act::Isolate && incident.body.wish == Wish::None {
         let reason = "the policy does not ask for isolation any more";
         rows.extend(end_deadline(incident, newest_end(facts), reason));
-        if !rows.is_empty() {
-            incident.body.deadlines_from = facts.now;
-        }
     }
     if facts.mode == Mode::Shadow {
         return rows;
@@ -286,7 +325,7 @@ pub fn end_void(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<Jour
 }
 
 /// Brings the wish for a block up to date, and returns the rows for the journal.
-pub fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
+pub(super) fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<JournalRow> {
     let (before, wish) = (incident.body.wish, clauses::wish(incident, rule, facts));
     let reason = match (wish, &facts.never) {
         (Wish::None, Some(never)) => never.clone(),
@@ -301,7 +340,6 @@ pub fn update_wish(incident: &mut Incident, rule: &Rule, facts: &Facts) -> Vec<J
     }
     if before != Wish::None && wish == Wish::None {
         rows.extend(end_deadline(incident, data, "the block is over"));
-        incident.body.deadlines_from = facts.now;
     }
     rows
 }
@@ -387,8 +425,8 @@ pub fn unmet(clauses: &[Clause]) -> String {
 }
 
 /// Returns a row of the journal for a notice.
-pub fn notice_row(incident: &Incident, notice: &Notice, newest: Option<Window>) -> JournalRow {
-    let data = newest.map_or(notice.at, Window::end);
+fn notice_row(incident: &Incident, notice: &Notice, facts: &Facts) -> JournalRow {
+    let data = newest_end(facts);
     let to = format!("{} {}", notice.step.as_str(), notice.state.as_str());
     row(incident, Changed::Notice, data, "-", &to, &notice.recipient)
 }

@@ -652,7 +652,7 @@ pub(super) fn transition(
 
 /// Ends the deadline, and returns the row for the journal if there was one.
 pub(super) fn end_deadline(incident: &mut Incident, data: u64, reason: &str) -> Option<JournalRow> {
-    let deadline = incident.body.deadline.take()?;
+    let deadline = incident.take_deadline()?;
     Some(row(incident, Changed::Deadline, data, &when(deadline.due), "-", reason))
 }
 

@@ -386,7 +386,8 @@ pub struct Body {
     /// True if that was in shadow mode, so that the host is not blocked.
     #[serde(default)]
     pub is_shadow_wish: bool,
-    /// The time, in Unix seconds, before which a notice of a deadline does not count any more.
+    /// The time, in Unix seconds, before which a notice of a deadline that live mode made does not count any
+    /// more, because that deadline has ended.
     #[serde(default)]
     pub deadlines_from: u64,
 }
@@ -426,6 +427,16 @@ impl Incident {
     /// Returns true if no matter is left that somebody should hear of at `now`.
     pub fn is_ignored(&self, now: u64) -> bool {
         self.active(now).next().is_none()
+    }
+
+    /// Ends the deadline. Another one needs another notice.
+    pub(super) fn take_deadline(&mut self) -> Option<Deadline> {
+        let deadline = self.body.deadline.take()?;
+        if !deadline.is_shadow {
+            // No notice of it is younger, whatever the clock showed.
+            self.body.deadlines_from = deadline.announced.saturating_add(1);
+        }
+        Some(deadline)
     }
 
     /// Returns the matter that was furthest beyond its limit.

@@ -1,5 +1,7 @@
 //! Notices, deadlines, clauses and wishes.
 
+use super::super::clauses::wish;
+use super::super::due::{end_void, notice, start_deadline, update_wish};
 use super::*;
 
 const HOUR: u64 = 3600;

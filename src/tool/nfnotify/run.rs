@@ -19,8 +19,7 @@ use crate::cli::{Io, Status};
 use crate::finding::{Host, Item, words};
 use crate::incident::store::{Ingested, LastRun, Store};
 use crate::incident::{
-    self, Incident, JournalRow, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Step,
-    Subject, Verdict, Wish,
+    self, Incident, Machine, Mode, Notice, NoticeState, Outcome, Policy, State, Subject, Verdict,
 };
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::parse_time;
@@ -335,8 +334,8 @@ pub(super) fn compute(
     Ok(Computed { outcome, notices, windows, late_clock, held })
 }
 
-/// Computes notices, deadlines and wishes of all incidents. Returns the notices, and the number of incidents
-/// whose deadline or block is held as it is, because the newest window is too old.
+/// Brings notices, deadlines and wishes of all incidents up to date. Returns the notices, and the number of
+/// incidents whose deadline or block is held as it is, because the newest window is too old.
 fn follow(
     setup: &Setup,
     policy: &Policy,
@@ -346,26 +345,19 @@ fn follow(
 ) -> (Vec<Notice>, u64) {
     let newest = machine.newest().window();
     let (mut notices, mut held) = (Vec::new(), 0);
-    let mut due = |incident: &Incident, rows: &mut Vec<JournalRow>| {
+    let mut follow = |incident: &mut Incident| {
         let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
         let facts = setup.facts(incident, told, newest, is_frozen);
         let rule = policy.of(incident, facts.network_kind, facts.now);
-        let mut names_deadline = false;
-        for recipient in setup.owners.of(incident).recipients {
-            let notice = incident::notice(incident, &recipient, told, rule, &facts);
-            let Some(notice) = notice else { continue };
-            rows.push(incident::notice_row(incident, &notice, newest));
-            names_deadline |=
-                notice.step == Step::Deadline && notice.state == NoticeState::WouldSend;
-            notices.push(notice);
-        }
-        names_deadline
+        let recipients = setup.owners.of(incident).recipients;
+        let followed = incident::follow(incident, &recipients, told, rule, &facts);
+        notices.extend(followed.notices);
+        held += u64::from(followed.is_held);
+        followed.rows
     };
     // Those that came and went, and began anew, in one run.
-    let mut missed = Vec::new();
-    for incident in machine.replaced().iter().filter(|one| machine.has_changed(one.id)) {
-        due(incident, &mut missed);
-    }
+    let replaced = machine.replaced().iter().filter(|one| machine.has_changed(one.id));
+    let missed: Vec<_> = replaced.flat_map(|incident| follow(&mut incident.clone())).collect();
     machine.note(missed);
     let concerned = |incident: &&Incident| match incident.body.state {
         State::Open | State::Quiet => true,
@@ -375,23 +367,7 @@ fn follow(
     let subjects: Vec<Subject> =
         machine.incidents().filter(concerned).map(|incident| incident.subject).collect();
     for subject in subjects {
-        machine.change(subject, |incident| {
-            let told = told.get(&incident.id).map_or(&[][..], Vec::as_slice);
-            let facts = setup.facts(incident, told, newest, is_frozen);
-            let rule = policy.of(incident, facts.network_kind, facts.now);
-            let mut rows = incident::end_void(incident, rule, &facts);
-            let names_deadline = due(incident, &mut rows);
-            if incident.body.deadline.is_none() && names_deadline {
-                rows.push(incident::start_deadline(incident, rule, &facts));
-            }
-            // Old data neither isolates nor releases, but the list of hosts that are never blocked holds.
-            if facts.is_fresh() || facts.never.is_some() {
-                rows.extend(incident::update_wish(incident, rule, &facts));
-            } else if incident.body.deadline.is_some() || incident.body.wish != Wish::None {
-                held += 1;
-            }
-            rows
-        });
+        machine.change(subject, &mut follow);
     }
     (notices, held)
 }
