@@ -25,6 +25,7 @@ pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
 pub mod nftop;
+mod replace;
 pub mod site;
 mod state;
 mod windowed;

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use crate::capture;
 use crate::cli::{Input, Io};
+use crate::finding::words;
 use crate::finding::{DETECTORS, Error, Item, MAX_JSON, Reader};
 use crate::time::{Latest, Mark, Timeline, Timestamp, Window};
 
@@ -63,8 +64,8 @@ pub(super) fn report_times(timeline: &Timeline, effect: &str, io: &mut Io) -> an
             "all windows of the input, from {first} to {last}, begin after --now; is that time right?"
         );
         io.report.warn(format_args!(
-            "{} lines are set aside: their windows, from {first} to {last}, begin after --now",
-            aside.lines
+            "{} set aside: their windows, from {first} to {last}, begin after --now",
+            words::of(aside.lines, "line")
         ));
     }
     if let Some(Latest { newest, before: Some(before) }) = timeline.latest() {

@@ -1,6 +1,6 @@
 //! Writes down what comes in, each finding and each verdict once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -91,6 +91,8 @@ pub struct Ingest<'a> {
     done: Ingested,
     /// Findings that wait, of each window that this ingest has added one to.
     pending: HashMap<Window, u64>,
+    /// Windows of which a finding was dropped.
+    short: HashSet<Window>,
     findings: u64,
     judged: u64,
     /// Windows that start before are too old.
@@ -114,6 +116,7 @@ impl Store {
             bounds,
             done: Ingested::default(),
             pending: HashMap::new(),
+            short: HashSet::new(),
             findings: self.at(meta::count(&transaction, "findings"))?,
             judged: self.at(meta::count(&transaction, "judged"))?,
             floor: self.at(meta::count(&transaction, "floor"))?,
@@ -150,6 +153,17 @@ impl Ingest<'_> {
     /// Returns the error of SQLite. The transaction must then be dropped.
     pub fn end(&mut self, kind: Kind, window: Window, verdict: Verdict) -> Result<(), Error> {
         self.judge(kind, window, verdict).map_err(|fault| fault.at(&self.store.path))
+    }
+
+    /// Notes that a part of the input could not be read: no window that waits counts as seen whole, because
+    /// the findings of any of them may be missing.
+    ///
+    /// # Errors
+    /// Returns the error of SQLite. The transaction must then be dropped.
+    pub fn doubt_waiting(&mut self) -> Result<(), Error> {
+        let sql = "UPDATE judged SET is_whole = 0 WHERE pending = 1";
+        self.store.at(self.transaction.execute(sql, []).map_err(Fault::from))?;
+        Ok(())
     }
 
     /// Makes all of it last, and returns how much it was.
@@ -196,6 +210,7 @@ impl Ingest<'_> {
             Some((_, _, line)) => line.is_some(),
             None => {
                 if self.findings >= self.bounds.findings && !self.make_room()? {
+                    self.short.insert(window);
                     return Ok(Taken::Dropped);
                 }
                 false
@@ -266,6 +281,7 @@ impl Ingest<'_> {
                 )?
                 .execute(params![int(window.start()), window.seconds(), int(self.bounds.pending)])?;
             self.done.dropped += dropped as u64;
+            self.short.insert(window);
         }
         self.pending.insert(window, count.min(self.bounds.pending));
         Ok(())
@@ -352,6 +368,13 @@ impl Ingest<'_> {
             self.shorten(window)?;
         }
         let db = &self.transaction;
+        for window in &self.short {
+            // A host of which nothing is left may be one whose finding was dropped.
+            db.prepare_cached(
+                "UPDATE judged SET is_whole = 0 WHERE start = ?1 AND seconds = ?2 AND pending = 1",
+            )?
+            .execute(params![int(window.start()), window.seconds()])?;
+        }
         meta::set(db, "findings", &self.findings)?;
         meta::set(db, "judged", &self.judged)?;
         meta::add(db, "dropped", self.done.dropped)?;

@@ -4,9 +4,13 @@
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use anyhow::anyhow;
+
 use super::clock::Clock;
+use super::detectors::panic_text;
 use super::out_dir::OutDir;
 use super::waiting::{INCIDENTS, WaitingFiles};
 use crate::cli::{Config, Io, Out, Report, parse_as};
@@ -40,12 +44,14 @@ pub(super) fn run(clock: Clock, out: &OutDir, config: &Config) -> io::Result<Rem
     let said = Messages::default();
     let report = Report::new("nfnotify", Box::new(said.clone()), false, false);
     let mut io = Io { out: Out::new(io::sink()), report, config: config.clone() };
-    let result = take(clock, &files, &mut io);
+    // A fault of our own must not end the job: the files wait, and a person hears of it.
+    let result = catch_unwind(AssertUnwindSafe(|| take(clock, &files, &mut io)))
+        .unwrap_or_else(|panic| Err(anyhow!("a panic: {}", panic_text(panic.as_ref()))));
     io.report.finish();
     let mut said = said.lines();
     let mut remembered = Remembered::default();
     match result {
-        Ok(Ran { is_taken: true, failed_hooks }) => {
+        Ok(Ran { is_taken: true, failed_hooks, .. }) => {
             INCIDENTS.clear(out)?;
             remembered.hooks = failed_hooks;
             if files.given_up > 0 {
@@ -53,7 +59,7 @@ pub(super) fn run(clock: Clock, out: &OutDir, config: &Config) -> io::Result<Rem
             }
             remembered.said = said;
         }
-        Ok(Ran { is_taken: false, failed_hooks }) => {
+        Ok(Ran { is_taken: false, failed_hooks, .. }) => {
             INCIDENTS.shorten(&files, out)?;
             remembered.hooks = failed_hooks;
             let why = if said.is_empty() { "it failed".to_owned() } else { said.join("; ") };

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::loss::missing;
 use crate::capture::{Followed, Forgotten};
 use crate::time::Timestamp;
+use crate::tool::replace::refuse_special;
 
 /// The most exporters' domains that have series of their own, those with the most datagrams. Without
 /// `--allow`, forged exporters would otherwise fill a monitoring system.
@@ -222,6 +223,7 @@ impl Metrics {
     /// # Errors
     /// Fails if the file cannot be written or renamed; the old one then stays.
     pub fn write(&self, path: &Path) -> io::Result<()> {
+        refuse_special(path)?;
         let mut part = path.to_owned().into_os_string();
         part.push(".part");
         let part = PathBuf::from(part);

@@ -25,6 +25,8 @@ pub(super) struct InputTimes {
     pub timeline: Timeline,
     /// True if a file could not be read to its end.
     pub failed: bool,
+    /// Number of lines that were not understood.
+    pub bad_lines: u64,
 }
 
 /// A file, and the name by which messages call it.
@@ -65,10 +67,14 @@ pub(super) fn read_all(
     io: &mut Io,
     mut take: impl FnMut(Item, bool),
 ) -> anyhow::Result<InputTimes> {
-    let mut read = InputTimes { timeline: Timeline::new(now), failed: false };
+    let mut read = InputTimes { timeline: Timeline::new(now), failed: false, bad_lines: 0 };
     let mut seen = InputKinds::default();
     for file in files {
         let result = read_file(file, &mut seen, io, |item| {
+            let Some(item) = item else {
+                read.bad_lines += 1;
+                return;
+            };
             if let Some(window) = item.window() {
                 let is_aside = !read.timeline.note(window);
                 take(item, is_aside);
@@ -91,14 +97,12 @@ fn read_file(
     file: &NamedFile,
     seen: &mut InputKinds,
     io: &mut Io,
-    mut take: impl FnMut(Item),
+    mut take: impl FnMut(Option<Item>),
 ) -> Result<(), ReadError> {
     let mut input = Input::open(&file.path, &io.out).map_err(ReadError::Input)?;
     input.name.clone_from(&file.name);
     read_findings(input, false, seen, io, |item| {
-        if let Some(item) = item {
-            take(item);
-        }
+        take(item);
         Ok(())
     })
 }

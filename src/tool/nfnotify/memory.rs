@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 
 use super::place::{LOCK, Lock, Place};
@@ -77,19 +77,13 @@ impl Memory {
         place.clear(CLOSED);
         let store = match missing {
             IfMissing::Begin => create(&place)?,
-            IfMissing::Fail => Store::open(place.db())?,
+            IfMissing::Fail => match Store::open(place.db()) {
+                Err(Error::Missing { .. }) if was_there(&place) => return Err(lost(&place)),
+                store => store?,
+            },
             IfMissing::Create => match Store::open(place.db()) {
                 Err(Error::Missing { .. }) if !was_there(&place) => create(&place)?,
-                Err(Error::Missing { .. }) => {
-                    let current = place.file(CURRENT);
-                    bail!(
-                        "{}: the incident database is gone, though {} is there; nothing was done. \
-                         `nfnotify import FILE` restores a backup or an export, and `nfnotify run \
-                         --new-database` begins without memory",
-                        place.db().display(),
-                        if current.exists() { current } else { place.file(CLOSED) }.display()
-                    )
-                }
+                Err(Error::Missing { .. }) => return Err(lost(&place)),
                 store => store?,
             },
         };
@@ -146,6 +140,9 @@ impl Memory {
     /// As [`Memory::open`], and a run that goes on for longer than a minute.
     pub fn for_change(place: Place) -> anyhow::Result<Memory> {
         let dir = place.file("");
+        if !dir.exists() {
+            return Err(Error::Missing { path: place.db().to_owned() }.into());
+        }
         let memory = Memory::open(place, WAIT, IfMissing::Fail)?;
         memory.with_context(|| {
             format!(
@@ -234,6 +231,28 @@ fn number_above(numbers: Numbers, store: &mut Store) -> anyhow::Result<()> {
     Ok(update.commit()?)
 }
 
+/// Opens the database for reading.
+///
+/// # Errors
+/// Says that it is lost if files beside it show that there was one, or returns the error of the store.
+pub(super) fn open_read(place: &Place) -> anyhow::Result<Store> {
+    match Store::open_read(place.db()) {
+        Err(Error::Missing { .. }) if was_there(place) => Err(lost(place)),
+        store => Ok(store?),
+    }
+}
+
+/// Returns the error for a database that is lost.
+fn lost(place: &Place) -> anyhow::Error {
+    let current = place.file(CURRENT);
+    anyhow!(
+        "{}: the incident database is gone, though {} is there; nothing was done. `nfnotify import FILE` \
+         restores a backup or an export, and `nfnotify run --new-database` begins an empty one",
+        place.db().display(),
+        if current.exists() { current } else { place.file(CLOSED) }.display()
+    )
+}
+
 /// Returns true if files beside the database show that there was one.
 fn was_there(place: &Place) -> bool {
     [CURRENT, CLOSED].iter().any(|name| fs::symlink_metadata(place.file(name)).is_ok())
@@ -248,17 +267,18 @@ pub(super) fn secret() -> anyhow::Result<Secret> {
     Ok(secret)
 }
 
-/// Ends the process at a named point, in a debug build, if NFKIT_KILL_POINT names it: the tests look at what
-/// a kill leaves behind.
+/// Ends the process at a named point, in a debug build, if NFKIT_KILL_POINT names it, or panics if
+/// NFKIT_PANIC_POINT does: the tests look at what a kill or a panic leaves behind.
 pub(super) fn kill_point(name: &'static str) {
     #[cfg(debug_assertions)]
     {
         #[expect(clippy::disallowed_methods, reason = "only in builds for tests")]
-        let wanted = std::env::var_os("NFKIT_KILL_POINT");
-        if wanted.is_some_and(|wanted| wanted == name) {
+        let is_wanted = |key| std::env::var_os(key).is_some_and(|wanted| wanted == name);
+        if is_wanted("NFKIT_KILL_POINT") {
             // Nothing is written or unlocked on the way, as by kill -9.
             _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
         }
+        assert!(!is_wanted("NFKIT_PANIC_POINT"), "at {name}");
     }
     #[cfg(not(debug_assertions))]
     let _ = name;

@@ -5,11 +5,15 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::place::replace;
+use super::place::replace_with_mode;
 use super::setup::Setup;
 use crate::finding::Kind;
 use crate::incident::Mode;
 use crate::incident::store::{Figures, Store};
+use crate::tool::replace::refuse_special;
+
+/// The permissions: Prometheus' exporter runs as another user.
+const MODE: u32 = 0o644;
 
 const KINDS: [Kind; 3] = [Kind::Scan, Kind::Flood, Kind::Port];
 
@@ -33,7 +37,9 @@ pub(super) fn write(path: &Path, setup: &Setup, store: &Store) -> anyhow::Result
         ));
     }
     let text = text(&figures, last_window, setup.now, setup.settings.mode, &hooks);
-    replace(path, text.as_bytes()).with_context(|| path.display().to_string())?;
+    let file = || path.display().to_string();
+    refuse_special(path).with_context(file)?;
+    replace_with_mode(path, text.as_bytes(), MODE).with_context(file)?;
     Ok(())
 }
 

@@ -162,19 +162,25 @@ fn around(dir: &Path) -> &Path {
     if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
-/// Replaces a file unless it has this content already. Returns true if it was replaced.
+/// Replaces a file of readers unless it has this content already. Returns true if it was replaced.
 ///
 /// # Errors
 /// The system's error; the old file then stays.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    replace_with_mode(path, bytes, FILE_MODE)
+}
+
+/// Replaces a file as [`replace`] does, by one with these permissions, whatever the umask.
+///
+/// # Errors
+/// See [`replace`].
+pub(super) fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
     if has_content(path, bytes) {
         return Ok(false);
     }
     let dir = around(path.parent().unwrap_or(Path::new("")));
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(fs::Permissions::from_mode(FILE_MODE))
-        .tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;

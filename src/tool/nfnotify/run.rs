@@ -60,6 +60,8 @@ pub struct Ran {
     pub is_taken: bool,
     /// Hooks that failed, each with the reason. They get the same lines again.
     pub failed_hooks: Vec<(String, String)>,
+    /// False if there is a metrics file to write, and it failed; this was reported.
+    pub is_metrics_file_written: bool,
 }
 
 /// Runs nfnotify run.
@@ -67,11 +69,12 @@ pub struct Ran {
 /// # Errors
 /// Fails as [`remember`] does.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let Ran { is_taken, failed_hooks } = remember(args, io)?;
+    let Ran { is_taken, failed_hooks, is_metrics_file_written } = remember(args, io)?;
     for (_, why) in &failed_hooks {
         io.report.error(why);
     }
-    Ok(if is_taken && failed_hooks.is_empty() { Status::Done } else { Status::Failed })
+    let is_done = is_taken && failed_hooks.is_empty() && is_metrics_file_written;
+    Ok(if is_done { Status::Done } else { Status::Failed })
 }
 
 /// Takes in the findings, brings incidents up to date and says what follows.
@@ -113,11 +116,16 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
     // A slow command must not keep people from the memory.
     let mut store = memory.unlock();
     let failed_hooks = hooks::run(&setup, &mut store, &args.db.place(), io)?;
+    let mut is_metrics_file_written = true;
     if let Some(path) = &args.metrics_file {
-        metrics::write(path, &setup, &store)?;
+        // All of the run is done already, so its files need not come again.
+        if let Err(error) = metrics::write(path, &setup, &store) {
+            is_metrics_file_written = false;
+            io.report.error(format_args!("--metrics-file: {error:#}"));
+        }
     }
     store.close()?;
-    Ok(Ran { is_taken, failed_hooks })
+    Ok(Ran { is_taken, failed_hooks, is_metrics_file_written })
 }
 
 /// Reports that another process has the memory.
@@ -130,7 +138,7 @@ fn busy(args: &Args, io: &mut Io) -> Ran {
             "another nfnotify has held the incidents for a minute; no file was read, so give them again",
         );
     }
-    Ran { is_taken, failed_hooks: Vec::new() }
+    Ran { is_taken, failed_hooks: Vec::new(), is_metrics_file_written: true }
 }
 
 /// Takes in the lines of the files, each once. Returns false if a file could not be read to its end: all
@@ -161,16 +169,27 @@ fn take_in(
     if let Some(error) = error {
         return Err(error.into());
     }
-    let InputTimes { timeline, failed } = read;
+    let InputTimes { timeline, failed, bad_lines } = read;
+    // A finding may have been in what could not be read.
+    let is_partial = failed || bad_lines > 0;
+    if is_partial {
+        ingest.doubt_waiting()?;
+    }
     // Lines that were taken stay, and the others come again with their file.
     let ingested = ingest.commit()?;
+    if is_partial {
+        io.report.warn(
+            "a part of the input could not be read, so none of its windows counts as clean: no incident \
+             becomes quiet by them",
+        );
+    }
     report_taken(&ingested, io);
     if let Some(aside) = timeline.aside() {
         let (first, last) = (aside.first.start_text(), aside.last.start_text());
         io.report.error(format_args!(
-            "{} lines are set aside: their windows, from {first} to {last}, begin more than one slot after \
-             now; give their files again when their time has come",
-            aside.lines
+            "{} set aside: their windows, from {first} to {last}, begin more than one slot after now; give \
+             their files again when their time has come",
+            words::of(aside.lines, "line")
         ));
     }
     Ok(!failed && timeline.aside().is_none())
@@ -187,8 +206,12 @@ fn report_taken(ingested: &Ingested, io: &mut Io) {
             "have no time, or a window of more than 31 days, so they cannot belong to an incident",
         ),
         (too_old, "are of windows older than [incident] keep, and are set aside"),
-        (dropped, "are left out: at most 10000 of one window are taken, those inside first"),
-        (forgotten, "are forgotten, the oldest first, because the memory is full"),
+        (
+            dropped,
+            "are left out: at most 10000 of one window are taken, those inside first; such a window does not \
+             count as clean",
+        ),
+        (forgotten, "are forgotten, the oldest first, because the database is full"),
     ] {
         if count > 0 {
             io.report.warn(format_args!("{count} findings or verdicts {text}"));
@@ -266,9 +289,9 @@ fn carry_on(
     }
     if outcome.left_out > 0 {
         io.report.error(format_args!(
-            "{} findings opened no incident, because there are too many: {} hosts outside, twice as \
-             many in all",
-            outcome.left_out,
+            "{} opened no incident, because too many are not closed: {} for those of hosts outside, twice as \
+             many for others",
+            words::of(outcome.left_out, "finding"),
             incident::MAX_LIVE
         ));
     }
@@ -380,7 +403,7 @@ fn report_notices(setup: &Setup, notices: &[Notice], io: &mut Io) {
     }
     if wanted > 0 || setup.settings.mode == Mode::Live {
         io.report.warn(format_args!(
-            "[incident] mode is live, but this version sends and blocks nothing: {} more wait",
+            "[incident] mode is live, but this version sends and blocks nothing; new and waiting: {}",
             words::of(wanted, "notice")
         ));
     }

@@ -177,6 +177,24 @@ fn files_wait_for_a_memory_that_cannot_be_used() {
 }
 
 #[test]
+fn a_panic_in_the_run_of_the_memory_loses_nothing_and_ends_nothing() {
+    let mut job = job("");
+    let then = job.script("then", &format!("touch '{}'\n", job.scene.path("handed").display()));
+    job.hook(&[then.to_str().unwrap()]);
+    let command = job.through("env", &["NFKIT_PANIC_POINT=in-T2"]).output().unwrap();
+    let ran = JobOutput(command).status(1);
+    let lines = said(&job, &ran);
+    let told = "incidents are not up to date: nfnotify: a panic: at in-T2";
+    assert!(lines.iter().any(|line| line == told), "{lines:?}");
+    assert_eq!(waiting(&job), FILES);
+    assert_eq!(job.health(), ["begin incidents-failed -"]);
+    assert!(job.scene.path("handed").exists());
+    let ran = job.run().status(0);
+    assert_eq!(said(&job, &ran), ["incidents are up to date"]);
+    assert_knows_the_attack(&job);
+}
+
+#[test]
 fn the_trouble_ends_with_the_table() {
     let mut job = job("");
     job.scene.write("memory", "");

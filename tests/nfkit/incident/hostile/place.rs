@@ -76,8 +76,8 @@ fn foreign_things_in_the_directory_are_told_and_left_alone() {
     let metrics = site.0.path("prom");
     nix::unistd::mkfifo(&metrics, Mode::from_bits_truncate(0o660)).unwrap();
     let run = at_minute(&site, 22, "").arg("--metrics-file").arg(&metrics);
-    run.run().status(0);
-    assert!(fs::metadata(&metrics).unwrap().is_file());
+    run.run().status(1).says("prom: is not a regular file");
+    assert!(!fs::metadata(&metrics).unwrap().is_file());
     // A reader does not wait at a FIFO for ever.
     fifo(&site, "incidents.jsonl");
     site.nfnotify(&["list"]).run().status(1).says("incidents.jsonl: not a regular file");
