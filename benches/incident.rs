@@ -157,6 +157,7 @@ fn contest(name: &str, turns: usize, command: &str, target: &str) {
 fn main() {
     let Some(options) = options() else { return };
     let dir = &options.dir;
+    fs::create_dir_all(dir).unwrap();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let now = |nth: u64| Timestamp::from_secs(window(nth).end() + 60).rfc3339();
     let nfnotify = |action: &str, db: &Path, more: &str| {

@@ -12,8 +12,8 @@ use rusqlite::types::FromSqlError;
 pub enum Error {
     /// There is no database.
     #[error(
-        "{}: no incident database; `nfnotify import FILE` restores a backup or an export, and \
-         `nfnotify run --new-database` begins without memory",
+        "{}: no incident database; `nfnotify run` makes it. If it is lost, `nfnotify import FILE` restores \
+         a backup or an export, and `nfnotify run --new-database` begins an empty one",
         path.display()
     )]
     Missing {
@@ -66,8 +66,8 @@ pub enum Error {
     },
     /// There is no room. The transaction was taken back as a whole.
     #[error(
-        "{}: no room on the disk for the incident database; nothing was changed. Make room, then run \
-         nfnotify again",
+        "{}: no room on the disk for the incident database; what was not written yet is written by the \
+         next run. Make room for it",
         path.display()
     )]
     Full {

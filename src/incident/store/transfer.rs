@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{Value, ValueRef};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::incident::clauses::Mode;
 use crate::incident::model::{Incident, JournalRow};
 
-use super::db::{MODE, Store};
+use super::db::Store;
 use super::error::{Error, Fault};
 use super::meta::{self, int};
 use super::read;
@@ -29,6 +29,9 @@ use super::update;
 /// The longest line of an import in bytes. The longest that this program writes has some 1.5 MB: 64 matters
 /// with two finding lines each, escaped twice.
 const MAX_LINE: u64 = 1 << 24;
+
+/// The permissions of a backup, which holds the secret and may lie anywhere.
+const BACKUP_MODE: u32 = 0o600;
 
 /// The first bytes of an SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -102,7 +105,7 @@ impl Store {
         let other = |why: &str| Error::Other { path: to.to_owned(), why: why.to_owned() };
         let Some(text) = to.to_str() else { return Err(other("the name must be UTF-8")) };
         // SQLite fills an empty file. It would make one that everybody can read.
-        let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(to);
+        let file = OpenOptions::new().write(true).create_new(true).mode(BACKUP_MODE).open(to);
         let file = match file {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -111,7 +114,6 @@ impl Store {
             Err(error) => return Err(Fault::Io(error).at(to)),
         };
         let copy = || -> Result<(), Fault> {
-            file.set_permissions(fs::Permissions::from_mode(MODE))?;
             self.db.execute("VACUUM INTO ?1", [text])?;
             file.sync_all()?;
             Ok(())

@@ -7,8 +7,7 @@ use anyhow::bail;
 use super::memory::{Db, Memory};
 use super::owners::Who;
 use super::person::By;
-use super::publish::publish;
-use super::rows;
+use super::publish::publish_change;
 use super::setup::Setup;
 use crate::cli::{self, Io, Status};
 use crate::incident::{self, Incident, JournalRow, MatterKey, Person, Refused};
@@ -98,7 +97,7 @@ impl FromStr for Target {
 /// # Errors
 /// Fails, and changes nothing, if one of them is not known or closed, or if the memory cannot be changed.
 pub(super) fn resolve(args: &ResolveArgs, io: &mut Io) -> anyhow::Result<Status> {
-    change(&args.change, &args.ids, io, |change, incident, _| {
+    change(&args.change, &unique(&args.ids), io, |change, incident, _| {
         incident::resolve(incident, &change.person, change.newest)
     })
 }
@@ -108,7 +107,7 @@ pub(super) fn resolve(args: &ResolveArgs, io: &mut Io) -> anyhow::Result<Status>
 /// # Errors
 /// As [`resolve`].
 pub(super) fn claim(args: &ClaimArgs, io: &mut Io) -> anyhow::Result<Status> {
-    change(&args.change, &args.ids, io, |change, incident, _| {
+    change(&args.change, &unique(&args.ids), io, |change, incident, _| {
         let kind = change.setup.owners.network_kind(incident.subject.host);
         let rule = change.setup.settings.policy.of(incident, kind, change.setup.now);
         incident::claim(incident, &change.person, rule, change.newest)
@@ -120,12 +119,24 @@ pub(super) fn claim(args: &ClaimArgs, io: &mut Io) -> anyhow::Result<Status> {
 /// # Errors
 /// As [`resolve`], and a matter that its incident does not have.
 pub(super) fn ignore(args: &IgnoreArgs, io: &mut Io) -> anyhow::Result<Status> {
-    let ids: Vec<u64> = args.targets.iter().map(|target| target.id).collect();
+    let targets = unique(&args.targets);
+    let ids: Vec<u64> = targets.iter().map(|target| target.id).collect();
     change(&args.change, &ids, io, |change, incident, nth| {
-        let matter = args.targets.get(nth).and_then(|target| target.matter);
+        let matter = targets.get(nth).and_then(|target| target.matter);
         let until = change.setup.now.saturating_add(args.duration.into());
         incident::ignore(incident, &change.person, matter, until)
     })
+}
+
+/// Returns each value once, in their order.
+fn unique<T: Copy + PartialEq>(all: &[T]) -> Vec<T> {
+    let mut unique = Vec::new();
+    for one in all {
+        if !unique.contains(one) {
+            unique.push(*one);
+        }
+    }
+    unique
 }
 
 /// All that a change of an incident depends on.
@@ -176,8 +187,7 @@ fn change(
         bail!("nothing was changed");
     }
     update.commit()?;
-    publish(&setup, &mut memory, &closed)?;
-    rows::print(&memory.store, before, args.json, io)?;
+    publish_change(&setup, &mut memory, &closed, before, args.json, io)?;
     memory.close()?;
     Ok(Status::Done)
 }

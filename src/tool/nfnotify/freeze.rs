@@ -3,8 +3,7 @@
 use super::change::ChangeArgs;
 use super::local::Local;
 use super::memory::Memory;
-use super::publish::publish;
-use super::rows;
+use super::publish::publish_change;
 use super::setup::{Setup, stop_file};
 use crate::cli::{self, Io, Status};
 use crate::incident::store::Freeze;
@@ -60,8 +59,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     update.set_freeze(new.as_ref())?;
     update.journal_rows([&row])?;
     update.commit()?;
-    publish(&setup, &mut memory, &[])?;
-    rows::print(&memory.store, before, args.change.json, io)?;
+    publish_change(&setup, &mut memory, &[], before, args.change.json, io)?;
     if let Some(freeze) = new {
         let until = Local::of(&io.config)?.text(freeze.until);
         io.report.warn(format_args!(

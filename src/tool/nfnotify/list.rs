@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     );
     rows.into_iter().for_each(|(_, cells)| table.row(*cells));
     table.print("", &mut io.out)?;
-    if table.is_empty() {
+    if table.is_empty() && is_sound {
         io.report.warn(if args.all { "no incident" } else { "no open incident" });
     }
     if left_out > 0 {

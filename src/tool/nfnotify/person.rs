@@ -74,6 +74,9 @@ fn login_name() -> anyhow::Result<String> {
 /// Parses the name of a person.
 fn parse_name(text: &str) -> Result<String, String> {
     let name = line(text, MAX_NAME)?;
+    if name == "-" {
+        return Err("- stands for nobody in the journal".to_owned());
+    }
     if name == PROGRAM {
         return Err(format!("{PROGRAM} is the name of the program's own changes"));
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::columns::Columns;
 use super::local::Local;
-use super::memory::Db;
+use super::memory::{Db, open_read};
 use super::owners::Who;
 use super::records::{joined, next_text};
 use super::run::{Computed, compute};
@@ -16,7 +16,7 @@ use super::setup::{Setup, is_frozen, stop_file};
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::finding::words::of;
 use crate::incident::export::NextRecord;
-use crate::incident::store::{Freeze, Store};
+use crate::incident::store::Freeze;
 use crate::incident::{
     self, Clause, Facts, Incident, Notice, Policy, Rule, State, Wish, wish_text,
 };
@@ -45,7 +45,7 @@ pub(super) struct Args {
 struct Planned<'a> {
     incident: &'a Incident,
     rule: &'a Rule,
-    owner: Vec<String>,
+    recipients: Vec<String>,
     next: NextRecord,
     clauses: Vec<Clause>,
     /// The wish before the run, if the run would change it.
@@ -71,7 +71,7 @@ struct Plan<'a> {
 /// Fails if the database, the configuration or the contacts cannot be read.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let setup = Setup::new(&args.who, args.now, io)?;
-    let store = Store::open_read(args.db.place().db())?;
+    let store = open_read(&args.db.place())?;
     let policy = &setup.settings.policy;
     let network_kind = |host| setup.owners.network_kind(host);
     let computed = compute(&setup, policy, &network_kind, &store)?;
@@ -104,7 +104,10 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.json {
         json(&plan, &mut io.out)?
     } else {
-        text(&plan, io)?
+        text(&plan, io)?;
+        if plan.incidents.is_empty() && is_whole {
+            io.report.warn("no open incident");
+        }
     }
     Ok(if is_whole { Status::Done } else { Status::Failed })
 }
@@ -144,7 +147,7 @@ fn planned_of<'a>(
     Planned {
         incident,
         rule,
-        owner: setup.owners.of(incident).recipients,
+        recipients: setup.owners.of(incident).recipients,
         next: NextRecord { what: next.what.to_owned(), at: next.at, why: next.why },
         clauses: incident::clauses(incident, rule, facts),
         wish_before: (wish_before != incident.body.wish).then_some(wish_before),
@@ -215,9 +218,6 @@ fn text(plan: &Plan, io: &mut Io) -> anyhow::Result<()> {
         writeln!(out)?;
         incident_text(one, &local, out)?;
     }
-    if plan.incidents.is_empty() {
-        io.report.warn("no open incident");
-    }
     Ok(())
 }
 
@@ -240,7 +240,7 @@ fn incident_text(one: &Planned, local: &Local, out: &mut Out) -> io::Result<()> 
     writeln!(out, "incident {}: {host}, {}", incident.id, state(incident))?;
     let mut line = |name: &str, text: &str| writeln!(out, "  {name:<8}{}", Escaped(text));
     line("policy", &format!("{}: {}", rule.place, rule.act.as_str()))?;
-    line("owner", &joined(&one.owner))?;
+    line("to", &joined(&one.recipients))?;
     line("next", &next_text(&one.next, |at| local.text(at)))?;
     let mut table = Columns::new(["RESULT", "CLAUSE", "REASON"], &[]);
     for clause in &one.clauses {
@@ -284,7 +284,7 @@ struct IncidentRecord<'a> {
     state: &'static str,
     policy: &'a str,
     act: &'static str,
-    owner: &'a [String],
+    recipients: &'a [String],
     next: &'a NextRecord,
     wish: String,
     wish_before: Option<String>,
@@ -343,7 +343,7 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
             state: incident.body.state.as_str(),
             policy: &one.rule.place,
             act: one.rule.act.as_str(),
-            owner: &one.owner,
+            recipients: &one.recipients,
             next: &one.next,
             wish: wish_text(incident.body.wish),
             wish_before: one.wish_before.map(wish_text),

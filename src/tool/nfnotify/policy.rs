@@ -5,14 +5,15 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::history::parse_host;
-use super::memory::Db;
+use super::memory::{Db, open_read};
 use super::owners::{Owner, Who};
 use super::records::joined;
 use super::setup::Setup;
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::contacts::NetworkKind;
 use crate::finding::Host;
-use crate::incident::store::{Error, Store};
+use crate::finding::words::of;
+use crate::incident::store::Error;
 use crate::incident::{Incident, Rule};
 use crate::time::Timestamp;
 use crate::tool::findings::parse_time;
@@ -70,15 +71,26 @@ struct LineRecord {
 /// Fails if the database, the configuration or the contacts cannot be read.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let setup = Setup::new(&args.who, args.now, io)?;
-    let incidents = match Store::open_read(args.db.place().db()) {
-        Ok(store) => store.of_host(args.host)?,
-        // A policy can be tried before the first run.
-        Err(Error::Missing { path }) => {
-            io.report
-                .warn(format_args!("{}: not there yet, so no incident is known", path.display()));
-            Vec::new()
+    let incidents = match open_read(&args.db.place()) {
+        Ok(store) => {
+            let waiting = store.windows()?.len() as u64;
+            if waiting > 0 {
+                io.report.warn(format_args!(
+                    "{} of a run that was cut short may have more incidents; `nfnotify run` takes them",
+                    of(waiting, "window")
+                ));
+            }
+            store.of_host(args.host)?
         }
-        Err(error) => return Err(error.into()),
+        // A policy can be tried before the first run.
+        Err(error) => match error.downcast::<Error>()? {
+            Error::Missing { path } => {
+                let path = path.display();
+                io.report.warn(format_args!("{path}: not there yet, so no incident is known"));
+                Vec::new()
+            }
+            error => return Err(error.into()),
+        },
     };
     let live: Vec<&Incident> =
         incidents.iter().filter(|incident| !incident.body.state.is_closed()).collect();

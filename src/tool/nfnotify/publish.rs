@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 
 use anyhow::{Context, bail};
 
 use super::memory::{CLOSED, CURRENT, Memory};
 use super::place::create_dir;
+use super::rows;
 use super::setup::{Setup, is_frozen};
+use crate::cli::Io;
 use crate::incident::export::{Around, Record};
 use crate::incident::store::Store;
 use crate::incident::{Incident, Notice};
@@ -19,6 +22,27 @@ const DAY: u64 = 86_400;
 
 /// Days for which a closed incident is in `incidents.jsonl`, at least.
 const DAYS: u64 = 7;
+
+/// Writes the files anew after a person's change, and prints the rows of the journal behind `before`.
+///
+/// # Errors
+/// Fails as [`publish`] does; the change itself stays, and the error says so.
+pub(super) fn publish_change(
+    setup: &Setup,
+    memory: &mut Memory,
+    closed: &[Incident],
+    before: u64,
+    json: bool,
+    io: &mut Io,
+) -> anyhow::Result<()> {
+    let published = publish(setup, memory, closed);
+    rows::print(&memory.store, before, json, io)?;
+    // An error would keep the rows from being printed.
+    io.out.flush()?;
+    published.context(
+        "the change was made, but the files that readers see were not written; the next run writes them",
+    )
+}
 
 /// Writes the files anew, as far as they have changed. `closed`: incidents that have changed and are closed. One
 /// that was closed long ago is in the file of its month, which is then written again.

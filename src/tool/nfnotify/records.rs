@@ -17,7 +17,7 @@ use nix::fcntl::OFlag;
 use super::memory::{CLOSED, CURRENT};
 use super::place::Place;
 use crate::cli::Io;
-use crate::incident::export::{ClaimRecord, Course, MatterRecord, NextRecord, Record};
+use crate::incident::export::{Course, MatterRecord, NextRecord, Record};
 
 /// The longest line in bytes: one incident with 64 matters and a journal of years. An endless line would
 /// otherwise take all memory.
@@ -196,20 +196,25 @@ fn report_age(place: &Place, io: &mut Io) {
 
 /// Returns the state in words: `open`, `closed (resolved)`, `quiet, claimed`, `open, ignored`.
 pub(super) fn state_text(record: &Record) -> String {
-    let mut text = record.state.as_str().to_owned();
-    if let Some(reason) = record.reason {
-        text = format!("{text} ({})", reason.as_str());
+    course_text(record) + decision_text(record)
+}
+
+/// Returns the state without decisions: `open`, `closed (resolved)`.
+pub(super) fn course_text(record: &Record) -> String {
+    let state = record.state.as_str();
+    record.reason.map_or_else(|| state.to_owned(), |why| format!("{state} ({})", why.as_str()))
+}
+
+/// Returns what people have decided: `, claimed`, `, ignored`, both, or nothing.
+pub(super) fn decision_text(record: &Record) -> &'static str {
+    let is_claimed = record.claim.as_ref().is_some_and(|claim| claim.at > record.last);
+    match (is_claimed, record.ignored) {
+        _ if record.state == Course::Closed => "",
+        (true, true) => ", claimed, ignored",
+        (true, false) => ", claimed",
+        (false, true) => ", ignored",
+        (false, false) => "",
     }
-    if record.state != Course::Closed {
-        let is_claimed = |claim: &ClaimRecord| claim.at > record.last;
-        if record.claim.as_ref().is_some_and(is_claimed) {
-            text += ", claimed";
-        }
-        if record.ignored {
-            text += ", ignored";
-        }
-    }
-    text
 }
 
 /// Returns how many times the limit the worst value is: `12x`; `-` if no value has a limit.

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use super::columns::Columns;
 use super::local::Local;
 use super::memory::Db;
-use super::records::{Which, joined, next_text, ratio_text, read, state_text};
+use super::records::{Which, course_text, decision_text, joined, next_text, ratio_text, read};
 use crate::cli::{Escaped, Io, Out, Status};
 use crate::finding::words::of;
 use crate::incident::export::{Course, JournalRecord, MatterRecord, Record};
@@ -74,7 +74,8 @@ fn show(record: &Record, local: &Local, out: &mut Out) -> io::Result<()> {
     let side = record.side.map_or("side unknown", |side| side.as_str());
     line("host", &format!("{}, {}, {side}", record.host.text(false), record.role))?;
     line("what", &record.what)?;
-    line("state", &format!("{} since {}", state_text(record), time(record.changed)))?;
+    let (state, decision) = (course_text(record), decision_text(record));
+    line("state", &format!("{state} since {}{decision}", time(record.changed)))?;
     let (since, last) = (time(record.since), time(record.last));
     line("seen", &format!("{since} to {last}, in {}", of(record.windows, "window")))?;
     line("owner", &joined(&record.owner))?;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::ValueHint;
 use serde::Serialize;
 
-use super::memory::{Db, Memory};
+use super::memory::{Db, Memory, open_read};
 use super::owners::Who;
 use super::person::Name;
 use super::publish::publish;
@@ -108,7 +108,7 @@ pub(super) fn backup(args: &BackupArgs, io: &mut Io) -> anyhow::Result<Status> {
 /// # Errors
 /// Fails if the file exists or cannot be written, or if there is no database.
 pub(super) fn export(args: &ExportArgs, io: &mut Io) -> anyhow::Result<Status> {
-    let store = Store::open_read(args.db.place().db())?;
+    let store = open_read(&args.db.place())?;
     let rows = match args.file.as_deref().filter(|file| *file != Path::new("-")) {
         None => store.export(&mut io.out)?,
         Some(path) => export_to(path, &store)?,
@@ -167,7 +167,8 @@ pub(super) fn import(args: &ImportArgs, io: &mut Io) -> anyhow::Result<Status> {
     } else {
         writeln!(io.out, "imported {}, {} in all", of(incidents, "incident"), of(rows, "row"))?;
     }
-    publish(&setup, &mut memory, &[])?;
+    publish(&setup, &mut memory, &[])
+        .context("all is imported, but the files that readers see were not written; the next run writes them")?;
     memory.close()?;
     Ok(Status::Done)
 }

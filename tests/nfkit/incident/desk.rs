@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use nfkit::incident::Mode;
 use nfkit::incident::store::Store;
@@ -152,7 +153,7 @@ fn show_has_everything_about_an_incident() {
     for part in [
         "incident  1\n",
         "host      140.119.44.91, source, inside\n",
-        "state     open, claimed since 2026-11-30 08:10 +08:00\n",
+        "state     open since 2026-11-30 08:10 +08:00, claimed\n",
         "seen      2026-11-30 08:00 +08:00 to 2026-11-30 08:30 +08:00, in 4 windows\n",
         "owner     chang@cs.example.edu\n",
         "network   140.119.44.0/24, static\n",
@@ -321,6 +322,48 @@ fn an_ignored_incident_is_listed_as_such_until_the_time_is_over() {
     assert_eq!(state().0, "open, ignored");
     site.nfnotify(&["-q", "run", "--now", &at(46)]).run().ok();
     assert_eq!(state().0, "open");
+}
+
+#[test]
+fn a_change_that_readers_do_not_see_yet_says_so() {
+    let site = attacked("");
+    let current = site.0.path("memory/incidents.jsonl");
+    fs::remove_file(&current).unwrap();
+    fs::create_dir(&current).unwrap();
+    let ran = change(&site, 33, &["resolve", "1", "1"]).run().status(1);
+    let ran = ran.says("the change was made, but the files that readers see were not written");
+    assert!(ran.text().contains("resolved"), "{ran}");
+    fs::remove_dir(&current).unwrap();
+    site.nfnotify(&["-q", "run", "--now", &at(34)]).run().ok();
+    assert!(site.memory("incidents.jsonl").contains("\"reason\":\"resolved\""));
+    // A number that comes twice counts once, and - is no name.
+    let ran = change(&site, 34, &["claim", "2", "2"]).run().status(0);
+    assert_eq!(ran.text().lines().count(), 1, "{ran}");
+    let ran = site.nfnotify(&["claim", "2", "--why", "x", "--by", "-"]).run().status(2);
+    ran.says("- stands for nobody in the journal");
+}
+
+#[test]
+fn the_metrics_file_replaces_no_device_and_no_link() {
+    let site = attacked("");
+    let metrics = |path: &Path| {
+        let path = path.to_str().unwrap();
+        site.nfnotify(&["-q", "run", "--now", &at(33), "--metrics-file", path]).run()
+    };
+    let (target, link) = (site.0.write("target", "x"), site.0.path("link"));
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let fifo = site.0.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [&link, &fifo, &site.0.path("memory")] {
+        let before = fs::symlink_metadata(path).unwrap().file_type();
+        metrics(path).status(1).says("is not a regular file");
+        assert_eq!(fs::symlink_metadata(path).unwrap().file_type(), before);
+    }
+    assert_eq!(fs::read(&target).unwrap(), b"x");
+    let file = site.0.path("n.prom");
+    metrics(&file).ok();
+    metrics(&file).ok();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_backup_and_an_export_give_the_same_memory_again() {
     let whole = dump(&place.store);
     fs::write(&export, &whole).unwrap();
     place.store.backup(&backup).unwrap();
-    assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o660);
+    assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
     let rows = whole.lines().count() as u64 - 2;
     let id = place.store.newest_entry().unwrap() + 1;
     let mut outcomes = Vec::new();

@@ -15,8 +15,12 @@ const KEEP: u64 = 400 * 86_400;
 pub const INCIDENT: Table = Table {
     name: "incident",
     keys: &[
-        Key::text("mode", |text| mode(text).map(drop), "Only compute, or mail and block too")
-            .without_option(),
+        Key::text(
+            "mode",
+            |text| mode(text).map(drop),
+            "shadow: nothing leaves the machine; live: not yet, mails and blocks",
+        )
+        .without_option(),
         Key::new("db", Form::Path, file, "The database of the incidents"),
         Key::text("keep", |text| seconds(text).map(drop), "The time to keep closed incidents")
             .without_option(),
