@@ -93,6 +93,16 @@ impl FindingSet {
         }
     }
 
+    /// Drops the findings and windows without data that begin before `since`, in Unix seconds, and returns how
+    /// many findings these were. Those of an unknown time stay.
+    pub fn keep_since(&mut self, since: u64) -> usize {
+        let is_kept = |window: Option<Window>| window.is_none_or(|one| one.start() >= since);
+        let before = self.rows.len();
+        self.rows.retain(|identity, _| is_kept(identity.window));
+        self.silent.retain(|window| is_kept(*window));
+        before - self.rows.len()
+    }
+
     /// Returns the findings by window, and those of one window in the order of finding lines.
     pub fn findings(&mut self) -> Vec<&Finding> {
         self.shorten();
@@ -154,6 +164,23 @@ mod tests {
             set.end(&End { window, state: Some(state), tool, ..End::default() });
         }
         assert_eq!(set.silent().collect::<Vec<_>>(), [Window::new(0, 600)]);
+    }
+
+    #[test]
+    fn older_findings_can_be_dropped() {
+        let mut set = FindingSet::new();
+        let old = finding([10, 0, 0, 1], Kind::Scan, Role::Source);
+        let start = old.window.unwrap().start();
+        let newer = Finding { window: Window::new(start + 600, 600), ..old.clone() };
+        let unknown = Finding { window: None, ..old.clone() };
+        [&old, &newer, &unknown].into_iter().for_each(|one| set.finding(one.clone()));
+        for window in [old.window, newer.window] {
+            set.end(&End { window, state: Some(WindowState::NoData), ..End::default() });
+        }
+        assert_eq!(set.keep_since(start), 0);
+        assert_eq!(set.keep_since(start + 1), 1);
+        assert_eq!(set.findings(), [&unknown, &newer]);
+        assert_eq!(set.silent().collect::<Vec<_>>(), [newer.window]);
     }
 
     #[test]

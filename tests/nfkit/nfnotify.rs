@@ -449,6 +449,39 @@ fn a_host_that_was_cleaned_is_not_blocked_again() {
 }
 
 #[test]
+fn only_the_last_hours_are_mailed_if_asked_for() {
+    let text = attack("2026-11-02T08:00:00Z", "140.119.44.91", 9000, "-")
+        + &attack("2026-11-03T03:10:00Z", "140.119.44.92", 90, "-")
+        + &attack("2026-11-03T03:09:00Z", "140.119.44.93", 90, "-")
+        + &attack("-", "140.119.44.94", 90, "-").replace("\t600\t", "\t-\t")
+        + &end_mark("2026-11-03T04:00:00Z");
+    let mailed = |more: &[&str], text: &str, status| {
+        let run = tool("nfnotify").args(["mail", "--operator", "op@example.edu"]).args(more);
+        let ran = run.stdin(text).run().status(status);
+        let hosts: Vec<u32> =
+            (91..95).filter(|n| ran.text().contains(&format!("140.119.44.{n}"))).collect();
+        (hosts, ran)
+    };
+    let now = ["--now", "2026-11-03T04:11:00Z"];
+    assert_eq!(mailed(&now, &text, 0).0, [91, 92, 93, 94]);
+    assert_eq!(mailed(&[now[0], now[1], "--last", "0"], &text, 0).0, [91, 92, 93, 94]);
+    let last = [now[0], now[1], "--last", "1h"];
+    let (hosts, _) = mailed(&last, &text, 0);
+    assert_eq!(hosts, [92, 94]);
+    let (_, ran) = mailed(&[last[0], last[1], last[2], last[3], "--verbose"], &text, 0);
+    ran.says("do not belong to the last 1 hour (--last): 2 findings");
+    // The newest window always counts, and one of the future does not hide those of now.
+    let long = attack(MORNING, "140.119.44.91", 9000, "-").replace("\t600\t", "\t86400\t");
+    assert_eq!(mailed(&["--last", "1h"], &long, 0).0, [91]);
+    let ahead = text.replace("2026-11-03", "2100-11-03").replace("2026-11-02", "2100-11-02");
+    let (_, ran) = mailed(&["--last", "1h"], &ahead, 1);
+    ran.says("the newest window lies in the future, so findings of now may be left out");
+    assert_eq!(mailed(&[], &ahead, 0).0, [91, 92, 93, 94]);
+    let run = tool("nfnotify").args(["mail", "--operator", "op@example.edu", "--last", "1"]);
+    run.stdin(&text).run().status(2);
+}
+
+#[test]
 fn a_newest_window_in_the_future_is_never_trusted_silently() {
     let text = attack("2100-01-01T08:00:00Z", "140.119.44.91", 9000, "-");
     let ahead = text.clone() + &end_mark("2100-01-01T20:00:00Z");

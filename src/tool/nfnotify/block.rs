@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::files::Files;
+use super::files::{Files, is_ahead};
 use crate::block::{
     BlockPlan, Commands, Device, MAX_BLOCKED, MAX_FORGED, MAX_REFUSED, MAX_UNBLOCKED, Policy,
     Selection,
@@ -119,9 +119,9 @@ fn policy(args: &Args, io: &mut Io) -> anyhow::Result<Policy> {
 /// the window begins after the clock and the user did not give `--now`.
 fn report_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bool {
     let Some(Latest { newest, .. }) = latest else { return false };
-    let (is_given, now) = (now.is_some(), now.unwrap_or_else(clock));
+    let is_ahead = is_ahead(latest, now);
     let start = newest.start_text();
-    let age = now.secs().saturating_sub(newest.end());
+    let age = now.unwrap_or_else(clock).secs().saturating_sub(newest.end());
     if age > FRESH {
         let age = match u32::try_from(age) {
             Ok(age) if age < 2 * 3600 => length(age - age % 60),
@@ -132,7 +132,6 @@ fn report_age(latest: Option<Latest>, now: Option<Timestamp>, io: &mut Io) -> bo
             "the newest window of the input, {start}, ended {age} ago; its attacks may be over"
         ));
     }
-    let is_ahead = !is_given && newest.is_ahead_of(now);
     if is_ahead {
         io.report.warn(format_args!(
             "the newest window of the input, {start}, begins after this machine's clock; is \

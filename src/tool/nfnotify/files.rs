@@ -6,8 +6,8 @@ use clap::ValueHint;
 
 use crate::cli::{Input, Io};
 use crate::finding::Item;
-use crate::time::{Timeline, Timestamp};
-use crate::tool::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings};
+use crate::time::{Latest, Timeline, Timestamp};
+use crate::tool::findings::{InputKinds, NO_FINDINGS, Now, ReadError, clock, read_findings};
 
 /// The arguments that name the input.
 #[derive(Clone, Debug, clap::Args)]
@@ -55,6 +55,11 @@ impl Files {
         let files: Vec<NamedFile> = files.iter().map(|path| NamedFile::new(path)).collect();
         read_all(&files, self.now.time, io, take)
     }
+}
+
+/// Returns true if the newest window begins after the machine's clock, and the user did not give `now`.
+pub(super) fn is_ahead(latest: Option<Latest>, now: Option<Timestamp>) -> bool {
+    now.is_none() && latest.is_some_and(|latest| latest.newest.is_ahead_of(clock()))
 }
 
 /// Reads files as [`Files::read`] does. Windows that begin more than one slot after `now` are set aside.

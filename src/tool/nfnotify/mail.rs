@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::ValueHint;
 
-use super::files::Files;
+use super::files::{Files, is_ahead};
 use super::owners::read_contacts;
-use crate::cli::{Io, Status, Usage};
+use crate::cli::{self, Io, Status, Usage};
 use crate::contacts::{Address, Contacts};
+use crate::finding::words::{length, of};
 use crate::finding::{FindingSet, Item, SET_LIMIT};
 use crate::notice::mail::{self, Outbox, Routing, Sender};
 use crate::time::{Mark, Timestamp, Window};
@@ -51,6 +52,9 @@ pub(super) struct Args {
     /// Give the messages this date: RFC 3339 or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", env = "SOURCE_DATE_EPOCH", value_parser = parse_time)]
     date: Option<Timestamp>,
+    /// Mail only findings of windows that begin this long before the end of the newest, 0 for all
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = cli::parse_seconds)]
+    last: u32,
     /// Mail findings that are marked as a survey too
     #[arg(long)]
     survey: bool,
@@ -91,6 +95,22 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         io,
     )?;
     let mut failed = read.failed;
+    let latest = read.timeline.latest();
+    let older = findings.keep_since(latest.map_or(0, |latest| latest.since(args.last)));
+    if older > 0 {
+        io.report.detail(format_args!(
+            "not mailed, because their windows do not belong to the last {} (--last): {}",
+            length(args.last),
+            of(older as u64, "finding")
+        ));
+        if is_ahead(latest, args.files.now.time) {
+            failed = true;
+            io.report.error(
+                "the newest window lies in the future, so findings of now may be left out; give the right \
+                 time, as in --now \"$(date +%s)\"",
+            );
+        }
+    }
     // Only sorting the findings shows how many are beyond the limit.
     findings.findings();
     if findings.left_out() {
