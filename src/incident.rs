@@ -2,8 +2,8 @@
 //!
 //! An [`Incident`] is about one host in one role. The [`Machine`] makes incidents of windows with findings,
 //! without I/O and without a clock, so that the command that keeps them in a database and the page that has
-//! findings alone show the same. [`Policy`] is what the site wants; [`notice`], [`clauses`] and [`wish`]
-//! say who is to be told, and whether the host may be isolated.
+//! findings alone show the same. [`Policy`] is what the site wants; [`follow()`] and [`clauses()`] say who is
+//! to be told, and whether the host may be isolated.
 //!
 //! Findings come from the network and may be forged. An incident of forged findings may be opened, but
 //! everything it holds is bounded, and the clauses of a block ask for more than a forger can show.
