@@ -14,7 +14,6 @@ use std::process::ExitCode;
 mod args;
 mod arguments;
 pub mod config;
-mod escaped;
 mod input;
 mod out;
 mod report;
@@ -26,7 +25,6 @@ pub use args::{
 };
 pub use arguments::Arguments;
 pub use config::{Config, Key, Table};
-pub use escaped::Escaped;
 pub use input::{Input, decompress};
 pub use out::Out;
 pub use report::Report;

@@ -26,6 +26,7 @@
 //! * [`contacts`] knows who is responsible for a network, and which hosts are never blocked.
 //! * [`notice`] turns findings into mails to those who are responsible, and [`block`] into commands that
 //!   block hosts.
+//! * [`report`] has tables and times for people.
 //! * [`page`] shows findings, and the windows that were judged, as one static web page.
 //! * [`scenario`] plays hosts, traffic and attacks for `nfgen`, and knows the truth about them.
 //! * [`cli`] holds what all commands have in common: streams, exit status, messages, shared options.
@@ -51,6 +52,7 @@ pub mod line;
 pub mod notice;
 pub mod packet;
 pub mod page;
+pub mod report;
 pub mod scenario;
 pub mod table;
 pub mod time;

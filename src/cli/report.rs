@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
-use super::escaped::Escaped;
+use crate::report::Escaped;
 
 /// Messages of one kind that are printed; further ones are only counted. Otherwise hostile or
 /// broken input could fill a log, one line for each of its own.

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::cli::{Escaped, Input, Io, Status};
+use crate::cli::{Input, Io, Status};
 use crate::filter::Chosen;
 use crate::flow::Flow;
 use crate::line::{Column, Kept, Lines, REQUIRED, StreamError, Text, Writer};
+use crate::report::Escaped;
 use crate::time::Mark;
 use crate::window::FilteredMarks;
 

@@ -9,14 +9,12 @@ use crate::cli::{Arguments, Common, Io, Status, Table};
 
 mod block;
 mod change;
-mod columns;
 mod feed;
 mod files;
 mod freeze;
 mod history;
 mod hooks;
 mod list;
-mod local;
 mod mail;
 mod memory;
 mod metrics;

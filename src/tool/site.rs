@@ -7,6 +7,7 @@ use crate::cli::config::{Form, Key, Table};
 use crate::cli::{Config, Usage};
 use crate::contacts::Address;
 use crate::notice::mail;
+use crate::report::LocalTime;
 
 /// The table `[site]`.
 pub const SITE: Table = Table {
@@ -39,6 +40,14 @@ pub fn timezone(config: &Config) -> anyhow::Result<Option<TimeZone>> {
     let Some(setting) = config.get(&SITE, TIMEZONE.name) else { return Ok(None) };
     let zone = time_zone(&setting.text()).map_err(Usage).with_context(|| setting.place.clone())?;
     Ok(Some(zone))
+}
+
+/// Returns the times of `[site] timezone`, else those of the system's time zone.
+///
+/// # Errors
+/// Fails if the time zone is not known any more.
+pub fn local_time(config: &Config) -> anyhow::Result<LocalTime> {
+    Ok(LocalTime::new(timezone(config)?.unwrap_or_else(TimeZone::system)))
 }
 
 /// Returns a time zone of the system's database, or of the one that is compiled in if there is none.

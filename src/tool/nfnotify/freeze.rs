@@ -1,7 +1,6 @@
 //! `nfnotify freeze`: no new block for a while.
 
 use super::change::ChangeArgs;
-use super::local::Local;
 use super::memory::Memory;
 use super::publish::publish_change;
 use super::setup::{Setup, stop_file};
@@ -9,6 +8,7 @@ use crate::cli::{self, Io, Status};
 use crate::incident::store::Freeze;
 use crate::incident::{Changed, JournalRow};
 use crate::time::Timestamp;
+use crate::tool::site;
 
 /// The arguments of `nfnotify freeze`.
 #[derive(Clone, Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     update.commit()?;
     publish_change(&setup, &mut memory, &[], before, args.change.json, io)?;
     if let Some(freeze) = new {
-        let until = Local::of(&io.config)?.text(freeze.until);
+        let until = site::local_time(&io.config)?.text(freeze.until);
         io.report.warn(format_args!(
             "until {until} no host is isolated or banned anew; releases and mails go on"
         ));

@@ -6,8 +6,6 @@ use std::ops::ControlFlow;
 
 use ipnet::IpNet;
 
-use super::columns::Columns;
-use super::local::Local;
 use super::memory::Db;
 use super::records::{Which, joined, peak_text, read, state_text};
 use super::rows::RowRecord;
@@ -15,6 +13,8 @@ use super::show::row_cells;
 use crate::cli::{Io, Status};
 use crate::finding::Host;
 use crate::incident::export::Record;
+use crate::report::{Columns, LocalTime};
+use crate::tool::site;
 
 /// The most incidents, and the most rows of journals, that are printed. The files may hold those of years.
 const MAX_PRINTED: usize = 100_000;
@@ -95,7 +95,7 @@ impl<T> Newest<T> {
 }
 
 fn incidents(net: IpNet, args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let local = Local::of(&io.config)?;
+    let local = site::local_time(&io.config)?;
     let mut newest = Newest::new();
     let mut is_sound = read(&args.db.place(), Which::All, io, |line, record| {
         if net.contains(&record.host.net()) {
@@ -136,7 +136,7 @@ enum Row {
     Cells(Box<[String; 10]>),
 }
 
-fn cells(record: &Record, local: &Local) -> Box<[String; 10]> {
+fn cells(record: &Record, local: &LocalTime) -> Box<[String; 10]> {
     Box::new([
         record.id.to_string(),
         record.host.text(false),
@@ -152,7 +152,7 @@ fn cells(record: &Record, local: &Local) -> Box<[String; 10]> {
 }
 
 fn journal(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let local = Local::of(&io.config)?;
+    let local = site::local_time(&io.config)?;
     let mut newest = Newest::new();
     let mut is_sound = read(&args.db.place(), Which::All, io, |_, record| {
         let subject = (record.host, record.role);

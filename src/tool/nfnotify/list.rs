@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use super::columns::Columns;
-use super::local::Local;
 use super::memory::Db;
 use super::records::{Which, joined, next_text, peak_text, read, state_text};
 use crate::cli::{Io, Status};
 use crate::incident::export::{Course, Record};
+use crate::report::{Columns, LocalTime};
+use crate::tool::site;
 
 /// The most incidents that are listed: twice as many as can be open at a time. The file may be anything.
 const MAX_LISTED: usize = 200_000;
@@ -31,7 +31,7 @@ pub(super) struct Args {
 /// # Errors
 /// Fails if `incidents.jsonl` cannot be read or is not there yet.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let local = Local::of(&io.config)?;
+    let local = site::local_time(&io.config)?;
     let mut rows = Vec::new();
     let mut left_out = 0u64;
     let mut out = io.out.clone();
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     Ok(if is_sound && left_out == 0 { Status::Done } else { Status::Failed })
 }
 
-fn cells(record: &Record, local: &Local) -> Box<[String; 9]> {
+fn cells(record: &Record, local: &LocalTime) -> Box<[String; 9]> {
     let next = match record.state {
         Course::Closed => "-".to_owned(),
         _ => next_text(&record.next, |at| local.text(at)),

@@ -6,22 +6,22 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::columns::Columns;
-use super::local::Local;
 use super::memory::{Db, open_read};
 use super::owners::Who;
 use super::records::{joined, next_text};
 use super::run::{Computed, compute};
 use super::setup::{Setup, is_frozen, stop_file};
-use crate::cli::{Escaped, Io, Out, Status};
+use crate::cli::{Io, Out, Status};
 use crate::finding::words::of;
 use crate::incident::export::NextRecord;
 use crate::incident::store::Freeze;
 use crate::incident::{
     self, Clause, Facts, Incident, Notice, Policy, Rule, State, Wish, wish_text,
 };
+use crate::report::{Columns, Escaped, LocalTime};
 use crate::time::{Timestamp, Window};
 use crate::tool::findings::parse_time;
+use crate::tool::site;
 
 /// The arguments of `nfnotify plan`.
 #[derive(Clone, Debug, clap::Args)]
@@ -170,7 +170,7 @@ fn state(incident: &Incident) -> String {
 }
 
 fn text(plan: &Plan, io: &mut Io) -> anyhow::Result<()> {
-    let local = Local::of(&io.config)?;
+    let local = site::local_time(&io.config)?;
     let setup = plan.setup;
     let mode = setup.settings.mode;
     let out = &mut io.out;
@@ -234,7 +234,7 @@ fn section<const N: usize>(
     table.print("  ", out)
 }
 
-fn incident_text(one: &Planned, local: &Local, out: &mut Out) -> io::Result<()> {
+fn incident_text(one: &Planned, local: &LocalTime, out: &mut Out) -> io::Result<()> {
     let Planned { incident, rule, .. } = one;
     let host = incident.subject;
     writeln!(out, "incident {}: {host}, {}", incident.id, state(incident))?;

@@ -9,12 +9,13 @@ use super::memory::{Db, open_read};
 use super::owners::{Owner, Who};
 use super::records::joined;
 use super::setup::Setup;
-use crate::cli::{Escaped, Io, Out, Status};
+use crate::cli::{Io, Out, Status};
 use crate::contacts::NetworkKind;
 use crate::finding::Host;
 use crate::finding::words::of;
 use crate::incident::store::Error;
 use crate::incident::{Incident, Rule};
+use crate::report::Escaped;
 use crate::time::Timestamp;
 use crate::tool::findings::parse_time;
 

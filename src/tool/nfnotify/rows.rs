@@ -6,14 +6,15 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::local::Local;
 use super::show::row_cells;
-use crate::cli::{Escaped, Io};
+use crate::cli::Io;
 use crate::finding::Role;
 use crate::incident::Subject;
 use crate::incident::export::JournalRecord;
 use crate::incident::store::Store;
+use crate::report::Escaped;
 use crate::time::Timestamp;
+use crate::tool::site;
 
 /// The most rows that are printed. A change of some incidents makes a few rows for each.
 const MAX_ROWS: u64 = 10_000;
@@ -84,7 +85,7 @@ impl<'a> Subjects<'a> {
 /// # Errors
 /// Fails if the database cannot be read or stdout cannot be written.
 pub(super) fn print(store: &Store, after: u64, json: bool, io: &mut Io) -> anyhow::Result<()> {
-    let local = Local::of(&io.config)?;
+    let local = site::local_time(&io.config)?;
     let mut subjects = Subjects::new(store);
     for entry in store.journal_after(after, MAX_ROWS)? {
         let row = JournalRecord::from(&entry);

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use super::columns::Columns;
-use super::local::Local;
 use super::memory::Db;
 use super::records::{Which, course_text, decision_text, joined, next_text, ratio_text, read};
-use crate::cli::{Escaped, Io, Out, Status};
+use crate::cli::{Io, Out, Status};
 use crate::finding::words::of;
 use crate::incident::export::{Course, JournalRecord, MatterRecord, Record};
 use crate::incident::{Changed, MatterKey, Wish};
+use crate::report::{Columns, Escaped, LocalTime};
+use crate::tool::site;
 
 /// The width of the names of the first lines.
 const NAME: usize = 10;
@@ -34,7 +34,7 @@ pub(super) struct Args {
 /// # Errors
 /// Fails if the files cannot be read.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let local = Local::of(&io.config)?;
+    let local = site::local_time(&io.config)?;
     let place = args.db.place();
     let wanted: BTreeSet<u64> = args.ids.iter().copied().collect();
     let mut found = BTreeMap::new();
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     Ok(if is_sound { Status::Done } else { Status::Failed })
 }
 
-fn show(record: &Record, local: &Local, out: &mut Out) -> io::Result<()> {
+fn show(record: &Record, local: &LocalTime, out: &mut Out) -> io::Result<()> {
     let time = |at| local.text(at);
     let mut line = |name: &str, text: &str| writeln!(out, "{name:NAME$}{}", Escaped(text));
     line("incident", &record.id.to_string())?;
@@ -125,7 +125,7 @@ fn show(record: &Record, local: &Local, out: &mut Out) -> io::Result<()> {
     table.print("  ", out)
 }
 
-fn show_matter(matter: &MatterRecord, local: &Local, out: &mut Out) -> io::Result<()> {
+fn show_matter(matter: &MatterRecord, local: &LocalTime, out: &mut Out) -> io::Result<()> {
     let MatterRecord { kind, proto, port, .. } = *matter;
     writeln!(out, "matter {}", MatterKey { kind, proto, port })?;
     let mut line = |name: &str, text: &str| writeln!(out, "  {name:NAME$}{}", Escaped(text));
@@ -158,7 +158,7 @@ fn show_matter(matter: &MatterRecord, local: &Local, out: &mut Out) -> io::Resul
 }
 
 /// Returns the cells of a row of a journal: data time, time of the run, actor, what, from, to, reason.
-pub(super) fn row_cells(row: &JournalRecord, local: &Local) -> [String; 7] {
+pub(super) fn row_cells(row: &JournalRecord, local: &LocalTime) -> [String; 7] {
     let value = |text: &str| match row.what {
         Changed::Deadline | Changed::Wish | Changed::Ignore => local.value(text),
         _ => text.to_owned(),

@@ -14,10 +14,11 @@ use super::owners::Who;
 use super::person::Name;
 use super::publish::publish;
 use super::setup::Setup;
-use crate::cli::{Escaped, Io, Status};
+use crate::cli::{Io, Status};
 use crate::finding::words::{bytes, of};
 use crate::incident::store::{Imported, Store};
 use crate::incident::{Changed, JournalRow};
+use crate::report::Escaped;
 use crate::time::Timestamp;
 use crate::tool::findings::parse_time;
 

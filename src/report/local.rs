@@ -3,21 +3,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::Config;
 use crate::finding::words;
-use crate::tool::site;
 
 /// The time zone in which times are written for people.
 #[derive(Clone, Debug)]
-pub(super) struct Local(TimeZone);
+pub struct LocalTime(TimeZone);
 
-impl Local {
-    /// Returns the zone of `[site] timezone`, else that of the system.
-    ///
-    /// # Errors
-    /// Fails if the time zone is not known any more.
-    pub fn of(config: &Config) -> anyhow::Result<Local> {
-        Ok(Local(site::timezone(config)?.unwrap_or_else(TimeZone::system)))
+impl LocalTime {
+    /// Returns the times of a zone.
+    pub const fn new(zone: TimeZone) -> LocalTime {
+        LocalTime(zone)
     }
 
     /// Returns a moment in Unix seconds with its offset from UTC: `2026-11-30 12:20 +08:00`, with seconds
@@ -49,7 +44,7 @@ mod tests {
 
     #[test]
     fn moments_have_their_offset() {
-        let local = |name: &str| Local(TimeZone::get(name).unwrap());
+        let local = |name: &str| LocalTime::new(TimeZone::get(name).unwrap());
         let taipei = local("Asia/Taipei");
         assert_eq!(taipei.text(993_946_800), "2001-07-01 08:20 +08:00");
         assert_eq!(taipei.text(993_946_801), "2001-07-01 08:20:01 +08:00");

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::cli::Escaped;
+use super::escaped::Escaped;
 
 /// Two blanks between columns.
 const GAP: &str = "  ";
 
 /// A table whose columns are as wide as their widest cell. Nothing is cut, and nothing is folded.
 #[derive(Debug)]
-pub(super) struct Columns<const N: usize> {
+pub struct Columns<const N: usize> {
     rows: Vec<[String; N]>,
     /// The columns whose cells are numbers, which end below each other.
     numbers: &'static [usize],

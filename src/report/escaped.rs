@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 /// Text that may come from the network, made harmless for a terminal: control characters and
 /// invisible formatting characters are shown as `\x1b` or `\u{202e}`.
+#[derive(Clone, Copy, Debug)]
 pub struct Escaped<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Escaped<T> {
