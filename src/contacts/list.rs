@@ -89,14 +89,15 @@ impl Lang {
         }
     }
 
-    /// Parses a column; an empty one is English.
+    /// Parses a column, which may be empty.
     ///
     /// # Errors
     /// Returns a message for the user.
-    fn parse(text: &str) -> Result<Lang, String> {
+    fn parse(text: &str) -> Result<Option<Lang>, String> {
         match text {
-            "" | "en" => Ok(Lang::En),
-            "zh-TW" => Ok(Lang::ZhTw),
+            "" => Ok(None),
+            "en" => Ok(Some(Lang::En)),
+            "zh-TW" => Ok(Some(Lang::ZhTw)),
             _ => Err(format!("{text:?} is no language that nfkit writes; say en or zh-TW")),
         }
     }
@@ -159,7 +160,16 @@ struct Listed {
 struct Line {
     net: IpNet,
     kind: NetworkKind,
-    contact: Contact,
+    mail: Address,
+    person: Person,
+}
+
+/// The person behind an address, as far as the file says.
+#[derive(Clone, Debug, Default)]
+struct Person {
+    /// The name; empty if no line has one so far.
+    name: String,
+    lang: Option<Lang>,
 }
 
 /// A file that is being parsed.
@@ -170,6 +180,8 @@ struct Parser {
     stated: HashMap<IpNet, u64>,
     /// The addresses of each network, in lower case.
     mails: HashSet<(IpNet, String)>,
+    /// The person of each address in lower case.
+    people: HashMap<String, Person>,
 }
 
 /// A count of the lines of a file up to a record. The crate's own count is that of the comments and empty
@@ -211,8 +223,8 @@ impl Contacts {
     ///
     /// Name, kind and language are optional, and a network may be a single address. The first line may
     /// name the columns. Empty lines and lines that begin with `#` are skipped. The kind is that of the
-    /// network: one line that states it is enough. Of several lines with the same network and address the
-    /// first one gives name and language.
+    /// network: one line that states it is enough. Of all lines with an address the first that has a
+    /// name or a language gives it.
     ///
     /// # Errors
     /// Returns the first twenty lines that cannot be used: malformed ones, and those that state another
@@ -245,7 +257,7 @@ impl Contacts {
                 break;
             }
         }
-        let nets = parser.nets;
+        let nets = parser.finish();
         let mut lengths: Vec<u8> = nets.keys().map(IpNet::prefix_len).collect();
         lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
         lengths.dedup();
@@ -297,7 +309,7 @@ impl Parser {
     ///
     /// # Errors
     /// Returns a message for the user if a line before states another kind of the network.
-    fn add(&mut self, line: u64, Line { net, kind, contact }: Line) -> Result<(), String> {
+    fn add(&mut self, line: u64, Line { net, kind, mail, person }: Line) -> Result<(), String> {
         let listed = self.nets.entry(net).or_default();
         if kind != NetworkKind::Unknown {
             match self.stated.entry(net) {
@@ -315,10 +327,26 @@ impl Parser {
                 Entry::Occupied(_) => {}
             }
         }
-        if self.mails.insert((net, contact.mail.folded())) {
-            listed.contacts.push(contact);
+        let known = self.people.entry(mail.folded()).or_default();
+        if known.name.is_empty() {
+            known.name = person.name;
+        }
+        known.lang = known.lang.or(person.lang);
+        if self.mails.insert((net, mail.folded())) {
+            listed.contacts.push(Contact { mail, name: String::new(), lang: Lang::default() });
         }
         Ok(())
+    }
+
+    /// Returns the networks, each contact with the first name and the first language of all lines.
+    fn finish(mut self) -> BTreeMap<IpNet, Listed> {
+        for contact in self.nets.values_mut().flat_map(|listed| &mut listed.contacts) {
+            if let Some(person) = self.people.get(&contact.mail.folded()) {
+                contact.name.clone_from(&person.name);
+                contact.lang = person.lang.unwrap_or_default();
+            }
+        }
+        self.nets
     }
 }
 
@@ -366,7 +394,7 @@ fn entry(record: &csv::StringRecord) -> Result<Line, String> {
     }
     let mail = cell(1).parse()?;
     let (kind, lang) = (NetworkKind::parse(cell(3))?, Lang::parse(cell(4))?);
-    Ok(Line { net, kind, contact: Contact { mail, name: name.to_owned(), lang } })
+    Ok(Line { net, kind, mail, person: Person { name: name.to_owned(), lang } })
 }
 
 /// Parses a network with no bit set after its prefix, or a single address.

@@ -74,8 +74,10 @@ fn the_kind_is_that_of_the_longest_prefix_and_the_language_that_of_the_person() 
     };
     assert_eq!(langs("140.119.60.1"), [Lang::ZhTw, Lang::En]);
     assert_eq!(langs("140.119.61.1"), [Lang::En]);
-    assert_eq!(langs("140.119.63.1"), [Lang::En], "the first line of a person holds");
-    assert_eq!(langs("2001:288::9"), [Lang::ZhTw]);
+    assert_eq!(langs("140.119.63.1"), [Lang::ZhTw], "the first line that states one holds");
+    assert_eq!(langs("2001:288::9"), [Lang::En], "of any network");
+    let late = contacts.of(network("140.119.63.1").unwrap()).unwrap();
+    assert_eq!(late.contacts[0].name, "Late");
     assert_eq!(
         NetworkKind::STATED.map(|kind| kind.to_string()),
         ["static", "dynamic", "shared"].map(str::to_owned)

@@ -1,7 +1,11 @@
 //! Tests of the recipients of findings, and that no finding gets into a header.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::*;
 use crate::finding::tests::{any_finding, finding};
+use crate::finding::{Finding, Kind, Role};
+use crate::notice::words::WIDTH;
 use crate::time::{End, WindowState};
 use proptest::prelude::*;
 
@@ -72,14 +76,19 @@ fn a_window_without_data_is_reported_to_the_operator_alone() {
     assert_eq!((outbox.mails.len(), outbox.unheard), (0, vec![window]));
     let outbox = sort(&mut set, Routing { operator: Some(&operator), ..routing });
     let [mail] = outbox.mails.as_slice() else { panic!("{outbox:?}") };
-    assert_eq!(mail.subject("X"), "[X] no exporter spoke; 2001-08-17 17:20 UTC, 10 minutes");
+    assert_eq!(
+        mail.subject(&Sender { site: "X", ..sender(&operator) }),
+        "[X] no exporter spoke; 2001-08-17 17:20 UTC, 10 minutes"
+    );
     let body = mail.body(&sender(&operator));
     assert!(body.contains("\n    2001-08-17 17:20 to 17:30 UTC (10 minutes)\n"), "{body}");
 }
 
+static UTC: LocalTime = LocalTime::UTC;
+
 fn sender(from: &Address) -> Sender<'_> {
     let date = Timestamp::from_secs(998_069_400);
-    Sender { from, reply_to: None, site: "", date }
+    Sender { from, reply_to: None, site: "", date, local: &UTC }
 }
 
 fn mail<'a>(name: &str, findings: &'a [Finding]) -> Mail<'a> {
@@ -87,7 +96,7 @@ fn mail<'a>(name: &str, findings: &'a [Finding]) -> Mail<'a> {
     findings.iter().for_each(|finding| hosts.entry(finding.host).or_default().add(finding));
     let name = name.to_owned();
     let (to, others, silent) = (address("a@example.org"), hosts.clone(), vec![None]);
-    Mail { to, name, hosts, others, silent }
+    Mail { to, name, lang: Lang::En, hosts, others, silent }
 }
 
 #[test]
@@ -108,11 +117,26 @@ fn windows_with_the_same_behaviour_are_one_episode() {
     ] {
         assert!(body.contains(part), "{part}{body}");
     }
-    let subject = mail.subject("");
+    let from = address("op@example.org");
     assert_eq!(
-        subject,
+        mail.subject(&sender(&from)),
         "[nfkit] 10.0.0.1 attacks TCP port 80 (web); 2001-08-17 17:20 to 18:00 UTC"
     );
+    let local = LocalTime::new(jiff::tz::TimeZone::get("Asia/Taipei").unwrap());
+    let sender = Sender { local: &local, ..sender(&from) };
+    let chinese = Mail { lang: Lang::ZhTw, ..mail };
+    assert_eq!(
+        chinese.subject(&sender),
+        "[nfkit] 10.0.0.1 攻擊 TCP 埠 80（網頁）；2001-08-18 01:20 至 02:00 +08:00"
+    );
+    let body = chinese.body(&sender);
+    for part in [
+        "  時間      2001-08-18 01:20 至 02:00 +08:00 之間的 3 個時段，以\n",
+        "  數量      9,000 筆流量，每秒 3.33 筆；6,000 個封包，288 kB\n",
+        "            所有時段合計 11,010 筆流量\n",
+    ] {
+        assert!(body.contains(part), "{part}{body}");
+    }
 }
 
 #[test]
@@ -154,10 +178,35 @@ fn a_site_is_one_line() {
     }
 }
 
-const HEADERS: [&str; 9] = [
+#[test]
+fn each_person_is_written_to_in_the_language_of_the_contacts() {
+    let contacts =
+        "10.0.0.0/8,a@example.org,An,static\n10.0.0.0/8,b@example.org,張三,static,zh-TW\n";
+    let contacts = Contacts::parse(contacts.as_bytes()).unwrap();
+    let operator = address("op@example.org");
+    let mut set = FindingSet::new();
+    set.finding(finding([10, 0, 0, 1], Kind::Scan, Role::Source));
+    set.finding(finding([172, 16, 0, 1], Kind::Scan, Role::Source));
+    let routing = Routing { contacts: &contacts, operator: Some(&operator), survey: false };
+    let outbox = sort(&mut set, routing);
+    let sender = sender(&operator);
+    let texts: Vec<String> = outbox
+        .mails
+        .iter()
+        .map(|mail| String::from_utf8(mail.message(&sender).unwrap()).unwrap())
+        .collect();
+    let [first, second, third] = texts.as_slice() else { panic!("{texts:?}") };
+    assert!(first.contains("\r\nHello An,\r\n") && !first.contains("Content-Language"), "{first}");
+    assert!(second.contains("\r\n張三您好：\r\n"), "{second}");
+    assert!(second.contains("\r\nContent-Language: zh-TW\r\n"), "{second}");
+    assert!(third.contains("\r\nHello,\r\n"), "{third}");
+}
+
+const HEADERS: [&str; 10] = [
     "Date",
     "From",
     "To",
+    "Content-Language",
     "Subject",
     "Message-ID",
     "Auto-Submitted",
@@ -174,10 +223,12 @@ proptest! {
         why in "[^\\p{Cc}]{0,300}",
         name in "[ -~]{0,40}|[\u{a1}-\u{ac}\u{4e00}-\u{4eff}\"<>@,:;]{0,40}",
         site in "[ -~]{0,60}|[\u{4e00}-\u{4eff}]{0,60}",
+        is_chinese: bool,
     ) {
         let mut findings = findings;
         findings.iter_mut().for_each(|finding| finding.why.clone_from(&why));
-        let mail = mail(name.trim(), &findings);
+        let lang = if is_chinese { Lang::ZhTw } else { Lang::En };
+        let mail = Mail { lang, ..mail(name.trim(), &findings) };
         let from = address("op@example.org");
         let message = mail.message(&Sender { site: site.trim(), ..sender(&from) }).unwrap();
         let text = String::from_utf8(message).unwrap();
@@ -188,11 +239,13 @@ proptest! {
             .filter(|line| !line.starts_with([' ', '\t']))
             .map(|line| line.split_once(": ").map_or("", |(name, _)| name))
             .collect();
-        prop_assert_eq!(names, HEADERS);
+        let headers = HEADERS.into_iter();
+        let headers: Vec<_> = headers.filter(|name| is_chinese || *name != "Content-Language").collect();
+        prop_assert_eq!(names, headers);
         prop_assert!(head.is_ascii());
         prop_assert!(head.split("\r\n").all(|line| line.len() <= 998));
         for line in body.split("\r\n") {
-            prop_assert!(line.chars().count() <= words::WIDTH, "{:?}", line);
+            prop_assert!(line.width() <= WIDTH, "{:?}", line);
             prop_assert!(line.chars().all(is_visible), "{:?}", line);
         }
     }

@@ -16,8 +16,10 @@ use crate::contacts::{Address, Contacts};
 use crate::finding::words::{length, of};
 use crate::finding::{FindingSet, Item, SET_LIMIT};
 use crate::notice::mail::{self, Outbox, Routing, Sender};
+use crate::report::LocalTime;
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::{clock, parse_time, report_times};
+use crate::tool::site;
 
 /// The most bytes of sendmail's error output that are kept; the rest is read and discarded.
 const MAX_ERROR_OUTPUT: u64 = 2000;
@@ -76,11 +78,14 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         Some(path) => read_contacts(path, "no mail is sent", io)?,
         None => Contacts::default(),
     };
+    // Without a configuration the text is the same on every machine.
+    let local = site::timezone(&io.config)?.map_or(LocalTime::UTC, LocalTime::new);
     let sender = Sender {
         from,
         reply_to: args.operator.as_ref(),
         site: args.site.as_deref().unwrap_or_default(),
         date: args.date.unwrap_or_else(clock),
+        local: &local,
     };
     let mut findings = FindingSet::new();
     let read = args.files.read(io, |item, is_aside| match item {
@@ -129,7 +134,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
             None => io.out.write_all(&mail::mbox(&message, &sender))?,
             Some(program) => match send(program, &mail::unix(&message)) {
                 Ok(()) => {
-                    let subject = mail.subject(sender.site);
+                    let subject = mail.subject(&sender);
                     io.report.detail(format_args!("{}: handed over: {subject}", mail.to));
                 }
                 Err(error) => {

@@ -1,0 +1,88 @@
+//! The behaviours that a mail explains.
+
+use crate::finding::{Finding, Kind, Role};
+
+/// The behaviour of a host, or of others towards it. A mail about many hosts gives the advice for each
+/// situation once. A class that is not listed here gets the situation of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::notice) enum Situation {
+    Infected,
+    Scanner,
+    PortAttacker,
+    Guesser,
+    Spammer,
+    Flooder,
+    Outbound,
+    Reflector,
+    FloodVictim,
+    DosVictim,
+    DdosVictim,
+    ReflectionVictim,
+    VolumeVictim,
+    Carpet,
+    Victim,
+}
+
+impl Situation {
+    /// All situations.
+    #[cfg(test)]
+    pub(super) const ALL: [Situation; 15] = [
+        Situation::Infected,
+        Situation::Scanner,
+        Situation::PortAttacker,
+        Situation::Guesser,
+        Situation::Spammer,
+        Situation::Flooder,
+        Situation::Outbound,
+        Situation::Reflector,
+        Situation::FloodVictim,
+        Situation::DosVictim,
+        Situation::DdosVictim,
+        Situation::ReflectionVictim,
+        Situation::VolumeVictim,
+        Situation::Carpet,
+        Situation::Victim,
+    ];
+
+    /// Returns the situation of a finding by its kind, role and class.
+    pub(in crate::notice) fn of(finding: &Finding) -> Situation {
+        match (finding.kind, finding.role, finding.class.as_str()) {
+            (Kind::Scan, Role::Source, _) => Situation::Scanner,
+            (Kind::Port, Role::Source, "bruteforce") => Situation::Guesser,
+            (Kind::Port, Role::Source, "spam") => Situation::Spammer,
+            (Kind::Port, Role::Source, "infected") => Situation::Infected,
+            (Kind::Port, Role::Source, _) => Situation::PortAttacker,
+            (Kind::Flood, Role::Source, "outbound") => Situation::Outbound,
+            (Kind::Flood, Role::Source, "reflection") => Situation::Reflector,
+            (Kind::Flood, Role::Source, _) => Situation::Flooder,
+            (Kind::Flood, Role::Target, "dos") => Situation::DosVictim,
+            (Kind::Flood, Role::Target, "ddos") => Situation::DdosVictim,
+            (Kind::Flood, Role::Target, "reflection") => Situation::ReflectionVictim,
+            (Kind::Flood, Role::Target, "volume") => Situation::VolumeVictim,
+            (Kind::Flood, Role::Target, "carpet") => Situation::Carpet,
+            (Kind::Flood, Role::Target, _) => Situation::FloodVictim,
+            (Kind::Scan | Kind::Port, Role::Target, _) => Situation::Victim,
+        }
+    }
+
+    /// Returns true if the machine itself is under suspicion.
+    pub(in crate::notice) const fn is_suspect(self) -> bool {
+        match self {
+            Situation::Infected
+            | Situation::Scanner
+            | Situation::PortAttacker
+            | Situation::Guesser
+            | Situation::Spammer
+            | Situation::Flooder
+            | Situation::Outbound
+            | Situation::Reflector => true,
+            Situation::FloodVictim
+            | Situation::DosVictim
+            | Situation::DdosVictim
+            | Situation::ReflectionVictim
+            | Situation::VolumeVictim
+            | Situation::Carpet
+            | Situation::Victim => false,
+        }
+    }
+}
