@@ -94,13 +94,13 @@ impl FindingSet {
     }
 
     /// Drops the findings and windows without data that begin before `since`, in Unix seconds, and returns how
-    /// many findings these were. Those of an unknown time stay.
+    /// many these were. Those of an unknown time stay.
     pub fn keep_since(&mut self, since: u64) -> usize {
         let is_kept = |window: Option<Window>| window.is_none_or(|one| one.start() >= since);
-        let before = self.rows.len();
+        let before = self.rows.len() + self.silent.len();
         self.rows.retain(|identity, _| is_kept(identity.window));
         self.silent.retain(|window| is_kept(*window));
-        before - self.rows.len()
+        before - self.rows.len() - self.silent.len()
     }
 
     /// Returns the findings by window, and those of one window in the order of finding lines.
@@ -178,7 +178,7 @@ mod tests {
             set.end(&End { window, state: Some(WindowState::NoData), ..End::default() });
         }
         assert_eq!(set.keep_since(start), 0);
-        assert_eq!(set.keep_since(start + 1), 1);
+        assert_eq!(set.keep_since(start + 1), 2);
         assert_eq!(set.findings(), [&unknown, &newer]);
         assert_eq!(set.silent().collect::<Vec<_>>(), [newer.window]);
     }

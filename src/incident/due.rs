@@ -193,6 +193,10 @@ pub(super) fn notice(
         }
         State::Quiet | State::Closed(_) | State::Pending => return None,
     }
+    // Further findings about an isolated host are recorded, and not mailed.
+    if rule.act == Act::Isolate && body.wish != Wish::None {
+        return None;
+    }
     let of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
     let latest = of_recipient.clone().next();
     let mut told = of_recipient.filter(|notice| notice.state.is_told(facts.mode));
@@ -206,8 +210,6 @@ pub(super) fn notice(
         None if announces => Step::Deadline,
         None => Step::First,
         Some(_) if announces => Step::Deadline,
-        // Further findings about an isolated host are recorded, and not mailed.
-        Some(_) if rule.act == Act::Isolate && body.wish != Wish::None => return None,
         Some(before) if has_grown(incident, before, facts) => Step::Grown,
         Some(before) if is_reminder_due(incident, before, rule, facts) => Step::Reminder,
         Some(_) => return None,
@@ -265,10 +267,11 @@ fn is_reminder_due(incident: &Incident, before: &Notice, rule: &Rule, facts: &Fa
         return false;
     }
     let has_passed = facts.now.saturating_sub(before.at) >= rule.remind;
-    // By the clock as well, which dates notices: a run whose clock lags behind the data sends only one.
-    let is_half = incident.body.deadline.is_some_and(|deadline| {
-        before.at < deadline.half && deadline.half <= facts.data_time().min(facts.now)
-    });
+    // The hours of notices count by the clock, and those of deadlines by the data.
+    let is_half = incident
+        .body
+        .deadline
+        .is_some_and(|deadline| before.at < deadline.half && deadline.half <= facts.now);
     has_passed || is_half
 }
 

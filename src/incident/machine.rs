@@ -71,6 +71,8 @@ pub struct JudgedWindow {
     pub verdicts: BTreeMap<Kind, Verdict>,
     /// The findings, in any order.
     pub findings: Vec<Finding>,
+    /// True if there may have been further findings, so that a host without one was not seen clean.
+    pub may_lack: bool,
 }
 
 /// The newest window of each kind that was stepped through.
@@ -255,7 +257,8 @@ impl<'a> Machine<'a> {
         let whole: BTreeSet<Kind> = judged
             .verdicts
             .iter()
-            .filter(|(kind, verdict)| verdict.is_whole && !self.newest.overlaps(**kind, window))
+            .filter(|(_, verdict)| verdict.is_whole && !judged.may_lack)
+            .filter(|(kind, _)| !self.newest.overlaps(**kind, window))
             .map(|(kind, _)| *kind)
             .collect();
         self.doubt_forged(&findings, window);
@@ -341,12 +344,14 @@ impl<'a> Machine<'a> {
         count_after_deadline(incident, judged, findings);
     }
 
-    /// Notes the doubt that hosts may be innocent whose addresses somebody forges: those that a finding with the
-    /// mark `forged` names as its sources, be it about them, about a network around them or about a victim.
+    /// Adds the doubt `forged` to each source whose address is named as one by a finding with that mark
+    /// about a network around it or about a victim. A finding about the address itself has the mark in its
+    /// matter.
     fn doubt_forged(&mut self, findings: &[&Finding], window: Window) {
         let forged = findings.iter().filter(|f| f.marks.iter().any(|mark| mark == FORGED));
         let sources = forged.flat_map(|finding| {
-            let own = (finding.role == Role::Source).then_some(finding.host);
+            let is_network = matches!(finding.host, Host::Prefix(_));
+            let own = (finding.role == Role::Source && is_network).then_some(finding.host);
             let peers = finding.peer.iter().map(|peer| peer.host);
             own.into_iter().chain(peers.filter(|_| finding.role == Role::Target)).map(Host::net)
         });

@@ -308,6 +308,7 @@ pub struct Deadline {
     /// The time of its announcement, in Unix seconds.
     pub announced: u64,
     /// The time of the reminder, half of the hours that count, in Unix seconds.
+    #[serde(default)]
     pub half: u64,
     /// The end, in Unix seconds of the data.
     pub due: u64,
@@ -433,7 +434,7 @@ impl Incident {
     pub(super) fn take_deadline(&mut self) -> Option<Deadline> {
         let deadline = self.body.deadline.take()?;
         if !deadline.is_shadow {
-            // No notice of it is younger, whatever the clock showed.
+            // Every notice of this deadline was made at or before `announced`.
             self.body.deadlines_from = deadline.announced.saturating_add(1);
         }
         Some(deadline)

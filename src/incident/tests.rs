@@ -68,6 +68,7 @@ fn judged(nth: u64, verdict: Verdict, findings: &[Finding]) -> JudgedWindow {
         window: window(nth),
         verdicts: verdicts.into_iter().collect(),
         findings: findings.to_vec(),
+        may_lack: false,
     }
 }
 
@@ -429,7 +430,7 @@ fn a_pending_host_outlives_the_shorter_windows_of_another_detector() {
     for minute in 10..20 {
         let window = Window::new(window(0).start() + 60 * minute, 60).unwrap();
         let verdicts = [(Kind::Flood, WHOLE)].into_iter().collect();
-        memory.run(&[JudgedWindow { window, verdicts, findings: Vec::new() }]);
+        memory.run(&[JudgedWindow { window, verdicts, findings: Vec::new(), may_lack: false }]);
     }
     memory.run(&[judged(1, WHOLE, &[scan(1)])]);
     assert_eq!(memory.states(), ["1@2: ->open found in 2 windows"]);

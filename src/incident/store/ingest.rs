@@ -155,13 +155,13 @@ impl Ingest<'_> {
         self.judge(kind, window, verdict).map_err(|fault| fault.at(&self.store.path))
     }
 
-    /// Notes that a part of the input could not be read: no window that waits counts as seen whole, because
-    /// the findings of any of them may be missing.
+    /// Notes that a part of the input could not be read or understood: findings of any window that waits may be
+    /// missing.
     ///
     /// # Errors
     /// Returns the error of SQLite. The transaction must then be dropped.
     pub fn doubt_waiting(&mut self) -> Result<(), Error> {
-        let sql = "UPDATE judged SET is_whole = 0 WHERE pending = 1";
+        let sql = "UPDATE judged SET may_lack = 1 WHERE pending = 1";
         self.store.at(self.transaction.execute(sql, []).map_err(Fault::from))?;
         Ok(())
     }
@@ -371,7 +371,7 @@ impl Ingest<'_> {
         for window in &self.short {
             // A host of which nothing is left may be one whose finding was dropped.
             db.prepare_cached(
-                "UPDATE judged SET is_whole = 0 WHERE start = ?1 AND seconds = ?2 AND pending = 1",
+                "UPDATE judged SET may_lack = 1 WHERE start = ?1 AND seconds = ?2 AND pending = 1",
             )?
             .execute(params![int(window.start()), window.seconds()])?;
         }

@@ -87,19 +87,22 @@ impl Store {
     /// See [`Store::windows`].
     pub fn judged(&self, of: Window) -> Result<JudgedWindow, Error> {
         let key = (int(of.start()), of.seconds());
-        let sql = "SELECT kind, is_whole, is_open, pending FROM judged
+        let sql = "SELECT kind, is_whole, is_open, pending, may_lack FROM judged
                    WHERE start = ?1 AND seconds = ?2";
+        let mut may_lack = false;
         let verdicts = self.at(rows(&self.db, sql, key, |row| {
             let kind = kind(row.get_ref(0)?.as_str()?)?;
             let (is_whole, is_open, is_pending) = (row.get(1)?, row.get(2)?, row.get(3)?);
             let is_whole = is_whole && is_pending;
+            may_lack |= row.get::<_, bool>(4)?;
             Ok((kind, Verdict { is_whole, is_open }))
         }))?;
         let sql = "SELECT line FROM finding
                    WHERE start = ?1 AND seconds = ?2 AND line IS NOT NULL";
         let findings =
             self.at(rows(&self.db, sql, key, |row| finding(&row.get::<_, String>(0)?)))?;
-        Ok(JudgedWindow { window: of, verdicts: verdicts.into_iter().collect(), findings })
+        let verdicts = verdicts.into_iter().collect();
+        Ok(JudgedWindow { window: of, verdicts, findings, may_lack })
     }
 
     /// Returns the incidents that a machine must know to step through [`Store::windows`]: all that are not

@@ -19,7 +19,7 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
             "flows", "doubts", "line",
         ],
     ),
-    ("judged", &["start", "seconds", "kind", "is_whole", "is_open", "pending"]),
+    ("judged", &["start", "seconds", "kind", "is_whole", "is_open", "may_lack", "pending"]),
     ("incident", &["id", "host", "role", "state", "changed", "last", "body"]),
     ("notice", &["id", "incident", "recipient", "step", "state", "at", "matters", "peak", "last"]),
     (
@@ -65,6 +65,7 @@ CREATE TABLE judged(
     kind TEXT NOT NULL,
     is_whole INTEGER NOT NULL,
     is_open INTEGER NOT NULL,
+    may_lack INTEGER NOT NULL DEFAULT 0,
     pending INTEGER NOT NULL,
     PRIMARY KEY(start, seconds, kind)
 ) STRICT, WITHOUT ROWID;

@@ -88,7 +88,8 @@ impl Reference {
         let stands = !(scene.never || scene.dynamic || is_forged || is_ignored);
         let last = self.found.last().map_or(0, |(start, ..)| start + slots(1));
         let is_news = newest < last + slots(2) && now < ended(6);
-        if stands && state == State::Open && self.due.is_none() && is_news {
+        let may_begin = self.due.is_none() && !self.is_wished;
+        if stands && state == State::Open && may_begin && is_news {
             self.due = Some(now.max(newest) + slots(DEADLINE));
             self.is_paused = false;
         }

@@ -15,6 +15,10 @@ use crate::incident::store::{Entry, Hook, MAX_WAITING, Store};
 /// The file that is locked while the commands run, so that no two runs give them the same rows.
 const LOCK: &str = "hooks.lock";
 
+/// The time to wait for that lock. A command that a killed run was about to start holds it until it is
+/// executed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The most rows that a command gets at a time.
 const AT_A_TIME: u64 = 1000;
 
@@ -34,7 +38,7 @@ pub(super) fn run(
         return Ok(failed);
     }
     // The run that has this lock gives them all lines.
-    let Some(_lock) = place.lock(LOCK, Duration::ZERO)? else { return Ok(failed) };
+    let Some(_lock) = place.lock(LOCK, PATIENCE)? else { return Ok(failed) };
     for hook in &setup.settings.hooks {
         let place = match store.hook(&hook.name)? {
             Some(place) => place,

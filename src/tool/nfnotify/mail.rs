@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let older = findings.keep_since(latest.map_or(0, |latest| latest.since(args.last)));
     if older > 0 {
         io.report.detail(format_args!(
-            "not mailed, because their windows do not belong to the last {} (--last): {}",
+            "not mailed, because their windows do not belong to the last {} (--last): {} or windows without data",
             length(args.last),
             of(older as u64, "finding")
         ));

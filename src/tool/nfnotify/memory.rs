@@ -113,8 +113,9 @@ impl Memory {
             );
         };
         place.clear(CLOSED);
-        let (mut store, imported) = Store::import(place.db(), source, row, wall, mode)?;
+        // Files that cannot be read are an error before anything is made.
         let numbers = Numbers::of(&place)?;
+        let (mut store, imported) = Store::import(place.db(), source, row, wall, mode)?;
         number_above(numbers, &mut store)?;
         place.set_aside(&[CURRENT, CLOSED])?;
         Ok((Memory { place, store, lock }, imported))

@@ -28,7 +28,7 @@ impl Pipes {
         for path in paths {
             let mut file = NamedFile::new(path);
             let is_pipe = path == Path::new("-") || path.metadata().is_ok_and(|of| !of.is_file());
-            // One that cannot be opened is told of with the others.
+            // `read_all` reports an input that cannot be opened.
             if let Some(mut input) = is_pipe.then(|| Input::open(path, &io.out).ok()).flatten() {
                 let name = || file.name.clone();
                 let mut kept = tempfile::NamedTempFile::new().with_context(name)?;

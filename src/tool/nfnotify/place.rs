@@ -118,7 +118,7 @@ impl Place {
     }
 
     /// Removes what a command left that was killed while it replaced a file, here and in the directory `below`.
-    /// Only who has the lock may.
+    /// The caller must hold the lock.
     pub fn clear(&self, below: &str) {
         for dir in [&self.dir, &self.dir.join(below)] {
             let Ok(entries) = fs::read_dir(dir) else { continue };

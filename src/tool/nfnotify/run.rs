@@ -179,8 +179,8 @@ fn take_in(
     let ingested = ingest.commit()?;
     if is_partial {
         io.report.warn(
-            "a part of the input could not be read, so none of its windows counts as clean: no incident \
-             becomes quiet by them",
+            "a part of the input could not be read or understood, so no window that waits counts as clean: no \
+             incident becomes quiet by it",
         );
     }
     report_taken(&ingested, io);
@@ -378,7 +378,7 @@ fn follow(
         held += u64::from(followed.is_held);
         followed.rows
     };
-    // Those that came and went, and began anew, in one run.
+    // Incidents that were closed and replaced in this run.
     let replaced = machine.replaced().iter().filter(|one| machine.has_changed(one.id));
     let missed: Vec<_> = replaced.flat_map(|incident| follow(&mut incident.clone())).collect();
     machine.note(missed);

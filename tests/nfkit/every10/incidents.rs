@@ -181,13 +181,16 @@ fn a_panic_in_the_run_of_the_memory_loses_nothing_and_ends_nothing() {
     let mut job = job("");
     let then = job.script("then", &format!("touch '{}'\n", job.scene.path("handed").display()));
     job.hook(&[then.to_str().unwrap()]);
-    let command = job.through("env", &["NFKIT_PANIC_POINT=in-T2"]).output().unwrap();
-    let ran = JobOutput(command).status(1);
-    let lines = said(&job, &ran);
-    let told = "incidents are not up to date: nfnotify: a panic: at in-T2";
-    assert!(lines.iter().any(|line| line == told), "{lines:?}");
-    assert_eq!(waiting(&job), FILES);
-    assert_eq!(job.health(), ["begin incidents-failed -"]);
+    for (nth, point) in ["in-T1", "in-T2", "after-files"].into_iter().enumerate() {
+        let point = format!("NFKIT_PANIC_POINT={point}");
+        let command = job.through("env", &[&point]).output().unwrap();
+        let ran = JobOutput(command).status(1);
+        // It is told once.
+        let told = "incidents are not up to date: nfnotify: a panic: at in-T1";
+        assert_eq!(said(&job, &ran).iter().any(|line| line == told), nth == 0, "{}", ran.err());
+        assert_eq!(waiting(&job), FILES);
+        assert_eq!(job.health(), ["begin incidents-failed -"]);
+    }
     assert!(job.scene.path("handed").exists());
     let ran = job.run().status(0);
     assert_eq!(said(&job, &ran), ["incidents are up to date"]);
