@@ -21,7 +21,7 @@ impl Address {
     }
 
     /// Returns the address in lower case. Two addresses that differ only in case reach one person.
-    pub(super) fn folded(&self) -> String {
+    pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 }

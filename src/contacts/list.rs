@@ -147,6 +147,8 @@ pub struct Contacts {
     nets: BTreeMap<IpNet, Listed>,
     /// The prefix lengths in use, longest first. A look-up tries each once.
     lengths: Vec<u8>,
+    /// The people, by their addresses in lower case.
+    people: HashMap<String, Contact>,
 }
 
 /// The contents of the lines about one network.
@@ -223,8 +225,8 @@ impl Contacts {
     ///
     /// Name, kind and language are optional, and a network may be a single address. The first line may
     /// name the columns. Empty lines and lines that begin with `#` are skipped. The kind is that of the
-    /// network: one line that states it is enough. Of all lines with an address the first that has a
-    /// name or a language gives it.
+    /// network: one line that states it is enough. The name of a person is that of the first line
+    /// with a name, and the language that of the first line with one, of all lines with the address.
     ///
     /// # Errors
     /// Returns the first twenty lines that cannot be used: malformed ones, and those that state another
@@ -257,11 +259,16 @@ impl Contacts {
                 break;
             }
         }
-        let nets = parser.finish();
+        let (nets, people) = parser.finish();
         let mut lengths: Vec<u8> = nets.keys().map(IpNet::prefix_len).collect();
         lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
         lengths.dedup();
-        if errors.is_empty() { Ok(Contacts { nets, lengths }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Contacts { nets, lengths, people }) } else { Err(errors) }
+    }
+
+    /// Returns the contact with this address, in whatever network.
+    pub fn person(&self, mail: &Address) -> Option<&Contact> {
+        self.people.get(&mail.folded())
     }
 
     /// Returns the network of the file with the longest prefix that contains all of a network or a single
@@ -338,15 +345,19 @@ impl Parser {
         Ok(())
     }
 
-    /// Returns the networks, each contact with the first name and the first language of all lines.
-    fn finish(mut self) -> BTreeMap<IpNet, Listed> {
+    /// Returns the networks and the people, each contact with the first name and the first language of all
+    /// lines.
+    fn finish(mut self) -> (BTreeMap<IpNet, Listed>, HashMap<String, Contact>) {
+        let mut people = HashMap::new();
         for contact in self.nets.values_mut().flat_map(|listed| &mut listed.contacts) {
-            if let Some(person) = self.people.get(&contact.mail.folded()) {
+            let mail = contact.mail.folded();
+            if let Some(person) = self.people.get(&mail) {
                 contact.name.clone_from(&person.name);
                 contact.lang = person.lang.unwrap_or_default();
             }
+            people.insert(mail, contact.clone());
         }
-        self.nets
+        (self.nets, people)
     }
 }
 

@@ -124,9 +124,7 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
         match (responsible, routing.operator) {
             (Some(Responsible { net, contacts, .. }), _) => {
                 for contact in contacts {
-                    let mail = mail_to(&mut mails, &contact.mail);
-                    mail.lang = contact.lang;
-                    mail.name.clone_from(&contact.name);
+                    let mail = mail_to(&mut mails, &contact.mail, routing.contacts);
                     let found = mail.hosts.entry(finding.host).or_default();
                     found.net = Some(net);
                     found.add(finding);
@@ -138,7 +136,7 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
                     orphans.insert(finding.host);
                 }
                 if let Some(operator) = operator {
-                    let mail = mail_to(&mut mails, operator);
+                    let mail = mail_to(&mut mails, operator, routing.contacts);
                     let hosts = if is_ours { &mut mail.hosts } else { &mut mail.others };
                     hosts.entry(finding.host).or_default().add(finding);
                 }
@@ -146,7 +144,9 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
         }
     }
     match routing.operator {
-        Some(operator) if !silent.is_empty() => mail_to(&mut mails, operator).silent = silent,
+        Some(operator) if !silent.is_empty() => {
+            mail_to(&mut mails, operator, routing.contacts).silent = silent
+        }
         _ => outbox.unheard = silent,
     }
     outbox.orphans = orphans.into_iter().collect();
@@ -154,11 +154,16 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
     outbox
 }
 
-fn mail_to<'m, 'a>(mails: &'m mut BTreeMap<String, Mail<'a>>, to: &Address) -> &'m mut Mail<'a> {
-    mails.entry(to.as_str().to_ascii_lowercase()).or_insert_with(|| Mail {
+fn mail_to<'m, 'a>(
+    mails: &'m mut BTreeMap<String, Mail<'a>>,
+    to: &Address,
+    contacts: &Contacts,
+) -> &'m mut Mail<'a> {
+    let person = contacts.person(to);
+    mails.entry(to.folded()).or_insert_with(|| Mail {
         to: to.clone(),
-        name: String::new(),
-        lang: Lang::default(),
+        name: person.map(|person| person.name.clone()).unwrap_or_default(),
+        lang: person.map(|person| person.lang).unwrap_or_default(),
         hosts: BTreeMap::new(),
         others: BTreeMap::new(),
         silent: Vec::new(),

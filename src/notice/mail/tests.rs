@@ -200,6 +200,12 @@ fn each_person_is_written_to_in_the_language_of_the_contacts() {
     assert!(second.contains("\r\n張三您好：\r\n"), "{second}");
     assert!(second.contains("\r\nContent-Language: zh-TW\r\n"), "{second}");
     assert!(third.contains("\r\nHello,\r\n"), "{third}");
+    // The operator is a contact of another network, and no host of it was found.
+    let contacts =
+        Contacts::parse("10.9.0.0/16,OP@example.org,王小明,,zh-TW\n".as_bytes()).unwrap();
+    let outbox = sort(&mut set, Routing { contacts: &contacts, ..routing });
+    let [mail] = outbox.mails.as_slice() else { panic!("{outbox:?}") };
+    assert!(mail.body(&sender).starts_with("王小明您好：\n"), "{}", mail.body(&sender));
 }
 
 const HEADERS: [&str; 10] = [

@@ -15,6 +15,7 @@ pub(super) static WORDS: Words = Words {
         list: ", ",
         and_more: " and {more}",
         more: "{count} more",
+        more_hosts: "{count} more",
         sentence_more: "and {more}.",
         line_more: "and {more}",
         hello: "Hello,",

@@ -75,7 +75,7 @@ macro_rules! texts {
 
 texts! {
     // Lists.
-    and, and_list, list, and_more, more, sentence_more, line_more, behaviours,
+    and, and_list, list, and_more, more, more_hosts, sentence_more, line_more, behaviours,
     // The beginning and the end.
     hello, hello_name, our_routers, routers_of, signature,
     // The subject.
@@ -88,48 +88,42 @@ texts! {
     amount, all_windows, when_many, unknown_time, time_to, window, peer, peers, peers_in,
 }
 
-/// Returns a text with values in the place of their `{names}`. A name in a value stays as it is.
-pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut rest = text;
-    while let Some((before, tail)) = rest.split_once('{') {
-        out.push_str(before);
-        let (name, after) = tail.split_once('}').unwrap_or((tail, ""));
-        match values.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => out.push_str(value),
-            None => out.extend(["{", name, "}"]),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Returns a text with a blank between each Chinese character and a digit or Latin letter beside it, as
-/// people in Taiwan write.
-fn spaced(text: &str) -> String {
+/// Appends a piece of text. If `is_spaced`, there is a blank between a Chinese character and a digit or Latin
+/// letter that meet there, as people in Taiwan write.
+fn push(out: &mut String, piece: &str, is_spaced: bool) {
     let is_latin = |c: char| c.is_ascii_alphanumeric();
     let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut before = ' ';
-    for c in text.chars() {
-        if (is_han(before) && is_latin(c)) || (is_latin(before) && is_han(c)) {
+    if let (true, Some(before), Some(next)) =
+        (is_spaced, out.chars().next_back(), piece.chars().next())
+    {
+        if (is_han(before) && is_latin(next)) || (is_latin(before) && is_han(next)) {
             out.push(' ');
         }
-        out.push(c);
-        before = c;
     }
-    out
+    out.push_str(piece);
 }
 
 /// The most hosts of the other side that are named, to give an idea of them.
 const MAX_PEERS: usize = 8;
 
 impl Words {
-    /// Returns a text with values in the place of their `{names}`, spaced as the language is.
+    /// Returns a text with values in the place of their `{names}`, which are not changed: a name in a value
+    /// stays as it is.
     pub(in crate::notice) fn fill(&self, text: &str, values: &[(&str, &str)]) -> String {
-        let text = fill(text, values);
-        if self.lang == Lang::ZhTw { spaced(&text) } else { text }
+        let is_spaced = self.lang == Lang::ZhTw;
+        let mut out = String::with_capacity(text.len() + 64);
+        let mut rest = text;
+        while let Some((before, tail)) = rest.split_once('{') {
+            push(&mut out, before, is_spaced);
+            let (name, after) = tail.split_once('}').unwrap_or((tail, ""));
+            match values.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => push(&mut out, value, is_spaced),
+                None => out.extend(["{", name, "}"]),
+            }
+            rest = after;
+        }
+        push(&mut out, rest, is_spaced);
+        out
     }
 
     /// Returns a window with its length: `2001-08-17 17:20 to 17:30 UTC (10 minutes)`.
@@ -173,7 +167,7 @@ impl Words {
             (0, _) => String::new(),
             (_, true) => self.and_more(&(self.count)(more, Noun::MoreNetworks)),
             (_, false) => {
-                let more = self.fill(self.texts.more, &[("count", &words::count(more))]);
+                let more = self.fill(self.texts.more_hosts, &[("count", &words::count(more))]);
                 self.and_more(&more)
             }
         };

@@ -12,10 +12,11 @@ pub(super) static WORDS: Words = Words {
     lang: Lang::ZhTw,
     texts: Texts {
         and: "{a}和{b}",
-        and_list: "，並",
+        and_list: "；",
         list: "、",
         and_more: "，以及{more}",
         more: "另外{count}個",
+        more_hosts: "另外{count}台",
         sentence_more: "以及{more}。",
         line_more: "以及{more}",
         hello: "您好：",
@@ -37,8 +38,8 @@ pub(super) static WORDS: Words = Words {
         fixed: "請回覆本信：是什麼狀況、做了什麼處理、何時處理。即使沒有問題也請回信，之後就能不再計入這類流量。如果這\
             台機器不歸您管，請告訴我們由誰負責。",
         silence: "下列時段沒有任何路由器送出流量紀錄。在恢復之前，什麼都看不到，也不會警告任何人。請檢查路由器是否\
-            仍在送出紀錄、紀錄能否到達收集端，以及是否列在 --allow 之中：",
-        others: "{routers}的流量紀錄中出現下列主機，無法確定屬於本單位，因此沒有寫信給任何人：",
+            仍在送出紀錄、紀錄能否到達收集器，以及是否列在 --allow 之中：",
+        others: "{routers}的流量紀錄中出現下列主機，無法確定屬於本單位，因此沒有寫信通知對方：",
         other_facts: "{flows}，對方有{peers}，{when}",
         no_exporter: "沒有路由器送出紀錄",
         subject: "{host} {behaviours}",
@@ -49,7 +50,7 @@ pub(super) static WORDS: Words = Words {
         on_port: "{behaviour}：{port}",
         behaviours: "；",
         responsible: "{net}登記由您負責。",
-        nobody_responsible: "這台主機沒有登記負責人。",
+        nobody_responsible: "此位址或網路沒有登記負責人。",
         seen: "觀察到：{what}。",
         when: "時間",
         port: "埠",
@@ -91,7 +92,7 @@ fn count(number: u64, noun: Noun) -> String {
         Noun::MoreHosts => format!("另外 {number} 台主機"),
         Noun::MoreNetworks => format!("另外 {number} 個網路"),
         Noun::MoreWindows => format!("另外 {number} 個時段"),
-        Noun::SmallerFindings => format!("另外 {number} 項較輕微的發現"),
+        Noun::SmallerFindings => format!("另外 {number} 項較輕微的偵測結果"),
     }
 }
 
@@ -123,7 +124,7 @@ fn service(name: &str) -> &str {
         "time service" => "校時服務",
         "Windows networking" => "Windows 網路",
         "web, encrypted" => "加密網頁",
-        "Windows file sharing" => "Windows 檔案分享",
+        "Windows file sharing" => "Windows 檔案共用",
         "printer" => "印表機",
         "mail submission" => "郵件寄送",
         "imap, encrypted" => "加密 imap",
@@ -175,14 +176,14 @@ const fn short(situation: Situation) -> &'static str {
         Situation::Infected => "疑似遭入侵",
         Situation::Scanner => "掃描其他網路",
         Situation::PortAttacker => "攻擊",
-        Situation::Guesser => "反覆嘗試",
+        Situation::Guesser => "反覆嘗試連線",
         Situation::Spammer => "向許多郵件伺服器寄信",
         Situation::Flooder | Situation::Outbound => "以大量流量攻擊其他主機",
         Situation::Reflector => "被利用來攻擊他人",
         Situation::FloodVictim | Situation::DosVictim | Situation::VolumeVictim => {
             "遭受大量流量攻擊"
         }
-        Situation::DdosVictim => "遭受大量主機攻擊",
+        Situation::DdosVictim => "遭受眾多主機攻擊",
         Situation::ReflectionVictim => "遭受大量回應封包攻擊",
         Situation::Carpet => "整個網路遭受攻擊",
         Situation::Victim => "遭受攻擊",
@@ -217,8 +218,8 @@ const BUSY: &str =
 const fn meaning(situation: Situation) -> &'static [&'static str] {
     match situation {
         Situation::Infected => &[
-            "一台曾在這個埠攻擊許多主機的機器侵入了這台機器，此後它也這樣攻擊別人。上面的規則列出了對方（by）。幾乎只有\
-             蠕蟲或入侵才會如此：請先把它從網路上移除，再進行檢查。",
+            "一台曾在這個埠攻擊許多主機的機器侵入了這台機器，此後它也這樣攻擊別人。上面「規則」中的 by 就是對方。幾乎只有\
+             蠕蟲或入侵才會如此：請先中斷它的網路連線，再進行檢查。",
             "若有正當原因，例如某個程式一向會在這個埠連線到別人，請在回信中說明。",
         ],
         Situation::Scanner => &[
@@ -232,7 +233,7 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
             "也可能有正當原因：代理伺服器、郵件轉送、網頁爬蟲、負載測試。若是如此，請在回信中說明，這些流量之後就不再計入。",
         ],
         Situation::Guesser => &[
-            "與另一台主機的同一個埠一再建立工作階段的機器，通常是在那裡嘗試密碼。它可能遭到入侵，或是有人在上面執行猜密碼\
+            "與另一台主機的同一個埠一再建立工作階段的機器，通常是在那裡嘗試猜測密碼。它可能遭到入侵，或是有人在上面執行猜密碼\
              的程式。也請檢查對方：在上述主機的紀錄檔中，多次失敗後成功的登入就是入侵。",
             "也可能有正當原因：仍使用舊密碼的程式、備份、會登入的監控。若是如此，請在回信中說明，這些流量之後就不再計入。",
         ],
@@ -276,12 +277,12 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
             "也可能有正當原因：機器確實提出了要求，但走了我們看不到的路徑。若是如此，請在回信中說明。",
         ],
         Situation::VolumeVictim => &[
-            "它收到的流量是平常的數倍，也超過它的回應，線路可能已經滿載。機器本身沒有嫌疑。這裡有人向上面列出的主機要求過這\
+            "它收到的流量是平常的數倍，也多於它送出的流量，線路可能已經滿載。機器本身沒有嫌疑。這裡有人向上面列出的主機要求過這\
              些資料嗎？如果沒有，請在回信中要求上游過濾。",
             "也可能有正當原因：備份、大型下載、人人都在看的影片。若是如此，請在回信中說明。",
         ],
         Situation::Carpet => &[
-            "有人想讓整個網路的線路停擺，因此只向每台主機送出少量流量，使任何一台都不明顯。網路中的機器都沒有嫌疑。請檢查網\
+            "有人想讓整個網路的線路停擺，並刻意只向每台主機送出少量流量，讓任何一台都不明顯。網路中的機器都沒有嫌疑。請檢查網\
              路前端的路由器和線路，而不是個別機器，並在回信中要求上游過濾。",
             "也可能有正當原因：對整個網路的資產盤點或監控。若是如此，請在回信中說明。",
         ],
@@ -322,7 +323,7 @@ fn mark(mark: &str, role: Role) -> Option<&'static str> {
         }
         ("sampled", _) => "路由器只計算一部分封包：實際數量更多。",
         ("lossy", _) => "路由器的部分紀錄遺失：實際數量更多。",
-        ("oneway", _) => "許多回應沒有輸出紀錄：有些看似沒有回應的連線可能其實有回應。",
+        ("oneway", _) => "許多回應沒有流量紀錄：有些看似沒有回應的連線可能其實有回應。",
         ("outbreak", _) => "此時攻擊這個埠的機器遠多於平常：可能有蠕蟲正在流行。",
         _ => return None,
     })
