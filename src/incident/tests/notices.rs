@@ -178,6 +178,39 @@ fn a_deadline_counts_from_its_announcement_and_is_put_off_once() {
 }
 
 #[test]
+fn a_deadline_that_has_ended_is_announced_anew_in_live_mode() {
+    let mut memory = open();
+    let live = |n| Facts { mode: Mode::Live, ..facts(end_of(n), n) };
+    let due = |memory: &Memory, told: &[Notice], now| {
+        notice(memory.one(1), WHO, told, &isolate(), &now).map(|one| (one.step, one.state))
+    };
+    let first = notice(memory.one(1), WHO, &[], &isolate(), &live(0)).unwrap();
+    assert_eq!((first.step, first.state), (Step::Deadline, NoticeState::Wanted));
+    // It is announced once, though no deadline runs before the mail is accepted.
+    memory.run(&[judged(1, WHOLE, &[scan(1)])]);
+    assert_eq!(due(&memory, std::slice::from_ref(&first), live(1)), None);
+    let told = [Notice { state: NoticeState::Accepted, ..first }];
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    start_deadline(incident, &isolate(), &live(1));
+    ignore(incident, &person(end_of(1)), None, end_of(3)).unwrap();
+    assert_eq!(incident.body.deadline, None);
+    memory.run(&[judged(7, WHOLE, &[scan(7)])]);
+    assert_eq!(due(&memory, &told, live(7)), Some((Step::Deadline, NoticeState::Wanted)));
+    // The policy does not ask for it any more, and asks again when the clock was set back: once.
+    let incident = memory.incidents.get_mut(&1).unwrap();
+    start_deadline(incident, &isolate(), &live(7));
+    let who = [WHO.to_owned()];
+    follow(incident, &who, &told, &Rule::default(), &live(7));
+    assert_eq!(incident.body.deadline, None);
+    let back = Facts { now: end_of(7) - HOUR / 2, ..live(7) };
+    let told = [told[0].clone(), Notice { at: end_of(7), ..told[0].clone() }];
+    let again = follow(incident, &who, &told, &isolate(), &back).notices;
+    assert_eq!(again.len(), 1, "{again:?}");
+    let all = [&told[..], &again].concat();
+    assert_eq!(follow(incident, &who, &all, &isolate(), &back).notices, []);
+}
+
+#[test]
 fn a_reminder_goes_at_half_of_the_deadline() {
     let mut memory = open();
     let rule = Rule { remind: 400 * 24 * HOUR, ..isolate() };
