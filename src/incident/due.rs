@@ -135,6 +135,7 @@ pub fn follow(
     facts: &Facts,
 ) -> Followed {
     let mut rows = end_void(incident, rule, facts);
+    void_announcement(incident, told, rule, facts);
     let notices = recipients.iter().filter_map(|who| notice(incident, who, told, rule, facts));
     let notices: Vec<Notice> = notices.collect();
     rows.extend(notices.iter().map(|notice| notice_row(incident, notice, facts)));
@@ -155,6 +156,20 @@ pub fn follow(
         is_held = incident.body.deadline.is_some() || incident.body.wish != Wish::None;
     }
     Followed { rows, notices, is_held }
+}
+
+/// Lets a notice of a deadline that waits for its mail not count any more if nobody asks for isolation now, so
+/// that the deadline is announced anew when somebody does again.
+fn void_announcement(incident: &mut Incident, told: &[Notice], rule: &Rule, facts: &Facts) {
+    let is_asked_for = rule.act == Act::Isolate && !incident.is_ignored(facts.now);
+    if is_asked_for || incident.body.deadline.is_some() {
+        return;
+    }
+    let announced = told.iter().filter(|notice| notice.step == Step::Deadline);
+    if let Some(at) = announced.map(|notice| notice.at).max() {
+        let from = &mut incident.body.deadlines_from;
+        *from = at.saturating_add(1).max(*from);
+    }
 }
 
 /// Returns true if a notice of this incident is news: its newest finding ends less than two windows before

@@ -189,8 +189,16 @@ fn a_deadline_that_has_ended_is_announced_anew_in_live_mode() {
     // It is announced once, though no deadline runs before the mail is accepted.
     memory.run(&[judged(1, WHOLE, &[scan(1)])]);
     assert_eq!(due(&memory, std::slice::from_ref(&first), live(1)), None);
-    let told = [Notice { state: NoticeState::Accepted, ..first }];
+    // Nobody asks for it while its mail waits, and then somebody does again.
+    let who = [WHO.to_owned()];
+    let wanted = [first.clone()];
     let incident = memory.incidents.get_mut(&1).unwrap();
+    for rule in [Rule::default(), isolate()] {
+        let notices = follow(incident, &who, &wanted, &rule, &live(1)).notices;
+        let steps: Vec<Step> = notices.iter().map(|notice| notice.step).collect();
+        assert_eq!(steps.contains(&Step::Deadline), rule.act == super::super::Act::Isolate);
+    }
+    let told = [Notice { state: NoticeState::Accepted, ..first }];
     start_deadline(incident, &isolate(), &live(1));
     ignore(incident, &person(end_of(1)), None, end_of(3)).unwrap();
     assert_eq!(incident.body.deadline, None);
@@ -199,7 +207,6 @@ fn a_deadline_that_has_ended_is_announced_anew_in_live_mode() {
     // The policy does not ask for it any more, and asks again when the clock was set back: once.
     let incident = memory.incidents.get_mut(&1).unwrap();
     start_deadline(incident, &isolate(), &live(7));
-    let who = [WHO.to_owned()];
     follow(incident, &who, &told, &Rule::default(), &live(7));
     assert_eq!(incident.body.deadline, None);
     let back = Facts { now: end_of(7) - HOUR / 2, ..live(7) };
