@@ -415,7 +415,7 @@ fn joined(
         _ => finding.clone(),
     };
     for (bit, mark) in DOUBTS.iter().enumerate() {
-        if all >> bit & 1 == 1 && !best.marks.iter().any(|other| other == mark) {
+        if (all >> bit) & 1 == 1 && !best.marks.iter().any(|other| other == mark) {
             best.marks.push((*mark).to_owned());
         }
     }
