@@ -66,8 +66,8 @@ pub enum Error {
     },
     /// There is no room. The transaction was taken back as a whole.
     #[error(
-        "{}: no room on the disk for the incident database; what was not written yet is written by the \
-         next run. Make room for it",
+        "{}: no room on the disk for the incident database; the step that failed was taken back as a whole. \
+         Make room, then run nfnotify again",
         path.display()
     )]
     Full {

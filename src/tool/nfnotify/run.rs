@@ -208,13 +208,13 @@ fn report_taken(ingested: &Ingested, io: &mut Io) {
         (too_old, "are of windows older than [incident] keep, and are set aside"),
         (
             dropped,
-            "are left out: at most 10000 of one window are taken, those inside first; such a window does not \
-             count as clean",
+            "are left out, because at most 10000 of one window are taken, those inside first; such a window \
+             does not count as clean",
         ),
         (forgotten, "are forgotten, the oldest first, because the database is full"),
     ] {
         if count > 0 {
-            io.report.warn(format_args!("{count} findings or verdicts {text}"));
+            io.report.warn(format_args!("findings or verdicts that {text}: {count}"));
         }
     }
 }

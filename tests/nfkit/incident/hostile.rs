@@ -285,7 +285,8 @@ fn windows_of_a_century_or_of_1970_make_nothing_else_look_old() {
         ends(0),
     ];
     let ran = at_minute(&site, 11, &lines.concat()).run().status(1);
-    let expected = "5 findings or verdicts have no time, or a window of more than 31 days";
+    let expected =
+        "have no time, or a window of more than 31 days, so they cannot belong to an incident: 5\n";
     let ran = ran.says(expected).says("2 lines set aside");
     // The host of now is told, and the one of 1970 is too old for that.
     let notice = |host: &str| {
@@ -374,8 +375,9 @@ fn a_flood_of_hosts_hides_neither_the_real_one_nor_its_transitions() {
     let real = found(0, &[]);
     let run = at_minute(&site, 11, &(lines + &real + &ends(0))).limit(Duration::from_secs(300));
     let ran = run.run().status(0);
-    let ran =
-        ran.says("2001 findings or verdicts are left out: at most 10000 of one window are taken");
+    let ran = ran
+        .says("are left out, because at most 10000 of one window are taken")
+        .says("as clean: 2001\n");
     assert_eq!(of_host(&site, "140.119.44.91")["state"], "open", "{ran}");
     assert_eq!(incidents(&site).len(), 10_000);
     // The hook hears of all, in order, though more rows were written at once than may wait.
