@@ -1,13 +1,13 @@
 //! The tables of the database, and the steps from one version of them to the next.
 
 /// The version of the tables that this program writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Marks a database as one of nfnotify, in its header: `nfki`.
 pub(super) const APPLICATION_ID: i64 = 0x6e66_6b69;
 
 /// The step to version `n + 1` at index `n`.
-pub(super) const MIGRATIONS: [&str; VERSION as usize] = [VERSION_1];
+pub(super) const MIGRATIONS: [&str; VERSION as usize] = [VERSION_1, VERSION_2];
 
 /// The tables with their columns, in an order in which a row comes after those that it names.
 pub(super) const TABLES: [(&str, &[&str]); 7] = [
@@ -19,7 +19,7 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
             "flows", "doubts", "line",
         ],
     ),
-    ("judged", &["start", "seconds", "kind", "is_whole", "is_open", "may_lack", "pending"]),
+    ("judged", &["start", "seconds", "kind", "is_whole", "is_open", "pending", "may_lack"]),
     ("incident", &["id", "host", "role", "state", "changed", "last", "body"]),
     ("notice", &["id", "incident", "recipient", "step", "state", "at", "matters", "peak", "last"]),
     (
@@ -28,6 +28,17 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
     ),
     ("hook", &["name", "sent", "dropped"]),
 ];
+
+/// The columns that came after version 1: version, table and column. Each has a default.
+const ADDED: [(i64, &str, &str); 1] = [(2, "judged", "may_lack")];
+
+/// Returns those of the columns of a table that it has in a version.
+pub(super) fn columns_of<'c>(version: i64, table: &str, columns: &[&'c str]) -> Vec<&'c str> {
+    let is_newer = |column: &str| {
+        ADDED.iter().any(|(since, of, added)| *since > version && (*of, *added) == (table, column))
+    };
+    columns.iter().copied().filter(|column| !is_newer(column)).collect()
+}
 
 /// The key of `meta` that lets rows of the journal be deleted. It is there only within the transaction
 /// that does so.
@@ -65,7 +76,6 @@ CREATE TABLE judged(
     kind TEXT NOT NULL,
     is_whole INTEGER NOT NULL,
     is_open INTEGER NOT NULL,
-    may_lack INTEGER NOT NULL DEFAULT 0,
     pending INTEGER NOT NULL,
     PRIMARY KEY(start, seconds, kind)
 ) STRICT, WITHOUT ROWID;
@@ -127,3 +137,6 @@ CREATE TABLE hook(
     dropped INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Marks the windows of which findings may be missing.
+const VERSION_2: &str = "ALTER TABLE judged ADD COLUMN may_lack INTEGER NOT NULL DEFAULT 0;";

@@ -23,7 +23,7 @@ use super::db::Store;
 use super::error::{Error, Fault};
 use super::meta::{self, int};
 use super::read;
-use super::schema::{RETAINING, TABLES, VERSION};
+use super::schema::{RETAINING, TABLES, VERSION, columns_of};
 use super::update;
 
 /// The longest line of an import in bytes. The longest that this program writes has some 1.5 MB: 64 matters
@@ -297,8 +297,9 @@ fn pour_backup(backup: &Connection, db: &Connection) -> Result<u64, ImportFault>
     }
     let mut count = 0;
     for (table, columns) in TABLES {
-        let mut insert = db.prepare(&insert(table, columns))?;
-        let mut statement = backup.prepare(&select(table, columns)).map_err(sound)?;
+        let columns = columns_of(found, table, columns);
+        let mut insert = db.prepare(&insert(table, &columns))?;
+        let mut statement = backup.prepare(&select(table, &columns)).map_err(sound)?;
         let mut rows = statement.query([]).map_err(sound)?;
         while let Some(row) = rows.next().map_err(sound)? {
             let values: rusqlite::Result<Vec<Value>> =
@@ -338,8 +339,9 @@ fn pour_lines(lines: &mut impl BufRead, db: &Connection) -> Result<u64, ImportFa
     if header.version > VERSION {
         return Err(ImportFault::Newer(header.version));
     }
+    let tables = TABLES.map(|(table, columns)| (table, columns_of(header.version, table, columns)));
     let statements: Result<Vec<_>, _> =
-        TABLES.iter().map(|(table, columns)| db.prepare(&insert(table, columns))).collect();
+        tables.iter().map(|(table, columns)| db.prepare(&insert(table, columns))).collect();
     let mut statements = statements?;
     let mut count = 0;
     loop {
@@ -360,8 +362,8 @@ fn pour_lines(lines: &mut impl BufRead, db: &Connection) -> Result<u64, ImportFa
                 Err(_) => return Err(wrong(error.to_string())),
             },
         };
-        let at = TABLES.iter().position(|(table, _)| *table == row.table);
-        let entry = at.and_then(|at| Some((TABLES.get(at)?, statements.get_mut(at)?)));
+        let at = tables.iter().position(|(table, _)| *table == row.table);
+        let entry = at.and_then(|at| Some((tables.get(at)?, statements.get_mut(at)?)));
         let Some(((_, columns), statement)) = entry else {
             return Err(wrong(format!("there is no table {:?}", row.table)));
         };

@@ -311,6 +311,7 @@ fn a_block_is_wished_only_if_every_clause_is_met() {
     check(&changed(&|incident| incident.body.is_from_anyone = true), &now, "known exporters");
     let flood = changed(&|incident| incident.body.matters[0].key.kind = Kind::Flood);
     check(&flood, &now, "scan or port");
+    check(&changed(&|incident| incident.body.state = State::Quiet), &now, "open");
     let later = changed(&|incident| incident.body.deadline.as_mut().unwrap().due += 24 * HOUR);
     check(&later, &now, "deadline");
     let once = changed(&|incident| incident.body.deadline.as_mut().unwrap().seen_after = 1);

@@ -421,7 +421,7 @@ fn the_memory_survives_as_a_backup_and_as_an_export() {
     site.nfnotify(&["export", paths[1]]).run().ok().mute();
     let text = fs::read_to_string(&export).unwrap();
     site.nfnotify(&["export"]).run().ok().prints(&text);
-    assert_eq!(objects(&text)[0]["nfnotify-export"], 1);
+    assert_eq!(objects(&text)[0]["nfnotify-export"], 2);
     for (name, path) in ["backup", "export"].into_iter().zip(paths) {
         let before = fs::read(path).unwrap();
         let ran = site.nfnotify(&[name, path]).run().status(1).mute().says_lines(1);

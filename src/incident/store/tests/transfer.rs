@@ -40,6 +40,34 @@ fn filled() -> Place {
     place
 }
 
+/// Makes a database one of version 1.
+const AS_VERSION_1: &str = "ALTER TABLE judged DROP COLUMN may_lack; PRAGMA user_version = 1;";
+
+#[test]
+fn an_older_database_is_brought_up_to_date_and_older_copies_are_imported() {
+    let place = filled();
+    let (backup, export) = (place.dir.path().join("b.db"), place.dir.path().join("e.jsonl"));
+    let whole = dump(&place.store);
+    assert!(whole.contains("\"may_lack\":0"), "{whole}");
+    let old = whole.replace("\"nfnotify-export\":2", "\"nfnotify-export\":1");
+    fs::write(&export, old.replace(",\"may_lack\":0", "")).unwrap();
+    place.store.backup(&backup).unwrap();
+    rusqlite::Connection::open(&backup).unwrap().execute_batch(AS_VERSION_1).unwrap();
+    let id = place.store.newest_entry().unwrap() + 1;
+    for (nth, source) in [&backup, &export].into_iter().enumerate() {
+        let (store, _) = import(&place.dir.path().join(format!("new{nth}.db")), source).unwrap();
+        assert_eq!(without_import(&dump(&store), id), without_import(&whole, id));
+    }
+    let Place { dir, store } = place;
+    store.db.execute_batch(AS_VERSION_1).unwrap();
+    store.close().unwrap();
+    let path = dir.path().join("incidents.db");
+    let reader = Store::open_read(&path).unwrap_err().to_string();
+    assert!(reader.contains("older version 1; `nfnotify run` brings it up to date"), "{reader}");
+    assert_eq!(dump(&Store::open(&path).unwrap()), whole);
+    Store::open_read(&path).unwrap();
+}
+
 fn import(place: &Path, source: &Path) -> Result<(Store, Imported), Error> {
     Store::import(place, source, &row(9, "imported"), 11, Mode::Live)
 }
@@ -156,7 +184,7 @@ fn an_export_that_is_not_sound_is_refused_as_a_whole() {
         refuse(&format!("{text}{}", &lines[cut][..lines[cut].len() / 2]));
     }
     let cases = [
-        ("\"nfnotify-export\":1", "\"nfnotify-export\":2", "version 2"),
+        ("\"nfnotify-export\":2", "\"nfnotify-export\":3", "version 3"),
         ("\"nfnotify-export\"", "\"other\"", "line 1: the file is neither an export nor a backup"),
         ("\"table\":\"hook\"", "\"table\":\"hoof\"", "there is no table \"hoof\""),
         ("\"dropped\":1", "\"dropped\":1,\"more\":1", "there is no column \"more\""),
