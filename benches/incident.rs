@@ -138,6 +138,7 @@ fn stepped(
             matters: 1,
             peak: 5.08,
             last: incident.body.last,
+            accepted: None,
         };
         assert_ne!(incident.body.state, State::Pending);
         update.notice(&notice).unwrap();

@@ -11,6 +11,7 @@
 
 mod clauses;
 mod decision;
+mod delivery;
 mod due;
 mod explain;
 pub mod export;
@@ -23,7 +24,8 @@ mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing};
 pub use decision::{Person, Refused, claim, ignore, resolve};
-pub use due::{Followed, Next, Notice, NoticeState, Step, follow, next, unmet};
+pub use delivery::{DELAY, arrive, delay, settle, settled_row};
+pub use due::{Followed, Next, Notice, NoticeState, Step, earliest, follow, next, unmet};
 pub use hours::Hours;
 pub use machine::{JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Verdict, wish_text};
 pub use model::{

@@ -58,6 +58,8 @@ pub struct Facts {
     pub is_told: bool,
     /// True if new acts are frozen or a stop file is there.
     pub is_frozen: bool,
+    /// True if there is a device that would isolate the host: one in mode `confirm` or `commit`.
+    pub has_device: bool,
 }
 
 impl Facts {
@@ -181,7 +183,9 @@ pub fn all(incident: &Incident, rule: &Rule, facts: &Facts) -> Vec<Clause> {
     all.push(clause("fresh", is_fresh, why));
     let why = if facts.is_frozen { "acts are frozen" } else { "acts are not frozen" };
     all.push(clause("not frozen", !facts.is_frozen, why));
-    all.push(clause("device", false, "this version has no device to act on"));
+    let why =
+        if facts.has_device { "a device can act" } else { "this version has no device to act on" };
+    all.push(clause("device", facts.has_device, why));
     all.push(clause(
         "live",
         facts.mode == Mode::Live,

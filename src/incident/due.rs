@@ -22,13 +22,18 @@ pub enum Step {
     Grown,
     /// The incident goes on.
     Reminder,
+    /// The host is not isolated any more.
+    Released,
     /// The notice that names the deadline; it may be the first one.
     Deadline,
+    /// The host is isolated.
+    Isolated,
 }
 
 impl Step {
     /// All steps.
-    pub const ALL: [Step; 4] = [Step::First, Step::Grown, Step::Reminder, Step::Deadline];
+    pub const ALL: [Step; 6] =
+        [Step::First, Step::Grown, Step::Reminder, Step::Released, Step::Deadline, Step::Isolated];
 
     /// Returns the word of the step.
     pub const fn as_str(self) -> &'static str {
@@ -36,7 +41,9 @@ impl Step {
             Step::First => "first",
             Step::Grown => "grown",
             Step::Reminder => "reminder",
+            Step::Released => "released",
             Step::Deadline => "deadline",
+            Step::Isolated => "isolated",
         }
     }
 
@@ -53,18 +60,28 @@ pub enum NoticeState {
     WouldSend,
     /// A notice that waits to be sent.
     Wanted,
+    /// A notice whose mail is being handed over. A run that dies at this moment leaves it so, and the next
+    /// one hands the same mail over again.
+    Sending,
     /// A notice that a mail server accepted.
     Accepted,
+    /// A notice that a mail server refused for good.
+    Refused,
+    /// A notice that was accepted, and came back.
+    Bounced,
     /// A notice that came too late to be of use, so it is not sent.
     Superseded,
 }
 
 impl NoticeState {
     /// All states.
-    pub const ALL: [NoticeState; 4] = [
+    pub const ALL: [NoticeState; 7] = [
         NoticeState::WouldSend,
         NoticeState::Wanted,
+        NoticeState::Sending,
         NoticeState::Accepted,
+        NoticeState::Refused,
+        NoticeState::Bounced,
         NoticeState::Superseded,
     ];
 
@@ -73,7 +90,10 @@ impl NoticeState {
         match self {
             NoticeState::WouldSend => "would-send",
             NoticeState::Wanted => "wanted",
+            NoticeState::Sending => "sending",
             NoticeState::Accepted => "accepted",
+            NoticeState::Refused => "refused",
+            NoticeState::Bounced => "bounced",
             NoticeState::Superseded => "superseded",
         }
     }
@@ -83,13 +103,24 @@ impl NoticeState {
         NoticeState::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// Returns true if a recipient counts as told in this mode.
+    /// Returns true if a recipient counts as told in this mode. One whose mail was refused or came back does,
+    /// so that the same mail is not tried in each run.
     fn is_told(self, mode: Mode) -> bool {
         match self {
             NoticeState::WouldSend => mode == Mode::Shadow,
-            NoticeState::Wanted | NoticeState::Accepted => mode == Mode::Live,
             NoticeState::Superseded => false,
+            _ => mode == Mode::Live,
         }
+    }
+
+    /// Returns true for a notice that did not arrive.
+    pub const fn has_failed(self) -> bool {
+        matches!(self, NoticeState::Refused | NoticeState::Bounced)
+    }
+
+    /// Returns true for a notice whose mail is not accepted yet.
+    pub const fn is_unsent(self) -> bool {
+        matches!(self, NoticeState::Wanted | NoticeState::Sending)
     }
 }
 
@@ -112,6 +143,20 @@ pub struct Notice {
     pub peak: f64,
     /// Start of the newest window with a finding then.
     pub last: u64,
+    /// The time at which a mail server accepted it, in Unix seconds.
+    pub accepted: Option<u64>,
+}
+
+impl Notice {
+    /// Returns the moment from which the time to the next notice counts, in Unix seconds.
+    fn told_at(&self) -> u64 {
+        self.accepted.unwrap_or(self.at)
+    }
+
+    /// Returns the seconds since then. A moment in the future is one of a clock that was ahead, and long ago.
+    fn age(&self, now: u64) -> u64 {
+        now.checked_sub(self.told_at()).unwrap_or(u64::MAX)
+    }
 }
 
 /// The outcome of bringing an incident up to date.
@@ -181,9 +226,11 @@ fn is_news(incident: &Incident, facts: &Facts) -> bool {
     })
 }
 
-/// Returns true if a deadline can be announced: all clauses hold that do not change with time.
+/// Returns true if a deadline can be announced: all clauses hold that do not change with time, and in live mode
+/// there is a device that can keep what the mail says.
 fn can_isolate(incident: &Incident, rule: &Rule, facts: &Facts) -> bool {
     rule.act == Act::Isolate
+        && (facts.mode == Mode::Shadow || facts.has_device)
         && clauses::standing(incident, rule, facts).iter().all(|clause| clause.is_met)
 }
 
@@ -212,11 +259,15 @@ pub(super) fn notice(
     if rule.act == Act::Isolate && body.wish != Wish::None {
         return None;
     }
-    let of_recipient = told.iter().rev().filter(|notice| notice.recipient == recipient);
+    // Two addresses that differ only in case reach one person.
+    let is_of = |notice: &&Notice| notice.recipient.eq_ignore_ascii_case(recipient);
+    let of_recipient = told.iter().rev().filter(is_of);
     let latest = of_recipient.clone().next();
     let mut told = of_recipient.filter(|notice| notice.state.is_told(facts.mode));
     let before = told.clone().next();
-    let announced = told.find(|notice| notice.step == Step::Deadline);
+    let is_reached = told.clone().any(|notice| !notice.state.has_failed());
+    // One that did not arrive announced nothing.
+    let announced = told.find(|notice| notice.step == Step::Deadline && !notice.state.has_failed());
     // In shadow mode the deadline itself begins with the notice.
     let is_announced = facts.mode == Mode::Live
         && announced.is_some_and(|latest| latest.at >= body.deadlines_from);
@@ -224,7 +275,15 @@ pub(super) fn notice(
     let step = match before {
         None if announces => Step::Deadline,
         None => Step::First,
+        // An address that takes no mail is tried again once a day, not in each run.
+        Some(before) if before.state.has_failed() && !has_waited(before, rule, facts) => {
+            return None;
+        }
         Some(_) if announces => Step::Deadline,
+        // A mail that never arrived told nobody.
+        Some(_) if !is_reached => Step::First,
+        // The mail that waits comes first; what has grown since is told when it was accepted.
+        Some(before) if before.state.is_unsent() => return None,
         Some(before) if has_grown(incident, before, facts) => Step::Grown,
         Some(before) if is_reminder_due(incident, before, rule, facts) => Step::Reminder,
         Some(_) => return None,
@@ -260,6 +319,7 @@ fn new(
         matters: matters(incident, facts.now),
         peak: peak(incident, facts.now),
         last: incident.body.last,
+        accepted: None,
     }
 }
 
@@ -272,40 +332,45 @@ fn peak(incident: &Incident, now: u64) -> f64 {
 }
 
 fn has_grown(incident: &Incident, before: &Notice, facts: &Facts) -> bool {
-    let is_more = matters(incident, facts.now) > before.matters
-        || (before.peak > 0.0 && peak(incident, facts.now) >= GROWTH * before.peak * (1.0 - 1e-9));
-    is_more && facts.now.saturating_sub(before.at) >= BETWEEN
+    is_more(incident, before, facts) && before.age(facts.now) >= BETWEEN
+}
+
+/// Returns true if there is more of an incident than a notice told.
+fn is_more(incident: &Incident, before: &Notice, facts: &Facts) -> bool {
+    matters(incident, facts.now) > before.matters
+        || (before.peak > 0.0 && peak(incident, facts.now) >= GROWTH * before.peak * (1.0 - 1e-9))
 }
 
 fn is_reminder_due(incident: &Incident, before: &Notice, rule: &Rule, facts: &Facts) -> bool {
     if incident.is_claimed() {
         return false;
     }
-    let has_passed = facts.now.saturating_sub(before.at) >= rule.remind;
     // The hours of notices count by the clock, and those of deadlines by the data.
     let is_half = incident
         .body
         .deadline
-        .is_some_and(|deadline| before.at < deadline.half && deadline.half <= facts.now);
-    has_passed || is_half
+        .is_some_and(|deadline| before.told_at() < deadline.half && deadline.half <= facts.now);
+    has_waited(before, rule, facts) || is_half
+}
+
+/// Returns true if it is time for a reminder.
+fn has_waited(before: &Notice, rule: &Rule, facts: &Facts) -> bool {
+    before.age(facts.now) >= rule.remind
 }
 
 /// Starts the deadline that an accepted notice names, and returns the row for the journal.
 pub(super) fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts) -> JournalRow {
     let announced = facts.data_time();
-    let after = |seconds| match &rule.hours {
-        Some(hours) => hours.after(announced, seconds),
-        None => announced.saturating_add(seconds),
-    };
-    let due = after(rule.deadline);
+    let due = counted(rule, announced, rule.deadline);
     incident.body.deadline = Some(Deadline {
         announced,
-        half: after(rule.deadline / 2),
+        half: counted(rule, announced, rule.deadline / 2),
         due,
         seen_after: 0,
         seen_last: 0,
         is_shadow: facts.mode == Mode::Shadow,
         is_paused: false,
+        delayed: None,
     });
     let reason = match facts.mode {
         Mode::Shadow => "announced, as if the mail had been accepted",
@@ -314,8 +379,21 @@ pub(super) fn start_deadline(incident: &mut Incident, rule: &Rule, facts: &Facts
     row(incident, Changed::Deadline, newest_end(facts), "-", &when(due), reason)
 }
 
+/// Returns the earliest moment, in Unix seconds, at which a host is isolated whose deadline is announced now.
+pub fn earliest(rule: &Rule, facts: &Facts) -> u64 {
+    counted(rule, facts.data_time(), rule.deadline)
+}
+
+/// Returns the moment so many of the seconds that count for the rule's deadline behind another one.
+fn counted(rule: &Rule, from: u64, seconds: u64) -> u64 {
+    match &rule.hours {
+        Some(hours) => hours.after(from, seconds),
+        None => from.saturating_add(seconds),
+    }
+}
+
 /// Returns the end of the newest window, which the journal dates the changes of a run by.
-fn newest_end(facts: &Facts) -> u64 {
+pub(super) fn newest_end(facts: &Facts) -> u64 {
     facts.newest.map_or(facts.now, Window::end)
 }
 
@@ -421,8 +499,15 @@ pub fn next(incident: &Incident, told: &[Notice], rule: &Rule, facts: &Facts) ->
             }
             let last = told.iter().rev().find(|notice| notice.state.is_told(facts.mode));
             match last {
+                Some(last) if last.state.is_unsent() => {
+                    next("notice", None, "its mail waits to be sent".to_owned())
+                }
+                Some(last) if is_more(incident, last, facts) => {
+                    let at = last.told_at().saturating_add(BETWEEN);
+                    next("notice", Some(at), "there is more of it than was told".to_owned())
+                }
                 Some(last) => {
-                    let at = last.at.saturating_add(rule.remind);
+                    let at = last.told_at().saturating_add(rule.remind);
                     next("reminder", Some(at), "if it goes on".to_owned())
                 }
                 None => next("notice", None, "if it goes on".to_owned()),
@@ -442,9 +527,13 @@ pub fn unmet(clauses: &[Clause]) -> String {
     }
 }
 
-/// Returns a row of the journal for a notice.
+/// Returns a row of the journal for a new notice.
 fn notice_row(incident: &Incident, notice: &Notice, facts: &Facts) -> JournalRow {
-    let data = newest_end(facts);
-    let to = format!("{} {}", notice.step.as_str(), notice.state.as_str());
-    row(incident, Changed::Notice, data, "-", &to, &notice.recipient)
+    let to = state_text(notice.step, notice.state);
+    row(incident, Changed::Notice, newest_end(facts), "-", &to, &notice.recipient)
+}
+
+/// Returns the state of a notice in the journal: `first accepted`.
+pub(super) fn state_text(step: Step, state: NoticeState) -> String {
+    format!("{} {}", step.as_str(), state.as_str())
 }

@@ -29,7 +29,7 @@ pub const MAX_LIVE: usize = 50_000;
 const FORGED: &str = "forged";
 
 /// The actor of rows that no person has caused.
-const ACTOR: &str = "nfnotify";
+pub(super) const ACTOR: &str = "nfnotify";
 
 /// The judgement of one detector on a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

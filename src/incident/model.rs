@@ -320,6 +320,10 @@ pub struct Deadline {
     pub is_shadow: bool,
     /// True if a claim has put the end off.
     pub is_paused: bool,
+    /// The time, in Unix seconds, at which a mail server reported that the mail which named it is delayed. The
+    /// end is a day later by it, until the mail arrives.
+    #[serde(default)]
+    pub delayed: Option<u64>,
 }
 
 /// The block that an incident asks for.

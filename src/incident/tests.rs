@@ -6,6 +6,7 @@ use crate::contacts::NetworkKind;
 use crate::finding::{Finding, Host, Kind, Rate, Role, Side};
 use crate::time::{End, Mark, Window};
 
+mod delivery;
 mod isolation;
 mod notices;
 mod reference;

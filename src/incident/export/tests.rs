@@ -19,6 +19,7 @@ fn facts() -> Facts {
         never: None,
         is_told: false,
         is_frozen: false,
+        has_device: true,
     }
 }
 

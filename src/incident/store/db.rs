@@ -101,8 +101,8 @@ impl Store {
     }
 
     /// Sets the function that is told of each step that a process may die at: `before-T1`, `in-T1`,
-    /// `after-T1`, `in-T2`, `after-T2`. T1 is an [`Ingest`](super::Ingest), T2 an
-    /// [`Update`](super::Update).
+    /// `after-T1`, `in-T2`, `after-T2`, and those of [`Update::commit_between`](super::Update::commit_between).
+    /// T1 is an [`Ingest`](super::Ingest), T2 an [`Update`](super::Update).
     pub fn on_kill_point(&mut self, kill_point: fn(&'static str)) {
         self.kill_point = kill_point;
     }

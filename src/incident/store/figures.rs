@@ -7,6 +7,7 @@ use crate::finding::Kind;
 
 use super::db::Store;
 use super::error::Error;
+use super::mail::{ReceivedAs, SETTLED, mails_key, received_key};
 use super::meta;
 
 /// The figures of the memory as a whole.
@@ -23,6 +24,12 @@ pub struct Figures {
     pub bytes: u64,
     /// The time of the oldest notice that waits to be sent, in Unix seconds.
     pub oldest_unsent: Option<u64>,
+    /// Mails that wait to be sent.
+    pub mails_waiting: u64,
+    /// Mails since the beginning, by the word of the state that they came to.
+    pub mails: BTreeMap<&'static str, u64>,
+    /// Received mails since the beginning, by the word of what they were.
+    pub received: BTreeMap<&'static str, u64>,
     /// Findings that opened no incident, because there were too many, since the beginning.
     pub left_out: u64,
     /// Findings that were dropped for lack of room, since the beginning.
@@ -48,8 +55,17 @@ impl Store {
                 *live.entry((kind, incident.body.state.as_str())).or_default() += 1;
             }
         }
-        let sql = "SELECT min(at) FROM notice WHERE state = 'wanted'";
+        let sql = "SELECT min(at) FROM notice WHERE state IN ('wanted', 'sending')";
         let oldest_unsent = self.at(self.db.query_row(sql, [], |row| row.get(0)))?;
+        let sql = "SELECT count(*) FROM mail WHERE state IN ('wanted', 'sending')";
+        let mails_waiting = self.at(self.db.query_row(sql, [], |row| row.get(0)))?;
+        let (mut mails, mut received) = (BTreeMap::new(), BTreeMap::new());
+        for state in SETTLED {
+            mails.insert(state.as_str(), self.at(meta::count(&self.db, &mails_key(state)))?);
+        }
+        for what in ReceivedAs::ALL {
+            received.insert(what.as_str(), self.at(meta::count(&self.db, &received_key(what)))?);
+        }
         let mut wal = self.path.clone().into_os_string();
         wal.push("-wal");
         let size = |path: &std::path::Path| fs::metadata(path).map_or(0, |meta| meta.len());
@@ -59,6 +75,9 @@ impl Store {
             findings: self.at(meta::count(&self.db, "findings"))?,
             bytes: size(&self.path) + size(wal.as_ref()),
             oldest_unsent,
+            mails_waiting,
+            mails,
+            received,
             left_out: self.left_out()?,
             dropped: self.dropped()?,
             forgotten: self.at(meta::count(&self.db, "forgotten"))?,

@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::error::Fault;
 
+/// The key of the notices that came too late and that the operator was not told of.
+pub(super) const SUPERSEDED: &str = "superseded_unreported";
+
 /// Returns the value of a key.
 pub(super) fn get<T: DeserializeOwned>(db: &Connection, key: &str) -> Result<Option<T>, Fault> {
     let mut statement = db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;

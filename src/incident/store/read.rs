@@ -65,7 +65,10 @@ const INCIDENT: &str = "SELECT id, host, role, body FROM incident";
 pub(super) const JOURNAL: &str =
     "SELECT id, incident, data, wall, actor, what, \"from\", \"to\", reason, mode FROM journal";
 pub(super) const NOTICE: &str =
-    "SELECT n.incident, n.recipient, n.step, n.state, n.at, n.matters, n.peak, n.last";
+    "SELECT n.incident, n.recipient, n.step, n.state, n.at, n.matters, n.peak, n.last, n.accepted";
+
+/// The columns of [`NOTICE`].
+pub(super) const NOTICE_COLUMNS: usize = 9;
 
 impl Store {
     /// Returns the windows that have something to be stepped through, in the order of their start.
@@ -439,7 +442,11 @@ pub(super) fn subject(host: &str, role: &str) -> Result<Subject, Fault> {
 }
 
 /// Returns the value of a word.
-fn word<T>(what: &str, text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Fault> {
+pub(super) fn word<T>(
+    what: &str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Fault> {
     parse(text).ok_or_else(|| Fault::Content(format!("{what} {text:?}")))
 }
 
@@ -466,6 +473,7 @@ pub(super) fn notice(row: &Row) -> Result<Notice, Fault> {
         matters: row.get(5)?,
         peak: row.get(6)?,
         last: row.get(7)?,
+        accepted: row.get(8)?,
     })
 }
 

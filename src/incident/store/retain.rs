@@ -155,6 +155,8 @@ fn forget(db: &Transaction, floor: i64, retained: &mut Retained) -> Result<(), F
                            SELECT id FROM incident WHERE state = 'closed' AND changed < ?1)")?;
     // Notices go with their incident.
     let incidents = run("DELETE FROM incident WHERE state = 'closed' AND changed < ?1")?;
+    run("DELETE FROM mail WHERE at < ?1 AND state NOT IN ('wanted', 'sending')
+             AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.mail = mail.id)")?;
     let rest = run("DELETE FROM journal WHERE data < ?1 AND (incident IS NULL
                         OR NOT EXISTS (SELECT 1 FROM incident WHERE id = journal.incident))")?;
     let findings = run("DELETE FROM finding WHERE start < ?1 AND line IS NULL")?;

@@ -1,16 +1,16 @@
 //! The tables of the database, and the steps from one version of them to the next.
 
 /// The version of the tables that this program writes.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// Marks a database as one of nfnotify, in its header: `nfki`.
 pub(super) const APPLICATION_ID: i64 = 0x6e66_6b69;
 
 /// The step to version `n + 1` at index `n`.
-pub(super) const MIGRATIONS: [&str; VERSION as usize] = [VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: [&str; VERSION as usize] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// The tables with their columns, in an order in which a row comes after those that it names.
-pub(super) const TABLES: [(&str, &[&str]); 7] = [
+pub(super) const TABLES: [(&str, &[&str]); 8] = [
     ("meta", &["key", "value"]),
     (
         "finding",
@@ -21,7 +21,43 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
     ),
     ("judged", &["start", "seconds", "kind", "is_whole", "is_open", "pending", "may_lack"]),
     ("incident", &["id", "host", "role", "state", "changed", "last", "body"]),
-    ("notice", &["id", "incident", "recipient", "step", "state", "at", "matters", "peak", "last"]),
+    (
+        "mail",
+        &[
+            "id",
+            "kind",
+            "recipient",
+            "sender",
+            "token",
+            "message_id",
+            "step",
+            "text",
+            "state",
+            "at",
+            "tries",
+            "next",
+            "settled",
+            "why",
+            "is_reported",
+            "answers",
+        ],
+    ),
+    (
+        "notice",
+        &[
+            "id",
+            "incident",
+            "recipient",
+            "step",
+            "state",
+            "at",
+            "matters",
+            "peak",
+            "last",
+            "accepted",
+            "mail",
+        ],
+    ),
     (
         "journal",
         &["id", "incident", "data", "wall", "actor", "what", "from", "to", "reason", "mode"],
@@ -30,10 +66,22 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
 ];
 
 /// The columns that came after version 1: version, table and column. Each has a default.
-const ADDED: [(i64, &str, &str); 1] = [(2, "judged", "may_lack")];
+const ADDED: [(i64, &str, &str); 3] =
+    [(2, "judged", "may_lack"), (3, "notice", "accepted"), (3, "notice", "mail")];
+
+/// The tables that came after version 1: version and table.
+const ADDED_TABLES: [(i64, &str); 1] = [(3, "mail")];
+
+/// Returns the tables with their columns that a version has.
+pub(super) fn tables_of(version: i64) -> Vec<(&'static str, Vec<&'static str>)> {
+    let is_newer =
+        |table: &str| ADDED_TABLES.iter().any(|(since, added)| *since > version && *added == table);
+    let all = TABLES.iter().filter(|(table, _)| !is_newer(table));
+    all.map(|(table, columns)| (*table, columns_of(version, table, columns))).collect()
+}
 
 /// Returns those of the columns of a table that it has in a version.
-pub(super) fn columns_of<'c>(version: i64, table: &str, columns: &[&'c str]) -> Vec<&'c str> {
+fn columns_of<'c>(version: i64, table: &str, columns: &[&'c str]) -> Vec<&'c str> {
     let is_newer = |column: &str| {
         ADDED.iter().any(|(since, of, added)| *since > version && (*of, *added) == (table, column))
     };
@@ -140,3 +188,36 @@ CREATE TABLE hook(
 
 /// Marks the windows of which findings may be missing.
 const VERSION_2: &str = "ALTER TABLE judged ADD COLUMN may_lack INTEGER NOT NULL DEFAULT 0;";
+
+/// The outbox. `step` and `settled` are null where there is none.
+const VERSION_3: &str = "
+CREATE TABLE mail(
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    kind TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    token TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    step TEXT,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    next INTEGER NOT NULL,
+    settled INTEGER,
+    why TEXT NOT NULL,
+    is_reported INTEGER NOT NULL,
+    answers INTEGER NOT NULL
+) STRICT;
+CREATE INDEX mail_unsent ON mail(id) WHERE state IN ('wanted', 'sending');
+CREATE UNIQUE INDEX mail_token ON mail(token) WHERE token <> '';
+CREATE INDEX mail_at ON mail(at);
+CREATE INDEX mail_settled ON mail(settled);
+CREATE INDEX mail_unreported ON mail(id) WHERE is_reported = 0 AND state IN ('refused', 'bounced');
+ALTER TABLE notice ADD COLUMN accepted INTEGER;
+ALTER TABLE notice ADD COLUMN mail INTEGER REFERENCES mail(id);
+CREATE INDEX notice_mail ON notice(mail) WHERE mail IS NOT NULL;
+DROP INDEX notice_unsent;
+CREATE INDEX notice_unsent ON notice(at) WHERE state IN ('wanted', 'sending');
+CREATE INDEX notice_waiting ON notice(id) WHERE state = 'wanted' AND mail IS NULL;
+";

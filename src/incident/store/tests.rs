@@ -14,6 +14,7 @@ use crate::time::Window;
 mod bounds;
 mod cuts;
 mod files;
+mod mail;
 mod rows;
 mod transfer;
 

@@ -21,9 +21,10 @@ use crate::incident::model::{Incident, JournalRow};
 
 use super::db::Store;
 use super::error::{Error, Fault};
+use super::mail;
 use super::meta::{self, int};
 use super::read;
-use super::schema::{RETAINING, TABLES, VERSION, columns_of};
+use super::schema::{RETAINING, TABLES, VERSION, tables_of};
 use super::update;
 
 /// The longest line of an import in bytes. The longest that this program writes has some 1.5 MB: 64 matters
@@ -37,7 +38,7 @@ const BACKUP_MODE: u32 = 0o600;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The tables whose numbers are never used again.
-const NUMBERED: [&str; 2] = ["notice", "journal"];
+const NUMBERED: [&str; 3] = ["mail", "notice", "journal"];
 
 /// The numbers of what an import has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -243,7 +244,7 @@ impl Source {
 
     /// Puts all rows into the empty tables of `db`.
     fn pour(&mut self, db: &Connection) -> Result<Imported, ImportFault> {
-        for (table, _) in TABLES {
+        for (table, _) in TABLES.iter().rev() {
             db.execute(&format!("DELETE FROM {table}"), [])?;
         }
         let rows = match &mut self.content {
@@ -296,8 +297,7 @@ fn pour_backup(backup: &Connection, db: &Connection) -> Result<u64, ImportFault>
         return Err(wrong(told));
     }
     let mut count = 0;
-    for (table, columns) in TABLES {
-        let columns = columns_of(found, table, columns);
+    for (table, columns) in tables_of(found) {
         let mut insert = db.prepare(&insert(table, &columns))?;
         let mut statement = backup.prepare(&select(table, &columns)).map_err(sound)?;
         let mut rows = statement.query([]).map_err(sound)?;
@@ -339,7 +339,7 @@ fn pour_lines(lines: &mut impl BufRead, db: &Connection) -> Result<u64, ImportFa
     if header.version > VERSION {
         return Err(ImportFault::Newer(header.version));
     }
-    let tables = TABLES.map(|(table, columns)| (table, columns_of(header.version, table, columns)));
+    let tables = tables_of(header.version);
     let statements: Result<Vec<_>, _> =
         tables.iter().map(|(table, columns)| db.prepare(&insert(table, columns))).collect();
     let mut statements = statements?;
@@ -419,8 +419,8 @@ fn values(
     }
 }
 
-/// Checks that all rows are such as this program writes, sets the counters, and returns the number of
-/// incidents.
+/// Checks that all rows are such as this program writes, sets the counters, lets mails that were not sent go no
+/// more, and returns the number of incidents.
 fn check(db: &Connection) -> Result<u64, ImportFault> {
     let within = |result: Result<u64, Fault>| match result {
         Err(Fault::Content(why)) => Err(ImportFault::Source { line: 0, why }),
@@ -472,6 +472,7 @@ fn check_rows(db: &Connection) -> Result<u64, Fault> {
     read::each(db, &format!("{} FROM notice n ORDER BY n.id", read::NOTICE), [], |row| {
         read::notice(row).map(drop)
     })?;
+    mail::check_and_supersede(db)?;
     read::each(db, read::JOURNAL, [], |row| read::entry(row).map(drop))?;
     let sql = "SELECT start, seconds, kind, host, role, line FROM finding";
     read::each(db, sql, [], |row| {

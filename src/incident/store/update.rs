@@ -5,14 +5,14 @@ use std::ops::Deref;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::incident::clauses::Mode;
-use crate::incident::due::Notice;
+use crate::incident::due::{Notice, NoticeState};
 use crate::incident::machine::{Newest, Outcome};
 use crate::incident::model::{Incident, JournalRow};
 use crate::time::Window;
 
 use super::db::Store;
 use super::error::{Error, Fault};
-use super::meta::{self, int};
+use super::meta::{self, SUPERSEDED, int};
 use super::read::{self, Freeze, Hook, LastRun};
 
 /// The most rows of the journal that wait for one hook. The oldest go first.
@@ -137,8 +137,8 @@ impl Update<'_> {
     pub fn notice(&mut self, notice: &Notice) -> Result<(), Error> {
         self.try_to(|db| {
             db.prepare_cached(
-                "INSERT INTO notice(incident, recipient, step, state, at, matters, peak, last)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO notice(incident, recipient, step, state, at, matters, peak, last, accepted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 int(notice.incident),
@@ -149,7 +149,11 @@ impl Update<'_> {
                 int(notice.matters),
                 notice.peak,
                 int(notice.last),
+                notice.accepted.map(int),
             ])?;
+            if notice.state == NoticeState::Superseded && self.mode == Mode::Live {
+                meta::add(db, SUPERSEDED, 1)?;
+            }
             Ok(())
         })
     }
@@ -248,10 +252,22 @@ impl Update<'_> {
     /// # Errors
     /// Returns the error of SQLite, and nothing was written.
     pub fn commit(self) -> Result<(), Error> {
-        (self.store.kill_point)("in-T2");
+        self.commit_between("in-T2", "after-T2")
+    }
+
+    /// Makes all of it last, between two kill points of these names.
+    ///
+    /// # Errors
+    /// See [`Update::commit`].
+    pub fn commit_between(self, before: &'static str, after: &'static str) -> Result<(), Error> {
+        (self.store.kill_point)(before);
         self.store.at(self.transaction.commit())?;
-        (self.store.kill_point)("after-T2");
+        (self.store.kill_point)(after);
         Ok(())
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
     }
 
     pub(super) fn wall(&self) -> u64 {

@@ -197,6 +197,7 @@ proptest! {
                 never: never.then(|| "listed".to_owned()),
                 is_told: incident.body.deadline.is_some(),
                 is_frozen: false,
+        has_device: true,
             };
             let who = ["owner@example.org".to_owned()];
             told.extend(follow(incident, &who, told, &rule, &facts).notices);

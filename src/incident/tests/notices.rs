@@ -4,10 +4,10 @@ use super::super::clauses::wish;
 use super::super::due::{end_void, notice, start_deadline, update_wish};
 use super::*;
 
-const HOUR: u64 = 3600;
-const WHO: &str = "owner@example.org";
+pub(super) const HOUR: u64 = 3600;
+pub(super) const WHO: &str = "owner@example.org";
 
-fn facts(now: u64, newest: u64) -> Facts {
+pub(super) fn facts(now: u64, newest: u64) -> Facts {
     Facts {
         now,
         mode: Mode::Shadow,
@@ -16,16 +16,17 @@ fn facts(now: u64, newest: u64) -> Facts {
         never: None,
         is_told: true,
         is_frozen: false,
+        has_device: true,
     }
 }
 
-fn open() -> Memory {
+pub(super) fn open() -> Memory {
     let mut memory = Memory::new(vec![]);
     memory.run(&[judged(0, WHOLE, &[scan(0)])]);
     memory
 }
 
-fn isolate() -> Rule {
+pub(super) fn isolate() -> Rule {
     Rule { act: Act::Isolate, place: "line 1".into(), ..Rule::default() }
 }
 
@@ -248,7 +249,7 @@ fn ripe() -> (Memory, Facts) {
     memory.run(&[judged(0, WHOLE, &[spoke(0)])]);
     start_deadline(memory.incidents.get_mut(&1).unwrap(), &isolate(), &facts(end_of(0), 0));
     memory.run(&(1..148).map(|n| judged(n, WHOLE, &[spoke(n)])).collect::<Vec<_>>());
-    (memory, facts(end_of(147), 147))
+    (memory, Facts { has_device: false, ..facts(end_of(147), 147) })
 }
 
 #[test]
@@ -556,4 +557,12 @@ fn a_host_that_others_forge_is_not_isolated() {
         let clause = clauses.iter().find(|clause| clause.name == "not forged").unwrap();
         assert_eq!(clause.is_met, is_met, "{finding:?}");
     }
+}
+
+#[test]
+fn steps_are_in_order_of_their_gravity_and_have_words() {
+    assert!(Step::ALL.is_sorted());
+    let words = ["first", "grown", "reminder", "released", "deadline", "isolated"];
+    assert_eq!(words.map(Step::parse), Step::ALL.map(Some));
+    assert_eq!(Step::parse("First"), None);
 }

@@ -52,7 +52,9 @@ impl Setup {
             Host::Prefix(_) => None,
         };
         let of_deadline = |notice: &Notice| {
-            notice.step == Step::Deadline && notice.state == NoticeState::Accepted
+            notice.step == Step::Deadline
+                && notice.state == NoticeState::Accepted
+                && notice.at >= incident.body.deadlines_from
         };
         let is_shadow = incident.body.deadline.is_some_and(|deadline| deadline.is_shadow);
         let mode = self.settings.mode;
@@ -64,6 +66,7 @@ impl Setup {
             never,
             is_told: (mode == Mode::Shadow && is_shadow) || told.iter().any(of_deadline),
             is_frozen,
+            has_device: false,
         }
     }
 }

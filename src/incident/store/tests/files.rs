@@ -68,8 +68,8 @@ fn a_newer_database_is_left_as_it_is() {
     let path = dir.path().join("incidents.db");
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, Error::Newer { found: 3, known: 2, .. }), "{error}");
-    assert!(error.to_string().contains("version 3, and this nfnotify knows up to 2"), "{error}");
+    assert!(matches!(error, Error::Newer { found: 4, known: 3, .. }), "{error}");
+    assert!(error.to_string().contains("version 4, and this nfnotify knows up to 3"), "{error}");
     let error = Store::create(&path, &SECRET).unwrap_err();
     assert!(matches!(error, Error::Newer { .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);

@@ -244,6 +244,7 @@ fn notice(incident: u64, recipient: &str, state: NoticeState, at: u64) -> Notice
         matters: 1,
         peak: 1.639_344_262_295_082,
         last: window(0).start(),
+        accepted: None,
     }
 }
 

@@ -27,11 +27,12 @@ fn filled() -> Place {
             incident: 1,
             recipient: "a@example.org".to_owned(),
             step: Step::First,
-            state: NoticeState::Wanted,
+            state: NoticeState::Refused,
             at: 5,
             matters: 1,
             peak: 0.1 + 0.2,
             last: 4,
+            accepted: None,
         })
         .unwrap();
     update.set_last_run(&LastRun { now: 1, boot_id: "x".to_owned(), boottime: 2 }).unwrap();
@@ -40,32 +41,54 @@ fn filled() -> Place {
     place
 }
 
-/// Makes a database one of version 1.
+/// Makes a database one of version 2.
+const AS_VERSION_2: &str =
+    "DROP INDEX notice_mail; DROP INDEX notice_waiting; DROP INDEX notice_unsent;
+    ALTER TABLE notice DROP COLUMN mail; ALTER TABLE notice DROP COLUMN accepted; DROP TABLE mail;
+    CREATE INDEX notice_unsent ON notice(at) WHERE state = 'wanted'; PRAGMA user_version = 2;";
+
+/// Makes a database of version 2 one of version 1.
 const AS_VERSION_1: &str = "ALTER TABLE judged DROP COLUMN may_lack; PRAGMA user_version = 1;";
 
 #[test]
 fn an_older_database_is_brought_up_to_date_and_older_copies_are_imported() {
-    let place = filled();
-    let (backup, export) = (place.dir.path().join("b.db"), place.dir.path().join("e.jsonl"));
-    let whole = dump(&place.store);
-    assert!(whole.contains("\"may_lack\":0"), "{whole}");
-    let old = whole.replace("\"nfnotify-export\":2", "\"nfnotify-export\":1");
-    fs::write(&export, old.replace(",\"may_lack\":0", "")).unwrap();
-    place.store.backup(&backup).unwrap();
-    rusqlite::Connection::open(&backup).unwrap().execute_batch(AS_VERSION_1).unwrap();
-    let id = place.store.newest_entry().unwrap() + 1;
-    for (nth, source) in [&backup, &export].into_iter().enumerate() {
-        let (store, _) = import(&place.dir.path().join(format!("new{nth}.db")), source).unwrap();
-        assert_eq!(without_import(&dump(&store), id), without_import(&whole, id));
+    for version in [1, 2] {
+        let place = filled();
+        let (backup, export) = (place.dir.path().join("b.db"), place.dir.path().join("e.jsonl"));
+        let whole = dump(&place.store);
+        let new = [",\"may_lack\":0", ",\"accepted\":null,\"mail\":null"];
+        let header = |version| format!("\"nfnotify-export\":{version}");
+        let mut old = whole.replace(&header(3), &header(version));
+        for column in new.into_iter().skip(if version == 1 { 0 } else { 1 }) {
+            assert!(old.contains(column), "{column}: {old}");
+            old = old.replace(column, "");
+        }
+        // An older one numbers no mails.
+        old = old.replace("\"mail\":0,", "");
+        fs::write(&export, old).unwrap();
+        let downgrade = if version == 1 {
+            format!("{AS_VERSION_2}{AS_VERSION_1}")
+        } else {
+            AS_VERSION_2.to_owned()
+        };
+        place.store.backup(&backup).unwrap();
+        rusqlite::Connection::open(&backup).unwrap().execute_batch(&downgrade).unwrap();
+        let id = place.store.newest_entry().unwrap() + 1;
+        for (nth, source) in [&backup, &export].into_iter().enumerate() {
+            let path = place.dir.path().join(format!("new{nth}.db"));
+            let (store, _) = import(&path, source).unwrap();
+            assert_eq!(without_import(&dump(&store), id), without_import(&whole, id));
+        }
+        let Place { dir, store } = place;
+        store.db.execute_batch(&downgrade).unwrap();
+        store.close().unwrap();
+        let path = dir.path().join("incidents.db");
+        let reader = Store::open_read(&path).unwrap_err().to_string();
+        let expected = format!("older version {version}; `nfnotify run` brings it up to date");
+        assert!(reader.contains(&expected), "{reader}");
+        assert_eq!(dump(&Store::open(&path).unwrap()), whole);
+        Store::open_read(&path).unwrap();
     }
-    let Place { dir, store } = place;
-    store.db.execute_batch(AS_VERSION_1).unwrap();
-    store.close().unwrap();
-    let path = dir.path().join("incidents.db");
-    let reader = Store::open_read(&path).unwrap_err().to_string();
-    assert!(reader.contains("older version 1; `nfnotify run` brings it up to date"), "{reader}");
-    assert_eq!(dump(&Store::open(&path).unwrap()), whole);
-    Store::open_read(&path).unwrap();
 }
 
 fn import(place: &Path, source: &Path) -> Result<(Store, Imported), Error> {
@@ -184,7 +207,7 @@ fn an_export_that_is_not_sound_is_refused_as_a_whole() {
         refuse(&format!("{text}{}", &lines[cut][..lines[cut].len() / 2]));
     }
     let cases = [
-        ("\"nfnotify-export\":2", "\"nfnotify-export\":3", "version 3"),
+        ("\"nfnotify-export\":3", "\"nfnotify-export\":4", "version 4"),
         ("\"nfnotify-export\"", "\"other\"", "line 1: the file is neither an export nor a backup"),
         ("\"table\":\"hook\"", "\"table\":\"hoof\"", "there is no table \"hoof\""),
         ("\"dropped\":1", "\"dropped\":1,\"more\":1", "there is no column \"more\""),
