@@ -1,34 +1,23 @@
 //! Mails to the people who are responsible for hosts: which findings go to whom, and the text.
 //!
-//! Each person gets one mail about all of their hosts (RFC 5322, RFC 3834). lettre writes the headers from
-//! checked addresses, names without control characters, and the numbers and fixed words of a finding. No
-//! free text of a finding gets into a header.
+//! Each person gets one mail about all of their hosts. No free text of a finding gets into a header.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, UNIX_EPOCH};
 
-use lettre::message::header::{
-    ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
-};
-use lettre::message::{Body, Mailbox, Message};
-
+use super::message::{MailError, Parts, Sender, titled};
 use super::words::{Noun, words_of};
-use crate::contacts::{Address, Contacts, Lang, Responsible, is_visible};
+use super::writer::Writer;
+use crate::contacts::{Address, Contacts, Lang, Responsible};
 use crate::finding::{FindingSet, Host, Side};
-use crate::report::LocalTime;
-use crate::time::{Timestamp, Window};
+use crate::time::Window;
 
 mod episodes;
 mod writer;
 
 use episodes::{HostFindings, sorted};
-use writer::Writer;
 
 #[cfg(test)]
 mod tests;
-
-/// The longest name of a site, in characters.
-const MAX_SITE: usize = 60;
 
 /// The recipients.
 #[derive(Clone, Copy, Debug)]
@@ -40,21 +29,6 @@ pub struct Routing<'a> {
     pub operator: Option<&'a Address>,
     /// True to write about findings with the mark `survey` too, which are not attacks.
     pub survey: bool,
-}
-
-/// The headers that all mails of a run share.
-#[derive(Clone, Copy, Debug)]
-pub struct Sender<'a> {
-    /// The address of the sender.
-    pub from: &'a Address,
-    /// The address that replies go to, if it is another one.
-    pub reply_to: Option<&'a Address>,
-    /// The name of the site, checked by [`site`]; empty for none.
-    pub site: &'a str,
-    /// The date, in whole seconds and before the year 10000.
-    pub date: Timestamp,
-    /// The times of the text.
-    pub local: &'a LocalTime,
 }
 
 /// All mails of a run, and what could not be reported to anybody.
@@ -87,20 +61,6 @@ pub struct Mail<'a> {
     others: BTreeMap<Host, HostFindings<'a>>,
     /// For the operator: windows in which no exporter sent data.
     silent: Vec<Option<Window>>,
-}
-
-/// Checks the name of a site, which goes into headers, and returns it without blanks around it.
-///
-/// # Errors
-/// Returns a message for the user if the name is too long or has a character that is not visible.
-pub fn site(text: &str) -> Result<String, String> {
-    if text.chars().count() > MAX_SITE {
-        return Err(format!("more than {MAX_SITE} characters, the limit for a name"));
-    }
-    match text.chars().find(|&c| !is_visible(c)) {
-        Some(bad) => Err(format!("{bad:?} is not allowed in a name")),
-        None => Ok(text.trim().to_owned()),
-    }
 }
 
 /// Sorts findings into mails.
@@ -175,7 +135,6 @@ impl Mail<'_> {
     pub fn subject(&self, sender: &Sender<'_>) -> String {
         let words = words_of(self.lang);
         let texts = &words.texts;
-        let site = if sender.site.is_empty() { "nfkit" } else { sender.site };
         let hosts = if self.hosts.is_empty() { &self.others } else { &self.hosts };
         let hosts = sorted(hosts);
         let mut windows: BTreeSet<Option<Window>> = BTreeSet::new();
@@ -217,22 +176,14 @@ impl Mail<'_> {
         if let Some(time) = time {
             text += &words.fill(texts.subject_time, &[("time", &time)]);
         }
-        format!("[{site}] {text}")
+        titled(sender, &text)
     }
 
     /// Returns the text in lines of at most 72 columns, each with a newline at its end.
     pub fn body(&self, sender: &Sender<'_>) -> String {
         let words = words_of(self.lang);
-        let routers = match sender.site {
-            "" => words.texts.our_routers.to_owned(),
-            site => words.fill(words.texts.routers_of, &[("site", site)]),
-        };
-        let mut writer = Writer { out: String::new(), words, local: sender.local, routers };
-        match self.name.as_str() {
-            "" => writer.paragraph("", words.texts.hello, &[]),
-            name => writer.paragraph("", words.texts.hello_name, &[("name", name)]),
-        }
-        writer.out.push('\n');
+        let mut writer = Writer::new(words, sender);
+        writer.hello(&self.name);
         let hosts = sorted(&self.hosts);
         if !hosts.is_empty() {
             writer.about_hosts(&hosts);
@@ -259,66 +210,16 @@ impl Mail<'_> {
         let body = self.body(sender);
         let id = digest(&[self.to.as_str(), &subject, &body]);
         let (_, domain) = sender.from.parts();
-        let from = match sender.site {
-            "" => "nfkit".to_owned(),
-            site => format!("nfkit {site}"),
+        let parts = Parts {
+            to: &self.to,
+            name: &self.name,
+            lang: self.lang,
+            subject,
+            body,
+            message_id: format!("<nfkit.{id:032x}@{domain}>"),
+            references: &[],
         };
-        let name = (!self.name.is_empty()).then(|| self.name.clone());
-        let date = UNIX_EPOCH + Duration::from_secs(sender.date.secs());
-        let builder = Message::builder()
-            .date(date)
-            .from(mailbox(Some(from), sender.from)?)
-            .to(mailbox(name, &self.to)?);
-        let builder = match sender.reply_to.filter(|&to| to != sender.from) {
-            Some(to) => builder.reply_to(mailbox(None, to)?),
-            None => builder,
-        };
-        // RFC 3834 section 5: no vacation program answers the mail. It has no "Precedence: bulk", because
-        // some programs file such mail away unread.
-        let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
-        let encoding = if body.is_ascii() {
-            ContentTransferEncoding::SevenBit
-        } else {
-            ContentTransferEncoding::EightBit
-        };
-        // The body stays readable in any program. lettre would encode it in base64, because its lines are
-        // short in columns but can be long in bytes.
-        let body = Body::dangerous_pre_encoded(body.replace('\n', "\r\n").into_bytes(), encoding);
-        let builder = match self.lang {
-            Lang::En => builder,
-            // RFC 3282.
-            lang => {
-                let name = HeaderName::new_from_ascii_str("Content-Language");
-                builder.raw_header(HeaderValue::new(name, lang.as_str().to_owned()))
-            }
-        };
-        let message = builder
-            .subject(subject)
-            .message_id(Some(format!("<nfkit.{id:032x}@{domain}>")))
-            .raw_header(HeaderValue::new(auto, "auto-generated".to_owned()))
-            .header(MIME_VERSION_1_0)
-            .header(ContentType::TEXT_PLAIN)
-            .body(body)?;
-        Ok(message.formatted())
-    }
-}
-
-/// The reason why a mail cannot be made into a message.
-#[derive(Debug, thiserror::Error)]
-pub enum MailError {
-    /// lettre does not accept the address.
-    #[error("{0}: {1}")]
-    Address(Address, lettre::address::AddressError),
-    /// lettre does not accept another part, such as the date.
-    #[error(transparent)]
-    Message(#[from] lettre::error::Error),
-}
-
-fn mailbox(name: Option<String>, address: &Address) -> Result<Mailbox, MailError> {
-    let (local, domain) = address.parts();
-    match lettre::Address::new(local, domain) {
-        Ok(email) => Ok(Mailbox::new(name, email)),
-        Err(error) => Err(MailError::Address(address.clone(), error)),
+        parts.message(sender)
     }
 }
 
@@ -329,47 +230,4 @@ fn digest(parts: &[&str]) -> u128 {
     bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
         (hash ^ u128::from(byte)).wrapping_mul(PRIME)
     })
-}
-
-/// Returns a message as an entry of a mailbox file in the form mboxrd: a `From ` line before it, a `>` before
-/// each of its lines that could be taken for such a line, and an empty line after it. Lines end in LF, as in
-/// every mailbox file.
-pub fn mbox(message: &[u8], sender: &Sender<'_>) -> Vec<u8> {
-    let mut out = format!("From {} {}\n", sender.from, asctime(sender.date)).into_bytes();
-    for line in unix(message).split_inclusive(|&b| b == b'\n') {
-        let quoted = line.iter().take_while(|&&b| b == b'>').count();
-        if line.get(quoted..).is_some_and(|rest| rest.starts_with(b"From ")) {
-            out.push(b'>');
-        }
-        out.extend_from_slice(line);
-    }
-    out.push(b'\n');
-    out
-}
-
-/// Returns a message with lines that end in LF, as programs on Unix expect it.
-pub fn unix(message: &[u8]) -> Vec<u8> {
-    let mut out = message.to_vec();
-    let mut next = message.iter().skip(1).chain([&0]);
-    out.retain(|&byte| {
-        let next = next.next();
-        byte != b'\r' || next != Some(&b'\n')
-    });
-    out
-}
-
-/// Returns the date of a `From ` line in UTC: `Fri Aug 17 17:20:00 2001`.
-fn asctime(time: Timestamp) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let text = time.rfc3339();
-    let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
-    let (year, day, clock) = (part(0..4), part(8..10), part(11..19));
-    // The epoch was a Thursday.
-    let weekday = DAYS.iter().cycle().nth((time.secs() / 86_400 % 7) as usize);
-    let month = part(5..7).parse::<usize>().ok().and_then(|n| MONTHS.get(n.checked_sub(1)?));
-    let day = day.trim_start_matches('0');
-    let (weekday, month) = (weekday.unwrap_or(&"Thu"), month.unwrap_or(&"Jan"));
-    format!("{weekday} {month} {day:>2} {clock} {year}")
 }

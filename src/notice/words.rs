@@ -11,7 +11,7 @@ mod zh_tw;
 use crate::contacts::Lang;
 
 pub(super) use situation::Situation;
-pub(super) use table::{Noun, Words};
+pub(super) use table::{Noun, SituationWords, Words};
 pub(super) use wrap::{WIDTH, columns, line, wrap};
 
 /// Returns the words of a language.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use crate::cli::config::{Form, Key, Table};
 use crate::cli::{Config, Usage};
 use crate::contacts::Address;
-use crate::notice::mail;
+use crate::notice::message;
 use crate::report::LocalTime;
 
 /// The table `[site]`.
@@ -65,7 +65,7 @@ fn zone(text: &str) -> Result<(), String> {
 }
 
 fn name(text: &str) -> Result<(), String> {
-    mail::site(text).map(drop)
+    message::site(text).map(drop)
 }
 
 fn address(text: &str) -> Result<(), String> {

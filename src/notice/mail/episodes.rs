@@ -72,14 +72,7 @@ impl Episode<'_> {
 
     /// Returns the behaviour and its port in a few words, for a subject or a list.
     pub(super) fn short(&self, words: &Words) -> String {
-        let situation = self.situation();
-        let port = (words.port)(self.worst.proto, self.worst.port);
-        let text = match situation {
-            Situation::PortAttacker | Situation::Guesser => words.texts.at_port,
-            _ => words.texts.on_port,
-        };
-        let behaviour = (words.situation)(situation).short;
-        words.fill(text, &[("behaviour", behaviour), ("port", &port)])
+        words.behaviour(self.situation(), self.worst.proto, self.worst.port)
     }
 }
 

@@ -1,14 +1,12 @@
-//! The text of one mail.
+//! The text of one mail about findings.
 
 use std::collections::BTreeSet;
-
-use unicode_width::UnicodeWidthStr;
 
 use super::episodes::{Episode, HostFindings};
 use crate::finding::words::{bytes, count};
 use crate::finding::{Host, Role};
-use crate::notice::words::{self, Noun, Situation, WIDTH, Words, columns, line, wrap};
-use crate::report::LocalTime;
+use crate::notice::words::{self, Noun, Situation, WIDTH, line, wrap};
+use crate::notice::writer::Writer;
 use crate::time::Window;
 
 /// The most hosts that one mail describes in full; further ones are only named. Nobody reads more, and a
@@ -18,40 +16,14 @@ const MAX_HOSTS: usize = 40;
 /// The most hosts that one mail names beyond these, and the most lines of each other list.
 const MAX_NAMED: usize = 100;
 
+/// The most hosts of the other side that are named, to give an idea of them.
+const MAX_PEERS: usize = 8;
+
 /// The most episodes of one host that a mail describes in full.
 const MAX_EPISODES: usize = 8;
 
-/// The most columns of the name of a fact.
-const NAME: usize = 9;
-
-/// A mail that is being written.
-pub(super) struct Writer<'a> {
-    pub(super) out: String,
-    pub(super) words: &'static Words,
-    pub(super) local: &'a LocalTime,
-    /// The routers whose records are read, in words.
-    pub(super) routers: String,
-}
-
 impl Writer<'_> {
-    /// Appends a paragraph.
-    pub(super) fn paragraph(&mut self, first: &str, text: &str, values: &[(&str, &str)]) {
-        let text = self.words.fill(text, values);
-        wrap(&mut self.out, first, &text);
-    }
-
-    /// Appends a paragraph that names the routers.
-    pub(super) fn about_routers(&mut self, first: &str, text: &str, values: &[(&str, &str)]) {
-        let routers = self.routers.clone();
-        let values: Vec<_> =
-            values.iter().copied().chain([("routers", routers.as_str())]).collect();
-        self.paragraph(first, text, &values);
-    }
-
-    fn count(&self, number: usize, noun: Noun) -> String {
-        (self.words.count)(number as u64, noun)
-    }
-
+    /// Appends the part about the hosts that the recipient is responsible for.
     pub(super) fn about_hosts(&mut self, hosts: &[(Host, &HostFindings<'_>)]) {
         let texts = &self.words.texts;
         let what = self.machines_and_networks(hosts);
@@ -129,7 +101,8 @@ impl Writer<'_> {
                 if n > 0 {
                     self.out.push('\n');
                 }
-                self.paragraph(if is_single { "  " } else { "    " }, text, &[]);
+                let first = if is_single { "  " } else { "    " };
+                self.paragraph(first, text, &[("tell", texts.tell)]);
             }
         }
         for (is_suspect, title, list) in [
@@ -178,18 +151,6 @@ impl Writer<'_> {
         }
         self.and_more("    ", rest.len(), Noun::MoreHosts, texts.line_more);
         self.out.push('\n');
-    }
-
-    /// Appends the number of things that are left out, if there are any.
-    fn and_more(&mut self, first: &str, number: usize, noun: Noun, text: &str) {
-        if number > 0 {
-            let more = self.count(number, noun);
-            self.paragraph(first, text, &[("more", &more)]);
-        }
-    }
-
-    fn heading(&mut self, text: &str) {
-        line(&mut self.out, format_args!("\n{text}\n{}\n", "-".repeat(text.width())));
     }
 
     /// Returns the time of an episode in words.
@@ -256,8 +217,10 @@ impl Writer<'_> {
             let flows = (words.count)(episode.flows, Noun::Flow);
             self.fact("", &words.fill(texts.all_windows, &[("flows", &flows)]));
         }
-        let side = if finding.role == Role::Source { texts.to } else { texts.from };
-        self.fact(side, &words.peers(finding));
+        // The victim of a flood from forged addresses sends what is seen.
+        let sends = finding.role == Role::Source || episode.situation() == Situation::Backscatter;
+        let side = if sends { texts.to } else { texts.from };
+        self.fact(side, &words.peers(finding, MAX_PEERS));
         let why = words::plain(&finding.why).replace(',', ", ");
         self.fact(texts.rule, &format!("{} {}: {why}", finding.kind, finding.class));
         for (n, sample) in finding.sample.iter().enumerate() {
@@ -266,9 +229,5 @@ impl Writer<'_> {
         for text in finding.marks.iter().filter_map(|mark| (words.mark)(mark, finding.role)) {
             self.fact(texts.note, text);
         }
-    }
-
-    fn fact(&mut self, name: &str, text: &str) {
-        wrap(&mut self.out, &format!("  {} ", columns(name, NAME)), text);
     }
 }

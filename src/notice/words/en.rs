@@ -6,6 +6,8 @@ use crate::finding::{Role, words};
 use super::situation::Situation;
 use super::table::{Noun, SituationWords, Texts, Words};
 
+mod letter;
+
 /// English.
 pub(super) static WORDS: Words = Words {
     lang: Lang::En,
@@ -33,6 +35,7 @@ pub(super) static WORDS: Words = Words {
         further_hosts: "Further hosts",
         meaning: "What it usually means",
         if_situation: "If {situation}:",
+        tell: "If that is the reason, say so in a reply: the operator can then leave these flows out.",
         check_suspect: "What to check on a machine that does such things",
         check_victim: "What to check on a machine that is attacked",
         when_fixed: "When it is dealt with",
@@ -70,19 +73,85 @@ pub(super) static WORDS: Words = Words {
         peer: "{host} ({flows})",
         peers: "{hosts}: {list}",
         peers_in: "{hosts} in {list}",
+        passed_subject: "Reply about {incidents}",
+        passed_subject_none: "Reply to a notice",
+        passed_subject_other: "Reply to a test or a report",
+        passed_subject_unknown: "Mail to nfkit",
+        passed_subject_release: "Request for release: {incidents}",
+        passed_subject_release_none: "Request for release",
+        passed_incident: "incident {ids}",
+        passed_incidents: "incidents {ids}",
+        passed_release: "A host that this reply is about is isolated. Read the reply as a request for release: only \
+            you can release the host. If the machine is clean, nfnotify resolve with the number of its incident \
+            ends the isolation.",
+        passed_claims: "Somebody replied to a notice about {incidents}, which counts as their word that they deal \
+            with it. nfnotify show has the details.",
+        passed_no_incident: "Somebody replied to a notice. The reply claims no incident: those of the notice are \
+            closed, or were claimed before.",
+        passed_other: "Somebody replied to a mail of nfkit that tells of no incident: a test, or a report.",
+        passed_unknown: "This mail came to the address of nfkit. It has no token that nfkit gave out, so nothing is \
+            known of its sender, and it claims nothing.",
+        passed_sender: "Sender",
+        passed_from: "From",
+        passed_re: "Subject",
+        passed_hosts: "Hosts",
+        passed_size: "Size",
+        passed_no_proof: "Sender and From prove nothing: anybody can write any name there.",
+        passed_token: "The reply came to an address that only the mail of nfkit names, so whoever wrote it has seen \
+            that mail.",
+        passed_text: "The text of the mail:",
+        passed_goes_on: "The text is longer than this. All of it is in the attachment.",
+        passed_html: "The mail has HTML and no plain text. It is in the attachment; be careful with its links.",
+        passed_no_text: "The mail has no text that can be shown here. See the attachment.",
+        passed_attached: "The mail is attached as it was received.",
+        passed_cut: "The mail is too large to be passed on whole. Its first {part} are attached.",
+        passed_held_back: "Mails that were not passed on before this one, because there were too many: {count}.",
+        passed_signature: "Written by nfnotify receive.",
+        passed_reply_to: "A reply to this mail goes to {who}, who got the notice.",
+        passed_no_reply: "To answer, write to the sender yourself, if you trust the address.",
+        test_subject: "Test: mail goes out",
+        test_out: "This is a test by nfnotify test. The way out works: this mail has reached you.",
+        test_reply: "Now test the way back: reply to this mail. Within a few minutes your reply comes to you as a \
+            mail of its own, passed on by nfnotify receive. If it does not, the mail server does not give replies to \
+            nfnotify receive; see nfnotify(1).",
+        test_no_way_back: "There is no way back: no program reads replies, and mails that cannot be delivered go \
+            unnoticed. To set one up, see nfnotify receive in nfnotify(1).",
+        test_back_subject: "Test: mail comes back",
+        test_back: "This is a test by nfnotify test, sent to an address for replies, and nfnotify receive takes it. If a \
+            person reads this, the mail server does not give replies to nfnotify receive; see nfnotify(1).",
     },
+    letter: letter::LETTER,
     check_suspect: CHECK_SUSPECT,
     check_victim: CHECK_VICTIM,
+    check_suspect_short: letter::CHECK_SUSPECT_SHORT,
+    check_victim_short: letter::CHECK_VICTIM_SHORT,
     situation,
     mark,
-    count: |number, noun| words::of(number, noun_of(noun)),
+    count,
     length: words::length,
     port: words::port,
     sample: |sample| words::sample(sample, false),
+    measure: letter::measure,
 };
 
+fn count(number: u64, noun: Noun) -> String {
+    let adjective = match noun {
+        Noun::Isolated => "isolated",
+        Noun::Released => "released",
+        Noun::Grown => "grown",
+        Noun::New => "new",
+        noun => return words::of(number, noun_of(noun)),
+    };
+    format!("{} {adjective}", words::count(number))
+}
+
+/// Returns a noun in the singular. Adjectives stand for incidents.
 const fn noun_of(noun: Noun) -> &'static str {
     match noun {
+        Noun::Isolated | Noun::Released | Noun::Grown | Noun::New => "incident",
+        Noun::Deadline => "deadline",
+        Noun::Reminder => "reminder",
+        Noun::Mail => "mail",
         Noun::Flow => "flow",
         Noun::Packet => "packet",
         Noun::Host => "host",
@@ -93,6 +162,12 @@ const fn noun_of(noun: Noun) -> &'static str {
         Noun::MoreNetworks => "more network",
         Noun::MoreWindows => "more window",
         Noun::SmallerFindings => "smaller finding",
+        Noun::Incident => "incident",
+        Noun::MoreIncidents => "more incident",
+        Noun::MoreMatters => "more line",
+        Noun::Finding => "finding",
+        Noun::Notice => "notice",
+        Noun::MoreMails => "more mail",
     }
 }
 
@@ -106,15 +181,16 @@ const WANTS: &str = "Somebody may want the service on this machine to fail. The 
     nothing of it, and if there are very many, their addresses may be forged. Some of them may be \
     ours: whoever is responsible for those is told at the same time as you.";
 const BUSY: &str = "There are innocent reasons too: a news day, a backup, a test, a program that tries \
-    again and again. If it is one of these, say so in a reply.";
+    again and again. {tell}";
 
 /// Returns the situation in a few words, for a subject.
 const fn short(situation: Situation) -> &'static str {
     match situation {
         Situation::Infected => "looks broken into",
         Situation::Scanner => "scans networks",
+        Situation::PortScanner => "probes the ports of a host",
         Situation::PortAttacker => "attacks",
-        Situation::Guesser => "hammers",
+        Situation::Guesser => "connects again and again",
         Situation::Spammer => "writes to many mail servers",
         Situation::Flooder | Situation::Outbound => "floods other hosts",
         Situation::Reflector => "is abused to flood others",
@@ -122,15 +198,17 @@ const fn short(situation: Situation) -> &'static str {
         Situation::DdosVictim => "is flooded by many",
         Situation::ReflectionVictim => "is flooded with answers",
         Situation::Carpet => "is flooded as a whole",
+        Situation::Backscatter => "is flooded from forged addresses",
         Situation::Victim => "is attacked",
     }
 }
 
-/// Returns what was seen as a clause, such as `it probes whole networks, host after host`.
+/// Returns what was seen as a clause, such as `it probes many hosts, one after another`.
 const fn long(situation: Situation) -> &'static str {
     match situation {
         Situation::Infected => "it was attacked on this port, and now attacks others there",
-        Situation::Scanner => "it probes whole networks, host after host",
+        Situation::Scanner => "it probes many hosts, one after another",
+        Situation::PortScanner => "it probes the ports of a host, one after another",
         Situation::PortAttacker => "it opens connection after connection to one port",
         Situation::Guesser => "it goes to one port of a few hosts again and again",
         Situation::Spammer => "it writes to many mail servers, and is none itself",
@@ -145,6 +223,9 @@ const fn long(situation: Situation) -> &'static str {
         Situation::ReflectionVictim => "it receives answers that it never asked for",
         Situation::VolumeVictim => "it receives far more packets or bytes than usual",
         Situation::Carpet => "each host of a network receives a little of a flood",
+        Situation::Backscatter => {
+            "it is flooded from forged addresses, and answers hosts that never asked"
+        }
         Situation::Victim => "it is attacked",
     }
 }
@@ -156,25 +237,29 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
             "A machine that attacked many others on this port got into this one, and since then \
              it does the same to others. The rule above names it (by). Hardly anything but a \
              worm or a break-in does so: take it off the network first, then look.",
-            "If there is an innocent reason, such as a program that has always asked others on \
-             this port, say so in a reply.",
+            "There may be an innocent reason, such as a program that has always asked others on \
+             this port. {tell}",
         ],
         Situation::Scanner => &[
-            "A machine that probes network after network looks for others that can be broken \
+            "A machine that probes host after host looks for others that can be broken \
              into. It is rarely its owner who does so: usually the machine was broken into \
              itself, and serves somebody elsewhere as a stepping stone.",
             "There are innocent reasons too: monitoring, an inventory, a name or time server \
-             that answers everybody. If it is one of these, say so in a reply, and these \
-             flows will not be counted again.",
+             that serves everybody, a program with an old list of servers. {tell}",
+        ],
+        Situation::PortScanner => &[
+            "A machine that tries port after port of a host looks for a service there that can be \
+             broken into. It is rarely its owner who does so: usually the machine was broken into \
+             itself, and serves somebody elsewhere as a stepping stone.",
+            "There are innocent reasons too: a security test that was agreed on, an inventory, a \
+             program that looks for its server on every port. {tell}",
         ],
         Situation::PortAttacker => &[
             "A machine that opens thousands of connections to one port within minutes is \
              usually infected by a worm, or was broken into and serves as a stepping stone \
              from which others are attacked or passwords are guessed. It is rarely its owner \
              who does so.",
-            "There are innocent reasons too: a proxy, a mail relay, a crawler, a load test. \
-             If it is one of these, say so in a reply, and these flows will not be counted \
-             again.",
+            "There are innocent reasons too: a proxy, a mail relay, a crawler, a load test. {tell}",
         ],
         Situation::Guesser => &[
             "A machine that has session after session with one port of another usually tries \
@@ -182,41 +267,35 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              guesses. Look at the other side too: in the logs of the hosts above, a login that \
              failed many times and then succeeded is a break-in.",
             "There are innocent reasons too: a program that still has an old password, a \
-             backup, monitoring that logs in. If it is one of these, say so in a reply, and \
-             these flows will not be counted again.",
+             backup, monitoring that logs in. {tell}",
         ],
         Situation::Spammer => &[
             "A machine that writes to many mail servers and takes no mail itself usually sends \
              spam: by a virus, or through an account or a web page that was broken into. Soon \
              others refuse the mail of our whole network. Look for what talks to port 25, and \
-             for letters that wait (mailq).",
+             for mails that wait (mailq).",
             "There are innocent reasons too: a new mail server, a program that sends newsletters \
-             or alarms by itself. If it is one of these, say so in a reply, and these flows will \
-             not be counted again.",
+             or alarms by itself. {tell}",
         ],
         Situation::Flooder => &[
             "A machine that floods another one is usually broken into, and somebody else \
              tells it whom to flood. It is rarely its owner who does so.",
             "There are innocent reasons too: a backup, a load test, two servers that have \
-             much to say to each other. If it is one of these, say so in a reply, and this \
-             pair will not be counted again.",
+             much to say to each other. {tell}",
         ],
         Situation::Outbound => &[
             "A machine that sends somebody thousands of packets a second, to which nothing comes \
              back, usually takes part in an attack: it was broken into, and somebody else tells \
              it whom to flood. It is rarely its owner who does so.",
             "There are innocent reasons too: a stream, a tunnel, a backup by UDP, whose other \
-             direction takes another way. If it is one of these, say so in a reply, and this \
-             pair will not be counted again.",
+             direction takes another way. {tell}",
         ],
         Situation::Reflector => &[
-            "Such a machine is usually not broken into but abused: somebody asks its service in \
-             the name of the hosts above, and its answers, which are larger than the questions, \
-             flood them. Look which service sends from the port in the flows above (name \
-             service 53, time 123, snmp 161, ssdp 1900, memcached 11211): let it answer our own \
-             networks alone, limit how often it answers one address, or switch it off.",
-            "There is an innocent reason too: the questions took a way that we do not see. If so, \
-             say so in a reply.",
+            "Such a machine is usually not broken into but abused: somebody asks it in the name of \
+             the hosts above, and its large answers flood them. Look which service sends from the \
+             port in the flows above (DNS 53, NTP 123, SNMP 161, SSDP 1900, memcached 11211): let \
+             it answer our own networks alone, limit its answers to one address, or switch it off.",
+            "There is an innocent reason too: the questions took a way that we do not see. {tell}",
         ],
         Situation::FloodVictim => &[WANTS, BUSY],
         Situation::DosVictim => &[
@@ -238,22 +317,30 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              sport in the rule above: ask in a reply for a filter upstream of what comes from \
              there.",
             "There is an innocent reason too: the machine asked, and its questions took a way \
-             that we do not see. If so, say so in a reply.",
+             that we do not see. {tell}",
         ],
         Situation::VolumeVictim => &[
             "It gets several times what is usual, more than it answers, and its line may \
              be full. The machine itself is not under suspicion. Did somebody here ask the \
              hosts listed above for it? If not, ask in a reply for a filter upstream.",
             "There are innocent reasons too: a backup, a large download, a video that everybody \
-             watches. If it is one of these, say so in a reply.",
+             watches. {tell}",
         ],
         Situation::Carpet => &[
             "Somebody wants the line of a whole network to fail, and sends each host so little \
              that none stands out. No machine there is under suspicion. Look at the router and \
              the line in front of the network rather than at machines, and ask in a reply for a \
              filter upstream.",
-            "There are innocent reasons too: an inventory or monitoring of the whole network. \
-             If it is one of these, say so in a reply.",
+            "There are innocent reasons too: an inventory or monitoring of the whole network. {tell}",
+        ],
+        Situation::Backscatter => &[
+            "Somebody floods this machine and forges the addresses of the senders. The machine \
+             answers those addresses, and its answers were seen. The machine itself is not under \
+             suspicion, and the hosts listed above did nothing: they only get its answers.",
+            "The addresses are forged, so do not block them: switch SYN cookies on, or ask for a \
+             filter upstream of what comes to this port.",
+            "There is an innocent reason too: a server that was restarted resets the connections \
+             that it no longer knows. {tell}",
         ],
         Situation::Victim => {
             &["Somebody tries to get into this machine, or to find out what runs on it. The \
@@ -277,8 +364,8 @@ const CHECK_SUSPECT: &[&str] = &[
     "Accounts: new ones, a second one with user id 0, keys in ~/.ssh/authorized_keys that nobody \
      knows, logins at odd hours.",
     "Logs of the hours before the first time given above: logins that failed many times and then \
-     succeeded, requests that made the web server start a shell. A log that has a gap is an \
-     answer too.",
+     succeeded, requests that made the web server start a shell. A log that has a gap \
+     says something too.",
     "If you cannot explain what it does, or it goes on: take it off the network now (pull the \
      cable, shut the switch port). Otherwise it may be blocked at the router.",
     "A machine that was broken into is not cleaned but installed anew, from media you trust and \
@@ -300,7 +387,7 @@ const CHECK_VICTIM: &[&str] = &[
 
 /// The request for a reply.
 const FIXED: &str = "Reply to this mail: what it was, what you did, and when. A reply \
-    also helps when nothing was wrong: such flows can be left out from then on. If the machine is not yours, please say whose it is.";
+    also helps when nothing was wrong: the operator can then leave such flows out. If the machine is not yours, please say whose it is.";
 
 /// Returns the meaning of a mark for the reader, or `None` for a mark that needs no explanation.
 fn mark(mark: &str, role: Role) -> Option<&'static str> {

@@ -8,6 +8,7 @@ use crate::finding::{Finding, Kind, Role};
 pub(in crate::notice) enum Situation {
     Infected,
     Scanner,
+    PortScanner,
     PortAttacker,
     Guesser,
     Spammer,
@@ -20,15 +21,17 @@ pub(in crate::notice) enum Situation {
     ReflectionVictim,
     VolumeVictim,
     Carpet,
+    Backscatter,
     Victim,
 }
 
 impl Situation {
     /// All situations.
     #[cfg(test)]
-    pub(super) const ALL: [Situation; 15] = [
+    pub(super) const ALL: [Situation; 17] = [
         Situation::Infected,
         Situation::Scanner,
+        Situation::PortScanner,
         Situation::PortAttacker,
         Situation::Guesser,
         Situation::Spammer,
@@ -41,12 +44,19 @@ impl Situation {
         Situation::ReflectionVictim,
         Situation::VolumeVictim,
         Situation::Carpet,
+        Situation::Backscatter,
         Situation::Victim,
     ];
 
-    /// Returns the situation of a finding by its kind, role and class.
+    /// Returns the situation of a finding.
     pub(in crate::notice) fn of(finding: &Finding) -> Situation {
-        match (finding.kind, finding.role, finding.class.as_str()) {
+        Situation::of_class(finding.kind, finding.role, &finding.class)
+    }
+
+    /// Returns the situation of a kind, a role and a class.
+    pub(in crate::notice) fn of_class(kind: Kind, role: Role, class: &str) -> Situation {
+        match (kind, role, class) {
+            (Kind::Scan, Role::Source, "vertical") => Situation::PortScanner,
             (Kind::Scan, Role::Source, _) => Situation::Scanner,
             (Kind::Port, Role::Source, "bruteforce") => Situation::Guesser,
             (Kind::Port, Role::Source, "spam") => Situation::Spammer,
@@ -61,6 +71,7 @@ impl Situation {
             (Kind::Flood, Role::Target, "volume") => Situation::VolumeVictim,
             (Kind::Flood, Role::Target, "carpet") => Situation::Carpet,
             (Kind::Flood, Role::Target, _) => Situation::FloodVictim,
+            (Kind::Scan, Role::Target, "backscatter") => Situation::Backscatter,
             (Kind::Scan | Kind::Port, Role::Target, _) => Situation::Victim,
         }
     }
@@ -70,6 +81,7 @@ impl Situation {
         match self {
             Situation::Infected
             | Situation::Scanner
+            | Situation::PortScanner
             | Situation::PortAttacker
             | Situation::Guesser
             | Situation::Spammer
@@ -82,6 +94,7 @@ impl Situation {
             | Situation::ReflectionVictim
             | Situation::VolumeVictim
             | Situation::Carpet
+            | Situation::Backscatter
             | Situation::Victim => false,
         }
     }

@@ -21,6 +21,20 @@ pub(in crate::notice) enum Noun {
     MoreNetworks,
     MoreWindows,
     SmallerFindings,
+    Incident,
+    MoreIncidents,
+    MoreMatters,
+    Finding,
+    Notice,
+    Mail,
+    MoreMails,
+    /// Incidents by the step that is told of.
+    Isolated,
+    Released,
+    Deadline,
+    Reminder,
+    Grown,
+    New,
 }
 
 /// The words for one situation.
@@ -28,9 +42,10 @@ pub(in crate::notice) enum Noun {
 pub(in crate::notice) struct SituationWords {
     /// A few words for a subject.
     pub(in crate::notice) short: &'static str,
-    /// A clause, such as `it probes whole networks, host after host`.
+    /// A clause, such as `it probes many hosts, one after another`.
     pub(in crate::notice) long: &'static str,
-    /// The usual meaning and the innocent causes, one string a paragraph.
+    /// The usual meaning and the innocent causes, one string a paragraph. `{tell}` stands for what to do if
+    /// the cause is innocent.
     pub(in crate::notice) meaning: &'static [&'static str],
 }
 
@@ -39,10 +54,16 @@ pub(in crate::notice) struct Words {
     pub(in crate::notice) lang: Lang,
     /// Texts with `{names}` in the place of what varies.
     pub(in crate::notice) texts: Texts,
+    /// The texts of letters about incidents.
+    pub(in crate::notice) letter: LetterTexts,
     /// The checks for a machine under suspicion.
     pub(in crate::notice) check_suspect: &'static [&'static str],
     /// The checks for a machine that is attacked.
     pub(in crate::notice) check_victim: &'static [&'static str],
+    /// The most important checks for a machine under suspicion, a line each.
+    pub(in crate::notice) check_suspect_short: &'static [&'static str],
+    /// The most important checks for a machine that is attacked, a line each.
+    pub(in crate::notice) check_victim_short: &'static [&'static str],
     pub(in crate::notice) situation: fn(Situation) -> SituationWords,
     /// Returns the meaning of a mark, or `None` for a mark that needs no explanation.
     pub(in crate::notice) mark: fn(&str, Role) -> Option<&'static str>,
@@ -54,18 +75,21 @@ pub(in crate::notice) struct Words {
     pub(in crate::notice) port: fn(Option<u8>, Option<u16>) -> String,
     /// Returns one flow as evidence.
     pub(in crate::notice) sample: fn(&Sample) -> String,
+    /// Returns the text of a measure with `{value}` in it, such as `{value} hosts`. `None` for a measure
+    /// that has no words.
+    pub(in crate::notice) measure: fn(&str) -> Option<&'static str>,
 }
 
 /// Declares the texts, and a way for tests to go through them.
 macro_rules! texts {
-    ($($name:ident,)*) => {
-        /// Texts of one language.
-        pub(in crate::notice) struct Texts {
+    ($(#[$doc:meta])* $table:ident: $($name:ident,)*) => {
+        $(#[$doc])*
+        pub(in crate::notice) struct $table {
             $(pub(in crate::notice) $name: &'static str,)*
         }
 
         #[cfg(test)]
-        impl Texts {
+        impl $table {
             pub(in crate::notice) fn all(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((stringify!($name), self.$name),)*]
             }
@@ -74,6 +98,8 @@ macro_rules! texts {
 }
 
 texts! {
+    /// Texts of one language.
+    Texts:
     // Lists.
     and, and_list, list, and_more, more, more_hosts, sentence_more, line_more, behaviours,
     // The beginning and the end.
@@ -81,11 +107,64 @@ texts! {
     // The subject.
     subject, subject_more, subject_time, moment_length, no_exporter, at_port, on_port,
     // The parts.
-    about, a_machine, a_network, several, named_below, further_hosts, meaning, if_situation,
+    about, a_machine, a_network, several, named_below, further_hosts, meaning, if_situation, tell,
     check_suspect, check_victim, when_fixed, fixed, silence, others, other_facts,
     // A host.
     responsible, nobody_responsible, seen, when, port, how_much, to, from, rule, evidence, note,
     amount, all_windows, when_many, unknown_time, time_to, window, peer, peers, peers_in,
+    // A mail that is passed on.
+    passed_subject, passed_subject_none, passed_subject_release, passed_subject_release_none,
+    passed_incident, passed_incidents, passed_release, passed_claims, passed_no_incident,
+    passed_sender, passed_from, passed_re, passed_hosts, passed_size, passed_no_proof, passed_text,
+    passed_goes_on, passed_html, passed_no_text, passed_attached, passed_cut, passed_held_back,
+    passed_subject_other, passed_subject_unknown, passed_other, passed_unknown, passed_token,
+    passed_reply_to, passed_no_reply,
+    passed_signature,
+    // The mails of nfnotify test.
+    test_subject, test_out, test_reply, test_no_way_back, test_back_subject, test_back,
+}
+
+texts! {
+    /// Texts of letters about incidents.
+    LetterTexts:
+    // The steps.
+    first, grown, reminder, reminder_due, released, deadline, deadline_undated, isolated,
+    // The first line.
+    first_line, matter, matter_new, matter_more, matter_released, all_ignored, report_line,
+    more_incidents, digest_line,
+    // The beginning.
+    own_machine, own_network, orphan_machine, orphan_network, outside, outside_network,
+    attack_from, attack_outside, attack_on, ask_suspect, ask_suspect_network, ask_victim, ask_victim_network, ask_outside,
+    say_new, say_more, say_grown, say_reminder, say_deadline, say_isolated, say_released,
+    many, held_back,
+    // The facts of an incident.
+    incident, host, seen, since, last, limit, also, next,
+    incident_state, open, claimed, quiet, closed,
+    host_own, host_orphan, host_outside,
+    since_windows, goes_on, not_seen_since, quiet_since, closed_at,
+    amount_peak, measured, over, below,
+    // The evidence.
+    evidence, col_window, col_what, col_flows, col_hosts, col_times, col_to, col_from,
+    sample, scan, replies, flood, port, mixed, new_matter, new_row, new_rows, more_new, more_ids, more_matters, unkept,
+    // The advice.
+    meaning_short, meaning_of, incident_ids, incidents_ids, innocent, tell_operator,
+    check, check_suspect, check_victim, outside_advice,
+    // The answer.
+    answer, answer_claim, answer_stop, answer_stop_many, answer_commands, command_claim,
+    command_ignore, command_resolve, answer_claims, this_incident, all_incidents, answer_plain, answer_what, answer_who,
+    answer_whose, answer_elsewhere, answer_some, answer_pause, answer_request, answer_isolated, answer_released,
+    // The future.
+    next_title, next_reminder, next_half, next_quiet, next_due, next_until, next_by_hand, next_release, digest_orphan, digest_outside, digest_release, next_recorded,
+    next_released,
+    // The table of a digest.
+    digest, digest_details, digest_show, digest_group, digest_more, digest_due_note, digest_suspect,
+    digest_victim, by_hand, col_id, col_host, col_since,
+    col_deadline, col_until, digest_row, digest_due, digest_until, digest_since,
+    // The report to the operator.
+    report, report_undelivered, report_row, report_incident, report_incidents, report_host, report_again, report_more, refused, bounced,
+    report_held_back, report_superseded, report_dropped,
+    // The end.
+    signature,
 }
 
 /// Appends a piece of text. If `is_spaced`, there is a blank between a Chinese character and a digit or Latin
@@ -102,9 +181,6 @@ fn push(out: &mut String, piece: &str, is_spaced: bool) {
     }
     out.push_str(piece);
 }
-
-/// The most hosts of the other side that are named, to give an idea of them.
-const MAX_PEERS: usize = 8;
 
 impl Words {
     /// Returns a text with values in the place of their `{names}`, which are not changed: a name in a value
@@ -126,6 +202,23 @@ impl Words {
         out
     }
 
+    /// Returns a behaviour and its port in a few words, for a subject or a list: `scans networks: TCP port 22
+    /// (ssh)`.
+    pub(in crate::notice) fn behaviour(
+        &self,
+        situation: Situation,
+        proto: Option<u8>,
+        port: Option<u16>,
+    ) -> String {
+        let port = (self.port)(proto, port);
+        let text = match situation {
+            Situation::PortAttacker => self.texts.at_port,
+            _ => self.texts.on_port,
+        };
+        let behaviour = (self.situation)(situation).short;
+        self.fill(text, &[("behaviour", behaviour), ("port", &port)])
+    }
+
     /// Returns a window with its length: `2001-08-17 17:20 to 17:30 UTC (10 minutes)`.
     pub(in crate::notice) fn window(&self, window: Option<Window>, local: &LocalTime) -> String {
         let Some(window) = window else { return self.texts.unknown_time.to_owned() };
@@ -145,10 +238,10 @@ impl Words {
         local.span(first.start(), last.end(), self.texts.time_to)
     }
 
-    /// Returns the hosts on the other side, the most important first.
-    pub(in crate::notice) fn peers(&self, finding: &Finding) -> String {
+    /// Returns the hosts on the other side, the most important first, and of these at most `most` by name.
+    pub(in crate::notice) fn peers(&self, finding: &Finding, most: usize) -> String {
         let flows = |flows| (self.count)(flows, Noun::Flow);
-        let named = finding.peer.iter().take(MAX_PEERS).map(|peer| match peer.flows {
+        let named = finding.peer.iter().take(most).map(|peer| match peer.flows {
             Some(count) => {
                 let host = peer.host.text(false);
                 self.fill(self.texts.peer, &[("host", &host), ("flows", &flows(count))])

@@ -15,7 +15,8 @@ use crate::cli::{self, Io, Status, Usage};
 use crate::contacts::{Address, Contacts};
 use crate::finding::words::{length, of};
 use crate::finding::{FindingSet, Item, SET_LIMIT};
-use crate::notice::mail::{self, Outbox, Routing, Sender};
+use crate::notice::mail::{self, Outbox, Routing};
+use crate::notice::message::{self, Sender};
 use crate::report::LocalTime;
 use crate::time::{Mark, Timestamp, Window};
 use crate::tool::findings::{clock, parse_time, report_times};
@@ -43,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "MAIL", env = "NFKIT_FROM")]
     from: Option<Address>,
     /// Put this name of the site into subjects
-    #[arg(long, value_name = "NAME", env = "NFKIT_SITE", value_parser = mail::site)]
+    #[arg(long, value_name = "NAME", env = "NFKIT_SITE", value_parser = message::site)]
     site: Option<String>,
     /// Hand each message to this program as `PATH -t -i` instead of printing it
     #[arg(
@@ -131,8 +132,8 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     for mail in &outbox.mails {
         let message = mail.message(&sender)?;
         match &args.sendmail {
-            None => io.out.write_all(&mail::mbox(&message, &sender))?,
-            Some(program) => match send(program, &mail::unix(&message)) {
+            None => io.out.write_all(&message::mbox(&message, from.as_str(), sender.date))?,
+            Some(program) => match send(program, &message::unix(&message)) {
                 Ok(()) => {
                     let subject = mail.subject(&sender);
                     io.report.detail(format_args!("{}: handed over: {subject}", mail.to));
