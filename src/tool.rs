@@ -40,6 +40,7 @@ pub const TABLES: &[&Table] = &[
     &nfflood::TABLE,
     &nfport::TABLE,
     &nfnotify::INCIDENT,
+    &nfnotify::MAIL,
     &nfnotify::POLICY,
     &nfnotify::HOOK,
 ];

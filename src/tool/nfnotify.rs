@@ -19,6 +19,7 @@ mod mail;
 mod memory;
 mod metrics;
 mod never;
+mod outbox;
 mod owners;
 mod person;
 mod pipes;
@@ -26,19 +27,23 @@ mod place;
 mod plan;
 mod policy;
 mod publish;
+mod receive;
 mod records;
 mod rows;
 mod run;
+mod send;
 mod settings;
 mod setup;
 mod show;
 mod tables;
+mod test;
 mod transfer;
+mod way;
 
 pub use never::{wide_exporter_text, wide_exporters};
-pub use run::Ran;
+pub use run::{Ran, WayState};
 pub use settings::{HookCommand, Settings};
-pub use tables::{HOOK, INCIDENT, POLICY};
+pub use tables::{HOOK, INCIDENT, MAIL, POLICY};
 
 /// Remember findings as incidents, tell those who are responsible for a host, or print the commands that
 /// block it.
@@ -80,6 +85,10 @@ enum Action {
     Ignore(change::IgnoreArgs),
     /// Block no further host for a while
     Freeze(freeze::Args),
+    /// Take one mail from a mail server's alias: a delivery report, or a reply
+    Receive(receive::Args),
+    /// Send the operator a mail, and try the way by which answers come back
+    Test(test::Args),
     /// Copy the memory to a file
     Backup(transfer::BackupArgs),
     /// Write the memory as lines of JSON
@@ -89,7 +98,7 @@ enum Action {
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &POLICY, &HOOK];
+    const TABLES: &'static [&'static Table] = &[&SITE, &INCIDENT, &MAIL, &POLICY, &HOOK];
 
     /// Returns `[site]` alone for `mail` and `block`, which remember nothing. A fault of the policy is none of
     /// the commands that only look at the memory or copy it.
@@ -144,6 +153,8 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         Action::Claim(claim) => change::claim(claim, io),
         Action::Ignore(ignore) => change::ignore(ignore, io),
         Action::Freeze(freeze) => freeze::run(freeze, io),
+        Action::Receive(receive) => receive::run(receive, io),
+        Action::Test(test) => test::run(test, io),
         Action::Backup(backup) => transfer::backup(backup, io),
         Action::Export(export) => transfer::export(export, io),
         Action::Import(import) => transfer::import(import, io),

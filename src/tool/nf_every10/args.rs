@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::findings::parse_time;
 use crate::tool::nfcap::COLLECT;
-use crate::tool::nfnotify::{HOOK, INCIDENT, POLICY};
+use crate::tool::nfnotify::{HOOK, INCIDENT, MAIL, POLICY};
 use crate::tool::site::SITE;
 use crate::tool::{nfflood, nfport, nfscan};
 
@@ -94,6 +94,7 @@ impl Arguments for Args {
         &nfflood::TABLE,
         &nfport::TABLE,
         &INCIDENT,
+        &MAIL,
         &POLICY,
         &HOOK,
     ];

@@ -20,11 +20,13 @@ use super::troubles::CLOCK;
 use crate::cli::config::Setting;
 use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
 use crate::contacts::Contacts;
-use crate::incident::Mode;
+use crate::incident::{Act, Mode};
 use crate::time::Timestamp;
 use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::nfcap::{self, COLLECT};
-use crate::tool::nfnotify::{HOOK, INCIDENT, POLICY, Settings, wide_exporter_text, wide_exporters};
+use crate::tool::nfnotify::{
+    HOOK, INCIDENT, MAIL, POLICY, Settings, wide_exporter_text, wide_exporters,
+};
 use crate::tool::site::SITE;
 
 /// Slots without an analysis from which on the job does not run, if they are half an hour.
@@ -251,7 +253,7 @@ fn incidents(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> an
     if !config.has(&INCIDENT) {
         return Ok(());
     }
-    let mut tables = [&INCIDENT, &POLICY, &HOOK, &SITE, &COLLECT].into_iter();
+    let mut tables = [&INCIDENT, &MAIL, &POLICY, &HOOK, &SITE, &COLLECT].into_iter();
     match (tables.find(|table| !config.is_sound(table)), Settings::read(config)) {
         (Some(table), _) => points.warn(
             "incidents",
@@ -264,9 +266,12 @@ fn incidents(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> an
         (None, Ok(settings)) => {
             let effect = match settings.mode {
                 Mode::Shadow => "shadow: all is computed, and nothing is sent or blocked",
-                Mode::Live => "live, but this version sends and blocks nothing",
+                Mode::Live => "live: mails are sent; this version blocks nothing",
             };
             points.ok("incidents", format_args!("{} ({effect})", shown(&settings.db)))?;
+            if settings.mode == Mode::Live {
+                mails(&settings, config, points)?;
+            }
         }
     }
     let is = |word: &str, name: &str| Path::new(word).file_name().is_some_and(|of| of == name);
@@ -285,6 +290,29 @@ fn incidents(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> an
         }
         Err(error) => points.warn("allow", format_args!("{error:#}")),
     }
+}
+
+/// Judges the way of mails in live mode, as far as it can be seen without sending one.
+fn mails(settings: &Settings, config: &Config, points: &mut Points<'_>) -> anyhow::Result<()> {
+    let mail = &settings.mail;
+    match mail.way.check(&mail.inside) {
+        Ok(()) => points.ok("mails", format_args!("by {}", mail.way.name()))?,
+        Err(why) => points.warn("mails", format_args!("none can be sent: {why}"))?,
+    }
+    if mail.from.is_none() && config.get(&SITE, "operator").is_none() {
+        points.warn("mails", "they have no sender: name [mail] from or [site] operator")?;
+    }
+    if mail.answers.is_none() {
+        points
+            .note("replies", "[mail] answers is not set, so nfnotify reads no reply or bounce")?;
+    }
+    if settings.policy.rules().any(|rule| rule.act == Act::Isolate) {
+        points.note(
+            "isolation",
+            "this version has no device, so act = \"isolate\" only mails in live mode",
+        )?;
+    }
+    Ok(())
 }
 
 /// Checks that the contacts cover the site's networks.

@@ -14,7 +14,7 @@ use super::detectors::panic_text;
 use super::out_dir::OutDir;
 use super::waiting::{INCIDENTS, WaitingFiles};
 use crate::cli::{Config, Io, Out, Report, parse_as};
-use crate::tool::nfnotify::{self, INCIDENT, Ran};
+use crate::tool::nfnotify::{self, INCIDENT, Ran, WayState};
 
 /// The most bytes of messages that are kept of a run.
 const MAX_SAID: usize = 4000;
@@ -26,6 +26,8 @@ pub(super) struct Remembered {
     pub failed: Option<String>,
     /// The reasons of hooks that failed, by their names.
     pub hooks: Vec<(String, String)>,
+    /// The state of the way out for mails.
+    pub mail: WayState,
     /// Messages of a run that succeeded, told once until a run has none.
     pub said: Vec<String>,
 }
@@ -51,17 +53,19 @@ pub(super) fn run(clock: Clock, out: &OutDir, config: &Config) -> io::Result<Rem
     let mut said = said.lines();
     let mut remembered = Remembered::default();
     match result {
-        Ok(Ran { is_taken: true, failed_hooks, .. }) => {
+        Ok(Ran { is_taken: true, failed_hooks, mail, .. }) => {
             INCIDENTS.clear(out)?;
             remembered.hooks = failed_hooks;
+            remembered.mail = mail;
             if files.given_up > 0 {
                 said.push(format!("{} findings files were given up", files.given_up));
             }
             remembered.said = said;
         }
-        Ok(Ran { is_taken: false, failed_hooks, .. }) => {
+        Ok(Ran { is_taken: false, failed_hooks, mail, .. }) => {
             INCIDENTS.shorten(&files, out)?;
             remembered.hooks = failed_hooks;
+            remembered.mail = mail;
             let why = if said.is_empty() { "it failed".to_owned() } else { said.join("; ") };
             remembered.failed = Some(why);
         }

@@ -8,7 +8,7 @@ use super::out_dir::OutDir;
 use crate::time::Timestamp;
 
 /// Every kind of trouble, so that each has a value before it begins.
-pub(super) const TROUBLES: [&str; 20] = [
+pub(super) const TROUBLES: [&str; 21] = [
     "clock",
     "detector-failed",
     "disk-low",
@@ -20,6 +20,7 @@ pub(super) const TROUBLES: [&str; 20] = [
     "incidents-warned",
     "inside-bare",
     "inside-unseen",
+    "mail-waits",
     "out-full",
     "run-slow",
     "set-aside",

@@ -29,6 +29,7 @@ use crate::cli::Io;
 use crate::finding::DETECTORS;
 use crate::flow::Networks;
 use crate::time::Timestamp;
+use crate::tool::nfnotify::WayState;
 
 /// Seconds of a slot, if none was analysed yet.
 const SLOT_SECONDS: u32 = 600;
@@ -616,6 +617,16 @@ impl<'a> Job<'a> {
                 self.health.begin("incidents-failed", "-", &text, io);
             }
             None => self.health.end("incidents-failed", "-", "incidents are up to date", io),
+        }
+        match &remembered.mail {
+            WayState::Down(why) => {
+                self.has_failed = true;
+                self.health.begin("mail-waits", "-", why, io);
+            }
+            WayState::Unknown => {}
+            WayState::Up => {
+                self.health.end("mail-waits", "-", "no mail waits any more for a way out", io)
+            }
         }
         for name in self.health.open_of("hook-failed") {
             if name != "-" && !remembered.hooks.iter().any(|(failed, _)| *failed == name) {

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
 fn report_stop_file(memory: &Memory, io: &mut Io) {
     if let Some(stop) = stop_file(memory.store.path()) {
         io.report.warn(format_args!(
-            "new acts stay stopped by the file {}; remove it to let them go on",
+            "new acts and all mails stay stopped by the file {}; remove it to let them go on",
             stop.display()
         ));
     }

@@ -71,8 +71,8 @@ fn give(
     while began.elapsed() < hook.limit {
         let entries = store.journal_after(place.sent, AT_A_TIME)?;
         let Some(last) = entries.last() else { break };
-        if let Err(why) = feed(&hook.argv, lines(&entries, store)?, hook.limit) {
-            return Ok(Err(why));
+        if let Err(not_taken) = feed(&hook.argv, &lines(&entries, store)?, hook.limit) {
+            return Ok(Err(not_taken.why));
         }
         kill_point("after-hook");
         place.sent = last.id;

@@ -1,5 +1,6 @@
 //! The file of `--metrics-file`, for node_exporter's textfile collector.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -82,6 +83,14 @@ fn text(
     let oldest = figures.oldest_unsent.map_or(0, |at| now.saturating_sub(at));
     let help = "Age of the oldest notice that waits to be sent; 0 if none does.";
     family("oldest_unsent_notice_seconds", "gauge", help, &one(oldest));
+    family("mails_waiting", "gauge", "Mails that wait to be sent.", &one(figures.mails_waiting));
+    let by = |label: &str, counts: &BTreeMap<&'static str, u64>| -> Vec<(String, u64)> {
+        counts.iter().map(|(word, count)| (format!("{{{label}=\"{word}\"}}"), *count)).collect()
+    };
+    let help = "Mails by what became of them.";
+    family("mails_total", "counter", help, &by("state", &figures.mails));
+    let help = "Received mails by what they were.";
+    family("received_mails_total", "counter", help, &by("kind", &figures.received));
     family("journal_rows", "gauge", "Rows of the journal.", &one(figures.journal_rows));
     family("database_bytes", "gauge", "Bytes of the database.", &one(figures.bytes));
     let help = "Findings that opened no incident, because there were too many.";
@@ -111,6 +120,9 @@ mod tests {
         let mut figures = Figures { journal_rows: 7, bytes: 4096, ..Figures::default() };
         figures.live.insert((Kind::Scan, "open"), 3);
         figures.oldest_unsent = Some(900);
+        figures.mails_waiting = 4;
+        figures.mails.insert("bounced", 6);
+        figures.received.insert("claim", 8);
         let text = text(&figures, Some(400), 1000, Mode::Live, &[("chat", 2, 5)]);
         for line in [
             "nfnotify_incidents{kind=\"scan\",state=\"open\"} 3",
@@ -119,6 +131,9 @@ mod tests {
             "nfnotify_window_timestamp_seconds 400",
             "nfnotify_live 1",
             "nfnotify_oldest_unsent_notice_seconds 100",
+            "nfnotify_mails_waiting 4",
+            "nfnotify_mails_total{state=\"bounced\"} 6",
+            "nfnotify_received_mails_total{kind=\"claim\"} 8",
             "nfnotify_journal_rows 7",
             "nfnotify_database_bytes 4096",
             "nfnotify_findings_left_out_total 0",
@@ -141,6 +156,6 @@ mod tests {
         }
         let families = text.lines().filter(|line| line.starts_with("# TYPE")).count();
         let helps = text.lines().filter(|line| line.starts_with("# HELP")).count();
-        assert_eq!((families, helps), (12, 12));
+        assert_eq!((families, helps), (15, 15));
     }
 }

@@ -7,7 +7,7 @@ use clap::ValueHint;
 use ipnet::IpNet;
 
 use crate::cli::{Io, Nets, read_whole};
-use crate::contacts::{Address, Contacts, NetworkKind};
+use crate::contacts::{Address, Contacts, Lang, NetworkKind};
 use crate::finding::{Host, Side};
 use crate::incident::Incident;
 
@@ -77,6 +77,17 @@ impl Owners {
         self.contacts.is_empty() && self.operator.is_none()
     }
 
+    /// Returns the address that is told of all that nobody else is responsible for.
+    pub fn operator(&self) -> Option<&Address> {
+        self.operator.as_ref()
+    }
+
+    /// Returns the name of a person, which may be empty, and the language of the mails to them.
+    pub fn salutation(&self, address: &Address) -> (&str, Lang) {
+        let person = self.contacts.person(address);
+        person.map_or(("", Lang::default()), |person| (person.name.as_str(), person.lang))
+    }
+
     /// Returns the kind of the network of a host.
     pub fn network_kind(&self, host: Host) -> NetworkKind {
         self.contacts.of(host.net()).map_or(NetworkKind::Unknown, |of| of.kind)
@@ -86,6 +97,18 @@ impl Owners {
     /// told of hosts outside.
     pub fn of(&self, incident: &Incident) -> Owner {
         self.of_host(incident.subject.host, incident.body.side)
+    }
+
+    /// Returns true if a person, by their address in any case, is one of those who are told of an incident.
+    pub fn is_told(&self, incident: &Incident, who: &str) -> bool {
+        self.of(incident).recipients.iter().any(|one| one.eq_ignore_ascii_case(who))
+    }
+
+    /// Returns true if an address is that of a person who is told of something.
+    pub fn knows(&self, address: &Address) -> bool {
+        let folded = address.folded();
+        self.operator.as_ref().is_some_and(|operator| operator.folded() == folded)
+            || self.contacts.person(address).is_some()
     }
 
     /// Returns those who are told of a host.

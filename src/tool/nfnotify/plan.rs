@@ -62,6 +62,8 @@ struct Plan<'a> {
     stop: Option<PathBuf>,
     /// Windows that wait to be stepped through.
     waiting: usize,
+    /// Mails that wait to be sent.
+    mails: usize,
     incidents: Vec<Planned<'a>>,
 }
 
@@ -94,6 +96,7 @@ pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         freeze: store.freeze()?.filter(|freeze| setup.now < freeze.until),
         stop: stop_file(store.path()),
         waiting,
+        mails: store.unsent_mails()?.len(),
         incidents: incidents.collect(),
     };
     let mut is_whole = true;
@@ -186,8 +189,16 @@ fn text(plan: &Plan, io: &mut Io) -> anyhow::Result<()> {
         let text = format!("new blocks are frozen until {} by {by}: {why}", local.text(*until));
         writeln!(out, "{}", Escaped(text))?;
     }
+    if plan.mails > 0 {
+        let mails = of(plan.mails as u64, "mail");
+        writeln!(out, "waiting to be sent: {mails} of earlier runs")?;
+    }
     if let Some(stop) = &plan.stop {
-        writeln!(out, "new blocks are stopped by the file {}", Escaped(stop.display()))?;
+        writeln!(
+            out,
+            "new blocks and all mails are stopped by the file {}",
+            Escaped(stop.display())
+        )?;
     }
     for net in setup.never.wide() {
         writeln!(
@@ -258,6 +269,7 @@ struct RunRecord {
     mode: &'static str,
     newest: Option<String>,
     waiting: usize,
+    mails: usize,
     frozen: bool,
     wide_exporters: Vec<String>,
 }
@@ -311,6 +323,7 @@ fn json(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
         mode: setup.settings.mode.as_str(),
         newest: plan.newest.map(Window::start_text),
         waiting: plan.waiting,
+        mails: plan.mails,
         frozen: plan.freeze.is_some() || plan.stop.is_some(),
         wide_exporters: setup.never.wide().map(|net| net.to_string()).collect(),
     };

@@ -9,9 +9,11 @@ use clap::ValueHint;
 
 use super::files::{InputTimes, NamedFile, read_all};
 use super::memory::{Db, IfMissing, Memory, WAIT, kill_point};
+use super::outbox::{self, Filled};
 use super::owners::Who;
 use super::pipes::Pipes;
 use super::publish::publish;
+use super::send::send;
 use super::setup::{Setup, is_frozen};
 use super::{hooks, metrics};
 use crate::capture;
@@ -60,8 +62,24 @@ pub struct Ran {
     pub is_taken: bool,
     /// Hooks that failed, each with the reason. They get the same lines again.
     pub failed_hooks: Vec<(String, String)>,
+    /// The state of the way out for mails.
+    pub mail: WayState,
+    /// True if a mail was refused for good, which was reported.
+    pub has_refused: bool,
     /// False if there is a metrics file to write, and it failed; this was reported.
     pub is_metrics_file_written: bool,
+}
+
+/// The state of the way out for mails.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WayState {
+    /// This run looked at no mail.
+    #[default]
+    Unknown,
+    /// No mail waits because of it.
+    Up,
+    /// Mails wait, for this reason, and are tried again.
+    Down(String),
 }
 
 /// Runs nfnotify run.
@@ -69,11 +87,17 @@ pub struct Ran {
 /// # Errors
 /// Fails as [`remember`] does.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
-    let Ran { is_taken, failed_hooks, is_metrics_file_written } = remember(args, io)?;
-    for (_, why) in &failed_hooks {
+    let Ran { is_taken, failed_hooks, mail, has_refused, is_metrics_file_written } =
+        remember(args, io)?;
+    let mail_down = match mail {
+        WayState::Down(why) => Some(why),
+        WayState::Unknown | WayState::Up => None,
+    };
+    for why in mail_down.iter().chain(failed_hooks.iter().map(|(_, why)| why)) {
         io.report.error(why);
     }
-    let is_done = is_taken && failed_hooks.is_empty() && is_metrics_file_written;
+    let is_sent = mail_down.is_none() && !has_refused;
+    let is_done = is_taken && failed_hooks.is_empty() && is_sent && is_metrics_file_written;
     Ok(if is_done { Status::Done } else { Status::Failed })
 }
 
@@ -95,7 +119,7 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
     if !args.files.is_empty() {
         is_taken = take_in(&pipes.files, &setup, &mut memory.store, io)?;
     }
-    let mut closed = Vec::new();
+    let (mut closed, mut mail, mut has_refused) = (Vec::new(), WayState::Unknown, false);
     let run = this_run(&setup, args.now)?;
     if let Some(step) = clock_step(&memory.store, run.as_ref())? {
         let mut update = memory.store.update(setup.now, setup.settings.mode)?;
@@ -110,6 +134,23 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
         ));
     } else {
         closed = carry_on(&setup, run.as_ref(), &mut memory.store, io)?;
+        if setup.settings.mode == Mode::Live {
+            let sent = send(&setup, &mut memory.store, io)?;
+            if sent.accepted > 0 {
+                let mails = words::of(sent.accepted, "mail");
+                io.report
+                    .detail(format_args!("{mails} accepted by {}", setup.settings.mail.way.name()));
+            }
+            has_refused = sent.refused > 0;
+            let stuck = sent.stuck.map(|why| {
+                format!("a mail is tried for more than an hour, and the next runs go on: {why}")
+            });
+            let trouble = sent.down.map(|why| down_text(&why)).or(stuck);
+            mail = trouble.map_or(WayState::Up, WayState::Down);
+        } else {
+            // Nothing waits any more.
+            mail = WayState::Up;
+        }
     }
     publish(&setup, &mut memory, &closed)?;
     kill_point("after-files");
@@ -125,7 +166,12 @@ pub(super) fn remember(args: &Args, io: &mut Io) -> anyhow::Result<Ran> {
         }
     }
     store.close()?;
-    Ok(Ran { is_taken, failed_hooks, is_metrics_file_written })
+    Ok(Ran { is_taken, failed_hooks, mail, has_refused, is_metrics_file_written })
+}
+
+/// Returns the message about a way out that takes no mail.
+fn down_text(why: &str) -> String {
+    format!("no mail can be sent, so mails wait, and the next runs try again: {why}")
 }
 
 /// Reports that another process has the memory.
@@ -138,7 +184,7 @@ fn busy(args: &Args, io: &mut Io) -> Ran {
             "another nfnotify has held the incidents for a minute; no file was read, so give them again",
         );
     }
-    Ran { is_taken, failed_hooks: Vec::new(), is_metrics_file_written: true }
+    Ran { is_taken, is_metrics_file_written: true, ..Ran::default() }
 }
 
 /// Takes in the lines of the files, each once. Returns false if a file could not be read to its end: all
@@ -268,6 +314,13 @@ fn carry_on(
     for notice in &notices {
         update.notice(notice)?;
     }
+    let filled = match settings.mode {
+        Mode::Live => outbox::fill(setup, &mut update, io)?,
+        Mode::Shadow => {
+            outbox::withdraw(setup, &mut update)?;
+            Filled::default()
+        }
+    };
     if let Some(run) = run {
         update.set_last_run(run)?;
     }
@@ -301,7 +354,7 @@ fn carry_on(
             words::of(retained.incidents, "incident")
         ));
     }
-    report_notices(setup, &notices, io);
+    report_notices(setup, &notices, &filled, io);
     let closed = |incident: &Incident| incident.body.state.is_closed();
     Ok(outcome.changed.into_iter().filter(closed).collect())
 }
@@ -395,19 +448,28 @@ fn follow(
     (notices, held)
 }
 
-fn report_notices(setup: &Setup, notices: &[Notice], io: &mut Io) {
+fn report_notices(setup: &Setup, notices: &[Notice], filled: &Filled, io: &mut Io) {
     let of = |state| notices.iter().filter(|notice| notice.state == state).count() as u64;
-    let (would, wanted) = (of(NoticeState::WouldSend), of(NoticeState::Wanted));
+    let would = of(NoticeState::WouldSend);
     if would > 0 {
         io.report.detail(format_args!("shadow mode: {} would be sent", words::of(would, "notice")));
     }
-    if wanted > 0 || setup.settings.mode == Mode::Live {
+    if filled.mails > 0 {
+        io.report.detail(format_args!("{} made", words::of(filled.mails, "mail")));
+    }
+    if filled.held_back > 0 {
         io.report.warn(format_args!(
-            "[incident] mode is live, but this version sends and blocks nothing; new and waiting: {}",
-            words::of(wanted, "notice")
+            "{} held back, because as many mails were sent within an hour as [mail] allows",
+            words::of(filled.held_back, "notice")
+        ));
+    }
+    if filled.without_sender > 0 {
+        io.report.error(format_args!(
+            "{} waits, because mails have no sender: name [mail] from or [site] operator",
+            words::of(filled.without_sender, "notice")
         ));
     }
     if setup.owners.is_empty() {
-        io.report.warn("nobody would be told: name [site] contacts or operator");
+        io.report.warn("nobody is told: name [site] contacts or operator");
     }
 }

@@ -3,15 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
-use super::tables::{DB, HOOK, INCIDENT, POLICY, keep, limit, mode, rule};
+use super::tables::{DB, HOOK, INCIDENT, MAIL, POLICY, keep, limit, mail_limit, mode, relay, rule};
+use super::way::{SENDMAIL, Way};
 use crate::cli::config::{Entry, Setting};
-use crate::cli::{Config, Usage};
+use crate::cli::{Config, Nets, Usage};
+use crate::contacts::Address;
 use crate::incident::{Mode, Policy};
-use crate::tool::site;
+use crate::notice::outbox::Limits;
+use crate::report::LocalTime;
+use crate::tool::site::{self, SITE};
 
-/// The values of `[incident]`, `[[policy]]` and `[[hook]]`.
+/// The values of `[incident]`, `[mail]`, `[[policy]]` and `[[hook]]`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Shadow mode, or live.
@@ -26,6 +32,31 @@ pub struct Settings {
     pub policy: Policy,
     /// The commands that are told of each transition, in the order of the file.
     pub hooks: Vec<HookCommand>,
+    /// The way by which mails leave, and their headers.
+    pub mail: MailSettings,
+}
+
+/// The values of `[mail]`, and those of `[site]` that mails have.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The way out.
+    pub way: Way,
+    /// The address that mails come from; `None` for the operator's.
+    pub from: Option<Address>,
+    /// The address whose forms with a token take answers; `None` if nobody reads them for us.
+    pub answers: Option<Address>,
+    /// The last lines of each mail.
+    pub footer: String,
+    /// The most mails of an hour.
+    pub limits: Limits,
+    /// The number of incidents above which a mail is a digest.
+    pub digest: usize,
+    /// The name of the site; empty for none.
+    pub site: String,
+    /// The networks of the site, in which a mail server may be.
+    pub inside: Vec<IpNet>,
+    /// The times of the text.
+    pub local: LocalTime,
 }
 
 /// A command that is told of each transition.
@@ -59,6 +90,49 @@ impl Settings {
             metrics_file: incident("metrics_file").map(path),
             policy: Policy::new(rules.collect::<anyhow::Result<_>>()?),
             hooks: config.entries(&HOOK).into_iter().map(hook).collect::<Result<_, _>>()?,
+            mail: MailSettings::read(config)?,
+        })
+    }
+}
+
+impl MailSettings {
+    fn read(config: &Config) -> anyhow::Result<MailSettings> {
+        let text = |key| config.get(&MAIL, key).map(Setting::text);
+        let address = |key| -> anyhow::Result<Option<Address>> {
+            text(key).map(|text| text.parse().map_err(|why: String| anyhow!(why))).transpose()
+        };
+        let ways = ["sendmail", "relay", "mbox"];
+        let mut ways = ways.into_iter().filter_map(|key| config.get(&MAIL, key));
+        if let (Some(one), Some(other)) = (ways.next(), ways.next()) {
+            let place = &other.place;
+            return Err(Usage(format!("{place}: cannot be together with {}", one.key)).into());
+        }
+        let way = match (text("relay"), text("mbox"), text("sendmail")) {
+            (Some(server), _, _) => Way::Relay(relay(&server).map_err(Usage)?),
+            (None, Some(path), _) => Way::Mbox(path.into()),
+            (None, None, path) => Way::Sendmail(path.unwrap_or_else(|| SENDMAIL.to_owned()).into()),
+        };
+        let inside = match config.get(&SITE, "inside") {
+            Some(nets) => {
+                let nets_of =
+                    |text: String| text.parse::<Nets>().map_err(|why| anyhow!(why))?.load();
+                nets_of(nets.text()).with_context(|| nets.place.clone())?
+            }
+            None => Vec::new(),
+        };
+        Ok(MailSettings {
+            way,
+            from: address("from")?,
+            answers: address("answers")?,
+            footer: text("footer").unwrap_or_default(),
+            limits: Limits {
+                per_hour: mail_limit(config, "per_hour"),
+                per_recipient: mail_limit(config, "per_recipient"),
+            },
+            digest: usize::try_from(mail_limit(config, "digest")).unwrap_or(usize::MAX),
+            site: config.get(&SITE, "name").map(Setting::text).unwrap_or_default(),
+            inside,
+            local: site::local_time(config)?,
         })
     }
 }
@@ -115,6 +189,17 @@ mod tests {
         };
         assert_eq!(settings.hooks, [command("b", &["b", ""], 1), command("a", &["/a"], 30)]);
         assert_eq!(settings.policy.longest(), 20 * 86_400);
+    }
+
+    #[test]
+    fn one_way_out_is_used() {
+        let way = |text: &str| read(&format!("[mail]\n{text}")).map(|settings| settings.mail.way);
+        assert_eq!(way("").unwrap(), Way::Sendmail("/usr/sbin/sendmail".into()));
+        assert_eq!(way("sendmail = 's'").unwrap(), Way::Sendmail("/etc/nfkit/s".into()));
+        assert_eq!(way("mbox = '/m'").unwrap(), Way::Mbox("/m".into()));
+        assert!(matches!(way("relay = 'localhost'").unwrap(), Way::Relay(one) if one.port == 25));
+        let error = way("mbox = '/m'\nrelay = 'localhost'").unwrap_err().to_string();
+        assert_eq!(error, "/etc/nfkit/c:2: [mail] mbox: cannot be together with relay");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::never::never_list;
 use super::owners::{Owners, Who};
 use super::settings::Settings;
-use crate::cli::Io;
+use crate::cli::{Io, Usage};
 use crate::contacts::NeverList;
 use crate::finding::Host;
 use crate::incident::store::Store;
@@ -31,6 +31,16 @@ impl Setup {
     /// # Errors
     /// Fails if one of them cannot be used.
     pub fn new(who: &Who, now: Option<Timestamp>, io: &mut Io) -> anyhow::Result<Setup> {
+        let setup = Setup::read(who, now, io)?;
+        let answers = setup.settings.mail.answers.as_ref();
+        if let Some(answers) = answers.filter(|answers| setup.owners.knows(answers)) {
+            let why = "is the address of a person, whose mail would go to `nfnotify receive`";
+            return Err(Usage(format!("[mail] answers: {answers} {why}")).into());
+        }
+        Ok(setup)
+    }
+
+    fn read(who: &Who, now: Option<Timestamp>, io: &mut Io) -> anyhow::Result<Setup> {
         Ok(Setup {
             settings: Settings::read(&io.config)?,
             owners: who.load(io)?,

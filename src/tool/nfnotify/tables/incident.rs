@@ -18,7 +18,7 @@ pub const INCIDENT: Table = Table {
         Key::text(
             "mode",
             |text| mode(text).map(drop),
-            "shadow: nothing leaves the machine; live: not yet, mails and blocks",
+            "shadow: nothing leaves the machine; live: mails are sent",
         )
         .without_option(),
         Key::new("db", Form::Path, file, "The database of the incidents"),
@@ -44,7 +44,7 @@ pub fn keep(config: &Config) -> Result<u64, String> {
 }
 
 /// Accepts a path that names a file.
-fn file(text: &str) -> Result<(), String> {
+pub(super) fn file(text: &str) -> Result<(), String> {
     if text == "-" { Err("must be a file, not the stream -".to_owned()) } else { Ok(()) }
 }
 
