@@ -2,8 +2,8 @@
 //!
 //! Each command has a module. `detector` tests what the three detectors share, `manners` what all
 //! commands share, `pipeline` commands joined by pipes, `peers`, `oracle` and `live` the comparison
-//! with other programs, `quality` the accuracy of the detectors, `man` and `prose` the texts.
-//! `harness` runs the commands.
+//! with other programs, `postfix` the ways of mail through a real server, `quality` the accuracy of the
+//! detectors, `man` and `prose` the texts. `harness` runs the commands.
 //!
 //! Golden files lie in `tests/data`: captures, and the flow lines that they decode to. `golden` makes
 //! and compares both, and rewrites them only with `NFKIT_BLESS=1`.
@@ -44,6 +44,7 @@ mod nftop;
 mod oracle;
 mod peers;
 mod pipeline;
+mod postfix;
 mod prose;
 mod quality;
 mod recipes;

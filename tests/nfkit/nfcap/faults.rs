@@ -107,7 +107,7 @@ pub(super) fn run(program: &str, args: &[&str]) -> Output {
     Command::new(program).args(args).output().unwrap()
 }
 
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = run("id", &["-u"]);
     id.stdout == b"0\n"
 }
