@@ -418,8 +418,11 @@ fn the_example_is_accepted_as_it_is_and_with_every_line_uncommented() {
     accepts::<nfgrep::Args>(&config, &["any"]);
     accepts::<nfnotify::Args>(&config, &["mail"]);
     accepts::<nfnotify::Args>(&config, &["run"]);
+    accepts::<nfnotify::Args>(&config, &["test"]);
     accepts::<nfnotify::Args>(&config, &["block", "--device", "ios", "--may-block", INSIDE]);
-    // Its two ways to run a command exclude each other.
+    // Its ways for a mail exclude each other, and so do those to run a command.
+    let error = nfnotify::Settings::read(&config).unwrap_err().to_string();
+    assert!(error.contains("[mail] relay: cannot be together with sendmail"), "{error}");
     let error = parse_as::<nfcap::Args>([""; 0], &config).unwrap_err().to_string();
     assert!(error.contains("[collect] exec_shell: cannot be together with exec"), "{error}");
     let one = whole

@@ -7,8 +7,10 @@ mod desk;
 mod examples;
 mod hostile;
 mod killed;
+mod mails;
 mod plans;
 mod play;
+mod post;
 mod week;
 
 use nfkit::time::Timestamp;

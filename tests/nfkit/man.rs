@@ -6,9 +6,9 @@ use std::fs;
 use crate::harness::{Run, TOOLS, installed, package, tool};
 
 /// The commands of nfnotify.
-const OF_NFNOTIFY: [&str; 15] = [
+const OF_NFNOTIFY: [&str; 17] = [
     "run", "plan", "list", "show", "history", "policy", "resolve", "claim", "ignore", "freeze",
-    "backup", "export", "import", "mail", "block",
+    "receive", "test", "backup", "export", "import", "mail", "block",
 ];
 
 /// Returns the long options that `--help` prints, for nfnotify those of all its commands.

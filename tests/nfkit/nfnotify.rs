@@ -591,7 +591,7 @@ fn the_man_page_has_the_options_of_all_actions_and_no_others() {
     let page = std::fs::read_to_string(package("man/nfnotify.1")).unwrap();
     let mut known = BTreeSet::new();
     let memory = ["run", "plan", "list", "show", "history", "policy", "resolve", "claim", "ignore"];
-    let others = ["freeze", "backup", "export", "import", "mail", "block", ""];
+    let others = ["freeze", "receive", "test", "backup", "export", "import", "mail", "block", ""];
     for action in memory.into_iter().chain(others) {
         let action = (!action.is_empty()).then_some(action);
         let ran = tool("nfnotify").args(action).arg("--help").run().ok();

@@ -124,7 +124,7 @@ fn a_warning_of_the_memory_is_told_once_until_it_is_over() {
     without_memory(&mut job);
     job.options.push(format!("--config={}", alone.display()));
     let ran = job.run().status(0);
-    let warning = "nfnotify: nobody would be told: name [site] contacts or operator";
+    let warning = "nfnotify: nobody is told: name [site] contacts or operator";
     assert_eq!(said(&job, &ran), [warning]);
     job.run().quiet();
     assert_eq!(job.health(), ["begin incidents-warned -"]);
@@ -251,6 +251,35 @@ fn a_hook_of_the_memory_that_fails_is_told_once() {
     assert!(ids.len() > 1 && ids.iter().copied().eq(1..=ids.len() as u64), "{ids:?}");
     job.run().quiet();
     assert_eq!(job.scene.text("heard"), heard);
+}
+
+#[test]
+fn mails_that_cannot_be_sent_are_told_once_and_when_they_are_sent() {
+    let mail = "mode = 'live'\n[mail]\nmbox = 'post/mails'\n";
+    let mut job = Job::of(day(), &["0804131"]);
+    job.options.push(format!("--now={NOW}"));
+    configure(&mut job, mail);
+    let ran = job.run().status(1);
+    let lines = said(&job, &ran);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("no mail can be sent, so mails wait, and the next runs try again: ")
+    );
+    assert_eq!(job.health(), ["begin mail-waits -"]);
+    assert_eq!(job.gauge("mail-waits"), 1);
+    // It is not due for another attempt, and nothing says that it was sent.
+    let ran = job.run().status(1);
+    assert_eq!(said(&job, &ran), [""; 0]);
+    assert_knows_the_attack_alone(&job);
+
+    fs::create_dir(job.scene.path("post")).unwrap();
+    job.options.retain(|option| !option.starts_with("--now"));
+    job.options.push("--now=2001-08-04T13:26:30Z".to_owned());
+    let ran = job.run().status(0);
+    assert_eq!(said(&job, &ran), ["no mail waits any more for a way out"]);
+    assert_eq!(job.health(), ["begin mail-waits -", "end mail-waits -"]);
+    assert_eq!(job.gauge("mail-waits"), 0);
+    assert!(job.scene.text("post/mails").contains("noc@example.net"));
 }
 
 #[track_caller]

@@ -406,7 +406,7 @@ fn a_freeze_is_journalled_and_ends() {
     let stop = site.0.write("memory/stop", "");
     assert!(frozen());
     let ran = change(&site, 35, &["freeze", "0"]).run().status(0);
-    ran.says(&format!("new acts stay stopped by the file {}", stop.display()));
+    ran.says(&format!("new acts and all mails stay stopped by the file {}", stop.display()));
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn the_memory_survives_as_a_backup_and_as_an_export() {
     site.nfnotify(&["export", paths[1]]).run().ok().mute();
     let text = fs::read_to_string(&export).unwrap();
     site.nfnotify(&["export"]).run().ok().prints(&text);
-    assert_eq!(objects(&text)[0]["nfnotify-export"], 2);
+    assert_eq!(objects(&text)[0]["nfnotify-export"], 3);
     for (name, path) in ["backup", "export"].into_iter().zip(paths) {
         let before = fs::read(path).unwrap();
         let ran = site.nfnotify(&[name, path]).run().status(1).mute().says_lines(1);

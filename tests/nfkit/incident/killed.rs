@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use super::is_long;
 use super::play::{Attack, DAY, Memory, WHOLE, file, start};
+use super::post::mails;
 use crate::harness::{LIMIT, Random, Run};
 use crate::nfcap::faults::Mount;
 
@@ -42,6 +44,19 @@ open = "2 of 3"
 name = "log"
 argv = ["flock", "DIR/hook.lock", "sh", "-c", "while IFS= read -r line; do printf '%s\\n' \"$line\"; done >>DIR/journal"]
 "#;
+
+/// The steps of handing mails over.
+const MAIL_POINTS: [&str; 5] = ["in-T5", "after-T5", "after-send", "in-T6", "after-T6"];
+
+/// The way out in live mode: it notes each mail, and takes as long as the file `slow` says.
+const TAKE: &str = "#!/bin/sh\ncd DIR || exit 75\n\
+    { echo \"From $3 x\"; sed 's/^>*From />&/'; echo; } >take.$$ && \
+    flock mail.lock sh -c \"cat take.$$ >>mails; rm take.$$\" && sleep \"$(cat slow)\"\n";
+
+/// Returns the configuration of a site in live mode.
+fn live() -> String {
+    format!("mode = 'live'\n{CONFIG}[mail]\nsendmail = 'DIR/take'\nanswers = 'nfkit@site.test'\n")
+}
 
 /// Returns the slots of a short history. The last ones come so much later that the closed incidents leave
 /// `incidents.jsonl` for the file of their month.
@@ -82,6 +97,36 @@ impl History {
         History { memory: Memory::in_ram(CONFIG, CONTACTS), attacks: attacks() }
     }
 
+    /// Returns such a history in live mode, whose way out takes so many seconds.
+    fn live(slow: &str) -> History {
+        let memory = Memory::in_ram(&live(), CONTACTS);
+        let dir = memory.scene.dir().to_str().unwrap().to_owned();
+        let take = memory.scene.write("take", TAKE.replace("DIR", &dir));
+        fs::set_permissions(take, fs::Permissions::from_mode(0o755)).unwrap();
+        memory.scene.write("slow", slow);
+        memory.scene.write("mails", "");
+        History { memory, attacks: attacks() }
+    }
+
+    /// Returns how often each mail was handed over, by its Message-ID, after all are in the file.
+    fn handed_over(&self) -> BTreeMap<String, usize> {
+        let dir = self.memory.scene.dir();
+        let is_busy = || {
+            let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+            names.into_iter().any(|name| name.to_str().unwrap().starts_with("take."))
+        };
+        let began = Instant::now();
+        while is_busy() && began.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut times = BTreeMap::new();
+        for mail in mails(&self.memory.scene.text("mails")) {
+            assert!(mail.text.ends_with('\n') && mail.body.len() > 500, "cut: {mail:?}");
+            *times.entry(mail.id).or_insert(0) += 1;
+        }
+        times
+    }
+
     /// Returns the file of a slot, which is written if it is not there.
     fn file(&self, slot: u64) -> PathBuf {
         let text = file(slot, &self.attacks, |_| Some(WHOLE));
@@ -115,7 +160,7 @@ impl History {
                 add(&path, name);
             }
         }
-        all.values_mut().for_each(|text| *text = without_dir(text));
+        all.values_mut().for_each(|text| *text = without_tokens(&without_dir(text)));
         all
     }
 
@@ -155,6 +200,107 @@ fn without_dir(text: &str) -> String {
     let last = parts.pop().unwrap_or_default();
     let short = |part: &str| part.rfind('"').map_or("", |at| &part[..=at]).to_owned();
     parts.into_iter().map(|part| short(part) + "nfkit.toml").collect::<String>() + last
+}
+
+/// Returns a text without the names of mails, which the secret of each memory gives.
+fn without_tokens(text: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    for c in text.chars().chain(['\n']) {
+        if is_digit(c) {
+            word.push(c);
+            continue;
+        }
+        out += if word.len() == 32 { "TOKEN" } else { &word };
+        word.clear();
+        out.push(c);
+    }
+    out.pop();
+    out
+}
+
+/// Returns the state after each step of a history in live mode in which nothing goes wrong.
+fn live_reference() -> Vec<BTreeMap<String, String>> {
+    let history = History::live("0");
+    let states = slots().into_iter().map(|slot| {
+        history.run(slot).run().ok();
+        history.state()
+    });
+    let states: Vec<_> = states.collect();
+    let times = history.handed_over();
+    assert!(times.len() >= 8 && times.values().all(|times| *times == 1), "{times:?}");
+    let last = &states.last().unwrap()["export"];
+    assert!(last.contains("first accepted"), "{last}");
+    states
+}
+
+/// Asserts that each mail of the reference was handed over once or twice, and none besides. Returns how many
+/// came twice.
+#[track_caller]
+fn assert_handed_over(history: &History, expected: &BTreeMap<String, String>) -> usize {
+    let times = history.handed_over();
+    let accepted = expected["export"].lines().filter(|line| {
+        line.starts_with("{\"table\":\"mail\"") && line.contains("\"state\":\"accepted\"")
+    });
+    assert_eq!(times.len(), accepted.count(), "{times:?}");
+    assert!(times.values().all(|times| *times <= 2), "{times:?}");
+    times.values().filter(|times| **times == 2).count()
+}
+
+#[test]
+fn a_kill_at_any_point_loses_no_mail_and_doubles_only_what_was_handed_over() {
+    let expected = live_reference();
+    let last = expected.last().unwrap();
+    for point in POINTS.into_iter().chain(MAIL_POINTS) {
+        let history = History::live("0");
+        let mut kills = 0;
+        for (slot, expected) in slots().into_iter().zip(&expected) {
+            let ran = history.run(slot).env("NFKIT_KILL_POINT", point).run();
+            match ran.status.signal() {
+                Some(9) => kills += 1,
+                _ => _ = ran.ok(),
+            }
+            history.run(slot).run().ok();
+            assert_same(&history.state(), expected, &format!("{point} of {slot}"));
+        }
+        let twice = assert_handed_over(&history, last);
+        let is_between = ["after-send", "in-T6"].contains(&point);
+        assert_eq!(twice > 0, is_between, "{point}: {twice} of {kills} kills");
+        assert!(kills > 3, "{point}: {kills}");
+        if is_between {
+            assert_eq!(twice, kills, "{point}");
+        }
+    }
+}
+
+#[test]
+fn kills_at_random_moments_lose_no_mail() {
+    let expected = live_reference();
+    let wanted = if is_long() { 200 } else { 20 };
+    let mut random = Random(23);
+    let (mut kills, mut twice) = (0, 0);
+    while kills < wanted {
+        let history = History::live("0.02");
+        let mut took = Duration::from_millis(100);
+        for (slot, expected) in slots().into_iter().zip(&expected) {
+            for _ in 0..2 {
+                let share = u32::try_from(random.below(100)).unwrap();
+                // Two kills must not hit the same mail, which could then come three times.
+                if kill_after(&history, slot, took * share / 100) {
+                    kills += 1;
+                    break;
+                }
+            }
+            let began = Instant::now();
+            history.run(slot).run().ok();
+            took = began.elapsed();
+            assert_same(&history.state(), expected, &format!("{kills} kills, in {slot}"));
+        }
+        twice += assert_handed_over(&history, expected.last().unwrap());
+    }
+    // A counter of the kills between handing over and the commit that notes it.
+    assert!(twice > 0, "none of {kills} kills hit between");
 }
 
 /// Returns the state after each step of a history in which nothing goes wrong.
