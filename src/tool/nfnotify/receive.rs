@@ -210,14 +210,14 @@ fn report(
             if row.is_some() {
                 update.incident_changed(&incident)?;
             }
-            let state = format!("{} {}", notice.step.as_str(), mail.state.as_str());
+            let word = |state: &str| format!("{} {state}", notice.step.as_str());
             let told = JournalRow {
                 incident: Some(incident.id),
                 data: setup.now,
                 actor: MAIL_SERVER.to_owned(),
                 what: Changed::Notice,
-                from: state.clone(),
-                to: format!("{} {}", notice.step.as_str(), action(delivery.action)),
+                from: word(mail.state.as_str()),
+                to: word(action(delivery.action)),
                 reason: format!("{to}: {}", said(delivery)),
             };
             update.journal_rows(std::iter::once(&told).chain(&row))?;
