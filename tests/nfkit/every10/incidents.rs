@@ -282,6 +282,30 @@ fn mails_that_cannot_be_sent_are_told_once_and_when_they_are_sent() {
     assert!(job.scene.text("post/mails").contains("noc@example.net"));
 }
 
+#[test]
+fn the_check_says_if_mails_can_leave() {
+    for (way, expected) in [
+        ("relay = '192.0.2.1'", "192.0.2.1 is not inside, and mails are not encrypted"),
+        ("sendmail = 'gone'", "gone: No such file or directory"),
+        ("mbox = 'no/mails'", "its directory does not exist"),
+        ("mbox = 'mails'", "by "),
+    ] {
+        let mut job = job(&format!("mode = 'live'\n[mail]\n{way}\n[[policy]]\nact = 'isolate'\n"));
+        job.options.push("--check".to_owned());
+        let said = job.run().0.stdout;
+        let said = String::from_utf8(said).unwrap();
+        let of = |point: &str| {
+            let lines = said.lines().filter(|line| line.split_whitespace().nth(1) == Some(point));
+            lines.map(str::to_owned).collect::<Vec<_>>().join("\n")
+        };
+        let mails = of("mails");
+        assert!(mails.contains(expected), "{way}: {said}");
+        assert_eq!(mails.starts_with("ok"), way == "mbox = 'mails'", "{mails}");
+        assert!(of("replies").contains("[mail] answers is not set"), "{said}");
+        assert!(of("isolation").contains("only mails in live mode"), "{said}");
+    }
+}
+
 #[track_caller]
 fn assert_knows_the_attack_alone(job: &Job) {
     assert!(!incidents(job).is_empty());
