@@ -279,15 +279,8 @@ fn the_admin_of_a_host_with_nmap_gets_one_mail() {
         let run = postfix.command("nfkit", "/usr/local/bin/nf-every10");
         site.prepared(run, &["-q"]).run().status(0);
     };
-    // Within two windows of 20 seconds and the time that an analysis takes.
-    postfix.wait("the first mail", || {
-        analyse();
-        (!postfix.maildir("admin", 0).is_empty()).then_some(())
-    });
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(60), "{took:?}");
-    // It goes on for two windows more.
-    while began.elapsed() < Duration::from_secs(70) {
+    // The scan goes on for several windows of 20 seconds.
+    while began.elapsed() < Duration::from_secs(75) {
         analyse();
         std::thread::sleep(Duration::from_secs(2));
     }
@@ -298,6 +291,9 @@ fn the_admin_of_a_host_with_nmap_gets_one_mail() {
     assert_eq!(mail.len(), 1, "{mail:#?}");
     let Mail { subject, body, .. } = &mail[0];
     assert_eq!(subject, "[Lab] First notice: 10.77.4.66 scans networks: TCP port 22 (ssh)");
+    // Within two windows, whatever else the machine does meanwhile.
+    let is_early = ["in 1 window so far", "in 2 windows so far"].map(|text| body.contains(text));
+    assert!(is_early.contains(&true), "{body}");
     for piece in [
         "Hello Ann Lee,",
         "10.77.4.66",
