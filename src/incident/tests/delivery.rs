@@ -49,7 +49,7 @@ fn no_deadline_begins_if_nobody_wants_it_any_more() {
         change(&mut incident);
         let told = [notice.clone()];
         settle(&mut incident, &notice, NoticeState::Accepted, "", &told, rule, &live(end_of(0)));
-        // What did not begin is announced anew when it is wanted.
+        // A deadline that did not begin is announced anew when it is wanted.
         let is_void = incident.body.deadlines_from > notice.at;
         assert_ne!(is_void, incident.body.deadline.is_some());
         incident.body.deadline.is_some()
