@@ -24,7 +24,7 @@ mod words;
 
 pub use clauses::{Clause, FRESH, Facts, Mode, all as clauses, standing};
 pub use decision::{Person, Refused, claim, ignore, resolve};
-pub use delivery::{DELAY, arrive, delay, settle, settled_row};
+pub use delivery::{arrive, delay, settle, settled_row};
 pub use due::{Followed, Next, Notice, NoticeState, Step, earliest, follow, next, unmet};
 pub use hours::Hours;
 pub use machine::{JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Verdict, wish_text};

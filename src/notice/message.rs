@@ -19,7 +19,7 @@ const MAX_SITE: usize = 60;
 
 /// The most message ids of a `References` header. The first one, which names the thread, and the newest stay
 /// (RFC 5322 section 3.6.4 allows to shorten the list).
-const MAX_REFERENCES: usize = 20;
+pub const MAX_REFERENCES: usize = 20;
 
 /// The longest message id, in bytes: a line of a header has at most 998.
 const MAX_ID: usize = 250;

@@ -232,7 +232,10 @@ pub(super) fn next(draft: &Draft<'_>, view: &View<'_>) -> Vec<String> {
         Step::Isolated => {
             next.push(match case.until {
                 Some(until) => words.fill(texts.next_until, &[("until", &draft.moment(until))]),
-                None if draft.is_operator => words.fill(texts.next_release, &[("host", &host)]),
+                None if draft.is_operator => {
+                    let id = case.incident.id.to_string();
+                    words.fill(texts.next_release, &[("host", &host), ("id", &id)])
+                }
                 None => texts.next_by_hand.to_owned(),
             });
             next.push(texts.next_recorded.to_owned());

@@ -13,7 +13,7 @@ use crate::incident::{self, Act, Facts, Incident, NoticeState, Rule, State, Step
 use crate::notice::letter::{
     Case, Failure, Letter, LetterSender, OperatorReport, Undelivered, UndeliveredIncident,
 };
-use crate::notice::message::Sender;
+use crate::notice::message::{MAX_REFERENCES, Sender};
 use crate::notice::outbox::{Past, Planned, Waiting, plan};
 use crate::notice::token::{Answer, Token, answer_address, message_id};
 use crate::time::{Timestamp, Window};
@@ -23,9 +23,6 @@ const BETWEEN: u64 = HOUR;
 
 /// The most mails that did not arrive of which one mail to the operator tells each.
 const MAX_UNDELIVERED: usize = 50;
-
-/// The most earlier mails that a mail refers to.
-const MAX_REFERENCES: usize = 20;
 
 /// The numbers of what was made and what waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

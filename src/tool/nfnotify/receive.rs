@@ -84,6 +84,9 @@ struct Taken {
 /// Fails if the configuration or the memory cannot be used; nothing was changed, and the mail can be given again.
 pub(super) fn run(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let incoming = read(&mut io::stdin().lock()).context("standard input")?;
+    if incoming.text.is_empty() {
+        bail!("standard input is empty; a mail server hands a whole mail over");
+    }
     let setup = Setup::new(&args.who, args.now, io)?;
     let envelope = Envelope { sender: &args.sender, recipient: &args.recipient };
     let mut memory = Memory::for_change(args.db.place())?;

@@ -422,9 +422,7 @@ fn hostile_mails_do_no_harm() {
         "From: a\r\n b\nSubject: x\r\nBcc: victim@example.net\r\n\r\nBcc: victim@example.net\n";
     let escapes = reply("\u{1b}[2J\u{202e}gpj", "\u{1b}]0;title\u{7}\u{202e}");
     let binary: String = (0..20_000_u32).map(|n| char::from((n * n % 251) as u8)).collect();
-    for (nth, mail) in
-        [huge.as_str(), &html, headers, &escapes, &binary, "", "\n"].iter().enumerate()
-    {
+    for (nth, mail) in [huge.as_str(), &html, headers, &escapes, &binary, "\n"].iter().enumerate() {
         site.receive(12 + nth as u64, "ann@cs.example.edu", &to, mail).status(0);
         let passed = site.mails().pop().unwrap();
         assert_eq!(passed.to, "noc@example.edu");
@@ -449,6 +447,9 @@ fn a_mail_that_cannot_be_taken_changes_nothing_and_is_given_again() {
     site.0.write("nfkit.toml", text);
     let ran = site.receive(12, "ann@example.net", "nfkit@site.test", &reply("x", "y"));
     ran.status(0).says("a mail was not passed on, because there is nobody: name [site] operator");
+    // No mail at all, as from a closed standard input.
+    let ran = site.receive(13, "ann@example.net", "nfkit@site.test", "");
+    ran.status(1).says("standard input is empty");
     // Nobody says where it was sent to.
     let run = site.nfnotify(&["receive"]).without_env("ORIGINAL_RECIPIENT").without_env("SENDER");
     run.stdin("").run().status(2).says("--recipient");

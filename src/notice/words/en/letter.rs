@@ -139,7 +139,7 @@ pub(super) const LETTER: LetterTexts = LetterTexts {
     next_until: "The isolation ends by itself on {until}.",
     next_by_hand: "The isolation does not end by itself. To be released, reply with what you found and \
         what you did; a person then ends it.",
-    next_release: "The isolation does not end by itself: nfnotify release {host} ends it.",
+    next_release: "The isolation of {host} does not end by itself: nfnotify resolve {id} ends it.",
     digest_orphan: "Nobody is listed for these hosts, so you get this:",
     digest_outside: "These hosts are outside, so you alone get this:",
     digest_release: "An isolation ends at the time given, or when a person ends it. To be released, reply \

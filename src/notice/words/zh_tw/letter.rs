@@ -130,7 +130,7 @@ pub(super) const LETTER: LetterTexts = LetterTexts {
     next_due: "如果攻擊持續，最早將於 {due} 隔離{host}；攻擊停止就不會隔離。",
     next_until: "隔離將在 {until} 自動解除。",
     next_by_hand: "隔離不會自動解除。若要解除，請回信說明發現了什麼、做了什麼處理，再由專人解除。",
-    next_release: "隔離不會自動解除，請以 nfnotify release {host} 解除。",
+    next_release: "{host}的隔離不會自動解除，請以 nfnotify resolve {id} 解除。",
     digest_orphan: "下列主機沒有登記負責人，因此通知您：",
     digest_outside: "下列主機不屬於本單位，因此只通知您：",
     digest_release: "隔離在所列時間自動解除，或由專人解除。若要解除，請回信說明發現了什麼、做了什麼處理。",
