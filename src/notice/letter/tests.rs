@@ -352,7 +352,7 @@ fn the_operator_gets_commands_and_no_request_for_a_reply() {
         assert_eq!(text.contains("Areplytothismailalsoclaimsit"), can_claim);
     }
     let body = desk.letter(Lang::En, vec![case(&incident, Step::Isolated)]).body(&desk.sender());
-    assert!(flat(&body).contains("nfnotifyrelease140.119.44.91endsit"), "{body}");
+    assert!(flat(&body).contains("nfnotifyresolve9endsit"), "{body}");
 }
 
 #[test]
