@@ -1,25 +1,9 @@
-//! The static site: findings and the windows that were judged, as one page of HTML.
+//! What the site's readers see of findings: a static site, or one page for a mail.
 //!
-//! A [`PageData`] reads finding streams in any order and keeps what is current in bounded memory.
-//! [`PageData::html`] writes the page, and [`publish`] puts it into place in one step. The page needs no other
-//! file: it has no script and no picture. It is published, so everything that came from a stream is escaped.
-//! The same input gives the same bytes.
-
+//! [`single`] writes the findings of an input as one page of HTML that needs no other file.
 #![deny(clippy::indexing_slicing)]
 
-mod coverage;
-mod data;
 mod error;
-mod html;
-mod publish;
-mod show;
-mod words;
+pub mod single;
 
-pub use data::PageData;
 pub use error::Error;
-pub use html::MAX_ROWS;
-pub use publish::{NAME, publish};
-pub use show::Show;
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@ use clap::{Parser, ValueHint};
 use super::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings, report_times};
 use crate::cli::{self, Arguments, Common, Input, Io, Status, Table};
 use crate::finding::Side;
-use crate::page::{self, PageData, Show};
+use crate::page::single::{self as page, PageData, Show};
 
 /// Show findings on a static web page.
 ///

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::error::Error;
+use crate::page::error::Error;
 
 /// The file name of the page, which web servers show for the folder.
 pub const NAME: &str = "index.html";
