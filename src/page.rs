@@ -3,6 +3,7 @@
 //! [`single`] writes the findings of an input as one page of HTML that needs no other file.
 #![deny(clippy::indexing_slicing)]
 
+mod chart;
 mod error;
 pub mod single;
 
