@@ -5,6 +5,7 @@
 
 mod chart;
 mod error;
+mod frame;
 pub mod single;
 
 pub use error::Error;

@@ -8,7 +8,11 @@ pub struct Svg {
     pub width: f64,
     pub height: f64,
     pub paths: BTreeMap<String, String>,
+    pieces: BTreeMap<String, Vec<Piece>>,
 }
+
+/// The corners of a piece of a path, which begins with M.
+type Piece = Vec<(f64, f64)>;
 
 /// Returns all SVGs of a page, in order.
 ///
@@ -29,7 +33,16 @@ pub fn svgs(html: &str) -> Vec<Svg> {
             let old = paths.insert(attribute(piece, "class"), attribute(piece, "d"));
             assert_eq!(old, None, "one path a series");
         }
-        Svg { width: size[2], height: size[3], paths }
+        let pieces = |(class, path): (&String, &String)| (class.clone(), pieces(path));
+        let pieces: BTreeMap<_, _> = paths.iter().map(pieces).collect();
+        assert!(
+            pieces
+                .values()
+                .flatten()
+                .flatten()
+                .all(|(x, y)| { (0.0..=size[2]).contains(x) && (0.0..=size[3]).contains(y) })
+        );
+        Svg { width: size[2], height: size[3], paths, pieces }
     };
     html.split("<svg ").skip(1).map(svg).collect()
 }
@@ -41,38 +54,37 @@ fn attribute(tag: &str, name: &str) -> String {
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-impl Svg {
-    /// Returns the corners of a path's pieces: one list for each that begins with M.
-    pub fn pieces(&self, class: &str) -> Vec<Vec<(f64, f64)>> {
-        let mut pieces: Vec<Vec<(f64, f64)>> = Vec::new();
-        let Some(path) = self.paths.get(class) else { return pieces };
-        let (mut x, mut y) = (0.0, 0.0);
-        let mut at = 0;
-        while at < path.len() {
-            let end = path[at + 1..].find(|c: char| c.is_ascii_alphabetic());
-            let end = end.map_or(path.len(), |length| at + 1 + length);
-            let numbers: Vec<f64> =
-                path[at + 1..end].split_whitespace().map(|n| n.parse().unwrap()).collect();
-            match (&path[at..=at], numbers.as_slice()) {
-                ("M", [to_x, to_y]) => {
-                    (x, y) = (*to_x, *to_y);
-                    pieces.push(Vec::new());
-                }
-                ("H", [to]) => x = *to,
-                ("h", [by]) => x += by,
-                ("V", [to]) => y = *to,
-                ("z", []) => (x, y) = pieces.last().unwrap()[0],
-                (command, _) => panic!("{command} in {path}"),
+/// Returns the pieces of a path.
+fn pieces(path: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let (mut x, mut y) = (0.0, 0.0);
+    let mut at = 0;
+    while at < path.len() {
+        let end = path[at + 1..].find(|c: char| c.is_ascii_alphabetic());
+        let end = end.map_or(path.len(), |length| at + 1 + length);
+        let numbers = path[at + 1..end].split_whitespace().map(|n| n.parse().unwrap());
+        let numbers: Vec<f64> = numbers.collect();
+        match (&path[at..=at], numbers.as_slice()) {
+            ("M", [to_x, to_y]) => {
+                (x, y) = (*to_x, *to_y);
+                pieces.push(Vec::new());
             }
-            pieces.last_mut().unwrap().push((x, y));
-            at = end;
+            ("H", [to]) => x = *to,
+            ("h", [by]) => x += by,
+            ("V", [to]) => y = *to,
+            ("z", []) => (x, y) = pieces.last().unwrap()[0],
+            (command, _) => panic!("{command} in {path}"),
         }
-        assert!(
-            pieces.iter().flatten().all(|(x, y)| {
-                (0.0..=self.width).contains(x) && (0.0..=self.height).contains(y)
-            })
-        );
-        pieces
+        pieces.last_mut().unwrap().push((x, y));
+        at = end;
+    }
+    pieces
+}
+
+impl Svg {
+    /// Returns the pieces of a path, or nothing if there is no path of this class.
+    pub fn pieces(&self, class: &str) -> &[Piece] {
+        self.pieces.get(class).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the horizontal lines of a path away from y = `base`, as their two ends and y, all as fractions of

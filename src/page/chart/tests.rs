@@ -114,7 +114,7 @@ proptest! {
         let lines = svg.steps("limit", 1.0);
         prop_assert_eq!(lines.len(), 1);
         let (from, to, y) = lines[0];
-        prop_assert!((from, to) == (0.0, 1.0) && (1.0 - y - exact(limit)).abs() <= 0.001);
+        prop_assert!((from, to) == (0.0, 1.0) && (1.0 - y - exact(limit)).abs() < 0.001_1);
     }
 
     #[test]
