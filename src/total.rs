@@ -18,7 +18,7 @@ mod ranking;
 mod spec;
 
 pub use key::{Key, Per, Side};
-pub use ranking::{Ranking, Row, TimeStep};
+pub use ranking::{Ranking, Row, Selection, TimeStep};
 pub use spec::{By, Counts, TotalSpec};
 
 /// The totals of the flows so far.
@@ -100,6 +100,18 @@ impl Totals {
             Tables::Both(sides) => sides.rank(&self.spec, limit),
         }
     }
+
+    /// Returns some of all keys: those that sent or received most bytes, and others. Totals of peers or of
+    /// steps have none.
+    ///
+    /// # Errors
+    /// A temporary file that fails.
+    pub fn select(self, selection: &Selection<'_>) -> io::Result<Ranking> {
+        match self.tables {
+            Tables::One(sides) => sides.select(&self.spec, selection),
+            Tables::Both(sides) => sides.select(&self.spec, selection),
+        }
+    }
 }
 
 impl Counter for Totals {
@@ -176,10 +188,21 @@ where
             let entries = entries.map(|entry| entry.map(|((key, _), sums)| (key, sums)));
             return ranking::of_peers(entries, spec.memory, limit);
         }
-        let per = spec.per;
+        ranking::of_sums(self.into_entries(spec.per)?, spec, limit)
+    }
+
+    fn select(self, spec: &TotalSpec, selection: &Selection<'_>) -> io::Result<Ranking> {
+        ranking::selected(self.into_entries(spec.per)?, spec, selection)
+    }
+
+    /// Returns all keys with their sums, each once, in any order.
+    fn into_entries(
+        self,
+        per: Per,
+    ) -> io::Result<impl Iterator<Item = io::Result<(Key, [u64; N])>>> {
         let narrow = self.narrow.into_entries()?;
         let narrow = narrow.map(move |entry| entry.map(|(key, sums)| (per.widen(key), sums)));
-        ranking::of_sums(narrow.chain(self.wide.into_entries()?), spec, limit)
+        Ok(narrow.chain(self.wide.into_entries()?))
     }
 }
 
@@ -203,4 +226,67 @@ fn for_each_side(
         per.sides().iter().try_for_each(|&side| count(flow, side, per.key(flow, side)))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Returns totals by address of flows between a few hosts.
+    fn totals(flows: &[(u8, u8, u64)], memory: u64) -> Totals {
+        let per = "addr".parse().unwrap();
+        let mut totals = Totals::new(TotalSpec { per, by: By::Octets, step: None, memory });
+        let host = |n: u8| match n % 3 {
+            0 => IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)),
+            _ => format!("2001:db8::{n:x}").parse().unwrap(),
+        };
+        for &(sip, dip, octets) in flows {
+            let flow = Flow { sip: host(sip), dip: host(dip), octets, ..Flow::default() };
+            totals.add(&[flow]).unwrap();
+        }
+        totals
+    }
+
+    proptest! {
+        /// The reference: all rows, sorted for each condition, and those in their order that meet one.
+        #[test]
+        fn a_selection_has_the_rows_that_meet_a_condition(
+            flows in prop::collection::vec((0u8..40, 0u8..40, 0u64..5), 0..200),
+            named in prop::collection::btree_set(0usize..40, 0..5),
+            most in 0usize..6,
+            matching in 0usize..6,
+        ) {
+            let all: Vec<Row> =
+                totals(&flows, 1 << 20).rank(None).unwrap().rows.map(Result::unwrap).collect();
+            let named: BTreeSet<Key> =
+                named.iter().filter_map(|n| Some(all.get(*n)?.key)).collect();
+            let is_v4 = |key| matches!(key, Key::Address(IpAddr::V4(_)));
+            let first = |limit, measure: &dyn Fn(&Row) -> Option<u64>| {
+                let rows = all.iter().filter_map(|row| Some((measure(row)?, row.key)));
+                let mut rows: Vec<_> = rows.collect();
+                rows.sort_by_key(|&(measure, key)| (std::cmp::Reverse(measure), key));
+                rows.into_iter().take(limit).map(|(_, key)| key).collect::<BTreeSet<_>>()
+            };
+            let positive = |octets: u64| (octets > 0).then_some(octets);
+            let sent = first(most, &|row| positive(row.sent.octets));
+            let received = first(most, &|row| positive(row.received.unwrap().octets));
+            let matched =
+                first(matching, &|row| is_v4(row.key).then(|| row.counts().octets));
+            let expected: Vec<_> = all
+                .iter()
+                .filter(|row| [&sent, &received, &matched, &named].iter().any(|s| s.contains(&row.key)))
+                .cloned()
+                .collect();
+            let selection = Selection { most, named: &named, matching, matches: &is_v4 };
+            let selected = totals(&flows, 0).select(&selection).unwrap();
+            prop_assert_eq!(selected.keys, all.len() as u64);
+            let rows: Vec<_> = selected.rows.map(Result::unwrap).collect();
+            prop_assert_eq!(rows, expected);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Ranks keys by their counts.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io;
 
 use super::key::Key;
@@ -39,6 +39,18 @@ pub struct TimeStep {
     pub sent: Counts,
     /// Flows that the key received, as in a [`Row`].
     pub received: Option<Counts>,
+}
+
+/// The keys that are selected of all: those that sent or received most bytes, and others.
+pub struct Selection<'a> {
+    /// The number of keys that sent most bytes, and of those that received most.
+    pub most: usize,
+    /// Keys that are selected whatever their counts are.
+    pub named: &'a BTreeSet<Key>,
+    /// The number of keys with most bytes that are selected of those that `matches` accepts.
+    pub matching: usize,
+    /// Returns true for a key of these.
+    pub matches: &'a dyn Fn(Key) -> bool,
 }
 
 /// Rows in descending order of their measure; equal ones in ascending order of their keys.
@@ -143,6 +155,46 @@ where
         Ok((row.counts().by(spec.by), row))
     });
     ranked(measured, limit, spec.memory)
+}
+
+/// Selects keys with their sums, of which each key comes once. The rows have the order and the number of
+/// keys that [`of_sums`] gives them.
+pub(super) fn selected<const N: usize>(
+    entries: impl Iterator<Item = io::Result<(Key, [u64; N])>>,
+    spec: &TotalSpec,
+    selection: &Selection<'_>,
+) -> io::Result<Ranking>
+where
+    [u64; N]: Sum,
+{
+    let (mut sent, mut received) = (Top::new(selection.most), Top::new(selection.most));
+    let mut matching = Top::new(selection.matching);
+    let mut named = Vec::new();
+    let mut keys = 0;
+    for entry in entries {
+        let (key, sums) = entry?;
+        keys += 1;
+        let row = row(key, &sums);
+        let counts = row.counts();
+        let received_octets = row.received.map_or(0, |received| received.octets);
+        if row.sent.octets > 0 {
+            sent.offer(row.sent.octets, key, || row.clone());
+        }
+        if received_octets > 0 {
+            received.offer(received_octets, key, || row.clone());
+        }
+        if selection.matching > 0 && (selection.matches)(key) {
+            matching.offer(counts.octets, key, || row.clone());
+        }
+        if selection.named.contains(&key) {
+            named.push(row);
+        }
+    }
+    let of_tops = [sent, received, matching].into_iter().flat_map(|top| top.heap);
+    let rows = of_tops.map(|Reverse(place)| place.row).chain(named);
+    let order = |row: Row| ((Reverse(row.counts().by(spec.by)), row.key), row);
+    let rows: BTreeMap<_, _> = rows.map(order).collect();
+    Ok(Ranking { keys, rows: Box::new(rows.into_values().map(Ok)) })
 }
 
 /// Ranks keys by peers. Each key comes once for each of its peers, with its sums, one after the
