@@ -7,5 +7,6 @@ mod chart;
 mod error;
 mod frame;
 pub mod single;
+pub mod traffic;
 
 pub use error::Error;
