@@ -25,6 +25,7 @@ pub mod nfpage;
 pub mod nfport;
 pub mod nfscan;
 pub mod nftop;
+pub mod page_table;
 mod replace;
 pub mod site;
 mod state;
@@ -43,4 +44,5 @@ pub const TABLES: &[&Table] = &[
     &nfnotify::MAIL,
     &nfnotify::POLICY,
     &nfnotify::HOOK,
+    &page_table::PAGE,
 ];

@@ -359,7 +359,9 @@ fn the_help_of_each_option_names_its_key() {
             assert!(text.contains("[env: NFKIT_CONFIG"), "{ran}");
         }
     }
-    let options = TABLES.iter().flat_map(|table| {
+    // No command has the options of the site yet.
+    let tables = TABLES.iter().filter(|table| table.name != "page");
+    let options = tables.flat_map(|table| {
         table.options().map(move |(key, _)| format!("{}.{}", table.name, key.name))
     });
     assert_eq!(named, options.collect::<BTreeSet<_>>());

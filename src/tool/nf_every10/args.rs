@@ -12,6 +12,7 @@ use crate::tool::analyse::{ANALYSE, KEEP};
 use crate::tool::findings::parse_time;
 use crate::tool::nfcap::COLLECT;
 use crate::tool::nfnotify::{HOOK, INCIDENT, MAIL, POLICY};
+use crate::tool::page_table::PAGE;
 use crate::tool::site::SITE;
 use crate::tool::{nfflood, nfport, nfscan};
 
@@ -97,6 +98,7 @@ impl Arguments for Args {
         &MAIL,
         &POLICY,
         &HOOK,
+        &PAGE,
     ];
     const READS_DEFAULT_FILE: bool = true;
 }
