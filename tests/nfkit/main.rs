@@ -18,6 +18,7 @@
 
 mod answers;
 mod bounds;
+mod browser;
 mod config;
 mod detector;
 mod dialects;

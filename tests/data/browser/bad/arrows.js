@@ -1,0 +1,1 @@
+document.addEventListener('keydown', (event) => event.key.startsWith('Arrow') && event.preventDefault());

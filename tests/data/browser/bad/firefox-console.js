@@ -1,0 +1,1 @@
+if (CSS.supports('-moz-appearance', 'none')) console.error('broken');

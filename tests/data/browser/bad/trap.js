@@ -1,0 +1,1 @@
+document.querySelector('#trap').addEventListener('keydown', (event) => event.key === 'Tab' && event.preventDefault());
