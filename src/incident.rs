@@ -33,7 +33,7 @@ pub use model::{
     Matter, MatterKey, Peak, State, Subject, Wish,
 };
 pub use policy::{Act, BAN_STEPS, Opening, Policy, PortMatch, Rule};
-pub use words::what;
+pub use words::{behaviours, what};
 
 #[cfg(test)]
 mod tests;

@@ -87,7 +87,8 @@ pub enum Kind {
 }
 
 /// The side of the flagged flows that a host is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// The host sent the flows.
     Source,
@@ -240,6 +241,20 @@ impl Host {
         }
         let net: IpNet = text.parse().ok()?;
         (net.trunc() == net).then_some(Host::Prefix(net))
+    }
+}
+
+impl Serialize for Host {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.text(false))
+    }
+}
+
+impl<'de> Deserialize<'de> for Host {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Host, D::Error> {
+        let text = String::deserialize(from)?;
+        Host::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is not a host")))
     }
 }
 

@@ -17,6 +17,24 @@ pub fn what(incident: &Incident) -> String {
     if more == 0 { text } else { format!("{text}, and {} more", words::count(more)) }
 }
 
+/// Returns what the host does or suffers, once for each kind of its matters: the gravest matter of a kind speaks for
+/// all. A worm's host `attacks one port of many hosts, as a worm does` and `probes other hosts`.
+pub fn behaviours(incident: &Incident) -> Vec<&'static str> {
+    // What is about one port says most.
+    let kinds = [Kind::Port, Kind::Flood, Kind::Scan].into_iter();
+    let gravest = kinds.filter_map(|kind| {
+        let of_kind = incident.body.matters.iter().filter(|matter| matter.key.kind == kind);
+        of_kind.max_by(|a, b| a.peak.ratio().total_cmp(&b.peak.ratio()).then(b.key.cmp(&a.key)))
+    });
+    let mut texts: Vec<&str> = Vec::new();
+    for text in gravest.map(|matter| behaviour(incident.subject.role, matter)) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts
+}
+
 /// Returns the behaviour of the host, or of others towards it. Of several classes, the one that says most.
 fn behaviour(role: Role, matter: &Matter) -> &'static str {
     let known: &[(&str, &str)] = match (matter.key.kind, role) {
@@ -89,6 +107,20 @@ mod tests {
         let mut none = two;
         none.body.matters.clear();
         assert_eq!(what(&none), "nothing yet");
+    }
+
+    #[test]
+    fn each_kind_speaks_once_and_the_port_first() {
+        let of = |kind, class: &str| Finding {
+            class: class.to_owned(),
+            ..finding([10, 0, 0, 1], kind, Role::Source)
+        };
+        let worm = [of(Kind::Scan, "horizontal"), of(Kind::Port, "spread"), of(Kind::Scan, "udp")];
+        let expected = ["attacks one port of many hosts, as a worm does", "probes other hosts"];
+        assert_eq!(behaviours(&incident(&worm)), expected);
+        let mut none = incident(&worm);
+        none.body.matters.clear();
+        assert!(behaviours(&none).is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Times for people, in the time zone of the site.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::finding::words;
@@ -44,6 +45,34 @@ impl LocalTime {
         };
         let offset = if is_same_offset { String::new() } else { format!(" {}", from.offset) };
         format!("{} {}{offset} {to} {end} {}", from.day, from.clock, until.offset)
+    }
+
+    /// Returns the clock's time of a moment in Unix seconds without its day and offset: `12:20`.
+    pub fn clock(&self, seconds: u64) -> String {
+        self.moment(seconds).clock
+    }
+
+    /// Returns the offset from UTC at a moment in Unix seconds: `+08:00`, or `UTC`.
+    pub fn offset(&self, seconds: u64) -> String {
+        self.moment(seconds).offset
+    }
+
+    /// Returns the day of a moment in Unix seconds. Moments beyond the year 9999 are of its last day.
+    pub fn date(&self, seconds: u64) -> Date {
+        let moment = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
+        moment.map_or(Date::MAX, |moment| self.0.to_datetime(moment).date())
+    }
+
+    /// Returns the first moment of a day, in Unix seconds; 0 for a day before 1970.
+    pub fn midnight(&self, date: Date) -> u64 {
+        // In some zones clocks are set forward at midnight; jiff then returns the first moment behind it.
+        let start = date.to_zoned_datetime(self.0.clone()).map(|day| day.timestamp().as_second());
+        start.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0)
+    }
+
+    /// Returns the name of the zone, such as `Asia/Taipei`, if it has one.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
     }
 
     /// Returns a value of the journal for people: a time as a moment here, and any other text as it is.
@@ -104,6 +133,21 @@ mod tests {
         for text in ["-", "until-resolved", "none", "+5", "99999999999999999999", ""] {
             assert_eq!(taipei.value(text), text);
         }
+    }
+
+    #[test]
+    fn days_begin_at_the_local_midnight() {
+        let berlin = local("Europe/Berlin");
+        let date: Date = "2026-10-25".parse().unwrap();
+        let start = berlin.midnight(date);
+        assert_eq!(berlin.text(start), "2026-10-25 00:00 +02:00");
+        // The clocks are set back an hour.
+        assert_eq!(berlin.midnight(date.tomorrow().unwrap()) - start, 25 * 3600);
+        assert_eq!((berlin.date(start), berlin.date(start - 1)), (date, date.yesterday().unwrap()));
+        assert_eq!(berlin.clock(start + 60), "00:01");
+        assert_eq!(berlin.offset(start), "+02:00");
+        assert_eq!(LocalTime::UTC.midnight("1960-01-01".parse().unwrap()), 0);
+        assert_eq!(LocalTime::UTC.date(u64::MAX), Date::MAX);
     }
 
     #[test]
