@@ -10,7 +10,6 @@ mod data;
 mod html;
 mod publish;
 mod show;
-mod words;
 
 pub use data::PageData;
 pub use html::MAX_ROWS;
@@ -18,4 +17,4 @@ pub use publish::{NAME, publish};
 pub use show::Show;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::page) mod tests;

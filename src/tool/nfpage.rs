@@ -1,49 +1,88 @@
-//! nfpage: reads finding lines and writes one static page.
+//! nfpage: reads finding lines and writes a static site, or one page.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
+use jiff::tz::TimeZone;
 
 use super::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings, report_times};
-use crate::cli::{self, Arguments, Common, Input, Io, Status, Table};
-use crate::finding::Side;
-use crate::page::single::{self as page, PageData, Show};
+use super::page_table::PAGE;
+use super::site::{self, SITE};
+use crate::cli::{self, Arguments, Common, Input, Io, Status, Table, Usage};
+use crate::finding::{Host, Item, Side};
+use crate::flow::Networks;
+use crate::incident::Policy;
+use crate::page::single::{self, PageData, Show};
+use crate::page::{self, Error, History, MaskKey, NewDays, Options, Records, Store, Tree};
+use crate::report::LocalTime;
 
-/// Show findings on a static web page.
+/// Show findings on a static web site.
 ///
-/// Reads findings of nfscan, nfflood and nfport, nfkit-finding(5), as text or JSON, and writes
-/// DIR/index.html: one page that needs no other file and no script.
+/// Reads findings of nfscan, nfflood and nfport, nfkit-finding(5), as text or JSON, and merges them into the site in
+/// DIR: an index, a page a day and a page a host. It needs no server, and works without scripts.
 #[derive(Debug, Parser)]
 #[command(name = "nfpage", version, max_term_width = 100)]
 pub struct Args {
     /// Read findings from these files, decompressed if need be; without one, or for -, from stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
-    /// Write the page into this directory, which is created if need be
+    /// Write the site into this directory, which is created if need be
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     write: PathBuf,
-    /// Give the page this heading
+    /// Keep findings in this directory, outside of the web root [default: DIR.store beside DIR]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "single")]
+    store: Option<PathBuf>,
+    /// Give the site this heading
     #[arg(
         long, value_name = "TEXT", env = "NFKIT_TITLE", default_value = "Findings in network traffic",
         value_parser = NonEmptyStringValueParser::new()
     )]
     title: String,
-    /// Show only windows that begin this long before the end of the newest, 0 for all
+    /// Keep this many days, counted back from the newest one [default: 90]
     #[arg(
-        long, value_name = "DURATION", default_value = "24h", value_parser = cli::parse_seconds
+        long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4000),
+        conflicts_with = "single"
     )]
-    last: u32,
+    days: Option<u32>,
+    /// Show times in this zone, such as Asia/Taipei [default: that of [site], else UTC]
+    #[arg(long, value_name = "ZONE", value_parser = site::time_zone, conflicts_with = "single")]
+    timezone: Option<TimeZone>,
+    /// Take owners, states and next steps from this file of nfnotify(1), incidents.jsonl
+    #[arg(
+        long, value_name = "FILE", value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["single", "mask"]
+    )]
+    incidents: Option<PathBuf>,
+    /// With --mask: read the key of the pseudonyms from this file, and draw one if it does not exist
+    /// [default: mask.key in the store]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "single")]
+    key: Option<PathBuf>,
+    /// Let everybody read the pages, not only their group
+    #[arg(long, conflicts_with = "single")]
+    public: bool,
+    /// Make all pages again from the findings that are kept
+    #[arg(long, conflicts_with = "single")]
+    rebuild: bool,
     #[command(flatten)]
     now: Now,
-    /// Show only findings about hosts inside or outside
-    #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"])]
+    /// Write one page, DIR/index.html, that needs no other file, of the findings of this input alone
+    #[arg(long)]
+    single: bool,
+    /// With --single: show only windows that begin this long before the end of the newest, 0 for all
+    /// [default: 24h]
+    #[arg(long, value_name = "DURATION", value_parser = cli::parse_seconds)]
+    last: Option<u32>,
+    /// With --single: show only findings about hosts inside or outside
+    #[arg(long, value_name = "SIDE", value_parser = ["inside", "outside"], requires = "single")]
     side: Option<String>,
     /// Hide the host part of every address, for publication
     #[arg(long)]
     mask: bool,
-    /// Stop with status 1 at the first line that is not a finding, and leave the old page
+    /// Stop with status 1 at the first line that is not a finding, and leave the old pages
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
@@ -51,7 +90,11 @@ pub struct Args {
 }
 
 impl Arguments for Args {
-    const TABLES: &'static [&'static Table] = &[];
+    const TABLES: &'static [&'static Table] = &[&PAGE];
+
+    fn other_tables(_subcommand: Option<&str>) -> &'static [&'static Table] {
+        &[&SITE]
+    }
 }
 
 impl AsRef<Common> for Args {
@@ -60,29 +103,159 @@ impl AsRef<Common> for Args {
     }
 }
 
+/// Seconds that a page of `--single` shows.
+const DAY: u32 = 86_400;
+
+/// Days that a site keeps.
+const DAYS: u32 = 90;
+
 /// Runs nfpage.
 ///
 /// # Errors
-/// Fails if the page cannot be written, if no input could be read, and under `--strict` at a bad line.
+/// Fails if the pages cannot be written, if no input could be read, and under `--strict` at a bad line.
 pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
-    let mut data = PageData::new(args.now.time);
-    let (mut failed, mut seen) = (false, InputKinds::default());
-    let stdin = [PathBuf::from("-")];
-    let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
-    for path in files {
-        match read_file(path, args.strict, &mut data, &mut seen, io) {
-            Ok(()) => {}
-            Err(ReadError::Input(error)) => {
-                failed = true;
-                data.bad_input();
-                io.report.error(format_args!("{}: {error}", path.display()));
-            }
-            Err(ReadError::Stop(error)) => return Err(error),
-        }
+    if args.single {
+        return write_single(args, io);
     }
-    let page = args.write.join(page::NAME);
+    if args.last.is_some() {
+        let why = "--last goes with --single; a site has all windows, and keeps as many days as --days says";
+        return Err(Usage(why.to_owned()).into());
+    }
+    if args.key.is_some() && !args.mask {
+        return Err(Usage("--key goes with --mask".to_owned()).into());
+    }
+    write_site(&args, io)
+}
+
+/// Writes the site.
+fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
+    let zone = match &args.timezone {
+        Some(zone) => LocalTime::new(zone.clone()),
+        None => site::timezone(&io.config)?.map_or(LocalTime::UTC, LocalTime::new),
+    };
+    let path = args.store.clone().map_or_else(|| beside(&args.write), Ok)?;
+    let store = Store::open(&path, &args.write)?;
+    page::set_zone(&store, &zone)?;
+    let mut new = NewDays::new(args.now.time);
+    let mut said = Vec::new();
+    let read = read_files(args, io, |item| {
+        match item {
+            Some(item) => new.item(item, &zone),
+            None => new.bad_line(),
+        }
+        if new.is_full() {
+            said.extend(new.merge(&store)?);
+        }
+        Ok(())
+    })?;
+    (0..read.bad_inputs).for_each(|_| new.bad_input());
+    let left = || format!("the site in {} is left as it was", args.write.display());
+    anyhow::ensure!(!read.kinds.is_something_else(), "{NO_FINDINGS}; {}", left());
+    anyhow::ensure!(!new.is_unreadable(), "no input could be read, so {}", left());
+    report_times(new.timeline(), "both are in the site", io).with_context(left)?;
+    said.extend(new.merge(&store)?);
+    if args.rebuild {
+        store.forget_courses()?;
+    }
+    let policy = Policy::new(Vec::new());
+    let history = History::update(&store, &policy, args.days.unwrap_or(DAYS))?;
+    said.extend(history.said.iter().cloned());
+    for message in &said {
+        io.report.error(message);
+    }
+    let mut bad = new.bad();
+    let options = |bad| -> anyhow::Result<Options> {
+        let (title, zone) = (args.title.clone(), zone.clone());
+        Ok(Options { title, zone, bad, unknown: new.unknown(), never: never(&io.config)? })
+    };
+    let key = match &args.key {
+        _ if !args.mask => None,
+        Some(path) => Some(MaskKey::open(path, &args.write)?),
+        None => Some(MaskKey::open(&store.path("mask.key"), &args.write)?),
+    };
+    // A file that cannot be read costs its columns, and not the site.
+    let incidents = args.incidents.as_ref().and_then(|path| match File::open(path) {
+        Ok(file) => Some((path, file)),
+        Err(error) => {
+            io.report.error(format_args!("--incidents {}: {error}", path.display()));
+            bad.1 += 1;
+            None
+        }
+    });
+    let read = incidents.as_ref().map(|(path, file)| {
+        move |is_wanted: &dyn Fn(Host) -> bool| {
+            Records::read(file, is_wanted)
+                .map_err(|error| Error::Publish { path: (*path).clone(), error })
+        }
+    });
+    let mut tree = Tree::open(&args.write, &store, args.public)?;
+    if args.rebuild {
+        tree.forget();
+    }
+    let options = options(bad)?;
+    let written = match &key {
+        Some(key) => page::write_masked(&history, &options, key, &store, tree)?,
+        None => {
+            let records = read.as_ref().map(|read| read as page::ReadRecords<'_>);
+            page::write(&history, &options, records, &store, tree)?
+        }
+    };
+    if let Some(fault) = &written.bad_records {
+        io.report.error(format_args!("--incidents: {fault}"));
+    }
+    for name in &written.foreign {
+        io.report.warn(format_args!(
+            "{}: not a file that nfpage wrote; it is left as it is, and the page is not written",
+            args.write.join(name).display()
+        ));
+    }
+    io.report.detail(format_args!(
+        "{} days gone through, {} files written, {} removed",
+        history.replayed, written.written, written.removed
+    ));
+    let failed = options.bad.1 > 0 || written.bad_records.is_some() || !said.is_empty();
+    Ok(if failed { Status::Failed } else { Status::Done })
+}
+
+/// Returns the networks of `[site] inside` and `never`: no list for blocking has an address of them.
+fn never(config: &cli::Config) -> anyhow::Result<Networks> {
+    let mut all = Vec::new();
+    for name in ["inside", "never"] {
+        let Some(setting) = config.get(&SITE, name) else { continue };
+        let nets: cli::Nets =
+            setting.text().parse().map_err(Usage).context(setting.place.clone())?;
+        all.extend(nets.load().context(setting.place.clone())?.iter().copied());
+    }
+    Ok(Networks::new(all))
+}
+
+/// Returns the store beside the site: `DIR.store`.
+fn beside(dir: &Path) -> anyhow::Result<PathBuf> {
+    let name = dir.file_name().ok_or_else(|| {
+        Usage(format!(
+            "-w {}: the store has no place beside it; name one with --store",
+            dir.display()
+        ))
+    })?;
+    let mut name: OsString = name.to_owned();
+    name.push(".store");
+    Ok(dir.with_file_name(name))
+}
+
+/// Writes one page of the input alone.
+fn write_single(args: Args, io: &mut Io) -> anyhow::Result<Status> {
+    let mut data = PageData::new(args.now.time);
+    let read = read_files(&args, io, |item| {
+        match item {
+            Some(item) => data.item(item),
+            None => data.bad_line(),
+        }
+        Ok(())
+    })?;
+    (0..read.bad_inputs).for_each(|_| data.bad_input());
+    let page = args.write.join(single::NAME);
     let left = || format!("{} is left as it was", page.display());
-    anyhow::ensure!(!seen.is_something_else(), "{NO_FINDINGS}; {}", left());
+    anyhow::ensure!(!read.kinds.is_something_else(), "{NO_FINDINGS}; {}", left());
     anyhow::ensure!(!data.is_unreadable(), "no input could be read, so {}", left());
     let effect = "the page shows both, and --last counts back from the earlier one";
     report_times(data.timeline(), effect, io).with_context(left)?;
@@ -90,28 +263,43 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         title: args.title,
         mask: args.mask,
         side: args.side.as_deref().and_then(Side::parse),
-        last: args.last,
+        last: args.last.unwrap_or(DAY),
     };
-    page::publish(&args.write, &data.html(&show)?)?;
-    Ok(if failed { Status::Failed } else { Status::Done })
+    single::publish(&args.write, &data.html(&show)?)?;
+    Ok(if read.bad_inputs > 0 { Status::Failed } else { Status::Done })
 }
 
-/// Adds the findings and marks of one input to the page.
-fn read_file(
-    path: &Path,
-    strict: bool,
-    data: &mut PageData,
-    seen: &mut InputKinds,
+/// What the input was.
+#[derive(Debug, Default)]
+struct ReadInput {
+    kinds: InputKinds,
+    /// Inputs that could not be read to their end.
+    bad_inputs: u64,
+}
+
+/// Reads all input and gives each finding and mark to `take`, and `None` for each line that is neither.
+fn read_files(
+    args: &Args,
     io: &mut Io,
-) -> Result<(), ReadError> {
-    let input = Input::open(path, &io.out).map_err(ReadError::Input)?;
-    read_findings(input, strict, seen, io, |item| {
-        match item {
-            Some(item) => data.item(item),
-            None => data.bad_line(),
+    mut take: impl FnMut(Option<Item>) -> anyhow::Result<()>,
+) -> anyhow::Result<ReadInput> {
+    let mut read = ReadInput::default();
+    let stdin = [PathBuf::from("-")];
+    let files = if args.files.is_empty() { stdin.as_slice() } else { args.files.as_slice() };
+    for path in files {
+        let result = Input::open(path, &io.out)
+            .map_err(ReadError::Input)
+            .and_then(|input| read_findings(input, args.strict, &mut read.kinds, io, &mut take));
+        match result {
+            Ok(()) => {}
+            Err(ReadError::Input(error)) => {
+                read.bad_inputs += 1;
+                io.report.error(format_args!("{}: {error}", path.display()));
+            }
+            Err(ReadError::Stop(error)) => return Err(error),
         }
-        Ok(())
-    })
+    }
+    Ok(read)
 }
 
 #[cfg(test)]
@@ -125,11 +313,11 @@ mod tests {
     const END: &str = "#end\t2001-07-01T00:20:00Z\t600\tflows=64511\tstate=ok\ttool=nfscan\n";
 
     fn page_of(dir: &Path) -> PathBuf {
-        dir.join(page::NAME)
+        dir.join(single::NAME)
     }
 
     fn nfpage(dir: &Path, more: &[&str]) -> anyhow::Result<Status> {
-        let args = ["nfpage".as_ref(), "-w".as_ref(), dir.as_os_str()];
+        let args = ["nfpage".as_ref(), "--single".as_ref(), "-w".as_ref(), dir.as_os_str()];
         let args = args.into_iter().chain(more.iter().map(AsRef::as_ref));
         let mut io = Io {
             config: cli::Config::default(),

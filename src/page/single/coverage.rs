@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::{WindowVerdict, worse};
-use super::words;
 use crate::finding::Finding;
+use crate::page::words;
 use crate::time::{Window, WindowState};
 
 /// The most periods that are named in one place. Further ones are only counted.
@@ -176,10 +176,11 @@ fn spans(all: &[(u64, u64)]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PageData;
     use super::super::tests::{end, finding};
-    use super::super::{PageData, words};
     use super::*;
     use crate::finding::Item;
+    use crate::page::words;
     use crate::time::Mark;
 
     fn windows(ends: &[(u64, &str, Option<WindowState>)], found: &[u64]) -> Windows {

@@ -7,9 +7,9 @@ use askama::Template;
 use super::coverage::{Coverage, Group, Windows};
 use super::data::{PageContents, PageData};
 use super::show::Show;
-use super::words::{self, count, of};
 use crate::finding::{Finding, Host, Kind, Role, Side};
 use crate::page::error::Error;
+use crate::page::words::{self, count, of};
 use crate::time::{Latest, Window};
 
 /// The most findings in the table, because a phone cannot open more. Further ones are only counted.

@@ -8,7 +8,7 @@ use crate::finding::{Finding, Host, Item, Kind, MAX_PEERS, Peer, Rate, Role, Sid
 use crate::time::{End, Mark, Timestamp, Window, WindowState};
 
 /// Returns a scan by an inside host in the ten minutes from `start`.
-pub(super) fn finding(host: &str, start: u64, flows: u64) -> Finding {
+pub(in crate::page) fn finding(host: &str, start: u64, flows: u64) -> Finding {
     let window = Window::new(start, 600);
     Finding {
         window,

@@ -1,0 +1,332 @@
+//! The findings and verdicts of one day, each once, in bounded memory.
+//!
+//! This is what the site's store keeps, as a stream of finding lines: everything else is computed from it again.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::finding::{Condition, DETECTORS, Finding, Host, Kind, Role, Side};
+use crate::time::{End, Mark, Window, WindowState};
+
+/// The most findings that are kept of a day, so that forged sources fill neither memory nor disk. Findings about
+/// inside hosts are kept before others, and those far beyond their limit before those close to it.
+pub const MAX_FINDINGS: usize = 12_000;
+
+/// The most verdicts that are kept of a day, one a window and detector: windows of 10 seconds have fewer.
+pub const MAX_VERDICTS: usize = 30_000;
+
+/// The most characters of a rule that are kept. nfkit's own rules have some dozens.
+const MAX_WHY: usize = 300;
+
+/// What one detector says of one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayVerdict {
+    /// How much of the window was seen; `None` if the mark does not say.
+    pub state: Option<WindowState>,
+    /// True if flows or export datagrams are missing.
+    pub is_lossy: bool,
+    /// True if an exporter was silent that sent data before.
+    pub has_silent: bool,
+    /// True if the detector saw only a part of the flows on purpose.
+    pub is_filtered: bool,
+    /// True if the collector took exports from anyone; `None` if nobody says.
+    pub is_open: Option<bool>,
+}
+
+/// The identity of a finding, nfkit-finding(5).
+type Identity = (Window, Kind, String, Host, Role, Option<u8>, Option<u16>);
+
+/// The importance of a finding: the greatest is kept. The identity makes it a total order.
+type Rank = (bool, u64, u64, Reverse<Identity>);
+
+/// The findings and verdicts of one day.
+#[derive(Clone, Debug, Default)]
+pub struct DayData {
+    findings: BTreeMap<Identity, Finding>,
+    verdicts: BTreeMap<(Window, Kind), DayVerdict>,
+    /// Findings that were not kept, by window and detector.
+    left_out: BTreeMap<(Window, Kind), u64>,
+    /// Verdicts that were not kept.
+    more_verdicts: u64,
+    /// True if the file of this day was damaged once, so that windows may be missing.
+    pub was_damaged: bool,
+}
+
+impl DayVerdict {
+    /// Returns the kind and the verdict of a closing mark; `None` for a mark of no detector.
+    pub fn of(end: &End) -> Option<(Kind, DayVerdict)> {
+        let tool = end.tool.as_deref()?;
+        let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
+        let kind = *[Kind::Scan, Kind::Flood, Kind::Port].get(nth)?;
+        let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
+        let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
+        let verdict = DayVerdict {
+            state: end.state,
+            is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
+            has_silent: some(end.silent),
+            is_filtered,
+            is_open: end.open,
+        };
+        Some((kind, verdict))
+    }
+
+    /// Returns the closing mark that says the same.
+    fn end(&self, window: Window, kind: Kind) -> End {
+        let one = |is: bool| is.then_some(1);
+        let mut end = End {
+            window: Some(window),
+            state: self.state,
+            lost_flows: one(self.is_lossy),
+            silent: one(self.has_silent),
+            open: self.is_open,
+            tool: Some(tool(kind).to_owned()),
+            ..End::default()
+        };
+        if self.is_filtered {
+            end.other.push(("filtered".to_owned(), "1".to_owned()));
+        }
+        end
+    }
+
+    /// Adds another verdict on the same window by the same detector. The worse value of each field is kept.
+    fn join(&mut self, other: DayVerdict) {
+        let badness = |state: Option<WindowState>| match state {
+            Some(WindowState::Ok) => 0,
+            None => 1,
+            Some(WindowState::Cut) => 2,
+            Some(WindowState::NoData) => 3,
+        };
+        if badness(other.state) > badness(self.state) {
+            self.state = other.state;
+        }
+        self.is_lossy |= other.is_lossy;
+        self.has_silent |= other.has_silent;
+        self.is_filtered |= other.is_filtered;
+        self.is_open = match (self.is_open, other.is_open) {
+            (Some(false), Some(false)) => Some(false),
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            _ => None,
+        };
+    }
+
+    /// Returns true if the window was seen whole by this detector: no finding means that there was no attack.
+    pub fn is_whole(&self) -> bool {
+        self.state == Some(WindowState::Ok) && !self.has_silent && !self.is_filtered
+    }
+}
+
+/// Returns the name of the detector of a kind.
+pub const fn tool(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Scan => "nfscan",
+        Kind::Flood => "nfflood",
+        Kind::Port => "nfport",
+    }
+}
+
+impl DayData {
+    /// Adds a finding. Of several lines about the same finding the one with the most flows is kept. One without a
+    /// window belongs to no day and is not taken.
+    pub fn finding(&mut self, mut finding: Finding) {
+        let Some(window) = finding.window else { return };
+        if let Some((end, _)) = finding.why.char_indices().nth(MAX_WHY) {
+            finding.why.truncate(end);
+            finding.why.push('…');
+        }
+        let identity = identity(&finding, window);
+        match self.findings.get_mut(&identity) {
+            Some(known) if weight(known) >= weight(&finding) => {}
+            Some(known) => *known = finding,
+            None => {
+                self.findings.insert(identity, finding);
+            }
+        }
+        if self.findings.len() >= 2 * MAX_FINDINGS {
+            self.settle();
+        }
+    }
+
+    /// Adds a closing mark. A mark of no detector, or of no window, says nothing about a day.
+    pub fn end(&mut self, end: &End) {
+        let (Some(window), Some((kind, verdict))) = (end.window, DayVerdict::of(end)) else {
+            return;
+        };
+        if let Some(known) = self.verdicts.get_mut(&(window, kind)) {
+            known.join(verdict);
+        } else if self.verdicts.len() < MAX_VERDICTS {
+            self.verdicts.insert((window, kind), verdict);
+        } else {
+            self.more_verdicts += 1;
+        }
+    }
+
+    /// Adds all of another day's data of the same date.
+    pub fn join(&mut self, other: DayData) {
+        for finding in other.findings.into_values() {
+            self.finding(finding);
+        }
+        for ((window, kind), verdict) in other.verdicts {
+            self.end(&verdict.end(window, kind));
+        }
+        for (key, count) in other.left_out {
+            *self.left_out.entry(key).or_default() += count;
+        }
+        self.more_verdicts += other.more_verdicts;
+        self.was_damaged |= other.was_damaged;
+        self.settle();
+    }
+
+    /// Drops what is beyond the limit. A finding that was dropped would be dropped after any further input too,
+    /// so what is kept does not depend on the order of the input.
+    pub fn settle(&mut self) {
+        if self.findings.len() > MAX_FINDINGS {
+            let mut ranked: Vec<(Rank, Finding)> = std::mem::take(&mut self.findings)
+                .into_iter()
+                .map(|(identity, finding)| (rank(identity, &finding), finding))
+                .collect();
+            ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+            for (rank, finding) in ranked {
+                let Reverse(identity) = rank.3;
+                if self.findings.len() < MAX_FINDINGS {
+                    self.findings.insert(identity, finding);
+                } else {
+                    *self.left_out.entry((identity.0, identity.1)).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Splits the data by windows: those of which `of` returns the same value are one day's.
+    pub fn split<K: Ord>(self, of: impl Fn(Window) -> K) -> BTreeMap<K, DayData> {
+        let mut days: BTreeMap<K, DayData> = BTreeMap::new();
+        for (identity, finding) in self.findings {
+            days.entry(of(identity.0)).or_default().findings.insert(identity, finding);
+        }
+        for (key, verdict) in self.verdicts {
+            days.entry(of(key.0)).or_default().verdicts.insert(key, verdict);
+        }
+        for (key, count) in self.left_out {
+            days.entry(of(key.0)).or_default().left_out.insert(key, count);
+        }
+        days.values_mut().for_each(|day| day.was_damaged = self.was_damaged);
+        days
+    }
+
+    /// Returns the findings, in the order of their windows.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.values()
+    }
+
+    /// Returns the verdicts, by window and detector.
+    pub fn verdicts(&self) -> impl Iterator<Item = (Window, Kind, &DayVerdict)> {
+        self.verdicts.iter().map(|(&(window, kind), verdict)| (window, kind, verdict))
+    }
+
+    /// Returns the number of findings that are kept.
+    pub fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Returns true if there is neither a finding nor a verdict.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.verdicts.is_empty()
+    }
+
+    /// Returns the number of findings that are not kept. One that comes again counts again.
+    pub fn left_out(&self) -> u64 {
+        self.left_out.values().sum()
+    }
+
+    /// Returns true if findings of this window and kind were not kept.
+    pub fn lacks(&self, window: Window, kind: Kind) -> bool {
+        self.left_out.contains_key(&(window, kind))
+    }
+
+    /// Returns the number of verdicts that are not kept.
+    pub fn more_verdicts(&self) -> u64 {
+        self.more_verdicts
+    }
+
+    /// Returns the data as a stream of finding lines, nfkit-finding(5). Further facts are in comments.
+    pub fn text(&self) -> String {
+        let mut text = format!("#fields\t{}\n", crate::finding::COLUMNS.join("\t"));
+        if self.was_damaged {
+            text.push_str(DAMAGED);
+            text.push('\n');
+        }
+        for (&(window, kind), count) in &self.left_out {
+            text.push_str(&format!(
+                "{NOT_KEPT}\t{}\t{}\t{kind}\t{count}\n",
+                window.start(),
+                window.seconds()
+            ));
+        }
+        for finding in self.findings.values() {
+            text.push_str(&crate::finding::line(finding));
+            text.push('\n');
+        }
+        for (&(window, kind), verdict) in &self.verdicts {
+            text.push_str(&format!("{}\n", Mark::End(verdict.end(window, kind))));
+        }
+        text
+    }
+
+    /// Reads back what [`text`](DayData::text) wrote.
+    ///
+    /// # Errors
+    /// The number of the first line that cannot be read, from 1, and the reason.
+    pub fn parse(text: &str) -> Result<DayData, String> {
+        let mut day = DayData::default();
+        let mut reader = crate::finding::Reader::new();
+        for (at, line) in text.lines().enumerate() {
+            if line == DAMAGED {
+                day.was_damaged = true;
+                continue;
+            }
+            let wrong = |why: &dyn std::fmt::Display| format!("line {}: {why}", at + 1);
+            if let Some(rest) = line.strip_prefix(NOT_KEPT) {
+                let (key, count) = not_kept(rest).ok_or_else(|| wrong(&"not a count"))?;
+                day.left_out.insert(key, count);
+                continue;
+            }
+            match reader.line(line.as_bytes()).map_err(|error| wrong(&error))? {
+                Some(crate::finding::Item::Finding(finding)) => day.finding(*finding),
+                Some(crate::finding::Item::Mark(Mark::End(end))) => day.end(&end),
+                Some(crate::finding::Item::Mark(Mark::Window(_))) | None => {}
+            }
+        }
+        Ok(day)
+    }
+}
+
+/// The comment of a day whose file was damaged once.
+const DAMAGED: &str = "# damaged";
+
+/// The beginning of a comment that counts findings that were not kept.
+const NOT_KEPT: &str = "# not kept";
+
+fn not_kept(rest: &str) -> Option<((Window, Kind), u64)> {
+    let mut parts = rest.strip_prefix('\t')?.split('\t');
+    let start = parts.next()?.parse().ok()?;
+    let window = Window::new(start, parts.next()?.parse().ok()?)?;
+    let kind = Kind::parse(parts.next()?)?;
+    Some(((window, kind), parts.next()?.parse().ok()?))
+}
+
+fn identity(finding: &Finding, window: Window) -> Identity {
+    let Finding { kind, class, host, role, proto, port, .. } = finding;
+    (window, *kind, class.clone(), *host, *role, *proto, *port)
+}
+
+/// Compares two lines about the same finding: the greater is kept, whatever the order of the input.
+fn weight(f: &Finding) -> impl Ord + '_ {
+    let counts = (f.flows, f.packets, f.octets, f.peers, f.rate, f.more, f.side);
+    (counts, &f.peer, &f.marks, &f.why, &f.sample)
+}
+
+fn rank(identity: Identity, finding: &Finding) -> Rank {
+    let ratio = Condition::first(&finding.why).map_or(0.0, |condition| condition.ratio());
+    // In thousandths, so that the order is one of whole numbers.
+    let ratio = (ratio * 1000.0) as u64;
+    (finding.side == Some(Side::Inside), ratio, finding.flows, Reverse(identity))
+}
