@@ -28,6 +28,6 @@ mod tests;
 pub use bar::Bar;
 pub use dots::Dot;
 pub use mirror::{Mirror, Rates};
-pub use parts::{Axis, ChartWindow, Key, Span, State, Tick, Tone, at};
-pub use scale::{Decades, HEIGHT, Linear, Unit};
+pub use parts::{Axis, ChartWindow, Key, Span, State, Tick, Tone};
+pub use scale::{Decades, Linear, Unit};
 pub use strip::{Strip, StripAxes};

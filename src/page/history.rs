@@ -9,6 +9,7 @@ use super::course::{Carry, DayCourse, Detail, replay};
 use super::day::DayData;
 use super::error::Error;
 use super::store::{Store, StoredDay, Summary};
+use super::traffic::{SlotTraffic, TrafficDay};
 use crate::finding::Item;
 use crate::incident::Policy;
 use crate::report::LocalTime;
@@ -175,6 +176,50 @@ pub fn set_zone(store: &Store, zone: &LocalTime) -> Result<(), Error> {
     store.put_zone(zone.name())
 }
 
+/// The traffic of the days that are kept, the oldest first.
+pub type TrafficDays = Vec<(Date, TrafficDay)>;
+
+/// Merges traffic into the days that it belongs to, and returns that of the days that are kept, at most 31. Windows
+/// that begin more than one slot after `now` are left out. `first`: the oldest day that the site keeps.
+///
+/// # Errors
+/// The system's error.
+pub fn update_traffic(
+    store: &Store,
+    zone: &LocalTime,
+    new: &[SlotTraffic],
+    now: Option<Timestamp>,
+    first: Option<Date>,
+) -> Result<TrafficDays, Error> {
+    let mut days: BTreeMap<Date, TrafficDay> = BTreeMap::new();
+    for slot in new {
+        if now.is_none_or(|now| !slot.window.is_ahead_of(now)) {
+            days.entry(zone.date(slot.window.start())).or_default().add(slot);
+        }
+    }
+    for (date, new) in days {
+        let known = store.traffic(date);
+        let mut day = known.clone().unwrap_or_default();
+        day.merge(new);
+        if known.as_ref() != Some(&day) {
+            store.put_traffic(date, &day)?;
+        }
+    }
+    let mut kept = store.traffic_days()?;
+    if let Some(first) = first {
+        let newer = kept.split_off(&first);
+        for date in std::mem::replace(&mut kept, newer) {
+            store.remove_traffic(date)?;
+        }
+    }
+    let shown = kept.len().saturating_sub(TRAFFIC_DAYS);
+    let days = kept.into_iter().skip(shown);
+    Ok(days.filter_map(|date| Some((date, store.traffic(date)?))).collect())
+}
+
+/// The days of traffic that the site shows.
+const TRAFFIC_DAYS: usize = 31;
+
 /// Sets the damaged file of a day aside, and returns the message about it.
 fn damaged(store: &Store, date: Date, why: &str) -> Result<String, Error> {
     let aside = store.set_aside(date)?;
@@ -321,6 +366,12 @@ impl History {
             store.remove(date)?;
         }
         Ok(())
+    }
+
+    /// Returns the first day that is kept, if days before it were dropped.
+    pub fn first_kept(&self, store: &Store) -> Option<Date> {
+        let (dropped, _) = store.base()?;
+        dropped?.tomorrow().ok()
     }
 
     /// Returns the details of a day.

@@ -12,8 +12,10 @@ mod index;
 mod lists;
 mod notices;
 mod rows;
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use askama::Template;
 use jiff::civil::Date;
@@ -23,7 +25,7 @@ use super::assets::Assets;
 use super::course::{Detail, Part, Running, WindowRow, digest};
 use super::error::Error;
 use super::frame::{Frame, Newest, Place};
-use super::history::History;
+use super::history::{History, TrafficDays};
 use super::records::Records;
 use super::store::Store;
 use super::tree::Tree;
@@ -34,8 +36,11 @@ use crate::report::LocalTime;
 /// The most hosts with a page of their own. Forged sources must not fill a disk.
 pub const MAX_HOSTS: usize = 5_000;
 
+/// The most hosts that have a page because they were asked for.
+const MAX_ASKED: usize = 100;
+
 /// The pages that every page links to.
-const PLACES: [Place; 4] = [Place::Index, Place::Figures, Place::Hosts, Place::About];
+const PLACES: [Place; 5] = Place::ALL;
 
 /// The number that changes with the look of any page, so that all are made again.
 const LOOK: u32 = 1;
@@ -51,6 +56,8 @@ pub struct Options {
     pub bad: (u64, u64),
     /// Findings of this run without a window.
     pub unknown: u64,
+    /// Networks and addresses of our hosts that have a page with their traffic, whatever they do.
+    pub hosts: Networks,
     /// The site's own networks, as far as they are known, and those that are never blocked: no list for blocking
     /// has an address of them.
     pub never: Networks,
@@ -78,6 +85,7 @@ pub(super) struct Site<'a> {
     history: &'a History,
     store: &'a Store,
     assets: &'a Assets,
+    traffic: &'a TrafficDays,
     /// What the incident database says; `None` if nobody gave its file.
     records: Option<Records>,
     /// The incidents that are not over, by host, role and first window.
@@ -110,19 +118,20 @@ impl DetailCache {
     }
 }
 
-/// Writes the pages that have changed. `records` reads the file of the incident database, if there is one.
+/// Writes the pages that have changed. `traffic`: that of the days that are kept, the oldest first. `records` reads the file of the incident database, if there is one.
 ///
 /// # Errors
 /// The system's error. Pages that were written stay.
 pub fn write(
     history: &History,
     options: &Options,
+    traffic: &TrafficDays,
     records: Option<ReadRecords<'_>>,
     store: &Store,
     mut tree: Tree<'_>,
 ) -> Result<Written, Error> {
     let assets = Assets::new();
-    let mut site = Site::new(history, options, store, &assets);
+    let mut site = Site::new(history, options, traffic, store, &assets);
     if let Some(read) = records {
         site.records = Some(read(&|host| site.paged.contains(&host))?);
     }
@@ -132,7 +141,7 @@ pub fn write(
         keep.insert(name.to_owned());
     }
     let days = site.day_pages();
-    let fixed = ["index.html", "figures.html", "hosts.html", "about.html"].map(str::to_owned);
+    let fixed = PLACES.map(|place| place.file().to_owned());
     // Pages link to each other in circles. Those that are not there yet are there before the first link is.
     for name in fixed.iter().chain(days.iter().map(|page| &page.name)) {
         tree.stub(name)?;
@@ -158,6 +167,7 @@ pub fn write(
         keep.insert(name);
     }
     tree.put("figures.html", 0, site.figures_html(&mut cache)?.as_bytes())?;
+    tree.put("traffic.html", 0, site.traffic_html()?.as_bytes())?;
     tree.put("about.html", 0, site.about_html()?.as_bytes())?;
     for (name, text) in site.status().into_iter().chain(site.lists(&mut cache)?) {
         tree.put(name, 0, text.as_bytes())?;
@@ -175,6 +185,7 @@ impl<'a> Site<'a> {
     fn new(
         history: &'a History,
         options: &'a Options,
+        traffic: &'a TrafficDays,
         store: &'a Store,
         assets: &'a Assets,
     ) -> Site<'a> {
@@ -184,11 +195,15 @@ impl<'a> Site<'a> {
                 hosts.entry(part.host).or_default().push((day, nth));
             }
         }
+        for address in asked(traffic, &options.hosts) {
+            hosts.entry(Host::Address(address)).or_default();
+        }
         let mut site = Site {
             options,
             history,
             store,
             assets,
+            traffic,
             records: None,
             running: history
                 .carry
@@ -290,12 +305,20 @@ pub(super) fn facts(
     store: &Store,
     assets: &Assets,
 ) -> (String, Vec<String>) {
-    let site = Site::new(history, options, store, assets);
+    let none = TrafficDays::new();
+    let site = Site::new(history, options, &none, store, assets);
     let live = site.live();
     let on =
         live.iter().filter(|(running, _)| history.carry.goes_on(running)).map(|(_, part)| part);
     let heading = site.heading(&on.collect::<Vec<_>>(), site.newest_seen());
     (heading, site.unseen_lately().into_iter().map(|notice| notice.head).collect())
+}
+
+/// Returns the addresses of some networks that the newest day of the traffic lists.
+fn asked(traffic: &TrafficDays, hosts: &Networks) -> BTreeSet<IpAddr> {
+    let newest = traffic.iter().rev().take(1).flat_map(|(_, day)| day.windows());
+    let listed = newest.flat_map(|(_, window)| &window.addresses).map(|of| of.address);
+    listed.filter(|address| hosts.contains(*address)).take(MAX_ASKED).collect()
 }
 
 /// Returns the checksum of some windows up to each of them.

@@ -5,6 +5,7 @@
 //! | `lock` | held by the run that is at work |
 //! | `DATE.findings.zst` | findings and verdicts of a day, as a compressed stream of finding lines |
 //! | `DATE.course` | the incidents of that day, computed; it is made again if it is missing or damaged |
+//! | `DATE.traffic` | the traffic of that day |
 //! | `dropped` | what the days that were dropped for their age left to the first one that is kept |
 //! | `id` | the site's identity, for names that must not change |
 //! | `zone` | the time zone by whose days the store is split |
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::course::{Carry, DayCourse, Detail, Part, WindowRow};
 use super::day::DayData;
 use super::error::Error;
+use super::traffic::TrafficDay;
 
 /// The first line of a day's findings.
 const DAY: &str = "# nfkit-page-day 1";
@@ -43,6 +45,10 @@ const ID: &str = "id";
 
 /// The file of the time zone.
 const ZONE: &str = "zone";
+
+/// The first line of a day's traffic, and the end of its file's name.
+const TRAFFIC: &[u8] = b"nfkit-page-traffic 1\n";
+const TRAFFIC_END: &str = ".traffic";
 
 /// The level of compression.
 const ZSTD_LEVEL: i32 = 3;
@@ -146,10 +152,51 @@ impl Store {
     /// # Errors
     /// The system's error.
     pub fn days(&self) -> Result<BTreeSet<Date>, Error> {
+        self.dates(".findings.zst")
+    }
+
+    /// Returns the days that have traffic.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn traffic_days(&self) -> Result<BTreeSet<Date>, Error> {
+        self.dates(TRAFFIC_END)
+    }
+
+    /// Reads the traffic of a day. `None` if there is none that can be read.
+    pub fn traffic(&self, date: Date) -> Option<TrafficDay> {
+        let bytes = fs::read(self.traffic_path(date)).ok()?;
+        parse(bytes.strip_prefix(TRAFFIC)?)
+    }
+
+    /// Writes the traffic of a day.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn put_traffic(&self, date: Date, day: &TrafficDay) -> Result<(), Error> {
+        let mut bytes = TRAFFIC.to_vec();
+        bytes.extend(frame(day));
+        self.replace(&self.traffic_path(date), &bytes)
+    }
+
+    /// Removes the traffic of a day.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn remove_traffic(&self, date: Date) -> Result<(), Error> {
+        remove(&self.traffic_path(date))
+    }
+
+    fn traffic_path(&self, date: Date) -> PathBuf {
+        self.path(&format!("{date}{TRAFFIC_END}"))
+    }
+
+    /// Returns the dates of files whose names are a date and `end`.
+    fn dates(&self, end: &str) -> Result<BTreeSet<Date>, Error> {
         let mut days = BTreeSet::new();
         for entry in fs::read_dir(&self.dir).map_err(Error::at(&self.dir))? {
             let name = entry.map_err(Error::at(&self.dir))?.file_name();
-            let date = name.to_str().and_then(|name| name.strip_suffix(".findings.zst"));
+            let date = name.to_str().and_then(|name| name.strip_suffix(end));
             days.extend(date.and_then(|date| date.parse::<Date>().ok()));
         }
         Ok(days)

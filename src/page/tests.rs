@@ -66,10 +66,11 @@ impl Lab {
             zone: self.zone.clone(),
             bad: (0, 0),
             unknown: 0,
+            hosts: Networks::default(),
             never: Networks::default(),
         };
         let tree = Tree::open(&self.www(), &store, false).unwrap();
-        (said, write(&history, &options, records, &store, tree).unwrap())
+        (said, write(&history, &options, &TrafficDays::new(), records, &store, tree).unwrap())
     }
 
     fn page(&self, name: &str) -> String {
@@ -251,6 +252,7 @@ fn a_run_writes_what_has_changed_and_nothing_else() {
         "index.html",
         "status.json",
         "status.txt",
+        "traffic.html",
     ];
     assert_eq!(changed, expected);
     check_links(&lab.www());
@@ -508,6 +510,7 @@ fn the_masked_site_names_no_address_in_any_spelling() {
             zone: lab.zone.clone(),
             bad: (0, 0),
             unknown: 0,
+            hosts: Networks::default(),
             never: Networks::default(),
         };
         let key = MaskKey::open(&lab.dir.path().join(key), &lab.www()).unwrap();

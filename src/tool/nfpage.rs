@@ -17,6 +17,7 @@ use crate::finding::{Host, Item, Side};
 use crate::flow::Networks;
 use crate::incident::Policy;
 use crate::page::single::{self, PageData, Show};
+use crate::page::traffic::{BadRow, SlotTraffic, Traffic, TrafficReader};
 use crate::page::{self, Error, History, MaskKey, NewDays, Options, Records, Store, Tree};
 use crate::report::LocalTime;
 
@@ -57,6 +58,15 @@ pub struct Args {
         conflicts_with_all = ["single", "mask"]
     )]
     incidents: Option<PathBuf>,
+    /// Read the traffic of slots from this file, nftop's CSV tables as nf-every10 writes them; may be repeated
+    #[arg(
+        long, value_name = "FILE", value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["single", "mask"]
+    )]
+    traffic: Vec<PathBuf>,
+    /// Give these hosts of ours a page with their traffic, whatever they do: networks, or @FILE
+    #[arg(long, value_name = "NETS", conflicts_with_all = ["single", "mask"])]
+    hosts: Option<cli::Nets>,
     /// With --mask: read the key of the pseudonyms from this file, and draw one if it does not exist
     /// [default: mask.key in the store]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "single")]
@@ -157,16 +167,22 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if args.rebuild {
         store.forget_courses()?;
     }
+    let (traffic, bad_traffic) = read_traffic(args, io)?;
     let policy = Policy::new(Vec::new());
     let history = History::update(&store, &policy, args.days.unwrap_or(DAYS))?;
     said.extend(history.said.iter().cloned());
     for message in &said {
         io.report.error(message);
     }
+    let first = history.first_kept(&store);
+    let traffic = page::update_traffic(&store, &zone, &traffic, args.now.time, first)?;
     let mut bad = new.bad();
+    bad.1 += bad_traffic;
+    let hosts = args.hosts.as_ref().map(cli::Nets::load).transpose().context("--hosts")?;
+    let hosts = Networks::new(hosts.unwrap_or_default());
     let options = |bad| -> anyhow::Result<Options> {
         let (title, zone) = (args.title.clone(), zone.clone());
-        Ok(Options { title, zone, bad, unknown: new.unknown(), never: never(&io.config)? })
+        Ok(Options { title, zone, bad, unknown: new.unknown(), hosts, never: never(&io.config)? })
     };
     let key = match &args.key {
         _ if !args.mask => None,
@@ -197,7 +213,7 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         Some(key) => page::write_masked(&history, &options, key, &store, tree)?,
         None => {
             let records = read.as_ref().map(|read| read as page::ReadRecords<'_>);
-            page::write(&history, &options, records, &store, tree)?
+            page::write(&history, &options, &traffic, records, &store, tree)?
         }
     };
     if let Some(fault) = &written.bad_records {
@@ -215,6 +231,32 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     ));
     let failed = options.bad.1 > 0 || written.bad_records.is_some() || !said.is_empty();
     Ok(if failed { Status::Failed } else { Status::Done })
+}
+
+/// Reads the files of `--traffic`. Returns their windows, and the number of files that could not be read.
+///
+/// # Errors
+/// A bad row with `--strict`.
+fn read_traffic(args: &Args, io: &mut Io) -> anyhow::Result<(Vec<SlotTraffic>, u64)> {
+    let mut bad = 0;
+    let mut all = Vec::new();
+    for path in &args.traffic {
+        let name = path.display();
+        let mut reader = TrafficReader::new();
+        let read = Input::open(path, &io.out).and_then(|input| reader.read(input));
+        if let Err(error) = read {
+            bad += 1;
+            io.report.error(format_args!("--traffic {name}: {error}"));
+        }
+        let Traffic { windows, problems } = reader.finish();
+        for BadRow { line, reason } in &problems.told {
+            let message = format!("--traffic {name}:{line}: {reason}");
+            anyhow::ensure!(!args.strict, message);
+            io.report.complain("bad rows of traffic", message);
+        }
+        all.extend(windows);
+    }
+    Ok((all, bad))
 }
 
 /// Returns the networks of `[site] inside` and `never`: no list for blocking has an address of them.

@@ -41,6 +41,7 @@ struct HostPage<'a> {
     journal: Vec<JournalText>,
     week_heading: String,
     week: String,
+    traffic: Option<String>,
     days_caption: String,
     days: Vec<DayText>,
 }
@@ -129,7 +130,29 @@ impl Site<'_> {
                 (running, self.record(part).map(|known| known.digest))
             })
             .collect();
-        self.key(&(digests, states, self.records.is_some(), self.week_sums(&parts)))
+        self.key(&(
+            digests,
+            states,
+            self.records.is_some(),
+            self.week_sums(&parts),
+            self.host_rates_key(host, self.traffic_until(&parts)),
+        ))
+    }
+
+    /// Returns the end of the chart of a host's traffic: of its last finding, or of the newest window if there is none
+    /// or the site shows the host's traffic always.
+    fn traffic_until(&self, parts: &[Placed<'_>]) -> u64 {
+        let last = parts.iter().map(|(_, part)| part.last_end).max();
+        let is_asked = parts.iter().all(|(_, part)| match part.host {
+            Host::Address(address) => self.options.hosts.contains(address),
+            Host::Prefix(_) => false,
+        });
+        let newest = self.traffic.last().and_then(|(_, day)| Some(day.windows().last()?.0.end()));
+        match (last, newest) {
+            (Some(last), Some(newest)) if is_asked => last.max(newest),
+            (Some(last), _) => last,
+            (None, newest) => newest.unwrap_or(0),
+        }
     }
 
     /// Returns the checksums of the windows that the strip of a host shows: of the days of the week, and of the last
@@ -152,6 +175,7 @@ impl Site<'_> {
         let parts = self.parts_of_host(host);
         let place = parts.first().map_or("unknown", |(_, part)| side(part.side));
         let last = parts.iter().map(|(_, part)| part.last_end).max().unwrap_or(0);
+        let zone = &self.options.zone;
         let newest = newest(&parts);
         let texts = newest.iter().map(|placed| self.incident_text(*placed, cache)).collect();
         let anchors: BTreeSet<String> = newest.iter().map(|(_, part)| anchor(part)).collect();
@@ -175,18 +199,22 @@ impl Site<'_> {
                 })
             })
             .collect();
+        let traffic = self.host_chart(host, self.traffic_until(&parts));
         let host = host.text(false);
         html(&HostPage {
             frame: self.frame(None, "../"),
             about: format!(
-                "{}; last seen {}. Times are {}.",
-                match place {
-                    "inside" => "One of our hosts",
-                    "outside" => "A host outside",
-                    _ => "A host of which nobody said if it is ours",
+                "{}. Times are {}.",
+                match (place, last) {
+                    (_, 0) => "A host whose traffic the site shows; no finding is kept".to_owned(),
+                    ("inside", _) => format!("One of our hosts; last seen {}", zone.text(last)),
+                    ("outside", _) => format!("A host outside; last seen {}", zone.text(last)),
+                    _ => format!(
+                        "A host of which nobody said if it is ours; last seen {}",
+                        zone.text(last)
+                    ),
                 },
-                self.options.zone.text(last),
-                self.zone_text(last)
+                self.zone_text(if last == 0 { self.until.unwrap_or(0) } else { last })
             ),
             title: host.clone(),
             host,
@@ -197,6 +225,7 @@ impl Site<'_> {
                 if week.is_empty() { "" } else { ", the last seven days of them" }
             ),
             week,
+            traffic,
             days_caption: if parts.len() > MAX_DAYS {
                 format!("The newest {MAX_DAYS} of {} days", count(parts.len() as u64))
             } else {
