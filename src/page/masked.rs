@@ -16,7 +16,7 @@ use super::course::digest;
 use super::error::Error;
 use super::frame::{Frame, Newest, Place};
 use super::history::History;
-use super::site::{Options, Written, facts};
+use super::site::{Facts, Options, Written, facts};
 use super::store::Store;
 use super::tree::Tree;
 use crate::finding::words::{count, of};
@@ -86,7 +86,7 @@ pub fn write_masked(
     mut tree: Tree<'_>,
 ) -> Result<Written, Error> {
     let assets = Assets::new();
-    let (heading, notices) = facts(history, options, store, &assets);
+    let Facts { heading, notices, status } = facts(history, options, store, &assets);
     let site = MaskedSite::new(history, options, key, heading, notices);
     let mut keep = BTreeSet::new();
     for (name, bytes) in assets.files() {
@@ -172,6 +172,10 @@ pub fn write_masked(
         more: count((site.on.len() - shown.len()) as u64),
         days: days.collect(),
     };
+    for (name, text) in status {
+        tree.put(name, 0, text.as_bytes())?;
+        keep.insert(name.to_owned());
+    }
     tree.put("index.html", 0, index.render()?.as_bytes())?;
     tree.retain(&keep)?;
     let (written, removed) = (tree.written, tree.removed);

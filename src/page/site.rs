@@ -16,6 +16,7 @@ mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use askama::Template;
 use jiff::civil::Date;
@@ -56,6 +57,8 @@ pub struct Options {
     pub bad: (u64, u64),
     /// Findings of this run without a window.
     pub unknown: u64,
+    /// The directory of the capture files, for commands to copy, if it is known.
+    pub spool: Option<PathBuf>,
     /// Networks and addresses of our hosts that have a page with their traffic, whatever they do.
     pub hosts: Networks,
     /// The site's own networks, as far as they are known, and those that are never blocked: no list for blocking
@@ -277,6 +280,7 @@ impl<'a> Site<'a> {
     fn key(&self, values: &impl Serialize) -> u64 {
         let zone = self.options.zone.name();
         digest(&(
+            &self.options.spool,
             LOOK,
             env!("CARGO_PKG_VERSION"),
             &self.options.title,
@@ -297,21 +301,26 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Returns the sentence that says it all, and what was not seen in the last 24 hours: all that the masked site has of
-/// the index.
-pub(super) fn facts(
-    history: &History,
-    options: &Options,
-    store: &Store,
-    assets: &Assets,
-) -> (String, Vec<String>) {
+/// All that the masked site has of the index. None of it names a host.
+pub(super) struct Facts {
+    /// The sentence that says it all.
+    pub heading: String,
+    /// What was not seen in the last 24 hours.
+    pub notices: Vec<String>,
+    /// The files for monitors, by name.
+    pub status: Vec<(&'static str, String)>,
+}
+
+/// Returns the facts of a history.
+pub(super) fn facts(history: &History, options: &Options, store: &Store, assets: &Assets) -> Facts {
     let none = TrafficDays::new();
     let site = Site::new(history, options, &none, store, assets);
     let live = site.live();
     let on =
         live.iter().filter(|(running, _)| history.carry.goes_on(running)).map(|(_, part)| part);
     let heading = site.heading(&on.collect::<Vec<_>>(), site.newest_seen());
-    (heading, site.unseen_lately().into_iter().map(|notice| notice.head).collect())
+    let notices = site.unseen_lately().into_iter().map(|notice| notice.head).collect();
+    Facts { heading, notices, status: site.status() }
 }
 
 /// Returns the addresses of some networks that the newest day of the traffic lists.

@@ -66,6 +66,7 @@ impl Lab {
             zone: self.zone.clone(),
             bad: (0, 0),
             unknown: 0,
+            spool: None,
             hosts: Networks::default(),
             never: Networks::default(),
         };
@@ -510,6 +511,7 @@ fn the_masked_site_names_no_address_in_any_spelling() {
             zone: lab.zone.clone(),
             bad: (0, 0),
             unknown: 0,
+            spool: None,
             hosts: Networks::default(),
             never: Networks::default(),
         };

@@ -33,12 +33,14 @@ mod hand_over;
 mod health;
 mod incidents;
 mod ledger;
+mod messages;
 mod metrics;
 mod names;
 mod out_dir;
 #[expect(clippy::disallowed_methods, reason = "a line a minute tells of the progress")]
 mod progress;
 mod retain;
+mod site;
 mod slots;
 mod states;
 mod troubles;
@@ -93,6 +95,7 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         inside: Networks::new(inside),
         search_path: search_path(),
         remembers: incidents::is_wanted(&io.config),
+        has_site: site::is_wanted(&io.config),
         args: &args,
         clock,
         spool,

@@ -1,11 +1,13 @@
 //! nfnotify: reads finding lines and prints mails or block commands.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use super::nfcap::COLLECT;
 use super::site::SITE;
-use crate::cli::{Arguments, Common, Io, Status, Table};
+use crate::cli::{Arguments, Common, Config, Io, Status, Table};
 
 mod block;
 mod change;
@@ -44,6 +46,9 @@ pub use never::{wide_exporter_text, wide_exporters};
 pub use run::{Ran, WayState};
 pub use settings::{HookCommand, Settings};
 pub use tables::{HOOK, INCIDENT, MAIL, POLICY};
+
+use place::Place;
+use tables::DB;
 
 /// Remember findings as incidents, tell those who are responsible for a host, or print the commands that
 /// block it.
@@ -133,6 +138,12 @@ impl AsRef<Common> for Args {
     fn as_ref(&self) -> &Common {
         &self.common
     }
+}
+
+/// Returns the file of the incidents for readers, nfkit-incident(5), by the configuration.
+pub fn incidents_file(config: &Config) -> PathBuf {
+    let db = config.get(&INCIDENT, "db").map_or_else(|| DB.to_owned(), |db| db.text());
+    Place::of(Path::new(&db)).file(memory::CURRENT)
 }
 
 /// Runs nfnotify.

@@ -9,7 +9,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 use jiff::tz::TimeZone;
 
+use super::analyse::ANALYSE;
 use super::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings, report_times};
+use super::nfcap::COLLECT;
 use super::page_table::PAGE;
 use super::site::{self, SITE};
 use crate::cli::{self, Arguments, Common, Input, Io, Status, Table, Usage};
@@ -103,7 +105,7 @@ impl Arguments for Args {
     const TABLES: &'static [&'static Table] = &[&PAGE];
 
     fn other_tables(_subcommand: Option<&str>) -> &'static [&'static Table] {
-        &[&SITE]
+        &[&SITE, &ANALYSE, &COLLECT]
     }
 }
 
@@ -182,7 +184,8 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     let hosts = Networks::new(hosts.unwrap_or_default());
     let options = |bad| -> anyhow::Result<Options> {
         let (title, zone) = (args.title.clone(), zone.clone());
-        Ok(Options { title, zone, bad, unknown: new.unknown(), hosts, never: never(&io.config)? })
+        let (unknown, spool, never) = (new.unknown(), spool(&io.config), never(&io.config)?);
+        Ok(Options { title, zone, bad, unknown, spool, hosts, never })
     };
     let key = match &args.key {
         _ if !args.mask => None,
@@ -257,6 +260,12 @@ fn read_traffic(args: &Args, io: &mut Io) -> anyhow::Result<(Vec<SlotTraffic>, u
         all.extend(windows);
     }
     Ok((all, bad))
+}
+
+/// Returns the directory of the capture files, if the configuration has it.
+fn spool(config: &cli::Config) -> Option<PathBuf> {
+    let spool = config.get(&ANALYSE, "spool").or_else(|| config.get(&COLLECT, "spool"))?;
+    Some(PathBuf::from(spool.text()))
 }
 
 /// Returns the networks of `[site] inside` and `never`: no list for blocking has an address of them.

@@ -37,7 +37,9 @@ impl Unit {
         let text = self.text(number);
         match self {
             Unit::BitRate | Unit::Bytes => text.replace(".0 ", " "),
-            Unit::Count(_) | Unit::Rate(_) => text,
+            Unit::Count(_) => text,
+            // A word would not fit beside the chart; its caption has it.
+            Unit::Rate(_) => prefixed(number) + "/s",
         }
     }
 

@@ -48,6 +48,7 @@ struct Scans {
     port: String,
     story: String,
     when: String,
+    axis: String,
     rows: Vec<BarRow>,
 }
 
@@ -217,6 +218,7 @@ impl Site<'_> {
             when: window.map_or(String::new(), |window| {
                 self.options.zone.span(window.start(), window.end(), "to")
             }),
+            axis: Axis::linear(&scale, Unit::Count("time")).to_string(),
             rows: rows.collect(),
         }
     }

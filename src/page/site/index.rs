@@ -1,6 +1,7 @@
 //! The index: what goes on, whether the page can be trusted, and what to type.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use askama::Template;
 
@@ -255,8 +256,9 @@ impl Site<'_> {
             (Some(proto), _) => filter.push_str(&format!(" and proto {proto}")),
             (None, Some(_) | None) => {}
         }
+        let spool = self.options.spool.as_ref().map_or("SPOOL".to_owned(), |spool| quoted(spool));
         format!(
-            "nfdump-txt --since {} --until {} SPOOL | nfgrep '{filter}'",
+            "nfdump-txt --since {} --until {} {spool} | nfgrep '{filter}'",
             time(part.last),
             time(part.last_end)
         )
@@ -352,6 +354,13 @@ fn hours_text(rows: &[WindowRow]) -> String {
 
 fn one_of(number: usize, role: Role) -> String {
     format!("{} of our hosts {}", count(number as u64), verb(role, number))
+}
+
+/// Returns a path as a word of a shell's command line.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Returns a heading as a title that a browser's tab and a search can hold: without its date and offset if it is

@@ -27,6 +27,7 @@ use crate::tool::nfcap::{self, COLLECT};
 use crate::tool::nfnotify::{
     HOOK, INCIDENT, MAIL, POLICY, Settings, wide_exporter_text, wide_exporters,
 };
+use crate::tool::page_table::page_wanted;
 use crate::tool::site::SITE;
 
 /// Slots without an analysis from which on the job does not run, if they are half an hour.
@@ -99,10 +100,37 @@ pub(super) fn run(site: &Checked<'_>, io: &mut Io) -> anyhow::Result<Status> {
         points.warn("analysis", format_args!("{} does not exist: no run yet", shown(site.out)))?;
     }
     disk("spool disk", site.spool, &mut points)?;
+    page(site, &config, &mut points)?;
     if site.out.is_dir() {
         disk("out disk", site.out, &mut points)?;
     }
     Ok(if points.has_warned { Status::Failed } else { Status::Done })
+}
+
+/// Prints how old the site is.
+fn page(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyhow::Result<()> {
+    let Some(wanted) = page_wanted(config) else {
+        return points.note("site", "[page] write is not set, so no site is written");
+    };
+    let path = wanted.write.join("status.json");
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) => return points.warn("site", format_args!("{}: {error}", shown(&path))),
+    };
+    let status: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let until = status.get("until").and_then(|until| Timestamp::parse(until.as_str()?.as_bytes()));
+    let seconds = status.get("window_seconds").and_then(serde_json::Value::as_u64).unwrap_or(600);
+    let Some(until) = until else {
+        return points.warn("site", format_args!("{}: no window was judged yet", shown(&path)));
+    };
+    let age = site.clock.now().secs().saturating_sub(until.secs());
+    let text = format!(
+        "{}: seen until {}, {} minutes ago",
+        shown(&wanted.write),
+        until.rfc3339(),
+        age / 60
+    );
+    if age > 3 * seconds { points.warn("site", text) } else { points.ok("site", text) }
 }
 
 /// The sources of a value, in the order in which they hold.

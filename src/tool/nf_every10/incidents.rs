@@ -1,23 +1,19 @@
 //! The memory of incidents, `[incident]` of the configuration: `nfnotify run` gets the findings files that it
 //! has not had.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 
 use anyhow::anyhow;
 
 use super::clock::Clock;
 use super::detectors::panic_text;
+use super::messages::Messages;
 use super::out_dir::OutDir;
 use super::waiting::{INCIDENTS, WaitingFiles};
 use crate::cli::{Config, Io, Out, Report, parse_as};
 use crate::tool::nfnotify::{self, INCIDENT, Ran, WayState};
-
-/// The most bytes of messages that are kept of a run.
-const MAX_SAID: usize = 4000;
 
 /// The result of a run of `nfnotify run`.
 #[derive(Clone, Debug, Default)]
@@ -86,27 +82,4 @@ fn take(clock: Clock, files: &WaitingFiles, io: &mut Io) -> anyhow::Result<Ran> 
     line.push("--".into());
     line.extend(files.paths.iter().map(|path| path.clone().into_os_string()));
     nfnotify::remember(parse_as::<nfnotify::Args>(line, &io.config)?, io)
-}
-
-/// Messages that are kept instead of printed.
-#[derive(Clone, Debug, Default)]
-struct Messages(Rc<RefCell<Vec<u8>>>);
-
-impl Messages {
-    fn lines(&self) -> Vec<String> {
-        String::from_utf8_lossy(&self.0.borrow()).lines().map(str::to_owned).collect()
-    }
-}
-
-impl Write for Messages {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let mut kept = self.0.borrow_mut();
-        let room = MAX_SAID.saturating_sub(kept.len());
-        kept.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

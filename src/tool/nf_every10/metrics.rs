@@ -8,7 +8,7 @@ use super::out_dir::OutDir;
 use crate::time::Timestamp;
 
 /// Every kind of trouble, so that each has a value before it begins.
-pub(super) const TROUBLES: [&str; 21] = [
+pub(super) const TROUBLES: [&str; 22] = [
     "clock",
     "detector-failed",
     "disk-low",
@@ -22,6 +22,7 @@ pub(super) const TROUBLES: [&str; 21] = [
     "inside-unseen",
     "mail-waits",
     "out-full",
+    "page-failed",
     "run-slow",
     "set-aside",
     "spool-empty",

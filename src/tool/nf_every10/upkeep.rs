@@ -82,6 +82,10 @@ impl Job<'_> {
             self.health.end_untold("incidents-failed", "-", text);
             self.health.end_untold("incidents-warned", "-", text);
         }
+        if !self.setup.has_site {
+            let text = "there is no [page] write in the configuration any more";
+            self.health.end_untold("page-failed", "-", text);
+        }
         if self.setup.inside.is_empty() {
             self.health.end_untold("inside-unseen", "-", "no networks are set any more");
         }

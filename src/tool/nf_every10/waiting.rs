@@ -1,4 +1,4 @@
-//! Findings files that wait to be handed on: to the command of `--then`, and to the memory of incidents.
+//! Findings files that wait to be handed on: to the command of `--then`, to the memory of incidents, and to the site.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,6 +20,9 @@ pub(super) const THEN: WaitingList = WaitingList { name: "then", most: 1000 };
 
 /// For the memory of incidents. Nothing may be lost while a database is away: these are ten weeks.
 pub(super) const INCIDENTS: WaitingList = WaitingList { name: "incidents", most: 10_000 };
+
+/// For the site.
+pub(super) const SITE: WaitingList = WaitingList { name: "page", most: 10_000 };
 
 /// The files of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,14 +22,14 @@ use super::progress::Progress;
 use super::retain::{self, Keep};
 use super::slots::{Attempts, Look, PendingSlot, pending};
 use super::states::States;
-use super::waiting::{INCIDENTS, THEN};
-use super::{aside, current, hand_over, incidents, troubles, trying};
+use super::waiting::{INCIDENTS, SITE, THEN};
+use super::{aside, current, hand_over, incidents, site, troubles, trying};
 use crate::capture;
 use crate::cli::Io;
 use crate::finding::DETECTORS;
 use crate::flow::Networks;
 use crate::time::Timestamp;
-use crate::tool::nfnotify::WayState;
+use crate::tool::nfnotify::{WayState, incidents_file};
 
 /// Seconds of a slot, if none was analysed yet.
 const SLOT_SECONDS: u32 = 600;
@@ -66,6 +66,8 @@ pub(super) struct Setup<'a> {
     pub search_path: OsString,
     /// True if there is a memory of incidents.
     pub remembers: bool,
+    /// True if there is a site to write.
+    pub has_site: bool,
 }
 
 impl Setup<'_> {
@@ -234,6 +236,9 @@ impl<'a> Job<'a> {
                 }
                 self.counts.pending -= 1;
                 progress.slot(&slot.name.digits, io);
+                if self.counts.slots % site::SLOTS == 0 {
+                    self.write_site(io)?;
+                }
             }
             current::write(&self.ledger, limit, out)?;
             // The hook may take long, and a run that always has work never comes to its end.
@@ -242,6 +247,7 @@ impl<'a> Job<'a> {
             self.tell_disk(io);
             self.write_metrics()?;
             self.remember(io)?;
+            self.write_site(io)?;
             self.hand_over(io)?;
         };
         drop(progress);
@@ -249,6 +255,9 @@ impl<'a> Job<'a> {
             // The last run may have been killed before these.
             current::write(&self.ledger, limit, out)?;
             self.remember(io)?;
+            if SITE.is_due(out) {
+                self.write_site(io)?;
+            }
             self.hand_over(io)?;
         }
         self.tell_stopped(&look, io);
@@ -400,7 +409,11 @@ impl<'a> Job<'a> {
     /// they are news; that is noted before they are there, so that a kill in between costs nothing.
     fn place(&self, slot: &PendingSlot, analysed: &Analysed) -> anyhow::Result<()> {
         let out = &self.setup.out;
-        let lists = [(!self.setup.args.then.is_empty(), THEN), (self.setup.remembers, INCIDENTS)];
+        let lists = [
+            (!self.setup.args.then.is_empty(), THEN),
+            (self.setup.remembers, INCIDENTS),
+            (self.setup.has_site, SITE),
+        ];
         let lists: Vec<_> =
             lists.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, list)| list).collect();
         if !lists.is_empty() && analyse::is_news(out, &slot.name, analysed)? {
@@ -636,6 +649,24 @@ impl<'a> Job<'a> {
         for (name, why) in &remembered.hooks {
             self.has_failed = true;
             self.health.begin("hook-failed", name, why, io);
+        }
+        self.health.flush()
+    }
+
+    /// Writes the site, if there is one. A failure is told, and costs no slot.
+    fn write_site(&mut self, io: &mut Io) -> io::Result<()> {
+        let setup = self.setup;
+        if !setup.has_site {
+            return Ok(());
+        }
+        let incidents = setup.remembers.then(|| incidents_file(&io.config));
+        match site::run(setup.clock, &setup.out, incidents.as_deref(), &io.config)? {
+            Some(why) => {
+                self.has_failed = true;
+                let text = format!("the site is not up to date: {why}");
+                self.health.begin("page-failed", "-", &text, io);
+            }
+            None => self.health.end("page-failed", "-", "the site is up to date", io),
         }
         self.health.flush()
     }
