@@ -87,12 +87,12 @@ impl Place {
 
 impl Frame<'_> {
     /// Returns true if a place is this page.
-    pub(super) fn is_here(&self, place: &Place) -> bool {
+    pub fn is_here(&self, place: &Place) -> bool {
         self.here.as_ref() == Some(place)
     }
 
     /// Returns the version of nfpage.
-    pub(super) const fn version(&self) -> &'static str {
+    pub const fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
 }

@@ -32,14 +32,21 @@ impl Unit {
         }
     }
 
-    /// Returns the number of a tick: as [`text`](Unit::text), but without a decimal that is 0.
+    /// Returns the number of a tick, which is short: `2,500 flows`, `20 k flows`, `5 Mbit/s`. It is never rounded,
+    /// unless [`text`](Unit::text) is, too.
     pub fn tick(self, number: u64) -> String {
-        let text = self.text(number);
-        match self {
-            Unit::BitRate | Unit::Bytes => text.replace(".0 ", " "),
-            Unit::Count(_) => text,
-            // A word would not fit beside the chart; its caption has it.
-            Unit::Rate(_) => prefixed(number) + "/s",
+        let noun = match self {
+            Unit::BitRate | Unit::Bytes => return self.text(number).replace(".0 ", " "),
+            Unit::Count(noun) => noun,
+            // A noun would not fit beside a chart; the caption has it.
+            Unit::Rate(_) => return prefixed(number) + "/s",
+        };
+        let scale = 1000u64.pow(number.max(1).ilog10() / 3);
+        let is_exact = number % scale == 0 || (number / scale < 100 && number % (scale / 10) == 0);
+        if number >= 10_000 && is_exact {
+            format!("{} {noun}s", prefixed(number))
+        } else {
+            self.text(number)
         }
     }
 
@@ -157,6 +164,12 @@ mod tests {
         assert_eq!(Unit::Bytes.tick(50_000_000), "50 MB");
         assert_eq!(Unit::Count("flow").text(1), "1 flow");
         assert_eq!(Unit::Count("flow").tick(2500), "2,500 flows");
+        let ticks = [10_000, 12_500, 12_540, 150_500, 2_000_000];
+        assert_eq!(
+            ticks.map(|tick| Unit::Count("flow").tick(tick)),
+            ["10 k flows", "12.5 k flows", "12,540 flows", "150,500 flows", "2 M flows"]
+        );
+        assert_eq!(Unit::Rate("packet").tick(20_000), "20 k packets/s");
         assert_eq!(Unit::Rate("packet").text(12_400), "12,400 packets/s");
         assert_eq!(Unit::Bytes.largest([5, 2000, 7]).as_deref(), Some("largest 2.0 kB"));
         assert_eq!(Unit::Bytes.largest([]), None);

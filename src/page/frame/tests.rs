@@ -43,7 +43,7 @@ const JS: &str = include_str!("../assets/nfpage.js");
 <h2>Figure 3: networks scanned by <span class="host">203.0.113.45</span>, TCP 21</h2>
 <table class="chart">
 <caption>2001-07-01 00:20 to 00:30 +08:00. A bar a network, from 0.</caption>
-<thead><tr><th scope="col">Network</th><th scope="col" class="draw">{{ bars.0|safe }}</th><th scope="col" class="number">Scanned</th></tr></thead>
+<thead><tr><th scope="col">Network</th><td class="draw">{{ bars.0|safe }}</td><th scope="col" class="number">Scanned</th></tr></thead>
 <tbody>
 {%- for row in bars.1 %}
 <tr><th scope="row" class="host">{{ row.0 }}</th><td class="draw">{{ row.2|safe }}</td><td class="number">{{ Unit::Count("time").text(*row.1) }}</td></tr>
@@ -54,7 +54,7 @@ const JS: &str = include_str!("../assets/nfpage.js");
 {{ key|safe }}
 <table class="chart">
 <caption>Flows in 10 minutes, all on one scale from 0 to 2,500 flows</caption>
-<thead><tr><th scope="col">Victim (attacker)</th><th scope="col" class="draw">{{ strips.0|safe }}</th><th scope="col" class="number">Largest</th></tr></thead>
+<thead><tr><th scope="col">Victim (attacker)</th><td class="draw">{{ strips.0|safe }}</td><th scope="col" class="number">Largest</th></tr></thead>
 <tbody>
 {%- for row in strips.1 %}
 <tr><th scope="row" class="host">{{ row.0 }}</th><td class="draw">{{ row.2|safe }}</td><td class="number">{{ Unit::Count("flow").text(*row.1) }}</td></tr>
@@ -64,7 +64,7 @@ const JS: &str = include_str!("../assets/nfpage.js");
 <h2>Figure 5: inside hosts by flows to TCP 80</h2>
 <table class="chart">
 <caption>2001-08-17 17:20 to 17:30 +08:00. Logarithmic scale from 1 flow; dashed: the limit, 10,000 flows.</caption>
-<thead><tr><th scope="col">Host</th><th scope="col" class="draw">{{ dots.0|safe }}</th><th scope="col" class="number">Flows</th></tr></thead>
+<thead><tr><th scope="col">Host</th><td class="draw">{{ dots.0|safe }}</td><th scope="col" class="number">Flows</th></tr></thead>
 <tbody>
 {%- for row in dots.1 %}
 <tr><th scope="row" class="host">{{ row.0 }}</th><td class="draw">{{ row.2|safe }}</td><td class="number">{{ Unit::Count("flow").text(*row.1) }}</td></tr>
@@ -83,7 +83,7 @@ const JS: &str = include_str!("../assets/nfpage.js");
 <h2>August 2001</h2>
 <table class="month"><thead><tr><th scope="col">Mo</th><th scope="col">Tu</th><th scope="col">We</th><th scope="col">Th</th><th scope="col">Fr</th><th scope="col">Sa</th><th scope="col">Su</th></tr></thead><tbody><tr><td></td><td></td><td><a href="day/2001-08-01.html">1 <small>2</small></a></td><td><a href="day/2001-08-02.html">2 <small>14</small></a></td><td><a href="day/2001-08-03.html">3 <small>0</small></a></td><td><a href="day/2001-08-04.html">4 <small>809</small></a></td><td><span class="soft">5</span></td></tr></tbody></table>
 <h2>Interfaces</h2>
-<div class="scroll" role="region" aria-label="Interfaces" tabindex="0"><table><thead><tr>{% for n in 0..14 %}<th scope="col" class="number">Column {{ n }}</th>{% endfor %}</tr></thead><tbody><tr>{% for n in 0..14 %}<td class="number">{{ n }}0,000 B</td>{% endfor %}</tr></tbody></table></div>
+<section class="scroll" aria-label="Interfaces" tabindex="0"><table><thead><tr>{% for n in 0..14 %}<th scope="col" class="number">Column {{ n }}</th>{% endfor %}</tr></thead><tbody><tr>{% for n in 0..14 %}<td class="number">{{ n }}0,000 B</td>{% endfor %}</tr></tbody></table></section>
 <details><summary>What the words mean</summary><dl class="words"><dt>Finding</dt><dd>A host stood out.</dd></dl></details>
 {% endblock %}
 "##
