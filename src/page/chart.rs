@@ -30,4 +30,7 @@ pub use dots::Dot;
 pub use mirror::{Mirror, Rates};
 pub use parts::{Axis, ChartWindow, Key, Span, State, Tick, Tone};
 pub use scale::{Decades, Linear, Unit};
+
+#[cfg(test)]
+use parts::at;
 pub use strip::{Strip, StripAxes};

@@ -253,7 +253,6 @@ fn a_run_writes_what_has_changed_and_nothing_else() {
         "index.html",
         "status.json",
         "status.txt",
-        "traffic.html",
     ];
     assert_eq!(changed, expected);
     check_links(&lab.www());

@@ -169,7 +169,7 @@ mod tests {
             ticks.map(|tick| Unit::Count("flow").tick(tick)),
             ["10 k flows", "12.5 k flows", "12,540 flows", "150,500 flows", "2 M flows"]
         );
-        assert_eq!(Unit::Rate("packet").tick(20_000), "20 k packets/s");
+        assert_eq!(Unit::Rate("packet").tick(20_000), "20 k/s");
         assert_eq!(Unit::Rate("packet").text(12_400), "12,400 packets/s");
         assert_eq!(Unit::Bytes.largest([5, 2000, 7]).as_deref(), Some("largest 2.0 kB"));
         assert_eq!(Unit::Bytes.largest([]), None);
