@@ -169,13 +169,14 @@ pub fn write(
         tree.put(&name, 0, html.as_bytes())?;
         keep.insert(name);
     }
-    tree.put("figures.html", 0, site.figures_html(&mut cache)?.as_bytes())?;
-    tree.put("traffic.html", 0, site.traffic_html()?.as_bytes())?;
-    tree.put("about.html", 0, site.about_html()?.as_bytes())?;
+    // The figures, the page about the site and the index link to these files.
     for (name, text) in site.status().into_iter().chain(site.lists(&mut cache)?) {
         tree.put(name, 0, text.as_bytes())?;
         keep.insert(name.to_owned());
     }
+    tree.put("figures.html", 0, site.figures_html(&mut cache)?.as_bytes())?;
+    tree.put("traffic.html", 0, site.traffic_html()?.as_bytes())?;
+    tree.put("about.html", 0, site.about_html()?.as_bytes())?;
     tree.put("index.html", 0, site.index_html(&mut cache)?.as_bytes())?;
     keep.extend(fixed);
     tree.retain(&keep)?;

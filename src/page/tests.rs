@@ -213,7 +213,7 @@ fn the_site_shows_incidents_and_not_findings() {
     let index = lab.page("index.html");
     assert!(index.contains("140.119.100.13"), "{index}");
     let day = lab.page("day/2001-08-04.html");
-    assert!(day.contains("1 incident with 24 findings, 1 of which"), "{day}");
+    assert!(day.contains("1 incident (1 inside) with 24 findings."), "{day}");
     assert_eq!(day.matches("<tr data-side").count(), 1);
     // The next day has the rest of it, and its first window is still that of the day before.
     let next = lab.page("day/2001-08-05.html");

@@ -14,7 +14,7 @@
     const [unit, length] = late < 7200 ? ["minutes", 60] : late < 172800 ? ["hours", 3600] : ["days", 86400];
     const head = document.createElement("strong");
     head.textContent = `This page is old: its last window ended ${Math.floor(late / length)} ${unit} ago.`;
-    age.replaceChildren(head, "What has happened since is not on it. See that the collector and nfpage run.");
+    age.replaceChildren(head, "Nothing later is on it. Check that the collector and nfpage run.");
     age.hidden = false;
   };
   if (age && until && seconds) {

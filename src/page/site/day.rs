@@ -17,7 +17,7 @@ use crate::finding::words::{count, of};
 const MAX_ROWS: usize = 500;
 
 /// The most bytes of the rows of a page, so that a phone can open it.
-const MAX_BYTES: usize = 105_000;
+const MAX_BYTES: usize = 104_000;
 
 /// The bytes of a row beside its text.
 const ROW_BYTES: usize = 180;
@@ -129,10 +129,10 @@ impl Site<'_> {
             title: format!("{heading}: incidents"),
             heading,
             about: format!(
-                "{} with {}, {} of which lie inside. Times are {}.",
+                "{} ({} inside) with {}. Times are {}.",
                 of(summary.parts.len() as u64, "incident"),
-                of(findings, "finding"),
                 count(inside(summary)),
+                of(findings, "finding"),
                 self.zone_text(span.map_or(0, |(_, end)| end))
             ),
             before,
@@ -204,8 +204,7 @@ fn day_notices(summary: &Summary) -> Vec<Notice> {
         notices.push(Notice {
             level: "warn",
             head: "The file of this day was damaged.".to_owned(),
-            text: "Windows may be missing until nfpage gets the findings of this day again."
-                .to_owned(),
+            text: "Windows may be missing until nfpage gets these findings again.".to_owned(),
         });
     }
     if summary.left_out > 0 {
@@ -223,7 +222,7 @@ fn windows_text(summary: &Summary) -> String {
     let rows = &summary.windows;
     let number = |seen| count(rows.iter().filter(|row| row.seen == seen).count() as u64);
     format!(
-        "{}: {} seen whole, {} in part, {} without data, {} of which nobody says how much was seen.",
+        "{}: {} seen whole, {} in part, {} without data, {} of which it is not known how much was seen.",
         of(rows.len() as u64, "window"),
         number(Seen::Whole),
         number(Seen::Part),

@@ -108,9 +108,9 @@ impl Figure {
 
     const fn missing(self) -> &'static str {
         match self {
-            Figure::Scans => "No kept day has a scan of whole networks.",
-            Figure::Floods => "No kept day has a flooded host.",
-            Figure::Ports => "No kept day has an attack on a port.",
+            Figure::Scans => "No day of this site has a scan of whole networks.",
+            Figure::Floods => "No day of this site has a flooded host.",
+            Figure::Ports => "No day of this site has an attack on a port.",
         }
     }
 }
@@ -284,12 +284,8 @@ impl Site<'_> {
         Floods {
             id,
             story: format!(
-                "{}, {} of them inside.",
-                if chosen.len() == 1 {
-                    "1 host was flooded".to_owned()
-                } else {
-                    format!("{} hosts were flooded", count(chosen.len() as u64))
-                },
+                "Flooded hosts: {}; inside: {}.",
+                count(chosen.len() as u64),
                 count(inside as u64)
             ),
             key: key.unseen("not seen").to_string(),
@@ -298,7 +294,7 @@ impl Site<'_> {
             axis: axes.axis().to_string(),
             rows,
             more: (more > 0)
-                .then(|| format!("{} are in the list below.", of(more as u64, "more host"))),
+                .then(|| format!("{}: see the list of this day.", of(more as u64, "more host"))),
         }
         .render()
         .unwrap_or_default()
@@ -349,7 +345,7 @@ impl Site<'_> {
                     axis: Axis::decades(&scale).to_string(),
                     rows: rows.collect(),
                     more: (more > 0).then(|| {
-                        format!("{} are in the list below.", of(more as u64, "more host"))
+                        format!("{}: see the list of this day.", of(more as u64, "more host"))
                     }),
                 };
                 ports.render().ok()

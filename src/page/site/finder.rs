@@ -15,6 +15,10 @@ use crate::finding::words::{count, of};
 /// The most hosts that one page lists by themselves.
 const FEW: usize = 300;
 
+/// The way to a host on a page that lists hosts, and on one that lists networks.
+const SEARCH: &str = "To find a host, search this page for its address.";
+const OPEN: &str = "To find a host, open its network.";
+
 #[derive(Template)]
 #[template(path = "hosts.html")]
 struct Hosts<'a> {
@@ -36,17 +40,17 @@ impl Site<'_> {
     /// there are many, and then a page for each network.
     pub(super) fn finder_html(&self) -> Result<Vec<(String, String)>, Error> {
         let about = format!(
-            "{} kept, {} with a page. To find one, search this page by address.",
+            "{} with findings, {} with a page.",
             of(self.hosts.len() as u64, "host"),
             count(self.paged.len() as u64)
         );
-        let page = |heading: &str, here, root, links| {
+        let page = |heading: &str, hint: &str, here, root, links| {
             let heading = heading.to_owned();
             html(&Hosts {
                 frame: self.frame(here, root),
                 title: heading.clone(),
                 heading,
-                about: about.clone(),
+                about: format!("{about} {hint}"),
                 links,
             })
         };
@@ -54,7 +58,7 @@ impl Site<'_> {
             let links = self.paged.iter().map(|host| self.host_link(*host, "")).collect();
             return Ok(vec![(
                 "hosts.html".to_owned(),
-                page("Hosts", Some(Place::Hosts), "", links)?,
+                page("Hosts", SEARCH, Some(Place::Hosts), "", links)?,
             )]);
         }
         let mut networks: BTreeMap<IpNet, Vec<Host>> = BTreeMap::new();
@@ -71,9 +75,12 @@ impl Site<'_> {
                 text: of(hosts.len() as u64, "host"),
             });
             let hosts = hosts.iter().map(|host| self.host_link(*host, "../")).collect();
-            pages.push((name, page(&format!("Hosts in {net}"), None, "../", hosts)?));
+            pages.push((name, page(&format!("Hosts in {net}"), SEARCH, None, "../", hosts)?));
         }
-        pages.push(("hosts.html".to_owned(), page("Networks", Some(Place::Hosts), "", links)?));
+        pages.push((
+            "hosts.html".to_owned(),
+            page("Networks", OPEN, Some(Place::Hosts), "", links)?,
+        ));
         Ok(pages)
     }
 

@@ -210,7 +210,7 @@ impl Site<'_> {
                     ("inside", _) => format!("One of our hosts; last seen {}", zone.text(last)),
                     ("outside", _) => format!("A host outside; last seen {}", zone.text(last)),
                     _ => format!(
-                        "A host of which nobody said if it is ours; last seen {}",
+                        "A host that is not known to be inside or outside; last seen {}",
                         zone.text(last)
                     ),
                 },
@@ -222,12 +222,12 @@ impl Site<'_> {
             journal: self.journal(&newest),
             week_heading: format!(
                 "Windows with findings{}",
-                if week.is_empty() { "" } else { ", the last seven days of them" }
+                if week.is_empty() { "" } else { " in the seven days up to the last one" }
             ),
             week,
             traffic,
             days_caption: if parts.len() > MAX_DAYS {
-                format!("The newest {MAX_DAYS} of {} days", count(parts.len() as u64))
+                format!("The {MAX_DAYS} newest of {} days", count(parts.len() as u64))
             } else {
                 "The newest day first".to_owned()
             },
@@ -266,7 +266,10 @@ impl Site<'_> {
                 format!("nfnotify show {id}\nnfnotify resolve --why 'what was done' {id}")
             }),
             caption: if all > MAX_MATTERS {
-                format!("The gravest {MAX_MATTERS} of {}", of(all as u64, "matter"))
+                format!(
+                    "The {MAX_MATTERS} gravest of {} kinds of attack, protocols and ports",
+                    count(all as u64)
+                )
             } else {
                 "Kind of attack, protocol and port; the gravest first".to_owned()
             },
@@ -291,7 +294,7 @@ impl Site<'_> {
             (
                 "Owner",
                 if record.owner.is_empty() {
-                    "nobody is responsible".to_owned()
+                    "no contact is known".to_owned()
                 } else {
                     record.owner.join(", ")
                 },
@@ -319,7 +322,7 @@ impl Site<'_> {
             "Block",
             match record.wish {
                 Wish::None => "none".to_owned(),
-                Wish::UntilResolved => "asked for until somebody resolves the incident".to_owned(),
+                Wish::UntilResolved => "asked for until the incident is resolved".to_owned(),
                 Wish::Until(end) => format!("asked for until {}", zone.text(end)),
             },
         ));

@@ -174,7 +174,7 @@ impl Site<'_> {
             (1.., 0) => format!("{}; {seen}", one_of(sources, Role::Source)),
             (0, 1..) => format!("{}; {seen}", one_of(targets, Role::Target)),
             _ if outside > 0 => {
-                format!("No host of ours stands out, {} outside; {seen}", count(outside as u64))
+                format!("None of our hosts stands out, {} outside; {seen}", count(outside as u64))
             }
             _ if !now.is_empty() => {
                 let hosts = now.iter().map(|part| part.host).collect::<BTreeSet<_>>().len();
@@ -220,7 +220,7 @@ impl Site<'_> {
             format!("{text}; the gravest first")
         } else {
             format!(
-                "{text}; the gravest {} are here, and all are on the pages of their days",
+                "{text}; the {} gravest are listed here, and all are on the pages of their days",
                 count(shown as u64)
             )
         }
@@ -279,9 +279,11 @@ impl Site<'_> {
         if !damaged.is_empty() {
             notices.push(Notice {
                 level: "warn",
-                head: format!("The file of {} was damaged.", damaged.join(", ")),
-                text: "Windows of that day may be missing until nfpage gets its findings again."
-                    .to_owned(),
+                head: match damaged.as_slice() {
+                    [day] => format!("The file of {day} was damaged."),
+                    days => format!("The files of {} were damaged.", days.join(", ")),
+                },
+                text: "Windows may be missing until nfpage gets these findings again.".to_owned(),
             });
         }
         let left_out: u64 = self.history.days.last().map_or(0, |(_, day)| day.left_out);
@@ -344,7 +346,7 @@ fn hours_text(rows: &[WindowRow]) -> String {
     let whole = rows.iter().filter(|row| row.seen == Seen::Whole).count() as u64;
     let with = rows.iter().filter(|row| row.findings > 0).count() as u64;
     format!(
-        "{} in {} of {}, {} of which were seen whole.",
+        "{} in {} of {}. Windows seen whole: {}.",
         of(findings, "finding"),
         count(with),
         of(rows.len() as u64, "window"),

@@ -61,8 +61,8 @@ impl Site<'_> {
         if !cut.is_empty() {
             add(
                 "warn",
-                format!("{} seen in part only: {}.", was(cut.len()), self.spans(&cut)),
-                "What is not listed may still have happened.",
+                format!("{} seen only in part: {}.", was(cut.len()), self.spans(&cut)),
+                "More may have happened than is listed.",
             );
         }
         let unsaid: Vec<Period> = of_state(Seen::Unsaid).map(period).collect();
@@ -70,11 +70,11 @@ impl Site<'_> {
             add(
                 "warn",
                 format!(
-                    "Nobody says how much of {} was seen: {}.",
+                    "It is not known how much of {} was seen: {}.",
                     number(&unsaid),
                     self.spans(&unsaid)
                 ),
-                "The closing marks are missing: what is not listed may still have happened.",
+                "The closing marks are missing: more may have happened than is listed.",
             );
         }
         let flagged = |is: fn(&WindowRow) -> bool| rows.iter().filter(|row| is(row)).count() as u64;
@@ -91,14 +91,14 @@ impl Site<'_> {
             add(
                 "warn",
                 format!("Records were lost in {}.", of(lossy, "window")),
-                "Counts of these windows are too low, and something may not have been found.",
+                "Counts of these windows are too low, and attacks may have been missed.",
             );
         }
         let open = flagged(|row| row.is_open);
         if open > 0 {
             add(
                 "warn",
-                format!("Exports were taken from anyone in {}.", of(open, "window")),
+                format!("Exports were accepted from anyone in {}.", of(open, "window")),
                 "Anyone who can reach the collector can forge what is shown here.",
             );
         }
@@ -125,7 +125,7 @@ impl Site<'_> {
         });
         let mut text = named.collect::<Vec<_>>().join("; ");
         if skipped > 0 {
-            text = format!("{text}, and {} before", words::of(skipped as u64, "period"));
+            text = format!("{text}, and {}", words::of(skipped as u64, "earlier period"));
         }
         text
     }

@@ -67,7 +67,7 @@ impl Site<'_> {
     pub(super) fn index_row(&self, part: &Part, state: &'static str) -> Row {
         let mut row = self.row(part, state, "");
         if state == "going" {
-            "goes on".clone_into(&mut row.until);
+            "going on".clone_into(&mut row.until);
         }
         if self.records.is_some() {
             let known = self.record(part).map(|known| &known.record);
@@ -82,7 +82,7 @@ impl Site<'_> {
                 |record| match (record.wish, record.next.at) {
                     (Wish::None, None) => record.next.what.clone(),
                     (Wish::None, Some(at)) => format!("{} {}", record.next.what, self.short(at)),
-                    _ => "blocked by wish".to_owned(),
+                    _ => "block asked for".to_owned(),
                 },
             );
         }
