@@ -27,6 +27,7 @@ mod killed;
 mod month;
 mod odd;
 mod options;
+mod page;
 mod retention;
 mod silence;
 mod states;
