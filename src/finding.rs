@@ -5,6 +5,7 @@
 //! holds each finding once ([`FindingSet`]). It does not know how a host was found or what will be done about it.
 
 mod condition;
+mod networks;
 mod read;
 mod record;
 mod renamed;
@@ -15,6 +16,7 @@ pub mod words;
 mod write;
 
 pub use condition::Condition;
+pub use networks::scanned_networks;
 pub use read::{Item, MAX_JSON, Reader};
 pub use record::{
     COLUMNS, DETECTORS, Finding, Host, Kind, MAX_LINE, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role,

@@ -17,7 +17,7 @@ mod floods;
 mod row;
 mod worms;
 
-use row::{DAY, HOUR, SPREAD, address, count, distinct, found, name, networks, over, side};
+use row::{DAY, HOUR, SPREAD, address, count, distinct, found, name, networks, over, side, walked};
 pub use row::{Expect, Truth};
 
 /// The limit of the paper: flows to one host in a window of ten minutes.
@@ -75,10 +75,9 @@ pub(super) fn of_attack(window: Window, kind: AttackKind, counts: &AttackCounts)
             let hosts = count(counts.peers.iter().copied()).len() / nets.len();
             let sweep = format!("nets={}>=2,hosts={hosts}>=200", nets.len());
             let spread = format!("targets={distinct}>=1000");
-            vec![
-                row(Kind::Scan, "sweep", SCANNER, Role::Source, Expect::Must, sweep),
-                row(Kind::Port, "spread", SCANNER, Role::Source, Expect::May, spread),
-            ]
+            let mut sweep = row(Kind::Scan, "sweep", SCANNER, Role::Source, Expect::Must, sweep);
+            (sweep.finding.peer, sweep.finding.more) = walked(networks(&counts.peers, 24));
+            vec![sweep, row(Kind::Port, "spread", SCANNER, Role::Source, Expect::May, spread)]
         }
         AttackKind::Worm => {
             let opened = format!("flows={}>=10000", counts.flows);

@@ -13,7 +13,7 @@ use crate::detect::pair_totals::{PairTable, PairTotals};
 use crate::detect::site::Site;
 use crate::detect::threshold::Threshold;
 use crate::detect::verdict::{Explained, Verdict};
-use crate::finding::{Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Rate, Role, Sample};
+use crate::finding::{Finding, Host, Kind, MAX_SAMPLES, Rate, Role, Sample, scanned_networks};
 use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
@@ -175,7 +175,7 @@ impl PaperScanJudge<'_> {
         let mut sum = PairTotals::EMPTY;
         nets.iter().for_each(|net| sum.merge(&net.sum));
         let fewest = nets.iter().map(|net| net.hosts).min().unwrap_or(0);
-        let merged = IpNet::aggregate(&nets.iter().map(|net| net.net).collect());
+        let (peer, more) = scanned_networks(nets.iter().map(|net| (net.net, net.sum.flows)));
         let why = [
             Threshold::AtLeast(self.rules.nets).why("nets", longest),
             self.limit().why("hosts", fewest),
@@ -190,12 +190,8 @@ impl PaperScanJudge<'_> {
             proto: Some(proto),
             port: sum.port(),
             peers: nets.iter().map(|net| net.hosts).sum(),
-            more: merged.len().saturating_sub(MAX_PEERS) as u64,
-            peer: merged
-                .into_iter()
-                .take(MAX_PEERS)
-                .map(|net| Peer { host: Host::Prefix(net), flows: None })
-                .collect(),
+            peer,
+            more,
             flows: sum.flows,
             packets: sum.packets,
             octets: sum.bytes,
@@ -264,8 +260,10 @@ mod tests {
         let verdict = run(&walk(56..72, 1..255));
         let [finding] = verdict.findings.as_slice() else { panic!("{verdict:?}") };
         assert_eq!((finding.peers, finding.flows, finding.octets), (4064, 4064, 162_560));
-        let nets: Vec<_> = finding.peer.iter().map(|peer| peer.host.text(false)).collect();
-        assert_eq!(nets, ["140.119.56.0/21", "140.119.64.0/21"]);
+        let nets: Vec<Host> =
+            (56..72).map(|net| Host::parse(&format!("140.119.{net}.0/24")).unwrap()).collect();
+        assert_eq!(finding.peer.iter().map(|peer| peer.host).collect::<Vec<_>>(), nets);
+        assert!(finding.peer.iter().all(|peer| peer.flows == Some(254)), "{finding:?}");
         assert_eq!(finding.why, "nets=16>=2,hosts=254>=200");
         assert_eq!(finding.rate.to_string(), "6.77");
         assert_eq!((finding.proto, finding.port), (Some(6), Some(21)));
@@ -312,7 +310,11 @@ mod tests {
             .flat_map(|net| (0..300).map(move |host| probe(base + net, host << 40)))
             .collect();
         let verdict = run(&flows);
-        assert_eq!(verdict.findings[0].peer[0].host.text(false), "2001:288::/63");
+        let nets: Vec<_> =
+            verdict.findings[0].peer.iter().map(|p| (p.host.text(false), p.flows)).collect();
+        let expected =
+            ["2001:288::/64", "2001:288:0:1::/64"].map(|net| (net.to_owned(), Some(300)));
+        assert_eq!(nets, expected);
         assert_eq!(verdict.findings[0].peers, 600);
     }
 

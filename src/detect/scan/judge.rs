@@ -118,7 +118,11 @@ impl<'a> ScanJudge<'a> {
             why.push(format!("class={}", class.name));
         }
         why.extend(also(other));
-        let (peer, more) = merged(&evidence.nets, evidence.more_nets);
+        let (peer, more) = if class.name == SWEEP.name && !is_survey {
+            sweep::peers(evidence, case.class_limit(&SWEEP))
+        } else {
+            merged(&evidence.nets, evidence.more_nets)
+        };
         let finding = Finding {
             proto: Some(evidence.proto),
             port: (class.fill)(evidence),

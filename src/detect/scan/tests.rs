@@ -1,14 +1,17 @@
 //! Helpers for the tests of the classes, and tests of the whole detector.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 
+use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::{Memory, Scan, Setup};
-use crate::detect::paper::Subnet;
+use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
 pub(super) use crate::detect::play::*;
 use crate::detect::{Detector, SiteLimits, Verdict};
-use crate::finding::{Finding, Role};
+use crate::finding::{Finding, Host, MAX_PEERS, Peer, Role};
 use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
@@ -176,6 +179,80 @@ fn any_flow() -> impl Strategy<Value = Flow> {
             ..Flow::default()
         },
     )
+}
+
+/// Returns the column `peer` of a sweep by a slow reference that counts in the flows themselves. Also returns
+/// the number of entries that are left out, without networks outside of the sweep.
+fn reference(flows: &[Flow]) -> (Vec<Peer>, u64) {
+    let net = |flow: &Flow| IpNet::new(flow.dip, 24).unwrap().trunc();
+    let to = |nets: &[IpNet]| flows.iter().filter(|flow| nets.contains(&net(flow))).count() as u64;
+    let mut hosts: BTreeMap<IpNet, BTreeSet<IpAddr>> = BTreeMap::new();
+    for flow in flows {
+        hosts.entry(net(flow)).or_default().insert(flow.dip);
+    }
+    let is_whole = |n: u32| {
+        let net = IpNet::new(IpAddr::from(ours(n << 8)), 24).unwrap();
+        hosts.get(&net).is_some_and(|hosts| hosts.len() >= 200)
+    };
+    // Network 0 has none before it.
+    let nets = (1..100).filter(|&n| is_whole(n) && (is_whole(n - 1) || is_whole(n + 1)));
+    let nets: Vec<IpNet> =
+        nets.map(|n| IpNet::new(IpAddr::from(ours(n << 8)), 24).unwrap()).collect();
+    let entries = if nets.len() > MAX_PEERS { IpNet::aggregate(&nets) } else { nets.clone() };
+    let more = entries.len().saturating_sub(MAX_PEERS) as u64;
+    let peer = entries.into_iter().take(MAX_PEERS).map(|entry| {
+        let parts: Vec<IpNet> = nets.iter().copied().filter(|net| entry.contains(net)).collect();
+        Peer { host: Host::Prefix(entry), flows: Some(to(&parts)) }
+    });
+    (peer.collect(), more)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Checks that a sweep's line has the bars of figure 3: each scanned network with the flows to it.
+    #[test]
+    fn the_networks_of_a_sweep_have_their_flows(
+        nets in prop::collection::btree_map(1u32..60, (196u32..256, 0u32..9), 1..50),
+        others in prop::collection::btree_set(100u32..160, 0..6),
+    ) {
+        // Some hosts of a network are tried again, in flows of their own.
+        let walk = |(net, (hosts, again)): (u32, (u32, u32))| {
+            let flow = |host: u32| ask(OUTSIDE, ours((net << 8) | host), 23);
+            (0..hosts).chain(0..again).map(flow).collect::<Vec<_>>()
+        };
+        let mut flows: Vec<Flow> = nets.into_iter().flat_map(walk).collect();
+        flows.extend(others.iter().map(|net| ask(OUTSIDE, ours(net << 8), 23)));
+        let (peer, left) = reference(&flows);
+        let end = End { window: Window::new(0, 600), ..End::default() };
+        let verdict = judge_by(Setup::default(), &end, &flows);
+        let mut paper = PaperScan::new(site(1 << 30), PaperScanRules::PAPER);
+        paper.add(&flows).unwrap();
+        let paper = paper.judge(&end, NOW).unwrap();
+        prop_assert_eq!(&verdict.figure, &paper.figure);
+        let sweeps = |verdict: &Verdict<Subnet>| -> Vec<Finding> {
+            verdict.findings.iter().filter(|finding| finding.class == "sweep").cloned().collect()
+        };
+        if peer.is_empty() {
+            prop_assert_eq!((sweeps(&verdict), sweeps(&paper)), (Vec::new(), Vec::new()));
+            return Ok(());
+        }
+        let [judged] = &sweeps(&verdict)[..] else { panic!("{verdict:?}") };
+        let [by_paper] = &sweeps(&paper)[..] else { panic!("{paper:?}") };
+        prop_assert_eq!((&judged.peer, &by_paper.peer), (&peer, &peer));
+        let tried: BTreeSet<IpNet> =
+            flows.iter().map(|flow| IpNet::new(flow.dip, 24).unwrap().trunc()).collect();
+        let outside = (tried.len() - verdict.figure.len()) as u64;
+        prop_assert_eq!((judged.more, by_paper.more), (left + outside, left));
+        // A sum of all entries is what the finding counts.
+        let sum: u64 = peer.iter().filter_map(|peer| peer.flows).sum();
+        let in_figure = verdict.figure.iter().filter(|row| {
+            peer.iter().any(|peer| matches!(peer.host, Host::Prefix(net) if net.contains(&row.net)))
+        });
+        prop_assert_eq!(sum, in_figure.map(|row| row.flows).sum::<u64>());
+        prop_assert_eq!(sum == by_paper.flows, by_paper.more == 0);
+        prop_assert_eq!(sum == judged.flows, judged.more == 0);
+    }
 }
 
 proptest! {

@@ -241,7 +241,8 @@ impl Words {
     /// Returns the hosts on the other side, the most important first, and of these at most `most` by name.
     pub(in crate::notice) fn peers(&self, finding: &Finding, most: usize) -> String {
         let flows = |flows| (self.count)(flows, Noun::Flow);
-        let named = finding.peer.iter().take(most).map(|peer| match peer.flows {
+        let (peers, more) = finding.first_peers(most);
+        let named = peers.iter().map(|peer| match peer.flows {
             Some(count) => {
                 let host = peer.host.text(false);
                 self.fill(self.texts.peer, &[("host", &host), ("flows", &flows(count))])
@@ -255,7 +256,6 @@ impl Words {
         }
         let are_nets = finding.peer.iter().all(|peer| matches!(peer.host, Host::Prefix(_)));
         let text = if are_nets { self.texts.peers_in } else { self.texts.peers };
-        let more = finding.more.saturating_add((finding.peer.len() - named.len()) as u64);
         let more = match (more, are_nets) {
             (0, _) => String::new(),
             (_, true) => self.and_more(&(self.count)(more, Noun::MoreNetworks)),

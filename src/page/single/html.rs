@@ -542,9 +542,8 @@ impl Row<'_> {
         let are_nets = finding.peer.iter().all(|peer| matches!(peer.host, Host::Prefix(_)));
         let nets = if are_nets { " networks" } else { "" };
         let peer = |n: usize| {
-            let named = finding.peer.iter().take(n).map(|peer| words::peer(peer, mask));
-            let left = finding.peer.len().saturating_sub(n) as u64;
-            let more = finding.more.saturating_add(left);
+            let (peers, more) = finding.first_peers(n);
+            let named = peers.iter().map(|peer| words::peer(peer, mask));
             let rest = (more > 0).then(|| format!("and {} more{nets}", count(more)));
             named.chain(rest).collect::<Vec<_>>().join(", ")
         };

@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::finding::{Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample, Side};
+use crate::finding::{
+    Finding, Host, Kind, MAX_PEERS, Peer, Rate, Role, Sample, Side, scanned_networks,
+};
 use crate::scenario::campus::inside;
 use crate::scenario::member::SourceCounts;
 use crate::time::Window;
@@ -82,21 +84,15 @@ pub(super) fn found(
         let host = counts.targets.iter().map(|&(host, _)| IpAddr::V4(Ipv4Addr::from(host)));
         networks(&host.collect::<Vec<_>>(), 24).collect::<Vec<_>>()
     };
-    let named: Vec<_> = match class {
-        _ if kind != Kind::Scan || hosts.len() <= MAX_PEERS => {
-            let hosts = hosts.into_iter();
-            hosts.map(|(host, flows)| (Host::Address(IpAddr::V4(host)), Some(flows))).collect()
-        }
-        "sweep" => {
-            let nets = Ipv4Net::aggregate(&nets()).into_iter();
-            nets.map(|net| (Host::Prefix(IpNet::V4(net)), None)).collect()
-        }
-        _ => {
-            let nets = count(nets().into_iter()).into_iter();
-            nets.map(|(net, flows)| (Host::Prefix(IpNet::V4(net)), Some(flows))).collect()
-        }
+    let (peer, more) = if kind != Kind::Scan || hosts.len() <= MAX_PEERS {
+        let host = |(host, flows)| (Host::Address(IpAddr::V4(host)), Some(flows));
+        name(hosts.into_iter().map(host).collect())
+    } else if class == "sweep" {
+        walked(nets().into_iter())
+    } else {
+        let net = |(net, flows)| (Host::Prefix(IpNet::V4(net)), Some(flows));
+        name(count(nets().into_iter()).into_iter().map(net).collect())
     };
-    let (peer, more) = name(named);
     let targets = distinct(counts);
     let enough = targets >= SCANNED;
     let sign = if enough { ">=" } else { "<" };
@@ -149,6 +145,11 @@ pub(super) fn networks(hosts: &[IpAddr], length: u8) -> impl Iterator<Item = Ipv
         IpAddr::V4(host) => Ipv4Net::new(*host, length).ok().map(|net| net.trunc()),
         IpAddr::V6(_) => None,
     })
+}
+
+/// Returns the column `peer` of a sweep whose flows went to these networks, and the number of further entries.
+pub(super) fn walked(nets: impl Iterator<Item = Ipv4Net>) -> (Vec<Peer>, u64) {
+    scanned_networks(count(nets).into_iter().map(|(net, flows)| (IpNet::V4(net), flows)))
 }
 
 /// Returns the entries of the column `peer`, those with the most flows first, and the number of further ones.

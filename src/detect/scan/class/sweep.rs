@@ -5,6 +5,7 @@ use super::super::evidence::{Evidence, Probed, WHOLE};
 use crate::detect::judge::DefaultLimit;
 use crate::detect::paper::adjacent;
 use crate::detect::threshold::Measure;
+use crate::finding::{Peer, scanned_networks};
 
 /// A sweep: attempts at 200 or more hosts in each of 2 or more adjacent networks, at least half of which failed.
 ///
@@ -42,10 +43,27 @@ pub fn walked(evidence: &Evidence, limit: u64) -> impl Iterator<Item = &Probed> 
     runs(evidence).filter(move |run| run.len() as u64 >= limit).flatten()
 }
 
+/// Returns the column `peer`: the networks of the sweep, with the flows of the failed attempts. Also returns the
+/// number of networks that are not named: entries without room, and networks in which attempts failed but that
+/// are no part of the sweep.
+pub fn peers(evidence: &Evidence, limit: u64) -> (Vec<Peer>, u64) {
+    let (peer, left) = scanned_networks(walked(evidence, limit).map(|net| (net.net, net.flows)));
+    let all = evidence.nets.len() as u64 + evidence.more_nets;
+    let others = all.saturating_sub(walked(evidence, limit).count() as u64);
+    (peer, left.saturating_add(others))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{INSIDE, OUTSIDE, ask, both, judge, ours, reply};
+    use crate::finding::{Finding, Peer};
     use crate::flow::{Flow, ICMP, UDP};
+
+    /// Returns the entries of the column `peer`.
+    fn nets(finding: &Finding) -> Vec<String> {
+        let flows = |peer: &Peer| peer.flows.map_or_else(String::new, |flows| format!("={flows}"));
+        finding.peer.iter().map(|peer| peer.host.text(false) + &flows(peer)).collect()
+    }
 
     #[test]
     fn two_adjacent_networks_are_a_sweep() {
@@ -58,12 +76,15 @@ mod tests {
         assert_eq!(first(&walk(&[1, 3], 256)), "horizontal 192.0.2.9 source");
         assert_eq!(first(&walk(&[1, 2], 199)), "horizontal 192.0.2.9 source");
         let finding = &judge(&walk(&[1, 2, 3], 256))[0];
-        assert_eq!(finding.peer[0].host.text(false), "10.1.1.0/24");
-        assert_eq!(finding.peer[1].host.text(false), "10.1.2.0/23");
-        assert!(
-            finding.why.starts_with("nets=3>=2,hosts=256>=200,failedpct=100>=50"),
-            "{finding:?}"
-        );
+        let why = "nets=3>=2,hosts=256>=200,failedpct=100>=50";
+        assert!(finding.why.starts_with(why), "{finding:?}");
+        assert_eq!(nets(finding), ["10.1.1.0/24=256", "10.1.2.0/24=256", "10.1.3.0/24=256"]);
+        assert_eq!(finding.more, 0);
+        // Networks outside of the sweep are counted and not named.
+        let wider = [walk(&[1, 2, 3, 5], 256), walk(&[9, 10], 7), walk(&[2], 9)].concat();
+        let finding = &judge(&wider)[0];
+        assert_eq!(nets(finding), ["10.1.1.0/24=256", "10.1.2.0/24=265", "10.1.3.0/24=256"]);
+        assert_eq!((finding.more, finding.flows), (3, 4 * 256 + 9 + 14));
     }
 
     #[test]
