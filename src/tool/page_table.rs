@@ -74,9 +74,6 @@ fn dir(text: &str) -> Result<(), String> {
 }
 
 fn title(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("the title is empty".to_owned());
-    }
     if text.chars().count() > MAX_TITLE {
         return Err(format!("more than {MAX_TITLE} characters"));
     }
@@ -109,7 +106,6 @@ mod tests {
             ("write = '-'", "write: must be a directory, not the stream -"),
             ("days = 0", "days: must be from 1 to 4000"),
             ("days = 4001", "days: must be from 1 to 4000"),
-            ("title = ' '", "title: the title is empty"),
             ("title = \"a\\u001bb\"", "title: '\\u{1b}' is not allowed in a title"),
             (long.as_str(), "title: more than 200 characters"),
             ("hosts = ['140.119.0.1/16']", "hosts: 140.119.0.1/16 has bits set"),

@@ -505,12 +505,11 @@ const fn kind_text(kind: Kind) -> &'static str {
 
 fn few_peers(finding: &Finding) -> String {
     let number = of(finding.peers, "host");
-    let few = finding.peer.get(..FEW_PEERS).unwrap_or(&finding.peer);
+    let (few, more) = finding.first_peers(FEW_PEERS);
     if few.is_empty() {
         return number;
     }
-    let more = finding.peer.len() as u64 - few.len() as u64 + finding.more;
-    format!("{number}: {}", peer_list(few, more))
+    format!("{number}: {}", peer_list(&few, more))
 }
 
 fn peer_list(peers: &[Peer], more: u64) -> String {

@@ -1,4 +1,4 @@
-//! What the site keeps of the traffic of a day.
+//! The traffic of a day, as the site keeps it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

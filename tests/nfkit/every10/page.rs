@@ -61,7 +61,8 @@ fn the_site_has_the_hosts_of_all_slots() {
     job.run().quiet();
     assert_eq!(page(&job, "index.html"), before);
     job.options.push("--check".to_owned());
-    let out = job.run().out();
+    let ran = job.run();
+    let out = String::from_utf8_lossy(&ran.0.stdout).into_owned();
     let site = out.lines().find(|line| line.split('\t').nth(1) == Some("site")).unwrap();
     assert!(site.starts_with("ok\tsite\t") && site.ends_with("1 minutes ago"), "{site}");
 }
@@ -77,7 +78,7 @@ fn a_site_that_cannot_be_written_is_told_once_and_costs_no_slot() {
     assert_eq!((job.gauge("page-failed"), job.ledger().len()), (1, 2));
     let waiting = job.text("page");
     assert_eq!(waiting.lines().count(), 2, "{waiting}");
-    job.run().status(1).silent();
+    job.run().status(1).says("");
     fs::remove_file(job.scene.path("www")).unwrap();
     let ran = job.run().status(0);
     assert!(ran.err().contains("the site is up to date"), "{}", ran.err());
