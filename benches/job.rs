@@ -110,6 +110,14 @@ fn main() {
     let again = format!("rm -rf '{0}'; cp -a '{1}' '{0}'; ", text(&out), text(&begun));
     let command = again + &job(&large, &out);
     contest("a slot of 1 M flows", options.turns, &command, "at most 1.1 CPU s, 400 MiB");
+    // Its traffic is counted for a site.
+    let config = dir.join("page.toml");
+    fs::write(&config, "[page]\nwrite = 'site'\nhosts = ['140.119.1.0/24']\n").unwrap();
+    let counted = format!("{command} --config '{}'", text(&config));
+    contest("the same, with its traffic", options.turns, &counted, "at most 1.25 of that");
+    let traffic = captures(&out).into_iter().filter(|path| text(path).ends_with("traffic.zst"));
+    assert_eq!(traffic.count(), 1, "the traffic is not counted");
+
     let evidence = captures(&out).into_iter().filter(|path| text(path).ends_with("evidence.zst"));
     assert_eq!(evidence.count(), 2, "the attacks are not found");
 

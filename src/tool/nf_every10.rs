@@ -18,6 +18,7 @@ use crate::flow::Networks;
 use crate::time::Timestamp;
 use crate::tool::analyse::KEEP;
 use crate::tool::nfcap::{self, COLLECT};
+use crate::tool::page_table::page_wanted;
 
 mod analyse;
 mod args;
@@ -43,6 +44,7 @@ mod retain;
 mod site;
 mod slots;
 mod states;
+mod traffic;
 mod troubles;
 mod trying;
 mod upkeep;
@@ -57,6 +59,7 @@ use detectors::Detectors;
 use names::shown;
 use out_dir::OutDir;
 use retain::Keep;
+use traffic::TrafficPlan;
 use work::{Job, Setup};
 
 /// Runs nf-every10.
@@ -75,7 +78,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let clock = Clock { fixed: args.now };
     // A wrong --inside, or a variable that is wrong, is no fault of a file's.
     let memory = args.memory.unwrap_or_else(cli::quarter_of_ram);
-    let detectors = Detectors::new(&args, memory, config, clock.now())?;
+    let page = page_wanted(config);
+    // Counting for the site is a fourth to share the memory.
+    let of_traffic = if page.is_some() { memory / 4 } else { 0 };
+    let detectors = Detectors::new(&args, memory - of_traffic, config, clock.now())?;
     let keep = keep(&args, config)?;
     let expected = expected(config)?;
     let spool = match spool.canonicalize() {
@@ -91,8 +97,10 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     let out = OutDir::open(out).map_err(|error| anyhow::anyhow!("{}: {error}", shown(out)))?;
     _ = tempfile::env::override_temp_dir(&out.scratch(""));
     detectors::keep_panics();
+    let inside = Networks::new(inside);
     let setup = Setup {
-        inside: Networks::new(inside),
+        traffic: page.map(|page| TrafficPlan::new(&page, &inside, of_traffic)),
+        inside,
         search_path: search_path(),
         remembers: incidents::is_wanted(&io.config),
         has_site: site::is_wanted(&io.config),

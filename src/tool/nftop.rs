@@ -15,7 +15,7 @@ use crate::window::Windows;
 
 mod bars;
 mod cells;
-mod print;
+pub(super) mod print;
 mod series;
 
 use print::{Form, Printer};

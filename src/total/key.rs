@@ -78,6 +78,13 @@ const BOTH: &[Side] = &[Side::Source, Side::Destination];
 const UNKNOWN: u64 = 1 << 32;
 
 impl Per {
+    /// An address on either side of a flow: `addr`.
+    pub const ADDRESS: Per = Per::Address(Sides::Both);
+    /// A port on either side: `port`.
+    pub const PORT: Per = Per::Port(Sides::Both);
+    /// An interface on either side: `if`.
+    pub const INTERFACE: Per = Per::Interface(Sides::Both);
+
     /// Returns the sides of a flow that have a key.
     pub const fn sides(self) -> &'static [Side] {
         match self {

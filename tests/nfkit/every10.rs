@@ -32,6 +32,7 @@ mod retention;
 mod silence;
 mod states;
 mod told;
+mod traffic;
 
 fn binaries() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_nfdump-txt")).parent().unwrap()

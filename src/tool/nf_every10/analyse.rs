@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Parser;
 
-use super::detectors::{Buffer, DetectorRun, Detectors, Feed, gathered, panic_text};
+use super::detectors::{Buffer, DetectorRun, Detectors, Feed, Task, gathered, panic_text};
 use super::exporters::{Exporters, Heard};
 use super::facts::Facts;
 use super::ledger::Verdict;
-use super::names::{SlotName, findings_of};
+use super::names::{SlotName, findings_of, traffic_of};
 use super::out_dir::OutDir;
 use super::states::States;
+use super::traffic::{self, Counted, TrafficPlan};
 use crate::capture::Closing;
 use crate::cli::Status;
 use crate::finding::DETECTORS;
@@ -40,6 +41,8 @@ pub(super) struct Analyser<'a> {
     pub out: &'a OutDir,
     pub detectors: &'a Detectors,
     pub inside: &'a Networks,
+    /// The traffic that is counted for the site, if there is one.
+    pub traffic: Option<&'a TrafficPlan>,
     /// Flow lines kept for each finding.
     pub evidence: u64,
     /// The exporters that the collector expects; `None` if it takes any. Others are not missed.
@@ -57,6 +60,8 @@ pub(super) struct Analysed {
     pub findings: Vec<u8>,
     /// The number of findings.
     pub count: u64,
+    /// The traffic for the site, compressed, if it was counted.
+    pub traffic: Option<Vec<u8>>,
     /// The closing marks of the slot's windows.
     pub ends: Vec<End>,
     /// The exporters that were heard.
@@ -111,7 +116,12 @@ impl Analyser<'_> {
         let mut ends = Vec::new();
         let mut facts = Facts { slot: slot.start.rfc3339(), ..Facts::default() };
         let mut spoke = BTreeSet::new();
-        let runs = self.detectors.judge(states, |feed| {
+        let mut counted = None;
+        let counter = self.traffic.map(|plan| -> Task<'_> {
+            let counted = &mut counted;
+            Box::new(move |pieces| traffic::run(plan, pieces, counted))
+        });
+        let (runs, of_counter) = self.detectors.judge(states, counter, |feed| {
             let lines = BufWriter::with_capacity(1 << 18, self.out.create_scratch("flows")?);
             let columns = [REQUIRED.as_slice(), &FURTHER].concat();
             let mut sink = SlotSink {
@@ -151,6 +161,7 @@ impl Analyser<'_> {
             verdicts: verdicts(&outcomes, &ends),
             findings: Vec::new(),
             count: 0,
+            traffic: None,
             heard: Heard {
                 at: slot.start.secs(),
                 states: ends.iter().map(|end| end.state).collect(),
@@ -165,11 +176,41 @@ impl Analyser<'_> {
         if analysed.count > 0 {
             self.write_evidence(&analysed.findings, said)?;
         }
+        if let Some(plan) = self.traffic {
+            let failed = of_counter.failed.unwrap_or_default();
+            self.take_traffic(plan, counted.ok_or(failed), &mut analysed, said)?;
+        }
         analysed.said = std::mem::take(&mut *said.lock());
         for run in &mut analysed.runs {
             analysed.said.append(&mut run.said);
         }
         Ok(analysed)
+    }
+
+    /// Takes the traffic of the slot, or the reason why it was not counted, which is told and costs nothing
+    /// else.
+    fn take_traffic(
+        &self,
+        plan: &TrafficPlan,
+        counted: Result<Counted, String>,
+        analysed: &mut Analysed,
+        said: &Buffer<Vec<u8>>,
+    ) -> std::io::Result<()> {
+        let counted = counted.map_err(anyhow::Error::msg);
+        match counted.and_then(|counted| counted.file(plan, &analysed.findings)) {
+            Ok(file) => {
+                analysed.traffic = Some(file);
+                analysed.facts.traffic_counted = true;
+            }
+            Err(error) => {
+                writeln!(said.lock(), "nf-every10: the traffic is not counted: {error:#}")?;
+                analysed.facts.traffic_failed = Some(format!("{error:#}"));
+            }
+        }
+        if let Some(fault) = plan.fault() {
+            writeln!(said.lock(), "nf-every10: {fault}")?;
+        }
+        Ok(())
     }
 
     /// Returns the number of silent exporters in the marks of a slot that was judged before.
@@ -357,6 +398,10 @@ pub(super) fn place(out: &OutDir, slot: &SlotName, analysed: &Analysed) -> anyho
         super::out_dir::remove(&out.path(name("said")))?;
     } else {
         out.replace(name("said"), &analysed.said)?;
+    }
+    match &analysed.traffic {
+        Some(traffic) => out.replace(traffic_of(slot), traffic)?,
+        None => super::out_dir::remove(&out.path(traffic_of(slot)))?,
     }
     let findings = name("findings");
     out.replace(&findings, &analysed.findings)?;

@@ -16,10 +16,12 @@ use super::facts::Facts;
 use super::health::Health;
 use super::names::shown;
 use super::out_dir::{self, OutDir};
+use super::traffic::TrafficPlan;
 use super::troubles::CLOCK;
 use crate::cli::config::Setting;
 use crate::cli::{Config, Io, Status, Table, parse_size, read_whole};
 use crate::contacts::Contacts;
+use crate::flow::Networks;
 use crate::incident::{Act, Mode};
 use crate::time::Timestamp;
 use crate::tool::analyse::{ANALYSE, KEEP};
@@ -415,12 +417,40 @@ fn results(
         )?;
     }
     traffic(site, &facts, points)?;
+    counted(site, &facts, config, points)?;
     exporters(&facts, config, out, points)?;
     let health = Health::read(out, now)?;
     for (trouble, of, since) in health.open() {
         points.warn("trouble", format_args!("{trouble} {of}, since {since}"))?;
     }
     Ok(())
+}
+
+/// Judges whether the traffic of the last slot was counted for the site.
+fn counted(
+    site: &Checked<'_>,
+    facts: &Facts,
+    config: &Config,
+    points: &mut Points<'_>,
+) -> anyhow::Result<()> {
+    let Some(page) = page_wanted(config) else { return Ok(()) };
+    let inside = Networks::new(site.inside.iter().copied());
+    if let Some(fault) = TrafficPlan::new(&page, &inside, 0).fault() {
+        points.warn("traffic", fault)?;
+    }
+    let (slot, dir) = (&facts.slot, shown(&page.write));
+    match &facts.traffic_failed {
+        Some(reason) => {
+            points.warn("traffic", format_args!("that of {slot} is not counted: {reason}"))
+        }
+        None if facts.traffic_counted => {
+            points.ok("traffic", format_args!("counted for the site {dir}"))
+        }
+        None => points.note(
+            "traffic",
+            format_args!("the next slot is the first to be counted for the site {dir}"),
+        ),
+    }
 }
 
 /// Judges the directions and lengths of the flows of the last slot.

@@ -1,4 +1,4 @@
-//! The three detectors, a thread each, fed with the flows of one slot.
+//! The three detectors, and a counter beside them, a thread each, fed with the flows of one slot.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -82,28 +82,33 @@ impl Detectors {
     }
 
     /// Judges what `feed` sends. Each detector begins with its state, and saves what it learned, unless
-    /// there are no `states`. The runs are in the order of [`DETECTORS`].
+    /// there are no `states`. The runs are in the order of [`DETECTORS`], and beside them is that of `counter`,
+    /// which gets the same pieces.
     ///
     /// # Errors
     /// An error of `feed`. A detector that fails does not stop the others.
     pub fn judge(
         &self,
         states: Option<&States>,
+        counter: Option<Task<'_>>,
         feed: impl FnOnce(&mut Feed) -> anyhow::Result<()>,
-    ) -> anyhow::Result<[DetectorRun; 3]> {
+    ) -> anyhow::Result<([DetectorRun; 3], DetectorRun)> {
         let is_whole = AtomicBool::new(false);
-        run_all(
-            [
-                Box::new(|pieces| detector(&self.scan, states, &is_whole, pieces)),
-                Box::new(|pieces| detector(&self.flood, states, &is_whole, pieces)),
-                Box::new(|pieces| detector(&self.port, states, &is_whole, pieces)),
-            ],
-            |to| {
-                feed(to)?;
-                is_whole.store(true, Ordering::Release);
-                Ok(())
-            },
-        )
+        let scan: Task<'_> = Box::new(|pieces| detector(&self.scan, states, &is_whole, pieces));
+        let flood: Task<'_> = Box::new(|pieces| detector(&self.flood, states, &is_whole, pieces));
+        let port: Task<'_> = Box::new(|pieces| detector(&self.port, states, &is_whole, pieces));
+        let feed = |to: &mut Feed| {
+            feed(to)?;
+            is_whole.store(true, Ordering::Release);
+            Ok(())
+        };
+        Ok(match counter {
+            None => (run_all([scan, flood, port], feed)?, DetectorRun::default()),
+            Some(counter) => {
+                let [scan, flood, port, counted] = run_all([scan, flood, port, counter], feed)?;
+                ([scan, flood, port], counted)
+            }
+        })
     }
 }
 
@@ -307,8 +312,11 @@ impl Feed {
     }
 }
 
-/// A detector that judges pieces in a thread.
-type Task<'a> = Box<dyn FnOnce(Receiver<Piece>) -> DetectorRun + Send + 'a>;
+/// The name of the thread of the task behind the detectors.
+const COUNTER: &str = "traffic";
+
+/// A detector that judges pieces in a thread, or a counter of them.
+pub(super) type Task<'a> = Box<dyn FnOnce(Receiver<Piece>) -> DetectorRun + Send + 'a>;
 
 /// Runs the detectors over what `feed` sends.
 fn run_all<const N: usize>(
@@ -317,7 +325,7 @@ fn run_all<const N: usize>(
 ) -> anyhow::Result<[DetectorRun; N]> {
     thread::scope(|scope| {
         let mut senders = Vec::new();
-        let mut names = DETECTORS.iter().copied().cycle();
+        let mut names = DETECTORS.into_iter().chain([COUNTER]);
         let threads = tasks.map(|task| {
             let (sender, pieces) = sync_channel(WAITING);
             senders.push(sender);
@@ -348,7 +356,8 @@ pub(super) fn keep_panics() {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let thread = thread::current();
-        match (thread.name().filter(|name| DETECTORS.contains(name)), info.location()) {
+        let is_ours = |name: &&str| DETECTORS.contains(name) || *name == COUNTER;
+        match (thread.name().filter(is_ours), info.location()) {
             (Some(name), Some(place)) => {
                 let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
                 panics.insert(name.to_owned(), place.to_string());

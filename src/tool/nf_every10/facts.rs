@@ -45,6 +45,12 @@ pub(super) struct Facts {
     pub limited: u64,
     /// Datagrams of senders that are not allowed.
     pub denied: u64,
+    /// True if the traffic was counted for the site.
+    #[serde(default)]
+    pub traffic_counted: bool,
+    /// The reason why the traffic was not counted, if it was to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_failed: Option<String>,
     /// The exporters by address, with what each of them sent.
     pub exporters: BTreeMap<IpAddr, ExporterFacts>,
 }

@@ -54,6 +54,11 @@ pub(super) fn findings_of(slot: &SlotName) -> PathBuf {
     slot.base().with_file_name(format!("nfcap.{}.findings", slot.digits))
 }
 
+/// Returns the path of a slot's traffic in OUT.
+pub(super) fn traffic_of(slot: &SlotName) -> PathBuf {
+    slot.base().with_file_name(format!("nfcap.{}.traffic.zst", slot.digits))
+}
+
 /// Returns the directory of a day in OUT: `2001/07/01`.
 pub(super) fn day(time: Timestamp) -> PathBuf {
     let text = time.rfc3339();

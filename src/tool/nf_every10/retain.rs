@@ -23,7 +23,7 @@ const DAY: i64 = 86_400 * 1_000_000_000;
 pub struct Keep {
     /// The age of the flows behind findings.
     pub evidence: Duration,
-    /// The age of findings, messages and states that were set aside.
+    /// The age of findings, traffic, messages and states that were set aside.
     pub findings: Duration,
 }
 
@@ -176,7 +176,7 @@ fn days(out: &OutDir) -> io::Result<Vec<PathBuf>> {
 fn result_name(name: &std::ffi::OsStr) -> Option<(SlotName, String)> {
     let rest = name.to_str()?.strip_prefix("nfcap.")?;
     let (digits, end) = rest.split_once('.')?;
-    let is_result = ["findings", "said", "evidence", "evidence.zst"].contains(&end);
+    let is_result = ["findings", "said", "traffic.zst", "evidence", "evidence.zst"].contains(&end);
     is_result.then(|| Some((SlotName::parse(digits)?, end.to_owned())))?
 }
 
@@ -217,7 +217,7 @@ mod tests {
                 ledger.append(&[line], Timestamp::from_secs(window.end()), out).unwrap();
                 let base = path.with_extension("");
                 fs::create_dir_all(out.path(base.parent().unwrap())).unwrap();
-                for end in ["findings", "evidence.zst", "said"] {
+                for end in ["findings", "evidence.zst", "said", "traffic.zst"] {
                     fs::write(out.path(base.with_extension(base_end(&base, end))), "x").unwrap();
                 }
             }
@@ -258,6 +258,7 @@ mod tests {
         assert_eq!(left(&out, ".evidence.zst"), 5 * 4 + 1);
         assert_eq!(left(&out, ".findings"), 10 * 4 + 1);
         assert_eq!(left(&out, ".said"), 10 * 4 + 1);
+        assert_eq!(left(&out, ".traffic.zst"), 10 * 4 + 1);
         assert_eq!(days(&out).unwrap().len(), 11);
         // A second sweep has nothing to do, also for evidence that came since in an old day.
         assert_eq!(sweep(keep, &newest, &out).unwrap(), 0);

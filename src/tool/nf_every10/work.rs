@@ -22,6 +22,7 @@ use super::progress::Progress;
 use super::retain::{self, Keep};
 use super::slots::{Attempts, Look, PendingSlot, pending};
 use super::states::States;
+use super::traffic::TrafficPlan;
 use super::waiting::{INCIDENTS, SITE, THEN};
 use super::{aside, current, hand_over, incidents, site, troubles, trying};
 use crate::capture;
@@ -58,6 +59,8 @@ pub(super) struct Setup<'a> {
     pub out: OutDir,
     pub detectors: Detectors,
     pub inside: Networks,
+    /// The traffic that is counted for the site, if there is one.
+    pub traffic: Option<TrafficPlan>,
     /// The ages up to which results are kept, if somebody has set them.
     pub keep: Option<Keep>,
     /// The exporters that the collector expects; `None` if it takes any.
@@ -344,6 +347,7 @@ impl<'a> Job<'a> {
             out: &setup.out,
             detectors: &setup.detectors,
             inside: &setup.inside,
+            traffic: setup.traffic.as_ref(),
             evidence: setup.args.evidence,
             expected: setup.expected.as_ref(),
             limit,
@@ -358,8 +362,9 @@ impl<'a> Job<'a> {
                 analysed.runs.iter_mut().for_each(|run| run.without_state.clone_from(&unusable));
             }
             let mut runs = analysed.runs.iter();
-            let is_full = runs.any(|run| run.failed.is_some() || run.without_state.is_some())
-                && !setup.out.has_room();
+            let has_failed = runs.any(|run| run.failed.is_some() || run.without_state.is_some())
+                || analysed.facts.traffic_failed.is_some();
+            let is_full = has_failed && !setup.out.has_room();
             if is_full {
                 return Err(Failure { error: anyhow::anyhow!("no room"), said: analysed.said });
             }

@@ -12,7 +12,8 @@ const NOW: &str = "2001-08-04T13:21:00Z";
 fn job(more: &str) -> Job {
     let mut job = Job::of(day(), &["0804130", "0804131"]);
     job.options.push(format!("--now={NOW}"));
-    let text = "[site]\noperator = 'noc@example.net'\ntimezone = 'Asia/Taipei'\n[page]\nwrite = 'www'\n";
+    let text =
+        "[site]\noperator = 'noc@example.net'\ntimezone = 'Asia/Taipei'\n[page]\nwrite = 'www'\n";
     let path = job.scene.write("nfkit.toml", format!("{text}{more}"));
     job.options.push(format!("--config={}", path.display()));
     job
