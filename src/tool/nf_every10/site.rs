@@ -19,9 +19,6 @@ use crate::tool::page_table::{PAGE, page_wanted};
 /// The name of the site's store in OUT, if the configuration names none.
 const STORE: &str = "page-store";
 
-/// Slots of a catch-up after which the site is written: a day.
-pub(super) const SLOTS: u64 = 144;
-
 /// Returns true if the configuration wants a site.
 pub(super) fn is_wanted(config: &Config) -> bool {
     page_wanted(config).is_some()

@@ -239,9 +239,6 @@ impl<'a> Job<'a> {
                 }
                 self.counts.pending -= 1;
                 progress.slot(&slot.name.digits, io);
-                if self.counts.slots % site::SLOTS == 0 {
-                    self.write_site(io)?;
-                }
             }
             current::write(&self.ledger, limit, out)?;
             // The hook may take long, and a run that always has work never comes to its end.
