@@ -24,6 +24,18 @@ const MAX_CARRIED: usize = 12_000;
 /// The most windows with a finding that are kept of one incident and day: windows of ten seconds have as many.
 const MAX_CELLS: usize = 8_700;
 
+/// The class of scans of whole networks.
+const SWEEP: &str = "sweep";
+
+/// The class of hosts on a list of others, which says nothing of what a host does itself.
+const LISTED: &str = "listed";
+
+/// The mark of a host that opened a conversation itself.
+const SPOKE: &str = "spoke";
+
+/// The marks of addresses that may be somebody else's.
+const DOUBTS: [&str; 2] = ["forged", "inner"];
+
 /// An incident, and how many windows somebody looked at it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Running {
@@ -129,7 +141,12 @@ pub struct Part {
     pub ratio: f64,
     /// Flows of that window.
     pub flows: u64,
-    /// Checksum of the details, so that a page is written again when they change.
+    /// True if it scanned networks as a whole.
+    pub sweeps: bool,
+    /// Start of the newest window, in Unix seconds, in which a scan or an attack on a port showed that the host spoke
+    /// for itself. `None` if none did, or something speaks against it: its address may be somebody else's.
+    pub spoke: Option<u64>,
+    /// Checksum of the details, so that a page is written again when they change; 0 for an incident of no day.
     pub digest: u64,
 }
 
@@ -209,7 +226,7 @@ impl Running {
         kinds
     }
 
-    /// Returns the short form. `day`: the windows of the day with findings, and the findings in them.
+    /// Returns the short form. `cells`: the windows of a day with findings; `findings`: those in them.
     pub fn part(&self, cells: &[Cell], findings: u32) -> Part {
         let incident = self.incident();
         let worst = incident.worst();
@@ -233,8 +250,26 @@ impl Running {
             port: worst.and_then(|matter| matter.key.port),
             ratio: worst.map_or(0.0, |matter| matter.peak.ratio()),
             flows: worst.map_or(0, |matter| matter.peak.flows),
-            digest: digest(&(self, cells)),
+            sweeps: self.body.matters.iter().any(|matter| matter.classes.contains(SWEEP)),
+            spoke: self.spoke(),
+            digest: if cells.is_empty() { 0 } else { digest(&(self, cells)) },
         }
+    }
+}
+
+impl Running {
+    /// Returns the start of the newest window in which the host spoke for itself, if nothing speaks against it.
+    fn spoke(&self) -> Option<u64> {
+        let Body { matters, doubts, .. } = &self.body;
+        let is_doubtful = DOUBTS.iter().any(|doubt| {
+            doubts.contains_key(*doubt)
+                || matters.iter().any(|matter| matter.marks.contains_key(*doubt))
+        });
+        let own = matters
+            .iter()
+            .filter(|matter| matter.key.kind != Kind::Flood && !matter.classes.contains(LISTED));
+        let newest = own.filter_map(|matter| matter.marks.get(SPOKE)).max().copied();
+        newest.filter(|_| !is_doubtful)
     }
 }
 

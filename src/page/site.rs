@@ -23,7 +23,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::assets::Assets;
-use super::course::{Detail, Part, Running, WindowRow, digest};
+use super::course::{Carry, Detail, Part, Running, WindowRow, digest};
 use super::error::Error;
 use super::frame::{Frame, Newest, Place};
 use super::history::{History, TrafficDays};
@@ -91,6 +91,9 @@ pub(super) struct Site<'a> {
     traffic: &'a TrafficDays,
     /// What the incident database says; `None` if nobody gave its file.
     records: Option<Records>,
+    /// The incidents that are not over, the gravest first: first those that go on in the newest window, then those that
+    /// were seen before it.
+    live: Vec<(&'a Running, Part)>,
     /// The incidents that are not over, by host, role and first window.
     running: BTreeMap<(Host, Role, u64), &'a Running>,
     /// For each day, checksums of its windows up to each of them: a strip that ends there is drawn again if they
@@ -170,7 +173,7 @@ pub fn write(
         keep.insert(name);
     }
     // The figures, the page about the site and the index link to these files.
-    for (name, text) in site.status().into_iter().chain(site.lists(&mut cache)?) {
+    for (name, text) in site.status().into_iter().chain(site.lists()?) {
         tree.put(name, 0, text.as_bytes())?;
         keep.insert(name.to_owned());
     }
@@ -209,6 +212,7 @@ impl<'a> Site<'a> {
             assets,
             traffic,
             records: None,
+            live: live(&history.carry),
             running: history
                 .carry
                 .running
@@ -290,16 +294,14 @@ impl<'a> Site<'a> {
             values,
         ))
     }
+}
 
-    /// Returns the incidents that are not over, the gravest first: first those that go on in the newest window,
-    /// then those that were seen before it.
-    fn live(&self) -> Vec<(&Running, Part)> {
-        let carry = &self.history.carry;
-        let mut live: Vec<_> =
-            carry.running.iter().map(|running| (running, running.part(&[], 0))).collect();
-        live.sort_by_cached_key(|(running, part)| (!carry.goes_on(running), part.order()));
-        live
-    }
+/// Returns the incidents that are not over, those that go on in the newest window first, and then the gravest first.
+fn live(carry: &Carry) -> Vec<(&Running, Part)> {
+    let mut live: Vec<_> =
+        carry.running.iter().map(|running| (running, running.part(&[], 0))).collect();
+    live.sort_by_cached_key(|(running, part)| (!carry.goes_on(running), part.order()));
+    live
 }
 
 /// All that the masked site has of the index. None of it names a host.
@@ -316,9 +318,11 @@ pub(super) struct Facts {
 pub(super) fn facts(history: &History, options: &Options, store: &Store, assets: &Assets) -> Facts {
     let none = TrafficDays::new();
     let site = Site::new(history, options, &none, store, assets);
-    let live = site.live();
-    let on =
-        live.iter().filter(|(running, _)| history.carry.goes_on(running)).map(|(_, part)| part);
+    let on = site
+        .live
+        .iter()
+        .filter(|(running, _)| history.carry.goes_on(running))
+        .map(|(_, part)| part);
     let heading = site.heading(&on.collect::<Vec<_>>(), site.newest_seen());
     let notices = site.unseen_lately().into_iter().map(|notice| notice.head).collect();
     Facts { heading, notices, status: site.status() }

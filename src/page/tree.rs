@@ -25,6 +25,9 @@ const EARLIER: &[u8] = b"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta char
 /// The directories of the site below its root.
 pub const DIRS: [&str; 3] = ["day", "host", "net"];
 
+/// The page that a web server shows for the directory.
+const INDEX: &str = "index.html";
+
 /// The name of a file that is none of nfpage's, as the manifest remembers that it was told.
 const FOREIGN: &str = "foreign";
 
@@ -119,7 +122,11 @@ impl<'a> Tree<'a> {
                     return Ok(());
                 }
             }
-            None if self.exists(name) && !is_earlier(name, &path) => {
+            // Without it there is no site.
+            None if name == INDEX && self.exists(name) && !is_earlier(&path) => {
+                return Err(Error::NotOurs { path });
+            }
+            None if self.exists(name) && name != INDEX => {
                 self.foreign.entry(name.to_owned()).or_insert(true);
                 return Ok(());
             }
@@ -284,13 +291,10 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Returns true for the page of an earlier version, which the site replaces.
-fn is_earlier(name: &str, path: &Path) -> bool {
+fn is_earlier(path: &Path) -> bool {
     use std::io::Read;
     let mut head = Vec::new();
-    name == "index.html"
-        && File::open(path)
-            .and_then(|file| file.take(EARLIER.len() as u64).read_to_end(&mut head))
-            .is_ok()
+    File::open(path).and_then(|file| file.take(EARLIER.len() as u64).read_to_end(&mut head)).is_ok()
         && head == EARLIER
 }
 

@@ -5,14 +5,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueHint};
 use jiff::tz::TimeZone;
 
 use super::analyse::ANALYSE;
 use super::findings::{InputKinds, NO_FINDINGS, Now, ReadError, read_findings, report_times};
 use super::nfcap::COLLECT;
-use super::page_table::PAGE;
+use super::page_table::{PAGE, parse_title};
 use super::site::{self, SITE};
 use crate::cli::{self, Arguments, Common, Input, Io, Status, Table, Usage};
 use crate::finding::{Host, Item, Side};
@@ -42,7 +41,7 @@ pub struct Args {
     /// Give the site this heading
     #[arg(
         long, value_name = "TEXT", env = "NFKIT_TITLE", default_value = "Findings in network traffic",
-        value_parser = NonEmptyStringValueParser::new()
+        value_parser = parse_title
     )]
     title: String,
     /// Keep this many days, counted back from the newest one [default: 90]
@@ -117,6 +116,9 @@ impl AsRef<Common> for Args {
 
 /// Seconds that a page of `--single` shows.
 const DAY: u32 = 86_400;
+
+/// Files of others that are named. The rest is counted.
+const NAMED: usize = 20;
 
 /// Days that a site keeps.
 const DAYS: u32 = 90;
@@ -222,11 +224,15 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     if let Some(fault) = &written.bad_records {
         io.report.error(format_args!("--incidents: {fault}"));
     }
-    for name in &written.foreign {
+    for name in written.foreign.iter().take(NAMED) {
         io.report.warn(format_args!(
             "{}: not a file that nfpage wrote; it is left as it is, and the page is not written",
             args.write.join(name).display()
         ));
+    }
+    if written.foreign.len() > NAMED {
+        let more = written.foreign.len() - NAMED;
+        io.report.warn(format_args!("{more} more files are not nfpage's, and were not written"));
     }
     io.report.detail(format_args!(
         "{} days gone through, {} files written, {} removed",

@@ -74,12 +74,20 @@ fn dir(text: &str) -> Result<(), String> {
 }
 
 fn title(text: &str) -> Result<(), String> {
+    parse_title(text).map(drop)
+}
+
+/// Parses a title: some visible characters in one line.
+///
+/// # Errors
+/// A message for the user.
+pub(super) fn parse_title(text: &str) -> Result<String, String> {
     if text.chars().count() > MAX_TITLE {
         return Err(format!("more than {MAX_TITLE} characters"));
     }
     match text.chars().find(|&c| !is_visible(c)) {
         Some(bad) => Err(format!("{bad:?} is not allowed in a title")),
-        None => Ok(()),
+        None => Ok(text.to_owned()),
     }
 }
 

@@ -67,9 +67,9 @@ impl Site<'_> {
     /// Returns the files for monitors, by name.
     pub(super) fn status(&self) -> Vec<(&'static str, String)> {
         let carry = &self.history.carry;
-        let live = self.live();
         let of_word = |word: &str| {
-            let parts = live
+            let parts = self
+                .live
                 .iter()
                 .filter(|(one, _)| state_word(one.body.state, carry.goes_on(one)) == word);
             parts.map(|(_, part)| part).collect::<Vec<_>>()

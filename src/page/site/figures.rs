@@ -23,6 +23,9 @@ const MAX_PAIRS: usize = 12;
 const MAX_HOSTS: usize = 24;
 const MAX_PORTS: usize = 2;
 
+/// The most days that are looked at for a figure: findings of an earlier version have no numbers to draw.
+const MAX_DAYS: usize = 5;
+
 #[derive(Template)]
 #[template(path = "figures.html")]
 struct Figures<'a> {
@@ -100,7 +103,7 @@ impl Figure {
     /// Returns true if an incident belongs to the figure.
     fn has(self, part: &Part) -> bool {
         match self {
-            Figure::Scans => part.kinds.has(Kind::Scan) && part.role == Role::Source,
+            Figure::Scans => part.sweeps && part.role == Role::Source,
             Figure::Floods => part.kinds.has(Kind::Flood) && part.role == Role::Target,
             Figure::Ports => part.kinds.has(Kind::Port) && part.role == Role::Source,
         }
@@ -123,6 +126,7 @@ impl Site<'_> {
             let newest_first = self.history.days.iter().enumerate().rev();
             let mut found = newest_first
                 .filter(|(_, (_, summary))| summary.parts.iter().any(|part| figure.has(part)))
+                .take(MAX_DAYS)
                 .map(|(day, (date, _))| (*date, self.figure(figure, day, id, cache)));
             match found.find(|(_, html)| !html.is_empty()) {
                 Some((date, html)) => days.push(DayFigure { date: date.to_string(), html }),

@@ -74,18 +74,17 @@ struct DayRow {
 impl Site<'_> {
     /// Returns the index.
     pub(super) fn index_html(&self, _cache: &mut DetailCache) -> Result<String, Error> {
-        let live = self.live();
         let carry = &self.history.carry;
         let goes_on = |running: &Running| carry.goes_on(running);
         let is_over =
             |running: &Running| state_word(running.body.state, goes_on(running)) == "over";
         let (over, on): (Vec<_>, Vec<_>) =
-            live.into_iter().partition(|(running, _)| is_over(running));
+            self.live.iter().partition(|(running, _)| is_over(running));
         let yesterday = self.until.unwrap_or(0).saturating_sub(DAY);
         let over: Vec<_> =
             over.into_iter().filter(|(running, _)| running.body.changed >= yesterday).collect();
         let mut bytes = 0;
-        let mut rows = |list: &[(&Running, Part)], most: usize| -> Vec<Row> {
+        let mut rows = |list: &[&(&Running, Part)], most: usize| -> Vec<Row> {
             let rows = list.iter().take(most).map(|(running, part)| {
                 self.index_row(part, state_word(running.body.state, goes_on(running)))
             });

@@ -10,8 +10,8 @@ use super::super::course::Part;
 use super::super::error::Error;
 use super::super::store::StoredDay;
 use super::rows::side;
-use super::{DetailCache, Site, anchor, host_page, html};
-use crate::finding::{COLUMNS, Host, Kind, Role, Side};
+use super::{Site, anchor, host_page, html};
+use crate::finding::{COLUMNS, Host, Role, Side};
 use crate::time::Timestamp;
 
 const DAY: u64 = 86_400;
@@ -22,9 +22,6 @@ const FEED_DAYS: usize = 8;
 
 /// The most addresses of a list for blocking.
 const MAX_LISTED: usize = 1_000;
-
-/// The classes that say nothing about what a host does itself.
-const LISTED: &str = "listed";
 
 #[derive(Template)]
 #[template(path = "feed.atom", escape = "html")]
@@ -46,11 +43,8 @@ struct Entry {
 
 impl Site<'_> {
     /// Returns the files, by name.
-    pub(super) fn lists(
-        &self,
-        cache: &mut DetailCache,
-    ) -> Result<Vec<(&'static str, String)>, Error> {
-        let (v4, v6) = self.block_lists(cache);
+    pub(super) fn lists(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let (v4, v6) = self.block_lists();
         Ok(vec![
             ("feed.atom", self.feed()?),
             ("findings.csv", self.findings_csv()?),
@@ -127,37 +121,23 @@ impl Site<'_> {
 
     /// Returns the lists of outside hosts that scan or attack a port and that spoke for themselves in the last 24
     /// hours, IPv4 and IPv6.
-    fn block_lists(&self, cache: &mut DetailCache) -> (String, String) {
+    fn block_lists(&self) -> (String, String) {
         let until = self.until.unwrap_or(0);
         let since = until.saturating_sub(DAY);
         let mut found: BTreeSet<(std::cmp::Reverse<u64>, IpAddr)> = BTreeSet::new();
         let mut has_spoke = false;
-        for (date, summary) in self.history.days.iter().rev().take(3) {
-            for (nth, part) in summary.parts.iter().enumerate() {
+        for (_, summary) in self.history.days.iter().rev().take(3) {
+            for part in &summary.parts {
                 let Host::Address(address) = part.host else { continue };
                 let is_fit = part.role == Role::Source
                     && part.side == Some(Side::Outside)
                     && part.last_end > since
-                    && (part.kinds.has(Kind::Scan) || part.kinds.has(Kind::Port))
                     && !self.options.never.contains(address);
-                if !is_fit {
-                    continue;
-                }
-                let Some(detail) = cache.of(self.store, *date, nth) else { continue };
-                let body = &detail.running.body;
-                let is_doubtful = body.doubts.contains_key("forged")
-                    || body.doubts.contains_key("inner")
-                    || body.matters.iter().any(|matter| {
-                        matter.marks.contains_key("forged") || matter.marks.contains_key("inner")
-                    });
-                let spoke = body.matters.iter().any(|matter| {
-                    matter.key.kind != Kind::Flood
-                        && !matter.classes.contains(LISTED)
-                        && matter.marks.get("spoke").is_some_and(|at| *at >= since)
-                });
-                has_spoke |= spoke;
-                if spoke && !is_doubtful {
-                    found.insert((std::cmp::Reverse(part.last_end), address));
+                if let Some(at) = part.spoke.filter(|_| is_fit) {
+                    has_spoke = true;
+                    if at >= since {
+                        found.insert((std::cmp::Reverse(part.last_end), address));
+                    }
                 }
             }
         }
