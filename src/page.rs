@@ -1,4 +1,4 @@
-//! What people see of findings: a static site that needs no server, or one page for a mail.
+//! The pages that people see of findings: a static site that needs no server, or one page for a mail.
 //!
 //! ```text
 //! finding lines ──NewDays──▶ Store (a day a file) ──History──▶ incidents of each day ──write──▶ Tree (the site)

@@ -20,7 +20,7 @@ pub fn what(incident: &Incident) -> String {
 /// Returns what the host does or suffers, once for each kind of its matters: the gravest matter of a kind speaks for
 /// all. A worm's host `attacks one port of many hosts, as a worm does` and `probes other hosts`.
 pub fn behaviours(incident: &Incident) -> Vec<&'static str> {
-    // What is about one port says most.
+    // A matter about one port says most.
     let kinds = [Kind::Port, Kind::Flood, Kind::Scan].into_iter();
     let gravest = kinds.filter_map(|kind| {
         let of_kind = incident.body.matters.iter().filter(|matter| matter.key.kind == kind);

@@ -129,7 +129,8 @@ pub struct Part {
     pub findings: u32,
     /// The kinds of its matters.
     pub kinds: Kinds,
-    /// What the host does or suffers, for people: `Attacks one port of many hosts, as a worm does; probes other hosts`.
+    /// The behaviour of the host, or of others towards it, for people: `Attacks one port of many hosts, as a worm
+    /// does; probes other hosts`.
     pub what: String,
     /// Protocols and ports, for people: `TCP port 80 (web)`.
     pub ports: String,
@@ -168,7 +169,7 @@ pub struct Cell {
 pub struct Detail {
     /// The incident at the end of the day.
     pub running: Running,
-    /// Its windows of this day, by time.
+    /// The windows of the incident in this day, by time.
     pub cells: Vec<Cell>,
 }
 
@@ -179,7 +180,7 @@ pub struct DayCourse {
     pub windows: Vec<WindowRow>,
     /// The incidents that had a finding, in the order of the page.
     pub parts: Vec<Part>,
-    /// Their details, in the same order.
+    /// The details of the incidents, in the same order.
     pub details: Vec<Detail>,
     /// All that the next day begins with.
     pub carry: Carry,

@@ -18,10 +18,10 @@ pub const MAX_VERDICTS: usize = 30_000;
 /// The most characters of a rule that are kept. nfkit's own rules have some dozens.
 const MAX_WHY: usize = 300;
 
-/// What one detector says of one window.
+/// The verdict of one detector on one window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayVerdict {
-    /// How much of the window was seen; `None` if the mark does not say.
+    /// The part of the window that was seen; `None` if the mark does not say.
     pub state: Option<WindowState>,
     /// True if flows or export datagrams are missing.
     pub is_lossy: bool,

@@ -1,4 +1,4 @@
-//! What every page of the site has: the head with its Content-Security-Policy, the links between pages, the
+//! The frame of every page of the site: the head with its Content-Security-Policy, the links between pages, the
 //! footer.
 //!
 //! A page's template begins with `{% extends "frame.html" %}` and has the blocks `title` and `main`; its struct has
@@ -45,11 +45,11 @@ pub struct Newest {
 /// A page that every page links to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// What goes on now.
+    /// The present.
     Index,
     /// The paper's figures.
     Figures,
-    /// What is sent and received.
+    /// The traffic.
     Traffic,
     /// The list of all hosts.
     Hosts,

@@ -1,4 +1,4 @@
-//! What the incident database says of incidents: `incidents.jsonl`, nfkit-incident(5).
+//! The records of the incident database: `incidents.jsonl`, nfkit-incident(5).
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};

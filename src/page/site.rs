@@ -46,7 +46,7 @@ const PLACES: [Place; 5] = Place::ALL;
 /// The number that changes with the look of any page, so that all are made again.
 const LOOK: u32 = 1;
 
-/// What the site's owner wants of it.
+/// The wishes of the site's owner, and faults of the run that pages tell.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The heading of the site.
@@ -89,7 +89,7 @@ pub(super) struct Site<'a> {
     store: &'a Store,
     assets: &'a Assets,
     traffic: &'a TrafficDays,
-    /// What the incident database says; `None` if nobody gave its file.
+    /// The records of the incident database; `None` without its file.
     records: Option<Records>,
     /// The incidents that are not over, the gravest first: first those that go on in the newest window, then those that
     /// were seen before it.
@@ -308,7 +308,7 @@ fn live(carry: &Carry) -> Vec<(&Running, Part)> {
 pub(super) struct Facts {
     /// The sentence that says it all.
     pub heading: String,
-    /// What was not seen in the last 24 hours.
+    /// The notices about times of the last 24 hours that were not seen.
     pub notices: Vec<String>,
     /// The files for monitors, by name.
     pub status: Vec<(&'static str, String)>,

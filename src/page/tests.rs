@@ -182,7 +182,7 @@ fn check_links(dir: &Path) {
     assert!(links > 0);
 }
 
-/// Three days of a scanner inside, a flooded host, and a scanner outside.
+/// Returns three days of a scanner inside, a flooded host, and a scanner outside.
 fn story() -> Vec<Item> {
     let mut items = clean(START, START + 3 * DAY);
     for n in 0..30 {
@@ -338,7 +338,7 @@ fn damaged_files_are_made_again_or_told() {
     lab.run(story());
     let before = tree(&lab.www());
     let name = |end: &str| lab.store().join(format!("2001-08-05.{end}"));
-    // What is computed is computed again.
+    // A damaged course is computed again.
     for damage in [&b"junk"[..], b""] {
         fs::write(name("course"), damage).unwrap();
         let (said, _) = lab.run([]);

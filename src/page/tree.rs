@@ -31,7 +31,7 @@ const INDEX: &str = "index.html";
 /// The name of a file that is none of nfpage's, as the manifest remembers that it was told.
 const FOREIGN: &str = "foreign";
 
-/// What is known of a file that nfpage wrote.
+/// The manifest's entry of a file that nfpage wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
     /// Checksum of all that the page was made of.

@@ -326,7 +326,7 @@ fn write_single(args: Args, io: &mut Io) -> anyhow::Result<Status> {
     Ok(if read.bad_inputs > 0 { Status::Failed } else { Status::Done })
 }
 
-/// What the input was.
+/// The input of a run.
 #[derive(Debug, Default)]
 struct ReadInput {
     kinds: InputKinds,

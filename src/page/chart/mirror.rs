@@ -12,9 +12,9 @@ const MAX_STEPS: u64 = 3;
 /// The two values of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// What was sent: drawn upwards.
+    /// The traffic that was sent, drawn upwards.
     pub sent: u64,
-    /// What was received: drawn downwards.
+    /// The traffic that was received, drawn downwards.
     pub received: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What the charts share: colours, times, labels, axes and keys.
+//! The parts that all charts share: colours, times, labels, axes and keys.
 
 use askama::Template;
 
@@ -73,11 +73,11 @@ pub struct ChartWindow<T> {
     pub start: u64,
     /// The window's end in Unix seconds.
     pub end: u64,
-    /// What is known of the window.
+    /// The state of the window.
     pub state: State<T>,
 }
 
-/// What a chart shows of a window.
+/// The state of a window in a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State<T> {
     /// The window was seen, and this is its value, which may be 0.
@@ -163,7 +163,7 @@ impl Axis {
     }
 }
 
-/// What the shapes of a figure mean, in words beside a sample of each.
+/// The meaning of the shapes of a figure, in words beside a sample of each.
 #[derive(Clone, Debug, Template)]
 #[template(
     ext = "html",

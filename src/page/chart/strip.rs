@@ -6,7 +6,7 @@ use super::parts::{Axis, ChartWindow, Span, Tick, Tone};
 use super::scale::{HEIGHT, Linear, Unit};
 use super::steps::{Layout, across, down};
 
-/// What all strips of a figure share.
+/// The axes that all strips of a figure share.
 #[derive(Clone, Debug)]
 pub struct StripAxes {
     /// The time from left to right.

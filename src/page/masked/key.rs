@@ -17,7 +17,7 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// The letters of one pseudonym: 25 bits, enough for the hosts of one network and month.
 const LENGTH: usize = 5;
 
-/// A key of 128 bits. Who has it can find the address behind a pseudonym by trying all.
+/// A key of 128 bits. A person who has it can find the address behind a pseudonym by trying all.
 #[derive(Clone)]
 pub struct MaskKey([u8; 16]);
 

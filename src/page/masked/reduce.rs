@@ -1,4 +1,4 @@
-//! What is left of the history when it is masked. No type here holds an address.
+//! The history, reduced to the parts that a masked site shows. No type here holds an address.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::report::LocalTime;
 pub(super) struct MaskedSite {
     /// The sentence that says it all.
     pub heading: String,
-    /// What was not seen.
+    /// The notices about times that were not seen.
     pub notices: Vec<String>,
     /// The incidents that are not over.
     pub on: Vec<MaskedIncident>,
@@ -45,7 +45,7 @@ pub(super) struct MaskedIncident {
     /// The network and the pseudonym: `140.119.53.? (k7f2q)`.
     pub host: String,
     pub side: &'static str,
-    /// What the host does or suffers.
+    /// The behaviour of the host, or of others towards it.
     pub what: &'static str,
     pub port: String,
     /// The hour of the first window.

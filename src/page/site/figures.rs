@@ -135,8 +135,8 @@ impl Site<'_> {
         }
         html(&Figures {
             frame: self.frame(Some(Place::Figures), ""),
-            title: "Figures: who attacks what",
-            heading: "Who attacks what",
+            title: "Figures: attackers and victims",
+            heading: "Attackers and victims",
             about: format!("All times are {}.", self.zone_text(self.until.unwrap_or(0))),
             days,
             missing,

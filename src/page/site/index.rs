@@ -333,7 +333,7 @@ fn chart_window(row: &WindowRow) -> ChartWindow<u64> {
     let findings = u64::from(row.findings);
     let state = match row.seen {
         Seen::Whole => State::Seen(findings),
-        // What was found is true, however little was seen.
+        // A finding is true, however little was seen.
         Seen::Nothing | Seen::Part | Seen::Unsaid if findings > 0 => State::Seen(findings),
         Seen::Nothing | Seen::Part | Seen::Unsaid => State::Unseen,
     };

@@ -1,4 +1,4 @@
-//! What programs take: a feed of incidents, the findings as CSV, and lists of hosts for blocking.
+//! The files for programs: a feed of incidents, the findings as CSV, and lists of hosts for blocking.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What was not seen, for the top of a page.
+//! The notices about times that were not seen, for the top of a page.
 
 use super::super::course::{Seen, WindowRow};
 use super::Site;
@@ -16,7 +16,7 @@ pub(super) struct Notice {
     pub level: &'static str,
     /// The fact.
     pub head: String,
-    /// What it means.
+    /// The meaning of the fact.
     pub text: String,
 }
 

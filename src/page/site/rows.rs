@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub kinds: String,
     /// `going`, `open` or `over`; empty on the page of a day.
     pub state: &'static str,
-    /// What the host does or suffers.
+    /// The behaviour of the host, or of others towards it.
     pub what: String,
     /// Protocol and port.
     pub port: String,
@@ -31,7 +31,7 @@ pub(super) struct Row {
     pub until: String,
     /// Windows with findings, and windows looked at.
     pub held: String,
-    /// How many times the limit the peak is.
+    /// The peak, as a multiple of the limit.
     pub times: String,
     /// Flows of the peak.
     pub flows: String,

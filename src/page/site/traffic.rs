@@ -76,7 +76,7 @@ impl Site<'_> {
         html(&Traffic {
             frame: self.frame(Some(Place::Traffic), ""),
             title: "Traffic",
-            heading: "What is sent and received",
+            heading: "Traffic sent and received",
             about: format!("All times are {}.", self.zone_text(self.until.unwrap_or(0))),
             days: newest.into_iter().collect(),
         })

@@ -1,4 +1,4 @@
-//! What a command of nfkit that runs within the job has to say.
+//! The messages of a command of nfkit that runs within the job.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
