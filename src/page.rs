@@ -31,7 +31,7 @@ mod tree;
 mod words;
 
 pub use error::Error;
-pub use history::{History, NewDays, TrafficDays, set_zone, update_traffic};
+pub use history::{History, NewDays, TrafficDays, rebuild, set_zone, update_traffic};
 pub use masked::{MaskKey, write_masked};
 pub use records::Records;
 pub use site::{Options, ReadRecords, Written, write};

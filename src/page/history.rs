@@ -173,13 +173,30 @@ pub fn set_zone(store: &Store, zone: &LocalTime) -> Result<(), Error> {
             }
         }
     }
+    if before.is_some() {
+        for date in store.traffic_days()? {
+            let Some(day) = store.traffic(date)? else { continue };
+            let mut days = day.split(|window| zone.date(window.start()));
+            let own = days.remove(&date);
+            for (date, moved) in days {
+                let mut day = store.traffic(date)?.unwrap_or_default();
+                day.merge(moved);
+                store.put_traffic(date, &day)?;
+            }
+            match own {
+                Some(own) => store.put_traffic(date, &own)?,
+                None => store.remove_traffic(date)?,
+            }
+        }
+    }
     store.put_zone(zone.name())
 }
 
 /// The traffic of the days that are kept, the oldest first.
 pub type TrafficDays = Vec<(Date, TrafficDay)>;
 
-/// Merges traffic into the days that it belongs to, and returns that of the days that are kept, at most 31. Windows
+/// Merges traffic into the days that it belongs to. Returns that of the days that are kept, at most 31, and messages
+/// about files that could not be read. Windows
 /// that begin more than one slot after `now` are left out. `first`: the oldest day that the site keeps.
 ///
 /// # Errors
@@ -190,7 +207,8 @@ pub fn update_traffic(
     new: &[SlotTraffic],
     now: Option<Timestamp>,
     first: Option<Date>,
-) -> Result<TrafficDays, Error> {
+) -> Result<(TrafficDays, Vec<String>), Error> {
+    let mut said = Vec::new();
     let mut days: BTreeMap<Date, TrafficDay> = BTreeMap::new();
     for slot in new {
         if now.is_none_or(|now| !slot.window.is_ahead_of(now)) {
@@ -198,7 +216,14 @@ pub fn update_traffic(
         }
     }
     for (date, new) in days {
-        let known = store.traffic(date);
+        let known = store.traffic(date)?;
+        if known.is_none() && store.has_traffic(date) {
+            let aside = store.set_traffic_aside(date)?;
+            said.push(format!(
+                "{date}: the traffic of this day cannot be read and is now {}; give nfpage its --traffic again",
+                aside.display()
+            ));
+        }
         let mut day = known.clone().unwrap_or_default();
         day.merge(new);
         if known.as_ref() != Some(&day) {
@@ -213,8 +238,28 @@ pub fn update_traffic(
         }
     }
     let shown = kept.len().saturating_sub(TRAFFIC_DAYS);
-    let days = kept.into_iter().skip(shown);
-    Ok(days.filter_map(|date| Some((date, store.traffic(date)?))).collect())
+    let mut days = TrafficDays::new();
+    for date in kept.into_iter().skip(shown) {
+        days.extend(store.traffic(date)?.map(|day| (date, day)));
+    }
+    Ok((days, said))
+}
+
+/// Forgets what was computed of the findings, so that all is computed again, and that files were damaged: whoever asks
+/// for this has given the findings of those days again.
+///
+/// # Errors
+/// The system's error, or a file of a newer version.
+pub fn rebuild(store: &Store) -> Result<(), Error> {
+    for date in store.days()? {
+        store.forget_course(date)?;
+        if let StoredDay::Whole(mut day) = store.day(date)? {
+            if std::mem::take(&mut day.was_damaged) {
+                store.put_day(date, &day)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The days of traffic that the site shows.

@@ -164,9 +164,39 @@ impl Store {
     }
 
     /// Reads the traffic of a day. `None` if there is none that can be read.
-    pub fn traffic(&self, date: Date) -> Option<TrafficDay> {
-        let bytes = fs::read(self.traffic_path(date)).ok()?;
-        parse(bytes.strip_prefix(TRAFFIC)?)
+    ///
+    /// # Errors
+    /// The system's error, or a file of a newer version.
+    pub fn traffic(&self, date: Date) -> Result<Option<TrafficDay>, Error> {
+        let path = self.traffic_path(date);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::at(&path)(error)),
+        };
+        if let Some(frame) = bytes.strip_prefix(TRAFFIC) {
+            return Ok(parse(frame));
+        }
+        let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let found = String::from_utf8_lossy(first).into_owned();
+        let ours = String::from_utf8_lossy(TRAFFIC.trim_ascii_end());
+        if is_newer(&found, &ours) { Err(Error::Newer { path, found }) } else { Ok(None) }
+    }
+
+    /// Returns true if there is a file of a day's traffic, whether it can be read or not.
+    pub fn has_traffic(&self, date: Date) -> bool {
+        fs::symlink_metadata(self.traffic_path(date)).is_ok()
+    }
+
+    /// Gives the file of a day's traffic another name, `DATE.traffic.damaged`, for a person to look at.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn set_traffic_aside(&self, date: Date) -> Result<PathBuf, Error> {
+        let path = self.traffic_path(date);
+        let aside = self.path(&format!("{date}{TRAFFIC_END}.damaged"));
+        fs::rename(&path, &aside).map_err(Error::at(&path))?;
+        Ok(aside)
     }
 
     /// Writes the traffic of a day.
@@ -265,14 +295,6 @@ impl Store {
     /// The system's error.
     pub fn forget_course(&self, date: Date) -> Result<(), Error> {
         remove(&self.course_path(date))
-    }
-
-    /// Removes the courses of all days.
-    ///
-    /// # Errors
-    /// The system's error.
-    pub fn forget_courses(&self) -> Result<(), Error> {
-        self.days()?.into_iter().try_for_each(|date| self.forget_course(date))
     }
 
     /// Reads the course of a day in short. `None` if there is none, or it cannot be used.

@@ -364,6 +364,10 @@ fn damaged_files_are_made_again_or_told() {
     assert!(said.is_empty());
     let index = lab.page("index.html");
     assert!(index.contains("The file of 2001-08-05 was damaged."), "{index}");
+    // Who asks for all to be made again has given the findings.
+    rebuild(&Store::open(&lab.store(), &lab.www()).unwrap()).unwrap();
+    lab.run([]);
+    assert_eq!(tree(&lab.www()), before);
 }
 
 #[test]
@@ -553,6 +557,48 @@ fn the_masked_site_names_no_address_in_any_spelling() {
 
 fn tree_of(lab: &Lab) -> BTreeMap<String, Vec<u8>> {
     tree(&lab.www())
+}
+
+#[test]
+fn traffic_is_kept_by_day_and_moves_with_the_zone() {
+    use super::traffic::{Counts, ProtocolCounts, SlotTraffic};
+    let lab = Lab::new("UTC");
+    lab.run([]);
+    let slot = |start| SlotTraffic {
+        window: Window::new(start, 600).unwrap(),
+        protocols: vec![ProtocolCounts {
+            proto: 6,
+            counts: Counts { flows: 3, packets: 9, octets: 360 },
+        }],
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        interfaces: Vec::new(),
+    };
+    let slots = [slot(START), slot(START + 16 * HOUR), slot(START + 20 * HOUR)];
+    let windows = |zone: &LocalTime, new: &[SlotTraffic]| -> (Vec<(String, usize)>, Vec<String>) {
+        let store = Store::open(&lab.store(), &lab.www()).unwrap();
+        set_zone(&store, zone).unwrap();
+        let (days, said) = update_traffic(&store, zone, new, None, None).unwrap();
+        let days = days.iter().map(|(date, day)| (date.to_string(), day.windows().count()));
+        (days.collect(), said)
+    };
+    let (utc, taipei) = (local("UTC"), local("Asia/Taipei"));
+    let days = |days: &[(&str, usize)]| -> Vec<(String, usize)> {
+        days.iter().map(|(date, windows)| ((*date).to_owned(), *windows)).collect()
+    };
+    let of_utc = days(&[("2001-08-03", 1), ("2001-08-04", 2)]);
+    for _ in 0..2 {
+        assert_eq!(windows(&utc, &slots), (of_utc.clone(), vec![]));
+    }
+    assert_eq!(windows(&taipei, &[]).0, days(&[("2001-08-04", 3)]));
+    assert_eq!(windows(&utc, &[]).0, of_utc);
+    // A damaged file is set aside and told when more of its day comes.
+    fs::write(lab.store().join("2001-08-04.traffic"), "junk").unwrap();
+    assert_eq!(windows(&utc, &[]), (days(&[("2001-08-03", 1)]), vec![]));
+    let (left, said) = windows(&utc, &slots[2..]);
+    assert_eq!(left, days(&[("2001-08-03", 1), ("2001-08-04", 1)]));
+    assert!(said[0].contains("the traffic of this day cannot be read"), "{said:?}");
+    assert!(lab.store().join("2001-08-04.traffic.damaged").exists());
 }
 
 #[test]

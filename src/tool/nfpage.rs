@@ -66,7 +66,7 @@ pub struct Args {
     )]
     traffic: Vec<PathBuf>,
     /// Give these hosts of ours a page with their traffic, whatever they do: networks, or @FILE
-    #[arg(long, value_name = "NETS", conflicts_with_all = ["single", "mask"])]
+    #[arg(long, value_name = "NETS", conflicts_with = "single")]
     hosts: Option<cli::Nets>,
     /// With --mask: read the key of the pseudonyms from this file, and draw one if it does not exist
     /// [default: mask.key in the store]
@@ -135,9 +135,6 @@ pub fn run(args: Args, io: &mut Io) -> anyhow::Result<Status> {
         let why = "--last goes with --single; a site has all windows, and keeps as many days as --days says";
         return Err(Usage(why.to_owned()).into());
     }
-    if args.key.is_some() && !args.mask {
-        return Err(Usage("--key goes with --mask".to_owned()).into());
-    }
     write_site(&args, io)
 }
 
@@ -169,17 +166,18 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     report_times(new.timeline(), "both are in the site", io).with_context(left)?;
     said.extend(new.merge(&store)?);
     if args.rebuild {
-        store.forget_courses()?;
+        page::rebuild(&store)?;
     }
     let (traffic, bad_traffic) = read_traffic(args, io)?;
     let policy = Policy::new(Vec::new());
     let history = History::update(&store, &policy, args.days.unwrap_or(DAYS))?;
     said.extend(history.said.iter().cloned());
+    let first = history.first_kept(&store);
+    let (traffic, damaged) = page::update_traffic(&store, &zone, &traffic, args.now.time, first)?;
+    said.extend(damaged);
     for message in &said {
         io.report.error(message);
     }
-    let first = history.first_kept(&store);
-    let traffic = page::update_traffic(&store, &zone, &traffic, args.now.time, first)?;
     let mut bad = new.bad();
     bad.1 += bad_traffic;
     let hosts = args.hosts.as_ref().map(cli::Nets::load).transpose().context("--hosts")?;

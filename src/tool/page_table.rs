@@ -82,6 +82,9 @@ fn title(text: &str) -> Result<(), String> {
 /// # Errors
 /// A message for the user.
 pub(super) fn parse_title(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("a title needs a visible character".to_owned());
+    }
     if text.chars().count() > MAX_TITLE {
         return Err(format!("more than {MAX_TITLE} characters"));
     }

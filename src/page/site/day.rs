@@ -204,7 +204,8 @@ fn day_notices(summary: &Summary) -> Vec<Notice> {
         notices.push(Notice {
             level: "warn",
             head: "The file of this day was damaged.".to_owned(),
-            text: "Windows may be missing until nfpage gets these findings again.".to_owned(),
+            text: "Windows may be missing. Give nfpage these findings again, with --rebuild."
+                .to_owned(),
         });
     }
     if summary.left_out > 0 {

@@ -282,7 +282,8 @@ impl Site<'_> {
                     [day] => format!("The file of {day} was damaged."),
                     days => format!("The files of {} were damaged.", days.join(", ")),
                 },
-                text: "Windows may be missing until nfpage gets these findings again.".to_owned(),
+                text: "Windows may be missing. Give nfpage these findings again, with --rebuild."
+                    .to_owned(),
             });
         }
         let left_out: u64 = self.history.days.last().map_or(0, |(_, day)| day.left_out);

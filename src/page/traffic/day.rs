@@ -120,6 +120,17 @@ impl TrafficDay {
         }
     }
 
+    /// Splits the day by windows: those of which `of` returns the same value are one day's.
+    pub fn split<K: Ord>(self, of: impl Fn(Window) -> K) -> BTreeMap<K, TrafficDay> {
+        let mut days: BTreeMap<K, TrafficDay> = BTreeMap::new();
+        for (window, kept) in self.windows {
+            let day = days.entry(of(window.0)).or_default();
+            day.is_full |= self.is_full;
+            day.put(window, kept);
+        }
+        days
+    }
+
     fn put(&mut self, window: WindowKey, kept: WindowTraffic) {
         self.windows.insert(window, kept);
         if self.windows.len() > MAX_WINDOWS {
