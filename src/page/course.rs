@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::day::DayData;
 use crate::contacts::NetworkKind;
-use crate::finding::{Finding, Host, Kind, Role, Side, words};
+use crate::finding::{Finding, Host, Item, Kind, Reader, Role, Side, words};
 use crate::incident::{
     Body, Incident, JudgedWindow, Machine, Matter, Newest, Policy, State, Subject, Verdict,
     behaviours,
@@ -220,6 +220,12 @@ impl Running {
         Incident { id: self.id, subject, body: self.body.clone() }
     }
 
+    /// Returns the machine's incident and drops the rest.
+    pub fn into_incident(self) -> Incident {
+        let subject = Subject { host: self.host, role: self.role };
+        Incident { id: self.id, subject, body: self.body }
+    }
+
     /// Returns the kinds of the matters.
     pub fn kinds(&self) -> Kinds {
         let mut kinds = Kinds::default();
@@ -333,8 +339,10 @@ pub fn replay(day: &DayData, before: &Carry, policy: &Policy) -> DayCourse {
         policy,
         &network_kind,
     );
-    for (judged, _) in &windows {
-        machine.step(judged);
+    let mut rows: Vec<WindowRow> = Vec::with_capacity(windows.len());
+    for (judged, row) in windows {
+        machine.step(&judged);
+        rows.push(row);
     }
     let known: BTreeMap<u64, Incident> =
         before.running.iter().map(|known| (known.id, known.incident())).collect();
@@ -344,7 +352,6 @@ pub fn replay(day: &DayData, before: &Carry, policy: &Policy) -> DayCourse {
     incidents.retain(|id, _| !dropped.contains(id));
     incidents.extend(outcome.changed.into_iter().map(|incident| (incident.id, incident)));
 
-    let rows: Vec<WindowRow> = windows.iter().map(|(_, row)| *row).collect();
     let mut found = FoundWindows::of(day);
     let mut course = DayCourse::default();
     let mut parts = Vec::new();
@@ -519,6 +526,14 @@ fn ports(incident: &Incident) -> String {
     match (all.len() as u64 - 1).saturating_add(incident.body.more) {
         0 => text,
         more => format!("{text}, and {} more", words::count(more)),
+    }
+}
+
+/// Parses the finding line of a peak.
+pub fn parse(line: &str) -> Option<Finding> {
+    match Reader::new().line(line.as_bytes()) {
+        Ok(Some(Item::Finding(finding))) => Some(*finding),
+        _ => None,
     }
 }
 

@@ -53,21 +53,16 @@ pub struct DayData {
 }
 
 impl DayVerdict {
-    /// Returns the kind and the verdict of a closing mark; `None` for a mark of no detector.
-    pub fn of(end: &End) -> Option<(Kind, DayVerdict)> {
-        let tool = end.tool.as_deref()?;
-        let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
-        let kind = *[Kind::Scan, Kind::Flood, Kind::Port].get(nth)?;
+    /// Returns what a closing mark says.
+    pub fn new(end: &End) -> DayVerdict {
         let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
-        let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
-        let verdict = DayVerdict {
+        DayVerdict {
             state: end.state,
             is_lossy: some(end.lost_flows) || some(end.lost_datagrams),
             has_silent: some(end.silent),
-            is_filtered,
+            is_filtered: end.other.iter().any(|(key, value)| key == "filtered" && value != "0"),
             is_open: end.open,
-        };
-        Some((kind, verdict))
+        }
     }
 
     /// Returns the closing mark that says the same.
@@ -89,16 +84,8 @@ impl DayVerdict {
     }
 
     /// Adds another verdict on the same window by the same detector. The worse value of each field is kept.
-    fn join(&mut self, other: DayVerdict) {
-        let badness = |state: Option<WindowState>| match state {
-            Some(WindowState::Ok) => 0,
-            None => 1,
-            Some(WindowState::Cut) => 2,
-            Some(WindowState::NoData) => 3,
-        };
-        if badness(other.state) > badness(self.state) {
-            self.state = other.state;
-        }
+    pub fn join(&mut self, other: DayVerdict) {
+        self.state = worse(self.state, other.state);
         self.is_lossy |= other.is_lossy;
         self.has_silent |= other.has_silent;
         self.is_filtered |= other.is_filtered;
@@ -113,6 +100,23 @@ impl DayVerdict {
     pub fn is_whole(&self) -> bool {
         self.state == Some(WindowState::Ok) && !self.has_silent && !self.is_filtered
     }
+}
+
+/// Returns the worse of two states.
+pub fn worse(a: Option<WindowState>, b: Option<WindowState>) -> Option<WindowState> {
+    let badness = |state: Option<WindowState>| match state {
+        Some(WindowState::Ok) => 0,
+        None => 1,
+        Some(WindowState::Cut) => 2,
+        Some(WindowState::NoData) => 3,
+    };
+    if badness(a) >= badness(b) { a } else { b }
+}
+
+/// Returns the kind of findings that a detector makes; `None` for any other tool.
+pub fn kind_of(tool: &str) -> Option<Kind> {
+    let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
+    [Kind::Scan, Kind::Flood, Kind::Port].get(nth).copied()
 }
 
 /// Returns the name of the detector of a kind.
@@ -148,9 +152,13 @@ impl DayData {
 
     /// Adds a closing mark. A mark of no detector, or of no window, says nothing about a day.
     pub fn end(&mut self, end: &End) {
-        let (Some(window), Some((kind, verdict))) = (end.window, DayVerdict::of(end)) else {
-            return;
-        };
+        if let (Some(window), Some(kind)) = (end.window, end.tool.as_deref().and_then(kind_of)) {
+            self.verdict(window, kind, DayVerdict::new(end));
+        }
+    }
+
+    /// Adds the verdict of a detector on a window.
+    pub fn verdict(&mut self, window: Window, kind: Kind, verdict: DayVerdict) {
         if let Some(known) = self.verdicts.get_mut(&(window, kind)) {
             known.join(verdict);
         } else if self.verdicts.len() < MAX_VERDICTS {
@@ -166,7 +174,7 @@ impl DayData {
             self.finding(finding);
         }
         for ((window, kind), verdict) in other.verdicts {
-            self.end(&verdict.end(window, kind));
+            self.verdict(window, kind, verdict);
         }
         for (key, count) in other.left_out {
             *self.left_out.entry(key).or_default() += count;
@@ -194,6 +202,17 @@ impl DayData {
                 }
             }
         }
+    }
+
+    /// Drops the findings for which `is_wanted` returns false.
+    pub fn retain(&mut self, is_wanted: impl Fn(&Finding) -> bool) {
+        self.findings.retain(|_, finding| is_wanted(finding));
+    }
+
+    /// Returns true if nothing is dropped when the data of another day are added.
+    pub fn has_room_for(&self, other: &DayData) -> bool {
+        self.findings.len() + other.findings.len() <= MAX_FINDINGS
+            && self.verdicts.len() + other.verdicts.len() <= MAX_VERDICTS
     }
 
     /// Splits the data by windows: those of which `of` returns the same value are one day's.
@@ -235,6 +254,11 @@ impl DayData {
     /// Returns the number of findings that are not kept. One that comes again counts again.
     pub fn left_out(&self) -> u64 {
         self.left_out.values().sum()
+    }
+
+    /// Returns the windows of which findings were not kept, each once a kind.
+    pub fn lacking(&self) -> impl Iterator<Item = Window> {
+        self.left_out.keys().map(|(window, _)| *window)
     }
 
     /// Returns true if findings of this window and kind were not kept.

@@ -7,6 +7,7 @@ use askama::Template;
 use super::super::chart::{
     ChartWindow, Linear, Span, State as Mark, Strip, StripAxes, Tick, Tone, Unit,
 };
+pub(super) use super::super::course::parse;
 use super::super::course::{Cell, Part, Running, Seen};
 use super::super::error::Error;
 use super::super::frame::Frame;
@@ -15,7 +16,7 @@ use super::super::words as page_words;
 use super::rows::{side, state_word, times};
 use super::{DetailCache, Site, anchor, html};
 use crate::finding::words::{self, count, of};
-use crate::finding::{Finding, Host, Item, Kind, Peer, Reader, Role};
+use crate::finding::{Finding, Host, Kind, Peer, Role};
 use crate::incident::{Matter, State, Wish};
 use crate::report::Escaped;
 
@@ -485,14 +486,6 @@ fn newest<'a>(parts: &[Placed<'a>]) -> Vec<Placed<'a>> {
         newest.entry(placed.1.role).or_insert(*placed);
     }
     newest.into_values().collect()
-}
-
-/// Parses a finding line of the store.
-pub(super) fn parse(line: &str) -> Option<Finding> {
-    match Reader::new().line(line.as_bytes()) {
-        Ok(Some(Item::Finding(finding))) => Some(*finding),
-        _ => None,
-    }
 }
 
 const fn kind_text(kind: Kind) -> &'static str {
