@@ -1,4 +1,4 @@
-//! nfpage: a page made from findings, and the old page that stays if no new one can be made.
+//! nfpage --single: one page made from findings, and the old page that stays if no new one can be made.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use crate::harness::{DETECTORS, INSIDE, Run, Scene, gzip, installed, paper, tool
 
 fn nfpage(scene: &Scene) -> Run {
     let nfpage = installed(env!("CARGO_BIN_EXE_nfpage")).expect("it was built");
-    nfpage.arg("-w").arg(scene.path("www"))
+    nfpage.arg("--single").arg("-w").arg(scene.path("www"))
 }
 
 /// Returns the three detectors' findings in the paper's figures.
@@ -32,7 +32,7 @@ fn the_page_lists_the_hosts_of_the_papers_figures() {
     for host in HOSTS {
         assert!(page.contains(&format!("<span class=\"host\">{host}</span>")), "{host}\n{page}");
     }
-    for part in ["333.06 a second", "TCP 80", "140.119.56.0/21", "3 windows judged"] {
+    for part in ["333.06 a second", "TCP port 80", "140.119.56.0/21", "3 windows judged"] {
         assert!(page.contains(part), "{part}\n{page}");
     }
     // The default is the last day before the newest window, and because of the gap also the last
@@ -135,7 +135,8 @@ fn a_failure_leaves_the_old_page_in_place() {
 
     let file = scene.write("file", "mine");
     let bin = env!("CARGO_BIN_EXE_nfpage");
-    let ran = installed(bin).unwrap().arg("-w").arg(&file).run().status(1).says_lines(1);
+    let ran =
+        installed(bin).unwrap().args(["--single", "-w"]).arg(&file).run().status(1).says_lines(1);
     ran.says("file: not a directory");
     assert_eq!(scene.text("file"), "mine");
     installed(bin).unwrap().run().status(2).says("--write");
@@ -226,7 +227,7 @@ fn a_full_disk_leaves_the_old_page() {
     let script = r#"
         mount -t tmpfs -o size=16k none "$1" || exit 77
         echo old >"$1/index.html"
-        "$2" -q --last 0 -w "$1" "$3"
+        "$2" -q --single --last 0 -w "$1" "$3"
         echo "status $?"
         cat "$1/index.html"
         ls -A "$1""#;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::data::{WindowVerdict, worse};
-use crate::finding::Finding;
+use super::data::WindowVerdict;
+use crate::page::day::worse;
 use crate::page::words;
 use crate::time::{Window, WindowState};
 
@@ -41,6 +41,8 @@ struct JudgedWindow {
     is_lossy: bool,
     has_silent: bool,
     findings: u64,
+    /// True if there were too many findings to keep them all.
+    lacks_findings: bool,
 }
 
 /// The windows with the same coverage that were judged by the same tools.
@@ -59,10 +61,16 @@ pub(super) struct Group {
 pub(super) struct Windows(BTreeMap<Option<Window>, JudgedWindow>);
 
 impl Windows {
-    pub(super) fn new(verdicts: &[&WindowVerdict], findings: &[&Finding]) -> Windows {
+    /// Returns the windows that were judged or have findings. `found` has the window of each finding, and `lacking`
+    /// those of which findings were not kept.
+    pub(super) fn new<'v>(
+        verdicts: impl IntoIterator<Item = &'v WindowVerdict>,
+        found: impl IntoIterator<Item = Option<Window>>,
+        lacking: impl IntoIterator<Item = Option<Window>>,
+    ) -> Windows {
         let mut windows: BTreeMap<Option<Window>, JudgedWindow> = BTreeMap::new();
-        for verdict in verdicts {
-            let judged = windows.entry(verdict.window).or_default();
+        for WindowVerdict { window, tool, verdict } in verdicts {
+            let judged = windows.entry(*window).or_default();
             judged.state = if judged.tools.is_empty() {
                 verdict.state
             } else {
@@ -70,10 +78,13 @@ impl Windows {
             };
             judged.is_lossy |= verdict.is_lossy;
             judged.has_silent |= verdict.has_silent;
-            judged.tools.insert(verdict.tool.clone());
+            judged.tools.insert(tool.clone());
         }
-        for finding in findings {
-            windows.entry(finding.window).or_default().findings += 1;
+        for window in found {
+            windows.entry(window).or_default().findings += 1;
+        }
+        for window in lacking {
+            windows.entry(window).or_default().lacks_findings = true;
         }
         Windows(windows)
     }
@@ -140,7 +151,9 @@ impl JudgedWindow {
             (_, Some(WindowState::Ok)) if self.has_silent => Coverage::Silent,
             (_, Some(WindowState::Ok)) if self.is_lossy => Coverage::Lossy,
             (_, None) => Coverage::Unsaid,
-            (_, Some(WindowState::Ok)) if self.findings > 0 => Coverage::Found,
+            (_, Some(WindowState::Ok)) if self.findings > 0 || self.lacks_findings => {
+                Coverage::Found
+            }
             (_, Some(WindowState::Ok)) => Coverage::Clean,
         }
     }
@@ -180,6 +193,7 @@ mod tests {
     use super::super::tests::{end, finding};
     use super::*;
     use crate::finding::Item;
+    use crate::page::day::DayData;
     use crate::page::words;
     use crate::time::Mark;
 
@@ -192,8 +206,8 @@ mod tests {
             data.item(Item::Finding(Box::new(finding("192.0.2.1", start, 1))));
         }
         let contents = data.contents();
-        let verdicts: Vec<_> = contents.verdicts.iter().collect();
-        Windows::new(&verdicts, &contents.findings.iter().collect::<Vec<_>>())
+        let found = contents.days.iter().flat_map(DayData::findings).map(|finding| finding.window);
+        Windows::new(&contents.verdicts, found, [])
     }
 
     #[test]

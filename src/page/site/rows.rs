@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::course::Part;
+pub(super) use super::super::words::times;
 use super::{Site, anchor, host_page};
 use crate::finding::words::count;
 use crate::finding::{Host, Kind, Role, Side};
@@ -117,14 +118,6 @@ pub(super) fn side(side: Option<Side>) -> &'static str {
         Some(Side::Outside) => "outside",
         None => "unknown",
     }
-}
-
-/// Returns how many times the limit a value is: `20.3`, and nothing without a limit.
-pub(super) fn times(ratio: f64) -> String {
-    if ratio <= 0.0 {
-        return String::new();
-    }
-    if ratio < 100.0 { format!("{ratio:.1}") } else { count(ratio as u64) }
 }
 
 /// Returns the words for hosts in a role: `attack`, or `are attacked`.
