@@ -364,7 +364,7 @@ fn damaged_files_are_made_again_or_told() {
     assert!(said.is_empty());
     let index = lab.page("index.html");
     assert!(index.contains("The file of 2001-08-05 was damaged."), "{index}");
-    // Who asks for all to be made again has given the findings.
+    // A person who asks for all to be made again has given the findings.
     rebuild(&Store::open(&lab.store(), &lab.www()).unwrap()).unwrap();
     lab.run([]);
     assert_eq!(tree(&lab.www()), before);

@@ -180,8 +180,15 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     }
     let mut bad = new.bad();
     bad.1 += bad_traffic;
-    let hosts = args.hosts.as_ref().map(cli::Nets::load).transpose().context("--hosts")?;
-    let hosts = Networks::new(hosts.unwrap_or_default());
+    // A file of hosts that cannot be read costs their pages, and not the site.
+    let hosts = match args.hosts.as_ref().map(cli::Nets::load).transpose() {
+        Ok(hosts) => Networks::new(hosts.unwrap_or_default()),
+        Err(error) => {
+            io.report.error(format_args!("--hosts: {error:#}"));
+            bad.1 += 1;
+            Networks::default()
+        }
+    };
     let options = |bad| -> anyhow::Result<Options> {
         let (title, zone) = (args.title.clone(), zone.clone());
         let (unknown, spool, never) = (new.unknown(), spool(&io.config), never(&io.config)?);
