@@ -39,10 +39,10 @@ pub fn mark(mark: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns how many times the limit a value is: `20.3`, and nothing without a limit.
+/// Returns how many times the limit a value is: `20.3`, and `none` without a limit.
 pub fn times(ratio: f64) -> String {
     if ratio <= 0.0 {
-        return String::new();
+        return "none".to_owned();
     }
     if ratio < 100.0 { format!("{ratio:.1}") } else { count(ratio as u64) }
 }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn times_have_one_digit_below_a_hundred() {
         let texts = [0.0, -1.0, 1.0, 20.26, 99.94, 199.99, 12_345.6].map(times);
-        assert_eq!(texts, ["", "", "1.0", "20.3", "99.9", "199", "12,345"]);
+        assert_eq!(texts, ["none", "none", "1.0", "20.3", "99.9", "199", "12,345"]);
     }
 
     #[test]

@@ -232,7 +232,7 @@ fn hosts_that_cannot_be_read_cost_only_their_rows() {
     let check = String::from_utf8(check.stdout).unwrap();
     assert!(check.contains(&format!("warn\ttraffic\t[page] hosts: {}", path.display())), "{check}");
     assert_eq!(
-        names(&job.scene.path("out")).iter().filter(|name| name.contains(".traffic")).count(),
+        names(&job.scene.path("out")).iter().filter(|name| name.ends_with(".traffic.zst")).count(),
         1
     );
 }
