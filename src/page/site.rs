@@ -152,6 +152,9 @@ pub fn write(
     for name in fixed.iter().chain(days.iter().map(|page| &page.name)) {
         tree.stub(name)?;
     }
+    // The pages of days that are dropped link to anchors of hosts' pages that change now.
+    let kept: BTreeSet<&str> = days.iter().map(|page| page.name.as_str()).collect();
+    tree.retire(|name| name.starts_with("day/") && !kept.contains(name))?;
     let mut cache = DetailCache::default();
     for host in &site.paged {
         let name = host_page(*host);

@@ -1,5 +1,7 @@
 //! The site as a whole: the same pages whatever the order and number of runs, and right pages for odd input.
 
+mod charts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;

@@ -1,7 +1,8 @@
 //! The files of the site: written aside and renamed, each only if its bytes have changed.
 //!
 //! At any moment each file is whole. No link of a page leads nowhere if pages are written before those that link
-//! to them, and removed after them; where two link to each other, one is a [`stub`](Tree::stub) first.
+//! to them, and removed after them; where two link to each other, one is a [`stub`](Tree::stub) first, and is
+//! [retired](Tree::retire) before it is removed.
 //!
 //! The store's manifest names the files that nfpage wrote. Other files of the directory are neither replaced nor
 //! removed.
@@ -149,15 +150,39 @@ impl<'a> Tree<'a> {
         if self.exists(name) { Ok(()) } else { self.put(name, 0, STUB.as_bytes()) }
     }
 
+    /// Replaces pages that are going to be removed by pages without links, before what they link to changes.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn retire(&mut self, is_old: impl Fn(&str) -> bool) -> Result<(), Error> {
+        for (name, entry) in &mut self.entries {
+            let path = self.dir.join(name);
+            if name.ends_with(".html") && is_old(name) && fs::symlink_metadata(&path).is_ok() {
+                replace(&path, GONE.as_bytes(), self.mode)?;
+                *entry = Entry::default();
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the files that nfpage wrote and whose names are not in `keep`.
     ///
     /// # Errors
     /// The system's error.
     pub fn retain(&mut self, keep: &BTreeSet<String>) -> Result<(), Error> {
+        // Of the pages that are removed, those of networks link to hosts, and those of hosts to all others.
+        let rank = |name: &str| match name.split_once('/') {
+            Some(("net", _)) => 0,
+            Some(("host", _)) => 1,
+            _ => 2,
+        };
+        self.retire(|name| rank(name) == 2 && !keep.contains(name))?;
         // The pages that do not link to them any more must be on the disk first.
         self.sync()?;
         let old = self.entries.keys().filter(|name| !keep.contains(*name)).cloned();
-        for name in old.collect::<Vec<_>>() {
+        let mut old: Vec<String> = old.collect();
+        old.sort_by_key(|name| rank(name));
+        for name in old {
             let path = self.dir.join(&name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -267,15 +292,21 @@ impl<'a> Tree<'a> {
 
 /// Creates a directory if it does not exist.
 fn create_dir(path: &Path, mode: u32) -> Result<(), Error> {
-    if path.is_dir() {
-        return Ok(());
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(Error::at(path)(io::ErrorKind::NotADirectory.into())),
+        Err(_) => {}
     }
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(Error::at(path))
 }
 
-/// The page that is there until its own text is written.
+/// The page that is there until its own text is written. It has the anchor that other pages have links to.
 const STUB: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Being written</title>\n\
-    <p>This page is being written. Load it again in a minute.</p>\n</html>\n";
+    <p id=\"days\">This page is being written. Load it again in a minute.</p>\n</html>\n";
+
+/// The page in the place of one that is going to be removed.
+const GONE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Not kept</title>\n\
+    <p>This page is no longer kept.</p>\n</html>\n";
 
 /// Returns true for a name that nfpage can have given: no path leads out of the directory.
 fn is_name(name: &str) -> bool {

@@ -226,8 +226,8 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
             page::write(&history, &options, &traffic, records, &store, tree)?
         }
     };
-    if let Some(fault) = &written.bad_records {
-        io.report.error(format_args!("--incidents: {fault}"));
+    if let (Some(fault), Some(path)) = (&written.bad_records, &args.incidents) {
+        io.report.error(format_args!("--incidents {}: {fault}", path.display()));
     }
     for name in written.foreign.iter().take(NAMED) {
         io.report.warn(format_args!(

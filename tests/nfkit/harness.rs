@@ -468,6 +468,11 @@ impl Scene {
         Scene(tempfile::tempdir().unwrap())
     }
 
+    /// Makes a directory in memory, if there is one, for very many runs, which would otherwise wait for the disk.
+    pub fn in_ram() -> Scene {
+        Scene(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

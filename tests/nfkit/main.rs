@@ -50,3 +50,4 @@ mod prose;
 mod quality;
 mod recipes;
 mod renamed;
+mod site;

@@ -130,7 +130,13 @@ fn real_findings_of_all_classes_are_mailed_and_only_attackers_blocked() {
 
     let scene = Scene::new();
     let www = scene.path("www");
-    tool("nfpage").args(["--strict", "-w"]).arg(&www).stdin(&findings).run().ok().mute();
+    tool("nfpage")
+        .args(["--single", "--strict", "-w"])
+        .arg(&www)
+        .stdin(&findings)
+        .run()
+        .ok()
+        .mute();
     let page = scene.text("www/index.html");
     assert!(page.contains(&format!("<span class=\"host\">{net}</span>")), "{page}");
     assert!(page.contains("Is flooded as a whole"), "{page}");

@@ -82,7 +82,13 @@ fn old_and_new_lines_of_one_finding_are_one_entry_of_the_page() {
     let scene = Scene::new();
     let page = |input: &String| {
         let www = scene.path("www");
-        tool("nfpage").args(["--strict", "-w"]).arg(&www).stdin(input).run().ok().mute();
+        tool("nfpage")
+            .args(["--single", "--strict", "-w"])
+            .arg(&www)
+            .stdin(input)
+            .run()
+            .ok()
+            .mute();
         scene.text("www/index.html")
     };
     let inputs = inputs();

@@ -38,7 +38,8 @@
     const sign = order.endsWith("-") ? -1 : 1;
     const value = (row) => {
       const cell = row.cells[head.cellIndex];
-      return cell?.dataset.value ?? cell?.textContent ?? "";
+      // Thousands have a comma, which would end the number.
+      return cell?.dataset.value ?? cell?.textContent.replace(/(\d),(?=\d{3})/g, "$1") ?? "";
     };
     const compare = (a, b) => sign * value(a).localeCompare(value(b), "en", { numeric: true });
     const sorted = head ? [...rows].sort(compare) : rows;

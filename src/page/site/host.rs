@@ -45,6 +45,7 @@ struct HostPage<'a> {
     traffic: Option<String>,
     days_caption: String,
     days: Vec<DayText>,
+    earlier: Vec<EarlierText>,
 }
 
 /// The newest incident of a host in one role.
@@ -95,6 +96,13 @@ struct DayText {
     held: String,
     times: String,
     flows: String,
+}
+
+/// An incident before the days of the table: its anchor, for old links, and its last day.
+struct EarlierText {
+    anchor: String,
+    href: String,
+    date: String,
 }
 
 /// A part of a host's incident, with its place.
@@ -200,6 +208,15 @@ impl Site<'_> {
                 })
             })
             .collect();
+        let earlier = parts
+            .iter()
+            .skip(MAX_DAYS)
+            .filter_map(|((day, _), part)| {
+                let (href, date) = self.day_link(*day)?;
+                let anchor = anchor(part);
+                named.insert(anchor.clone()).then_some(EarlierText { anchor, href, date })
+            })
+            .collect();
         let traffic = self.host_chart(host, self.traffic_until(&parts));
         let host = host.text(false);
         html(&HostPage {
@@ -233,6 +250,7 @@ impl Site<'_> {
                 "The newest day first".to_owned()
             },
             days,
+            earlier,
         })
     }
 
@@ -332,7 +350,8 @@ impl Site<'_> {
             .at
             .map_or(String::new(), |at| format!(", {} at the earliest", zone.text(at)));
         lines.push(("Next", format!("{}{at}: {}", record.next.what, record.next.why)));
-        lines
+        // People wrote some of it, and text that hides or turns around would say something else.
+        lines.into_iter().map(|(name, text)| (name, Escaped(text).to_string())).collect()
     }
 
     /// Returns the newest rows of the journals of incidents, the newest first.
@@ -347,8 +366,8 @@ impl Site<'_> {
                 time: zone.text(row.data),
                 actor: Escaped(&row.actor).to_string(),
                 what: row.what.as_str(),
-                from: zone.value(&row.from),
-                to: zone.value(&row.to),
+                from: Escaped(zone.value(&row.from)).to_string(),
+                to: Escaped(zone.value(&row.to)).to_string(),
                 why: Escaped(&row.reason).to_string(),
             })
             .collect()

@@ -8,6 +8,10 @@ use super::{Site, anchor, host_page};
 use crate::finding::words::count;
 use crate::finding::{Host, Kind, Role, Side};
 use crate::incident::{State, Wish};
+use crate::report::Escaped;
+
+/// The most characters of a cell that the incident database fills.
+const MAX_TEXT: usize = 60;
 
 /// An incident in a list.
 #[derive(Clone, Debug)]
@@ -74,15 +78,19 @@ impl Site<'_> {
             let known = self.record(part).map(|known| &known.record);
             let owner = known.map(|record| match record.owner.as_slice() {
                 [] => "nobody".to_owned(),
-                [one] => one.clone(),
-                [first, more @ ..] => format!("{first} and {} more", count(more.len() as u64)),
+                [one] => plain(one),
+                [first, more @ ..] => {
+                    format!("{} and {} more", plain(first), count(more.len() as u64))
+                }
             });
             row.owner = Some(owner.unwrap_or_else(|| "not known".to_owned()));
             row.next = known.map_or_else(
                 || "not known".to_owned(),
                 |record| match (record.wish, record.next.at) {
-                    (Wish::None, None) => record.next.what.clone(),
-                    (Wish::None, Some(at)) => format!("{} {}", record.next.what, self.short(at)),
+                    (Wish::None, None) => plain(&record.next.what),
+                    (Wish::None, Some(at)) => {
+                        format!("{} {}", plain(&record.next.what), self.short(at))
+                    }
                     _ => "block asked for".to_owned(),
                 },
             );
@@ -101,6 +109,15 @@ impl Site<'_> {
         let date = zone.date(seconds);
         format!("{:02}-{:02} {}", date.month(), date.day(), zone.clock(seconds))
     }
+}
+
+/// Returns a text of the incident database for a cell: escaped, and cut if it is long, so that no row fills the page.
+fn plain(text: &str) -> String {
+    let text = Escaped(text).to_string();
+    if text.chars().count() <= MAX_TEXT {
+        return text;
+    }
+    text.chars().take(MAX_TEXT).chain(['…']).collect()
 }
 
 /// Returns the state of an incident for lists, from its state in the machine and whether it goes on.
