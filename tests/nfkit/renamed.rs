@@ -93,8 +93,8 @@ fn old_and_new_lines_of_one_finding_are_one_entry_of_the_page() {
     };
     let inputs = inputs();
     let expected = page(&inputs[0]);
-    assert_eq!(expected.matches(">port bruteforce<").count(), 1, "{expected}");
-    assert_eq!(expected.matches(">scan vertical<").count(), 1, "{expected}");
+    assert_eq!(expected.matches(">port bruteforce, ").count(), 1, "{expected}");
+    assert_eq!(expected.matches(">scan vertical, ").count(), 1, "{expected}");
     for input in &inputs {
         assert_eq!(page(input), expected, "{input}");
     }
