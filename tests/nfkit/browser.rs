@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::golden::golden;
-use crate::harness::{installed, package, skipped};
+use crate::harness::{Ran, Run, installed, package, skipped};
 
 /// The policy of each page (design of the site, section 4).
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -106,21 +106,42 @@ pub fn check(site: &Path, pages: &[&str], expected: &Expected) -> Option<Report>
     check_as(site, &wanted)
 }
 
-/// Holds a site to the rules with the expectations that `tests/browser/check.mjs` reads.
-#[track_caller]
-fn check_as(site: &Path, expected: &serde_json::Value) -> Option<Report> {
+/// Prepares a run of a script of `tests/browser`. Returns `None`, and reports a skipped test, without Chromium,
+/// Node.js or npm.
+fn script(name: &str) -> Option<Run> {
     let programs = ["node", "npm", "chromium"];
     if programs.iter().any(|program| installed(program).is_none()) {
         return None;
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let run = installed(package("tests/browser/run").to_str().unwrap()).unwrap();
-    let run = run.arg("check.mjs").arg(site).arg("-").env("CARGO_TARGET_DIR", target);
-    let ran = run.stdin(expected.to_string()).limit(LIMIT).run();
+    Some(run.arg(name).env("CARGO_TARGET_DIR", target).limit(LIMIT))
+}
+
+/// Runs a script. Returns `None`, and reports a skipped test, without the packages that it needs.
+fn run_script(run: Run) -> Option<Ran> {
+    let ran = run.run();
     if ran.status.code() == Some(MISSING) {
         skipped(format_args!("no browser: {}", ran.err.trim()));
         return None;
     }
+    Some(ran)
+}
+
+/// Returns the cells of a column, counted from 0, of a page's list after a click on its heading. Returns `None`, and
+/// reports a skipped test, as [`check`] does.
+#[track_caller]
+pub fn sorted(site: &Path, page: &str, column: usize) -> Option<Vec<String>> {
+    let run = script("sort.mjs")?.arg(site).arg(page).arg(column.to_string());
+    let ran = run_script(run)?.ok();
+    Some(ran.text().lines().map(str::to_owned).collect())
+}
+
+/// Holds a site to the rules with the expectations that `tests/browser/check.mjs` reads.
+#[track_caller]
+fn check_as(site: &Path, expected: &serde_json::Value) -> Option<Report> {
+    let run = script("check.mjs")?.arg(site).arg("-").stdin(expected.to_string());
+    let ran = run_script(run)?;
     assert!(matches!(ran.status.code(), Some(0 | 1)), "the checks failed{ran}");
     let report: Report = serde_json::from_slice(&ran.out).unwrap();
     assert_eq!(ran.status.code(), Some(i32::from(!report.violations.is_empty())), "status{ran}");

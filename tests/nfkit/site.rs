@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use nfkit::time::Timestamp;
 
-use crate::browser::{Expected, POLICY, check};
+use crate::browser::{Expected, POLICY, check, sorted};
 use crate::golden::golden;
 use crate::harness::{DETECTORS, INSIDE, Run, Scene, paper, tool};
 
@@ -246,4 +246,18 @@ fn the_papers_masked_site_breaks_no_rule_in_a_browser() {
     let pages = ["index.html", "about.html", "day/2001-08-04.html"];
     let Some(report) = check(&scene.path("www"), &pages, &expected) else { return };
     report.ok();
+}
+
+#[test]
+fn numbers_with_commas_are_sorted_as_numbers() {
+    let scene = Scene::new();
+    let start = 996_897_600;
+    let flows = [("140.119.1.1", 1_000), ("140.119.1.2", 199_833), ("140.119.1.3", 999)];
+    let lines = flows.map(|(host, flows)| Found { flows, ..Found::scan(host, start) }.line());
+    let input = format!("{FIELDS}{}{}", lines.concat(), whole(start, 600));
+    nfpage(&scene).stdin(input).run().ok().mute();
+    let Some(cells) = sorted(&scene.path("www"), "day/2001-08-04.html", 6) else { return };
+    assert_eq!(cells, ["199,833", "1,000", "999"]);
+    let cells = sorted(&scene.path("www"), "day/2001-08-04.html", 5).unwrap();
+    assert_eq!(cells, ["999", "5.0", "5.0"]);
 }
