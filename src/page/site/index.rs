@@ -118,7 +118,11 @@ impl Site<'_> {
             notices,
             first,
             has_records: self.records.is_some(),
-            on_caption: self.caption(on_rows.len(), on.len(), "not over"),
+            on_caption: self.caption(
+                on_rows.len(),
+                on.len(),
+                &format!("not over, {} of which in the newest window", count(now.len() as u64)),
+            ),
             on: on_rows,
             nothing: nothing(newest).to_owned(),
             over_caption: self.caption(over_rows.len(), over.len(), "over since yesterday"),
