@@ -6,26 +6,24 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and its arguments")]
 
 mod bare;
+#[path = "bare/findings.rs"]
+mod findings;
 
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bare::load;
 use bare::process::{Process, options};
+use findings::{DAY, ends, finding, line, window};
 use nfkit::contacts::NetworkKind;
-use nfkit::finding::{DETECTORS, Finding, Form, Host, Kind, Rate, Role, Side, Writer};
+use nfkit::finding::{Host, Kind, Side};
 use nfkit::incident::store::Store;
 use nfkit::incident::{Machine, Mode, Notice, NoticeState, Policy, State, Step, Verdict};
-use nfkit::time::{Timestamp, Window};
+use nfkit::time::Timestamp;
 
 const NFNOTIFY: &str = env!("CARGO_BIN_EXE_nfnotify");
 
-/// The start of the first window, 2025-07-01.
-const START: u64 = 1_751_328_000;
-
-/// Windows of a day, and days of the year.
-const DAY: u64 = 144;
+/// Days of the year.
 const DAYS: u64 = 365;
 
 /// Incidents that begin on one day of the year, and windows in which each is found: 100,000 incidents and
@@ -33,55 +31,12 @@ const DAYS: u64 = 365;
 const A_DAY: u64 = 274;
 const FOUND: u64 = 10;
 
-fn window(nth: u64) -> Window {
-    Window::new(START + 600 * nth, 600).unwrap()
-}
-
-/// Returns a scan by a host.
-fn finding(nth: u64, host: u64) -> Finding {
-    let window = Some(window(nth));
-    let [.., b, c, d] = host.to_be_bytes();
-    let peer = (0..4).map(|n| nfkit::finding::Peer {
-        host: Host::parse(&format!("203.0.{n}.0/24")).unwrap(),
-        flows: Some(254),
-    });
-    Finding {
-        window,
-        kind: Kind::Scan,
-        class: "horizontal".to_owned(),
-        host: Host::Address([10, b, c, d].into()),
-        role: Role::Source,
-        side: Some(Side::Inside),
-        proto: Some(6),
-        port: Some(22),
-        peers: 1016,
-        peer: peer.collect(),
-        more: 0,
-        flows: 1016 + host % 1000,
-        packets: 2032,
-        octets: 89_408,
-        rate: Rate::of(1016, window),
-        marks: Vec::new(),
-        why: "hosts=1016>=200,failedpct=99>=80".to_owned(),
-        sample: Vec::new(),
-    }
-}
-
 /// Returns the output of the detectors on some windows, each with so many findings.
 fn lines(windows: impl Iterator<Item = u64>, findings: u64) -> Vec<u8> {
     let mut out = Vec::new();
     for nth in windows {
-        for host in 0..findings {
-            let mut line = Vec::new();
-            Writer::new(&mut line, Form::Text, false).finding(&finding(nth, host)).unwrap();
-            out.extend_from_slice(&line);
-        }
-        let mut ends = String::new();
-        for tool in DETECTORS {
-            let start = window(nth).start_text();
-            writeln!(ends, "#end\t{start}\t600\tflows=90000\tstate=ok\ttool={tool}").unwrap();
-        }
-        out.extend_from_slice(ends.as_bytes());
+        (0..findings).for_each(|host| line(&finding(nth, host, Side::Inside), &mut out));
+        ends(nth, &mut out);
     }
     out
 }
@@ -103,7 +58,7 @@ fn year(db: &Path) {
         for host in 0..A_DAY {
             for n in 0..FOUND {
                 let nth = DAY * day + (host + n) % DAY;
-                ingest.finding(&finding(nth, A_DAY * day + host)).unwrap();
+                ingest.finding(&finding(nth, A_DAY * day + host, Side::Inside)).unwrap();
             }
         }
         ingest.commit().unwrap();

@@ -6,77 +6,25 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads its arguments")]
 
 mod bare;
+#[path = "bare/findings.rs"]
+mod findings;
 
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use bare::load;
 use bare::process::{Process, options};
-use nfkit::finding::{DETECTORS, Finding, Form, Host, Kind, Rate, Role, Side, Writer};
-use nfkit::time::Window;
+use findings::{DAY, ends, finding, line};
+use nfkit::finding::Side;
 
 const NFPAGE: &str = env!("CARGO_BIN_EXE_nfpage");
 
-/// The start of the first window, 2025-07-01.
-const START: u64 = 1_751_328_000;
-
-/// Windows of a day, and days of the site.
-const DAY: u64 = 144;
+/// Days of the site.
 const DAYS: u64 = 90;
 
 /// Incidents that begin on one day, and windows in which each is found.
 const A_DAY: u64 = 1000;
 const FOUND: u64 = 6;
-
-fn window(nth: u64) -> Window {
-    Window::new(START + 600 * nth, 600).unwrap()
-}
-
-/// Returns a scan by a host inside, or by one outside.
-fn finding(nth: u64, host: u64, side: Side) -> Finding {
-    let window = Some(window(nth));
-    let [.., b, c, d] = host.to_be_bytes();
-    let net = if side == Side::Inside { 10 } else { 11 };
-    let peer = (0..4).map(|n| nfkit::finding::Peer {
-        host: Host::parse(&format!("203.0.{n}.0/24")).unwrap(),
-        flows: Some(254),
-    });
-    Finding {
-        window,
-        kind: Kind::Scan,
-        class: "horizontal".to_owned(),
-        host: Host::Address([net, b, c, d].into()),
-        role: Role::Source,
-        side: Some(side),
-        proto: Some(6),
-        port: Some(22),
-        peers: 1016,
-        peer: peer.collect(),
-        more: 0,
-        flows: 1016 + host % 1000,
-        packets: 2032,
-        octets: 89_408,
-        rate: Rate::of(1016, window),
-        marks: Vec::new(),
-        why: format!("hosts={}>=200,failedpct=99>=80", 1016 + host % 1000),
-        sample: Vec::new(),
-    }
-}
-
-fn line(finding: &Finding, out: &mut Vec<u8>) {
-    Writer::new(out, Form::Text, false).finding(finding).unwrap();
-}
-
-/// Adds the closing marks of a window.
-fn ends(nth: u64, out: &mut Vec<u8>) {
-    let mut ends = String::new();
-    for tool in DETECTORS {
-        let start = window(nth).start_text();
-        writeln!(ends, "#end\t{start}\t600\tflows=90000\tstate=ok\ttool={tool}").unwrap();
-    }
-    out.extend_from_slice(ends.as_bytes());
-}
 
 /// Returns the files and bytes below a directory.
 fn size(dir: &Path) -> (u64, u64) {
