@@ -24,7 +24,7 @@ pub use record::{
 };
 pub use renamed::{current_class, current_metric};
 pub use row::Error;
-pub use set::{FindingSet, SET_LIMIT};
+pub use set::{FindingSet, Identity, SET_LIMIT};
 pub use why::masked_why;
 pub use write::{Form, Writer, line};
 

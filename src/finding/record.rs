@@ -193,6 +193,23 @@ impl fmt::Display for Rate {
     }
 }
 
+impl Kind {
+    /// Returns the detector that makes findings of this kind.
+    pub const fn detector(self) -> &'static str {
+        let [scan, flood, port] = DETECTORS;
+        match self {
+            Kind::Scan => scan,
+            Kind::Flood => flood,
+            Kind::Port => port,
+        }
+    }
+
+    /// Returns the kind of the findings that a tool makes; `None` if it is no detector.
+    pub fn of_detector(tool: &str) -> Option<Kind> {
+        [Kind::Scan, Kind::Flood, Kind::Port].into_iter().find(|kind| kind.detector() == tool)
+    }
+}
+
 impl Finding {
     /// Compares two findings of one window by the order of finding lines: flows descending, then host,
     /// protocol and port, then everything else that tells two findings apart.

@@ -12,9 +12,11 @@ pub const SET_LIMIT: usize = 10_000;
 /// The identity of a finding, nfkit-finding(5): of two rows with one identity, one is an update of the
 /// other. The fields are compared in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Identity {
-    window: Option<Window>,
-    kind: Kind,
+pub struct Identity {
+    /// The window; `None` if unknown.
+    pub window: Option<Window>,
+    /// The family of rules.
+    pub kind: Kind,
     class: String,
     host: Host,
     role: Role,
@@ -23,7 +25,8 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(finding: &Finding) -> Identity {
+    /// Returns the identity of a finding.
+    pub fn of(finding: &Finding) -> Identity {
         let Finding { window, kind, ref class, host, role, proto, port, .. } = *finding;
         Identity { window, kind, class: class.clone(), host, role, proto, port }
     }
@@ -52,8 +55,7 @@ impl FindingSet {
     pub fn finding(&mut self, finding: Finding) {
         let identity = Identity::of(&finding);
         match self.rows.get_mut(&identity) {
-            Some(known) if weight(known) >= weight(&finding) => {}
-            Some(known) => *known = finding,
+            Some(known) => known.update(finding),
             None => {
                 self.rows.insert(identity, finding);
             }
@@ -120,6 +122,15 @@ impl FindingSet {
     /// first: it drops the last rows.
     pub fn left_out(&self) -> bool {
         self.left_out
+    }
+}
+
+impl Finding {
+    /// Takes the place of this row by another one of the same identity, if that is the one to keep.
+    pub fn update(&mut self, other: Finding) {
+        if weight(&other) > weight(self) {
+            *self = other;
+        }
     }
 }
 

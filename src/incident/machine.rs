@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::contacts::NetworkKind;
-use crate::finding::{DETECTORS, Finding, Host, Kind, Role, Side, line};
+use crate::finding::{Finding, Host, Kind, Role, Side, line};
 use crate::flow::Networks;
 use crate::time::{End, Timestamp, Window, WindowState};
 
@@ -43,9 +43,7 @@ pub struct Verdict {
 impl Verdict {
     /// Returns the kind and the verdict of a closing mark; `None` for a mark of no detector.
     pub fn of(end: &End) -> Option<(Kind, Verdict)> {
-        let tool = end.tool.as_deref()?;
-        let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
-        let kind = *[Kind::Scan, Kind::Flood, Kind::Port].get(nth)?;
+        let kind = Kind::of_detector(end.tool.as_deref()?)?;
         let is_filtered = end.other.iter().any(|(key, value)| key == "filtered" && value != "0");
         let is_whole =
             end.state == Some(WindowState::Ok) && end.silent.unwrap_or(0) == 0 && !is_filtered;
@@ -114,6 +112,8 @@ pub struct Machine<'a> {
     /// Numbers of pending incidents that came to nothing.
     dropped: Vec<u64>,
     live: usize,
+    /// True if an incident may be pending.
+    may_wait: bool,
     newest: Newest,
     next_id: u64,
     rows: Vec<JournalRow>,
@@ -158,6 +158,7 @@ impl<'a> Machine<'a> {
             changed: BTreeSet::new(),
             dropped: Vec::new(),
             live: 0,
+            may_wait: true,
             newest,
             next_id,
             rows: Vec::new(),
@@ -298,6 +299,7 @@ impl<'a> Machine<'a> {
             incident.body.previous = previous;
             self.next_id += 1;
             self.live += 1;
+            self.may_wait = true;
             if let Some(old) = self.incidents.insert(subject, incident) {
                 self.replaced.push(old);
             }
@@ -375,8 +377,14 @@ impl<'a> Machine<'a> {
 
     /// Adds a window that proves something to the clean windows of those subjects that it has no finding about.
     fn clean(&mut self, window: Window, whole: &BTreeSet<Kind>, found: &BTreeSet<(Subject, Kind)>) {
+        // Such a window costs nothing, or a forger of findings without marks could make all windows slow.
+        if whole.is_empty() && !self.may_wait {
+            return;
+        }
+        self.may_wait = false;
         let mut gone = Vec::new();
         for (subject, incident) in &mut self.incidents {
+            self.may_wait |= incident.body.state == State::Pending;
             match incident.body.state {
                 State::Closed(_) => continue,
                 State::Pending => {
