@@ -35,7 +35,7 @@ use super::traffic::TrafficDay;
 const DAY: &str = "# nfkit-page-day 1";
 
 /// The first line of a day's course. Its number changes with any type or text in it.
-const COURSE: &[u8] = b"nfkit-page-course 1\n";
+const COURSE: &[u8] = b"nfkit-page-course 2\n";
 
 /// The file of what dropped days leave.
 const BASE: &str = "dropped";
@@ -80,6 +80,8 @@ pub struct Summary {
     pub parts: Vec<Part>,
     /// Findings that were not kept.
     pub left_out: u64,
+    /// True if verdicts on windows were not kept.
+    pub lacks_verdicts: bool,
     /// True if the file of the findings was damaged once.
     pub was_damaged: bool,
 }
@@ -101,12 +103,20 @@ impl Store {
     /// # Errors
     /// The store lies in `dir`, another run has it, or the system's error.
     pub fn open(store: &Path, dir: &Path) -> Result<Store, Error> {
-        if !store.is_dir() {
+        if fs::metadata(dir).is_ok_and(|found| !found.is_dir()) {
+            return Err(Error::at(dir)(io::ErrorKind::NotADirectory.into()));
+        }
+        let is_new = !store.is_dir();
+        if is_new {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(store);
             made.map_err(Error::at(store))?;
         }
         let real = |path: &Path| fs::canonicalize(path).map_err(Error::at(path));
         if dir.is_dir() && real(store)?.starts_with(real(dir)?) {
+            if is_new {
+                // One that stays does no harm.
+                _ = fs::remove_dir(store);
+            }
             return Err(Error::StoreInside { store: store.to_owned(), dir: dir.to_owned() });
         }
         let path = store.join("lock");

@@ -131,8 +131,9 @@ impl<'a> Tree<'a> {
                 self.foreign.entry(name.to_owned()).or_insert(true);
                 return Ok(());
             }
-            None => self.note(name)?,
+            None => {}
         }
+        self.note(name)?;
         if let Some((below, _)) = name.split_once('/') {
             create_dir(&self.dir.join(below), self.dir_mode)?;
         }
@@ -155,14 +156,29 @@ impl<'a> Tree<'a> {
     /// # Errors
     /// The system's error.
     pub fn retire(&mut self, is_old: impl Fn(&str) -> bool) -> Result<(), Error> {
-        for (name, entry) in &mut self.entries {
-            let path = self.dir.join(name);
-            if name.ends_with(".html") && is_old(name) && fs::symlink_metadata(&path).is_ok() {
-                replace(&path, GONE.as_bytes(), self.mode)?;
-                *entry = Entry::default();
-            }
+        let pages = self.entries.keys().filter(|name| name.ends_with(".html") && is_old(name));
+        let pages: Vec<String> = pages.filter(|name| self.exists(name)).cloned().collect();
+        for name in pages {
+            self.note(&name)?;
+            replace(&self.dir.join(&name), GONE.as_bytes(), self.mode)?;
+            self.entries.insert(name, Entry::default());
         }
         Ok(())
+    }
+
+    /// Notes the names of files that are going to be written, so that after a power cut each is known as nfpage's.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn plan<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> Result<(), Error> {
+        let new: Vec<&str> = names.filter(|name| !self.exists(name)).collect();
+        new.iter().try_for_each(|name| self.note(name))?;
+        match &self.log {
+            Some(log) if !new.is_empty() => {
+                log.sync_data().map_err(Error::at(&self.store.path("manifest.log")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes the files that nfpage wrote and whose names are not in `keep`.
@@ -233,8 +249,8 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Notes a name before its file is written. A run that is killed then must not leave a file that nobody
-    /// wrote.
+    /// Notes a name before its file is written. A run that is killed then must not leave a file that nobody wrote, or
+    /// one whose entry in the manifest is that of an older one.
     fn note(&mut self, name: &str) -> Result<(), Error> {
         let path = self.store.path("manifest.log");
         if self.log.is_none() {
@@ -259,14 +275,10 @@ impl<'a> Tree<'a> {
         let (manifest, log) = (read("manifest")?, read("manifest.log")?);
         // A name without the line ending was not written to the end, and neither was its file.
         let logged = log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-        for name in logged.filter(|name| is_name(name)) {
-            self.entries.insert(name.to_owned(), Entry::default());
-        }
+        let logged: Vec<&str> = logged.filter(|name| is_name(name)).collect();
         let mut lines = manifest.lines();
-        if lines.next() != Some(HEAD) {
-            return Ok(());
-        }
-        for line in lines {
+        let is_manifest = lines.next() == Some(HEAD);
+        for line in lines.take_while(|_| is_manifest) {
             let mut parts = line.split('\t');
             let (Some(name), Some(key)) = (parts.next(), parts.next()) else { continue };
             if !is_name(name) {
@@ -285,6 +297,10 @@ impl<'a> Tree<'a> {
                 _ => Entry::default(),
             };
             self.entries.insert(name.to_owned(), entry);
+        }
+        // The manifest is older than what a killed run wrote.
+        for name in logged {
+            self.entries.insert(name.to_owned(), Entry::default());
         }
         Ok(())
     }
