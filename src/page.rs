@@ -33,8 +33,7 @@ mod words;
 pub use error::Error;
 pub use history::{History, NewDays, TrafficDays, rebuild, set_zone, update_traffic};
 pub use masked::{MaskKey, write_masked};
-pub use records::Records;
-pub use site::{Options, ReadRecords, Written, write};
+pub use site::{Options, Written, write};
 pub use store::Store;
 pub use tree::Tree;
 

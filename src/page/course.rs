@@ -21,9 +21,6 @@ use crate::time::{Window, WindowState};
 /// forger could have any number of them; those that were seen last are kept.
 const MAX_CARRIED: usize = 12_000;
 
-/// The most windows with a finding that are kept of one incident and day: windows of ten seconds have as many.
-const MAX_CELLS: usize = 8_700;
-
 /// The class of scans of whole networks.
 const SWEEP: &str = "sweep";
 
@@ -62,6 +59,8 @@ pub struct Carry {
     pub newest: BTreeMap<Kind, (u64, u32)>,
     /// The number of the next incident.
     pub next_id: u64,
+    /// The number of incidents that were dropped before they were over, because there were too many.
+    pub dropped: u64,
 }
 
 /// One window of a day: how much of it was seen, and what was found.
@@ -81,6 +80,9 @@ pub struct WindowRow {
     pub is_open: bool,
     /// The detectors that judged the window.
     pub judged: Kinds,
+    /// True if all detectors judged the window and saw all of it, and nothing of it was lost or left out: only then
+    /// does a host that was not found not stand out.
+    pub is_complete: bool,
     /// Findings.
     pub findings: u32,
 }
@@ -187,6 +189,9 @@ pub struct DayCourse {
 }
 
 impl Kinds {
+    /// The set of all kinds.
+    pub const ALL: Kinds = Kinds(0b111);
+
     /// Returns a set of one kind.
     pub const fn one(kind: Kind) -> Kinds {
         Kinds(1 << kind as u8)
@@ -262,9 +267,7 @@ impl Running {
             digest: if cells.is_empty() { 0 } else { digest(&(self, cells)) },
         }
     }
-}
 
-impl Running {
     /// Returns the start of the newest window in which the host spoke for itself, if nothing speaks against it.
     fn spoke(&self) -> Option<u64> {
         let Body { matters, doubts, .. } = &self.body;
@@ -296,12 +299,17 @@ impl Part {
 }
 
 impl Carry {
-    /// Returns true if the incident has a finding in the newest window of one of its detectors: it goes on.
+    /// Returns true if the incident has a finding in the newest window of one of its detectors: it goes on. The newest
+    /// window of a detector that has stopped says nothing about the present: it may lag by one window of its own.
     pub fn goes_on(&self, running: &Running) -> bool {
-        running.body.state == State::Open
-            && running.body.clean.iter().any(|(kind, clean)| {
-                self.newest.get(kind).is_some_and(|(start, _)| clean.last >= *start)
+        let Some(newest) = self.newest_window() else { return false };
+        let is_newest = |kind: &Kind, last: u64| {
+            self.newest.get(kind).is_some_and(|(start, seconds)| {
+                last >= *start && start + 2 * u64::from(*seconds) >= newest.start()
             })
+        };
+        running.body.state == State::Open
+            && running.body.clean.iter().any(|(kind, clean)| is_newest(kind, clean.last))
     }
 
     /// Returns the end of the newest window of any detector, in Unix seconds.
@@ -325,6 +333,7 @@ impl Carry {
 /// Goes through the windows of one day.
 pub fn replay(day: &DayData, before: &Carry, policy: &Policy) -> DayCourse {
     let windows = judged_windows(day);
+    let dropped_before = before.dropped;
     let network_kind = |_: Host| NetworkKind::Unknown;
     let newest = before
         .newest
@@ -375,6 +384,7 @@ pub fn replay(day: &DayData, before: &Carry, policy: &Policy) -> DayCourse {
     course.carry.newest =
         newest.into_iter().map(|(kind, w)| (kind, (w.start(), w.seconds()))).collect();
     course.carry.next_id = outcome.next_id;
+    course.carry.dropped = dropped_before;
     course.carry.bound();
     course
 }
@@ -387,6 +397,7 @@ impl Carry {
                 let is_inside = running.body.side == Some(Side::Inside);
                 std::cmp::Reverse((is_inside, running.body.last, running.id))
             });
+            self.dropped += (self.running.len() - MAX_CARRIED) as u64;
             self.running.truncate(MAX_CARRIED);
         }
         self.running.sort_by_key(|running| running.id);
@@ -424,9 +435,6 @@ impl FoundWindows {
         for finding in day.findings() {
             let Some(window) = finding.window else { continue };
             let windows = found.entry(Subject::of(finding)).or_default();
-            if windows.len() >= MAX_CELLS && !windows.contains_key(&window) {
-                continue;
-            }
             let Finding { kind, flows, .. } = *finding;
             let cell = Cell { start: window.start(), seconds: window.seconds(), kind, flows };
             let (known, count) = windows.entry(window).or_insert((cell, 0));
@@ -474,6 +482,7 @@ fn judged_windows(day: &DayData) -> Vec<(JudgedWindow, WindowRow)> {
             has_silent: false,
             is_open: false,
             judged: Kinds::default(),
+            is_complete: true,
             findings: 0,
         };
         (judged, row)
@@ -495,10 +504,16 @@ fn judged_windows(day: &DayData) -> Vec<(JudgedWindow, WindowRow)> {
         row.is_lossy |= verdict.is_lossy;
         row.has_silent |= verdict.has_silent;
         row.is_open |= verdict.is_open == Some(true);
+        row.is_complete &= is_whole && !verdict.is_lossy;
+    }
+    for (_, row) in windows.values_mut() {
+        row.is_complete &= row.judged == Kinds::ALL;
     }
     for finding in day.findings() {
         let Some(window) = finding.window else { continue };
         let (judged, row) = windows.entry(window).or_insert_with(|| new(window));
+        // Without a mark nobody says how much was seen.
+        row.is_complete &= row.judged == Kinds::ALL;
         judged.findings.push(finding.clone());
         row.findings += 1;
         row.judged.add(Kinds::one(finding.kind));

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::finding::{Condition, DETECTORS, Finding, Host, Kind, Role, Side};
+use crate::finding::{Condition, Finding, Identity, Item, Kind, Reader, Side, line};
 use crate::time::{End, Mark, Window, WindowState};
 
 /// The most findings that are kept of a day, so that forged sources fill neither memory nor disk. Findings about
@@ -33,9 +33,6 @@ pub struct DayVerdict {
     pub is_open: Option<bool>,
 }
 
-/// The identity of a finding, nfkit-finding(5).
-type Identity = (Window, Kind, String, Host, Role, Option<u8>, Option<u16>);
-
 /// The importance of a finding: the greatest is kept. The identity makes it a total order.
 type Rank = (bool, u64, u64, Reverse<Identity>);
 
@@ -46,8 +43,8 @@ pub struct DayData {
     verdicts: BTreeMap<(Window, Kind), DayVerdict>,
     /// Findings that were not kept, by window and detector.
     left_out: BTreeMap<(Window, Kind), u64>,
-    /// Verdicts that were not kept.
-    more_verdicts: u64,
+    /// True if verdicts were not kept.
+    lacks_verdicts: bool,
     /// True if the file of this day was damaged once, so that windows may be missing.
     pub was_damaged: bool,
 }
@@ -74,7 +71,7 @@ impl DayVerdict {
             lost_flows: one(self.is_lossy),
             silent: one(self.has_silent),
             open: self.is_open,
-            tool: Some(tool(kind).to_owned()),
+            tool: Some(kind.detector().to_owned()),
             ..End::default()
         };
         if self.is_filtered {
@@ -113,34 +110,25 @@ pub fn worse(a: Option<WindowState>, b: Option<WindowState>) -> Option<WindowSta
     if badness(a) >= badness(b) { a } else { b }
 }
 
-/// Returns the kind of findings that a detector makes; `None` for any other tool.
-pub fn kind_of(tool: &str) -> Option<Kind> {
-    let nth = DETECTORS.iter().position(|detector| *detector == tool)?;
-    [Kind::Scan, Kind::Flood, Kind::Port].get(nth).copied()
-}
-
-/// Returns the name of the detector of a kind.
-pub const fn tool(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Scan => "nfscan",
-        Kind::Flood => "nfflood",
-        Kind::Port => "nfport",
-    }
-}
-
 impl DayData {
+    /// Returns a day without data whose file was damaged.
+    pub fn damaged() -> DayData {
+        DayData { was_damaged: true, ..DayData::default() }
+    }
+
     /// Adds a finding. Of several lines about the same finding the one with the most flows is kept. One without a
     /// window belongs to no day and is not taken.
     pub fn finding(&mut self, mut finding: Finding) {
-        let Some(window) = finding.window else { return };
+        if finding.window.is_none() {
+            return;
+        }
         if let Some((end, _)) = finding.why.char_indices().nth(MAX_WHY) {
             finding.why.truncate(end);
             finding.why.push('…');
         }
-        let identity = identity(&finding, window);
+        let identity = Identity::of(&finding);
         match self.findings.get_mut(&identity) {
-            Some(known) if weight(known) >= weight(&finding) => {}
-            Some(known) => *known = finding,
+            Some(known) => known.update(finding),
             None => {
                 self.findings.insert(identity, finding);
             }
@@ -152,7 +140,9 @@ impl DayData {
 
     /// Adds a closing mark. A mark of no detector, or of no window, says nothing about a day.
     pub fn end(&mut self, end: &End) {
-        if let (Some(window), Some(kind)) = (end.window, end.tool.as_deref().and_then(kind_of)) {
+        if let (Some(window), Some(kind)) =
+            (end.window, end.tool.as_deref().and_then(Kind::of_detector))
+        {
             self.verdict(window, kind, DayVerdict::new(end));
         }
     }
@@ -164,7 +154,7 @@ impl DayData {
         } else if self.verdicts.len() < MAX_VERDICTS {
             self.verdicts.insert((window, kind), verdict);
         } else {
-            self.more_verdicts += 1;
+            self.lacks_verdicts = true;
         }
     }
 
@@ -179,7 +169,7 @@ impl DayData {
         for (key, count) in other.left_out {
             *self.left_out.entry(key).or_default() += count;
         }
-        self.more_verdicts += other.more_verdicts;
+        self.lacks_verdicts |= other.lacks_verdicts;
         self.was_damaged |= other.was_damaged;
         self.settle();
     }
@@ -197,8 +187,8 @@ impl DayData {
                 let Reverse(identity) = rank.3;
                 if self.findings.len() < MAX_FINDINGS {
                     self.findings.insert(identity, finding);
-                } else {
-                    *self.left_out.entry((identity.0, identity.1)).or_default() += 1;
+                } else if let Some(window) = identity.window {
+                    *self.left_out.entry((window, identity.kind)).or_default() += 1;
                 }
             }
         }
@@ -219,7 +209,9 @@ impl DayData {
     pub fn split<K: Ord>(self, of: impl Fn(Window) -> K) -> BTreeMap<K, DayData> {
         let mut days: BTreeMap<K, DayData> = BTreeMap::new();
         for (identity, finding) in self.findings {
-            days.entry(of(identity.0)).or_default().findings.insert(identity, finding);
+            if let Some(window) = identity.window {
+                days.entry(of(window)).or_default().findings.insert(identity, finding);
+            }
         }
         for (key, verdict) in self.verdicts {
             days.entry(of(key.0)).or_default().verdicts.insert(key, verdict);
@@ -227,7 +219,9 @@ impl DayData {
         for (key, count) in self.left_out {
             days.entry(of(key.0)).or_default().left_out.insert(key, count);
         }
-        days.values_mut().for_each(|day| day.was_damaged = self.was_damaged);
+        for day in days.values_mut() {
+            (day.was_damaged, day.lacks_verdicts) = (self.was_damaged, self.lacks_verdicts);
+        }
         days
     }
 
@@ -266,16 +260,19 @@ impl DayData {
         self.left_out.contains_key(&(window, kind))
     }
 
-    /// Returns the number of verdicts that are not kept.
-    pub fn more_verdicts(&self) -> u64 {
-        self.more_verdicts
+    /// Returns true if verdicts were not kept, because there were too many.
+    pub fn lacks_verdicts(&self) -> bool {
+        self.lacks_verdicts
     }
 
     /// Returns the data as a stream of finding lines, nfkit-finding(5). Further facts are in comments.
     pub fn text(&self) -> String {
         let mut text = format!("#fields\t{}\n", crate::finding::COLUMNS.join("\t"));
-        if self.was_damaged {
-            text.push_str(DAMAGED);
+        for (_, comment) in [(self.was_damaged, DAMAGED), (self.lacks_verdicts, NO_VERDICTS)]
+            .into_iter()
+            .filter(|(is_so, _)| *is_so)
+        {
+            text.push_str(comment);
             text.push('\n');
         }
         for (&(window, kind), count) in &self.left_out {
@@ -286,7 +283,7 @@ impl DayData {
             ));
         }
         for finding in self.findings.values() {
-            text.push_str(&crate::finding::line(finding));
+            text.push_str(&line(finding));
             text.push('\n');
         }
         for (&(window, kind), verdict) in &self.verdicts {
@@ -301,11 +298,12 @@ impl DayData {
     /// The number of the first line that cannot be read, from 1, and the reason.
     pub fn parse(text: &str) -> Result<DayData, String> {
         let mut day = DayData::default();
-        let mut reader = crate::finding::Reader::new();
+        let mut reader = Reader::new();
         for (at, line) in text.lines().enumerate() {
-            if line == DAMAGED {
-                day.was_damaged = true;
-                continue;
+            match line {
+                DAMAGED => day.was_damaged = true,
+                NO_VERDICTS => day.lacks_verdicts = true,
+                _ => {}
             }
             let wrong = |why: &dyn std::fmt::Display| format!("line {}: {why}", at + 1);
             if let Some(rest) = line.strip_prefix(NOT_KEPT) {
@@ -314,9 +312,9 @@ impl DayData {
                 continue;
             }
             match reader.line(line.as_bytes()).map_err(|error| wrong(&error))? {
-                Some(crate::finding::Item::Finding(finding)) => day.finding(*finding),
-                Some(crate::finding::Item::Mark(Mark::End(end))) => day.end(&end),
-                Some(crate::finding::Item::Mark(Mark::Window(_))) | None => {}
+                Some(Item::Finding(finding)) => day.finding(*finding),
+                Some(Item::Mark(Mark::End(end))) => day.end(&end),
+                Some(Item::Mark(Mark::Window(_))) | None => {}
             }
         }
         Ok(day)
@@ -325,6 +323,9 @@ impl DayData {
 
 /// The comment of a day whose file was damaged once.
 const DAMAGED: &str = "# damaged";
+
+/// The comment of a day that had more verdicts than are kept.
+const NO_VERDICTS: &str = "# verdicts not kept";
 
 /// The beginning of a comment that counts findings that were not kept.
 const NOT_KEPT: &str = "# not kept";
@@ -337,20 +338,46 @@ fn not_kept(rest: &str) -> Option<((Window, Kind), u64)> {
     Some(((window, kind), parts.next()?.parse().ok()?))
 }
 
-fn identity(finding: &Finding, window: Window) -> Identity {
-    let Finding { kind, class, host, role, proto, port, .. } = finding;
-    (window, *kind, class.clone(), *host, *role, *proto, *port)
-}
-
-/// Compares two lines about the same finding: the greater is kept, whatever the order of the input.
-fn weight(f: &Finding) -> impl Ord + '_ {
-    let counts = (f.flows, f.packets, f.octets, f.peers, f.rate, f.more, f.side);
-    (counts, &f.peer, &f.marks, &f.why, &f.sample)
-}
-
 fn rank(identity: Identity, finding: &Finding) -> Rank {
     let ratio = Condition::first(&finding.why).map_or(0.0, |condition| condition.ratio());
     // In thousandths, so that the order is one of whole numbers.
     let ratio = (ratio * 1000.0) as u64;
     (finding.side == Some(Side::Inside), ratio, finding.flows, Reverse(identity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::single::tests::finding;
+
+    fn end(start: u64) -> End {
+        End { window: Window::new(start, 1), tool: Some("nfscan".to_owned()), ..End::default() }
+    }
+
+    #[test]
+    fn a_day_reads_back_what_it_wrote() {
+        let mut day = DayData::damaged();
+        (0..MAX_FINDINGS as u64 + 5).for_each(|n| day.finding(finding("192.0.2.1", n * 600, n)));
+        day.settle();
+        assert_eq!((day.len(), day.left_out(), day.lacks_verdicts()), (MAX_FINDINGS, 5, false));
+        (0..=MAX_VERDICTS as u64).for_each(|n| day.end(&end(n)));
+        assert!(day.lacks_verdicts());
+        let read = DayData::parse(&day.text()).unwrap();
+        assert_eq!(read.text(), day.text());
+        assert!(read.was_damaged && read.lacks_verdicts());
+        assert_eq!((read.len(), read.left_out()), (MAX_FINDINGS, 5));
+        let error = DayData::parse("# not kept\tx\n").unwrap_err();
+        assert_eq!(error, "line 1: not a count");
+    }
+
+    #[test]
+    fn of_two_lines_with_the_same_flows_the_forged_one_is_kept() {
+        let plain = finding("192.0.2.1", 600, 9);
+        let forged = Finding { marks: vec!["forged".to_owned()], packets: 1, ..plain.clone() };
+        for order in [[&plain, &forged], [&forged, &plain]] {
+            let mut day = DayData::default();
+            order.into_iter().for_each(|finding| day.finding(finding.clone()));
+            assert_eq!(day.findings().next(), Some(&forged));
+        }
+    }
 }

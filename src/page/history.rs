@@ -118,25 +118,11 @@ impl NewDays {
             if new.is_empty() {
                 continue;
             }
-            let known = match store.day(date)? {
-                StoredDay::Missing => None,
-                StoredDay::Whole(known) => Some(known),
-                StoredDay::Damaged(why) => {
-                    said.push(damaged(store, date, &why)?);
-                    new.was_damaged = true;
-                    None
-                }
-            };
-            let day = match &known {
-                None => new,
-                Some(known) => {
-                    let mut day = known.clone();
-                    day.join(new);
-                    day
-                }
-            };
+            let mut day = stored(store, date, &mut said)?;
+            let before = day.text();
+            day.join(new);
             // Lines that are known already change nothing.
-            if known.is_none_or(|known| known.text() != day.text()) {
+            if day.text() != before || day.was_damaged {
                 store.put_day(date, &day)?;
             }
         }
@@ -144,60 +130,90 @@ impl NewDays {
     }
 }
 
-/// Moves windows to the days that they belong to in another time zone, if the store was split by another one.
+/// Moves windows to the days that they belong to in another time zone, if the store was split by another one. Returns
+/// the messages about files that were damaged.
 ///
 /// # Errors
 /// The system's error, or a file of a newer version.
-pub fn set_zone(store: &Store, zone: &LocalTime) -> Result<(), Error> {
+pub fn set_zone(store: &Store, zone: &LocalTime) -> Result<Vec<String>, Error> {
+    let mut said = Vec::new();
     let before = store.zone()?;
     if before.as_deref() == Some(zone.name()) {
-        return Ok(());
+        return Ok(said);
     }
-    if before.is_some() {
-        for date in store.days()? {
-            let StoredDay::Whole(day) = store.day(date)? else { continue };
-            let mut days = day.split(|window| zone.date(window.start()));
-            let own = days.remove(&date);
-            // A window is added to its new day before it is removed from the old one.
-            for (date, moved) in days {
-                let mut day = match store.day(date)? {
-                    StoredDay::Whole(day) => day,
-                    StoredDay::Missing | StoredDay::Damaged(_) => DayData::default(),
-                };
-                day.join(moved);
-                store.put_day(date, &day)?;
-            }
-            match own {
-                Some(own) => store.put_day(date, &own)?,
-                None => store.remove(date)?,
-            }
+    // A window is added to its new day before it is removed from the old one.
+    for date in store.days()? {
+        let day = stored(store, date, &mut said)?;
+        let mut days = day.split(|window| zone.date(window.start()));
+        let own = days.remove(&date);
+        for (date, moved) in days {
+            let mut day = stored(store, date, &mut said)?;
+            day.join(moved);
+            store.put_day(date, &day)?;
+        }
+        match own {
+            Some(own) => store.put_day(date, &own)?,
+            None => store.remove(date)?,
         }
     }
-    if before.is_some() {
-        for date in store.traffic_days()? {
-            let Some(day) = store.traffic(date)? else { continue };
-            let mut days = day.split(|window| zone.date(window.start()));
-            let own = days.remove(&date);
-            for (date, moved) in days {
-                let mut day = store.traffic(date)?.unwrap_or_default();
-                day.merge(moved);
-                store.put_traffic(date, &day)?;
-            }
-            match own {
-                Some(own) => store.put_traffic(date, &own)?,
-                None => store.remove_traffic(date)?,
-            }
+    for date in store.traffic_days()? {
+        let day = stored_traffic(store, date, &mut said)?.unwrap_or_default();
+        let mut days = day.split(|window| zone.date(window.start()));
+        let own = days.remove(&date);
+        for (date, moved) in days {
+            let mut day = stored_traffic(store, date, &mut said)?.unwrap_or_default();
+            day.merge(moved);
+            store.put_traffic(date, &day)?;
+        }
+        match own {
+            Some(own) => store.put_traffic(date, &own)?,
+            None => store.remove_traffic(date)?,
         }
     }
-    store.put_zone(zone.name())
+    store.put_zone(zone.name())?;
+    Ok(said)
+}
+
+/// Returns what the store has of a day. A damaged file is set aside, with a message, and the day says so.
+fn stored(store: &Store, date: Date, said: &mut Vec<String>) -> Result<DayData, Error> {
+    match store.day(date)? {
+        StoredDay::Missing => Ok(DayData::default()),
+        StoredDay::Whole(day) => Ok(day),
+        StoredDay::Damaged(why) => {
+            let aside = store.set_aside(date)?;
+            said.push(format!(
+                "{date}: the file of this day is damaged ({why}) and is now {}; give nfpage the findings of that \
+                 day again",
+                aside.display()
+            ));
+            Ok(DayData::damaged())
+        }
+    }
+}
+
+/// Returns the traffic of a day, if there is any. A file that cannot be read is set aside, with a message.
+fn stored_traffic(
+    store: &Store,
+    date: Date,
+    said: &mut Vec<String>,
+) -> Result<Option<TrafficDay>, Error> {
+    let known = store.traffic(date)?;
+    if known.is_none() && store.has_traffic(date) {
+        let aside = store.set_traffic_aside(date)?;
+        said.push(format!(
+            "{date}: the traffic of this day cannot be read and is now {}; give nfpage its --traffic again",
+            aside.display()
+        ));
+    }
+    Ok(known)
 }
 
 /// The traffic of the days that are kept, the oldest first.
 pub type TrafficDays = Vec<(Date, TrafficDay)>;
 
 /// Merges traffic into the days that it belongs to. Returns that of the days that are kept, at most 31, and messages
-/// about files that could not be read. Windows
-/// that begin more than one slot after `now` are left out. `first`: the oldest day that the site keeps.
+/// about files that could not be read. Windows that begin more than one slot after `now` are left out. `first`: the
+/// oldest day that the site keeps.
 ///
 /// # Errors
 /// The system's error.
@@ -216,14 +232,7 @@ pub fn update_traffic(
         }
     }
     for (date, new) in days {
-        let known = store.traffic(date)?;
-        if known.is_none() && store.has_traffic(date) {
-            let aside = store.set_traffic_aside(date)?;
-            said.push(format!(
-                "{date}: the traffic of this day cannot be read and is now {}; give nfpage its --traffic again",
-                aside.display()
-            ));
-        }
+        let known = stored_traffic(store, date, &mut said)?;
         let mut day = known.clone().unwrap_or_default();
         day.merge(new);
         if known.as_ref() != Some(&day) {
@@ -264,16 +273,6 @@ pub fn rebuild(store: &Store) -> Result<(), Error> {
 
 /// The days of traffic that the site shows.
 const TRAFFIC_DAYS: usize = 31;
-
-/// Sets the damaged file of a day aside, and returns the message about it.
-fn damaged(store: &Store, date: Date, why: &str) -> Result<String, Error> {
-    let aside = store.set_aside(date)?;
-    Ok(format!(
-        "{date}: the file of this day is damaged ({why}) and is now {}; give nfpage the findings of that day \
-         again",
-        aside.display()
-    ))
-}
 
 /// The days that the site shows.
 #[derive(Debug)]
@@ -339,17 +338,11 @@ impl History {
         before: &Carry,
         policy: &Policy,
     ) -> Result<(Summary, DayCourse), Error> {
-        let day = match store.day(date)? {
-            StoredDay::Whole(day) => day,
-            StoredDay::Missing => DayData::default(),
-            StoredDay::Damaged(why) => {
-                self.said.push(damaged(store, date, &why)?);
-                let mut day = DayData::default();
-                day.was_damaged = true;
-                store.put_day(date, &day)?;
-                day
-            }
-        };
+        let said = self.said.len();
+        let day = stored(store, date, &mut self.said)?;
+        if self.said.len() > said {
+            store.put_day(date, &day)?;
+        }
         let course = replay(&day, before, policy);
         self.replayed += 1;
         let summary = Summary {
@@ -358,6 +351,7 @@ impl History {
             windows: course.windows.clone(),
             parts: course.parts.clone(),
             left_out: day.left_out(),
+            lacks_verdicts: day.lacks_verdicts(),
             was_damaged: day.was_damaged,
         };
         store.put_course(date, &summary, &course)?;
@@ -403,10 +397,9 @@ impl History {
         let Ok(first) = newest.checked_sub(jiff::Span::new().days(days)) else { return Ok(()) };
         let old = self.days.partition_point(|(date, _)| *date < first);
         let Some((last, _)) = self.days.get(..old).and_then(<[_]>::last) else { return Ok(()) };
-        // The first day that stays goes on from here.
-        if let Some((_, carry)) = store.details(*last) {
-            store.put_base(*last, &carry)?;
-        }
+        // The first day that stays goes on from here. Without it the next run computes it, and drops the days.
+        let Some((_, carry)) = store.details(*last) else { return store.forget_course(*last) };
+        store.put_base(*last, &carry)?;
         for (date, _) in self.days.drain(..old) {
             store.remove(date)?;
         }

@@ -36,21 +36,20 @@ pub struct Records {
 }
 
 impl Records {
-    /// Reads the lines of a file, and keeps those about hosts for which `is_wanted` returns true.
-    ///
-    /// # Errors
-    /// The system's error. A line that cannot be read is counted instead.
-    pub fn read(from: impl Read, is_wanted: impl Fn(Host) -> bool) -> std::io::Result<Records> {
+    /// Reads the lines of a file, and keeps those about hosts for which `is_wanted` returns true. A line that cannot be
+    /// read is counted, and so is a file that cannot be read to its end.
+    pub fn read(from: impl Read, is_wanted: impl Fn(Host) -> bool) -> Records {
         let mut records = Records::default();
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         for number in 1.. {
-            line.clear();
-            if from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            if !line.ends_with(b"\n") && line.len() as u64 == MAX_LINE {
-                from.skip_until(b'\n')?;
+            match next_line(&mut from, &mut line) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    records.bad(format!("not read to its end: {error}"));
+                    break;
+                }
             }
             if line.trim_ascii().is_empty() {
                 continue;
@@ -58,13 +57,15 @@ impl Records {
             match Record::parse(&line) {
                 Ok(record) if is_wanted(record.host) => records.add(record, digest(&line)),
                 Ok(_) => {}
-                Err(error) => {
-                    records.bad_lines += 1;
-                    records.first_fault.get_or_insert_with(|| format!("line {number}: {error}"));
-                }
+                Err(error) => records.bad(format!("line {number}: {error}")),
             }
         }
-        Ok(records)
+        records
+    }
+
+    fn bad(&mut self, fault: String) {
+        self.bad_lines += 1;
+        self.first_fault.get_or_insert(fault);
     }
 
     fn add(&mut self, mut record: Record, digest: u64) {
@@ -94,4 +95,16 @@ impl Records {
             .filter(|known| known.record.since <= part.last && known.record.last >= part.first)
             .max_by_key(|known| known.record.id)
     }
+}
+
+/// Reads the next line, at most [`MAX_LINE`] bytes of it. Returns false at the end.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    if from.by_ref().take(MAX_LINE).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if !line.ends_with(b"\n") && line.len() as u64 == MAX_LINE {
+        from.skip_until(b'\n')?;
+    }
+    Ok(true)
 }

@@ -15,6 +15,7 @@ mod rows;
 mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -55,6 +56,8 @@ pub struct Options {
     pub zone: LocalTime,
     /// Lines and inputs of this run that could not be read.
     pub bad: (u64, u64),
+    /// Files beside the findings that could not be read: of incidents, traffic and hosts.
+    pub bad_sources: u64,
     /// Findings of this run without a window.
     pub unknown: u64,
     /// The directory of the capture files, for commands to copy, if it is known.
@@ -65,9 +68,6 @@ pub struct Options {
     /// has an address of them.
     pub never: Networks,
 }
-
-/// A function that reads the records of the hosts for which its argument returns true.
-pub type ReadRecords<'a> = &'a dyn Fn(&dyn Fn(Host) -> bool) -> Result<Records, Error>;
 
 /// Number of files that were written and removed, and names that are somebody else's.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +124,8 @@ impl DetailCache {
     }
 }
 
-/// Writes the pages that have changed. `traffic`: that of the days that are kept, the oldest first. `records` reads the file of the incident database, if there is one.
+/// Writes the pages that have changed. `traffic`: that of the days that are kept, the oldest first. `incidents`: the
+/// file of the incident database, if there is one.
 ///
 /// # Errors
 /// The system's error. Pages that were written stay.
@@ -132,15 +133,13 @@ pub fn write(
     history: &History,
     options: &Options,
     traffic: &TrafficDays,
-    records: Option<ReadRecords<'_>>,
+    incidents: Option<impl Read>,
     store: &Store,
     mut tree: Tree<'_>,
 ) -> Result<Written, Error> {
     let assets = Assets::new();
     let mut site = Site::new(history, options, traffic, store, &assets);
-    if let Some(read) = records {
-        site.records = Some(read(&|host| site.paged.contains(&host))?);
-    }
+    site.records = incidents.map(|from| Records::read(from, |host| site.paged.contains(&host)));
     let mut keep = BTreeSet::new();
     for (name, bytes) in assets.files() {
         tree.put(name, 0, bytes.as_bytes())?;
@@ -148,6 +147,9 @@ pub fn write(
     }
     let days = site.day_pages();
     let fixed = PLACES.map(|place| place.file().to_owned());
+    let hosts = site.by_day();
+    let names: Vec<String> = hosts.iter().map(|host| host_page(*host)).collect();
+    tree.plan(days.iter().map(|page| page.name.as_str()).chain(names.iter().map(String::as_str)))?;
     // Pages link to each other in circles. Those that are not there yet are there before the first link is.
     for name in fixed.iter().chain(days.iter().map(|page| &page.name)) {
         tree.stub(name)?;
@@ -156,8 +158,7 @@ pub fn write(
     let kept: BTreeSet<&str> = days.iter().map(|page| page.name.as_str()).collect();
     tree.retire(|name| name.starts_with("day/") && !kept.contains(name))?;
     let mut cache = DetailCache::default();
-    for host in &site.paged {
-        let name = host_page(*host);
+    for (host, name) in hosts.iter().zip(names) {
         let key = site.host_key(*host);
         if !tree.is_current(&name, key) {
             tree.put(&name, key, site.host_html(*host, &mut cache)?.as_bytes())?;
@@ -183,7 +184,7 @@ pub fn write(
     tree.put("figures.html", 0, site.figures_html(&mut cache)?.as_bytes())?;
     tree.put("traffic.html", 0, site.traffic_html()?.as_bytes())?;
     tree.put("about.html", 0, site.about_html()?.as_bytes())?;
-    tree.put("index.html", 0, site.index_html(&mut cache)?.as_bytes())?;
+    tree.put("index.html", 0, site.index_html()?.as_bytes())?;
     keep.extend(fixed);
     tree.retain(&keep)?;
     let (written, removed) = (tree.written, tree.removed);
@@ -236,6 +237,8 @@ impl<'a> Site<'a> {
         if self.hosts.len() <= MAX_HOSTS {
             return self.hosts.keys().copied().collect();
         }
+        let asked = asked(self.traffic, &self.options.hosts).into_iter().map(Host::Address);
+        let asked: BTreeSet<Host> = asked.collect();
         let carry = &self.history.carry;
         let on: BTreeSet<Host> =
             carry.running.iter().filter(|one| carry.goes_on(one)).map(|one| one.host).collect();
@@ -249,7 +252,17 @@ impl<'a> Site<'a> {
             })
             .collect();
         ranked.sort();
-        ranked.into_iter().take(MAX_HOSTS).map(|(_, _, host)| host).collect()
+        let most = MAX_HOSTS.saturating_sub(asked.len());
+        ranked.into_iter().take(most).map(|(_, _, host)| host).chain(asked).collect()
+    }
+
+    /// Returns the hosts that have a page by their newest day, so that the details of a day are read once for many.
+    fn by_day(&self) -> Vec<Host> {
+        let mut hosts: Vec<Host> = self.paged.iter().copied().collect();
+        hosts.sort_by_cached_key(|host| {
+            self.hosts.get(host).and_then(|parts| parts.last()).copied()
+        });
+        hosts
     }
 
     /// Returns a part by its place.
@@ -335,7 +348,8 @@ pub(super) fn facts(history: &History, options: &Options, store: &Store, assets:
 fn asked(traffic: &TrafficDays, hosts: &Networks) -> BTreeSet<IpAddr> {
     let newest = traffic.iter().rev().take(1).flat_map(|(_, day)| day.windows());
     let listed = newest.flat_map(|(_, window)| &window.addresses).map(|of| of.address);
-    listed.filter(|address| hosts.contains(*address)).take(MAX_ASKED).collect()
+    let asked: BTreeSet<IpAddr> = listed.filter(|address| hosts.contains(*address)).collect();
+    asked.into_iter().take(MAX_ASKED).collect()
 }
 
 /// Returns the checksum of some windows up to each of them.

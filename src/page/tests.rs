@@ -1,6 +1,8 @@
 //! The site as a whole: the same pages whatever the order and number of runs, and right pages for odd input.
 
 mod charts;
+mod lists;
+mod present;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -54,7 +56,7 @@ impl Lab {
     fn run_with(
         &self,
         items: impl IntoIterator<Item = Item>,
-        records: Option<ReadRecords<'_>>,
+        incidents: Option<&str>,
     ) -> (Vec<String>, Written) {
         let store = Store::open(&self.store(), &self.www()).unwrap();
         set_zone(&store, &self.zone).unwrap();
@@ -67,13 +69,25 @@ impl Lab {
             title: "Site".to_owned(),
             zone: self.zone.clone(),
             bad: (0, 0),
+            bad_sources: 0,
             unknown: 0,
             spool: None,
             hosts: Networks::default(),
             never: Networks::default(),
         };
         let tree = Tree::open(&self.www(), &store, false).unwrap();
-        (said, write(&history, &options, &TrafficDays::new(), records, &store, tree).unwrap())
+        (
+            said,
+            write(
+                &history,
+                &options,
+                &TrafficDays::new(),
+                incidents.map(str::as_bytes),
+                &store,
+                tree,
+            )
+            .unwrap(),
+        )
     }
 
     fn page(&self, name: &str) -> String {
@@ -415,21 +429,52 @@ fn a_store_below_the_web_root_or_in_use_is_refused() {
 }
 
 #[test]
-fn no_input_makes_an_index_that_calls_nothing_clean() {
+fn a_file_that_a_killed_run_has_written_is_written_again() {
+    let lab = Lab::new("UTC");
+    lab.run(story());
+    let before = tree(&lab.www());
+    // It has the length that the manifest knows, and other bytes.
+    let name = "host/140.119.53.7.html";
+    let torn = vec![b'x'; before[name].len()];
+    fs::write(lab.www().join(name), torn).unwrap();
+    fs::write(lab.store().join("manifest.log"), format!("{name}\n")).unwrap();
+    lab.run([]);
+    assert_eq!(tree(&lab.www()), before);
+}
+
+#[test]
+fn each_host_that_was_asked_for_has_a_page() {
+    use super::traffic::{Entry, SlotTraffic};
     let lab = Lab::new("UTC");
     lab.run([]);
-    let index = lab.page("index.html");
-    assert!(
-        index.contains("No window was judged yet") && index.contains("Nothing was judged yet.")
-    );
+    let host = |n: u8| std::net::IpAddr::from([140, 119, 0, n]);
+    let slot = |start| SlotTraffic {
+        window: Window::new(start, 600).unwrap(),
+        protocols: Vec::new(),
+        addresses: (0..30)
+            .map(|n| Entry { key: host(n), sent: Default::default(), received: Default::default() })
+            .collect(),
+        ports: Vec::new(),
+        interfaces: Vec::new(),
+    };
+    let slots: Vec<SlotTraffic> = (0..20).map(|n| slot(START + 600 * n)).collect();
+    let store = Store::open(&lab.store(), &lab.www()).unwrap();
+    let (traffic, _) = update_traffic(&store, &lab.zone, &slots, None, None).unwrap();
+    let history = History::update(&store, &Policy::new(Vec::new()), lab.days).unwrap();
+    let options = Options {
+        title: "Site".to_owned(),
+        zone: lab.zone.clone(),
+        bad: (0, 0),
+        bad_sources: 0,
+        unknown: 0,
+        spool: None,
+        hosts: Networks::new(["140.119.0.0/16".parse().unwrap()]),
+        never: Networks::default(),
+    };
+    let tree = Tree::open(&lab.www(), &store, false).unwrap();
+    write(&history, &options, &traffic, None::<&[u8]>, &store, tree).unwrap();
+    assert!((0..30).all(|n| lab.has(&format!("host/140.119.0.{n}.html"))));
     check_links(&lab.www());
-    lab.run(judged(START, WindowState::NoData));
-    let index = lab.page("index.html");
-    assert!(index.contains("No exporter sends data"), "{index}");
-    lab.run(judged(START + 600, WindowState::Cut));
-    assert!(lab.page("index.html").contains("Not all was seen; seen until"));
-    lab.run(judged(START + 1200, WindowState::Ok));
-    assert!(lab.page("index.html").contains("No host stands out; seen until 2001-08-03 16:30 UTC"));
 }
 
 #[test]
@@ -515,6 +560,7 @@ fn the_masked_site_names_no_address_in_any_spelling() {
             title: "Site".to_owned(),
             zone: lab.zone.clone(),
             bad: (0, 0),
+            bad_sources: 0,
             unknown: 0,
             spool: None,
             hosts: Networks::default(),
@@ -601,102 +647,6 @@ fn traffic_is_kept_by_day_and_moves_with_the_zone() {
     assert_eq!(left, days(&[("2001-08-03", 1), ("2001-08-04", 1)]));
     assert!(said[0].contains("the traffic of this day cannot be read"), "{said:?}");
     assert!(lab.store().join("2001-08-04.traffic.damaged").exists());
-}
-
-#[test]
-fn a_list_for_blocking_has_only_outside_hosts_that_spoke() {
-    let lab = Lab::new("UTC");
-    let outside = |host: &str, start: u64, marks: &[&str]| {
-        let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
-        found(Finding { side: Some(Side::Outside), marks, ..finding(host, start, 300) })
-    };
-    let now = START + 2 * DAY;
-    let mut items = clean(now - 3600, now);
-    items.push(outside("198.51.100.1", now - 600, &[]));
-    lab.run(items);
-    let list = |name: &str| -> Vec<String> {
-        let text = lab.page(name);
-        // Comments stand on top only.
-        let rows = text.lines().skip_while(|line| line.starts_with('#'));
-        rows.map(str::to_owned).collect()
-    };
-    assert_eq!(list("blocklist4.txt"), [""; 0]);
-    assert!(lab.page("blocklist4.txt").contains("no finding has that mark"));
-    lab.run([
-        outside("198.51.100.2", now - 600, &["spoke"]),
-        outside("2001:db8::2", now - 600, &["spoke"]),
-        outside("198.51.100.3", now - 600, &["forged", "spoke"]),
-        outside("198.51.100.4", now - DAY - 1200, &["spoke"]),
-        found(Finding {
-            marks: vec!["spoke".to_owned()],
-            ..finding("140.119.1.1", now - 600, 300)
-        }),
-        found(Finding {
-            kind: Kind::Flood,
-            side: Some(Side::Outside),
-            marks: vec!["spoke".to_owned()],
-            ..finding("198.51.100.5", now - 600, 300)
-        }),
-        found(Finding {
-            role: Role::Target,
-            side: Some(Side::Outside),
-            marks: vec!["spoke".to_owned()],
-            ..finding("198.51.100.6", now - 600, 300)
-        }),
-    ]);
-    assert_eq!(list("blocklist4.txt"), ["198.51.100.2"]);
-    assert_eq!(list("blocklist6.txt"), ["2001:db8::2"]);
-}
-
-#[test]
-fn the_feed_tells_of_the_beginning_and_the_end_once_each() {
-    let lab = Lab::new("Asia/Taipei");
-    let entries = |text: &str| -> Vec<(String, String)> {
-        let part = |entry: &str, tag: &str| {
-            let rest = entry.split(&format!("<{tag}>")).nth(1).unwrap();
-            rest.split(&format!("</{tag}>")).next().unwrap().to_owned()
-        };
-        text.split("<entry>")
-            .skip(1)
-            .map(|entry| (part(entry, "id"), part(entry, "title")))
-            .collect()
-    };
-    let (first, rest): (Vec<Item>, Vec<Item>) = story()
-        .into_iter()
-        .partition(|item| item.window().unwrap().unwrap().start() < START + 21 * HOUR);
-    lab.run(first);
-    let begun = entries(&lab.page("feed.atom"));
-    assert_eq!(begun.len(), 1);
-    assert!(begun[0].1.starts_with("140.119.53.7 (inside): "), "{begun:?}");
-    lab.run(rest);
-    let all = entries(&lab.page("feed.atom"));
-    assert!(all.contains(&begun[0]), "{all:?}");
-    assert!(all.iter().any(|(_, title)| title.starts_with("Over: 140.119.53.7")), "{all:?}");
-    let ids: BTreeSet<&String> = all.iter().map(|(id, _)| id).collect();
-    assert_eq!(ids.len(), all.len());
-}
-
-#[test]
-fn the_records_of_the_database_stand_beside_their_incidents() {
-    let lab = Lab::new("Asia/Taipei");
-    let line = include_str!("../../tests/data/nfpage/incident.jsonl");
-    let read = |is_wanted: &dyn Fn(Host) -> bool| {
-        Records::read(format!("{line}nonsense\n").as_bytes(), is_wanted)
-            .map_err(|error| Error::Publish { path: PathBuf::new(), error })
-    };
-    lab.run(story());
-    assert!(!lab.page("index.html").contains("Owner"));
-    let (_, written) = lab.run_with([], Some(&read));
-    assert!(written.bad_records.unwrap().starts_with("line 3: "));
-    let host = lab.page("host/140.119.53.7.html");
-    for text in ["owner@example.edu", "nfnotify resolve --why", "ticket 7", "2026-12-02"] {
-        assert!(host.contains(text), "{text}: {host}");
-    }
-    assert!(lab.page("index.html").contains("Owner"));
-    check_links(&lab.www());
-    // The page is written again when the record changes, and only then.
-    let (_, written) = lab.run_with([], Some(&read));
-    assert_eq!(written.written, 0);
 }
 
 #[test]

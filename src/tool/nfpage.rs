@@ -14,12 +14,12 @@ use super::nfcap::COLLECT;
 use super::page_table::{PAGE, parse_title};
 use super::site::{self, SITE};
 use crate::cli::{self, Arguments, Common, Input, Io, Status, Table, Usage};
-use crate::finding::{Host, Item, Side};
+use crate::finding::{Item, Side};
 use crate::flow::Networks;
 use crate::incident::Policy;
 use crate::page::single::{self, PageData, Show};
 use crate::page::traffic::{BadRow, SlotTraffic, Traffic, TrafficReader};
-use crate::page::{self, Error, History, MaskKey, NewDays, Options, Records, Store, Tree};
+use crate::page::{self, History, MaskKey, NewDays, Options, Store, Tree};
 use crate::report::LocalTime;
 
 /// Show findings on a static web site.
@@ -146,9 +146,8 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     };
     let path = args.store.clone().map_or_else(|| beside(&args.write), Ok)?;
     let store = Store::open(&path, &args.write)?;
-    page::set_zone(&store, &zone)?;
+    let mut said = page::set_zone(&store, &zone)?;
     let mut new = NewDays::new(args.now.time);
-    let mut said = Vec::new();
     let read = read_files(args, io, |item| {
         match item {
             Some(item) => new.item(item, &zone),
@@ -178,53 +177,43 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
     for message in &said {
         io.report.error(message);
     }
-    let mut bad = new.bad();
-    bad.1 += bad_traffic;
-    // A file of hosts that cannot be read costs their pages, and not the site.
-    let hosts = match args.hosts.as_ref().map(cli::Nets::load).transpose() {
-        Ok(hosts) => Networks::new(hosts.unwrap_or_default()),
+    let mut options = Options {
+        title: args.title.clone(),
+        zone,
+        bad: new.bad(),
+        bad_sources: bad_traffic,
+        unknown: new.unknown(),
+        spool: spool(&io.config),
+        hosts: Networks::default(),
+        never: never(&io.config)?,
+    };
+    // A file that cannot be read costs what is in it, and not the site.
+    match args.hosts.as_ref().map(cli::Nets::load).transpose() {
+        Ok(hosts) => options.hosts = Networks::new(hosts.unwrap_or_default()),
         Err(error) => {
+            options.bad_sources += 1;
             io.report.error(format_args!("--hosts: {error:#}"));
-            bad.1 += 1;
-            Networks::default()
         }
-    };
-    let options = |bad| -> anyhow::Result<Options> {
-        let (title, zone) = (args.title.clone(), zone.clone());
-        let (unknown, spool, never) = (new.unknown(), spool(&io.config), never(&io.config)?);
-        Ok(Options { title, zone, bad, unknown, spool, hosts, never })
-    };
+    }
+    let incidents = args.incidents.as_ref().map(File::open).transpose();
+    let incidents = incidents.unwrap_or_else(|error| {
+        options.bad_sources += 1;
+        let path = args.incidents.as_deref().unwrap_or(Path::new(""));
+        io.report.error(format_args!("--incidents {}: {error}", path.display()));
+        None
+    });
     let key = match &args.key {
         _ if !args.mask => None,
         Some(path) => Some(MaskKey::open(path, &args.write)?),
         None => Some(MaskKey::open(&store.path("mask.key"), &args.write)?),
     };
-    // A file that cannot be read costs its columns, and not the site.
-    let incidents = args.incidents.as_ref().and_then(|path| match File::open(path) {
-        Ok(file) => Some((path, file)),
-        Err(error) => {
-            io.report.error(format_args!("--incidents {}: {error}", path.display()));
-            bad.1 += 1;
-            None
-        }
-    });
-    let read = incidents.as_ref().map(|(path, file)| {
-        move |is_wanted: &dyn Fn(Host) -> bool| {
-            Records::read(file, is_wanted)
-                .map_err(|error| Error::Publish { path: (*path).clone(), error })
-        }
-    });
     let mut tree = Tree::open(&args.write, &store, args.public)?;
     if args.rebuild {
         tree.forget();
     }
-    let options = options(bad)?;
     let written = match &key {
         Some(key) => page::write_masked(&history, &options, key, &store, tree)?,
-        None => {
-            let records = read.as_ref().map(|read| read as page::ReadRecords<'_>);
-            page::write(&history, &options, &traffic, records, &store, tree)?
-        }
+        None => page::write(&history, &options, &traffic, incidents, &store, tree)?,
     };
     if let (Some(fault), Some(path)) = (&written.bad_records, &args.incidents) {
         io.report.error(format_args!("--incidents {}: {fault}", path.display()));
@@ -243,7 +232,9 @@ fn write_site(args: &Args, io: &mut Io) -> anyhow::Result<Status> {
         "{} days gone through, {} files written, {} removed",
         history.replayed, written.written, written.removed
     ));
-    let failed = options.bad.1 > 0 || written.bad_records.is_some() || !said.is_empty();
+    let failed = options.bad.1 + options.bad_sources > 0
+        || written.bad_records.is_some()
+        || !said.is_empty();
     Ok(if failed { Status::Failed } else { Status::Done })
 }
 

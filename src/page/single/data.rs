@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Finding, Item, UNKNOWN_SECONDS};
-use crate::page::day::{self, DayData, DayVerdict, kind_of};
+use crate::finding::{Finding, Item, Kind, UNKNOWN_SECONDS};
+use crate::page::day::{self, DayData, DayVerdict};
 use crate::time::{End, Mark, Timeline, Timestamp, Window, WindowState};
 
 /// The most findings that are kept: those of the newest days, of which each has a bound of its own.
@@ -147,7 +147,7 @@ impl PageData {
         self.settle();
         let mut days = self.days;
         for WindowVerdict { window, tool, verdict } in &self.verdicts {
-            if let (Some(window), Some(kind)) = (*window, kind_of(tool)) {
+            if let (Some(window), Some(kind)) = (*window, Kind::of_detector(tool)) {
                 days.entry(window.start() / DAY).or_default().verdict(window, kind, *verdict);
             }
         }
@@ -201,8 +201,9 @@ impl WindowVerdict {
         let tool = end.tool.as_ref().filter(is_word).cloned().unwrap_or_default();
         let mut verdict = DayVerdict::new(end);
         // Other streams have marks too. Their `state=ok` says that a window was seen whole, not that it was judged.
-        verdict.state =
-            end.state.filter(|state| *state != WindowState::Ok || kind_of(&tool).is_some());
+        verdict.state = end
+            .state
+            .filter(|state| *state != WindowState::Ok || Kind::of_detector(&tool).is_some());
         WindowVerdict { window: end.window, tool, verdict }
     }
 }

@@ -183,7 +183,7 @@ fn incidents(older: Vec<DayData>, current: Vec<DayData>, newest: Option<Window>)
         }
         carry = after;
     }
-    // A detector that has stopped long ago has a newest window, too. One may lag by a window.
+    // Days without findings are not gone through, so the newest window may be behind the last day.
     let is_near = |running: &&Running| newest.is_some_and(|w| running.body.last_end >= w.start());
     let on = carry.running.iter().filter(is_near).filter(|running| carry.goes_on(running));
     for running in on {

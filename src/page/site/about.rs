@@ -3,10 +3,10 @@
 use askama::Template;
 use serde::Serialize;
 
-use super::super::course::Seen;
 use super::super::day::MAX_FINDINGS;
 use super::super::error::Error;
 use super::super::frame::{Frame, Place};
+use super::index::NewestSeen;
 use super::rows::{hosts, state_word};
 use super::{MAX_HOSTS, Site, html};
 use crate::finding::words::count;
@@ -34,7 +34,7 @@ struct Status {
     until: Option<String>,
     /// Length of the newest window.
     window_seconds: Option<u32>,
-    /// True if the newest window was seen whole by all detectors that judged it.
+    /// True if all detectors judged the newest window and saw all of it, and all input could be read.
     whole: bool,
     /// Incidents that go on in the newest window.
     going_on: usize,
@@ -80,12 +80,12 @@ impl Site<'_> {
         let status = Status {
             until: self.until.map(|until| Timestamp::from_secs(until).rfc3339()),
             window_seconds: carry.newest_window().map(|window| window.seconds()),
-            whole: self.newest_seen() == Some(Seen::Whole),
+            whole: self.newest_seen() == Some(NewestSeen::All),
             going_on: on.len(),
             open: on.len() + of_word("open").len(),
             inside_sources: number(Role::Source),
             inside_targets: number(Role::Target),
-            unread: lines + inputs,
+            unread: lines + inputs + self.options.bad_sources,
             version: env!("CARGO_PKG_VERSION"),
         };
         let json = serde_json::to_string_pretty(&status).unwrap_or_default();

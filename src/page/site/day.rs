@@ -118,7 +118,8 @@ impl Site<'_> {
         let parts = self.parts_of(page);
         let findings: u64 = summary.parts.iter().map(|part| u64::from(part.findings)).sum();
         let (before, after) = self.around(page.day);
-        let whole = summary.windows.iter().filter(|row| row.seen == Seen::Whole).count();
+        let rows = &summary.windows;
+        let is_complete = !rows.is_empty() && rows.iter().all(|row| row.is_complete);
         let heading =
             if page.nth == 0 { date.to_string() } else { format!("{date}, page {}", page.nth + 1) };
         let span = self.day_span(page.day);
@@ -139,8 +140,8 @@ impl Site<'_> {
             after,
             notices,
             figures: if page.nth == 0 { self.day_figures(page.day, cache) } else { String::new() },
-            nothing: if whole == summary.windows.len() && whole > 0 {
-                "No host stood out in the windows that were seen."
+            nothing: if is_complete {
+                "No host stood out, and all windows of this page were seen whole by all detectors."
             } else {
                 "Nothing was found, but not all was seen."
             },

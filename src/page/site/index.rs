@@ -11,7 +11,7 @@ use super::super::error::Error;
 use super::super::frame::{Frame, Place};
 use super::notices::{Notice, gaps};
 use super::rows::{Row, hosts, state_word, verb};
-use super::{DetailCache, Site, html};
+use super::{Site, html};
 use crate::finding::words::{count, of};
 use crate::finding::{Role, Side};
 
@@ -71,9 +71,20 @@ struct DayRow {
     unseen: String,
 }
 
+/// The part of the newest window that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NewestSeen {
+    /// All detectors judged it and saw all of it, and all of this run's input could be read.
+    All,
+    /// Less.
+    Part,
+    /// No exporter sent data.
+    Nothing,
+}
+
 impl Site<'_> {
     /// Returns the index.
-    pub(super) fn index_html(&self, _cache: &mut DetailCache) -> Result<String, Error> {
+    pub(super) fn index_html(&self) -> Result<String, Error> {
         let carry = &self.history.carry;
         let goes_on = |running: &Running| carry.goes_on(running);
         let is_over =
@@ -152,15 +163,23 @@ impl Site<'_> {
         self.unseen(&self.last_day(), span.map(|span| self.since_begin(span)))
     }
 
-    /// Returns the least that was seen of the newest window, over all detectors.
-    pub(super) fn newest_seen(&self) -> Option<Seen> {
+    /// Returns how much was seen of the newest window; the least of windows that end together.
+    pub(super) fn newest_seen(&self) -> Option<NewestSeen> {
         let rows = self.history.days.iter().rev().take(2).flat_map(|(_, summary)| &summary.windows);
         let ends = |row: &&WindowRow| Some(row.start + u64::from(row.seconds)) == self.until;
-        rows.filter(ends).map(|row| row.seen).min()
+        let rows: Vec<&WindowRow> = rows.filter(ends).collect();
+        let is_read = self.options.bad == (0, 0);
+        Some(if rows.iter().map(|row| row.seen).min()? == Seen::Nothing {
+            NewestSeen::Nothing
+        } else if is_read && rows.iter().all(|row| row.is_complete) {
+            NewestSeen::All
+        } else {
+            NewestSeen::Part
+        })
     }
 
     /// Returns the sentence that says it all.
-    pub(super) fn heading(&self, now: &[&Part], newest: Option<Seen>) -> String {
+    pub(super) fn heading(&self, now: &[&Part], newest: Option<NewestSeen>) -> String {
         let Some(until) = self.until else { return "No window was judged yet".to_owned() };
         let seen = format!("seen until {}", self.clock(until));
         let number = |side, role| hosts(now.iter().copied(), Some(side), role);
@@ -176,20 +195,19 @@ impl Site<'_> {
             ),
             (1.., 0) => format!("{}; {seen}", one_of(sources, Role::Source)),
             (0, 1..) => format!("{}; {seen}", one_of(targets, Role::Target)),
-            _ if outside > 0 => {
+            _ if outside > 0 && newest == Some(NewestSeen::All) => {
                 format!("None of our hosts stands out, {} outside; {seen}", count(outside as u64))
             }
+            _ if outside > 0 => {
+                format!("{} outside, and not all was seen; {seen}", stand_out(outside))
+            }
             _ if !now.is_empty() => {
-                let hosts = now.iter().map(|part| part.host).collect::<BTreeSet<_>>().len();
-                format!(
-                    "{}; {seen}",
-                    of(hosts as u64, "host stands out")
-                        .replace("host stands outs", "hosts stand out")
-                )
+                let hosts = now.iter().map(|part| part.host).collect::<BTreeSet<_>>();
+                format!("{}; {seen}", stand_out(hosts.len()))
             }
             _ => match newest {
-                Some(Seen::Whole) => format!("No host stands out; {seen}"),
-                Some(Seen::Nothing) => format!(
+                Some(NewestSeen::All) => format!("No host stands out; {seen}"),
+                Some(NewestSeen::Nothing) => format!(
                     "No exporter sends data; nothing is known of the window until {}",
                     self.clock(until)
                 ),
@@ -273,7 +291,7 @@ impl Site<'_> {
         (first.map_or(from, |row| row.start.max(from)), to)
     }
 
-    /// Returns the notices about damaged days and findings that were not kept.
+    /// Returns the notices about damaged days, and about what was not kept.
     fn damaged_days(&self) -> Vec<Notice> {
         let mut notices = Vec::new();
         let recent = || self.history.days.iter().rev().take(MAX_DAYS);
@@ -287,6 +305,28 @@ impl Site<'_> {
                     days => format!("The files of {} were damaged.", days.join(", ")),
                 },
                 text: "Windows may be missing. Give nfpage these findings again, with --rebuild."
+                    .to_owned(),
+            });
+        }
+        let lacking: Vec<String> = recent()
+            .filter(|(_, day)| day.lacks_verdicts)
+            .map(|(date, _)| date.to_string())
+            .collect();
+        if !lacking.is_empty() {
+            notices.push(Notice {
+                level: "warn",
+                head: format!("Not all windows of {} are here.", lacking.join(", ")),
+                text:
+                    "There are too many. Those that are missing look as if nobody had judged them."
+                        .to_owned(),
+            });
+        }
+        let dropped = self.history.carry.dropped;
+        if dropped > 0 {
+            notices.push(Notice {
+                level: "warn",
+                head: format!("{} followed no longer.", was_incidents(dropped)),
+                text: "There are too many that are not over; those about inside hosts and those seen last are kept."
                     .to_owned(),
             });
         }
@@ -322,11 +362,12 @@ impl Site<'_> {
     /// Returns a label at each sixth hour of a span in local time.
     pub(super) fn hour_ticks(&self, span: Span) -> Vec<Tick> {
         let zone = &self.options.zone;
-        let hours = (span.start.next_multiple_of(3600)..=span.end).step_by(3600);
-        hours
+        // Some zones are a quarter of an hour off.
+        let quarters = (span.start.next_multiple_of(900)..=span.end).step_by(900);
+        quarters
             .filter_map(|second| {
                 let clock = zone.clock(second);
-                let hour: u32 = clock.split(':').next()?.parse().ok()?;
+                let hour: u32 = clock.strip_suffix(":00")?.parse().ok()?;
                 (hour % 6 == 0).then(|| Tick::new(span, second, clock))
             })
             .collect()
@@ -379,13 +420,29 @@ fn short_title(heading: &str) -> String {
     heading.split(", ").next().map_or(until.to_owned(), |first| format!("{first}; {until}"))
 }
 
+/// Returns the number of hosts that stand out in words.
+fn stand_out(hosts: usize) -> String {
+    let text = of(hosts as u64, "host");
+    if hosts == 1 { format!("{text} stands out") } else { format!("{text} stand out") }
+}
+
+/// Returns a number of incidents with its verb.
+fn was_incidents(number: u64) -> String {
+    let text = of(number, "incident");
+    if number == 1 { format!("{text} is") } else { format!("{text} are") }
+}
+
 /// Returns the sentence for an empty list.
-const fn nothing(newest: Option<Seen>) -> &'static str {
+const fn nothing(newest: Option<NewestSeen>) -> &'static str {
     match newest {
-        Some(Seen::Whole) => "Nothing: the newest window was seen whole, and no host stands out.",
-        Some(Seen::Nothing) => "Nothing is known: no exporter sent data in the newest window.",
-        Some(Seen::Part | Seen::Unsaid) => {
-            "Nothing was found, but the newest window was not seen whole."
+        Some(NewestSeen::All) => {
+            "Nothing: all of the newest window was seen, and no host stands out."
+        }
+        Some(NewestSeen::Nothing) => {
+            "Nothing is known: no exporter sent data in the newest window."
+        }
+        Some(NewestSeen::Part) => {
+            "Nothing was found, but not all detectors saw all of the newest window."
         }
         None => "Nothing was judged yet.",
     }

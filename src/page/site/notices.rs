@@ -1,7 +1,8 @@
 //! The notices about times that were not seen, for the top of a page.
 
-use super::super::course::{Seen, WindowRow};
+use super::super::course::{Kinds, Seen, WindowRow};
 use super::Site;
+use crate::finding::Kind;
 use crate::finding::words::{self, count, of};
 
 const DAY: u64 = 86_400;
@@ -77,30 +78,37 @@ impl Site<'_> {
                 "The closing marks are missing: more may have happened than is listed.",
             );
         }
-        let flagged = |is: fn(&WindowRow) -> bool| rows.iter().filter(|row| is(row)).count() as u64;
-        let silent = flagged(|row| row.has_silent);
-        if silent > 0 {
+        let missing = |kind: Kind| rows.iter().filter(|row| !row.judged.has(kind)).count() as u64;
+        for kind in Kinds::ALL.iter().filter(|kind| missing(*kind) > 0) {
             add(
                 "warn",
-                format!("An exporter was silent in {}.", of(silent, "window")),
+                format!("{} did not judge {}.", kind.detector(), of(missing(kind), "window")),
+                "Nothing is known of what only this detector finds.",
+            );
+        }
+        type IsFlagged = fn(&WindowRow) -> bool;
+        let flags: [(IsFlagged, &str, &str); 3] = [
+            (
+                |row| row.has_silent,
+                "An exporter was silent",
                 "It sent data before. Nothing is known of traffic that only it sees.",
-            );
-        }
-        let lossy = flagged(|row| row.is_lossy);
-        if lossy > 0 {
-            add(
-                "warn",
-                format!("Records were lost in {}.", of(lossy, "window")),
+            ),
+            (
+                |row| row.is_lossy,
+                "Records were lost",
                 "Counts of these windows are too low, and attacks may have been missed.",
-            );
-        }
-        let open = flagged(|row| row.is_open);
-        if open > 0 {
-            add(
-                "warn",
-                format!("Exports were accepted from anyone in {}.", of(open, "window")),
+            ),
+            (
+                |row| row.is_open,
+                "Exports were accepted from anyone",
                 "Anyone who can reach the collector can forge what is shown here.",
-            );
+            ),
+        ];
+        for (is, head, text) in flags {
+            let flagged = rows.iter().filter(|row| is(row)).count() as u64;
+            if flagged > 0 {
+                add("warn", format!("{head} in {}.", of(flagged, "window")), text);
+            }
         }
         notices
     }
@@ -134,6 +142,7 @@ impl Site<'_> {
     pub(super) fn unread(&self) -> Vec<Notice> {
         let mut notices = Vec::new();
         let (lines, inputs) = self.options.bad;
+        let inputs = inputs + self.options.bad_sources;
         if lines + inputs > 0 {
             let parts = [(inputs, "file"), (lines, "line")];
             let parts =
