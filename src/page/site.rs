@@ -30,7 +30,7 @@ use super::frame::{Frame, Newest, Place};
 use super::history::{History, TrafficDays};
 use super::records::Records;
 use super::store::Store;
-use super::tree::Tree;
+use super::tree::{FEED, Tree};
 use crate::finding::{Host, Role};
 use crate::flow::Networks;
 use crate::report::LocalTime;
@@ -283,7 +283,7 @@ impl<'a> Site<'a> {
             css: &self.assets.css,
             js: &self.assets.js,
             icon: &self.assets.icon,
-            feed: is_current.then_some("feed.atom"),
+            feed: is_current.then_some(FEED),
             newest: newest.map(|window| Newest { until: window.end(), seconds: window.seconds() }),
             zone: self.options.zone.name(),
             is_masked: false,

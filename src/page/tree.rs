@@ -29,6 +29,9 @@ pub const DIRS: [&str; 3] = ["day", "host", "net"];
 /// The page that a web server shows for the directory.
 const INDEX: &str = "index.html";
 
+/// The feed.
+pub const FEED: &str = "feed.atom";
+
 /// The name of a file that is none of nfpage's, as the manifest remembers that it was told.
 const FOREIGN: &str = "foreign";
 
@@ -186,8 +189,10 @@ impl<'a> Tree<'a> {
     /// # Errors
     /// The system's error.
     pub fn retain(&mut self, keep: &BTreeSet<String>) -> Result<(), Error> {
-        // Of the pages that are removed, those of networks link to hosts, and those of hosts to all others.
+        // Of the files that are removed, the feed and the pages of networks link to hosts, and those of hosts to all
+        // others.
         let rank = |name: &str| match name.split_once('/') {
+            None if name == FEED => 0,
             Some(("net", _)) => 0,
             Some(("host", _)) => 1,
             _ => 2,
@@ -348,4 +353,27 @@ fn is_earlier(path: &Path) -> bool {
 fn sum(bytes: &[u8]) -> u64 {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_link_to_hosts_are_removed_before_the_pages_of_hosts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (www, path) = (dir.path().join("www"), dir.path().join("store"));
+        let store = Store::open(&path, &www).unwrap();
+        let mut tree = Tree::open(&www, &store, false).unwrap();
+        for name in [FEED, "net/10.0.0.0_16.html", "host/10.0.0.1.html", "day/2001-08-04.html"] {
+            tree.put(name, 0, b"text").unwrap();
+        }
+        // A directory in the place of the page stops the removal there, as a kill would.
+        let host = www.join("host/10.0.0.1.html");
+        fs::remove_file(&host).unwrap();
+        fs::create_dir_all(host.join("x")).unwrap();
+        assert!(tree.retain(&BTreeSet::new()).is_err());
+        let left = ["feed.atom", "net/10.0.0.0_16.html", "day/2001-08-04.html"];
+        assert_eq!(left.map(|name| tree.exists(name)), [false, false, true]);
+    }
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::super::course::Part;
 use super::super::error::Error;
 use super::super::store::StoredDay;
+use super::super::tree::FEED;
 use super::rows::side;
 use super::{Site, anchor, host_page, html};
 use crate::finding::{COLUMNS, Host, Role, Side};
@@ -46,7 +47,7 @@ impl Site<'_> {
     pub(super) fn lists(&self) -> Result<Vec<(&'static str, String)>, Error> {
         let (v4, v6) = self.block_lists();
         Ok(vec![
-            ("feed.atom", self.feed()?),
+            (FEED, self.feed()?),
             ("findings.csv", self.findings_csv()?),
             ("blocklist4.txt", v4),
             ("blocklist6.txt", v6),
