@@ -10,11 +10,13 @@
 mod baseline;
 mod detector;
 pub mod flood;
+mod habit;
 #[cfg(test)]
 mod hostile;
 mod ignore;
 mod judge;
 mod limits_file;
+mod outage;
 mod pair_totals;
 pub mod paper;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub mod scan;
 mod site;
 mod site_limits;
 mod slot;
+mod spoke;
 pub mod state;
 mod threshold;
 mod top;

@@ -96,6 +96,8 @@ pub trait Address: Copy + Ord + Hash + Debug + Default {
     /// The most bytes of a reset: the IP header, the TCP header and an option of 4 bytes for the maximum
     /// segment size (RFC 9293 sections 3.1 and 3.2).
     const RESET: u64;
+    /// The bytes of a reset without options: the IP header and a TCP header of 20 bytes.
+    const LEAST: u64;
 
     /// Returns the address as an [`IpAddr`].
     fn ip(self) -> IpAddr;
@@ -137,6 +139,7 @@ impl Address for u32 {
     const BARE: u64 = 68;
     const LOADED: u64 = 64;
     const RESET: u64 = 44;
+    const LEAST: u64 = 40;
 
     fn ip(self) -> IpAddr {
         IpAddr::V4(self.into())
@@ -179,6 +182,7 @@ impl Address for u128 {
     const BARE: u64 = 88;
     const LOADED: u64 = 84;
     const RESET: u64 = 64;
+    const LEAST: u64 = 60;
 
     fn ip(self) -> IpAddr {
         IpAddr::V6(self.into())

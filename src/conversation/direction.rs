@@ -1,5 +1,6 @@
 //! One direction of a conversation: its totals, and what its TCP flags and sizes show.
 
+use super::address::Address;
 use super::count::PerWindow;
 
 /// TCP control bit FIN: the sender has no more data (RFC 9293 section 3.1).
@@ -18,6 +19,10 @@ pub(super) const TCP_ATTEMPT: u32 = 7;
 
 /// The fewest packets that each direction has of a TCP connection that carried data.
 pub(super) const EXCHANGE_PACKETS: u32 = 3;
+
+/// The fewest packets of a transfer of data, and the bytes that they exceed each.
+const TRANSFER_PACKETS: u64 = 10;
+const TRANSFER_BYTES: u64 = 200;
 
 /// The totals over all flow records of one direction of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +117,41 @@ impl DirectionTotals {
         } else {
             self.exceeds_bare
         }
+    }
+
+    /// Returns true for single TCP packets without known flags that are as long as an acknowledgement with timestamps
+    /// (12 bytes, RFC 7323 section 3.2). A SYN can be as long; but a SYN that nobody answers is sent again, and its
+    /// record has several packets.
+    pub(super) fn may_acknowledge<A: Address>(&self) -> bool {
+        self.are_single(A::LEAST + 12)
+    }
+
+    /// Returns true for single TCP packets of this size without known flags: a packet in each record, of which several
+    /// exporters may have sent one each.
+    fn are_single(&self, bytes: u64) -> bool {
+        !self.has_flags && self.largest_packets == 1 && self.bytes == bytes * self.packets
+    }
+
+    /// Returns true if this direction and the one that answers it may be a probe and its acknowledgement, by which an
+    /// idle connection is kept alive (RFC 9293 section 3.8.4): a packet each way without known flags, where the answer
+    /// is as long as an acknowledgement with timestamps, or the probe has a byte of data.
+    pub(super) fn may_keep_alive<A: Address>(&self, answer: &DirectionTotals) -> bool {
+        let are_unknown = !self.has_flags && !answer.has_flags;
+        let are_single = self.largest_packets == 1 && answer.largest_packets == 1;
+        are_unknown
+            && are_single
+            && (self.are_single(A::LEAST + 1) || answer.are_single(A::LEAST + 12))
+    }
+
+    /// Returns true if this direction of a TCP connection carries data in full segments, as a download or an upload
+    /// does: the other side acknowledges them, by whatever way the acknowledgements go.
+    ///
+    /// A flood of segments with ACK and data has another port for nearly each of them.
+    pub fn is_transfer(&self) -> bool {
+        self.has_flags
+            && self.has(ACK)
+            && self.packets >= TRANSFER_PACKETS
+            && self.bytes > TRANSFER_BYTES * self.packets
     }
 
     /// Returns true if all of these flags are set.

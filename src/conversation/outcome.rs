@@ -15,7 +15,10 @@ pub enum Outcome {
     Productive,
     /// An attempt without an answer.
     Unanswered,
-    /// An attempt that was answered with a reset, or with a SYN+ACK that led to nothing.
+    /// A TCP attempt that was answered with SYN+ACK and carried no data: a half-open scan, or a program that only
+    /// checks whether a server is there. Known by flags alone.
+    Accepted,
+    /// An attempt that was answered with a reset, or without flags with a packet of that size.
     Rejected,
     /// An answer without an attempt: the attempt is not in this window, was not exported or never made, as
     /// in the backscatter of a flood with forged sources.
@@ -25,10 +28,18 @@ pub enum Outcome {
     Partial,
 }
 
+/// The side of a pair that opened a conversation: 0 for the smaller address, 1 for the larger.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Initiator {
+    pub side: usize,
+    /// True if it is known.
+    pub is_sure: bool,
+}
+
 /// A conversation between two endpoints, as detectors see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversation<A> {
-    /// The side that opened the conversation; the smaller address if `is_sure` is false.
+    /// The side that opened the conversation.
     pub initiator: A,
     /// The other side.
     pub responder: A,
@@ -42,13 +53,38 @@ pub struct Conversation<A> {
     pub forward: DirectionTotals,
     /// The traffic from the responder to the initiator.
     pub reverse: DirectionTotals,
-    /// True if it is known which side is the initiator.
+    /// True if it is known which side is the initiator. If not, it is the sender if only one side sent, else the
+    /// smaller address.
     pub is_sure: bool,
     /// The outcome.
     pub outcome: Outcome,
 }
 
 impl<A: Address> Conversation<A> {
+    /// Returns true if the initiator completed the opening of a TCP connection: data came both ways, or it acknowledged
+    /// the SYN+ACK and nobody reset the connection. Packets with a forged source do not get so far: the SYN+ACK goes
+    /// elsewhere, and an acknowledgement that guesses at it is answered with a reset (RFC 9293 section 3.10.7.4).
+    pub fn is_completed(&self) -> bool {
+        let Conversation { proto, forward, reverse, is_sure, .. } = self;
+        let is_acknowledged = forward.has_flags
+            && reverse.has_flags
+            && forward.has(ACK)
+            && forward.packets > 1
+            && reverse.has(SYN | ACK)
+            && reverse.flags & RST == 0;
+        *proto == TCP
+            && *is_sure
+            && forward.is_present()
+            && reverse.is_present()
+            && ((forward.has_payload && reverse.has_payload) || is_acknowledged)
+    }
+
+    /// Returns true if both sides closed a TCP connection in order: each sent FIN.
+    pub fn is_closed(&self) -> bool {
+        let sent_fin = |direction: &DirectionTotals| direction.has_flags && direction.has(FIN);
+        self.proto == TCP && sent_fin(&self.forward) && sent_fin(&self.reverse)
+    }
+
     /// Returns true if the initiator may have sent nothing but resets to unsolicited SYN+ACKs, although
     /// the flows look like a rejected attempt.
     ///
@@ -65,18 +101,17 @@ impl<A: Address> Conversation<A> {
             && !forward.exceeds_reset
     }
 
-    /// Makes the conversation of two hosts out of `unoriented`. Without an initiator, the smaller address
-    /// takes its place.
+    /// Makes the conversation of two hosts out of `unoriented`.
     pub(super) fn new(
         hosts: [A; 2],
         proto: u8,
         unoriented: &Unoriented,
-        initiator: Option<usize>,
+        initiator: Initiator,
         is_sampled: bool,
     ) -> Conversation<A> {
         let ([a, b], [a_port, b_port]) = (hosts, unoriented.ports);
         let [from_a, from_b] = &unoriented.directions;
-        let is_larger = initiator == Some(1);
+        let is_larger = initiator.side == 1;
         let (initiator_host, responder) = if is_larger { (b, a) } else { (a, b) };
         let (sport, port) = if is_larger { (b_port, a_port) } else { (a_port, b_port) };
         let (forward, reverse) = if is_larger { (from_b, from_a) } else { (from_a, from_b) };
@@ -88,14 +123,14 @@ impl<A: Address> Conversation<A> {
             port,
             forward: *forward,
             reverse: *reverse,
-            is_sure: initiator.is_some(),
-            outcome: outcome(proto, forward, reverse, is_sampled),
+            is_sure: initiator.is_sure,
+            outcome: outcome::<A>(proto, forward, reverse, is_sampled),
         }
     }
 }
 
 /// Returns the outcome of a conversation. `is_sampled` says that only one packet in N was seen.
-fn outcome(
+fn outcome<A: Address>(
     proto: u8,
     forward: &DirectionTotals,
     reverse: &DirectionTotals,
@@ -108,7 +143,7 @@ fn outcome(
         // A host resets a SYN+ACK that it has no attempt for (RFC 9293 section 3.10.7.1).
         TCP if !is_sampled && forward.only_resets() && reverse.accepts() => Outcome::Unsolicited,
         TCP if is_sampled => sampled_tcp_outcome(forward, reverse),
-        TCP => tcp_outcome(forward, reverse),
+        TCP => tcp_outcome::<A>(forward, reverse),
         _ if reverse.is_present() => Outcome::Productive,
         UDP if forward.largest_packets > UDP_ATTEMPT => Outcome::Partial,
         _ => Outcome::Unanswered,
@@ -116,14 +151,14 @@ fn outcome(
 }
 
 /// Returns the outcome of a TCP conversation of which every packet was seen.
-fn tcp_outcome(forward: &DirectionTotals, reverse: &DirectionTotals) -> Outcome {
+fn tcp_outcome<A: Address>(forward: &DirectionTotals, reverse: &DirectionTotals) -> Outcome {
     let is_attempt =
         forward.largest_packets <= TCP_ATTEMPT && (!forward.exceeds_bare || forward.only_probes());
     if !reverse.is_present() {
         // An ACK with FIN, PSH or RST but without SYN ends a connection that was opened before.
         let goes_on =
             forward.has(ACK) && forward.flags & (FIN | PSH | RST) != 0 && !forward.has(SYN);
-        let is_rest = forward.has_flags && goes_on;
+        let is_rest = (forward.has_flags && goes_on) || forward.may_acknowledge::<A>();
         return if is_attempt && !is_rest { Outcome::Unanswered } else { Outcome::Partial };
     }
     let has_exchange =
@@ -139,9 +174,11 @@ fn tcp_outcome(forward: &DirectionTotals, reverse: &DirectionTotals) -> Outcome 
     let is_idle = |direction: &DirectionTotals| {
         direction.has_flags && direction.has(ACK) && direction.flags & (SYN | RST) == 0
     };
-    let has_data = has_data || (is_idle(forward) && is_idle(reverse));
+    let is_kept_alive = forward.may_keep_alive::<A>(reverse);
+    let has_data = has_data || (is_idle(forward) && is_idle(reverse)) || is_kept_alive;
     if is_attempt && !reverse.exceeds_bare && !has_data {
-        Outcome::Rejected
+        let is_accepted = reverse.has_flags && reverse.has(SYN | ACK);
+        if is_accepted { Outcome::Accepted } else { Outcome::Rejected }
     } else {
         Outcome::Partial
     }

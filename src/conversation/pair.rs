@@ -12,9 +12,9 @@ use super::answer_rate::AnswerRate;
 use super::count::{PerWindow, narrow, widen};
 use super::direction::{DirectionTotals, EXCHANGE_PACKETS};
 use super::initiator::Unoriented;
-use super::outcome::Conversation;
+use super::outcome::{Conversation, Initiator};
 use super::visitor::Visitor;
-use crate::flow::{Flow, TCP};
+use crate::flow::{Flow, TCP, UDP};
 use crate::table::Sorted;
 
 /// The most conversations of one pair and protocol that wait until their initiator is known. With more, the
@@ -247,7 +247,7 @@ impl<A: Address> Pair<A> {
             self.hosts,
             self.proto,
             &unoriented,
-            Some(initiator),
+            Initiator { side: initiator, is_sure: true },
             self.is_sampled,
         ))
     }
@@ -257,7 +257,9 @@ impl<A: Address> Pair<A> {
     /// If both directions were seen, the initiator is the side that opened most of the pair's other
     /// conversations; if neither did, the ports decide. If only one direction was seen, the sender is the
     /// initiator. The ports overrule it only where the packets may be resets, because many ports reset a
-    /// scan whose probes were not exported.
+    /// scan whose probes were not exported. Of datagrams between equal ports it is not sure either: time
+    /// servers, VPNs and telephones use their port on both sides (RFC 5905 section 7.3, RFC 7296 section 2,
+    /// RFC 3261 section 18), so the datagram may be an answer.
     ///
     /// The ports decide by two rules. A side with [`MORE_PORTS`] times the distinct ports of the other side
     /// is the responder, because a scanner tries many ports. Otherwise a side whose ports are all where
@@ -287,13 +289,16 @@ impl<A: Address> Pair<A> {
             _ => None,
         };
         for unoriented in std::mem::take(&mut self.undecided) {
+            let is_equal = unoriented.ports[0] == unoriented.ports[1];
             let initiator = match unoriented.only_sender() {
+                Some(side) if self.proto == UDP && is_equal => Initiator { side, is_sure: false },
                 Some(sender) => {
-                    by_ports.filter(|_| unoriented.may_be_resets(self.proto)).or(Some(sender))
+                    let resets = by_ports.filter(|_| unoriented.may_be_resets(self.proto));
+                    Initiator { side: resets.unwrap_or(sender), is_sure: true }
                 }
-                // Equal ports show no direction: VPN, SIP and some name servers use one port on both sides.
                 None => {
-                    by_others.or(by_ports).filter(|_| unoriented.ports[0] != unoriented.ports[1])
+                    let side = by_others.or(by_ports).filter(|_| !is_equal);
+                    Initiator { side: side.unwrap_or(0), is_sure: side.is_some() }
                 }
             };
             visitor.conversation(&Conversation::new(

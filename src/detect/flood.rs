@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::detector::Detector;
-use super::judge::{Input, is_new, visibility};
+use super::judge::{Input, Remembers, is_new, visibility};
 use super::paper::AttackerVictim;
 use super::site::Site;
 use super::verdict::Verdict;
@@ -24,10 +24,12 @@ use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
 
 mod answers_seen;
+mod by_proto;
 mod carpet;
 mod carry_over;
 mod case;
 mod class;
+mod clients;
 mod clock;
 mod event;
 mod events;
@@ -110,13 +112,17 @@ impl Detector for Flood {
         let Input { sampling, active } = Input::take(&mut conversations, end);
         let sampled = sampling.is_sampled();
         let least_sent = setup.least_sent(seconds(end.window));
-        let mut writer = EventWriter::new(&site, Events::new(site.memory / 2), least_sent);
+        let mut writer =
+            EventWriter::new(&site, Events::new(site.memory / 2), least_sent, seconds(end.window));
         let pairing = conclusive(conversations.visit(sampled, &mut writer)?);
         let events = writer.into_events()?;
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let view = InputProfile {
             site: &site,
             answers: visibility(pairing, memory.as_deref()),
+            knows_pairing: pairing
+                .or_else(|| memory.as_deref().and_then(Remembers::pairing))
+                .is_some(),
             sampled,
             live: false,
         };

@@ -26,9 +26,11 @@ mod attempt;
 mod attempts;
 mod class;
 mod evidence;
+mod guessed;
 mod judge;
 mod memory;
 mod setup;
+mod swarm;
 
 pub(super) use class::metrics;
 pub use memory::Memory;
@@ -38,6 +40,7 @@ use attempt::Attempt;
 use attempts::{AttemptWriter, Written};
 use evidence::Builder;
 use judge::{AttemptSums, PortJudge};
+use swarm::DarkHits;
 
 /// Attempts of one source at one port that are kept until it is known whether to judge them: most are not
 /// judged. Beyond them, the evidence is built as attempts are read.
@@ -76,7 +79,7 @@ impl Detector for Port {
         let knows_dark = knows_dark(&site, &active, !sampled);
         let mut writer = AttemptWriter::new(&site, site.memory / 2, &active, knows_dark);
         let pairing = conclusive(conversations.visit(sampled, &mut writer)?);
-        let Written { attempts, mail, outage } = writer.end();
+        let Written { attempts, logins, mail, outage } = writer.end();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let context = JudgeContext {
             kind: Kind::Port,
@@ -90,6 +93,8 @@ impl Detector for Port {
         let mut judge = PortJudge::new(context, outage, mail, memory, is_new);
         attempts.v4.sorted(|rows| partition::<u32>(rows, &mut judge))?;
         attempts.v6.sorted(|rows| partition::<u128>(rows, &mut judge))?;
+        logins.v4.sorted(|rows| guessed::partition::<u32>(rows, |host| judge.guessed(host)))?;
+        logins.v6.sorted(|rows| guessed::partition::<u128>(rows, |host| judge.guessed(host)))?;
         Ok(judge.end(pairing))
     }
 }
@@ -101,10 +106,13 @@ fn partition<A: Address>(rows: &mut Sorted<'_, A::Row>, judge: &mut PortJudge) -
     while let Some(first) = next {
         let mut builder: Option<Builder<A>> = None;
         let mut sums = AttemptSums::default();
+        let mut hits = DarkHits::NONE;
         let mut last = None;
         kept.clear();
         while let Some(attempt) = next.filter(|attempt| attempt.is_same_scope(&first)) {
+            let attempt = judge.counted(attempt);
             sums.add(&attempt, last != Some(attempt.dst));
+            hits.add(&attempt);
             last = Some(attempt.dst);
             match &mut builder {
                 Some(builder) => builder.add(&attempt),
@@ -117,6 +125,8 @@ fn partition<A: Address>(rows: &mut Sorted<'_, A::Row>, judge: &mut PortJudge) -
             }
             next = rows.next_row()?.map(|row| Attempt::unpack(&row));
         }
+        judge.swarm(&first, &hits);
+        judge.spoke(&first, sums);
         if judge.looks_at(&first, sums) {
             let builder = builder.unwrap_or_else(|| judge.build(&kept, &first));
             judge.source(builder.end());

@@ -31,6 +31,7 @@ mod evidence;
 mod group;
 mod judge;
 mod memory;
+mod met;
 mod setup;
 mod sources;
 
@@ -38,7 +39,8 @@ pub(super) use class::{SURVEY, metrics};
 pub use memory::Memory;
 pub use setup::Setup;
 
-use attempts::{AttemptWriter, HostsInUse};
+use attempts::{AttemptWriter, HostsInUse, Written};
+use case::ScanFacts;
 use judge::ScanJudge;
 use sources::Sources;
 
@@ -81,9 +83,9 @@ impl Detector for Scan {
             memory: memory.as_deref(),
             window: end.window,
         };
-        let mut writer = AttemptWriter::new(site.memory / 2, hosts, sampled);
+        let mut writer = AttemptWriter::new(&site, site.memory / 2, hosts, sampled);
         let pairing = conclusive(conversations.visit(sampled, &mut writer)?);
-        let attempts = writer.into_rows();
+        let Written { attempts, outage } = writer.end();
         let context = JudgeContext {
             kind: Kind::Scan,
             site: &site,
@@ -93,7 +95,8 @@ impl Detector for Scan {
             sampled,
         };
         let is_new = is_new(memory.as_deref(), end.window, now);
-        let mut judge = ScanJudge::new(context, &setup.survey, knows_dark, memory, is_new);
+        let facts = ScanFacts { knows_dark, outage };
+        let mut judge = ScanJudge::new(context, &setup.survey, facts, memory, is_new);
         let mut v4 = Sources::<u32>::new();
         attempts.v4.sorted(|rows| v4.partition(rows, &mut judge))?;
         let mut v6 = Sources::<u128>::new();

@@ -1,16 +1,24 @@
 //! The state file: the memory of a detector, kept from one window to the next.
 //!
-//! A file is one line of text, `nfkit-state 1 TOOL LENGTH CRC32`, and then LENGTH bytes. The line names the
+//! A file is one line of text, `nfkit-state 2 TOOL LENGTH CRC32`, and then LENGTH bytes. The line names the
 //! command, so that `head -1` shows whose file it is. The checksum (CRC-32 as in gzip, RFC 1952 section 8)
 //! finds damage that a crash or a disk did to the rest.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::time::{Timestamp, Window};
 
-/// The version of the format. No other version is read.
-const VERSION: &str = "1";
+/// The version of the format that is written.
+const VERSION: &str = "2";
+/// The earlier version that is read too. Its memories end before the fields that came with this one, which are the
+/// last of each memory.
+const EARLIER: &str = "1";
+/// Bytes that stand for the fields that an earlier version lacks: postcard writes an empty map, 0 and `None` as a byte
+/// of 0 each.
+const LACKING: [u8; 32] = [0; 32];
 /// The first word of the file.
 const MAGIC: &str = "nfkit-state";
 /// The longest first line, in bytes.
@@ -40,7 +48,7 @@ pub enum StateError {
     #[error("byte 0: the first line is not nfkit-state VERSION TOOL LENGTH CRC32")]
     Line,
     /// The file was written by another version of nfkit.
-    #[error("state of version {0:?}; this nfkit reads {VERSION}")]
+    #[error("state of version {0:?}; this nfkit reads {EARLIER} and {VERSION}")]
     Version(String),
     /// The file is another command's.
     #[error("state of {found}, not of {expected}")]
@@ -109,7 +117,7 @@ pub fn read<T: DeserializeOwned>(tool: &'static str, file: &[u8]) -> Result<T, S
         _ => return Err(StateError::Foreign),
     };
     let [version, of, length, sum] = words else { return Err(StateError::Line) };
-    if *version != VERSION {
+    if ![VERSION, EARLIER].contains(version) {
         return Err(StateError::Version(version.escape_debug().to_string()));
     }
     if *of != tool {
@@ -127,7 +135,8 @@ pub fn read<T: DeserializeOwned>(tool: &'static str, file: &[u8]) -> Result<T, S
         return Err(StateError::Checksum { at, found, expected: sum });
     }
     let content = |error: postcard::Error| StateError::Content { at, reason: error.to_string() };
-    postcard::from_bytes(body).map_err(content)
+    let body = if *version == EARLIER { [body, &LACKING].concat().into() } else { Cow::from(body) };
+    postcard::from_bytes(&body).map_err(content)
 }
 
 #[cfg(test)]
@@ -150,7 +159,7 @@ mod tests {
         assert_eq!(read::<u32>("nfscan", b"nfkit-st"), Err(StateError::Line));
         assert_eq!(
             text(b"nfkit-state 9 nfscan 1 0\n"),
-            "state of version \"9\"; this nfkit reads 1"
+            "state of version \"9\"; this nfkit reads 1 and 2"
         );
         assert_eq!(text(b"nfkit-state 1 nfport 1 0\n"), "state of nfport, not of nfscan");
         assert_eq!(

@@ -52,6 +52,14 @@ impl Networks {
         }
     }
 
+    /// Returns true if some address of a network lies in the set.
+    pub fn overlaps(&self, net: IpNet) -> bool {
+        match net {
+            IpNet::V4(net) => meets(&self.v4, net.network().into(), net.broadcast().into()),
+            IpNet::V6(net) => meets(&self.v6, net.network().into(), net.broadcast().into()),
+        }
+    }
+
     /// Returns true if the set holds no address.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
@@ -75,6 +83,12 @@ fn lies_in<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
     range_of(ranges, address).is_some()
 }
 
+/// Returns true if a range has an address from `first` to `last`.
+fn meets<T: Copy + Ord>(ranges: &[(T, T)], first: T, last: T) -> bool {
+    let before = ranges.partition_point(|range| range.0 <= last);
+    before.checked_sub(1).and_then(|n| ranges.get(n)).is_some_and(|range| first <= range.1)
+}
+
 /// Returns the range that holds an address.
 #[inline]
 fn range_of<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> Option<(T, T)> {
@@ -94,6 +108,23 @@ mod tests {
         assert_eq!(set("10.0.0.0/9 10.128.0.0/9 10.3.0.0/16"), set("10.0.0.0/8"));
         assert_eq!(set("255.0.0.0/8 255.1.0.0/16 ::/1 8000::/1"), set("255.0.0.0/8 ::/0"));
         assert_ne!(set("10.0.0.0/9 10.128.0.1/32"), set("10.0.0.0/9"));
+    }
+
+    #[test]
+    fn a_network_overlaps_if_any_of_its_addresses_is_in_the_set() {
+        let set = Networks::new(
+            ["10.1.0.0/16", "192.0.2.9/32", "2001:db8::/32"]
+                .map(|net| net.parse::<IpNet>().unwrap()),
+        );
+        let overlaps = |net: &str| set.overlaps(net.parse().unwrap());
+        for net in ["10.0.0.0/8", "10.1.2.0/24", "10.1.255.255/32", "192.0.2.0/24", "0.0.0.0/0"] {
+            assert!(overlaps(net), "{net}");
+        }
+        for net in ["10.0.0.0/16", "10.2.0.0/16", "192.0.2.0/29", "11.0.0.0/8", "2001:db9::/32"] {
+            assert!(!overlaps(net), "{net}");
+        }
+        assert!(overlaps("2001:db8:7::/48") && overlaps("::/0"));
+        assert!(!Networks::default().overlaps("0.0.0.0/0".parse().unwrap()));
     }
 
     proptest! {

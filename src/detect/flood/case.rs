@@ -22,10 +22,23 @@ pub(super) type FloodCase<'a> = Case<'a, Evidence, FloodFacts>;
 pub(super) struct FloodFacts {
     /// True if the window is still open: the request that an answer belongs to may have come earlier.
     pub live: bool,
+    /// True if enough long flows showed that both directions are exported.
+    pub knows_pairing: bool,
     /// Packet sampling, 1 in N; 1 if there is none.
     pub sampling: u64,
     /// The usual traffic of the host, if it is known.
     pub usual: Option<Usual>,
+    /// The service of the host in the day before, if it is known and the host may be flooded.
+    pub past: Option<Past>,
+}
+
+/// The service of a host in the day before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    /// Percentage of the sources of failed attempts that the host had served.
+    pub known: u64,
+    /// Conversations that it usually serves in the window.
+    pub usual: u64,
 }
 
 /// The part of a class that completes a finding.
@@ -109,9 +122,23 @@ impl FloodCase<'_> {
         if self.context.visibility == Visibility::Partial { 90 } else { 50 }
     }
 
-    /// Returns the percentage of the host's conversations that failed.
-    pub(super) fn failed_percent(&self) -> u64 {
-        let Evidence { failed, served, scanned, .. } = self.evidence;
-        percent(failed.flows, failed.flows + served.flows + scanned)
+    /// Returns the failed conversations that a flood is judged by, and their percentage of all conversations.
+    ///
+    /// Each protocol is judged by itself, so that what a host serves by TCP does not hide a flood by UDP: the
+    /// conversations by those protocols count of which enough failed. If there are none, all count.
+    pub(super) fn failed(&self) -> (u64, u64) {
+        let Evidence { failed, failed_by, served, served_by, scanned, .. } = self.evidence;
+        let share = self.share();
+        let (mut tried, mut all) = (0, 0);
+        for (failed, served) in failed_by.with(*served_by) {
+            if percent(failed, failed + served + scanned) >= share {
+                tried += failed;
+                all += failed + served;
+            }
+        }
+        if tried == 0 {
+            (tried, all) = (failed.flows, failed.flows + served.flows);
+        }
+        (tried, percent(tried, all + scanned))
     }
 }

@@ -66,7 +66,8 @@ pub(super) struct Event<A> {
     pub sport: u16,
     /// [`SPOOFED`], [`LARGE`] and [`FLAGS`].
     pub bits: u8,
-    /// OR of all TCP flags.
+    /// OR of all TCP flags. For `Opened` and `Served`, ACK if an initiator completed the opening of a connection, else
+    /// none.
     pub flags: u8,
     /// Number of conversations of `Opened`, `Served` and `Sent`; otherwise the number of records of a single
     /// conversation.

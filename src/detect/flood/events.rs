@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use super::event::{Event, EventKind, Events, FLAGS, LARGE, MAYBE_RESET, SPOOFED, is_answer};
 use crate::conversation::{
-    ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, PerWindow, RST, SYN,
-    Visitor, narrow,
+    ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, PerWindow, RST, Visitor,
+    narrow,
 };
 use crate::detect::Site;
 use crate::finding::Side;
-use crate::flow::UDP;
+use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 
 /// A visitor of conversations that writes events.
 ///
@@ -21,6 +21,10 @@ pub(super) struct EventWriter<'a> {
     events: Events,
     /// The fewest unanswered packets to one outside host that may make an inside host an attacker.
     least_sent: u64,
+    /// Packets in the other direction that show that unanswered datagrams have a receiver that takes part.
+    reports: u64,
+    /// Answered echo requests of a pair that are a flood.
+    echo_flood: u64,
     /// The pair of hosts at hand, the smaller address first, and the protocol.
     pair: Option<(IpAddr, IpAddr, u8)>,
     /// Sums of the pair's smaller and larger address.
@@ -28,6 +32,14 @@ pub(super) struct EventWriter<'a> {
     /// For a slice: how often initiators were answered.
     answers: Option<SliceAnswers>,
 }
+
+/// Echo requests a second of a host to one other from which on they are a flood although they are answered: `ping -f`
+/// sends at least as many, and a monitor a few.
+const ECHO_FLOOD: u64 = 100;
+
+/// Packets a minute from the receiver of unanswered datagrams that show that it takes part: reports about a stream go
+/// to another port than the stream (RFC 3550 section 11), one in five seconds or more often (section 6.2).
+const REPORTS_A_MINUTE: u64 = 1;
 
 /// The answers in a slice of an open window.
 #[derive(Debug, Default)]
@@ -51,6 +63,8 @@ struct SideSums {
     sent_per_window: PerWindow,
     /// The packets of that part that may be answers.
     sent_answers: u64,
+    /// Packets that the host sent the other in conversations of any ports.
+    packets: u64,
 }
 
 impl SideSums {
@@ -73,6 +87,8 @@ struct Sum {
     bytes: u64,
     /// Packets in the other direction that count for a rate.
     packets_back: u64,
+    /// True if one of the conversations is TCP, and its initiator completed its opening.
+    is_completed: bool,
     /// The ports of an event; 0 for a port that the conversations do not share.
     port: u16,
     sport: u16,
@@ -95,12 +111,19 @@ impl Sum {
 
 impl<'a> EventWriter<'a> {
     /// Returns a writer that adds to `events`. Unanswered traffic of an inside host to an outside one becomes
-    /// an event from `least_sent` packets on.
-    pub(super) fn new(site: &'a Site, events: Events, least_sent: u64) -> EventWriter<'a> {
+    /// an event from `least_sent` packets on. `seconds` is the length of the window.
+    pub(super) fn new(
+        site: &'a Site,
+        events: Events,
+        least_sent: u64,
+        seconds: u64,
+    ) -> EventWriter<'a> {
         EventWriter {
             site,
             events,
             least_sent,
+            echo_flood: seconds * ECHO_FLOOD,
+            reports: (seconds * REPORTS_A_MINUTE / 60).max(1),
             pair: None,
             sides: Default::default(),
             answers: None,
@@ -140,8 +163,9 @@ impl<'a> EventWriter<'a> {
     }
 
     fn write_sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
-        let EventWriter { site, events, least_sent, sides, .. } = self;
-        for (side, (host, peer)) in sides.iter().zip([(a, b), (b, a)]) {
+        let EventWriter { site, events, least_sent, reports, sides, .. } = self;
+        let [of_a, of_b] = &*sides;
+        for (side, other, host, peer) in [(of_a, of_b, a, b), (of_b, of_a, b, a)] {
             let event = |kind, sum: &Sum, per_window, more| Event {
                 host,
                 kind,
@@ -154,6 +178,7 @@ impl<'a> EventWriter<'a> {
                 bytes: sum.bytes,
                 per_window,
                 more,
+                flags: if sum.is_completed { ACK } else { 0 },
                 ..Event::default()
             };
             for (kind, sum) in
@@ -165,7 +190,10 @@ impl<'a> EventWriter<'a> {
                     events.push(&event(kind, sum, all, clamp(sum.packets_back)))?;
                 }
             }
+            // Datagrams are judged by the pair of hosts, whatever their ports.
+            let is_answered = proto == UDP && other.packets >= *reports;
             let may_attack = side.sent.flows > 0
+                && !is_answered
                 && side.sent_per_window.packets >= *least_sent
                 && site.side(host.ip()) == Some(Side::Inside)
                 && site.side(peer.ip()) == Some(Side::Outside);
@@ -204,6 +232,8 @@ impl Visitor for EventWriter<'_> {
         let [smaller, larger] = &mut self.sides;
         let (of_initiator, of_responder) =
             if initiator <= responder { (smaller, larger) } else { (larger, smaller) };
+        of_initiator.packets = of_initiator.packets.saturating_add(forward.packets);
+        of_responder.packets = of_responder.packets.saturating_add(reverse.packets);
         let event =
             |host, peer, direction: &DirectionTotals, kind, [port, sport]: [u16; 2], bits: u8| {
                 Event {
@@ -228,20 +258,37 @@ impl Visitor for EventWriter<'_> {
         let is_both_ways = forward.is_present() && reverse.is_present();
         // Inside hosts check whether inside servers still accept connections: opened, accepted, and closed
         // or reset by the initiator without data.
-        let is_check = outcome == Outcome::Rejected
-            && reverse.has_flags
-            && reverse.flags & (SYN | ACK) == SYN | ACK
+        let is_check = outcome == Outcome::Accepted
             && forward.flags & (FIN | RST) != 0
             && [initiator, responder]
                 .iter()
                 .all(|host| self.site.side(host.ip()) == Some(Side::Inside));
+        let is_transfer = proto == TCP && !is_both_ways && forward.is_transfer();
+        // A host that answers each echo request is flooded too.
+        let is_echo_flood = matches!(proto, ICMP | ICMPV6)
+            && outcome == Outcome::Productive
+            && forward.per_window().packets >= self.echo_flood;
         if let Some(answers) = self.answers.as_mut().filter(|_| reverse.is_present()) {
             answers.with_request.add(initiator, is_both_ways);
             answers.has_any |= is_both_ways;
         }
         match outcome {
-            Outcome::Unanswered | Outcome::Rejected | Outcome::Partial
-                if is_sure && !is_check && (outcome != Outcome::Partial || !is_both_ways) =>
+            Outcome::Productive if is_echo_flood => {
+                let ports = [port, sport];
+                self.events.push(&event(
+                    responder,
+                    initiator,
+                    &forward,
+                    EventKind::Failed,
+                    ports,
+                    0,
+                ))
+            }
+            Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected | Outcome::Partial
+                if (is_sure || !is_both_ways)
+                    && !is_check
+                    && !is_transfer
+                    && (outcome != Outcome::Partial || !is_both_ways) =>
             {
                 // Without flags, resets of unsolicited answers look like rejected attempts.
                 let may_be_reset = outcome == Outcome::Rejected
@@ -275,6 +322,9 @@ impl Visitor for EventWriter<'_> {
             _ => {
                 of_initiator.opened.add([port, sport], &reverse, &forward);
                 of_responder.served.add([port, sport], &forward, &reverse);
+                let is_completed = conversation.is_completed();
+                of_initiator.opened.is_completed |= is_completed;
+                of_responder.served.is_completed |= is_completed;
                 Ok(())
             }
         }

@@ -2,15 +2,19 @@
 
 use std::net::IpAddr;
 
+use super::by_proto::ByProto;
+use super::clients::hash;
 use super::event::{Event, EventKind};
 use super::failed_attempts::FailedAttempts;
 use super::forged::Sign;
 use super::input_profile::InputProfile;
 use super::reflected::{AnswersByPort, Reflected};
-use super::source_set::{ANSWERS, DATAGRAMS, FAILED, ONE_WAY, SCANS, SENT, SourceSet};
+use super::source_set::{
+    ANSWERS, DATAGRAMS, FAILED, ONE_WAY, OTHERS, SCANS, SENT, STREAMS, SourceSet,
+};
 use super::source_traffic::SourceTraffic;
 use super::traffic_sum::TrafficSum;
-use crate::conversation::Address;
+use crate::conversation::{ACK, Address, has_port};
 use crate::detect::traffic::Traffic;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -21,6 +25,11 @@ const MAX_ASKED: usize = 1 << 20;
 /// any ports.
 const PACKETS_PER_REQUEST: u64 = 10;
 
+/// Protocols without ports that one host gets, from which on it is a scan of its protocols (nmap -sO) and no flood.
+const SCANNED_PROTOCOLS: u64 = 30;
+/// Large datagram streams that a host gets in a minute from which on they count as attempts.
+const STREAMS_A_MINUTE: u64 = 200;
+
 /// The evidence of one host.
 #[derive(Debug)]
 pub(super) struct Evidence {
@@ -29,14 +38,26 @@ pub(super) struct Evidence {
     pub served: Traffic,
     /// Conversations that the host opened.
     pub opened: Traffic,
+    /// Peers that completed a TCP conversation that they opened with the host, or the host with them, in order.
+    pub spoken: Spoken,
+    /// Conversations that others opened with the host and that did not fail, by protocol.
+    pub served_by: ByProto,
     /// Failed attempts at the host, without port scans.
     pub failed: TrafficSum,
+    /// Failed attempts by protocol.
+    pub failed_by: ByProto,
+    /// Hashes of the sources of these, as [`clients`](super::clients) has them.
+    pub failed_sources: Vec<u32>,
     /// Failed attempts in the busiest minute; 0 if no start is known.
     pub minute: u64,
     /// Failed attempts of sources that scanned the host's ports.
     pub scanned: u64,
     /// All traffic to the host without an answer.
     pub one_way: TrafficSum,
+    /// The packets and the bytes of it that do not come from inside hosts, as they count for a rate.
+    pub streams: (ByProto, ByProto),
+    /// Packets to the host in conversations that were answered.
+    pub answered: ByProto,
     /// The part of it that came by UDP.
     pub datagrams: TrafficSum,
     /// The part of it that was unsolicited TCP answers.
@@ -51,6 +72,23 @@ pub(super) struct Evidence {
     pub unsolicited: u64,
     /// Traffic without an answer that the host sent to single other hosts, apart from answers.
     pub sent: TrafficSum,
+}
+
+/// The hosts with which a host had a TCP conversation whose initiator completed its opening. Events come in order of
+/// their peers, of which those of one protocol are enough, so both lists are sorted.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    /// Hosts that opened one with the host.
+    pub peers: Vec<IpAddr>,
+    /// Hosts with which the host opened one.
+    pub targets: Vec<IpAddr>,
+}
+
+impl Spoken {
+    fn clear(&mut self) {
+        self.peers.clear();
+        self.targets.clear();
+    }
 }
 
 /// A peer that the host opened conversations with.
@@ -75,6 +113,13 @@ pub(super) struct Builder<A> {
     failed: FailedAttempts,
     /// Failed attempts of sources that scanned the host's ports.
     scans: FailedAttempts,
+    /// Failed attempts by protocols without ports.
+    others: FailedAttempts,
+    /// The protocols of these.
+    protocols: u64,
+    last_protocol: Option<u8>,
+    /// Large datagram streams of sources with many of them, by the minute of their start.
+    streams: FailedAttempts,
 }
 
 impl<A: Address> Builder<A> {
@@ -83,10 +128,16 @@ impl<A: Address> Builder<A> {
             host: A::default().ip(),
             served: Traffic::NONE,
             opened: Traffic::NONE,
+            spoken: Spoken::default(),
+            served_by: ByProto::default(),
             failed: TrafficSum::new(),
+            failed_by: ByProto::default(),
+            failed_sources: Vec::new(),
             minute: 0,
             scanned: 0,
             one_way: TrafficSum::new(),
+            streams: Default::default(),
+            answered: ByProto::default(),
             datagrams: TrafficSum::new(),
             answers: TrafficSum::new(),
             by_udp: Reflected::default(),
@@ -103,6 +154,10 @@ impl<A: Address> Builder<A> {
             sources: SourceSet::default(),
             failed: FailedAttempts::new(),
             scans: FailedAttempts::new(),
+            others: FailedAttempts::new(),
+            protocols: 0,
+            last_protocol: None,
+            streams: FailedAttempts::new(),
         }
     }
 
@@ -112,6 +167,10 @@ impl<A: Address> Builder<A> {
         evidence.host = host.ip();
         evidence.served = Traffic::NONE;
         evidence.opened = Traffic::NONE;
+        evidence.spoken.clear();
+        evidence.served_by = ByProto::default();
+        evidence.streams = Default::default();
+        evidence.answered = ByProto::default();
         evidence.one_way.clear();
         evidence.datagrams.clear();
         evidence.answers.clear();
@@ -128,6 +187,9 @@ impl<A: Address> Builder<A> {
         self.sources.clear();
         self.failed.clear();
         self.scans.clear();
+        self.others.clear();
+        (self.protocols, self.last_protocol) = (0, None);
+        self.streams.clear();
     }
 
     /// Adds an event of the host.
@@ -135,8 +197,19 @@ impl<A: Address> Builder<A> {
         let traffic =
             Traffic { flows: event.flows.into(), packets: event.packets, bytes: event.bytes };
         match event.kind {
-            EventKind::Served => self.evidence.served.add(traffic),
+            EventKind::Served => {
+                self.evidence.answered.add(event.proto, event.packets);
+                if event.flags & ACK != 0 {
+                    self.evidence.spoken.peers.push(event.peer.ip());
+                }
+                self.evidence.served.add(traffic);
+                self.evidence.served_by.add(event.proto, traffic.flows);
+            }
             EventKind::Opened => {
+                self.evidence.answered.add(event.proto, event.packets);
+                if event.flags & ACK != 0 {
+                    self.evidence.spoken.targets.push(event.peer.ip());
+                }
                 self.evidence.opened.add(traffic);
                 self.add_opened(event);
             }
@@ -184,7 +257,8 @@ impl<A: Address> Builder<A> {
 
     /// Adds the traffic of the source at hand to the sums, and returns it so that its tables can be reused.
     fn end_source(&mut self, input: InputProfile) -> Option<SourceTraffic> {
-        let source = self.source.take()?;
+        let mut source = self.source.take()?;
+        source.count_streams();
         let (flows, packets) = (source.sums.flows, source.per_window.packets);
         let answers = source.answer_packets;
         let packets_to = self.packets_to(source.proto, source.peer);
@@ -208,6 +282,10 @@ impl<A: Address> Builder<A> {
         }
         let mut sums = ONE_WAY;
         evidence.one_way.add(&source, flows, packets, answers);
+        if !source.is_inside || source.is_spoofed {
+            evidence.streams.0.add(source.proto, packets);
+            evidence.streams.1.add(source.proto, source.per_window.bytes);
+        }
         match (source.kind, source.proto) {
             (_, UDP) => {
                 sums |= DATAGRAMS;
@@ -220,13 +298,25 @@ impl<A: Address> Builder<A> {
             _ => {}
         }
         if source.attempts > 0 && !is_known {
-            if source.is_port_scan() {
+            if !has_port(source.proto) {
+                sums |= OTHERS;
+                self.others.add(&source);
+                if self.last_protocol.replace(source.proto) != Some(source.proto) {
+                    self.protocols += 1;
+                }
+            } else if source.is_port_scan() {
                 sums |= SCANS;
                 self.scans.add(&source);
             } else {
                 sums |= FAILED;
                 self.failed.add(&source);
             }
+        }
+        if source.has_many_streams() && !is_known {
+            sums |= STREAMS;
+            source.attempts = source.streams;
+            std::mem::swap(&mut source.minutes, &mut source.stream_minutes);
+            self.streams.add(&source);
         }
         self.sources.add(source.peer, sums);
         // Inside hosts reflect to another inside host only if the forged requests came from inside too.
@@ -246,6 +336,7 @@ impl<A: Address> Builder<A> {
     pub(super) fn end(&mut self, input: InputProfile, served: u64) -> &Evidence {
         self.end_source(input);
         self.evidence.served.flows += served;
+        self.evidence.served_by.add_to_all(served);
         self.failed.end_group();
         let Evidence { one_way, datagrams, answers, sent, .. } = &mut self.evidence;
         self.sources.count_once([
@@ -255,12 +346,25 @@ impl<A: Address> Builder<A> {
             (SENT, sent),
             (FAILED, &mut self.failed.sum),
             (SCANS, &mut self.scans.sum),
+            (OTHERS, &mut self.others.sum),
+            (STREAMS, &mut self.streams.sum),
         ]);
+        if self.protocols >= SCANNED_PROTOCOLS {
+            self.evidence.scanned = self.others.sum.flows;
+        } else if self.protocols > 0 {
+            self.failed.absorb(&mut self.others, self.sources.common(FAILED | OTHERS));
+        }
+        if self.streams.busiest_minute() >= STREAMS_A_MINUTE {
+            self.failed.absorb(&mut self.streams, self.sources.common(FAILED | STREAMS));
+        }
         if self.scans.is_flood() {
             self.failed.absorb(&mut self.scans, self.sources.common(FAILED | SCANS));
         } else {
-            self.evidence.scanned = self.scans.sum.flows;
+            self.evidence.scanned += self.scans.sum.flows;
         }
+        self.evidence.failed_by = self.failed.by_proto;
+        self.evidence.failed_sources.clear();
+        self.evidence.failed_sources.extend(self.sources.of(FAILED | OTHERS | STREAMS).map(hash));
         std::mem::swap(&mut self.evidence.failed, &mut self.failed.sum);
         self.evidence.sign = self.failed.largest_group().sign();
         self.evidence.minute = self.failed.busiest_minute();

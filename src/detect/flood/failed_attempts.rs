@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::by_proto::ByProto;
 use super::event::EventKind;
 use super::forged::Sources;
 use super::source_traffic::{MAX_MINUTES, RETRIES, SourceTraffic};
@@ -18,6 +19,7 @@ const SCANNERS_ATTEMPTS: u64 = 5000;
 #[derive(Debug)]
 pub(super) struct FailedAttempts {
     pub sum: TrafficSum,
+    pub by_proto: ByProto,
     /// Attempts by minute.
     minutes: HashMap<u32, u64, RandomState>,
     /// The most distinct ports that one source tried.
@@ -34,6 +36,7 @@ impl FailedAttempts {
     pub(super) fn new() -> FailedAttempts {
         FailedAttempts {
             sum: TrafficSum::new(),
+            by_proto: ByProto::default(),
             minutes: HashMap::default(),
             most_ports: 0,
             group: None,
@@ -44,6 +47,7 @@ impl FailedAttempts {
 
     pub(super) fn clear(&mut self) {
         self.sum.clear();
+        self.by_proto = ByProto::default();
         self.minutes.clear();
         self.most_ports = 0;
         self.group = None;
@@ -53,6 +57,7 @@ impl FailedAttempts {
     /// Adds the attempts of one source by one protocol.
     pub(super) fn add(&mut self, source: &SourceTraffic) {
         self.sum.add(source, source.attempts, source.attempts, source.answer_attempts);
+        self.by_proto.add(source.proto, source.attempts);
         self.most_ports = self.most_ports.max(source.distinct_ports);
         for (minute, attempts) in &source.minutes {
             self.add_minute(*minute, *attempts);
@@ -108,6 +113,7 @@ impl FailedAttempts {
     /// Adds all attempts of `other`, which has `both` sources in common with these, and takes its minutes.
     pub(super) fn absorb(&mut self, other: &mut FailedAttempts, both: u64) {
         self.sum.absorb(&other.sum, both);
+        self.by_proto.absorb(other.by_proto);
         for (minute, attempts) in std::mem::take(&mut other.minutes) {
             self.add_minute(minute, attempts);
         }

@@ -14,4 +14,6 @@ pub(super) struct HostSummary {
     pub per_window: PerWindow,
     /// Unanswered packets that the host sent to single other hosts.
     pub sent: u64,
+    /// Conversations that the host served.
+    pub served: u64,
 }

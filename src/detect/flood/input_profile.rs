@@ -9,6 +9,8 @@ pub(super) struct InputProfile<'a> {
     pub site: &'a Site,
     /// The directions of traffic that are exported.
     pub answers: Visibility,
+    /// True if enough long flows showed that, in this window or in one before.
+    pub knows_pairing: bool,
     /// True if only one packet in N was seen.
     pub sampled: bool,
     /// True for a slice of an open window: the request to an answer may be in the slice before.

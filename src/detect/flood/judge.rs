@@ -7,8 +7,9 @@ use std::net::IpAddr;
 
 use super::carpet::{self, CARPET, Carpet};
 use super::carry_over::CarryOver;
-use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Totals, seconds};
-use super::class::{CLASSES, DDOS, DOS, OUTBOUND, REFLECTION, VOLUME};
+use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Past, Totals, seconds};
+use super::class::{CLASSES, DDOS, DOS, OUTAGE, OUTBOUND, REFLECTION, VOLUME};
+use super::clients;
 use super::evidence::Evidence;
 use super::forged::Sign;
 use super::host_summary::HostSummary;
@@ -21,6 +22,8 @@ use crate::detect::judge::{
     Case, Counts, JudgeContext, Measured, also, calibrate, explain, knows_dark,
 };
 use crate::detect::paper::AttackerVictim;
+use crate::detect::slot;
+use crate::detect::spoke::SPOKE;
 use crate::detect::threshold::{Measure, Threshold, percent, why};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::{Explained, Metric, Verdict};
@@ -69,6 +72,8 @@ pub(super) struct FloodJudge<'a> {
 struct AttackerShare {
     victim: IpAddr,
     sender: TopSource,
+    /// True if the attacker completed a TCP conversation with the victim.
+    spoke: bool,
     /// Protocol and port of the flood, where it has one.
     service: (Option<u8>, Option<u16>),
     why: String,
@@ -154,10 +159,26 @@ impl<'a> FloodJudge<'a> {
             context: self.context,
             extra: FloodFacts {
                 live: self.view.live,
+                knows_pairing: self.view.knows_pairing,
                 sampling: self.sampling,
                 usual: memory.and_then(|memory| memory.usual(evidence.host, self.context.window)),
+                past: self.past(evidence),
             },
         }
+    }
+
+    /// Returns what a host served in the day before, if enough of its conversations failed to ask.
+    fn past(&self, evidence: &Evidence) -> Option<Past> {
+        let memory = self.memory.as_deref()?;
+        if evidence.failed.flows < self.least_failed {
+            return None;
+        }
+        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
+        let sources = evidence.failed_sources.iter().copied();
+        let all = sources.len() as u64;
+        let known = memory.clients.known(evidence.host, sources, now)?;
+        let usual = memory.usually_served(evidence.host, self.context.window)?;
+        Some(Past { known: percent(known, all), usual })
     }
 
     /// Judges a host. Returns true if it is flooded.
@@ -174,15 +195,21 @@ impl<'a> FloodJudge<'a> {
         }
         if let Some(Measured { class, measures }) = outbound.filter(Measured::passes) {
             let finding = self.finding(evidence, class, Role::Source, &why(&measures));
-            self.out.findings.push(finding);
+            let targets = &evidence.spoken.targets;
+            let spoke = |(_, to): &(u64, TopSource)| targets.binary_search(&to.peer).is_ok();
+            let spoke = evidence.sent.top().iter().any(spoke);
+            self.out.findings.push(marked(finding, spoke));
         }
         let mut holding = measured.iter().filter(|measured| measured.passes());
         let Some(Measured { class, measures }) = holding.next() else { return false };
         // Every distributed flood is also a flood of many conversations.
-        let other: Vec<&str> = holding
-            .map(|other| other.class.name)
-            .filter(|name| (class.name, *name) != (DDOS.name, DOS.name))
-            .collect();
+        let of_same = |other: &str| match class.name {
+            name if name == DDOS.name => other == DOS.name,
+            name if name == OUTAGE.name => [DDOS.name, DOS.name].contains(&other),
+            _ => false,
+        };
+        let other: Vec<&str> =
+            holding.map(|other| other.class.name).filter(|name| !of_same(name)).collect();
         let mut why = why(measures);
         why.extend((class.fill.hints)(evidence));
         let sign = evidence.sign.filter(|_| class.name != REFLECTION.name);
@@ -196,7 +223,10 @@ impl<'a> FloodJudge<'a> {
         if sign.is_some() {
             finding.marks.insert(0, FORGED.to_owned());
         }
-        self.add_attackers(evidence, class, &finding);
+        // The clients of a dead server attack nobody.
+        if class.name != OUTAGE.name {
+            self.add_attackers(evidence, class, &finding);
+        }
         self.out.findings.push(finding);
         true
     }
@@ -262,6 +292,7 @@ impl<'a> FloodJudge<'a> {
             parts.push(AttackerShare {
                 victim: evidence.host,
                 sender: *sender,
+                spoke: evidence.spoken.peers.binary_search(&sender.peer).is_ok(),
                 service: (flood.proto, flood.port),
                 why: format!("{measure}={weight},ofpct={percent}>={}", 100 / SHARE),
             });
@@ -283,7 +314,8 @@ impl<'a> FloodJudge<'a> {
         let proto = proto.filter(|_| parts.iter().all(|part| part.service.0 == proto));
         let is_same_port = proto.is_some() && parts.iter().all(|part| part.service.1 == port);
         let why: Vec<String> = first.map(|first| first.why.clone()).into_iter().collect();
-        Finding {
+        let spoke = parts.iter().any(|part| part.spoke);
+        let finding = Finding {
             proto,
             port: port.filter(|_| is_same_port),
             peers: parts.len() as u64,
@@ -291,7 +323,8 @@ impl<'a> FloodJudge<'a> {
             more: parts.len().saturating_sub(MAX_PEERS) as u64,
             sample: parts.iter().take(MAX_SAMPLES).map(|part| part.sender.sample).collect(),
             ..self.context.finding(Host::Address(host), class, Role::Source, total, &why)
-        }
+        };
+        marked(finding, spoke)
     }
 
     /// Judges a network with enough traffic to be flooded as a whole.
@@ -379,6 +412,18 @@ impl<'a> FloodJudge<'a> {
         }
     }
 
+    /// Remembers the clients of a host that is not flooded.
+    pub(super) fn learn_served(&mut self, host: IpAddr, clients: &[u32], flows: u64) {
+        let is_sure = self.context.shows_answers() && self.is_new;
+        let is_server =
+            clients.len() >= clients::FEW && self.context.site.side(host) == Some(Side::Inside);
+        if let (Some(memory), Some(window), true) =
+            (&mut self.memory, self.context.window, is_sure && is_server)
+        {
+            memory.learn_served(host, clients, flows, window);
+        }
+    }
+
     /// Ends the window: all of its hosts were judged.
     pub(super) fn end(mut self, pairing: Option<PairedFlows>) -> Verdict<AttackerVictim> {
         for carpet in carpet::merged(std::mem::take(&mut self.carpets)) {
@@ -415,4 +460,12 @@ impl<'a> FloodJudge<'a> {
         ];
         explain("", measured, &Counts { of: "host", counts: &counts }, &mut self.out.seen);
     }
+}
+
+/// Returns the finding with the mark `spoke`, if the source did.
+fn marked(mut finding: Finding, spoke: bool) -> Finding {
+    if spoke {
+        finding.marks.push(SPOKE.to_owned());
+    }
+    finding
 }

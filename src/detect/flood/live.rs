@@ -128,7 +128,8 @@ impl Live {
         next.rate_over(super::case::seconds(Some(window)));
         let slice = std::mem::replace(&mut self.slice, next);
         let events = std::mem::replace(&mut self.carried, Events::new(memory));
-        let mut writer = EventWriter::new(site, events, setup.least_sent(SLICE / 1000)).live();
+        let seconds = SLICE / 1000;
+        let mut writer = EventWriter::new(site, events, setup.least_sent(seconds), seconds).live();
         let paired = slice.visit(sampled, &mut writer)?;
         if let Some(answers) = writer.slice_answers() {
             self.answers.add(paired, answers);
@@ -137,7 +138,7 @@ impl Live {
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let remembered = memory.as_ref().and_then(|memory| memory.pairing());
         let answers = self.answers.visibility(remembered);
-        let input = InputProfile { site, answers, sampled, live: true };
+        let input = InputProfile { site, answers, sampled, live: true, knows_pairing: false };
         let active = whole.active();
         let mut judge = FloodJudge::new(setup, input, sampling, Some(window), active, memory);
         judge.is_new = false;

@@ -5,9 +5,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::clients::Clients;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
 use crate::detect::judge::Remembers;
+use crate::detect::slot;
+use crate::detect::threshold::scale;
+use crate::finding::UNKNOWN_SECONDS;
 use crate::time::{Timestamp, Window};
 
 /// The unanswered traffic that a host usually gets.
@@ -28,6 +32,8 @@ enum Subject {
     Octets(IpAddr),
     /// Packets in ten minutes that a network gets and nobody there answers.
     Network(IpNet),
+    /// Conversations that a host serves in ten minutes.
+    Served(IpAddr),
 }
 
 /// The memory of nfflood.
@@ -36,6 +42,8 @@ pub struct Memory {
     /// Long TCP flows and those of them that were paired, of the last window that had enough of them.
     pairing: Option<(u64, u64)>,
     baselines: Baselines<Subject>,
+    /// The clients of inside servers.
+    pub(super) clients: Clients,
 }
 
 impl Remembers for Memory {
@@ -51,7 +59,9 @@ impl Remembers for Memory {
 impl Memory {
     /// Returns how many baselines are stored, and how many were forgotten because there were too many.
     pub fn sizes(&self) -> (u64, u64) {
-        self.baselines.sizes()
+        let ((baselines, evicted), (servers, forgotten)) =
+            (self.baselines.sizes(), self.clients.sizes());
+        (baselines + servers, evicted + forgotten)
     }
 
     /// Returns the usual traffic of a host, if it is known.
@@ -78,11 +88,31 @@ impl Memory {
         self.baselines.learn(&Subject::Network(net), packets, window);
     }
 
+    /// Returns how many conversations a host usually serves in a window, if it is known.
+    pub(super) fn usually_served(&self, host: IpAddr, window: Option<Window>) -> Option<u64> {
+        let served = self.baselines.of(&Subject::Served(host), window)?;
+        Some(scale(served, window, true))
+    }
+
+    /// Adds the clients that a host served in a window, with the number of their conversations.
+    pub(super) fn learn_served(
+        &mut self,
+        host: IpAddr,
+        clients: &[u32],
+        flows: u64,
+        window: Window,
+    ) {
+        let of_ten = flows.saturating_mul(u64::from(UNKNOWN_SECONDS)) / u64::from(window.seconds());
+        self.baselines.learn(&Subject::Served(host), of_ten, window);
+        self.clients.learn(host, clients, slot::last(window));
+    }
+
     /// Ends a window.
     pub(super) fn close(&mut self, window: Window, pairing: Option<PairedFlows>) {
         if let Some(PairedFlows { long_flows, paired }) = pairing {
             self.pairing = Some((long_flows, paired));
         }
         self.baselines.close(window);
+        self.clients.close(slot::last(window));
     }
 }

@@ -20,7 +20,7 @@ const LARGE_ANSWER: u64 = 200;
 const WANTED: u64 = 10;
 
 /// UDP services that were abused for reflection, by port (CISA alert TA14-017A and later ones).
-const SERVICES: [(u16, &str); 20] = [
+const SERVICES: [(u16, &str); 23] = [
     (17, "qotd"),
     (19, "chargen"),
     (53, "dns"),
@@ -29,11 +29,14 @@ const SERVICES: [(u16, &str); 20] = [
     (123, "ntp"),
     (137, "netbios"),
     (161, "snmp"),
+    (177, "xdmcp"),
     (389, "cldap"),
     (520, "rip"),
+    (1194, "openvpn"),
     (1900, "ssdp"),
     (3283, "ard"),
     (3389, "rdp"),
+    (3478, "stun"),
     (3702, "wsd"),
     (5093, "sentinel"),
     (5353, "mdns"),
@@ -49,9 +52,10 @@ pub(super) fn service(proto: u8, port: u16) -> Option<&'static str> {
     known.map(|(_, name)| *name)
 }
 
-/// Returns true for services that ordinary hosts use with strangers: names, time and remote desktops.
+/// Returns true for services that ordinary hosts use with strangers: names, time, tunnels, telephones and remote
+/// desktops.
 fn is_popular(port: u16) -> bool {
-    matches!(port, 53 | 123 | 3389 | 5353)
+    matches!(port, 53 | 123 | 1194 | 3389 | 3478 | 5353)
 }
 
 /// The answers from one port, over all sources.

@@ -23,6 +23,10 @@ pub(super) const DATAGRAMS: u8 = 8;
 pub(super) const ANSWERS: u8 = 16;
 /// Bit of the traffic that the host sent without an answer.
 pub(super) const SENT: u8 = 32;
+/// Bit of the failed attempts by protocols without ports.
+pub(super) const OTHERS: u8 = 64;
+/// Bit of large datagram streams.
+pub(super) const STREAMS: u8 = 128;
 
 /// The sources of a host, and the sums that each of them is part of.
 #[derive(Debug, Default)]
@@ -69,11 +73,16 @@ impl SourceSet {
 
     /// Corrects the number of sources of each sum, given with its bit: a source that was counted several
     /// times counts once.
-    pub(super) fn count_once(&mut self, sums: [(u8, &mut TrafficSum); 6]) {
+    pub(super) fn count_once(&mut self, sums: [(u8, &mut TrafficSum); 8]) {
         self.merge();
         for (bit, sum) in sums {
             sum.sources -= self.repeated.get(bit.trailing_zeros() as usize).copied().unwrap_or(0);
         }
+    }
+
+    /// Returns the sources that are part of one of these sums, each once.
+    pub(super) fn of(&self, sums: u8) -> impl Iterator<Item = IpAddr> {
+        self.all.iter().filter(move |(_, bits)| bits & sums != 0).map(|(source, _)| *source)
     }
 
     /// Returns how many sources are part of all of these sums.
@@ -92,6 +101,7 @@ mod tests {
             let mut set = SourceSet::default();
             let [mut failed, mut scans, mut one_way, mut datagrams, mut answers, mut sent] =
                 [(); 6].map(|()| TrafficSum::new());
+            let [mut others, mut streams] = [(); 2].map(|()| TrafficSum::new());
             for (sum, others) in [(FAILED, 0), (FAILED, DATAGRAMS), (SCANS, 0)] {
                 for source in 0..sources {
                     set.add(IpAddr::V4(source.into()), ONE_WAY | sum | others);
@@ -108,6 +118,8 @@ mod tests {
                 (DATAGRAMS, &mut datagrams),
                 (ANSWERS, &mut answers),
                 (SENT, &mut sent),
+                (OTHERS, &mut others),
+                (STREAMS, &mut streams),
             ]);
             let both = set.common(FAILED | SCANS);
             [failed, scans, one_way, datagrams].map(|sum| sum.sources).into_iter().chain([both])

@@ -7,7 +7,7 @@ use super::input_profile::InputProfile;
 use crate::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
 use crate::detect::traffic::Traffic;
 use crate::finding::{Sample, Side};
-use crate::flow::{TCP, UDP};
+use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 
 /// The most minutes of which conversations are counted; later ones of a long window are left out.
 pub(super) const MAX_MINUTES: usize = 2048;
@@ -21,6 +21,15 @@ pub(super) const RETRIES: u64 = 10;
 const PROBE_BYTES: u64 = 100;
 /// The most source ports of one source whose traffic is summed by port. A reflector answers from one.
 const MAX_SOURCE_PORTS: usize = 4;
+
+/// The most SYNs that one connect sends (Linux: six retransmissions, tcp_syn_retries). A conversation of nothing but
+/// SYNs or of echo requests is as many attempts as it would take connects.
+const SYNS: u64 = 7;
+
+/// Conversations of one pair that are large datagram streams from which on they count as attempts, whoever sends them;
+/// and the fewest of a source that count if the host got enough of them in a minute.
+const STREAMS: u64 = 1000;
+const STREAMS_OF_MANY: u64 = 10;
 
 /// The traffic that a source sent from one port.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +51,10 @@ pub(super) struct SourceTraffic {
     pub per_window: PerWindow,
     /// Number of the conversations that are attempts of a flood ([`is_attempt`]).
     pub attempts: u64,
+    /// Number of the conversations that are large datagram streams and no attempts by themselves.
+    pub streams: u64,
+    /// Streams by the minute of their start.
+    pub stream_minutes: Vec<(u32, u64)>,
     /// Number of the attempts that may only be answers, which are nothing against the source.
     pub answer_attempts: u64,
     /// Packets that may only be answers.
@@ -76,6 +89,8 @@ impl SourceTraffic {
             sums: Traffic::NONE,
             per_window: PerWindow::NONE,
             attempts: 0,
+            streams: 0,
+            stream_minutes: Vec::new(),
             answer_attempts: 0,
             answer_packets: 0,
             unsolicited: 0,
@@ -87,11 +102,20 @@ impl SourceTraffic {
             is_inside: input.site.side(event.peer.ip()) == Some(Side::Inside),
             sample: event.sample(),
         };
-        if let Some(SourceTraffic { mut ports, mut minutes, mut source_ports, .. }) = old {
+        if let Some(SourceTraffic {
+            mut ports,
+            mut minutes,
+            mut stream_minutes,
+            mut source_ports,
+            ..
+        }) = old
+        {
             ports.clear();
             minutes.clear();
+            stream_minutes.clear();
             source_ports.clear();
-            (source.ports, source.minutes, source.source_ports) = (ports, minutes, source_ports);
+            (source.ports, source.source_ports) = (ports, source_ports);
+            (source.minutes, source.stream_minutes) = (minutes, stream_minutes);
         }
         source
     }
@@ -125,10 +149,16 @@ impl SourceTraffic {
             self.unsolicited = self.unsolicited.saturating_add(answers);
         }
         if is_attempt(event, input) {
-            self.attempts += 1;
-            self.answer_attempts += u64::from(is_answer);
+            let attempts = attempts(event);
+            self.attempts += attempts;
+            self.answer_attempts += if is_answer { attempts } else { 0 };
             if event.more != 0 {
                 count_minute(&mut self.minutes, event.more / 60_000);
+            }
+        } else if event.kind == EventKind::Failed && event.proto == UDP && input.sees_answers() {
+            self.streams += 1;
+            if event.more != 0 {
+                count_minute(&mut self.stream_minutes, event.more / 60_000);
             }
         }
         self.is_spoofed |= event.has(SPOOFED);
@@ -154,6 +184,21 @@ impl SourceTraffic {
                 }
             }
         }
+    }
+
+    /// Counts the streams as attempts if they are more than one program has with one host.
+    pub(super) fn count_streams(&mut self) {
+        if self.streams > STREAMS {
+            self.attempts += std::mem::take(&mut self.streams);
+            for (minute, count) in std::mem::take(&mut self.stream_minutes) {
+                (0..count).for_each(|_| count_minute(&mut self.minutes, minute));
+            }
+        }
+    }
+
+    /// Returns true if the streams count as attempts once the host got enough of them in a minute.
+    pub(super) fn has_many_streams(&self) -> bool {
+        self.streams >= STREAMS_OF_MANY
     }
 
     /// Returns true if the source scans the host for open ports: it tried many ports, none of them much more
@@ -209,6 +254,17 @@ fn is_attempt<A: Address>(event: &Event<A>, input: InputProfile) -> bool {
         (_, false, TCP) if event.has(FLAGS) => event.flags & (SYN | ACK) == SYN,
         (_, false, TCP) => !event.has(LARGE) && event.packets <= 3 && is_bare(event),
         (_, false, _) => false,
+    }
+}
+
+/// Returns how many attempts an event counts for.
+fn attempts<A: Address>(event: &Event<A>) -> u64 {
+    let only_opens =
+        event.proto == TCP && event.has(FLAGS) && event.flags & (SYN | ACK | RST) == SYN;
+    if event.kind == EventKind::Failed && (only_opens || matches!(event.proto, ICMP | ICMPV6)) {
+        (event.per_window.packets / SYNS).max(1)
+    } else {
+        1
     }
 }
 

@@ -13,6 +13,7 @@ use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
 
 mod answers;
+mod field;
 mod rates;
 
 fn window(n: u64) -> End {

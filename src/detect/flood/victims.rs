@@ -5,6 +5,7 @@ use std::io;
 use super::FloodJudge;
 use super::carpet::Carpets;
 use super::carry_over::HostRows;
+use super::clients::{MAX_CLIENTS, hash};
 use super::event::{Event, EventKind, Events};
 use super::evidence::Builder;
 use super::host_summary::HostSummary;
@@ -38,6 +39,8 @@ struct Victims<A> {
     /// the window.
     is_reported: bool,
     summary: HostSummary,
+    /// Hashes of the clients that the host served, as far as they matter.
+    clients: Vec<u32>,
     carpets: Carpets<A>,
     host_rows: HostRows<A>,
 }
@@ -51,6 +54,7 @@ impl<A: Address> Victims<A> {
             is_large: false,
             is_reported: false,
             summary: HostSummary::default(),
+            clients: Vec::new(),
             carpets: Carpets::new(),
             host_rows: HostRows::new(),
         }
@@ -100,7 +104,13 @@ impl<A: Address> Victims<A> {
                 self.summary.per_window.add(event.per_window);
             }
             EventKind::Sent => self.summary.sent = self.summary.sent.saturating_add(packets),
-            EventKind::Opened | EventKind::Served => {}
+            EventKind::Opened => {}
+            EventKind::Served => {
+                self.summary.served += u64::from(event.flows);
+                if self.clients.len() <= MAX_CLIENTS {
+                    self.clients.push(hash(event.peer.ip()));
+                }
+            }
         }
         if judge.is_live() {
             self.host_rows.add(&event);
@@ -136,6 +146,9 @@ impl<A: Address> Victims<A> {
         }
         if !is_flagged {
             judge.learn(host.ip(), &self.summary);
+            self.clients.sort_unstable();
+            self.clients.dedup();
+            judge.learn_served(host.ip(), &self.clients, self.summary.served);
             if let Some(carry) = &mut judge.carry {
                 carry.host(&mut self.host_rows, &self.summary)?;
             }
@@ -145,6 +158,7 @@ impl<A: Address> Victims<A> {
             self.carpets.host(&self.kept, &self.summary, is_dark);
         }
         self.kept.clear();
+        self.clients.clear();
         self.host_rows.end_host();
         (self.is_large, self.summary) = (false, HostSummary::default());
         Ok(())

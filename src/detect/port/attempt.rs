@@ -12,6 +12,12 @@ pub(super) const FAILED: u8 = 2;
 pub(super) const DARK: u8 = 4;
 /// Bit of a session that is as long as a failed login. Each session has a row of its own.
 pub(super) const LOGIN: u8 = 8;
+/// Bit of a failed attempt that was accepted, and carried no data.
+pub(super) const ACCEPTED: u8 = 16;
+/// Bit of a target that was accepted several times: the source comes back, as a monitor does.
+pub(super) const REPEATED: u8 = 32;
+/// Bit of an attempt by which the source completed a TCP conversation.
+pub(super) const SPOKE: u8 = 64;
 
 /// An attempt of a source at a port of a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,10 +7,12 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
+use super::attempt::{ACCEPTED, Attempt, DARK, FAILED, LOGIN, SPOKE, WORKED};
+use super::guessed::turned;
 use crate::conversation::{
-    Active, Address, AnswerRate, Conversation, Families, Outcome, Recent, Together, Visitor,
+    Active, Address, Conversation, Families, Outcome, Recent, Together, Visitor,
 };
+use crate::detect::outage::{Answers, Outage};
 use crate::detect::site::Site;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
@@ -35,21 +37,25 @@ pub(super) struct AttemptWriter<'a> {
     knows_dark: bool,
     hasher: RandomState,
     rows: Families,
+    /// Sessions of outside hosts with inside ones, by the latter.
+    logins: Families,
     /// Recent successes, so that twenty connections to a web server are one row.
     recent: Recent,
     /// Inside hosts that took mail.
     mail: HashSet<IpAddr, RandomState>,
     /// Outcomes of the conversations that inside hosts initiated.
-    answers: AnswerRate,
+    answers: Answers,
 }
 
 /// The attempts of a window.
 pub(super) struct Written {
     pub attempts: Families,
+    /// Sessions that may be failed logins, of outside hosts with others, by the host that they logged in at.
+    pub logins: Families,
     /// Inside hosts that took mail.
     pub mail: HashSet<IpAddr, RandomState>,
-    /// Inside hosts that try to reach others, if hardly any of them is answered: there is an outage.
-    pub outage: Option<u64>,
+    /// The address families by which hardly any inside host is answered.
+    pub outage: Outage,
 }
 
 impl<'a> AttemptWriter<'a> {
@@ -65,21 +71,18 @@ impl<'a> AttemptWriter<'a> {
             active,
             knows_dark,
             hasher: RandomState::default(),
-            rows: Families::new(memory, Together::First),
+            rows: Families::new(memory / 8 * 7, Together::First),
+            logins: Families::new(memory / 8, Together::First),
             recent: Recent::default(),
             mail: HashSet::default(),
-            answers: AnswerRate::default(),
+            answers: Answers::default(),
         }
     }
 
     /// Returns all that was written.
     pub(super) fn end(self) -> Written {
-        let is_outage = self.answers.is_outage() == Some(true);
-        Written {
-            attempts: self.rows,
-            mail: self.mail,
-            outage: is_outage.then(|| self.answers.hosts()),
-        }
+        let outage = self.answers.outage();
+        Written { attempts: self.rows, logins: self.logins, mail: self.mail, outage }
     }
 
     fn write<A: Address>(&mut self, attempt: &Attempt<A>) -> io::Result<()> {
@@ -111,9 +114,14 @@ impl<'a> AttemptWriter<'a> {
             self.mail.insert(responder.ip());
         }
         if self.is_login(conversation) {
-            self.write(&attempt(conversation, LOGIN))?;
+            let session = attempt(conversation, LOGIN);
+            self.write(&session)?;
+            if self.site.side(initiator.ip()) != Some(Side::Inside) {
+                self.logins.push([responder, initiator], turned(&session).pack())?;
+            }
         }
-        if !self.recent.is_new(self.hasher.hash_one((initiator, responder, proto, port))) {
+        let spoke = conversation.is_completed();
+        if !self.recent.is_new(self.hasher.hash_one((initiator, responder, proto, port, spoke))) {
             return Ok(());
         }
         self.write(&attempt(conversation, WORKED))
@@ -122,22 +130,29 @@ impl<'a> AttemptWriter<'a> {
 
 impl Visitor for AttemptWriter<'_> {
     fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
-        let &Conversation { initiator, responder, proto, is_sure, outcome, .. } = conversation;
+        let &Conversation { responder, proto, is_sure, outcome, .. } = conversation;
         let may_be_reply = outcome == Outcome::Rejected && conversation.may_be_unsolicited();
+        // Nobody answers from an address that is not in use, so the sender is the initiator.
+        let is_sure = is_sure
+            || (outcome == Outcome::Unanswered && self.is_dark(conversation.responder.ip()));
         if !is_sure || may_be_reply || (proto != TCP && proto != UDP) {
             return Ok(());
         }
-        let has_outcome =
-            matches!(outcome, Outcome::Productive | Outcome::Unanswered | Outcome::Rejected);
-        if has_outcome && self.site.side(initiator.ip()) == Some(Side::Inside) {
-            self.answers.add(initiator, outcome == Outcome::Productive);
+        if self.site.is_unreachable(responder.ip()) {
+            return Ok(());
         }
+        self.answers.add(self.site, conversation);
         match outcome {
             Outcome::Productive => self.productive(conversation),
-            Outcome::Unanswered | Outcome::Rejected => {
-                let is_dark = outcome == Outcome::Unanswered && self.is_dark(responder.ip());
-                let bits = if is_dark { FAILED | DARK } else { FAILED };
-                self.write(&attempt(conversation, bits))
+            // A connection that is closed in order asked if the server is there.
+            Outcome::Accepted if conversation.is_closed() => Ok(()),
+            Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected => {
+                let bits = match outcome {
+                    Outcome::Accepted => ACCEPTED,
+                    Outcome::Unanswered if self.is_dark(responder.ip()) => DARK,
+                    _ => 0,
+                };
+                self.write(&attempt(conversation, FAILED | bits))
             }
             Outcome::Unsolicited | Outcome::Partial => Ok(()),
         }
@@ -147,12 +162,13 @@ impl Visitor for AttemptWriter<'_> {
 /// Returns the attempt of a conversation's initiator.
 fn attempt<A: Address>(conversation: &Conversation<A>, bits: u8) -> Attempt<A> {
     let forward = &conversation.forward;
+    let spoke = if conversation.is_completed() { SPOKE } else { 0 };
     Attempt {
         src: conversation.initiator,
         proto: conversation.proto,
         port: conversation.port,
         dst: conversation.responder,
-        bits,
+        bits: bits | spoke,
         sport: conversation.sport,
         flows: forward.flows,
         packets: u32::try_from(forward.packets).unwrap_or(u32::MAX),

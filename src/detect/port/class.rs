@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::evidence::Evidence;
+use super::evidence::{Busiest, Evidence};
 use super::memory::Slow;
+use super::swarm::SWARM;
 use crate::detect::judge::{Case, Class, DefaultLimit, Measured};
 use crate::detect::site_limits::SiteLimits;
 use crate::detect::threshold::{Measure, Threshold, percent};
@@ -28,6 +29,8 @@ pub(super) struct PortFacts {
     pub is_mail: bool,
     /// The failed attempts of the source over a day, if they are remembered.
     pub slow: Option<Slow>,
+    /// Sessions of like size of an outside source with one host in the last hour, if they are remembered.
+    pub sessions: Option<u64>,
 }
 
 /// The part of a finding that depends on its class.
@@ -54,6 +57,12 @@ impl Details {
 
     /// Returns the sessions, and the hosts whose passwords were guessed.
     fn of_sessions(evidence: &Evidence) -> Details {
+        if let (Some(Busiest { host, traffic, sample }), true) =
+            (evidence.busiest, evidence.guessed.is_empty())
+        {
+            let peer = Peer { host: Host::Address(host), flows: Some(traffic.flows) };
+            return Details { traffic, peers: 1, peer: vec![peer], more: 0, sample: vec![sample] };
+        }
         Details {
             traffic: evidence.session_traffic,
             peers: evidence.guessed.len() as u64 + evidence.more_guessed,
@@ -84,7 +93,7 @@ pub(super) const CLASSES: [&PortClass; 3] = [&SPREAD, &BRUTEFORCE, &SPAM];
 
 /// Returns the names of the limits that a site can set.
 pub(in crate::detect) fn metrics() -> impl Iterator<Item = &'static str> {
-    CLASSES.iter().map(|class| class.name).chain([INFECTED])
+    CLASSES.iter().map(|class| class.name).chain([INFECTED, SWARM])
 }
 
 /// The limit of failed targets of `spread`.
@@ -183,6 +192,11 @@ impl Way {
     }
 }
 
+/// Sessions of `bruteforce` in an hour.
+const HOUR: u64 = 49;
+/// Sessions of an outside source in a window that are remembered.
+pub(super) const FEW_SESSIONS: u64 = 5;
+
 /// The limit of sessions of `bruteforce`.
 pub(super) const BRUTEFORCE_LIMIT: u64 = 20;
 
@@ -191,6 +205,8 @@ pub(super) const BRUTEFORCE_LIMIT: u64 = 20;
 ///
 /// At the ports of databases and file servers only sources from outside count: inside programs have sessions
 /// there all day.
+///
+/// With `--state`, 49 such sessions of an outside source in an hour are enough: 20 times the square root of its windows.
 pub(super) const BRUTEFORCE: PortClass = PortClass {
     name: "bruteforce",
     limit: DefaultLimit::same(BRUTEFORCE_LIMIT),
@@ -199,7 +215,14 @@ pub(super) const BRUTEFORCE: PortClass = PortClass {
             return None;
         }
         let limit = sessions(case.context.limits, case.host, case.context.window);
-        Some(vec![Measure::at_least("sessions", case.evidence.most_sessions, limit)])
+        let sessions = case.evidence.most_sessions;
+        let of_hour = limit.saturating_mul(HOUR) / BRUTEFORCE_LIMIT;
+        Some(vec![match case.extra.sessions {
+            Some(slow) if sessions < limit && slow >= of_hour => {
+                Measure::at_least("sessions1h", slow, of_hour)
+            }
+            _ => Measure::at_least("sessions", sessions, limit),
+        }])
     },
     fill: Details::of_sessions,
 };

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use foldhash::fast::RandomState;
 
-use super::attempt::{Attempt, DARK, FAILED, LOGIN, WORKED};
+use super::attempt::{ACCEPTED, Attempt, DARK, FAILED, LOGIN, REPEATED, SPOKE, WORKED};
 use crate::conversation::Address;
 use crate::detect::top::Top;
 use crate::detect::traffic::Traffic;
@@ -35,6 +36,8 @@ pub(super) struct Evidence {
     pub worked: u64,
     /// The most failed targets in ten seconds; 0 if times are unknown.
     pub burst: u64,
+    /// True if the source completed a TCP conversation at the port of some host.
+    pub spoke: bool,
     /// Traffic of the failed attempts.
     pub failed_traffic: Traffic,
     /// The networks that got most flows of the failed attempts.
@@ -53,6 +56,8 @@ pub(super) struct Evidence {
     /// The most sessions of like size with one host.
     pub most_sessions: u64,
     pub session_sample: Vec<Sample>,
+    /// The host with most sessions, if there were too few for password guessing in this window.
+    pub busiest: Option<Busiest>,
     /// Some hosts at which an attempt worked.
     pub reached: Vec<IpAddr>,
     /// Hashes of some failed targets.
@@ -80,11 +85,30 @@ pub(super) struct Builder<A: Address> {
     least_sessions: u64,
 }
 
+/// The host with which a source had most sessions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Busiest {
+    pub host: IpAddr,
+    /// Traffic of the sessions; each session is a flow.
+    pub traffic: Traffic,
+    pub sample: Sample,
+}
+
 /// A session that may be a failed login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Session {
-    bytes: u32,
-    packets: u32,
+pub(super) struct Session {
+    pub bytes: u32,
+    pub packets: u32,
+}
+
+/// Returns the bytes between which sessions are of like size, within 30 % of the median; `None` if fewer than 70 % of
+/// them are.
+pub(super) fn alike(sessions: &mut [Session]) -> Option<RangeInclusive<u64>> {
+    sessions.sort_unstable();
+    let median = u64::from(sessions.get(sessions.len() / 2)?.bytes);
+    let bounds = (median * 7).div_ceil(10)..=median * 13 / 10;
+    let count = sessions.iter().filter(|one| bounds.contains(&u64::from(one.bytes))).count();
+    (count * 10 >= sessions.len() * 7).then_some(bounds)
 }
 
 impl<A: Address> Builder<A> {
@@ -99,6 +123,7 @@ impl<A: Address> Builder<A> {
             dark: 0,
             worked: 0,
             burst: 0,
+            spoke: false,
             failed_traffic: Traffic::NONE,
             nets: Vec::new(),
             more_nets: 0,
@@ -109,6 +134,7 @@ impl<A: Address> Builder<A> {
             session_traffic: Traffic::NONE,
             most_sessions: 0,
             session_sample: Vec::new(),
+            busiest: None,
             reached: Vec::new(),
             failed_hashes: Vec::new(),
         };
@@ -134,6 +160,7 @@ impl<A: Address> Builder<A> {
             self.target =
                 Some(Attempt { bits: 0, flows: 0, packets: 0, bytes: 0, start: 0, ..*attempt });
         }
+        self.evidence.spoke |= attempt.has(SPOKE);
         if attempt.has(LOGIN) {
             // The session has a second row, as an attempt that worked.
             if self.sessions.len() < MAX_SESSIONS {
@@ -148,6 +175,10 @@ impl<A: Address> Builder<A> {
             self.evidence.traffic.add(attempt.traffic());
             return;
         }
+        // Each conversation has a row, so these are two source ports.
+        if target.bits & attempt.bits & ACCEPTED != 0 {
+            target.bits |= REPEATED;
+        }
         target.bits |= attempt.bits;
         target.flows = target.flows.saturating_add(attempt.flows);
         target.packets = target.packets.saturating_add(attempt.packets);
@@ -158,7 +189,10 @@ impl<A: Address> Builder<A> {
     }
 
     fn end_target(&mut self) {
-        let Some(target) = self.target.take() else { return };
+        let Some(mut target) = self.target.take() else { return };
+        if target.has(REPEATED) {
+            target.bits &= !FAILED;
+        }
         if target.has(WORKED) {
             self.evidence.worked += 1;
             if self.evidence.reached.len() < MAX_TARGETS {
@@ -217,19 +251,24 @@ impl<A: Address> Builder<A> {
         let evidence = &mut self.evidence;
         if all < self.least_sessions {
             evidence.most_sessions = evidence.most_sessions.max(all);
-            self.sessions.clear();
+            let mut traffic = Traffic::NONE;
+            for session in self.sessions.drain(..) {
+                let (packets, bytes) = (session.packets.into(), session.bytes.into());
+                traffic.add(Traffic { flows: 1, packets, bytes });
+            }
+            let most = evidence.busiest.map_or(0, |busiest| busiest.traffic.flows);
+            if let Some(sample) = sample.filter(|_| all > most) {
+                evidence.busiest = Some(Busiest { host: host.ip(), traffic, sample });
+            }
             return;
         }
-        self.sessions.sort_unstable();
-        let median = self.sessions.get(self.sessions.len() / 2);
-        let median = median.map_or(0, |session| u64::from(session.bytes));
+        let bounds = alike(&mut self.sessions);
         let is_alike = |session: &&Session| {
-            let bytes = u64::from(session.bytes);
-            bytes * 10 >= median * 7 && bytes * 10 <= median * 13
+            bounds.as_ref().is_some_and(|bounds| bounds.contains(&u64::from(session.bytes)))
         };
         let alike: Vec<&Session> = self.sessions.iter().filter(is_alike).collect();
         let count = alike.len() as u64;
-        if count >= self.least_sessions && count * 10 >= all * 7 {
+        if count >= self.least_sessions {
             self.guessed += 1;
             self.top_guessed.offer(count, host);
             evidence.most_sessions = evidence.most_sessions.max(count);
@@ -241,7 +280,7 @@ impl<A: Address> Builder<A> {
                 evidence.session_sample.extend(sample);
             }
         } else {
-            let below = count.min(self.least_sessions.saturating_sub(1));
+            let below = all.min(self.least_sessions.saturating_sub(1));
             evidence.most_sessions = evidence.most_sessions.max(below);
         }
         self.sessions.clear();

@@ -6,19 +6,25 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::attempt::{Attempt, FAILED, LOGIN};
+use super::attempt::{self, ACCEPTED, Attempt, FAILED, LOGIN};
 use super::attempts::MAX_MAIL;
 use super::class::{
     self, BRUTEFORCE, CLASSES, Details, INFECTED, INFECTED_LIMIT, PortCase, PortFacts,
     PortMeasured, SLOW, SPAM, SPREAD,
 };
 use super::evidence::{Builder, Evidence};
+use super::guessed::{self, Guessed};
 use super::memory::{At, Memory};
+use super::swarm::{self, DarkHits, SWARM, Swarms};
 use crate::conversation::{Address, PairedFlows};
 use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
-use crate::detect::threshold::{Threshold, why};
+use crate::detect::outage::Outage;
+use crate::detect::slot;
+use crate::detect::spoke::SPOKE;
+use crate::detect::threshold::{Measure, Threshold, why};
+use crate::detect::traffic::Traffic;
 use crate::detect::verdict::Verdict;
-use crate::finding::{Finding, Host, Role};
+use crate::finding::{Finding, Host, Role, Side};
 use crate::flow::TCP;
 
 /// The fewest attackers of a port that make an outbreak.
@@ -36,6 +42,8 @@ pub(super) struct AttemptSums {
     logins: u64,
     /// Distinct targets.
     targets: u64,
+    /// True if the source completed a TCP conversation.
+    spoke: bool,
 }
 
 impl AttemptSums {
@@ -44,18 +52,19 @@ impl AttemptSums {
         self.failed += u64::from(attempt.has(FAILED));
         self.logins += u64::from(attempt.has(LOGIN));
         self.targets += u64::from(is_new);
+        self.spoke |= attempt.has(attempt::SPOKE);
     }
 }
 
 /// The judge of a window, to which the sources are passed port by port.
 pub(super) struct PortJudge<'a> {
     context: JudgeContext<'a>,
-    /// Inside hosts that try to reach others, if hardly any of them is answered: there is an outage.
-    outage: Option<u64>,
+    /// The address families by which hardly any inside host is answered.
+    outage: Outage,
     /// Inside hosts that try to spread during an outage, and are judged when their number is known.
     pending: Vec<Evidence>,
-    /// Ports at which so many hosts spread that the outage does not excuse them.
-    epidemic_ports: BTreeSet<(u8, u16)>,
+    /// Ports at which so many hosts spread by a family, IPv4 if true, that the outage does not excuse them.
+    epidemic_ports: BTreeSet<(bool, (u8, u16))>,
     /// Inside mail servers.
     mail: HashSet<IpAddr, RandomState>,
     memory: Option<RefMut<'a, Memory>>,
@@ -63,13 +72,15 @@ pub(super) struct PortJudge<'a> {
     is_new: bool,
     /// Sources with at least as many failed attempts as an infected host must have.
     suspects: Vec<Evidence>,
+    /// Ports that many sources may try together.
+    swarms: Swarms,
     out: Verdict<()>,
 }
 
 impl<'a> PortJudge<'a> {
     pub(super) fn new(
         context: JudgeContext<'a>,
-        outage: Option<u64>,
+        outage: Outage,
         mail: HashSet<IpAddr, RandomState>,
         memory: Option<RefMut<'a, Memory>>,
         is_new: bool,
@@ -83,13 +94,29 @@ impl<'a> PortJudge<'a> {
             memory,
             is_new,
             suspects: Vec::new(),
+            swarms: Swarms::default(),
             out: Verdict::default(),
         }
     }
 
+    /// Returns the attempt as it counts: one that was accepted, and is a habit of its source, did not fail. It is
+    /// remembered.
+    pub(super) fn counted<A: Address>(&mut self, attempt: Attempt<A>) -> Attempt<A> {
+        let Some(memory) = self.memory.as_mut().filter(|_| attempt.has(ACCEPTED)) else {
+            return attempt;
+        };
+        let (pair, port) = ([attempt.src, attempt.dst], attempt.port);
+        if self.is_new {
+            memory.habits.add(pair, port);
+        }
+        let is_habit = memory.habits.is_habit(pair, port);
+        let bits = if is_habit { attempt.bits & !FAILED } else { attempt.bits };
+        Attempt { bits, ..attempt }
+    }
+
     /// Returns true if a source with these attempts may be flagged. `at` is one of them.
     pub(super) fn looks_at<A: Address>(&self, at: &Attempt<A>, sums: AttemptSums) -> bool {
-        let AttemptSums { failed, logins, targets } = sums;
+        let AttemptSums { failed, logins, targets, .. } = sums;
         let limits = self.context.limits;
         let least = |name: &str, limit: u64| limits.least(name).unwrap_or(limit).min(limit);
         let is_mail = at.proto == TCP && at.port == 25;
@@ -100,8 +127,93 @@ impl<'a> PortJudge<'a> {
         failed >= least(INFECTED, INFECTED_LIMIT).min(spread)
             || (self.memory.is_some() && failed >= SLOW)
             || logins >= least(BRUTEFORCE.name, class::BRUTEFORCE_LIMIT)
+            || (self.memory.is_some() && logins >= class::FEW_SESSIONS)
             || (is_mail && targets >= least(SPAM.name, class::SPAM_LIMIT))
             || is_shown
+    }
+
+    /// Remembers that a source with these attempts, one of which is `at`, completed a conversation at the port: if it
+    /// is an inside host, or one whose attempts failed too.
+    pub(super) fn spoke<A: Address>(&mut self, at: &Attempt<A>, sums: AttemptSums) {
+        let src = at.src.ip();
+        let is_inside = self.context.site.side(src) == Some(Side::Inside);
+        if let (Some(memory), true) = (&mut self.memory, self.is_new) {
+            if sums.spoke && (is_inside || sums.failed > 0) {
+                memory.spoken.add(src, at.port);
+            }
+        }
+    }
+
+    /// Adds the attempts of a source at unused addresses, all at the port of `first`.
+    pub(super) fn swarm<A: Address>(&mut self, first: &Attempt<A>, hits: &DarkHits<A>) {
+        self.swarms.add(first, hits, &self.context.site.inside);
+    }
+
+    /// Judges the ports that many sources tried.
+    fn judge_swarms(&mut self) {
+        let mut usual: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        for ((proto, port, _), swarm) in std::mem::take(&mut self.swarms).into_iter() {
+            let Some(net) = swarm.net() else { continue };
+            let at = (proto, port);
+            let limit = self.context.limits.of(SWARM, net.addr()).unwrap_or(swarm::SOURCES);
+            let memory = self.memory.as_deref();
+            let known = memory.and_then(|memory| memory.usual_swarm(at, self.context.window));
+            let measures = swarm.measures(limit, known);
+            if !measures.iter().all(Measure::passes) {
+                let sum = usual.entry(at).or_default();
+                *sum = (*sum).max(swarm.sources());
+                continue;
+            }
+            let mut why = why(&measures);
+            why.push(format!("targets={}", swarm.targets()));
+            let (peer, more) = swarm.peers();
+            self.out.findings.push(Finding {
+                proto: Some(proto),
+                port: Some(port),
+                peers: swarm.sources(),
+                peer,
+                more,
+                sample: swarm.samples(),
+                ..self.context.finding(
+                    Host::Prefix(net),
+                    SWARM,
+                    Role::Target,
+                    swarm.traffic(),
+                    &why,
+                )
+            });
+        }
+        if let (Some(memory), Some(window), true) =
+            (&mut self.memory, self.context.window, self.is_new)
+        {
+            usual.into_iter().for_each(|(port, sources)| memory.count_swarm(port, sources, window));
+        }
+    }
+
+    /// Judges a port of a host at which others logged in.
+    pub(super) fn guessed(&mut self, guessed: Guessed) {
+        if self.context.sampled || self.context.site.side(guessed.host) == Some(Side::Outside) {
+            return;
+        }
+        let own = self.context.limits.of(BRUTEFORCE.name, guessed.host);
+        let limit = own.map_or(guessed::SESSIONS, |own| own.max(guessed::SESSIONS));
+        let limit = Threshold::AtLeast(limit).scaled(self.context.window).least().max(limit);
+        let measures = guessed.measures(limit);
+        if !measures.iter().all(Measure::passes) {
+            return;
+        }
+        let more = guessed.more();
+        let Guessed { host, proto, port, sources, traffic, peer, sample, .. } = guessed;
+        let host = Host::Address(host);
+        self.out.findings.push(Finding {
+            proto: Some(proto),
+            port: Some(port),
+            peers: sources,
+            peer,
+            more,
+            sample,
+            ..self.context.finding(host, BRUTEFORCE.name, Role::Target, traffic, &why(&measures))
+        });
     }
 
     /// Returns a builder of evidence with these attempts, all of the source and port of `first`.
@@ -128,13 +240,24 @@ impl<'a> PortJudge<'a> {
             evidence,
             context: self.context,
             extra: PortFacts {
-                is_outage: self.outage.is_some() && !self.epidemic_ports.contains(&port),
+                is_outage: self.outage.hosts(src.is_ipv4()).is_some()
+                    && !self.epidemic_ports.contains(&(src.is_ipv4(), port)),
                 is_mail: self.mail.len() >= MAX_MAIL
                     || self.mail.contains(&src)
                     || memory.is_some_and(|memory| memory.is_mail(src)),
                 slow: memory.and_then(|memory| memory.slow(&at(evidence))),
+                sessions: self.sessions_of_hour(evidence),
             },
         }
+    }
+
+    /// Returns the sessions of an outside source with one host in the hour that ends with the window.
+    fn sessions_of_hour(&self, evidence: &Evidence) -> Option<u64> {
+        let window = self.context.window?;
+        let busiest = evidence.busiest?;
+        let is_outside = self.context.site.side(evidence.src) == Some(Side::Outside);
+        let memory = self.memory.as_deref().filter(|_| is_outside)?;
+        memory.sessions(&at(evidence), busiest.host, slot::last(window))
     }
 
     /// Judges a source at a port, or keeps it until it is known how many others do the same.
@@ -150,13 +273,14 @@ impl<'a> PortJudge<'a> {
     /// Judges the sources that were kept. If half of the hosts that try to reach others spread at one port, a worm
     /// has infected them all.
     fn judge_pending(&mut self) {
-        let mut spreading: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        let mut spreading: BTreeMap<(bool, (u8, u16)), u64> = BTreeMap::new();
         for evidence in &self.pending {
-            *spreading.entry((evidence.proto, evidence.port)).or_default() += 1;
+            let port = (evidence.proto, evidence.port);
+            *spreading.entry((evidence.src.is_ipv4(), port)).or_default() += 1;
         }
-        let hosts = self.outage.unwrap_or(0);
-        self.epidemic_ports =
-            spreading.iter().filter(|(_, n)| **n * 2 >= hosts).map(|(port, _)| *port).collect();
+        let hosts = |is_v4: bool| self.outage.hosts(is_v4).unwrap_or(0);
+        let is_epidemic = |((is_v4, _), n): &(&(bool, (u8, u16)), &u64)| **n * 2 >= hosts(*is_v4);
+        self.epidemic_ports = spreading.iter().filter(is_epidemic).map(|(port, _)| *port).collect();
         for evidence in std::mem::take(&mut self.pending) {
             self.judge(evidence);
         }
@@ -169,6 +293,16 @@ impl<'a> PortJudge<'a> {
             (&mut self.memory, self.context.window, self.is_new && is_remembered)
         {
             memory.add(&evidence, window);
+        }
+        if let (Some(memory), Some(window), Some(busiest)) =
+            (&mut self.memory, self.context.window, evidence.busiest)
+        {
+            let is_outside = self.context.site.side(evidence.src) == Some(Side::Outside);
+            if self.is_new && is_outside && busiest.traffic.flows >= class::FEW_SESSIONS {
+                let Traffic { flows, bytes, .. } = busiest.traffic;
+                let seen = (flows, bytes / flows.max(1));
+                memory.add_sessions(at(&evidence), busiest.host, seen, slot::last(window));
+            }
         }
         // The case is made anew, because the memory knows more now.
         let case = self.case(&evidence);
@@ -205,7 +339,11 @@ impl<'a> PortJudge<'a> {
     ) -> Finding {
         let Details { traffic, peers, peer, more, sample } = details;
         let host = Host::Address(evidence.src);
-        Finding {
+        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
+        let memory = self.memory.as_deref().filter(|_| evidence.proto == TCP);
+        let spoke = evidence.spoke
+            || memory.is_some_and(|memory| memory.spoken.knows(evidence.src, evidence.port, now));
+        let finding = Finding {
             proto: Some(evidence.proto),
             port: Some(evidence.port),
             peers,
@@ -213,7 +351,9 @@ impl<'a> PortJudge<'a> {
             peer,
             sample,
             ..self.context.finding(host, class, Role::Source, traffic, why)
-        }
+        };
+        let marks = finding.marks.into_iter().chain(spoke.then(|| SPOKE.to_owned())).collect();
+        Finding { marks, ..finding }
     }
 
     /// Returns the suspects that an attacker reached, in this window or in the day before, each with the attacker.
@@ -262,7 +402,11 @@ impl<'a> PortJudge<'a> {
     /// Replaces the findings about infected hosts: each of them has one finding a port.
     fn find_infected(&mut self, infected: &BTreeMap<usize, IpAddr>) {
         let mut found: BTreeMap<(Host, Option<u8>, Option<u16>), Finding> = BTreeMap::new();
-        for finding in std::mem::take(&mut self.out.findings) {
+        let (sources, targets): (Vec<Finding>, Vec<Finding>) =
+            std::mem::take(&mut self.out.findings)
+                .into_iter()
+                .partition(|finding| finding.role == Role::Source);
+        for finding in sources {
             found.insert((finding.host, finding.proto, finding.port), finding);
         }
         for (n, by) in infected {
@@ -277,7 +421,7 @@ impl<'a> PortJudge<'a> {
             let details = Details::of_failures(evidence);
             found.insert(key, self.finding(evidence, INFECTED, details, &why));
         }
-        self.out.findings = found.into_values().collect();
+        self.out.findings = found.into_values().chain(targets).collect();
     }
 
     /// Returns the ports with so many attackers that it is an outbreak.
@@ -295,6 +439,7 @@ impl<'a> PortJudge<'a> {
     /// Ends the window: all of its sources were judged.
     pub(super) fn end(mut self, pairing: Option<PairedFlows>) -> Verdict<()> {
         self.judge_pending();
+        self.judge_swarms();
         // The attacker that is named, and what is remembered, must not depend on the order of partitions.
         self.suspects.sort_by_key(at);
         let infected = self.infected();

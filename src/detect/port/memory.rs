@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
+use crate::detect::habit::Habits;
 use crate::detect::judge::Remembers;
 use crate::detect::slot::{DAY, last};
+use crate::detect::spoke::Spoken;
 use crate::time::{Timestamp, Window};
 
 /// The most entries of each kind, some 30 bytes each. Beyond them, those that were last seen longest ago are
@@ -41,7 +43,29 @@ pub struct Memory {
     attacked: Baselines<(u8, u16)>,
     /// Entries that were forgotten because there were too many.
     evicted: u64,
+    /// Connections that are opened and closed without data in each window.
+    pub(super) habits: Habits,
+    /// The usual number of sources that try a few unused addresses at each protocol and port.
+    swarms: Baselines<(u8, u16)>,
+    /// The sources that completed conversations.
+    pub(super) spoken: Spoken,
+    /// Sessions of outside sources with the host that each had most of them with, too few in a window for password
+    /// guessing.
+    sessions: BTreeMap<At, Sessions>,
 }
+
+/// The sessions of a source at a port of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sessions {
+    host: IpAddr,
+    /// Slot, number of sessions, and bytes of one on average.
+    windows: Vec<(u32, u64, u64)>,
+}
+
+/// Slots of an hour.
+const HOUR: u32 = 6;
+/// The most windows of a source in an hour that are stored: shorter ones are merged with the last.
+const MAX_WINDOWS: usize = 12;
 
 /// The attempts of a source at a port over a day or less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +107,7 @@ impl Memory {
     pub fn sizes(&self) -> [u64; 5] {
         let sizes = [self.attackers.len(), self.entered.len(), self.mail.len(), self.slow.len()];
         let [a, b, c, d] = sizes.map(|size| size as u64);
-        [a, b, c, d, self.evicted]
+        [a, b, c, d, self.evicted + self.habits.sizes().1 + self.spoken.evicted()]
     }
 
     /// Returns true if the host attacked the port in the day before.
@@ -104,6 +128,48 @@ impl Memory {
     /// Returns the usual number of attackers of a port, or `None` if it is not known yet.
     pub(super) fn usual(&self, port: (u8, u16), window: Option<Window>) -> Option<u64> {
         self.attacked.usual(&port, window)
+    }
+
+    /// Returns the usual number of sources that try a few unused addresses at a port, if it is known.
+    pub(super) fn usual_swarm(&self, port: (u8, u16), window: Option<Window>) -> Option<u64> {
+        self.swarms.usual(&port, window)
+    }
+
+    /// Adds the number of sources that tried a few unused addresses at a port in a window.
+    pub(super) fn count_swarm(&mut self, port: (u8, u16), sources: u64, window: Window) {
+        self.swarms.learn(&port, sources, window);
+    }
+
+    /// Adds sessions of a source with a host: how many, and the bytes of one on average.
+    pub(super) fn add_sessions(&mut self, at: At, host: IpAddr, seen: (u64, u64), now: u32) {
+        let of_host = Sessions { host, windows: Vec::new() };
+        let known = self.sessions.entry(at).or_insert_with(|| of_host.clone());
+        if known.host != host {
+            *known = of_host;
+        }
+        let (count, bytes) = seen;
+        match known.windows.last_mut() {
+            Some((slot, sum, mean)) if *slot == now => {
+                *mean = (*mean * *sum + bytes * count) / (*sum + count).max(1);
+                *sum += count;
+            }
+            _ => known.windows.push((now, count, bytes)),
+        }
+        if known.windows.len() > MAX_WINDOWS {
+            known.windows.remove(0);
+        }
+    }
+
+    /// Returns how many sessions of like size, within 30 % of their mean, a source had with a host in the hour that
+    /// ends with the slot `now`.
+    pub(super) fn sessions(&self, at: &At, host: IpAddr, now: u32) -> Option<u64> {
+        let known = self.sessions.get(at).filter(|known| known.host == host)?;
+        let recent = || known.windows.iter().filter(|(slot, ..)| slot + HOUR > now);
+        let all: u64 = recent().map(|(_, count, _)| count).sum();
+        let bytes: u64 = recent().map(|(_, count, mean)| count * mean).sum();
+        let mean = bytes / all.max(1);
+        let is_alike = |(_, _, of): &&(u32, u64, u64)| of * 10 >= mean * 7 && of * 10 <= mean * 13;
+        Some(recent().filter(is_alike).map(|(_, count, _)| count).sum())
     }
 
     /// Adds an attacker of a port.
@@ -161,6 +227,12 @@ impl Memory {
         self.mail.extend(mail.into_iter().map(|host| (host, now)));
         // The usual number falls by itself at a port that nobody attacks any more.
         self.attacked.close(window);
+        self.habits.close();
+        self.swarms.close(window);
+        self.spoken.close(last(window));
+        let newest = |known: &Sessions| known.windows.last().map_or(0, |(slot, ..)| *slot);
+        self.sessions.retain(|_, known| newest(known).saturating_add(HOUR) >= now);
+        self.evicted += trim(&mut self.sessions, now, newest);
         self.evicted += trim(&mut self.attackers, now, |last| *last);
         self.evicted += trim(&mut self.entered, now, |(_, last)| *last);
         self.evicted += trim(&mut self.mail, now, |last| *last);

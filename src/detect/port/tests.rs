@@ -92,7 +92,7 @@ fn fifty_failed_targets_of_an_inside_host_are_enough_if_hardly_any_worked() {
 #[test]
 fn a_monitor_of_a_site_that_is_down_is_no_worm() {
     let watch = |nets: u32| -> Vec<Flow> {
-        let host = |n: u32| [172, 20, (n % nets) as u8, n as u8];
+        let host = |n: u32| [198, 18, (n % nets) as u8, n as u8];
         (0..90).map(|n| ask(INSIDE, host(n), 9100)).collect()
     };
     assert_eq!(both(&watch(9)), [""; 0]);
@@ -241,4 +241,67 @@ fn an_outbreak_is_more_attackers_than_usual() {
     assert!(!marks(40, 9));
     assert!(marks(41, 12));
     assert!(marks(42, 12), "an outbreak does not become usual");
+}
+
+#[test]
+fn a_source_that_completed_a_conversation_at_the_port_spoke() {
+    let marks = |more: &[Flow]| {
+        let findings = judge(&[worm(OUTSIDE, 445, 1000), more.to_vec()].concat());
+        assert_eq!(names(&findings), ["spread 192.0.2.9 source"]);
+        findings[0].marks.clone()
+    };
+    assert_eq!(marks(&[]), [""; 0]);
+    assert_eq!(marks(&talk(OUTSIDE, ours(5000), 445)), ["spoke"]);
+    assert_eq!(marks(&talk(OUTSIDE, ours(5000), 80)), [""; 0], "another port");
+    assert_eq!(marks(&talk(ours(5000), OUTSIDE, 445)), [""; 0], "it only answered");
+}
+
+#[test]
+fn checks_of_many_hosts_are_no_worm() {
+    let check = |n: u32, sport: u16| {
+        let there =
+            Flow { packets: 2, octets: 84, flags: Some(6), sport, ..ask(INSIDE, ours(n), 80) };
+        [there, back(&there, 1, 44, 18)]
+    };
+    let once: Vec<Flow> = (0..1200).flat_map(|n| check(n, 40_000)).collect();
+    let twice: Vec<Flow> =
+        (0..1200).flat_map(|n| [check(n, 40_000), check(n, 40_001)].concat()).collect();
+    assert_eq!(names(&judge(&twice)), [""; 0]);
+    assert_eq!(names(&judge(&once)), ["spread 10.7.7.7 source"]);
+    let setup = remembering();
+    let found: Vec<usize> = (0..8).map(|n| judge_with(&setup, n, &once).len()).collect();
+    assert_eq!(found, [1, 1, 1, 1, 1, 0, 0, 0], "a habit");
+}
+
+#[test]
+fn a_session_a_minute_for_an_hour_is_password_guessing() {
+    // Ten sessions of like size in each window.
+    let guess = |from: [u8; 4], to: [u8; 4], octets: u64| -> Vec<Flow> {
+        let session = |n: u16| {
+            let flow = Flow {
+                packets: 14,
+                octets,
+                flags: Some(27),
+                sport: 40_000 + n,
+                ..ask(from, to, 22)
+            };
+            [flow, back(&flow, 15, 3_000, 27)]
+        };
+        (0..10).flat_map(session).collect()
+    };
+    let run = |flows: &dyn Fn(u64) -> Vec<Flow>| -> Vec<usize> {
+        let setup = remembering();
+        (0..12).map(|n| judge_with(&setup, n, &flows(n)).len()).collect()
+    };
+    let found = run(&|_| guess(OUTSIDE, INSIDE, 2100));
+    assert_eq!(found, [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let setup = remembering();
+    let last = (0..5).map(|n| judge_with(&setup, n, &guess(OUTSIDE, INSIDE, 2100))).last().unwrap();
+    assert_eq!(names(&last), ["bruteforce 192.0.2.9 source"]);
+    assert_eq!((last[0].flows, last[0].peers), (10, 1));
+    assert_eq!(last[0].why, "sessions1h=50>=49");
+    assert_eq!(run(&|_| guess(INSIDE, OUTSIDE, 2100)), [0; 12], "from inside");
+    assert_eq!(run(&|n| guess(OUTSIDE, ours(n as u32), 2100)), [0; 12], "each with another host");
+    assert_eq!(run(&|n| guess(OUTSIDE, INSIDE, 900 << (n % 4))), [0; 12], "of all sizes");
+    assert!(both(&guess(OUTSIDE, INSIDE, 2100)).is_empty(), "without a memory");
 }

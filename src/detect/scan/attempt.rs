@@ -17,6 +17,17 @@ pub(super) const DARK: u8 = 8;
 pub(super) const STREAM: u8 = 16;
 /// Bit of an attempt whose flags show that the source is the initiator.
 pub(super) const OPENED: u8 = 32;
+/// Bit of a failed attempt that was accepted, and carried no data.
+pub(super) const ACCEPTED: u8 = 64;
+/// Bit of attempts that were accepted from several source ports: the source comes back, as a monitor does.
+pub(super) const REPEATED: u8 = 128;
+
+/// The most flows that a row can count.
+const MAX_FLOWS: u32 = (1 << 15) - 1;
+
+/// The protocol of attempts whose ports are IP protocols: a scan of the protocols that a host speaks (nmap -sO). The
+/// number is reserved (IANA).
+pub(super) const PROTOCOLS: u8 = 255;
 
 /// An attempt of a source at a (host, port), or an unsolicited reply of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +43,9 @@ pub(super) struct Attempt<A> {
     pub bits: u8,
     /// TCP flags, ORed.
     pub flags: u8,
-    /// Flows of the failed attempts.
+    /// True if the source completed a TCP conversation there.
+    pub spoke: bool,
+    /// Flows of the failed attempts; more than [`MAX_FLOWS`] count as that many.
     pub flows: u32,
     pub packets: u32,
     pub bytes: u32,
@@ -47,7 +60,8 @@ impl<A: Address> Attempt<A> {
         let first = (u32::from(self.proto) << 8) | u32::from(!self.unsolicited);
         let ports = (u32::from(self.port) << 16) | u32::from(self.sport);
         let bits = (u32::from(self.bits) << 24) | (u32::from(self.flags) << 16);
-        let rest = [ports, bits | self.flows.min(0xffff), self.packets, self.bytes, self.start];
+        let flows = (u32::from(self.spoke) << 15) | self.flows.min(MAX_FLOWS);
+        let rest = [ports, bits | flows, self.packets, self.bytes, self.start];
         A::pack(self.src, first, self.dst, rest)
     }
 
@@ -62,7 +76,8 @@ impl<A: Address> Attempt<A> {
             sport: ports as u16,
             bits: (bits >> 24) as u8,
             flags: (bits >> 16) as u8,
-            flows: bits & 0xffff,
+            spoke: bits & (1 << 15) != 0,
+            flows: bits & MAX_FLOWS,
             packets,
             bytes,
             start,
@@ -76,8 +91,12 @@ impl<A: Address> Attempt<A> {
 
     /// Adds another row of the same (host, port).
     pub(super) fn merge(&mut self, other: &Attempt<A>) {
+        if self.bits & other.bits & ACCEPTED != 0 && self.sport != other.sport {
+            self.bits |= REPEATED;
+        }
         self.bits |= other.bits;
         self.flags |= other.flags;
+        self.spoke |= other.spoke;
         self.flows = self.flows.saturating_add(other.flows);
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -99,13 +118,11 @@ impl<A: Address> Attempt<A> {
 
     /// Returns the attempt as evidence of a finding.
     pub(super) fn sample(&self) -> Sample {
-        Sample {
-            sip: self.src.ip(),
-            sport: self.sport,
-            dip: self.dst.ip(),
-            dport: self.port,
-            proto: self.proto,
-        }
+        let (dport, proto) = match self.proto {
+            PROTOCOLS => (0, self.port as u8),
+            proto => (self.port, proto),
+        };
+        Sample { sip: self.src.ip(), sport: self.sport, dip: self.dst.ip(), dport, proto }
     }
 
     /// Returns true if any of these bits is set.
@@ -129,13 +146,14 @@ mod tests {
         fn a_row_gives_back_its_attempt(
             (src, dst, proto, unsolicited) in any::<(u32, u32, u8, bool)>(),
             (port, sport, bits, flags) in any::<(u16, u16, u8, u8)>(),
-            (flows, packets, bytes, start) in (0u32..65_536, any::<u32>(), any::<u32>(), any::<u32>()),
+            (spoke, flows) in (any::<bool>(), 0..=MAX_FLOWS),
+            (packets, bytes, start) in (any::<u32>(), any::<u32>(), any::<u32>()),
         ) {
-            let attempt = Attempt { src, dst, proto, unsolicited, port, sport, bits, flags, flows, packets, bytes, start };
+            let attempt = Attempt { src, dst, proto, unsolicited, port, sport, bits, flags, spoke, flows, packets, bytes, start };
             prop_assert_eq!(Attempt::<u32>::unpack(&attempt.pack()), attempt);
             let wide = Attempt {
                 src: u128::from(src) << 64, dst: u128::from(dst) << 60, proto, unsolicited, port, sport,
-                bits, flags, flows, packets, bytes, start,
+                bits, flags, spoke, flows, packets, bytes, start,
             };
             prop_assert_eq!(Attempt::<u128>::unpack(&wide.pack()), wide);
         }

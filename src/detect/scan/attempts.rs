@@ -5,12 +5,16 @@ use std::io;
 
 use foldhash::fast::RandomState;
 
-use super::attempt::{Attempt, DARK, FAILED, OPENED, REJECTED, STREAM, WORKED};
+use super::attempt::{
+    ACCEPTED, Attempt, DARK, FAILED, OPENED, PROTOCOLS, REJECTED, STREAM, WORKED,
+};
 use super::memory::Memory;
 use crate::conversation::{
     Active, Address, Conversation, DirectionTotals, Families, Outcome, RST, Recent, SYN, Together,
     Visitor, has_port,
 };
+use crate::detect::Site;
+use crate::detect::outage::{Answers, Outage};
 use crate::flow::{Networks, TCP};
 use crate::time::Window;
 
@@ -44,12 +48,29 @@ pub(super) struct AttemptWriter<'a> {
     rows: Families,
     /// Recent successes, so that twenty connections to a web server are one row.
     recent: Recent,
+    site: &'a Site,
+    /// Outcomes of the conversations that inside hosts initiated with others.
+    answers: Answers,
+}
+
+/// The attempts of a window.
+pub(super) struct Written {
+    pub attempts: Families,
+    /// The address families by which hardly any inside host is answered.
+    pub outage: Outage,
 }
 
 impl<'a> AttemptWriter<'a> {
     /// Returns a writer to rows that take about `memory` bytes of memory.
-    pub(super) fn new(memory: u64, hosts: HostsInUse<'a>, sampled: bool) -> AttemptWriter<'a> {
+    pub(super) fn new(
+        site: &'a Site,
+        memory: u64,
+        hosts: HostsInUse<'a>,
+        sampled: bool,
+    ) -> AttemptWriter<'a> {
         AttemptWriter {
+            site,
+            answers: Answers::default(),
             hosts,
             sampled,
             hasher: RandomState::default(),
@@ -59,9 +80,9 @@ impl<'a> AttemptWriter<'a> {
         }
     }
 
-    /// Returns all rows.
-    pub(super) fn into_rows(self) -> Families {
-        self.rows
+    /// Returns all that was written.
+    pub(super) fn end(self) -> Written {
+        Written { attempts: self.rows, outage: self.answers.outage() }
     }
 
     fn write<A: Address>(&mut self, attempt: &Attempt<A>) -> io::Result<()> {
@@ -74,11 +95,13 @@ impl<'a> AttemptWriter<'a> {
         [src, dst]: [A; 2],
         proto: u8,
         [port, sport]: [u16; 2],
+        spoke: bool,
     ) -> io::Result<()> {
-        if !self.recent.is_new(self.hasher.hash_one((src, dst, proto, port))) {
+        if !self.recent.is_new(self.hasher.hash_one((src, dst, proto, port, spoke))) {
             return Ok(());
         }
-        self.write(&Attempt { src, dst, proto, port, sport, bits: WORKED, ..Attempt::default() })
+        let bits = WORKED;
+        self.write(&Attempt { src, dst, proto, port, sport, bits, spoke, ..Attempt::default() })
     }
 
     /// Writes an unsolicited reply, and the success of its initiator if it was a late answer.
@@ -103,7 +126,7 @@ impl<'a> AttemptWriter<'a> {
         let has_data = if is_blind { reverse.exceeds_reset } else { !is_bare };
         let is_reset = reverse.has_flags && reverse.flags & RST != 0;
         if proto != TCP || (has_data && !is_reset) {
-            self.worked([initiator, responder], proto, [port, sport])?;
+            self.worked([initiator, responder], proto, [port, sport], false)?;
         }
         Ok(())
     }
@@ -118,35 +141,55 @@ impl Visitor for AttemptWriter<'_> {
             port,
             sport,
             forward,
+            reverse,
             is_sure,
             outcome,
             ..
         } = conversation;
         if !has_port(proto) {
+            let attempt = Attempt {
+                proto: PROTOCOLS,
+                port: proto.into(),
+                ..attempt(conversation, &forward, FAILED)
+            };
+            let is_attempt = outcome == Outcome::Unanswered && is_sure;
+            return if is_attempt { self.write(&attempt) } else { Ok(()) };
+        }
+        if self.site.is_unreachable(responder.ip()) {
             return Ok(());
+        }
+        if is_sure {
+            self.answers.add(self.site, conversation);
         }
         match outcome {
             Outcome::Productive => {
-                self.worked([initiator, responder], proto, [port, sport])?;
+                let spoke = !self.sampled && conversation.is_completed();
+                self.worked([initiator, responder], proto, [port, sport], spoke)?;
                 if !is_sure {
-                    self.worked([responder, initiator], proto, [sport, port])?;
+                    self.worked([responder, initiator], proto, [sport, port], false)?;
                 }
                 Ok(())
             }
             Outcome::Rejected if conversation.may_be_unsolicited() => Ok(()),
-            Outcome::Unanswered | Outcome::Rejected if is_sure => {
-                let mut bits = FAILED;
-                if outcome == Outcome::Rejected {
-                    bits |= REJECTED;
-                } else if self.hosts.is_dark(responder) {
-                    bits |= DARK;
-                }
+            // A connection that is closed in order asked if the server is there.
+            Outcome::Accepted if conversation.is_closed() => Ok(()),
+            // Nobody answers from an address that is not in use, so the sender is the initiator.
+            Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected
+                if is_sure || (!reverse.is_present() && self.hosts.is_dark(responder)) =>
+            {
+                let bits = match outcome {
+                    Outcome::Accepted => REJECTED | ACCEPTED,
+                    Outcome::Rejected => REJECTED,
+                    _ if self.hosts.is_dark(responder) => DARK,
+                    _ => 0,
+                };
+                let mut bits = bits | FAILED;
                 if proto == TCP && forward.has_flags && forward.flags & SYN != 0 {
                     bits |= OPENED;
                 }
                 self.write(&attempt(conversation, &forward, bits))
             }
-            Outcome::Unanswered | Outcome::Rejected => Ok(()),
+            Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected => Ok(()),
             Outcome::Partial => self.write(&attempt(conversation, &forward, STREAM)),
             Outcome::Unsolicited => self.unsolicited(conversation),
         }
@@ -167,6 +210,7 @@ fn attempt<A: Address>(
         port: conversation.port,
         sport: conversation.sport,
         bits,
+        spoke: conversation.is_completed(),
         flags: direction.flags,
         flows: direction.flows,
         packets: u32::try_from(direction.packets).unwrap_or(u32::MAX),

@@ -2,7 +2,9 @@
 
 use super::evidence::Evidence;
 use crate::detect::judge::{Case, Class, Measured};
+use crate::detect::outage::Outage;
 use crate::detect::threshold::{Measure, percent};
+use crate::finding::Side;
 use crate::flow::{TCP, UDP};
 
 /// A class of scans. Its last part returns the one port that a scan is about, if there is one.
@@ -18,7 +20,19 @@ pub(super) type ScanCase<'a> = Case<'a, Evidence, ScanFacts>;
 pub(super) struct ScanFacts {
     /// True if the inside addresses that are not in use are known.
     pub knows_dark: bool,
+    pub outage: Outage,
 }
+
+/// The factor of the limits during an outage.
+pub(super) const OUTAGE: u64 = 10;
+
+/// Successes from which on a source is one that mostly gets answers, so that more of its attempts must fail.
+const WORKED: u64 = 25;
+/// Successes from the source port of the failures that show the same: a peer-to-peer program has one port for all of
+/// its peers.
+const PEERS: u64 = 10;
+/// The share of failures of such a source, in percent.
+const MOST: u64 = 80;
 
 /// The least difference between failures and successes.
 ///
@@ -37,6 +51,15 @@ impl ScanCase<'_> {
         self.evidence.proto == TCP || self.evidence.proto == UDP
     }
 
+    /// Returns the limit of a class for this source. It is ten times as high during an outage.
+    pub(super) fn limit(&self, class: &ScanClass) -> u64 {
+        let is_cut_off = self.side == Some(Side::Inside)
+            && self.context.shows_answers()
+            && self.extra.outage.hosts(self.host.is_ipv4()).is_some();
+        let times = if is_cut_off { OUTAGE } else { 1 };
+        self.class_limit(class).saturating_mul(times)
+    }
+
     /// Returns the least difference between failures and successes for this input.
     pub(super) const fn net(&self) -> u64 {
         if self.context.sampled { NET_SAMPLED } else { NET }
@@ -46,6 +69,8 @@ impl ScanCase<'_> {
     /// `share` where all answers are seen, and the sequential test.
     pub(super) fn failing(&self, failed: u64, worked: u64, share: u64) -> [Measure; 2] {
         let percent = percent(failed, failed + worked);
+        let is_answered = worked >= WORKED || self.evidence.port_peers >= PEERS;
+        let share = if is_answered { share.max(MOST) } else { share };
         [
             Measure::at_least("failedpct", percent, self.context.failed_share(share)),
             Measure::at_least("net", failed.saturating_sub(worked), self.net()),

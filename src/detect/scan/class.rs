@@ -9,20 +9,22 @@ mod block;
 pub(super) mod dark;
 mod horizontal;
 mod icmp;
+pub(super) mod lateral;
 pub(super) mod sweep;
 mod udp;
-mod vertical;
+pub(super) mod vertical;
 
 use backscatter::BACKSCATTER;
 
 /// The classes of scanners. The first that holds names the finding.
-pub(super) const CLASSES: [&ScanClass; 7] = [
+pub(super) const CLASSES: [&ScanClass; 8] = [
     &sweep::SWEEP,
     &block::BLOCK,
     &horizontal::HORIZONTAL,
     &vertical::VERTICAL,
     &udp::UDP,
     &icmp::ICMP,
+    &lateral::LATERAL,
     &dark::DARK,
 ];
 

@@ -51,6 +51,8 @@ struct Ports {
 struct PortCounts {
     failed: u32,
     worked: u32,
+    /// True if the source completed a conversation there.
+    spoke: bool,
 }
 
 impl Ports {
@@ -70,6 +72,12 @@ impl Ports {
         }
     }
 
+    fn add_spoken(&mut self, port: u16) {
+        if let Some(counts) = self.touch(port) {
+            counts.spoke = true;
+        }
+    }
+
     fn touch(&mut self, port: u16) -> Option<&mut PortCounts> {
         let counts = self.counts.get_mut(usize::from(port))?;
         if *counts == PortCounts::default() {
@@ -83,7 +91,8 @@ impl Ports {
         let tried = |port: &u16| {
             let counts = self.counts.get(usize::from(*port))?;
             let (failed, worked) = (counts.failed.into(), counts.worked.into());
-            (failed > 0).then_some(TriedPort { port: *port, failed, worked })
+            let spoke = counts.spoke;
+            (failed > 0).then_some(TriedPort { port: *port, failed, worked, spoke })
         };
         self.touched.iter().filter_map(tried)
     }
@@ -105,6 +114,8 @@ pub(super) struct TriedPort {
     pub failed: u64,
     /// Distinct hosts at which the port worked.
     pub worked: u64,
+    /// True if the source completed a conversation at the port of some host.
+    pub spoke: bool,
 }
 
 /// A network that a source probed.
@@ -148,8 +159,17 @@ pub(super) struct Evidence {
     pub most_hosts: u64,
     /// The commonest packets and bytes of a failed attempt, and the number of attempts that have them.
     pub shape: ((u32, u32), u64),
+    /// Distinct (host, port) that refused an inside host, among the doors of other inside hosts that it was not seen
+    /// at before.
+    pub refused: u64,
+    /// Distinct doors of other inside hosts that let an inside host in.
+    pub let_in: u64,
+    /// True if the source completed a TCP conversation with one of these hosts.
+    pub spoke: bool,
     /// Distinct source ports of failed attempts.
     pub sports: u64,
+    /// Distinct (host, port) that worked from the source port of most failed attempts.
+    pub port_peers: u64,
     /// Failed attempts whose flags show that the source is the initiator.
     opened: u64,
     counts: AttemptCounts,
@@ -159,6 +179,15 @@ pub(super) struct Evidence {
     /// Short steps and all steps from one target to the next in time; both 0 if times are unknown.
     pub steps: (u64, u64),
     pub unsolicited: UnsolicitedReplies,
+}
+
+/// The doors of inside hosts that an inside host came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Doors {
+    /// Doors that refused it and at which it was not seen before.
+    pub refused: u64,
+    /// Doors that let it in.
+    pub let_in: u64,
 }
 
 /// Replies of a source to requests that its peers never sent.
@@ -193,6 +222,7 @@ pub(super) struct Builder<A> {
     net: Option<Probed>,
     shapes: HashMap<(u32, u32), u64, RandomState>,
     sports: Ports,
+    spoke: bool,
     opened: u64,
     flagged: u64,
     rejected: u64,
@@ -221,6 +251,8 @@ struct CurrentHost<A> {
     failed: u64,
     worked: u64,
     is_dark: bool,
+    /// True if the source completed a conversation with it.
+    spoke: bool,
     /// Flows of the failed attempts.
     flows: u64,
 }
@@ -243,6 +275,7 @@ impl<A: Address> Builder<A> {
             net: None,
             shapes: HashMap::default(),
             sports: Ports::new(),
+            spoke: false,
             opened: 0,
             flagged: 0,
             rejected: 0,
@@ -262,6 +295,7 @@ impl<A: Address> Builder<A> {
         (self.worked, self.failed, self.hosts, self.dark) = (0, 0, 0, 0);
         (self.widest, self.more_nets, self.most_hosts) = ((0, 0), 0, 0);
         (self.opened, self.flagged, self.rejected) = (0, 0, 0);
+        self.spoke = false;
         self.traffic = Traffic::NONE;
         (self.host, self.net) = (None, None);
         self.whole.clear();
@@ -289,12 +323,18 @@ impl<A: Address> Builder<A> {
                 failed: 0,
                 worked: 0,
                 is_dark: false,
+                spoke: false,
                 flows: 0,
             });
         }
         let Some(current) = &mut self.host else { return };
+        if attempt.spoke {
+            current.spoke = true;
+            self.ports.add_spoken(attempt.port);
+        }
         if !attempt.is_failed() {
             if attempt.has(WORKED) || streams_work && attempt.has(STREAM) {
+                self.sports.add_worked(attempt.sport);
                 current.worked += 1;
                 self.worked += 1;
                 self.ports.add_worked(attempt.port);
@@ -352,12 +392,13 @@ impl<A: Address> Builder<A> {
 
     fn end_host(&mut self) {
         let Some(current) = self.host.take() else { return };
-        let CurrentHost { host, failed, worked, is_dark, flows } = current;
+        let CurrentHost { host, failed, worked, is_dark, spoke, flows } = current;
         if failed + worked == 0 {
             return;
         }
         self.hosts += u64::from(failed > 0);
         self.dark += u64::from(is_dark);
+        self.spoke |= spoke && failed > 0;
         self.widest = self.widest.max((failed, worked));
         let net = host.prefix();
         if self.net.is_none_or(|last| last.net != net) {
@@ -387,16 +428,17 @@ impl<A: Address> Builder<A> {
     }
 
     /// Returns the evidence about the source, all of whose attempts were added.
-    pub(super) fn end(&mut self) -> Evidence {
+    pub(super) fn end(&mut self, doors: Doors) -> Evidence {
         self.end_host();
         self.end_net();
         let mut counts = AttemptCounts {
             all: self.failed,
             flagged: self.flagged,
             rejected: self.rejected,
-            sports: self.sports.touched.len() as u64,
+            sports: self.sports.failed().count() as u64,
             ..AttemptCounts::default()
         };
+        let own = self.sports.failed().max_by_key(|own| (own.failed, own.worked));
         let mut top: Vec<TriedPort> = self.ports.failed().collect();
         top.iter().for_each(|tried| counts.add_port(tried.port, tried.failed));
         top.sort_unstable_by_key(|tried| (std::cmp::Reverse(tried.failed), tried.port));
@@ -420,7 +462,11 @@ impl<A: Address> Builder<A> {
             whole: self.whole.clone(),
             most_hosts: self.most_hosts,
             shape,
+            refused: doors.refused,
+            let_in: doors.let_in,
+            spoke: self.spoke,
             sports: counts.sports,
+            port_peers: own.map_or(0, |own| own.worked),
             opened: self.opened,
             counts,
             traffic: self.traffic,

@@ -2,9 +2,11 @@
 //!
 //! A scan from a /24 (IPv6: /64) in which each host takes a part of the targets stays below every limit of a
 //! single source. Its sign is that all sources try the same port with packets of the same shape. Clients of one
-//! network also fail now and then, but the services at which they fail work for most of them.
+//! network also fail now and then, but the services at which they fail work for most of them; and if the network is
+//! cut off for a while, most of its clients had answers before or after.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 use ipnet::IpNet;
@@ -20,6 +22,8 @@ use crate::finding::{Host, MAX_PEERS, MAX_SAMPLES, Peer, Sample};
 pub(super) const ATTEMPTS: u64 = 50;
 /// The fewest sources of a group.
 const SOURCES: u64 = 4;
+/// The fewest sources that scan dark addresses with packets of one shape and are named as one.
+pub(super) const CARPET: u64 = 10;
 
 /// Attempts of one network that are kept. With more, at least one of its sources is flagged by itself.
 const KEPT: usize = 1 << 16;
@@ -28,20 +32,23 @@ const KEPT: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Members<A> {
     failed: Vec<Attempt<A>>,
-    /// Protocol and port of the attempts that worked.
-    worked: Vec<(u8, u16)>,
+    /// Protocol, port and source of the attempts that worked.
+    worked: Vec<(u8, u16, A)>,
 }
 
-/// Sources of one network that tried the same port.
+/// Sources of one network that scan together.
 #[derive(Debug)]
 pub(super) struct Group {
     pub net: IpNet,
     pub proto: u8,
-    pub port: u16,
+    /// The port, if all sources tried the same one.
+    pub port: Option<u16>,
     /// Distinct hosts at which attempts failed.
     pub targets: u64,
-    /// Distinct sources whose attempts failed.
-    sources: u64,
+    /// Sources whose attempts failed, sorted.
+    pub sources: Vec<IpAddr>,
+    /// Number of these sources for which the port worked nowhere.
+    barren: u64,
     /// Attempts at the port that worked.
     worked: u64,
     /// Share of the targets that the busiest source tried, in percent.
@@ -57,18 +64,29 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Returns the measures of the group; `share` is the percentage of attempts that must have failed.
+    /// Returns the measures of sources that tried the same port; `share` is the percentage of attempts that must
+    /// have failed.
     pub(super) fn measures(&self, limit: u64, share: u64) -> Vec<Measure> {
         let failed = percent(self.targets, self.targets + self.worked);
+        let sources = self.sources.len() as u64;
         vec![
             Measure::at_least("targets", self.targets, limit),
-            Measure::at_least("sources", self.sources, SOURCES),
+            Measure::at_least("sources", sources, SOURCES),
+            Measure::at_least("barrenpct", percent(self.barren, sources), 50),
             // With more, it is one scanner, and a few failures of its neighbours.
             Measure::below("largestpct", self.largest, 50),
             Measure::at_least("alikepct", self.alike, 80),
             Measure::at_least("portpct", self.share, 50),
             Measure::at_least("failedpct", failed, share),
             Measure::at_least("net", self.targets.saturating_sub(self.worked), NET),
+        ]
+    }
+
+    /// Returns the measures of sources that scan dark addresses with packets of one shape.
+    pub(super) fn carpet_measures(&self) -> Vec<Measure> {
+        vec![
+            Measure::at_least("sources", self.sources.len() as u64, CARPET),
+            Measure::at_least("alikepct", self.alike, 80),
         ]
     }
 }
@@ -84,35 +102,53 @@ impl<A: Address> Members<A> {
         self.failed.extend(attempts.iter().filter(|attempt| attempt.is_failed()).take(room));
         let room = KEPT.saturating_sub(self.worked.len());
         let worked = attempts.iter().filter(|attempt| attempt.has(WORKED));
-        self.worked.extend(worked.take(room).map(|attempt| (attempt.proto, attempt.port)));
+        self.worked
+            .extend(worked.take(room).map(|attempt| (attempt.proto, attempt.port, attempt.src)));
     }
 
-    /// Ends a network: returns its groups of at least `least` failed attempts, and forgets its sources.
-    pub(super) fn take_groups(&mut self, least: u64) -> Vec<Group> {
-        let is_enough = self.failed.len() as u64 >= ATTEMPTS.min(least);
-        let groups = if is_enough { self.groups() } else { Vec::new() };
+    /// Forgets the sources of a network.
+    pub(super) fn clear(&mut self) {
         self.failed.clear();
         self.worked.clear();
-        groups
     }
 
-    /// Returns a group for each protocol: the sources that tried the port that failed most.
-    fn groups(&mut self) -> Vec<Group> {
+    /// Returns a group for each protocol by which at least `least` attempts failed: the sources that tried the port
+    /// that failed most.
+    pub(super) fn groups(&mut self, least: u64) -> Vec<Group> {
+        if (self.failed.len() as u64) < ATTEMPTS.min(least) {
+            return Vec::new();
+        }
         self.failed.sort_unstable_by_key(|attempt| {
             (attempt.proto, attempt.port, attempt.dst, attempt.src)
         });
         let by_proto = self.failed.chunk_by(|a, b| a.proto == b.proto);
-        by_proto.filter_map(|of_proto| self.group(of_proto)).collect()
+        by_proto.filter_map(|of_proto| self.of_port(of_proto)).collect()
     }
 
-    /// Returns the group of the failed attempts by one protocol.
-    fn group(&self, of_proto: &[Attempt<A>]) -> Option<Group> {
+    /// Returns the group of these sources, which are sorted, whatever port they tried.
+    pub(super) fn carpet(&self, proto: u8, sources: &[IpAddr]) -> Option<Group> {
+        let is_one = |attempt: &&Attempt<A>| {
+            attempt.proto == proto && sources.binary_search(&attempt.src.ip()).is_ok()
+        };
+        let mut attempts: Vec<Attempt<A>> = self.failed.iter().filter(is_one).copied().collect();
+        attempts.sort_unstable_by_key(|attempt| (attempt.dst, attempt.port, attempt.src));
+        self.group(&attempts, attempts.len())
+    }
+
+    /// Returns the sources that tried the port at which most attempts by one protocol failed.
+    fn of_port(&self, of_proto: &[Attempt<A>]) -> Option<Group> {
         let mut attempts: &[Attempt<A>] = &[];
         for of_port in of_proto.chunk_by(|a, b| a.port == b.port) {
             if of_port.len() > attempts.len() {
                 attempts = of_port;
             }
         }
+        self.group(attempts, of_proto.len())
+    }
+
+    /// Returns the group of these attempts, which are sorted by target. `all` is the number of failed attempts by
+    /// the protocol.
+    fn group(&self, attempts: &[Attempt<A>], all: usize) -> Option<Group> {
         let first = attempts.first()?;
         let targets = attempts.chunk_by(|a, b| a.dst == b.dst).count() as u64;
         let mut sources: HashMap<A, Source, RandomState> = HashMap::default();
@@ -125,7 +161,17 @@ impl<A: Address> Members<A> {
             *shapes.entry(attempt.shape()).or_default() += 1;
             traffic.add(attempt.traffic());
         }
-        let worked = self.worked.iter().filter(|worked| **worked == (first.proto, first.port));
+        let port = Some(first.port).filter(|port| attempts.iter().all(|one| one.port == *port));
+        let worked: Vec<A> = self
+            .worked
+            .iter()
+            .filter(|(proto, of, _)| *proto == first.proto && port.is_none_or(|port| *of == port))
+            .map(|(.., src)| *src)
+            .collect();
+        let with_answers: HashSet<A, RandomState> = worked.iter().copied().collect();
+        let barren = sources.keys().filter(|src| !with_answers.contains(*src)).count() as u64;
+        let mut hosts: Vec<IpAddr> = sources.keys().map(|src| src.ip()).collect();
+        hosts.sort_unstable();
         let count = sources.len();
         let largest = sources.values().map(|source| source.targets).max().unwrap_or(0);
         let mut peer: Vec<Peer> = sources
@@ -134,17 +180,18 @@ impl<A: Address> Members<A> {
             .collect();
         peer.sort_unstable_by_key(|peer| (std::cmp::Reverse(peer.flows), peer.host));
         peer.truncate(MAX_PEERS);
-        let all = attempts.len() as u64;
+        let tried = attempts.len() as u64;
         Some(Group {
             net: first.src.prefix(),
             proto: first.proto,
-            port: first.port,
+            port,
             targets,
-            sources: count as u64,
-            worked: worked.count() as u64,
-            largest: percent(largest, all),
-            alike: percent(shapes.values().copied().max().unwrap_or(0), all),
-            share: percent(all, of_proto.len() as u64),
+            sources: hosts,
+            barren,
+            worked: worked.len() as u64,
+            largest: percent(largest, tried),
+            alike: percent(shapes.values().copied().max().unwrap_or(0), tried),
+            share: percent(tried, all as u64),
             peer,
             more: count.saturating_sub(MAX_PEERS) as u64,
             traffic,

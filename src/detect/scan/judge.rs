@@ -6,44 +6,68 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::answers::AttemptCounts;
-use super::attempt::Attempt;
+use super::attempt::{Attempt, PROTOCOLS};
 use super::case::{self, ScanCase, ScanFacts, ScanMeasured};
 use super::class::backscatter::BACKSCATTER;
+use super::class::dark::DARK;
 use super::class::sweep::{self, SWEEP};
+use super::class::vertical::VERTICAL;
 use super::class::{CLASSES, GROUP, SLOW, SURVEY};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, TriedPort};
 use super::group::{self, Group};
 use super::memory::{self, Memory};
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
 use crate::detect::paper::Subnet;
+use crate::detect::slot;
+use crate::detect::spoke::SPOKE;
 use crate::detect::threshold::{Measure, percent, why};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::Verdict;
 use crate::finding::{Finding, Host, MAX_PEERS, MAX_SAMPLES, Peer, Role, Side};
-use crate::flow::Networks;
+use crate::flow::{Networks, TCP};
 
 /// The judge of a window, to which the sources are passed one by one.
 pub(super) struct ScanJudge<'a> {
     pub context: JudgeContext<'a>,
     /// Networks of known research scanners.
     survey: &'a Networks,
-    knows_dark: bool,
+    facts: ScanFacts,
     memory: Option<RefMut<'a, Memory>>,
     /// True if the memory may learn this window.
     is_new: bool,
+    /// Sources of the network at hand that scan dark addresses: if they are many of one shape, they become one
+    /// finding.
+    held: Vec<Held>,
     out: Verdict<Subnet>,
+}
+
+/// A finding about a source that scans dark addresses, until it is known how many of its network do the same.
+struct Held {
+    src: IpAddr,
+    proto: u8,
+    /// The commonest packets and bytes of its attempts.
+    shape: (u32, u32),
+    finding: Finding,
 }
 
 impl<'a> ScanJudge<'a> {
     pub(super) fn new(
         context: JudgeContext<'a>,
         survey: &'a Networks,
-        knows_dark: bool,
+        facts: ScanFacts,
         memory: Option<RefMut<'a, Memory>>,
         is_new: bool,
     ) -> ScanJudge<'a> {
-        ScanJudge { context, survey, knows_dark, memory, is_new, out: Verdict::default() }
+        ScanJudge {
+            context,
+            survey,
+            facts,
+            memory,
+            is_new,
+            held: Vec::new(),
+            out: Verdict::default(),
+        }
     }
 
     /// Returns true if a source with so many failures and unsolicited replies may be flagged.
@@ -62,6 +86,55 @@ impl<'a> ScanJudge<'a> {
         self.memory.as_ref().is_some_and(|memory| memory.knows(src, proto))
     }
 
+    /// Returns true if a connection that was accepted without data is a habit of its source, and remembers it.
+    pub(super) fn is_habit<A: Address>(&mut self, attempt: &Attempt<A>) -> bool {
+        let Some(memory) = &mut self.memory else { return false };
+        let Attempt { src, dst, port, .. } = *attempt;
+        if self.is_new {
+            memory.habits.add([src, dst], port);
+        }
+        memory.habits.is_habit([src, dst], port)
+    }
+
+    /// Returns true for an attempt of an inside host at another one.
+    pub(super) fn is_among_inside<A: Address>(&self, attempt: &Attempt<A>) -> bool {
+        self.is_inside(attempt.src) && self.is_inside(attempt.dst)
+    }
+
+    /// Returns true for an inside host.
+    pub(super) fn is_inside<A: Address>(&self, host: A) -> bool {
+        self.context.site.side(host.ip()) == Some(Side::Inside)
+    }
+
+    /// Remembers the ports at which a source completed a conversation.
+    pub(super) fn spoke(&mut self, src: IpAddr, ports: &[u16]) {
+        if let (Some(memory), true) = (&mut self.memory, self.is_new) {
+            ports.iter().for_each(|port| memory.spoken.add(src, *port));
+        }
+    }
+
+    /// Returns true if the source completed a conversation at one of these ports in the day before.
+    fn spoke_before(&self, src: IpAddr, mut ports: impl Iterator<Item = u16>) -> bool {
+        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
+        let memory = self.memory.as_ref();
+        memory.is_some_and(|memory| ports.any(|port| memory.spoken.knows(src, port, now)))
+    }
+
+    /// Returns true unless an inside host came to a door of another one at which no earlier window saw it. It is
+    /// remembered.
+    pub(super) fn has_met<A: Address>(&mut self, attempt: &Attempt<A>) -> bool {
+        let Attempt { src, dst, port, .. } = *attempt;
+        if !self.is_among_inside(attempt) {
+            return true;
+        }
+        let Some(memory) = &mut self.memory else { return false };
+        if self.is_new {
+            memory.met.add([src, dst], port);
+        }
+        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
+        memory.met.knows([src, dst], port, now)
+    }
+
     /// Returns the fewest attempts that make a group.
     pub(super) fn group_floor(&self) -> u64 {
         self.context.limits.least(GROUP).unwrap_or(group::ATTEMPTS)
@@ -74,9 +147,11 @@ impl<'a> ScanJudge<'a> {
             side: self.context.site.side(evidence.src),
             evidence,
             context: self.context,
-            extra: ScanFacts { knows_dark: self.knows_dark },
+            extra: self.facts,
         };
         let classes = CLASSES.into_iter().chain([&BACKSCATTER]);
+        let is_of_protocols = evidence.proto == PROTOCOLS;
+        let classes = classes.filter(|class| !is_of_protocols || class.name == VERTICAL.name);
         let measured: Vec<_> = classes.filter_map(|class| Measured::new(class, &case)).collect();
         if self.context.site.explain == Some(evidence.src) {
             self.explain(evidence, &measured);
@@ -94,8 +169,16 @@ impl<'a> ScanJudge<'a> {
             self.scanner(&case, first, &also)
         });
         let victim = victim.map(|victim| self.victim(&case, &victim.measures));
-        self.out.findings.extend(scanner.into_iter().chain(victim));
-        let class = scans.first()?.class.name;
+        let class = scans.first().map(|first| first.class.name);
+        self.out.findings.extend(victim);
+        match scanner {
+            Some(finding) if class == Some(DARK.name) && finding.class != SURVEY => {
+                let Evidence { src, proto, shape: (shape, _), .. } = *evidence;
+                self.held.push(Held { src, proto, shape, finding });
+            }
+            found => self.out.findings.extend(found),
+        }
+        let class = class?;
         if class == SWEEP.name {
             let nets = sweep::walked(evidence, case.class_limit(&SWEEP));
             self.out.figure.extend(nets.map(|net| Subnet {
@@ -123,15 +206,21 @@ impl<'a> ScanJudge<'a> {
         } else {
             merged(&evidence.nets, evidence.more_nets)
         };
+        let port = (class.fill)(evidence);
+        let is_of_port = |tried: &&TriedPort| port == Some(tried.port);
+        let spoke = evidence.spoke
+            || evidence.top.iter().filter(is_of_port).any(|tried| tried.spoke)
+            || (evidence.proto == TCP && self.spoke_before(evidence.src, port.into_iter()));
         let finding = Finding {
-            proto: Some(evidence.proto),
-            port: (class.fill)(evidence),
+            proto: Some(evidence.proto).filter(|proto| *proto != PROTOCOLS),
+            port,
             peers: evidence.hosts,
             peer,
             more,
             sample: evidence.sample.clone(),
             ..self.finding(Host::Address(evidence.src), class.name, evidence.traffic, &why)
         };
+        let finding = marked(finding, spoke);
         if is_survey { survey(finding) } else { finding }
     }
 
@@ -159,6 +248,9 @@ impl<'a> ScanJudge<'a> {
             return;
         }
         let context = self.context;
+        if self.is_cut_off(context.site.side(src), src) {
+            return;
+        }
         let memory = self.memory.as_mut().filter(|_| context.silence_counts(proto));
         let remembered = memory.and_then(|memory| memory.observe(window, self.is_new, attempts));
         let Some(remembered) = remembered.filter(|_| !is_flagged) else { return };
@@ -177,6 +269,11 @@ impl<'a> ScanJudge<'a> {
         let mut nets: Vec<IpNet> = failed().map(|attempt| attempt.dst.prefix()).collect();
         nets.dedup();
         let (peer, more) = merged(&nets, 0);
+        let targets: Vec<A> = failed().map(|attempt| attempt.dst).collect();
+        let spoke = attempts.iter().any(|one| {
+            one.spoke && (slow.port == Some(one.port) || targets.binary_search(&one.dst).is_ok())
+        });
+        let spoke = spoke || (proto == TCP && self.spoke_before(src, slow.port.into_iter()));
         let finding = Finding {
             proto: Some(proto),
             port: slow.port,
@@ -187,27 +284,74 @@ impl<'a> ScanJudge<'a> {
             ..self.finding(Host::Address(src), SLOW, traffic, &why)
         };
         let is_survey = self.survey.contains(src);
+        let finding = marked(finding, spoke);
         self.out.findings.push(if is_survey { survey(finding) } else { finding });
     }
 
-    /// Judges the sources of one network that tried the same port.
-    pub(super) fn group(&mut self, group: Group) {
-        let limit = self.context.limits.of(GROUP, group.net.addr()).unwrap_or(group::ATTEMPTS);
-        let measures = group.measures(limit, self.context.failed_share(50));
-        if !measures.iter().all(Measure::passes) {
-            return;
+    /// Ends a network: judges its sources that tried the same port, and those that scan dark addresses. `carpet`
+    /// returns the group of sources, which are sorted, by a protocol.
+    pub(super) fn end_net(
+        &mut self,
+        groups: Vec<Group>,
+        carpet: impl Fn(u8, &[IpAddr]) -> Option<Group>,
+    ) {
+        let mut held = std::mem::take(&mut self.held);
+        held.sort_by_key(|held| (held.proto, held.shape, held.src));
+        let mut carpets: Vec<(Group, Vec<Measure>)> = Vec::new();
+        for alike in held.chunk_by(|a, b| (a.proto, a.shape) == (b.proto, b.shape)) {
+            let Some(first) = alike.first() else { continue };
+            let sources: Vec<IpAddr> = alike.iter().map(|held| held.src).collect();
+            let is_carpet = sources.len() as u64 >= group::CARPET;
+            let group = is_carpet.then(|| carpet(first.proto, &sources)).flatten();
+            let measures = group.as_ref().map(Group::carpet_measures).unwrap_or_default();
+            match group.filter(|_| measures.iter().all(Measure::passes)) {
+                Some(group) => carpets.push((group, measures)),
+                None => self.out.findings.extend(alike.iter().map(|held| held.finding.clone())),
+            }
         }
-        let host = Host::Prefix(group.net);
+        for group in groups {
+            let net = group.net.addr();
+            let is_cut_off = self.is_cut_off(self.context.site.side(net), net);
+            let limit = self.context.limits.of(GROUP, net).unwrap_or(group::ATTEMPTS);
+            let measures = group.measures(limit, self.context.failed_share(50));
+            if !is_cut_off && measures.iter().all(Measure::passes) {
+                let (same, others): (Vec<_>, Vec<_>) =
+                    carpets.into_iter().partition(|(carpet, _)| carpet.proto == group.proto);
+                carpets = others;
+                let dark = same.iter().map(|(carpet, _)| carpet.sources.len()).sum();
+                self.group(group, &measures, dark);
+            }
+        }
+        for (carpet, measures) in carpets {
+            let dark = carpet.sources.len();
+            self.group(carpet, &measures, dark);
+        }
+    }
+
+    /// Adds the finding about sources of one network that scan together. `dark` is the number of those that would have
+    /// a finding of their own.
+    fn group(&mut self, group: Group, measures: &[Measure], dark: usize) {
+        let mut why = why(measures);
+        if dark > 0 {
+            why.push(format!("dark={dark}"));
+        }
         let finding = Finding {
             proto: Some(group.proto),
-            port: Some(group.port),
+            port: group.port,
             peers: group.targets,
             peer: group.peer,
             more: group.more,
             sample: group.sample,
-            ..self.finding(host, GROUP, group.traffic, &why(&measures))
+            ..self.finding(Host::Prefix(group.net), GROUP, group.traffic, &why)
         };
         self.out.findings.push(finding);
+    }
+
+    /// Returns true if an outage may be the reason that nobody answers an inside host.
+    fn is_cut_off(&self, side: Option<Side>, host: IpAddr) -> bool {
+        side == Some(Side::Inside)
+            && self.context.shows_answers()
+            && self.facts.outage.hosts(host.is_ipv4()).is_some()
     }
 
     fn finding(&self, host: Host, class: &str, traffic: Traffic, why: &[String]) -> Finding {
@@ -237,6 +381,14 @@ impl<'a> ScanJudge<'a> {
         out.seen.sort();
         out
     }
+}
+
+/// Returns the finding with the mark `spoke`, if the source did.
+fn marked(mut finding: Finding, spoke: bool) -> Finding {
+    if spoke {
+        finding.marks.push(SPOKE.to_owned());
+    }
+    finding
 }
 
 /// Returns the finding as one about a known research scanner.

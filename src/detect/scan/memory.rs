@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::attempt::{Attempt, WORKED};
 use super::case::NET;
 use super::evidence::TOP_PORTS;
+use super::met::Met;
 use crate::conversation::{Active, Address, PairedFlows};
+use crate::detect::habit::Habits;
 use crate::detect::judge::Remembers;
 use crate::detect::slot::{self, DAY, WEEK};
+use crate::detect::spoke::Spoken;
 use crate::detect::state::teaches;
 use crate::detect::threshold::{Measure, percent};
 use crate::time::{Timestamp, Window};
@@ -73,6 +76,12 @@ pub struct Memory {
     targets: u64,
     /// Sources and hosts that were forgotten because there were too many.
     evicted: u64,
+    /// Connections that are opened and closed without data in each window.
+    pub(super) habits: Habits,
+    /// The doors inside, with who came to them.
+    pub(super) met: Met,
+    /// The sources that completed conversations.
+    pub(super) spoken: Spoken,
 }
 
 /// A source, some of whose attempts failed.
@@ -111,7 +120,7 @@ impl Remembers for Memory {
 impl Memory {
     /// Returns how many sources and hosts were forgotten because there were too many.
     pub fn evicted(&self) -> u64 {
-        self.evicted
+        self.evicted + self.habits.sizes().1 + self.met.evicted() + self.spoken.evicted()
     }
 
     /// Returns how many sources, targets of sources, and inside hosts are stored.
@@ -154,6 +163,9 @@ impl Memory {
             }
         }
         self.sources.append(&mut self.fresh);
+        self.habits.close();
+        self.met.close(last);
+        self.spoken.close(last);
         self.forget(now);
     }
 

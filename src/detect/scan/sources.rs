@@ -2,12 +2,14 @@
 
 use std::io;
 
-use super::attempt::{Attempt, FAILED, WORKED};
+use super::attempt::{ACCEPTED, Attempt, FAILED, PROTOCOLS, REJECTED, REPEATED, WORKED};
 use super::class::dark::DARK;
-use super::evidence::Builder;
+use super::class::lateral::is_door;
+use super::evidence::{Builder, Doors};
 use super::group::Members;
 use super::judge::ScanJudge;
 use crate::conversation::Address;
+use crate::detect::spoke::MAX_PORTS;
 use crate::detect::visibility::Visibility;
 use crate::flow::{TCP, UDP};
 use crate::table::Sorted;
@@ -34,6 +36,10 @@ pub(super) struct Sources<A> {
     failed: usize,
     /// Unsolicited replies of the source.
     unsolicited: usize,
+    /// Doors of other inside hosts that an inside source came to.
+    doors: Doors,
+    /// Some ports at which the source completed a TCP conversation.
+    spoken: Vec<u16>,
     /// Hosts at which a web connection of the source worked, sorted.
     web: Vec<A>,
     members: Members<A>,
@@ -48,6 +54,8 @@ impl<A: Address> Sources<A> {
             is_large: false,
             failed: 0,
             unsolicited: 0,
+            doors: Doors::default(),
+            spoken: Vec::new(),
             web: Vec::new(),
             members: Members::new(),
         }
@@ -98,7 +106,10 @@ impl<A: Address> Sources<A> {
         self.current = Some((src, proto));
     }
 
-    fn attempt(&mut self, mut attempt: Attempt<A>, judge: &ScanJudge) {
+    fn attempt(&mut self, mut attempt: Attempt<A>, judge: &mut ScanJudge) {
+        if attempt.has(REPEATED) || (attempt.has(ACCEPTED) && judge.is_habit(&attempt)) {
+            attempt.bits &= !FAILED;
+        }
         if attempt.proto == TCP && attempt.port == QUIC && attempt.has(WORKED) {
             if self.web.len() < MAX_WEB {
                 self.web.push(attempt.dst);
@@ -108,6 +119,15 @@ impl<A: Address> Sources<A> {
             if self.web.binary_search(&attempt.dst).is_ok() {
                 attempt.bits &= !FAILED;
             }
+        }
+        if attempt.proto == TCP && is_door(attempt.port) && !attempt.unsolicited {
+            let is_known = judge.has_met(&attempt);
+            let is_refused = attempt.is_failed() && attempt.has(REJECTED) && !attempt.has(ACCEPTED);
+            self.doors.refused += u64::from(is_refused && !is_known);
+            self.doors.let_in += u64::from(attempt.has(WORKED) && judge.is_among_inside(&attempt));
+        }
+        if attempt.spoke && self.spoken.len() < MAX_PORTS && !self.spoken.contains(&attempt.port) {
+            self.spoken.push(attempt.port);
         }
         self.failed += usize::from(attempt.is_failed());
         self.unsolicited += usize::from(attempt.unsolicited);
@@ -139,25 +159,37 @@ impl<A: Address> Sources<A> {
                 if !self.is_large {
                     self.build(judge);
                 }
-                class = judge.source(&self.builder.end());
+                class = judge.source(&self.builder.end(self.doors));
             }
             // A large source has more failures than a member of a group or a slow scanner would. One that is
             // flagged for a class of its own needs no group.
-            if !self.is_large && self.failed > 0 && class.is_none_or(|class| class == DARK.name) {
+            let has_ports = proto != PROTOCOLS;
+            if has_ports
+                && !self.is_large
+                && self.failed > 0
+                && class.is_none_or(|class| class == DARK.name)
+            {
                 self.members.add(&self.kept);
             }
-            if !self.is_large && (self.failed > 0 || judge.remembers(src.ip(), proto)) {
+            if has_ports && !self.is_large && (self.failed > 0 || judge.remembers(src.ip(), proto))
+            {
                 judge.slow(&self.kept, class.is_some());
+            }
+            if self.failed > 0 || judge.remembers(src.ip(), proto) || judge.is_inside(src) {
+                judge.spoke(src.ip(), &self.spoken);
             }
         }
         self.kept.clear();
+        self.doors = Doors::default();
+        self.spoken.clear();
         (self.is_large, self.failed, self.unsolicited) = (false, 0, 0);
     }
 
     /// Judges the sources of the current network as a group.
     fn end_net(&mut self, judge: &mut ScanJudge) {
-        let groups = self.members.take_groups(judge.group_floor());
-        groups.into_iter().for_each(|group| judge.group(group));
+        let groups = self.members.groups(judge.group_floor());
+        judge.end_net(groups, |proto, sources| self.members.carpet(proto, sources));
+        self.members.clear();
     }
 }
 

@@ -10,11 +10,13 @@ use proptest::prelude::*;
 use super::{Memory, Scan, Setup};
 use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
 pub(super) use crate::detect::play::*;
-use crate::detect::{Detector, SiteLimits, Verdict};
+use crate::detect::{Detector, Site, SiteLimits, Verdict};
 use crate::finding::{Finding, Host, MAX_PEERS, Peer, Role};
 use crate::flow::{Flow, ICMP, Networks, TCP, UDP};
 use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
+
+mod innocents;
 
 /// Returns the verdict about a window.
 pub(super) fn judge_by(setup: Setup, end: &End, flows: &[Flow]) -> Verdict<Subnet> {

@@ -9,7 +9,7 @@ use crate::finding::Side;
 const MANY: u64 = 10;
 
 /// The limit of failed conversations in ten minutes.
-const LIMIT: u64 = 1000;
+pub(super) const LIMIT: u64 = 1000;
 
 /// The limit of failed conversations in one minute.
 const MINUTE: u64 = 200;
@@ -59,7 +59,7 @@ const FILL: FloodFill = FloodFill {
 };
 
 /// Returns the measures of failed conversations: their number, and their share.
-fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
+pub(super) fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
     let evidence = case.evidence;
     let limit = case.limit(class);
     // The limit of a minute is in proportion to that of ten, and never above that of the window.
@@ -70,6 +70,7 @@ fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
         _ => limit,
     };
     let failed = &evidence.failed;
+    let (tried, share) = case.failed();
     let are_most = |ours: u64| ours * 2 > failed.flows && failed.flows - ours < limit;
     let most = failed.top().first().map_or(0, |(flows, _)| *flows);
     let (is_one, is_outside) = (most * 2 > failed.flows, case.side == Some(Side::Outside));
@@ -81,10 +82,10 @@ fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {
     };
     let times = if is_habit { HABIT } else { 1 };
     let (limit, minute) = (limit.saturating_mul(times), minute.saturating_mul(times));
-    let flows = if evidence.minute >= minute && failed.flows < limit {
-        Measure::at_least("minute", evidence.minute, minute)
+    let flows = if evidence.minute >= minute && tried < limit {
+        Measure::at_least("minute", evidence.minute.min(tried), minute)
     } else {
-        Measure::at_least("flows", failed.flows, limit)
+        Measure::at_least("flows", tried, limit)
     };
-    Some(vec![flows, Measure::at_least("unansweredpct", case.failed_percent(), case.share())])
+    Some(vec![flows, Measure::at_least("unansweredpct", share, case.share())])
 }

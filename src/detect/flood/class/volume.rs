@@ -1,14 +1,17 @@
 //! Floods by volume: far more unanswered packets or bytes than the host usually gets.
 
-use super::super::case::{FloodClass, FloodFill, Totals, Unit, no_hints};
+use super::super::case::{FloodCase, FloodClass, FloodFill, Totals, Unit, no_hints};
+use crate::detect::flood::evidence::Evidence;
 use crate::detect::judge::DefaultLimit;
-use crate::detect::threshold::Measure;
+use crate::detect::threshold::{Measure, percent};
 use crate::finding::Side;
 
 /// The factor by which traffic must exceed the usual value.
 const TIMES: u64 = 8;
 /// The least limit, in Mbit/s.
 const MBPS: u64 = 100;
+/// The factor of both limits for a host without a usual value.
+const WITHOUT_PAST: u64 = 5;
 
 /// A flood by volume: at least 2000 unanswered packets a second, or 100 Mbit/s, over the whole window, and eight times
 /// the usual value of this host, which only `--state` knows.
@@ -16,9 +19,11 @@ const MBPS: u64 = 100;
 /// Traffic with any answer does not count: a download has its acknowledgements. A collector of logs or a receiver of
 /// streams answers nothing, but that is usual for it.
 ///
-/// If the usual value is unknown, the class is about an outside host to which inside hosts send as many packets of
-/// unsolicited answers. The senders are no attackers ([`OUTBOUND`](super::OUTBOUND)), but the receiver is flooded. In
-/// a window that is still open this is not judged, because the request may have come earlier.
+/// If the usual value is unknown, an inside host is flooded that gets 10,000 unanswered packets a second by one
+/// protocol, or 500 Mbit/s, from outside, while at least half of what it gets by that protocol is unanswered; provided
+/// that long flows show that answers are exported. An outside host is flooded to which inside hosts send 2000 packets a
+/// second of unsolicited answers. The senders are no attackers ([`OUTBOUND`](super::OUTBOUND)). Without a usual value a
+/// window that is still open is not judged, because the request may have come earlier.
 pub const VOLUME: FloodClass = FloodClass {
     name: "volume",
     limit: DefaultLimit::same(2000),
@@ -27,8 +32,14 @@ pub const VOLUME: FloodClass = FloodClass {
             return None;
         }
         let Some(usual) = case.extra.usual else {
+            if case.extra.live {
+                return None;
+            }
+            if case.side == Some(Side::Inside) {
+                return without_past(case);
+            }
             let packets = case.evidence.unsolicited;
-            let is_known = packets > 0 && case.side == Some(Side::Outside) && !case.extra.live;
+            let is_known = packets > 0 && case.side == Some(Side::Outside);
             let pps = case.rate(packets);
             return is_known
                 .then(|| vec![Measure::at_least("answerspps", pps, case.limit(&VOLUME))]);
@@ -52,3 +63,25 @@ pub const VOLUME: FloodClass = FloodClass {
         hints: no_hints,
     },
 };
+
+/// Returns the measures of an inside host whose usual traffic is not known: of the protocol by which it gets most.
+fn without_past(case: &FloodCase) -> Option<Vec<Measure>> {
+    if !case.extra.knows_pairing {
+        return None;
+    }
+    let Evidence { streams: (packets, bytes), answered, .. } = case.evidence;
+    let rates = packets.with(*bytes).zip(packets.with(*answered));
+    let most = rates.max_by_key(|((packets, bytes), _)| (*packets, *bytes));
+    let ((packets, bytes), (_, answered)) = most.filter(|((packets, _), _)| *packets > 0)?;
+    let pps = case.rate(packets);
+    let mbps = case.rate(bytes.saturating_mul(8)) / 1_000_000;
+    let least_pps = case.limit(&VOLUME).saturating_mul(WITHOUT_PAST);
+    let least_mbps = MBPS * WITHOUT_PAST;
+    let measure = if mbps >= least_mbps && pps < least_pps {
+        Measure::at_least("mbps", mbps, least_mbps)
+    } else {
+        Measure::at_least("pps", pps, least_pps)
+    };
+    let share = percent(packets, packets.saturating_add(answered));
+    Some(vec![measure, Measure::at_least("unansweredpct", share, 50)])
+}

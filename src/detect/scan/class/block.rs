@@ -20,7 +20,7 @@ pub(super) const BLOCK: ScanClass = ScanClass {
         }
         let of_port = percent(evidence.top_port().failed, evidence.failed);
         let mut measures = vec![
-            Measure::at_least("pairs", evidence.failed, case.class_limit(&BLOCK)),
+            Measure::at_least("pairs", evidence.failed, case.limit(&BLOCK)),
             Measure::at_least("ports", evidence.ports, 5),
             Measure::at_least("hosts", evidence.hosts, 5),
             Measure::at_least("hostsaport", evidence.failed / evidence.ports.max(1), 2),

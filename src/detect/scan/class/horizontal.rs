@@ -25,7 +25,7 @@ pub(super) const HORIZONTAL: ScanClass = ScanClass {
         let focus = evidence.focus();
         let of_all = percent(focus.failed, evidence.failed);
         let mut measures = vec![
-            Measure::at_least("hosts", focus.failed, case.class_limit(&HORIZONTAL)),
+            Measure::at_least("hosts", focus.failed, case.limit(&HORIZONTAL)),
             Measure::at_least("portpct", of_all, 50),
         ];
         measures.extend(case.failing(focus.failed, focus.worked, 50));

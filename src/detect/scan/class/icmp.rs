@@ -19,7 +19,7 @@ pub(super) const ICMP: ScanClass = ScanClass {
             return None;
         }
         let mut measures = vec![
-            Measure::at_least("hosts", evidence.hosts, case.class_limit(&ICMP)),
+            Measure::at_least("hosts", evidence.hosts, case.limit(&ICMP)),
             Measure::at_least("alikepct", percent(evidence.shape.1, evidence.failed), 80),
         ];
         measures.extend(case.failing(evidence.failed, evidence.worked, 50));

@@ -34,7 +34,7 @@ pub(super) const UDP: ScanClass = ScanClass {
             (evidence.failed, evidence.worked)
         };
         let mut measures = vec![
-            Measure::at_least("hosts", evidence.hosts, case.class_limit(&UDP)),
+            Measure::at_least("hosts", evidence.hosts, case.limit(&UDP)),
             Measure::at_least("alikepct", by_port.max(by_shape), 80),
         ];
         measures.extend(case.failing(failed, worked, 50));

@@ -1,25 +1,36 @@
 //! Vertical scans: many services of one host.
 
+use super::super::attempt::PROTOCOLS;
 use super::super::case::ScanClass;
 use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::Measure;
+
+/// The fewest IP protocols of a scan of protocols.
+const SCANNED_PROTOCOLS: u64 = 30;
 
 /// A vertical scan: attempts at 15 or more ports of one host failed, and at least as many failed as worked.
 ///
 /// A host that rejects the attempts of a scanner sends as many resets from as many ports. Flags, times or ports
 /// show that it is not the initiator. The ports of traceroute do not count.
-pub(super) const VERTICAL: ScanClass = ScanClass {
+///
+/// A scan of IP protocols (nmap -sO) is one too: 30 protocols without ports, to none of which the host answered.
+pub const VERTICAL: ScanClass = ScanClass {
     name: "vertical",
     limit: DefaultLimit::same(15),
     measure: |case| {
         let evidence = case.evidence;
+        let is_of_protocols = evidence.proto == PROTOCOLS;
+        if is_of_protocols && case.context.shows_answers() {
+            let (protocols, _) = evidence.widest;
+            return Some(vec![Measure::at_least("protocols", protocols, SCANNED_PROTOCOLS)]);
+        }
         if !(case.has_ports() && case.context.silence_counts(evidence.proto))
             || evidence.are_answers()
         {
             return None;
         }
         let (failed, worked) = evidence.widest;
-        let mut measures = vec![Measure::at_least("ports", failed, case.class_limit(&VERTICAL))];
+        let mut measures = vec![Measure::at_least("ports", failed, case.limit(&VERTICAL))];
         measures.extend(case.failing(failed, worked, 50));
         Some(measures)
     },
