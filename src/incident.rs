@@ -30,7 +30,7 @@ pub use hours::Hours;
 pub use machine::{JudgedWindow, MAX_LIVE, Machine, Newest, Outcome, Verdict, wish_text};
 pub use model::{
     Body, Changed, Claim, Clean, CloseReason, Deadline, Ignore, Incident, JournalRow, MAX_MATTERS,
-    Matter, MatterKey, Peak, State, Subject, Wish,
+    Matter, MatterKey, Peak, State, Subject, Wish, is_for_operator,
 };
 pub use policy::{Act, BAN_STEPS, Opening, Policy, PortMatch, Rule};
 pub use words::{behaviours, what};

@@ -216,6 +216,12 @@ impl Matter {
 /// The class of hosts on a list of others. Nobody is isolated for it.
 pub(super) const LISTED: &str = "listed";
 
+/// Returns true for a class that the operator alone is told of, unless a line of the policy names it: no attack of the
+/// host or on it, but something to look at.
+pub fn is_for_operator(class: &str) -> bool {
+    matches!(class, LISTED | "outage")
+}
+
 /// Marks that speak against isolation. They are kept whatever else a forged line has.
 const DOUBTS: [&str; 5] = ["forged", "inner", "oneway", "sampled", "survey"];
 

@@ -221,6 +221,11 @@ impl Policy {
         found.unwrap_or(&self.default)
     }
 
+    /// Returns true if a line names the class among its conditions.
+    pub fn names(&self, class: &str) -> bool {
+        self.rules.iter().any(|rule| rule.classes.iter().any(|named| named == class))
+    }
+
     /// Returns the lines in their order, and last the rule that holds where none does.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().chain([&self.default])

@@ -55,9 +55,17 @@ fn behaviour(role: Role, matter: &Matter) -> &'static str {
             ("ddos", "is flooded by many sources"),
             ("dos", "is flooded, mostly by few sources"),
             ("volume", "is flooded with far more than usual"),
+            ("outage", "does not answer its own clients"),
         ],
-        (Kind::Scan, Role::Source) => &[("sweep", "probes whole networks, host after host")],
-        (Kind::Scan | Kind::Port, Role::Target) => &[],
+        (Kind::Scan, Role::Source) => &[
+            ("lateral", "tries the doors of other machines here"),
+            ("sweep", "probes whole networks, host after host"),
+        ],
+        (Kind::Port, Role::Target) => &[
+            ("bruteforce", "has its passwords guessed by many"),
+            ("swarm", "is probed by many unrelated hosts"),
+        ],
+        (Kind::Scan, Role::Target) => &[],
     };
     let known = known.iter().find(|(class, _)| matter.classes.contains(*class));
     match (known, matter.key.kind, role) {
@@ -127,21 +135,22 @@ mod tests {
     fn each_kind_and_role_has_words_and_some_classes_their_own() {
         let mut seen = std::collections::BTreeSet::new();
         let classes = ["new", "sweep", "outbound", "ddos", "reflection", "carpet", "dos", "volume"];
+        let own = ["infected", "spread", "spam", "bruteforce", "lateral", "swarm", "outage"];
         for kind in [Kind::Scan, Kind::Flood, Kind::Port] {
             for role in [Role::Source, Role::Target] {
                 let mut words = std::collections::BTreeSet::new();
-                for class in classes.iter().chain(&["infected", "spread", "spam", "bruteforce"]) {
+                for class in classes.iter().chain(&own) {
                     let class = (*class).to_owned();
                     let text =
                         what(&incident(&[Finding { class, ..finding([10; 4], kind, role) }]));
                     words.insert(text.strip_suffix(", TCP port 80 (web)").unwrap().to_owned());
                 }
                 let count = match (kind, role) {
-                    (Kind::Scan, Role::Source) => 2,
+                    (Kind::Scan, Role::Source) | (Kind::Port, Role::Target) => 3,
                     (Kind::Flood, Role::Source) => 4,
-                    (Kind::Flood, Role::Target) => 6,
+                    (Kind::Flood, Role::Target) => 7,
                     (Kind::Port, Role::Source) => 5,
-                    (Kind::Scan | Kind::Port, Role::Target) => 1,
+                    (Kind::Scan, Role::Target) => 1,
                 };
                 assert_eq!(words.len(), count, "{kind} {role}");
                 assert!(words.into_iter().all(|text| seen.insert(text)), "{kind} {role}");

@@ -9,6 +9,7 @@ use super::words::{Noun, words_of};
 use super::writer::Writer;
 use crate::contacts::{Address, Contacts, Lang, Responsible};
 use crate::finding::{FindingSet, Host, Side};
+use crate::incident::is_for_operator;
 use crate::time::Window;
 
 mod episodes;
@@ -79,8 +80,8 @@ pub fn sort<'a>(set: &'a mut FindingSet, routing: Routing<'_>) -> Outbox<'a> {
             continue;
         }
         outbox.sideless += u64::from(finding.side.is_none());
-        let responsible =
-            routing.contacts.of(finding.host.net()).filter(|_| finding.side != Some(Side::Outside));
+        let is_for_owner = finding.side != Some(Side::Outside) && !is_for_operator(&finding.class);
+        let responsible = routing.contacts.of(finding.host.net()).filter(|_| is_for_owner);
         match (responsible, routing.operator) {
             (Some(Responsible { net, contacts, .. }), _) => {
                 for contact in contacts {

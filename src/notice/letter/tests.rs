@@ -196,12 +196,17 @@ fn check_lines(text: &str) {
 }
 
 /// The kinds, roles and classes of all findings that there are, and one class that is not known yet.
-const CLASSES: [(Kind, Role, &[&str]); 5] = [
-    (Kind::Scan, Role::Source, &["sweep", "horizontal", "vertical", "icmp", "slow"]),
+const CLASSES: [(Kind, Role, &[&str]); 6] = [
+    (Kind::Scan, Role::Source, &["sweep", "horizontal", "vertical", "icmp", "slow", "lateral"]),
     (Kind::Scan, Role::Target, &["backscatter"]),
-    (Kind::Flood, Role::Target, &["dos", "ddos", "reflection", "volume", "carpet", "new"]),
+    (
+        Kind::Flood,
+        Role::Target,
+        &["dos", "ddos", "reflection", "volume", "carpet", "outage", "new"],
+    ),
     (Kind::Flood, Role::Source, &["dos", "outbound", "reflection"]),
     (Kind::Port, Role::Source, &["spread", "bruteforce", "spam", "infected"]),
+    (Kind::Port, Role::Target, &["bruteforce", "swarm"]),
 ];
 
 #[test]

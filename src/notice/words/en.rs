@@ -190,6 +190,7 @@ const fn short(situation: Situation) -> &'static str {
         Situation::Scanner => "scans networks",
         Situation::PortScanner => "probes the ports of a host",
         Situation::PortAttacker => "attacks",
+        Situation::Lateral => "tries the doors of other machines here",
         Situation::Guesser => "connects again and again",
         Situation::Spammer => "writes to many mail servers",
         Situation::Flooder | Situation::Outbound => "floods other hosts",
@@ -199,6 +200,9 @@ const fn short(situation: Situation) -> &'static str {
         Situation::ReflectionVictim => "is flooded with answers",
         Situation::Carpet => "is flooded as a whole",
         Situation::Backscatter => "is flooded from forged addresses",
+        Situation::GuessedVictim => "has its passwords guessed by many",
+        Situation::SwarmVictim => "is probed by many unrelated hosts",
+        Situation::Outage => "does not answer its clients",
         Situation::Victim => "is attacked",
     }
 }
@@ -210,6 +214,9 @@ const fn long(situation: Situation) -> &'static str {
         Situation::Scanner => "it probes many hosts, one after another",
         Situation::PortScanner => "it probes the ports of a host, one after another",
         Situation::PortAttacker => "it opens connection after connection to one port",
+        Situation::Lateral => {
+            "it tries to log in at many machines here that it has no business with, and is refused"
+        }
         Situation::Guesser => "it goes to one port of a few hosts again and again",
         Situation::Spammer => "it writes to many mail servers, and is none itself",
         Situation::Flooder => "it floods other hosts with connections or packets",
@@ -226,6 +233,13 @@ const fn long(situation: Situation) -> &'static str {
         Situation::Backscatter => {
             "it is flooded from forged addresses, and answers hosts that never asked"
         }
+        Situation::GuessedVictim => {
+            "many hosts outside log in at one port, a few times each, as password guessers do"
+        }
+        Situation::SwarmVictim => {
+            "many unrelated hosts outside probe one port, each at a few addresses only"
+        }
+        Situation::Outage => "it answers none of the clients that it served in the day before",
         Situation::Victim => "it is attacked",
     }
 }
@@ -260,6 +274,10 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              from which others are attacked or passwords are guessed. It is rarely its owner \
              who does so.",
             "There are innocent reasons too: a proxy, a mail relay, a crawler, a load test. {tell}",
+        ],
+        Situation::Lateral => &[
+            "A machine that suddenly asks many of its neighbours for a login, and is refused, is              usually broken into: somebody is inside and looks for the next machine. Look at the              neighbours that did not refuse it first, and at the accounts that it used there.",
+            "There are innocent reasons too: a new management or inventory server, a new              administrator, a backup that was moved to another machine. {tell}",
         ],
         Situation::Guesser => &[
             "A machine that has session after session with one port of another usually tries \
@@ -341,6 +359,21 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              filter upstream of what comes to this port.",
             "There is an innocent reason too: a server that was restarted resets the connections \
              that it no longer knows. {tell}",
+        ],
+        Situation::GuessedVictim => &[
+            "Many machines guess passwords here, a few each, so that none of them stands out and              blocking single ones helps little. The machine itself is not under suspicion, but              look whether one of them got in: in its logs, a login that failed many times and              then succeeded is a break-in. Let people log in with keys only, or from a VPN.",
+            "There is an innocent reason too: a server that programs of many customers ask for              news, such as one of a version control system. {tell}",
+        ],
+        Situation::SwarmVictim => &[
+            "Many machines search this network for one service, each only a little of it: a              botnet, or one scanner with many rented machines. The machines of the network are              not under suspicion. Look whether any of them offers this service to the outside,              whether it has to, and whether all updates are installed.",
+            "There is an innocent reason too: a program that finds its peers by trying              addresses. {tell}",
+        ],
+        Situation::Outage => &[
+            "The service is down, or a filter stands before it, and its own clients keep asking. \
+             The machine is not under suspicion, and neither are they. If it was switched off \
+             on purpose, nothing is to be done.",
+            "It may be a flood all the same: one that comes from the usual clients, or from \
+             addresses forged as theirs. {tell}",
         ],
         Situation::Victim => {
             &["Somebody tries to get into this machine, or to find out what runs on it. The \

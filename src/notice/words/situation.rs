@@ -9,6 +9,7 @@ pub(in crate::notice) enum Situation {
     Infected,
     Scanner,
     PortScanner,
+    Lateral,
     PortAttacker,
     Guesser,
     Spammer,
@@ -22,16 +23,20 @@ pub(in crate::notice) enum Situation {
     VolumeVictim,
     Carpet,
     Backscatter,
+    GuessedVictim,
+    SwarmVictim,
+    Outage,
     Victim,
 }
 
 impl Situation {
     /// All situations.
     #[cfg(test)]
-    pub(super) const ALL: [Situation; 17] = [
+    pub(super) const ALL: [Situation; 21] = [
         Situation::Infected,
         Situation::Scanner,
         Situation::PortScanner,
+        Situation::Lateral,
         Situation::PortAttacker,
         Situation::Guesser,
         Situation::Spammer,
@@ -45,6 +50,9 @@ impl Situation {
         Situation::VolumeVictim,
         Situation::Carpet,
         Situation::Backscatter,
+        Situation::GuessedVictim,
+        Situation::SwarmVictim,
+        Situation::Outage,
         Situation::Victim,
     ];
 
@@ -57,6 +65,7 @@ impl Situation {
     pub(in crate::notice) fn of_class(kind: Kind, role: Role, class: &str) -> Situation {
         match (kind, role, class) {
             (Kind::Scan, Role::Source, "vertical") => Situation::PortScanner,
+            (Kind::Scan, Role::Source, "lateral") => Situation::Lateral,
             (Kind::Scan, Role::Source, _) => Situation::Scanner,
             (Kind::Port, Role::Source, "bruteforce") => Situation::Guesser,
             (Kind::Port, Role::Source, "spam") => Situation::Spammer,
@@ -69,9 +78,12 @@ impl Situation {
             (Kind::Flood, Role::Target, "ddos") => Situation::DdosVictim,
             (Kind::Flood, Role::Target, "reflection") => Situation::ReflectionVictim,
             (Kind::Flood, Role::Target, "volume") => Situation::VolumeVictim,
+            (Kind::Flood, Role::Target, "outage") => Situation::Outage,
             (Kind::Flood, Role::Target, "carpet") => Situation::Carpet,
             (Kind::Flood, Role::Target, _) => Situation::FloodVictim,
             (Kind::Scan, Role::Target, "backscatter") => Situation::Backscatter,
+            (Kind::Port, Role::Target, "bruteforce") => Situation::GuessedVictim,
+            (Kind::Port, Role::Target, "swarm") => Situation::SwarmVictim,
             (Kind::Scan | Kind::Port, Role::Target, _) => Situation::Victim,
         }
     }
@@ -82,6 +94,7 @@ impl Situation {
             Situation::Infected
             | Situation::Scanner
             | Situation::PortScanner
+            | Situation::Lateral
             | Situation::PortAttacker
             | Situation::Guesser
             | Situation::Spammer
@@ -95,6 +108,9 @@ impl Situation {
             | Situation::VolumeVictim
             | Situation::Carpet
             | Situation::Backscatter
+            | Situation::GuessedVictim
+            | Situation::SwarmVictim
+            | Situation::Outage
             | Situation::Victim => false,
         }
     }

@@ -83,12 +83,17 @@ fn each_situation_has_words_in_each_language() {
 }
 
 /// The classes that have words of their own, with their roles.
-const CLASSES: [(Kind, Role, &[&str]); 5] = [
-    (Kind::Scan, Role::Source, &["horizontal", "vertical"]),
+const CLASSES: [(Kind, Role, &[&str]); 6] = [
+    (Kind::Scan, Role::Source, &["horizontal", "vertical", "lateral"]),
     (Kind::Scan, Role::Target, &["backscatter"]),
-    (Kind::Flood, Role::Target, &["dos", "ddos", "reflection", "volume", "carpet", "new"]),
+    (
+        Kind::Flood,
+        Role::Target,
+        &["dos", "ddos", "reflection", "volume", "carpet", "outage", "new"],
+    ),
     (Kind::Flood, Role::Source, &["dos", "outbound", "reflection"]),
     (Kind::Port, Role::Source, &["spread", "bruteforce", "spam", "infected"]),
+    (Kind::Port, Role::Target, &["bruteforce", "swarm"]),
 ];
 
 #[test]
@@ -177,6 +182,12 @@ fn each_measure_that_comes_first_has_words_in_each_language() {
         "mbps",
         "answerspps",
         "sessions",
+        "sessions1h",
+        "refusals",
+        "protocols",
+        "minute",
+        "in10s",
+        "targets1d",
     ] {
         let [en, zh] = LANGS.map(|lang| (words_of(lang).measure)(measure).unwrap());
         assert!(names(en) == names(zh) && names(en).contains("value"), "{measure}");

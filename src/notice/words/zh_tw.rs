@@ -237,6 +237,7 @@ const fn short(situation: Situation) -> &'static str {
         Situation::Scanner => "掃描其他網路",
         Situation::PortScanner => "掃描一台主機的各個埠",
         Situation::PortAttacker => "攻擊",
+        Situation::Lateral => "嘗試登入內部許多主機",
         Situation::Guesser => "反覆嘗試連線",
         Situation::Spammer => "向許多郵件伺服器寄信",
         Situation::Flooder | Situation::Outbound => "以大量流量攻擊其他主機",
@@ -248,6 +249,9 @@ const fn short(situation: Situation) -> &'static str {
         Situation::ReflectionVictim => "遭受大量回應封包攻擊",
         Situation::Carpet => "整個網路遭受攻擊",
         Situation::Backscatter => "遭受偽造來源的大量流量攻擊",
+        Situation::GuessedVictim => "遭眾多主機猜測密碼",
+        Situation::SwarmVictim => "遭眾多互不相關的主機探測",
+        Situation::Outage => "未回應其用戶端",
         Situation::Victim => "遭受攻擊",
     }
 }
@@ -258,6 +262,7 @@ const fn long(situation: Situation) -> &'static str {
         Situation::Scanner => "它逐一探測許多主機",
         Situation::PortScanner => "它逐一探測一台主機的各個埠",
         Situation::PortAttacker => "它不斷向同一個埠建立連線",
+        Situation::Lateral => "它嘗試登入內部許多平時沒有往來的主機，並遭到拒絕",
         Situation::Guesser => "它反覆連線到少數主機的同一個埠",
         Situation::Spammer => "它向許多郵件伺服器寄信，本身卻不是郵件伺服器",
         Situation::Flooder => "它以大量連線或封包攻擊其他主機",
@@ -272,6 +277,9 @@ const fn long(situation: Situation) -> &'static str {
         Situation::Backscatter => {
             "有人偽造來源 IP 位址，以大量流量攻擊它，它因而回應了從未連線過來的主機"
         }
+        Situation::GuessedVictim => "許多外部主機各自登入同一個埠數次，有如猜測密碼",
+        Situation::SwarmVictim => "許多互不相關的外部主機探測同一個埠，每台只探測少數位址",
+        Situation::Outage => "它過去一天服務過的用戶端都得不到回應",
         Situation::Victim => "它正遭受攻擊",
     }
 }
@@ -300,6 +308,10 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
             "在幾分鐘內向同一個埠建立數千條連線的機器，通常感染了蠕蟲，或是遭到入侵而成為跳板，被用來攻擊其他主機或猜測密碼。\
              這很少是使用者本人所為。",
             "也可能有正當原因：代理伺服器、郵件轉送、網頁爬蟲、負載測試。{tell}",
+        ],
+        Situation::Lateral => &[
+            "突然嘗試登入許多鄰近主機並遭到拒絕的機器，通常已遭入侵：有人已經進入內部，正在尋找下一台機器。請先檢查沒有拒絕它             的鄰近主機，以及它在那裡使用的帳號。",
+            "也可能有正當原因：新的管理或資產盤點伺服器、新的管理人員，或是移到另一台機器的備份。{tell}",
         ],
         Situation::Guesser => &[
             "與另一台主機的同一個埠一再建立連線的機器，通常是在那裡嘗試猜測密碼。它可能遭到入侵，或是有人在上面執行猜密碼的程\
@@ -358,6 +370,19 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              主機也與此無關，只是收到了它的回應。",
             "來源 IP 位址是偽造的，請不要封鎖；請開啟 SYN cookies，或要求上游過濾送往這個埠的流量。",
             "也可能有正當原因：重新啟動的伺服器會重設它已不記得的連線。{tell}",
+        ],
+        Situation::GuessedVictim => &[
+            "許多機器在這裡猜測密碼，每台只嘗試幾次，因此沒有任何一台特別明顯，封鎖個別機器的效果有限。機器本身沒有嫌疑，但請查             看是否有人已經登入：紀錄檔中多次失敗後成功的登入，就是已遭入侵。請只允許以金鑰登入，或只允許從 VPN 登入。",
+            "也可能有正當原因：許多用戶的程式定期查詢的伺服器，例如版本控制系統。{tell}",
+        ],
+        Situation::SwarmVictim => &[
+            "許多機器正在這個網路中尋找同一種服務，每台只探測一小部分：可能是殭屍網路，或是租用許多機器的掃描者。網路中的機器都             沒有嫌疑。請檢查其中是否有機器對外提供這項服務、是否有必要，以及是否已安裝所有更新。",
+            "也可能有正當原因：以嘗試位址來尋找同伴的程式。{tell}",
+        ],
+        Situation::Outage => &[
+            "服務已停止，或前端有過濾器，而它自己的用戶端仍不斷連線。機器本身沒有嫌疑，那些用戶端也沒有嫌疑。如果是刻意關閉，就不\
+             需要處理。",
+            "但也可能是攻擊：來自平常的用戶端，或是冒用它們的 IP 位址。{tell}",
         ],
         Situation::Victim => &[
             "有人想入侵這台機器，或是想知道上面執行哪些服務。機器本身目前沒有嫌疑，但攻擊可能已經得手。",

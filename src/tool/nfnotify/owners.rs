@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::cli::{Io, Nets, read_whole};
 use crate::contacts::{Address, Contacts, Lang, NetworkKind};
 use crate::finding::{Host, Side};
-use crate::incident::Incident;
+use crate::incident::{Incident, Policy, is_for_operator};
 
 /// The options that name the people who are told, and the hosts that are never blocked.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +31,8 @@ pub(super) struct Who {
 pub(super) struct Owners {
     contacts: Contacts,
     operator: Option<Address>,
+    /// The policy, by whose lines owners are told of classes that are the operator's otherwise.
+    policy: Policy,
 }
 
 /// The people who are told of one host.
@@ -51,12 +53,12 @@ impl Who {
     ///
     /// # Errors
     /// A file that cannot be read or has a line that cannot be used.
-    pub fn load(&self, io: &mut Io) -> anyhow::Result<Owners> {
+    pub fn load(&self, policy: &Policy, io: &mut Io) -> anyhow::Result<Owners> {
         let contacts = match &self.contacts {
             Some(path) => read_contacts(path, "nothing is done", io)?,
             None => Contacts::default(),
         };
-        Ok(Owners { contacts, operator: self.operator.clone() })
+        Ok(Owners { contacts, operator: self.operator.clone(), policy: policy.clone() })
     }
 }
 
@@ -94,9 +96,17 @@ impl Owners {
     }
 
     /// Returns those who are told of an incident. Contacts of other sites are not known, so the operator is
-    /// told of hosts outside.
+    /// told of hosts outside. If all classes of the incident are the operator's and no line of the policy names one,
+    /// nobody else is told.
     pub fn of(&self, incident: &Incident) -> Owner {
-        self.of_host(incident.subject.host, incident.body.side)
+        let owner = self.of_host(incident.subject.host, incident.body.side);
+        let mut classes = incident.body.matters.iter().flat_map(|matter| &matter.classes);
+        let is_operators = |class: &String| is_for_operator(class) && !self.policy.names(class);
+        if incident.body.matters.is_empty() || !classes.all(is_operators) {
+            return owner;
+        }
+        let recipients = self.operator.iter().map(ToString::to_string).collect();
+        Owner { mails: Vec::new(), recipients, ..owner }
     }
 
     /// Returns true if a person, by their address in any case, is one of those who are told of an incident.

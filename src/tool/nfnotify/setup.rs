@@ -41,9 +41,10 @@ impl Setup {
     }
 
     fn read(who: &Who, now: Option<Timestamp>, io: &mut Io) -> anyhow::Result<Setup> {
+        let settings = Settings::read(&io.config)?;
         Ok(Setup {
-            settings: Settings::read(&io.config)?,
-            owners: who.load(io)?,
+            owners: who.load(&settings.policy, io)?,
+            settings,
             never: never_list(who.never()?, io)?,
             now: now.unwrap_or_else(clock).secs(),
         })

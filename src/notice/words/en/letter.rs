@@ -218,6 +218,12 @@ pub(super) fn measure(name: &str) -> Option<&'static str> {
         "mbps" => "{value} Mbit a second",
         "answerspps" => "{value} answers a second",
         "sessions" => "{value} sessions",
+        "sessions1h" => "{value} sessions in an hour",
+        "refusals" => "{value} refused logins",
+        "protocols" => "{value} IP protocols",
+        "minute" => "{value} failed attempts in a minute",
+        "in10s" => "{value} hosts in ten seconds",
+        "targets1d" => "{value} hosts in a day",
         _ => return None,
     })
 }

@@ -204,6 +204,12 @@ pub(super) fn measure(name: &str) -> Option<&'static str> {
         "mbps" => "每秒{value} Mbit",
         "answerspps" => "每秒{value}個回應",
         "sessions" => "{value}次連線",
+        "sessions1h" => "一小時內{value}次連線",
+        "refusals" => "{value}次遭拒的登入",
+        "protocols" => "{value}種 IP 協定",
+        "minute" => "一分鐘內{value}次失敗的連線",
+        "in10s" => "十秒內{value}台主機",
+        "targets1d" => "一天內{value}台主機",
         _ => return None,
     })
 }
