@@ -113,6 +113,8 @@ actors! {
         "a research scanner: ten ports, one SYN each",
     InnerPorts "innerports" 3000 Scan Inside "vertical"
         "an inside host, random TCP ports of one outside host, which resets most",
+    Lateral "lateral" 40 Scan Inside "lateral"
+        "an inside host that is refused at ssh, SMB, RDP and WinRM of inside hosts",
     Flood "flood" 3000 Flood Inside "dos"
         "an inside server, SYNs from one outside source, a new source port for each",
     UdpFlood "udpflood" 3000 Flood Inside "dos"
@@ -203,6 +205,14 @@ actors! {
         "an inside server of games or calls, one UDP port, and its clients",
     Answers "answers" 3000 Innocent Inside ""
         "an inside server whose visitors come by another way: answers alone",
+    Checks "checks" 300 Innocent Inside ""
+        "an inside balancer that asks twelve servers if they are there; no data",
+    Idle "idle" 1500 Innocent Inside ""
+        "one inside address whose clients keep idle connections alive",
+    Call "call" 3000 Innocent Inside ""
+        "an inside host sends a stream, reports come to another port; SIZE a second",
+    Discovery "discovery" 400 Innocent Inside ""
+        "an inside host that looks for peers from one port, a third alive, some private",
 }
 
 impl fmt::Display for Actor {

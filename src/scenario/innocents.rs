@@ -41,6 +41,10 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         Actor::Download => streams::download(ctx, script),
         Actor::Upload => streams::upload(ctx, script),
         Actor::Stream => streams::video(ctx, script),
+        Actor::Checks => clients::checks(ctx, script),
+        Actor::Idle => clients::idle(ctx, script),
+        Actor::Call => streams::call(ctx, script),
+        Actor::Discovery => peers::discovery(ctx, script),
         Actor::Misroute => peers::misroute(ctx, script),
         _ => {}
     }

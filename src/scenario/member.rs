@@ -98,7 +98,8 @@ impl Member {
 
     /// Returns true if the size is packets a second, of flows that never end.
     pub(super) fn streams(&self) -> bool {
-        let innocent = matches!(self.actor, Actor::Download | Actor::Upload | Actor::Stream);
+        let innocent =
+            matches!(self.actor, Actor::Download | Actor::Upload | Actor::Stream | Actor::Call);
         innocent || matches!(self.actor, Actor::Outbound | Actor::Volume)
     }
 

@@ -20,6 +20,9 @@ const WALKED: u64 = 254;
 /// The ports that a block scan and a survey probe on each host.
 const PORTS: [u16; 10] = [80, 443, 22, 21, 23, 8080, 3389, 5900, 445, 3306];
 
+/// The doors that a host tries which moves from machine to machine.
+const DOORS: [u16; 4] = [22, 445, 3389, 5985];
+
 /// Returns the response of an inside host to a probe of a port, or `None` if there is none. It does not depend
 /// on the scanner.
 pub(super) fn answer(seed: u64, proto: u8, (target, port): (u32, u16)) -> Option<Answer> {
@@ -85,6 +88,13 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         Actor::Slow => {
             let (to, answer) = with_answer((anywhere(), 22));
             script.tcp_probe(0, (host, next), to, Shape::Connect(60), answer, 40);
+        }
+        Actor::Lateral => {
+            // Each window has other hosts.
+            let host_of = (step / DOORS.len() as u64) as u32;
+            let to =
+                (victim(seed, 400 + 1_000 * number + host_of), DOORS[step as usize % DOORS.len()]);
+            script.tcp_probe(0, (host, next), to, Shape::Connect(60), Some(Answer::Closed), 0);
         }
         Actor::Inner => {
             let to = (world(&mut script.dice), 445);

@@ -5,7 +5,7 @@ use crate::flow::{ICMP, TCP, UDP};
 use crate::scenario::action::{ActionCtx, kernel_port, rejected, unanswered};
 use crate::scenario::draw::Order;
 use crate::scenario::record::{
-    ACK, ECHO, FIN, PORT_UNREACHABLE, PSH, PacketTotals, SYN, TIME_EXCEEDED,
+    ACK, ECHO, FIN, PORT_UNREACHABLE, PSH, PacketTotals, RST, SYN, TIME_EXCEEDED,
 };
 use crate::scenario::script::Script;
 use crate::scenario::traffic::{self, ACTIVE, Exchange, client_port, lookup};
@@ -188,6 +188,40 @@ pub(super) fn monitor(ctx: &ActionCtx, script: &mut Script) {
         Exchange::stream(from, to, (24, 42), script.dice.between(10, 90))
     };
     script.exchange(exchange, 2_000);
+}
+
+/// The ports that a balancer checks on each of its servers.
+const CHECKED: [u16; 5] = [80, 443, 8_080, 8_443, 9_000];
+/// The servers of a balancer.
+const BACKENDS: u32 = 12;
+
+/// Plays a balancer that asks each of its servers, port by port, if it is there: the first by half-open connections, the
+/// next one by connections that both sides close. None carries data.
+pub(super) fn checks(ctx: &ActionCtx, script: &mut Script) {
+    let backend = ctx.client(ctx.step % BACKENDS);
+    let port = CHECKED[(ctx.step / BACKENDS) as usize % CHECKED.len()];
+    let from = (ctx.host(), kernel_port(ctx.stable_hash(2u8), ctx.overall));
+    let totals = |packets, octets, flags| PacketTotals { packets, octets, flags };
+    let (request, response) = match ctx.member.number % 2 {
+        0 => (totals(2, 100, SYN | RST), totals(1, 60, SYN | ACK)),
+        _ => (totals(4, 172, SYN | ACK | FIN), totals(3, 124, SYN | ACK | FIN)),
+    };
+    let (to, response) = ((backend, port), Some(response));
+    script.exchange(Exchange { proto: TCP, from, to, request, response, millis: 2 }, 0);
+}
+
+/// Plays clients behind one address that keep idle connections alive: a packet each way, with timestamps or, by
+/// Windows, with one byte. One in eight answers passes another router.
+pub(super) fn idle(ctx: &ActionCtx, script: &mut Script) {
+    let server = ctx.fixed_peer(u64::from(ctx.step));
+    let from = (ctx.host(), 1_024 + (ctx.stable_hash(ctx.step) % 64_000) as u16);
+    let has_timestamps = ctx.stable_hash(server) % 3 > 0;
+    let is_lost = has_timestamps && script.dice.permille(125);
+    let single = |octets| PacketTotals { packets: 1, octets, flags: ACK };
+    let (there, back) = if has_timestamps { (52, 52) } else { (41, 52) };
+    let (request, response) = (single(there), (!is_lost).then_some(single(back)));
+    let to = (server, 443);
+    script.exchange(Exchange { proto: TCP, from, to, request, response, millis: 0 }, 0);
 }
 
 /// The ports that a client tries on five hosts that are gone: a printer, a share, a database, an update server

@@ -57,6 +57,26 @@ pub(super) fn swarm(ctx: &ActionCtx, script: &mut Script) {
     script.exchange(exchange, 0);
 }
 
+/// Plays a host that looks for peers by datagrams from one port, as clients of Ethereum do (devp2p, discv4). A third
+/// of them answers; some addresses that it learned are private ones of other sites.
+pub(super) fn discovery(ctx: &ActionCtx, script: &mut Script) {
+    const PORT: u16 = 30_303;
+    let n = ctx.overall;
+    let is_private = script.dice.permille(80);
+    let peer =
+        if is_private { 0xc0a8_0000 | script.dice.between(1, 65_534) } else { ctx.fixed_peer(n) };
+    let dice = &mut script.dice;
+    let octets = dice.between(120, 180);
+    let request = PacketTotals { packets: 2, octets: 2 * octets, flags: 0 };
+    let is_alive = !is_private && ctx.stable_hash(n) % 3 == 0;
+    let response = is_alive.then(|| {
+        let packets = dice.between(2, 4);
+        PacketTotals { packets, octets: packets * dice.between(140, 400), flags: 0 }
+    });
+    let (from, to) = ((ctx.host(), PORT), (peer, PORT));
+    script.exchange(Exchange { proto: UDP, from, to, request, response, millis: 1_500 }, 0);
+}
+
 /// Plays a host without services, whose address and port peers remember. Every second such host rejects the
 /// connections, the others drop them.
 pub(super) fn leaver(ctx: &ActionCtx, script: &mut Script) {

@@ -56,3 +56,16 @@ pub(super) fn video(ctx: &ActionCtx, script: &mut Script) {
     let reports = (millis / 5_000).max(1);
     script.chunk(None, UDP, (from, to), PacketTotals::even(reports, 80, 0), millis);
 }
+
+/// Plays a call of a host to the world. The reports come from the next port to the next one, one in five seconds, so
+/// that no packet answers the stream itself.
+pub(super) fn call(ctx: &ActionCtx, script: &mut Script) {
+    let port = 5_004 + 2 * (ctx.stable_hash(0u8) % 400) as u16;
+    let (host, receiver) = ((ctx.host(), port), (ctx.fixed_peer(0), port));
+    let millis = ctx.member.chunk_millis();
+    let media = PacketTotals::even(ctx.file_chunk(1), 1_200, 0);
+    script.chunk(None, UDP, (host, receiver), media, millis);
+    let (from, to) = ((receiver.0, port + 1), (host.0, port + 1));
+    let reports = (millis / 5_000).max(1);
+    script.chunk(None, UDP, (from, to), PacketTotals::even(reports, 80, 0), millis);
+}
