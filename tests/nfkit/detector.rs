@@ -45,7 +45,7 @@ pub fn attacks() -> String {
     }
     rows += &requests("140.119.53.7", "198.51.100.13", 80, 1001);
     for n in 0..10_000 {
-        rows += &row("140.119.44.91", &format!("10.{}.{}.9", n / 250, n % 250), 445);
+        rows += &row("140.119.44.91", &format!("11.{}.{}.9", n / 250, n % 250), 445);
     }
     rows
 }
@@ -158,10 +158,10 @@ fn ignored_flows_are_not_counted() {
     let scene = Scene::new();
     let cases = [
         ("nfscan", "203.0.113.45 *\n140.119.44.91 * tcp/445\n"),
-        ("nfscan", "* 140.119.0.0/16 tcp/21 # ours\n* 10.0.0.0/8\n"),
+        ("nfscan", "* 140.119.0.0/16 tcp/21 # ours\n* 11.0.0.0/8\n"),
         ("nfflood", "140.119.53.7 198.51.100.13\n"),
         ("nfflood", "140.119.53.7 198.51.100.13 tcp/80\n"),
-        ("nfport", "\n# a comment\n140.119.44.91 10.0.0.0/8 6/445\n"),
+        ("nfport", "\n# a comment\n140.119.44.91 11.0.0.0/8 6/445\n"),
     ];
     for (name, rules) in cases {
         let file = scene.write("ignore", rules);
@@ -175,7 +175,7 @@ fn ignored_flows_are_not_counted() {
         ("nfscan", "203.0.113.46 *\n"),
         ("nfflood", "198.51.100.13 140.119.53.7\n"),
         ("nfflood", "140.119.53.7 198.51.100.13 tcp/443\n"),
-        ("nfport", "140.119.44.91 10.0.0.0/8 udp/445\n"),
+        ("nfport", "140.119.44.91 11.0.0.0/8 udp/445\n"),
     ] {
         let file = scene.write("ignore", rules);
         let args = ["--inside", INSIDE, "--ignore", file.to_str().unwrap()];

@@ -28,7 +28,7 @@ fn the_worm_of_figure_5_is_found() {
 
 fn attack(flows: usize, targets: usize, proto: u8) -> String {
     let rows = (0..flows).map(|n| {
-        let target = format!("10.{}.{}.9", n % targets / 250, n % targets % 250);
+        let target = format!("11.{}.{}.9", n % targets / 250, n % targets % 250);
         row(WORM, &target, 445).replace("\t6\t", &format!("\t{proto}\t"))
     });
     FIELDS.to_owned() + &window(W1, &rows.collect::<String>())

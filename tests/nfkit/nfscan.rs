@@ -172,7 +172,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
     let run = || tool("nfscan").arg("--state").arg(&state).stdin(&scan().text);
     let whole = run().run().ok();
     let good = scene.read("state");
-    assert!(good.starts_with(b"nfkit-state 1 nfscan "));
+    assert!(good.starts_with(b"nfkit-state 2 nfscan "));
     let mut flipped = good.clone();
     flipped[good.len() - 5] ^= 1;
     for (damaged, why) in [
@@ -190,7 +190,7 @@ fn a_damaged_state_is_set_aside_and_no_window_is_lost() {
     for (other, why) in [
         (scan().text.clone().into_bytes(), "not a state file (no nfkit-state header)"),
         (b"nfkit-state 1 nfport 3 0\nabc".to_vec(), "state of nfport, not of nfscan"),
-        (b"nfkit-state 2 nfscan 3 0\nabc".to_vec(), "state of version \"2\""),
+        (b"nfkit-state 3 nfscan 3 0\nabc".to_vec(), "state of version \"3\""),
     ] {
         scene.write("state", &other);
         run().run().status(1).mute().says_lines(1).says(why);

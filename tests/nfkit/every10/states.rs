@@ -44,7 +44,7 @@ fn all_three_detectors_keep_their_state_between_slots() {
     for name in DETECTORS {
         let bytes = fs::read(job.out(&format!("state/{name}"))).unwrap();
         let line = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
-        assert!(line.starts_with(&format!("nfkit-state 1 {name} ")), "{line}");
+        assert!(line.starts_with(&format!("nfkit-state 2 {name} ")), "{line}");
     }
     let out = job.scene.path("out");
     let found = slow_findings(&out);
@@ -172,7 +172,7 @@ fn an_unreadable_state_is_set_aside_and_the_job_goes_on() {
         // The state is learned anew, without a message.
         job.add(slow(), "2001/07/01/nfcap.200107010020.pcapng");
         job.run().quiet();
-        assert!(fs::read(job.out("state/nfscan")).unwrap().starts_with(b"nfkit-state 1 nfscan "));
+        assert!(fs::read(job.out("state/nfscan")).unwrap().starts_with(b"nfkit-state 2 nfscan "));
     }
 
     // The state is not a file at all.

@@ -175,7 +175,9 @@ fn judge(
         };
         let of_view = Some(view.mark()).filter(|mark| *mark != "-");
         let forged = Some("forged").filter(|_| command == "nfflood" && FORGED.contains(name));
-        let marks: BTreeSet<&str> = of_view.into_iter().chain(forged).collect();
+        // A guesser talks to the host whose password it guesses.
+        let spoke = Some("spoke").filter(|_| class == "bruteforce" && role == "source");
+        let marks: BTreeSet<&str> = of_view.into_iter().chain(forged).chain(spoke).collect();
         let has: BTreeSet<&str> = of("marks").split(',').filter(|mark| *mark != "-").collect();
         if has != marks {
             wrong.push(format!("{name} ({host}) has the marks {has:?}"));

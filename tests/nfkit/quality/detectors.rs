@@ -87,7 +87,7 @@ pub static DETECTORS: [Detector; 3] = [
 # be chosen and once on seeds that are kept to see whether they hold: two seeds a half if an aim
 # of nfscan hangs on the row, else one. Rows that end in -nine have the nine columns alone, others also times and
 # flags; a row of - alone wants an option that is not there yet. First nfscan:
-#   must    scanners that must be found       found   those nfscan named, by whatever class
+#   must    scanners that must be found       found   those nfscan named, by whatever class, or with their network
 #   missed  those it did not                  class   of the found, those by the class of the truth
 #   false   innocent hosts that it named      hosts   hosts seen
 # Then found and false of: the paper's rule (nfscan --paper); flow-dscan (over 200 destinations, or 64

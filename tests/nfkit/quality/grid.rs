@@ -53,9 +53,9 @@ pub const HALVES: [(&str, [u64; 2]); 2] = [("chosen", [1, 2]), ("kept", [3, 4])]
 /// Words in the arguments of nfgen and their meaning. ALL is every benign kind at its own size. FEW
 /// are the same kinds with less traffic, so that a row is quick, but enough for rules that count
 /// destinations. TCP is every kind of TCP scan. MORE is traffic that looks like a flood or like
-/// guessing and is neither, and SOME is less of it. FLOODED and ATTACKED are a few of the main
+/// guessing and is neither, and SOME is less of it. FIELD is traffic that was accused in the field. FLOODED and ATTACKED are a few of the main
 /// floods and attacks on ports.
-pub const WORDS: [(&str, &str); 7] = [
+pub const WORDS: [(&str, &str); 8] = [
     (
         "ALL",
         "webserver,cdn,dnsserver,resolver,ntp,nat,p2p,mail,crawler,spider,monitor,crowd,\
@@ -75,6 +75,7 @@ pub const WORDS: [(&str, &str); 7] = [
         "quicx2,downloadx3,uploadx3,streamx3,loginsx3,opening=2000,mobilex2,innerportsx2,crowd=800x2",
     ),
     ("SOME", "quic=300,download,upload,stream,logins,opening=250,mobile=300"),
+    ("FIELD", "checksx4,idlex3,callx3,discoveryx4"),
     ("FLOODED", "floodx4,botnetx4,forgedx2,reflectedx4,unlistedx4,carpetx2"),
     ("ATTACKED", "codered=2000x5,guessx10,spamx10"),
 ];
@@ -121,6 +122,9 @@ const IPV6: &str = "campus --ipv6 --flows 50000 --with FEW,horizontalx10,portsx1
 /// The networks of the campus in both address families.
 const BOTH: &str = "140.119.0.0/16,2001:288::/32";
 
+const FIELD: &str = "campus --flows 60000 --with FEW,FIELD";
+const LATERAL: &str = "campus --flows 40000 --with FEW,lateralx10";
+
 const ANSWERS: &str = "campus --flows 60000 --with FEW,answersx12";
 const ANSWERS_HOUR: &str = "campus --for 1h --flows 200000 --with FEW,answers=60x12,answers=600x6";
 
@@ -136,6 +140,20 @@ pub const SCANS: &[Scenario] = &[
     Scenario {
         state: State::Kept,
         ..all("innocents-hour", "campus --for 1h --flows 180000 --with FEW")
+    },
+    all("field", FIELD),
+    nine("field-nine", FIELD),
+    all("field-oneway-in", "campus --oneway in --flows 60000 --with FEW,FIELD"),
+    all("field-sampled-100", "campus --sampling 100 --flows 100000 --with FEW,FIELD"),
+    Scenario {
+        state: State::Kept,
+        ..all("field-hour", "campus --for 1h --flows 240000 --with FEW,FIELD")
+    },
+    all("lateral", LATERAL),
+    nine("lateral-nine", LATERAL),
+    Scenario {
+        state: State::Kept,
+        ..all("lateral-hour", "campus --for 1h --flows 150000 --with FEW,lateralx5")
     },
     all("backscatter", "campus --flows 50000 --with backscatterx50"),
     nine("backscatter-nine", "campus --flows 50000 --with backscatterx50"),

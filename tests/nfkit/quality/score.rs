@@ -227,6 +227,14 @@ impl Truth {
             return Some(named.clone());
         }
         if self.kind == Kind::Scan {
+            // Sources of one network that scan alike have one line, which says for how many it stands.
+            let stands = |n: &&Named| n.class == "group" && n.why.contains(",dark=");
+            let of_net = named.iter().find(|((net, s), all)| {
+                s == source && net.contains(host) && all.iter().any(stands)
+            });
+            if let Some((_, group)) = of_net.filter(|_| single(host)) {
+                return Some(group.clone());
+            }
             let member = |member: &IpAddr| named.contains_key(&(IpNet::from(*member), true));
             let members = self.members.get(host).is_some_and(|all| all.iter().all(member));
             return members.then(Vec::new);

@@ -1,6 +1,6 @@
 //! The scenarios of nfflood.
 
-use super::{ANSWERS, BOTH, CAMPUS_DAY, Scenario, State, all, nine};
+use super::{ANSWERS, BOTH, CAMPUS_DAY, FIELD, Scenario, State, all, nine};
 
 /// A third of a day before the other scenarios. Its web servers are the victims of [`VOLUME`],
 /// because the first kind in `--with` always gets the same addresses.
@@ -33,6 +33,8 @@ pub const FLOODS: &[Scenario] = &[
     Scenario { state: State::Kept, ..all("innocents-hour", HOUR) },
     all("answers", ANSWERS),
     nine("answers-nine", ANSWERS),
+    all("field", FIELD),
+    nine("field-nine", FIELD),
     all("scanned", "campus --flows 90000 --with FEW,TCP"),
     all("flood", FLOOD),
     nine("flood-nine", FLOOD),

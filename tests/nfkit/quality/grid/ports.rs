@@ -1,6 +1,6 @@
 //! The scenarios of nfport.
 
-use super::{ANSWERS, BOTH, CAMPUS_DAY, Scenario, State, all, nine};
+use super::{ANSWERS, BOTH, CAMPUS_DAY, FIELD, Scenario, State, all, nine};
 
 const CODERED: &str = "campus --flows 110000 --with FEW,coderedx2";
 const SYNACK: &str = "campus --flows 40000 --with FEW,synackx10";
@@ -27,6 +27,8 @@ pub const PORTS: &[Scenario] = &[
     kept("innocents-hour", "campus --for 1h --flows 220000 --with FEW,SOME"),
     all("answers", ANSWERS),
     nine("answers-nine", ANSWERS),
+    all("field", FIELD),
+    nine("field-nine", FIELD),
     all("flooded", "campus --flows 150000 --with FEW,FLOODED"),
     // Hosts that send resets in reply to unsolicited SYN-ACKs.
     all("synack", SYNACK),
