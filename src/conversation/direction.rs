@@ -20,8 +20,8 @@ pub(super) const TCP_ATTEMPT: u32 = 7;
 /// The fewest packets that each direction has of a TCP connection that carried data.
 pub(super) const EXCHANGE_PACKETS: u32 = 3;
 
-/// The fewest packets of a transfer of data, and the bytes that they exceed each.
-const TRANSFER_PACKETS: u64 = 10;
+/// The fewest packets of a record of a transfer of data, and the bytes that they exceed each.
+const TRANSFER_PACKETS: u32 = 10;
 const TRANSFER_BYTES: u64 = 200;
 
 /// The totals over all flow records of one direction of a conversation.
@@ -119,17 +119,20 @@ impl DirectionTotals {
         }
     }
 
-    /// Returns true for single TCP packets without known flags that are as long as an acknowledgement with timestamps
-    /// (12 bytes, RFC 7323 section 3.2). A SYN can be as long; but a SYN that nobody answers is sent again, and its
-    /// record has several packets.
+    /// Returns true for single TCP packets that may be acknowledgements of an open connection: as long as one with
+    /// timestamps (12 bytes, RFC 7323 section 3.2), without flags or with ACK alone; or with ACK alone and a byte of
+    /// data, as some systems keep a connection alive. A SYN can be as long as the former; but a SYN that nobody answers
+    /// is sent again, and its record has several packets. The probes of an ACK scan have no options.
     pub(super) fn may_acknowledge<A: Address>(&self) -> bool {
-        self.are_single(A::LEAST + 12)
+        let only_acknowledges = self.has_flags && self.flags == ACK;
+        (self.are_single(A::LEAST + 12) && (!self.has_flags || only_acknowledges))
+            || (self.are_single(A::LEAST + 1) && only_acknowledges)
     }
 
-    /// Returns true for single TCP packets of this size without known flags: a packet in each record, of which several
-    /// exporters may have sent one each.
+    /// Returns true for single TCP packets of this size: a packet in each record, of which several exporters may have
+    /// sent one each.
     fn are_single(&self, bytes: u64) -> bool {
-        !self.has_flags && self.largest_packets == 1 && self.bytes == bytes * self.packets
+        self.largest_packets == 1 && self.bytes == bytes * self.packets
     }
 
     /// Returns true if this direction and the one that answers it may be a probe and its acknowledgement, by which an
@@ -146,11 +149,11 @@ impl DirectionTotals {
     /// Returns true if this direction of a TCP connection carries data in full segments, as a download or an upload
     /// does: the other side acknowledges them, by whatever way the acknowledgements go.
     ///
-    /// A flood of segments with ACK and data has another port for nearly each of them.
+    /// A flood of such segments from one port looks the same.
     pub fn is_transfer(&self) -> bool {
         self.has_flags
             && self.has(ACK)
-            && self.packets >= TRANSFER_PACKETS
+            && self.largest_packets >= TRANSFER_PACKETS
             && self.bytes > TRANSFER_BYTES * self.packets
     }
 

@@ -16,9 +16,9 @@ pub enum Outcome {
     /// An attempt without an answer.
     Unanswered,
     /// A TCP attempt that was answered with SYN+ACK and carried no data: a half-open scan, or a program that only
-    /// checks whether a server is there. Known by flags alone.
+    /// checks whether a server is there. Without flags the answer is longer than a reset.
     Accepted,
-    /// An attempt that was answered with a reset, or without flags with a packet of that size.
+    /// An attempt that was answered with a reset, or without flags with packets of that size.
     Rejected,
     /// An answer without an attempt: the attempt is not in this window, was not exported or never made, as
     /// in the backscatter of a flood with forged sources.
@@ -70,6 +70,9 @@ impl<A: Address> Conversation<A> {
             && reverse.has_flags
             && forward.has(ACK)
             && forward.packets > 1
+            // SYN and a reset with ACK are half-open too.
+            && (forward.flags & RST == 0 || forward.largest_packets > 2)
+            && !forward.only_resets()
             && reverse.has(SYN | ACK)
             && reverse.flags & RST == 0;
         *proto == TCP
@@ -177,7 +180,11 @@ fn tcp_outcome<A: Address>(forward: &DirectionTotals, reverse: &DirectionTotals)
     let is_kept_alive = forward.may_keep_alive::<A>(reverse);
     let has_data = has_data || (is_idle(forward) && is_idle(reverse)) || is_kept_alive;
     if is_attempt && !reverse.exceeds_bare && !has_data {
-        let is_accepted = reverse.has_flags && reverse.has(SYN | ACK);
+        let is_accepted = if reverse.has_flags {
+            reverse.has(SYN | ACK)
+        } else {
+            reverse.bytes > A::LEAST * reverse.packets
+        };
         if is_accepted { Outcome::Accepted } else { Outcome::Rejected }
     } else {
         Outcome::Partial

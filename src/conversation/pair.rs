@@ -146,6 +146,11 @@ impl DirectionTotals {
     }
 }
 
+/// Returns true for the ports of services that use one port on both sides: names, time, routing, tunnels and telephones.
+fn is_symmetric(port: u16) -> bool {
+    matches!(port, 53 | 123 | 137 | 138 | 500 | 520 | 1194 | 1701 | 4500 | 5060 | 5353 | 51_820)
+}
+
 /// Reads sorted rows and hands over the conversations of one pair of hosts after the other.
 pub(super) struct Pair<A> {
     is_sampled: bool,
@@ -291,7 +296,11 @@ impl<A: Address> Pair<A> {
         for unoriented in std::mem::take(&mut self.undecided) {
             let is_equal = unoriented.ports[0] == unoriented.ports[1];
             let initiator = match unoriented.only_sender() {
-                Some(side) if self.proto == UDP && is_equal => Initiator { side, is_sure: false },
+                Some(side)
+                    if self.proto == UDP && is_equal && is_symmetric(unoriented.ports[0]) =>
+                {
+                    Initiator { side, is_sure: false }
+                }
                 Some(sender) => {
                     let resets = by_ports.filter(|_| unoriented.may_be_resets(self.proto));
                     Initiator { side: resets.unwrap_or(sender), is_sure: true }

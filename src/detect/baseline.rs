@@ -17,6 +17,8 @@ const SLOT: u64 = 600;
 const WEIGHT: f32 = 1.0 / 36.0;
 /// Slots that a subject must be known for before it has a usual value: six hours.
 const WARM: u32 = 36;
+/// Slots of a day.
+const DAY: u32 = 144;
 /// Slots after which a subject is forgotten if it is not seen again: a week.
 const KEPT: u32 = 7 * 144;
 /// The most subjects that are stored, some 20 bytes each. Beyond them, the newest subjects are forgotten: a
@@ -101,6 +103,16 @@ impl<K: Ord + Clone> Baselines<K> {
         let now = slot(window.map_or(self.until, Window::start));
         let known = now.saturating_sub(mean.first) >= WARM;
         known.then(|| mean.value(now))
+    }
+
+    /// Returns the value that was usual for a subject when it was last seen, if that was in the day before and it had
+    /// been known for six hours.
+    pub fn when_last_seen(&self, subject: &K, window: Option<Window>) -> Option<u64> {
+        let mean = self.all.get(subject)?;
+        let now = slot(window.map_or(self.until, Window::start));
+        let is_known = mean.last.saturating_sub(mean.first) + 1 >= WARM;
+        let is_recent = mean.last + DAY >= now;
+        (is_known && is_recent).then(|| mean.value(mean.last))
     }
 
     /// Adds the value of a subject in a window.

@@ -27,7 +27,9 @@ impl Answers {
         {
             return;
         }
-        let is_answered = matches!(outcome, Outcome::Productive | Outcome::Accepted);
+        // A reset is an answer. Without flags an attempt is rejected only if something came back.
+        let is_answered =
+            matches!(outcome, Outcome::Productive | Outcome::Accepted | Outcome::Rejected);
         let rate = if initiator.ip().is_ipv4() { &mut self.v4 } else { &mut self.v6 };
         rate.add(initiator, is_answered);
     }

@@ -51,6 +51,9 @@ impl Clients {
 
     /// Adds the clients that a server served in a window whose last slot is `now`.
     pub(super) fn learn(&mut self, server: IpAddr, clients: &[u32], now: u32) {
+        if self.servers.len() >= 2 * MAX_SERVERS && !self.servers.contains_key(&server) {
+            self.close(now);
+        }
         let known = self.servers.entry(server).or_default();
         for client in clients {
             match known.binary_search_by_key(client, |(hash, _)| *hash) {

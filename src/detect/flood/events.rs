@@ -263,7 +263,14 @@ impl Visitor for EventWriter<'_> {
             && [initiator, responder]
                 .iter()
                 .all(|host| self.site.side(host.ip()) == Some(Side::Inside));
-        let is_transfer = proto == TCP && !is_both_ways && forward.is_transfer();
+        // An upload whose acknowledgements are not exported. What comes from outside may be a flood of segments.
+        let is_upload = proto == TCP
+            && !is_both_ways
+            && forward.is_transfer()
+            && self.site.side(initiator.ip()) == Some(Side::Inside);
+        if is_upload {
+            return Ok(());
+        }
         // A host that answers each echo request is flooded too.
         let is_echo_flood = matches!(proto, ICMP | ICMPV6)
             && outcome == Outcome::Productive
@@ -287,11 +294,10 @@ impl Visitor for EventWriter<'_> {
             Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected | Outcome::Partial
                 if (is_sure || !is_both_ways)
                     && !is_check
-                    && !is_transfer
                     && (outcome != Outcome::Partial || !is_both_ways) =>
             {
                 // Without flags, resets of unsolicited answers look like rejected attempts.
-                let may_be_reset = outcome == Outcome::Rejected
+                let may_be_reset = matches!(outcome, Outcome::Accepted | Outcome::Rejected)
                     && !forward.has_flags
                     && conversation.may_be_unsolicited();
                 of_initiator.add_sent([sport, port], &forward, may_be_reset);

@@ -1,5 +1,6 @@
 //! The evidence of one host in a window, built from its events.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::by_proto::ByProto;
@@ -12,7 +13,7 @@ use super::reflected::{AnswersByPort, Reflected};
 use super::source_set::{
     ANSWERS, DATAGRAMS, FAILED, ONE_WAY, OTHERS, SCANS, SENT, STREAMS, SourceSet,
 };
-use super::source_traffic::SourceTraffic;
+use super::source_traffic::{RETRIES, SourceTraffic};
 use super::traffic_sum::TrafficSum;
 use crate::conversation::{ACK, Address, has_port};
 use crate::detect::traffic::Traffic;
@@ -116,8 +117,7 @@ pub(super) struct Builder<A> {
     /// Failed attempts by protocols without ports.
     others: FailedAttempts,
     /// The protocols of these.
-    protocols: u64,
-    last_protocol: Option<u8>,
+    protocols: BTreeSet<u8>,
     /// Large datagram streams of sources with many of them, by the minute of their start.
     streams: FailedAttempts,
 }
@@ -155,8 +155,7 @@ impl<A: Address> Builder<A> {
             failed: FailedAttempts::new(),
             scans: FailedAttempts::new(),
             others: FailedAttempts::new(),
-            protocols: 0,
-            last_protocol: None,
+            protocols: BTreeSet::new(),
             streams: FailedAttempts::new(),
         }
     }
@@ -188,7 +187,7 @@ impl<A: Address> Builder<A> {
         self.failed.clear();
         self.scans.clear();
         self.others.clear();
-        (self.protocols, self.last_protocol) = (0, None);
+        self.protocols.clear();
         self.streams.clear();
     }
 
@@ -199,7 +198,7 @@ impl<A: Address> Builder<A> {
         match event.kind {
             EventKind::Served => {
                 self.evidence.answered.add(event.proto, event.packets);
-                if event.flags & ACK != 0 {
+                if event.flags & ACK != 0 && self.evidence.spoken.peers.len() < MAX_ASKED {
                     self.evidence.spoken.peers.push(event.peer.ip());
                 }
                 self.evidence.served.add(traffic);
@@ -207,7 +206,7 @@ impl<A: Address> Builder<A> {
             }
             EventKind::Opened => {
                 self.evidence.answered.add(event.proto, event.packets);
-                if event.flags & ACK != 0 {
+                if event.flags & ACK != 0 && self.evidence.spoken.targets.len() < MAX_ASKED {
                     self.evidence.spoken.targets.push(event.peer.ip());
                 }
                 self.evidence.opened.add(traffic);
@@ -282,7 +281,7 @@ impl<A: Address> Builder<A> {
         }
         let mut sums = ONE_WAY;
         evidence.one_way.add(&source, flows, packets, answers);
-        if !source.is_inside || source.is_spoofed {
+        if !is_known && (!source.is_inside || source.is_spoofed) {
             evidence.streams.0.add(source.proto, packets);
             evidence.streams.1.add(source.proto, source.per_window.bytes);
         }
@@ -301,9 +300,7 @@ impl<A: Address> Builder<A> {
             if !has_port(source.proto) {
                 sums |= OTHERS;
                 self.others.add(&source);
-                if self.last_protocol.replace(source.proto) != Some(source.proto) {
-                    self.protocols += 1;
-                }
+                self.protocols.insert(source.proto);
             } else if source.is_port_scan() {
                 sums |= SCANS;
                 self.scans.add(&source);
@@ -312,7 +309,8 @@ impl<A: Address> Builder<A> {
                 self.failed.add(&source);
             }
         }
-        if source.has_many_streams() && !is_known {
+        // What counts as attempts already does not count twice.
+        if source.attempts == 0 && source.has_many_streams() && !is_known {
             sums |= STREAMS;
             source.attempts = source.streams;
             std::mem::swap(&mut source.minutes, &mut source.stream_minutes);
@@ -349,22 +347,27 @@ impl<A: Address> Builder<A> {
             (OTHERS, &mut self.others.sum),
             (STREAMS, &mut self.streams.sum),
         ]);
-        if self.protocols >= SCANNED_PROTOCOLS {
-            self.evidence.scanned = self.others.sum.flows;
-        } else if self.protocols > 0 {
-            self.failed.absorb(&mut self.others, self.sources.common(FAILED | OTHERS));
+        let mut absorbed = FAILED;
+        let protocols = self.protocols.len() as u64;
+        let is_scan =
+            protocols >= SCANNED_PROTOCOLS && self.others.sum.flows <= RETRIES * protocols;
+        if protocols > 0 && !is_scan {
+            self.failed.absorb(&mut self.others, self.sources.shared(absorbed, OTHERS));
+            absorbed |= OTHERS;
         }
         if self.streams.busiest_minute() >= STREAMS_A_MINUTE {
-            self.failed.absorb(&mut self.streams, self.sources.common(FAILED | STREAMS));
+            self.failed.absorb(&mut self.streams, self.sources.shared(absorbed, STREAMS));
+            absorbed |= STREAMS;
         }
         if self.scans.is_flood() {
-            self.failed.absorb(&mut self.scans, self.sources.common(FAILED | SCANS));
+            self.failed.absorb(&mut self.scans, self.sources.shared(absorbed, SCANS));
+            absorbed |= SCANS;
         } else {
-            self.evidence.scanned += self.scans.sum.flows;
+            self.evidence.scanned = self.scans.sum.flows;
         }
         self.evidence.failed_by = self.failed.by_proto;
         self.evidence.failed_sources.clear();
-        self.evidence.failed_sources.extend(self.sources.of(FAILED | OTHERS | STREAMS).map(hash));
+        self.evidence.failed_sources.extend(self.sources.of(absorbed).map(hash));
         std::mem::swap(&mut self.evidence.failed, &mut self.failed.sum);
         self.evidence.sign = self.failed.largest_group().sign();
         self.evidence.minute = self.failed.busiest_minute();

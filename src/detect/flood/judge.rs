@@ -181,7 +181,7 @@ impl<'a> FloodJudge<'a> {
         Some(Past { known: percent(known, all), usual })
     }
 
-    /// Judges a host. Returns true if it is flooded.
+    /// Judges a host. Returns true if it is flooded, so that its traffic must not become usual.
     pub(super) fn host(&mut self, evidence: &Evidence) -> bool {
         let case = self.case(evidence);
         let measured: Vec<_> =
@@ -228,7 +228,8 @@ impl<'a> FloodJudge<'a> {
             self.add_attackers(evidence, class, &finding);
         }
         self.out.findings.push(finding);
-        true
+        // What a host without a past gets may be usual for it.
+        !(class.name == VOLUME.name && case.extra.usual.is_none())
     }
 
     fn finding(

@@ -90,7 +90,7 @@ impl Memory {
 
     /// Returns how many conversations a host usually serves in a window, if it is known.
     pub(super) fn usually_served(&self, host: IpAddr, window: Option<Window>) -> Option<u64> {
-        let served = self.baselines.of(&Subject::Served(host), window)?;
+        let served = self.baselines.when_last_seen(&Subject::Served(host), window)?;
         Some(scale(served, window, true))
     }
 

@@ -85,9 +85,9 @@ impl SourceSet {
         self.all.iter().filter(move |(_, bits)| bits & sums != 0).map(|(source, _)| *source)
     }
 
-    /// Returns how many sources are part of all of these sums.
-    pub(super) fn common(&self, sums: u8) -> u64 {
-        self.all.iter().filter(|(_, bits)| bits & sums == sums).count() as u64
+    /// Returns how many sources are part of one of the sums `any`, and of `sum` too.
+    pub(super) fn shared(&self, any: u8, sum: u8) -> u64 {
+        self.all.iter().filter(|(_, bits)| bits & any != 0 && bits & sum != 0).count() as u64
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
                 (OTHERS, &mut others),
                 (STREAMS, &mut streams),
             ]);
-            let both = set.common(FAILED | SCANS);
+            let both = set.shared(FAILED, SCANS);
             [failed, scans, one_way, datagrams].map(|sum| sum.sources).into_iter().chain([both])
         };
         for sources in [7, MAX_SOURCES as u32 - 1] {

@@ -262,7 +262,8 @@ fn attempts<A: Address>(event: &Event<A>) -> u64 {
     let only_opens =
         event.proto == TCP && event.has(FLAGS) && event.flags & (SYN | ACK | RST) == SYN;
     if event.kind == EventKind::Failed && (only_opens || matches!(event.proto, ICMP | ICMPV6)) {
-        (event.per_window.packets / SYNS).max(1)
+        // A few more packets than one connect sends may be those of a second exporter.
+        if event.per_window.packets < 10 * SYNS { 1 } else { event.per_window.packets / SYNS }
     } else {
         1
     }

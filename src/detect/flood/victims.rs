@@ -107,7 +107,8 @@ impl<A: Address> Victims<A> {
             EventKind::Opened => {}
             EventKind::Served => {
                 self.summary.served += u64::from(event.flows);
-                if self.clients.len() <= MAX_CLIENTS {
+                // A client has a row for each protocol.
+                if self.clients.len() <= 4 * MAX_CLIENTS {
                     self.clients.push(hash(event.peer.ip()));
                 }
             }

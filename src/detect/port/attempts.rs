@@ -131,14 +131,15 @@ impl<'a> AttemptWriter<'a> {
 impl Visitor for AttemptWriter<'_> {
     fn conversation<A: Address>(&mut self, conversation: &Conversation<A>) -> io::Result<()> {
         let &Conversation { responder, proto, is_sure, outcome, .. } = conversation;
-        let may_be_reply = outcome == Outcome::Rejected && conversation.may_be_unsolicited();
+        let may_be_reply = matches!(outcome, Outcome::Accepted | Outcome::Rejected)
+            && conversation.may_be_unsolicited();
         // Nobody answers from an address that is not in use, so the sender is the initiator.
         let is_sure = is_sure
             || (outcome == Outcome::Unanswered && self.is_dark(conversation.responder.ip()));
         if !is_sure || may_be_reply || (proto != TCP && proto != UDP) {
             return Ok(());
         }
-        if self.site.is_unreachable(responder.ip()) {
+        if !conversation.reverse.is_present() && self.site.is_unreachable(responder.ip()) {
             return Ok(());
         }
         self.answers.add(self.site, conversation);

@@ -85,7 +85,7 @@ pub(super) struct Builder<A: Address> {
     least_sessions: u64,
 }
 
-/// The host with which a source had most sessions.
+/// The host with which a source had most sessions of like size.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Busiest {
     pub host: IpAddr,
@@ -252,7 +252,11 @@ impl<A: Address> Builder<A> {
         if all < self.least_sessions {
             evidence.most_sessions = evidence.most_sessions.max(all);
             let mut traffic = Traffic::NONE;
-            for session in self.sessions.drain(..) {
+            let bounds = alike(&mut self.sessions);
+            let is_alike = |session: &Session| {
+                bounds.as_ref().is_some_and(|bounds| bounds.contains(&u64::from(session.bytes)))
+            };
+            for session in self.sessions.drain(..).filter(is_alike) {
                 let (packets, bytes) = (session.packets.into(), session.bytes.into());
                 traffic.add(Traffic { flows: 1, packets, bytes });
             }

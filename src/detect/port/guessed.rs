@@ -86,7 +86,7 @@ pub(super) fn partition<A: Address>(
 /// Returns the sessions of like size with one host.
 fn of_host<A: Address>(first: &Attempt<A>, sessions: &[Attempt<A>]) -> Guessed {
     let sizes = sessions.iter().map(|one| Session { bytes: one.bytes, packets: one.packets });
-    let bounds = alike(&mut sizes.collect::<Vec<_>>()).unwrap_or(1..=0);
+    let bounds = alike(&mut sizes.collect::<Vec<_>>());
     let mut sources: HashMap<A, u64, RandomState> = HashMap::default();
     let mut guessed = Guessed {
         host: first.dst.ip(),
@@ -98,7 +98,10 @@ fn of_host<A: Address>(first: &Attempt<A>, sessions: &[Attempt<A>]) -> Guessed {
         peer: Vec::new(),
         sample: Vec::new(),
     };
-    for session in sessions.iter().filter(|one| bounds.contains(&u64::from(one.bytes))) {
+    let is_alike = |one: &&Attempt<A>| {
+        bounds.as_ref().is_some_and(|bounds| bounds.contains(&u64::from(one.bytes)))
+    };
+    for session in sessions.iter().filter(is_alike) {
         guessed.sessions += 1;
         guessed.traffic.add(Traffic { flows: 1, ..session.traffic() });
         let count = sources.entry(session.src).or_default();

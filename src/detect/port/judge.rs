@@ -159,9 +159,13 @@ impl<'a> PortJudge<'a> {
             let memory = self.memory.as_deref();
             let known = memory.and_then(|memory| memory.usual_swarm(at, self.context.window));
             let measures = swarm.measures(limit, known);
-            if !measures.iter().all(Measure::passes) {
+            let passes = measures.iter().all(Measure::passes);
+            // Until it is known what is usual, each window teaches it.
+            if !passes || known.is_none() {
                 let sum = usual.entry(at).or_default();
                 *sum = (*sum).max(swarm.sources());
+            }
+            if !passes {
                 continue;
             }
             let mut why = why(&measures);

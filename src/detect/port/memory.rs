@@ -107,7 +107,13 @@ impl Memory {
     pub fn sizes(&self) -> [u64; 5] {
         let sizes = [self.attackers.len(), self.entered.len(), self.mail.len(), self.slow.len()];
         let [a, b, c, d] = sizes.map(|size| size as u64);
-        [a, b, c, d, self.evicted + self.habits.sizes().1 + self.spoken.evicted()]
+        [
+            a,
+            b,
+            c,
+            d,
+            self.evicted + self.habits.sizes().1 + self.spoken.evicted() + self.swarms.sizes().1,
+        ]
     }
 
     /// Returns true if the host attacked the port in the day before.

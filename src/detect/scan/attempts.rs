@@ -118,6 +118,7 @@ impl<'a> AttemptWriter<'a> {
             unsolicited: true,
             port: sport,
             sport: port,
+            spoke: false,
             ..attempt(conversation, &reverse, bits)
         })?;
         // A reply that carries data answers a request of the window before. Of a sampled flow without flags that
@@ -155,7 +156,7 @@ impl Visitor for AttemptWriter<'_> {
             let is_attempt = outcome == Outcome::Unanswered && is_sure;
             return if is_attempt { self.write(&attempt) } else { Ok(()) };
         }
-        if self.site.is_unreachable(responder.ip()) {
+        if !conversation.reverse.is_present() && self.site.is_unreachable(responder.ip()) {
             return Ok(());
         }
         if is_sure {
@@ -170,7 +171,7 @@ impl Visitor for AttemptWriter<'_> {
                 }
                 Ok(())
             }
-            Outcome::Rejected if conversation.may_be_unsolicited() => Ok(()),
+            Outcome::Accepted | Outcome::Rejected if conversation.may_be_unsolicited() => Ok(()),
             // A connection that is closed in order asked if the server is there.
             Outcome::Accepted if conversation.is_closed() => Ok(()),
             // Nobody answers from an address that is not in use, so the sender is the initiator.

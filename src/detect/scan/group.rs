@@ -24,6 +24,8 @@ pub(super) const ATTEMPTS: u64 = 50;
 const SOURCES: u64 = 4;
 /// The fewest sources that scan dark addresses with packets of one shape and are named as one.
 pub(super) const CARPET: u64 = 10;
+/// The most such groups of one network. Forged sources could have a shape for each ten of them.
+pub(super) const MAX_CARPETS: usize = 16;
 
 /// Attempts of one network that are kept. With more, at least one of its sources is flagged by itself.
 const KEPT: usize = 1 << 16;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::answers::AttemptCounts;
-use super::attempt::{Attempt, PROTOCOLS};
+use super::attempt::{Attempt, PROTOCOLS, REJECTED, WORKED};
 use super::case::{self, ScanCase, ScanFacts, ScanMeasured};
 use super::class::backscatter::BACKSCATTER;
 use super::class::dark::DARK;
@@ -128,7 +128,8 @@ impl<'a> ScanJudge<'a> {
             return true;
         }
         let Some(memory) = &mut self.memory else { return false };
-        if self.is_new {
+        // A door that nobody answers at is none.
+        if self.is_new && attempt.has(WORKED | REJECTED) {
             memory.met.add([src, dst], port);
         }
         let now = self.context.window.map_or(0, |window| slot::at(window.start()));
@@ -172,7 +173,11 @@ impl<'a> ScanJudge<'a> {
         let class = scans.first().map(|first| first.class.name);
         self.out.findings.extend(victim);
         match scanner {
-            Some(finding) if class == Some(DARK.name) && finding.class != SURVEY => {
+            Some(finding)
+                if class == Some(DARK.name)
+                    && finding.class != SURVEY
+                    && case.side == Some(Side::Outside) =>
+            {
                 let Evidence { src, proto, shape: (shape, _), .. } = *evidence;
                 self.held.push(Held { src, proto, shape, finding });
             }
@@ -301,13 +306,18 @@ impl<'a> ScanJudge<'a> {
         for alike in held.chunk_by(|a, b| (a.proto, a.shape) == (b.proto, b.shape)) {
             let Some(first) = alike.first() else { continue };
             let sources: Vec<IpAddr> = alike.iter().map(|held| held.src).collect();
-            let is_carpet = sources.len() as u64 >= group::CARPET;
+            let is_carpet =
+                sources.len() as u64 >= group::CARPET && carpets.len() < group::MAX_CARPETS;
             let group = is_carpet.then(|| carpet(first.proto, &sources)).flatten();
             let measures = group.as_ref().map(Group::carpet_measures).unwrap_or_default();
-            match group.filter(|_| measures.iter().all(Measure::passes)) {
-                Some(group) => carpets.push((group, measures)),
-                None => self.out.findings.extend(alike.iter().map(|held| held.finding.clone())),
-            }
+            let group = group.filter(|_| measures.iter().all(Measure::passes));
+            // A source that is too large for a group keeps its own line.
+            let is_in = |held: &&Held| {
+                group.as_ref().is_some_and(|group| group.sources.binary_search(&held.src).is_ok())
+            };
+            let others = alike.iter().filter(|held| !is_in(held));
+            self.out.findings.extend(others.map(|held| held.finding.clone()));
+            carpets.extend(group.map(|group| (group, measures)));
         }
         for group in groups {
             let net = group.net.addr();
@@ -315,8 +325,13 @@ impl<'a> ScanJudge<'a> {
             let limit = self.context.limits.of(GROUP, net).unwrap_or(group::ATTEMPTS);
             let measures = group.measures(limit, self.context.failed_share(50));
             if !is_cut_off && measures.iter().all(Measure::passes) {
+                let is_part = |carpet: &Group| {
+                    let mut sources = carpet.sources.iter();
+                    carpet.proto == group.proto
+                        && sources.all(|source| group.sources.binary_search(source).is_ok())
+                };
                 let (same, others): (Vec<_>, Vec<_>) =
-                    carpets.into_iter().partition(|(carpet, _)| carpet.proto == group.proto);
+                    carpets.into_iter().partition(|(carpet, _)| is_part(carpet));
                 carpets = others;
                 let dark = same.iter().map(|(carpet, _)| carpet.sources.len()).sum();
                 self.group(group, &measures, dark);

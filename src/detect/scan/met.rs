@@ -8,7 +8,7 @@ use crate::conversation::Address;
 use crate::detect::slot::WEEK;
 
 /// The most pairs that are stored, some 16 bytes each. A host that tries every door inside is found in its first
-/// window; what it tries then drives out pairs that were last seen longest ago.
+/// window; what it tries then is new, and new pairs beyond the limit go, so that no known one is forgotten.
 const MAX: usize = 1 << 18;
 
 /// A source, a host and its port. Addresses are digests: those of IPv4 are exact, those of IPv6 are hashes.
@@ -56,17 +56,14 @@ impl Met {
     /// Ends the window, whose last slot is `now`.
     pub(super) fn close(&mut self, now: u32) {
         self.trim();
-        self.pairs.extend(std::mem::take(&mut self.seen).into_iter().map(|pair| (pair, now)));
         self.pairs.retain(|_, last| last.saturating_add(WEEK) >= now);
-        let excess = self.pairs.len().saturating_sub(MAX);
-        if excess > 0 {
-            let mut order: Vec<(u32, Pair)> =
-                self.pairs.iter().map(|(pair, last)| (*last, *pair)).collect();
-            order.sort_unstable();
-            for (_, pair) in order.into_iter().take(excess) {
-                self.pairs.remove(&pair);
+        for pair in std::mem::take(&mut self.seen) {
+            let is_full = self.pairs.len() >= MAX;
+            match self.pairs.get_mut(&pair) {
+                Some(last) => *last = now,
+                None if is_full => self.evicted += 1,
+                None => _ = self.pairs.insert(pair, now),
             }
-            self.evicted += excess as u64;
         }
     }
 }

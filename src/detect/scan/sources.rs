@@ -107,7 +107,8 @@ impl<A: Address> Sources<A> {
     }
 
     fn attempt(&mut self, mut attempt: Attempt<A>, judge: &mut ScanJudge) {
-        if attempt.has(REPEATED) || (attempt.has(ACCEPTED) && judge.is_habit(&attempt)) {
+        let is_habit = attempt.has(ACCEPTED) && judge.is_habit(&attempt);
+        if attempt.has(REPEATED) || is_habit {
             attempt.bits &= !FAILED;
         }
         if attempt.proto == TCP && attempt.port == QUIC && attempt.has(WORKED) {

@@ -35,9 +35,7 @@ pub const DDOS: FloodClass = FloodClass {
     limit: DefaultLimit::same(LIMIT),
     measure: |case| {
         let mut measures = attempts(case, &DDOS)?;
-        let most = case.evidence.failed.top().first().map_or(0, |(flows, _)| *flows);
-        measures.push(Measure::at_least("sources", case.evidence.failed.sources, MANY));
-        measures.push(Measure::below("largestpct", percent(most, case.evidence.failed.flows), 51));
+        measures.extend(by_many(case));
         Some(measures)
     },
     fill: FILL,
@@ -57,6 +55,16 @@ const FILL: FloodFill = FloodFill {
     totals: |evidence| Totals::of(&evidence.failed),
     hints: no_hints,
 };
+
+/// Returns the measures that tell many sources from few.
+pub(super) fn by_many(case: &FloodCase) -> [Measure; 2] {
+    let failed = &case.evidence.failed;
+    let most = failed.top().first().map_or(0, |(flows, _)| *flows);
+    [
+        Measure::at_least("sources", failed.sources, MANY),
+        Measure::below("largestpct", percent(most, failed.flows), 51),
+    ]
+}
 
 /// Returns the measures of failed conversations: their number, and their share.
 pub(super) fn attempts(case: &FloodCase, class: &FloodClass) -> Option<Vec<Measure>> {

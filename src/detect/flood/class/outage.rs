@@ -1,7 +1,7 @@
 //! Outages: an inside server that is dead, and whose clients keep asking.
 
 use super::super::case::{FloodClass, FloodFill, Totals, Unit, no_hints};
-use super::dos::{LIMIT, attempts};
+use super::dos::{LIMIT, attempts, by_many};
 use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::Measure;
 use crate::finding::Side;
@@ -24,6 +24,7 @@ pub const OUTAGE: FloodClass = FloodClass {
             return None;
         }
         let mut measures = attempts(case, &OUTAGE)?;
+        measures.extend(by_many(case));
         measures.push(Measure::at_least("knownpct", past.known, 50));
         let most = past.usual.saturating_mul(TIMES).saturating_add(1);
         measures.push(Measure::below("tried", tried, most));

@@ -200,6 +200,21 @@ fn the_clients_of_a_server_that_is_dead_make_no_flood() {
     let dead = day(&clients(400, 5, false));
     assert_eq!(names(&dead), ["outage 10.1.1.1 target"]);
     assert!(dead[0].why.contains("knownpct=100>=50"), "{}", dead[0].why);
+    // It stays so for hours.
+    let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
+    for n in 0..60 {
+        let mut flood = Flood::new(site(1 << 30), setup.clone());
+        flood.add(&clients(400, if n < 40 { 2 } else { 5 }, n < 40)).unwrap();
+        let found = names(&flood.judge(&window(n), NOW).unwrap().findings);
+        let expected: &[&str] = if n < 40 { &[] } else { &["outage 10.1.1.1 target"] };
+        assert_eq!(found, expected, "window {n}");
+    }
+    // One client that was served the day before is a flooder all the same.
+    let one: Vec<Flow> = (0..2000)
+        .map(|n| Flow { sport: 2000 + n as u16, ..ask(theirs(3), VICTIM, 443) })
+        .chain(base())
+        .collect();
+    assert_eq!(names(&day(&one)), ["dos 10.1.1.1 target"]);
     // More than three times as many as it served; and others than its clients.
     assert_eq!(names(&day(&clients(400, 7, false))), ["ddos 10.1.1.1 target"]);
     assert_eq!(names(&day(&clients(900, 2, false))), ["ddos 10.1.1.1 target"]);
