@@ -27,12 +27,12 @@ pub(super) struct ScanFacts {
 pub(super) const OUTAGE: u64 = 10;
 
 /// Successes from which on a source is one that mostly gets answers, so that more of its attempts must fail.
-const WORKED: u64 = 25;
+pub(super) const WORKED: u64 = 25;
 /// Successes from the source port of the failures that show the same: a peer-to-peer program has one port for all of
 /// its peers.
 const PEERS: u64 = 10;
 /// The share of failures of such a source, in percent.
-const MOST: u64 = 80;
+pub(super) const MOST: u64 = 80;
 
 /// The least difference between failures and successes.
 ///

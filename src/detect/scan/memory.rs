@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, WORKED};
-use super::case::NET;
+use super::case::{self, NET};
 use super::evidence::TOP_PORTS;
 use super::met::Met;
 use crate::conversation::{Active, Address, PairedFlows};
@@ -313,6 +313,8 @@ impl Source {
         }
         let targets = if is_vertical { tallest } else { ports.iter().map(|(_, n)| n).sum() };
         let worked = self.worked_since(since, &ports);
+        // As in one window, more must fail of a source that mostly gets answers.
+        let share = if worked >= case::WORKED { share.max(case::MOST) } else { share };
         let measures = vec![
             Measure::at_least("targets", targets, limit),
             Measure::at_least("alikepct", percent(targets, failed), 50),
