@@ -263,7 +263,7 @@ impl Visitor for EventWriter<'_> {
             && [initiator, responder]
                 .iter()
                 .all(|host| self.site.side(host.ip()) == Some(Side::Inside));
-        // An upload whose acknowledgements are not exported. What comes from outside may be a flood of segments.
+        // An upload whose acknowledgements are not exported. Such segments from outside may be a flood.
         let is_upload = proto == TCP
             && !is_both_ways
             && forward.is_transfer()

@@ -309,7 +309,7 @@ impl<A: Address> Builder<A> {
                 self.failed.add(&source);
             }
         }
-        // What counts as attempts already does not count twice.
+        // Sources that count as attempts already do not count twice.
         if source.attempts == 0 && source.has_many_streams() && !is_known {
             sums |= STREAMS;
             source.attempts = source.streams;

@@ -228,7 +228,7 @@ impl<'a> FloodJudge<'a> {
             self.add_attackers(evidence, class, &finding);
         }
         self.out.findings.push(finding);
-        // What a host without a past gets may be usual for it.
+        // The traffic of a host without a past may be usual for it.
         !(class.name == VOLUME.name && case.extra.usual.is_none())
     }
 
