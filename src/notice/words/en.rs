@@ -276,8 +276,11 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
             "There are innocent reasons too: a proxy, a mail relay, a crawler, a load test. {tell}",
         ],
         Situation::Lateral => &[
-            "A machine that suddenly asks many of its neighbours for a login, and is refused, is              usually broken into: somebody is inside and looks for the next machine. Look at the              neighbours that did not refuse it first, and at the accounts that it used there.",
-            "There are innocent reasons too: a new management or inventory server, a new              administrator, a backup that was moved to another machine. {tell}",
+            "A machine that suddenly asks many of its neighbours for a login, and is refused, is \
+             usually broken into: somebody is inside and looks for the next machine. Look at the \
+             neighbours that did not refuse it first, and at the accounts that it used there.",
+            "There are innocent reasons too: a new management or inventory server, a new \
+             administrator, a backup that was moved to another machine. {tell}",
         ],
         Situation::Guesser => &[
             "A machine that has session after session with one port of another usually tries \
@@ -361,12 +364,20 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              that it no longer knows. {tell}",
         ],
         Situation::GuessedVictim => &[
-            "Many machines guess passwords here, a few each, so that none of them stands out and              blocking single ones helps little. The machine itself is not under suspicion, but              look whether one of them got in: in its logs, a login that failed many times and              then succeeded is a break-in. Let people log in with keys only, or from a VPN.",
-            "There is an innocent reason too: a server that programs of many customers ask for              news, such as one of a version control system. {tell}",
+            "Many machines guess passwords here, a few each, so that none of them stands out and \
+             blocking single ones helps little. The machine itself is not under suspicion, but \
+             look whether one of them got in: in its logs, a login that failed many times and then \
+             succeeded is a break-in. Let people log in with keys only, or from a VPN.",
+            "There is an innocent reason too: a server that programs of many customers ask for \
+             news, such as one of a version control system. {tell}",
         ],
         Situation::SwarmVictim => &[
-            "Many machines search this network for one service, each only a little of it: a              botnet, or one scanner with many rented machines. The machines of the network are              not under suspicion. Look whether any of them offers this service to the outside,              whether it has to, and whether all updates are installed.",
-            "There is an innocent reason too: a program that finds its peers by trying              addresses. {tell}",
+            "Many machines search this network for one service, each only a little of it: a \
+             botnet, or one scanner with many rented machines. The machines of the network are not \
+             under suspicion. Look whether any of them offers this service to the outside, whether \
+             it has to, and whether all updates are installed.",
+            "There is an innocent reason too: a program that finds its peers by trying addresses. \
+             {tell}",
         ],
         Situation::Outage => &[
             "The service is down, or a filter stands before it, and its own clients keep asking. \

@@ -53,6 +53,7 @@ fn each_situation_has_words_in_each_language() {
             for text in [&[short, long][..], meaning].concat() {
                 assert_eq!(has_han(text), lang == Lang::ZhTw, "{lang} {situation:?}: {text}");
                 assert!(names(text).is_subset(&BTreeSet::from(["tell"])), "{text}");
+                assert!(!text.contains("  "), "{lang} {situation:?}: {text}");
             }
             let same = (words_of(Lang::En).situation)(situation).meaning.len();
             assert_eq!(meaning.len(), same, "{lang} {situation:?}");
