@@ -53,8 +53,8 @@ pub const HALVES: [(&str, [u64; 2]); 2] = [("chosen", [1, 2]), ("kept", [3, 4])]
 /// Words in the arguments of nfgen and their meaning. ALL is every benign kind at its own size. FEW
 /// are the same kinds with less traffic, so that a row is quick, but enough for rules that count
 /// destinations. TCP is every kind of TCP scan. MORE is traffic that looks like a flood or like
-/// guessing and is neither, and SOME is less of it. FIELD is traffic that was accused in the field. FLOODED and ATTACKED are a few of the main
-/// floods and attacks on ports.
+/// guessing and is neither, and SOME is less of it. FIELD is traffic that was accused in the field.
+/// FLOODED and ATTACKED are a few of the main floods and attacks on ports.
 pub const WORDS: [(&str, &str); 8] = [
     (
         "ALL",

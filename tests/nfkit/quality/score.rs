@@ -41,6 +41,8 @@ pub struct Named {
     /// True if the sources are marked as forged.
     pub forged: bool,
     pub why: String,
+    /// Sources for which the line of a network stands: they have none of their own.
+    stands_for: u64,
 }
 
 impl Named {
@@ -70,6 +72,12 @@ fn forged(row: &BTreeMap<String, String>) -> bool {
     row.get("marks").is_some_and(|marks| marks.split(',').any(|mark| mark == "forged"))
 }
 
+/// Returns for how many sources the line of a network stands, as it says itself.
+fn stands_for(row: &BTreeMap<String, String>) -> u64 {
+    let dark = row["why"].split(',').find_map(|part| part.strip_prefix("dark="));
+    dark.filter(|_| row["class"] == "group").map_or(0, |count| count.parse().unwrap())
+}
+
 /// Returns the class of a row by its current name: truth files outlive a renaming.
 fn class(row: &BTreeMap<String, String>) -> String {
     let kind = row.get("kind").and_then(|kind| finding::Kind::parse(kind));
@@ -78,7 +86,7 @@ fn class(row: &BTreeMap<String, String>) -> String {
 
 /// Returns the findings of a detector's output, each host, role and class once.
 pub fn named(findings: &str) -> Vec<Named> {
-    let mut all = BTreeMap::new();
+    let mut all: BTreeMap<(IpNet, bool, String), Named> = BTreeMap::new();
     for row in table(findings) {
         let named = Named {
             host: net(&row["host"]),
@@ -86,8 +94,10 @@ pub fn named(findings: &str) -> Vec<Named> {
             class: class(&row),
             forged: forged(&row),
             why: format!("proto={} port={} {}", row["proto"], row["port"], row["why"]),
+            stands_for: 0,
         };
-        all.entry((named.host, named.source, named.class.clone())).or_insert(named);
+        let known = all.entry((named.host, named.source, named.class.clone())).or_insert(named);
+        known.stands_for += stands_for(&row);
     }
     all.into_values().collect()
 }
@@ -95,7 +105,7 @@ pub fn named(findings: &str) -> Vec<Named> {
 fn plain(hosts: BTreeSet<IpAddr>, source: bool) -> Vec<Named> {
     let named = |host: IpAddr| {
         let (class, why) = (String::new(), String::new());
-        Named { host: host.into(), source, class, forged: false, why }
+        Named { host: host.into(), source, class, forged: false, why, stands_for: 0 }
     };
     hosts.into_iter().map(named).collect()
 }
@@ -227,14 +237,6 @@ impl Truth {
             return Some(named.clone());
         }
         if self.kind == Kind::Scan {
-            // Sources of one network that scan alike have one line, which says for how many it stands.
-            let stands = |n: &&Named| n.class == "group" && n.why.contains(",dark=");
-            let of_net = named.iter().find(|((net, s), all)| {
-                s == source && net.contains(host) && all.iter().any(stands)
-            });
-            if let Some((_, group)) = of_net.filter(|_| single(host)) {
-                return Some(group.clone());
-            }
             let member = |member: &IpAddr| named.contains_key(&(IpNet::from(*member), true));
             let members = self.members.get(host).is_some_and(|all| all.iter().all(member));
             return members.then(Vec::new);
@@ -313,12 +315,23 @@ pub fn score(truth: &Truth, named: &[Named]) -> (Score, Vec<String>) {
     let (mut score, mut cases) = (Score::default(), Vec::new());
     score.must = truth.must.len();
     score.hosts = truth.hosts.len();
+    // Sources of one network that scan alike have one line, which says for how many it stands.
+    let mut groups: Vec<(&Named, u64)> =
+        named.iter().filter(|n| n.stands_for > 0).map(|n| (n, n.stands_for)).collect();
+    let mut with_group = |(host, source): &Key| {
+        let is_of = |(n, left): &&mut (&Named, u64)| {
+            single(host) && n.source == *source && n.host.contains(host) && *left > 0
+        };
+        let (group, left) = groups.iter_mut().find(is_of)?;
+        *left -= 1;
+        Some(vec![*group])
+    };
     for (key, Must { classes, forged }) in &truth.must {
         let (host, role) = (key.0, role(key.1));
         let right: Vec<_> = classes.iter().map(String::as_str).collect();
         let right = right.join(",");
         score.forged += usize::from(*forged == Some(true));
-        let Some(named) = truth.finders(key, &by_key) else {
+        let Some(named) = truth.finders(key, &by_key).or_else(|| with_group(key)) else {
             cases.push(format!("missed\t{host}\t{right}\t{role}"));
             continue;
         };
@@ -432,6 +445,33 @@ mod tests {
         assert_eq!(judge(&truth, &[scan("192.0.3.0/24")]), (1, 0, 0, 1));
         let small = Truth::of(Kind::Scan, None, &must, &stream(&[("192.0.2.3", 24)]));
         assert_eq!(judge(&small, &[]), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn the_line_of_a_network_stands_for_as_many_sources_as_it_says() {
+        let hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"];
+        let must = hosts.map(|host| ("scan", "dark", host, "source"));
+        let all = hosts.map(|host| (host, 30));
+        let truth = Truth::of(Kind::Scan, None, &lines(&must, "must"), &stream(&all));
+        let found = |net: &str, why: &str, also: &[(&str, &str, &str, &str)]| {
+            let group = format!("scan\tgroup\t{net}\tsource\t6\t-\t{why}\t-\n");
+            let (score, _) = score(&truth, &named(&(lines(also, "-") + &group)));
+            (score.found, score.wrong)
+        };
+        assert_eq!(found("192.0.2.0/24", "sources=4>=4", &[]), (0, 0));
+        assert_eq!(found("192.0.2.0/24", "sources=10>=10,dark=3", &[]), (3, 0));
+        assert_eq!(found("192.0.2.0/24", "sources=10>=10,dark=30", &[]), (4, 0));
+        assert_eq!(found("192.0.3.0/24", "sources=10>=10,dark=30", &[]), (0, 1));
+        // A source with a line of its own takes no place.
+        let own = [("scan", "dark", "192.0.2.1", "source")];
+        assert_eq!(found("192.0.2.0/24", "sources=10>=10,dark=3", &own), (4, 0));
+        assert_eq!(found("192.0.2.0/24", "sources=10>=10,dark=2", &own), (3, 0));
+        // A network that is to be found is found by its own line alone.
+        let net = lines(&[("scan", "group", "192.0.2.0/25", "source")], "must");
+        let truth = Truth::of(Kind::Scan, None, &net, &stream(&[]));
+        let group = "#fields\tkind\tclass\thost\trole\tproto\tport\twhy\texpect\n\
+                     scan\tgroup\t192.0.2.0/24\tsource\t6\t-\tdark=9\t-\n";
+        assert_eq!(score(&truth, &named(group)).0.found, 0);
     }
 
     fn judge_floods(
