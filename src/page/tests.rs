@@ -48,6 +48,19 @@ impl Lab {
         self.dir.path().join("store")
     }
 
+    fn options(&self) -> Options {
+        Options {
+            title: "Site".to_owned(),
+            zone: self.zone.clone(),
+            bad: (0, 0),
+            bad_sources: 0,
+            unknown: 0,
+            spool: None,
+            hosts: Networks::default(),
+            never: Networks::default(),
+        }
+    }
+
     /// Gives the site some items in one run. Returns the messages and what was written.
     fn run(&self, items: impl IntoIterator<Item = Item>) -> (Vec<String>, Written) {
         self.run_with(items, None)
@@ -65,16 +78,7 @@ impl Lab {
         let mut said = new.merge(&store).unwrap();
         let history = History::update(&store, &Policy::new(Vec::new()), self.days).unwrap();
         said.extend(history.said.iter().cloned());
-        let options = Options {
-            title: "Site".to_owned(),
-            zone: self.zone.clone(),
-            bad: (0, 0),
-            bad_sources: 0,
-            unknown: 0,
-            spool: None,
-            hosts: Networks::default(),
-            never: Networks::default(),
-        };
+        let options = self.options();
         let tree = Tree::open(&self.www(), &store, false).unwrap();
         (
             said,
@@ -461,16 +465,8 @@ fn each_host_that_was_asked_for_has_a_page() {
     let store = Store::open(&lab.store(), &lab.www()).unwrap();
     let (traffic, _) = update_traffic(&store, &lab.zone, &slots, None, None).unwrap();
     let history = History::update(&store, &Policy::new(Vec::new()), lab.days).unwrap();
-    let options = Options {
-        title: "Site".to_owned(),
-        zone: lab.zone.clone(),
-        bad: (0, 0),
-        bad_sources: 0,
-        unknown: 0,
-        spool: None,
-        hosts: Networks::new(["140.119.0.0/16".parse().unwrap()]),
-        never: Networks::default(),
-    };
+    let hosts = Networks::new(["140.119.0.0/16".parse().unwrap()]);
+    let options = Options { hosts, ..lab.options() };
     let tree = Tree::open(&lab.www(), &store, false).unwrap();
     write(&history, &options, &traffic, None::<&[u8]>, &store, tree).unwrap();
     assert!((0..30).all(|n| lab.has(&format!("host/140.119.0.{n}.html"))));
@@ -556,16 +552,7 @@ fn the_masked_site_names_no_address_in_any_spelling() {
     let masked = |key: &str| {
         let store = Store::open(&lab.store(), &lab.www()).unwrap();
         let history = History::update(&store, &Policy::new(Vec::new()), lab.days).unwrap();
-        let options = Options {
-            title: "Site".to_owned(),
-            zone: lab.zone.clone(),
-            bad: (0, 0),
-            bad_sources: 0,
-            unknown: 0,
-            spool: None,
-            hosts: Networks::default(),
-            never: Networks::default(),
-        };
+        let options = lab.options();
         let key = MaskKey::open(&lab.dir.path().join(key), &lab.www()).unwrap();
         let tree = Tree::open(&lab.www(), &store, true).unwrap();
         write_masked(&history, &options, &key, &store, tree).unwrap();
