@@ -8,19 +8,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::slot::{self, DAY, SECONDS, WEEK};
 use super::state::teaches;
 use crate::time::{Timestamp, Window};
 
-/// Seconds of a slot, the unit in which times are stored.
-const SLOT: u64 = 600;
 /// Weight of one slot against all slots before it: half of a value is forgotten in four hours.
 const WEIGHT: f32 = 1.0 / 36.0;
 /// Slots that a subject must be known for before it has a usual value: six hours.
 const WARM: u32 = 36;
-/// Slots of a day.
-const DAY: u32 = 144;
-/// Slots after which a subject is forgotten if it is not seen again: a week.
-const KEPT: u32 = 7 * 144;
+/// Slots after which a subject is forgotten if it is not seen again.
+const KEPT: u32 = WEEK;
 /// The most subjects that are stored, some 20 bytes each. Beyond them, the newest subjects are forgotten: a
 /// flood of forged ones can neither fill the file nor evict the subjects that were there before.
 const MAX: usize = 1 << 18;
@@ -54,10 +51,6 @@ impl<K: Ord> Default for Baselines<K> {
     }
 }
 
-fn slot(seconds: u64) -> u32 {
-    u32::try_from(seconds / SLOT).unwrap_or(u32::MAX)
-}
-
 impl Mean {
     /// Returns the mean at a later slot, if the subject was not seen in between.
     fn at(&self, now: u32) -> f32 {
@@ -79,7 +72,7 @@ impl<K: Ord + Clone> Baselines<K> {
 
     /// Returns true if enough windows were learned to say that the usual value of an unknown subject is 0.
     pub fn is_warm(&self) -> bool {
-        self.until.saturating_sub(self.since) >= u64::from(WARM) * SLOT
+        self.until.saturating_sub(self.since) >= u64::from(WARM) * SECONDS
     }
 
     /// Returns how many subjects are stored, and how many were forgotten because there were too many.
@@ -92,7 +85,7 @@ impl<K: Ord + Clone> Baselines<K> {
     pub fn usual(&self, subject: &K, window: Option<Window>) -> Option<u64> {
         // After an eviction, an unknown subject may be one that was forgotten.
         let is_sure = self.is_warm() && self.evicted == 0;
-        let now = slot(window.map_or(self.until, Window::start));
+        let now = slot::at(window.map_or(self.until, Window::start));
         let so_far = || self.all.get(subject).map_or(0, |mean| mean.value(now));
         self.of(subject, window).or_else(|| is_sure.then(so_far))
     }
@@ -100,7 +93,7 @@ impl<K: Ord + Clone> Baselines<K> {
     /// Returns the usual value of a subject that is known for six hours or longer.
     pub fn of(&self, subject: &K, window: Option<Window>) -> Option<u64> {
         let mean = self.all.get(subject)?;
-        let now = slot(window.map_or(self.until, Window::start));
+        let now = slot::at(window.map_or(self.until, Window::start));
         let known = now.saturating_sub(mean.first) >= WARM;
         known.then(|| mean.value(now))
     }
@@ -109,19 +102,19 @@ impl<K: Ord + Clone> Baselines<K> {
     /// been known for six hours.
     pub fn when_last_seen(&self, subject: &K, window: Option<Window>) -> Option<u64> {
         let mean = self.all.get(subject)?;
-        let now = slot(window.map_or(self.until, Window::start));
+        let now = slot::at(window.map_or(self.until, Window::start));
         let is_known = mean.last.saturating_sub(mean.first) + 1 >= WARM;
-        let is_recent = mean.last + DAY >= now;
+        let is_recent = mean.last.saturating_add(DAY) >= now;
         (is_known && is_recent).then(|| mean.value(mean.last))
     }
 
     /// Adds the value of a subject in a window.
     pub fn learn(&mut self, subject: &K, value: u64, window: Window) {
-        let now = slot(window.end().saturating_sub(1));
+        let now = slot::last(window);
         let value = (value as f32).ln_1p();
         if let Some(mean) = self.all.get_mut(subject) {
             // Windows shorter than a slot share its weight.
-            let weight = WEIGHT * (window.seconds() as f32 / SLOT as f32).min(1.0);
+            let weight = WEIGHT * (window.seconds() as f32 / SECONDS as f32).min(1.0);
             let before = mean.at(now);
             *mean = Mean { mean: before + weight * (value - before), last: now, ..*mean };
             return;
@@ -138,7 +131,7 @@ impl<K: Ord + Clone> Baselines<K> {
             self.since = window.start();
         }
         self.until = window.end();
-        self.forget(slot(window.end().saturating_sub(1)));
+        self.forget(slot::last(window));
     }
 
     /// Drops the subjects that are too old, and those that are too many.

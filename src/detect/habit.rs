@@ -18,7 +18,12 @@ const WINDOWS: u32 = 6;
 const MAX: usize = 1 << 18;
 
 /// A source, a host and its port. Addresses are digests: those of IPv4 are exact, those of IPv6 are hashes.
-type Pair = (u32, u32, u16);
+pub(super) type Pair = (u32, u32, u16);
+
+/// Returns the pair of `src` and a port of `dst`.
+pub(super) fn pair<A: Address>([src, dst]: [A; 2], port: u16) -> Pair {
+    (src.digest(), dst.digest(), port)
+}
 
 /// The pairs of hosts whose connections were accepted without data, with how often in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +44,13 @@ impl Habits {
     }
 
     /// Returns true if a connection from `src` to a port of `dst` that is accepted in this window is a habit.
-    pub(super) fn is_habit<A: Address>(&self, [src, dst]: [A; 2], port: u16) -> bool {
-        let pair = (src.digest(), dst.digest(), port);
-        self.runs.get(&pair).is_some_and(|run| run + 1 >= WINDOWS)
+    pub(super) fn is_habit<A: Address>(&self, hosts: [A; 2], port: u16) -> bool {
+        self.runs.get(&pair(hosts, port)).is_some_and(|run| run + 1 >= WINDOWS)
     }
 
     /// Adds a connection that was accepted in the window that is being judged.
-    pub(super) fn add<A: Address>(&mut self, [src, dst]: [A; 2], port: u16) {
-        self.seen.insert((src.digest(), dst.digest(), port));
+    pub(super) fn add<A: Address>(&mut self, hosts: [A; 2], port: u16) {
+        self.seen.insert(pair(hosts, port));
         if self.seen.len() > 3 * MAX {
             self.trim();
         }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::conversation::{Active, Conversations, PairedFlows, Sampling};
 use crate::detect::site::Site;
 use crate::detect::site_limits::SiteLimits;
+use crate::detect::slot;
 use crate::detect::threshold::{Measure, Threshold};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::{Explained, Metric};
@@ -87,6 +88,11 @@ impl JudgeContext<'_> {
     /// recognized by their size, else if all answers are seen.
     pub(super) fn silence_counts(&self, proto: u8) -> bool {
         proto == TCP || self.shows_answers()
+    }
+
+    /// Returns the slot in which the window begins; 0 if there is none.
+    pub(super) fn slot(&self) -> u32 {
+        self.window.map_or(0, |window| slot::at(window.start()))
     }
 
     /// Returns the share of attempts, in percent, that must have failed: `usual` if all answers are seen, else

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::slot::DAY;
+use crate::finding::Finding;
 
 /// The mark of a finding about a source that completed a TCP conversation which it had opened itself, with one of its
 /// targets or by the port of the finding. It makes a forged address unlikely. It proves no single packet.
-pub(super) const SPOKE: &str = "spoke";
+const SPOKE: &str = "spoke";
 
 /// The most ports of one source in a window that are remembered. A scanner that is let in everywhere has many.
 pub(super) const MAX_PORTS: usize = 32;
@@ -26,6 +27,14 @@ pub(super) struct Spoken {
     seen: BTreeSet<(IpAddr, u16)>,
     /// Sources and ports that were forgotten because there were too many.
     evicted: u64,
+}
+
+/// Returns the finding with the mark `spoke`, if its source did.
+pub(super) fn marked(mut finding: Finding, spoke: bool) -> Finding {
+    if spoke {
+        finding.marks.push(SPOKE.to_owned());
+    }
+    finding
 }
 
 impl Spoken {

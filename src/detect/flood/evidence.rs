@@ -47,7 +47,7 @@ pub(super) struct Evidence {
     pub failed: TrafficSum,
     /// Failed attempts by protocol.
     pub failed_by: ByProto,
-    /// Hashes of the sources of these, as [`clients`](super::clients) has them.
+    /// Hashes of the sources of failed attempts, as [`clients`](super::clients) has them.
     pub failed_sources: Vec<u32>,
     /// Failed attempts in the busiest minute; 0 if no start is known.
     pub minute: u64,
@@ -55,14 +55,15 @@ pub(super) struct Evidence {
     pub scanned: u64,
     /// All traffic to the host without an answer.
     pub one_way: TrafficSum,
-    /// The packets and the bytes of it that do not come from inside hosts, as they count for a rate.
-    pub streams: (ByProto, ByProto),
-    /// Packets to the host in conversations that were answered.
-    pub answered: ByProto,
     /// The part of it that came by UDP.
     pub datagrams: TrafficSum,
     /// The part of it that was unsolicited TCP answers.
     pub answers: TrafficSum,
+    /// The packets and the bytes of it that came from outside, and not from a peer that the host asked, as they count
+    /// for a rate.
+    pub uninvited: (ByProto, ByProto),
+    /// Packets to the host in conversations that were answered.
+    pub answered: ByProto,
     /// Reflected traffic by UDP.
     pub by_udp: Reflected,
     /// Reflected traffic by TCP.
@@ -136,7 +137,7 @@ impl<A: Address> Builder<A> {
             minute: 0,
             scanned: 0,
             one_way: TrafficSum::new(),
-            streams: Default::default(),
+            uninvited: Default::default(),
             answered: ByProto::default(),
             datagrams: TrafficSum::new(),
             answers: TrafficSum::new(),
@@ -168,7 +169,7 @@ impl<A: Address> Builder<A> {
         evidence.opened = Traffic::NONE;
         evidence.spoken.clear();
         evidence.served_by = ByProto::default();
-        evidence.streams = Default::default();
+        evidence.uninvited = Default::default();
         evidence.answered = ByProto::default();
         evidence.one_way.clear();
         evidence.datagrams.clear();
@@ -282,8 +283,8 @@ impl<A: Address> Builder<A> {
         let mut sums = ONE_WAY;
         evidence.one_way.add(&source, flows, packets, answers);
         if !is_known && (!source.is_inside || source.is_spoofed) {
-            evidence.streams.0.add(source.proto, packets);
-            evidence.streams.1.add(source.proto, source.per_window.bytes);
+            evidence.uninvited.0.add(source.proto, packets);
+            evidence.uninvited.1.add(source.proto, source.per_window.bytes);
         }
         match (source.kind, source.proto) {
             (_, UDP) => {

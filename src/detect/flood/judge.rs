@@ -22,8 +22,7 @@ use crate::detect::judge::{
     Case, Counts, JudgeContext, Measured, also, calibrate, explain, knows_dark,
 };
 use crate::detect::paper::AttackerVictim;
-use crate::detect::slot;
-use crate::detect::spoke::SPOKE;
+use crate::detect::spoke::marked;
 use crate::detect::threshold::{Measure, Threshold, percent, why};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::{Explained, Metric, Verdict};
@@ -173,7 +172,7 @@ impl<'a> FloodJudge<'a> {
         if evidence.failed.flows < self.least_failed {
             return None;
         }
-        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
+        let now = self.context.slot();
         let sources = evidence.failed_sources.iter().copied();
         let all = sources.len() as u64;
         let known = memory.clients.known(evidence.host, sources, now)?;
@@ -461,12 +460,4 @@ impl<'a> FloodJudge<'a> {
         ];
         explain("", measured, &Counts { of: "host", counts: &counts }, &mut self.out.seen);
     }
-}
-
-/// Returns the finding with the mark `spoke`, if the source did.
-fn marked(mut finding: Finding, spoke: bool) -> Finding {
-    if spoke {
-        finding.marks.push(SPOKE.to_owned());
-    }
-    finding
 }

@@ -153,12 +153,12 @@ impl SourceTraffic {
             self.attempts += attempts;
             self.answer_attempts += if is_answer { attempts } else { 0 };
             if event.more != 0 {
-                count_minute(&mut self.minutes, event.more / 60_000);
+                count_minute(&mut self.minutes, event.more / 60_000, 1);
             }
         } else if event.kind == EventKind::Failed && event.proto == UDP && input.sees_answers() {
             self.streams += 1;
             if event.more != 0 {
-                count_minute(&mut self.stream_minutes, event.more / 60_000);
+                count_minute(&mut self.stream_minutes, event.more / 60_000, 1);
             }
         }
         self.is_spoofed |= event.has(SPOOFED);
@@ -191,7 +191,7 @@ impl SourceTraffic {
         if self.streams > STREAMS {
             self.attempts += std::mem::take(&mut self.streams);
             for (minute, count) in std::mem::take(&mut self.stream_minutes) {
-                (0..count).for_each(|_| count_minute(&mut self.minutes, minute));
+                count_minute(&mut self.minutes, minute, count);
             }
         }
     }
@@ -215,13 +215,13 @@ impl SourceTraffic {
     }
 }
 
-fn count_minute(minutes: &mut Vec<(u32, u64)>, minute: u32) {
+fn count_minute(minutes: &mut Vec<(u32, u64)>, minute: u32, count: u64) {
     let is_full = minutes.len() >= MAX_MINUTES;
     // The conversations of a source with one port come in any order, but most sources have few minutes.
     match minutes.iter_mut().rev().find(|(known, _)| *known == minute) {
-        Some((_, sum)) => *sum += 1,
+        Some((_, sum)) => *sum += count,
         None if is_full => {}
-        None => minutes.push((minute, 1)),
+        None => minutes.push((minute, count)),
     }
 }
 

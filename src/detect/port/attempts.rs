@@ -134,8 +134,7 @@ impl Visitor for AttemptWriter<'_> {
         let may_be_reply = matches!(outcome, Outcome::Accepted | Outcome::Rejected)
             && conversation.may_be_unsolicited();
         // Nobody answers from an address that is not in use, so the sender is the initiator.
-        let is_sure = is_sure
-            || (outcome == Outcome::Unanswered && self.is_dark(conversation.responder.ip()));
+        let is_sure = is_sure || (outcome == Outcome::Unanswered && self.is_dark(responder.ip()));
         if !is_sure || may_be_reply || (proto != TCP && proto != UDP) {
             return Ok(());
         }

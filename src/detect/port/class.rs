@@ -192,8 +192,8 @@ impl Way {
     }
 }
 
-/// Sessions of `bruteforce` in an hour.
-const HOUR: u64 = 49;
+/// Sessions of `bruteforce` in an hour, for a limit of [`BRUTEFORCE_LIMIT`] in a window.
+const HOUR_LIMIT: u64 = 49;
 /// Sessions of an outside source in a window that are remembered.
 pub(super) const FEW_SESSIONS: u64 = 5;
 
@@ -216,7 +216,7 @@ pub(super) const BRUTEFORCE: PortClass = PortClass {
         }
         let limit = sessions(case.context.limits, case.host, case.context.window);
         let sessions = case.evidence.most_sessions;
-        let of_hour = limit.saturating_mul(HOUR) / BRUTEFORCE_LIMIT;
+        let of_hour = limit.saturating_mul(HOUR_LIMIT) / BRUTEFORCE_LIMIT;
         Some(vec![match case.extra.sessions {
             Some(slow) if sessions < limit && slow >= of_hour => {
                 Measure::at_least("sessions1h", slow, of_hour)

@@ -261,7 +261,7 @@ impl<A: Address> Builder<A> {
                 traffic.add(Traffic { flows: 1, packets, bytes });
             }
             let most = evidence.busiest.map_or(0, |busiest| busiest.traffic.flows);
-            if let Some(sample) = sample.filter(|_| all > most) {
+            if let Some(sample) = sample.filter(|_| traffic.flows > most) {
                 evidence.busiest = Some(Busiest { host: host.ip(), traffic, sample });
             }
             return;

@@ -20,7 +20,7 @@ use crate::conversation::{Address, PairedFlows};
 use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
 use crate::detect::outage::Outage;
 use crate::detect::slot;
-use crate::detect::spoke::SPOKE;
+use crate::detect::spoke::marked;
 use crate::detect::threshold::{Measure, Threshold, why};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::Verdict;
@@ -152,7 +152,9 @@ impl<'a> PortJudge<'a> {
     /// Judges the ports that many sources tried.
     fn judge_swarms(&mut self) {
         let mut usual: BTreeMap<(u8, u16), u64> = BTreeMap::new();
-        for ((proto, port, _), swarm) in std::mem::take(&mut self.swarms).into_iter() {
+        let swarms = std::mem::take(&mut self.swarms);
+        let dropped = swarms.dropped();
+        for ((proto, port, _), swarm) in swarms.into_ports() {
             let Some(net) = swarm.net() else { continue };
             let at = (proto, port);
             let limit = self.context.limits.of(SWARM, net.addr()).unwrap_or(swarm::SOURCES);
@@ -191,6 +193,7 @@ impl<'a> PortJudge<'a> {
             (&mut self.memory, self.context.window, self.is_new)
         {
             usual.into_iter().for_each(|(port, sources)| memory.count_swarm(port, sources, window));
+            memory.drop_swarms(dropped);
         }
     }
 
@@ -343,7 +346,7 @@ impl<'a> PortJudge<'a> {
     ) -> Finding {
         let Details { traffic, peers, peer, more, sample } = details;
         let host = Host::Address(evidence.src);
-        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
+        let now = self.context.slot();
         let memory = self.memory.as_deref().filter(|_| evidence.proto == TCP);
         let spoke = evidence.spoke
             || memory.is_some_and(|memory| memory.spoken.knows(evidence.src, evidence.port, now));
@@ -356,8 +359,7 @@ impl<'a> PortJudge<'a> {
             sample,
             ..self.context.finding(host, class, Role::Source, traffic, why)
         };
-        let marks = finding.marks.into_iter().chain(spoke.then(|| SPOKE.to_owned())).collect();
-        Finding { marks, ..finding }
+        marked(finding, spoke)
     }
 
     /// Returns the suspects that an attacker reached, in this window or in the day before, each with the attacker.

@@ -146,6 +146,11 @@ impl Memory {
         self.swarms.learn(&port, sources, window);
     }
 
+    /// Counts sources that were dropped before their swarm was judged, because they tried too many ports.
+    pub(super) fn drop_swarms(&mut self, sources: u64) {
+        self.evicted += sources;
+    }
+
     /// Adds sessions of a source with a host: how many, and the bytes of one on average.
     pub(super) fn add_sessions(&mut self, at: At, host: IpAddr, seen: (u64, u64), now: u32) {
         let of_host = Sessions { host, windows: Vec::new() };
@@ -170,7 +175,7 @@ impl Memory {
     /// ends with the slot `now`.
     pub(super) fn sessions(&self, at: &At, host: IpAddr, now: u32) -> Option<u64> {
         let known = self.sessions.get(at).filter(|known| known.host == host)?;
-        let recent = || known.windows.iter().filter(|(slot, ..)| slot + HOUR > now);
+        let recent = || known.windows.iter().filter(|(slot, ..)| slot.saturating_add(HOUR) > now);
         let all: u64 = recent().map(|(_, count, _)| count).sum();
         let bytes: u64 = recent().map(|(_, count, mean)| count * mean).sum();
         let mean = bytes / all.max(1);

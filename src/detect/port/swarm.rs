@@ -23,16 +23,16 @@ pub(super) const SOURCES: u64 = 50;
 /// The factor by which they must exceed their usual number.
 const FACTOR: u64 = 4;
 /// The fewest and the most unused addresses that a source of a swarm tries. With more it is a scanner by itself, or one
-/// of those that flood a whole network. The background of the Internet tries one or two of a
-/// network of 65,536 addresses in ten minutes: a bot that draws its targets at random needs 500 packets a second for
-/// five (Durumeric et al., An Internet-wide view of Internet-wide scanning, USENIX Security 2014).
+/// of those that flood a whole network. The background of the Internet tries one or two of a network of 65,536
+/// addresses in ten minutes: a bot that draws its targets at random needs 500 packets a second for five (Durumeric et
+/// al., An Internet-wide view of Internet-wide scanning, USENIX Security 2014).
 const HITS: RangeInclusive<u64> = 5..=24;
 /// The fewest unrelated networks from which the sources come: /16, of IPv6 /32.
 const NETS: u64 = 20;
 /// The most networks of the sources of one port that are told apart, far more than any limit.
 const MAX_NETS: usize = 4096;
 /// The most ports with sources that are kept. A flood of forged sources may name every port; those that come last by
-/// protocol and number go.
+/// protocol and number go, and are counted.
 const MAX_PORTS: usize = 1 << 14;
 
 /// A protocol, a port, and true for IPv4.
@@ -64,7 +64,11 @@ pub(super) struct DarkHits<A> {
 
 /// All ports that sources of swarms may have tried.
 #[derive(Debug, Default)]
-pub(super) struct Swarms(BTreeMap<At, Swarm>);
+pub(super) struct Swarms {
+    ports: BTreeMap<At, Swarm>,
+    /// Sources whose ports were dropped because there were too many.
+    dropped: u64,
+}
 
 impl<A: Address> DarkHits<A> {
     pub(super) const NONE: DarkHits<A> =
@@ -93,7 +97,7 @@ impl Swarms {
             return;
         };
         let src = first.src.ip();
-        let swarm = self.0.entry((first.proto, first.port, src.is_ipv4())).or_default();
+        let swarm = self.ports.entry((first.proto, first.port, src.is_ipv4())).or_default();
         swarm.sources += 1;
         if swarm.nets.len() < MAX_NETS {
             swarm.nets.insert(unrelated(src));
@@ -103,14 +107,19 @@ impl Swarms {
         swarm.top.offer(hits.traffic.flows, src);
         swarm.samples.offer(hits.traffic.flows, sample);
         *swarm.at.entry(widest(inside, target.prefix())).or_default() += 1;
-        if self.0.len() > MAX_PORTS {
-            self.0.pop_last();
+        if self.ports.len() > MAX_PORTS {
+            self.dropped += self.ports.pop_last().map_or(0, |(_, swarm)| swarm.sources);
         }
     }
 
+    /// Returns the number of sources whose ports were dropped because there were too many.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// Returns all ports with their sources.
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (At, Swarm)> {
-        self.0.into_iter()
+    pub(super) fn into_ports(self) -> impl Iterator<Item = (At, Swarm)> {
+        self.ports.into_iter()
     }
 }
 
@@ -190,6 +199,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::super::{Memory, Port, Setup};
+    use super::*;
     use crate::detect::Detector;
     use crate::detect::play::*;
     use crate::finding::Finding;
@@ -229,6 +239,32 @@ mod tests {
         let finding = &judge(&Rc::default(), 0, &swarm(200, 10))[0];
         assert_eq!((finding.peers, finding.flows, finding.port), (200, 2000, Some(22)));
         assert_eq!(finding.why, "sources=200>=50,nets=200>=20,targets=2000");
+    }
+
+    #[test]
+    fn a_flood_of_all_ports_does_not_fill_memory() {
+        let add = |ports: &mut dyn Iterator<Item = u16>| {
+            let mut swarms = Swarms::default();
+            for port in ports {
+                let mut hits = DarkHits::NONE;
+                let to = |n: u32| Attempt {
+                    src: 9u32,
+                    proto: 6,
+                    port,
+                    dst: n,
+                    bits: DARK,
+                    ..Attempt::default()
+                };
+                (0..5).for_each(|n| hits.add(&to(n)));
+                swarms.add(&to(0), &hits, &Networks::default());
+                assert!(swarms.ports.len() <= MAX_PORTS);
+            }
+            let dropped = swarms.dropped();
+            (swarms.into_ports().map(|(at, _)| at).collect::<Vec<_>>(), dropped)
+        };
+        let (kept, dropped) = add(&mut (0..20_000));
+        assert_eq!((kept.len(), dropped), (MAX_PORTS, 20_000 - MAX_PORTS as u64));
+        assert_eq!(add(&mut (0..20_000).rev()).0, kept, "the order matters");
     }
 
     #[test]

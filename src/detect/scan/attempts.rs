@@ -156,7 +156,7 @@ impl Visitor for AttemptWriter<'_> {
             let is_attempt = outcome == Outcome::Unanswered && is_sure;
             return if is_attempt { self.write(&attempt) } else { Ok(()) };
         }
-        if !conversation.reverse.is_present() && self.site.is_unreachable(responder.ip()) {
+        if !reverse.is_present() && self.site.is_unreachable(responder.ip()) {
             return Ok(());
         }
         if is_sure {

@@ -1,7 +1,9 @@
 //! A source in its window, as the classes of scans see it.
 
+use std::net::IpAddr;
+
 use super::evidence::Evidence;
-use crate::detect::judge::{Case, Class, Measured};
+use crate::detect::judge::{Case, Class, JudgeContext, Measured};
 use crate::detect::outage::Outage;
 use crate::detect::threshold::{Measure, percent};
 use crate::finding::Side;
@@ -24,7 +26,7 @@ pub(super) struct ScanFacts {
 }
 
 /// The factor of the limits during an outage.
-pub(super) const OUTAGE: u64 = 10;
+const OUTAGE: u64 = 10;
 
 /// Successes from which on a source is one that mostly gets answers, so that more of its attempts must fail.
 pub(super) const WORKED: u64 = 25;
@@ -45,6 +47,15 @@ pub(super) const NET: u64 = 12;
 /// The least difference between failures and successes in sampled input, where each failure stands for many.
 pub(super) const NET_SAMPLED: u64 = 3;
 
+impl ScanFacts {
+    /// Returns true if an outage may be the reason that nobody answers the host, which is inside.
+    pub(super) fn is_cut_off(&self, context: &JudgeContext, host: IpAddr) -> bool {
+        context.site.side(host) == Some(Side::Inside)
+            && context.shows_answers()
+            && self.outage.hosts(host.is_ipv4()).is_some()
+    }
+}
+
 impl ScanCase<'_> {
     /// Returns true if the protocol has ports that can be scanned.
     pub(super) fn has_ports(&self) -> bool {
@@ -53,10 +64,7 @@ impl ScanCase<'_> {
 
     /// Returns the limit of a class for this source. It is ten times as high during an outage.
     pub(super) fn limit(&self, class: &ScanClass) -> u64 {
-        let is_cut_off = self.side == Some(Side::Inside)
-            && self.context.shows_answers()
-            && self.extra.outage.hosts(self.host.is_ipv4()).is_some();
-        let times = if is_cut_off { OUTAGE } else { 1 };
+        let times = if self.extra.is_cut_off(&self.context, self.host) { OUTAGE } else { 1 };
         self.class_limit(class).saturating_mul(times)
     }
 

@@ -114,8 +114,8 @@ impl<A: Address> Members<A> {
         self.worked.clear();
     }
 
-    /// Returns a group for each protocol by which at least `least` attempts failed: the sources that tried the port
-    /// that failed most.
+    /// Returns a group for each protocol: the sources that tried the port that failed most. With fewer than `least`
+    /// failed attempts there is none.
     pub(super) fn groups(&mut self, least: u64) -> Vec<Group> {
         if (self.failed.len() as u64) < ATTEMPTS.min(least) {
             return Vec::new();

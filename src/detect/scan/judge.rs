@@ -19,8 +19,7 @@ use super::memory::{self, Memory};
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
 use crate::detect::paper::Subnet;
-use crate::detect::slot;
-use crate::detect::spoke::SPOKE;
+use crate::detect::spoke::marked;
 use crate::detect::threshold::{Measure, percent, why};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::Verdict;
@@ -115,8 +114,7 @@ impl<'a> ScanJudge<'a> {
 
     /// Returns true if the source completed a conversation at one of these ports in the day before.
     fn spoke_before(&self, src: IpAddr, mut ports: impl Iterator<Item = u16>) -> bool {
-        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
-        let memory = self.memory.as_ref();
+        let (memory, now) = (self.memory.as_ref(), self.context.slot());
         memory.is_some_and(|memory| ports.any(|port| memory.spoken.knows(src, port, now)))
     }
 
@@ -132,8 +130,7 @@ impl<'a> ScanJudge<'a> {
         if self.is_new && attempt.has(WORKED | REJECTED) {
             memory.met.add([src, dst], port);
         }
-        let now = self.context.window.map_or(0, |window| slot::at(window.start()));
-        memory.met.knows([src, dst], port, now)
+        memory.met.knows([src, dst], port, self.context.slot())
     }
 
     /// Returns the fewest attempts that make a group.
@@ -253,7 +250,7 @@ impl<'a> ScanJudge<'a> {
             return;
         }
         let context = self.context;
-        if self.is_cut_off(context.site.side(src), src) {
+        if self.facts.is_cut_off(&context, src) {
             return;
         }
         let memory = self.memory.as_mut().filter(|_| context.silence_counts(proto));
@@ -321,7 +318,7 @@ impl<'a> ScanJudge<'a> {
         }
         for group in groups {
             let net = group.net.addr();
-            let is_cut_off = self.is_cut_off(self.context.site.side(net), net);
+            let is_cut_off = self.facts.is_cut_off(&self.context, net);
             let limit = self.context.limits.of(GROUP, net).unwrap_or(group::ATTEMPTS);
             let measures = group.measures(limit, self.context.failed_share(50));
             if !is_cut_off && measures.iter().all(Measure::passes) {
@@ -362,13 +359,6 @@ impl<'a> ScanJudge<'a> {
         self.out.findings.push(finding);
     }
 
-    /// Returns true if an outage may be the reason that nobody answers an inside host.
-    fn is_cut_off(&self, side: Option<Side>, host: IpAddr) -> bool {
-        side == Some(Side::Inside)
-            && self.context.shows_answers()
-            && self.facts.outage.hosts(host.is_ipv4()).is_some()
-    }
-
     fn finding(&self, host: Host, class: &str, traffic: Traffic, why: &[String]) -> Finding {
         self.context.finding(host, class, Role::Source, traffic, why)
     }
@@ -396,14 +386,6 @@ impl<'a> ScanJudge<'a> {
         out.seen.sort();
         out
     }
-}
-
-/// Returns the finding with the mark `spoke`, if the source did.
-fn marked(mut finding: Finding, spoke: bool) -> Finding {
-    if spoke {
-        finding.marks.push(SPOKE.to_owned());
-    }
-    finding
 }
 
 /// Returns the finding as one about a known research scanner.

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::Address;
+use crate::detect::habit::{Pair, pair};
 use crate::detect::slot::WEEK;
 
 /// The most pairs that are stored, some 16 bytes each. A host that tries every door inside is found in its first
 /// window; what it tries then is new, and new pairs beyond the limit go, so that no known one is forgotten.
 const MAX: usize = 1 << 18;
-
-/// A source, a host and its port. Addresses are digests: those of IPv4 are exact, those of IPv6 are hashes.
-type Pair = (u32, u32, u16);
 
 /// The pairs of inside hosts that met at a door, with the slot in which each was last seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,14 +30,14 @@ impl Met {
     }
 
     /// Returns true if `src` was seen at the port of `dst` in an earlier window of the week before the slot `now`.
-    pub(super) fn knows<A: Address>(&self, [src, dst]: [A; 2], port: u16, now: u32) -> bool {
-        let last = self.pairs.get(&(src.digest(), dst.digest(), port));
+    pub(super) fn knows<A: Address>(&self, hosts: [A; 2], port: u16, now: u32) -> bool {
+        let last = self.pairs.get(&pair(hosts, port));
         last.is_some_and(|last| last.saturating_add(WEEK) >= now)
     }
 
     /// Adds a pair that was seen in the window that is being judged.
-    pub(super) fn add<A: Address>(&mut self, [src, dst]: [A; 2], port: u16) {
-        self.seen.push((src.digest(), dst.digest(), port));
+    pub(super) fn add<A: Address>(&mut self, hosts: [A; 2], port: u16) {
+        self.seen.push(pair(hosts, port));
         if self.seen.len() > 4 * MAX {
             self.trim();
         }

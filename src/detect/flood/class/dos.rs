@@ -49,7 +49,8 @@ pub const DOS: FloodClass = FloodClass {
     fill: FILL,
 };
 
-const FILL: FloodFill = FloodFill {
+/// The fill of findings about failed conversations.
+pub(super) const FILL: FloodFill = FloodFill {
     unit: Unit::Window,
     load: |evidence| &evidence.failed,
     totals: |evidence| Totals::of(&evidence.failed),

@@ -1,7 +1,7 @@
 //! Outages: an inside server that is dead, and whose clients keep asking.
 
-use super::super::case::{FloodClass, FloodFill, Totals, Unit, no_hints};
-use super::dos::{LIMIT, attempts, by_many};
+use super::super::case::FloodClass;
+use super::dos::{FILL, LIMIT, attempts, by_many};
 use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::Measure;
 use crate::finding::Side;
@@ -30,10 +30,5 @@ pub const OUTAGE: FloodClass = FloodClass {
         measures.push(Measure::below("tried", tried, most));
         Some(measures)
     },
-    fill: FloodFill {
-        unit: Unit::Window,
-        load: |evidence| &evidence.failed,
-        totals: |evidence| Totals::of(&evidence.failed),
-        hints: no_hints,
-    },
+    fill: FILL,
 };

@@ -69,7 +69,7 @@ fn without_past(case: &FloodCase) -> Option<Vec<Measure>> {
     if !case.extra.knows_pairing {
         return None;
     }
-    let Evidence { streams: (packets, bytes), answered, .. } = case.evidence;
+    let Evidence { uninvited: (packets, bytes), answered, .. } = case.evidence;
     let rates = packets.with(*bytes).zip(packets.with(*answered));
     let most = rates.max_by_key(|((packets, bytes), _)| (*packets, *bytes));
     let ((packets, bytes), (_, answered)) = most.filter(|((packets, _), _)| *packets > 0)?;
