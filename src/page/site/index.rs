@@ -199,11 +199,11 @@ impl Site<'_> {
                 format!("None of our hosts stands out, {} outside; {seen}", count(outside as u64))
             }
             _ if outside > 0 => {
-                format!("{} outside, and not all was seen; {seen}", stand_out(outside))
+                format!("{}, and not all was seen; {seen}", stand_out(outside, " outside"))
             }
             _ if !now.is_empty() => {
                 let hosts = now.iter().map(|part| part.host).collect::<BTreeSet<_>>();
-                format!("{}; {seen}", stand_out(hosts.len()))
+                format!("{}; {seen}", stand_out(hosts.len(), ""))
             }
             _ => match newest {
                 Some(NewestSeen::All) => format!("No host stands out; {seen}"),
@@ -420,10 +420,10 @@ fn short_title(heading: &str) -> String {
     heading.split(", ").next().map_or(until.to_owned(), |first| format!("{first}; {until}"))
 }
 
-/// Returns the number of hosts that stand out in words.
-fn stand_out(hosts: usize) -> String {
-    let text = of(hosts as u64, "host");
-    if hosts == 1 { format!("{text} stands out") } else { format!("{text} stand out") }
+/// Returns the number of hosts that stand out in words, with the place where they are.
+fn stand_out(hosts: usize, place: &str) -> String {
+    let verb = if hosts == 1 { "stands" } else { "stand" };
+    format!("{}{place} {verb} out", of(hosts as u64, "host"))
 }
 
 /// Returns a number of incidents with its verb.

@@ -60,7 +60,7 @@ fn only_what_all_detectors_saw_is_called_clean() {
         found(Finding { side: Some(Side::Outside), ..finding("198.51.100.1", START, 300) });
     lab.run(judged(START, WindowState::Cut).into_iter().chain([outside]));
     let index = lab.page("index.html");
-    assert!(index.contains("1 host stands out outside, and not all was seen"), "{index}");
+    assert!(index.contains("1 host outside stands out, and not all was seen"), "{index}");
 }
 
 #[test]
