@@ -26,7 +26,7 @@ mod attempt;
 mod attempts;
 mod class;
 mod evidence;
-mod guessed;
+mod guessing;
 mod judge;
 mod memory;
 mod setup;
@@ -93,8 +93,8 @@ impl Detector for Port {
         let mut judge = PortJudge::new(context, outage, mail, memory, is_new);
         attempts.v4.sorted(|rows| partition::<u32>(rows, &mut judge))?;
         attempts.v6.sorted(|rows| partition::<u128>(rows, &mut judge))?;
-        logins.v4.sorted(|rows| guessed::partition::<u32>(rows, |host| judge.guessed(host)))?;
-        logins.v6.sorted(|rows| guessed::partition::<u128>(rows, |host| judge.guessed(host)))?;
+        logins.v4.sorted(|rows| guessing::partition::<u32>(rows, |host| judge.guessed(host)))?;
+        logins.v6.sorted(|rows| guessing::partition::<u128>(rows, |host| judge.guessed(host)))?;
         Ok(judge.end(pairing))
     }
 }

@@ -22,6 +22,7 @@ use crate::flow::Flow;
 use crate::time::{End, Timestamp};
 use crate::window::Counter;
 
+mod acquaintance;
 mod answers;
 mod attempt;
 mod attempts;
@@ -31,7 +32,6 @@ mod evidence;
 mod group;
 mod judge;
 mod memory;
-mod met;
 mod setup;
 mod sources;
 

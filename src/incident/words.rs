@@ -58,7 +58,7 @@ fn behaviour(role: Role, matter: &Matter) -> &'static str {
             ("outage", "does not answer its own clients"),
         ],
         (Kind::Scan, Role::Source) => &[
-            ("lateral", "tries the doors of other machines here"),
+            ("lateral", "tries to log in at many machines here"),
             ("sweep", "probes whole networks, host after host"),
         ],
         (Kind::Port, Role::Target) => &[

@@ -20,8 +20,8 @@ const WALKED: u64 = 254;
 /// The ports that a block scan and a survey probe on each host.
 const PORTS: [u16; 10] = [80, 443, 22, 21, 23, 8080, 3389, 5900, 445, 3306];
 
-/// The doors that a host tries which moves from machine to machine.
-const DOORS: [u16; 4] = [22, 445, 3389, 5985];
+/// The login ports that a host tries which moves from machine to machine.
+const LOGIN_PORTS: [u16; 4] = [22, 445, 3389, 5985];
 
 /// Returns the response of an inside host to a probe of a port, or `None` if there is none. It does not depend
 /// on the scanner.
@@ -91,9 +91,11 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         }
         Actor::Lateral => {
             // Each window has other hosts.
-            let host_of = (step / DOORS.len() as u64) as u32;
-            let to =
-                (victim(seed, 400 + 1_000 * number + host_of), DOORS[step as usize % DOORS.len()]);
+            let host_of = (step / LOGIN_PORTS.len() as u64) as u32;
+            let to = (
+                victim(seed, 400 + 1_000 * number + host_of),
+                LOGIN_PORTS[step as usize % LOGIN_PORTS.len()],
+            );
             script.tcp_probe(0, (host, next), to, Shape::Connect(60), Some(Answer::Closed), 0);
         }
         Actor::Inner => {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::attempt::{ACCEPTED, Attempt, DARK, FAILED, LOGIN, SPOKE, WORKED};
-use super::guessed::turned;
+use super::guessing::turned;
 use crate::conversation::{
     Active, Address, Conversation, Families, Outcome, Recent, Together, Visitor,
 };

@@ -13,7 +13,7 @@ use super::class::{
     PortMeasured, SLOW, SPAM, SPREAD,
 };
 use super::evidence::{Builder, Evidence};
-use super::guessed::{self, Guessed};
+use super::guessing::{self, GuessedPort};
 use super::memory::{At, Memory};
 use super::swarm::{self, DarkHits, SWARM, Swarms};
 use crate::conversation::{Address, PairedFlows};
@@ -198,19 +198,19 @@ impl<'a> PortJudge<'a> {
     }
 
     /// Judges a port of a host at which others logged in.
-    pub(super) fn guessed(&mut self, guessed: Guessed) {
+    pub(super) fn guessed(&mut self, guessed: GuessedPort) {
         if self.context.sampled || self.context.site.side(guessed.host) == Some(Side::Outside) {
             return;
         }
         let own = self.context.limits.of(BRUTEFORCE.name, guessed.host);
-        let limit = own.map_or(guessed::SESSIONS, |own| own.max(guessed::SESSIONS));
+        let limit = own.map_or(guessing::SESSIONS, |own| own.max(guessing::SESSIONS));
         let limit = Threshold::AtLeast(limit).scaled(self.context.window).least().max(limit);
         let measures = guessed.measures(limit);
         if !measures.iter().all(Measure::passes) {
             return;
         }
         let more = guessed.more();
-        let Guessed { host, proto, port, sources, traffic, peer, sample, .. } = guessed;
+        let GuessedPort { host, proto, port, sources, traffic, peer, sample, .. } = guessed;
         let host = Host::Address(host);
         self.out.findings.push(Finding {
             proto: Some(proto),

@@ -159,10 +159,10 @@ pub(super) struct Evidence {
     pub most_hosts: u64,
     /// The commonest packets and bytes of a failed attempt, and the number of attempts that have them.
     pub shape: ((u32, u32), u64),
-    /// Distinct (host, port) that refused an inside host, among the doors of other inside hosts that it was not seen
-    /// at before.
+    /// Distinct (host, port) that refused an inside host, among the login ports of other inside hosts that it was not
+    /// seen at before.
     pub refused: u64,
-    /// Distinct doors of other inside hosts that let an inside host in.
+    /// Distinct login ports of other inside hosts that let an inside host in.
     pub let_in: u64,
     /// True if the source completed a TCP conversation with one of these hosts.
     pub spoke: bool,
@@ -181,12 +181,12 @@ pub(super) struct Evidence {
     pub unsolicited: UnsolicitedReplies,
 }
 
-/// The doors of inside hosts that an inside host came to.
+/// The login ports of inside hosts that an inside host came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Doors {
-    /// Doors that refused it and at which it was not seen before.
+pub(super) struct LoginPorts {
+    /// Those that refused it and at which it was not seen before.
     pub refused: u64,
-    /// Doors that let it in.
+    /// Those that let it in.
     pub let_in: u64,
 }
 
@@ -428,7 +428,7 @@ impl<A: Address> Builder<A> {
     }
 
     /// Returns the evidence about the source, all of whose attempts were added.
-    pub(super) fn end(&mut self, doors: Doors) -> Evidence {
+    pub(super) fn end(&mut self, login_ports: LoginPorts) -> Evidence {
         self.end_host();
         self.end_net();
         let mut counts = AttemptCounts {
@@ -462,8 +462,8 @@ impl<A: Address> Builder<A> {
             whole: self.whole.clone(),
             most_hosts: self.most_hosts,
             shape,
-            refused: doors.refused,
-            let_in: doors.let_in,
+            refused: login_ports.refused,
+            let_in: login_ports.let_in,
             spoke: self.spoke,
             sports: counts.sports,
             port_peers: own.map_or(0, |own| own.worked),

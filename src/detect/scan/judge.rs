@@ -118,19 +118,19 @@ impl<'a> ScanJudge<'a> {
         memory.is_some_and(|memory| ports.any(|port| memory.spoken.knows(src, port, now)))
     }
 
-    /// Returns true unless an inside host came to a door of another one at which no earlier window saw it. It is
+    /// Returns true unless an inside host came to a login port of another one at which no earlier window saw it. It is
     /// remembered.
-    pub(super) fn has_met<A: Address>(&mut self, attempt: &Attempt<A>) -> bool {
+    pub(super) fn is_acquainted<A: Address>(&mut self, attempt: &Attempt<A>) -> bool {
         let Attempt { src, dst, port, .. } = *attempt;
         if !self.is_among_inside(attempt) {
             return true;
         }
         let Some(memory) = &mut self.memory else { return false };
-        // A door that nobody answers at is none.
+        // A port that nobody answers at is none.
         if self.is_new && attempt.has(WORKED | REJECTED) {
-            memory.met.add([src, dst], port);
+            memory.acquaintances.add([src, dst], port);
         }
-        memory.met.knows([src, dst], port, self.context.slot())
+        memory.acquaintances.knows([src, dst], port, self.context.slot())
     }
 
     /// Returns the fewest attempts that make a group.

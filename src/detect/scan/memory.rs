@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
+use super::acquaintance::Acquaintances;
 use super::attempt::{Attempt, WORKED};
 use super::case::{self, NET};
 use super::evidence::TOP_PORTS;
-use super::met::Met;
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::habit::Habits;
 use crate::detect::judge::Remembers;
@@ -78,8 +78,8 @@ pub struct Memory {
     evicted: u64,
     /// Connections that are opened and closed without data in each window.
     pub(super) habits: Habits,
-    /// The doors inside, with who came to them.
-    pub(super) met: Met,
+    /// The login ports inside, with who came to them.
+    pub(super) acquaintances: Acquaintances,
     /// The sources that completed conversations.
     pub(super) spoken: Spoken,
 }
@@ -120,7 +120,7 @@ impl Remembers for Memory {
 impl Memory {
     /// Returns how many sources and hosts were forgotten because there were too many.
     pub fn evicted(&self) -> u64 {
-        self.evicted + self.habits.sizes().1 + self.met.evicted() + self.spoken.evicted()
+        self.evicted + self.habits.sizes().1 + self.acquaintances.evicted() + self.spoken.evicted()
     }
 
     /// Returns how many sources, targets of sources, and inside hosts are stored.
@@ -164,7 +164,7 @@ impl Memory {
         }
         self.sources.append(&mut self.fresh);
         self.habits.close();
-        self.met.close(last);
+        self.acquaintances.close(last);
         self.spoken.close(last);
         self.forget(now);
     }

@@ -4,8 +4,8 @@ use std::io;
 
 use super::attempt::{ACCEPTED, Attempt, FAILED, PROTOCOLS, REJECTED, REPEATED, WORKED};
 use super::class::dark::DARK;
-use super::class::lateral::is_door;
-use super::evidence::{Builder, Doors};
+use super::class::lateral::is_login_port;
+use super::evidence::{Builder, LoginPorts};
 use super::group::Members;
 use super::judge::ScanJudge;
 use crate::conversation::Address;
@@ -36,8 +36,8 @@ pub(super) struct Sources<A> {
     failed: usize,
     /// Unsolicited replies of the source.
     unsolicited: usize,
-    /// Doors of other inside hosts that an inside source came to.
-    doors: Doors,
+    /// Login ports of other inside hosts that an inside source came to.
+    login_ports: LoginPorts,
     /// Some ports at which the source completed a TCP conversation.
     spoken: Vec<u16>,
     /// Hosts at which a web connection of the source worked, sorted.
@@ -54,7 +54,7 @@ impl<A: Address> Sources<A> {
             is_large: false,
             failed: 0,
             unsolicited: 0,
-            doors: Doors::default(),
+            login_ports: LoginPorts::default(),
             spoken: Vec::new(),
             web: Vec::new(),
             members: Members::new(),
@@ -121,11 +121,12 @@ impl<A: Address> Sources<A> {
                 attempt.bits &= !FAILED;
             }
         }
-        if attempt.proto == TCP && is_door(attempt.port) && !attempt.unsolicited {
-            let is_known = judge.has_met(&attempt);
+        if attempt.proto == TCP && is_login_port(attempt.port) && !attempt.unsolicited {
+            let is_known = judge.is_acquainted(&attempt);
             let is_refused = attempt.is_failed() && attempt.has(REJECTED) && !attempt.has(ACCEPTED);
-            self.doors.refused += u64::from(is_refused && !is_known);
-            self.doors.let_in += u64::from(attempt.has(WORKED) && judge.is_among_inside(&attempt));
+            self.login_ports.refused += u64::from(is_refused && !is_known);
+            self.login_ports.let_in +=
+                u64::from(attempt.has(WORKED) && judge.is_among_inside(&attempt));
         }
         if attempt.spoke && self.spoken.len() < MAX_PORTS && !self.spoken.contains(&attempt.port) {
             self.spoken.push(attempt.port);
@@ -160,7 +161,7 @@ impl<A: Address> Sources<A> {
                 if !self.is_large {
                     self.build(judge);
                 }
-                class = judge.source(&self.builder.end(self.doors));
+                class = judge.source(&self.builder.end(self.login_ports));
             }
             // A large source has more failures than a member of a group or a slow scanner would. One that is
             // flagged for a class of its own needs no group.
@@ -181,7 +182,7 @@ impl<A: Address> Sources<A> {
             }
         }
         self.kept.clear();
-        self.doors = Doors::default();
+        self.login_ports = LoginPorts::default();
         self.spoken.clear();
         (self.is_large, self.failed, self.unsolicited) = (false, 0, 0);
     }

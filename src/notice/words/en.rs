@@ -190,7 +190,7 @@ const fn short(situation: Situation) -> &'static str {
         Situation::Scanner => "scans networks",
         Situation::PortScanner => "probes the ports of a host",
         Situation::PortAttacker => "attacks",
-        Situation::Lateral => "tries the doors of other machines here",
+        Situation::Lateral => "tries to log in at many machines here",
         Situation::Guesser => "connects again and again",
         Situation::Spammer => "writes to many mail servers",
         Situation::Flooder | Situation::Outbound => "floods other hosts",

@@ -1,4 +1,4 @@
-//! Lateral movement: an inside host that tries the doors of others inside.
+//! Lateral movement: an inside host that tries the login ports of others inside.
 
 use super::super::case::ScanClass;
 use crate::detect::judge::DefaultLimit;
@@ -6,24 +6,24 @@ use crate::detect::threshold::Measure;
 use crate::finding::Side;
 use crate::flow::TCP;
 
-/// Ports by which machines are managed or logged into, in ascending order: remote shells, file sharing, remote
-/// desktops and databases (MITRE ATT&CK, tactic TA0008: remote services).
-const DOORS: [u16; 22] = [
+/// Login ports: those by which machines are logged into or managed, in ascending order: remote shells, file sharing,
+/// remote desktops and databases (MITRE ATT&CK, tactic TA0008: remote services).
+const LOGIN_PORTS: [u16; 22] = [
     21, 22, 23, 135, 139, 445, 512, 513, 514, 1433, 1521, 2222, 2323, 3306, 3389, 5432, 5900, 5901,
     5985, 5986, 8291, 10_000,
 ];
 
-/// Returns true for a port by which machines are managed or logged into.
-pub fn is_door(port: u16) -> bool {
-    DOORS.binary_search(&port).is_ok()
+/// Returns true for a port by which machines are logged into or managed.
+pub fn is_login_port(port: u16) -> bool {
+    LOGIN_PORTS.binary_search(&port).is_ok()
 }
 
 /// Lateral movement: an inside host was refused at 15 or more ports for logins or management of inside hosts that it
 /// was not seen at before, and at least as often as it was let in.
 ///
-/// A host that was broken into tries the doors of its neighbours. They exist and answer, so neither dark addresses nor
-/// silence show it, and they are far fewer than the targets of a worm. A host that manages machines is at the same doors
-/// each day; with `--state`, only doors at which the host was not seen in the week before count.
+/// A host that was broken into tries the login ports of its neighbours. They exist and answer, so neither dark addresses
+/// nor silence show it, and they are far fewer than the targets of a worm. A host that manages machines is at the same
+/// ports each day; with `--state`, only those count at which the host was not seen in the week before.
 pub const LATERAL: ScanClass = ScanClass {
     name: "lateral",
     limit: DefaultLimit::same(15),
@@ -68,17 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_doors_is_sorted() {
-        assert!(DOORS.is_sorted_by(|a, b| a < b));
-        assert!(is_door(22) && is_door(3389) && !is_door(443));
+    fn the_list_of_login_ports_is_sorted() {
+        assert!(LOGIN_PORTS.is_sorted_by(|a, b| a < b));
+        assert!(is_login_port(22) && is_login_port(3389) && !is_login_port(443));
     }
 
     #[test]
-    fn fifteen_refusals_at_doors_inside_are_lateral_movement() {
+    fn fifteen_refusals_at_login_ports_inside_are_lateral_movement() {
         assert_eq!(both(&refused(INSIDE, 15, &[22])), ["lateral 10.7.7.7 source"]);
         assert_eq!(both(&refused(INSIDE, 4, &[22, 445, 3389, 5985])), ["lateral 10.7.7.7 source"]);
         assert_eq!(both(&refused(INSIDE, 14, &[22])), [""; 0]);
-        assert_eq!(both(&refused(INSIDE, 60, &[443])), [""; 0], "no door");
+        assert_eq!(both(&refused(INSIDE, 60, &[443])), [""; 0], "no login port");
         assert_eq!(names(&judge(&refused(OUTSIDE, 15, &[22]))), [""; 0], "from outside");
         // A host that is let in more often has business there.
         let mut busy = refused(INSIDE, 15, &[22]);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn doors_that_the_host_was_seen_at_before_do_not_count() {
+    fn login_ports_that_the_host_was_seen_at_before_do_not_count() {
         let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
         let window = |n: u64, flows: &[Flow]| {
             let mut scan = Scan::new(site(1 << 30), setup.clone());

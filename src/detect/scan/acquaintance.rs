@@ -1,4 +1,4 @@
-//! The doors inside, each with who came to it: what a host does each day is nothing against it.
+//! The login ports inside, each with who came to it: what a host does each day is nothing against it.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::conversation::Address;
 use crate::detect::habit::{Pair, pair};
 use crate::detect::slot::WEEK;
 
-/// The most pairs that are stored, some 16 bytes each. A host that tries every door inside is found in its first
-/// window; what it tries then is new, and new pairs beyond the limit go, so that no known one is forgotten.
+/// The most pairs that are stored, some 16 bytes each. A host that tries every login port inside is found in its
+/// first window; what it tries then is new, and new pairs beyond the limit go, so that no known one is forgotten.
 const MAX: usize = 1 << 18;
 
-/// The pairs of inside hosts that met at a door, with the slot in which each was last seen.
+/// The pairs of inside hosts that met at a login port, with the slot in which each was last seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Met {
+pub(super) struct Acquaintances {
     pairs: BTreeMap<Pair, u32>,
     /// Pairs that were seen in the window that is being judged.
     #[serde(skip)]
@@ -23,7 +23,7 @@ pub(super) struct Met {
     evicted: u64,
 }
 
-impl Met {
+impl Acquaintances {
     /// Returns how many pairs were forgotten because there were too many.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_known_for_a_week() {
-        let mut met = Met::default();
+        let mut met = Acquaintances::default();
         met.add([1u32, 2], 22);
         assert!(!met.knows([1u32, 2], 22, 10), "the window is not over");
         met.close(10);
@@ -85,9 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn a_host_at_every_door_does_not_fill_memory() {
+    fn a_host_at_every_login_port_does_not_fill_memory() {
         let remember = |order: &mut dyn Iterator<Item = u32>| {
-            let mut met = Met::default();
+            let mut met = Acquaintances::default();
             for dst in order {
                 met.add([1u32, dst], 22);
                 assert!(met.seen.len() <= 4 * MAX);

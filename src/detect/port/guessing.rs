@@ -24,7 +24,7 @@ const MAX_SESSIONS: usize = 1 << 16;
 
 /// A port of a host at which others logged in.
 #[derive(Debug)]
-pub(super) struct Guessed {
+pub(super) struct GuessedPort {
     pub host: IpAddr,
     pub proto: u8,
     pub port: u16,
@@ -37,7 +37,7 @@ pub(super) struct Guessed {
     pub sample: Vec<Sample>,
 }
 
-impl Guessed {
+impl GuessedPort {
     /// Returns the measures of a host; the limit is the fewest sessions.
     pub(super) fn measures(&self, limit: u64) -> Vec<Measure> {
         vec![
@@ -63,7 +63,7 @@ pub(super) fn turned<A: Address>(session: &Attempt<A>) -> Attempt<A> {
 /// A temporary file that cannot be read back.
 pub(super) fn partition<A: Address>(
     rows: &mut Sorted<'_, A::Row>,
-    mut found: impl FnMut(Guessed),
+    mut found: impl FnMut(GuessedPort),
 ) -> io::Result<()> {
     let mut next = rows.next_row()?.map(|row| turned(&Attempt::<A>::unpack(&row)));
     let mut sessions: Vec<Attempt<A>> = Vec::new();
@@ -84,11 +84,11 @@ pub(super) fn partition<A: Address>(
 }
 
 /// Returns the sessions of like size with one host.
-fn of_host<A: Address>(first: &Attempt<A>, sessions: &[Attempt<A>]) -> Guessed {
+fn of_host<A: Address>(first: &Attempt<A>, sessions: &[Attempt<A>]) -> GuessedPort {
     let sizes = sessions.iter().map(|one| Session { bytes: one.bytes, packets: one.packets });
     let bounds = alike(&mut sizes.collect::<Vec<_>>());
     let mut sources: HashMap<A, u64, RandomState> = HashMap::default();
-    let mut guessed = Guessed {
+    let mut guessed = GuessedPort {
         host: first.dst.ip(),
         proto: first.proto,
         port: first.port,
