@@ -4,13 +4,19 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+/// Ranges of IPv4 from which on the look-up gets an index: fewer fit into the cache as they are.
+const INDEXED: usize = 1 << 10;
+
 /// A set of networks, as sorted ranges of addresses with gaps between them. A look-up is one binary
-/// search.
+/// search; among many ranges of IPv4, it is one among those of the address's /16.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
     /// First and last address of each range of IPv4. The two versions are kept apart, because
     /// numbers compare faster than addresses.
     v4: Vec<(u32, u32)>,
+    /// For each /16 of IPv4, and for the end of them all, the number of ranges that begin before it. Empty if
+    /// there are few ranges.
+    before: Vec<u32>,
     /// First and last address of each range of IPv6.
     v6: Vec<(u128, u128)>,
 }
@@ -18,23 +24,63 @@ pub struct Networks {
 impl Networks {
     /// Returns the set of all addresses in `nets`.
     pub fn new(nets: impl IntoIterator<Item = IpNet>) -> Networks {
-        let mut set = Networks::default();
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for net in nets {
             match net {
-                IpNet::V4(net) => set.v4.push((net.network().into(), net.broadcast().into())),
-                IpNet::V6(net) => set.v6.push((net.network().into(), net.broadcast().into())),
+                IpNet::V4(net) => v4.push((net.network().into(), net.broadcast().into())),
+                IpNet::V6(net) => v6.push((net.network().into(), net.broadcast().into())),
             }
         }
-        join(&mut set.v4, |last| last.checked_add(1));
-        join(&mut set.v6, |last| last.checked_add(1));
-        set
+        Networks::of_ranges(v4, v6)
+    }
+
+    /// Returns the set of all addresses that are in one of these sets.
+    pub fn union<'a>(sets: impl IntoIterator<Item = &'a Networks>) -> Networks {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for set in sets {
+            v4.extend_from_slice(&set.v4);
+            v6.extend_from_slice(&set.v6);
+        }
+        Networks::of_ranges(v4, v6)
+    }
+
+    /// Returns the set of the addresses of ranges, which may overlap.
+    fn of_ranges(mut v4: Vec<(u32, u32)>, mut v6: Vec<(u128, u128)>) -> Networks {
+        join(&mut v4, |last| last.checked_add(1));
+        join(&mut v6, |last| last.checked_add(1));
+        v4.shrink_to_fit();
+        v6.shrink_to_fit();
+        let mut before = Vec::new();
+        if v4.len() >= INDEXED {
+            let begins_below = |end: u64| v4.partition_point(|range| u64::from(range.0) < end);
+            // A set of IPv4 has at most 2^31 ranges.
+            before.extend((0..=1 << 16).map(|net: u64| begins_below(net << 16) as u32));
+        }
+        Networks { v4, before, v6 }
     }
 
     /// Returns true if the address lies in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(address) => lies_in(&self.v4, address.into()),
+            IpAddr::V4(address) => {
+                let address: u32 = address.into();
+                lies_in(self.near(address), address)
+            }
             IpAddr::V6(address) => lies_in(&self.v6, address.into()),
+        }
+    }
+
+    /// Returns the ranges among which is the one that holds an address, if the set has it.
+    #[inline]
+    fn near(&self, address: u32) -> &[(u32, u32)] {
+        let net = (address >> 16) as usize;
+        match self.before.get(net..net + 2) {
+            Some(&[first, end]) => {
+                // The last range of the networks before may reach into this one.
+                let first = (first as usize).saturating_sub(1);
+                self.v4.get(first..end as usize).unwrap_or_default()
+            }
+            _ => &self.v4,
         }
     }
 
@@ -125,6 +171,29 @@ mod tests {
         }
         assert!(overlaps("2001:db8:7::/48") && overlaps("::/0"));
         assert!(!Networks::default().overlaps("0.0.0.0/0".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_set_of_many_networks_has_the_same_addresses() {
+        let host = |n: u32| IpNet::from(IpAddr::from(n.wrapping_mul(2_654_435_761).to_be_bytes()));
+        let few: Vec<IpNet> =
+            vec!["0.0.0.0/15".parse().unwrap(), "255.255.0.0/16".parse().unwrap()];
+        let nets: Vec<IpNet> = (0..5_000).map(host).chain(few.clone()).collect();
+        let set = Networks::new(nets.clone());
+        assert!(!set.before.is_empty());
+        assert_eq!(Networks::union([&Networks::new(few), &set]), set);
+        let plain = Networks { before: Vec::new(), ..set.clone() };
+        for net in &nets {
+            let address: u32 = match net.broadcast() {
+                IpAddr::V4(address) => address.into(),
+                IpAddr::V6(_) => panic!("{net}"),
+            };
+            for near in [address.wrapping_sub(1), address, address.wrapping_add(1)] {
+                let near = IpAddr::from(near.to_be_bytes());
+                assert_eq!(set.contains(near), plain.contains(near), "{near}");
+            }
+            assert!(set.contains(net.addr()), "{net}");
+        }
     }
 
     proptest! {
