@@ -9,6 +9,7 @@
 
 mod baseline;
 mod detector;
+pub mod feed;
 pub mod flood;
 mod habit;
 #[cfg(test)]

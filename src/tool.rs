@@ -11,6 +11,7 @@ mod calibration;
 mod decode;
 #[expect(clippy::disallowed_methods, reason = "an open window is judged at most once a second")]
 pub mod detector;
+mod feeds;
 mod findings;
 mod inside;
 pub mod nf_every10;

@@ -31,6 +31,7 @@ mod class;
 mod evidence;
 mod group;
 mod judge;
+mod listed;
 mod memory;
 mod setup;
 mod sources;
@@ -42,6 +43,7 @@ pub use setup::Setup;
 use attempts::{AttemptWriter, HostsInUse, Written};
 use case::ScanFacts;
 use judge::ScanJudge;
+use listed::ListedWriter;
 use sources::Sources;
 
 /// The detector of scanners: the conversations of a window, whose sources it judges.
@@ -83,9 +85,13 @@ impl Detector for Scan {
             memory: memory.as_deref(),
             window: end.window,
         };
-        let mut writer = AttemptWriter::new(&site, site.memory / 2, hosts, sampled);
+        let feeds = setup.feeds.borrow();
+        let listed = (!feeds.is_empty())
+            .then(|| ListedWriter::new(&feeds, setup.feed_any, &site, site.memory / 8));
+        let memory_left = site.memory / 2 - listed.as_ref().map_or(0, |_| site.memory / 8);
+        let mut writer = AttemptWriter::new(&site, memory_left, hosts, sampled, listed);
         let pairing = conclusive(conversations.visit(sampled, &mut writer)?);
-        let Written { attempts, outage } = writer.end();
+        let Written { attempts, listed, outage } = writer.end();
         let context = JudgeContext {
             kind: Kind::Scan,
             site: &site,
@@ -101,6 +107,14 @@ impl Detector for Scan {
         attempts.v4.sorted(|rows| v4.partition(rows, &mut judge))?;
         let mut v6 = Sources::<u128>::new();
         attempts.v6.sorted(|rows| v6.partition(rows, &mut judge))?;
+        if let Some(listed) = listed {
+            listed
+                .v4
+                .sorted(|rows| listed::partition::<u32>(rows, &feeds, |host| judge.listed(host)))?;
+            listed.v6.sorted(|rows| {
+                listed::partition::<u128>(rows, &feeds, |host| judge.listed(host))
+            })?;
+        }
         Ok(judge.end(&active, pairing))
     }
 }

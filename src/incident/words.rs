@@ -2,7 +2,7 @@
 
 use crate::finding::{Kind, Role, words};
 
-use super::model::{Incident, Matter};
+use super::model::{Incident, LISTED, Matter};
 
 /// Returns what the host does or suffers: `probes whole networks, TCP port 445 (Windows file sharing)`, with
 /// the number of further matters. The matter that is furthest beyond its limit speaks for all.
@@ -60,6 +60,7 @@ fn behaviour(role: Role, matter: &Matter) -> &'static str {
         (Kind::Scan, Role::Source) => &[
             ("lateral", "tries to log in at many machines here"),
             ("sweep", "probes whole networks, host after host"),
+            (LISTED, "talks with hosts of a threat feed"),
         ],
         (Kind::Port, Role::Target) => &[
             ("bruteforce", "has its passwords guessed by many"),
@@ -67,7 +68,9 @@ fn behaviour(role: Role, matter: &Matter) -> &'static str {
         ],
         (Kind::Scan, Role::Target) => &[],
     };
-    let known = known.iter().find(|(class, _)| matter.classes.contains(*class));
+    // The behaviour of a host counts more than the hosts that it talks with.
+    let is_only = |class: &str| class != LISTED || matter.classes.len() == 1;
+    let known = known.iter().find(|(class, _)| matter.classes.contains(*class) && is_only(class));
     match (known, matter.key.kind, role) {
         (Some((_, text)), _, _) => text,
         (None, Kind::Scan, Role::Source) => "probes other hosts",
@@ -135,7 +138,8 @@ mod tests {
     fn each_kind_and_role_has_words_and_some_classes_their_own() {
         let mut seen = std::collections::BTreeSet::new();
         let classes = ["new", "sweep", "outbound", "ddos", "reflection", "carpet", "dos", "volume"];
-        let own = ["infected", "spread", "spam", "bruteforce", "lateral", "swarm", "outage"];
+        let own =
+            ["infected", "spread", "spam", "bruteforce", "lateral", "swarm", "outage", "listed"];
         for kind in [Kind::Scan, Kind::Flood, Kind::Port] {
             for role in [Role::Source, Role::Target] {
                 let mut words = std::collections::BTreeSet::new();
@@ -146,8 +150,8 @@ mod tests {
                     words.insert(text.strip_suffix(", TCP port 80 (web)").unwrap().to_owned());
                 }
                 let count = match (kind, role) {
-                    (Kind::Scan, Role::Source) | (Kind::Port, Role::Target) => 3,
-                    (Kind::Flood, Role::Source) => 4,
+                    (Kind::Port, Role::Target) => 3,
+                    (Kind::Scan | Kind::Flood, Role::Source) => 4,
                     (Kind::Flood, Role::Target) => 7,
                     (Kind::Port, Role::Source) => 5,
                     (Kind::Scan, Role::Target) => 1,

@@ -10,6 +10,8 @@ pub const ANALYSE: Table = Table {
         Key::path("spool", "The directory of the capture files to analyse"),
         Key::path("out", "The directory of the results"),
         Key::networks("survey", "Networks that scan openly for research"),
+        Key::paths("feed", "Files of threat feeds: lists of hostile addresses and networks"),
+        Key::flag("feed_any", "Any flow with a listed address counts, answered or not"),
         Key::size("memory", "The memory to count in"),
         Key::number("evidence", "The flow lines that are kept of each finding"),
     ],

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::calibration::Calibration;
+use super::feeds::FeedState;
 use super::findings::clock;
 use super::inside;
 use super::state::StateFile;
@@ -156,6 +157,15 @@ pub struct Judged<M> {
     pub status: Status,
     /// The memory with all windows that it learned; `None` if there was none before.
     pub memory: Option<M>,
+    /// The threat feeds that were used.
+    pub(super) feeds: Vec<FeedState>,
+}
+
+impl<M> Judged<M> {
+    /// Returns the result of a run without threat feeds.
+    pub fn new(status: Status, memory: Option<M>) -> Judged<M> {
+        Judged { status, memory, feeds: Vec::new() }
+    }
 }
 
 /// A detector as a command: its arguments, and the memory that `--state` keeps.
@@ -202,7 +212,7 @@ pub fn main<T: DetectorArgs>(args: &T, io: &mut Io) -> anyhow::Result<Status> {
         }
         None => (None, None),
     };
-    let Judged { status, memory } = args.judge(Source::Files, memory, io)?;
+    let Judged { status, memory, .. } = args.judge(Source::Files, memory, io)?;
     if let (Some(file), Some(memory)) = (file, memory) {
         file.save(&memory).context("--state")?;
         io.report.detail(format_args!("state: {}", T::summary(&memory)));
@@ -210,7 +220,8 @@ pub fn main<T: DetectorArgs>(args: &T, io: &mut Io) -> anyhow::Result<Status> {
     Ok(status)
 }
 
-/// Takes all input, judges every window and prints the findings.
+/// Takes all input, judges every window and prints the findings. Before the input, and before each window is judged,
+/// `renew` may read files that change while a detector runs.
 ///
 /// # Errors
 /// Fails at a file of `--inside` or `--ignore` that cannot be read, a temporary file or stdout that
@@ -222,6 +233,7 @@ pub fn run<D: Detector>(
     tool: &'static str,
     print: Print<D::Row>,
     make: impl Fn(&Arc<Site>) -> D,
+    mut renew: impl FnMut(&Site, &mut Io),
 ) -> anyhow::Result<Status> {
     let inside = inside::load(args.inside.as_ref())?.map(Networks::new).unwrap_or_default();
     let ignore = match &args.ignore {
@@ -260,10 +272,14 @@ pub fn run<D: Detector>(
     let windows = Windows::new(args.window, || make(&site)).excluding(ignore);
     let mut windowed = Windowed::new(windows, args.strict, args.input);
     printer.fields(io)?;
+    renew(&site, io);
     let began = Instant::now();
     let at = |stage: WindowStage<'_, D>, io: &mut Io| match stage {
         WindowStage::Open(window, counter) => printer.early(window, began.elapsed(), counter, io),
-        WindowStage::Over(closed) => printer.window(closed, io),
+        WindowStage::Over(closed) => {
+            renew(&site, io);
+            printer.window(closed, io)
+        }
     };
     match source {
         Source::Files => windowed.live(&args.files, io, at)?,

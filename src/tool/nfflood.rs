@@ -134,8 +134,9 @@ impl DetectorArgs for Args {
         if self.detector.paper {
             let rules = PaperFloodRules { flows: self.limit_flows };
             let make = |site: &Arc<Site>| PaperFlood::new(site.clone(), rules);
-            let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
-            return Ok(Judged { status, memory });
+            let status =
+                detector::run(&self.detector, source, io, Self::NAME, print, make, |_, _| {})?;
+            return Ok(Judged::new(status, memory));
         }
         let limits = self.detector.site_limits()?;
         let outside_if = self.outside_if.clone().into();
@@ -143,13 +144,13 @@ impl DetectorArgs for Args {
         let setup = Setup { limits, outside_if, memory, live: self.live, ..Setup::default() };
         let setup = Rc::new(setup);
         let make = |site: &Arc<Site>| Flood::new(site.clone(), setup.clone());
-        let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+        let status = detector::run(&self.detector, source, io, Self::NAME, print, make, |_, _| {})?;
         if self.live {
             let forgotten = setup.forgotten.get();
             io.report.detail(format_args!("live: {forgotten} events had no room"));
         }
         let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
-        Ok(Judged { status, memory: memory.map(RefCell::into_inner) })
+        Ok(Judged::new(status, memory.map(RefCell::into_inner)))
     }
 
     fn summary(memory: &Memory) -> String {

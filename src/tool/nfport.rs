@@ -93,15 +93,16 @@ impl DetectorArgs for Args {
         if self.detector.paper {
             let rules = PaperPortRules { flows: self.limit_flows };
             let make = |site: &Arc<Site>| PaperPort::new(site.clone(), rules);
-            let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
-            return Ok(Judged { status, memory });
+            let status =
+                detector::run(&self.detector, source, io, Self::NAME, print, make, |_, _| {})?;
+            return Ok(Judged::new(status, memory));
         }
         let limits = self.detector.site_limits()?;
         let setup = Rc::new(Setup { limits, memory: memory.map(RefCell::new) });
         let make = |site: &Arc<Site>| Port::new(site.clone(), setup.clone());
-        let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+        let status = detector::run(&self.detector, source, io, Self::NAME, print, make, |_, _| {})?;
         let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
-        Ok(Judged { status, memory: memory.map(RefCell::into_inner) })
+        Ok(Judged::new(status, memory.map(RefCell::into_inner)))
     }
 
     fn summary(memory: &Memory) -> String {

@@ -10,8 +10,10 @@ use clap::{Parser, ValueHint};
 
 use super::analyse::ANALYSE;
 use super::detector::{self, DetectorArgs, Figure, Judged, Source};
+use super::feeds::FeedFiles;
+use super::findings::clock;
 use super::site::SITE;
-use crate::cli::{Arguments, Common, Io, Key, Nets, Status, Table};
+use crate::cli::{Arguments, Common, Io, Key, Nets, Status, Table, Usage};
 use crate::detect::Site;
 use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
 use crate::detect::scan::{Memory, Scan, Setup};
@@ -40,6 +42,20 @@ pub struct Args {
     /// Give these networks, which scan openly for research, the class `survey`: networks or @FILE
     #[arg(long, value_name = "NETS", env = "NFKIT_SURVEY", conflicts_with = "paper")]
     pub(super) survey: Option<Nets>,
+    /// Flag inside hosts that talk with addresses of these threat feeds, read again when they change
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "NFKIT_FEED",
+        value_delimiter = ',',
+        value_hint = ValueHint::FilePath,
+        requires = "inside",
+        conflicts_with = "paper"
+    )]
+    pub(super) feed: Vec<PathBuf>,
+    /// Flag them for any flow with a listed address, answered or not, whoever began
+    #[arg(long, requires = "feed")]
+    pub(super) feed_any: bool,
     /// Remember hosts in use and slow scans in this file from one run to the next
     #[arg(long, value_name = "FILE", env = "NFKIT_SCAN_STATE", value_hint = ValueHint::FilePath, conflicts_with = "paper")]
     pub(super) state: Option<PathBuf>,
@@ -127,19 +143,35 @@ impl DetectorArgs for Args {
                 nets: self.limit_nets,
             };
             let make = |site: &Arc<Site>| PaperScan::new(site.clone(), rules);
-            let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
-            return Ok(Judged { status, memory });
+            let status =
+                detector::run(&self.detector, source, io, Self::NAME, print, make, |_, _| {})?;
+            return Ok(Judged::new(status, memory));
         }
         let limits = self.detector.site_limits()?;
         let survey = match &self.survey {
             Some(nets) => Networks::new(nets.load().context("--survey")?),
             None => Networks::default(),
         };
-        let setup = Rc::new(Setup { limits, survey, memory: memory.map(RefCell::new) });
+        // The option needs the other one, but a key of the configuration needs nothing by clap's rules.
+        if !self.feed.is_empty() && self.detector.inside.is_none() {
+            let text = "--feed needs --inside; without it no host is known to be ours";
+            return Err(Usage(text.to_owned()).into());
+        }
+        let memory = memory.map(RefCell::new);
+        let feed_any = self.feed_any;
+        let setup = Rc::new(Setup { limits, survey, feed_any, memory, ..Setup::default() });
         let make = |site: &Arc<Site>| Scan::new(site.clone(), setup.clone());
-        let status = detector::run(&self.detector, source, io, Self::NAME, print, make)?;
+        let mut files = FeedFiles::new(&self.feed);
+        let renew = |site: &Site, io: &mut Io| {
+            let now = self.detector.now.unwrap_or_else(clock);
+            if let Some(feeds) = files.refresh(&site.inside, now, io) {
+                setup.feeds.replace(feeds);
+            }
+        };
+        let status = detector::run(&self.detector, source, io, Self::NAME, print, make, renew)?;
+        let status = if files.has_failed() { Status::Failed } else { status };
         let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
-        Ok(Judged { status, memory: memory.map(RefCell::into_inner) })
+        Ok(Judged { status, memory: memory.map(RefCell::into_inner), feeds: files.states() })
     }
 
     fn summary(memory: &Memory) -> String {

@@ -280,6 +280,7 @@ fn with_the_papers_rules_class_options_are_refused_and_variables_ignored() {
         ("nfscan", "--limits", "NFKIT_LIMITS", "file"),
         ("nfscan", "--state", "NFKIT_SCAN_STATE", "file"),
         ("nfscan", "--survey", "NFKIT_SURVEY", "192.0.2.0/24"),
+        ("nfscan", "--feed", "NFKIT_FEED", "file"),
         ("nfflood", "--limits", "NFKIT_LIMITS", "file"),
         ("nfflood", "--state", "NFKIT_FLOOD_STATE", "file"),
         ("nfflood", "--outside-if", "NFKIT_OUTSIDE_IF", "7"),

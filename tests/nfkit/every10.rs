@@ -101,7 +101,7 @@ impl Job {
 
     fn to(&self, out: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nf-every10"));
-        for name in ["INSIDE", "IGNORE", "LIMITS", "SURVEY", "OUTSIDE_IF", "MEMORY"] {
+        for name in ["INSIDE", "IGNORE", "LIMITS", "SURVEY", "FEED", "OUTSIDE_IF", "MEMORY"] {
             command.env_remove(format!("NFKIT_{name}"));
         }
         command.env("NFKIT_CONFIG", NO_CONFIGURATION);

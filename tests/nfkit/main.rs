@@ -24,6 +24,7 @@ mod detector;
 mod dialects;
 mod early;
 mod every10;
+mod feed;
 mod fuzz;
 mod golden;
 mod harness;

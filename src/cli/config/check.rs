@@ -18,6 +18,17 @@ pub fn network(text: &str) -> Result<(), String> {
     parse_net(text).map(drop)
 }
 
+/// Accepts a path of a list, which is given with commas between them.
+///
+/// # Errors
+/// A message for the user that says what is wrong.
+pub fn path(text: &str) -> Result<(), String> {
+    if text.contains(',') {
+        return Err(format!("{text:?} has a comma, which parts the paths of a list"));
+    }
+    Ok(())
+}
+
 /// Accepts a duration with its unit.
 ///
 /// # Errors

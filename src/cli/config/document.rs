@@ -319,10 +319,10 @@ fn words(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, String> {
         (Form::Networks, DeValue::String(text)) if text.starts_with('@') => {
             vec![text.clone().into_owned()]
         }
-        (Form::List | Form::Networks, DeValue::String(text)) => {
+        (Form::List | Form::Paths | Form::Networks, DeValue::String(text)) => {
             text.split(',').map(|word| word.trim().to_owned()).collect()
         }
-        (Form::Argv, DeValue::Array(all)) => {
+        (Form::Argv | Form::Paths, DeValue::Array(all)) => {
             let word = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
                 DeValue::String(word) => Ok(word.clone().into_owned()),
                 other => Err(wrong(other)),
@@ -369,6 +369,7 @@ fn number(value: &DeValue<'_>) -> Result<String, String> {
 fn resolve(form: Form, word: &mut String, dir: &Path) {
     let (at, path) = match form {
         Form::Path if word != "-" => ("", word.as_str()),
+        Form::Paths => ("", word.as_str()),
         Form::Networks => match word.strip_prefix('@') {
             Some(path) => ("@", path),
             None => return,

@@ -1,6 +1,6 @@
 //! Keys, as the modules that use them declare them.
 
-use super::check::{any, duration, network, size};
+use super::check::{any, duration, network, path, size};
 
 /// A key of a table.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,9 @@ pub enum Form {
     List,
     /// A list of texts, each of them taken as it is: the words of a command.
     Argv,
+    /// A list of paths, or one text with commas between them; each is relative to the directory of the
+    /// configuration file.
+    Paths,
     /// A list as [`Form::List`], or `"@FILE"`; the file is relative to that of the configuration.
     Networks,
 }
@@ -54,6 +57,7 @@ impl Form {
             Form::Word => "text in quotes or a whole number",
             Form::List => "a list such as [\"a\", \"b\"]",
             Form::Argv => "a list of texts such as [\"logger\", \"-t\", \"nfkit\"]",
+            Form::Paths => "a list of paths such as [\"drop.txt\"]",
             Form::Networks => "a list such as [\"192.0.2.0/24\"], or \"@FILE\"",
         }
     }
@@ -84,6 +88,11 @@ impl Key {
     /// Returns a key for the path of a file or directory.
     pub const fn path(name: &'static str, help: &'static str) -> Key {
         Key::new(name, Form::Path, any, help)
+    }
+
+    /// Returns a key for the paths of files.
+    pub const fn paths(name: &'static str, help: &'static str) -> Key {
+        Key::new(name, Form::Paths, path, help)
     }
 
     /// Returns a key for networks.

@@ -1,7 +1,7 @@
 //! An attempt of a source to reach a port of a host: the row between the conversations and the judging of
 //! their source.
 
-use crate::conversation::Address;
+use crate::conversation::{Address, Conversation, DirectionTotals};
 use crate::detect::traffic::Traffic;
 use crate::finding::Sample;
 
@@ -54,6 +54,29 @@ pub(super) struct Attempt<A> {
 }
 
 impl<A: Address> Attempt<A> {
+    /// Returns the attempt of a conversation's initiator, with the traffic of one direction.
+    pub(super) fn of(
+        conversation: &Conversation<A>,
+        direction: &DirectionTotals,
+        bits: u8,
+    ) -> Attempt<A> {
+        Attempt {
+            src: conversation.initiator,
+            dst: conversation.responder,
+            proto: conversation.proto,
+            unsolicited: false,
+            port: conversation.port,
+            sport: conversation.sport,
+            bits,
+            spoke: conversation.is_completed(),
+            flags: direction.flags,
+            flows: direction.flows,
+            packets: u32::try_from(direction.packets).unwrap_or(u32::MAX),
+            bytes: u32::try_from(direction.bytes).unwrap_or(u32::MAX),
+            start: direction.start_in_row(),
+        }
+    }
+
     /// Packs the attempt into a row. Rows sort by source, protocol, kind (unsolicited replies first), destination,
     /// port and source port.
     pub(super) fn pack(&self) -> A::Row {

@@ -8,10 +8,10 @@ use foldhash::fast::RandomState;
 use super::attempt::{
     ACCEPTED, Attempt, DARK, FAILED, OPENED, PROTOCOLS, REJECTED, STREAM, WORKED,
 };
+use super::listed::ListedWriter;
 use super::memory::Memory;
 use crate::conversation::{
-    Active, Address, Conversation, DirectionTotals, Families, Outcome, RST, Recent, SYN, Together,
-    Visitor, has_port,
+    Active, Address, Conversation, Families, Outcome, RST, Recent, SYN, Together, Visitor, has_port,
 };
 use crate::detect::Site;
 use crate::detect::outage::{Answers, Outage};
@@ -51,11 +51,15 @@ pub(super) struct AttemptWriter<'a> {
     site: &'a Site,
     /// Outcomes of the conversations that inside hosts initiated with others.
     answers: Answers,
+    /// The conversations with addresses of threat feeds, if there are any.
+    listed: Option<ListedWriter<'a>>,
 }
 
 /// The attempts of a window.
 pub(super) struct Written {
     pub attempts: Families,
+    /// The conversations with addresses of threat feeds, if there are any.
+    pub listed: Option<Families>,
     /// The address families by which hardly any inside host is answered.
     pub outage: Outage,
 }
@@ -67,8 +71,10 @@ impl<'a> AttemptWriter<'a> {
         memory: u64,
         hosts: HostsInUse<'a>,
         sampled: bool,
+        listed: Option<ListedWriter<'a>>,
     ) -> AttemptWriter<'a> {
         AttemptWriter {
+            listed,
             site,
             answers: Answers::default(),
             hosts,
@@ -82,7 +88,8 @@ impl<'a> AttemptWriter<'a> {
 
     /// Returns all that was written.
     pub(super) fn end(self) -> Written {
-        Written { attempts: self.rows, outage: self.answers.outage() }
+        let listed = self.listed.map(ListedWriter::end);
+        Written { attempts: self.rows, listed, outage: self.answers.outage() }
     }
 
     fn write<A: Address>(&mut self, attempt: &Attempt<A>) -> io::Result<()> {
@@ -119,7 +126,7 @@ impl<'a> AttemptWriter<'a> {
             port: sport,
             sport: port,
             spoke: false,
-            ..attempt(conversation, &reverse, bits)
+            ..Attempt::of(conversation, &reverse, bits)
         })?;
         // A reply that carries data answers a request of the window before. Of a sampled flow without flags that
         // is known if it has a packet longer than a reset.
@@ -147,11 +154,14 @@ impl Visitor for AttemptWriter<'_> {
             outcome,
             ..
         } = conversation;
+        if let Some(listed) = &mut self.listed {
+            listed.conversation(conversation)?;
+        }
         if !has_port(proto) {
             let attempt = Attempt {
                 proto: PROTOCOLS,
                 port: proto.into(),
-                ..attempt(conversation, &forward, FAILED)
+                ..Attempt::of(conversation, &forward, FAILED)
             };
             let is_attempt = outcome == Outcome::Unanswered && is_sure;
             return if is_attempt { self.write(&attempt) } else { Ok(()) };
@@ -188,34 +198,11 @@ impl Visitor for AttemptWriter<'_> {
                 if proto == TCP && forward.has_flags && forward.flags & SYN != 0 {
                     bits |= OPENED;
                 }
-                self.write(&attempt(conversation, &forward, bits))
+                self.write(&Attempt::of(conversation, &forward, bits))
             }
             Outcome::Unanswered | Outcome::Accepted | Outcome::Rejected => Ok(()),
-            Outcome::Partial => self.write(&attempt(conversation, &forward, STREAM)),
+            Outcome::Partial => self.write(&Attempt::of(conversation, &forward, STREAM)),
             Outcome::Unsolicited => self.unsolicited(conversation),
         }
-    }
-}
-
-/// Returns the attempt of a conversation's initiator, with the traffic of one direction.
-fn attempt<A: Address>(
-    conversation: &Conversation<A>,
-    direction: &DirectionTotals,
-    bits: u8,
-) -> Attempt<A> {
-    Attempt {
-        src: conversation.initiator,
-        dst: conversation.responder,
-        proto: conversation.proto,
-        unsolicited: false,
-        port: conversation.port,
-        sport: conversation.sport,
-        bits,
-        spoke: conversation.is_completed(),
-        flags: direction.flags,
-        flows: direction.flows,
-        packets: u32::try_from(direction.packets).unwrap_or(u32::MAX),
-        bytes: u32::try_from(direction.bytes).unwrap_or(u32::MAX),
-        start: direction.start_in_row(),
     }
 }

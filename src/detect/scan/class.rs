@@ -32,10 +32,12 @@ pub(super) const CLASSES: [&ScanClass; 8] = [
 pub(super) const GROUP: &str = "group";
 /// The class of scans that are too slow for one window.
 pub(super) const SLOW: &str = "slow";
+/// The class of inside hosts that talk with addresses of a threat feed.
+pub(super) const LISTED: &str = "listed";
 /// The class of networks that scan openly for research.
 pub(in crate::detect) const SURVEY: &str = "survey";
 
 /// Returns the names of the limits that a site can set.
 pub(in crate::detect) fn metrics() -> impl Iterator<Item = &'static str> {
-    CLASSES.iter().map(|class| class.name).chain([GROUP, SLOW, BACKSCATTER.name])
+    CLASSES.iter().map(|class| class.name).chain([GROUP, SLOW, LISTED, BACKSCATTER.name])
 }

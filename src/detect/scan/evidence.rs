@@ -184,9 +184,9 @@ pub(super) struct Evidence {
 /// The login ports of inside hosts that an inside host came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LoginPorts {
-    /// Those that refused it and at which it was not seen before.
+    /// Login ports that refused it and at which it was not seen before.
     pub refused: u64,
-    /// Those that let it in.
+    /// Login ports that let it in.
     pub let_in: u64,
 }
 

@@ -12,9 +12,10 @@ use super::class::backscatter::BACKSCATTER;
 use super::class::dark::DARK;
 use super::class::sweep::{self, SWEEP};
 use super::class::vertical::VERTICAL;
-use super::class::{CLASSES, GROUP, SLOW, SURVEY};
+use super::class::{CLASSES, GROUP, LISTED, SLOW, SURVEY};
 use super::evidence::{Evidence, TriedPort};
 use super::group::{self, Group};
+use super::listed::{self, ListedHost};
 use super::memory::{self, Memory};
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::judge::{Case, Counts, JudgeContext, Measured, also, calibrate, explain};
@@ -22,7 +23,7 @@ use crate::detect::paper::Subnet;
 use crate::detect::spoke::marked;
 use crate::detect::threshold::{Measure, percent, why};
 use crate::detect::traffic::Traffic;
-use crate::detect::verdict::Verdict;
+use crate::detect::verdict::{Explained, Metric, Verdict};
 use crate::finding::{Finding, Host, MAX_PEERS, MAX_SAMPLES, Peer, Role, Side};
 use crate::flow::{Networks, TCP};
 
@@ -357,6 +358,44 @@ impl<'a> ScanJudge<'a> {
             ..self.finding(Host::Prefix(group.net), GROUP, group.traffic, &why)
         };
         self.out.findings.push(finding);
+    }
+
+    /// Judges an inside host that talked with addresses of threat feeds.
+    pub(super) fn listed(&mut self, host: ListedHost) {
+        let limit = self.context.limits.of(LISTED, host.host).unwrap_or(listed::ADDRESSES);
+        let measure = Measure::at_least("addresses", host.addresses, limit);
+        let site = self.context.site;
+        if site.explain == Some(host.host) {
+            self.out.seen.push(Explained {
+                of: format!("proto {} {LISTED}", host.proto),
+                measure: measure.name,
+                value: measure.value,
+                limit: measure.limit,
+            });
+        }
+        if site.calibrate {
+            self.out.metrics.push(Metric {
+                name: LISTED,
+                side: site.side(host.host),
+                value: host.addresses,
+                limit: listed::ADDRESSES,
+            });
+        }
+        if !measure.passes() {
+            return;
+        }
+        let mut why = why(&[measure]);
+        why.extend(host.feeds.iter().map(|name| format!("feed={name}")));
+        let finding = Finding {
+            proto: Some(host.proto),
+            port: host.port,
+            peers: host.addresses,
+            more: host.addresses.saturating_sub(host.peer.len() as u64),
+            peer: host.peer,
+            sample: host.sample,
+            ..self.finding(Host::Address(host.host), LISTED, host.traffic, &why)
+        };
+        self.out.findings.push(marked(finding, host.spoke));
     }
 
     fn finding(&self, host: Host, class: &str, traffic: Traffic, why: &[String]) -> Finding {

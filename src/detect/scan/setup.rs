@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::memory::Memory;
+use crate::detect::feed::Feeds;
 use crate::detect::site_limits::SiteLimits;
 use crate::flow::Networks;
 
@@ -13,6 +14,10 @@ pub struct Setup {
     pub limits: SiteLimits,
     /// Networks of known research scanners.
     pub survey: Networks,
+    /// Threat feeds, which may change from one window to the next.
+    pub feeds: RefCell<Feeds>,
+    /// True if any flow with a listed address counts, answered or not.
+    pub feed_any: bool,
     /// The memory from one window to the next, if there is a state file.
     pub memory: Option<RefCell<Memory>>,
 }

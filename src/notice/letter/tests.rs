@@ -197,7 +197,11 @@ fn check_lines(text: &str) {
 
 /// The kinds, roles and classes of all findings that there are, and one class that is not known yet.
 const CLASSES: [(Kind, Role, &[&str]); 6] = [
-    (Kind::Scan, Role::Source, &["sweep", "horizontal", "vertical", "icmp", "slow", "lateral"]),
+    (
+        Kind::Scan,
+        Role::Source,
+        &["sweep", "horizontal", "vertical", "icmp", "slow", "lateral", "listed"],
+    ),
     (Kind::Scan, Role::Target, &["backscatter"]),
     (
         Kind::Flood,

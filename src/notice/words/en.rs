@@ -191,6 +191,7 @@ const fn short(situation: Situation) -> &'static str {
         Situation::PortScanner => "probes the ports of a host",
         Situation::PortAttacker => "attacks",
         Situation::Lateral => "tries to log in at many machines here",
+        Situation::Listed => "talks with hosts of a threat feed",
         Situation::Guesser => "connects again and again",
         Situation::Spammer => "writes to many mail servers",
         Situation::Flooder | Situation::Outbound => "floods other hosts",
@@ -217,6 +218,7 @@ const fn long(situation: Situation) -> &'static str {
         Situation::Lateral => {
             "it tries to log in at many machines here that it has no business with, and is refused"
         }
+        Situation::Listed => "it talks with addresses that a threat feed lists as hostile",
         Situation::Guesser => "it goes to one port of a few hosts again and again",
         Situation::Spammer => "it writes to many mail servers, and is none itself",
         Situation::Flooder => "it floods other hosts with connections or packets",
@@ -281,6 +283,13 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
              neighbours that did not refuse it first, and at the accounts that it used there.",
             "There are innocent reasons too: a new management or inventory server, a new \
              administrator, a backup that was moved to another machine. {tell}",
+        ],
+        Situation::Listed => &[
+            "Others have seen these addresses attack, spread malware or control machines that were \
+             broken into. The rule above names the list (feed). A machine that turns to them by \
+             itself may be controlled from there. It is a hint: look for the program.",
+            "There are innocent reasons too: an address that has another owner by now, or many, as \
+             those of hosting networks have, a list that is too wide. {tell}",
         ],
         Situation::Guesser => &[
             "A machine that has session after session with one port of another usually tries \

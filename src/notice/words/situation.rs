@@ -10,6 +10,7 @@ pub(in crate::notice) enum Situation {
     Scanner,
     PortScanner,
     Lateral,
+    Listed,
     PortAttacker,
     Guesser,
     Spammer,
@@ -32,11 +33,12 @@ pub(in crate::notice) enum Situation {
 impl Situation {
     /// All situations.
     #[cfg(test)]
-    pub(super) const ALL: [Situation; 21] = [
+    pub(super) const ALL: [Situation; 22] = [
         Situation::Infected,
         Situation::Scanner,
         Situation::PortScanner,
         Situation::Lateral,
+        Situation::Listed,
         Situation::PortAttacker,
         Situation::Guesser,
         Situation::Spammer,
@@ -66,6 +68,7 @@ impl Situation {
         match (kind, role, class) {
             (Kind::Scan, Role::Source, "vertical") => Situation::PortScanner,
             (Kind::Scan, Role::Source, "lateral") => Situation::Lateral,
+            (Kind::Scan, Role::Source, "listed") => Situation::Listed,
             (Kind::Scan, Role::Source, _) => Situation::Scanner,
             (Kind::Port, Role::Source, "bruteforce") => Situation::Guesser,
             (Kind::Port, Role::Source, "spam") => Situation::Spammer,
@@ -95,6 +98,7 @@ impl Situation {
             | Situation::Scanner
             | Situation::PortScanner
             | Situation::Lateral
+            | Situation::Listed
             | Situation::PortAttacker
             | Situation::Guesser
             | Situation::Spammer

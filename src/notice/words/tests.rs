@@ -85,7 +85,7 @@ fn each_situation_has_words_in_each_language() {
 
 /// The classes that have words of their own, with their roles.
 const CLASSES: [(Kind, Role, &[&str]); 6] = [
-    (Kind::Scan, Role::Source, &["horizontal", "vertical", "lateral"]),
+    (Kind::Scan, Role::Source, &["horizontal", "vertical", "lateral", "listed"]),
     (Kind::Scan, Role::Target, &["backscatter"]),
     (
         Kind::Flood,

@@ -238,6 +238,7 @@ const fn short(situation: Situation) -> &'static str {
         Situation::PortScanner => "掃描一台主機的各個埠",
         Situation::PortAttacker => "攻擊",
         Situation::Lateral => "嘗試登入內部許多主機",
+        Situation::Listed => "與威脅情資名單上的主機通訊",
         Situation::Guesser => "反覆嘗試連線",
         Situation::Spammer => "向許多郵件伺服器寄信",
         Situation::Flooder | Situation::Outbound => "以大量流量攻擊其他主機",
@@ -263,6 +264,7 @@ const fn long(situation: Situation) -> &'static str {
         Situation::PortScanner => "它逐一探測一台主機的各個埠",
         Situation::PortAttacker => "它不斷向同一個埠建立連線",
         Situation::Lateral => "它嘗試登入內部許多平時沒有往來的主機，並遭到拒絕",
+        Situation::Listed => "它主動與威脅情資名單列為惡意的 IP 位址通訊",
         Situation::Guesser => "它反覆連線到少數主機的同一個埠",
         Situation::Spammer => "它向許多郵件伺服器寄信，本身卻不是郵件伺服器",
         Situation::Flooder => "它以大量連線或封包攻擊其他主機",
@@ -313,6 +315,12 @@ const fn meaning(situation: Situation) -> &'static [&'static str] {
             "突然嘗試登入許多鄰近主機並遭到拒絕的機器，通常已遭入侵：有人已經進入內部，正在尋找下一台機器。請先檢查沒有拒絕它\
              的鄰近主機，以及它在那裡使用的帳號。",
             "也可能有正當原因：新的管理或資產盤點伺服器、新的管理人員，或是移到另一台機器的備份。{tell}",
+        ],
+        Situation::Listed => &[
+            "有人發現這些 IP 位址曾攻擊他人、散布惡意程式，或控制遭入侵的機器；上面「規則」中的 feed 就是名單的名稱。主動連到那裡\
+             並得到回應的機器，可能正受其控制。請查出是哪個程式建立連線。在查明之前，這只是線索，不是證據。",
+            "也可能有正當原因：IP 位址已換了主人，或像主機代管與內容傳遞網路那樣由許多人共用、名單範圍過大、研究人員，或是回覆\
+             來信的郵件伺服器。{tell}",
         ],
         Situation::Guesser => &[
             "與另一台主機的同一個埠一再建立連線的機器，通常是在那裡嘗試猜測密碼。它可能遭到入侵，或是有人在上面執行猜密碼的程\

@@ -159,6 +159,8 @@ fn sources(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyh
     points.ok("OUT", format_args!("{} ({from})", shown(site.out)))?;
     let evidence = config.get(&ANALYSE, "evidence");
     let evidence = evidence.map_or_else(|| EVIDENCE.to_string(), Setting::text);
+    let words = args.nfscan.iter();
+    let feed: Vec<&str> = words.filter_map(|word| word.strip_prefix("--feed=")).collect();
     let all = [
         Sources {
             point: "inside",
@@ -193,6 +195,13 @@ fn sources(site: &Checked<'_>, config: &Config, points: &mut Points<'_>) -> anyh
             given: args.survey.clone(),
             variable: Some("NFKIT_SURVEY"),
             key: Some((&ANALYSE, "survey")),
+            default: "not set",
+        },
+        Sources {
+            point: "feed",
+            given: (!feed.is_empty()).then(|| feed.join(",")),
+            variable: Some("NFKIT_FEED"),
+            key: Some((&ANALYSE, "feed")),
             default: "not set",
         },
         Sources {

@@ -16,6 +16,7 @@ use crate::finding::DETECTORS;
 use crate::flow::Flow;
 use crate::time::{Mark, Timestamp};
 use crate::tool::detector::{DetectorArgs, Judged, Source};
+use crate::tool::feeds::FeedState;
 use crate::tool::state::{OpenError, StateFile};
 use crate::tool::windowed::Piece;
 use crate::tool::{inside, nfflood, nfport, nfscan};
@@ -45,6 +46,8 @@ pub(super) struct DetectorRun {
     pub notes: Vec<String>,
     /// The reason why it judged without its state, if it did.
     pub without_state: Option<String>,
+    /// The threat feeds that it used.
+    pub feeds: Vec<FeedState>,
     /// The reason why it failed; its findings are then not whole.
     pub failed: Option<String>,
 }
@@ -234,7 +237,8 @@ fn detector<T: DetectorArgs>(
     let flushed = io.out.flush();
     io.report.finish();
     match judged.and_then(|judged| Ok(flushed.map(|()| judged)?)) {
-        Ok(Judged { memory, .. }) => {
+        Ok(Judged { memory, feeds, .. }) => {
+            run.feeds = feeds;
             let learned = file.zip(memory).filter(|_| is_whole.load(Ordering::Acquire));
             let saved = learned.map(|(file, memory)| file.save(&memory));
             if let Some(Err(error)) = saved {

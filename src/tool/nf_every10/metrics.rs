@@ -8,12 +8,13 @@ use super::out_dir::OutDir;
 use crate::time::Timestamp;
 
 /// Every kind of trouble, so that each has a value before it begins.
-pub(super) const TROUBLES: [&str; 22] = [
+pub(super) const TROUBLES: [&str; 23] = [
     "clock",
     "detector-failed",
     "disk-low",
     "exporter-clock",
     "exporter-silent",
+    "feed-faulty",
     "file-failed",
     "hook-failed",
     "incidents-failed",

@@ -10,6 +10,7 @@ use super::health::Health;
 use super::names::shown;
 use super::slots::Look;
 use crate::cli::Io;
+use crate::tool::feeds::FeedState;
 
 /// The most exporters that one slot names on stderr.
 const NAMED: usize = 20;
@@ -144,6 +145,25 @@ fn suggested(net: IpNet) -> Option<String> {
     };
     let address = net.addr();
     Some(format!("--inside {address} is one address; did you mean {address}/{prefix}?"))
+}
+
+/// Tells of threat feeds at fault, and in order again. The other detectors have none.
+pub(super) fn feeds(detector: &str, feeds: &[FeedState], health: &mut Health, io: &mut Io) {
+    const KIND: &str = "feed-faulty";
+    if detector != "nfscan" {
+        return;
+    }
+    for FeedState { path, trouble } in feeds {
+        match trouble {
+            Some(text) => health.begin(KIND, path, text, io),
+            None => health.end(KIND, path, &format!("feed {path}: in order again"), io),
+        }
+    }
+    for path in health.open_of(KIND) {
+        if !feeds.iter().any(|feed| feed.path == path) {
+            health.end(KIND, &path, &format!("feed {path}: not used any more"), io);
+        }
+    }
 }
 
 /// Tells of directories of the spool that cannot be read, and that can be read again.

@@ -509,6 +509,7 @@ impl<'a> Job<'a> {
                 }
                 None => self.health.end_untold("state-unusable", name, "the state is used again"),
             }
+            troubles::feeds(name, &run.feeds, &mut self.health, io);
             match &run.failed {
                 Some(reason) => {
                     failed = true;

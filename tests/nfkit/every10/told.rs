@@ -476,6 +476,31 @@ fn a_state_that_cannot_be_used_is_told() {
 }
 
 #[test]
+fn a_threat_feed_at_fault_is_told_and_fails_no_slot() {
+    let mut job = Job::new();
+    let feed = job.scene.dir().canonicalize().unwrap().join("feed");
+    let of = feed.display().to_string();
+    job.options.push(format!("--nfscan=--feed={of}"));
+    job.slot(0, &[A]);
+    let line = "feed feed: left out: No such file or directory (os error 2)";
+    begins(&job, job.run().status(0), "feed-faulty", &of, &[line]);
+    // It is told once, however many slots there are.
+    job.slot(1, &[A]);
+    assert_eq!(said(&job, &job.run().status(0)), [""; 0]);
+    fs::write(&feed, "203.0.113.0/24\n").unwrap();
+    job.slot(2, &[A]);
+    ends(&job, job.run().status(0), "feed-faulty", &of, &["feed feed: in order again"]);
+    // A feed that is not asked for any more is no trouble.
+    fs::remove_file(&feed).unwrap();
+    job.slot(3, &[A]);
+    assert_eq!(said(&job, &job.run().status(0)).len(), 1);
+    job.options.pop();
+    job.slot(4, &[A]);
+    assert_eq!(said(&job, &job.run().status(0)), ["feed feed: not used any more"]);
+    assert_eq!(job.gauge("feed-faulty"), 0);
+}
+
+#[test]
 fn a_collector_that_has_stopped_is_told() {
     let mut job = Job::new();
     let name = job.slot(0, &[A]);
