@@ -33,7 +33,7 @@ mod visitor;
 pub use active::Active;
 pub use address::{Address, Families, Together};
 pub use answer_rate::{AnswerRate, PairedFlows};
-pub use count::{PerWindow, narrow, widen};
+pub use count::{Peak, PerWindow, narrow, widen};
 pub use direction::{ACK, DirectionTotals, FIN, PSH, RST, SYN};
 pub use outcome::{Conversation, Outcome};
 pub use recent::Recent;

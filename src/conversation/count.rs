@@ -1,5 +1,7 @@
 //! Packet and byte counts: in the 32 bits that a row has for them, and as they count for a rate.
 
+use std::cmp::Reverse;
+
 use crate::flow::Flow;
 
 /// The least count that is rounded.
@@ -58,6 +60,72 @@ impl PerWindow {
     }
 }
 
+/// The busiest minute of one direction of a conversation, as single records show it. All fields are 0 if no record
+/// shows one.
+///
+/// A record has its packets evenly over its duration, and in a minute if it is shorter. Records of few packets show
+/// nothing: many of them are seen by their number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peak {
+    /// Packets in the minute.
+    pub packets: u64,
+    /// Bytes in the minute.
+    pub bytes: u64,
+    /// The minute in which the record began, counted from the epoch.
+    pub minute: u32,
+}
+
+/// The fewest packets of a record that can show a busy minute.
+const BUSY: u64 = 1000;
+/// Units of a duration in a minute.
+const TENS: u64 = 6;
+/// The longest duration in a row, in units of ten seconds; longer records have this one.
+const LONGEST: u64 = 63;
+
+impl Peak {
+    /// Returns the duration of a record in units of ten seconds, rounded up; 0 if it is not known, or if the record is
+    /// too small to show a busy minute.
+    #[inline]
+    pub(super) fn duration(flow: &Flow) -> u32 {
+        if flow.packets < BUSY { 0 } else { Peak::of_large(flow) }
+    }
+
+    #[cold]
+    fn of_large(flow: &Flow) -> u32 {
+        // An exporter that ends a record when it begins does not know its duration.
+        let duration = flow.start.zip(flow.end).map_or(0, |(start, end)| {
+            end.nanos().saturating_sub(start.nanos()).div_ceil(10_000_000_000)
+        });
+        duration.min(LONGEST) as u32
+    }
+
+    /// Returns the busiest minute of a record of this duration, as [`Peak::duration`] returns it, that began at `start`,
+    /// in milliseconds.
+    pub(super) fn of_record(packets: u64, bytes: u64, duration: u32, start: u64) -> Peak {
+        let duration = u64::from(duration);
+        if duration == 0 || duration == LONGEST || start == 0 {
+            return Peak::default();
+        }
+        let part = |count: u64| count.saturating_mul(TENS) / duration.max(TENS);
+        let minute = u32::try_from(start / 60_000).unwrap_or(u32::MAX);
+        Peak { packets: part(packets), bytes: part(bytes), minute }
+    }
+
+    /// Adds the packets and bytes of another conversation in the same minute.
+    pub fn add(&mut self, other: Peak) {
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    /// Takes the place of this minute if the other one has more packets, whichever comes first.
+    pub fn raise(&mut self, other: Peak) {
+        let order = |peak: &Peak| (peak.packets, peak.bytes, Reverse(peak.minute));
+        if order(&other) > order(self) {
+            *self = other;
+        }
+    }
+}
+
 /// Returns the count that [`narrow`] packed.
 #[inline]
 pub fn widen(count: u32) -> u64 {
@@ -70,6 +138,30 @@ mod tests {
     use super::*;
     use crate::time::Timestamp;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_busiest_minute_of_a_record_is_that_of_its_mean_rate() {
+        let peak = |start: u64, end: u64, packets| {
+            let at = |millis| Some(Timestamp::from_millis(millis));
+            let flow = Flow {
+                start: at(start),
+                end: at(end),
+                packets,
+                octets: packets,
+                ..Flow::default()
+            };
+            let peak = Peak::of_record(packets, packets, Peak::duration(&flow), start);
+            (peak.packets, peak.minute)
+        };
+        assert_eq!(peak(600_000, 660_000, 12_000), (12_000, 10));
+        assert_eq!(peak(659_999, 660_000, 12_000), (12_000, 10), "shorter than a minute");
+        assert_eq!(peak(600_000, 1_200_000, 12_000), (1_200, 10));
+        assert_eq!(peak(600_000, 660_001, 7_000), (6_000, 10), "in whole tens of seconds");
+        assert_eq!(peak(600_000, 660_000, 999), (0, 0), "few packets");
+        assert_eq!(peak(600_000, 600_000, 12_000), (0, 0), "no duration");
+        assert_eq!(peak(660_000, 600_000, 12_000), (0, 0), "an end before the start");
+        assert_eq!(peak(600_000, 9_000_000, 12_000), (0, 0), "longer than a row can say");
+    }
 
     #[test]
     fn a_record_longer_than_the_window_counts_in_part() {

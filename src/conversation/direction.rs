@@ -1,7 +1,7 @@
 //! One direction of a conversation: its totals, and what its TCP flags and sizes show.
 
 use super::address::Address;
-use super::count::PerWindow;
+use super::count::{Peak, PerWindow};
 
 /// TCP control bit FIN: the sender has no more data (RFC 9293 section 3.1).
 pub const FIN: u8 = 0x01;
@@ -56,6 +56,8 @@ pub struct DirectionTotals {
     pub exceeds_bare: bool,
     /// True if some record came in at an outside interface with an inside source address.
     pub spoofed: bool,
+    /// The busiest minute.
+    pub peak: Peak,
     /// Start of the earliest record in milliseconds since the epoch; 0 if no record had a start.
     pub start: u64,
 }
@@ -76,6 +78,7 @@ impl DirectionTotals {
         has_exchange: false,
         exceeds_bare: false,
         spoofed: false,
+        peak: Peak { packets: 0, bytes: 0, minute: 0 },
         start: 0,
     };
 

@@ -9,7 +9,7 @@ use std::io;
 
 use super::address::Address;
 use super::answer_rate::AnswerRate;
-use super::count::{PerWindow, narrow, widen};
+use super::count::{Peak, PerWindow, narrow, widen};
 use super::direction::{DirectionTotals, EXCHANGE_PACKETS};
 use super::initiator::Unoriented;
 use super::outcome::{Conversation, Initiator};
@@ -44,9 +44,12 @@ const SPOOFED: u32 = 1 << 21;
 const HAS_RATE_ROW: u32 = 1 << 20;
 /// Bit of a row's second word: this is such a second row, and counts for the rate only.
 const IS_RATE_ROW: u32 = 1 << 19;
+/// Place of the duration in a row's second word, six bits in the form of [`Peak::duration`], and their mask.
+const DURATION: u32 = 13;
+const HAS_DURATION: u32 = 0x3f << DURATION;
 /// Mask of a row's second word: the upper part of the start. A [`Timestamp`](crate::time::Timestamp) in
 /// milliseconds has 45 bits, 13 of them here.
-const START_UPPER: u32 = (1 << 19) - 1;
+const START_UPPER: u32 = (1 << DURATION) - 1;
 
 /// Returns the row of a flow from `src` to `dst`; `ports` are its source and destination port.
 #[inline]
@@ -65,6 +68,7 @@ pub(super) fn row<A: Address>(
     }
     bits |= if is_spoofed { SPOOFED } else { 0 };
     bits |= if is_long { HAS_RATE_ROW } else { 0 };
+    bits |= Peak::duration(flow) << DURATION;
     let counts = [flow.packets, flow.octets].map(narrow);
     pack(src, dst, flow.proto, ports, [bits, counts[0], counts[1], start as u32])
 }
@@ -124,6 +128,15 @@ impl DirectionTotals {
         if start != 0 && (self.start == 0 || start < self.start) {
             self.start = start;
         }
+        if bits & HAS_DURATION != 0 {
+            self.add_peak((bits & HAS_DURATION) >> DURATION, [packets, bytes], start);
+        }
+    }
+
+    /// Adds the busiest minute of a record.
+    #[cold]
+    fn add_peak(&mut self, duration: u32, [packets, bytes]: [u64; 2], start: u64) {
+        self.peak.raise(Peak::of_record(packets, bytes, duration, start));
     }
 
     /// Adds one of the two rows of a long flow to the counts outside the window: plus the whole flow, minus

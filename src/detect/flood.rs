@@ -24,6 +24,7 @@ use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
 
 mod answers_seen;
+mod bursts;
 mod by_proto;
 mod carpet;
 mod carry_over;

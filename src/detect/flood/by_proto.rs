@@ -2,6 +2,15 @@
 
 use crate::flow::{TCP, UDP};
 
+/// Returns the number of the kind of a protocol: 0 for TCP, 1 for UDP and 2 for all others.
+pub(super) fn kind(proto: u8) -> usize {
+    match proto {
+        TCP => 0,
+        UDP => 1,
+        _ => 2,
+    }
+}
+
 /// A count for TCP, for UDP and for all other protocols.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ByProto([u64; 3]);
@@ -9,13 +18,14 @@ pub(super) struct ByProto([u64; 3]);
 impl ByProto {
     /// Adds to the count of a protocol.
     pub(super) fn add(&mut self, proto: u8, count: u64) {
-        let [tcp, udp, others] = &mut self.0;
-        let known = match proto {
-            TCP => tcp,
-            UDP => udp,
-            _ => others,
-        };
-        *known = known.saturating_add(count);
+        if let Some(known) = self.0.get_mut(kind(proto)) {
+            *known = known.saturating_add(count);
+        }
+    }
+
+    /// Returns the count of a protocol's kind.
+    pub(super) fn of(self, proto: u8) -> u64 {
+        self.0.get(kind(proto)).copied().unwrap_or(0)
     }
 
     /// Adds to the counts of all protocols.

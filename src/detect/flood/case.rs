@@ -3,8 +3,9 @@
 use super::evidence::Evidence;
 use super::memory::Usual;
 use super::traffic_sum::TrafficSum;
+use crate::conversation::{Peak, PerWindow};
 use crate::detect::judge::{Case, Class, Measured};
-use crate::detect::threshold::{Threshold, percent};
+use crate::detect::threshold::{Measure, Threshold, percent};
 use crate::detect::traffic::Traffic;
 use crate::detect::visibility::Visibility;
 use crate::finding::UNKNOWN_SECONDS;
@@ -87,6 +88,9 @@ pub(super) fn no_hints(_: &Evidence) -> Vec<String> {
     Vec::new()
 }
 
+/// Seconds of a minute.
+const MINUTE: u64 = 60;
+
 /// The least limit in sampled input: so few of the sampled events are enough for a flood.
 const SAMPLED: u64 = 25;
 
@@ -114,6 +118,29 @@ impl FloodCase<'_> {
         let all = u128::from(count) * u128::from(self.extra.sampling.max(1));
         let rate = all / u128::from(seconds(self.context.window));
         u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the measure by which traffic is a flood, or else its packets a second: packets or bits a second over the
+    /// window, or in the `busiest` minute, and the limits in packets and in Mbit/s a second.
+    pub(super) fn rates(
+        &self,
+        whole: PerWindow,
+        busiest: Option<Peak>,
+        [least_pps, least_mbps]: [u64; 2],
+    ) -> Measure {
+        let mbps = |bytes: u64| bytes.saturating_mul(8) / 1_000_000;
+        let measures = [
+            Measure::at_least("pps", self.rate(whole.packets), least_pps),
+            Measure::at_least("mbps", mbps(self.rate(whole.bytes)), least_mbps),
+        ];
+        let [pps, ..] = measures;
+        let in_minute = busiest.into_iter().flat_map(|Peak { packets, bytes, .. }| {
+            [
+                Measure::at_least("minutepps", packets / MINUTE, least_pps),
+                Measure::at_least("minutembps", mbps(bytes / MINUTE), least_mbps),
+            ]
+        });
+        measures.into_iter().chain(in_minute).find(Measure::passes).unwrap_or(pps)
     }
 
     /// Returns the percentage of a host's conversations that must have failed: half if answers are seen, nearly all

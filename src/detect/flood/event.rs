@@ -4,7 +4,7 @@ use std::io;
 
 use crate::conversation::service::strength;
 use crate::conversation::{
-    ACK, Address, FIN, Families, PSH, PerWindow, RST, SYN, Together, narrow, widen,
+    ACK, Address, FIN, Families, PSH, Peak, PerWindow, RST, SYN, Together, narrow, widen,
 };
 use crate::finding::Sample;
 use crate::flow::{TCP, UDP};
@@ -23,6 +23,10 @@ pub(super) enum EventKind {
     Unsolicited,
     /// The host sent the peer traffic that was not answered.
     Sent,
+    /// The busiest minute of traffic of the peer to the host that was not answered.
+    Burst,
+    /// The busiest minute of traffic of the host to the peer that was not answered.
+    SentBurst,
 }
 
 /// Bit of an event: it came in at an outside interface with an inside source.
@@ -80,7 +84,8 @@ pub(super) struct Event<A> {
     pub per_window: PerWindow,
     /// A number that depends on the kind. `Failed` and `Unsolicited`: the lower 32 bits of the start in
     /// milliseconds, 0 if unknown. `Sent`: packets that may be answers, in the form of [`narrow`]. `Opened` and
-    /// `Served`: packets in the other direction. Packets are those that count for a rate.
+    /// `Served`: packets in the other direction. Packets are those that count for a rate. `Burst` and `SentBurst`: the
+    /// minute.
     pub more: u32,
 }
 
@@ -134,7 +139,9 @@ impl<A: Address> Event<A> {
                 1 => EventKind::Served,
                 2 => EventKind::Failed,
                 3 => EventKind::Unsolicited,
-                _ => EventKind::Sent,
+                4 => EventKind::Sent,
+                5 => EventKind::Burst,
+                _ => EventKind::SentBurst,
             },
             proto: first as u8,
             peer,
@@ -169,6 +176,8 @@ impl<A: Address> Event<A> {
             (EventKind::Failed | EventKind::Unsolicited, 0, start)
             | (EventKind::Failed | EventKind::Unsolicited, start, 0) => start,
             (EventKind::Failed | EventKind::Unsolicited, a, b) => a.min(b),
+            // The other part has no minute.
+            (EventKind::Burst | EventKind::SentBurst, a, b) => a.max(b),
             (_, a, b) => a.saturating_add(b),
         };
         true
@@ -185,8 +194,25 @@ impl<A: Address> Event<A> {
         match self.kind {
             EventKind::Unsolicited => is_answer(self.proto, self.sport, self.port, flags),
             EventKind::Failed => self.flags == MAYBE_RESET && flags.is_none(),
-            EventKind::Opened | EventKind::Served | EventKind::Sent => false,
+            EventKind::Opened
+            | EventKind::Served
+            | EventKind::Sent
+            | EventKind::Burst
+            | EventKind::SentBurst => false,
         }
+    }
+
+    /// Returns the event about the busiest minute of this one's traffic, if it shows one.
+    pub(super) fn burst(&self, kind: EventKind, peak: Peak) -> Option<Event<A>> {
+        let Peak { packets, bytes, minute } = peak;
+        let per_window = PerWindow { packets, bytes };
+        let burst = Event { kind, flows: 1, packets, bytes, per_window, more: minute, ..*self };
+        Some(burst).filter(|burst| burst.packets > 0)
+    }
+
+    /// Returns the busiest minute that an event is about.
+    pub(super) fn peak(&self) -> Peak {
+        Peak { packets: self.packets, bytes: self.bytes, minute: self.more }
     }
 
     /// Returns the flow that a finding shows as evidence, from its sender to its receiver.
@@ -246,7 +272,9 @@ mod tests {
             Just(EventKind::Served),
             Just(EventKind::Failed),
             Just(EventKind::Unsolicited),
-            Just(EventKind::Sent)
+            Just(EventKind::Sent),
+            Just(EventKind::Burst),
+            Just(EventKind::SentBurst)
         ]
     }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::event::{Event, EventKind, Events, FLAGS, LARGE, MAYBE_RESET, SPOOFED, is_answer};
 use crate::conversation::{
-    ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, PerWindow, RST, Visitor,
-    narrow,
+    ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, Peak, PerWindow, RST,
+    Visitor, narrow,
 };
 use crate::detect::Site;
 use crate::finding::Side;
@@ -21,6 +21,8 @@ pub(super) struct EventWriter<'a> {
     events: Events,
     /// The fewest unanswered packets to one outside host that may make an inside host an attacker.
     least_sent: u64,
+    /// The fewest unanswered packets to one outside host in a minute that may make an inside host an attacker.
+    least_burst: u64,
     /// Packets in the other direction that show that unanswered datagrams have a receiver that takes part.
     reports: u64,
     /// Answered echo requests of a pair that are a flood.
@@ -41,6 +43,9 @@ const ECHO_FLOOD: u64 = 100;
 /// to another port than the stream (RFC 3550 section 11), one in five seconds or more often (section 6.2).
 const REPORTS_A_MINUTE: u64 = 1;
 
+/// The most minutes of one pair of hosts whose traffic is summed up; those of a window, and then some.
+const MAX_MINUTES: usize = 128;
+
 /// The answers in a slice of an open window.
 #[derive(Debug, Default)]
 pub(super) struct SliceAnswers {
@@ -51,7 +56,7 @@ pub(super) struct SliceAnswers {
 }
 
 /// The sums of one of a pair's two hosts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SideSums {
     /// Conversations that the host opened with the other.
     opened: Sum,
@@ -63,6 +68,8 @@ struct SideSums {
     sent_per_window: PerWindow,
     /// The packets of that part that may be answers.
     sent_answers: u64,
+    /// The busiest minutes of the sent traffic, each with a sum over its conversations.
+    bursts: Vec<Peak>,
     /// Packets that the host sent the other in conversations of any ports.
     packets: u64,
 }
@@ -75,7 +82,26 @@ impl SideSums {
         self.sent_per_window.add(per_window);
         if is_answer {
             self.sent_answers = self.sent_answers.saturating_add(per_window.packets);
+        } else if direction.peak.packets > 0 {
+            self.add_burst(direction.peak);
         }
+    }
+
+    #[cold]
+    fn add_burst(&mut self, peak: Peak) {
+        let has_room = self.bursts.len() < MAX_MINUTES;
+        match self.bursts.iter_mut().find(|known| known.minute == peak.minute) {
+            Some(known) => known.add(peak),
+            None if has_room => self.bursts.push(peak),
+            None => {}
+        }
+    }
+
+    /// Returns the busiest minute of the unanswered traffic that the host sent.
+    fn burst(&self) -> Peak {
+        let mut burst = Peak::default();
+        self.bursts.iter().for_each(|peak| burst.raise(*peak));
+        burst
     }
 }
 
@@ -85,6 +111,8 @@ struct Sum {
     flows: u32,
     packets: u64,
     bytes: u64,
+    /// The part of the packets and bytes that counts for a rate.
+    per_window: PerWindow,
     /// Packets in the other direction that count for a rate.
     packets_back: u64,
     /// True if one of the conversations is TCP, and its initiator completed its opening.
@@ -105,6 +133,7 @@ impl Sum {
         self.flows = self.flows.saturating_add(1);
         self.packets += counted.packets;
         self.bytes += counted.bytes;
+        self.per_window.add(counted.per_window());
         self.packets_back = self.packets_back.saturating_add(other.per_window().packets);
     }
 }
@@ -122,6 +151,7 @@ impl<'a> EventWriter<'a> {
             site,
             events,
             least_sent,
+            least_burst: (least_sent.saturating_mul(60) / seconds.max(1)).max(1),
             echo_flood: seconds * ECHO_FLOOD,
             reports: (seconds * REPORTS_A_MINUTE / 60).max(1),
             pair: None,
@@ -149,6 +179,14 @@ impl<'a> EventWriter<'a> {
         Ok(self.events)
     }
 
+    /// Writes the busiest minute of an event, if it shows one. In a slice of an open window an answer may still come.
+    fn push_burst<A: Address>(&mut self, event: &Event<A>, peak: Peak) -> io::Result<()> {
+        match event.burst(EventKind::Burst, peak) {
+            Some(burst) if self.answers.is_none() => self.events.push(&burst),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the sums of the pair at hand.
     fn end_pair(&mut self) -> io::Result<()> {
         match self.pair.take() {
@@ -163,7 +201,8 @@ impl<'a> EventWriter<'a> {
     }
 
     fn write_sums<A: Address>(&mut self, [a, b]: [A; 2], proto: u8) -> io::Result<()> {
-        let EventWriter { site, events, least_sent, reports, sides, .. } = self;
+        let is_live = &self.answers.is_some();
+        let EventWriter { site, events, least_sent, least_burst, reports, sides, .. } = self;
         let [of_a, of_b] = &*sides;
         for (side, other, host, peer) in [(of_a, of_b, a, b), (of_b, of_a, b, a)] {
             let event = |kind, sum: &Sum, per_window, more| Event {
@@ -185,21 +224,24 @@ impl<'a> EventWriter<'a> {
                 [(EventKind::Opened, &side.opened), (EventKind::Served, &side.served)]
             {
                 if sum.flows > 0 {
-                    // Only the packets in the other direction are needed as a rate.
-                    let all = PerWindow { packets: sum.packets, bytes: sum.bytes };
-                    events.push(&event(kind, sum, all, clamp(sum.packets_back)))?;
+                    events.push(&event(kind, sum, sum.per_window, clamp(sum.packets_back)))?;
                 }
             }
             // Datagrams are judged by the pair of hosts, whatever their ports.
             let is_answered = proto == UDP && other.packets >= *reports;
+            let burst = if *is_live { Peak::default() } else { side.burst() };
             let may_attack = side.sent.flows > 0
                 && !is_answered
-                && side.sent_per_window.packets >= *least_sent
+                && (side.sent_per_window.packets >= *least_sent || burst.packets >= *least_burst)
                 && site.side(host.ip()) == Some(Side::Inside)
                 && site.side(peer.ip()) == Some(Side::Outside);
             if may_attack {
                 let answers = narrow(side.sent_answers);
-                events.push(&event(EventKind::Sent, &side.sent, side.sent_per_window, answers))?;
+                let sent = event(EventKind::Sent, &side.sent, side.sent_per_window, answers);
+                events.push(&sent)?;
+                if let Some(burst) = sent.burst(EventKind::SentBurst, burst) {
+                    events.push(&burst)?;
+                }
             }
         }
         *sides = Default::default();
@@ -311,7 +353,8 @@ impl Visitor for EventWriter<'_> {
                 if may_be_reset {
                     event.flags = MAYBE_RESET;
                 }
-                self.events.push(&event)
+                self.events.push(&event)?;
+                self.push_burst(&event, forward.peak)
             }
             Outcome::Unsolicited => {
                 let flags = reverse.has_flags.then_some(reverse.flags);
@@ -323,7 +366,9 @@ impl Visitor for EventWriter<'_> {
                 let bits = if reverse.is_bare_reply() { 0 } else { LARGE };
                 let ports = [sport, port];
                 let kind = EventKind::Unsolicited;
-                self.events.push(&event(initiator, responder, &reverse, kind, ports, bits))
+                let event = event(initiator, responder, &reverse, kind, ports, bits);
+                self.events.push(&event)?;
+                self.push_burst(&event, reverse.peak)
             }
             _ => {
                 of_initiator.opened.add([port, sport], &reverse, &forward);

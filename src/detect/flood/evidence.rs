@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::bursts::Bursts;
 use super::by_proto::ByProto;
 use super::clients::hash;
-use super::event::{Event, EventKind};
+use super::event::{Event, EventKind, SPOOFED};
 use super::failed_attempts::FailedAttempts;
 use super::forged::Sign;
 use super::input_profile::InputProfile;
@@ -62,7 +63,7 @@ pub(super) struct Evidence {
     /// The packets and the bytes of it that came from outside, and not from a peer that the host asked, as they count
     /// for a rate.
     pub uninvited: (ByProto, ByProto),
-    /// Packets to the host in conversations that were answered.
+    /// Packets to the host in conversations that were answered, as they count for a rate.
     pub answered: ByProto,
     /// Reflected traffic by UDP.
     pub by_udp: Reflected,
@@ -72,6 +73,10 @@ pub(super) struct Evidence {
     pub sign: Option<Sign>,
     /// Packets of unsolicited answers from inside hosts, as they count for a rate.
     pub unsolicited: u64,
+    /// Bursts of others that the host did not ask.
+    pub bursts: Bursts,
+    /// Bursts to others that did not answer.
+    pub sent_bursts: Bursts,
     /// Traffic without an answer that the host sent to single other hosts, apart from answers.
     pub sent: TrafficSum,
 }
@@ -145,6 +150,8 @@ impl<A: Address> Builder<A> {
             by_tcp: Reflected::default(),
             sign: None,
             unsolicited: 0,
+            bursts: Bursts::default(),
+            sent_bursts: Bursts::default(),
             sent: TrafficSum::new(),
         };
         Builder {
@@ -175,6 +182,8 @@ impl<A: Address> Builder<A> {
         evidence.datagrams.clear();
         evidence.answers.clear();
         evidence.sent.clear();
+        evidence.bursts.clear();
+        evidence.sent_bursts.clear();
         evidence.minute = 0;
         evidence.scanned = 0;
         evidence.sign = None;
@@ -198,7 +207,7 @@ impl<A: Address> Builder<A> {
             Traffic { flows: event.flows.into(), packets: event.packets, bytes: event.bytes };
         match event.kind {
             EventKind::Served => {
-                self.evidence.answered.add(event.proto, event.packets);
+                self.evidence.answered.add(event.proto, event.per_window.packets);
                 if event.flags & ACK != 0 && self.evidence.spoken.peers.len() < MAX_ASKED {
                     self.evidence.spoken.peers.push(event.peer.ip());
                 }
@@ -206,7 +215,7 @@ impl<A: Address> Builder<A> {
                 self.evidence.served_by.add(event.proto, traffic.flows);
             }
             EventKind::Opened => {
-                self.evidence.answered.add(event.proto, event.packets);
+                self.evidence.answered.add(event.proto, event.per_window.packets);
                 if event.flags & ACK != 0 && self.evidence.spoken.targets.len() < MAX_ASKED {
                     self.evidence.spoken.targets.push(event.peer.ip());
                 }
@@ -215,6 +224,19 @@ impl<A: Address> Builder<A> {
             }
             EventKind::Failed | EventKind::Unsolicited | EventKind::Sent => {
                 self.add_one_way(event, input);
+            }
+            EventKind::Burst => {
+                let peer = event.peer.ip();
+                let is_ours = input.site.side(peer) == Some(Side::Inside) && !event.has(SPOOFED);
+                let to = self.packets_to(event.proto, peer);
+                let is_known = event.proto != TCP
+                    && to.is_some_and(|to| to.saturating_mul(PACKETS_PER_REQUEST) >= event.packets);
+                if !is_ours && !is_known {
+                    self.evidence.bursts.add(event.proto, peer, event.peak());
+                }
+            }
+            EventKind::SentBurst => {
+                self.evidence.sent_bursts.add(event.proto, event.peer.ip(), event.peak());
             }
         }
     }

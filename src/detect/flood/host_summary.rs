@@ -14,6 +14,8 @@ pub(super) struct HostSummary {
     pub per_window: PerWindow,
     /// Unanswered packets that the host sent to single other hosts.
     pub sent: u64,
+    /// Packets of bursts, from others and to others.
+    pub bursts: u64,
     /// Conversations that the host served.
     pub served: u64,
 }

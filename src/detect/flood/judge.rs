@@ -57,6 +57,8 @@ pub(super) struct FloodJudge<'a> {
     least_failed: u64,
     /// The fewest unanswered packets of a host that can be flagged.
     least_packets: u64,
+    /// The fewest packets of bursts of a host that may be flagged for them.
+    least_burst: u64,
     /// The fewest packets of a network that can be flagged.
     pub(super) least_carpet: u64,
     /// The parts of inside attackers in floods: each attacker has one finding a class, over all of its victims.
@@ -113,6 +115,7 @@ impl<'a> FloodJudge<'a> {
             is_new: false,
             least_failed: failed(&DOS).min(failed(&DDOS)),
             least_packets: scaled(setup.least(&REFLECTION)).min(volume),
+            least_burst: setup.least(&VOLUME).min(setup.least(&OUTBOUND)).saturating_mul(60),
             least_carpet: scaled(setup.own(CARPET, carpet::LARGE_PACKETS)),
             attackers: BTreeMap::new(),
             carpets: Vec::new(),
@@ -142,6 +145,7 @@ impl<'a> FloodJudge<'a> {
         summary.failed >= self.least_failed
             || summary.per_window.packets >= self.least_packets
             || summary.sent > 0
+            || summary.bursts >= self.least_burst
             || site.explain == Some(host)
             || (site.calibrate && summary.one_way.flows > 0)
     }

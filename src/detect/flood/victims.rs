@@ -104,6 +104,9 @@ impl<A: Address> Victims<A> {
                 self.summary.per_window.add(event.per_window);
             }
             EventKind::Sent => self.summary.sent = self.summary.sent.saturating_add(packets),
+            EventKind::Burst | EventKind::SentBurst => {
+                self.summary.bursts = self.summary.bursts.saturating_add(packets);
+            }
             EventKind::Opened => {}
             EventKind::Served => {
                 self.summary.served += u64::from(event.flows);

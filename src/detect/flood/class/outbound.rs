@@ -1,12 +1,12 @@
 //! Floods that an inside host sends.
 
 use super::super::case::{FloodClass, FloodFill, Totals, Unit, no_hints};
+use crate::conversation::{Peak, PerWindow};
 use crate::detect::judge::DefaultLimit;
-use crate::detect::threshold::Measure;
 use crate::finding::Side;
 
-/// An outbound flood: an inside host sends at least 2000 packets a second, over the whole window, to up to ten hosts
-/// that answer nothing.
+/// An outbound flood: an inside host sends at least 2000 packets a second, over the whole window or in a minute of it,
+/// to up to ten hosts that answer nothing.
 ///
 /// Traffic with any answer on the same ports does not count: an upload by QUIC gets an acknowledgement for every ten
 /// packets, and a stream gets its receiver's reports.
@@ -19,7 +19,10 @@ pub const OUTBOUND: FloodClass = FloodClass {
         }
         let top = case.evidence.sent.top();
         let packets = top.iter().take(TARGETS).map(|(packets, _)| packets).sum();
-        Some(vec![Measure::at_least("pps", case.rate(packets), case.limit(&OUTBOUND))])
+        let whole = PerWindow { packets, bytes: 0 };
+        let busiest = case.evidence.sent_bursts.busiest(TARGETS).map(|(_, peak)| peak);
+        let busiest = busiest.map(|peak| Peak { bytes: 0, ..peak });
+        Some(vec![case.rates(whole, busiest, [case.limit(&OUTBOUND), u64::MAX])])
     },
     fill: FloodFill {
         unit: Unit::Second,

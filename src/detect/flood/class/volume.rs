@@ -1,6 +1,7 @@
 //! Floods by volume: far more unanswered packets or bytes than the host usually gets.
 
 use super::super::case::{FloodCase, FloodClass, FloodFill, Totals, Unit, no_hints};
+use crate::conversation::PerWindow;
 use crate::detect::flood::evidence::Evidence;
 use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::{Measure, percent};
@@ -13,8 +14,8 @@ const MBPS: u64 = 100;
 /// The factor of both limits for a host without a usual value.
 const WITHOUT_PAST: u64 = 5;
 
-/// A flood by volume: at least 2000 unanswered packets a second, or 100 Mbit/s, over the whole window, and eight times
-/// the usual value of this host, which only `--state` knows.
+/// A flood by volume: at least 2000 unanswered packets a second, or 100 Mbit/s, over the whole window or in a minute of
+/// it, and eight times the usual value of this host, which only `--state` knows.
 ///
 /// Traffic with any answer does not count: a download has its acknowledgements. A collector of logs or a receiver of
 /// streams answers nothing, but that is usual for it.
@@ -44,17 +45,11 @@ pub const VOLUME: FloodClass = FloodClass {
             return is_known
                 .then(|| vec![Measure::at_least("answerspps", pps, case.limit(&VOLUME))]);
         };
-        let stream = case.evidence.one_way.per_window;
-        let pps = case.rate(stream.packets);
-        let mbps = case.rate(stream.bytes.saturating_mul(8)) / 1_000_000;
         let least_pps = case.limit(&VOLUME).max(usual.pps.saturating_mul(TIMES));
         let least_mbps = MBPS.max(usual.kbps.saturating_mul(TIMES).div_ceil(1000));
-        let measure = if mbps >= least_mbps && pps < least_pps {
-            Measure::at_least("mbps", mbps, least_mbps)
-        } else {
-            Measure::at_least("pps", pps, least_pps)
-        };
-        Some(vec![measure])
+        let busiest = case.evidence.bursts.busiest(usize::MAX).map(|(_, peak)| peak);
+        let whole = case.evidence.one_way.per_window;
+        Some(vec![case.rates(whole, busiest, [least_pps, least_mbps])])
     },
     fill: FloodFill {
         unit: Unit::Second,
@@ -69,19 +64,27 @@ fn without_past(case: &FloodCase) -> Option<Vec<Measure>> {
     if !case.extra.knows_pairing {
         return None;
     }
-    let Evidence { uninvited: (packets, bytes), answered, .. } = case.evidence;
+    let Evidence { uninvited: (packets, bytes), answered, bursts, .. } = case.evidence;
+    let limits = [case.limit(&VOLUME).saturating_mul(WITHOUT_PAST), MBPS * WITHOUT_PAST];
     let rates = packets.with(*bytes).zip(packets.with(*answered));
     let most = rates.max_by_key(|((packets, bytes), _)| (*packets, *bytes));
-    let ((packets, bytes), (_, answered)) = most.filter(|((packets, _), _)| *packets > 0)?;
-    let pps = case.rate(packets);
-    let mbps = case.rate(bytes.saturating_mul(8)) / 1_000_000;
-    let least_pps = case.limit(&VOLUME).saturating_mul(WITHOUT_PAST);
-    let least_mbps = MBPS * WITHOUT_PAST;
-    let measure = if mbps >= least_mbps && pps < least_pps {
-        Measure::at_least("mbps", mbps, least_mbps)
-    } else {
-        Measure::at_least("pps", pps, least_pps)
-    };
+    let whole =
+        most.filter(|((packets, _), _)| *packets > 0).map(|((packets, bytes), (_, answered))| {
+            let measure = case.rates(PerWindow { packets, bytes }, None, limits);
+            unanswered(measure, packets, answered)
+        });
+    if whole.as_ref().is_some_and(|measures| measures.iter().all(Measure::passes)) {
+        return whole;
+    }
+    // The answered packets of the minute are those of a minute on average.
+    let Some((proto, peak)) = bursts.busiest(usize::MAX) else { return whole };
+    let measure = case.rates(PerWindow::NONE, Some(peak), limits);
+    let in_minute = unanswered(measure, peak.packets, case.rate(answered.of(proto)) * 60);
+    if in_minute.iter().all(Measure::passes) { Some(in_minute) } else { whole.or(Some(in_minute)) }
+}
+
+/// Returns a measure, and the share of packets that were not answered.
+fn unanswered(measure: Measure, packets: u64, answered: u64) -> Vec<Measure> {
     let share = percent(packets, packets.saturating_add(answered));
-    Some(vec![measure, Measure::at_least("unansweredpct", share, 50)])
+    vec![measure, Measure::at_least("unansweredpct", share, 50)]
 }

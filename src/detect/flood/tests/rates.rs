@@ -244,3 +244,78 @@ fn neither_order_nor_memory_changes_a_rate() {
     flows.chunks(7).for_each(|part| small.add(part).unwrap());
     assert_eq!(small.judge(&window(0), NOW).unwrap().findings, expected);
 }
+
+/// Returns a record of `seconds` at `pps` packets a second that begins so many seconds after the window.
+fn within(from: [u8; 4], to: [u8; 4], dport: u16, at: u64, seconds: u64, pps: u64) -> Flow {
+    Flow {
+        start: Some(Timestamp::from_secs(DAY + at)),
+        end: Some(Timestamp::from_secs(DAY + at + seconds)),
+        ..record(from, to, dport, seconds, pps)
+    }
+}
+
+#[test]
+fn a_minute_at_the_limit_is_an_outbound_flood() {
+    let burst = |seconds, pps| within(INSIDE, OUTSIDE, 9000, 120, seconds, pps);
+    for (seconds, pps) in [(60, 2000), (30, 4000), (1, 120_000), (300, 2000)] {
+        let findings = judge(&[burst(seconds, pps)]);
+        assert_eq!(names(&findings), ["outbound 10.7.7.7 source"], "{seconds}");
+        assert_eq!(findings[0].why, "minutepps=2000>=2000", "{seconds}");
+        assert_eq!(findings[0].packets, seconds * pps);
+        assert_eq!(found(&[burst(seconds, pps - 1)]), [""; 0], "{seconds}");
+    }
+    assert_eq!(found(&nine(&[burst(60, 2000)])), [""; 0], "no times, no minute");
+    // Ten hosts in the same minute, but not in different ones, and not eleven.
+    let to = |n: u32, at| within(INSIDE, theirs(n), 9000, at, 60, 200);
+    let same: Vec<Flow> = (0..10).map(|n| to(n, 120)).collect();
+    assert_eq!(found(&same), ["outbound 10.7.7.7 source"]);
+    let others: Vec<Flow> = (0..10).map(|n| to(n, 60 * u64::from(n % 2))).collect();
+    assert_eq!(found(&others), [""; 0]);
+    let many: Vec<Flow> = (0..20).map(|n| within(INSIDE, theirs(n), 9000, 120, 60, 199)).collect();
+    assert_eq!(found(&many), [""; 0]);
+    // Several conversations with one host add up.
+    let ports: Vec<Flow> =
+        (0..20).map(|n| within(INSIDE, OUTSIDE, 9000 + n, 120, 60, 100)).collect();
+    assert_eq!(found(&ports), ["outbound 10.7.7.7 source"]);
+}
+
+#[test]
+fn a_minute_of_a_stream_with_reports_is_no_flood() {
+    let stream = within(INSIDE, OUTSIDE, 9000, 120, 60, 5000);
+    let report = Flow { dport: 4001, sport: 9001, ..within(OUTSIDE, INSIDE, 0, 120, 60, 1) };
+    assert_eq!(found(&[stream]), ["outbound 10.7.7.7 source"]);
+    assert_eq!(found(&[stream, report]), [""; 0]);
+    let answer = back(&stream, 60, 6000, 0);
+    assert_eq!(found(&[stream, answer]), [""; 0]);
+}
+
+#[test]
+fn a_minute_of_unanswered_packets_is_a_flood_by_volume() {
+    // Long flows in both directions show that answers are exported.
+    let paired: Vec<Flow> = (0..40)
+        .flat_map(|n| {
+            let there = Flow { packets: 50, octets: 9000, ..talk(theirs(n), ours(n), 443)[0] };
+            [there, back(&there, 60, 60_000, 27)]
+        })
+        .collect();
+    let flood = |pps| within(OUTSIDE, VICTIM, 9000, 120, 60, pps);
+    let of = |flows: &[Flow]| judge(&[paired.as_slice(), flows].concat());
+    let findings = of(&[flood(10_000)]);
+    assert_eq!(names(&findings), ["volume 10.1.1.1 target"]);
+    assert_eq!(findings[0].why, "minutepps=10000>=10000,unansweredpct=100>=50");
+    assert_eq!(names(&of(&[flood(9_999)])), [""; 0]);
+    // Counts above 2^31 are rounded to steps of 4096.
+    let large = Flow { octets: 500_100_000 / 8 * 60, ..flood(1_000) };
+    assert_eq!(of(&[large])[0].why, "minutembps=500>=500,unansweredpct=100>=50");
+    // The answered packets of a minute, on average, are compared: 9,000 a second hide no flood of 10,000.
+    let busy = |pps: u64| {
+        let there = record(theirs(7), VICTIM, 4000, 600, pps);
+        [there, back(&there, 300 * pps, 300_000 * pps, 0)]
+    };
+    let named = |pps| names(&of(&[busy(pps).as_slice(), &[flood(10_000)]].concat()));
+    assert_eq!(named(9_000), ["volume 10.1.1.1 target"]);
+    assert_eq!(named(11_000), [""; 0]);
+    // From inside it is no uninvited traffic.
+    let ours = within(INSIDE, VICTIM, 9000, 120, 60, 10_000);
+    assert_eq!(names(&of(&[ours])), [""; 0]);
+}
