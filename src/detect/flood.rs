@@ -23,6 +23,7 @@ use crate::flow::Flow;
 use crate::time::{End, Timestamp, Window};
 use crate::window::Counter;
 
+mod answering_nets;
 mod answers_seen;
 mod bursts;
 mod by_proto;
@@ -113,9 +114,13 @@ impl Detector for Flood {
         let Input { sampling, active } = Input::take(&mut conversations, end);
         let sampled = sampling.is_sampled();
         let least_sent = setup.least_sent(seconds(end.window));
-        let mut writer =
-            EventWriter::new(&site, Events::new(site.memory / 2), least_sent, seconds(end.window));
+        let events = Events::new(site.memory / 2);
+        let mut writer = EventWriter::new(&site, events, least_sent, seconds(end.window));
+        if sampled {
+            writer = writer.sampled();
+        }
         let pairing = conclusive(conversations.visit(sampled, &mut writer)?);
+        let answering = writer.take_answering();
         let events = writer.into_events()?;
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let view = InputProfile {
@@ -130,7 +135,7 @@ impl Detector for Flood {
         let is_new = is_new(memory.as_deref(), end.window, now);
         let mut judge =
             FloodJudge::new(&setup, view, sampling.usual(), end.window, &active, memory);
-        judge.is_new = is_new;
+        (judge.is_new, judge.answering) = (is_new, answering);
         judge_all(events, &mut judge)?;
         Ok(judge.end(pairing))
     }

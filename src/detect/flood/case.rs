@@ -27,6 +27,8 @@ pub(super) struct FloodFacts {
     pub knows_pairing: bool,
     /// Packet sampling, 1 in N; 1 if there is none.
     pub sampling: u64,
+    /// True if the input is sampled and shows the answers of other hosts of the host's network.
+    pub net_answers: bool,
     /// The usual traffic of the host, if it is known.
     pub usual: Option<Usual>,
     /// The service of the host in the day before, if it is known and the host may be flooded.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use super::answering_nets::AnsweringNets;
 use super::event::{Event, EventKind, Events, FLAGS, LARGE, MAYBE_RESET, SPOOFED, is_answer};
 use crate::conversation::{
     ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, Peak, PerWindow, RST,
@@ -31,6 +32,8 @@ pub(super) struct EventWriter<'a> {
     pair: Option<(IpAddr, IpAddr, u8)>,
     /// Sums of the pair's smaller and larger address.
     sides: [SideSums; 2],
+    /// For sampled input: the networks whose answers are exported.
+    answering: Option<AnsweringNets>,
     /// For a slice: how often initiators were answered.
     answers: Option<SliceAnswers>,
 }
@@ -156,8 +159,19 @@ impl<'a> EventWriter<'a> {
             reports: (seconds * REPORTS_A_MINUTE / 60).max(1),
             pair: None,
             sides: Default::default(),
+            answering: None,
             answers: None,
         }
+    }
+
+    /// Makes the writer one for sampled input: it also finds out whose answers are exported.
+    pub(super) fn sampled(self) -> EventWriter<'a> {
+        EventWriter { answering: Some(AnsweringNets::default()), ..self }
+    }
+
+    /// Takes the networks out whose answers are exported; none if the input is not sampled.
+    pub(super) fn take_answering(&mut self) -> AnsweringNets {
+        self.answering.take().unwrap_or_default()
     }
 
     /// Makes the writer one for a slice of an open window: it also counts answers and their requests.
@@ -317,6 +331,9 @@ impl Visitor for EventWriter<'_> {
         let is_echo_flood = matches!(proto, ICMP | ICMPV6)
             && outcome == Outcome::Productive
             && forward.per_window().packets >= self.echo_flood;
+        if let Some(answering) = &mut self.answering {
+            answering.add(self.site, conversation);
+        }
         if let Some(answers) = self.answers.as_mut().filter(|_| reverse.is_present()) {
             answers.with_request.add(initiator, is_both_ways);
             answers.has_any |= is_both_ways;

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::answering_nets::AnsweringNets;
 use super::carpet::{self, CARPET, Carpet};
 use super::carry_over::CarryOver;
 use super::case::{FloodCase, FloodClass, FloodFacts, FloodMeasured, Past, Totals, seconds};
@@ -26,6 +27,7 @@ use crate::detect::spoke::marked;
 use crate::detect::threshold::{Measure, Threshold, percent, why};
 use crate::detect::traffic::Traffic;
 use crate::detect::verdict::{Explained, Metric, Verdict};
+use crate::detect::visibility::Visibility;
 use crate::finding::{
     Finding, Host, Kind, MAX_PEERS, MAX_SAMPLES, Peer, Role, Side, UNKNOWN_SECONDS,
 };
@@ -61,6 +63,8 @@ pub(super) struct FloodJudge<'a> {
     least_burst: u64,
     /// The fewest packets of a network that can be flagged.
     pub(super) least_carpet: u64,
+    /// The networks whose answers sampled input shows.
+    pub(super) answering: AnsweringNets,
     /// The parts of inside attackers in floods: each attacker has one finding a class, over all of its victims.
     attackers: BTreeMap<(IpAddr, &'static str), Vec<AttackerShare>>,
     carpets: Vec<Carpet>,
@@ -117,6 +121,7 @@ impl<'a> FloodJudge<'a> {
             least_packets: scaled(setup.least(&REFLECTION)).min(volume),
             least_burst: setup.least(&VOLUME).min(setup.least(&OUTBOUND)).saturating_mul(60),
             least_carpet: scaled(setup.own(CARPET, carpet::LARGE_PACKETS)),
+            answering: AnsweringNets::default(),
             attackers: BTreeMap::new(),
             carpets: Vec::new(),
             carry: None,
@@ -164,6 +169,7 @@ impl<'a> FloodJudge<'a> {
                 live: self.view.live,
                 knows_pairing: self.view.knows_pairing,
                 sampling: self.sampling,
+                net_answers: self.answering.has(evidence.host),
                 usual: memory.and_then(|memory| memory.usual(evidence.host, self.context.window)),
                 past: self.past(evidence),
             },
@@ -403,13 +409,15 @@ impl<'a> FloodJudge<'a> {
 
     /// Adds the traffic of a host that is not flooded to its usual traffic.
     pub(super) fn learn(&mut self, host: IpAddr, summary: &HostSummary) {
-        let is_sure = self.context.shows_answers() && self.is_new;
+        // The rate is the same however many packets are sampled.
+        let is_sure = self.context.visibility == Visibility::BothWays && self.is_new;
         let is_outside = self.context.site.side(host) == Some(Side::Outside);
         if let (Some(memory), Some(window), true) =
             (&mut self.memory, self.context.window, is_sure && !is_outside)
         {
             let seconds = u64::from(window.seconds());
             let PerWindow { packets, bytes } = summary.per_window;
+            let [packets, bytes] = [packets, bytes].map(|n| n.saturating_mul(self.sampling.max(1)));
             let seen =
                 Usual { pps: packets / seconds, kbps: bytes.saturating_mul(8) / seconds / 1000 };
             memory.learn(host, seen, window);

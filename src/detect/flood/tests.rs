@@ -15,6 +15,7 @@ use crate::window::Counter;
 mod answers;
 mod field;
 mod rates;
+mod sampled;
 
 fn window(n: u64) -> End {
     End { window: Window::new(n * 600, 600), ..End::default() }

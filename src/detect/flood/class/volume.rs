@@ -5,6 +5,7 @@ use crate::conversation::PerWindow;
 use crate::detect::flood::evidence::Evidence;
 use crate::detect::judge::DefaultLimit;
 use crate::detect::threshold::{Measure, percent};
+use crate::detect::visibility::Visibility;
 use crate::finding::Side;
 
 /// The factor by which traffic must exceed the usual value.
@@ -16,6 +17,9 @@ const WITHOUT_PAST: u64 = 5;
 
 /// A flood by volume: at least 2000 unanswered packets a second, or 100 Mbit/s, over the whole window or in a minute of
 /// it, and eight times the usual value of this host, which only `--state` knows.
+///
+/// In sampled input only an inside host is flooded of which no packet is seen at all, while the answers of its network
+/// are exported.
 ///
 /// Traffic with any answer does not count: a download has its acknowledgements. A collector of logs or a receiver of
 /// streams answers nothing, but that is usual for it.
@@ -29,10 +33,13 @@ pub const VOLUME: FloodClass = FloodClass {
     name: "volume",
     limit: DefaultLimit::same(2000),
     measure: |case| {
+        if case.context.sampled {
+            return sampled(case);
+        }
         if !case.context.shows_answers() {
             return None;
         }
-        let Some(usual) = case.extra.usual else {
+        if case.extra.usual.is_none() {
             if case.extra.live {
                 return None;
             }
@@ -44,12 +51,10 @@ pub const VOLUME: FloodClass = FloodClass {
             let pps = case.rate(packets);
             return is_known
                 .then(|| vec![Measure::at_least("answerspps", pps, case.limit(&VOLUME))]);
-        };
-        let least_pps = case.limit(&VOLUME).max(usual.pps.saturating_mul(TIMES));
-        let least_mbps = MBPS.max(usual.kbps.saturating_mul(TIMES).div_ceil(1000));
+        }
         let busiest = case.evidence.bursts.busiest(usize::MAX).map(|(_, peak)| peak);
         let whole = case.evidence.one_way.per_window;
-        Some(vec![case.rates(whole, busiest, [least_pps, least_mbps])])
+        Some(vec![case.rates(whole, busiest, limits(case))])
     },
     fill: FloodFill {
         unit: Unit::Second,
@@ -59,13 +64,25 @@ pub const VOLUME: FloodClass = FloodClass {
     },
 };
 
+/// Returns the limits of a host in packets and in Mbit/s a second: by its usual traffic, if that is known.
+fn limits(case: &FloodCase) -> [u64; 2] {
+    let limit = case.limit(&VOLUME);
+    match case.extra.usual {
+        Some(usual) => [
+            limit.max(usual.pps.saturating_mul(TIMES)),
+            MBPS.max(usual.kbps.saturating_mul(TIMES).div_ceil(1000)),
+        ],
+        None => [limit.saturating_mul(WITHOUT_PAST), MBPS * WITHOUT_PAST],
+    }
+}
+
 /// Returns the measures of an inside host whose usual traffic is not known: of the protocol by which it gets most.
 fn without_past(case: &FloodCase) -> Option<Vec<Measure>> {
     if !case.extra.knows_pairing {
         return None;
     }
     let Evidence { uninvited: (packets, bytes), answered, bursts, .. } = case.evidence;
-    let limits = [case.limit(&VOLUME).saturating_mul(WITHOUT_PAST), MBPS * WITHOUT_PAST];
+    let limits = limits(case);
     let rates = packets.with(*bytes).zip(packets.with(*answered));
     let most = rates.max_by_key(|((packets, bytes), _)| (*packets, *bytes));
     let whole =
@@ -81,6 +98,23 @@ fn without_past(case: &FloodCase) -> Option<Vec<Measure>> {
     let measure = case.rates(PerWindow::NONE, Some(peak), limits);
     let in_minute = unanswered(measure, peak.packets, case.rate(answered.of(proto)) * 60);
     if in_minute.iter().all(Measure::passes) { Some(in_minute) } else { whole.or(Some(in_minute)) }
+}
+
+/// The fewest packets that sampled input must show of a flood.
+const SAMPLES: u64 = 100;
+
+/// Returns the measures of an inside host in sampled input, of which no packet is seen although others of its network
+/// have some. A receiver that never answers is known by its past.
+fn sampled(case: &FloodCase) -> Option<Vec<Measure>> {
+    let Evidence { uninvited: (packets, bytes), served, opened, .. } = case.evidence;
+    let is_silent = served.flows == 0 && opened.flows == 0;
+    let shows_answers = case.context.visibility == Visibility::BothWays && case.extra.knows_pairing;
+    if case.extra.live || !shows_answers || !case.extra.net_answers || !is_silent {
+        return None;
+    }
+    let (packets, bytes) = packets.with(*bytes).max().filter(|(packets, _)| *packets > 0)?;
+    let measure = case.rates(PerWindow { packets, bytes }, None, limits(case));
+    Some(vec![measure, Measure::at_least("packets", packets, SAMPLES)])
 }
 
 /// Returns a measure, and the share of packets that were not answered.
