@@ -79,7 +79,10 @@ pub struct Feeds {
 impl Feeds {
     /// Returns the addresses of these feeds.
     pub fn new(feeds: Vec<Feed>) -> Feeds {
-        let all = Networks::union(feeds.iter().map(|feed| &feed.networks));
+        let all = match &feeds[..] {
+            [feed] => feed.networks.clone(),
+            feeds => Networks::union(feeds.iter().map(|feed| &feed.networks)),
+        };
         Feeds { all, feeds }
     }
 
@@ -179,41 +182,35 @@ struct FeedReader<'a> {
 
 impl FeedReader<'_> {
     fn all(&mut self, input: &mut impl BufRead) -> Result<(), FeedError> {
-        let mut column = None;
-        let mut number = 0;
+        let (mut column, mut number, mut line) = (None, 0, Vec::new());
         // The forms differ in their first line that is no comment.
         let first = loop {
-            let Some(line) = next_line(input)? else { return Ok(()) };
+            if !next_line(input, &mut line)? {
+                return Ok(());
+            }
             number += 1;
-            let text = line.trim_start_matches('\u{feff}').trim();
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_start_matches('\u{feff}').trim();
             match text.strip_prefix('#') {
                 Some(comment) => column = column.or(column_of(comment.split(','))),
                 None if text.is_empty() || text.starts_with(';') => {}
                 None => break text.to_owned(),
             }
         };
-        let is_address = |text: &str| {
-            let text = text.split(['#', ';']).next().unwrap_or_default();
-            text.split_whitespace().next().and_then(entry).is_some()
-        };
-        if first.starts_with('{') {
-            self.json(number, &first)?;
-            while let Some(line) = next_line(input)? {
-                number += 1;
-                self.json(number, line.trim())?;
-            }
-            return Ok(());
-        }
-        if first.contains(',') && !is_address(&first) {
+        let is_address =
+            |text: &str| without_comment(text).split_whitespace().next().and_then(entry);
+        if first.contains(',') && is_address(&first).is_none() && !first.starts_with('{') {
             return self.csv(first, number, column, input);
         }
+        let is_json = first.starts_with('{');
+        let read = if is_json { FeedReader::json } else { FeedReader::words };
         // The names of columns are no entry.
-        if is_address(&first) || !first.contains(char::is_whitespace) {
-            self.words(number, &first)?;
+        if is_json || is_address(&first).is_some() || !first.contains(char::is_whitespace) {
+            read(self, number, &first)?;
         }
-        while let Some(line) = next_line(input)? {
+        while next_line(input, &mut line)? {
             number += 1;
-            self.words(number, &line)?;
+            read(self, number, String::from_utf8_lossy(&line).trim())?;
         }
         Ok(())
     }
@@ -283,7 +280,7 @@ impl FeedReader<'_> {
 
     /// Reads a line that begins with an address or a network, or is a comment.
     fn words(&mut self, line: u64, text: &str) -> Result<(), FeedError> {
-        let text = text.split(['#', ';']).next().unwrap_or_default().trim();
+        let text = without_comment(text);
         if text.is_empty() {
             return Ok(());
         }
@@ -327,14 +324,20 @@ impl FeedReader<'_> {
     }
 }
 
-/// Returns the next line, without its end if it is longer than [`MAX_LINE`].
-fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut line = Vec::new();
-    input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
+/// Reads the next line into `line`; one that is longer than [`MAX_LINE`] without the rest. Returns false at the end.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    input.by_ref().take(MAX_LINE).read_until(b'\n', line)?;
     if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
         input.skip_until(b'\n')?;
     }
-    Ok((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()))
+    Ok(!line.is_empty())
+}
+
+/// Returns a line of a list without its comment.
+fn without_comment(text: &str) -> &str {
+    let end = memchr::memchr2(b'#', b';', text.as_bytes()).unwrap_or(text.len());
+    text.get(..end).unwrap_or(text).trim()
 }
 
 /// Returns the number of the column that holds the hostile address, if one of these names is known.
