@@ -115,6 +115,8 @@ actors! {
         "an inside host, random TCP ports of one outside host, which resets most",
     Lateral "lateral" 40 Scan Inside "lateral"
         "an inside host that is refused at ssh, SMB, RDP and WinRM of inside hosts",
+    Protocols "protocols" 100 Scan Scanner "vertical"
+        "IP protocols of one living host, one empty packet each; SIZE at most 130",
     Flood "flood" 3000 Flood Inside "dos"
         "an inside server, SYNs from one outside source, a new source port for each",
     UdpFlood "udpflood" 3000 Flood Inside "dos"
@@ -143,6 +145,10 @@ actors! {
         "an inside host, SYNs to an outside one, a new source port for each",
     Volume "volume" 4000 Flood Inside "volume"
         "an inside server, long UDP flows of 20 sources; SIZE is packets a second",
+    OneTuple "onetuple" 20000 Flood Inside "dos"
+        "an inside host, SYNs or UDP from one outside source and port; SIZE a second",
+    OutTuple "outtuple" 5000 Flood Inside "dos"
+        "an inside host, SYNs from one port to an outside one; SIZE a second",
     CodeRed "codered" 20000 Worm Inside "spread"
         "an infected inside host, tcp/80 of random addresses of the world",
     SlowWorm "slowworm" 150 Worm Inside "spread"
@@ -151,6 +157,10 @@ actors! {
         "a scanner infects an inside host, that another; SIZE counts targets of theirs",
     Guess "guess" 200 Worm Scanner "bruteforce"
         "guesses passwords of one inside host; SIZE counts connections",
+    Guessers "guessers" 60 Worm Inside "bruteforce"
+        "ssh passwords of one inside host, five by each source; SIZE counts sources",
+    Swarm "swarm" 200 Worm Inside "swarm"
+        "unused addresses, ten by each of many sources, one port; SIZE counts sources",
     Spam "spam" 200 Worm Inside "spam"
         "an inside host that is no mail server writes to mail servers, tcp/25",
     WebServer "webserver" 2000 Innocent Inside ""
@@ -213,6 +223,10 @@ actors! {
         "an inside host sends a stream, reports come to another port; SIZE a second",
     Discovery "discovery" 400 Innocent Inside ""
         "an inside host that looks for peers from one port, a third alive, some private",
+    Class "class" 60 Innocent Inside ""
+        "an inside host at which students work by ssh; SIZE counts students",
+    Visitors "visitors" 200 Innocent Inside ""
+        "unrelated clients of ten inside web servers each; SIZE counts clients",
 }
 
 impl fmt::Display for Actor {

@@ -77,6 +77,14 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         Actor::Outbound => outbound(ctx, script),
         Actor::OutSyn => outsyn(ctx, script),
         Actor::Volume => volume(ctx, script),
+        Actor::OneTuple => {
+            let from = (ctx.fixed_peer(0), counting_port(&ActionCtx { overall: 0, ..*ctx }));
+            tuple(ctx, script, from, ctx.host());
+        }
+        Actor::OutTuple => {
+            let from = (ctx.host(), counting_port(&ActionCtx { overall: 0, ..*ctx }));
+            tuple(ctx, script, from, ctx.fixed_peer(0));
+        }
         _ => {}
     }
 }
@@ -305,6 +313,16 @@ fn outsyn(ctx: &ActionCtx, script: &mut Script) {
     let (from, to) = ((ctx.host(), counting_port(ctx)), (ctx.fixed_peer(0), port));
     script.counted_flow(0, TCP, (from, to), PacketTotals::even(1, 40, SYN), 0);
     respond(ctx, script, from, to, [2, 1]);
+}
+
+/// Plays a chunk of a flood from one port: SYNs, or by every second actor that floods an inside host, datagrams.
+fn tuple(ctx: &ActionCtx, script: &mut Script, from: (u32, u16), victim: u32) {
+    let is_udp = ctx.member.actor == Actor::OneTuple && ctx.member.number % 2 == 1;
+    let size = 100 + (ctx.stable_hash(0u8) % 1_301) as u32;
+    let (proto, port, size, flags) =
+        if is_udp { (UDP, 9_000, size, 0) } else { (TCP, 80, 40, SYN) };
+    let totals = PacketTotals::even(ctx.file_chunk(1), size, flags);
+    script.chunk(Some(0), proto, (from, (victim, port)), totals, ctx.member.chunk_millis());
 }
 
 /// Plays a chunk of each of the long flows.

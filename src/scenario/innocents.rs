@@ -44,6 +44,8 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         Actor::Checks => clients::checks(ctx, script),
         Actor::Idle => clients::idle(ctx, script),
         Actor::Call => streams::call(ctx, script),
+        Actor::Class => clients::class(ctx, script),
+        Actor::Visitors => servers::visitors(ctx, script),
         Actor::Discovery => peers::discovery(ctx, script),
         Actor::Misroute => peers::misroute(ctx, script),
         _ => {}

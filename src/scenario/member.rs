@@ -6,7 +6,7 @@ use super::actor::{Actor, Family, Home};
 use super::draw::mix;
 use super::traffic::ACTIVE;
 use crate::finding::MAX_SAMPLES;
-use crate::flow::{Flow, ICMP};
+use crate::flow::{Flow, ICMP, TCP, UDP};
 use crate::time::Window;
 
 /// The number of sources of a group.
@@ -71,6 +71,8 @@ pub(super) struct Schedule {
 const BURST: u64 = 120_000_000_000;
 /// The length of a rush to a server, in nanoseconds.
 const RUSH: u64 = 90_000_000_000;
+/// The protocols that a scan of protocols tries: those that are assigned, without TCP, UDP and ICMP.
+const PROTOCOLS: u32 = 130;
 /// The number of targets of the first scanner of a chain in a window.
 const CHAINED: u32 = 200;
 
@@ -93,14 +95,16 @@ impl Member {
 
     /// Returns true if the truth counts the flows to the actor, not those from it.
     pub(super) fn receives(&self) -> bool {
-        self.actor.family() == Family::Flood && self.actor != Actor::Outbound
+        let floods = self.actor.family() == Family::Flood && self.actor != Actor::Outbound;
+        floods || matches!(self.actor, Actor::Guessers | Actor::Swarm)
     }
 
     /// Returns true if the size is packets a second, of flows that never end.
     pub(super) fn streams(&self) -> bool {
         let innocent =
             matches!(self.actor, Actor::Download | Actor::Upload | Actor::Stream | Actor::Call);
-        innocent || matches!(self.actor, Actor::Outbound | Actor::Volume)
+        let tuple = matches!(self.actor, Actor::OneTuple | Actor::OutTuple);
+        innocent || tuple || matches!(self.actor, Actor::Outbound | Actor::Volume)
     }
 
     /// Returns the length in milliseconds of the chunks into which the router cuts a flow that never ends: the
@@ -119,10 +123,16 @@ impl Member {
             // Each peer has a flow in each half of the window, because none is longer than five minutes.
             (Activity::Main, Actor::Vpn) => 2 * self.size,
             (Activity::Main, Actor::Chain) => CHAINED,
+            (Activity::Main, Actor::Guessers | Actor::Class) => 5 * self.size,
+            (Activity::Main, Actor::Swarm | Actor::Visitors) => 10 * self.size,
+            (Activity::Main, Actor::Protocols) => self.size.min(PROTOCOLS),
             (Activity::Main, _) => self.size,
             (Activity::Visitors, Actor::Volume) => 60,
             (Activity::Visitors, Actor::Opening) => 10 + self.size / 20,
-            (Activity::Visitors, Actor::Carpet | Actor::Outbound | Actor::OutSyn) => 0,
+            (
+                Activity::Visitors,
+                Actor::Carpet | Actor::Outbound | Actor::OutSyn | Actor::OutTuple,
+            ) => 0,
             (Activity::Visitors, actor) if actor.family() == Family::Flood => 6,
             (Activity::First | Activity::Second, Actor::Chain) => self.size,
             (Activity::Visitors | Activity::First | Activity::Second, _) => 0,
@@ -205,7 +215,12 @@ impl SourceCounts {
         self.packets += flow.packets;
         self.octets += flow.octets;
         if let IpAddr::V4(target) = if is_received { flow.sip } else { flow.dip } {
-            let port = if flow.proto == ICMP { 0 } else { flow.dport };
+            // A scan of protocols has them in place of ports.
+            let port = match flow.proto {
+                TCP | UDP => flow.dport,
+                ICMP => 0,
+                proto => proto.into(),
+            };
             self.targets.push((u32::from(target), port));
         }
         if self.sample.len() < MAX_SAMPLES {

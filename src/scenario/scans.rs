@@ -9,7 +9,7 @@ use super::attack::Answer;
 use super::campus::{INSIDE, alive, world};
 use super::draw::{Order, mix};
 use super::member::{self, Member};
-use super::record::{ECHO, ECHO_REPLY, PORT_UNREACHABLE};
+use super::record::{ECHO, ECHO_REPLY, PORT_UNREACHABLE, PacketTotals};
 use super::script::{ProbeResponse, Script, Shape};
 use crate::flow::{ICMP, TCP, UDP};
 
@@ -97,6 +97,14 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
                 LOGIN_PORTS[step as usize % LOGIN_PORTS.len()],
             );
             script.tcp_probe(0, (host, next), to, Shape::Connect(60), Some(Answer::Closed), 0);
+        }
+        Actor::Protocols => {
+            // The first and the last protocol number of those that are assigned (IANA), without ICMP, TCP and UDP.
+            let proto = (2 + Order::new(key, 140).at(step) as u8) % 142;
+            let proto = if matches!(proto, 6 | 17) { proto + 140 } else { proto };
+            let target = victim(seed, 600 + number);
+            let totals = PacketTotals { packets: 1, octets: 28, flags: 0 };
+            script.counted_flow(0, proto, ((host, 0), (target, 0)), totals, 0);
         }
         Actor::Inner => {
             let to = (world(&mut script.dice), 445);

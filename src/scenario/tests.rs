@@ -11,7 +11,7 @@ use super::campus::{CROWDED, FLOODS, RESERVED, SCANNER, WORM, inside};
 use super::plan::{CAMPUS_START, DAY_START, MAIN, PORT_START, SCAN_START};
 use super::*;
 use crate::finding::{self, Host, Role};
-use crate::flow::{ICMP, TCP};
+use crate::flow::{ICMP, TCP, UDP};
 
 mod actors;
 mod attacks;
@@ -390,6 +390,9 @@ fn check(window: Window, played: &Played) {
         assert_eq!((flow.exporter, flow.sampling), (None, 0));
         match flow.proto {
             ICMP => assert_eq!(flow.sport, 0),
+            proto if proto != TCP && proto != UDP => {
+                assert_eq!((flow.sport, flow.dport), (0, 0));
+            }
             _ => assert!(flow.sport > 0 && flow.dport > 0, "{flow:?}"),
         }
     }

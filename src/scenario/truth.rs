@@ -152,6 +152,7 @@ fn of_scanner(
                 (row.expect, row.finding.role) = (Expect::May, Role::Target);
                 row.finding.why = format!("targets={targets}");
             }
+            Actor::Protocols => row.finding.proto = None,
             Actor::Slow => (row.expect, row.finding.why) = slow(index, member.size, targets),
             _ => {}
         }

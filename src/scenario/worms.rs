@@ -29,6 +29,8 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         }
         Actor::Chain => chain(ctx, script),
         Actor::Guess => guess(ctx, script),
+        Actor::Guessers => guessers(ctx, script),
+        Actor::Swarm => swarm(ctx, script),
         Actor::Spam => spam(ctx, script),
         _ => {}
     }
@@ -113,6 +115,37 @@ fn guess(ctx: &ActionCtx, script: &mut Script) {
     let (request, response) = (totals(0), Some(totals(1)));
     let millis = script.dice.between(1_800, 4_500);
     script.counted_exchange(0, Exchange { proto: TCP, from, to, request, response, millis });
+}
+
+/// Plays one failed login by ssh of one of many sources.
+fn guessers(ctx: &ActionCtx, script: &mut Script) {
+    let source = ctx.fixed_peer(u64::from(ctx.step % ctx.member.size));
+    let from = (source, kernel_port(ctx.stable_hash(source), ctx.overall));
+    let dice = &mut script.dice;
+    let mut totals = |packets: u32, size: u32| {
+        let packets = packets + dice.below(3);
+        let octets = packets * size + dice.below(24);
+        PacketTotals { packets, octets, flags: SYN | ACK | PSH | FIN }
+    };
+    let (request, response) = (totals(17, 140), Some(totals(16, 160)));
+    let millis = script.dice.between(1_800, 4_500);
+    let to = (ctx.host(), 22);
+    script.counted_exchange(0, Exchange { proto: TCP, from, to, request, response, millis });
+}
+
+/// The ports that swarms try.
+const SWARMED: [u16; 4] = [8_728, 5_555, 2_375, 6_379];
+
+/// Plays one SYN of a member of a swarm to an address that is not in use.
+fn swarm(ctx: &ActionCtx, script: &mut Script) {
+    let source = ctx.fixed_peer(u64::from(ctx.step % ctx.member.size));
+    let place = ctx.index.wrapping_mul(97).wrapping_add(ctx.step) % 4_000;
+    let to = (
+        ctx.inside_host(false, place as usize),
+        SWARMED[ctx.member.number as usize % SWARMED.len()],
+    );
+    let from = (source, kernel_port(ctx.stable_hash(source), ctx.overall));
+    script.tcp_probe(0, from, to, Shape::Connect(60), None, 0);
 }
 
 /// Plays a mail to a server that has got none before. One server in four does not accept it.

@@ -93,6 +93,21 @@ pub(super) fn logins(ctx: &ActionCtx, script: &mut Script) {
     script.exchange(Exchange { proto: TCP, from, to: (target, 22), request, response, millis }, 0);
 }
 
+/// Plays a session of a student at the host of a class: some are short, some last.
+pub(super) fn class(ctx: &ActionCtx, script: &mut Script) {
+    let student = ctx.fixed_peer(u64::from(ctx.step % ctx.member.size));
+    let dice = &mut script.dice;
+    let packets = dice.tail(&[14, 60, 200, 700, 2_000, 4_000]);
+    let responses = packets * dice.between(7, 13) / 10;
+    let flags = SYN | ACK | PSH | FIN;
+    let request = PacketTotals::even(packets, dice.between(70, 300), flags);
+    let response = Some(PacketTotals::even(responses.max(12), dice.between(90, 500), flags));
+    let millis = (packets * dice.between(20, 90)).min(ACTIVE - 1);
+    let from = (student, kernel_port(ctx.stable_hash(student), ctx.overall));
+    let to = (ctx.host(), 22);
+    script.exchange(Exchange { proto: TCP, from, to, request, response, millis }, 0);
+}
+
 /// Plays a mail server: one or two mails to each remote server, and half as many from others.
 pub(super) fn mail(ctx: &ActionCtx, script: &mut Script) {
     let server = ctx.fixed_peer(ctx.step.into());

@@ -82,6 +82,14 @@ pub(super) fn web(ctx: &ActionCtx, script: &mut Script) {
     visit(ctx, script, count, port, |dice| dice.permille(20).then_some(Failure::VisitorLeft));
 }
 
+/// Plays a visit of an unrelated client to one of ten inside servers.
+pub(super) fn visitors(ctx: &ActionCtx, script: &mut Script) {
+    let client = ctx.fixed_peer(u64::from(ctx.step % ctx.member.size));
+    let from = (client, kernel_port(ctx.stable_hash(client), ctx.overall));
+    let exchange = page(&mut script.dice, from, (ctx.client(ctx.step), 443));
+    script.exchange(exchange, 0);
+}
+
 /// Plays a flash crowd, with more connections than the server can accept.
 pub(super) fn crowd(ctx: &ActionCtx, script: &mut Script) {
     let count = script.dice.between(3, 10);

@@ -19,6 +19,8 @@ const BURST: u64 = 500;
 const SERVERS: u64 = 100;
 /// The least packets a second with which an inside host that floods must be found.
 const PACKETS: u32 = 2_000;
+/// The least packets a second from one port to another with which a flood must be found.
+const TUPLE: u32 = 5_000;
 /// The least ports of one host with which a flooder may be called a scanner.
 const VERTICAL: u64 = 15;
 
@@ -35,6 +37,9 @@ pub(super) fn of_flood(
     let limit = if member.bursts() { BURST } else { FLOWS };
     (row.expect, row.finding.why) = match member.actor {
         Actor::Outbound => (must(member.size >= PACKETS), format!("packets-s={}", member.size)),
+        Actor::OneTuple | Actor::OutTuple => {
+            (must(member.size >= TUPLE), format!("packets-s={}", member.size))
+        }
         // Only a detector that knows what is usual can find it.
         Actor::Volume => (Expect::May, format!("packets-s={}", member.size)),
         Actor::Reflected | Actor::Unlisted | Actor::SynAck => {
@@ -47,7 +52,7 @@ pub(super) fn of_flood(
     }
     match member.actor {
         Actor::Outbound => vec![row],
-        Actor::OutSyn => attacker_and_victim(row, member, counts),
+        Actor::OutSyn | Actor::OutTuple => attacker_and_victim(row, member, counts),
         Actor::UdpFlood => {
             row.finding.role = Role::Target;
             let scanner = as_scanner(&row, counts);

@@ -1,7 +1,11 @@
 //! The truth about attacks on ports by name: the attackers, and whether they must be found.
 
+use std::net::Ipv4Addr;
+
+use ipnet::{IpNet, Ipv4Net};
+
 use super::row::{DAY, Expect, SPREAD, Truth, found, over};
-use crate::finding::Kind;
+use crate::finding::{Host, Kind, Role, Side};
 use crate::scenario::actor::Actor;
 use crate::scenario::member::{Activity, Member, SourceCounts};
 use crate::time::Window;
@@ -10,6 +14,12 @@ use crate::time::Window;
 const INFECTED: u64 = 25;
 /// The least connections with which a guesser of passwords must be found.
 const BRUTEFORCE: u64 = 20;
+/// The network of the campus.
+const CAMPUS: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(140, 119, 0, 0), 16));
+/// The least sources of five logins each with which a host whose passwords are guessed must be found.
+const GUESSERS: u64 = 20;
+/// The least sources with which a swarm must be found.
+const SWARM: u64 = 50;
 /// The least servers with which a sender of spam must be found.
 const SPAM: u64 = 50;
 
@@ -56,6 +66,20 @@ pub(super) fn of_source(
         (Actor::Guess, _) => {
             let flows = row.finding.flows;
             vec![judge(row, "flows", flows, BRUTEFORCE)]
+        }
+        (Actor::Guessers, _) => {
+            // Each login is counted for the host that it is at.
+            let sources = member.size.into();
+            let mut row = judge(row, "sources", sources, GUESSERS);
+            row.finding.role = Role::Target;
+            vec![row]
+        }
+        (Actor::Swarm, _) => {
+            let mut row = judge(row, "sources", member.size.into(), SWARM);
+            row.finding.role = Role::Target;
+            row.finding.host = Host::Prefix(CAMPUS);
+            row.finding.side = Some(Side::Inside);
+            vec![row]
         }
         (Actor::Spam, _) => vec![judge(row, "targets", peers, SPAM)],
         _ => Vec::new(),

@@ -75,7 +75,7 @@ pub const WORDS: [(&str, &str); 8] = [
         "quicx2,downloadx3,uploadx3,streamx3,loginsx3,opening=2000,mobilex2,innerportsx2,crowd=800x2",
     ),
     ("SOME", "quic=300,download,upload,stream,logins,opening=250,mobile=300"),
-    ("FIELD", "checksx4,idlex3,callx3,discoveryx4"),
+    ("FIELD", "checksx4,idlex3,callx3,discoveryx4,classx2,visitorsx2"),
     ("FLOODED", "floodx4,botnetx4,forgedx2,reflectedx4,unlistedx4,carpetx2"),
     ("ATTACKED", "codered=2000x5,guessx10,spamx10"),
 ];
@@ -125,6 +125,8 @@ const BOTH: &str = "140.119.0.0/16,2001:288::/32";
 const FIELD: &str = "campus --flows 60000 --with FEW,FIELD";
 const LATERAL: &str = "campus --flows 40000 --with FEW,lateralx10";
 
+const PROTOCOLS: &str = "campus --flows 40000 --with FEW,protocolsx10";
+
 const ANSWERS: &str = "campus --flows 60000 --with FEW,answersx12";
 const ANSWERS_HOUR: &str = "campus --for 1h --flows 200000 --with FEW,answers=60x12,answers=600x6";
 
@@ -147,7 +149,7 @@ pub const SCANS: &[Scenario] = &[
     all("field-sampled-100", "campus --sampling 100 --flows 100000 --with FEW,FIELD"),
     Scenario {
         state: State::Kept,
-        ..all("field-hour", "campus --for 1h --flows 240000 --with FEW,FIELD")
+        ..all("field-hour", "campus --for 1h --flows 300000 --with FEW,FIELD")
     },
     all("lateral", LATERAL),
     nine("lateral-nine", LATERAL),
@@ -155,6 +157,8 @@ pub const SCANS: &[Scenario] = &[
         state: State::Kept,
         ..all("lateral-hour", "campus --for 1h --flows 150000 --with FEW,lateralx5")
     },
+    all("protocols", PROTOCOLS),
+    nine("protocols-nine", PROTOCOLS),
     all("backscatter", "campus --flows 50000 --with backscatterx50"),
     nine("backscatter-nine", "campus --flows 50000 --with backscatterx50"),
     // Servers whose requests are not exported.

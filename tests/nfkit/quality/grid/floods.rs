@@ -16,6 +16,9 @@ const REFLECTED: &str = "campus --flows 40000 --with FEW,reflectedx10";
 const UNLISTED: &str = "campus --flows 40000 --with FEW,unlistedx10";
 const CARPET: &str = "campus --flows 170000 --with FEW,carpetx6";
 
+const ONETUPLE: &str = "campus --flows 40000 --with FEW,onetuplex10";
+const OUTTUPLE: &str = "campus --flows 40000 --with FEW,outtuplex10";
+
 const TWICE: &str = "campus --twice --flows 150000 --with FEW,FLOODED";
 const HOUR: &str = "campus --for 1h --flows 220000 --with FEW,SOME";
 /// Floods of which one packet in ten is sampled.
@@ -56,6 +59,12 @@ pub const FLOODS: &[Scenario] = &[
     all("carpet", CARPET),
     nine("carpet-nine", CARPET),
     all("quicflood", "campus --flows 50000 --with FEW,quicfloodx5"),
+    all("onetuple", ONETUPLE),
+    nine("onetuple-nine", ONETUPLE),
+    all("onetuple-oneway-in", "campus --oneway in --flows 40000 --with FEW,onetuplex10"),
+    all("onetuple-sampled-100", "campus --sampling 100 --flows 140000 --with FEW,onetuplex10"),
+    all("outtuple", OUTTUPLE),
+    nine("outtuple-nine", OUTTUPLE),
     all("outbound", "campus --flows 30000 --with FEW,outboundx10"),
     all("outsyn", "campus --flows 70000 --with FEW,outsyn=2500x10"),
     Scenario { state: State::Warm(BEFORE), ..VOLUME },

@@ -5,6 +5,8 @@ use super::{ANSWERS, BOTH, CAMPUS_DAY, FIELD, Scenario, State, all, nine};
 const CODERED: &str = "campus --flows 110000 --with FEW,coderedx2";
 const SYNACK: &str = "campus --flows 40000 --with FEW,synackx10";
 const GUESS: &str = "campus --flows 40000 --with FEW,guessx10";
+const GUESSERS: &str = "campus --flows 40000 --with FEW,guessersx10";
+const SWARM: &str = "campus --flows 40000 --with FEW,swarm";
 const SPAM: &str = "campus --flows 40000 --with FEW,spamx10";
 
 const fn kept(name: &'static str, play: &'static str) -> Scenario {
@@ -40,6 +42,14 @@ pub const PORTS: &[Scenario] = &[
     kept("chain", "campus --for 1h --flows 90000 --with chainx5"),
     all("guess", GUESS),
     nine("guess-nine", GUESS),
+    all("guessers", GUESSERS),
+    nine("guessers-nine", GUESSERS),
+    all("guessers-oneway-in", "campus --oneway in --flows 40000 --with FEW,guessersx10"),
+    all("guessers-sampled-100", "campus --sampling 100 --flows 140000 --with FEW,guessersx10"),
+    all("swarm", SWARM),
+    nine("swarm-nine", SWARM),
+    all("swarm-oneway-in", "campus --oneway in --flows 40000 --with FEW,swarm"),
+    all("swarm-sampled-100", "campus --sampling 100 --flows 140000 --with FEW,swarm"),
     all("spam", SPAM),
     nine("spam-nine", SPAM),
     all("oneway-in", "campus --oneway in --flows 60000 --with FEW,ATTACKED"),
