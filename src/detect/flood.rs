@@ -130,6 +130,7 @@ impl Detector for Flood {
                 .or_else(|| memory.as_deref().and_then(Remembers::pairing))
                 .is_some(),
             sampled,
+            reports: input_profile::reports(seconds(end.window)),
             live: false,
         };
         let is_new = is_new(memory.as_deref(), end.window, now);

@@ -65,6 +65,12 @@ pub(super) fn is_new(
     memory.zip(window).is_some_and(|(memory, window)| memory.is_new(window, now))
 }
 
+/// Successes from which on a source is one that often gets answers, so that more of its attempts must fail: a
+/// peer-to-peer program finds a third or a quarter of its peers alive.
+pub(super) const MANY_WORKED: u64 = 25;
+/// The share of failures of such a source, in percent.
+pub(super) const MOST: u64 = 80;
+
 /// The facts that are the same for all hosts of a window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JudgeContext<'a> {

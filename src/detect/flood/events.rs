@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::answering_nets::AnsweringNets;
 use super::event::{Event, EventKind, Events, FLAGS, LARGE, MAYBE_RESET, SPOOFED, is_answer};
+use super::input_profile::reports;
 use crate::conversation::{
     ACK, Address, AnswerRate, Conversation, DirectionTotals, FIN, Outcome, Peak, PerWindow, RST,
     Visitor, narrow,
@@ -41,10 +42,6 @@ pub(super) struct EventWriter<'a> {
 /// Echo requests a second of a host to one other from which on they are a flood although they are answered: `ping -f`
 /// sends at least as many, and a monitor a few.
 const ECHO_FLOOD: u64 = 100;
-
-/// Packets a minute from the receiver of unanswered datagrams that show that it takes part: reports about a stream go
-/// to another port than the stream (RFC 3550 section 11), one in five seconds or more often (section 6.2).
-const REPORTS_A_MINUTE: u64 = 1;
 
 /// The most minutes of one pair of hosts whose traffic is summed up; those of a window, and then some.
 const MAX_MINUTES: usize = 128;
@@ -156,7 +153,7 @@ impl<'a> EventWriter<'a> {
             least_sent,
             least_burst: (least_sent.saturating_mul(60) / seconds.max(1)).max(1),
             echo_flood: seconds * ECHO_FLOOD,
-            reports: (seconds * REPORTS_A_MINUTE / 60).max(1),
+            reports: reports(seconds),
             pair: None,
             sides: Default::default(),
             answering: None,

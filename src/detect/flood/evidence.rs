@@ -229,9 +229,10 @@ impl<A: Address> Builder<A> {
                 let peer = event.peer.ip();
                 let is_ours = input.site.side(peer) == Some(Side::Inside) && !event.has(SPOOFED);
                 let to = self.packets_to(event.proto, peer);
+                let takes_part = event.proto == UDP && to.is_some_and(|to| to >= input.reports);
                 let is_known = event.proto != TCP
                     && to.is_some_and(|to| to.saturating_mul(PACKETS_PER_REQUEST) >= event.packets);
-                if !is_ours && !is_known {
+                if !is_ours && !is_known && !takes_part {
                     self.evidence.bursts.add(event.proto, peer, event.peak());
                 }
             }
@@ -302,9 +303,14 @@ impl<A: Address> Builder<A> {
         if source.is_inside && !source.is_spoofed && !is_known {
             evidence.unsolicited = evidence.unsolicited.saturating_add(source.unsolicited);
         }
-        let mut sums = ONE_WAY;
-        evidence.one_way.add(&source, flows, packets, answers);
-        if !is_known && (!source.is_inside || source.is_spoofed) {
+        // A receiver that reports to the sender wants the stream.
+        let takes_part = source.proto == UDP && packets_to.is_some_and(|to| to >= input.reports);
+        let mut sums = 0;
+        if !takes_part {
+            sums |= ONE_WAY;
+            evidence.one_way.add(&source, flows, packets, answers);
+        }
+        if !is_known && !takes_part && (!source.is_inside || source.is_spoofed) {
             evidence.uninvited.0.add(source.proto, packets);
             evidence.uninvited.1.add(source.proto, source.per_window.bytes);
         }

@@ -13,8 +13,19 @@ pub(super) struct InputProfile<'a> {
     pub knows_pairing: bool,
     /// True if only one packet in N was seen.
     pub sampled: bool,
+    /// Packets in the other direction that show that unanswered datagrams have a receiver that takes part.
+    pub reports: u64,
     /// True for a slice of an open window: the request to an answer may be in the slice before.
     pub live: bool,
+}
+
+/// Packets a minute from the receiver of unanswered datagrams that show that it takes part: reports about a stream go
+/// to another port than the stream (RFC 3550 section 11), one in five seconds or more often (section 6.2).
+const REPORTS_A_MINUTE: u64 = 1;
+
+/// Returns the reports that a receiver which takes part sends in so many seconds.
+pub(super) fn reports(seconds: u64) -> u64 {
+    (seconds * REPORTS_A_MINUTE / 60).max(1)
 }
 
 impl InputProfile<'_> {

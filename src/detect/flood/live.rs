@@ -21,7 +21,7 @@ use super::class::{DDOS, DOS, REFLECTION, VOLUME};
 use super::clock::{Clock, SLICE};
 use super::event::Events;
 use super::events::EventWriter;
-use super::input_profile::InputProfile;
+use super::input_profile::{InputProfile, reports};
 use super::judge::FloodJudge;
 use super::setup::Setup;
 use super::victims::judge_all;
@@ -138,7 +138,14 @@ impl Live {
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);
         let remembered = memory.as_ref().and_then(|memory| memory.pairing());
         let answers = self.answers.visibility(remembered);
-        let input = InputProfile { site, answers, sampled, live: true, knows_pairing: false };
+        let input = InputProfile {
+            site,
+            answers,
+            sampled,
+            reports: reports(seconds),
+            live: true,
+            knows_pairing: false,
+        };
         let active = whole.active();
         let mut judge = FloodJudge::new(setup, input, sampling, Some(window), active, memory);
         judge.is_new = false;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::evidence::{Busiest, Evidence};
 use super::memory::Slow;
 use super::swarm::SWARM;
-use crate::detect::judge::{Case, Class, DefaultLimit, Measured};
+use crate::detect::judge::{Case, Class, DefaultLimit, MANY_WORKED, MOST, Measured};
 use crate::detect::site_limits::SiteLimits;
 use crate::detect::threshold::{Measure, Threshold, percent};
 use crate::detect::traffic::Traffic;
@@ -111,7 +111,7 @@ const FEW_NETS: u64 = 10;
 const OUTAGE: u64 = 10;
 
 /// A worm: at least 1000 failed targets on one port, or 100 within ten seconds, while at least half of all
-/// attempts at the port failed.
+/// attempts at the port failed; 80 % if 25 targets worked.
 ///
 /// For an inside host by TCP, 50 failed targets in ten networks are enough if 95 % of the attempts failed. With
 /// `--state`, the limits hold for the targets of a day too. During an outage, in which hardly any inside host is
@@ -133,6 +133,7 @@ pub(super) const SPREAD: PortClass = PortClass {
         let times = if case.is_cut_off() { OUTAGE } else { 1 };
         let limit = case.class_limit(&SPREAD).saturating_mul(times);
         let share = case.context.failed_share(50);
+        let share_of = |worked: u64| if worked >= MANY_WORKED { share.max(MOST) } else { share };
         let few = case.few(limit);
         let day = case.extra.slow.filter(|_| evidence.failed > 0).unwrap_or_default();
         let few_holds = |nets: u64, failed: u64, worked: u64| {
@@ -140,12 +141,15 @@ pub(super) const SPREAD: PortClass = PortClass {
                 && nets >= FEW_NETS
                 && percent(failed, failed + worked) >= FEW_SHARE
         };
-        let window =
-            Way { worked: evidence.worked, ..Way::new("targets", evidence.failed, limit, share) };
+        let way = |name, failed, worked| Way {
+            worked,
+            ..Way::new(name, failed, limit, share_of(worked))
+        };
+        let window = way("targets", evidence.failed, evidence.worked);
         // The limit of ten seconds is a tenth of that of the window, also where the site sets it.
         let burst =
             Way { name: "in10s", value: evidence.burst, limit: part(limit, BURST), ..window };
-        let of_day = Way { worked: day.worked, ..Way::new("targets1d", day.failed, limit, share) };
+        let of_day = way("targets1d", day.failed, day.worked);
         let few_limit = few.unwrap_or(limit);
         let nets = evidence.nets.len() as u64 + evidence.more_nets;
         let way = if window.value >= window.limit {

@@ -52,6 +52,15 @@ fn a_thousand_failed_targets_are_a_worm() {
     let mut served = worm(INSIDE, 443, 1000);
     served.extend((2000..3001).flat_map(|n| talk(INSIDE, theirs(n), 443)));
     assert_eq!(both(&served), [""; 0]);
+    // A peer-to-peer program finds a third of its peers alive, a worm hardly any.
+    let peers = |alive: u32| {
+        let mut flows = worm(OUTSIDE, 6881, 1000);
+        flows.extend((2000..2000 + alive).flat_map(|n| talk(OUTSIDE, ours(n), 6881)));
+        both(&flows)
+    };
+    assert_eq!(peers(24), ["spread 192.0.2.9 source"]);
+    assert_eq!(peers(250), ["spread 192.0.2.9 source"], "80 %");
+    assert_eq!(peers(400), [""; 0]);
     // The target of a flood of unsolicited answers.
     let reflected = (0..2000).flat_map(|n| reflected(theirs(n), INSIDE, 80));
     assert_eq!(both(&reflected.collect::<Vec<_>>()), [""; 0]);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::evidence::Evidence;
-use crate::detect::judge::{Case, Class, JudgeContext, Measured};
+use crate::detect::judge::{Case, Class, JudgeContext, MANY_WORKED, MOST, Measured};
 use crate::detect::outage::Outage;
 use crate::detect::threshold::{Measure, percent};
 use crate::finding::Side;
@@ -28,13 +28,9 @@ pub(super) struct ScanFacts {
 /// The factor of the limits during an outage.
 const OUTAGE: u64 = 10;
 
-/// Successes from which on a source is one that mostly gets answers, so that more of its attempts must fail.
-pub(super) const WORKED: u64 = 25;
 /// Successes from the source port of the failures that show the same: a peer-to-peer program has one port for all of
 /// its peers.
 const PEERS: u64 = 10;
-/// The share of failures of such a source, in percent.
-pub(super) const MOST: u64 = 80;
 
 /// The least difference between failures and successes.
 ///
@@ -77,7 +73,7 @@ impl ScanCase<'_> {
     /// `share` where all answers are seen, and the sequential test.
     pub(super) fn failing(&self, failed: u64, worked: u64, share: u64) -> [Measure; 2] {
         let percent = percent(failed, failed + worked);
-        let is_answered = worked >= WORKED || self.evidence.port_peers >= PEERS;
+        let is_answered = worked >= MANY_WORKED || self.evidence.port_peers >= PEERS;
         let share = if is_answered { share.max(MOST) } else { share };
         [
             Measure::at_least("failedpct", percent, self.context.failed_share(share)),

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::acquaintance::Acquaintances;
 use super::attempt::{Attempt, WORKED};
-use super::case::{self, NET};
+use super::case::NET;
 use super::evidence::TOP_PORTS;
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::habit::Habits;
-use crate::detect::judge::Remembers;
+use crate::detect::judge::{MANY_WORKED, MOST, Remembers};
 use crate::detect::slot::{self, DAY, WEEK};
 use crate::detect::spoke::Spoken;
 use crate::detect::state::teaches;
@@ -314,7 +314,7 @@ impl Source {
         let targets = if is_vertical { tallest } else { ports.iter().map(|(_, n)| n).sum() };
         let worked = self.worked_since(since, &ports);
         // As in one window, more must fail of a source that mostly gets answers.
-        let share = if worked >= case::WORKED { share.max(case::MOST) } else { share };
+        let share = if worked >= MANY_WORKED { share.max(MOST) } else { share };
         let measures = vec![
             Measure::at_least("targets", targets, limit),
             Measure::at_least("alikepct", percent(targets, failed), 50),

@@ -319,3 +319,25 @@ fn a_minute_of_unanswered_packets_is_a_flood_by_volume() {
     let ours = within(INSIDE, VICTIM, 9000, 120, 60, 10_000);
     assert_eq!(names(&of(&[ours])), [""; 0]);
 }
+
+#[test]
+fn a_stream_whose_receiver_reports_is_no_flood_of_it() {
+    let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
+    let named = |n: u64, flows: &[Flow]| {
+        let mut flood = Flood::new(site(1 << 30), setup.clone());
+        flood.add(flows).unwrap();
+        names(&flood.judge(&window(n), NOW).unwrap().findings)
+    };
+    for n in 0..48 {
+        assert_eq!(named(n, &talk(theirs(1), VICTIM, 443)), [""; 0]);
+    }
+    // Streams to an outside host and to an inside one, with a report every minute to another port.
+    let stream = |from, to| datagram(from, 5004, to, 5004, 3000 * 600);
+    let report = |from, to, count| datagram(from, 5005, to, 5005, count);
+    for (from, to, class) in [(INSIDE, OUTSIDE, "192.0.2.9"), (OUTSIDE, VICTIM, "10.1.1.1")] {
+        let flood = format!("volume {class} target");
+        assert!(named(48, &[stream(from, to)]).contains(&flood), "{class}");
+        assert!(named(48, &[stream(from, to), report(to, from, 9)]).contains(&flood), "{class}");
+        assert_eq!(named(48, &[stream(from, to), report(to, from, 10)]), [""; 0], "{class}");
+    }
+}
