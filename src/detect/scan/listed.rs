@@ -16,8 +16,10 @@ use crate::table::Sorted;
 /// The fewest listed addresses that make a finding.
 pub(super) const ADDRESSES: u64 = 1;
 
-/// Bit of a row whose conversation the listed address initiated, or may have.
+/// Bit of a row whose traffic came from the listed address.
 const INBOUND: u8 = 1;
+/// Bit of a row whose traffic came from the responder, because nothing of the initiator was seen.
+const REVERSE: u8 = 2;
 
 /// A writer of the conversations of inside hosts with listed addresses.
 ///
@@ -59,23 +61,23 @@ impl<'a> ListedWriter<'a> {
             && reverse.is_present()
             && !matches!(outcome, Outcome::Rejected | Outcome::Unsolicited)
             && !(*outcome == Outcome::Accepted && conversation.may_be_unsolicited());
-        if (is_answered || self.is_any) && self.is_ours_with_listed(*initiator, *responder) {
-            let bits = if *is_sure { 0 } else { INBOUND };
-            let direction = if forward.is_present() { forward } else { reverse };
-            let row = Attempt::of(conversation, direction, bits);
-            return self.rows.push([row.src, row.dst], row.pack());
-        }
-        if self.is_any && self.is_ours_with_listed(*responder, *initiator) {
-            let direction = if forward.is_present() { forward } else { reverse };
-            let row = Attempt {
-                src: *responder,
-                dst: *initiator,
-                spoke: false,
-                ..Attempt::of(conversation, direction, INBOUND)
+        let (host, listed) =
+            if (is_answered || self.is_any) && self.is_ours_with_listed(*initiator, *responder) {
+                (*initiator, *responder)
+            } else if self.is_any && self.is_ours_with_listed(*responder, *initiator) {
+                (*responder, *initiator)
+            } else {
+                return Ok(());
             };
-            return self.rows.push([row.src, row.dst], row.pack());
+        let is_forward = forward.is_present();
+        let mut bits = if is_forward { 0 } else { REVERSE };
+        if (host == *initiator) != is_forward {
+            bits |= INBOUND;
         }
-        Ok(())
+        let counted = if is_forward { forward } else { reverse };
+        let row = Attempt::of(conversation, counted, bits);
+        let row = Attempt { src: host, dst: listed, spoke: row.spoke && host == *initiator, ..row };
+        self.rows.push([row.src, row.dst], row.pack())
     }
 
     /// Returns true for a host inside, and another one that is listed.
@@ -159,11 +161,14 @@ pub(super) fn partition<A: Address>(
     Ok(())
 }
 
-/// Returns a conversation as evidence of a finding.
+/// Returns the flow of a row as evidence of a finding, from its sender to its receiver.
 fn sample<A: Address>(row: &Attempt<A>) -> Sample {
-    let sample = row.sample();
+    let mut sample = row.sample();
     if row.has(INBOUND) {
-        return Sample { sip: sample.dip, dip: sample.sip, ..sample };
+        (sample.sip, sample.dip) = (sample.dip, sample.sip);
+    }
+    if row.has(REVERSE) {
+        (sample.sport, sample.dport) = (sample.dport, sample.sport);
     }
     sample
 }
@@ -248,6 +253,19 @@ mod tests {
         let sample = &findings(true, &theirs_first)[0].sample[0];
         assert_eq!((sample.sip, sample.dip, sample.dport), (LISTED.into(), INSIDE.into(), 443));
         assert_eq!(findings(true, &theirs_first)[0].marks, [""; 0]);
+        // A sample is a flow that was seen, whoever began.
+        let shows = |flow: Flow| {
+            let sample = findings(true, &[flow])[0].sample[0];
+            let seen = (flow.sip, flow.sport, flow.dip, flow.dport);
+            assert_eq!((sample.sip, sample.sport, sample.dip, sample.dport), seen);
+        };
+        shows(silent[0]);
+        shows(probe[0]);
+        // The answer of a server, and one of an inside server, whose questions were not seen.
+        shows(back(&silent[0], 1, 44, 18));
+        shows(back(&ask(LISTED, INSIDE, 443), 1, 44, 18));
+        shows(Flow { sport: 123, ..send(UDP, INSIDE, LISTED, 123) });
+        shows(Flow { sport: 123, ..send(UDP, LISTED, INSIDE, 123) });
         // Ports of 123 on both sides show no direction.
         let ntp = Flow { sport: 123, ..send(UDP, INSIDE, LISTED, 123) };
         let ntp = [ntp, back(&ntp, 1, 76, 0)];
