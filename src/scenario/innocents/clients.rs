@@ -82,30 +82,27 @@ pub(super) fn logins(ctx: &ActionCtx, script: &mut Script) {
         0..5 => ctx.inside_host(true, which as usize),
         _ => ctx.fixed_peer(which),
     };
-    let dice = &mut script.dice;
-    let packets = dice.tail(&[12, 40, 120, 400, 1_200, 4_000]);
-    let responses = packets * dice.between(6, 14) / 10;
-    let flags = SYN | ACK | PSH | FIN;
-    let request = PacketTotals::even(packets, dice.between(70, 600), flags);
-    let response = Some(PacketTotals::even(responses.max(11), dice.between(90, 700), flags));
-    let millis = (packets * dice.between(20, 90)).min(ACTIVE - 1);
     let from = (ctx.host(), kernel_port(ctx.stable_hash(0u8), ctx.overall));
-    script.exchange(Exchange { proto: TCP, from, to: (target, 22), request, response, millis }, 0);
+    session(script, from, target, &[12, 40, 120, 400, 1_200, 4_000]);
 }
 
 /// Plays a session of a student at the host of a class: some are short, some last.
 pub(super) fn class(ctx: &ActionCtx, script: &mut Script) {
     let student = ctx.fixed_peer(u64::from(ctx.step % ctx.member.size));
-    let dice = &mut script.dice;
-    let packets = dice.tail(&[14, 60, 200, 700, 2_000, 4_000]);
-    let responses = packets * dice.between(7, 13) / 10;
-    let flags = SYN | ACK | PSH | FIN;
-    let request = PacketTotals::even(packets, dice.between(70, 300), flags);
-    let response = Some(PacketTotals::even(responses.max(12), dice.between(90, 500), flags));
-    let millis = (packets * dice.between(20, 90)).min(ACTIVE - 1);
     let from = (student, kernel_port(ctx.stable_hash(student), ctx.overall));
-    let to = (ctx.host(), 22);
-    script.exchange(Exchange { proto: TCP, from, to, request, response, millis }, 0);
+    session(script, from, ctx.host(), &[14, 60, 200, 700, 2_000, 4_000]);
+}
+
+/// Plays a session by ssh. `lengths` are its packets at even steps of the share of sessions that are shorter.
+fn session(script: &mut Script, from: (u32, u16), server: u32, lengths: &[u32; 6]) {
+    let dice = &mut script.dice;
+    let packets = dice.tail(lengths);
+    let responses = packets * dice.between(6, 14) / 10;
+    let flags = SYN | ACK | PSH | FIN;
+    let request = PacketTotals::even(packets, dice.between(70, 600), flags);
+    let response = Some(PacketTotals::even(responses.max(11), dice.between(90, 700), flags));
+    let millis = (packets * dice.between(20, 90)).min(ACTIVE - 1);
+    script.exchange(Exchange { proto: TCP, from, to: (server, 22), request, response, millis }, 0);
 }
 
 /// Plays a mail server: one or two mails to each remote server, and half as many from others.
