@@ -170,6 +170,11 @@ impl DirectionTotals {
         self.has_flags && self.has(SYN) && !self.has(ACK)
     }
 
+    /// Returns true if each record of this direction is one packet with SYN and ACK: the answer to a SYN.
+    pub(super) fn is_lone_accept(&self) -> bool {
+        self.accepts() && self.flags & RST == 0 && self.largest_packets == 1
+    }
+
     /// Returns true if this direction only probes by TCP: it has SYN or FIN, but no ACK.
     ///
     /// Every segment of an established connection has ACK (RFC 9293 section 3.10.7.4), so a SYN that

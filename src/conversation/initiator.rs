@@ -19,7 +19,7 @@ impl Unoriented {
     /// Returns the side that opened the conversation: 0 for the smaller address, 1 for the larger.
     ///
     /// TCP flags decide where they show it: the side that only sends SYN is the initiator, and so is the
-    /// side that only gets SYN+ACK or resets. Otherwise the side with the stronger service port
+    /// side that only gets SYN+ACK or resets, or single packets of SYN+ACK. Otherwise the side with the stronger service port
     /// ([`strength`]) is the responder. If both ports are equally strong, the side with the earlier start
     /// is the initiator. Returns `None` if that is equal too, or if only one direction was seen.
     pub(super) fn initiator(&self, proto: u8) -> Option<usize> {
@@ -36,6 +36,16 @@ impl Unoriented {
             for (side, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
                 let is_answered = other.is_present() && other.only_replies();
                 if is_answered && !(own.is_present() && own.only_replies()) {
+                    return Some(side);
+                }
+            }
+            // A host that opens a connection, acknowledges and resets it has the flags of a reply as well.
+            for (side, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
+                if own.is_present()
+                    && other.is_lone_accept()
+                    && own.accepts()
+                    && !own.is_lone_accept()
+                {
                     return Some(side);
                 }
             }

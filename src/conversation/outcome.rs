@@ -155,8 +155,10 @@ fn outcome<A: Address>(
 
 /// Returns the outcome of a TCP conversation of which every packet was seen.
 fn tcp_outcome<A: Address>(forward: &DirectionTotals, reverse: &DirectionTotals) -> Outcome {
-    let is_attempt =
-        forward.largest_packets <= TCP_ATTEMPT && (!forward.exceeds_bare || forward.only_probes());
+    // SYNs open nothing, however many there are from one port.
+    let is_attempt = forward.only_opens()
+        || (forward.largest_packets <= TCP_ATTEMPT
+            && (!forward.exceeds_bare || forward.only_probes()));
     if !reverse.is_present() {
         // An ACK with FIN, PSH or RST but without SYN ends a connection that was opened before.
         let goes_on =

@@ -102,6 +102,28 @@ fn tcp_flags_show_the_initiator_and_the_outcome() {
             &["10.0.0.9:4000 10.0.0.1:5777 6 2 80 SR", "10.0.0.1:5777 10.0.0.9:4000 6 1 44 SA"],
             "Accepted",
         ),
+        // It is also acknowledged before it is reset, as by a balancer that checks a server, and the server says no
+        // more.
+        (
+            &["10.0.0.9:4000 10.0.0.1:5777 6 3 164 SAR", "10.0.0.1:5777 10.0.0.9:4000 6 1 60 SA"],
+            "Accepted",
+        ),
+        // SYNs from one port, each of which is reset, or none.
+        (
+            &[
+                "10.0.0.9:4000 10.0.0.1:5777 6 900 36000 S",
+                "10.0.0.1:5777 10.0.0.9:4000 6 900 36000 RA",
+            ],
+            "Rejected",
+        ),
+        (
+            &[
+                "10.0.0.9:4000 10.0.0.1:5777 6 900 36000 S",
+                "10.0.0.1:5777 10.0.0.9:4000 6 900 39600 SA",
+            ],
+            "Accepted",
+        ),
+        (&["10.0.0.9:4000 10.0.0.1:5777 6 900 36000 S"], "Unanswered"),
         // A probe with data is still no connection.
         (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 S"], "Unanswered"),
         (&["10.0.0.9:4000 10.0.0.1:5777 6 1 244 FP"], "Unanswered"),
