@@ -36,6 +36,7 @@ pub use answer_rate::{AnswerRate, PairedFlows};
 pub use count::{Peak, PerWindow, narrow, widen};
 pub use direction::{ACK, DirectionTotals, FIN, PSH, RST, SYN};
 pub use outcome::{Conversation, Outcome};
+pub use pair::CLIENT_PORTS;
 pub use recent::Recent;
 pub use sampling::Sampling;
 pub use visitor::Visitor;

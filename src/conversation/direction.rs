@@ -149,6 +149,39 @@ impl DirectionTotals {
             && (self.are_single(A::LEAST + 1) || answer.are_single(A::LEAST + 12))
     }
 
+    /// Returns true if the sizes of TCP records without flags show that this side opened a connection and reset it
+    /// when it was accepted, as a health check does: `answer` is a SYN+ACK in each record, and this direction has a
+    /// SYN as long as that, perhaps an acknowledgement, and a reset. The last two are bare, or have timestamps (12
+    /// bytes, RFC 7323 section 3.2) if the SYN has room for them beside the segment size.
+    ///
+    /// A SYN+ACK that is sent again does not look so, because each has the same size.
+    pub(super) fn may_reset_its_own<A: Address>(&self, answer: &DirectionTotals) -> bool {
+        const SEGMENT_SIZE: u64 = 4;
+        const TIMESTAMPS: u64 = 12;
+        if self.has_flags || answer.has_flags || self.flows != answer.flows {
+            return false;
+        }
+        let records = u64::from(answer.flows).max(1);
+        let syn = answer.bytes / records;
+        if !answer.are_single(syn) || syn <= A::LEAST || self.packets % records != 0 {
+            return false;
+        }
+        let bare = (syn + A::LEAST, syn + 2 * A::LEAST);
+        let stamped = A::LEAST + TIMESTAMPS;
+        let has_room = syn >= stamped + SEGMENT_SIZE;
+        match (self.packets / records, self.bytes) {
+            (2, bytes) => {
+                bytes == records * bare.0 || (has_room && bytes == records * (syn + stamped))
+            }
+            (3, bytes) => {
+                bytes == records * bare.1
+                    || (has_room && bytes == records * (bare.0 + stamped))
+                    || (has_room && bytes == records * (syn + 2 * stamped))
+            }
+            _ => false,
+        }
+    }
+
     /// Returns true if this direction of a TCP connection carries data in full segments, as a download or an upload
     /// does: the other side acknowledges them, by whatever way the acknowledgements go.
     ///
@@ -190,7 +223,7 @@ impl DirectionTotals {
     }
 
     /// Returns true if this direction is SYN+ACK and nothing that comes later in a connection.
-    pub(super) fn accepts(&self) -> bool {
+    pub fn accepts(&self) -> bool {
         self.has_flags && self.has(SYN | ACK) && self.flags & (FIN | PSH) == 0 && !self.exceeds_bare
     }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::address::Address;
 use super::direction::DirectionTotals;
 use super::service::strength;
 use crate::flow::{TCP, UDP};
@@ -19,10 +20,11 @@ impl Unoriented {
     /// Returns the side that opened the conversation: 0 for the smaller address, 1 for the larger.
     ///
     /// TCP flags decide where they show it: the side that only sends SYN is the initiator, and so is the
-    /// side that only gets SYN+ACK or resets, or single packets of SYN+ACK. Otherwise the side with the stronger service port
-    /// ([`strength`]) is the responder. If both ports are equally strong, the side with the earlier start
-    /// is the initiator. Returns `None` if that is equal too, or if only one direction was seen.
-    pub(super) fn initiator(&self, proto: u8) -> Option<usize> {
+    /// side that only gets SYN+ACK or resets, or single packets of SYN+ACK. Without flags, the side that resets what
+    /// it opened is known by its sizes. Otherwise the side with the stronger service port ([`strength`]) is the
+    /// responder. If both ports are equally strong, the side with the earlier start is the initiator. Returns `None`
+    /// if that is equal too, or if only one direction was seen.
+    pub(super) fn initiator<A: Address>(&self, proto: u8) -> Option<usize> {
         let [a, b] = &self.directions;
         if proto == TCP {
             for (side, [own, other]) in [[a, b], [b, a]].into_iter().enumerate() {
@@ -46,6 +48,9 @@ impl Unoriented {
                     && own.accepts()
                     && !own.is_lone_accept()
                 {
+                    return Some(side);
+                }
+                if own.may_reset_its_own::<A>(other) {
                     return Some(side);
                 }
             }

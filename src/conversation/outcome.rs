@@ -209,6 +209,8 @@ fn sampled_tcp_outcome(forward: &DirectionTotals, reverse: &DirectionTotals) -> 
     let has_forward_data = forward.exceeds_bare && !forward.only_probes();
     if has_forward_data || goes_on || has_reverse_data {
         Outcome::Productive
+    } else if reverse.has_flags && reverse.has(SYN | ACK) {
+        Outcome::Accepted
     } else if reverse.is_present() {
         Outcome::Rejected
     } else {

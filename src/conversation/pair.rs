@@ -27,7 +27,7 @@ const MORE_PORTS: usize = 4;
 
 /// Lowest port that current systems give to clients: 32768 on Linux, 49152 on others (RFC 6056
 /// section 2.1).
-const CLIENT_PORTS: u16 = 32_768;
+pub const CLIENT_PORTS: u16 = 32_768;
 /// The fewest distinct ports of each side from which the client ports of one side are taken for a habit.
 const MANY_PORTS: usize = 8;
 
@@ -253,7 +253,7 @@ impl<A: Address> Pair<A> {
                 }
             }
         }
-        let Some(initiator) = unoriented.initiator(self.proto) else {
+        let Some(initiator) = unoriented.initiator::<A>(self.proto) else {
             self.undecided.push(unoriented);
             if self.undecided.len() == MAX_UNDECIDED {
                 self.decide(visitor)?;

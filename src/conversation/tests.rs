@@ -185,6 +185,49 @@ fn ports_and_times_show_the_initiator_if_flags_do_not() {
 }
 
 #[test]
+fn without_flags_sizes_show_who_resets_what_it_opened() {
+    // SYN, RST; SYN, ACK, RST with and without timestamps; IPv6; two exporters. The server's port is no known service.
+    let both = |client: &str, server: &str, n: u32| {
+        text(&[
+            &format!("10.0.0.9:40000 10.0.0.1:58001 6 {client}"),
+            &format!("10.0.0.1:58001 10.0.0.9:40000 6 {n} {server}"),
+        ])
+    };
+    for (client, server) in [
+        ("2 100", "60"),
+        ("2 112", "60"),
+        ("3 164", "60"),
+        ("3 152", "60"),
+        ("3 140", "60"),
+        ("2 84", "44"),
+        ("2 92", "52"),
+    ] {
+        let line = both(client, server, 1);
+        assert_eq!(line, "10.0.0.9:40000 > 10.0.0.1:58001/6 Accepted", "{client} {server}");
+    }
+    let v6 = [
+        "2001:db8::9:40000 2001:db8::1:58001 6 2 140",
+        "2001:db8::1:58001 2001:db8::9:40000 6 1 80",
+    ];
+    assert_eq!(text(&v6), "2001:db8::9:40000 > 2001:db8::1:58001/6 Accepted");
+    let twice = [
+        "10.0.0.9:40000 10.0.0.1:58001 6 2 100",
+        "10.0.0.9:40000 10.0.0.1:58001 6 2 100",
+        "10.0.0.1:58001 10.0.0.9:40000 6 1 60",
+        "10.0.0.1:58001 10.0.0.9:40000 6 1 60",
+    ];
+    assert_eq!(text(&twice), "10.0.0.9:40000 > 10.0.0.1:58001/6 Accepted");
+    // A SYN, answered by a SYN+ACK that is sent again, and one that gets two resets: the sizes do not show a reset
+    // by the other side.
+    for (two, one) in
+        [("2 120", "60"), ("2 104", "52"), ("2 88", "44"), ("2 80", "60"), ("3 180", "60")]
+    {
+        let line = both(two, one, 1);
+        assert!(line.starts_with("? "), "{two} {one}: {line}");
+    }
+}
+
+#[test]
 fn icmp_replies_belong_to_their_requests() {
     let ends = "10.0.0.2:0 > 10.0.0.1:2048/1";
     let (request, reply) = ("10.0.0.2:0 10.0.0.1:2048 1 4 240", "10.0.0.1:0 10.0.0.2:0 1 4 240");
@@ -256,6 +299,12 @@ fn in_sampled_input_an_acknowledgement_shows_an_answer() {
     assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 52 A").ends_with("Productive"));
     assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 400").ends_with("Productive"));
     assert!(sampled("10.0.0.2:4000 10.0.0.1:80 6 1 52").ends_with("Unanswered"));
+    let answered = |flags: &str| {
+        let answer = format!("10.0.0.1:80 10.0.0.2:4000 6 1 40 {flags}");
+        lines(&[flow("10.0.0.2:4000 10.0.0.1:80 6 1 40 S"), flow(&answer)], true).0.join("")
+    };
+    assert!(answered("SA").ends_with("Accepted"));
+    assert!(answered("RA").ends_with("Rejected"));
 }
 
 fn any_flow() -> impl Strategy<Value = Flow> {

@@ -1,8 +1,9 @@
 //! Outages: times in which hardly any inside host is answered, so that a missing answer says nothing about who asked.
 
-use crate::conversation::{Address, AnswerRate, Conversation, Outcome};
+use crate::conversation::{Address, AnswerRate, CLIENT_PORTS, Conversation, Outcome};
 use crate::detect::Site;
 use crate::finding::Side;
+use crate::flow::TCP;
 
 /// The answers that inside hosts got, by address family.
 #[derive(Debug, Default)]
@@ -21,10 +22,20 @@ pub(super) struct Outage {
 impl Answers {
     /// Adds a conversation whose initiator is known, if it is an inside host.
     pub(super) fn add<A: Address>(&mut self, site: &Site, conversation: &Conversation<A>) {
-        let Conversation { initiator, outcome, .. } = *conversation;
+        let Conversation { initiator, outcome, proto, port, sport, forward, reverse, .. } =
+            *conversation;
         if matches!(outcome, Outcome::Unsolicited | Outcome::Partial)
             || site.side(initiator.ip()) != Some(Side::Inside)
         {
+            return;
+        }
+        // Without flags, packets from a low port to a client's port may be answers to questions that were not exported.
+        let may_be_answer = proto == TCP
+            && !forward.has_flags
+            && !reverse.is_present()
+            && sport < CLIENT_PORTS
+            && port >= CLIENT_PORTS;
+        if may_be_answer {
             return;
         }
         // A reset is an answer. Without flags an attempt is rejected only if something came back.

@@ -140,6 +140,14 @@ fn an_outage_makes_no_host_a_worm() {
     let flooded = (0..6_000).flat_map(|n| reflected(theirs(n), ours(n % 60), 80));
     let flooded: Vec<Flow> = flooded.chain(worm(INSIDE, 445, 200)).collect();
     assert_eq!(both(&flooded), ["spread 10.7.7.7 source"]);
+    // Servers on unknown ports that answered checks initiated nothing either, although no flag shows it.
+    let answer = |n: u32| {
+        let sport = 8001 + (n % 5) as u16;
+        let flags = Some(18);
+        Flow { sport, flags, octets: 60, ..ask(ours(n % 10), OUTSIDE, 33_000 + n as u16) }
+    };
+    let answers: Vec<Flow> = (0..1000).map(answer).chain(worm(INSIDE, 445, 1000)).collect();
+    assert_eq!(both(&answers), ["spread 10.7.7.7 source"]);
     let setup = remembering();
     assert!((0..9).all(|n| judge_with(&setup, n, &site(0, 400)).is_empty()));
 }

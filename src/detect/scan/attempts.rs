@@ -128,6 +128,19 @@ impl<'a> AttemptWriter<'a> {
             spoke: false,
             ..Attempt::of(conversation, &reverse, bits)
         })?;
+        // Of a check that was sampled, often only the SYN+ACK is there. The question may also have a forged source, so
+        // that nothing is held against the initiator.
+        if self.sampled && proto == TCP && reverse.accepts() {
+            let of_initiator = Attempt::of(conversation, &reverse, ACCEPTED);
+            self.write(&Attempt {
+                spoke: false,
+                flows: 0,
+                packets: 0,
+                bytes: 0,
+                flags: 0,
+                ..of_initiator
+            })?;
+        }
         // A reply that carries data answers a request of the window before. Of a sampled flow without flags that
         // is known if it has a packet longer than a reset.
         let is_blind = self.sampled && !reverse.has_flags;

@@ -46,6 +46,25 @@ fn health_checks_are_no_scan() {
 }
 
 #[test]
+fn checks_of_which_one_packet_in_many_is_seen_are_no_scan() {
+    // Of the checks of each port a few SYNs are seen, and other checks' SYN+ACKs.
+    let sampled = |accepted: u32| {
+        let mut flows = checks(12, &[80, 443, 8080, 8443, 9000], 5, HALF.0, HALF.1);
+        for (n, pair) in (0..).zip(flows.chunks_mut(2)) {
+            let (there, back) = pair.split_at_mut(1);
+            let (is_syn, time) =
+                (Flow { packets: 1, octets: 60, flags: Some(2), ..there[0] }, n / 60);
+            there[0] = if time < 5 - accepted { is_syn } else { back[0] };
+        }
+        let seen = flows.into_iter().step_by(2);
+        names(&judge(&seen.map(|flow| Flow { sampling: 100, ..flow }).collect::<Vec<_>>()))
+    };
+    assert_eq!(sampled(2), [""; 0]);
+    assert_eq!(sampled(1), ["block 10.7.7.7 source"], "an open port answers each scan");
+    assert_eq!(sampled(5), [""; 0]);
+}
+
+#[test]
 fn a_check_that_comes_back_each_window_is_a_habit() {
     let setup = Rc::new(Setup { memory: Some(Memory::default().into()), ..Setup::default() });
     let flows = checks(120, &[443], 1, HALF.0, HALF.1);
