@@ -52,7 +52,7 @@ pub(super) struct Evidence {
     pub failed_sources: Vec<u32>,
     /// Failed attempts in the busiest minute; 0 if no start is known.
     pub minute: u64,
-    /// Failed attempts of sources that scanned the host's ports.
+    /// Failed attempts of sources that scanned the host's ports or checked its services.
     pub scanned: u64,
     /// All traffic to the host without an answer.
     pub one_way: TrafficSum,
@@ -118,7 +118,7 @@ pub(super) struct Builder<A> {
     answers: AnswersByPort,
     sources: SourceSet,
     failed: FailedAttempts,
-    /// Failed attempts of sources that scanned the host's ports.
+    /// Failed attempts of sources that scanned the host's ports or checked its services.
     scans: FailedAttempts,
     /// Failed attempts by protocols without ports.
     others: FailedAttempts,
@@ -330,7 +330,7 @@ impl<A: Address> Builder<A> {
                 sums |= OTHERS;
                 self.others.add(&source);
                 self.protocols.insert(source.proto);
-            } else if source.is_port_scan() {
+            } else if source.is_port_scan() || source.checks_services() {
                 sums |= SCANS;
                 self.scans.add(&source);
             } else {

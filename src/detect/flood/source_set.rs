@@ -13,7 +13,7 @@ const MAX_SOURCES: usize = 1 << 20;
 
 /// Bit of the failed attempts, without port scans.
 pub(super) const FAILED: u8 = 1;
-/// Bit of the failed attempts of port scans.
+/// Bit of the failed attempts of port scans and of checks.
 pub(super) const SCANS: u8 = 2;
 /// Bit of all traffic to the host without an answer.
 pub(super) const ONE_WAY: u8 = 4;

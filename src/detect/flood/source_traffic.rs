@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::event::{Event, EventKind, FLAGS, LARGE, SPOOFED, only_replies};
 use super::input_profile::InputProfile;
-use crate::conversation::{ACK, Address, PerWindow, RST, SYN, widen};
+use crate::conversation::{ACK, Address, FIN, PSH, PerWindow, RST, SYN, widen};
 use crate::detect::traffic::Traffic;
 use crate::finding::{Sample, Side};
 use crate::flow::{ICMP, ICMPV6, TCP, UDP};
@@ -21,6 +21,11 @@ pub(super) const RETRIES: u64 = 10;
 const PROBE_BYTES: u64 = 100;
 /// The most source ports of one source whose traffic is summed by port. A reflector answers from one.
 const MAX_SOURCE_PORTS: usize = 4;
+
+/// The most checks of one port by one source in a minute, and in a window whose flows have no times: two a second. A
+/// balancer checks each server every two seconds by default (HAProxy: `inter`), and there are often two of them.
+const CHECKS_A_MINUTE: u64 = 120;
+const CHECKS: u64 = 10 * CHECKS_A_MINUTE;
 
 /// The most SYNs that one connect sends (Linux: six retransmissions, tcp_syn_retries). A conversation of nothing but
 /// SYNs or of echo requests is as many attempts as it would take connects.
@@ -51,6 +56,8 @@ pub(super) struct SourceTraffic {
     pub per_window: PerWindow,
     /// Number of the conversations that are attempts of a flood ([`is_attempt`]).
     pub attempts: u64,
+    /// Number of the attempts that only checked whether a service is there ([`is_check`]).
+    pub checks: u64,
     /// Number of the conversations that are large datagram streams and no attempts by themselves.
     pub streams: u64,
     /// Streams by the minute of their start.
@@ -89,6 +96,7 @@ impl SourceTraffic {
             sums: Traffic::NONE,
             per_window: PerWindow::NONE,
             attempts: 0,
+            checks: 0,
             streams: 0,
             stream_minutes: Vec::new(),
             answer_attempts: 0,
@@ -151,6 +159,7 @@ impl SourceTraffic {
         if is_attempt(event, input) {
             let attempts = attempts(event);
             self.attempts += attempts;
+            self.checks += if is_check(event) { attempts } else { 0 };
             self.answer_attempts += if is_answer { attempts } else { 0 };
             if event.more != 0 {
                 count_minute(&mut self.minutes, event.more / 60_000, 1);
@@ -213,6 +222,18 @@ impl SourceTraffic {
             _ => false,
         }
     }
+
+    /// Returns true if the source checks whether services are there, as a balancer and a monitor do: nearly all of its
+    /// attempts are checks, and not more than programs make.
+    pub(super) fn checks_services(&self) -> bool {
+        let ports = self.distinct_ports.clamp(1, SCANNED_PORTS);
+        let busiest = self.minutes.iter().map(|(_, count)| *count).max();
+        let is_slow = match busiest {
+            Some(busiest) => busiest <= CHECKS_A_MINUTE * ports,
+            None => self.attempts <= CHECKS * ports,
+        };
+        self.checks > 0 && self.checks * 10 >= self.attempts * 9 && is_slow
+    }
 }
 
 fn count_minute(minutes: &mut Vec<(u32, u64)>, minute: u32, count: u64) {
@@ -267,6 +288,18 @@ fn attempts<A: Address>(event: &Event<A>) -> u64 {
     } else {
         1
     }
+}
+
+/// Returns true for a TCP connection that its initiator opened, acknowledged, and closed or reset without data. An
+/// acknowledgement shows that the host answered.
+fn is_check<A: Address>(event: &Event<A>) -> bool {
+    event.kind == EventKind::Failed
+        && event.proto == TCP
+        && event.has(FLAGS)
+        && event.flags & (SYN | ACK) == SYN | ACK
+        && event.flags & (FIN | RST) != 0
+        && event.flags & PSH == 0
+        && !event.has(LARGE)
 }
 
 /// Returns true for packets without data.

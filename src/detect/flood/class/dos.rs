@@ -25,7 +25,9 @@ const HABIT: u64 = 5;
 /// or a half-open connection without a reply. A busy server, a flash crowd of which some are rejected, and a name
 /// server have as many conversations, but most of them work. A source that tries one port after the other is a
 /// scanner, whatever it costs the host, and does not count; unless ten or more of them come together, with 5000
-/// conversations, at different ports.
+/// conversations, at different ports. A source that opens connections, acknowledges them and closes or resets them
+/// without data, at most two a second at a port, checks whether services are there, and does not count either; ten
+/// or more of them do, with 5000 connections.
 ///
 /// The limits are five times as high if most failed conversations are datagrams of inside hosts, which go outside or
 /// come from several hosts, or connections of several inside hosts to one outside. Programs keep trying a server that

@@ -3,6 +3,9 @@
 use super::*;
 use crate::flow::ICMP;
 
+/// The flags of a connection that is opened, acknowledged and reset.
+const SYN_ACK_RST: u16 = 0x16;
+
 /// Returns honest connections, so that both directions count as exported.
 fn base() -> Vec<Flow> {
     (0..40)
@@ -34,6 +37,30 @@ fn a_conversation_of_syns_or_echo_requests_counts_by_its_packets() {
     // Data is no attempt, however much of it there is.
     let data = Flow { flags: Some(24), octets: 7_000_000, ..syns(7000) };
     assert_eq!(named(&[data]), [""; 0]);
+}
+
+#[test]
+fn a_service_that_is_checked_is_not_flooded() {
+    // Each check is opened, acknowledged and reset, as a balancer does.
+    let checks = |sources: u32, a_second: u32, flags: u16| -> Vec<Flow> {
+        let check = |n: u32| {
+            let start = Some(Timestamp::from_millis(6_000_000 + u64::from(n * 1000 / a_second)));
+            let from = theirs(n % sources);
+            let ports = (20_000 + n as u16, 8000 + (n / sources % 5) as u16);
+            let syn = ask(from, VICTIM, ports.1);
+            let there =
+                Flow { sport: ports.0, packets: 2, octets: 112, flags: Some(flags), start, ..syn };
+            [there, back(&there, 1, 60, 18)]
+        };
+        (0..600 * a_second).flat_map(check).collect()
+    };
+    let acknowledged = SYN_ACK_RST;
+    assert_eq!(named(&checks(1, 10, acknowledged)), [""; 0], "two a second at each of five ports");
+    assert_eq!(named(&checks(1, 11, acknowledged)), ["dos 10.1.1.1 target"]);
+    assert_eq!(named(&checks(9, 18, acknowledged)), [""; 0]);
+    assert_eq!(named(&checks(10, 20, acknowledged)), ["ddos 10.1.1.1 target"]);
+    // The reset of a SYN+ACK that nobody asked for acknowledges nothing.
+    assert_eq!(named(&checks(1, 10, 6)), ["dos 10.1.1.1 target"]);
 }
 
 #[test]
