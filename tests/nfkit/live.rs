@@ -13,7 +13,7 @@ mod floods;
 mod scans;
 
 /// The programs that the labs and the replays need.
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 17] = [
     "ip",
     "softflowd",
     "softflowctl",
@@ -30,6 +30,7 @@ const PARTS: [&str; 16] = [
     "ssh",
     "ssh-keygen",
     "sshd",
+    "haproxy",
 ];
 
 /// The versions that softflowd and nfkit share; 10 is IPFIX.
