@@ -23,6 +23,7 @@ pub mod paper;
 #[cfg(test)]
 mod play;
 pub mod port;
+mod routine;
 pub mod scan;
 mod site;
 mod site_limits;
@@ -38,6 +39,7 @@ mod visibility;
 pub use detector::Detector;
 pub use ignore::{Ignore, IgnoreError, parse_proto};
 pub use limits_file::{SiteLimitError, classes};
+pub use routine::{LEAST_DAYS, Proposal, Routines};
 pub use site::Site;
 pub use site_limits::SiteLimits;
 pub use threshold::Threshold;

@@ -4,8 +4,6 @@
 //! command, so that `head -1` shows whose file it is. The checksum (CRC-32 as in gzip, RFC 1952 section 8)
 //! finds damage that a crash or a disk did to the rest.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,11 +11,10 @@ use crate::time::{Timestamp, Window};
 
 /// The version of the format that is written.
 const VERSION: &str = "2";
-/// The earlier version that is read too. Its memories end before the fields that came with this one, which are the
-/// last of each memory.
+/// The earlier version that is read too.
 const EARLIER: &str = "1";
-/// Bytes that stand for the fields that an earlier version lacks: postcard writes an empty map, 0 and `None` as a byte
-/// of 0 each.
+/// Bytes that stand for the fields that a memory lacks because it was written before they came; new fields are the last
+/// of each memory. postcard writes an empty map, 0 and `None` as a byte of 0 each, and ignores what is left over.
 const LACKING: [u8; 32] = [0; 32];
 /// The first word of the file.
 const MAGIC: &str = "nfkit-state";
@@ -135,8 +132,7 @@ pub fn read<T: DeserializeOwned>(tool: &'static str, file: &[u8]) -> Result<T, S
         return Err(StateError::Checksum { at, found, expected: sum });
     }
     let content = |error: postcard::Error| StateError::Content { at, reason: error.to_string() };
-    let body = if *version == EARLIER { [body, &LACKING].concat().into() } else { Cow::from(body) };
-    postcard::from_bytes(&body).map_err(content)
+    postcard::from_bytes(&[body, &LACKING].concat()).map_err(content)
 }
 
 #[cfg(test)]

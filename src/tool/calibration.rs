@@ -1,13 +1,60 @@
-//! `--calibrate`: percentiles of the measures at this site, and the limits that they suggest.
+//! `--calibrate`: percentiles of the measures at this site, the limits that they suggest, and lines for `--ignore`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::detect::Metric;
-use crate::finding::Side;
+use crate::detect::{Metric, Proposal};
+use crate::finding::{Host, Side};
+use crate::flow::{ICMP, ICMPV6, TCP, UDP};
 
 const COLUMNS: [&str; 10] =
     ["metric", "side", "seen", "p50", "p90", "p99", "p999", "max", "limit", "suggest"];
+
+const PROPOSED: [&str; 9] =
+    ["host", "class", "days", "windows", "from", "to", "targets", "samepct", "ignore"];
+
+/// Prints a line for each proposal, after the line that names the columns. With `mask`, the lines for `--ignore` are
+/// left out, because they need the addresses.
+///
+/// # Errors
+/// Fails if the output cannot be written.
+pub fn print_proposals(proposals: &[Proposal], mask: bool, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "#fields\t{}", PROPOSED.join("\t"))?;
+    for proposal in proposals {
+        let Proposal { class, days, windows, targets, same, .. } = proposal;
+        let host = Host::Address(proposal.host).text(mask);
+        let [from, to] = [proposal.from, proposal.to].map(time_of_day);
+        let line = if mask { "-".to_owned() } else { ignore_line(proposal) };
+        writeln!(
+            out,
+            "{host}\t{class}\t{days}\t{windows}\t{from}\t{to}\t{targets}\t{same}\t{line}"
+        )?;
+    }
+    Ok(())
+}
+
+/// Returns a time of the day as `02:30`; the end of the day as `24:00`.
+fn time_of_day(seconds: u32) -> String {
+    format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+}
+
+/// Returns the line `src dst [proto/port]` of a proposal.
+fn ignore_line(proposal: &Proposal) -> String {
+    let net = proposal.net.map_or_else(|| "*".to_owned(), |net| Host::Prefix(net).text(false));
+    let mut line = format!("{} {net}", proposal.host);
+    if let Some(proto) = proposal.proto {
+        let name = match proto {
+            TCP => "tcp".to_owned(),
+            UDP => "udp".to_owned(),
+            ICMP => "icmp".to_owned(),
+            ICMPV6 => "icmp6".to_owned(),
+            number => number.to_string(),
+        };
+        let port = proposal.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+        line.push_str(&format!(" {name}/{port}"));
+    }
+    line
+}
 
 /// The values of all windows, by metric and side: a counter for each distinct value. A source has at
 /// most as many distinct values as it can have targets.

@@ -12,14 +12,14 @@ use clap::ValueHint;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calibration::Calibration;
+use super::calibration::{Calibration, print_proposals};
 use super::feeds::FeedState;
 use super::findings::clock;
 use super::inside;
 use super::state::StateFile;
 use super::windowed::{Piece, WindowStage, Windowed};
 use crate::cli::{self, Arguments, Common, Io, Key, Nets, Status, Usage, read_text};
-use crate::detect::{Detector, Explained, Ignore, Site, SiteLimits, marks};
+use crate::detect::{Detector, Explained, Ignore, LEAST_DAYS, Routines, Site, SiteLimits, marks};
 use crate::finding::{Form, Host, Side, Writer};
 use crate::flow::Networks;
 use crate::line::Tool;
@@ -196,6 +196,9 @@ pub trait DetectorArgs: Arguments {
         io: &mut Io,
     ) -> anyhow::Result<Judged<Self::Memory>>;
 
+    /// Returns the routines that the memory holds.
+    fn routines(memory: &Self::Memory) -> &Routines;
+
     /// Describes the size of the memory in words.
     fn summary(memory: &Self::Memory) -> String;
 }
@@ -213,11 +216,27 @@ pub fn main<T: DetectorArgs>(args: &T, io: &mut Io) -> anyhow::Result<Status> {
         None => (None, None),
     };
     let Judged { status, memory, .. } = args.judge(Source::Files, memory, io)?;
+    if let (true, Some(memory)) = (args.options().calibrate, &memory) {
+        propose(T::routines(memory), args.options(), io)?;
+    }
     if let (Some(file), Some(memory)) = (file, memory) {
         file.save(&memory).context("--state")?;
         io.report.detail(format_args!("state: {}", T::summary(&memory)));
     }
     Ok(status)
+}
+
+/// Prints lines for `--ignore`, for `--calibrate` with `--state`.
+fn propose(routines: &Routines, options: &Options, io: &mut Io) -> anyhow::Result<()> {
+    if options.inside.is_none() {
+        io.report.warn("--calibrate: without --inside no host is known to be ours, so no line for --ignore is proposed");
+    } else if routines.span() < LEAST_DAYS {
+        let days = routines.span();
+        io.report.warn(format_args!(
+            "--calibrate: days in the state: {days}; a line for --ignore is proposed from {LEAST_DAYS} on"
+        ));
+    }
+    Ok(print_proposals(&routines.proposals(), options.mask, &mut io.out)?)
 }
 
 /// Takes all input, judges every window and prints the findings. Before the input, and before each window is judged,

@@ -11,9 +11,9 @@ use super::analyse::ANALYSE;
 use super::detector::{self, DetectorArgs, Figure, Judged, Source};
 use super::site::SITE;
 use crate::cli::{Arguments, Common, Io, Key, Status, Table, Usage};
-use crate::detect::Site;
 use crate::detect::flood::{Flood, Memory, Setup};
 use crate::detect::paper::{AttackerVictim, PaperFlood, PaperFloodRules};
+use crate::detect::{Routines, Site};
 use crate::finding::{Host, Rate};
 
 /// The variable of `--outside-if`.
@@ -151,6 +151,10 @@ impl DetectorArgs for Args {
         }
         let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
         Ok(Judged::new(status, memory.map(RefCell::into_inner)))
+    }
+
+    fn routines(memory: &Memory) -> &Routines {
+        &memory.routines
     }
 
     fn summary(memory: &Memory) -> String {

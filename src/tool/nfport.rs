@@ -11,9 +11,9 @@ use super::analyse::ANALYSE;
 use super::detector::{self, DetectorArgs, Judged, Source};
 use super::site::SITE;
 use crate::cli::{Arguments, Common, Io, Key, Status, Table};
-use crate::detect::Site;
 use crate::detect::paper::{PaperPort, PaperPortRules};
 use crate::detect::port::{Memory, Port, Setup};
+use crate::detect::{Routines, Site};
 
 /// Find hosts that attack one port, as worms and password guessers do.
 ///
@@ -103,6 +103,10 @@ impl DetectorArgs for Args {
         let status = detector::run(&self.detector, source, io, Self::NAME, print, make, |_, _| {})?;
         let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
         Ok(Judged::new(status, memory.map(RefCell::into_inner)))
+    }
+
+    fn routines(memory: &Memory) -> &Routines {
+        &memory.routines
     }
 
     fn summary(memory: &Memory) -> String {

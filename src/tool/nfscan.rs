@@ -14,9 +14,9 @@ use super::feeds::FeedFiles;
 use super::findings::clock;
 use super::site::SITE;
 use crate::cli::{Arguments, Common, Io, Key, Nets, Status, Table, Usage};
-use crate::detect::Site;
 use crate::detect::paper::{PaperScan, PaperScanRules, Subnet};
 use crate::detect::scan::{Memory, Scan, Setup};
+use crate::detect::{Routines, Site};
 use crate::finding::Host;
 use crate::flow::Networks;
 
@@ -172,6 +172,10 @@ impl DetectorArgs for Args {
         let status = if files.has_failed() { Status::Failed } else { status };
         let memory = Rc::into_inner(setup).and_then(|setup| setup.memory);
         Ok(Judged { status, memory: memory.map(RefCell::into_inner), feeds: files.states() })
+    }
+
+    fn routines(memory: &Memory) -> &Routines {
+        &memory.routines
     }
 
     fn summary(memory: &Memory) -> String {

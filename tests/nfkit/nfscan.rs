@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::detector::{FIELDS, W1, found, row, window};
-use crate::harness::{INSIDE, Scene, scan, tool};
+use crate::harness::{INSIDE, Ran, Scene, scan, table, tool};
 
 /// Returns probes of the first hosts of networks 140.119.N.0/24, each network with its number of
 /// hosts.
@@ -279,6 +279,62 @@ fn calibrate_prints_the_distribution_of_each_metric() {
         tool("nfscan").args(["--calibrate", other]).run().status(2).mute();
     }
     tool("nfscan").args(["--calibrate"]).stdin("").run().ok();
+}
+
+#[test]
+fn calibrate_proposes_lines_for_what_is_done_each_day() {
+    let scene = Scene::new();
+    let state = scene.path("state");
+    // A program logs in to 120 hosts at 02:00, of which none is up, and a scanner tries others each day.
+    let day = |day: usize, from: &str| {
+        let program = (1..=120).map(|n| row("140.119.9.9", &format!("140.119.1.{n}"), 22));
+        let scanner = (1..=120).map(|n| row("140.119.9.8", &format!("198.51.{day}.{n}"), 22));
+        let rows: String = program.chain(scanner).collect();
+        FIELDS.to_owned() + &window(&format!("2001-07-0{day}T{from}:00Z\t600"), &rows)
+    };
+    let nfscan = || {
+        let args = ["--inside", INSIDE, "--calibrate", "--state"];
+        tool("nfscan").args(args).arg(&state)
+    };
+    let proposed = |text: &str| {
+        let at = text.find("#fields\thost\t").unwrap_or_else(|| panic!("{text}"));
+        table(&text[at..])
+    };
+    for n in 1..=2 {
+        let ran = nfscan().stdin(day(n, "02:00")).run().status(0);
+        let days = format!("days in the state: {n}; a line for --ignore is proposed from 3 on");
+        assert!(proposed(ran.text()).is_empty(), "{ran}");
+        ran.says(&days);
+    }
+    // Findings as well are what the state learns from.
+    let found = tool("nfscan").args(["--inside", INSIDE, "--state"]).arg(&state);
+    let found = found.stdin(day(3, "02:10")).run().ok();
+    assert_eq!(found.table().len(), 2, "{found}");
+    let ran = nfscan().stdin("").run().ok();
+    let rows = proposed(ran.text());
+    let [line] = &rows[..] else { panic!("{ran}") };
+    let cells = ["host", "class", "days", "windows", "from", "to", "targets", "samepct"];
+    let cells = cells.map(|column| line[column].as_str());
+    assert_eq!(cells, ["140.119.9.9", "horizontal", "3", "3", "02:00", "02:20", "120", "100"]);
+    assert_eq!(line["ignore"], "140.119.9.9 140.119.1.0/24 tcp/22", "{ran}");
+    // The line does what it says.
+    let ignore = scene.write("ignore", line["ignore"].clone() + "\n");
+    let left = tool("nfscan").args(["--inside", INSIDE, "--ignore"]).arg(ignore);
+    let left = left.stdin(day(4, "02:00")).run().ok();
+    assert_eq!(found_hosts(&left), ["140.119.9.8"], "{left}");
+    // For publication, the addresses are hidden; without --inside, no host is ours.
+    let masked = nfscan().arg("--mask").stdin("").run().ok();
+    let rows = proposed(masked.text());
+    let cells = ["host", "ignore"].map(|column| rows[0][column].as_str());
+    assert_eq!(cells, ["140.119.9.?", "-"], "{masked}");
+    let args = ["--calibrate", "--state"];
+    let unknown = tool("nfscan").args(args).arg(&state).stdin("").run().status(0);
+    unknown.says("without --inside no host is known to be ours");
+}
+
+/// Returns the hosts of the findings.
+fn found_hosts(ran: &Ran) -> Vec<String> {
+    ran.table().iter().map(|row| row["host"].clone()).collect()
 }
 
 #[test]

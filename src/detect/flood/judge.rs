@@ -446,12 +446,12 @@ impl<'a> FloodJudge<'a> {
             let finding = self.attacker(host, class, parts);
             self.out.findings.push(finding);
         }
+        self.out.findings.sort_by(Finding::order);
         if let (Some(mut memory), Some(window), true) =
             (self.memory, self.context.window, self.is_new)
         {
-            memory.close(window, pairing);
+            memory.close(window, pairing, &self.out.findings);
         }
-        self.out.findings.sort_by(Finding::order);
         self.out.figure.sort_by_key(AttackerVictim::order);
         self.out.seen.sort();
         self.out

@@ -9,9 +9,10 @@ use super::clients::Clients;
 use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
 use crate::detect::judge::Remembers;
+use crate::detect::routine::Routines;
 use crate::detect::slot;
 use crate::detect::threshold::scale;
-use crate::finding::UNKNOWN_SECONDS;
+use crate::finding::{Finding, UNKNOWN_SECONDS};
 use crate::time::{Timestamp, Window};
 
 /// The unanswered traffic that a host usually gets.
@@ -44,6 +45,8 @@ pub struct Memory {
     baselines: Baselines<Subject>,
     /// The clients of inside servers.
     pub(super) clients: Clients,
+    /// The findings of each day.
+    pub routines: Routines,
 }
 
 impl Remembers for Memory {
@@ -61,7 +64,7 @@ impl Memory {
     pub fn sizes(&self) -> (u64, u64) {
         let ((baselines, evicted), (servers, forgotten)) =
             (self.baselines.sizes(), self.clients.sizes());
-        (baselines + servers, evicted + forgotten)
+        (baselines + servers, evicted + forgotten + self.routines.evicted())
     }
 
     /// Returns the usual traffic of a host, if it is known.
@@ -108,11 +111,17 @@ impl Memory {
     }
 
     /// Ends a window.
-    pub(super) fn close(&mut self, window: Window, pairing: Option<PairedFlows>) {
+    pub(super) fn close(
+        &mut self,
+        window: Window,
+        pairing: Option<PairedFlows>,
+        findings: &[Finding],
+    ) {
         if let Some(PairedFlows { long_flows, paired }) = pairing {
             self.pairing = Some((long_flows, paired));
         }
         self.baselines.close(window);
         self.clients.close(slot::last(window));
+        self.routines.learn(window, findings);
     }
 }

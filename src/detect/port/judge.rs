@@ -471,6 +471,7 @@ impl<'a> PortJudge<'a> {
                 finding.marks.push(MARK.to_owned());
             }
         }
+        self.out.findings.sort_by(Finding::order);
         if let (Some(memory), Some(window), true) =
             (&mut self.memory, self.context.window, self.is_new)
         {
@@ -485,9 +486,8 @@ impl<'a> PortJudge<'a> {
                     memory.count(*port, *count, window);
                 }
             }
-            memory.close(window, self.mail, pairing);
+            memory.close(window, self.mail, pairing, &self.out.findings);
         }
-        self.out.findings.sort_by(Finding::order);
         self.out.seen.sort();
         self.out
     }

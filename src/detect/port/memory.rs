@@ -11,8 +11,10 @@ use crate::conversation::PairedFlows;
 use crate::detect::baseline::Baselines;
 use crate::detect::habit::Habits;
 use crate::detect::judge::Remembers;
+use crate::detect::routine::Routines;
 use crate::detect::slot::{DAY, last};
 use crate::detect::spoke::Spoken;
+use crate::finding::Finding;
 use crate::time::{Timestamp, Window};
 
 /// The most entries of each kind, some 30 bytes each. Beyond them, those that were last seen longest ago are
@@ -52,6 +54,8 @@ pub struct Memory {
     /// Sessions of outside sources with the host that each had most of them with, too few in a window for password
     /// guessing.
     sessions: BTreeMap<At, Sessions>,
+    /// The findings of each day.
+    pub routines: Routines,
 }
 
 /// The sessions of a source at a port of one host.
@@ -112,7 +116,11 @@ impl Memory {
             b,
             c,
             d,
-            self.evicted + self.habits.sizes().1 + self.spoken.evicted() + self.swarms.sizes().1,
+            self.evicted
+                + self.habits.sizes().1
+                + self.spoken.evicted()
+                + self.swarms.sizes().1
+                + self.routines.evicted(),
         ]
     }
 
@@ -230,6 +238,7 @@ impl Memory {
         window: Window,
         mail: impl IntoIterator<Item = IpAddr>,
         pairing: Option<PairedFlows>,
+        findings: &[Finding],
     ) {
         if let Some(PairedFlows { long_flows, paired }) = pairing {
             self.pairing = Some((long_flows, paired));
@@ -239,6 +248,7 @@ impl Memory {
         // The usual number falls by itself at a port that nobody attacks any more.
         self.attacked.close(window);
         self.habits.close();
+        self.routines.learn(window, findings);
         self.swarms.close(window);
         self.spoken.close(last(window));
         let newest = |known: &Sessions| known.windows.last().map_or(0, |(slot, ..)| *slot);

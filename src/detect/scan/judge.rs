@@ -417,10 +417,10 @@ impl<'a> ScanJudge<'a> {
     /// Ends the window: all of its sources were judged.
     pub(super) fn end(self, active: &Active, pairing: Option<PairedFlows>) -> Verdict<Subnet> {
         let ScanJudge { context, memory, is_new, mut out, .. } = self;
-        if let (Some(mut memory), Some(window), true) = (memory, context.window, is_new) {
-            memory.learn(window, active, pairing);
-        }
         out.findings.sort_by(Finding::order);
+        if let (Some(mut memory), Some(window), true) = (memory, context.window, is_new) {
+            memory.learn(window, active, pairing, &out.findings);
+        }
         out.figure.sort();
         out.seen.sort();
         out

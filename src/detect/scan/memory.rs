@@ -14,10 +14,12 @@ use super::evidence::TOP_PORTS;
 use crate::conversation::{Active, Address, PairedFlows};
 use crate::detect::habit::Habits;
 use crate::detect::judge::{MANY_WORKED, MOST, Remembers};
+use crate::detect::routine::Routines;
 use crate::detect::slot::{self, DAY, WEEK};
 use crate::detect::spoke::Spoken;
 use crate::detect::state::teaches;
 use crate::detect::threshold::{Measure, percent};
+use crate::finding::Finding;
 use crate::time::{Timestamp, Window};
 
 /// Seconds of sampled input that show enough of the inside hosts: six hours.
@@ -82,6 +84,8 @@ pub struct Memory {
     pub(super) acquaintances: Acquaintances,
     /// The sources that completed conversations.
     pub(super) spoken: Spoken,
+    /// The findings of each day.
+    pub routines: Routines,
 }
 
 /// A source, some of whose attempts failed.
@@ -120,7 +124,11 @@ impl Remembers for Memory {
 impl Memory {
     /// Returns how many sources and hosts were forgotten because there were too many.
     pub fn evicted(&self) -> u64 {
-        self.evicted + self.habits.sizes().1 + self.acquaintances.evicted() + self.spoken.evicted()
+        self.evicted
+            + self.habits.sizes().1
+            + self.acquaintances.evicted()
+            + self.spoken.evicted()
+            + self.routines.evicted()
     }
 
     /// Returns how many sources, targets of sources, and inside hosts are stored.
@@ -145,7 +153,13 @@ impl Memory {
     }
 
     /// Ends a window: stores its active hosts and its pairing of flows.
-    pub(super) fn learn(&mut self, window: Window, active: &Active, pairing: Option<PairedFlows>) {
+    pub(super) fn learn(
+        &mut self,
+        window: Window,
+        active: &Active,
+        pairing: Option<PairedFlows>,
+        findings: &[Finding],
+    ) {
         let (now, last) = (slot::at(window.start()), slot::last(window));
         if self.until == 0 {
             self.since = window.start();
@@ -166,6 +180,7 @@ impl Memory {
         self.habits.close();
         self.acquaintances.close(last);
         self.spoken.close(last);
+        self.routines.learn(window, findings);
         self.forget(now);
     }
 
@@ -372,7 +387,7 @@ mod tests {
                 let is_due = (minute * 60) % every == 0;
                 let failed = is_due.then(|| attempt(9, minute as u32, FAILED));
                 let slow = failed.and_then(|attempt| observe(&mut memory, window, &[attempt]));
-                memory.learn(window, &Active::default(), None);
+                memory.learn(window, &Active::default(), None, &[]);
                 slow.map(|span| format!("{span} after {} h", minute / 60))
             })
         };
@@ -401,7 +416,7 @@ mod tests {
             let attempts: Vec<_> = if n % 3 == 0 { fails.collect() } else { works.collect() };
             assert!(n == 0 || memory.knows(9u32.ip(), 6));
             slow = slow.or(observe(&mut memory, window, &attempts));
-            memory.learn(window, &Active::default(), None);
+            memory.learn(window, &Active::default(), None, &[]);
         }
         assert_eq!(slow, None);
     }
@@ -418,7 +433,7 @@ mod tests {
                 observe(&mut memory, window(0, 600), &attempts[..count]);
                 assert!(memory.fresh.len() <= 2 * MAX_SOURCES);
             }
-            memory.learn(window(0, 600), &Active::default(), None);
+            memory.learn(window(0, 600), &Active::default(), None, &[]);
             memory
         };
         let forth = remember(&mut (0..count));
