@@ -62,6 +62,21 @@ impl AnswerRate {
         self.with_enough().count() as u64
     }
 
+    /// Adds all counts of `other`.
+    pub fn merge(&mut self, other: &AnswerRate) {
+        for (slot, more) in self.0.iter_mut().zip(&other.0) {
+            slot.all = slot.all.saturating_add(more.all);
+            slot.answered = slot.answered.saturating_add(more.answered);
+        }
+    }
+
+    /// Returns the number of hosts with at least five attempts here, but not in `other`.
+    pub fn hosts_without(&self, other: &AnswerRate) -> u64 {
+        let both = self.0.iter().zip(&other.0);
+        let has_enough = |slot: &Slot| slot.all >= LEAST_ATTEMPTS;
+        both.filter(|(own, other)| has_enough(own) && !has_enough(other)).count() as u64
+    }
+
     /// Returns true if nine in ten hosts had nine in ten attempts unanswered, and `None` if fewer than four
     /// hosts made at least five attempts.
     pub fn is_outage(&self) -> Option<bool> {

@@ -77,7 +77,8 @@ impl Detector for Port {
         let Input { sampling, active } = Input::take(&mut conversations, end);
         let sampled = sampling.is_sampled();
         let knows_dark = knows_dark(&site, &active, !sampled);
-        let mut writer = AttemptWriter::new(&site, site.memory / 2, &active, knows_dark);
+        let mut writer =
+            AttemptWriter::new(&site, site.memory / 2, &active, knows_dark, end.window);
         let pairing = conclusive(conversations.visit(sampled, &mut writer)?);
         let Written { attempts, logins, mail, outage } = writer.end();
         let memory = setup.memory.as_ref().map(RefCell::borrow_mut);

@@ -10,9 +10,9 @@ use crate::detect::slot::DAY;
 
 /// The fewest clients in a window of a server that is remembered.
 pub(super) const FEW: usize = 10;
-/// The most clients of one server that are stored, 8 bytes each. A server with more than that has none that are
-/// known for sure, so it gets no excuse.
-pub(super) const MAX_CLIENTS: usize = 4096;
+/// The most clients of one server that are stored, 8 bytes each: those of a university's learning platform, and more. A
+/// server with more than that has none that are known for sure, so it gets no excuse.
+pub(super) const MAX_CLIENTS: usize = 1 << 16;
 /// The most servers that are stored; beyond them, those with the fewest clients are forgotten.
 const MAX_SERVERS: usize = 4096;
 /// The most clients of all servers that are stored.
@@ -24,6 +24,9 @@ pub(super) struct Clients {
     servers: BTreeMap<IpAddr, Vec<(u32, u32)>>,
     /// Servers that were forgotten because there were too many.
     evicted: u64,
+    /// Clients that were added since the last window ended.
+    #[serde(skip)]
+    added: usize,
 }
 
 impl Clients {
@@ -51,25 +54,31 @@ impl Clients {
 
     /// Adds the clients that a server served in a window whose last slot is `now`.
     pub(super) fn learn(&mut self, server: IpAddr, clients: &[u32], now: u32) {
-        if self.servers.len() >= 2 * MAX_SERVERS && !self.servers.contains_key(&server) {
+        let are_many = self.servers.len() >= 2 * MAX_SERVERS && !self.servers.contains_key(&server);
+        if are_many || self.added > MAX_ALL {
             self.close(now);
         }
         let known = self.servers.entry(server).or_default();
+        let mut new: Vec<u32> = Vec::new();
         for client in clients {
-            match known.binary_search_by_key(client, |(hash, _)| *hash) {
-                Ok(at) => {
-                    if let Some((_, last)) = known.get_mut(at) {
-                        *last = now;
-                    }
-                }
-                Err(at) if known.len() < MAX_CLIENTS => known.insert(at, (*client, now)),
-                Err(_) => {}
+            let at = known.binary_search_by_key(client, |(hash, _)| *hash);
+            match at.ok().and_then(|at| known.get_mut(at)) {
+                Some((_, last)) => *last = now,
+                None => new.push(*client),
             }
         }
+        new.sort_unstable();
+        new.dedup();
+        new.truncate(MAX_CLIENTS.saturating_sub(known.len()));
+        self.added += new.len();
+        known.extend(new.into_iter().map(|client| (client, now)));
+        // Two runs that are sorted, which a stable sort merges.
+        known.sort();
     }
 
     /// Ends a window whose last slot is `now`.
     pub(super) fn close(&mut self, now: u32) {
+        self.added = 0;
         for clients in self.servers.values_mut() {
             clients.retain(|(_, last)| last.saturating_add(DAY) >= now);
         }
@@ -134,5 +143,10 @@ mod tests {
         clients.close(1);
         assert_eq!(clients.sizes(), (MAX_SERVERS as u64, MAX_SERVERS as u64 + 1));
         assert!(clients.servers.contains_key(&SERVER));
+        for n in 0..100u32 {
+            clients.learn(IpAddr::V4((0x0c00_0000 + n).into()), &all, 1);
+            let stored: usize = clients.servers.values().map(Vec::len).sum();
+            assert!(stored <= 2 * MAX_ALL + MAX_CLIENTS, "{stored}");
+        }
     }
 }

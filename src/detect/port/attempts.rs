@@ -16,6 +16,7 @@ use crate::detect::outage::{Answers, Outage};
 use crate::detect::site::Site;
 use crate::finding::Side;
 use crate::flow::{TCP, UDP};
+use crate::time::Window;
 
 /// Ports at which people log in with a password.
 const LOGINS: [u16; 10] = [21, 22, 23, 2222, 2323, 3389, 5900, 5901, 5985, 8291];
@@ -65,6 +66,7 @@ impl<'a> AttemptWriter<'a> {
         memory: u64,
         active: &'a Active,
         knows_dark: bool,
+        window: Option<Window>,
     ) -> AttemptWriter<'a> {
         AttemptWriter {
             site,
@@ -75,7 +77,7 @@ impl<'a> AttemptWriter<'a> {
             logins: Families::new(memory / 8, Together::First),
             recent: Recent::default(),
             mail: HashSet::default(),
-            answers: Answers::default(),
+            answers: Answers::new(window),
         }
     }
 

@@ -234,7 +234,8 @@ pub(super) const BRUTEFORCE: PortClass = PortClass {
 /// The limit of hosts of `spam`.
 pub(super) const SPAM_LIMIT: u64 = 50;
 
-/// Spam: an inside host that is no mail server tries to send mail to at least 50 hosts.
+/// Spam: an inside host that is no mail server tries to send mail to at least 50 hosts. In an outage no host takes mail,
+/// so that none is known for a mail server.
 pub(super) const SPAM: PortClass = PortClass {
     name: "spam",
     limit: DefaultLimit::same(SPAM_LIMIT),
@@ -243,6 +244,7 @@ pub(super) const SPAM: PortClass = PortClass {
         if (evidence.proto, evidence.port) != (TCP, 25)
             || case.side != Some(Side::Inside)
             || case.extra.is_mail
+            || case.is_cut_off()
         {
             return None;
         }
@@ -301,13 +303,13 @@ impl PortCase<'_> {
         self.evidence.proto == TCP && self.evidence.failed >= self.class_limit(&SPREAD)
     }
 
-    /// Returns true if the failed attempts are remembered until the next window.
+    /// Returns true if the failed attempts are remembered until the next window; those of an outage say nothing.
     pub(super) fn is_remembered(&self) -> bool {
         let Evidence { failed, worked, .. } = *self.evidence;
         let is_slow = self.few(SPREAD_LIMIT).is_some()
             && failed >= SLOW
             && percent(failed, failed + worked) >= SLOW_SHARE;
-        is_slow || self.is_attack(true)
+        !self.is_cut_off() && (is_slow || self.is_attack(true))
     }
 
     /// Returns true if so many attempts failed that a host that the source reached may be infected. `is_infected`

@@ -130,6 +130,10 @@ impl<'a> PortJudge<'a> {
             || (self.memory.is_some() && logins >= class::FEW_SESSIONS)
             || (is_mail && targets >= least(SPAM.name, class::SPAM_LIMIT))
             || is_shown
+            || self
+                .memory
+                .as_ref()
+                .is_some_and(|memory| memory.has_failed(&(at.src.ip(), at.proto, at.port)))
     }
 
     /// Remembers that a source with these attempts, one of which is `at`, completed a conversation at the port: if it
@@ -297,9 +301,9 @@ impl<'a> PortJudge<'a> {
         let is_attack = self.case(&evidence).is_attack(true);
         let is_remembered = self.case(&evidence).is_remembered();
         if let (Some(memory), Some(window), true) =
-            (&mut self.memory, self.context.window, self.is_new && is_remembered)
+            (&mut self.memory, self.context.window, self.is_new)
         {
-            memory.add(&evidence, window);
+            memory.add(&evidence, is_remembered, window);
         }
         if let (Some(memory), Some(window), Some(busiest)) =
             (&mut self.memory, self.context.window, evidence.busiest)

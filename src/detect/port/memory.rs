@@ -208,10 +208,22 @@ impl Memory {
         self.attacked.learn(&port, attackers, window);
     }
 
-    /// Adds the failed attempts of a source in a window.
-    pub(super) fn add(&mut self, evidence: &Evidence, window: Window) {
+    /// Returns true if failed attempts of a source at a port are remembered.
+    pub(super) fn has_failed(&self, at: &At) -> bool {
+        self.slow.contains_key(at)
+    }
+
+    /// Adds the attempts of a source in a window: the failed ones if they are to be remembered, and if any are, those
+    /// that worked.
+    pub(super) fn add(&mut self, evidence: &Evidence, is_remembered: bool, window: Window) {
         let at = (evidence.src, evidence.proto, evidence.port);
         let now = last(window);
+        if !is_remembered {
+            if let Some(slow) = self.slow.get_mut(&at) {
+                slow.worked += evidence.worked;
+            }
+            return;
+        }
         let slow = self.slow.entry(at).or_insert_with(|| Trace { first: now, ..Trace::default() });
         slow.last = now;
         slow.worked += evidence.worked;

@@ -153,6 +153,55 @@ fn an_outage_makes_no_host_a_worm() {
 }
 
 #[test]
+fn an_outage_is_one_although_hosts_inside_answer() {
+    // The clients reach nobody outside. The resolver inside answers them.
+    let cut_off = |clients: u32| -> Vec<Flow> {
+        let client = |c: u32| {
+            let asks = (0..60).map(move |n| ask(ours(c), theirs(c * 100 + n), 443));
+            let names = (0..60).flat_map(move |n| {
+                let there = Flow { sport: 2000 + n, ..send(UDP, ours(c), [10, 1, 0, 53], 53) };
+                [there, back(&there, 1, 120, 0)]
+            });
+            asks.chain(names)
+        };
+        (100..100 + clients).flat_map(client).collect()
+    };
+    assert_eq!(both(&cut_off(9)), [""; 0]);
+    // Only those that are infected try to reach the outside, which the others do by a proxy.
+    let by_proxy = |n: u32| {
+        let there =
+            Flow { sport: 2000 + n as u16, ..talk(ours(200 + n % 40), [10, 1, 0, 80], 3128)[0] };
+        [there, back(&there, 8, 4_000, 27)]
+    };
+    let by_proxy: Vec<Flow> = (0..400).flat_map(by_proxy).collect();
+    assert_eq!(both(&[cut_off(9), by_proxy].concat()).len(), 9);
+}
+
+#[test]
+fn what_failed_in_an_outage_is_not_remembered_and_what_works_counts() {
+    let mail = |works: u32, fails: u32| -> Vec<Flow> {
+        let works = (0..works).flat_map(|n| talk(INSIDE, theirs(n), 25));
+        works.chain((0..fails).map(|n| ask(INSIDE, theirs(500 + n), 25))).collect()
+    };
+    let others: Vec<Flow> =
+        (0..9).flat_map(|c| (0..9).map(move |n| ask(ours(c), theirs(9000 + n), 443))).collect();
+    let setup = remembering();
+    let outage = [mail(0, 60), others].concat();
+    assert!(judge_with(&setup, 0, &outage).is_empty(), "without mail that comes in, too");
+    assert!((1..9).all(|n| {
+        judge_with(&setup, n, &[mail(57, 3), talk(OUTSIDE, INSIDE, 25).to_vec()].concat())
+            .is_empty()
+    }));
+    // Attempts that failed for another reason are outweighed by what works later.
+    let setup = remembering();
+    let inbound = talk(OUTSIDE, INSIDE, 25).to_vec();
+    assert_eq!(judge_with(&setup, 0, &[mail(0, 60), inbound.clone()].concat()).len(), 1);
+    assert!(
+        (1..9).all(|n| judge_with(&setup, n, &[mail(57, 3), inbound.clone()].concat()).is_empty())
+    );
+}
+
+#[test]
 fn a_slow_worm_is_found_over_a_day() {
     let found = |from, a_window: u32, windows: u64| {
         let setup = remembering();

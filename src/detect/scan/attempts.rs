@@ -76,7 +76,7 @@ impl<'a> AttemptWriter<'a> {
         AttemptWriter {
             listed,
             site,
-            answers: Answers::default(),
+            answers: Answers::new(hosts.window),
             hosts,
             sampled,
             hasher: RandomState::default(),

@@ -58,9 +58,14 @@ impl ScanCase<'_> {
         self.evidence.proto == TCP || self.evidence.proto == UDP
     }
 
+    /// Returns true if an outage may be the reason that nobody answers the source.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.extra.is_cut_off(&self.context, self.host)
+    }
+
     /// Returns the limit of a class for this source. It is ten times as high during an outage.
     pub(super) fn limit(&self, class: &ScanClass) -> u64 {
-        let times = if self.extra.is_cut_off(&self.context, self.host) { OUTAGE } else { 1 };
+        let times = if self.is_cut_off() { OUTAGE } else { 1 };
         self.class_limit(class).saturating_mul(times)
     }
 

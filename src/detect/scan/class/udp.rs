@@ -12,13 +12,17 @@ const MAX_PORTS: u64 = 16;
 ///
 /// Missing answers are common by UDP: most peers of a distributed hash table are gone, but their ports are
 /// scattered, and a resolver gets no answer to one query in twenty. Where answers are not exported, or the input
-/// is sampled, a missing answer means nothing, so the class is off.
+/// is sampled, and in an outage, a missing answer means nothing, so the class is off: a resolver that is cut off tries a
+/// thousand others.
 pub(super) const UDP: ScanClass = ScanClass {
     name: "udp",
     limit: DefaultLimit::same(50),
     measure: |case| {
         let evidence = case.evidence;
-        if evidence.proto != crate::flow::UDP || !case.context.silence_counts(evidence.proto) {
+        if evidence.proto != crate::flow::UDP
+            || !case.context.silence_counts(evidence.proto)
+            || case.is_cut_off()
+        {
             return None;
         }
         let top = evidence.top_port();

@@ -137,6 +137,32 @@ fn an_uplink_that_is_down_makes_no_scanner_and_the_other_family_still_does() {
 }
 
 #[test]
+fn an_uplink_that_is_down_for_a_part_of_the_window_makes_no_scanner() {
+    // Each client tries another host every three seconds, and is answered for the first 72 of 600 seconds. The record
+    // of one conversation of each comes late.
+    let at = |flow: Flow, seconds: u64| Flow {
+        start: Some(Timestamp::from_secs(6_000 + seconds)),
+        ..flow
+    };
+    let client = |c: u32| {
+        let tries = (0..200).flat_map(move |n| {
+            let (target, seconds) = (theirs(c * 200 + n), u64::from(n) * 3);
+            let answered = talk(ours(c), target, 443).map(|flow| at(flow, seconds)).to_vec();
+            if n < 24 { answered } else { vec![at(ask(ours(c), target, 443), seconds)] }
+        });
+        let late = talk(ours(c), theirs(90_000 + c), 443);
+        tries.chain(late.map(|flow| Flow { start: Some(Timestamp::from_secs(5_900)), ..flow }))
+    };
+    let named = |clients: u32| {
+        let end = End { window: Window::new(6_000, 600), ..End::default() };
+        let mut scan = Scan::new(site(1 << 30), Rc::default());
+        scan.add(&(0..clients).flat_map(client).collect::<Vec<_>>()).unwrap();
+        scan.judge(&end, NOW).unwrap().findings.len()
+    };
+    assert_eq!([named(10), named(9)], [0, 9]);
+}
+
+#[test]
 fn answers_of_equal_ports_show_no_direction() {
     for port in [123, 500, 1701, 4500, 5060] {
         let clock = |n| Flow { sport: port, ..send(UDP, INSIDE, theirs(n), port) };
