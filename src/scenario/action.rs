@@ -43,6 +43,24 @@ impl ActionCtx<'_> {
         (packets / u64::from(share)).max(1) as u32
     }
 
+    /// Returns true if a server that is down in some windows is down in this one.
+    pub(super) fn is_down(&self) -> bool {
+        self.index % DOWN == 0
+    }
+
+    /// Returns true if an uplink that fails now and then has failed when this action begins.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let actions = u64::from(self.member.actions(self.activity));
+        let place = u64::from(self.step) * 10 / actions.max(1);
+        match self.index % 3 {
+            0 => {
+                let first = 1 + self.stable_hash(self.index) % 5;
+                (first..first + 4).contains(&place)
+            }
+            n => n == 1,
+        }
+    }
+
     /// Returns the nth inside client in an order of the actor's own, which starts again after the last.
     pub(super) fn client(&self, n: u32) -> u32 {
         let clients = &self.campus.clients;
@@ -85,6 +103,9 @@ pub(super) fn rejected(dice: &mut Dice, from: (u32, u16), to: (u32, u16)) -> Exc
     let response = Some(PacketTotals { packets: 1, octets: 40, flags: RST | ACK });
     Exchange { request, response, millis: 0, ..exchange }
 }
+
+/// The windows from one in which a server is down to the next: eight hours.
+const DOWN: u32 = 48;
 
 /// The first source port of Linux (ip_local_port_range).
 const LINUX: u16 = 32_768;

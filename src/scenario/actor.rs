@@ -149,6 +149,8 @@ actors! {
         "an inside host, SYNs or UDP from one outside source and port; SIZE a second",
     OutTuple "outtuple" 5000 Flood Inside "dos"
         "an inside host, SYNs from one port to an outside one; SIZE a second",
+    Silenced "silenced" 1200 Flood Inside "ddos"
+        "an inside server and its clients, silenced by SYNs of others in one window",
     CodeRed "codered" 20000 Worm Inside "spread"
         "an infected inside host, tcp/80 of random addresses of the world",
     SlowWorm "slowworm" 150 Worm Inside "spread"
@@ -157,6 +159,8 @@ actors! {
         "a scanner infects an inside host, that another; SIZE counts targets of theirs",
     Guess "guess" 200 Worm Scanner "bruteforce"
         "guesses passwords of one inside host; SIZE counts connections",
+    SlowGuess "slowguess" 10 Worm Scanner "bruteforce"
+        "guesses ssh passwords of one inside host, once a minute for hours",
     Guessers "guessers" 60 Worm Inside "bruteforce"
         "ssh passwords of one inside host, five by each source; SIZE counts sources",
     Swarm "swarm" 200 Worm Inside "swarm"
@@ -227,6 +231,12 @@ actors! {
         "an inside host at which students work by ssh; SIZE counts students",
     Visitors "visitors" 200 Innocent Inside ""
         "unrelated clients of ten inside web servers each; SIZE counts clients",
+    Maintenance "maintenance" 400 Innocent Inside "outage"
+        "an inside web server and its clients, switched off in one window",
+    Uplink "uplink" 200 Innocent Inside ""
+        "inside clients and their resolver, whose uplink fails; SIZE counts clients",
+    Cron "cron" 10 Innocent Inside ""
+        "an inside host at which a program logs in by ssh once a minute",
 }
 
 impl fmt::Display for Actor {

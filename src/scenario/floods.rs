@@ -22,6 +22,8 @@ const CARPET_SOURCES: u32 = 200;
 const SYNS: u32 = 4;
 /// The sources of a `quicflood`.
 const QUIC_SOURCES: u32 = 500;
+/// The bots that silence a server.
+const SILENCERS: u64 = 500;
 /// The sources, with one flow each, of a `volume` flood.
 const STREAMS: u32 = 20;
 
@@ -77,6 +79,7 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         Actor::Outbound => outbound(ctx, script),
         Actor::OutSyn => outsyn(ctx, script),
         Actor::Volume => volume(ctx, script),
+        Actor::Silenced => silencing(ctx, script),
         Actor::OneTuple => {
             let from = (ctx.fixed_peer(0), counting_port(&ActionCtx { overall: 0, ..*ctx }));
             tuple(ctx, script, from, ctx.host());
@@ -174,6 +177,22 @@ fn forged_syn(ctx: &ActionCtx, script: &mut Script, source: u32, port: u16) {
     if script.flows.len() > before && alive(ctx.seed, source) {
         script.flow(TCP, from, to, PacketTotals::even(1, 40, RST), 50, 0);
     }
+}
+
+/// Plays, in a window in which the server is down, a connection of a bot or a SYN from a forged source, neither of
+/// which the server ever served. Nobody answers.
+fn silencing(ctx: &ActionCtx, script: &mut Script) {
+    if !ctx.is_down() {
+        return;
+    }
+    if ctx.member.has_forged_sources() {
+        let source = (world(&mut script.dice), script.dice.port(1_024, 65_535));
+        script.forged(TCP, source, (ctx.host(), 443), PacketTotals::even(1, 40, SYN));
+        return;
+    }
+    let bot = ctx.overall % SILENCERS;
+    let from = (ctx.fixed_peer(bot), kernel_port(ctx.stable_hash(bot), ctx.overall / SILENCERS));
+    script.tcp_probe(0, from, (ctx.host(), 443), Shape::Connect(60), None, 0);
 }
 
 /// Plays the responses of one server to queries in the victim's name. Every second victim is attacked on one

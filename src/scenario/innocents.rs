@@ -9,6 +9,7 @@ use super::actor::Actor;
 use super::script::Script;
 
 mod clients;
+mod outages;
 mod peers;
 mod servers;
 mod streams;
@@ -46,6 +47,9 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         Actor::Call => streams::call(ctx, script),
         Actor::Class => clients::class(ctx, script),
         Actor::Visitors => servers::visitors(ctx, script),
+        Actor::Maintenance => outages::maintenance(ctx, script),
+        Actor::Uplink => outages::uplink(ctx, script),
+        Actor::Cron => clients::cron(ctx, script),
         Actor::Discovery => peers::discovery(ctx, script),
         Actor::Misroute => peers::misroute(ctx, script),
         _ => {}
@@ -54,5 +58,8 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
 
 /// Plays an ordinary visitor of an actor that is a server.
 pub(super) fn visitor(ctx: &ActionCtx, script: &mut Script) {
-    servers::web(ctx, script);
+    match ctx.member.actor {
+        Actor::Silenced => outages::client(ctx, script),
+        _ => servers::web(ctx, script),
+    }
 }

@@ -73,6 +73,10 @@ const BURST: u64 = 120_000_000_000;
 const RUSH: u64 = 90_000_000_000;
 /// The protocols that a scan of protocols tries: those that are assigned, without TCP, UDP and ICMP.
 const PROTOCOLS: u32 = 130;
+/// The attempts of each client in a window in which its server is down.
+const ATTEMPTS: u32 = 3;
+/// The fetches of each client behind an uplink in a window.
+const FETCHES: u32 = 8;
 /// The number of targets of the first scanner of a chain in a window.
 const CHAINED: u32 = 200;
 
@@ -90,13 +94,32 @@ impl Member {
 
     /// Returns true if the flood lasts two minutes somewhere in the window, as every second one does.
     pub(super) fn bursts(&self) -> bool {
-        self.actor.family() == Family::Flood && !self.streams() && self.number % 2 == 1
+        let lasts = self.streams() || self.actor == Actor::Silenced;
+        self.actor.family() == Family::Flood && !lasts && self.number % 2 == 1
+    }
+
+    /// Returns true if the sources of the flood are forged.
+    pub(super) fn has_forged_sources(&self) -> bool {
+        match self.actor {
+            Actor::Forged | Actor::Drawn | Actor::Spoofed => true,
+            Actor::Silenced => self.number % 2 == 1,
+            _ => false,
+        }
+    }
+
+    /// Returns the number of regular clients of a server that is down in some windows. A flood is as large as the
+    /// attempts of its clients.
+    pub(super) fn clients(&self) -> u32 {
+        match self.actor {
+            Actor::Silenced => self.size.div_ceil(ATTEMPTS),
+            _ => self.size,
+        }
     }
 
     /// Returns true if the truth counts the flows to the actor, not those from it.
     pub(super) fn receives(&self) -> bool {
         let floods = self.actor.family() == Family::Flood && self.actor != Actor::Outbound;
-        floods || matches!(self.actor, Actor::Guessers | Actor::Swarm)
+        floods || matches!(self.actor, Actor::Guessers | Actor::Swarm | Actor::Maintenance)
     }
 
     /// Returns true if the size is packets a second, of flows that never end.
@@ -125,9 +148,12 @@ impl Member {
             (Activity::Main, Actor::Chain) => CHAINED,
             (Activity::Main, Actor::Guessers | Actor::Class) => 5 * self.size,
             (Activity::Main, Actor::Swarm | Actor::Visitors) => 10 * self.size,
+            (Activity::Main, Actor::Maintenance) => ATTEMPTS * self.size,
+            (Activity::Main, Actor::Uplink) => FETCHES * self.size,
             (Activity::Main, Actor::Protocols) => self.size.min(PROTOCOLS),
             (Activity::Main, _) => self.size,
             (Activity::Visitors, Actor::Volume) => 60,
+            (Activity::Visitors, Actor::Silenced) => ATTEMPTS * self.clients(),
             (Activity::Visitors, Actor::Opening) => 10 + self.size / 20,
             (
                 Activity::Visitors,

@@ -112,7 +112,12 @@ pub(super) fn of_actors(window: Window, actors: &WindowActors) -> Vec<Truth> {
         let ActivityCounts { member, activity, counts } = of;
         let Some(class) = member.actor.class() else { return Vec::new() };
         let sources = counts.iter().filter(|counts| counts.flows > 0);
-        match (activity, member.actor.family()) {
+        // A server that is switched off looks flooded.
+        let family = match member.actor {
+            Actor::Maintenance => Family::Flood,
+            actor => actor.family(),
+        };
+        match (activity, family) {
             (Activity::Visitors, _) => Vec::new(),
             (_, Family::Flood) => {
                 sources.flat_map(|counts| floods::of_flood(window, class, member, counts)).collect()

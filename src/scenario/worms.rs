@@ -29,6 +29,7 @@ pub(super) fn act(ctx: &ActionCtx, script: &mut Script) {
         }
         Actor::Chain => chain(ctx, script),
         Actor::Guess => guess(ctx, script),
+        Actor::SlowGuess => slow_guess(ctx, script),
         Actor::Guessers => guessers(ctx, script),
         Actor::Swarm => swarm(ctx, script),
         Actor::Spam => spam(ctx, script),
@@ -105,6 +106,26 @@ fn guess(ctx: &ActionCtx, script: &mut Script) {
     // The first 200 victims are those of `ports` and `connect`.
     let to = (victim(ctx.seed, 200 + number), port);
     let from = (ctx.host(), kernel_port(ctx.stable_hash(1u8), ctx.overall));
+    failed_login(script, from, to, packets, sizes);
+}
+
+/// Plays one failed login by ssh of a source that takes its time.
+fn slow_guess(ctx: &ActionCtx, script: &mut Script) {
+    let (port, packets, sizes) = LOGINS[0];
+    // The victims of `guess` are the 100 before.
+    let to = (victim(ctx.seed, 300 + ctx.member.number), port);
+    let from = (ctx.host(), kernel_port(ctx.stable_hash(1u8), ctx.overall));
+    failed_login(script, from, to, packets, sizes);
+}
+
+/// Adds a failed login, with about as many packets in each direction, of about these sizes.
+fn failed_login(
+    script: &mut Script,
+    from: (u32, u16),
+    to: (u32, u16),
+    packets: [u32; 2],
+    sizes: [u32; 2],
+) {
     let dice = &mut script.dice;
     // Passwords differ in length, and an ACK comes alone or with the next segment.
     let mut totals = |direction: usize| {
@@ -121,16 +142,8 @@ fn guess(ctx: &ActionCtx, script: &mut Script) {
 fn guessers(ctx: &ActionCtx, script: &mut Script) {
     let source = ctx.fixed_peer(u64::from(ctx.step % ctx.member.size));
     let from = (source, kernel_port(ctx.stable_hash(source), ctx.overall));
-    let dice = &mut script.dice;
-    let mut totals = |packets: u32, size: u32| {
-        let packets = packets + dice.below(3);
-        let octets = packets * size + dice.below(24);
-        PacketTotals { packets, octets, flags: SYN | ACK | PSH | FIN }
-    };
-    let (request, response) = (totals(17, 140), Some(totals(16, 160)));
-    let millis = script.dice.between(1_800, 4_500);
-    let to = (ctx.host(), 22);
-    script.counted_exchange(0, Exchange { proto: TCP, from, to, request, response, millis });
+    let (port, packets, sizes) = LOGINS[0];
+    failed_login(script, from, (ctx.host(), port), packets, sizes);
 }
 
 /// The ports that swarms try.

@@ -93,6 +93,27 @@ pub(super) fn class(ctx: &ActionCtx, script: &mut Script) {
     session(script, from, ctx.host(), &[14, 60, 200, 700, 2_000, 4_000]);
 }
 
+/// Plays a login of a program, with success, about once a minute. The first program fetches something each time, so its
+/// sessions are longer than a failed login. The next two ask for news of which there are none, which takes as many
+/// packets as a wrong password: one from inside, and one from outside.
+pub(super) fn cron(ctx: &ActionCtx, script: &mut Script) {
+    let kind = ctx.member.number % 3;
+    let client = if kind == 1 { ctx.client(0) } else { ctx.fixed_peer(0) };
+    let from = (client, kernel_port(ctx.stable_hash(3u8), ctx.overall));
+    let dice = &mut script.dice;
+    let (packets, responses) = if kind == 0 { (64, 88) } else { (22, 21) };
+    let flags = SYN | ACK | PSH | FIN;
+    let mut totals = |packets: u32, size: u32| {
+        let packets = packets + dice.below(4);
+        PacketTotals { packets, octets: packets * size + dice.below(40), flags }
+    };
+    let request = totals(packets, 150);
+    let response = Some(totals(responses, if kind == 0 { 480 } else { 170 }));
+    let millis = dice.between(700, 2_500);
+    let to = (ctx.host(), 22);
+    script.exchange(Exchange { proto: TCP, from, to, request, response, millis }, 0);
+}
+
 /// Plays a session by ssh. `lengths` are its packets at even steps of the share of sessions that are shorter.
 fn session(script: &mut Script, from: (u32, u16), server: u32, lengths: &[u32; 6]) {
     let dice = &mut script.dice;

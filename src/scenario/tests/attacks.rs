@@ -91,6 +91,8 @@ fn a_small_attack_need_not_be_found() {
         ("botnet=999", false),
         ("reflected=50", false),
         ("carpet=900", false),
+        ("silenced=999", false),
+        ("silenced=1000", true),
         ("outbound=1999", false),
         ("outbound=2000", true),
         ("codered=999", false),
@@ -366,6 +368,132 @@ fn guesses_of_passwords_and_mails_follow_each_other() {
     assert!(row.finding.peers > 195);
     let written = flows(&played).filter(|f| f.dport == 25 && f.octets > 500).count();
     assert!((130..170).contains(&written), "{written}");
+}
+
+#[test]
+fn a_slow_guesser_must_be_found_after_49_logins_in_an_hour() {
+    let expected = |text: &str| {
+        let rows = hours(text, 7).into_iter().map(|(_, played, truth)| {
+            let [row] = &truth[..] else { panic!("{truth:?}") };
+            recount(row, &played, |f| (f.sip == address(row)).then_some(f.dip));
+            assert_eq!((row.finding.class.as_str(), row.finding.port), ("bruteforce", Some(22)));
+            row.expect
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let (may, must) = (Expect::May, Expect::Must);
+    assert_eq!(expected("slowguess"), [may, may, may, may, must, must, must]);
+    assert_eq!(expected("slowguess=9"), [may, may, may, may, may, must, must]);
+    assert_eq!(expected("slowguess=8"), [may; 7]);
+}
+
+#[test]
+fn programs_log_in_as_often_as_a_slow_guesser() {
+    let sessions = |text: &str| {
+        let (_, played, _) = alone(text, 1);
+        let all = flows(&played).filter(|f| f.dport == 22).map(|f| (f.dip, f.sip, f.packets));
+        all.collect::<Vec<_>>()
+    };
+    let guesses = sessions("slowguess");
+    assert!(guesses.iter().all(|(_, _, packets)| (11..=51).contains(packets)));
+    let programs = sessions("cronx3");
+    let servers: BTreeSet<_> = programs.iter().map(|(server, ..)| *server).collect();
+    let mut kinds = BTreeSet::new();
+    for server in servers {
+        let own = || programs.iter().filter(|(to, ..)| *to == server);
+        assert_eq!(own().count(), guesses.len());
+        assert_eq!(own().map(|(_, from, _)| from).collect::<HashSet<_>>().len(), 1);
+        let is_inside = own().all(|(_, from, _)| inside(v4(*from)));
+        let is_short = own().all(|(_, _, packets)| (11..=51).contains(packets));
+        assert!(is_short || own().all(|(_, _, packets)| *packets > 51));
+        kinds.insert((is_inside, is_short));
+    }
+    assert!(kinds.into_iter().eq([(false, false), (false, true), (true, true)]));
+}
+
+/// Returns the peers of the requests at a host, and the percentage of these without an answer.
+fn requests(played: &Played, host: IpAddr) -> (Vec<IpAddr>, usize) {
+    let answered = answered(played);
+    let all: Vec<&Flow> = flows(played).filter(|f| f.dip == host).collect();
+    let is_rejected = |f: &Flow| f.flags == SYN && answered(f);
+    let failed = all.iter().filter(|f| !answered(f) || is_rejected(f)).count();
+    (all.iter().map(|f| f.sip).collect(), failed * 100 / all.len())
+}
+
+#[test]
+fn a_server_is_down_in_one_window_of_eight_hours() {
+    for (text, size) in [("maintenancex2", 400), ("silencedx2", 1_200)] {
+        let is_silenced = size == 1_200;
+        let windows = hours(text, 50);
+        let (_, _, first) = &windows[0];
+        let hosts: Vec<IpAddr> = first.iter().map(address).collect();
+        assert_eq!(hosts.len(), 2);
+        let past = hosts.iter().map(|host| requests(&windows[47].1, *host));
+        let past: Vec<_> = past.collect();
+        for (n, (_, played, truth)) in windows.iter().enumerate() {
+            let is_down = n % 48 == 0;
+            assert_eq!(truth.len(), if is_down { 2 } else { 0 }, "{text} {n}");
+            for (host, (clients, _)) in hosts.iter().zip(&past) {
+                let (sources, failed) = requests(played, *host);
+                assert_eq!(failed, if is_down { 100 } else { 0 }, "{text} {n}");
+                if !is_down {
+                    assert_eq!(sources.len(), 600);
+                    continue;
+                }
+                assert_eq!(sources.len(), if is_silenced { 2_400 } else { 1_200 });
+                let known: HashSet<_> = clients.iter().collect();
+                let sources: HashSet<_> = sources.into_iter().collect();
+                let share = sources.iter().filter(|s| known.contains(s)).count() * 100;
+                let share = share / sources.len();
+                // Of a flooded server, fewer than half of those who fail were there before.
+                let range = if is_silenced { 20..50 } else { 85..96 };
+                assert!(range.contains(&share), "{text} {n}: {share} %");
+            }
+            for row in truth {
+                let class = if is_silenced { "ddos" } else { "outage" };
+                assert_eq!((row.finding.class.as_str(), row.finding.role), (class, Role::Target));
+                assert_eq!(row.expect == Expect::Must, is_silenced);
+                assert_eq!(row.finding.flows, 1_200);
+                assert_eq!(row.finding.port, Some(443));
+            }
+            let forged = truth.iter().filter(|row| marks(row) == ["forged"]).count();
+            assert_eq!(forged, usize::from(is_silenced && is_down));
+        }
+    }
+    // Of two servers that are switched off, one is silent and one rejects.
+    let (_, played, truth) = alone("maintenancex2", 1);
+    let answered = answered(&played);
+    let silent = truth.iter().filter(|row| {
+        let mut own = flows(&played).filter(|f| f.dip == address(row));
+        own.all(|f| !answered(f))
+    });
+    assert_eq!(silent.count(), 1);
+}
+
+#[test]
+fn nobody_outside_answers_while_the_uplink_is_down() {
+    let windows = hours("uplink", 3);
+    let mut shares = Vec::new();
+    for (_, played, truth) in &windows {
+        assert!(truth.is_empty());
+        let answered = answered(played);
+        let is_request = |f: &&Flow| inside(v4(f.sip)) && f.sif == 2 && f.dport < 1_024;
+        let (within, out) =
+            flows(played).filter(is_request).partition::<Vec<&Flow>, _>(|f| f.dif == 2);
+        assert!(within.iter().all(|f| answered(f)));
+        let failed: Vec<&Flow> = out.iter().copied().filter(|f| !answered(f)).collect();
+        shares.push(failed.len() * 100 / out.len());
+        if shares.len() > 2 {
+            break;
+        }
+        // A few questions are lost at any time.
+        let lasted = lasted(failed.iter().copied().filter(|f| f.proto == TCP));
+        assert!(shares.len() > 1 || (200..270).contains(&lasted), "{lasted} s");
+        let clients: HashSet<_> = failed.iter().map(|f| f.sip).collect();
+        assert!(clients.len() > 120, "{}", clients.len());
+    }
+    assert!((35..65).contains(&shares[0]), "{shares:?}");
+    assert!(shares[1] == 100 && shares[2] < 3, "{shares:?}");
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub(super) fn of_flood(
         Actor::OneTuple | Actor::OutTuple => {
             (must(member.size >= TUPLE), format!("packets-s={}", member.size))
         }
+        // Only a detector that knows the clients can tell it from a flood.
+        Actor::Maintenance => (Expect::May, format!("flows={flows},sources={sources}")),
         // Only a detector that knows what is usual can find it.
         Actor::Volume => (Expect::May, format!("packets-s={}", member.size)),
         Actor::Reflected | Actor::Unlisted | Actor::SynAck => {
@@ -47,7 +49,7 @@ pub(super) fn of_flood(
         }
         _ => (must(flows >= limit), format!("flows={flows},sources={sources}")),
     };
-    if let Actor::Forged | Actor::Drawn | Actor::Spoofed = member.actor {
+    if member.has_forged_sources() {
         row.finding.marks.push("forged".to_owned());
     }
     match member.actor {

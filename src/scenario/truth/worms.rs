@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::row::{DAY, Expect, SPREAD, Truth, found, over};
+use super::row::{DAY, Expect, HOUR, SPREAD, Truth, found, over};
 use crate::finding::{Host, Kind, Role, Side};
 use crate::scenario::actor::Actor;
 use crate::scenario::member::{Activity, Member, SourceCounts};
@@ -14,6 +14,8 @@ use crate::time::Window;
 const INFECTED: u64 = 25;
 /// The least connections with which a guesser of passwords must be found.
 const BRUTEFORCE: u64 = 20;
+/// The least connections in an hour with which a guesser of passwords must be found.
+const HOURLY: u64 = 49;
 /// The network of the campus.
 const CAMPUS: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(140, 119, 0, 0), 16));
 /// The least sources of five logins each with which a host whose passwords are guessed must be found.
@@ -66,6 +68,10 @@ pub(super) fn of_source(
         (Actor::Guess, _) => {
             let flows = row.finding.flows;
             vec![judge(row, "flows", flows, BRUTEFORCE)]
+        }
+        (Actor::SlowGuess, _) => {
+            let flows = over(index, HOUR.0, member.size, row.finding.flows);
+            vec![judge(row, "flows1h", flows, HOURLY)]
         }
         (Actor::Guessers, _) => {
             // Each login is counted for the host that it is at.
