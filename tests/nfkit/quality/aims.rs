@@ -156,8 +156,16 @@ const UNANSWERED_FLOODS: &[&str] = &[
 ];
 
 /// Rows without an attack.
-const INNOCENTS: &[&str] =
-    &["campus", "campus-nine", "campus-day-state", "innocents", "innocents-nine", "innocents-hour"];
+const INNOCENTS: &[&str] = &[
+    "campus",
+    "campus-nine",
+    "campus-day-state",
+    "innocents",
+    "innocents-nine",
+    "innocents-hour",
+    "uplink",
+    "uplink-hour",
+];
 
 const NEARLY: (&str, f64) = (">= .98", 0.98);
 const MOST: (&str, f64) = (">= .95", 0.95);
@@ -181,6 +189,7 @@ pub const FLOODS: &[Aim] = &[
     aim("floods marked that are not forged", &["flood", "botnet"], Mismarked, NONE),
     aim("more than usual, with --state, recall", &["volume"], Recall, MOST),
     aim("the same, found without a baseline", &["volume-cold"], Found, NONE),
+    aim("servers that are down, recall", &["outage", "outage-nine", "outage-cold"], Recall, NEARLY),
     aim("busy servers and crowds named", INNOCENTS, Wrong, NONE),
 ];
 
@@ -194,6 +203,12 @@ pub const PORTS: &[Aim] = &[
     aim("slow worms in a day, with --state, recall", &["slowworm"], Recall, MOST),
     aim("infected and infecting, with --state, recall", &["chain"], Recall, MOST),
     aim("guessed passwords, recall", &["guess", "guess-nine"], Recall, MOST),
+    aim(
+        "passwords guessed once a minute, with --state, recall",
+        &["slowguess", "slowguess-nine", "slowguess-6h"],
+        Recall,
+        MOST,
+    ),
     aim("spam, recall", &["spam", "spam-nine"], Recall, MOST),
     aim("busy servers, clients and crowds named", INNOCENTS, Wrong, NONE),
 ];

@@ -117,7 +117,8 @@ pub static DETECTORS: [Detector; 3] = [
 # The same of who is flooded, and who of ours floods: a victim is found if it is named as a target, an
 # attacker as a source, and a network that is flooded as a whole (carpet) by one that contains it, or
 # by some in it that cover half of it. Whoever else is named, as the one or the other, is false. The
-# rows of volume must be found though nfgen says may.
+# rows of volume must be found though nfgen says may, and in those of outage the servers that are
+# switched off, which --state tells from flooded ones.
 # Then found and false of: the paper's rule (nfflood --paper); FastNetMon's limits (an inside host that
 # gets or sends over 20,000 packets or 1 Gbit a second in its busiest minute, flows spread evenly from
 # start to end; over the window without times); Akvorado's query (a destination, protocol, source port
@@ -138,7 +139,8 @@ pub static DETECTORS: [Detector; 3] = [
         about: "\
 #
 # The same of who attacks a port. In the rows worms-100 nothing is seen of a worm after its first 100
-# targets; in the one that ends in -nfscan it is found if nfport or nfscan names it.
+# targets; in the one that ends in -nfscan it is found if nfport or nfscan names it. In cron one program
+# is a known false positive.
 # Then found and false of: the paper's rule (nfport --paper); 100 or more hosts on one port without a
 # reverse flow.
 ",

@@ -130,6 +130,12 @@ const PROTOCOLS: &str = "campus --flows 40000 --with FEW,protocolsx10";
 const ANSWERS: &str = "campus --flows 60000 --with FEW,answersx12";
 const ANSWERS_HOUR: &str = "campus --for 1h --flows 200000 --with FEW,answers=60x12,answers=600x6";
 
+/// A site whose uplink fails for some minutes, and for a window after it.
+const UPLINK: &str = "none --for 20m --with uplink";
+const UPLINK_HOUR: &str = "none --for 1h --with uplink=100";
+/// Servers that are down: those that are switched off, and those that are flooded.
+const OUTAGE: &str = "campus --flows 50000 --with maintenancex2,silencedx2,FEW";
+
 /// The grid of nfscan. Its aims refer to these rows.
 pub const SCANS: &[Scenario] = &[
     all("campus", "campus"),
@@ -151,6 +157,10 @@ pub const SCANS: &[Scenario] = &[
         state: State::Kept,
         ..all("field-hour", "campus --for 1h --flows 300000 --with FEW,FIELD")
     },
+    all("uplink", UPLINK),
+    Scenario { state: State::Kept, ..all("uplink-hour", UPLINK_HOUR) },
+    all("uplink-inner", "none --for 20m --with uplink,innerx10"),
+    all("outage", OUTAGE),
     all("lateral", LATERAL),
     nine("lateral-nine", LATERAL),
     Scenario {

@@ -1,6 +1,9 @@
 //! The scenarios of nfflood.
 
-use super::{ANSWERS, BOTH, CAMPUS_DAY, FIELD, Scenario, State, all, nine};
+use super::{
+    ANSWERS, BOTH, CAMPUS_DAY, Columns, FIELD, OUTAGE, Scenario, State, UPLINK, UPLINK_HOUR, all,
+    nine,
+};
 
 /// A third of a day before the other scenarios. Its web servers are the victims of [`VOLUME`],
 /// because the first kind in `--with` always gets the same addresses.
@@ -8,6 +11,11 @@ const BEFORE: &str =
     "campus --for 8h --start 2001-07-02T00:00:00Z --flows 100000 --with webserver=30x5";
 const VOLUME: Scenario =
     Scenario { must: Some("volume"), ..all("volume", "campus --flows 50000 --with volumex5,FEW") };
+
+/// The six hours before [`OUTAGE`], with the clients of its servers, after a window in which these are down too.
+const SERVED: &str = "none --for 370m --start 2001-07-02T01:50:00Z --with maintenancex2,silencedx2";
+/// Servers that are down. Those that are switched off must be found too.
+const DOWN: Scenario = Scenario { must: Some("outage"), ..all("outage", OUTAGE) };
 
 const FLOOD: &str = "campus --flows 60000 --with FEW,flood=1500x10";
 const BOTNET: &str = "campus --flows 60000 --with FEW,botnet=2500x10";
@@ -69,6 +77,11 @@ pub const FLOODS: &[Scenario] = &[
     all("outsyn", "campus --flows 70000 --with FEW,outsyn=2500x10"),
     Scenario { state: State::Warm(BEFORE), ..VOLUME },
     Scenario { name: "volume-cold", ..VOLUME },
+    Scenario { state: State::Warm(SERVED), ..DOWN },
+    Scenario { columns: Columns::Nine, name: "outage-nine", state: State::Warm(SERVED), ..DOWN },
+    Scenario { name: "outage-cold", ..DOWN },
+    all("uplink", UPLINK),
+    Scenario { state: State::Kept, ..all("uplink-hour", UPLINK_HOUR) },
     all("oneway-in", "campus --oneway in --flows 150000 --with FEW,FLOODED"),
     all("sampled-10", AT_10),
     all("twice", TWICE),

@@ -1,10 +1,13 @@
 //! The scenarios of nfport.
 
-use super::{ANSWERS, BOTH, CAMPUS_DAY, FIELD, Scenario, State, all, nine};
+use super::{
+    ANSWERS, BOTH, CAMPUS_DAY, Columns, FIELD, Scenario, State, UPLINK, UPLINK_HOUR, all, nine,
+};
 
 const CODERED: &str = "campus --flows 110000 --with FEW,coderedx2";
 const SYNACK: &str = "campus --flows 40000 --with FEW,synackx10";
 const GUESS: &str = "campus --flows 40000 --with FEW,guessx10";
+const SLOWGUESS: &str = "campus --for 1h --flows 20000 --with slowguessx10,cronx2";
 const GUESSERS: &str = "campus --flows 40000 --with FEW,guessersx10";
 const SWARM: &str = "campus --flows 40000 --with FEW,swarm";
 const SPAM: &str = "campus --flows 40000 --with FEW,spamx10";
@@ -31,6 +34,8 @@ pub const PORTS: &[Scenario] = &[
     nine("answers-nine", ANSWERS),
     all("field", FIELD),
     nine("field-nine", FIELD),
+    all("uplink", UPLINK),
+    kept("uplink-hour", UPLINK_HOUR),
     all("flooded", "campus --flows 150000 --with FEW,FLOODED"),
     // Hosts that send resets in reply to unsolicited SYN-ACKs.
     all("synack", SYNACK),
@@ -42,6 +47,12 @@ pub const PORTS: &[Scenario] = &[
     kept("chain", "campus --for 1h --flows 90000 --with chainx5"),
     all("guess", GUESS),
     nine("guess-nine", GUESS),
+    kept("slowguess", SLOWGUESS),
+    Scenario { columns: Columns::Nine, ..kept("slowguess-nine", SLOWGUESS) },
+    kept("slowguess-6h", "campus --for 6h --flows 30000 --with slowguessx5,cronx2"),
+    all("slowguess-cold", SLOWGUESS),
+    // The third program is one of the known false positives.
+    kept("cron", "campus --for 1h --flows 20000 --with cronx3"),
     all("guessers", GUESSERS),
     nine("guessers-nine", GUESSERS),
     all("guessers-oneway-in", "campus --oneway in --flows 40000 --with FEW,guessersx10"),
